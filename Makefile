@@ -1,0 +1,72 @@
+# Talus. `make help` lists the commands; `make V=1` shows them as they run.
+
+Q           := $(if $(V),,@)
+BUILD       := build
+TALUS_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/talus
+
+SMP    ?= 4
+MEM    ?= 1G
+PORT   ?= 8080
+KVM    ?= auto
+ROOT   ?=
+APPEND ?=
+PCAP   ?=
+
+export TALUS_CACHE
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# --- Talus itself -------------------------------------------------------------------------------
+
+CC := gcc
+
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I.
+CFLAGS += -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mcmodel=kernel
+# Exceptions push onto the current stack and would overwrite the red zone.
+CFLAGS += -mno-red-zone
+# A switch of threads saves no vector registers.
+CFLAGS += -mgeneral-regs-only
+# The backtrace of a failing node walks frame pointers.
+CFLAGS += -fno-omit-frame-pointer
+# The standard headers are ours, the compiler's own few apart.
+CFLAGS += -nostdinc -isystem libc/include -isystem $(shell $(CC) -print-file-name=include)
+CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none
+
+ASFLAGS := -g -I. -MMD -MP -mcmodel=kernel
+
+SOURCES := $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*.S drivers/ixgbe/*.c net/*.c \
+             net/lwip/*.c libc/*.c apps/*.c apps/httpd/*.c)
+OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
+
+# Each adds what it fetches or generates to OBJECTS, and its own flags.
+-include boot/boot.mk
+-include net/lwip/lwip.mk
+-include apps/apps.mk
+-include qemu/qemu.mk
+-include qemu/plugins/plugins.mk
+-include tests/tests.mk
+
+$(BUILD)/obj/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/obj/%.S.o: %.S
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ASFLAGS) -c $< -o $@
+
+-include $(OBJECTS:.o=.d)
+
+build: $(BUILD)/talus.elf ## build the kernel image
+
+clean: ## remove what was built; fetched sources and QEMU stay
+	$(Q)rm -rf $(BUILD)
+
+distclean: clean ## remove the caches too
+	$(Q)rm -rf $(TALUS_CACHE)
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build clean distclean help

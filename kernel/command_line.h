@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line: `key=value` words; `--` ends the kernel's words and starts the
+ * application's. Read in place, never changed. Unknown words are reported and ignored.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+/*
+ * The value of the last `key=value` word before `--`.
+ * Returns the length of the value and sets *value (not zero-terminated), or -ENOENT.
+ */
+int command_line_find(const char *line, const char *key, const char **value);
+/* Copy of the value, zero-terminated. Returns its length, -ENOENT, or -ENAMETOOLONG if it does not fit. */
+MUST_CHECK int command_line_copy(const char *line, const char *key, char *text, size_t size);
+/* Log each word before `--` whose key is not in `known` (NULL-terminated); returns how many. */
+unsigned command_line_report_unknown(const char *line, const char *const *known);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Formatted text without floating point: flags `-0+ #`, width, precision, `*`, the length
+ * modifiers hh h l ll z t j, conversions d i u x X o c s p %. As C11 7.21.6.12 says otherwise.
+ */
+#pragma once
+
+#include <stdarg.h>
+
+#include "kernel/base.h"
+
+/* Returns the length the whole text has; at most size - 1 bytes and a zero are written. */
+int format_text_v(char *text, size_t size, const char *format, va_list arguments);
+int format_text(char *text, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ethernet frames on their way between the NIC driver, the link server and the transport server
+ * of one node. A buffer always has exactly one owner, who hands it over or releases it.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+#define FRAME_BUFFER_BYTES 2048u /* room for data in one receive buffer */
+#define FRAME_MAX_BYTES 1514u    /* longest frame without its CRC at an MTU of 1500 */
+
+/* What the NIC has found out about a received frame. */
+enum {
+    FRAME_IP_CHECKSUM_GOOD = 1 << 0,
+    FRAME_L4_CHECKSUM_GOOD = 1 << 1, /* TCP or UDP */
+    FRAME_CHECKSUM_BAD = 1 << 2,     /* of IP, TCP or UDP: to be dropped and counted */
+};
+
+/* A received frame: this struct, then the data, in one DMA-able block of the owner node. */
+struct frame {
+    uint8_t *data;
+    uint16_t length_bytes;
+    uint16_t flags; /* FRAME_... */
+    uint32_t reserved;
+    void (*release)(struct frame *frame); /* back to whoever allocated it; same node only */
+    void *release_context;
+    /* For the current owner's bookkeeping (the transport server keeps lwIP's pbuf here). */
+    _Alignas(16) uint8_t owner_data[64];
+};
+
+/* One piece of a frame to send: in this node's memory or in the boot archive. */
+struct frame_fragment {
+    const void *data;
+    uint32_t length_bytes;
+};
+
+/* Checksums that the NIC shall insert; the L4 field holds the pseudo-header's sum already. */
+enum {
+    FRAME_INSERT_IP_CHECKSUM = 1 << 0,
+    FRAME_INSERT_TCP_CHECKSUM = 1 << 1,
+    FRAME_INSERT_UDP_CHECKSUM = 1 << 2,
+};
+
+#define FRAME_FRAGMENT_MAX 16u
+
+struct frame_to_send {
+    struct frame_fragment fragments[FRAME_FRAGMENT_MAX];
+    uint16_t fragment_count;
+    uint16_t offload;           /* FRAME_INSERT_... */
+    uint8_t ip_header_offset;   /* 14 without VLAN; only with offload */
+    uint8_t ip_header_bytes;    /* only with offload */
+    uint16_t length_bytes;      /* sum of the fragments */
+    /* Called once, in order of sending, when the NIC has read every fragment. May be NULL. */
+    void (*done)(void *context);
+    void *context;
+};

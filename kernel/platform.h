@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The platform seam: all that channels, threads, dispatcher, net/, libc/ and apps/ ask of the
+ * machine. Bare metal answers in kernel/platform.c; the hosted build (tests/host/) answers with
+ * Linux calls, so that the same sources run as processes and under sanitizers.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct status_page;
+
+/* --- Who and how many. Constant after boot. --- */
+node_id_t platform_node(void);
+unsigned platform_node_count(void);
+const char *platform_command_line(void); /* zero-terminated, shorter than COMMAND_LINE_MAX_BYTES */
+
+/* --- Clock: nanoseconds since boot, the same on all nodes to within the TSC's synchronisation,
+ * never going back on one node. Costs a counter read, a multiplication and a shift. --- */
+uint64_t platform_now_ns(void);
+/* Seconds since 1970 (UTC) at which platform_now_ns() was 0; 0 when no clock could be read. */
+uint64_t platform_boot_epoch_s(void);
+/* Raw cycle counter, for short measurements on one node only. */
+uint64_t platform_cycles(void);
+
+/* --- Mailbox pages: one writer each, enforced by page tables. --- */
+/* This node's own is writable, all others read-only. */
+struct status_page *platform_status_page(node_id_t node);
+/* The ring of the channel `from` -> `to`; one of the two must be this node. Writable only if
+ * `from` is this node. Zeroed at boot. The same power of two of bytes for every channel. */
+void *platform_channel_ring(node_id_t from, node_id_t to);
+size_t platform_channel_ring_bytes(void);
+
+/* --- Sleeping and waking. --- */
+/* Wake `node` out of platform_sleep(). Safe to call when it is awake: it then costs it one
+ * spurious turn. */
+void platform_ring_doorbell(node_id_t node);
+/* Halt this core until a doorbell, a device interrupt or `deadline_ns` (UINT64_MAX: no limit).
+ * A wake-up that came after the caller last looked for work is not lost: it returns at once. */
+void platform_sleep(uint64_t deadline_ns);
+
+/* --- Memory of this node alone, all of it able to take DMA. Zeroed. NULL when there is none. --- */
+void *platform_allocate_pages(size_t page_count);
+void platform_release_pages(void *pages, size_t page_count);
+/* A stack of THREAD_STACK_BYTES with an unmapped guard page below; returns its lowest usable byte. */
+void *platform_allocate_stack(void);
+/* Where a device finds this byte; the address must lie in this node's memory or in the archive. */
+bus_addr_t platform_bus_addr(const void *vaddr);
+
+/* --- The boot archive: read-only, the same virtual address on every node (boot modules and the
+ * built-in web root, as tar files). --- */
+struct platform_module {
+    const char *name; /* "root.tar": given by the user; "builtin.tar": part of the image */
+    const void *start;
+    size_t bytes;
+};
+/* Module `index`, or NULL past the last. */
+const struct platform_module *platform_module(unsigned index);
+/* The one range of addresses in which all modules lie. */
+const void *platform_archive_start(void);
+size_t platform_archive_bytes(void);
+
+/* --- Randomness for sequence numbers, ids and hash secrets (RDRAND, else TSC jitter). --- */
+uint64_t platform_random(void);
+
+/* --- Ends. --- */
+/* Print the failure, mark this node as dead on its status page, halt it. Others go on. */
+_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* Power the machine off; called on node 0 only. */
+_Noreturn void platform_power_off(void);
+
+/* Our own mistake inside this node. Stays on in every build. */
+#define ASSERT(condition)                                                            \
+    do {                                                                             \
+        if (UNLIKELY(!(condition))) {                                                \
+            platform_panic(__FILE__, __LINE__, "assertion failed: %s", #condition);  \
+        }                                                                            \
+    } while (0)
+#define PANIC(...) platform_panic(__FILE__, __LINE__, __VA_ARGS__)
+
+/* For checks that cost on the packet path: on in tests only. */
+#ifdef TALUS_SLOW_CHECKS
+#define ASSERT_SLOW(condition) ASSERT(condition)
+#else
+#define ASSERT_SLOW(condition) ((void)0)
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Status pages: one per node, written by it alone, readable by all. Liveness, the sleep flag,
+ * counters, and the node's log lines on their way to the console. Atomics on these fields stand
+ * only in kernel/status.c and kernel/channel.c.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/counters.h"
+#include "kernel/limits.h"
+
+enum node_state {
+    NODE_ABSENT = 0, /* never started */
+    NODE_STARTING,
+    NODE_RUNNING,
+    NODE_DEAD, /* faulted or panicked; owns nothing any more */
+};
+
+#define STATUS_ROLE_TEXT_BYTES 48
+#define STATUS_LOG_BYTES (4 * PAGE_BYTES)
+
+/* Page-aligned, a whole number of pages. */
+struct status_page {
+    /* Looked at by every sender once per dispatch round: alone on its line. */
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t is_sleeping;
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t state; /* enum node_state */
+    uint32_t apic_id;
+    uint64_t memory_bytes;
+    uint64_t started_ns;
+    char roles[STATUS_ROLE_TEXT_BYTES]; /* "LS TS CM", "httpd": text for people, zero-terminated */
+    /* How far each node's channel to us has been read, in lines (free-running): the receiver's
+     * progress travels on the receiver's own page. */
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];
+    /* If we are the console's owner: how far each node's log has been printed, in bytes. */
+    uint32_t log_printed[NODE_MAX];
+    _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_COUNT];
+    /* Log ring: bytes written so far (free-running), then the text. */
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t log_written;
+    _Alignas(PAGE_BYTES) char log[STATUS_LOG_BYTES];
+};
+
+_Static_assert(sizeof(struct status_page) % PAGE_BYTES == 0, "mapped by the page");
+
+/* Add to a counter of this node. Plain stores: one writer. Cost: one add. */
+void counter_add(enum counter counter, uint64_t amount);
+static inline void counter_increment(enum counter counter)
+{
+    counter_add(counter, 1);
+}
+/* Any node's counter, perhaps a moment old. */
+uint64_t counter_read(node_id_t node, enum counter counter);
+
+enum node_state status_node_state(node_id_t node);
+void status_set_state(enum node_state state);
+/* What this node runs, for people; cut to STATUS_ROLE_TEXT_BYTES - 1. */
+void status_set_roles(const char *text);
+
+/* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
+ * publishes, fences, looks at the flag. */
+void status_set_sleeping(bool is_sleeping);
+bool status_is_sleeping(node_id_t node);

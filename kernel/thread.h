@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cooperative threads (PIKA 4.2): each has its own stack and runs until it yields or blocks.
+ * There is no preemption, so between two calls of this file a thread owns its node's data.
+ *
+ * A handler that never yields runs on a spare stack that is handed to a new thread only if it
+ * does yield: the common case creates, schedules and ends a thread for a few instructions.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct thread;
+
+/* Create a thread that becomes ready at once. NULL when there is no memory. The name is kept, not copied. */
+MUST_CHECK struct thread *thread_create(const char *name, void (*function)(void *argument),
+                                        void *argument);
+/* Run `function` now, on the spare stack, from the dispatcher's context. If it yields or blocks
+ * it goes on as a thread of its own. Returns 0, or -ENOMEM (nothing was run). */
+MUST_CHECK int thread_run_handler(const char *name, void (*function)(void *argument),
+                                  void *argument);
+
+/* NULL in the dispatcher's own context (message handlers, polls, timers). */
+struct thread *thread_self(void);
+const char *thread_name(const struct thread *thread);
+
+/* Only in a thread. */
+void thread_yield(void);            /* let everybody else run once */
+void thread_block(void);            /* until thread_wake(); a wake that came before is kept */
+/* Like thread_block(), but also returns at `deadline_ns`. True if it was woken, false on time-out. */
+bool thread_block_until(uint64_t deadline_ns);
+_Noreturn void thread_exit(void);
+
+/* From anywhere on this node. */
+void thread_wake(struct thread *thread);
+
+/* For the dispatcher: run each thread that was ready at the call once; returns how many. */
+unsigned thread_run_ready(void);
+bool thread_any_ready(void);

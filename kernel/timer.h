@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One-shot timers of this node, run by the dispatcher. Any number; starting and stopping cost
+ * O(log n) at worst, and nothing ticks when none is set.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct timer {
+    uint64_t deadline_ns;
+    void (*expired)(struct timer *timer); /* may start it again */
+    uint32_t heap_index;                  /* timer.c's own; 0 when not set */
+};
+
+void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer));
+/* Set, or move if it is set. `deadline_ns` is on platform_now_ns()'s clock; one in the past
+ * expires on the next round. Returns 0, or -ENOMEM (then it is not set). */
+MUST_CHECK int timer_start(struct timer *timer, uint64_t deadline_ns);
+void timer_stop(struct timer *timer);
+static inline bool timer_is_set(const struct timer *timer)
+{
+    return timer->heap_index != 0;
+}
+
+/* For the dispatcher: run what has expired, return how many; next deadline or UINT64_MAX. */
+unsigned timer_run_expired(uint64_t now_ns);
+uint64_t timer_next_deadline_ns(void);

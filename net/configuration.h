@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which roles run on which nodes: the paper's notation (PIKA 5.4) to a table. Every node works
+ * it out for itself from the same command line, so nothing needs to be shared.
+ *
+ *   pika=TS2LS2CM2        composite: two nodes, each with TS, LS and CM
+ *   pika=TS4LS4+CM2       separate nodes for the CMs
+ *   pika=TS4LS4CM2        the CMs on a subset of the composite servers
+ *   app=httpd:2           two nodes more, each with one web server
+ *   app=httpd:2@ts        the same on the transport servers' own nodes
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/limits.h"
+
+enum role {
+    ROLE_LS = 1 << 0,
+    ROLE_TS = 1 << 1,
+    ROLE_CM = 1 << 2,
+    ROLE_APPLICATION = 1 << 3,
+};
+
+#define APPLICATION_NAME_BYTES 16
+
+struct configuration {
+    uint16_t node_count;
+    uint8_t roles[NODE_MAX]; /* enum role, OR-ed */
+    char application[APPLICATION_NAME_BYTES]; /* one kind on all application nodes; "" for none */
+    /* Nodes of each role in order: ls[0] drives the NIC's set-up, ts[0] speaks ARP and DHCP,
+     * ls[i] owns queue i. Counts are 0 .. node_count. */
+    uint16_t ls_count, ts_count, cm_count, application_count;
+    node_id_t ls[NODE_MAX], ts[NODE_MAX], cm[NODE_MAX], applications[NODE_MAX];
+};
+
+/*
+ * The configuration that `line` asks for on `node_count` nodes (1 .. NODE_MAX).
+ *
+ * Returns 0. -EINVAL when pika= or app= cannot be understood or does not fit: `reason` then
+ * says why in one sentence, and `configuration` is the default for that many nodes:
+ * 1 node: all roles on it; n nodes: n/2 composite servers, the rest web servers.
+ */
+MUST_CHECK int configuration_parse(struct configuration *configuration, const char *line,
+                                   unsigned node_count, char *reason, size_t reason_bytes);
+/* The paper's notation back, e.g. "TS2LS2CM2 httpd:2". */
+void configuration_print(const struct configuration *configuration, char *text, size_t size);
+/* "LS TS CM", "httpd": what one node runs. */
+void configuration_print_roles(const struct configuration *configuration, node_id_t node,
+                               char *text, size_t size);
+
+/* This node's own, parsed once at start by net/roles.c. */
+const struct configuration *configuration_current(void);
+
+/* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn. */
+node_id_t configuration_own_cm(const struct configuration *configuration, node_id_t node);
+/* The LS through which a TS sends: its own node if it is one, else LSs in turn. */
+node_id_t configuration_own_ls(const struct configuration *configuration, node_id_t node);

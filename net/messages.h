@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every message between PIKA's servers and applications, in one table (PIKA 3.2; the paper's
+ * names where it has one). Receivers check what they get: an index out of range or an old
+ * generation is counted (DROP_BAD_MESSAGE) and ignored.
+ *
+ * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
+ * wire; everything else is in the machine's order.
+ *
+ * A connection is named by its TS's node (the sender or receiver), connection_index in that
+ * TS's table and that entry's generation; entries are reused. `socket_index` is the application's
+ * own name for it, given with CLAIM_CONNECTION and returned in every later message to it.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/message.h"
+
+/*   type                  struct                 from to */
+#define MESSAGE_TABLE(X)                                        \
+    X(LISTEN, listen, APP, CM)                                  \
+    X(UNLISTEN, unlisten, APP, CM)                              \
+    X(ACCEPT_CONNECTION, accept_connection, APP, CM)            \
+    X(SYN_ARRIVED, syn_arrived, LS, CM)                         \
+    X(ASSIGN_CONNECTION, assign_connection, CM, TS)             \
+    X(CONNECTION_AVAILABLE, connection_available, TS, APP)      \
+    X(CLAIM_CONNECTION, claim_connection, APP, TS)              \
+    X(CLAIM_CONFIRMED, claim_confirmed, TS, APP)                \
+    X(CLAIM_REJECTED, claim_rejected, TS, APP)                  \
+    X(ACCEPT_TIMEOUT, accept_timeout, TS, CM)                   \
+    X(REASSIGN_CONNECTION, reassign_connection, CM, TS)         \
+    X(CONNECTION_CLOSED, connection_closed, TS, CM)             \
+    X(OFFER, offer, CM, CM)                                     \
+    X(DATA, data, TS, APP)                                      \
+    X(PEER_CLOSED, peer_closed, TS, APP)                        \
+    X(CONNECTION_FAILED, connection_failed, TS, APP)            \
+    X(SEND_CREDIT, send_credit, TS, APP)                        \
+    X(SEND, send, APP, TS)                                      \
+    X(SEND_ARCHIVE, send_archive, APP, TS)                      \
+    X(CONSUMED, consumed, APP, TS)                              \
+    X(CLOSE, close, APP, TS)                                    \
+    X(FORWARD_FRAME, forward_frame, LS_TS, TS)                  \
+    X(TRANSMIT_FRAME, transmit_frame, TS, LS)                   \
+    X(NIC_READY, nic_ready, LS, LS_TS)                          \
+    X(ADDRESS_SET, address_set, TS, TS_APP)                     \
+    X(NEIGHBOR_REQUEST, neighbor_request, TS, TS)               \
+    X(NEIGHBOR_SET, neighbor_set, TS, TS)
+
+enum net_message_type {
+    MESSAGE_TYPE_BEFORE_NET = MESSAGE_TYPE_FIRST_NET - 1,
+#define X(type, name, from, to) type,
+    MESSAGE_TABLE(X)
+#undef X
+    MESSAGE_TYPE_AFTER_NET
+};
+
+_Static_assert(MESSAGE_TYPE_AFTER_NET <= MESSAGE_TYPE_MAX, "dispatch's table holds every type");
+
+/* A TCP flow as seen on a received frame, in network byte order. */
+struct flow {
+    uint32_t remote_address;
+    uint32_t local_address;
+    uint16_t remote_port;
+    uint16_t local_port;
+};
+
+/* --- Listening ports and acceptors --- */
+
+/* The application serves a port (machine's order). Sent to every CM. Several applications may serve
+ * the same port: the CM shares the connections out. No answer. */
+struct listen {
+    struct message_header header;
+    uint16_t port;
+    uint16_t listener_index; /* the application's own name for this listener */
+    uint32_t backlog;        /* most offers the application wants unclaimed at a time, at least 1 */
+};
+
+/* It no longer does. Connections it has claimed go on; offers are reassigned. Sent to every CM. */
+struct unlisten {
+    struct message_header header;
+    uint16_t port;
+    uint16_t listener_index;
+    uint32_t reserved;
+};
+
+/* Put me on the acceptor list of this port (first accept or poll; again after CLAIM_REJECTED).
+ * Sent to the application's own CM (configuration_own_cm). */
+struct accept_connection {
+    struct message_header header;
+    uint16_t port;
+    uint16_t listener_index;
+    uint32_t reserved;
+};
+
+/* What a CM hands to a TS with a new connection: which application shall be offered it. */
+struct acceptor {
+    node_id_t node;          /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
+    uint16_t listener_index;
+    node_id_t cm;            /* the CM that keeps this acceptor's list: told of its close */
+    uint16_t reserved;
+};
+
+/* --- Opening --- */
+
+#define SYN_FRAME_MAX_BYTES 128 /* Ethernet (18) + IP (20, no options) + TCP with all options (60), and some room */
+
+/* A SYN for some port. The CM answers the network through ASSIGN_CONNECTION. The frame follows the
+ * struct, header.length_bytes says how long it is. A SYN too long for this goes as FORWARD_FRAME. */
+struct syn_arrived {
+    struct message_header header;
+    struct flow flow;
+    node_id_t ts; /* the owner of the flow by steering */
+    uint16_t frame_flags; /* FRAME_... */
+    uint8_t frame[];
+};
+
+/* This SYN's connection goes to that application. The TS gives the frame to its TCP, remembers
+ * the acceptor, and offers the connection when the handshake completes. A SYN for a port that
+ * nobody serves comes with is_refused set: TCP answers RST. */
+struct assign_connection {
+    struct message_header header;
+    struct flow flow;
+    struct acceptor acceptor;
+    uint16_t frame_flags;
+    uint8_t is_refused;
+    uint8_t reserved;
+    uint8_t frame[];
+};
+
+/* Offer, to the application. The data that has already come follows the struct. Answer owed:
+ * CLAIM_CONNECTION within the claim time-out. */
+struct connection_available {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    struct flow flow;
+    uint16_t listener_index;
+    uint16_t offer_number; /* counts offers of this connection: an old one's claim is rejected */
+    uint8_t data[];
+};
+
+/* accept(), select() or poll() takes an offered connection. Answer owed: CLAIM_CONFIRMED, after
+ * which the application owns the byte stream, or CLAIM_REJECTED: it came too late. */
+struct claim_connection {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t socket_index;
+    uint16_t offer_number;
+    uint16_t reserved;
+};
+
+/* Yours. Bytes after those of CONNECTION_AVAILABLE that have come meanwhile follow the struct. */
+struct claim_confirmed {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t socket_index;
+    uint32_t send_window_bytes; /* how much may be sent before the first SEND_CREDIT */
+    uint8_t data[];
+};
+
+/* Too late, or gone: forget the offer and ask for a place on the list again. */
+struct claim_rejected {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t socket_index;
+    uint32_t reserved;
+};
+
+/* Not claimed in time (or the application died, or there was no acceptor): the CM drops that
+ * acceptor from its list and answers REASSIGN_CONNECTION, at once or when an acceptor appears.
+ * Sent to the CM named in the acceptor; one without acceptor to the CM that assigned it. */
+struct accept_timeout {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    struct acceptor acceptor; /* who did not claim; node NODE_NONE if there was none */
+    uint16_t port;
+    uint16_t reserved;
+    uint32_t reserved_2;
+};
+
+struct reassign_connection {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    struct acceptor acceptor; /* NODE_NONE with is_refused: nobody serves the port any more: reset it */
+    uint32_t is_refused;
+};
+
+/* A connection that was offered has ended. */
+struct connection_closed {
+    struct message_header header;
+    struct acceptor acceptor;
+    uint16_t port;
+    uint16_t reserved;
+    uint32_t reserved_2;
+    uint64_t service_ns; /* from offer to close */
+};
+
+/* What another CM may assign to when it has no acceptor of its own for this port (PIKA 3.3): sent
+ * when it changes and repeated while there is news. acceptor.node NODE_NONE withdraws it. */
+struct offer {
+    struct message_header header;
+    struct acceptor acceptor;
+    uint16_t port;
+    uint16_t reserved;
+    uint32_t reserved_2;
+    uint64_t service_ns; /* of the best application; 0 while unknown */
+};
+
+/* --- The byte stream --- */
+
+/* Received bytes follow the struct. Each counts against TCP's window until CONSUMED. */
+struct data {
+    struct message_header header;
+    uint32_t socket_index;
+    uint32_t generation;
+    uint8_t bytes[];
+};
+
+/* The peer has sent FIN: no more data after what has been delivered. */
+struct peer_closed {
+    struct message_header header;
+    uint32_t socket_index;
+    uint32_t generation;
+};
+
+/* Reset, timed out, or its TS aborted it; error_number as errno. The connection is gone. */
+struct connection_failed {
+    struct message_header header;
+    uint32_t socket_index;
+    uint32_t generation;
+    uint32_t error_number;
+    uint32_t reserved;
+};
+
+/* So many bytes have been acknowledged: as many more may be sent. */
+struct send_credit {
+    struct message_header header;
+    uint32_t socket_index;
+    uint32_t generation;
+    uint32_t bytes;
+    uint32_t reserved;
+};
+
+/* Bytes to send follow the struct; they fit the credit. */
+struct send {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t consumed_bytes; /* as in CONSUMED: saves a message */
+    uint32_t reserved;
+    uint8_t bytes[];
+};
+
+/* The same for bytes of the boot archive, which every node maps: nothing is copied. */
+struct send_archive {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t consumed_bytes;
+    uint32_t length_bytes;
+    uint64_t archive_offset; /* offset + length within platform_archive_bytes() */
+};
+
+/* The application has read so many bytes: open the receive window again. */
+struct consumed {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t consumed_bytes;
+    uint32_t reserved;
+};
+
+enum close_kind {
+    CLOSE_SEND_ONLY = 1, /* shutdown(SHUT_WR): FIN after what has been sent; reading goes on */
+    CLOSE_BOTH = 2,      /* close(): the application forgets the connection */
+    CLOSE_ABORT = 3,     /* reset at once (SO_LINGER 0) */
+};
+
+/* After CLOSE_BOTH and CLOSE_ABORT the TS sends nothing more for this connection. */
+struct close {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint32_t consumed_bytes; /* all that was read: what is left unread makes the close a reset */
+    uint32_t kind;           /* enum close_kind */
+};
+
+/* --- Frames and addresses --- */
+
+/* A received frame whose owner is another TS (design 4, Steering). The frame follows. */
+struct forward_frame {
+    struct message_header header;
+    uint16_t frame_flags;
+    uint16_t reserved;
+    uint32_t reserved_2;
+    uint8_t frame[];
+};
+
+/* A frame to send through an LS on another node; its bytes follow, offload as in kernel/frame.h. */
+struct transmit_frame {
+    struct message_header header;
+    uint16_t offload;
+    uint8_t ip_header_offset;
+    uint8_t ip_header_bytes;
+    uint32_t reserved;
+    uint8_t frame[];
+};
+
+/* The first LS has brought the NIC up: other LSs attach their queue, TSs learn the MAC address. */
+struct nic_ready {
+    struct message_header header;
+    uint8_t mac[6];
+    uint16_t queue_count;
+    uint64_t registers_paddr; /* BAR0; only LSs map it */
+    uint32_t registers_bytes;
+    uint32_t is_link_up;
+};
+
+/* The machine's IPv4 address, from DHCP or the command line; network byte order. 0: none. */
+struct address_set {
+    struct message_header header;
+    uint32_t address;
+    uint32_t netmask;
+    uint32_t gateway;
+    uint32_t dns;
+};
+
+/* Find this neighbour's MAC address: a TS asks the one that speaks ARP (the first). Answer owed:
+ * NEIGHBOR_SET when it is known; none when it does not answer. */
+struct neighbor_request {
+    struct message_header header;
+    uint32_t address;
+    uint32_t reserved;
+};
+
+struct neighbor_set {
+    struct message_header header;
+    uint32_t address;
+    uint8_t mac[6];
+    uint8_t is_valid; /* 0: forget it */
+    uint8_t reserved[5];
+};
+
+/* Everything before a payload fits the first line, so that a handler may trust one length check. */
+#define X(type, name, from, to) \
+    _Static_assert(sizeof(struct name) <= CHANNEL_LINE_BYTES, #name " starts in one line");
+MESSAGE_TABLE(X)
+#undef X
+
+/* "CLAIM_CONNECTION"; "?" for an unknown type. For logs. */
+const char *message_name(uint16_t type);
