@@ -18,6 +18,16 @@ export TALUS_CACHE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# Installs what is missing before anything else is looked at, then notes what the compiler says
+# of itself. make reads this file again when it has been made.
+ifneq ($(filter-out clean distclean help,$(or $(MAKECMDGOALS),help)),)
+$(BUILD)/toolchain.mk: qemu/packages.txt
+	@mkdir -p $(@D)
+	@qemu/install-packages $<
+	@echo "COMPILER_INCLUDE := $$($(CC) -print-file-name=include)" >$@
+-include $(BUILD)/toolchain.mk
+endif
+
 # --- Talus itself -------------------------------------------------------------------------------
 
 CC := gcc
@@ -31,7 +41,7 @@ CFLAGS += -mgeneral-regs-only
 # The backtrace of a failing node walks frame pointers.
 CFLAGS += -fno-omit-frame-pointer
 # The standard headers are ours, the compiler's own few apart.
-CFLAGS += -nostdinc -isystem libc/include -isystem $(shell $(CC) -print-file-name=include)
+CFLAGS += -nostdinc -isystem libc/include -isystem $(COMPILER_INCLUDE)
 CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none
 
 ASFLAGS := -g -I. -MMD -MP -mcmodel=kernel
@@ -60,6 +70,21 @@ $(BUILD)/obj/%.S.o: %.S
 
 build: $(BUILD)/talus.elf ## build the kernel image
 
+# --- Running it ---------------------------------------------------------------------------------
+
+LAUNCH = qemu/launch --qemu $(QEMU_BIN) --kernel $(BUILD)/talus.elf --smp $(SMP) --mem $(MEM) \
+         --port $(PORT) --kvm $(KVM) --append '$(APPEND)' $(if $(ROOT),--root '$(ROOT)') \
+         $(if $(PCAP),--pcap '$(PCAP)')
+
+run: $(BUILD)/talus.elf $(QEMU_BIN) ## boot in QEMU: SMP=4 MEM=1G PORT=8080 ROOT=dir APPEND=words PCAP=file
+	$(Q)$(LAUNCH)
+
+debug: $(BUILD)/talus.elf $(QEMU_BIN) ## the same, stopped until gdb attaches (make gdb)
+	$(Q)$(LAUNCH) --debug
+
+gdb: ## attach gdb, with symbols, to make debug
+	$(Q)gdb -ex 'target remote 127.0.0.1:1234' $(BUILD)/talus.elf
+
 clean: ## remove what was built; fetched sources and QEMU stay
 	$(Q)rm -rf $(BUILD)
 
@@ -69,4 +94,7 @@ distclean: clean ## remove the caches too
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: build clean distclean help
+format: ## lay out the C sources as .clang-format says
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^qemu/')
+
+.PHONY: build run debug gdb clean distclean help format

@@ -1,0 +1,45 @@
+# Tests: each suite alone (test-unit, test-check, test-model, test-system) or all of them (test).
+# Every one ends with a line `N passed, N failed`.
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+
+UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -MMD -MP -DTALUS_HOSTED \
+               -DTALUS_SLOW_CHECKS -fsanitize=address,undefined -fno-sanitize-recover=all \
+               -fno-omit-frame-pointer -fno-strict-aliasing
+
+# A unit test names the files it tests, and flags of its own, in comments of this form:
+#   /* sources: kernel/channel.c kernel/status.c */
+#   /* flags: -DTALUS_X=1 */
+unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
+
+.SECONDEXPANSION:
+$(BUILD)/unit/%: tests/unit/%.c $$(call unit_comment,sources,tests/unit/$$*.c)
+	@mkdir -p $(@D)
+	$(Q)gcc $(UNIT_CFLAGS) $(call unit_comment,flags,$<) $(filter %.c %.S,$^) -o $@ -lcmocka -pthread
+
+-include $(UNIT_TESTS:=.d)
+
+test-packages:
+	$(Q)qemu/install-packages qemu/packages.txt tests/packages.txt
+
+test-unit: | test-packages ## run the unit tests on the host, with sanitizers
+	$(Q)$(MAKE) --no-print-directory $(UNIT_TESTS)
+	$(Q)tests/run unit $(UNIT_TESTS)
+
+test-check: | test-packages ## check the structure: layout, cppcheck, include arrows
+	$(Q)tests/run check
+
+test-model: $(QEMU_BIN) | test-packages ## let Linux's own ixgbe driver judge the 82599 model
+	$(Q)tests/run pytest tests/model
+
+test-system: system-images | test-packages ## boot Talus in QEMU and use it as clients do
+	$(Q)tests/run pytest tests/system
+
+test: system-images | test-packages ## run every test
+	$(Q)$(MAKE) --no-print-directory $(UNIT_TESTS)
+	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system
+
+# What the system tests and the benchmark boot.
+system-images: $(BUILD)/talus.elf $(QEMU_BIN)
+
+.PHONY: test test-unit test-check test-model test-system test-packages system-images
