@@ -72,7 +72,7 @@ struct listen {
     struct message_header header;
     uint16_t port;
     uint16_t listener_index; /* the application's own name for this listener */
-    uint32_t backlog;        /* most offers the application wants unclaimed at a time, at least 1 */
+    uint32_t backlog;        /* most connections that wait while nobody accepts, at least 1 */
 };
 
 /* It no longer does. Connections it has claimed go on; offers are reassigned. Sent to every CM. */
@@ -92,12 +92,17 @@ struct accept_connection {
     uint32_t reserved;
 };
 
-/* What a CM hands to a TS with a new connection: which application shall be offered it. */
+/*
+ * What a CM hands to a TS with a new connection: which application shall be offered it. The TS
+ * returns it as it is. The CM counts what it has assigned, so each acceptor handed to a TS is
+ * answered once: by ACCEPT_TIMEOUT, or by CONNECTION_CLOSED, also when the connection was never
+ * offered (its handshake failed, or the SYN was not taken).
+ */
 struct acceptor {
     node_id_t node;          /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
     uint16_t listener_index;
     node_id_t cm;            /* the CM that keeps this acceptor's list: told of its close */
-    uint16_t reserved;
+    node_id_t assigned_by;   /* the CM that chose it: another one if it took that CM's OFFER */
 };
 
 /* --- Opening --- */
@@ -182,22 +187,25 @@ struct accept_timeout {
     uint32_t reserved_2;
 };
 
+/* Offer it to this acceptor. When the connection is gone meanwhile: CONNECTION_CLOSED. */
 struct reassign_connection {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
-    struct acceptor acceptor; /* NODE_NONE with is_refused: nobody serves the port any more: reset it */
-    uint32_t is_refused;
+    struct acceptor acceptor;
+    uint16_t port;
+    uint16_t is_refused; /* nobody serves the port any more, or too many wait: reset it */
 };
 
-/* A connection that was offered has ended. */
+/* A connection that was assigned has ended. Sent to the CM named in the acceptor; not for one
+ * without acceptor. */
 struct connection_closed {
     struct message_header header;
     struct acceptor acceptor;
     uint16_t port;
     uint16_t reserved;
     uint32_t reserved_2;
-    uint64_t service_ns; /* from offer to close */
+    uint64_t service_ns; /* from offer to close; 0 if it was never offered */
 };
 
 /* What another CM may assign to when it has no acceptor of its own for this port (PIKA 3.3): sent
