@@ -52,6 +52,7 @@ OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 
 # Each adds what it fetches or generates to OBJECTS, and its own flags.
 -include boot/boot.mk
+-include libc/libc.mk
 -include net/lwip/lwip.mk
 -include apps/apps.mk
 -include qemu/qemu.mk

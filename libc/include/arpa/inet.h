@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Internet addresses as text (POSIX); AF_INET only. */
+#pragma once
+
+#include <netinet/in.h>
+
+int inet_pton(int family, const char *restrict text, void *restrict address);
+const char *inet_ntop(int family, const void *restrict address, char *restrict text,
+                      socklen_t size);
+in_addr_t inet_addr(const char *text);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* TCP's socket options; Linux's values. */
+#pragma once
+
+#define TCP_NODELAY 1
+#define TCP_CORK 3
+#define TCP_KEEPIDLE 4

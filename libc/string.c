@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory and strings. The compiler calls memcpy(), memmove(), memset() and memcmp() by itself.
+ *
+ * Up to BULK_BYTES are moved in general registers (a thread switch saves no vector registers),
+ * with a last word that overlaps the one before it instead of a loop over single bytes. Above,
+ * the processor's string instructions move whole words: where they are microcoded they are the
+ * fastest way to move many bytes, and an emulator takes one step for eight of them.
+ */
+#include <string.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Below this a string instruction's start-up, tens of cycles, costs more than the loop. Chosen. */
+#define BULK_BYTES 256
+
+#define WORD_BYTES sizeof(uint64_t)
+#define EACH_BYTE(value) ((uint64_t)(value) * 0x0101010101010101ull)
+
+/* A constant size makes these single unaligned loads and stores. */
+static inline uint64_t load_word(const uint8_t *from)
+{
+    uint64_t word;
+    __builtin_memcpy(&word, from, sizeof(word));
+    return word;
+}
+
+static inline void store_word(uint8_t *to, uint64_t word)
+{
+    __builtin_memcpy(to, &word, sizeof(word));
+}
+
+static inline uint32_t load_half(const uint8_t *from)
+{
+    uint32_t half;
+    __builtin_memcpy(&half, from, sizeof(half));
+    return half;
+}
+
+static inline void store_half(uint8_t *to, uint32_t half)
+{
+    __builtin_memcpy(to, &half, sizeof(half));
+}
+
+/* At most 16 bytes. Everything is loaded before anything is stored: the ranges may overlap. */
+static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    if (bytes >= WORD_BYTES) {
+        uint64_t first = load_word(from);
+        uint64_t last = load_word(from + bytes - WORD_BYTES);
+        store_word(to, first);
+        store_word(to + bytes - WORD_BYTES, last);
+    } else if (bytes >= sizeof(uint32_t)) {
+        uint32_t first = load_half(from);
+        uint32_t last = load_half(from + bytes - sizeof(uint32_t));
+        store_half(to, first);
+        store_half(to + bytes - sizeof(uint32_t), last);
+    } else if (bytes > 0) {
+        uint8_t first = from[0];
+        uint8_t middle = from[bytes / 2];
+        uint8_t last = from[bytes - 1];
+        to[0] = first;
+        to[bytes / 2] = middle;
+        to[bytes - 1] = last;
+    }
+}
+
+/* More than 16 bytes, from the start to the end: `to` may lie below `from`, even overlapping. */
+static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    /* Loaded first: an overlapping move may change it before its turn comes. */
+    uint64_t last = load_word(from + bytes - WORD_BYTES);
+    uint8_t *last_to = to + bytes - WORD_BYTES;
+
+    if (bytes >= BULK_BYTES) {
+        size_t words = (bytes - 1) / WORD_BYTES;
+        __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+    } else {
+        while (to + WORD_BYTES < last_to) {
+            uint64_t first = load_word(from);
+            uint64_t second = load_word(from + WORD_BYTES);
+            store_word(to, first);
+            store_word(to + WORD_BYTES, second);
+            to += 2 * WORD_BYTES;
+            from += 2 * WORD_BYTES;
+        }
+        if (to < last_to) {
+            store_word(to, load_word(from));
+        }
+    }
+    store_word(last_to, last);
+}
+
+/* More than 16 bytes, from the end to the start: `to` lies above `from` and overlaps it. */
+static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    uint64_t first = load_word(from);
+
+    while (bytes > WORD_BYTES) {
+        bytes -= WORD_BYTES;
+        store_word(to + bytes, load_word(from + bytes));
+    }
+    store_word(to, first);
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{
+    if (bytes <= 2 * WORD_BYTES) {
+        move_short(to, from, bytes);
+    } else {
+        move_forwards(to, from, bytes);
+    }
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t bytes)
+{
+    if (bytes <= 2 * WORD_BYTES) {
+        move_short(to, from, bytes);
+    } else if ((uintptr_t)to - (uintptr_t)from >= bytes) {
+        move_forwards(to, from, bytes);
+    } else {
+        move_backwards(to, from, bytes);
+    }
+    return to;
+}
+
+void *memset(void *memory, int value, size_t bytes)
+{
+    uint8_t *to = memory;
+    uint64_t word = EACH_BYTE((uint8_t)value);
+
+    if (bytes < WORD_BYTES) {
+        if (bytes >= sizeof(uint32_t)) {
+            store_half(to, (uint32_t)word);
+            store_half(to + bytes - sizeof(uint32_t), (uint32_t)word);
+        } else if (bytes > 0) {
+            to[0] = (uint8_t)word;
+            to[bytes / 2] = (uint8_t)word;
+            to[bytes - 1] = (uint8_t)word;
+        }
+        return memory;
+    }
+    uint8_t *last_to = to + bytes - WORD_BYTES;
+    if (bytes >= BULK_BYTES) {
+        size_t words = bytes / WORD_BYTES;
+        __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
+    } else {
+        for (; to < last_to; to += WORD_BYTES) {
+            store_word(to, word);
+        }
+    }
+    store_word(last_to, word);
+    return memory;
+}
+
+int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
+{
+    const uint8_t *left = left_memory;
+    const uint8_t *right = right_memory;
+
+    for (; bytes >= WORD_BYTES; bytes -= WORD_BYTES) {
+        uint64_t left_word = load_word(left);
+        uint64_t right_word = load_word(right);
+        if (left_word != right_word) {
+            /* The first byte that differs is the most significant one that does. */
+            return __builtin_bswap64(left_word) < __builtin_bswap64(right_word) ? -1 : 1;
+        }
+        left += WORD_BYTES;
+        right += WORD_BYTES;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (left[i] != right[i]) {
+            return left[i] - right[i];
+        }
+    }
+    return 0;
+}
+
+void *memchr(const void *memory, int value, size_t bytes)
+{
+    const uint8_t *at = memory;
+    uint64_t wanted = EACH_BYTE((uint8_t)value);
+
+    for (; bytes >= WORD_BYTES; bytes -= WORD_BYTES) {
+        uint64_t word = load_word(at) ^ wanted;
+        uint64_t zero_bytes = (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
+        if (zero_bytes != 0) {
+            return (void *)(uintptr_t)(at + __builtin_ctzll(zero_bytes) / 8);
+        }
+        at += WORD_BYTES;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (at[i] == (uint8_t)value) {
+            return (void *)(uintptr_t)(at + i);
+        }
+    }
+    return NULL;
+}
+
+void *memrchr(const void *memory, int value, size_t bytes)
+{
+    const uint8_t *at = memory;
+
+    while (bytes > 0) {
+        bytes--;
+        if (at[bytes] == (uint8_t)value) {
+            return (void *)(uintptr_t)(at + bytes);
+        }
+    }
+    return NULL;
+}
+
+void *memmem(const void *memory, size_t bytes, const void *wanted, size_t wanted_bytes)
+{
+    const uint8_t *at = memory;
+
+    if (wanted_bytes == 0) {
+        return (void *)(uintptr_t)memory;
+    }
+    while (bytes >= wanted_bytes) {
+        const uint8_t *found = memchr(at, *(const uint8_t *)wanted, bytes - wanted_bytes + 1);
+        if (found == NULL) {
+            return NULL;
+        }
+        if (memcmp(found, wanted, wanted_bytes) == 0) {
+            return (void *)(uintptr_t)found;
+        }
+        bytes -= (size_t)(found + 1 - at);
+        at = found + 1;
+    }
+    return NULL;
+}
+
+size_t strlen(const char *text)
+{
+    const char *end = text;
+
+    while (*end != '\0') {
+        end++;
+    }
+    return (size_t)(end - text);
+}
+
+size_t strnlen(const char *text, size_t limit)
+{
+    size_t length = 0;
+
+    while (length < limit && text[length] != '\0') {
+        length++;
+    }
+    return length;
+}
+
+int strncmp(const char *left, const char *right, size_t limit)
+{
+    for (size_t i = 0; i < limit; i++) {
+        if (left[i] != right[i]) {
+            return (uint8_t)left[i] - (uint8_t)right[i];
+        }
+        if (left[i] == '\0') {
+            break;
+        }
+    }
+    return 0;
+}
+
+int strcmp(const char *left, const char *right)
+{
+    return strncmp(left, right, SIZE_MAX);
+}
+
+char *strchr(const char *text, int character)
+{
+    for (;; text++) {
+        if (*text == (char)character) {
+            return (char *)(uintptr_t)text;
+        }
+        if (*text == '\0') {
+            return NULL;
+        }
+    }
+}
+
+char *strrchr(const char *text, int character)
+{
+    return memrchr(text, character, strlen(text) + 1);
+}
+
+char *strstr(const char *text, const char *wanted)
+{
+    return memmem(text, strlen(text), wanted, strlen(wanted));
+}
+
+/* How many characters at the start of `text` stand in `set`, or stand not in it. */
+static size_t span(const char *text, const char *set, bool are_in_set)
+{
+    size_t length = 0;
+
+    while (text[length] != '\0' && (strchr(set, text[length]) != NULL) == are_in_set) {
+        length++;
+    }
+    return length;
+}
+
+size_t strspn(const char *text, const char *accepted)
+{
+    return span(text, accepted, true);
+}
+
+size_t strcspn(const char *text, const char *refused)
+{
+    return span(text, refused, false);
+}
+
+char *strpbrk(const char *text, const char *accepted)
+{
+    text += span(text, accepted, false);
+    return *text != '\0' ? (char *)(uintptr_t)text : NULL;
+}
+
+char *strtok_r(char *restrict text, const char *restrict separators, char **restrict rest)
+{
+    char *token = text != NULL ? text : *rest;
+
+    token += strspn(token, separators);
+    if (*token == '\0') {
+        *rest = token;
+        return NULL;
+    }
+    char *end = token + strcspn(token, separators);
+    if (*end != '\0') {
+        *end = '\0';
+        end++;
+    }
+    *rest = end;
+    return token;
+}
+
+char *strcpy(char *restrict to, const char *restrict from)
+{
+    return memcpy(to, from, strlen(from) + 1);
+}
+
+char *strncpy(char *restrict to, const char *restrict from, size_t limit)
+{
+    size_t length = strnlen(from, limit);
+
+    memcpy(to, from, length);
+    memset(to + length, 0, limit - length);
+    return to;
+}
+
+char *strcat(char *restrict to, const char *restrict from)
+{
+    strcpy(to + strlen(to), from);
+    return to;
+}
