@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that something other than this core changes or watches: device registers, and descriptors
+ * that a device reads and writes by DMA. The only home of `volatile`: each call is one access of
+ * exactly that width, neither merged nor repeated nor left out by the compiler, and in program
+ * order among themselves. What x86 adds: uncached accesses stay in order, too; what orders
+ * descriptors against registers is the driver's matter.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MMIO_ACCESS(bits)                                                              \
+    static inline uint##bits##_t mmio_read##bits(const void *base, size_t offset)      \
+    {                                                                                  \
+        return *(const volatile uint##bits##_t *)((const uint8_t *)base + offset);     \
+    }                                                                                  \
+    static inline void mmio_write##bits(void *base, size_t offset, uint##bits##_t value) \
+    {                                                                                  \
+        *(volatile uint##bits##_t *)((uint8_t *)base + offset) = value;                \
+    }
+
+MMIO_ACCESS(8)
+MMIO_ACCESS(16)
+MMIO_ACCESS(32)
+MMIO_ACCESS(64)
+
+#undef MMIO_ACCESS

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables (SDM 3A 4.5). boot/ builds those of each node with these calls, the node itself adds
+ * stacks and device registers. Table pages lie in the node's own memory and are reached through
+ * the direct map. Large pages are used wherever both addresses are aligned and the rest is long
+ * enough. A mapping is never changed or taken away, so no TLB entry is ever stale.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+enum paging_flags {
+    PAGING_READ = 0,
+    PAGING_WRITE = 1 << 0,
+    PAGING_EXECUTE = 1 << 1, /* never together with PAGING_WRITE */
+    PAGING_UNCACHED = 1 << 2,
+};
+
+struct address_space {
+    paddr_t root; /* the PML4: what CR3 holds */
+    /* One zeroed page for a table, or 0 when there is none. */
+    paddr_t (*allocate_table)(void *context);
+    void *context;
+};
+
+/*
+ * Map [vaddr, vaddr + bytes) to [paddr, paddr + bytes); all page-aligned.
+ *
+ * Returns 0; -ENOMEM without a page for a table (part of the range may be mapped); -EEXIST when
+ * one of the pages is mapped already (it stays as it was).
+ */
+MUST_CHECK int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr,
+                          uint64_t bytes, unsigned flags);
+/* Where a byte of the space lies, or PADDR_NONE. */
+#define PADDR_NONE UINT64_MAX
+paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr);
+
+/* This node's own space, for the calls above. */
+struct address_space *paging_own_space(void);
+
+/*
+ * Map a device's registers into this node: uncached, read-write, not executable. `paddr` need not
+ * be page-aligned. Asked for the same range again, it returns the same address. NULL (logged)
+ * when the range is ordinary memory or there is no room.
+ */
+void *paging_map_device(paddr_t paddr, size_t bytes);
