@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+"""What system tests and the benchmark share: machines, networks, load, counters."""
+
+from .counters import Counters
+from .linux_guest import LinuxGuest
+from .load import ab, curl, wrk
+from .machine import HarnessError, Machine, free_port
+from .network import Network
+from .paths import BUILD, KERNEL, PLUGINS, REPOSITORY
+from .talus import Talus
+
+__all__ = ["BUILD", "Counters", "HarnessError", "KERNEL", "LinuxGuest", "Machine", "Network",
+           "PLUGINS", "REPOSITORY", "Talus", "ab", "curl", "free_port", "wrk"]

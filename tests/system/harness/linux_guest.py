@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The Linux guest of tests/guest and its command channel."""
+
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import paths
+from .machine import HarnessError, Machine
+
+READY = b"\x1eready\n"
+STATUS = re.compile(rb"\n\x1e(\d+)\n\Z")
+
+
+def build_image():
+    subprocess.run([paths.REPOSITORY / "tests" / "guest" / "build-guest", paths.GUEST], check=True)
+
+
+class LinuxGuest(Machine):
+    """mode: "shell", or "nginx" to serve /4b, /1k and /100k on port 80."""
+
+    def __init__(self, *options, mode="shell", words="", network=None, **others):
+        build_image()
+        self._folder = tempfile.mkdtemp(prefix="talus-guest-")
+        self._socket_path = f"{self._folder}/commands"
+        self._channel = None
+        # quiet: the console is no faster than a real one, and its lines cost instructions.
+        address = network.linux_words if network else "ip=10.0.2.15/24 gw=10.0.2.2"
+        append = f"console=ttyS0 quiet panic=-1 {address} mode={mode} {words}"
+        options += ("--root", paths.GUEST / "initramfs.cpio",
+                    "--qemu-args", f"-serial unix:{self._socket_path},server=on,wait=off")
+        super().__init__(paths.GUEST / "vmlinuz", *options, append=append, network=network,
+                         **others)
+
+    def start(self, ready_timeout_s=120):
+        super().start()
+        try:
+            self._open_channel(ready_timeout_s)
+            if ready_timeout_s:
+                self.wait_for(r"^(listening on http://|guest: ready)", ready_timeout_s)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _open_channel(self, timeout_s):
+        self._channel = socket.socket(socket.AF_UNIX)
+        deadline_s = time.monotonic() + 10
+        while True:
+            try:
+                self._channel.connect(self._socket_path)
+                break
+            except OSError:
+                if time.monotonic() > deadline_s or not self.is_running():
+                    raise HarnessError(f"QEMU did not start\n{self.last_lines()}") from None
+                time.sleep(0.05)
+        if timeout_s:
+            self._read_until(lambda text: text.endswith(READY), timeout_s, "command channel")
+
+    def _read_until(self, is_complete, timeout_s, what):
+        text = b""
+        deadline_s = time.monotonic() + timeout_s
+        while not is_complete(text):
+            remaining_s = deadline_s - time.monotonic()
+            try:
+                self._channel.settimeout(max(remaining_s, 0.001))
+                chunk = self._channel.recv(65536)
+            except TimeoutError:
+                chunk = b""
+            if not chunk:
+                raise HarnessError(f"{what}: no end after {text[-2000:]!r}\n{self.last_lines()}")
+            text += chunk
+        return text
+
+    def run(self, command, timeout_s=60, check=True):
+        """Run one line of shell as root. Returns its output, standard error included.
+
+        With check, a status other than 0 is an error; otherwise returns (status, output).
+        """
+        if "\n" in command:
+            raise ValueError("one line only")
+        self._channel.sendall(command.encode() + b"\n")
+        text = self._read_until(STATUS.search, timeout_s, command)
+        end = STATUS.search(text)
+        status, output = int(end[1]), text[:end.start()].decode("utf-8", "replace")
+        if not check:
+            return status, output
+        if status != 0:
+            raise HarnessError(f"{command}: status {status}\n{output}")
+        return output
+
+    def stop(self):
+        try:
+            return super().stop()
+        finally:
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
+            shutil.rmtree(self._folder, ignore_errors=True)

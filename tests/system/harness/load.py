@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Load from this host: curl, ab and wrk, bounded in count and time, and what they report."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+
+from .machine import HarnessError
+
+
+@dataclass
+class Result:
+    """What one load did. `failed` counts all that was not a whole good answer."""
+
+    requests: int
+    failed: int
+    requests_per_s: float
+    output: str
+
+
+def _run(machine, command, timeout_s):
+    if machine.network:
+        command = machine.network.command(*command)
+    try:
+        done = subprocess.run([str(word) for word in command], capture_output=True,
+                              timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise HarnessError(f"{command[0]} did not end in {timeout_s} s: {error.stdout}\n"
+                           f"{machine.last_lines()}") from None
+    return done
+
+
+def curl(machine, path, *options, timeout_s=20):
+    """The bytes of a page; an error status or a broken transfer is a HarnessError."""
+    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", timeout_s, *options,
+               f"http://{machine.address}{path}"]
+    done = _run(machine, command, timeout_s + 5)
+    if done.returncode != 0:
+        raise HarnessError(f"curl {path}: {done.stderr.decode()}\n{machine.last_lines()}")
+    return done.stdout
+
+
+def _number(pattern, text, default=None):
+    match = re.search(pattern, text)
+    if match is None:
+        if default is None:
+            raise HarnessError(f"no {pattern!r} in:\n{text}")
+        return default
+    return float(match[1])
+
+
+def ab(machine, path, requests, concurrency, keep_alive=False, timeout_s=120):
+    """ApacheBench. `failed` takes in failures of every kind and requests never completed."""
+    # -r: one broken connection is a failure to count, not the end of the run.
+    command = ["ab", "-q", "-r", "-n", requests, "-c", concurrency, *(["-k"] if keep_alive else []),
+               f"http://{machine.address}{path}"]
+    done = _run(machine, command, timeout_s)
+    output = done.stdout.decode() + done.stderr.decode()
+    if done.returncode != 0:
+        raise HarnessError(f"ab ended with status {done.returncode}:\n{output}\n"
+                           f"{machine.last_lines()}")
+    complete = int(_number(r"Complete requests:\s+(\d+)", output))
+    failed = int(_number(r"Failed requests:\s+(\d+)", output)
+                 + _number(r"Non-2xx responses:\s+(\d+)", output, 0)) + requests - complete
+    return Result(requests, failed, _number(r"Requests per second:\s+([0-9.]+)", output), output)
+
+
+def wrk(machine, path, connections, duration_s, threads=2):
+    """wrk on kept-alive connections for `duration_s` seconds."""
+    command = ["wrk", "-t", threads, "-c", connections, "-d", f"{duration_s}s", "--timeout", "10s",
+               f"http://{machine.address}{path}"]
+    done = _run(machine, command, duration_s + 30)
+    output = done.stdout.decode() + done.stderr.decode()
+    if done.returncode != 0:
+        raise HarnessError(f"wrk ended with status {done.returncode}:\n{output}")
+    errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
+    failed = sum(map(int, errors.groups())) if errors else 0
+    failed += int(_number(r"Non-2xx or 3xx responses: (\d+)", output, 0))
+    return Result(int(_number(r"(\d+) requests in", output)), failed,
+                  _number(r"Requests/sec:\s+([0-9.]+)", output), output)

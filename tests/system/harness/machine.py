@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""A machine under qemu/launch: started, watched through its serial console, always ended."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+from . import paths
+
+STOP_TIMEOUT_S = 15
+
+
+class HarnessError(AssertionError):
+    """What a test waited for did not come; the text ends with the console's last lines."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Machine:
+    """Use with `with`: the machine is ended on exit, however the test went.
+
+    network   a Network: its TAP device is the wire. None: QEMU's user network, self.port
+    options   further arguments of qemu/launch
+    timeout_s the launcher ends the machine after so long, even if this process is gone
+    """
+
+    def __init__(self, kernel, *options, append="", network=None, smp=4, mem="512M", plugins=(),
+                 timeout_s=600):
+        self.network = network
+        self.append = append
+        self.port = None if network else free_port()
+        self.console = ""
+        self._changed = threading.Condition()
+        self._process = None
+        self._reader = None
+        self.started_s = None
+        self._command = [sys.executable, paths.LAUNCHER, "--qemu", paths.QEMU, "--kernel", kernel,
+                         "--smp", smp, "--mem", mem, "--timeout", timeout_s]
+        self._command += ["--tap", network.tap] if network else ["--port", self.port]
+        for plugin in plugins:
+            self._command += ["--plugin", plugin]
+        self._command += options
+
+    @property
+    def address(self):
+        """Where the host reaches the machine's web server, as HOST or HOST:PORT."""
+        return self.network.guest_address if self.network else f"127.0.0.1:{self.port}"
+
+    def start(self):
+        command = [str(word) for word in self._command + ["--append", self.append]]
+        if self.network:
+            command = self.network.command(*command)
+        self.started_s = time.monotonic()
+        # A session of its own, so that Ctrl-C ends the test first and the test the machine.
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, start_new_session=True)
+        self._reader = threading.Thread(target=self._read_console, daemon=True)
+        self._reader.start()
+        return self
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _read_console(self):
+        with self._process.stdout as output:
+            while chunk := os.read(output.fileno(), 65536):
+                with self._changed:
+                    self.console += chunk.decode("utf-8", "replace").replace("\r", "")
+                    self._changed.notify_all()
+        with self._changed:
+            self._reader = None
+            self._changed.notify_all()
+
+    def wait_for(self, pattern, timeout_s=60, start=0):
+        """The first match of a regular expression in what the console printed from `start` on."""
+        deadline_s = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                match = re.compile(pattern, re.MULTILINE).search(self.console, start)
+                if match:
+                    return match
+                remaining_s = deadline_s - time.monotonic()
+                if self._reader is None or remaining_s <= 0:
+                    why = "the machine ended" if self._reader is None else f"{timeout_s} s passed"
+                    raise HarnessError(f"no {pattern!r}: {why}\n{self.last_lines()}")
+                self._changed.wait(remaining_s)
+
+    def last_lines(self, count=40):
+        return "\n".join(self.console.splitlines()[-count:])
+
+    def type(self, text):
+        """Type on the serial console."""
+        self._process.stdin.write(text.encode())
+        self._process.stdin.flush()
+
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self, timeout_s=60):
+        """The launcher's status, once the machine has ended by itself."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise HarnessError(f"still running after {timeout_s} s\n{self.last_lines()}") from None
+
+    def stop(self):
+        """End the machine if it still runs. Returns the launcher's status."""
+        if self._process is None:
+            return None
+        if self.is_running():
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            status = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # The launcher's child ends with it.
+            self._process.kill()
+            status = self._process.wait()
+        if self._reader is not None:
+            self._reader.join(STOP_TIMEOUT_S)
+        if self._process.stdin:
+            self._process.stdin.close()
+            self._process.stdin = None
+        return status
+
+    def qemu_pid(self):
+        pid = self._process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+            return int(children.read().split()[0])
+
+    def host_cpu_s(self):
+        """Processor time of this host that QEMU has used so far, all threads."""
+        with open(f"/proc/{self.qemu_pid()}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        user_ticks, system_ticks = int(fields[11]), int(fields[12])
+        return (user_ticks + system_ticks) / os.sysconf("SC_CLK_TCK")
+
+    def _connect_once(self, port, timeout_s):
+        connection = socket.socket()
+        connection.settimeout(timeout_s)
+        try:
+            connection.connect((self.network.guest_address, port) if self.network
+                               else ("127.0.0.1", self.port))
+        except OSError:
+            connection.close()
+            return None
+        return connection
+
+    def connect(self, port=80, timeout_s=10):
+        """A TCP connection to the machine; over the user network always to its port 80."""
+        connect = self._connect_once
+        connection = (self.network.inside(connect, port, timeout_s) if self.network
+                      else connect(port, timeout_s))
+        if connection is None:
+            raise HarnessError(f"no connection to port {port}\n{self.last_lines()}")
+        return connection
+
+    def first_answer_s(self, path="/4b", timeout_s=120):
+        """Seconds from QEMU's start to the first answer to GET; asks every 10 ms."""
+        request = f"GET {path} HTTP/1.0\r\nHost: {self.address}\r\n\r\n".encode()
+
+        def ask_until_answered():
+            while time.monotonic() < self.started_s + timeout_s and self.is_running():
+                connection = self._connect_once(80, 0.05)
+                if connection is not None:
+                    with connection:
+                        try:
+                            connection.settimeout(2)
+                            connection.sendall(request)
+                            if connection.recv(64).startswith(b"HTTP/1."):
+                                return time.monotonic() - self.started_s
+                        except OSError:
+                            pass  # not yet: ask again
+                time.sleep(0.01)
+            raise HarnessError(f"no answer\n{self.last_lines()}")
+
+        return self.network.inside(ask_until_answered) if self.network else ask_until_answered()
