@@ -5,12 +5,19 @@
  * exactly that width, neither merged nor repeated nor left out by the compiler, and in program
  * order among themselves. What x86 adds: uncached accesses stay in order, too; what orders
  * descriptors against registers is the driver's matter.
+ *
+ * Unit tests that play the device define MMIO_FAKE and supply the functions themselves.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef MMIO_FAKE
+#define MMIO_ACCESS(bits)                                                    \
+    uint##bits##_t mmio_read##bits(const void *base, size_t offset);         \
+    void mmio_write##bits(void *base, size_t offset, uint##bits##_t value);
+#else
 #define MMIO_ACCESS(bits)                                                              \
     static inline uint##bits##_t mmio_read##bits(const void *base, size_t offset)      \
     {                                                                                  \
@@ -20,6 +27,7 @@
     {                                                                                  \
         *(volatile uint##bits##_t *)((uint8_t *)base + offset) = value;                \
     }
+#endif
 
 MMIO_ACCESS(8)
 MMIO_ACCESS(16)

@@ -41,7 +41,9 @@
     X(CLOSE, close, APP, TS)                                    \
     X(FORWARD_FRAME, forward_frame, LS_TS, TS)                  \
     X(TRANSMIT_FRAME, transmit_frame, TS, LS)                   \
-    X(NIC_READY, nic_ready, LS, LS_TS)                          \
+    X(NIC_READY, nic_ready, LS, TS)                             \
+    X(ATTACH_QUEUE, attach_queue, LS, LS)                       \
+    X(QUEUE_ATTACHED, queue_attached, LS, LS)                   \
     X(ADDRESS_SET, address_set, TS, TS_APP)                     \
     X(NEIGHBOR_REQUEST, neighbor_request, TS, TS)               \
     X(NEIGHBOR_SET, neighbor_set, TS, TS)
@@ -319,14 +321,32 @@ struct transmit_frame {
     uint8_t frame[];
 };
 
-/* The first LS has brought the NIC up: other LSs attach their queue, TSs learn the MAC address. */
+/* The first LS has brought the NIC up: TSs learn the MAC address. Sent again, with the same
+ * address, each time the link goes up or down. */
 struct nic_ready {
     struct message_header header;
     uint8_t mac[6];
     uint16_t queue_count;
-    uint64_t registers_paddr; /* BAR0; only LSs map it */
-    uint32_t registers_bytes;
     uint32_t is_link_up;
+    uint32_t reserved;
+};
+
+/* The first LS asks another one to map the registers and to start its own queue. Answer owed:
+ * QUEUE_ATTACHED. Until it comes, the NIC sends nothing to that queue. */
+struct attach_queue {
+    struct message_header header;
+    uint64_t registers_paddr;
+    uint32_t registers_bytes;
+    uint16_t queue_index;
+    uint16_t reserved;
+};
+
+/* The queue takes frames: the NIC may steer flows to it. error_number as errno: it does not. */
+struct queue_attached {
+    struct message_header header;
+    uint16_t queue_index;
+    uint16_t reserved;
+    uint32_t error_number;
 };
 
 /* The machine's IPv4 address, from DHCP or the command line; network byte order. 0: none. */
