@@ -8,6 +8,13 @@
  *   pika=TS4LS4CM2        the CMs on a subset of the composite servers
  *   app=httpd:2           two nodes more, each with one web server
  *   app=httpd:2@ts        the same on the transport servers' own nodes
+ *   app=none              servers only
+ *
+ * Nodes are given out in the order in which the terms stand, the applications last; nodes that
+ * nothing asks for stay idle. Of components in one term, the one with the smaller number runs on
+ * the first nodes of the term. Without pika=, the nodes that app= leaves are composite servers;
+ * without app= (or without its number), those that pika= leaves run the application, or, when it
+ * leaves none, the transport servers' own nodes do.
  */
 #pragma once
 
@@ -22,6 +29,7 @@ enum role {
 };
 
 #define APPLICATION_NAME_BYTES 16
+#define APPLICATION_DEFAULT "httpd"
 
 struct configuration {
     uint16_t node_count;
@@ -31,6 +39,8 @@ struct configuration {
      * ls[i] owns queue i. Counts are 0 .. node_count. */
     uint16_t ls_count, ts_count, cm_count, application_count;
     node_id_t ls[NODE_MAX], ts[NODE_MAX], cm[NODE_MAX], applications[NODE_MAX];
+    /* By node: its own CM and LS, as below. */
+    node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX];
 };
 
 /*
@@ -42,9 +52,10 @@ struct configuration {
  */
 MUST_CHECK int configuration_parse(struct configuration *configuration, const char *line,
                                    unsigned node_count, char *reason, size_t reason_bytes);
+void configuration_default(struct configuration *configuration, unsigned node_count);
 /* The paper's notation back, e.g. "TS2LS2CM2 httpd:2". */
 void configuration_print(const struct configuration *configuration, char *text, size_t size);
-/* "LS TS CM", "httpd": what one node runs. */
+/* "LS TS CM", "httpd", "idle": what one node runs. */
 void configuration_print_roles(const struct configuration *configuration, node_id_t node,
                                char *text, size_t size);
 
@@ -52,6 +63,15 @@ void configuration_print_roles(const struct configuration *configuration, node_i
 const struct configuration *configuration_current(void);
 
 /* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn. */
-node_id_t configuration_own_cm(const struct configuration *configuration, node_id_t node);
+static inline node_id_t configuration_own_cm(const struct configuration *configuration,
+                                             node_id_t node)
+{
+    return configuration->own_cm[node];
+}
+
 /* The LS through which a TS sends: its own node if it is one, else LSs in turn. */
-node_id_t configuration_own_ls(const struct configuration *configuration, node_id_t node);
+static inline node_id_t configuration_own_ls(const struct configuration *configuration,
+                                             node_id_t node)
+{
+    return configuration->own_ls[node];
+}

@@ -178,7 +178,8 @@ struct claim_rejected {
 
 /* Not claimed in time (or the application died, or there was no acceptor): the CM drops that
  * acceptor from its list and answers REASSIGN_CONNECTION, at once or when an acceptor appears.
- * Sent to the CM named in the acceptor; one without acceptor to the CM that assigned it. */
+ * Sent to the CM named in the acceptor; one without acceptor to the CM that assigned it. When that
+ * CM is dead, without acceptor to another one. */
 struct accept_timeout {
     struct message_header header;
     uint32_t connection_index;

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The paper's notation to roles on nodes. The words come from outside: everything is checked,
+ * and what cannot be used is refused with a sentence that says why.
+ */
+#include "net/configuration.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/command_line.h"
+#include "kernel/format.h"
+#include "kernel/platform.h"
+
+#define WORD_BYTES 64
+
+enum component { TS, LS, CM, COMPONENT_COUNT };
+
+static const char component_names[COMPONENT_COUNT][3] = {"TS", "LS", "CM"};
+static const uint8_t component_roles[COMPONENT_COUNT] = {ROLE_TS, ROLE_LS, ROLE_CM};
+
+/* One group of nodes: how many of them, from the first, have each component. */
+struct term {
+    unsigned counts[COMPONENT_COUNT];
+};
+
+struct servers {
+    struct term terms[COMPONENT_COUNT];
+    unsigned term_count;
+};
+
+struct application_request {
+    char name[APPLICATION_NAME_BYTES]; /* "" for none */
+    unsigned count;                    /* 0: not said */
+    bool is_on_ts;
+};
+
+/* Where a refusal says why. */
+struct reason {
+    char *text;
+    size_t bytes;
+};
+
+static unsigned larger_of(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
+static unsigned term_node_count(const struct term *term)
+{
+    return larger_of(larger_of(term->counts[TS], term->counts[LS]), term->counts[CM]);
+}
+
+static unsigned servers_node_count(const struct servers *servers)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < servers->term_count; i++) {
+        count += term_node_count(&servers->terms[i]);
+    }
+    return count;
+}
+
+static unsigned servers_ts_count(const struct servers *servers)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < servers->term_count; i++) {
+        count += servers->terms[i].counts[TS];
+    }
+    return count;
+}
+
+/* A number from 1; values above NODE_MAX come back as NODE_MAX + 1, so that nothing overflows. */
+static int parse_count(const char **text, unsigned *count)
+{
+    const char *at = *text;
+    unsigned value = 0;
+
+    while (*at >= '0' && *at <= '9') {
+        value = value * 10 + (unsigned)(*at - '0');
+        if (value > NODE_MAX) {
+            value = NODE_MAX + 1;
+        }
+        at++;
+    }
+    if (at == *text || value == 0) {
+        return -EINVAL;
+    }
+    *text = at;
+    *count = value;
+    return 0;
+}
+
+static int parse_component(const char **text, enum component *component)
+{
+    for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+        if (strncmp(*text, component_names[i], 2) == 0) {
+            *component = (enum component)i;
+            *text += 2;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* TS4LS4+CM2: terms joined by '+', each of one or more components with their numbers. */
+static int parse_servers(const char *text, struct servers *servers, struct reason reason)
+{
+    bool is_given[COMPONENT_COUNT] = {false};
+    const char *at = text;
+
+    memset(servers, 0, sizeof(*servers));
+    servers->term_count = 1;
+    while (*at != '\0') {
+        struct term *term = &servers->terms[servers->term_count - 1];
+        enum component component;
+
+        if (parse_component(&at, &component) != 0) {
+            (void)format_text(reason.text, reason.bytes,
+                              "pika=%s: TS, LS or CM is expected where '%s' stands", text, at);
+            return -EINVAL;
+        }
+        if (is_given[component]) {
+            (void)format_text(reason.text, reason.bytes, "pika=%s: %s stands twice", text,
+                              component_names[component]);
+            return -EINVAL;
+        }
+        if (parse_count(&at, &term->counts[component]) != 0) {
+            (void)format_text(reason.text, reason.bytes, "pika=%s: a number from 1 must follow %s",
+                              text, component_names[component]);
+            return -EINVAL;
+        }
+        is_given[component] = true;
+        /* With all three given, what follows a '+' cannot be a component that is still missing. */
+        if (*at == '+' && !(is_given[TS] && is_given[LS] && is_given[CM])) {
+            servers->term_count++;
+            at++;
+        }
+    }
+    for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+        if (!is_given[i]) {
+            (void)format_text(reason.text, reason.bytes, "pika=%s: there must be at least one %s",
+                              text, component_names[i]);
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+/* NAME, NAME:N, NAME:N@ts, NAME@ts or none. */
+static int parse_application(const char *text, struct application_request *request,
+                             struct reason reason)
+{
+    size_t name_bytes = strcspn(text, ":@");
+    const char *at = text + name_bytes;
+
+    memset(request, 0, sizeof(*request));
+    if (strcmp(text, "none") == 0) {
+        return 0;
+    }
+    if (name_bytes == 0 || name_bytes >= sizeof(request->name)) {
+        (void)format_text(reason.text, reason.bytes,
+                          "app=%s: a name of 1 to %u letters is expected", text,
+                          APPLICATION_NAME_BYTES - 1);
+        return -EINVAL;
+    }
+    memcpy(request->name, text, name_bytes);
+    if (*at == ':') {
+        at++;
+        if (parse_count(&at, &request->count) != 0) {
+            (void)format_text(reason.text, reason.bytes, "app=%s: a number from 1 must follow ':'",
+                              text);
+            return -EINVAL;
+        }
+    }
+    if (strcmp(at, "@ts") == 0) {
+        request->is_on_ts = true;
+    } else if (*at != '\0') {
+        (void)format_text(reason.text, reason.bytes, "app=%s: '%s' is not understood", text, at);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* The value of `key`, or "" when it is not there; false when it is too long to be right. */
+static bool find_word(const char *line, const char *key, char *text, size_t bytes,
+                      struct reason reason)
+{
+    int length = command_line_copy(line, key, text, bytes);
+
+    if (length == -ENAMETOOLONG) {
+        (void)format_text(reason.text, reason.bytes, "%s=: longer than %zu letters", key,
+                          bytes - 1);
+        return false;
+    }
+    if (length < 0) {
+        text[0] = '\0';
+    }
+    return true;
+}
+
+static void composite_servers(struct servers *servers, unsigned count)
+{
+    memset(servers, 0, sizeof(*servers));
+    servers->term_count = 1;
+    servers->terms[0] = (struct term){{count, count, count}};
+}
+
+/* Without pika=: composite servers on all nodes that the applications leave. */
+static int choose_servers(struct servers *servers, const struct application_request *request,
+                          unsigned node_count, struct reason reason)
+{
+    unsigned application_nodes = request->count != 0 ? request->count : node_count - node_count / 2;
+
+    if (request->name[0] == '\0' || request->is_on_ts || node_count == 1) {
+        application_nodes = 0;
+    }
+    if (application_nodes >= node_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "app=%s:%u leaves no node for the servers, the machine has %u",
+                          request->name, request->count, node_count);
+        return -EINVAL;
+    }
+    composite_servers(servers, node_count - application_nodes);
+    return 0;
+}
+
+/* Settle what app= leaves open, and refuse what needs more nodes than the servers leave. */
+static int place_application(const struct servers *servers, struct application_request *request,
+                             unsigned node_count, struct reason reason)
+{
+    unsigned server_nodes = servers_node_count(servers);
+    unsigned ts_count = servers_ts_count(servers);
+
+    if (request->name[0] == '\0') {
+        return 0;
+    }
+    if (request->count == 0) {
+        request->is_on_ts |= server_nodes == node_count;
+        request->count = request->is_on_ts ? ts_count : node_count - server_nodes;
+    }
+    if (request->is_on_ts && request->count > ts_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "app=%s:%u@ts needs as many transport servers, there are %u",
+                          request->name, request->count, ts_count);
+        return -EINVAL;
+    }
+    if (!request->is_on_ts && server_nodes + request->count > node_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "%u nodes for servers and %u for %s are more than the machine has, %u",
+                          server_nodes, request->count, request->name, node_count);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int fit(struct servers *servers, struct application_request *request, unsigned node_count,
+               struct reason reason)
+{
+    if (servers->term_count == 0 && choose_servers(servers, request, node_count, reason) != 0) {
+        return -EINVAL;
+    }
+    if (servers_node_count(servers) > node_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "pika= needs more nodes than the machine has, %u", node_count);
+        return -EINVAL;
+    }
+    return place_application(servers, request, node_count, reason);
+}
+
+static void add_node(struct configuration *configuration, enum role role, node_id_t node)
+{
+    configuration->roles[node] |= role;
+    switch (role) {
+    case ROLE_TS:
+        configuration->ts[configuration->ts_count++] = node;
+        break;
+    case ROLE_LS:
+        configuration->ls[configuration->ls_count++] = node;
+        break;
+    case ROLE_CM:
+        configuration->cm[configuration->cm_count++] = node;
+        break;
+    case ROLE_APPLICATION:
+        configuration->applications[configuration->application_count++] = node;
+        break;
+    }
+}
+
+/* For each node of a role the CM and LS of its own; those without one take them in turn. */
+static void find_own_servers(struct configuration *configuration, const node_id_t *nodes,
+                             unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        node_id_t node = nodes[i];
+        bool is_cm = (configuration->roles[node] & ROLE_CM) != 0;
+        bool is_ls = (configuration->roles[node] & ROLE_LS) != 0;
+
+        configuration->own_cm[node] = is_cm ? node : configuration->cm[i % configuration->cm_count];
+        configuration->own_ls[node] = is_ls ? node : configuration->ls[i % configuration->ls_count];
+    }
+}
+
+static void build(struct configuration *configuration, const struct servers *servers,
+                  const struct application_request *request, unsigned node_count)
+{
+    node_id_t next = 0;
+
+    memset(configuration, 0, sizeof(*configuration));
+    configuration->node_count = (uint16_t)node_count;
+    for (unsigned i = 0; i < servers->term_count; i++) {
+        const struct term *term = &servers->terms[i];
+
+        for (unsigned component = 0; component < COMPONENT_COUNT; component++) {
+            for (unsigned n = 0; n < term->counts[component]; n++) {
+                add_node(configuration, component_roles[component], (node_id_t)(next + n));
+            }
+        }
+        next = (node_id_t)(next + term_node_count(term));
+    }
+    memcpy(configuration->application, request->name, sizeof(configuration->application));
+    for (unsigned n = 0; n < request->count; n++) {
+        add_node(configuration, ROLE_APPLICATION,
+                 request->is_on_ts ? configuration->ts[n] : (node_id_t)(next + n));
+    }
+    /* Last the roles whose turn counts most: an application's CM, then a TS's LS. */
+    find_own_servers(configuration, configuration->cm, configuration->cm_count);
+    find_own_servers(configuration, configuration->ls, configuration->ls_count);
+    find_own_servers(configuration, configuration->applications, configuration->application_count);
+    find_own_servers(configuration, configuration->ts, configuration->ts_count);
+}
+
+void configuration_default(struct configuration *configuration, unsigned node_count)
+{
+    struct servers servers = {.term_count = 0};
+    struct application_request request = {.name = APPLICATION_DEFAULT};
+    char reason[1];
+
+    ASSERT(fit(&servers, &request, node_count, (struct reason){reason, sizeof(reason)}) == 0);
+    build(configuration, &servers, &request, node_count);
+}
+
+int configuration_parse(struct configuration *configuration, const char *line, unsigned node_count,
+                        char *reason_text, size_t reason_bytes)
+{
+    struct reason reason = {reason_text, reason_bytes};
+    struct servers servers = {.term_count = 0};
+    struct application_request request = {.name = APPLICATION_DEFAULT};
+    char servers_word[WORD_BYTES], application_word[WORD_BYTES];
+
+    reason_text[0] = '\0';
+    if (find_word(line, "pika", servers_word, sizeof(servers_word), reason) &&
+        find_word(line, "app", application_word, sizeof(application_word), reason) &&
+        (servers_word[0] == '\0' || parse_servers(servers_word, &servers, reason) == 0) &&
+        (application_word[0] == '\0' ||
+         parse_application(application_word, &request, reason) == 0) &&
+        fit(&servers, &request, node_count, reason) == 0) {
+        build(configuration, &servers, &request, node_count);
+        return 0;
+    }
+    configuration_default(configuration, node_count);
+    return -EINVAL;
+}
+
+/* Text that grows at its end; what does not fit is cut. */
+struct text {
+    char *at;
+    size_t room;
+};
+
+static void append_word(struct text *text, const char *word)
+{
+    size_t length = strlen(word);
+
+    if (length >= text->room) {
+        length = text->room - 1;
+    }
+    memcpy(text->at, word, length);
+    text->at[length] = '\0';
+    text->at += length;
+    text->room -= length;
+}
+
+static void append_count(struct text *text, const char *word, unsigned count)
+{
+    char number[12];
+
+    (void)format_text(number, sizeof(number), "%u", count);
+    append_word(text, word);
+    append_word(text, number);
+}
+
+void configuration_print(const struct configuration *configuration, char *text, size_t size)
+{
+    const node_id_t *nodes[COMPONENT_COUNT] = {configuration->ts, configuration->ls,
+                                               configuration->cm};
+    const unsigned counts[COMPONENT_COUNT] = {configuration->ts_count, configuration->ls_count,
+                                              configuration->cm_count};
+    bool is_printed[COMPONENT_COUNT] = {false};
+    struct text end = {text, size};
+
+    /* Components of one term begin on the same node. */
+    for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
+        if (is_printed[i]) {
+            continue;
+        }
+        append_word(&end, i == 0 ? "" : "+");
+        for (unsigned j = i; j < COMPONENT_COUNT; j++) {
+            if (nodes[j][0] == nodes[i][0]) {
+                append_count(&end, component_names[j], counts[j]);
+                is_printed[j] = true;
+            }
+        }
+    }
+    if (configuration->application_count != 0) {
+        append_word(&end, " ");
+        append_word(&end, configuration->application);
+        append_count(&end, ":", configuration->application_count);
+        append_word(&end, configuration->applications[0] == configuration->ts[0] ? "@ts" : "");
+    }
+}
+
+void configuration_print_roles(const struct configuration *configuration, node_id_t node,
+                               char *text, size_t size)
+{
+    static const struct {
+        enum role role;
+        const char *name;
+    } servers[] = {{ROLE_LS, "LS"}, {ROLE_TS, "TS"}, {ROLE_CM, "CM"}};
+    unsigned roles = configuration->roles[node];
+    struct text end = {text, size};
+    const char *separator = "";
+
+    text[0] = '\0';
+    for (unsigned i = 0; i < ARRAY_COUNT(servers); i++) {
+        if ((roles & servers[i].role) != 0) {
+            append_word(&end, separator);
+            append_word(&end, servers[i].name);
+            separator = " ";
+        }
+    }
+    if ((roles & ROLE_APPLICATION) != 0) {
+        append_word(&end, separator);
+        append_word(&end, configuration->application);
+    } else if (roles == 0) {
+        append_word(&end, "idle");
+    }
+}
