@@ -39,7 +39,9 @@ test: system-images | test-packages ## run every test
 	$(Q)$(MAKE) --no-print-directory $(UNIT_TESTS)
 	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system
 
-# What the system tests and the benchmark boot.
-system-images: $(BUILD)/talus.elf $(QEMU_BIN)
+# What the system tests and the benchmark boot, and what watches it.
+system-images: $(BUILD)/talus.elf $(QEMU_BIN) $(PLUGINS)
 
 .PHONY: test test-unit test-check test-model test-system test-packages system-images
+
+include tests/bench/bench.mk
