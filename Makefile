@@ -44,7 +44,7 @@ CFLAGS += -fno-omit-frame-pointer
 CFLAGS += -nostdinc -isystem libc/include -isystem $(COMPILER_INCLUDE)
 CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none
 
-ASFLAGS := -g -I. -MMD -MP -mcmodel=kernel
+ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 
 SOURCES := $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*.S drivers/ixgbe/*.c net/*.c \
              net/lwip/*.c libc/*.c apps/*.c apps/httpd/*.c)

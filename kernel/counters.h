@@ -2,13 +2,14 @@
 /*
  * Every counter a node keeps on its status page, in one table: any node may read them, so a
  * scrape of /metrics disturbs nobody. The name and label become talus_<name>{node="N",<label>}
- * (Prometheus text format 0.0.4). Rows with the same name stand together.
+ * (Prometheus text format 0.0.4). Rows with the same name stand together. IDLE_NS counts
+ * nanoseconds and is shown in seconds, Prometheus' base unit.
  */
 #pragma once
 
 /* X(ENUM, "name", "label or empty", "help") */
 #define COUNTER_TABLE(X)                                                                            \
-    X(IDLE_NS, "node_idle_nanoseconds_total", "", "Time halted in the idle loop.")                  \
+    X(IDLE_NS, "node_idle_seconds_total", "", "Time halted in the idle loop.")                      \
     X(SLEEPS, "node_sleeps_total", "", "Times the node halted.")                                    \
     X(DISPATCH_ROUNDS, "dispatch_rounds_total", "", "Rounds of the event loop.")                    \
     X(CHANNEL_SENT, "channel_messages_total", "", "Messages sent to other nodes.")                  \

@@ -62,9 +62,12 @@ bool message_has_room(node_id_t to, size_t length_bytes);
 /* Time at the start of this round: for time-outs that need no more precision. */
 uint64_t dispatch_now_ns(void);
 
-/* Set up channels to all nodes. Before any other call here. */
+/* Set up channels to all nodes, and forget whatever was registered. Before any other call here. */
 void dispatch_initialise(void);
 /* Run for ever. */
 _Noreturn void dispatch_run(void);
 /* One round, without sleeping; returns how much work was done. For tests and the hosted build. */
 unsigned dispatch_round(void);
+/* What dispatch_run() does after a round that found nothing: sleep, unless a last look finds
+ * work after all. For tests and the hosted build. */
+void dispatch_sleep(void);

@@ -4,6 +4,9 @@
  * into its own status page; the node that owns the console prints them whole, so lines are never
  * torn and a dying node's last lines are still read. Lines overwritten before they were printed
  * are counted (LOG_LOST).
+ *
+ * The console's owner is the lowest node that is alive. When it dies the next one goes on where it
+ * stopped.
  */
 #pragma once
 
@@ -21,4 +24,28 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 #define log_info(subsystem, ...) log_write(LOG_INFO, subsystem, __VA_ARGS__)
 #define log_debug(subsystem, ...) log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
+/* For all subsystems; LOG_INFO until it is called. */
 void log_set_level(enum log_level level);
+/*
+ * The value of `log=` on the command line (not zero-terminated): levels separated by commas,
+ * each for all or for one subsystem: `info`, `warning,ixgbe=debug`. Words it does not know are
+ * reported and ignored.
+ */
+void log_configure(const char *value, size_t length_bytes);
+
+/* Whether this node prints for all. */
+bool log_is_console_owner(void);
+/* The owner; NODE_NONE when no node is alive. */
+node_id_t log_console_owner(void);
+/* Owner: print what `node` has written since; returns the lines printed. Else does nothing. */
+unsigned log_print_node(node_id_t node);
+/* Whether this node has written lines that nobody has been told of; clears it. */
+bool log_take_news(void);
+/*
+ * Print everything now if this node owns the console, else ring its owner's doorbell. For a node
+ * that is failing, and for node 0 while it brings the machine up.
+ */
+void log_flush_all(void);
+/* Lines are printed at the end of a dispatch round from now on; until then at once, so that a
+ * start that hangs shows how far it came. */
+void log_defer_printing(void);

@@ -42,8 +42,19 @@ struct status_page {
 
 _Static_assert(sizeof(struct status_page) % PAGE_BYTES == 0, "mapped by the page");
 
-/* Add to a counter of this node. Plain stores: one writer. Cost: one add. */
-void counter_add(enum counter counter, uint64_t amount);
+/* This node's own page; looked up at the first use. */
+extern struct status_page *status_own_page;
+/* Look it up again: the node has its mailbox pages now, or a test has become another node. */
+void status_initialise(void);
+
+/* Add to a counter of this node. Plain stores: one writer. */
+static inline void counter_add(enum counter counter, uint64_t amount)
+{
+    if (UNLIKELY(status_own_page == NULL)) {
+        status_initialise();
+    }
+    status_own_page->counters[counter] += amount;
+}
 static inline void counter_increment(enum counter counter)
 {
     counter_add(counter, 1);
@@ -60,3 +71,18 @@ void status_set_roles(const char *text);
  * publishes, fences, looks at the flag. */
 void status_set_sleeping(bool is_sleeping);
 bool status_is_sleeping(node_id_t node);
+
+/*
+ * Add a whole line to this node's log, over the oldest ones. `printed` is how far the console's
+ * owner has come: returns how many lines it will never see.
+ */
+unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed);
+uint32_t status_log_written(node_id_t node);
+/*
+ * Copy one line of a node's log with its newline, starting at byte *position, which moves behind
+ * it; lines that were overwritten are passed over. Returns its length, 0 when there is none.
+ */
+size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size);
+/* As the console's owner: how far `node`'s log is printed; and how far `owner` had come. */
+void status_log_set_printed(node_id_t node, uint32_t position);
+uint32_t status_log_printed(node_id_t owner, node_id_t node);

@@ -12,11 +12,13 @@
 
 struct thread;
 
-/* Create a thread that becomes ready at once. NULL when there is no memory. The name is kept, not copied. */
+/* Create a thread that becomes ready at once. NULL when there is no memory. The name is kept, not
+ * copied. */
 MUST_CHECK struct thread *thread_create(const char *name, void (*function)(void *argument),
                                         void *argument);
 /* Run `function` now, on the spare stack, from the dispatcher's context. If it yields or blocks
- * it goes on as a thread of its own. Returns 0, or -ENOMEM (nothing was run). */
+ * it goes on as a thread of its own. Called in a thread (a handler that a thread reached by a
+ * message to its own node), it is thread_create(). Returns 0, or -ENOMEM (nothing was run). */
 MUST_CHECK int thread_run_handler(const char *name, void (*function)(void *argument),
                                   void *argument);
 
@@ -27,7 +29,8 @@ const char *thread_name(const struct thread *thread);
 /* Only in a thread. */
 void thread_yield(void);            /* let everybody else run once */
 void thread_block(void);            /* until thread_wake(); a wake that came before is kept */
-/* Like thread_block(), but also returns at `deadline_ns`. True if it was woken, false on time-out. */
+/* Like thread_block(), but also returns at `deadline_ns`. True if it was woken, false on time-out
+ * (at once if there is no memory for the timer). */
 bool thread_block_until(uint64_t deadline_ns);
 _Noreturn void thread_exit(void);
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line, read word by word in place. It comes from outside: any bytes, any order.
+ */
+#include "kernel/command_line.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/log.h"
+
+struct word {
+    const char *text;
+    size_t length_bytes;
+};
+
+static bool is_blank(char character)
+{
+    return character == ' ' || (character >= '\t' && character <= '\r');
+}
+
+/* The next word from *cursor, which moves behind it. False at the end and at `--`. */
+static bool next_word(const char **cursor, struct word *word)
+{
+    while (is_blank(**cursor)) {
+        (*cursor)++;
+    }
+    word->text = *cursor;
+    while (**cursor != '\0' && !is_blank(**cursor)) {
+        (*cursor)++;
+    }
+    word->length_bytes = (size_t)(*cursor - word->text);
+    return word->length_bytes != 0 &&
+           !(word->length_bytes == 2 && memcmp(word->text, "--", 2) == 0);
+}
+
+/* The word up to its `=`, or all of it. */
+static size_t key_length(const struct word *word)
+{
+    const char *equals = memchr(word->text, '=', word->length_bytes);
+
+    return equals != NULL ? (size_t)(equals - word->text) : word->length_bytes;
+}
+
+static bool has_key(const struct word *word, const char *key)
+{
+    size_t length = key_length(word);
+
+    return strlen(key) == length && memcmp(word->text, key, length) == 0;
+}
+
+int command_line_find(const char *line, const char *key, const char **value)
+{
+    struct word word;
+    int length = -ENOENT;
+
+    while (next_word(&line, &word)) {
+        size_t value_offset = key_length(&word) + 1;
+
+        if (has_key(&word, key) && value_offset <= word.length_bytes) {
+            *value = word.text + value_offset;
+            length = (int)(word.length_bytes - value_offset);
+        }
+    }
+    return length;
+}
+
+int command_line_copy(const char *line, const char *key, char *text, size_t size)
+{
+    const char *value;
+    int length = command_line_find(line, key, &value);
+
+    if (length < 0) {
+        return length;
+    }
+    if ((size_t)length >= size) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(text, value, (size_t)length);
+    text[length] = '\0';
+    return length;
+}
+
+static bool is_known(const struct word *word, const char *const *known)
+{
+    for (; *known != NULL; known++) {
+        if (has_key(word, *known)) {
+            /* A key alone has no value to find: as good as unknown. */
+            return key_length(word) < word->length_bytes;
+        }
+    }
+    return false;
+}
+
+unsigned command_line_report_unknown(const char *line, const char *const *known)
+{
+    struct word word;
+    unsigned unknown_count = 0;
+
+    while (next_word(&line, &word)) {
+        if (!is_known(&word, known)) {
+            log_warning("boot", "command line: ignored `%.*s`", (int)word.length_bytes, word.text);
+            unknown_count++;
+        }
+    }
+    return unknown_count;
+}

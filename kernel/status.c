@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Status pages: this node's own writes, and its looks at the others'. What is read from another
+ * node's page is bounded here: a damaged node can confuse numbers, never lead us astray.
+ */
+#include "kernel/status.h"
+
+#include <string.h>
+
+#include "kernel/mailbox.h"
+#include "kernel/platform.h"
+
+_Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES), "byte numbers are masked into the log ring");
+
+/* What a writer may be changing behind log_written while we read: one line, chosen well above
+ * the longest. */
+#define LOG_WRITE_MARGIN_BYTES 1024u
+#define LOG_READABLE_BYTES (STATUS_LOG_BYTES - LOG_WRITE_MARGIN_BYTES)
+
+struct status_page *status_own_page;
+
+void status_initialise(void)
+{
+    status_own_page = platform_status_page(platform_node());
+}
+
+static struct status_page *own_page(void)
+{
+    if (UNLIKELY(status_own_page == NULL)) {
+        status_initialise();
+    }
+    return status_own_page;
+}
+
+uint64_t counter_read(node_id_t node, enum counter counter)
+{
+    const uint64_t *word = &platform_status_page(node)->counters[counter];
+
+    mailbox_invalidate(word, sizeof(*word));
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+enum node_state status_node_state(node_id_t node)
+{
+    /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
+    uint32_t state = mailbox_load_acquire(&platform_status_page(node)->state);
+
+    return state <= NODE_DEAD ? (enum node_state)state : NODE_DEAD;
+}
+
+void status_set_state(enum node_state state)
+{
+    mailbox_store_release(&own_page()->state, state);
+}
+
+void status_set_roles(const char *text)
+{
+    char *roles = own_page()->roles;
+    size_t length = strlen(text);
+
+    if (length >= STATUS_ROLE_TEXT_BYTES) {
+        length = STATUS_ROLE_TEXT_BYTES - 1;
+    }
+    memcpy(roles, text, length);
+    roles[length] = '\0';
+    mailbox_flush(roles, STATUS_ROLE_TEXT_BYTES);
+}
+
+void status_set_sleeping(bool is_sleeping)
+{
+    mailbox_store(&own_page()->is_sleeping, is_sleeping);
+    if (is_sleeping) {
+        /* The flag before the last look for work. Pairs with the fence in dispatch.c between
+         * publishing and status_is_sleeping(): of a sender and a sleeper at least one sees the
+         * other, so no message waits beside a sleeping node. */
+        mailbox_fence();
+    }
+}
+
+bool status_is_sleeping(node_id_t node)
+{
+    return mailbox_load(&platform_status_page(node)->is_sleeping) != 0;
+}
+
+/* Newlines among the unprinted bytes that go out of a reader's reach with the next line. */
+static unsigned count_lines_lost(const struct status_page *page, size_t length_bytes,
+                                 uint32_t printed)
+{
+    uint32_t written = page->log_written;
+    unsigned lost = 0;
+
+    for (uint32_t i = 0; i < length_bytes; i++) {
+        uint32_t position = written - LOG_READABLE_BYTES + i;
+
+        if (position - printed < written - printed &&
+            page->log[position % STATUS_LOG_BYTES] == '\n') {
+            lost++;
+        }
+    }
+    return lost;
+}
+
+unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed)
+{
+    struct status_page *page = own_page();
+    uint32_t written = page->log_written;
+
+    ASSERT(length_bytes <= LOG_WRITE_MARGIN_BYTES);
+    unsigned lost = count_lines_lost(page, length_bytes, printed);
+
+    for (size_t i = 0; i < length_bytes; i++) {
+        page->log[(written + i) % STATUS_LOG_BYTES] = line[i];
+    }
+    mailbox_flush(page->log, sizeof(page->log));
+    /* Keeps the text before the count of it. Pairs with the acquire in status_log_written(). */
+    mailbox_store_release(&page->log_written, written + (uint32_t)length_bytes);
+    return lost;
+}
+
+uint32_t status_log_written(node_id_t node)
+{
+    return mailbox_load_acquire(&platform_status_page(node)->log_written);
+}
+
+/* Whether the bytes from `position` on may be overwritten when so many have been written. */
+static bool is_overwritten(uint32_t written, uint32_t position)
+{
+    return written - position > LOG_READABLE_BYTES;
+}
+
+size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size)
+{
+    const struct status_page *page = platform_status_page(node);
+    uint32_t written = status_log_written(node);
+    bool is_resuming = false;
+
+    if (is_overwritten(written, *position)) {
+        *position = written - LOG_READABLE_BYTES;
+        is_resuming = true;
+    }
+    mailbox_invalidate(page->log, sizeof(page->log));
+    if (is_resuming) {
+        /* In the middle of a line: the next one is whole. */
+        while (*position != written && page->log[*position % STATUS_LOG_BYTES] != '\n') {
+            (*position)++;
+        }
+        if (*position != written) {
+            (*position)++;
+        }
+    }
+
+    size_t length = 0;
+    uint32_t start = *position;
+    while (*position != written && length < size) {
+        char character = page->log[*position % STATUS_LOG_BYTES];
+
+        line[length++] = character;
+        (*position)++;
+        if (character == '\n') {
+            break;
+        }
+    }
+    /* The copy before the second look at the count: a line that the writer has meanwhile begun
+     * to overwrite is dropped, and the next call goes on behind the damage. */
+    mailbox_fence();
+    if (is_overwritten(status_log_written(node), start)) {
+        return 0;
+    }
+    return length;
+}
+
+void status_log_set_printed(node_id_t node, uint32_t position)
+{
+    mailbox_store(&own_page()->log_printed[node], position);
+}
+
+uint32_t status_log_printed(node_id_t owner, node_id_t node)
+{
+    return mailbox_load(&platform_status_page(owner)->log_printed[node]);
+}
