@@ -66,11 +66,11 @@ static void configure(const char *line)
 
     if (configuration_parse(&current, line, node_count, reason, sizeof(reason)) != 0) {
         if (is_first_node()) {
-            log_warning("roles", "%s; using the default", reason);
+            log_warning("boot", "%s; using the default", reason);
         }
     } else if (current.application_count != 0 && find_application(current.application) == NULL) {
         if (is_first_node()) {
-            log_warning("roles", "app=: there is no application %s; using the default",
+            log_warning("boot", "app=: there is no application %s; using the default",
                         current.application);
         }
         configuration_default(&current, node_count);
@@ -100,7 +100,7 @@ static void cut_arguments(const char *line)
         } else if (program.argc < ARGUMENT_MAX) {
             program.argv[program.argc++] = word;
         } else {
-            log_warning("roles", "more than %u words for %s, '%s' is ignored", ARGUMENT_MAX - 1,
+            log_warning("boot", "more than %u words for %s, '%s' is ignored", ARGUMENT_MAX - 1,
                         current.application, word);
         }
     }
@@ -112,7 +112,7 @@ static void run_application(void *argument)
 
     (void)argument;
     status = program.application->main(program.argc, program.argv);
-    log_warning("roles", "%s has ended with status %d", current.application, status);
+    log_warning("boot", "%s has ended with status %d", current.application, status);
 }
 
 static void start_application(void)
@@ -132,10 +132,10 @@ static void announce(unsigned roles)
     configuration_print(&current, notation, sizeof(notation));
     configuration_print_roles(&current, platform_node(), role_text, sizeof(role_text));
     status_set_roles(role_text);
-    log_info("roles", "%s, %llu MiB, %s", role_text,
+    log_info("boot", "roles %s, %llu MiB, %s", role_text,
              (unsigned long long)(memory_usage().total_bytes / MIB), notation);
     if (roles == 0) {
-        log_info("roles", "nothing asks for this node: it only sleeps");
+        log_info("boot", "nothing asks for this node: it only sleeps");
     }
 }
 
@@ -145,7 +145,7 @@ void node_start_roles(void)
     unsigned roles;
 
     if (is_first_node()) {
-        log_info("roles", "command line: %s", line);
+        log_info("boot", "command line: %s", line);
         (void)command_line_report_unknown(line, known_keys); /* it has logged each */
     }
     configure(line);

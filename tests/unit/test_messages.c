@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/messages.c */
+/*
+ * Tests net/messages.h: the form that all nodes rely on.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/messages.h"
+
+static void every_message_has_its_own_type_above_the_kernels(void **state)
+{
+    const uint16_t types[] = {
+#define X(type, name, from, to) type,
+        MESSAGE_TABLE(X)
+#undef X
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
+        assert_int_equal(types[i], MESSAGE_TYPE_FIRST_NET + i);
+        assert_true(types[i] < MESSAGE_TYPE_MAX);
+    }
+}
+
+static void every_message_has_its_name(void **state)
+{
+    (void)state;
+#define X(type, name, from, to) assert_string_equal(message_name(type), #type);
+    MESSAGE_TABLE(X)
+#undef X
+}
+
+static void unknown_types_have_a_name_too(void **state)
+{
+    (void)state;
+    assert_string_equal(message_name(0), "?");
+    assert_string_equal(message_name(MESSAGE_TYPE_FIRST_NET - 1), "?");
+    assert_string_equal(message_name(MESSAGE_TYPE_AFTER_NET), "?");
+    assert_string_equal(message_name(UINT16_MAX), "?");
+}
+
+/* Payload follows the struct in the channel, so no padding may lie between. */
+static void payloads_begin_where_their_structs_end(void **state)
+{
+    (void)state;
+    assert_int_equal(offsetof(struct syn_arrived, frame), sizeof(struct syn_arrived));
+    assert_int_equal(offsetof(struct assign_connection, frame), sizeof(struct assign_connection));
+    assert_int_equal(offsetof(struct connection_available, data),
+                     sizeof(struct connection_available));
+    assert_int_equal(offsetof(struct claim_confirmed, data), sizeof(struct claim_confirmed));
+    assert_int_equal(offsetof(struct data, bytes), sizeof(struct data));
+    assert_int_equal(offsetof(struct send, bytes), sizeof(struct send));
+    assert_int_equal(offsetof(struct forward_frame, frame), sizeof(struct forward_frame));
+    assert_int_equal(offsetof(struct transmit_frame, frame), sizeof(struct transmit_frame));
+}
+
+static void every_message_begins_with_its_header(void **state)
+{
+    (void)state;
+#define X(type, name, from, to) assert_int_equal(offsetof(struct name, header), 0);
+    MESSAGE_TABLE(X)
+#undef X
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_message_has_its_own_type_above_the_kernels),
+        cmocka_unit_test(every_message_has_its_name),
+        cmocka_unit_test(unknown_types_have_a_name_too),
+        cmocka_unit_test(payloads_begin_where_their_structs_end),
+        cmocka_unit_test(every_message_begins_with_its_header),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
