@@ -19,18 +19,38 @@ def build_image():
     subprocess.run([paths.REPOSITORY / "tests" / "guest" / "build-guest", paths.GUEST], check=True)
 
 
-class LinuxGuest(Machine):
-    """mode: "shell", or "nginx" to serve /4b, /1k and /100k on port 80."""
+def add_programs(image, programs, folder):
+    """The image with a few static programs more, in its root directory."""
+    names = [shutil.copy(program, folder).rpartition("/")[2] for program in programs]
+    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=folder, check=True,
+                             input="\n".join(names).encode(), stdout=subprocess.PIPE).stdout
+    # The kernel unpacks one archive after the other.
+    result = f"{folder}/initramfs.cpio"
+    with open(result, "wb") as whole:
+        with open(image, "rb") as first:
+            shutil.copyfileobj(first, whole)
+        whole.write(archive)
+    return result
 
-    def __init__(self, *options, mode="shell", words="", network=None, **others):
+
+class LinuxGuest(Machine):
+    """mode: "shell", or "nginx" to serve /4b, /1k and /100k on port 80.
+
+    programs: static executables of this host, found in the guest's root directory.
+    """
+
+    def __init__(self, *options, mode="shell", words="", network=None, programs=(), **others):
         build_image()
         self._folder = tempfile.mkdtemp(prefix="talus-guest-")
+        image = paths.GUEST / "initramfs.cpio"
+        if programs:
+            image = add_programs(image, programs, self._folder)
         self._socket_path = f"{self._folder}/commands"
         self._channel = None
         # quiet: the console is no faster than a real one, and its lines cost instructions.
         address = network.linux_words if network else "ip=10.0.2.15/24 gw=10.0.2.2"
         append = f"console=ttyS0 quiet panic=-1 {address} mode={mode} {words}"
-        options += ("--root", paths.GUEST / "initramfs.cpio",
+        options += ("--root", image,
                     "--qemu-args", f"-serial unix:{self._socket_path},server=on,wait=off")
         super().__init__(paths.GUEST / "vmlinuz", *options, append=append, network=network,
                          **others)
