@@ -13,14 +13,14 @@
 
 #include <stdint.h>
 
-#define PROBE_MAILBOX 0x54414C01       /* "TAL", 1 */
-#define PROBE_ARCHIVE 0x54414C02
+#define PROBE_MAILBOX       0x54414C01 /* "TAL", 1 */
+#define PROBE_ARCHIVE       0x54414C02
 #define PROBE_BOOT_FINISHED 0x54414C03
 
-#define PROBE_LOAD(magic, vaddr)                                                               \
-    __asm__ volatile("movb %c[number](%[base]), %%al"                                          \
-                     :                                                                         \
-                     : [base] "D"((uintptr_t)(vaddr) - (magic)), [number] "i"(magic)           \
+#define PROBE_LOAD(magic, vaddr)                                                                   \
+    __asm__ volatile("movb %c[number](%[base]), %%al"                                              \
+                     :                                                                             \
+                     : [base] "D"((uintptr_t)(vaddr) - (magic)), [number] "i"(magic)               \
                      : "rax", "memory")
 
 /* The page of this address is a mailbox or status page: many may read it, one may write it. */
