@@ -22,7 +22,6 @@ struct frame {
     uint8_t *data;
     uint16_t length_bytes;
     uint16_t flags; /* FRAME_... */
-    uint32_t reserved;
     void (*release)(struct frame *frame); /* back to whoever allocated it; same node only */
     void *release_context;
     /* For the current owner's bookkeeping (the transport server keeps lwIP's pbuf here). */

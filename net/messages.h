@@ -337,9 +337,9 @@ struct nic_ready {
 struct attach_queue {
     struct message_header header;
     uint64_t registers_paddr;
-    uint32_t registers_bytes;
     uint16_t queue_index;
     uint16_t reserved;
+    uint32_t reserved_2;
 };
 
 /* The queue takes frames: the NIC may steer flows to it. error_number as errno: it does not. */

@@ -7,25 +7,42 @@
 #pragma once
 
 #include "kernel/base.h"
-
-struct configuration;
+#include "net/configuration.h"
 
 /* Groups of flows: the low 12 bits of the peer's TCP port. */
-#define STEERING_GROUP_COUNT 4096u
+#define STEERING_GROUP_BITS  12
+#define STEERING_GROUP_COUNT (1u << STEERING_GROUP_BITS)
 
 static inline unsigned steering_group(uint16_t remote_port)
 {
     return remote_port & (STEERING_GROUP_COUNT - 1);
 }
 
-/* The TS that owns a group's flows. */
-node_id_t steering_owner(const struct configuration *configuration, unsigned group);
-/* The NIC queue (= index of the LS) that the group's frames go to: the owner's own LS. */
-unsigned steering_queue(const struct configuration *configuration, unsigned group);
+/*
+ * The TS that owns a group's flows.
+ *
+ * Clients number their ports in steps: Linux takes only even ones for connect(), some NATs every
+ * fourth or eighth. So groups are first permuted, by a multiplication with an odd number near
+ * STEERING_GROUP_COUNT divided by the golden ratio: any small step then visits all parts of the
+ * range evenly. The range is cut into one piece for each TS, equal to within one group.
+ */
+static inline node_id_t steering_owner(const struct configuration *configuration, unsigned group)
+{
+    unsigned position = group * 2531u % STEERING_GROUP_COUNT;
+
+    return configuration->ts[position * configuration->ts_count >> STEERING_GROUP_BITS];
+}
+
+/* The LS whose queue the group's frames should reach: the owner's own. */
+static inline node_id_t steering_ls(const struct configuration *configuration, unsigned group)
+{
+    return configuration_own_ls(configuration, steering_owner(configuration, group));
+}
 
 /*
  * The TS that shall receive this frame: the flow's owner for unfragmented IPv4 TCP with a whole
- * TCP header, TS 0 (which speaks ARP, ICMP, UDP, DHCP and reassembles) for all else.
+ * TCP header, TS 0 (which speaks ARP, ICMP, UDP, DHCP and reassembles) for all else. Any bytes
+ * will do: nothing beyond length_bytes is read.
  * `is_syn`: set when it is a TCP segment with SYN and without ACK.
  */
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bring-up of the 82599 as a whole, in the order of datasheet 4.6.3, and its interrupts (7.3).
+ */
+#include "drivers/ixgbe/ixgbe.h"
+
+#include <errno.h>
+
+#include "drivers/ixgbe/regs.h"
+#include "kernel/log.h"
+#include "kernel/platform.h"
+
+#define VENDOR_INTEL 0x8086
+
+/* Bounds of waits. The datasheet gives few; these are several times what drivers are known to
+ * need, and end a start-up on broken hardware within a few seconds. */
+#define RESET_TIMEOUT_US          100000
+#define RESET_SETTLE_US           10000 /* 4.6.3.2 */
+#define MASTER_DISABLE_TIMEOUT_US 80000
+#define NVM_TIMEOUT_US            1000000
+#define DMA_INIT_TIMEOUT_US       1000000
+#define QUEUE_TIMEOUT_US          20000
+#define RECEIVE_PATH_TIMEOUT_US   40000
+
+/* The packet buffers, in bytes. With several queues the flow director takes half of the receive
+ * buffer for its filters. */
+#define RX_BUFFER_BYTES             0x80000u
+#define FDIR_BUFFER_BYTES           0x40000u
+#define TX_BUFFER_BYTES             0x28000u
+#define TX_THRESHOLD_KIB            0x96u /* that, less the longest frame */
+#define FLOW_CONTROL_HEADROOM_BYTES 0x6000u
+
+const struct pci_id ixgbe_ids[] = {
+    {VENDOR_INTEL, 0x10F7}, /* KX4 backplane: what the QEMU model is */
+    {VENDOR_INTEL, 0x10FB}, /* SFP+: the common X520 */
+    {VENDOR_INTEL, 0x1514}, /* KX4 mezzanine */
+    {VENDOR_INTEL, 0x1517}, /* KR */
+    {VENDOR_INTEL, 0x10F8}, /* combined backplane */
+    {VENDOR_INTEL, 0x10FC}, /* XAUI */
+    {VENDOR_INTEL, 0x10F9}, /* CX4 */
+    {VENDOR_INTEL, 0x1507}, {VENDOR_INTEL, 0x1529}, {VENDOR_INTEL, 0x154A}, /* SFP+ */
+    {VENDOR_INTEL, 0x154D}, {VENDOR_INTEL, 0x1557},
+};
+const size_t ixgbe_id_count = ARRAY_COUNT(ixgbe_ids);
+
+void ixgbe_delay(uint64_t delay_us)
+{
+    uint64_t end_ns = platform_now_ns() + delay_us * NS_PER_US;
+
+    while (platform_now_ns() < end_ns) {
+        __builtin_ia32_pause();
+    }
+}
+
+int ixgbe_wait_named(const void *registers, uint32_t offset, const char *name, uint32_t mask,
+                     uint32_t want, uint64_t timeout_us)
+{
+    uint64_t end_ns = platform_now_ns() + timeout_us * NS_PER_US;
+
+    for (;;) {
+        /* The clock first: a core that was stopped for long still looks once more. */
+        bool is_late = platform_now_ns() >= end_ns;
+        uint32_t value = ixgbe_read(registers, offset);
+
+        if ((value & mask) == want) {
+            return 0;
+        }
+        if (is_late) {
+            log_error("ixgbe", "%s is 0x%08x after %llu us: bits 0x%08x never became 0x%08x", name,
+                      value, (unsigned long long)timeout_us, mask, want);
+            return -ETIMEDOUT;
+        }
+        __builtin_ia32_pause();
+    }
+}
+
+static void mask_all_interrupts(void *registers)
+{
+    ixgbe_write(registers, IXGBE_EIMC, EIMC_ALL);
+    ixgbe_write(registers, IXGBE_EIMC_EX(0), UINT32_MAX);
+    ixgbe_write(registers, IXGBE_EIMC_EX(1), UINT32_MAX);
+}
+
+/* Stop DMA that an earlier driver, perhaps the firmware's, left running (5.2.5.3.2). */
+static int disable_master(void *registers)
+{
+    int result;
+
+    ixgbe_clear(registers, IXGBE_RXCTRL, RXCTRL_RXEN);
+    for (unsigned queue = 0; queue < IXGBE_QUEUE_MAX; queue++) {
+        if ((ixgbe_read(registers, IXGBE_RXDCTL(queue)) & RXDCTL_ENABLE) == 0) {
+            continue;
+        }
+        ixgbe_clear(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE);
+        result = ixgbe_wait(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+        if (result != 0) {
+            return result;
+        }
+    }
+    ixgbe_set(registers, IXGBE_CTRL, CTRL_MASTER_DISABLE);
+    return ixgbe_wait(registers, IXGBE_STATUS, STATUS_MASTER_ENABLE, 0, MASTER_DISABLE_TIMEOUT_US);
+}
+
+/* 4.6.3.2. Both resets at once, so that MAC and link start afresh, too. */
+static int reset_once(void *registers)
+{
+    int result;
+
+    ixgbe_set(registers, IXGBE_CTRL, CTRL_RST | CTRL_LRST);
+    ixgbe_delay(1000);
+    result = ixgbe_wait(registers, IXGBE_CTRL, CTRL_RST | CTRL_LRST, 0, RESET_TIMEOUT_US);
+    ixgbe_delay(RESET_SETTLE_US);
+    return result;
+}
+
+static int reset_device(void *registers)
+{
+    int result;
+
+    mask_all_interrupts(registers);
+    if (disable_master(registers) != 0) {
+        /* DMA does not come to rest. A second reset is what the datasheet asks for then: the first
+         * one may leave requests of the bus behind. */
+        log_warning("ixgbe", "DMA does not stop: resetting twice");
+        result = reset_once(registers);
+        if (result != 0) {
+            return result;
+        }
+    }
+    result = reset_once(registers);
+    if (result != 0) {
+        return result;
+    }
+    mask_all_interrupts(registers);
+
+    result = ixgbe_wait(registers, IXGBE_EEC, EEC_AUTO_RD, EEC_AUTO_RD, NVM_TIMEOUT_US);
+    if (result != 0) {
+        return result;
+    }
+    if ((ixgbe_read(registers, IXGBE_EEC) & EEC_EE_PRES) == 0) {
+        log_error("ixgbe", "the card has no NVM, so no MAC address");
+        return -ENODEV;
+    }
+    return ixgbe_wait(registers, IXGBE_RDRXCTL, RDRXCTL_DMAIDONE, RDRXCTL_DMAIDONE,
+                      DMA_INIT_TIMEOUT_US);
+}
+
+static int read_mac(struct ixgbe *nic)
+{
+    uint32_t low = ixgbe_read(nic->registers, IXGBE_RAL(0));
+    uint32_t high = ixgbe_read(nic->registers, IXGBE_RAH(0));
+
+    for (unsigned i = 0; i < 4; i++) {
+        nic->mac[i] = (uint8_t)(low >> (8 * i));
+    }
+    nic->mac[4] = (uint8_t)high;
+    nic->mac[5] = (uint8_t)(high >> 8);
+    if ((high & RAH_AV) == 0 || (nic->mac[0] & 1) != 0 || (low == 0 && (high & 0xFFFF) == 0)) {
+        log_error("ixgbe", "RAL0, RAH0 = 0x%08x, 0x%08x: no unicast MAC address", low, high);
+        return -ENODEV;
+    }
+    return 0;
+}
+
+static void clear_table(void *registers, uint32_t first_offset, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        ixgbe_write(registers, first_offset + 4 * i, 0);
+    }
+}
+
+/* Tables hold chance values after a reset. Filters of layers 2 and 3: our own MAC address and
+ * broadcast are received, nothing else (7.1.1). */
+static void start_filters(void *registers)
+{
+    for (unsigned i = 1; i < IXGBE_RAR_COUNT; i++) {
+        ixgbe_write(registers, IXGBE_RAL(i), 0);
+        ixgbe_write(registers, IXGBE_RAH(i), 0);
+    }
+    clear_table(registers, IXGBE_MTA(0), 128);
+    clear_table(registers, IXGBE_PFUTA(0), 128);
+    clear_table(registers, IXGBE_VFTA(0), 128);
+    clear_table(registers, IXGBE_VLVF(0), 64);
+    clear_table(registers, IXGBE_VLVFB(0), 128);
+    clear_table(registers, IXGBE_MPSAR(0), 256);
+    ixgbe_write(registers, IXGBE_MPSAR(0), 1); /* our address belongs to pool 0 */
+    clear_table(registers, IXGBE_FTQF(0), 128);
+    clear_table(registers, IXGBE_ETQF(0), 8);
+    clear_table(registers, IXGBE_ETQS(0), 8);
+    ixgbe_write(registers, IXGBE_SYNQF, 0);
+
+    ixgbe_write(registers, IXGBE_FCTRL, FCTRL_BAM);
+    ixgbe_write(registers, IXGBE_VLNCTRL, VLNCTRL_VET);
+    ixgbe_write(registers, IXGBE_MCSTCTRL, 0);
+    ixgbe_write(registers, IXGBE_MFLCN, MFLCN_DPF);
+    ixgbe_write(registers, IXGBE_FCCFG, 0);
+}
+
+/* One packet buffer for all (4.6.11.3.4: neither DCB nor virtualisation). */
+static void start_packet_buffers(struct ixgbe *nic)
+{
+    void *registers = nic->registers;
+    uint32_t rx_bytes = RX_BUFFER_BYTES - (nic->queue_count > 1 ? FDIR_BUFFER_BYTES : 0);
+
+    ixgbe_write(registers, IXGBE_RXPBSIZE(0), rx_bytes);
+    for (unsigned i = 1; i < 8; i++) {
+        ixgbe_write(registers, IXGBE_RXPBSIZE(i), 0);
+    }
+    /* Without flow control, too, the high-water mark must lie inside the buffer (4.6.3.2). */
+    ixgbe_write(registers, IXGBE_FCRTH(0), rx_bytes - FLOW_CONTROL_HEADROOM_BYTES);
+}
+
+/* 4.6.7, but for the queues. */
+static void start_receive_dma(void *registers)
+{
+    uint32_t rdrxctl = ixgbe_read(registers, IXGBE_RDRXCTL);
+
+    /* The CRC is stripped: HLREG0 says so after reset. The other three are what 8.2.3.8.8 demands
+     * although large receive is off. */
+    rdrxctl &= ~RDRXCTL_RSCFRSTSIZE;
+    rdrxctl |= RDRXCTL_CRCSTRIP | RDRXCTL_RSCACKC | RDRXCTL_FCOE_WRFIX;
+    ixgbe_write(registers, IXGBE_RDRXCTL, rdrxctl);
+    ixgbe_write(registers, IXGBE_RFCTL, RFCTL_RSC_DIS | RFCTL_NFSW_DIS | RFCTL_NFSR_DIS);
+    ixgbe_write(registers, IXGBE_RXCSUM, RXCSUM_PCSD);
+    ixgbe_write(registers, IXGBE_PSRTYPE(0), 0); /* no header is split off */
+    ixgbe_set(registers, IXGBE_CTRL_EXT, CTRL_EXT_NS_DIS);
+}
+
+/* 4.6.8, but for the queues. */
+static void start_transmit_dma(void *registers)
+{
+    ixgbe_set(registers, IXGBE_RTTDCS, RTTDCS_ARBDIS);
+    ixgbe_write(registers, IXGBE_DTXMXSZRQ, DTXMXSZRQ_WITHOUT_DCB);
+    ixgbe_write(registers, IXGBE_TXPBSIZE(0), TX_BUFFER_BYTES);
+    ixgbe_write(registers, IXGBE_TXPBTHRESH(0), TX_THRESHOLD_KIB);
+    for (unsigned i = 1; i < 8; i++) {
+        ixgbe_write(registers, IXGBE_TXPBSIZE(i), 0);
+        ixgbe_write(registers, IXGBE_TXPBTHRESH(i), 0);
+    }
+    ixgbe_write(registers, IXGBE_MTQC, 0);
+    ixgbe_clear(registers, IXGBE_RTTDCS, RTTDCS_ARBDIS);
+    /* Before any queue is switched on. */
+    ixgbe_set(registers, IXGBE_DMATXCTL, DMATXCTL_TE);
+}
+
+int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id, unsigned queue_count)
+{
+    int result;
+
+    ASSERT(queue_count >= 1 && queue_count <= IXGBE_QUEUE_MAX);
+    *nic = (struct ixgbe){
+        .registers = registers, .device_id = device_id, .queue_count = (uint16_t)queue_count};
+
+    if (ixgbe_read(registers, IXGBE_STATUS) == UINT32_MAX) {
+        log_error("ixgbe", "the device does not answer: STATUS is all ones");
+        return -ENODEV;
+    }
+    result = reset_device(registers);
+    if (result != 0) {
+        return result;
+    }
+    result = read_mac(nic);
+    if (result != 0) {
+        return result;
+    }
+    ixgbe_link_start(nic);
+    ixgbe_stats_start(nic);
+
+    start_filters(registers);
+    start_packet_buffers(nic);
+    if (queue_count > 1) {
+        result = ixgbe_fdir_start(nic);
+        if (result != 0) {
+            return result;
+        }
+    }
+    start_receive_dma(registers);
+    ixgbe_rss_start(nic);
+    start_transmit_dma(registers);
+    return 0;
+}
+
+int ixgbe_receive_path_close(void *registers)
+{
+    ixgbe_set(registers, IXGBE_SECRXCTRL, SECRXCTRL_RX_DIS);
+    return ixgbe_wait(registers, IXGBE_SECRXSTAT, SECRXSTAT_RDY, SECRXSTAT_RDY,
+                      RECEIVE_PATH_TIMEOUT_US);
+}
+
+void ixgbe_receive_path_open(void *registers)
+{
+    ixgbe_clear(registers, IXGBE_SECRXCTRL, SECRXCTRL_RX_DIS);
+}
+
+int ixgbe_enable_receive(struct ixgbe *nic)
+{
+    int result = ixgbe_receive_path_close(nic->registers);
+
+    if (result != 0) {
+        return result;
+    }
+    ixgbe_set(nic->registers, IXGBE_RXCTRL, RXCTRL_RXEN);
+    ixgbe_receive_path_open(nic->registers);
+    ixgbe_set(nic->registers, IXGBE_CTRL_EXT, CTRL_EXT_DRV_LOAD);
+    return 0;
+}
+
+unsigned ixgbe_other_vector(unsigned queue_count, unsigned entry_count)
+{
+    return queue_count < entry_count ? queue_count : 0;
+}
+
+void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector)
+{
+    void *registers = nic->registers;
+    uint32_t self_clearing = 0;
+
+    ixgbe_write(registers, IXGBE_GPIE, GPIE_MULTIPLE_MSIX | GPIE_EIAME | GPIE_PBA_SUPPORT);
+    for (unsigned queue = 0; queue < nic->queue_count; queue++) {
+        /* Only received frames wake a node. What has been sent is found out when there is other
+         * work, or by a timer. IVAR holds receive and transmit of two queues. */
+        uint32_t shift = (queue & 1) != 0 ? 16 : 0;
+        uint32_t others = ixgbe_read(registers, IXGBE_IVAR(queue / 2)) & ~(0xFFFFu << shift);
+
+        ixgbe_write(registers, IXGBE_IVAR(queue / 2), others | (IVAR_VALID | queue) << shift);
+        /* An interrupt comes only to a node that sleeps, so there is nothing to throttle. */
+        ixgbe_write(registers, IXGBE_EITR(queue), 0);
+        if (queue < 16) {
+            self_clearing |= BIT(queue);
+        }
+    }
+    ixgbe_write(registers, IXGBE_EITR(other_vector), 0);
+    ixgbe_write(registers, IXGBE_IVAR_MISC, FIELD_PREP(IVAR_MISC_OTHER, IVAR_VALID | other_vector));
+    ixgbe_write(registers, IXGBE_EIAC, self_clearing);
+    ixgbe_write(registers, IXGBE_EIAM_EX(0), UINT32_MAX);
+    ixgbe_write(registers, IXGBE_EIAM_EX(1), UINT32_MAX);
+    (void)ixgbe_read(registers, IXGBE_EICR); /* reading forgets what came before */
+    ixgbe_write(registers, IXGBE_EIMS, EICR_LSC);
+}
+
+void ixgbe_interrupt_clear(void *registers, unsigned queue)
+{
+    if (queue < 16) {
+        ixgbe_write(registers, IXGBE_EICR, BIT(queue));
+        /* A write may still be on its way while the caller looks at its ring, and would then wipe
+         * out the cause of a frame that came after that look. Reading waits for it. */
+        (void)ixgbe_read(registers, IXGBE_EICS);
+    }
+    /* Causes above 15 cannot be cleared: unmasking then costs one needless wake-up. */
+}
+
+void ixgbe_interrupt_unmask(void *registers, unsigned queue)
+{
+    ixgbe_write(registers, IXGBE_EIMS_EX(queue / 32), BIT(queue % 32));
+}
+
+void ixgbe_interrupt_clear_link(struct ixgbe *nic)
+{
+    ixgbe_write(nic->registers, IXGBE_EICR, EICR_LSC);
+}

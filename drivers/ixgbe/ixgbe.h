@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driver for the Intel 82599 (ixgbe): all that the link server may call, and in the last section
+ * what the driver's own files share.
+ *
+ * One link server starts the device as a whole (struct ixgbe): reset, filters, steering, link.
+ * Every link server, also that one, starts and drives one queue pair (struct ixgbe_rx,
+ * struct ixgbe_tx) by the registers of that queue alone, so queues need no locks among them.
+ * Nothing here waits without a bound; a wait that fails is logged with the register it was for.
+ *
+ * Source: the 82599 datasheet; sections are named where they are followed.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/frame.h"
+#include "kernel/mmio.h"
+#include "kernel/pci.h"
+
+/* Devices that this driver knows. */
+extern const struct pci_id ixgbe_ids[];
+extern const size_t ixgbe_id_count;
+
+/* --- The device as a whole --- */
+
+/* What is used of BAR 0. */
+#define IXGBE_REGISTERS_BYTES 0x20000u
+
+struct ixgbe {
+    void *registers;
+    uint16_t device_id;
+    uint16_t queue_count;
+    uint8_t mac[6];
+};
+
+/*
+ * Reset the device and set up all that queues share, for queue_count queues (1 .. 128), in the
+ * order of datasheet 4.6.3. Takes some 12 ms, mostly the waits that a reset demands. Receive stays
+ * shut until ixgbe_enable_receive().
+ *
+ * Returns 0; -ENODEV when nothing answers at `registers` or its NVM is not usable; -ETIMEDOUT when
+ * a step does not end. Either way it is logged.
+ */
+MUST_CHECK int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id,
+                           unsigned queue_count);
+/* Let frames in: after the first queue has been started. 0 or -ETIMEDOUT. */
+MUST_CHECK int ixgbe_enable_receive(struct ixgbe *nic);
+
+/* --- Steering: which queue gets a frame (rss.c, fdir.c) --- */
+
+/* What no filter matches is spread over these queues by hash; those above 15 cannot be reached by
+ * it and are left out. `queues` holds at least one queue that can. */
+void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count);
+
+/* Source ports, low bits, that the flow director tells apart. */
+#define IXGBE_FDIR_GROUP_COUNT 4096u
+
+/* TCP over IPv4 from a source port whose low 12 bits are `group` goes to this queue from now on.
+ * Only with more than one queue. Costs four register accesses. 0 or -ETIMEDOUT. */
+MUST_CHECK int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue);
+
+/* --- Link (link.c) --- */
+
+struct ixgbe_link {
+    bool is_up;
+    uint32_t megabits; /* per second; 0 while down */
+};
+struct ixgbe_link ixgbe_link_read(struct ixgbe *nic);
+
+/* --- Receive (rx.c) --- */
+
+struct ixgbe_rx_buffer;
+struct ixgbe_rx_descriptor;
+
+struct ixgbe_rx {
+    void *registers;
+    struct ixgbe_rx_descriptor *ring;
+    struct ixgbe_rx_buffer **slots; /* whose data each descriptor points to */
+    uint32_t next;                  /* free-running: the next descriptor to look at */
+    uint32_t filled;                /* free-running: one past the last one given to the device */
+    uint32_t tail_register;
+    uint32_t free_count;
+    struct ixgbe_rx_buffer *free;
+    uint32_t buffer_count; /* all buffers there are */
+    bool is_discarding;    /* inside a frame longer than a buffer */
+};
+
+/* Buffers of one queue: to begin with, and at most, when their owners keep many. Beyond that the
+ * device finds no descriptor and drops (counted in NIC_RX_MISSED). */
+#define IXGBE_RX_BUFFER_START 768u
+#define IXGBE_RX_BUFFER_MAX   4096u
+
+/* Allocate the ring and buffers, and start the queue. 0, -ENOMEM or -ETIMEDOUT. */
+MUST_CHECK int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue);
+
+/*
+ * Take up to `budget` frames and hand each over to `deliver`, which owns it from then on and
+ * returns it by frame->release, at once or later. Then give free buffers to the device, with one
+ * tail write for a whole batch. Frames with errors are counted and dropped here. Returns how many
+ * descriptors were taken.
+ */
+unsigned ixgbe_receive(struct ixgbe_rx *rx, unsigned budget, void (*deliver)(struct frame *frame));
+
+/* Whether ixgbe_receive() would find something. */
+bool ixgbe_rx_is_pending(const struct ixgbe_rx *rx);
+
+/* --- Transmit (tx.c) --- */
+
+struct ixgbe_tx_descriptor;
+
+/* Whom to tell when the device has read the frame that ends before descriptor `end`. */
+struct ixgbe_tx_completion {
+    uint32_t end; /* free-running */
+    void (*done)(void *context);
+    void *context;
+};
+
+struct ixgbe_tx {
+    void *registers;
+    struct ixgbe_tx_descriptor *ring;
+    uint32_t tail;         /* free-running: one past the last descriptor written */
+    uint32_t flushed_tail; /* as the device knows it */
+    uint32_t head;         /* free-running: the oldest that the device may still read */
+    uint32_t tail_register;
+    uint32_t context_key; /* the offload that the device's context slot holds; 0: none */
+    /* Ends of the pieces whose completion the device reports, oldest first. */
+    uint32_t *reports;
+    uint32_t report_first, report_end; /* free-running */
+    struct ixgbe_tx_completion *completions;
+    uint32_t completion_first, completion_end; /* free-running */
+};
+
+MUST_CHECK int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue);
+
+/*
+ * Queue one frame by reference: fragment_count 1 .. FRAME_FRAGMENT_MAX, none empty, each in one
+ * piece of physical memory. Returns 0, or -EAGAIN when the ring is full: nothing was taken. The
+ * device learns of it at ixgbe_tx_flush().
+ */
+MUST_CHECK int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame);
+
+/* Let the device see what has been queued: one tail write, or none. */
+void ixgbe_tx_flush(struct ixgbe_tx *tx);
+
+/* Tell the owners of frames that the device has read; returns how many were told. */
+unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx);
+
+/* Free descriptors: a frame takes one per fragment and perhaps one more. */
+unsigned ixgbe_tx_room(const struct ixgbe_tx *tx);
+/* Descriptors that the device has not reported yet. */
+static inline unsigned ixgbe_tx_in_flight(const struct ixgbe_tx *tx)
+{
+    return tx->tail - tx->head;
+}
+
+/* --- Interrupts (ixgbe.c). A queue's MSI-X entry is its index; see section 6 of datasheet 7.3 ---
+ */
+
+/* The entry of all causes that belong to no queue; shared with queue 0 when the table is full. */
+unsigned ixgbe_other_vector(unsigned queue_count, unsigned entry_count);
+void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector);
+
+/* Forget what the queue has raised so far: the caller looks at its ring after this and, if that is
+ * empty, unmasks. A frame that comes in between raises its interrupt when the mask opens. */
+void ixgbe_interrupt_clear(void *registers, unsigned queue);
+void ixgbe_interrupt_unmask(void *registers, unsigned queue);
+/* Let the next change of the link raise its interrupt. */
+void ixgbe_interrupt_clear_link(struct ixgbe *nic);
+
+/* --- Statistics (stats.c) --- */
+
+void ixgbe_stats_start(struct ixgbe *nic);
+/* Frames that this queue's counter set lost since the last call. */
+uint32_t ixgbe_stats_queue_dropped(void *registers, unsigned queue);
+/* Frames that the whole device lost because its packet buffer was full, since the last call. */
+uint32_t ixgbe_stats_missed(struct ixgbe *nic);
+
+/* --- For the driver's own files --- */
+
+static inline uint32_t ixgbe_read(const void *registers, uint32_t offset)
+{
+    return mmio_read32(registers, offset);
+}
+
+static inline void ixgbe_write(void *registers, uint32_t offset, uint32_t value)
+{
+    mmio_write32(registers, offset, value);
+}
+
+static inline void ixgbe_set(void *registers, uint32_t offset, uint32_t bits)
+{
+    ixgbe_write(registers, offset, ixgbe_read(registers, offset) | bits);
+}
+
+static inline void ixgbe_clear(void *registers, uint32_t offset, uint32_t bits)
+{
+    ixgbe_write(registers, offset, ixgbe_read(registers, offset) & ~bits);
+}
+
+/* Wait until (register & mask) == want. Returns 0, or -ETIMEDOUT after logging the register by
+ * `name` and its last value. */
+MUST_CHECK int ixgbe_wait_named(const void *registers, uint32_t offset, const char *name,
+                                uint32_t mask, uint32_t want, uint64_t timeout_us);
+#define ixgbe_wait(registers, offset, mask, want, timeout_us)                                      \
+    ixgbe_wait_named(registers, offset, #offset, mask, want, timeout_us)
+void ixgbe_delay(uint64_t delay_us);
+
+/* Close or open the gate before the packet buffer: steering tables change only while it is shut. */
+MUST_CHECK int ixgbe_receive_path_close(void *registers);
+void ixgbe_receive_path_open(void *registers);
+
+void ixgbe_rss_start(struct ixgbe *nic);
+
+/* The packet fields that the flow director hashes (datasheet 7.1.2.7), in the machine's order,
+ * after masking; what it could also hash (VLAN, pool, flexible bytes) is 0. */
+struct ixgbe_fdir_tuple {
+    uint32_t source_address;
+    uint32_t destination_address;
+    uint16_t source_port;
+    uint16_t destination_port;
+    uint8_t flow_type; /* FDIRCMD bits 7:5: 2 is TCP over IPv4 */
+};
+/* 15 bits; a table with fewer buckets takes the low ones. */
+uint32_t ixgbe_fdir_hash(const struct ixgbe_fdir_tuple *tuple, uint32_t key);
+MUST_CHECK int ixgbe_fdir_start(struct ixgbe *nic);
+
+void ixgbe_link_start(struct ixgbe *nic);

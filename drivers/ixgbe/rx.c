@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receive ring of one queue (datasheet 7.1.6 to 7.1.9). Frames are not copied: the buffer that the
+ * device has filled is handed over, another one takes its place in the ring, and the owner's
+ * release puts it on the list of free ones.
+ *
+ * Indices run freely: the device owns the descriptors next .. filled - 1, at most one less than
+ * the ring has, because head == tail means to it that it owns none.
+ */
+#include "drivers/ixgbe/ixgbe.h"
+
+#include <errno.h>
+
+#include "drivers/ixgbe/descriptor.h"
+#include "drivers/ixgbe/regs.h"
+#include "kernel/limits.h"
+#include "kernel/memory.h"
+#include "kernel/platform.h"
+#include "kernel/status.h"
+
+#define RING_MASK        (IXGBE_RX_RING_COUNT - 1)
+#define RING_FULL        (IXGBE_RX_RING_COUNT - 1)
+#define QUEUE_TIMEOUT_US 20000
+
+/* Descriptors given back with one tail write: what other drivers have found worth it. */
+#define REFILL_BATCH 32u
+
+/* Buffers are allocated so many at a time. */
+#define BUFFERS_PER_PAGE (PAGE_BYTES / FRAME_BUFFER_BYTES)
+#define BUFFER_CHUNK     64u
+
+_Static_assert(IXGBE_RX_BUFFER_START % BUFFER_CHUNK == 0 && IXGBE_RX_BUFFER_MAX % BUFFER_CHUNK == 0,
+               "buffers come in whole chunks");
+_Static_assert(IXGBE_RX_BUFFER_START > IXGBE_RX_RING_COUNT, "some spare ones to hand over");
+_Static_assert(FRAME_BUFFER_BYTES % KIB == 0 && PAGE_BYTES % FRAME_BUFFER_BYTES == 0,
+               "SRRCTL counts KiB, and no buffer lies across two pages");
+
+struct ixgbe_rx_buffer {
+    _Alignas(64) struct frame frame;
+    bus_addr_t bus_addr;
+    struct ixgbe_rx_buffer *next; /* on the free list */
+};
+
+static void release_buffer(struct frame *frame)
+{
+    struct ixgbe_rx_buffer *buffer = CONTAINER_OF(frame, struct ixgbe_rx_buffer, frame);
+    struct ixgbe_rx *rx = frame->release_context;
+
+    buffer->next = rx->free;
+    rx->free = buffer;
+    rx->free_count++;
+}
+
+static int add_buffers(struct ixgbe_rx *rx)
+{
+    struct ixgbe_rx_buffer *buffers = memory_allocate(BUFFER_CHUNK * sizeof(*buffers));
+    uint8_t *data = platform_allocate_pages(BUFFER_CHUNK / BUFFERS_PER_PAGE);
+
+    if (buffers == NULL || data == NULL) {
+        memory_release(buffers);
+        if (data != NULL) {
+            platform_release_pages(data, BUFFER_CHUNK / BUFFERS_PER_PAGE);
+        }
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; i < BUFFER_CHUNK; i++) {
+        struct ixgbe_rx_buffer *buffer = &buffers[i];
+
+        buffer->frame.data = data + (size_t)i * FRAME_BUFFER_BYTES;
+        buffer->frame.release = release_buffer;
+        buffer->frame.release_context = rx;
+        buffer->bus_addr = platform_bus_addr(buffer->frame.data);
+        release_buffer(&buffer->frame);
+    }
+    rx->buffer_count += BUFFER_CHUNK;
+    return 0;
+}
+
+/* Give free buffers to the device, a batch at a time. When owners keep so many that the device has
+ * almost none left, a few are better than a batch, and more are allocated up to the bound. */
+static void refill_ring(struct ixgbe_rx *rx)
+{
+    uint32_t given = rx->filled - rx->next;
+    uint32_t room = RING_FULL - given;
+
+    if (room < REFILL_BATCH) {
+        return;
+    }
+    if (rx->free_count < REFILL_BATCH) {
+        if (rx->buffer_count < IXGBE_RX_BUFFER_MAX) {
+            /* Without memory the device drops what it has no buffer for, and counts it. */
+            (void)add_buffers(rx);
+        }
+        if (rx->free_count == 0 || (rx->free_count < REFILL_BATCH && given >= REFILL_BATCH)) {
+            return;
+        }
+    }
+    if (room > rx->free_count) {
+        room = rx->free_count;
+    }
+    rx->free_count -= room;
+    for (; room > 0; room--) {
+        struct ixgbe_rx_buffer *buffer = rx->free;
+        struct ixgbe_rx_descriptor *descriptor = &rx->ring[rx->filled & RING_MASK];
+
+        rx->free = buffer->next;
+        rx->slots[rx->filled & RING_MASK] = buffer;
+        descriptor->buffer_bus_addr = buffer->bus_addr;
+        descriptor->status = 0;
+        rx->filled++;
+    }
+    /* The descriptors are in memory before the device is told of them. x86 keeps stores in order,
+     * a register's behind those to memory: only the compiler must be held. Pairs with the device's
+     * reading of a descriptor after the tail. */
+    __asm__ volatile("" ::: "memory");
+    ixgbe_write(rx->registers, rx->tail_register, rx->filled & RING_MASK);
+}
+
+int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue)
+{
+    size_t ring_bytes = IXGBE_RX_RING_COUNT * sizeof(struct ixgbe_rx_descriptor);
+    bus_addr_t ring_bus_addr;
+    int result;
+
+    *rx = (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue)};
+    rx->ring = platform_allocate_pages(ring_bytes / PAGE_BYTES);
+    rx->slots = memory_allocate_zeroed(IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
+    if (rx->ring == NULL || rx->slots == NULL) {
+        return -ENOMEM;
+    }
+    while (rx->buffer_count < IXGBE_RX_BUFFER_START) {
+        result = add_buffers(rx);
+        if (result != 0) {
+            return result;
+        }
+    }
+
+    /* 4.6.7.1 */
+    ring_bus_addr = platform_bus_addr(rx->ring);
+    ixgbe_write(registers, IXGBE_RDBAL(queue), (uint32_t)ring_bus_addr);
+    ixgbe_write(registers, IXGBE_RDBAH(queue), (uint32_t)(ring_bus_addr >> 32));
+    ixgbe_write(registers, IXGBE_RDLEN(queue), (uint32_t)ring_bytes);
+    ixgbe_write(registers, IXGBE_RDH(queue), 0);
+    ixgbe_write(registers, IXGBE_RDT(queue), 0);
+    ixgbe_write(registers, IXGBE_SRRCTL(queue),
+                FIELD_PREP(SRRCTL_BSIZEPACKET, FRAME_BUFFER_BYTES / KIB) |
+                    FIELD_PREP(SRRCTL_DESCTYPE, DESCTYPE_ADVANCED_ONE_BUFFER) | SRRCTL_DROP_EN);
+    ixgbe_clear(registers, IXGBE_DCA_RXCTRL(queue), DCA_RXCTRL_MUST_CLEAR);
+    ixgbe_set(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE);
+    result =
+        ixgbe_wait(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE, RXDCTL_ENABLE, QUEUE_TIMEOUT_US);
+    if (result != 0) {
+        return result;
+    }
+    refill_ring(rx); /* the tail moves only now (4.6.7.1) */
+    return 0;
+}
+
+bool ixgbe_rx_is_pending(const struct ixgbe_rx *rx)
+{
+    return rx->next != rx->filled && (mmio_read64(&rx->ring[rx->next & RING_MASK],
+                                                  offsetof(struct ixgbe_rx_descriptor, status)) &
+                                      RX_DD) != 0;
+}
+
+/* What the device says of the checksums. */
+static unsigned checksum_flags(uint64_t status, uint64_t packet_info)
+{
+    unsigned flags = 0;
+
+    if ((status & RX_IPCS) != 0 && (status & RX_IPE) == 0) {
+        flags |= FRAME_IP_CHECKSUM_GOOD;
+    }
+    if ((status & RX_L4I) != 0 && (status & RX_L4E) == 0) {
+        flags |= FRAME_L4_CHECKSUM_GOOD;
+    }
+    /* The 82599 finds fault with UDP that carries no checksum (specification update): software
+     * looks again, because the frame is not flagged as good. */
+    if ((status & RX_IPE) != 0 ||
+        ((status & RX_L4E) != 0 && (packet_info & RX_PACKET_TYPE_UDP) == 0)) {
+        flags |= FRAME_CHECKSUM_BAD;
+    }
+    return flags;
+}
+
+unsigned ixgbe_receive(struct ixgbe_rx *rx, unsigned budget, void (*deliver)(struct frame *frame))
+{
+    unsigned taken = 0;
+    uint64_t frame_count = 0;
+    uint64_t byte_count = 0;
+
+    while (taken < budget && rx->next != rx->filled) {
+        uint32_t slot = rx->next & RING_MASK;
+        const struct ixgbe_rx_descriptor *descriptor = &rx->ring[slot];
+        struct ixgbe_rx_buffer *buffer = rx->slots[slot];
+        uint64_t status = mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, status));
+        struct frame *frame;
+
+        if ((status & RX_DD) == 0) {
+            break;
+        }
+        /* The rest of the descriptor and the data were written before DD. x86 keeps loads in
+         * order: only the compiler must be held. Pairs with the device's write of DD last. */
+        __asm__ volatile("" ::: "memory");
+        rx->next++;
+        taken++;
+
+        frame = &buffer->frame;
+        if (UNLIKELY((status & (RX_EOP | RX_RXE)) != RX_EOP || rx->is_discarding)) {
+            /* Longer than a buffer, although the device passes no such frames, or damaged. */
+            rx->is_discarding = (status & RX_EOP) == 0;
+            counter_add(COUNTER_DROP_MALFORMED, (status & RX_EOP) != 0);
+            release_buffer(frame);
+            continue;
+        }
+        frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
+        frame->flags = (uint16_t)checksum_flags(status, descriptor->packet_info);
+        frame_count++;
+        byte_count += frame->length_bytes;
+        deliver(frame);
+    }
+    if (taken > 0) {
+        counter_add(COUNTER_NIC_RX_PACKETS, frame_count);
+        counter_add(COUNTER_NIC_RX_BYTES, byte_count);
+    }
+    refill_ring(rx);
+    return taken;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transmit ring of one queue (datasheet 7.2). A frame is gathered from its fragments where they
+ * lie. Its owner is told, in order, when the device has read it; the device is asked to report
+ * only now and then, because a report covers all that came before it.
+ *
+ * Indices run freely: descriptors head .. tail - 1 may still be read by the device, those from
+ * flushed_tail on it does not know yet.
+ */
+#include "drivers/ixgbe/ixgbe.h"
+
+#include <errno.h>
+
+#include "drivers/ixgbe/descriptor.h"
+#include "drivers/ixgbe/regs.h"
+#include "kernel/limits.h"
+#include "kernel/memory.h"
+#include "kernel/platform.h"
+#include "kernel/status.h"
+
+#define RING_MASK        (IXGBE_TX_RING_COUNT - 1)
+#define QUEUE_TIMEOUT_US 20000
+
+/* Within one flush, ask for a report each time so many descriptors have been written; the end of a
+ * flush always asks. Chosen: a sixteenth of the ring, so that a full one gets room soon. */
+#define REPORT_INTERVAL (IXGBE_TX_RING_COUNT / 16)
+
+/* The device fetches descriptors in lines: as other drivers have it (7.2.3.4.1). */
+#define PREFETCH_THRESHOLD 32
+#define HOST_THRESHOLD     1
+
+int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
+{
+    size_t ring_bytes = IXGBE_TX_RING_COUNT * sizeof(struct ixgbe_tx_descriptor);
+    uint32_t txdctl =
+        FIELD_PREP(TXDCTL_PTHRESH, PREFETCH_THRESHOLD) | FIELD_PREP(TXDCTL_HTHRESH, HOST_THRESHOLD);
+    bus_addr_t ring_bus_addr;
+    int result;
+
+    *tx = (struct ixgbe_tx){.registers = registers, .tail_register = IXGBE_TDT(queue)};
+    tx->ring = platform_allocate_pages(ring_bytes / PAGE_BYTES);
+    /* A frame takes at least one descriptor: neither list can be longer than the ring. */
+    tx->reports = memory_allocate(IXGBE_TX_RING_COUNT * sizeof(*tx->reports));
+    tx->completions = memory_allocate(IXGBE_TX_RING_COUNT * sizeof(*tx->completions));
+    if (tx->ring == NULL || tx->reports == NULL || tx->completions == NULL) {
+        return -ENOMEM;
+    }
+
+    /* Switching DMA on may have switched on queue 0 with it; head moves only while it is off. */
+    if ((ixgbe_read(registers, IXGBE_TXDCTL(queue)) & TXDCTL_ENABLE) != 0) {
+        ixgbe_write(registers, IXGBE_TXDCTL(queue), TXDCTL_SWFLSH);
+        result = ixgbe_wait(registers, IXGBE_TXDCTL(queue), TXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+        if (result != 0) {
+            return result;
+        }
+    }
+    /* 4.6.8.1 */
+    ring_bus_addr = platform_bus_addr(tx->ring);
+    ixgbe_write(registers, IXGBE_TDBAL(queue), (uint32_t)ring_bus_addr);
+    ixgbe_write(registers, IXGBE_TDBAH(queue), (uint32_t)(ring_bus_addr >> 32));
+    ixgbe_write(registers, IXGBE_TDLEN(queue), (uint32_t)ring_bytes);
+    ixgbe_write(registers, IXGBE_TDH(queue), 0);
+    ixgbe_write(registers, IXGBE_TDT(queue), 0);
+    ixgbe_write(registers, IXGBE_TXDCTL(queue), txdctl);
+    ixgbe_write(registers, IXGBE_TXDCTL(queue), txdctl | TXDCTL_ENABLE);
+    return ixgbe_wait(registers, IXGBE_TXDCTL(queue), TXDCTL_ENABLE, TXDCTL_ENABLE,
+                      QUEUE_TIMEOUT_US);
+}
+
+unsigned ixgbe_tx_room(const struct ixgbe_tx *tx)
+{
+    /* One stays free: head == tail means an empty ring to the device. */
+    return RING_MASK - ixgbe_tx_in_flight(tx);
+}
+
+/* Everything that a context descriptor says, in one word that is never 0. */
+static inline uint32_t context_key(const struct frame_to_send *frame)
+{
+    return (uint32_t)frame->offload << 16 | (uint32_t)frame->ip_header_offset << 8 |
+           frame->ip_header_bytes;
+}
+
+static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame)
+{
+    struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
+    uint32_t l4_type = (frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0 ? L4T_TCP : L4T_UDP;
+
+    descriptor->context_lengths = FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset) |
+                                  FIELD_PREP(TX_CONTEXT_IPLEN, frame->ip_header_bytes);
+    descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
+                          FIELD_PREP(TX_CONTEXT_L4T, l4_type);
+    descriptor->status = 0; /* context slot 0 */
+    tx->tail++;
+}
+
+static void request_report(struct ixgbe_tx *tx)
+{
+    tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_RS;
+    tx->reports[tx->report_end++ & RING_MASK] = tx->tail;
+}
+
+/* Where the last report that has been asked for lies, or where the device has come to. */
+static inline uint32_t last_report(const struct ixgbe_tx *tx)
+{
+    return tx->report_end == tx->report_first ? tx->head
+                                              : tx->reports[(tx->report_end - 1) & RING_MASK];
+}
+
+int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
+{
+    uint32_t key = frame->offload != 0 ? context_key(frame) : 0;
+    bool needs_context = key != 0 && key != tx->context_key;
+    uint32_t status = FIELD_PREP(TX_PAYLEN, frame->length_bytes);
+    uint32_t command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS;
+
+    ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
+    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)needs_context)) {
+        /* The device may be waiting for the tail. */
+        ixgbe_tx_flush(tx);
+        (void)ixgbe_tx_reclaim(tx);
+        if (ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)needs_context) {
+            return -EAGAIN;
+        }
+        needs_context = key != 0 && key != tx->context_key; /* an owner may have sent meanwhile */
+    }
+    if (needs_context) {
+        write_context(tx, frame);
+        tx->context_key = key;
+    }
+    if ((frame->offload & FRAME_INSERT_IP_CHECKSUM) != 0) {
+        status |= TX_IXSM;
+    }
+    if ((frame->offload & (FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)) != 0) {
+        status |= TX_TXSM;
+    }
+    for (unsigned i = 0; i < frame->fragment_count; i++) {
+        const struct frame_fragment *fragment = &frame->fragments[i];
+        struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
+
+        ASSERT_SLOW(fragment->length_bytes >= 1 && fragment->length_bytes <= FRAME_MAX_BYTES);
+        descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
+        descriptor->command = command | fragment->length_bytes;
+        descriptor->status = status;
+        tx->tail++;
+    }
+    tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_EOP;
+
+    if (frame->done != NULL) {
+        tx->completions[tx->completion_end++ & RING_MASK] = (struct ixgbe_tx_completion){
+            .end = tx->tail, .done = frame->done, .context = frame->context};
+    }
+    if (tx->tail - last_report(tx) >= REPORT_INTERVAL) {
+        request_report(tx);
+    }
+    counter_increment(COUNTER_NIC_TX_PACKETS);
+    counter_add(COUNTER_NIC_TX_BYTES, frame->length_bytes);
+    return 0;
+}
+
+void ixgbe_tx_flush(struct ixgbe_tx *tx)
+{
+    if (tx->tail == tx->flushed_tail) {
+        return;
+    }
+    if (last_report(tx) != tx->tail) {
+        request_report(tx);
+    }
+    tx->flushed_tail = tx->tail;
+    /* Descriptors and data are in memory before the device is told of them. x86 keeps stores in
+     * order, a register's behind those to memory: only the compiler must be held. Pairs with the
+     * device's reading of a descriptor after the tail. */
+    __asm__ volatile("" ::: "memory");
+    ixgbe_write(tx->registers, tx->tail_register, tx->tail & RING_MASK);
+}
+
+unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx)
+{
+    unsigned told = 0;
+
+    while (tx->report_first != tx->report_end) {
+        uint32_t end = tx->reports[tx->report_first & RING_MASK];
+        const struct ixgbe_tx_descriptor *descriptor = &tx->ring[(end - 1) & RING_MASK];
+
+        if ((mmio_read32(descriptor, offsetof(struct ixgbe_tx_descriptor, status)) & TX_DD) == 0) {
+            break;
+        }
+        tx->head = end;
+        tx->report_first++;
+    }
+    while (tx->completion_first != tx->completion_end) {
+        /* A copy, and off the list first: the owner may send from inside. */
+        struct ixgbe_tx_completion completion = tx->completions[tx->completion_first & RING_MASK];
+
+        if ((int32_t)(tx->head - completion.end) < 0) {
+            break;
+        }
+        tx->completion_first++;
+        completion.done(completion.context);
+        told++;
+    }
+    return told;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The few fields of Ethernet, IPv4 (RFC 791 3.1) and TCP (RFC 9293 3.1) headers that are read
+ * before a frame reaches its transport server. Offsets in bytes from the header's start.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+#define ETHERNET_HEADER_BYTES 14u
+#define ETHERNET_TYPE_OFFSET  12
+#define ETHERNET_TYPE_IPV4    0x0800
+
+#define IPV4_HEADER_MIN_BYTES   20u
+#define IPV4_LENGTH_OFFSET      2
+#define IPV4_FRAGMENT_OFFSET    6
+#define IPV4_FRAGMENT_MASK      0x3FFFu /* more fragments, or not the first one */
+#define IPV4_PROTOCOL_OFFSET    9
+#define IPV4_PROTOCOL_TCP       6
+#define IPV4_SOURCE_OFFSET      12
+#define IPV4_DESTINATION_OFFSET 16
+
+#define TCP_HEADER_MIN_BYTES        20u
+#define TCP_SOURCE_PORT_OFFSET      0
+#define TCP_DESTINATION_PORT_OFFSET 2
+#define TCP_FLAGS_OFFSET            13
+#define TCP_FLAG_SYN                0x02
+#define TCP_FLAG_ACK                0x10
+
+static inline uint16_t read_be16(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+/* Unchecked: 0 .. 60. */
+static inline unsigned ipv4_header_bytes(const uint8_t *ip)
+{
+    return (ip[0] & 0x0Fu) * 4;
+}
+
+static inline unsigned tcp_header_bytes_of(const uint8_t *tcp)
+{
+    return (tcp[12] >> 4) * 4u;
+}

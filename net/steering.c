@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Classifying frames by the flow they belong to.
+ */
+#include "net/steering.h"
+
+#include "net/headers.h"
+
+node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
+                            size_t length_bytes, bool *is_syn)
+{
+    const uint8_t *ip = frame + ETHERNET_HEADER_BYTES;
+    const uint8_t *tcp;
+    unsigned ip_header_bytes, tcp_header_bytes, ip_bytes;
+
+    *is_syn = false;
+    if (length_bytes < ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES ||
+        read_be16(frame + ETHERNET_TYPE_OFFSET) != ETHERNET_TYPE_IPV4) {
+        return configuration->ts[0];
+    }
+    ip_header_bytes = ipv4_header_bytes(ip);
+    ip_bytes = read_be16(ip + IPV4_LENGTH_OFFSET);
+    if (ip[0] >> 4 != 4 || ip[IPV4_PROTOCOL_OFFSET] != IPV4_PROTOCOL_TCP ||
+        (read_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0 ||
+        ip_header_bytes < IPV4_HEADER_MIN_BYTES ||
+        ip_bytes < ip_header_bytes + TCP_HEADER_MIN_BYTES ||
+        ip_bytes > length_bytes - ETHERNET_HEADER_BYTES) {
+        return configuration->ts[0];
+    }
+    tcp = ip + ip_header_bytes;
+    tcp_header_bytes = tcp_header_bytes_of(tcp);
+    if (tcp_header_bytes < TCP_HEADER_MIN_BYTES || ip_bytes < ip_header_bytes + tcp_header_bytes) {
+        return configuration->ts[0];
+    }
+    *is_syn = (tcp[TCP_FLAGS_OFFSET] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+    return steering_owner(configuration, steering_group(read_be16(tcp + TCP_SOURCE_PORT_OFFSET)));
+}
