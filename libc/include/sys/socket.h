@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets (POSIX); Linux's values. IPv4 and TCP only: others fail as POSIX says. */
+/* Sockets (POSIX); Linux's values. IPv4 and TCP only, and passive: there is no connect() yet. */
 #pragma once
 
 #include <sys/types.h>
@@ -74,7 +74,6 @@ int bind(int fd, const struct sockaddr *address, socklen_t bytes);
 int listen(int fd, int backlog);
 int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes);
 int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes, int flags);
-int connect(int fd, const struct sockaddr *address, socklen_t bytes);
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags);
 ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
                  struct sockaddr *restrict address, socklen_t *restrict address_bytes);

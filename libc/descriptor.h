@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File descriptors: numbers to objects, and who waits for them.
+ *
+ * Every object that a program can hold open starts with a struct descriptor. The object's file
+ * gives it a table of operations; the calls of <unistd.h> and the ways to wait (poll, select,
+ * epoll) know nothing else of it. Objects are the node's own, threads are cooperative: nothing
+ * here is locked, and a call that has blocked looks its descriptor up again.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "kernel/base.h"
+
+#define DESCRIPTOR_MAX 65536
+#define DESCRIPTOR_FIRST 3 /* 0, 1 and 2 are the log's */
+
+/* Readiness is told in poll()'s and epoll's events, whose values agree. */
+#define READY_IN 0x001u
+#define READY_OUT 0x004u
+#define READY_ERROR 0x008u
+#define READY_HANGUP 0x010u
+#define READY_PEER_HANGUP 0x2000u
+/* What a waiter is told whether it asked for it or not. */
+#define READY_ALWAYS (READY_ERROR | READY_HANGUP)
+
+struct descriptor;
+struct epoll_item;
+struct iovec;
+struct thread;
+
+struct descriptor_operations {
+    /* What could be done now without blocking. May begin what a wait implies (a listener claims
+     * the connections it was offered). */
+    unsigned (*readiness)(struct descriptor *descriptor);
+    /* As read() and write(), but -errno for an error; NULL: -EINVAL. */
+    ssize_t (*read)(struct descriptor *descriptor, void *buffer, size_t bytes);
+    ssize_t (*write)(struct descriptor *descriptor, const void *buffer, size_t bytes);
+    /* The number is free already, nobody waits any more: let go of the object. */
+    void (*close)(struct descriptor *descriptor);
+};
+
+/* A thread that waits for events on one descriptor; lies on that thread's stack or heap. */
+struct waiter {
+    struct thread *thread;
+    unsigned events;
+    struct waiter *next;
+};
+
+struct descriptor {
+    const struct descriptor_operations *operations;
+    int fd; /* -1 while it has none */
+    bool is_nonblocking;
+    struct waiter *waiters;
+    struct epoll_item *epoll_items; /* one for each epoll that watches it (epoll.c) */
+};
+
+void descriptor_initialise(struct descriptor *descriptor,
+                           const struct descriptor_operations *operations);
+
+/* Give it the lowest free number. Returns that, or -EMFILE, -ENOMEM. O(1). */
+MUST_CHECK int descriptor_open(struct descriptor *descriptor);
+/* NULL when nothing is open under this number. */
+struct descriptor *descriptor_get(int fd);
+/* The same if it has these operations, else NULL and *error is -EBADF or `otherwise`. */
+struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operations *operations,
+                                       int otherwise, int *error);
+/* Free the number, wake all who wait (they find it closed), leave every epoll, let it go. */
+int descriptor_close(int fd);
+
+/* Some of `events` may have come true: wake the waiters and tell the epolls. */
+void descriptor_notify(struct descriptor *descriptor, unsigned events);
+/* Whether a thread is blocked until one of `events`, be it in an epoll. */
+bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events);
+
+/* Add or remove a waiter. */
+void descriptor_add_waiter(struct descriptor *descriptor, struct waiter *waiter);
+void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *waiter);
+/*
+ * Block this thread until one of `events` may have come true on `fd`, or `deadline_ns`. Returns
+ * 0, or -ETIMEDOUT; the caller looks again, at the descriptor's existence first.
+ */
+int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t deadline_ns);
+
+/* When a wait of `timeout_ms` ends, on platform_now_ns()'s clock; negative: never. */
+uint64_t deadline_after_ms(int timeout_ms);
+
+/* The one place where a negative errno turns into -1 and errno. */
+ssize_t call_result(ssize_t result);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Keeps the last ADDRESS_SET, and tells it to those parts of this node that asked.
+ */
+#include "net/address.h"
+
+#include "kernel/dispatch.h"
+#include "kernel/platform.h"
+
+#define OBSERVER_MAX 2 /* the transport server and the application */
+
+static struct address_set current;
+static void (*observers[OBSERVER_MAX])(const struct address_set *address);
+static unsigned observer_count;
+
+static void handle_address_set(node_id_t from, const struct message *message)
+{
+    (void)from;
+    current = *(const struct address_set *)(const void *)message;
+    for (unsigned i = 0; i < observer_count; i++) {
+        observers[i](&current);
+    }
+}
+
+void address_observe(void (*changed)(const struct address_set *address))
+{
+    ASSERT(observer_count < OBSERVER_MAX);
+    if (observer_count == 0) {
+        dispatch_register_message(ADDRESS_SET, sizeof(struct address_set), handle_address_set);
+    }
+    observers[observer_count++] = changed;
+    if (current.header.type != 0) {
+        changed(&current);
+    }
+}
