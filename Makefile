@@ -67,6 +67,17 @@ $(BUILD)/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ASFLAGS) -c $< -o $@
 
+# git's word for this tree. Only version.c is built again when it changes.
+VERSION := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --tags 2>/dev/null || \
+             echo unversioned)
+
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+
+$(BUILD)/obj/kernel/version.c.o: CFLAGS += -DTALUS_VERSION='"$(VERSION)"'
+$(BUILD)/obj/kernel/version.c.o: $(BUILD)/version
+
 -include $(OBJECTS:.o=.d)
 
 build: $(BUILD)/talus.elf ## build the kernel image
@@ -98,4 +109,4 @@ help: ## show this list
 format: ## lay out the C sources as .clang-format says
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^qemu/')
 
-.PHONY: build run debug gdb clean distclean help format
+.PHONY: build run debug gdb clean distclean help format FORCE

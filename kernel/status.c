@@ -66,6 +66,30 @@ void status_set_roles(const char *text)
     mailbox_flush(roles, STATUS_ROLE_TEXT_BYTES);
 }
 
+void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
+{
+    const char *roles = platform_status_page(node)->roles;
+    size_t length = 0;
+
+    mailbox_invalidate(roles, STATUS_ROLE_TEXT_BYTES);
+    while (length < STATUS_ROLE_TEXT_BYTES - 1 && roles[length] != '\0') {
+        char character = roles[length];
+        bool is_plain = character >= ' ' && character <= '~' && character != '"' &&
+                        character != '\\';
+
+        text[length++] = is_plain ? character : '?';
+    }
+    text[length] = '\0';
+}
+
+uint64_t status_memory_bytes(node_id_t node)
+{
+    const uint64_t *word = &platform_status_page(node)->memory_bytes;
+
+    mailbox_invalidate(word, sizeof(*word));
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
 void status_set_sleeping(bool is_sleeping)
 {
     mailbox_store(&own_page()->is_sleeping, is_sleeping);

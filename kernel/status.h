@@ -66,6 +66,10 @@ enum node_state status_node_state(node_id_t node);
 void status_set_state(enum node_state state);
 /* What this node runs, for people; cut to STATUS_ROLE_TEXT_BYTES - 1. */
 void status_set_roles(const char *text);
+/* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes
+ * `?`. */
+void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES]);
+uint64_t status_memory_bytes(node_id_t node);
 
 /* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
  * publishes, fences, looks at the flag. */

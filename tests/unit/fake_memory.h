@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What fake_memory.c asks of fake_platform.c.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+/* Whether this allocation shall fail (fake_fail_allocations_after). */
+bool fake_allocation_fails(void);
