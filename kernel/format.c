@@ -28,6 +28,11 @@ struct conversion {
     enum { SIZE_INT, SIZE_CHAR, SIZE_SHORT, SIZE_LONG } size;
 };
 
+/* A va_list that may be handed on: by itself it is an array on this ABI. */
+struct arguments {
+    va_list list;
+};
+
 /* 64 bits in octal. */
 #define DIGITS_MAX 22
 
@@ -133,34 +138,6 @@ static void put_string(struct output *output, const struct conversion *conversio
     put_padded(output, conversion, text, length);
 }
 
-static int64_t narrow_signed(const struct conversion *conversion, int64_t value)
-{
-    switch (conversion->size) {
-    case SIZE_CHAR:
-        return (signed char)value;
-    case SIZE_SHORT:
-        return (short)value;
-    case SIZE_INT:
-        return (int)value;
-    default:
-        return value;
-    }
-}
-
-static uint64_t narrow_unsigned(const struct conversion *conversion, uint64_t value)
-{
-    switch (conversion->size) {
-    case SIZE_CHAR:
-        return (unsigned char)value;
-    case SIZE_SHORT:
-        return (unsigned short)value;
-    case SIZE_INT:
-        return (unsigned)value;
-    default:
-        return value;
-    }
-}
-
 static const char *parse_flags(const char *format, struct conversion *conversion)
 {
     for (;; format++) {
@@ -221,88 +198,135 @@ _Static_assert(sizeof(long) == 8 && sizeof(long long) == 8 && sizeof(size_t) == 
                    sizeof(ptrdiff_t) == 8 && sizeof(intmax_t) == 8,
                "every longer integer is fetched as a long");
 
-int format_text_v(char *text, size_t size, const char *format, va_list arguments)
+/* Behind the `%`: everything up to the conversion's letter. */
+static const char *parse_conversion(const char *format, struct conversion *conversion,
+                                    struct arguments *arguments)
+{
+    *conversion = (struct conversion){.precision = -1};
+    format = parse_flags(format, conversion);
+    if (*format == '*') {
+        conversion->width = va_arg(arguments->list, int);
+        if (conversion->width < 0) {
+            conversion->is_left = true;
+            conversion->width = conversion->width == INT_MIN ? INT_MAX : -conversion->width;
+        }
+        format++;
+    } else {
+        format = parse_number(format, &conversion->width);
+    }
+    if (format[0] == '.' && format[1] == '*') {
+        /* A negative one counts as none. */
+        conversion->precision = va_arg(arguments->list, int);
+        format += 2;
+    } else if (format[0] == '.') {
+        format = parse_number(format + 1, &conversion->precision);
+    }
+    return parse_size(format, conversion);
+}
+
+static int64_t take_signed(const struct conversion *conversion, struct arguments *arguments)
+{
+    switch (conversion->size) {
+    case SIZE_LONG:
+        return va_arg(arguments->list, long);
+    case SIZE_CHAR:
+        return (signed char)va_arg(arguments->list, int);
+    case SIZE_SHORT:
+        return (short)va_arg(arguments->list, int);
+    default:
+        return va_arg(arguments->list, int);
+    }
+}
+
+static uint64_t take_unsigned(const struct conversion *conversion, struct arguments *arguments)
+{
+    switch (conversion->size) {
+    case SIZE_LONG:
+        return va_arg(arguments->list, unsigned long);
+    case SIZE_CHAR:
+        return (unsigned char)va_arg(arguments->list, unsigned);
+    case SIZE_SHORT:
+        return (unsigned short)va_arg(arguments->list, unsigned);
+    default:
+        return va_arg(arguments->list, unsigned);
+    }
+}
+
+static void put_hexadecimal(struct output *output, const struct conversion *conversion,
+                            uint64_t value, bool is_upper)
+{
+    const char *prefix = !conversion->is_alternate || value == 0 ? "" : is_upper ? "0X" : "0x";
+
+    put_number(output, conversion, prefix, value, 16, is_upper);
+}
+
+/* False for a letter that is none of ours: then no argument was taken. */
+static bool convert(struct output *output, char letter, const struct conversion *conversion,
+                    struct arguments *arguments)
+{
+    switch (letter) {
+    case 'd':
+    case 'i':
+        put_signed(output, conversion, take_signed(conversion, arguments));
+        return true;
+    case 'u':
+        put_number(output, conversion, "", take_unsigned(conversion, arguments), 10, false);
+        return true;
+    case 'o':
+        put_number(output, conversion, "", take_unsigned(conversion, arguments), 8, false);
+        return true;
+    case 'x':
+    case 'X':
+        put_hexadecimal(output, conversion, take_unsigned(conversion, arguments), letter == 'X');
+        return true;
+    case 'p':
+        put_number(output, conversion, "0x", (uintptr_t)va_arg(arguments->list, void *), 16,
+                   false);
+        return true;
+    case 'c': {
+        char character = (char)va_arg(arguments->list, int);
+
+        put_padded(output, conversion, &character, 1);
+        return true;
+    }
+    case 's':
+        put_string(output, conversion, va_arg(arguments->list, const char *));
+        return true;
+    case '%':
+        put(output, "%", 1);
+        return true;
+    default:
+        return false;
+    }
+}
+
+int format_text_v(char *text, size_t size, const char *format, va_list list)
 {
     /* One byte is kept for the zero. */
     struct output output = {.text = text, .size = size > 0 ? size - 1 : 0};
+    struct arguments arguments;
 
+    va_copy(arguments.list, list);
     while (*format != '\0') {
-        const char *plain = format;
-
-        while (*format != '\0' && *format != '%') {
-            format++;
-        }
-        put(&output, plain, (size_t)(format - plain));
-        if (*format == '\0') {
-            break;
-        }
-
         const char *start = format;
-        struct conversion conversion = {.precision = -1};
-        format = parse_flags(format + 1, &conversion);
-        if (*format == '*') {
-            conversion.width = va_arg(arguments, int);
-            if (conversion.width < 0) {
-                conversion.is_left = true;
-                conversion.width = conversion.width == INT_MIN ? INT_MAX : -conversion.width;
-            }
-            format++;
-        } else {
-            format = parse_number(format, &conversion.width);
-        }
-        if (*format == '.') {
-            if (format[1] == '*') {
-                conversion.precision = va_arg(arguments, int);
-                format += 2;
-            } else {
-                format = parse_number(format + 1, &conversion.precision);
-            }
-        }
-        format = parse_size(format, &conversion);
+        struct conversion conversion;
 
-        switch (*format) {
-        case 'd':
-        case 'i': {
-            int64_t value = conversion.size == SIZE_LONG ? va_arg(arguments, long)
-                                                         : va_arg(arguments, int);
-            put_signed(&output, &conversion, narrow_signed(&conversion, value));
-            break;
-        }
-        case 'u':
-        case 'o':
-        case 'x':
-        case 'X': {
-            uint64_t value = conversion.size == SIZE_LONG ? va_arg(arguments, unsigned long)
-                                                          : va_arg(arguments, unsigned);
-            unsigned base = *format == 'u' ? 10 : *format == 'o' ? 8 : 16;
-            value = narrow_unsigned(&conversion, value);
-            bool has_prefix = base == 16 && conversion.is_alternate && value != 0;
-            const char *prefix = !has_prefix ? "" : *format == 'x' ? "0x" : "0X";
-            put_number(&output, &conversion, prefix, value, base, *format == 'X');
-            break;
-        }
-        case 'p':
-            put_number(&output, &conversion, "0x", (uintptr_t)va_arg(arguments, void *), 16,
-                       false);
-            break;
-        case 'c': {
-            char character = (char)va_arg(arguments, int);
-            put_padded(&output, &conversion, &character, 1);
-            break;
-        }
-        case 's':
-            put_string(&output, &conversion, va_arg(arguments, const char *));
-            break;
-        case '%':
-            put(&output, "%", 1);
-            break;
-        default:
-            /* Unknown: shown as it stands, which is how a mistake is found. */
+        if (*format != '%') {
+            while (*format != '\0' && *format != '%') {
+                format++;
+            }
             put(&output, start, (size_t)(format - start));
             continue;
         }
-        format++;
+        format = parse_conversion(format + 1, &conversion, &arguments);
+        if (convert(&output, *format, &conversion, &arguments)) {
+            format++;
+        } else {
+            /* Shown as it stands, which is how a mistake is found. */
+            put(&output, start, (size_t)(format - start));
+        }
     }
+    va_end(arguments.list);
     if (size > 0) {
         text[output.length < size ? output.length : size - 1] = '\0';
     }

@@ -10,5 +10,5 @@
 #include "kernel/base.h"
 
 /* Returns the length the whole text has; at most size - 1 bytes and a zero are written. */
-int format_text_v(char *text, size_t size, const char *format, va_list arguments);
+int format_text_v(char *text, size_t size, const char *format, va_list list);
 int format_text(char *text, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);

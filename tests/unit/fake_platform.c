@@ -32,6 +32,7 @@ static node_id_t this_node;
 static unsigned node_count;
 static const char *command_line;
 static uint64_t now_ns;
+static uint64_t clock_step_ns;
 static struct status_page *status_pages[NODE_MAX];
 static uint8_t *rings[NODE_MAX][2]; /* of each node: to this one, from this one */
 static struct far_end far_ends[NODE_MAX];
@@ -63,6 +64,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     node_count = count;
     command_line = "";
     now_ns = 0;
+    clock_step_ns = 0;
     sleep_count = 0;
     last_deadline_ns = 0;
     on_sleep = NULL;
@@ -104,6 +106,11 @@ void fake_set_now_ns(uint64_t new_now_ns)
 void fake_advance_ns(uint64_t step_ns)
 {
     now_ns += step_ns;
+}
+
+void fake_set_clock_step_ns(uint64_t step_ns)
+{
+    clock_step_ns = step_ns;
 }
 
 struct status_page *fake_status_page(node_id_t node)
@@ -231,6 +238,7 @@ const char *platform_command_line(void)
 
 uint64_t platform_now_ns(void)
 {
+    now_ns += clock_step_ns;
     return now_ns;
 }
 
