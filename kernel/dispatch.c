@@ -79,6 +79,7 @@ void dispatch_initialise(void)
     size_t ring_bytes = platform_channel_ring_bytes();
 
     status_initialise();
+    log_find_console();
     self = platform_node();
     node_count = platform_node_count();
     memset(handlers, 0, sizeof(handlers));

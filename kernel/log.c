@@ -219,6 +219,12 @@ static void take_console(void)
     is_owner = true;
 }
 
+void log_find_console(void)
+{
+    is_owner = false;
+    is_deferred = false;
+}
+
 bool log_is_console_owner(void)
 {
     bool is_lowest = log_console_owner() == platform_node();

@@ -33,6 +33,8 @@ void log_set_level(enum log_level level);
  */
 void log_configure(const char *value, size_t length_bytes);
 
+/* Look afresh who owns the console and how far it has printed; part of dispatch_initialise(). */
+void log_find_console(void);
 /* Whether this node prints for all. */
 bool log_is_console_owner(void);
 /* The owner; NODE_NONE when no node is alive. */

@@ -106,7 +106,10 @@ bool status_is_sleeping(node_id_t node)
     return mailbox_load(&platform_status_page(node)->is_sleeping) != 0;
 }
 
-/* Newlines among the unprinted bytes that go out of a reader's reach with the next line. */
+/*
+ * Starts of unprinted lines among the bytes that go out of a reader's reach with the next line. A
+ * line starts behind a newline, the first one of all behind the zeros of an unused ring.
+ */
 static unsigned count_lines_lost(const struct status_page *page, size_t length_bytes,
                                  uint32_t printed)
 {
@@ -115,9 +118,9 @@ static unsigned count_lines_lost(const struct status_page *page, size_t length_b
 
     for (uint32_t i = 0; i < length_bytes; i++) {
         uint32_t position = written - LOG_READABLE_BYTES + i;
+        char before = page->log[(position - 1) % STATUS_LOG_BYTES];
 
-        if (position - printed < written - printed &&
-            page->log[position % STATUS_LOG_BYTES] == '\n') {
+        if (position - printed < written - printed && (before == '\n' || before == '\0')) {
             lost++;
         }
     }
@@ -156,15 +159,12 @@ size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t si
 {
     const struct status_page *page = platform_status_page(node);
     uint32_t written = status_log_written(node);
-    bool is_resuming = false;
 
-    if (is_overwritten(written, *position)) {
-        *position = written - LOG_READABLE_BYTES;
-        is_resuming = true;
-    }
     mailbox_invalidate(page->log, sizeof(page->log));
-    if (is_resuming) {
-        /* In the middle of a line: the next one is whole. */
+    if (is_overwritten(written, *position)) {
+        /* Perhaps in the middle of a line: on behind the next newline, which may be the byte just
+         * before. */
+        *position = written - LOG_READABLE_BYTES - 1;
         while (*position != written && page->log[*position % STATUS_LOG_BYTES] != '\n') {
             (*position)++;
         }
