@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the loader's data to running nodes: memory found and shared out, tables read, cores called,
+ * one private image made for each, and all sent into node_main(). Runs in the pristine image, whose
+ * own node_info it uses to be "node 0 of 1" until it leaves it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "boot/acpi.h"
+#include "boot/boot_info.h"
+#include "boot/node_image.h"
+#include "boot/physical.h"
+#include "boot/reference_clock.h"
+#include "boot/start_node.h"
+#include "kernel/console.h"
+#include "kernel/cpu.h"
+#include "kernel/ioapic.h"
+#include "kernel/lapic.h"
+#include "kernel/layout.h"
+#include "kernel/log.h"
+#include "kernel/pages.h"
+#include "kernel/paging.h"
+#include "kernel/panic.h"
+#include "kernel/platform.h"
+#include "kernel/status.h"
+#include "kernel/trap.h"
+#include "kernel/version.h"
+
+#define LOW_MEMORY_END MIB /* firmware's data, the trampoline */
+#define TRAMPOLINE_SEARCH_START 0x1000
+#define TRAMPOLINE_SEARCH_END 0xA0000
+/* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
+#define BOOT_PAGES_MIN_BYTES (512 * KIB)
+#define LARGE_PAGE_BYTES (2 * MIB)
+#define INIT_WAIT_US 10000u /* SDM 3A 8.4.4.1 */
+/* Channels get at most this part of memory, so that many nodes on a small machine still fit. */
+#define CHANNEL_MEMORY_FRACTION 16
+
+extern const char boot_pml4[];
+extern const char archive_start[];
+extern const char archive_end[];
+extern const char loaded_end[];
+
+_Noreturn void node_enter(paddr_t root, uintptr_t stack_top);
+
+/* A core that has answered: the node of the same index. */
+struct found_core {
+    uint32_t apic_id;
+    uint32_t domain;
+    unsigned start_index; /* in start_node.c's table; node 0 has none */
+};
+
+static struct acpi acpi;
+static struct found_core cores[NODE_MAX];
+static unsigned core_count;
+static paddr_t trampoline_paddr;
+static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
+static unsigned share_range_counts[NODE_MAX];
+static struct node_info plans[NODE_MAX];
+static uintptr_t stack_tops[NODE_MAX];
+
+static paddr_t boot_paddr(const void *vaddr)
+{
+    return (uintptr_t)vaddr - IMAGE_OFFSET;
+}
+
+/* --- Memory --- */
+
+/* A page below 1 MiB in which cores can wake. */
+static void find_trampoline_page(const struct boot_info *info)
+{
+    for (unsigned i = 0; i < info->range_count && trampoline_paddr == 0; i++) {
+        const struct memory_range *range = &info->ranges[i].range;
+        paddr_t start = ALIGN_UP(range->paddr, (paddr_t)PAGE_BYTES);
+
+        start = start < TRAMPOLINE_SEARCH_START ? TRAMPOLINE_SEARCH_START : start;
+        if (info->ranges[i].is_usable && start + PAGE_BYTES <= range->paddr + range->bytes &&
+            start + PAGE_BYTES <= TRAMPOLINE_SEARCH_END) {
+            trampoline_paddr = start;
+        }
+    }
+}
+
+static void collect_free_memory(const struct boot_info *info)
+{
+    for (unsigned i = 0; i < info->range_count; i++) {
+        if (info->ranges[i].is_usable) {
+            physical_add(info->ranges[i].range);
+        }
+    }
+    /* What firmware calls reserved is so even where another entry calls it usable. */
+    for (unsigned i = 0; i < info->range_count; i++) {
+        if (!info->ranges[i].is_usable) {
+            physical_reserve(info->ranges[i].range);
+        }
+    }
+    physical_reserve((struct memory_range){0, LOW_MEMORY_END});
+    physical_reserve((struct memory_range){IMAGE_PADDR, boot_paddr(loaded_end) - IMAGE_PADDR});
+    for (unsigned i = 0; i < info->module_count; i++) {
+        physical_reserve((struct memory_range){info->modules[i].paddr, info->modules[i].bytes});
+    }
+    physical_reserve((struct memory_range){DIRECT_MAP_MAX_BYTES, UINT64_MAX / 2});
+}
+
+/* Give boot's own page allocator enough for the tables of the direct map above 4 GiB. */
+static void start_boot_pages(void)
+{
+    uint64_t bytes = BOOT_PAGES_MIN_BYTES +
+                     physical_free_bytes() / LARGE_PAGE_BYTES * 2 * sizeof(uint64_t);
+
+    bytes = ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
+    paddr_t paddr = physical_allocate(bytes, BOOT_MAPPED_BYTES);
+
+    if (paddr != 0) {
+        pages_add_range((void *)(DIRECT_MAP_BASE + paddr), bytes);
+    }
+}
+
+/* From here on boot has a log. */
+static void start_boot_services(const struct boot_info *info)
+{
+    struct status_page *status;
+
+    trap_initialise();
+    node_info.node_count = 1;
+    node_info.page_table_root = boot_paddr(boot_pml4);
+    memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));
+    start_boot_pages();
+    status = pages_allocate(sizeof(*status) / PAGE_BYTES);
+    if (status == NULL ||
+        paging_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
+                   sizeof(*status), PAGING_WRITE) != 0) {
+        static const char text[] = "Talus: no memory to boot in\n";
+
+        console_write(text, sizeof(text) - 1);
+        cpu_halt_for_ever();
+    }
+    status_initialise();
+    status_set_state(NODE_STARTING);
+}
+
+/* Memory above what the first tables map. Large pages by hand: ranges may share one. */
+static void map_high_memory(const struct boot_info *info)
+{
+    for (unsigned i = 0; i < info->range_count; i++) {
+        const struct memory_range *range = &info->ranges[i].range;
+        paddr_t end = range->paddr + range->bytes;
+
+        end = end < DIRECT_MAP_MAX_BYTES ? end : DIRECT_MAP_MAX_BYTES;
+        for (paddr_t paddr = ALIGN_DOWN(range->paddr, (paddr_t)LARGE_PAGE_BYTES); paddr < end;
+             paddr += LARGE_PAGE_BYTES) {
+            if (paddr < BOOT_MAPPED_BYTES) {
+                continue;
+            }
+            int error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr,
+                                   LARGE_PAGE_BYTES, PAGING_WRITE);
+
+            if (error == -ENOMEM) {
+                PANIC("no memory for the tables of all memory");
+            }
+        }
+    }
+}
+
+static bool read_physical(void *context, paddr_t paddr, void *buffer, size_t bytes)
+{
+    (void)context;
+    /* Tables lie below 4 GiB, or in memory that the loader's map names. */
+    if (paddr + bytes < paddr || paddr + bytes > DIRECT_MAP_MAX_BYTES) {
+        return false;
+    }
+    if (paddr + bytes > BOOT_MAPPED_BYTES &&
+        (paging_translate(paging_own_space(), DIRECT_MAP_BASE + paddr) == PADDR_NONE ||
+         paging_translate(paging_own_space(), DIRECT_MAP_BASE + paddr + bytes - 1) == PADDR_NONE)) {
+        return false;
+    }
+    memcpy(buffer, (const void *)(DIRECT_MAP_BASE + paddr), bytes);
+    return true;
+}
+
+/* --- Cores --- */
+
+static void read_tables(const struct boot_info *info)
+{
+    paddr_t rsdp = info->rsdp != 0 ? info->rsdp : acpi_find_rsdp(read_physical, NULL);
+
+    if (acpi_parse(&acpi, rsdp, read_physical, NULL) != 0) {
+        log_warning("boot", "no ACPI tables: one core, no power-off");
+    }
+    node_info.machine = acpi.machine;
+    if (node_info.machine.lapic_paddr == 0) {
+        node_info.machine.lapic_paddr =
+            cpu_read_msr(MSR_APIC_BASE) & BITS(51, 12);
+    }
+}
+
+static void start_own_lapic(void)
+{
+    bool has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
+    void *registers =
+        has_x2apic ? NULL : paging_map_device(node_info.machine.lapic_paddr, PAGE_BYTES);
+
+    lapic_initialise(registers);
+    node_info.has_x2apic = has_x2apic;
+    node_info.apic_ids[0] = lapic_id();
+}
+
+/* Call every core that the MADT lists, and measure the clocks while they reset. */
+static void find_cores(void)
+{
+    uint32_t apic_ids[NODE_MAX];
+    uint32_t domains[NODE_MAX];
+    bool is_present[NODE_MAX] = {false};
+    unsigned count = 0;
+    unsigned left_out = 0;
+
+    cores[0].apic_id = lapic_id();
+    core_count = 1;
+    for (unsigned i = 0; i < acpi.core_count; i++) {
+        if (acpi.cores[i].apic_id == cores[0].apic_id) {
+            cores[0].domain = acpi.cores[i].domain;
+        } else if (trampoline_paddr == 0 || count == NODE_MAX - 1 ||
+                   (!node_info.has_x2apic && acpi.cores[i].apic_id >= 255)) {
+            left_out++;
+        } else {
+            apic_ids[count] = acpi.cores[i].apic_id;
+            domains[count++] = acpi.cores[i].domain;
+        }
+    }
+    if (count > 0) {
+        start_node_prepare(trampoline_paddr, boot_paddr(boot_pml4), apic_ids, count);
+        start_node_reset();
+    }
+    reference_clock_finish(&node_info.clock);
+    log_info("boot", "Talus %s, %s", talus_version, "started by PVH");
+    if (count > 0) {
+        start_node_call(is_present);
+        start_node_reset();
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (is_present[i]) {
+            cores[core_count++] = (struct found_core){apic_ids[i], domains[i], i};
+        } else {
+            log_warning("boot", "core with APIC id %u does not answer, left out", apic_ids[i]);
+        }
+    }
+    if (left_out > 0) {
+        log_warning("boot", "%u cores left out: %s", left_out,
+                    trampoline_paddr == 0 ? "no free page below 1 MiB" : "more than can be used");
+    }
+}
+
+/* --- Sharing out --- */
+
+static void add_module(const char *name, paddr_t paddr, uint64_t bytes)
+{
+    struct module *module = &node_info.modules[node_info.module_count];
+
+    if (bytes == 0 || node_info.module_count == MODULE_MAX) {
+        return;
+    }
+    memcpy(module->name, name, strnlen(name, MODULE_NAME_BYTES - 1));
+    module->archive_offset = node_info.archive_bytes;
+    module->bytes = bytes;
+    module->paddr = paddr;
+    node_info.module_count++;
+    node_info.archive_bytes += ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
+}
+
+/* Modules are read where the loader put them, if that is page-aligned memory we know of. */
+static void collect_modules(const struct boot_info *info)
+{
+    for (unsigned i = 0; i < info->module_count; i++) {
+        const struct boot_module *module = &info->modules[i];
+        paddr_t paddr = module->paddr;
+
+        if (paddr + module->bytes > DIRECT_MAP_MAX_BYTES ||
+            (paddr >= BOOT_MAPPED_BYTES &&
+             paging_translate(paging_own_space(), DIRECT_MAP_BASE + paddr) == PADDR_NONE)) {
+            log_warning("boot", "module %s lies outside memory, ignored", module->name);
+            continue;
+        }
+        if (paddr % PAGE_BYTES != 0) {
+            paddr = physical_allocate(module->bytes, DIRECT_MAP_MAX_BYTES);
+            if (paddr == 0) {
+                log_warning("boot", "no memory to align module %s, ignored", module->name);
+                continue;
+            }
+            memcpy((void *)(DIRECT_MAP_BASE + paddr),
+                   (const void *)(DIRECT_MAP_BASE + module->paddr), module->bytes);
+        }
+        add_module(module->name, paddr, module->bytes);
+    }
+    add_module("builtin.tar", boot_paddr(archive_start), (uint64_t)(archive_end - archive_start));
+}
+
+/* As many nodes as there are cores, unless memory is too small for so many. */
+static void choose_node_count(void)
+{
+    uint64_t most = physical_free_bytes() / NODE_MEMORY_MIN_BYTES;
+
+    if (most == 0) {
+        PANIC("%lu KiB of memory are too little for one node", physical_free_bytes() / KIB);
+    }
+    if (core_count > most) {
+        log_warning("boot", "memory suffices for %lu nodes, %lu cores left out", most,
+                    core_count - most);
+        core_count = (unsigned)most;
+    }
+    node_info.node_count = (uint16_t)core_count;
+    for (unsigned i = 0; i < core_count; i++) {
+        node_info.apic_ids[i] = cores[i].apic_id;
+    }
+}
+
+/* Status pages and channel rings, zeroed. */
+static void allocate_shared(struct shared_memory *shared)
+{
+    uint64_t channel_count = (uint64_t)core_count * (core_count - 1);
+    uint64_t status_bytes = core_count * sizeof(struct status_page);
+    uint64_t ring_bytes = CHANNEL_RING_MAX_BYTES;
+    uint64_t most = physical_free_bytes() / CHANNEL_MEMORY_FRACTION;
+
+    while (ring_bytes > CHANNEL_RING_MIN_BYTES && ring_bytes * channel_count > most) {
+        ring_bytes /= 2;
+    }
+    node_info.channel_ring_bytes = ring_bytes;
+    shared->status_pages = physical_allocate(status_bytes, DIRECT_MAP_MAX_BYTES);
+    shared->channel_rings = physical_allocate(ring_bytes * channel_count, DIRECT_MAP_MAX_BYTES);
+    if (shared->status_pages == 0 || shared->channel_rings == 0) {
+        PANIC("no memory for the channels of %u nodes", core_count);
+    }
+    memset((void *)(DIRECT_MAP_BASE + shared->status_pages), 0, status_bytes);
+    memset((void *)(DIRECT_MAP_BASE + shared->channel_rings), 0, ring_bytes * channel_count);
+}
+
+static void share_memory(void)
+{
+    uint32_t domains[NODE_MAX];
+
+    for (unsigned i = 0; i < acpi.memory_affinity_count; i++) {
+        physical_set_domain(acpi.memory_affinities[i].range, acpi.memory_affinities[i].domain);
+    }
+    for (unsigned i = 0; i < core_count; i++) {
+        domains[i] = cores[i].domain;
+    }
+    physical_share(core_count, domains, shares, share_range_counts);
+}
+
+static void build_nodes(const struct shared_memory *shared)
+{
+    for (unsigned i = 0; i < core_count; i++) {
+        struct status_page *status = (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages);
+        struct node_info *plan = &plans[i];
+
+        *plan = node_info;
+        plan->node = (node_id_t)i;
+        plan->range_count = share_range_counts[i];
+        memcpy(plan->ranges, shares[i], sizeof(plan->ranges));
+        for (unsigned j = 0; j < plan->range_count; j++) {
+            plan->memory_bytes += plan->ranges[j].bytes;
+        }
+        if (node_image_build(plan, shared, &stack_tops[i]) != 0) {
+            PANIC("no memory to build node %u", i);
+        }
+        /* Before any node runs: none may take another for absent. */
+        status[i].state = NODE_STARTING;
+        status[i].apic_id = cores[i].apic_id;
+        status[i].memory_bytes = plan->memory_bytes;
+    }
+}
+
+static void start_nodes(const struct shared_memory *shared)
+{
+    for (unsigned i = 1; i < core_count; i++) {
+        start_node_enter(cores[i].start_index, plans[i].page_table_root, stack_tops[i]);
+    }
+    for (unsigned i = 1; i < core_count; i++) {
+        if (!start_node_wait_entered(cores[i].start_index)) {
+            struct status_page *status =
+                (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages);
+
+            log_error("boot", "node %u has not started", i);
+            status[i].state = NODE_DEAD;
+        }
+    }
+}
+
+static void log_machine(const struct boot_info *info)
+{
+    for (unsigned i = 0; i < acpi.problem_count; i++) {
+        log_warning("boot", "ACPI table %s: %s", acpi.problems[i].signature,
+                    acpi.problems[i].text);
+    }
+    if (info->dropped_range_count > 0 || info->dropped_module_count > 0 ||
+        info->is_command_line_cut) {
+        log_warning("boot", "from the loader: %u memory ranges and %u modules ignored%s",
+                    info->dropped_range_count, info->dropped_module_count,
+                    info->is_command_line_cut ? ", command line cut" : "");
+    }
+    log_info("boot", "command line: %s", node_info.command_line);
+    log_info("boot", "%u cores, %s, TSC %lu.%03lu MHz by %s", core_count,
+             node_info.has_x2apic ? "x2APIC" : "xAPIC", node_info.clock.tsc_hz / 1000000,
+             node_info.clock.tsc_hz / 1000 % 1000, reference_clock_name());
+    log_info("boot", "%lu MiB of memory free for nodes", physical_free_bytes() / MIB);
+}
+
+_Noreturn void boot_main(struct boot_info *info)
+{
+    struct shared_memory shared;
+
+    node_info.clock.tsc_at_zero = cpu_read_tsc();
+    console_initialise();
+    find_trampoline_page(info);
+    collect_free_memory(info);
+    start_boot_services(info);
+    map_high_memory(info);
+
+    read_tables(info);
+    start_own_lapic();
+    ioapic_mask_all();
+    reference_clock_start(&acpi);
+    find_cores();
+    uint64_t reset_us = reference_clock_now_us();
+
+    log_machine(info);
+    collect_modules(info);
+    choose_node_count();
+    allocate_shared(&shared);
+    share_memory();
+    build_nodes(&shared);
+
+    reference_clock_wait_until_us(reset_us + INIT_WAIT_US);
+    start_nodes(&shared);
+    node_enter(plans[0].page_table_root, stack_tops[0]);
+}

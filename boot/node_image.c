@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Builds nodes. Everything is written through the boot's direct map of all memory; the node will
+ * see only what is mapped here (design, The node).
+ */
+#include "boot/node_image.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/layout.h"
+#include "kernel/node.h"
+#include "kernel/paging.h"
+#include "kernel/status.h"
+
+/* From kernel.ld. */
+extern const char image_start[];
+extern const char text_end[];
+extern const char rodata_start[];
+extern const char data_start[];
+extern const char data_end[];
+extern const char image_end[];
+extern const char pristine_data_start[];
+
+static void *at(paddr_t paddr)
+{
+    return (void *)(DIRECT_MAP_BASE + paddr);
+}
+
+static uint64_t pages_of(uint64_t bytes)
+{
+    return ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
+}
+
+/* Pages from the start of the node's first range that has enough. 0 when none has. */
+static paddr_t take_pages(struct node_info *info, uint64_t bytes)
+{
+    bytes = pages_of(bytes);
+    for (unsigned i = 0; i < info->range_count; i++) {
+        struct memory_range *range = &info->ranges[i];
+
+        if (range->bytes > bytes) {
+            paddr_t paddr = range->paddr;
+
+            range->paddr += bytes;
+            range->bytes -= bytes;
+            return paddr;
+        }
+    }
+    return 0;
+}
+
+static paddr_t allocate_table(void *context)
+{
+    paddr_t paddr = take_pages(context, PAGE_BYTES);
+
+    if (paddr != 0) {
+        memset(at(paddr), 0, PAGE_BYTES);
+    }
+    return paddr;
+}
+
+/* Text and read-only data as they stand; .data as it was before anything ran; bss zero. */
+static int copy_image(struct node_info *info)
+{
+    uint8_t *copy;
+
+    info->image_paddr = take_pages(info, (uint64_t)(image_end - image_start));
+    if (info->image_paddr == 0) {
+        return -ENOMEM;
+    }
+    copy = at(info->image_paddr);
+    memcpy(copy, image_start, (size_t)(data_start - image_start));
+    memcpy(copy + (data_start - image_start), pristine_data_start,
+           (size_t)(data_end - data_start));
+    memset(copy + (data_end - image_start), 0, (size_t)(image_end - data_end));
+    return 0;
+}
+
+static int map_image_part(struct address_space *space, const struct node_info *info,
+                          const char *start, const char *end, unsigned flags)
+{
+    return paging_map(space, (uintptr_t)start,
+                      info->image_paddr + (uint64_t)(start - image_start),
+                      pages_of((uint64_t)(end - start)), flags);
+}
+
+static int map_image(struct address_space *space, const struct node_info *info)
+{
+    int error = map_image_part(space, info, image_start, text_end, PAGING_EXECUTE);
+
+    if (error == 0) {
+        error = map_image_part(space, info, rodata_start, data_start, PAGING_READ);
+    }
+    if (error == 0) {
+        error = map_image_part(space, info, data_start, image_end, PAGING_WRITE);
+    }
+    return error;
+}
+
+/* The node's memory but for its image, which has narrower rights: in `ranges`, because page tables
+ * are being taken out of info->ranges meanwhile, and belong to the map, too. */
+static int map_memory(struct address_space *space, const struct memory_range *ranges,
+                      unsigned range_count)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < range_count && error == 0; i++) {
+        error = paging_map(space, DIRECT_MAP_BASE + ranges[i].paddr, ranges[i].paddr,
+                           ranges[i].bytes, PAGING_WRITE);
+    }
+    return error;
+}
+
+static int map_status_pages(struct address_space *space, const struct node_info *info,
+                            const struct shared_memory *shared)
+{
+    const uint64_t bytes = sizeof(struct status_page);
+    int error = 0;
+
+    for (unsigned node = 0; node < info->node_count && error == 0; node++) {
+        error = paging_map(space, STATUS_BASE + node * bytes, shared->status_pages + node * bytes,
+                           bytes, node == info->node ? PAGING_WRITE : PAGING_READ);
+    }
+    return error;
+}
+
+static int map_ring(struct address_space *space, const struct node_info *info,
+                    const struct shared_memory *shared, node_id_t from, node_id_t to)
+{
+    uint64_t offset = node_ring_offset(info, from, to);
+
+    return paging_map(space, CHANNELS_BASE + offset, shared->channel_rings + offset,
+                      info->channel_ring_bytes, from == info->node ? PAGING_WRITE : PAGING_READ);
+}
+
+static int map_rings(struct address_space *space, const struct node_info *info,
+                     const struct shared_memory *shared)
+{
+    int error = 0;
+
+    for (node_id_t node = 0; node < info->node_count && error == 0; node++) {
+        if (node != info->node) {
+            error = map_ring(space, info, shared, info->node, node);
+        }
+        if (node != info->node && error == 0) {
+            error = map_ring(space, info, shared, node, info->node);
+        }
+    }
+    return error;
+}
+
+static int map_archive(struct address_space *space, const struct node_info *info)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < info->module_count && error == 0; i++) {
+        const struct module *module = &info->modules[i];
+
+        error = paging_map(space, ARCHIVE_BASE + module->archive_offset, module->paddr,
+                           pages_of(module->bytes), PAGING_READ);
+    }
+    return error;
+}
+
+static int map_first_stack(struct address_space *space, struct node_info *info,
+                           uintptr_t *stack_top)
+{
+    uintptr_t stack = STACKS_BASE + PAGE_BYTES; /* above the guard page */
+    paddr_t paddr = take_pages(info, THREAD_STACK_BYTES);
+
+    if (paddr == 0) {
+        return -ENOMEM;
+    }
+    *stack_top = stack + THREAD_STACK_BYTES;
+    info->stacks_end = *stack_top;
+    return paging_map(space, stack, paddr, THREAD_STACK_BYTES, PAGING_WRITE);
+}
+
+int node_image_build(struct node_info *info, const struct shared_memory *shared,
+                     uintptr_t *stack_top)
+{
+    struct address_space space = {.allocate_table = allocate_table, .context = info};
+    struct memory_range ranges[NODE_RANGE_MAX];
+    unsigned range_count;
+    int error = copy_image(info);
+
+    if (error != 0) {
+        return error;
+    }
+    range_count = info->range_count;
+    memcpy(ranges, info->ranges, sizeof(ranges));
+    space.root = allocate_table(info);
+    if (space.root == 0) {
+        return -ENOMEM;
+    }
+    info->page_table_root = space.root;
+    if ((error = map_image(&space, info)) != 0 ||
+        (error = map_memory(&space, ranges, range_count)) != 0 ||
+        (error = map_status_pages(&space, info, shared)) != 0 ||
+        (error = map_rings(&space, info, shared)) != 0 ||
+        (error = map_archive(&space, info)) != 0 ||
+        (error = map_first_stack(&space, info, stack_top)) != 0) {
+        return error;
+    }
+    memcpy(at(info->image_paddr + (uint64_t)((const char *)&node_info - image_start)), info,
+           sizeof(*info));
+    return 0;
+}

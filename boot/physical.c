@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of free ranges: sorted by address, none empty, none overlapping.
+ */
+#include "boot/physical.h"
+
+#include <string.h>
+
+#include "boot/boot_info.h"
+
+/* Each reservation may cut one range in two. */
+#define FREE_MAX (2 * BOOT_RANGE_MAX)
+/* Shares start on these where they are large enough for it to waste little: with large pages. */
+#define SHARE_ALIGNMENT_BYTES (2 * MIB)
+#define SHARE_ALIGNED_MIN_BYTES (16 * MIB)
+
+struct free_range {
+    struct memory_range range;
+    uint32_t domain;
+};
+
+static struct free_range free_ranges[FREE_MAX];
+static unsigned free_count;
+
+static paddr_t range_end(const struct memory_range *range)
+{
+    return range->paddr + range->bytes;
+}
+
+static void remove_at(unsigned index)
+{
+    free_count--;
+    memmove(&free_ranges[index], &free_ranges[index + 1],
+            (free_count - index) * sizeof(free_ranges[0]));
+}
+
+/* With a full list the range is lost: memory that nobody uses. */
+static void insert_at(unsigned index, struct memory_range range, uint32_t domain)
+{
+    if (range.bytes == 0 || free_count == FREE_MAX) {
+        return;
+    }
+    memmove(&free_ranges[index + 1], &free_ranges[index],
+            (free_count - index) * sizeof(free_ranges[0]));
+    free_ranges[index] = (struct free_range){.range = range, .domain = domain};
+    free_count++;
+}
+
+/* Take [start, end) out of the range at `index`, which it overlaps; what is left of it stays.
+ * Returns how many entries now stand in its place. */
+static unsigned cut(unsigned index, paddr_t start, paddr_t end)
+{
+    struct free_range old = free_ranges[index];
+    unsigned left = 0;
+
+    remove_at(index);
+    if (start > old.range.paddr) {
+        insert_at(index, (struct memory_range){old.range.paddr, start - old.range.paddr},
+                  old.domain);
+        left++;
+    }
+    if (end < range_end(&old.range)) {
+        insert_at(index + left, (struct memory_range){end, range_end(&old.range) - end},
+                  old.domain);
+        left++;
+    }
+    return left;
+}
+
+void physical_reserve(struct memory_range range)
+{
+    paddr_t start = ALIGN_DOWN(range.paddr, (paddr_t)PAGE_BYTES);
+    paddr_t end = ALIGN_UP(range_end(&range), (paddr_t)PAGE_BYTES);
+
+    for (unsigned i = 0; i < free_count;) {
+        const struct memory_range *other = &free_ranges[i].range;
+
+        if (other->paddr < end && start < range_end(other)) {
+            i += cut(i, start, end);
+        } else {
+            i++;
+        }
+    }
+}
+
+void physical_add(struct memory_range range)
+{
+    paddr_t start = ALIGN_UP(range.paddr, (paddr_t)PAGE_BYTES);
+    paddr_t end = ALIGN_DOWN(range_end(&range), (paddr_t)PAGE_BYTES);
+    unsigned index = 0;
+
+    if (end <= start) {
+        return;
+    }
+    /* A map whose ranges overlap: count that memory once. */
+    physical_reserve((struct memory_range){start, end - start});
+    while (index < free_count && free_ranges[index].range.paddr < start) {
+        index++;
+    }
+    insert_at(index, (struct memory_range){start, end - start}, 0);
+}
+
+void physical_set_domain(struct memory_range range, uint32_t domain)
+{
+    paddr_t range_start = ALIGN_DOWN(range.paddr, (paddr_t)PAGE_BYTES);
+    paddr_t range_stop = ALIGN_DOWN(range_end(&range), (paddr_t)PAGE_BYTES);
+
+    for (unsigned i = 0; i < free_count; i++) {
+        struct memory_range other = free_ranges[i].range;
+        paddr_t start = other.paddr > range_start ? other.paddr : range_start;
+        paddr_t end = range_end(&other) < range_stop ? range_end(&other) : range_stop;
+
+        if (start < end && free_ranges[i].domain != domain) {
+            unsigned before = start > other.paddr ? 1 : 0;
+
+            (void)cut(i, start, end);
+            insert_at(i + before, (struct memory_range){start, end - start}, domain);
+            i += before;
+        }
+    }
+}
+
+paddr_t physical_allocate(uint64_t bytes, paddr_t limit)
+{
+    bytes = ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
+    for (unsigned i = free_count; i-- > 0;) {
+        const struct memory_range *range = &free_ranges[i].range;
+        paddr_t end = range_end(range) < limit ? range_end(range) : limit;
+
+        if (end > range->paddr && end - range->paddr >= bytes) {
+            (void)cut(i, end - bytes, end);
+            return end - bytes;
+        }
+    }
+    return 0;
+}
+
+uint64_t physical_free_bytes(void)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < free_count; i++) {
+        bytes += free_ranges[i].range.bytes;
+    }
+    return bytes;
+}
+
+/* --- Shares --- */
+
+/* Take up to `bytes` from one domain (or any) for a share. Returns how many it got. */
+static uint64_t take(uint64_t bytes, uint32_t domain, bool is_any_domain,
+                     struct memory_range *ranges, unsigned *range_count)
+{
+    uint64_t taken = 0;
+
+    for (unsigned i = 0; i < free_count && taken < bytes && *range_count < NODE_RANGE_MAX;) {
+        struct memory_range range = free_ranges[i].range;
+        uint64_t part = bytes - taken < range.bytes ? bytes - taken : range.bytes;
+
+        if (!is_any_domain && free_ranges[i].domain != domain) {
+            i++;
+            continue;
+        }
+        ranges[(*range_count)++] = (struct memory_range){range.paddr, part};
+        taken += part;
+        i += cut(i, range.paddr, range.paddr + part);
+    }
+    return taken;
+}
+
+void physical_share(unsigned node_count, const uint32_t *domains,
+                    struct memory_range (*shares)[NODE_RANGE_MAX], unsigned *share_range_counts)
+{
+    uint64_t share_bytes = physical_free_bytes() / node_count;
+    uint64_t missing[NODE_MAX];
+
+    share_bytes = ALIGN_DOWN(share_bytes, share_bytes >= SHARE_ALIGNED_MIN_BYTES
+                                              ? (uint64_t)SHARE_ALIGNMENT_BYTES
+                                              : (uint64_t)PAGE_BYTES);
+    /* Everybody's own domain before anybody takes from another's. */
+    for (unsigned i = 0; i < node_count; i++) {
+        share_range_counts[i] = 0;
+        missing[i] =
+            share_bytes - take(share_bytes, domains[i], false, shares[i], &share_range_counts[i]);
+    }
+    for (unsigned i = 0; i < node_count; i++) {
+        (void)take(missing[i], 0, true, shares[i], &share_range_counts[i]);
+    }
+}

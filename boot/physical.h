@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Physical memory during boot: which of it is free, what boot itself takes of it, and the equal
+ * shares that nodes get of the rest.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/node.h"
+
+/* Free memory begins as a list of ranges; taking and reserving cuts them. All page-aligned inwards
+ * when added, outwards when reserved. */
+void physical_add(struct memory_range range);
+void physical_reserve(struct memory_range range);
+/* Say which domain (ACPI SRAT) memory belongs to; 0 until then. */
+void physical_set_domain(struct memory_range range, uint32_t domain);
+
+/* Pages for boot, from the top of free memory below `limit`. 0 when there are none. */
+paddr_t physical_allocate(uint64_t bytes, paddr_t limit);
+uint64_t physical_free_bytes(void);
+
+/*
+ * Cut equal shares for `node_count` nodes out of all free memory. domains[i] says which memory
+ * node i prefers; what its domain cannot give comes from the others. A share has at most
+ * NODE_RANGE_MAX ranges; what would be more is lost to all.
+ */
+void physical_share(unsigned node_count, const uint32_t *domains,
+                    struct memory_range (*shares)[NODE_RANGE_MAX], unsigned *share_range_counts);

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Three counters of known rate, read the same way: ticks that wrap at a mask. What is measured with
+ * them is the TSC and the local APIC's timer, never assumed.
+ */
+#include "boot/reference_clock.h"
+
+#include "boot/acpi.h"
+#include "kernel/cpu.h"
+#include "kernel/lapic.h"
+#include "kernel/mmio.h"
+#include "kernel/node.h"
+#include "kernel/paging.h"
+
+/* Chosen: a reading is known to well under a microsecond, so ten milliseconds give the rate to
+ * better than 1 in 10,000, and they pass while the other cores wait after INIT anyway. */
+#define MEASURE_MIN_US 10000u
+#define SAMPLE_TRIES 5
+
+#define HPET_CAPABILITIES 0x000
+#define HPET_PERIOD_FS 0x004
+#define   PERIOD_FS_MAX 100000000u /* IA-PC HPET 2.3.4 */
+#define HPET_CONFIGURATION 0x010
+#define   HPET_ENABLE BIT(0)
+#define HPET_COUNTER 0x0F0
+#define HPET_BYTES 0x400
+#define FS_PER_S 1000000000000000ull
+
+#define PM_TIMER_HZ 3579545u
+
+#define PIT_HZ 1193182u
+#define PIT_CHANNEL_0 0x40
+#define PIT_COMMAND 0x43
+#define   PIT_LATCH_0 0x00
+#define   PIT_MODE_2_BOTH_BYTES 0x34
+
+static struct {
+    const char *name;
+    uint64_t hz;
+    uint64_t mask;
+    uint64_t (*read)(void);
+} counter;
+
+static void *hpet;
+static uint16_t pm_timer_port;
+
+static uint64_t last_reading;
+static uint64_t elapsed_ticks;
+
+/* One moment on all clocks. */
+struct sample {
+    uint64_t ticks;
+    uint64_t tsc;
+    uint32_t lapic_remaining;
+};
+
+static struct sample first;
+
+static uint64_t read_hpet(void)
+{
+    return mmio_read32(hpet, HPET_COUNTER);
+}
+
+static uint64_t read_pm_timer(void)
+{
+    return port_read32(pm_timer_port);
+}
+
+static uint64_t read_pit(void)
+{
+    port_write8(PIT_COMMAND, PIT_LATCH_0);
+    uint64_t low = port_read8(PIT_CHANNEL_0);
+
+    return ~(low | (uint64_t)port_read8(PIT_CHANNEL_0) << 8); /* it counts down */
+}
+
+/* Whether it moves at all, within about a millisecond of port or register reads. */
+static bool is_counting(uint64_t (*read)(void), uint64_t mask)
+{
+    uint64_t start = read() & mask;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        if ((read() & mask) != start) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool use_hpet(const struct acpi *acpi)
+{
+    if (acpi->hpet_paddr == 0) {
+        return false;
+    }
+    hpet = paging_map_device(acpi->hpet_paddr, HPET_BYTES);
+    if (hpet == NULL) {
+        return false;
+    }
+    uint32_t period_fs = mmio_read32(hpet, HPET_PERIOD_FS);
+
+    if (period_fs == 0 || period_fs > PERIOD_FS_MAX) {
+        return false;
+    }
+    mmio_write32(hpet, HPET_CONFIGURATION,
+                 mmio_read32(hpet, HPET_CONFIGURATION) | (uint32_t)HPET_ENABLE);
+    counter.name = "HPET";
+    counter.hz = FS_PER_S / period_fs;
+    counter.mask = UINT32_MAX;
+    counter.read = read_hpet;
+    return is_counting(counter.read, counter.mask);
+}
+
+static bool use_pm_timer(const struct acpi *acpi)
+{
+    if (acpi->pm_timer_port == 0) {
+        return false;
+    }
+    pm_timer_port = acpi->pm_timer_port;
+    counter.name = "ACPI PM timer";
+    counter.hz = PM_TIMER_HZ;
+    counter.mask = acpi->pm_timer_is_32bit ? UINT32_MAX : BITS(23, 0);
+    counter.read = read_pm_timer;
+    return is_counting(counter.read, counter.mask);
+}
+
+static void use_pit(void)
+{
+    port_write8(PIT_COMMAND, PIT_MODE_2_BOTH_BYTES);
+    port_write8(PIT_CHANNEL_0, 0);
+    port_write8(PIT_CHANNEL_0, 0);
+    counter.name = "PIT";
+    counter.hz = PIT_HZ;
+    counter.mask = BITS(15, 0);
+    counter.read = read_pit;
+}
+
+/* Ticks since the start. Called at least once a wrap (54 ms for the PIT), or ticks are missed and
+ * a wait becomes longer. */
+static uint64_t count_ticks(void)
+{
+    uint64_t reading = counter.read() & counter.mask;
+
+    elapsed_ticks += (reading - last_reading) & counter.mask;
+    last_reading = reading;
+    return elapsed_ticks;
+}
+
+/* The sharpest of a few tries: the one with the least time between the two looks at the TSC. */
+static struct sample take_sample(void)
+{
+    struct sample best = {0};
+    uint64_t best_width = UINT64_MAX;
+
+    for (unsigned i = 0; i < SAMPLE_TRIES; i++) {
+        uint64_t before = cpu_read_tsc();
+        uint64_t ticks = count_ticks();
+        uint32_t remaining = lapic_timer_remaining();
+        uint64_t after = cpu_read_tsc();
+
+        if (after - before < best_width) {
+            best_width = after - before;
+            best = (struct sample){ticks, before + (after - before) / 2, remaining};
+        }
+    }
+    return best;
+}
+
+void reference_clock_start(const struct acpi *acpi)
+{
+    if (!use_hpet(acpi) && !use_pm_timer(acpi)) {
+        use_pit();
+    }
+    last_reading = counter.read() & counter.mask;
+    lapic_timer_start(UINT32_MAX);
+    first = take_sample();
+}
+
+const char *reference_clock_name(void)
+{
+    return counter.name;
+}
+
+uint64_t reference_clock_now_us(void)
+{
+    return (count_ticks() - first.ticks) * 1000000 / counter.hz;
+}
+
+void reference_clock_wait_until_us(uint64_t us)
+{
+    while (reference_clock_now_us() < us) {
+        cpu_pause();
+    }
+}
+
+void reference_clock_finish(struct clock *clock)
+{
+    reference_clock_wait_until_us(MEASURE_MIN_US);
+    struct sample last = take_sample();
+    uint64_t ticks = last.ticks - first.ticks;
+    uint64_t tsc_count = last.tsc - first.tsc;
+
+    lapic_timer_start(0);
+    clock->tsc_hz = cpu_multiply_divide(tsc_count, counter.hz, ticks);
+    clock->lapic_timer_hz =
+        cpu_multiply_divide(first.lapic_remaining - last.lapic_remaining, counter.hz, ticks);
+    clock->ns_per_tick =
+        cpu_multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, clock->tsc_hz);
+    clock->has_tsc_deadline = (cpu_id(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
+    clock->boot_epoch_s = reference_clock_epoch_s();
+}
+
+/* --- The battery-backed clock (MC146818A) --- */
+
+#define CMOS_INDEX 0x70
+#define   CMOS_NMI_OFF 0x80
+#define CMOS_DATA 0x71
+#define CMOS_STATUS_A 0x0A
+#define   STATUS_A_UPDATING BIT(7)
+#define CMOS_STATUS_B 0x0B
+#define   STATUS_B_24_HOURS BIT(1)
+#define   STATUS_B_BINARY BIT(2)
+#define HOUR_PM 0x80
+/* Chosen: an update takes 2 ms, a read a few microseconds; and a clock that never shows the same
+ * twice is broken. */
+#define CMOS_POLL_MAX 10000u
+#define CMOS_TRIES 10u
+
+static const uint8_t date_registers[] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09};
+enum date_field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, DATE_FIELD_COUNT };
+
+static uint8_t read_cmos(uint8_t index)
+{
+    port_write8(CMOS_INDEX, CMOS_NMI_OFF | index);
+    return port_read8(CMOS_DATA);
+}
+
+static void read_date_once(uint8_t *fields)
+{
+    for (unsigned i = 0; i < CMOS_POLL_MAX && (read_cmos(CMOS_STATUS_A) & STATUS_A_UPDATING); i++) {
+        cpu_pause();
+    }
+    for (unsigned i = 0; i < DATE_FIELD_COUNT; i++) {
+        fields[i] = read_cmos(date_registers[i]);
+    }
+}
+
+/* Until two readings agree: one may have been caught in the middle of an update. */
+static bool read_date(uint8_t *fields)
+{
+    uint8_t again[DATE_FIELD_COUNT];
+
+    for (unsigned try = 0; try < CMOS_TRIES; try++) {
+        bool is_same = true;
+
+        read_date_once(fields);
+        read_date_once(again);
+        for (unsigned i = 0; i < DATE_FIELD_COUNT; i++) {
+            is_same = is_same && fields[i] == again[i];
+        }
+        if (is_same) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint8_t from_bcd(uint8_t value)
+{
+    return (uint8_t)((value >> 4) * 10 + (value & 15));
+}
+
+/* Days since 1970-01-01, Gregorian, for 2000 to 2099: every fourth year is a leap year. */
+static uint64_t days_since_1970(unsigned year, unsigned month, unsigned day)
+{
+    static const uint16_t days_before_month[] = {0,   31,  59,  90,  120, 151,
+                                                 181, 212, 243, 273, 304, 334};
+    unsigned years = year - 2000;
+    unsigned leap_days = (years + 3) / 4; /* of the years before this one */
+
+    return 10957 + years * 365ull + leap_days + days_before_month[month - 1] + (day - 1) +
+           (month > 2 && years % 4 == 0 ? 1 : 0);
+}
+
+uint64_t reference_clock_epoch_s(void)
+{
+    uint8_t fields[DATE_FIELD_COUNT];
+
+    if (!read_date(fields)) {
+        return 0;
+    }
+    uint8_t status_b = read_cmos(CMOS_STATUS_B);
+    bool is_pm = (fields[HOUR] & HOUR_PM) != 0;
+
+    if ((status_b & STATUS_B_24_HOURS) == 0) {
+        fields[HOUR] &= (uint8_t)~HOUR_PM;
+    }
+    if ((status_b & STATUS_B_BINARY) == 0) {
+        for (unsigned i = 0; i < DATE_FIELD_COUNT; i++) {
+            fields[i] = from_bcd(fields[i]);
+        }
+    }
+    if ((status_b & STATUS_B_24_HOURS) == 0) {
+        fields[HOUR] = (uint8_t)(fields[HOUR] % 12 + (is_pm ? 12 : 0));
+    }
+    if (fields[SECOND] > 59 || fields[MINUTE] > 59 || fields[HOUR] > 23 || fields[DAY] < 1 ||
+        fields[DAY] > 31 || fields[MONTH] < 1 || fields[MONTH] > 12 || fields[YEAR] > 99) {
+        return 0;
+    }
+    /* Two digits of a year: this century. */
+    return days_since_1970(2000u + fields[YEAR], fields[MONTH], fields[DAY]) * 86400 +
+           fields[HOUR] * 3600ull + fields[MINUTE] * 60ull + fields[SECOND];
+}

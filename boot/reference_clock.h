@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A clock of known rate, for boot: to wait by, and to measure the TSC and the local APIC's timer
+ * with. The HPET, else ACPI's PM timer, else the PIT, which every PC has.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct acpi;
+struct clock;
+
+/* Choose the clock and begin to measure. */
+void reference_clock_start(const struct acpi *acpi);
+const char *reference_clock_name(void);
+/* Wait until so much time has passed since the measurement began. */
+void reference_clock_wait_until_us(uint64_t us);
+uint64_t reference_clock_now_us(void);
+/*
+ * End the measurement, not before MEASURE_MIN_US, and fill in the rates of *clock. The local APIC's
+ * timer must have been running from UINT32_MAX since `lapic_started_us`.
+ */
+void reference_clock_finish(struct clock *clock);
+/* Seconds since 1970 by the machine's battery-backed clock; 0 when it makes no sense. */
+uint64_t reference_clock_epoch_s(void);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instructions that C cannot say, and the numbers of the registers they take (SDM 2, 3A, 4).
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/bits.h"
+
+#define MSR_APIC_BASE 0x1B
+#define   APIC_BASE_X2APIC BIT(10)
+#define   APIC_BASE_ENABLE BIT(11)
+#define MSR_PAT 0x277
+#define MSR_TSC_DEADLINE 0x6E0
+#define MSR_X2APIC_FIRST 0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
+#define MSR_EFER 0xC0000080
+#define   EFER_LONG_MODE_ENABLE BIT(8)
+#define   EFER_NO_EXECUTE_ENABLE BIT(11)
+
+#define CR0_WRITE_PROTECT BIT(16)
+
+#define CPUID_1_ECX_X2APIC BIT(21)
+#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
+#define CPUID_1_ECX_RDRAND BIT(30)
+#define CPUID_80000001_EDX_1GIB_PAGES BIT(26)
+
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid id;
+
+    __asm__ volatile("cpuid"
+                     : "=a"(id.eax), "=b"(id.ebx), "=c"(id.ecx), "=d"(id.edx)
+                     : "a"(leaf), "c"(subleaf));
+    return id;
+}
+
+static inline uint64_t cpu_read_msr(uint32_t msr)
+{
+    uint32_t low;
+    uint32_t high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_write_msr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
+}
+
+/* The time-stamp counter. May be read a little early or late by out-of-order execution. */
+static inline uint64_t cpu_read_tsc(void)
+{
+    uint32_t low;
+    uint32_t high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline paddr_t cpu_read_cr3(void)
+{
+    paddr_t value;
+
+    __asm__ volatile("movq %%cr3, %0" : "=r"(value));
+    return value;
+}
+
+static inline uintptr_t cpu_read_cr2(void)
+{
+    uintptr_t value;
+
+    __asm__ volatile("movq %%cr2, %0" : "=r"(value));
+    return value;
+}
+
+/* value * multiplier / divisor with 128 bits in between. The result must fit 64 bits: where it does
+ * not, the core faults. */
+static inline uint64_t cpu_multiply_divide(uint64_t value, uint64_t multiplier, uint64_t divisor)
+{
+    uint64_t quotient;
+    uint64_t high;
+
+    __asm__("mulq %3; divq %4"
+            : "=&a"(quotient), "=&d"(high)
+            : "0"(value), "r"(multiplier), "r"(divisor)
+            : "cc");
+    return quotient;
+}
+
+static inline void cpu_pause(void)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
+/* Halt for good: with interrupts off only an NMI or INIT ends it. */
+_Noreturn static inline void cpu_halt_for_ever(void)
+{
+    for (;;) {
+        __asm__ volatile("cli; hlt" : : : "memory");
+    }
+}
+
+static inline uint8_t port_read8(uint16_t port)
+{
+    uint8_t value;
+
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline uint16_t port_read16(uint16_t port)
+{
+    uint16_t value;
+
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline uint32_t port_read32(uint16_t port)
+{
+    uint32_t value;
+
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline void port_write8(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void port_write16(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void port_write32(uint16_t port, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The doorbell: the interrupt that wakes a sleeping node. A node that is awake takes it at its next
+ * sleep and turns once more round its event loop.
+ */
+#include "kernel/interrupt.h"
+#include "kernel/lapic.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+
+uint32_t interrupt_apic_id(node_id_t node)
+{
+    return node_info.apic_ids[node];
+}
+
+void platform_ring_doorbell(node_id_t node)
+{
+    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_DOORBELL);
+}

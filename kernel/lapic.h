@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This core's local APIC (SDM 3A 11): x2APIC through MSRs where the core has it, else the register
+ * page. Interrupts between cores, the one-shot timer, end of interrupt.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+/* The counter runs at the bus clock divided by this. Chosen: at 1 GHz the 32 bits last 68 s. */
+#define LAPIC_TIMER_DIVISOR 16
+
+/* Switch it on with every local source masked. `registers`: the mapped page, NULL with x2APIC. */
+void lapic_initialise(void *registers);
+bool lapic_has_x2apic(void);
+uint32_t lapic_id(void);
+void lapic_end_interrupt(void);
+
+/* Waits, but never for ever, until the previous one has left. */
+void lapic_send_interrupt(uint32_t apic_id, uint8_t vector);
+void lapic_send_init(uint32_t apic_id);
+/* The core starts in real mode at `page` * 4096. */
+void lapic_send_startup(uint32_t apic_id, uint8_t page);
+
+/* One interrupt (INTERRUPT_VECTOR_TIMER) after so many counts; 0 stops the timer. */
+void lapic_timer_start(uint32_t counts);
+uint32_t lapic_timer_remaining(void);
+/* Make the timer wait for the TSC to reach MSR_TSC_DEADLINE instead of counting. */
+void lapic_timer_use_deadline(void);

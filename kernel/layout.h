@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual addresses, the same on every node. What lies behind them differs: each node's tables map
+ * its own image, its own memory, and the few pages it may share (design, The node). Read by
+ * assembly and by the linker script's reader, too.
+ *
+ *   direct map      this node's memory, at DIRECT_MAP_BASE + physical address
+ *   status pages    of all nodes; own writable
+ *   channel rings   outgoing writable, incoming read-only, others unmapped
+ *   archive         boot modules and built-in web root, read-only
+ *   stacks          each with an unmapped page below
+ *   devices         registers that a driver asked for
+ *   image           text, read-only data, data, bss: this node's copy
+ *
+ * Nothing is mapped in the lower half, so a null pointer plus any offset below 2^47 faults.
+ */
+#pragma once
+
+#define DIRECT_MAP_BASE 0xFFFF800000000000
+#define DIRECT_MAP_MAX_BYTES 0x8000000000 /* one PML4 entry; memory beyond is not used */
+#define STATUS_BASE 0xFFFF900000000000
+#define CHANNELS_BASE 0xFFFF980000000000
+#define ARCHIVE_BASE 0xFFFFA00000000000
+#define STACKS_BASE 0xFFFFB00000000000
+#define DEVICES_BASE 0xFFFFC00000000000
+#define DEVICES_MAX_BYTES 0x3F0000000000
+
+/* Physical address of the loaded image + IMAGE_OFFSET is where it was linked. */
+#define IMAGE_OFFSET 0xFFFFFFFF80000000
+#define IMAGE_PADDR 0x200000

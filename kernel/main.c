@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node's life: the order in which it comes up.
+ */
+#include "kernel/main.h"
+
+#include "kernel/command_line.h"
+#include "kernel/console.h"
+#include "kernel/cpu.h"
+#include "kernel/dispatch.h"
+#include "kernel/lapic.h"
+#include "kernel/layout.h"
+#include "kernel/log.h"
+#include "kernel/monitor.h"
+#include "kernel/node.h"
+#include "kernel/pages.h"
+#include "kernel/paging.h"
+#include "kernel/platform.h"
+#include "kernel/probe.h"
+#include "kernel/status.h"
+#include "kernel/time.h"
+#include "kernel/trap.h"
+
+static void start_memory(void)
+{
+    for (unsigned i = 0; i < node_info.range_count; i++) {
+        pages_add_range((void *)(DIRECT_MAP_BASE + node_info.ranges[i].paddr),
+                        node_info.ranges[i].bytes);
+    }
+}
+
+static void start_lapic(void)
+{
+    void *registers = NULL;
+
+    if (!node_info.has_x2apic) {
+        registers = paging_map_device(node_info.machine.lapic_paddr, PAGE_BYTES);
+        if (registers == NULL) {
+            PANIC("the local APIC cannot be mapped");
+        }
+    }
+    lapic_initialise(registers);
+}
+
+static void configure_log(void)
+{
+    const char *value;
+    int length = command_line_find(platform_command_line(), "log", &value);
+
+    if (length > 0) {
+        log_configure(value, (size_t)length);
+    }
+}
+
+/* MESSAGE_CRASH_NODE: read where nothing is mapped. */
+static void handle_crash(node_id_t from, const struct message *message)
+{
+    const uintptr_t unmapped = 0x10;
+    uint8_t value;
+
+    (void)message;
+    log_warning("monitor", "node %u asks for a page fault", from);
+    /* By hand: a compiler may do with a wild pointer what it likes. */
+    __asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(unmapped) : "memory");
+}
+
+/* MESSAGE_STOP_NODE: the machine is being switched off. */
+static void handle_stop(node_id_t from, const struct message *message)
+{
+    (void)from;
+    (void)message;
+    status_set_state(NODE_DEAD);
+    cpu_halt_for_ever();
+}
+
+/* Tell a checker which pages are shared by design, and that from now on all others are private. */
+static void mark_shared_pages(void)
+{
+    const char *status = (const char *)STATUS_BASE;
+    const char *archive = platform_archive_start();
+
+    for (size_t i = 0; i < node_info.node_count * sizeof(struct status_page); i += PAGE_BYTES) {
+        probe_declare_mailbox(status + i);
+    }
+    for (node_id_t node = 0; node < node_info.node_count; node++) {
+        for (size_t i = 0; node != node_info.node && i < node_info.channel_ring_bytes;
+             i += PAGE_BYTES) {
+            probe_declare_mailbox((char *)platform_channel_ring(node_info.node, node) + i);
+            probe_declare_mailbox((char *)platform_channel_ring(node, node_info.node) + i);
+        }
+    }
+    for (size_t i = 0; i < node_info.archive_bytes; i += PAGE_BYTES) {
+        probe_declare_archive(archive + i);
+    }
+    probe_boot_finished();
+}
+
+static void log_node(void)
+{
+    const struct status_page *status = platform_status_page(node_info.node);
+
+    log_info("boot", "%s, %lu MiB of memory, APIC id %u, channels of %lu KiB",
+             status->roles[0] != '\0' ? status->roles : "no role", node_info.memory_bytes / MIB,
+             node_info.apic_ids[node_info.node], node_info.channel_ring_bytes / KIB);
+}
+
+_Noreturn void node_main(void)
+{
+    /* First what reports a failure of the rest. */
+    trap_initialise();
+    status_initialise();
+    console_attach();
+    configure_log();
+
+    /* Memory, then what needs it: stacks for faults, the mapping of the local APIC. */
+    start_memory();
+    trap_use_own_stacks();
+    start_lapic();
+    time_initialise();
+
+    /* The event loop, and what the kernel itself does with it. */
+    dispatch_initialise();
+    dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
+    dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
+    if (node_info.node == 0) {
+        monitor_start();
+    }
+    mark_shared_pages();
+    status_set_state(NODE_RUNNING);
+
+    /* What this node is there for. */
+    node_start_roles();
+    log_node();
+    log_defer_printing();
+    dispatch_run();
+}

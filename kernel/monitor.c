@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor's line and its commands. What is typed is input from outside: a line that is too long
+ * or makes no sense is answered and forgotten.
+ */
+#include "kernel/monitor.h"
+
+#include <string.h>
+
+#include "kernel/console.h"
+#include "kernel/dispatch.h"
+#include "kernel/format.h"
+#include "kernel/log.h"
+#include "kernel/platform.h"
+#include "kernel/power.h"
+#include "kernel/status.h"
+
+#define LINE_BYTES 80
+#define KEY_END 0x04 /* Ctrl-D */
+#define KEY_BACKSPACE 0x08
+#define KEY_DELETE 0x7F
+/* Chosen: time for the others to take STOP_NODE from their channel. */
+#define STOP_WAIT_NS (50 * NS_PER_MS)
+
+static char line[LINE_BYTES];
+static size_t line_length;
+
+PRINTF_LIKE(1, 2) static void print(const char *format, ...)
+{
+    char text[160];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = format_text_v(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    console_write(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+}
+
+/* A node's number. False (answered) when it is none of ours. */
+static bool parse_node(const char *text, node_id_t *node)
+{
+    unsigned number = 0;
+
+    for (const char *digit = text; *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9' || number >= NODE_MAX) {
+            number = NODE_MAX;
+            break;
+        }
+        number = number * 10 + (unsigned)(*digit - '0');
+    }
+    if (*text == '\0' || number >= platform_node_count()) {
+        print("there is no node `%s`\n", text);
+        return false;
+    }
+    *node = (node_id_t)number;
+    return true;
+}
+
+static void show_help(const char *argument);
+
+static void show_nodes(const char *argument)
+{
+    static const char *const states[] = {"absent", "starting", "running", "dead"};
+
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        const struct status_page *status = platform_status_page((node_id_t)i);
+        enum node_state state = status_node_state((node_id_t)i);
+        uint64_t idle_ms = counter_read((node_id_t)i, COUNTER_IDLE_NS) / NS_PER_MS;
+
+        print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %.*s\n", i, states[state],
+              status->apic_id, status->memory_bytes / MIB, idle_ms / 1000, idle_ms % 1000,
+              STATUS_ROLE_TEXT_BYTES, status->roles);
+    }
+}
+
+static void crash_node(const char *argument)
+{
+    struct message_header message = {.type = MESSAGE_CRASH_NODE, .length_bytes = sizeof(message)};
+    node_id_t node;
+
+    if (parse_node(argument, &node)) {
+        message_post(node, &message);
+    }
+}
+
+static void stop_machine(const char *argument)
+{
+    struct message_header message = {.type = MESSAGE_STOP_NODE, .length_bytes = sizeof(message)};
+
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
+            message_post((node_id_t)i, &message);
+        }
+    }
+    /* Devices of other nodes stop with them, so wait for it, but for a node that hangs not long. */
+    for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
+        bool is_any_running = false;
+
+        for (unsigned i = 0; i < platform_node_count(); i++) {
+            is_any_running = is_any_running || (i != platform_node() &&
+                                                status_node_state((node_id_t)i) == NODE_RUNNING);
+        }
+        if (!is_any_running) {
+            break;
+        }
+        (void)dispatch_round();
+    }
+}
+
+static void power_off_machine(const char *argument)
+{
+    stop_machine(argument);
+    platform_power_off();
+}
+
+static void reboot_machine(const char *argument)
+{
+    stop_machine(argument);
+    log_info("power", "reset");
+    log_flush_all();
+    power_reset();
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const char *argument);
+    const char *help;
+} commands[] = {
+    {"help", show_help, "this list"},
+    {"nodes", show_nodes, "what each node is and does"},
+    {"crash", crash_node, "crash N: let node N take a page fault"},
+    {"poweroff", power_off_machine, "switch the machine off (Ctrl-D does, too)"},
+    {"reboot", reboot_machine, "start the machine again"},
+};
+
+static void show_help(const char *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        print("%-10s %s\n", commands[i].name, commands[i].help);
+    }
+}
+
+static void run_line(void)
+{
+    char *argument = line + strcspn(line, " ");
+
+    if (*argument != '\0') {
+        *argument++ = '\0';
+        argument += strspn(argument, " ");
+    }
+    if (line[0] == '\0') {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        if (strcmp(commands[i].name, line) == 0) {
+            commands[i].run(argument);
+            return;
+        }
+    }
+    print("`%s` is no command; `help` lists them\n", line);
+}
+
+static void take_character(char character)
+{
+    if (character == '\r' || character == '\n') {
+        console_write("\n", 1);
+        line[line_length] = '\0';
+        line_length = 0;
+        run_line();
+    } else if (character == KEY_END && line_length == 0) {
+        power_off_machine("");
+    } else if (character == KEY_BACKSPACE || character == KEY_DELETE) {
+        if (line_length > 0) {
+            line_length--;
+            console_write("\b \b", 3);
+        }
+    } else if (character >= ' ' && character <= '~' && line_length < LINE_BYTES - 1) {
+        line[line_length++] = character;
+        console_write(&character, 1);
+    }
+}
+
+static unsigned poll_console(void *context)
+{
+    unsigned work = 0;
+    int character;
+
+    (void)context;
+    /* Bounded: a pasted file must not starve the node's other work. */
+    while (work < LINE_BYTES && (character = console_read()) >= 0) {
+        take_character((char)character);
+        work++;
+    }
+    return work;
+}
+
+void monitor_start(void)
+{
+    static struct dispatch_source source = {.poll = poll_console};
+
+    dispatch_register_source(&source);
+    console_enable_interrupt();
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a node is told at its start. boot/ writes it into the node's private copy of the image before
+ * the node runs; afterwards it is constant. Everything that the node knows of the machine and of its
+ * place in it comes from here.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/limits.h"
+
+#define NODE_RANGE_MAX 8
+#define IOAPIC_MAX 8
+#define ECAM_MAX 8
+#define MODULE_MAX 4
+#define MODULE_NAME_BYTES 32
+
+struct memory_range {
+    paddr_t paddr;
+    uint64_t bytes;
+};
+
+/* A window of PCIe configuration space: 1 MiB a bus, the first bus at paddr (ACPI MCFG). */
+struct ecam {
+    paddr_t paddr; /* of bus 0, whether or not the window holds it */
+    uint16_t segment;
+    uint8_t first_bus;
+    uint8_t last_bus;
+};
+
+struct ioapic {
+    paddr_t paddr;
+    uint32_t first_gsi;
+};
+
+/* Where a legacy interrupt arrives (ACPI 5.2.12.5). */
+struct irq_route {
+    uint32_t gsi;
+    bool is_active_low;
+    bool is_level;
+};
+
+/* Power-off and reset (ACPI 4.8.3, 4.8.4.6); a port of 0 means there is none. */
+struct power_registers {
+    uint16_t pm1a_control;
+    uint16_t pm1b_control;
+    uint16_t smi_command;
+    uint8_t acpi_enable;
+    bool has_s5;
+    uint8_t s5_type_a;
+    uint8_t s5_type_b;
+    uint16_t reset_port;
+    uint8_t reset_value;
+};
+
+struct machine {
+    paddr_t lapic_paddr;
+    unsigned ioapic_count;
+    struct ioapic ioapics[IOAPIC_MAX];
+    struct irq_route serial_irq; /* ISA IRQ 4 */
+    unsigned ecam_count;
+    struct ecam ecams[ECAM_MAX];
+    struct power_registers power;
+};
+
+struct clock {
+    uint64_t tsc_hz;
+    uint64_t tsc_at_zero;      /* the same on all nodes: platform_now_ns() is 0 there */
+    uint64_t ns_per_tick;      /* fixed point, CLOCK_FRACTION_BITS behind the point */
+    uint64_t lapic_timer_hz;   /* after the division that lapic.c sets */
+    uint64_t boot_epoch_s;
+    bool has_tsc_deadline;
+};
+
+#define CLOCK_FRACTION_BITS 32
+
+struct module {
+    char name[MODULE_NAME_BYTES];
+    uint64_t archive_offset; /* page-aligned */
+    uint64_t bytes;
+    paddr_t paddr;
+};
+
+struct node_info {
+    node_id_t node;
+    uint16_t node_count;
+    uint32_t apic_ids[NODE_MAX];
+    bool has_x2apic;
+
+    paddr_t page_table_root;
+    paddr_t image_paddr;       /* of this node's copy */
+    uint64_t memory_bytes;     /* its whole share */
+    unsigned range_count;      /* what of its memory is free at its start */
+    struct memory_range ranges[NODE_RANGE_MAX];
+    uintptr_t stacks_end;      /* next free address among the stacks */
+
+    uint64_t channel_ring_bytes;
+    unsigned module_count;
+    struct module modules[MODULE_MAX];
+    uint64_t archive_bytes;
+
+    struct machine machine;
+    struct clock clock;
+    char command_line[COMMAND_LINE_MAX_BYTES];
+};
+
+/* This node's own. */
+extern struct node_info node_info;
+
+/* Offset of the channel from -> to behind CHANNELS_BASE. A node's outgoing rings are together. */
+static inline uint64_t node_ring_offset(const struct node_info *info, node_id_t from, node_id_t to)
+{
+    unsigned index = to > from ? to - 1u : to;
+
+    return (from * (info->node_count - 1ull) + index) * info->channel_ring_bytes;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a failing node does, in this order, each step of which may itself fail: say it in its log;
+ * mark itself dead, so that the others go on without it and the console gets a new owner; wake
+ * them; halt. A failure inside says only where it was.
+ */
+#include "kernel/panic.h"
+
+#include <stdarg.h>
+
+#include "kernel/command_line.h"
+#include "kernel/console.h"
+#include "kernel/cpu.h"
+#include "kernel/format.h"
+#include "kernel/layout.h"
+#include "kernel/log.h"
+#include "kernel/node.h"
+#include "kernel/paging.h"
+#include "kernel/platform.h"
+#include "kernel/power.h"
+#include "kernel/status.h"
+#include "kernel/symbols.h"
+#include "kernel/thread.h"
+#include "kernel/trap.h"
+
+#define BACKTRACE_MAX 32
+#define VECTOR_PAGE_FAULT 14
+#define VECTOR_COUNT 32
+
+static const char *const exception_names[VECTOR_COUNT] = {
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
+    "no coprocessor", "double fault", NULL, "invalid TSS", "segment not present", "stack fault",
+    "general protection", "page fault", NULL, "x87 error", "alignment check", "machine check",
+    "SIMD error", "virtualization", "control protection",
+};
+
+/* 0: working; then how deep in failing. */
+static unsigned failure_depth;
+
+static void log_address(const char *label, uintptr_t vaddr)
+{
+    uintptr_t offset;
+    const char *name = symbol_find(vaddr, &offset);
+
+    if (name != NULL) {
+        log_error("panic", "%s %#018lx %s+%#lx", label, vaddr, name, offset);
+    } else {
+        log_error("panic", "%s %#018lx", label, vaddr);
+    }
+}
+
+/* Whether a frame's two words can be read: the chain may be what was destroyed. */
+static bool is_readable_frame(uintptr_t frame)
+{
+    struct address_space *space = paging_own_space();
+
+    return frame % sizeof(uintptr_t) == 0 && frame >= DIRECT_MAP_BASE &&
+           paging_translate(space, frame) != PADDR_NONE &&
+           paging_translate(space, frame + sizeof(uintptr_t)) != PADDR_NONE;
+}
+
+/* Each frame: the caller's frame pointer, then the return address. Frames of one stack lie ever
+ * higher; a chain that turns back is damaged. */
+static void log_backtrace(uintptr_t frame)
+{
+    for (unsigned i = 0; i < BACKTRACE_MAX && frame != 0 && is_readable_frame(frame); i++) {
+        const uintptr_t *words = (const uintptr_t *)frame;
+
+        if (words[1] == 0) {
+            return;
+        }
+        /* One back: the return address may be the first byte of the next function. */
+        log_address("  from", words[1] - 1);
+        if (words[0] <= frame) {
+            return;
+        }
+        frame = words[0];
+    }
+}
+
+static void log_registers(const struct trap_frame *frame)
+{
+    log_error("panic", "rax %016lx rbx %016lx rcx %016lx rdx %016lx", frame->rax, frame->rbx,
+              frame->rcx, frame->rdx);
+    log_error("panic", "rsi %016lx rdi %016lx rbp %016lx rsp %016lx", frame->rsi, frame->rdi,
+              frame->rbp, frame->rsp);
+    log_error("panic", "r8  %016lx r9  %016lx r10 %016lx r11 %016lx", frame->r8, frame->r9,
+              frame->r10, frame->r11);
+    log_error("panic", "r12 %016lx r13 %016lx r14 %016lx r15 %016lx", frame->r12, frame->r13,
+              frame->r14, frame->r15);
+    log_error("panic", "cr2 %016lx cr3 %016lx rflags %08lx cs %lx", cpu_read_cr2(), cpu_read_cr3(),
+              frame->rflags, frame->cs);
+}
+
+static void log_exception(const struct trap_frame *frame)
+{
+    const char *name = frame->vector < VECTOR_COUNT ? exception_names[frame->vector] : NULL;
+
+    log_error("panic", "node %u: exception %lu (%s), error code %#lx%s%s", platform_node(),
+              frame->vector, name != NULL ? name : "reserved", frame->error,
+              thread_self() != NULL ? ", thread " : "",
+              thread_self() != NULL ? thread_name(thread_self()) : "");
+    if (frame->vector == VECTOR_PAGE_FAULT) {
+        log_error("panic", "%s of address %#018lx, which is %s",
+                  frame->error & 16 ? "execution" : (frame->error & 2 ? "write" : "read"),
+                  cpu_read_cr2(), frame->error & 1 ? "mapped without that right" : "not mapped");
+    }
+    log_address("at", frame->rip);
+    log_registers(frame);
+    log_backtrace(frame->rbp);
+}
+
+/* The first words of a failure inside a failure: nothing but the console is trusted any more. */
+static void report_nested(uintptr_t where)
+{
+    char text[96];
+    int length = format_text(text, sizeof(text), "node%u panic: failed again at %#018lx\n",
+                             platform_node(), where);
+
+    console_write(text, (size_t)length);
+}
+
+_Noreturn static void die(void)
+{
+    const char *action;
+
+    log_error("panic", "node %u halts", platform_node());
+    log_flush_all();
+    /* Before the mark: as long as this node is alive it may own the console, and after it nobody
+     * prints the lines of a node that has no successor. */
+    if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
+        __builtin_memcmp(action, "exit", 4) == 0) {
+        power_exit(POWER_EXIT_PANIC);
+    }
+    status_set_state(NODE_DEAD);
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        if (node != platform_node() && status_node_state((node_id_t)node) == NODE_RUNNING) {
+            platform_ring_doorbell((node_id_t)node);
+        }
+    }
+    cpu_halt_for_ever();
+}
+
+/* True the first time. */
+static bool begin_failure(uintptr_t where)
+{
+    if (failure_depth++ == 0) {
+        return true;
+    }
+    if (failure_depth == 2) {
+        report_nested(where);
+    }
+    return false;
+}
+
+_Noreturn void panic_exception(const struct trap_frame *frame)
+{
+    if (begin_failure(frame->rip)) {
+        log_exception(frame);
+    } else if (failure_depth > 2) {
+        cpu_halt_for_ever();
+    }
+    die();
+}
+
+_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
+{
+    char text[LOG_LINE_MAX_BYTES];
+    va_list arguments;
+
+    __asm__ volatile("cli");
+    if (begin_failure((uintptr_t)__builtin_return_address(0))) {
+        va_start(arguments, format);
+        (void)format_text_v(text, sizeof(text), format, arguments);
+        va_end(arguments);
+        log_error("panic", "node %u: %s:%d: %s", platform_node(), file, line, text);
+        log_backtrace((uintptr_t)__builtin_frame_address(0));
+    } else if (failure_depth > 2) {
+        cpu_halt_for_ever();
+    }
+    die();
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node's end by failure: says what happened, marks the node dead, wakes the others, halts this
+ * core. platform_panic() (kernel/platform.h) is the way in for software.
+ */
+#pragma once
+
+struct trap_frame;
+
+/* After an exception. */
+_Noreturn void panic_exception(const struct trap_frame *frame);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Power-off and reset by ACPI's fixed registers (ACPI 4.8.3, 4.8.4.6).
+ */
+#include "kernel/power.h"
+
+#include "kernel/command_line.h"
+#include "kernel/cpu.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+
+#define PM1_SCI_ENABLE BIT(0)
+#define PM1_SLEEP_TYPE BITS(12, 10)
+#define PM1_SLEEP_ENABLE BIT(13)
+/* Chosen: port reads of about a microsecond until firmware has handed ACPI over; it takes a few
+ * milliseconds where it takes any time. */
+#define ACPI_ENABLE_POLL_MAX 100000u
+
+#define KEYBOARD_COMMAND 0x64
+#define   KEYBOARD_RESET 0xFE
+
+/* A port number in hexadecimal with 0x, or 0. */
+static uint16_t parse_port(const char *text, int length)
+{
+    uint32_t port = 0;
+
+    if (length < 3 || length > 6 || text[0] != '0' || text[1] != 'x') {
+        return 0;
+    }
+    for (int i = 2; i < length; i++) {
+        char digit = text[i];
+
+        if (digit >= '0' && digit <= '9') {
+            port = port << 4 | (uint32_t)(digit - '0');
+        } else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f') {
+            port = port << 4 | (uint32_t)((digit | 0x20) - 'a' + 10);
+        } else {
+            return 0;
+        }
+    }
+    return (uint16_t)port;
+}
+
+void power_exit(enum power_exit_code code)
+{
+    const char *text;
+    int length = command_line_find(platform_command_line(), "debug_exit", &text);
+    uint16_t port = length > 0 ? parse_port(text, length) : 0;
+
+    if (port != 0) {
+        port_write32(port, code);
+    }
+}
+
+static void enable_acpi(const struct power_registers *power)
+{
+    if (power->smi_command == 0 || (port_read16(power->pm1a_control) & PM1_SCI_ENABLE)) {
+        return;
+    }
+    port_write8(power->smi_command, power->acpi_enable);
+    for (unsigned i = 0; i < ACPI_ENABLE_POLL_MAX; i++) {
+        if (port_read16(power->pm1a_control) & PM1_SCI_ENABLE) {
+            return;
+        }
+    }
+}
+
+static void write_sleep(uint16_t port, uint8_t type)
+{
+    uint64_t value = port_read16(port) & ~(PM1_SLEEP_TYPE | PM1_SLEEP_ENABLE);
+
+    value |= FIELD_PREP(PM1_SLEEP_TYPE, type) | PM1_SLEEP_ENABLE;
+    port_write16(port, (uint16_t)value);
+}
+
+void power_off(void)
+{
+    const struct power_registers *power = &node_info.machine.power;
+
+    if (!power->has_s5 || power->pm1a_control == 0) {
+        return;
+    }
+    enable_acpi(power);
+    write_sleep(power->pm1a_control, power->s5_type_a);
+    if (power->pm1b_control != 0) {
+        write_sleep(power->pm1b_control, power->s5_type_b);
+    }
+}
+
+void power_reset(void)
+{
+    const struct power_registers *power = &node_info.machine.power;
+
+    if (power->reset_port != 0) {
+        port_write8(power->reset_port, power->reset_value);
+    }
+    port_write8(KEYBOARD_COMMAND, KEYBOARD_RESET);
+}
