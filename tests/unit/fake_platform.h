@@ -25,6 +25,8 @@ void fake_set_command_line(const char *line);
 /* --- Time --- */
 void fake_set_now_ns(uint64_t now_ns);
 void fake_advance_ns(uint64_t step_ns);
+/* Each look at the clock moves it so far; 0 after a reset. For code that waits by looking. */
+void fake_set_clock_step_ns(uint64_t step_ns);
 
 /* --- Other nodes --- */
 

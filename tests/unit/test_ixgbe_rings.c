@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: drivers/ixgbe/rx.c drivers/ixgbe/tx.c drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c
+ * drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/rss.c tests/unit/fake_nic.c
+ * tests/unit/fake_platform.c tests/unit/fake_memory.c kernel/channel.c kernel/status.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * Tests drivers/ixgbe/{rx,tx}.c against a device that reads and writes descriptors as the
+ * datasheet says (7.1.6, 7.2.3).
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/ixgbe/ixgbe.h"
+#include "kernel/status.h"
+#include "tests/unit/fake_nic.h"
+#include "tests/unit/fake_platform.h"
+
+#define QUEUE    5
+#define RX_RING  512
+#define TX_RING  1024
+#define EOP      0x2u
+#define RDT      0x1158
+#define TDT      0x6158
+#define KEPT_MAX 5000
+
+/* A driver keeps its rings and buffers for ever; each test starts a new one. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
+static struct ixgbe_rx rx;
+static struct ixgbe_tx tx;
+static struct frame *kept[KEPT_MAX];
+static unsigned kept_count;
+static unsigned done_calls[4 * TX_RING];
+static unsigned done_count;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    fake_set_clock_step_ns(NS_PER_US);
+    fake_nic_reset();
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), 0);
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), 0);
+    kept_count = 0;
+    done_count = 0;
+    return 0;
+}
+
+/* --- Receive --- */
+
+static void keep(struct frame *frame)
+{
+    assert_true(kept_count < KEPT_MAX);
+    kept[kept_count++] = frame;
+}
+
+static void release_at_once(struct frame *frame)
+{
+    kept_count++;
+    frame->release(frame);
+}
+
+static void release_kept(void)
+{
+    while (kept_count > 0) {
+        kept_count--;
+        kept[kept_count]->release(kept[kept_count]);
+    }
+}
+
+static bool receive_number(uint32_t number)
+{
+    return fake_nic_receive(QUEUE, &number, sizeof(number), EOP, 0);
+}
+
+static uint32_t number_of(const struct frame *frame)
+{
+    uint32_t number;
+
+    assert_int_equal(frame->length_bytes, sizeof(number));
+    memcpy(&number, frame->data, sizeof(number));
+    return number;
+}
+
+static void receive_queue_is_set_up_as_the_datasheet_says(void **state)
+{
+    unsigned enabled = fake_nic_find_write(0, 0x1168, 0x02000000, 0x02000000);
+
+    (void)state;
+    assert_int_equal(fake_nic_get(0x1140) & 0x7F, 0); /* 128-byte alignment */
+    assert_int_equal(fake_nic_get(0x1148), RX_RING * 16);
+    assert_int_equal(fake_nic_get(0x1154), 0x12000002); /* SRRCTL */
+    assert_int_equal(fake_nic_get(0x114C) & 0x1000, 0); /* DCA_RXCTRL */
+    assert_int_equal(fake_nic_get(0x1150), 0);
+    /* The tail moves only when the queue says that it is on. */
+    assert_true(fake_nic_find_write(0, RDT, UINT32_MAX, RX_RING - 1) > enabled);
+    assert_int_equal(fake_nic_receive_room(QUEUE), RX_RING - 1);
+}
+
+static void frames_are_handed_over_in_order_with_their_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 0);
+    assert_false(ixgbe_rx_is_pending(&rx));
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_true(receive_number(1000 + i));
+    }
+    assert_true(ixgbe_rx_is_pending(&rx));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 10);
+    assert_int_equal(kept_count, 10);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(number_of(kept[i]), 1000 + i);
+    }
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_PACKETS), 10);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_BYTES), 40);
+}
+
+static void budget_bounds_a_turn(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_true(receive_number(i));
+    }
+    assert_int_equal(ixgbe_receive(&rx, 4, keep), 4);
+    assert_true(ixgbe_rx_is_pending(&rx));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 6);
+}
+
+/* Many times around the ring, in uneven batches. */
+static void ring_wraps(void **state)
+{
+    uint32_t sent = 0, seen = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 400; turn++) {
+        for (unsigned i = 0; i < 1 + turn * 7 % 64; i++) {
+            assert_true(receive_number(sent++));
+        }
+        while (ixgbe_receive(&rx, 64, keep) > 0) {
+        }
+        for (unsigned i = 0; i < kept_count; i++) {
+            assert_int_equal(number_of(kept[i]), seen++);
+        }
+        release_kept();
+    }
+    assert_int_equal(seen, sent);
+    assert_true(sent > 10 * RX_RING);
+}
+
+static void tail_is_written_once_for_a_batch(void **state)
+{
+    unsigned before = fake_nic_writes_to(RDT);
+
+    (void)state;
+    for (uint32_t i = 0; i < 31; i++) {
+        assert_true(receive_number(i));
+        assert_int_equal(ixgbe_receive(&rx, 64, release_at_once), 1);
+    }
+    assert_int_equal(fake_nic_writes_to(RDT), before);
+    assert_true(receive_number(31));
+    assert_int_equal(ixgbe_receive(&rx, 64, release_at_once), 1);
+    assert_int_equal(fake_nic_writes_to(RDT), before + 1);
+    assert_int_equal(fake_nic_receive_room(QUEUE), RX_RING - 1);
+    for (uint32_t i = 0; i < 64; i++) {
+        assert_true(receive_number(i));
+    }
+    assert_int_equal(ixgbe_receive(&rx, 64, release_at_once), 64);
+    assert_int_equal(fake_nic_writes_to(RDT), before + 2);
+}
+
+static void full_ring_of_frames_is_taken_whole(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < RX_RING - 1; i++) {
+        assert_true(receive_number(i));
+    }
+    assert_false(receive_number(0)); /* the device drops it */
+    assert_int_equal(ixgbe_receive(&rx, UINT32_MAX, keep), RX_RING - 1);
+    assert_int_equal(number_of(kept[RX_RING - 2]), RX_RING - 2);
+}
+
+/* An owner that returns nothing gets more buffers up to the bound; then the device runs dry, and
+ * goes on as soon as some come back. */
+static void owner_may_keep_frames_up_to_the_bound(void **state)
+{
+    uint32_t sent = 0;
+
+    (void)state;
+    while (receive_number(sent)) {
+        sent++;
+        ixgbe_receive(&rx, 64, keep);
+    }
+    assert_int_equal(sent, IXGBE_RX_BUFFER_MAX);
+    assert_int_equal(kept_count, IXGBE_RX_BUFFER_MAX);
+    assert_int_equal(fake_nic_receive_room(QUEUE), 0);
+    for (uint32_t i = 0; i < sent; i++) {
+        assert_int_equal(number_of(kept[i]), i);
+    }
+    kept_count--;
+    kept[kept_count]->release(kept[kept_count]);
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 0);
+    assert_true(receive_number(7));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 1);
+    assert_int_equal(number_of(kept[kept_count - 1]), 7);
+    release_kept();
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 0);
+    assert_int_equal(fake_nic_receive_room(QUEUE), RX_RING - 1);
+}
+
+static void without_memory_for_more_buffers_the_device_drops(void **state)
+{
+    uint32_t sent = 0;
+
+    (void)state;
+    fake_fail_allocations_after(0);
+    while (receive_number(sent)) {
+        sent++;
+        ixgbe_receive(&rx, 64, keep);
+    }
+    assert_int_equal(sent, IXGBE_RX_BUFFER_START);
+}
+
+static void lack_of_memory_at_the_start_is_reported(void **state)
+{
+    (void)state;
+    for (int allocations = 0; allocations < 6; allocations++) {
+        fake_fail_allocations_after(allocations);
+        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ENOMEM);
+    }
+    for (int allocations = 0; allocations < 3; allocations++) {
+        fake_fail_allocations_after(allocations);
+        assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), -ENOMEM);
+    }
+}
+
+static void queue_that_does_not_switch_on_is_reported(void **state)
+{
+    (void)state;
+    fake_nic_stick(0x1168, 0x02000000, 0);
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ETIMEDOUT);
+    assert_non_null(strstr(fake_nic_last_log(), "RXDCTL"));
+    fake_nic_stick(0x6168, 0x02000000, 0);
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), -ETIMEDOUT);
+    assert_non_null(strstr(fake_nic_last_log(), "TXDCTL"));
+}
+
+static void checksums_are_told_as_the_device_found_them(void **state)
+{
+    static const struct {
+        uint32_t status, packet_info;
+        unsigned flags;
+    } cases[] = {
+        {0, 0, 0},                                                               /* ARP */
+        {0x40, 0x010, FRAME_IP_CHECKSUM_GOOD},                                   /* ICMP */
+        {0x60, 0x110, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD},          /* TCP */
+        {0x70, 0x210, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD},          /* UDP */
+        {0x60 | 0x40000000, 0x110, FRAME_IP_CHECKSUM_GOOD | FRAME_CHECKSUM_BAD}, /* TCP wrong */
+        {0x60 | 0x80000000, 0x110, FRAME_L4_CHECKSUM_GOOD | FRAME_CHECKSUM_BAD}, /* IP wrong */
+        /* UDP wrong: perhaps only without a checksum. Neither good nor bad. */
+        {0x70 | 0x40000000, 0x210, FRAME_IP_CHECKSUM_GOOD},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        assert_true(
+            fake_nic_receive(QUEUE, "frame", 6, EOP | cases[i].status, cases[i].packet_info));
+        assert_int_equal(ixgbe_receive(&rx, 64, keep), 1);
+        assert_int_equal(kept[i]->flags, cases[i].flags);
+    }
+}
+
+static void frame_longer_than_a_buffer_is_dropped_whole(void **state)
+{
+    (void)state;
+    assert_true(receive_number(1));
+    assert_true(fake_nic_receive(QUEUE, "a", 1, 0, 0)); /* no EOP: it goes on... */
+    assert_true(fake_nic_receive(QUEUE, "b", 1, 0, 0));
+    assert_int_equal(ixgbe_receive(&rx, 2, keep), 2);
+    assert_true(fake_nic_receive(QUEUE, "c", 1, EOP, 0)); /* ...to here */
+    assert_true(receive_number(2));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 3);
+    assert_int_equal(kept_count, 2);
+    assert_int_equal(number_of(kept[1]), 2);
+    assert_int_equal(counter_read(0, COUNTER_DROP_MALFORMED), 1);
+}
+
+static void damaged_frame_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    assert_true(fake_nic_receive(QUEUE, "x", 1, EOP | 0x20000000, 0));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 1);
+    assert_int_equal(kept_count, 0);
+    assert_int_equal(counter_read(0, COUNTER_DROP_MALFORMED), 1);
+}
+
+/* --- Transmit --- */
+
+static void note_done(void *context)
+{
+    assert_true(done_count < ARRAY_COUNT(done_calls));
+    done_calls[done_count++] = (unsigned)(uintptr_t)context;
+}
+
+/* "header", then `length` bytes of the same letter. */
+static struct frame_to_send frame_of(const char *payload, unsigned number)
+{
+    struct frame_to_send frame = {
+        .fragments = {{"header", 6}, {payload, (uint32_t)strlen(payload)}},
+        .fragment_count = 2,
+        .length_bytes = (uint16_t)(6 + strlen(payload)),
+        .done = note_done,
+        .context = (void *)(uintptr_t)number,
+    };
+
+    return frame;
+}
+
+static int send_number(unsigned number)
+{
+    struct frame_to_send frame = frame_of("payload", number);
+
+    return ixgbe_transmit(&tx, &frame);
+}
+
+static unsigned transmit_all(void)
+{
+    struct fake_nic_sent sent;
+    unsigned count = 0;
+
+    while (fake_nic_transmit(QUEUE, &sent)) {
+        count++;
+    }
+    return count;
+}
+
+static void transmit_queue_is_set_up_as_the_datasheet_says(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_nic_get(0x6140) & 0x7F, 0);
+    assert_int_equal(fake_nic_get(0x6148), TX_RING * 16);
+    assert_int_equal(fake_nic_get(0x6150), 0);
+    assert_int_equal(fake_nic_get(0x6168), 0x02000120);
+    assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
+}
+
+/* Switching DMA on also switches on queue 0, before its ring is known (X550 datasheet). */
+static void queue_that_is_on_already_is_first_switched_off(void **state)
+{
+    unsigned off;
+
+    (void)state;
+    fake_nic_reset();
+    fake_nic_set(0x6028, 0x02000000);
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), 0), 0);
+    off = fake_nic_find_write(0, 0x6028, 0x06000000, 0x04000000);
+    assert_true(off < fake_nic_find_write(0, 0x6008, UINT32_MAX, TX_RING * 16));
+}
+
+static void frame_is_gathered_from_its_fragments(void **state)
+{
+    struct fake_nic_sent sent;
+
+    (void)state;
+    assert_int_equal(send_number(1), 0);
+    assert_false(fake_nic_transmit(QUEUE, &sent)); /* not before the flush */
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.length_bytes, 13);
+    assert_memory_equal(sent.data, "headerpayload", 13);
+    assert_int_equal(sent.descriptor_count, 2);
+    assert_int_equal(sent.first_command, 0x22300006);
+    assert_int_equal(sent.first_status, 13 << 14);
+    assert_int_equal(sent.context_command, 0);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), 1);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), 13);
+}
+
+static void checksum_offload_takes_one_context_for_frames_alike(void **state)
+{
+    struct frame_to_send frame = frame_of("payload", 0);
+    struct fake_nic_sent sent;
+    unsigned room;
+
+    (void)state;
+    frame.offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+    frame.ip_header_offset = 14;
+    frame.ip_header_bytes = 20;
+    room = ixgbe_tx_room(&tx);
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 3);
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 5);
+    assert_int_equal(send_number(1), 0); /* none: the context stays */
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 9);
+    ixgbe_tx_flush(&tx);
+
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.context_lengths, 14 << 9 | 20);
+    assert_int_equal(sent.context_command, 0x20200C00); /* IPv4, TCP */
+    assert_int_equal(sent.first_status, 13 << 14 | 0x300);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.first_status, 13 << 14);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.first_status, 13 << 14 | 0x300);
+
+    frame.offload = FRAME_INSERT_UDP_CHECKSUM;
+    frame.ip_header_bytes = 24;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.context_lengths, 14 << 9 | 24);
+    assert_int_equal(sent.context_command, 0x20200400); /* IPv4, UDP */
+    assert_int_equal(sent.first_status, 13 << 14 | 0x200);
+}
+
+static void tail_is_written_once_for_a_flush_and_not_for_an_empty_one(void **state)
+{
+    unsigned before = fake_nic_writes_to(TDT);
+
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(send_number(i), 0);
+    }
+    assert_int_equal(fake_nic_writes_to(TDT), before);
+    ixgbe_tx_flush(&tx);
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(fake_nic_writes_to(TDT), before + 1);
+    assert_int_equal(transmit_all(), 10);
+}
+
+static void owners_are_told_in_order_once_the_device_has_reported(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(send_number(i), 0);
+    }
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 20);
+    assert_int_equal(transmit_all(), 10);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 10);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+}
+
+static void frame_without_an_owner_is_sent_too(void **state)
+{
+    struct frame_to_send frame = frame_of("payload", 0);
+
+    (void)state;
+    frame.done = NULL;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(transmit_all(), 1);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
+}
+
+static void full_ring_refuses_a_frame_and_keeps_the_others_in_order(void **state)
+{
+    unsigned sent = 0;
+
+    (void)state;
+    while (send_number(sent) == 0) {
+        sent++;
+    }
+    assert_int_equal(sent, (TX_RING - 1) / 2);
+    assert_int_equal(send_number(sent), -EAGAIN);
+    /* Finding it full lets the device know of what is there. */
+    assert_int_equal(transmit_all(), sent);
+    assert_int_equal(send_number(sent), 0);
+    assert_int_equal(done_count, sent);
+    for (unsigned i = 0; i < sent; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+}
+
+/* A long batch is reported in steps: there is room before the device has finished all. */
+static void full_ring_frees_itself_piecewise(void **state)
+{
+    struct fake_nic_sent sent;
+    unsigned count = 0;
+
+    (void)state;
+    while (send_number(count) == 0) {
+        count++;
+    }
+    for (unsigned i = 0; i < 32; i++) { /* 64 descriptors */
+        assert_true(fake_nic_transmit(QUEUE, &sent));
+    }
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 32);
+    assert_int_equal(send_number(count), 0);
+}
+
+static void transmit_ring_wraps(void **state)
+{
+    unsigned number = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 100; turn++) {
+        unsigned batch = 1 + turn * 7 % 60;
+
+        for (unsigned i = 0; i < batch; i++) {
+            assert_int_equal(send_number(number++), 0);
+        }
+        ixgbe_tx_flush(&tx);
+        assert_int_equal(transmit_all(), batch);
+        assert_int_equal(ixgbe_tx_reclaim(&tx), batch);
+        assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
+    }
+    assert_true(number > 2 * TX_RING);
+    for (unsigned i = 0; i < number; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+}
+
+/* The free-running indices, too. */
+static void transmit_indices_wrap(void **state)
+{
+    (void)state;
+    tx.tail = tx.flushed_tail = tx.head = UINT32_MAX - 63;
+    tx.report_first = tx.report_end = UINT32_MAX - 1;
+    tx.completion_first = tx.completion_end = UINT32_MAX - 1;
+    for (unsigned i = 0; i < TX_RING - 64; i += 2) { /* the device starts at descriptor 0 */
+        assert_int_equal(send_number(i), 0);
+    }
+    assert_int_equal(ixgbe_tx_in_flight(&tx), TX_RING - 64);
+    assert_int_equal(tx.tail, TX_RING - 128);
+}
+
+static void send_again(void *context)
+{
+    unsigned number = (unsigned)(uintptr_t)context;
+
+    note_done(context);
+    if (number < 3) {
+        struct frame_to_send frame = frame_of("again", number + 1);
+
+        frame.done = send_again;
+        assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    }
+}
+
+static void owner_may_send_while_it_is_told(void **state)
+{
+    struct frame_to_send frame = frame_of("first", 0);
+
+    (void)state;
+    frame.done = send_again;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        ixgbe_tx_flush(&tx);
+        assert_int_equal(transmit_all(), 1);
+        assert_int_equal(ixgbe_tx_reclaim(&tx), 1);
+        assert_int_equal(done_calls[i], i);
+    }
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(receive_queue_is_set_up_as_the_datasheet_says, set_up),
+        cmocka_unit_test_setup(frames_are_handed_over_in_order_with_their_bytes, set_up),
+        cmocka_unit_test_setup(budget_bounds_a_turn, set_up),
+        cmocka_unit_test_setup(ring_wraps, set_up),
+        cmocka_unit_test_setup(tail_is_written_once_for_a_batch, set_up),
+        cmocka_unit_test_setup(full_ring_of_frames_is_taken_whole, set_up),
+        cmocka_unit_test_setup(owner_may_keep_frames_up_to_the_bound, set_up),
+        cmocka_unit_test_setup(without_memory_for_more_buffers_the_device_drops, set_up),
+        cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
+        cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
+        cmocka_unit_test_setup(checksums_are_told_as_the_device_found_them, set_up),
+        cmocka_unit_test_setup(frame_longer_than_a_buffer_is_dropped_whole, set_up),
+        cmocka_unit_test_setup(damaged_frame_is_dropped_and_counted, set_up),
+        cmocka_unit_test_setup(transmit_queue_is_set_up_as_the_datasheet_says, set_up),
+        cmocka_unit_test_setup(queue_that_is_on_already_is_first_switched_off, set_up),
+        cmocka_unit_test_setup(frame_is_gathered_from_its_fragments, set_up),
+        cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
+        cmocka_unit_test_setup(tail_is_written_once_for_a_flush_and_not_for_an_empty_one, set_up),
+        cmocka_unit_test_setup(owners_are_told_in_order_once_the_device_has_reported, set_up),
+        cmocka_unit_test_setup(frame_without_an_owner_is_sent_too, set_up),
+        cmocka_unit_test_setup(full_ring_refuses_a_frame_and_keeps_the_others_in_order, set_up),
+        cmocka_unit_test_setup(full_ring_frees_itself_piecewise, set_up),
+        cmocka_unit_test_setup(transmit_ring_wraps, set_up),
+        cmocka_unit_test_setup(transmit_indices_wrap, set_up),
+        cmocka_unit_test_setup(owner_may_send_while_it_is_told, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
