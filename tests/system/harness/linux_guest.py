@@ -37,9 +37,11 @@ class LinuxGuest(Machine):
     """mode: "shell", or "nginx" to serve /4b, /1k and /100k on port 80.
 
     programs: static executables of this host, found in the guest's root directory.
+    qemu_args: further arguments of QEMU itself, in one string.
     """
 
-    def __init__(self, *options, mode="shell", words="", network=None, programs=(), **others):
+    def __init__(self, *options, mode="shell", words="", network=None, programs=(), qemu_args="",
+                 **others):
         build_image()
         self._folder = tempfile.mkdtemp(prefix="talus-guest-")
         image = paths.GUEST / "initramfs.cpio"
@@ -51,7 +53,7 @@ class LinuxGuest(Machine):
         address = network.linux_words if network else "ip=10.0.2.15/24 gw=10.0.2.2"
         append = f"console=ttyS0 quiet panic=-1 {address} mode={mode} {words}"
         options += ("--root", image,
-                    "--qemu-args", f"-serial unix:{self._socket_path},server=on,wait=off")
+                    "--qemu-args", f"-serial unix:{self._socket_path},server=on,wait=off {qemu_args}")
         super().__init__(paths.GUEST / "vmlinuz", *options, append=append, network=network,
                          **others)
 
