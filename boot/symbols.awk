@@ -3,6 +3,8 @@
 # From `nm -n` of the linked image to the table that kernel/symbols.c searches, as assembly. Read
 # once without input, the result is an empty table: the first link's.
 
+BEGIN { count = 0 }
+
 # The addresses share all but their last eight digits, which a double holds exactly.
 $3 == "text_start" { start = hex(substr($1, 9)) }
 $2 ~ /^[tT]$/ && $3 !~ /^(text_start|text_end|image_start)$/ && $3 !~ /^\.L/ {

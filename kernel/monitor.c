@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/console.h"
+#include "kernel/cpu.h"
 #include "kernel/dispatch.h"
 #include "kernel/format.h"
 #include "kernel/log.h"
@@ -19,8 +20,8 @@
 #define KEY_END 0x04 /* Ctrl-D */
 #define KEY_BACKSPACE 0x08
 #define KEY_DELETE 0x7F
-/* Chosen: time for the others to take STOP_NODE from their channel. */
-#define STOP_WAIT_NS (50 * NS_PER_MS)
+/* Chosen: time for the others to wake and take STOP_NODE from their channel. */
+#define STOP_WAIT_NS (5 * NS_PER_MS)
 
 static char line[LINE_BYTES];
 static size_t line_length;
@@ -84,40 +85,34 @@ static void crash_node(const char *argument)
     }
 }
 
-static void stop_machine(const char *argument)
+/* Let the others halt, so that none works while the machine goes down. */
+static void stop_machine(void)
 {
     struct message_header message = {.type = MESSAGE_STOP_NODE, .length_bytes = sizeof(message)};
 
-    (void)argument;
     for (unsigned i = 0; i < platform_node_count(); i++) {
         if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
             message_post((node_id_t)i, &message);
         }
     }
-    /* Devices of other nodes stop with them, so wait for it, but for a node that hangs not long. */
+    /* The round rings the doorbells. */
+    (void)dispatch_round();
     for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
-        bool is_any_running = false;
-
-        for (unsigned i = 0; i < platform_node_count(); i++) {
-            is_any_running = is_any_running || (i != platform_node() &&
-                                                status_node_state((node_id_t)i) == NODE_RUNNING);
-        }
-        if (!is_any_running) {
-            break;
-        }
-        (void)dispatch_round();
+        cpu_pause();
     }
 }
 
 static void power_off_machine(const char *argument)
 {
-    stop_machine(argument);
+    (void)argument;
+    stop_machine();
     platform_power_off();
 }
 
 static void reboot_machine(const char *argument)
 {
-    stop_machine(argument);
+    (void)argument;
+    stop_machine();
     log_info("power", "reset");
     log_flush_all();
     power_reset();
