@@ -168,6 +168,13 @@ static bool is_register(const void *base)
     return base == nic.words;
 }
 
+/* Missed frames of a packet buffer, dropped ones of a set of queues. */
+static bool clears_when_read(uint32_t offset)
+{
+    return (offset >= 0x03FA0 && offset < 0x03FC0) ||
+           (offset >= 0x01430 && offset < 0x01830 && offset % 0x40 == 0x30);
+}
+
 static uint32_t read_register(uint32_t offset)
 {
     uint32_t value = fake_nic_get(offset);
@@ -175,6 +182,9 @@ static uint32_t read_register(uint32_t offset)
     assert_true(offset % 4 == 0 && offset < REGISTERS_BYTES);
     if (offset == STATUS && (fake_nic_get(CTRL) & CTRL_MASTER_DISABLE) != 0) {
         value &= ~STATUS_MASTER_ENABLE;
+    }
+    if (clears_when_read(offset)) {
+        fake_nic_set(offset, 0);
     }
     for (unsigned i = 0; i < nic.stuck_count; i++) {
         if (nic.stuck[i].offset == offset) {
