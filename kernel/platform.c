@@ -5,7 +5,6 @@
 #include "kernel/platform.h"
 
 #include "kernel/console.h"
-#include "kernel/counters.h"
 #include "kernel/cpu.h"
 #include "kernel/layout.h"
 #include "kernel/log.h"
@@ -77,10 +76,8 @@ size_t platform_channel_ring_bytes(void)
 
 void platform_sleep(uint64_t deadline_ns)
 {
-    uint64_t start_ns = time_now_ns();
-
     if (deadline_ns != UINT64_MAX) {
-        if (deadline_ns <= start_ns) {
+        if (deadline_ns <= time_now_ns()) {
             return;
         }
         time_arm(deadline_ns);
@@ -88,8 +85,6 @@ void platform_sleep(uint64_t deadline_ns)
     /* Interrupts are off whenever the node works, so one that has come since the last look for
      * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");
-    counter_increment(COUNTER_SLEEPS);
-    counter_add(COUNTER_IDLE_NS, time_now_ns() - start_ns);
 }
 
 /* --- Memory --- */
