@@ -24,8 +24,3 @@ int usleep(unsigned microseconds);
 pid_t getpid(void);
 long sysconf(int name);
 _Noreturn void _exit(int status);
-
-/* Options of a program, as POSIX's getopt() reads them. */
-int getopt(int argc, char *const argv[], const char *options);
-extern char *optarg;
-extern int optind, opterr, optopt;

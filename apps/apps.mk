@@ -1,0 +1,64 @@
+# Applications: what httpd needs beyond its sources, and httpd as a Linux program.
+# Needs BUILD, CFLAGS, OBJECTS, TALUS_CACHE and Q; adds to OBJECTS.
+
+# --- llhttp, which reads the syntax of requests ---
+
+LLHTTP         := $(TALUS_CACHE)/llhttp
+LLHTTP_SOURCES := api.c http.c llhttp.c
+LLHTTP_OBJECTS := $(LLHTTP_SOURCES:%=$(BUILD)/obj/llhttp/%.o)
+OBJECTS        += $(LLHTTP_OBJECTS)
+
+# Strict: what two readers could understand differently is refused.
+LLHTTP_FLAGS := -isystem $(LLHTTP) -DLLHTTP_STRICT_MODE=1
+# What -Wextra finds in generated code is not ours to change.
+LLHTTP_WARNINGS := -Wno-unused-parameter -Wno-unused-variable -Wno-unused-label
+
+$(LLHTTP_SOURCES:%=$(LLHTTP)/%) &: apps/httpd/fetch-llhttp
+	$(Q)apps/httpd/fetch-llhttp '$(LLHTTP)'
+	$(Q)touch $(LLHTTP)/*
+
+$(BUILD)/obj/llhttp/%.c.o: $(LLHTTP)/llhttp.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS) -c $(LLHTTP)/$*.c -o $@
+
+# --- httpd ---
+
+HTTPD_SOURCES := $(wildcard apps/httpd/*.c)
+HTTPD_OBJECTS := $(HTTPD_SOURCES:%=$(BUILD)/obj/%.o)
+
+$(HTTPD_OBJECTS): CFLAGS += $(LLHTTP_FLAGS)
+$(HTTPD_OBJECTS): | $(LLHTTP)/llhttp.c
+# The image has many programs; each keeps its main().
+$(BUILD)/obj/apps/httpd/main.c.o: CFLAGS += -Dmain=httpd_main
+
+# --- httpd for Linux: the same sources, the host's headers and libraries ---
+
+LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
+LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c,$(HTTPD_SOURCES)) \
+                       $(wildcard apps/httpd/linux/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
+LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h)
+
+$(BUILD)/linux/httpd: $(LLHTTP)/llhttp.c $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS)
+	@mkdir -p $(@D)
+	$(Q)gcc $(LINUX_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS) $(LINUX_HTTPD_SOURCES) -o $@
+
+$(BUILD)/linux/httpd-asan: $(LLHTTP)/llhttp.c $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS)
+	@mkdir -p $(@D)
+	$(Q)gcc $(LINUX_CFLAGS) -fsanitize=address,undefined \
+	    -fno-sanitize-recover=all $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS) $(LINUX_HTTPD_SOURCES) -o $@
+
+# --- The built-in web root: www/ and the files that benchmarks ask for ---
+
+WWW       := $(BUILD)/www
+WWW_FILES := $(wildcard apps/httpd/www/*)
+
+# The same sources give the same archive, byte for byte, and the same validators.
+$(BUILD)/builtin.tar: $(WWW_FILES) apps/apps.mk
+	@rm -rf $(WWW)
+	@mkdir -p $(WWW)
+	$(Q)cp apps/httpd/www/* $(WWW)/
+	$(Q)printf 'pika' > $(WWW)/4b
+	$(Q)seq -w 0 127 | awk '{ printf "%07d\n", $$1 }' > $(WWW)/1k
+	$(Q)seq -w 0 12799 | awk '{ printf "%07d\n", $$1 }' > $(WWW)/100k
+	$(Q)tar -c -f $@ -C $(WWW) --format=ustar --sort=name --mtime='2026-01-01 00:00Z' \
+	    --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w .

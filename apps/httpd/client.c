@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Serving a client.
+ *
+ * Input is read into one buffer for all clients; only what is left over when a client has to be
+ * waited for, part of a request as a rule, is kept in a buffer of its own. So an idle connection
+ * costs its struct client, and the usual short connection nothing but that for a moment.
+ */
+#include "apps/httpd/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apps/httpd/host.h"
+
+/* A request's largest head, and some room so that a larger one is seen to be. */
+#define INPUT_MAX_BYTES (REQUEST_HEAD_MAX_BYTES + 1024)
+#define INPUT_START_BYTES 2048
+
+/* Limits, chosen: long enough for slow people, short enough that slow attackers gain little. */
+static const uint64_t time_limits_ms[WAIT_COUNT] = {
+    [WAIT_REQUEST] = 20000,
+    [WAIT_IDLE] = 60000,
+    [WAIT_SEND] = 30000,
+    [WAIT_LINGER] = 2000,
+};
+
+/* What became of a client. */
+enum progress {
+    READY,   /* go on: more input can be handled */
+    WAITING, /* for an event */
+    CLOSED,  /* it is gone */
+};
+
+static int epoll_fd;
+static uint64_t now_ms;
+static unsigned count;
+static struct client *first_free;
+static char shared_input[INPUT_MAX_BYTES];
+
+/* Clients that are waited for, the one that came first, whose time is over first, at the head. */
+static struct {
+    struct client *head, *tail;
+} lists[WAIT_COUNT];
+
+static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+void client_start(int epoll)
+{
+    epoll_fd = epoll;
+}
+
+void client_set_time(uint64_t now)
+{
+    now_ms = now;
+}
+
+unsigned client_count(void)
+{
+    return count;
+}
+
+/* --- Waiting --- */
+
+static void leave_list(struct client *client)
+{
+    if (client->wait == WAIT_NOT) {
+        return;
+    }
+    if (client->previous != NULL) {
+        client->previous->next = client->next;
+    } else {
+        lists[client->wait].head = client->next;
+    }
+    if (client->next != NULL) {
+        client->next->previous = client->previous;
+    } else {
+        lists[client->wait].tail = client->previous;
+    }
+    client->wait = WAIT_NOT;
+}
+
+static void join_list(struct client *client, enum client_wait wait)
+{
+    client->wait = (uint8_t)wait;
+    client->deadline_ms = now_ms + time_limits_ms[wait];
+    client->next = NULL;
+    client->previous = lists[wait].tail;
+    if (client->previous != NULL) {
+        client->previous->next = client;
+    } else {
+        lists[wait].head = client;
+    }
+    lists[wait].tail = client;
+}
+
+static void close_client(struct client *client)
+{
+    leave_list(client);
+    close(client->fd); /* leaves the epoll too */
+    free(client->input);
+    free(client->response.owned);
+    client->next = first_free;
+    first_free = client;
+    count--;
+}
+
+/* Watched once for everything, edge-triggered: no further call to the epoll is ever needed. */
+static bool watch(struct client *client)
+{
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .data.ptr = client,
+    };
+
+    client->is_watched = epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) == 0;
+    return client->is_watched;
+}
+
+static enum progress wait_for(struct client *client, enum client_wait wait)
+{
+    if (!client->is_watched && !watch(client)) {
+        close_client(client);
+        return CLOSED;
+    }
+    /* A request has its time from its first byte: sending it byte by byte gains none. */
+    if (client->wait != wait || wait != WAIT_REQUEST) {
+        leave_list(client);
+        join_list(client, wait);
+    }
+    return WAITING;
+}
+
+/* --- Sending --- */
+
+/* A shared head is changed by others while we wait: keep the rest of it for ourselves. */
+static bool own_head(struct response *response)
+{
+    if (response->owned != NULL || response->head_bytes == 0) {
+        return true;
+    }
+    char *copy = malloc(response->head_bytes);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, response->head, response->head_bytes);
+    response->head = copy;
+    response->owned = copy;
+    return true;
+}
+
+/* Send as much as goes. Returns 1 when all is sent, 0 when the rest must wait, -1 on failure. */
+static int send_response(const struct client *client, struct response *response)
+{
+    while (response->head_bytes > 0) {
+        int more = response->body_bytes > 0 ? MSG_MORE : 0;
+        ssize_t sent =
+            send(client->fd, response->head, response->head_bytes, MSG_NOSIGNAL | more);
+        if (sent < 0) {
+            return errno == EAGAIN && own_head(response) ? 0 : -1;
+        }
+        response->head += sent;
+        response->head_bytes -= (size_t)sent;
+    }
+    while (response->body_bytes > 0) {
+        ssize_t sent = send(client->fd, response->body, response->body_bytes, MSG_NOSIGNAL);
+        if (sent < 0) {
+            return errno == EAGAIN ? 0 : -1;
+        }
+        response->body += sent;
+        response->body_bytes -= (size_t)sent;
+    }
+    return 1;
+}
+
+static enum progress discard_input(struct client *client)
+{
+    ssize_t received;
+
+    do {
+        received = recv(client->fd, shared_input, sizeof(shared_input), 0);
+    } while (received > 0);
+    if (received < 0 && errno == EAGAIN) {
+        return WAITING;
+    }
+    close_client(client);
+    return CLOSED;
+}
+
+/* After the last response. Unread bytes would turn a close into a reset, which can destroy the
+ * response on its way: end our side, and read until the client ends its own (RFC 9112 9.6). */
+static enum progress finish(struct client *client)
+{
+    if (!client->must_linger) {
+        close_client(client);
+        return CLOSED;
+    }
+    shutdown(client->fd, SHUT_WR);
+    if (wait_for(client, WAIT_LINGER) == CLOSED) {
+        return CLOSED;
+    }
+    return discard_input(client);
+}
+
+static enum progress flush(struct client *client)
+{
+    int result = send_response(client, &client->response);
+
+    if (result < 0) {
+        close_client(client);
+        return CLOSED;
+    }
+    client->is_sending = result == 0;
+    if (client->is_sending) {
+        return wait_for(client, WAIT_SEND);
+    }
+    if (client->response.owned != NULL) {
+        free(client->response.owned);
+        client->response.owned = NULL;
+    }
+    return client->is_last ? finish(client) : READY;
+}
+
+/* --- Requests --- */
+
+static enum progress answer(struct client *client, const char *head)
+{
+    const struct request *request = &client->request;
+    enum persistence persistence = PERSIST_NOT;
+
+    if (request->is_keep_alive) {
+        persistence = request->parser.http_minor >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
+    }
+    response_make(&client->response, request, head, persistence);
+    client->is_last = persistence == PERSIST_NOT || client->response.status == 503;
+    client->has_requested = true;
+    if (client->wait == WAIT_REQUEST) {
+        leave_list(client); /* the next request has its own time */
+    }
+    host_count_request();
+    return flush(client);
+}
+
+static enum progress refuse(struct client *client, uint16_t status)
+{
+    response_make_refusal(&client->response, status);
+    client->is_last = true;
+    client->must_linger = true;
+    host_count_request();
+    return flush(client);
+}
+
+/* Let the body come, if that is what the client waits for. A response must not be under way. */
+static enum progress invite_body(struct client *client)
+{
+    client->response = (struct response){.head = continue_text,
+                                         .head_bytes = sizeof(continue_text) - 1};
+    client->request.present &= ~(1u << FIELD_EXPECT);
+    return flush(client);
+}
+
+/* Keep `bytes` from `from` on, of which `parsed` are parsed, in the client's own buffer. */
+static bool keep_input(struct client *client, const char *from, size_t bytes, size_t parsed)
+{
+    if (bytes > client->input_capacity) {
+        size_t capacity = bytes <= INPUT_START_BYTES ? INPUT_START_BYTES : INPUT_MAX_BYTES;
+        char *grown = malloc(capacity);
+        if (grown == NULL) {
+            return false;
+        }
+        memcpy(grown, from, bytes);
+        free(client->input);
+        client->input = grown;
+        client->input_capacity = (uint32_t)capacity;
+    } else if (from != client->input) {
+        memmove(client->input, from, bytes);
+    }
+    client->input_bytes = (uint32_t)bytes;
+    client->input_parsed = (uint32_t)parsed;
+    return true;
+}
+
+static void drop_input(struct client *client)
+{
+    if (client->input != NULL) {
+        free(client->input);
+        client->input = NULL;
+        client->input_bytes = 0;
+        client->input_parsed = 0;
+        client->input_capacity = 0;
+    }
+}
+
+/*
+ * Handle the requests in `bytes` from `buffer` on, of which `parsed` belong to the first one and
+ * are parsed. READY: all of it was handled or kept, and more may be read.
+ */
+static enum progress handle_input(struct client *client, char *buffer, size_t parsed,
+                                  size_t bytes)
+{
+    struct request *request = &client->request;
+    const char *head = buffer;
+    const char *at = buffer + parsed;
+    const char *end = buffer + bytes;
+    enum progress progress = READY;
+
+    while (at < end && progress == READY) {
+        size_t consumed;
+        enum request_progress parsing =
+            request_parse(request, head, at, (size_t)(end - at), &consumed);
+        at += consumed;
+        if (parsing == REQUEST_REFUSED) {
+            return refuse(client, request->status);
+        }
+        if (parsing == REQUEST_COMPLETE) {
+            progress = answer(client, head);
+            if (progress == CLOSED || client->is_last) {
+                return progress;
+            }
+            head = at;
+            request_restart(request);
+        } else if (request_expects_continue(request)) {
+            progress = invite_body(client);
+        }
+    }
+    if (progress == CLOSED) {
+        return CLOSED;
+    }
+    /* Of a body nothing is kept; its request's head is needed for the answer. */
+    size_t kept = request->has_head ? request->head_bytes : (size_t)(end - head);
+    if (kept == 0) {
+        drop_input(client);
+    } else if (!keep_input(client, head, kept, request->has_head ? kept : (size_t)(at - head))) {
+        close_client(client);
+        return CLOSED;
+    }
+    return progress;
+}
+
+/* Read once and handle it. */
+static enum progress read_input(struct client *client, bool must_reach_end)
+{
+    bool has_own = client->input_bytes > 0;
+    char *buffer = shared_input;
+    size_t kept = 0;
+
+    if (has_own) {
+        /* The largest head fits the shared buffer: collect it there, so that it grows in one place. */
+        kept = client->input_bytes;
+        memcpy(shared_input, client->input, kept);
+    }
+    size_t room = sizeof(shared_input) - kept;
+    ssize_t received = recv(client->fd, buffer + kept, room, 0);
+    if (received < 0 && errno == EAGAIN) {
+        bool is_idle = client->has_requested && !has_own;
+        return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
+    }
+    if (received <= 0) {
+        close_client(client);
+        return CLOSED;
+    }
+    enum progress progress =
+        handle_input(client, buffer, client->input_parsed, kept + (size_t)received);
+    /* A short read has emptied the socket: whatever comes next is a new event. */
+    if (progress == READY && (size_t)received < room && !must_reach_end) {
+        bool is_idle = client->has_requested && client->input_bytes == 0;
+        return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
+    }
+    return progress;
+}
+
+static void serve(struct client *client, bool must_reach_end)
+{
+    enum progress progress = READY;
+
+    if (client->is_sending) {
+        must_reach_end = true; /* events that came meanwhile were not looked at */
+        progress = flush(client);
+        /* Requests that came behind the one whose response had to wait. */
+        if (progress == READY && client->input_parsed < client->input_bytes) {
+            size_t bytes = client->input_bytes;
+            memcpy(shared_input, client->input, bytes);
+            progress = handle_input(client, shared_input, client->input_parsed, bytes);
+        }
+    }
+    while (progress == READY) {
+        progress = read_input(client, must_reach_end);
+    }
+}
+
+/* --- From outside --- */
+
+bool client_open(int fd)
+{
+    struct client *client = first_free;
+
+    if (client != NULL) {
+        first_free = client->next;
+    } else {
+        client = malloc(sizeof(*client));
+        if (client == NULL) {
+            close(fd);
+            return false;
+        }
+    }
+    client->fd = fd;
+    client->wait = WAIT_NOT;
+    client->is_watched = false;
+    client->is_sending = false;
+    client->is_last = false;
+    client->must_linger = false;
+    client->has_requested = false;
+    client->response.owned = NULL;
+    client->input = NULL;
+    client->input_bytes = 0;
+    client->input_parsed = 0;
+    client->input_capacity = 0;
+    request_initialise(&client->request);
+    count++;
+    serve(client, false);
+    return true;
+}
+
+void client_handle_events(struct client *client, uint32_t events)
+{
+    if (client->wait == WAIT_LINGER) {
+        (void)discard_input(client); /* it waits on, or is gone */
+    } else if (client->is_sending && !(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
+        return; /* more requests; first the answer that is under way */
+    } else {
+        serve(client, (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0);
+    }
+}
+
+static void give_up(struct client *client, enum client_wait wait)
+{
+    /* Part of a request has come: tell its sender why nothing follows. */
+    if (wait == WAIT_REQUEST && (client->input_bytes > 0 || client->request.head_bytes > 0)) {
+        (void)refuse(client, 408); /* it is closed or lingers */
+    } else {
+        close_client(client);
+    }
+}
+
+int client_expire(void)
+{
+    uint64_t next_ms = UINT64_MAX;
+
+    for (enum client_wait wait = 0; wait < WAIT_COUNT; wait++) {
+        while (lists[wait].head != NULL && lists[wait].head->deadline_ms <= now_ms) {
+            give_up(lists[wait].head, wait);
+        }
+        if (lists[wait].head != NULL && lists[wait].head->deadline_ms < next_ms) {
+            next_ms = lists[wait].head->deadline_ms;
+        }
+    }
+    return next_ms == UINT64_MAX ? -1 : (int)(next_ms - now_ms);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One client's connection: requests in, responses out, in order; and how long it may take.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "apps/httpd/request.h"
+#include "apps/httpd/response.h"
+
+/* What a client is waited for. Each has its own time limit. */
+enum client_wait {
+    WAIT_REQUEST, /* the rest of a request, or the first one */
+    WAIT_IDLE,    /* the next request of a kept-alive connection */
+    WAIT_SEND,    /* room to send */
+    WAIT_LINGER,  /* the end of what it sends, after the last response */
+    WAIT_COUNT,
+    WAIT_NOT = WAIT_COUNT, /* on no list */
+};
+
+struct client {
+    int fd;
+    uint8_t wait;       /* enum client_wait: which list it stands on */
+    bool is_watched;    /* by the epoll */
+    bool is_sending;    /* `response` is not sent whole */
+    bool is_last;       /* close when it is */
+    bool must_linger;   /* unread bytes may still come: a close would reset the connection */
+    bool has_requested; /* at least one request was answered */
+    uint64_t deadline_ms;
+    struct client *next, *previous;
+    struct response response;
+    /* Bytes of a request that is not complete, or of those behind a response not yet sent. */
+    char *input;
+    uint32_t input_bytes, input_parsed, input_capacity;
+    struct request request;
+};
+
+/* The epoll that watches the clients; before any other call. */
+void client_start(int epoll_fd);
+/* The time from here on. */
+void client_set_time(uint64_t now_ms);
+
+/* Serve a fresh connection: often its request is there already, and it is over at once. Returns
+ * false when there is no memory; the fd is closed then. */
+bool client_open(int fd);
+/* Something has happened to it. May be gone afterwards. `events` as epoll tells them. */
+void client_handle_events(struct client *client, uint32_t events);
+/* Give up on those whose time is over; milliseconds until the next one's is, or -1. */
+int client_expire(void);
+/* How many there are. */
+unsigned client_count(void);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Conditional and range requests (RFC 9110 13 and 14).
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "apps/httpd/request.h"
+#include "apps/httpd/site.h"
+
+enum outcome {
+    OUTCOME_WHOLE,         /* 200 */
+    OUTCOME_PART,          /* 206: *range says which */
+    OUTCOME_NOT_MODIFIED,  /* 304 */
+    OUTCOME_FAILED,        /* 412 */
+    OUTCOME_UNSATISFIABLE, /* 416 */
+};
+
+struct byte_range {
+    size_t first;
+    size_t bytes; /* at least 1 */
+};
+
+/* Room for a tag with its quotes and a zero. */
+#define TAG_TEXT_BYTES 19
+void conditions_print_tag(struct resource *resource, char *text);
+
+/* What the request's conditions make of a GET or HEAD of this file. */
+enum outcome conditions_evaluate(const struct request *request, const char *head,
+                                 struct resource *resource, struct byte_range *range);

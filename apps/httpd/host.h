@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the web server tells the system it runs on, beyond POSIX: two calls, answered by
+ * host_talus.c and linux/host.c.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* The server accepts connections on this port: say where, in the one line that people and
+ * harnesses wait for. */
+void host_announce(uint16_t port);
+/* A request has been answered. */
+void host_count_request(void);

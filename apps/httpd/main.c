@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * httpd: a web server for files in memory (HTTP/1.1, RFC 9110 and 9112).
+ *
+ * A plain POSIX program with Linux's epoll: the same sources run on Talus and on Linux. One
+ * thread, one event loop; nothing in it waits but epoll_wait().
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apps/httpd/client.h"
+#include "apps/httpd/host.h"
+#include "apps/httpd/pages.h"
+#include "apps/httpd/response.h"
+#include "apps/httpd/site.h"
+
+#define USER_ROOT "/boot/root.tar"
+#define BUILTIN_ROOT "/boot/builtin.tar"
+#define DEFAULT_PORT 80
+#define BACKLOG 1024
+#define EVENT_BATCH 64
+#define CLIENT_MAX 32768u
+
+/* Connections without a request are not worth a turn; but after so long they are. */
+#define DEFER_ACCEPT_S 5
+
+static struct {
+    uint16_t port;
+    const char *root;    /* the user's files */
+    const char *builtin; /* those that come with the server */
+    unsigned pause_every; /* for tests: pause before every so many rounds; 0: never */
+    unsigned pause_ms;
+} options = {
+    .port = DEFAULT_PORT, .root = USER_ROOT, .builtin = BUILTIN_ROOT, .pause_ms = 100};
+
+static int listener_fd;
+/* An edge-triggered listener tells of new connections once: remember those that are left. */
+static bool has_more_to_accept;
+
+static void print_usage(void)
+{
+    printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar]\n"
+           "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n");
+}
+
+static bool parse_number(const char *text, unsigned limit, unsigned *number)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+
+    *number = (unsigned)value;
+    return end != text && *end == '\0' && value <= limit;
+}
+
+static bool parse_option(const char *name, const char *value)
+{
+    unsigned port;
+
+    if (strcmp(name, "--port") == 0) {
+        bool is_good = parse_number(value, UINT16_MAX, &port) && port != 0;
+        options.port = (uint16_t)port;
+        return is_good;
+    }
+    if (strcmp(name, "--root") == 0) {
+        options.root = value;
+        return true;
+    }
+    if (strcmp(name, "--builtin") == 0) {
+        options.builtin = value;
+        return true;
+    }
+    if (strcmp(name, "--pause-every") == 0) {
+        return parse_number(value, UINT32_MAX, &options.pause_every);
+    }
+    return strcmp(name, "--pause-ms") == 0 && parse_number(value, 3600000, &options.pause_ms);
+}
+
+static bool parse_options(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 == argc || !parse_option(argv[i], argv[i + 1])) {
+            fprintf(stderr, "httpd: cannot use the option %s\n", argv[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void load_site(void)
+{
+    int files = site_add_archive(options.root);
+
+    if (files >= 0) {
+        printf("%d files from %s\n", files, options.root);
+    } else if (strcmp(options.root, USER_ROOT) != 0 || errno != ENOENT) {
+        fprintf(stderr, "%s: %s\n", options.root, strerror(errno));
+    }
+    pages_add();
+    if (site_add_archive(options.builtin) < 0) {
+        fprintf(stderr, "%s: %s\n", options.builtin, strerror(errno));
+    }
+}
+
+static int open_listener(void)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons(options.port),
+        .sin_addr.s_addr = htonl(INADDR_ANY),
+    };
+    int on = 1;
+    int defer_s = DEFER_ACCEPT_S;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -1;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* only a convenience */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s)); /* likewise */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* Accept what there is, as far as there is room for it. */
+static void accept_clients(void)
+{
+    while (client_count() < CLIENT_MAX) {
+        int fd = accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            /* Out of descriptors or memory: again when a client has gone. A connection that
+             * failed before it was accepted concerns nobody. */
+            if (errno == EAGAIN) {
+                has_more_to_accept = false;
+                return;
+            }
+            if (errno != ECONNABORTED && errno != EINTR) {
+                return;
+            }
+        } else if (!client_open(fd)) {
+            return;
+        }
+    }
+}
+
+static void read_clocks(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    client_set_time((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    response_set_time(now.tv_sec);
+}
+
+static void pause_on_purpose(unsigned round)
+{
+    struct timespec duration = {options.pause_ms / 1000, options.pause_ms % 1000 * 1000000l};
+
+    if (options.pause_every != 0 && round % options.pause_every == 0) {
+        nanosleep(&duration, NULL);
+    }
+}
+
+static _Noreturn void run(int epoll_fd)
+{
+    struct epoll_event events[EVENT_BATCH];
+
+    read_clocks();
+    for (unsigned round = 1;; round++) {
+        int timeout_ms = client_expire();
+        int count = epoll_wait(epoll_fd, events, EVENT_BATCH, timeout_ms);
+        pause_on_purpose(round);
+        read_clocks();
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.ptr == &listener_fd) {
+                has_more_to_accept = true;
+            } else {
+                client_handle_events(events[i].data.ptr, events[i].events);
+            }
+        }
+        if (has_more_to_accept) {
+            accept_clients();
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = &listener_fd};
+    int epoll_fd;
+
+    if (!parse_options(argc, argv)) {
+        print_usage();
+        return EXIT_FAILURE;
+    }
+    load_site();
+    listener_fd = open_listener();
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (listener_fd < 0 || epoll_fd < 0 ||
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener_fd, &event) != 0) {
+        fprintf(stderr, "httpd: port %u: %s\n", options.port, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    client_start(epoll_fd);
+    host_announce(options.port);
+    run(epoll_fd);
+}

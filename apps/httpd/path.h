@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a request's target to a path of the site (RFC 9112 3.2, RFC 3986).
+ */
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * Write the decoded path of `target` (origin-form or absolute-form, its query left out) to
+ * `path`, which has room for `target_bytes` and a zero.
+ *
+ * Returns its length; -EINVAL for what is no path: no slash at its start, a broken escape, a zero
+ * byte; -ENOENT for what no site has: a segment "..", an escaped slash. Escapes are decoded once.
+ */
+int path_decode(const char *target, size_t target_bytes, char *path);

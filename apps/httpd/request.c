@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From llhttp's callbacks to a struct request.
+ */
+#include "apps/httpd/request.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* What a callback returns to stop the parser; `status` says why. */
+#define REFUSE (-1)
+
+static const struct {
+    enum request_field field;
+    const char *name;
+} field_names[] = {
+    {FIELD_HOST, "Host"},
+    {FIELD_EXPECT, "Expect"},
+    {FIELD_RANGE, "Range"},
+    {FIELD_IF_RANGE, "If-Range"},
+    {FIELD_IF_MATCH, "If-Match"},
+    {FIELD_IF_NONE_MATCH, "If-None-Match"},
+    {FIELD_IF_MODIFIED_SINCE, "If-Modified-Since"},
+    {FIELD_IF_UNMODIFIED_SINCE, "If-Unmodified-Since"},
+};
+
+static struct request *request_of(llhttp_t *parser)
+{
+    return (struct request *)parser->data;
+}
+
+static int refuse(struct request *request, uint16_t status)
+{
+    request->status = status;
+    return REFUSE;
+}
+
+static uint32_t offset_of(const struct request *request, const char *at)
+{
+    return (uint32_t)(at - request->head);
+}
+
+static int on_target(llhttp_t *parser, const char *at, size_t bytes)
+{
+    struct request *request = request_of(parser);
+
+    if (request->target.bytes == 0) {
+        request->target.offset = offset_of(request, at);
+    }
+    request->target.bytes += (uint32_t)bytes;
+    return request->target.bytes > REQUEST_TARGET_MAX_BYTES ? refuse(request, 414) : 0;
+}
+
+static int on_field(llhttp_t *parser, const char *at, size_t bytes)
+{
+    struct request *request = request_of(parser);
+
+    if (request->is_in_value || request->field.bytes == 0) {
+        request->is_in_value = false;
+        request->field.offset = offset_of(request, at);
+        request->field.bytes = 0;
+    }
+    request->field.bytes += (uint32_t)bytes;
+    return 0;
+}
+
+static enum request_field find_field(const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < sizeof(field_names) / sizeof(field_names[0]); i++) {
+        /* The first letters tell most apart. */
+        if ((name[0] | 0x20) == (field_names[i].name[0] | 0x20) &&
+            strncasecmp(name, field_names[i].name, bytes) == 0 &&
+            field_names[i].name[bytes] == '\0') {
+            return field_names[i].field;
+        }
+    }
+    return FIELD_OTHER;
+}
+
+/* A value that goes on in the next line (obs-fold, RFC 9112 5.2) leaves a line end behind it. */
+static bool has_line_end(const char *from, const char *to)
+{
+    for (; from < to; from++) {
+        if (*from == '\n') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int start_value(struct request *request, const char *at)
+{
+    const char *name = request->head + request->field.offset;
+
+    request->is_in_value = true;
+    if (has_line_end(name + request->field.bytes, at)) {
+        return refuse(request, 400);
+    }
+    request->current = find_field(name, request->field.bytes);
+    if (request->current == FIELD_OTHER) {
+        return 0;
+    }
+    /* None of those we know may come twice; a second Host is an attack. */
+    if (request_has(request, request->current)) {
+        return refuse(request, 400);
+    }
+    request->present |= 1u << request->current;
+    request->values[request->current] = (struct request_span){.offset = offset_of(request, at)};
+    return 0;
+}
+
+static int on_value(llhttp_t *parser, const char *at, size_t bytes)
+{
+    struct request *request = request_of(parser);
+
+    if (!request->is_in_value) {
+        int result = start_value(request, at);
+        if (result != 0) {
+            return result;
+        }
+    }
+    if (request->current != FIELD_OTHER) {
+        struct request_span *value = &request->values[request->current];
+        if (value->offset + value->bytes != offset_of(request, at)) {
+            return refuse(request, 400); /* folded */
+        }
+        value->bytes += (uint32_t)bytes;
+    }
+    return 0;
+}
+
+/* Name or address and perhaps a port (RFC 9110 7.2). */
+static bool is_host_good(const char *host, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        unsigned char c = (unsigned char)host[i];
+        bool is_alphanumeric = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!is_alphanumeric && memchr("-._~:[]%!$&'()*+,;=", c, 19) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint16_t check_head(const struct request *request)
+{
+    const llhttp_t *parser = &request->parser;
+    bool has_host = request_has(request, FIELD_HOST);
+
+    if (parser->http_major != 1) {
+        return 505;
+    }
+    if (!has_host && parser->http_minor >= 1) {
+        return 400;
+    }
+    const struct request_span *host = &request->values[FIELD_HOST];
+    if (has_host && !is_host_good(request->head + host->offset, host->bytes)) {
+        return 400;
+    }
+    const struct request_span *expect = &request->values[FIELD_EXPECT];
+    if (request_has(request, FIELD_EXPECT) &&
+        (expect->bytes != strlen("100-continue") ||
+         strncasecmp(request->head + expect->offset, "100-continue", expect->bytes) != 0)) {
+        return 417;
+    }
+    if ((parser->flags & F_CONTENT_LENGTH) && parser->content_length > REQUEST_BODY_MAX_BYTES) {
+        return 413;
+    }
+    return 0;
+}
+
+static int on_head(llhttp_t *parser)
+{
+    struct request *request = request_of(parser);
+
+    request->has_head = true;
+    request->status = check_head(request);
+    if (request->status != 0) {
+        return REFUSE;
+    }
+    request->is_keep_alive = llhttp_should_keep_alive(parser) != 0;
+    /* A wish to change the protocol is not granted: the request counts as it stands. */
+    parser->upgrade = parser->method == HTTP_CONNECT;
+    return 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t bytes)
+{
+    struct request *request = request_of(parser);
+
+    (void)at;
+    request->body_bytes += bytes;
+    return request->body_bytes > REQUEST_BODY_MAX_BYTES ? refuse(request, 413) : 0;
+}
+
+static int on_complete(llhttp_t *parser)
+{
+    request_of(parser)->is_complete = true;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t callbacks = {
+    .on_url = on_target,
+    .on_header_field = on_field,
+    .on_header_value = on_value,
+    .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
+};
+
+void request_initialise(struct request *request)
+{
+    llhttp_init(&request->parser, HTTP_REQUEST, &callbacks);
+    /* Any x of HTTP/x.y is accepted here, so that check_head() can answer 505. */
+    request->parser.lenient_flags |= LENIENT_VERSION;
+    request->parser.data = request;
+    request_restart(request);
+}
+
+void request_restart(struct request *request)
+{
+    request->target.bytes = 0;
+    request->field.bytes = 0;
+    request->present = 0;
+    request->is_in_value = false;
+    request->has_head = false;
+    request->is_complete = false;
+    request->status = 0;
+    request->head_bytes = 0;
+    request->body_bytes = 0;
+}
+
+/* A method that has the form of one is unknown (501); anything else is no HTTP at all (400). */
+static uint16_t status_of_bad_method(const char *head, const char *end)
+{
+    const char *at = head;
+
+    while (at < end && ((*at >= 'A' && *at <= 'Z') || *at == '-' || *at == '_')) {
+        at++;
+    }
+    return at > head && at < end && *at == ' ' ? 501 : 400;
+}
+
+static uint16_t status_of_error(struct request *request, llhttp_errno_t error, const char *end)
+{
+    if (request->status != 0) {
+        return request->status;
+    }
+    if (error == HPE_INVALID_METHOD) {
+        return status_of_bad_method(request->head, end);
+    }
+    return error == HPE_PAUSED_H2_UPGRADE ? 505 : 400;
+}
+
+enum request_progress request_parse(struct request *request, const char *head, const char *data,
+                                    size_t bytes, size_t *consumed)
+{
+    bool had_head = request->has_head;
+
+    request->head = head;
+    llhttp_errno_t error = llhttp_execute(&request->parser, data, bytes);
+    *consumed = bytes;
+    if (error != HPE_OK) {
+        *consumed = (size_t)(llhttp_get_error_pos(&request->parser) - data);
+    }
+    if (!had_head) {
+        request->head_bytes += (uint32_t)*consumed - (uint32_t)request->body_bytes;
+    }
+    if (request->is_complete && request->status == 0) {
+        if (error == HPE_PAUSED) {
+            llhttp_resume(&request->parser);
+        }
+        return REQUEST_COMPLETE;
+    }
+    if (error != HPE_OK) {
+        request->status = status_of_error(request, error, data + bytes);
+        return REQUEST_REFUSED;
+    }
+    if (request->head_bytes > REQUEST_HEAD_MAX_BYTES) {
+        request->status = request->target.bytes > REQUEST_TARGET_MAX_BYTES ? 414 : 431;
+        return REQUEST_REFUSED;
+    }
+    return REQUEST_INCOMPLETE;
+}
+
+bool request_expects_continue(const struct request *request)
+{
+    return request->has_head && !request->is_complete && request_has(request, FIELD_EXPECT) &&
+           request->body_bytes == 0 && request->parser.http_minor >= 1;
+}

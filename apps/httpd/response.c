@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making responses.
+ */
+#include "apps/httpd/response.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/httpd/conditions.h"
+#include "apps/httpd/path.h"
+#include "apps/httpd/request.h"
+#include "apps/httpd/text.h"
+
+/* Content up to this is sent in one piece with its header. Chosen: with it, one segment. */
+#define INLINE_CONTENT_MAX_BYTES 1024
+
+#define DATE_BYTES 29
+#define ALLOWED_METHODS "GET, HEAD, OPTIONS"
+
+/* Every response starts like this one, so the date stands at a fixed place behind the status. */
+#define OK_START "HTTP/1.1 200 OK\r\nDate: "
+
+struct ready_response {
+    time_t date_s; /* the second that its date tells */
+    size_t head_bytes;
+    size_t inline_bytes; /* of content, behind the head */
+    char text[];
+};
+
+static const char *const connection_fields[PERSISTENCE_COUNT] = {
+    [PERSIST_SILENTLY] = "",
+    [PERSIST_EXPRESSLY] = "Connection: keep-alive\r\n",
+    [PERSIST_NOT] = "Connection: close\r\n",
+};
+
+static const struct {
+    uint16_t status;
+    const char *reason;
+    const char *explanation; /* for the page that goes with it */
+} statuses[] = {
+    {200, "OK", ""},
+    {204, "No Content", ""},
+    {206, "Partial Content", ""},
+    {301, "Moved Permanently", "It is elsewhere."},
+    {304, "Not Modified", ""},
+    {400, "Bad Request", "The request breaks the rules of HTTP."},
+    {404, "Not Found", "There is nothing here."},
+    {405, "Method Not Allowed", "Only " ALLOWED_METHODS " are answered here."},
+    {408, "Request Timeout", "The request took too long to arrive."},
+    {412, "Precondition Failed", "The file is not the one that was expected."},
+    {413, "Content Too Large", "The request's body is too large."},
+    {414, "URI Too Long", "The request's address is too long."},
+    {416, "Range Not Satisfiable", "The file has no such bytes."},
+    {417, "Expectation Failed", "Only 100-continue can be expected."},
+    {431, "Request Header Fields Too Large", "The request's header is too large."},
+    {501, "Not Implemented", "This method is unknown."},
+    {503, "Service Unavailable", "There is no memory for an answer."},
+    {505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."},
+};
+
+static time_t current_s;
+static char current_date[DATE_BYTES + 1];
+
+static const char out_of_memory[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                    "Server: Talus\r\n"
+                                    "Content-Length: 0\r\n"
+                                    "Connection: close\r\n\r\n";
+
+static void print_date(time_t seconds, char *text)
+{
+    struct tm date;
+
+    gmtime_r(&seconds, &date);
+    strftime(text, DATE_BYTES + 1, "%a, %d %b %Y %H:%M:%S GMT", &date);
+}
+
+void response_set_time(time_t now_s)
+{
+    if (now_s != current_s) {
+        current_s = now_s;
+        print_date(now_s, current_date);
+    }
+}
+
+static unsigned status_index(uint16_t status)
+{
+    unsigned i = 0;
+
+    while (statuses[i].status != status) {
+        i++;
+    }
+    return i;
+}
+
+static void print_start(struct text *text, uint16_t status, enum persistence persistence)
+{
+    text_print(text, "HTTP/1.1 %u %s\r\nDate: %s\r\nServer: Talus\r\n%s", status,
+               statuses[status_index(status)].reason, current_date,
+               connection_fields[persistence]);
+}
+
+static void print_validators(struct text *text, struct resource *resource)
+{
+    char tag[TAG_TEXT_BYTES];
+    char date[DATE_BYTES + 1];
+
+    conditions_print_tag(resource, tag);
+    print_date(resource->mtime_s, date);
+    text_print(text, "Last-Modified: %s\r\nETag: %s\r\n", date, tag);
+}
+
+static void print_content_fields(struct text *text, const char *type, size_t bytes)
+{
+    text_print(text,
+               "Content-Type: %s\r\nContent-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n",
+               type, bytes);
+}
+
+/* Hand the text over; without memory for it, say so in one that is always there. */
+static void use_text(struct response *response, uint16_t status, struct text *text)
+{
+    if (text->has_failed) {
+        text_release(text);
+        *response = (struct response){
+            .status = 503, .head = out_of_memory, .head_bytes = sizeof(out_of_memory) - 1};
+    } else {
+        *response = (struct response){
+            .status = status, .head = text->at, .head_bytes = text->bytes, .owned = text->at};
+    }
+}
+
+/* --- Ready responses --- */
+
+static struct ready_response *make_ready(struct resource *resource, enum persistence persistence)
+{
+    struct text head = {0};
+    struct ready_response *ready = NULL;
+    bool is_inline = resource->content_bytes <= INLINE_CONTENT_MAX_BYTES;
+    size_t inline_bytes = is_inline ? resource->content_bytes : 0;
+
+    print_start(&head, 200, persistence);
+    print_content_fields(&head, resource->type, resource->content_bytes);
+    print_validators(&head, resource);
+    text_print(&head, "Accept-Ranges: bytes\r\n\r\n");
+    if (!head.has_failed) {
+        ready = malloc(sizeof(*ready) + head.bytes + inline_bytes);
+    }
+    if (ready != NULL) {
+        ready->date_s = current_s;
+        ready->head_bytes = head.bytes;
+        ready->inline_bytes = inline_bytes;
+        memcpy(ready->text, head.at, head.bytes);
+        memcpy(ready->text + head.bytes, resource->content, inline_bytes);
+    }
+    text_release(&head);
+    return ready;
+}
+
+static void make_whole_file(struct response *response, struct resource *resource, bool is_head,
+                            enum persistence persistence)
+{
+    struct ready_response *ready = resource->ready[persistence];
+
+    if (ready == NULL) {
+        ready = make_ready(resource, persistence);
+        if (ready == NULL) {
+            struct text none = {.has_failed = true};
+            use_text(response, 503, &none);
+            return;
+        }
+        resource->ready[persistence] = ready;
+    }
+    if (ready->date_s != current_s) {
+        ready->date_s = current_s;
+        memcpy(ready->text + strlen(OK_START), current_date, DATE_BYTES);
+    }
+    response->status = 200;
+    response->head = ready->text;
+    response->head_bytes = ready->head_bytes;
+    response->body = NULL;
+    response->body_bytes = 0;
+    response->owned = NULL;
+    if (is_head) {
+        return;
+    }
+    response->head_bytes += ready->inline_bytes;
+    if (ready->inline_bytes < resource->content_bytes) {
+        response->body = resource->content;
+        response->body_bytes = resource->content_bytes;
+    }
+}
+
+/* --- Responses that are written for one request --- */
+
+/* A short page for people; `extra`: header fields that belong to this status. */
+static void make_message(struct response *response, uint16_t status, const char *extra,
+                         bool is_head, enum persistence persistence)
+{
+    struct text text = {0};
+    char page[512];
+    unsigned index = status_index(status);
+    int page_bytes =
+        snprintf(page, sizeof(page),
+                 "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                 "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
+                 "<p><a href=\"/\">Talus</a></p>\n</html>\n",
+                 status, statuses[index].reason, status, statuses[index].reason,
+                 statuses[index].explanation);
+
+    print_start(&text, status, persistence);
+    print_content_fields(&text, "text/html; charset=utf-8", (size_t)page_bytes);
+    text_print(&text, "%s\r\n", extra);
+    if (!is_head) {
+        text_add(&text, page, (size_t)page_bytes);
+    }
+    use_text(response, status, &text);
+}
+
+void response_make_refusal(struct response *response, uint16_t status)
+{
+    make_message(response, status, "", false, PERSIST_NOT);
+}
+
+static void make_page(struct response *response, const struct resource *resource, bool is_head,
+                      enum persistence persistence)
+{
+    struct text text = {0};
+    struct text page = {0};
+
+    resource->write_page(&page);
+    print_start(&text, 200, persistence);
+    print_content_fields(&text, resource->type, page.bytes);
+    text_print(&text, "Cache-Control: no-store\r\n\r\n");
+    if (!is_head && page.bytes > 0) {
+        text_add(&text, page.at, page.bytes);
+    }
+    text.has_failed |= page.has_failed;
+    text_release(&page);
+    use_text(response, 200, &text);
+}
+
+static void make_not_modified(struct response *response, struct resource *resource,
+                              enum persistence persistence)
+{
+    struct text text = {0};
+
+    print_start(&text, 304, persistence);
+    print_validators(&text, resource);
+    text_print(&text, "\r\n");
+    use_text(response, 304, &text);
+}
+
+static void make_part(struct response *response, struct resource *resource,
+                      const struct byte_range *range, enum persistence persistence)
+{
+    struct text text = {0};
+
+    print_start(&text, 206, persistence);
+    print_content_fields(&text, resource->type, range->bytes);
+    print_validators(&text, resource);
+    text_print(&text, "Content-Range: bytes %zu-%zu/%zu\r\n\r\n", range->first,
+               range->first + range->bytes - 1, resource->content_bytes);
+    use_text(response, 206, &text);
+    if (response->status == 206) {
+        response->body = resource->content + range->first;
+        response->body_bytes = range->bytes;
+    }
+}
+
+static void make_conditional(struct response *response, const struct request *request,
+                             const char *head, struct resource *resource,
+                             enum persistence persistence)
+{
+    bool is_head = request->parser.method == HTTP_HEAD;
+    struct byte_range range;
+    char content_range[64];
+
+    switch (conditions_evaluate(request, head, resource, &range)) {
+    case OUTCOME_PART:
+        make_part(response, resource, &range, persistence);
+        break;
+    case OUTCOME_NOT_MODIFIED:
+        make_not_modified(response, resource, persistence);
+        break;
+    case OUTCOME_FAILED:
+        make_message(response, 412, "", is_head, persistence);
+        break;
+    case OUTCOME_UNSATISFIABLE:
+        snprintf(content_range, sizeof(content_range), "Content-Range: bytes */%zu\r\n",
+                 resource->content_bytes);
+        make_message(response, 416, content_range, is_head, persistence);
+        break;
+    case OUTCOME_WHOLE:
+        make_whole_file(response, resource, is_head, persistence);
+        break;
+    }
+}
+
+/* The same path with a slash. Written from the path as it was found, because that has one slash
+ * at its start: "//name" would send the client to another host. */
+static void make_redirection(struct response *response, const struct request *request,
+                             const char *head, const struct resource *resource, bool is_head,
+                             enum persistence persistence)
+{
+    static char location[3 * REQUEST_TARGET_MAX_BYTES + 64];
+    static const char hex[] = "0123456789ABCDEF";
+    const char *target = head + request->target.offset;
+    const char *query = memchr(target, '?', request->target.bytes);
+    char *to = location + strlen(strcpy(location, "Location: "));
+
+    for (const char *at = resource->path; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte <= ' ' || byte >= 127 || strchr("\"#%<>?\\^`{|}", byte) != NULL) {
+            *to++ = '%';
+            *to++ = hex[byte >> 4];
+            *to++ = hex[byte & 15];
+        } else {
+            *to++ = (char)byte;
+        }
+    }
+    *to++ = '/';
+    if (query != NULL) {
+        size_t query_bytes = request->target.bytes - (size_t)(query - target);
+        memcpy(to, query, query_bytes);
+        to += query_bytes;
+    }
+    memcpy(to, "\r\n", 3);
+    make_message(response, 301, location, is_head, persistence);
+}
+
+static void make_options(struct response *response, enum persistence persistence)
+{
+    struct text text = {0};
+
+    print_start(&text, 204, persistence);
+    text_print(&text, "Allow: " ALLOWED_METHODS "\r\n\r\n");
+    use_text(response, 204, &text);
+}
+
+static void make_for_path(struct response *response, const struct request *request,
+                          const char *head, enum persistence persistence)
+{
+    static char path[REQUEST_TARGET_MAX_BYTES + 1];
+    bool is_head = request->parser.method == HTTP_HEAD;
+    int path_bytes = path_decode(head + request->target.offset, request->target.bytes, path);
+    struct resource *resource =
+        path_bytes >= 0 ? site_find(path, (size_t)path_bytes) : NULL;
+
+    if (path_bytes == -EINVAL) {
+        make_message(response, 400, "", is_head, persistence);
+    } else if (resource == NULL) {
+        make_message(response, 404, "", is_head, persistence);
+    } else if (resource->kind == RESOURCE_PAGE) {
+        make_page(response, resource, is_head, persistence);
+    } else if (resource->kind == RESOURCE_FOLDER) {
+        make_redirection(response, request, head, resource, is_head, persistence);
+    } else if (request->present & REQUEST_CONDITIONS) {
+        make_conditional(response, request, head, resource, persistence);
+    } else {
+        make_whole_file(response, resource, is_head, persistence);
+    }
+}
+
+void response_make(struct response *response, const struct request *request, const char *head,
+                   enum persistence persistence)
+{
+    switch (request->parser.method) {
+    case HTTP_GET:
+    case HTTP_HEAD:
+        make_for_path(response, request, head, persistence);
+        break;
+    case HTTP_OPTIONS:
+        make_options(response, persistence);
+        break;
+    default:
+        make_message(response, 405, "Allow: " ALLOWED_METHODS "\r\n", false, persistence);
+        break;
+    }
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Responses. What is the same for every request of a file, its whole header and for a small file
+ * the content behind it, is put together once and then only sent (after Cheetah, TOCS 2002);
+ * only the date in it is renewed. Everything else is written when it is needed.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "apps/httpd/site.h"
+
+struct request;
+
+/* What is to be sent: `head`, then `body`. */
+struct response {
+    uint16_t status;
+    const char *head;
+    size_t head_bytes;
+    const uint8_t *body; /* lies in a mapped archive or in `owned` */
+    size_t body_bytes;
+    void *owned; /* to be freed when all is sent; NULL: head is shared and may change later */
+};
+
+/* The second that Date tells from here on. */
+void response_set_time(time_t now_s);
+
+/* The answer to a request whose head is at `head`. Never fails: without memory it is 503. */
+void response_make(struct response *response, const struct request *request, const char *head,
+                   enum persistence persistence);
+/* The answer to a request that was refused with `status`; closes the connection. */
+void response_make_refusal(struct response *response, uint16_t status);
