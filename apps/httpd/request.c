@@ -48,6 +48,7 @@ static int on_target(llhttp_t *parser, const char *at, size_t bytes)
         request->target.offset = offset_of(request, at);
     }
     request->target.bytes += (uint32_t)bytes;
+    request->head_bytes = request->target.offset + request->target.bytes;
     return request->target.bytes > REQUEST_TARGET_MAX_BYTES ? refuse(request, 414) : 0;
 }
 
@@ -55,12 +56,16 @@ static int on_field(llhttp_t *parser, const char *at, size_t bytes)
 {
     struct request *request = request_of(parser);
 
+    if (request->has_head) {
+        return 0; /* a trailer */
+    }
     if (request->is_in_value || request->field.bytes == 0) {
         request->is_in_value = false;
         request->field.offset = offset_of(request, at);
         request->field.bytes = 0;
     }
     request->field.bytes += (uint32_t)bytes;
+    request->head_bytes = request->field.offset + request->field.bytes;
     return 0;
 }
 
@@ -113,19 +118,21 @@ static int on_value(llhttp_t *parser, const char *at, size_t bytes)
 {
     struct request *request = request_of(parser);
 
+    if (request->has_head) {
+        return 0;
+    }
     if (!request->is_in_value) {
         int result = start_value(request, at);
         if (result != 0) {
             return result;
         }
+    } else if (request->head_bytes != offset_of(request, at)) {
+        return refuse(request, 400); /* folded */
     }
     if (request->current != FIELD_OTHER) {
-        struct request_span *value = &request->values[request->current];
-        if (value->offset + value->bytes != offset_of(request, at)) {
-            return refuse(request, 400); /* folded */
-        }
-        value->bytes += (uint32_t)bytes;
+        request->values[request->current].bytes += (uint32_t)bytes;
     }
+    request->head_bytes = offset_of(request, at) + (uint32_t)bytes;
     return 0;
 }
 
@@ -145,19 +152,22 @@ static bool is_host_good(const char *host, size_t bytes)
 static uint16_t check_head(const struct request *request)
 {
     const llhttp_t *parser = &request->parser;
+    const struct request_span *host = &request->values[FIELD_HOST];
+    const struct request_span *expect = &request->values[FIELD_EXPECT];
     bool has_host = request_has(request, FIELD_HOST);
 
     if (parser->http_major != 1) {
         return 505;
     }
+    if (request->head_bytes > REQUEST_HEAD_MAX_BYTES) {
+        return 431;
+    }
     if (!has_host && parser->http_minor >= 1) {
         return 400;
     }
-    const struct request_span *host = &request->values[FIELD_HOST];
     if (has_host && !is_host_good(request->head + host->offset, host->bytes)) {
         return 400;
     }
-    const struct request_span *expect = &request->values[FIELD_EXPECT];
     if (request_has(request, FIELD_EXPECT) &&
         (expect->bytes != strlen("100-continue") ||
          strncasecmp(request->head + expect->offset, "100-continue", expect->bytes) != 0)) {
@@ -255,16 +265,11 @@ static uint16_t status_of_error(struct request *request, llhttp_errno_t error, c
 enum request_progress request_parse(struct request *request, const char *head, const char *data,
                                     size_t bytes, size_t *consumed)
 {
-    bool had_head = request->has_head;
-
     request->head = head;
     llhttp_errno_t error = llhttp_execute(&request->parser, data, bytes);
     *consumed = bytes;
     if (error != HPE_OK) {
         *consumed = (size_t)(llhttp_get_error_pos(&request->parser) - data);
-    }
-    if (!had_head) {
-        request->head_bytes += (uint32_t)*consumed - (uint32_t)request->body_bytes;
     }
     if (request->is_complete && request->status == 0) {
         if (error == HPE_PAUSED) {
@@ -276,8 +281,8 @@ enum request_progress request_parse(struct request *request, const char *head, c
         request->status = status_of_error(request, error, data + bytes);
         return REQUEST_REFUSED;
     }
-    if (request->head_bytes > REQUEST_HEAD_MAX_BYTES) {
-        request->status = request->target.bytes > REQUEST_TARGET_MAX_BYTES ? 414 : 431;
+    if (!request->has_head && data + bytes - head > REQUEST_HEAD_MAX_BYTES) {
+        request->status = 431;
         return REQUEST_REFUSED;
     }
     return REQUEST_INCOMPLETE;

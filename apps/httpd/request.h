@@ -56,7 +56,7 @@ struct request {
     bool is_complete;
     bool is_keep_alive;
     uint16_t status; /* why it is refused, as an HTTP status; 0: not */
-    uint32_t head_bytes;
+    uint32_t head_bytes; /* up to the end of the last value read: all that spans refer to */
     uint64_t body_bytes;
 };
 
