@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link server. Its own queue pair is all it touches, but for the first one, which also brings
- * up the NIC, steers flows to the queues as their link servers report, and watches the link.
+ * The link server: one queue pair of the NIC, from the event loop's side. What concerns the device
+ * as a whole is in link_device.c, for the first link server.
  *
  * The NIC's interrupt only wakes the node: it masks itself when it is sent, and is unmasked before
  * sleep, when frames have been taken since.
@@ -18,12 +18,12 @@
 #include "kernel/log.h"
 #include "kernel/memory.h"
 #include "kernel/paging.h"
-#include "kernel/pci.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
 #include "kernel/timer.h"
 #include "net/configuration.h"
 #include "net/headers.h"
+#include "net/link_device.h"
 #include "net/messages.h"
 #include "net/steering.h"
 #include "net/transport_server.h"
@@ -43,8 +43,6 @@
 
 /* Frames of other nodes' TSs that wait in the transmit ring. */
 #define COPY_BUFFER_MAX 1024
-
-_Static_assert(STEERING_GROUP_COUNT == IXGBE_FDIR_GROUP_COUNT, "a filter for each group");
 
 struct copy_buffer {
     struct copy_buffer *next; /* on the free list */
@@ -70,22 +68,6 @@ static struct {
 
 static struct copy_buffer *free_copies;
 static unsigned copy_count;
-
-/* The NIC as a whole: only on the first LS. */
-static struct {
-    bool is_started;
-    struct ixgbe nic;
-    struct pci_bar bar;
-    struct ixgbe_link link;
-    enum interrupt_vector link_vector;
-    uint64_t link_interrupts_seen;
-    bool is_attached[NODE_MAX]; /* by queue */
-} device;
-
-static bool is_first(void)
-{
-    return configuration->ls[0] == self;
-}
 
 /* --- Receive --- */
 
@@ -232,55 +214,12 @@ static void transmit_frame_arrived(node_id_t from, const struct message *raw)
     }
 }
 
-/* --- The link, on the first LS --- */
-
-static void log_link(void)
-{
-    if (device.link.is_up) {
-        log_info("ls", "link is up, %u Mbit/s", device.link.megabits);
-    } else {
-        log_warning("ls", "link is down");
-    }
-}
-
-static void tell_transport_servers(void)
-{
-    struct nic_ready message = {
-        .header = {.type = NIC_READY, .length_bytes = sizeof(message)},
-        .queue_count = device.nic.queue_count,
-        .is_link_up = device.link.is_up,
-    };
-
-    memcpy(message.mac, device.nic.mac, sizeof(message.mac));
-    for (unsigned i = 0; i < configuration->ts_count; i++) {
-        message_post(configuration->ts[i], &message.header);
-    }
-}
-
-static void check_link(void)
-{
-    struct ixgbe_link link;
-
-    ixgbe_interrupt_clear_link(&device.nic); /* first: a change after the look interrupts again */
-    link = ixgbe_link_read(&device.nic);
-    if (link.is_up == device.link.is_up && link.megabits == device.link.megabits) {
-        return;
-    }
-    device.link = link;
-    log_link();
-    tell_transport_servers();
-}
-
 /* --- This LS's turn in the event loop --- */
 
 static void read_statistics(void)
 {
-    uint32_t missed = ixgbe_stats_queue_dropped(queue.registers, queue.index);
+    uint32_t missed = ixgbe_stats_queue_dropped(queue.registers, queue.index) + link_device_look();
 
-    if (device.is_started) {
-        missed += ixgbe_stats_missed(&device.nic);
-        check_link(); /* its interrupt is seen only in sleep, and a busy node does not sleep */
-    }
     counter_add(COUNTER_NIC_RX_MISSED, missed);
     queue.next_statistics_ns = dispatch_now_ns() + STATISTICS_INTERVAL_NS;
 }
@@ -326,17 +265,10 @@ static bool prepare_sleep(void *context)
     uint64_t interrupts = interrupt_count(INTERRUPT_VECTOR_NIC);
 
     (void)context;
-    /* A source that flushes after us may have sent; and another's prepare_sleep. */
+    link_device_before_sleep();
+    /* Whoever flushes after us, or prepares to sleep before us, may have sent. */
     ixgbe_tx_flush(&queue.tx);
     reclaim_while_asleep();
-    if (device.is_started) {
-        uint64_t link_interrupts = interrupt_count((uint8_t)device.link_vector);
-
-        if (link_interrupts != device.link_interrupts_seen) {
-            device.link_interrupts_seen = link_interrupts;
-            check_link();
-        }
-    }
     if (interrupts != queue.interrupts_seen) {
         counter_add(COUNTER_NIC_INTERRUPTS, interrupts - queue.interrupts_seen);
         queue.interrupts_seen = interrupts;
@@ -386,7 +318,7 @@ static void use_queue(void)
     dispatch_register_source(&source);
 }
 
-/* --- Queues of the other LSs --- */
+/* --- Start --- */
 
 static void attach_queue_arrived(node_id_t from, const struct message *raw)
 {
@@ -414,154 +346,17 @@ static void attach_queue_arrived(node_id_t from, const struct message *raw)
     message_post(from, &answer.header);
 }
 
-/* Let the NIC use this queue: for the groups whose owner its LS serves, and in its share of what no
- * filter matches. Frames of groups without a filter are forwarded in software until then. */
-static void steer_to_queue(unsigned index)
-{
-    uint8_t attached[NODE_MAX];
-    unsigned attached_count = 0;
-
-    device.is_attached[index] = true;
-    if (device.nic.queue_count == 1) {
-        return;
-    }
-    for (unsigned i = 0; i < device.nic.queue_count; i++) {
-        if (device.is_attached[i]) {
-            attached[attached_count++] = (uint8_t)i;
-        }
-    }
-    ixgbe_rss_spread(&device.nic, attached, attached_count);
-    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
-        if (steering_ls(configuration, group) == configuration->ls[index] &&
-            ixgbe_fdir_steer(&device.nic, group, index) != 0) {
-            log_warning("ls", "the NIC does not steer to queue %u: forwarding in software", index);
-            return;
-        }
-    }
-}
-
-static void queue_attached_arrived(node_id_t from, const struct message *raw)
-{
-    const struct queue_attached *message = (const struct queue_attached *)raw;
-    unsigned index = message->queue_index;
-
-    if (!device.is_started || index >= device.nic.queue_count || configuration->ls[index] != from) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return;
-    }
-    if (message->error_number == 0) {
-        steer_to_queue(index); /* otherwise its LS has said why */
-    }
-}
-
-static void attach_other_queues(void)
-{
-    struct attach_queue message = {
-        .header = {.type = ATTACH_QUEUE, .length_bytes = sizeof(message)},
-        .registers_paddr = device.bar.paddr,
-    };
-
-    for (unsigned i = 1; i < device.nic.queue_count; i++) {
-        message.queue_index = (uint16_t)i;
-        message_post(configuration->ls[i], &message.header);
-    }
-}
-
-/* --- Bringing the NIC up, on the first LS --- */
-
-static void start_interrupts(const struct pci_msix *msix)
-{
-    unsigned other = ixgbe_other_vector(device.nic.queue_count, msix->entry_count);
-
-    for (unsigned i = 0; i < device.nic.queue_count; i++) {
-        pci_msix_set_entry(msix, i, interrupt_apic_id(configuration->ls[i]), INTERRUPT_VECTOR_NIC);
-    }
-    device.link_vector = INTERRUPT_VECTOR_NIC;
-    if (other != 0) {
-        device.link_vector = INTERRUPT_VECTOR_NIC_OTHER;
-        pci_msix_set_entry(msix, other, interrupt_apic_id(self), INTERRUPT_VECTOR_NIC_OTHER);
-    }
-    ixgbe_interrupts_start(&device.nic, other);
-}
-
-/* Everything up to the point where frames come in. Whatever fails has logged why. */
-static int start_nic(const struct pci_device *pci)
-{
-    unsigned queue_count = configuration->ls_count;
-    struct pci_msix msix;
-    void *registers;
-    int result = pci_read_bar(pci, 0, &device.bar);
-
-    if (result != 0 || device.bar.bytes < IXGBE_REGISTERS_BYTES) {
-        log_error("ls", "the NIC's BAR 0 has no address, or is too small");
-        return -ENODEV;
-    }
-    pci_enable(pci);
-    registers = paging_map_device(device.bar.paddr, IXGBE_REGISTERS_BYTES);
-    if (registers == NULL) {
-        return -ENOMEM;
-    }
-    result = pci_msix_enable(pci, &msix);
-    if (result != 0) {
-        log_error("ls", "the NIC's MSI-X does not work: error %d", -result);
-        return result;
-    }
-    if (queue_count > msix.entry_count) {
-        log_warning("ls", "the NIC has interrupts for %u queues only, not for %u", msix.entry_count,
-                    queue_count);
-        queue_count = msix.entry_count;
-    }
-    result = ixgbe_start(&device.nic, registers, pci->id.device, queue_count);
-    if (result != 0) {
-        return result;
-    }
-    start_interrupts(&msix);
-    result = start_queue(registers, 0);
-    if (result != 0) {
-        return result;
-    }
-    steer_to_queue(0);
-    return ixgbe_enable_receive(&device.nic);
-}
-
-static void bring_up(void)
-{
-    const uint8_t *mac = device.nic.mac;
-    struct pci_device pci;
-
-    if (pci_find(ixgbe_ids, ixgbe_id_count, 0, &pci) != 0) {
-        log_warning("ls", "no Intel 82599 on the PCI bus: going on without a network");
-        return;
-    }
-    if (start_nic(&pci) != 0) {
-        pci_disable(&pci);
-        log_error("ls", "the 82599 at %04x:%02x:%02x.%u does not start: going on without a network",
-                  pci.address.segment, pci.address.bus, pci.address.device, pci.address.function);
-        return;
-    }
-    use_queue();
-    device.is_started = true;
-    device.link = ixgbe_link_read(&device.nic);
-    log_info("ls",
-             "82599 (8086:%04x) at %04x:%02x:%02x.%u, MAC %02x:%02x:%02x:%02x:%02x:%02x, %u %s",
-             pci.id.device, pci.address.segment, pci.address.bus, pci.address.device,
-             pci.address.function, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-             device.nic.queue_count, device.nic.queue_count == 1 ? "queue" : "queues");
-    log_link();
-    attach_other_queues();
-    tell_transport_servers();
-}
-
 void link_server_start(const struct configuration *current)
 {
     configuration = current;
     self = platform_node();
     dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame),
                               transmit_frame_arrived);
-    if (is_first()) {
-        dispatch_register_message(QUEUE_ATTACHED, sizeof(struct queue_attached),
-                                  queue_attached_arrived);
-        bring_up();
+    if (current->ls[0] == self) {
+        if (link_device_start(current, start_queue) == 0) {
+            use_queue();
+            link_device_announce();
+        }
     } else {
         dispatch_register_message(ATTACH_QUEUE, sizeof(struct attach_queue), attach_queue_arrived);
     }

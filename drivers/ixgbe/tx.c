@@ -118,10 +118,10 @@ int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
         /* The device may be waiting for the tail. */
         ixgbe_tx_flush(tx);
         (void)ixgbe_tx_reclaim(tx);
+        needs_context = key != 0 && key != tx->context_key; /* an owner may have sent meanwhile */
         if (ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)needs_context) {
             return -EAGAIN;
         }
-        needs_context = key != 0 && key != tx->context_key; /* an owner may have sent meanwhile */
     }
     if (needs_context) {
         write_context(tx, frame);

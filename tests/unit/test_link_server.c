@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/link_server.c net/steering.c net/configuration.c */
+/* sources: net/link_server.c net/link_device.c net/steering.c net/configuration.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
 /* sources: kernel/channel.c kernel/status.c kernel/dispatch.c kernel/thread.c kernel/switch.S */
@@ -7,7 +7,7 @@
 /* sources: tests/unit/fake_nic.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests net/link_server.c as the first LS of TS2LS2CM2 httpd:2, over the driver and a fake device.
+ * Tests net/link_server.c and link_device.c as the first LS of TS2LS2CM2 httpd:2, over the driver and a fake device.
  * The server lives as long as the process, so each test goes on where the one before it stopped.
  */
 #include <errno.h>
