@@ -8,13 +8,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define RSDP_V1_BYTES 20
-#define RSDP_V2_BYTES 36
-#define HEADER_BYTES 36
+#define RSDP_V1_BYTES   20
+#define RSDP_V2_BYTES   36
+#define HEADER_BYTES    36
 /* Chosen: the largest DSDTs of servers have about half a megabyte. */
 #define TABLE_MAX_BYTES (4 * MIB)
-#define TABLE_MAX 256
-#define CHUNK_BYTES 256
+#define TABLE_MAX       256
+#define CHUNK_BYTES     256
 
 struct reader {
     struct acpi *acpi;
@@ -127,7 +127,8 @@ static void for_each_entry(const struct table *table, uint32_t offset, entry_han
     while (offset < table->bytes) {
         if (!read_table(table, offset, entry, 2) || entry[1] < 2 ||
             !read_table(table, offset, entry, entry[1])) {
-            note_problem(table->reader->acpi, table->signature, "an entry has an impossible length");
+            note_problem(table->reader->acpi, table->signature,
+                         "an entry has an impossible length");
             return;
         }
         handle(table->reader->acpi, entry[0], entry, entry[1]);
@@ -145,9 +146,9 @@ enum {
     MADT_X2APIC = 9,
 };
 
-#define MADT_FIRST_ENTRY 44
+#define MADT_FIRST_ENTRY  44
 #define MADT_CORE_ENABLED 1u
-#define ISA_IRQ_SERIAL 4
+#define ISA_IRQ_SERIAL    4
 
 static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
 {
@@ -220,7 +221,7 @@ enum {
 };
 
 #define SRAT_FIRST_ENTRY 48
-#define SRAT_ENABLED 1u
+#define SRAT_ENABLED     1u
 
 static void set_domain(struct acpi *acpi, uint32_t apic_id, uint32_t domain)
 {
@@ -295,7 +296,7 @@ static void parse_mcfg(const struct table *table)
 /* --- HPET (IA-PC HPET specification 3.2.4) --- */
 
 #define GENERIC_ADDRESS_MEMORY 0
-#define GENERIC_ADDRESS_PORT 1
+#define GENERIC_ADDRESS_PORT   1
 
 static void parse_hpet(const struct table *table)
 {
@@ -310,16 +311,16 @@ static void parse_hpet(const struct table *table)
 
 /* --- FADT (ACPI 5.2.9), and \_S5 in the DSDT --- */
 
-#define FADT_V1_BYTES 116 /* up to and with the flags */
-#define FADT_RESET_BYTES 129
-#define FADT_X_DSDT_BYTES 148
+#define FADT_V1_BYTES         116 /* up to and with the flags */
+#define FADT_RESET_BYTES      129
+#define FADT_X_DSDT_BYTES     148
 #define FADT_FLAG_TIMER_32BIT (1u << 8)
-#define FADT_FLAG_RESET (1u << 10)
+#define FADT_FLAG_RESET       (1u << 10)
 
-#define AML_ZERO 0x00
-#define AML_ONE 0x01
-#define AML_NAME 0x08
-#define AML_BYTE 0x0A
+#define AML_ZERO    0x00
+#define AML_ONE     0x01
+#define AML_NAME    0x08
+#define AML_BYTE    0x0A
 #define AML_PACKAGE 0x12
 
 /* One small integer of a package; false when it is something else. Moves *position past it. */
@@ -393,6 +394,7 @@ static void parse_fadt(const struct table *table)
     uint8_t fadt[FADT_X_DSDT_BYTES] = {0};
     uint32_t bytes = table->bytes < sizeof(fadt) ? table->bytes : (uint32_t)sizeof(fadt);
     struct table dsdt;
+    paddr_t dsdt_paddr;
     uint32_t flags;
 
     if (bytes < FADT_V1_BYTES || !read_table(table, 0, fadt, bytes)) {
@@ -406,14 +408,15 @@ static void parse_fadt(const struct table *table)
     power->pm1b_control = (uint16_t)get32(fadt + 68);
     acpi->pm_timer_port = (uint16_t)get32(fadt + 76);
     acpi->pm_timer_is_32bit = (flags & FADT_FLAG_TIMER_32BIT) != 0;
-    if (bytes >= FADT_RESET_BYTES && (flags & FADT_FLAG_RESET) && fadt[116] == GENERIC_ADDRESS_PORT) {
+    if (bytes >= FADT_RESET_BYTES && (flags & FADT_FLAG_RESET) &&
+        fadt[116] == GENERIC_ADDRESS_PORT) {
         power->reset_port = (uint16_t)get64(fadt + 120);
         power->reset_value = fadt[128];
     }
 
-    /* Tables newer than version 1 name the DSDT again with 64 bits; zero there means the old field. */
-    if (open_table(table->reader, get64(fadt + 140) != 0 ? get64(fadt + 140) : get32(fadt + 40), &dsdt) &&
-        memcmp(dsdt.signature, "DSDT", 4) == 0) {
+    /* Versions above 1 name the DSDT again, with 64 bits; zero there leaves the old field valid. */
+    dsdt_paddr = get64(fadt + 140) != 0 ? get64(fadt + 140) : get32(fadt + 40);
+    if (open_table(table->reader, dsdt_paddr, &dsdt) && memcmp(dsdt.signature, "DSDT", 4) == 0) {
         scan_for_s5(&dsdt);
     }
 }
@@ -460,8 +463,8 @@ static bool open_root(const struct reader *reader, paddr_t rsdp, struct table *r
     uint8_t sum;
 
     if (!reader->read(reader->context, rsdp, bytes, RSDP_V1_BYTES) ||
-        memcmp(bytes, "RSD PTR ", 8) != 0 ||
-        !sum_bytes(reader, rsdp, RSDP_V1_BYTES, &sum) || sum != 0) {
+        memcmp(bytes, "RSD PTR ", 8) != 0 || !sum_bytes(reader, rsdp, RSDP_V1_BYTES, &sum) ||
+        sum != 0) {
         note_problem(reader->acpi, "RSDP", "not found or wrong checksum");
         return false;
     }
@@ -498,10 +501,10 @@ int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
 /* --- The RSDP of a BIOS --- */
 
 #define EBDA_SEGMENT_PADDR 0x40E
-#define EBDA_SEARCH_BYTES 1024
-#define BIOS_PADDR 0xE0000
-#define BIOS_BYTES 0x20000
-#define RSDP_ALIGNMENT 16
+#define EBDA_SEARCH_BYTES  1024
+#define BIOS_PADDR         0xE0000
+#define BIOS_BYTES         0x20000
+#define RSDP_ALIGNMENT     16
 
 static paddr_t search_rsdp(const struct reader *reader, paddr_t start, uint64_t bytes)
 {

@@ -9,6 +9,7 @@
 
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
+#include "boot/image.h"
 #include "boot/node_image.h"
 #include "boot/physical.h"
 #include "boot/reference_clock.h"
@@ -27,20 +28,15 @@
 #include "kernel/trap.h"
 #include "kernel/version.h"
 
-#define LOW_MEMORY_END MIB /* firmware's data, the trampoline */
+#define LOW_MEMORY_END          MIB /* firmware's data, the trampoline */
 #define TRAMPOLINE_SEARCH_START 0x1000
-#define TRAMPOLINE_SEARCH_END 0xA0000
+#define TRAMPOLINE_SEARCH_END   0xA0000
 /* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
-#define BOOT_PAGES_MIN_BYTES (512 * KIB)
-#define LARGE_PAGE_BYTES (2 * MIB)
-#define INIT_WAIT_US 10000u /* SDM 3A 8.4.4.1 */
+#define BOOT_PAGES_MIN_BYTES    (512 * KIB)
+#define LARGE_PAGE_BYTES        (2 * MIB)
+#define INIT_WAIT_US            10000u /* SDM 3A 8.4.4.1 */
 /* Channels get at most this part of memory, so that many nodes on a small machine still fit. */
 #define CHANNEL_MEMORY_FRACTION 16
-
-extern const char boot_pml4[];
-extern const char archive_start[];
-extern const char archive_end[];
-extern const char loaded_end[];
 
 _Noreturn void node_enter(paddr_t root, uintptr_t stack_top);
 
@@ -59,11 +55,6 @@ static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static unsigned share_range_counts[NODE_MAX];
 static struct node_info plans[NODE_MAX];
 static uintptr_t stack_tops[NODE_MAX];
-
-static paddr_t boot_paddr(const void *vaddr)
-{
-    return (uintptr_t)vaddr - IMAGE_OFFSET;
-}
 
 /* --- Memory --- */
 
@@ -96,7 +87,7 @@ static void collect_free_memory(const struct boot_info *info)
         }
     }
     physical_reserve((struct memory_range){0, LOW_MEMORY_END});
-    physical_reserve((struct memory_range){IMAGE_PADDR, boot_paddr(loaded_end) - IMAGE_PADDR});
+    physical_reserve((struct memory_range){IMAGE_PADDR, image_paddr(loaded_end) - IMAGE_PADDR});
     for (unsigned i = 0; i < info->module_count; i++) {
         physical_reserve((struct memory_range){info->modules[i].paddr, info->modules[i].bytes});
     }
@@ -106,8 +97,8 @@ static void collect_free_memory(const struct boot_info *info)
 /* Give boot's own page allocator enough for the tables of the direct map above 4 GiB. */
 static void start_boot_pages(void)
 {
-    uint64_t bytes = BOOT_PAGES_MIN_BYTES +
-                     physical_free_bytes() / LARGE_PAGE_BYTES * 2 * sizeof(uint64_t);
+    uint64_t bytes =
+        BOOT_PAGES_MIN_BYTES + physical_free_bytes() / LARGE_PAGE_BYTES * 2 * sizeof(uint64_t);
 
     bytes = ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
     paddr_t paddr = physical_allocate(bytes, BOOT_MAPPED_BYTES);
@@ -124,7 +115,7 @@ static void start_boot_services(const struct boot_info *info)
 
     trap_initialise();
     node_info.node_count = 1;
-    node_info.page_table_root = boot_paddr(boot_pml4);
+    node_info.page_table_root = image_paddr(boot_pml4);
     memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));
     start_boot_pages();
     status = pages_allocate(sizeof(*status) / PAGE_BYTES);
@@ -190,8 +181,7 @@ static void read_tables(const struct boot_info *info)
     }
     node_info.machine = acpi.machine;
     if (node_info.machine.lapic_paddr == 0) {
-        node_info.machine.lapic_paddr =
-            cpu_read_msr(MSR_APIC_BASE) & BITS(51, 12);
+        node_info.machine.lapic_paddr = cpu_read_msr(MSR_APIC_BASE) & BITS(51, 12);
     }
 }
 
@@ -207,7 +197,7 @@ static void start_own_lapic(void)
 }
 
 /* Call every core that the MADT lists, and measure the clocks while they reset. */
-static void find_cores(void)
+static void find_cores(const struct boot_info *info)
 {
     uint32_t apic_ids[NODE_MAX];
     uint32_t domains[NODE_MAX];
@@ -229,11 +219,11 @@ static void find_cores(void)
         }
     }
     if (count > 0) {
-        start_node_prepare(trampoline_paddr, boot_paddr(boot_pml4), apic_ids, count);
+        start_node_prepare(trampoline_paddr, image_paddr(boot_pml4), apic_ids, count);
         start_node_reset();
     }
     reference_clock_finish(&node_info.clock);
-    log_info("boot", "Talus %s, %s", talus_version, "started by PVH");
+    log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
     if (count > 0) {
         start_node_call(is_present);
         start_node_reset();
@@ -292,7 +282,8 @@ static void collect_modules(const struct boot_info *info)
         }
         add_module(module->name, paddr, module->bytes);
     }
-    add_module("builtin.tar", boot_paddr(archive_start), (uint64_t)(archive_end - archive_start));
+    add_module("builtin.tar", image_paddr(archive_start),
+               bytes_between(archive_start, archive_end));
 }
 
 /* As many nodes as there are cores, unless memory is too small for so many. */
@@ -390,8 +381,7 @@ static void start_nodes(const struct shared_memory *shared)
 static void log_machine(const struct boot_info *info)
 {
     for (unsigned i = 0; i < acpi.problem_count; i++) {
-        log_warning("boot", "ACPI table %s: %s", acpi.problems[i].signature,
-                    acpi.problems[i].text);
+        log_warning("boot", "ACPI table %s: %s", acpi.problems[i].signature, acpi.problems[i].text);
     }
     if (info->dropped_range_count > 0 || info->dropped_module_count > 0 ||
         info->is_command_line_cut) {
@@ -421,7 +411,7 @@ _Noreturn void boot_main(struct boot_info *info)
     start_own_lapic();
     ioapic_mask_all();
     reference_clock_start(&acpi);
-    find_cores();
+    find_cores(info);
     uint64_t reset_us = reference_clock_now_us();
 
     log_machine(info);

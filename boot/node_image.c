@@ -8,19 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "boot/image.h"
 #include "kernel/layout.h"
 #include "kernel/node.h"
 #include "kernel/paging.h"
 #include "kernel/status.h"
-
-/* From kernel.ld. */
-extern const char image_start[];
-extern const char text_end[];
-extern const char rodata_start[];
-extern const char data_start[];
-extern const char data_end[];
-extern const char image_end[];
-extern const char pristine_data_start[];
 
 static void *at(paddr_t paddr)
 {
@@ -65,15 +57,15 @@ static int copy_image(struct node_info *info)
 {
     uint8_t *copy;
 
-    info->image_paddr = take_pages(info, (uint64_t)(image_end - image_start));
+    info->image_paddr = take_pages(info, bytes_between(image_start, image_end));
     if (info->image_paddr == 0) {
         return -ENOMEM;
     }
     copy = at(info->image_paddr);
-    memcpy(copy, image_start, (size_t)(data_start - image_start));
-    memcpy(copy + (data_start - image_start), pristine_data_start,
-           (size_t)(data_end - data_start));
-    memset(copy + (data_end - image_start), 0, (size_t)(image_end - data_end));
+    memcpy(copy, image_start, bytes_between(image_start, data_start));
+    memcpy(copy + bytes_between(image_start, data_start), pristine_data_start,
+           bytes_between(data_start, data_end));
+    memset(copy + bytes_between(image_start, data_end), 0, bytes_between(data_end, image_end));
     return 0;
 }
 
@@ -81,8 +73,8 @@ static int map_image_part(struct address_space *space, const struct node_info *i
                           const char *start, const char *end, unsigned flags)
 {
     return paging_map(space, (uintptr_t)start,
-                      info->image_paddr + (uint64_t)(start - image_start),
-                      pages_of((uint64_t)(end - start)), flags);
+                      info->image_paddr + bytes_between(image_start, start),
+                      pages_of(bytes_between(start, end)), flags);
 }
 
 static int map_image(struct address_space *space, const struct node_info *info)
@@ -203,7 +195,7 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
         (error = map_first_stack(&space, info, stack_top)) != 0) {
         return error;
     }
-    memcpy(at(info->image_paddr + (uint64_t)((const char *)&node_info - image_start)), info,
+    memcpy(at(info->image_paddr + bytes_between(image_start, (const char *)&node_info)), info,
            sizeof(*info));
     return 0;
 }

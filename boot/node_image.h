@@ -10,8 +10,8 @@ struct node_info;
 
 /* Memory that nodes share, one writer a page. */
 struct shared_memory {
-    paddr_t status_pages;   /* node_count of them */
-    paddr_t channel_rings;  /* as node_ring_offset() lays them out; 0 for a single node */
+    paddr_t status_pages;  /* node_count of them */
+    paddr_t channel_rings; /* as node_ring_offset() lays them out; 0 for a single node */
 };
 
 /* Least memory with which a node can be built and start. */

@@ -9,9 +9,9 @@
 #include "boot/boot_info.h"
 
 /* Each reservation may cut one range in two. */
-#define FREE_MAX (2 * BOOT_RANGE_MAX)
+#define FREE_MAX                (2 * BOOT_RANGE_MAX)
 /* Shares start on these where they are large enough for it to waste little: with large pages. */
-#define SHARE_ALIGNMENT_BYTES (2 * MIB)
+#define SHARE_ALIGNMENT_BYTES   (2 * MIB)
 #define SHARE_ALIGNED_MIN_BYTES (16 * MIB)
 
 struct free_range {

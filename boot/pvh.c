@@ -8,7 +8,7 @@
 #include "kernel/layout.h"
 
 #define START_INFO_MAGIC 0x336EC578
-#define E820_USABLE 1
+#define E820_USABLE      1
 
 struct start_info {
     uint32_t magic;

@@ -15,24 +15,24 @@
 /* Chosen: a reading is known to well under a microsecond, so ten milliseconds give the rate to
  * better than 1 in 10,000, and they pass while the other cores wait after INIT anyway. */
 #define MEASURE_MIN_US 10000u
-#define SAMPLE_TRIES 5
+#define SAMPLE_TRIES   5
 
-#define HPET_CAPABILITIES 0x000
-#define HPET_PERIOD_FS 0x004
-#define   PERIOD_FS_MAX 100000000u /* IA-PC HPET 2.3.4 */
+#define HPET_CAPABILITIES  0x000
+#define HPET_PERIOD_FS     0x004
+#define PERIOD_FS_MAX      100000000u /* IA-PC HPET 2.3.4 */
 #define HPET_CONFIGURATION 0x010
-#define   HPET_ENABLE BIT(0)
-#define HPET_COUNTER 0x0F0
-#define HPET_BYTES 0x400
-#define FS_PER_S 1000000000000000ull
+#define HPET_ENABLE        BIT(0)
+#define HPET_COUNTER       0x0F0
+#define HPET_BYTES         0x400
+#define FS_PER_S           1000000000000000ull
 
 #define PM_TIMER_HZ 3579545u
 
-#define PIT_HZ 1193182u
-#define PIT_CHANNEL_0 0x40
-#define PIT_COMMAND 0x43
-#define   PIT_LATCH_0 0x00
-#define   PIT_MODE_2_BOTH_BYTES 0x34
+#define PIT_HZ                1193182u
+#define PIT_CHANNEL_0         0x40
+#define PIT_COMMAND           0x43
+#define PIT_LATCH_0           0x00
+#define PIT_MODE_2_BOTH_BYTES 0x34
 
 static struct {
     const char *name;
@@ -203,27 +203,26 @@ void reference_clock_finish(struct clock *clock)
     clock->tsc_hz = cpu_multiply_divide(tsc_count, counter.hz, ticks);
     clock->lapic_timer_hz =
         cpu_multiply_divide(first.lapic_remaining - last.lapic_remaining, counter.hz, ticks);
-    clock->ns_per_tick =
-        cpu_multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, clock->tsc_hz);
+    clock->ns_per_tick = cpu_multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, clock->tsc_hz);
     clock->has_tsc_deadline = (cpu_id(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
     clock->boot_epoch_s = reference_clock_epoch_s();
 }
 
 /* --- The battery-backed clock (MC146818A) --- */
 
-#define CMOS_INDEX 0x70
-#define   CMOS_NMI_OFF 0x80
-#define CMOS_DATA 0x71
-#define CMOS_STATUS_A 0x0A
-#define   STATUS_A_UPDATING BIT(7)
-#define CMOS_STATUS_B 0x0B
-#define   STATUS_B_24_HOURS BIT(1)
-#define   STATUS_B_BINARY BIT(2)
-#define HOUR_PM 0x80
+#define CMOS_INDEX        0x70
+#define CMOS_NMI_OFF      0x80
+#define CMOS_DATA         0x71
+#define CMOS_STATUS_A     0x0A
+#define STATUS_A_UPDATING BIT(7)
+#define CMOS_STATUS_B     0x0B
+#define STATUS_B_24_HOURS BIT(1)
+#define STATUS_B_BINARY   BIT(2)
+#define HOUR_PM           0x80
 /* Chosen: an update takes 2 ms, a read a few microseconds; and a clock that never shows the same
  * twice is broken. */
-#define CMOS_POLL_MAX 10000u
-#define CMOS_TRIES 10u
+#define CMOS_POLL_MAX     10000u
+#define CMOS_TRIES        10u
 
 static const uint8_t date_registers[] = {0x00, 0x02, 0x04, 0x07, 0x08, 0x09};
 enum date_field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, DATE_FIELD_COUNT };

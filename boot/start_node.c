@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "boot/image.h"
 #include "boot/reference_clock.h"
 #include "kernel/cpu.h"
 #include "kernel/lapic.h"
@@ -15,7 +16,7 @@
 #include "kernel/mmio.h"
 
 /* SDM 3A 8.4.4.1: a second SIPI 200 us after the first, for cores that missed it. */
-#define SECOND_CALL_US 200u
+#define SECOND_CALL_US    200u
 /* Chosen: a core answers within microseconds; an emulator whose host is loaded may take long to run
  * one of many vCPUs. Waited only when a core that firmware calls usable does not answer. */
 #define ANSWER_TIMEOUT_US 1000000u
@@ -34,7 +35,7 @@ static unsigned core_count;
 
 static size_t offset_of(const char *symbol)
 {
-    return (size_t)(symbol - trampoline_start);
+    return bytes_between(trampoline_start, symbol);
 }
 
 static size_t core_offset(unsigned index, size_t field)

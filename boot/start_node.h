@@ -8,13 +8,13 @@
 
 /* The table behind the trampoline's code, shared with trampoline.S. */
 #define START_CORE_APIC_ID 0
-#define START_CORE_STATE 4
-#define START_CORE_ROOT 8
-#define START_CORE_STACK 16
-#define START_CORE_BYTES 24
-#define START_CORE_MAX 64
+#define START_CORE_STATE   4
+#define START_CORE_ROOT    8
+#define START_CORE_STACK   16
+#define START_CORE_BYTES   24
+#define START_CORE_MAX     64
 
-#define START_CORE_CALLED 0
+#define START_CORE_CALLED  0
 #define START_CORE_PRESENT 1
 #define START_CORE_ENTERED 2
 
@@ -26,7 +26,8 @@
 void start_node_prepare(paddr_t page, paddr_t boot_root, const uint32_t *apic_ids, unsigned count);
 /* Reset all of them. Ten milliseconds later at the earliest: start_node_call(). */
 void start_node_reset(void);
-/* Call all of them. Returns when all have answered, or after a while; is_present[i] says who has. */
+/* Call all of them. Returns when all have answered, or after a while; is_present[i] says who has.
+ */
 void start_node_call(bool *is_present);
 /* Send core `index` into its node. It has been called and reset again. */
 void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top);

@@ -7,21 +7,21 @@
 #include "kernel/base.h"
 #include "kernel/bits.h"
 
-#define MSR_APIC_BASE 0x1B
-#define   APIC_BASE_X2APIC BIT(10)
-#define   APIC_BASE_ENABLE BIT(11)
-#define MSR_PAT 0x277
-#define MSR_TSC_DEADLINE 0x6E0
-#define MSR_X2APIC_FIRST 0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
-#define MSR_EFER 0xC0000080
-#define   EFER_LONG_MODE_ENABLE BIT(8)
-#define   EFER_NO_EXECUTE_ENABLE BIT(11)
+#define MSR_APIC_BASE          0x1B
+#define APIC_BASE_X2APIC       BIT(10)
+#define APIC_BASE_ENABLE       BIT(11)
+#define MSR_PAT                0x277
+#define MSR_TSC_DEADLINE       0x6E0
+#define MSR_X2APIC_FIRST       0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
+#define MSR_EFER               0xC0000080
+#define EFER_LONG_MODE_ENABLE  BIT(8)
+#define EFER_NO_EXECUTE_ENABLE BIT(11)
 
 #define CR0_WRITE_PROTECT BIT(16)
 
-#define CPUID_1_ECX_X2APIC BIT(21)
-#define CPUID_1_ECX_TSC_DEADLINE BIT(24)
-#define CPUID_1_ECX_RDRAND BIT(30)
+#define CPUID_1_ECX_X2APIC            BIT(21)
+#define CPUID_1_ECX_TSC_DEADLINE      BIT(24)
+#define CPUID_1_ECX_RDRAND            BIT(30)
 #define CPUID_80000001_EDX_1GIB_PAGES BIT(26)
 
 struct cpuid {
@@ -49,7 +49,9 @@ static inline uint64_t cpu_read_msr(uint32_t msr)
 
 static inline void cpu_write_msr(uint32_t msr, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
 }
 

@@ -10,16 +10,16 @@
 #include "kernel/node.h"
 #include "kernel/paging.h"
 
-#define IOAPIC_INDEX 0x00
+#define IOAPIC_INDEX  0x00
 #define IOAPIC_WINDOW 0x10
 
-#define REGISTER_VERSION 0x01
-#define   VERSION_LAST_LINE BITS(23, 16)
-#define REGISTER_LINE(n) (0x10 + 2 * (n))
-#define   LINE_ACTIVE_LOW BIT(13)
-#define   LINE_LEVEL BIT(15)
-#define   LINE_MASKED BIT(16)
-#define   LINE_HIGH_DESTINATION BITS(31, 24)
+#define REGISTER_VERSION      0x01
+#define VERSION_LAST_LINE     BITS(23, 16)
+#define REGISTER_LINE(n)      (0x10 + 2 * (n))
+#define LINE_ACTIVE_LOW       BIT(13)
+#define LINE_LEVEL            BIT(15)
+#define LINE_MASKED           BIT(16)
+#define LINE_HIGH_DESTINATION BITS(31, 24)
 
 #define DESTINATION_MAX 0xFEu /* 0xFF: all cores */
 

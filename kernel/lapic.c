@@ -9,28 +9,28 @@
 #include "kernel/interrupt.h"
 #include "kernel/mmio.h"
 
-#define LAPIC_ID 0x020
-#define LAPIC_TPR 0x080
-#define LAPIC_EOI 0x0B0
-#define LAPIC_SVR 0x0F0
-#define   SVR_ENABLE BIT(8)
-#define LAPIC_ESR 0x280
-#define LAPIC_ICR 0x300
-#define   ICR_INIT 0x500
-#define   ICR_STARTUP 0x600
-#define   ICR_PENDING BIT(12)
-#define   ICR_ASSERT BIT(14)
-#define LAPIC_ICR_HIGH 0x310
-#define LAPIC_LVT_TIMER 0x320
-#define   LVT_MASKED BIT(16)
-#define   LVT_TIMER_DEADLINE BIT(18)
-#define LAPIC_LVT_LINT0 0x350
-#define LAPIC_LVT_LINT1 0x360
-#define LAPIC_LVT_ERROR 0x370
+#define LAPIC_ID            0x020
+#define LAPIC_TPR           0x080
+#define LAPIC_EOI           0x0B0
+#define LAPIC_SVR           0x0F0
+#define SVR_ENABLE          BIT(8)
+#define LAPIC_ESR           0x280
+#define LAPIC_ICR           0x300
+#define ICR_INIT            0x500
+#define ICR_STARTUP         0x600
+#define ICR_PENDING         BIT(12)
+#define ICR_ASSERT          BIT(14)
+#define LAPIC_ICR_HIGH      0x310
+#define LAPIC_LVT_TIMER     0x320
+#define LVT_MASKED          BIT(16)
+#define LVT_TIMER_DEADLINE  BIT(18)
+#define LAPIC_LVT_LINT0     0x350
+#define LAPIC_LVT_LINT1     0x360
+#define LAPIC_LVT_ERROR     0x370
 #define LAPIC_TIMER_INITIAL 0x380
 #define LAPIC_TIMER_CURRENT 0x390
-#define LAPIC_TIMER_DIVIDE 0x3E0
-#define   DIVIDE_BY_16 0x3
+#define LAPIC_TIMER_DIVIDE  0x3E0
+#define DIVIDE_BY_16        0x3
 
 _Static_assert(LAPIC_TIMER_DIVISOR == 16, "DIVIDE_BY_16 is what lapic_initialise() writes");
 

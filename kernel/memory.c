@@ -12,22 +12,23 @@
 #include "kernel/pages.h"
 #include "kernel/platform.h"
 
-#define CHUNK_ORDER 4u
-#define CHUNK_PAGES (1u << CHUNK_ORDER)
-#define CHUNK_BYTES (CHUNK_PAGES * (size_t)PAGE_BYTES)
-#define HEADER_BYTES 64u
+#define CHUNK_ORDER      4u
+#define CHUNK_PAGES      (1u << CHUNK_ORDER)
+#define CHUNK_BYTES      (CHUNK_PAGES * (size_t)PAGE_BYTES)
+#define HEADER_BYTES     64u
 #define CACHE_LINE_BYTES 64u
 
 /* Classes: 16, 32, 48; multiples of 64 up to 512; then four to each doubling, up to 16 KiB, where
- * three fit a chunk. At most a quarter of a block is wasted, and of the largest a tenth of a chunk. */
-#define TINY_CLASS_COUNT 3u
-#define LINE_CLASS_COUNT 8u
+ * three fit a chunk. At most a quarter of a block is wasted, and of the largest a tenth of a chunk.
+ */
+#define TINY_CLASS_COUNT     3u
+#define LINE_CLASS_COUNT     8u
 #define LINE_CLASS_MAX_BYTES 512u
-#define CLASS_COUNT (TINY_CLASS_COUNT + LINE_CLASS_COUNT + 4 * 5)
-#define CLASS_MAX_BYTES (16 * KIB)
+#define CLASS_COUNT          (TINY_CLASS_COUNT + LINE_CLASS_COUNT + 4 * 5)
+#define CLASS_MAX_BYTES      (16 * KIB)
 
 #define CHUNK_MAGIC 0x4B4E4843u /* "CHNK" */
-#define RUN_MAGIC 0x534E5552u   /* "RUNS" */
+#define RUN_MAGIC   0x534E5552u /* "RUNS" */
 
 struct free_block {
     struct free_block *next;

@@ -14,18 +14,18 @@
 #include <stdint.h>
 
 #ifdef MMIO_FAKE
-#define MMIO_ACCESS(bits)                                                    \
-    uint##bits##_t mmio_read##bits(const void *base, size_t offset);         \
+#define MMIO_ACCESS(bits)                                                                          \
+    uint##bits##_t mmio_read##bits(const void *base, size_t offset);                               \
     void mmio_write##bits(void *base, size_t offset, uint##bits##_t value);
 #else
-#define MMIO_ACCESS(bits)                                                              \
-    static inline uint##bits##_t mmio_read##bits(const void *base, size_t offset)      \
-    {                                                                                  \
-        return *(const volatile uint##bits##_t *)((const uint8_t *)base + offset);     \
-    }                                                                                  \
-    static inline void mmio_write##bits(void *base, size_t offset, uint##bits##_t value) \
-    {                                                                                  \
-        *(volatile uint##bits##_t *)((uint8_t *)base + offset) = value;                \
+#define MMIO_ACCESS(bits)                                                                          \
+    static inline uint##bits##_t mmio_read##bits(const void *base, size_t offset)                  \
+    {                                                                                              \
+        return *(const volatile uint##bits##_t *)((const uint8_t *)base + offset);                 \
+    }                                                                                              \
+    static inline void mmio_write##bits(void *base, size_t offset, uint##bits##_t value)           \
+    {                                                                                              \
+        *(volatile uint##bits##_t *)((uint8_t *)base + offset) = value;                            \
     }
 #endif
 

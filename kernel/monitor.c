@@ -16,12 +16,12 @@
 #include "kernel/power.h"
 #include "kernel/status.h"
 
-#define LINE_BYTES 80
-#define KEY_END 0x04 /* Ctrl-D */
+#define LINE_BYTES    80
+#define KEY_END       0x04 /* Ctrl-D */
 #define KEY_BACKSPACE 0x08
-#define KEY_DELETE 0x7F
+#define KEY_DELETE    0x7F
 /* Chosen: time for the others to wake and take STOP_NODE from their channel. */
-#define STOP_WAIT_NS (5 * NS_PER_MS)
+#define STOP_WAIT_NS  (5 * NS_PER_MS)
 
 static char line[LINE_BYTES];
 static size_t line_length;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node is told at its start. boot/ writes it into the node's private copy of the image before
- * the node runs; afterwards it is constant. Everything that the node knows of the machine and of its
- * place in it comes from here.
+ * What a node is told at its start. boot/ writes it into the node's private copy of the image
+ * before the node runs; afterwards it is constant. Everything that the node knows of the machine
+ * and of its place in it comes from here.
  */
 #pragma once
 
 #include "kernel/base.h"
 #include "kernel/limits.h"
 
-#define NODE_RANGE_MAX 8
-#define IOAPIC_MAX 8
-#define ECAM_MAX 8
-#define MODULE_MAX 4
+#define NODE_RANGE_MAX    8
+#define IOAPIC_MAX        8
+#define ECAM_MAX          8
+#define MODULE_MAX        4
 #define MODULE_NAME_BYTES 32
 
 struct memory_range {
@@ -65,9 +65,9 @@ struct machine {
 
 struct clock {
     uint64_t tsc_hz;
-    uint64_t tsc_at_zero;      /* the same on all nodes: platform_now_ns() is 0 there */
-    uint64_t ns_per_tick;      /* fixed point, CLOCK_FRACTION_BITS behind the point */
-    uint64_t lapic_timer_hz;   /* after the division that lapic.c sets */
+    uint64_t tsc_at_zero;    /* the same on all nodes: platform_now_ns() is 0 there */
+    uint64_t ns_per_tick;    /* fixed point, CLOCK_FRACTION_BITS behind the point */
+    uint64_t lapic_timer_hz; /* after the division that lapic.c sets */
     uint64_t boot_epoch_s;
     bool has_tsc_deadline;
 };
@@ -88,11 +88,11 @@ struct node_info {
     bool has_x2apic;
 
     paddr_t page_table_root;
-    paddr_t image_paddr;       /* of this node's copy */
-    uint64_t memory_bytes;     /* its whole share */
-    unsigned range_count;      /* what of its memory is free at its start */
+    paddr_t image_paddr;   /* of this node's copy */
+    uint64_t memory_bytes; /* its whole share */
+    unsigned range_count;  /* what of its memory is free at its start */
     struct memory_range ranges[NODE_RANGE_MAX];
-    uintptr_t stacks_end;      /* next free address among the stacks */
+    uintptr_t stacks_end; /* next free address among the stacks */
 
     uint64_t channel_ring_bytes;
     unsigned module_count;

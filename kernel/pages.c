@@ -13,7 +13,7 @@
 #include "kernel/platform.h"
 
 /* Blocks up to 1 GiB: the longest run that can be had. */
-#define ORDER_COUNT 19u
+#define ORDER_COUNT   19u
 #define BOOK_NOT_FREE 0xFF /* in use, or inside a free block */
 
 struct free_block {

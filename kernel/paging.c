@@ -14,19 +14,19 @@
 #include "kernel/node.h"
 #include "kernel/pages.h"
 
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITE BIT(1)
+#define PTE_PRESENT       BIT(0)
+#define PTE_WRITE         BIT(1)
 #define PTE_WRITE_THROUGH BIT(3)
 #define PTE_CACHE_DISABLE BIT(4)
 /* Set by us as the core would: a fault-free first use writes nothing to the table. */
-#define PTE_ACCESSED BIT(5)
-#define PTE_DIRTY BIT(6)
-#define PTE_LARGE BIT(7)
-#define PTE_NO_EXECUTE BIT(63)
-#define PTE_ADDRESS BITS(51, 12)
+#define PTE_ACCESSED      BIT(5)
+#define PTE_DIRTY         BIT(6)
+#define PTE_LARGE         BIT(7)
+#define PTE_NO_EXECUTE    BIT(63)
+#define PTE_ADDRESS       BITS(51, 12)
 
-#define LEVEL_TOP 3u /* PML4; 0 is the page table */
-#define ENTRY_COUNT 512u
+#define LEVEL_TOP        3u /* PML4; 0 is the page table */
+#define ENTRY_COUNT      512u
 #define LARGE_PAGE_BYTES (2 * MIB)
 
 static struct address_space own_space;
@@ -72,8 +72,8 @@ static unsigned leaf_level(uintptr_t vaddr, paddr_t paddr, uint64_t bytes, unsig
 {
     unsigned level = largest;
 
-    while (level > 0 && (((vaddr | paddr) & (level_bytes(level) - 1)) != 0 ||
-                         bytes < level_bytes(level))) {
+    while (level > 0 &&
+           (((vaddr | paddr) & (level_bytes(level) - 1)) != 0 || bytes < level_bytes(level))) {
         level--;
     }
     return level;

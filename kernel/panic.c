@@ -23,15 +23,33 @@
 #include "kernel/thread.h"
 #include "kernel/trap.h"
 
-#define BACKTRACE_MAX 32
+#define BACKTRACE_MAX     32
 #define VECTOR_PAGE_FAULT 14
-#define VECTOR_COUNT 32
+#define VECTOR_COUNT      32
 
 static const char *const exception_names[VECTOR_COUNT] = {
-    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
-    "no coprocessor", "double fault", NULL, "invalid TSS", "segment not present", "stack fault",
-    "general protection", "page fault", NULL, "x87 error", "alignment check", "machine check",
-    "SIMD error", "virtualization", "control protection",
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range",
+    "invalid opcode",
+    "no coprocessor",
+    "double fault",
+    NULL,
+    "invalid TSS",
+    "segment not present",
+    "stack fault",
+    "general protection",
+    "page fault",
+    NULL,
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+    "virtualization",
+    "control protection",
 };
 
 /* 0: working; then how deep in failing. */

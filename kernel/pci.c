@@ -14,62 +14,62 @@
 #include "kernel/node.h"
 #include "kernel/paging.h"
 
-#define ADDRESS_PORT 0xCF8
-#define   ADDRESS_ENABLE BIT(31)
-#define DATA_PORT 0xCFC
+#define ADDRESS_PORT     0xCF8
+#define ADDRESS_ENABLE   BIT(31)
+#define DATA_PORT        0xCFC
 #define PORT_SPACE_BYTES 256u
 #define ECAM_SPACE_BYTES 4096u
 
-#define PCI_VENDOR 0x00
-#define   VENDOR_NONE 0xFFFF
-#define PCI_DEVICE 0x02
-#define PCI_COMMAND 0x04
-#define   COMMAND_MEMORY BIT(1)
-#define   COMMAND_BUS_MASTER BIT(2)
-#define   COMMAND_INTX_OFF BIT(10)
-#define PCI_STATUS 0x06
-#define   STATUS_CAPABILITIES BIT(4)
-#define PCI_REVISION 0x08
-#define PCI_HEADER_TYPE 0x0E
-#define   HEADER_TYPE BITS(6, 0)
-#define   HEADER_BRIDGE 1
-#define   HEADER_MULTIFUNCTION BIT(7)
-#define PCI_BAR(n) (0x10 + 4 * (n))
-#define   BAR_IO BIT(0)
-#define   BAR_TYPE BITS(2, 1)
-#define   BAR_TYPE_64BIT 2
-#define   BAR_PREFETCHABLE BIT(3)
-#define   BAR_ADDRESS BITS(31, 4)
-#define PCI_SECONDARY_BUS 0x19
-#define PCI_CAPABILITIES 0x34
+#define PCI_VENDOR           0x00
+#define VENDOR_NONE          0xFFFF
+#define PCI_DEVICE           0x02
+#define PCI_COMMAND          0x04
+#define COMMAND_MEMORY       BIT(1)
+#define COMMAND_BUS_MASTER   BIT(2)
+#define COMMAND_INTX_OFF     BIT(10)
+#define PCI_STATUS           0x06
+#define STATUS_CAPABILITIES  BIT(4)
+#define PCI_REVISION         0x08
+#define PCI_HEADER_TYPE      0x0E
+#define HEADER_TYPE          BITS(6, 0)
+#define HEADER_BRIDGE        1
+#define HEADER_MULTIFUNCTION BIT(7)
+#define PCI_BAR(n)           (0x10 + 4 * (n))
+#define BAR_IO               BIT(0)
+#define BAR_TYPE             BITS(2, 1)
+#define BAR_TYPE_64BIT       2
+#define BAR_PREFETCHABLE     BIT(3)
+#define BAR_ADDRESS          BITS(31, 4)
+#define PCI_SECONDARY_BUS    0x19
+#define PCI_CAPABILITIES     0x34
 
 #define CAPABILITY_MSIX 0x11
-#define CAPABILITY_MAX 48 /* as many as fit 256 bytes */
+#define CAPABILITY_MAX  48 /* as many as fit 256 bytes */
 
-#define MSIX_CONTROL 0x02
-#define   MSIX_TABLE_SIZE BITS(10, 0)
-#define   MSIX_FUNCTION_MASK BIT(14)
-#define   MSIX_ENABLE BIT(15)
-#define MSIX_TABLE 0x04
-#define   MSIX_TABLE_BAR BITS(2, 0)
-#define   MSIX_TABLE_OFFSET BITS(31, 3)
-#define MSIX_ENTRY_BYTES 16
-#define MSIX_ENTRY_ADDRESS_LOW 0
+#define MSIX_CONTROL            0x02
+#define MSIX_TABLE_SIZE         BITS(10, 0)
+#define MSIX_FUNCTION_MASK      BIT(14)
+#define MSIX_ENABLE             BIT(15)
+#define MSIX_TABLE              0x04
+#define MSIX_TABLE_BAR          BITS(2, 0)
+#define MSIX_TABLE_OFFSET       BITS(31, 3)
+#define MSIX_ENTRY_BYTES        16
+#define MSIX_ENTRY_ADDRESS_LOW  0
 #define MSIX_ENTRY_ADDRESS_HIGH 4
-#define MSIX_ENTRY_DATA 8
-#define MSIX_ENTRY_CONTROL 12
-#define   MSIX_ENTRY_MASKED BIT(0)
+#define MSIX_ENTRY_DATA         8
+#define MSIX_ENTRY_CONTROL      12
+#define MSIX_ENTRY_MASKED       BIT(0)
 
 /* A message to a local APIC (SDM 3A 10.11): the destination in bits 19:12; the vector as data, edge
  * triggered, fixed delivery. */
-#define MESSAGE_ADDRESS 0xFEE00000u
-#define MESSAGE_DESTINATION BITS(19, 12)
+#define MESSAGE_ADDRESS         0xFEE00000u
+#define MESSAGE_DESTINATION     BITS(19, 12)
 #define MESSAGE_DESTINATION_MAX 0xFEu
 
-#define BUS_MAX 256
-#define DEVICE_MAX 32
+#define BUS_MAX      256
+#define DEVICE_MAX   32
 #define FUNCTION_MAX 8
-#define BAR_COUNT 6
+#define BAR_COUNT    6
 
 /* --- Access --- */
 
@@ -102,29 +102,29 @@ static bool select_register(const struct pci_address *address, unsigned offset)
     return true;
 }
 
-#define CONFIGURATION_ACCESS(bits)                                                              \
-    uint##bits##_t pci_read##bits(const struct pci_device *device, unsigned offset)             \
-    {                                                                                           \
-        void *window = ecam_window(&device->address);                                           \
-                                                                                                \
-        if (window != NULL) {                                                                   \
-            return mmio_read##bits(window, offset);                                             \
-        }                                                                                       \
-        if (!select_register(&device->address, offset)) {                                       \
-            return (uint##bits##_t)~0u;                                                         \
-        }                                                                                       \
-        return port_read##bits((uint16_t)(DATA_PORT + (offset & 3)));                           \
-    }                                                                                           \
-                                                                                                \
-    void pci_write##bits(const struct pci_device *device, unsigned offset, uint##bits##_t value) \
-    {                                                                                           \
-        void *window = ecam_window(&device->address);                                           \
-                                                                                                \
-        if (window != NULL) {                                                                   \
-            mmio_write##bits(window, offset, value);                                            \
-        } else if (select_register(&device->address, offset)) {                                 \
-            port_write##bits((uint16_t)(DATA_PORT + (offset & 3)), value);                      \
-        }                                                                                       \
+#define CONFIGURATION_ACCESS(bits)                                                                 \
+    uint##bits##_t pci_read##bits(const struct pci_device *device, unsigned offset)                \
+    {                                                                                              \
+        void *window = ecam_window(&device->address);                                              \
+                                                                                                   \
+        if (window != NULL) {                                                                      \
+            return mmio_read##bits(window, offset);                                                \
+        }                                                                                          \
+        if (!select_register(&device->address, offset)) {                                          \
+            return (uint##bits##_t) ~0u;                                                           \
+        }                                                                                          \
+        return port_read##bits((uint16_t)(DATA_PORT + (offset & 3)));                              \
+    }                                                                                              \
+                                                                                                   \
+    void pci_write##bits(const struct pci_device *device, unsigned offset, uint##bits##_t value)   \
+    {                                                                                              \
+        void *window = ecam_window(&device->address);                                              \
+                                                                                                   \
+        if (window != NULL) {                                                                      \
+            mmio_write##bits(window, offset, value);                                               \
+        } else if (select_register(&device->address, offset)) {                                    \
+            port_write##bits((uint16_t)(DATA_PORT + (offset & 3)), value);                         \
+        }                                                                                          \
     }
 
 CONFIGURATION_ACCESS(8)
@@ -296,7 +296,7 @@ void pci_disable(const struct pci_device *device)
 {
     uint16_t command = pci_read16(device, PCI_COMMAND);
 
-    pci_write16(device, PCI_COMMAND, command & (uint16_t)~(COMMAND_MEMORY | COMMAND_BUS_MASTER));
+    pci_write16(device, PCI_COMMAND, command & (uint16_t) ~(COMMAND_MEMORY | COMMAND_BUS_MASTER));
 }
 
 /* --- MSI-X --- */

@@ -9,15 +9,15 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 
-#define PM1_SCI_ENABLE BIT(0)
-#define PM1_SLEEP_TYPE BITS(12, 10)
-#define PM1_SLEEP_ENABLE BIT(13)
+#define PM1_SCI_ENABLE       BIT(0)
+#define PM1_SLEEP_TYPE       BITS(12, 10)
+#define PM1_SLEEP_ENABLE     BIT(13)
 /* Chosen: port reads of about a microsecond until firmware has handed ACPI over; it takes a few
  * milliseconds where it takes any time. */
 #define ACPI_ENABLE_POLL_MAX 100000u
 
 #define KEYBOARD_COMMAND 0x64
-#define   KEYBOARD_RESET 0xFE
+#define KEYBOARD_RESET   0xFE
 
 /* A port number in hexadecimal with 0x, or 0. */
 static uint16_t parse_port(const char *text, int length)

@@ -9,23 +9,23 @@
 
 #define COM1 0x3F8
 
-#define UART_DATA (COM1 + 0)
+#define UART_DATA             (COM1 + 0)
 #define UART_INTERRUPT_ENABLE (COM1 + 1)
-#define   IER_RECEIVED BIT(0)
-#define UART_FIFO_CONTROL (COM1 + 2)
-#define   FCR_ENABLE_AND_CLEAR 0x07
-#define UART_LINE_CONTROL (COM1 + 3)
-#define   LCR_8N1 0x03
-#define   LCR_DIVISOR_ACCESS BIT(7)
-#define UART_MODEM_CONTROL (COM1 + 4)
-#define   MCR_DTR_RTS 0x03
-#define   MCR_OUT2 BIT(3) /* on a PC it connects the interrupt line */
-#define UART_LINE_STATUS (COM1 + 5)
-#define   LSR_DATA_READY BIT(0)
-#define   LSR_TRANSMIT_EMPTY BIT(5)
-#define UART_SCRATCH (COM1 + 7)
+#define IER_RECEIVED          BIT(0)
+#define UART_FIFO_CONTROL     (COM1 + 2)
+#define FCR_ENABLE_AND_CLEAR  0x07
+#define UART_LINE_CONTROL     (COM1 + 3)
+#define LCR_8N1               0x03
+#define LCR_DIVISOR_ACCESS    BIT(7)
+#define UART_MODEM_CONTROL    (COM1 + 4)
+#define MCR_DTR_RTS           0x03
+#define MCR_OUT2              BIT(3) /* on a PC it connects the interrupt line */
+#define UART_LINE_STATUS      (COM1 + 5)
+#define LSR_DATA_READY        BIT(0)
+#define LSR_TRANSMIT_EMPTY    BIT(5)
+#define UART_SCRATCH          (COM1 + 7)
 
-#define DIVISOR_115200 1
+#define DIVISOR_115200    1
 /* Chosen: a character takes 87 us to leave and a port read takes about one, so this is two orders
  * above what a working port needs. */
 #define TRANSMIT_POLL_MAX 10000u

@@ -9,7 +9,7 @@
 #include "kernel/lapic.h"
 #include "kernel/node.h"
 
-#define NOT_ARMED UINT64_MAX
+#define NOT_ARMED  UINT64_MAX
 /* Chosen: a farther deadline wakes the node once a minute, which it can bear. Keeps products of
  * nanoseconds and rates within 64 bits, and counts within the timer's 32. */
 #define ARM_MAX_NS (60 * NS_PER_S)
@@ -43,8 +43,8 @@ void time_arm(uint64_t deadline_ns)
     wait_ns = wait_ns < ARM_MAX_NS ? wait_ns : ARM_MAX_NS;
     /* Plus one: a deadline of now, or a count of zero, would stop the timer instead. */
     if (clock->has_tsc_deadline) {
-        cpu_write_msr(MSR_TSC_DEADLINE, cpu_read_tsc() + 1 +
-                                            cpu_multiply_divide(wait_ns, clock->tsc_hz, NS_PER_S));
+        cpu_write_msr(MSR_TSC_DEADLINE,
+                      cpu_read_tsc() + 1 + cpu_multiply_divide(wait_ns, clock->tsc_hz, NS_PER_S));
     } else {
         uint64_t counts = cpu_multiply_divide(wait_ns, clock->lapic_timer_hz, NS_PER_S) + 1;
 

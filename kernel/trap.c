@@ -16,18 +16,18 @@
 #include "kernel/time.h"
 
 #define VECTOR_COUNT 256u
-#define STUB_BYTES 16u
+#define STUB_BYTES   16u
 
-#define VECTOR_NMI 2
+#define VECTOR_NMI          2
 #define VECTOR_DOUBLE_FAULT 8
-#define VECTOR_PAGE_FAULT 14
+#define VECTOR_PAGE_FAULT   14
 
-#define SELECTOR_CODE 0x08
-#define SELECTOR_DATA 0x10
-#define SELECTOR_TSS 0x18
+#define SELECTOR_CODE   0x08
+#define SELECTOR_DATA   0x10
+#define SELECTOR_TSS    0x18
 #define DESCRIPTOR_CODE 0x00AF9A000000FFFF /* 64-bit, ring 0 */
 #define DESCRIPTOR_DATA 0x00CF92000000FFFF
-#define DESCRIPTOR_TSS (BIT(47) | FIELD_PREP(BITS(43, 40), 9)) /* present, available 64-bit TSS */
+#define DESCRIPTOR_TSS  (BIT(47) | FIELD_PREP(BITS(43, 40), 9)) /* present, available 64-bit TSS */
 
 #define GATE_INTERRUPT 0x8E00 /* present, ring 0, interrupts stay off */
 

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The image as it was loaded: the linker script's addresses (kernel.ld), each the end or the start
+ * of a part.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/layout.h"
+
+extern const char image_start[];
+extern const char text_end[];
+extern const char rodata_start[];
+extern const char data_start[];
+extern const char data_end[];
+extern const char image_end[];
+extern const char pristine_data_start[]; /* .data before anything was written to it */
+extern const char archive_start[];
+extern const char archive_end[];
+extern const char loaded_end[];
+extern const char boot_pml4[]; /* the first page tables */
+
+static inline uint64_t bytes_between(const char *start, const char *end)
+{
+    return (uintptr_t)end - (uintptr_t)start;
+}
+
+/* Where a byte of the loaded image lies. */
+static inline paddr_t image_paddr(const void *vaddr)
+{
+    return (uintptr_t)vaddr - IMAGE_OFFSET;
+}

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: boot/acpi.c */
+/*
+ * boot/acpi.c against tables built here: sound ones, and every way of being broken that a length,
+ * a checksum or an address allows. Memory is one buffer; reads outside it fail, as unmapped
+ * physical memory does, and the sanitizers see any that slips past the checks.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "boot/acpi.h"
+
+#define MEMORY_BYTES 0x4000u
+#define HEADER_BYTES 36u
+#define RSDP_PADDR   0x100u
+#define RSDT_PADDR   0x200u
+#define XSDT_PADDR   0x300u
+#define MADT_PADDR   0x400u
+#define SRAT_PADDR   0x600u
+#define MCFG_PADDR   0x800u
+#define FADT_PADDR   0x900u
+#define HPET_PADDR   0xA00u
+#define DSDT_PADDR   0x1000u
+
+static uint8_t memory[MEMORY_BYTES];
+static size_t memory_bytes;
+static struct acpi acpi;
+
+static bool read_memory(void *context, paddr_t paddr, void *buffer, size_t bytes)
+{
+    (void)context;
+    if (paddr > memory_bytes || bytes > memory_bytes - paddr) {
+        return false;
+    }
+    memcpy(buffer, memory + paddr, bytes);
+    return true;
+}
+
+static int parse(void)
+{
+    return acpi_parse(&acpi, RSDP_PADDR, read_memory, NULL);
+}
+
+/* --- Building --- */
+
+static void put(uint32_t paddr, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++) {
+        memory[paddr + i] = (uint8_t)(value >> 8 * i);
+    }
+}
+
+static uint32_t get_length(uint32_t table)
+{
+    return memory[table + 4] | (uint32_t)memory[table + 5] << 8;
+}
+
+/* Make the bytes' sum zero by the one at `checksum`. */
+static void seal_bytes(uint32_t paddr, uint32_t bytes, uint32_t checksum)
+{
+    uint8_t sum = 0;
+
+    memory[checksum] = 0;
+    for (uint32_t i = 0; i < bytes; i++) {
+        sum = (uint8_t)(sum + memory[paddr + i]);
+    }
+    memory[checksum] = (uint8_t)-sum;
+}
+
+static void seal(uint32_t table)
+{
+    seal_bytes(table, get_length(table), table + 9);
+}
+
+static void begin_table(uint32_t table, const char *signature, uint32_t bytes)
+{
+    memset(memory + table, 0, bytes);
+    memcpy(memory + table, signature, 4);
+    put(table + 4, bytes, 4);
+}
+
+/* Lengthen a table by one entry with its type and length; returns where it lies. */
+static uint32_t add_entry(uint32_t table, uint8_t type, uint8_t bytes)
+{
+    uint32_t entry = table + get_length(table);
+
+    memset(memory + entry, 0, bytes);
+    memory[entry] = type;
+    memory[entry + 1] = bytes;
+    put(table + 4, get_length(table) + bytes, 4);
+    return entry;
+}
+
+static void add_lapic(uint8_t apic_id, uint32_t flags)
+{
+    uint32_t entry = add_entry(MADT_PADDR, 0, 8);
+
+    memory[entry + 3] = apic_id;
+    put(entry + 4, flags, 4);
+}
+
+static void add_x2apic(uint32_t apic_id, uint32_t flags)
+{
+    uint32_t entry = add_entry(MADT_PADDR, 9, 16);
+
+    put(entry + 4, apic_id, 4);
+    put(entry + 8, flags, 4);
+}
+
+static void seal_rsdp(void)
+{
+    seal_bytes(RSDP_PADDR, 20, RSDP_PADDR + 8);
+    seal_bytes(RSDP_PADDR, 36, RSDP_PADDR + 32);
+}
+
+static void build_roots(void)
+{
+    static const uint32_t tables[] = {SRAT_PADDR, FADT_PADDR, MADT_PADDR, HPET_PADDR, MCFG_PADDR};
+    const uint32_t count = ARRAY_COUNT(tables);
+
+    memcpy(memory + RSDP_PADDR, "RSD PTR ", 8);
+    memory[RSDP_PADDR + 15] = 2;
+    put(RSDP_PADDR + 16, RSDT_PADDR, 4);
+    put(RSDP_PADDR + 20, 36, 4);
+    put(RSDP_PADDR + 24, XSDT_PADDR, 8);
+    seal_rsdp();
+    begin_table(RSDT_PADDR, "RSDT", HEADER_BYTES + 4 * count);
+    begin_table(XSDT_PADDR, "XSDT", HEADER_BYTES + 8 * count);
+    for (uint32_t i = 0; i < count; i++) {
+        put(RSDT_PADDR + HEADER_BYTES + 4 * i, tables[i], 4);
+        put(XSDT_PADDR + HEADER_BYTES + 8 * i, tables[i], 8);
+    }
+    seal(RSDT_PADDR);
+    seal(XSDT_PADDR);
+}
+
+static void build_madt(void)
+{
+    uint32_t entry;
+
+    begin_table(MADT_PADDR, "APIC", 44);
+    put(MADT_PADDR + 36, 0xFEE00000, 4);
+    add_lapic(0, 1);
+    add_lapic(4, 1); /* a gap before it */
+    add_lapic(5, 0); /* not enabled */
+    add_x2apic(300, 1);
+    add_x2apic(4, 1); /* listed twice */
+    entry = add_entry(MADT_PADDR, 1, 12);
+    put(entry + 4, 0xFEC00000, 4);
+    put(entry + 8, 24, 4);
+    entry = add_entry(MADT_PADDR, 2, 10);
+    memory[entry + 3] = 4;
+    put(entry + 4, 28, 4);
+    put(entry + 8, 0xF, 2); /* low, level */
+    seal(MADT_PADDR);
+}
+
+static void build_srat(void)
+{
+    uint32_t entry;
+
+    begin_table(SRAT_PADDR, "SRAT", 48);
+    entry = add_entry(SRAT_PADDR, 0, 16);
+    memory[entry + 2] = 1; /* domain 0x00030201 */
+    memory[entry + 9] = 2;
+    memory[entry + 10] = 3;
+    memory[entry + 3] = 4;
+    put(entry + 4, 1, 4);
+    entry = add_entry(SRAT_PADDR, 2, 24);
+    put(entry + 4, 7, 4);
+    put(entry + 8, 300, 4);
+    put(entry + 12, 1, 4);
+    entry = add_entry(SRAT_PADDR, 1, 40);
+    put(entry + 2, 7, 4);
+    put(entry + 8, 0x100000000, 8);
+    put(entry + 16, 0x40000000, 8);
+    put(entry + 28, 1, 4);
+    seal(SRAT_PADDR);
+}
+
+static void build_mcfg(void)
+{
+    begin_table(MCFG_PADDR, "MCFG", 44 + 16);
+    put(MCFG_PADDR + 44, 0xB0000000, 8);
+    memory[MCFG_PADDR + 55] = 255;
+    seal(MCFG_PADDR);
+}
+
+/* A DSDT with Name(_S5_, Package(4){5, 6, 0, 0}), the name at `offset`. */
+static void build_dsdt(uint32_t offset)
+{
+    static const uint8_t s5[] = {0x08, '_',  'S',  '5',  '_',  0x12, 0x08,
+                                 0x04, 0x0A, 0x05, 0x0A, 0x06, 0x00, 0x00};
+
+    begin_table(DSDT_PADDR, "DSDT", offset + (uint32_t)sizeof(s5) + 40);
+    memcpy(memory + DSDT_PADDR + offset - 1, s5, sizeof(s5));
+    seal(DSDT_PADDR);
+}
+
+static void build_fadt(void)
+{
+    begin_table(FADT_PADDR, "FACP", 148);
+    put(FADT_PADDR + 40, DSDT_PADDR, 4);
+    put(FADT_PADDR + 48, 0xB2, 4);
+    memory[FADT_PADDR + 52] = 2;
+    put(FADT_PADDR + 64, 0x604, 4);
+    put(FADT_PADDR + 76, 0x608, 4);
+    put(FADT_PADDR + 112, 1u << 10, 4);
+    memory[FADT_PADDR + 116] = 1;
+    put(FADT_PADDR + 120, 0xCF9, 8);
+    memory[FADT_PADDR + 128] = 0x0F;
+    seal(FADT_PADDR);
+}
+
+static int build_sound_tables(void **state)
+{
+    (void)state;
+    memset(memory, 0, sizeof(memory));
+    memory_bytes = MEMORY_BYTES;
+    build_roots();
+    build_madt();
+    build_srat();
+    build_mcfg();
+    build_dsdt(100);
+    build_fadt();
+    begin_table(HPET_PADDR, "HPET", 56);
+    put(HPET_PADDR + 44, 0xFED00000, 8);
+    seal(HPET_PADDR);
+    return 0;
+}
+
+/* --- Sound tables --- */
+
+static void cores_are_the_enabled_ones_each_once_with_gaps(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, 3);
+    assert_int_equal(acpi.cores[0].apic_id, 0);
+    assert_int_equal(acpi.cores[1].apic_id, 4);
+    assert_int_equal(acpi.cores[2].apic_id, 300);
+    assert_int_equal(acpi.problem_count, 0);
+}
+
+static void machine_is_what_the_tables_say(void **state)
+{
+    const struct machine *machine = &acpi.machine;
+
+    (void)state;
+    assert_int_equal(parse(), 0);
+    assert_int_equal(machine->lapic_paddr, 0xFEE00000);
+    assert_int_equal(machine->ioapic_count, 1);
+    assert_int_equal(machine->ioapics[0].first_gsi, 24);
+    assert_int_equal(machine->serial_irq.gsi, 28);
+    assert_true(machine->serial_irq.is_active_low);
+    assert_true(machine->serial_irq.is_level);
+    assert_int_equal(machine->ecam_count, 1);
+    assert_int_equal(machine->ecams[0].paddr, 0xB0000000);
+    assert_int_equal(machine->ecams[0].last_bus, 255);
+    assert_int_equal(machine->power.pm1a_control, 0x604);
+    assert_true(machine->power.has_s5);
+    assert_int_equal(machine->power.s5_type_a, 5);
+    assert_int_equal(machine->power.s5_type_b, 6);
+    assert_int_equal(machine->power.reset_port, 0xCF9);
+    assert_int_equal(machine->power.reset_value, 0x0F);
+    assert_int_equal(acpi.pm_timer_port, 0x608);
+    assert_int_equal(acpi.hpet_paddr, 0xFED00000);
+}
+
+static void affinity_is_found_whatever_the_order_of_tables(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.cores[0].domain, 0);
+    assert_int_equal(acpi.cores[1].domain, 0x00030201);
+    assert_int_equal(acpi.cores[2].domain, 7);
+    assert_int_equal(acpi.memory_affinity_count, 1);
+    assert_int_equal(acpi.memory_affinities[0].domain, 7);
+    assert_int_equal(acpi.memory_affinities[0].range.paddr, 0x100000000);
+    assert_int_equal(acpi.memory_affinities[0].range.bytes, 0x40000000);
+}
+
+static void version_1_uses_the_rsdt(void **state)
+{
+    (void)state;
+    memory[RSDP_PADDR + 15] = 0;
+    memset(memory + RSDP_PADDR + 20, 0xFF, 16); /* not there in version 1 */
+    seal_bytes(RSDP_PADDR, 20, RSDP_PADDR + 8);
+    memset(memory + XSDT_PADDR, 0, HEADER_BYTES);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, 3);
+}
+
+static void rsdp_is_found_in_low_memory(void **state)
+{
+    (void)state;
+    put(0x40E, 0x20, 2); /* the EBDA: segment 0x20, address 0x200 */
+    memmove(memory + 0x210, memory + RSDP_PADDR, 36);
+    assert_int_equal(acpi_find_rsdp(read_memory, NULL), 0x210);
+    memory[0x210 + 8]++;
+    assert_int_equal(acpi_find_rsdp(read_memory, NULL), 0);
+}
+
+/* Both the name and the package may be cut by the end of a window of the scan. */
+static void s5_is_found_at_every_offset(void **state)
+{
+    (void)state;
+    for (uint32_t offset = HEADER_BYTES + 1; offset < 1100; offset++) {
+        build_dsdt(offset);
+        assert_int_equal(parse(), 0);
+        assert_true(acpi.machine.power.has_s5);
+        assert_int_equal(acpi.machine.power.s5_type_b, 6);
+    }
+}
+
+/* --- Broken tables --- */
+
+static void without_an_rsdp_there_are_defaults(void **state)
+{
+    (void)state;
+    memory[RSDP_PADDR + 8]++;
+    assert_int_equal(parse(), -EINVAL);
+    assert_int_equal(acpi.core_count, 0);
+    assert_int_equal(acpi.machine.serial_irq.gsi, 4);
+    assert_string_equal(acpi.problems[0].signature, "RSDP");
+    assert_int_equal(acpi_parse(&acpi, 0, read_memory, NULL), -EINVAL);
+    assert_int_equal(acpi_parse(&acpi, UINT64_MAX - 3, read_memory, NULL), -EINVAL);
+}
+
+static void a_broken_xsdt_gives_way_to_the_rsdt(void **state)
+{
+    (void)state;
+    memory[XSDT_PADDR + 9]++;
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, 3);
+    assert_string_equal(acpi.problems[0].signature, "XSDT");
+}
+
+static void a_table_with_a_wrong_checksum_leaves_the_others(void **state)
+{
+    (void)state;
+    memory[MADT_PADDR + 9]++;
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, 0);
+    assert_int_equal(acpi.machine.ecam_count, 1);
+    assert_true(acpi.machine.power.has_s5);
+    assert_int_equal(acpi.problem_count, 1);
+    assert_string_equal(acpi.problems[0].signature, "APIC");
+}
+
+static void impossible_lengths_are_refused(void **state)
+{
+    static const uint32_t lengths[] = {0,          1,         HEADER_BYTES - 1, MEMORY_BYTES,
+                                       0x7FFFFFFF, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
+        build_sound_tables(NULL);
+        put(MADT_PADDR + 4, lengths[i], 4);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(acpi.core_count, 0);
+        assert_int_equal(acpi.machine.ecam_count, 1);
+        assert_int_equal(acpi.problem_count, 1);
+    }
+}
+
+/* An entry of length 0 must not hold the parser for ever, one that is too long not lead it out. */
+static void an_entry_of_impossible_length_ends_the_list(void **state)
+{
+    static const uint8_t lengths[] = {0, 1, 255};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(lengths); i++) {
+        build_sound_tables(NULL);
+        memory[MADT_PADDR + 44 + 8 + 1] = lengths[i]; /* the second core's */
+        seal(MADT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(acpi.core_count, 1);
+        assert_int_equal(acpi.problem_count, 1);
+    }
+}
+
+static void an_entry_too_short_for_its_type_is_passed_over(void **state)
+{
+    (void)state;
+    begin_table(MADT_PADDR, "APIC", 44);
+    add_entry(MADT_PADDR, 0, 7);
+    add_entry(MADT_PADDR, 9, 15);
+    add_entry(MADT_PADDR, 1, 2);
+    add_lapic(9, 1);
+    seal(MADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, 1);
+    assert_int_equal(acpi.cores[0].apic_id, 9);
+    assert_int_equal(acpi.machine.ioapic_count, 0);
+}
+
+static void a_core_listed_many_times_counts_once(void **state)
+{
+    (void)state;
+    begin_table(DSDT_PADDR, "APIC", 44); /* where there is room */
+    for (uint32_t i = 0; i < ACPI_CORE_MAX - 1; i++) {
+        uint32_t entry = DSDT_PADDR + 44 + i * 8;
+
+        memory[entry + 1] = 8;
+        memory[entry + 3] = (uint8_t)i;
+        put(entry + 4, 1, 4);
+    }
+    put(DSDT_PADDR + 4, 44 + (ACPI_CORE_MAX - 1) * 8, 4);
+    seal(DSDT_PADDR);
+    put(XSDT_PADDR + HEADER_BYTES + 16, DSDT_PADDR, 8);
+    seal(XSDT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, 256); /* ids of eight bits, each once */
+}
+
+static void impossible_ecam_windows_are_refused(void **state)
+{
+    (void)state;
+    memory[MCFG_PADDR + 54] = 9; /* first bus above the last */
+    memory[MCFG_PADDR + 55] = 8;
+    seal(MCFG_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.machine.ecam_count, 0);
+    assert_string_equal(acpi.problems[0].signature, "MCFG");
+}
+
+static void a_cut_s5_package_is_no_power_off(void **state)
+{
+    (void)state;
+    /* The table ends after each byte of the package but the last that matters. */
+    for (uint32_t bytes = 104; bytes < 111; bytes++) {
+        build_sound_tables(NULL);
+        put(DSDT_PADDR + 4, bytes, 4);
+        seal(DSDT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_false(acpi.machine.power.has_s5);
+    }
+}
+
+/* --- Everything broken: whatever comes out, nothing is read or written out of bounds --- */
+
+static const uint32_t all_tables[] = {RSDT_PADDR, XSDT_PADDR, MADT_PADDR, SRAT_PADDR,
+                                      MCFG_PADDR, FADT_PADDR, HPET_PADDR, DSDT_PADDR};
+
+static void every_byte_may_have_any_value(void **state)
+{
+    static const uint8_t values[] = {0x00, 0x01, 0x7F, 0x80, 0xFF};
+
+    (void)state;
+    for (size_t table = 0; table < ARRAY_COUNT(all_tables); table++) {
+        for (uint32_t i = 4; i < get_length(all_tables[table]); i++) {
+            for (size_t value = 0; value < ARRAY_COUNT(values); value++) {
+                build_sound_tables(NULL);
+                memory[all_tables[table] + i] = values[value];
+                if (get_length(all_tables[table]) < MEMORY_BYTES - all_tables[table]) {
+                    seal(all_tables[table]);
+                }
+                (void)parse();
+                assert_in_range(acpi.core_count, 0, ACPI_CORE_MAX);
+            }
+            build_sound_tables(NULL);
+        }
+    }
+}
+
+static void memory_may_end_anywhere(void **state)
+{
+    (void)state;
+    for (memory_bytes = 0; memory_bytes < DSDT_PADDR + 0x100; memory_bytes++) {
+        (void)parse();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(cores_are_the_enabled_ones_each_once_with_gaps, build_sound_tables),
+        cmocka_unit_test_setup(machine_is_what_the_tables_say, build_sound_tables),
+        cmocka_unit_test_setup(affinity_is_found_whatever_the_order_of_tables, build_sound_tables),
+        cmocka_unit_test_setup(version_1_uses_the_rsdt, build_sound_tables),
+        cmocka_unit_test_setup(rsdp_is_found_in_low_memory, build_sound_tables),
+        cmocka_unit_test_setup(s5_is_found_at_every_offset, build_sound_tables),
+        cmocka_unit_test_setup(without_an_rsdp_there_are_defaults, build_sound_tables),
+        cmocka_unit_test_setup(a_broken_xsdt_gives_way_to_the_rsdt, build_sound_tables),
+        cmocka_unit_test_setup(a_table_with_a_wrong_checksum_leaves_the_others, build_sound_tables),
+        cmocka_unit_test_setup(impossible_lengths_are_refused, build_sound_tables),
+        cmocka_unit_test_setup(an_entry_of_impossible_length_ends_the_list, build_sound_tables),
+        cmocka_unit_test_setup(an_entry_too_short_for_its_type_is_passed_over, build_sound_tables),
+        cmocka_unit_test_setup(a_core_listed_many_times_counts_once, build_sound_tables),
+        cmocka_unit_test_setup(impossible_ecam_windows_are_refused, build_sound_tables),
+        cmocka_unit_test_setup(a_cut_s5_package_is_no_power_off, build_sound_tables),
+        cmocka_unit_test_setup(every_byte_may_have_any_value, build_sound_tables),
+        cmocka_unit_test_setup(memory_may_end_anywhere, build_sound_tables),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: boot/physical.c */
+/*
+ * boot/physical.c: no byte of memory is given twice, whatever a firmware's map looks like, and
+ * shares are equal. Each test leaves the list empty, because it is the module's own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "boot/physical.h"
+
+static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
+static unsigned counts[NODE_MAX];
+static uint32_t domains[NODE_MAX];
+
+static int empty_the_list(void **state)
+{
+    (void)state;
+    physical_reserve((struct memory_range){0, UINT64_MAX - 0xFFF});
+    assert_int_equal(physical_free_bytes(), 0);
+    memset(domains, 0, sizeof(domains));
+    return 0;
+}
+
+static void add(paddr_t paddr, uint64_t bytes)
+{
+    physical_add((struct memory_range){paddr, bytes});
+}
+
+static uint64_t share_bytes(unsigned node)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < counts[node]; i++) {
+        bytes += shares[node][i].bytes;
+    }
+    return bytes;
+}
+
+static void assert_no_overlap(unsigned node_count)
+{
+    for (unsigned a = 0; a < node_count * NODE_RANGE_MAX; a++) {
+        for (unsigned b = 0; b < a; b++) {
+            const struct memory_range *one = &shares[a / NODE_RANGE_MAX][a % NODE_RANGE_MAX];
+            const struct memory_range *other = &shares[b / NODE_RANGE_MAX][b % NODE_RANGE_MAX];
+
+            if (a % NODE_RANGE_MAX < counts[a / NODE_RANGE_MAX] &&
+                b % NODE_RANGE_MAX < counts[b / NODE_RANGE_MAX]) {
+                assert_true(one->paddr + one->bytes <= other->paddr ||
+                            other->paddr + other->bytes <= one->paddr);
+            }
+        }
+    }
+}
+
+static void only_whole_pages_are_free(void **state)
+{
+    (void)state;
+    add(0x1001, 0x2000); /* 0x1001 .. 0x3001: the pages 0x2000 alone */
+    assert_int_equal(physical_free_bytes(), 0x1000);
+    add(0x5FFF, 2); /* no whole page */
+    assert_int_equal(physical_free_bytes(), 0x1000);
+}
+
+static void overlapping_entries_count_once(void **state)
+{
+    (void)state;
+    add(0x10000, 0x10000);
+    add(0x18000, 0x10000);
+    add(0x10000, 0x1000);
+    assert_int_equal(physical_free_bytes(), 0x18000);
+}
+
+static void a_reservation_takes_whole_pages_from_every_range(void **state)
+{
+    (void)state;
+    add(0x10000, 0x4000);
+    add(0x20000, 0x4000);
+    physical_reserve((struct memory_range){0x12FFF, 0xE002}); /* touches 0x12000 .. 0x22000 */
+    assert_int_equal(physical_free_bytes(), 0x2000 + 0x2000);
+    physical_reserve((struct memory_range){0x11800, 1}); /* cuts the end off */
+    assert_int_equal(physical_free_bytes(), 0x1000 + 0x2000);
+}
+
+static void allocations_come_from_below_the_limit(void **state)
+{
+    (void)state;
+    add(0x10000, 0x4000);
+    add(0x100000, 0x4000);
+    assert_int_equal(physical_allocate(0x1001, 0x102000), 0x100000);
+    assert_int_equal(physical_allocate(0x3000, 0x100000), 0x11000);
+    assert_int_equal(physical_allocate(0x3000, UINT64_MAX), 0);
+    assert_int_equal(physical_allocate(0x2000, UINT64_MAX), 0x102000);
+}
+
+static void shares_are_equal_across_a_hole(void **state)
+{
+    (void)state;
+    add(0x100000, 100 * MIB);
+    add(0x100000000, 60 * MIB);
+    physical_share(3, domains, shares, counts);
+    for (unsigned node = 0; node < 3; node++) {
+        assert_int_equal(share_bytes(node), 52 * MIB);
+    }
+    assert_no_overlap(3);
+}
+
+static void nodes_get_memory_of_their_own_domain_first(void **state)
+{
+    (void)state;
+    add(0, 64 * MIB);
+    add(0x100000000, 64 * MIB);
+    physical_set_domain((struct memory_range){0x100000000, 64 * MIB}, 5);
+    domains[0] = 5;
+    domains[1] = 0;
+    domains[2] = 5;
+    domains[3] = 0;
+    physical_share(4, domains, shares, counts);
+    for (unsigned node = 0; node < 4; node++) {
+        assert_int_equal(share_bytes(node), 32 * MIB);
+        assert_int_equal(counts[node], 1);
+        assert_int_equal(shares[node][0].paddr >= 0x100000000, node % 2 == 0);
+    }
+}
+
+static void a_poor_domain_is_helped_out(void **state)
+{
+    (void)state;
+    add(0, 96 * MIB);
+    physical_set_domain((struct memory_range){80 * MIB, 1000 * MIB}, 1);
+    domains[1] = 1;
+    physical_share(2, domains, shares, counts);
+    assert_int_equal(share_bytes(0), 48 * MIB);
+    assert_int_equal(share_bytes(1), 48 * MIB);
+    assert_int_equal(shares[1][0].paddr, 80 * MIB);
+    assert_no_overlap(2);
+}
+
+static void a_shredded_map_shares_without_overlap(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        add(i * MIB, 512 * KIB);
+    }
+    physical_share(NODE_MAX, domains, shares, counts);
+    assert_no_overlap(NODE_MAX);
+    for (unsigned node = 0; node < NODE_MAX; node++) {
+        assert_int_equal(share_bytes(node), ALIGN_DOWN(100 * 512 * KIB / NODE_MAX, 4 * KIB));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(only_whole_pages_are_free, empty_the_list),
+        cmocka_unit_test_setup(overlapping_entries_count_once, empty_the_list),
+        cmocka_unit_test_setup(a_reservation_takes_whole_pages_from_every_range, empty_the_list),
+        cmocka_unit_test_setup(allocations_come_from_below_the_limit, empty_the_list),
+        cmocka_unit_test_setup(shares_are_equal_across_a_hole, empty_the_list),
+        cmocka_unit_test_setup(nodes_get_memory_of_their_own_domain_first, empty_the_list),
+        cmocka_unit_test_setup(a_poor_domain_is_helped_out, empty_the_list),
+        cmocka_unit_test_setup(a_shredded_map_shares_without_overlap, empty_the_list),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
