@@ -21,8 +21,8 @@
 #include "libc/epoll.h"
 #include "libc/log_stream.h"
 
-#define WORD_BITS 64u
-#define WORD_COUNT (DESCRIPTOR_MAX / WORD_BITS)
+#define WORD_BITS         64u
+#define WORD_COUNT        (DESCRIPTOR_MAX / WORD_BITS)
 #define TABLE_START_COUNT 64u
 
 /* table[fd], below table_count; grown by doubling. */
@@ -163,8 +163,7 @@ void descriptor_notify(struct descriptor *descriptor, unsigned events)
 
 bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events)
 {
-    for (const struct waiter *waiter = descriptor->waiters; waiter != NULL;
-         waiter = waiter->next) {
+    for (const struct waiter *waiter = descriptor->waiters; waiter != NULL; waiter = waiter->next) {
         if (waiter->events & events) {
             return true;
         }

@@ -13,17 +13,17 @@
 
 #include "kernel/base.h"
 
-#define DESCRIPTOR_MAX 65536
+#define DESCRIPTOR_MAX   65536
 #define DESCRIPTOR_FIRST 3 /* 0, 1 and 2 are the log's */
 
 /* Readiness is told in poll()'s and epoll's events, whose values agree. */
-#define READY_IN 0x001u
-#define READY_OUT 0x004u
-#define READY_ERROR 0x008u
-#define READY_HANGUP 0x010u
+#define READY_IN          0x001u
+#define READY_OUT         0x004u
+#define READY_ERROR       0x008u
+#define READY_HANGUP      0x010u
 #define READY_PEER_HANGUP 0x2000u
 /* What a waiter is told whether it asked for it or not. */
-#define READY_ALWAYS (READY_ERROR | READY_HANGUP)
+#define READY_ALWAYS      (READY_ERROR | READY_HANGUP)
 
 struct descriptor;
 struct epoll_item;

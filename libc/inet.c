@@ -41,8 +41,7 @@ int inet_pton(int family, const char *restrict text, void *restrict address)
     return 1;
 }
 
-const char *inet_ntop(int family, const void *restrict address, char *restrict text,
-                      socklen_t size)
+const char *inet_ntop(int family, const void *restrict address, char *restrict text, socklen_t size)
 {
     const unsigned char *bytes = address;
     char whole[INET_ADDRSTRLEN];
@@ -51,8 +50,8 @@ const char *inet_ntop(int family, const void *restrict address, char *restrict t
         errno = EAFNOSUPPORT;
         return NULL;
     }
-    int length = snprintf(whole, sizeof(whole), "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2],
-                          bytes[3]);
+    int length =
+        snprintf(whole, sizeof(whole), "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2], bytes[3]);
     if ((socklen_t)length >= size) {
         errno = ENOSPC;
         return NULL;

@@ -51,8 +51,8 @@ static bool wait_for_any(const struct pollfd *fds, nfds_t count, struct waiter *
     bool is_woken = true;
 
     for (nfds_t i = 0; i < count; i++) {
-        waiters[i] = (struct waiter){.thread = thread_self(),
-                                     .events = (unsigned short)fds[i].events};
+        waiters[i] =
+            (struct waiter){.thread = thread_self(), .events = (unsigned short)fds[i].events};
         if (fds[i].fd >= 0) {
             descriptor_add_waiter(descriptor_get(fds[i].fd), &waiters[i]);
         }

@@ -12,14 +12,14 @@
 #include <sys/socket.h>
 
 #include "libc/descriptor.h"
-#include "libc/listener.h"
-#include "libc/stream.h"
+#include "libc/socket_listener.h"
+#include "libc/socket_stream.h"
 #include "net/roles.h"
 
 void sockets_start(void)
 {
-    listener_start();
-    stream_start();
+    socket_listener_start();
+    socket_stream_start();
 }
 
 static int open_socket(int domain, int type, int protocol)
@@ -32,14 +32,14 @@ static int open_socket(int domain, int type, int protocol)
     if (kind != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP)) {
         return -EPROTONOSUPPORT;
     }
-    struct listener *listener = listener_create();
+    struct listening_socket *listener = socket_listener_create();
     if (listener == NULL) {
         return -ENOMEM;
     }
     listener->descriptor.is_nonblocking = (type & SOCK_NONBLOCK) != 0;
     int fd = descriptor_open(&listener->descriptor);
     if (fd < 0) {
-        listener_operations.close(&listener->descriptor);
+        socket_listener_operations.close(&listener->descriptor);
     }
     return fd;
 }
@@ -55,29 +55,29 @@ static struct descriptor *get_socket(int fd, int *error)
     struct descriptor *descriptor = descriptor_get(fd);
 
     *error = descriptor == NULL ? -EBADF : -ENOTSOCK;
-    if (descriptor != NULL && (descriptor->operations == &listener_operations ||
-                               descriptor->operations == &stream_operations)) {
+    if (descriptor != NULL && (descriptor->operations == &socket_listener_operations ||
+                               descriptor->operations == &socket_stream_operations)) {
         *error = 0;
         return descriptor;
     }
     return NULL;
 }
 
-static struct listener *get_listener(int fd, int *error)
+static struct listening_socket *get_listener(int fd, int *error)
 {
     struct descriptor *descriptor = get_socket(fd, error);
 
-    if (descriptor != NULL && descriptor->operations != &listener_operations) {
+    if (descriptor != NULL && descriptor->operations != &socket_listener_operations) {
         *error = -EINVAL;
         return NULL;
     }
-    return (struct listener *)descriptor;
+    return (struct listening_socket *)descriptor;
 }
 
 int bind(int fd, const struct sockaddr *address, socklen_t bytes)
 {
     int error;
-    struct listener *listener = get_listener(fd, &error);
+    struct listening_socket *listener = get_listener(fd, &error);
     struct sockaddr_in wanted;
 
     if (listener == NULL) {
@@ -100,9 +100,9 @@ int bind(int fd, const struct sockaddr *address, socklen_t bytes)
 int listen(int fd, int backlog)
 {
     int error;
-    struct listener *listener = get_listener(fd, &error);
+    struct listening_socket *listener = get_listener(fd, &error);
 
-    return (int)call_result(listener != NULL ? listener_listen(listener, backlog) : error);
+    return (int)call_result(listener != NULL ? socket_listener_listen(listener, backlog) : error);
 }
 
 /* --- Addresses --- */
@@ -128,11 +128,11 @@ int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict b
     if (descriptor == NULL) {
         return (int)call_result(error);
     }
-    if (descriptor->operations == &listener_operations) {
-        const struct listener *listener = (struct listener *)descriptor;
+    if (descriptor->operations == &socket_listener_operations) {
+        const struct listening_socket *listener = (struct listening_socket *)descriptor;
         socket_store_address(listener->address.s_addr, htons(listener->port), address, bytes);
     } else {
-        const struct flow *flow = &((struct connection *)descriptor)->flow;
+        const struct flow *flow = &((struct socket *)descriptor)->flow;
         socket_store_address(flow->local_address, flow->local_port, address, bytes);
     }
     return 0;
@@ -146,10 +146,10 @@ int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict b
     if (descriptor == NULL) {
         return (int)call_result(error);
     }
-    if (descriptor->operations == &listener_operations) {
+    if (descriptor->operations == &socket_listener_operations) {
         return (int)call_result(-ENOTCONN);
     }
-    const struct flow *flow = &((struct connection *)descriptor)->flow;
+    const struct flow *flow = &((struct socket *)descriptor)->flow;
     socket_store_address(flow->remote_address, flow->remote_port, address, bytes);
     return 0;
 }
@@ -164,12 +164,11 @@ static int set_linger(struct descriptor *descriptor, const void *value, socklen_
         return -EINVAL;
     }
     memcpy(&linger, value, sizeof(linger));
-    if (descriptor->operations != &stream_operations) {
+    if (descriptor->operations != &socket_stream_operations) {
         return -ENOPROTOOPT;
     }
     /* With another time close() sends what is left anyway, without waiting for it. */
-    ((struct connection *)descriptor)->is_linger_zero =
-        linger.l_onoff != 0 && linger.l_linger == 0;
+    ((struct socket *)descriptor)->is_linger_zero = linger.l_onoff != 0 && linger.l_linger == 0;
     return 0;
 }
 
@@ -192,8 +191,9 @@ static int set_option(struct descriptor *descriptor, int level, int option, cons
         return number != 0 ? 0 : -ENOPROTOOPT;
     }
     if (level == IPPROTO_TCP && option == TCP_DEFER_ACCEPT &&
-        descriptor->operations == &listener_operations) {
-        ((struct listener *)descriptor)->defer_ns = number > 0 ? (uint64_t)number * NS_PER_S : 0;
+        descriptor->operations == &socket_listener_operations) {
+        ((struct listening_socket *)descriptor)->defer_ns =
+            number > 0 ? (uint64_t)number * NS_PER_S : 0;
         return 0;
     }
     return -ENOPROTOOPT;
@@ -212,7 +212,7 @@ int setsockopt(int fd, int level, int option, const void *value, socklen_t bytes
 
 static int get_option(struct descriptor *descriptor, int level, int option, int *number)
 {
-    bool is_listener = descriptor->operations == &listener_operations;
+    bool is_listener = descriptor->operations == &socket_listener_operations;
 
     if (level == IPPROTO_TCP && option == TCP_NODELAY) {
         *number = 1;
@@ -226,7 +226,7 @@ static int get_option(struct descriptor *descriptor, int level, int option, int 
         *number = SOCK_STREAM;
         return 0;
     case SO_ACCEPTCONN:
-        *number = is_listener && ((struct listener *)descriptor)->is_listening;
+        *number = is_listener && ((struct listening_socket *)descriptor)->is_listening;
         return 0;
     case SO_REUSEADDR:
     case SO_REUSEPORT:
@@ -235,7 +235,7 @@ static int get_option(struct descriptor *descriptor, int level, int option, int 
     case SO_ERROR:
         *number = 0;
         if (!is_listener) {
-            struct connection *connection = (struct connection *)descriptor;
+            struct socket *connection = (struct socket *)descriptor;
             *number = connection->error;
             connection->error = 0;
         }
@@ -308,8 +308,8 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     for (size_t i = 0; i < message->msg_iovlen; i++) {
         const struct iovec *piece = &message->msg_iov[i];
         /* Once something has come, the rest is taken only as far as it is there. */
-        ssize_t received = recv(fd, piece->iov_base, piece->iov_len,
-                                total > 0 ? flags | MSG_DONTWAIT : flags);
+        ssize_t received =
+            recv(fd, piece->iov_base, piece->iov_len, total > 0 ? flags | MSG_DONTWAIT : flags);
         if (received < 0) {
             return total > 0 ? total : -1;
         }

@@ -68,8 +68,8 @@ static struct parsed parse_number(const char *text, char **end, int base)
     for (; digit_value(*at) < base; at++) {
         parsed.is_too_large |=
             __builtin_mul_overflow(parsed.magnitude, (unsigned)base, &parsed.magnitude);
-        parsed.is_too_large |= __builtin_add_overflow(
-            parsed.magnitude, (unsigned)digit_value(*at), &parsed.magnitude);
+        parsed.is_too_large |=
+            __builtin_add_overflow(parsed.magnitude, (unsigned)digit_value(*at), &parsed.magnitude);
     }
     if (end != NULL && at != digits) {
         *end = (char *)(uintptr_t)at;
@@ -162,8 +162,7 @@ static void sift_down(uint8_t *base, size_t parent, size_t count, size_t bytes,
         if (child >= count) {
             return;
         }
-        if (child + 1 < count &&
-            compare(base + child * bytes, base + (child + 1) * bytes) < 0) {
+        if (child + 1 < count && compare(base + child * bytes, base + (child + 1) * bytes) < 0) {
             child++;
         }
         if (compare(base + parent * bytes, base + child * bytes) >= 0) {

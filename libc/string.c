@@ -15,8 +15,8 @@
 /* Below this a string instruction's start-up, tens of cycles, costs more than the loop. Chosen. */
 #define BULK_BYTES 256
 
-#define WORD_BYTES sizeof(uint64_t)
-#define EACH_BYTE(value) ((uint64_t)(value) * 0x0101010101010101ull)
+#define WORD_BYTES       sizeof(uint64_t)
+#define EACH_BYTE(value) ((uint64_t)(value)*0x0101010101010101ull)
 
 /* A constant size makes these single unaligned loads and stores. */
 static inline uint64_t load_word(const uint8_t *from)

@@ -14,8 +14,8 @@
 #include "kernel/thread.h"
 #include "libc/descriptor.h"
 
-#define DAY_S 86400
-#define HOUR_S 3600
+#define DAY_S    86400
+#define HOUR_S   3600
 #define MINUTE_S 60
 
 /* --- Clocks --- */
@@ -95,8 +95,8 @@ int usleep(unsigned microseconds)
 /* Days from 1 March of year 0 (proleptic Gregorian) to 1 January 1970. Years that start in March
  * have the leap day last, and 400 of them are a fixed number of days. */
 #define EPOCH_DAYS 719468
-#define ERA_DAYS 146097 /* 400 years */
-#define ERA_YEARS 400
+#define ERA_DAYS   146097 /* 400 years */
+#define ERA_YEARS  400
 
 static long divide_down(long value, long divisor)
 {
@@ -118,8 +118,7 @@ struct tm *gmtime_r(const time_t *restrict seconds, struct tm *restrict result)
     /* Take the leap days out: one in 4 years, none in 100, one in 400. */
     long year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    long day_of_year =
-        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    long day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     /* Five months from March are 153 days, whichever five. */
     long month = (5 * day_of_year + 2) / 153;
     long year = era * ERA_YEARS + year_of_era + (month >= 10 ? 1 : 0);
@@ -131,8 +130,8 @@ struct tm *gmtime_r(const time_t *restrict seconds, struct tm *restrict result)
     result->tm_min = (int)(second % HOUR_S / MINUTE_S);
     result->tm_sec = (int)(second % MINUTE_S);
     result->tm_wday = (int)(days + 4 - divide_down(days + 4, 7) * 7); /* day 0 was a Thursday */
-    result->tm_yday = (int)(month >= 10 ? day_of_year - 306
-                                        : day_of_year + 59 + is_leap_year(year));
+    result->tm_yday =
+        (int)(month >= 10 ? day_of_year - 306 : day_of_year + 59 + is_leap_year(year));
     result->tm_isdst = 0;
     return result;
 }
@@ -149,8 +148,8 @@ time_t timegm(struct tm *date)
     long year_of_era = march_year - era * ERA_YEARS;
     long days = era * ERA_DAYS + 365 * year_of_era + year_of_era / 4 - year_of_era / 100 +
                 (153 * march_month + 2) / 5 + date->tm_mday - 1 - EPOCH_DAYS;
-    time_t seconds = days * DAY_S + date->tm_hour * (long)HOUR_S +
-                     date->tm_min * (long)MINUTE_S + date->tm_sec;
+    time_t seconds =
+        days * DAY_S + date->tm_hour * (long)HOUR_S + date->tm_min * (long)MINUTE_S + date->tm_sec;
 
     gmtime_r(&seconds, date);
     return seconds;

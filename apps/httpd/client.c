@@ -18,7 +18,7 @@
 #include "apps/httpd/host.h"
 
 /* A request's largest head, and some room so that a larger one is seen to be. */
-#define INPUT_MAX_BYTES (REQUEST_HEAD_MAX_BYTES + 1024)
+#define INPUT_MAX_BYTES   (REQUEST_HEAD_MAX_BYTES + 1024)
 #define INPUT_START_BYTES 2048
 
 /* Limits, chosen: long enough for slow people, short enough that slow attackers gain little. */
@@ -158,8 +158,7 @@ static int send_response(const struct client *client, struct response *response)
 {
     while (response->head_bytes > 0) {
         int more = response->body_bytes > 0 ? MSG_MORE : 0;
-        ssize_t sent =
-            send(client->fd, response->head, response->head_bytes, MSG_NOSIGNAL | more);
+        ssize_t sent = send(client->fd, response->head, response->head_bytes, MSG_NOSIGNAL | more);
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }
@@ -257,8 +256,8 @@ static enum progress refuse(struct client *client, uint16_t status)
 /* Let the body come, if that is what the client waits for. A response must not be under way. */
 static enum progress invite_body(struct client *client)
 {
-    client->response = (struct response){.head = continue_text,
-                                         .head_bytes = sizeof(continue_text) - 1};
+    client->response =
+        (struct response){.head = continue_text, .head_bytes = sizeof(continue_text) - 1};
     client->request.present &= ~(1u << FIELD_EXPECT);
     return flush(client);
 }
@@ -299,8 +298,7 @@ static void drop_input(struct client *client)
  * Handle the requests in `bytes` from `buffer` on, of which `parsed` belong to the first one and
  * are parsed. READY: all of it was handled or kept, and more may be read.
  */
-static enum progress handle_input(struct client *client, char *buffer, size_t parsed,
-                                  size_t bytes)
+static enum progress handle_input(struct client *client, char *buffer, size_t parsed, size_t bytes)
 {
     struct request *request = &client->request;
     const char *head = buffer;
@@ -341,34 +339,36 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
     return progress;
 }
 
+static enum progress wait_for_request(struct client *client)
+{
+    bool is_idle = client->has_requested && client->input_bytes == 0;
+
+    return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
+}
+
 /* Read once and handle it. */
 static enum progress read_input(struct client *client, bool must_reach_end)
 {
-    bool has_own = client->input_bytes > 0;
-    char *buffer = shared_input;
-    size_t kept = 0;
+    size_t kept = client->input_bytes;
+    size_t room = sizeof(shared_input) - kept;
 
-    if (has_own) {
-        /* The largest head fits the shared buffer: collect it there, so that it grows in one place. */
-        kept = client->input_bytes;
+    /* Behind what is left of the last read: the largest head fits. */
+    if (kept > 0) {
         memcpy(shared_input, client->input, kept);
     }
-    size_t room = sizeof(shared_input) - kept;
-    ssize_t received = recv(client->fd, buffer + kept, room, 0);
+    ssize_t received = recv(client->fd, shared_input + kept, room, 0);
     if (received < 0 && errno == EAGAIN) {
-        bool is_idle = client->has_requested && !has_own;
-        return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
+        return wait_for_request(client);
     }
     if (received <= 0) {
         close_client(client);
         return CLOSED;
     }
     enum progress progress =
-        handle_input(client, buffer, client->input_parsed, kept + (size_t)received);
+        handle_input(client, shared_input, client->input_parsed, kept + (size_t)received);
     /* A short read has emptied the socket: whatever comes next is a new event. */
     if (progress == READY && (size_t)received < room && !must_reach_end) {
-        bool is_idle = client->has_requested && client->input_bytes == 0;
-        return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
+        return wait_for_request(client);
     }
     return progress;
 }

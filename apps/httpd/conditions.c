@@ -118,8 +118,7 @@ static bool parse_position(const char **at, const char *end, uint64_t *position)
 }
 
 /* One range of bytes. What is malformed or several ranges is no range: the whole file answers. */
-static enum outcome parse_range(struct value value, size_t content_bytes,
-                                struct byte_range *range)
+static enum outcome parse_range(struct value value, size_t content_bytes, struct byte_range *range)
 {
     static const char unit[] = "bytes=";
     const char *at = value.at + strlen(unit);

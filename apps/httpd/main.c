@@ -23,24 +23,23 @@
 #include "apps/httpd/response.h"
 #include "apps/httpd/site.h"
 
-#define USER_ROOT "/boot/root.tar"
+#define USER_ROOT    "/boot/root.tar"
 #define BUILTIN_ROOT "/boot/builtin.tar"
 #define DEFAULT_PORT 80
-#define BACKLOG 1024
-#define EVENT_BATCH 64
-#define CLIENT_MAX 32768u
+#define BACKLOG      1024
+#define EVENT_BATCH  64
+#define CLIENT_MAX   32768u
 
 /* Connections without a request are not worth a turn; but after so long they are. */
 #define DEFER_ACCEPT_S 5
 
 static struct {
     uint16_t port;
-    const char *root;    /* the user's files */
-    const char *builtin; /* those that come with the server */
+    const char *root;     /* the user's files */
+    const char *builtin;  /* those that come with the server */
     unsigned pause_every; /* for tests: pause before every so many rounds; 0: never */
     unsigned pause_ms;
-} options = {
-    .port = DEFAULT_PORT, .root = USER_ROOT, .builtin = BUILTIN_ROOT, .pause_ms = 100};
+} options = {.port = DEFAULT_PORT, .root = USER_ROOT, .builtin = BUILTIN_ROOT, .pause_ms = 100};
 
 static int listener_fd;
 /* An edge-triggered listener tells of new connections once: remember those that are left. */
@@ -126,8 +125,7 @@ static int open_listener(void)
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* only a convenience */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer_s, sizeof(defer_s)); /* likewise */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(fd, BACKLOG) != 0) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
         close(fd);
         errno = error;

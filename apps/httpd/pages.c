@@ -13,8 +13,8 @@
 #include "apps/httpd/site.h"
 #include "apps/httpd/text.h"
 
-#define MARK_START "<!--#file "
-#define MARK_END " -->"
+#define MARK_START      "<!--#file "
+#define MARK_END        " -->"
 #define MARK_PATH_BYTES 64
 
 static const char *find(const char *text, const char *end, const char *wanted)

@@ -14,9 +14,9 @@
 
 #include <llhttp.h>
 
-#define REQUEST_HEAD_MAX_BYTES 16384   /* more: 431 */
-#define REQUEST_TARGET_MAX_BYTES 8192  /* more: 414 */
-#define REQUEST_BODY_MAX_BYTES 1048576 /* read and thrown away; more: 413 */
+#define REQUEST_HEAD_MAX_BYTES   16384   /* more: 431 */
+#define REQUEST_TARGET_MAX_BYTES 8192    /* more: 414 */
+#define REQUEST_BODY_MAX_BYTES   1048576 /* read and thrown away; more: 413 */
 
 /* Header fields whose values matter here. */
 enum request_field {
@@ -33,10 +33,9 @@ enum request_field {
 };
 
 /* Fields that make the answer depend on more than the path. */
-#define REQUEST_CONDITIONS                                                          \
-    (1u << FIELD_RANGE | 1u << FIELD_IF_RANGE | 1u << FIELD_IF_MATCH |              \
-     1u << FIELD_IF_NONE_MATCH | 1u << FIELD_IF_MODIFIED_SINCE |                    \
-     1u << FIELD_IF_UNMODIFIED_SINCE)
+#define REQUEST_CONDITIONS                                                                         \
+    (1u << FIELD_RANGE | 1u << FIELD_IF_RANGE | 1u << FIELD_IF_MATCH | 1u << FIELD_IF_NONE_MATCH | \
+     1u << FIELD_IF_MODIFIED_SINCE | 1u << FIELD_IF_UNMODIFIED_SINCE)
 
 struct request_span {
     uint32_t offset; /* from the head's first byte */
@@ -55,7 +54,7 @@ struct request {
     bool has_head; /* complete: a body may follow */
     bool is_complete;
     bool is_keep_alive;
-    uint16_t status; /* why it is refused, as an HTTP status; 0: not */
+    uint16_t status;     /* why it is refused, as an HTTP status; 0: not */
     uint32_t head_bytes; /* up to the end of the last value read: all that spans refer to */
     uint64_t body_bytes;
 };

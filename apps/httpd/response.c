@@ -17,7 +17,7 @@
 /* Content up to this is sent in one piece with its header. Chosen: with it, one segment. */
 #define INLINE_CONTENT_MAX_BYTES 1024
 
-#define DATE_BYTES 29
+#define DATE_BYTES      29
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
 /* Every response starts like this one, so the date stands at a fixed place behind the status. */
@@ -98,8 +98,7 @@ static unsigned status_index(uint16_t status)
 static void print_start(struct text *text, uint16_t status, enum persistence persistence)
 {
     text_print(text, "HTTP/1.1 %u %s\r\nDate: %s\r\nServer: Talus\r\n%s", status,
-               statuses[status_index(status)].reason, current_date,
-               connection_fields[persistence]);
+               statuses[status_index(status)].reason, current_date, connection_fields[persistence]);
 }
 
 static void print_validators(struct text *text, struct resource *resource)
@@ -202,13 +201,12 @@ static void make_message(struct response *response, uint16_t status, const char 
     struct text text = {0};
     char page[512];
     unsigned index = status_index(status);
-    int page_bytes =
-        snprintf(page, sizeof(page),
-                 "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                 "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
-                 "<p><a href=\"/\">Talus</a></p>\n</html>\n",
-                 status, statuses[index].reason, status, statuses[index].reason,
-                 statuses[index].explanation);
+    int page_bytes = snprintf(page, sizeof(page),
+                              "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                              "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
+                              "<p><a href=\"/\">Talus</a></p>\n</html>\n",
+                              status, statuses[index].reason, status, statuses[index].reason,
+                              statuses[index].explanation);
 
     print_start(&text, status, persistence);
     print_content_fields(&text, "text/html; charset=utf-8", (size_t)page_bytes);
@@ -346,8 +344,7 @@ static void make_for_path(struct response *response, const struct request *reque
     static char path[REQUEST_TARGET_MAX_BYTES + 1];
     bool is_head = request->parser.method == HTTP_HEAD;
     int path_bytes = path_decode(head + request->target.offset, request->target.bytes, path);
-    struct resource *resource =
-        path_bytes >= 0 ? site_find(path, (size_t)path_bytes) : NULL;
+    struct resource *resource = path_bytes >= 0 ? site_find(path, (size_t)path_bytes) : NULL;
 
     if (path_bytes == -EINVAL) {
         make_message(response, 400, "", is_head, persistence);

@@ -16,7 +16,7 @@
 #include "apps/httpd/mime.h"
 #include "apps/httpd/tar.h"
 
-#define INDEX_NAME "index.html"
+#define INDEX_NAME        "index.html"
 #define TABLE_START_COUNT 64u
 
 static struct resource **table;

@@ -43,7 +43,8 @@ struct amendment {
     bool has_size, has_mtime;
 };
 
-/* Octal text, or binary with the top bit set for what does not fit (GNU). False if it is neither. */
+/* Octal text, or binary with the top bit set for what does not fit (GNU). False if it is neither.
+ */
 static bool parse_number(const char *field, size_t bytes, uint64_t *value)
 {
     size_t i = 0;
@@ -114,8 +115,8 @@ static bool is_key(const char *key, size_t key_bytes, const char *wanted)
 }
 
 /* One record's key and value into the amendment; what we do not use is passed over. */
-static bool amend(struct amendment *amendment, const char *key, size_t key_bytes,
-                  const char *value, size_t value_bytes)
+static bool amend(struct amendment *amendment, const char *key, size_t key_bytes, const char *value,
+                  size_t value_bytes)
 {
     uint64_t number;
 
@@ -233,8 +234,7 @@ int tar_next(struct tar_reader *reader, struct tar_entry *entry)
         const uint8_t *content = reader->at + BLOCK_BYTES;
         uint64_t size;
 
-        if (!is_checksum_good(header) ||
-            !parse_number(header->size, sizeof(header->size), &size)) {
+        if (!is_checksum_good(header) || !parse_number(header->size, sizeof(header->size), &size)) {
             return -EINVAL;
         }
         bool is_amending = header->type == 'x' || header->type == 'g' || header->type == 'L' ||

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TAR_NAME_MAX_BYTES 4096
+#define TAR_NAME_MAX_BYTES   4096
 #define TAR_USTAR_NAME_BYTES (155 + 1 + 100)
 
 enum tar_type {

@@ -7,8 +7,7 @@ _Noreturn void assertion_failed(const char *condition, const char *file, int lin
 #ifdef NDEBUG
 #define assert(condition) ((void)0)
 #else
-#define assert(condition) \
-    ((condition) ? (void)0 : assertion_failed(#condition, __FILE__, __LINE__))
+#define assert(condition) ((condition) ? (void)0 : assertion_failed(#condition, __FILE__, __LINE__))
 #endif
 #ifndef static_assert
 #define static_assert _Static_assert

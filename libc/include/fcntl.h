@@ -4,19 +4,19 @@
 
 #include <sys/types.h>
 
-#define O_RDONLY 0
-#define O_WRONLY 1
-#define O_RDWR 2
-#define O_ACCMODE 3
-#define O_CREAT 0100
-#define O_TRUNC 01000
+#define O_RDONLY   0
+#define O_WRONLY   1
+#define O_RDWR     2
+#define O_ACCMODE  3
+#define O_CREAT    0100
+#define O_TRUNC    01000
 #define O_NONBLOCK 04000
-#define O_CLOEXEC 02000000
+#define O_CLOEXEC  02000000
 
-#define F_GETFD 1
-#define F_SETFD 2
-#define F_GETFL 3
-#define F_SETFL 4
+#define F_GETFD    1
+#define F_SETFD    2
+#define F_GETFL    3
+#define F_SETFL    4
 #define FD_CLOEXEC 1
 
 /* Boot modules as /boot/NAME, and what the system tells of itself under /proc; all read-only. */

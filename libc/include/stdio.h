@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define EOF (-1)
+#define EOF    (-1)
 #define BUFSIZ 256
 
 typedef struct file_stream FILE;

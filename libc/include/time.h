@@ -22,9 +22,9 @@ struct tm {
     int tm_isdst;
 };
 
-#define CLOCK_REALTIME 0
-#define CLOCK_MONOTONIC 1
-#define CLOCK_REALTIME_COARSE 5  /* as of the start of the dispatch round */
+#define CLOCK_REALTIME         0
+#define CLOCK_MONOTONIC        1
+#define CLOCK_REALTIME_COARSE  5 /* as of the start of the dispatch round */
 #define CLOCK_MONOTONIC_COARSE 6
 
 time_t time(time_t *result);

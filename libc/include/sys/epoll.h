@@ -10,14 +10,14 @@
 #define EPOLL_CTL_DEL 2
 #define EPOLL_CTL_MOD 3
 
-#define EPOLLIN 0x001u
-#define EPOLLPRI 0x002u
-#define EPOLLOUT 0x004u
-#define EPOLLERR 0x008u
-#define EPOLLHUP 0x010u
-#define EPOLLRDHUP 0x2000u
+#define EPOLLIN      0x001u
+#define EPOLLPRI     0x002u
+#define EPOLLOUT     0x004u
+#define EPOLLERR     0x008u
+#define EPOLLHUP     0x010u
+#define EPOLLRDHUP   0x2000u
 #define EPOLLONESHOT (1u << 30)
-#define EPOLLET (1u << 31)
+#define EPOLLET      (1u << 31)
 
 typedef union epoll_data {
     void *ptr;

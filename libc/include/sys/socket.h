@@ -34,37 +34,37 @@ struct msghdr {
 };
 
 #define AF_UNSPEC 0
-#define AF_INET 2
-#define AF_INET6 10
-#define PF_INET AF_INET
+#define AF_INET   2
+#define AF_INET6  10
+#define PF_INET   AF_INET
 
-#define SOCK_STREAM 1
-#define SOCK_DGRAM 2
+#define SOCK_STREAM   1
+#define SOCK_DGRAM    2
 #define SOCK_NONBLOCK 04000
-#define SOCK_CLOEXEC 02000000
+#define SOCK_CLOEXEC  02000000
 
-#define SOL_SOCKET 1
-#define SO_REUSEADDR 2
-#define SO_TYPE 3
-#define SO_ERROR 4
-#define SO_SNDBUF 7
-#define SO_RCVBUF 8
-#define SO_KEEPALIVE 9
-#define SO_LINGER 13
-#define SO_REUSEPORT 15
-#define SO_RCVTIMEO 20
-#define SO_SNDTIMEO 21
+#define SOL_SOCKET    1
+#define SO_REUSEADDR  2
+#define SO_TYPE       3
+#define SO_ERROR      4
+#define SO_SNDBUF     7
+#define SO_RCVBUF     8
+#define SO_KEEPALIVE  9
+#define SO_LINGER     13
+#define SO_REUSEPORT  15
+#define SO_RCVTIMEO   20
+#define SO_SNDTIMEO   21
 #define SO_ACCEPTCONN 30
 
-#define MSG_OOB 0x01
-#define MSG_PEEK 0x02
+#define MSG_OOB      0x01
+#define MSG_PEEK     0x02
 #define MSG_DONTWAIT 0x40
-#define MSG_WAITALL 0x100
+#define MSG_WAITALL  0x100
 #define MSG_NOSIGNAL 0x4000
-#define MSG_MORE 0x8000
+#define MSG_MORE     0x8000
 
-#define SHUT_RD 0
-#define SHUT_WR 1
+#define SHUT_RD   0
+#define SHUT_WR   1
 #define SHUT_RDWR 2
 
 #define SOMAXCONN 4096
@@ -79,8 +79,8 @@ ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
                  struct sockaddr *restrict address, socklen_t *restrict address_bytes);
 ssize_t recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t send(int fd, const void *buffer, size_t bytes, int flags);
-ssize_t sendto(int fd, const void *buffer, size_t bytes, int flags,
-               const struct sockaddr *address, socklen_t address_bytes);
+ssize_t sendto(int fd, const void *buffer, size_t bytes, int flags, const struct sockaddr *address,
+               socklen_t address_bytes);
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
 int shutdown(int fd, int how);
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes);

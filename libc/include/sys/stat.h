@@ -5,14 +5,14 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
-#define S_IFREG 0100000
-#define S_IFDIR 0040000
-#define S_IFCHR 0020000
-#define S_ISREG(mode) (((mode) & S_IFMT) == S_IFREG)
-#define S_ISDIR(mode) (((mode) & S_IFMT) == S_IFDIR)
-#define S_ISSOCK(mode) (((mode) & S_IFMT) == S_IFSOCK)
+#define S_IFMT         0170000
+#define S_IFSOCK       0140000
+#define S_IFREG        0100000
+#define S_IFDIR        0040000
+#define S_IFCHR        0020000
+#define S_ISREG(mode)  (((mode)&S_IFMT) == S_IFREG)
+#define S_ISDIR(mode)  (((mode)&S_IFMT) == S_IFDIR)
+#define S_ISSOCK(mode) (((mode)&S_IFMT) == S_IFSOCK)
 
 struct stat {
     dev_t st_dev;

@@ -12,38 +12,38 @@
 
 #include <netinet/in.h>
 
-#include "libc/connection.h"
 #include "libc/descriptor.h"
+#include "libc/socket_table.h"
 
 #define LISTENER_MAX 64
 
 /* A socket before it is connected, which here means: that listens, or will. */
-struct listener {
+struct listening_socket {
     struct descriptor descriptor;
     struct in_addr address; /* as given to bind(); 0: any */
     uint16_t port;          /* machine's order */
     uint16_t index;         /* its name in messages, while it listens */
     bool is_bound;
     bool is_listening;
-    bool is_on_list; /* on the CM's acceptor list, as far as we know */
+    bool is_on_list;  /* on the CM's acceptor list, as far as we know */
     bool has_refused; /* an offer found the backlog full: the CM will drop us */
     uint32_t backlog;
-    uint32_t offer_count; /* in `offers` and claimed without an answer */
-    uint64_t defer_ns;    /* TCP_DEFER_ACCEPT: wait so long for data; 0: do not */
-    struct connection_queue offers;   /* not yet claimed */
-    struct connection_queue deferred; /* ours, but nothing has come yet */
-    struct connection_queue ready;    /* for accept() */
+    uint32_t undecided_count;     /* in `offers`, and claimed without an answer yet */
+    uint64_t defer_ns;            /* TCP_DEFER_ACCEPT: wait so long for data; 0: do not */
+    struct socket_queue offers;   /* not yet claimed */
+    struct socket_queue deferred; /* ours, but nothing has come yet */
+    struct socket_queue ready;    /* for accept() */
 };
 
-extern const struct descriptor_operations listener_operations;
+extern const struct descriptor_operations socket_listener_operations;
 
 /* Register the messages of this file. */
-void listener_start(void);
+void socket_listener_start(void);
 /* A descriptor for socket(). NULL when there is no memory. */
-struct listener *listener_create(void);
+struct listening_socket *socket_listener_create(void);
 /* Begin to listen. Returns 0, -EADDRINUSE, -ENFILE (too many listeners) or -EINVAL (not bound). */
-MUST_CHECK int listener_listen(struct listener *listener, int backlog);
+MUST_CHECK int socket_listener_listen(struct listening_socket *listener, int backlog);
 /* Something has come for a confirmed connection: if it was deferred, accept() may have it. */
-void listener_connection_stirred(struct connection *connection);
+void socket_listener_stirred(struct socket *connection);
 /* Its TS has died before accept(). Destroys it. */
-void listener_connection_lost(struct connection *connection);
+void socket_listener_lost(struct socket *connection);

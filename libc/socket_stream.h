@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "libc/connection.h"
+#include "libc/socket_table.h"
 
-extern const struct descriptor_operations stream_operations;
+extern const struct descriptor_operations socket_stream_operations;
 
 /* Register the messages of this file. */
-void stream_start(void);
+void socket_stream_start(void);
 /* Give a fresh connection its operations. */
-void stream_initialise(struct connection *connection);
+void socket_stream_initialise(struct socket *connection);

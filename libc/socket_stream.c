@@ -7,7 +7,7 @@
  * returns credit: what has been read is told with the next SEND or CLOSE, or alone when much has
  * gathered.
  */
-#include "libc/stream.h"
+#include "libc/socket_stream.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -15,7 +15,7 @@
 #include "kernel/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
-#include "libc/listener.h"
+#include "libc/socket_listener.h"
 
 /* Read bytes are told alone above this: less than half of any TCP window in use, so the peer is
  * never stopped by it; more than one segment, so a download in is not a message a segment. */
@@ -28,9 +28,9 @@
 #define SEND_MAX_BYTES (MESSAGE_MAX_BYTES - sizeof(struct send))
 
 /* Connections whose last send found their channel full, until it has room again. */
-static struct connection *channel_full_head;
+static struct socket *channel_full_head;
 
-static bool has_send_room(const struct connection *connection)
+static bool has_send_room(const struct socket *connection)
 {
     /* Half of the window at least, so that a long response is not woken for every segment. */
     return !connection->is_channel_full &&
@@ -39,7 +39,7 @@ static bool has_send_room(const struct connection *connection)
 
 static unsigned stream_readiness(struct descriptor *descriptor)
 {
-    const struct connection *connection = (struct connection *)descriptor;
+    const struct socket *connection = (struct socket *)descriptor;
     unsigned ready = 0;
 
     if (connection->receive_head != NULL || connection->is_receive_shut) {
@@ -60,7 +60,7 @@ static unsigned stream_readiness(struct descriptor *descriptor)
     return ready;
 }
 
-static int take_error(struct connection *connection)
+static int take_error(struct socket *connection)
 {
     int error = connection->error;
 
@@ -69,7 +69,7 @@ static int take_error(struct connection *connection)
 }
 
 /* Wait until one of `events`; -EAGAIN if this call may not, -EBADF if it was closed meanwhile. */
-static int wait_for(struct connection *connection, unsigned events, int flags)
+static int wait_for(struct socket *connection, unsigned events, int flags)
 {
     int fd = connection->descriptor.fd;
 
@@ -82,7 +82,7 @@ static int wait_for(struct connection *connection, unsigned events, int flags)
 
 /* --- Receiving --- */
 
-static void report_consumed(struct connection *connection)
+static void report_consumed(struct socket *connection)
 {
     struct consumed message = {
         .header = {.type = CONSUMED, .length_bytes = sizeof(message)},
@@ -97,10 +97,10 @@ static void report_consumed(struct connection *connection)
     }
 }
 
-static size_t take_received(struct connection *connection, void *buffer, size_t bytes, int flags)
+static size_t take_received(struct socket *connection, void *buffer, size_t bytes, int flags)
 {
     bool is_peek = (flags & MSG_PEEK) != 0;
-    size_t taken = connection_take(connection, buffer, bytes, is_peek);
+    size_t taken = socket_take(connection, buffer, bytes, is_peek);
 
     if (!is_peek) {
         connection->unreported_bytes += (uint32_t)taken;
@@ -111,13 +111,13 @@ static size_t take_received(struct connection *connection, void *buffer, size_t 
     return taken;
 }
 
-static ssize_t receive(struct connection *connection, void *buffer, size_t bytes, int flags)
+static ssize_t receive(struct socket *connection, void *buffer, size_t bytes, int flags)
 {
     size_t received = 0;
 
     for (;;) {
-        received += take_received(connection, (uint8_t *)buffer + received, bytes - received,
-                                  flags);
+        received +=
+            take_received(connection, (uint8_t *)buffer + received, bytes - received, flags);
         bool is_enough = received > 0 && !(flags & MSG_WAITALL);
         if (received == bytes || is_enough) {
             return (ssize_t)received;
@@ -145,7 +145,7 @@ static bool is_in_archive(const void *data, size_t bytes)
     return offset < platform_archive_bytes() && bytes <= platform_archive_bytes() - offset;
 }
 
-static int send_reference(struct connection *connection, const void *data, uint32_t bytes)
+static int send_reference(struct socket *connection, const void *data, uint32_t bytes)
 {
     struct send_archive message = {
         .header = {.type = SEND_ARCHIVE, .length_bytes = sizeof(message)},
@@ -159,7 +159,7 @@ static int send_reference(struct connection *connection, const void *data, uint3
     return message_send(connection->ts, &message.header);
 }
 
-static int send_copy(struct connection *connection, const void *data, uint32_t bytes)
+static int send_copy(struct socket *connection, const void *data, uint32_t bytes)
 {
     struct send message = {
         .header = {.type = SEND},
@@ -172,7 +172,7 @@ static int send_copy(struct connection *connection, const void *data, uint32_t b
 }
 
 /* Look again at each dispatch round: a channel that gets room tells nobody. */
-static void wait_for_channel(struct connection *connection)
+static void wait_for_channel(struct socket *connection)
 {
     if (!connection->is_channel_full) {
         connection->is_channel_full = true;
@@ -182,7 +182,7 @@ static void wait_for_channel(struct connection *connection)
 }
 
 /* Send one message's worth. Returns how many bytes went, or -EAGAIN. */
-static ssize_t send_some(struct connection *connection, const void *data, size_t bytes)
+static ssize_t send_some(struct socket *connection, const void *data, size_t bytes)
 {
     uint32_t unreported_bytes = connection->unreported_bytes;
     uint32_t part_bytes = connection->send_credit_bytes;
@@ -209,13 +209,12 @@ static ssize_t send_some(struct connection *connection, const void *data, size_t
     if (error == -EAGAIN) {
         wait_for_channel(connection);
     } else {
-        connection_fail(connection, ECONNRESET); /* its TS is dead */
+        socket_fail(connection, ECONNRESET); /* its TS is dead */
     }
     return -EAGAIN;
 }
 
-static ssize_t send_stream(struct connection *connection, const void *data, size_t bytes,
-                           int flags)
+static ssize_t send_stream(struct socket *connection, const void *data, size_t bytes, int flags)
 {
     size_t sent = 0;
 
@@ -238,7 +237,7 @@ static ssize_t send_stream(struct connection *connection, const void *data, size
     return (ssize_t)sent;
 }
 
-static void tell_room(struct connection *connection)
+static void tell_room(struct socket *connection)
 {
     connection->is_short_of_room = false;
     descriptor_notify(&connection->descriptor, READY_OUT);
@@ -246,12 +245,12 @@ static void tell_room(struct connection *connection)
 
 static unsigned poll_full_channels(void *context)
 {
-    struct connection **link = &channel_full_head;
+    struct socket **link = &channel_full_head;
     unsigned told = 0;
 
     (void)context;
     while (*link != NULL) {
-        struct connection *connection = *link;
+        struct socket *connection = *link;
         if (!connection->is_gone && !message_has_room(connection->ts, MESSAGE_MAX_BYTES)) {
             link = &connection->next_channel_full;
             continue;
@@ -269,9 +268,9 @@ static struct dispatch_source full_channels = {.poll = poll_full_channels};
 
 /* --- Closing --- */
 
-static void forget_full_channel(struct connection *connection)
+static void forget_full_channel(struct socket *connection)
 {
-    for (struct connection **link = &channel_full_head; *link != NULL;
+    for (struct socket **link = &channel_full_head; *link != NULL;
          link = &(*link)->next_channel_full) {
         if (*link == connection) {
             *link = connection->next_channel_full;
@@ -282,35 +281,35 @@ static void forget_full_channel(struct connection *connection)
 
 static void stream_close(struct descriptor *descriptor)
 {
-    struct connection *connection = (struct connection *)descriptor;
+    struct socket *connection = (struct socket *)descriptor;
 
     if (connection->is_channel_full) {
         forget_full_channel(connection);
     }
-    connection_post_close(connection, connection->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
-    connection_destroy(connection);
+    socket_post_close(connection, connection->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
+    socket_destroy(connection);
 }
 
 static ssize_t stream_read(struct descriptor *descriptor, void *buffer, size_t bytes)
 {
-    return receive((struct connection *)descriptor, buffer, bytes, 0);
+    return receive((struct socket *)descriptor, buffer, bytes, 0);
 }
 
 static ssize_t stream_write(struct descriptor *descriptor, const void *data, size_t bytes)
 {
-    return send_stream((struct connection *)descriptor, data, bytes, 0);
+    return send_stream((struct socket *)descriptor, data, bytes, 0);
 }
 
-const struct descriptor_operations stream_operations = {
+const struct descriptor_operations socket_stream_operations = {
     .readiness = stream_readiness,
     .read = stream_read,
     .write = stream_write,
     .close = stream_close,
 };
 
-void stream_initialise(struct connection *connection)
+void socket_stream_initialise(struct socket *connection)
 {
-    descriptor_initialise(&connection->descriptor, &stream_operations);
+    descriptor_initialise(&connection->descriptor, &socket_stream_operations);
 }
 
 /* --- What the TS says --- */
@@ -318,53 +317,49 @@ void stream_initialise(struct connection *connection)
 static void handle_data(node_id_t from, const struct message *message)
 {
     const struct data *data = (const void *)message;
-    struct connection *connection = connection_find(from, data->socket_index, data->generation);
+    struct socket *connection = socket_find(from, data->socket_index, data->generation);
     size_t data_bytes = message->header.length_bytes - sizeof(*data);
 
     if (connection == NULL || connection->is_gone) {
         return;
     }
-    if (connection_append(connection, data->bytes, data_bytes) != 0) {
+    if (socket_append(connection, data->bytes, data_bytes) != 0) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
-        connection_post_close(connection, CLOSE_ABORT);
-        connection_fail(connection, ENOBUFS);
+        socket_post_close(connection, CLOSE_ABORT);
+        socket_fail(connection, ENOBUFS);
     } else {
         descriptor_notify(&connection->descriptor, READY_IN);
     }
-    listener_connection_stirred(connection);
+    socket_listener_stirred(connection);
 }
 
 static void handle_peer_closed(node_id_t from, const struct message *message)
 {
     const struct peer_closed *closed = (const void *)message;
-    struct connection *connection =
-        connection_find(from, closed->socket_index, closed->generation);
+    struct socket *connection = socket_find(from, closed->socket_index, closed->generation);
 
     if (connection != NULL) {
         connection->is_peer_closed = true;
         descriptor_notify(&connection->descriptor, READY_IN | READY_PEER_HANGUP);
-        listener_connection_stirred(connection);
+        socket_listener_stirred(connection);
     }
 }
 
 static void handle_failed(node_id_t from, const struct message *message)
 {
     const struct connection_failed *failed = (const void *)message;
-    struct connection *connection =
-        connection_find(from, failed->socket_index, failed->generation);
+    struct socket *connection = socket_find(from, failed->socket_index, failed->generation);
 
     if (connection != NULL) {
-        connection_fail(connection, failed->error_number != 0 ? (int)failed->error_number
-                                                              : ECONNRESET);
-        listener_connection_stirred(connection);
+        socket_fail(connection, failed->error_number != 0 ? (int)failed->error_number : ECONNRESET);
+        socket_listener_stirred(connection);
     }
 }
 
 static void handle_send_credit(node_id_t from, const struct message *message)
 {
     const struct send_credit *credit = (const void *)message;
-    struct connection *connection =
-        connection_find(from, credit->socket_index, credit->generation);
+    struct socket *connection = socket_find(from, credit->socket_index, credit->generation);
 
     if (connection == NULL || connection->is_gone) {
         return;
@@ -380,24 +375,24 @@ static void handle_send_credit(node_id_t from, const struct message *message)
     }
 }
 
-static void lose_connection(struct connection *connection, void *node)
+static void lose_connection(struct socket *connection, void *node)
 {
     if (connection->ts != *(const node_id_t *)node) {
         return;
     }
     if (connection->descriptor.fd < 0) {
-        listener_connection_lost(connection);
+        socket_listener_lost(connection);
     } else if (!connection->is_gone) {
-        connection_fail(connection, ECONNRESET);
+        socket_fail(connection, ECONNRESET);
     }
 }
 
 static void node_down(node_id_t node)
 {
-    connection_for_each(lose_connection, &node);
+    socket_for_each(lose_connection, &node);
 }
 
-void stream_start(void)
+void socket_stream_start(void)
 {
     dispatch_register_message(DATA, sizeof(struct data), handle_data);
     dispatch_register_message(PEER_CLOSED, sizeof(struct peer_closed), handle_peer_closed);
@@ -409,7 +404,7 @@ void stream_start(void)
 
 /* --- The calls --- */
 
-static struct connection *get_connection(int fd, int *error)
+static struct socket *get_connection(int fd, int *error)
 {
     struct descriptor *descriptor = descriptor_get(fd);
 
@@ -417,17 +412,17 @@ static struct connection *get_connection(int fd, int *error)
         *error = -EBADF;
         return NULL;
     }
-    if (UNLIKELY(descriptor->operations != &stream_operations)) {
-        *error = descriptor->operations == &listener_operations ? -ENOTCONN : -ENOTSOCK;
+    if (UNLIKELY(descriptor->operations != &socket_stream_operations)) {
+        *error = descriptor->operations == &socket_listener_operations ? -ENOTCONN : -ENOTSOCK;
         return NULL;
     }
-    return (struct connection *)descriptor;
+    return (struct socket *)descriptor;
 }
 
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
 {
     int error = 0;
-    struct connection *connection = get_connection(fd, &error);
+    struct socket *connection = get_connection(fd, &error);
 
     if (connection != NULL && (flags & MSG_OOB)) {
         return call_result(-EINVAL);
@@ -438,7 +433,7 @@ ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
 ssize_t send(int fd, const void *data, size_t bytes, int flags)
 {
     int error = 0;
-    struct connection *connection = get_connection(fd, &error);
+    struct socket *connection = get_connection(fd, &error);
 
     if (connection != NULL && (flags & MSG_OOB)) {
         return call_result(-EOPNOTSUPP);
@@ -449,7 +444,7 @@ ssize_t send(int fd, const void *data, size_t bytes, int flags)
 int shutdown(int fd, int how)
 {
     int error = 0;
-    struct connection *connection = get_connection(fd, &error);
+    struct socket *connection = get_connection(fd, &error);
 
     if (connection == NULL) {
         return (int)call_result(error);
@@ -462,7 +457,7 @@ int shutdown(int fd, int how)
     }
     if (how != SHUT_RD && !connection->is_send_shut) {
         connection->is_send_shut = true;
-        connection_post_close(connection, CLOSE_SEND_ONLY);
+        socket_post_close(connection, CLOSE_SEND_ONLY);
     }
     descriptor_notify(&connection->descriptor, READY_IN | READY_OUT | READY_HANGUP);
     return 0;

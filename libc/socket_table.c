@@ -3,7 +3,7 @@
  * The table of connections, and the bytes each has received. Entries are kept for reuse, the
  * last one freed first, while its lines are still in the cache.
  */
-#include "libc/connection.h"
+#include "libc/socket_table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,22 +12,22 @@
 #include "kernel/memory.h"
 #include "kernel/status.h"
 
-#define PLACE_BITS 16
-#define PLACE(socket_index) ((socket_index) & ((1u << PLACE_BITS) - 1))
+#define PLACE_BITS             16
+#define PLACE(socket_index)    ((socket_index) & ((1u << PLACE_BITS) - 1))
 #define NEXT_USE(socket_index) ((socket_index) + (1u << PLACE_BITS))
-#define TABLE_START_COUNT 64u
+#define TABLE_START_COUNT      64u
 
 /* Small enough for memory's small classes, large enough for a common request's head. Chosen. */
 #define CHUNK_MIN_BYTES (256 - sizeof(struct chunk))
 
-_Static_assert(CONNECTION_MAX <= 1 << PLACE_BITS, "a place fits its part of socket_index");
+_Static_assert(SOCKET_MAX <= 1 << PLACE_BITS, "a place fits its part of socket_index");
 
-static struct connection **table;
-static uint32_t table_count;    /* places in `table` */
+static struct socket **table;
+static uint32_t table_count;      /* places in `table` */
 static uint32_t connection_count; /* entries that exist, free ones included */
-static struct connection *first_free;
+static struct socket *first_free;
 
-void connection_queue_append(struct connection_queue *queue, struct connection *connection)
+void socket_queue_append(struct socket_queue *queue, struct socket *connection)
 {
     connection->queue = queue;
     connection->next = NULL;
@@ -38,11 +38,12 @@ void connection_queue_append(struct connection_queue *queue, struct connection *
         queue->head = connection;
     }
     queue->tail = connection;
+    queue->count++;
 }
 
-void connection_queue_remove(struct connection *connection)
+void socket_queue_remove(struct socket *connection)
 {
-    struct connection_queue *queue = connection->queue;
+    struct socket_queue *queue = connection->queue;
 
     if (connection->previous != NULL) {
         connection->previous->next = connection->next;
@@ -54,37 +55,38 @@ void connection_queue_remove(struct connection *connection)
     } else {
         queue->tail = connection->previous;
     }
+    queue->count--;
     connection->queue = NULL;
 }
 
 /* One entry more; its socket_index is set once and then only counts its uses. */
-static struct connection *add_entry(void)
+static struct socket *add_entry(void)
 {
-    if (connection_count == CONNECTION_MAX) {
+    if (connection_count == SOCKET_MAX) {
         return NULL;
     }
     if (connection_count == table_count) {
         uint32_t count = table_count == 0 ? TABLE_START_COUNT : 2 * table_count;
-        struct connection **grown = memory_resize(table, count * sizeof(*table));
+        struct socket **grown = memory_resize(table, count * sizeof(*table));
         if (grown == NULL) {
             return NULL;
         }
         table = grown;
         table_count = count;
     }
-    struct connection *connection = memory_allocate(sizeof(*connection));
+    struct socket *connection = memory_allocate(sizeof(*connection));
     if (connection != NULL) {
         connection->socket_index = connection_count;
-        connection->state = CONNECTION_FREE;
+        connection->state = SOCKET_FREE;
         table[connection_count] = connection;
         connection_count++;
     }
     return connection;
 }
 
-struct connection *connection_create(node_id_t ts, const struct connection_available *offer)
+struct socket *socket_create(node_id_t ts, const struct connection_available *offer)
 {
-    struct connection *connection = first_free;
+    struct socket *connection = first_free;
 
     if (connection != NULL) {
         first_free = connection->next;
@@ -94,36 +96,36 @@ struct connection *connection_create(node_id_t ts, const struct connection_avail
             return NULL;
         }
     }
-    *connection = (struct connection){
+    *connection = (struct socket){
         .descriptor = {.fd = -1},
         .socket_index = connection->socket_index,
         .connection_index = offer->connection_index,
         .generation = offer->generation,
         .ts = ts,
         .offer_number = offer->offer_number,
-        .state = CONNECTION_OFFERED,
+        .state = SOCKET_OFFERED,
         .flow = offer->flow,
     };
     return connection;
 }
 
-void connection_destroy(struct connection *connection)
+void socket_destroy(struct socket *connection)
 {
     if (connection->queue != NULL) {
-        connection_queue_remove(connection);
+        socket_queue_remove(connection);
     }
     while (connection->receive_head != NULL) {
         struct chunk *chunk = connection->receive_head;
         connection->receive_head = chunk->next;
         memory_release(chunk);
     }
-    connection->state = CONNECTION_FREE;
+    connection->state = SOCKET_FREE;
     connection->socket_index = NEXT_USE(connection->socket_index);
     connection->next = first_free;
     first_free = connection;
 }
 
-struct connection *connection_find(node_id_t from, uint32_t socket_index, uint32_t generation)
+struct socket *socket_find(node_id_t from, uint32_t socket_index, uint32_t generation)
 {
     uint32_t place = PLACE(socket_index);
 
@@ -131,31 +133,29 @@ struct connection *connection_find(node_id_t from, uint32_t socket_index, uint32
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return NULL;
     }
-    struct connection *connection = table[place];
-    bool is_meant = connection->socket_index == socket_index &&
-                    connection->state != CONNECTION_FREE && connection->ts == from &&
-                    connection->generation == generation;
+    struct socket *connection = table[place];
+    bool is_meant = connection->socket_index == socket_index && connection->state != SOCKET_FREE &&
+                    connection->ts == from && connection->generation == generation;
     return is_meant ? connection : NULL;
 }
 
-void connection_for_each(void (*visit)(struct connection *connection, void *context),
-                         void *context)
+void socket_for_each(void (*visit)(struct socket *connection, void *context), void *context)
 {
     for (uint32_t place = 0; place < connection_count; place++) {
-        if (table[place]->state != CONNECTION_FREE) {
+        if (table[place]->state != SOCKET_FREE) {
             visit(table[place], context);
         }
     }
 }
 
-int connection_append(struct connection *connection, const void *bytes, size_t length_bytes)
+int socket_append(struct socket *connection, const void *bytes, size_t length_bytes)
 {
     struct chunk *tail = connection->receive_tail;
 
     if (length_bytes == 0) {
         return 0;
     }
-    if (length_bytes > CONNECTION_RECEIVED_MAX_BYTES - connection->received_bytes) {
+    if (length_bytes > SOCKET_RECEIVED_MAX_BYTES - connection->received_bytes) {
         return -EMSGSIZE;
     }
     if (connection->receive_head == NULL ||
@@ -180,8 +180,7 @@ int connection_append(struct connection *connection, const void *bytes, size_t l
     return 0;
 }
 
-size_t connection_take(struct connection *connection, void *buffer, size_t length_bytes,
-                       bool is_peek)
+size_t socket_take(struct socket *connection, void *buffer, size_t length_bytes, bool is_peek)
 {
     uint8_t *to = buffer;
     size_t taken = 0;
@@ -209,7 +208,7 @@ size_t connection_take(struct connection *connection, void *buffer, size_t lengt
     return taken;
 }
 
-void connection_post_close(struct connection *connection, uint32_t kind)
+void socket_post_close(struct socket *connection, uint32_t kind)
 {
     if (connection->is_gone) {
         return;
@@ -227,7 +226,7 @@ void connection_post_close(struct connection *connection, uint32_t kind)
     message_post(connection->ts, &message.header);
 }
 
-void connection_fail(struct connection *connection, int error)
+void socket_fail(struct socket *connection, int error)
 {
     connection->is_gone = true;
     connection->error = error;

@@ -12,20 +12,20 @@
 #include "libc/descriptor.h"
 #include "net/messages.h"
 
-#define CONNECTION_MAX DESCRIPTOR_MAX
+#define SOCKET_MAX DESCRIPTOR_MAX
 
 /* Received bytes a TS may have sent ahead of us. Above any TCP window; beyond it the TS is
  * damaged, and the connection is aborted rather than memory exhausted. Chosen. */
-#define CONNECTION_RECEIVED_MAX_BYTES (1 * MIB)
+#define SOCKET_RECEIVED_MAX_BYTES (1 * MIB)
 
-struct listener;
-struct connection_queue;
+struct listening_socket;
+struct socket_queue;
 
-enum connection_state {
-    CONNECTION_FREE,
-    CONNECTION_OFFERED,   /* on its listener's `offers` */
-    CONNECTION_CLAIMED,   /* CLAIM_CONNECTION sent, no answer yet */
-    CONNECTION_CONFIRMED, /* ours: on its listener's `ready` or `deferred`, then under an fd */
+enum socket_state {
+    SOCKET_FREE,
+    SOCKET_OFFERED,   /* on its listener's `offers` */
+    SOCKET_CLAIMED,   /* CLAIM_CONNECTION sent, no answer yet */
+    SOCKET_CONFIRMED, /* ours: on its listener's `ready` or `deferred`, then under an fd */
 };
 
 /* A piece of received data. */
@@ -38,13 +38,13 @@ struct chunk {
     uint8_t bytes[];
 };
 
-struct connection {
+struct socket {
     struct descriptor descriptor;
     uint32_t socket_index;
     uint32_t connection_index, generation; /* the TS's name for it */
     node_id_t ts;
     uint16_t offer_number;
-    uint8_t state; /* enum connection_state */
+    uint8_t state; /* enum socket_state */
     bool is_peer_closed;
     bool is_gone; /* failed, or aborted by us: the TS knows it no more */
     bool is_send_shut, is_receive_shut;
@@ -57,40 +57,38 @@ struct connection {
     uint32_t received_bytes;   /* not yet read */
     struct chunk *receive_head, *receive_tail;
     struct flow flow;
-    struct listener *listener; /* until accept() */
-    struct connection_queue *queue; /* that it stands on, or NULL */
-    struct connection *next, *previous;
-    struct connection *next_channel_full;
+    struct listening_socket *listener; /* until accept() */
+    struct socket_queue *queue;        /* that it stands on, or NULL */
+    struct socket *next, *previous;
+    struct socket *next_channel_full;
     uint64_t confirmed_ns;
 };
 
 /* A connection stands on at most one queue. */
-struct connection_queue {
-    struct connection *head, *tail;
+struct socket_queue {
+    struct socket *head, *tail;
+    uint32_t count;
 };
 
-void connection_queue_append(struct connection_queue *queue, struct connection *connection);
-void connection_queue_remove(struct connection *connection);
+void socket_queue_append(struct socket_queue *queue, struct socket *connection);
+void socket_queue_remove(struct socket *connection);
 
 /* A fresh connection for an offer. NULL when there is no memory or no place. */
-struct connection *connection_create(node_id_t ts, const struct connection_available *offer);
+struct socket *socket_create(node_id_t ts, const struct connection_available *offer);
 /* Forget it and what it has received; says nothing to the TS. */
-void connection_destroy(struct connection *connection);
+void socket_destroy(struct socket *connection);
 /* The one that a message means: same name, same TS, same generation there. NULL when it is
  * closed already, which is normal for what was on its way meanwhile. */
-struct connection *connection_find(node_id_t from, uint32_t socket_index, uint32_t generation);
+struct socket *socket_find(node_id_t from, uint32_t socket_index, uint32_t generation);
 /* Call `visit` for each that is not free; it may destroy the one it is given. */
-void connection_for_each(void (*visit)(struct connection *connection, void *context),
-                         void *context);
+void socket_for_each(void (*visit)(struct socket *connection, void *context), void *context);
 
 /* Keep received bytes. Returns 0, or -ENOMEM, -EMSGSIZE: the stream has a hole now. */
-MUST_CHECK int connection_append(struct connection *connection, const void *bytes,
-                                 size_t length_bytes);
+MUST_CHECK int socket_append(struct socket *connection, const void *bytes, size_t length_bytes);
 /* Take up to `length_bytes` (they stay if `is_peek`); returns how many. */
-size_t connection_take(struct connection *connection, void *buffer, size_t length_bytes,
-                       bool is_peek);
+size_t socket_take(struct socket *connection, void *buffer, size_t length_bytes, bool is_peek);
 
 /* Tell the TS that it is closed in this way (enum close_kind), unless the TS has forgotten it. */
-void connection_post_close(struct connection *connection, uint32_t kind);
+void socket_post_close(struct socket *connection, uint32_t kind);
 /* Everything fails from here on, with `error`, once. Wakes all who wait. */
-void connection_fail(struct connection *connection, int error);
+void socket_fail(struct socket *connection, int error);

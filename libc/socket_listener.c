@@ -4,7 +4,7 @@
  * offers (ours to claim), deferred (confirmed, waiting for data if the program asked for that)
  * and ready (for accept()).
  */
-#include "libc/listener.h"
+#include "libc/socket_listener.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +16,14 @@
 #include "kernel/status.h"
 #include "kernel/timer.h"
 #include "libc/socket.h"
-#include "libc/stream.h"
+#include "libc/socket_stream.h"
 #include "net/configuration.h"
 
-static struct listener *listeners[LISTENER_MAX];
+static struct listening_socket *listeners[LISTENER_MAX];
 /* Expires when the first deferred connection of some listener has waited long enough. */
 static struct timer defer_timer;
 
-static void ask_for_connections(struct listener *listener)
+static void ask_for_connections(struct listening_socket *listener)
 {
     const struct configuration *configuration = configuration_current();
     struct accept_connection message = {
@@ -36,7 +36,7 @@ static void ask_for_connections(struct listener *listener)
     message_post(configuration_own_cm(configuration, platform_node()), &message.header);
 }
 
-static void claim_connection(struct connection *connection)
+static void claim_connection(struct socket *connection)
 {
     struct claim_connection message = {
         .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(message)},
@@ -47,16 +47,16 @@ static void claim_connection(struct connection *connection)
     };
 
     if (connection->queue != NULL) {
-        connection_queue_remove(connection);
+        socket_queue_remove(connection);
     }
-    connection->state = CONNECTION_CLAIMED;
+    connection->state = SOCKET_CLAIMED;
     message_post(connection->ts, &message.header);
 }
 
 /* What a call that waits on the listener implies: be on the CM's list, claim what was offered. */
 static unsigned listener_readiness(struct descriptor *descriptor)
 {
-    struct listener *listener = (struct listener *)descriptor;
+    struct listening_socket *listener = (struct listening_socket *)descriptor;
 
     if (!listener->is_listening) {
         return READY_HANGUP | READY_OUT;
@@ -90,7 +90,7 @@ static bool is_port_taken(uint16_t port)
     return false;
 }
 
-int listener_listen(struct listener *listener, int backlog)
+int socket_listener_listen(struct listening_socket *listener, int backlog)
 {
     uint32_t wanted = backlog < 1 ? 1 : (uint32_t)backlog;
 
@@ -124,34 +124,34 @@ int listener_listen(struct listener *listener, int backlog)
     return 0;
 }
 
-struct listener *listener_create(void)
+struct listening_socket *socket_listener_create(void)
 {
-    struct listener *listener = memory_allocate_zeroed(sizeof(*listener));
+    struct listening_socket *listener = memory_allocate_zeroed(sizeof(*listener));
 
     if (listener != NULL) {
-        descriptor_initialise(&listener->descriptor, &listener_operations);
+        descriptor_initialise(&listener->descriptor, &socket_listener_operations);
     }
     return listener;
 }
 
-static void orphan_connection(struct connection *connection, void *listener)
+static void orphan_connection(struct socket *connection, void *listener)
 {
     if (connection->listener != listener) {
         return;
     }
     connection->listener = NULL;
-    if (connection->state == CONNECTION_CLAIMED) {
+    if (connection->state == SOCKET_CLAIMED) {
         return; /* handle_confirmed() aborts it */
     }
-    if (connection->state == CONNECTION_CONFIRMED) {
-        connection_post_close(connection, CLOSE_ABORT);
+    if (connection->state == SOCKET_CONFIRMED) {
+        socket_post_close(connection, CLOSE_ABORT);
     }
-    connection_destroy(connection);
+    socket_destroy(connection);
 }
 
 static void listener_close(struct descriptor *descriptor)
 {
-    struct listener *listener = (struct listener *)descriptor;
+    struct listening_socket *listener = (struct listening_socket *)descriptor;
 
     if (listener->is_listening) {
         struct unlisten message = {
@@ -161,31 +161,47 @@ static void listener_close(struct descriptor *descriptor)
         };
         listeners[listener->index] = NULL;
         post_to_connection_managers(&message.header);
-        connection_for_each(orphan_connection, listener);
+        socket_for_each(orphan_connection, listener);
     }
     memory_release(listener);
 }
 
-const struct descriptor_operations listener_operations = {
+const struct descriptor_operations socket_listener_operations = {
     .readiness = listener_readiness,
     .close = listener_close,
 };
 
+/* The CM has dropped us, or will. Ask for a new place now if somebody waits, else when somebody
+ * does: an application that does not accept shall not be on the list. */
+static void lose_place(struct listening_socket *listener)
+{
+    listener->is_on_list = false;
+    listener->has_refused = false;
+    if (descriptor_is_awaited(&listener->descriptor, READY_IN)) {
+        ask_for_connections(listener);
+    } else {
+        descriptor_notify(&listener->descriptor, READY_IN);
+    }
+}
+
 /* --- accept() --- */
 
-static int accept_connection(struct listener *listener, int flags, struct flow *flow)
+static int accept_connection(struct listening_socket *listener, int flags, struct flow *flow)
 {
-    struct connection *connection = listener->ready.head;
+    struct socket *connection = listener->ready.head;
     int fd = descriptor_open(&connection->descriptor);
 
     if (fd < 0) {
         return fd;
     }
-    connection_queue_remove(connection);
+    socket_queue_remove(connection);
     connection->listener = NULL;
     connection->descriptor.is_nonblocking = (flags & SOCK_NONBLOCK) != 0;
     *flow = connection->flow;
     counter_increment(COUNTER_SOCKETS_ACCEPTED);
+    if (listener->has_refused) {
+        lose_place(listener);
+    }
     return fd;
 }
 
@@ -193,8 +209,8 @@ static int wait_and_accept(int listener_fd, int flags, struct flow *flow)
 {
     for (;;) {
         int error = 0;
-        struct listener *listener = (struct listener *)descriptor_get_kind(
-            listener_fd, &listener_operations, -EINVAL, &error);
+        struct listening_socket *listener = (struct listening_socket *)descriptor_get_kind(
+            listener_fd, &socket_listener_operations, -EINVAL, &error);
         if (listener == NULL) {
             return error;
         }
@@ -231,74 +247,66 @@ int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
 
 /* --- What the TSs say --- */
 
+static bool has_room(const struct listening_socket *listener)
+{
+    return listener->undecided_count + listener->ready.count < listener->backlog;
+}
+
 static void handle_available(node_id_t from, const struct message *message)
 {
     const struct connection_available *offer = (const void *)message;
-    struct listener *listener =
+    struct listening_socket *listener =
         offer->listener_index < LISTENER_MAX ? listeners[offer->listener_index] : NULL;
     size_t data_bytes = message->header.length_bytes - sizeof(*offer);
 
     if (listener == NULL || listener->port != ntohs(offer->flow.local_port)) {
         return; /* closed meanwhile: the offer will be made to another */
     }
-    if (listener->offer_count >= listener->backlog) {
+    if (!has_room(listener)) {
         listener->has_refused = true;
         return;
     }
-    struct connection *connection = connection_create(from, offer);
-    if (connection == NULL || connection_append(connection, offer->data, data_bytes) != 0) {
+    struct socket *connection = socket_create(from, offer);
+    if (connection == NULL || socket_append(connection, offer->data, data_bytes) != 0) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         if (connection != NULL) {
-            connection_destroy(connection);
+            socket_destroy(connection);
         }
         listener->has_refused = true;
         return;
     }
-    stream_initialise(connection);
+    socket_stream_initialise(connection);
     connection->listener = listener;
-    listener->offer_count++;
+    listener->undecided_count++;
     if (descriptor_is_awaited(&listener->descriptor, READY_IN)) {
         claim_connection(connection);
     } else {
-        connection_queue_append(&listener->offers, connection);
-        descriptor_notify(&listener->descriptor, READY_IN);
-    }
-}
-
-/* The CM has dropped us, or will. Ask for a new place now if somebody waits, else when somebody
- * does: an application that does not accept shall not be on the list. */
-static void lose_place(struct listener *listener)
-{
-    listener->is_on_list = false;
-    listener->has_refused = false;
-    if (descriptor_is_awaited(&listener->descriptor, READY_IN)) {
-        ask_for_connections(listener);
-    } else {
+        socket_queue_append(&listener->offers, connection);
         descriptor_notify(&listener->descriptor, READY_IN);
     }
 }
 
 /* One offer has been decided; there is room for another. */
-static void settle_offer(struct listener *listener)
+static void settle_offer(struct listening_socket *listener)
 {
-    listener->offer_count--;
+    listener->undecided_count--;
     if (listener->has_refused) {
         lose_place(listener);
     }
 }
 
-static void make_ready(struct connection *connection)
+static void make_ready(struct socket *connection)
 {
-    struct listener *listener = connection->listener;
+    struct listening_socket *listener = connection->listener;
 
     if (connection->queue != NULL) {
-        connection_queue_remove(connection);
+        socket_queue_remove(connection);
     }
-    connection_queue_append(&listener->ready, connection);
+    socket_queue_append(&listener->ready, connection);
     descriptor_notify(&listener->descriptor, READY_IN);
 }
 
-void listener_connection_stirred(struct connection *connection)
+void socket_listener_stirred(struct socket *connection)
 {
     if (connection->listener != NULL && connection->queue == &connection->listener->deferred) {
         make_ready(connection);
@@ -306,11 +314,14 @@ void listener_connection_stirred(struct connection *connection)
 }
 
 /* Wait for data first, as TCP_DEFER_ACCEPT asks, but not for ever. */
-static void defer_connection(struct connection *connection)
+static void defer_connection(struct socket *connection)
 {
-    struct listener *listener = connection->listener;
+    struct listening_socket *listener = connection->listener;
 
-    connection_queue_append(&listener->deferred, connection);
+    if (listener->deferred.count >= listener->backlog) {
+        make_ready(listener->deferred.head); /* bounded: it has waited longest */
+    }
+    socket_queue_append(&listener->deferred, connection);
     if (!timer_is_set(&defer_timer) &&
         timer_start(&defer_timer, connection->confirmed_ns + listener->defer_ns) != 0) {
         make_ready(connection); /* no memory for a timer: as if it had waited */
@@ -323,11 +334,11 @@ static uint64_t end_deferring(uint64_t now_ns)
     uint64_t next_ns = UINT64_MAX;
 
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        struct listener *listener = listeners[i];
+        struct listening_socket *listener = listeners[i];
         if (listener == NULL) {
             continue;
         }
-        struct connection *first = listener->deferred.head;
+        struct socket *first = listener->deferred.head;
         while (first != NULL && first->confirmed_ns + listener->defer_ns <= now_ns) {
             make_ready(first);
             first = listener->deferred.head;
@@ -351,19 +362,18 @@ static void defer_expired(struct timer *timer)
 static void handle_confirmed(node_id_t from, const struct message *message)
 {
     const struct claim_confirmed *confirmed = (const void *)message;
-    struct connection *connection =
-        connection_find(from, confirmed->socket_index, confirmed->generation);
+    struct socket *connection = socket_find(from, confirmed->socket_index, confirmed->generation);
     size_t data_bytes = message->header.length_bytes - sizeof(*confirmed);
 
-    if (connection == NULL || connection->state != CONNECTION_CLAIMED) {
+    if (connection == NULL || connection->state != SOCKET_CLAIMED) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    struct listener *listener = connection->listener;
-    connection->state = CONNECTION_CONFIRMED;
-    if (listener == NULL || connection_append(connection, confirmed->data, data_bytes) != 0) {
-        connection_post_close(connection, CLOSE_ABORT);
-        connection_destroy(connection);
+    struct listening_socket *listener = connection->listener;
+    connection->state = SOCKET_CONFIRMED;
+    if (listener == NULL || socket_append(connection, confirmed->data, data_bytes) != 0) {
+        socket_post_close(connection, CLOSE_ABORT);
+        socket_destroy(connection);
         if (listener != NULL) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
             settle_offer(listener);
@@ -384,33 +394,32 @@ static void handle_confirmed(node_id_t from, const struct message *message)
 static void handle_rejected(node_id_t from, const struct message *message)
 {
     const struct claim_rejected *rejected = (const void *)message;
-    struct connection *connection =
-        connection_find(from, rejected->socket_index, rejected->generation);
+    struct socket *connection = socket_find(from, rejected->socket_index, rejected->generation);
 
-    if (connection == NULL || connection->state != CONNECTION_CLAIMED) {
+    if (connection == NULL || connection->state != SOCKET_CLAIMED) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    struct listener *listener = connection->listener;
-    connection_destroy(connection);
+    struct listening_socket *listener = connection->listener;
+    socket_destroy(connection);
     if (listener != NULL) {
-        listener->offer_count--;
+        listener->undecided_count--;
         lose_place(listener);
     }
 }
 
-void listener_connection_lost(struct connection *connection)
+void socket_listener_lost(struct socket *connection)
 {
-    struct listener *listener = connection->listener;
-    bool is_undecided = connection->state != CONNECTION_CONFIRMED;
+    struct listening_socket *listener = connection->listener;
+    bool is_undecided = connection->state != SOCKET_CONFIRMED;
 
-    connection_destroy(connection);
+    socket_destroy(connection);
     if (listener != NULL && is_undecided) {
         settle_offer(listener);
     }
 }
 
-void listener_start(void)
+void socket_listener_start(void)
 {
     timer_initialise(&defer_timer, defer_expired);
     dispatch_register_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
