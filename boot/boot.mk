@@ -5,7 +5,7 @@
 # lies behind everything that it names.
 
 LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
-           --no-warn-rwx-segments --orphan-handling=error
+           --no-warn-rwx-segments
 
 # The web root that is part of the image, in the archive's own pages.
 BUILTIN_ARCHIVE := $(BUILD)/builtin.tar
