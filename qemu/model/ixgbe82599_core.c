@@ -343,12 +343,13 @@ void ixgbe_core_reset(IXGBEState *s, bool is_power_on)
     reset_registers(s, is_power_on);
     *ixgbe_csr(s, IXGBE_RAL(0)) = ldl_le_p(mac);
     *ixgbe_csr(s, IXGBE_RAH(0)) = RAH_VALID | lduw_le_p(mac + 4);
-    ixgbe_intr_reset(s);
     ixgbe_fdir_reset(s);
     ixgbe_steer_reset(s);
     ixgbe_rx_reset(s);
     ixgbe_tx_reset(s);
     ixgbe_core_update_link(s);
+    /* Last: the link that comes back with a reset is no event. */
+    ixgbe_intr_reset(s);
 }
 
 void ixgbe_core_update_link(IXGBEState *s)

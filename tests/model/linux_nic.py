@@ -81,6 +81,15 @@ def queues_hit(guest, network, source_ports):
     return queues
 
 
+def inject(network, frame):
+    """Put one frame on the wire as it is."""
+    def send():
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+            wire.bind((network.tap, 0))
+            wire.send(frame)
+    network.inside(send)
+
+
 def pattern(byte_count, seed=1):
     """Bytes that repeat in no power of two, so that a misplaced piece changes the checksum."""
     block = b"".join(struct.pack("<I", (seed + i) * 2654435761 & 0xffffffff) for i in range(65521))

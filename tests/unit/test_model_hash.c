@@ -15,8 +15,8 @@
 
 #include "qemu/model/ixgbe82599_hash.h"
 
-#define BUCKET_KEY 0x3dad14e2
-#define SIGNATURE_KEY 0x174d3614
+#define BUCKET_KEY      0x3dad14e2
+#define SIGNATURE_KEY   0x174d3614
 #define PERFECT_BUCKETS 8192
 
 enum { FLOW_UDP = 1, FLOW_TCP = 2 };
@@ -37,17 +37,15 @@ static const struct rss_vector {
     uint32_t by_addresses;
     uint32_t by_ports;
 } rss_vectors[] = {
-    { AF_INET, "66.9.149.187", 2794, "161.142.100.80", 1766, 0x323e8fc2, 0x51ccc178 },
-    { AF_INET, "199.92.111.2", 14230, "65.69.140.83", 4739, 0xd718262a, 0xc626b0ea },
-    { AF_INET, "24.19.198.95", 12898, "12.22.207.184", 38024, 0xd2d0a5de, 0x5c2b394a },
-    { AF_INET, "38.27.205.30", 48228, "209.142.163.6", 2217, 0x82989176, 0xafc7327f },
-    { AF_INET, "153.39.163.191", 44251, "202.188.127.2", 1303, 0x5d1809c5, 0x10e828a2 },
-    { AF_INET6, "3ffe:2501:200:1fff::7", 2794, "3ffe:2501:200:3::1", 1766, 0x2cc18cd5,
-      0x40207d3d },
-    { AF_INET6, "3ffe:501:8::260:97ff:fe40:efab", 14230, "ff02::1", 4739, 0x0f0c461c,
-      0xdde51bbf },
-    { AF_INET6, "3ffe:1900:4545:3:200:f8ff:fe21:67cf", 44251, "fe80::200:f8ff:fe21:67cf", 38024,
-      0x4b61e985, 0x02d1feef },
+    {AF_INET, "66.9.149.187", 2794, "161.142.100.80", 1766, 0x323e8fc2, 0x51ccc178},
+    {AF_INET, "199.92.111.2", 14230, "65.69.140.83", 4739, 0xd718262a, 0xc626b0ea},
+    {AF_INET, "24.19.198.95", 12898, "12.22.207.184", 38024, 0xd2d0a5de, 0x5c2b394a},
+    {AF_INET, "38.27.205.30", 48228, "209.142.163.6", 2217, 0x82989176, 0xafc7327f},
+    {AF_INET, "153.39.163.191", 44251, "202.188.127.2", 1303, 0x5d1809c5, 0x10e828a2},
+    {AF_INET6, "3ffe:2501:200:1fff::7", 2794, "3ffe:2501:200:3::1", 1766, 0x2cc18cd5, 0x40207d3d},
+    {AF_INET6, "3ffe:501:8::260:97ff:fe40:efab", 14230, "ff02::1", 4739, 0x0f0c461c, 0xdde51bbf},
+    {AF_INET6, "3ffe:1900:4545:3:200:f8ff:fe21:67cf", 44251, "fe80::200:f8ff:fe21:67cf", 38024,
+     0x4b61e985, 0x02d1feef},
 };
 
 static void toeplitz_agrees_with_the_published_vectors(void **state)
@@ -56,7 +54,7 @@ static void toeplitz_agrees_with_the_published_vectors(void **state)
     for (size_t i = 0; i < sizeof(rss_vectors) / sizeof(rss_vectors[0]); i++) {
         const struct rss_vector *vector = &rss_vectors[i];
         size_t address_bytes = vector->family == AF_INET ? 4 : 16;
-        uint16_t ports[] = { htons(vector->source_port), htons(vector->destination_port) };
+        uint16_t ports[] = {htons(vector->source_port), htons(vector->destination_port)};
         uint8_t input[36];
 
         assert_int_equal(inet_pton(vector->family, vector->source, input), 1);
@@ -108,8 +106,8 @@ static void flow_director_hash_of_port_groups_agrees_with_the_table(void **state
         uint16_t port_bits;
         uint16_t hash;
     } vectors[] = {
-        { 0, 0x0a52 }, { 1, 0x012a }, { 2, 0x1ca3 }, { 3, 0x17db }, { 4, 0x07b0 },
-        { 80, 0x03f9 }, { 0x555, 0x1fd4 }, { 0xaaa, 0x015f }, { 4095, 0x14d9 },
+        {0, 0x0a52},  {1, 0x012a},     {2, 0x1ca3},     {3, 0x17db},    {4, 0x07b0},
+        {80, 0x03f9}, {0x555, 0x1fd4}, {0xaaa, 0x015f}, {4095, 0x14d9},
     };
 
     (void)state;
@@ -157,7 +155,7 @@ static void port_masks_are_reversed_bit_by_bit(void **state)
 /* RFC 1071 3: these eight bytes sum to ddf2. */
 static void checksum_agrees_with_the_rfc(void **state)
 {
-    static const uint8_t data[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
+    static const uint8_t data[] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
 
     (void)state;
     assert_int_equal(ixgbe_checksum_fold(ixgbe_checksum_add(0, data, sizeof(data))), 0xddf2);
@@ -179,9 +177,8 @@ static void checksum_agrees_with_its_definition_at_any_length_and_alignment(void
             for (size_t i = 0; i < bytes; i++) {
                 sum += (uint32_t)data[start + i] << (i % 2 ? 0 : 8);
             }
-            assert_int_equal(
-                ixgbe_checksum_fold(ixgbe_checksum_add(0x1fffe, data + start, bytes)),
-                ixgbe_checksum_fold(sum));
+            assert_int_equal(ixgbe_checksum_fold(ixgbe_checksum_add(0x1fffe, data + start, bytes)),
+                             ixgbe_checksum_fold(sum));
         }
     }
 }
