@@ -336,6 +336,10 @@ static void share_memory(void)
     for (unsigned i = 0; i < core_count; i++) {
         domains[i] = cores[i].domain;
     }
+    uint64_t free_bytes = physical_free_bytes();
+
+    log_info("boot", "%lu MiB of memory for %u nodes, channels of %lu KiB", free_bytes / MIB,
+             core_count, node_info.channel_ring_bytes / KIB);
     physical_share(core_count, domains, shares, share_range_counts);
 }
 
@@ -389,11 +393,9 @@ static void log_machine(const struct boot_info *info)
                     info->dropped_range_count, info->dropped_module_count,
                     info->is_command_line_cut ? ", command line cut" : "");
     }
-    log_info("boot", "command line: %s", node_info.command_line);
     log_info("boot", "%u cores, %s, TSC %lu.%03lu MHz by %s", core_count,
              node_info.has_x2apic ? "x2APIC" : "xAPIC", node_info.clock.tsc_hz / 1000000,
              node_info.clock.tsc_hz / 1000 % 1000, reference_clock_name());
-    log_info("boot", "%lu MiB of memory free for nodes", physical_free_bytes() / MIB);
 }
 
 _Noreturn void boot_main(struct boot_info *info)

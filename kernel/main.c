@@ -94,15 +94,6 @@ static void mark_shared_pages(void)
     probe_boot_finished();
 }
 
-static void log_node(void)
-{
-    const struct status_page *status = platform_status_page(node_info.node);
-
-    log_info("boot", "%s, %lu MiB of memory, APIC id %u, channels of %lu KiB",
-             status->roles[0] != '\0' ? status->roles : "no role", node_info.memory_bytes / MIB,
-             node_info.apic_ids[node_info.node], node_info.channel_ring_bytes / KIB);
-}
-
 _Noreturn void node_main(void)
 {
     /* First what reports a failure of the rest. */
@@ -129,7 +120,6 @@ _Noreturn void node_main(void)
 
     /* What this node is there for. */
     node_start_roles();
-    log_node();
     log_defer_printing();
     dispatch_run();
 }

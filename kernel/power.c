@@ -19,6 +19,9 @@
 #define KEYBOARD_COMMAND 0x64
 #define KEYBOARD_RESET   0xFE
 
+/* Chosen: far above what the hardware takes to stop, short for the person who waits. */
+#define END_WAIT_NS NS_PER_S
+
 /* A port number in hexadecimal with 0x, or 0. */
 static uint16_t parse_port(const char *text, int length)
 {
@@ -73,6 +76,16 @@ static void write_sleep(uint16_t port, uint8_t type)
     port_write16(port, (uint16_t)value);
 }
 
+/* The machine goes on for a moment after the last write. */
+static void wait_for_the_end(void)
+{
+    uint64_t end_ns = platform_now_ns() + END_WAIT_NS;
+
+    while (platform_now_ns() < end_ns) {
+        cpu_pause();
+    }
+}
+
 void power_off(void)
 {
     const struct power_registers *power = &node_info.machine.power;
@@ -85,6 +98,7 @@ void power_off(void)
     if (power->pm1b_control != 0) {
         write_sleep(power->pm1b_control, power->s5_type_b);
     }
+    wait_for_the_end();
 }
 
 void power_reset(void)
@@ -93,6 +107,8 @@ void power_reset(void)
 
     if (power->reset_port != 0) {
         port_write8(power->reset_port, power->reset_value);
+        wait_for_the_end();
     }
     port_write8(KEYBOARD_COMMAND, KEYBOARD_RESET);
+    wait_for_the_end();
 }
