@@ -34,22 +34,34 @@ struct frame_fragment {
     uint32_t length_bytes;
 };
 
-/* Checksums that the NIC shall insert; the L4 field holds the pseudo-header's sum already. */
+/*
+ * Work for the NIC. A checksum to insert: the L4 field holds the pseudo-header's sum already, not
+ * complemented.
+ *
+ * FRAME_SEGMENT_TCP: the frame is longer than the wire takes. Its TCP payload is sent in segments of
+ * segment_bytes, the last one perhaps shorter, each behind a copy of the headers with lengths, IP
+ * identification, sequence number and checksums made right; FIN and PSH only in the last. Goes with
+ * both other flags of TCP, and here the pseudo-header's sum leaves the length out.
+ */
 enum {
     FRAME_INSERT_IP_CHECKSUM = 1 << 0,
     FRAME_INSERT_TCP_CHECKSUM = 1 << 1,
     FRAME_INSERT_UDP_CHECKSUM = 1 << 2,
+    FRAME_SEGMENT_TCP = 1 << 3,
 };
 
 #define FRAME_FRAGMENT_MAX 16u
+#define FRAME_FRAGMENT_MAX_BYTES 16384u /* of one piece */
 
 struct frame_to_send {
     struct frame_fragment fragments[FRAME_FRAGMENT_MAX];
     uint16_t fragment_count;
-    uint16_t offload;           /* FRAME_INSERT_... */
-    uint8_t ip_header_offset;   /* 14 without VLAN; only with offload */
-    uint8_t ip_header_bytes;    /* only with offload */
-    uint16_t length_bytes;      /* sum of the fragments */
+    uint16_t offload;         /* FRAME_INSERT_..., FRAME_SEGMENT_TCP */
+    uint8_t ip_header_offset; /* 14 without VLAN; only with offload */
+    uint8_t ip_header_bytes;  /* only with offload */
+    uint16_t length_bytes;    /* sum of the fragments */
+    uint16_t segment_bytes;   /* only with FRAME_SEGMENT_TCP */
+    uint8_t tcp_header_bytes; /* likewise */
     /* Called once, in order of sending, when the NIC has read every fragment. May be NULL. */
     void (*done)(void *context);
     void *context;

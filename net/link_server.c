@@ -170,9 +170,13 @@ static struct copy_buffer *take_copy(void)
     return copy;
 }
 
+#define INSERT_FLAGS                                                                               \
+    (FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)
+
 static bool is_transmit_frame_valid(const struct transmit_frame *message, size_t frame_bytes)
 {
     return frame_bytes >= ETHERNET_HEADER_BYTES && frame_bytes <= FRAME_MAX_BYTES &&
+           (message->offload & ~INSERT_FLAGS) == 0 &&
            (message->offload == 0 ||
             (message->ip_header_offset >= ETHERNET_HEADER_BYTES &&
              message->ip_header_bytes >= IPV4_HEADER_MIN_BYTES &&

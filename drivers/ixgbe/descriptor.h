@@ -49,20 +49,24 @@ struct ixgbe_tx_descriptor {
 #define TX_IFCS      BIT(25) /* append the CRC */
 #define TX_RS        BIT(27) /* report when done */
 #define TX_DEXT      BIT(29) /* advanced */
+#define TX_TSE       BIT(31) /* cut into TCP segments; data only */
 
 /* Of a data descriptor's status. */
-#define TX_DD     BIT(0) /* written by the device, on descriptors with RS only */
-#define TX_IXSM   BIT(8) /* insert the IPv4 header checksum */
-#define TX_TXSM   BIT(9) /* insert the TCP or UDP checksum */
-#define TX_PAYLEN BITS(31, 14)
+#define TX_DD     BIT(0)       /* written by the device, on descriptors with RS only */
+#define TX_IXSM   BIT(8)       /* insert the IPv4 header checksum */
+#define TX_TXSM   BIT(9)       /* insert the TCP or UDP checksum */
+#define TX_PAYLEN BITS(31, 14) /* of the whole frame; with TSE without the headers */
 
-/* Of a context descriptor: lengths, and what the packet is, in its command. */
+/* Of a context descriptor: lengths, what the packet is (in its command), how to cut it (in its
+ * status, whose other bits choose the device's slot for it). */
 #define TX_CONTEXT_IPLEN  BITS(8, 0)
 #define TX_CONTEXT_MACLEN BITS(15, 9)
 #define TX_CONTEXT_IPV4   BIT(10)
 #define TX_CONTEXT_L4T    BITS(12, 11)
 #define L4T_UDP           0
 #define L4T_TCP           1
+#define TX_CONTEXT_L4LEN  BITS(15, 8)
+#define TX_CONTEXT_MSS    BITS(31, 16)
 
 _Static_assert(sizeof(struct ixgbe_rx_descriptor) == 16, "7.1.6");
 _Static_assert(sizeof(struct ixgbe_tx_descriptor) == 16, "7.2.3.2");

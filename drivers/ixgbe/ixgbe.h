@@ -122,7 +122,7 @@ struct ixgbe_tx {
     uint32_t flushed_tail; /* as the device knows it */
     uint32_t head;         /* free-running: the oldest that the device may still read */
     uint32_t tail_register;
-    uint32_t context_key; /* the offload that the device's context slot holds; 0: none */
+    uint64_t context; /* what the device's context slot holds (tx.c); 0: nothing */
     /* Ends of the pieces whose completion the device reports, oldest first. */
     uint32_t *reports;
     uint32_t report_first, report_end; /* free-running */

@@ -73,14 +73,36 @@ unsigned ixgbe_tx_room(const struct ixgbe_tx *tx)
     return RING_MASK - ixgbe_tx_in_flight(tx);
 }
 
-/* Everything that a context descriptor says, in one word that is never 0. */
-static inline uint32_t context_key(const struct frame_to_send *frame)
+/*
+ * What a context descriptor says, in one word that is never 0: where the headers lie and what they
+ * are, in the low half; how to cut, in the high one, where it matters only to frames that are cut.
+ */
+#define CONTEXT_HEADERS UINT64_C(0xFFFFFFFF)
+
+static inline uint64_t context_of(const struct frame_to_send *frame)
 {
-    return (uint32_t)frame->offload << 16 | (uint32_t)frame->ip_header_offset << 8 |
-           frame->ip_header_bytes;
+    uint64_t context = BIT(31) | (uint64_t)(frame->offload & FRAME_INSERT_TCP_CHECKSUM) << 16 |
+                       (uint64_t)frame->ip_header_offset << 8 | frame->ip_header_bytes;
+
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        context |= (uint64_t)frame->segment_bytes << 48 | (uint64_t)frame->tcp_header_bytes << 32;
+    }
+    return context;
 }
 
-static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame)
+/* Whether the device must be given this frame's context first. */
+static inline bool needs_context(const struct ixgbe_tx *tx, const struct frame_to_send *frame,
+                                 uint64_t context)
+{
+    uint64_t difference = context ^ tx->context;
+
+    if ((frame->offload & FRAME_SEGMENT_TCP) == 0) {
+        difference &= CONTEXT_HEADERS;
+    }
+    return frame->offload != 0 && difference != 0;
+}
+
+static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame, uint64_t context)
 {
     struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
     uint32_t l4_type = (frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0 ? L4T_TCP : L4T_UDP;
@@ -90,6 +112,11 @@ static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame
     descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
                           FIELD_PREP(TX_CONTEXT_L4T, l4_type);
     descriptor->status = 0; /* context slot 0 */
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        descriptor->status = FIELD_PREP(TX_CONTEXT_L4LEN, frame->tcp_header_bytes) |
+                             FIELD_PREP(TX_CONTEXT_MSS, frame->segment_bytes);
+    }
+    tx->context = context;
     tx->tail++;
 }
 
@@ -106,41 +133,76 @@ static inline uint32_t last_report(const struct ixgbe_tx *tx)
                                               : tx->reports[(tx->report_end - 1) & RING_MASK];
 }
 
+/* Of the data descriptors, all the same: lengths are filled in for each. */
+struct tx_words {
+    uint32_t command;
+    uint32_t status;
+};
+
+/* Also counts what goes out. */
+static inline struct tx_words words_of(const struct frame_to_send *frame)
+{
+    struct tx_words words = {.command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS};
+    uint32_t payload_bytes = frame->length_bytes;
+    uint32_t packet_count = 1;
+    uint32_t copied_bytes = 0;
+
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        uint32_t header_bytes =
+            frame->ip_header_offset + frame->ip_header_bytes + frame->tcp_header_bytes;
+
+        ASSERT_SLOW(frame->segment_bytes > 0 && frame->length_bytes > header_bytes);
+        payload_bytes -= header_bytes;
+        packet_count = (payload_bytes + frame->segment_bytes - 1) / frame->segment_bytes;
+        copied_bytes = (packet_count - 1) * header_bytes;
+        words.command |= TX_TSE;
+    }
+    words.status = FIELD_PREP(TX_PAYLEN, payload_bytes);
+    if ((frame->offload & FRAME_INSERT_IP_CHECKSUM) != 0) {
+        words.status |= TX_IXSM;
+    }
+    if ((frame->offload & (FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)) != 0) {
+        words.status |= TX_TXSM;
+    }
+    counter_add(COUNTER_NIC_TX_PACKETS, packet_count);
+    counter_add(COUNTER_NIC_TX_BYTES, frame->length_bytes + copied_bytes);
+    return words;
+}
+
+static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame,
+                            uint64_t context)
+{
+    return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)needs_context(tx, frame, context);
+}
+
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    uint32_t key = frame->offload != 0 ? context_key(frame) : 0;
-    bool needs_context = key != 0 && key != tx->context_key;
-    uint32_t status = FIELD_PREP(TX_PAYLEN, frame->length_bytes);
-    uint32_t command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS;
+    uint64_t context = context_of(frame);
+    struct tx_words words;
 
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)needs_context)) {
+    if (UNLIKELY(!has_room(tx, frame, context))) {
         /* The device may be waiting for the tail. */
         ixgbe_tx_flush(tx);
         (void)ixgbe_tx_reclaim(tx);
-        needs_context = key != 0 && key != tx->context_key; /* an owner may have sent meanwhile */
-        if (ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)needs_context) {
+        /* An owner may have sent meanwhile. */
+        if (!has_room(tx, frame, context)) {
             return -EAGAIN;
         }
     }
-    if (needs_context) {
-        write_context(tx, frame);
-        tx->context_key = key;
+    if (needs_context(tx, frame, context)) {
+        write_context(tx, frame, context);
     }
-    if ((frame->offload & FRAME_INSERT_IP_CHECKSUM) != 0) {
-        status |= TX_IXSM;
-    }
-    if ((frame->offload & (FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)) != 0) {
-        status |= TX_TXSM;
-    }
+    words = words_of(frame);
     for (unsigned i = 0; i < frame->fragment_count; i++) {
         const struct frame_fragment *fragment = &frame->fragments[i];
         struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
 
-        ASSERT_SLOW(fragment->length_bytes >= 1 && fragment->length_bytes <= FRAME_MAX_BYTES);
+        ASSERT_SLOW(fragment->length_bytes >= 1 &&
+                    fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
         descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
-        descriptor->command = command | fragment->length_bytes;
-        descriptor->status = status;
+        descriptor->command = words.command | fragment->length_bytes;
+        descriptor->status = words.status;
         tx->tail++;
     }
     tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_EOP;
@@ -152,8 +214,6 @@ int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
     if (tx->tail - last_report(tx) >= REPORT_INTERVAL) {
         request_report(tx);
     }
-    counter_increment(COUNTER_NIC_TX_PACKETS);
-    counter_add(COUNTER_NIC_TX_BYTES, frame->length_bytes);
     return 0;
 }
 

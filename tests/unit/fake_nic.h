@@ -50,11 +50,11 @@ unsigned fake_nic_receive_room(unsigned queue);
 /* --- Transmit --- */
 
 struct fake_nic_sent {
-    uint8_t data[2048];
+    uint8_t data[65536];
     unsigned length_bytes;
     unsigned descriptor_count;
     uint64_t context_lengths; /* of the context that was in force, 0 without */
-    uint32_t context_command;
+    uint32_t context_command, context_cut;
     uint32_t first_command, first_status;
 };
 /* Take the next frame off the ring, and report it if asked. False when there is none before the

@@ -426,6 +426,69 @@ static void checksum_offload_takes_one_context_for_frames_alike(void **state)
     assert_int_equal(sent.first_status, 13 << 14 | 0x200);
 }
 
+/* 54 bytes of headers and 4000 of payload in segments of 1460. */
+static void long_tcp_frame_is_cut_by_the_device(void **state)
+{
+    static const uint8_t headers[54], payload[4000];
+    struct frame_to_send frame = {
+        .fragments = {{headers, 54}, {payload, 4000}},
+        .fragment_count = 2,
+        .offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_SEGMENT_TCP,
+        .ip_header_offset = 14,
+        .ip_header_bytes = 20,
+        .length_bytes = 4054,
+        .segment_bytes = 1460,
+        .tcp_header_bytes = 20,
+    };
+    static struct fake_nic_sent sent;
+    unsigned room = ixgbe_tx_room(&tx);
+
+    (void)state;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 3);
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.length_bytes, 4054);
+    assert_int_equal(sent.first_command, 0xA2300036);
+    assert_int_equal(sent.first_status, 4000 << 14 | 0x300);
+    assert_int_equal(sent.context_lengths, 14 << 9 | 20);
+    assert_int_equal(sent.context_command, 0x20200C00);
+    assert_int_equal(sent.context_cut, 1460 << 16 | 20 << 8);
+    /* As the wire sees it. */
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), 3);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), 4000 + 3 * 54);
+}
+
+/* A frame that is not cut does not care what the context says of cutting; one that is does. */
+static void context_is_renewed_for_another_segment_size_only_to_cut(void **state)
+{
+    static const uint8_t bytes[4054];
+    struct frame_to_send cut = {
+        .fragments = {{bytes, 4054}},
+        .fragment_count = 1,
+        .offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_SEGMENT_TCP,
+        .ip_header_offset = 14,
+        .ip_header_bytes = 20,
+        .length_bytes = 4054,
+        .segment_bytes = 1460,
+        .tcp_header_bytes = 20,
+    };
+    struct frame_to_send whole = cut;
+    unsigned room = ixgbe_tx_room(&tx);
+
+    (void)state;
+    whole.fragments[0].length_bytes = whole.length_bytes = 60;
+    whole.offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+    whole.segment_bytes = 7;
+    assert_int_equal(ixgbe_transmit(&tx, &cut), 0);
+    assert_int_equal(ixgbe_transmit(&tx, &whole), 0);
+    assert_int_equal(ixgbe_transmit(&tx, &cut), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 4);
+    cut.segment_bytes = 1400;
+    assert_int_equal(ixgbe_transmit(&tx, &cut), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 6);
+}
+
 static void tail_is_written_once_for_a_flush_and_not_for_an_empty_one(void **state)
 {
     unsigned before = fake_nic_writes_to(TDT);
@@ -594,6 +657,8 @@ int main(void)
         cmocka_unit_test_setup(queue_that_is_on_already_is_first_switched_off, set_up),
         cmocka_unit_test_setup(frame_is_gathered_from_its_fragments, set_up),
         cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
+        cmocka_unit_test_setup(long_tcp_frame_is_cut_by_the_device, set_up),
+        cmocka_unit_test_setup(context_is_renewed_for_another_segment_size_only_to_cut, set_up),
         cmocka_unit_test_setup(tail_is_written_once_for_a_flush_and_not_for_an_empty_one, set_up),
         cmocka_unit_test_setup(owners_are_told_in_order_once_the_device_has_reported, set_up),
         cmocka_unit_test_setup(frame_without_an_owner_is_sent_too, set_up),
