@@ -3,6 +3,9 @@
  * Buddy allocator. A free block of 2^order pages is aligned to its size and heads a doubly linked
  * list that lives in the free pages themselves. A book of one byte a page says where free blocks
  * begin, and of which order; two free buddies never stand side by side: they are one block.
+ *
+ * Pages that were never used are not in the lists but behind a frontier that moves up when no list
+ * can serve: a node starts without touching its memory, and what it uses stays together.
  */
 #include "kernel/pages.h"
 
@@ -22,7 +25,8 @@ struct free_block {
 };
 
 struct range {
-    uintptr_t start; /* of the pages behind the book */
+    uintptr_t start;    /* of the pages behind the book */
+    uintptr_t frontier; /* from here on never used */
     uintptr_t end;
     uint8_t *book;
 };
@@ -124,10 +128,10 @@ void pages_add_range(void *start, uint64_t bytes)
     }
     range->book = start;
     range->start = (uintptr_t)start + book_pages * PAGE_BYTES;
+    range->frontier = range->start;
     range->end = (uintptr_t)start + bytes;
     range_count++;
     memset(range->book, BOOK_NOT_FREE, page_count - book_pages);
-    release_run(range, range->start, page_count - book_pages);
     total_bytes += range->end - range->start;
     free_bytes += range->end - range->start;
 }
@@ -143,6 +147,42 @@ static unsigned order_for(size_t page_count)
     return order;
 }
 
+/* From the lists: the smallest block that is large enough. */
+static uintptr_t take_free(size_t page_count, unsigned order)
+{
+    for (unsigned at = order; at < ORDER_COUNT; at++) {
+        if (free_lists[at] != NULL) {
+            uintptr_t page = (uintptr_t)free_lists[at];
+            struct range *range = range_of(page);
+
+            unlink_block(range, page);
+            /* What is not needed of the block goes back. */
+            release_run(range, page + page_count * PAGE_BYTES, ((size_t)1 << at) - page_count);
+            return page;
+        }
+    }
+    return 0;
+}
+
+/* From a frontier; what alignment skips becomes free blocks. */
+static uintptr_t take_fresh(size_t page_count, unsigned order)
+{
+    for (unsigned i = 0; i < range_count; i++) {
+        struct range *range = &ranges[i];
+        uintptr_t page = ALIGN_UP(range->frontier, (uintptr_t)order_bytes(order));
+
+        if (page >= range->frontier && page <= range->end &&
+            range->end - page >= page_count * PAGE_BYTES) {
+            uintptr_t skipped = range->frontier;
+
+            range->frontier = page + page_count * PAGE_BYTES;
+            release_run(range, skipped, (page - skipped) / PAGE_BYTES);
+            return page;
+        }
+    }
+    return 0;
+}
+
 void *pages_allocate_raw(size_t page_count, unsigned align_order)
 {
     if (page_count == 0 || page_count > (size_t)1 << (ORDER_COUNT - 1)) {
@@ -151,20 +191,15 @@ void *pages_allocate_raw(size_t page_count, unsigned align_order)
     unsigned order = order_for(page_count);
 
     order = order < align_order ? align_order : order;
-    for (unsigned at = order; at < ORDER_COUNT; at++) {
-        if (free_lists[at] != NULL) {
-            uintptr_t page = (uintptr_t)free_lists[at];
-            struct range *range = range_of(page);
+    uintptr_t page = take_free(page_count, order);
 
-            unlink_block(range, page);
-            /* What is not needed of the block goes back: its tail, which is never joined with the
-             * run, because the run's first page is not in the book as free. */
-            release_run(range, page + page_count * PAGE_BYTES, ((size_t)1 << at) - page_count);
-            free_bytes -= page_count * PAGE_BYTES;
-            return (void *)page;
-        }
+    if (page == 0) {
+        page = take_fresh(page_count, order);
     }
-    return NULL;
+    if (page != 0) {
+        free_bytes -= page_count * PAGE_BYTES;
+    }
+    return (void *)page;
 }
 
 void *pages_allocate(size_t page_count)
