@@ -13,6 +13,8 @@ $(QEMU_BIN): qemu/build-qemu qemu/fetch-source qemu/devices.mak \
              $(wildcard qemu/patches/* qemu/model/*)
 	$(Q)qemu/build-qemu '$(TALUS_CACHE)' '$(BUILD)/qemu'
 
+qemu: $(QEMU_BIN) ## build QEMU with the 82599 model: QEMU_SRC=tarball
+
 $(QEMU_PLUGIN_INCLUDE)/qemu-plugin.h: $(QEMU_BIN)
 
 # LWIP_SRC= names an unpacked lwIP 2.1.3, used as it is; by default the distribution's is
@@ -23,3 +25,5 @@ LWIP_SRC := $(TALUS_CACHE)/lwip-2.1.3
 $(LWIP_SRC): qemu/unpack-lwip qemu/fetch-source
 	$(Q)qemu/unpack-lwip '$(TALUS_CACHE)' '$@'
 endif
+
+.PHONY: qemu

@@ -54,14 +54,15 @@ static void parse_l4(IXGBEFrame *frame)
         { PROTOCOL_UDP, 8, IXGBE_L4_UDP },
         { PROTOCOL_SCTP, 12, IXGBE_L4_SCTP },
     };
-    const uint8_t *header = frame->data + frame->l4_offset;
+    const size_t offset = frame->l4_offset;
+    const uint8_t *header = frame->data + offset;
 
     if (frame->is_fragment) {
         return;
     }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (frame->protocol == known[i].protocol && frame->l4_bytes >= known[i].header_bytes &&
-            frame->l4_offset + known[i].header_bytes <= frame->bytes) {
+            offset + known[i].header_bytes <= frame->bytes) {
             frame->l4 = known[i].l4;
             frame->source_port = ixgbe_get16(header);
             frame->destination_port = ixgbe_get16(header + 2);
@@ -72,16 +73,17 @@ static void parse_l4(IXGBEFrame *frame)
 
 static void parse_ipv4(IXGBEFrame *frame)
 {
-    const uint8_t *header = frame->data + frame->ip_offset;
+    const size_t offset = frame->ip_offset;
+    const uint8_t *header = frame->data + offset;
     size_t header_bytes, total_bytes;
 
-    if (frame->ip_offset + IPV4_HEADER_BYTES > frame->bytes || header[0] >> 4 != 4) {
+    if (offset + IPV4_HEADER_BYTES > frame->bytes || header[0] >> 4 != 4) {
         return;
     }
     header_bytes = (header[0] & 0xf) * 4;
     total_bytes = ixgbe_get16(header + 2);
     if (header_bytes < IPV4_HEADER_BYTES || total_bytes < header_bytes ||
-        frame->ip_offset + header_bytes > frame->bytes) {
+        offset + header_bytes > frame->bytes) {
         return;
     }
     frame->ip_version = 4;
@@ -92,7 +94,7 @@ static void parse_ipv4(IXGBEFrame *frame)
     frame->protocol = header[9];
     frame->source = header + 12;
     frame->destination = header + 16;
-    frame->l4_offset = frame->ip_offset + header_bytes;
+    frame->l4_offset = offset + header_bytes;
     frame->l4_bytes = total_bytes - header_bytes;
     parse_l4(frame);
 }
