@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What lwIP asks of compiler and platform.
+ */
+#pragma once
+
+#include "kernel/memory.h"
+#include "kernel/platform.h"
+
+/* The compiler does these in one instruction; lwIP 2.1's own are calls. */
+#define lwip_htons(value) __builtin_bswap16(value)
+#define lwip_htonl(value) __builtin_bswap32(value)
+
+#define LWIP_NO_STDINT_H 0
+#define LWIP_NO_INTTYPES_H 0
+#define LWIP_NO_CTYPE_H 1
+#define LWIP_NO_UNISTD_H 1
+#define SSIZE_MAX INT64_MAX
+typedef int64_t ssize_t_of_lwip;
+#define ssize_t ssize_t_of_lwip
+
+/* A stack whose invariants are broken may not go on: this node halts, the others do not. */
+#define LWIP_PLATFORM_ASSERT(text) PANIC("lwIP: %s", text)
+#define LWIP_PLATFORM_DIAG(arguments)
+
+#define LWIP_RAND() ((uint32_t)platform_random())
+
+/* Every packet, segment and PCB is a block of the node's allocator, which can take DMA. */
+#define mem_clib_malloc(bytes) memory_allocate(bytes)
+#define mem_clib_calloc(count, bytes) memory_allocate_zeroed((count) * (bytes))
+#define mem_clib_free(block) memory_release(block)

@@ -1,0 +1,48 @@
+# lwIP, compiled from a patched copy of its source, for Talus and for unit tests on the host.
+# Needs BUILD, CFLAGS, OBJECTS, UNIT_CFLAGS, LWIP_SRC and Q; adds to OBJECTS.
+
+LWIP       := $(BUILD)/lwip
+LWIP_READY := $(LWIP)/src/core/tcp_in.c
+
+LWIP_SOURCES := core/def.c core/dns.c core/inet_chksum.c core/init.c core/ip.c core/mem.c \
+                core/memp.c core/netif.c core/pbuf.c core/stats.c core/tcp.c core/tcp_in.c \
+                core/tcp_out.c core/udp.c core/ipv4/dhcp.c core/ipv4/etharp.c core/ipv4/icmp.c \
+                core/ipv4/ip4.c core/ipv4/ip4_addr.c core/ipv4/ip4_frag.c netif/ethernet.c
+LWIP_OBJECTS := $(patsubst %,$(BUILD)/obj/lwip/%.o,$(LWIP_SOURCES))
+OBJECTS      += $(LWIP_OBJECTS)
+
+# As system headers, so that our own warnings do not apply to them.
+LWIP_INCLUDES := -Inet/lwip -isystem $(LWIP)/src/include
+
+# hooks.h gives these two files a seam that the others do not have.
+LWIP_SEAM_core/tcp_in.c   := -DTALUS_LWIP_TCP_IN
+LWIP_SEAM_core/ipv4/ip4.c := -DTALUS_LWIP_IP4
+
+# lwIP's own sources only: what -Wextra finds in them is not ours to change.
+LWIP_WARNINGS := -Wno-unused-parameter -Wno-type-limits -Wno-address -Wno-sign-compare
+
+.SECONDEXPANSION:
+$(LWIP_READY): net/lwip/prepare net/lwip/source.sha256 $(wildcard net/lwip/patches/*.patch) \
+               | $$(LWIP_SRC)
+	@mkdir -p $(BUILD)
+	$(Q)net/lwip/prepare '$(LWIP_SRC)' '$(LWIP)'
+
+$(BUILD)/obj/lwip/%.c.o: $(LWIP_READY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM_$*.c) -c $(LWIP)/src/$*.c -o $@
+
+# Only these may include lwIP.
+$(BUILD)/obj/net/transport_%.c.o $(BUILD)/obj/net/lwip/%.c.o: CFLAGS += $(LWIP_INCLUDES)
+$(filter $(BUILD)/obj/net/transport_% $(BUILD)/obj/net/lwip/%,$(OBJECTS)): | $(LWIP_READY)
+
+# For unit tests: the same sources with the host's compiler and sanitizers, as one object.
+LWIP_UNIT_OBJECTS := $(patsubst %,$(BUILD)/unit/lwip/%.o,$(LWIP_SOURCES))
+
+$(BUILD)/unit/lwip/%.c.o: $(LWIP_READY)
+	@mkdir -p $(@D)
+	$(Q)gcc $(UNIT_CFLAGS) $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM_$*.c) -c $(LWIP)/src/$*.c -o $@
+
+$(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
+	$(Q)$(LD) -r $^ -o $@
+
+-include $(LWIP_UNIT_OBJECTS:.o=.d)

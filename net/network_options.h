@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line's word on the network: `net=dhcp` or `net=ADDRESS/LENGTH[,gw=ADDRESS]
+ * [,dns=ADDRESS]`. Addresses are in network byte order.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct network_options {
+    bool is_dhcp;
+    uint32_t address; /* the rest only without DHCP; 0: none */
+    uint32_t netmask;
+    uint32_t gateway;
+    uint32_t dns;
+};
+
+/*
+ * What `line` asks for; DHCP if it has no net= word.
+ *
+ * Returns 0. -EINVAL when the word cannot be understood: `reason` then says why in one sentence,
+ * and the options are those of DHCP.
+ */
+MUST_CHECK int network_options_parse(struct network_options *options, const char *line,
+                                     char *reason, size_t reason_bytes);
+/* "10.0.2.15": at most 16 bytes with the zero. */
+#define NETWORK_ADDRESS_TEXT_BYTES 16
+void network_address_print(uint32_t address, char text[NETWORK_ADDRESS_TEXT_BYTES]);

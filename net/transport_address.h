@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine's address and its neighbours. All transport servers share one MAC and one IPv4
+ * address; the first one speaks DHCP and ARP and tells the others by message.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct configuration;
+struct pbuf;
+
+void transport_address_initialise(const struct configuration *configuration);
+/* An ARP frame, from its Ethernet header on; takes it. Only on the first transport server. */
+void transport_address_receive_arp(struct pbuf *packet);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hashing of flows with secrets of this boot, so that nobody outside can aim at one bucket.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "net/messages.h"
+
+struct flow_hash_secret {
+    uint32_t address_addend;
+    uint32_t ports_addend;
+};
+extern struct flow_hash_secret flow_hash_secret;
+
+void flow_hash_initialise(void);
+
+/*
+ * The product of two sums modulo 2^32 (the NH family: two different flows collide with a
+ * probability of 2^-32 before folding). The local address is left out: there is one.
+ */
+static inline uint32_t flow_hash(const struct flow *flow)
+{
+    uint32_t ports = (uint32_t)flow->remote_port << 16 | flow->local_port;
+    uint64_t product = (uint64_t)(flow->remote_address + flow_hash_secret.address_addend) *
+                       (ports + flow_hash_secret.ports_addend);
+
+    return (uint32_t)(product >> 32) ^ (uint32_t)product;
+}
+
+static inline bool flow_equals(const struct flow *left, const struct flow *right)
+{
+    return left->remote_address == right->remote_address &&
+           left->local_address == right->local_address &&
+           left->remote_port == right->remote_port && left->local_port == right->local_port;
+}
+
+/*
+ * The initial sequence number of a flow (RFC 6528): a keyed hash of the flow plus a clock that
+ * counts about every four microseconds (4096 ns).
+ */
+uint32_t flow_initial_sequence(const struct flow *flow, uint64_t now_ns);
+/* SipHash-2-4 of a short input, with a key of 16 bytes. */
+uint64_t siphash(const uint64_t key[2], const void *data, size_t length_bytes);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transport server's part in the speculative three-way handshake (PIKA 3.2): assignment by a
+ * CM, the offer, the claim or its time-out, reassignment, and the report of the end.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct connection;
+
+/* From CONNECTION_AVAILABLE until an unclaimed connection goes to somebody else. Chosen long
+ * against the few milliseconds that a busy node under TCG may take for one round. */
+#define CLAIM_TIMEOUT_NS (100 * NS_PER_MS)
+
+void offer_initialise(void);
+
+/* Send what is due for a connection that is not claimed. False: no room in a channel. */
+MUST_CHECK bool offer_settle(struct connection *connection);
+/* TCP is done with a connection that nobody has claimed. */
+void offer_withdraw(struct connection *connection);
+/* The node of its acceptor has died: somebody else gets it, or it is reset if it was claimed. */
+void offer_lose_application(struct connection *connection);
+/* Tell the CM, once, that the acceptor's connection has ended. */
+void connection_report_closed(struct connection *connection);

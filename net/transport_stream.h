@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The byte stream between a connection's TCP and the application that has claimed it: DATA,
+ * PEER_CLOSED, CONNECTION_FAILED and SEND_CREDIT one way; SEND, SEND_ARCHIVE, CONSUMED and CLOSE
+ * the other.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct connection;
+
+/* How much an application may have in flight: lwIP's send buffer, and so the first credit. */
+#define SEND_WINDOW_BYTES (256 * 1024u)
+/* Credit is given back in pieces of at least a quarter of it. */
+#define SEND_CREDIT_LEAST_BYTES (SEND_WINDOW_BYTES / 4)
+
+void stream_initialise(void);
+
+/* Give the application all there is. Returns false if a channel had no room: call again later. */
+MUST_CHECK bool stream_deliver(struct connection *connection);
+/* Move what lwIP had no room for into its queue as far as it goes, then close if that is due. */
+void stream_pump(struct connection *connection);
+void stream_drop_backlog(struct connection *connection);
