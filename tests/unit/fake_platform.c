@@ -317,14 +317,23 @@ const struct platform_module *platform_module(unsigned index)
     return NULL;
 }
 
+static const void *archive_start;
+static size_t archive_bytes;
+
+void fake_set_archive(const void *start, size_t bytes)
+{
+    archive_start = start;
+    archive_bytes = bytes;
+}
+
 const void *platform_archive_start(void)
 {
-    return NULL;
+    return archive_start;
 }
 
 size_t platform_archive_bytes(void)
 {
-    return 0;
+    return archive_bytes;
 }
 
 void platform_console_write(const char *text, size_t length_bytes)

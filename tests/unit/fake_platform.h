@@ -22,6 +22,9 @@ void fake_platform_reset(node_id_t node, unsigned node_count);
 /* The text is kept, not copied. */
 void fake_set_command_line(const char *line);
 
+/* The boot archive; there is none until this is called. */
+void fake_set_archive(const void *start, size_t bytes);
+
 /* --- Time --- */
 void fake_set_now_ns(uint64_t now_ns);
 void fake_advance_ns(uint64_t step_ns);

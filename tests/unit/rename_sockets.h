@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lets Talus' socket calls stand beside the host's C library in one unit test: each gets a name
+ * of its own, in its sources, in the test, and in the host's headers alike. Included before
+ * everything else (-include).
+ */
+#pragma once
+
+#define accept        talus_accept
+#define accept4       talus_accept4
+#define bind          talus_bind
+#define close         talus_close
+#define epoll_create  talus_epoll_create
+#define epoll_create1 talus_epoll_create1
+#define epoll_ctl     talus_epoll_ctl
+#define epoll_wait    talus_epoll_wait
+#define fcntl         talus_fcntl
+#define getpeername   talus_getpeername
+#define getsockname   talus_getsockname
+#define getsockopt    talus_getsockopt
+#define listen        talus_listen
+#define poll          talus_poll
+#define read          talus_read
+#define readv         talus_readv
+#define recv          talus_recv
+#define recvfrom      talus_recvfrom
+#define recvmsg       talus_recvmsg
+#define select        talus_select
+#define send          talus_send
+#define sendmsg       talus_sendmsg
+#define sendto        talus_sendto
+#define setsockopt    talus_setsockopt
+#define shutdown      talus_shutdown
+#define socket        talus_socket
+#define write         talus_write
+#define writev        talus_writev
