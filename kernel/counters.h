@@ -18,6 +18,7 @@
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")      \
     X(NIC_RX_PACKETS, "nic_rx_packets_total", "", "Frames taken from the receive queue.")           \
     X(NIC_RX_BYTES, "nic_rx_bytes_total", "", "Bytes taken from the receive queue.")                \
+    X(NIC_RX_MERGED, "nic_rx_merged_total", "", "Acknowledgements that a later one replaced.")      \
     X(NIC_TX_PACKETS, "nic_tx_packets_total", "", "Frames given to the transmit queue.")            \
     X(NIC_TX_BYTES, "nic_tx_bytes_total", "", "Bytes given to the transmit queue.")                 \
     X(NIC_RX_MISSED, "nic_rx_missed_total", "", "Frames the NIC dropped for lack of descriptors.")  \
@@ -41,6 +42,7 @@
     X(DROP_PROTOCOL, "drops_total", "reason=\"protocol\"", "Input refused, by reason.")             \
     X(DROP_NOT_OURS, "drops_total", "reason=\"not_ours\"", "Input refused, by reason.")             \
     X(DROP_NO_MEMORY, "drops_total", "reason=\"no_memory\"", "Input refused, by reason.")           \
+    X(DROP_NO_NEIGHBOR, "drops_total", "reason=\"no_neighbor\"", "Input refused, by reason.")       \
     X(DROP_CHANNEL_FULL, "drops_total", "reason=\"channel_full\"", "Input refused, by reason.")     \
     X(DROP_SYN_LIMIT, "drops_total", "reason=\"syn_limit\"", "Input refused, by reason.")           \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")       \

@@ -66,6 +66,12 @@ static struct {
     uint64_t reclaim_delay_ns;
 } queue;
 
+/* The last frame of the batch so far, if it is an acknowledgement that may still be superseded. */
+static struct {
+    struct frame *frame;
+    node_id_t owner;
+} held;
+
 static struct copy_buffer *free_copies;
 static unsigned copy_count;
 
@@ -110,9 +116,47 @@ static void forward(const struct frame *frame, node_id_t owner)
     }
 }
 
+static void hand_over(struct frame *frame, node_id_t owner)
+{
+    if (owner == self) {
+        transport_server_receive(frame);
+    } else {
+        forward(frame, owner);
+        frame->release(frame);
+    }
+}
+
+static void hand_over_held(void)
+{
+    struct frame *frame = held.frame;
+
+    if (frame != NULL) {
+        held.frame = NULL;
+        hand_over(frame, held.owner);
+    }
+}
+
+/*
+ * A peer that takes in much acknowledges every second segment, and its acknowledgements come in
+ * bunches. Each is held until the next frame of the batch is seen: if that acknowledges more, it
+ * says all there is to say. Duplicates are never merged: TCP counts them.
+ */
+static void hold(struct frame *frame, node_id_t owner)
+{
+    if (held.frame != NULL && held.owner == owner && frame->flags == held.frame->flags &&
+        steering_supersedes(frame->data, held.frame->data)) {
+        held.frame->release(held.frame);
+        counter_increment(COUNTER_NIC_RX_MERGED);
+    } else {
+        hand_over_held();
+    }
+    held.frame = frame;
+    held.owner = owner;
+}
+
 static void deliver(struct frame *frame)
 {
-    bool is_syn;
+    enum frame_kind kind;
     node_id_t owner;
 
     if (UNLIKELY((frame->flags & FRAME_CHECKSUM_BAD) != 0)) {
@@ -125,15 +169,17 @@ static void deliver(struct frame *frame)
         frame->release(frame);
         return;
     }
-    owner = steering_classify(configuration, frame->data, frame->length_bytes, &is_syn);
-    if (is_syn && frame->length_bytes <= SYN_FRAME_MAX_BYTES) {
+    owner = steering_classify(configuration, frame->data, frame->length_bytes, &kind);
+    if (kind == FRAME_BARE_ACK && (frame->flags & FRAME_L4_CHECKSUM_GOOD) != 0) {
+        hold(frame, owner);
+        return;
+    }
+    hand_over_held();
+    if (kind == FRAME_SYN && frame->length_bytes <= SYN_FRAME_MAX_BYTES) {
         send_syn(frame, owner);
         frame->release(frame);
-    } else if (owner == self) {
-        transport_server_receive(frame);
     } else {
-        forward(frame, owner);
-        frame->release(frame);
+        hand_over(frame, owner);
     }
 }
 
@@ -230,8 +276,11 @@ static void read_statistics(void)
 
 static unsigned poll_queue(void *context)
 {
+    unsigned work = ixgbe_receive(&queue.rx, RECEIVE_BUDGET, deliver);
+
     (void)context;
-    return ixgbe_receive(&queue.rx, RECEIVE_BUDGET, deliver) + ixgbe_tx_reclaim(&queue.tx);
+    hand_over_held();
+    return work + ixgbe_tx_reclaim(&queue.tx);
 }
 
 static void flush_queue(void *context)

@@ -7,13 +7,14 @@
 #include "net/headers.h"
 
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
-                            size_t length_bytes, bool *is_syn)
+                            size_t length_bytes, enum frame_kind *kind)
 {
     const uint8_t *ip = frame + ETHERNET_HEADER_BYTES;
     const uint8_t *tcp;
     unsigned ip_header_bytes, tcp_header_bytes, ip_bytes;
+    uint8_t flags;
 
-    *is_syn = false;
+    *kind = FRAME_PLAIN;
     if (length_bytes < ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES ||
         read_be16(frame + ETHERNET_TYPE_OFFSET) != ETHERNET_TYPE_IPV4) {
         return configuration->ts[0];
@@ -32,6 +33,30 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
     if (tcp_header_bytes < TCP_HEADER_MIN_BYTES || ip_bytes < ip_header_bytes + tcp_header_bytes) {
         return configuration->ts[0];
     }
-    *is_syn = (tcp[TCP_FLAGS_OFFSET] & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+    flags = tcp[TCP_FLAGS_OFFSET];
+    if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN) {
+        *kind = FRAME_SYN;
+    } else if (flags == TCP_FLAG_ACK && ip_bytes == IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES) {
+        *kind = FRAME_BARE_ACK;
+    }
     return steering_owner(configuration, steering_group(read_be16(tcp + TCP_SOURCE_PORT_OFFSET)));
+}
+
+/* In a bare ACK all headers are of their least length. */
+static const uint8_t *tcp_of_bare_ack(const uint8_t *frame)
+{
+    return frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES;
+}
+
+bool steering_supersedes(const uint8_t *later, const uint8_t *earlier)
+{
+    const uint8_t *later_tcp = tcp_of_bare_ack(later);
+    const uint8_t *earlier_tcp = tcp_of_bare_ack(earlier);
+    const unsigned addresses = ETHERNET_HEADER_BYTES + IPV4_SOURCE_OFFSET;
+    uint32_t newly_acknowledged = read_be32(later_tcp + TCP_ACKNOWLEDGMENT_OFFSET) -
+                                  read_be32(earlier_tcp + TCP_ACKNOWLEDGMENT_OFFSET);
+
+    /* Both addresses; both ports and the sequence number. */
+    return read_u64(later + addresses) == read_u64(earlier + addresses) &&
+           read_u64(later_tcp) == read_u64(earlier_tcp) && newly_acknowledged - 1 < INT32_MAX;
 }

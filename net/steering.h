@@ -39,11 +39,23 @@ static inline node_id_t steering_ls(const struct configuration *configuration, u
     return configuration_own_ls(configuration, steering_owner(configuration, group));
 }
 
+/* What a frame is, as far as the way to its server depends on it. */
+enum frame_kind {
+    FRAME_PLAIN,
+    FRAME_SYN,      /* a TCP segment with SYN and without ACK */
+    FRAME_BARE_ACK, /* a TCP segment with ACK and no other flag, no data, no options of IP or TCP */
+};
+
 /*
  * The TS that shall receive this frame: the flow's owner for unfragmented IPv4 TCP with a whole
  * TCP header, TS 0 (which speaks ARP, ICMP, UDP, DHCP and reassembles) for all else. Any bytes
  * will do: nothing beyond length_bytes is read.
- * `is_syn`: set when it is a TCP segment with SYN and without ACK.
  */
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
-                            size_t length_bytes, bool *is_syn);
+                            size_t length_bytes, enum frame_kind *kind);
+
+/*
+ * Whether the later of two frames says all that the earlier one does: both are FRAME_BARE_ACK, of
+ * the same flow, with nothing sent in between, and the later one acknowledges more.
+ */
+bool steering_supersedes(const uint8_t *later, const uint8_t *earlier);

@@ -383,6 +383,68 @@ static void full_channel_costs_frames_not_service(void **state)
     (void)fake_expect_message(OTHER_LS, FORWARD_FRAME);
 }
 
+static void put_ack(struct test_frame *frame, uint8_t acknowledgment)
+{
+    frame->bytes[14 + 20 + 11] = acknowledgment;
+}
+
+static void arrive(const struct test_frame *frame)
+{
+    assert_true(fake_nic_receive(0, frame->bytes, frame->length_bytes, EOP | TCP_GOOD, 0x110));
+}
+
+static void acknowledgements_in_a_row_are_merged_into_the_last(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    for (uint8_t i = 1; i <= 5; i++) {
+        put_ack(&frame, i);
+        arrive(&frame);
+    }
+    dispatch_round();
+    assert_int_equal(received_count, 1);
+    assert_int_equal(received->data[14 + 20 + 11], 5);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_MERGED), 4);
+    received->release(received);
+}
+
+static void duplicate_acknowledgements_are_all_handed_over(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        arrive(&frame);
+    }
+    dispatch_round();
+    assert_int_equal(received_count, 3);
+}
+
+static void frames_stay_in_order_around_an_acknowledgement(void **state)
+{
+    struct test_frame ack = tcp_frame(0, 0x10);
+    struct test_frame remote_ack = tcp_frame(OTHER_LS, 0x10);
+    struct test_frame data = tcp_frame(0, 0x18);
+
+    (void)state;
+    received_count = 0;
+    put_ack(&ack, 1);
+    arrive(&ack);
+    put_ack(&data, 2);
+    arrive(&data); /* acknowledges more, too, but is not bare */
+    put_ack(&remote_ack, 3);
+    arrive(&remote_ack); /* of another flow */
+    put_ack(&ack, 4);
+    arrive(&ack);
+    dispatch_round();
+    assert_int_equal(received_count, 3);
+    assert_int_equal(received->data[14 + 20 + 11], 4);
+    (void)fake_expect_message(OTHER_LS, FORWARD_FRAME);
+}
+
 /* --- Transmit --- */
 
 static void frames_of_a_round_leave_with_one_tail_write(void **state)
@@ -605,6 +667,9 @@ int main(void)
         cmocka_unit_test(frame_of_another_servers_flow_is_forwarded),
         cmocka_unit_test(syn_goes_to_the_connection_manager_with_its_flow),
         cmocka_unit_test(syn_too_long_for_its_message_goes_to_the_transport_server),
+        cmocka_unit_test(acknowledgements_in_a_row_are_merged_into_the_last),
+        cmocka_unit_test(duplicate_acknowledgements_are_all_handed_over),
+        cmocka_unit_test(frames_stay_in_order_around_an_acknowledgement),
         cmocka_unit_test(bad_frames_are_counted_and_dropped),
         cmocka_unit_test(full_channel_costs_frames_not_service),
         cmocka_unit_test(frames_of_a_round_leave_with_one_tail_write),

@@ -106,21 +106,22 @@ static struct tcp_frame tcp_frame(uint16_t source_port, uint8_t flags)
 }
 
 /* On a copy of exactly that length, so that the address sanitizer sees a read beyond it. */
-static node_id_t classify_part(const struct tcp_frame *frame, size_t length_bytes, bool *is_syn)
+static node_id_t classify_part(const struct tcp_frame *frame, size_t length_bytes,
+                               enum frame_kind *kind)
 {
     uint8_t *copy = malloc(length_bytes);
     node_id_t owner;
 
     assert_non_null(copy);
     memcpy(copy, frame->bytes, length_bytes);
-    owner = steering_classify(&configuration, copy, length_bytes, is_syn);
+    owner = steering_classify(&configuration, copy, length_bytes, kind);
     free(copy);
     return owner;
 }
 
-static node_id_t classify(const struct tcp_frame *frame, bool *is_syn)
+static node_id_t classify(const struct tcp_frame *frame, enum frame_kind *kind)
 {
-    return classify_part(frame, frame->length_bytes, is_syn);
+    return classify_part(frame, frame->length_bytes, kind);
 }
 
 /* A port whose owner is not TS 0, so that the two answers differ. */
@@ -135,34 +136,35 @@ static uint16_t port_of_another_ts(void)
 
 static void assert_goes_to_first_ts(const struct tcp_frame *frame)
 {
-    bool is_syn = true;
+    enum frame_kind kind = FRAME_SYN;
 
-    assert_int_equal(classify(frame, &is_syn), configuration.ts[0]);
-    assert_false(is_syn);
+    assert_int_equal(classify(frame, &kind), configuration.ts[0]);
+    assert_int_equal(kind, FRAME_PLAIN);
 }
 
 static void tcp_goes_to_the_owner_of_its_source_port(void **state)
 {
-    bool is_syn;
+    enum frame_kind kind;
 
     (void)state;
     for (unsigned port = 0; port <= UINT16_MAX; port += 7) {
         struct tcp_frame frame = tcp_frame((uint16_t)port, ACK);
 
-        assert_int_equal(classify(&frame, &is_syn), steering_owner(&configuration, port & 0xFFF));
-        assert_false(is_syn);
+        assert_int_equal(classify(&frame, &kind), steering_owner(&configuration, port & 0xFFF));
+        assert_int_equal(kind, FRAME_BARE_ACK);
     }
 }
 
-static void only_syn_without_ack_is_a_syn(void **state)
+static void flags_tell_syn_and_bare_ack(void **state)
 {
     (void)state;
     for (unsigned flags = 0; flags < 256; flags++) {
         struct tcp_frame frame = tcp_frame(40000, (uint8_t)flags);
-        bool is_syn;
+        enum frame_kind kind;
 
-        classify(&frame, &is_syn);
-        assert_int_equal(is_syn, (flags & SYN) != 0 && (flags & ACK) == 0);
+        classify(&frame, &kind);
+        assert_int_equal(kind == FRAME_SYN, (flags & SYN) != 0 && (flags & ACK) == 0);
+        assert_int_equal(kind == FRAME_BARE_ACK, flags == ACK);
     }
 }
 
@@ -170,7 +172,7 @@ static void ip_options_are_skipped(void **state)
 {
     uint16_t port = port_of_another_ts();
     struct tcp_frame frame = tcp_frame(port, SYN);
-    bool is_syn;
+    enum frame_kind kind;
 
     (void)state;
     memmove(frame.bytes + 14 + 60, frame.bytes + 14 + 20, 20);
@@ -178,19 +180,19 @@ static void ip_options_are_skipped(void **state)
     frame.bytes[14] = 0x4F;
     frame.bytes[14 + 3] = 80;
     frame.length_bytes += 40;
-    assert_int_equal(classify(&frame, &is_syn), steering_owner(&configuration, port & 0xFFF));
-    assert_true(is_syn);
+    assert_int_equal(classify(&frame, &kind), steering_owner(&configuration, port & 0xFFF));
+    assert_int_equal(kind, FRAME_SYN);
 }
 
 static void padding_behind_the_packet_is_no_harm(void **state)
 {
     uint16_t port = port_of_another_ts();
     struct tcp_frame frame = tcp_frame(port, ACK);
-    bool is_syn;
+    enum frame_kind kind;
 
     (void)state;
     frame.length_bytes = 60;
-    assert_int_equal(classify(&frame, &is_syn), steering_owner(&configuration, port & 0xFFF));
+    assert_int_equal(classify(&frame, &kind), steering_owner(&configuration, port & 0xFFF));
 }
 
 static void fragments_go_to_the_first_ts(void **state)
@@ -252,12 +254,72 @@ static void headers_that_contradict_the_length_go_to_the_first_ts(void **state)
 static void a_frame_cut_anywhere_goes_to_the_first_ts(void **state)
 {
     struct tcp_frame frame = tcp_frame(port_of_another_ts(), SYN);
-    bool is_syn;
+    enum frame_kind kind;
 
     (void)state;
     for (size_t length_bytes = 1; length_bytes < frame.length_bytes; length_bytes++) {
-        assert_int_equal(classify_part(&frame, length_bytes, &is_syn), configuration.ts[0]);
-        assert_false(is_syn);
+        assert_int_equal(classify_part(&frame, length_bytes, &kind), configuration.ts[0]);
+        assert_int_equal(kind, FRAME_PLAIN);
+    }
+}
+
+static void ack_with_data_or_options_is_not_bare(void **state)
+{
+    struct tcp_frame frame = tcp_frame(40000, ACK);
+    enum frame_kind kind;
+
+    (void)state;
+    frame.length_bytes++;
+    frame.bytes[14 + 3]++; /* a byte of data */
+    (void)classify(&frame, &kind);
+    assert_int_equal(kind, FRAME_PLAIN);
+    frame = tcp_frame(40000, ACK);
+    frame.length_bytes += 4;
+    frame.bytes[14 + 3] += 4;
+    frame.bytes[34 + 12] = 6 << 4; /* an option of TCP */
+    (void)classify(&frame, &kind);
+    assert_int_equal(kind, FRAME_PLAIN);
+}
+
+static struct tcp_frame ack_of(uint32_t acknowledgment)
+{
+    struct tcp_frame frame = tcp_frame(40000, ACK);
+
+    for (unsigned i = 0; i < 4; i++) {
+        frame.bytes[34 + 8 + i] = (uint8_t)(acknowledgment >> (24 - 8 * i));
+    }
+    return frame;
+}
+
+static bool supersedes(uint32_t later, uint32_t earlier)
+{
+    return steering_supersedes(ack_of(later).bytes, ack_of(earlier).bytes);
+}
+
+/* In the arithmetic of sequence numbers. The same number again is a duplicate, which TCP counts. */
+static void only_an_ack_of_more_supersedes(void **state)
+{
+    (void)state;
+    assert_true(supersedes(1001, 1000));
+    assert_true(supersedes(1000u + INT32_MAX, 1000));
+    assert_true(supersedes(5, UINT32_MAX - 5));
+    assert_false(supersedes(1000, 1000));
+    assert_false(supersedes(999, 1000));
+    assert_false(supersedes(UINT32_MAX - 5, 5));
+    assert_false(supersedes(1001u + INT32_MAX, 1000));
+}
+
+static void ack_supersedes_only_in_its_own_flow_with_nothing_sent_between(void **state)
+{
+    static const unsigned fields[] = {14 + 12, 14 + 19, 34, 35, 36, 37, 34 + 4, 34 + 7};
+    struct tcp_frame earlier = ack_of(1000);
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(fields); i++) {
+        struct tcp_frame later = ack_of(2000);
+
+        later.bytes[fields[i]] ^= 1;
+        assert_false(steering_supersedes(later.bytes, earlier.bytes));
     }
 }
 
@@ -267,7 +329,11 @@ int main(void)
         cmocka_unit_test(groups_are_shared_out_equally_for_every_number_of_servers),
         cmocka_unit_test(ports_in_steps_reach_all_servers),
         cmocka_unit_test_setup(tcp_goes_to_the_owner_of_its_source_port, set_up),
-        cmocka_unit_test_setup(only_syn_without_ack_is_a_syn, set_up),
+        cmocka_unit_test_setup(flags_tell_syn_and_bare_ack, set_up),
+        cmocka_unit_test_setup(ack_with_data_or_options_is_not_bare, set_up),
+        cmocka_unit_test_setup(only_an_ack_of_more_supersedes, set_up),
+        cmocka_unit_test_setup(ack_supersedes_only_in_its_own_flow_with_nothing_sent_between,
+                               set_up),
         cmocka_unit_test_setup(ip_options_are_skipped, set_up),
         cmocka_unit_test_setup(padding_behind_the_packet_is_no_harm, set_up),
         cmocka_unit_test_setup(fragments_go_to_the_first_ts, set_up),
