@@ -3,6 +3,7 @@
 # The kernel image: every object, linked twice. The first link has an empty table of symbols; from
 # its addresses the table is made that the second one holds. Only the table itself grows, and it
 # lies behind everything that it names.
+# Needs BUILD, CC, CFLAGS, OBJECTS and Q; adds to OBJECTS.
 
 LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
            --no-warn-rwx-segments
@@ -23,18 +24,38 @@ $(BUILD)/kernel.ld: boot/kernel.ld kernel/layout.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -I. $< -o $@
 
-$(BUILD)/symbols-empty.S: boot/symbols.awk
+# talus.elf, and talus-shared.elf, in which two nodes share a page on purpose: the test of what
+# watches over that (kernel/shared_page.h).
+IMAGES := talus talus-shared
+
+SHARED_SOURCES := boot/boot_main.c boot/node_image.c kernel/main.c
+
+talus_OBJECTS        = $(OBJECTS)
+talus-shared_OBJECTS = $(filter-out $(SHARED_SOURCES:%=$(BUILD)/obj/%.o),$(OBJECTS)) \
+                       $(SHARED_SOURCES:%=$(BUILD)/obj-shared/%.o)
+
+$(BUILD)/obj-shared/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -DTALUS_TEST_SHARED_PAGE -c $< -o $@
+
+-include $(SHARED_SOURCES:%=$(BUILD)/obj-shared/%.d)
+
+$(BUILD)/no-symbols.S: boot/symbols.awk
 	@mkdir -p $(@D)
 	$(Q)awk -f $< /dev/null > $@
 
-$(BUILD)/symbols-empty.o $(BUILD)/symbols.o: %.o: %.S
-	$(Q)$(CC) -c $< -o $@
-
-$(BUILD)/talus-unnamed.elf: $(OBJECTS) $(BUILD)/symbols-empty.o $(BUILD)/kernel.ld
-	$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(OBJECTS) $(BUILD)/symbols-empty.o
-
-$(BUILD)/symbols.S: $(BUILD)/talus-unnamed.elf boot/symbols.awk
+$(BUILD)/%-symbols.S: $(BUILD)/%-unnamed.elf boot/symbols.awk
 	$(Q)nm -n $< | awk -f boot/symbols.awk > $@
 
-$(BUILD)/talus.elf: $(BUILD)/talus-unnamed.elf $(BUILD)/symbols.o
-	$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(OBJECTS) $(BUILD)/symbols.o
+$(BUILD)/no-symbols.o $(IMAGES:%=$(BUILD)/%-symbols.o): %.o: %.S
+	$(Q)$(CC) -c $< -o $@
+
+# The objects are expanded when the rule runs: later parts of the Makefile add to them.
+.SECONDEXPANSION:
+
+$(IMAGES:%=$(BUILD)/%-unnamed.elf): $(BUILD)/%-unnamed.elf: $$($$*_OBJECTS) $(BUILD)/no-symbols.o \
+                                                            $(BUILD)/kernel.ld
+	$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(filter %.o,$^)
+
+$(IMAGES:%=$(BUILD)/%.elf): $(BUILD)/%.elf: $$($$*_OBJECTS) $(BUILD)/%-symbols.o $(BUILD)/kernel.ld
+	$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(filter %.o,$^)

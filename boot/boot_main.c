@@ -322,6 +322,9 @@ static void allocate_shared(struct shared_memory *shared)
     if (shared->status_pages == 0 || shared->channel_rings == 0) {
         PANIC("no memory for the channels of %u nodes", core_count);
     }
+#ifdef TALUS_TEST_SHARED_PAGE
+    shared->test_page = physical_allocate(PAGE_BYTES, DIRECT_MAP_MAX_BYTES);
+#endif
     memset((void *)(DIRECT_MAP_BASE + shared->status_pages), 0, status_bytes);
     memset((void *)(DIRECT_MAP_BASE + shared->channel_rings), 0, ring_bytes * channel_count);
 }

@@ -12,6 +12,7 @@
 #include "kernel/layout.h"
 #include "kernel/node.h"
 #include "kernel/paging.h"
+#include "kernel/shared_page.h"
 #include "kernel/status.h"
 
 static void *at(paddr_t paddr)
@@ -169,6 +170,16 @@ static int map_first_stack(struct address_space *space, struct node_info *info,
     return paging_map(space, stack, paddr, THREAD_STACK_BYTES, PAGING_WRITE);
 }
 
+#ifdef TALUS_TEST_SHARED_PAGE
+static int map_test_page(struct address_space *space, const struct node_info *info,
+                         const struct shared_memory *shared)
+{
+    return shared_page_is_mapped(info)
+               ? paging_map(space, SHARED_PAGE_VADDR, shared->test_page, PAGE_BYTES, PAGING_WRITE)
+               : 0;
+}
+#endif
+
 int node_image_build(struct node_info *info, const struct shared_memory *shared,
                      uintptr_t *stack_top)
 {
@@ -195,6 +206,11 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
         (error = map_first_stack(&space, info, stack_top)) != 0) {
         return error;
     }
+#ifdef TALUS_TEST_SHARED_PAGE
+    if ((error = map_test_page(&space, info, shared)) != 0) {
+        return error;
+    }
+#endif
     memcpy(at(info->image_paddr + bytes_between(image_start, (const char *)&node_info)), info,
            sizeof(*info));
     return 0;

@@ -12,6 +12,9 @@ struct node_info;
 struct shared_memory {
     paddr_t status_pages;  /* node_count of them */
     paddr_t channel_rings; /* as node_ring_offset() lays them out; 0 for a single node */
+#ifdef TALUS_TEST_SHARED_PAGE
+    paddr_t test_page; /* kernel/shared_page.h */
+#endif
 };
 
 /* Least memory with which a node can be built and start. */

@@ -17,6 +17,7 @@
 #include "kernel/paging.h"
 #include "kernel/platform.h"
 #include "kernel/probe.h"
+#include "kernel/shared_page.h"
 #include "kernel/status.h"
 #include "kernel/time.h"
 #include "kernel/trap.h"
@@ -116,10 +117,10 @@ _Noreturn void node_main(void)
         monitor_start();
     }
     mark_shared_pages();
+    shared_page_touch();
     status_set_state(NODE_RUNNING);
 
     /* What this node is there for. */
     node_start_roles();
-    log_defer_printing();
     dispatch_run();
 }

@@ -106,8 +106,8 @@ static void log_registers(const struct trap_frame *frame)
               frame->r10, frame->r11);
     log_error("panic", "r12 %016lx r13 %016lx r14 %016lx r15 %016lx", frame->r12, frame->r13,
               frame->r14, frame->r15);
-    log_error("panic", "cr2 %016lx cr3 %016lx rflags %08lx cs %lx", cpu_read_cr2(), cpu_read_cr3(),
-              frame->rflags, frame->cs);
+    log_error("panic", "rip %016lx rflags %08lx cr2 %016lx cr3 %016lx", frame->rip, frame->rflags,
+              cpu_read_cr2(), cpu_read_cr3());
 }
 
 static void log_exception(const struct trap_frame *frame)
@@ -142,7 +142,7 @@ _Noreturn static void die(void)
 {
     const char *action;
 
-    log_error("panic", "node %u halts", platform_node());
+    log_error("panic", "node %u halted", platform_node());
     log_flush_all();
     /* Before the mark: as long as this node is alive it may own the console, and after it nobody
      * prints the lines of a node that has no successor. */
