@@ -56,8 +56,8 @@ OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 -include net/lwip/lwip.mk
 -include apps/apps.mk
 -include qemu/qemu.mk
--include qemu/plugins/plugins.mk
--include tests/tests.mk
+include qemu/plugins/plugins.mk
+include tests/tests.mk
 
 $(BUILD)/obj/%.c.o: %.c
 	@mkdir -p $(@D)

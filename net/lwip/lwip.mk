@@ -27,7 +27,10 @@ $(LWIP_READY): net/lwip/prepare net/lwip/source.sha256 $(wildcard net/lwip/patch
 	@mkdir -p $(BUILD)
 	$(Q)net/lwip/prepare '$(LWIP_SRC)' '$(LWIP)'
 
-$(BUILD)/obj/lwip/%.c.o: $(LWIP_READY)
+# What every one of lwIP's files sees of ours; it comes by system headers, which gcc does not list.
+LWIP_SEAMS := net/lwip/hooks.h net/lwip/lwipopts.h $(wildcard net/lwip/arch/*.h)
+
+$(BUILD)/obj/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM_$*.c) -c $(LWIP)/src/$*.c -o $@
 
@@ -38,7 +41,7 @@ $(filter $(BUILD)/obj/net/transport_% $(BUILD)/obj/net/lwip/%,$(OBJECTS)): | $(L
 # For unit tests: the same sources with the host's compiler and sanitizers, as one object.
 LWIP_UNIT_OBJECTS := $(patsubst %,$(BUILD)/unit/lwip/%.o,$(LWIP_SOURCES))
 
-$(BUILD)/unit/lwip/%.c.o: $(LWIP_READY)
+$(BUILD)/unit/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS)
 	@mkdir -p $(@D)
 	$(Q)gcc $(UNIT_CFLAGS) $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM_$*.c) -c $(LWIP)/src/$*.c -o $@
 
