@@ -62,3 +62,8 @@ $(BUILD)/builtin.tar: $(WWW_FILES) apps/apps.mk
 	$(Q)seq -w 0 12799 | awk '{ printf "%07d\n", $$1 }' > $(WWW)/100k
 	$(Q)tar -c -f $@ -C $(WWW) --format=ustar --sort=name --mtime='2026-01-01 00:00Z' \
 	    --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w .
+
+# --- Unit tests that need llhttp ---
+
+$(BUILD)/unit/test_http: UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
+$(BUILD)/unit/test_http: $(LLHTTP_SOURCES:%=$(LLHTTP)/%)

@@ -118,7 +118,8 @@ static int on_value(llhttp_t *parser, const char *at, size_t bytes)
 {
     struct request *request = request_of(parser);
 
-    if (request->has_head) {
+    /* An empty value is told of with a place behind its line, or not at all: as if not there. */
+    if (request->has_head || bytes == 0) {
         return 0;
     }
     if (!request->is_in_value) {
