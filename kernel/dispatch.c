@@ -31,6 +31,10 @@
  * again. Chosen: long against a receiver's round, short against a network round trip. */
 #define BLOCKED_SLEEP_NS (50 * NS_PER_US)
 
+/* Rounds between two looks at other nodes' states and log lines, while this one is busy. Chosen: at
+ * some microseconds a round, far less than a connection waits for a dead peer. */
+#define WATCH_ROUNDS 256
+
 struct posted {
     struct posted *next;
     struct message message; /* the whole message follows */
@@ -67,7 +71,6 @@ static unsigned posted_count; /* of all peers */
 static bool is_blocked;       /* a send of this round found no room */
 
 static uint64_t now_ns;
-static node_id_t watched_node; /* the one looked at last for death and log lines */
 
 static unsigned self_depth;
 static _Alignas(16) uint8_t self_messages[SELF_DEPTH_MAX][MESSAGE_MAX_BYTES];
@@ -90,7 +93,6 @@ void dispatch_initialise(void)
     posted_count = 0;
     is_blocked = false;
     self_depth = 0;
-    watched_node = self;
     now_ns = platform_now_ns();
 
     for (unsigned i = 0; i < NODE_MAX; i++) {
@@ -406,34 +408,43 @@ static void take_down(node_id_t node)
     }
 }
 
-/* Returns how much was found. */
-static unsigned watch_node(node_id_t node)
-{
-    unsigned found = 0;
-
-    if (peers[node].is_present && status_node_state(node) == NODE_DEAD) {
-        take_down(node);
-        found++;
-    }
-    return found + log_print_node(node);
-}
-
-/* One node each round: whoever is busy learns of a death within as many rounds as there are
- * nodes, for the cost of one look. Whoever sleeps is woken by a doorbell. */
-static unsigned watch_next_node(void)
-{
-    watched_node = watched_node + 1u < node_count ? (node_id_t)(watched_node + 1) : 0;
-    return watched_node != self ? watch_node(watched_node) : 0;
-}
-
-static unsigned watch_all_nodes(void)
+static unsigned find_deaths(void)
 {
     unsigned found = 0;
 
     for (unsigned node = 0; node < node_count; node++) {
-        found += watch_node((node_id_t)node);
+        if (peers[node].is_present && status_node_state((node_id_t)node) == NODE_DEAD) {
+            take_down((node_id_t)node);
+            found++;
+        }
     }
     return found;
+}
+
+/* The lines of all nodes, if this one prints them. */
+static unsigned print_logs(void)
+{
+    unsigned found = 0;
+
+    if (!log_is_console_owner()) {
+        return 0;
+    }
+    for (unsigned node = 0; node < node_count; node++) {
+        found += log_print_node((node_id_t)node);
+    }
+    return found;
+}
+
+/*
+ * A node that dies rings all doorbells, so whoever sleeps learns of it on waking. Whoever is busy
+ * looks now and then, because a look at every node costs more than a round that finds nothing.
+ */
+static unsigned watch_now_and_then(void)
+{
+    static unsigned round;
+
+    round++;
+    return round % WATCH_ROUNDS == 0 ? find_deaths() + print_logs() : 0;
 }
 
 /* Lines that this node wrote: printed, or the console's owner told. */
@@ -471,7 +482,7 @@ unsigned dispatch_round(void)
     }
     work += timer_run_expired(now_ns);
     work += thread_run_ready();
-    work += watch_next_node();
+    work += watch_now_and_then();
     if (work != 0) {
         for (struct dispatch_source *source = sources; source != NULL; source = source->next) {
             if (source->flush != NULL) {
@@ -501,27 +512,24 @@ void dispatch_sleep(void)
 {
     /* The flag first, then the last look at all that another node can do to us. */
     status_set_sleeping(true);
-    bool has_work = is_any_message_waiting() || thread_any_ready();
+    bool has_work = is_any_message_waiting();
 
     has_work |= prepare_sources();
-    has_work |= watch_all_nodes() != 0;
-    /* A death's handlers may have sent, and made threads ready. */
-    ring_doorbells();
-    pass_on_log();
-
-    if (!has_work && !thread_any_ready()) {
+    has_work |= print_logs() != 0;
+    if (!has_work) {
         uint64_t start_ns = platform_now_ns();
         uint64_t deadline_ns = timer_next_deadline_ns();
 
         if (is_blocked && deadline_ns > start_ns + BLOCKED_SLEEP_NS) {
             deadline_ns = start_ns + BLOCKED_SLEEP_NS;
         }
+        status_begin_idle(start_ns);
         platform_sleep(deadline_ns);
+        status_end_idle(platform_now_ns());
         counter_increment(COUNTER_SLEEPS);
-        counter_add(COUNTER_IDLE_NS, platform_now_ns() - start_ns);
     }
     status_set_sleeping(false);
-    (void)watch_all_nodes();
+    (void)find_deaths();
 }
 
 void dispatch_run(void)

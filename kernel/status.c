@@ -19,9 +19,15 @@ _Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES), "byte numbers are masked into 
 
 struct status_page *status_own_page;
 
+/* Of all nodes: looked up once, because they are looked at in every round. */
+static struct status_page *pages[NODE_MAX];
+
 void status_initialise(void)
 {
-    status_own_page = platform_status_page(platform_node());
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        pages[node] = platform_status_page((node_id_t)node);
+    }
+    status_own_page = pages[platform_node()];
 }
 
 static struct status_page *own_page(void)
@@ -32,18 +38,65 @@ static struct status_page *own_page(void)
     return status_own_page;
 }
 
+static const struct status_page *page_of(node_id_t node)
+{
+    if (UNLIKELY(status_own_page == NULL)) {
+        status_initialise();
+    }
+    ASSERT_SLOW(node < platform_node_count());
+    return pages[node];
+}
+
+static uint64_t load_word(const uint64_t *word)
+{
+    mailbox_invalidate(word, sizeof(*word));
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* With a sleep that still goes on: a node that always sleeps would otherwise seem to work. Looks
+ * again when the node woke in between, a few times at most. */
+static uint64_t read_idle_ns(const struct status_page *page)
+{
+    uint64_t idle_ns = 0;
+    uint64_t since_ns = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        since_ns = load_word(&page->idle_since_ns);
+        idle_ns = load_word(&page->counters[COUNTER_IDLE_NS]);
+        if (load_word(&page->idle_since_ns) == since_ns) {
+            break;
+        }
+    }
+    uint64_t now_ns = platform_now_ns();
+
+    return since_ns != 0 && now_ns > since_ns ? idle_ns + (now_ns - since_ns) : idle_ns;
+}
+
 uint64_t counter_read(node_id_t node, enum counter counter)
 {
-    const uint64_t *word = &platform_status_page(node)->counters[counter];
+    const struct status_page *page = page_of(node);
 
-    mailbox_invalidate(word, sizeof(*word));
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
+    return counter == COUNTER_IDLE_NS ? read_idle_ns(page) : load_word(&page->counters[counter]);
+}
+
+void status_begin_idle(uint64_t now_ns)
+{
+    __atomic_store_n(&own_page()->idle_since_ns, now_ns, __ATOMIC_RELEASE);
+}
+
+void status_end_idle(uint64_t now_ns)
+{
+    struct status_page *page = own_page();
+
+    counter_add(COUNTER_IDLE_NS, now_ns - page->idle_since_ns);
+    /* The sum before the mark: a reader that sees no sleep sees it counted. */
+    __atomic_store_n(&page->idle_since_ns, 0, __ATOMIC_RELEASE);
 }
 
 enum node_state status_node_state(node_id_t node)
 {
     /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
-    uint32_t state = mailbox_load_acquire(&platform_status_page(node)->state);
+    uint32_t state = mailbox_load_acquire(&page_of(node)->state);
 
     return state <= NODE_DEAD ? (enum node_state)state : NODE_DEAD;
 }
@@ -68,7 +121,7 @@ void status_set_roles(const char *text)
 
 void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
 {
-    const char *roles = platform_status_page(node)->roles;
+    const char *roles = page_of(node)->roles;
     size_t length = 0;
 
     mailbox_invalidate(roles, STATUS_ROLE_TEXT_BYTES);
@@ -84,7 +137,7 @@ void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
 
 uint64_t status_memory_bytes(node_id_t node)
 {
-    const uint64_t *word = &platform_status_page(node)->memory_bytes;
+    const uint64_t *word = &page_of(node)->memory_bytes;
 
     mailbox_invalidate(word, sizeof(*word));
     return __atomic_load_n(word, __ATOMIC_RELAXED);
@@ -103,7 +156,7 @@ void status_set_sleeping(bool is_sleeping)
 
 bool status_is_sleeping(node_id_t node)
 {
-    return mailbox_load(&platform_status_page(node)->is_sleeping) != 0;
+    return mailbox_load(&page_of(node)->is_sleeping) != 0;
 }
 
 /*
@@ -146,7 +199,7 @@ unsigned status_log_append(const char *line, size_t length_bytes, uint32_t print
 
 uint32_t status_log_written(node_id_t node)
 {
-    return mailbox_load_acquire(&platform_status_page(node)->log_written);
+    return mailbox_load_acquire(&page_of(node)->log_written);
 }
 
 /* Whether the bytes from `position` on may be overwritten when so many have been written. */
@@ -157,7 +210,7 @@ static bool is_overwritten(uint32_t written, uint32_t position)
 
 size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size)
 {
-    const struct status_page *page = platform_status_page(node);
+    const struct status_page *page = page_of(node);
     uint32_t written = status_log_written(node);
 
     mailbox_invalidate(page->log, sizeof(page->log));
@@ -200,5 +253,5 @@ void status_log_set_printed(node_id_t node, uint32_t position)
 
 uint32_t status_log_printed(node_id_t owner, node_id_t node)
 {
-    return mailbox_load(&platform_status_page(owner)->log_printed[node]);
+    return mailbox_load(&page_of(owner)->log_printed[node]);
 }

@@ -35,6 +35,7 @@ struct status_page {
     /* If we are the console's owner: how far each node's log has been printed, in bytes. */
     uint32_t log_printed[NODE_MAX];
     _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_COUNT];
+    uint64_t idle_since_ns; /* since when it has halted, not yet in IDLE_NS; 0: it works */
     /* Log ring: bytes written so far (free-running), then the text. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t log_written;
     _Alignas(PAGE_BYTES) char log[STATUS_LOG_BYTES];
@@ -59,7 +60,7 @@ static inline void counter_increment(enum counter counter)
 {
     counter_add(counter, 1);
 }
-/* Any node's counter, perhaps a moment old. */
+/* Any node's counter, perhaps a moment old; IDLE_NS with the sleep that still goes on. */
 uint64_t counter_read(node_id_t node, enum counter counter);
 
 enum node_state status_node_state(node_id_t node);
@@ -75,6 +76,10 @@ uint64_t status_memory_bytes(node_id_t node);
  * publishes, fences, looks at the flag. */
 void status_set_sleeping(bool is_sleeping);
 bool status_is_sleeping(node_id_t node);
+
+/* Before and after this node halts: counts IDLE_NS. */
+void status_begin_idle(uint64_t now_ns);
+void status_end_idle(uint64_t now_ns);
 
 /*
  * Add a whole line to this node's log, over the oldest ones. `printed` is how far the console's
