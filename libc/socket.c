@@ -14,12 +14,14 @@
 #include "libc/descriptor.h"
 #include "libc/socket_listener.h"
 #include "libc/socket_stream.h"
+#include "net/address.h"
 #include "net/roles.h"
 
 void sockets_start(void)
 {
     socket_listener_start();
     socket_stream_start();
+    address_start(); /* programs may want to know it once they run */
 }
 
 static int open_socket(int domain, int type, int protocol)

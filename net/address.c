@@ -12,6 +12,7 @@
 static struct address_set current;
 static void (*observers[OBSERVER_MAX])(const struct address_set *address);
 static unsigned observer_count;
+static bool is_started;
 
 static void handle_address_set(node_id_t from, const struct message *message)
 {
@@ -22,12 +23,18 @@ static void handle_address_set(node_id_t from, const struct message *message)
     }
 }
 
+void address_start(void)
+{
+    if (!is_started) {
+        is_started = true;
+        dispatch_register_message(ADDRESS_SET, sizeof(struct address_set), handle_address_set);
+    }
+}
+
 void address_observe(void (*changed)(const struct address_set *address))
 {
     ASSERT(observer_count < OBSERVER_MAX);
-    if (observer_count == 0) {
-        dispatch_register_message(ADDRESS_SET, sizeof(struct address_set), handle_address_set);
-    }
+    address_start();
     observers[observer_count++] = changed;
     if (current.header.type != 0) {
         changed(&current);

@@ -7,6 +7,8 @@
 
 #include "net/messages.h"
 
-/* Call `changed` whenever ADDRESS_SET comes, and at once if it has come already. The first call
- * registers the message. */
+/* Keep what comes from here on. Called by all who may observe later; the first call registers the
+ * message. Before the first dispatch round, or an early ADDRESS_SET is lost. */
+void address_start(void);
+/* Call `changed` whenever ADDRESS_SET comes, and at once if it has come already. */
 void address_observe(void (*changed)(const struct address_set *address));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: libc/descriptor.c libc/socket.c libc/socket_table.c libc/socket_listener.c libc/socket_stream.c libc/poll.c libc/epoll.c net/configuration.c kernel/command_line.c kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c kernel/timer.c kernel/thread.c kernel/switch.S tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: libc/descriptor.c libc/socket.c libc/socket_table.c libc/socket_listener.c libc/socket_stream.c libc/poll.c libc/epoll.c net/address.c net/configuration.c kernel/command_line.c kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c kernel/timer.c kernel/thread.c kernel/switch.S tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/rename_sockets.h */
 /*
  * Tests the sockets of libc/: node 2 of 4 runs the application, nodes 0 and 1, which the test
