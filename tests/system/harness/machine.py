@@ -105,6 +105,10 @@ class Machine:
         self._process.stdin.write(text.encode())
         self._process.stdin.flush()
 
+    def interrupt(self):
+        """Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+
     def is_running(self):
         return self._process is not None and self._process.poll() is None
 

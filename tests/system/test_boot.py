@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Booting: any number of cores, with and without a NIC, and whatever the command line says."""
+
+import re
+
+import pytest
+
+from harness import Talus, curl
+
+EXPECTED_ROLES = {
+    1: ["LS TS CM httpd"],
+    2: ["LS TS CM", "httpd"],
+    4: ["LS TS CM"] * 2 + ["httpd"] * 2,
+    8: ["LS TS CM"] * 4 + ["httpd"] * 4,
+}
+
+
+def roles(talus, node_count=4):
+    """The roles in the order of the nodes; the last lines may come after the ready line."""
+    for node in range(node_count):
+        talus.wait_for(rf"node{node} boot: roles .*\n", 10)
+    return [talus.roles()[node] for node in range(node_count)]
+
+
+@pytest.mark.parametrize("smp", EXPECTED_ROLES)
+def test_any_number_of_cores_boots_and_serves(network, smp):
+    with Talus(network=network, smp=smp) as talus:
+        assert roles(talus, smp) == EXPECTED_ROLES[smp]
+        for _ in range(4):
+            assert len(curl(talus, "/4b")) == 4
+        up = talus.counter("node_up")
+        assert up == {node: 1 for node in range(smp)}
+
+
+def test_each_node_says_its_role_memory_and_configuration(talus):
+    roles(talus)
+    for node, expected in enumerate(EXPECTED_ROLES[4]):
+        line = re.search(rf"^\[ *\d+\.\d{{6}}\] node{node} boot: roles (.*)$", talus.console, re.M)
+        assert line, talus.console
+        assert re.fullmatch(rf"{expected}, [1-9]\d* MiB, TS2LS2CM2 httpd:2", line[1])
+
+
+def test_no_line_of_the_log_is_torn(talus):
+    lines = talus.console.splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("["))
+    for line in lines[first:]:
+        assert re.match(r"\[ *\d+\.\d{6}\] node\d+ [\w-]+: ", line) or not line.strip(), line
+
+
+@pytest.mark.parametrize("words, expected", [
+    ("pika=TS1LS1CM1 app=httpd:3", ["LS TS CM", "httpd", "httpd", "httpd"]),
+    ("pika=TS3LS3CM3 app=httpd:1", ["LS TS CM"] * 3 + ["httpd"]),
+    ("app=httpd:4@ts", ["LS TS CM httpd"] * 4),
+    ("pika=TS2LS2CM2 app=httpd:1", ["LS TS CM", "LS TS CM", "httpd", "idle"]),
+])
+def test_a_configuration_in_the_papers_notation_is_what_runs(network, words, expected):
+    with Talus(network=network, words=words) as talus:
+        assert roles(talus) == expected
+        for _ in range(8):
+            assert len(curl(talus, "/4b")) == 4
+
+
+def test_the_address_comes_by_dhcp():
+    with Talus() as talus:
+        assert re.search(r"listening on http://10\.0\.2\.15:80/", talus.console)
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_the_address_can_be_given(talus):
+    assert re.search(r"listening on http://192\.0\.2\.2:80/", talus.console)
+    done = talus.network.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "192.0.2.2")
+    assert " 0% packet loss" in done.stdout
+
+
+def test_bad_words_are_reported_and_ignored(network):
+    words = "pika=TS9LS9CM9 nonsense frobnicate=7 log=verbose,,= app=nothing:x"
+    with Talus(network=network, words=words) as talus:
+        assert roles(talus) == EXPECTED_ROLES[4]
+        for word in ("nonsense", "frobnicate", "pika=TS9LS9CM9"):
+            lines = [line for line in talus.console.splitlines()
+                     if word in line and "command line:" not in line]
+            assert len(lines) == 1, (word, talus.console)
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_an_unknown_application_is_reported_and_the_default_runs(network):
+    with Talus(network=network, words="app=webserver:2") as talus:
+        assert "no application webserver" in talus.console
+        assert roles(talus) == EXPECTED_ROLES[4]
+
+
+def test_bad_network_words_are_reported(network):
+    """The last net= counts: it cannot be understood, and nothing answers DHCP here."""
+    machine = Talus(network=network, words="net=192.0.2.2/99")
+    machine.start(ready_timeout_s=0)
+    try:
+        machine.wait_for(r"^(?!.*command line:).*192\.0\.2\.2/99", 20)
+        machine.wait_for(r"node3 boot: roles", 20)
+        assert machine.is_running()
+    finally:
+        machine.stop()
+
+
+@pytest.mark.parametrize("nic", ["none", "e1000e"])
+def test_without_a_nic_of_ours_it_says_so_and_runs(nic):
+    machine = Talus("--nic", nic)
+    machine.start(ready_timeout_s=0)
+    try:
+        line = machine.wait_for(r"^\[.*\] node0 \w+: .*(no|No) .*82599.*$", 20)[0]
+        assert line
+        machine.wait_for(r"node3 boot: roles httpd", 20)
+        machine.type("poweroff\n")
+        assert machine.wait(20) == 0
+    finally:
+        machine.stop()
+
+
+def test_poweroff_on_the_console_ends_qemu_with_status_0(network):
+    with Talus(network=network) as talus:
+        talus.type("poweroff\n")
+        assert talus.wait(20) == 0
+
+
+def test_the_console_explains_itself(talus):
+    start = len(talus.console)
+    talus.type("help\n")
+    talus.wait_for(r"poweroff", 10, start)
+    talus.type("no such command\n")
+    assert len(curl(talus, "/4b")) == 4
+
+
+def test_little_memory_is_enough(network):
+    with Talus(network=network, mem="128M") as talus:
+        assert len(curl(talus, "/100k")) > 100_000
+        assert roles(talus) == EXPECTED_ROLES[4]

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""A node that faults takes down what it owns, and nothing else."""
+
+import re
+import time
+
+import pytest
+
+from harness import HarnessError, Network, Talus, ab, curl
+
+REQUEST = b"GET /4b HTTP/1.1\r\nHost: talus\r\n\r\n"
+
+
+@pytest.fixture
+def victim():
+    """A machine of its own for each test: it is broken afterwards."""
+    with Network() as network, Talus(network=network) as machine:
+        yield machine
+
+
+def crash(machine, node):
+    machine.type(f"crash {node}\n")
+    machine.wait_for(rf"node{node} \S+: .*[Pp]age fault", 20)
+
+
+def test_a_page_fault_in_a_web_server_leaves_the_others_serving(victim):
+    crash(victim, 3)
+    for _ in range(20):
+        assert len(curl(victim, "/4b")) == 4
+    assert victim.counter("node_up") == {0: 1, 1: 1, 2: 1, 3: 0}
+    load = ab(victim, "/4b", 1000, concurrency=8)
+    assert load.failed == 0, load.output
+    # The survivor does all the work, also what arrives at the other connection manager.
+    answered = victim.counter("http_requests_total")
+    assert answered[2] > 1000
+
+
+def test_a_failing_node_says_where(victim):
+    crash(victim, 2)
+    report = victim.wait_for(r"node2 \S+: .*[Pp]age fault(.|\n)*?halted", 20)[0]
+    assert re.search(r"\brip\b", report, re.I)
+    assert re.search(r"\brsp\b", report, re.I)
+    assert re.search(r"\bcr2\b|address", report, re.I)
+    # A backtrace with names.
+    assert re.search(r"[a-z_]+\+0x[0-9a-f]+", report), report
+    others = [line for line in victim.console.splitlines()
+              if re.search(r"node[013] .*[Pp]age fault", line)]
+    assert not others
+
+
+def test_connections_of_other_web_servers_go_on(victim):
+    """Open connections are the survivor's or the victim's: the first go on, the second end."""
+    connections = [victim.connect() for _ in range(8)]
+    try:
+        for connection in connections:
+            connection.sendall(REQUEST)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        crash(victim, 3)
+        time.sleep(0.5)
+        alive = 0
+        for connection in connections:
+            try:
+                connection.sendall(REQUEST)
+                alive += connection.recv(4096).startswith(b"HTTP/1.1 200")
+            except (ConnectionResetError, BrokenPipeError, TimeoutError):
+                pass
+        assert 2 <= alive <= 6
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_an_unknown_node_cannot_be_crashed(victim):
+    victim.type("crash 64\ncrash\ncrash x\n")
+    assert len(curl(victim, "/4b")) == 4
+    assert set(victim.counter("node_up").values()) == {1}
+
+
+def test_without_any_web_server_connections_wait_and_the_rest_runs(victim):
+    crash(victim, 2)
+    crash(victim, 3)
+    with pytest.raises(HarnessError):
+        curl(victim, "/4b", timeout_s=3)
+    done = victim.network.run("ping", "-c", "2", "-i", "0.2", "-W", "2", victim.address)
+    assert " 0% packet loss" in done.stdout
+    victim.type("poweroff\n")
+    assert victim.wait(20) == 0

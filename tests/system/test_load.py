@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Load as benchmarks make it: no request fails, and the work is shared out."""
+
+import re
+
+from harness import Talus, ab, wrk
+
+
+def growth(talus, name, load, **labels):
+    """A counter's growth by node while `load` runs."""
+    before = talus.counter(name, **labels)
+    result = load()
+    assert result.failed == 0, result.output
+    after = talus.counter(name, **labels)
+    return {node: after[node] - before[node] for node in after}
+
+
+def nodes_with(talus, role):
+    return {node for node, roles in talus.roles().items() if role in roles.split()}
+
+
+def test_short_connections_do_not_fail(talus):
+    load = ab(talus, "/4b", 5000, concurrency=16)
+    assert load.failed == 0, load.output
+    assert load.requests == 5000
+
+
+def test_kept_alive_connections_do_not_fail(talus):
+    load = ab(talus, "/4b", 5000, concurrency=16, keep_alive=True)
+    assert load.failed == 0, load.output
+    kept_alive = re.search(r"Keep-Alive requests: +(\d+)", load.output)
+    # A connection ends after some number of requests; nearly all find it open.
+    assert int(kept_alive[1]) > 4500, load.output
+
+
+def test_large_pages_do_not_fail(talus):
+    load = ab(talus, "/100k", 500, concurrency=8)
+    assert load.failed == 0, load.output
+
+
+def test_sixty_four_busy_connections_do_not_fail_for_ten_seconds(talus):
+    load = wrk(talus, "/4b", connections=64, duration_s=10)
+    assert load.failed == 0, load.output
+    assert load.requests > 64
+
+
+def test_connections_land_on_every_link_server_by_source_port(talus):
+    link_servers = nodes_with(talus, "LS")
+    assert len(link_servers) == 2
+    received = growth(talus, "nic_rx_packets_total",
+                      lambda: ab(talus, "/4b", 1000, concurrency=8))
+    total = sum(received.values())
+    assert set(node for node, count in received.items() if count) == link_servers
+    # Source ports come evenly, so no link server gets less than half of its share.
+    assert min(received[node] for node in link_servers) > total / len(link_servers) / 2
+    assert total > 1000 * 4
+
+
+def test_the_nic_itself_steers_them(talus):
+    """No frame of a flow needs to be handed to another node."""
+    received = growth(talus, "steer_forwarded_total",
+                      lambda: ab(talus, "/4b", 1000, concurrency=8))
+    assert sum(received.values()) < 20
+
+
+def test_connections_land_on_every_web_server(talus):
+    web_servers = nodes_with(talus, "httpd")
+    assert len(web_servers) == 2
+    answered = growth(talus, "http_requests_total",
+                      lambda: ab(talus, "/4b", 1000, concurrency=8))
+    assert set(node for node, count in answered.items() if count) == web_servers
+    assert min(answered[node] for node in web_servers) > 200
+
+
+def test_accepted_connections_are_all_closed_again(talus):
+    ab(talus, "/4b", 200, concurrency=4)
+    accepted = sum(talus.counter("tcp_connections_accepted_total").values())
+    closed = sum(talus.counter("tcp_connections_closed_total").values())
+    # The reading of the counters is itself a connection or two.
+    assert accepted - closed <= 4
+
+
+def test_over_the_user_network_a_light_load_does_not_fail():
+    """As a newcomer would, with `make run` and ab."""
+    with Talus() as machine:
+        load = ab(machine, "/4b", 400, concurrency=4)
+        assert load.failed == 0, load.output
