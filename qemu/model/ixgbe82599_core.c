@@ -399,7 +399,9 @@ void ixgbe_log_once(IXGBEState *s, IXGBELog what)
     } texts[] = {
         [IXGBE_LOG_RX_RING] = { LOG_GUEST_ERROR, "receive ring: head or tail beyond its length" },
         [IXGBE_LOG_TX_RING] = { LOG_GUEST_ERROR, "transmit ring: head or tail beyond its length" },
-        [IXGBE_LOG_TX_PACKET] = { LOG_GUEST_ERROR, "sent packet is empty or too long: dropped" },
+        [IXGBE_LOG_TX_PACKET] = { LOG_GUEST_ERROR,
+                                  "sent packet is empty, too long or not in memory: dropped" },
+        [IXGBE_LOG_DMA] = { LOG_GUEST_ERROR, "a ring or a buffer is not in memory" },
         [IXGBE_LOG_TX_OFFLOAD] = { LOG_GUEST_ERROR, "offload beyond the packet: dropped" },
         [IXGBE_LOG_HEADER_SPLIT] = { LOG_UNIMP, "header split is not modelled: one buffer used" },
         [IXGBE_LOG_BUFFER_SIZE] = { LOG_GUEST_ERROR, "SRRCTL buffer size is 0: frame dropped" },

@@ -231,8 +231,11 @@ static void deliver(IXGBEState *s, unsigned queue, IXGBERing *ring, const RxRepo
         size_t part = MIN(bytes, room);
         uint64_t buffer = 0;
 
-        ldq_le_pci_dma(pci, address, &buffer, MEMTXATTRS_UNSPECIFIED);
-        pci_dma_write(pci, buffer, data, part);
+        if (ldq_le_pci_dma(pci, address, &buffer, MEMTXATTRS_UNSPECIFIED) != MEMTX_OK ||
+            pci_dma_write(pci, buffer, data, part) != MEMTX_OK) {
+            ixgbe_log_once(s, IXGBE_LOG_DMA);
+            break;
+        }
         /* The frame before the descriptor that announces it. */
         smp_wmb();
         write_back(s, queue, address, report, part, part == bytes);

@@ -39,15 +39,21 @@ static uint32_t next_index(const TxRing *tx, uint32_t index)
     return index + 1 == tx->ring.count ? 0 : index + 1;
 }
 
-/* Read descriptors from `index` to the tail or to where the ring wraps. */
+/*
+ * Read descriptors from `index` to the tail or to where the ring wraps. A ring outside memory
+ * reads as zeros: a packet without an end, which is never sent.
+ */
 static void load_window(IXGBEState *s, TxRing *tx, uint32_t index)
 {
     uint32_t end = tx->ring.tail > index ? tx->ring.tail : tx->ring.count;
 
     tx->window_first = index;
     tx->window_count = MIN(end - index, WINDOW);
-    pci_dma_read(PCI_DEVICE(s), tx->ring.base + (dma_addr_t)index * DESCRIPTOR_BYTES, tx->window,
-                 tx->window_count * DESCRIPTOR_BYTES);
+    if (pci_dma_read(PCI_DEVICE(s), tx->ring.base + (dma_addr_t)index * DESCRIPTOR_BYTES,
+                     tx->window, tx->window_count * DESCRIPTOR_BYTES) != MEMTX_OK) {
+        ixgbe_log_once(s, IXGBE_LOG_DMA);
+        memset(tx->window, 0, sizeof(tx->window));
+    }
     for (uint32_t i = 0; i < tx->window_count; i++) {
         for (int dword = 0; dword < 4; dword++) {
             tx->window[i].dword[dword] = le32_to_cpu(tx->window[i].dword[dword]);
@@ -77,8 +83,8 @@ static void store_context(IXGBEState *s, unsigned queue, const TxDescriptor *des
 }
 
 /*
- * Copy a packet together. Returns its length, or 0 if it is empty or too long; in either case
- * *index moves behind it and *last is its last descriptor.
+ * Copy a packet together. Returns its length, or 0 if it is empty, too long or not in memory; in
+ * either case *index moves behind it and *last is its last descriptor.
  */
 static size_t gather(IXGBEState *s, TxRing *tx, uint32_t *index, TxDescriptor *last)
 {
@@ -93,8 +99,8 @@ static size_t gather(IXGBEState *s, TxRing *tx, uint32_t *index, TxDescriptor *l
         part = last->dword[2] & TXD_LENGTH;
         fits = fits && bytes + part <= IXGBE_TX_PACKET_BYTES;
         if (fits && part) {
-            pci_dma_read(PCI_DEVICE(s), (uint64_t)last->dword[1] << 32 | last->dword[0],
-                         packet + bytes, part);
+            fits = pci_dma_read(PCI_DEVICE(s), (uint64_t)last->dword[1] << 32 | last->dword[0],
+                                packet + bytes, part) == MEMTX_OK;
             bytes += part;
         }
         *index = next_index(tx, *index);

@@ -13,6 +13,8 @@ import subprocess
 import tempfile
 import time
 
+from qmp import Qmp
+
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(REPOSITORY, os.environ.get("BUILD", "build"))
 QEMU = os.environ.get("QEMU") or os.path.join(BUILD, "qemu", "bin", "qemu-system-x86_64")
@@ -77,9 +79,13 @@ class Received:
 
 
 class Card:
-    """Use with `with`. device_words: more properties of the device, each with its comma."""
+    """Use with `with`.
 
-    def __init__(self, device_words=""):
+    device_words   more properties of the device, each with its comma
+    log_items      what QEMU writes into its log
+    """
+
+    def __init__(self, device_words="", log_items="unimp,guest_errors"):
         self._folder = tempfile.TemporaryDirectory(prefix="talus-card-")
         path = self._folder.name
         self._listener = socket.socket(socket.AF_UNIX)
@@ -91,7 +97,8 @@ class Card:
         self._qemu = subprocess.Popen(
             [QEMU, "-M", "q35", "-m", "256M", "-accel", "qtest", "-nodefaults", "-display", "none",
              "-qtest", f"unix:{path}/qtest", "-qtest-log", "none",
-             "-d", "unimp,guest_errors", "-D", f"{path}/log",
+             "-qmp", f"unix:{path}/qmp,server=on,wait=off",
+             "-d", log_items, "-D", f"{path}/log",
              "-netdev", f"dgram,id=n0,local.type=unix,local.path={path}/card,"
                         f"remote.type=unix,remote.path={path}/test",
              "-device", f"ixgbe82599,netdev=n0,mac={MAC.hex(':')},addr={SLOT}{device_words}"])
@@ -117,6 +124,12 @@ class Card:
         self._qemu.terminate()
         self._qemu.wait(20)
         self._folder.cleanup()
+
+    def set_link(self, is_up):
+        """The link of the wire's other end."""
+        connection = Qmp(f"{self._folder.name}/qmp")
+        connection.set_link(is_up)
+        connection.close()
 
     def log(self):
         with open(f"{self._folder.name}/log", encoding="utf-8") as log:
@@ -185,6 +198,14 @@ class Card:
         # The card's socket is read before a later command: the clock is a command without effect.
         for _ in range(3):
             self.step_ns(0)
+
+    def offer(self, frame):
+        """The same without waiting; a frame is lost when the card holds too many back."""
+        self.wire.setblocking(False)
+        try:
+            self.wire.sendto(frame, self._card_address)
+        except BlockingIOError:
+            pass
 
     def sent(self, timeout_s=2):
         """The next frame that the card sent, or None."""

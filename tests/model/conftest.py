@@ -2,6 +2,7 @@
 """Fixtures of the 82599 model's tests: a Linux guest whose own ixgbe driver is the judge."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "system"))
 
 from harness import LinuxGuest, Network  # noqa: E402 (found through the path above)
+from qmp import Qmp  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +20,29 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def model_log(tmp_path_factory):
-    """Where QEMU writes what the model reports: guest errors, and what it does not model."""
-    return tmp_path_factory.mktemp("model") / "qemu.log"
+def folder():
+    """For QEMU's log and socket. Short: a socket's path holds 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="talus-model-") as path:
+        yield Path(path)
 
 
 @pytest.fixture(scope="module")
-def guest(network, model_log):
+def model_log(folder):
+    """Where QEMU writes what the model reports: guest errors, and what it does not model."""
+    return folder / "qemu.log"
+
+
+@pytest.fixture(scope="module")
+def guest(network, folder, model_log):
     """Linux on four vCPUs, so that its driver uses four queues; for all tests of a file."""
     with LinuxGuest(network=network, smp=4,
-                    qemu_args=f"-d unimp,guest_errors -D {model_log}") as machine:
+                    qemu_args=f"-d unimp,guest_errors -D {model_log} "
+                              f"-qmp unix:{folder}/qmp,server=on,wait=off") as machine:
         yield machine
+
+
+@pytest.fixture(scope="module")
+def wire(guest, folder):  # the guest's QEMU is what listens
+    connection = Qmp(folder / "qmp")
+    yield connection
+    connection.close()

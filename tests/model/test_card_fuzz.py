@@ -21,7 +21,8 @@ QUEUES = (0, 1, 63, 64, 127)
 
 @pytest.fixture
 def card():
-    with Card() as made:
+    # Not "guest_errors": QEMU would write a line for every four bytes read outside memory.
+    with Card(log_items="unimp") as made:
         yield made
 
 
@@ -72,7 +73,7 @@ def test_random_register_accesses_and_frames_do_no_harm(card, seed):
                 card.write(offset, value)
             card.read(offset)
         for _ in range(5):
-            card.wire.sendto(any_frame(generator), card._card_address)
+            card.offer(any_frame(generator))
         card.step_ns(generator.choice((0, 1000, 1000000)))
     card.write(CTRL, RESETS)
     assert is_alive(card)

@@ -3,10 +3,11 @@
 
 import pytest
 
-from card import EIAC, EIAM, EICR, EICS, EIMC, EIMS, GPIE, IVAR_MISC, Card
+from card import EIAC, EIAM, EICR, EICS, EIMC, EIMS, GPIE, IVAR_MISC, STATUS, Card
 
 EICS_EX, EIMS_EX, EIMC_EX, EIAM_EX = 0xA90, 0xAA0, 0xAB0, 0xAD0
 EITR = 0x820
+LINKS = 0x42A4
 LSC = 1 << 20
 MSIX, OCD, EIMEN, EIAME, PBA = 1 << 4, 1 << 5, 1 << 6, 1 << 30, 1 << 31
 FRAME = bytes.fromhex("525400123456 02000000000a 0800") + bytes(50)
@@ -155,15 +156,30 @@ def test_eimen_lets_software_causes_pass_moderation(card):
         assert card.messages() == [0]
 
 
-def test_link_change_goes_to_the_vector_of_other_causes(card):
+def test_link_change_is_seen_and_reported_to_the_vector_of_other_causes(card):
     card.write(IVAR_MISC, 0x80 << 8 | 5 << 8)
     card.write(EIMS, LSC)
-    # Forcing the link up changes nothing, because it is up: strobe the cause instead.
-    card.write(EICS, LSC)
+    card.set_link(False)
     assert card.messages() == [5]
     assert card.read(EICS) == LSC
+    assert (card.read(LINKS), card.read(STATUS) & 1 << 7) == (0, 0)
     card.write(EICR, LSC)
     assert card.read(EICS) == 0
+    card.set_link(True)
+    assert card.messages() == [5]
+    assert card.read(STATUS) & 1 << 7
+    # The drop shows once.
+    assert (card.read(LINKS), card.read(LINKS)) == (0x74000000, 0x74000080)
+
+
+def test_frames_are_completed_while_the_link_is_down(card):
+    """A driver that finds descriptors pending on a dead link resets the card."""
+    card.start_tx()
+    card.set_link(False)
+    index = card.put_frame(FRAME)
+    card.move_tail()
+    assert card.until(lambda: card.is_tx_done(index))
+    assert card.sent(timeout_s=0.05) is None
 
 
 def test_other_causes_without_a_valid_vector_send_nothing(card):

@@ -153,6 +153,14 @@ def test_impossible_ring_is_left_alone_and_reported_once(card, offset, value):
     assert len([line for line in card.log() if "receive ring" in line]) == 1
 
 
+def test_ring_outside_memory_takes_nothing_and_harms_nothing(card):
+    card.memory_write(0, b"\x55" * 64)
+    card.write(rxq(0) + 0x04, 0x7FFF)
+    card.send(padded(MAC + PEER + b"\x88\xb5"))
+    assert card.until(lambda: any("not in memory" in line for line in card.log()))
+    assert card.memory_read(0, 64) == b"\x55" * 64
+
+
 def test_buffer_size_zero_is_refused(card):
     card.start_rx(srrctl=0x02000000)
     card.send(padded(MAC + PEER + b"\x88\xb5"))

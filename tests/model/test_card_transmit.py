@@ -300,6 +300,18 @@ def test_frame_without_a_header_is_dropped_and_completed(card, size):
     assert card.sent(timeout_s=0.05) is None
 
 
+def test_ring_and_buffers_outside_memory_send_nothing(card):
+    nowhere = 0x7FFF00000000
+    index = card.put_descriptor(0, nowhere, 60 | 3 << 20 | EOP | IFCS | RS | 1 << 29, 60 << 14)
+    card.move_tail()
+    assert card.until(lambda: card.is_tx_done(index))
+    card.write(txq(0) + 0x04, nowhere >> 32)
+    card.write(txq(0) + 0x18, 9)
+    assert card.sent(timeout_s=0.05) is None
+    assert any("not in memory" in line for line in card.log())
+    assert card.read(txq(0) + 0x10) == 1
+
+
 def test_endless_packet_is_dropped_whole(card):
     card.start_tx(count=64)
     for _ in range(8):

@@ -167,6 +167,16 @@ def test_interface_goes_down_and_up_again_and_again(guest, network):
     assert "1 packets received" in guest.run(f"ping -c 1 {network.host_address}")
 
 
+def test_pulled_plug_is_noticed_and_frames_sent_meanwhile_do_no_harm(guest, network, wire):
+    wire.set_link(False)
+    guest.run("until [ $(cat /sys/class/net/eth0/carrier) = 0 ]; do usleep 20000; done")
+    assert "NIC Link is Down" in guest.run("dmesg")
+    guest.run(f"ping -c 2 -i 0.1 -W 1 {network.host_address}", check=False)
+    wire.set_link(True)
+    guest.run("until [ $(cat /sys/class/net/eth0/carrier) = 1 ]; do usleep 20000; done")
+    assert "1 packets received" in guest.run(f"ping -c 1 {network.host_address}")
+
+
 def test_driver_can_be_removed_and_loaded_again(guest, network):
     guest.run("rmmod ixgbe; modprobe ixgbe; ip link set eth0 up; "
               f"ip addr add {network.guest_address}/24 dev eth0")
