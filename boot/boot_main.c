@@ -385,8 +385,28 @@ static void start_nodes(const struct shared_memory *shared)
     }
 }
 
+/* The processor's own name for itself, 48 characters or fewer (SDM 2A, CPUID 80000002H). */
+static void read_cpu_name(char name[49])
+{
+    const char *start = name;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        struct cpuid id = cpu_id(0x80000002 + i, 0);
+
+        memcpy(name + i * sizeof(id), &id, sizeof(id));
+    }
+    name[48] = '\0';
+    /* Some pad it on the left. */
+    while (*start == ' ') {
+        start++;
+    }
+    memmove(name, start, strlen(start) + 1);
+}
+
 static void log_machine(const struct boot_info *info)
 {
+    char cpu_name[49];
+
     for (unsigned i = 0; i < acpi.problem_count; i++) {
         log_warning("boot", "ACPI table %s: %s", acpi.problems[i].signature, acpi.problems[i].text);
     }
@@ -396,9 +416,11 @@ static void log_machine(const struct boot_info *info)
                     info->dropped_range_count, info->dropped_module_count,
                     info->is_command_line_cut ? ", command line cut" : "");
     }
-    log_info("boot", "%u cores, %s, TSC %lu.%03lu MHz by %s", core_count,
-             node_info.has_x2apic ? "x2APIC" : "xAPIC", node_info.clock.tsc_hz / 1000000,
-             node_info.clock.tsc_hz / 1000 % 1000, reference_clock_name());
+    read_cpu_name(cpu_name);
+    log_info("boot", "%s, %u %s, %s, TSC %lu.%03lu MHz by %s", cpu_name, core_count,
+             core_count == 1 ? "core" : "cores", node_info.has_x2apic ? "x2APIC" : "xAPIC",
+             node_info.clock.tsc_hz / 1000000, node_info.clock.tsc_hz / 1000 % 1000,
+             reference_clock_name());
 }
 
 _Noreturn void boot_main(struct boot_info *info)

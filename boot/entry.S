@@ -27,7 +27,7 @@
     .long 18                /* XEN_ELFNOTE_PHYS32_ENTRY */
     .asciz "Xen"
     .long PHYSICAL(pvh_entry)
-    .long 0                 /* some loaders read eight bytes in ELF64 */
+    .long 0, 0, 0           /* an empty note: some loaders read eight bytes in ELF64 */
 
     .section .text.boot, "ax"
     .code32

@@ -23,6 +23,7 @@
 #define LAPIC_ICR_HIGH      0x310
 #define LAPIC_LVT_TIMER     0x320
 #define LVT_MASKED          BIT(16)
+#define LVT_NMI             0x400
 #define LVT_TIMER_DEADLINE  BIT(18)
 #define LAPIC_LVT_LINT0     0x350
 #define LAPIC_LVT_LINT1     0x360
@@ -67,7 +68,7 @@ void lapic_initialise(void *mapped_registers)
         cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
     }
     write_register(LAPIC_LVT_LINT0, LVT_MASKED);
-    write_register(LAPIC_LVT_LINT1, LVT_MASKED);
+    write_register(LAPIC_LVT_LINT1, LVT_NMI);
     write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
     write_register(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
     write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);

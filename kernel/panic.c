@@ -25,6 +25,8 @@
 
 #define BACKTRACE_MAX     32
 #define VECTOR_PAGE_FAULT 14
+/* Chosen: some thirty lines at 115200 baud take a quarter of it. */
+#define PRINT_WAIT_NS     NS_PER_S
 #define VECTOR_COUNT      32
 
 static const char *const exception_names[VECTOR_COUNT] = {
@@ -138,6 +140,19 @@ static void report_nested(uintptr_t where)
     console_write(text, (size_t)length);
 }
 
+/* Another node may own the console: wait until it has printed our last line, or seems not to. */
+static void wait_until_printed(void)
+{
+    node_id_t self = platform_node();
+    node_id_t owner = log_console_owner();
+    uint64_t end_ns = platform_now_ns() + PRINT_WAIT_NS;
+
+    while (owner != NODE_NONE && owner != self && platform_now_ns() < end_ns &&
+           status_log_printed(owner, self) != status_log_written(self)) {
+        cpu_pause();
+    }
+}
+
 _Noreturn static void die(void)
 {
     const char *action;
@@ -148,6 +163,7 @@ _Noreturn static void die(void)
      * prints the lines of a node that has no successor. */
     if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
         __builtin_memcmp(action, "exit", 4) == 0) {
+        wait_until_printed();
         power_exit(POWER_EXIT_PANIC);
     }
     status_set_state(NODE_DEAD);
