@@ -58,7 +58,7 @@ void start_node_prepare(paddr_t paddr, paddr_t boot_root, const uint32_t *apic_i
     page = (uint8_t *)(DIRECT_MAP_BASE + paddr);
     page_number = (uint8_t)(paddr / PAGE_BYTES);
     core_count = count;
-    memcpy(page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    memcpy(page, trampoline_start, bytes_between(trampoline_start, trampoline_end));
     mmio_write32(page, offset_of(trampoline_root), (uint32_t)boot_root);
     mmio_write32(page, offset_of(trampoline_core_count), count);
     for (unsigned i = 0; i < count; i++) {

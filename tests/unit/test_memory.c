@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/memory.c kernel/pages.c kernel/channel.c kernel/status.c tests/unit/fake_platform.c */
+/* sources: kernel/memory.c kernel/pages.c kernel/channel.c kernel/status.c */
+/* sources: tests/unit/fake_platform.c */
 /*
  * kernel/memory.c over kernel/pages.c, on ranges that the test gives them: what is handed out is
  * aligned, never overlaps, and all comes back.
@@ -17,7 +18,7 @@
 #include "kernel/memory.h"
 #include "kernel/pages.h"
 
-#define RANGE_PAGES 4096u
+#define RANGE_PAGES     4096u
 #define ODD_RANGE_PAGES 777u
 
 static uint64_t random_state = 1;
@@ -31,8 +32,8 @@ static uint32_t random_below(uint32_t limit)
 /* One range that is aligned to its size, and one that is aligned to nothing but a page. */
 static int add_ranges(void **state)
 {
-    uint8_t *aligned = aligned_alloc(RANGE_PAGES * (size_t)PAGE_BYTES,
-                                     RANGE_PAGES * (size_t)PAGE_BYTES);
+    uint8_t *aligned =
+        aligned_alloc(RANGE_PAGES * (size_t)PAGE_BYTES, RANGE_PAGES * (size_t)PAGE_BYTES);
     uint8_t *odd = aligned_alloc(16 * PAGE_BYTES, (ODD_RANGE_PAGES + 15) / 16 * 16 * PAGE_BYTES);
 
     (void)state;
