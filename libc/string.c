@@ -43,10 +43,21 @@ static inline void store_half(uint8_t *to, uint32_t half)
     __builtin_memcpy(to, &half, sizeof(half));
 }
 
-/* At most 16 bytes. Everything is loaded before anything is stored: the ranges may overlap. */
+/* At most this. Everything is loaded before anything is stored: the ranges may overlap. */
+#define SHORT_MAX_BYTES (4 * WORD_BYTES)
+
 static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
 {
-    if (bytes >= WORD_BYTES) {
+    if (bytes >= 2 * WORD_BYTES) {
+        uint64_t first = load_word(from);
+        uint64_t second = load_word(from + WORD_BYTES);
+        uint64_t third = load_word(from + bytes - 2 * WORD_BYTES);
+        uint64_t fourth = load_word(from + bytes - WORD_BYTES);
+        store_word(to, first);
+        store_word(to + WORD_BYTES, second);
+        store_word(to + bytes - 2 * WORD_BYTES, third);
+        store_word(to + bytes - WORD_BYTES, fourth);
+    } else if (bytes >= WORD_BYTES) {
         uint64_t first = load_word(from);
         uint64_t last = load_word(from + bytes - WORD_BYTES);
         store_word(to, first);
@@ -66,7 +77,8 @@ static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
     }
 }
 
-/* More than 16 bytes, from the start to the end: `to` may lie below `from`, even overlapping. */
+/* More than SHORT_MAX_BYTES, from the start to the end: `to` may lie below `from`, even
+ * overlapping. */
 static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     /* Loaded first: an overlapping move may change it before its turn comes. */
@@ -77,22 +89,27 @@ static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
         size_t words = (bytes - 1) / WORD_BYTES;
         __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     } else {
-        while (to + WORD_BYTES < last_to) {
+        /* Each group is loaded before it is stored: `to` may lie less than a group below. */
+        for (; (size_t)(last_to - to) >= 4 * WORD_BYTES; to += 4 * WORD_BYTES) {
             uint64_t first = load_word(from);
             uint64_t second = load_word(from + WORD_BYTES);
+            uint64_t third = load_word(from + 2 * WORD_BYTES);
+            uint64_t fourth = load_word(from + 3 * WORD_BYTES);
             store_word(to, first);
             store_word(to + WORD_BYTES, second);
-            to += 2 * WORD_BYTES;
-            from += 2 * WORD_BYTES;
+            store_word(to + 2 * WORD_BYTES, third);
+            store_word(to + 3 * WORD_BYTES, fourth);
+            from += 4 * WORD_BYTES;
         }
-        if (to < last_to) {
+        for (; to < last_to; to += WORD_BYTES) {
             store_word(to, load_word(from));
+            from += WORD_BYTES;
         }
     }
     store_word(last_to, last);
 }
 
-/* More than 16 bytes, from the end to the start: `to` lies above `from` and overlaps it. */
+/* More than SHORT_MAX_BYTES, from the end to the start: `to` lies above `from` and overlaps it. */
 static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     uint64_t first = load_word(from);
@@ -106,7 +123,7 @@ static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
-    if (bytes <= 2 * WORD_BYTES) {
+    if (bytes <= SHORT_MAX_BYTES) {
         move_short(to, from, bytes);
     } else {
         move_forwards(to, from, bytes);
@@ -116,7 +133,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 
 void *memmove(void *to, const void *from, size_t bytes)
 {
-    if (bytes <= 2 * WORD_BYTES) {
+    if (bytes <= SHORT_MAX_BYTES) {
         move_short(to, from, bytes);
     } else if ((uintptr_t)to - (uintptr_t)from >= bytes) {
         move_forwards(to, from, bytes);
@@ -147,6 +164,12 @@ void *memset(void *memory, int value, size_t bytes)
         size_t words = bytes / WORD_BYTES;
         __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
     } else {
+        for (; (size_t)(last_to - to) >= 4 * WORD_BYTES; to += 4 * WORD_BYTES) {
+            store_word(to, word);
+            store_word(to + WORD_BYTES, word);
+            store_word(to + 2 * WORD_BYTES, word);
+            store_word(to + 3 * WORD_BYTES, word);
+        }
         for (; to < last_to; to += WORD_BYTES) {
             store_word(to, word);
         }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "apps/httpd/host.h"
+#include "apps/httpd/repeat.h"
 
 /* A request's largest head, and some room so that a larger one is seen to be. */
 #define INPUT_MAX_BYTES   (REQUEST_HEAD_MAX_BYTES + 1024)
@@ -232,7 +233,7 @@ static enum progress answer(struct client *client, const char *head)
     enum persistence persistence = PERSIST_NOT;
 
     if (request->is_keep_alive) {
-        persistence = request->parser.http_minor >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
+        persistence = request->minor_version >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
     }
     response_make(&client->response, request, head, persistence);
     client->is_last = persistence == PERSIST_NOT || client->response.status == 503;
@@ -294,6 +295,26 @@ static void drop_input(struct client *client)
     }
 }
 
+/* Read on from *at, which then stands behind what belongs to this request. */
+static enum request_progress parse(struct request *request, const char *head, const char **at,
+                                   const char *end)
+{
+    size_t bytes = (size_t)(end - *at);
+    bool is_whole = *at == head;
+    size_t consumed;
+
+    if (is_whole && repeat_recognise(request, head, bytes, &consumed)) {
+        *at += consumed;
+        return REQUEST_COMPLETE;
+    }
+    enum request_progress progress = request_parse(request, head, *at, bytes, &consumed);
+    *at += consumed;
+    if (is_whole && progress == REQUEST_COMPLETE) {
+        repeat_remember(request, head, consumed);
+    }
+    return progress;
+}
+
 /*
  * Handle the requests in `bytes` from `buffer` on, of which `parsed` belong to the first one and
  * are parsed. READY: all of it was handled or kept, and more may be read.
@@ -307,10 +328,7 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
     enum progress progress = READY;
 
     while (at < end && progress == READY) {
-        size_t consumed;
-        enum request_progress parsing =
-            request_parse(request, head, at, (size_t)(end - at), &consumed);
-        at += consumed;
+        enum request_progress parsing = parse(request, head, &at, end);
         if (parsing == REQUEST_REFUSED) {
             return refuse(client, request->status);
         }

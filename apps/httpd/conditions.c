@@ -208,7 +208,7 @@ enum outcome conditions_evaluate(const struct request *request, const char *head
         return OUTCOME_NOT_MODIFIED;
     }
     /* Ranges are for GET (RFC 9110 14.2). */
-    if (request->parser.method != HTTP_GET || !request_has(request, FIELD_RANGE)) {
+    if (request->method != HTTP_GET || !request_has(request, FIELD_RANGE)) {
         return OUTCOME_WHOLE;
     }
     if (request_has(request, FIELD_IF_RANGE) &&

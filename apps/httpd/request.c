@@ -10,20 +10,6 @@
 /* What a callback returns to stop the parser; `status` says why. */
 #define REFUSE (-1)
 
-static const struct {
-    enum request_field field;
-    const char *name;
-} field_names[] = {
-    {FIELD_HOST, "Host"},
-    {FIELD_EXPECT, "Expect"},
-    {FIELD_RANGE, "Range"},
-    {FIELD_IF_RANGE, "If-Range"},
-    {FIELD_IF_MATCH, "If-Match"},
-    {FIELD_IF_NONE_MATCH, "If-None-Match"},
-    {FIELD_IF_MODIFIED_SINCE, "If-Modified-Since"},
-    {FIELD_IF_UNMODIFIED_SINCE, "If-Unmodified-Since"},
-};
-
 static struct request *request_of(llhttp_t *parser)
 {
     return (struct request *)parser->data;
@@ -69,17 +55,43 @@ static int on_field(llhttp_t *parser, const char *at, size_t bytes)
     return 0;
 }
 
-static enum request_field find_field(const char *name, size_t bytes)
+/* `name` in any case is `wanted`, which is in lower case and as long. */
+static bool is_name(const char *name, size_t bytes, const char *wanted)
 {
-    for (size_t i = 0; i < sizeof(field_names) / sizeof(field_names[0]); i++) {
-        /* The first letters tell most apart. */
-        if ((name[0] | 0x20) == (field_names[i].name[0] | 0x20) &&
-            strncasecmp(name, field_names[i].name, bytes) == 0 &&
-            field_names[i].name[bytes] == '\0') {
-            return field_names[i].field;
+    for (size_t i = 0; i < bytes; i++) {
+        /* Of the characters that a name may have, only capitals change; a minus sign stays. */
+        if ((name[i] | 0x20) != wanted[i]) {
+            return false;
         }
     }
-    return FIELD_OTHER;
+    return true;
+}
+
+/* Most names that clients send differ from ours in length already. */
+static enum request_field find_field(const char *name, size_t bytes)
+{
+    switch (bytes) {
+    case 4:
+        return is_name(name, bytes, "host") ? FIELD_HOST : FIELD_OTHER;
+    case 5:
+        return is_name(name, bytes, "range") ? FIELD_RANGE : FIELD_OTHER;
+    case 6:
+        return is_name(name, bytes, "expect") ? FIELD_EXPECT : FIELD_OTHER;
+    case 8:
+        if (is_name(name, bytes, "if-match")) {
+            return FIELD_IF_MATCH;
+        }
+        return is_name(name, bytes, "if-range") ? FIELD_IF_RANGE : FIELD_OTHER;
+    case 13:
+        return is_name(name, bytes, "if-none-match") ? FIELD_IF_NONE_MATCH : FIELD_OTHER;
+    case 17:
+        return is_name(name, bytes, "if-modified-since") ? FIELD_IF_MODIFIED_SINCE : FIELD_OTHER;
+    case 19:
+        return is_name(name, bytes, "if-unmodified-since") ? FIELD_IF_UNMODIFIED_SINCE
+                                                           : FIELD_OTHER;
+    default:
+        return FIELD_OTHER;
+    }
 }
 
 /* A value that goes on in the next line (obs-fold, RFC 9112 5.2) leaves a line end behind it. */
@@ -137,13 +149,17 @@ static int on_value(llhttp_t *parser, const char *at, size_t bytes)
     return 0;
 }
 
-/* Name or address and perhaps a port (RFC 9110 7.2). */
+/* The characters of a name or address and perhaps a port (RFC 9110 7.2), as bits. */
+static const uint64_t host_characters[4] = {
+    0x2FFF7FF200000000, /* ! $ & ' ( ) * + , - . digits : ; = and the percent sign */
+    0x47FFFFFEAFFFFFFE, /* letters [ ] _ ~ */
+};
+
 static bool is_host_good(const char *host, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
-        unsigned char c = (unsigned char)host[i];
-        bool is_alphanumeric = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!is_alphanumeric && memchr("-._~:[]%!$&'()*+,;=", c, 19) == NULL) {
+        unsigned char character = (unsigned char)host[i];
+        if (!(host_characters[character / 64] >> character % 64 & 1)) {
             return false;
         }
     }
@@ -189,7 +205,11 @@ static int on_head(llhttp_t *parser)
     if (request->status != 0) {
         return REFUSE;
     }
+    request->method = parser->method;
+    request->minor_version = parser->http_minor;
     request->is_keep_alive = llhttp_should_keep_alive(parser) != 0;
+    request->has_body_fields =
+        (parser->flags & (F_CONTENT_LENGTH | F_TRANSFER_ENCODING | F_CHUNKED | F_UPGRADE)) != 0;
     /* A wish to change the protocol is not granted: the request counts as it stands. */
     parser->upgrade = parser->method == HTTP_CONNECT;
     return 0;
@@ -292,5 +312,5 @@ enum request_progress request_parse(struct request *request, const char *head, c
 bool request_expects_continue(const struct request *request)
 {
     return request->has_head && !request->is_complete && request_has(request, FIELD_EXPECT) &&
-           request->body_bytes == 0 && request->parser.http_minor >= 1;
+           request->body_bytes == 0 && request->minor_version >= 1;
 }

@@ -49,13 +49,16 @@ struct request {
     struct request_span field;               /* the name being read */
     struct request_span values[FIELD_COUNT]; /* valid where `present` says so */
     uint32_t present;                        /* bit for each enum request_field */
+    uint8_t method;                          /* enum llhttp_method; with has_head */
+    uint8_t minor_version;                   /* of HTTP/1.x; with has_head */
     enum request_field current;
     bool is_in_value;
     bool has_head; /* complete: a body may follow */
     bool is_complete;
     bool is_keep_alive;
-    uint16_t status;     /* why it is refused, as an HTTP status; 0: not */
-    uint32_t head_bytes; /* up to the end of the last value read: all that spans refer to */
+    bool has_body_fields; /* Content-Length, Transfer-Encoding or Upgrade */
+    uint16_t status;      /* why it is refused, as an HTTP status; 0: not */
+    uint32_t head_bytes;  /* up to the end of the last value read: all that spans refer to */
     uint64_t body_bytes;
 };
 

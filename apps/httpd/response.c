@@ -272,7 +272,7 @@ static void make_conditional(struct response *response, const struct request *re
                              const char *head, struct resource *resource,
                              enum persistence persistence)
 {
-    bool is_head = request->parser.method == HTTP_HEAD;
+    bool is_head = request->method == HTTP_HEAD;
     struct byte_range range;
     char content_range[64];
 
@@ -342,7 +342,7 @@ static void make_for_path(struct response *response, const struct request *reque
                           const char *head, enum persistence persistence)
 {
     static char path[REQUEST_TARGET_MAX_BYTES + 1];
-    bool is_head = request->parser.method == HTTP_HEAD;
+    bool is_head = request->method == HTTP_HEAD;
     int path_bytes = path_decode(head + request->target.offset, request->target.bytes, path);
     struct resource *resource = path_bytes >= 0 ? site_find(path, (size_t)path_bytes) : NULL;
 
@@ -364,7 +364,7 @@ static void make_for_path(struct response *response, const struct request *reque
 void response_make(struct response *response, const struct request *request, const char *head,
                    enum persistence persistence)
 {
-    switch (request->parser.method) {
+    switch (request->method) {
     case HTTP_GET:
     case HTTP_HEAD:
         make_for_path(response, request, head, persistence);

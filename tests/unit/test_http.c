@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/request.c apps/httpd/path.c apps/httpd/conditions.c apps/httpd/response.c apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
+/* sources: apps/httpd/request.c apps/httpd/repeat.c apps/httpd/path.c apps/httpd/conditions.c apps/httpd/response.c apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
 /* flags: -D_GNU_SOURCE */
 /*
  * Tests httpd's reading of requests and making of responses, without any connection. Each request
@@ -19,6 +19,7 @@
 #include "apps/httpd/conditions.h"
 #include "apps/httpd/mime.h"
 #include "apps/httpd/path.h"
+#include "apps/httpd/repeat.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/response.h"
 #include "apps/httpd/site.h"
@@ -159,9 +160,9 @@ static void pipelined_requests_are_taken_one_by_one(void **state)
     request_initialise(&request);
     for (int i = 0; i < 3; i++) {
         size_t consumed;
-        assert_int_equal(request_parse(&request, text + at, text + at, strlen(text) - at,
-                                       &consumed),
-                         REQUEST_COMPLETE);
+        assert_int_equal(
+            request_parse(&request, text + at, text + at, strlen(text) - at, &consumed),
+            REQUEST_COMPLETE);
         assert_int_equal(request.target.bytes, strlen(targets[i]));
         assert_memory_equal(text + at + request.target.offset, targets[i], strlen(targets[i]));
         assert_int_equal(request.is_keep_alive, i < 2);
@@ -230,6 +231,112 @@ static void paths_are_decoded_once_and_never_leave_the_site(void **state)
         }
         free(target);
         free(path);
+    }
+}
+
+/* --- Requests that repeat themselves --- */
+
+static const char repeated[] = "GET /a%20b?c=d HTTP/1.1\r\n" HOST "User-Agent: x\r\n"
+                               "If-None-Match: \"y\"\r\nAccept: */*\r\n\r\n";
+
+static void remember(const char *text)
+{
+    struct request request;
+
+    assert_int_equal(read_whole(text, &request), 200);
+    repeat_remember(&request, text, strlen(text));
+}
+
+/* What is recognised is what llhttp makes of the same bytes, in all that the server looks at. */
+static void assert_same_meaning(const char *text, size_t bytes)
+{
+    struct request recognised, read;
+    size_t consumed, read_bytes;
+
+    request_initialise(&recognised);
+    if (!repeat_recognise(&recognised, text, bytes, &consumed)) {
+        return;
+    }
+    request_initialise(&read);
+    assert_int_equal(request_parse(&read, text, text, bytes, &read_bytes), REQUEST_COMPLETE);
+    assert_int_equal(consumed, read_bytes);
+    assert_int_equal(recognised.method, read.method);
+    assert_int_equal(recognised.minor_version, read.minor_version);
+    assert_int_equal(recognised.is_keep_alive, read.is_keep_alive);
+    assert_int_equal(recognised.present, read.present);
+    assert_memory_equal(&recognised.target, &read.target, sizeof(read.target));
+    for (unsigned field = 0; field < FIELD_COUNT; field++) {
+        if (read.present & 1u << field) {
+            assert_memory_equal(&recognised.values[field], &read.values[field],
+                                sizeof(read.values[field]));
+        }
+    }
+}
+
+static bool is_recognised(const char *text)
+{
+    struct request request;
+    size_t consumed;
+
+    request_initialise(&request);
+    return repeat_recognise(&request, text, strlen(text), &consumed);
+}
+
+static void known_fields_are_recognised_behind_any_plain_request_line(void **state)
+{
+    static const char fields[] =
+        HOST "User-Agent: x\r\nIf-None-Match: \"y\"\r\nAccept: */*\r\n\r\n";
+    static const char *const lines[] = {"GET / HTTP/1.1\r\n", "GET /other?x HTTP/1.1\r\n",
+                                        "HEAD /~a/b;c@d:e HTTP/1.1\r\n"};
+    char text[512];
+
+    (void)state;
+    assert_false(is_recognised(repeated));
+    remember(repeated);
+    assert_true(is_recognised(repeated));
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        snprintf(text, sizeof(text), "%s%s", lines[i], fields);
+        assert_true(is_recognised(text));
+        assert_same_meaning(text, strlen(text));
+    }
+    snprintf(text, sizeof(text), "GET / HTTP/1.0\r\n%s", fields);
+    assert_false(is_recognised(text));
+}
+
+/* Every byte changed to every other, and every length: recognised as llhttp reads it, or not. */
+static void what_differs_anywhere_is_read_anew(void **state)
+{
+    char text[sizeof(repeated)];
+
+    (void)state;
+    remember(repeated);
+    for (size_t i = 0; i < strlen(repeated); i++) {
+        for (unsigned value = 0; value < 256; value++) {
+            memcpy(text, repeated, sizeof(text));
+            text[i] = (char)value;
+            assert_same_meaning(text, strlen(repeated));
+        }
+        char *part = malloc(i + 1);
+        memcpy(part, repeated, i);
+        assert_same_meaning(part, i);
+        free(part);
+    }
+}
+
+static void requests_with_more_than_a_head_are_never_recognised(void **state)
+{
+    static const char *const texts[] = {
+        "GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n",
+        "GET / HTTP/1.1\r\n" HOST "Upgrade: h2c\r\n\r\n",
+        "POST / HTTP/1.1\r\n" HOST "\r\n",
+        "GET / HTTP/1.2\r\n" HOST "\r\n",
+        "GET http://a/ HTTP/1.1\r\n" HOST "\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        remember(texts[i]);
+        assert_false(is_recognised(texts[i]));
     }
 }
 
@@ -363,8 +470,7 @@ static void respond(const char *text, struct response *response)
     request_initialise(&request);
     assert_int_equal(request_parse(&request, text, text, strlen(text), &consumed),
                      REQUEST_COMPLETE);
-    response_make(response, &request, text,
-                  request.is_keep_alive ? PERSIST_SILENTLY : PERSIST_NOT);
+    response_make(response, &request, text, request.is_keep_alive ? PERSIST_SILENTLY : PERSIST_NOT);
 }
 
 static bool has_line(const struct response *response, const char *line)
@@ -429,6 +535,9 @@ int main(void)
         cmocka_unit_test(a_request_that_is_not_complete_is_neither_refused_nor_answered),
         cmocka_unit_test(pipelined_requests_are_taken_one_by_one),
         cmocka_unit_test(limits_have_their_own_status),
+        cmocka_unit_test(known_fields_are_recognised_behind_any_plain_request_line),
+        cmocka_unit_test(what_differs_anywhere_is_read_anew),
+        cmocka_unit_test(requests_with_more_than_a_head_are_never_recognised),
         cmocka_unit_test(paths_are_decoded_once_and_never_leave_the_site),
         cmocka_unit_test(ranges_are_parts_of_the_file_or_say_why_not),
         cmocka_unit_test(conditions_are_evaluated_in_their_order),

@@ -61,7 +61,10 @@ static uint8_t *add(const char *name, char type, const char *content)
     put_octal(header + 124, 12, bytes);
     put_octal(header + 136, 12, 1000000);
     header[156] = (uint8_t)type;
-    memcpy(header + 257, "ustar\0" "00", 8);
+    memcpy(header + 257,
+           "ustar\0"
+           "00",
+           8);
     seal(header);
     memcpy(header + BLOCK, content, bytes);
     archive_bytes += BLOCK + (bytes + BLOCK - 1) / BLOCK * BLOCK;
@@ -216,8 +219,8 @@ static void an_archive_cut_anywhere_is_never_read_beyond(void **state)
 
 static void sizes_beyond_the_archive_are_refused(void **state)
 {
-    static const char *const sizes[] = {"77777777777", "00000010000", "\x80zzzzzzzzzzz", "9",
-                                        "-1", "12x"};
+    static const char *const sizes[] = {"77777777777", "00000010000", "\x80zzzzzzzzzzz",
+                                        "9",           "-1",          "12x"};
     struct tar_entry entry;
 
     (void)state;
@@ -233,8 +236,9 @@ static void sizes_beyond_the_archive_are_refused(void **state)
 static void broken_pax_records_are_refused(void **state)
 {
     static const char *const records[] = {
-        "path=x\n",      "0 path=x\n",  "5 path=x\n", "99 path=x\n",          "9 path=x",
-        "9 pathxx\n",    "8 path=x\n\n", " 9 path=x\n", "99999999999999999999999 a=b\n",
+        "path=x\n",       "0 path=x\n",  "5 path=x\n",
+        "99 path=x\n",    "9 path=x",    "9 pathxx\n",
+        "8 path=x\n\n",   " 9 path=x\n", "99999999999999999999999 a=b\n",
         "14 size=1x23\n", "8 size=\n",
     };
     struct tar_entry entry;

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A few sets of header fields that were seen last. They are told apart by their length, which
+ * differs between programs more often than not; of two with the same place the later one stays.
+ */
+#include "apps/httpd/repeat.h"
+
+#include <string.h>
+
+#define MEMORY_COUNT 16
+
+/* The plainest request line: METHOD, blank, TARGET, and one of these up to the line's end. */
+#define VERSION_BYTES 11
+static const char versions[2][VERSION_BYTES + 1] = {" HTTP/1.0\r\n", " HTTP/1.1\r\n"};
+
+struct memory {
+    uint32_t bytes; /* of the fields, with the empty line at their end; 0: none */
+    uint8_t minor_version;
+    bool is_keep_alive;
+    uint32_t present;
+    struct request_span values[FIELD_COUNT]; /* from the first field's first byte */
+    char fields[REPEAT_FIELDS_MAX_BYTES];
+};
+
+static struct memory memories[MEMORY_COUNT];
+
+/* Letters, digits and ! $ % & ' ( ) * + , - . / : ; = ? @ _ ~ : what a path and a query are made
+ * of (RFC 3986), as bits. */
+static const uint64_t target_characters[4] = {0xAFFFFFF200000000, 0x47FFFFFE87FFFFFF};
+
+static bool is_target_character(unsigned char character)
+{
+    return target_characters[character / 64] >> character % 64 & 1;
+}
+
+/* The request line at `head`. Returns its length, or 0 for one that is not plain. */
+static size_t read_line(const char *head, const char *end, uint8_t *method,
+                        struct request_span *target, uint8_t *minor_version)
+{
+    const char *at = head;
+
+    if (end - at > 4 && memcmp(at, "GET ", 4) == 0) {
+        *method = HTTP_GET;
+        at += 4;
+    } else if (end - at > 5 && memcmp(at, "HEAD ", 5) == 0) {
+        *method = HTTP_HEAD;
+        at += 5;
+    } else {
+        return 0;
+    }
+    const char *start = at;
+    if (*at != '/') {
+        return 0;
+    }
+    while (at < end && is_target_character((unsigned char)*at)) {
+        at++;
+    }
+    target->offset = (uint32_t)(start - head);
+    target->bytes = (uint32_t)(at - start);
+    if (target->bytes > REQUEST_TARGET_MAX_BYTES || end - at < VERSION_BYTES) {
+        return 0;
+    }
+    *minor_version = memcmp(at, versions[1], VERSION_BYTES) == 0;
+    if (*minor_version == 0 && memcmp(at, versions[0], VERSION_BYTES) != 0) {
+        return 0;
+    }
+    return (size_t)(at + VERSION_BYTES - head);
+}
+
+static struct memory *place_of(size_t fields_bytes)
+{
+    return &memories[fields_bytes % MEMORY_COUNT];
+}
+
+bool repeat_recognise(struct request *request, const char *head, size_t bytes, size_t *consumed)
+{
+    uint8_t method, minor_version;
+    struct request_span target;
+    size_t line_bytes = read_line(head, head + bytes, &method, &target, &minor_version);
+    const struct memory *memory = place_of(bytes - line_bytes);
+
+    /* Only when nothing follows: the fields' length is not known otherwise. */
+    if (line_bytes == 0 || memory->bytes != bytes - line_bytes ||
+        memory->minor_version != minor_version ||
+        memcmp(head + line_bytes, memory->fields, memory->bytes) != 0) {
+        return false;
+    }
+    request->method = method;
+    request->minor_version = minor_version;
+    request->target = target;
+    request->present = memory->present;
+    request->is_keep_alive = memory->is_keep_alive;
+    request->has_head = true;
+    request->is_complete = true;
+    request->head_bytes = (uint32_t)bytes;
+    for (uint32_t left = memory->present; left != 0; left &= left - 1) {
+        unsigned field = (unsigned)__builtin_ctz(left);
+        request->values[field].offset = memory->values[field].offset + (uint32_t)line_bytes;
+        request->values[field].bytes = memory->values[field].bytes;
+    }
+    *consumed = bytes;
+    return true;
+}
+
+void repeat_remember(const struct request *request, const char *head, size_t bytes)
+{
+    uint8_t method, minor_version;
+    struct request_span target;
+    size_t line_bytes = read_line(head, head + bytes, &method, &target, &minor_version);
+    size_t fields_bytes = bytes - line_bytes;
+
+    if (line_bytes == 0 || fields_bytes > REPEAT_FIELDS_MAX_BYTES || request->has_body_fields ||
+        request->head_bytes + 4 != bytes || memcmp(head + bytes - 4, "\r\n\r\n", 4) != 0) {
+        return;
+    }
+    struct memory *memory = place_of(fields_bytes);
+    memory->bytes = (uint32_t)fields_bytes;
+    memory->minor_version = minor_version;
+    memory->is_keep_alive = request->is_keep_alive;
+    memory->present = request->present;
+    memcpy(memory->fields, head + line_bytes, fields_bytes);
+    for (unsigned field = 0; field < FIELD_COUNT; field++) {
+        if (request->present & 1u << field) {
+            memory->values[field] = request->values[field];
+            memory->values[field].offset -= (uint32_t)line_bytes;
+        }
+    }
+}
