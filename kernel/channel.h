@@ -49,8 +49,7 @@ struct channel_receiver {
 void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t ring_bytes,
                                const uint32_t *acknowledgement, uint32_t first_line);
 void channel_receiver_initialise(struct channel_receiver *receiver, const void *ring,
-                                 size_t ring_bytes, uint32_t *acknowledgement,
-                                 uint32_t first_line);
+                                 size_t ring_bytes, uint32_t *acknowledgement, uint32_t first_line);
 
 /*
  * Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous).

@@ -12,7 +12,8 @@
  * Returns the length of the value and sets *value (not zero-terminated), or -ENOENT.
  */
 int command_line_find(const char *line, const char *key, const char **value);
-/* Copy of the value, zero-terminated. Returns its length, -ENOENT, or -ENAMETOOLONG if it does not fit. */
+/* Copy of the value, zero-terminated. Returns its length, -ENOENT, or -ENAMETOOLONG if it does not
+ * fit. */
 MUST_CHECK int command_line_copy(const char *line, const char *key, char *text, size_t size);
 /* Log each word before `--` whose key is not in `known` (NULL-terminated); returns how many. */
 unsigned command_line_report_unknown(const char *line, const char *const *known);

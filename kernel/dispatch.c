@@ -106,8 +106,8 @@ void dispatch_initialise(void)
         peer->is_present = true;
         channel_sender_initialise(&peer->sender, platform_channel_ring(self, node), ring_bytes,
                                   &platform_status_page(node)->acknowledged_lines[self], 0);
-        channel_receiver_initialise(&peer->receiver, platform_channel_ring(node, self),
-                                    ring_bytes, &status_own_page->acknowledged_lines[node], 0);
+        channel_receiver_initialise(&peer->receiver, platform_channel_ring(node, self), ring_bytes,
+                                    &status_own_page->acknowledged_lines[node], 0);
     }
 }
 

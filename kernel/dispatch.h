@@ -47,8 +47,7 @@ MUST_CHECK int message_send(node_id_t to, const struct message_header *message);
  * long, then `payload_bytes` are copied behind it. header.length_bytes is filled in.
  */
 MUST_CHECK int message_send_payload(node_id_t to, struct message_header *message,
-                                    size_t header_bytes, const void *payload,
-                                    size_t payload_bytes);
+                                    size_t header_bytes, const void *payload, size_t payload_bytes);
 /*
  * For control messages that must not be lost: like message_send(), but when the channel is full
  * a copy waits in this node's memory and goes out, in order, as soon as there is room. Later

@@ -56,8 +56,8 @@ static void put_repeated(struct output *output, char character, size_t count)
     output->length += count;
 }
 
-static void put_padded(struct output *output, const struct conversion *conversion,
-                       const char *text, size_t length)
+static void put_padded(struct output *output, const struct conversion *conversion, const char *text,
+                       size_t length)
 {
     size_t padding = (size_t)conversion->width > length ? (size_t)conversion->width - length : 0;
 
@@ -125,15 +125,14 @@ static void put_signed(struct output *output, const struct conversion *conversio
     put_number(output, conversion, sign, magnitude, 10, false);
 }
 
-static void put_string(struct output *output, const struct conversion *conversion,
-                       const char *text)
+static void put_string(struct output *output, const struct conversion *conversion, const char *text)
 {
     if (text == NULL) {
         text = "(null)";
     }
     /* With a precision the text need not end in a zero. */
-    size_t length = conversion->precision >= 0 ? strnlen(text, (size_t)conversion->precision)
-                                               : strlen(text);
+    size_t length =
+        conversion->precision >= 0 ? strnlen(text, (size_t)conversion->precision) : strlen(text);
 
     put_padded(output, conversion, text, length);
 }
@@ -280,8 +279,7 @@ static bool convert(struct output *output, char letter, const struct conversion 
         put_hexadecimal(output, conversion, take_unsigned(conversion, arguments), letter == 'X');
         return true;
     case 'p':
-        put_number(output, conversion, "0x", (uintptr_t)va_arg(arguments->list, void *), 16,
-                   false);
+        put_number(output, conversion, "0x", (uintptr_t)va_arg(arguments->list, void *), 16, false);
         return true;
     case 'c': {
         char character = (char)va_arg(arguments->list, int);

@@ -11,7 +11,7 @@
 #include "kernel/status.h"
 
 /* Levels of single subsystems that `log=` may name: chosen, twice what a user would type. */
-#define OVERRIDE_MAX 8
+#define OVERRIDE_MAX         8
 #define SUBSYSTEM_NAME_BYTES 16
 
 struct level_override {
@@ -145,10 +145,9 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     uint64_t now_us = platform_now_ns() / NS_PER_US;
     node_id_t node = platform_node();
 
-    size_t length =
-        (size_t)format_text(line, sizeof(line), "[%5llu.%06llu] node%u %s: ",
-                            (unsigned long long)(now_us / 1000000),
-                            (unsigned long long)(now_us % 1000000), (unsigned)node, subsystem);
+    size_t length = (size_t)format_text(
+        line, sizeof(line), "[%5llu.%06llu] node%u %s: ", (unsigned long long)(now_us / 1000000),
+        (unsigned long long)(now_us % 1000000), (unsigned)node, subsystem);
     if (length < sizeof(line)) {
         va_list arguments;
 

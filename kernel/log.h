@@ -19,10 +19,10 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 /* `subsystem`: "boot", "ts", "ixgbe", ... Below the chosen level a call costs one comparison. */
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
     PRINTF_LIKE(3, 4);
-#define log_error(subsystem, ...) log_write(LOG_ERROR, subsystem, __VA_ARGS__)
+#define log_error(subsystem, ...)   log_write(LOG_ERROR, subsystem, __VA_ARGS__)
 #define log_warning(subsystem, ...) log_write(LOG_WARNING, subsystem, __VA_ARGS__)
-#define log_info(subsystem, ...) log_write(LOG_INFO, subsystem, __VA_ARGS__)
-#define log_debug(subsystem, ...) log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
+#define log_info(subsystem, ...)    log_write(LOG_INFO, subsystem, __VA_ARGS__)
+#define log_debug(subsystem, ...)   log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
 /* For all subsystems; LOG_INFO until it is called. */
 void log_set_level(enum log_level level);

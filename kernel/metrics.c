@@ -45,9 +45,9 @@ static void PRINTF_LIKE(2, 3) append(struct output *output, const char *format, 
     va_list arguments;
 
     va_start(arguments, format);
-    output->length += (size_t)format_text_v(has_room ? output->text + output->length : NULL,
-                                            has_room ? output->size - output->length : 0, format,
-                                            arguments);
+    output->length +=
+        (size_t)format_text_v(has_room ? output->text + output->length : NULL,
+                              has_room ? output->size - output->length : 0, format, arguments);
     va_end(arguments);
 }
 
@@ -57,8 +57,7 @@ static bool is_shown(unsigned node)
     return status_node_state((node_id_t)node) != NODE_ABSENT;
 }
 
-static void append_help(struct output *output, const char *name, const char *help,
-                        const char *type)
+static void append_help(struct output *output, const char *name, const char *help, const char *type)
 {
     append(output, "# HELP talus_%s %s\n# TYPE talus_%s %s\n", name, help, name, type);
 }
@@ -148,8 +147,8 @@ size_t metrics_print_nodes(char *text, size_t size)
     struct output output = {.text = text, .size = size};
     char roles[STATUS_ROLE_TEXT_BYTES];
 
-    append(&output, "%-5s %-9s %-20s %9s %12s %12s %12s %12s\n", "node", "state", "roles",
-           "memory", "requests", "received", "sent", "messages");
+    append(&output, "%-5s %-9s %-20s %9s %12s %12s %12s %12s\n", "node", "state", "roles", "memory",
+           "requests", "received", "sent", "messages");
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 

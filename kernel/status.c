@@ -15,7 +15,7 @@ _Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES), "byte numbers are masked into 
 /* What a writer may be changing behind log_written while we read: one line, chosen well above
  * the longest. */
 #define LOG_WRITE_MARGIN_BYTES 1024u
-#define LOG_READABLE_BYTES (STATUS_LOG_BYTES - LOG_WRITE_MARGIN_BYTES)
+#define LOG_READABLE_BYTES     (STATUS_LOG_BYTES - LOG_WRITE_MARGIN_BYTES)
 
 struct status_page *status_own_page;
 
@@ -127,8 +127,8 @@ void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
     mailbox_invalidate(roles, STATUS_ROLE_TEXT_BYTES);
     while (length < STATUS_ROLE_TEXT_BYTES - 1 && roles[length] != '\0') {
         char character = roles[length];
-        bool is_plain = character >= ' ' && character <= '~' && character != '"' &&
-                        character != '\\';
+        bool is_plain =
+            character >= ' ' && character <= '~' && character != '"' && character != '\\';
 
         text[length++] = is_plain ? character : '?';
     }

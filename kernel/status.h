@@ -18,7 +18,7 @@ enum node_state {
 };
 
 #define STATUS_ROLE_TEXT_BYTES 48
-#define STATUS_LOG_BYTES (4 * PAGE_BYTES)
+#define STATUS_LOG_BYTES       (4 * PAGE_BYTES)
 
 /* Page-aligned, a whole number of pages. */
 struct status_page {

@@ -20,7 +20,7 @@ int thread_switch(void **saved, void *resumed, int result);
 int thread_start(void **saved, void *stack_top, void (*function)(void *), void *argument);
 
 #define HAS_YIELDED 0
-#define HAS_ENDED 1
+#define HAS_ENDED   1
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED };
 
@@ -39,9 +39,9 @@ struct thread {
 #endif
 };
 
-static struct thread *current;     /* NULL: the dispatcher runs */
-static void *dispatcher_context;   /* while a thread runs */
-static struct thread *spare;       /* thread_run_handler()'s; NULL when a handler has kept it */
+static struct thread *current;   /* NULL: the dispatcher runs */
+static void *dispatcher_context; /* while a thread runs */
+static struct thread *spare;     /* thread_run_handler()'s; NULL when a handler has kept it */
 static struct thread *free_threads;
 static struct thread *ready_first;
 static struct thread **ready_end = &ready_first;
@@ -79,8 +79,7 @@ static void leave_thread(struct thread *thread, int result)
 
 static void enter_thread(struct thread *thread)
 {
-    __sanitizer_finish_switch_fiber(thread->fake_stack, &dispatcher_stack,
-                                    &dispatcher_stack_bytes);
+    __sanitizer_finish_switch_fiber(thread->fake_stack, &dispatcher_stack, &dispatcher_stack_bytes);
 }
 #else
 static inline void leave_dispatcher(struct thread *thread)

@@ -27,8 +27,8 @@ struct thread *thread_self(void);
 const char *thread_name(const struct thread *thread);
 
 /* Only in a thread. */
-void thread_yield(void);            /* let everybody else run once */
-void thread_block(void);            /* until thread_wake(); a wake that came before is kept */
+void thread_yield(void); /* let everybody else run once */
+void thread_block(void); /* until thread_wake(); a wake that came before is kept */
 /* Like thread_block(), but also returns at `deadline_ns`. True if it was woken, false on time-out
  * (at once if there is no memory for the timer). */
 bool thread_block_until(uint64_t deadline_ns);

@@ -19,7 +19,7 @@
 #include "tests/unit/fake_memory.h"
 
 #define FAKE_RING_BYTES CHANNEL_RING_MIN_BYTES
-#define CONSOLE_BYTES (64 * KIB)
+#define CONSOLE_BYTES   (64 * KIB)
 
 /* The far ends of this node's channels: where the test stands. */
 struct far_end {

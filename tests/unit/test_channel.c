@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/channel.c kernel/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/channel.c kernel/status.c tests/unit/fake_platform.c */
+/* sources: tests/unit/fake_memory.c */
 /*
  * Tests kernel/channel.c: both ends in one thread. test_channel_stress.c runs them on two cores.
  */
@@ -20,7 +21,7 @@
 
 #define RING_BYTES CHANNEL_RING_MIN_BYTES
 #define LINE_COUNT (RING_BYTES / CHANNEL_LINE_BYTES)
-#define TYPE 20
+#define TYPE       20
 
 static _Alignas(PAGE_BYTES) uint8_t ring[RING_BYTES];
 static uint32_t acknowledgement;
@@ -389,10 +390,10 @@ static void ring_of_a_wrong_size_is_our_own_mistake(void **state)
 {
     (void)state;
     new_channel_at(0);
-    expect_assert_failure(channel_sender_initialise(&sender, ring, 3 * RING_BYTES / 2,
-                                                    &acknowledgement, 0));
-    expect_assert_failure(channel_receiver_initialise(&receiver, ring, RING_BYTES / 2,
-                                                      &acknowledgement, 0));
+    expect_assert_failure(
+        channel_sender_initialise(&sender, ring, 3 * RING_BYTES / 2, &acknowledgement, 0));
+    expect_assert_failure(
+        channel_receiver_initialise(&receiver, ring, RING_BYTES / 2, &acknowledgement, 0));
 }
 
 int main(void)

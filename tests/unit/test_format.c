@@ -189,7 +189,8 @@ static void width_and_precision_may_be_arguments(void **state)
 static void arguments_are_taken_in_order(void **state)
 {
     (void)state;
-    compare("%d %ld %s %hhd %llu %c %x %zu %% %d", 1, 2l, "three", 300, 5ull, '6', 7u, (size_t)8, 9);
+    compare("%d %ld %s %hhd %llu %c %x %zu %% %d", 1, 2l, "three", 300, 5ull, '6', 7u, (size_t)8,
+            9);
 }
 
 /* A mistake in a format is seen, not followed. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/log.c kernel/format.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/log.c kernel/format.c kernel/status.c kernel/channel.c */
+/* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * Tests kernel/log.c, and the log ring of kernel/status.c.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/metrics.c kernel/version.c kernel/format.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/metrics.c kernel/version.c kernel/format.c kernel/status.c */
+/* sources: kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * Tests kernel/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE for
  * each name before its samples, all samples of a name together.
@@ -117,7 +118,8 @@ static void text_has_the_form_that_prometheus_reads(void **state)
     fake_platform_reset(0, 4);
     print();
     assert_int_equal(text[strlen(text) - 1], '\n');
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
         if (strncmp(line, "# HELP ", 7) == 0) {
             char delimited[130];
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/thread.c kernel/switch.S kernel/timer.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/thread.c kernel/switch.S kernel/timer.c kernel/status.c kernel/channel.c */
+/* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * Tests kernel/thread.c and kernel/switch.S. The test stands where the dispatcher does.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/timer.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/timer.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c */
+/* sources: tests/unit/fake_memory.c */
 /*
  * Tests kernel/timer.c.
  */
