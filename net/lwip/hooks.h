@@ -26,6 +26,15 @@ u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port,
                                  const ip_addr_t *remote, u16_t remote_port);
 err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 
+/*
+ * The longest segment of referenced data, 0 if the NIC does not cut segments. And how long those
+ * shall be that the NIC makes of the one that lwIP hands to the interface next.
+ */
+extern u16_t transport_segment_max;
+extern u16_t transport_segment_cut;
+
+#define INTERFACE_MTU 1500
+
 #define LWIP_HOOK_TCP_ISN transport_initial_sequence
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
     transport_check_segment(pcb, header)
@@ -39,6 +48,30 @@ void transport_list_remove(struct tcp_pcb **list, struct tcp_pcb *pcb);
 #undef TCP_RMV
 #define TCP_REG(list, pcb) transport_list_add(list, pcb)
 #define TCP_RMV(list, pcb) transport_list_remove(list, pcb)
+
+/* Whole multiples of the maximum segment size, so that the NIC leaves no short piece within. */
+static inline u16_t transport_segment_limit(u16_t mss)
+{
+    return transport_segment_max <= mss ? mss : (u16_t)(transport_segment_max / mss * mss);
+}
+#define LWIP_HOOK_TCP_SEGMENT_LIMIT(mss) transport_segment_limit(mss)
+
+/* lwIP does so around the output of each segment: IP must not cut what the NIC will cut. */
+#undef NETIF_SET_HINTS
+#undef NETIF_RESET_HINTS
+#define NETIF_SET_HINTS(netif, hints) ((netif)->mtu = 0)
+#define NETIF_RESET_HINTS(netif) ((netif)->mtu = INTERFACE_MTU)
+
+/* Called for each segment with its TCP header complete, but for options; there are none to add. */
+static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *options)
+{
+    if (pcb != NULL) {
+        transport_segment_cut = pcb->mss;
+    }
+    return options;
+}
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) \
+    transport_note_segment(pcb, options)
 
 /* A peer that does not finish the handshake holds a PCB so long: three retransmissions. */
 #undef TCP_SYN_RCVD_TIMEOUT

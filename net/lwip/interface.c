@@ -19,17 +19,23 @@
 #include "net/messages.h"
 #include "net/neighbor.h"
 
+#include "hooks.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
-#include "lwip/ip4_frag.h"
+#include "lwip/ip.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/prot/udp.h"
 
 /* Frames that wait for room in the transmit ring; power of two. A whole send window's. */
 #define QUEUE_FRAMES 256u
 
+/* Long segments: with its headers one must be shorter than 64 KiB. A frame for a link server on
+ * another node travels in a message, and so stays as short as the wire has it. */
+#define SEGMENT_MAX_BYTES 65000u
+
 _Static_assert(IS_POWER_OF_TWO(QUEUE_FRAMES), "positions are masked");
-_Static_assert(FRAME_MAX_BYTES == SIZEOF_ETH_HDR + 1500, "the MTU below");
+_Static_assert(FRAME_MAX_BYTES == SIZEOF_ETH_HDR + INTERFACE_MTU, "what the wire takes");
+_Static_assert(TCP_MSS == INTERFACE_MTU - IP_HLEN - TCP_HLEN, "lwIP takes its own word for it");
 
 static struct netif interface;
 static node_id_t self, link_server;
@@ -39,6 +45,9 @@ static bool has_mac;
 static struct pbuf *queue[QUEUE_FRAMES];
 static uint32_t queue_head, queue_tail; /* free-running */
 
+u16_t transport_segment_max;
+u16_t transport_segment_cut;
+
 /* --- Frames to the link server --- */
 
 static void release_sent(void *context)
@@ -46,9 +55,9 @@ static void release_sent(void *context)
     pbuf_free(context);
 }
 
-/* What the NIC shall insert; its header is in the packet's first pbuf. */
+/* What the NIC shall do with a packet; the headers are in its first pbuf. */
 struct offload {
-    uint16_t flags; /* FRAME_INSERT_... */
+    uint16_t flags; /* FRAME_INSERT_..., FRAME_SEGMENT_TCP */
     uint16_t l4_checksum_offset;
 };
 
@@ -56,14 +65,16 @@ static struct offload offload_of(const struct pbuf *packet)
 {
     const struct eth_hdr *ethernet = packet->payload;
     const struct ip_hdr *ip = (const struct ip_hdr *)(ethernet + 1);
+    uint16_t segmentation = packet->tot_len > FRAME_MAX_BYTES ? FRAME_SEGMENT_TCP : 0;
 
     if (packet->len < SIZEOF_ETH_HDR + IP_HLEN || ethernet->type != PP_HTONS(ETHTYPE_IP)) {
         return (struct offload){0};
     }
     if ((IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) == 0) {
         if (IPH_PROTO(ip) == IP_PROTO_TCP) {
-            return (struct offload){FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM,
-                                    offsetof(struct tcp_hdr, chksum)};
+            return (struct offload){
+                segmentation | FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM,
+                offsetof(struct tcp_hdr, chksum)};
         }
         if (IPH_PROTO(ip) == IP_PROTO_UDP) {
             return (struct offload){FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM,
@@ -73,22 +84,46 @@ static struct offload offload_of(const struct pbuf *packet)
     return (struct offload){FRAME_INSERT_IP_CHECKSUM, 0};
 }
 
-/* The pseudo-header's sum (RFC 9293 3.1), not complemented: the NIC adds the rest. */
-static void put_pseudo_sum(const struct pbuf *packet, uint16_t checksum_offset)
+/* The pseudo-header's sum (RFC 9293 3.1), not complemented: the NIC adds the rest. Where it cuts
+ * segments it adds their lengths, too. */
+static void put_pseudo_sum(const struct pbuf *packet, struct offload offload)
 {
     uint8_t *ip_bytes = (uint8_t *)packet->payload + SIZEOF_ETH_HDR;
     const struct ip_hdr *ip = (const struct ip_hdr *)ip_bytes;
-    uint32_t length = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
-    uint64_t sum = (uint64_t)ip->src.addr + ip->dest.addr +
-                   lwip_htons((uint16_t)(length + IPH_PROTO(ip)));
+    uint32_t length = 0;
+    uint64_t sum;
     uint16_t folded;
 
+    if ((offload.flags & FRAME_SEGMENT_TCP) == 0) {
+        length = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
+    }
+    sum = (uint64_t)ip->src.addr + ip->dest.addr +
+          lwip_htons((uint16_t)(length + IPH_PROTO(ip)));
     sum = (sum & 0xFFFFFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16 & 0xFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16);
     sum = (sum & 0xFFFF) + (sum >> 16);
     folded = (uint16_t)sum;
-    memcpy(ip_bytes + IP_HLEN + checksum_offset, &folded, sizeof(folded));
+    __builtin_memcpy(ip_bytes + IP_HLEN + offload.l4_checksum_offset, &folded, sizeof(folded));
+}
+
+/* In pieces no longer than a descriptor can name. Returns how many there are now. */
+static uint16_t add_fragments(struct frame_to_send *frame, uint16_t count,
+                              const struct pbuf *packet)
+{
+    const uint8_t *bytes = packet->payload;
+    uint32_t left = packet->len;
+
+    while (left != 0) {
+        uint32_t piece = left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES;
+
+        frame->fragments[count].data = bytes;
+        frame->fragments[count].length_bytes = piece;
+        count++;
+        bytes += piece;
+        left -= piece;
+    }
+    return count;
 }
 
 /* The caller has taken a reference for the link server, which release_sent() gives back. */
@@ -98,17 +133,19 @@ static int transmit_here(struct pbuf *packet, uint16_t offload)
     uint16_t count = 0;
 
     for (const struct pbuf *piece = packet; piece != NULL; piece = piece->next) {
-        if (piece->len != 0) {
-            frame.fragments[count].data = piece->payload;
-            frame.fragments[count].length_bytes = piece->len;
-            count++;
-        }
+        count = add_fragments(&frame, count, piece);
     }
     frame.fragment_count = count;
     frame.offload = offload;
     frame.ip_header_offset = SIZEOF_ETH_HDR;
     frame.ip_header_bytes = IP_HLEN;
     frame.length_bytes = packet->tot_len;
+    if ((offload & FRAME_SEGMENT_TCP) != 0) {
+        const uint8_t *tcp = (const uint8_t *)packet->payload + SIZEOF_ETH_HDR + IP_HLEN;
+
+        frame.segment_bytes = packet->segment_bytes;
+        frame.tcp_header_bytes = TCPH_HDRLEN_BYTES((const struct tcp_hdr *)tcp);
+    }
     frame.done = release_sent;
     frame.context = packet;
     return link_server_transmit(&frame);
@@ -125,7 +162,8 @@ static int transmit_by_message(struct pbuf *packet, uint16_t offload)
     };
     int error;
 
-    (void)pbuf_copy_partial(packet, bytes, packet->tot_len, 0); /* the length was checked */
+    ASSERT(packet->tot_len <= sizeof(bytes));
+    (void)pbuf_copy_partial(packet, bytes, packet->tot_len, 0);
     error = message_send_payload(link_server, &message.header, sizeof(message), bytes,
                                  packet->tot_len);
     if (error == 0) {
@@ -183,15 +221,23 @@ unsigned interface_send_queued(void)
     return count;
 }
 
-/* A frame whose pieces do not suit the NIC, as one piece. */
+/* A frame in so many pieces that the NIC takes it; the headers, which are written to, in the first.
+ * lwIP writes them in one pbuf, and most frames have no more than two. */
 static struct pbuf *gather(struct pbuf *packet)
 {
-    if (pbuf_clen(packet) <= FRAME_FRAGMENT_MAX &&
-        packet->len >= LWIP_MIN(packet->tot_len, SIZEOF_ETH_HDR + IP_HLEN + TCP_HLEN)) {
+    struct pbuf *copy;
+
+    if (packet->next == NULL ||
+        (pbuf_clen(packet) + packet->tot_len / FRAME_FRAGMENT_MAX_BYTES <= FRAME_FRAGMENT_MAX &&
+         packet->len >= SIZEOF_ETH_HDR + IP_HLEN + TCP_HLEN)) {
         pbuf_ref(packet);
         return packet;
     }
-    return pbuf_clone(PBUF_RAW, PBUF_RAM, packet);
+    copy = pbuf_clone(PBUF_RAW, PBUF_RAM, packet);
+    if (copy != NULL) {
+        copy->segment_bytes = packet->segment_bytes;
+    }
+    return copy;
 }
 
 /* lwIP's linkoutput: a whole frame. What cannot be sent is lost, as on any wire. */
@@ -200,9 +246,6 @@ static err_t output_frame(struct netif *netif, struct pbuf *packet)
     struct offload offload;
 
     (void)netif;
-    if (packet->tot_len > FRAME_MAX_BYTES) {
-        return ERR_VAL;
-    }
     packet = gather(packet);
     if (packet == NULL) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
@@ -210,7 +253,7 @@ static err_t output_frame(struct netif *netif, struct pbuf *packet)
     }
     offload = offload_of(packet);
     if (offload.l4_checksum_offset != 0) {
-        put_pseudo_sum(packet, offload.l4_checksum_offset);
+        put_pseudo_sum(packet, offload);
     }
     transmit_or_queue(packet);
     return ERR_OK;
@@ -226,8 +269,8 @@ static err_t output_to(struct pbuf *packet, const uint8_t mac[6])
         return ERR_BUF;
     }
     ethernet = packet->payload;
-    memcpy(&ethernet->dest, mac, sizeof(ethernet->dest));
-    memcpy(&ethernet->src, interface.hwaddr, sizeof(ethernet->src));
+    __builtin_memcpy(&ethernet->dest, mac, sizeof(ethernet->dest));
+    __builtin_memcpy(&ethernet->src, interface.hwaddr, sizeof(ethernet->src));
     ethernet->type = PP_HTONS(ETHTYPE_IP);
     return output_frame(&interface, packet);
 }
@@ -295,6 +338,7 @@ static err_t output_packet(struct netif *netif, struct pbuf *packet,
     }
     if (IPH_PROTO(ip) == IP_PROTO_TCP) {
         IPH_OFFSET_SET(ip, PP_HTONS(IP_DF)); /* segments fit the MTU; ids need not be unique then */
+        packet->segment_bytes = transport_segment_cut;
     }
     mac = neighbor_find(next_hop);
     if (mac != NULL) {
@@ -314,7 +358,7 @@ static err_t initialise_netif(struct netif *netif)
 {
     netif->name[0] = 't';
     netif->name[1] = 's';
-    netif->mtu = 1500;
+    netif->mtu = INTERFACE_MTU;
     netif->hwaddr_len = sizeof(netif->hwaddr);
     netif->output = output_packet;
     netif->linkoutput = output_frame;
@@ -333,6 +377,7 @@ void interface_initialise(const struct configuration *configuration)
     self = platform_node();
     link_server = configuration_own_ls(configuration, self);
     is_first = configuration->ts[0] == self;
+    transport_segment_max = link_server == self ? SEGMENT_MAX_BYTES : 0;
     neighbor_initialise(&functions);
     lwip_init();
     if (netif_add_noaddr(&interface, NULL, initialise_netif, ip4_input) == NULL) {

@@ -11,6 +11,10 @@
 #define lwip_htons(value) __builtin_bswap16(value)
 #define lwip_htonl(value) __builtin_bswap32(value)
 
+/* Freestanding code has no memcpy that the compiler may do in place: say so where it is short. */
+#define MEMCPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
+#define SMEMCPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
+
 #define LWIP_NO_STDINT_H 0
 #define LWIP_NO_INTTYPES_H 0
 #define LWIP_NO_CTYPE_H 1
