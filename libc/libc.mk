@@ -1,4 +1,6 @@
 # Flags of single files of libc/.
 
-# These loops are memcpy() and its kin: the compiler must not turn them into calls of themselves.
-$(BUILD)/obj/libc/string.c.o: CFLAGS += -fno-tree-loop-distribute-patterns
+# These define what the compiler believes to know: it must not replace their bodies by calls of
+# what they define, or by knowledge of it.
+LIBC_BUILTINS := ctype malloc stdio stdlib string
+$(LIBC_BUILTINS:%=$(BUILD)/obj/libc/%.c.o): CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns

@@ -183,6 +183,12 @@ int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
     const uint8_t *left = left_memory;
     const uint8_t *right = right_memory;
 
+    while (bytes >= 2 * WORD_BYTES && load_word(left) == load_word(right) &&
+           load_word(left + WORD_BYTES) == load_word(right + WORD_BYTES)) {
+        left += 2 * WORD_BYTES;
+        right += 2 * WORD_BYTES;
+        bytes -= 2 * WORD_BYTES;
+    }
     for (; bytes >= WORD_BYTES; bytes -= WORD_BYTES) {
         uint64_t left_word = load_word(left);
         uint64_t right_word = load_word(right);
