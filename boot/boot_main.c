@@ -28,9 +28,8 @@
 #include "kernel/trap.h"
 #include "kernel/version.h"
 
-#define LOW_MEMORY_END          MIB /* firmware's data, the trampoline */
-#define TRAMPOLINE_SEARCH_START 0x1000
-#define TRAMPOLINE_SEARCH_END   0xA0000
+#define LOW_MEMORY_END          MIB     /* firmware's data, the trampoline */
+#define TRAMPOLINE_END          0xA0000 /* video memory begins */
 /* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
 #define BOOT_PAGES_MIN_BYTES    (512 * KIB)
 #define LARGE_PAGE_BYTES        (2 * MIB)
@@ -58,21 +57,6 @@ static uintptr_t stack_tops[NODE_MAX];
 
 /* --- Memory --- */
 
-/* A page below 1 MiB in which cores can wake. */
-static void find_trampoline_page(const struct boot_info *info)
-{
-    for (unsigned i = 0; i < info->range_count && trampoline_paddr == 0; i++) {
-        const struct memory_range *range = &info->ranges[i].range;
-        paddr_t start = ALIGN_UP(range->paddr, (paddr_t)PAGE_BYTES);
-
-        start = start < TRAMPOLINE_SEARCH_START ? TRAMPOLINE_SEARCH_START : start;
-        if (info->ranges[i].is_usable && start + PAGE_BYTES <= range->paddr + range->bytes &&
-            start + PAGE_BYTES <= TRAMPOLINE_SEARCH_END) {
-            trampoline_paddr = start;
-        }
-    }
-}
-
 static void collect_free_memory(const struct boot_info *info)
 {
     for (unsigned i = 0; i < info->range_count; i++) {
@@ -86,11 +70,14 @@ static void collect_free_memory(const struct boot_info *info)
             physical_reserve(info->ranges[i].range);
         }
     }
-    physical_reserve((struct memory_range){0, LOW_MEMORY_END});
     physical_reserve((struct memory_range){IMAGE_PADDR, image_paddr(loaded_end) - IMAGE_PADDR});
     for (unsigned i = 0; i < info->module_count; i++) {
         physical_reserve((struct memory_range){info->modules[i].paddr, info->modules[i].bytes});
     }
+    /* The first page is the BIOS' own, whatever the map says: address 0 means none. */
+    physical_reserve((struct memory_range){0, PAGE_BYTES});
+    trampoline_paddr = physical_allocate(PAGE_BYTES, TRAMPOLINE_END);
+    physical_reserve((struct memory_range){0, LOW_MEMORY_END});
     physical_reserve((struct memory_range){DIRECT_MAP_MAX_BYTES, UINT64_MAX / 2});
 }
 
@@ -108,6 +95,12 @@ static void start_boot_pages(void)
     }
 }
 
+static _Noreturn void halt_before_log(const char *text)
+{
+    console_write(text, strlen(text));
+    cpu_halt_for_ever();
+}
+
 /* From here on boot has a log. */
 static void start_boot_services(const struct boot_info *info)
 {
@@ -122,10 +115,8 @@ static void start_boot_services(const struct boot_info *info)
     if (status == NULL ||
         paging_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
                    sizeof(*status), PAGING_WRITE) != 0) {
-        static const char text[] = "Talus: no memory to boot in\n";
-
-        console_write(text, sizeof(text) - 1);
-        cpu_halt_for_ever();
+        halt_before_log(info->range_count == 0 ? "Talus: the loader gave no map of the memory\n"
+                                               : "Talus: no memory to boot in\n");
     }
     status_initialise();
     status_set_state(NODE_STARTING);
@@ -428,8 +419,8 @@ _Noreturn void boot_main(struct boot_info *info)
     struct shared_memory shared;
 
     node_info.clock.tsc_at_zero = cpu_read_tsc();
+    node_info.framebuffer = info->framebuffer;
     console_initialise();
-    find_trampoline_page(info);
     collect_free_memory(info);
     start_boot_services(info);
     map_high_memory(info);

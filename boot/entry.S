@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PVH way in (Xen's x86/HVM direct boot ABI): 32-bit protected mode, flat segments, paging off,
- * ebx = physical address of the start info. Ends in pvh_start() in long mode, on a stack of its
- * own, with these first page tables, which boot code and starting cores use until their node's
- * own tables take over:
+ * The ways in: PVH (Xen's x86/HVM direct boot ABI) and multiboot2, both in 32-bit protected mode
+ * with flat segments and paging off, ebx = physical address of the loader's data; and
+ * boot_entry_efi (boot_info.h) in long mode, which steps back to the same state. All end in a C
+ * function of theirs in long mode, given that address, on a stack of its own, with these first
+ * page tables, which boot code and starting cores use until their node's own tables take over:
  *
  *   the first 4 GiB at 0 and at DIRECT_MAP_BASE, and the first GiB at IMAGE_OFFSET,
  *
@@ -16,7 +17,12 @@
 #define PTE_PRESENT_WRITE 0x3
 #define PTE_LARGE 0x80
 #define CR0_LONG_MODE 0x80010033 /* PG WP NE ET MP PE; caches on: CD and NW clear */
+#define CR0_PROTECTED_MODE 0x33    /* the same without PG and WP */
 #define CR4_PAE 0x20
+#define CR4_FORCED_OFF_PCIDE_CET 0x820000   /* both forbid to leave paging */
+#define CODE_64 8           /* selectors in boot_gdt */
+#define DATA 16
+#define CODE_32 24
 #define MSR_EFER 0xC0000080
 #define EFER_LONG_MODE_NO_EXECUTE 0x900
 
@@ -29,10 +35,69 @@
     .long PHYSICAL(pvh_entry)
     .long 0, 0, 0           /* an empty note: some loaders read eight bytes in ELF64 */
 
+/* Multiboot2 specification 3.1.1: the 32-bit sum of the first four words is 0. */
+#define MULTIBOOT2_HEADER_MAGIC 0xE85250D6
+#define MULTIBOOT2_LOADER_MAGIC 0x36D76289
+#define TAG_END 0
+#define TAG_INFORMATION_REQUEST 1
+#define TAG_ENTRY_ADDRESS 3
+#define TAG_FRAMEBUFFER 5
+#define TAG_MODULE_ALIGNMENT 6
+#define TAG_OPTIONAL 1
+
+    /* In the segment that comes first in the file: it must lie in its first 32 KiB. */
+    .section .text.header, "a", @progbits
+    .balign 8
+    .global multiboot2_header
+multiboot2_header:
+    .long MULTIBOOT2_HEADER_MAGIC
+    .long 0                 /* i386, protected mode */
+    .long multiboot2_header_end - multiboot2_header
+    .long -(MULTIBOOT2_HEADER_MAGIC + (multiboot2_header_end - multiboot2_header))
+
+    /* Command line, loader's name, modules, memory map, framebuffer, RSDP of either version. A
+     * loader that has none of one of them may start us all the same. */
+    .balign 8
+    .short TAG_INFORMATION_REQUEST, TAG_OPTIONAL
+    .long 8 + 7 * 4
+    .long 1, 2, 3, 6, 8, 14, 15
+
+    .balign 8
+    .short TAG_ENTRY_ADDRESS, 0
+    .long 12
+    .long PHYSICAL(multiboot2_entry)
+
+    /* Any size, any depth, or text. */
+    .balign 8
+    .short TAG_FRAMEBUFFER, TAG_OPTIONAL
+    .long 20
+    .long 0, 0, 0
+
+    .balign 8
+    .short TAG_MODULE_ALIGNMENT, TAG_OPTIONAL
+    .long 8
+
+    .balign 8
+    .short TAG_END, 0
+    .long 8
+multiboot2_header_end:
+
     .section .text.boot, "ax"
     .code32
+    .global multiboot2_entry
+multiboot2_entry:
+    movl $PHYSICAL(multiboot2_start), %ebp
+    cmpl $MULTIBOOT2_LOADER_MAGIC, %eax
+    je start_32bit
+    xorl %ebx, %ebx         /* no data then: the C side says what it misses */
+    jmp start_32bit
+
     .global pvh_entry
 pvh_entry:
+    movl $PHYSICAL(pvh_start), %ebp
+
+    /* ebx: the loader's data; ebp: physical address of the function that reads it. */
+start_32bit:
     cld
     cli
 
@@ -83,11 +148,11 @@ pvh_entry:
     movl %eax, %cr0
 
     lgdt PHYSICAL(boot_gdt_pointer)
-    ljmp $8, $PHYSICAL(long_mode)
+    ljmp $CODE_64, $PHYSICAL(long_mode)
 
     .code64
 long_mode:
-    movw $16, %ax
+    movw $DATA, %ax
     movw %ax, %ds
     movw %ax, %es
     movw %ax, %ss
@@ -95,11 +160,41 @@ long_mode:
     movw %ax, %fs
     movw %ax, %gs
     movq $boot_stack_top, %rsp
+    movl %ebp, %eax
+    addq $IMAGE_OFFSET, %rax
     xorl %ebp, %ebp         /* ends the backtrace */
     movl %ebx, %edi
-    movq $pvh_start, %rax
     call *%rax
     ud2
+
+/* On the firmware's page tables and at our physical address. To take over with tables that map
+ * the image, of four levels whatever firmware uses, paging has to be left once. */
+    .global boot_entry_efi
+boot_entry_efi:
+    cli
+    movl %edi, %ebx
+    movl $PHYSICAL(boot_efi_start), %ebp
+    lgdt boot_gdt_pointer(%rip)
+    movq %cr4, %rax
+    andl $~CR4_FORCED_OFF_PCIDE_CET, %eax
+    movq %rax, %cr4
+    movl $PHYSICAL(boot_stack_top), %esp
+    pushq $CODE_32
+    pushq $PHYSICAL(compatibility_mode)
+    lretq
+
+    .code32
+compatibility_mode:
+    movl $DATA, %eax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    movl $CR0_PROTECTED_MODE, %eax
+    movl %eax, %cr0
+    movl $CR4_PAE, %eax     /* five levels end here */
+    movl %eax, %cr4
+    jmp start_32bit
+    .code64
 
 /*
  * _Noreturn void node_enter(paddr_t root, uintptr_t stack_top): leave the pristine image for the
@@ -121,9 +216,10 @@ boot_gdt:
     .quad 0
     .quad 0x00AF9A000000FFFF    /* 64-bit code */
     .quad 0x00CF92000000FFFF    /* data */
-boot_gdt_pointer:
+    .quad 0x00CF9A000000FFFF    /* 32-bit code */
+boot_gdt_pointer:               /* read by lgdt in 32-bit mode, and with more bytes in 64-bit */
     .word . - boot_gdt - 1
-    .long PHYSICAL(boot_gdt)
+    .quad PHYSICAL(boot_gdt)
 
     .section .boot_bss, "aw", @nobits
     .balign 4096

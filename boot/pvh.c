@@ -2,10 +2,7 @@
 /*
  * The PVH loader's start info (Xen public/arch-x86/hvm/start_info.h) to a struct boot_info.
  */
-#include <string.h>
-
 #include "boot/boot_info.h"
-#include "kernel/layout.h"
 
 #define START_INFO_MAGIC 0x336EC578
 #define E820_USABLE      1
@@ -40,77 +37,54 @@ struct start_range {
 
 static struct boot_info boot_info;
 
-/* The bytes at a physical address that the loader named; NULL when they are not all mapped. */
-static const void *loader_data(paddr_t paddr, uint64_t bytes)
+/* How many bytes from `paddr` on are mapped, at most `most`. */
+static size_t readable_bytes(paddr_t paddr, size_t most)
 {
-    if (paddr == 0 || paddr >= BOOT_MAPPED_BYTES || bytes > BOOT_MAPPED_BYTES - paddr) {
-        return NULL;
-    }
-    return (const void *)(DIRECT_MAP_BASE + paddr);
+    return paddr >= BOOT_MAPPED_BYTES         ? 0
+           : BOOT_MAPPED_BYTES - paddr < most ? (size_t)(BOOT_MAPPED_BYTES - paddr)
+                                              : most;
 }
 
-/* Copy a string, cut to size - 1 characters. Returns whether it was whole. */
-static bool copy_string(char *text, size_t size, paddr_t paddr)
+static void read_command_line(paddr_t paddr)
 {
-    for (size_t i = 0; i < size; i++) {
-        const char *character = loader_data(paddr + i, 1);
+    /* One more than fits, to see whether it is cut. */
+    size_t bytes = readable_bytes(paddr, sizeof(boot_info.command_line));
+    const char *text = boot_info_data(paddr, bytes);
 
-        if (paddr == 0 || character == NULL || *character == '\0') {
-            text[i] = '\0';
-            return true;
-        }
-        text[i] = *character;
+    if (text != NULL) {
+        boot_info_set_command_line(&boot_info, text, bytes);
     }
-    text[size - 1] = '\0';
-    return false;
 }
 
 static void read_memory_map(const struct start_info *start)
 {
     const struct start_range *ranges =
-        loader_data(start->memory_map_paddr, start->memory_map_count * sizeof(*ranges));
+        boot_info_data(start->memory_map_paddr, start->memory_map_count * sizeof(*ranges));
 
     if (ranges == NULL || start->version < 1) {
         return;
     }
     for (uint32_t i = 0; i < start->memory_map_count; i++) {
-        struct memory_range range = {.paddr = ranges[i].paddr, .bytes = ranges[i].bytes};
-
-        if (range.paddr + range.bytes < range.paddr || boot_info.range_count == BOOT_RANGE_MAX) {
-            boot_info.dropped_range_count++;
-        } else if (range.bytes > 0) {
-            boot_info.ranges[boot_info.range_count++] = (struct boot_range){
-                .range = range,
-                .is_usable = ranges[i].type == E820_USABLE,
-            };
-        }
+        boot_info_add_range(&boot_info, ranges[i].paddr, ranges[i].bytes,
+                            ranges[i].type == E820_USABLE);
     }
 }
 
 static void read_modules(const struct start_info *start)
 {
     const struct start_module *modules =
-        loader_data(start->modules_paddr, start->module_count * sizeof(*modules));
+        boot_info_data(start->modules_paddr, start->module_count * sizeof(*modules));
 
     if (modules == NULL) {
         return;
     }
     for (uint32_t i = 0; i < start->module_count; i++) {
-        struct boot_module *module = &boot_info.modules[boot_info.module_count];
+        size_t name_bytes = readable_bytes(modules[i].command_line_paddr, MODULE_NAME_BYTES);
+        const char *name = boot_info_data(modules[i].command_line_paddr, name_bytes);
 
-        if (boot_info.module_count == ARRAY_COUNT(boot_info.modules) || modules[i].bytes == 0 ||
-            modules[i].paddr + modules[i].bytes < modules[i].paddr) {
-            boot_info.dropped_module_count++;
-            continue;
-        }
-        module->paddr = modules[i].paddr;
-        module->bytes = modules[i].bytes;
-        /* QEMU gives its -initrd no name: the first module is the web root. */
-        (void)copy_string(module->name, sizeof(module->name), modules[i].command_line_paddr);
-        if (module->name[0] == '\0' && boot_info.module_count == 0) {
-            strcpy(module->name, "root.tar");
-        }
-        boot_info.module_count++;
+        /* QEMU gives its -initrd no name. */
+        boot_info_add_module(&boot_info, modules[i].paddr, modules[i].bytes,
+                             name != NULL ? name : "", name_bytes);
     }
 }
 
@@ -119,13 +93,12 @@ _Noreturn void pvh_start(paddr_t start_info_paddr);
 
 _Noreturn void pvh_start(paddr_t start_info_paddr)
 {
-    const struct start_info *start = loader_data(start_info_paddr, sizeof(*start));
+    const struct start_info *start = boot_info_data(start_info_paddr, sizeof(*start));
 
-    boot_info.loader = "PVH";
+    boot_info_initialise(&boot_info, "PVH");
     if (start != NULL && start->magic == START_INFO_MAGIC) {
         boot_info.rsdp = start->rsdp_paddr;
-        boot_info.is_command_line_cut = !copy_string(
-            boot_info.command_line, sizeof(boot_info.command_line), start->command_line_paddr);
+        read_command_line(start->command_line_paddr);
         read_memory_map(start);
         read_modules(start);
     }

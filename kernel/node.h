@@ -53,6 +53,25 @@ struct power_registers {
     uint8_t reset_value;
 };
 
+/* One colour's bits within a pixel. */
+struct framebuffer_channel {
+    uint8_t position; /* of the lowest bit */
+    uint8_t bits;
+};
+
+/* The screen as the loader has left it; a paddr of 0 means there is none. */
+struct framebuffer_info {
+    paddr_t paddr;
+    uint32_t width; /* pixels; characters in text mode */
+    uint32_t height;
+    uint32_t pitch_bytes; /* from one line to the next */
+    uint8_t bits_per_pixel;
+    bool is_text; /* EGA text: a character and its attribute, two bytes each */
+    struct framebuffer_channel red;
+    struct framebuffer_channel green;
+    struct framebuffer_channel blue;
+};
+
 struct machine {
     paddr_t lapic_paddr;
     unsigned ioapic_count;
@@ -100,6 +119,7 @@ struct node_info {
     uint64_t archive_bytes;
 
     struct machine machine;
+    struct framebuffer_info framebuffer;
     struct clock clock;
     char command_line[COMMAND_LINE_MAX_BYTES];
 };

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The multiboot2 loader's tags (Multiboot2 specification 3.6) to a struct boot_info. They are one
+ * block of known size, walked once; every field is read by copying, after a look at the tag's own
+ * length, so that neither alignment nor truncation matters.
+ */
+#include "boot/multiboot2.h"
+
+#include <string.h>
+
+#define BLOCK_HEADER_BYTES 8
+#define TAG_HEADER_BYTES   8
+#define TAG_ALIGNMENT      8
+/* Chosen: GRUB's block has a few KiB; a megabyte would be a field of noise. */
+#define BLOCK_MAX_BYTES    (1 * MIB)
+
+enum {
+    TAG_END = 0,
+    TAG_COMMAND_LINE = 1,
+    TAG_LOADER_NAME = 2,
+    TAG_MODULE = 3,
+    TAG_MEMORY_MAP = 6,
+    TAG_FRAMEBUFFER = 8,
+    TAG_RSDP_V1 = 14,
+    TAG_RSDP_V2 = 15,
+};
+
+struct module_fields {
+    uint32_t start;
+    uint32_t end;
+};
+
+struct memory_map_fields {
+    uint32_t entry_bytes;
+    uint32_t entry_version;
+};
+
+struct memory_entry {
+    uint64_t paddr;
+    uint64_t bytes;
+    uint32_t type;
+    uint32_t reserved;
+};
+
+#define MEMORY_USABLE 1
+
+struct framebuffer_fields {
+    uint64_t paddr;
+    uint32_t pitch_bytes;
+    uint32_t width;
+    uint32_t height;
+    uint8_t bits_per_pixel;
+    uint8_t type;
+    uint16_t reserved;
+} __attribute__((packed));
+
+#define FRAMEBUFFER_RGB  1
+#define FRAMEBUFFER_TEXT 2
+
+/* What follows them when the type is RGB: position and bits of red, green, blue. */
+#define COLOUR_BYTES 6
+
+/* A tag's content: what follows its type and length. */
+struct tag {
+    uint32_t type;
+    paddr_t paddr;
+    const uint8_t *content;
+    size_t bytes;
+};
+
+/* False when the tag is too short for it. */
+static bool get_fields(const struct tag *tag, size_t offset, void *fields, size_t bytes)
+{
+    if (offset > tag->bytes || bytes > tag->bytes - offset) {
+        return false;
+    }
+    memcpy(fields, tag->content + offset, bytes);
+    return true;
+}
+
+static void read_module(struct boot_info *info, const struct tag *tag)
+{
+    struct module_fields fields = {0};
+
+    if (!get_fields(tag, 0, &fields, sizeof(fields)) || fields.end < fields.start) {
+        info->dropped_module_count++;
+        return;
+    }
+    boot_info_add_module(info, fields.start, fields.end - fields.start,
+                         (const char *)tag->content + sizeof(fields), tag->bytes - sizeof(fields));
+}
+
+static void read_memory_map(struct boot_info *info, const struct tag *tag)
+{
+    struct memory_map_fields fields;
+    struct memory_entry entry;
+
+    /* Later versions of the entry may be longer, and begin the same. */
+    if (!get_fields(tag, 0, &fields, sizeof(fields)) || fields.entry_bytes < sizeof(entry)) {
+        return;
+    }
+    for (size_t offset = sizeof(fields); get_fields(tag, offset, &entry, sizeof(entry));
+         offset += fields.entry_bytes) {
+        boot_info_add_range(info, entry.paddr, entry.bytes, entry.type == MEMORY_USABLE);
+    }
+}
+
+static void read_framebuffer(struct boot_info *info, const struct tag *tag)
+{
+    struct framebuffer_fields fields;
+    uint8_t colours[COLOUR_BYTES] = {0};
+
+    if (!get_fields(tag, 0, &fields, sizeof(fields)) ||
+        (fields.type != FRAMEBUFFER_TEXT &&
+         (fields.type != FRAMEBUFFER_RGB ||
+          !get_fields(tag, sizeof(fields), colours, sizeof(colours))))) {
+        return;
+    }
+    boot_info_set_framebuffer(info, &(struct framebuffer_info){
+                                        .paddr = fields.paddr,
+                                        .width = fields.width,
+                                        .height = fields.height,
+                                        .pitch_bytes = fields.pitch_bytes,
+                                        .bits_per_pixel = fields.bits_per_pixel,
+                                        .is_text = fields.type == FRAMEBUFFER_TEXT,
+                                        .red = {colours[0], colours[1]},
+                                        .green = {colours[2], colours[3]},
+                                        .blue = {colours[4], colours[5]},
+                                    });
+}
+
+static void read_tag(struct boot_info *info, const struct tag *tag)
+{
+    switch (tag->type) {
+    case TAG_COMMAND_LINE:
+        boot_info_set_command_line(info, (const char *)tag->content, tag->bytes);
+        break;
+    case TAG_LOADER_NAME:
+        boot_info_set_loader(info, (const char *)tag->content, tag->bytes);
+        break;
+    case TAG_MODULE:
+        read_module(info, tag);
+        break;
+    case TAG_MEMORY_MAP:
+        read_memory_map(info, tag);
+        break;
+    case TAG_FRAMEBUFFER:
+        read_framebuffer(info, tag);
+        break;
+    case TAG_RSDP_V1:
+        /* The content is a copy of the table, in memory that is reserved below. */
+        info->rsdp = info->rsdp == 0 ? tag->paddr : info->rsdp;
+        break;
+    case TAG_RSDP_V2:
+        info->rsdp = tag->paddr;
+        break;
+    default:
+        break;
+    }
+}
+
+void multiboot2_read(struct boot_info *info, const void *block, uint32_t bytes, paddr_t paddr)
+{
+    const uint8_t *start = block;
+    size_t offset = BLOCK_HEADER_BYTES;
+
+    boot_info_initialise(info, "multiboot2");
+    /* It may lie in memory that the map calls free, and the copy of the RSDP is read later. */
+    boot_info_add_range(info, paddr, bytes, false);
+    while (offset + TAG_HEADER_BYTES <= bytes) {
+        uint32_t header[2]; /* type, length with this header */
+
+        memcpy(header, start + offset, sizeof(header));
+        if (header[0] == TAG_END || header[1] < TAG_HEADER_BYTES || header[1] > bytes - offset) {
+            return;
+        }
+        read_tag(info, &(struct tag){
+                           .type = header[0],
+                           .paddr = paddr + offset + TAG_HEADER_BYTES,
+                           .content = start + offset + TAG_HEADER_BYTES,
+                           .bytes = header[1] - TAG_HEADER_BYTES,
+                       });
+        offset += ALIGN_UP((size_t)header[1], (size_t)TAG_ALIGNMENT);
+    }
+}
+
+#ifndef TALUS_HOSTED
+static struct boot_info boot_info;
+
+/* From entry.S. */
+_Noreturn void multiboot2_start(paddr_t block_paddr);
+
+_Noreturn void multiboot2_start(paddr_t block_paddr)
+{
+    const uint32_t *size = boot_info_data(block_paddr, BLOCK_HEADER_BYTES);
+    const void *block = NULL;
+
+    if (size != NULL && *size >= BLOCK_HEADER_BYTES && *size <= BLOCK_MAX_BYTES) {
+        block = boot_info_data(block_paddr, *size);
+    }
+    if (block != NULL) {
+        multiboot2_read(&boot_info, block, *size, block_paddr);
+    } else {
+        boot_info_initialise(&boot_info, "multiboot2");
+    }
+    boot_main(&boot_info);
+}
+#endif
