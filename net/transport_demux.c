@@ -30,8 +30,6 @@
 /* The first retransmission comes after a second (RFC 6298 2.1), not lwIP's three. */
 #define INITIAL_TIMEOUT_TICKS (1000 / TCP_SLOW_INTERVAL)
 
-void transport_tcp_input(struct pbuf *packet, struct netif *netif);
-
 static struct connection **buckets;
 static struct tcp_pcb_listen *listener;
 static struct demux_assignment *assignment;

@@ -22,6 +22,7 @@
 #include "net/transport_server.h"
 #include "net/transport_timer.h"
 
+#include "hooks.h"
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
 #include "lwip/prot/ethernet.h"
@@ -64,6 +65,50 @@ static bool has_l4_header(const uint8_t *ip, unsigned ip_bytes)
     }
 }
 
+/* In network byte order. Neither a group's nor everybody's (RFC 1122 3.2.1.3). */
+static bool is_host(uint32_t address, const struct netif *netif)
+{
+    uint32_t netmask = netif_ip4_netmask(netif)->addr;
+    uint8_t first_byte = (uint8_t)address;
+    bool is_on_link = ((address ^ netif_ip4_addr(netif)->addr) & netmask) == 0;
+
+    return first_byte != 0 && first_byte < 224 &&
+           !(is_on_link && (address | netmask) == UINT32_MAX);
+}
+
+/*
+ * Whether nothing is left for lwIP's IP layer to decide: a whole TCP segment for our address from
+ * a host's, with checksums that the NIC has verified.
+ */
+static bool is_plain_segment(const struct pbuf *packet, uint16_t flags)
+{
+    const unsigned good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+    const struct ip_hdr *ip = packet->payload;
+    const struct netif *netif = interface_netif();
+
+    return (flags & good) == good && IPH_PROTO(ip) == IPV4_PROTOCOL_TCP &&
+           (IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) == 0 &&
+           ip->dest.addr == netif_ip4_addr(netif)->addr && ip->dest.addr != 0 &&
+           is_host(ip->src.addr, netif);
+}
+
+/* As ip4_input() hands it on. */
+static void receive_segment(struct pbuf *packet, unsigned ip_bytes)
+{
+    const struct ip_hdr *ip = packet->payload;
+    struct netif *netif = interface_netif();
+
+    ip_data.current_iphdr_dest.addr = ip->dest.addr;
+    ip_data.current_iphdr_src.addr = ip->src.addr;
+    ip_data.current_netif = netif;
+    ip_data.current_input_netif = netif;
+    ip_data.current_ip4_header = ip;
+    ip_data.current_ip_header_tot_len = IPV4_HEADER_MIN_BYTES;
+    packet->payload = (uint8_t *)packet->payload + IPV4_HEADER_MIN_BYTES;
+    packet->len = packet->tot_len = (u16_t)(ip_bytes - IPV4_HEADER_MIN_BYTES);
+    transport_tcp_input(packet, netif);
+}
+
 static void receive_ipv4(struct pbuf *packet, uint16_t flags)
 {
     const uint8_t *ip = packet->payload;
@@ -96,10 +141,18 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags)
         drop(packet, COUNTER_DROP_TRUNCATED);
         return;
     }
+    if ((packet->flags & PBUF_FLAG_LLBCAST) != 0 && ip[IPV4_PROTOCOL_OFFSET] == IPV4_PROTOCOL_TCP) {
+        drop(packet, COUNTER_DROP_PROTOCOL); /* RFC 9293 3.9.2.3 */
+        return;
+    }
+    transport_timer_catch_up();
     interface_set_verified((flags & FRAME_IP_CHECKSUM_GOOD) != 0,
                            (flags & FRAME_L4_CHECKSUM_GOOD) != 0);
-    transport_timer_catch_up();
-    (void)ip4_input(packet, interface_netif()); /* always ERR_OK; it has taken the packet */
+    if (is_plain_segment(packet, flags)) {
+        receive_segment(packet, ip_bytes);
+    } else {
+        (void)ip4_input(packet, interface_netif()); /* always ERR_OK; it has taken the packet */
+    }
 }
 
 static void receive_packet(struct pbuf *packet, uint16_t flags)

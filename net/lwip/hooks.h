@@ -24,6 +24,7 @@ struct tcp_pcb_listen;
 
 u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port,
                                  const ip_addr_t *remote, u16_t remote_port);
+void transport_tcp_input(struct pbuf *packet, struct netif *netif);
 err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 
 /*
@@ -101,6 +102,5 @@ err_t transport_output_later(struct tcp_pcb *pcb);
 #endif
 
 #ifdef TALUS_LWIP_IP4
-void transport_tcp_input(struct pbuf *packet, struct netif *netif);
 #define tcp_input transport_tcp_input
 #endif
