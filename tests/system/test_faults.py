@@ -50,7 +50,7 @@ def test_a_failing_node_says_where(victim):
 
 def test_connections_of_other_web_servers_go_on(victim):
     """Open connections are the survivor's or the victim's: the first go on, the second end."""
-    connections = [victim.connect() for _ in range(8)]
+    connections = [victim.connect() for _ in range(40)]
     try:
         for connection in connections:
             connection.sendall(REQUEST)
@@ -64,7 +64,8 @@ def test_connections_of_other_web_servers_go_on(victim):
                 alive += connection.recv(4096).startswith(b"HTTP/1.1 200")
             except (ConnectionResetError, BrokenPipeError, TimeoutError):
                 pass
-        assert 2 <= alive <= 6
+        # Which web server a connection has follows from its source port: about half and half.
+        assert 5 <= alive <= 35
     finally:
         for connection in connections:
             connection.close()

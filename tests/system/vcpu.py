@@ -9,6 +9,7 @@ import ctypes
 import os
 import queue
 import threading
+import time
 
 # Named threads: the only way to tell which is which.
 QEMU_ARGS = "-name talus,debug-threads=on"
@@ -17,6 +18,9 @@ PTRACE_DETACH = 17
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 WALL = 0x40000000  # wait for threads too
+
+QUIET_S = 0.05
+HALT_TIMEOUT_S = 10
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
@@ -37,11 +41,27 @@ def _thread_id(machine, vcpu):
     raise LookupError(f"no thread of vCPU {vcpu}; was the machine started with {QEMU_ARGS!r}?")
 
 
+def _wait_until_halted(machine, thread_id):
+    """Until the core has done nothing for a while: a busy one may hold locks of QEMU, and with
+    them would stop the whole machine."""
+    path = f"/proc/{machine.qemu_pid()}/task/{thread_id}/schedstat"
+    deadline_s = time.monotonic() + HALT_TIMEOUT_S
+    run_ns = None
+    while time.monotonic() < deadline_s:
+        with open(path, encoding="ascii") as schedstat:
+            earlier_ns, run_ns = run_ns, schedstat.read().split()[0]
+        if run_ns == earlier_ns:
+            return
+        time.sleep(QUIET_S)
+    raise TimeoutError(f"the core does not halt\n{machine.last_lines()}")
+
+
 class Stalled:
-    """Use with `with`: the core stands still inside, and goes on afterwards."""
+    """Use with `with`: the core, once it halts, stands still inside, and goes on afterwards."""
 
     def __init__(self, machine, vcpu):
         self._thread_id = _thread_id(machine, vcpu)
+        _wait_until_halted(machine, self._thread_id)
         self._stopped = queue.Queue()
         self._go_on = threading.Event()
         # Only the thread that has attached may detach.
