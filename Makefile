@@ -56,6 +56,7 @@ OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 -include libc/libc.mk
 -include net/lwip/lwip.mk
 -include apps/apps.mk
+include boot/images.mk
 -include qemu/qemu.mk
 include qemu/plugins/plugins.mk
 include tests/tests.mk

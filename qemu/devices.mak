@@ -20,3 +20,6 @@ CONFIG_VIRTIO_PCI=y
 CONFIG_VIRTIO_RNG=y
 CONFIG_VIRTIO_BLK=y
 CONFIG_VIRTIO_NET=y
+# Other machines to boot on: the older PC, and the small one without legacy devices.
+CONFIG_I440FX=y
+CONFIG_MICROVM=y
