@@ -8,4 +8,15 @@ bench: system-images | test-packages ## instructions per request: PEER=linux com
 	$(Q)tests/bench/bench --nodes '$(BENCH_NODES)' --append '$(APPEND)' --mem '$(MEM)' \
 		$(if $(PEER),--peer '$(PEER)') $(if $(PROFILE),--profile '$(PROFILE)')
 
-.PHONY: bench
+# On two cores of this machine, without QEMU: gcc's own optimisation, no sanitizer.
+MESSAGES_SOURCES := tests/bench/messages.c kernel/channel.c kernel/status.c kernel/thread.c \
+                    kernel/switch.S kernel/timer.c
+
+$(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h)
+	@mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED $(MESSAGES_SOURCES) -pthread -o $@
+
+bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores of this machine
+	$(Q)$<
+
+.PHONY: bench bench-messages
