@@ -8,7 +8,7 @@
 #include "kernel/base.h"
 
 #define FRAME_BUFFER_BYTES 2048u /* room for data in one receive buffer */
-#define FRAME_MAX_BYTES 1514u    /* longest frame without its CRC at an MTU of 1500 */
+#define FRAME_MAX_BYTES    1514u /* longest frame without its CRC at an MTU of 1500 */
 
 /* What the NIC has found out about a received frame. */
 enum {
@@ -21,7 +21,7 @@ enum {
 struct frame {
     uint8_t *data;
     uint16_t length_bytes;
-    uint16_t flags; /* FRAME_... */
+    uint16_t flags;                       /* FRAME_... */
     void (*release)(struct frame *frame); /* back to whoever allocated it; same node only */
     void *release_context;
     /* For the current owner's bookkeeping (the transport server keeps lwIP's pbuf here). */
@@ -38,10 +38,10 @@ struct frame_fragment {
  * Work for the NIC. A checksum to insert: the L4 field holds the pseudo-header's sum already, not
  * complemented.
  *
- * FRAME_SEGMENT_TCP: the frame is longer than the wire takes. Its TCP payload is sent in segments of
- * segment_bytes, the last one perhaps shorter, each behind a copy of the headers with lengths, IP
- * identification, sequence number and checksums made right; FIN and PSH only in the last. Goes with
- * both other flags of TCP, and here the pseudo-header's sum leaves the length out.
+ * FRAME_SEGMENT_TCP: the frame is longer than the wire takes. Its TCP payload is sent in segments
+ * of segment_bytes, the last one perhaps shorter, each behind a copy of the headers with lengths,
+ * IP identification, sequence number and checksums made right; FIN and PSH only in the last. Goes
+ * with both other flags of TCP, and here the pseudo-header's sum leaves the length out.
  */
 enum {
     FRAME_INSERT_IP_CHECKSUM = 1 << 0,
@@ -50,7 +50,7 @@ enum {
     FRAME_SEGMENT_TCP = 1 << 3,
 };
 
-#define FRAME_FRAGMENT_MAX 16u
+#define FRAME_FRAGMENT_MAX       16u
 #define FRAME_FRAGMENT_MAX_BYTES 16384u /* of one piece */
 
 struct frame_to_send {

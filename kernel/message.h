@@ -24,8 +24,8 @@ struct message {
 _Static_assert(sizeof(struct message_header) == 8, "the rest of the first line is payload");
 
 enum kernel_message_type {
-    MESSAGE_PADDING = 1,     /* the channel's own: skips the lines left before the ring's end */
-    MESSAGE_CRASH_NODE = 2,  /* test: the receiver takes a page fault (monitor command `crash N`) */
-    MESSAGE_STOP_NODE = 3,   /* the receiver halts for good (power-off) */
+    MESSAGE_PADDING = 1,    /* the channel's own: skips the lines left before the ring's end */
+    MESSAGE_CRASH_NODE = 2, /* test: the receiver takes a page fault (monitor command `crash N`) */
+    MESSAGE_STOP_NODE = 3,  /* the receiver halts for good (power-off) */
     MESSAGE_TYPE_FIRST_NET = 16,
 };

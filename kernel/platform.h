@@ -39,10 +39,12 @@ void platform_ring_doorbell(node_id_t node);
  * A wake-up that came after the caller last looked for work is not lost: it returns at once. */
 void platform_sleep(uint64_t deadline_ns);
 
-/* --- Memory of this node alone, all of it able to take DMA. Zeroed. NULL when there is none. --- */
+/* --- Memory of this node alone, all of it able to take DMA. Zeroed. NULL when there is none. ---
+ */
 void *platform_allocate_pages(size_t page_count);
 void platform_release_pages(void *pages, size_t page_count);
-/* A stack of THREAD_STACK_BYTES with an unmapped guard page below; returns its lowest usable byte. */
+/* A stack of THREAD_STACK_BYTES with an unmapped guard page below; returns its lowest usable byte.
+ */
 void *platform_allocate_stack(void);
 /* Where a device finds this byte; the address must lie in this node's memory or in the archive. */
 bus_addr_t platform_bus_addr(const void *vaddr);
@@ -75,11 +77,11 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
 _Noreturn void platform_power_off(void);
 
 /* Our own mistake inside this node. Stays on in every build. */
-#define ASSERT(condition)                                                            \
-    do {                                                                             \
-        if (UNLIKELY(!(condition))) {                                                \
-            platform_panic(__FILE__, __LINE__, "assertion failed: %s", #condition);  \
-        }                                                                            \
+#define ASSERT(condition)                                                                          \
+    do {                                                                                           \
+        if (UNLIKELY(!(condition))) {                                                              \
+            platform_panic(__FILE__, __LINE__, "assertion failed: %s", #condition);                \
+        }                                                                                          \
     } while (0)
 #define PANIC(...) platform_panic(__FILE__, __LINE__, __VA_ARGS__)
 
