@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/neighbor.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/dispatch.h"
+#include "net/neighbor.h"
+
+#define ADDRESS 0x0500000A
+
+static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 2};
+static uint64_t now_ns;
+static char events[64]; /* a letter for each: s1 packet 1 sent, d1 dropped, r resolve */
+
+uint64_t dispatch_now_ns(void)
+{
+    return now_ns;
+}
+
+static void note(char letter, const void *packet)
+{
+    size_t length = strlen(events);
+
+    events[length] = letter;
+    if (packet != NULL) {
+        events[length + 1] = *(const char *)packet;
+    }
+}
+
+static void send(void *packet, const uint8_t to[6])
+{
+    assert_memory_equal(to, mac, sizeof(mac));
+    note('s', packet);
+}
+
+static void drop(void *packet)
+{
+    note('d', packet);
+}
+
+static void resolve(uint32_t address)
+{
+    (void)address;
+    note('r', NULL);
+}
+
+static int set_up(void **state)
+{
+    const struct neighbor_functions functions = {send, drop, resolve};
+
+    (void)state;
+    now_ns = 0;
+    memset(events, 0, sizeof(events));
+    neighbor_initialise(&functions);
+    return 0;
+}
+
+static void packets_wait_in_order_and_the_question_is_asked_once(void **state)
+{
+    (void)state;
+    assert_null(neighbor_find(ADDRESS));
+    neighbor_wait(ADDRESS, "1");
+    neighbor_wait(ADDRESS, "2");
+    assert_null(neighbor_find(ADDRESS));
+    assert_true(neighbor_set(ADDRESS, mac));
+    assert_string_equal(events, "rs1s2");
+    assert_memory_equal(neighbor_find(ADDRESS), mac, sizeof(mac));
+    neighbor_wait(ADDRESS, "3");
+    assert_string_equal(events, "rs1s2s3");
+}
+
+static void the_question_is_repeated_no_more_than_once_a_second(void **state)
+{
+    (void)state;
+    neighbor_wait(ADDRESS, "1");
+    now_ns = NEIGHBOR_RETRY_NS - 1;
+    neighbor_wait(ADDRESS, "2");
+    now_ns = NEIGHBOR_RETRY_NS;
+    neighbor_wait(ADDRESS, "3");
+    assert_string_equal(events, "rr");
+}
+
+static void the_oldest_packet_makes_room_for_a_fourth(void **state)
+{
+    (void)state;
+    neighbor_wait(ADDRESS, "1");
+    neighbor_wait(ADDRESS, "2");
+    neighbor_wait(ADDRESS, "3");
+    neighbor_wait(ADDRESS, "4");
+    (void)neighbor_set(ADDRESS, mac);
+    assert_string_equal(events, "rd1s2s3s4");
+}
+
+static void only_a_changed_address_is_news(void **state)
+{
+    (void)state;
+    assert_true(neighbor_set(ADDRESS, mac));
+    assert_false(neighbor_set(ADDRESS, mac));
+    assert_true(neighbor_set(ADDRESS, other_mac));
+}
+
+static void a_forgotten_neighbour_drops_what_waited_and_is_asked_for_again(void **state)
+{
+    (void)state;
+    neighbor_wait(ADDRESS, "1");
+    neighbor_forget(ADDRESS);
+    neighbor_forget(ADDRESS);
+    neighbor_wait(ADDRESS, "2");
+    assert_string_equal(events, "rd1r");
+}
+
+static unsigned visited;
+static void count_visit(uint32_t address, const uint8_t at[6], uint64_t confirmed_ns)
+{
+    assert_memory_equal(at, &address, 4);
+    assert_true(confirmed_ns <= now_ns);
+    visited++;
+}
+
+/* More neighbours than places: those in use lately stay, nothing breaks, nothing leaks. */
+static void a_full_cache_gives_up_old_entries(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= 4 * NEIGHBOR_MAX; i++) {
+        uint8_t address_as_mac[6] = {0};
+
+        now_ns++;
+        memcpy(address_as_mac, &i, sizeof(i));
+        assert_true(neighbor_set(i, address_as_mac));
+        assert_memory_equal(neighbor_find(i), address_as_mac, 6);
+    }
+    visited = 0;
+    neighbor_visit(count_visit);
+    assert_in_range(visited, NEIGHBOR_MAX / 2, NEIGHBOR_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(packets_wait_in_order_and_the_question_is_asked_once, set_up),
+        cmocka_unit_test_setup(the_question_is_repeated_no_more_than_once_a_second, set_up),
+        cmocka_unit_test_setup(the_oldest_packet_makes_room_for_a_fourth, set_up),
+        cmocka_unit_test_setup(only_a_changed_address_is_news, set_up),
+        cmocka_unit_test_setup(a_forgotten_neighbour_drops_what_waited_and_is_asked_for_again,
+                               set_up),
+        cmocka_unit_test_setup(a_full_cache_gives_up_old_entries, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
