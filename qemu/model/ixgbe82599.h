@@ -8,6 +8,7 @@
  *   ixgbe82599_nvm.c      NVM and semaphores
  *   ixgbe82599_intr.c     causes, masks, moderation, messages
  *   ixgbe82599_rx.c       receive rings: from an accepted frame to descriptors
+ *   ixgbe82599_report.c   what a receive descriptor says about its frame
  *   ixgbe82599_filter.c   layer 2 filters: which frames are accepted
  *   ixgbe82599_steer.c    which queue takes a frame
  *   ixgbe82599_fdir.c     the flow director's filter table
@@ -109,6 +110,14 @@ typedef struct IXGBESteering {
     uint32_t rss_hash;
     IXGBEFdirResult fdir;
 } IXGBESteering;
+
+/* What a receive descriptor says about its frame. */
+typedef struct IXGBERxReport {
+    uint32_t dword0;       /* RSS and packet type */
+    uint32_t dword1;       /* hash, flow director id, or fragment checksum */
+    uint32_t status_error;
+    uint16_t vlan_tag;
+} IXGBERxReport;
 
 struct IXGBEState {
     PCIDevice parent_obj;
@@ -238,6 +247,10 @@ void ixgbe_rx_reset(IXGBEState *s);
 ssize_t ixgbe_rx_frame(IXGBEState *s, const uint8_t *data, size_t bytes);
 /* Something that may have kept frames from being received has changed. */
 void ixgbe_rx_unblock(IXGBEState *s);
+
+/* ixgbe82599_report.c */
+void ixgbe_rx_describe(IXGBEState *s, const IXGBEFrame *frame, const IXGBESteering *steering,
+                       bool is_stripped, IXGBERxReport *report);
 
 /* ixgbe82599_filter.c */
 bool ixgbe_filter_accepts(IXGBEState *s, const IXGBEFrame *frame);

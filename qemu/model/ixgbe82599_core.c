@@ -377,13 +377,11 @@ bool ixgbe_core_can_dma(IXGBEState *s)
 
 bool ixgbe_core_ring(IXGBEState *s, IXGBERing *ring, uint32_t queue_base, IXGBELog log)
 {
-    /* Receive and transmit queues keep these registers at the same places. */
-    const uint32_t *registers = ixgbe_csr(s, queue_base);
-
-    ring->base = (uint64_t)registers[1] << 32 | (registers[0] & ~0x7fu);
-    ring->count = registers[2] / 16;
-    ring->head = registers[4];
-    ring->tail = registers[6];
+    ring->base = (uint64_t)ixgbe_get(s, queue_base + QUEUE_BAH) << 32 |
+                 ixgbe_get(s, queue_base + QUEUE_BAL);
+    ring->count = ixgbe_get(s, queue_base + QUEUE_LEN) / 16;
+    ring->head = ixgbe_get(s, queue_base + QUEUE_HEAD);
+    ring->tail = ixgbe_get(s, queue_base + QUEUE_TAIL);
     if (ring->head >= ring->count || ring->tail >= ring->count) {
         ixgbe_log_once(s, log);
         return false;

@@ -177,7 +177,8 @@ static void segment_and_send(IXGBEState *s, unsigned queue, const Layout *layout
         segment.payload_bytes = MIN(rest, layout->segment_bytes);
         segment.flag_mask = flag_mask(s, segment.number == 0, rest == segment.payload_bytes);
         memcpy(out, packet, header_bytes);
-        memcpy(out + header_bytes, packet + header_bytes + segment.offset, segment.payload_bytes);
+        memcpy(out + header_bytes, packet + header_bytes + segment.offset,
+               segment.payload_bytes);
         finish_segment(out, layout, &segment);
         send_tagged(s, queue, out, header_bytes + segment.payload_bytes, has_vlan, layout->vlan_tci);
         segment.offset += segment.payload_bytes;

@@ -62,7 +62,6 @@
 #define   EICR_FLOW_DIRECTOR BIT(16)
 #define   EICR_LSC BIT(20)
 #define   EICR_TCP_TIMER BIT(30)
-#define   EICR_OTHER BIT(31)
 #define IXGBE_EICS 0x00808
 #define IXGBE_EIAC 0x00810
 #define IXGBE_EITR(n) ((n) < 24 ? 0x00820 + 4 * (n) : 0x12300 + 4 * ((n) - 24))
@@ -86,12 +85,16 @@
 #define IXGBE_IVAR_MISC 0x00a00
 #define IXGBE_PBACL(n) (0x110c0 + 4 * (n))
 
+/* A queue's ring, at the same places in receive and transmit queues. */
+#define QUEUE_BAL 0x00
+#define QUEUE_BAH 0x04
+#define QUEUE_LEN 0x08
+#define QUEUE_HEAD 0x10
+#define QUEUE_TAIL 0x18
+
 /* Receive: queues, then what holds for all of them. */
 #define IXGBE_RXQ(n) ((n) < 64 ? 0x01000 + 0x40 * (n) : 0x0d000 + 0x40 * ((n) - 64))
-#define IXGBE_RDBAL(n) (IXGBE_RXQ(n) + 0x00)
-#define IXGBE_RDBAH(n) (IXGBE_RXQ(n) + 0x04)
-#define IXGBE_RDLEN(n) (IXGBE_RXQ(n) + 0x08)
-#define IXGBE_RDH(n) (IXGBE_RXQ(n) + 0x10)
+#define IXGBE_RDH(n) (IXGBE_RXQ(n) + QUEUE_HEAD)
 #define IXGBE_SRRCTL(n) (IXGBE_RXQ(n) + 0x14)
 #define   SRRCTL_DESCTYPE_SHIFT 25
 #define   SRRCTL_DESCTYPE_LENGTH 3
@@ -99,12 +102,10 @@
 #define   DESCTYPE_ADVANCED_ONE_BUFFER 1
 #define   SRRCTL_BUFFER_KB 0x1f
 #define   SRRCTL_DROP_EN BIT(28)
-#define IXGBE_RDT(n) (IXGBE_RXQ(n) + 0x18)
 #define IXGBE_RXDCTL(n) (IXGBE_RXQ(n) + 0x28)
 #define   XXDCTL_ENABLE BIT(25)
 #define   XXDCTL_SWFLSH BIT(26)
 #define   RXDCTL_VME BIT(30)
-#define IXGBE_RSCCTL(n) (IXGBE_RXQ(n) + 0x2c)
 #define IXGBE_PFQDE 0x02f04
 #define IXGBE_RXCTRL 0x03000
 #define   RXCTRL_RXEN BIT(0)
@@ -173,7 +174,6 @@
 #define IXGBE_FDIRVLAN 0x0ee24
 #define IXGBE_FDIRHASH 0x0ee28
 #define   FDIRHASH_BUCKET 0x7fff
-#define   FDIRHASH_BUCKET_VALID BIT(15)
 #define IXGBE_FDIRCMD 0x0ee2c
 #define   FDIRCMD_COMMAND 3
 #define   FDIRCMD_VALID BIT(2)
@@ -199,19 +199,13 @@
 #define IXGBE_FDIRM 0x0ee70
 #define   FDIRM_VLAN_ID BIT(0)
 #define   FDIRM_VLAN_PRIORITY BIT(1)
-#define   FDIRM_POOL BIT(2)
 #define   FDIRM_L4 BIT(3)
 #define   FDIRM_FLEX BIT(4)
-#define   FDIRM_IPV6_DESTINATION BIT(5)
 #define IXGBE_FDIRIP6M 0x0ee74
 
 /* Transmit. */
 #define IXGBE_TXQ(n) (0x06000 + 0x40 * (n))
-#define IXGBE_TDBAL(n) (IXGBE_TXQ(n) + 0x00)
-#define IXGBE_TDBAH(n) (IXGBE_TXQ(n) + 0x04)
-#define IXGBE_TDLEN(n) (IXGBE_TXQ(n) + 0x08)
-#define IXGBE_TDH(n) (IXGBE_TXQ(n) + 0x10)
-#define IXGBE_TDT(n) (IXGBE_TXQ(n) + 0x18)
+#define IXGBE_TDH(n) (IXGBE_TXQ(n) + QUEUE_HEAD)
 #define IXGBE_TXDCTL(n) (IXGBE_TXQ(n) + 0x28)
 #define IXGBE_TDWBAL(n) (IXGBE_TXQ(n) + 0x38)
 #define   TDWBAL_ENABLE BIT(0)

@@ -9,12 +9,9 @@
 #include "ixgbe82599.h"
 
 #include "net/eth.h"
-#include "qemu/crc32c.h"
 #include "sysemu/dma.h"
 
 #include <zlib.h>
-
-#include "ixgbe82599_hash.h"
 
 enum {
     FRAME_BYTES_MIN = 60,
@@ -24,14 +21,6 @@ enum {
     VLAN_TAG_BYTES = 4,
     DESCRIPTOR_BYTES = 16,
 };
-
-/* What a descriptor says about its frame. */
-typedef struct RxReport {
-    uint32_t dword0;       /* RSS and packet type */
-    uint32_t dword1;       /* hash, flow director id, or fragment checksum */
-    uint32_t status_error;
-    uint16_t vlan_tag;
-} RxReport;
 
 static bool is_enabled(IXGBEState *s, unsigned queue)
 {
@@ -59,143 +48,11 @@ static bool is_too_long(IXGBEState *s, const IXGBEFrame *frame)
     return frame->bytes + CRC_BYTES > limit;
 }
 
-/* The packet type field, already in its place in dword 0. */
-static uint32_t packet_type(const IXGBEFrame *frame, const IXGBESteering *steering)
-{
-    static const uint32_t l4_type[] = {
-        [IXGBE_L4_OTHER] = 0, [IXGBE_L4_UDP] = PACKET_UDP, [IXGBE_L4_TCP] = PACKET_TCP,
-        [IXGBE_L4_SCTP] = PACKET_SCTP,
-    };
-    uint32_t type = l4_type[frame->l4];
-
-    if (steering->ether_filter >= 0) {
-        type = PACKET_ETQF | steering->ether_filter;
-    } else if (frame->ip_version == 4) {
-        type |= frame->has_ip_options ? PACKET_IPV4 | PACKET_IPV4_OPTIONS : PACKET_IPV4;
-    } else if (frame->ip_version == 6) {
-        type |= frame->has_ip_options ? PACKET_IPV6 | PACKET_IPV6_EXTENSIONS : PACKET_IPV6;
-    }
-    return type << RXD_PACKET_TYPE_SHIFT;
-}
-
-static bool sctp_is_intact(const IXGBEFrame *frame)
-{
-    static const uint8_t zero[4];
-    const uint8_t *packet = frame->data + frame->l4_offset;
-    uint32_t crc;
-
-    /* The checksum is taken with its own field zero. QEMU's crc32c() complements its result. */
-    crc = ~crc32c(0xffffffff, packet, 8);
-    crc = ~crc32c(crc, zero, sizeof(zero));
-    crc = crc32c(crc, packet + 12, frame->l4_bytes - 12);
-    return ldl_le_p(packet + 8) == crc;
-}
-
-static bool l4_is_intact(const IXGBEFrame *frame)
-{
-    uint64_t sum;
-
-    if (frame->l4_offset + frame->l4_bytes > frame->bytes) {
-        return false;
-    }
-    if (frame->l4 == IXGBE_L4_SCTP) {
-        return sctp_is_intact(frame);
-    }
-    sum = ixgbe_frame_pseudo_sum(frame) + frame->l4_bytes;
-    sum = ixgbe_checksum_add(sum, frame->data + frame->l4_offset, frame->l4_bytes);
-    return ixgbe_checksum_fold(sum) == 0xffff;
-}
-
-static uint32_t l4_status(const IXGBEFrame *frame)
-{
-    uint32_t status = RXD_L4I;
-
-    if (frame->l4 == IXGBE_L4_OTHER || frame->l4_not_checkable) {
-        return 0;
-    }
-    if (frame->l4 == IXGBE_L4_UDP) {
-        if (ixgbe_get16(frame->data + frame->l4_offset + 6) == 0) {
-            /* No checksum: allowed over IPv4, an error over IPv6. */
-            return frame->ip_version == 4 ? 0 : RXD_L4I | RXD_UDPCS | RXD_L4E;
-        }
-        status |= RXD_UDPCS;
-    }
-    return l4_is_intact(frame) ? status : status | RXD_L4E;
-}
-
-static uint32_t checksum_status(const IXGBEFrame *frame)
-{
-    uint32_t status = 0;
-
-    if (frame->ip_version == 0) {
-        return 0;
-    }
-    if (frame->ip_version == 4) {
-        uint64_t sum = ixgbe_checksum_add(0, frame->data + frame->ip_offset,
-                                          frame->ip_header_bytes);
-
-        status = ixgbe_checksum_fold(sum) == 0xffff ? RXD_IPCS : RXD_IPCS | RXD_IPE;
-    }
-    return status | l4_status(frame);
-}
-
-/* Dword 1 when RXCSUM asks for it instead of the hash: IP id, and a fragment's raw checksum. */
-static uint32_t fragment_report(IXGBEState *s, const IXGBEFrame *frame)
-{
-    uint32_t sum = 0;
-
-    if (frame->ip_version != 4) {
-        return 0;
-    }
-    if ((ixgbe_get(s, IXGBE_RXCSUM) & RXCSUM_IPPCSE) && frame->is_fragment) {
-        size_t bytes = MIN(frame->l4_bytes, frame->bytes - frame->l4_offset);
-
-        sum = ixgbe_checksum_fold(ixgbe_checksum_add(0, frame->data + frame->l4_offset, bytes));
-    }
-    return sum << 16 | ixgbe_get16(frame->data + frame->ip_offset + 4);
-}
-
-/* Is dword 1 the flow director's instead of the hash? */
-static bool reports_flow_director(IXGBEState *s, const IXGBEFdirResult *fdir)
-{
-    uint32_t control = ixgbe_get(s, IXGBE_FDIRCTRL);
-
-    if (control & FDIRCTRL_REPORT_ALWAYS) {
-        return fdir->is_candidate;
-    }
-    return (control & FDIRCTRL_REPORT_STATUS) && fdir->is_match;
-}
-
-static void describe(IXGBEState *s, const IXGBEFrame *frame, const IXGBESteering *steering,
-                     bool is_stripped, RxReport *report)
-{
-    const bool is_l2 = steering->ether_filter >= 0;
-
-    memset(report, 0, sizeof(*report));
-    report->dword0 = packet_type(frame, steering);
-    if (!(ixgbe_get(s, IXGBE_RXCSUM) & RXCSUM_PCSD)) {
-        report->dword1 = fragment_report(s, frame);
-    } else if (reports_flow_director(s, &steering->fdir)) {
-        report->dword0 |= RXD_RSS_TYPE_FLOW_DIRECTOR;
-        report->dword1 = steering->fdir.id;
-    } else {
-        report->dword0 |= steering->rss_type;
-        report->dword1 = steering->rss_hash;
-    }
-    report->status_error = RXD_DD | RXD_EOP | (is_l2 ? 0 : checksum_status(frame));
-    report->status_error |= steering->fdir.errors;
-    report->status_error |= steering->fdir.is_match ? RXD_FLM : 0;
-    report->status_error |= is_multicast_ether_addr(frame->data) ? RXD_PIF : 0;
-    report->status_error |= frame->has_vlan ? RXD_VP : 0;
-    report->status_error |= frame->has_outer_vlan ? RXD_VEXT : 0;
-    report->vlan_tag = is_stripped ? frame->vlan_tci : 0;
-}
-
 /*
  * Write a descriptor back. The half that says "done" goes last and in one piece, because
  * drivers poll it without a lock: some its length, some its DD bit.
  */
-static void write_back(IXGBEState *s, unsigned queue, dma_addr_t address, const RxReport *report,
+static void write_back(IXGBEState *s, unsigned queue, dma_addr_t address, const IXGBERxReport *report,
                        size_t bytes, bool is_last)
 {
     PCIDevice *pci = PCI_DEVICE(s);
@@ -220,7 +77,7 @@ static void write_back(IXGBEState *s, unsigned queue, dma_addr_t address, const 
                    (uint64_t)report->vlan_tag << 48, MEMTXATTRS_UNSPECIFIED);
 }
 
-static void deliver(IXGBEState *s, unsigned queue, IXGBERing *ring, const RxReport *report,
+static void deliver(IXGBEState *s, unsigned queue, IXGBERing *ring, const IXGBERxReport *report,
                     const uint8_t *data, size_t bytes)
 {
     PCIDevice *pci = PCI_DEVICE(s);
@@ -312,7 +169,7 @@ static bool receive_accepted(IXGBEState *s, const IXGBEFrame *frame)
     bool is_stripped;
     IXGBESteering steering;
     IXGBERing ring;
-    RxReport report;
+    IXGBERxReport report;
     const uint8_t *data;
     size_t bytes;
 
@@ -331,7 +188,7 @@ static bool receive_accepted(IXGBEState *s, const IXGBEFrame *frame)
         break;
     }
     count_accepted(s, frame, &steering);
-    describe(s, frame, &steering, is_stripped, &report);
+    ixgbe_rx_describe(s, frame, &steering, is_stripped, &report);
     data = shape(s, frame, is_stripped, keeps_crc, &bytes);
     deliver(s, steering.queue, &ring, &report, data, bytes);
     ixgbe_stats_rx_queue(s, steering.queue, bytes);
@@ -393,7 +250,8 @@ void ixgbe_rx_unblock(IXGBEState *s)
     }
 }
 
-static void rdt_written(IXGBEState *s, unsigned n, uint32_t value, uint32_t old)
+/* A tail, an enable bit: what has kept frames waiting may be over. */
+static void rx_state_written(IXGBEState *s, unsigned n, uint32_t value, uint32_t old)
 {
     ixgbe_rx_unblock(s);
 }
@@ -447,30 +305,30 @@ void ixgbe_rx_finalize(IXGBEState *s)
     g_free(s->rx_frame);
 }
 
-/* The registers of receive queues first..first+63, which start at `base`. */
-#define RX_QUEUE_RULES(base, first_index)                                                     \
-    { .first = (base) + 0x00, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = 0xffffff80 },                                              /* RDBAL */      \
-    { .first = (base) + 0x04, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = IXGBE_ALL },                                               /* RDBAH */      \
-    { .first = (base) + 0x08, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = 0x000fff80 },                                              /* RDLEN */      \
-    { .first = (base) + 0x0c, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .reset = BIT(12), .writable = IXGBE_ALL },                             /* DCA_RXCTRL */ \
-    { .first = (base) + 0x10, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = 0xffff, .written = rdt_written },                          /* RDH */        \
-    { .first = (base) + 0x14, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .reset = 0x402, .writable = IXGBE_ALL, .written = srrctl_written },    /* SRRCTL */     \
-    { .first = (base) + 0x18, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = 0xffff, .written = rdt_written },                          /* RDT */        \
-    { .first = (base) + 0x28, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = ~(uint32_t)XXDCTL_SWFLSH, .written = rdt_written },        /* RXDCTL */     \
-    { .first = (base) + 0x2c, .count = 64, .stride = 0x40, .index = (first_index),            \
-      .writable = IXGBE_ALL, .written = rscctl_written }                     /* RSCCTL */
+/* One register of each of the 64 queues of a bank. */
+#define RX_QUEUE(base, first_queue, at, ...)                                              \
+    { .first = (base) + (at), .count = 64, .stride = 0x40, .index = (first_queue), __VA_ARGS__ }
+
+#define RX_BANK(base, first_queue)                                                        \
+    RX_QUEUE(base, first_queue, QUEUE_BAL, .writable = 0xffffff80),                       \
+    RX_QUEUE(base, first_queue, QUEUE_BAH, .writable = IXGBE_ALL),                        \
+    RX_QUEUE(base, first_queue, QUEUE_LEN, .writable = 0x000fff80),                       \
+    RX_QUEUE(base, first_queue, 0x0c /* DCA_RXCTRL */, .reset = BIT(12),                  \
+             .writable = IXGBE_ALL),                                                      \
+    RX_QUEUE(base, first_queue, QUEUE_HEAD, .writable = 0xffff,                           \
+             .written = rx_state_written),                                                \
+    RX_QUEUE(base, first_queue, 0x14 /* SRRCTL */, .reset = 0x402, .writable = IXGBE_ALL, \
+             .written = srrctl_written),                                                  \
+    RX_QUEUE(base, first_queue, QUEUE_TAIL, .writable = 0xffff,                           \
+             .written = rx_state_written),                                                \
+    RX_QUEUE(base, first_queue, 0x28 /* RXDCTL */,                                        \
+             .writable = ~(uint32_t)XXDCTL_SWFLSH, .written = rx_state_written),          \
+    RX_QUEUE(base, first_queue, 0x2c /* RSCCTL */, .writable = IXGBE_ALL,                 \
+             .written = rscctl_written)
 
 const IXGBERegRule ixgbe_rx_rules[] = {
-    RX_QUEUE_RULES(0x01000, 0),
-    RX_QUEUE_RULES(0x0d000, 64),
+    RX_BANK(0x01000, 0),
+    RX_BANK(0x0d000, 64),
     { .first = 0x02100, .count = 16, .stride = 4, .flags = IXGBE_REG_ALIAS,
       .alias_of = IXGBE_SRRCTL(0) },
     { .first = 0x02200, .count = 16, .stride = 4, .flags = IXGBE_REG_ALIAS,
@@ -480,7 +338,7 @@ const IXGBERegRule ixgbe_rx_rules[] = {
     { .first = IXGBE_PFQDE, .count = 1, .stride = 4, .writable = IXGBE_ALL,
       .written = pfqde_written },
     { .first = IXGBE_RXCTRL, .count = 1, .stride = 4, .writable = IXGBE_ALL,
-      .written = rdt_written },
+      .written = rx_state_written },
     { .first = IXGBE_RXCSUM, .count = 1, .stride = 4, .writable = IXGBE_ALL },
     { .first = 0x05008, .count = 1, .stride = 4, .writable = IXGBE_ALL },   /* RFCTL */
     { .first = 0x0ea00, .count = 64, .stride = 4, .writable = IXGBE_ALL },  /* PSRTYPE */

@@ -301,12 +301,12 @@ void ixgbe_tx_finalize(IXGBEState *s)
     { .first = IXGBE_TXQ(0) + (at), .count = IXGBE_QUEUES, .stride = 0x40, __VA_ARGS__ }
 
 const IXGBERegRule ixgbe_tx_rules[] = {
-    TX_QUEUE(0x00, .writable = 0xffffff80),                                  /* TDBAL */
-    TX_QUEUE(0x04, .writable = IXGBE_ALL),                                   /* TDBAH */
-    TX_QUEUE(0x08, .writable = 0x000fff80),                                  /* TDLEN */
+    TX_QUEUE(QUEUE_BAL, .writable = 0xffffff80),
+    TX_QUEUE(QUEUE_BAH, .writable = IXGBE_ALL),
+    TX_QUEUE(QUEUE_LEN, .writable = 0x000fff80),
     TX_QUEUE(0x0c, .writable = IXGBE_ALL),                                   /* DCA_TXCTRL */
-    TX_QUEUE(0x10, .writable = 0xffff),                                      /* TDH */
-    TX_QUEUE(0x18, .writable = 0xffff, .written = tdt_written),              /* TDT */
+    TX_QUEUE(QUEUE_HEAD, .writable = 0xffff),
+    TX_QUEUE(QUEUE_TAIL, .writable = 0xffff, .written = tdt_written),
     TX_QUEUE(0x28, .writable = ~(uint32_t)XXDCTL_SWFLSH, .written = tdt_written), /* TXDCTL */
     TX_QUEUE(0x38, .writable = ~2u),                                         /* TDWBAL */
     TX_QUEUE(0x3c, .writable = IXGBE_ALL),                                   /* TDWBAH */
