@@ -9,6 +9,7 @@
 
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
+#include "boot/boot_limits.h"
 #include "boot/image.h"
 #include "boot/node_image.h"
 #include "boot/physical.h"
@@ -50,10 +51,31 @@ static struct acpi acpi;
 static struct found_core cores[NODE_MAX];
 static unsigned core_count;
 static paddr_t trampoline_paddr;
+static struct boot_limits limits;
+static uint64_t unreachable_bytes; /* of memory, beyond the direct map */
 static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static unsigned share_range_counts[NODE_MAX];
 static struct node_info plans[NODE_MAX];
 static uintptr_t stack_tops[NODE_MAX];
+
+/* --- What the loader says --- */
+
+static void read_configuration(struct boot_info *info)
+{
+    for (unsigned i = 0; i < info->module_count; i++) {
+        const struct boot_module *module = &info->modules[i];
+        const char *text = boot_info_data(module->paddr, module->bytes);
+
+        if (strcmp(module->name, BOOT_CONFIGURATION_NAME) != 0) {
+            continue;
+        }
+        if (text == NULL) {
+            info->dropped_module_count++;
+        } else {
+            boot_info_add_configuration(info, text, module->bytes);
+        }
+    }
+}
 
 /* --- Memory --- */
 
@@ -64,6 +86,10 @@ static void collect_free_memory(const struct boot_info *info)
             physical_add(info->ranges[i].range);
         }
     }
+    uint64_t all_bytes = physical_free_bytes();
+
+    physical_reserve((struct memory_range){DIRECT_MAP_MAX_BYTES, UINT64_MAX / 2});
+    unreachable_bytes = all_bytes - physical_free_bytes();
     /* What firmware calls reserved is so even where another entry calls it usable. */
     for (unsigned i = 0; i < info->range_count; i++) {
         if (!info->ranges[i].is_usable) {
@@ -78,7 +104,6 @@ static void collect_free_memory(const struct boot_info *info)
     physical_reserve((struct memory_range){0, PAGE_BYTES});
     trampoline_paddr = physical_allocate(PAGE_BYTES, TRAMPOLINE_END);
     physical_reserve((struct memory_range){0, LOW_MEMORY_END});
-    physical_reserve((struct memory_range){DIRECT_MAP_MAX_BYTES, UINT64_MAX / 2});
 }
 
 /* Give boot's own page allocator enough for the tables of the direct map above 4 GiB. */
@@ -122,40 +147,45 @@ static void start_boot_services(const struct boot_info *info)
     status_set_state(NODE_STARTING);
 }
 
-/* Memory above what the first tables map. Large pages by hand: ranges may share one. */
+/* Put a large page above what the first tables map into the direct map, unless it is there. */
+static int map_high_page(paddr_t paddr)
+{
+    int error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, LARGE_PAGE_BYTES,
+                           PAGING_WRITE);
+
+    return error == -EEXIST ? 0 : error;
+}
+
+/* Large pages by hand: ranges may share one. */
 static void map_high_memory(const struct boot_info *info)
 {
     for (unsigned i = 0; i < info->range_count; i++) {
         const struct memory_range *range = &info->ranges[i].range;
+        paddr_t paddr = ALIGN_DOWN(range->paddr, (paddr_t)LARGE_PAGE_BYTES);
         paddr_t end = range->paddr + range->bytes;
 
+        paddr = paddr < BOOT_MAPPED_BYTES ? BOOT_MAPPED_BYTES : paddr;
         end = end < DIRECT_MAP_MAX_BYTES ? end : DIRECT_MAP_MAX_BYTES;
-        for (paddr_t paddr = ALIGN_DOWN(range->paddr, (paddr_t)LARGE_PAGE_BYTES); paddr < end;
-             paddr += LARGE_PAGE_BYTES) {
-            if (paddr < BOOT_MAPPED_BYTES) {
-                continue;
-            }
-            int error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr,
-                                   LARGE_PAGE_BYTES, PAGING_WRITE);
-
-            if (error == -ENOMEM) {
+        for (; info->ranges[i].is_usable && paddr < end; paddr += LARGE_PAGE_BYTES) {
+            if (map_high_page(paddr) != 0) {
                 PANIC("no memory for the tables of all memory");
             }
         }
     }
 }
 
+/* For ACPI tables, wherever they lie: most are below 4 GiB, in memory or beside it. */
 static bool read_physical(void *context, paddr_t paddr, void *buffer, size_t bytes)
 {
     (void)context;
-    /* Tables lie below 4 GiB, or in memory that the loader's map names. */
     if (paddr + bytes < paddr || paddr + bytes > DIRECT_MAP_MAX_BYTES) {
         return false;
     }
-    if (paddr + bytes > BOOT_MAPPED_BYTES &&
-        (paging_translate(paging_own_space(), DIRECT_MAP_BASE + paddr) == PADDR_NONE ||
-         paging_translate(paging_own_space(), DIRECT_MAP_BASE + paddr + bytes - 1) == PADDR_NONE)) {
-        return false;
+    for (paddr_t page = ALIGN_DOWN(paddr, (paddr_t)LARGE_PAGE_BYTES); page < paddr + bytes;
+         page += LARGE_PAGE_BYTES) {
+        if (page >= BOOT_MAPPED_BYTES && map_high_page(page) != 0) {
+            return false;
+        }
     }
     memcpy(buffer, (const void *)(DIRECT_MAP_BASE + paddr), bytes);
     return true;
@@ -195,12 +225,15 @@ static void find_cores(const struct boot_info *info)
     bool is_present[NODE_MAX] = {false};
     unsigned count = 0;
     unsigned left_out = 0;
+    unsigned unwanted = 0;
 
     cores[0].apic_id = lapic_id();
     core_count = 1;
     for (unsigned i = 0; i < acpi.core_count; i++) {
         if (acpi.cores[i].apic_id == cores[0].apic_id) {
             cores[0].domain = acpi.cores[i].domain;
+        } else if (count + 1 >= limits.node_count) {
+            unwanted++;
         } else if (trampoline_paddr == 0 || count == NODE_MAX - 1 ||
                    (!node_info.has_x2apic && acpi.cores[i].apic_id >= 255)) {
             left_out++;
@@ -225,6 +258,9 @@ static void find_cores(const struct boot_info *info)
         } else {
             log_warning("boot", "core with APIC id %u does not answer, left out", apic_ids[i]);
         }
+    }
+    if (unwanted > 0) {
+        log_info("boot", "%u cores left out: nodes=%lu", unwanted, limits.node_count);
     }
     if (left_out > 0) {
         log_warning("boot", "%u cores left out: %s", left_out,
@@ -407,6 +443,10 @@ static void log_machine(const struct boot_info *info)
                     info->dropped_range_count, info->dropped_module_count,
                     info->is_command_line_cut ? ", command line cut" : "");
     }
+    if (unreachable_bytes > 0) {
+        log_warning("boot", "%lu MiB of memory beyond %lu GiB are not used",
+                    unreachable_bytes / MIB, DIRECT_MAP_MAX_BYTES / GIB);
+    }
     read_cpu_name(cpu_name);
     log_info("boot", "%s, %u %s, %s, TSC %lu.%03lu MHz by %s", cpu_name, core_count,
              core_count == 1 ? "core" : "cores", node_info.has_x2apic ? "x2APIC" : "xAPIC",
@@ -421,8 +461,10 @@ _Noreturn void boot_main(struct boot_info *info)
     node_info.clock.tsc_at_zero = cpu_read_tsc();
     node_info.framebuffer = info->framebuffer;
     console_initialise();
+    read_configuration(info);
     collect_free_memory(info);
     start_boot_services(info);
+    limits = boot_limits_read(info->command_line);
     map_high_memory(info);
 
     read_tables(info);
@@ -434,6 +476,7 @@ _Noreturn void boot_main(struct boot_info *info)
 
     log_machine(info);
     collect_modules(info);
+    physical_limit(limits.memory_bytes);
     choose_node_count();
     allocate_shared(&shared);
     share_memory();

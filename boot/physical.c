@@ -145,6 +145,25 @@ uint64_t physical_free_bytes(void)
     return bytes;
 }
 
+void physical_limit(uint64_t bytes)
+{
+    uint64_t free = physical_free_bytes();
+
+    bytes = ALIGN_UP(bytes < free ? bytes : free, (uint64_t)PAGE_BYTES);
+    while (free > bytes) {
+        struct memory_range *last = &free_ranges[free_count - 1].range;
+        uint64_t excess = free - bytes;
+
+        if (excess >= last->bytes) {
+            free -= last->bytes;
+            remove_at(free_count - 1);
+        } else {
+            last->bytes -= excess;
+            free = bytes;
+        }
+    }
+}
+
 /* --- Shares --- */
 
 /* Take up to `bytes` from one domain (or any) for a share. Returns how many it got. */

@@ -18,6 +18,8 @@ void physical_set_domain(struct memory_range range, uint32_t domain);
 /* Pages for boot, from the top of free memory below `limit`. 0 when there are none. */
 paddr_t physical_allocate(uint64_t bytes, paddr_t limit);
 uint64_t physical_free_bytes(void);
+/* Forget free memory, the highest first, until no more than so much is left. */
+void physical_limit(uint64_t bytes);
 
 /*
  * Cut equal shares for `node_count` nodes out of all free memory. domains[i] says which memory

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three counters of known rate, read the same way: ticks that wrap at a mask. What is measured with
- * them is the TSC and the local APIC's timer, never assumed.
+ * Counters of known rate, read the same way: ticks that wrap at a mask. What is measured with them
+ * is the TSC and the local APIC's timer, never assumed. On a machine with none of the PC's timers
+ * the TSC itself is the counter, at the rate that the processor or the hypervisor states.
  */
 #include "boot/reference_clock.h"
 
@@ -11,6 +12,7 @@
 #include "kernel/mmio.h"
 #include "kernel/node.h"
 #include "kernel/paging.h"
+#include "kernel/platform.h"
 
 /* Chosen: a reading is known to well under a microsecond, so ten milliseconds give the rate to
  * better than 1 in 10,000, and they pass while the other cores wait after INIT anyway. */
@@ -33,6 +35,11 @@
 #define PIT_COMMAND           0x43
 #define PIT_LATCH_0           0x00
 #define PIT_MODE_2_BOTH_BYTES 0x34
+
+#define CPUID_TSC_RATIO        0x15u
+#define CPUID_1_ECX_HYPERVISOR BIT(31)
+#define CPUID_HYPERVISOR       0x40000000u
+#define CPUID_HYPERVISOR_RATES 0x40000010u
 
 static struct {
     const char *name;
@@ -123,7 +130,7 @@ static bool use_pm_timer(const struct acpi *acpi)
     return is_counting(counter.read, counter.mask);
 }
 
-static void use_pit(void)
+static bool use_pit(void)
 {
     port_write8(PIT_COMMAND, PIT_MODE_2_BOTH_BYTES);
     port_write8(PIT_CHANNEL_0, 0);
@@ -132,6 +139,34 @@ static void use_pit(void)
     counter.hz = PIT_HZ;
     counter.mask = BITS(15, 0);
     counter.read = read_pit;
+    return is_counting(counter.read, counter.mask);
+}
+
+/* What the processor says of its TSC, or 0: crystal and ratio (SDM 2A, CPUID 15H); else what a
+ * hypervisor says in kHz (leaf 40000010H, as VMware and QEMU have it). */
+static uint64_t stated_tsc_hz(void)
+{
+    if (cpu_id(0, 0).eax >= CPUID_TSC_RATIO) {
+        struct cpuid ratio = cpu_id(CPUID_TSC_RATIO, 0);
+
+        if (ratio.eax != 0 && ratio.ebx != 0 && ratio.ecx != 0) {
+            return (uint64_t)ratio.ecx * ratio.ebx / ratio.eax;
+        }
+    }
+    if ((cpu_id(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) != 0 &&
+        cpu_id(CPUID_HYPERVISOR, 0).eax >= CPUID_HYPERVISOR_RATES) {
+        return cpu_id(CPUID_HYPERVISOR_RATES, 0).eax * 1000ull;
+    }
+    return 0;
+}
+
+static bool use_tsc(void)
+{
+    counter.name = "its own word";
+    counter.hz = stated_tsc_hz();
+    counter.mask = UINT64_MAX;
+    counter.read = cpu_read_tsc;
+    return counter.hz != 0;
 }
 
 /* Ticks since the start. Called at least once a wrap (54 ms for the PIT), or ticks are missed and
@@ -167,8 +202,9 @@ static struct sample take_sample(void)
 
 void reference_clock_start(const struct acpi *acpi)
 {
-    if (!use_hpet(acpi) && !use_pm_timer(acpi)) {
-        use_pit();
+    if (!use_hpet(acpi) && !use_pm_timer(acpi) && !use_pit() && !use_tsc()) {
+        PANIC("no clock: neither HPET, ACPI PM timer nor PIT counts, and the CPU does not know "
+              "the rate of its TSC");
     }
     last_reading = counter.read() & counter.mask;
     lapic_timer_start(UINT32_MAX);

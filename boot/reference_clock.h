@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A clock of known rate, for boot: to wait by, and to measure the TSC and the local APIC's timer
- * with. The HPET, else ACPI's PM timer, else the PIT, which every PC has.
+ * with. The HPET, else ACPI's PM timer, else the PIT; on a machine without any of them the TSC, at
+ * the rate that the processor or the hypervisor states.
  */
 #pragma once
 

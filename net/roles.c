@@ -25,8 +25,8 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",     "pika",  "app", "balance", "steer", "root",       "log",
-    "console", "panic", "nic", "test",    "quiet", "debug_exit", NULL,
+    "net",   "pika", "app",  "balance", "steer",      "root",  "log", "console",
+    "panic", "nic",  "test", "quiet",   "debug_exit", "nodes", "mem", NULL,
 };
 
 static struct configuration current;

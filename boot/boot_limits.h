@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words of the command line that boot itself obeys: `nodes=N` and `mem=SIZE` make the machine
+ * smaller than it is.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct boot_limits {
+    uint64_t node_count;   /* at least 1 */
+    uint64_t memory_bytes; /* for all nodes together, at least BOOT_LIMIT_MEMORY_MIN_BYTES */
+};
+
+#define BOOT_LIMIT_MEMORY_MIN_BYTES (16 * MIB)
+
+/* What the line says; where it says nothing, or what is no number, there is no limit. Reports
+ * wrong words to the log. */
+struct boot_limits boot_limits_read(const char *line);
