@@ -148,7 +148,6 @@ enum {
 
 #define MADT_FIRST_ENTRY  44
 #define MADT_CORE_ENABLED 1u
-#define ISA_IRQ_SERIAL    4
 
 static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
 {
@@ -188,11 +187,11 @@ static void handle_madt_entry(struct acpi *acpi, uint8_t type, const uint8_t *en
     } else if (type == MADT_LAPIC_ADDRESS_OVERRIDE && bytes >= 12) {
         acpi->machine.lapic_paddr = get64(entry + 4);
     } else if (type == MADT_INTERRUPT_OVERRIDE && bytes >= 10 && entry[2] == 0 &&
-               entry[3] == ISA_IRQ_SERIAL) {
+               entry[3] < ISA_IRQ_COUNT) {
         uint16_t flags = get16(entry + 8);
 
         /* Polarity in bits 1:0, trigger in bits 3:2; 3 is low or level, else as ISA has it. */
-        acpi->machine.serial_irq = (struct irq_route){
+        acpi->machine.isa_irqs[entry[3]] = (struct irq_route){
             .gsi = get32(entry + 4),
             .is_active_low = (flags & 3) == 3,
             .is_level = (flags >> 2 & 3) == 3,
@@ -306,6 +305,42 @@ static void parse_hpet(const struct table *table)
         note_problem(table->reader->acpi, table->signature, "too short");
     } else if (address[0] == GENERIC_ADDRESS_MEMORY) {
         table->reader->acpi->hpet_paddr = get64(address + 4);
+    }
+}
+
+/* --- SPCR (Serial Port Console Redirection Table, revision 2) --- */
+
+#define SPCR_BYTES          59 /* up to and with the speed */
+#define SPCR_TYPE_16550     0
+#define SPCR_TYPE_16450     1
+#define SPCR_TYPE_16550_GAS 0x12
+#define SPCR_INTERRUPT_ISA  0x01
+
+static uint32_t spcr_baud(uint8_t code)
+{
+    static const uint32_t bauds[] = {[3] = 9600, [4] = 19200, [6] = 57600, [7] = 115200};
+
+    return code < ARRAY_COUNT(bauds) ? bauds[code] : 0;
+}
+
+/* A port in memory, and what is no 16550, is no console of ours. */
+static void parse_spcr(const struct table *table)
+{
+    uint8_t spcr[SPCR_BYTES];
+    bool is_16550;
+
+    if (!read_table(table, 0, spcr, sizeof(spcr))) {
+        note_problem(table->reader->acpi, table->signature, "too short");
+        return;
+    }
+    is_16550 = spcr[36] == SPCR_TYPE_16550 || spcr[36] == SPCR_TYPE_16450 ||
+               spcr[36] == SPCR_TYPE_16550_GAS;
+    if (is_16550 && spcr[40] == GENERIC_ADDRESS_PORT) {
+        table->reader->acpi->machine.firmware_console = (struct firmware_console){
+            .port = (uint16_t)get64(spcr + 44),
+            .isa_irq = (spcr[52] & SPCR_INTERRUPT_ISA) && spcr[53] < ISA_IRQ_COUNT ? spcr[53] : 0,
+            .baud = spcr_baud(spcr[58]),
+        };
     }
 }
 
@@ -429,7 +464,7 @@ static const struct {
 } parsers[] = {
     /* In this order whatever the root table's is: SRAT names cores that the MADT listed. */
     {"APIC", parse_madt}, {"SRAT", parse_srat}, {"MCFG", parse_mcfg},
-    {"FACP", parse_fadt}, {"HPET", parse_hpet},
+    {"FACP", parse_fadt}, {"HPET", parse_hpet}, {"SPCR", parse_spcr},
 };
 
 /* The first valid table of that signature. */
@@ -486,7 +521,9 @@ int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
     uint32_t pointer_bytes;
 
     memset(acpi, 0, sizeof(*acpi));
-    acpi->machine.serial_irq.gsi = ISA_IRQ_SERIAL;
+    for (uint32_t irq = 0; irq < ISA_IRQ_COUNT; irq++) {
+        acpi->machine.isa_irqs[irq].gsi = irq;
+    }
     if (!open_root(&reader, rsdp, &root, &pointer_bytes)) {
         return -EINVAL;
     }
