@@ -95,11 +95,13 @@ static const MemoryRegionOps io_ops = {
 static ssize_t receive(NetClientState *nc, const uint8_t *data, size_t bytes)
 {
     IXGBEState *s = qemu_get_nic_opaque(nc);
+    size_t header_bytes = ixgbe_wire_header_bytes(s);
 
-    if (ixgbe_get(s, IXGBE_HLREG0) & HLREG0_LOOPBACK) {
+    if ((ixgbe_get(s, IXGBE_HLREG0) & HLREG0_LOOPBACK) || bytes < header_bytes) {
         return bytes;
     }
-    return ixgbe_rx_frame(s, data, bytes);
+    /* 0: not now; the backend tries again. */
+    return ixgbe_rx_frame(s, data + header_bytes, bytes - header_bytes) == 0 ? 0 : bytes;
 }
 
 static void link_status_changed(NetClientState *nc)
@@ -233,6 +235,7 @@ static void realize(PCIDevice *pci, Error **errp)
     }
     ixgbe_core_init(s);
     s->nic = qemu_new_nic(&net_client_info, &s->conf, object_get_typename(OBJECT(s)), dev->id, s);
+    ixgbe_wire_init(s);
     qemu_format_nic_info_str(qemu_get_queue(s->nic), s->conf.macaddr.a);
 }
 

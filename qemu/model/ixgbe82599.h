@@ -123,6 +123,7 @@ struct IXGBEState {
     PCIDevice parent_obj;
 
     NICState *nic;
+    bool has_vnet_header;    /* the backend cuts long TCP packets itself */
     NICConf conf;
     MemoryRegion csr_region;
     MemoryRegion io_region;
@@ -275,6 +276,25 @@ void ixgbe_tx_reset(IXGBEState *s);
 void ixgbe_tx_resume(IXGBEState *s);
 /* Send one finished frame of a queue. */
 void ixgbe_tx_frame(IXGBEState *s, unsigned queue, uint8_t *data, size_t bytes);
+
+/* A TCP packet that is cut on its way out. */
+typedef struct IXGBEBurst {
+    size_t header_bytes;     /* all headers, which each segment gets */
+    size_t segment_bytes;    /* of payload */
+    size_t tcp_offset;
+    size_t checksum_offset;  /* in the TCP header; holds the pseudo-header's sum with length */
+    bool is_ipv4;
+} IXGBEBurst;
+
+/* The network backend (ixgbe82599_wire.c). */
+void ixgbe_wire_init(IXGBEState *s);
+void ixgbe_wire_send(IXGBEState *s, const uint8_t *data, size_t bytes);
+/* Only where the backend takes packets longer than the wire does. */
+bool ixgbe_wire_can_segment(IXGBEState *s);
+void ixgbe_wire_send_burst(IXGBEState *s, const IXGBEBurst *burst, const uint8_t *data,
+                           size_t bytes);
+/* In front of each frame that the backend hands over. */
+size_t ixgbe_wire_header_bytes(IXGBEState *s);
 
 /* ixgbe82599_offload.c */
 /*

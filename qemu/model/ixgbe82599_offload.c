@@ -162,6 +162,45 @@ static void finish_segment(uint8_t *packet, const Layout *layout, const Segment 
     put_l4_checksum(l4, l4_total, layout->l4, l4_total);
 }
 
+/* Only TCP with the usual flags; what goes out is then what segment_and_send() would make. */
+static bool backend_can_segment(IXGBEState *s, const Layout *layout, size_t bytes, bool has_vlan)
+{
+    return ixgbe_wire_can_segment(s) && layout->l4 == TXC_L4_TCP && !has_vlan &&
+           bytes - layout->mac_bytes <= UINT16_MAX &&
+           !(ixgbe_get(s, IXGBE_HLREG0) & HLREG0_LOOPBACK) &&
+           (flag_mask(s, true, false) & flag_mask(s, false, false) & 0x3f) == 0x36 &&
+           (flag_mask(s, false, true) & 0x3f) == 0x3f;
+}
+
+/* Hand the packet over whole: headers made right for all of it, each segment counted. */
+static void send_burst(IXGBEState *s, unsigned queue, const Layout *layout, uint8_t *packet,
+                       size_t bytes)
+{
+    uint8_t *ip = packet + layout->mac_bytes, *l4 = ip + layout->ip_bytes;
+    const IXGBEBurst burst = {
+        .header_bytes = layout->mac_bytes + layout->ip_bytes + layout->l4_bytes,
+        .segment_bytes = layout->segment_bytes,
+        .tcp_offset = layout->mac_bytes + layout->ip_bytes,
+        .checksum_offset = l4_checksum_offset(layout->l4),
+        .is_ipv4 = layout->is_ipv4,
+    };
+    size_t l4_total = bytes - burst.tcp_offset;
+    uint8_t *sum = l4 + burst.checksum_offset;
+
+    if (layout->is_ipv4) {
+        ixgbe_put16(ip + 2, layout->ip_bytes + l4_total);
+        put_ipv4_checksum(ip, layout->ip_bytes);
+    } else {
+        ixgbe_put16(ip + 4, layout->ip_bytes - IPV6_HEADER_BYTES + l4_total);
+    }
+    ixgbe_put16(sum, ixgbe_checksum_fold((uint64_t)ixgbe_get16(sum) + l4_total));
+    for (size_t offset = burst.header_bytes; offset < bytes; offset += burst.segment_bytes) {
+        ixgbe_stats_tx(s, queue, packet,
+                       burst.header_bytes + MIN(burst.segment_bytes, bytes - offset));
+    }
+    ixgbe_wire_send_burst(s, &burst, packet, bytes);
+}
+
 /* Cut the payload into segments, each with the adjusted headers in front. */
 static void segment_and_send(IXGBEState *s, unsigned queue, const Layout *layout,
                              const uint8_t *packet, size_t bytes, bool has_vlan)
@@ -199,6 +238,11 @@ void ixgbe_offload_advanced(IXGBEState *s, unsigned queue, const uint32_t first[
     if (is_segmented ? !segmentation_fits(&layout, bytes)
                      : !checksums_fit(&layout, first[3], bytes)) {
         ixgbe_log_once(s, IXGBE_LOG_TX_OFFLOAD);
+        return;
+    }
+    if (is_segmented && backend_can_segment(s, &layout, bytes, has_vlan) &&
+        bytes > layout.mac_bytes + layout.ip_bytes + layout.l4_bytes + layout.segment_bytes) {
+        send_burst(s, queue, &layout, packet, bytes);
         return;
     }
     if (is_segmented) {

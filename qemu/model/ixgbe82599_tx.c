@@ -245,7 +245,7 @@ void ixgbe_tx_frame(IXGBEState *s, unsigned queue, uint8_t *data, size_t bytes)
     if (hlreg0 & HLREG0_LOOPBACK) {
         ixgbe_rx_frame(s, data, bytes);
     } else {
-        qemu_send_packet(qemu_get_queue(s->nic), data, bytes);
+        ixgbe_wire_send(s, data, bytes);
     }
 }
 
