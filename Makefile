@@ -41,6 +41,8 @@ CFLAGS += -mno-red-zone
 CFLAGS += -mgeneral-regs-only
 # The backtrace of a failing node walks frame pointers.
 CFLAGS += -fno-omit-frame-pointer
+# Functions are inlined across files (boot/boot.mk).
+CFLAGS += -flto
 # The standard headers are ours, the compiler's own few apart.
 CFLAGS += -nostdinc -isystem libc/include -isystem $(COMPILER_INCLUDE)
 CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none

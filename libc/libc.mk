@@ -4,3 +4,6 @@
 # what they define, or by knowledge of it.
 LIBC_BUILTINS := ctype malloc stdio stdlib string
 $(LIBC_BUILTINS:%=$(BUILD)/obj/libc/%.c.o): CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+
+# The compiler calls these on its own account, after it has decided what the program needs.
+$(BUILD)/obj/libc/string.c.o: CFLAGS += -fno-lto
