@@ -20,6 +20,8 @@
 
 /* RFC 6928. lwIP starts with three. */
 #define INITIAL_WINDOW_SEGMENTS 10u
+/* RFC 9406 4.3: L, the most that one acknowledgement opens the window by. */
+#define SLOW_START_SEGMENTS 8u
 /* Retransmission time-out until the round-trip time is known better: half a second. */
 #define FIRST_DEVIATION_TICKS 5
 
@@ -107,6 +109,22 @@ static void note_error(struct connection *connection, err_t error)
     }
 }
 
+/*
+ * In slow start lwIP opens the window by at most two segments for each acknowledgement. Receivers
+ * that coalesce answer a whole burst with one, which stands for many: by up to eight, as RFC 9406
+ * 4.3 has it without pacing.
+ */
+static void open_window(struct tcp_pcb *pcb, uint32_t acknowledged_bytes)
+{
+    tcpwnd_size_t opened_bytes = LWIP_MIN(acknowledged_bytes, SLOW_START_SEGMENTS * pcb->mss);
+
+    if (pcb->cwnd < pcb->ssthresh && opened_bytes > 2u * pcb->mss) {
+        tcpwnd_size_t window = pcb->cwnd + opened_bytes - 2u * pcb->mss;
+
+        pcb->cwnd = LWIP_MIN(window, LWIP_MIN(pcb->ssthresh, (tcpwnd_size_t)TCP_SND_BUF));
+    }
+}
+
 /* Called from inside lwIP: notes what happened, and no more. */
 err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
                      struct pbuf *packet, u16_t size, err_t error)
@@ -125,6 +143,7 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
         break;
     case LWIP_EVENT_SENT:
         connection->credit_bytes += size;
+        open_window(pcb, size);
         break;
     case LWIP_EVENT_ERR:
         note_error(connection, error);
@@ -134,7 +153,6 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
     case LWIP_EVENT_CONNECTED:
         break;
     }
-    (void)pcb;
     connection_mark_dirty(connection);
     return ERR_OK;
 }
