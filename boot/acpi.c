@@ -336,7 +336,7 @@ static void parse_spcr(const struct table *table)
     is_16550 = spcr[36] == SPCR_TYPE_16550 || spcr[36] == SPCR_TYPE_16450 ||
                spcr[36] == SPCR_TYPE_16550_GAS;
     if (is_16550 && spcr[40] == GENERIC_ADDRESS_PORT) {
-        table->reader->acpi->machine.firmware_console = (struct firmware_console){
+        table->reader->acpi->machine.firmware_console = (struct serial_port){
             .port = (uint16_t)get64(spcr + 44),
             .isa_irq = (spcr[52] & SPCR_INTERRUPT_ISA) && spcr[53] < ISA_IRQ_COUNT ? spcr[53] : 0,
             .baud = spcr_baud(spcr[58]),
@@ -443,9 +443,10 @@ static void parse_fadt(const struct table *table)
     power->pm1b_control = (uint16_t)get32(fadt + 68);
     acpi->pm_timer_port = (uint16_t)get32(fadt + 76);
     acpi->pm_timer_is_32bit = (flags & FADT_FLAG_TIMER_32BIT) != 0;
-    if (bytes >= FADT_RESET_BYTES && (flags & FADT_FLAG_RESET) &&
-        fadt[116] == GENERIC_ADDRESS_PORT) {
-        power->reset_port = (uint16_t)get64(fadt + 120);
+    if (bytes >= FADT_RESET_BYTES && (flags & FADT_FLAG_RESET)) {
+        power->reset_port =
+            fadt[116] == GENERIC_ADDRESS_PORT ? (uint16_t)get64(fadt + 120) : (uint16_t)0;
+        power->reset_paddr = fadt[116] == GENERIC_ADDRESS_MEMORY ? get64(fadt + 120) : 0;
         power->reset_value = fadt[128];
     }
 

@@ -134,7 +134,6 @@ static void start_boot_services(const struct boot_info *info)
     trap_initialise();
     node_info.node_count = 1;
     node_info.page_table_root = image_paddr(boot_pml4);
-    memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));
     start_boot_pages();
     status = pages_allocate(sizeof(*status) / PAGE_BYTES);
     if (status == NULL ||
@@ -145,6 +144,7 @@ static void start_boot_services(const struct boot_info *info)
     }
     status_initialise();
     status_set_state(NODE_STARTING);
+    console_map_screen();
 }
 
 /* Put a large page above what the first tables map into the direct map, unless it is there. */
@@ -201,6 +201,7 @@ static void read_tables(const struct boot_info *info)
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
     node_info.machine = acpi.machine;
+    console_use_firmware_port();
     if (node_info.machine.lapic_paddr == 0) {
         node_info.machine.lapic_paddr = cpu_read_msr(MSR_APIC_BASE) & BITS(51, 12);
     }
@@ -460,8 +461,9 @@ _Noreturn void boot_main(struct boot_info *info)
 
     node_info.clock.tsc_at_zero = cpu_read_tsc();
     node_info.framebuffer = info->framebuffer;
-    console_initialise();
     read_configuration(info);
+    memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));
+    console_initialise(BOOT_MAPPED_BYTES);
     collect_free_memory(info);
     start_boot_services(info);
     limits = boot_limits_read(info->command_line);

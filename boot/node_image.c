@@ -12,6 +12,7 @@
 #include "kernel/layout.h"
 #include "kernel/node.h"
 #include "kernel/paging.h"
+#include "kernel/screen.h"
 #include "kernel/shared_page.h"
 #include "kernel/status.h"
 
@@ -180,6 +181,13 @@ static int map_test_page(struct address_space *space, const struct node_info *in
 }
 #endif
 
+/* Give a variable of the node's image its first contents. */
+static void hand_over(const struct node_info *info, const void *variable, const void *contents,
+                      size_t bytes)
+{
+    memcpy(at(info->image_paddr + bytes_between(image_start, variable)), contents, bytes);
+}
+
 int node_image_build(struct node_info *info, const struct shared_memory *shared,
                      uintptr_t *stack_top)
 {
@@ -211,7 +219,10 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
         return error;
     }
 #endif
-    memcpy(at(info->image_paddr + bytes_between(image_start, (const char *)&node_info)), info,
-           sizeof(*info));
+    hand_over(info, &node_info, info, sizeof(*info));
+    if (info->node == 0) {
+        /* It goes on with the screen as it stands. */
+        hand_over(info, &screen, &screen, sizeof(screen));
+    }
     return 0;
 }

@@ -49,18 +49,28 @@ static bool has_key(const struct word *word, const char *key)
     return strlen(key) == length && memcmp(word->text, key, length) == 0;
 }
 
-int command_line_find(const char *line, const char *key, const char **value)
+int command_line_next(const char **cursor, const char *key, const char **value)
 {
     struct word word;
-    int length = -ENOENT;
 
-    while (next_word(&line, &word)) {
+    while (next_word(cursor, &word)) {
         size_t value_offset = key_length(&word) + 1;
 
         if (has_key(&word, key) && value_offset <= word.length_bytes) {
             *value = word.text + value_offset;
-            length = (int)(word.length_bytes - value_offset);
+            return (int)(word.length_bytes - value_offset);
         }
+    }
+    return -ENOENT;
+}
+
+int command_line_find(const char *line, const char *key, const char **value)
+{
+    int length = -ENOENT;
+    int next_length;
+
+    while ((next_length = command_line_next(&line, key, value)) >= 0) {
+        length = next_length;
     }
     return length;
 }

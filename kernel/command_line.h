@@ -12,6 +12,11 @@
  * Returns the length of the value and sets *value (not zero-terminated), or -ENOENT.
  */
 int command_line_find(const char *line, const char *key, const char **value);
+/*
+ * The same for words that may come several times: the next `key=value` word from *cursor on, which
+ * starts as the line and moves behind it. Returns the length, or -ENOENT after the last.
+ */
+int command_line_next(const char **cursor, const char *key, const char **value);
 /* Copy of the value, zero-terminated. Returns its length, -ENOENT, or -ENAMETOOLONG if it does not
  * fit. */
 MUST_CHECK int command_line_copy(const char *line, const char *key, char *text, size_t size);

@@ -1,44 +1,234 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console over its one device, the serial port.
+ * Text to the console's devices, and the event loop's part in drawing it.
  */
 #include "kernel/console.h"
 
+#include <string.h>
+
+#include "kernel/console_options.h"
+#include "kernel/dispatch.h"
+#include "kernel/framebuffer.h"
 #include "kernel/interrupt.h"
 #include "kernel/ioapic.h"
+#include "kernel/keyboard.h"
+#include "kernel/layout.h"
+#include "kernel/log.h"
 #include "kernel/node.h"
+#include "kernel/paging.h"
+#include "kernel/platform.h"
+#include "kernel/screen.h"
 #include "kernel/serial.h"
+#include "kernel/status_line.h"
+#include "kernel/vga_text.h"
 
-void console_initialise(void)
+#define ISA_IRQ_KEYBOARD 1
+
+/* While there is other work: so many characters, and how long until the next. Chosen: some 130
+ * kilobits of pixels, about ten microseconds, one part in a hundred of a busy node's time. */
+#define BUSY_CELLS     8u
+#define BUSY_PERIOD_NS NS_PER_MS
+/* Before sleep: bounds how long a frame that comes meanwhile waits, to some hundred microseconds. */
+#define IDLE_CELLS     64u
+
+/* A node too busy to take interrupts still hears its keyboard: chosen, too short for a person to
+ * notice, and rare enough for a port read to cost nothing. */
+#define INPUT_LOOK_NS (10 * NS_PER_MS)
+
+static struct console_options options;
+static bool has_screen; /* mapped, and drawn by this node */
+static bool is_asynchronous;
+static uint64_t next_draw_ns;
+static uint64_t next_input_look_ns;
+static uint64_t input_interrupts_seen;
+
+/* --- Devices --- */
+
+static void parse_options(void)
 {
-    /* Without a port the log goes nowhere, and the system works all the same. */
-    (void)serial_initialise();
+    console_options_parse(&options, node_info.command_line, &node_info.machine.firmware_console);
+}
+
+static uint64_t screen_bytes(void)
+{
+    const struct framebuffer_info *info = &node_info.framebuffer;
+
+    if (!options.has_screen || info->paddr == 0) {
+        return 0;
+    }
+    return info->is_text ? vga_text_bytes(info) : framebuffer_bytes(info);
+}
+
+/* Draw from now on into memory that is mapped there. */
+static void open_screen(void *mapped)
+{
+    const struct framebuffer_info *info = &node_info.framebuffer;
+    screen_draw_function draw = info->is_text ? vga_text_draw : framebuffer_draw;
+
+    if (info->is_text) {
+        has_screen = vga_text_open(info, mapped);
+        vga_text_hide_cursor();
+    } else {
+        has_screen = framebuffer_open(info, mapped);
+    }
+    if (has_screen && screen.columns != 0) {
+        screen_resume(draw);
+    } else if (has_screen) {
+        screen_initialise(info->is_text ? info->width : framebuffer_columns(),
+                          info->is_text ? info->height : framebuffer_rows(), draw);
+    }
+}
+
+void console_initialise(paddr_t mapped_bytes)
+{
+    struct framebuffer_info *info = &node_info.framebuffer;
+
+    parse_options();
+    /* Without a port the log goes nowhere else, and the system works all the same. */
+    (void)serial_initialise(&options.serial);
+    if (options.has_screen && info->paddr == 0) {
+        (void)vga_text_detect(info, (uint8_t *)DIRECT_MAP_BASE); /* else there is no screen */
+    }
+    uint64_t bytes = screen_bytes();
+
+    if (bytes != 0 && bytes <= mapped_bytes && info->paddr <= mapped_bytes - bytes) {
+        open_screen((void *)(DIRECT_MAP_BASE + info->paddr));
+    }
+}
+
+void console_use_firmware_port(void)
+{
+    struct serial_port before = options.serial;
+
+    parse_options();
+    if (before.port != options.serial.port || before.baud != options.serial.baud) {
+        (void)serial_initialise(&options.serial);
+    }
 }
 
 void console_attach(void)
 {
-    serial_attach();
+    parse_options();
+    serial_attach(&options.serial);
+}
+
+void console_map_screen(void)
+{
+    uint64_t bytes = screen_bytes();
+    void *mapped = bytes != 0 ? paging_map_screen(node_info.framebuffer.paddr, bytes) : NULL;
+
+    if (mapped != NULL) {
+        open_screen(mapped);
+    } else if (bytes != 0) {
+        log_warning("console", "the screen at %#lx cannot be mapped", node_info.framebuffer.paddr);
+    }
+}
+
+/* --- Drawing and the event loop --- */
+
+static unsigned draw_some(void *context)
+{
+    uint64_t now_ns = dispatch_now_ns();
+
+    (void)context;
+    status_line_poll(now_ns);
+    if (screen_is_dirty() && now_ns >= next_draw_ns) {
+        next_draw_ns = now_ns + BUSY_PERIOD_NS;
+        (void)screen_draw(BUSY_CELLS);
+    }
+    /* No work to stay awake for: what is left is drawn before sleep. */
+    return 0;
+}
+
+static bool draw_before_sleep(void *context)
+{
+    (void)context;
+    return screen_is_dirty() && screen_draw(IDLE_CELLS);
+}
+
+static void route_interrupt(uint8_t isa_irq, enum interrupt_vector vector)
+{
+    /* Where it cannot be routed, what is typed is noticed when the node is awake. */
+    (void)ioapic_route(&node_info.machine.isa_irqs[isa_irq], interrupt_apic_id(node_info.node),
+                       vector);
+}
+
+void console_start(void)
+{
+    static struct dispatch_source source = {
+        .poll = draw_some,
+        .prepare_sleep = draw_before_sleep,
+    };
+
+    (void)console_options_report(node_info.command_line); /* it has logged each */
+    if (options.serial.isa_irq != 0) {
+        route_interrupt(options.serial.isa_irq, INTERRUPT_VECTOR_SERIAL);
+        serial_enable_receive_interrupt();
+    }
+    if (!has_screen) {
+        return;
+    }
+    /* Whoever has a screen may have a keyboard. */
+    if (keyboard_initialise()) {
+        route_interrupt(ISA_IRQ_KEYBOARD, INTERRUPT_VECTOR_KEYBOARD);
+    }
+    is_asynchronous = true;
+    dispatch_register_source(&source);
+    status_line_start();
+}
+
+/* --- Text --- */
+
+static void write_serial(const char *text, size_t bytes)
+{
+    while (bytes > 0) {
+        const char *newline = memchr(text, '\n', bytes);
+        size_t length = newline != NULL ? (size_t)(newline - text) : bytes;
+
+        serial_write(text, length);
+        if (newline == NULL) {
+            return;
+        }
+        serial_write("\r\n", 2);
+        text += length + 1;
+        bytes -= length + 1;
+    }
 }
 
 void console_write(const char *text, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] == '\n') {
-            serial_write('\r');
+    write_serial(text, bytes);
+    if (has_screen) {
+        screen_write(text, bytes);
+        if (!is_asynchronous) {
+            screen_draw_text();
         }
-        serial_write(text[i]);
     }
+}
+
+void console_flush(void)
+{
+    if (has_screen) {
+        screen_draw_text();
+    }
+}
+
+bool console_is_input_due(uint64_t now_ns)
+{
+    uint64_t interrupts =
+        interrupt_count(INTERRUPT_VECTOR_SERIAL) + interrupt_count(INTERRUPT_VECTOR_KEYBOARD);
+
+    if (LIKELY(interrupts == input_interrupts_seen && now_ns < next_input_look_ns)) {
+        return false;
+    }
+    input_interrupts_seen = interrupts;
+    next_input_look_ns = now_ns + INPUT_LOOK_NS;
+    return true;
 }
 
 int console_read(void)
 {
-    return serial_read();
-}
+    int character = serial_read();
 
-void console_enable_interrupt(void)
-{
-    if (ioapic_route(&node_info.machine.serial_irq, interrupt_apic_id(node_info.node),
-                     INTERRUPT_VECTOR_SERIAL)) {
-        serial_enable_receive_interrupt();
-    }
+    return character >= 0 ? character : keyboard_read();
 }

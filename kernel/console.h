@@ -1,20 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console: where the log's text goes and commands come from. Today one serial port. One node
- * uses it at a time (kernel/log.c says which), so there is nothing to lock.
+ * The console: where the log's text goes and commands come from. A serial port and a screen, each
+ * if there is one and the command line does not leave it out (kernel/console_options.h); the same
+ * text goes to both. One node uses it at a time (kernel/log.c says which), so there is nothing to
+ * lock. Only node 0 maps the screen: when it has died, the next owner goes on with the serial port.
+ *
+ * Text for the serial port is written at once. Text for the screen is kept, and drawn by node 0's
+ * event loop: a little now and then while there is other work, the rest before the node sleeps.
  */
 #pragma once
 
 #include "kernel/base.h"
 
-/* Find the console's devices and set them up: once, by the first code that runs. */
-void console_initialise(void);
-/* Use them as they have been set up: on each node. */
+/*
+ * Find the console's devices and set them up: once, by the first code that runs. Reads the command
+ * line and the description of the screen in node_info. `mapped_bytes`: how much physical memory is
+ * mapped at DIRECT_MAP_BASE.
+ */
+void console_initialise(paddr_t mapped_bytes);
+/* Firmware's tables are known now (node_info.machine): use its serial console, if the command line
+ * names none. */
+void console_use_firmware_port(void);
+/* Use the devices as they have been set up: on each node. The screen comes later. */
 void console_attach(void);
-/* Write text; LF becomes CR LF. Waits for the device, but never for ever: text is lost when it
- * stays busy. */
+/* Map the screen: where node_info describes it, on node 0 and at boot, once there are pages for
+ * tables. */
+void console_map_screen(void);
+/* By node 0's event loop: draw from now on when there is time, and let what is typed wake it. */
+void console_start(void);
+
+/* Write text; LF becomes CR LF on the serial port. Waits for that port, but never for ever. */
 void console_write(const char *text, size_t bytes);
+/* Have everything seen that was written: for a node that is about to end. */
+void console_flush(void);
+
+/* Whether something may have been typed: an interrupt has come, or it has not been looked for a
+ * while. Then console_read() must be called until it returns -1. */
+bool console_is_input_due(uint64_t now_ns);
 /* One character that was typed, or -1. */
 int console_read(void);
-/* Let what is typed interrupt this node from now on (INTERRUPT_VECTOR_SERIAL). */
-void console_enable_interrupt(void);

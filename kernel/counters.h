@@ -7,6 +7,7 @@
  */
 #pragma once
 
+/* clang-format off: a table */
 /* X(ENUM, "name", "label or empty", "help") */
 #define COUNTER_TABLE(X)                                                                           \
     X(IDLE_NS, "node_idle_seconds_total", "", "Time halted in the idle loop.")                     \
@@ -16,6 +17,7 @@
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
+    X(CONSOLE_DROPPED, "console_lines_dropped_total", "", "Lines that left the screen unseen.") \
     X(NIC_RX_PACKETS, "nic_rx_packets_total", "", "Frames taken from the receive queue.")          \
     X(NIC_RX_BYTES, "nic_rx_bytes_total", "", "Bytes taken from the receive queue.")               \
     X(NIC_RX_MERGED, "nic_rx_merged_total", "", "Acknowledgements that a later one replaced.")     \
@@ -48,6 +50,7 @@
     X(DROP_SYN_LIMIT, "drops_total", "reason=\"syn_limit\"", "Input refused, by reason.")          \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")
+/* clang-format on */
 
 enum counter {
 #define X(enumerator, name, label, help) COUNTER_##enumerator,

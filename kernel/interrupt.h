@@ -14,6 +14,7 @@
 enum interrupt_vector {
     INTERRUPT_VECTOR_FIRST = 0x20, /* below: exceptions (SDM 3A 6.2) */
     INTERRUPT_VECTOR_SERIAL = 0x30,
+    INTERRUPT_VECTOR_KEYBOARD = 0x31,
     INTERRUPT_VECTOR_NIC = 0x40,       /* this node's queue */
     INTERRUPT_VECTOR_NIC_OTHER = 0x41, /* link state and errors: the first link server's node */
     INTERRUPT_VECTOR_TIMER = 0x50,

@@ -106,9 +106,10 @@ static bool configure_word(const char *word, size_t length)
     return true;
 }
 
-void log_configure(const char *value, size_t length_bytes)
+unsigned log_configure(const char *value, size_t length_bytes)
 {
     const char *end = value + length_bytes;
+    unsigned ignored_count = 0;
 
     override_count = 0;
     while (value < end) {
@@ -118,10 +119,12 @@ void log_configure(const char *value, size_t length_bytes)
         if (!configure_word(value, length)) {
             log_warning("log", "log=: ignored `%.*s`: levels are error, warning, info, debug",
                         (int)length, value);
+            ignored_count++;
         }
         value += length + 1;
     }
     update_highest_level();
+    return ignored_count;
 }
 
 /* --- Writing --- */

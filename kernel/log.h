@@ -29,9 +29,9 @@ void log_set_level(enum log_level level);
 /*
  * The value of `log=` on the command line (not zero-terminated): levels separated by commas,
  * each for all or for one subsystem: `info`, `warning,ixgbe=debug`. Words it does not know are
- * reported and ignored.
+ * reported and ignored. Returns how many.
  */
-void log_configure(const char *value, size_t length_bytes);
+unsigned log_configure(const char *value, size_t length_bytes);
 
 /* Look afresh who owns the console and how far it has printed; part of dispatch_initialise(). */
 void log_find_console(void);

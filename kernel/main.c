@@ -4,6 +4,8 @@
  */
 #include "kernel/main.h"
 
+#include <string.h>
+
 #include "kernel/command_line.h"
 #include "kernel/console.h"
 #include "kernel/cpu.h"
@@ -49,8 +51,18 @@ static void configure_log(void)
     int length = command_line_find(platform_command_line(), "log", &value);
 
     if (length > 0) {
-        log_configure(value, (size_t)length);
+        (void)log_configure(value, (size_t)length); /* it has logged what it ignores */
     }
+}
+
+/* MESSAGE_SET_LOG. */
+static void handle_set_log(node_id_t from, const struct message *message)
+{
+    const struct set_log *set_log = (const struct set_log *)message;
+
+    (void)from;
+    /* It logs what it ignores. */
+    (void)log_configure(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
 }
 
 /* MESSAGE_CRASH_NODE: read where nothing is mapped. */
@@ -103,8 +115,11 @@ _Noreturn void node_main(void)
     console_attach();
     configure_log();
 
-    /* Memory, then what needs it: stacks for faults, the mapping of the local APIC. */
+    /* Memory, then what needs it: mappings of the screen and the local APIC, stacks for faults. */
     start_memory();
+    if (node_info.node == 0) {
+        console_map_screen();
+    }
     trap_use_own_stacks();
     start_lapic();
     time_initialise();
@@ -113,7 +128,9 @@ _Noreturn void node_main(void)
     dispatch_initialise();
     dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
     dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
+    dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
     if (node_info.node == 0) {
+        console_start();
         monitor_start();
     }
     mark_shared_pages();

@@ -27,5 +27,14 @@ enum kernel_message_type {
     MESSAGE_PADDING = 1,    /* the channel's own: skips the lines left before the ring's end */
     MESSAGE_CRASH_NODE = 2, /* test: the receiver takes a page fault (monitor command `crash N`) */
     MESSAGE_STOP_NODE = 3,  /* the receiver halts for good (power-off) */
+    MESSAGE_SET_LOG = 4,    /* struct set_log: the receiver logs at another level */
     MESSAGE_TYPE_FIRST_NET = 16,
 };
+
+/* No answer is owed. A value that makes no sense is reported in the receiver's log. */
+struct set_log {
+    struct message_header header;
+    char value[CHANNEL_LINE_BYTES - sizeof(struct message_header)]; /* as of `log=`, zero-padded */
+};
+
+_Static_assert(sizeof(struct set_log) == CHANNEL_LINE_BYTES, "one line");

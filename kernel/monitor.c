@@ -25,6 +25,7 @@
 
 static char line[LINE_BYTES];
 static size_t line_length;
+static bool may_have_input; /* the last look has not come to the end of what was typed */
 
 PRINTF_LIKE(1, 2) static void print(const char *format, ...)
 {
@@ -75,6 +76,115 @@ static void show_nodes(const char *argument)
     }
 }
 
+static bool has_role(node_id_t node, const char *role)
+{
+    char roles[STATUS_ROLE_TEXT_BYTES];
+
+    status_copy_roles(node, roles);
+    return strstr(roles, role) != NULL;
+}
+
+static unsigned long count_of(node_id_t node, enum counter counter)
+{
+    return counter_read(node, counter);
+}
+
+static void show_net(const char *argument)
+{
+    char address[STATUS_ADDRESS_BYTES], link[STATUS_LINK_BYTES];
+
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        status_copy_address(node, address);
+        if (address[0] != '\0') {
+            print("node%-2u address %s\n", i, address);
+        }
+        status_copy_link(node, link);
+        if (link[0] != '\0') {
+            print("node%-2u link %s\n", i, link);
+        }
+    }
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        if (has_role(node, "LS")) {
+            print("node%-2u received %lu frames, %lu bytes, %lu missed; sent %lu frames, %lu "
+                  "bytes; %lu forwarded in software\n",
+                  i, count_of(node, COUNTER_NIC_RX_PACKETS), count_of(node, COUNTER_NIC_RX_BYTES),
+                  count_of(node, COUNTER_NIC_RX_MISSED), count_of(node, COUNTER_NIC_TX_PACKETS),
+                  count_of(node, COUNTER_NIC_TX_BYTES), count_of(node, COUNTER_STEER_FORWARDED));
+        }
+    }
+}
+
+static void show_connections(const char *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+        /* Read first: a connection that ends in between must not make the difference negative. */
+        unsigned long closed = count_of(node, COUNTER_TCP_CLOSED);
+        unsigned long accepted = count_of(node, COUNTER_TCP_ACCEPTED);
+
+        if (has_role(node, "TS")) {
+            print("node%-2u %lu open, %lu accepted, %lu closed, %lu of them reset; %lu segments "
+                  "sent again\n",
+                  i, accepted > closed ? accepted - closed : 0, accepted, closed,
+                  count_of(node, COUNTER_TCP_RESETS), count_of(node, COUNTER_TCP_RETRANSMITS));
+        }
+    }
+}
+
+static void show_balance(const char *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        if (has_role(node, "CM")) {
+            print("node%-2u CM: assigned %lu here, %lu to other CMs; %lu waited for an acceptor\n",
+                  i, count_of(node, COUNTER_CM_ASSIGNED), count_of(node, COUNTER_CM_ASSIGNED_REMOTE),
+                  count_of(node, COUNTER_CM_QUEUED));
+        }
+        if (has_role(node, "TS")) {
+            print("node%-2u TS: %lu claims confirmed, %lu rejected, %lu offers not claimed in "
+                  "time\n",
+                  i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
+                  count_of(node, COUNTER_CLAIMS_REJECTED), count_of(node, COUNTER_ACCEPT_TIMEOUTS));
+        }
+        if (count_of(node, COUNTER_SOCKETS_ACCEPTED) != 0) {
+            print("node%-2u application: %lu connections accepted\n", i,
+                  count_of(node, COUNTER_SOCKETS_ACCEPTED));
+        }
+    }
+}
+
+/* Here first, where a value that makes no sense is reported; then on all others. */
+static void set_log_level(const char *argument)
+{
+    struct set_log message = {
+        .header = {.type = MESSAGE_SET_LOG, .length_bytes = sizeof(message)},
+    };
+    size_t length = strlen(argument);
+
+    if (length == 0 || length > sizeof(message.value)) {
+        print("log LEVEL: error, warning, info, debug; or SUBSYSTEM=LEVEL, with commas\n");
+        return;
+    }
+    if (log_configure(argument, length) != 0) {
+        return;
+    }
+    memcpy(message.value, argument, length);
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
+            message_post((node_id_t)i, &message.header);
+        }
+    }
+    print("log=%s on all nodes\n", argument);
+}
+
 static void crash_node(const char *argument)
 {
     struct message_header message = {.type = MESSAGE_CRASH_NODE, .length_bytes = sizeof(message)};
@@ -115,6 +225,7 @@ static void reboot_machine(const char *argument)
     stop_machine();
     log_info("power", "reset");
     log_flush_all();
+    console_flush();
     power_reset();
 }
 
@@ -125,6 +236,10 @@ static const struct {
 } commands[] = {
     {"help", show_help, "this list"},
     {"nodes", show_nodes, "what each node is and does"},
+    {"net", show_net, "address, link, and what the NIC's queues have carried"},
+    {"conns", show_connections, "connections of each transport server"},
+    {"balance", show_balance, "how connections were given out"},
+    {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
     {"crash", crash_node, "crash N: let node N take a page fault"},
     {"poweroff", power_off_machine, "switch the machine off (Ctrl-D does, too)"},
     {"reboot", reboot_machine, "start the machine again"},
@@ -180,16 +295,22 @@ static void take_character(char character)
 
 static unsigned poll_console(void *context)
 {
-    unsigned work = 0;
-    int character;
-
     (void)context;
-    /* Bounded: a pasted file must not starve the node's other work. */
-    while (work < LINE_BYTES && (character = console_read()) >= 0) {
-        take_character((char)character);
-        work++;
+    if (LIKELY(!console_is_input_due(dispatch_now_ns()) && !may_have_input)) {
+        return 0;
     }
-    return work;
+    may_have_input = true;
+    /* Bounded: a pasted file must not starve the node's other work. */
+    for (unsigned work = 0; work < LINE_BYTES; work++) {
+        int character = console_read();
+
+        if (character < 0) {
+            may_have_input = false;
+            return work;
+        }
+        take_character((char)character);
+    }
+    return LINE_BYTES;
 }
 
 void monitor_start(void)
@@ -197,5 +318,4 @@ void monitor_start(void)
     static struct dispatch_source source = {.poll = poll_console};
 
     dispatch_register_source(&source);
-    console_enable_interrupt();
 }

@@ -14,6 +14,7 @@
 #define ECAM_MAX          8
 #define MODULE_MAX        4
 #define MODULE_NAME_BYTES 32
+#define ISA_IRQ_COUNT     16
 
 struct memory_range {
     paddr_t paddr;
@@ -40,6 +41,13 @@ struct irq_route {
     bool is_level;
 };
 
+/* A 16550; a port of 0 means there is none. */
+struct serial_port {
+    uint16_t port;
+    uint8_t isa_irq; /* 0: it has none */
+    uint32_t baud;   /* 0: as it is set */
+};
+
 /* Power-off and reset (ACPI 4.8.3, 4.8.4.6); a port of 0 means there is none. */
 struct power_registers {
     uint16_t pm1a_control;
@@ -50,6 +58,7 @@ struct power_registers {
     uint8_t s5_type_a;
     uint8_t s5_type_b;
     uint16_t reset_port;
+    paddr_t reset_paddr; /* of the register, where it lies in memory; else 0 */
     uint8_t reset_value;
 };
 
@@ -76,7 +85,8 @@ struct machine {
     paddr_t lapic_paddr;
     unsigned ioapic_count;
     struct ioapic ioapics[IOAPIC_MAX];
-    struct irq_route serial_irq; /* ISA IRQ 4 */
+    struct irq_route isa_irqs[ISA_IRQ_COUNT];
+    struct serial_port firmware_console; /* what firmware uses for its own (SPCR) */
     unsigned ecam_count;
     struct ecam ecams[ECAM_MAX];
     struct power_registers power;

@@ -14,6 +14,7 @@ enum paging_flags {
     PAGING_WRITE = 1 << 0,
     PAGING_EXECUTE = 1 << 1, /* never together with PAGING_WRITE */
     PAGING_UNCACHED = 1 << 2,
+    PAGING_WRITE_COMBINING = 1 << 3,
 };
 
 struct address_space {
@@ -44,3 +45,9 @@ struct address_space *paging_own_space(void);
  * when the range is ordinary memory or there is no room.
  */
 void *paging_map_device(paddr_t paddr, size_t bytes);
+
+/*
+ * Map a screen's memory into this node: written in bursts (write-combining), otherwise as above,
+ * but once for all: a range that is mapped already gives NULL.
+ */
+void *paging_map_screen(paddr_t paddr, size_t bytes);

@@ -138,6 +138,7 @@ static void report_nested(uintptr_t where)
                              platform_node(), where);
 
     console_write(text, (size_t)length);
+    console_flush();
 }
 
 /* Another node may own the console: wait until it has printed our last line, or seems not to. */
@@ -159,6 +160,7 @@ _Noreturn static void die(void)
 
     log_error("panic", "node %u halted", platform_node());
     log_flush_all();
+    console_flush();
     /* Before the mark: as long as this node is alive it may own the console, and after it nobody
      * prints the lines of a node that has no successor. */
     if (command_line_find(platform_command_line(), "panic", &action) == 4 &&

@@ -227,10 +227,12 @@ _Noreturn void platform_power_off(void)
 {
     log_info("power", "off");
     log_flush_all();
+    console_flush();
     power_off();
     /* A machine without ACPI power-off under an emulator that has an exit. */
     power_exit(POWER_EXIT_PASS);
     log_error("power", "this machine cannot be switched off by software; halted");
     log_flush_all();
+    console_flush();
     cpu_halt_for_ever();
 }

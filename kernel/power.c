@@ -6,7 +6,9 @@
 
 #include "kernel/command_line.h"
 #include "kernel/cpu.h"
+#include "kernel/mmio.h"
 #include "kernel/node.h"
+#include "kernel/paging.h"
 #include "kernel/platform.h"
 
 #define PM1_SCI_ENABLE       BIT(0)
@@ -15,6 +17,11 @@
 /* Chosen: port reads of about a microsecond until firmware has handed ACPI over; it takes a few
  * milliseconds where it takes any time. */
 #define ACPI_ENABLE_POLL_MAX 100000u
+
+/* The chipset's own reset register: Intel's have it at this port, whether or not the tables say. */
+#define CHIPSET_RESET      0xCF9
+#define CHIPSET_RESET_HARD 0x02
+#define CHIPSET_RESET_NOW  0x06
 
 #define KEYBOARD_COMMAND 0x64
 #define KEYBOARD_RESET   0xFE
@@ -109,6 +116,18 @@ void power_reset(void)
         port_write8(power->reset_port, power->reset_value);
         wait_for_the_end();
     }
+    if (power->reset_paddr != 0) {
+        void *reset_register = paging_map_device(power->reset_paddr, 1);
+
+        if (reset_register != NULL) {
+            mmio_write8(reset_register, 0, power->reset_value);
+            wait_for_the_end();
+        }
+    }
+    /* It acts on the change of a bit. */
+    port_write8(CHIPSET_RESET, CHIPSET_RESET_HARD);
+    port_write8(CHIPSET_RESET, CHIPSET_RESET_NOW);
+    wait_for_the_end();
     port_write8(KEYBOARD_COMMAND, KEYBOARD_RESET);
     wait_for_the_end();
 }

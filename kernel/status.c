@@ -106,33 +106,64 @@ void status_set_state(enum node_state state)
     mailbox_store_release(&own_page()->state, state);
 }
 
-void status_set_roles(const char *text)
+/* --- Text for people --- */
+
+static void set_text(char *field, size_t size, const char *text)
 {
-    char *roles = own_page()->roles;
     size_t length = strlen(text);
 
-    if (length >= STATUS_ROLE_TEXT_BYTES) {
-        length = STATUS_ROLE_TEXT_BYTES - 1;
+    if (length >= size) {
+        length = size - 1;
     }
-    memcpy(roles, text, length);
-    roles[length] = '\0';
-    mailbox_flush(roles, STATUS_ROLE_TEXT_BYTES);
+    memcpy(field, text, length);
+    field[length] = '\0';
+    mailbox_flush(field, size);
 }
 
-void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
+/* `field` may change meanwhile, and holds whatever its node has put there. */
+static void copy_text(const char *field, size_t size, char *text)
 {
-    const char *roles = page_of(node)->roles;
     size_t length = 0;
 
-    mailbox_invalidate(roles, STATUS_ROLE_TEXT_BYTES);
-    while (length < STATUS_ROLE_TEXT_BYTES - 1 && roles[length] != '\0') {
-        char character = roles[length];
+    mailbox_invalidate(field, size);
+    while (length < size - 1 && field[length] != '\0') {
+        char character = field[length];
         bool is_plain =
             character >= ' ' && character <= '~' && character != '"' && character != '\\';
 
         text[length++] = is_plain ? character : '?';
     }
     text[length] = '\0';
+}
+
+void status_set_roles(const char *text)
+{
+    set_text(own_page()->roles, STATUS_ROLE_TEXT_BYTES, text);
+}
+
+void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
+{
+    copy_text(page_of(node)->roles, STATUS_ROLE_TEXT_BYTES, text);
+}
+
+void status_set_address(const char *text)
+{
+    set_text(own_page()->address, STATUS_ADDRESS_BYTES, text);
+}
+
+void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES])
+{
+    copy_text(page_of(node)->address, STATUS_ADDRESS_BYTES, text);
+}
+
+void status_set_link(const char *text)
+{
+    set_text(own_page()->link, STATUS_LINK_BYTES, text);
+}
+
+void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES])
+{
+    copy_text(page_of(node)->link, STATUS_LINK_BYTES, text);
 }
 
 uint64_t status_memory_bytes(node_id_t node)

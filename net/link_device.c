@@ -10,6 +10,7 @@
 
 #include "drivers/ixgbe/ixgbe.h"
 #include "kernel/dispatch.h"
+#include "kernel/format.h"
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
 #include "kernel/paging.h"
@@ -36,12 +37,17 @@ static struct {
 
 /* --- The link --- */
 
-static void log_link(void)
+static void show_link(void)
 {
+    char text[STATUS_LINK_BYTES];
+
     if (device.link.is_up) {
         log_info("ls", "link is up, %u Mbit/s", device.link.megabits);
+        (void)format_text(text, sizeof(text), "up, %u Mbit/s", device.link.megabits);
+        status_set_link(text);
     } else {
         log_warning("ls", "link is down");
+        status_set_link("down");
     }
 }
 
@@ -69,7 +75,7 @@ static void check_link(void)
         return;
     }
     device.link = link;
-    log_link();
+    show_link();
     tell_transport_servers();
 }
 
@@ -222,7 +228,7 @@ int link_device_start(const struct configuration *current,
     device.is_started = true;
     device.link = ixgbe_link_read(&device.nic);
     log_device(&pci);
-    log_link();
+    show_link();
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/memory.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
+#include "kernel/status_line.h"
 #include "kernel/thread.h"
 #include "net/configuration.h"
 #include "net/connection_manager.h"
@@ -132,6 +133,7 @@ static void announce(unsigned roles)
     configuration_print(&current, notation, sizeof(notation));
     configuration_print_roles(&current, platform_node(), role_text, sizeof(role_text));
     status_set_roles(role_text);
+    status_line_set_configuration(notation);
     log_info("boot", "roles %s, %llu MiB, %s", role_text,
              (unsigned long long)(memory_usage().total_bytes / MIB), notation);
     if (roles == 0) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/dispatch.h"
+#include "kernel/format.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
@@ -51,15 +52,18 @@ static unsigned prefix_length(uint32_t netmask)
     return netmask == 0 ? 0 : 32 - (unsigned)__builtin_ctz(__builtin_bswap32(netmask));
 }
 
-static void log_address(const struct address_set *address)
+static void show_address(const struct address_set *address)
 {
     char own[NETWORK_ADDRESS_TEXT_BYTES], gateway[NETWORK_ADDRESS_TEXT_BYTES];
+    char text[STATUS_ADDRESS_BYTES];
 
     network_address_print(address->address, own);
     network_address_print(address->gateway, gateway);
     log_info("ts", "address %s/%u gateway %s (%s)", own,
              prefix_length(address->netmask),
              address->gateway == 0 ? "none" : gateway, options.is_dhcp ? "dhcp" : "static");
+    (void)format_text(text, sizeof(text), "%s/%u", own, prefix_length(address->netmask));
+    status_set_address(text);
 }
 
 static void announce(const struct address_set *address)
@@ -87,9 +91,10 @@ static void publish_address(struct netif *netif)
     }
     announced = address;
     if (address.address != 0) {
-        log_address(&address);
+        show_address(&address);
     } else {
         log_warning("ts", "the address is lost");
+        status_set_address("");
     }
     announce(&address);
     if (address.gateway != 0 && neighbor_find(address.gateway) == NULL) {

@@ -257,9 +257,9 @@ static void machine_is_what_the_tables_say(void **state)
     assert_int_equal(machine->lapic_paddr, 0xFEE00000);
     assert_int_equal(machine->ioapic_count, 1);
     assert_int_equal(machine->ioapics[0].first_gsi, 24);
-    assert_int_equal(machine->serial_irq.gsi, 28);
-    assert_true(machine->serial_irq.is_active_low);
-    assert_true(machine->serial_irq.is_level);
+    assert_int_equal(machine->isa_irqs[4].gsi, 28);
+    assert_true(machine->isa_irqs[4].is_active_low);
+    assert_true(machine->isa_irqs[4].is_level);
     assert_int_equal(machine->ecam_count, 1);
     assert_int_equal(machine->ecams[0].paddr, 0xB0000000);
     assert_int_equal(machine->ecams[0].last_bus, 255);
@@ -327,7 +327,7 @@ static void without_an_rsdp_there_are_defaults(void **state)
     memory[RSDP_PADDR + 8]++;
     assert_int_equal(parse(), -EINVAL);
     assert_int_equal(acpi.core_count, 0);
-    assert_int_equal(acpi.machine.serial_irq.gsi, 4);
+    assert_int_equal(acpi.machine.isa_irqs[4].gsi, 4);
     assert_string_equal(acpi.problems[0].signature, "RSDP");
     assert_int_equal(acpi_parse(&acpi, 0, read_memory, NULL), -EINVAL);
     assert_int_equal(acpi_parse(&acpi, UINT64_MAX - 3, read_memory, NULL), -EINVAL);

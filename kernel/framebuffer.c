@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Draws glyphs. Each line of a glyph is put together in a small buffer and copied out at once, so
+ * that the bus sees whole runs of pixels, whatever their size.
+ */
+#include "kernel/framebuffer.h"
+
+#include <string.h>
+
+#include "kernel/font.h"
+#include "kernel/node.h"
+#include "kernel/screen.h"
+
+#define PIXEL_MAX_BYTES 4u
+/* Chosen: enough for 8K screens, and bounds the buffer. */
+#define SCALE_MAX       8u
+/* Far above what exists; keeps products of sizes in range. */
+#define SIZE_MAX_PIXELS 65536u
+
+/* Colours in percent of full: light grey on black. */
+#define FOREGROUND_PERCENT 80u
+#define BACKGROUND_PERCENT 0u
+
+static uint8_t *pixels;
+static uint32_t pitch_bytes;
+static unsigned pixel_bytes;
+static unsigned scale;
+static unsigned columns;
+static unsigned rows;
+static uint32_t foreground;
+static uint32_t background;
+
+static unsigned bytes_of_pixel(const struct framebuffer_info *info)
+{
+    return (info->bits_per_pixel + 7u) / 8;
+}
+
+static bool is_inside_pixel(const struct framebuffer_info *info,
+                            const struct framebuffer_channel *channel)
+{
+    return channel->bits > 0 && channel->bits <= 16 &&
+           channel->position + channel->bits <= info->bits_per_pixel;
+}
+
+uint64_t framebuffer_bytes(const struct framebuffer_info *info)
+{
+    bool is_known_size = info->bits_per_pixel == 15 || info->bits_per_pixel == 16 ||
+                         info->bits_per_pixel == 24 || info->bits_per_pixel == 32;
+
+    if (info->is_text || !is_known_size || info->width < FONT_WIDTH || info->height < FONT_HEIGHT ||
+        info->width > SIZE_MAX_PIXELS || info->height > SIZE_MAX_PIXELS ||
+        info->pitch_bytes < info->width * bytes_of_pixel(info) ||
+        info->pitch_bytes > SIZE_MAX_PIXELS * PIXEL_MAX_BYTES ||
+        !is_inside_pixel(info, &info->red) || !is_inside_pixel(info, &info->green) ||
+        !is_inside_pixel(info, &info->blue)) {
+        return 0;
+    }
+    return (uint64_t)info->pitch_bytes * (info->height - 1) +
+           (uint64_t)info->width * bytes_of_pixel(info);
+}
+
+static uint32_t grey(const struct framebuffer_info *info, unsigned percent)
+{
+    const struct framebuffer_channel *const channels[] = {&info->red, &info->green, &info->blue};
+    uint32_t value = 0;
+
+    for (unsigned i = 0; i < ARRAY_COUNT(channels); i++) {
+        uint32_t full = (1u << channels[i]->bits) - 1;
+
+        value |= full * percent / 100 << channels[i]->position;
+    }
+    return value;
+}
+
+bool framebuffer_open(const struct framebuffer_info *info, void *mapped)
+{
+    if (framebuffer_bytes(info) == 0) {
+        return false;
+    }
+    pixels = mapped;
+    pitch_bytes = info->pitch_bytes;
+    pixel_bytes = bytes_of_pixel(info);
+    foreground = grey(info, FOREGROUND_PERCENT);
+    background = grey(info, BACKGROUND_PERCENT);
+    for (scale = 1; scale < SCALE_MAX; scale++) {
+        if (info->width / (FONT_WIDTH * scale) <= SCREEN_COLUMNS_MAX &&
+            info->height / (FONT_HEIGHT * scale) <= SCREEN_ROWS_MAX) {
+            break;
+        }
+    }
+    columns = info->width / (FONT_WIDTH * scale);
+    rows = info->height / (FONT_HEIGHT * scale);
+    columns = columns < SCREEN_COLUMNS_MAX ? columns : SCREEN_COLUMNS_MAX;
+    rows = rows < SCREEN_ROWS_MAX ? rows : SCREEN_ROWS_MAX;
+    return true;
+}
+
+unsigned framebuffer_columns(void)
+{
+    return columns;
+}
+
+unsigned framebuffer_rows(void)
+{
+    return rows;
+}
+
+/* Pixels are little-endian. Writes four bytes and returns the end of the pixel, so what is too much
+ * of a smaller one is overwritten by the next. */
+static uint8_t *put_pixel(uint8_t *at, uint32_t value)
+{
+    memcpy(at, &value, sizeof(value));
+    return at + pixel_bytes;
+}
+
+void framebuffer_draw(unsigned column, unsigned row, char character, bool is_inverse)
+{
+    uint8_t line[FONT_WIDTH * SCALE_MAX * PIXEL_MAX_BYTES + sizeof(uint32_t)];
+    uint8_t *at;
+
+    if (column >= columns || row >= rows) {
+        return;
+    }
+    at = pixels + (size_t)row * FONT_HEIGHT * scale * pitch_bytes +
+         (size_t)column * FONT_WIDTH * scale * pixel_bytes;
+    for (unsigned y = 0; y < FONT_HEIGHT; y++) {
+        unsigned bits = font_line(character, y) ^ (is_inverse ? 0xFFu : 0u);
+        uint8_t *end = line;
+
+        for (unsigned x = 0; x < FONT_WIDTH * scale; x++) {
+            bool is_set = (bits >> (FONT_WIDTH - 1 - x / scale) & 1) != 0;
+
+            end = put_pixel(end, is_set ? foreground : background);
+        }
+        for (unsigned i = 0; i < scale; i++) {
+            memcpy(at, line, (size_t)(end - line));
+            at += pitch_bytes;
+        }
+    }
+}
