@@ -29,11 +29,11 @@ enum role {
 };
 
 #define APPLICATION_NAME_BYTES 16
-#define APPLICATION_DEFAULT "httpd"
+#define APPLICATION_DEFAULT    "httpd"
 
 struct configuration {
     uint16_t node_count;
-    uint8_t roles[NODE_MAX]; /* enum role, OR-ed */
+    uint8_t roles[NODE_MAX];                  /* enum role, OR-ed */
     char application[APPLICATION_NAME_BYTES]; /* one kind on all application nodes; "" for none */
     /* Nodes of each role in order: ls[0] drives the NIC's set-up, ts[0] speaks ARP and DHCP,
      * ls[i] owns queue i. Counts are 0 .. node_count. */
@@ -62,7 +62,8 @@ void configuration_print_roles(const struct configuration *configuration, node_i
 /* This node's own, parsed once at start by net/roles.c. */
 const struct configuration *configuration_current(void);
 
-/* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn. */
+/* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn.
+ */
 static inline node_id_t configuration_own_cm(const struct configuration *configuration,
                                              node_id_t node)
 {

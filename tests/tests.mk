@@ -40,7 +40,7 @@ test: system-images | test-packages ## run every test
 	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system
 
 # What the system tests and the benchmark boot, and what watches it.
-system-images: $(BUILD)/talus.elf $(QEMU_BIN) $(PLUGINS)
+system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(QEMU_BIN) $(PLUGINS)
 
 .PHONY: test test-unit test-check test-model test-system test-packages system-images
 
