@@ -335,7 +335,7 @@ void configuration_default(struct configuration *configuration, unsigned node_co
 {
     struct servers servers = {.term_count = 0};
     struct application_request request = {.name = APPLICATION_DEFAULT};
-    char reason[1];
+    char reason[1] = "";
 
     ASSERT(fit(&servers, &request, node_count, (struct reason){reason, sizeof(reason)}) == 0);
     build(configuration, &servers, &request, node_count);

@@ -29,7 +29,7 @@ void ixgbe_rss_start(struct ixgbe *nic)
 
 void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count)
 {
-    uint8_t reachable[IXGBE_RSS_QUEUE_MAX];
+    uint8_t reachable[IXGBE_RSS_QUEUE_MAX] = {0};
     unsigned reachable_count = 0;
     uint32_t entries = 0;
 
