@@ -1,4 +1,5 @@
-# Tests: each suite alone (test-unit, test-check, test-model, test-system) or all of them (test).
+# Tests: each suite alone (test-unit, test-check, test-model, test-system,
+# test-boot) or all of them (test).
 # Every one ends with a line `N passed, N failed`.
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -35,13 +36,22 @@ test-model: $(QEMU_BIN) | test-packages ## let Linux's own ixgbe driver judge th
 test-system: system-images | test-packages ## boot Talus in QEMU and use it as clients do
 	$(Q)tests/run pytest tests/system
 
+test-boot: $(BUILD)/talus.elf $(QEMU_BIN) | test-packages ## boot the images as BIOS, UEFI and other machines do
+	$(Q)qemu/install-packages tests/boot/packages.txt
+	$(Q)$(MAKE) --no-print-directory iso disk
+	$(Q)tests/run pytest tests/boot
+	$(Q)cp $(BUILD)/talus.elf $(TALUS_CACHE)/known-good.elf
+
 test: system-images | test-packages ## run every test
+	$(Q)qemu/install-packages tests/boot/packages.txt
+	$(Q)$(MAKE) --no-print-directory iso disk
 	$(Q)$(MAKE) --no-print-directory $(UNIT_TESTS)
-	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system
+	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
+	  pytest tests/boot
 
 # What the system tests and the benchmark boot, and what watches it.
 system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(QEMU_BIN) $(PLUGINS)
 
-.PHONY: test test-unit test-check test-model test-system test-packages system-images
+.PHONY: test test-unit test-check test-model test-system test-boot test-packages system-images
 
 include tests/bench/bench.mk

@@ -98,6 +98,22 @@ static void allocations_come_from_below_the_limit(void **state)
     assert_int_equal(physical_allocate(0x2000, UINT64_MAX), 0x102000);
 }
 
+static void a_limit_takes_the_highest_memory_first(void **state)
+{
+    (void)state;
+    add(0x10000, 0x4000);
+    add(0x100000, 0x4000);
+    physical_limit(UINT64_MAX);
+    assert_int_equal(physical_free_bytes(), 0x8000);
+    physical_limit(0x5001); /* whole pages */
+    assert_int_equal(physical_free_bytes(), 0x6000);
+    assert_int_equal(physical_allocate(0x2000, UINT64_MAX), 0x100000);
+    physical_limit(0x4000);
+    assert_int_equal(physical_free_bytes(), 0x4000);
+    physical_limit(0);
+    assert_int_equal(physical_free_bytes(), 0);
+}
+
 static void shares_are_equal_across_a_hole(void **state)
 {
     (void)state;
@@ -161,6 +177,7 @@ int main(void)
         cmocka_unit_test_setup(overlapping_entries_count_once, empty_the_list),
         cmocka_unit_test_setup(a_reservation_takes_whole_pages_from_every_range, empty_the_list),
         cmocka_unit_test_setup(allocations_come_from_below_the_limit, empty_the_list),
+        cmocka_unit_test_setup(a_limit_takes_the_highest_memory_first, empty_the_list),
         cmocka_unit_test_setup(shares_are_equal_across_a_hole, empty_the_list),
         cmocka_unit_test_setup(nodes_get_memory_of_their_own_domain_first, empty_the_list),
         cmocka_unit_test_setup(a_poor_domain_is_helped_out, empty_the_list),

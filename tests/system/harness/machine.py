@@ -28,6 +28,7 @@ def free_port():
 class Machine:
     """Use with `with`: the machine is ended on exit, however the test went.
 
+    kernel    None when the options name an image to boot from
     network   a Network: its TAP device is the wire. None: QEMU's user network, self.port
     options   further arguments of qemu/launch
     timeout_s the launcher ends the machine after so long, even if this process is gone
@@ -43,8 +44,9 @@ class Machine:
         self._process = None
         self._reader = None
         self.started_s = None
-        self._command = [sys.executable, paths.LAUNCHER, "--qemu", paths.QEMU, "--kernel", kernel,
-                         "--smp", smp, "--mem", mem, "--timeout", timeout_s]
+        self._command = [sys.executable, paths.LAUNCHER, "--qemu", paths.QEMU, "--smp", smp,
+                         "--mem", mem, "--timeout", timeout_s]
+        self._command += ["--kernel", kernel] if kernel else []
         self._command += ["--tap", network.tap] if network else ["--port", self.port]
         for plugin in plugins:
             self._command += ["--plugin", plugin]

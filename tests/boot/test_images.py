@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""The images boot: by a BIOS and by UEFI, as CD, USB stick and disk, on small and large machines."""
+
+import io
+import subprocess
+import tarfile
+
+import pytest
+
+from harness import BUILD, REPOSITORY, Talus, curl
+
+ENTRY_DOWN = "\x1b[B"
+MENU = r"Press enter to boot"
+
+
+def boot(kind, path, firmware="bios", machine="q35", cpu="max", mem="1G", **others):
+    """A machine that boots an image, with QEMU's user network as its wire."""
+    return Talus("--image", f"{kind}={path}", "--firmware", firmware, "--machine", machine,
+                 "--cpu", cpu, kernel=None, mem=mem, **others)
+
+
+# Each way to start once, and the machines spread over them.
+@pytest.mark.parametrize("image, kind, firmware, machine, cpu, mem", [
+    ("iso", "cd", "bios", "pc", "qemu64", "8G"),
+    ("iso", "usb", "bios", "q35", "qemu64", "2G"),
+    ("iso", "cd", "uefi", "q35", "max", "1G"),
+    ("iso", "usb", "uefi", "q35", "qemu64", "4G"),
+    ("disk", "disk", "bios", "pc", "max", "1G"),
+    ("disk", "disk", "uefi", "q35", "max", "8G"),
+])
+def test_an_image_boots_four_nodes_and_serves(images, image, kind, firmware, machine, cpu, mem):
+    with boot(kind, images[image], firmware, machine, cpu, mem) as talus:
+        assert "started by GRUB" in talus.console
+        assert "ignored" not in talus.console
+        for node in range(4):
+            talus.wait_for(rf"node{node} boot: roles ", 10)
+        # Once more than there are applications.
+        for _ in range(3):
+            assert b"Talus" in curl(talus, "/")
+        assert talus.counter("node_up") == {node: 1 for node in range(4)}
+
+
+def choose(talus, steps):
+    """Walk down GRUB's menu on the serial port, and press Enter."""
+    talus.wait_for(MENU, 30)
+    talus.type(ENTRY_DOWN * steps + "\r")
+
+
+def test_the_menu_starts_a_single_node(images):
+    talus = boot("cd", images["iso"])
+    talus.start(ready_timeout_s=0)
+    try:
+        choose(talus, 2)
+        talus.wait_for(r"3 cores left out: nodes=1", 30)
+        talus.wait_for(r"listening on", 30)
+        assert len(curl(talus, "/4b")) == 4
+    finally:
+        talus.stop()
+
+
+def test_the_menu_asks_for_the_memory_to_use(images):
+    talus = boot("cd", images["iso"], mem="2G")
+    talus.start(ready_timeout_s=0)
+    try:
+        choose(talus, 3)
+        talus.wait_for(r"Other \.\.\.", 10)
+        talus.type(ENTRY_DOWN * 3 + "\r")
+        talus.wait_for(r"512M or 2G\): ", 10)
+        talus.type("640M\r")
+        # What the channels take is part of it.
+        talus.wait_for(r" 63\d MiB of memory for 4 nodes", 30)
+        talus.wait_for(r"listening on", 30)
+    finally:
+        talus.stop()
+
+
+def test_configuration_and_web_root_come_from_the_image(tmp_path, boot_tool):
+    """Words from talus.cfg, a page from root.tar, and the known-good image from the menu's end."""
+    files = tmp_path / "files"
+    (files / "talus").mkdir(parents=True)
+    (files / "boot" / "grub").mkdir(parents=True)
+    (files / "boot" / "grub" / "grub.cfg").write_bytes(
+        (REPOSITORY / "boot" / "grub.cfg").read_bytes())
+    for name in ("talus.elf", "known-good.elf"):
+        subprocess.run(["objcopy", "--strip-debug", BUILD / "talus.elf", files / "talus" / name],
+                       check=True)
+    (files / "talus" / "talus.cfg").write_text(
+        "# two nodes\nnodes=2 # and no more\n\n\tapp=httpd:1\r\nlog=info")
+    page = b"from the image\n"
+    with tarfile.open(files / "talus" / "root.tar", "w") as archive:
+        member = tarfile.TarInfo("own.txt")
+        member.size = len(page)
+        archive.addfile(member, io.BytesIO(page))
+    iso = tmp_path / "own.iso"
+    subprocess.run([boot_tool("make-iso"), files, iso], check=True, capture_output=True)
+
+    talus = boot("cd", iso)
+    talus.start(ready_timeout_s=0)
+    try:
+        talus.wait_for(r"last passed the boot tests", 30)
+        choose(talus, 4)
+        talus.wait_for(r"listening on", 30)
+        assert "command line: nodes=2 app=httpd:1 log=info" in talus.console
+        assert "2 cores left out: nodes=2" in talus.console
+        assert curl(talus, "/own.txt") == page
+    finally:
+        talus.stop()
