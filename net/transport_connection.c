@@ -26,7 +26,11 @@
 #define FIRST_DEVIATION_TICKS 5
 
 static struct connection *dirty_head, *dirty_tail;
-static struct connection *blocked; /* by dirty_next: settled again in a later round */
+/* Without room in a channel: settled again in a later round. By dirty_next, and their nodes. */
+static struct connection *blocked;
+static uint64_t blocked_nodes;
+
+_Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 /* --- Received bytes --- */
 
@@ -277,6 +281,7 @@ void connection_settle_all(void)
     struct connection *connection = blocked;
 
     blocked = NULL;
+    blocked_nodes = 0;
     while (connection != NULL) {
         struct connection *next = connection->dirty_next;
 
@@ -295,6 +300,7 @@ void connection_settle_all(void)
                 connection->is_dirty = true;
                 connection->dirty_next = blocked;
                 blocked = connection;
+                blocked_nodes |= UINT64_C(1) << connection->acceptor.node;
             }
         } else if (connection->pcb == NULL) {
             settle_end(connection);
@@ -302,7 +308,12 @@ void connection_settle_all(void)
     }
 }
 
-bool connection_any_blocked(void)
+bool connection_can_unblock(void)
 {
-    return blocked != NULL;
+    for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
+        if (message_has_room((node_id_t)__builtin_ctzll(nodes), MESSAGE_MAX_BYTES)) {
+            return true;
+        }
+    }
+    return false;
 }

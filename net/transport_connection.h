@@ -99,8 +99,8 @@ void connection_return_received(struct connection *connection, struct pbuf *pack
 void connection_drop_received(struct connection *connection);
 /* Tell applications, CMs and the peer what has changed. */
 void connection_settle_all(void);
-/* Some could not be settled for lack of room in a channel: settle again later. */
-bool connection_any_blocked(void);
+/* Some could not be settled for lack of room in a channel, and now there is some. */
+bool connection_can_unblock(void);
 
 /* Reset it; an application that has claimed it is told of `error_number` unless that is 0. */
 void connection_abort(struct connection *connection, uint32_t error_number);

@@ -116,7 +116,7 @@ static int send_offer(struct connection *connection)
     };
 
     return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
-                                packet == NULL ? NULL : packet->payload,
+                                packet == NULL ? "" : packet->payload,
                                 packet == NULL ? 0 : packet->len);
 }
 

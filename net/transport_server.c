@@ -71,7 +71,8 @@ static unsigned poll_server(void *context)
     if (UNLIKELY(sweep.is_running)) {
         work += sweep_some();
     }
-    return work;
+    /* The flush that follows work settles them. */
+    return work + connection_can_unblock();
 }
 
 static void flush_server(void *context)

@@ -59,7 +59,7 @@ static int send_confirmation(struct connection *connection, const struct pbuf *p
     };
 
     return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
-                                packet == NULL ? NULL : packet->payload,
+                                packet == NULL ? "" : packet->payload,
                                 packet == NULL ? 0 : packet->len);
 }
 

@@ -48,4 +48,8 @@ $(BUILD)/unit/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS)
 $(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@
 
+# The tests whose flags name that object.
+LWIP_TESTS := $(shell grep -l 'unit/lwip\.o' tests/unit/test_*.c)
+$(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(LWIP_TESTS)): $(BUILD)/unit/lwip.o
+
 -include $(LWIP_UNIT_OBJECTS:.o=.d)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transport server's world for unit tests: it runs on node 0 with nothing else; node 1 is an
+ * application, node 2 the connection manager, and both are played by the test with messages. The
+ * link server is played here: what the transport server sends is cut into segments as the NIC
+ * would, every checksum is verified, and each frame waits to be taken. TCP clients are the test's.
+ *
+ * The server lives as long as the process: a test goes on where the one before it stopped.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "net/messages.h"
+
+#define NODE_APPLICATION 1
+#define NODE_CM          2
+
+#define WIRE_MSS          1460u
+#define WIRE_CLIENT_ADDRESS 0x0201A8C0u /* 192.168.1.2 */
+#define WIRE_OWN_ADDRESS    0x0F01A8C0u /* 192.168.1.15 */
+#define WIRE_SERVER_PORT  80
+
+#define WIRE_FIN 0x01u
+#define WIRE_SYN 0x02u
+#define WIRE_RST 0x04u
+#define WIRE_PSH 0x08u
+#define WIRE_ACK 0x10u
+
+/* A TCP segment. */
+struct segment {
+    uint16_t client_port;
+    uint8_t flags;
+    uint32_t sequence, acknowledgement;
+    uint32_t window; /* as it stands in the header */
+    const uint8_t *payload;
+    uint32_t length;
+};
+
+/* The client's end of a connection. */
+struct client {
+    uint16_t port;
+    uint32_t send_next, receive_next;
+    /* What the transport server offered. */
+    uint32_t connection_index, generation;
+    uint16_t offer_number;
+};
+
+/* Start the server; ends with its address set and everything sent so far thrown away. */
+void wire_start(void);
+/* Rounds of the server until one has nothing to do. */
+void wire_run(void);
+void wire_advance_ns(uint64_t step_ns);
+
+/* A frame to the server, handed over in its next round as by its own link server. `flags` as in kernel/frame.h. */
+void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags);
+/* Build a frame from a segment; returns its length. `bytes` holds FRAME_MAX_BYTES. */
+size_t wire_build(uint8_t *bytes, const struct segment *segment);
+/* From the client: what its numbers say, with payload. */
+void wire_send(const struct client *client, uint8_t flags, const void *payload, uint32_t length);
+
+/* The oldest TCP segment that the server has sent and the test has not taken; false: none. Its
+ * payload is valid until the next call. */
+bool wire_take(struct segment *segment);
+/* The next one must be there and be the client's. */
+struct segment wire_expect(const struct client *client);
+/* Frames that are not TCP. */
+bool wire_take_other(const uint8_t **bytes, size_t *length);
+void wire_expect_silence(void);
+/* Throw away what is on the wire and in the application's and CM's channels. */
+void wire_clear(void);
+
+/* Until this is switched off again, the NIC says of no frame that it has read it. */
+void wire_hold_sent(bool is_held);
+/* The transmit ring takes no frame. */
+void wire_block_transmit(bool is_blocked);
+
+/* --- Connections --- */
+
+/* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
+void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
+/* SYN to ESTABLISHED; sends `data` behind the handshake's last ACK if it is not NULL. */
+void wire_open(struct client *client, uint16_t port, const char *data);
+/* wire_open(), then offer and claim; socket_index is the port. Returns CLAIM_CONFIRMED. */
+const struct claim_confirmed *wire_accept(struct client *client, uint16_t port);
+void wire_claim(const struct client *client);
+
+/* From the application. */
+void wire_application_send(const struct client *client, const void *bytes, uint32_t length);
+void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length);
+void wire_application_consumed(const struct client *client, uint32_t bytes);
+void wire_application_close(const struct client *client, uint32_t consumed,
+                            enum close_kind kind);
+
+/* Connections that the server knows of, in whatever state. */
+unsigned wire_connection_count(void);
+/* Bytes of the boot archive: byte i is wire_archive_byte(i). */
+#define WIRE_ARCHIVE_BYTES (512 * KIB)
+uint8_t wire_archive_byte(size_t index);
