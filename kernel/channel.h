@@ -86,12 +86,15 @@ static inline uint32_t channel_sequence(uint32_t line_number)
 }
 
 /* Whether channel_receive() has something to look at. Costs one load, for the dispatcher's poll. */
-static inline bool channel_is_empty(const struct channel_receiver *receiver)
+static inline const uint32_t *channel_next_word(const struct channel_receiver *receiver)
 {
     size_t offset_bytes =
         (size_t)(receiver->read_lines & (receiver->line_count - 1)) * CHANNEL_LINE_BYTES;
-    const struct message_header *header =
-        (const struct message_header *)(receiver->ring + offset_bytes);
 
-    return mailbox_load(&header->sequence) != channel_sequence(receiver->read_lines);
+    return &((const struct message_header *)(receiver->ring + offset_bytes))->sequence;
+}
+
+static inline bool channel_is_empty(const struct channel_receiver *receiver)
+{
+    return mailbox_load(channel_next_word(receiver)) != channel_sequence(receiver->read_lines);
 }

@@ -60,6 +60,15 @@ static unsigned node_count;
 static struct peer peers[NODE_MAX];
 static struct handler handlers[MESSAGE_TYPE_MAX];
 
+/* What says that a living node has sent something: the word to look at and what it will be then.
+ * Beside each other, because every round and every sleep looks at all of them. */
+static struct watched_channel {
+    const uint32_t *word;
+    uint32_t sequence;
+    node_id_t node;
+} channels[NODE_MAX];
+static unsigned channel_count;
+
 static struct dispatch_source *sources;
 static struct dispatch_source **sources_end;
 static void (*node_down_functions[NODE_DOWN_MAX])(node_id_t node);
@@ -76,6 +85,25 @@ static unsigned self_depth;
 static _Alignas(16) uint8_t self_messages[SELF_DEPTH_MAX][MESSAGE_MAX_BYTES];
 
 /* --- Set-up --- */
+
+static void watch_channel(struct watched_channel *channel, node_id_t node)
+{
+    const struct channel_receiver *receiver = &peers[node].receiver;
+
+    channel->word = channel_next_word(receiver);
+    channel->sequence = channel_sequence(receiver->read_lines);
+    channel->node = node;
+}
+
+static void watch_living_nodes(void)
+{
+    channel_count = 0;
+    for (unsigned node = 0; node < node_count; node++) {
+        if (peers[node].is_present) {
+            watch_channel(&channels[channel_count++], (node_id_t)node);
+        }
+    }
+}
 
 void dispatch_initialise(void)
 {
@@ -109,6 +137,7 @@ void dispatch_initialise(void)
         channel_receiver_initialise(&peer->receiver, platform_channel_ring(node, self), ring_bytes,
                                     &status_own_page->acknowledged_lines[node], 0);
     }
+    watch_living_nodes();
 }
 
 void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler)
@@ -174,9 +203,12 @@ static unsigned receive_all(void)
 {
     unsigned count = 0;
 
-    for (unsigned node = 0; node < node_count; node++) {
-        if (peers[node].is_present && !channel_is_empty(&peers[node].receiver)) {
-            count += receive_from((node_id_t)node);
+    for (unsigned i = 0; i < channel_count; i++) {
+        struct watched_channel *channel = &channels[i];
+
+        if (UNLIKELY(mailbox_load(channel->word) == channel->sequence)) {
+            count += receive_from(channel->node);
+            watch_channel(channel, channel->node);
         }
     }
     return count;
@@ -184,8 +216,8 @@ static unsigned receive_all(void)
 
 static bool is_any_message_waiting(void)
 {
-    for (unsigned node = 0; node < node_count; node++) {
-        if (peers[node].is_present && !channel_is_empty(&peers[node].receiver)) {
+    for (unsigned i = 0; i < channel_count; i++) {
+        if (mailbox_load(channels[i].word) == channels[i].sequence) {
             return true;
         }
     }
@@ -397,6 +429,7 @@ static void take_down(node_id_t node)
     struct peer *peer = &peers[node];
 
     peer->is_present = false;
+    watch_living_nodes();
     while (peer->first_posted != NULL) {
         memory_release(take_posted(peer));
     }
