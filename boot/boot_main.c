@@ -195,9 +195,9 @@ static bool read_physical(void *context, paddr_t paddr, void *buffer, size_t byt
 
 static void read_tables(const struct boot_info *info)
 {
-    paddr_t rsdp = info->rsdp != 0 ? info->rsdp : acpi_find_rsdp(read_physical, NULL);
-
-    if (acpi_parse(&acpi, rsdp, read_physical, NULL) != 0) {
+    /* What the loader names, or else what a BIOS has left where it can be searched for. */
+    if ((info->rsdp == 0 || acpi_parse(&acpi, info->rsdp, read_physical, NULL) != 0) &&
+        acpi_parse(&acpi, acpi_find_rsdp(read_physical, NULL), read_physical, NULL) != 0) {
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
     node_info.machine = acpi.machine;

@@ -100,6 +100,8 @@ pvh_entry:
 start_32bit:
     cld
     cli
+    movl $PHYSICAL(boot_stack_top), %esp
+    call check_processor
 
     /* Keep .data as it was linked: nodes are made from it, and from here on it is written to. */
     movl $PHYSICAL(data_start), %esi
