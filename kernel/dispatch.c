@@ -64,6 +64,7 @@ static struct handler handlers[MESSAGE_TYPE_MAX];
  * Beside each other, because every round and every sleep looks at all of them. */
 static struct watched_channel {
     const uint32_t *word;
+    const uint32_t *state; /* enum node_state, on the node's status page */
     uint32_t sequence;
     node_id_t node;
 } channels[NODE_MAX];
@@ -100,6 +101,7 @@ static void watch_living_nodes(void)
     channel_count = 0;
     for (unsigned node = 0; node < node_count; node++) {
         if (peers[node].is_present) {
+            channels[channel_count].state = &platform_status_page((node_id_t)node)->state;
             watch_channel(&channels[channel_count++], (node_id_t)node);
         }
     }
@@ -445,10 +447,11 @@ static unsigned find_deaths(void)
 {
     unsigned found = 0;
 
-    for (unsigned node = 0; node < node_count; node++) {
-        if (peers[node].is_present && status_node_state((node_id_t)node) == NODE_DEAD) {
-            take_down((node_id_t)node);
+    for (unsigned i = 0; i < channel_count; i++) {
+        if (UNLIKELY(mailbox_load(channels[i].state) == NODE_DEAD)) {
+            take_down(channels[i].node); /* which takes it out of the table */
             found++;
+            i--;
         }
     }
     return found;
