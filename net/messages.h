@@ -16,44 +16,46 @@
 #include "kernel/base.h"
 #include "kernel/message.h"
 
+/* clang-format off: a table */
 /*   type                  struct                 from to */
-#define MESSAGE_TABLE(X)                                        \
-    X(LISTEN, listen, APP, CM)                                  \
-    X(UNLISTEN, unlisten, APP, CM)                              \
-    X(ACCEPT_CONNECTION, accept_connection, APP, CM)            \
-    X(SYN_ARRIVED, syn_arrived, LS, CM)                         \
-    X(ASSIGN_CONNECTION, assign_connection, CM, TS)             \
-    X(CONNECTION_AVAILABLE, connection_available, TS, APP)      \
-    X(CLAIM_CONNECTION, claim_connection, APP, TS)              \
-    X(CLAIM_CONFIRMED, claim_confirmed, TS, APP)                \
-    X(CLAIM_REJECTED, claim_rejected, TS, APP)                  \
-    X(ACCEPT_TIMEOUT, accept_timeout, TS, CM)                   \
-    X(REASSIGN_CONNECTION, reassign_connection, CM, TS)         \
-    X(CONNECTION_CLOSED, connection_closed, TS, CM)             \
-    X(OFFER, offer, CM, CM)                                     \
-    X(DATA, data, TS, APP)                                      \
-    X(PEER_CLOSED, peer_closed, TS, APP)                        \
-    X(CONNECTION_FAILED, connection_failed, TS, APP)            \
-    X(SEND_CREDIT, send_credit, TS, APP)                        \
-    X(SEND, send, APP, TS)                                      \
-    X(SEND_ARCHIVE, send_archive, APP, TS)                      \
-    X(CONSUMED, consumed, APP, TS)                              \
-    X(CLOSE, close, APP, TS)                                    \
-    X(FORWARD_FRAME, forward_frame, LS_TS, TS)                  \
-    X(TRANSMIT_FRAME, transmit_frame, TS, LS)                   \
-    X(NIC_READY, nic_ready, LS, TS)                             \
-    X(ATTACH_QUEUE, attach_queue, LS, LS)                       \
-    X(QUEUE_ATTACHED, queue_attached, LS, LS)                   \
-    X(ADDRESS_SET, address_set, TS, TS_APP)                     \
-    X(NEIGHBOR_REQUEST, neighbor_request, TS, TS)               \
+#define MESSAGE_TABLE(X)                                                                           \
+    X(LISTEN, listen, APP, CM)                                                                     \
+    X(UNLISTEN, unlisten, APP, CM)                                                                 \
+    X(ACCEPT_CONNECTION, accept_connection, APP, CM)                                               \
+    X(SYN_ARRIVED, syn_arrived, LS, CM)                                                            \
+    X(ASSIGN_CONNECTION, assign_connection, CM, TS)                                                \
+    X(CONNECTION_AVAILABLE, connection_available, TS, APP)                                         \
+    X(CLAIM_CONNECTION, claim_connection, APP, TS)                                                 \
+    X(CLAIM_CONFIRMED, claim_confirmed, TS, APP)                                                   \
+    X(CLAIM_REJECTED, claim_rejected, TS, APP)                                                     \
+    X(ACCEPT_TIMEOUT, accept_timeout, TS, CM)                                                      \
+    X(REASSIGN_CONNECTION, reassign_connection, CM, TS)                                            \
+    X(CONNECTION_CLOSED, connection_closed, TS, CM)                                                \
+    X(OFFER, offer, CM, CM)                                                                        \
+    X(DATA, data, TS, APP)                                                                         \
+    X(PEER_CLOSED, peer_closed, TS, APP)                                                           \
+    X(CONNECTION_FAILED, connection_failed, TS, APP)                                               \
+    X(SEND_CREDIT, send_credit, TS, APP)                                                           \
+    X(SEND, send, APP, TS)                                                                         \
+    X(SEND_ARCHIVE, send_archive, APP, TS)                                                         \
+    X(CONSUMED, consumed, APP, TS)                                                                 \
+    X(CLOSE, close, APP, TS)                                                                       \
+    X(FORWARD_FRAME, forward_frame, LS_TS, TS)                                                     \
+    X(TRANSMIT_FRAME, transmit_frame, TS, LS)                                                      \
+    X(NIC_READY, nic_ready, LS, TS)                                                                \
+    X(ATTACH_QUEUE, attach_queue, LS, LS)                                                          \
+    X(QUEUE_ATTACHED, queue_attached, LS, LS)                                                      \
+    X(ADDRESS_SET, address_set, TS, TS_APP)                                                        \
+    X(NEIGHBOR_REQUEST, neighbor_request, TS, TS)                                                  \
     X(NEIGHBOR_SET, neighbor_set, TS, TS)
+/* clang-format on */
 
 enum net_message_type {
     MESSAGE_TYPE_BEFORE_NET = MESSAGE_TYPE_FIRST_NET - 1,
 #define X(type, name, from, to) type,
     MESSAGE_TABLE(X)
 #undef X
-    MESSAGE_TYPE_AFTER_NET
+        MESSAGE_TYPE_AFTER_NET
 };
 
 _Static_assert(MESSAGE_TYPE_AFTER_NET <= MESSAGE_TYPE_MAX, "dispatch's table holds every type");
@@ -101,22 +103,24 @@ struct accept_connection {
  * offered (its handshake failed, or the SYN was not taken).
  */
 struct acceptor {
-    node_id_t node;          /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
+    node_id_t node; /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
     uint16_t listener_index;
-    node_id_t cm;            /* the CM that keeps this acceptor's list: told of its close */
-    node_id_t assigned_by;   /* the CM that chose it: another one if it took that CM's OFFER */
+    node_id_t cm;          /* the CM that keeps this acceptor's list: told of its close */
+    node_id_t assigned_by; /* the CM that chose it: another one if it took that CM's OFFER */
 };
 
 /* --- Opening --- */
 
-#define SYN_FRAME_MAX_BYTES 128 /* Ethernet (18) + IP (20, no options) + TCP with all options (60), and some room */
+#define SYN_FRAME_MAX_BYTES                                                                        \
+    128 /* Ethernet (18) + IP (20, no options) + TCP with all options (60), and some room */
 
 /* A SYN for some port. The CM answers the network through ASSIGN_CONNECTION. The frame follows the
- * struct, header.length_bytes says how long it is. A SYN too long for this goes as FORWARD_FRAME. */
+ * struct, header.length_bytes says how long it is. A SYN too long for this goes as FORWARD_FRAME.
+ */
 struct syn_arrived {
     struct message_header header;
     struct flow flow;
-    node_id_t ts; /* the owner of the flow by steering */
+    node_id_t ts;         /* the owner of the flow by steering */
     uint16_t frame_flags; /* FRAME_... */
     uint8_t frame[];
 };
@@ -376,7 +380,7 @@ struct neighbor_set {
 };
 
 /* Everything before a payload fits the first line, so that a handler may trust one length check. */
-#define X(type, name, from, to) \
+#define X(type, name, from, to)                                                                    \
     _Static_assert(sizeof(struct name) <= CHANNEL_LINE_BYTES, #name " starts in one line");
 MESSAGE_TABLE(X)
 #undef X

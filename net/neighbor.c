@@ -10,7 +10,7 @@
 #include "kernel/dispatch.h"
 
 #define SET_ENTRIES 4u
-#define SET_COUNT (NEIGHBOR_MAX / SET_ENTRIES)
+#define SET_COUNT   (NEIGHBOR_MAX / SET_ENTRIES)
 
 enum entry_state { ENTRY_FREE, ENTRY_ASKED, ENTRY_KNOWN };
 
@@ -19,7 +19,7 @@ struct entry {
     uint8_t mac[6];
     uint8_t state; /* enum entry_state */
     uint8_t waiting_count;
-    uint64_t changed_ns; /* last confirmed, or last asked for */
+    uint64_t changed_ns;                 /* last confirmed, or last asked for */
     void *waiting[NEIGHBOR_WAITING_MAX]; /* oldest first */
 };
 

@@ -8,11 +8,11 @@
 
 #include "kernel/base.h"
 
-#define NEIGHBOR_MAX 1024u
+#define NEIGHBOR_MAX         1024u
 /* Packets that may wait for one neighbour; a further one pushes the oldest out. */
 #define NEIGHBOR_WAITING_MAX 3u
 /* The question is repeated at most so often. */
-#define NEIGHBOR_RETRY_NS NS_PER_S
+#define NEIGHBOR_RETRY_NS    NS_PER_S
 
 /* What the cache's owner does for it. A packet is handed over by neighbor_wait(). */
 struct neighbor_functions {

@@ -108,8 +108,7 @@ static int parse_static(const char *text, struct network_options *options, const
         *reason = "is not the address of a host on a network";
         return -EINVAL;
     }
-    if (options->gateway != 0 &&
-        ((options->gateway ^ options->address) & options->netmask) != 0) {
+    if (options->gateway != 0 && ((options->gateway ^ options->address) & options->netmask) != 0) {
         *reason = "has a gateway outside its own network";
         return -EINVAL;
     }
@@ -146,6 +145,6 @@ void network_address_print(uint32_t address, char text[NETWORK_ADDRESS_TEXT_BYTE
     uint8_t bytes[4];
 
     memcpy(bytes, &address, sizeof(bytes));
-    (void)format_text(text, NETWORK_ADDRESS_TEXT_BYTES, "%u.%u.%u.%u", bytes[0], bytes[1],
-                      bytes[2], bytes[3]);
+    (void)format_text(text, NETWORK_ADDRESS_TEXT_BYTES, "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2],
+                      bytes[3]);
 }

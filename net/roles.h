@@ -8,7 +8,8 @@
 /* An application that can be named in app=. The table is in apps/applications.c. */
 struct application {
     const char *name;
-    int (*main)(int argc, char **argv); /* runs in a thread of its own; argv from the words after `--` */
+    int (*main)(int argc,
+                char **argv); /* runs in a thread of its own; argv from the words after `--` */
 };
 
 /* Ends with a name of NULL. */
