@@ -30,6 +30,7 @@ static void ask_for_connections(struct listening_socket *listener)
         .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(message)},
         .port = listener->port,
         .listener_index = listener->index,
+        .request_number = ++listener->request_number,
     };
 
     listener->is_on_list = true;

@@ -27,6 +27,7 @@ struct listening_socket {
     bool is_listening;
     bool is_on_list;  /* on the CM's acceptor list, as far as we know */
     bool has_refused; /* an offer found the backlog full: the CM will drop us */
+    uint16_t request_number; /* of the last ACCEPT_CONNECTION */
     uint32_t backlog;
     uint32_t undecided_count;     /* in `offers`, and claimed without an answer yet */
     uint64_t defer_ns;            /* TCP_DEFER_ACCEPT: wait so long for data; 0: do not */

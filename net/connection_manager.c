@@ -64,9 +64,11 @@ static void publish_offer(struct listener *listener)
     if (best != NULL) {
         acceptor.node = best->node;
         acceptor.listener_index = best->listener_index;
+        acceptor.request_number = best->request_number;
     }
     if (acceptor.node == listener->published.node &&
-        acceptor.listener_index == listener->published.listener_index) {
+        acceptor.listener_index == listener->published.listener_index &&
+        acceptor.request_number == listener->published.request_number) {
         return;
     }
     listener->published = acceptor;
@@ -96,6 +98,7 @@ static struct acceptor take_acceptor(struct listener *listener, node_id_t ts)
         choice.application->outstanding_by_ts[ts]++;
         acceptor.node = choice.application->node;
         acceptor.listener_index = choice.application->listener_index;
+        acceptor.request_number = choice.application->request_number;
     } else if (choice.offering_cm != NODE_NONE) {
         acceptor = listener->offers[choice.offering_cm];
         acceptor.assigned_by = platform_node();
@@ -250,6 +253,7 @@ static void handle_accept_connection(node_id_t from, const struct message *messa
         refuse_message();
         return;
     }
+    application->request_number = accept->request_number;
     listener_add_acceptor(listener, application);
     publish_offer(listener);
     place_waiting(listener);
@@ -318,8 +322,11 @@ static void handle_accept_timeout(node_id_t from, const struct message *message)
     }
     if (application != NULL) {
         return_acceptor(listener, acceptor, from);
-        listener_remove_acceptor(listener, application);
-        publish_offer(listener);
+        /* Else it has said since that it accepts, and would wait for ever if it were dropped. */
+        if (acceptor->request_number == application->request_number) {
+            listener_remove_acceptor(listener, application);
+            publish_offer(listener);
+        }
     }
     place_connection(listener, &connection);
 }

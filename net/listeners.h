@@ -21,6 +21,7 @@ struct listening_application {
     struct listening_application *next_acceptor, *previous_acceptor;
     node_id_t node;
     uint16_t listener_index; /* its own name for this listener */
+    uint16_t request_number; /* of its last ACCEPT_CONNECTION */
     uint32_t backlog;
     bool is_accepting;
     /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */

@@ -93,7 +93,8 @@ struct accept_connection {
     struct message_header header;
     uint16_t port;
     uint16_t listener_index;
-    uint32_t reserved;
+    uint16_t request_number; /* counts this listener's requests */
+    uint16_t reserved;
 };
 
 /*
@@ -105,8 +106,9 @@ struct accept_connection {
 struct acceptor {
     node_id_t node; /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
     uint16_t listener_index;
-    node_id_t cm;          /* the CM that keeps this acceptor's list: told of its close */
-    node_id_t assigned_by; /* the CM that chose it: another one if it took that CM's OFFER */
+    node_id_t cm;            /* the CM that keeps this acceptor's list: told of its close */
+    node_id_t assigned_by;   /* the CM that chose it: another one if it took that CM's OFFER */
+    uint16_t request_number; /* of the ACCEPT_CONNECTION by which it is on that list */
 };
 
 /* --- Opening --- */
@@ -134,7 +136,7 @@ struct assign_connection {
     struct acceptor acceptor;
     uint16_t frame_flags;
     uint8_t is_refused;
-    uint8_t reserved;
+    uint8_t reserved[3];
     uint8_t frame[];
 };
 
@@ -181,7 +183,8 @@ struct claim_rejected {
 };
 
 /* Not claimed in time (or the application died, or there was no acceptor): the CM drops that
- * acceptor from its list and answers REASSIGN_CONNECTION, at once or when an acceptor appears.
+ * acceptor from its list, unless it has asked again meanwhile (the two messages come by different
+ * channels, in any order), and answers REASSIGN_CONNECTION, at once or when an acceptor appears.
  * Sent to the CM named in the acceptor; one without acceptor to the CM that assigned it. When that
  * CM is dead, without acceptor to another one. */
 struct accept_timeout {
@@ -190,8 +193,7 @@ struct accept_timeout {
     uint32_t generation;
     struct acceptor acceptor; /* who did not claim; node NODE_NONE if there was none */
     uint16_t port;
-    uint16_t reserved;
-    uint32_t reserved_2;
+    uint32_t reserved;
 };
 
 /* Offer it to this acceptor. When the connection is gone meanwhile: CONNECTION_CLOSED. */
@@ -202,6 +204,7 @@ struct reassign_connection {
     struct acceptor acceptor;
     uint16_t port;
     uint16_t is_refused; /* nobody serves the port any more, or too many wait: reset it */
+    uint16_t reserved;
 };
 
 /* A connection that was assigned has ended. Sent to the CM named in the acceptor; not for one
@@ -210,8 +213,7 @@ struct connection_closed {
     struct message_header header;
     struct acceptor acceptor;
     uint16_t port;
-    uint16_t reserved;
-    uint32_t reserved_2;
+    uint32_t reserved;
     uint64_t service_ns; /* from offer to close; 0 if it was never offered */
 };
 
@@ -221,8 +223,7 @@ struct offer {
     struct message_header header;
     struct acceptor acceptor;
     uint16_t port;
-    uint16_t reserved;
-    uint32_t reserved_2;
+    uint32_t reserved;
     uint64_t service_ns; /* of the best application; 0 while unknown */
 };
 

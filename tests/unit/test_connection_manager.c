@@ -460,6 +460,32 @@ static void a_timed_out_offer_no_longer_counts_as_open(void **state)
     nothing_more_is_sent();
 }
 
+/* ACCEPT_CONNECTION and ACCEPT_TIMEOUT come by different channels: an application that found its
+ * backlog full may ask again before the offer that it did not claim times out. */
+static void who_asks_again_before_the_timeout_stays_on_the_list(void **state)
+{
+    struct accept_connection again = {
+        .port = PORT, .listener_index = 7, .request_number = 1};
+    struct acceptor first, second;
+
+    (void)state;
+    one_app_serves(APP_A);
+    syn_arrives(0, TS_A, PORT);
+    first = assigned_to(TS_A);
+    DELIVER(APP_A, ACCEPT_CONNECTION, again);
+    other_cm_is_offered(APP_A); /* with the new request's number */
+    offer_times_out(TS_A, first, 3);
+    connection_is_reassigned(TS_A, 3, APP_A);
+    syn_arrives(0, TS_A, PORT);
+    second = assigned_to(TS_A);
+    assert_int_equal(second.node, APP_A);
+    assert_int_equal(second.request_number, 1);
+    /* One that was assigned since then and not claimed: now it is dropped. */
+    offer_times_out(TS_A, second, 4);
+    other_cm_is_offered(NODE_NONE);
+    nothing_more_is_sent();
+}
+
 static void without_acceptors_connections_wait_in_order(void **state)
 {
     (void)state;
@@ -1028,6 +1054,7 @@ int main(void)
         TEST(ports_are_served_apart),
         TEST(an_unclaimed_connection_goes_to_another_acceptor),
         TEST(a_timed_out_offer_no_longer_counts_as_open),
+        TEST(who_asks_again_before_the_timeout_stays_on_the_list),
         TEST(without_acceptors_connections_wait_in_order),
         TEST(more_than_the_backlogs_do_not_wait),
         TEST(the_pool_of_those_who_wait_is_bounded),
