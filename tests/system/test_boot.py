@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import Talus, curl
+from harness import Talus, ab, curl
 
 EXPECTED_ROLES = {
     1: ["LS TS CM httpd"],
@@ -51,13 +51,17 @@ def test_no_line_of_the_log_is_torn(talus):
     ("pika=TS1LS1CM1 app=httpd:3", ["LS TS CM", "httpd", "httpd", "httpd"]),
     ("pika=TS3LS3CM3 app=httpd:1", ["LS TS CM"] * 3 + ["httpd"]),
     ("app=httpd:4@ts", ["LS TS CM httpd"] * 4),
+    # Split: servers that meet in messages only.
+    ("pika=TS1LS1+CM1 app=httpd:2", ["LS TS", "CM", "httpd", "httpd"]),
+    ("pika=TS1+LS1+CM1 app=httpd:1", ["TS", "LS", "CM", "httpd"]),
     ("pika=TS2LS2CM2 app=httpd:1", ["LS TS CM", "LS TS CM", "httpd", "idle"]),
 ])
 def test_a_configuration_in_the_papers_notation_is_what_runs(network, words, expected):
     with Talus(network=network, words=words) as talus:
         assert roles(talus) == expected
-        for _ in range(8):
-            assert len(curl(talus, "/4b")) == 4
+        assert len(curl(talus, "/100k")) == 102400
+        load = ab(talus, "/4b", 200, concurrency=8)
+        assert load.failed == 0, load.output
 
 
 def test_the_address_comes_by_dhcp():

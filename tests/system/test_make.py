@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from harness import KERNEL, Talus, free_port, paths
+from harness.talus import READY
 
 LAUNCH_FAILED = 125
 
@@ -83,6 +85,117 @@ def test_a_missing_qemu_is_named():
                            str(KERNEL)], capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == LAUNCH_FAILED
     assert "/nowhere/qemu" in only_line(done.stderr)
+
+
+@pytest.fixture
+def few_tools(tmp_path):
+    """A folder for PATH with what install-packages needs, but without sudo."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("sh", "sed", "tr", "sort", "awk", "dpkg-query", "mktemp", "rm", "tail", "env"):
+        (folder / tool).symlink_to(shutil.which(tool))
+    return folder
+
+
+def write_tool(folder, name, text):
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def install_packages(folder, *packages):
+    listed = folder / "packages.txt"
+    listed.write_text("".join(f"{package}\n" for package in packages))
+    return subprocess.run([paths.REPOSITORY / "qemu" / "install-packages", listed],
+                          capture_output=True, text=True, check=False, timeout=30,
+                          env={"PATH": str(folder)})
+
+
+def test_missing_packages_are_named_when_they_may_not_be_installed(few_tools):
+    write_tool(few_tools, "id", "echo 1000")
+    done = install_packages(few_tools, "dpkg", "no-such-package-a", "no-such-package-b")
+    assert done.returncode != 0
+    assert only_line(done.stdout).endswith(": no-such-package-a no-such-package-b")
+    line = only_line(done.stderr)
+    assert "neither root nor sudo" in line
+    assert line.endswith("apt-get install no-such-package-a no-such-package-b")
+
+
+def test_packages_that_cannot_be_installed_are_named(few_tools):
+    write_tool(few_tools, "id", "echo 0")
+    write_tool(few_tools, "apt-get", "echo 'E: no network' >&2; exit 100")
+    done = install_packages(few_tools, "no-such-package-a")
+    assert done.returncode != 0
+    assert "E: no network" in done.stderr
+    assert "could not install: no-such-package-a" in done.stderr.splitlines()[-1]
+
+
+def test_installed_packages_are_not_mentioned(few_tools):
+    write_tool(few_tools, "id", "echo 1000")
+    done = install_packages(few_tools, "dpkg", "# a comment")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("script, words", [
+    ("build-qemu", ["{cache}", "{out}"]),
+    ("fetch-source", ["lwip", "2.1.3+dfsg1", "0" * 64, "{cache}"]),
+    ("unpack-lwip", ["{cache}", "{cache}/lwip-2.1.3"]),
+])
+def test_a_cache_that_cannot_be_written_gets_one_line(tmp_path, script, words):
+    """Below a file no folder can be made, not even by root."""
+    (tmp_path / "file").write_text("")
+    cache = tmp_path / "file" / "talus"
+    done = subprocess.run([paths.REPOSITORY / "qemu" / script,
+                           *(word.format(cache=cache, out=tmp_path / "out") for word in words)],
+                          capture_output=True, text=True, check=False, timeout=30,
+                          env={**os.environ, "QEMU_SRC": ""})
+    assert done.returncode != 0
+    line = only_line(done.stderr)
+    assert str(cache) in line and "TALUS_CACHE=" in line
+
+
+def test_make_with_a_cache_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = make("build", f"BUILD={tmp_path / 'build'}", f"TALUS_CACHE={tmp_path / 'file' / 'talus'}")
+    assert done.returncode != 0
+    assert done.stderr.count("TALUS_CACHE=") == 1, done.stderr
+
+
+def connect_soon(port, timeout_s=10):
+    """The launcher speaks before QEMU listens."""
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.05)
+
+
+def test_debug_waits_for_gdb_and_says_how_to_attach():
+    machine = Talus("--debug")
+    machine.start(ready_timeout_s=0)
+    try:
+        told = machine.wait_for(r"gdb (\S+) -ex 'target remote :(\d+)'", 10)
+        assert told[1] == str(KERNEL)
+        # What gdb asks first: why has it stopped?
+        with connect_soon(int(told[2])) as stub:
+            stub.sendall(b"$?#3f")
+            assert re.match(rb"\+\$T05", stub.recv(256))
+            assert "node0" not in machine.console
+            stub.sendall(b"+$c#63")
+            machine.wait_for(READY, 30)
+    finally:
+        machine.stop()
+
+
+def test_make_debug_and_make_run_pass_on_what_they_are_given():
+    shown = make("-n", "V=1", "debug").stdout
+    assert "qemu/launch" in shown and "--debug" in shown
+    shown = make("-n", "V=1", "run", "PCAP=wire.pcap", "SMP=2", "MEM=256M", "PORT=8181",
+                 "ROOT=www", "APPEND=log=debug").stdout
+    for words in ("--pcap 'wire.pcap'", "--smp 2", "--mem 256M", "--port 8181", "--root 'www'",
+                  "--append 'log=debug'"):
+        assert words in shown, shown
 
 
 def test_ctrl_c_ends_it_with_status_0_and_leaves_nothing():

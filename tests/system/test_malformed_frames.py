@@ -238,6 +238,25 @@ def test_a_fragmented_ping_is_answered_whole(wire):
     pytest.fail("no whole answer")
 
 
+def test_a_ping_larger_than_any_frame_is_answered(talus):
+    done = talus.network.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", "3000",
+                             talus.address)
+    assert " 0% packet loss" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("port", [46010, 46011], ids=["flow of one node", "flow of the other"])
+def test_a_fragmented_tcp_segment_reaches_its_connection(wire, port):
+    """The NIC steers no fragments: put together on the first transport server, the segment goes
+    on to the owner of its flow."""
+    peer = Peer(wire, port).open()
+    segment = peer.segment("PA", REQUEST)
+    pieces = fragment(IP(bytes(segment[IP])), fragsize=48)
+    assert len(pieces) > 1
+    for piece in reversed(pieces):
+        wire.send(Ether(src=PEER_MAC, dst=GUEST_MAC) / piece)
+    assert b"200 OK" in peer.read_until_close()
+
+
 def test_odd_arp_does_no_harm(talus, wire):
     guest = wire.network.guest_address
     for fields in ({"op": 0}, {"op": 9}, {"hwlen": 0}, {"hwlen": 255}, {"plen": 16}, {"hwtype": 6},
