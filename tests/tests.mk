@@ -24,7 +24,7 @@ test-packages:
 	$(Q)qemu/install-packages qemu/packages.txt tests/packages.txt
 
 test-unit: | test-packages ## run the unit tests on the host, with sanitizers
-	$(Q)$(MAKE) --no-print-directory $(UNIT_TESTS)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
 	$(Q)tests/run unit $(UNIT_TESTS)
 
 test-check: | test-packages ## check the structure: layout, cppcheck, include arrows
@@ -45,7 +45,7 @@ test-boot: $(BUILD)/talus.elf $(QEMU_BIN) | test-packages ## boot the images as 
 test: system-images | test-packages ## run every test
 	$(Q)qemu/install-packages tests/boot/packages.txt
 	$(Q)$(MAKE) --no-print-directory iso disk
-	$(Q)$(MAKE) --no-print-directory $(UNIT_TESTS)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
 	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
 	  pytest tests/boot
 
