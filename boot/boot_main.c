@@ -11,6 +11,7 @@
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/image.h"
+#include "boot/legacy_pic.h"
 #include "boot/node_image.h"
 #include "boot/physical.h"
 #include "boot/reference_clock.h"
@@ -472,6 +473,7 @@ _Noreturn void boot_main(struct boot_info *info)
     read_tables(info);
     start_own_lapic();
     ioapic_mask_all();
+    legacy_pic_disable();
     reference_clock_start(&acpi);
     find_cores(info);
     uint64_t reset_us = reference_clock_now_us();
