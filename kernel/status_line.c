@@ -79,6 +79,9 @@ void status_line_print(char *text, size_t size, uint64_t now_ns)
         sum += rates[node];
     }
     printed_ns = now_ns;
+    if (size > 0) {
+        text[0] = '\0';
+    }
     append(&output, " Talus | %s | %s | %llu requests/s",
            shown_address[0] != '\0' ? shown_address : "no address",
            configuration[0] != '\0' ? configuration : "starting", (unsigned long long)sum);
@@ -120,7 +123,12 @@ static void look_again(struct timer *expired)
 
 void status_line_start(void)
 {
+    if (is_started) {
+        timer_stop(&timer);
+    }
     timer_initialise(&timer, look_again);
+    memset(requests, 0, sizeof(requests));
+    printed_ns = 0;
     is_started = true;
     show(platform_now_ns());
 }

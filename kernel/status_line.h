@@ -10,7 +10,7 @@
 
 #define STATUS_LINE_MAX_BYTES 256u
 
-/* Keep the line on the screen from now on, by the event loop of this node. */
+/* Keep the line on the screen from now on, by the event loop of this node; again: start afresh. */
 void status_line_start(void);
 /* What the machine runs, in the paper's notation; cut to size. */
 void status_line_set_configuration(const char *text);

@@ -273,6 +273,40 @@ static void machine_is_what_the_tables_say(void **state)
     assert_int_equal(acpi.hpet_paddr, 0xFED00000);
 }
 
+/* The table takes the HPET's place; the reset register lies in memory. */
+static void firmware_console_and_a_reset_register_in_memory_are_found(void **state)
+{
+    (void)state;
+    begin_table(HPET_PADDR, "SPCR", 80);
+    memory[HPET_PADDR + 40] = 1; /* a port */
+    put(HPET_PADDR + 44, 0x2F8, 8);
+    memory[HPET_PADDR + 52] = 1; /* ISA interrupt */
+    memory[HPET_PADDR + 53] = 3;
+    memory[HPET_PADDR + 58] = 6; /* 57600 baud */
+    seal(HPET_PADDR);
+    memory[FADT_PADDR + 116] = 0;
+    put(FADT_PADDR + 120, 0xFED40000, 8);
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.machine.firmware_console.port, 0x2F8);
+    assert_int_equal(acpi.machine.firmware_console.isa_irq, 3);
+    assert_int_equal(acpi.machine.firmware_console.baud, 57600);
+    assert_int_equal(acpi.machine.power.reset_port, 0);
+    assert_int_equal(acpi.machine.power.reset_paddr, 0xFED40000);
+
+    memory[HPET_PADDR + 58] = 255;
+    memory[HPET_PADDR + 53] = 16;
+    seal(HPET_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.machine.firmware_console.baud, 0);
+    assert_int_equal(acpi.machine.firmware_console.isa_irq, 0);
+
+    memory[HPET_PADDR + 36] = 3; /* an ARM port */
+    seal(HPET_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.machine.firmware_console.port, 0);
+}
+
 static void affinity_is_found_whatever_the_order_of_tables(void **state)
 {
     (void)state;
@@ -483,6 +517,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(cores_are_the_enabled_ones_each_once_with_gaps, build_sound_tables),
         cmocka_unit_test_setup(machine_is_what_the_tables_say, build_sound_tables),
+        cmocka_unit_test_setup(firmware_console_and_a_reset_register_in_memory_are_found,
+                               build_sound_tables),
         cmocka_unit_test_setup(affinity_is_found_whatever_the_order_of_tables, build_sound_tables),
         cmocka_unit_test_setup(version_1_uses_the_rsdt, build_sound_tables),
         cmocka_unit_test_setup(rsdp_is_found_in_low_memory, build_sound_tables),

@@ -128,12 +128,27 @@ static void reported_word_is_made_printable(void **state)
     assert_non_null(strstr(fake_console(), "ignored `?[31mred=?`"));
 }
 
+static void words_of_one_key_come_one_after_the_other(void **state)
+{
+    const char *cursor = "console=fb log=debug console= console console=ttyS0 -- console=x";
+    const char *value;
+
+    (void)state;
+    assert_int_equal(command_line_next(&cursor, "console", &value), 2);
+    assert_memory_equal(value, "fb", 2);
+    assert_int_equal(command_line_next(&cursor, "console", &value), 0);
+    assert_int_equal(command_line_next(&cursor, "console", &value), 5);
+    assert_memory_equal(value, "ttyS0", 5);
+    assert_int_equal(command_line_next(&cursor, "console", &value), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(value_is_found_wherever_its_word_stands, set_up),
         cmocka_unit_test_setup(value_may_be_empty, set_up),
         cmocka_unit_test_setup(last_of_several_counts, set_up),
+        cmocka_unit_test_setup(words_of_one_key_come_one_after_the_other, set_up),
         cmocka_unit_test_setup(absent_key_is_not_found, set_up),
         cmocka_unit_test_setup(key_without_equals_has_no_value, set_up),
         cmocka_unit_test_setup(words_behind_two_dashes_are_the_applications, set_up),
