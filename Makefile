@@ -59,6 +59,7 @@ OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 -include net/lwip/lwip.mk
 -include apps/apps.mk
 include boot/images.mk
+include boot/uefi/uefi.mk
 -include qemu/qemu.mk
 include qemu/plugins/plugins.mk
 include tests/tests.mk
