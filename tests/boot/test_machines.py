@@ -57,3 +57,18 @@ def test_a_machine_without_any_clock_says_so():
         machine.wait_for(r"node 0 halted", 10)
     finally:
         machine.stop()
+
+
+@pytest.mark.parametrize("cpu, what", [
+    ("486", "no 64-bit mode"),
+    ("qemu32", "no 64-bit mode"),
+    ("qemu64,-nx", "execute-disable"),
+])
+def test_a_processor_that_lacks_something_is_told_so(cpu, what):
+    machine = Talus("--cpu", cpu, "--nic", "none", smp=1)
+    machine.start(ready_timeout_s=0)
+    try:
+        machine.wait_for(rf"^Talus: .*{what}.* Halted\.", 20)
+        assert machine.is_running()
+    finally:
+        machine.stop()
