@@ -84,6 +84,8 @@ struct connection *connection_allocate(void);
 void connection_release(struct connection *connection);
 /* The live connection of that name; NULL if there is none. */
 struct connection *connection_find(uint32_t index, uint32_t generation);
+/* Whether there was one of that name, or is. */
+bool connection_has_been(uint32_t index, uint32_t generation);
 /* By index alone, for walks over 0 .. connection_table_size() - 1. NULL if the entry is free. */
 struct connection *connection_at(uint32_t index);
 uint32_t connection_table_size(void);

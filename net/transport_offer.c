@@ -15,6 +15,7 @@
 #include "kernel/platform.h"
 #include "kernel/status.h"
 #include "kernel/timer.h"
+#include "net/configuration.h"
 #include "net/transport_connection.h"
 #include "net/transport_demux.h"
 #include "net/transport_frames.h"
@@ -56,22 +57,46 @@ void connection_report_closed(struct connection *connection)
     connection->acceptor.node = NODE_NONE;
 }
 
+/* Some CM that lives; NODE_NONE if there is none. */
+static node_id_t living_cm(void)
+{
+    const struct configuration *configuration = configuration_current();
+
+    for (unsigned i = 0; i < configuration->cm_count; i++) {
+        if (status_node_state(configuration->cm[i]) != NODE_DEAD) {
+            return configuration->cm[i];
+        }
+    }
+    return NODE_NONE;
+}
+
 /* Ask for another acceptor; the answer is REASSIGN_CONNECTION. */
 static void ask_again(struct connection *connection)
 {
-    const struct acceptor *acceptor = &connection->acceptor;
+    struct acceptor *acceptor = &connection->acceptor;
     struct accept_timeout message = {
         .header = {.type = ACCEPT_TIMEOUT, .length_bytes = sizeof(message)},
         .connection_index = connection->index,
         .generation = connection->generation,
-        .acceptor = *acceptor,
         .port = local_port_of(connection),
     };
     node_id_t cm = acceptor->node == NODE_NONE ? acceptor->assigned_by : acceptor->cm;
 
+    if (status_node_state(cm) == NODE_DEAD) {
+        cm = living_cm();
+        acceptor->node = NODE_NONE; /* the list that it was on is gone */
+    }
+    message.acceptor = *acceptor;
+    /* While it waits, it is known by whom. Before the message: a CM on this node answers at once. */
+    acceptor->node = NODE_NONE;
+    acceptor->assigned_by = cm;
     connection_queue_remove(&connection->offer_link);
     connection_set_state(connection, CONNECTION_WAITING);
-    message_post(cm, &message.header);
+    if (cm == NODE_NONE) {
+        connection_abort(connection, 0);
+    } else {
+        message_post(cm, &message.header);
+    }
 }
 
 /* --- Offers and their time-out --- */
@@ -166,6 +191,13 @@ void offer_withdraw(struct connection *connection)
         connection_report_closed(connection);
     }
     connection_set_state(connection, CONNECTION_DETACHED);
+}
+
+void offer_lose_manager(struct connection *connection)
+{
+    if (connection->state == CONNECTION_WAITING) {
+        ask_again(connection);
+    }
 }
 
 void offer_lose_application(struct connection *connection)

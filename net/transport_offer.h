@@ -21,5 +21,7 @@ MUST_CHECK bool offer_settle(struct connection *connection);
 void offer_withdraw(struct connection *connection);
 /* The node of its acceptor has died: somebody else gets it, or it is reset if it was claimed. */
 void offer_lose_application(struct connection *connection);
+/* The CM at which it may be waiting has died: another one is asked. */
+void offer_lose_manager(struct connection *connection);
 /* Tell the CM, once, that the acceptor's connection has ended. */
 void connection_report_closed(struct connection *connection);

@@ -31,7 +31,7 @@
 /* Entries of the table looked at in one round after a node has died. */
 #define SWEEP_BATCH 256u
 
-/* Looking for the connections of dead applications: over the whole table, once after each death. */
+/* Looking for what dead applications and CMs had: over the whole table, once after each death. */
 static struct {
     bool is_dead[NODE_MAX];
     bool is_running;
@@ -45,6 +45,11 @@ static void note_node_down(node_id_t node)
     sweep.next_index = 0;
 }
 
+static bool is_dead(node_id_t node)
+{
+    return node < NODE_MAX && sweep.is_dead[node]; /* NODE_NONE is not */
+}
+
 /* Returns how many entries were looked at. */
 static unsigned sweep_some(void)
 {
@@ -54,9 +59,13 @@ static unsigned sweep_some(void)
     for (; count < SWEEP_BATCH && sweep.next_index < size; count++, sweep.next_index++) {
         struct connection *connection = connection_at(sweep.next_index);
 
-        if (connection != NULL && connection->acceptor.node < NODE_MAX &&
-            sweep.is_dead[connection->acceptor.node]) {
+        if (connection == NULL) {
+            continue;
+        }
+        if (is_dead(connection->acceptor.node)) {
             offer_lose_application(connection);
+        } else if (is_dead(connection->acceptor.assigned_by)) {
+            offer_lose_manager(connection);
         }
     }
     sweep.is_running = sweep.next_index < size;

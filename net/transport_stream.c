@@ -293,13 +293,19 @@ void stream_pump(struct connection *connection)
 static struct connection *claimed_by(node_id_t from, uint32_t index, uint32_t generation)
 {
     struct connection *connection = connection_find(index, generation);
+    bool is_over;
 
-    if (connection == NULL || connection->state != CONNECTION_CLAIMED ||
-        connection->acceptor.node != from) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return NULL;
+    if (connection != NULL && connection->state == CONNECTION_CLAIMED &&
+        connection->acceptor.node == from) {
+        return connection;
     }
-    return connection;
+    /* CONNECTION_FAILED and the message may cross: nobody's fault. */
+    is_over = connection == NULL ? connection_has_been(index, generation)
+                                 : connection->state == CONNECTION_DETACHED;
+    if (!is_over) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+    }
+    return NULL;
 }
 
 static void consume(struct connection *connection, uint32_t bytes)

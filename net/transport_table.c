@@ -91,6 +91,17 @@ struct connection *connection_find(uint32_t index, uint32_t generation)
     return connection != NULL && connection->generation == generation ? connection : NULL;
 }
 
+bool connection_has_been(uint32_t index, uint32_t generation)
+{
+    const struct connection *entry;
+
+    if (index >= chunk_count * CHUNK_CONNECTIONS) {
+        return false;
+    }
+    entry = &chunks[index / CHUNK_CONNECTIONS][index % CHUNK_CONNECTIONS];
+    return generation != 0 && (int32_t)(entry->generation - generation) >= 0;
+}
+
 uint32_t connection_table_size(void)
 {
     return chunk_count * CHUNK_CONNECTIONS;

@@ -569,7 +569,7 @@ void wire_start(void)
     };
 
     memcpy(ready.mac, own_mac, sizeof(ready.mac));
-    fake_platform_reset(0, 3);
+    fake_platform_reset(0, 4);
     /* The client's machine is the gateway as well: its address is asked for at once. */
     fake_set_command_line("net=192.168.1.15/24,gw=192.168.1.2");
     dispatch_initialise();
@@ -581,14 +581,14 @@ void wire_start(void)
     }
     fake_set_archive(archive, WIRE_ARCHIVE_BYTES);
     configuration = (struct configuration){
-        .node_count = 3,
-        .roles = {ROLE_LS | ROLE_TS, ROLE_APPLICATION, ROLE_CM},
+        .node_count = 4,
+        .roles = {ROLE_LS | ROLE_TS, ROLE_APPLICATION, ROLE_CM, ROLE_CM},
         .ls_count = 1,
         .ts_count = 1,
-        .cm_count = 1,
+        .cm_count = 2,
         .application_count = 1,
         .applications = {NODE_APPLICATION},
-        .cm = {NODE_CM},
+        .cm = {NODE_CM, NODE_OTHER_CM},
     };
     transport_server_start(&configuration);
     dispatch_register_source(&source);

@@ -14,6 +14,7 @@
 
 #define NODE_APPLICATION 1
 #define NODE_CM          2
+#define NODE_OTHER_CM    3
 
 #define WIRE_MSS          1460u
 #define WIRE_CLIENT_ADDRESS 0x0201A8C0u /* 192.168.1.2 */

@@ -450,6 +450,23 @@ static void what_a_full_channel_does_not_take_is_delivered_later(void **state)
     finish(&client);
 }
 
+static void what_crosses_the_end_of_a_connection_is_no_bad_message(void **state)
+{
+    struct client client;
+    uint64_t refused = counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    (void)wire_accept(&client, next_port++);
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
+    wire_application_send(&client, "late", 4);
+    wire_application_close(&client, 0, CLOSE_BOTH);
+    wire_run();
+    assert_int_equal(counted(COUNTER_DROP_BAD_MESSAGE), refused);
+    wire_clear();
+}
+
 static void messages_about_connections_of_others_are_refused(void **state)
 {
     struct client client;
@@ -818,6 +835,41 @@ static void a_dead_applications_connections_are_reset_and_its_offers_given_to_ot
     wire_run();
 }
 
+/* After the last. */
+static void what_waits_at_a_dead_connection_manager_is_told_to_another(void **state)
+{
+    struct client before = {.port = next_port++, .send_next = 500};
+    struct client after = {.port = next_port++, .send_next = 500};
+    const struct accept_timeout *timeout;
+
+    (void)state;
+    wire_assign(&before, NODE_NONE, false);
+    before.receive_next = wire_expect(&before).sequence + 1;
+    wire_send(&before, WIRE_ACK, NULL, 0);
+    wire_assign(&after, NODE_NONE, false);
+    after.receive_next = wire_expect(&after).sequence + 1;
+    wire_run();
+    (void)fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+
+    fake_set_node_state(NODE_CM, NODE_DEAD);
+    dispatch_sleep();
+    wire_run();
+    timeout = fake_expect_message(NODE_OTHER_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_NONE);
+    assert_int_equal(timeout->port, WIRE_SERVER_PORT);
+    /* And so is one whose handshake ends only now. */
+    wire_send(&after, WIRE_ACK, NULL, 0);
+    wire_run();
+    (void)fake_expect_message(NODE_OTHER_CM, ACCEPT_TIMEOUT);
+
+    /* With no manager left nobody will ever take them: they are reset. */
+    fake_set_node_state(NODE_OTHER_CM, NODE_DEAD);
+    dispatch_sleep();
+    wire_run();
+    assert_int_equal(wire_connection_count(), 0);
+    wire_clear();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, end)
@@ -838,6 +890,7 @@ int main(void)
         TEST(a_connection_that_tcp_has_finished_stays_until_it_is_closed),
         TEST(the_window_closes_with_unread_data_and_opens_when_it_is_consumed),
         TEST(what_a_full_channel_does_not_take_is_delivered_later),
+        TEST(what_crosses_the_end_of_a_connection_is_no_bad_message),
         TEST(messages_about_connections_of_others_are_refused),
         TEST(a_long_response_arrives_whole),
         TEST(a_long_response_arrives_whole_through_losses),
@@ -849,6 +902,7 @@ int main(void)
         TEST(a_wrong_checksum_is_noticed_without_the_nics_help),
         TEST(broken_frames_do_no_harm_and_are_counted),
         TEST(a_dead_applications_connections_are_reset_and_its_offers_given_to_others),
+        TEST(what_waits_at_a_dead_connection_manager_is_told_to_another),
     };
 #undef TEST
 
