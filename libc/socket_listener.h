@@ -25,8 +25,8 @@ struct listening_socket {
     uint16_t index;         /* its name in messages, while it listens */
     bool is_bound;
     bool is_listening;
-    bool is_on_list;  /* on the CM's acceptor list, as far as we know */
-    bool has_refused; /* an offer found the backlog full: the CM will drop us */
+    bool is_on_list;         /* on the CM's acceptor list, as far as we know */
+    bool has_refused;        /* an offer found the backlog full: the CM will drop us */
     uint16_t request_number; /* of the last ACCEPT_CONNECTION */
     uint32_t backlog;
     uint32_t undecided_count;     /* in `offers`, and claimed without an answer yet */

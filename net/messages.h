@@ -2,8 +2,8 @@
 /*
  * Every message between PIKA's servers and applications, in one table (PIKA 3.2; the paper's
  * names where it has one). Receivers check what they get: what is out of range or names
- * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late, because
- * it has crossed the end of its connection, is ignored.
+ * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
+ * because it has crossed the end of its connection, is ignored.
  *
  * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
  * wire; everything else is in the machine's order.

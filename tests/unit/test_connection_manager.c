@@ -464,8 +464,7 @@ static void a_timed_out_offer_no_longer_counts_as_open(void **state)
  * backlog full may ask again before the offer that it did not claim times out. */
 static void who_asks_again_before_the_timeout_stays_on_the_list(void **state)
 {
-    struct accept_connection again = {
-        .port = PORT, .listener_index = 7, .request_number = 1};
+    struct accept_connection again = {.port = PORT, .listener_index = 7, .request_number = 1};
     struct acceptor first, second;
 
     (void)state;
