@@ -38,13 +38,13 @@ test-system: system-images | test-packages ## boot Talus in QEMU and use it as c
 
 test-boot: $(BUILD)/talus.elf $(QEMU_BIN) | test-packages ## boot the images as BIOS, UEFI and other machines do
 	$(Q)qemu/install-packages tests/boot/packages.txt
-	$(Q)$(MAKE) --no-print-directory iso disk
+	$(Q)$(MAKE) --no-print-directory iso disk efi
 	$(Q)tests/run pytest tests/boot
 	$(Q)cp $(BUILD)/talus.elf $(TALUS_CACHE)/known-good.elf
 
 test: system-images | test-packages ## run every test
 	$(Q)qemu/install-packages tests/boot/packages.txt
-	$(Q)$(MAKE) --no-print-directory iso disk
+	$(Q)$(MAKE) --no-print-directory iso disk efi
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
 	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
 	  pytest tests/boot

@@ -39,6 +39,9 @@ static void drop_program_name(char *text)
         end++;
     }
     if (ends_in_efi(text + start, end - start)) {
+        while (text[end] == ' ') {
+            end++;
+        }
         memmove(text, text + end, strlen(text + end) + 1);
     }
 }

@@ -65,7 +65,7 @@ static void the_name_that_the_shell_puts_first_is_left_out(void **state)
 {
     (void)state;
     assert_true(read_text("FS0:\\BOOTX64.EFI nodes=2"));
-    assert_string_equal(words, " nodes=2");
+    assert_string_equal(words, "nodes=2");
     assert_true(read_text(" talus.efi"));
     assert_string_equal(words, "");
     assert_true(read_text("root=x.efi.tar a.efi"));
@@ -104,7 +104,7 @@ static void options_stand_behind_the_words_of_the_file_and_win(void **state)
     assert_true(read_text("BOOTX64.EFI nodes=2"));
     boot_info_set_command_line(&info, words, sizeof(words));
     boot_info_add_configuration(&info, file, sizeof(file) - 1);
-    assert_string_equal(info.command_line, "nodes=4 log=info  nodes=2");
+    assert_string_equal(info.command_line, "nodes=4 log=info nodes=2");
 }
 
 int main(void)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""BOOTX64.EFI under UEFI firmware: from disk, CD and TFTP server, and in want of a file."""
+
+import io
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from harness import BUILD, Talus, curl
+from screen import Screen
+
+APPLICATION = BUILD / "BOOTX64.EFI"
+MEBIBYTE = 1 << 20
+ESP_BYTES = 16 * MEBIBYTE
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """The kernel as an image has it, without what only gdb reads."""
+    path = tmp_path_factory.mktemp("uefi") / "talus.elf"
+    subprocess.run(["objcopy", "--strip-debug", BUILD / "talus.elf", path], check=True)
+    return path.read_bytes()
+
+
+def lay_out(folder, **files):
+    """The application and its files as they lie on a volume: a name's last _ is its dot."""
+    (folder / "EFI" / "BOOT").mkdir(parents=True)
+    (folder / "EFI" / "talus").mkdir()
+    shutil.copyfile(APPLICATION, folder / "EFI" / "BOOT" / "BOOTX64.EFI")
+    for name, content in files.items():
+        (folder / "EFI" / "talus" / name.replace("_", ".")).write_bytes(content)
+
+
+def make_volume(tmp_path, **files):
+    """A FAT volume with the application and its files."""
+    lay_out(tmp_path / "files", **files)
+    return pack_volume(tmp_path)
+
+
+def pack_volume(tmp_path):
+    volume = tmp_path / "esp.img"
+    with open(volume, "wb") as made:
+        made.truncate(ESP_BYTES)
+    subprocess.run(["mformat", "-i", volume, "::"], check=True)
+    subprocess.run(["mcopy", "-i", volume, "-s", *(tmp_path / "files").iterdir(), "::/"],
+                   check=True)
+    return volume
+
+
+def make_cd(tmp_path, volume):
+    """A CD whose boot image is the volume: firmware lets nobody write to it."""
+    folder = tmp_path / "cd"
+    folder.mkdir()
+    shutil.copyfile(volume, folder / "esp.img")
+    cd = tmp_path / "cd.iso"
+    subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", cd, "-eltorito-alt-boot",
+                    "-e", "esp.img", "-no-emul-boot", folder], check=True, capture_output=True)
+    return cd
+
+
+def archive(name, page):
+    """A web root with one page."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as root:
+        member = tarfile.TarInfo(name)
+        member.size = len(page)
+        root.addfile(member, io.BytesIO(page))
+    return packed.getvalue()
+
+
+def uefi(kind, path, *options, **others):
+    return Talus("--image", f"{kind}={path}", "--firmware", "uefi", *options, kernel=None,
+                 mem="1G", **others)
+
+
+def test_it_boots_four_nodes_and_serves(tmp_path, image):
+    volume = make_volume(tmp_path, talus_elf=image)
+    with uefi("disk", volume, "--qemu-args", Screen.qemu_args(tmp_path / "qmp")) as talus:
+        assert "started by UEFI" in talus.console
+        assert "ignored" not in talus.console
+        for node in range(4):
+            talus.wait_for(rf"node{node} boot: roles ", 10)
+        assert len(curl(talus, "/4b")) == 4
+        assert talus.counter("node_up") == {node: 1 for node in range(4)}
+        with Screen(tmp_path / "qmp") as screen:
+            screen.wait_for(r"listening on http://")
+
+
+def test_a_read_only_volume_gives_configuration_and_web_root(tmp_path, image):
+    page = b"from the volume\n"
+    words = b"# two nodes\r\nnodes=2 # and no more\r\n\tapp=httpd:1 log=info"
+    volume = make_volume(tmp_path, talus_elf=image, talus_cfg=words,
+                         root_tar=archive("own.txt", page))
+    with uefi("cd", make_cd(tmp_path, volume)) as talus:
+        assert "command line: nodes=2 app=httpd:1 log=info" in talus.console
+        assert "2 cores left out: nodes=2" in talus.console
+        assert curl(talus, "/own.txt") == page
+
+
+def test_words_given_in_the_shell_win_over_those_of_the_file(tmp_path, image):
+    files = tmp_path / "files"
+    lay_out(files, talus_elf=image, talus_cfg=b"nodes=4\n")
+    # Not where firmware looks by itself: it starts its shell, which obeys startup.nsh.
+    (files / "EFI" / "BOOT" / "BOOTX64.EFI").rename(files / "EFI" / "talus" / "start.efi")
+    (files / "startup.nsh").write_bytes(b"fs0:\\EFI\\talus\\start.efi nodes=1\r\n")
+    with uefi("disk", pack_volume(tmp_path)) as talus:
+        assert "command line: nodes=4 nodes=1\n" in talus.console
+        assert "3 cores left out: nodes=1" in talus.console
+
+
+@pytest.mark.parametrize("files, fault", [
+    ({}, r"\\EFI\\talus\\talus.elf is not on the volume that this program was started from"),
+    ({"talus_elf": b"no kernel"}, r"\\EFI\\talus\\talus.elf is no 64-bit ELF file"),
+])
+def test_without_a_kernel_it_says_so_and_waits_for_a_key(tmp_path, files, fault):
+    machine = uefi("disk", make_volume(tmp_path, **files))
+    machine.start(ready_timeout_s=0)
+    try:
+        machine.wait_for(rf"Talus cannot start: {fault}", 35)
+        machine.wait_for(r"Press a key to go back to the firmware\.", 10)
+        said = len(machine.console)
+        machine.type(" ")
+        # Whatever it does next: it goes on, and says so.
+        machine.wait_for(r"\S", 30, start=said)
+    finally:
+        machine.stop()
+
+
+def test_a_tftp_server_gives_what_a_volume_would(tmp_path, image):
+    """PXE over a NIC that firmware has a driver for; then Talus serves over its own."""
+    lay_out(tmp_path / "files", talus_elf=image, talus_cfg=b"nodes=2\n")
+    blank = tmp_path / "blank.img"
+    blank.write_bytes(bytes(MEBIBYTE))
+    network = (f"-netdev user,id=boot,net=10.0.3.0/24,tftp={tmp_path / 'files'},"
+               "bootfile=EFI/BOOT/BOOTX64.EFI "
+               "-device virtio-net-pci,netdev=boot,romfile=,bootindex=1")
+    with uefi("disk", blank, f"--qemu-args={network}") as talus:
+        assert "command line: nodes=2" in talus.console
+        assert "started by UEFI" in talus.console
+        assert len(curl(talus, "/4b")) == 4
