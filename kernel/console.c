@@ -28,7 +28,8 @@
  * kilobits of pixels, about ten microseconds, one part in a hundred of a busy node's time. */
 #define BUSY_CELLS     8u
 #define BUSY_PERIOD_NS NS_PER_MS
-/* Before sleep: bounds how long a frame that comes meanwhile waits, to some hundred microseconds. */
+/* Before sleep: bounds how long a frame that comes meanwhile waits, to some hundred microseconds.
+ */
 #define IDLE_CELLS     64u
 
 /* A node too busy to take interrupts still hears its keyboard: chosen, too short for a person to
@@ -143,6 +144,7 @@ static unsigned draw_some(void *context)
 static bool draw_before_sleep(void *context)
 {
     (void)context;
+    status_line_prepare_sleep();
     return screen_is_dirty() && screen_draw(IDLE_CELLS);
 }
 

@@ -45,8 +45,9 @@ static bool is_present;
 /* By scan code; zero where a key types nothing. The keypad counts as if Num Lock were on. */
 static const char plain[] = "\0\0331234567890-=\b\tqwertyuiop[]\n\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 "
                             "\0\0\0\0\0\0\0\0\0\0\0\0\000789-456+1230.";
-static const char shifted[] = "\0\033!@#$%^&*()_+\b\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 "
-                              "\0\0\0\0\0\0\0\0\0\0\0\0\000789-456+1230.";
+static const char shifted[] =
+    "\0\033!@#$%^&*()_+\b\tQWERTYUIOP{}\n\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 "
+    "\0\0\0\0\0\0\0\0\0\0\0\0\000789-456+1230.";
 
 _Static_assert(sizeof(plain) == 0x53 + 2 && sizeof(shifted) == sizeof(plain),
                "the last key is the keypad's point, then the string's zero");

@@ -145,8 +145,8 @@ static void show_balance(const char *argument)
 
         if (has_role(node, "CM")) {
             print("node%-2u CM: assigned %lu here, %lu to other CMs; %lu waited for an acceptor\n",
-                  i, count_of(node, COUNTER_CM_ASSIGNED), count_of(node, COUNTER_CM_ASSIGNED_REMOTE),
-                  count_of(node, COUNTER_CM_QUEUED));
+                  i, count_of(node, COUNTER_CM_ASSIGNED),
+                  count_of(node, COUNTER_CM_ASSIGNED_REMOTE), count_of(node, COUNTER_CM_QUEUED));
         }
         if (has_role(node, "TS")) {
             print("node%-2u TS: %lu claims confirmed, %lu rejected, %lu offers not claimed in "

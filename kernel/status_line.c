@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rates come from the nodes' status pages: what a counter has grown since the line was last put
- * together. A timer runs only after a line that showed requests, so that it falls back to zero.
+ * together. A timer runs only after a line that showed requests, so that it falls back to zero, and
+ * when the node sleeps on news younger than a second.
  */
 #include "kernel/status_line.h"
 
@@ -102,6 +103,21 @@ static bool is_any_new_request(void)
     return false;
 }
 
+static bool is_anything_new(void)
+{
+    char address[STATUS_ADDRESS_BYTES];
+
+    find_address(address);
+    return strcmp(address, shown_address) != 0 || is_any_new_request();
+}
+
+static void look_later(void)
+{
+    if (timer_start(&timer, next_look_ns) != 0) {
+        log_warning("console", "no memory for the status line's timer: its rates may be old");
+    }
+}
+
 static void show(uint64_t now_ns)
 {
     char text[STATUS_LINE_MAX_BYTES];
@@ -110,8 +126,8 @@ static void show(uint64_t now_ns)
     status_line_print(text, sizeof(text), now_ns);
     screen_set_status(text);
     next_look_ns = now_ns + PERIOD_NS;
-    if (has_requests && timer_start(&timer, next_look_ns) != 0) {
-        log_warning("console", "no memory for the status line's timer: its rates may be old");
+    if (has_requests) {
+        look_later();
     }
 }
 
@@ -146,15 +162,19 @@ void status_line_set_configuration(const char *text)
 
 void status_line_poll(uint64_t now_ns)
 {
-    char address[STATUS_ADDRESS_BYTES];
-
     if (LIKELY(now_ns < next_look_ns) || !is_started || timer_is_set(&timer)) {
         return;
     }
-    find_address(address);
-    if (strcmp(address, shown_address) != 0 || is_any_new_request()) {
+    if (is_anything_new()) {
         show(now_ns);
     } else {
         next_look_ns = now_ns + PERIOD_NS;
+    }
+}
+
+void status_line_prepare_sleep(void)
+{
+    if (is_started && !timer_is_set(&timer) && is_anything_new()) {
+        look_later();
     }
 }

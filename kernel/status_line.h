@@ -18,6 +18,8 @@ void status_line_set_configuration(const char *text);
 /* For the event loop: look whether there is something new. Costs a comparison for all but one call
  * in a second. */
 void status_line_poll(uint64_t now_ns);
+/* Before sleep: if something is new that is not to be shown yet, have a timer show it. */
+void status_line_prepare_sleep(void);
 
 /* Put the line together: the text, cut to size, zero-terminated. */
 void status_line_print(char *text, size_t size, uint64_t now_ns);

@@ -81,11 +81,25 @@ static void several_words_add_up_and_the_last_port_counts(void **state)
 static void words_without_sense_are_passed_over_and_reported(void **state)
 {
     static const char *const words[] = {
-        "console=",           "console=ttyS",     "console=ttyS4",       "console=ttyS0,",
-        "console=ttyS0,0",    "console=ttyS0,7",  "console=ttyS0,n8",    "console=ttyS0,230400",
-        "console=0x",         "console=0xffff",   "console=0x10000",     "console=0x0",
-        "console=tty0",       "console=fb,1",     "console=ttyS0,1e3",   "console=ttyS0,115200n",
-        "console=4294967296", "console=0x3f8,,1", "console=ttyS0,99999999999999999999",
+        "console=",
+        "console=ttyS",
+        "console=ttyS4",
+        "console=ttyS0,",
+        "console=ttyS0,0",
+        "console=ttyS0,7",
+        "console=ttyS0,n8",
+        "console=ttyS0,230400",
+        "console=0x",
+        "console=0xffff",
+        "console=0x10000",
+        "console=0x0",
+        "console=tty0",
+        "console=fb,1",
+        "console=ttyS0,1e3",
+        "console=ttyS0,115200n",
+        "console=4294967296",
+        "console=0x3f8,,1",
+        "console=ttyS0,99999999999999999999",
     };
 
     (void)state;

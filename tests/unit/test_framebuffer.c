@@ -182,7 +182,7 @@ static void large_screens_get_large_characters(void **state)
 {
     static const uint32_t sizes[][4] = {
         /* width, height, columns, rows */
-        {1920, 1200, 240, 75}, {2560, 1440, 160, 45},  {3840, 2160, 240, 67},
+        {1920, 1200, 240, 75}, {2560, 1440, 160, 45}, {3840, 2160, 240, 67},
         {1080, 1920, 67, 60},  {7680, 4320, 240, 67}, {8, 16, 1, 1},
     };
 

@@ -41,7 +41,8 @@ static const char *type(const uint8_t *codes, size_t count)
 static void a_key_types_when_pressed_and_not_when_released(void **state)
 {
     (void)state;
-    assert_string_equal(TYPE(0x31, 0x31 | RELEASE, 0x18, 0x18 | RELEASE, 0x20, 0x12, 0x1F), "nodes");
+    assert_string_equal(TYPE(0x31, 0x31 | RELEASE, 0x18, 0x18 | RELEASE, 0x20, 0x12, 0x1F),
+                        "nodes");
     assert_string_equal(TYPE(0x1C, 0x1C | RELEASE), "\n");
     assert_string_equal(TYPE(0x0E), "\b");
     assert_string_equal(TYPE(0x39), " ");
@@ -52,7 +53,8 @@ static void either_shift_lasts_until_it_is_released(void **state)
 {
     (void)state;
     assert_string_equal(TYPE(SHIFT, 0x1E, 0x02, SHIFT | RELEASE, 0x1E, 0x02), "A!a1");
-    assert_string_equal(TYPE(0x36, SHIFT, 0x1E, SHIFT | RELEASE, 0x1E, 0x36 | RELEASE, 0x1E), "AAa");
+    assert_string_equal(TYPE(0x36, SHIFT, 0x1E, SHIFT | RELEASE, 0x1E, 0x36 | RELEASE, 0x1E),
+                        "AAa");
 }
 
 static void caps_lock_changes_letters_only(void **state)

@@ -125,6 +125,22 @@ static void an_idle_system_sets_no_timer(void **state)
     assert_true(timer_next_deadline_ns() == UINT64_MAX);
 }
 
+/* An address that comes while the line is too young to change is not forgotten by sleep. */
+static void news_before_sleep_are_shown_in_time(void **state)
+{
+    (void)state;
+    strcpy(fake_status_page(1)->address, "192.0.2.1/24");
+    pass(NS_PER_S / 10);
+    assert_string_equal(line(), " Talus | no address | TS2LS2CM2 httpd:2 | 0 requests/s");
+    status_line_prepare_sleep();
+    assert_true(timer_next_deadline_ns() == NS_PER_S);
+    fake_set_now_ns(timer_next_deadline_ns());
+    pass(0);
+    assert_string_equal(line(), " Talus | 192.0.2.1/24 | TS2LS2CM2 httpd:2 | 0 requests/s");
+    status_line_prepare_sleep();
+    assert_true(timer_next_deadline_ns() == UINT64_MAX);
+}
+
 static void it_is_cut_to_its_size(void **state)
 {
     char text[STATUS_LINE_MAX_BYTES];
@@ -148,6 +164,7 @@ int main(void)
         cmocka_unit_test_setup(it_says_requests_a_second_of_those_that_answer_any, set_up),
         cmocka_unit_test_setup(it_changes_at_most_once_a_second, set_up),
         cmocka_unit_test_setup(an_idle_system_sets_no_timer, set_up),
+        cmocka_unit_test_setup(news_before_sleep_are_shown_in_time, set_up),
         cmocka_unit_test_setup(it_is_cut_to_its_size, set_up),
     };
 
