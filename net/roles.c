@@ -26,8 +26,7 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",   "pika", "app",  "balance", "steer",      "root",  "log", "console",
-    "panic", "nic",  "test", "quiet",   "debug_exit", "nodes", "mem", NULL,
+    "net", "pika", "app", "log", "console", "panic", "debug_exit", "nodes", "mem", NULL,
 };
 
 static struct configuration current;
