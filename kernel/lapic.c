@@ -77,11 +77,6 @@ void lapic_initialise(void *mapped_registers)
     lapic_timer_start(0);
 }
 
-bool lapic_has_x2apic(void)
-{
-    return has_x2apic;
-}
-
 uint32_t lapic_id(void)
 {
     uint32_t id = read_register(LAPIC_ID);

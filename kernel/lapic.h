@@ -13,7 +13,6 @@
 /* Switch it on with its local sources masked but for the NMI line, by which a person asks nodes
  * that hang where they are. `registers`: the mapped page, NULL with x2APIC. */
 void lapic_initialise(void *registers);
-bool lapic_has_x2apic(void);
 uint32_t lapic_id(void);
 void lapic_end_interrupt(void);
 

@@ -40,7 +40,6 @@ MUST_CHECK int pci_find(const struct pci_id *ids, size_t id_count, unsigned inde
 uint8_t pci_read8(const struct pci_device *device, unsigned offset);
 uint16_t pci_read16(const struct pci_device *device, unsigned offset);
 uint32_t pci_read32(const struct pci_device *device, unsigned offset);
-void pci_write8(const struct pci_device *device, unsigned offset, uint8_t value);
 void pci_write16(const struct pci_device *device, unsigned offset, uint16_t value);
 void pci_write32(const struct pci_device *device, unsigned offset, uint32_t value);
 

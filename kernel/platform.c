@@ -48,11 +48,6 @@ uint64_t platform_boot_epoch_s(void)
     return node_info.clock.boot_epoch_s;
 }
 
-uint64_t platform_cycles(void)
-{
-    return cpu_read_tsc();
-}
-
 /* --- Mailbox pages --- */
 
 struct status_page *platform_status_page(node_id_t node)

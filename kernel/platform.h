@@ -20,8 +20,6 @@ const char *platform_command_line(void); /* zero-terminated, shorter than COMMAN
 uint64_t platform_now_ns(void);
 /* Seconds since 1970 (UTC) at which platform_now_ns() was 0; 0 when no clock could be read. */
 uint64_t platform_boot_epoch_s(void);
-/* Raw cycle counter, for short measurements on one node only. */
-uint64_t platform_cycles(void);
 
 /* --- Mailbox pages: one writer each, enforced by page tables. --- */
 /* This node's own is writable, all others read-only. */

@@ -247,11 +247,6 @@ uint64_t platform_boot_epoch_s(void)
     return 1000000000;
 }
 
-uint64_t platform_cycles(void)
-{
-    return now_ns;
-}
-
 struct status_page *platform_status_page(node_id_t node)
 {
     assert_true(node < node_count);
