@@ -31,8 +31,8 @@ struct status_page {
     uint64_t memory_bytes;
     uint64_t started_ns;
     char roles[STATUS_ROLE_TEXT_BYTES]; /* "LS TS CM", "httpd": text for people, zero-terminated */
-    char address[STATUS_ADDRESS_BYTES];  /* of the machine, by the node that has got it; else "" */
-    char link[STATUS_LINK_BYTES];        /* of the NIC, by the node that drives it; else "" */
+    char address[STATUS_ADDRESS_BYTES]; /* of the machine, by the node that has got it; else "" */
+    char link[STATUS_LINK_BYTES];       /* of the NIC, by the node that drives it; else "" */
     /* How far each node's channel to us has been read, in lines (free-running): the receiver's
      * progress travels on the receiver's own page. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];

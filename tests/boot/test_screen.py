@@ -23,7 +23,8 @@ def booted(images, tmp_path, firmware="bios"):
 
 
 def log_lines(text):
-    return [line.rstrip() for line in text.splitlines() if re.match(r"\[ *\d+\.\d{6}\] node\d+ ", line)]
+    return [line.rstrip() for line in text.splitlines()
+            if re.match(r"\[ *\d+\.\d{6}\] node\d+ ", line)]
 
 
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])

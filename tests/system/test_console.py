@@ -23,7 +23,8 @@ def test_help_lists_every_command(talus):
 
 def test_nodes_says_what_each_is(talus):
     text = ask(talus, "nodes", r"(?s)node0 .*node3 +running +APIC id +3, .*httpd\n")[0]
-    assert re.search(r"node1 +running +APIC id +1, +[1-9]\d* MiB, idle \d+\.\d{3} s, LS TS CM\n", text)
+    assert re.search(r"node1 +running +APIC id +1, +[1-9]\d* MiB, idle \d+\.\d{3} s, LS TS CM\n",
+                     text)
 
 
 def test_net_says_address_link_and_what_the_nic_has_carried(talus):
@@ -31,15 +32,16 @@ def test_net_says_address_link_and_what_the_nic_has_carried(talus):
     assert len(curl(talus, "/4b")) == 4
     curl(talus, "/4b")
     after = ask(talus, "net", r"node0 +address 192\.0\.2\.2/24\n"
-                r"node0 +link up, 10000 Mbit/s\nnode0 +received (\d+) frames, [1-9]\d* bytes, 0 missed")
+                r"node0 +link up, 10000 Mbit/s\n"
+                r"node0 +received (\d+) frames, [1-9]\d* bytes, 0 missed")
     both = ask(talus, "net", r"node0 +received (\d+) frames.*\nnode1 +received (\d+) frames")
     assert int(after[1]) >= int(before[1])
     assert int(both[1]) + int(both[2]) > 0
 
 
 def accepted(talus):
-    match = ask(talus, "conns", r"node0 +(\d+) open, (\d+) accepted.*\nnode1 +(\d+) open, (\d+) acc")
-    return int(match[2]) + int(match[4])
+    match = ask(talus, "conns", r"node0 +\d+ open, (\d+) accepted.*\nnode1 +\d+ open, (\d+) acc")
+    return int(match[1]) + int(match[2])
 
 
 def test_conns_counts_each_connection(talus):
@@ -51,8 +53,8 @@ def test_conns_counts_each_connection(talus):
 
 def test_balance_counts_each_connection(talus):
     def given_out():
-        match = ask(talus, "balance", r"(?s)CM: assigned (\d+) here, (\d+) to.*CM: assigned (\d+) here")
-        return int(match[1]) + int(match[3])
+        match = ask(talus, "balance", r"(?s)CM: assigned (\d+) here.*CM: assigned (\d+) here")
+        return int(match[1]) + int(match[2])
 
     before = given_out()
     for _ in range(5):
