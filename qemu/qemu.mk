@@ -24,6 +24,9 @@ LWIP_SRC := $(TALUS_CACHE)/lwip-2.1.3
 
 $(LWIP_SRC): qemu/unpack-lwip qemu/fetch-source
 	$(Q)qemu/unpack-lwip '$(TALUS_CACHE)' '$@'
+else
+# Whether it holds lwIP, net/lwip/prepare finds out.
+$(LWIP_SRC):
 endif
 
 .PHONY: qemu

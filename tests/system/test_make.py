@@ -160,6 +160,16 @@ def test_make_with_a_cache_that_cannot_be_written_says_so(tmp_path):
     assert done.stderr.count("TALUS_CACHE=") == 1, done.stderr
 
 
+@pytest.mark.parametrize("target, word", [("build", "LWIP_SRC"),
+                                          ("{build}/qemu/bin/qemu-system-x86_64", "QEMU_SRC")])
+def test_a_source_that_is_none_is_named_with_its_variable(tmp_path, target, word):
+    build = tmp_path / "build"
+    done = make(target.format(build=build), f"BUILD={build}", f"{word}=/nowhere/at/all")
+    assert done.returncode != 0
+    assert "/nowhere/at/all" in done.stderr
+    assert any(word in line for line in done.stderr.splitlines() if not line.startswith("make"))
+
+
 def connect_soon(port, timeout_s=10):
     """The launcher speaks before QEMU listens."""
     deadline_s = time.monotonic() + timeout_s
