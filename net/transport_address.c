@@ -59,8 +59,7 @@ static void show_address(const struct address_set *address)
 
     network_address_print(address->address, own);
     network_address_print(address->gateway, gateway);
-    log_info("ts", "address %s/%u gateway %s (%s)", own,
-             prefix_length(address->netmask),
+    log_info("ts", "address %s/%u gateway %s (%s)", own, prefix_length(address->netmask),
              address->gateway == 0 ? "none" : gateway, options.is_dhcp ? "dhcp" : "static");
     (void)format_text(text, sizeof(text), "%s/%u", own, prefix_length(address->netmask));
     status_set_address(text);

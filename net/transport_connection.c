@@ -21,9 +21,9 @@
 /* RFC 6928. lwIP starts with three. */
 #define INITIAL_WINDOW_SEGMENTS 10u
 /* RFC 9406 4.3: L, the most that one acknowledgement opens the window by. */
-#define SLOW_START_SEGMENTS 8u
+#define SLOW_START_SEGMENTS     8u
 /* Retransmission time-out until the round-trip time is known better: half a second. */
-#define FIRST_DEVIATION_TICKS 5
+#define FIRST_DEVIATION_TICKS   5
 
 static struct connection *dirty_head, *dirty_tail;
 /* Without room in a channel: settled again in a later round. By dirty_next, and their nodes. */

@@ -36,44 +36,44 @@ struct connection_link {
 };
 
 struct connection {
-    struct tcp_pcb *pcb;        /* NULL when TCP is done with it */
+    struct tcp_pcb *pcb; /* NULL when TCP is done with it */
     struct connection *hash_next;
     struct tcp_pcb *list_previous; /* on lwIP's list of PCBs that its slow timer visits */
     struct flow flow;
     uint32_t index;
-    uint32_t generation;        /* counts the uses of this entry */
-    uint8_t state;              /* enum connection_state */
+    uint32_t generation; /* counts the uses of this entry */
+    uint8_t state;       /* enum connection_state */
     bool is_hashed;
     bool is_listed;
     bool is_dirty;
-    bool wants_output;          /* tcp_output() is due at the end of the round */
-    bool confirm_is_due;        /* CLAIM_CONFIRMED has not been sent yet */
+    bool wants_output;   /* tcp_output() is due at the end of the round */
+    bool confirm_is_due; /* CLAIM_CONFIRMED has not been sent yet */
     bool has_peer_closed;
     bool peer_closed_was_told;
-    uint8_t close_is_due;       /* enum close_kind, once the backlog is written; 0: none */
+    uint8_t close_is_due; /* enum close_kind, once the backlog is written; 0: none */
     bool is_send_closed;
     bool has_initial_window;
     uint16_t offer_number;
-    uint32_t challenge_tick;    /* when the last challenge ACK went out, in lwIP's slow ticks */
-    uint32_t error_number;      /* why TCP gave up; 0 while it has not */
+    uint32_t challenge_tick; /* when the last challenge ACK went out, in lwIP's slow ticks */
+    uint32_t error_number;   /* why TCP gave up; 0 while it has not */
 
     struct acceptor acceptor;
     uint32_t socket_index;
-    uint64_t opened_ns;         /* when the SYN came */
-    uint64_t offered_ns;        /* 0: never offered */
+    uint64_t opened_ns;  /* when the SYN came */
+    uint64_t offered_ns; /* 0: never offered */
 
     /* Received and not yet given to the application, linked by `next` alone: the total lengths
      * in these pbufs mean nothing. */
     struct pbuf *received_head, *received_tail;
-    uint32_t offered_bytes;     /* of received_head: went along with the offer */
+    uint32_t offered_bytes; /* of received_head: went along with the offer */
 
     struct send_block *backlog_head, *backlog_tail; /* what lwIP's queue had no room for */
-    uint32_t credit_bytes;      /* acknowledged by the peer, not yet told to the application */
+    uint32_t credit_bytes; /* acknowledged by the peer, not yet told to the application */
 
     struct connection *dirty_next;
     struct connection_link offer_link; /* claim time-outs, in order */
     uint64_t ack_deadline_ns;
-    struct connection_link ack_link;   /* delayed acknowledgements, in order */
+    struct connection_link ack_link; /* delayed acknowledgements, in order */
 };
 
 /* --- The table --- */

@@ -26,7 +26,7 @@
 
 #include "hooks.h"
 
-#define HASH_BUCKETS 32768u
+#define HASH_BUCKETS          32768u
 /* The first retransmission comes after a second (RFC 6298 2.1), not lwIP's three. */
 #define INITIAL_TIMEOUT_TICKS (1000 / TCP_SLOW_INTERVAL)
 
@@ -35,11 +35,11 @@ static struct tcp_pcb_listen *listener;
 static struct demux_assignment *assignment;
 
 /* While lwIP works on a segment. */
-static struct tcp_pcb *match;           /* what its search shall find */
+static struct tcp_pcb *match; /* what its search shall find */
 static struct tcp_pcb_listen *listen_match;
 static bool is_search_armed;
-static struct connection *current;      /* NULL again when its PCB was freed meanwhile */
-static uint32_t least_sequence;         /* TIME_WAIT's demand on the initial sequence number */
+static struct connection *current; /* NULL again when its PCB was freed meanwhile */
+static uint32_t least_sequence;    /* TIME_WAIT's demand on the initial sequence number */
 static bool has_least_sequence;
 
 /* --- The hash --- */
@@ -226,8 +226,7 @@ void transport_list_remove(struct tcp_pcb **list, struct tcp_pcb *pcb)
 static bool needs_ticks(const struct tcp_pcb *pcb)
 {
     return pcb->unsent != NULL || pcb->unacked != NULL || pcb->ooseq != NULL ||
-           pcb->persist_backoff != 0 ||
-           (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT) ||
+           pcb->persist_backoff != 0 || (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT) ||
            (pcb->flags & (TF_CLOSEPEND | TF_NAGLEMEMERR | TF_RTO)) != 0;
 }
 
@@ -288,8 +287,8 @@ err_t transport_output_later(struct tcp_pcb *pcb)
     return ERR_OK;
 }
 
-u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port,
-                                 const ip_addr_t *remote, u16_t remote_port)
+u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
+                                 u16_t remote_port)
 {
     struct flow flow = {
         .remote_address = ip_addr_get_ip4_u32(remote),

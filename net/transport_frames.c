@@ -35,7 +35,7 @@ _Static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct frame *)0)->owner_d
                "a frame carries its own pbuf");
 
 static const struct configuration *configuration;
-static bool is_first; /* the transport server of all that is not a whole TCP segment */
+static bool is_first;     /* the transport server of all that is not a whole TCP segment */
 static bool is_forwarded; /* the frame under way came from another node */
 
 static struct {
@@ -197,8 +197,8 @@ void transport_server_receive(struct frame *frame)
 
     custom->custom_free_function = release_frame;
     is_forwarded = false;
-    receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom,
-                                       frame->data, frame->length_bytes),
+    receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
+                                       frame->length_bytes),
                    frame->flags);
 }
 
@@ -258,8 +258,7 @@ static int forward(struct pbuf *segment, node_id_t owner)
 
 bool frames_pass_on(struct pbuf *segment, uint16_t remote_port)
 {
-    node_id_t owner = steering_owner(configuration,
-                                     steering_group(__builtin_bswap16(remote_port)));
+    node_id_t owner = steering_owner(configuration, steering_group(__builtin_bswap16(remote_port)));
 
     if (owner == platform_node()) {
         return false;

@@ -56,7 +56,8 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t length_bytes)
     const uint8_t *bytes = data;
     size_t left = length_bytes;
     uint64_t v[4] = {
-        key[0] ^ 0x736f6d6570736575ull, /* "somepseudorandomlygeneratedbytes", as the paper has it */
+        key[0] ^
+            0x736f6d6570736575ull, /* "somepseudorandomlygeneratedbytes", as the paper has it */
         key[1] ^ 0x646f72616e646f6dull,
         key[0] ^ 0x6c7967656e657261ull,
         key[1] ^ 0x7465646279746573ull,

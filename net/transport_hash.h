@@ -31,8 +31,8 @@ static inline uint32_t flow_hash(const struct flow *flow)
 static inline bool flow_equals(const struct flow *left, const struct flow *right)
 {
     return left->remote_address == right->remote_address &&
-           left->local_address == right->local_address &&
-           left->remote_port == right->remote_port && left->local_port == right->local_port;
+           left->local_address == right->local_address && left->remote_port == right->remote_port &&
+           left->local_port == right->local_port;
 }
 
 /*

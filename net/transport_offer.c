@@ -87,7 +87,8 @@ static void ask_again(struct connection *connection)
         acceptor->node = NODE_NONE; /* the list that it was on is gone */
     }
     message.acceptor = *acceptor;
-    /* While it waits, it is known by whom. Before the message: a CM on this node answers at once. */
+    /* While it waits, it is known by whom. Before the message: a CM on this node answers at once.
+     */
     acceptor->node = NODE_NONE;
     acceptor->assigned_by = cm;
     connection_queue_remove(&connection->offer_link);
@@ -241,8 +242,8 @@ static void handle_assign(node_id_t from, const struct message *message)
 static void handle_reassign(node_id_t from, const struct message *message)
 {
     const struct reassign_connection *reassign = (const struct reassign_connection *)message;
-    struct connection *connection = connection_find(reassign->connection_index,
-                                                    reassign->generation);
+    struct connection *connection =
+        connection_find(reassign->connection_index, reassign->generation);
 
     if (connection == NULL || connection->state != CONNECTION_WAITING) {
         report_closed(&reassign->acceptor, reassign->port, 0);

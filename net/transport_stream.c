@@ -106,8 +106,7 @@ static int deliver_received(struct connection *connection)
     int error;
 
     connection->confirm_is_due = false;
-    error = is_confirmation ? send_confirmation(connection, packet)
-                            : send_data(connection, packet);
+    error = is_confirmation ? send_confirmation(connection, packet) : send_data(connection, packet);
     if (error != 0) {
         connection->confirm_is_due = is_confirmation;
         connection_return_received(connection, packet);
@@ -267,8 +266,8 @@ void stream_pump(struct connection *connection)
 {
     while (connection->backlog_head != NULL) {
         struct send_block *block = connection->backlog_head;
-        uint32_t written = write_some(connection->pcb, block->bytes, block->length_bytes,
-                                      block->is_copy);
+        uint32_t written =
+            write_some(connection->pcb, block->bytes, block->length_bytes, block->is_copy);
 
         connection->wants_output |= written != 0;
         block->bytes += written;
@@ -370,8 +369,8 @@ static void handle_send_archive(node_id_t from, const struct message *message)
 static void handle_consumed(node_id_t from, const struct message *message)
 {
     const struct consumed *consumed = (const struct consumed *)message;
-    struct connection *connection = claimed_by(from, consumed->connection_index,
-                                               consumed->generation);
+    struct connection *connection =
+        claimed_by(from, consumed->connection_index, consumed->generation);
 
     if (connection != NULL) {
         consume(connection, consumed->consumed_bytes);

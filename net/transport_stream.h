@@ -11,7 +11,7 @@
 struct connection;
 
 /* How much an application may have in flight: lwIP's send buffer, and so the first credit. */
-#define SEND_WINDOW_BYTES (256 * 1024u)
+#define SEND_WINDOW_BYTES       (256 * 1024u)
 /* Credit is given back in pieces of at least a quarter of it. */
 #define SEND_CREDIT_LEAST_BYTES (SEND_WINDOW_BYTES / 4)
 

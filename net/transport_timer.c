@@ -15,8 +15,8 @@
 #include "net/transport_connection.h"
 #include "net/transport_demux.h"
 
-#include "net/lwip/tcp.h"
 #include "lwip/timeouts.h"
+#include "net/lwip/tcp.h"
 
 _Static_assert(TRANSPORT_TICK_NS == TCP_SLOW_INTERVAL * NS_PER_MS, "one unit, two names");
 
@@ -93,8 +93,8 @@ static void send_delayed_acks(struct timer *timer)
     uint64_t now_ns = dispatch_now_ns();
 
     while (delayed_acks.next != &delayed_acks) {
-        struct connection *connection = CONTAINER_OF(delayed_acks.next, struct connection,
-                                                     ack_link);
+        struct connection *connection =
+            CONTAINER_OF(delayed_acks.next, struct connection, ack_link);
 
         if (connection->ack_deadline_ns > now_ns) {
             start(timer, connection->ack_deadline_ns);

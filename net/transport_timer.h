@@ -12,7 +12,7 @@ struct connection;
 /* lwIP's slow timer: the unit of its retransmission time-outs. */
 #define TRANSPORT_TICK_NS (100 * NS_PER_MS)
 /* An answer within this time carries the acknowledgement along. */
-#define DELAYED_ACK_NS (10 * NS_PER_MS)
+#define DELAYED_ACK_NS    (10 * NS_PER_MS)
 
 void transport_timer_initialise(void);
 /* Before lwIP works after a pause: bring its count of slow ticks up to date. */

@@ -10,8 +10,8 @@
 #include "net/headers.h"
 #include "net/transport_hash.h"
 
-#define BUCKETS TIMEWAIT_MAX
-#define NO_ENTRY 0xFFFFu
+#define BUCKETS     TIMEWAIT_MAX
+#define NO_ENTRY    0xFFFFu
 /* A peer that keeps sending into a closed connection gets so many answers. */
 #define ANSWERS_MAX 8
 

@@ -11,7 +11,7 @@
 
 /* 2 x MSL on paper; chosen long enough for a lost last ACK to be asked for again a few times. */
 #define TIMEWAIT_LIFETIME_NS (2 * NS_PER_S)
-#define TIMEWAIT_MAX 32768u /* power of two; the oldest is forgotten first */
+#define TIMEWAIT_MAX         32768u /* power of two; the oldest is forgotten first */
 
 enum timewait_verdict {
     TIMEWAIT_UNKNOWN, /* not a flow of ours */
@@ -28,8 +28,8 @@ struct timewait_numbers {
 /* What of a segment matters. */
 struct timewait_segment {
     uint32_t sequence;
-    uint8_t tcp_flags;     /* as in the header */
-    uint32_t length;       /* payload, and one each for SYN and FIN */
+    uint8_t tcp_flags; /* as in the header */
+    uint32_t length;   /* payload, and one each for SYN and FIN */
 };
 
 void timewait_initialise(void);

@@ -22,8 +22,8 @@ struct tcp_hdr;
 struct tcp_pcb;
 struct tcp_pcb_listen;
 
-u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port,
-                                 const ip_addr_t *remote, u16_t remote_port);
+u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
+                                 u16_t remote_port);
 void transport_tcp_input(struct pbuf *packet, struct netif *netif);
 err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 
@@ -37,7 +37,7 @@ extern u16_t transport_segment_cut;
 #define INTERFACE_MTU 1500
 
 #define LWIP_HOOK_TCP_ISN transport_initial_sequence
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p) \
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p)                          \
     transport_check_segment(pcb, header)
 
 #ifdef LWIP_HDR_TCP_PRIV_H
@@ -61,7 +61,7 @@ static inline u16_t transport_segment_limit(u16_t mss)
 #undef NETIF_SET_HINTS
 #undef NETIF_RESET_HINTS
 #define NETIF_SET_HINTS(netif, hints) ((netif)->mtu = 0)
-#define NETIF_RESET_HINTS(netif) ((netif)->mtu = INTERFACE_MTU)
+#define NETIF_RESET_HINTS(netif)      ((netif)->mtu = INTERFACE_MTU)
 
 /* Called for each segment with its TCP header complete, but for options; there are none to add. */
 static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *options)
@@ -71,8 +71,7 @@ static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *op
     }
     return options;
 }
-#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) \
-    transport_note_segment(pcb, options)
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) transport_note_segment(pcb, options)
 
 /* A peer that does not finish the handshake holds a PCB so long: three retransmissions. */
 #undef TCP_SYN_RCVD_TIMEOUT
@@ -83,7 +82,7 @@ static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *op
 #undef TCP_SEQ_GT
 #undef TCP_SEQ_GEQ
 #define TCP_SEQ_LEQ(a, b) (!TCP_SEQ_LT(b, a))
-#define TCP_SEQ_GT(a, b) TCP_SEQ_LT(b, a)
+#define TCP_SEQ_GT(a, b)  TCP_SEQ_LT(b, a)
 #define TCP_SEQ_GEQ(a, b) (!TCP_SEQ_LT(a, b))
 
 #ifdef TALUS_LWIP_TCP_IN

@@ -72,9 +72,9 @@ static struct offload offload_of(const struct pbuf *packet)
     }
     if ((IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) == 0) {
         if (IPH_PROTO(ip) == IP_PROTO_TCP) {
-            return (struct offload){
-                segmentation | FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM,
-                offsetof(struct tcp_hdr, chksum)};
+            return (struct offload){segmentation | FRAME_INSERT_IP_CHECKSUM |
+                                        FRAME_INSERT_TCP_CHECKSUM,
+                                    offsetof(struct tcp_hdr, chksum)};
         }
         if (IPH_PROTO(ip) == IP_PROTO_UDP) {
             return (struct offload){FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM,
@@ -97,8 +97,7 @@ static void put_pseudo_sum(const struct pbuf *packet, struct offload offload)
     if ((offload.flags & FRAME_SEGMENT_TCP) == 0) {
         length = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
     }
-    sum = (uint64_t)ip->src.addr + ip->dest.addr +
-          lwip_htons((uint16_t)(length + IPH_PROTO(ip)));
+    sum = (uint64_t)ip->src.addr + ip->dest.addr + lwip_htons((uint16_t)(length + IPH_PROTO(ip)));
     sum = (sum & 0xFFFFFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16 & 0xFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16);
@@ -164,8 +163,8 @@ static int transmit_by_message(struct pbuf *packet, uint16_t offload)
 
     ASSERT(packet->tot_len <= sizeof(bytes));
     (void)pbuf_copy_partial(packet, bytes, packet->tot_len, 0);
-    error = message_send_payload(link_server, &message.header, sizeof(message), bytes,
-                                 packet->tot_len);
+    error =
+        message_send_payload(link_server, &message.header, sizeof(message), bytes, packet->tot_len);
     if (error == 0) {
         release_sent(packet);
     }
@@ -176,8 +175,7 @@ static int transmit(struct pbuf *packet)
 {
     uint16_t flags = offload_of(packet).flags;
 
-    return link_server == self ? transmit_here(packet, flags)
-                               : transmit_by_message(packet, flags);
+    return link_server == self ? transmit_here(packet, flags) : transmit_by_message(packet, flags);
 }
 
 static void drop_unsent(struct pbuf *packet)
@@ -324,8 +322,7 @@ static bool group_mac(const ip4_addr_t *destination, uint8_t mac[6])
 }
 
 /* lwIP's output: an IP packet and where it shall go. */
-static err_t output_packet(struct netif *netif, struct pbuf *packet,
-                           const ip4_addr_t *destination)
+static err_t output_packet(struct netif *netif, struct pbuf *packet, const ip4_addr_t *destination)
 {
     struct ip_hdr *ip = packet->payload;
     uint32_t next_hop = destination->addr;

@@ -23,10 +23,9 @@
 #include "net/transport_server.h"
 #include "tests/unit/fake_platform.h"
 
-#define SENT_MAX 4096u
-#define ETHERNET 14u
+#define SENT_MAX     4096u
+#define ETHERNET     14u
 #define ETHERNET_ARP 0x0806
-
 
 struct sent {
     uint8_t bytes[FRAME_MAX_BYTES];
@@ -158,7 +157,7 @@ static void cut_segments(const uint8_t *bytes, size_t length, const struct frame
         put16(piece + ETHERNET + 2, (uint32_t)(header_bytes - ETHERNET + payload));
         put32(piece + 38, get32(bytes + 38) + (uint32_t)(at - header_bytes));
         if (!is_last) {
-            piece[47] &= (uint8_t)~(WIRE_PSH | WIRE_FIN);
+            piece[47] &= (uint8_t) ~(WIRE_PSH | WIRE_FIN);
         }
         put_on_wire(piece, header_bytes + payload);
         at += payload;
@@ -435,14 +434,16 @@ void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_r
         .header.type = ASSIGN_CONNECTION,
         .flow = {WIRE_CLIENT_ADDRESS, WIRE_OWN_ADDRESS, __builtin_bswap16(client->port),
                  __builtin_bswap16(WIRE_SERVER_PORT)},
-        .acceptor = {.node = acceptor_node, .listener_index = 3, .cm = NODE_CM,
+        .acceptor = {.node = acceptor_node,
+                     .listener_index = 3,
+                     .cm = NODE_CM,
                      .assigned_by = NODE_CM},
         .frame_flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD,
         .is_refused = is_refused,
     };
 
-    fake_deliver_payload(NODE_CM, &message.header, offsetof(struct assign_connection, frame),
-                         bytes, wire_build(bytes, &syn));
+    fake_deliver_payload(NODE_CM, &message.header, offsetof(struct assign_connection, frame), bytes,
+                         wire_build(bytes, &syn));
     wire_run();
 }
 

@@ -16,10 +16,10 @@
 #define NODE_CM          2
 #define NODE_OTHER_CM    3
 
-#define WIRE_MSS          1460u
+#define WIRE_MSS            1460u
 #define WIRE_CLIENT_ADDRESS 0x0201A8C0u /* 192.168.1.2 */
 #define WIRE_OWN_ADDRESS    0x0F01A8C0u /* 192.168.1.15 */
-#define WIRE_SERVER_PORT  80
+#define WIRE_SERVER_PORT    80
 
 #define WIRE_FIN 0x01u
 #define WIRE_SYN 0x02u
@@ -52,7 +52,8 @@ void wire_start(void);
 void wire_run(void);
 void wire_advance_ns(uint64_t step_ns);
 
-/* A frame to the server, handed over in its next round as by its own link server. `flags` as in kernel/frame.h. */
+/* A frame to the server, handed over in its next round as by its own link server. `flags` as in
+ * kernel/frame.h. */
 void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags);
 /* Build a frame from a segment; returns its length. `bytes` holds FRAME_MAX_BYTES. */
 size_t wire_build(uint8_t *bytes, const struct segment *segment);
@@ -89,8 +90,7 @@ void wire_claim(const struct client *client);
 void wire_application_send(const struct client *client, const void *bytes, uint32_t length);
 void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length);
 void wire_application_consumed(const struct client *client, uint32_t bytes);
-void wire_application_close(const struct client *client, uint32_t consumed,
-                            enum close_kind kind);
+void wire_application_close(const struct client *client, uint32_t consumed, enum close_kind kind);
 
 /* Connections that the server knows of, in whatever state. */
 unsigned wire_connection_count(void);

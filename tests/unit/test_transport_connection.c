@@ -89,8 +89,10 @@ static void a_connection_is_offered_with_the_data_that_came_with_it(void **state
     wire_expect_silence(); /* the acknowledgement waits for an answer to ride on */
     wire_send(&client, WIRE_RST, NULL, 0);
     wire_run();
-    assert_int_equal(((const struct connection_closed *)fake_expect_message(
-                          NODE_CM, CONNECTION_CLOSED))->acceptor.node, NODE_APPLICATION);
+    assert_int_equal(
+        ((const struct connection_closed *)fake_expect_message(NODE_CM, CONNECTION_CLOSED))
+            ->acceptor.node,
+        NODE_APPLICATION);
 }
 
 static void a_flood_of_syns_never_reaches_the_application(void **state)
@@ -145,7 +147,9 @@ static void an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected(vo
     const struct accept_timeout *timeout;
     struct reassign_connection again = {
         .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
-        .acceptor = {.node = NODE_APPLICATION, .listener_index = 9, .cm = NODE_CM,
+        .acceptor = {.node = NODE_APPLICATION,
+                     .listener_index = 9,
+                     .cm = NODE_CM,
                      .assigned_by = NODE_CM},
         .port = WIRE_SERVER_PORT,
     };
@@ -504,10 +508,10 @@ static void messages_about_connections_of_others_are_refused(void **state)
  * Returns how many bytes of the response have come. */
 struct receiver {
     struct client *client;
-    uint32_t start;     /* sequence number of the response's first byte */
-    uint32_t end;       /* first byte that has not come */
+    uint32_t start; /* sequence number of the response's first byte */
+    uint32_t end;   /* first byte that has not come */
     bool has_fin;
-    unsigned loss;      /* of 100 segments */
+    unsigned loss;       /* of 100 segments */
     const uint8_t *head; /* what comes before the archive's bytes */
     uint32_t head_bytes;
 };
@@ -732,8 +736,8 @@ static void a_wrong_checksum_is_noticed_without_the_nics_help(void **state)
     uint8_t bytes[FRAME_MAX_BYTES];
     struct client client;
     uint64_t dropped = counted(COUNTER_DROP_CHECKSUM);
-    struct segment segment = {.flags = WIRE_ACK, .window = 1000, .length = 4,
-                              .payload = (const uint8_t *)"data"};
+    struct segment segment = {
+        .flags = WIRE_ACK, .window = 1000, .length = 4, .payload = (const uint8_t *)"data"};
     size_t length;
 
     (void)state;

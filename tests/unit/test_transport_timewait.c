@@ -153,8 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_repeated_fin_is_acknowledged_with_the_stored_numbers, set_up),
-        cmocka_unit_test_setup(a_later_syn_opens_the_flow_again_and_an_older_one_does_not,
-                               set_up),
+        cmocka_unit_test_setup(a_later_syn_opens_the_flow_again_and_an_older_one_does_not, set_up),
         cmocka_unit_test_setup(an_exact_reset_frees_the_flow_and_another_one_does_not, set_up),
         cmocka_unit_test_setup(a_bare_acknowledgement_is_ignored, set_up),
         cmocka_unit_test_setup(a_talkative_peer_is_answered_only_so_often, set_up),

@@ -12,14 +12,14 @@
 #define lwip_htonl(value) __builtin_bswap32(value)
 
 /* Freestanding code has no memcpy that the compiler may do in place: say so where it is short. */
-#define MEMCPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
+#define MEMCPY(to, from, bytes)  __builtin_memcpy(to, from, bytes)
 #define SMEMCPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
 
-#define LWIP_NO_STDINT_H 0
+#define LWIP_NO_STDINT_H   0
 #define LWIP_NO_INTTYPES_H 0
-#define LWIP_NO_CTYPE_H 1
-#define LWIP_NO_UNISTD_H 1
-#define SSIZE_MAX INT64_MAX
+#define LWIP_NO_CTYPE_H    1
+#define LWIP_NO_UNISTD_H   1
+#define SSIZE_MAX          INT64_MAX
 typedef int64_t ssize_t_of_lwip;
 #define ssize_t ssize_t_of_lwip
 
@@ -30,6 +30,6 @@ typedef int64_t ssize_t_of_lwip;
 #define LWIP_RAND() ((uint32_t)platform_random())
 
 /* Every packet, segment and PCB is a block of the node's allocator, which can take DMA. */
-#define mem_clib_malloc(bytes) memory_allocate(bytes)
+#define mem_clib_malloc(bytes)        memory_allocate(bytes)
 #define mem_clib_calloc(count, bytes) memory_allocate_zeroed((count) * (bytes))
-#define mem_clib_free(block) memory_release(block)
+#define mem_clib_free(block)          memory_release(block)
