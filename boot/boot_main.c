@@ -35,7 +35,6 @@
 /* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
 #define BOOT_PAGES_MIN_BYTES    (512 * KIB)
 #define LARGE_PAGE_BYTES        (2 * MIB)
-#define INIT_WAIT_US            10000u /* SDM 3A 8.4.4.1 */
 /* Channels get at most this part of memory, so that many nodes on a small machine still fit. */
 #define CHANNEL_MEMORY_FRACTION 16
 

@@ -22,6 +22,8 @@
 
 #include "kernel/base.h"
 
+#define INIT_WAIT_US 10000u /* from INIT to the first SIPI: SDM 3A 8.4.4.1 */
+
 /* Put the trampoline into a free page below 1 MiB, with the APIC ids of the cores to call. */
 void start_node_prepare(paddr_t page, paddr_t boot_root, const uint32_t *apic_ids, unsigned count);
 /* Reset all of them. Ten milliseconds later at the earliest: start_node_call(). */
