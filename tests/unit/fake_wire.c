@@ -590,6 +590,7 @@ void wire_start(void)
         .application_count = 1,
         .applications = {NODE_APPLICATION},
         .cm = {NODE_CM, NODE_OTHER_CM},
+        .own_cm = {NODE_CM, NODE_CM, NODE_CM, NODE_OTHER_CM},
     };
     transport_server_start(&configuration);
     dispatch_register_source(&source);
