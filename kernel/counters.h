@@ -30,7 +30,7 @@
     X(TCP_ACCEPTED, "tcp_connections_accepted_total", "", "Passive opens that completed.")         \
     X(TCP_CLOSED, "tcp_connections_closed_total", "", "Connections that ended.")                   \
     X(TCP_RESETS, "tcp_resets_total", "", "Connections that ended by a reset.")                    \
-    X(TCP_RETRANSMITS, "tcp_retransmits_total", "", "Segments sent again.")                        \
+    X(TCP_RETRANSMITS, "tcp_retransmits_total", "", "Times segments were sent again.")             \
     X(CM_ASSIGNED, "cm_assigned_total", "", "Connections assigned to a local acceptor.")           \
     X(CM_ASSIGNED_REMOTE, "cm_assigned_remote_total", "", "Connections given to another CM's.")    \
     X(CM_QUEUED, "cm_queued_total", "", "Connections that waited for an acceptor.")                \

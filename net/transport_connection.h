@@ -54,6 +54,7 @@ struct connection {
     bool is_send_closed;
     bool has_initial_window;
     uint16_t offer_number;
+    uint8_t retransmissions; /* in a row, as lwIP counts them: those already counted */
     uint32_t challenge_tick; /* when the last challenge ACK went out, in lwIP's slow ticks */
     uint32_t error_number;   /* why TCP gave up; 0 while it has not */
 

@@ -230,10 +230,22 @@ static bool needs_ticks(const struct tcp_pcb *pcb)
            (pcb->flags & (TF_CLOSEPEND | TF_NAGLEMEMERR | TF_RTO)) != 0;
 }
 
+/* lwIP keeps no count of its own, only how often in a row, until something is acknowledged. */
+static void count_retransmissions(struct connection *connection)
+{
+    uint8_t in_a_row = connection->pcb->nrtx;
+
+    if (in_a_row > connection->retransmissions) {
+        counter_add(COUNTER_TCP_RETRANSMITS, in_a_row - connection->retransmissions);
+    }
+    connection->retransmissions = in_a_row;
+}
+
 void demux_park(struct connection *connection)
 {
     bool is_needed = needs_ticks(connection->pcb);
 
+    count_retransmissions(connection);
     if (is_needed == connection->is_listed) {
         return;
     }

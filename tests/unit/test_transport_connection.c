@@ -583,20 +583,26 @@ static void send_response(unsigned loss, uint32_t archive_bytes)
 static void a_long_response_arrives_whole(void **state)
 {
     (void)state;
+    uint64_t retransmissions = counter_read(platform_node(), COUNTER_TCP_RETRANSMITS);
+
     send_response(0, 1);
     send_response(0, WIRE_MSS);
     send_response(0, 102400);
     send_response(0, 250000);
+    assert_int_equal(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS), retransmissions);
 }
 
 /* Fixed seeds: whatever is cut, sent again or acknowledged in part, the bytes are right. */
 static void a_long_response_arrives_whole_through_losses(void **state)
 {
+    uint64_t retransmissions = counter_read(platform_node(), COUNTER_TCP_RETRANSMITS);
+
     (void)state;
     for (unsigned seed = 1; seed <= 12; seed++) {
         srand(seed);
         send_response(seed, 40000 + 17000 * seed);
     }
+    assert_true(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS) > retransmissions);
 }
 
 /* Bytes in a frame that the NIC has not read yet may not change, nor be freed. */
