@@ -36,7 +36,7 @@ def write_usb(boot_tool, *words, answer=""):
 
 
 def system_disk():
-    done = subprocess.run(["findmnt", "--noheadings", "--output", "SOURCE", "/"],
+    done = subprocess.run(["findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE", "/"],
                           capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
