@@ -113,22 +113,6 @@ static void note_error(struct connection *connection, err_t error)
     }
 }
 
-/*
- * In slow start lwIP opens the window by at most two segments for each acknowledgement. Receivers
- * that coalesce answer a whole burst with one, which stands for many: by up to eight, as RFC 9406
- * 4.3 has it without pacing.
- */
-static void open_window(struct tcp_pcb *pcb, uint32_t acknowledged_bytes)
-{
-    tcpwnd_size_t opened_bytes = LWIP_MIN(acknowledged_bytes, SLOW_START_SEGMENTS * pcb->mss);
-
-    if (pcb->cwnd < pcb->ssthresh && opened_bytes > 2u * pcb->mss) {
-        tcpwnd_size_t window = pcb->cwnd + opened_bytes - 2u * pcb->mss;
-
-        pcb->cwnd = LWIP_MIN(window, LWIP_MIN(pcb->ssthresh, (tcpwnd_size_t)TCP_SND_BUF));
-    }
-}
-
 /* Called from inside lwIP: notes what happened, and no more. */
 err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
                      struct pbuf *packet, u16_t size, err_t error)
@@ -147,7 +131,6 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
         break;
     case LWIP_EVENT_SENT:
         connection->credit_bytes += size;
-        open_window(pcb, size);
         break;
     case LWIP_EVENT_ERR:
         note_error(connection, error);
@@ -157,6 +140,7 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
     case LWIP_EVENT_CONNECTED:
         break;
     }
+    (void)pcb;
     connection_mark_dirty(connection);
     return ERR_OK;
 }

@@ -592,6 +592,38 @@ static void a_long_response_arrives_whole(void **state)
     assert_int_equal(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS), retransmissions);
 }
 
+/* All that is under way; acknowledged as one. */
+static uint32_t receive_flight(struct client *client)
+{
+    struct segment segment;
+    uint32_t bytes = 0;
+
+    while (wire_take(&segment)) {
+        bytes += segment.length;
+    }
+    client->receive_next += bytes;
+    wire_send(client, WIRE_ACK, NULL, 0);
+    wire_run();
+    return bytes;
+}
+
+/* RFC 5681 3.1: by what is acknowledged, and by no more, however few acknowledgements come. */
+static void slow_start_doubles_the_window_for_each_flight(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, next_port++);
+    wire_application_send_archive(&client, 0, 200000);
+    wire_run();
+    assert_int_equal(receive_flight(&client), 10 * WIRE_MSS);
+    assert_int_equal(receive_flight(&client), 20 * WIRE_MSS);
+    wire_application_close(&client, 0, CLOSE_ABORT);
+    wire_run();
+    wire_clear();
+    assert_int_equal(wire_connection_count(), 0);
+}
+
 /* Fixed seeds: whatever is cut, sent again or acknowledged in part, the bytes are right. */
 static void a_long_response_arrives_whole_through_losses(void **state)
 {
@@ -903,6 +935,7 @@ int main(void)
         TEST(what_crosses_the_end_of_a_connection_is_no_bad_message),
         TEST(messages_about_connections_of_others_are_refused),
         TEST(a_long_response_arrives_whole),
+        TEST(slow_start_doubles_the_window_for_each_flight),
         TEST(a_long_response_arrives_whole_through_losses),
         TEST(frames_that_the_nic_still_reads_are_left_alone),
         TEST(a_full_transmit_ring_delays_and_loses_nothing),
