@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What stands on a machine's screen, read back as text with the kernel's own font."""
 
-import json
 import re
-import socket
 import time
 
-from harness import REPOSITORY, HarnessError
+from harness import REPOSITORY, HarnessError, Qmp
 
 GLYPH = re.compile(r"^    \{((?:0x[0-9A-F]{2}(?:, )?){12})\},", re.MULTILINE)
 WIDTH, HEIGHT, TOP, BOTTOM = 8, 16, 2, 2
@@ -22,37 +20,13 @@ def read_font():
             for index, row in enumerate(rows)}
 
 
-class Screen:
-    """The screen of a machine that was started with qemu_args(path)."""
+class Screen(Qmp):
+    """The screen and keyboard of a machine that was started with qemu_args(path)."""
 
     def __init__(self, path):
+        super().__init__(path)
         self._path = path
         self._font = read_font()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-        self._input = self._socket.makefile("r")
-        self._input.readline()
-        self.run("qmp_capabilities")
-
-    @staticmethod
-    def qemu_args(path):
-        return f"-qmp unix:{path},server=on,wait=off"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._socket.close()
-
-    def run(self, command, **arguments):
-        request = {"execute": command, "arguments": arguments}
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
-        while True:
-            answer = json.loads(self._input.readline())
-            if "error" in answer:
-                raise HarnessError(answer["error"]["desc"])
-            if "return" in answer:
-                return answer["return"]
 
     def press(self, *keys):
         """Keys of the machine's own keyboard, by QEMU's names, one after the other."""

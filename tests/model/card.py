@@ -6,18 +6,13 @@ told, and the wire is a pair of local sockets. Offsets are written out from the 
 from the model's own table and from the driver's.
 """
 
-import os
 import socket
 import struct
 import subprocess
 import tempfile
 import time
 
-from qmp import Qmp
-
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(REPOSITORY, os.environ.get("BUILD", "build"))
-QEMU = os.environ.get("QEMU") or os.path.join(BUILD, "qemu", "bin", "qemu-system-x86_64")
+from harness import Qmp, paths
 
 MAC = bytes.fromhex("525400123456")
 PEER = bytes.fromhex("02000000000a")
@@ -95,9 +90,9 @@ class Card:
         self.wire.bind(f"{path}/test")
         self.wire.settimeout(2)
         self._qemu = subprocess.Popen(
-            [QEMU, "-M", "q35", "-m", "256M", "-accel", "qtest", "-nodefaults", "-display", "none",
-             "-qtest", f"unix:{path}/qtest", "-qtest-log", "none",
-             "-qmp", f"unix:{path}/qmp,server=on,wait=off",
+            [paths.QEMU, "-M", "q35", "-m", "256M", "-accel", "qtest", "-nodefaults",
+             "-display", "none", "-qtest", f"unix:{path}/qtest", "-qtest-log", "none",
+             *Qmp.qemu_args(f"{path}/qmp").split(),
              "-d", log_items, "-D", f"{path}/log",
              "-netdev", f"dgram,id=n0,local.type=unix,local.path={path}/card,"
                         f"remote.type=unix,remote.path={path}/test",
@@ -127,9 +122,8 @@ class Card:
 
     def set_link(self, is_up):
         """The link of the wire's other end."""
-        connection = Qmp(f"{self._folder.name}/qmp")
-        connection.set_link(is_up)
-        connection.close()
+        with Qmp(f"{self._folder.name}/qmp") as connection:
+            connection.set_link(is_up)
 
     def log(self):
         with open(f"{self._folder.name}/log", encoding="utf-8") as log:

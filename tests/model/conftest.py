@@ -9,8 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "system"))
 
-from harness import LinuxGuest, Network  # noqa: E402 (found through the path above)
-from qmp import Qmp  # noqa: E402
+from harness import LinuxGuest, Network, Qmp  # noqa: E402 (found through the path above)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +36,11 @@ def guest(network, folder, model_log):
     """Linux on four vCPUs, so that its driver uses four queues; for all tests of a file."""
     with LinuxGuest(network=network, smp=4,
                     qemu_args=f"-d unimp,guest_errors -D {model_log} "
-                              f"-qmp unix:{folder}/qmp,server=on,wait=off") as machine:
+                              + Qmp.qemu_args(folder / "qmp")) as machine:
         yield machine
 
 
 @pytest.fixture(scope="module")
 def wire(guest, folder):  # the guest's QEMU is what listens
-    connection = Qmp(folder / "qmp")
-    yield connection
-    connection.close()
+    with Qmp(folder / "qmp") as connection:
+        yield connection

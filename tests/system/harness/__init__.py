@@ -7,7 +7,8 @@ from .load import ab, curl, wrk
 from .machine import HarnessError, Machine, free_port
 from .network import Network
 from .paths import BUILD, KERNEL, PLUGINS, REPOSITORY
+from .qmp import Qmp
 from .talus import Talus
 
 __all__ = ["BUILD", "Counters", "HarnessError", "KERNEL", "LinuxGuest", "Machine", "Network",
-           "PLUGINS", "REPOSITORY", "Talus", "ab", "curl", "free_port", "wrk"]
+           "PLUGINS", "Qmp", "REPOSITORY", "Talus", "ab", "curl", "free_port", "wrk"]
