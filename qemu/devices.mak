@@ -13,8 +13,14 @@ CONFIG_VGA_PCI=y
 CONFIG_USB_XHCI_PCI=y
 CONFIG_USB_STORAGE_CORE=y
 CONFIG_USB_STORAGE_CLASSIC=y
-# Bridges, the interrupt remapping that more than 255 cores need, and virtio for test guests.
+# Bridges, switches and further root buses; the interrupt remapping that more than 255 cores need;
+# and virtio for test guests.
 CONFIG_PCIE_PORT=y
+CONFIG_XIO3130=y
+CONFIG_PXB=y
+# Not wanted for itself: the source of further root buses refers to it.
+CONFIG_CXL=y
+CONFIG_CXL_MEM_DEVICE=y
 CONFIG_VTD=y
 CONFIG_VIRTIO_PCI=y
 CONFIG_VIRTIO_RNG=y
