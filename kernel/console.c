@@ -19,6 +19,7 @@
 #include "kernel/platform.h"
 #include "kernel/screen.h"
 #include "kernel/serial.h"
+#include "kernel/serial_output.h"
 #include "kernel/status_line.h"
 #include "kernel/vga_text.h"
 
@@ -37,8 +38,10 @@
 #define INPUT_LOOK_NS (10 * NS_PER_MS)
 
 static struct console_options options;
-static bool has_screen; /* mapped, and drawn by this node */
-static bool is_asynchronous;
+static bool has_screen;     /* mapped, and drawn by this node */
+static bool is_drawn_later; /* by the event loop */
+static bool is_line_begun;  /* by an answer or an echo */
+static bool is_line_broken; /* by the log, since it was last asked */
 static uint64_t next_draw_ns;
 static uint64_t next_input_look_ns;
 static uint64_t input_interrupts_seen;
@@ -125,91 +128,128 @@ void console_map_screen(void)
     }
 }
 
-/* --- Drawing and the event loop --- */
+/* --- The event loop --- */
 
-static unsigned draw_some(void *context)
+static void draw_some(uint64_t now_ns)
 {
-    uint64_t now_ns = dispatch_now_ns();
-
-    (void)context;
     status_line_poll(now_ns);
     if (screen_is_dirty() && now_ns >= next_draw_ns) {
         next_draw_ns = now_ns + BUSY_PERIOD_NS;
         (void)screen_draw(BUSY_CELLS);
     }
-    /* No work to stay awake for: what is left is drawn before sleep. */
+}
+
+/* Never work to stay awake for: what is left goes out before sleep. */
+static unsigned poll_output(void *context)
+{
+    uint64_t now_ns = dispatch_now_ns();
+
+    (void)context;
+    if (UNLIKELY(serial_output_is_busy)) {
+        serial_output_poll(now_ns);
+    }
+    if (has_screen) {
+        draw_some(now_ns);
+    }
     return 0;
 }
 
-static bool draw_before_sleep(void *context)
+static bool prepare_sleep(void *context)
 {
+    bool has_work = serial_output_is_busy && serial_output_prepare_sleep();
+
     (void)context;
-    status_line_prepare_sleep();
-    return screen_is_dirty() && screen_draw(IDLE_CELLS);
+    if (has_screen) {
+        status_line_prepare_sleep();
+        has_work |= screen_is_dirty() && screen_draw(IDLE_CELLS);
+    }
+    return has_work;
 }
 
-static void route_interrupt(uint8_t isa_irq, enum interrupt_vector vector)
+/* Where it cannot be routed, what is typed is noticed when the node is awake. */
+static bool route_interrupt(uint8_t isa_irq, enum interrupt_vector vector)
 {
-    /* Where it cannot be routed, what is typed is noticed when the node is awake. */
-    (void)ioapic_route(&node_info.machine.isa_irqs[isa_irq], interrupt_apic_id(node_info.node),
-                       vector);
+    return ioapic_route(&node_info.machine.isa_irqs[isa_irq], interrupt_apic_id(node_info.node),
+                        vector);
+}
+
+static void start_serial(void)
+{
+    bool has_interrupt = options.serial.isa_irq != 0 &&
+                         route_interrupt(options.serial.isa_irq, INTERRUPT_VECTOR_SERIAL);
+
+    if (has_interrupt) {
+        serial_enable_interrupts(false);
+    }
+    serial_output_start(has_interrupt);
 }
 
 void console_start(void)
 {
     static struct dispatch_source source = {
-        .poll = draw_some,
-        .prepare_sleep = draw_before_sleep,
+        .poll = poll_output,
+        .prepare_sleep = prepare_sleep,
     };
 
     (void)console_options_report(node_info.command_line); /* it has logged each */
-    if (options.serial.isa_irq != 0) {
-        route_interrupt(options.serial.isa_irq, INTERRUPT_VECTOR_SERIAL);
-        serial_enable_receive_interrupt();
-    }
+    start_serial();
+    dispatch_register_source(&source);
     if (!has_screen) {
         return;
     }
     /* Whoever has a screen may have a keyboard. */
     if (keyboard_initialise()) {
-        route_interrupt(ISA_IRQ_KEYBOARD, INTERRUPT_VECTOR_KEYBOARD);
+        (void)route_interrupt(ISA_IRQ_KEYBOARD, INTERRUPT_VECTOR_KEYBOARD);
     }
-    is_asynchronous = true;
-    dispatch_register_source(&source);
+    is_drawn_later = true;
     status_line_start();
 }
 
 /* --- Text --- */
 
-static void write_serial(const char *text, size_t bytes)
+static void write_screen(const char *text, size_t bytes)
 {
-    while (bytes > 0) {
-        const char *newline = memchr(text, '\n', bytes);
-        size_t length = newline != NULL ? (size_t)(newline - text) : bytes;
-
-        serial_write(text, length);
-        if (newline == NULL) {
-            return;
-        }
-        serial_write("\r\n", 2);
-        text += length + 1;
-        bytes -= length + 1;
-    }
-}
-
-void console_write(const char *text, size_t bytes)
-{
-    write_serial(text, bytes);
     if (has_screen) {
         screen_write(text, bytes);
-        if (!is_asynchronous) {
+        if (!is_drawn_later) {
             screen_draw_text();
         }
     }
 }
 
+void console_write(const char *text, size_t bytes)
+{
+    if (UNLIKELY(is_line_begun)) {
+        is_line_begun = false;
+        is_line_broken = true;
+        console_write("\n", 1);
+    }
+    serial_output_write(text, bytes);
+    write_screen(text, bytes);
+}
+
+void console_answer(const char *text, size_t bytes)
+{
+    if (bytes > 0) {
+        is_line_begun = text[bytes - 1] != '\n';
+    }
+    serial_output_answer(text, bytes);
+    write_screen(text, bytes);
+}
+
+bool console_has_room(void)
+{
+    return serial_output_has_room();
+}
+
+void console_write_through(void)
+{
+    serial_output_write_through();
+}
+
 void console_flush(void)
 {
+    console_write_through();
     if (has_screen) {
         screen_draw_text();
     }
@@ -220,7 +260,8 @@ bool console_is_input_due(uint64_t now_ns)
     uint64_t interrupts =
         interrupt_count(INTERRUPT_VECTOR_SERIAL) + interrupt_count(INTERRUPT_VECTOR_KEYBOARD);
 
-    if (LIKELY(interrupts == input_interrupts_seen && now_ns < next_input_look_ns)) {
+    if (LIKELY(interrupts == input_interrupts_seen && now_ns < next_input_look_ns &&
+               !is_line_broken)) {
         return false;
     }
     input_interrupts_seen = interrupts;
@@ -233,4 +274,12 @@ int console_read(void)
     int character = serial_read();
 
     return character >= 0 ? character : keyboard_read();
+}
+
+bool console_take_interruption(void)
+{
+    bool was_broken = is_line_broken;
+
+    is_line_broken = false;
+    return was_broken;
 }

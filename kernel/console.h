@@ -5,8 +5,9 @@
  * text goes to both. One node uses it at a time (kernel/log.c says which), so there is nothing to
  * lock. Only node 0 maps the screen: when it has died, the next owner goes on with the serial port.
  *
- * Text for the serial port is written at once. Text for the screen is kept, and drawn by node 0's
- * event loop: a little now and then while there is other work, the rest before the node sleeps.
+ * Until the event loop runs, text is seen at once. From then on it is kept, and goes out when there
+ * is time: a little now and then while there is other work, the rest before the node sleeps. What a
+ * device is too slow for is dropped by the line and counted, for each device by itself.
  */
 #pragma once
 
@@ -26,12 +27,22 @@ void console_attach(void);
 /* Map the screen: where node_info describes it, on node 0 and at boot, once there are pages for
  * tables. */
 void console_map_screen(void);
-/* By node 0's event loop: draw from now on when there is time, and let what is typed wake it. */
+/* By node 0's event loop: text goes out when there is time from now on, and what is typed wakes the
+ * node. */
 void console_start(void);
 
-/* Write text; LF becomes CR LF on the serial port. Waits for that port, but never for ever. */
+/* Lines of the log. They start on a line of their own, whatever has been typed. Never waits once
+ * the event loop runs; before, for the serial port, but never for ever. */
 void console_write(const char *text, size_t bytes);
-/* Have everything seen that was written: for a node that is about to end. */
+/* What somebody has asked for on the console, or its echo; likewise. */
+void console_answer(const char *text, size_t bytes);
+/* Whether the longest answer finds room: before that nothing should be asked. */
+bool console_has_room(void);
+
+/* For a node that is about to end: what has been written goes to the serial port now, and what
+ * follows at once. */
+void console_write_through(void);
+/* Have everything seen that was written: after the last words. */
 void console_flush(void);
 
 /* Whether something may have been typed: an interrupt has come, or it has not been looked for a
@@ -39,3 +50,5 @@ void console_flush(void);
 bool console_is_input_due(uint64_t now_ns);
 /* One character that was typed, or -1. */
 int console_read(void);
+/* Whether lines of the log have broken into what was being typed since the last call. */
+bool console_take_interruption(void);

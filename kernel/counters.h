@@ -17,7 +17,10 @@
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
-    X(CONSOLE_DROPPED, "console_lines_dropped_total", "", "Lines that left the screen unseen.")    \
+    X(CONSOLE_SERIAL_DROPPED, "console_lines_dropped_total", "device=\"serial\"",                  \
+      "Lines that a device of the console was too slow for.")                                      \
+    X(CONSOLE_SCREEN_DROPPED, "console_lines_dropped_total", "device=\"screen\"",                  \
+      "Lines that a device of the console was too slow for.")                                      \
     X(NIC_RX_PACKETS, "nic_rx_packets_total", "", "Frames taken from the receive queue.")          \
     X(NIC_RX_BYTES, "nic_rx_bytes_total", "", "Bytes taken from the receive queue.")               \
     X(NIC_RX_MERGED, "nic_rx_merged_total", "", "Acknowledgements that a later one replaced.")     \

@@ -26,6 +26,7 @@
 static char line[LINE_BYTES];
 static size_t line_length;
 static bool may_have_input; /* the last look has not come to the end of what was typed */
+static bool is_line_whole;  /* it waits until its answer has room */
 
 PRINTF_LIKE(1, 2) static void print(const char *format, ...)
 {
@@ -35,7 +36,7 @@ PRINTF_LIKE(1, 2) static void print(const char *format, ...)
     va_start(arguments, format);
     int length = format_text_v(text, sizeof(text), format, arguments);
     va_end(arguments);
-    console_write(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+    console_answer(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
 }
 
 /* A node's number. False (answered) when it is none of ours. */
@@ -223,6 +224,7 @@ static void reboot_machine(const char *argument)
 {
     (void)argument;
     stop_machine();
+    console_write_through();
     log_info("power", "reset");
     log_flush_all();
     console_flush();
@@ -273,35 +275,43 @@ static void run_line(void)
     print("`%s` is no command; `help` lists them\n", line);
 }
 
+static void end_line(void)
+{
+    console_answer("\n", 1);
+    line[line_length] = '\0';
+    line_length = 0;
+    is_line_whole = false;
+    run_line();
+}
+
 static void take_character(char character)
 {
     if (character == '\r' || character == '\n') {
-        console_write("\n", 1);
-        line[line_length] = '\0';
-        line_length = 0;
-        run_line();
+        is_line_whole = true;
     } else if (character == KEY_END && line_length == 0) {
         power_off_machine("");
     } else if (character == KEY_BACKSPACE || character == KEY_DELETE) {
         if (line_length > 0) {
             line_length--;
-            console_write("\b \b", 3);
+            console_answer("\b \b", 3);
         }
     } else if (character >= ' ' && character <= '~' && line_length < LINE_BYTES - 1) {
         line[line_length++] = character;
-        console_write(&character, 1);
+        console_answer(&character, 1);
     }
 }
 
-static unsigned poll_console(void *context)
+/* Until there is nothing more to read, or nothing can be answered. Bounded: a pasted file must not
+ * starve the node's other work. */
+static unsigned take_input(void)
 {
-    (void)context;
-    if (LIKELY(!console_is_input_due(dispatch_now_ns()) && !may_have_input)) {
-        return 0;
-    }
-    may_have_input = true;
-    /* Bounded: a pasted file must not starve the node's other work. */
     for (unsigned work = 0; work < LINE_BYTES; work++) {
+        if (is_line_whole) {
+            if (!console_has_room()) {
+                return 0; /* the output's progress wakes the node */
+            }
+            end_line();
+        }
         int character = console_read();
 
         if (character < 0) {
@@ -311,6 +321,20 @@ static unsigned poll_console(void *context)
         take_character((char)character);
     }
     return LINE_BYTES;
+}
+
+static unsigned poll_console(void *context)
+{
+    (void)context;
+    if (LIKELY(!console_is_input_due(dispatch_now_ns()) && !may_have_input)) {
+        return 0;
+    }
+    /* What has been typed of a line stands below the log that came between. */
+    if (console_take_interruption() && line_length > 0) {
+        console_answer(line, line_length);
+    }
+    may_have_input = true;
+    return take_input();
 }
 
 void monitor_start(void)

@@ -137,6 +137,7 @@ static void report_nested(uintptr_t where)
     int length = format_text(text, sizeof(text), "node%u panic: failed again at %#018lx\n",
                              platform_node(), where);
 
+    console_write_through();
     console_write(text, (size_t)length);
     console_flush();
 }
@@ -159,6 +160,7 @@ _Noreturn static void die(void)
     const char *action;
 
     log_error("panic", "node %u halted", platform_node());
+    console_write_through();
     log_flush_all();
     console_flush();
     /* Before the mark: as long as this node is alive it may own the console, and after it nobody

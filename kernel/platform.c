@@ -220,6 +220,7 @@ uint64_t platform_random(void)
 
 _Noreturn void platform_power_off(void)
 {
+    console_write_through();
     log_info("power", "off");
     log_flush_all();
     console_flush();

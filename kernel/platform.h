@@ -61,7 +61,7 @@ const void *platform_archive_start(void);
 size_t platform_archive_bytes(void);
 
 /* --- Console: print these bytes, whole lines. Only log.c calls it, on the node that owns the
- * console (log_console_owner); waits until the device has taken them. --- */
+ * console (log_console_owner). What its devices have no room for is dropped and counted. --- */
 void platform_console_write(const char *text, size_t length_bytes);
 
 /* --- Randomness for sequence numbers, ids and hash secrets (RDRAND, else TSC jitter). --- */

@@ -81,7 +81,7 @@ static void scroll(void)
     unsigned line = screen.first_line;
 
     if (!screen.is_seen[line]) {
-        counter_increment(COUNTER_CONSOLE_DROPPED);
+        counter_increment(COUNTER_CONSOLE_SCREEN_DROPPED);
     }
     clear_line(line);
     screen.first_line = (uint16_t)((line + 1) % log_rows());

@@ -5,7 +5,7 @@
  * A character that already stands on the screen is not drawn again, so scrolling costs what has
  * changed and never reads the device.
  *
- * Lines that have left the screen before they were drawn are counted (CONSOLE_DROPPED).
+ * Lines that have left the screen before they were drawn are counted (CONSOLE_SCREEN_DROPPED).
  */
 #pragma once
 

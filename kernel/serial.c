@@ -14,6 +14,7 @@
 #define UART_DIVISOR_HIGH     1
 #define UART_INTERRUPT_ENABLE 1
 #define IER_RECEIVED          BIT(0)
+#define IER_TRANSMIT_EMPTY    BIT(1)
 #define UART_INTERRUPT_ID     2 /* read */
 #define IIR_FIFO              0xC0
 #define UART_FIFO_CONTROL     2 /* write */
@@ -27,16 +28,21 @@
 #define UART_LINE_STATUS      5
 #define LSR_DATA_READY        BIT(0)
 #define LSR_TRANSMIT_EMPTY    BIT(5)
+#define STATUS_ABSENT         0xFF /* what a bus without a device answers */
 #define UART_SCRATCH          7
 
-#define BAUD_OF_DIVISOR_1 115200u
-#define FIFO_BYTES        16u
+#define BAUD_OF_DIVISOR_1  115200u
+#define BAUD_DEFAULT       115200u
+#define FIFO_BYTES         16u
+#define BITS_PER_CHARACTER 10u /* with start and stop */
 /* Chosen: a port read takes about a microsecond. Sixteen characters take 1.4 ms to leave at 115200
- * baud, and 17 ms at 9600. */
-#define TRANSMIT_POLL_MAX 100000u
+ * baud, and half a second at 300. */
+#define TRANSMIT_POLL_MAX  1000000u
 
 static uint16_t base; /* 0: there is no port */
 static unsigned fifo_bytes;
+static uint32_t baud; /* 0: not known */
+static bool is_stuck; /* it has not taken what was written: it is not waited for again */
 
 static uint8_t read_register(unsigned offset)
 {
@@ -57,6 +63,7 @@ static void find_fifo(void)
 bool serial_initialise(const struct serial_port *serial)
 {
     base = serial->port;
+    is_stuck = false;
     if (base == 0) {
         return false;
     }
@@ -77,6 +84,7 @@ bool serial_initialise(const struct serial_port *serial)
     write_register(UART_LINE_CONTROL, LCR_8N1);
     write_register(UART_FIFO_CONTROL, FCR_ENABLE_AND_CLEAR);
     write_register(UART_MODEM_CONTROL, MCR_DTR_RTS | MCR_OUT2);
+    baud = serial->baud;
     find_fifo();
     return true;
 }
@@ -84,22 +92,37 @@ bool serial_initialise(const struct serial_port *serial)
 void serial_attach(const struct serial_port *serial)
 {
     base = serial->port;
-    if (base != 0 && read_register(UART_LINE_STATUS) == 0xFF) {
+    is_stuck = false;
+    if (base != 0 && read_register(UART_LINE_STATUS) == STATUS_ABSENT) {
         base = 0;
     }
     if (base != 0) {
+        baud = serial->baud;
         find_fifo();
     }
 }
 
+bool serial_is_present(void)
+{
+    return base != 0;
+}
+
+/* A port that has vanished takes everything. */
+bool serial_can_transmit(void)
+{
+    return base != 0 && (read_register(UART_LINE_STATUS) & LSR_TRANSMIT_EMPTY) != 0;
+}
+
 static bool wait_until_empty(void)
 {
-    for (unsigned i = 0; i < TRANSMIT_POLL_MAX; i++) {
-        if (read_register(UART_LINE_STATUS) & LSR_TRANSMIT_EMPTY) {
+    for (unsigned i = 0; i < (is_stuck ? 1 : TRANSMIT_POLL_MAX); i++) {
+        if (serial_can_transmit()) {
+            is_stuck = false;
             return true;
         }
         cpu_pause();
     }
+    is_stuck = true;
     return false;
 }
 
@@ -113,17 +136,43 @@ void serial_write(const char *text, size_t bytes)
     }
 }
 
+size_t serial_transmit(const char *text, size_t bytes)
+{
+    size_t count = bytes < fifo_bytes ? bytes : fifo_bytes;
+
+    if (!serial_can_transmit()) {
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        write_register(UART_DATA, (uint8_t)text[i]);
+    }
+    return count;
+}
+
+uint64_t serial_byte_ns(void)
+{
+    return BITS_PER_CHARACTER * NS_PER_S / (baud != 0 ? baud : BAUD_DEFAULT);
+}
+
 int serial_read(void)
 {
-    if (base == 0 || (read_register(UART_LINE_STATUS) & LSR_DATA_READY) == 0) {
+    if (base == 0) {
+        return -1;
+    }
+    uint8_t status = read_register(UART_LINE_STATUS);
+
+    /* A port that has vanished would type for ever. */
+    if (status == STATUS_ABSENT || (status & LSR_DATA_READY) == 0) {
         return -1;
     }
     return read_register(UART_DATA);
 }
 
-void serial_enable_receive_interrupt(void)
+void serial_enable_interrupts(bool is_for_transmit)
 {
     if (base != 0) {
-        write_register(UART_INTERRUPT_ENABLE, IER_RECEIVED);
+        write_register(UART_INTERRUPT_ENABLE, 0);
+        write_register(UART_INTERRUPT_ENABLE,
+                       (uint8_t)(IER_RECEIVED | (is_for_transmit ? IER_TRANSMIT_EMPTY : 0)));
     }
 }

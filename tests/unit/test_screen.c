@@ -196,14 +196,14 @@ static void lines_that_leave_undrawn_are_counted(void **state)
 {
     (void)state;
     write_text("1\n2\n3\n4\n");
-    assert_int_equal(counter_read(0, COUNTER_CONSOLE_DROPPED), 1);
+    assert_int_equal(counter_read(0, COUNTER_CONSOLE_SCREEN_DROPPED), 1);
     write_text("5\n6\n");
-    assert_int_equal(counter_read(0, COUNTER_CONSOLE_DROPPED), 3);
+    assert_int_equal(counter_read(0, COUNTER_CONSOLE_SCREEN_DROPPED), 3);
     draw_all();
     write_text("7\n8\n9\n");
-    assert_int_equal(counter_read(0, COUNTER_CONSOLE_DROPPED), 3);
+    assert_int_equal(counter_read(0, COUNTER_CONSOLE_SCREEN_DROPPED), 3);
     write_text("10\n");
-    assert_int_equal(counter_read(0, COUNTER_CONSOLE_DROPPED), 4);
+    assert_int_equal(counter_read(0, COUNTER_CONSOLE_SCREEN_DROPPED), 4);
     expect("8         ", "9         ", "10        ", BLANK);
 }
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""A serial port slower than the log: nothing waits for it, and what it cannot carry is counted.
+
+QEMU's port has no speed of its own: the second one leads into a pipe of one page, which this file
+reads when it likes. While it does not, the port's FIFO stays full.
+"""
+
+import fcntl
+import os
+import re
+import select
+import threading
+import time
+
+import pytest
+
+from harness import HarnessError, Talus, curl
+
+F_SETPIPE_SZ = 1031
+PIPE_BYTES = 4096
+# Some 500 kilobaud: less than the machine makes.
+READ_BYTES, READ_PERIOD_S = 1024, 0.02
+WATCH_S = 4
+# Words that are no levels: a warning each.
+BURST_LINES = 28
+BURST = "log " + ",".join("x" * BURST_LINES) + "\n"
+
+
+class Port:
+    """What the machine says on its second port, as long as it is being read."""
+
+    def __init__(self, folder):
+        self.path = folder / "port"
+        for end in ("in", "out"):
+            os.mkfifo(f"{self.path}.{end}")
+        # Both ends of each: it opens at once, and stays open.
+        self._input = os.open(f"{self.path}.in", os.O_RDWR)
+        self._output = os.open(f"{self.path}.out", os.O_RDWR | os.O_NONBLOCK)
+        fcntl.fcntl(self._output, F_SETPIPE_SZ, PIPE_BYTES)
+        self.text = ""
+        self._is_ending = False
+        self._is_read = threading.Event()
+        self._is_read.set()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        while not self._is_ending:
+            self._is_read.wait()
+            if select.select([self._output], [], [], 0.05)[0]:
+                self.text += os.read(self._output, READ_BYTES).decode("ascii").replace("\r", "")
+                time.sleep(READ_PERIOD_S)
+
+    def stop_reading(self):
+        self._is_read.clear()
+        time.sleep(0.1)  # the read that goes on
+
+    def go_on_reading(self):
+        self._is_read.set()
+
+    def type(self, text):
+        os.write(self._input, text.encode("ascii"))
+
+    def wait_for(self, pattern, timeout_s=20):
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s:
+            match = re.compile(pattern, re.MULTILINE).search(self.text)
+            if match:
+                return match
+            time.sleep(0.02)
+        raise HarnessError(f"no {pattern!r} on the port:\n{self.text[-2000:]}")
+
+    def close(self):
+        self._is_ending = True
+        self.go_on_reading()
+        self._reader.join()
+        os.close(self._input)
+        os.close(self._output)
+
+
+@pytest.fixture
+def port(tmp_path):
+    made = Port(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def talus(port, network):
+    machine = Talus("--qemu-args", f"-chardev pipe,id=slow,path={port.path} -serial chardev:slow",
+                    words="console=ttyS1", network=network)
+    machine.start(ready_timeout_s=0)
+    try:
+        port.wait_for(r"listening on http://")
+        yield machine
+    finally:
+        machine.stop()
+
+
+def dropped(talus):
+    return talus.counter("console_lines_dropped_total", device="serial")[0]
+
+
+def test_a_stopped_port_holds_nobody_and_is_told_what_it_missed(talus, port):
+    port.stop_reading()
+    port.type(60 * BURST)
+    deadline_s = time.monotonic() + 20
+    while dropped(talus) == 0:
+        assert time.monotonic() < deadline_s
+    for _ in range(20):
+        assert len(curl(talus, "/4b")) == 4
+    port.go_on_reading()
+    told = port.wait_for(r"node0 console: (\d+) lines dropped: ", 30)
+    assert int(told[1]) <= dropped(talus)
+    port.type("nodes\n")
+    port.wait_for(r"(?s)\nnodes\nnode0 +running.*node3 +running.*httpd\n", 60)
+    ignored = [line for line in port.text.splitlines() if "ignored" in line]
+    assert len(ignored) + int(told[1]) >= 60 * BURST_LINES
+    for line in ignored:
+        assert re.fullmatch(r"\[ *\d+\.\d{6}\] node0 log: log=: ignored `x`: levels are error, "
+                            r"warning, info, debug", line), line
+
+
+def test_every_command_is_answered_whole_after_a_stop(talus, port):
+    """The answers wait for room: none of some hundred kilobytes is lost."""
+    port.stop_reading()
+    port.type(150 * "help\n")
+    time.sleep(1)
+    port.go_on_reading()
+    port.type("no such command\n")
+    port.wait_for("`no` is no command", 60)
+    assert len(re.findall(r"^help +this list\n(?:\w+ +.*\n){7}reboot +start the machine again$",
+                          port.text, re.MULTILINE)) == 150
+    assert dropped(talus) == 0
+
+
+def test_nodes_sleep_while_the_port_stands_still(talus, port):
+    port.stop_reading()
+    port.type(5 * BURST)
+    time.sleep(1)
+    before_s = talus.host_cpu_s()
+    time.sleep(WATCH_S)
+    assert talus.host_cpu_s() - before_s < WATCH_S / 10
+    assert len(curl(talus, "/4b")) == 4
+
+
+def test_the_last_words_come_after_all_that_waits(talus, port):
+    port.stop_reading()
+    port.type(5 * BURST)
+    time.sleep(0.5)
+    port.type("poweroff\n")
+    port.go_on_reading()
+    assert talus.wait(20) == 0
+    text = port.wait_for(r"(?s)ignored `x`.*node0 power: off")[0]
+    assert len(re.findall("ignored `x`", text)) == 5 * BURST_LINES
+
+
+def test_a_machine_can_be_switched_off_though_its_port_stands_still(talus, port):
+    port.stop_reading()
+    port.type(5 * BURST + "poweroff\n")
+    assert talus.wait(30) == 0
+
+
+def test_a_dying_nodes_last_words_come_after_all_that_waits(talus, port):
+    port.stop_reading()
+    port.type(5 * BURST)
+    time.sleep(0.5)
+    port.type("crash 0\n")
+    port.go_on_reading()
+    text = port.wait_for(r"(?s)ignored `x`.*node0 panic: node 0 halted\n.*node1 .*node0 is dead")[0]
+    assert len(re.findall("ignored `x`", text)) == 5 * BURST_LINES
