@@ -9,6 +9,8 @@ DISK := $(BUILD)/talus.img
 
 # The configuration; the image of the menu's last entry, which make test-boot leaves when it passes.
 CONFIG     ?= boot/talus.cfg
+# Seconds that the menu waits; without, it shows only when asked for by Esc.
+MENU       ?=
 KNOWN_GOOD ?= $(wildcard $(TALUS_CACHE)/known-good.elf)
 
 # What every image holds. Made anew each time: ROOT, CONFIG and KNOWN_GOOD are not files that make
@@ -20,16 +22,17 @@ image-files: $(BUILD)/talus.elf $(BUILTIN_ARCHIVE)
 	$(Q)rm -rf $(IMAGE_FILES)
 	$(Q)mkdir -p $(IMAGE_FILES)/talus $(IMAGE_FILES)/boot/grub
 	$(Q)objcopy --strip-debug $(BUILD)/talus.elf $(IMAGE_FILES)/talus/talus.elf
-	$(Q)cp boot/grub.cfg $(IMAGE_FILES)/boot/grub/
+	$(Q){ $(if $(MENU),echo 'set menu_seconds=$(MENU)';) cat boot/grub.cfg; } \
+	  >$(IMAGE_FILES)/boot/grub/grub.cfg
 	$(Q)cp '$(CONFIG)' $(IMAGE_FILES)/talus/talus.cfg
 	$(Q)boot/pack-root '$(or $(ROOT),$(BUILTIN_ARCHIVE))' $(IMAGE_FILES)/talus/root.tar
 	$(if $(KNOWN_GOOD),$(Q)objcopy --strip-debug '$(KNOWN_GOOD)' \
 	  $(IMAGE_FILES)/talus/known-good.elf)
 
-iso: image-files ## make build/talus.iso for CD and USB, BIOS and UEFI: ROOT=dir CONFIG=file
+iso: image-files ## make build/talus.iso for CD and USB, BIOS and UEFI: ROOT=dir CONFIG=file MENU=seconds
 	$(Q)boot/make-iso $(IMAGE_FILES) $(ISO)
 
-disk: image-files ## make build/talus.img, a raw disk for hypervisors: ROOT=dir CONFIG=file
+disk: image-files ## make build/talus.img, a raw disk for hypervisors: ROOT=dir CONFIG=file MENU=seconds
 	$(Q)boot/make-disk $(IMAGE_FILES) $(DISK)
 
 usb: ## write the ISO to a USB stick, after a question: DEV=/dev/sdX

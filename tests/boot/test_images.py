@@ -2,21 +2,24 @@
 """The images boot: by a BIOS and by UEFI, as CD, USB stick and disk, on small and large machines."""
 
 import io
+import re
 import subprocess
 import tarfile
+import time
 
 import pytest
 
-from harness import BUILD, REPOSITORY, Talus, curl
+from harness import BUILD, Qmp, REPOSITORY, Talus, curl
 
 ENTRY_DOWN = "\x1b[B"
 MENU = r"Press enter to boot"
+MENU_SECONDS = 60  # far longer than a test needs to choose
 
 
-def boot(kind, path, firmware="bios", machine="q35", cpu="max", mem="1G", **others):
+def boot(kind, path, firmware="bios", machine="q35", cpu="max", mem="1G", *options, **others):
     """A machine that boots an image, with QEMU's user network as its wire."""
     return Talus("--image", f"{kind}={path}", "--firmware", firmware, "--machine", machine,
-                 "--cpu", cpu, kernel=None, mem=mem, **others)
+                 "--cpu", cpu, *options, kernel=None, mem=mem, **others)
 
 
 # Each way to start once, and the machines spread over them.
@@ -40,14 +43,52 @@ def test_an_image_boots_four_nodes_and_serves(images, image, kind, firmware, mac
         assert talus.counter("node_up") == {node: 1 for node in range(4)}
 
 
+@pytest.fixture(scope="module")
+def menu_iso(tmp_path_factory):
+    """An ISO whose menu waits."""
+    folder = tmp_path_factory.mktemp("menu")
+    subprocess.run(["make", "iso", f"MENU={MENU_SECONDS}", f"ISO={folder}/menu.iso",
+                    f"IMAGE_FILES={folder}/files"], cwd=REPOSITORY, check=True, capture_output=True)
+    return folder / "menu.iso"
+
+
+# The drive is slowed down, so that there is time to type after firmware that takes Esc for itself.
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+@pytest.mark.parametrize("keyboard", ["serial", "ps/2"])
+def test_esc_brings_the_menu(images, tmp_path, firmware, keyboard):
+    path = tmp_path / "qmp"
+    talus = boot("cd", images["iso"], firmware, "q35", "max", "1G", "--qemu-args",
+                 f"{Qmp.qemu_args(path)} -set drive.image.throttling.iops-total=200")
+    talus.start(ready_timeout_s=0)
+    try:
+        with Qmp(path) as qmp:
+            if firmware == "uefi":
+                talus.wait_for(r"BdsDxe: starting", 60)
+            while not re.search(rf"{MENU}|Starting Talus", talus.console):
+                if keyboard == "serial":
+                    talus.type("\x1b")
+                else:
+                    qmp.run("send-key", keys=[{"type": "qcode", "data": "esc"}])
+                time.sleep(0.15)
+        assert re.search(MENU, talus.console), talus.last_lines()
+    finally:
+        talus.stop()
+
+
+def test_the_menu_comes_only_when_asked_for(images):
+    with boot("cd", images["iso"]) as talus:
+        assert "for the menu, hold Esc" in talus.console
+        assert not re.search(MENU, talus.console)
+
+
 def choose(talus, steps):
     """Walk down GRUB's menu on the serial port, and press Enter."""
     talus.wait_for(MENU, 30)
     talus.type(ENTRY_DOWN * steps + "\r")
 
 
-def test_the_menu_starts_a_single_node(images):
-    talus = boot("cd", images["iso"])
+def test_the_menu_starts_a_single_node(menu_iso):
+    talus = boot("cd", menu_iso)
     talus.start(ready_timeout_s=0)
     try:
         choose(talus, 2)
@@ -58,8 +99,8 @@ def test_the_menu_starts_a_single_node(images):
         talus.stop()
 
 
-def test_the_menu_asks_for_the_memory_to_use(images):
-    talus = boot("cd", images["iso"], mem="2G")
+def test_the_menu_asks_for_the_memory_to_use(menu_iso):
+    talus = boot("cd", menu_iso, mem="2G")
     talus.start(ready_timeout_s=0)
     try:
         choose(talus, 3)
@@ -79,8 +120,8 @@ def test_configuration_and_web_root_come_from_the_image(tmp_path, boot_tool):
     files = tmp_path / "files"
     (files / "talus").mkdir(parents=True)
     (files / "boot" / "grub").mkdir(parents=True)
-    (files / "boot" / "grub" / "grub.cfg").write_bytes(
-        (REPOSITORY / "boot" / "grub.cfg").read_bytes())
+    menu = (REPOSITORY / "boot" / "grub.cfg").read_text(encoding="ascii")
+    (files / "boot" / "grub" / "grub.cfg").write_text(f"set menu_seconds={MENU_SECONDS}\n{menu}")
     for name in ("talus.elf", "known-good.elf"):
         subprocess.run(["objcopy", "--strip-debug", BUILD / "talus.elf", files / "talus" / name],
                        check=True)
