@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every part of the UEFI application needs of the firmware: its tables, memory, text on its
- * console, and the reading of files. GNU-EFI gives the declarations; calls go straight through
- * the firmware's pointers.
+ * What every part of the UEFI application needs of the firmware: its tables, memory, and text on
+ * its console. GNU-EFI gives the declarations; calls go straight through the firmware's pointers.
  */
 #pragma once
 
@@ -10,6 +9,11 @@
 
 #include "kernel/base.h"
 #include "kernel/limits.h"
+
+/* Of UEFI 2.10, appendix D; GNU-EFI does not have them. */
+#define EFI_HTTP_ERROR       EFIERR(35)
+#define EFI_CONNECTION_FIN   EFIERR(104)
+#define EFI_CONNECTION_RESET EFIERR(105)
 
 extern EFI_SYSTEM_TABLE *firmware;
 
@@ -28,33 +32,3 @@ void *firmware_protocol(EFI_HANDLE handle, const EFI_GUID *protocol);
  * there are none.
  */
 void *firmware_allocate(uint64_t bytes, EFI_MEMORY_TYPE type);
-
-/* A file read whole, in pages of its own. */
-struct file {
-    void *start;
-    uint64_t bytes;
-};
-
-/* Where files come from: the device that the application was started from. */
-struct file_source {
-    EFI_FILE_PROTOCOL *root;         /* of a volume; or */
-    EFI_PXE_BASE_CODE_PROTOCOL *pxe; /* a TFTP server; or neither */
-    EFI_IP_ADDRESS server;
-};
-
-void file_source_open(struct file_source *source, EFI_HANDLE device);
-
-/* What the source is, in words that follow "on". */
-const char *file_source_name(const struct file_source *source);
-
-/*
- * Read a file by its path on a volume, such as \EFI\talus\talus.elf.
- *
- * Returns EFI_NOT_FOUND when there is none, EFI_OUT_OF_RESOURCES when memory does not hold it, or
- * the firmware's word for what went wrong.
- */
-MUST_CHECK EFI_STATUS file_read(struct file_source *source, const char *path, struct file *file);
-
-/* The part for a TFTP server (network.c). */
-bool network_open(struct file_source *source, EFI_HANDLE device);
-MUST_CHECK EFI_STATUS network_read(struct file_source *source, const char *path, struct file *file);

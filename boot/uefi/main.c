@@ -5,6 +5,7 @@
  */
 #include "boot/boot_info.h"
 #include "boot/uefi/elf.h"
+#include "boot/uefi/file_source.h"
 #include "boot/uefi/firmware.h"
 #include "boot/uefi/handoff.h"
 #include "boot/uefi/load_options.h"
@@ -31,15 +32,65 @@ static bool complain(const char *name, const char *fault)
     return false;
 }
 
+/* Why a file that is there cannot be read, in words that follow a colon. */
+static const char *explain(EFI_STATUS status)
+{
+    switch (status) {
+    case EFI_TIMEOUT:
+        return "no answer";
+    case EFI_END_OF_FILE:
+    case EFI_CONNECTION_FIN:
+    case EFI_CONNECTION_RESET:
+        return "it ends too early";
+    case EFI_HTTP_ERROR:
+        return "refused";
+    case EFI_PROTOCOL_ERROR:
+        return "an answer that does not say how long the file is";
+    case EFI_VOLUME_CORRUPTED:
+        return "the file system is damaged";
+    case EFI_DEVICE_ERROR:
+        return "the device fails";
+    default:
+        return NULL;
+    }
+}
+
+/* As UEFI 2.10, appendix D, numbers them. */
+static void print_error_number(EFI_STATUS status)
+{
+    char digits[sizeof(" 18446744073709551615")];
+    char *first = digits + sizeof(digits) - 1;
+    uint64_t number = status & ~EFI_ERROR_MASK;
+
+    *first = '\0';
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    firmware_print("UEFI error ");
+    firmware_print(first);
+}
+
 static bool complain_of_file(const struct file_source *source, const char *path, EFI_STATUS status)
 {
     firmware_print("Talus cannot start: ");
     firmware_print(path);
     if (status == EFI_OUT_OF_RESOURCES) {
-        firmware_print(" does not fit into memory");
-    } else {
-        firmware_print(status == EFI_NOT_FOUND ? " is not on " : " cannot be read from ");
-        firmware_print(file_source_name(source));
+        firmware_print(" does not fit into memory\n");
+        return false;
+    }
+    firmware_print(status == EFI_NOT_FOUND ? " is not on " : " cannot be read from ");
+    firmware_print(source->name);
+    firmware_print(source->place == NULL ? "" : source->place);
+    if (status != EFI_NOT_FOUND) {
+        const char *why = explain(status);
+
+        firmware_print(": ");
+        if (why != NULL) {
+            firmware_print(why);
+        } else {
+            print_error_number(status);
+        }
     }
     firmware_print("\n");
     return false;
@@ -125,6 +176,19 @@ static bool read_root(struct file_source *source, struct boot_info *info)
     return true;
 }
 
+/* NULL when something is missing, which has been said. */
+static struct boot_info *read_info(struct file_source *source, const EFI_LOADED_IMAGE *program)
+{
+    struct boot_info *info = firmware_allocate(sizeof(*info), EfiLoaderData);
+
+    if (info == NULL) {
+        complain(IMAGE_PATH, "finds too little free memory");
+        return NULL;
+    }
+    boot_info_initialise(info, "UEFI");
+    return read_words(source, program, info) && read_root(source, info) ? info : NULL;
+}
+
 /* Returns only when something is missing, which has been said. */
 static void start(EFI_HANDLE program_handle)
 {
@@ -132,27 +196,21 @@ static void start(EFI_HANDLE program_handle)
     struct file_source source;
     struct elf_image image;
     struct file image_file;
+    struct boot_info *info = NULL;
 
     if (program == NULL) {
         complain("the firmware", "does not say what it started this program from");
         return;
     }
-    file_source_open(&source, program->DeviceHandle);
-    if (!load_image(&source, &image, &image_file)) {
-        return;
-    }
-    struct boot_info *info = firmware_allocate(sizeof(*info), EfiLoaderData);
+    file_source_open(&source, program);
+    bool is_read =
+        load_image(&source, &image, &image_file) && (info = read_info(&source, program)) != NULL;
 
-    if (info == NULL) {
-        complain(IMAGE_PATH, "finds too little free memory");
-        return;
+    file_source_close(&source);
+    if (is_read) {
+        machine_describe(info);
+        complain(IMAGE_PATH, handoff(&image, image_file.start, info, program_handle));
     }
-    boot_info_initialise(info, "UEFI");
-    if (!read_words(&source, program, info) || !read_root(&source, info)) {
-        return;
-    }
-    machine_describe(info);
-    complain(IMAGE_PATH, handoff(&image, image_file.start, info, program_handle));
 }
 
 EFI_STATUS efi_main(EFI_HANDLE program, EFI_SYSTEM_TABLE *system)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 #
-# BOOTX64.EFI, which firmware starts by itself from \EFI\BOOT of a volume or from a PXE server. It
+# BOOTX64.EFI, which firmware starts by itself from \EFI\BOOT of a volume, or from a PXE or HTTP boot
+# server. It
 # is a shared object that GNU-EFI's few lines of start-up code relocate, turned into a PE file.
 # Needs BUILD, CC, LD, Q and COMPILER_INCLUDE; defines EFI_APPLICATION.
 
 EFI_APPLICATION := $(BUILD)/BOOTX64.EFI
 
-EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c libc/string.c
+EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c libc/ctype.c libc/string.c
 EFI_OBJECTS := $(EFI_SOURCES:%=$(BUILD)/obj-efi/%.o)
 
 EFI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I. -ffreestanding -fbuiltin

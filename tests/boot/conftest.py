@@ -2,6 +2,7 @@
 """Fixtures of the boot tests, on the system tests' harness."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,3 +27,11 @@ def images():
 def boot_tool():
     """A program of boot/, by name."""
     return lambda name: os.fspath(REPOSITORY / "boot" / name)
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory):
+    """The kernel as an image has it, without what only gdb reads."""
+    path = tmp_path_factory.mktemp("image") / "talus.elf"
+    subprocess.run(["objcopy", "--strip-debug", BUILD / "talus.elf", path], check=True)
+    return path.read_bytes()

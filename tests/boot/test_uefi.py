@@ -1,52 +1,14 @@
 # SPDX-License-Identifier: MIT
 """BOOTX64.EFI under UEFI firmware: from disk, CD and TFTP server, and in want of a file."""
 
-import io
 import shutil
 import subprocess
-import tarfile
 
 import pytest
 
-from harness import BUILD, Talus, curl
+from harness import curl
 from screen import Screen
-
-APPLICATION = BUILD / "BOOTX64.EFI"
-MEBIBYTE = 1 << 20
-ESP_BYTES = 16 * MEBIBYTE
-
-
-@pytest.fixture(scope="module")
-def image(tmp_path_factory):
-    """The kernel as an image has it, without what only gdb reads."""
-    path = tmp_path_factory.mktemp("uefi") / "talus.elf"
-    subprocess.run(["objcopy", "--strip-debug", BUILD / "talus.elf", path], check=True)
-    return path.read_bytes()
-
-
-def lay_out(folder, **files):
-    """The application and its files as they lie on a volume: a name's last _ is its dot."""
-    (folder / "EFI" / "BOOT").mkdir(parents=True)
-    (folder / "EFI" / "talus").mkdir()
-    shutil.copyfile(APPLICATION, folder / "EFI" / "BOOT" / "BOOTX64.EFI")
-    for name, content in files.items():
-        (folder / "EFI" / "talus" / name.replace("_", ".")).write_bytes(content)
-
-
-def make_volume(tmp_path, **files):
-    """A FAT volume with the application and its files."""
-    lay_out(tmp_path / "files", **files)
-    return pack_volume(tmp_path)
-
-
-def pack_volume(tmp_path):
-    volume = tmp_path / "esp.img"
-    with open(volume, "wb") as made:
-        made.truncate(ESP_BYTES)
-    subprocess.run(["mformat", "-i", volume, "::"], check=True)
-    subprocess.run(["mcopy", "-i", volume, "-s", *(tmp_path / "files").iterdir(), "::/"],
-                   check=True)
-    return volume
+from volume import MEBIBYTE, archive, lay_out, make_volume, pack_volume, uefi
 
 
 def make_cd(tmp_path, volume):
@@ -58,21 +20,6 @@ def make_cd(tmp_path, volume):
     subprocess.run(["xorriso", "-as", "mkisofs", "-quiet", "-o", cd, "-eltorito-alt-boot",
                     "-e", "esp.img", "-no-emul-boot", folder], check=True, capture_output=True)
     return cd
-
-
-def archive(name, page):
-    """A web root with one page."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as root:
-        member = tarfile.TarInfo(name)
-        member.size = len(page)
-        root.addfile(member, io.BytesIO(page))
-    return packed.getvalue()
-
-
-def uefi(kind, path, *options, **others):
-    return Talus("--image", f"{kind}={path}", "--firmware", "uefi", *options, kernel=None,
-                 mem="1G", **others)
 
 
 def test_it_boots_four_nodes_and_serves(tmp_path, image):

@@ -13,10 +13,14 @@ LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Talus(Machine):
-    """Talus under the launcher; `words` are command line words, the network's come by itself."""
+    """Talus under the launcher; `words` are command line words, the network's come by themselves.
+
+    An image (kernel=None) brings its own.
+    """
 
     def __init__(self, *options, words="", network=None, kernel=paths.KERNEL, root=None, **others):
-        append = " ".join(word for word in (network.talus_words if network else "", words) if word)
+        network_words = network.talus_words if network and kernel else ""
+        append = " ".join(word for word in (network_words, words) if word)
         if root is not None:
             options += ("--root", root)
         super().__init__(kernel, *options, append=append, network=network, **others)
