@@ -3,10 +3,14 @@
 BENCH_NODES ?= 1 2 4 8
 PEER        ?=
 PROFILE     ?=
+BOOTS       ?= 7
 
 bench: system-images | test-packages ## instructions per request: PEER=linux compares, PROFILE=20 shows functions
 	$(Q)tests/bench/bench --nodes '$(BENCH_NODES)' --append '$(APPEND)' --mem '$(MEM)' \
 		$(if $(PEER),--peer '$(PEER)') $(if $(PROFILE),--profile '$(PROFILE)')
+
+bench-boot: image-files $(QEMU_BIN) | test-packages ## time from start and hand-over to the first answer, beside Linux: BOOTS=7
+	$(Q)tests/bench/boot_time --runs '$(BOOTS)' --mem '$(MEM)'
 
 # On two cores of this machine, without QEMU: gcc's own optimisation, no sanitizer.
 MESSAGES_SOURCES := tests/bench/messages.c kernel/channel.c kernel/status.c kernel/thread.c \
@@ -19,4 +23,4 @@ $(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h)
 bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores of this machine
 	$(Q)$<
 
-.PHONY: bench bench-messages
+.PHONY: bench bench-boot bench-messages
