@@ -27,8 +27,14 @@ static unsigned pixel_bytes;
 static unsigned scale;
 static unsigned columns;
 static unsigned rows;
-static uint32_t foreground;
-static uint32_t background;
+
+/* What a bit of a glyph becomes in one line: `scale` pixels of the background, or of the
+ * foreground. */
+#define DOT_MAX_BYTES  (SCALE_MAX * PIXEL_MAX_BYTES)
+#define DOT_WORD_BYTES 8u
+
+static uint8_t dots[2][DOT_MAX_BYTES];
+static unsigned dot_bytes;
 
 static unsigned bytes_of_pixel(const struct framebuffer_info *info)
 {
@@ -72,6 +78,19 @@ static uint32_t grey(const struct framebuffer_info *info, unsigned percent)
     return value;
 }
 
+/* Pixels are little-endian. */
+static void make_dots(const struct framebuffer_info *info)
+{
+    const uint32_t colours[] = {grey(info, BACKGROUND_PERCENT), grey(info, FOREGROUND_PERCENT)};
+
+    dot_bytes = scale * pixel_bytes;
+    for (unsigned i = 0; i < ARRAY_COUNT(dots); i++) {
+        for (unsigned byte = 0; byte < dot_bytes; byte++) {
+            dots[i][byte] = (uint8_t)(colours[i] >> 8 * (byte % pixel_bytes));
+        }
+    }
+}
+
 bool framebuffer_open(const struct framebuffer_info *info, void *mapped)
 {
     if (framebuffer_bytes(info) == 0) {
@@ -80,14 +99,13 @@ bool framebuffer_open(const struct framebuffer_info *info, void *mapped)
     pixels = mapped;
     pitch_bytes = info->pitch_bytes;
     pixel_bytes = bytes_of_pixel(info);
-    foreground = grey(info, FOREGROUND_PERCENT);
-    background = grey(info, BACKGROUND_PERCENT);
     for (scale = 1; scale < SCALE_MAX; scale++) {
         if (info->width / (FONT_WIDTH * scale) <= SCREEN_COLUMNS_MAX &&
             info->height / (FONT_HEIGHT * scale) <= SCREEN_ROWS_MAX) {
             break;
         }
     }
+    make_dots(info);
     columns = info->width / (FONT_WIDTH * scale);
     rows = info->height / (FONT_HEIGHT * scale);
     columns = columns < SCREEN_COLUMNS_MAX ? columns : SCREEN_COLUMNS_MAX;
@@ -105,35 +123,38 @@ unsigned framebuffer_rows(void)
     return rows;
 }
 
-/* Pixels are little-endian. Writes four bytes and returns the end of the pixel, so what is too much
- * of a smaller one is overwritten by the next. */
-static uint8_t *put_pixel(uint8_t *at, uint32_t value)
+/*
+ * One line of a glyph. Each dot is copied as `copy_bytes`, a constant to the compiler and no less
+ * than dot_bytes: what is too much of it is overwritten by the next.
+ */
+static inline void expand(uint8_t *line, unsigned bits, size_t copy_bytes)
 {
-    memcpy(at, &value, sizeof(value));
-    return at + pixel_bytes;
+    for (unsigned x = 0; x < FONT_WIDTH; x++) {
+        memcpy(line, dots[bits >> (FONT_WIDTH - 1 - x) & 1], copy_bytes);
+        line += dot_bytes;
+    }
 }
 
 void framebuffer_draw(unsigned column, unsigned row, char character, bool is_inverse)
 {
-    uint8_t line[FONT_WIDTH * SCALE_MAX * PIXEL_MAX_BYTES + sizeof(uint32_t)];
+    const size_t line_bytes = (size_t)FONT_WIDTH * dot_bytes;
+    uint8_t line[FONT_WIDTH * DOT_MAX_BYTES];
     uint8_t *at;
 
     if (column >= columns || row >= rows) {
         return;
     }
-    at = pixels + (size_t)row * FONT_HEIGHT * scale * pitch_bytes +
-         (size_t)column * FONT_WIDTH * scale * pixel_bytes;
+    at = pixels + (size_t)row * FONT_HEIGHT * scale * pitch_bytes + column * line_bytes;
     for (unsigned y = 0; y < FONT_HEIGHT; y++) {
         unsigned bits = font_line(character, y) ^ (is_inverse ? 0xFFu : 0u);
-        uint8_t *end = line;
 
-        for (unsigned x = 0; x < FONT_WIDTH * scale; x++) {
-            bool is_set = (bits >> (FONT_WIDTH - 1 - x / scale) & 1) != 0;
-
-            end = put_pixel(end, is_set ? foreground : background);
+        if (dot_bytes <= DOT_WORD_BYTES) {
+            expand(line, bits, DOT_WORD_BYTES);
+        } else {
+            expand(line, bits, DOT_MAX_BYTES);
         }
         for (unsigned i = 0; i < scale; i++) {
-            memcpy(at, line, (size_t)(end - line));
+            memcpy(at, line, line_bytes);
             at += pitch_bytes;
         }
     }

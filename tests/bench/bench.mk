@@ -12,6 +12,11 @@ bench: system-images | test-packages ## instructions per request: PEER=linux com
 bench-boot: image-files $(QEMU_BIN) | test-packages ## time from start and hand-over to the first answer, beside Linux: BOOTS=7
 	$(Q)tests/bench/boot_time --runs '$(BOOTS)' --mem '$(MEM)'
 
+CONSOLE_MODES ?= 1024x768 3840x2160
+
+bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
+	$(Q)tests/bench/console --modes '$(CONSOLE_MODES)'
+
 # On two cores of this machine, without QEMU: gcc's own optimisation, no sanitizer.
 MESSAGES_SOURCES := tests/bench/messages.c kernel/channel.c kernel/status.c kernel/thread.c \
                     kernel/switch.S kernel/timer.c
@@ -23,4 +28,4 @@ $(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h)
 bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores of this machine
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-messages
+.PHONY: bench bench-boot bench-console bench-messages
