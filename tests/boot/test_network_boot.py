@@ -10,8 +10,6 @@ import http.server
 import subprocess
 import threading
 
-import pytest
-
 from harness import Network, curl
 from volume import MEBIBYTE, archive, lay_out, uefi
 
@@ -51,8 +49,7 @@ def dnsmasq(network, tmp_path, *options):
 
 
 @contextlib.contextmanager
-def web_server(network, answer, family=http.server.ThreadingHTTPServer.address_family,
-               address=SERVER):
+def web_server(network, answer):
     """Serves what answer(handler) writes, at port 80 of the boot wire."""
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -65,10 +62,7 @@ def web_server(network, answer, family=http.server.ThreadingHTTPServer.address_f
         def log_message(self, *_):
             pass
 
-    class Server(http.server.ThreadingHTTPServer):
-        address_family = family
-
-    server = network.inside(Server, (address, 80), Handler)
+    server = network.inside(http.server.ThreadingHTTPServer, (SERVER, 80), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -93,14 +87,28 @@ def files_of(folder):
     return answer
 
 
-def machine(network, tmp_path, switched_off):
+def faulty(folder, fault):
+    """The same, but talus.elf as fault(handler, content) writes it."""
+    sound = files_of(folder)
+
+    def answer(handler):
+        if handler.path.endswith("/talus.elf"):
+            handler.close_connection = True
+            fault(handler, (folder / handler.path.lstrip("/")).read_bytes())
+        else:
+            sound(handler)
+
+    return answer
+
+
+def machine(network, tmp_path, switched_off, smp=4):
     """One that starts from the boot wire."""
     blank = tmp_path / "blank.img"
     blank.write_bytes(bytes(MEBIBYTE))
     words = (f"-netdev tap,id=boot,ifname={WIRE},script=no,downscript=no "
              "-device virtio-net-pci,netdev=boot,romfile=,bootindex=1 -device virtio-rng-pci ")
     words += " ".join(f"-fw_cfg name=opt/org.tianocore/{name},string=n" for name in switched_off)
-    return uefi("disk", blank, f"--qemu-args={words}", network=network)
+    return uefi("disk", blank, f"--qemu-args={words}", network=network, smp=smp)
 
 
 HTTP_V4 = ["--dhcp-range=198.51.100.10,198.51.100.20,255.255.255.0,1h",
@@ -121,3 +129,78 @@ def test_a_web_server_gives_what_a_volume_would(tmp_path, image):
             assert f"command line: {network.talus_words} nodes=2" in talus.console
             assert "started by UEFI" in talus.console
             assert curl(talus, "/own.txt") == page
+
+
+def test_a_tftp_server_is_found_over_ipv6(tmp_path, image):
+    with boot_network() as network:
+        lay_out(tmp_path / "files", talus_elf=image, talus_cfg=network.talus_words.encode())
+        url = f"tftp://[{SERVER_V6}]/EFI/BOOT/BOOTX64.EFI"
+        with dnsmasq(network, tmp_path, "--dhcp-range=2001:db8::10,2001:db8::20,64,1h",
+                     "--enable-ra", f"--dhcp-option=option6:bootfile-url,{url}", "--enable-tftp",
+                     f"--tftp-root={tmp_path / 'files'}"), \
+                machine(network, tmp_path, ONLY_V6) as talus:
+            assert "UEFI PXEv6" in talus.console
+            assert f"command line: {network.talus_words}" in talus.console
+
+
+def test_firmware_keeps_the_iso_as_a_disk(images, tmp_path):
+    with boot_network() as network:
+        url = f"--dhcp-boot=http://{SERVER}/{images['iso'].name}"
+        with dnsmasq(network, tmp_path, *HTTP_V4, url), \
+                web_server(network, files_of(images["iso"].parent)):
+            talus = machine(network, tmp_path, NO_PXE)
+            talus.start(ready_timeout_s=0)
+            try:
+                talus.wait_for(r"started by GRUB", 60)
+                talus.wait_for(r"httpd: \d+ files from /boot/root.tar", 10)
+            finally:
+                talus.stop()
+
+
+def answer_with(status, length, sent_bytes=None, silence=None):
+    """Head, a part of the content, and then either the end or nothing until silence is set."""
+    def write(handler, content):
+        handler.send_response(status)
+        if length is not None:
+            handler.send_header("Content-Length", str(length(content)))
+        handler.end_headers()
+        handler.wfile.write(content[:sent_bytes])
+        handler.wfile.flush()
+        if silence is not None:
+            silence.wait()
+
+    return write
+
+
+FILE = r"\\EFI\\talus\\talus.elf"
+ON_SERVER = f"the web server http://{SERVER}"
+
+
+def test_servers_that_fail_are_named_and_a_key_waited_for(tmp_path, image):
+    """All at once: each machine mostly waits."""
+    silence = threading.Event()
+    faults = {
+        f"{FILE} is not on {ON_SERVER}$": answer_with(404, len, 0),
+        f"{FILE} cannot be read from {ON_SERVER}: refused$": answer_with(503, len, 0),
+        f"{FILE} cannot be read from {ON_SERVER}: it ends too early$":
+            answer_with(200, len, 100000),
+        f"{FILE} cannot be read from {ON_SERVER}: no answer$":
+            answer_with(200, len, 100000, silence),
+        f"{FILE} does not fit into memory$": answer_with(200, lambda _: 1 << 62, 1000),
+    }
+    url = f"--dhcp-boot=http://{SERVER}/EFI/BOOT/BOOTX64.EFI"
+    with contextlib.ExitStack() as stack:
+        stack.callback(silence.set)
+        machines = {}
+        for number, (complaint, fault) in enumerate(faults.items()):
+            folder = tmp_path / str(number)
+            lay_out(folder / "files", talus_elf=image)
+            network = stack.enter_context(boot_network())
+            stack.enter_context(dnsmasq(network, folder, *HTTP_V4, url))
+            stack.enter_context(web_server(network, faulty(folder / "files", fault)))
+            machines[complaint] = machine(network, folder, NO_PXE, smp=1)
+            stack.callback(machines[complaint].stop)
+            machines[complaint].start(ready_timeout_s=0)
+        for complaint, talus in machines.items():
+            talus.wait_for(rf"Talus cannot start: {complaint}", 120)
+            talus.wait_for(r"Press a key to go back to the firmware\.", 10)
