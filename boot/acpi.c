@@ -453,6 +453,7 @@ static void parse_fadt(const struct table *table)
     /* Versions above 1 name the DSDT again, with 64 bits; zero there leaves the old field valid. */
     dsdt_paddr = get64(fadt + 140) != 0 ? get64(fadt + 140) : get32(fadt + 40);
     if (open_table(table->reader, dsdt_paddr, &dsdt) && memcmp(dsdt.signature, "DSDT", 4) == 0) {
+        acpi->dsdt = (struct memory_range){dsdt.paddr, dsdt.bytes};
         scan_for_s5(&dsdt);
     }
 }

@@ -39,7 +39,8 @@ struct acpi {
     struct acpi_memory_affinity memory_affinities[ACPI_MEMORY_AFFINITY_MAX];
     uint16_t pm_timer_port; /* 0: none */
     bool pm_timer_is_32bit;
-    paddr_t hpet_paddr; /* 0: none */
+    paddr_t hpet_paddr;       /* 0: none */
+    struct memory_range dsdt; /* no bytes: none that is sound */
     struct machine machine;
     unsigned problem_count;
     struct acpi_problem problems[ACPI_PROBLEM_MAX];

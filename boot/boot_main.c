@@ -13,6 +13,7 @@
 #include "boot/image.h"
 #include "boot/legacy_pic.h"
 #include "boot/node_image.h"
+#include "boot/pci_windows.h"
 #include "boot/physical.h"
 #include "boot/reference_clock.h"
 #include "boot/start_node.h"
@@ -200,6 +201,8 @@ static void read_tables(const struct boot_info *info)
         acpi_parse(&acpi, acpi_find_rsdp(read_physical, NULL), read_physical, NULL) != 0) {
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
+    pci_windows_find(&acpi.machine, &acpi, info, cpu_id(0x80000008, 0).eax & 0xFF, read_physical,
+                     NULL);
     node_info.machine = acpi.machine;
     console_use_firmware_port();
     if (node_info.machine.lapic_paddr == 0) {

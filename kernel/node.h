@@ -12,6 +12,7 @@
 #define NODE_RANGE_MAX    8
 #define IOAPIC_MAX        8
 #define ECAM_MAX          8
+#define PCI_WINDOW_MAX    16
 #define MODULE_MAX        4
 #define MODULE_NAME_BYTES 32
 #define ISA_IRQ_COUNT     16
@@ -89,6 +90,12 @@ struct machine {
     struct serial_port firmware_console; /* what firmware uses for its own (SPCR) */
     unsigned ecam_count;
     struct ecam ecams[ECAM_MAX];
+    /* Where devices' registers may be put that firmware has put nowhere: holes of the memory map
+     * that host bridges are known or expected to forward. */
+    unsigned pci_window_count;
+    struct memory_range pci_windows[PCI_WINDOW_MAX];
+    paddr_t low_memory_end;  /* of what lies below 4 GiB */
+    paddr_t high_memory_end; /* 4 GiB when there is none above */
     struct power_registers power;
 };
 

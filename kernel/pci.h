@@ -28,12 +28,31 @@ struct pci_device {
     uint8_t revision;
 };
 
+/* How far to look. */
+enum pci_reach {
+    PCI_REACH_NUMBERED, /* from the roots that are known, over the buses that firmware numbered */
+    /* Also roots that only AML tells of, and buses that got no number: bridges without numbers
+     * are given some. Every bus number is tried, 32 reads of configuration space each: some 10 ms
+     * where a read that nobody answers takes 1 us, as it does on PCs. */
+    PCI_REACH_ALL,
+};
+
 /*
- * The device number `index` (0, 1, ... in bus order, bridges followed) among those whose id is in
- * `ids`. Returns 0, or -ENODEV when there is none.
+ * The functions whose id is in `ids`, bridges followed, by bus, device and function. Returns how
+ * many there are; the first device_max of them are in `devices`.
  */
-MUST_CHECK int pci_find(const struct pci_id *ids, size_t id_count, unsigned index,
-                        struct pci_device *device);
+unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
+                  struct pci_device *devices, unsigned device_max);
+
+/*
+ * See that accesses reach the device's memory BARs, and its DMA memory: open the bridges on the
+ * way, and give those BARs an address that firmware gave none, or one that cannot be. Nothing else
+ * is moved; bridges' windows are widened where they must be.
+ *
+ * Returns 0, or -ENOSPC when there is no room for a BAR, which is logged: the device must stay
+ * switched off. Call it before the device works.
+ */
+MUST_CHECK int pci_assign(const struct pci_device *device);
 
 /* Configuration registers; `offset` is aligned to the width and below 4096 (below 256 without ECAM:
  * beyond, a read gives all ones and a write is lost, as of an absent register). */
@@ -58,6 +77,10 @@ struct pci_bar {
  * before the device works. Returns 0; -ENODEV when it is empty, an I/O BAR, or has no address.
  */
 MUST_CHECK int pci_read_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar);
+/* The same, but an address of 0, for none, is no error. */
+MUST_CHECK int pci_probe_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar);
+/* Set its address. Decoding must be off. */
+void pci_write_bar(const struct pci_device *device, unsigned index, const struct pci_bar *bar);
 
 /* Let the device decode memory and master the bus, with its INTx line off; or none of the three. */
 void pci_enable(const struct pci_device *device);

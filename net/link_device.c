@@ -13,11 +13,11 @@
 #include "kernel/format.h"
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
-#include "kernel/paging.h"
 #include "kernel/pci.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
 #include "net/configuration.h"
+#include "net/link_port.h"
 #include "net/messages.h"
 #include "net/steering.h"
 
@@ -159,16 +159,10 @@ static int start_nic(const struct pci_device *pci,
     unsigned queue_count = configuration->ls_count;
     struct pci_msix msix;
     void *registers;
-    int result = pci_read_bar(pci, 0, &device.bar);
+    int result = link_port_map(pci, &device.bar, &registers);
 
-    if (result != 0 || device.bar.bytes < IXGBE_REGISTERS_BYTES) {
-        log_error("ls", "the NIC's BAR 0 has no address, or is too small");
-        return -ENODEV;
-    }
-    pci_enable(pci);
-    registers = paging_map_device(device.bar.paddr, IXGBE_REGISTERS_BYTES);
-    if (registers == NULL) {
-        return -ENOMEM;
+    if (result != 0) {
+        return result;
     }
     result = pci_msix_enable(pci, &msix);
     if (result != 0) {
@@ -213,9 +207,8 @@ int link_device_start(const struct configuration *current,
     configuration = current;
     dispatch_register_message(QUEUE_ATTACHED, sizeof(struct queue_attached),
                               queue_attached_arrived);
-    result = pci_find(ixgbe_ids, ixgbe_id_count, 0, &pci);
+    result = link_port_find(&pci);
     if (result != 0) {
-        log_warning("ls", "no Intel 82599 on the PCI bus: going on without a network");
         return result;
     }
     result = start_nic(&pci, start_own_queue);

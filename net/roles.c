@@ -26,7 +26,7 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net", "pika", "app", "log", "console", "panic", "debug_exit", "nodes", "mem", NULL,
+    "net", "nic", "pika", "app", "log", "console", "panic", "debug_exit", "nodes", "mem", NULL,
 };
 
 static struct configuration current;

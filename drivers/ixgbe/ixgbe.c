@@ -145,17 +145,17 @@ static int reset_device(void *registers)
                       DMA_INIT_TIMEOUT_US);
 }
 
-static int read_mac(struct ixgbe *nic)
+int ixgbe_read_mac(const void *registers, uint8_t mac[6])
 {
-    uint32_t low = ixgbe_read(nic->registers, IXGBE_RAL(0));
-    uint32_t high = ixgbe_read(nic->registers, IXGBE_RAH(0));
+    uint32_t low = ixgbe_read(registers, IXGBE_RAL(0));
+    uint32_t high = ixgbe_read(registers, IXGBE_RAH(0));
 
     for (unsigned i = 0; i < 4; i++) {
-        nic->mac[i] = (uint8_t)(low >> (8 * i));
+        mac[i] = (uint8_t)(low >> (8 * i));
     }
-    nic->mac[4] = (uint8_t)high;
-    nic->mac[5] = (uint8_t)(high >> 8);
-    if ((high & RAH_AV) == 0 || (nic->mac[0] & 1) != 0 || (low == 0 && (high & 0xFFFF) == 0)) {
+    mac[4] = (uint8_t)high;
+    mac[5] = (uint8_t)(high >> 8);
+    if ((high & RAH_AV) == 0 || (mac[0] & 1) != 0 || (low == 0 && (high & 0xFFFF) == 0)) {
         log_error("ixgbe", "RAL0, RAH0 = 0x%08x, 0x%08x: no unicast MAC address", low, high);
         return -ENODEV;
     }
@@ -259,7 +259,7 @@ int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id, unsigned
     if (result != 0) {
         return result;
     }
-    result = read_mac(nic);
+    result = ixgbe_read_mac(registers, nic->mac);
     if (result != 0) {
         return result;
     }

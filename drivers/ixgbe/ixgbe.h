@@ -43,6 +43,9 @@ struct ixgbe {
  */
 MUST_CHECK int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id,
                            unsigned queue_count);
+/* The MAC address that the NVM holds, which the device loads by itself: also before it is started.
+ * 0, or -ENODEV (logged) when there is none. */
+MUST_CHECK int ixgbe_read_mac(const void *registers, uint8_t mac[6]);
 /* Let frames in: after the first queue has been started. 0 or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_enable_receive(struct ixgbe *nic);
 

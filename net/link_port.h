@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which NIC port the link server drives, of those that are there (nic= on the command line).
+ */
+#pragma once
+
+#include "kernel/pci.h"
+
+/*
+ * Find the port. Says what others there are, and why it is not the one that was asked for if it is
+ * not. Returns 0, or -ENODEV (logged) when there is no NIC of ours.
+ */
+MUST_CHECK int link_port_find(struct pci_device *port);
+
+/*
+ * Make the port's registers reachable: addresses assigned, decoding on, mapped. *bar is their BAR.
+ * Returns 0; -ENODEV, -ENOSPC or -ENOMEM (logged) when they are not.
+ */
+MUST_CHECK int link_port_map(const struct pci_device *port, struct pci_bar *bar, void **registers);
