@@ -14,8 +14,10 @@ PCAP   ?=
 
 export TALUS_CACHE
 
+MAKEFLAGS     += --no-builtin-rules
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.SECONDEXPANSION:
 .SECONDARY:
 
 # Installs what is missing before anything else is looked at, then notes what the compiler says
@@ -31,6 +33,8 @@ endif
 # --- Talus itself -------------------------------------------------------------------------------
 
 CC := gcc
+# For what runs on this machine: unit tests, httpd as a Linux program.
+HOST_CC := gcc
 
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I.
 # memcpy() and its kin mean what the standard says, so small ones of known size need no call.
@@ -53,6 +57,15 @@ SOURCES := $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*.S drivers/ixgbe/*.c 
              net/lwip/*.c libc/*.c apps/*.c apps/httpd/*.c)
 OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 
+# A changed flag makes anew what it concerns, and nothing else: beside each object, program and
+# library lies the command that made it. A rule sets COMMAND for its targets, has $$(another_command)
+# among its prerequisites, and begins with $(keep_command).
+another_command = $(if $(call is_other,$(strip $(file <$@.command)),$(strip $(COMMAND))),FORCE)
+is_other        = $(or $(subst x$1x,,x$2x),$(subst x$2x,,x$1x))
+# The target goes first: should the command fail, an old one must not pass for what it makes.
+keep_command    = @mkdir -p $(@D) && rm -f $@ && \
+                  printf '%s\n' '$(subst ','\'',$(COMMAND))' >$@.command
+
 # Each adds what it fetches or generates to OBJECTS, and its own flags.
 -include boot/boot.mk
 -include libc/libc.mk
@@ -64,24 +77,21 @@ include boot/uefi/uefi.mk
 include qemu/plugins/plugins.mk
 include tests/tests.mk
 
-$(BUILD)/obj/%.c.o: %.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+$(BUILD)/obj/%.c.o: COMMAND = $(CC) $(CFLAGS)
+$(BUILD)/obj/%.c.o: %.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $< -o $@
 
-$(BUILD)/obj/%.S.o: %.S
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ASFLAGS) -c $< -o $@
+$(BUILD)/obj/%.S.o: COMMAND = $(CC) $(ASFLAGS)
+$(BUILD)/obj/%.S.o: %.S $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $< -o $@
 
-# git's word for this tree. Only version.c is built again when it changes.
+# git's word for this tree. As it is part of a command, only version.c is built again when it changes.
 VERSION := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --tags 2>/dev/null || \
              echo unversioned)
 
-$(BUILD)/version: FORCE
-	@mkdir -p $(@D)
-	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
-
 $(BUILD)/obj/kernel/version.c.o: CFLAGS += -DTALUS_VERSION='"$(VERSION)"'
-$(BUILD)/obj/kernel/version.c.o: $(BUILD)/version
 
 -include $(OBJECTS:.o=.d)
 
@@ -100,6 +110,7 @@ debug: $(BUILD)/talus.elf $(QEMU_BIN) ## the same, stopped until gdb attaches (m
 	$(Q)$(LAUNCH) --debug
 
 gdb: ## attach gdb, with symbols, to make debug
+	$(Q)echo gdb | qemu/install-packages -
 	$(Q)gdb -ex 'target remote 127.0.0.1:1234' $(BUILD)/talus.elf
 
 clean: ## remove what was built; fetched sources and QEMU stay
@@ -112,6 +123,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 format: ## lay out the C sources as .clang-format says
+	$(Q)echo clang-format | qemu/install-packages -
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^qemu/')
 
 .PHONY: build run debug gdb clean distclean help format FORCE

@@ -17,9 +17,10 @@ $(LLHTTP_SOURCES:%=$(LLHTTP)/%) &: apps/httpd/fetch-llhttp
 	$(Q)apps/httpd/fetch-llhttp '$(LLHTTP)'
 	$(Q)touch $(LLHTTP)/*
 
-$(BUILD)/obj/llhttp/%.c.o: $(LLHTTP)/llhttp.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS) -c $(LLHTTP)/$*.c -o $@
+$(BUILD)/obj/llhttp/%.c.o: COMMAND = $(CC) $(CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
+$(BUILD)/obj/llhttp/%.c.o: $(LLHTTP)/llhttp.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $(LLHTTP)/$*.c -o $@
 
 # --- httpd ---
 
@@ -38,14 +39,12 @@ LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c,$(HTTPD_SOURCES)) \
                        $(wildcard apps/httpd/linux/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
 LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h)
 
-$(BUILD)/linux/httpd: $(LLHTTP)/llhttp.c $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS)
-	@mkdir -p $(@D)
-	$(Q)gcc $(LINUX_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS) $(LINUX_HTTPD_SOURCES) -o $@
+$(BUILD)/linux/%: COMMAND = $(HOST_CC) $(LINUX_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
+$(BUILD)/linux/httpd-asan: LINUX_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all
 
-$(BUILD)/linux/httpd-asan: $(LLHTTP)/llhttp.c $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS)
-	@mkdir -p $(@D)
-	$(Q)gcc $(LINUX_CFLAGS) -fsanitize=address,undefined \
-	    -fno-sanitize-recover=all $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS) $(LINUX_HTTPD_SOURCES) -o $@
+$(BUILD)/linux/httpd $(BUILD)/linux/httpd-asan: %: $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $(LINUX_HTTPD_SOURCES) -o $@
 
 # --- The built-in web root: www/ and the files that benchmarks ask for ---
 

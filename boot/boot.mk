@@ -34,9 +34,10 @@ talus_OBJECTS        = $(OBJECTS)
 talus-shared_OBJECTS = $(filter-out $(SHARED_SOURCES:%=$(BUILD)/obj/%.o),$(OBJECTS)) \
                        $(SHARED_SOURCES:%=$(BUILD)/obj-shared/%.o)
 
-$(BUILD)/obj-shared/%.c.o: %.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -DTALUS_TEST_SHARED_PAGE -c $< -o $@
+$(BUILD)/obj-shared/%.c.o: COMMAND = $(CC) $(CFLAGS) -DTALUS_TEST_SHARED_PAGE
+$(BUILD)/obj-shared/%.c.o: %.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $< -o $@
 
 -include $(SHARED_SOURCES:%=$(BUILD)/obj-shared/%.d)
 
@@ -50,16 +51,26 @@ $(BUILD)/%-symbols.S: $(BUILD)/%-unnamed.elf boot/symbols.awk
 $(BUILD)/no-symbols.o $(IMAGES:%=$(BUILD)/%-symbols.o): %.o: %.S
 	$(Q)$(CC) -c $< -o $@
 
-# The objects are expanded when the rule runs: later parts of the Makefile add to them.
-.SECONDEXPANSION:
+# All objects as one, optimised together: most calls on a packet's way lead into other files. The
+# objects are part of the command, so that one that is no longer there is missed; they are expanded
+# when the rule runs, for later parts of the Makefile add to them.
+LINK_WHOLE = $(CC) $(CFLAGS) -flto=2 -r -nostdlib -flinker-output=nolto-rel
 
-# All objects as one, optimised together: most calls on a packet's way lead into other files.
-$(IMAGES:%=$(BUILD)/%-whole.o): $(BUILD)/%-whole.o: $$($$*_OBJECTS)
-	$(Q)$(CC) $(CFLAGS) -flto=2 -r -nostdlib -flinker-output=nolto-rel -o $@ $^
+$(BUILD)/talus-whole.o:        COMMAND = $(LINK_WHOLE) $(talus_OBJECTS)
+$(BUILD)/talus-shared-whole.o: COMMAND = $(LINK_WHOLE) $(talus-shared_OBJECTS)
+
+$(IMAGES:%=$(BUILD)/%-whole.o): $(BUILD)/%-whole.o: $$($$*_OBJECTS) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -o $@
+
+$(BUILD)/%.elf: COMMAND = $(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld
 
 $(IMAGES:%=$(BUILD)/%-unnamed.elf): $(BUILD)/%-unnamed.elf: $(BUILD)/%-whole.o $(BUILD)/no-symbols.o \
-                                                            $(BUILD)/kernel.ld
-	$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(filter %.o,$^)
+                                                            $(BUILD)/kernel.ld $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -o $@ $(filter %.o,$^)
 
-$(IMAGES:%=$(BUILD)/%.elf): $(BUILD)/%.elf: $(BUILD)/%-whole.o $(BUILD)/%-symbols.o $(BUILD)/kernel.ld
-	$(Q)$(LD) $(LDFLAGS) -T $(BUILD)/kernel.ld -o $@ $(filter %.o,$^)
+$(IMAGES:%=$(BUILD)/%.elf): $(BUILD)/%.elf: $(BUILD)/%-whole.o $(BUILD)/%-symbols.o \
+                                            $(BUILD)/kernel.ld $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -o $@ $(filter %.o,$^)

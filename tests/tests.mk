@@ -4,19 +4,24 @@
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 
-UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -MMD -MP -DTALUS_HOSTED \
+UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
                -DTALUS_SLOW_CHECKS -fsanitize=address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer -fno-strict-aliasing
 
 # A unit test names the files it tests, and flags of its own, in comments of this form:
 #   /* sources: kernel/channel.c kernel/status.c */
 #   /* flags: -DTALUS_X=1 */
+# and the library it links, if any, as /* library: lwip */ (net/lwip/lwip.mk).
 unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
 
-.SECONDEXPANSION:
-$(BUILD)/unit/%: tests/unit/%.c $$(call unit_comment,sources,tests/unit/$$*.c)
-	@mkdir -p $(@D)
-	$(Q)gcc $(UNIT_CFLAGS) $(call unit_comment,flags,$<) $(filter %.c %.S,$^) -o $@ -lcmocka -pthread
+$(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
+
+# -MMD would note the headers of the last source only.
+$(UNIT_TESTS): $(BUILD)/unit/%: tests/unit/%.c $$(call unit_comment,sources,tests/unit/$$*.c) \
+                                $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $(call unit_comment,flags,$<) -MM -MP -MT $@ $(filter %.c,$^) >$@.d
+	$(Q)$(COMMAND) $(call unit_comment,flags,$<) $(filter %.c %.S %.o,$^) -o $@ -lcmocka -pthread
 
 -include $(UNIT_TESTS:=.d)
 

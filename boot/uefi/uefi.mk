@@ -27,14 +27,18 @@ EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .r
 efi-packages:
 	$(Q)qemu/install-packages boot/packages.txt
 
-$(BUILD)/obj-efi/%.o: % | efi-packages
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(EFI_CFLAGS) -c $< -o $@
+$(BUILD)/obj-efi/%.o: COMMAND = $(CC) $(EFI_CFLAGS)
+$(BUILD)/obj-efi/%.o: % $$(another_command) | efi-packages
+	$(keep_command)
+	$(Q)$(COMMAND) -c $< -o $@
 
-$(BUILD)/efi.so: $(EFI_OBJECTS)
-	$(Q)$(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined -z noexecstack \
-	  --no-warn-rwx-segments -T /usr/lib/elf_x86_64_efi.lds -o $@ \
-	  /usr/lib/crt0-efi-x86_64.o $^ /usr/lib/libgnuefi.a
+$(BUILD)/efi.so: COMMAND = $(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined \
+  -z noexecstack --no-warn-rwx-segments -T /usr/lib/elf_x86_64_efi.lds \
+  /usr/lib/crt0-efi-x86_64.o $(EFI_OBJECTS) /usr/lib/libgnuefi.a
+
+$(BUILD)/efi.so: $(EFI_OBJECTS) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -o $@
 
 $(EFI_APPLICATION): $(BUILD)/efi.so
 	$(Q)objcopy $(EFI_SECTIONS:%=-j %) --target efi-app-x86_64 $< $@

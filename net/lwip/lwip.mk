@@ -15,13 +15,13 @@ OBJECTS      += $(LWIP_OBJECTS)
 LWIP_INCLUDES := -Inet/lwip -isystem $(LWIP)/src/include
 
 # hooks.h gives these two files a seam that the others do not have.
-LWIP_SEAM_core/tcp_in.c   := -DTALUS_LWIP_TCP_IN
-LWIP_SEAM_core/ipv4/ip4.c := -DTALUS_LWIP_IP4
+$(BUILD)/obj/lwip/core/tcp_in.c.o   $(BUILD)/unit/lwip/core/tcp_in.c.o:   LWIP_SEAM := -DTALUS_LWIP_TCP_IN
+$(BUILD)/obj/lwip/core/ipv4/ip4.c.o $(BUILD)/unit/lwip/core/ipv4/ip4.c.o: LWIP_SEAM := -DTALUS_LWIP_IP4
 
 # lwIP's own sources only: what -Wextra finds in them is not ours to change.
 LWIP_WARNINGS := -Wno-unused-parameter -Wno-type-limits -Wno-address -Wno-sign-compare
+LWIP_FLAGS     = $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM)
 
-.SECONDEXPANSION:
 $(LWIP_READY): net/lwip/prepare net/lwip/source.sha256 $(wildcard net/lwip/patches/*.patch) \
                | $$(LWIP_SRC)
 	@mkdir -p $(BUILD)
@@ -30,9 +30,10 @@ $(LWIP_READY): net/lwip/prepare net/lwip/source.sha256 $(wildcard net/lwip/patch
 # What every one of lwIP's files sees of ours; it comes by system headers, which gcc does not list.
 LWIP_SEAMS := net/lwip/hooks.h net/lwip/lwipopts.h $(wildcard net/lwip/arch/*.h)
 
-$(BUILD)/obj/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM_$*.c) -c $(LWIP)/src/$*.c -o $@
+$(BUILD)/obj/lwip/%.c.o: COMMAND = $(CC) $(CFLAGS) $(LWIP_FLAGS)
+$(BUILD)/obj/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $(LWIP)/src/$*.c -o $@
 
 # Only these may include lwIP.
 $(BUILD)/obj/net/transport_%.c.o $(BUILD)/obj/net/lwip/%.c.o: CFLAGS += $(LWIP_INCLUDES)
@@ -41,15 +42,18 @@ $(filter $(BUILD)/obj/net/transport_% $(BUILD)/obj/net/lwip/%,$(OBJECTS)): | $(L
 # For unit tests: the same sources with the host's compiler and sanitizers, as one object.
 LWIP_UNIT_OBJECTS := $(patsubst %,$(BUILD)/unit/lwip/%.o,$(LWIP_SOURCES))
 
-$(BUILD)/unit/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS)
-	@mkdir -p $(@D)
-	$(Q)gcc $(UNIT_CFLAGS) $(LWIP_INCLUDES) $(LWIP_WARNINGS) $(LWIP_SEAM_$*.c) -c $(LWIP)/src/$*.c -o $@
+$(BUILD)/unit/lwip/%.c.o: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) -MMD -MP $(LWIP_FLAGS)
+$(BUILD)/unit/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $(LWIP)/src/$*.c -o $@
 
 $(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@
 
-# The tests whose flags name that object.
-LWIP_TESTS := $(shell grep -l 'unit/lwip\.o' tests/unit/test_*.c)
-$(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(LWIP_TESTS)): $(BUILD)/unit/lwip.o
+# The tests that say so in a comment: `library: lwip`.
+LWIP_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%, \
+                $(shell grep -l '^/\* library: lwip \*/' tests/unit/test_*.c))
+$(LWIP_TESTS): $(BUILD)/unit/lwip.o
+$(LWIP_TESTS): LIBRARY_FLAGS := $(LWIP_INCLUDES)
 
 -include $(LWIP_UNIT_OBJECTS:.o=.d)

@@ -8,10 +8,12 @@ PLUGINS := $(BUILD)/plugins/instructions.so $(BUILD)/plugins/sharing.so
 PLUGIN_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -shared -I. \
                  -isystem $(QEMU_PLUGIN_INCLUDE)
 
-$(PLUGINS): $(BUILD)/plugins/%.so: qemu/plugins/%.c kernel/probe.h qemu/plugins/plugins.mk \
-                                   $(QEMU_PLUGIN_INCLUDE)/qemu-plugin.h
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(PLUGIN_CFLAGS) -o $@ $<
+$(BUILD)/plugins/%.so: COMMAND = $(CC) $(PLUGIN_CFLAGS)
+
+$(PLUGINS): $(BUILD)/plugins/%.so: qemu/plugins/%.c kernel/probe.h \
+                                   $(QEMU_PLUGIN_INCLUDE)/qemu-plugin.h $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -o $@ $<
 
 .PHONY: plugins
 plugins: $(PLUGINS) ## build the TCG plugins

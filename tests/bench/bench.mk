@@ -21,9 +21,11 @@ bench-console: system-images iso | test-packages ## what the screen costs per re
 MESSAGES_SOURCES := tests/bench/messages.c kernel/channel.c kernel/status.c kernel/thread.c \
                     kernel/switch.S kernel/timer.c
 
-$(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h)
-	@mkdir -p $(@D)
-	$(Q)gcc -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED $(MESSAGES_SOURCES) -pthread -o $@
+$(BUILD)/bench/messages: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED
+
+$(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $(MESSAGES_SOURCES) -pthread -o $@
 
 bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores of this machine
 	$(Q)$<

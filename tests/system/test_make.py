@@ -11,16 +11,10 @@ import time
 
 import pytest
 
-from harness import KERNEL, Talus, free_port, paths
+from harness import KERNEL, Talus, free_port, make, paths
 from harness.talus import READY
 
 LAUNCH_FAILED = 125
-
-
-def make(*words, timeout_s=120, **environment):
-    return subprocess.run(["make", "--no-print-directory", *words], cwd=paths.REPOSITORY,
-                          capture_output=True, text=True, timeout=timeout_s, check=False,
-                          stdin=subprocess.DEVNULL, env={**os.environ, **environment})
 
 
 def launch(*words, timeout_s=30):
@@ -103,9 +97,8 @@ def write_tool(folder, name, text):
 
 
 def install_packages(folder, *packages):
-    listed = folder / "packages.txt"
-    listed.write_text("".join(f"{package}\n" for package in packages))
-    return subprocess.run([paths.REPOSITORY / "qemu" / "install-packages", listed],
+    return subprocess.run([paths.REPOSITORY / "qemu" / "install-packages", "-"],
+                          input="".join(f"{package}\n" for package in packages),
                           capture_output=True, text=True, check=False, timeout=30,
                           env={"PATH": str(folder)})
 
@@ -209,6 +202,13 @@ def test_make_debug_and_make_run_pass_on_what_they_are_given():
     for words in ("--pcap 'wire.pcap'", "--smp 2", "--mem 256M", "--port 8181", "--root 'www'",
                   "--append 'log=debug'"):
         assert words in shown, shown
+
+
+@pytest.mark.parametrize("target, package", [("gdb", "gdb"), ("format", "clang-format")])
+def test_what_a_target_calls_is_installed_first(target, package):
+    installs, calls = make("-n", target).stdout.splitlines()[-2:]
+    assert installs == f"echo {package} | qemu/install-packages -"
+    assert calls.startswith(f"{package} ")
 
 
 def test_ctrl_c_ends_it_with_status_0_and_leaves_nothing():

@@ -7,7 +7,7 @@
 /* sources: kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
 /* sources: kernel/timer.c kernel/thread.c kernel/switch.S kernel/command_line.c */
 /* sources: tests/unit/fake_wire.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
-/* flags: build/unit/lwip.o -Inet/lwip -isystem build/lwip/src/include */
+/* library: lwip */
 /*
  * Tests the transport server with TCP clients on one side and an application and a CM on the
  * other, over the real lwIP.

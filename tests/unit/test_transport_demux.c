@@ -7,7 +7,7 @@
 /* sources: kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
 /* sources: kernel/timer.c kernel/thread.c kernel/switch.S kernel/command_line.c */
 /* sources: tests/unit/fake_wire.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
-/* flags: build/unit/lwip.o -Inet/lwip -isystem build/lwip/src/include */
+/* library: lwip */
 /*
  * Tests the seams in lwIP at random: hundreds of clients do whatever comes to mind, the
  * application too, time passes in leaps; after each step lwIP's lists and our hash must agree.
