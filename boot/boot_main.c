@@ -250,11 +250,13 @@ static void find_cores(const struct boot_info *info)
         start_node_prepare(trampoline_paddr, image_paddr(boot_pml4), apic_ids, count);
         start_node_reset();
     }
+    uint64_t reset_us = reference_clock_now_us();
+
     reference_clock_finish(&node_info.clock);
     log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
     if (count > 0) {
+        reference_clock_wait_until_us(reset_us + INIT_WAIT_US);
         start_node_call(is_present);
-        start_node_reset();
     }
     for (unsigned i = 0; i < count; i++) {
         if (is_present[i]) {
@@ -478,8 +480,6 @@ _Noreturn void boot_main(struct boot_info *info)
     legacy_pic_disable();
     reference_clock_start(&acpi);
     find_cores(info);
-    uint64_t reset_us = reference_clock_now_us();
-
     log_machine(info);
     collect_modules(info);
     physical_limit(limits.memory_bytes);
@@ -488,7 +488,6 @@ _Noreturn void boot_main(struct boot_info *info)
     share_memory();
     build_nodes(&shared);
 
-    reference_clock_wait_until_us(reset_us + INIT_WAIT_US);
     start_nodes(&shared);
     node_enter(plans[0].page_table_root, stack_tops[0]);
 }

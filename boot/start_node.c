@@ -66,17 +66,10 @@ void start_node_prepare(paddr_t paddr, paddr_t boot_root, const uint32_t *apic_i
     }
 }
 
-/* Whatever it says after this, it says after the reset. */
-static void reset_core(unsigned index)
-{
-    mmio_write32(page, core_offset(index, START_CORE_STATE), START_CORE_CALLED);
-    lapic_send_init(core_apic_id(index));
-}
-
 void start_node_reset(void)
 {
     for (unsigned i = 0; i < core_count; i++) {
-        reset_core(i);
+        lapic_send_init(core_apic_id(i));
     }
 }
 
@@ -123,38 +116,16 @@ void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top)
 {
     mmio_write64(page, core_offset(index, START_CORE_STACK), stack_top);
     mmio_write64(page, core_offset(index, START_CORE_ROOT), root);
-    lapic_send_startup(core_apic_id(index), page_number);
-}
-
-/*
- * A second SIPI of the first round can outlive the reset on a slow core: it wakes before it is told
- * where to go, reports that it is there, and halts deaf to the SIPI that was meant. It is reset
- * once more; it has halted, so nothing is lost.
- */
-static void call_again(unsigned index)
-{
-    reset_core(index);
-    reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
-    lapic_send_startup(core_apic_id(index), page_number);
+    lapic_send_nmi(core_apic_id(index));
 }
 
 bool start_node_wait_entered(unsigned index)
 {
     uint64_t start_us = reference_clock_now_us();
-    bool is_called_again = false;
-    uint32_t state;
 
-    while ((state = core_state(index)) != START_CORE_ENTERED) {
-        uint64_t waited_us = reference_clock_now_us() - start_us;
-
-        if (waited_us >= ANSWER_TIMEOUT_US) {
+    while (core_state(index) != START_CORE_ENTERED) {
+        if (reference_clock_now_us() - start_us >= ANSWER_TIMEOUT_US) {
             return false;
-        }
-        if (state == START_CORE_PRESENT) {
-            call_again(index);
-        } else if (waited_us >= SECOND_CALL_US && !is_called_again) {
-            lapic_send_startup(core_apic_id(index), page_number);
-            is_called_again = true;
         }
         cpu_pause();
     }

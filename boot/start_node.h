@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starting the other cores by INIT and SIPI (SDM 3A 8.4.4.1), in two rounds: first each is called
- * and says whether it is there, so that memory is shared out among those that are; then each is
- * reset again and sent into its node. The waits of all cores overlap.
+ * Starting the other cores by INIT and SIPI (SDM 3A 8.4.4.1): each is called and says whether it is
+ * there, so that memory is shared out among those that are, and halts; then each is sent into its
+ * node. The waits of all cores overlap.
  */
 #pragma once
 
@@ -31,7 +31,7 @@ void start_node_reset(void);
 /* Call all of them. Returns when all have answered, or after a while; is_present[i] says who has.
  */
 void start_node_call(bool *is_present);
-/* Send core `index` into its node. It has been called and reset again. */
+/* Send core `index`, which has answered, into its node. */
 void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top);
 /* Whether it has left the trampoline; waits a while for it. */
 bool start_node_wait_entered(unsigned index);

@@ -16,6 +16,7 @@
 #define SVR_ENABLE          BIT(8)
 #define LAPIC_ESR           0x280
 #define LAPIC_ICR           0x300
+#define ICR_NMI             0x400
 #define ICR_INIT            0x500
 #define ICR_STARTUP         0x600
 #define ICR_PENDING         BIT(12)
@@ -108,6 +109,11 @@ static void send_command(uint32_t apic_id, uint32_t command)
 void lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
 {
     send_command(apic_id, (uint32_t)ICR_ASSERT | vector);
+}
+
+void lapic_send_nmi(uint32_t apic_id)
+{
+    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_NMI);
 }
 
 void lapic_send_init(uint32_t apic_id)

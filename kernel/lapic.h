@@ -18,6 +18,7 @@ void lapic_end_interrupt(void);
 
 /* Waits, but never for ever, until the previous one has left. */
 void lapic_send_interrupt(uint32_t apic_id, uint8_t vector);
+void lapic_send_nmi(uint32_t apic_id);
 void lapic_send_init(uint32_t apic_id);
 /* The core starts in real mode at `page` * 4096. */
 void lapic_send_startup(uint32_t apic_id, uint8_t page);
