@@ -85,16 +85,12 @@ static inline uint32_t channel_sequence(uint32_t line_number)
     return 2 * line_number + 1;
 }
 
-/* Whether channel_receive() has something to look at. Costs one load, for the dispatcher's poll. */
+/* The word that will hold channel_sequence(read_lines) once there is something to receive, so that
+ * the dispatcher's poll costs one load. */
 static inline const uint32_t *channel_next_word(const struct channel_receiver *receiver)
 {
     size_t offset_bytes =
         (size_t)(receiver->read_lines & (receiver->line_count - 1)) * CHANNEL_LINE_BYTES;
 
     return &((const struct message_header *)(receiver->ring + offset_bytes))->sequence;
-}
-
-static inline bool channel_is_empty(const struct channel_receiver *receiver)
-{
-    return mailbox_load(channel_next_word(receiver)) != channel_sequence(receiver->read_lines);
 }

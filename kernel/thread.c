@@ -257,11 +257,6 @@ unsigned thread_run_ready(void)
     return turn_count;
 }
 
-bool thread_any_ready(void)
-{
-    return ready_count != 0;
-}
-
 /* --- From a thread back to the dispatcher --- */
 
 static void leave(struct thread *thread, int result)

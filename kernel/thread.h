@@ -39,4 +39,3 @@ void thread_wake(struct thread *thread);
 
 /* For the dispatcher: run each thread that was ready at the call once; returns how many. */
 unsigned thread_run_ready(void);
-bool thread_any_ready(void);

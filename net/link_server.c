@@ -190,11 +190,6 @@ int link_server_transmit(const struct frame_to_send *frame)
     return LIKELY(queue.is_started) ? ixgbe_transmit(&queue.tx, frame) : -ENODEV;
 }
 
-unsigned link_server_transmit_room(void)
-{
-    return queue.is_started ? ixgbe_tx_room(&queue.tx) : 0;
-}
-
 static void release_copy(void *context)
 {
     struct copy_buffer *copy = context;

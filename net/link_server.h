@@ -20,6 +20,3 @@ void link_server_start(const struct configuration *configuration);
  * The tail register is written once, at the end of the dispatch round.
  */
 MUST_CHECK int link_server_transmit(const struct frame_to_send *frame);
-/* Room in the transmit ring, in descriptors (a frame takes one per fragment and perhaps one more).
- */
-unsigned link_server_transmit_room(void);

@@ -386,6 +386,3 @@ struct neighbor_set {
     _Static_assert(sizeof(struct name) <= CHANNEL_LINE_BYTES, #name " starts in one line");
 MESSAGE_TABLE(X)
 #undef X
-
-/* "CLAIM_CONNECTION"; "?" for an unknown type. For logs. */
-const char *message_name(uint16_t type);

@@ -37,7 +37,6 @@ _Static_assert(sizeof(struct entry) == 40, "as the header says");
 
 static struct table *table;
 static uint32_t oldest, newest; /* free-running: entries oldest .. newest - 1, some unused */
-static uint32_t used_count;
 
 void timewait_initialise(void)
 {
@@ -50,7 +49,7 @@ void timewait_initialise(void)
     for (uint32_t i = 0; i < BUCKETS; i++) {
         table->buckets[i] = NO_ENTRY;
     }
-    oldest = newest = used_count = 0;
+    oldest = newest = 0;
 }
 
 static uint16_t *bucket_of(const struct flow *flow)
@@ -68,7 +67,6 @@ static void remove_entry(uint32_t position)
     }
     *link = entry->next;
     entry->is_used = false;
-    used_count--;
 }
 
 /* Drop from the old end what is unused or expired, a few at a time, and one if all are in use. */
@@ -103,7 +101,6 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
         .is_used = true,
     };
     *bucket = (uint16_t)position;
-    used_count++;
 }
 
 static uint32_t find(const struct flow *flow)
@@ -149,9 +146,4 @@ enum timewait_verdict timewait_judge(const struct flow *flow,
     }
     entry->answer_count++;
     return TIMEWAIT_ANSWER;
-}
-
-uint32_t timewait_count(void)
-{
-    return used_count;
 }

@@ -37,5 +37,3 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
 enum timewait_verdict timewait_judge(const struct flow *flow,
                                      const struct timewait_segment *segment, uint64_t now_ns,
                                      struct timewait_numbers *numbers);
-/* Entries in use, expired ones that nobody has met included. */
-uint32_t timewait_count(void);

@@ -16,11 +16,12 @@ unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
 
 $(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
 
-# -MMD would note the headers of the last source only.
+# -MMD would note the headers of the last source only, and a source that goes must not be missed.
 $(UNIT_TESTS): $(BUILD)/unit/%: tests/unit/%.c $$(call unit_comment,sources,tests/unit/$$*.c) \
                                 $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) $(call unit_comment,flags,$<) -MM -MP -MT $@ $(filter %.c,$^) >$@.d
+	$(Q)printf '%s:\n' $(filter %.c,$^) >>$@.d
 	$(Q)$(COMMAND) $(call unit_comment,flags,$<) $(filter %.c %.S %.o,$^) -o $@ -lcmocka -pthread
 
 -include $(UNIT_TESTS:=.d)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/messages.c */
 /*
  * Tests net/messages.h: the form that all nodes rely on.
  */
@@ -26,23 +25,6 @@ static void every_message_has_its_own_type_above_the_kernels(void **state)
         assert_int_equal(types[i], MESSAGE_TYPE_FIRST_NET + i);
         assert_true(types[i] < MESSAGE_TYPE_MAX);
     }
-}
-
-static void every_message_has_its_name(void **state)
-{
-    (void)state;
-#define X(type, name, from, to) assert_string_equal(message_name(type), #type);
-    MESSAGE_TABLE(X)
-#undef X
-}
-
-static void unknown_types_have_a_name_too(void **state)
-{
-    (void)state;
-    assert_string_equal(message_name(0), "?");
-    assert_string_equal(message_name(MESSAGE_TYPE_FIRST_NET - 1), "?");
-    assert_string_equal(message_name(MESSAGE_TYPE_AFTER_NET), "?");
-    assert_string_equal(message_name(UINT16_MAX), "?");
 }
 
 /* Payload follows the struct in the channel, so no padding may lie between. */
@@ -72,8 +54,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_has_its_own_type_above_the_kernels),
-        cmocka_unit_test(every_message_has_its_name),
-        cmocka_unit_test(unknown_types_have_a_name_too),
         cmocka_unit_test(payloads_begin_where_their_structs_end),
         cmocka_unit_test(every_message_begins_with_its_header),
     };

@@ -77,7 +77,6 @@ static void a_later_syn_opens_the_flow_again_and_an_older_one_does_not(void **st
     assert_int_equal(judge(1, SYN, RECEIVE_NEXT + 1, 1, 1), TIMEWAIT_REOPEN);
     assert_int_equal(numbers.send_next, SEND_NEXT);
     assert_int_equal(judge(1, SYN, RECEIVE_NEXT + 1, 1, 1), TIMEWAIT_UNKNOWN);
-    assert_int_equal(timewait_count(), 0);
     add(1, 0);
     assert_int_equal(judge(1, SYN, RECEIVE_NEXT + 0x80000001, 1, 1), TIMEWAIT_ANSWER);
 }
@@ -88,9 +87,9 @@ static void an_exact_reset_frees_the_flow_and_another_one_does_not(void **state)
     (void)state;
     add(1, 0);
     assert_int_equal(judge(1, RST, RECEIVE_NEXT + 1, 0, 1), TIMEWAIT_IGNORE);
-    assert_int_equal(timewait_count(), 1);
+    assert_int_equal(judge(1, ACK, RECEIVE_NEXT, 0, 1), TIMEWAIT_IGNORE);
     assert_int_equal(judge(1, RST, RECEIVE_NEXT, 0, 1), TIMEWAIT_IGNORE);
-    assert_int_equal(timewait_count(), 0);
+    assert_int_equal(judge(1, ACK, RECEIVE_NEXT, 0, 1), TIMEWAIT_UNKNOWN);
 }
 
 static void a_bare_acknowledgement_is_ignored(void **state)
@@ -118,7 +117,6 @@ static void entries_expire(void **state)
     add(1, 0);
     assert_int_equal(judge(1, ACK, 0, 0, TIMEWAIT_LIFETIME_NS - 1), TIMEWAIT_IGNORE);
     assert_int_equal(judge(1, ACK, 0, 0, TIMEWAIT_LIFETIME_NS), TIMEWAIT_UNKNOWN);
-    assert_int_equal(timewait_count(), 0);
 }
 
 static void a_full_table_forgets_the_oldest_first(void **state)
@@ -127,7 +125,6 @@ static void a_full_table_forgets_the_oldest_first(void **state)
     for (uint32_t i = 0; i <= TIMEWAIT_MAX; i++) {
         add(i, i);
     }
-    assert_int_equal(timewait_count(), TIMEWAIT_MAX);
     assert_int_equal(judge(0, ACK, 0, 0, TIMEWAIT_MAX), TIMEWAIT_UNKNOWN);
     assert_int_equal(judge(1, ACK, 0, 0, TIMEWAIT_MAX), TIMEWAIT_IGNORE);
     assert_int_equal(judge(TIMEWAIT_MAX, ACK, 0, 0, TIMEWAIT_MAX), TIMEWAIT_IGNORE);
@@ -137,6 +134,7 @@ static void a_full_table_forgets_the_oldest_first(void **state)
 static void places_are_used_again_after_expiry_and_reopening(void **state)
 {
     uint64_t now_ns = 0;
+    unsigned known_count = 0;
 
     (void)state;
     for (uint32_t i = 0; i < 3 * TIMEWAIT_MAX; i++) {
@@ -146,7 +144,11 @@ static void places_are_used_again_after_expiry_and_reopening(void **state)
             assert_int_equal(judge(i, SYN, RECEIVE_NEXT + 1, 1, now_ns), TIMEWAIT_REOPEN);
         }
     }
-    assert_in_range(timewait_count(), 600, 800);
+    for (uint32_t i = 0; i < 3 * TIMEWAIT_MAX; i++) {
+        known_count += judge(i, ACK, RECEIVE_NEXT, 0, now_ns) != TIMEWAIT_UNKNOWN;
+    }
+    /* Of the last 1000, which have not expired, two thirds. */
+    assert_in_range(known_count, 666, 667);
 }
 
 int main(void)
