@@ -12,6 +12,7 @@
 #include "kernel/node.h"
 #include "kernel/paging.h"
 #include "kernel/pci_registers.h"
+#include "kernel/platform.h"
 
 #define ADDRESS_PORT     0xCF8
 #define ADDRESS_ENABLE   BIT(31)
@@ -19,7 +20,12 @@
 #define PORT_SPACE_BYTES 256u
 #define ECAM_SPACE_BYTES 4096u
 
-#define CAPABILITY_MAX 48 /* as many as fit 256 bytes */
+#define CAPABILITY_MAX   48 /* as many as fit 256 bytes */
+#define CAPABILITY_POWER 0x01
+
+#define POWER_CONTROL 0x04
+#define POWER_STATE   BITS(1, 0) /* 0: D0, works; 3: D3hot, decodes configuration space only */
+#define WAKE_NS       (10 * NS_PER_MS)
 
 /* --- Access --- */
 
@@ -99,6 +105,25 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
         offset = pci_read8(device, offset + 1) & 0xFCu;
     }
     return 0;
+}
+
+void pci_wake(const struct pci_device *device)
+{
+    unsigned capability = pci_find_capability(device, CAPABILITY_POWER);
+    uint64_t end_ns = platform_now_ns() + WAKE_NS;
+    uint16_t control;
+
+    if (capability == 0) {
+        return;
+    }
+    control = pci_read16(device, capability + POWER_CONTROL);
+    if ((control & POWER_STATE) == 0) {
+        return;
+    }
+    pci_write16(device, capability + POWER_CONTROL, control & (uint16_t)~POWER_STATE);
+    while (platform_now_ns() < end_ns) {
+        cpu_pause();
+    }
 }
 
 /* What the register keeps of all ones: the bits of the address that can be set. */

@@ -45,9 +45,9 @@ unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reac
                   struct pci_device *devices, unsigned device_max);
 
 /*
- * See that accesses reach the device's memory BARs, and its DMA memory: open the bridges on the
- * way, and give those BARs an address that firmware gave none, or one that cannot be. Nothing else
- * is moved; bridges' windows are widened where they must be.
+ * Wake the device, and see that accesses reach its memory BARs, and its DMA memory: open the
+ * bridges on the way, and give those BARs an address that firmware gave none, or one that cannot
+ * be. Nothing else is moved; bridges' windows are widened where they must be.
  *
  * Returns 0, or -ENOSPC when there is no room for a BAR, which is logged: the device must stay
  * switched off. Call it before the device works.
@@ -64,6 +64,10 @@ void pci_write32(const struct pci_device *device, unsigned offset, uint32_t valu
 
 /* Offset of a capability (PCI 3.0 appendix H), or 0. */
 unsigned pci_find_capability(const struct pci_device *device, uint8_t id);
+
+/* End a power-saving state in which firmware has left the device; takes 10 ms if there was one (PCI
+ * power management 1.2, 5.4). Its BARs may be empty afterwards. */
+void pci_wake(const struct pci_device *device);
 
 struct pci_bar {
     paddr_t paddr;

@@ -204,6 +204,7 @@ int pci_assign(const struct pci_device *device)
     enum pci_window_kind kind;
 
     find_path(&request);
+    pci_wake(device);
     list_unassigned(&request);
     if (request.bar_count > 0) {
         if (request.survey->left_out > 0 || measure(&request) != 0 ||

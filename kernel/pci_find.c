@@ -42,11 +42,20 @@ static void learn_roots(void)
 {
     const struct machine *machine = &node_info.machine;
 
-    if (root_count == 0 && machine->ecam_count == 0) {
+    if (root_count > 0) {
+        return;
+    }
+    if (machine->ecam_count == 0) {
+        log_debug("pci", "configuration space by ports");
         add_root(0, 0);
     }
     for (unsigned i = 0; i < machine->ecam_count; i++) {
-        add_root(machine->ecams[i].segment, machine->ecams[i].first_bus);
+        const struct ecam *ecam = &machine->ecams[i];
+
+        log_debug("pci", "configuration space of %04x:%02x to %02x at %#llx", ecam->segment,
+                  ecam->first_bus, ecam->last_bus,
+                  (unsigned long long)ecam->paddr + ecam->first_bus * MIB);
+        add_root(ecam->segment, ecam->first_bus);
     }
 }
 

@@ -57,6 +57,9 @@ static bool note_numbers(void *context, const struct pci_device *device)
     struct numbering *numbering = context;
     unsigned secondary, subordinate;
 
+    if (pci_is_bridge(device)) {
+        pci_wake(device); /* asleep, it leads nowhere, and may wake without its numbers */
+    }
     if (read_bus_numbers(numbering, device, &secondary, &subordinate) &&
         subordinate > numbering->highest) {
         numbering->highest = subordinate;
