@@ -16,12 +16,16 @@
 #include "kernel/pci.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
+#include "kernel/thread.h"
 #include "net/configuration.h"
 #include "net/link_port.h"
 #include "net/messages.h"
 #include "net/steering.h"
 
 _Static_assert(STEERING_GROUP_COUNT == IXGBE_FDIR_GROUP_COUNT, "a filter for each group");
+
+/* Chosen: some ten microseconds. */
+#define STEERED_WITHOUT_YIELD 16
 
 static const struct configuration *configuration;
 
@@ -81,9 +85,8 @@ static void check_link(void)
 
 /* --- Steering --- */
 
-/* Let the NIC use this queue: for the groups whose owner its LS serves, and in its share of what no
- * filter matches. Frames of groups without a filter are forwarded in software until then. */
-static void steer_to_queue(unsigned index)
+/* Let the NIC use this queue in its share of what no filter matches. */
+static void spread_to_queue(unsigned index)
 {
     uint8_t attached[NODE_MAX];
     unsigned attached_count = 0;
@@ -98,11 +101,22 @@ static void steer_to_queue(unsigned index)
         }
     }
     ixgbe_rss_spread(&device.nic, attached, attached_count);
-    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
-        if (steering_ls(configuration, group) == configuration->ls[index] &&
-            ixgbe_fdir_steer(&device.nic, group, index) != 0) {
+}
+
+/* And for the groups whose owner its LS serves. Frames of groups without a filter are forwarded in
+ * software until then. A thread lets others run now and then: these are milliseconds. */
+static void steer_to_queue(unsigned index)
+{
+    for (unsigned group = 0; group < STEERING_GROUP_COUNT && device.nic.queue_count > 1; group++) {
+        if (steering_ls(configuration, group) != configuration->ls[index]) {
+            continue;
+        }
+        if (ixgbe_fdir_steer(&device.nic, group, index) != 0) {
             log_warning("ls", "the NIC does not steer to queue %u: forwarding in software", index);
             return;
+        }
+        if (group % STEERED_WITHOUT_YIELD == 0 && thread_self() != NULL) {
+            thread_yield();
         }
     }
 }
@@ -117,7 +131,8 @@ static void queue_attached_arrived(node_id_t from, const struct message *raw)
         return;
     }
     if (message->error_number == 0) {
-        steer_to_queue(index); /* otherwise its LS has said why */
+        spread_to_queue(index); /* otherwise its LS has said why */
+        steer_to_queue(index);
     }
 }
 
@@ -183,7 +198,7 @@ static int start_nic(const struct pci_device *pci,
     if (result != 0) {
         return result;
     }
-    steer_to_queue(0);
+    spread_to_queue(0);
     return ixgbe_enable_receive(&device.nic);
 }
 
@@ -229,6 +244,7 @@ void link_device_announce(void)
 {
     attach_other_queues();
     tell_transport_servers();
+    steer_to_queue(0);
 }
 
 /* --- While it runs --- */

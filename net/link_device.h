@@ -12,7 +12,8 @@ struct configuration;
 
 /*
  * Find the NIC and start it with a queue for each LS. `start_own_queue` is called when the device
- * works but lets nothing in yet, with its mapped registers.
+ * works but lets nothing in yet, with its mapped registers. In a thread: others run while the
+ * device resets.
  *
  * Returns 0; or an error that has been logged, with the device switched off: -ENODEV without a NIC
  * of ours, -ETIMEDOUT when it falls silent, -ENOMEM.
@@ -20,7 +21,8 @@ struct configuration;
 MUST_CHECK int link_device_start(const struct configuration *configuration,
                                  int (*start_own_queue)(void *registers, unsigned index));
 
-/* Ask the other LSs to start their queues, and tell all TSs that frames can be sent. */
+/* Ask the other LSs to start their queues, tell all TSs that frames can be sent, and then have the
+ * flow director steer to this node's queue. */
 void link_device_announce(void);
 
 /* Before sleep: if the link's interrupt was taken, look at the link, and tell the TSs what has

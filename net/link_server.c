@@ -20,6 +20,7 @@
 #include "kernel/paging.h"
 #include "kernel/platform.h"
 #include "kernel/status.h"
+#include "kernel/thread.h"
 #include "kernel/timer.h"
 #include "net/configuration.h"
 #include "net/headers.h"
@@ -394,6 +395,16 @@ static void attach_queue_arrived(node_id_t from, const struct message *raw)
     message_post(from, &answer.header);
 }
 
+/* A thread, so that the node goes on while the NIC resets. */
+static void start_device(void *argument)
+{
+    (void)argument;
+    if (link_device_start(configuration, start_queue) == 0) {
+        use_queue();
+        link_device_announce();
+    }
+}
+
 void link_server_start(const struct configuration *current)
 {
     configuration = current;
@@ -401,9 +412,8 @@ void link_server_start(const struct configuration *current)
     dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame),
                               transmit_frame_arrived);
     if (current->ls[0] == self) {
-        if (link_device_start(current, start_queue) == 0) {
-            use_queue();
-            link_device_announce();
+        if (thread_create("ls", start_device, NULL) == NULL) {
+            PANIC("no memory to start the link server");
         }
     } else {
         dispatch_register_message(ATTACH_QUEUE, sizeof(struct attach_queue), attach_queue_arrived);

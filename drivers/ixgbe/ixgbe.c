@@ -9,6 +9,7 @@
 #include "drivers/ixgbe/regs.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "kernel/thread.h"
 
 #define VENDOR_INTEL 0x8086
 
@@ -48,7 +49,11 @@ void ixgbe_delay(uint64_t delay_us)
     uint64_t end_ns = platform_now_ns() + delay_us * NS_PER_US;
 
     while (platform_now_ns() < end_ns) {
-        __builtin_ia32_pause();
+        if (thread_self() != NULL) {
+            (void)thread_block_until(end_ns); /* woken or not: the clock decides */
+        } else {
+            __builtin_ia32_pause();
+        }
     }
 }
 

@@ -35,8 +35,8 @@ struct ixgbe {
 
 /*
  * Reset the device and set up all that queues share, for queue_count queues (1 .. 128), in the
- * order of datasheet 4.6.3. Takes some 12 ms, mostly the waits that a reset demands. Receive stays
- * shut until ixgbe_enable_receive().
+ * order of datasheet 4.6.3. Takes some 12 ms, mostly the waits that a reset demands, in which other
+ * threads run if this is one. Receive stays shut until ixgbe_enable_receive().
  *
  * Returns 0; -ENODEV when nothing answers at `registers` or its NVM is not usable; -ETIMEDOUT when
  * a step does not end. Either way it is logged.
@@ -206,6 +206,7 @@ MUST_CHECK int ixgbe_wait_named(const void *registers, uint32_t offset, const ch
                                 uint32_t mask, uint32_t want, uint64_t timeout_us);
 #define ixgbe_wait(registers, offset, mask, want, timeout_us)                                      \
     ixgbe_wait_named(registers, offset, #offset, mask, want, timeout_us)
+/* In a thread, others run meanwhile. */
 void ixgbe_delay(uint64_t delay_us);
 
 /* Close or open the gate before the packet buffer: steering tables change only while it is shut. */
