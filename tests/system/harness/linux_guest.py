@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 from . import paths
 from .machine import HarnessError, Machine
@@ -19,17 +20,14 @@ def build_image():
     subprocess.run([paths.REPOSITORY / "tests" / "guest" / "build-guest", paths.GUEST], check=True)
 
 
-def add_programs(image, programs, folder):
-    """The image with a few static programs more, in its root directory."""
-    names = [shutil.copy(program, folder).rpartition("/")[2] for program in programs]
-    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=folder, check=True,
-                             input="\n".join(names).encode(), stdout=subprocess.PIPE).stdout
+def add_tree(image, tree, result):
+    """The image with the files of a directory more, over its own."""
+    names = subprocess.run(["find", "."], cwd=tree, check=True, stdout=subprocess.PIPE).stdout
     # The kernel unpacks one archive after the other.
-    result = f"{folder}/initramfs.cpio"
-    with open(result, "wb") as whole:
-        with open(image, "rb") as first:
-            shutil.copyfileobj(first, whole)
-        whole.write(archive)
+    shutil.copyfile(image, result)
+    with open(result, "ab") as whole:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=tree, check=True,
+                       input=names, stdout=whole)
     return result
 
 
@@ -37,16 +35,22 @@ class LinuxGuest(Machine):
     """mode: "shell", or "nginx" to serve /4b, /1k and /100k on port 80.
 
     programs: static executables of this host, found in the guest's root directory.
+    tree: a directory whose files are laid over the guest's own; instead of programs.
     qemu_args: further arguments of QEMU itself, in one string.
     """
 
-    def __init__(self, *options, mode="shell", words="", network=None, programs=(), qemu_args="",
-                 **others):
+    def __init__(self, *options, mode="shell", words="", network=None, programs=(), tree=None,
+                 qemu_args="", **others):
         build_image()
         self._folder = tempfile.mkdtemp(prefix="talus-guest-")
         image = paths.GUEST / "initramfs.cpio"
         if programs:
-            image = add_programs(image, programs, self._folder)
+            tree = Path(self._folder, "tree")
+            tree.mkdir()
+            for program in programs:
+                shutil.copy(program, tree)
+        if tree is not None:
+            image = add_tree(image, tree, Path(self._folder, "initramfs.cpio"))
         self._socket_path = f"{self._folder}/commands"
         self._channel = None
         # quiet: the console is no faster than a real one, and its lines cost instructions.
