@@ -323,6 +323,9 @@ static uint32_t spcr_baud(uint8_t code)
     return code < ARRAY_COUNT(bauds) ? bauds[code] : 0;
 }
 
+/* Eight registers follow the first. */
+#define SPCR_PORT_MAX (UINT16_MAX - 7)
+
 /* A port in memory, and what is no 16550, is no console of ours. */
 static void parse_spcr(const struct table *table)
 {
@@ -335,7 +338,11 @@ static void parse_spcr(const struct table *table)
     }
     is_16550 = spcr[36] == SPCR_TYPE_16550 || spcr[36] == SPCR_TYPE_16450 ||
                spcr[36] == SPCR_TYPE_16550_GAS;
-    if (is_16550 && spcr[40] == GENERIC_ADDRESS_PORT) {
+    if (!is_16550 || spcr[40] != GENERIC_ADDRESS_PORT) {
+        note_problem(table->reader->acpi, table->signature, "no 16550 at an I/O port: not used");
+    } else if (get64(spcr + 44) == 0 || get64(spcr + 44) > SPCR_PORT_MAX) {
+        note_problem(table->reader->acpi, table->signature, "an impossible port");
+    } else {
         table->reader->acpi->machine.firmware_console = (struct serial_port){
             .port = (uint16_t)get64(spcr + 44),
             .isa_irq = (spcr[52] & SPCR_INTERRUPT_ISA) && spcr[53] < ISA_IRQ_COUNT ? spcr[53] : 0,
@@ -351,6 +358,9 @@ static void parse_spcr(const struct table *table)
 #define FADT_X_DSDT_BYTES     148
 #define FADT_FLAG_TIMER_32BIT (1u << 8)
 #define FADT_FLAG_RESET       (1u << 10)
+/* From revision 3 on there are flags for what old PCs always have. */
+#define FADT_REVISION_FLAGS   3
+#define FADT_BOOT_FLAG_I8042  (1u << 1)
 
 #define AML_ZERO    0x00
 #define AML_ONE     0x01
@@ -437,6 +447,8 @@ static void parse_fadt(const struct table *table)
         return;
     }
     flags = get32(fadt + 112);
+    acpi->machine.has_no_i8042 =
+        fadt[8] >= FADT_REVISION_FLAGS && (get16(fadt + 109) & FADT_BOOT_FLAG_I8042) == 0;
     power->smi_command = (uint16_t)get32(fadt + 48);
     power->acpi_enable = fadt[52];
     power->pm1a_control = (uint16_t)get32(fadt + 64);

@@ -102,11 +102,20 @@ void console_initialise(paddr_t mapped_bytes)
 
 void console_use_firmware_port(void)
 {
+    struct serial_port *firmware = &node_info.machine.firmware_console;
     struct serial_port before = options.serial;
 
     parse_options();
-    if (before.port != options.serial.port || before.baud != options.serial.baud) {
-        (void)serial_initialise(&options.serial);
+    if (before.port == options.serial.port && before.baud == options.serial.baud) {
+        return;
+    }
+    if (!serial_initialise(&options.serial)) {
+        uint16_t absent_port = firmware->port;
+
+        *firmware = (struct serial_port){0}; /* for the nodes, too */
+        parse_options();
+        (void)serial_initialise(&options.serial); /* as in console_initialise() */
+        log_warning("console", "no serial port at %#x, which firmware names", absent_port);
     }
 }
 
@@ -198,7 +207,7 @@ void console_start(void)
         return;
     }
     /* Whoever has a screen may have a keyboard. */
-    if (keyboard_initialise()) {
+    if (!node_info.machine.has_no_i8042 && keyboard_initialise()) {
         (void)route_interrupt(ISA_IRQ_KEYBOARD, INTERRUPT_VECTOR_KEYBOARD);
     }
     is_drawn_later = true;

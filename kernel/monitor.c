@@ -30,7 +30,7 @@ static bool is_line_whole;  /* it waits until its answer has room */
 
 PRINTF_LIKE(1, 2) static void print(const char *format, ...)
 {
-    char text[160];
+    char text[256];
     va_list arguments;
 
     va_start(arguments, format);
@@ -67,13 +67,14 @@ static void show_nodes(const char *argument)
 
     (void)argument;
     for (unsigned i = 0; i < platform_node_count(); i++) {
-        const struct status_page *status = platform_status_page((node_id_t)i);
-        enum node_state state = status_node_state((node_id_t)i);
-        uint64_t idle_ms = counter_read((node_id_t)i, COUNTER_IDLE_NS) / NS_PER_MS;
+        node_id_t node = (node_id_t)i;
+        char roles[STATUS_ROLE_TEXT_BYTES];
+        uint64_t idle_ms = counter_read(node, COUNTER_IDLE_NS) / NS_PER_MS;
 
-        print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %.*s\n", i, states[state],
-              status->apic_id, status->memory_bytes / MIB, idle_ms / 1000, idle_ms % 1000,
-              STATUS_ROLE_TEXT_BYTES, status->roles);
+        status_copy_roles(node, roles);
+        print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %s\n", i,
+              states[status_node_state(node)], platform_status_page(node)->apic_id,
+              status_memory_bytes(node) / MIB, idle_ms / 1000, idle_ms % 1000, roles);
     }
 }
 
@@ -90,17 +91,51 @@ static unsigned long count_of(node_id_t node, enum counter counter)
     return counter_read(node, counter);
 }
 
+/* The counters of refused input, and why: `checksum` of `reason="checksum"`. */
+static const struct {
+    const char *name;
+    const char *label;
+} counters[COUNTER_COUNT] = {
+#define X(enumerator, name, label, help) [COUNTER_##enumerator] = {name, label},
+    COUNTER_TABLE(X)
+#undef X
+};
+
+static void show_drops(node_id_t node)
+{
+    char text[160] = "";
+    size_t length = 0;
+    unsigned long sum = 0;
+
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        unsigned long count = count_of(node, (enum counter)i);
+
+        if (strcmp(counters[i].name, "drops_total") != 0 || count == 0) {
+            continue;
+        }
+        const char *reason = strchr(counters[i].label, '"') + 1;
+
+        sum += count;
+        length +=
+            (size_t)format_text(text + length, sizeof(text) - length, "%s %lu %.*s",
+                                length == 0 ? ":" : ",", count, (int)strcspn(reason, "\""), reason);
+        length = length < sizeof(text) ? length : sizeof(text) - 1;
+    }
+    print("node%-2u refused %lu%s\n", node, sum, text);
+}
+
 static void show_net(const char *argument)
 {
-    char address[STATUS_ADDRESS_BYTES], link[STATUS_LINK_BYTES];
+    char address[STATUS_ADDRESS_BYTES], gateway[STATUS_GATEWAY_BYTES], link[STATUS_LINK_BYTES];
 
     (void)argument;
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
         status_copy_address(node, address);
+        status_copy_gateway(node, gateway);
         if (address[0] != '\0') {
-            print("node%-2u address %s\n", i, address);
+            print("node%-2u address %s, gateway %s\n", i, address, gateway);
         }
         status_copy_link(node, link);
         if (link[0] != '\0') {
@@ -116,6 +151,9 @@ static void show_net(const char *argument)
                   i, count_of(node, COUNTER_NIC_RX_PACKETS), count_of(node, COUNTER_NIC_RX_BYTES),
                   count_of(node, COUNTER_NIC_RX_MISSED), count_of(node, COUNTER_NIC_TX_PACKETS),
                   count_of(node, COUNTER_NIC_TX_BYTES), count_of(node, COUNTER_STEER_FORWARDED));
+        }
+        if (has_role(node, "LS") || has_role(node, "TS")) {
+            show_drops(node);
         }
     }
 }
@@ -140,7 +178,18 @@ static void show_connections(const char *argument)
 
 static void show_balance(const char *argument)
 {
+    char balance[STATUS_BALANCE_BYTES];
+
     (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        status_copy_balance(node, balance);
+        if (balance[0] != '\0') {
+            print("scheme: %s\n", balance);
+            break; /* all CMs have the same */
+        }
+    }
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
@@ -150,7 +199,7 @@ static void show_balance(const char *argument)
                   count_of(node, COUNTER_CM_ASSIGNED_REMOTE), count_of(node, COUNTER_CM_QUEUED));
         }
         if (has_role(node, "TS")) {
-            print("node%-2u TS: %lu claims confirmed, %lu rejected, %lu offers not claimed in "
+            print("node%-2u TS: claims: %lu confirmed, %lu rejected; %lu offers not claimed in "
                   "time\n",
                   i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
                   count_of(node, COUNTER_CLAIMS_REJECTED), count_of(node, COUNTER_ACCEPT_TIMEOUTS));

@@ -88,6 +88,7 @@ struct machine {
     struct ioapic ioapics[IOAPIC_MAX];
     struct irq_route isa_irqs[ISA_IRQ_COUNT];
     struct serial_port firmware_console; /* what firmware uses for its own (SPCR) */
+    bool has_no_i8042;                   /* firmware says so: no keyboard to look for (FADT) */
     unsigned ecam_count;
     struct ecam ecams[ECAM_MAX];
     /* Where devices' registers may be put that firmware has put nowhere: holes of the memory map

@@ -156,6 +156,16 @@ void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES])
     copy_text(page_of(node)->address, STATUS_ADDRESS_BYTES, text);
 }
 
+void status_set_gateway(const char *text)
+{
+    set_text(own_page()->gateway, STATUS_GATEWAY_BYTES, text);
+}
+
+void status_copy_gateway(node_id_t node, char text[STATUS_GATEWAY_BYTES])
+{
+    copy_text(page_of(node)->gateway, STATUS_GATEWAY_BYTES, text);
+}
+
 void status_set_link(const char *text)
 {
     set_text(own_page()->link, STATUS_LINK_BYTES, text);
@@ -164,6 +174,16 @@ void status_set_link(const char *text)
 void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES])
 {
     copy_text(page_of(node)->link, STATUS_LINK_BYTES, text);
+}
+
+void status_set_balance(const char *text)
+{
+    set_text(own_page()->balance, STATUS_BALANCE_BYTES, text);
+}
+
+void status_copy_balance(node_id_t node, char text[STATUS_BALANCE_BYTES])
+{
+    copy_text(page_of(node)->balance, STATUS_BALANCE_BYTES, text);
 }
 
 uint64_t status_memory_bytes(node_id_t node)

@@ -19,7 +19,9 @@ enum node_state {
 
 #define STATUS_ROLE_TEXT_BYTES 48
 #define STATUS_ADDRESS_BYTES   32
-#define STATUS_LINK_BYTES      32
+#define STATUS_GATEWAY_BYTES   16
+#define STATUS_LINK_BYTES      48
+#define STATUS_BALANCE_BYTES   64
 #define STATUS_LOG_BYTES       (4 * PAGE_BYTES)
 
 /* Page-aligned, a whole number of pages. */
@@ -32,7 +34,9 @@ struct status_page {
     uint64_t started_ns;
     char roles[STATUS_ROLE_TEXT_BYTES]; /* "LS TS CM", "httpd": text for people, zero-terminated */
     char address[STATUS_ADDRESS_BYTES]; /* of the machine, by the node that has got it; else "" */
+    char gateway[STATUS_GATEWAY_BYTES]; /* likewise */
     char link[STATUS_LINK_BYTES];       /* of the NIC, by the node that drives it; else "" */
+    char balance[STATUS_BALANCE_BYTES]; /* how a CM gives out connections; else "" */
     /* How far each node's channel to us has been read, in lines (free-running): the receiver's
      * progress travels on the receiver's own page. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];
@@ -75,12 +79,17 @@ void status_set_roles(const char *text);
  * `?`. */
 void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES]);
 uint64_t status_memory_bytes(node_id_t node);
-/* The machine's address ("192.0.2.10/24") and the state of the link, from the node that knows: for
- * people, kept and copied like the roles. */
+/* The machine's address ("192.0.2.10/24") and gateway, the state of the link with the NIC's own
+ * address, and the scheme of load balance, from the nodes that know: for people, kept and copied
+ * like the roles. */
 void status_set_address(const char *text);
 void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES]);
+void status_set_gateway(const char *text);
+void status_copy_gateway(node_id_t node, char text[STATUS_GATEWAY_BYTES]);
 void status_set_link(const char *text);
 void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES]);
+void status_set_balance(const char *text);
+void status_copy_balance(node_id_t node, char text[STATUS_BALANCE_BYTES]);
 
 /* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
  * publishes, fences, looks at the flag. */

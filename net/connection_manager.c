@@ -430,4 +430,5 @@ void connection_manager_start(const struct configuration *the_configuration)
                               handle_connection_closed);
     dispatch_register_message(OFFER, sizeof(struct offer), handle_offer);
     dispatch_register_node_down(node_down);
+    status_set_balance("fewest open connections, in turn among equals");
 }

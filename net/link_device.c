@@ -43,16 +43,21 @@ static struct {
 
 static void show_link(void)
 {
+    const uint8_t *mac = device.nic.mac;
     char text[STATUS_LINK_BYTES];
+    int length;
 
     if (device.link.is_up) {
         log_info("ls", "link is up, %u Mbit/s", device.link.megabits);
-        (void)format_text(text, sizeof(text), "up, %u Mbit/s", device.link.megabits);
-        status_set_link(text);
+        length = format_text(text, sizeof(text), "up, %u Mbit/s", device.link.megabits);
     } else {
         log_warning("ls", "link is down");
-        status_set_link("down");
+        length = format_text(text, sizeof(text), "down");
     }
+    (void)format_text(text + length, sizeof(text) - (size_t)length,
+                      ", MAC %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+                      mac[5]);
+    status_set_link(text);
 }
 
 static void tell_transport_servers(void)

@@ -63,6 +63,7 @@ static void show_address(const struct address_set *address)
              address->gateway == 0 ? "none" : gateway, options.is_dhcp ? "dhcp" : "static");
     (void)format_text(text, sizeof(text), "%s/%u", own, prefix_length(address->netmask));
     status_set_address(text);
+    status_set_gateway(address->gateway == 0 ? "none" : gateway);
 }
 
 static void announce(const struct address_set *address)
@@ -94,6 +95,7 @@ static void publish_address(struct netif *netif)
     } else {
         log_warning("ts", "the address is lost");
         status_set_address("");
+        status_set_gateway("");
     }
     announce(&address);
     if (address.gateway != 0 && neighbor_find(address.gateway) == NULL) {

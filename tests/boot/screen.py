@@ -8,6 +8,12 @@ from harness import REPOSITORY, HarnessError, Qmp
 
 GLYPH = re.compile(r"^    \{((?:0x[0-9A-F]{2}(?:, )?){12})\},", re.MULTILINE)
 WIDTH, HEIGHT, TOP, BOTTOM = 8, 16, 2, 2
+# Glyphs grow until no more characters than these fit.
+COLUMNS_MAX, ROWS_MAX = 240, 75
+
+KEY_HOLD_MS = 20
+KEYS = {" ": "spc", "\n": "ret", "\b": "backspace", "=": "equal", ",": "comma", "-": "minus",
+        ".": "dot", "!": "shift-1", "?": "shift-slash", "\x04": "ctrl-d"}
 
 
 def read_font():
@@ -29,10 +35,17 @@ class Screen(Qmp):
         self._font = read_font()
 
     def press(self, *keys):
-        """Keys of the machine's own keyboard, by QEMU's names, one after the other."""
+        """Keys of the machine's own keyboard, by QEMU's names, one after the other; `shift-n` holds
+        one while the other is pressed."""
         for key in keys:
-            self.run("send-key", keys=[{"type": "qcode", "data": key}])
-            time.sleep(0.15)  # QEMU holds a key for 100 ms
+            self.run("send-key", **{"hold-time": KEY_HOLD_MS}, keys=[
+                {"type": "qcode", "data": name} for name in key.split("-")])
+            time.sleep(2.5 * KEY_HOLD_MS / 1000)
+
+    def type(self, text):
+        """The same keys for a text, on the US layout."""
+        self.press(*(KEYS.get(character) or (f"shift-{character.lower()}" if character.isupper()
+                                             else character) for character in text))
 
     def _pixels(self):
         file = f"{self._path}.ppm"
@@ -43,21 +56,36 @@ class Screen(Qmp):
             image.readline()
             return width, height, image.read()
 
+    def size(self):
+        """Width and height in pixels."""
+        return self._pixels()[:2]
+
     def rows(self):
-        """Each row as text; what is no character of the font reads as a NUL."""
+        """Each row as text; what is no character of the font reads as a NUL, also where the pixels
+        of one that is enlarged differ."""
         width, height, data = self._pixels()
+        scale = next(n for n in range(1, 9)
+                     if width // (WIDTH * n) <= COLUMNS_MAX and height // (HEIGHT * n) <= ROWS_MAX)
         # Light on dark: one byte of each pixel tells.
-        bright = data[::3]
-        rows = []
-        for top in range(0, height - HEIGHT + 1, HEIGHT):
-            lines = [bright[(top + y) * width:(top + y + 1) * width] for y in range(HEIGHT)]
-            rows.append("".join(self._character(lines, left)
-                                for left in range(0, width - WIDTH + 1, WIDTH)))
-        return rows
+        bits = bytes(value > 100 for value in range(256))
+        bright = data[::3].translate(bits)
+        lines = [bright[y * width:(y + 1) * width] for y in range(height)]
+        return [self._row(lines[top:top + HEIGHT * scale], width, scale)
+                for top in range(0, height - HEIGHT * scale + 1, HEIGHT * scale)]
+
+    def _row(self, lines, width, scale):
+        thin = lines[::scale]
+        if any(line != thin[y // scale] for y, line in enumerate(lines)):
+            return "\0"
+        narrow = [line[::scale] for line in thin]
+        if any(line[offset::scale] != narrow[y][:len(line[offset::scale])]
+               for y, line in enumerate(thin) for offset in range(1, scale)):
+            return "\0"
+        return "".join(self._character(narrow, left)
+                       for left in range(0, width // scale - WIDTH + 1, WIDTH))
 
     def _character(self, lines, left):
-        glyph = bytes(sum((line[left + x] > 100) << (7 - x) for x in range(WIDTH))
-                      for line in lines)
+        glyph = bytes(sum(line[left + x] << (7 - x) for x in range(WIDTH)) for line in lines)
         inverse = bytes(byte ^ 0xFF for byte in glyph)
         return self._font.get(glyph) or self._font.get(inverse, "\0")
 

@@ -14,9 +14,9 @@ WATCH_S = 5
 
 
 @contextlib.contextmanager
-def booted(images, tmp_path, firmware="bios"):
+def booted(images, tmp_path, firmware="bios", options=()):
     path = tmp_path / "qmp"
-    with Talus("--image", f"cd={images['iso']}", "--firmware", firmware,
+    with Talus("--image", f"cd={images['iso']}", "--firmware", firmware, *options,
                "--qemu-args", Screen.qemu_args(path), kernel=None, mem="1G") as talus:
         with Screen(path) as screen:
             yield talus, screen
@@ -53,11 +53,64 @@ def test_the_status_follows_the_requests_and_then_rests(images, tmp_path):
         assert talus.host_cpu_s() - before_s < WATCH_S / 10
 
 
+def ask(talus, screen, keys, answer, timeout_s=20):
+    """Type on the machine's own keyboard; what the serial port shows of it, as the screen does."""
+    start = len(talus.console)
+    screen.type(keys + "\n")
+    return talus.wait_for(answer, timeout_s, start)
+
+
 def test_the_keyboard_gives_the_monitor(images, tmp_path):
+    """Every command that leaves the machine running."""
     with booted(images, tmp_path) as (talus, screen):
-        screen.press("n", "o", "d", "e", "s", "ret")
-        talus.wait_for(r"(?s)^nodes\nnode0 +running.*node3 +running.*httpd\n", 10)
+        ask(talus, screen, "nodes", r"(?s)^nodes\nnode0 +running.*node3 +running.*httpd\n")
         screen.wait_for(r"^node3  running ")
+        ask(talus, screen, "help", r"(?s)^help\nhelp .*^reboot +\w")
+        screen.wait_for(r"^reboot +start the machine again")
+        assert len(curl(talus, "/4b")) == 4
+        ask(talus, screen, "net", r"(?s)^net\nnode0 +address 10\.0\.2\.15/24, gateway 10\.0\.2\.2\n"
+            r"node0 +link up, 10000 Mbit/s, MAC 52:.*node1 +refused \d")
+        ask(talus, screen, "conns", r"(?s)^conns\nnode0 +\d+ open, .*node1 +\d+ open, ")
+        ask(talus, screen, "balance", r"(?s)^balance\nscheme: .*node\d +application: ")
+        ask(talus, screen, "log debug,ls=info", r"log=debug,ls=info on all nodes")
+        screen.wait_for(r"^log=debug,ls=info on all nodes")
+        ask(talus, screen, "crash 3", r"node3 panic: node 3 halted")
+        screen.wait_for(r"node3 panic: node 3 halted")
+        talus.wait_for("node3 is dead", 10)
+        ask(talus, screen, "nodes", r"node2 +running(.*\n)+node3 +dead ")
+
+
+def test_keys_without_sense_are_answered(images, tmp_path):
+    with booted(images, tmp_path) as (talus, screen):
+        ask(talus, screen, "Nodes?", r"^Nodes\?\n`Nodes\?` is no command")
+        ask(talus, screen, "nodex\bs", r"^node3 +running ")
+        ask(talus, screen, "x" * 100, r"`x{79}` is no command")
+        screen.press("f1", "esc", "up", "delete", "insert", "caps_lock")
+        ask(talus, screen, "help", r"`HELP` is no command")
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_the_keyboard_switches_off(images, tmp_path):
+    with booted(images, tmp_path) as (talus, screen):
+        screen.type("poweroff\n")
+        talus.wait_for("node0 power: off", 20)
+        assert talus.wait(20) == 0
+
+
+def test_the_keyboard_resets(images, tmp_path):
+    """The launcher's QEMU ends at a reset."""
+    with booted(images, tmp_path) as (talus, screen):
+        screen.type("reboot\n")
+        talus.wait_for("node0 power: reset", 20)
+        assert talus.wait(20) == 0
+
+
+def test_without_a_keyboard_controller_the_rest_works(images, tmp_path):
+    """QEMU says so in the FADT, too: nothing is looked for."""
+    with booted(images, tmp_path, options=("--machine", "q35,i8042=off")) as (talus, screen):
+        screen.wait_for(r"listening on http://")
+        talus.type("nodes\n")
+        talus.wait_for(r"node3 +running", 10)
 
 
 def test_what_scrolls_by_too_fast_still_ends_right(images, tmp_path):

@@ -2,10 +2,13 @@
 """The monitor on the serial console, and which devices the console uses."""
 
 import re
+import struct
+import time
 
 import pytest
 
-from harness import Talus, curl
+from harness import Qmp, Talus, curl
+from second_port import SecondPort
 
 
 def ask(talus, command, answer, timeout_s=10):
@@ -31,10 +34,10 @@ def test_net_says_address_link_and_what_the_nic_has_carried(talus):
     before = ask(talus, "net", r"node0 +received (\d+) frames")
     assert len(curl(talus, "/4b")) == 4
     curl(talus, "/4b")
-    after = ask(talus, "net", r"node0 +address 192\.0\.2\.2/24\n"
-                r"node0 +link up, 10000 Mbit/s\n"
+    after = ask(talus, "net", r"node0 +address 192\.0\.2\.2/24, gateway [0-9a-z.]+\n"
+                r"node0 +link up, 10000 Mbit/s, MAC 52:54:00:12:34:56\n"
                 r"node0 +received (\d+) frames, [1-9]\d* bytes, 0 missed")
-    both = ask(talus, "net", r"node0 +received (\d+) frames.*\nnode1 +received (\d+) frames")
+    both = ask(talus, "net", r"(?s)node0 +received (\d+) frames.*?node1 +received (\d+) frames")
     assert int(after[1]) >= int(before[1])
     assert int(both[1]) + int(both[2]) > 0
 
@@ -60,6 +63,15 @@ def test_balance_counts_each_connection(talus):
     for _ in range(5):
         curl(talus, "/4b")
     assert given_out() == before + 5
+
+
+def test_balance_says_the_scheme_and_what_became_of_offers(talus):
+    ask(talus, "balance", r"(?s)scheme: \w.*node1 +TS: claims: \d+ confirmed, 0 rejected; "
+        r"0 offers not claimed in time")
+
+
+def test_net_counts_what_was_refused(talus):
+    ask(talus, "net", r"(?s)node0 +refused \d+.*node1 +refused \d+")
 
 
 def test_log_changes_the_level_and_explains_itself(talus):
@@ -92,11 +104,51 @@ def test_crash_ends_one_node(network):
         assert len(curl(talus, "/4b")) == 4
 
 
-def test_reboot_resets_the_machine(network):
-    """The launcher's QEMU ends at a reset."""
+def test_log_level_decides_what_is_logged(network):
     with Talus(network=network) as talus:
+        ask(talus, "log error", "log=error on all nodes")
+        ask(talus, "crash 3", r"node3 panic: node 3 halted")
+        assert "asks for a page fault" not in talus.console
+        ask(talus, "log info", "log=info on all nodes")
+        ask(talus, "crash 2", r"node2 monitor: node 0 asks for a page fault")
+
+
+def test_reboot_resets_the_machine(network):
+    """The launcher's QEMU ends at a reset, if it is not told otherwise."""
+    with Talus("--qemu-args", "-action reboot=reset", network=network) as talus:
         ask(talus, "reboot", r"node0 power: reset")
+        talus.wait_for(r"listening on http://", 30, len(talus.console))
+        assert len(re.findall(r"listening on http://", talus.console)) == 2
+        assert len(curl(talus, "/4b")) == 4
+        ask(talus, "reboot", r"node0 power: reset")
+
+
+def test_poweroff_switches_the_machine_off(network):
+    with Talus(network=network) as talus:
+        ask(talus, "poweroff", r"node0 power: off")
         assert talus.wait(20) == 0
+
+
+def test_a_line_of_the_log_does_not_run_into_what_is_being_typed(network, tmp_path):
+    path = tmp_path / "qmp"
+    with Talus("--qemu-args", Qmp.qemu_args(path), network=network) as talus, Qmp(path) as qmp:
+        start = len(talus.console)
+        talus.type("nod")
+        talus.wait_for("nod", 10, start)
+        qmp.run("set_link", name="n0", up=False)
+        talus.wait_for(r"^nod\n\[.*\] node0 ls: link is down\nnod", 10, start)
+        talus.type("es\n")
+        talus.wait_for(r"^nodes\n(node\d .*\n){4}", 10, start)
+
+
+def test_what_is_typed_during_a_burst_of_log_is_answered(network):
+    burst = "log " + ",".join("x" * 28) + "\n"
+    with Talus(network=network) as talus:
+        start = len(talus.console)
+        talus.type(10 * burst + "nodes\n")
+        talus.wait_for(r"^nodes\n(node\d .*\n){4}", 20, start)
+        ask(talus, "help", "start the machine again")  # answers are ahead of their round's log
+        assert len(re.findall("ignored `x`", talus.console)) == 10 * 28
 
 
 def test_the_console_can_be_another_port(network):
@@ -114,3 +166,54 @@ def test_a_slow_port_carries_the_whole_log(network):
     with Talus(network=network, words="console=0x3f8,9600 console=ttyS9") as talus:
         assert "console=: ignored `ttyS9`" in talus.console
         ask(talus, "nodes", r"node3 +running")
+
+
+# --- The port that firmware names (SPCR) ---
+
+def spcr_args(folder, port, irq=3, baud_code=7, interface=0):
+    """QEMU's arguments for such a table; QEMU makes its header."""
+    address = struct.pack("<BBBBQ", 1, 8, 0, 1, port)  # an I/O port
+    interrupt = struct.pack("<BBI", 1, irq, irq)       # of the old controller
+    path = folder / "spcr"
+    path.write_bytes(bytes([interface, 0, 0, 0]) + address + interrupt
+                     + bytes([baud_code, 0, 1, 0, 0, 0]) + bytes([0xFF] * 4) + bytes(12))
+    return f"-acpitable sig=SPCR,rev=2,data={path}"
+
+
+def test_without_a_word_the_console_is_firmwares_port(network, tmp_path):
+    with SecondPort(tmp_path) as port:
+        talus = Talus("--qemu-args", f"{port.qemu_args} {spcr_args(tmp_path, 0x2F8)}",
+                      network=network)
+        talus.start(ready_timeout_s=0)
+        try:
+            port.wait_for(r"listening on http://")
+            assert "node0" not in talus.console
+            time.sleep(0.5)  # the node sleeps: the port's own interrupt wakes it
+            port.type("nodes\n")
+            port.wait_for(r"node3 +running")
+        finally:
+            talus.stop()
+
+
+@pytest.mark.parametrize("table, says", [
+    ({"port": 0x3E8}, "no serial port at 0x3e8, which firmware names"),
+    ({"port": 0}, "SPCR: an impossible port"),
+    ({"port": 0x2F8, "interface": 3}, "SPCR: no 16550 at an I/O port: not used"),
+])
+def test_a_table_that_cannot_be_used_is_reported(network, tmp_path, table, says):
+    with Talus("--qemu-args", spcr_args(tmp_path, **table), network=network) as talus:
+        assert says in talus.console
+        ask(talus, "nodes", r"node3 +running")
+
+
+def test_a_word_wins_over_firmware(network, tmp_path):
+    with Talus("--qemu-args", spcr_args(tmp_path, 0x2F8), words="console=ttyS0",
+               network=network) as talus:
+        ask(talus, "nodes", r"node3 +running")
+
+
+def test_a_cut_table_is_reported(network, tmp_path):
+    path = tmp_path / "spcr"
+    path.write_bytes(bytes(8))
+    with Talus("--qemu-args", f"-acpitable sig=SPCR,rev=2,data={path}", network=network) as talus:
+        assert "SPCR: too short" in talus.console

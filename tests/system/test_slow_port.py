@@ -1,94 +1,34 @@
 # SPDX-License-Identifier: MIT
 """A serial port slower than the log: nothing waits for it, and what it cannot carry is counted.
 
-QEMU's port has no speed of its own: the second one leads into a pipe of one page, which this file
-reads when it likes. While it does not, the port's FIFO stays full.
+QEMU's port has no speed of its own: the second one leads into a pipe of one page, which is read
+when a test likes. While it is not, the port's FIFO stays full.
 """
 
-import fcntl
-import os
 import re
-import select
-import threading
 import time
 
 import pytest
 
-from harness import HarnessError, Talus, curl
+from harness import Talus, curl
+from second_port import SecondPort
 
-F_SETPIPE_SZ = 1031
-PIPE_BYTES = 4096
-# Some 500 kilobaud: less than the machine makes.
-READ_BYTES, READ_PERIOD_S = 1024, 0.02
 WATCH_S = 4
 # Words that are no levels: a warning each.
 BURST_LINES = 28
 BURST = "log " + ",".join("x" * BURST_LINES) + "\n"
 
 
-class Port:
-    """What the machine says on its second port, as long as it is being read."""
-
-    def __init__(self, folder):
-        self.path = folder / "port"
-        for end in ("in", "out"):
-            os.mkfifo(f"{self.path}.{end}")
-        # Both ends of each: it opens at once, and stays open.
-        self._input = os.open(f"{self.path}.in", os.O_RDWR)
-        self._output = os.open(f"{self.path}.out", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.fcntl(self._output, F_SETPIPE_SZ, PIPE_BYTES)
-        self.text = ""
-        self._is_ending = False
-        self._is_read = threading.Event()
-        self._is_read.set()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        while not self._is_ending:
-            self._is_read.wait()
-            if select.select([self._output], [], [], 0.05)[0]:
-                self.text += os.read(self._output, READ_BYTES).decode("ascii").replace("\r", "")
-                time.sleep(READ_PERIOD_S)
-
-    def stop_reading(self):
-        self._is_read.clear()
-        time.sleep(0.1)  # the read that goes on
-
-    def go_on_reading(self):
-        self._is_read.set()
-
-    def type(self, text):
-        os.write(self._input, text.encode("ascii"))
-
-    def wait_for(self, pattern, timeout_s=20):
-        deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s:
-            match = re.compile(pattern, re.MULTILINE).search(self.text)
-            if match:
-                return match
-            time.sleep(0.02)
-        raise HarnessError(f"no {pattern!r} on the port:\n{self.text[-2000:]}")
-
-    def close(self):
-        self._is_ending = True
-        self.go_on_reading()
-        self._reader.join()
-        os.close(self._input)
-        os.close(self._output)
-
-
 @pytest.fixture
 def port(tmp_path):
-    made = Port(tmp_path)
+    made = SecondPort(tmp_path)
     yield made
     made.close()
 
 
 @pytest.fixture
 def talus(port, network):
-    machine = Talus("--qemu-args", f"-chardev pipe,id=slow,path={port.path} -serial chardev:slow",
-                    words="console=ttyS1", network=network)
+    machine = Talus("--qemu-args", port.qemu_args, words="console=ttyS1", network=network)
     machine.start(ready_timeout_s=0)
     try:
         port.wait_for(r"listening on http://")

@@ -273,6 +273,46 @@ static void machine_is_what_the_tables_say(void **state)
     assert_int_equal(acpi.hpet_paddr, 0xFED00000);
 }
 
+static void a_console_that_cannot_be_used_is_reported(void **state)
+{
+    static const struct {
+        uint8_t type;
+        uint8_t space;
+        uint64_t port;
+    } cases[] = {{3, 1, 0x2F8}, {0, 0, 0xFE030000}, {0, 1, 0}, {0, 1, 0xFFF9}, {0, 1, 0x1000002F8}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        begin_table(HPET_PADDR, "SPCR", 80);
+        memory[HPET_PADDR + 36] = cases[i].type;
+        memory[HPET_PADDR + 40] = cases[i].space;
+        put(HPET_PADDR + 44, cases[i].port, 8);
+        seal(HPET_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(acpi.machine.firmware_console.port, 0);
+        assert_int_equal(acpi.problem_count, 1);
+        assert_string_equal(acpi.problems[0].signature, "SPCR");
+    }
+}
+
+/* Revision 1 has no such flags, and such machines have the controller. */
+static void a_missing_keyboard_controller_is_known_from_revision_3_on(void **state)
+{
+    (void)state;
+    memory[FADT_PADDR + 8] = 1;
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_false(acpi.machine.has_no_i8042);
+    memory[FADT_PADDR + 8] = 3;
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_true(acpi.machine.has_no_i8042);
+    put(FADT_PADDR + 109, 1u << 1, 2);
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_false(acpi.machine.has_no_i8042);
+}
+
 /* The table takes the HPET's place; the reset register lies in memory. */
 static void firmware_console_and_a_reset_register_in_memory_are_found(void **state)
 {
@@ -518,6 +558,9 @@ int main(void)
         cmocka_unit_test_setup(cores_are_the_enabled_ones_each_once_with_gaps, build_sound_tables),
         cmocka_unit_test_setup(machine_is_what_the_tables_say, build_sound_tables),
         cmocka_unit_test_setup(firmware_console_and_a_reset_register_in_memory_are_found,
+                               build_sound_tables),
+        cmocka_unit_test_setup(a_console_that_cannot_be_used_is_reported, build_sound_tables),
+        cmocka_unit_test_setup(a_missing_keyboard_controller_is_known_from_revision_3_on,
                                build_sound_tables),
         cmocka_unit_test_setup(affinity_is_found_whatever_the_order_of_tables, build_sound_tables),
         cmocka_unit_test_setup(version_1_uses_the_rsdt, build_sound_tables),
