@@ -412,7 +412,7 @@ void link_server_start(const struct configuration *current)
     dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame),
                               transmit_frame_arrived);
     if (current->ls[0] == self) {
-        if (thread_create("ls", start_device, NULL) == NULL) {
+        if (thread_run_handler("ls", start_device, NULL) != 0) {
             PANIC("no memory to start the link server");
         }
     } else {

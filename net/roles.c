@@ -153,16 +153,17 @@ void node_start_roles(void)
     roles = current.roles[platform_node()];
     announce(roles);
 
-    /* A round flushes in this order: what a CM settles a TS sends, and what a TS sends an LS
-     * gives to the NIC, all in the same round. */
+    /* The NIC resets while all else starts. */
+    if ((roles & ROLE_LS) != 0) {
+        link_server_start(&current);
+    }
+    /* A round flushes in this order: what a CM settles a TS sends, and what a TS sends an LS, once
+     * it has a queue, gives to the NIC, all in the same round. */
     if ((roles & ROLE_CM) != 0) {
         connection_manager_start(&current);
     }
     if ((roles & ROLE_TS) != 0) {
         transport_server_start(&current);
-    }
-    if ((roles & ROLE_LS) != 0) {
-        link_server_start(&current);
     }
     if ((roles & ROLE_APPLICATION) != 0) {
         start_application();

@@ -206,8 +206,6 @@ MUST_CHECK int ixgbe_wait_named(const void *registers, uint32_t offset, const ch
                                 uint32_t mask, uint32_t want, uint64_t timeout_us);
 #define ixgbe_wait(registers, offset, mask, want, timeout_us)                                      \
     ixgbe_wait_named(registers, offset, #offset, mask, want, timeout_us)
-/* In a thread, others run meanwhile. */
-void ixgbe_delay(uint64_t delay_us);
 
 /* Close or open the gate before the packet buffer: steering tables change only while it is shut. */
 MUST_CHECK int ixgbe_receive_path_close(void *registers);
