@@ -105,6 +105,10 @@ void machine_describe(struct boot_info *info)
         info->rsdp = find_table(&rsdp_guids[i]);
     }
     describe_screen(info);
+    if (info->framebuffer.paddr == 0) {
+        /* The last that the firmware's own console shows, wherever that is. */
+        firmware_print("Talus: no screen that it can draw on, going on with the serial port\n");
+    }
 }
 
 bool machine_is_free_later(uint32_t type)

@@ -6,7 +6,7 @@
 
 #include "boot/boot_info.h"
 
-/* The RSDP and the screen, while boot services are there. */
+/* The RSDP and the screen, while boot services are there. Says so when there is no screen. */
 void machine_describe(struct boot_info *info);
 
 /* The memory map as ExitBootServices() has left it. */

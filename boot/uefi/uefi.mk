@@ -32,18 +32,31 @@ $(BUILD)/obj-efi/%.o: % $$(another_command) | efi-packages
 	$(keep_command)
 	$(Q)$(COMMAND) -c $< -o $@
 
-$(BUILD)/efi.so: COMMAND = $(LD) -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined \
-  -z noexecstack --no-warn-rwx-segments -T /usr/lib/elf_x86_64_efi.lds \
-  /usr/lib/crt0-efi-x86_64.o $(EFI_OBJECTS) /usr/lib/libgnuefi.a
+# Of the boot tests: a program that changes what firmware says before it starts the application.
+EFI_CHANGES         := $(BUILD)/firmware_changes.efi
+EFI_CHANGES_SOURCES := tests/boot/firmware_changes.c $(filter-out boot/uefi/main.c,$(EFI_SOURCES))
+EFI_CHANGES_OBJECTS := $(EFI_CHANGES_SOURCES:%=$(BUILD)/obj-efi/%.o)
 
-$(BUILD)/efi.so: $(EFI_OBJECTS) $$(another_command)
+$(BUILD)/efi.so:              LINKED := $(EFI_OBJECTS)
+$(BUILD)/firmware_changes.so: LINKED := $(EFI_CHANGES_OBJECTS)
+$(BUILD)/efi.so:              $(EFI_OBJECTS)
+$(BUILD)/firmware_changes.so: $(EFI_CHANGES_OBJECTS)
+
+$(BUILD)/efi.so $(BUILD)/firmware_changes.so: COMMAND = $(LD) -nostdlib -shared -Bsymbolic \
+  -znocombreloc --no-undefined -z noexecstack --no-warn-rwx-segments \
+  -T /usr/lib/elf_x86_64_efi.lds /usr/lib/crt0-efi-x86_64.o $(LINKED) /usr/lib/libgnuefi.a
+
+$(BUILD)/efi.so $(BUILD)/firmware_changes.so: $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) -o $@
 
 $(EFI_APPLICATION): $(BUILD)/efi.so
+$(EFI_CHANGES): $(BUILD)/firmware_changes.so
+
+$(EFI_APPLICATION) $(EFI_CHANGES):
 	$(Q)objcopy $(EFI_SECTIONS:%=-j %) --target efi-app-x86_64 $< $@
 
--include $(EFI_OBJECTS:.o=.d)
+-include $(EFI_OBJECTS:.o=.d) $(EFI_CHANGES_OBJECTS:.o=.d)
 
 efi: $(EFI_APPLICATION) ## make build/BOOTX64.EFI, which UEFI firmware starts by itself
 

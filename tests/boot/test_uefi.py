@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """BOOTX64.EFI under UEFI firmware: from disk, CD and TFTP server, and in want of a file."""
 
+import re
 import shutil
 import subprocess
 
-import pytest
-
-from harness import curl
+from harness import REPOSITORY, curl
 from screen import Screen
 from volume import MEBIBYTE, archive, lay_out, make_volume, pack_volume, uefi
+
+STICK_BYTES = 64 * MEBIBYTE
 
 
 def make_cd(tmp_path, volume):
@@ -57,12 +58,9 @@ def test_words_given_in_the_shell_win_over_those_of_the_file(tmp_path, image):
         assert "3 cores left out: nodes=1" in talus.console
 
 
-@pytest.mark.parametrize("files, fault", [
-    ({}, r"\\EFI\\talus\\talus.elf is not on the volume that this program was started from"),
-    ({"talus_elf": b"no kernel"}, r"\\EFI\\talus\\talus.elf is no 64-bit ELF file"),
-])
-def test_without_a_kernel_it_says_so_and_waits_for_a_key(tmp_path, files, fault):
-    machine = uefi("disk", make_volume(tmp_path, **files))
+def test_without_a_kernel_it_says_so_and_waits_for_a_key(tmp_path):
+    fault = r"\\EFI\\talus\\talus.elf is not on the volume that this program was started from"
+    machine = uefi("disk", make_volume(tmp_path))
     machine.start(ready_timeout_s=0)
     try:
         machine.wait_for(rf"Talus cannot start: {fault}", 35)
@@ -73,6 +71,36 @@ def test_without_a_kernel_it_says_so_and_waits_for_a_key(tmp_path, files, fault)
         machine.wait_for(r"\S", 30, start=said)
     finally:
         machine.stop()
+
+
+def stick_commands():
+    """The commands by which the README makes a stick."""
+    text = (REPOSITORY / "boot" / "uefi" / "README.md").read_text(encoding="utf-8")
+    return "\n".join(re.search(r"(?:^    .*\n)+(?=\nWords of the boot entry)", text,
+                               re.MULTILINE)[0].split("\n    "))
+
+
+def test_a_stick_made_as_the_readme_says_boots(tmp_path):
+    page = b"from the stick\n"
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "own.txt").write_bytes(page)
+    for name in ("boot", "build"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    stick = tmp_path / "stick"
+    with open(stick, "wb") as made:
+        made.truncate(STICK_BYTES)
+    device = subprocess.run(["losetup", "--find", "--show", "--partscan", stick], check=True,
+                            capture_output=True, text=True).stdout.strip()
+    try:
+        commands = stick_commands().replace("/dev/sdX1", f"{device}p1").replace("/dev/sdX", device)
+        # Of a stick the kernel looks at the new partitions by itself.
+        commands = commands.replace("\nmkfs", f"\npartx --update {device}\nmkfs", 1)
+        subprocess.run(["sh", "-ex"], input=commands, cwd=tmp_path, check=True, text=True)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+    with uefi("usb", stick) as talus:
+        assert "started by UEFI" in talus.console
+        assert curl(talus, "/own.txt") == page
 
 
 def test_a_tftp_server_gives_what_a_volume_would(tmp_path, image):
