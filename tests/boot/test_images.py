@@ -35,6 +35,7 @@ def test_an_image_boots_four_nodes_and_serves(images, image, kind, firmware, mac
     with boot(kind, images[image], firmware, machine, cpu, mem) as talus:
         assert "started by GRUB" in talus.console
         assert "ignored" not in talus.console
+        assert "error:" not in talus.console  # GRUB's
         for node in range(4):
             talus.wait_for(rf"node{node} boot: roles ", 10)
         # Once more than there are applications.
