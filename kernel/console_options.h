@@ -6,6 +6,7 @@
  *   console=ttyS0            the PC's serial ports ttyS0 to ttyS3, at 115200 baud
  *   console=ttyS1,9600       another speed; a Linux suffix `n8` may follow
  *   console=0x3e8,57600      a port by its number
+ *   console=0xe9             the debug port of Bochs, QEMU and Xen, which only takes text
  *   console=fb               the screen, in graphics or in text; also `vga`
  *   console=none             nothing
  */
