@@ -40,6 +40,9 @@
 #define CPUID_1_ECX_HYPERVISOR BIT(31)
 #define CPUID_HYPERVISOR       0x40000000u
 #define CPUID_HYPERVISOR_RATES 0x40000010u
+/* Xen's leaves (Xen public/arch-x86/cpuid.h): first, or second after those of another kind. */
+#define CPUID_XEN_SECOND       0x40000100u
+#define CPUID_XEN_TIME         3u
 
 static struct {
     const char *name;
@@ -142,8 +145,30 @@ static bool use_pit(void)
     return is_counting(counter.read, counter.mask);
 }
 
+static bool is_xen(uint32_t leaf)
+{
+    struct cpuid name = cpu_id(leaf, 0);
+
+    return name.ebx == 0x566E6558 && name.ecx == 0x65584D4D && name.edx == 0x4D4D566E &&
+           name.eax >= leaf + CPUID_XEN_TIME; /* "XenVMMXenVMM" */
+}
+
+/* In kHz: leaf 40000010H, as VMware and QEMU have it, or Xen's. */
+static uint32_t hypervisor_tsc_khz(void)
+{
+    if (is_xen(CPUID_HYPERVISOR)) {
+        return cpu_id(CPUID_HYPERVISOR + CPUID_XEN_TIME, 0).ecx;
+    }
+    if (is_xen(CPUID_XEN_SECOND)) {
+        return cpu_id(CPUID_XEN_SECOND + CPUID_XEN_TIME, 0).ecx;
+    }
+    return cpu_id(CPUID_HYPERVISOR, 0).eax >= CPUID_HYPERVISOR_RATES
+               ? cpu_id(CPUID_HYPERVISOR_RATES, 0).eax
+               : 0;
+}
+
 /* What the processor says of its TSC, or 0: crystal and ratio (SDM 2A, CPUID 15H); else what a
- * hypervisor says in kHz (leaf 40000010H, as VMware and QEMU have it). */
+ * hypervisor says. */
 static uint64_t stated_tsc_hz(void)
 {
     if (cpu_id(0, 0).eax >= CPUID_TSC_RATIO) {
@@ -153,11 +178,7 @@ static uint64_t stated_tsc_hz(void)
             return (uint64_t)ratio.ecx * ratio.ebx / ratio.eax;
         }
     }
-    if ((cpu_id(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) != 0 &&
-        cpu_id(CPUID_HYPERVISOR, 0).eax >= CPUID_HYPERVISOR_RATES) {
-        return cpu_id(CPUID_HYPERVISOR_RATES, 0).eax * 1000ull;
-    }
-    return 0;
+    return (cpu_id(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) != 0 ? hypervisor_tsc_khz() * 1000ull : 0;
 }
 
 static bool use_tsc(void)
