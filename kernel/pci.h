@@ -50,7 +50,7 @@ unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reac
  * be. Nothing else is moved; bridges' windows are widened where they must be.
  *
  * Returns 0, or -ENOSPC when there is no room for a BAR, which is logged: the device must stay
- * switched off. Call it before the device works.
+ * switched off. Call it before the device works, after a pci_find() that found it.
  */
 MUST_CHECK int pci_assign(const struct pci_device *device);
 

@@ -29,7 +29,8 @@ typedef bool (*pci_visit)(void *context, const struct pci_device *device);
 bool pci_walk_bus(uint16_t segment, uint8_t bus, pci_visit visit, void *context);
 
 /*
- * Visit every function on the buses that can be reached, by ascending bus, device and function.
+ * Visit every function on the buses that the last pci_find() reached, by ascending bus, device and
+ * function.
  * Each bus is visited once, whatever bridges claim. True when a visit has ended it.
  */
 bool pci_walk(pci_visit visit, void *context);
@@ -42,7 +43,7 @@ struct pci_root {
     uint8_t bus;
 };
 
-/* Those known so far. */
+/* Those that the last pci_find() knew or found. */
 const struct pci_root *pci_roots(unsigned *count);
 /* The root above a bus: that of the nearest number which is not higher. */
 uint8_t pci_root_of(uint16_t segment, uint8_t bus);

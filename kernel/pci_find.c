@@ -42,9 +42,7 @@ static void learn_roots(void)
 {
     const struct machine *machine = &node_info.machine;
 
-    if (root_count > 0) {
-        return;
-    }
+    root_count = 0;
     if (machine->ecam_count == 0) {
         log_debug("pci", "configuration space by ports");
         add_root(0, 0);
@@ -180,10 +178,8 @@ bool pci_walk(pci_visit visit, void *context)
 {
     struct walk walk = {.visit = visit, .context = context};
     uint16_t segments[SEGMENT_MAX];
-    unsigned segment_count;
+    unsigned segment_count = list_segments(segments);
 
-    learn_roots();
-    segment_count = list_segments(segments);
     for (unsigned i = 0; i < segment_count; i++) {
         start_walk(&walk, segments[i]);
         if (walk_pending(&walk)) {
@@ -229,10 +225,8 @@ static void find_further_roots(uint16_t segment)
 static void reach_all(void)
 {
     uint16_t segments[SEGMENT_MAX];
-    unsigned segment_count;
+    unsigned segment_count = list_segments(segments);
 
-    learn_roots();
-    segment_count = list_segments(segments);
     for (unsigned i = 0; i < segment_count; i++) {
         find_further_roots(segments[i]);
     }
@@ -270,6 +264,7 @@ unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reac
     struct search search = {
         .ids = ids, .id_count = id_count, .devices = devices, .device_max = device_max};
 
+    learn_roots();
     if (reach == PCI_REACH_ALL) {
         reach_all();
     }
