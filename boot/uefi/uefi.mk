@@ -58,6 +58,7 @@ $(EFI_APPLICATION) $(EFI_CHANGES):
 
 -include $(EFI_OBJECTS:.o=.d) $(EFI_CHANGES_OBJECTS:.o=.d)
 
-efi: $(EFI_APPLICATION) ## make build/BOOTX64.EFI, which UEFI firmware starts by itself
+# With the image that it loads.
+efi: $(EFI_APPLICATION) $(BUILD)/talus.elf ## make build/BOOTX64.EFI, which UEFI firmware starts by itself
 
 .PHONY: efi efi-packages
