@@ -14,10 +14,14 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
 # and the library it links, if any, as /* library: lwip */ (net/lwip/lwip.mk).
 unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
 
+# A file that tests share names its sources likewise, so that they name only that one.
+unit_sources = $(foreach source,$(call unit_comment,sources,$(1)),$(source) \
+                 $(if $(filter tests/unit/%,$(source)),$(call unit_comment,sources,$(source))))
+
 $(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
 
 # -MMD would note the headers of the last source only, and a source that goes must not be missed.
-$(UNIT_TESTS): $(BUILD)/unit/%: tests/unit/%.c $$(call unit_comment,sources,tests/unit/$$*.c) \
+$(UNIT_TESTS): $(BUILD)/unit/%: tests/unit/%.c $$(call unit_sources,tests/unit/$$*.c) \
                                 $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) $(call unit_comment,flags,$<) -MM -MP -MT $@ $(filter %.c,$^) >$@.d

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
+/* sources: drivers/ixgbe/tx.c drivers/ixgbe/link.c drivers/ixgbe/stats.c kernel/channel.c */
+/* sources: kernel/status.c kernel/thread.c kernel/switch.S kernel/timer.c */
+/* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * An 82599 for unit tests: see fake_nic.h.
  */

@@ -76,24 +76,6 @@ void wire_hold_sent(bool is_held);
 /* The transmit ring takes no frame. */
 void wire_block_transmit(bool is_blocked);
 
-/* --- Connections --- */
-
-/* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
-void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
-/* SYN to ESTABLISHED; sends `data` behind the handshake's last ACK if it is not NULL. */
-void wire_open(struct client *client, uint16_t port, const char *data);
-/* wire_open(), then offer and claim; socket_index is the port. Returns CLAIM_CONFIRMED. */
-const struct claim_confirmed *wire_accept(struct client *client, uint16_t port);
-void wire_claim(const struct client *client);
-
-/* From the application. */
-void wire_application_send(const struct client *client, const void *bytes, uint32_t length);
-void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length);
-void wire_application_consumed(const struct client *client, uint32_t bytes);
-void wire_application_close(const struct client *client, uint32_t consumed, enum close_kind kind);
-
-/* Connections that the server knows of, in whatever state. */
-unsigned wire_connection_count(void);
 /* Bytes of the boot archive: byte i is wire_archive_byte(i). */
 #define WIRE_ARCHIVE_BYTES (512 * KIB)
 uint8_t wire_archive_byte(size_t index);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c */
-/* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c kernel/channel.c kernel/status.c */
-/* sources: kernel/thread.c kernel/switch.S kernel/timer.c */
-/* sources: tests/unit/fake_nic.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: tests/unit/fake_nic.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests drivers/ixgbe/fdir.c: the hash that driver and device must agree on, and what is written

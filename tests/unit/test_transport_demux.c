@@ -1,12 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport_server.c net/transport_frames.c net/transport_demux.c */
-/* sources: net/transport_timewait.c net/transport_connection.c net/transport_table.c */
-/* sources: net/transport_offer.c net/transport_stream.c net/transport_timer.c */
-/* sources: net/transport_address.c net/transport_hash.c net/lwip/interface.c net/neighbor.c */
-/* sources: net/network_options.c net/address.c net/configuration.c net/steering.c */
-/* sources: kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
-/* sources: kernel/timer.c kernel/thread.c kernel/switch.S kernel/command_line.c */
-/* sources: tests/unit/fake_wire.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: tests/unit/fake_client.c */
 /* library: lwip */
 /*
  * Tests the seams in lwIP at random: hundreds of clients do whatever comes to mind, the
@@ -26,8 +19,8 @@
 #include "net/lwip/tcp.h"
 #include "net/transport_connection.h"
 #include "net/transport_demux.h"
+#include "tests/unit/fake_client.h"
 #include "tests/unit/fake_platform.h"
-#include "tests/unit/fake_wire.h"
 
 #include "lwip/stats.h"
 

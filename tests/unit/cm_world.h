@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection manager's world for unit tests: the test is the rest of the system. It calls the
+ * CM's handlers with messages and looks at what the CM sends.
+ *
+ * Nodes 0 and 1 are composite servers, 2 to 5 run applications; the CM under test is node 0's,
+ * so 2 and 4 are its own applications, and 3 and 5 those of node 1's CM.
+ */
+#pragma once
+
+#include "kernel/dispatch.h"
+#include "net/configuration.h"
+#include "net/messages.h"
+
+#define NODE_COUNT   6
+#define OUR_CM       0
+#define OTHER_CM     1
+#define TS_A         0
+#define TS_B         1
+#define APP_A        2 /* own CM: ours */
+#define APP_B        4
+#define APP_OF_OTHER 3
+#define PORT         80
+
+/* A test's set-up: every table is empty again, for whoever was there has died. */
+int start_anew(void **state);
+
+/* --- What the CM asks of its node --- */
+
+#define SENT_MAX 8192
+
+struct sent_message {
+    node_id_t to;
+    union {
+        struct message_header header;
+        struct assign_connection assign;
+        struct reassign_connection reassign;
+        struct offer offer;
+        uint8_t bytes[256];
+    };
+};
+
+struct handler {
+    size_t minimum_bytes;
+    message_handler handler;
+};
+
+extern struct sent_message sent[SENT_MAX];
+extern unsigned sent_count;
+extern int send_result; /* of message_send() from now on */
+extern node_id_t this_node;
+extern uint64_t *const counters;
+extern struct handler handlers[MESSAGE_TYPE_MAX];
+extern void (*tell_node_down)(node_id_t node);
+extern struct configuration configuration;
+
+/* --- What the rest of the system tells it --- */
+
+#define SYN_FRAME_BYTES 31
+extern const uint8_t syn_frame[SYN_FRAME_BYTES];
+extern const struct acceptor nobody; /* a connection was assigned to */
+
+void deliver(node_id_t from, struct message_header *message, uint16_t type, size_t bytes);
+
+#define DELIVER(from, type, ...)                                                                   \
+    do {                                                                                           \
+        __typeof__(__VA_ARGS__) message_ = __VA_ARGS__;                                            \
+        deliver(from, &message_.header, type, sizeof(message_));                                   \
+    } while (0)
+
+void app_listens(node_id_t app, uint16_t port, uint32_t backlog);
+void app_stops_listening(node_id_t app, uint16_t port);
+void app_accepts(node_id_t app, uint16_t port);
+void syn_arrives(node_id_t ls, node_id_t ts, uint16_t port);
+void offer_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index);
+void connection_closes(node_id_t ts, struct acceptor acceptor);
+void other_cm_offers(node_id_t app);
+
+/* --- What it sends, in order --- */
+
+struct sent_message *next_sent(node_id_t to, uint16_t type);
+void nothing_more_is_sent(void);
+struct acceptor assigned_to(node_id_t ts);
+void other_cm_is_offered(node_id_t app);
+void connection_is_reassigned(node_id_t ts, uint32_t connection_index, node_id_t app);
+void connection_is_refused(node_id_t ts, uint32_t connection_index);
+
+/* --- What most tests start from --- */
+
+/* One application of ours on the acceptor list, and the other CM told. */
+void one_app_serves(node_id_t app);
+/* A, then B. */
+void both_apps_serve(void);
+/* A SYN comes, and is assigned to whom this returns. */
+struct acceptor connection_opens(node_id_t ts);
