@@ -36,11 +36,12 @@ class LinuxGuest(Machine):
 
     programs: static executables of this host, found in the guest's root directory.
     tree: a directory whose files are laid over the guest's own; instead of programs.
+    hypervisor: a multiboot image and its words, which starts Linux as its first module.
     qemu_args: further arguments of QEMU itself, in one string.
     """
 
     def __init__(self, *options, mode="shell", words="", network=None, programs=(), tree=None,
-                 qemu_args="", **others):
+                 hypervisor=None, qemu_args="", **others):
         build_image()
         self._folder = tempfile.mkdtemp(prefix="talus-guest-")
         image = paths.GUEST / "initramfs.cpio"
@@ -56,6 +57,10 @@ class LinuxGuest(Machine):
         # quiet: the console is no faster than a real one, and its lines cost instructions.
         address = network.linux_words if network else "ip=10.0.2.15/24 gw=10.0.2.2"
         append = f"console=ttyS0 quiet panic=-1 {address} mode={mode} {words}"
+        if hypervisor is not None:
+            # The last of an option's values holds. QEMU separates modules by commas.
+            modules = f"{paths.GUEST / 'vmlinuz'} {append},{image}"
+            qemu_args += f' -kernel {hypervisor[0]} -append "{hypervisor[1]}" -initrd "{modules}"'
         options += ("--root", image,
                     "--qemu-args", f"-serial unix:{self._socket_path},server=on,wait=off {qemu_args}")
         super().__init__(paths.GUEST / "vmlinuz", *options, append=append, network=network,
