@@ -249,13 +249,11 @@ static void find_cores(const struct boot_info *info)
     if (count > 0) {
         start_node_prepare(trampoline_paddr, image_paddr(boot_pml4), apic_ids, count);
         start_node_reset();
+        reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
     }
-    uint64_t reset_us = reference_clock_now_us();
-
     reference_clock_finish(&node_info.clock);
     log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
     if (count > 0) {
-        reference_clock_wait_until_us(reset_us + INIT_WAIT_US);
         start_node_call(is_present);
     }
     for (unsigned i = 0; i < count; i++) {

@@ -14,10 +14,12 @@
 #include "kernel/paging.h"
 #include "kernel/platform.h"
 
-/* Chosen: a reading is known to well under a microsecond, so ten milliseconds give the rate to
- * better than 1 in 10,000, and they pass while the other cores wait after INIT anyway. */
-#define MEASURE_MIN_US 10000u
-#define SAMPLE_TRIES   5
+/* A rate is known well enough when two readings are off by less than this part of the time between
+ * them. Chosen: eight seconds a day; an HPET takes three to ten milliseconds for it. Slower counters
+ * are measured for so long at most, and are what they are. */
+#define MEASURE_SHARPNESS 10000u
+#define MEASURE_MAX_US    10000u
+#define SAMPLE_TRIES      5
 
 #define HPET_CAPABILITIES  0x000
 #define HPET_PERIOD_FS     0x004
@@ -61,6 +63,7 @@ static uint64_t elapsed_ticks;
 struct sample {
     uint64_t ticks;
     uint64_t tsc;
+    uint64_t tsc_width; /* in which the others were read */
     uint32_t lapic_remaining;
 };
 
@@ -204,8 +207,7 @@ static uint64_t count_ticks(void)
 /* The sharpest of a few tries: the one with the least time between the two looks at the TSC. */
 static struct sample take_sample(void)
 {
-    struct sample best = {0};
-    uint64_t best_width = UINT64_MAX;
+    struct sample best = {.tsc_width = UINT64_MAX};
 
     for (unsigned i = 0; i < SAMPLE_TRIES; i++) {
         uint64_t before = cpu_read_tsc();
@@ -213,9 +215,8 @@ static struct sample take_sample(void)
         uint32_t remaining = lapic_timer_remaining();
         uint64_t after = cpu_read_tsc();
 
-        if (after - before < best_width) {
-            best_width = after - before;
-            best = (struct sample){ticks, before + (after - before) / 2, remaining};
+        if (after - before < best.tsc_width) {
+            best = (struct sample){ticks, before + (after - before) / 2, after - before, remaining};
         }
     }
     return best;
@@ -249,10 +250,24 @@ void reference_clock_wait_until_us(uint64_t us)
     }
 }
 
+/* Each sample lies somewhere in its width, and its counter somewhere in a tick. */
+static bool is_sharp(const struct sample *last)
+{
+    uint64_t ticks = last->ticks - first.ticks;
+    uint64_t tsc_count = last->tsc - first.tsc;
+
+    return ticks != 0 && ((first.tsc_width + last->tsc_width) / 2 + tsc_count / ticks) *
+                                 MEASURE_SHARPNESS <=
+                             tsc_count;
+}
+
 void reference_clock_finish(struct clock *clock)
 {
-    reference_clock_wait_until_us(MEASURE_MIN_US);
-    struct sample last = take_sample();
+    struct sample last;
+
+    do {
+        last = take_sample();
+    } while (!is_sharp(&last) && reference_clock_now_us() < MEASURE_MAX_US);
     uint64_t ticks = last.ticks - first.ticks;
     uint64_t tsc_count = last.tsc - first.tsc;
 

@@ -17,10 +17,8 @@ const char *reference_clock_name(void);
 /* Wait until so much time has passed since the measurement began. */
 void reference_clock_wait_until_us(uint64_t us);
 uint64_t reference_clock_now_us(void);
-/*
- * End the measurement, not before MEASURE_MIN_US, and fill in the rates of *clock. The local APIC's
- * timer must have been running from UINT32_MAX since `lapic_started_us`.
- */
+/* End the measurement, as soon as it is sharp enough, and fill in the rates of *clock. The later it
+ * is called, the sharper they are. */
 void reference_clock_finish(struct clock *clock);
 /* Seconds since 1970 by the machine's battery-backed clock; 0 when it makes no sense. */
 uint64_t reference_clock_epoch_s(void);
