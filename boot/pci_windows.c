@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "kernel/log.h"
+
 #define CHUNK_BYTES   512u
 /* The longest pattern: chunks overlap by so much that none is cut. */
 #define PATTERN_BYTES 46u
@@ -236,6 +238,33 @@ static void take_away_used(struct machine *machine, const struct acpi *acpi,
     take_away(machine, FOUR_GIB, machine->high_memory_end);
 }
 
+/* What is said to be configuration space and is memory must not be written to. */
+static void drop_ecams_in_memory(struct machine *machine, const struct boot_info *info)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < machine->ecam_count; i++) {
+        struct ecam ecam = machine->ecams[i];
+        paddr_t start = ecam.paddr + ecam.first_bus * MIB;
+        paddr_t end = ecam.paddr + (ecam.last_bus + 1ull) * MIB;
+        bool is_memory = end < start;
+
+        for (unsigned j = 0; j < info->range_count; j++) {
+            const struct memory_range *range = &info->ranges[j].range;
+
+            is_memory |=
+                info->ranges[j].is_usable && range->paddr < end && start < range_end(range);
+        }
+        if (is_memory) {
+            log_warning("boot", "ACPI: no configuration space can be at %#llx, ignored",
+                        (unsigned long long)start);
+        } else {
+            machine->ecams[kept++] = ecam;
+        }
+    }
+    machine->ecam_count = kept;
+}
+
 void pci_windows_find(struct machine *machine, const struct acpi *acpi,
                       const struct boot_info *info, unsigned address_bits, acpi_read read,
                       void *context)
@@ -246,7 +275,9 @@ void pci_windows_find(struct machine *machine, const struct acpi *acpi,
     /* Beyond, no node can map it. */
     end = end < DEVICES_MAX_BYTES ? end : DEVICES_MAX_BYTES;
     find_memory_ends(machine, info);
+    drop_ecams_in_memory(machine, info); /* first: the DSDT may know better */
     read_dsdt(machine, &acpi->dsdt, read, context);
+    drop_ecams_in_memory(machine, info);
     take_away_used(machine, acpi, info);
     take_away(machine, end, UINT64_MAX);
     if (!has_window(machine, 0, FOUR_GIB)) {

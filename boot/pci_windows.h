@@ -16,7 +16,8 @@
 /*
  * Fill in machine->pci_windows and the ends of memory; and a window of configuration space from the
  * DSDT's _CBA (PCI firmware specification 4.1.3) when the MCFG has named none. `address_bits` is
- * the width of physical addresses.
+ * the width of physical addresses. Configuration space that would lie in memory is dropped, and
+ * logged.
  */
 void pci_windows_find(struct machine *machine, const struct acpi *acpi,
                       const struct boot_info *info, unsigned address_bits, acpi_read read,

@@ -11,6 +11,7 @@
 #include "kernel/mmio.h"
 #include "kernel/node.h"
 #include "kernel/paging.h"
+#include "kernel/pci_bus.h"
 #include "kernel/pci_registers.h"
 #include "kernel/platform.h"
 
@@ -29,14 +30,22 @@
 
 /* --- Access --- */
 
+/* Windows that pci_ignore_ecam() has named. */
+static bool is_ignored[ECAM_MAX];
+
+void pci_ignore_ecam(unsigned index)
+{
+    is_ignored[index] = true;
+}
+
 /* The function's window, or NULL when no ECAM window holds its bus. */
 static void *ecam_window(const struct pci_address *address)
 {
     for (unsigned i = 0; i < node_info.machine.ecam_count; i++) {
         const struct ecam *ecam = &node_info.machine.ecams[i];
 
-        if (ecam->segment == address->segment && address->bus >= ecam->first_bus &&
-            address->bus <= ecam->last_bus) {
+        if (!is_ignored[i] && ecam->segment == address->segment &&
+            address->bus >= ecam->first_bus && address->bus <= ecam->last_bus) {
             uint64_t offset = (uint64_t)address->bus << 20 | (uint64_t)address->device << 15 |
                               (uint64_t)address->function << 12;
 

@@ -33,7 +33,8 @@ enum pci_reach {
     PCI_REACH_NUMBERED, /* from the roots that are known, over the buses that firmware numbered */
     /* Also roots that only AML tells of, and buses that got no number: bridges without numbers
      * are given some. Every bus number is tried, 32 reads of configuration space each: some 10 ms
-     * where a read that nobody answers takes 1 us, as it does on PCs. */
+     * where a read that nobody answers takes 1 us, as it does on PCs; and half a MiB of page tables
+     * for each segment that is not reached by ports. */
     PCI_REACH_ALL,
 };
 

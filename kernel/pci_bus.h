@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tree of buses, for the files of kernel/pci*.c: its roots, a walk over it, and numbers for the
- * buses that have none.
+ * The tree of buses, for the files of kernel/pci*.c: how it is reached, its roots, a walk over it,
+ * and numbers for the buses that have none.
  */
 #pragma once
 
@@ -21,6 +21,10 @@ static inline void pci_add_bus(struct pci_bus_set *set, unsigned bus)
 {
     set->bits[bus / 8] |= (uint8_t)BIT(bus % 8);
 }
+
+/* Use this window of configuration space (node_info.machine.ecams) no more: where ports reach what
+ * it holds, they are used instead. */
+void pci_ignore_ecam(unsigned index);
 
 /* Called for each function, its id and revision read. True ends the walk. */
 typedef bool (*pci_visit)(void *context, const struct pci_device *device);

@@ -23,6 +23,25 @@ static unsigned root_count;
 
 /* --- Roots and segments --- */
 
+static bool is_present(struct pci_device *device)
+{
+    device->id.vendor = pci_read16(device, PCI_VENDOR);
+    /* Where nothing is at all, some machines read 0. */
+    return device->id.vendor != VENDOR_NONE && device->id.vendor != 0;
+}
+
+static bool has_device(uint16_t segment, uint8_t bus)
+{
+    for (uint8_t number = 0; number < DEVICE_MAX; number++) {
+        struct pci_device device = {.address = {segment, bus, number, 0}};
+
+        if (is_present(&device)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_root(uint16_t segment, uint8_t bus)
 {
     for (unsigned i = 0; i < root_count; i++) {
@@ -31,13 +50,13 @@ static void add_root(uint16_t segment, uint8_t bus)
         }
     }
     if (root_count == ROOT_MAX) {
-        log_warning("pci", "more than %u root buses: %04x:%02x is ignored", ROOT_MAX, segment, bus);
         return;
     }
     roots[root_count++] = (struct pci_root){segment, bus};
 }
 
-/* Each window of configuration space starts at a root bus. By ports there is one, to begin with. */
+/* Each window of configuration space starts at a root bus. By ports there is one, to begin with.
+ * One where nothing answers is not where the MCFG says. */
 static void learn_roots(void)
 {
     const struct machine *machine = &node_info.machine;
@@ -53,6 +72,11 @@ static void learn_roots(void)
         log_debug("pci", "configuration space of %04x:%02x to %02x at %#llx", ecam->segment,
                   ecam->first_bus, ecam->last_bus,
                   (unsigned long long)ecam->paddr + ecam->first_bus * MIB);
+        if (!has_device(ecam->segment, ecam->first_bus)) {
+            log_warning("pci", "configuration space of %04x:%02x to %02x does not answer",
+                        ecam->segment, ecam->first_bus, ecam->last_bus);
+            pci_ignore_ecam(i);
+        }
         add_root(ecam->segment, ecam->first_bus);
     }
 }
@@ -98,12 +122,6 @@ uint8_t pci_root_of(uint16_t segment, uint8_t bus)
 bool pci_is_bridge(const struct pci_device *device)
 {
     return FIELD_GET(HEADER_TYPE, pci_read8(device, PCI_HEADER_TYPE)) == HEADER_BRIDGE;
-}
-
-static bool is_present(struct pci_device *device)
-{
-    device->id.vendor = pci_read16(device, PCI_VENDOR);
-    return device->id.vendor != VENDOR_NONE;
 }
 
 /* The functions of one bus, in order. True when a visit has ended the walk. */
@@ -191,18 +209,6 @@ bool pci_walk(pci_visit visit, void *context)
 
 /* --- Roots that no table names --- */
 
-static bool has_device(uint16_t segment, uint8_t bus)
-{
-    for (uint8_t number = 0; number < DEVICE_MAX; number++) {
-        struct pci_device device = {.address = {segment, bus, number, 0}};
-
-        if (is_present(&device)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A bus where something answers though no bridge leads there is a root, or else below one. */
 static void find_further_roots(uint16_t segment)
 {
@@ -212,6 +218,10 @@ static void find_further_roots(uint16_t segment)
     (void)walk_pending(&walk); /* nothing ends it */
     for (unsigned bus = 0; bus < BUS_MAX; bus++) {
         if (!pci_has_bus(&walk.seen, bus) && has_device(segment, (uint8_t)bus)) {
+            if (root_count == ROOT_MAX) {
+                log_warning("pci", "more than %u root buses: not all are looked at", ROOT_MAX);
+                return;
+            }
             log_info("pci", "root bus %04x:%02x is in no table", segment, bus);
             add_root(segment, (uint8_t)bus);
             pci_add_bus(&walk.pending, bus);

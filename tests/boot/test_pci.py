@@ -81,8 +81,14 @@ def test_the_card_is_found_behind_a_root_bus_that_only_aml_names(machine, bridge
                     r"pci: root bus 0000:80 is in no table", r"82599 .* at 0000:8[01]:")
 
 
-def test_the_card_serves_behind_a_switch():
-    check_it_serves(start(Talus, "q35", f"{SWITCH} {NIC},bus=down2"), r"82599 .* at 0000:04:00\.0")
+@pytest.mark.parametrize("bridges, bus, address", [
+    (SWITCH, "down2", r"04:00\.0"),
+    (f"{ROOT_PORT} -device pcie-pci-bridge,id=old,bus=rp -device pci-bridge,id=older,bus=old,"
+     "addr=1,chassis_nr=9", "older,addr=2", r"03:02\.0"),
+], ids=["PCI Express", "PCI"])
+def test_the_card_serves_behind_switches_and_bridges(bridges, bus, address):
+    check_it_serves(start(Talus, "q35", f"{bridges} {NIC},bus={bus}"),
+                    rf"82599 .* at 0000:{address}")
 
 
 # --- microvm: no MCFG, and firmware that leaves PCI alone ---
@@ -164,16 +170,26 @@ def test_configuration_space_above_4_gib_works(tmp_path):
                     r"pci: configuration space of 0000:00 to ff at 0x800000000")
 
 
+@pytest.mark.parametrize("paddr, line", [
+    (0x8000000000, r"pci: configuration space of 0000:00 to ff does not answer"),
+    (0x1000000, r"ACPI: no configuration space can be at 0x1000000, ignored"),
+], ids=["nowhere", "memory"])
+def test_an_mcfg_that_names_the_wrong_place_leaves_the_ports(tmp_path, paddr, line):
+    talus = start_changed_by_grub(tmp_path, NIC, ["acpi --exclude=MCFG /talus/mcfg.bin"],
+                                  files={"talus/mcfg.bin": mcfg(paddr)})
+    check_it_serves(talus, line, r"82599 .* at 0000:00:")
+
+
 # --- Several ports ---
 
 MACS = ("52:54:00:12:34:56", "52:54:00:12:34:57")
 
 
-def start_with_two_ports(words, used):
+def start_with_two_ports(words, used, places=("3", "4")):
     """Each on a network of its own; the page is asked for on that of number `used`."""
     wires = [Wire(f"n{number}") for number in range(2)]
     devices = " ".join(f"{wire.arguments} -device ixgbe82599,netdev=n{number},mac={MACS[number]},"
-                       f"addr={number + 3},romfile=" for number, wire in enumerate(wires))
+                       f"addr={places[number]},romfile=" for number, wire in enumerate(wires))
     talus = Talus("--nic", "none", "--qemu-args", devices, words=words)
     talus.port = wires[used].port
     return talus.start()
@@ -191,6 +207,11 @@ def test_nic_chooses_a_port(word, used):
     assert "ignored" not in talus.console
     assert "is used" not in talus.console
     check_it_serves(talus, rf"82599 .* at 0000:00:0{used + 3}\.0, MAC {MACS[used]}")
+
+
+def test_both_ports_of_one_card_can_be_chosen():
+    talus = start_with_two_ports("nic=00:03.1", 1, ("3.0,multifunction=on", "3.1"))
+    check_it_serves(talus, rf"82599 .* at 0000:00:03\.1, MAC {MACS[1]}")
 
 
 @pytest.mark.parametrize("word, complaint", [

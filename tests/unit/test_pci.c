@@ -111,6 +111,29 @@ static void a_root_that_no_table_names_is_found_when_all_is_looked_at(void **sta
     assert_int_equal(fake_pci_get(bridge, 0x04, 2), 0x0006);
 }
 
+static void a_machine_that_answers_everywhere_ends_the_search(void **state)
+{
+    struct pci_device devices[8];
+
+    (void)state;
+    for (int bus = 0; bus < 100; bus++) {
+        fake_pci_add(FAKE_ROOT(bus), 0, 0, FAKE_NIC);
+    }
+    assert_true(find(PCI_REACH_ALL, devices) >= 8);
+}
+
+static void what_answers_with_zeros_is_no_device(void **state)
+{
+    struct pci_device devices[8];
+    int nothing = fake_pci_add(FAKE_ROOT(0x40), 0, 0, 0);
+
+    (void)state;
+    fake_pci_put(nothing, 0x00, 4, 0);
+    fake_pci_add(FAKE_ROOT(0), 0, 0, FAKE_NIC);
+    assert_int_equal(find(PCI_REACH_ALL, devices), 1);
+    assert_int_equal(pci_root_of(0, 0x40), 0);
+}
+
 static void looking_at_all_costs_little_more_than_a_read_for_each_device_number(void **state)
 {
     struct pci_device devices[8];
@@ -260,6 +283,8 @@ int main(void)
         TEST(further_functions_are_not_looked_for_where_there_is_only_one),
         TEST(bridges_that_lead_in_circles_are_followed_once),
         TEST(a_root_that_no_table_names_is_found_when_all_is_looked_at),
+        TEST(a_machine_that_answers_everywhere_ends_the_search),
+        TEST(what_answers_with_zeros_is_no_device),
         TEST(looking_at_all_costs_little_more_than_a_read_for_each_device_number),
         TEST(a_list_of_capabilities_that_leads_in_a_circle_ends),
         TEST(buses_without_numbers_get_some_in_the_order_of_the_tree),

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "boot/pci_windows.h"
+#include "kernel/log.h"
 
 #define DSDT_PADDR   0x7000000u
 #define DSDT_BYTES   4096u
@@ -28,6 +29,16 @@ static size_t dsdt_bytes;
 static struct acpi acpi;
 static struct boot_info info;
 static struct machine machine;
+
+static unsigned warning_count;
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...)
+{
+    (void)subsystem;
+    (void)format;
+    assert_int_equal(level, LOG_WARNING);
+    warning_count++;
+}
 
 static bool read_dsdt(void *context, paddr_t paddr, void *buffer, size_t bytes)
 {
@@ -50,6 +61,7 @@ static int reset(void **state)
     memset(&info, 0, sizeof(info));
     memset(&machine, 0, sizeof(machine));
     dsdt_bytes = 0;
+    warning_count = 0;
     add_range(0, LOW_MEMORY, true);
     return 0;
 }
@@ -193,6 +205,27 @@ static void the_mcfg_wins_over_the_dsdt(void **state)
     assert_int_equal(machine.ecams[0].paddr, 0xB0000000);
 }
 
+static void configuration_space_in_memory_is_dropped_and_the_dsdts_taken(void **state)
+{
+    (void)state;
+    machine.ecams[0] = (struct ecam){.paddr = LOW_MEMORY - MIB, .first_bus = 1, .last_bus = 3};
+    machine.ecams[1] = (struct ecam){.paddr = LOW_MEMORY - MIB, .last_bus = 3};
+    machine.ecams[2] = (struct ecam){.paddr = 0 - 2 * MIB, .last_bus = 3};
+    machine.ecam_count = 3;
+    find();
+    assert_int_equal(machine.ecam_count, 1);
+    assert_int_equal(machine.ecams[0].first_bus, 1);
+    assert_int_equal(warning_count, 2);
+
+    machine.ecams[0] = (struct ecam){.paddr = MIB, .last_bus = 0};
+    put_text("\x08_CBA\x0C");
+    put(ECAM, 4);
+    find();
+    assert_int_equal(machine.ecam_count, 1);
+    assert_int_equal(machine.ecams[0].paddr, ECAM);
+    assert_int_equal(warning_count, 3);
+}
+
 static void names_without_a_usable_address_say_nothing(void **state)
 {
     (void)state;
@@ -274,6 +307,7 @@ int main(void)
         TEST(memory_within_a_window_and_what_no_core_can_address_are_not_offered),
         TEST(configuration_space_is_found_by_name_and_by_method),
         TEST(the_mcfg_wins_over_the_dsdt),
+        TEST(configuration_space_in_memory_is_dropped_and_the_dsdts_taken),
         TEST(names_without_a_usable_address_say_nothing),
         TEST(patterns_are_found_wherever_they_stand),
         TEST(noise_leaves_sound_windows_only),
