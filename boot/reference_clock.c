@@ -15,8 +15,8 @@
 #include "kernel/platform.h"
 
 /* A rate is known well enough when two readings are off by less than this part of the time between
- * them. Chosen: eight seconds a day; an HPET takes three to ten milliseconds for it. Slower counters
- * are measured for so long at most, and are what they are. */
+ * them. Chosen: eight seconds a day; an HPET takes three to ten milliseconds. Slower counters are
+ * measured for so long at most, and their rates are what they are then. */
 #define MEASURE_SHARPNESS 10000u
 #define MEASURE_MAX_US    10000u
 #define SAMPLE_TRIES      5
@@ -256,9 +256,12 @@ static bool is_sharp(const struct sample *last)
     uint64_t ticks = last->ticks - first.ticks;
     uint64_t tsc_count = last->tsc - first.tsc;
 
-    return ticks != 0 && ((first.tsc_width + last->tsc_width) / 2 + tsc_count / ticks) *
-                                 MEASURE_SHARPNESS <=
-                             tsc_count;
+    if (ticks == 0) {
+        return false;
+    }
+    uint64_t doubt = (first.tsc_width + last->tsc_width) / 2 + tsc_count / ticks;
+
+    return doubt * MEASURE_SHARPNESS <= tsc_count;
 }
 
 void reference_clock_finish(struct clock *clock)
