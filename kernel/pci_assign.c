@@ -11,7 +11,6 @@
 #include "kernel/pci_registers.h"
 
 #define FOUR_GIB      ((paddr_t)4 * GIB)
-#define WINDOW_BYTES  MIB
 /* Above this a size is a register gone wrong. */
 #define BAR_MAX_BYTES (64 * GIB)
 
@@ -92,7 +91,9 @@ static void list_unassigned(struct pci_request *request)
         if (pci_probe_bar(request->device, i, &bar) != 0) {
             continue;
         }
-        if (!is_assigned(request, &bar, command)) {
+        if (is_assigned(request, &bar, command)) {
+            pci_survey_add(request->survey, request->device, i, &bar);
+        } else {
             request_bar(request, i, &bar);
         }
         i += bar.is_64bit ? 1 : 0;
@@ -117,10 +118,6 @@ static int measure(struct pci_request *request)
     }
     /* A page of its own at least: what shares it could be reached through its mapping. */
     request->alignment = request->bars[0].bytes < PAGE_BYTES ? PAGE_BYTES : request->bars[0].bytes;
-    if (request->path_count > 0) {
-        request->alignment = request->alignment < WINDOW_BYTES ? WINDOW_BYTES : request->alignment;
-        request->bytes = ALIGN_UP(request->bytes, (uint64_t)WINDOW_BYTES);
-    }
     return 0;
 }
 

@@ -8,9 +8,10 @@
 #include "kernel/node.h"
 #include "kernel/pci_bus.h"
 
-#define FOUR_GIB ((paddr_t)4 * GIB)
+#define FOUR_GIB     ((paddr_t)4 * GIB)
+#define WINDOW_BYTES MIB
 /* Steps of the search in one hole. Each passes over something in use. */
-#define STEP_MAX (PCI_SURVEY_BAR_MAX + PCI_SURVEY_BRIDGE_MAX)
+#define STEP_MAX     (PCI_SURVEY_BAR_MAX + PCI_SURVEY_BRIDGE_MAX)
 
 /* In whose use a hole is: of the device's own root, of nobody, of other roots. */
 enum claim { CLAIM_OWN, CLAIM_NONE, CLAIM_OTHERS, CLAIM_COUNT };
@@ -126,25 +127,63 @@ static bool search_hole(const struct pci_request *request, enum pci_window_kind 
     return false;
 }
 
-static enum claim claim_of(const struct pci_request *request, const struct pci_span *hole)
+static bool is_below_same_root(const struct pci_request *request, const struct pci_used *used)
 {
     const struct pci_address *own = &request->device->address;
+    const struct pci_address *other = &used->device.address;
+
+    return own->segment == other->segment &&
+           pci_root_of(own->segment, own->bus) == pci_root_of(other->segment, other->bus);
+}
+
+static bool starts_in(const struct pci_span *hole, const struct pci_used *used)
+{
+    return used->span.start >= hole->start && used->span.start < hole->end;
+}
+
+static enum claim claim_of(const struct pci_request *request, const struct pci_span *hole)
+{
     enum claim claim = CLAIM_NONE;
 
     for (unsigned i = 0; i < request->survey->used_count; i++) {
         const struct pci_used *used = &request->survey->used[i];
-        const struct pci_address *address = &used->device.address;
 
-        if (used->span.start < hole->start || used->span.start >= hole->end) {
-            continue;
+        if (starts_in(hole, used)) {
+            if (is_below_same_root(request, used)) {
+                return CLAIM_OWN;
+            }
+            claim = CLAIM_OTHERS;
         }
-        if (address->segment == own->segment &&
-            pci_root_of(address->segment, address->bus) == pci_root_of(own->segment, own->bus)) {
-            return CLAIM_OWN;
-        }
-        claim = CLAIM_OTHERS;
     }
     return claim;
+}
+
+/* From something below the same root up to what is below another: where several roots share a hole,
+ * each forwards a part of it, and these addresses are most likely in the right one. */
+static bool search_beside_own(const struct pci_request *request, enum pci_window_kind kind,
+                              const struct pci_span *hole, struct pci_span *block)
+{
+    const struct pci_survey *survey = request->survey;
+
+    for (unsigned i = 0; i < survey->used_count; i++) {
+        const struct pci_used *own = &survey->used[i];
+        struct pci_span part = {own->span.start, hole->end};
+
+        if (!starts_in(hole, own) || !is_below_same_root(request, own)) {
+            continue;
+        }
+        for (unsigned j = 0; j < survey->used_count; j++) {
+            const struct pci_used *other = &survey->used[j];
+
+            if (starts_in(&part, other) && !is_below_same_root(request, other)) {
+                part.end = other->span.start;
+            }
+        }
+        if (search_hole(request, kind, part, block)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool search_holes(const struct pci_request *request, enum pci_window_kind kind,
@@ -155,7 +194,7 @@ static bool search_holes(const struct pci_request *request, enum pci_window_kind
     for (unsigned i = 0; i < machine->pci_window_count; i++) {
         const struct memory_range *range = &machine->pci_windows[i];
         struct pci_span hole = {range->paddr, range->paddr + range->bytes};
-        struct pci_span near = hole;
+        struct pci_span near = {0, 0};
 
         if (claim_of(request, &hole) != claim) {
             continue;
@@ -163,9 +202,11 @@ static bool search_holes(const struct pci_request *request, enum pci_window_kind
         /* Beside the window that there is, if it is in this hole: it then grows the least. */
         if (request->path_count > 0 &&
             pci_span_contains(&hole, pci_window_of(request->path[0], kind))) {
-            near.start = pci_window_of(request->path[0], kind)->start;
+            near = (struct pci_span){pci_window_of(request->path[0], kind)->start, hole.end};
         }
-        if (search_hole(request, kind, near, block) || search_hole(request, kind, hole, block)) {
+        if (search_hole(request, kind, near, block) ||
+            search_beside_own(request, kind, &hole, block) ||
+            search_hole(request, kind, hole, block)) {
             return true;
         }
     }
@@ -185,15 +226,21 @@ bool pci_place(const struct pci_request *request, enum pci_window_kind *kind,
                struct pci_span *block)
 {
     enum pci_window_kind last = request->can_be_high ? PCI_WINDOW_HIGH : PCI_WINDOW_LOW;
+    struct pci_request grown = *request;
 
     for (*kind = PCI_WINDOW_LOW; *kind <= last; (*kind)++) {
         if (search_path(request, *kind, block)) {
             return true;
         }
     }
+    /* Windows that have to grow do it by whole units. */
+    if (grown.path_count > 0) {
+        grown.alignment = grown.alignment < WINDOW_BYTES ? WINDOW_BYTES : grown.alignment;
+        grown.bytes = ALIGN_UP(grown.bytes, (uint64_t)WINDOW_BYTES);
+    }
     for (enum claim claim = CLAIM_OWN; claim < CLAIM_COUNT; claim++) {
         for (*kind = PCI_WINDOW_LOW; *kind <= last; (*kind)++) {
-            if (search_holes(request, *kind, claim, block)) {
+            if (search_holes(&grown, *kind, claim, block)) {
                 return true;
             }
         }

@@ -8,7 +8,7 @@
  * every BAR and bridge can be; above only what 64 bits and, behind a bridge, prefetchable memory
  * allow (PCI-to-PCI bridge 1.2, 3.2.5.9). Which hole a host bridge forwards, where there are
  * several, is not known: those are tried first in which something below the same root already is,
- * then those in which nothing is.
+ * beside it, then those in which nothing is.
  */
 #pragma once
 

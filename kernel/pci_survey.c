@@ -110,6 +110,21 @@ static void add_bars(const struct pci_device *device)
     }
 }
 
+void pci_survey_add(struct pci_survey *made, const struct pci_device *device, unsigned index,
+                    const struct pci_bar *bar)
+{
+    if (made->used_count == PCI_SURVEY_BAR_MAX) {
+        made->left_out++;
+        return;
+    }
+    made->used[made->used_count++] = (struct pci_used){
+        .device = *device,
+        .index = index,
+        .span = {bar->paddr, bar->paddr + bar->bytes},
+        .is_exact = true,
+    };
+}
+
 bool pci_used_overlaps(struct pci_used *used, const struct pci_span *span)
 {
     struct pci_bar bar;

@@ -25,7 +25,7 @@ struct pci_bridge {
     bool is_prefetch_64bit;
 };
 
-/* A memory BAR of another function. */
+/* A memory BAR that has an address. */
 struct pci_used {
     struct pci_device device;
     unsigned index;
@@ -44,6 +44,10 @@ struct pci_survey {
 /* Look at all functions but `except`. Only reads configuration space. The result stays as it is
  * until the next call. */
 struct pci_survey *pci_survey_make(const struct pci_device *except);
+
+/* Count in a BAR of that function whose address stays. */
+void pci_survey_add(struct pci_survey *survey, const struct pci_device *device, unsigned index,
+                    const struct pci_bar *bar);
 
 /* Whether the BAR lies in that span. Where its alignment leaves that open it is asked for its size,
  * for which it decodes nothing for a moment. */

@@ -43,6 +43,12 @@ static int add_nic(int parent, unsigned device, uint64_t registers, uint64_t msi
     return nic;
 }
 
+static void clear_bars(int nic)
+{
+    fake_pci_set_bar(nic, 0, NIC_BAR, FAKE_BAR_64BIT | FAKE_BAR_PREFETCHABLE, 0);
+    fake_pci_set_bar(nic, 4, MSIX_BAR, FAKE_BAR_64BIT | FAKE_BAR_PREFETCHABLE, 0);
+}
+
 static struct pci_device find_nic(void)
 {
     struct pci_device device;
@@ -173,12 +179,12 @@ static void room_in_an_open_window_is_used_first(void **state)
     int neighbour = fake_pci_add(bridge, 1, 0, FAKE_OTHER);
 
     (void)state;
-    fake_pci_set_window(bridge, 0xFE800000, 0xFEA00000);
+    fake_pci_set_window(bridge, 0xFE800000, 0xFE900000);
     fake_pci_set_bar(neighbour, 0, 0x1000, 0, 0xFE800000);
     assert_int_equal(assign_nic(), 0);
-    assert_int_equal(fake_pci_bar(nic, 0), 0xFE900000);
+    assert_int_equal(fake_pci_bar(nic, 0), 0xFE820000);
     assert_int_equal(window(bridge).start, 0xFE800000);
-    assert_int_equal(window(bridge).end, 0xFEA00000);
+    assert_int_equal(window(bridge).end, 0xFE900000);
 }
 
 static void a_window_grows_but_not_over_what_others_have(void **state)
@@ -280,9 +286,44 @@ static void a_hole_that_the_same_root_uses_is_preferred(void **state)
     assert_int_equal(fake_pci_bar(nic, 0), 0xB0020000);
     /* Else one that nobody does. */
     fake_pci_set_bar(own, 0, 0x1000, 0, 0);
-    fake_pci_set_bar(nic, 0, NIC_BAR, FAKE_BAR_64BIT, 0);
+    clear_bars(nic);
     assert_int_equal(assign_nic(), 0);
     assert_int_equal(fake_pci_bar(nic, 0), 0xA0000000);
+}
+
+static void in_a_hole_that_roots_share_it_goes_beside_its_own(void **state)
+{
+    int nic = add_nic(FAKE_ROOT(0x80), 1, 0, 0);
+    int own = fake_pci_add(FAKE_ROOT(0x80), 2, 0, FAKE_OTHER);
+    int others = fake_pci_add(FAKE_ROOT(0), 2, 0, FAKE_OTHER);
+    int between = fake_pci_add(FAKE_ROOT(0), 3, 0, FAKE_OTHER);
+
+    (void)state;
+    fake_pci_set_bar(others, 0, 0x1000, 0, HOLE);
+    fake_pci_set_bar(own, 0, 0x1000, 0, HOLE + 0x4000000);
+    assert_int_equal(assign_nic(), 0);
+    assert_int_equal(fake_pci_bar(nic, 0), HOLE + 0x4000000 + NIC_BAR);
+    /* No room there: anywhere. */
+    fake_pci_set_bar(between, 0, 0x1000, 0, HOLE + 0x4001000);
+    clear_bars(nic);
+    assert_int_equal(assign_nic(), 0);
+    assert_int_equal(fake_pci_bar(nic, 0), HOLE + NIC_BAR);
+}
+
+static void an_address_that_bridges_do_not_forward_is_replaced(void **state)
+{
+    int bridge = fake_pci_add_bridge(FAKE_ROOT(0), 1, 1, 1);
+    int nic = add_nic(bridge, 0, 0xFE900000, 0xFE800000);
+
+    (void)state;
+    fake_pci_set_window(bridge, 0xFE800000, 0xFE900000);
+    start_decoding(nic);
+    assert_int_equal(assign_nic(), 0);
+    assert_int_equal(fake_pci_bar(nic, 4), 0xFE800000);
+    assert_int_equal(fake_pci_get(nic, 0x04, 2), 0);
+    assert_int_equal(fake_pci_bar(nic, 0), 0xFE820000); /* clear of the other */
+    assert_int_equal(window(bridge).start, 0xFE800000);
+    assert_int_equal(window(bridge).end, 0xFE900000);
 }
 
 static void nobody_is_asked_for_a_size_without_need(void **state)
@@ -319,6 +360,8 @@ int main(void)
         TEST(behind_bridges_high_addresses_take_prefetchable_windows),
         TEST(absurd_sizes_have_no_place),
         TEST(a_hole_that_the_same_root_uses_is_preferred),
+        TEST(in_a_hole_that_roots_share_it_goes_beside_its_own),
+        TEST(an_address_that_bridges_do_not_forward_is_replaced),
         TEST(nobody_is_asked_for_a_size_without_need),
     };
 
