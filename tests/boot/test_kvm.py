@@ -94,12 +94,6 @@ def test_an_x2apic_that_firmware_enabled_stays_so(host):
         check_four_nodes(talus, "x2APIC")
 
 
-def test_grub_starts_the_iso_under_kvm(host):
-    with NestedTalus(host, f"--image cd={FOLDER}/build/talus.iso", kernel=None) as talus:
-        assert "started by GRUB" in talus.console
-        check_four_nodes(talus, "x2APIC")
-
-
 # --- The choice alone ---
 
 

@@ -15,7 +15,8 @@ import pytest
 from harness import BUILD, REPOSITORY, LinuxGuest, Talus, paths
 from nested import QEMU
 
-XEN_WORDS = "console=com1 com1=115200,8n1 guest_loglvl=all dom0_mem=1G dom0_max_vcpus=1"
+XEN_WORDS = ("console=com1 com1=115200,8n1 guest_loglvl=all bootscrub=0 dom0_mem=512M "
+             "dom0_max_vcpus=1")
 CONTROL_WORDS = "console=hvc0"
 
 DOMAIN = """\
