@@ -10,6 +10,8 @@ import http.server
 import subprocess
 import threading
 
+import pytest
+
 from harness import Network, curl
 from volume import MEBIBYTE, archive, lay_out, uefi
 
@@ -115,6 +117,24 @@ HTTP_V4 = ["--dhcp-range=198.51.100.10,198.51.100.20,255.255.255.0,1h",
            "--dhcp-option-force=60,HTTPClient"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def machine_over_ipv6(tmp_path_factory, image):
+    """Started before the first test: most of what it does is to wait for routers."""
+    folder = tmp_path_factory.mktemp("ipv6")
+    with boot_network() as network:
+        lay_out(folder / "files", talus_elf=image, talus_cfg=network.talus_words.encode())
+        url = f"tftp://[{SERVER_V6}]/EFI/BOOT/BOOTX64.EFI"
+        with dnsmasq(network, folder, "--dhcp-range=2001:db8::10,2001:db8::20,64,1h",
+                     "--enable-ra", f"--dhcp-option=option6:bootfile-url,{url}", "--enable-tftp",
+                     f"--tftp-root={folder / 'files'}"):
+            talus = machine(network, folder, ONLY_V6)
+            talus.start(ready_timeout_s=0)
+            try:
+                yield talus
+            finally:
+                talus.stop()
+
+
 def test_a_web_server_gives_what_a_volume_would(tmp_path, image):
     """By name, from a folder, and with a server that says nothing of the type of a file."""
     page = b"from the web server\n"
@@ -129,18 +149,6 @@ def test_a_web_server_gives_what_a_volume_would(tmp_path, image):
             assert f"command line: {network.talus_words} nodes=2" in talus.console
             assert "started by UEFI" in talus.console
             assert curl(talus, "/own.txt") == page
-
-
-def test_a_tftp_server_is_found_over_ipv6(tmp_path, image):
-    with boot_network() as network:
-        lay_out(tmp_path / "files", talus_elf=image, talus_cfg=network.talus_words.encode())
-        url = f"tftp://[{SERVER_V6}]/EFI/BOOT/BOOTX64.EFI"
-        with dnsmasq(network, tmp_path, "--dhcp-range=2001:db8::10,2001:db8::20,64,1h",
-                     "--enable-ra", f"--dhcp-option=option6:bootfile-url,{url}", "--enable-tftp",
-                     f"--tftp-root={tmp_path / 'files'}"), \
-                machine(network, tmp_path, ONLY_V6) as talus:
-            assert "UEFI PXEv6" in talus.console
-            assert f"command line: {network.talus_words}" in talus.console
 
 
 def test_firmware_keeps_the_iso_as_a_disk(images, tmp_path):
@@ -204,3 +212,11 @@ def test_servers_that_fail_are_named_and_a_key_waited_for(tmp_path, image):
         for complaint, talus in machines.items():
             talus.wait_for(rf"Talus cannot start: {complaint}", 120)
             talus.wait_for(r"Press a key to go back to the firmware\.", 10)
+
+
+def test_a_tftp_server_is_found_over_ipv6(machine_over_ipv6):
+    talus = machine_over_ipv6
+    talus.wait_for(r"listening on http://", 120)
+    assert "UEFI PXEv6" in talus.console
+    assert f"command line: {talus.network.talus_words}" in talus.console
+    assert len(curl(talus, "/4b")) == 4
