@@ -184,6 +184,19 @@ FILE = r"\\EFI\\talus\\talus.elf"
 ON_SERVER = f"the web server http://{SERVER}"
 
 
+def machine_without_files(stack, tmp_path):
+    """A TFTP server has the application alone."""
+    folder = tmp_path / "tftp"
+    lay_out(folder)
+    network = stack.enter_context(boot_network())
+    stack.enter_context(dnsmasq(network, folder, HTTP_V4[0], "--enable-tftp",
+                                f"--tftp-root={folder}", "--dhcp-boot=EFI/BOOT/BOOTX64.EFI"))
+    talus = machine(network, folder, [], smp=1)
+    stack.callback(talus.stop)
+    talus.start(ready_timeout_s=0)
+    return talus
+
+
 def test_servers_that_fail_are_named_and_a_key_waited_for(tmp_path, image):
     """All at once: each machine mostly waits."""
     silence = threading.Event()
@@ -209,6 +222,8 @@ def test_servers_that_fail_are_named_and_a_key_waited_for(tmp_path, image):
             machines[complaint] = machine(network, folder, NO_PXE, smp=1)
             stack.callback(machines[complaint].stop)
             machines[complaint].start(ready_timeout_s=0)
+        machines[rf"{FILE} is not on the TFTP server that this program was started from$"] = \
+            machine_without_files(stack, tmp_path)
         for complaint, talus in machines.items():
             talus.wait_for(rf"Talus cannot start: {complaint}", 120)
             talus.wait_for(r"Press a key to go back to the firmware\.", 10)
