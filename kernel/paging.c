@@ -122,13 +122,17 @@ int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint
         if (entry == NULL) {
             return error;
         }
-        if (*entry & PTE_PRESENT) {
-            return -EEXIST;
-        }
-        *entry = paddr | leaf_bits(flags) | (level > 0 ? PTE_LARGE : 0);
-        vaddr += level_bytes(level);
-        paddr += level_bytes(level);
-        bytes -= level_bytes(level);
+        /* To the end of this table, as long as the pages are of one size. */
+        do {
+            if (*entry & PTE_PRESENT) {
+                return -EEXIST;
+            }
+            *entry++ = paddr | leaf_bits(flags) | (level > 0 ? PTE_LARGE : 0);
+            vaddr += level_bytes(level);
+            paddr += level_bytes(level);
+            bytes -= level_bytes(level);
+        } while (bytes > 0 && entry_index(vaddr, level) != 0 &&
+                 leaf_level(vaddr, paddr, bytes, largest) == level);
     }
     return 0;
 }
