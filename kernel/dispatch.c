@@ -64,7 +64,6 @@ static struct handler handlers[MESSAGE_TYPE_MAX];
  * Beside each other, because every round and every sleep looks at all of them. */
 static struct watched_channel {
     const uint32_t *word;
-    const uint32_t *state; /* enum node_state, on the node's status page */
     uint32_t sequence;
     node_id_t node;
 } channels[NODE_MAX];
@@ -80,6 +79,7 @@ static unsigned doorbell_count;
 static unsigned posted_count; /* of all peers */
 static bool is_blocked;       /* a send of this round found no room */
 
+static uint64_t news_count; /* how often this node had been told of news when it last looked */
 static uint64_t now_ns;
 
 static unsigned self_depth;
@@ -101,7 +101,6 @@ static void watch_living_nodes(void)
     channel_count = 0;
     for (unsigned node = 0; node < node_count; node++) {
         if (peers[node].is_present) {
-            channels[channel_count].state = &platform_status_page((node_id_t)node)->state;
             watch_channel(&channels[channel_count++], (node_id_t)node);
         }
     }
@@ -123,6 +122,7 @@ void dispatch_initialise(void)
     posted_count = 0;
     is_blocked = false;
     self_depth = 0;
+    news_count = platform_news_count();
     now_ns = platform_now_ns();
 
     for (unsigned i = 0; i < NODE_MAX; i++) {
@@ -184,6 +184,11 @@ static void handle(node_id_t from, const struct message *message)
     handler->function(from, message);
 }
 
+static inline bool has_message(const struct watched_channel *channel)
+{
+    return mailbox_load(channel->word) == channel->sequence;
+}
+
 static unsigned receive_from(node_id_t node)
 {
     struct peer *peer = &peers[node];
@@ -203,12 +208,11 @@ static unsigned receive_from(node_id_t node)
 
 static unsigned receive_all(void)
 {
+    struct watched_channel *end = channels + channel_count;
     unsigned count = 0;
 
-    for (unsigned i = 0; i < channel_count; i++) {
-        struct watched_channel *channel = &channels[i];
-
-        if (UNLIKELY(mailbox_load(channel->word) == channel->sequence)) {
+    for (struct watched_channel *channel = channels; channel < end; channel++) {
+        if (UNLIKELY(has_message(channel))) {
             count += receive_from(channel->node);
             watch_channel(channel, channel->node);
         }
@@ -218,8 +222,10 @@ static unsigned receive_all(void)
 
 static bool is_any_message_waiting(void)
 {
-    for (unsigned i = 0; i < channel_count; i++) {
-        if (mailbox_load(channels[i].word) == channels[i].sequence) {
+    const struct watched_channel *end = channels + channel_count;
+
+    for (const struct watched_channel *channel = channels; channel < end; channel++) {
+        if (has_message(channel)) {
             return true;
         }
     }
@@ -447,11 +453,10 @@ static unsigned find_deaths(void)
 {
     unsigned found = 0;
 
-    for (unsigned i = 0; i < channel_count; i++) {
-        if (UNLIKELY(mailbox_load(channels[i].state) == NODE_DEAD)) {
-            take_down(channels[i].node); /* which takes it out of the table */
+    for (unsigned node = 0; node < node_count; node++) {
+        if (peers[node].is_present && status_node_state((node_id_t)node) == NODE_DEAD) {
+            take_down((node_id_t)node);
             found++;
-            i--;
         }
     }
     return found;
@@ -471,16 +476,32 @@ static unsigned print_logs(void)
     return found;
 }
 
+static unsigned look_at_all_nodes(void)
+{
+    return find_deaths() + print_logs();
+}
+
 /*
- * A node that dies rings all doorbells, so whoever sleeps learns of it on waking. Whoever is busy
- * looks now and then, because a look at every node costs more than a round that finds nothing.
+ * A look at every node costs more than a round or a sleep otherwise does. So a node that dies tells
+ * all others, and one that logs the console's owner, who take that interrupt in their next sleep;
+ * whoever is too busy to sleep looks now and then.
  */
 static unsigned watch_now_and_then(void)
 {
     static unsigned round;
 
     round++;
-    return round % WATCH_ROUNDS == 0 ? find_deaths() + print_logs() : 0;
+    return UNLIKELY(round % WATCH_ROUNDS == 0) ? look_at_all_nodes() : 0;
+}
+
+static void look_if_told(void)
+{
+    uint64_t count = platform_news_count();
+
+    if (UNLIKELY(count != news_count)) {
+        news_count = count;
+        (void)look_at_all_nodes();
+    }
 }
 
 /* Lines that this node wrote: printed, or the console's owner told. */
@@ -494,8 +515,8 @@ static void pass_on_log(void)
     if (owner == self) {
         (void)log_print_node(self);
     } else if (owner != NODE_NONE) {
-        mailbox_fence(); /* as in ring_doorbells() */
-        ring_doorbell(owner);
+        /* Also if it is awake: it looks for news at no other time before it sleeps. */
+        platform_tell_news(owner);
     }
 }
 
@@ -551,7 +572,6 @@ void dispatch_sleep(void)
     bool has_work = is_any_message_waiting();
 
     has_work |= prepare_sources();
-    has_work |= print_logs() != 0;
     if (!has_work) {
         uint64_t start_ns = platform_now_ns();
         uint64_t deadline_ns = timer_next_deadline_ns();
@@ -565,12 +585,14 @@ void dispatch_sleep(void)
         counter_increment(COUNTER_SLEEPS);
     }
     status_set_sleeping(false);
-    (void)find_deaths();
+    look_if_told();
 }
 
 void dispatch_run(void)
 {
     log_defer_printing();
+    /* What became news before this node ran, and so could be told. */
+    (void)look_at_all_nodes();
     for (;;) {
         if (dispatch_round() == 0) {
             dispatch_sleep();

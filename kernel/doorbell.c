@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The doorbell: the interrupt that wakes a sleeping node. A node that is awake takes it at its next
- * sleep and turns once more round its event loop.
+ * sleep and turns once more round its event loop. News have a vector of their own.
  */
 #include "kernel/interrupt.h"
 #include "kernel/lapic.h"
@@ -16,4 +16,14 @@ uint32_t interrupt_apic_id(node_id_t node)
 void platform_ring_doorbell(node_id_t node)
 {
     lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_DOORBELL);
+}
+
+void platform_tell_news(node_id_t node)
+{
+    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_NEWS);
+}
+
+uint64_t platform_news_count(void)
+{
+    return interrupt_count(INTERRUPT_VECTOR_NEWS);
 }

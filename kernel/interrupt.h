@@ -19,6 +19,7 @@ enum interrupt_vector {
     INTERRUPT_VECTOR_NIC_OTHER = 0x41, /* link state and errors: the first link server's node */
     INTERRUPT_VECTOR_TIMER = 0x50,
     INTERRUPT_VECTOR_DOORBELL = 0xE0,
+    INTERRUPT_VECTOR_NEWS = 0xE1,     /* a node has died or written log lines */
     INTERRUPT_VECTOR_SPURIOUS = 0xFF, /* low four bits set, as old local APICs demand */
 };
 

@@ -271,7 +271,7 @@ void log_flush_all(void)
         node_id_t owner = log_console_owner();
 
         if (owner != NODE_NONE) {
-            platform_ring_doorbell(owner);
+            platform_tell_news(owner);
         }
     }
 }

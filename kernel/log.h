@@ -44,8 +44,8 @@ unsigned log_print_node(node_id_t node);
 /* Whether this node has written lines that nobody has been told of; clears it. */
 bool log_take_news(void);
 /*
- * Print everything now if this node owns the console, else ring its owner's doorbell. For a node
- * that is failing, and for node 0 while it brings the machine up.
+ * Print everything now if this node owns the console, else tell its owner. For a node that is
+ * failing, and for node 0 while it brings the machine up.
  */
 void log_flush_all(void);
 /* Lines are printed at the end of a dispatch round from now on; until then at once, so that a

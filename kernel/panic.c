@@ -171,9 +171,10 @@ _Noreturn static void die(void)
         power_exit(POWER_EXIT_PANIC);
     }
     status_set_state(NODE_DEAD);
+    /* Who is not running yet looks for the dead once it is: see dispatch_run(). */
     for (unsigned node = 0; node < platform_node_count(); node++) {
         if (node != platform_node() && status_node_state((node_id_t)node) == NODE_RUNNING) {
-            platform_ring_doorbell((node_id_t)node);
+            platform_tell_news((node_id_t)node);
         }
     }
     cpu_halt_for_ever();

@@ -33,6 +33,12 @@ size_t platform_channel_ring_bytes(void);
 /* Wake `node` out of platform_sleep(). Safe to call when it is awake: it then costs it one
  * spurious turn. */
 void platform_ring_doorbell(node_id_t node);
+/* The same, and `node` learns that a node has died or written log lines (platform_news_count()), so
+ * that it need not look at every status page whenever it wakes. One that is awake learns of it at
+ * its next sleep. */
+void platform_tell_news(node_id_t node);
+/* How often this node has been told so. Several at once may count as one. */
+uint64_t platform_news_count(void);
 /* Halt this core until a doorbell, a device interrupt or `deadline_ns` (UINT64_MAX: no limit).
  * A wake-up that came after the caller last looked for work is not lost: it returns at once. */
 void platform_sleep(uint64_t deadline_ns);

@@ -104,6 +104,9 @@ enum node_state status_node_state(node_id_t node)
 void status_set_state(enum node_state state)
 {
     mailbox_store_release(&own_page()->state, state);
+    /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
+     * least one sees the other. */
+    mailbox_fence();
 }
 
 /* --- Text for people --- */

@@ -37,6 +37,8 @@ static struct status_page *status_pages[NODE_MAX];
 static uint8_t *rings[NODE_MAX][2]; /* of each node: to this one, from this one */
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
+static unsigned news[NODE_MAX];
+static uint64_t own_news_count;
 static unsigned sleep_count;
 static uint64_t last_deadline_ns;
 static void (*on_sleep)(void);
@@ -73,6 +75,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     random_state = 1;
     allocations_left = -1;
     memset(doorbells, 0, sizeof(doorbells));
+    memset(news, 0, sizeof(news));
 
     for (unsigned i = 0; i < count; i++) {
         status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
@@ -119,9 +122,17 @@ struct status_page *fake_status_page(node_id_t node)
     return status_pages[node];
 }
 
+void fake_tell_news(void)
+{
+    own_news_count++;
+}
+
 void fake_set_node_state(node_id_t node, enum node_state state)
 {
     fake_status_page(node)->state = state;
+    if (state == NODE_DEAD) {
+        fake_tell_news();
+    }
 }
 
 void fake_deliver(node_id_t from, const struct message_header *message)
@@ -181,6 +192,11 @@ void fake_expect_no_message(node_id_t to)
 unsigned fake_doorbells(node_id_t node)
 {
     return doorbells[node];
+}
+
+unsigned fake_news(node_id_t node)
+{
+    return news[node];
 }
 
 unsigned fake_sleeps(void)
@@ -269,6 +285,17 @@ void platform_ring_doorbell(node_id_t node)
 {
     assert_true(node < node_count && node != this_node);
     doorbells[node]++;
+}
+
+void platform_tell_news(node_id_t node)
+{
+    assert_true(node < node_count && node != this_node);
+    news[node]++;
+}
+
+uint64_t platform_news_count(void)
+{
+    return own_news_count;
 }
 
 void platform_sleep(uint64_t deadline_ns)

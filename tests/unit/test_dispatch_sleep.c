@@ -266,28 +266,51 @@ static void death_takes_waiting_messages_with_it(void **state)
 
 /* --- Log --- */
 
-static void logging_node_rings_the_sleeping_owner_of_the_console(void **state)
+/* Also if it is awake, for it does not look by itself before it sleeps. */
+static void logging_node_tells_the_owner_of_the_console_once(void **state)
 {
     (void)state;
-    fake_status_page(0)->is_sleeping = 1;
     log_info("ts", "line");
     (void)dispatch_round();
-    assert_int_equal(fake_doorbells(0), 1);
+    assert_int_equal(fake_news(0), 1);
     (void)dispatch_round();
-    assert_int_equal(fake_doorbells(0), 1);
+    assert_int_equal(fake_news(0), 1);
 }
 
-static void owner_prints_what_others_wrote_before_it_sleeps(void **state)
+static void write_hello(void)
 {
-    (void)state;
     struct status_page *page = fake_status_page(3);
 
-    fake_set_node_state(0, NODE_ABSENT);
     memcpy(page->log, "hello\n", 6);
     page->log_written = 6;
+}
+
+static void write_hello_and_tell(void)
+{
+    write_hello();
+    fake_tell_news();
+}
+
+static void owner_prints_what_others_wrote_when_it_is_told(void **state)
+{
+    (void)state;
+    fake_set_node_state(0, NODE_ABSENT);
+    fake_on_sleep(write_hello_and_tell);
     dispatch_sleep();
     assert_string_equal(fake_console(), "hello\n");
-    assert_int_equal(fake_sleeps(), 0);
+}
+
+static void busy_owner_prints_what_others_wrote_too(void **state)
+{
+    (void)state;
+    fake_set_node_state(0, NODE_ABSENT);
+    write_hello();
+    for (unsigned i = 0; i < 1000; i++) {
+        deliver_number(0, i);
+        (void)dispatch_round();
+        handled_count = 0;
+    }
+    assert_string_equal(fake_console(), "hello\n");
 }
 
 int main(void)
@@ -306,9 +329,9 @@ int main(void)
         cmocka_unit_test_setup(death_is_told_once_to_all_on_waking, set_up_deaths),
         cmocka_unit_test_setup(busy_node_learns_of_a_death_too, set_up_deaths),
         cmocka_unit_test_setup(death_takes_waiting_messages_with_it, set_up_deaths),
-        cmocka_unit_test_setup(logging_node_rings_the_sleeping_owner_of_the_console,
-                               start_dispatcher),
-        cmocka_unit_test_setup(owner_prints_what_others_wrote_before_it_sleeps, start_dispatcher),
+        cmocka_unit_test_setup(logging_node_tells_the_owner_of_the_console_once, start_dispatcher),
+        cmocka_unit_test_setup(owner_prints_what_others_wrote_when_it_is_told, start_dispatcher),
+        cmocka_unit_test_setup(busy_owner_prints_what_others_wrote_too, start_dispatcher),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

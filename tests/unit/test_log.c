@@ -233,13 +233,13 @@ static void nonsense_in_a_log_ends(void **state)
     assert_int_equal(log_print_node(1), 0);
 }
 
-static void failing_node_that_is_not_the_owner_rings_it(void **state)
+static void failing_node_that_is_not_the_owner_tells_it(void **state)
 {
     (void)state;
     become(1, 2);
     log_error("ts", "about to die");
     log_flush_all();
-    assert_int_equal(fake_doorbells(0), 1);
+    assert_int_equal(fake_news(0), 1);
     assert_string_equal(fake_console(), "");
 }
 
@@ -270,7 +270,7 @@ int main(void)
         cmocka_unit_test(lost_lines_are_counted_by_their_writer),
         cmocka_unit_test(byte_count_wraps_unnoticed),
         cmocka_unit_test(nonsense_in_a_log_ends),
-        cmocka_unit_test(failing_node_that_is_not_the_owner_rings_it),
+        cmocka_unit_test(failing_node_that_is_not_the_owner_tells_it),
         cmocka_unit_test(deferred_lines_wait_for_the_rounds_end),
     };
 
