@@ -7,6 +7,7 @@
 
 #include "kernel/log.h"
 #include "kernel/node.h"
+#include "kernel/pci_bus.h"
 #include "kernel/pci_place.h"
 #include "kernel/pci_registers.h"
 
@@ -16,7 +17,8 @@
 
 /* --- What is there --- */
 
-static struct pci_bridge *bridge_to(const struct pci_request *request, uint8_t bus)
+/* The bridge on that bus which forwards to the device. */
+static struct pci_bridge *bridge_on(const struct pci_request *request, uint8_t bus)
 {
     struct pci_survey *survey = request->survey;
 
@@ -24,20 +26,27 @@ static struct pci_bridge *bridge_to(const struct pci_request *request, uint8_t b
         struct pci_bridge *bridge = &survey->bridges[i];
 
         if (bridge->device.address.segment == request->device->address.segment &&
-            bridge->secondary == bus) {
+            bridge->device.address.bus == bus && pci_is_behind(bridge, &request->device->address)) {
             return bridge;
         }
     }
     return NULL;
 }
 
+/* From the root down, as an access goes. */
 static void find_path(struct pci_request *request)
 {
-    struct pci_bridge *bridge = bridge_to(request, request->device->address.bus);
+    const struct pci_address *address = &request->device->address;
+    uint8_t bus = pci_root_of(address->segment, address->bus);
 
-    while (bridge != NULL && request->path_count < PCI_PATH_MAX) {
+    while (bus != address->bus && request->path_count < PCI_PATH_MAX) {
+        struct pci_bridge *bridge = bridge_on(request, bus);
+
+        if (bridge == NULL) {
+            return;
+        }
         request->path[request->path_count++] = bridge;
-        bridge = bridge_to(request, bridge->device.address.bus);
+        bus = bridge->secondary;
     }
 }
 
@@ -145,7 +154,7 @@ static void write_window(const struct pci_bridge *bridge, enum pci_window_kind k
 static void widen_windows(const struct pci_request *request, enum pci_window_kind kind,
                           const struct pci_span *block)
 {
-    for (unsigned i = request->path_count; i-- > 0;) {
+    for (unsigned i = 0; i < request->path_count; i++) {
         struct pci_bridge *bridge = request->path[i];
         const struct pci_address *address = &bridge->device.address;
         struct pci_span *window = pci_window_of(bridge, kind);

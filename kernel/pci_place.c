@@ -31,12 +31,6 @@ static bool is_on_path(const struct pci_request *request, const struct pci_bridg
     return false;
 }
 
-static bool is_behind(const struct pci_bridge *bridge, const struct pci_address *address)
-{
-    return address->segment == bridge->device.address.segment &&
-           address->bus >= bridge->secondary && address->bus <= bridge->subordinate;
-}
-
 bool pci_is_forwarded(const struct pci_request *request, const struct pci_span *span)
 {
     for (unsigned i = 0; i < request->path_count; i++) {
@@ -58,7 +52,7 @@ static paddr_t find_conflict(const struct pci_request *request, const struct pci
     for (unsigned i = 0; i < survey->used_count; i++) {
         struct pci_used *used = &survey->used[i];
 
-        if ((within == NULL || !is_behind(within, &used->device.address)) &&
+        if ((within == NULL || !pci_is_behind(within, &used->device.address)) &&
             pci_used_overlaps(used, span)) {
             return used->span.end;
         }
@@ -67,7 +61,7 @@ static paddr_t find_conflict(const struct pci_request *request, const struct pci
         const struct pci_bridge *bridge = &survey->bridges[i];
 
         if (is_on_path(request, bridge) ||
-            (within != NULL && is_behind(within, &bridge->device.address))) {
+            (within != NULL && pci_is_behind(within, &bridge->device.address))) {
             continue;
         }
         if (pci_span_overlaps(&bridge->memory, span)) {
@@ -186,6 +180,12 @@ static bool search_beside_own(const struct pci_request *request, enum pci_window
     return false;
 }
 
+/* The one to the device's own bus, on which its window depends most. */
+static struct pci_bridge *last_bridge(const struct pci_request *request)
+{
+    return request->path[request->path_count - 1];
+}
+
 static bool search_holes(const struct pci_request *request, enum pci_window_kind kind,
                          enum claim claim, struct pci_span *block)
 {
@@ -201,8 +201,8 @@ static bool search_holes(const struct pci_request *request, enum pci_window_kind
         }
         /* Beside the window that there is, if it is in this hole: it then grows the least. */
         if (request->path_count > 0 &&
-            pci_span_contains(&hole, pci_window_of(request->path[0], kind))) {
-            near = (struct pci_span){pci_window_of(request->path[0], kind)->start, hole.end};
+            pci_span_contains(&hole, pci_window_of(last_bridge(request), kind))) {
+            near = (struct pci_span){pci_window_of(last_bridge(request), kind)->start, hole.end};
         }
         if (search_hole(request, kind, near, block) ||
             search_beside_own(request, kind, &hole, block) ||
@@ -218,7 +218,7 @@ static bool search_path(const struct pci_request *request, enum pci_window_kind 
                         struct pci_span *block)
 {
     return request->path_count > 0 &&
-           search_hole(request, kind, *pci_window_of(request->path[0], kind), block) &&
+           search_hole(request, kind, *pci_window_of(last_bridge(request), kind), block) &&
            pci_is_forwarded(request, block);
 }
 

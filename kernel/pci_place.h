@@ -27,7 +27,7 @@ enum pci_window_kind {
 struct pci_request {
     const struct pci_device *device;
     struct pci_survey *survey;
-    struct pci_bridge *path[PCI_PATH_MAX]; /* from the device's own bus up to its root */
+    struct pci_bridge *path[PCI_PATH_MAX]; /* from the root down */
     unsigned path_count;
 
     /* The largest first, so that all are aligned if the block is. */

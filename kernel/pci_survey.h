@@ -53,6 +53,13 @@ void pci_survey_add(struct pci_survey *survey, const struct pci_device *device, 
  * for which it decodes nothing for a moment. */
 bool pci_used_overlaps(struct pci_used *used, const struct pci_span *span);
 
+/* Whether the bridge forwards configuration accesses for that address. */
+static inline bool pci_is_behind(const struct pci_bridge *bridge, const struct pci_address *address)
+{
+    return address->segment == bridge->device.address.segment &&
+           address->bus >= bridge->secondary && address->bus <= bridge->subordinate;
+}
+
 static inline bool pci_span_is_empty(const struct pci_span *span)
 {
     return span->end <= span->start;

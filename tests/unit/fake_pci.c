@@ -162,24 +162,29 @@ unsigned fake_pci_write_count(void)
 
 /* --- The way to them --- */
 
-static bool has_root(int bus)
+/* The number of the nearest root that is not above this bus, or -1. */
+static int root_of(int bus)
 {
+    int nearest = -1;
+
     for (unsigned i = 0; i < fake_count; i++) {
-        if (fakes[i].parent == FAKE_ROOT(bus)) {
-            return true;
+        int root = -1 - fakes[i].parent;
+
+        if (fakes[i].parent < 0 && root <= bus && root > nearest) {
+            nearest = root;
         }
     }
-    return false;
+    return nearest;
 }
 
 /* What is the parent of the functions on this bus, going down from its root; false: unreachable. */
 static bool find_bus(unsigned bus, int *parent)
 {
-    int root = (int)bus;
+    int root = root_of((int)bus);
     unsigned number;
 
-    while (root > 0 && !has_root(root)) {
-        root--;
+    if (root < 0) {
+        return false;
     }
     *parent = FAKE_ROOT(root);
     number = (unsigned)root;
