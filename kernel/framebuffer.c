@@ -139,6 +139,7 @@ void framebuffer_draw(unsigned column, unsigned row, char character, bool is_inv
 {
     const size_t line_bytes = (size_t)FONT_WIDTH * dot_bytes;
     uint8_t line[FONT_WIDTH * DOT_MAX_BYTES];
+    unsigned expanded_bits = UINT32_MAX; /* what is in `line`: most of a screen is blank */
     uint8_t *at;
 
     if (column >= columns || row >= rows) {
@@ -148,11 +149,12 @@ void framebuffer_draw(unsigned column, unsigned row, char character, bool is_inv
     for (unsigned y = 0; y < FONT_HEIGHT; y++) {
         unsigned bits = font_line(character, y) ^ (is_inverse ? 0xFFu : 0u);
 
-        if (dot_bytes <= DOT_WORD_BYTES) {
+        if (bits != expanded_bits && dot_bytes <= DOT_WORD_BYTES) {
             expand(line, bits, DOT_WORD_BYTES);
-        } else {
+        } else if (bits != expanded_bits) {
             expand(line, bits, DOT_MAX_BYTES);
         }
+        expanded_bits = bits;
         for (unsigned i = 0; i < scale; i++) {
             memcpy(at, line, line_bytes);
             at += pitch_bytes;
