@@ -6,7 +6,7 @@
  * mailbox_invalidate() are filled in, and nothing else changes. x86 keeps caches coherent, so
  * both are empty here.
  *
- * For channel.c and status.c; dispatch.c uses the fence between its sends and the sleep flags.
+ * For channel.c and status.c; peers.c uses the fence between its sends and the sleep flags.
  */
 #pragma once
 

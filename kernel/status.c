@@ -201,7 +201,7 @@ void status_set_sleeping(bool is_sleeping)
 {
     mailbox_store(&own_page()->is_sleeping, is_sleeping);
     if (is_sleeping) {
-        /* The flag before the last look for work. Pairs with the fence in dispatch.c between
+        /* The flag before the last look for work. Pairs with the fence in peers.c between
          * publishing and status_is_sleeping(): of a sender and a sleeper at least one sees the
          * other, so no message waits beside a sleeping node. */
         mailbox_fence();

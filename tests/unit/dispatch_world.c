@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
+/* sources: kernel/dispatch.c kernel/peers.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
 /* sources: kernel/timer.c kernel/thread.c kernel/switch.S tests/unit/fake_platform.c */
 /* sources: tests/unit/fake_memory.c */
 /*

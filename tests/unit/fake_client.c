@@ -4,7 +4,7 @@
 /* sources: net/transport_offer.c net/transport_stream.c net/transport_timer.c */
 /* sources: net/transport_address.c net/transport_hash.c net/lwip/interface.c net/neighbor.c */
 /* sources: net/network_options.c net/address.c net/configuration.c net/steering.c */
-/* sources: kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
+/* sources: kernel/dispatch.c kernel/peers.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
 /* sources: kernel/timer.c kernel/thread.c kernel/switch.S kernel/command_line.c */
 /* sources: tests/unit/fake_wire.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*

@@ -5,8 +5,8 @@
  *
  * A test names the sources in its comment:
  *   tests/unit/fake_platform.c tests/unit/fake_memory.c kernel/channel.c kernel/status.c
- * and, when it uses fake_deliver() or dispatch, what those need: kernel/dispatch.c, thread.c,
- * switch.S, timer.c, log.c, format.c.
+ * and, when it uses fake_deliver() or dispatch, what those need: kernel/dispatch.c, peers.c,
+ * thread.c, switch.S, timer.c, log.c, format.c.
  */
 #pragma once
 

@@ -3,7 +3,7 @@
 /* sources: net/steering.c net/configuration.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
-/* sources: kernel/channel.c kernel/status.c kernel/dispatch.c kernel/thread.c kernel/switch.S */
+/* sources: kernel/channel.c kernel/status.c kernel/dispatch.c kernel/peers.c kernel/thread.c kernel/switch.S */
 /* sources: kernel/timer.c kernel/format.c kernel/command_line.c */
 /* sources: tests/unit/fake_nic.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/descriptor.c libc/socket.c libc/socket_table.c libc/socket_listener.c */
 /* sources: libc/socket_stream.c libc/poll.c libc/epoll.c net/address.c net/configuration.c */
-/* sources: kernel/command_line.c kernel/dispatch.c kernel/channel.c kernel/status.c kernel/log.c */
+/* sources: kernel/command_line.c kernel/dispatch.c kernel/peers.c kernel/channel.c kernel/status.c kernel/log.c */
 /* sources: kernel/format.c kernel/timer.c kernel/thread.c kernel/switch.S */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What peers.c, which sends and receives a node's messages, does for the event loop in dispatch.c.
+ * Everybody else uses dispatch.h.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+/* Set up channels to all nodes, and forget all handlers. The status pages are known. */
+void peers_initialise(void);
+
+/* At the start of a round; and whether a send since then has found no room. */
+void peers_begin_round(void);
+bool peers_is_blocked(void);
+
+/* Hand messages from every channel, a bounded batch each, to their handlers; returns how many. */
+unsigned peers_receive_all(void);
+bool peers_is_any_message_waiting(void);
+
+/* Send what waited for room, as far as there is some now; returns how many. */
+unsigned peers_send_posted(void);
+
+/* Once a round, for each node that was sent something, however much it was. */
+void peers_ring_doorbells(void);
+
+/* Whether the node exists, is not this one, and has not been forgotten. */
+bool peers_is_present(node_id_t node);
+/* A dead node: what it sent before its death and we have not read goes with it, and what waits
+ * for room in its channel. */
+void peers_forget(node_id_t node);
