@@ -135,7 +135,8 @@ void pci_wake(const struct pci_device *device)
     }
 }
 
-/* What the register keeps of all ones: the bits of the address that can be set. */
+/* What the register keeps of all ones: the bits of the address that can be set. Meanwhile it shows
+ * another address, which nobody must decode. */
 static uint32_t probe_bar(const struct pci_device *device, unsigned index)
 {
     uint32_t value = pci_read32(device, PCI_BAR(index));
@@ -147,9 +148,9 @@ static uint32_t probe_bar(const struct pci_device *device, unsigned index)
     return mask;
 }
 
-int pci_probe_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar)
+int pci_read_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar)
 {
-    if (index >= BAR_COUNT) {
+    if (index >= PCI_BAR_COUNT) {
         return -ENODEV;
     }
     uint32_t low = pci_read32(device, PCI_BAR(index));
@@ -157,16 +158,12 @@ int pci_probe_bar(const struct pci_device *device, unsigned index, struct pci_ba
     if (low & BAR_IO) {
         return -ENODEV;
     }
-    uint16_t command = pci_read16(device, PCI_COMMAND);
-
     bar->is_64bit = FIELD_GET(BAR_TYPE, low) == BAR_TYPE_64BIT;
     bar->is_prefetchable = (low & BAR_PREFETCHABLE) != 0;
     bar->paddr = low & BAR_ADDRESS;
-    if (bar->is_64bit && index + 1 == BAR_COUNT) {
+    if (bar->is_64bit && index + 1 == PCI_BAR_COUNT) {
         return -ENODEV; /* its upper half would be no BAR */
     }
-    /* While its size is probed the BAR shows another address: nobody must decode that. */
-    pci_write16(device, PCI_COMMAND, command & (uint16_t)~COMMAND_MEMORY);
     uint64_t mask = probe_bar(device, index) & BAR_ADDRESS;
 
     if (bar->is_64bit) {
@@ -175,16 +172,8 @@ int pci_probe_bar(const struct pci_device *device, unsigned index, struct pci_ba
     } else if (mask != 0) {
         mask |= BITS(63, 32);
     }
-    pci_write16(device, PCI_COMMAND, command);
     bar->bytes = mask & -mask;
     return bar->bytes != 0 ? 0 : -ENODEV;
-}
-
-int pci_read_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar)
-{
-    int result = pci_probe_bar(device, index, bar);
-
-    return result == 0 && bar->paddr == 0 ? -ENODEV : result;
 }
 
 void pci_write_bar(const struct pci_device *device, unsigned index, const struct pci_bar *bar)

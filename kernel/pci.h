@@ -45,16 +45,6 @@ enum pci_reach {
 unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
                   struct pci_device *devices, unsigned device_max);
 
-/*
- * Wake the device, and see that accesses reach its memory BARs, and its DMA memory: open the
- * bridges on the way, and give those BARs an address that firmware gave none, or one that cannot
- * be. Nothing else is moved; bridges' windows are widened where they must be.
- *
- * Returns 0, or -ENOSPC when there is no room for a BAR, which is logged: the device must stay
- * switched off. Call it before the device works, after a pci_find() that found it.
- */
-MUST_CHECK int pci_assign(const struct pci_device *device);
-
 /* Configuration registers; `offset` is aligned to the width and below 4096 (below 256 without ECAM:
  * beyond, a read gives all ones and a write is lost, as of an absent register). */
 uint8_t pci_read8(const struct pci_device *device, unsigned offset);
@@ -70,22 +60,33 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id);
  * power management 1.2, 5.4). Its BARs may be empty afterwards. */
 void pci_wake(const struct pci_device *device);
 
+#define PCI_BAR_COUNT 6
+
 struct pci_bar {
-    paddr_t paddr;
+    paddr_t paddr; /* 0: it has none */
     uint64_t bytes;
     bool is_64bit; /* takes the next index too */
     bool is_prefetchable;
 };
 
 /*
- * Memory BAR `index` (0..5). Decoding is off for a moment while its size is asked for, so call it
- * before the device works. Returns 0; -ENODEV when it is empty, an I/O BAR, or has no address.
+ * Memory BAR `index`, size included. The device must not decode memory meanwhile. Returns 0;
+ * -ENODEV when it is empty or no memory BAR.
  */
 MUST_CHECK int pci_read_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar);
-/* The same, but an address of 0, for none, is no error. */
-MUST_CHECK int pci_probe_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar);
-/* Set its address. Decoding must be off. */
+/* Set its address. The device must not decode memory. */
 void pci_write_bar(const struct pci_device *device, unsigned index, const struct pci_bar *bar);
+
+/*
+ * Switch the device off and wake it, and see that accesses will reach its memory BARs once it is
+ * switched on, and its DMA memory: open the bridges on the way, and give those BARs an address that
+ * firmware gave none, or one that cannot be. Nothing else is moved; bridges' windows are widened
+ * where they must be. Call it after a pci_find() that found the device.
+ *
+ * Returns 0, and the BARs by their index in `bars` (of no bytes: none is there); or -ENOSPC when
+ * there is no room for a BAR, which is logged: the device must stay switched off.
+ */
+MUST_CHECK int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT]);
 
 /* Let the device decode memory and master the bus, with its INTx line off; or none of the three. */
 void pci_enable(const struct pci_device *device);
@@ -99,10 +100,11 @@ struct pci_msix {
 };
 
 /*
- * Switch MSI-X on, all entries masked. Maps the table. Returns 0; -ENODEV when the device has no
- * MSI-X, -ENOMEM when the table cannot be mapped.
+ * Switch MSI-X on, all entries masked. Maps the table, which is in one of the device's BARs.
+ * Returns 0; -ENODEV when the device has no MSI-X, -ENOMEM when the table cannot be mapped.
  */
-MUST_CHECK int pci_msix_enable(const struct pci_device *device, struct pci_msix *msix);
+MUST_CHECK int pci_msix_enable(const struct pci_device *device,
+                               const struct pci_bar bars[PCI_BAR_COUNT], struct pci_msix *msix);
 /* Entry `index` (below entry_count) interrupts that core with that vector from now on. The id and
  * vector of another node: interrupt_apic_id(node), and the same INTERRUPT_VECTOR_... */
 void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t apic_id,

@@ -91,21 +91,25 @@ static void request_bar(struct pci_request *request, unsigned index, const struc
     request->indices[at] = index;
 }
 
-static void list_unassigned(struct pci_request *request)
+/* `command` is what the device was allowed to do before. */
+static void list_unassigned(struct pci_request *request, uint16_t command,
+                            struct pci_bar bars[PCI_BAR_COUNT])
 {
-    uint16_t command = pci_read16(request->device, PCI_COMMAND);
-    struct pci_bar bar;
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
+        struct pci_bar *bar = &bars[i];
 
-    for (unsigned i = 0; i < BAR_COUNT; i++) {
-        if (pci_probe_bar(request->device, i, &bar) != 0) {
+        if (pci_read_bar(request->device, i, bar) != 0) {
+            *bar = (struct pci_bar){.bytes = 0};
             continue;
         }
-        if (is_assigned(request, &bar, command)) {
-            pci_survey_add(request->survey, request->device, i, &bar);
+        if (is_assigned(request, bar, command)) {
+            pci_survey_add(request->survey, request->device, i, bar);
         } else {
-            request_bar(request, i, &bar);
+            request_bar(request, i, bar);
         }
-        i += bar.is_64bit ? 1 : 0;
+        if (bar->is_64bit) {
+            bars[++i] = (struct pci_bar){.bytes = 0};
+        }
     }
 }
 
@@ -170,12 +174,13 @@ static void widen_windows(const struct pci_request *request, enum pci_window_kin
     }
 }
 
-static void write_bars(struct pci_request *request, paddr_t paddr)
+static void write_bars(const struct pci_request *request, paddr_t paddr,
+                       struct pci_bar bars[PCI_BAR_COUNT])
 {
     const struct pci_address *address = &request->device->address;
 
     for (unsigned i = 0; i < request->bar_count; i++) {
-        struct pci_bar *bar = &request->bars[i];
+        struct pci_bar *bar = &bars[request->indices[i]];
 
         bar->paddr = paddr;
         paddr += bar->bytes;
@@ -202,16 +207,18 @@ static void open_path(const struct pci_request *request)
     }
 }
 
-int pci_assign(const struct pci_device *device)
+int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
 {
     struct pci_request request = {.device = device, .survey = pci_survey_make(device)};
     const struct pci_address *address = &device->address;
+    uint16_t command = pci_read16(device, PCI_COMMAND);
     struct pci_span block;
     enum pci_window_kind kind;
 
     find_path(&request);
+    pci_disable(device);
     pci_wake(device);
-    list_unassigned(&request);
+    list_unassigned(&request, command, bars);
     if (request.bar_count > 0) {
         if (request.survey->left_out > 0 || measure(&request) != 0 ||
             !pci_place(&request, &kind, &block)) {
@@ -220,9 +227,8 @@ int pci_assign(const struct pci_device *device)
                         address->function);
             return -ENOSPC;
         }
-        pci_disable(device);
         widen_windows(&request, kind, &block);
-        write_bars(&request, block.start);
+        write_bars(&request, block.start, bars);
     }
     open_path(&request);
     return 0;

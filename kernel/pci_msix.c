@@ -32,10 +32,10 @@
 #define MESSAGE_DESTINATION     BITS(19, 12)
 #define MESSAGE_DESTINATION_MAX 0xFEu
 
-int pci_msix_enable(const struct pci_device *device, struct pci_msix *msix)
+int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT],
+                    struct pci_msix *msix)
 {
     unsigned capability = pci_find_capability(device, CAPABILITY_MSIX);
-    struct pci_bar bar;
 
     if (capability == 0) {
         return -ENODEV;
@@ -43,13 +43,15 @@ int pci_msix_enable(const struct pci_device *device, struct pci_msix *msix)
     uint32_t table = pci_read32(device, capability + MSIX_TABLE);
     uint16_t control = pci_read16(device, capability + MSIX_CONTROL);
     uint64_t offset = table & MSIX_TABLE_OFFSET;
+    unsigned bar_index = (unsigned)FIELD_GET(MSIX_TABLE_BAR, table);
 
     msix->entry_count = (unsigned)FIELD_GET(MSIX_TABLE_SIZE, control) + 1;
-    if (pci_read_bar(device, (unsigned)FIELD_GET(MSIX_TABLE_BAR, table), &bar) != 0 ||
-        offset + msix->entry_count * MSIX_ENTRY_BYTES > bar.bytes) {
+    if (bar_index >= PCI_BAR_COUNT ||
+        offset + msix->entry_count * MSIX_ENTRY_BYTES > bars[bar_index].bytes) {
         return -ENODEV;
     }
-    msix->table = paging_map_device(bar.paddr + offset, msix->entry_count * MSIX_ENTRY_BYTES);
+    msix->table =
+        paging_map_device(bars[bar_index].paddr + offset, msix->entry_count * MSIX_ENTRY_BYTES);
     if (msix->table == NULL) {
         return -ENOMEM;
     }

@@ -31,8 +31,8 @@ struct pci_request {
     unsigned path_count;
 
     /* The largest first, so that all are aligned if the block is. */
-    struct pci_bar bars[BAR_COUNT];
-    unsigned indices[BAR_COUNT];
+    struct pci_bar bars[PCI_BAR_COUNT];
+    unsigned indices[PCI_BAR_COUNT];
     unsigned bar_count;
     uint64_t bytes;     /* of the block */
     uint64_t alignment; /* a power of two */

@@ -50,5 +50,4 @@
 #define BUS_MAX      256
 #define DEVICE_MAX   32
 #define FUNCTION_MAX 8
-#define BAR_COUNT    6
 #define BRIDGE_BARS  2 /* of a bridge's own */

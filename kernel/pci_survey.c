@@ -74,7 +74,7 @@ static unsigned count_bars(const struct pci_device *device)
     }
     switch (FIELD_GET(HEADER_TYPE, pci_read8(device, PCI_HEADER_TYPE))) {
     case HEADER_DEVICE:
-        return BAR_COUNT;
+        return PCI_BAR_COUNT;
     case HEADER_BRIDGE:
         return BRIDGE_BARS;
     default:
@@ -125,19 +125,25 @@ void pci_survey_add(struct pci_survey *made, const struct pci_device *device, un
     };
 }
 
-bool pci_used_overlaps(struct pci_used *used, const struct pci_span *span)
+/* Ask the BAR for its size. */
+static void measure(struct pci_used *used)
 {
+    uint16_t command = pci_read16(&used->device, PCI_COMMAND);
     struct pci_bar bar;
 
-    if (!pci_span_overlaps(&used->span, span)) {
-        return false;
+    pci_write16(&used->device, PCI_COMMAND, command & (uint16_t)~COMMAND_MEMORY);
+    if (pci_read_bar(&used->device, used->index, &bar) == 0 &&
+        bar.bytes < used->span.end - used->span.start) {
+        used->span.end = used->span.start + bar.bytes;
     }
-    if (!used->is_exact) {
-        used->is_exact = true;
-        if (pci_probe_bar(&used->device, used->index, &bar) == 0 &&
-            bar.bytes < used->span.end - used->span.start) {
-            used->span.end = used->span.start + bar.bytes;
-        }
+    pci_write16(&used->device, PCI_COMMAND, command);
+    used->is_exact = true;
+}
+
+bool pci_used_overlaps(struct pci_used *used, const struct pci_span *span)
+{
+    if (!used->is_exact && pci_span_overlaps(&used->span, span)) {
+        measure(used);
     }
     return pci_span_overlaps(&used->span, span);
 }

@@ -32,7 +32,7 @@ static const struct configuration *configuration;
 static struct {
     bool is_started;
     struct ixgbe nic;
-    struct pci_bar bar;
+    struct pci_bar bars[PCI_BAR_COUNT];
     struct ixgbe_link link;
     enum interrupt_vector link_vector;
     uint64_t link_interrupts_seen;
@@ -145,7 +145,7 @@ static void attach_other_queues(void)
 {
     struct attach_queue message = {
         .header = {.type = ATTACH_QUEUE, .length_bytes = sizeof(message)},
-        .registers_paddr = device.bar.paddr,
+        .registers_paddr = device.bars[0].paddr,
     };
 
     for (unsigned i = 1; i < device.nic.queue_count; i++) {
@@ -179,12 +179,12 @@ static int start_nic(const struct pci_device *pci,
     unsigned queue_count = configuration->ls_count;
     struct pci_msix msix;
     void *registers;
-    int result = link_port_map(pci, &device.bar, &registers);
+    int result = link_port_map(pci, device.bars, &registers);
 
     if (result != 0) {
         return result;
     }
-    result = pci_msix_enable(pci, &msix);
+    result = pci_msix_enable(pci, device.bars, &msix);
     if (result != 0) {
         log_error("ls", "the NIC's MSI-X does not work: error %d", -result);
         return result;

@@ -24,28 +24,29 @@ struct ports {
     unsigned count;
 };
 
-int link_port_map(const struct pci_device *port, struct pci_bar *bar, void **registers)
+int link_port_map(const struct pci_device *port, struct pci_bar bars[PCI_BAR_COUNT],
+                  void **registers)
 {
-    int result = pci_assign(port);
+    int result = pci_assign(port, bars);
 
     if (result != 0) {
         return result;
     }
-    if (pci_read_bar(port, 0, bar) != 0 || bar->bytes < IXGBE_REGISTERS_BYTES) {
-        log_error("ls", "the NIC's BAR 0 has no address, or is too small");
+    if (bars[0].bytes < IXGBE_REGISTERS_BYTES) {
+        log_error("ls", "the NIC's BAR 0 is missing or too small");
         return -ENODEV;
     }
     pci_enable(port);
-    *registers = paging_map_device(bar->paddr, IXGBE_REGISTERS_BYTES);
+    *registers = paging_map_device(bars[0].paddr, IXGBE_REGISTERS_BYTES);
     return *registers == NULL ? -ENOMEM : 0;
 }
 
 /* A port's MAC address. It is switched on for it, and off again. */
 static int read_mac(const struct pci_device *port, uint8_t mac[6])
 {
-    struct pci_bar bar;
+    struct pci_bar bars[PCI_BAR_COUNT];
     void *registers;
-    int result = link_port_map(port, &bar, &registers);
+    int result = link_port_map(port, bars, &registers);
 
     if (result == 0) {
         result = ixgbe_read_mac(registers, mac);

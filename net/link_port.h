@@ -13,7 +13,8 @@
 MUST_CHECK int link_port_find(struct pci_device *port);
 
 /*
- * Make the port's registers reachable: addresses assigned, decoding on, mapped. *bar is their BAR.
- * Returns 0; -ENODEV, -ENOSPC or -ENOMEM (logged) when they are not.
+ * Make the port's registers reachable: addresses assigned, decoding on, mapped. They are in
+ * bars[0]. Returns 0; -ENODEV, -ENOSPC or -ENOMEM (logged) when they are not.
  */
-MUST_CHECK int link_port_map(const struct pci_device *port, struct pci_bar *bar, void **registers);
+MUST_CHECK int link_port_map(const struct pci_device *port, struct pci_bar bars[PCI_BAR_COUNT],
+                             void **registers);

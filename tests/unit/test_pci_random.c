@@ -218,13 +218,14 @@ static void what_is_assigned_is_reached_and_nothing_else_is_moved(void **state)
     (void)state;
     srand(1);
     for (unsigned round = 0; round < ROUND_COUNT; round++) {
+        struct pci_bar bars[PCI_BAR_COUNT];
         struct pci_device device;
 
         make_tree();
         if (pci_find(ids, 1, PCI_REACH_ALL, &device, 1) == 0) {
             continue;
         }
-        if (pci_assign(&device) == 0) {
+        if (pci_assign(&device, bars) == 0) {
             assigned_count++;
             for (unsigned i = 0; i < NIC_BARS; i++) {
                 check_nic_bar(i);
