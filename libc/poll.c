@@ -155,14 +155,21 @@ static int timeval_to_ms(const struct timeval *timeout)
     if (timeout == NULL) {
         return -1;
     }
-    int64_t milliseconds = timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000;
-    return milliseconds < INT32_MAX ? (int)milliseconds : INT32_MAX;
+    if (timeout->tv_sec >= INT32_MAX / 1000) {
+        return INT32_MAX;
+    }
+    return (int)(timeout->tv_sec * 1000 + (timeout->tv_usec + 999) / 1000);
+}
+
+static bool is_time_good(const struct timeval *time)
+{
+    return time == NULL || (time->tv_sec >= 0 && time->tv_usec >= 0 && time->tv_usec < 1000000);
 }
 
 int select(int count, fd_set *restrict readable, fd_set *restrict writable,
            fd_set *restrict exceptional, struct timeval *restrict timeout)
 {
-    if (count < 0 || count > FD_SETSIZE || (timeout != NULL && timeout->tv_sec < 0)) {
+    if (count < 0 || count > FD_SETSIZE || !is_time_good(timeout)) {
         return (int)call_result(-EINVAL);
     }
     struct pollfd *fds = memory_allocate((size_t)(count > 0 ? count : 1) * sizeof(*fds));

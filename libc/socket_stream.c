@@ -118,7 +118,8 @@ static ssize_t receive(struct socket *connection, void *buffer, size_t bytes, in
     for (;;) {
         received +=
             take_received(connection, (uint8_t *)buffer + received, bytes - received, flags);
-        bool is_enough = received > 0 && !(flags & MSG_WAITALL);
+        /* A peek takes nothing, so that a second one would only find the same bytes again. */
+        bool is_enough = received > 0 && (!(flags & MSG_WAITALL) || (flags & MSG_PEEK));
         if (received == bytes || is_enough) {
             return (ssize_t)received;
         }

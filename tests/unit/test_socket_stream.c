@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -51,6 +52,21 @@ static void received_bytes_are_read_in_order_and_reported_with_the_next_send(voi
     assert_memory_equal(sent->bytes, "hello", 5);
     assert_int_equal(write(pair.fd, "!", 1), 1);
     assert_int_equal(((const struct send *)fake_expect_message(TS, SEND))->consumed_bytes, 0);
+    close_pair(pair);
+}
+
+/* POSIX lets it return less than MSG_WAITALL asks for; it returned the same bytes over and over. */
+static void a_peek_for_more_than_there_is_returns_what_there_is(void **state)
+{
+    struct pair pair = open_connection("");
+    char text[8];
+
+    (void)state;
+    assert_int_equal(fcntl(pair.fd, F_SETFL, 0), 0);
+    deliver_data(pair.socket_index, pair.generation, "abc", 3);
+    assert_int_equal(recv(pair.fd, text, sizeof(text), MSG_PEEK | MSG_WAITALL), 3);
+    assert_memory_equal(text, "abc", 3);
+    assert_int_equal(recv(pair.fd, text, sizeof(text), 0), 3);
     close_pair(pair);
 }
 
@@ -306,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(received_bytes_are_read_in_order_and_reported_with_the_next_send),
+        TEST(a_peek_for_more_than_there_is_returns_what_there_is),
         TEST(much_that_was_read_is_reported_alone),
         TEST(send_stops_at_the_credit_and_epoll_tells_when_there_is_room),
         TEST(credit_that_cannot_be_is_refused),

@@ -93,6 +93,24 @@ static void select_keeps_only_what_is_ready(void **state)
     close_pair(pair);
 }
 
+static void select_refuses_times_that_are_none_and_takes_very_long_ones(void **state)
+{
+    struct pair pair = open_connection("x");
+    struct timeval times[] = {{-1, 0}, {0, -1}, {0, 1000000}};
+    struct timeval for_ever = {INT64_MAX, 999999};
+    fd_set readable;
+
+    (void)state;
+    FD_ZERO(&readable);
+    FD_SET(pair.fd, &readable);
+    for (size_t i = 0; i < ARRAY_COUNT(times); i++) {
+        assert_int_equal(select(pair.fd + 1, &readable, NULL, NULL, &times[i]), -1);
+        assert_int_equal(errno, EINVAL);
+    }
+    assert_int_equal(select(pair.fd + 1, &readable, NULL, NULL, &for_ever), 1);
+    close_pair(pair);
+}
+
 static void epoll_repeats_a_level_and_tells_an_edge_once(void **state)
 {
     struct pair pair = open_connection("x");
@@ -151,6 +169,7 @@ int main(void)
         TEST(poll_returns_at_data_or_at_its_time),
         TEST(a_closed_descriptor_ends_a_wait_for_it),
         TEST(select_keeps_only_what_is_ready),
+        TEST(select_refuses_times_that_are_none_and_takes_very_long_ones),
         TEST(epoll_repeats_a_level_and_tells_an_edge_once),
         TEST(epoll_wait_on_a_listener_asks_and_claims),
     };
