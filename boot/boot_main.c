@@ -348,8 +348,8 @@ static void allocate_shared(struct shared_memory *shared)
         ring_bytes /= 2;
     }
     node_info.channel_ring_bytes = ring_bytes;
-    shared->status_pages = physical_allocate(status_bytes, DIRECT_MAP_MAX_BYTES);
-    shared->channel_rings = physical_allocate(ring_bytes * channel_count, DIRECT_MAP_MAX_BYTES);
+    shared->status_pages = physical_allocate_low(status_bytes);
+    shared->channel_rings = physical_allocate_low(ring_bytes * channel_count);
     if (shared->status_pages == 0 || shared->channel_rings == 0) {
         PANIC("no memory for the channels of %u nodes", core_count);
     }

@@ -135,6 +135,20 @@ paddr_t physical_allocate(uint64_t bytes, paddr_t limit)
     return 0;
 }
 
+paddr_t physical_allocate_low(uint64_t bytes)
+{
+    bytes = ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
+    for (unsigned i = 0; i < free_count; i++) {
+        paddr_t paddr = free_ranges[i].range.paddr;
+
+        if (free_ranges[i].range.bytes >= bytes) {
+            (void)cut(i, paddr, paddr + bytes);
+            return paddr;
+        }
+    }
+    return 0;
+}
+
 uint64_t physical_free_bytes(void)
 {
     uint64_t bytes = 0;

@@ -17,6 +17,9 @@ void physical_set_domain(struct memory_range range, uint32_t domain);
 
 /* Pages for boot, from the top of free memory below `limit`. 0 when there are none. */
 paddr_t physical_allocate(uint64_t bytes, paddr_t limit);
+/* The same from the bottom, for much that is written at once: firmware and loader have run at the
+ * top, and an emulator that has translated their code is slow to let it be overwritten. */
+paddr_t physical_allocate_low(uint64_t bytes);
 uint64_t physical_free_bytes(void);
 /* Forget free memory, the highest first, until no more than so much is left. */
 void physical_limit(uint64_t bytes);

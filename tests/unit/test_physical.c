@@ -98,6 +98,17 @@ static void allocations_come_from_below_the_limit(void **state)
     assert_int_equal(physical_allocate(0x2000, UINT64_MAX), 0x102000);
 }
 
+static void large_pieces_come_from_the_bottom(void **state)
+{
+    (void)state;
+    add(0x10000, 0x2000);
+    add(0x100000, 0x4000);
+    assert_int_equal(physical_allocate_low(0x2001), 0x100000);
+    assert_int_equal(physical_allocate_low(0x2000), 0x10000);
+    assert_int_equal(physical_allocate_low(0x1001), 0);
+    assert_int_equal(physical_allocate_low(0x1000), 0x103000);
+}
+
 static void a_limit_takes_the_highest_memory_first(void **state)
 {
     (void)state;
@@ -177,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup(overlapping_entries_count_once, empty_the_list),
         cmocka_unit_test_setup(a_reservation_takes_whole_pages_from_every_range, empty_the_list),
         cmocka_unit_test_setup(allocations_come_from_below_the_limit, empty_the_list),
+        cmocka_unit_test_setup(large_pieces_come_from_the_bottom, empty_the_list),
         cmocka_unit_test_setup(a_limit_takes_the_highest_memory_first, empty_the_list),
         cmocka_unit_test_setup(shares_are_equal_across_a_hole, empty_the_list),
         cmocka_unit_test_setup(nodes_get_memory_of_their_own_domain_first, empty_the_list),
