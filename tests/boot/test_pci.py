@@ -147,10 +147,21 @@ def test_a_card_behind_buses_without_numbers_is_found(tmp_path):
 
 def test_addresses_above_4_gib_work(tmp_path):
     commands = ["setpci -s 00:02.0 10.l=0", "setpci -s 00:02.0 14.l=8",
-                "setpci -s 00:02.0 20.l=100000", "setpci -s 00:02.0 24.l=8"]
+                "setpci -s 00:02.0 20.l=100000", "setpci -s 00:02.0 24.l=8",
+                "setpci -s 00:02.0 14.l"]
     talus = start_changed_by_grub(tmp_path, f"{NIC},addr=2", commands)
     assert "had no address" not in talus.console
-    check_it_serves(talus, r"82599 .* at 0000:00:02\.0")
+    check_it_serves(talus, r"Register 14 of 0:02\.0 is 8$", r"82599 .* at 0000:00:02\.0")
+
+
+def test_addresses_above_4_gib_work_behind_a_root_port(tmp_path):
+    commands = ["setpci -s 00:04.0 24.l=0", "setpci -s 00:04.0 28.l=8", "setpci -s 00:04.0 2c.l=8",
+                "setpci -s 01:00.0 10.l=0", "setpci -s 01:00.0 14.l=8",
+                "setpci -s 01:00.0 20.l=80000", "setpci -s 01:00.0 24.l=8",
+                "setpci -s 01:00.0 14.l"]
+    talus = start_changed_by_grub(tmp_path, f"{ROOT_PORT} {NIC},bus=rp", commands)
+    assert "had no address" not in talus.console
+    check_it_serves(talus, r"Register 14 of 1:00\.0 is 8$", r"82599 .* at 0000:01:00\.0")
 
 
 def mcfg(paddr):
