@@ -145,6 +145,16 @@ def test_a_card_behind_buses_without_numbers_is_found(tmp_path):
                     r"82599 .* at 0000:04:00\.0")
 
 
+def test_a_root_that_no_table_names_and_no_firmware_set_up_leads_to_the_card(tmp_path):
+    bridges = ("-device pxb-pcie,id=more,bus_nr=128,bus=pcie.0 "
+               "-device pcie-root-port,id=rp,bus=more")
+    commands = clear("81:00.0", COMMAND, *BARS) + clear("80:00.0", COMMAND, *WINDOWS, BUS_NUMBERS)
+    check_it_serves(start_changed_by_grub(tmp_path, f"{bridges} {NIC},bus=rp", commands),
+                    r"pci: bridge 0000:80:00\.0 leads to bus 81 now",
+                    r"pci: bridge 0000:80:00\.0 lets through 0x",
+                    r"82599 .* at 0000:81:00\.0")
+
+
 def test_addresses_above_4_gib_work(tmp_path):
     commands = ["setpci -s 00:02.0 10.l=0", "setpci -s 00:02.0 14.l=8",
                 "setpci -s 00:02.0 20.l=100000", "setpci -s 00:02.0 24.l=8",
