@@ -275,6 +275,24 @@ static void refresh_neighbor(uint32_t address, const uint8_t mac[6], uint64_t co
 
 /* --- Periodic work of the first transport server --- */
 
+static bool is_dhcp_asking(void)
+{
+    const struct dhcp *dhcp = netif_dhcp_data(interface_netif());
+
+    return dhcp != NULL && dhcp->state != DHCP_STATE_OFF && dhcp->state != DHCP_STATE_BOUND;
+}
+
+/* Runs while DHCP waits for answers. When it asks again, because the lease nears its end or the
+ * link was down, keep_house() starts it again. */
+static void run_dhcp(struct timer *timer)
+{
+    (void)timer;
+    dhcp_fine_tmr();
+    if (is_dhcp_asking()) {
+        start_dhcp_timer();
+    }
+}
+
 static void keep_house(struct timer *timer)
 {
     seconds++;
@@ -285,20 +303,11 @@ static void keep_house(struct timer *timer)
         dhcp_coarse_tmr();
     }
     neighbor_visit(refresh_neighbor);
+    if (is_dhcp_asking() && !timer_is_set(&dhcp_timer)) {
+        start_dhcp_timer();
+    }
     if (timer_start(timer, dispatch_now_ns() + HOUSEKEEPING_NS) != 0) {
         PANIC("no memory for the transport server's timers");
-    }
-}
-
-/* Runs while DHCP waits for answers; a renewal, half a lease later, starts it again. */
-static void run_dhcp(struct timer *timer)
-{
-    const struct dhcp *dhcp = netif_dhcp_data(interface_netif());
-
-    (void)timer;
-    dhcp_fine_tmr();
-    if (dhcp != NULL && dhcp->state != DHCP_STATE_BOUND) {
-        start_dhcp_timer();
     }
 }
 

@@ -425,7 +425,7 @@ uint8_t wire_archive_byte(size_t index)
 
 /* --- Start --- */
 
-void wire_start(void)
+void wire_start_with(const char *words)
 {
     struct nic_ready ready = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
@@ -435,8 +435,7 @@ void wire_start(void)
 
     memcpy(ready.mac, own_mac, sizeof(ready.mac));
     fake_platform_reset(0, 4);
-    /* The client's machine is the gateway as well: its address is asked for at once. */
-    fake_set_command_line("net=192.168.1.15/24,gw=192.168.1.2");
+    fake_set_command_line(words);
     dispatch_initialise();
     wire_frames = calloc(SENT_MAX, sizeof(*wire_frames));
     archive = malloc(WIRE_ARCHIVE_BYTES);
@@ -460,6 +459,12 @@ void wire_start(void)
     dispatch_register_source(&source);
     message_post(0, &ready.header);
     wire_run();
+}
+
+void wire_start(void)
+{
+    /* The client's machine is the gateway as well: its address is asked for at once. */
+    wire_start_with("net=192.168.1.15/24,gw=192.168.1.2");
     (void)fake_expect_message(NODE_APPLICATION, ADDRESS_SET);
     wire_clear();
 }

@@ -48,6 +48,8 @@ struct client {
 
 /* Start the server; ends with its address set and everything sent so far thrown away. */
 void wire_start(void);
+/* Start it with these words; what it has sent so far is on the wire. */
+void wire_start_with(const char *words);
 /* Rounds of the server until one has nothing to do. */
 void wire_run(void);
 void wire_advance_ns(uint64_t step_ns);
