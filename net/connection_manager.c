@@ -9,6 +9,8 @@
  */
 #include "net/connection_manager.h"
 
+#include <errno.h>
+
 #include "kernel/dispatch.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
@@ -273,6 +275,7 @@ static void handle_syn_arrived(node_id_t from, const struct message *message)
         .frame_flags = syn->frame_flags,
         .is_refused = listener == NULL,
     };
+    int error;
 
     if (!has_role(from, ROLE_LS) || !has_role(syn->ts, ROLE_TS) ||
         frame_bytes > SYN_FRAME_MAX_BYTES) {
@@ -282,10 +285,10 @@ static void handle_syn_arrived(node_id_t from, const struct message *message)
     if (listener != NULL) {
         assign.acceptor = take_acceptor(listener, syn->ts);
     }
-    if (message_send_payload(syn->ts, &assign.header, sizeof(assign), syn->frame, frame_bytes) !=
-        0) {
-        /* The peer sends its SYN again. */
-        counter_increment(COUNTER_DROP_CHANNEL_FULL);
+    error = message_send_payload(syn->ts, &assign.header, sizeof(assign), syn->frame, frame_bytes);
+    if (error != 0) {
+        /* The peer sends its SYN again. A dead TS takes its flows with it. */
+        counter_increment(error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);
         if (listener != NULL) {
             return_acceptor(listener, &assign.acceptor, syn->ts);
         }

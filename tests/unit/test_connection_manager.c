@@ -126,6 +126,17 @@ static void a_full_channel_drops_the_syn_and_counts_no_connection(void **state)
     assert_int_equal(listener_find(PORT)->first_acceptor->outstanding, 0);
 }
 
+static void a_syn_for_a_dead_transport_server_is_counted_as_nobodys(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    send_result = -ENODEV;
+    syn_arrives(0, TS_A, PORT);
+    assert_int_equal(counters[COUNTER_DROP_NOT_OURS], 1);
+    assert_int_equal(counters[COUNTER_DROP_CHANNEL_FULL], 0);
+    assert_int_equal(listener_find(PORT)->first_acceptor->outstanding, 0);
+}
+
 static void ports_are_served_apart(void **state)
 {
     (void)state;
@@ -277,6 +288,7 @@ int main(void)
         TEST(an_application_that_only_listens_is_not_an_acceptor),
         TEST(accepting_twice_changes_nothing),
         TEST(a_full_channel_drops_the_syn_and_counts_no_connection),
+        TEST(a_syn_for_a_dead_transport_server_is_counted_as_nobodys),
         TEST(ports_are_served_apart),
         TEST(messages_from_nodes_without_the_role_are_refused),
         TEST(messages_that_name_impossible_things_are_refused),
