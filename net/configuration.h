@@ -62,6 +62,13 @@ void configuration_print_roles(const struct configuration *configuration, node_i
 /* This node's own, parsed once at start by net/roles.c. */
 const struct configuration *configuration_current(void);
 
+/* Whether that node exists and has the role: also for what another node has said. */
+static inline bool configuration_has_role(const struct configuration *configuration, node_id_t node,
+                                          enum role role)
+{
+    return node < configuration->node_count && (configuration->roles[node] & role) != 0;
+}
+
 /* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn.
  */
 static inline node_id_t configuration_own_cm(const struct configuration *configuration,

@@ -25,7 +25,7 @@ static const struct configuration *configuration;
 
 static bool has_role(node_id_t node, enum role role)
 {
-    return node < configuration->node_count && (configuration->roles[node] & role) != 0;
+    return configuration_has_role(configuration, node, role);
 }
 
 static bool is_own_application(node_id_t node)

@@ -219,6 +219,16 @@ void offer_lose_application(struct connection *connection)
 
 /* --- Messages --- */
 
+static bool is_acceptor_possible(node_id_t from, const struct acceptor *acceptor)
+{
+    const struct configuration *configuration = configuration_current();
+
+    return configuration_has_role(configuration, from, ROLE_CM) &&
+           (acceptor->node == NODE_NONE ||
+            (configuration_has_role(configuration, acceptor->node, ROLE_APPLICATION) &&
+             configuration_has_role(configuration, acceptor->cm, ROLE_CM)));
+}
+
 static void handle_assign(node_id_t from, const struct message *message)
 {
     const struct assign_connection *assign = (const struct assign_connection *)message;
@@ -227,6 +237,10 @@ static void handle_assign(node_id_t from, const struct message *message)
         .is_refused = assign->is_refused != 0,
     };
 
+    if (!is_acceptor_possible(from, &assign->acceptor)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     if (assignment.acceptor.node == NODE_NONE) {
         assignment.acceptor.assigned_by = from;
     }
@@ -245,6 +259,10 @@ static void handle_reassign(node_id_t from, const struct message *message)
     struct connection *connection =
         connection_find(reassign->connection_index, reassign->generation);
 
+    if (!is_acceptor_possible(from, &reassign->acceptor)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     if (connection == NULL || connection->state != CONNECTION_WAITING) {
         report_closed(&reassign->acceptor, reassign->port, 0);
         return;

@@ -158,6 +158,47 @@ static void without_an_acceptor_the_cm_is_asked_and_may_refuse(void **state)
     assert_int_equal(wire_connection_count(), 0);
 }
 
+/* The node numbers in a message from another node are as good as that node. */
+static void acceptors_that_cannot_be_are_refused(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    uint64_t bad_messages = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+    const struct accept_timeout *timeout;
+    struct reassign_connection again = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
+        .acceptor = {.node = NODE_APPLICATION, .cm = 60000, .assigned_by = NODE_CM},
+        .port = WIRE_SERVER_PORT,
+    };
+
+    (void)state;
+    wire_assign(&client, NODE_NONE, false);
+    client.receive_next = wire_expect(&client).sequence + 1;
+    wire_send(&client, WIRE_ACK, NULL, 0);
+    wire_run();
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    again.connection_index = timeout->connection_index;
+    again.generation = timeout->generation;
+    fake_deliver(NODE_CM, &again.header);
+    again.acceptor.cm = NODE_CM;
+    fake_deliver(NODE_APPLICATION, &again.header); /* which is no manager */
+    again.acceptor.node = NODE_OTHER_CM;           /* which is no application */
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - bad_messages, 3);
+    fake_expect_no_message(NODE_APPLICATION);
+
+    wire_assign(&(struct client){.port = wire_new_port()}, 60000, false);
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - bad_messages, 4);
+    wire_expect_silence();
+
+    again.acceptor.node = NODE_APPLICATION;
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+}
+
 static void a_reassignment_that_comes_too_late_is_answered(void **state)
 {
     struct reassign_connection late = {
@@ -279,6 +320,7 @@ int main(void)
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
         TEST(an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected),
         TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
+        TEST(acceptors_that_cannot_be_are_refused),
         TEST(a_reassignment_that_comes_too_late_is_answered),
         TEST(a_repeated_syn_is_answered_and_its_assignment_given_back),
         TEST(a_half_open_connection_that_dies_is_given_back),
