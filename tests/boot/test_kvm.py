@@ -32,6 +32,10 @@ X2APIC_ROM = bytes.fromhex(
 ).ljust(511, b"\0")
 ENABLE_X2APIC_BSP = 0x0D
 
+# One queue of the NIC: a filter of flows costs four emulated register accesses, and there are
+# thousands.
+ONE_QUEUE = '--append "pika=TS1LS1CM1 app=httpd:3"'
+
 # The last of four cores, with an APIC id that no byte holds.
 FAR_CORE = "-device host-x86_64-cpu,socket-id=1,core-id=3,thread-id=0"
 FAR_SMP = "3,sockets=2,cores=129,threads=1,maxcpus=258"
@@ -67,11 +71,11 @@ def test_the_launcher_chooses_kvm_by_itself(host):
 
 @pytest.mark.parametrize("options, apic, timer", [
     ("", "x2APIC", "tsc-deadline"),
-    ("--cpu host,+x2apic,-tsc-deadline", "x2APIC", "one-shot"),
-    ("--cpu host,-x2apic,+tsc-deadline", "xAPIC", "tsc-deadline"),
-    ("--cpu host,-x2apic,-tsc-deadline --machine pc", "xAPIC", "one-shot"),
+    (f"--cpu host,+x2apic,-tsc-deadline {ONE_QUEUE}", "x2APIC", "one-shot"),
+    (f"--cpu host,-x2apic,+tsc-deadline {ONE_QUEUE}", "xAPIC", "tsc-deadline"),
+    (f"--cpu host,-x2apic,-tsc-deadline {ONE_QUEUE} --machine pc", "xAPIC", "one-shot"),
     # Nothing that says that this is a virtual machine.
-    ("--cpu host,+x2apic,+tsc-deadline,-hypervisor,kvm=off", "x2APIC", "tsc-deadline"),
+    (f"--cpu host,+x2apic,-hypervisor,kvm=off {ONE_QUEUE}", "x2APIC", "tsc-deadline"),
 ])
 def test_four_nodes_serve_under_kvm(host, options, apic, timer):
     with NestedTalus(host, options) as talus:
@@ -81,7 +85,8 @@ def test_four_nodes_serve_under_kvm(host, options, apic, timer):
 
 
 def test_a_core_with_a_wide_apic_id_is_a_node(host):
-    with NestedTalus(host, f"--cpu host,+x2apic --smp {FAR_SMP}", qemu_args=FAR_CORE) as talus:
+    with NestedTalus(host, f"--cpu host,+x2apic --smp {FAR_SMP} {ONE_QUEUE}",
+                     qemu_args=FAR_CORE) as talus:
         check_four_nodes(talus, "x2APIC")
         assert "dumping local APIC state" in talus.ask_monitor("info lapic 259")
 
@@ -89,7 +94,7 @@ def test_a_core_with_a_wide_apic_id_is_a_node(host):
 def test_an_x2apic_that_firmware_enabled_stays_so(host):
     qemu_args = ("-option-rom /x2apic.rom -chardev file,id=rom,path=/tmp/rom "
                  "-device isa-debugcon,iobase=0xe9,chardev=rom")
-    with NestedTalus(host, "--cpu host,+x2apic", qemu_args=qemu_args) as talus:
+    with NestedTalus(host, f"--cpu host,+x2apic {ONE_QUEUE}", qemu_args=qemu_args) as talus:
         assert host.run("cat /tmp/rom") == chr(ENABLE_X2APIC_BSP)
         check_four_nodes(talus, "x2APIC")
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import BUILD, REPOSITORY, LinuxGuest, Talus, paths
-from nested import QEMU
+from nested import QEMU, one_processor
 
 XEN_WORDS = ("console=com1 com1=115200,8n1 guest_loglvl=all bootscrub=0 dom0_mem=512M "
              "dom0_max_vcpus=1")
@@ -41,11 +41,16 @@ def xen(tmp_path_factory):
     (tree / "xen" / "talus.cfg").write_text(DOMAIN)
     # No SMAP: TCG's IRET reads the stack with a supervisor's rights in ring 3 as well, where Xen runs
     # the kernel of a paravirtual guest such as its control domain.
-    with LinuxGuest("--qemu", QEMU, "--nic", "none", "--kvm", "no",
-                    "--cpu", "max,+svm,+npt,-smap", mem="3G", smp=2, tree=tree,
-                    words=CONTROL_WORDS, hypervisor=(paths.GUEST / "xen", XEN_WORDS)) as machine:
+    machine = LinuxGuest("--qemu", QEMU, "--nic", "none", "--kvm", "no",
+                         "--cpu", "max,+svm,+npt,-smap", mem="3G", smp=1, tree=tree,
+                         words=CONTROL_WORDS, hypervisor=(paths.GUEST / "xen", XEN_WORDS))
+    with one_processor():
+        machine.start()
+    try:
         machine.run("sh /xen/start")
         yield machine
+    finally:
+        machine.stop()
 
 
 def vcpu_states(xen):
