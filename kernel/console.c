@@ -200,7 +200,6 @@ void console_start(void)
         .prepare_sleep = prepare_sleep,
     };
 
-    (void)console_options_report(node_info.command_line); /* it has logged each */
     start_serial();
     dispatch_register_source(&source);
     if (!has_screen) {
@@ -212,6 +211,16 @@ void console_start(void)
     }
     is_drawn_later = true;
     status_line_start();
+}
+
+void console_take_over(void)
+{
+    console_map_screen();
+    if (has_screen) {
+        is_drawn_later = true;
+        log_replay(screen.rows, screen_write);
+    }
+    console_start();
 }
 
 /* --- Text --- */

@@ -3,7 +3,7 @@
  * The console: where the log's text goes and commands come from. A serial port and a screen, each
  * if there is one and the command line does not leave it out (kernel/console_options.h); the same
  * text goes to both. One node uses it at a time (kernel/log.c says which), so there is nothing to
- * lock. Only node 0 maps the screen: when it has died, the next owner goes on with the serial port.
+ * lock. When that node has died the next one takes over screen, keyboard and serial port.
  *
  * Until the event loop runs, text is seen at once. From then on it is kept, and goes out when there
  * is time: a little now and then while there is other work, the rest before the node sleeps. What a
@@ -24,12 +24,14 @@ void console_initialise(paddr_t mapped_bytes);
 void console_use_firmware_port(void);
 /* Use the devices as they have been set up: on each node. The screen comes later. */
 void console_attach(void);
-/* Map the screen: where node_info describes it, on node 0 and at boot, once there are pages for
- * tables. */
+/* Map the screen: where node_info describes it, by who uses it, once there are pages for tables. */
 void console_map_screen(void);
-/* By node 0's event loop: text goes out when there is time from now on, and what is typed wakes the
- * node. */
+/* By the event loop of node 0: text goes out when there is time from now on, and what is typed
+ * wakes the node. */
 void console_start(void);
+/* The same by the event loop of the node that owns the console now: the one before it has died. The
+ * screen begins with what is left of the log. */
+void console_take_over(void);
 
 /* Lines of the log. They start on a line of their own, whatever has been typed. Never waits once
  * the event loop runs; before, for the serial port, but never for ever. */

@@ -41,6 +41,12 @@ bool log_is_console_owner(void);
 node_id_t log_console_owner(void);
 /* Owner: print what `node` has written since; returns the lines printed. Else does nothing. */
 unsigned log_print_node(node_id_t node);
+/*
+ * Owner: give `write` the last `line_max` lines that have been printed, whoever has printed them,
+ * as far as they still stand on the status pages; by their time. For a screen of which only the
+ * dead owner knew what it shows.
+ */
+void log_replay(unsigned line_max, void (*write)(const char *line, size_t length_bytes));
 /* Whether this node has written lines that nobody has been told of; clears it. */
 bool log_take_news(void);
 /*

@@ -8,6 +8,7 @@
 
 #include "kernel/command_line.h"
 #include "kernel/console.h"
+#include "kernel/console_options.h"
 #include "kernel/cpu.h"
 #include "kernel/dispatch.h"
 #include "kernel/lapic.h"
@@ -85,6 +86,26 @@ static void handle_stop(node_id_t from, const struct message *message)
     cpu_halt_for_ever();
 }
 
+static void start_console(void)
+{
+    (void)console_options_report(platform_command_line()); /* it has logged each */
+    console_start();
+    monitor_start();
+}
+
+/* Another node has died: perhaps the one that had the console, and this one is the next. */
+static void inherit_console(node_id_t dead_node)
+{
+    static bool has_inherited;
+
+    (void)dead_node;
+    if (node_info.node != 0 && !has_inherited && log_is_console_owner()) {
+        has_inherited = true;
+        console_take_over();
+        monitor_start();
+    }
+}
+
 /* Tell a checker which pages are shared by design, and that from now on all others are private. */
 static void mark_shared_pages(void)
 {
@@ -129,9 +150,9 @@ _Noreturn void node_main(void)
     dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
     dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
     dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
+    dispatch_register_node_down(inherit_console);
     if (node_info.node == 0) {
-        console_start();
-        monitor_start();
+        start_console();
     }
     mark_shared_pages();
     shared_page_touch();

@@ -143,8 +143,10 @@ void status_line_start(void)
         timer_stop(&timer);
     }
     timer_initialise(&timer, look_again);
-    memset(requests, 0, sizeof(requests));
-    printed_ns = 0;
+    printed_ns = platform_now_ns();
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        requests[node] = counter_read((node_id_t)node, COUNTER_HTTP_REQUESTS);
+    }
     is_started = true;
     show(platform_now_ns());
 }

@@ -126,10 +126,17 @@ def test_what_scrolls_by_too_fast_still_ends_right(images, tmp_path):
         assert rows[:height] == [line.rstrip() for line in talus.console.splitlines()[-height:]]
 
 
-def test_a_panic_of_the_screens_own_node_is_on_the_screen(images, tmp_path):
+def test_the_next_node_takes_over_screen_and_keyboard(images, tmp_path):
     with booted(images, tmp_path) as (talus, screen):
         talus.type("crash 0\n")
-        # The next node goes on with the serial port alone.
         talus.wait_for(r"node1 dispatch: node0 is dead", 20)
-        rows = screen.wait_for(r"node0 panic: node 0 halted")
+        # What the dead node has shown stands there still, or again.
+        screen.wait_for(r"node0 panic: node 0 halted")
+        rows = screen.wait_for(r"node1 dispatch: node0 is dead")
         assert any("exception 14 (page fault)" in row for row in rows)
+        ask(talus, screen, "nodes", r"(?s)^nodes\nnode0 +dead .*node3 +running.*httpd\n")
+        screen.wait_for(r"^node3  running ")
+        screen.wait_for(r"^ Talus \| .* \| TS2LS2CM2 httpd:2 \| ")
+        before_s = talus.host_cpu_s()
+        time.sleep(WATCH_S)
+        assert talus.host_cpu_s() - before_s < WATCH_S / 10

@@ -29,7 +29,7 @@ def size_of(mode):
 
 
 def log_lines(text, columns):
-    """The log's lines as rows: longer ones go on in the next. Before the first GRUB leaves escapes."""
+    """The log's lines as rows: longer ones go on in the next. GRUB's escapes come before."""
     lines = re.findall(r"\[ *\d+\.\d{6}\] node\d+ .*", text)
     return [line[start:start + columns].rstrip()
             for line in lines for start in range(0, len(line), columns)]

@@ -3,11 +3,12 @@
 
 import re
 import struct
+import threading
 import time
 
 import pytest
 
-from harness import Qmp, Talus, curl
+from harness import Qmp, Talus, curl, wrk
 from second_port import SecondPort
 
 
@@ -102,6 +103,29 @@ def test_crash_ends_one_node(network):
         talus.wait_for(r"node3 is dead", 10)
         ask(talus, "nodes", r"node3 +dead ")
         assert len(curl(talus, "/4b")) == 4
+
+
+def test_the_next_node_takes_over_the_monitor(network):
+    """One after the other, under load, down to the last."""
+    with Talus(network=network) as talus:
+        for node in range(3):
+            for _ in range(5 if node == 0 else 0):
+                curl(talus, "/4b")
+            ask(talus, f"crash {node}", rf"node{node + 1} dispatch: node{node} is dead")
+            ask(talus, "nodes", rf"node{node} +dead .*\nnode{node + 1} +running")
+        ask(talus, "poweroff", r"node3 power: off")
+        assert talus.wait(20) == 0
+
+
+def test_the_monitor_answers_after_its_node_died_under_load(network):
+    with Talus(network=network) as talus:
+        load = threading.Thread(target=wrk, args=(talus, "/4b", 16, 3), daemon=True)
+        load.start()
+        time.sleep(0.5)
+        ask(talus, "crash 0", r"node1 dispatch: node0 is dead")
+        ask(talus, "nodes", r"node0 +dead .*\nnode1 +running")
+        load.join()
+        ask(talus, "conns", r"node1 +\d+ open")
 
 
 def test_log_level_decides_what_is_logged(network):
