@@ -53,7 +53,7 @@ static struct found_core cores[NODE_MAX];
 static unsigned core_count;
 static paddr_t trampoline_paddr;
 static struct boot_limits limits;
-static uint64_t unreachable_bytes; /* of memory, beyond the direct map */
+static uint64_t unreachable_bytes; /* of memory, beyond reachable_end() */
 static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static unsigned share_range_counts[NODE_MAX];
 static struct node_info plans[NODE_MAX];
@@ -80,6 +80,20 @@ static void read_configuration(struct boot_info *info)
 
 /* --- Memory --- */
 
+/* Where the processor's addresses or the direct map end: no table may name what lies beyond (SDM 3A
+ * 4.1.4). */
+static paddr_t reachable_end(void)
+{
+    unsigned width = 36;
+
+    if (cpu_id(0x80000000, 0).eax >= 0x80000008) {
+        width = FIELD_GET(CPUID_80000008_EAX_WIDTH, cpu_id(0x80000008, 0).eax);
+    }
+    paddr_t end = (paddr_t)1 << (width < 52 ? width : 52);
+
+    return end < DIRECT_MAP_MAX_BYTES ? end : DIRECT_MAP_MAX_BYTES;
+}
+
 static void collect_free_memory(const struct boot_info *info)
 {
     for (unsigned i = 0; i < info->range_count; i++) {
@@ -89,7 +103,7 @@ static void collect_free_memory(const struct boot_info *info)
     }
     uint64_t all_bytes = physical_free_bytes();
 
-    physical_reserve((struct memory_range){DIRECT_MAP_MAX_BYTES, UINT64_MAX / 2});
+    physical_reserve((struct memory_range){reachable_end(), UINT64_MAX / 2});
     unreachable_bytes = all_bytes - physical_free_bytes();
     /* What firmware calls reserved is so even where another entry calls it usable. */
     for (unsigned i = 0; i < info->range_count; i++) {
@@ -157,20 +171,40 @@ static int map_high_page(paddr_t paddr)
     return error == -EEXIST ? 0 : error;
 }
 
-/* Large pages by hand: ranges may share one. */
+/* A range above what the first tables map. Piece by piece, since ranges may share a page: by the GiB,
+ * for which processors have one page, where nothing of it is there yet; else by large pages. */
+static int map_high_range(paddr_t paddr, paddr_t end)
+{
+    int error = 0;
+
+    while (error == 0 && paddr < end) {
+        if (paddr % GIB == 0 && end - paddr >= GIB) {
+            error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, GIB,
+                               PAGING_WRITE);
+            if (error == 0) {
+                paddr += GIB;
+                continue;
+            }
+        }
+        error = map_high_page(paddr);
+        paddr += LARGE_PAGE_BYTES;
+    }
+    return error;
+}
+
 static void map_high_memory(const struct boot_info *info)
 {
+    paddr_t most = reachable_end();
+
     for (unsigned i = 0; i < info->range_count; i++) {
         const struct memory_range *range = &info->ranges[i].range;
         paddr_t paddr = ALIGN_DOWN(range->paddr, (paddr_t)LARGE_PAGE_BYTES);
         paddr_t end = range->paddr + range->bytes;
 
         paddr = paddr < BOOT_MAPPED_BYTES ? BOOT_MAPPED_BYTES : paddr;
-        end = end < DIRECT_MAP_MAX_BYTES ? end : DIRECT_MAP_MAX_BYTES;
-        for (; info->ranges[i].is_usable && paddr < end; paddr += LARGE_PAGE_BYTES) {
-            if (map_high_page(paddr) != 0) {
-                PANIC("no memory for the tables of all memory");
-            }
+        end = end < most ? end : most;
+        if (info->ranges[i].is_usable && map_high_range(paddr, end) != 0) {
+            PANIC("no memory for the tables of all memory");
         }
     }
 }
@@ -179,7 +213,7 @@ static void map_high_memory(const struct boot_info *info)
 static bool read_physical(void *context, paddr_t paddr, void *buffer, size_t bytes)
 {
     (void)context;
-    if (paddr + bytes < paddr || paddr + bytes > DIRECT_MAP_MAX_BYTES) {
+    if (paddr + bytes < paddr || paddr + bytes > reachable_end()) {
         return false;
     }
     for (paddr_t page = ALIGN_DOWN(paddr, (paddr_t)LARGE_PAGE_BYTES); page < paddr + bytes;
@@ -449,7 +483,7 @@ static void log_machine(const struct boot_info *info)
     }
     if (unreachable_bytes > 0) {
         log_warning("boot", "%lu MiB of memory beyond %lu GiB are not used",
-                    unreachable_bytes / MIB, DIRECT_MAP_MAX_BYTES / GIB);
+                    unreachable_bytes / MIB, reachable_end() / GIB);
     }
     read_cpu_name(cpu_name);
     log_info("boot", "%s, %u %s, %s, TSC %lu.%03lu MHz by %s", cpu_name, core_count,

@@ -23,6 +23,7 @@
 #define CPUID_1_ECX_TSC_DEADLINE      BIT(24)
 #define CPUID_1_ECX_RDRAND            BIT(30)
 #define CPUID_80000001_EDX_1GIB_PAGES BIT(26)
+#define CPUID_80000008_EAX_WIDTH      BITS(7, 0) /* of physical addresses */
 
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Machines whose ACPI tables or memory are not what one hopes for."""
+
+import re
+import struct
+
+from grub_machine import grub_machine
+from harness import Talus, curl
+
+LAPIC_PADDR = 0xFEE00000
+HEADER_BYTES = 36
+ENABLED = 1
+
+
+def table(signature, body, checksum_error=0):
+    """An ACPI table (ACPI 6.5, 5.2.6), whose bytes add up to 0 unless an error is asked for."""
+    content = bytearray(struct.pack("<4sIBB6s8sI4sI", signature, HEADER_BYTES + len(body), 3, 0,
+                                    b"TALUS ", b"TEST    ", 1, b"TEST", 1) + body)
+    content[9] = (checksum_error - sum(content)) & 0xFF
+    return bytes(content)
+
+
+def local_apic(apic_id, flags=ENABLED):
+    return struct.pack("<BBBBI", 0, 8, apic_id, apic_id, flags)
+
+
+def local_x2apic(apic_id, flags=ENABLED):
+    return struct.pack("<BBHIII", 9, 16, 0, apic_id, flags, apic_id)
+
+
+IOAPIC = struct.pack("<BBBBII", 1, 12, 0, 0, 0xFEC00000, 0)
+
+
+def madt(*entries, **others):
+    return table(b"APIC", struct.pack("<II", LAPIC_PADDR, 1) + b"".join(entries) + IOAPIC,
+                 **others)
+
+
+def with_madt(folder, content, **others):
+    return grub_machine(folder, "acpi --exclude=APIC /talus/madt.bin",
+                        files={"talus/madt.bin": content}, **others)
+
+
+def test_cores_that_do_not_answer_are_named_and_left_out(tmp_path):
+    listed = [local_apic(apic_id) for apic_id in (0, 40, 1, 41, 2, 3)]
+    with with_madt(tmp_path, madt(*listed), smp=4) as talus:
+        for apic_id in (40, 41):
+            talus.wait_for(f"core with APIC id {apic_id} does not answer, left out", 10)
+        assert ", 4 cores, " in talus.console
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 4
+
+
+def test_a_core_that_is_listed_twice_becomes_one_node(tmp_path):
+    listed = [entry(apic_id) for entry in (local_apic, local_x2apic) for apic_id in (0, 1, 2)]
+    with with_madt(tmp_path, madt(*listed), smp=4) as talus:
+        assert ", 3 cores, " in talus.console
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 3
+
+
+def test_a_core_that_is_listed_as_disabled_is_left_alone(tmp_path):
+    listed = [local_apic(0), local_apic(1, flags=0), local_apic(2), local_x2apic(3, flags=2)]
+    with with_madt(tmp_path, madt(*listed), smp=4) as talus:
+        assert ", 2 cores, " in talus.console
+        assert "does not answer" not in talus.console
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_without_a_madt_one_core_serves(tmp_path):
+    with grub_machine(tmp_path, "acpi --exclude=APIC", smp=4) as talus:
+        assert ", 1 cores, " in talus.console or ", 1 core, " in talus.console
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_a_madt_with_a_wrong_checksum_is_reported_and_one_core_serves(tmp_path):
+    content = madt(local_apic(0), local_apic(1), checksum_error=1)
+    with with_madt(tmp_path, content, smp=4) as talus:
+        talus.wait_for("APIC: wrong checksum", 10)
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 1
+
+
+def test_a_madt_that_ends_within_an_entry_is_reported_and_what_came_before_counts(tmp_path):
+    content = table(b"APIC", struct.pack("<II", LAPIC_PADDR, 1) + IOAPIC + local_apic(0) +
+                    local_apic(1) + local_apic(2)[:5])
+    with with_madt(tmp_path, content, smp=4) as talus:
+        talus.wait_for("APIC: an entry has an impossible length", 10)
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 2
+
+
+def sparse_memory(size):
+    """Of which the host gives only what is touched."""
+    return f"-object memory-backend-ram,id=memory,size={size},reserve=off"
+
+
+def memory_for_nodes_mib(talus):
+    return int(re.search(r"boot: (\d+) MiB of memory for ", talus.console)[1])
+
+
+def test_half_a_tebibyte_of_memory_is_used():
+    with Talus("--machine", "q35,memory-backend=memory", "--cpu", "max",
+               "--qemu-args", sparse_memory("500G"), smp=4, mem="500G") as talus:
+        assert memory_for_nodes_mib(talus) > 499 * 1024
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_almost_a_tebibyte_of_memory_is_used():
+    with Talus("--machine", "q35,memory-backend=memory", "--cpu", "max",
+               "--qemu-args", sparse_memory("900G"), smp=2, mem="900G") as talus:
+        assert memory_for_nodes_mib(talus) > 899 * 1024
+        assert len(curl(talus, "/4b")) == 4
