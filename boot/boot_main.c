@@ -171,16 +171,17 @@ static int map_high_page(paddr_t paddr)
     return error == -EEXIST ? 0 : error;
 }
 
-/* A range above what the first tables map. Piece by piece, since ranges may share a page: by the GiB,
- * for which processors have one page, where nothing of it is there yet; else by large pages. */
+/* A range above what the first tables map. Piece by piece, since ranges may share a page: by the
+ * GiB, for which processors have one page, where nothing of it is there yet; else by large pages.
+ */
 static int map_high_range(paddr_t paddr, paddr_t end)
 {
     int error = 0;
 
     while (error == 0 && paddr < end) {
         if (paddr % GIB == 0 && end - paddr >= GIB) {
-            error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, GIB,
-                               PAGING_WRITE);
+            error =
+                paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, GIB, PAGING_WRITE);
             if (error == 0) {
                 paddr += GIB;
                 continue;
