@@ -40,22 +40,27 @@ void boot_info_set_loader(struct boot_info *info, const char *name, size_t name_
     copy_text(info->loader, sizeof(info->loader), name, name_bytes);
 }
 
-/* Grow a range of the same kind that the new one touches. */
-static bool merge_range(struct boot_info *info, const struct memory_range *range, bool is_usable)
+/* Take the ranges of the same kind that this one touches into it, and out of the list. */
+static void absorb_ranges(struct boot_info *info, struct memory_range *range, bool is_usable)
 {
-    for (unsigned i = 0; i < info->range_count; i++) {
-        struct memory_range *other = &info->ranges[i].range;
+    for (unsigned i = 0; i < info->range_count;) {
+        const struct memory_range *other = &info->ranges[i].range;
 
-        if (info->ranges[i].is_usable == is_usable && range->paddr <= range_end(other) &&
-            other->paddr <= range_end(range)) {
-            paddr_t start = range->paddr < other->paddr ? range->paddr : other->paddr;
-            paddr_t end = range_end(range) > range_end(other) ? range_end(range) : range_end(other);
-
-            *other = (struct memory_range){start, end - start};
-            return true;
+        if (info->ranges[i].is_usable != is_usable || range->paddr > range_end(other) ||
+            other->paddr > range_end(range)) {
+            i++;
+            continue;
         }
+        paddr_t start = range->paddr < other->paddr ? range->paddr : other->paddr;
+        paddr_t end = range_end(range) > range_end(other) ? range_end(range) : range_end(other);
+
+        *range = (struct memory_range){start, end - start};
+        info->range_count--;
+        memmove(&info->ranges[i], &info->ranges[i + 1],
+                (info->range_count - i) * sizeof(info->ranges[0]));
+        /* Grown, it may touch one that was passed by. */
+        i = 0;
     }
-    return false;
 }
 
 /* Without an entry for the reserved range: of each usable one keep the larger side beside it. */
@@ -91,9 +96,7 @@ void boot_info_add_range(struct boot_info *info, paddr_t paddr, uint64_t bytes, 
         }
         range.bytes = LAST_PAGE_PADDR - paddr;
     }
-    if (merge_range(info, &range, is_usable)) {
-        return;
-    }
+    absorb_ranges(info, &range, is_usable);
     if (info->range_count < BOOT_RANGE_MAX) {
         info->ranges[info->range_count++] = (struct boot_range){range, is_usable};
         return;

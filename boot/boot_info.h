@@ -56,11 +56,11 @@ void boot_info_initialise(struct boot_info *info, const char *loader);
 void boot_info_set_loader(struct boot_info *info, const char *name, size_t name_bytes);
 
 /*
- * Add a range of the memory map. Ranges may come in any order and overlap; where they contradict
- * each other, reserved wins. One of no bytes is nothing; a usable one that wraps around is dropped
- * and counted, a reserved one ends at the end of the address space, and is counted, too. When the
- * list is full, a usable range is dropped, and a reserved one cuts the usable ranges that it
- * overlaps.
+ * Add a range of the memory map. Ranges may come in any order and overlap; those of one kind that
+ * touch become one, and where two kinds contradict each other, reserved wins. One of no bytes is
+ * nothing; a usable one that wraps around is dropped and counted, a reserved one ends at the end of
+ * the address space, and is counted, too. When the list is full, a usable range is dropped, and a
+ * reserved one cuts the usable ranges that it overlaps.
  */
 void boot_info_add_range(struct boot_info *info, paddr_t paddr, uint64_t bytes, bool is_usable);
 

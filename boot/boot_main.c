@@ -10,6 +10,7 @@
 #include "boot/acpi.h"
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
+#include "boot/boot_memory.h"
 #include "boot/image.h"
 #include "boot/legacy_pic.h"
 #include "boot/node_image.h"
@@ -31,11 +32,6 @@
 #include "kernel/trap.h"
 #include "kernel/version.h"
 
-#define LOW_MEMORY_END          MIB     /* firmware's data, the trampoline */
-#define TRAMPOLINE_END          0xA0000 /* video memory begins */
-/* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
-#define BOOT_PAGES_MIN_BYTES    (512 * KIB)
-#define LARGE_PAGE_BYTES        (2 * MIB)
 /* Channels get at most this part of memory, so that many nodes on a small machine still fit. */
 #define CHANNEL_MEMORY_FRACTION 16
 
@@ -51,9 +47,7 @@ struct found_core {
 static struct acpi acpi;
 static struct found_core cores[NODE_MAX];
 static unsigned core_count;
-static paddr_t trampoline_paddr;
 static struct boot_limits limits;
-static uint64_t unreachable_bytes; /* of memory, beyond reachable_end() */
 static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static unsigned share_range_counts[NODE_MAX];
 static struct node_info plans[NODE_MAX];
@@ -80,61 +74,6 @@ static void read_configuration(struct boot_info *info)
 
 /* --- Memory --- */
 
-/* Where the processor's addresses or the direct map end: no table may name what lies beyond (SDM 3A
- * 4.1.4). */
-static paddr_t reachable_end(void)
-{
-    unsigned width = 36;
-
-    if (cpu_id(0x80000000, 0).eax >= 0x80000008) {
-        width = FIELD_GET(CPUID_80000008_EAX_WIDTH, cpu_id(0x80000008, 0).eax);
-    }
-    paddr_t end = (paddr_t)1 << (width < 52 ? width : 52);
-
-    return end < DIRECT_MAP_MAX_BYTES ? end : DIRECT_MAP_MAX_BYTES;
-}
-
-static void collect_free_memory(const struct boot_info *info)
-{
-    for (unsigned i = 0; i < info->range_count; i++) {
-        if (info->ranges[i].is_usable) {
-            physical_add(info->ranges[i].range);
-        }
-    }
-    uint64_t all_bytes = physical_free_bytes();
-
-    physical_reserve((struct memory_range){reachable_end(), UINT64_MAX / 2});
-    unreachable_bytes = all_bytes - physical_free_bytes();
-    /* What firmware calls reserved is so even where another entry calls it usable. */
-    for (unsigned i = 0; i < info->range_count; i++) {
-        if (!info->ranges[i].is_usable) {
-            physical_reserve(info->ranges[i].range);
-        }
-    }
-    physical_reserve((struct memory_range){IMAGE_PADDR, image_paddr(loaded_end) - IMAGE_PADDR});
-    for (unsigned i = 0; i < info->module_count; i++) {
-        physical_reserve((struct memory_range){info->modules[i].paddr, info->modules[i].bytes});
-    }
-    /* The first page is the BIOS' own, whatever the map says: address 0 means none. */
-    physical_reserve((struct memory_range){0, PAGE_BYTES});
-    trampoline_paddr = physical_allocate(PAGE_BYTES, TRAMPOLINE_END);
-    physical_reserve((struct memory_range){0, LOW_MEMORY_END});
-}
-
-/* Give boot's own page allocator enough for the tables of the direct map above 4 GiB. */
-static void start_boot_pages(void)
-{
-    uint64_t bytes =
-        BOOT_PAGES_MIN_BYTES + physical_free_bytes() / LARGE_PAGE_BYTES * 2 * sizeof(uint64_t);
-
-    bytes = ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
-    paddr_t paddr = physical_allocate(bytes, BOOT_MAPPED_BYTES);
-
-    if (paddr != 0) {
-        pages_add_range((void *)(DIRECT_MAP_BASE + paddr), bytes);
-    }
-}
-
 static _Noreturn void halt_before_log(const char *text)
 {
     console_write(text, strlen(text));
@@ -146,10 +85,9 @@ static void start_boot_services(const struct boot_info *info)
 {
     struct status_page *status;
 
-    trap_initialise();
     node_info.node_count = 1;
     node_info.page_table_root = image_paddr(boot_pml4);
-    start_boot_pages();
+    boot_memory_start_pages(info);
     status = pages_allocate(sizeof(*status) / PAGE_BYTES);
     if (status == NULL ||
         paging_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
@@ -162,82 +100,16 @@ static void start_boot_services(const struct boot_info *info)
     console_map_screen();
 }
 
-/* Put a large page above what the first tables map into the direct map, unless it is there. */
-static int map_high_page(paddr_t paddr)
-{
-    int error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, LARGE_PAGE_BYTES,
-                           PAGING_WRITE);
-
-    return error == -EEXIST ? 0 : error;
-}
-
-/* A range above what the first tables map. Piece by piece, since ranges may share a page: by the
- * GiB, for which processors have one page, where nothing of it is there yet; else by large pages.
- */
-static int map_high_range(paddr_t paddr, paddr_t end)
-{
-    int error = 0;
-
-    while (error == 0 && paddr < end) {
-        if (paddr % GIB == 0 && end - paddr >= GIB) {
-            error =
-                paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, GIB, PAGING_WRITE);
-            if (error == 0) {
-                paddr += GIB;
-                continue;
-            }
-        }
-        error = map_high_page(paddr);
-        paddr += LARGE_PAGE_BYTES;
-    }
-    return error;
-}
-
-static void map_high_memory(const struct boot_info *info)
-{
-    paddr_t most = reachable_end();
-
-    for (unsigned i = 0; i < info->range_count; i++) {
-        const struct memory_range *range = &info->ranges[i].range;
-        paddr_t paddr = ALIGN_DOWN(range->paddr, (paddr_t)LARGE_PAGE_BYTES);
-        paddr_t end = range->paddr + range->bytes;
-
-        paddr = paddr < BOOT_MAPPED_BYTES ? BOOT_MAPPED_BYTES : paddr;
-        end = end < most ? end : most;
-        if (info->ranges[i].is_usable && map_high_range(paddr, end) != 0) {
-            PANIC("no memory for the tables of all memory");
-        }
-    }
-}
-
-/* For ACPI tables, wherever they lie: most are below 4 GiB, in memory or beside it. */
-static bool read_physical(void *context, paddr_t paddr, void *buffer, size_t bytes)
-{
-    (void)context;
-    if (paddr + bytes < paddr || paddr + bytes > reachable_end()) {
-        return false;
-    }
-    for (paddr_t page = ALIGN_DOWN(paddr, (paddr_t)LARGE_PAGE_BYTES); page < paddr + bytes;
-         page += LARGE_PAGE_BYTES) {
-        if (page >= BOOT_MAPPED_BYTES && map_high_page(page) != 0) {
-            return false;
-        }
-    }
-    memcpy(buffer, (const void *)(DIRECT_MAP_BASE + paddr), bytes);
-    return true;
-}
-
 /* --- Cores --- */
 
 static void read_tables(const struct boot_info *info)
 {
     /* What the loader names, or else what a BIOS has left where it can be searched for. */
-    if ((info->rsdp == 0 || acpi_parse(&acpi, info->rsdp, read_physical, NULL) != 0) &&
-        acpi_parse(&acpi, acpi_find_rsdp(read_physical, NULL), read_physical, NULL) != 0) {
+    if ((info->rsdp == 0 || acpi_parse(&acpi, info->rsdp, boot_memory_read, NULL) != 0) &&
+        acpi_parse(&acpi, acpi_find_rsdp(boot_memory_read, NULL), boot_memory_read, NULL) != 0) {
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
-    pci_windows_find(&acpi.machine, &acpi, info, cpu_id(0x80000008, 0).eax & 0xFF, read_physical,
-                     NULL);
+    pci_windows_find(&acpi.machine, &acpi, info, cpu_address_bits(), boot_memory_read, NULL);
     node_info.machine = acpi.machine;
     console_use_firmware_port();
     if (node_info.machine.lapic_paddr == 0) {
@@ -273,7 +145,7 @@ static void find_cores(const struct boot_info *info)
             cores[0].domain = acpi.cores[i].domain;
         } else if (count + 1 >= limits.node_count) {
             unwanted++;
-        } else if (trampoline_paddr == 0 || count == NODE_MAX - 1 ||
+        } else if (boot_memory_trampoline() == 0 || count == NODE_MAX - 1 ||
                    (!node_info.has_x2apic && acpi.cores[i].apic_id >= 255)) {
             left_out++;
         } else {
@@ -282,7 +154,7 @@ static void find_cores(const struct boot_info *info)
         }
     }
     if (count > 0) {
-        start_node_prepare(trampoline_paddr, image_paddr(boot_pml4), apic_ids, count);
+        start_node_prepare(boot_memory_trampoline(), image_paddr(boot_pml4), apic_ids, count);
         start_node_reset();
         reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
     }
@@ -303,7 +175,8 @@ static void find_cores(const struct boot_info *info)
     }
     if (left_out > 0) {
         log_warning("boot", "%u cores left out: %s", left_out,
-                    trampoline_paddr == 0 ? "no free page below 1 MiB" : "more than can be used");
+                    boot_memory_trampoline() == 0 ? "no free page below 1 MiB"
+                                                  : "more than can be used");
     }
 }
 
@@ -331,9 +204,7 @@ static void collect_modules(const struct boot_info *info)
         const struct boot_module *module = &info->modules[i];
         paddr_t paddr = module->paddr;
 
-        if (paddr + module->bytes > DIRECT_MAP_MAX_BYTES ||
-            (paddr >= BOOT_MAPPED_BYTES &&
-             paging_translate(paging_own_space(), DIRECT_MAP_BASE + paddr) == PADDR_NONE)) {
+        if (!boot_memory_is_mapped(paddr, module->bytes)) {
             log_warning("boot", "module %s lies outside memory, ignored", module->name);
             continue;
         }
@@ -482,10 +353,7 @@ static void log_machine(const struct boot_info *info)
                     info->dropped_range_count, info->dropped_module_count,
                     info->is_command_line_cut ? ", command line cut" : "");
     }
-    if (unreachable_bytes > 0) {
-        log_warning("boot", "%lu MiB of memory beyond %lu GiB are not used",
-                    unreachable_bytes / MIB, reachable_end() / GIB);
-    }
+    boot_memory_log();
     read_cpu_name(cpu_name);
     log_info("boot", "%s, %u %s, %s, TSC %lu.%03lu MHz by %s", cpu_name, core_count,
              core_count == 1 ? "core" : "cores", node_info.has_x2apic ? "x2APIC" : "xAPIC",
@@ -498,14 +366,16 @@ _Noreturn void boot_main(struct boot_info *info)
     struct shared_memory shared;
 
     node_info.clock.tsc_at_zero = cpu_read_tsc();
+    trap_initialise();
     node_info.framebuffer = info->framebuffer;
     read_configuration(info);
     memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));
     console_initialise(BOOT_MAPPED_BYTES);
-    collect_free_memory(info);
+    boot_memory_collect(info,
+                        (struct memory_range){IMAGE_PADDR, image_paddr(loaded_end) - IMAGE_PADDR});
     start_boot_services(info);
     limits = boot_limits_read(info->command_line);
-    map_high_memory(info);
+    boot_memory_map(info);
 
     read_tables(info);
     start_own_lapic();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The instructions that C cannot say, and the numbers of the registers they take (SDM 2, 3A, 4).
+ *
+ * Unit tests that play the processor define CPU_FAKE and supply CPUID, MSRs and ports themselves.
  */
 #pragma once
 
@@ -29,6 +31,17 @@ struct cpuid {
     uint32_t eax, ebx, ecx, edx;
 };
 
+#ifdef CPU_FAKE
+struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf);
+uint64_t cpu_read_msr(uint32_t msr);
+void cpu_write_msr(uint32_t msr, uint64_t value);
+uint8_t port_read8(uint16_t port);
+uint16_t port_read16(uint16_t port);
+uint32_t port_read32(uint16_t port);
+void port_write8(uint16_t port, uint8_t value);
+void port_write16(uint16_t port, uint16_t value);
+void port_write32(uint16_t port, uint32_t value);
+#else
 static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid id;
@@ -54,6 +67,58 @@ static inline void cpu_write_msr(uint32_t msr, uint64_t value)
                      :
                      : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
+}
+
+static inline uint8_t port_read8(uint16_t port)
+{
+    uint8_t value;
+
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline uint16_t port_read16(uint16_t port)
+{
+    uint16_t value;
+
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline uint32_t port_read32(uint16_t port)
+{
+    uint32_t value;
+
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline void port_write8(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void port_write16(uint16_t port, uint16_t value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void port_write32(uint16_t port, uint32_t value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+#endif
+
+/* The width of physical addresses, at most 52 (SDM 2A, CPUID 80000008H; 36 without that leaf). A
+ * table that names an address beyond it faults (SDM 3A 4.1.4). */
+static inline unsigned cpu_address_bits(void)
+{
+    unsigned bits = 36;
+
+    if (cpu_id(0x80000000, 0).eax >= 0x80000008) {
+        bits = (unsigned)FIELD_GET(CPUID_80000008_EAX_WIDTH, cpu_id(0x80000008, 0).eax);
+    }
+    return bits < 52 ? bits : 52;
 }
 
 /* The time-stamp counter. May be read a little early or late by out-of-order execution. */
@@ -107,43 +172,4 @@ _Noreturn static inline void cpu_halt_for_ever(void)
     for (;;) {
         __asm__ volatile("cli; hlt" : : : "memory");
     }
-}
-
-static inline uint8_t port_read8(uint16_t port)
-{
-    uint8_t value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint16_t port_read16(uint16_t port)
-{
-    uint16_t value;
-
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint32_t port_read32(uint16_t port)
-{
-    uint32_t value;
-
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline void port_write8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void port_write16(uint16_t port, uint16_t value)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void port_write32(uint16_t port, uint32_t value)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }

@@ -17,7 +17,7 @@
 #pragma once
 
 #define DIRECT_MAP_BASE      0xFFFF800000000000
-#define DIRECT_MAP_MAX_BYTES 0x100000000000 /* to the status pages; memory beyond is not used */
+#define DIRECT_MAP_MAX_BYTES 0x100000000000 /* 16 TiB, to the status pages; more is not used */
 #define STATUS_BASE          0xFFFF900000000000
 #define CHANNELS_BASE        0xFFFF980000000000
 #define ARCHIVE_BASE         0xFFFFA00000000000

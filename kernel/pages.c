@@ -28,7 +28,7 @@ struct range {
     uintptr_t start;    /* of the pages behind the book */
     uintptr_t frontier; /* from here on never used */
     uintptr_t end;
-    uint8_t *book;
+    uint8_t *book; /* of the pages below the frontier */
 };
 
 static struct range ranges[NODE_RANGE_MAX];
@@ -88,7 +88,7 @@ static void release_block(struct range *range, uintptr_t page, unsigned order)
     while (order + 1 < ORDER_COUNT) {
         uintptr_t buddy = page ^ order_bytes(order);
 
-        if (buddy < range->start || buddy + order_bytes(order) > range->end ||
+        if (buddy < range->start || buddy + order_bytes(order) > range->frontier ||
             *book_entry(range, buddy) != order) {
             break;
         }
@@ -131,7 +131,6 @@ void pages_add_range(void *start, uint64_t bytes)
     range->frontier = range->start;
     range->end = (uintptr_t)start + bytes;
     range_count++;
-    memset(range->book, BOOK_NOT_FREE, page_count - book_pages);
     total_bytes += range->end - range->start;
     free_bytes += range->end - range->start;
 }
@@ -164,6 +163,15 @@ static uintptr_t take_free(size_t page_count, unsigned order)
     return 0;
 }
 
+/* The book is written as far as pages have been used: all of it would take as long at boot as there
+ * is memory. */
+static void move_frontier(struct range *range, uintptr_t frontier)
+{
+    memset(book_entry(range, range->frontier), BOOK_NOT_FREE,
+           (frontier - range->frontier) / PAGE_BYTES);
+    range->frontier = frontier;
+}
+
 /* From a frontier; what alignment skips becomes free blocks. */
 static uintptr_t take_fresh(size_t page_count, unsigned order)
 {
@@ -175,7 +183,7 @@ static uintptr_t take_fresh(size_t page_count, unsigned order)
             range->end - page >= page_count * PAGE_BYTES) {
             uintptr_t skipped = range->frontier;
 
-            range->frontier = page + page_count * PAGE_BYTES;
+            move_frontier(range, page + page_count * PAGE_BYTES);
             release_run(range, skipped, (page - skipped) / PAGE_BYTES);
             return page;
         }

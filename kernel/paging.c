@@ -46,9 +46,18 @@ static uint64_t level_bytes(unsigned level)
     return 1ull << (12 + 9 * level);
 }
 
-static bool has_1gib_pages(void)
+bool paging_has_1gib_pages(void)
 {
-    return (cpu_id(0x80000001, 0).edx & CPUID_80000001_EDX_1GIB_PAGES) != 0;
+    static bool is_known;
+    static bool has_them;
+
+    /* Asked once: under a hypervisor CPUID leaves the machine, and stacks are mapped page by page.
+     */
+    if (!is_known) {
+        has_them = (cpu_id(0x80000001, 0).edx & CPUID_80000001_EDX_1GIB_PAGES) != 0;
+        is_known = true;
+    }
+    return has_them;
 }
 
 static uint64_t leaf_bits(unsigned flags)
@@ -112,7 +121,7 @@ static uint64_t *make_entry(struct address_space *space, uintptr_t vaddr, unsign
 int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
                unsigned flags)
 {
-    unsigned largest = has_1gib_pages() ? 2 : 1;
+    unsigned largest = paging_has_1gib_pages() ? 2 : 1;
 
     while (bytes > 0) {
         unsigned level = leaf_level(vaddr, paddr, bytes, largest);

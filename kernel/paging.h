@@ -36,6 +36,9 @@ MUST_CHECK int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t 
 #define PADDR_NONE UINT64_MAX
 paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr);
 
+/* Whether one entry can map a gigabyte: not on the oldest x86-64 cores. */
+bool paging_has_1gib_pages(void);
+
 /* This node's own space, for the calls above. */
 struct address_space *paging_own_space(void);
 
