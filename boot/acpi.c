@@ -355,9 +355,10 @@ static void parse_spcr(const struct table *table)
 
 #define FADT_V1_BYTES         116 /* up to and with the flags */
 #define FADT_RESET_BYTES      129
-#define FADT_X_DSDT_BYTES     148
+#define FADT_BYTES            256 /* up to and with the sleep control register */
 #define FADT_FLAG_TIMER_32BIT (1u << 8)
 #define FADT_FLAG_RESET       (1u << 10)
+#define FADT_FLAG_REDUCED     (1u << 20) /* no PM1, no SMI command (ACPI 4.1) */
 /* From revision 3 on there are flags for what old PCs always have. */
 #define FADT_REVISION_FLAGS   3
 #define FADT_BOOT_FLAG_I8042  (1u << 1)
@@ -432,11 +433,20 @@ static void scan_for_s5(const struct table *table)
     }
 }
 
+/* None where it lies in a space that is not known. */
+static struct power_register get_register(const uint8_t *address)
+{
+    if (address[0] > POWER_SPACE_PCI) {
+        return (struct power_register){0};
+    }
+    return (struct power_register){.space = address[0], .address = get64(address + 4)};
+}
+
 static void parse_fadt(const struct table *table)
 {
     struct acpi *acpi = table->reader->acpi;
     struct power_registers *power = &acpi->machine.power;
-    uint8_t fadt[FADT_X_DSDT_BYTES] = {0};
+    uint8_t fadt[FADT_BYTES] = {0};
     uint32_t bytes = table->bytes < sizeof(fadt) ? table->bytes : (uint32_t)sizeof(fadt);
     struct table dsdt;
     paddr_t dsdt_paddr;
@@ -449,16 +459,18 @@ static void parse_fadt(const struct table *table)
     flags = get32(fadt + 112);
     acpi->machine.has_no_i8042 =
         fadt[8] >= FADT_REVISION_FLAGS && (get16(fadt + 109) & FADT_BOOT_FLAG_I8042) == 0;
-    power->smi_command = (uint16_t)get32(fadt + 48);
-    power->acpi_enable = fadt[52];
-    power->pm1a_control = (uint16_t)get32(fadt + 64);
-    power->pm1b_control = (uint16_t)get32(fadt + 68);
+    if (flags & FADT_FLAG_REDUCED) {
+        power->sleep_control = get_register(fadt + 244);
+    } else {
+        power->smi_command = (uint16_t)get32(fadt + 48);
+        power->acpi_enable = fadt[52];
+        power->pm1a_control = (uint16_t)get32(fadt + 64);
+        power->pm1b_control = (uint16_t)get32(fadt + 68);
+    }
     acpi->pm_timer_port = (uint16_t)get32(fadt + 76);
     acpi->pm_timer_is_32bit = (flags & FADT_FLAG_TIMER_32BIT) != 0;
     if (bytes >= FADT_RESET_BYTES && (flags & FADT_FLAG_RESET)) {
-        power->reset_port =
-            fadt[116] == GENERIC_ADDRESS_PORT ? (uint16_t)get64(fadt + 120) : (uint16_t)0;
-        power->reset_paddr = fadt[116] == GENERIC_ADDRESS_MEMORY ? get64(fadt + 120) : 0;
+        power->reset = get_register(fadt + 116);
         power->reset_value = fadt[128];
     }
 

@@ -50,6 +50,12 @@ struct serial_port {
 };
 
 /* Power-off and reset (ACPI 4.8.3, 4.8.4.6); a port of 0 means there is none. */
+/* A register of one byte, in one of the spaces of ACPI's generic address structure (5.2.3.2). */
+struct power_register {
+    enum { POWER_SPACE_MEMORY, POWER_SPACE_PORT, POWER_SPACE_PCI } space;
+    uint64_t address; /* 0: there is none. PCI: device in bits 47:32, function 31:16, offset 15:0 */
+};
+
 struct power_registers {
     uint16_t pm1a_control;
     uint16_t pm1b_control;
@@ -58,8 +64,8 @@ struct power_registers {
     bool has_s5;
     uint8_t s5_type_a;
     uint8_t s5_type_b;
-    uint16_t reset_port;
-    paddr_t reset_paddr; /* of the register, where it lies in memory; else 0 */
+    struct power_register sleep_control; /* instead of PM1, where ACPI's hardware is reduced */
+    struct power_register reset;
     uint8_t reset_value;
 };
 

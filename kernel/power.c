@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Power-off and reset by ACPI's fixed registers (ACPI 4.8.3, 4.8.4.6).
+ * Power-off and reset by the registers that the FADT names (ACPI 4.8.3, 4.8.4.6).
  */
 #include "kernel/power.h"
 
@@ -9,11 +9,14 @@
 #include "kernel/mmio.h"
 #include "kernel/node.h"
 #include "kernel/paging.h"
+#include "kernel/pci.h"
 #include "kernel/platform.h"
 
 #define PM1_SCI_ENABLE       BIT(0)
 #define PM1_SLEEP_TYPE       BITS(12, 10)
 #define PM1_SLEEP_ENABLE     BIT(13)
+#define SLEEP_CONTROL_TYPE   BITS(4, 2) /* ACPI 4.8.3.7 */
+#define SLEEP_CONTROL_ENABLE BIT(5)
 /* Chosen: port reads of about a microsecond until firmware has handed ACPI over; it takes a few
  * milliseconds where it takes any time. */
 #define ACPI_ENABLE_POLL_MAX 100000u
@@ -93,36 +96,70 @@ static void wait_for_the_end(void)
     }
 }
 
+/* The rest of the double word keeps what it reads as. */
+static void write_pci_byte(const struct pci_device *device, uint16_t offset, uint8_t value)
+{
+    unsigned shift = offset % 4u * 8;
+    uint32_t others = pci_read32(device, offset & 0xFFCu) & ~(0xFFu << shift);
+
+    pci_write32(device, offset & 0xFFCu, others | (uint32_t)value << shift);
+}
+
+/* False when there is no such register. */
+static bool write_register(const struct power_register *reg, uint8_t value)
+{
+    struct pci_device device = {.address = {.device = (uint8_t)(reg->address >> 32),
+                                            .function = (uint8_t)(reg->address >> 16)}};
+    void *mapped;
+
+    if (reg->address == 0) {
+        return false;
+    }
+    switch (reg->space) {
+    case POWER_SPACE_MEMORY:
+        mapped = paging_map_device(reg->address, 1);
+        if (mapped == NULL) {
+            return false;
+        }
+        mmio_write8(mapped, 0, value);
+        return true;
+    case POWER_SPACE_PORT:
+        port_write8((uint16_t)reg->address, value);
+        return true;
+    case POWER_SPACE_PCI:
+        write_pci_byte(&device, (uint16_t)reg->address, value);
+        return true;
+    }
+    return false;
+}
+
 void power_off(void)
 {
     const struct power_registers *power = &node_info.machine.power;
 
-    if (!power->has_s5 || power->pm1a_control == 0) {
+    if (!power->has_s5) {
         return;
     }
-    enable_acpi(power);
-    write_sleep(power->pm1a_control, power->s5_type_a);
-    if (power->pm1b_control != 0) {
-        write_sleep(power->pm1b_control, power->s5_type_b);
+    if (power->pm1a_control != 0) {
+        enable_acpi(power);
+        write_sleep(power->pm1a_control, power->s5_type_a);
+        if (power->pm1b_control != 0) {
+            write_sleep(power->pm1b_control, power->s5_type_b);
+        }
+        wait_for_the_end();
+    } else if (write_register(&power->sleep_control,
+                              (uint8_t)(FIELD_PREP(SLEEP_CONTROL_TYPE, power->s5_type_a) |
+                                        SLEEP_CONTROL_ENABLE))) {
+        wait_for_the_end();
     }
-    wait_for_the_end();
 }
 
 void power_reset(void)
 {
     const struct power_registers *power = &node_info.machine.power;
 
-    if (power->reset_port != 0) {
-        port_write8(power->reset_port, power->reset_value);
+    if (write_register(&power->reset, power->reset_value)) {
         wait_for_the_end();
-    }
-    if (power->reset_paddr != 0) {
-        void *reset_register = paging_map_device(power->reset_paddr, 1);
-
-        if (reset_register != NULL) {
-            mmio_write8(reset_register, 0, power->reset_value);
-            wait_for_the_end();
-        }
     }
     /* It acts on the change of a bit. */
     port_write8(CHIPSET_RESET, CHIPSET_RESET_HARD);

@@ -91,6 +91,31 @@ def test_a_madt_that_ends_within_an_entry_is_reported_and_what_came_before_count
         assert len(talus.counter("node_up")) == 2
 
 
+def test_without_acpi_one_core_serves_and_the_log_says_so():
+    with Talus("--machine", "pc,acpi=off", smp=2) as talus:
+        talus.wait_for("no ACPI tables: one core, no power-off", 10)
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 1
+
+
+def test_without_a_fadt_the_machine_is_reset_all_the_same(tmp_path):
+    with grub_machine(tmp_path, "acpi --exclude=FACP", "--qemu-args", "-action reboot=reset",
+                      smp=2) as talus:
+        talus.type("reboot\n")
+        talus.wait_for("node0 power: reset", 10)
+        talus.wait_for(r"listening on http://", 60, len(talus.console))
+
+
+def test_reduced_hardware_is_switched_off_by_its_sleep_control_register():
+    """Without the emulator's own exit, which the launcher offers and Talus falls back to."""
+    machine = Talus("--machine", "microvm,acpi=on,pcie=on", "--qemu-args",
+                    "-bios /usr/share/seabios/bios-microvm.bin", smp=2, words="debug_exit=no")
+    with machine as talus:
+        talus.type("poweroff\n")
+        talus.wait_for("node0 power: off", 10)
+        assert talus.wait(20) == 0
+
+
 def memory_for_nodes_mib(talus):
     return int(re.search(r"boot: (\d+) MiB of memory for ", talus.console)[1])
 

@@ -267,7 +267,8 @@ static void machine_is_what_the_tables_say(void **state)
     assert_true(machine->power.has_s5);
     assert_int_equal(machine->power.s5_type_a, 5);
     assert_int_equal(machine->power.s5_type_b, 6);
-    assert_int_equal(machine->power.reset_port, 0xCF9);
+    assert_int_equal(machine->power.reset.space, POWER_SPACE_PORT);
+    assert_int_equal(machine->power.reset.address, 0xCF9);
     assert_int_equal(machine->power.reset_value, 0x0F);
     assert_int_equal(acpi.pm_timer_port, 0x608);
     assert_int_equal(acpi.hpet_paddr, 0xFED00000);
@@ -314,6 +315,19 @@ static void a_missing_keyboard_controller_is_known_from_revision_3_on(void **sta
 }
 
 /* The table takes the HPET's place; the reset register lies in memory. */
+static void reduced_hardware_sleeps_by_its_own_register(void **state)
+{
+    (void)state;
+    put(FADT_PADDR + 4, 256, 4);
+    put(FADT_PADDR + 112, 1u << 20, 4);
+    memory[FADT_PADDR + 244] = 0;
+    put(FADT_PADDR + 248, 0xFEA00200, 8);
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.machine.power.pm1a_control, 0);
+    assert_int_equal(acpi.machine.power.sleep_control.address, 0xFEA00200);
+}
+
 static void firmware_console_and_a_reset_register_in_memory_are_found(void **state)
 {
     (void)state;
@@ -331,8 +345,8 @@ static void firmware_console_and_a_reset_register_in_memory_are_found(void **sta
     assert_int_equal(acpi.machine.firmware_console.port, 0x2F8);
     assert_int_equal(acpi.machine.firmware_console.isa_irq, 3);
     assert_int_equal(acpi.machine.firmware_console.baud, 57600);
-    assert_int_equal(acpi.machine.power.reset_port, 0);
-    assert_int_equal(acpi.machine.power.reset_paddr, 0xFED40000);
+    assert_int_equal(acpi.machine.power.reset.space, POWER_SPACE_MEMORY);
+    assert_int_equal(acpi.machine.power.reset.address, 0xFED40000);
 
     memory[HPET_PADDR + 58] = 255;
     memory[HPET_PADDR + 53] = 16;
@@ -557,6 +571,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(cores_are_the_enabled_ones_each_once_with_gaps, build_sound_tables),
         cmocka_unit_test_setup(machine_is_what_the_tables_say, build_sound_tables),
+        cmocka_unit_test_setup(reduced_hardware_sleeps_by_its_own_register, build_sound_tables),
         cmocka_unit_test_setup(firmware_console_and_a_reset_register_in_memory_are_found,
                                build_sound_tables),
         cmocka_unit_test_setup(a_console_that_cannot_be_used_is_reported, build_sound_tables),
