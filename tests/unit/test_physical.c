@@ -137,6 +137,33 @@ static void shares_are_equal_across_a_hole(void **state)
     assert_no_overlap(3);
 }
 
+/* Eight sockets of 2 TiB with holes between, and what lies out of a processor's reach. */
+static void tebibytes_are_shared_like_mebibytes(void **state)
+{
+    const uint64_t tebibyte = 1ull << 40;
+
+    (void)state;
+    for (unsigned socket = 0; socket < 8; socket++) {
+        struct memory_range range = {socket * 4 * tebibyte + 4 * GIB, 2 * tebibyte};
+
+        physical_add(range);
+        physical_set_domain(range, socket);
+    }
+    for (unsigned node = 0; node < NODE_MAX; node++) {
+        domains[node] = node / 8;
+    }
+    add((1ull << 52) - GIB, 4 * GIB);
+    assert_int_equal(physical_free_bytes(), 16 * tebibyte + 4 * GIB);
+    physical_reserve((struct memory_range){1ull << 46, UINT64_MAX / 2});
+    assert_int_equal(physical_free_bytes(), 16 * tebibyte);
+    physical_share(64, domains, shares, counts);
+    for (unsigned node = 0; node < 64; node++) {
+        assert_int_equal(share_bytes(node), tebibyte / 4);
+        assert_int_equal(shares[node][0].paddr / (4 * tebibyte), node / 8);
+    }
+    assert_no_overlap(64);
+}
+
 static void nodes_get_memory_of_their_own_domain_first(void **state)
 {
     (void)state;
@@ -191,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup(large_pieces_come_from_the_bottom, empty_the_list),
         cmocka_unit_test_setup(a_limit_takes_the_highest_memory_first, empty_the_list),
         cmocka_unit_test_setup(shares_are_equal_across_a_hole, empty_the_list),
+        cmocka_unit_test_setup(tebibytes_are_shared_like_mebibytes, empty_the_list),
         cmocka_unit_test_setup(nodes_get_memory_of_their_own_domain_first, empty_the_list),
         cmocka_unit_test_setup(a_poor_domain_is_helped_out, empty_the_list),
         cmocka_unit_test_setup(a_shredded_map_shares_without_overlap, empty_the_list),
