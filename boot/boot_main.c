@@ -112,16 +112,12 @@ static void read_tables(const struct boot_info *info)
     pci_windows_find(&acpi.machine, &acpi, info, cpu_address_bits(), boot_memory_read, NULL);
     node_info.machine = acpi.machine;
     console_use_firmware_port();
-    if (node_info.machine.lapic_paddr == 0) {
-        node_info.machine.lapic_paddr = cpu_read_msr(MSR_APIC_BASE) & BITS(51, 12);
-    }
 }
 
 static void start_own_lapic(void)
 {
     bool has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
-    void *registers =
-        has_x2apic ? NULL : paging_map_device(node_info.machine.lapic_paddr, PAGE_BYTES);
+    void *registers = has_x2apic ? NULL : paging_map_device(lapic_paddr(), PAGE_BYTES);
 
     lapic_initialise(registers);
     node_info.has_x2apic = has_x2apic;

@@ -57,6 +57,11 @@ static void write_register(unsigned offset, uint32_t value)
     }
 }
 
+paddr_t lapic_paddr(void)
+{
+    return cpu_read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
+}
+
 void lapic_initialise(void *mapped_registers)
 {
     uint64_t base = cpu_read_msr(MSR_APIC_BASE);

@@ -38,7 +38,7 @@ static void start_lapic(void)
     void *registers = NULL;
 
     if (!node_info.has_x2apic) {
-        registers = paging_map_device(node_info.machine.lapic_paddr, PAGE_BYTES);
+        registers = paging_map_device(lapic_paddr(), PAGE_BYTES);
         if (registers == NULL) {
             PANIC("the local APIC cannot be mapped");
         }

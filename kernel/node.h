@@ -49,22 +49,29 @@ struct serial_port {
     uint32_t baud;   /* 0: as it is set */
 };
 
-/* Power-off and reset (ACPI 4.8.3, 4.8.4.6); a port of 0 means there is none. */
-/* A register of one byte, in one of the spaces of ACPI's generic address structure (5.2.3.2). */
-struct power_register {
-    enum { POWER_SPACE_MEMORY, POWER_SPACE_PORT, POWER_SPACE_PCI } space;
-    uint64_t address; /* 0: there is none. PCI: device in bits 47:32, function 31:16, offset 15:0 */
+/* Where a register lies that ACPI names by a generic address (ACPI 5.2.3.2). */
+enum register_space {
+    REGISTER_NONE,
+    REGISTER_MEMORY,
+    REGISTER_PORT,
+    REGISTER_PCI, /* on bus 0: device in bits 47:32, function in 31:16, offset in 15:0 */
 };
 
+struct power_register {
+    enum register_space space;
+    uint64_t address;
+};
+
+/* Power-off and reset (ACPI 4.8.3, 4.8.4.6). */
 struct power_registers {
-    uint16_t pm1a_control;
-    uint16_t pm1b_control;
-    uint16_t smi_command;
+    struct power_register pm1a_control;
+    struct power_register pm1b_control;
+    struct power_register sleep_control; /* in place of both on hardware-reduced machines */
+    uint16_t smi_command;                /* a port; 0: ACPI is on */
     uint8_t acpi_enable;
     bool has_s5;
     uint8_t s5_type_a;
     uint8_t s5_type_b;
-    struct power_register sleep_control; /* instead of PM1, where ACPI's hardware is reduced */
     struct power_register reset;
     uint8_t reset_value;
 };
@@ -89,7 +96,6 @@ struct framebuffer_info {
 };
 
 struct machine {
-    paddr_t lapic_paddr;
     unsigned ioapic_count;
     struct ioapic ioapics[IOAPIC_MAX];
     struct irq_route isa_irqs[ISA_IRQ_COUNT];

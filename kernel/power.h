@@ -19,4 +19,6 @@ enum power_exit_code {
 void power_exit(enum power_exit_code code);
 /* Returns when the machine has no way to do it. */
 void power_off(void);
+/* By the register that firmware names, else by those of the chipset and the keyboard controller,
+ * else by a fault that no core survives. */
 void power_reset(void);

@@ -98,6 +98,19 @@ def test_without_acpi_one_core_serves_and_the_log_says_so():
         assert len(talus.counter("node_up")) == 1
 
 
+# --- Power ---
+
+
+@pytest.mark.parametrize("command, line", [("poweroff", "power: off"), ("reboot", "power: reset")])
+def test_reduced_hardware_ends_by_its_registers_in_memory(command, line):
+    """Without the emulator's own exit, which the launcher offers and Talus falls back to."""
+    with Talus("--machine", "microvm,acpi=on,pcie=on", "--qemu-args",
+               "-bios /usr/share/seabios/bios-microvm.bin", smp=2, words="debug_exit=no") as talus:
+        talus.type(f"{command}\n")
+        talus.wait_for(f"node0 {line}", 10)
+        assert talus.wait(20) == 0
+
+
 def test_without_a_fadt_the_machine_is_reset_all_the_same(tmp_path):
     with grub_machine(tmp_path, "acpi --exclude=FACP", "--qemu-args", "-action reboot=reset",
                       smp=2) as talus:
@@ -106,15 +119,61 @@ def test_without_a_fadt_the_machine_is_reset_all_the_same(tmp_path):
         talus.wait_for(r"listening on http://", 60, len(talus.console))
 
 
-def test_reduced_hardware_is_switched_off_by_its_sleep_control_register():
-    """Without the emulator's own exit, which the launcher offers and Talus falls back to."""
-    machine = Talus("--machine", "microvm,acpi=on,pcie=on", "--qemu-args",
-                    "-bios /usr/share/seabios/bios-microvm.bin", smp=2, words="debug_exit=no")
-    with machine as talus:
-        talus.type("poweroff\n")
-        talus.wait_for("node0 power: off", 10)
+def generic_address(space, address, bits=8):
+    return struct.pack("<BBBBQ", space, bits, 0, 1, address)
+
+
+def fadt(reset, reset_value, length=244):
+    """A FADT (ACPI 6.5, 5.2.9) of the q35's PM timer; GRUB puts the DSDT's address into it."""
+    body = bytearray(length - HEADER_BYTES)
+    fields = {76: struct.pack("<I", 0x608), 91: b"\4", 109: struct.pack("<H", 2),
+              112: struct.pack("<I", 1 << 10), 116: reset, 128: bytes([reset_value])}
+    for offset, value in fields.items():
+        if offset + len(value) <= length:
+            body[offset - HEADER_BYTES:offset - HEADER_BYTES + len(value)] = value
+    return table(b"FACP", bytes(body))
+
+
+def with_fadt(folder, content, **others):
+    return grub_machine(folder, "acpi --exclude=FACP /talus/fadt.bin",
+                        files={"talus/fadt.bin": content}, **others)
+
+
+def test_reset_is_by_the_register_that_the_fadt_names(tmp_path):
+    """Port 0xF4 is the debug exit, whose value 0x11 the launcher turns into status 1."""
+    with with_fadt(tmp_path, fadt(generic_address(1, 0xF4), 0x11), smp=2) as talus:
+        talus.type("reboot\n")
+        assert talus.wait(20) == 1
+
+
+@pytest.mark.parametrize("space, address", [
+    (2, 0x0000001F000000F0),  # the PCI bridge to ISA, where nothing resets
+    (0, 0xFED1F000),          # memory where there is nothing
+    (1, 0x10000),             # no port
+    (9, 0x40),                # a space that is none of ours
+])
+def test_a_reset_that_does_nothing_gives_way_to_the_chipsets(tmp_path, space, address):
+    with with_fadt(tmp_path, fadt(generic_address(space, address), 0x01), smp=2) as talus:
+        talus.type("reboot\n")
         assert talus.wait(20) == 0
 
+
+def test_a_fadt_of_the_first_version_has_a_clock_and_no_power_off(tmp_path):
+    content = fadt(generic_address(1, 0xF4), 0x11, length=116)
+    with with_fadt(tmp_path, content, machine="q35,hpet=off", smp=2) as talus:
+        assert "MHz by ACPI PM timer" in talus.console
+        talus.type("poweroff\n")
+        talus.wait_for("this machine cannot be switched off by software", 20)
+
+
+def test_a_fadt_that_is_cut_is_reported_and_all_cores_serve(tmp_path):
+    with with_fadt(tmp_path, fadt(generic_address(1, 0xF4), 0x11, length=115), smp=4) as talus:
+        talus.wait_for("FACP: too short", 10)
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 4
+
+
+# --- Memory ---
 
 def memory_for_nodes_mib(talus):
     return int(re.search(r"boot: (\d+) MiB of memory for ", talus.console)[1])
