@@ -10,11 +10,19 @@
 #include "kernel/mmio.h"
 
 #define LAPIC_ID            0x020
+#define LAPIC_VERSION       0x030
+#define VERSION_LAST_LVT    BITS(23, 16)
 #define LAPIC_TPR           0x080
+/* Vectors 16 to 31, which a local APIC would deliver, stay out: there they would pass for
+ * exceptions. */
+#define TPR_NO_EXCEPTIONS   0x10
 #define LAPIC_EOI           0x0B0
 #define LAPIC_SVR           0x0F0
 #define SVR_ENABLE          BIT(8)
+#define LAPIC_ISR(n)        (0x100 + 0x10 * (n)) /* vectors 32 n to 32 n + 31 */
+#define ISR_COUNT           8u
 #define LAPIC_ESR           0x280
+#define LAPIC_LVT_CMCI      0x2F0
 #define LAPIC_ICR           0x300
 #define ICR_NMI             0x400
 #define ICR_INIT            0x500
@@ -24,8 +32,12 @@
 #define LAPIC_ICR_HIGH      0x310
 #define LAPIC_LVT_TIMER     0x320
 #define LVT_MASKED          BIT(16)
+#define LVT_DELIVERY        BITS(10, 8)
+#define DELIVERY_SMI        2u
 #define LVT_NMI             0x400
 #define LVT_TIMER_DEADLINE  BIT(18)
+#define LAPIC_LVT_THERMAL   0x330
+#define LAPIC_LVT_COUNTER   0x340
 #define LAPIC_LVT_LINT0     0x350
 #define LAPIC_LVT_LINT1     0x360
 #define LAPIC_LVT_ERROR     0x370
@@ -62,24 +74,70 @@ paddr_t lapic_paddr(void)
     return cpu_read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
 }
 
+/* A source that firmware may use for itself, through system management interrupts: those stay. */
+static void mask_source(unsigned offset)
+{
+    uint32_t entry = read_register(offset);
+
+    if (FIELD_GET(LVT_DELIVERY, entry) != DELIVERY_SMI) {
+        write_register(offset, entry | (uint32_t)LVT_MASKED);
+    }
+}
+
+/* Sources that a core has or has not, by the number of its last one (SDM 3A 11.5.1). */
+static void mask_optional_sources(void)
+{
+    uint64_t last = FIELD_GET(VERSION_LAST_LVT, read_register(LAPIC_VERSION));
+
+    if (last >= 4) {
+        mask_source(LAPIC_LVT_COUNTER);
+    }
+    if (last >= 5) {
+        mask_source(LAPIC_LVT_THERMAL);
+    }
+    if (last >= 6) {
+        mask_source(LAPIC_LVT_CMCI);
+    }
+}
+
+/* One that firmware has taken and not ended would hold back all of lower priority for ever. Each
+ * end takes the highest (SDM 3A 11.8.5), so count before the first. */
+static void end_leftover_interrupts(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < ISR_COUNT; i++) {
+        for (uint32_t left = read_register(LAPIC_ISR(i)); left != 0; left &= left - 1) {
+            count++;
+        }
+    }
+    while (count-- > 0) {
+        lapic_end_interrupt();
+    }
+}
+
 void lapic_initialise(void *mapped_registers)
 {
     uint64_t base = cpu_read_msr(MSR_APIC_BASE);
 
     has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
     registers = mapped_registers;
-    cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+    /* Where firmware has x2APIC on, it stays: the way back is through off, or a fault. Else on in
+     * two steps: from off to x2APIC at once is a fault, too (SDM 3A 11.12.5). */
+    base |= APIC_BASE_ENABLE;
+    cpu_write_msr(MSR_APIC_BASE, base);
     if (has_x2apic) {
-        /* In two steps: from off to x2APIC at once is a fault (SDM 3A 11.12.5). */
-        cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+        cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
     }
+    mask_optional_sources();
     write_register(LAPIC_LVT_LINT0, LVT_MASKED);
     write_register(LAPIC_LVT_LINT1, LVT_NMI);
     write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
     write_register(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
     write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-    write_register(LAPIC_TPR, 0);
+    write_register(LAPIC_TPR, TPR_NO_EXCEPTIONS);
     write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
+    end_leftover_interrupts();
     lapic_timer_start(0);
 }
 
