@@ -129,14 +129,16 @@ void lapic_initialise(void *mapped_registers)
     if (has_x2apic) {
         cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
     }
+    /* On first: as INIT leaves it, a local APIC keeps its sources masked (SDM 3A 11.4.7.2), and a
+     * node's one-shot timer would never fire. */
+    write_register(LAPIC_TPR, TPR_NO_EXCEPTIONS);
+    write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
     mask_optional_sources();
     write_register(LAPIC_LVT_LINT0, LVT_MASKED);
     write_register(LAPIC_LVT_LINT1, LVT_NMI);
     write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
     write_register(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
     write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-    write_register(LAPIC_TPR, TPR_NO_EXCEPTIONS);
-    write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
     end_leftover_interrupts();
     lapic_timer_start(0);
 }

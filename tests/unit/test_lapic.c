@@ -80,6 +80,13 @@ static void write_register(size_t offset, uint32_t value)
     assert_true(offset != LVT_COUNTER || last_lvt >= 4);
     assert_true(offset != LVT_THERMAL || last_lvt >= 5);
     assert_true(offset != LVT_CMCI || last_lvt >= 6);
+    bool is_source = offset == LVT_CMCI || (offset >= LVT_TIMER && offset <= LVT_ERROR);
+
+    /* As INIT leaves it: while it is off, a source stays masked whatever is written (SDM 3A
+     * 11.4.7.2). */
+    if (is_source && (registers[SVR / 16] & 0x100) == 0) {
+        value |= MASKED;
+    }
     registers[offset / 16] = value;
     if (offset == EOI) {
         assert_int_equal(value, 0);
