@@ -133,6 +133,7 @@ static void find_cores(const struct boot_info *info)
     unsigned count = 0;
     unsigned left_out = 0;
     unsigned unwanted = 0;
+    unsigned beyond_reach = 0;
 
     cores[0].apic_id = lapic_id();
     core_count = 1;
@@ -141,8 +142,9 @@ static void find_cores(const struct boot_info *info)
             cores[0].domain = acpi.cores[i].domain;
         } else if (count + 1 >= limits.node_count) {
             unwanted++;
-        } else if (boot_memory_trampoline() == 0 || count == NODE_MAX - 1 ||
-                   (!node_info.has_x2apic && acpi.cores[i].apic_id >= 255)) {
+        } else if (!node_info.has_x2apic && acpi.cores[i].apic_id >= LAPIC_ID_ALL) {
+            beyond_reach++;
+        } else if (boot_memory_trampoline() == 0 || count == NODE_MAX - 1) {
             left_out++;
         } else {
             apic_ids[count] = acpi.cores[i].apic_id;
@@ -169,10 +171,13 @@ static void find_cores(const struct boot_info *info)
     if (unwanted > 0) {
         log_info("boot", "%u cores left out: nodes=%lu", unwanted, limits.node_count);
     }
-    if (left_out > 0) {
-        log_warning("boot", "%u cores left out: %s", left_out,
-                    boot_memory_trampoline() == 0 ? "no free page below 1 MiB"
-                                                  : "more than can be used");
+    if (beyond_reach > 0) {
+        log_warning("boot", "%u cores left out: their APIC ids need an x2APIC", beyond_reach);
+    }
+    if (left_out > 0 && boot_memory_trampoline() == 0) {
+        log_warning("boot", "%u cores left out: no free page below 1 MiB", left_out);
+    } else if (left_out > 0) {
+        log_warning("boot", "%u cores left out: more than %u nodes", left_out, NODE_MAX);
     }
 }
 

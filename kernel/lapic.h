@@ -10,6 +10,9 @@
 /* The counter runs at the bus clock divided by this. Chosen: at 1 GHz the 32 bits last 68 s. */
 #define LAPIC_TIMER_DIVISOR 16
 
+/* Without x2APIC ids have eight bits, and this one means all cores. */
+#define LAPIC_ID_ALL 0xFFu
+
 /* Where this core has its register page; of no meaning with x2APIC. */
 paddr_t lapic_paddr(void);
 /* Switch it on with its local sources masked but for the NMI line, by which a person asks nodes

@@ -7,6 +7,7 @@ import struct
 import pytest
 from grub_machine import grub_machine
 from harness import Talus, curl
+from screen import Screen
 
 LAPIC_PADDR = 0xFEE00000
 HEADER_BYTES = 36
@@ -68,6 +69,44 @@ def test_a_core_that_is_listed_as_disabled_is_left_alone(tmp_path):
         assert len(curl(talus, "/4b")) == 4
 
 
+def test_cores_beyond_an_older_apics_reach_are_counted_and_left_out(tmp_path):
+    """QEMU's TCG has no x2APIC."""
+    listed = [local_apic(0), local_apic(1), local_x2apic(255), local_x2apic(300)]
+    with with_madt(tmp_path, madt(*listed), smp=2) as talus:
+        talus.wait_for("2 cores left out: their APIC ids need an x2APIC", 10)
+        assert "does not answer" not in talus.console
+        assert len(curl(talus, "/4b")) == 4
+        assert len(talus.counter("node_up")) == 2
+
+
+def test_marks_of_all_cores_are_called_by_nobody(tmp_path):
+    """An INIT to all would reset the machine."""
+    listed = [local_apic(0), local_apic(0xFF), local_x2apic(0xFFFFFFFF), local_apic(1)]
+    with with_madt(tmp_path, madt(*listed), smp=2) as talus:
+        assert ", 2 cores, " in talus.console and "left out" not in talus.console
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_many_cores_that_do_not_answer_are_waited_for_together(tmp_path):
+    """Sixty seconds would be too long for the harness. Eighty are more than there may be nodes."""
+    listed = [local_apic(apic_id) for apic_id in (0, 1, *range(100, 178))]
+    with with_madt(tmp_path, madt(*listed), smp=2) as talus:
+        talus.wait_for("core with APIC id 161 does not answer, left out", 10)
+        talus.wait_for("16 cores left out: more than 64 nodes", 10)
+        assert ", 2 cores, " in talus.console
+        assert len(curl(talus, "/4b")) == 4
+
+
+def test_the_cores_of_a_madt_without_an_address_of_their_apic_serve(tmp_path):
+    """Each core says itself where it has it. The entry of type 5 has another address, twice."""
+    override = struct.pack("<BBHQ", 5, 12, 0, 0x123456000)
+    content = table(b"APIC", struct.pack("<II", 0, 1) + override * 2 +
+                    b"".join(local_apic(apic_id) for apic_id in range(4)) + IOAPIC)
+    with with_madt(tmp_path, content, smp=4) as talus:
+        assert ", 4 cores, " in talus.console
+        assert len(curl(talus, "/4b")) == 4
+
+
 def test_without_a_madt_one_core_serves(tmp_path):
     with grub_machine(tmp_path, "acpi --exclude=APIC", smp=4) as talus:
         assert ", 1 cores, " in talus.console or ", 1 core, " in talus.console
@@ -96,6 +135,79 @@ def test_without_acpi_one_core_serves_and_the_log_says_so():
         talus.wait_for("no ACPI tables: one core, no power-off", 10)
         assert len(curl(talus, "/4b")) == 4
         assert len(talus.counter("node_up")) == 1
+
+
+# --- Roots ---
+
+# Where GRUB is told that the BIOS keeps its extended data, and what it finds there.
+EBDA_SEGMENT = 0x9000
+EBDA = EBDA_SEGMENT << 4
+RSDP, RSDT, XSDT = EBDA + 0x10, EBDA + 0x100, EBDA + 0x200
+
+
+def sealed(content, checksum_at, checksum_error=0):
+    content = bytearray(content)
+    content[checksum_at] = (checksum_error - sum(content)) & 0xFF
+    return bytes(content)
+
+
+def rsdp(rsdt=RSDT, xsdt=XSDT, version=2, checksum_error=0):
+    first = sealed(struct.pack("<8sB6sBI", b"RSD PTR ", 0, b"TALUS ", version, rsdt), 8,
+                   checksum_error)
+    return sealed(first + struct.pack("<IQI", 36, xsdt, 0), 32) if version else first
+
+
+def poke(address, content):
+    """GRUB's commands that write bytes to memory."""
+    content += bytes(-len(content) % 4)
+    words = struct.unpack(f"<{len(content) // 4}I", content)
+    return [f"write_dword {address + 4 * index:#x} {word:#x}" for index, word in enumerate(words)]
+
+
+def with_roots(folder, root, *tables, options=(), **others):
+    """The RSDP and what it names, as GRUB and then Talus find them in memory."""
+    commands = ["write_word 0x40e " + hex(EBDA_SEGMENT), f"write_word {EBDA:#x} 1", *poke(RSDP, root)]
+    for address, content in tables:
+        commands += poke(address, content)
+    return grub_machine(folder, "\n".join(commands), *options, **others)
+
+
+def assert_one_core_serves(talus):
+    talus.wait_for("no ACPI tables: one core, no power-off", 10)
+    assert len(curl(talus, "/4b")) == 4
+    assert len(talus.counter("node_up")) == 1
+
+
+def test_with_both_roots_broken_one_core_serves_and_console_and_screen_say_why(tmp_path):
+    path = tmp_path / "qmp"
+    with with_roots(tmp_path, rsdp(), (RSDT, table(b"RSDT", b"", checksum_error=1)),
+                    (XSDT, table(b"XSDT", b"", checksum_error=1)),
+                    options=("--qemu-args", Screen.qemu_args(path))) as talus:
+        for text in ("ACPI table XSDT: wrong checksum", "ACPI table RSDT: wrong checksum"):
+            talus.wait_for(text, 10)
+        assert_one_core_serves(talus)
+        with Screen(path) as screen:
+            screen.wait_for("no ACPI tables: one core, no power-off")
+            screen.wait_for("ACPI table XSDT: wrong checksum")
+
+
+@pytest.mark.parametrize("root, tables, problem", [
+    # Of the first version, which has no XSDT.
+    (rsdp(version=0), [(RSDT, table(b"RSDT", b"", checksum_error=1))], "RSDT: wrong checksum"),
+    (rsdp(), [(RSDT, b"RSDT\xff\xff\xff\xff"), (XSDT, b"XSDT\1\0\0\0")], "XSDT: impossible length"),
+    (rsdp(rsdt=0, xsdt=0xFFFFFFFFFFFF0000), [], "cannot be read"),
+    # Sound tables, but not the ones that were asked for.
+    (rsdp(), [(RSDT, table(b"APIC", b"")), (XSDT, table(b"APIC", b""))], "no ACPI tables"),
+])
+def test_roots_that_lead_nowhere_leave_one_core_that_serves(tmp_path, root, tables, problem):
+    with with_roots(tmp_path, root, *tables) as talus:
+        talus.wait_for(problem, 10)
+        assert_one_core_serves(talus)
+
+
+def test_an_rsdp_with_a_wrong_checksum_is_none(tmp_path):
+    with with_roots(tmp_path, rsdp(checksum_error=1), machine="pc,acpi=off") as talus:
+        assert_one_core_serves(talus)
 
 
 # --- Power ---
