@@ -53,8 +53,8 @@ CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=n
 
 ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 
-SOURCES := $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*.S drivers/ixgbe/*.c net/*.c \
-             net/lwip/*.c libc/*.c apps/*.c apps/httpd/*.c)
+SOURCES := $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*/*.c kernel/*/*.S drivers/*/*.c net/*.c \
+             net/lwip/*.c libc/*.c libc/core/*.c apps/*.c apps/*/*.c)
 OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 
 # A changed flag makes anew what it concerns, and nothing else: beside each object, program and

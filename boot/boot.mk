@@ -20,7 +20,7 @@ $(BUILD)/obj/archive.o: $(BUILD)/archive.S $(BUILTIN_ARCHIVE)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -c $< -o $@
 
-$(BUILD)/kernel.ld: boot/kernel.ld kernel/layout.h
+$(BUILD)/kernel.ld: boot/kernel.ld kernel/x86/layout.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x c -I. $< -o $@
 

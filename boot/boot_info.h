@@ -7,9 +7,9 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/layout.h"
 #include "kernel/limits.h"
 #include "kernel/node.h"
+#include "kernel/x86/layout.h"
 
 /* Firmware of large machines lists some hundred ranges, most of which touch and become one. */
 #define BOOT_RANGE_MAX         256

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "boot/physical.h"
-#include "kernel/cpu.h"
 #include "kernel/log.h"
-#include "kernel/pages.h"
-#include "kernel/paging.h"
+#include "kernel/memory/pages.h"
 #include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/paging.h"
 
 #define LOW_MEMORY_END       MIB     /* firmware's data, the trampoline */
 #define TRAMPOLINE_END       0xA0000 /* video memory begins */

@@ -4,7 +4,7 @@
  * have switched off. Without either the way on would end in a triple fault, that is in a reset
  * without a word. Says so on COM1 (115200 8N1) and at the top of a VGA text screen, and halts.
  */
-#include "kernel/layout.h"
+#include "kernel/x86/layout.h"
 
 #define PHYSICAL(symbol) ((symbol) - IMAGE_OFFSET)
 

@@ -10,7 +10,7 @@
  *
  * in pages of 2 MiB, which every x86-64 core has.
  */
-#include "kernel/layout.h"
+#include "kernel/x86/layout.h"
 
 #define PHYSICAL(symbol) ((symbol) - IMAGE_OFFSET)
 

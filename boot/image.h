@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/layout.h"
+#include "kernel/x86/layout.h"
 
 extern const char image_start[];
 extern const char text_end[];

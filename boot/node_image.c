@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "boot/image.h"
-#include "kernel/layout.h"
+#include "drivers/console/screen.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
-#include "kernel/paging.h"
-#include "kernel/screen.h"
 #include "kernel/shared_page.h"
-#include "kernel/status.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/paging.h"
 
 static void *at(paddr_t paddr)
 {

@@ -7,12 +7,12 @@
 #include "boot/reference_clock.h"
 
 #include "boot/acpi.h"
-#include "kernel/cpu.h"
-#include "kernel/lapic.h"
-#include "kernel/mmio.h"
 #include "kernel/node.h"
-#include "kernel/paging.h"
 #include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
+#include "kernel/x86/mmio.h"
+#include "kernel/x86/paging.h"
 
 /* A rate is known well enough when two readings are off by less than this part of the time between
  * them. Chosen: eight seconds a day; an HPET takes three to ten milliseconds. Slower counters are

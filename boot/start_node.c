@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calling side of trampoline.S. The table lies in the trampoline's page, which the called cores
- * write to: it is read as what others change, by kernel/mmio.h.
+ * write to: it is read as what others change, by kernel/x86/mmio.h.
  */
 #include "boot/start_node.h"
 
@@ -9,11 +9,11 @@
 
 #include "boot/image.h"
 #include "boot/reference_clock.h"
-#include "kernel/cpu.h"
-#include "kernel/lapic.h"
-#include "kernel/layout.h"
 #include "kernel/limits.h"
-#include "kernel/mmio.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/mmio.h"
 
 /* SDM 3A 8.4.4.1: a second SIPI 200 us after the first, for cores that missed it. */
 #define SECOND_CALL_US    200u

@@ -6,7 +6,7 @@
  * interrupt that a local APIC takes as INIT leaves it, to enter its node.
  */
 #include "boot/start_node.h"
-#include "kernel/layout.h"
+#include "kernel/x86/layout.h"
 
 #define CR0_LONG_MODE 0x80010033 /* PG WP NE ET MP PE; caches on: CD and NW clear */
 #define CR4_PAE 0x20

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-#include "kernel/format.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
+#include "libc/core/format.h"
 
 /* Levels of single subsystems that `log=` may name: chosen, twice what a user would type. */
 #define OVERRIDE_MAX         8

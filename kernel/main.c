@@ -6,24 +6,24 @@
 
 #include <string.h>
 
+#include "apps/monitor/monitor.h"
+#include "drivers/console/console.h"
+#include "drivers/console/options.h"
 #include "kernel/command_line.h"
-#include "kernel/console.h"
-#include "kernel/console_options.h"
-#include "kernel/cpu.h"
-#include "kernel/dispatch.h"
-#include "kernel/lapic.h"
-#include "kernel/layout.h"
 #include "kernel/log.h"
-#include "kernel/monitor.h"
+#include "kernel/memory/pages.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
-#include "kernel/pages.h"
-#include "kernel/paging.h"
 #include "kernel/platform.h"
-#include "kernel/probe.h"
 #include "kernel/shared_page.h"
-#include "kernel/status.h"
-#include "kernel/time.h"
-#include "kernel/trap.h"
+#include "kernel/x86/clock.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/paging.h"
+#include "kernel/x86/probe.h"
+#include "kernel/x86/trap.h"
 
 static void start_memory(void)
 {

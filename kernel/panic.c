@@ -8,20 +8,20 @@
 
 #include <stdarg.h>
 
+#include "drivers/acpi/power.h"
+#include "drivers/console/console.h"
 #include "kernel/command_line.h"
-#include "kernel/console.h"
-#include "kernel/cpu.h"
-#include "kernel/format.h"
-#include "kernel/layout.h"
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
-#include "kernel/paging.h"
 #include "kernel/platform.h"
-#include "kernel/power.h"
-#include "kernel/status.h"
 #include "kernel/symbols.h"
-#include "kernel/thread.h"
-#include "kernel/trap.h"
+#include "kernel/thread/thread.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/paging.h"
+#include "kernel/x86/trap.h"
+#include "libc/core/format.h"
 
 #define BACKTRACE_MAX     32
 #define VECTOR_PAGE_FAULT 14

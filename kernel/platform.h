@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The platform seam: all that channels, threads, dispatcher, net/, libc/ and apps/ ask of the
- * machine. Bare metal answers in kernel/platform.c; the hosted build (tests/host/) answers with
+ * machine. Bare metal answers in kernel/x86/platform.c; the hosted build (tests/host/) answers with
  * Linux calls, so that the same sources run as processes and under sanitizers.
  */
 #pragma once

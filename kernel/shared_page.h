@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "kernel/mmio.h"
 #include "kernel/node.h"
+#include "kernel/x86/mmio.h"
 
 #ifdef TALUS_TEST_SHARED_PAGE
 

@@ -15,9 +15,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 #include "libc/epoll.h"
 #include "libc/log_stream.h"
 

@@ -11,9 +11,9 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 #include "libc/descriptor.h"
 #include "libc/epoll.h"
 

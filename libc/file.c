@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/monitor/metrics.h"
 #include "kernel/limits.h"
-#include "kernel/memory.h"
-#include "kernel/metrics.h"
+#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "libc/descriptor.h"
 

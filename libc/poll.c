@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/select.h>
 
-#include "kernel/memory.h"
-#include "kernel/thread.h"
+#include "kernel/memory/memory.h"
+#include "kernel/thread/thread.h"
 #include "libc/descriptor.h"
 
 #define POLL_FEW 16 /* so many waiters lie on the stack */

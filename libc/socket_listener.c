@@ -10,11 +10,11 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
 #include "libc/socket.h"
 #include "libc/socket_stream.h"
 #include "net/configuration.h"

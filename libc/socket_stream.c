@@ -12,9 +12,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "libc/socket_listener.h"
 
 /* Read bytes are told alone above this: less than half of any TCP window in use, so the peer is

@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/memory.h"
-#include "kernel/status.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 
 #define PLACE_BITS             16
 #define PLACE(socket_index)    ((socket_index) & ((1u << PLACE_BITS) - 1))

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel/format.h"
 #include "kernel/log.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
+#include "libc/core/format.h"
 #include "libc/log_stream.h"
 
 /* A line that is still being written. The log adds its own prefix. */

@@ -14,7 +14,7 @@
 
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 #include "libc/descriptor.h"
 
 /* --- Numbers from text --- */

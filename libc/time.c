@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 #include "libc/descriptor.h"
 
 #define DAY_S    86400

@@ -4,7 +4,7 @@
  */
 #include "net/address.h"
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 
 #define OBSERVER_MAX 2 /* the transport server and the application */

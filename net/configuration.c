@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "kernel/command_line.h"
-#include "kernel/format.h"
 #include "kernel/platform.h"
+#include "libc/core/format.h"
 
 #define WORD_BYTES 64
 

@@ -11,10 +11,10 @@
 
 #include <errno.h>
 
-#include "kernel/dispatch.h"
 #include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/balance.h"
 #include "net/configuration.h"
 #include "net/listeners.h"

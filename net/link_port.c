@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "drivers/ixgbe/ixgbe.h"
-#include "kernel/format.h"
 #include "kernel/log.h"
-#include "kernel/paging.h"
 #include "kernel/platform.h"
+#include "kernel/x86/paging.h"
+#include "libc/core/format.h"
 #include "net/nic_option.h"
 
 #define PORT_MAX     16 /* that can be chosen among */

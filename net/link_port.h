@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "kernel/pci.h"
+#include "drivers/pci/pci.h"
 
 /*
  * Find the port. Says what others there are, and why it is not the one that was asked for if it is

@@ -15,7 +15,7 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/message.h"
+#include "kernel/message/message.h"
 
 /* clang-format off: a table */
 /*   type                  struct                 from to */
@@ -318,7 +318,8 @@ struct forward_frame {
     uint8_t frame[];
 };
 
-/* A frame to send through an LS on another node; its bytes follow, offload as in kernel/frame.h. */
+/* A frame to send through an LS on another node; its bytes follow, offload as in
+ * drivers/nic/frame.h. */
 struct transmit_frame {
     struct message_header header;
     uint16_t offload;

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 
 #define SET_ENTRIES 4u
 #define SET_COUNT   (NEIGHBOR_MAX / SET_ENTRIES)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "kernel/command_line.h"
-#include "kernel/format.h"
+#include "libc/core/format.h"
 
 #define OPTION_MAX_BYTES 128
 

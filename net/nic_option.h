@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "drivers/pci/pci.h"
 #include "kernel/base.h"
-#include "kernel/pci.h"
 
 enum nic_choice { NIC_FIRST, NIC_NUMBER, NIC_ADDRESS, NIC_MAC };
 

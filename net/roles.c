@@ -7,15 +7,15 @@
 
 #include <string.h>
 
+#include "apps/monitor/status_line.h"
 #include "kernel/command_line.h"
-#include "kernel/dispatch.h"
 #include "kernel/log.h"
 #include "kernel/main.h"
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
-#include "kernel/status_line.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 #include "net/configuration.h"
 #include "net/connection_manager.h"
 #include "net/link_server.h"

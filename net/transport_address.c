@@ -9,12 +9,12 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/format.h"
 #include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
+#include "libc/core/format.h"
 #include "net/address.h"
 #include "net/configuration.h"
 #include "net/headers.h"

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/transport_demux.h"
 #include "net/transport_offer.h"
 #include "net/transport_stream.h"

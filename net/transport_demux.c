@@ -13,9 +13,9 @@
  */
 #include "net/transport_demux.h"
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/configuration.h"
 #include "net/transport_connection.h"
 #include "net/transport_frames.h"

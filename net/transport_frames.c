@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/frame.h"
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/configuration.h"
 #include "net/headers.h"
 #include "net/lwip/interface.h"

@@ -11,7 +11,7 @@ struct configuration;
 struct pbuf;
 
 void frames_initialise(const struct configuration *configuration);
-/* A frame that lies in a message: copied. `flags` as in kernel/frame.h. */
+/* A frame that lies in a message: copied. `flags` as in drivers/nic/frame.h. */
 void frames_receive_copy(const uint8_t *bytes, size_t length_bytes, uint16_t flags);
 /*
  * For a TCP segment of an unknown flow that lwIP's IP layer has just handed up (fragments are

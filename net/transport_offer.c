@@ -11,10 +11,10 @@
 
 #include <errno.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
 #include "net/configuration.h"
 #include "net/transport_connection.h"
 #include "net/transport_demux.h"

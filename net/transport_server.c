@@ -16,7 +16,7 @@
 
 #include <errno.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/lwip/interface.h"

@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/transport_connection.h"
 #include "net/transport_offer.h"
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "net/transport_stream.h"
 

@@ -9,9 +9,9 @@
  */
 #include "net/transport_timer.h"
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
 #include "net/transport_connection.h"
 #include "net/transport_demux.h"
 

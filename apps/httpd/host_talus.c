@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/address.h"
 #include "net/configuration.h"
 

@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "kernel/layout.h"
 #include "kernel/limits.h"
+#include "kernel/x86/layout.h"
 
 #define IDENT_BYTES     16
 #define CLASS_64        2

@@ -9,7 +9,7 @@
 #include "drivers/ixgbe/regs.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 
 #define VENDOR_INTEL 0x8086
 

@@ -12,10 +12,10 @@
  */
 #pragma once
 
+#include "drivers/nic/frame.h"
+#include "drivers/pci/pci.h"
 #include "kernel/base.h"
-#include "kernel/frame.h"
-#include "kernel/mmio.h"
-#include "kernel/pci.h"
+#include "kernel/x86/mmio.h"
 
 /* Devices that this driver knows. */
 extern const struct pci_id ixgbe_ids[];

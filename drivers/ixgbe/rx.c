@@ -14,9 +14,9 @@
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
 #include "kernel/limits.h"
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 
 #define RING_MASK        (IXGBE_RX_RING_COUNT - 1)
 #define RING_FULL        (IXGBE_RX_RING_COUNT - 1)

@@ -18,12 +18,12 @@ bench-console: system-images iso | test-packages ## what the screen costs per re
 	$(Q)tests/bench/console --modes '$(CONSOLE_MODES)'
 
 # On two cores of this machine, without QEMU: gcc's own optimisation, no sanitizer.
-MESSAGES_SOURCES := tests/bench/messages.c kernel/channel.c kernel/status.c kernel/thread.c \
-                    kernel/switch.S kernel/timer.c
+MESSAGES_SOURCES := tests/bench/messages.c kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c \
+                    kernel/thread/switch.S kernel/thread/timer.c
 
 $(BUILD)/bench/messages: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED
 
-$(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h) $$(another_command)
+$(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h kernel/*/*.h) $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) $(MESSAGES_SOURCES) -pthread -o $@
 

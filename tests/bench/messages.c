@@ -21,10 +21,10 @@
 #include <string.h>
 #include <x86intrin.h>
 
-#include "kernel/channel.h"
+#include "kernel/message/channel.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 
 #define RING_BYTES   CHANNEL_RING_MIN_BYTES
 #define RUN_COUNT    15

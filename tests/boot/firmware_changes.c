@@ -14,8 +14,8 @@
  */
 #include "boot/uefi/file_source.h"
 #include "boot/uefi/firmware.h"
-#include "kernel/layout.h"
 #include "kernel/limits.h"
+#include "kernel/x86/layout.h"
 
 #include <string.h>
 

@@ -17,11 +17,11 @@ KEYS = {" ": "spc", "\n": "ret", "\b": "backspace", "=": "equal", ",": "comma", 
 
 
 def read_font():
-    """The lines of each character from kernel/font.c, as one number: its character."""
+    """The lines of each character from drivers/console/font.c, as one number: its character."""
     source = (REPOSITORY / "kernel" / "font.c").read_text(encoding="ascii")
     rows = [bytes(int(byte, 16) for byte in match[1].split(", "))
             for match in GLYPH.finditer(source)]
-    assert len(rows) == 95, "kernel/font.c has another form"
+    assert len(rows) == 95, "drivers/console/font.c has another form"
     return {bytes(TOP) + row + bytes(BOTTOM): chr(ord(" ") + index)
             for index, row in enumerate(rows)}
 

@@ -6,7 +6,7 @@ import pytest
 from harness import make, paths
 
 # One of each kind of thing that is compiled.
-KINDS = ["obj/kernel/format.c.o", "obj/kernel/switch.S.o", "obj/kernel/version.c.o",
+KINDS = ["obj/libc/core/format.c.o", "obj/kernel/thread/switch.S.o", "obj/kernel/version.c.o",
          "obj/net/transport_hash.c.o", "obj/lwip/core/def.c.o", "obj/llhttp/api.c.o",
          "obj-shared/kernel/main.c.o", "obj-efi/boot/uefi/elf.c.o", "plugins/instructions.so",
          "unit/lwip/core/def.c.o", "unit/test_format", "linux/httpd", "bench/messages"]
@@ -73,14 +73,14 @@ def test_looking_at_what_make_would_do_does_nothing(tree):
 
 def test_a_failed_command_is_tried_again(tree):
     """Also by a make that is back to the flags with which the object was built before."""
-    assert tree.try_to_make("obj/kernel/format.c.o", "CC=false").returncode != 0
-    assert not tree.is_up_to_date("obj/kernel/format.c.o", "CC=false")
-    assert tree.make() == ["obj/kernel/format.c.o"]
+    assert tree.try_to_make("obj/libc/core/format.c.o", "CC=false").returncode != 0
+    assert not tree.is_up_to_date("obj/libc/core/format.c.o", "CC=false")
+    assert tree.make() == ["obj/libc/core/format.c.o"]
 
 
 @pytest.mark.parametrize("kind, header", [
-    ("obj/kernel/format.c.o", "kernel/format.h"),
-    ("unit/test_format", "kernel/format.h"),
+    ("obj/libc/core/format.c.o", "libc/core/format.h"),
+    ("unit/test_format", "libc/core/format.h"),
     ("unit/test_format", "kernel/base.h"),
     ("obj/lwip/core/def.c.o", "net/lwip/lwipopts.h"),
     ("unit/lwip/core/def.c.o", "net/lwip/lwipopts.h"),

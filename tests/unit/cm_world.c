@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/connection_manager.c net/listeners.c net/waiting.c net/balance.c */
-/* sources: net/configuration.c kernel/command_line.c kernel/format.c */
+/* sources: net/configuration.c kernel/command_line.c libc/core/format.c */
 /*
  * A connection manager's world for unit tests: see cm_world.h.
  */
@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "net/connection_manager.h"
 #include "net/listeners.h"
 

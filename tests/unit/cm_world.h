@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "net/configuration.h"
 #include "net/messages.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/dispatch.c kernel/peers.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
-/* sources: kernel/timer.c kernel/thread.c kernel/switch.S tests/unit/fake_platform.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
+/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/fake_platform.c */
 /* sources: tests/unit/fake_memory.c */
 /*
  * A dispatcher's world for unit tests: see dispatch_world.h.
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
 #include "kernel/log.h"
+#include "kernel/message/dispatch.h"
 #include "tests/unit/fake_platform.h"
 
 struct handled handled[HANDLED_MAX];

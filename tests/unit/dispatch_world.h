@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "kernel/message.h"
+#include "kernel/message/message.h"
 
 #define NODE       1
 #define TYPE       20

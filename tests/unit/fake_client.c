@@ -4,8 +4,8 @@
 /* sources: net/transport_offer.c net/transport_stream.c net/transport_timer.c */
 /* sources: net/transport_address.c net/transport_hash.c net/lwip/interface.c net/neighbor.c */
 /* sources: net/network_options.c net/address.c net/configuration.c net/steering.c */
-/* sources: kernel/dispatch.c kernel/peers.c kernel/channel.c kernel/status.c kernel/log.c kernel/format.c */
-/* sources: kernel/timer.c kernel/thread.c kernel/switch.S kernel/command_line.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
+/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S kernel/command_line.c */
 /* sources: tests/unit/fake_wire.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * TCP clients of a transport server, and the application they talk to: see fake_client.h.
@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/frame.h"
+#include "drivers/nic/frame.h"
 #include "net/transport_connection.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/fake_wire.h"

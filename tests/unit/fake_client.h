@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/status.h"
+#include "kernel/message/status.h"
 #include "net/messages.h"
 #include "tests/unit/fake_wire.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/memory.h for unit tests: the host's allocator, which the sanitizers watch.
+ * kernel/memory/memory.h for unit tests: the host's allocator, which the sanitizers watch.
  */
 #include "tests/unit/fake_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
 
 void *memory_allocate(size_t bytes)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
-/* sources: drivers/ixgbe/tx.c drivers/ixgbe/link.c drivers/ixgbe/stats.c kernel/channel.c */
-/* sources: kernel/status.c kernel/thread.c kernel/switch.S kernel/timer.c */
+/* sources: drivers/ixgbe/tx.c drivers/ixgbe/link.c drivers/ixgbe/stats.c kernel/message/channel.c */
+/* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * An 82599 for unit tests: see fake_nic.h.
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
-#include "kernel/mmio.h"
+#include "kernel/x86/mmio.h"
 
 #define REGISTERS_BYTES 0x20000u
 #define WRITES_MAX      100000u

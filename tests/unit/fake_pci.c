@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
-#include "kernel/mmio.h"
 #include "kernel/node.h"
-#include "kernel/paging.h"
 #include "kernel/platform.h"
+#include "kernel/x86/mmio.h"
+#include "kernel/x86/paging.h"
 
 #define FAKE_MAX    256
 #define SPACE_BYTES 256u

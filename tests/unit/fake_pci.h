@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tree of PCI functions behind kernel/pci.c's ECAM window, in segment 0 with all buses. Bridges
- * pass on what their bus numbers say, so a function whose bridge has none cannot be reached.
+ * A tree of PCI functions behind drivers/pci/pci.c's ECAM window, in segment 0 with all buses.
+ * Bridges pass on what their bus numbers say, so a function whose bridge has none cannot be
+ * reached.
  */
 #pragma once
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/channel.h"
+#include "kernel/message/channel.h"
 #include "kernel/platform.h"
 #include "tests/unit/fake_memory.h"
 

@@ -4,15 +4,15 @@
  * nodes. Time stands still unless the test or a sleep moves it.
  *
  * A test names the sources in its comment:
- *   tests/unit/fake_platform.c tests/unit/fake_memory.c kernel/channel.c kernel/status.c
- * and, when it uses fake_deliver() or dispatch, what those need: kernel/dispatch.c, peers.c,
- * thread.c, switch.S, timer.c, log.c, format.c.
+ *   tests/unit/fake_platform.c tests/unit/fake_memory.c kernel/message/channel.c
+ * kernel/message/status.c and, when it uses fake_deliver() or dispatch, what those need:
+ * kernel/message/dispatch.c, peers.c, thread.c, switch.S, timer.c, log.c, format.c.
  */
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/message.h"
-#include "kernel/status.h"
+#include "kernel/message/message.h"
+#include "kernel/message/status.h"
 
 /*
  * Become `node` of `node_count` nodes: fresh status pages and rings, all nodes running, time zero,

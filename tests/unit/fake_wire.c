@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/frame.h"
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/link_server.h"

@@ -55,7 +55,7 @@ void wire_run(void);
 void wire_advance_ns(uint64_t step_ns);
 
 /* A frame to the server, handed over in its next round as by its own link server. `flags` as in
- * kernel/frame.h. */
+ * drivers/nic/frame.h. */
 void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags);
 /* Build a frame from a segment; returns its length. `bytes` holds FRAME_MAX_BYTES. */
 size_t wire_build(uint8_t *bytes, const struct segment *segment);

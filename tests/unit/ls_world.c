@@ -3,8 +3,8 @@
 /* sources: net/steering.c net/configuration.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
-/* sources: kernel/channel.c kernel/status.c kernel/dispatch.c kernel/peers.c kernel/thread.c kernel/switch.S */
-/* sources: kernel/timer.c kernel/format.c kernel/command_line.c */
+/* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: kernel/thread/timer.c libc/core/format.c kernel/command_line.c */
 /* sources: tests/unit/fake_nic.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * A link server's world for unit tests: see ls_world.h.
@@ -19,13 +19,13 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/frame.h"
-#include "kernel/interrupt.h"
+#include "drivers/nic/frame.h"
+#include "drivers/pci/pci.h"
 #include "kernel/log.h"
-#include "kernel/paging.h"
-#include "kernel/pci.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/paging.h"
 #include "net/link_server.h"
 #include "net/steering.h"
 #include "net/transport_server.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/descriptor.c libc/socket.c libc/socket_table.c libc/socket_listener.c */
 /* sources: libc/socket_stream.c libc/poll.c libc/epoll.c net/address.c net/configuration.c */
-/* sources: kernel/command_line.c kernel/dispatch.c kernel/peers.c kernel/channel.c kernel/status.c kernel/log.c */
-/* sources: kernel/format.c kernel/timer.c kernel/thread.c kernel/switch.S */
+/* sources: kernel/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
+/* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * The world of an application's sockets for unit tests: see socket_world.h.
@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "libc/log_stream.h"
 #include "net/configuration.h"
 #include "net/roles.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/boot_limits.c kernel/command_line.c kernel/log.c kernel/format.c kernel/status.c */
-/* sources: kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: boot/boot_limits.c kernel/command_line.c kernel/log.c libc/core/format.c kernel/message/status.c */
+/* sources: kernel/message/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * boot/boot_limits.c: nodes= and mem= are numbers, whatever else somebody writes there.
  */

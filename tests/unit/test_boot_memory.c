@@ -4,7 +4,7 @@
 /*
  * boot/boot_memory.c: maps of any size, up to the end of the address space and beyond what the
  * processor can address. Page tables are played: what is mapped is noted, and mapping it again
- * fails as kernel/paging.c does.
+ * fails as kernel/x86/paging.c does.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -18,11 +18,11 @@
 
 #include "boot/boot_memory.h"
 #include "boot/physical.h"
-#include "kernel/cpu.h"
 #include "kernel/log.h"
-#include "kernel/pages.h"
-#include "kernel/paging.h"
+#include "kernel/memory/pages.h"
 #include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/paging.h"
 
 #define TIB         (1024 * GIB)
 #define PIB         (1024 * TIB)

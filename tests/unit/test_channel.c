@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/channel.c kernel/status.c tests/unit/fake_platform.c */
+/* sources: kernel/message/channel.c kernel/message/status.c tests/unit/fake_platform.c */
 /* sources: tests/unit/fake_memory.c */
 /*
- * Tests kernel/channel.c: both ends in one thread. test_channel_stress.c runs them on two cores.
+ * Tests kernel/message/channel.c: both ends in one thread. test_channel_stress.c runs them on two
+ * cores.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -14,9 +15,9 @@
 
 #include <cmocka.h>
 
-#include "kernel/channel.h"
+#include "kernel/message/channel.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "tests/unit/fake_platform.h"
 
 #define RING_BYTES CHANNEL_RING_MIN_BYTES

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/channel.c kernel/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/message/channel.c kernel/message/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /* flags: -fno-sanitize=address,undefined -fsanitize=thread -Wno-tsan */
 /*
- * Tests kernel/channel.c with its two ends on two cores, under the thread sanitizer: it checks
- * that what the receiver reads is ordered behind what the sender wrote, and the other way round
- * when lines are used again. Every word of every message is checked too. (The sanitizer does not
- * know the fence of the sleep flags, hence -Wno-tsan; channels use none.)
+ * Tests kernel/message/channel.c with its two ends on two cores, under the thread sanitizer: it
+ * checks that what the receiver reads is ordered behind what the sender wrote, and the other way
+ * round when lines are used again. Every word of every message is checked too. (The sanitizer does
+ * not know the fence of the sleep flags, hence -Wno-tsan; channels use none.)
  */
 #include <pthread.h>
 #include <sched.h>
@@ -18,8 +18,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/channel.h"
-#include "kernel/status.h"
+#include "kernel/message/channel.h"
+#include "kernel/message/status.h"
 #include "tests/unit/fake_platform.h"
 
 #define RING_BYTES    CHANNEL_RING_MIN_BYTES

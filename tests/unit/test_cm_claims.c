@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/status.h"
+#include "kernel/message/status.h"
 #include "net/listeners.h"
 #include "net/waiting.h"
 #include "tests/unit/cm_world.h"

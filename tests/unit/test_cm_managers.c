@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/status.h"
+#include "kernel/message/status.h"
 #include "net/listeners.h"
 #include "tests/unit/cm_world.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/command_line.c kernel/log.c kernel/format.c kernel/status.c */
-/* sources: kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: kernel/command_line.c kernel/log.c libc/core/format.c kernel/message/status.c */
+/* sources: kernel/message/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
  * Tests kernel/command_line.c.
  */

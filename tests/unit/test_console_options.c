@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/console_options.c kernel/command_line.c kernel/log.c kernel/format.c */
-/* sources: kernel/status.c kernel/channel.c tests/unit/fake_platform.c */
+/* sources: drivers/console/options.c kernel/command_line.c kernel/log.c libc/core/format.c */
+/* sources: kernel/message/status.c kernel/message/channel.c tests/unit/fake_platform.c */
 /*
- * Tests kernel/console_options.c.
+ * Tests drivers/console/options.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/console_options.h"
+#include "drivers/console/options.h"
 #include "tests/unit/fake_platform.h"
 
 static const struct serial_port no_firmware;

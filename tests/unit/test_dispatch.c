@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/dispatch_world.c */
 /*
- * Tests kernel/dispatch.c: messages to and from a node.
+ * Tests kernel/message/dispatch.c: messages to and from a node.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "tests/unit/dispatch_world.h"
 #include "tests/unit/fake_platform.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/dispatch_world.c */
 /*
- * Tests kernel/dispatch.c: what a round looks after besides messages, and what ends a sleep.
+ * Tests kernel/message/dispatch.c: what a round looks after besides messages, and what ends a
+ * sleep.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
 #include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
-#include "kernel/thread.h"
-#include "kernel/timer.h"
+#include "kernel/thread/thread.h"
+#include "kernel/thread/timer.h"
 #include "tests/unit/dispatch_world.h"
 #include "tests/unit/fake_platform.h"
 

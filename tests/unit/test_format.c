@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/format.c */
+/* sources: libc/core/format.c */
 /* flags: -Wno-format -Wno-format-security */
 /*
- * Tests kernel/format.c against the host's snprintf.
+ * Tests libc/core/format.c against the host's snprintf.
  */
 #include <limits.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/format.h"
+#include "libc/core/format.h"
 
 #define TEXT_BYTES 256
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/framebuffer.c kernel/font.c kernel/vga_text.c */
+/* sources: drivers/console/framebuffer.c drivers/console/font.c drivers/console/vga_text.c */
 /*
- * Tests kernel/framebuffer.c and kernel/vga_text.c on memory of exactly the size that they say they
- * write to, so that the sanitizer sees a byte beyond; and the font.
+ * Tests drivers/console/framebuffer.c and drivers/console/vga_text.c on memory of exactly the size
+ * that they say they write to, so that the sanitizer sees a byte beyond; and the font.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,11 +13,11 @@
 
 #include <cmocka.h>
 
-#include "kernel/font.h"
-#include "kernel/framebuffer.h"
+#include "drivers/console/font.h"
+#include "drivers/console/framebuffer.h"
+#include "drivers/console/screen.h"
+#include "drivers/console/vga_text.h"
 #include "kernel/node.h"
-#include "kernel/screen.h"
-#include "kernel/vga_text.h"
 
 #define UNTOUCHED 0xA5
 

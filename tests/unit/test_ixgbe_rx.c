@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "drivers/ixgbe/ixgbe.h"
-#include "kernel/status.h"
+#include "kernel/message/status.h"
 #include "tests/unit/fake_nic.h"
 #include "tests/unit/fake_platform.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/keyboard.c */
+/* sources: drivers/console/keyboard.c */
 /*
- * Tests what kernel/keyboard.c makes of scan codes; the controller's ports are left alone.
+ * Tests what drivers/console/keyboard.c makes of scan codes; the controller's ports are left alone.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/keyboard.h"
+#include "drivers/console/keyboard.h"
 
 #define SHIFT     0x2A
 #define CONTROL   0x1D

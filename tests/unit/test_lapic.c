@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/lapic.c */
+/* sources: kernel/x86/lapic.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
- * kernel/lapic.c against a local APIC played here, in both modes, as firmware may leave it: what a
- * real one answers with a fault ends the test (SDM 3A 11.12.1, 11.12.5).
+ * kernel/x86/lapic.c against a local APIC played here, in both modes, as firmware may leave it:
+ * what a real one answers with a fault ends the test (SDM 3A 11.12.1, 11.12.5).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "kernel/cpu.h"
-#include "kernel/interrupt.h"
-#include "kernel/lapic.h"
-#include "kernel/mmio.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/lapic.h"
+#include "kernel/x86/mmio.h"
 
 #define ID          0x020
 #define VERSION     0x030

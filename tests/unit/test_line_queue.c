@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/line_queue.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c */
+/* sources: drivers/console/line_queue.c kernel/message/status.c kernel/message/channel.c tests/unit/fake_platform.c */
 /*
- * Tests kernel/line_queue.c.
+ * Tests drivers/console/line_queue.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/line_queue.h"
+#include "drivers/console/line_queue.h"
 
 #define BYTES 32u
 

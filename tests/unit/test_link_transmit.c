@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/frame.h"
-#include "kernel/interrupt.h"
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
+#include "kernel/x86/interrupt.h"
 #include "net/link_server.h"
 #include "tests/unit/fake_nic.h"
 #include "tests/unit/fake_platform.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/log.c kernel/format.c kernel/status.c kernel/channel.c */
+/* sources: kernel/log.c libc/core/format.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
- * Tests kernel/log.c, and the log ring of kernel/status.c.
+ * Tests kernel/log.c, and the log ring of kernel/message/status.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/status.h"
 #include "tests/unit/fake_platform.h"
 
 static void become(node_id_t node, unsigned node_count)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/memory.c kernel/pages.c kernel/channel.c kernel/status.c */
+/* sources: kernel/memory/memory.c kernel/memory/pages.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/fake_platform.c */
 /*
- * kernel/memory.c over kernel/pages.c, on ranges that the test gives them: what is handed out is
- * aligned, never overlaps, and all comes back.
+ * kernel/memory/memory.c over kernel/memory/pages.c, on ranges that the test gives them: what is
+ * handed out is aligned, never overlaps, and all comes back.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "kernel/limits.h"
-#include "kernel/memory.h"
-#include "kernel/pages.h"
+#include "kernel/memory/memory.h"
+#include "kernel/memory/pages.h"
 
 #define RANGE_PAGES     4096u
 #define ODD_RANGE_PAGES 777u

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/metrics.c kernel/version.c kernel/format.c kernel/status.c */
-/* sources: kernel/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: apps/monitor/metrics.c kernel/version.c libc/core/format.c kernel/message/status.c */
+/* sources: kernel/message/channel.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
- * Tests kernel/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE for
- * each name before its samples, all samples of a name together.
+ * Tests apps/monitor/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE
+ * for each name before its samples, all samples of a name together.
  */
 #include <ctype.h>
 #include <setjmp.h>
@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/metrics.h"
-#include "kernel/status.h"
+#include "apps/monitor/metrics.h"
+#include "kernel/message/status.h"
 #include "kernel/version.h"
 #include "tests/unit/fake_platform.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "net/neighbor.h"
 
 #define ADDRESS 0x0500000A

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/nic_option.c kernel/command_line.c kernel/format.c kernel/log.c */
-/* sources: kernel/channel.c kernel/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: net/nic_option.c kernel/command_line.c libc/core/format.c kernel/log.c */
+/* sources: kernel/message/channel.c kernel/message/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/pci.c kernel/pci_find.c kernel/pci_number.c kernel/pci_survey.c */
-/* sources: kernel/pci_place.c kernel/pci_assign.c tests/unit/fake_pci.c */
+/* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
+/* sources: drivers/pci/place.c drivers/pci/assign.c tests/unit/fake_pci.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Finding devices, numbers for buses, and BARs (kernel/pci.c, pci_find.c, pci_number.c), over a
- * fake tree of functions, in part one that no sane machine has.
+ * Finding devices, numbers for buses, and BARs (drivers/pci/pci.c, pci_find.c, pci_number.c), over
+ * a fake tree of functions, in part one that no sane machine has.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/pci_bus.h"
+#include "drivers/pci/bus.h"
 #include "tests/unit/fake_pci.h"
 
 static const struct pci_id ids[] = {{FAKE_VENDOR, FAKE_NIC}};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/pci.c kernel/pci_find.c kernel/pci_number.c kernel/pci_survey.c */
-/* sources: kernel/pci_place.c kernel/pci_assign.c tests/unit/fake_pci.c */
+/* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
+/* sources: drivers/pci/place.c drivers/pci/assign.c tests/unit/fake_pci.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Places for BARs without addresses (kernel/pci_assign.c, pci_place.c, pci_survey.c), over a fake
+ * Places for BARs without addresses (drivers/pci/assign.c, pci_place.c, pci_survey.c), over a fake
  * tree of functions.
  */
 #include <errno.h>
@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
+#include "drivers/pci/survey.h"
 #include "kernel/node.h"
-#include "kernel/pci_survey.h"
 #include "tests/unit/fake_pci.h"
 
 #define HOLE     0x80000000u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/pci.c kernel/pci_find.c kernel/pci_number.c kernel/pci_survey.c */
-/* sources: kernel/pci_place.c kernel/pci_assign.c tests/unit/fake_pci.c */
+/* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
+/* sources: drivers/pci/place.c drivers/pci/assign.c tests/unit/fake_pci.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Thousands of machines made by chance, with bus numbers, windows and BARs right, missing or of
@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
+#include "drivers/pci/survey.h"
 #include "kernel/node.h"
-#include "kernel/pci_survey.h"
 #include "tests/unit/fake_pci.h"
 
 #define ROUND_COUNT  1000

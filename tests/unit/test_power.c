@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/power.c */
+/* sources: drivers/acpi/power.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
- * kernel/power.c: the registers are written that the tables name, wherever they lie, and one after
- * the other until the machine ends. Every write is noted; the machine ends where a test says.
+ * drivers/acpi/power.c: the registers are written that the tables name, wherever they lie, and one
+ * after the other until the machine ends. Every write is noted; the machine ends where a test says.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,13 +14,13 @@
 
 #include <cmocka.h>
 
+#include "drivers/acpi/power.h"
 #include "kernel/command_line.h"
-#include "kernel/cpu.h"
-#include "kernel/mmio.h"
 #include "kernel/node.h"
-#include "kernel/paging.h"
 #include "kernel/platform.h"
-#include "kernel/power.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/mmio.h"
+#include "kernel/x86/paging.h"
 
 #define DEVICE_PADDR 0xFEA00200u
 #define WRITE_MAX    16

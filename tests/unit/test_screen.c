@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/screen.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c */
+/* sources: drivers/console/screen.c kernel/message/status.c kernel/message/channel.c tests/unit/fake_platform.c */
 /*
- * Tests kernel/screen.c on a device that remembers what was drawn where.
+ * Tests drivers/console/screen.c on a device that remembers what was drawn where.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/screen.h"
-#include "kernel/status.h"
+#include "drivers/console/screen.h"
+#include "kernel/message/status.h"
 #include "tests/unit/fake_platform.h"
 
 #define COLUMNS 10

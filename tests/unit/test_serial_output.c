@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/serial_output.c kernel/line_queue.c kernel/log.c kernel/format.c */
-/* sources: kernel/timer.c kernel/status.c kernel/channel.c */
+/* sources: drivers/console/serial_output.c drivers/console/line_queue.c kernel/log.c libc/core/format.c */
+/* sources: kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
- * Tests kernel/serial_output.c on a port whose FIFO the test empties. The file keeps its state, so
- * the tests go on where the one before them stopped, in the order of main().
+ * Tests drivers/console/serial_output.c on a port whose FIFO the test empties. The file keeps its
+ * state, so the tests go on where the one before them stopped, in the order of main().
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,12 +15,12 @@
 
 #include <cmocka.h>
 
+#include "drivers/console/serial.h"
+#include "drivers/console/serial_output.h"
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/serial.h"
-#include "kernel/serial_output.h"
-#include "kernel/status.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
 #include "tests/unit/fake_platform.h"
 
 #define FIFO_BYTES 16u

@@ -20,9 +20,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
+#include "kernel/thread/thread.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/socket_world.h"
 

@@ -21,8 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/status.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/socket_world.h"
 

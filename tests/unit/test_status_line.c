@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/status_line.c kernel/screen.c kernel/status.c kernel/channel.c kernel/timer.c */
-/* sources: kernel/format.c kernel/log.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: apps/monitor/status_line.c drivers/console/screen.c kernel/message/status.c kernel/message/channel.c kernel/thread/timer.c */
+/* sources: libc/core/format.c kernel/log.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
- * Tests kernel/status_line.c.
+ * Tests apps/monitor/status_line.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +12,11 @@
 
 #include <cmocka.h>
 
+#include "apps/monitor/status_line.h"
+#include "drivers/console/screen.h"
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/screen.h"
-#include "kernel/status_line.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
 #include "tests/unit/fake_platform.h"
 
 #define COLUMNS 120

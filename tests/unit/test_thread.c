@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/thread.c kernel/switch.S kernel/timer.c kernel/status.c kernel/channel.c */
+/* sources: kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /*
- * Tests kernel/thread.c and kernel/switch.S. The test stands where the dispatcher does.
+ * Tests kernel/thread/thread.c and kernel/thread/switch.S. The test stands where the dispatcher
+ * does.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,8 +18,8 @@
 
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/thread.h"
-#include "kernel/timer.h"
+#include "kernel/thread/thread.h"
+#include "kernel/thread/timer.h"
 #include "tests/unit/fake_platform.h"
 
 static char trace[64]; /* what ran, a letter each */

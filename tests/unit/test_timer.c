@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/timer.c kernel/status.c kernel/channel.c tests/unit/fake_platform.c */
+/* sources: kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c tests/unit/fake_platform.c */
 /* sources: tests/unit/fake_memory.c */
 /*
- * Tests kernel/timer.c.
+ * Tests kernel/thread/timer.c.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "kernel/platform.h"
-#include "kernel/timer.h"
+#include "kernel/thread/timer.h"
 #include "tests/unit/fake_platform.h"
 
 #define TIMER_COUNT 2000 /* several times the heap's first room */

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/transport_demux.h"
 #include "net/transport_offer.h"

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/status.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "net/lwip/tcp.h"
 #include "net/transport_connection.h"
 #include "net/transport_demux.h"

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/frame.h"
+#include "drivers/nic/frame.h"
 #include "kernel/platform.h"
 #include "tests/unit/fake_client.h"
 #include "tests/unit/fake_platform.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/transport_hash.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
-/* sources: kernel/channel.c kernel/status.c */
+/* sources: kernel/message/channel.c kernel/message/status.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

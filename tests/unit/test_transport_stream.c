@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-#include "kernel/dispatch.h"
-#include "kernel/frame.h"
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/transport_stream.h"
 #include "net/transport_timewait.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport_timewait.c net/transport_hash.c kernel/channel.c kernel/status.c */
+/* sources: net/transport_timewait.c net/transport_hash.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 #include <setjmp.h>
 #include <stdarg.h>

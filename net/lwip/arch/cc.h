@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "kernel/memory.h"
+#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 
 /* The compiler does these in one instruction; lwIP 2.1's own are calls. */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counters and states of all nodes as text. What stands on another node's status page is quoted,
+ * bounded and never trusted.
+ */
+#include "apps/monitor/metrics.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/version.h"
+#include "libc/core/format.h"
+
+struct metric {
+    const char *name;
+    const char *label; /* "" or `key="value"` */
+    const char *help;
+};
+
+static const struct metric metrics[COUNTER_COUNT] = {
+#define X(enumerator, name, label, help) [COUNTER_##enumerator] = {name, label, help},
+    COUNTER_TABLE(X)
+#undef X
+};
+
+static const char *const state_names[] = {
+    [NODE_ABSENT] = "absent",
+    [NODE_STARTING] = "starting",
+    [NODE_RUNNING] = "running",
+    [NODE_DEAD] = "dead",
+};
+
+/* Text that is put together piece by piece; what has no room is counted. */
+struct output {
+    char *text;
+    size_t size;
+    size_t length;
+};
+
+static void PRINTF_LIKE(2, 3) append(struct output *output, const char *format, ...)
+{
+    bool has_room = output->length < output->size;
+    va_list arguments;
+
+    va_start(arguments, format);
+    output->length +=
+        (size_t)format_text_v(has_room ? output->text + output->length : NULL,
+                              has_room ? output->size - output->length : 0, format, arguments);
+    va_end(arguments);
+}
+
+/* Nodes that were never started are no part of the system. */
+static bool is_shown(unsigned node)
+{
+    return status_node_state((node_id_t)node) != NODE_ABSENT;
+}
+
+static void append_help(struct output *output, const char *name, const char *help, const char *type)
+{
+    append(output, "# HELP talus_%s %s\n# TYPE talus_%s %s\n", name, help, name, type);
+}
+
+static void append_build_info(struct output *output)
+{
+    append_help(output, "build_info", "The version of Talus that is running.", "gauge");
+    append(output, "talus_build_info{version=\"%s\"} 1\n", talus_version);
+}
+
+static void append_seconds(struct output *output, uint64_t time_ns)
+{
+    append(output, "%llu.%09llu\n", (unsigned long long)(time_ns / NS_PER_S),
+           (unsigned long long)(time_ns % NS_PER_S));
+}
+
+static void append_node_gauges(struct output *output)
+{
+    unsigned node_count = platform_node_count();
+    char roles[STATUS_ROLE_TEXT_BYTES];
+
+    append_help(output, "uptime_seconds", "Time since the machine was booted.", "gauge");
+    append(output, "talus_uptime_seconds ");
+    append_seconds(output, platform_now_ns());
+
+    append_help(output, "node_up", "1 while the node is running.", "gauge");
+    for (unsigned node = 0; node < node_count; node++) {
+        if (is_shown(node)) {
+            append(output, "talus_node_up{node=\"%u\"} %d\n", node,
+                   status_node_state((node_id_t)node) == NODE_RUNNING);
+        }
+    }
+    append_help(output, "node_info", "What the node runs.", "gauge");
+    for (unsigned node = 0; node < node_count; node++) {
+        if (is_shown(node)) {
+            status_copy_roles((node_id_t)node, roles);
+            append(output, "talus_node_info{node=\"%u\",role=\"%s\"} 1\n", node, roles);
+        }
+    }
+    append_help(output, "node_memory_bytes", "Memory of the node.", "gauge");
+    for (unsigned node = 0; node < node_count; node++) {
+        if (is_shown(node)) {
+            append(output, "talus_node_memory_bytes{node=\"%u\"} %llu\n", node,
+                   (unsigned long long)status_memory_bytes((node_id_t)node));
+        }
+    }
+}
+
+static void append_counter(struct output *output, enum counter counter)
+{
+    const struct metric *metric = &metrics[counter];
+
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        if (!is_shown(node)) {
+            continue;
+        }
+        uint64_t value = counter_read((node_id_t)node, counter);
+
+        append(output, "talus_%s{node=\"%u\"%s%s} ", metric->name, node,
+               metric->label[0] != '\0' ? "," : "", metric->label);
+        if (counter == COUNTER_IDLE_NS) {
+            append_seconds(output, value);
+        } else {
+            append(output, "%llu\n", (unsigned long long)value);
+        }
+    }
+}
+
+size_t metrics_print_prometheus(char *text, size_t size)
+{
+    struct output output = {.text = text, .size = size};
+
+    append_build_info(&output);
+    append_node_gauges(&output);
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        /* Rows of one name stand together and share its head. */
+        if (i == 0 || strcmp(metrics[i].name, metrics[i - 1].name) != 0) {
+            append_help(&output, metrics[i].name, metrics[i].help, "counter");
+        }
+        append_counter(&output, (enum counter)i);
+    }
+    return output.length;
+}
+
+size_t metrics_print_nodes(char *text, size_t size)
+{
+    struct output output = {.text = text, .size = size};
+    char roles[STATUS_ROLE_TEXT_BYTES];
+
+    append(&output, "%-5s %-9s %-20s %9s %12s %12s %12s %12s\n", "node", "state", "roles", "memory",
+           "requests", "received", "sent", "messages");
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        if (!is_shown(i)) {
+            continue;
+        }
+        status_copy_roles(node, roles);
+        append(&output, "%-5u %-9s %-20s %5llu MiB %12llu %12llu %12llu %12llu\n", i,
+               state_names[status_node_state(node)], roles,
+               (unsigned long long)(status_memory_bytes(node) / MIB),
+               (unsigned long long)counter_read(node, COUNTER_HTTP_REQUESTS),
+               (unsigned long long)counter_read(node, COUNTER_NIC_RX_PACKETS),
+               (unsigned long long)counter_read(node, COUNTER_NIC_TX_PACKETS),
+               (unsigned long long)counter_read(node, COUNTER_CHANNEL_SENT));
+    }
+    return output.length;
+}

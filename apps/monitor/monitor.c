@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor's line and its commands. What is typed is input from outside: a line that is too long
+ * or makes no sense is answered and forgotten.
+ */
+#include "apps/monitor/monitor.h"
+
+#include <string.h>
+
+#include "drivers/acpi/power.h"
+#include "drivers/console/console.h"
+#include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+#include "libc/core/format.h"
+
+#define LINE_BYTES    80
+#define KEY_END       0x04 /* Ctrl-D */
+#define KEY_BACKSPACE 0x08
+#define KEY_DELETE    0x7F
+/* Chosen: time for the others to wake and take STOP_NODE from their channel. */
+#define STOP_WAIT_NS  (5 * NS_PER_MS)
+
+static char line[LINE_BYTES];
+static size_t line_length;
+static bool may_have_input; /* the last look has not come to the end of what was typed */
+static bool is_line_whole;  /* it waits until its answer has room */
+
+PRINTF_LIKE(1, 2) static void print(const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = format_text_v(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    console_answer(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+}
+
+/* A node's number. False (answered) when it is none of ours. */
+static bool parse_node(const char *text, node_id_t *node)
+{
+    unsigned number = 0;
+
+    for (const char *digit = text; *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9' || number >= NODE_MAX) {
+            number = NODE_MAX;
+            break;
+        }
+        number = number * 10 + (unsigned)(*digit - '0');
+    }
+    if (*text == '\0' || number >= platform_node_count()) {
+        print("there is no node `%s`\n", text);
+        return false;
+    }
+    *node = (node_id_t)number;
+    return true;
+}
+
+static void show_help(const char *argument);
+
+static void show_nodes(const char *argument)
+{
+    static const char *const states[] = {"absent", "starting", "running", "dead"};
+
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+        char roles[STATUS_ROLE_TEXT_BYTES];
+        uint64_t idle_ms = counter_read(node, COUNTER_IDLE_NS) / NS_PER_MS;
+
+        status_copy_roles(node, roles);
+        print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %s\n", i,
+              states[status_node_state(node)], platform_status_page(node)->apic_id,
+              status_memory_bytes(node) / MIB, idle_ms / 1000, idle_ms % 1000, roles);
+    }
+}
+
+static bool has_role(node_id_t node, const char *role)
+{
+    char roles[STATUS_ROLE_TEXT_BYTES];
+
+    status_copy_roles(node, roles);
+    return strstr(roles, role) != NULL;
+}
+
+static unsigned long count_of(node_id_t node, enum counter counter)
+{
+    return counter_read(node, counter);
+}
+
+/* The counters of refused input, and why: `checksum` of `reason="checksum"`. */
+static const struct {
+    const char *name;
+    const char *label;
+} counters[COUNTER_COUNT] = {
+#define X(enumerator, name, label, help) [COUNTER_##enumerator] = {name, label},
+    COUNTER_TABLE(X)
+#undef X
+};
+
+static void show_drops(node_id_t node)
+{
+    char text[160] = "";
+    size_t length = 0;
+    unsigned long sum = 0;
+
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        unsigned long count = count_of(node, (enum counter)i);
+
+        if (strcmp(counters[i].name, "drops_total") != 0 || count == 0) {
+            continue;
+        }
+        const char *reason = strchr(counters[i].label, '"') + 1;
+
+        sum += count;
+        length +=
+            (size_t)format_text(text + length, sizeof(text) - length, "%s %lu %.*s",
+                                length == 0 ? ":" : ",", count, (int)strcspn(reason, "\""), reason);
+        length = length < sizeof(text) ? length : sizeof(text) - 1;
+    }
+    print("node%-2u refused %lu%s\n", node, sum, text);
+}
+
+static void show_net(const char *argument)
+{
+    char address[STATUS_ADDRESS_BYTES], gateway[STATUS_GATEWAY_BYTES], link[STATUS_LINK_BYTES];
+
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        status_copy_address(node, address);
+        status_copy_gateway(node, gateway);
+        if (address[0] != '\0') {
+            print("node%-2u address %s, gateway %s\n", i, address, gateway);
+        }
+        status_copy_link(node, link);
+        if (link[0] != '\0') {
+            print("node%-2u link %s\n", i, link);
+        }
+    }
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        if (has_role(node, "LS")) {
+            print("node%-2u received %lu frames, %lu bytes, %lu missed; sent %lu frames, %lu "
+                  "bytes; %lu forwarded in software\n",
+                  i, count_of(node, COUNTER_NIC_RX_PACKETS), count_of(node, COUNTER_NIC_RX_BYTES),
+                  count_of(node, COUNTER_NIC_RX_MISSED), count_of(node, COUNTER_NIC_TX_PACKETS),
+                  count_of(node, COUNTER_NIC_TX_BYTES), count_of(node, COUNTER_STEER_FORWARDED));
+        }
+        if (has_role(node, "LS") || has_role(node, "TS")) {
+            show_drops(node);
+        }
+    }
+}
+
+static void show_connections(const char *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+        /* Read first: a connection that ends in between must not make the difference negative. */
+        unsigned long closed = count_of(node, COUNTER_TCP_CLOSED);
+        unsigned long accepted = count_of(node, COUNTER_TCP_ACCEPTED);
+
+        if (has_role(node, "TS")) {
+            print("node%-2u %lu open, %lu accepted, %lu closed, %lu of them reset; %lu segments "
+                  "sent again\n",
+                  i, accepted > closed ? accepted - closed : 0, accepted, closed,
+                  count_of(node, COUNTER_TCP_RESETS), count_of(node, COUNTER_TCP_RETRANSMITS));
+        }
+    }
+}
+
+static void show_balance(const char *argument)
+{
+    char balance[STATUS_BALANCE_BYTES];
+
+    (void)argument;
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        status_copy_balance(node, balance);
+        if (balance[0] != '\0') {
+            print("scheme: %s\n", balance);
+            break; /* all CMs have the same */
+        }
+    }
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
+
+        if (has_role(node, "CM")) {
+            print("node%-2u CM: assigned %lu here, %lu to other CMs; %lu waited for an acceptor\n",
+                  i, count_of(node, COUNTER_CM_ASSIGNED),
+                  count_of(node, COUNTER_CM_ASSIGNED_REMOTE), count_of(node, COUNTER_CM_QUEUED));
+        }
+        if (has_role(node, "TS")) {
+            print("node%-2u TS: claims: %lu confirmed, %lu rejected; %lu offers not claimed in "
+                  "time\n",
+                  i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
+                  count_of(node, COUNTER_CLAIMS_REJECTED), count_of(node, COUNTER_ACCEPT_TIMEOUTS));
+        }
+        if (count_of(node, COUNTER_SOCKETS_ACCEPTED) != 0) {
+            print("node%-2u application: %lu connections accepted\n", i,
+                  count_of(node, COUNTER_SOCKETS_ACCEPTED));
+        }
+    }
+}
+
+/* Here first, where a value that makes no sense is reported; then on all others. */
+static void set_log_level(const char *argument)
+{
+    struct set_log message = {
+        .header = {.type = MESSAGE_SET_LOG, .length_bytes = sizeof(message)},
+    };
+    size_t length = strlen(argument);
+
+    if (length == 0 || length > sizeof(message.value)) {
+        print("log LEVEL: error, warning, info, debug; or SUBSYSTEM=LEVEL, with commas\n");
+        return;
+    }
+    if (log_configure(argument, length) != 0) {
+        return;
+    }
+    memcpy(message.value, argument, length);
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
+            message_post((node_id_t)i, &message.header);
+        }
+    }
+    print("log=%s on all nodes\n", argument);
+}
+
+static void crash_node(const char *argument)
+{
+    struct message_header message = {.type = MESSAGE_CRASH_NODE, .length_bytes = sizeof(message)};
+    node_id_t node;
+
+    if (parse_node(argument, &node)) {
+        message_post(node, &message);
+    }
+}
+
+/* Let the others halt, so that none works while the machine goes down. */
+static void stop_machine(void)
+{
+    struct message_header message = {.type = MESSAGE_STOP_NODE, .length_bytes = sizeof(message)};
+
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
+            message_post((node_id_t)i, &message);
+        }
+    }
+    /* The round rings the doorbells. */
+    (void)dispatch_round();
+    for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
+        cpu_pause();
+    }
+}
+
+static void power_off_machine(const char *argument)
+{
+    (void)argument;
+    stop_machine();
+    platform_power_off();
+}
+
+static void reboot_machine(const char *argument)
+{
+    (void)argument;
+    stop_machine();
+    console_write_through();
+    log_info("power", "reset");
+    log_flush_all();
+    console_flush();
+    power_reset();
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const char *argument);
+    const char *help;
+} commands[] = {
+    {"help", show_help, "this list"},
+    {"nodes", show_nodes, "what each node is and does"},
+    {"net", show_net, "address, link, and what the NIC's queues have carried"},
+    {"conns", show_connections, "connections of each transport server"},
+    {"balance", show_balance, "how connections were given out"},
+    {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
+    {"crash", crash_node, "crash N: let node N take a page fault"},
+    {"poweroff", power_off_machine, "switch the machine off (Ctrl-D does, too)"},
+    {"reboot", reboot_machine, "start the machine again"},
+};
+
+static void show_help(const char *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        print("%-10s %s\n", commands[i].name, commands[i].help);
+    }
+}
+
+static void run_line(void)
+{
+    char *argument = line + strcspn(line, " ");
+
+    if (*argument != '\0') {
+        *argument++ = '\0';
+        argument += strspn(argument, " ");
+    }
+    if (line[0] == '\0') {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        if (strcmp(commands[i].name, line) == 0) {
+            commands[i].run(argument);
+            return;
+        }
+    }
+    print("`%s` is no command; `help` lists them\n", line);
+}
+
+static void end_line(void)
+{
+    console_answer("\n", 1);
+    line[line_length] = '\0';
+    line_length = 0;
+    is_line_whole = false;
+    run_line();
+}
+
+static void take_character(char character)
+{
+    if (character == '\r' || character == '\n') {
+        is_line_whole = true;
+    } else if (character == KEY_END && line_length == 0) {
+        power_off_machine("");
+    } else if (character == KEY_BACKSPACE || character == KEY_DELETE) {
+        if (line_length > 0) {
+            line_length--;
+            console_answer("\b \b", 3);
+        }
+    } else if (character >= ' ' && character <= '~' && line_length < LINE_BYTES - 1) {
+        line[line_length++] = character;
+        console_answer(&character, 1);
+    }
+}
+
+/* Until there is nothing more to read, or nothing can be answered. Bounded: a pasted file must not
+ * starve the node's other work. */
+static unsigned take_input(void)
+{
+    for (unsigned work = 0; work < LINE_BYTES; work++) {
+        if (is_line_whole) {
+            if (!console_has_room()) {
+                return 0; /* the output's progress wakes the node */
+            }
+            end_line();
+        }
+        int character = console_read();
+
+        if (character < 0) {
+            may_have_input = false;
+            return work;
+        }
+        take_character((char)character);
+    }
+    return LINE_BYTES;
+}
+
+static unsigned poll_console(void *context)
+{
+    (void)context;
+    if (LIKELY(!console_is_input_due(dispatch_now_ns()) && !may_have_input)) {
+        return 0;
+    }
+    /* What has been typed of a line stands below the log that came between. */
+    if (console_take_interruption() && line_length > 0) {
+        console_answer(line, line_length);
+    }
+    may_have_input = true;
+    return take_input();
+}
+
+void monitor_start(void)
+{
+    static struct dispatch_source source = {.poll = poll_console};
+
+    dispatch_register_source(&source);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * I/O APICs: an index register and a data window, two 32-bit registers for each line (82093AA 3.2).
+ */
+#include "drivers/acpi/ioapic.h"
+
+#include "kernel/bits.h"
+#include "kernel/limits.h"
+#include "kernel/node.h"
+#include "kernel/x86/mmio.h"
+#include "kernel/x86/paging.h"
+
+#define IOAPIC_INDEX  0x00
+#define IOAPIC_WINDOW 0x10
+
+#define REGISTER_VERSION      0x01
+#define VERSION_LAST_LINE     BITS(23, 16)
+#define REGISTER_LINE(n)      (0x10 + 2 * (n))
+#define LINE_ACTIVE_LOW       BIT(13)
+#define LINE_LEVEL            BIT(15)
+#define LINE_MASKED           BIT(16)
+#define LINE_HIGH_DESTINATION BITS(31, 24)
+
+#define DESTINATION_MAX 0xFEu /* 0xFF: all cores */
+
+static uint32_t read_register(void *registers, uint32_t index)
+{
+    mmio_write32(registers, IOAPIC_INDEX, index);
+    return mmio_read32(registers, IOAPIC_WINDOW);
+}
+
+static void write_register(void *registers, uint32_t index, uint32_t value)
+{
+    mmio_write32(registers, IOAPIC_INDEX, index);
+    mmio_write32(registers, IOAPIC_WINDOW, value);
+}
+
+static uint32_t line_count(void *registers)
+{
+    return (uint32_t)FIELD_GET(VERSION_LAST_LINE, read_register(registers, REGISTER_VERSION)) + 1;
+}
+
+void ioapic_mask_all(void)
+{
+    for (unsigned i = 0; i < node_info.machine.ioapic_count; i++) {
+        void *registers = paging_map_device(node_info.machine.ioapics[i].paddr, PAGE_BYTES);
+
+        for (uint32_t line = 0; registers != NULL && line < line_count(registers); line++) {
+            write_register(registers, REGISTER_LINE(line), LINE_MASKED);
+        }
+    }
+}
+
+bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector)
+{
+    if (apic_id > DESTINATION_MAX) {
+        return false;
+    }
+    for (unsigned i = 0; i < node_info.machine.ioapic_count; i++) {
+        const struct ioapic *ioapic = &node_info.machine.ioapics[i];
+        void *registers = paging_map_device(ioapic->paddr, PAGE_BYTES);
+
+        if (registers == NULL || route->gsi < ioapic->first_gsi ||
+            route->gsi - ioapic->first_gsi >= line_count(registers)) {
+            continue;
+        }
+        uint32_t line = route->gsi - ioapic->first_gsi;
+        uint64_t low = vector | (route->is_active_low ? LINE_ACTIVE_LOW : 0) |
+                       (route->is_level ? LINE_LEVEL : 0);
+
+        write_register(registers, REGISTER_LINE(line) + 1,
+                       (uint32_t)FIELD_PREP(LINE_HIGH_DESTINATION, apic_id));
+        write_register(registers, REGISTER_LINE(line), (uint32_t)low);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text to the console's devices, and the event loop's part in drawing it.
+ */
+#include "drivers/console/console.h"
+
+#include <string.h>
+
+#include "apps/monitor/status_line.h"
+#include "drivers/acpi/ioapic.h"
+#include "drivers/console/framebuffer.h"
+#include "drivers/console/keyboard.h"
+#include "drivers/console/options.h"
+#include "drivers/console/screen.h"
+#include "drivers/console/serial.h"
+#include "drivers/console/serial_output.h"
+#include "drivers/console/vga_text.h"
+#include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/paging.h"
+
+#define ISA_IRQ_KEYBOARD 1
+
+/* While there is other work: so many characters, and how long until the next. Chosen: some 130
+ * kilobits of pixels, about ten microseconds, one part in a hundred of a busy node's time. */
+#define BUSY_CELLS     8u
+#define BUSY_PERIOD_NS NS_PER_MS
+/* Before sleep: bounds how long a frame that comes meanwhile waits, to some hundred microseconds.
+ */
+#define IDLE_CELLS     64u
+
+/* A node too busy to take interrupts still hears its keyboard: chosen, too short for a person to
+ * notice, and rare enough for a port read to cost nothing. */
+#define INPUT_LOOK_NS (10 * NS_PER_MS)
+
+static struct console_options options;
+static bool has_screen;     /* mapped, and drawn by this node */
+static bool is_drawn_later; /* by the event loop */
+static bool is_line_begun;  /* by an answer or an echo */
+static bool is_line_broken; /* by the log, since it was last asked */
+static uint64_t next_draw_ns;
+static uint64_t next_input_look_ns;
+static uint64_t input_interrupts_seen;
+
+/* --- Devices --- */
+
+static void parse_options(void)
+{
+    console_options_parse(&options, node_info.command_line, &node_info.machine.firmware_console);
+}
+
+static uint64_t screen_bytes(void)
+{
+    const struct framebuffer_info *info = &node_info.framebuffer;
+
+    if (!options.has_screen || info->paddr == 0) {
+        return 0;
+    }
+    return info->is_text ? vga_text_bytes(info) : framebuffer_bytes(info);
+}
+
+/* Draw from now on into memory that is mapped there. */
+static void open_screen(void *mapped)
+{
+    const struct framebuffer_info *info = &node_info.framebuffer;
+    screen_draw_function draw = info->is_text ? vga_text_draw : framebuffer_draw;
+
+    if (info->is_text) {
+        has_screen = vga_text_open(info, mapped);
+        vga_text_hide_cursor();
+    } else {
+        has_screen = framebuffer_open(info, mapped);
+    }
+    if (has_screen && screen.columns != 0) {
+        screen_resume(draw);
+    } else if (has_screen) {
+        screen_initialise(info->is_text ? info->width : framebuffer_columns(),
+                          info->is_text ? info->height : framebuffer_rows(), draw);
+    }
+}
+
+void console_initialise(paddr_t mapped_bytes)
+{
+    struct framebuffer_info *info = &node_info.framebuffer;
+
+    parse_options();
+    /* Without a port the log goes nowhere else, and the system works all the same. */
+    (void)serial_initialise(&options.serial);
+    if (options.has_screen && info->paddr == 0) {
+        (void)vga_text_detect(info, (uint8_t *)DIRECT_MAP_BASE); /* else there is no screen */
+    }
+    uint64_t bytes = screen_bytes();
+
+    if (bytes != 0 && bytes <= mapped_bytes && info->paddr <= mapped_bytes - bytes) {
+        open_screen((void *)(DIRECT_MAP_BASE + info->paddr));
+    }
+}
+
+void console_use_firmware_port(void)
+{
+    struct serial_port *firmware = &node_info.machine.firmware_console;
+    struct serial_port before = options.serial;
+
+    parse_options();
+    if (before.port == options.serial.port && before.baud == options.serial.baud) {
+        return;
+    }
+    if (!serial_initialise(&options.serial)) {
+        uint16_t absent_port = firmware->port;
+
+        *firmware = (struct serial_port){0}; /* for the nodes, too */
+        parse_options();
+        (void)serial_initialise(&options.serial); /* as in console_initialise() */
+        log_warning("console", "no serial port at %#x, which firmware names", absent_port);
+    }
+}
+
+void console_attach(void)
+{
+    parse_options();
+    serial_attach(&options.serial);
+}
+
+void console_map_screen(void)
+{
+    uint64_t bytes = screen_bytes();
+    void *mapped = bytes != 0 ? paging_map_screen(node_info.framebuffer.paddr, bytes) : NULL;
+
+    if (mapped != NULL) {
+        open_screen(mapped);
+    } else if (bytes != 0) {
+        log_warning("console", "the screen at %#lx cannot be mapped", node_info.framebuffer.paddr);
+    }
+}
+
+/* --- The event loop --- */
+
+static void draw_some(uint64_t now_ns)
+{
+    status_line_poll(now_ns);
+    if (screen_is_dirty() && now_ns >= next_draw_ns) {
+        next_draw_ns = now_ns + BUSY_PERIOD_NS;
+        (void)screen_draw(BUSY_CELLS);
+    }
+}
+
+/* Never work to stay awake for: what is left goes out before sleep. */
+static unsigned poll_output(void *context)
+{
+    uint64_t now_ns = dispatch_now_ns();
+
+    (void)context;
+    if (UNLIKELY(serial_output_is_busy)) {
+        serial_output_poll(now_ns);
+    }
+    if (has_screen) {
+        draw_some(now_ns);
+    }
+    return 0;
+}
+
+static bool prepare_sleep(void *context)
+{
+    bool has_work = serial_output_is_busy && serial_output_prepare_sleep();
+
+    (void)context;
+    if (has_screen) {
+        status_line_prepare_sleep();
+        has_work |= screen_is_dirty() && screen_draw(IDLE_CELLS);
+    }
+    return has_work;
+}
+
+/* Where it cannot be routed, what is typed is noticed when the node is awake. */
+static bool route_interrupt(uint8_t isa_irq, enum interrupt_vector vector)
+{
+    return ioapic_route(&node_info.machine.isa_irqs[isa_irq], interrupt_apic_id(node_info.node),
+                        vector);
+}
+
+static void start_serial(void)
+{
+    bool has_interrupt = options.serial.isa_irq != 0 &&
+                         route_interrupt(options.serial.isa_irq, INTERRUPT_VECTOR_SERIAL);
+
+    if (has_interrupt) {
+        serial_enable_interrupts(false);
+    }
+    serial_output_start(has_interrupt);
+}
+
+void console_start(void)
+{
+    static struct dispatch_source source = {
+        .poll = poll_output,
+        .prepare_sleep = prepare_sleep,
+    };
+
+    start_serial();
+    dispatch_register_source(&source);
+    if (!has_screen) {
+        return;
+    }
+    /* Whoever has a screen may have a keyboard. */
+    if (!node_info.machine.has_no_i8042 && keyboard_initialise()) {
+        (void)route_interrupt(ISA_IRQ_KEYBOARD, INTERRUPT_VECTOR_KEYBOARD);
+    }
+    is_drawn_later = true;
+    status_line_start();
+}
+
+void console_take_over(void)
+{
+    console_map_screen();
+    if (has_screen) {
+        is_drawn_later = true;
+        log_replay(screen.rows, screen_write);
+    }
+    console_start();
+}
+
+/* --- Text --- */
+
+static void write_screen(const char *text, size_t bytes)
+{
+    if (has_screen) {
+        screen_write(text, bytes);
+        if (!is_drawn_later) {
+            screen_draw_text();
+        }
+    }
+}
+
+void console_write(const char *text, size_t bytes)
+{
+    if (UNLIKELY(is_line_begun)) {
+        is_line_begun = false;
+        is_line_broken = true;
+        console_write("\n", 1);
+    }
+    serial_output_write(text, bytes);
+    write_screen(text, bytes);
+}
+
+void console_answer(const char *text, size_t bytes)
+{
+    if (bytes > 0) {
+        is_line_begun = text[bytes - 1] != '\n';
+    }
+    serial_output_answer(text, bytes);
+    write_screen(text, bytes);
+}
+
+bool console_has_room(void)
+{
+    return serial_output_has_room();
+}
+
+void console_write_through(void)
+{
+    serial_output_write_through();
+}
+
+void console_flush(void)
+{
+    console_write_through();
+    if (has_screen) {
+        screen_draw_text();
+    }
+}
+
+bool console_is_input_due(uint64_t now_ns)
+{
+    uint64_t interrupts =
+        interrupt_count(INTERRUPT_VECTOR_SERIAL) + interrupt_count(INTERRUPT_VECTOR_KEYBOARD);
+
+    if (LIKELY(interrupts == input_interrupts_seen && now_ns < next_input_look_ns &&
+               !is_line_broken)) {
+        return false;
+    }
+    input_interrupts_seen = interrupts;
+    next_input_look_ns = now_ns + INPUT_LOOK_NS;
+    return true;
+}
+
+int console_read(void)
+{
+    int character = serial_read();
+
+    return character >= 0 ? character : keyboard_read();
+}
+
+bool console_take_interruption(void)
+{
+    bool was_broken = is_line_broken;
+
+    is_line_broken = false;
+    return was_broken;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Addresses for the BARs that firmware left without, and windows for the bridges above them: finds
+ * out what lacks an address, has a place found (pci_place.c), and writes it down.
+ */
+#include <errno.h>
+
+#include "drivers/pci/bus.h"
+#include "drivers/pci/place.h"
+#include "drivers/pci/registers.h"
+#include "kernel/log.h"
+#include "kernel/node.h"
+
+#define FOUR_GIB      ((paddr_t)4 * GIB)
+/* Above this a size is a register gone wrong. */
+#define BAR_MAX_BYTES (64 * GIB)
+
+/* --- What is there --- */
+
+/* The bridge on that bus which forwards to the device. */
+static struct pci_bridge *bridge_on(const struct pci_request *request, uint8_t bus)
+{
+    struct pci_survey *survey = request->survey;
+
+    for (unsigned i = 0; i < survey->bridge_count; i++) {
+        struct pci_bridge *bridge = &survey->bridges[i];
+
+        if (bridge->device.address.segment == request->device->address.segment &&
+            bridge->device.address.bus == bus && pci_is_behind(bridge, &request->device->address)) {
+            return bridge;
+        }
+    }
+    return NULL;
+}
+
+/* From the root down, as an access goes. */
+static void find_path(struct pci_request *request)
+{
+    const struct pci_address *address = &request->device->address;
+    uint8_t bus = pci_root_of(address->segment, address->bus);
+
+    while (bus != address->bus && request->path_count < PCI_PATH_MAX) {
+        struct pci_bridge *bridge = bridge_on(request, bus);
+
+        if (bridge == NULL) {
+            return;
+        }
+        request->path[request->path_count++] = bridge;
+        bus = bridge->secondary;
+    }
+}
+
+static bool is_memory(const struct pci_span *span)
+{
+    return span->start < node_info.machine.low_memory_end ||
+           (span->end > FOUR_GIB && span->start < node_info.machine.high_memory_end);
+}
+
+/* Whether firmware has given this address on purpose. A device that is decoding proves it; one that
+ * is not may hold anything. */
+static bool is_assigned(const struct pci_request *request, const struct pci_bar *bar,
+                        uint16_t command)
+{
+    struct pci_span span = {bar->paddr, bar->paddr + bar->bytes};
+
+    if (bar->paddr == 0 || span.end < span.start || !pci_is_forwarded(request, &span)) {
+        return false;
+    }
+    if (command & COMMAND_MEMORY) {
+        return true;
+    }
+    for (unsigned i = 0; i < request->survey->used_count; i++) {
+        if (pci_used_overlaps(&request->survey->used[i], &span)) {
+            return false;
+        }
+    }
+    return !is_memory(&span);
+}
+
+/* Keep the list in order of size. */
+static void request_bar(struct pci_request *request, unsigned index, const struct pci_bar *bar)
+{
+    unsigned at = request->bar_count++;
+
+    while (at > 0 && request->bars[at - 1].bytes < bar->bytes) {
+        request->bars[at] = request->bars[at - 1];
+        request->indices[at] = request->indices[at - 1];
+        at--;
+    }
+    request->bars[at] = *bar;
+    request->indices[at] = index;
+}
+
+/* `command` is what the device was allowed to do before. */
+static void list_unassigned(struct pci_request *request, uint16_t command,
+                            struct pci_bar bars[PCI_BAR_COUNT])
+{
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
+        struct pci_bar *bar = &bars[i];
+
+        if (pci_read_bar(request->device, i, bar) != 0) {
+            *bar = (struct pci_bar){.bytes = 0};
+            continue;
+        }
+        if (is_assigned(request, bar, command)) {
+            pci_survey_add(request->survey, request->device, i, bar);
+        } else {
+            request_bar(request, i, bar);
+        }
+        if (bar->is_64bit) {
+            bars[++i] = (struct pci_bar){.bytes = 0};
+        }
+    }
+}
+
+/* The block's size and what it demands. -ENOSPC when no address can do. */
+static int measure(struct pci_request *request)
+{
+    request->can_be_high = true;
+    for (unsigned i = 0; i < request->bar_count; i++) {
+        const struct pci_bar *bar = &request->bars[i];
+
+        if (bar->bytes > BAR_MAX_BYTES) {
+            return -ENOSPC;
+        }
+        request->bytes += bar->bytes;
+        request->can_be_high &= bar->is_64bit && (bar->is_prefetchable || request->path_count == 0);
+    }
+    for (unsigned i = 0; i < request->path_count; i++) {
+        request->can_be_high &= request->path[i]->is_prefetch_64bit;
+    }
+    /* A page of its own at least: what shares it could be reached through its mapping. */
+    request->alignment = request->bars[0].bytes < PAGE_BYTES ? PAGE_BYTES : request->bars[0].bytes;
+    return 0;
+}
+
+/* --- Writing it down --- */
+
+static void write_window(const struct pci_bridge *bridge, enum pci_window_kind kind,
+                         const struct pci_span *span)
+{
+    paddr_t last = span->end - 1;
+    uint32_t value = (uint32_t)(FIELD_PREP(WINDOW_BASE, span->start >> 20) |
+                                FIELD_PREP(WINDOW_LIMIT, last >> 20));
+
+    if (kind == PCI_WINDOW_LOW) {
+        pci_write32(&bridge->device, PCI_MEMORY_WINDOW, value);
+        return;
+    }
+    /* Closed while its halves do not match. */
+    pci_write32(&bridge->device, PCI_PREFETCH_WINDOW, (uint32_t)WINDOW_BASE);
+    pci_write32(&bridge->device, PCI_PREFETCH_BASE_UPPER, (uint32_t)(span->start >> 32));
+    pci_write32(&bridge->device, PCI_PREFETCH_LIMIT_UPPER, (uint32_t)(last >> 32));
+    pci_write32(&bridge->device, PCI_PREFETCH_WINDOW, value);
+}
+
+/* From the root down, so that no window opens that the one above does not hold. */
+static void widen_windows(const struct pci_request *request, enum pci_window_kind kind,
+                          const struct pci_span *block)
+{
+    for (unsigned i = 0; i < request->path_count; i++) {
+        struct pci_bridge *bridge = request->path[i];
+        const struct pci_address *address = &bridge->device.address;
+        struct pci_span *window = pci_window_of(bridge, kind);
+
+        if (pci_span_contains(window, block)) {
+            continue;
+        }
+        *window = pci_span_join(window, block);
+        write_window(bridge, kind, window);
+        log_info("pci", "bridge %04x:%02x:%02x.%u lets through %#llx to %#llx now",
+                 address->segment, address->bus, address->device, address->function,
+                 (unsigned long long)window->start, (unsigned long long)window->end - 1);
+    }
+}
+
+static void write_bars(const struct pci_request *request, paddr_t paddr,
+                       struct pci_bar bars[PCI_BAR_COUNT])
+{
+    const struct pci_address *address = &request->device->address;
+
+    for (unsigned i = 0; i < request->bar_count; i++) {
+        struct pci_bar *bar = &bars[request->indices[i]];
+
+        bar->paddr = paddr;
+        paddr += bar->bytes;
+        pci_write_bar(request->device, request->indices[i], bar);
+        log_info("pci", "BAR %u of %04x:%02x:%02x.%u, %llu KiB, had no address: %#llx now",
+                 request->indices[i], address->segment, address->bus, address->device,
+                 address->function, (unsigned long long)(bar->bytes / KIB),
+                 (unsigned long long)bar->paddr);
+    }
+}
+
+/* Memory accesses downwards, DMA upwards. */
+static void open_path(const struct pci_request *request)
+{
+    const uint16_t bits = (uint16_t)(COMMAND_MEMORY | COMMAND_BUS_MASTER);
+
+    for (unsigned i = 0; i < request->path_count; i++) {
+        const struct pci_device *bridge = &request->path[i]->device;
+        uint16_t command = pci_read16(bridge, PCI_COMMAND);
+
+        if ((command & bits) != bits) {
+            pci_write16(bridge, PCI_COMMAND, command | bits);
+        }
+    }
+}
+
+int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
+{
+    struct pci_request request = {.device = device, .survey = pci_survey_make(device)};
+    const struct pci_address *address = &device->address;
+    uint16_t command = pci_read16(device, PCI_COMMAND);
+    struct pci_span block;
+    enum pci_window_kind kind;
+
+    find_path(&request);
+    pci_disable(device);
+    pci_wake(device);
+    list_unassigned(&request, command, bars);
+    if (request.bar_count > 0) {
+        if (request.survey->left_out > 0 || measure(&request) != 0 ||
+            !pci_place(&request, &kind, &block)) {
+            log_warning("pci", "%u BARs of %04x:%02x:%02x.%u have no address, and no room is left",
+                        request.bar_count, address->segment, address->bus, address->device,
+                        address->function);
+            return -ENOSPC;
+        }
+        widen_windows(&request, kind, &block);
+        write_bars(&request, block.start, bars);
+    }
+    open_path(&request);
+    return 0;
+}

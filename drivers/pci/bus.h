@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree of buses, for the files of kernel/pci*.c: how it is reached, its roots, a walk over it,
+ * and numbers for the buses that have none.
+ */
+#pragma once
+
+#include "drivers/pci/pci.h"
+#include "drivers/pci/registers.h"
+
+struct pci_bus_set {
+    uint8_t bits[BUS_MAX / 8];
+};
+
+static inline bool pci_has_bus(const struct pci_bus_set *set, unsigned bus)
+{
+    return (set->bits[bus / 8] & BIT(bus % 8)) != 0;
+}
+
+static inline void pci_add_bus(struct pci_bus_set *set, unsigned bus)
+{
+    set->bits[bus / 8] |= (uint8_t)BIT(bus % 8);
+}
+
+/* Use this window of configuration space (node_info.machine.ecams) no more: where ports reach what
+ * it holds, they are used instead. */
+void pci_ignore_ecam(unsigned index);
+
+/* Called for each function, its id and revision read. True ends the walk. */
+typedef bool (*pci_visit)(void *context, const struct pci_device *device);
+
+/* Visit the functions of one bus in their order. True when a visit has ended it. */
+bool pci_walk_bus(uint16_t segment, uint8_t bus, pci_visit visit, void *context);
+
+/*
+ * Visit every function on the buses that the last pci_find() reached, by ascending bus, device and
+ * function.
+ * Each bus is visited once, whatever bridges claim. True when a visit has ended it.
+ */
+bool pci_walk(pci_visit visit, void *context);
+
+bool pci_is_bridge(const struct pci_device *device);
+
+/* A bus that no bridge leads to. */
+struct pci_root {
+    uint16_t segment;
+    uint8_t bus;
+};
+
+/* Those that the last pci_find() knew or found. */
+const struct pci_root *pci_roots(unsigned *count);
+/* The root above a bus: that of the nearest number which is not higher. */
+uint8_t pci_root_of(uint16_t segment, uint8_t bus);
+
+/* Give numbers to the buses behind bridges that have none, below all known roots. */
+void pci_number_buses(void);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Access to PCI configuration space (PCI 3.0 chapter 6, PCI Express 7.2), and what is in every
+ * function's: capabilities, BARs, switching on. What devices answer is input from outside.
+ */
+#include "drivers/pci/pci.h"
+
+#include <errno.h>
+
+#include "drivers/pci/bus.h"
+#include "drivers/pci/registers.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/mmio.h"
+#include "kernel/x86/paging.h"
+
+#define ADDRESS_PORT     0xCF8
+#define ADDRESS_ENABLE   BIT(31)
+#define DATA_PORT        0xCFC
+#define PORT_SPACE_BYTES 256u
+#define ECAM_SPACE_BYTES 4096u
+
+#define CAPABILITY_MAX   48 /* as many as fit 256 bytes */
+#define CAPABILITY_POWER 0x01
+
+#define POWER_CONTROL 0x04
+#define POWER_STATE   BITS(1, 0) /* 0: D0, works; 3: D3hot, decodes configuration space only */
+#define WAKE_NS       (10 * NS_PER_MS)
+
+/* --- Access --- */
+
+/* Windows that pci_ignore_ecam() has named. */
+static bool is_ignored[ECAM_MAX];
+
+void pci_ignore_ecam(unsigned index)
+{
+    is_ignored[index] = true;
+}
+
+/* The function's window, or NULL when no ECAM window holds its bus. */
+static void *ecam_window(const struct pci_address *address)
+{
+    for (unsigned i = 0; i < node_info.machine.ecam_count; i++) {
+        const struct ecam *ecam = &node_info.machine.ecams[i];
+
+        if (!is_ignored[i] && ecam->segment == address->segment &&
+            address->bus >= ecam->first_bus && address->bus <= ecam->last_bus) {
+            uint64_t offset = (uint64_t)address->bus << 20 | (uint64_t)address->device << 15 |
+                              (uint64_t)address->function << 12;
+
+            return paging_map_device(ecam->paddr + offset, ECAM_SPACE_BYTES);
+        }
+    }
+    return NULL;
+}
+
+/* Select a register for the data port; false when it cannot be reached that way. */
+static bool select_register(const struct pci_address *address, unsigned offset)
+{
+    if (address->segment != 0 || offset >= PORT_SPACE_BYTES) {
+        return false;
+    }
+    port_write32(ADDRESS_PORT, (uint32_t)(ADDRESS_ENABLE | (uint32_t)address->bus << 16 |
+                                          (uint32_t)address->device << 11 |
+                                          (uint32_t)address->function << 8 | (offset & 0xFC)));
+    return true;
+}
+
+#define CONFIGURATION_ACCESS(bits)                                                                 \
+    uint##bits##_t pci_read##bits(const struct pci_device *device, unsigned offset)                \
+    {                                                                                              \
+        void *window = ecam_window(&device->address);                                              \
+                                                                                                   \
+        if (window != NULL) {                                                                      \
+            return mmio_read##bits(window, offset);                                                \
+        }                                                                                          \
+        if (!select_register(&device->address, offset)) {                                          \
+            return (uint##bits##_t) ~0u;                                                           \
+        }                                                                                          \
+        return port_read##bits((uint16_t)(DATA_PORT + (offset & 3)));                              \
+    }                                                                                              \
+                                                                                                   \
+    void pci_write##bits(const struct pci_device *device, unsigned offset, uint##bits##_t value)   \
+    {                                                                                              \
+        void *window = ecam_window(&device->address);                                              \
+                                                                                                   \
+        if (window != NULL) {                                                                      \
+            mmio_write##bits(window, offset, value);                                               \
+        } else if (select_register(&device->address, offset)) {                                    \
+            port_write##bits((uint16_t)(DATA_PORT + (offset & 3)), value);                         \
+        }                                                                                          \
+    }
+
+CONFIGURATION_ACCESS(8)
+CONFIGURATION_ACCESS(16)
+CONFIGURATION_ACCESS(32)
+
+#undef CONFIGURATION_ACCESS
+
+/* --- What is in every function's --- */
+
+unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
+{
+    if ((pci_read16(device, PCI_STATUS) & STATUS_CAPABILITIES) == 0) {
+        return 0;
+    }
+    unsigned offset = pci_read8(device, PCI_CAPABILITIES) & 0xFCu;
+
+    for (unsigned i = 0; i < CAPABILITY_MAX && offset >= 0x40; i++) {
+        if (pci_read8(device, offset) == id) {
+            return offset;
+        }
+        offset = pci_read8(device, offset + 1) & 0xFCu;
+    }
+    return 0;
+}
+
+void pci_wake(const struct pci_device *device)
+{
+    unsigned capability = pci_find_capability(device, CAPABILITY_POWER);
+    uint64_t end_ns = platform_now_ns() + WAKE_NS;
+    uint16_t control;
+
+    if (capability == 0) {
+        return;
+    }
+    control = pci_read16(device, capability + POWER_CONTROL);
+    if ((control & POWER_STATE) == 0) {
+        return;
+    }
+    pci_write16(device, capability + POWER_CONTROL, control & (uint16_t)~POWER_STATE);
+    while (platform_now_ns() < end_ns) {
+        cpu_pause();
+    }
+}
+
+/* What the register keeps of all ones: the bits of the address that can be set. Meanwhile it shows
+ * another address, which nobody must decode. */
+static uint32_t probe_bar(const struct pci_device *device, unsigned index)
+{
+    uint32_t value = pci_read32(device, PCI_BAR(index));
+
+    pci_write32(device, PCI_BAR(index), UINT32_MAX);
+    uint32_t mask = pci_read32(device, PCI_BAR(index));
+
+    pci_write32(device, PCI_BAR(index), value);
+    return mask;
+}
+
+int pci_read_bar(const struct pci_device *device, unsigned index, struct pci_bar *bar)
+{
+    if (index >= PCI_BAR_COUNT) {
+        return -ENODEV;
+    }
+    uint32_t low = pci_read32(device, PCI_BAR(index));
+
+    if (low & BAR_IO) {
+        return -ENODEV;
+    }
+    bar->is_64bit = FIELD_GET(BAR_TYPE, low) == BAR_TYPE_64BIT;
+    bar->is_prefetchable = (low & BAR_PREFETCHABLE) != 0;
+    bar->paddr = low & BAR_ADDRESS;
+    if (bar->is_64bit && index + 1 == PCI_BAR_COUNT) {
+        return -ENODEV; /* its upper half would be no BAR */
+    }
+    uint64_t mask = probe_bar(device, index) & BAR_ADDRESS;
+
+    if (bar->is_64bit) {
+        bar->paddr |= (uint64_t)pci_read32(device, PCI_BAR(index + 1)) << 32;
+        mask |= (uint64_t)probe_bar(device, index + 1) << 32;
+    } else if (mask != 0) {
+        mask |= BITS(63, 32);
+    }
+    bar->bytes = mask & -mask;
+    return bar->bytes != 0 ? 0 : -ENODEV;
+}
+
+void pci_write_bar(const struct pci_device *device, unsigned index, const struct pci_bar *bar)
+{
+    pci_write32(device, PCI_BAR(index), (uint32_t)(bar->paddr & BAR_ADDRESS));
+    if (bar->is_64bit) {
+        pci_write32(device, PCI_BAR(index + 1), (uint32_t)(bar->paddr >> 32));
+    }
+}
+
+void pci_enable(const struct pci_device *device)
+{
+    uint16_t command = pci_read16(device, PCI_COMMAND);
+
+    pci_write16(device, PCI_COMMAND,
+                command | (uint16_t)(COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_INTX_OFF));
+}
+
+void pci_disable(const struct pci_device *device)
+{
+    uint16_t command = pci_read16(device, PCI_COMMAND);
+
+    pci_write16(device, PCI_COMMAND, command & (uint16_t) ~(COMMAND_MEMORY | COMMAND_BUS_MASTER));
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The node's allocator. Small blocks are cut from chunks of 64 KiB, each of one size class; a
+ * larger block has a run of pages to itself. Either way the chunk's or run's header lies at the
+ * next lower multiple of 64 KiB, so a block needs no header of its own.
+ */
+#include "kernel/memory/memory.h"
+
+#include <string.h>
+
+#include "kernel/limits.h"
+#include "kernel/memory/pages.h"
+#include "kernel/platform.h"
+
+#define CHUNK_ORDER      4u
+#define CHUNK_PAGES      (1u << CHUNK_ORDER)
+#define CHUNK_BYTES      (CHUNK_PAGES * (size_t)PAGE_BYTES)
+#define HEADER_BYTES     64u
+#define CACHE_LINE_BYTES 64u
+
+/* Classes: 16, 32, 48; multiples of 64 up to 512; then four to each doubling, up to 16 KiB, where
+ * three fit a chunk. At most a quarter of a block is wasted, and of the largest a tenth of a chunk.
+ */
+#define TINY_CLASS_COUNT     3u
+#define LINE_CLASS_COUNT     8u
+#define LINE_CLASS_MAX_BYTES 512u
+#define CLASS_COUNT          (TINY_CLASS_COUNT + LINE_CLASS_COUNT + 4 * 5)
+#define CLASS_MAX_BYTES      (16 * KIB)
+
+#define CHUNK_MAGIC 0x4B4E4843u /* "CHNK" */
+#define RUN_MAGIC   0x534E5552u /* "RUNS" */
+
+struct free_block {
+    struct free_block *next;
+};
+
+struct chunk {
+    uint32_t magic;
+    uint32_t class_index; /* of a run: its pages */
+    uint32_t block_bytes;
+    uint32_t used_count;
+    uint32_t carved_bytes; /* from the header on; beyond, blocks have never been used */
+    struct free_block *free_blocks;
+    /* Among the chunks of its class that have room. */
+    struct chunk *next;
+    struct chunk **previous_next;
+};
+
+_Static_assert(sizeof(struct chunk) <= HEADER_BYTES, "blocks start on a cache line");
+
+static struct chunk *chunks_with_room[CLASS_COUNT];
+
+static unsigned class_index_for(size_t bytes)
+{
+    if (bytes <= 48) {
+        return bytes == 0 ? 0 : (unsigned)(bytes - 1) / 16;
+    }
+    if (bytes <= LINE_CLASS_MAX_BYTES) {
+        return TINY_CLASS_COUNT + (unsigned)(bytes - 1) / CACHE_LINE_BYTES;
+    }
+    /* bytes - 1 is in [2^n, 2^(n+1)), n from 9: the next two bits say which quarter. */
+    unsigned n = 63 - (unsigned)__builtin_clzll(bytes - 1);
+
+    return TINY_CLASS_COUNT + LINE_CLASS_COUNT + (n - 9) * 4 +
+           ((unsigned)((bytes - 1) >> (n - 2)) & 3);
+}
+
+static uint32_t class_bytes(unsigned class_index)
+{
+    if (class_index < TINY_CLASS_COUNT) {
+        return 16 * (class_index + 1);
+    }
+    class_index -= TINY_CLASS_COUNT;
+    if (class_index < LINE_CLASS_COUNT) {
+        return CACHE_LINE_BYTES * (class_index + 1);
+    }
+    class_index -= LINE_CLASS_COUNT;
+    return (5 + class_index % 4) << (7 + class_index / 4);
+}
+
+static void link_chunk(struct chunk *chunk)
+{
+    struct chunk **list = &chunks_with_room[chunk->class_index];
+
+    chunk->next = *list;
+    chunk->previous_next = list;
+    if (chunk->next != NULL) {
+        chunk->next->previous_next = &chunk->next;
+    }
+    *list = chunk;
+}
+
+static void unlink_chunk(struct chunk *chunk)
+{
+    *chunk->previous_next = chunk->next;
+    if (chunk->next != NULL) {
+        chunk->next->previous_next = chunk->previous_next;
+    }
+    chunk->previous_next = NULL;
+}
+
+static bool chunk_is_full(const struct chunk *chunk)
+{
+    return chunk->free_blocks == NULL && chunk->carved_bytes + chunk->block_bytes > CHUNK_BYTES;
+}
+
+static struct chunk *new_chunk(unsigned class_index)
+{
+    struct chunk *chunk = pages_allocate_raw(CHUNK_PAGES, CHUNK_ORDER);
+
+    if (chunk != NULL) {
+        *chunk = (struct chunk){
+            .magic = CHUNK_MAGIC,
+            .class_index = class_index,
+            .block_bytes = class_bytes(class_index),
+            .carved_bytes = HEADER_BYTES,
+        };
+        link_chunk(chunk);
+    }
+    return chunk;
+}
+
+static struct chunk *chunk_of(void *block)
+{
+    struct chunk *chunk = (struct chunk *)ALIGN_DOWN((uintptr_t)block, (uintptr_t)CHUNK_BYTES);
+
+    ASSERT(chunk->magic == CHUNK_MAGIC || chunk->magic == RUN_MAGIC);
+    return chunk;
+}
+
+static size_t usable_bytes(const struct chunk *chunk)
+{
+    return chunk->magic == RUN_MAGIC ? chunk->class_index * (size_t)PAGE_BYTES - HEADER_BYTES
+                                     : chunk->block_bytes;
+}
+
+static void *allocate_run(size_t bytes)
+{
+    if (bytes > SIZE_MAX - HEADER_BYTES - PAGE_BYTES) {
+        return NULL;
+    }
+    size_t page_count = (bytes + HEADER_BYTES + PAGE_BYTES - 1) / PAGE_BYTES;
+    struct chunk *run = pages_allocate_raw(page_count, CHUNK_ORDER);
+
+    if (run == NULL) {
+        return NULL;
+    }
+    run->magic = RUN_MAGIC;
+    run->class_index = (uint32_t)page_count;
+    return (uint8_t *)run + HEADER_BYTES;
+}
+
+void *memory_allocate(size_t bytes)
+{
+    if (bytes > CLASS_MAX_BYTES) {
+        return allocate_run(bytes);
+    }
+    unsigned class_index = class_index_for(bytes);
+    struct chunk *chunk = chunks_with_room[class_index];
+
+    if (chunk == NULL) {
+        chunk = new_chunk(class_index);
+        if (chunk == NULL) {
+            return NULL;
+        }
+    }
+    void *block = chunk->free_blocks;
+
+    if (block != NULL) {
+        chunk->free_blocks = chunk->free_blocks->next;
+    } else {
+        block = (uint8_t *)chunk + chunk->carved_bytes;
+        chunk->carved_bytes += chunk->block_bytes;
+    }
+    chunk->used_count++;
+    if (chunk_is_full(chunk)) {
+        unlink_chunk(chunk);
+    }
+    return block;
+}
+
+void *memory_allocate_zeroed(size_t bytes)
+{
+    void *block = memory_allocate(bytes);
+
+    if (block != NULL) {
+        memset(block, 0, bytes);
+    }
+    return block;
+}
+
+void memory_release(void *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    struct chunk *chunk = chunk_of(block);
+
+    if (chunk->magic == RUN_MAGIC) {
+        size_t page_count = chunk->class_index;
+
+        chunk->magic = 0;
+        pages_release(chunk, page_count);
+        return;
+    }
+    ASSERT(chunk->used_count > 0);
+    if (chunk_is_full(chunk)) {
+        link_chunk(chunk);
+    }
+    struct free_block *free_block = block;
+
+    free_block->next = chunk->free_blocks;
+    chunk->free_blocks = free_block;
+    chunk->used_count--;
+    /* An empty chunk goes back, unless it is the only one with room: a node that allocates and
+     * releases one block in turn would otherwise build a chunk each time. */
+    if (chunk->used_count == 0 &&
+        (chunk->next != NULL || chunk->previous_next != &chunks_with_room[chunk->class_index])) {
+        unlink_chunk(chunk);
+        chunk->magic = 0;
+        pages_release(chunk, CHUNK_PAGES);
+    }
+}
+
+void *memory_resize(void *block, size_t bytes)
+{
+    if (block == NULL) {
+        return memory_allocate(bytes);
+    }
+    size_t old_bytes = usable_bytes(chunk_of(block));
+
+    /* In place while it fits and at least half stays used. */
+    if (bytes <= old_bytes && bytes >= old_bytes / 2) {
+        return block;
+    }
+    void *new_block = memory_allocate(bytes);
+
+    if (new_block != NULL) {
+        memcpy(new_block, block, bytes < old_bytes ? bytes : old_bytes);
+        memory_release(block);
+    }
+    return new_block;
+}
+
+struct memory_usage memory_usage(void)
+{
+    return (struct memory_usage){
+        .total_bytes = pages_total_bytes(),
+        .free_bytes = pages_free_bytes(),
+    };
+}

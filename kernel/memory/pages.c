@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Buddy allocator. A free block of 2^order pages is aligned to its size and heads a doubly linked
+ * list that lives in the free pages themselves. A book of one byte a page says where free blocks
+ * begin, and of which order; two free buddies never stand side by side: they are one block.
+ *
+ * Pages that were never used are not in the lists but behind a frontier that moves up when no list
+ * can serve: a node starts without touching its memory, and what it uses stays together.
+ */
+#include "kernel/memory/pages.h"
+
+#include <string.h>
+
+#include "kernel/limits.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+
+/* Blocks up to 1 GiB: the longest run that can be had. */
+#define ORDER_COUNT   19u
+#define BOOK_NOT_FREE 0xFF /* in use, or inside a free block */
+
+struct free_block {
+    struct free_block *next;
+    struct free_block **previous_next;
+};
+
+struct range {
+    uintptr_t start;    /* of the pages behind the book */
+    uintptr_t frontier; /* from here on never used */
+    uintptr_t end;
+    uint8_t *book; /* of the pages below the frontier */
+};
+
+static struct range ranges[NODE_RANGE_MAX];
+static unsigned range_count;
+static struct free_block *free_lists[ORDER_COUNT];
+static uint64_t total_bytes;
+static uint64_t free_bytes;
+
+static size_t order_bytes(unsigned order)
+{
+    return (size_t)PAGE_BYTES << order;
+}
+
+static struct range *range_of(uintptr_t page)
+{
+    for (unsigned i = 0; i < range_count; i++) {
+        if (page >= ranges[i].start && page < ranges[i].end) {
+            return &ranges[i];
+        }
+    }
+    PANIC("page %p is not this node's", (void *)page);
+}
+
+static uint8_t *book_entry(const struct range *range, uintptr_t page)
+{
+    return &range->book[(page - range->start) / PAGE_BYTES];
+}
+
+static void link_block(struct range *range, uintptr_t page, unsigned order)
+{
+    struct free_block *block = (struct free_block *)page;
+
+    block->next = free_lists[order];
+    block->previous_next = &free_lists[order];
+    if (block->next != NULL) {
+        block->next->previous_next = &block->next;
+    }
+    free_lists[order] = block;
+    *book_entry(range, page) = (uint8_t)order;
+}
+
+static void unlink_block(struct range *range, uintptr_t page)
+{
+    struct free_block *block = (struct free_block *)page;
+
+    *block->previous_next = block->next;
+    if (block->next != NULL) {
+        block->next->previous_next = block->previous_next;
+    }
+    *book_entry(range, page) = BOOK_NOT_FREE;
+}
+
+/* Free one aligned block, and join it with its buddy as long as that is free and whole, too. */
+static void release_block(struct range *range, uintptr_t page, unsigned order)
+{
+    ASSERT(*book_entry(range, page) == BOOK_NOT_FREE);
+    while (order + 1 < ORDER_COUNT) {
+        uintptr_t buddy = page ^ order_bytes(order);
+
+        if (buddy < range->start || buddy + order_bytes(order) > range->frontier ||
+            *book_entry(range, buddy) != order) {
+            break;
+        }
+        unlink_block(range, buddy);
+        page &= ~order_bytes(order);
+        order++;
+    }
+    link_block(range, page, order);
+}
+
+/* Free any run: cut into the largest aligned blocks. */
+static void release_run(struct range *range, uintptr_t page, size_t page_count)
+{
+    while (page_count > 0) {
+        unsigned order = 0;
+
+        while (order + 1 < ORDER_COUNT && (page & (order_bytes(order + 1) - 1)) == 0 &&
+               page_count >> (order + 1) != 0) {
+            order++;
+        }
+        release_block(range, page, order);
+        page += order_bytes(order);
+        page_count -= (size_t)1 << order;
+    }
+}
+
+void pages_add_range(void *start, uint64_t bytes)
+{
+    size_t page_count = bytes / PAGE_BYTES;
+    size_t book_pages = (page_count + PAGE_BYTES - 1) / PAGE_BYTES;
+    struct range *range = &ranges[range_count];
+
+    ASSERT(((uintptr_t)start | bytes) % PAGE_BYTES == 0);
+    ASSERT(range_count < NODE_RANGE_MAX);
+    if (page_count <= book_pages) {
+        return;
+    }
+    range->book = start;
+    range->start = (uintptr_t)start + book_pages * PAGE_BYTES;
+    range->frontier = range->start;
+    range->end = (uintptr_t)start + bytes;
+    range_count++;
+    total_bytes += range->end - range->start;
+    free_bytes += range->end - range->start;
+}
+
+/* The smallest order whose block holds so many pages. */
+static unsigned order_for(size_t page_count)
+{
+    unsigned order = 0;
+
+    while ((size_t)1 << order < page_count) {
+        order++;
+    }
+    return order;
+}
+
+/* From the lists: the smallest block that is large enough. */
+static uintptr_t take_free(size_t page_count, unsigned order)
+{
+    for (unsigned at = order; at < ORDER_COUNT; at++) {
+        if (free_lists[at] != NULL) {
+            uintptr_t page = (uintptr_t)free_lists[at];
+            struct range *range = range_of(page);
+
+            unlink_block(range, page);
+            /* What is not needed of the block goes back. */
+            release_run(range, page + page_count * PAGE_BYTES, ((size_t)1 << at) - page_count);
+            return page;
+        }
+    }
+    return 0;
+}
+
+/* The book is written as far as pages have been used: all of it would take as long at boot as there
+ * is memory. */
+static void move_frontier(struct range *range, uintptr_t frontier)
+{
+    memset(book_entry(range, range->frontier), BOOK_NOT_FREE,
+           (frontier - range->frontier) / PAGE_BYTES);
+    range->frontier = frontier;
+}
+
+/* From a frontier; what alignment skips becomes free blocks. */
+static uintptr_t take_fresh(size_t page_count, unsigned order)
+{
+    for (unsigned i = 0; i < range_count; i++) {
+        struct range *range = &ranges[i];
+        uintptr_t page = ALIGN_UP(range->frontier, (uintptr_t)order_bytes(order));
+
+        if (page >= range->frontier && page <= range->end &&
+            range->end - page >= page_count * PAGE_BYTES) {
+            uintptr_t skipped = range->frontier;
+
+            move_frontier(range, page + page_count * PAGE_BYTES);
+            release_run(range, skipped, (page - skipped) / PAGE_BYTES);
+            return page;
+        }
+    }
+    return 0;
+}
+
+void *pages_allocate_raw(size_t page_count, unsigned align_order)
+{
+    if (page_count == 0 || page_count > (size_t)1 << (ORDER_COUNT - 1)) {
+        return NULL;
+    }
+    unsigned order = order_for(page_count);
+
+    order = order < align_order ? align_order : order;
+    uintptr_t page = take_free(page_count, order);
+
+    if (page == 0) {
+        page = take_fresh(page_count, order);
+    }
+    if (page != 0) {
+        free_bytes -= page_count * PAGE_BYTES;
+    }
+    return (void *)page;
+}
+
+void *pages_allocate(size_t page_count)
+{
+    void *pages = pages_allocate_raw(page_count, 0);
+
+    if (pages != NULL) {
+        memset(pages, 0, page_count * PAGE_BYTES);
+    }
+    return pages;
+}
+
+void pages_release(void *pages, size_t page_count)
+{
+    uintptr_t page = (uintptr_t)pages;
+    struct range *range = range_of(page);
+
+    ASSERT(page % PAGE_BYTES == 0 && page + page_count * PAGE_BYTES <= range->end);
+    release_run(range, page, page_count);
+    free_bytes += page_count * PAGE_BYTES;
+}
+
+uint64_t pages_total_bytes(void)
+{
+    return total_bytes;
+}
+
+uint64_t pages_free_bytes(void)
+{
+    return free_bytes;
+}

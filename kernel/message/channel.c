@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels over mailbox pages: see channel.h for the ring's form.
+ *
+ * Invariants. The receiver only ever looks at the sequence word of the line where the next message
+ * will start. A message never wraps: when it would, a padding message fills the ring's last
+ * lines. acknowledged_lines stands between messages, so the line at it holds a header.
+ */
+#include "kernel/message/channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+
+/* Below this a loop of words beats the start-up of a string instruction: two lines, chosen. */
+#define COPY_BY_WORDS_MAX_BYTES 128
+
+static struct message *sender_line(const struct channel_sender *sender, uint32_t line_number)
+{
+    size_t index = line_number & (sender->line_count - 1);
+
+    return (struct message *)(sender->ring + index * CHANNEL_LINE_BYTES);
+}
+
+static uint32_t lines_for(size_t length_bytes)
+{
+    return (uint32_t)((length_bytes + CHANNEL_LINE_BYTES - 1) / CHANNEL_LINE_BYTES);
+}
+
+/* Lines from this one to the ring's end: 1 .. line_count. */
+static uint32_t lines_to_end(uint32_t line_number, uint32_t line_count)
+{
+    return line_count - (line_number & (line_count - 1));
+}
+
+static bool is_ring_size(size_t ring_bytes)
+{
+    return IS_POWER_OF_TWO(ring_bytes) && ring_bytes >= CHANNEL_RING_MIN_BYTES &&
+           ring_bytes <= CHANNEL_RING_MAX_BYTES;
+}
+
+void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t ring_bytes,
+                               const uint32_t *acknowledgement, uint32_t first_line)
+{
+    ASSERT(is_ring_size(ring_bytes));
+    *sender = (struct channel_sender){
+        .ring = ring,
+        .line_count = (uint32_t)(ring_bytes / CHANNEL_LINE_BYTES),
+        .sent_lines = first_line,
+        .acknowledged_lines = first_line,
+        .acknowledgement = acknowledgement,
+    };
+}
+
+void channel_receiver_initialise(struct channel_receiver *receiver, const void *ring,
+                                 size_t ring_bytes, uint32_t *acknowledgement, uint32_t first_line)
+{
+    ASSERT(is_ring_size(ring_bytes));
+    *receiver = (struct channel_receiver){
+        .ring = ring,
+        .line_count = (uint32_t)(ring_bytes / CHANNEL_LINE_BYTES),
+        .read_lines = first_line,
+        .acknowledged_lines = first_line,
+        .acknowledgement = acknowledgement,
+    };
+    mailbox_store_release(acknowledgement, first_line);
+}
+
+/* The word is another node's: one that is not between what we knew and what we sent is damaged. */
+static void update_acknowledged(struct channel_sender *sender)
+{
+    /* Pairs with the release in acknowledge(): the receiver has read the lines before we
+     * write them again. */
+    uint32_t acknowledged = mailbox_load_acquire(sender->acknowledgement);
+
+    if (acknowledged - sender->acknowledged_lines <=
+        sender->sent_lines - sender->acknowledged_lines) {
+        sender->acknowledged_lines = acknowledged;
+    }
+}
+
+static bool are_lines_free(struct channel_sender *sender, uint32_t line_count)
+{
+    if (LIKELY(sender->sent_lines - sender->acknowledged_lines + line_count <=
+               sender->line_count)) {
+        return true;
+    }
+    update_acknowledged(sender);
+    return sender->sent_lines - sender->acknowledged_lines + line_count <= sender->line_count;
+}
+
+/* Lines to skip so that a message of so many lines does not wrap. */
+static uint32_t padding_for(const struct channel_sender *sender, uint32_t line_count)
+{
+    uint32_t left = lines_to_end(sender->sent_lines, sender->line_count);
+
+    return line_count > left ? left : 0;
+}
+
+bool channel_has_room(struct channel_sender *sender, size_t length_bytes)
+{
+    uint32_t line_count = lines_for(length_bytes);
+
+    return are_lines_free(sender, padding_for(sender, line_count) + line_count);
+}
+
+struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
+{
+    ASSERT(length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES);
+    uint32_t line_count = lines_for(length_bytes);
+    uint32_t padding_lines = padding_for(sender, line_count);
+
+    if (!are_lines_free(sender, padding_lines + line_count)) {
+        return NULL;
+    }
+    sender->reserved_padding_lines = padding_lines;
+    sender->reserved_lines = line_count;
+
+    struct message *message = sender_line(sender, sender->sent_lines + padding_lines);
+    message->header.length_bytes = (uint16_t)length_bytes;
+    return message;
+}
+
+/*
+ * The receiver will look at this line next. If payload of an earlier round left there just the
+ * word that a header would have, spoil it. Hardly ever needed, so the line, which the receiver
+ * may hold in its cache, is only read. If the ring is full now, the line is the oldest unread
+ * message's header, whose sequence is that of a round ago: it stays as it is.
+ */
+static void spoil_stale_sequence(const struct channel_sender *sender, uint32_t line_number)
+{
+    struct message *line = sender_line(sender, line_number);
+
+    if (UNLIKELY(mailbox_load(&line->header.sequence) == channel_sequence(line_number))) {
+        mailbox_store(&line->header.sequence, 0);
+    }
+}
+
+static void publish_line(const struct channel_sender *sender, uint32_t line_number)
+{
+    struct message *line = sender_line(sender, line_number);
+
+    mailbox_flush(line, line->header.length_bytes);
+    /* Keeps the message, and a word spoilt behind it, before its sequence word. Pairs with the
+     * acquire in channel_receive(). */
+    mailbox_store_release(&line->header.sequence, channel_sequence(line_number));
+}
+
+void channel_publish(struct channel_sender *sender)
+{
+    ASSERT(sender->reserved_lines != 0);
+    uint32_t first_line = sender->sent_lines;
+    uint32_t message_line = first_line + sender->reserved_padding_lines;
+
+    sender->sent_lines = message_line + sender->reserved_lines;
+    sender->reserved_lines = 0;
+    spoil_stale_sequence(sender, sender->sent_lines);
+
+    /* The message before the padding: whoever sees the padding finds the message behind it. */
+    publish_line(sender, message_line);
+    if (message_line != first_line) {
+        struct message *padding = sender_line(sender, first_line);
+
+        padding->header.type = MESSAGE_PADDING;
+        padding->header.length_bytes =
+            (uint16_t)(sender->reserved_padding_lines * CHANNEL_LINE_BYTES);
+        publish_line(sender, first_line);
+    }
+}
+
+/* Messages are short: a call with its set-up would cost more than the copy. */
+static void copy_payload(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    if (bytes > COPY_BY_WORDS_MAX_BYTES) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    for (; bytes >= sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
+        __builtin_memcpy(to, from, sizeof(uint64_t));
+        to += sizeof(uint64_t);
+        from += sizeof(uint64_t);
+    }
+    for (; bytes > 0; bytes--) {
+        *to++ = *from++;
+    }
+}
+
+int channel_send(struct channel_sender *sender, const struct message *message)
+{
+    struct message *copy = channel_reserve(sender, message->header.length_bytes);
+
+    if (copy == NULL) {
+        return -EAGAIN;
+    }
+    /* Not the header's sequence: the receiver may be looking at it. */
+    copy->header.type = message->header.type;
+    copy_payload(copy->payload, message->payload,
+                 message->header.length_bytes - sizeof(struct message_header));
+    channel_publish(sender);
+    return 0;
+}
+
+static void acknowledge(struct channel_receiver *receiver)
+{
+    receiver->acknowledged_lines = receiver->read_lines;
+    /* Keeps our reads of these lines before the sender's next writes. Pairs with the acquire in
+     * update_acknowledged(). */
+    mailbox_store_release(receiver->acknowledgement, receiver->read_lines);
+}
+
+/*
+ * The sender reads the acknowledgement only when it runs out of lines, so it is written rarely: a
+ * quarter of the ring at a time, and when all has been read. The first bounds how long a sender
+ * waits for room; the second lets it see an idle channel as empty.
+ */
+static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
+{
+    receiver->read_lines += line_count;
+    if (receiver->read_lines - receiver->acknowledged_lines >= receiver->line_count / 4) {
+        acknowledge(receiver);
+    }
+}
+
+static bool is_header_possible(const struct channel_receiver *receiver, size_t length_bytes)
+{
+    uint32_t left = lines_to_end(receiver->read_lines, receiver->line_count);
+
+    return length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES &&
+           lines_for(length_bytes) <= left;
+}
+
+const struct message *channel_receive(struct channel_receiver *receiver)
+{
+    /* Bounded: a sound sender pads at most once in a ring, a damaged one has at most a ring of
+     * lines that look like headers. */
+    for (uint32_t i = 0; i <= receiver->line_count; i++) {
+        size_t index = receiver->read_lines & (receiver->line_count - 1);
+        const struct message *message =
+            (const struct message *)(receiver->ring + index * CHANNEL_LINE_BYTES);
+
+        /* Pairs with the release in publish_line(): what follows is the whole message. */
+        if (mailbox_load_acquire(&message->header.sequence) !=
+            channel_sequence(receiver->read_lines)) {
+            break;
+        }
+        size_t length_bytes = message->header.length_bytes;
+        mailbox_invalidate(message, length_bytes);
+
+        if (UNLIKELY(!is_header_possible(receiver, length_bytes))) {
+            counter_increment(COUNTER_DROP_BAD_MESSAGE);
+            skip_lines(receiver, 1);
+        } else if (UNLIKELY(message->header.type == MESSAGE_PADDING)) {
+            skip_lines(receiver, lines_for(length_bytes));
+        } else {
+            receiver->message_lines = lines_for(length_bytes);
+            return message;
+        }
+    }
+    if (receiver->acknowledged_lines != receiver->read_lines) {
+        acknowledge(receiver);
+    }
+    return NULL;
+}
+
+void channel_release(struct channel_receiver *receiver)
+{
+    ASSERT_SLOW(receiver->message_lines != 0);
+    skip_lines(receiver, receiver->message_lines);
+    receiver->message_lines = 0;
+}

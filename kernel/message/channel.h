@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels: one-way FIFOs of messages between two nodes (PIKA 4.2).
+ *
+ * A channel is a ring of 64-byte lines in pages that only its sender maps writable. A message
+ * fills whole consecutive lines; the sequence word of its first line is written last. The
+ * receiver's progress returns on the receiver's own status page. Line numbers run freely in 32
+ * bits and wrap: sent - acknowledged lines are in flight, at most line_count.
+ *
+ * The sequence word of a message that starts in line L is 2 L + 1: another one each time round
+ * the ring, and never zero, so an untouched line is never taken for a message. A line may hold
+ * payload of the round before, which is any bytes at all: before it publishes, the sender makes
+ * sure that the line after the message does not look like a header (channel.c).
+ *
+ * Memory ordering and the places where a machine without coherent caches would flush or
+ * invalidate are in mailbox.h, used only here and in status.c.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/message/mailbox.h"
+#include "kernel/message/message.h"
+
+/* The sender's end. */
+struct channel_sender {
+    uint8_t *ring;
+    uint32_t line_count;             /* power of two */
+    uint32_t sent_lines;             /* free-running */
+    uint32_t acknowledged_lines;     /* last seen */
+    uint32_t reserved_padding_lines; /* of the reservation: skipped before the ring's end */
+    uint32_t reserved_lines;         /* of the reservation itself; 0 when there is none */
+    const uint32_t *acknowledgement; /* on the receiver's status page */
+};
+
+/* The receiver's end. */
+struct channel_receiver {
+    const uint8_t *ring;
+    uint32_t line_count;
+    uint32_t read_lines;         /* free-running; next line to look at */
+    uint32_t message_lines;      /* of the message being read; 0 when there is none */
+    uint32_t acknowledged_lines; /* last told to the sender */
+    uint32_t *acknowledgement;   /* on our own status page */
+};
+
+/*
+ * `ring` is zeroed, page-aligned, and a power of two of bytes between CHANNEL_RING_MIN_BYTES and
+ * CHANNEL_RING_MAX_BYTES. Both ends start at the same `first_line`, which is 0 but in tests.
+ */
+void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t ring_bytes,
+                               const uint32_t *acknowledgement, uint32_t first_line);
+void channel_receiver_initialise(struct channel_receiver *receiver, const void *ring,
+                                 size_t ring_bytes, uint32_t *acknowledgement, uint32_t first_line);
+
+/*
+ * Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous).
+ *
+ * Returns where to write it, or NULL when the lines are not free: nothing has changed. The
+ * caller writes type and payload; the length is filled in, and header.sequence must be left
+ * alone or set to zero. Nothing is visible to the receiver before channel_publish(). At most one
+ * reservation at a time; a second one replaces the first. Never waits.
+ */
+MUST_CHECK struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes);
+void channel_publish(struct channel_sender *sender);
+
+/* Whether channel_reserve() of so many bytes would succeed now. */
+bool channel_has_room(struct channel_sender *sender, size_t length_bytes);
+
+/*
+ * Send a copy of one message. Returns 0, or -EAGAIN when its lines are not free: nothing was
+ * sent. Never waits, rings no doorbell (dispatch does, once per round).
+ */
+MUST_CHECK int channel_send(struct channel_sender *sender, const struct message *message);
+
+/*
+ * The next message, read in place, or NULL. It stays valid until channel_release(), which frees
+ * its lines for the sender. A message whose header is impossible (the sender is damaged) is
+ * counted as DROP_BAD_MESSAGE and its first line skipped.
+ */
+const struct message *channel_receive(struct channel_receiver *receiver);
+void channel_release(struct channel_receiver *receiver);
+
+/* Sequence word of a message that starts in this line. */
+static inline uint32_t channel_sequence(uint32_t line_number)
+{
+    return 2 * line_number + 1;
+}
+
+/* The word that will hold channel_sequence(read_lines) once there is something to receive, so that
+ * the dispatcher's poll costs one load. */
+static inline const uint32_t *channel_next_word(const struct channel_receiver *receiver)
+{
+    size_t offset_bytes =
+        (size_t)(receiver->read_lines & (receiver->line_count - 1)) * CHANNEL_LINE_BYTES;
+
+    return &((const struct message_header *)(receiver->ring + offset_bytes))->sequence;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The dispatcher: a node's event loop. A round is: messages from every channel (a bounded batch
+ * each), sources' poll, expired timers, ready threads, sources' flush, doorbells. A round that
+ * found nothing leads to sleep.
+ *
+ * Message handlers run in the dispatcher's context: they never block. A message to a role on
+ * this node is a direct call of the same handler, so a handler must be prepared to be called
+ * from inside its own message_send() and keeps its data consistent before it sends.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/message/message.h"
+
+typedef void (*message_handler)(node_id_t from, const struct message *message);
+
+/* One handler for each type on a node; a type without one is counted as DROP_BAD_MESSAGE.
+ * `minimum_bytes`: a shorter message is counted likewise and never reaches the handler. */
+void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler);
+
+/* A source of work that must be polled. Any function may be NULL. */
+struct dispatch_source {
+    unsigned (*poll)(void *context); /* each round; returns how much work was done */
+    void (*flush)(void *context);    /* end of a round in which anything was done */
+    /* Before sleep: arm the wake-up, look once more, return true if there is work after all. */
+    bool (*prepare_sleep)(void *context);
+    void *context;
+    struct dispatch_source *next; /* dispatch.c's own */
+};
+/* Sources are polled and flushed in the order of registration. */
+void dispatch_register_source(struct dispatch_source *source);
+
+/* Called once on this node when another one is seen dead. */
+void dispatch_register_node_down(void (*node_down)(node_id_t node));
+
+/*
+ * Send a message: by channel, or by a direct call of its handler if `to` is this node.
+ *
+ * message   header.type and header.length_bytes filled in; copied before the call returns
+ * Returns 0; -EAGAIN when the channel has no room (nothing sent, try on a later round);
+ * -ENODEV when `to` is dead or does not exist.
+ */
+MUST_CHECK int message_send(node_id_t to, const struct message_header *message);
+/*
+ * The same for a header followed by a payload that lies elsewhere: `message` is header_bytes
+ * long, then `payload_bytes` are copied behind it. header.length_bytes is filled in.
+ */
+MUST_CHECK int message_send_payload(node_id_t to, struct message_header *message,
+                                    size_t header_bytes, const void *payload, size_t payload_bytes);
+/*
+ * For control messages that must not be lost: like message_send(), but when the channel is full
+ * a copy waits in this node's memory and goes out, in order, as soon as there is room. Later
+ * message_send() calls to that node get -EAGAIN until it has gone, so order is kept. A message
+ * to a dead node vanishes (it is told by node_down instead). Callers bound what they post.
+ */
+void message_post(node_id_t to, const struct message_header *message);
+/* Whether message_send() of so many bytes to `to` would succeed now. */
+bool message_has_room(node_id_t to, size_t length_bytes);
+
+/* Time at the start of this round: for time-outs that need no more precision. */
+uint64_t dispatch_now_ns(void);
+
+/* Set up channels to all nodes, and forget whatever was registered. Before any other call here. */
+void dispatch_initialise(void);
+/* Run for ever. */
+_Noreturn void dispatch_run(void);
+/* One round, without sleeping; returns how much work was done. For tests and the hosted build. */
+unsigned dispatch_round(void);
+/* What dispatch_run() does after a round that found nothing: sleep, unless a last look finds
+ * work after all. For tests and the hosted build. */
+void dispatch_sleep(void);

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages to and from a node: see dispatch.h for the contract of sending, and peers.h. Messages to
+ * this node are direct calls; messages to others go through channels, and those that are posted
+ * may wait here for room.
+ */
+#include "kernel/message/peers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/log.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/channel.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+
+/* Messages taken from one channel in a round, so that a busy sender does not keep the others and
+ * the NIC waiting. Chosen: half a ring of the smallest size holds four times as many. */
+#define RECEIVE_BATCH 32
+
+/* Handlers that send to their own node are called from inside the send: how deep that may go.
+ * The protocols of net/messages.h reach four. */
+#define SELF_DEPTH_MAX 8
+
+struct posted {
+    struct posted *next;
+    struct message message; /* the whole message follows */
+};
+
+/* Another node, as this one sees it. */
+struct peer {
+    struct channel_receiver receiver;
+    struct channel_sender sender;
+    struct posted *first_posted; /* oldest first */
+    struct posted **posted_end;
+    bool is_present; /* exists, is not us, and has not died */
+    bool is_doorbell_due;
+};
+
+struct handler {
+    message_handler function;
+    size_t minimum_bytes;
+};
+
+static node_id_t self;
+static unsigned node_count;
+static struct peer peers[NODE_MAX];
+static struct handler handlers[MESSAGE_TYPE_MAX];
+
+/* What says that a living node has sent something: the word to look at and what it will be then.
+ * Beside each other, because every round and every sleep looks at all of them. */
+static struct watched_channel {
+    const uint32_t *word;
+    uint32_t sequence;
+    node_id_t node;
+} channels[NODE_MAX];
+static unsigned channel_count;
+
+static node_id_t doorbells_due[NODE_MAX]; /* nodes sent to since the last look at their flags */
+static unsigned doorbell_count;
+static unsigned posted_count; /* of all peers */
+static bool is_blocked;       /* a send of this round found no room */
+
+static unsigned self_depth;
+static _Alignas(16) uint8_t self_messages[SELF_DEPTH_MAX][MESSAGE_MAX_BYTES];
+
+/* --- Set-up --- */
+
+static void watch_channel(struct watched_channel *channel, node_id_t node)
+{
+    const struct channel_receiver *receiver = &peers[node].receiver;
+
+    channel->word = channel_next_word(receiver);
+    channel->sequence = channel_sequence(receiver->read_lines);
+    channel->node = node;
+}
+
+static void watch_living_nodes(void)
+{
+    channel_count = 0;
+    for (unsigned node = 0; node < node_count; node++) {
+        if (peers[node].is_present) {
+            watch_channel(&channels[channel_count++], (node_id_t)node);
+        }
+    }
+}
+
+void peers_initialise(void)
+{
+    size_t ring_bytes = platform_channel_ring_bytes();
+
+    self = platform_node();
+    node_count = platform_node_count();
+    memset(handlers, 0, sizeof(handlers));
+    doorbell_count = 0;
+    posted_count = 0;
+    is_blocked = false;
+    self_depth = 0;
+    for (unsigned i = 0; i < NODE_MAX; i++) {
+        struct peer *peer = &peers[i];
+        node_id_t node = (node_id_t)i;
+
+        *peer = (struct peer){.posted_end = &peer->first_posted};
+        if (i >= node_count || node == self) {
+            continue;
+        }
+        peer->is_present = true;
+        channel_sender_initialise(&peer->sender, platform_channel_ring(self, node), ring_bytes,
+                                  &platform_status_page(node)->acknowledged_lines[self], 0);
+        channel_receiver_initialise(&peer->receiver, platform_channel_ring(node, self), ring_bytes,
+                                    &status_own_page->acknowledged_lines[node], 0);
+    }
+    watch_living_nodes();
+}
+
+void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler)
+{
+    ASSERT(type > MESSAGE_PADDING && type < MESSAGE_TYPE_MAX);
+    ASSERT(handlers[type].function == NULL);
+    handlers[type] = (struct handler){.function = handler, .minimum_bytes = minimum_bytes};
+}
+
+/* --- Receiving --- */
+
+static void handle(node_id_t from, const struct message *message)
+{
+    uint16_t type = message->header.type;
+    const struct handler *handler = type < MESSAGE_TYPE_MAX ? &handlers[type] : NULL;
+
+    if (UNLIKELY(handler == NULL || handler->function == NULL ||
+                 message->header.length_bytes < handler->minimum_bytes)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        log_debug("dispatch", "message of type %u, %u bytes from node%u refused", type,
+                  message->header.length_bytes, from);
+        return;
+    }
+    handler->function(from, message);
+}
+
+static inline bool has_message(const struct watched_channel *channel)
+{
+    return mailbox_load(channel->word) == channel->sequence;
+}
+
+static unsigned receive_from(node_id_t node)
+{
+    struct peer *peer = &peers[node];
+    unsigned count = 0;
+
+    for (; count < RECEIVE_BATCH; count++) {
+        const struct message *message = channel_receive(&peer->receiver);
+
+        if (message == NULL) {
+            break;
+        }
+        handle(node, message);
+        channel_release(&peer->receiver);
+    }
+    return count;
+}
+
+unsigned peers_receive_all(void)
+{
+    struct watched_channel *end = channels + channel_count;
+    unsigned count = 0;
+
+    for (struct watched_channel *channel = channels; channel < end; channel++) {
+        if (UNLIKELY(has_message(channel))) {
+            count += receive_from(channel->node);
+            watch_channel(channel, channel->node);
+        }
+    }
+    return count;
+}
+
+bool peers_is_any_message_waiting(void)
+{
+    const struct watched_channel *end = channels + channel_count;
+
+    for (const struct watched_channel *channel = channels; channel < end; channel++) {
+        if (has_message(channel)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Sending --- */
+
+/* Why nothing can be sent to this node now, or 0. */
+static int check_destination(node_id_t to)
+{
+    if (UNLIKELY(to >= node_count || !peers[to].is_present)) {
+        return -ENODEV;
+    }
+    if (UNLIKELY(peers[to].first_posted != NULL)) {
+        is_blocked = true;
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+static void note_sent(node_id_t to)
+{
+    counter_increment(COUNTER_CHANNEL_SENT);
+    if (!peers[to].is_doorbell_due) {
+        peers[to].is_doorbell_due = true;
+        doorbells_due[doorbell_count++] = to;
+    }
+}
+
+static int note_full(void)
+{
+    counter_increment(COUNTER_CHANNEL_FULL);
+    is_blocked = true;
+    return -EAGAIN;
+}
+
+/* The handler runs inside the send, on the stack of whoever sends. */
+static void handle_own(const struct message *message)
+{
+    ASSERT(self_depth < SELF_DEPTH_MAX);
+    self_depth++;
+    handle(self, message);
+    self_depth--;
+}
+
+int message_send(node_id_t to, const struct message_header *header)
+{
+    const struct message *message = CONTAINER_OF(header, const struct message, header);
+
+    if (to == self) {
+        handle_own(message);
+        return 0;
+    }
+    int error = check_destination(to);
+
+    if (error == 0) {
+        error = channel_send(&peers[to].sender, message) == 0 ? 0 : note_full();
+    }
+    if (error == 0) {
+        note_sent(to);
+    }
+    return error;
+}
+
+int message_send_payload(node_id_t to, struct message_header *header, size_t header_bytes,
+                         const void *payload, size_t payload_bytes)
+{
+    size_t length_bytes = header_bytes + payload_bytes;
+    struct message *message;
+
+    ASSERT(header_bytes >= sizeof(*header) && length_bytes <= MESSAGE_MAX_BYTES);
+    header->length_bytes = (uint16_t)length_bytes;
+    if (to == self) {
+        ASSERT(self_depth < SELF_DEPTH_MAX);
+        message = (struct message *)self_messages[self_depth];
+    } else {
+        int error = check_destination(to);
+
+        if (error != 0) {
+            return error;
+        }
+        message = channel_reserve(&peers[to].sender, length_bytes);
+        if (message == NULL) {
+            return note_full();
+        }
+    }
+    /* All but the sequence, at which the receiver may be looking. */
+    size_t rest_bytes = header_bytes - sizeof(*header);
+
+    message->header.type = header->type;
+    message->header.length_bytes = header->length_bytes;
+    memcpy(message->payload, header + 1, rest_bytes);
+    memcpy(message->payload + rest_bytes, payload, payload_bytes);
+    if (to == self) {
+        handle_own(message);
+    } else {
+        channel_publish(&peers[to].sender);
+        note_sent(to);
+    }
+    return 0;
+}
+
+void message_post(node_id_t to, const struct message_header *header)
+{
+    if (message_send(to, header) != -EAGAIN) {
+        return;
+    }
+    struct posted *posted =
+        memory_allocate(offsetof(struct posted, message) + header->length_bytes);
+
+    /* A node that cannot keep its word must not go on: others recover from its death. */
+    if (posted == NULL) {
+        PANIC("no memory for a message of type %u posted to node%u", header->type, to);
+    }
+    posted->next = NULL;
+    memcpy(&posted->message, header, header->length_bytes);
+    *peers[to].posted_end = posted;
+    peers[to].posted_end = &posted->next;
+    posted_count++;
+}
+
+bool message_has_room(node_id_t to, size_t length_bytes)
+{
+    if (to == self) {
+        return true;
+    }
+    if (check_destination(to) != 0) {
+        return false;
+    }
+    if (!channel_has_room(&peers[to].sender, length_bytes)) {
+        is_blocked = true;
+        return false;
+    }
+    return true;
+}
+
+static struct posted *take_posted(struct peer *peer)
+{
+    struct posted *posted = peer->first_posted;
+
+    peer->first_posted = posted->next;
+    if (peer->first_posted == NULL) {
+        peer->posted_end = &peer->first_posted;
+    }
+    posted_count--;
+    return posted;
+}
+
+static unsigned send_posted_to(node_id_t node)
+{
+    struct peer *peer = &peers[node];
+    unsigned count = 0;
+
+    while (peer->first_posted != NULL) {
+        if (channel_send(&peer->sender, &peer->first_posted->message) != 0) {
+            is_blocked = true;
+            break;
+        }
+        note_sent(node);
+        memory_release(take_posted(peer));
+        count++;
+    }
+    return count;
+}
+
+unsigned peers_send_posted(void)
+{
+    unsigned count = 0;
+
+    if (LIKELY(posted_count == 0)) {
+        return 0;
+    }
+    for (unsigned node = 0; node < node_count; node++) {
+        count += send_posted_to((node_id_t)node);
+    }
+    return count;
+}
+
+static void ring_doorbell(node_id_t node)
+{
+    if (status_is_sleeping(node)) {
+        platform_ring_doorbell(node);
+        counter_increment(COUNTER_DOORBELLS);
+    }
+}
+
+void peers_ring_doorbells(void)
+{
+    if (doorbell_count == 0) {
+        return;
+    }
+    /* What was published before the look at the sleep flags: status_set_sleeping() has the other
+     * half of this. */
+    mailbox_fence();
+    for (unsigned i = 0; i < doorbell_count; i++) {
+        peers[doorbells_due[i]].is_doorbell_due = false;
+        ring_doorbell(doorbells_due[i]);
+    }
+    doorbell_count = 0;
+}
+
+/* --- For the event loop --- */
+
+void peers_begin_round(void)
+{
+    is_blocked = false;
+}
+
+bool peers_is_blocked(void)
+{
+    return is_blocked;
+}
+
+bool peers_is_present(node_id_t node)
+{
+    return peers[node].is_present;
+}
+
+void peers_forget(node_id_t node)
+{
+    struct peer *peer = &peers[node];
+
+    peer->is_present = false;
+    watch_living_nodes();
+    while (peer->first_posted != NULL) {
+        memory_release(take_posted(peer));
+    }
+}

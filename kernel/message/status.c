@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Status pages: this node's own writes, and its looks at the others'. What is read from another
+ * node's page is bounded here: a damaged node can confuse numbers, never lead us astray.
+ */
+#include "kernel/message/status.h"
+
+#include <string.h>
+
+#include "kernel/message/mailbox.h"
+#include "kernel/platform.h"
+
+_Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES), "byte numbers are masked into the log ring");
+
+/* What a writer may be changing behind log_written while we read: one line, chosen well above
+ * the longest. */
+#define LOG_WRITE_MARGIN_BYTES 1024u
+#define LOG_READABLE_BYTES     (STATUS_LOG_BYTES - LOG_WRITE_MARGIN_BYTES)
+
+struct status_page *status_own_page;
+
+/* Of all nodes: looked up once, because they are looked at in every round. */
+static struct status_page *pages[NODE_MAX];
+
+void status_initialise(void)
+{
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        pages[node] = platform_status_page((node_id_t)node);
+    }
+    status_own_page = pages[platform_node()];
+}
+
+static struct status_page *own_page(void)
+{
+    if (UNLIKELY(status_own_page == NULL)) {
+        status_initialise();
+    }
+    return status_own_page;
+}
+
+static const struct status_page *page_of(node_id_t node)
+{
+    if (UNLIKELY(status_own_page == NULL)) {
+        status_initialise();
+    }
+    ASSERT_SLOW(node < platform_node_count());
+    return pages[node];
+}
+
+static uint64_t load_word(const uint64_t *word)
+{
+    mailbox_invalidate(word, sizeof(*word));
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* With a sleep that still goes on: a node that always sleeps would otherwise seem to work. Looks
+ * again when the node woke in between, a few times at most. */
+static uint64_t read_idle_ns(const struct status_page *page)
+{
+    uint64_t idle_ns = 0;
+    uint64_t since_ns = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        since_ns = load_word(&page->idle_since_ns);
+        idle_ns = load_word(&page->counters[COUNTER_IDLE_NS]);
+        if (load_word(&page->idle_since_ns) == since_ns) {
+            break;
+        }
+    }
+    uint64_t now_ns = platform_now_ns();
+
+    return since_ns != 0 && now_ns > since_ns ? idle_ns + (now_ns - since_ns) : idle_ns;
+}
+
+uint64_t counter_read(node_id_t node, enum counter counter)
+{
+    const struct status_page *page = page_of(node);
+
+    return counter == COUNTER_IDLE_NS ? read_idle_ns(page) : load_word(&page->counters[counter]);
+}
+
+void status_begin_idle(uint64_t now_ns)
+{
+    __atomic_store_n(&own_page()->idle_since_ns, now_ns, __ATOMIC_RELEASE);
+}
+
+void status_end_idle(uint64_t now_ns)
+{
+    struct status_page *page = own_page();
+
+    counter_add(COUNTER_IDLE_NS, now_ns - page->idle_since_ns);
+    /* The sum before the mark: a reader that sees no sleep sees it counted. */
+    __atomic_store_n(&page->idle_since_ns, 0, __ATOMIC_RELEASE);
+}
+
+enum node_state status_node_state(node_id_t node)
+{
+    /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
+    uint32_t state = mailbox_load_acquire(&page_of(node)->state);
+
+    return state <= NODE_DEAD ? (enum node_state)state : NODE_DEAD;
+}
+
+void status_set_state(enum node_state state)
+{
+    mailbox_store_release(&own_page()->state, state);
+    /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
+     * least one sees the other. */
+    mailbox_fence();
+}
+
+/* --- Text for people --- */
+
+static void set_text(char *field, size_t size, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= size) {
+        length = size - 1;
+    }
+    memcpy(field, text, length);
+    field[length] = '\0';
+    mailbox_flush(field, size);
+}
+
+/* `field` may change meanwhile, and holds whatever its node has put there. */
+static void copy_text(const char *field, size_t size, char *text)
+{
+    size_t length = 0;
+
+    mailbox_invalidate(field, size);
+    while (length < size - 1 && field[length] != '\0') {
+        char character = field[length];
+        bool is_plain =
+            character >= ' ' && character <= '~' && character != '"' && character != '\\';
+
+        text[length++] = is_plain ? character : '?';
+    }
+    text[length] = '\0';
+}
+
+void status_set_roles(const char *text)
+{
+    set_text(own_page()->roles, STATUS_ROLE_TEXT_BYTES, text);
+}
+
+void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
+{
+    copy_text(page_of(node)->roles, STATUS_ROLE_TEXT_BYTES, text);
+}
+
+void status_set_address(const char *text)
+{
+    set_text(own_page()->address, STATUS_ADDRESS_BYTES, text);
+}
+
+void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES])
+{
+    copy_text(page_of(node)->address, STATUS_ADDRESS_BYTES, text);
+}
+
+void status_set_gateway(const char *text)
+{
+    set_text(own_page()->gateway, STATUS_GATEWAY_BYTES, text);
+}
+
+void status_copy_gateway(node_id_t node, char text[STATUS_GATEWAY_BYTES])
+{
+    copy_text(page_of(node)->gateway, STATUS_GATEWAY_BYTES, text);
+}
+
+void status_set_link(const char *text)
+{
+    set_text(own_page()->link, STATUS_LINK_BYTES, text);
+}
+
+void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES])
+{
+    copy_text(page_of(node)->link, STATUS_LINK_BYTES, text);
+}
+
+void status_set_balance(const char *text)
+{
+    set_text(own_page()->balance, STATUS_BALANCE_BYTES, text);
+}
+
+void status_copy_balance(node_id_t node, char text[STATUS_BALANCE_BYTES])
+{
+    copy_text(page_of(node)->balance, STATUS_BALANCE_BYTES, text);
+}
+
+uint64_t status_memory_bytes(node_id_t node)
+{
+    const uint64_t *word = &page_of(node)->memory_bytes;
+
+    mailbox_invalidate(word, sizeof(*word));
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+void status_set_sleeping(bool is_sleeping)
+{
+    mailbox_store(&own_page()->is_sleeping, is_sleeping);
+    if (is_sleeping) {
+        /* The flag before the last look for work. Pairs with the fence in peers.c between
+         * publishing and status_is_sleeping(): of a sender and a sleeper at least one sees the
+         * other, so no message waits beside a sleeping node. */
+        mailbox_fence();
+    }
+}
+
+bool status_is_sleeping(node_id_t node)
+{
+    return mailbox_load(&page_of(node)->is_sleeping) != 0;
+}
+
+/*
+ * Starts of unprinted lines among the bytes that go out of a reader's reach with the next line. A
+ * line starts behind a newline, the first one of all behind the zeros of an unused ring.
+ */
+static unsigned count_lines_lost(const struct status_page *page, size_t length_bytes,
+                                 uint32_t printed)
+{
+    uint32_t written = page->log_written;
+    unsigned lost = 0;
+
+    for (uint32_t i = 0; i < length_bytes; i++) {
+        uint32_t position = written - LOG_READABLE_BYTES + i;
+        char before = page->log[(position - 1) % STATUS_LOG_BYTES];
+
+        if (position - printed < written - printed && (before == '\n' || before == '\0')) {
+            lost++;
+        }
+    }
+    return lost;
+}
+
+unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed)
+{
+    struct status_page *page = own_page();
+    uint32_t written = page->log_written;
+
+    ASSERT(length_bytes <= LOG_WRITE_MARGIN_BYTES);
+    unsigned lost = count_lines_lost(page, length_bytes, printed);
+
+    for (size_t i = 0; i < length_bytes; i++) {
+        page->log[(written + i) % STATUS_LOG_BYTES] = line[i];
+    }
+    mailbox_flush(page->log, sizeof(page->log));
+    /* Keeps the text before the count of it. Pairs with the acquire in status_log_written(). */
+    mailbox_store_release(&page->log_written, written + (uint32_t)length_bytes);
+    return lost;
+}
+
+uint32_t status_log_written(node_id_t node)
+{
+    return mailbox_load_acquire(&page_of(node)->log_written);
+}
+
+/* Whether the bytes from `position` on may be overwritten when so many have been written. */
+static bool is_overwritten(uint32_t written, uint32_t position)
+{
+    return written - position > LOG_READABLE_BYTES;
+}
+
+size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size)
+{
+    const struct status_page *page = page_of(node);
+    uint32_t written = status_log_written(node);
+
+    mailbox_invalidate(page->log, sizeof(page->log));
+    if (is_overwritten(written, *position)) {
+        /* Perhaps in the middle of a line: on behind the next newline, which may be the byte just
+         * before. */
+        *position = written - LOG_READABLE_BYTES - 1;
+        while (*position != written && page->log[*position % STATUS_LOG_BYTES] != '\n') {
+            (*position)++;
+        }
+        if (*position != written) {
+            (*position)++;
+        }
+    }
+
+    size_t length = 0;
+    uint32_t start = *position;
+    while (*position != written && length < size) {
+        char character = page->log[*position % STATUS_LOG_BYTES];
+
+        line[length++] = character;
+        (*position)++;
+        if (character == '\n') {
+            break;
+        }
+    }
+    /* The copy before the second look at the count: a line that the writer has meanwhile begun
+     * to overwrite is dropped, and the next call goes on behind the damage. */
+    mailbox_fence();
+    if (is_overwritten(status_log_written(node), start)) {
+        return 0;
+    }
+    return length;
+}
+
+void status_log_set_printed(node_id_t node, uint32_t position)
+{
+    mailbox_store(&own_page()->log_printed[node], position);
+}
+
+uint32_t status_log_printed(node_id_t owner, node_id_t node)
+{
+    return mailbox_load(&page_of(owner)->log_printed[node]);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Status pages: one per node, written by it alone, readable by all. Liveness, the sleep flag,
+ * counters, and the node's log lines on their way to the console. Atomics on these fields stand
+ * only in kernel/message/status.c and kernel/message/channel.c.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/limits.h"
+#include "kernel/message/counters.h"
+
+enum node_state {
+    NODE_ABSENT = 0, /* never started */
+    NODE_STARTING,
+    NODE_RUNNING,
+    NODE_DEAD, /* faulted or panicked; owns nothing any more */
+};
+
+#define STATUS_ROLE_TEXT_BYTES 48
+#define STATUS_ADDRESS_BYTES   32
+#define STATUS_GATEWAY_BYTES   16
+#define STATUS_LINK_BYTES      48
+#define STATUS_BALANCE_BYTES   64
+#define STATUS_LOG_BYTES       (4 * PAGE_BYTES)
+
+/* Page-aligned, a whole number of pages. */
+struct status_page {
+    /* Looked at by every sender once per dispatch round: alone on its line. */
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t is_sleeping;
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t state; /* enum node_state */
+    uint32_t apic_id;
+    uint64_t memory_bytes;
+    uint64_t started_ns;
+    char roles[STATUS_ROLE_TEXT_BYTES]; /* "LS TS CM", "httpd": text for people, zero-terminated */
+    char address[STATUS_ADDRESS_BYTES]; /* of the machine, by the node that has got it; else "" */
+    char gateway[STATUS_GATEWAY_BYTES]; /* likewise */
+    char link[STATUS_LINK_BYTES];       /* of the NIC, by the node that drives it; else "" */
+    char balance[STATUS_BALANCE_BYTES]; /* how a CM gives out connections; else "" */
+    /* How far each node's channel to us has been read, in lines (free-running): the receiver's
+     * progress travels on the receiver's own page. */
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];
+    /* If we are the console's owner: how far each node's log has been printed, in bytes. */
+    uint32_t log_printed[NODE_MAX];
+    _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_COUNT];
+    uint64_t idle_since_ns; /* since when it has halted, not yet in IDLE_NS; 0: it works */
+    /* Log ring: bytes written so far (free-running), then the text. */
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t log_written;
+    _Alignas(PAGE_BYTES) char log[STATUS_LOG_BYTES];
+};
+
+_Static_assert(sizeof(struct status_page) % PAGE_BYTES == 0, "mapped by the page");
+
+/* This node's own page; looked up at the first use. */
+extern struct status_page *status_own_page;
+/* Look it up again: the node has its mailbox pages now, or a test has become another node. */
+void status_initialise(void);
+
+/* Add to a counter of this node. Plain stores: one writer. */
+static inline void counter_add(enum counter counter, uint64_t amount)
+{
+    if (UNLIKELY(status_own_page == NULL)) {
+        status_initialise();
+    }
+    status_own_page->counters[counter] += amount;
+}
+static inline void counter_increment(enum counter counter)
+{
+    counter_add(counter, 1);
+}
+/* Any node's counter, perhaps a moment old; IDLE_NS with the sleep that still goes on. */
+uint64_t counter_read(node_id_t node, enum counter counter);
+
+enum node_state status_node_state(node_id_t node);
+void status_set_state(enum node_state state);
+/* What this node runs, for people; cut to STATUS_ROLE_TEXT_BYTES - 1. */
+void status_set_roles(const char *text);
+/* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes
+ * `?`. */
+void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES]);
+uint64_t status_memory_bytes(node_id_t node);
+/* The machine's address ("192.0.2.10/24") and gateway, the state of the link with the NIC's own
+ * address, and the scheme of load balance, from the nodes that know: for people, kept and copied
+ * like the roles. */
+void status_set_address(const char *text);
+void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES]);
+void status_set_gateway(const char *text);
+void status_copy_gateway(node_id_t node, char text[STATUS_GATEWAY_BYTES]);
+void status_set_link(const char *text);
+void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES]);
+void status_set_balance(const char *text);
+void status_copy_balance(node_id_t node, char text[STATUS_BALANCE_BYTES]);
+
+/* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
+ * publishes, fences, looks at the flag. */
+void status_set_sleeping(bool is_sleeping);
+bool status_is_sleeping(node_id_t node);
+
+/* Before and after this node halts: counts IDLE_NS. */
+void status_begin_idle(uint64_t now_ns);
+void status_end_idle(uint64_t now_ns);
+
+/*
+ * Add a whole line to this node's log, over the oldest ones. `printed` is how far the console's
+ * owner has come: returns how many lines it will never see.
+ */
+unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed);
+uint32_t status_log_written(node_id_t node);
+/*
+ * Copy one line of a node's log with its newline, starting at byte *position, which moves behind
+ * it; lines that were overwritten are passed over. Returns its length, 0 when there is none.
+ */
+size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size);
+/* As the console's owner: how far `node`'s log is printed; and how far `owner` had come. */
+void status_log_set_printed(node_id_t node, uint32_t position);
+uint32_t status_log_printed(node_id_t owner, node_id_t node);

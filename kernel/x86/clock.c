@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clock and one-shot timer. The timer is moved only to an earlier time: one that fires too early
+ * costs a spurious turn of the idle loop, which is cheaper than a register write each sleep.
+ */
+#include "kernel/x86/clock.h"
+
+#include "kernel/node.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
+
+#define NOT_ARMED  UINT64_MAX
+/* Chosen: a farther deadline wakes the node once a minute, which it can bear. Keeps products of
+ * nanoseconds and rates within 64 bits, and counts within the timer's 32. */
+#define ARM_MAX_NS (60 * NS_PER_S)
+
+static uint64_t armed_ns = NOT_ARMED;
+
+uint64_t time_now_ns(void)
+{
+    const struct clock *clock = &node_info.clock;
+    uint64_t ticks = cpu_read_tsc() - clock->tsc_at_zero;
+
+    return (uint64_t)((unsigned __int128)ticks * clock->ns_per_tick >> CLOCK_FRACTION_BITS);
+}
+
+void time_initialise(void)
+{
+    if (node_info.clock.has_tsc_deadline) {
+        lapic_timer_use_deadline();
+    }
+}
+
+void time_arm(uint64_t deadline_ns)
+{
+    const struct clock *clock = &node_info.clock;
+    uint64_t now_ns = time_now_ns();
+    uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+
+    if (deadline_ns >= armed_ns) {
+        return;
+    }
+    wait_ns = wait_ns < ARM_MAX_NS ? wait_ns : ARM_MAX_NS;
+    /* Plus one: a deadline of now, or a count of zero, would stop the timer instead. */
+    if (clock->has_tsc_deadline) {
+        cpu_write_msr(MSR_TSC_DEADLINE,
+                      cpu_read_tsc() + 1 + cpu_multiply_divide(wait_ns, clock->tsc_hz, NS_PER_S));
+    } else {
+        uint64_t counts = cpu_multiply_divide(wait_ns, clock->lapic_timer_hz, NS_PER_S) + 1;
+
+        lapic_timer_start(counts < UINT32_MAX ? (uint32_t)counts : UINT32_MAX);
+    }
+    armed_ns = now_ns + wait_ns;
+}
+
+void time_fired(void)
+{
+    armed_ns = NOT_ARMED;
+}

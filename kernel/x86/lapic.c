@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The local APIC. Registers are named by their offset in the APIC page (SDM 3A table 11-1); in
+ * x2APIC mode the same register is MSR 0x800 + offset / 16 (11.12.1.2).
+ */
+#include "kernel/x86/lapic.h"
+
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/mmio.h"
+
+#define LAPIC_ID            0x020
+#define LAPIC_VERSION       0x030
+#define VERSION_LAST_LVT    BITS(23, 16)
+#define LAPIC_TPR           0x080
+/* Vectors 16 to 31, which a local APIC would deliver, stay out: there they would pass for
+ * exceptions. */
+#define TPR_NO_EXCEPTIONS   0x10
+#define LAPIC_EOI           0x0B0
+#define LAPIC_SVR           0x0F0
+#define SVR_ENABLE          BIT(8)
+#define LAPIC_ISR(n)        (0x100 + 0x10 * (n)) /* vectors 32 n to 32 n + 31 */
+#define ISR_COUNT           8u
+#define LAPIC_ESR           0x280
+#define LAPIC_LVT_CMCI      0x2F0
+#define LAPIC_ICR           0x300
+#define ICR_NMI             0x400
+#define ICR_INIT            0x500
+#define ICR_STARTUP         0x600
+#define ICR_PENDING         BIT(12)
+#define ICR_ASSERT          BIT(14)
+#define LAPIC_ICR_HIGH      0x310
+#define LAPIC_LVT_TIMER     0x320
+#define LVT_MASKED          BIT(16)
+#define LVT_DELIVERY        BITS(10, 8)
+#define DELIVERY_SMI        2u
+#define LVT_NMI             0x400
+#define LVT_TIMER_DEADLINE  BIT(18)
+#define LAPIC_LVT_THERMAL   0x330
+#define LAPIC_LVT_COUNTER   0x340
+#define LAPIC_LVT_LINT0     0x350
+#define LAPIC_LVT_LINT1     0x360
+#define LAPIC_LVT_ERROR     0x370
+#define LAPIC_TIMER_INITIAL 0x380
+#define LAPIC_TIMER_CURRENT 0x390
+#define LAPIC_TIMER_DIVIDE  0x3E0
+#define DIVIDE_BY_16        0x3
+
+_Static_assert(LAPIC_TIMER_DIVISOR == 16, "DIVIDE_BY_16 is what lapic_initialise() writes");
+
+/* Chosen: reads of the ICR until an interrupt must have left; on hardware one or two do. */
+#define ICR_POLL_MAX 100000u
+
+static void *registers;
+static bool has_x2apic;
+
+static uint32_t read_register(unsigned offset)
+{
+    return has_x2apic ? (uint32_t)cpu_read_msr(MSR_X2APIC_FIRST + offset / 16)
+                      : mmio_read32(registers, offset);
+}
+
+static void write_register(unsigned offset, uint32_t value)
+{
+    if (has_x2apic) {
+        cpu_write_msr(MSR_X2APIC_FIRST + offset / 16, value);
+    } else {
+        mmio_write32(registers, offset, value);
+    }
+}
+
+paddr_t lapic_paddr(void)
+{
+    return cpu_read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
+}
+
+/* A source that firmware may use for itself, through system management interrupts: those stay. */
+static void mask_source(unsigned offset)
+{
+    uint32_t entry = read_register(offset);
+
+    if (FIELD_GET(LVT_DELIVERY, entry) != DELIVERY_SMI) {
+        write_register(offset, entry | (uint32_t)LVT_MASKED);
+    }
+}
+
+/* Sources that a core has or has not, by the number of its last one (SDM 3A 11.5.1). */
+static void mask_optional_sources(void)
+{
+    uint64_t last = FIELD_GET(VERSION_LAST_LVT, read_register(LAPIC_VERSION));
+
+    if (last >= 4) {
+        mask_source(LAPIC_LVT_COUNTER);
+    }
+    if (last >= 5) {
+        mask_source(LAPIC_LVT_THERMAL);
+    }
+    if (last >= 6) {
+        mask_source(LAPIC_LVT_CMCI);
+    }
+}
+
+/* One that firmware has taken and not ended would hold back all of lower priority for ever. Each
+ * end takes the highest (SDM 3A 11.8.5), so count before the first. */
+static void end_leftover_interrupts(void)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < ISR_COUNT; i++) {
+        for (uint32_t left = read_register(LAPIC_ISR(i)); left != 0; left &= left - 1) {
+            count++;
+        }
+    }
+    while (count-- > 0) {
+        lapic_end_interrupt();
+    }
+}
+
+void lapic_initialise(void *mapped_registers)
+{
+    uint64_t base = cpu_read_msr(MSR_APIC_BASE);
+
+    has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
+    registers = mapped_registers;
+    /* Where firmware has x2APIC on, it stays: the way back is through off, or a fault. Else on in
+     * two steps: from off to x2APIC at once is a fault, too (SDM 3A 11.12.5). */
+    base |= APIC_BASE_ENABLE;
+    cpu_write_msr(MSR_APIC_BASE, base);
+    if (has_x2apic) {
+        cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+    }
+    /* On first: as INIT leaves it, a local APIC keeps its sources masked (SDM 3A 11.4.7.2), and a
+     * node's one-shot timer would never fire. */
+    write_register(LAPIC_TPR, TPR_NO_EXCEPTIONS);
+    write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
+    mask_optional_sources();
+    write_register(LAPIC_LVT_LINT0, LVT_MASKED);
+    write_register(LAPIC_LVT_LINT1, LVT_NMI);
+    write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
+    write_register(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
+    write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
+    end_leftover_interrupts();
+    lapic_timer_start(0);
+}
+
+uint32_t lapic_id(void)
+{
+    uint32_t id = read_register(LAPIC_ID);
+
+    return has_x2apic ? id : id >> 24;
+}
+
+void lapic_end_interrupt(void)
+{
+    write_register(LAPIC_EOI, 0);
+}
+
+static void send_command(uint32_t apic_id, uint32_t command)
+{
+    if (has_x2apic) {
+        /* The write is not ordered behind earlier stores, which the other core must see
+         * (SDM 3A 11.12.3). */
+        __asm__ volatile("mfence; lfence" : : : "memory");
+        cpu_write_msr(MSR_X2APIC_FIRST + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
+        return;
+    }
+    for (unsigned i = 0; i < ICR_POLL_MAX && (read_register(LAPIC_ICR) & ICR_PENDING); i++) {
+        cpu_pause();
+    }
+    write_register(LAPIC_ICR_HIGH, apic_id << 24);
+    write_register(LAPIC_ICR, command);
+}
+
+void lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
+{
+    send_command(apic_id, (uint32_t)ICR_ASSERT | vector);
+}
+
+void lapic_send_nmi(uint32_t apic_id)
+{
+    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_NMI);
+}
+
+void lapic_send_init(uint32_t apic_id)
+{
+    write_register(LAPIC_ESR, 0);
+    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_INIT);
+}
+
+void lapic_send_startup(uint32_t apic_id, uint8_t page)
+{
+    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_STARTUP | page);
+}
+
+void lapic_timer_start(uint32_t counts)
+{
+    write_register(LAPIC_TIMER_INITIAL, counts);
+}
+
+uint32_t lapic_timer_remaining(void)
+{
+    return read_register(LAPIC_TIMER_CURRENT);
+}
+
+void lapic_timer_use_deadline(void)
+{
+    write_register(LAPIC_LVT_TIMER, (uint32_t)LVT_TIMER_DEADLINE | INTERRUPT_VECTOR_TIMER);
+    /* The mode before the first deadline: MSR writes do not wait for it (SDM 3A 11.5.4.1). */
+    __asm__ volatile("mfence" : : : "memory");
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables of four levels (SDM 3A 4.5), through the direct map. Tables are only ever added to.
+ */
+#include "kernel/x86/paging.h"
+
+#include <errno.h>
+
+#include "kernel/bits.h"
+#include "kernel/limits.h"
+#include "kernel/log.h"
+#include "kernel/memory/pages.h"
+#include "kernel/node.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/layout.h"
+
+#define PTE_PRESENT       BIT(0)
+#define PTE_WRITE         BIT(1)
+#define PTE_WRITE_THROUGH BIT(3)
+#define PTE_CACHE_DISABLE BIT(4)
+/* Set by us as the core would: a fault-free first use writes nothing to the table. */
+#define PTE_ACCESSED      BIT(5)
+#define PTE_DIRTY         BIT(6)
+#define PTE_LARGE         BIT(7)
+#define PTE_NO_EXECUTE    BIT(63)
+#define PTE_ADDRESS       BITS(51, 12)
+
+#define LEVEL_TOP        3u /* PML4; 0 is the page table */
+#define ENTRY_COUNT      512u
+#define LARGE_PAGE_BYTES (2 * MIB)
+
+static struct address_space own_space;
+
+static uint64_t *table_at(paddr_t paddr)
+{
+    return (uint64_t *)(DIRECT_MAP_BASE + paddr);
+}
+
+static unsigned entry_index(uintptr_t vaddr, unsigned level)
+{
+    return vaddr >> (12 + 9 * level) & (ENTRY_COUNT - 1);
+}
+
+static uint64_t level_bytes(unsigned level)
+{
+    return 1ull << (12 + 9 * level);
+}
+
+bool paging_has_1gib_pages(void)
+{
+    static bool is_known;
+    static bool has_them;
+
+    /* Asked once: under a hypervisor CPUID leaves the machine, and stacks are mapped page by page.
+     */
+    if (!is_known) {
+        has_them = (cpu_id(0x80000001, 0).edx & CPUID_80000001_EDX_1GIB_PAGES) != 0;
+        is_known = true;
+    }
+    return has_them;
+}
+
+static uint64_t leaf_bits(unsigned flags)
+{
+    uint64_t bits = PTE_PRESENT | PTE_ACCESSED;
+
+    if (flags & PAGING_WRITE) {
+        bits |= PTE_WRITE | PTE_DIRTY;
+    }
+    if ((flags & PAGING_EXECUTE) == 0) {
+        bits |= PTE_NO_EXECUTE;
+    }
+    if (flags & PAGING_UNCACHED) {
+        bits |= PTE_CACHE_DISABLE | PTE_WRITE_THROUGH;
+    }
+    if (flags & PAGING_WRITE_COMBINING) {
+        bits |= PTE_WRITE_THROUGH; /* entry 1 of the PAT */
+    }
+    return bits;
+}
+
+/* The largest level at which one entry can map the start of the range. */
+static unsigned leaf_level(uintptr_t vaddr, paddr_t paddr, uint64_t bytes, unsigned largest)
+{
+    unsigned level = largest;
+
+    while (level > 0 &&
+           (((vaddr | paddr) & (level_bytes(level) - 1)) != 0 || bytes < level_bytes(level))) {
+        level--;
+    }
+    return level;
+}
+
+/* The entry for vaddr at `level`, with the tables above it; NULL sets *error. */
+static uint64_t *make_entry(struct address_space *space, uintptr_t vaddr, unsigned level,
+                            int *error)
+{
+    uint64_t *table = table_at(space->root);
+
+    for (unsigned at = LEVEL_TOP; at > level; at--) {
+        uint64_t *entry = &table[entry_index(vaddr, at)];
+
+        if ((*entry & PTE_PRESENT) == 0) {
+            paddr_t paddr = space->allocate_table(space->context);
+
+            if (paddr == 0) {
+                *error = -ENOMEM;
+                return NULL;
+            }
+            /* Rights are those of the leaf: upper levels allow all. */
+            *entry = paddr | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
+        } else if (*entry & PTE_LARGE) {
+            *error = -EEXIST;
+            return NULL;
+        }
+        table = table_at(*entry & PTE_ADDRESS);
+    }
+    return &table[entry_index(vaddr, level)];
+}
+
+int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+               unsigned flags)
+{
+    unsigned largest = paging_has_1gib_pages() ? 2 : 1;
+
+    while (bytes > 0) {
+        unsigned level = leaf_level(vaddr, paddr, bytes, largest);
+        int error = 0;
+        uint64_t *entry = make_entry(space, vaddr, level, &error);
+
+        if (entry == NULL) {
+            return error;
+        }
+        /* To the end of this table, as long as the pages are of one size. */
+        do {
+            if (*entry & PTE_PRESENT) {
+                return -EEXIST;
+            }
+            *entry++ = paddr | leaf_bits(flags) | (level > 0 ? PTE_LARGE : 0);
+            vaddr += level_bytes(level);
+            paddr += level_bytes(level);
+            bytes -= level_bytes(level);
+        } while (bytes > 0 && entry_index(vaddr, level) != 0 &&
+                 leaf_level(vaddr, paddr, bytes, largest) == level);
+    }
+    return 0;
+}
+
+paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr)
+{
+    const uint64_t *table = table_at(space->root);
+
+    for (unsigned level = LEVEL_TOP;; level--) {
+        uint64_t entry = table[entry_index(vaddr, level)];
+
+        if ((entry & PTE_PRESENT) == 0) {
+            return PADDR_NONE;
+        }
+        if (level == 0 || (level < LEVEL_TOP && (entry & PTE_LARGE))) {
+            uint64_t offset_mask = level_bytes(level) - 1;
+
+            return (entry & PTE_ADDRESS & ~offset_mask) | (vaddr & offset_mask);
+        }
+        table = table_at(entry & PTE_ADDRESS);
+    }
+}
+
+/* Entry 1 of the page attribute table, write-through at reset, becomes write-combining (SDM 3A
+ * 11.12.4). No page of ours has used it before. */
+static void enable_write_combining(void)
+{
+    const uint64_t write_combining = 1;
+    uint64_t table = cpu_read_msr(MSR_PAT) & ~BITS(15, 8);
+
+    cpu_write_msr(MSR_PAT, table | FIELD_PREP(BITS(15, 8), write_combining));
+}
+
+static paddr_t allocate_own_table(void *context)
+{
+    void *page = pages_allocate(1);
+
+    (void)context;
+    return page == NULL ? 0 : (uintptr_t)page - DIRECT_MAP_BASE;
+}
+
+struct address_space *paging_own_space(void)
+{
+    if (own_space.root == 0) {
+        own_space.root = node_info.page_table_root;
+        own_space.allocate_table = allocate_own_table;
+    }
+    return &own_space;
+}
+
+/* Whether the range touches memory of this node: mapping it twice, once uncached, would give two
+ * views of the same bytes (SDM 3A 11.12.4). Other nodes' memory is not known here. */
+static bool is_own_memory(paddr_t paddr, uint64_t bytes)
+{
+    for (unsigned i = 0; i < node_info.range_count; i++) {
+        const struct memory_range *range = &node_info.ranges[i];
+
+        if (paddr < range->paddr + range->bytes && range->paddr < paddr + bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void *paging_map_device(paddr_t paddr, size_t bytes)
+{
+    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
+    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
+
+    if (bytes == 0 || end < start || end > DEVICES_MAX_BYTES || is_own_memory(start, end - start)) {
+        log_error("paging", "refused to map a device at %#llx", (unsigned long long)paddr);
+        return NULL;
+    }
+    /* By the page, so that ranges which overlap are told from new ones. */
+    for (paddr_t page = start; page < end; page += PAGE_BYTES) {
+        int error = paging_map(paging_own_space(), DEVICES_BASE + page, page, PAGE_BYTES,
+                               PAGING_WRITE | PAGING_UNCACHED);
+
+        if (error != 0 && error != -EEXIST) {
+            log_error("paging", "no memory to map a device at %#llx", (unsigned long long)paddr);
+            return NULL;
+        }
+    }
+    return (void *)(DEVICES_BASE + paddr);
+}
+
+void *paging_map_screen(paddr_t paddr, size_t bytes)
+{
+    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
+    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
+
+    if (bytes == 0 || end < start || end > DEVICES_MAX_BYTES || is_own_memory(start, end - start)) {
+        return NULL;
+    }
+    enable_write_combining();
+    if (paging_map(paging_own_space(), DEVICES_BASE + start, start, end - start,
+                   PAGING_WRITE | PAGING_WRITE_COMBINING) != 0) {
+        return NULL;
+    }
+    return (void *)(DEVICES_BASE + paddr);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel/platform.h on the bare machine: mostly one line to the part that does it.
+ */
+#include "kernel/platform.h"
+
+#include "drivers/acpi/power.h"
+#include "drivers/console/console.h"
+#include "kernel/log.h"
+#include "kernel/memory/pages.h"
+#include "kernel/message/status.h"
+#include "kernel/node.h"
+#include "kernel/x86/clock.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/paging.h"
+
+struct node_info node_info;
+
+static struct platform_module modules[MODULE_MAX];
+
+/* --- Who and how many --- */
+
+node_id_t platform_node(void)
+{
+    return node_info.node;
+}
+
+unsigned platform_node_count(void)
+{
+    return node_info.node_count;
+}
+
+const char *platform_command_line(void)
+{
+    return node_info.command_line;
+}
+
+/* --- Clock --- */
+
+uint64_t platform_now_ns(void)
+{
+    return time_now_ns();
+}
+
+uint64_t platform_boot_epoch_s(void)
+{
+    return node_info.clock.boot_epoch_s;
+}
+
+/* --- Mailbox pages --- */
+
+struct status_page *platform_status_page(node_id_t node)
+{
+    ASSERT(node < node_info.node_count);
+    return (struct status_page *)STATUS_BASE + node;
+}
+
+void *platform_channel_ring(node_id_t from, node_id_t to)
+{
+    ASSERT(from != to && (from == node_info.node || to == node_info.node));
+    return (void *)(CHANNELS_BASE + node_ring_offset(&node_info, from, to));
+}
+
+size_t platform_channel_ring_bytes(void)
+{
+    return node_info.channel_ring_bytes;
+}
+
+/* --- Sleeping --- */
+
+void platform_sleep(uint64_t deadline_ns)
+{
+    if (deadline_ns != UINT64_MAX) {
+        if (deadline_ns <= time_now_ns()) {
+            return;
+        }
+        time_arm(deadline_ns);
+    }
+    /* Interrupts are off whenever the node works, so one that has come since the last look for
+     * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+/* --- Memory --- */
+
+void *platform_allocate_pages(size_t page_count)
+{
+    return pages_allocate(page_count);
+}
+
+void platform_release_pages(void *pages, size_t page_count)
+{
+    pages_release(pages, page_count);
+}
+
+void *platform_allocate_stack(void)
+{
+    uintptr_t stack = node_info.stacks_end + PAGE_BYTES; /* above the guard page */
+
+    for (uintptr_t page = stack; page < stack + THREAD_STACK_BYTES; page += PAGE_BYTES) {
+        void *memory = pages_allocate(1);
+
+        if (memory == NULL ||
+            paging_map(paging_own_space(), page, (uintptr_t)memory - DIRECT_MAP_BASE, PAGE_BYTES,
+                       PAGING_WRITE) != 0) {
+            /* The part that is mapped stays below the next stack, out of use. */
+            node_info.stacks_end = page;
+            return NULL;
+        }
+    }
+    node_info.stacks_end = stack + THREAD_STACK_BYTES;
+    return (void *)stack;
+}
+
+bus_addr_t platform_bus_addr(const void *vaddr)
+{
+    uintptr_t address = (uintptr_t)vaddr;
+
+    if (address >= DIRECT_MAP_BASE && address < DIRECT_MAP_BASE + DIRECT_MAP_MAX_BYTES) {
+        return address - DIRECT_MAP_BASE;
+    }
+    if (address >= ARCHIVE_BASE && address < ARCHIVE_BASE + node_info.archive_bytes) {
+        for (unsigned i = node_info.module_count; i-- > 0;) {
+            const struct module *module = &node_info.modules[i];
+
+            if (address - ARCHIVE_BASE >= module->archive_offset) {
+                return module->paddr + (address - ARCHIVE_BASE - module->archive_offset);
+            }
+        }
+    }
+    paddr_t paddr = paging_translate(paging_own_space(), address);
+
+    ASSERT(paddr != PADDR_NONE);
+    return paddr;
+}
+
+/* --- The boot archive --- */
+
+const struct platform_module *platform_module(unsigned index)
+{
+    if (index >= node_info.module_count) {
+        return NULL;
+    }
+    const struct module *module = &node_info.modules[index];
+
+    modules[index] = (struct platform_module){
+        .name = module->name,
+        .start = (const void *)(ARCHIVE_BASE + module->archive_offset),
+        .bytes = module->bytes,
+    };
+    return &modules[index];
+}
+
+const void *platform_archive_start(void)
+{
+    return (const void *)ARCHIVE_BASE;
+}
+
+size_t platform_archive_bytes(void)
+{
+    return node_info.archive_bytes;
+}
+
+/* --- Console --- */
+
+void platform_console_write(const char *text, size_t length_bytes)
+{
+    console_write(text, length_bytes);
+}
+
+/* --- Randomness --- */
+
+static uint64_t mix(uint64_t value)
+{
+    /* The finaliser of MurmurHash3: every bit in changes about half the bits out. */
+    value ^= value >> 33;
+    value *= 0xFF51AFD7ED558CCD;
+    value ^= value >> 33;
+    value *= 0xC4CEB9FE1A85EC53;
+    return value ^ value >> 33;
+}
+
+/* False when the generator has nothing, ten times in a row (SDM 1, 7.3.17.1). */
+static bool read_hardware_random(uint64_t *value)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        bool is_valid;
+
+        __asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(is_valid));
+        if (is_valid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t platform_random(void)
+{
+    static uint64_t pool;
+    static bool is_seeded;
+    static bool has_rdrand;
+    uint64_t value;
+
+    if (!is_seeded) {
+        has_rdrand = (cpu_id(1, 0).ecx & CPUID_1_ECX_RDRAND) != 0;
+        is_seeded = true;
+    }
+    if (has_rdrand && read_hardware_random(&value)) {
+        return value;
+    }
+    /* Jitter of the time-stamp counter, collected over the node's life. */
+    for (unsigned i = 0; i < 16; i++) {
+        pool = mix(pool + cpu_read_tsc() + node_info.node);
+    }
+    return pool;
+}
+
+/* --- Ends --- */
+
+_Noreturn void platform_power_off(void)
+{
+    console_write_through();
+    log_info("power", "off");
+    log_flush_all();
+    console_flush();
+    power_off();
+    /* A machine without ACPI power-off under an emulator that has an exit. */
+    power_exit(POWER_EXIT_PASS);
+    log_error("power", "this machine cannot be switched off by software; halted");
+    log_flush_all();
+    console_flush();
+    cpu_halt_for_ever();
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptor tables (SDM 3A 3.5, 6.10, 7.7) and what follows an entry. An exception is fatal to the
+ * node. An interrupt counts and acknowledges: it has ended the idle loop's halt, which is all it
+ * is for.
+ */
+#include "kernel/x86/trap.h"
+
+#include "kernel/bits.h"
+#include "kernel/limits.h"
+#include "kernel/panic.h"
+#include "kernel/platform.h"
+#include "kernel/x86/clock.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/lapic.h"
+
+#define VECTOR_COUNT 256u
+#define STUB_BYTES   16u
+
+#define VECTOR_NMI          2
+#define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_PAGE_FAULT   14
+
+#define SELECTOR_CODE   0x08
+#define SELECTOR_DATA   0x10
+#define SELECTOR_TSS    0x18
+#define DESCRIPTOR_CODE 0x00AF9A000000FFFF /* 64-bit, ring 0 */
+#define DESCRIPTOR_DATA 0x00CF92000000FFFF
+#define DESCRIPTOR_TSS  (BIT(47) | FIELD_PREP(BITS(43, 40), 9)) /* present, available 64-bit TSS */
+
+#define GATE_INTERRUPT 0x8E00 /* present, ring 0, interrupts stay off */
+
+struct tss {
+    uint32_t reserved_0;
+    uint64_t rsp[3];
+    uint64_t reserved_1;
+    uint64_t ist[7]; /* number 1 stands at index 0 */
+    uint64_t reserved_2;
+    uint16_t reserved_3;
+    uint16_t io_map_base;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct tss) == 104, "SDM 3A figure 7-11");
+
+struct gate {
+    uint16_t offset_low;
+    uint16_t selector;
+    uint16_t ist_and_type;
+    uint16_t offset_middle;
+    uint32_t offset_high;
+    uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct gate) == 16, "SDM 3A figure 6-8");
+
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+extern const char trap_stubs[VECTOR_COUNT][STUB_BYTES];
+
+static struct tss tss = {.io_map_base = sizeof(struct tss)};
+static uint64_t gdt[5] = {0, DESCRIPTOR_CODE, DESCRIPTOR_DATA};
+static struct gate idt[VECTOR_COUNT];
+static uint64_t interrupt_counts[VECTOR_COUNT];
+
+static void set_gate(unsigned vector, unsigned ist)
+{
+    uintptr_t stub = (uintptr_t)trap_stubs[vector];
+
+    idt[vector] = (struct gate){
+        .offset_low = (uint16_t)stub,
+        .selector = SELECTOR_CODE,
+        .ist_and_type = (uint16_t)(GATE_INTERRUPT | ist),
+        .offset_middle = (uint16_t)(stub >> 16),
+        .offset_high = (uint32_t)(stub >> 32),
+    };
+}
+
+void trap_initialise(void)
+{
+    struct table_pointer gdt_pointer = {sizeof(gdt) - 1, (uintptr_t)gdt};
+    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uintptr_t)idt};
+    uintptr_t base = (uintptr_t)&tss;
+
+    gdt[3] = DESCRIPTOR_TSS | (sizeof(tss) - 1) | FIELD_PREP(BITS(39, 16), base) |
+             FIELD_PREP(BITS(63, 56), base >> 24);
+    gdt[4] = base >> 32;
+    for (unsigned vector = 0; vector < VECTOR_COUNT; vector++) {
+        set_gate(vector, 0);
+    }
+    __asm__ volatile("lgdt %0\n\t"
+                     "pushq %[code]\n\t"
+                     "leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "lretq\n"
+                     "1:\n\t"
+                     "movw %w[data], %%ds\n\t"
+                     "movw %w[data], %%es\n\t"
+                     "movw %w[data], %%ss\n\t"
+                     "movw %w[none], %%fs\n\t"
+                     "movw %w[none], %%gs\n\t"
+                     "ltr %w[task]\n\t"
+                     "lidt %1"
+                     :
+                     : "m"(gdt_pointer), "m"(idt_pointer), [code] "i"(SELECTOR_CODE),
+                       [data] "r"(SELECTOR_DATA), [none] "r"(0), [task] "r"(SELECTOR_TSS)
+                     : "rax", "memory");
+}
+
+static void use_own_stack(unsigned vector, unsigned ist)
+{
+    uint8_t *stack = platform_allocate_stack();
+
+    if (stack == NULL) {
+        PANIC("no memory for the stack of exception %u", vector);
+    }
+    tss.ist[ist - 1] = (uintptr_t)stack + THREAD_STACK_BYTES;
+    set_gate(vector, ist);
+}
+
+void trap_use_own_stacks(void)
+{
+    use_own_stack(VECTOR_PAGE_FAULT, 1);
+    use_own_stack(VECTOR_DOUBLE_FAULT, 2);
+    use_own_stack(VECTOR_NMI, 3);
+}
+
+void trap_exception(struct trap_frame *frame)
+{
+    panic_exception(frame);
+}
+
+void trap_interrupt(struct trap_frame *frame)
+{
+    interrupt_counts[frame->vector]++;
+    if (frame->vector == INTERRUPT_VECTOR_SPURIOUS) {
+        return; /* it is in no in-service register: nothing to end (SDM 3A 11.9) */
+    }
+    if (frame->vector == INTERRUPT_VECTOR_TIMER) {
+        time_fired();
+    }
+    lapic_end_interrupt();
+}
+
+uint64_t interrupt_count(uint8_t vector)
+{
+    return interrupt_counts[vector];
+}
