@@ -53,8 +53,8 @@ CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=n
 
 ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 
-SOURCES := $(wildcard boot/*.c boot/*.S kernel/*.c kernel/*/*.c kernel/*/*.S drivers/*/*.c net/*.c \
-             net/lwip/*.c libc/*.c libc/core/*.c apps/*.c apps/*/*.c)
+SOURCES := $(wildcard boot/*.c boot/*.S boot/acpi/*.c kernel/*.c kernel/*/*.c kernel/*/*.S \
+             drivers/*/*.c net/*.c net/*/*.c net/*/*/*.c libc/*/*.c apps/*.c apps/*/*.c)
 OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 
 # A changed flag makes anew what it concerns, and nothing else: beside each object, program and
@@ -69,9 +69,9 @@ keep_command    = @mkdir -p $(@D) && rm -f $@ && \
 # Each adds what it fetches or generates to OBJECTS, and its own flags.
 -include boot/boot.mk
 -include libc/libc.mk
--include net/lwip/lwip.mk
+-include net/transport/lwip/lwip.mk
 -include apps/apps.mk
-include boot/images.mk
+include boot/images/images.mk
 include boot/uefi/uefi.mk
 -include qemu/qemu.mk
 include qemu/plugins/plugins.mk

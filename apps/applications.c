@@ -4,7 +4,7 @@
  */
 #include <stddef.h>
 
-#include "net/roles.h"
+#include "apps/start.h"
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
 int httpd_main(int argc, char **argv);

@@ -7,14 +7,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "boot/acpi.h"
+#include "boot/acpi/acpi.h"
+#include "boot/acpi/windows.h"
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/boot_memory.h"
 #include "boot/image.h"
 #include "boot/legacy_pic.h"
 #include "boot/node_image.h"
-#include "boot/pci_windows.h"
 #include "boot/physical.h"
 #include "boot/reference_clock.h"
 #include "boot/start_node.h"

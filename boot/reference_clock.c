@@ -6,7 +6,7 @@
  */
 #include "boot/reference_clock.h"
 
-#include "boot/acpi.h"
+#include "boot/acpi/acpi.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"

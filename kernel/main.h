@@ -10,7 +10,7 @@
 _Noreturn void node_main(void);
 
 /*
- * What the node runs. Supplied by the layer above (net/roles.c), called once by node_main() when
+ * What the node runs. Supplied by the layer above (apps/start.c), called once by node_main() when
  * the kernel's services work and before the first dispatch round.
  */
 void node_start_roles(void);

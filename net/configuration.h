@@ -59,7 +59,7 @@ void configuration_print(const struct configuration *configuration, char *text, 
 void configuration_print_roles(const struct configuration *configuration, node_id_t node,
                                char *text, size_t size);
 
-/* This node's own, parsed once at start by net/roles.c. */
+/* This node's own, parsed once at start by apps/start.c. */
 const struct configuration *configuration_current(void);
 
 /* Whether that node exists and has the role: also for what another node has said. */

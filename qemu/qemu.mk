@@ -25,7 +25,7 @@ LWIP_SRC := $(TALUS_CACHE)/lwip-2.1.3
 $(LWIP_SRC): qemu/unpack-lwip qemu/fetch-source
 	$(Q)qemu/unpack-lwip '$(TALUS_CACHE)' '$@'
 else
-# Whether it holds lwIP, net/lwip/prepare finds out.
+# Whether it holds lwIP, net/transport/lwip/prepare finds out.
 $(LWIP_SRC):
 endif
 

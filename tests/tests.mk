@@ -11,7 +11,7 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
 # A unit test names the files it tests, and flags of its own, in comments of this form:
 #   /* sources: kernel/message/channel.c kernel/message/status.c */
 #   /* flags: -DTALUS_X=1 */
-# and the library it links, if any, as /* library: lwip */ (net/lwip/lwip.mk).
+# and the library it links, if any, as /* library: lwip */ (net/transport/lwip/lwip.mk).
 unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
 
 # A file that tests share names its sources likewise, so that they name only that one.

@@ -7,7 +7,7 @@
 
 EFI_APPLICATION := $(BUILD)/BOOTX64.EFI
 
-EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c libc/ctype.c libc/string.c
+EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c libc/core/ctype.c libc/core/string.c
 EFI_OBJECTS := $(EFI_SOURCES:%=$(BUILD)/obj-efi/%.o)
 
 EFI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I. -ffreestanding -fbuiltin
@@ -25,7 +25,7 @@ EFI_CFLAGS += -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
 efi-packages:
-	$(Q)qemu/install-packages boot/packages.txt
+	$(Q)qemu/install-packages boot/images/packages.txt
 
 $(BUILD)/obj-efi/%.o: COMMAND = $(CC) $(EFI_CFLAGS)
 $(BUILD)/obj-efi/%.o: % $$(another_command) | efi-packages

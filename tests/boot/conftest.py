@@ -26,7 +26,7 @@ def images():
 @pytest.fixture(scope="session")
 def boot_tool():
     """A program of boot/, by name."""
-    return lambda name: os.fspath(REPOSITORY / "boot" / name)
+    return lambda name: os.fspath(REPOSITORY / "boot" / "images" / name)
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def make_grub_iso(folder, commands="", words="", files=None, mode=None):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(content)
     iso = folder / "grub.iso"
-    subprocess.run([REPOSITORY / "boot" / "make-iso", tree, iso, *MODULES], check=True,
+    subprocess.run([REPOSITORY / "boot" / "images" / "make-iso", tree, iso, *MODULES], check=True,
                    capture_output=True)
     return iso
 

@@ -156,7 +156,7 @@ def test_configuration_and_web_root_come_from_the_image(tmp_path, boot_tool):
     files = tmp_path / "files"
     (files / "talus").mkdir(parents=True)
     (files / "boot" / "grub").mkdir(parents=True)
-    menu = (REPOSITORY / "boot" / "grub.cfg").read_text(encoding="ascii")
+    menu = (REPOSITORY / "boot" / "images" / "grub.cfg").read_text(encoding="ascii")
     (files / "boot" / "grub" / "grub.cfg").write_text(f"set menu_seconds={MENU_SECONDS}\n{menu}")
     for name in ("talus.elf", "known-good.elf"):
         subprocess.run(["objcopy", "--strip-debug", BUILD / "talus.elf", files / "talus" / name],

@@ -7,7 +7,7 @@ from harness import make, paths
 
 # One of each kind of thing that is compiled.
 KINDS = ["obj/libc/core/format.c.o", "obj/kernel/thread/switch.S.o", "obj/kernel/version.c.o",
-         "obj/net/transport_hash.c.o", "obj/lwip/core/def.c.o", "obj/llhttp/api.c.o",
+         "obj/net/transport/hash.c.o", "obj/lwip/core/def.c.o", "obj/llhttp/api.c.o",
          "obj-shared/kernel/main.c.o", "obj-efi/boot/uefi/elf.c.o", "plugins/instructions.so",
          "unit/lwip/core/def.c.o", "unit/test_format", "linux/httpd", "bench/messages"]
 
@@ -82,8 +82,8 @@ def test_a_failed_command_is_tried_again(tree):
     ("obj/libc/core/format.c.o", "libc/core/format.h"),
     ("unit/test_format", "libc/core/format.h"),
     ("unit/test_format", "kernel/base.h"),
-    ("obj/lwip/core/def.c.o", "net/lwip/lwipopts.h"),
-    ("unit/lwip/core/def.c.o", "net/lwip/lwipopts.h"),
+    ("obj/lwip/core/def.c.o", "net/transport/lwip/lwipopts.h"),
+    ("unit/lwip/core/def.c.o", "net/transport/lwip/lwipopts.h"),
 ])
 def test_a_changed_header_builds_what_includes_it_again(tree, kind, header):
     assert tree.is_up_to_date(kind)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/acpi.c boot/acpi_table.c boot/acpi_cores.c boot/acpi_devices.c boot/acpi_power.c */
+/* sources: boot/acpi/acpi.c boot/acpi/table.c boot/acpi/cores.c boot/acpi/devices.c boot/acpi/power.c */
 /*
  * The tables of acpi_world.h: a machine with three usable cores, one of them in another domain.
  */

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "boot/acpi.h"
+#include "boot/acpi/acpi.h"
 
 #define MEMORY_BYTES 0x4000u
 #define HEADER_BYTES 36u

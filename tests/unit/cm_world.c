@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/connection_manager.c net/listeners.c net/waiting.c net/balance.c */
+/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/balance.c */
 /* sources: net/configuration.c kernel/command_line.c libc/core/format.c */
 /*
  * A connection manager's world for unit tests: see cm_world.h.
@@ -18,8 +18,8 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "net/connection_manager.h"
-#include "net/listeners.h"
+#include "net/manager/listeners.h"
+#include "net/manager/manager.h"
 
 /* --- What the CM asks of its node --- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport_server.c net/transport_frames.c net/transport_demux.c */
-/* sources: net/transport_timewait.c net/transport_connection.c net/transport_table.c */
-/* sources: net/transport_offer.c net/transport_stream.c net/transport_timer.c */
-/* sources: net/transport_address.c net/transport_hash.c net/lwip/interface.c net/neighbor.c */
-/* sources: net/network_options.c net/address.c net/configuration.c net/steering.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/demux.c */
+/* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c */
+/* sources: net/transport/availability.c net/transport/stream.c net/transport/timer.c */
+/* sources: net/transport/address.c net/transport/hash.c net/transport/lwip/interface.c net/transport/neighbor.c */
+/* sources: net/transport/network_options.c net/address.c net/configuration.c net/steering.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S kernel/command_line.c */
 /* sources: tests/unit/fake_wire.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "drivers/nic/frame.h"
-#include "net/transport_connection.h"
+#include "net/transport/connection.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/fake_wire.h"
 

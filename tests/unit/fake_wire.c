@@ -18,8 +18,8 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
-#include "net/link_server.h"
-#include "net/transport_server.h"
+#include "net/link/server.h"
+#include "net/transport/server.h"
 #include "tests/unit/fake_platform.h"
 
 #define SENT_MAX     4096u
@@ -97,7 +97,7 @@ static uint32_t pseudo_sum(const uint8_t *ip, uint32_t length)
     return fold(add_words(ip[9] + length, ip + 12, 8));
 }
 
-/* --- The configuration, which net/roles.c would have --- */
+/* --- The configuration, which apps/start.c would have --- */
 
 const struct configuration *configuration_current(void)
 {

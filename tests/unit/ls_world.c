@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/link_server.c net/link_device.c net/link_port.c net/nic_option.c */
+/* sources: net/link/server.c net/link/device.c net/link/port.c net/link/nic_option.c */
 /* sources: net/steering.c net/configuration.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
@@ -26,9 +26,9 @@
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/paging.h"
-#include "net/link_server.h"
+#include "net/link/server.h"
 #include "net/steering.h"
-#include "net/transport_server.h"
+#include "net/transport/server.h"
 #include "tests/unit/fake_nic.h"
 #include "tests/unit/fake_platform.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: libc/descriptor.c libc/socket.c libc/socket_table.c libc/socket_listener.c */
-/* sources: libc/socket_stream.c libc/poll.c libc/epoll.c net/address.c net/configuration.c */
+/* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_table.c libc/posix/socket_listener.c */
+/* sources: libc/posix/socket_stream.c libc/posix/poll.c libc/posix/epoll.c net/address.c net/configuration.c */
 /* sources: kernel/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
@@ -20,10 +20,10 @@
 
 #include <cmocka.h>
 
+#include "apps/start.h"
 #include "kernel/message/dispatch.h"
-#include "libc/log_stream.h"
+#include "libc/posix/log_stream.h"
 #include "net/configuration.h"
-#include "net/roles.h"
 #include "tests/unit/fake_platform.h"
 
 struct configuration configuration;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/acpi_world.c */
 /*
- * boot/acpi_power.c: the FADT of every length and age, and \_S5 wherever it stands in the DSDT.
+ * boot/acpi/power.c: the FADT of every length and age, and \_S5 wherever it stands in the DSDT.
  */
 #include <setjmp.h>
 #include <stdarg.h>

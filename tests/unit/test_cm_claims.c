@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/cm_world.c */
 /*
- * Tests net/connection_manager.c with net/waiting.c: connections that nobody claims, and nodes
+ * Tests net/manager/manager.c with net/manager/waiting.c: connections that nobody claims, and nodes
  * that die.
  */
 #include <setjmp.h>
@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
-#include "net/listeners.h"
-#include "net/waiting.h"
+#include "net/manager/listeners.h"
+#include "net/manager/waiting.h"
 #include "tests/unit/cm_world.h"
 
 /* --- Claims that come late --- */

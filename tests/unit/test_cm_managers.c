@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/cm_world.c */
 /*
- * Tests net/connection_manager.c with net/balance.c: several managers that share their acceptors.
+ * Tests net/manager/manager.c with net/manager/balance/balance.c: several managers that share their
+ * acceptors.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
-#include "net/listeners.h"
+#include "net/manager/listeners.h"
 #include "tests/unit/cm_world.h"
 
 /* --- Other CMs --- */

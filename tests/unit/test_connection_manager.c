@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/cm_world.c */
 /*
- * Tests net/connection_manager.c: who gets a new connection, what is refused, full tables.
+ * Tests net/manager/manager.c: who gets a new connection, what is refused, full tables.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
-#include "net/listeners.h"
+#include "net/manager/listeners.h"
 #include "tests/unit/cm_world.h"
 
 /* --- Opening --- */

@@ -2,7 +2,7 @@
 /* sources: tests/unit/ls_world.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests net/link_server.c and link_device.c: bring-up, and where received frames go.
+ * Tests net/link/server.c and link_device.c: bring-up, and where received frames go.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /* sources: tests/unit/ls_world.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests net/link_server.c: what leaves, and what a link server leaves armed when it sleeps.
+ * Tests net/link/server.c: what leaves, and what a link server leaves armed when it sleeps.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
-#include "net/link_server.h"
+#include "net/link/server.h"
 #include "tests/unit/fake_nic.h"
 #include "tests/unit/fake_platform.h"
 #include "tests/unit/ls_world.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/neighbor.c */
+/* sources: net/transport/neighbor.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
-#include "net/neighbor.h"
+#include "net/transport/neighbor.h"
 
 #define ADDRESS 0x0500000A
 

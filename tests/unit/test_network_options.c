@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/network_options.c kernel/command_line.c libc/core/format.c kernel/log.c */
+/* sources: net/transport/network_options.c kernel/command_line.c libc/core/format.c kernel/log.c */
 /* sources: kernel/message/channel.c kernel/message/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "net/network_options.h"
+#include "net/transport/network_options.h"
 
 static struct network_options options;
 static char reason[192];

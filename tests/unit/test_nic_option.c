@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/nic_option.c kernel/command_line.c libc/core/format.c kernel/log.c */
+/* sources: net/link/nic_option.c kernel/command_line.c libc/core/format.c kernel/log.c */
 /* sources: kernel/message/channel.c kernel/message/status.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "net/nic_option.h"
+#include "net/link/nic_option.h"
 
 static struct nic_option option;
 static char reason[192];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/pci_windows.c */
+/* sources: boot/acpi/windows.c */
 /*
- * boot/pci_windows.c against memory maps and DSDTs built here, byte patterns that only look like
+ * boot/acpi/windows.c against memory maps and DSDTs built here, byte patterns that only look like
  * something included.
  */
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "boot/pci_windows.h"
+#include "boot/acpi/windows.h"
 #include "kernel/log.h"
 
 #define DSDT_PADDR   0x7000000u

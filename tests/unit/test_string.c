@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: libc/string.c */
+/* sources: libc/core/string.c */
 /* flags: -D_GNU_SOURCE -fno-builtin -fno-tree-loop-distribute-patterns -include tests/unit/rename_string.h */
 /*
- * Tests libc/string.c: every length around the limits of its loops, at every alignment, against
- * what plain loops over bytes say. Buffers end where their allocation does, so that the address
- * sanitizer sees a byte too many.
+ * Tests libc/core/string.c: every length around the limits of its loops, at every alignment,
+ * against what plain loops over bytes say. Buffers end where their allocation does, so that the
+ * address sanitizer sees a byte too many.
  */
 #include <setjmp.h>
 #include <stdarg.h>

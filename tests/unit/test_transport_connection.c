@@ -16,9 +16,9 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "net/transport_demux.h"
-#include "net/transport_offer.h"
-#include "net/transport_stream.h"
+#include "net/transport/availability.h"
+#include "net/transport/demux.h"
+#include "net/transport/stream.h"
 #include "tests/unit/fake_client.h"
 #include "tests/unit/fake_platform.h"
 

@@ -16,9 +16,9 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
-#include "net/lwip/tcp.h"
-#include "net/transport_connection.h"
-#include "net/transport_demux.h"
+#include "net/transport/connection.h"
+#include "net/transport/demux.h"
+#include "net/transport/lwip/tcp.h"
 #include "tests/unit/fake_client.h"
 #include "tests/unit/fake_platform.h"
 

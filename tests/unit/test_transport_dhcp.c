@@ -2,7 +2,7 @@
 /* sources: tests/unit/fake_client.c */
 /* library: lwip */
 /*
- * Tests net/transport_address.c with DHCP over the real lwIP: the test is the DHCP server, which
+ * Tests net/transport/address.c with DHCP over the real lwIP: the test is the DHCP server, which
  * may be silent. The server under test lives as long as the process: each test goes on where the
  * one before it stopped.
  */

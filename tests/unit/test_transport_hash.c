@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport_hash.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
+/* sources: net/transport/hash.c tests/unit/fake_platform.c tests/unit/fake_memory.c */
 /* sources: kernel/message/channel.c kernel/message/status.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "net/transport_hash.h"
+#include "net/transport/hash.h"
 #include "tests/unit/fake_platform.h"
 
 /* The vector of the paper's appendix A: key 00 01 .. 0f, input 00 01 .. 0e. */

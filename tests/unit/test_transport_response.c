@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "kernel/platform.h"
-#include "net/transport_stream.h"
+#include "net/transport/stream.h"
 #include "tests/unit/fake_client.h"
 #include "tests/unit/fake_platform.h"
 

@@ -18,8 +18,8 @@
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "net/transport_stream.h"
-#include "net/transport_timewait.h"
+#include "net/transport/stream.h"
+#include "net/transport/timewait.h"
 #include "tests/unit/fake_client.h"
 #include "tests/unit/fake_platform.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport_timewait.c net/transport_hash.c kernel/message/channel.c kernel/message/status.c */
+/* sources: net/transport/timewait.c net/transport/hash.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/fake_platform.c tests/unit/fake_memory.c */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "net/transport_hash.h"
-#include "net/transport_timewait.h"
+#include "net/transport/hash.h"
+#include "net/transport/timewait.h"
 #include "tests/unit/fake_platform.h"
 
 #define FIN 0x01

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the command line to running servers. The configuration is parsed on every node from the
+ * same line, so all nodes agree without a message.
+ */
+#include "apps/start.h"
+
+#include <string.h>
+
+#include "apps/monitor/status_line.h"
+#include "kernel/command_line.h"
+#include "kernel/log.h"
+#include "kernel/main.h"
+#include "kernel/memory/memory.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/thread/thread.h"
+#include "net/configuration.h"
+#include "net/link/server.h"
+#include "net/manager/manager.h"
+#include "net/transport/server.h"
+
+#define ARGUMENT_MAX   32
+#define NOTATION_BYTES 64
+
+/* Every key that some part of Talus reads. */
+static const char *const known_keys[] = {
+    "net", "nic", "pika", "app", "log", "console", "panic", "debug_exit", "nodes", "mem", NULL,
+};
+
+static struct configuration current;
+
+static struct {
+    const struct application *application;
+    char words[COMMAND_LINE_MAX_BYTES]; /* cut into argv */
+    char *argv[ARGUMENT_MAX + 1];
+    int argc;
+} program;
+
+const struct configuration *configuration_current(void)
+{
+    return &current;
+}
+
+static const struct application *find_application(const char *name)
+{
+    for (const struct application *application = applications; application->name != NULL;
+         application++) {
+        if (strcmp(application->name, name) == 0) {
+            return application;
+        }
+    }
+    return NULL;
+}
+
+static bool is_first_node(void)
+{
+    return platform_node() == 0;
+}
+
+static void configure(const char *line)
+{
+    char reason[128];
+    unsigned node_count = platform_node_count();
+
+    if (configuration_parse(&current, line, node_count, reason, sizeof(reason)) != 0) {
+        if (is_first_node()) {
+            log_warning("boot", "%s; using the default", reason);
+        }
+    } else if (current.application_count != 0 && find_application(current.application) == NULL) {
+        if (is_first_node()) {
+            log_warning("boot", "app=: there is no application %s; using the default",
+                        current.application);
+        }
+        configuration_default(&current, node_count);
+    }
+}
+
+/* The words after `--`, behind the application's own name. */
+static void cut_arguments(const char *line)
+{
+    const char *blanks = " \t";
+    bool is_application_word = false;
+    char *at = program.words;
+
+    program.argv[0] = current.application;
+    program.argc = 1;
+    ASSERT(strlen(line) < sizeof(program.words));
+    strcpy(program.words, line);
+    while (*(at += strspn(at, blanks)) != '\0') {
+        char *word = at;
+
+        at += strcspn(at, blanks);
+        if (*at != '\0') {
+            *at++ = '\0';
+        }
+        if (!is_application_word) {
+            is_application_word = strcmp(word, "--") == 0;
+        } else if (program.argc < ARGUMENT_MAX) {
+            program.argv[program.argc++] = word;
+        } else {
+            log_warning("boot", "more than %u words for %s, '%s' is ignored", ARGUMENT_MAX - 1,
+                        current.application, word);
+        }
+    }
+}
+
+static void run_application(void *argument)
+{
+    int status;
+
+    (void)argument;
+    status = program.application->main(program.argc, program.argv);
+    log_warning("boot", "%s has ended with status %d", current.application, status);
+}
+
+static void start_application(void)
+{
+    program.application = find_application(current.application);
+    cut_arguments(platform_command_line());
+    sockets_start();
+    if (thread_create(current.application, run_application, NULL) == NULL) {
+        PANIC("no memory to start %s", current.application);
+    }
+}
+
+static void announce(unsigned roles)
+{
+    char notation[NOTATION_BYTES], role_text[STATUS_ROLE_TEXT_BYTES];
+
+    configuration_print(&current, notation, sizeof(notation));
+    configuration_print_roles(&current, platform_node(), role_text, sizeof(role_text));
+    status_set_roles(role_text);
+    status_line_set_configuration(notation);
+    log_info("boot", "roles %s, %llu MiB, %s", role_text,
+             (unsigned long long)(memory_usage().total_bytes / MIB), notation);
+    if (roles == 0) {
+        log_info("boot", "nothing asks for this node: it only sleeps");
+    }
+}
+
+void node_start_roles(void)
+{
+    const char *line = platform_command_line();
+    unsigned roles;
+
+    if (is_first_node()) {
+        log_info("boot", "command line: %s", line);
+        (void)command_line_report_unknown(line, known_keys); /* it has logged each */
+    }
+    configure(line);
+    roles = current.roles[platform_node()];
+    announce(roles);
+
+    /* The NIC resets while all else starts. */
+    if ((roles & ROLE_LS) != 0) {
+        link_server_start(&current);
+    }
+    /* A round flushes in this order: what a CM settles a TS sends, and what a TS sends an LS, once
+     * it has a queue, gives to the NIC, all in the same round. */
+    if ((roles & ROLE_CM) != 0) {
+        connection_manager_start(&current);
+    }
+    if ((roles & ROLE_TS) != 0) {
+        transport_server_start(&current);
+    }
+    if ((roles & ROLE_APPLICATION) != 0) {
+        start_application();
+    }
+}

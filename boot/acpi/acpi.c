@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the RSDP to the tables (ACPI 6.5, 5.2.5), and where a BIOS hides the RSDP.
+ */
+#include "boot/acpi/acpi.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "boot/acpi/table.h"
+
+#define RSDP_V1_BYTES 20
+#define RSDP_V2_BYTES 36
+#define TABLE_MAX     256
+
+static const struct {
+    char signature[5];
+    void (*parse)(const struct acpi_table *table);
+} parsers[] = {
+    /* In this order whatever the root table's is: SRAT names cores that the MADT listed. */
+    {"APIC", acpi_parse_madt}, {"SRAT", acpi_parse_srat}, {"MCFG", acpi_parse_mcfg},
+    {"FACP", acpi_parse_fadt}, {"HPET", acpi_parse_hpet}, {"SPCR", acpi_parse_spcr},
+};
+
+/* The first valid table of that signature. */
+static bool find_table(const struct acpi_table *root, uint32_t pointer_bytes, const char *signature,
+                       struct acpi_table *table)
+{
+    const struct acpi_reader *reader = root->reader;
+    uint8_t pointer[8] = {0};
+    uint8_t found[4];
+
+    for (unsigned i = 0; i < TABLE_MAX; i++) {
+        paddr_t paddr;
+
+        if (!acpi_read_table(root, ACPI_HEADER_BYTES + i * pointer_bytes, pointer, pointer_bytes)) {
+            return false;
+        }
+        paddr = acpi_get64(pointer);
+        if (reader->read(reader->context, paddr, found, sizeof(found)) &&
+            memcmp(found, signature, sizeof(found)) == 0 && acpi_open_table(reader, paddr, table)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The root table that this RSDP names: XSDT if it has one that is sound, else RSDT. */
+static bool open_root(const struct acpi_reader *reader, paddr_t rsdp, struct acpi_table *root,
+                      uint32_t *pointer_bytes)
+{
+    uint8_t bytes[RSDP_V2_BYTES] = {0};
+    uint8_t sum;
+
+    if (!reader->read(reader->context, rsdp, bytes, RSDP_V1_BYTES) ||
+        memcmp(bytes, "RSD PTR ", 8) != 0 || !acpi_sum_bytes(reader, rsdp, RSDP_V1_BYTES, &sum) ||
+        sum != 0) {
+        acpi_note_problem(reader->acpi, "RSDP", "not found or wrong checksum");
+        return false;
+    }
+    if (bytes[15] >= 2 && reader->read(reader->context, rsdp, bytes, RSDP_V2_BYTES) &&
+        acpi_sum_bytes(reader, rsdp, RSDP_V2_BYTES, &sum) && sum == 0 &&
+        acpi_get64(bytes + 24) != 0 && acpi_open_table(reader, acpi_get64(bytes + 24), root) &&
+        memcmp(root->signature, "XSDT", 4) == 0) {
+        *pointer_bytes = 8;
+        return true;
+    }
+    *pointer_bytes = 4;
+    return acpi_open_table(reader, acpi_get32(bytes + 16), root) &&
+           memcmp(root->signature, "RSDT", 4) == 0;
+}
+
+int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
+{
+    struct acpi_reader reader = {.acpi = acpi, .read = read, .context = context};
+    struct acpi_table root;
+    struct acpi_table table;
+    uint32_t pointer_bytes;
+
+    memset(acpi, 0, sizeof(*acpi));
+    for (uint32_t irq = 0; irq < ISA_IRQ_COUNT; irq++) {
+        acpi->machine.isa_irqs[irq].gsi = irq;
+    }
+    if (!open_root(&reader, rsdp, &root, &pointer_bytes)) {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(parsers); i++) {
+        if (find_table(&root, pointer_bytes, parsers[i].signature, &table)) {
+            parsers[i].parse(&table);
+        }
+    }
+    return 0;
+}
+
+/* --- The RSDP of a BIOS --- */
+
+#define EBDA_SEGMENT_PADDR 0x40E
+#define EBDA_SEARCH_BYTES  1024
+#define BIOS_PADDR         0xE0000
+#define BIOS_BYTES         0x20000
+#define RSDP_ALIGNMENT     16
+
+static paddr_t search_rsdp(const struct acpi_reader *reader, paddr_t start, uint64_t bytes)
+{
+    uint8_t signature[8];
+    uint8_t sum;
+
+    for (paddr_t paddr = start; paddr < start + bytes; paddr += RSDP_ALIGNMENT) {
+        if (reader->read(reader->context, paddr, signature, sizeof(signature)) &&
+            memcmp(signature, "RSD PTR ", sizeof(signature)) == 0 &&
+            acpi_sum_bytes(reader, paddr, RSDP_V1_BYTES, &sum) && sum == 0) {
+            return paddr;
+        }
+    }
+    return 0;
+}
+
+paddr_t acpi_find_rsdp(acpi_read read, void *context)
+{
+    struct acpi_reader reader = {.read = read, .context = context};
+    uint8_t segment[2];
+    paddr_t rsdp = 0;
+
+    if (read(context, EBDA_SEGMENT_PADDR, segment, sizeof(segment)) && acpi_get16(segment) != 0) {
+        rsdp = search_rsdp(&reader, (paddr_t)acpi_get16(segment) << 4, EBDA_SEARCH_BYTES);
+    }
+    return rsdp != 0 ? rsdp : search_rsdp(&reader, BIOS_PADDR, BIOS_BYTES);
+}

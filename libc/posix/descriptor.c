@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * File descriptors: the table of numbers, waiting for one descriptor, and the calls that mean
+ * the same for every kind (read, write, close, fcntl).
+ *
+ * POSIX wants the lowest free number. Free numbers are bits in two levels of words, so that the
+ * lowest is found in a few steps however many are open.
+ */
+#include "libc/posix/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "kernel/memory/memory.h"
+#include "kernel/platform.h"
+#include "kernel/thread/thread.h"
+#include "libc/posix/epoll.h"
+#include "libc/posix/log_stream.h"
+
+#define WORD_BITS         64u
+#define WORD_COUNT        (DESCRIPTOR_MAX / WORD_BITS)
+#define TABLE_START_COUNT 64u
+
+/* table[fd], below table_count; grown by doubling. */
+static struct descriptor **table;
+static unsigned table_count;
+
+/* A set bit is a number in use; a set bit of `full_words` a word without a free number. */
+static uint64_t used[WORD_COUNT] = {(1u << DESCRIPTOR_FIRST) - 1};
+static uint64_t full_words[WORD_COUNT / WORD_BITS];
+
+_Static_assert(WORD_COUNT % WORD_BITS == 0, "every word has its bit one level up");
+
+static int lowest_free_number(void)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(full_words); i++) {
+        if (full_words[i] != UINT64_MAX) {
+            unsigned word = i * WORD_BITS + (unsigned)__builtin_ctzll(~full_words[i]);
+            return (int)(word * WORD_BITS) + __builtin_ctzll(~used[word]);
+        }
+    }
+    return -EMFILE;
+}
+
+static void mark_used(unsigned fd)
+{
+    unsigned word = fd / WORD_BITS;
+
+    used[word] |= 1ull << fd % WORD_BITS;
+    if (used[word] == UINT64_MAX) {
+        full_words[word / WORD_BITS] |= 1ull << word % WORD_BITS;
+    }
+}
+
+static void mark_free(unsigned fd)
+{
+    unsigned word = fd / WORD_BITS;
+
+    used[word] &= ~(1ull << fd % WORD_BITS);
+    full_words[word / WORD_BITS] &= ~(1ull << word % WORD_BITS);
+}
+
+static int grow_table(unsigned fd)
+{
+    unsigned count = table_count == 0 ? TABLE_START_COUNT : table_count;
+
+    while (count <= fd) {
+        count *= 2;
+    }
+    struct descriptor **grown = memory_resize(table, count * sizeof(*table));
+    if (grown == NULL) {
+        return -ENOMEM;
+    }
+    memset(grown + table_count, 0, (count - table_count) * sizeof(*table));
+    table = grown;
+    table_count = count;
+    return 0;
+}
+
+void descriptor_initialise(struct descriptor *descriptor,
+                           const struct descriptor_operations *operations)
+{
+    *descriptor = (struct descriptor){.operations = operations, .fd = -1};
+}
+
+int descriptor_open(struct descriptor *descriptor)
+{
+    int fd = lowest_free_number();
+
+    if (fd < 0) {
+        return fd;
+    }
+    if ((unsigned)fd >= table_count) {
+        int error = grow_table((unsigned)fd);
+        if (error != 0) {
+            return error;
+        }
+    }
+    mark_used((unsigned)fd);
+    table[fd] = descriptor;
+    descriptor->fd = fd;
+    return fd;
+}
+
+struct descriptor *descriptor_get(int fd)
+{
+    return fd >= 0 && (unsigned)fd < table_count ? table[fd] : NULL;
+}
+
+struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operations *operations,
+                                       int otherwise, int *error)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (UNLIKELY(descriptor == NULL)) {
+        *error = -EBADF;
+        return NULL;
+    }
+    if (UNLIKELY(descriptor->operations != operations)) {
+        *error = otherwise;
+        return NULL;
+    }
+    return descriptor;
+}
+
+int descriptor_close(int fd)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (descriptor == NULL) {
+        return -EBADF;
+    }
+    table[fd] = NULL;
+    mark_free((unsigned)fd);
+    descriptor->fd = -1;
+    while (descriptor->waiters != NULL) {
+        struct waiter *waiter = descriptor->waiters;
+        descriptor->waiters = waiter->next;
+        thread_wake(waiter->thread);
+    }
+    if (descriptor->epoll_items != NULL) {
+        epoll_forget(descriptor);
+    }
+    descriptor->operations->close(descriptor);
+    return 0;
+}
+
+void descriptor_notify(struct descriptor *descriptor, unsigned events)
+{
+    for (struct waiter *waiter = descriptor->waiters; waiter != NULL; waiter = waiter->next) {
+        if ((waiter->events | READY_ALWAYS) & events) {
+            thread_wake(waiter->thread);
+        }
+    }
+    if (descriptor->epoll_items != NULL) {
+        epoll_notify(descriptor, events);
+    }
+}
+
+bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events)
+{
+    for (const struct waiter *waiter = descriptor->waiters; waiter != NULL; waiter = waiter->next) {
+        if (waiter->events & events) {
+            return true;
+        }
+    }
+    return descriptor->epoll_items != NULL && epoll_is_awaited(descriptor, events);
+}
+
+void descriptor_add_waiter(struct descriptor *descriptor, struct waiter *waiter)
+{
+    waiter->next = descriptor->waiters;
+    descriptor->waiters = waiter;
+}
+
+void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *waiter)
+{
+    for (struct waiter **link = &descriptor->waiters; *link != NULL; link = &(*link)->next) {
+        if (*link == waiter) {
+            *link = waiter->next;
+            return;
+        }
+    }
+}
+
+int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t deadline_ns)
+{
+    struct waiter waiter = {.thread = thread_self(), .events = events};
+    int fd = descriptor->fd;
+    bool is_woken = true;
+
+    descriptor_add_waiter(descriptor, &waiter);
+    if (deadline_ns == UINT64_MAX) {
+        thread_block();
+    } else {
+        is_woken = thread_block_until(deadline_ns);
+    }
+    /* Whoever closed it meanwhile has removed the waiter. */
+    if (descriptor_get(fd) == descriptor) {
+        descriptor_remove_waiter(descriptor, &waiter);
+    }
+    return is_woken ? 0 : -ETIMEDOUT;
+}
+
+uint64_t deadline_after_ms(int timeout_ms)
+{
+    return timeout_ms < 0 ? UINT64_MAX : platform_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+}
+
+ssize_t call_result(ssize_t result)
+{
+    if (UNLIKELY(result < 0)) {
+        errno = (int)-result;
+        return -1;
+    }
+    return result;
+}
+
+ssize_t read(int fd, void *buffer, size_t bytes)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (descriptor == NULL) {
+        return call_result(fd == STDIN_FILENO ? 0 : -EBADF);
+    }
+    if (descriptor->operations->read == NULL) {
+        return call_result(-EINVAL);
+    }
+    return call_result(descriptor->operations->read(descriptor, buffer, bytes));
+}
+
+ssize_t write(int fd, const void *buffer, size_t bytes)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (descriptor == NULL) {
+        return call_result(log_stream_write(fd, buffer, bytes));
+    }
+    if (descriptor->operations->write == NULL) {
+        return call_result(-EBADF);
+    }
+    return call_result(descriptor->operations->write(descriptor, buffer, bytes));
+}
+
+/* The pieces one after the other, until one is not moved whole. */
+static ssize_t move_pieces(int fd, const struct iovec *pieces, int count,
+                           ssize_t (*move)(int fd, const struct iovec *piece))
+{
+    ssize_t total = 0;
+
+    if (count < 0) {
+        return call_result(-EINVAL);
+    }
+    for (int i = 0; i < count; i++) {
+        ssize_t moved = move(fd, &pieces[i]);
+        if (moved < 0) {
+            return total > 0 ? total : -1;
+        }
+        total += moved;
+        if ((size_t)moved < pieces[i].iov_len) {
+            break;
+        }
+    }
+    return total;
+}
+
+static ssize_t read_piece(int fd, const struct iovec *piece)
+{
+    return read(fd, piece->iov_base, piece->iov_len);
+}
+
+static ssize_t write_piece(int fd, const struct iovec *piece)
+{
+    return write(fd, piece->iov_base, piece->iov_len);
+}
+
+ssize_t readv(int fd, const struct iovec *pieces, int count)
+{
+    return move_pieces(fd, pieces, count, read_piece);
+}
+
+ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+    return move_pieces(fd, pieces, count, write_piece);
+}
+
+int close(int fd)
+{
+    return (int)call_result(descriptor_close(fd));
+}
+
+int fcntl(int fd, int command, ...)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (descriptor == NULL) {
+        return (int)call_result(-EBADF);
+    }
+    if (command == F_GETFL) {
+        return O_RDWR | (descriptor->is_nonblocking ? O_NONBLOCK : 0);
+    }
+    if (command == F_GETFD || command == F_SETFD) {
+        return 0; /* nothing is ever executed that could inherit a descriptor */
+    }
+    if (command != F_SETFL) {
+        return (int)call_result(-EINVAL);
+    }
+    va_list arguments;
+    va_start(arguments, command);
+    descriptor->is_nonblocking = (va_arg(arguments, int) & O_NONBLOCK) != 0;
+    va_end(arguments);
+    return 0;
+}

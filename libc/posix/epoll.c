@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoll: waiting for many descriptors at a cost that grows with those that are ready.
+ *
+ * An item ties one descriptor to one epoll. An item whose descriptor may have become ready stands
+ * on its epoll's ready list; epoll_wait() asks each on the list what is true now, so a stale entry
+ * costs one question and is never reported. A level-triggered item stays on the list as long as
+ * it is ready; an edge-triggered one leaves it when it has been reported.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+
+#include "kernel/memory/memory.h"
+#include "kernel/platform.h"
+#include "kernel/thread/thread.h"
+#include "libc/posix/descriptor.h"
+#include "libc/posix/epoll.h"
+
+_Static_assert(EPOLLIN == READY_IN && EPOLLOUT == READY_OUT && EPOLLERR == READY_ERROR &&
+                   EPOLLHUP == READY_HANGUP && EPOLLRDHUP == READY_PEER_HANGUP,
+               "events pass unchanged");
+
+struct epoll_item {
+    struct descriptor *descriptor;
+    struct epoll *epoll;
+    uint32_t events; /* asked for, with EPOLLET and EPOLLONESHOT; 0 after a one-shot report */
+    bool is_listed;
+    epoll_data_t data;
+    struct epoll_item *next_of_descriptor;
+    struct epoll_item *next_ready, *previous_ready;
+    struct epoll_item *next_of_epoll, *previous_of_epoll;
+};
+
+struct epoll {
+    struct descriptor descriptor;
+    struct epoll_item *ready_head, *ready_tail;
+    struct epoll_item *items;
+    struct waiter *blocked; /* threads in epoll_wait() */
+};
+
+static const struct descriptor_operations epoll_operations;
+
+static void list_item(struct epoll_item *item)
+{
+    struct epoll *epoll = item->epoll;
+
+    item->is_listed = true;
+    item->next_ready = NULL;
+    item->previous_ready = epoll->ready_tail;
+    if (epoll->ready_tail != NULL) {
+        epoll->ready_tail->next_ready = item;
+    } else {
+        epoll->ready_head = item;
+    }
+    epoll->ready_tail = item;
+}
+
+static void unlist_item(struct epoll_item *item)
+{
+    struct epoll *epoll = item->epoll;
+
+    item->is_listed = false;
+    if (item->previous_ready != NULL) {
+        item->previous_ready->next_ready = item->next_ready;
+    } else {
+        epoll->ready_head = item->next_ready;
+    }
+    if (item->next_ready != NULL) {
+        item->next_ready->previous_ready = item->previous_ready;
+    } else {
+        epoll->ready_tail = item->previous_ready;
+    }
+}
+
+/* Put it on the ready list, and wake who waits for that. */
+static void item_may_be_ready(struct epoll_item *item)
+{
+    struct epoll *epoll = item->epoll;
+
+    if (!item->is_listed) {
+        list_item(item);
+    }
+    if (epoll->blocked != NULL) {
+        thread_wake(epoll->blocked->thread);
+    }
+    if (epoll->descriptor.waiters != NULL || epoll->descriptor.epoll_items != NULL) {
+        descriptor_notify(&epoll->descriptor, READY_IN);
+    }
+}
+
+void epoll_notify(struct descriptor *descriptor, unsigned events)
+{
+    for (struct epoll_item *item = descriptor->epoll_items; item != NULL;
+         item = item->next_of_descriptor) {
+        if (item->events != 0 && ((item->events | READY_ALWAYS) & events) != 0) {
+            item_may_be_ready(item);
+        }
+    }
+}
+
+bool epoll_is_awaited(const struct descriptor *descriptor, unsigned events)
+{
+    for (const struct epoll_item *item = descriptor->epoll_items; item != NULL;
+         item = item->next_of_descriptor) {
+        if ((item->events & events) != 0 && item->epoll->blocked != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Take an item out of its epoll's lists and let it go; its descriptor's list is the caller's. */
+static void release_item(struct epoll_item *item)
+{
+    if (item->is_listed) {
+        unlist_item(item);
+    }
+    if (item->previous_of_epoll != NULL) {
+        item->previous_of_epoll->next_of_epoll = item->next_of_epoll;
+    } else {
+        item->epoll->items = item->next_of_epoll;
+    }
+    if (item->next_of_epoll != NULL) {
+        item->next_of_epoll->previous_of_epoll = item->previous_of_epoll;
+    }
+    memory_release(item);
+}
+
+void epoll_forget(struct descriptor *descriptor)
+{
+    while (descriptor->epoll_items != NULL) {
+        struct epoll_item *item = descriptor->epoll_items;
+        descriptor->epoll_items = item->next_of_descriptor;
+        release_item(item);
+    }
+}
+
+/* The link that points to the item of this descriptor in this epoll, or to the NULL at the end. */
+static struct epoll_item **find_item(struct descriptor *descriptor, const struct epoll *epoll)
+{
+    struct epoll_item **link = &descriptor->epoll_items;
+
+    while (*link != NULL && (*link)->epoll != epoll) {
+        link = &(*link)->next_of_descriptor;
+    }
+    return link;
+}
+
+static int add_item(struct epoll *epoll, struct descriptor *descriptor,
+                    const struct epoll_event *event)
+{
+    struct epoll_item *item = memory_allocate(sizeof(*item));
+
+    if (item == NULL) {
+        return -ENOMEM;
+    }
+    *item = (struct epoll_item){.descriptor = descriptor,
+                                .epoll = epoll,
+                                .events = event->events,
+                                .data = event->data,
+                                .next_of_descriptor = descriptor->epoll_items,
+                                .next_of_epoll = epoll->items};
+    descriptor->epoll_items = item;
+    if (epoll->items != NULL) {
+        epoll->items->previous_of_epoll = item;
+    }
+    epoll->items = item;
+    /* What is ready already makes no more noise: the next epoll_wait() asks. */
+    item_may_be_ready(item);
+    return 0;
+}
+
+static int control(int epoll_fd, int operation, int fd, const struct epoll_event *event)
+{
+    int error = 0;
+    struct epoll *epoll =
+        (struct epoll *)descriptor_get_kind(epoll_fd, &epoll_operations, -EINVAL, &error);
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (epoll == NULL) {
+        return error;
+    }
+    if (descriptor == NULL) {
+        return -EBADF;
+    }
+    if (descriptor->operations->readiness == NULL) {
+        return -EPERM; /* as Linux says of files, which are always ready */
+    }
+    if (descriptor->operations == &epoll_operations) {
+        return -EINVAL; /* an epoll in an epoll could form a ring */
+    }
+    struct epoll_item **link = find_item(descriptor, epoll);
+    struct epoll_item *item = *link;
+    switch (operation) {
+    case EPOLL_CTL_ADD:
+        return item != NULL ? -EEXIST : add_item(epoll, descriptor, event);
+    case EPOLL_CTL_MOD:
+        if (item == NULL) {
+            return -ENOENT;
+        }
+        item->events = event->events;
+        item->data = event->data;
+        item_may_be_ready(item);
+        return 0;
+    case EPOLL_CTL_DEL:
+        if (item == NULL) {
+            return -ENOENT;
+        }
+        *link = item->next_of_descriptor;
+        release_item(item);
+        return 0;
+    default:
+        return -EINVAL;
+    }
+}
+
+/* Ask each item on the list once; report what is true, up to `count` events. */
+static int collect_events(struct epoll *epoll, struct epoll_event *events, int count)
+{
+    struct epoll_item *last = epoll->ready_tail;
+    int found = 0;
+
+    for (struct epoll_item *item = epoll->ready_head; item != NULL && found < count;) {
+        struct epoll_item *next = item == last ? NULL : item->next_ready;
+        /* Off the list before the question: what becomes ready meanwhile lists it again. */
+        unlist_item(item);
+        unsigned ready = item->descriptor->operations->readiness(item->descriptor) &
+                         (item->events | READY_ALWAYS);
+        if (ready != 0 && item->events != 0) {
+            events[found].events = ready;
+            events[found].data = item->data;
+            found++;
+            if (item->events & EPOLLONESHOT) {
+                item->events = 0;
+            } else if (!(item->events & EPOLLET) && !item->is_listed) {
+                list_item(item);
+            }
+        }
+        item = next;
+    }
+    return found;
+}
+
+static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, int timeout_ms)
+{
+    uint64_t deadline_ns = timeout_ms > 0 ? deadline_after_ms(timeout_ms) : UINT64_MAX;
+
+    if (count <= 0) {
+        return -EINVAL;
+    }
+    for (;;) {
+        int error = 0;
+        struct epoll *epoll =
+            (struct epoll *)descriptor_get_kind(epoll_fd, &epoll_operations, -EINVAL, &error);
+        if (epoll == NULL) {
+            return error;
+        }
+        int found = collect_events(epoll, events, count);
+        if (found > 0 || timeout_ms == 0) {
+            return found;
+        }
+        struct waiter waiter = {.thread = thread_self(), .next = epoll->blocked};
+        epoll->blocked = &waiter;
+        bool is_woken = true;
+        if (deadline_ns == UINT64_MAX) {
+            thread_block();
+        } else {
+            is_woken = thread_block_until(deadline_ns);
+        }
+        if (descriptor_get(epoll_fd) != &epoll->descriptor) {
+            return -EBADF;
+        }
+        for (struct waiter **link = &epoll->blocked; *link != NULL; link = &(*link)->next) {
+            if (*link == &waiter) {
+                *link = waiter.next;
+                break;
+            }
+        }
+        if (!is_woken) {
+            return collect_events(epoll, events, count);
+        }
+    }
+}
+
+static unsigned epoll_readiness(struct descriptor *descriptor)
+{
+    return ((struct epoll *)descriptor)->ready_head != NULL ? READY_IN : 0;
+}
+
+static void epoll_close(struct descriptor *descriptor)
+{
+    struct epoll *epoll = (struct epoll *)descriptor;
+
+    for (struct waiter *waiter = epoll->blocked; waiter != NULL; waiter = waiter->next) {
+        thread_wake(waiter->thread);
+    }
+    while (epoll->items != NULL) {
+        struct epoll_item *item = epoll->items;
+        struct epoll_item **link = find_item(item->descriptor, epoll);
+        *link = item->next_of_descriptor;
+        release_item(item);
+    }
+    memory_release(epoll);
+}
+
+static const struct descriptor_operations epoll_operations = {
+    .readiness = epoll_readiness,
+    .close = epoll_close,
+};
+
+int epoll_create1(int flags)
+{
+    if ((flags & ~EPOLL_CLOEXEC) != 0) {
+        return (int)call_result(-EINVAL);
+    }
+    struct epoll *epoll = memory_allocate_zeroed(sizeof(*epoll));
+    if (epoll == NULL) {
+        return (int)call_result(-ENOMEM);
+    }
+    descriptor_initialise(&epoll->descriptor, &epoll_operations);
+    int fd = descriptor_open(&epoll->descriptor);
+    if (fd < 0) {
+        memory_release(epoll);
+    }
+    return (int)call_result(fd);
+}
+
+int epoll_create(int size)
+{
+    return size > 0 ? epoll_create1(0) : (int)call_result(-EINVAL);
+}
+
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    return (int)call_result(control(epoll_fd, operation, fd, event));
+}
+
+int epoll_wait(int epoll_fd, struct epoll_event *events, int count, int timeout_ms)
+{
+    return (int)call_result(wait_for_events(epoll_fd, events, count, timeout_ms));
+}

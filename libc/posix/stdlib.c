@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Numbers from text, sorting and searching, and the end of a program.
+ */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/limits.h"
+#include "kernel/platform.h"
+#include "kernel/thread/thread.h"
+#include "libc/posix/descriptor.h"
+
+/* --- Numbers from text --- */
+
+struct parsed {
+    unsigned long long magnitude;
+    bool is_negative;
+    bool is_too_large;
+};
+
+static int digit_value(char character)
+{
+    if (isdigit(character)) {
+        return character - '0';
+    }
+    return isalpha(character) ? tolower(character) - 'a' + 10 : INT_MAX;
+}
+
+static bool has_hex_prefix(const char *text)
+{
+    return text[0] == '0' && (text[1] == 'x' || text[1] == 'X') && isxdigit(text[2]);
+}
+
+/* Blanks, sign, prefix, digits, as C11 7.22.1.4 has them. *end: past the last digit, or `text`. */
+static struct parsed parse_number(const char *text, char **end, int base)
+{
+    struct parsed parsed = {0};
+    const char *at = text;
+
+    if (end != NULL) {
+        *end = (char *)(uintptr_t)text;
+    }
+    if (base < 0 || base == 1 || base > 36) {
+        errno = EINVAL;
+        return parsed;
+    }
+    while (isspace(*at)) {
+        at++;
+    }
+    if (*at == '-' || *at == '+') {
+        parsed.is_negative = *at == '-';
+        at++;
+    }
+    if ((base == 0 || base == 16) && has_hex_prefix(at)) {
+        at += 2;
+        base = 16;
+    } else if (base == 0) {
+        base = *at == '0' ? 8 : 10;
+    }
+    const char *digits = at;
+    for (; digit_value(*at) < base; at++) {
+        parsed.is_too_large |=
+            __builtin_mul_overflow(parsed.magnitude, (unsigned)base, &parsed.magnitude);
+        parsed.is_too_large |=
+            __builtin_add_overflow(parsed.magnitude, (unsigned)digit_value(*at), &parsed.magnitude);
+    }
+    if (end != NULL && at != digits) {
+        *end = (char *)(uintptr_t)at;
+    }
+    return parsed;
+}
+
+long long strtoll(const char *restrict text, char **restrict end, int base)
+{
+    struct parsed parsed = parse_number(text, end, base);
+    unsigned long long limit = (unsigned long long)LLONG_MAX + (parsed.is_negative ? 1 : 0);
+
+    if (parsed.is_too_large || parsed.magnitude > limit) {
+        errno = ERANGE;
+        return parsed.is_negative ? LLONG_MIN : LLONG_MAX;
+    }
+    return (long long)(parsed.is_negative ? 0 - parsed.magnitude : parsed.magnitude);
+}
+
+unsigned long long strtoull(const char *restrict text, char **restrict end, int base)
+{
+    struct parsed parsed = parse_number(text, end, base);
+
+    if (parsed.is_too_large) {
+        errno = ERANGE;
+        return ULLONG_MAX;
+    }
+    return parsed.is_negative ? 0 - parsed.magnitude : parsed.magnitude;
+}
+
+_Static_assert(sizeof(long) == sizeof(long long), "strtol() is strtoll()");
+
+long strtol(const char *restrict text, char **restrict end, int base)
+{
+    return strtoll(text, end, base);
+}
+
+unsigned long strtoul(const char *restrict text, char **restrict end, int base)
+{
+    return strtoull(text, end, base);
+}
+
+int atoi(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
+long atol(const char *text)
+{
+    return strtol(text, NULL, 10);
+}
+
+long long atoll(const char *text)
+{
+    return strtoll(text, NULL, 10);
+}
+
+int abs(int value)
+{
+    return value < 0 ? -value : value;
+}
+
+long labs(long value)
+{
+    return value < 0 ? -value : value;
+}
+
+long long llabs(long long value)
+{
+    return value < 0 ? -value : value;
+}
+
+/* --- Sorting and searching --- */
+
+static void swap_bytes(uint8_t *left, uint8_t *right, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        uint8_t byte = left[i];
+        left[i] = right[i];
+        right[i] = byte;
+    }
+}
+
+/* Let the element at `parent` sink in the heap of `count` elements. */
+static void sift_down(uint8_t *base, size_t parent, size_t count, size_t bytes,
+                      int (*compare)(const void *, const void *))
+{
+    for (;;) {
+        size_t child = 2 * parent + 1;
+        if (child >= count) {
+            return;
+        }
+        if (child + 1 < count && compare(base + child * bytes, base + (child + 1) * bytes) < 0) {
+            child++;
+        }
+        if (compare(base + parent * bytes, base + child * bytes) >= 0) {
+            return;
+        }
+        swap_bytes(base + parent * bytes, base + child * bytes, bytes);
+        parent = child;
+    }
+}
+
+/* Heap sort: no input makes it slow or deep. */
+void qsort(void *memory, size_t count, size_t bytes, int (*compare)(const void *, const void *))
+{
+    uint8_t *base = memory;
+
+    for (size_t parent = count / 2; parent-- > 0;) {
+        sift_down(base, parent, count, bytes, compare);
+    }
+    for (size_t last = count; last-- > 1;) {
+        swap_bytes(base, base + last * bytes, bytes);
+        sift_down(base, 0, last, bytes, compare);
+    }
+}
+
+void *bsearch(const void *key, const void *memory, size_t count, size_t bytes,
+              int (*compare)(const void *, const void *))
+{
+    const uint8_t *base = memory;
+
+    while (count > 0) {
+        const uint8_t *middle = base + count / 2 * bytes;
+        int order = compare(key, middle);
+        if (order == 0) {
+            return (void *)(uintptr_t)middle;
+        }
+        if (order > 0) {
+            base = middle + bytes;
+            count -= count / 2 + 1;
+        } else {
+            count /= 2;
+        }
+    }
+    return NULL;
+}
+
+/* --- Pseudo-random numbers: xorshift (Marsaglia, 2003); not for secrets --- */
+
+static uint32_t random_state = 1;
+
+void srand(unsigned seed)
+{
+    random_state = seed != 0 ? seed : 1;
+}
+
+int rand(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return (int)(random_state & RAND_MAX);
+}
+
+/* --- Surroundings and end --- */
+
+char *getenv(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+long sysconf(int name)
+{
+    return name == _SC_PAGESIZE ? (long)PAGE_BYTES : call_result(-EINVAL);
+}
+
+pid_t getpid(void)
+{
+    return platform_node() + 1; /* a node runs one program; 0 would be no process */
+}
+
+void exit(int status)
+{
+    (void)status;
+    thread_exit();
+}
+
+void _exit(int status)
+{
+    exit(status);
+}
+
+void abort(void)
+{
+    PANIC("the program called abort()");
+}
+
+void assertion_failed(const char *condition, const char *file, int line)
+{
+    platform_panic(file, line, "assertion failed: %s", condition);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads nic= from the command line.
+ */
+#include "net/link/nic_option.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/command_line.h"
+#include "libc/core/format.h"
+
+#define NUMBER_MAX 999u
+
+static int digit_value(char digit)
+{
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    digit |= 0x20; /* a capital letter is a small one without this bit */
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* A number up to `most` in this base at *text, which moves behind it. */
+static bool take_number(const char **text, unsigned base, unsigned most, unsigned *number)
+{
+    const char *at = *text;
+    unsigned value = 0;
+
+    for (;; at++) {
+        int digit = digit_value(*at);
+
+        if (digit < 0 || (unsigned)digit >= base) {
+            break;
+        }
+        value = value * base + (unsigned)digit;
+        if (value > most) {
+            return false;
+        }
+    }
+    if (at == *text) {
+        return false;
+    }
+    *text = at;
+    *number = value;
+    return true;
+}
+
+static bool take_character(const char **text, char character)
+{
+    if (**text != character) {
+        return false;
+    }
+    (*text)++;
+    return true;
+}
+
+/* [SEGMENT:]BUS:DEVICE.FUNCTION */
+static bool parse_address(const char *text, struct pci_address *address)
+{
+    unsigned segment = 0, bus, device, function;
+
+    if (!take_number(&text, 16, UINT16_MAX, &bus) || !take_character(&text, ':') ||
+        !take_number(&text, 16, UINT8_MAX, &device)) {
+        return false;
+    }
+    if (take_character(&text, ':')) {
+        segment = bus;
+        bus = device;
+        if (!take_number(&text, 16, UINT8_MAX, &device)) {
+            return false;
+        }
+    }
+    if (!take_character(&text, '.') || !take_number(&text, 16, 7, &function) || *text != '\0' ||
+        bus > UINT8_MAX || device > 31) {
+        return false;
+    }
+    *address =
+        (struct pci_address){(uint16_t)segment, (uint8_t)bus, (uint8_t)device, (uint8_t)function};
+    return true;
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+    for (unsigned i = 0; i < 6; i++) {
+        unsigned byte;
+
+        if ((i > 0 && !take_character(&text, ':')) || !take_number(&text, 16, UINT8_MAX, &byte)) {
+            return false;
+        }
+        mac[i] = (uint8_t)byte;
+    }
+    return *text == '\0';
+}
+
+static bool parse_word(struct nic_option *option)
+{
+    const char *at = option->text;
+
+    if (parse_address(option->text, &option->address)) {
+        option->choice = NIC_ADDRESS;
+    } else if (parse_mac(option->text, option->mac)) {
+        option->choice = NIC_MAC;
+    } else if (take_number(&at, 10, NUMBER_MAX, &option->number) && *at == '\0') {
+        option->choice = NIC_NUMBER;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+int nic_option_parse(struct nic_option *option, const char *line, char *reason, size_t reason_bytes)
+{
+    int length;
+
+    *option = (struct nic_option){.choice = NIC_FIRST};
+    length = command_line_copy(line, "nic", option->text, sizeof(option->text));
+    if (length == -ENOENT || (length >= 0 && parse_word(option))) {
+        return 0;
+    }
+    (void)format_text(reason, reason_bytes,
+                      "nic=%s is neither a number, nor [SEGMENT:]BUS:DEVICE.FUNCTION, nor a MAC "
+                      "address",
+                      length < 0 ? "" : option->text);
+    *option = (struct nic_option){.choice = NIC_FIRST};
+    return -EINVAL;
+}

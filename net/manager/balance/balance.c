@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The choice among acceptors and offers. Changes nothing but whose turn is next.
+ */
+#include "net/manager/balance/balance.h"
+
+#include "net/manager/listeners.h"
+
+/* The acceptor list stands in the order of last choice, so the first of the least loaded is the
+ * one that has waited longest for its turn. */
+static struct listening_application *choose_own(struct listener *listener)
+{
+    struct listening_application *best = listener->first_acceptor;
+
+    if (best == NULL) {
+        return NULL;
+    }
+    for (struct listening_application *other = best->next_acceptor; other != NULL;
+         other = other->next_acceptor) {
+        if (other->outstanding < best->outstanding) {
+            best = other;
+        }
+    }
+    listener_remove_acceptor(listener, best);
+    listener_add_acceptor(listener, best);
+    return best;
+}
+
+/* The next CM that offers after the last one used, around the end. */
+static node_id_t choose_offering_cm(struct listener *listener)
+{
+    uint64_t later;
+
+    if (listener->offering == 0) {
+        return NODE_NONE;
+    }
+    /* In two steps: a shift by all 64 bits is undefined. */
+    later = listener->offering & ((~0ull << listener->last_offer_used) << 1);
+    listener->last_offer_used = (node_id_t)__builtin_ctzll(later != 0 ? later : listener->offering);
+    return listener->last_offer_used;
+}
+
+struct choice balance_choose(struct listener *listener)
+{
+    struct choice choice = {choose_own(listener), NODE_NONE};
+
+    if (choice.application == NULL) {
+        choice.offering_cm = choose_offering_cm(listener);
+    }
+    return choice;
+}
+
+struct listening_application *balance_choose_offer(const struct listener *listener)
+{
+    const struct acceptor *published = &listener->published;
+
+    if (published->node != NODE_NONE) {
+        struct listening_application *application =
+            listener_find_application(listener, published->node, published->listener_index);
+
+        if (application != NULL && application->is_accepting) {
+            return application;
+        }
+    }
+    return listener->first_acceptor;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one CM knows of each listening port: the applications that serve it, which of them are on
+ * the acceptor list, what other CMs offer, and which connections wait. Tables of fixed size:
+ * what does not fit is refused.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/limits.h"
+#include "net/manager/waiting.h"
+#include "net/messages.h"
+
+#define LISTENER_MAX              64  /* ports served at a time */
+#define LISTENING_APPLICATION_MAX 128 /* applications on all ports together */
+
+/* One application on one port. */
+struct listening_application {
+    struct listening_application *next; /* on the same port */
+    /* Neighbours on the acceptor list; only while is_accepting. */
+    struct listening_application *next_acceptor, *previous_acceptor;
+    node_id_t node;
+    uint16_t listener_index; /* its own name for this listener */
+    uint16_t request_number; /* of its last ACCEPT_CONNECTION */
+    uint32_t backlog;
+    bool is_accepting;
+    /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */
+    uint32_t outstanding;
+    uint32_t outstanding_by_ts[NODE_MAX];
+};
+
+struct listener {
+    struct listener *next; /* of the same hash */
+    uint16_t port;         /* 0: this entry is free */
+    struct listening_application *applications;
+    uint32_t backlog; /* the applications' added up */
+    /* The acceptor list, longest unchosen first. */
+    struct listening_application *first_acceptor, *last_acceptor;
+    /* What other CMs offer, by their node; valid where the bit in `offering` is set. */
+    struct acceptor offers[NODE_MAX];
+    uint64_t offering;
+    node_id_t last_offer_used;
+    /* What this CM has told the others; node NODE_NONE: nothing. */
+    struct acceptor published;
+    struct waiting_queue waiting;
+};
+
+_Static_assert(NODE_MAX <= 64, "one bit of `offering` for each node");
+
+/* NULL when this CM knows of nobody who serves the port. O(1). */
+struct listener *listener_find(uint16_t port);
+/* Find it or make it. NULL when the table is full. */
+struct listener *listener_obtain(uint16_t port);
+/* Give the entry back if there is no application and no offer left; true if it was. The caller
+ * has emptied the queue of those who wait. */
+bool listener_release_unused(struct listener *listener);
+/* Every listener in turn, beginning with NULL; NULL at the end. The one just visited may be
+ * released. */
+struct listener *listener_after(const struct listener *previous);
+
+struct listening_application *listener_find_application(const struct listener *listener,
+                                                        node_id_t node, uint16_t listener_index);
+/* Add it, or change its backlog if it is there. Returns 0, or -ENOMEM. */
+MUST_CHECK int listener_add_application(struct listener *listener, node_id_t node,
+                                        uint16_t listener_index, uint32_t backlog);
+/* Takes it off the acceptor list too. */
+void listener_remove_application(struct listener *listener,
+                                 struct listening_application *application);
+
+/* On and off the acceptor list; a second time changes nothing. */
+void listener_add_acceptor(struct listener *listener, struct listening_application *application);
+void listener_remove_acceptor(struct listener *listener, struct listening_application *application);
+
+/* Another CM's offer; one without acceptor withdraws it. */
+void listener_set_offer(struct listener *listener, node_id_t cm, const struct acceptor *acceptor);

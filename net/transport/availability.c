@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Offers. A CM has named an acceptor with the SYN; when TCP's handshake is complete the
+ * connection is offered to it, together with the data of the same round. Whoever is slow loses
+ * it to another acceptor, and a claim that comes after that is rejected by its offer number.
+ *
+ * Every acceptor that a CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for another
+ * one, or by CONNECTION_CLOSED.
+ */
+#include "net/transport/availability.h"
+
+#include <errno.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/thread/timer.h"
+#include "net/configuration.h"
+#include "net/transport/connection.h"
+#include "net/transport/demux.h"
+#include "net/transport/frames.h"
+
+#include "lwip/pbuf.h"
+
+static struct connection_link offers; /* oldest first: all have the same time-out */
+static struct timer offer_timer;
+
+static uint16_t local_port_of(const struct connection *connection)
+{
+    return __builtin_bswap16(connection->flow.local_port);
+}
+
+/* --- To the CMs --- */
+
+static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
+{
+    struct connection_closed message = {
+        .header = {.type = CONNECTION_CLOSED, .length_bytes = sizeof(message)},
+        .acceptor = *acceptor,
+        .port = port,
+        .service_ns = service_ns,
+    };
+
+    if (acceptor->node != NODE_NONE) {
+        message_post(acceptor->cm, &message.header);
+    }
+}
+
+void connection_report_closed(struct connection *connection)
+{
+    uint64_t service_ns = 0;
+
+    if (connection->offered_ns != 0) {
+        service_ns = dispatch_now_ns() - connection->offered_ns;
+    }
+    report_closed(&connection->acceptor, local_port_of(connection), service_ns);
+    connection->acceptor.node = NODE_NONE;
+}
+
+/* Some CM that lives; NODE_NONE if there is none. */
+static node_id_t living_cm(void)
+{
+    const struct configuration *configuration = configuration_current();
+
+    for (unsigned i = 0; i < configuration->cm_count; i++) {
+        if (status_node_state(configuration->cm[i]) != NODE_DEAD) {
+            return configuration->cm[i];
+        }
+    }
+    return NODE_NONE;
+}
+
+/* Ask for another acceptor; the answer is REASSIGN_CONNECTION. */
+static void ask_again(struct connection *connection)
+{
+    struct acceptor *acceptor = &connection->acceptor;
+    struct accept_timeout message = {
+        .header = {.type = ACCEPT_TIMEOUT, .length_bytes = sizeof(message)},
+        .connection_index = connection->index,
+        .generation = connection->generation,
+        .port = local_port_of(connection),
+    };
+    node_id_t cm = acceptor->node == NODE_NONE ? acceptor->assigned_by : acceptor->cm;
+
+    if (status_node_state(cm) == NODE_DEAD) {
+        cm = living_cm();
+        acceptor->node = NODE_NONE; /* the list that it was on is gone */
+    }
+    message.acceptor = *acceptor;
+    /* While it waits, it is known by whom. Before the message: a CM on this node answers at once.
+     */
+    acceptor->node = NODE_NONE;
+    acceptor->assigned_by = cm;
+    connection_queue_remove(&connection->offer_link);
+    connection_set_state(connection, CONNECTION_WAITING);
+    if (cm == NODE_NONE) {
+        connection_abort(connection, 0);
+    } else {
+        message_post(cm, &message.header);
+    }
+}
+
+/* --- Offers and their time-out --- */
+
+static void start_offer_timer(void)
+{
+    struct connection *oldest = CONTAINER_OF(offers.next, struct connection, offer_link);
+
+    if (timer_start(&offer_timer, oldest->offered_ns + CLAIM_TIMEOUT_NS) != 0) {
+        PANIC("no memory for the timer of offers");
+    }
+}
+
+/* A claimed connection only leaves the queue: the timer runs on and looks again. */
+static void expire_offers(struct timer *timer)
+{
+    uint64_t now_ns = dispatch_now_ns();
+
+    (void)timer;
+    while (offers.next != &offers) {
+        struct connection *connection = CONTAINER_OF(offers.next, struct connection, offer_link);
+
+        if (connection->offered_ns + CLAIM_TIMEOUT_NS > now_ns) {
+            start_offer_timer();
+            return;
+        }
+        counter_increment(COUNTER_ACCEPT_TIMEOUTS);
+        ask_again(connection);
+    }
+}
+
+static int send_offer(struct connection *connection)
+{
+    const struct pbuf *packet = connection->received_head;
+    struct connection_available message = {
+        .header.type = CONNECTION_AVAILABLE,
+        .connection_index = connection->index,
+        .generation = connection->generation,
+        .flow = connection->flow,
+        .listener_index = connection->acceptor.listener_index,
+        .offer_number = connection->offer_number,
+    };
+
+    return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
+                                packet == NULL ? "" : packet->payload,
+                                packet == NULL ? 0 : packet->len);
+}
+
+/* Noted as offered before it is sent: an application on this node may claim it at once. */
+static bool make_offer(struct connection *connection)
+{
+    int error;
+
+    connection->offer_number++;
+    connection->offered_bytes =
+        connection->received_head == NULL ? 0 : connection->received_head->len;
+    connection->offered_ns = dispatch_now_ns();
+    connection_set_state(connection, CONNECTION_OFFERED);
+    connection_queue_append(&offers, &connection->offer_link);
+    error = send_offer(connection);
+    if (error == -EAGAIN) {
+        connection_queue_remove(&connection->offer_link);
+        connection_set_state(connection, CONNECTION_ASSIGNED);
+        connection->offered_ns = 0;
+        return false;
+    }
+    if (error != 0) {
+        ask_again(connection); /* the acceptor's node is dead */
+    } else if (!timer_is_set(&offer_timer)) {
+        start_offer_timer();
+    }
+    return true;
+}
+
+bool offer_settle(struct connection *connection)
+{
+    if (connection->state != CONNECTION_ASSIGNED) {
+        return true;
+    }
+    if (connection->acceptor.node == NODE_NONE) {
+        ask_again(connection);
+        return true;
+    }
+    return make_offer(connection);
+}
+
+void offer_withdraw(struct connection *connection)
+{
+    connection_queue_remove(&connection->offer_link);
+    /* While it waits its last acceptor has been answered already. */
+    if (connection->state != CONNECTION_WAITING) {
+        connection_report_closed(connection);
+    }
+    connection_set_state(connection, CONNECTION_DETACHED);
+}
+
+void offer_lose_manager(struct connection *connection)
+{
+    if (connection->state == CONNECTION_WAITING) {
+        ask_again(connection);
+    }
+}
+
+void offer_lose_application(struct connection *connection)
+{
+    switch (connection->state) {
+    case CONNECTION_ASSIGNED:
+    case CONNECTION_OFFERED:
+        ask_again(connection);
+        break;
+    case CONNECTION_CLAIMED:
+        connection_detach(connection);
+        connection_abort(connection, 0);
+        break;
+    default:
+        break; /* half-open: it is asked again when its handshake is complete */
+    }
+}
+
+/* --- Messages --- */
+
+static bool is_acceptor_possible(node_id_t from, const struct acceptor *acceptor)
+{
+    const struct configuration *configuration = configuration_current();
+
+    return configuration_has_role(configuration, from, ROLE_CM) &&
+           (acceptor->node == NODE_NONE ||
+            (configuration_has_role(configuration, acceptor->node, ROLE_APPLICATION) &&
+             configuration_has_role(configuration, acceptor->cm, ROLE_CM)));
+}
+
+static void handle_assign(node_id_t from, const struct message *message)
+{
+    const struct assign_connection *assign = (const struct assign_connection *)message;
+    struct demux_assignment assignment = {
+        .acceptor = assign->acceptor,
+        .is_refused = assign->is_refused != 0,
+    };
+
+    if (!is_acceptor_possible(from, &assign->acceptor)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    if (assignment.acceptor.node == NODE_NONE) {
+        assignment.acceptor.assigned_by = from;
+    }
+    demux_set_assignment(&assignment);
+    frames_receive_copy(assign->frame, assign->header.length_bytes - sizeof(*assign),
+                        assign->frame_flags);
+    demux_set_assignment(NULL);
+    if (!assignment.was_taken) {
+        report_closed(&assignment.acceptor, __builtin_bswap16(assign->flow.local_port), 0);
+    }
+}
+
+static void handle_reassign(node_id_t from, const struct message *message)
+{
+    const struct reassign_connection *reassign = (const struct reassign_connection *)message;
+    struct connection *connection =
+        connection_find(reassign->connection_index, reassign->generation);
+
+    if (!is_acceptor_possible(from, &reassign->acceptor)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    if (connection == NULL || connection->state != CONNECTION_WAITING) {
+        report_closed(&reassign->acceptor, reassign->port, 0);
+        return;
+    }
+    connection->acceptor = reassign->acceptor;
+    if (reassign->is_refused != 0) {
+        connection->acceptor.node = NODE_NONE;
+        connection_abort(connection, 0);
+        return;
+    }
+    if (reassign->acceptor.node == NODE_NONE) {
+        connection->acceptor.assigned_by = from;
+        return; /* still nobody: the CM keeps it in mind */
+    }
+    connection_set_state(connection, CONNECTION_ASSIGNED);
+    connection_mark_dirty(connection);
+}
+
+static void reject_claim(node_id_t to, const struct claim_connection *claim)
+{
+    struct claim_rejected message = {
+        .header = {.type = CLAIM_REJECTED, .length_bytes = sizeof(message)},
+        .connection_index = claim->connection_index,
+        .generation = claim->generation,
+        .socket_index = claim->socket_index,
+    };
+
+    counter_increment(COUNTER_CLAIMS_REJECTED);
+    message_post(to, &message.header);
+}
+
+static void handle_claim(node_id_t from, const struct message *message)
+{
+    const struct claim_connection *claim = (const struct claim_connection *)message;
+    struct connection *connection = connection_find(claim->connection_index, claim->generation);
+
+    if (connection == NULL || connection->state != CONNECTION_OFFERED ||
+        connection->acceptor.node != from || connection->offer_number != claim->offer_number) {
+        reject_claim(from, claim);
+        return;
+    }
+    counter_increment(COUNTER_CLAIMS_CONFIRMED);
+    connection_queue_remove(&connection->offer_link);
+    connection_set_state(connection, CONNECTION_CLAIMED);
+    connection->socket_index = claim->socket_index;
+    connection->confirm_is_due = true;
+    if (connection->offered_bytes != 0) {
+        pbuf_free(connection_take_received(connection)); /* it went along with the offer */
+        connection->offered_bytes = 0;
+    }
+    connection_mark_dirty(connection);
+}
+
+void offer_initialise(void)
+{
+    connection_queue_initialise(&offers);
+    timer_initialise(&offer_timer, expire_offers);
+    dispatch_register_message(ASSIGN_CONNECTION, sizeof(struct assign_connection), handle_assign);
+    dispatch_register_message(REASSIGN_CONNECTION, sizeof(struct reassign_connection),
+                              handle_reassign);
+    dispatch_register_message(CLAIM_CONNECTION, sizeof(struct claim_connection), handle_claim);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwIP's events, and the end of the dispatch round: each connection that something happened to
+ * is settled once. Then its application learns what has come, its PCB sends what it can, and a
+ * connection that is over is forgotten.
+ */
+#include "net/transport/connection.h"
+
+#include <errno.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/transport/availability.h"
+#include "net/transport/demux.h"
+#include "net/transport/stream.h"
+#include "net/transport/timer.h"
+
+#include "net/transport/lwip/tcp.h"
+
+/* RFC 6928. lwIP starts with three. */
+#define INITIAL_WINDOW_SEGMENTS 10u
+/* RFC 9406 4.3: L, the most that one acknowledgement opens the window by. */
+#define SLOW_START_SEGMENTS     8u
+/* Retransmission time-out until the round-trip time is known better: half a second. */
+#define FIRST_DEVIATION_TICKS   5
+
+static struct connection *dirty_head, *dirty_tail;
+/* Without room in a channel: settled again in a later round. By dirty_next, and their nodes. */
+static struct connection *blocked;
+static uint64_t blocked_nodes;
+
+_Static_assert(NODE_MAX <= 64, "a bit for each node");
+
+/* --- Received bytes --- */
+
+static void append_received(struct connection *connection, struct pbuf *packet)
+{
+    if (connection->received_tail == NULL) {
+        connection->received_head = packet;
+    } else {
+        connection->received_tail->next = packet;
+    }
+    while (packet->next != NULL) {
+        packet = packet->next;
+    }
+    connection->received_tail = packet;
+}
+
+struct pbuf *connection_take_received(struct connection *connection)
+{
+    struct pbuf *packet = connection->received_head;
+
+    if (packet != NULL) {
+        connection->received_head = packet->next;
+        if (packet->next == NULL) {
+            connection->received_tail = NULL;
+        }
+        packet->next = NULL;
+        packet->tot_len = packet->len;
+    }
+    return packet;
+}
+
+void connection_return_received(struct connection *connection, struct pbuf *packet)
+{
+    if (packet == NULL) {
+        return;
+    }
+    packet->next = connection->received_head;
+    connection->received_head = packet;
+    if (packet->next == NULL) {
+        connection->received_tail = packet;
+    }
+}
+
+void connection_drop_received(struct connection *connection)
+{
+    while (connection->received_head != NULL) {
+        pbuf_free(connection_take_received(connection));
+    }
+}
+
+/* --- Events --- */
+
+static void note_established(struct connection *connection)
+{
+    counter_increment(COUNTER_TCP_ACCEPTED);
+    connection_set_state(connection, CONNECTION_ASSIGNED);
+}
+
+static void note_received(struct connection *connection, struct pbuf *packet)
+{
+    if (packet == NULL) {
+        connection->has_peer_closed = true;
+    } else if (connection->state == CONNECTION_DETACHED) {
+        pbuf_free(packet);
+    } else {
+        append_received(connection, packet);
+    }
+}
+
+static void note_error(struct connection *connection, err_t error)
+{
+    if (error == ERR_CLSD) {
+        return; /* both sides have said FIN */
+    }
+    if (error == ERR_RST) {
+        counter_increment(COUNTER_TCP_RESETS);
+    }
+    if (connection->error_number == 0) {
+        connection->error_number = error == ERR_RST ? ECONNRESET : ETIMEDOUT;
+    }
+}
+
+/* Called from inside lwIP: notes what happened, and no more. */
+err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
+                     struct pbuf *packet, u16_t size, err_t error)
+{
+    struct connection *connection = argument;
+
+    if (connection == NULL) {
+        return ERR_OK; /* the listening PCB: no memory for another one */
+    }
+    switch (event) {
+    case LWIP_EVENT_ACCEPT:
+        note_established(connection);
+        break;
+    case LWIP_EVENT_RECV:
+        note_received(connection, packet);
+        break;
+    case LWIP_EVENT_SENT:
+        connection->credit_bytes += size;
+        break;
+    case LWIP_EVENT_ERR:
+        note_error(connection, error);
+        break;
+    case LWIP_EVENT_POLL:
+        return ERR_OK; /* each slow tick; nothing has happened */
+    case LWIP_EVENT_CONNECTED:
+        break;
+    }
+    (void)pcb;
+    connection_mark_dirty(connection);
+    return ERR_OK;
+}
+
+void connection_abort(struct connection *connection, uint32_t error_number)
+{
+    if (connection->error_number == 0) {
+        connection->error_number = error_number;
+    }
+    if (connection->pcb != NULL) {
+        counter_increment(COUNTER_TCP_RESETS);
+        tcp_abort(connection->pcb);
+    }
+    connection_mark_dirty(connection);
+}
+
+void connection_detach(struct connection *connection)
+{
+    connection_report_closed(connection);
+    connection_set_state(connection, CONNECTION_DETACHED);
+    connection_drop_received(connection);
+    connection_mark_dirty(connection);
+}
+
+/* --- Settling --- */
+
+void connection_mark_dirty(struct connection *connection)
+{
+    if (connection->is_dirty) {
+        return;
+    }
+    connection->is_dirty = true;
+    connection->dirty_next = NULL;
+    if (dirty_tail == NULL) {
+        dirty_head = connection;
+    } else {
+        dirty_tail->dirty_next = connection;
+    }
+    dirty_tail = connection;
+}
+
+static struct connection *take_dirty(void)
+{
+    struct connection *connection = dirty_head;
+
+    if (connection != NULL) {
+        dirty_head = connection->dirty_next;
+        if (dirty_head == NULL) {
+            dirty_tail = NULL;
+        }
+        connection->is_dirty = false;
+    }
+    return connection;
+}
+
+/* lwIP sets its small initial window after the event that tells of the new connection. */
+static void open_initial_window(struct connection *connection)
+{
+    struct tcp_pcb *pcb = connection->pcb;
+    uint64_t ticks = (dispatch_now_ns() - connection->opened_ns) / TRANSPORT_TICK_NS;
+    s16_t round_trip = (s16_t)(ticks < 100 ? ticks : 100);
+
+    connection->has_initial_window = true;
+    pcb->cwnd = INITIAL_WINDOW_SEGMENTS * pcb->mss;
+    /* The handshake is the first measurement (RFC 6298 2.2); a repeated SYN-ACK makes it too
+     * long, which is the safe side. */
+    pcb->sa = (s16_t)(round_trip << 3);
+    pcb->sv = (s16_t)(round_trip * 2 + FIRST_DEVIATION_TICKS);
+    pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
+}
+
+/* Returns whether it was told all there is. */
+static bool tell(struct connection *connection)
+{
+    switch (connection->state) {
+    case CONNECTION_ASSIGNED:
+        return connection->pcb == NULL || offer_settle(connection);
+    case CONNECTION_CLAIMED:
+        return stream_deliver(connection);
+    default:
+        return true;
+    }
+}
+
+static void settle_pcb(struct connection *connection)
+{
+    if (!connection->has_initial_window && connection->pcb->state >= ESTABLISHED) {
+        open_initial_window(connection);
+    }
+    stream_pump(connection);
+    if (connection->pcb != NULL && connection->wants_output) {
+        connection->wants_output = false;
+        (void)tcp_output(connection->pcb); /* what cannot go now, goes with a later ACK or tick */
+    }
+    if (connection->pcb != NULL) {
+        demux_park(connection);
+        transport_timer_watch(connection);
+    }
+}
+
+static bool is_unclaimed(const struct connection *connection)
+{
+    return connection->state != CONNECTION_CLAIMED && connection->state != CONNECTION_DETACHED;
+}
+
+/* TCP has forgotten it. An application may still have it: until it closes. */
+static void settle_end(struct connection *connection)
+{
+    if (is_unclaimed(connection)) {
+        offer_withdraw(connection);
+    }
+    if (connection->state == CONNECTION_DETACHED && !connection->is_dirty) {
+        if (connection->has_initial_window) {
+            counter_increment(COUNTER_TCP_CLOSED);
+        }
+        connection_release(connection);
+    }
+}
+
+void connection_settle_all(void)
+{
+    struct connection *connection = blocked;
+
+    blocked = NULL;
+    blocked_nodes = 0;
+    while (connection != NULL) {
+        struct connection *next = connection->dirty_next;
+
+        connection->is_dirty = false;
+        connection_mark_dirty(connection);
+        connection = next;
+    }
+    while ((connection = take_dirty()) != NULL) {
+        bool is_told = tell(connection);
+
+        if (connection->pcb != NULL) {
+            settle_pcb(connection);
+        }
+        if (!is_told) {
+            if (!connection->is_dirty) {
+                connection->is_dirty = true;
+                connection->dirty_next = blocked;
+                blocked = connection;
+                blocked_nodes |= UINT64_C(1) << connection->acceptor.node;
+            }
+        } else if (connection->pcb == NULL) {
+            settle_end(connection);
+        }
+    }
+}
+
+bool connection_can_unblock(void)
+{
+    for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
+        if (message_has_room((node_id_t)__builtin_ctzll(nodes), MESSAGE_MAX_BYTES)) {
+            return true;
+        }
+    }
+    return false;
+}

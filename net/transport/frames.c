@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames in. A frame becomes a pbuf without a copy: the pbuf lives in the frame's owner_data and
+ * gives the frame back when lwIP, or the connection it waits in, lets go of it. What lwIP would
+ * read before it checks lengths is checked here.
+ */
+#include "net/transport/frames.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/headers.h"
+#include "net/messages.h"
+#include "net/steering.h"
+#include "net/transport/address.h"
+#include "net/transport/lwip/interface.h"
+#include "net/transport/server.h"
+#include "net/transport/timer.h"
+
+#include "hooks.h"
+#include "lwip/ip.h"
+#include "lwip/pbuf.h"
+#include "lwip/prot/ethernet.h"
+#include "lwip/prot/udp.h"
+#include "lwip/stats.h"
+
+#define FORWARDED_MAX_BYTES (MESSAGE_MAX_BYTES - sizeof(struct forward_frame))
+
+_Static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct frame *)0)->owner_data),
+               "a frame carries its own pbuf");
+
+static const struct configuration *configuration;
+static bool is_first;     /* the transport server of all that is not a whole TCP segment */
+static bool is_forwarded; /* the frame under way came from another node */
+
+static struct {
+    STAT_COUNTER checksum, length, not_ours, fragments;
+} counted;
+
+/* --- Checks --- */
+
+static void drop(struct pbuf *packet, enum counter reason)
+{
+    counter_increment(reason);
+    pbuf_free(packet);
+}
+
+/* Whether the header of the protocol above IP is there, as far as lwIP reads it unasked. */
+static bool has_l4_header(const uint8_t *ip, unsigned ip_bytes)
+{
+    unsigned bytes = ip_bytes - IPV4_HEADER_MIN_BYTES;
+
+    switch (ip[IPV4_PROTOCOL_OFFSET]) {
+    case IPV4_PROTOCOL_TCP:
+        return bytes >= TCP_HEADER_MIN_BYTES;
+    case IP_PROTO_UDP:
+        return bytes >= UDP_HLEN;
+    default:
+        return true;
+    }
+}
+
+/* In network byte order. Neither a group's nor everybody's (RFC 1122 3.2.1.3). */
+static bool is_host(uint32_t address, const struct netif *netif)
+{
+    uint32_t netmask = netif_ip4_netmask(netif)->addr;
+    uint8_t first_byte = (uint8_t)address;
+    bool is_on_link = ((address ^ netif_ip4_addr(netif)->addr) & netmask) == 0;
+
+    return first_byte != 0 && first_byte < 224 &&
+           !(is_on_link && (address | netmask) == UINT32_MAX);
+}
+
+/*
+ * Whether nothing is left for lwIP's IP layer to decide: a whole TCP segment for our address from
+ * a host's, with checksums that the NIC has verified.
+ */
+static bool is_plain_segment(const struct pbuf *packet, uint16_t flags)
+{
+    const unsigned good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+    const struct ip_hdr *ip = packet->payload;
+    const struct netif *netif = interface_netif();
+
+    return (flags & good) == good && IPH_PROTO(ip) == IPV4_PROTOCOL_TCP &&
+           (IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) == 0 &&
+           ip->dest.addr == netif_ip4_addr(netif)->addr && ip->dest.addr != 0 &&
+           is_host(ip->src.addr, netif);
+}
+
+/* As ip4_input() hands it on. */
+static void receive_segment(struct pbuf *packet, unsigned ip_bytes)
+{
+    const struct ip_hdr *ip = packet->payload;
+    struct netif *netif = interface_netif();
+
+    ip_data.current_iphdr_dest.addr = ip->dest.addr;
+    ip_data.current_iphdr_src.addr = ip->src.addr;
+    ip_data.current_netif = netif;
+    ip_data.current_input_netif = netif;
+    ip_data.current_ip4_header = ip;
+    ip_data.current_ip_header_tot_len = IPV4_HEADER_MIN_BYTES;
+    packet->payload = (uint8_t *)packet->payload + IPV4_HEADER_MIN_BYTES;
+    packet->len = packet->tot_len = (u16_t)(ip_bytes - IPV4_HEADER_MIN_BYTES);
+    transport_tcp_input(packet, netif);
+}
+
+static void receive_ipv4(struct pbuf *packet, uint16_t flags)
+{
+    const uint8_t *ip = packet->payload;
+    unsigned ip_bytes;
+
+    if (packet->len < IPV4_HEADER_MIN_BYTES) {
+        drop(packet, COUNTER_DROP_TRUNCATED);
+        return;
+    }
+    ip_bytes = read_be16(ip + IPV4_LENGTH_OFFSET);
+    if (ip[0] != (4 << 4 | IPV4_HEADER_MIN_BYTES / 4)) {
+        /* Another version, a header shorter than a header, or options, which we do not take. */
+        drop(packet, COUNTER_DROP_MALFORMED);
+        return;
+    }
+    if (ip_bytes < IPV4_HEADER_MIN_BYTES) {
+        drop(packet, COUNTER_DROP_MALFORMED);
+        return;
+    }
+    if (ip_bytes > packet->len) {
+        drop(packet, COUNTER_DROP_TRUNCATED);
+        return;
+    }
+    if ((read_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0) {
+        if (!is_first) {
+            drop(packet, COUNTER_DROP_NOT_OURS);
+            return;
+        }
+    } else if (!has_l4_header(ip, ip_bytes)) {
+        drop(packet, COUNTER_DROP_TRUNCATED);
+        return;
+    }
+    if ((packet->flags & PBUF_FLAG_LLBCAST) != 0 && ip[IPV4_PROTOCOL_OFFSET] == IPV4_PROTOCOL_TCP) {
+        drop(packet, COUNTER_DROP_PROTOCOL); /* RFC 9293 3.9.2.3 */
+        return;
+    }
+    transport_timer_catch_up();
+    interface_set_verified((flags & FRAME_IP_CHECKSUM_GOOD) != 0,
+                           (flags & FRAME_L4_CHECKSUM_GOOD) != 0);
+    if (is_plain_segment(packet, flags)) {
+        receive_segment(packet, ip_bytes);
+    } else {
+        (void)ip4_input(packet, interface_netif()); /* always ERR_OK; it has taken the packet */
+    }
+}
+
+static void receive_packet(struct pbuf *packet, uint16_t flags)
+{
+    const uint8_t *ethernet = packet->payload;
+    uint16_t type;
+
+    if (packet->len < ETHERNET_HEADER_BYTES) {
+        drop(packet, COUNTER_DROP_TRUNCATED);
+        return;
+    }
+    if ((flags & FRAME_CHECKSUM_BAD) != 0) {
+        drop(packet, COUNTER_DROP_CHECKSUM);
+        return;
+    }
+    type = read_be16(ethernet + ETHERNET_TYPE_OFFSET);
+    if (type == ETHTYPE_IP) {
+        if ((ethernet[0] & 1) != 0) {
+            packet->flags |= PBUF_FLAG_LLBCAST;
+        }
+        (void)pbuf_remove_header(packet, ETHERNET_HEADER_BYTES); /* the length was checked */
+        receive_ipv4(packet, flags);
+    } else if (type == ETHTYPE_ARP && is_first) {
+        transport_address_receive_arp(packet);
+    } else {
+        drop(packet, COUNTER_DROP_PROTOCOL);
+    }
+}
+
+/* --- Ways in --- */
+
+static void release_frame(struct pbuf *packet)
+{
+    struct frame *frame = CONTAINER_OF(packet, struct frame, owner_data);
+
+    frame->release(frame);
+}
+
+void transport_server_receive(struct frame *frame)
+{
+    struct pbuf_custom *custom = (struct pbuf_custom *)frame->owner_data;
+
+    custom->custom_free_function = release_frame;
+    is_forwarded = false;
+    receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
+                                       frame->length_bytes),
+                   frame->flags);
+}
+
+/* A message lies in a page that we may only read, and lwIP turns a header's bytes in place. */
+void frames_receive_copy(const uint8_t *bytes, size_t length_bytes, uint16_t flags)
+{
+    struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)length_bytes, PBUF_RAM);
+
+    if (packet == NULL) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+        return;
+    }
+    memcpy(packet->payload, bytes, length_bytes);
+    is_forwarded = false;
+    receive_packet(packet, flags);
+}
+
+static void handle_forward_frame(node_id_t from, const struct message *message)
+{
+    const struct forward_frame *forward = (const struct forward_frame *)message;
+    struct pbuf *packet;
+    uint16_t length_bytes = (uint16_t)(forward->header.length_bytes - sizeof(*forward));
+
+    (void)from;
+    packet = pbuf_alloc(PBUF_RAW, length_bytes, PBUF_RAM);
+    if (packet == NULL) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+        return;
+    }
+    memcpy(packet->payload, forward->frame, length_bytes);
+    is_forwarded = true;
+    receive_packet(packet, forward->frame_flags);
+    is_forwarded = false;
+}
+
+/* --- Ways on --- */
+
+static int forward(struct pbuf *segment, node_id_t owner)
+{
+    static uint8_t frame[FORWARDED_MAX_BYTES];
+    struct forward_frame message = {
+        .header.type = FORWARD_FRAME,
+        .frame_flags = FRAME_IP_CHECKSUM_GOOD, /* reassembly has checked each, and left none */
+    };
+    size_t headers_bytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES;
+
+    if (headers_bytes + segment->tot_len > sizeof(frame)) {
+        return -EMSGSIZE;
+    }
+    memset(frame, 0, ETHERNET_HEADER_BYTES);
+    frame[ETHERNET_TYPE_OFFSET] = ETHTYPE_IP >> 8;
+    memcpy(frame + ETHERNET_HEADER_BYTES, ip4_current_header(), IPV4_HEADER_MIN_BYTES);
+    (void)pbuf_copy_partial(segment, frame + headers_bytes, segment->tot_len, 0);
+    return message_send_payload(owner, &message.header, sizeof(message), frame,
+                                headers_bytes + segment->tot_len);
+}
+
+bool frames_pass_on(struct pbuf *segment, uint16_t remote_port)
+{
+    node_id_t owner = steering_owner(configuration, steering_group(__builtin_bswap16(remote_port)));
+
+    if (owner == platform_node()) {
+        return false;
+    }
+    /* Forwarded once is enough: nodes that disagree must not play ball. */
+    if (is_forwarded || forward(segment, owner) != 0) {
+        counter_increment(COUNTER_DROP_NOT_OURS);
+    } else {
+        counter_increment(COUNTER_STEER_FORWARDED);
+    }
+    return true;
+}
+
+void frames_count_drops(void)
+{
+    const struct stats_ *now = &lwip_stats;
+    STAT_COUNTER checksum = now->ip.chkerr + now->tcp.chkerr + now->udp.chkerr;
+    STAT_COUNTER length = now->ip.lenerr + now->tcp.lenerr + now->udp.lenerr;
+    STAT_COUNTER not_ours = now->ip.drop - now->ip.chkerr - now->ip.lenerr;
+    STAT_COUNTER fragments = now->ip_frag.drop;
+
+    counter_add(COUNTER_DROP_CHECKSUM, checksum - counted.checksum);
+    counter_add(COUNTER_DROP_TRUNCATED, length - counted.length);
+    counter_add(COUNTER_DROP_NOT_OURS, not_ours - counted.not_ours);
+    counter_add(COUNTER_DROP_MALFORMED, fragments - counted.fragments);
+    counted.checksum = checksum;
+    counted.length = length;
+    counted.not_ours = not_ours;
+    counted.fragments = fragments;
+}
+
+void frames_initialise(const struct configuration *new_configuration)
+{
+    configuration = new_configuration;
+    is_first = configuration->ts[0] == platform_node();
+    dispatch_register_message(FORWARD_FRAME, sizeof(struct forward_frame), handle_forward_frame);
+}

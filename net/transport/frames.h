@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames in: from the link server, by reference or by message, through our checks to lwIP.
+ * net/transport/server.h has the entry for the link server on the same node.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct configuration;
+struct pbuf;
+
+void frames_initialise(const struct configuration *configuration);
+/* A frame that lies in a message: copied. `flags` as in drivers/nic/frame.h. */
+void frames_receive_copy(const uint8_t *bytes, size_t length_bytes, uint16_t flags);
+/*
+ * For a TCP segment of an unknown flow that lwIP's IP layer has just handed up (fragments are
+ * reassembled on the first transport server, whoever owns their flow): if the flow is another
+ * server's, pass it on. Returns whether it was, or should have been. Port in network order.
+ */
+bool frames_pass_on(struct pbuf *segment, uint16_t remote_port);
+/* Add what lwIP has dropped since the last call to the node's counters. */
+void frames_count_drops(void);

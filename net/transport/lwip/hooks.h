@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our seams in lwIP, without a patch: lwIP includes this file after its private TCP header, so it
+ * may replace that header's macros. What stands behind them is in net/transport/demux.c.
+ *
+ * - TCP_REG and TCP_RMV keep doubly linked lists and a hash of flows: O(1) at any number of
+ *   connections. Idle PCBs are on no list, only in the hash.
+ * - tcp_in.c alone (TALUS_LWIP_TCP_IN) looks a segment's PCB up in the hash where it would walk
+ *   the lists, and leaves all output to the end of the dispatch round, so that an
+ *   acknowledgement rides on the answer where there is one.
+ * - ip4.c (TALUS_LWIP_IP4) hands segments to transport_tcp_input() first.
+ */
+#pragma once
+
+#include "lwip/arch.h"
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+
+struct netif;
+struct pbuf;
+struct tcp_hdr;
+struct tcp_pcb;
+struct tcp_pcb_listen;
+
+u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
+                                 u16_t remote_port);
+void transport_tcp_input(struct pbuf *packet, struct netif *netif);
+err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
+
+/*
+ * The longest segment of referenced data, 0 if the NIC does not cut segments. And how long those
+ * shall be that the NIC makes of the one that lwIP hands to the interface next.
+ */
+extern u16_t transport_segment_max;
+extern u16_t transport_segment_cut;
+
+#define INTERFACE_MTU 1500
+
+#define LWIP_HOOK_TCP_ISN transport_initial_sequence
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p)                          \
+    transport_check_segment(pcb, header)
+
+#ifdef LWIP_HDR_TCP_PRIV_H
+
+void transport_list_add(struct tcp_pcb **list, struct tcp_pcb *pcb);
+void transport_list_remove(struct tcp_pcb **list, struct tcp_pcb *pcb);
+
+#undef TCP_REG
+#undef TCP_RMV
+#define TCP_REG(list, pcb) transport_list_add(list, pcb)
+#define TCP_RMV(list, pcb) transport_list_remove(list, pcb)
+
+/* Whole multiples of the maximum segment size, so that the NIC leaves no short piece within. */
+static inline u16_t transport_segment_limit(u16_t mss)
+{
+    return transport_segment_max <= mss ? mss : (u16_t)(transport_segment_max / mss * mss);
+}
+#define LWIP_HOOK_TCP_SEGMENT_LIMIT(mss) transport_segment_limit(mss)
+
+/* lwIP does so around the output of each segment: IP must not cut what the NIC will cut. */
+#undef NETIF_SET_HINTS
+#undef NETIF_RESET_HINTS
+#define NETIF_SET_HINTS(netif, hints) ((netif)->mtu = 0)
+#define NETIF_RESET_HINTS(netif)      ((netif)->mtu = INTERFACE_MTU)
+
+/* Called for each segment with its TCP header complete, but for options; there are none to add. */
+static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *options)
+{
+    if (pcb != NULL) {
+        transport_segment_cut = pcb->mss;
+    }
+    return options;
+}
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) transport_note_segment(pcb, options)
+
+/* A peer that does not finish the handshake holds a PCB so long: three retransmissions. */
+#undef TCP_SYN_RCVD_TIMEOUT
+#define TCP_SYN_RCVD_TIMEOUT 8000
+
+/* Numbers 2^31 apart are neither before nor after each other: never both, as lwIP 2.1 has it. */
+#undef TCP_SEQ_LEQ
+#undef TCP_SEQ_GT
+#undef TCP_SEQ_GEQ
+#define TCP_SEQ_LEQ(a, b) (!TCP_SEQ_LT(b, a))
+#define TCP_SEQ_GT(a, b)  TCP_SEQ_LT(b, a)
+#define TCP_SEQ_GEQ(a, b) (!TCP_SEQ_LT(a, b))
+
+#ifdef TALUS_LWIP_TCP_IN
+
+struct tcp_pcb **transport_active_head(void);
+struct tcp_pcb_listen **transport_listen_head(void);
+err_t transport_output_later(struct tcp_pcb *pcb);
+
+#define tcp_active_pcbs (*transport_active_head())
+/* lwIP says tcp_listen_pcbs.listen_pcbs: the member of a union. */
+#define tcp_listen_pcbs (*(union tcp_listen_pcbs_t *)transport_listen_head())
+#define tcp_output(pcb) transport_output_later(pcb)
+
+#endif
+
+#endif
+
+#ifdef TALUS_LWIP_IP4
+#define tcp_input transport_tcp_input
+#endif

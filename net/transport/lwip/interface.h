@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The node's one network interface, as lwIP sees it: IP packets out to neighbours, frames out to
+ * a link server. Frames come in by net/transport/frames.c.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct configuration;
+struct netif;
+
+void interface_initialise(const struct configuration *configuration);
+struct netif *interface_netif(void);
+bool interface_has_mac(void);
+void interface_set_mac(const uint8_t mac[6]);
+
+/* Which checksums lwIP verifies itself in the packets that follow: those the NIC has not. */
+void interface_set_verified(bool is_ip_verified, bool is_l4_verified);
+/* Take in what this node has sent to its own address; returns whether there was any. */
+bool interface_has_loopback(void);
+unsigned interface_poll_loopback(void);
+/* Send what the transmit ring had no room for; returns how many frames went. */
+unsigned interface_send_queued(void);

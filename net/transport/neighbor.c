@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache of neighbours: sets of a few entries by hash of the address. A full set gives up the
+ * entry that was confirmed or asked for longest ago: it can be found out again.
+ */
+#include "net/transport/neighbor.h"
+
+#include <string.h>
+
+#include "kernel/message/dispatch.h"
+
+#define SET_ENTRIES 4u
+#define SET_COUNT   (NEIGHBOR_MAX / SET_ENTRIES)
+
+enum entry_state { ENTRY_FREE, ENTRY_ASKED, ENTRY_KNOWN };
+
+struct entry {
+    uint32_t address;
+    uint8_t mac[6];
+    uint8_t state; /* enum entry_state */
+    uint8_t waiting_count;
+    uint64_t changed_ns;                 /* last confirmed, or last asked for */
+    void *waiting[NEIGHBOR_WAITING_MAX]; /* oldest first */
+};
+
+_Static_assert(IS_POWER_OF_TWO(SET_COUNT), "sets are chosen by masking");
+
+static struct entry sets[SET_COUNT][SET_ENTRIES];
+static struct neighbor_functions functions;
+
+/* Neighbours differ in the last bytes of their addresses, which stand highest. */
+static struct entry *set_of(uint32_t address)
+{
+    return sets[(address * 0x9E3779B1u) >> 24 & (SET_COUNT - 1)];
+}
+
+static struct entry *find(uint32_t address)
+{
+    struct entry *set = set_of(address);
+
+    for (unsigned i = 0; i < SET_ENTRIES; i++) {
+        if (set[i].address == address && set[i].state != ENTRY_FREE) {
+            return &set[i];
+        }
+    }
+    return NULL;
+}
+
+static void drop_waiting(struct entry *entry)
+{
+    for (unsigned i = 0; i < entry->waiting_count; i++) {
+        functions.drop(entry->waiting[i]);
+    }
+    entry->waiting_count = 0;
+}
+
+static struct entry *find_or_take(uint32_t address)
+{
+    struct entry *set = set_of(address);
+    struct entry *entry = find(address);
+
+    if (entry != NULL) {
+        return entry;
+    }
+    entry = &set[0];
+    for (unsigned i = 0; i < SET_ENTRIES; i++) {
+        if (set[i].state == ENTRY_FREE) {
+            entry = &set[i];
+            break;
+        }
+        if (set[i].changed_ns < entry->changed_ns) {
+            entry = &set[i];
+        }
+    }
+    drop_waiting(entry);
+    *entry = (struct entry){.address = address};
+    return entry;
+}
+
+const uint8_t *neighbor_find(uint32_t address)
+{
+    const struct entry *entry = find(address);
+
+    return entry != NULL && entry->state == ENTRY_KNOWN ? entry->mac : NULL;
+}
+
+void neighbor_wait(uint32_t address, void *packet)
+{
+    struct entry *entry = find_or_take(address);
+    uint64_t now_ns = dispatch_now_ns();
+    bool is_first = entry->state == ENTRY_FREE;
+
+    if (entry->state == ENTRY_KNOWN) {
+        functions.send(packet, entry->mac);
+        return;
+    }
+    if (entry->waiting_count == NEIGHBOR_WAITING_MAX) {
+        functions.drop(entry->waiting[0]);
+        entry->waiting_count--;
+        memmove(&entry->waiting[0], &entry->waiting[1],
+                entry->waiting_count * sizeof(entry->waiting[0]));
+    }
+    entry->waiting[entry->waiting_count++] = packet;
+    entry->state = ENTRY_ASKED;
+    if (is_first || now_ns - entry->changed_ns >= NEIGHBOR_RETRY_NS) {
+        entry->changed_ns = now_ns;
+        functions.resolve(address);
+    }
+}
+
+bool neighbor_set(uint32_t address, const uint8_t mac[6])
+{
+    struct entry *entry = find_or_take(address);
+    bool is_news = entry->state != ENTRY_KNOWN || memcmp(entry->mac, mac, sizeof(entry->mac)) != 0;
+    unsigned count = entry->waiting_count;
+    void *waiting[NEIGHBOR_WAITING_MAX];
+
+    memcpy(entry->mac, mac, sizeof(entry->mac));
+    entry->state = ENTRY_KNOWN;
+    entry->changed_ns = dispatch_now_ns();
+    memcpy(waiting, entry->waiting, sizeof(waiting));
+    entry->waiting_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        functions.send(waiting[i], mac);
+    }
+    return is_news;
+}
+
+void neighbor_forget(uint32_t address)
+{
+    struct entry *entry = find(address);
+
+    if (entry != NULL) {
+        drop_waiting(entry);
+        entry->state = ENTRY_FREE;
+    }
+}
+
+void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns))
+{
+    for (unsigned i = 0; i < SET_COUNT; i++) {
+        for (unsigned j = 0; j < SET_ENTRIES; j++) {
+            const struct entry *entry = &sets[i][j];
+
+            if (entry->state == ENTRY_KNOWN) {
+                visit(entry->address, entry->mac, entry->changed_ns);
+            }
+        }
+    }
+}
+
+void neighbor_initialise(const struct neighbor_functions *new_functions)
+{
+    memset(sets, 0, sizeof(sets));
+    functions = *new_functions;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads net= from the command line.
+ */
+#include "net/transport/network_options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/command_line.h"
+#include "libc/core/format.h"
+
+#define OPTION_MAX_BYTES 128
+
+/* A decimal number up to `most`, without sign, at *text, which moves behind it. */
+static int parse_number(const char **text, unsigned most, unsigned *number)
+{
+    const char *digit = *text;
+    unsigned value = 0;
+
+    while (*digit >= '0' && *digit <= '9') {
+        value = value * 10 + (unsigned)(*digit - '0');
+        if (value > most) {
+            return -EINVAL;
+        }
+        digit++;
+    }
+    if (digit == *text) {
+        return -EINVAL;
+    }
+    *text = digit;
+    *number = value;
+    return 0;
+}
+
+/* Four numbers with dots between, at *text, which moves behind them. */
+static int parse_address(const char **text, uint32_t *address)
+{
+    uint8_t bytes[4];
+
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned number;
+
+        if (i > 0 && *(*text)++ != '.') {
+            return -EINVAL;
+        }
+        if (parse_number(text, 255, &number) != 0) {
+            return -EINVAL;
+        }
+        bytes[i] = (uint8_t)number;
+    }
+    memcpy(address, bytes, sizeof(bytes));
+    return 0;
+}
+
+static uint32_t netmask_of(unsigned length)
+{
+    return length == 0 ? 0 : __builtin_bswap32(UINT32_MAX << (32 - length));
+}
+
+/* `,gw=ADDRESS` and `,dns=ADDRESS`, in any order. */
+static int parse_rest(const char *text, struct network_options *options)
+{
+    while (*text != '\0') {
+        uint32_t *address;
+
+        if (strncmp(text, ",gw=", 4) == 0) {
+            address = &options->gateway;
+            text += 4;
+        } else if (strncmp(text, ",dns=", 5) == 0) {
+            address = &options->dns;
+            text += 5;
+        } else {
+            return -EINVAL;
+        }
+        if (parse_address(&text, address) != 0) {
+            return -EINVAL;
+        }
+    }
+    return 0;
+}
+
+static bool is_host_address(uint32_t address)
+{
+    uint8_t first = (uint8_t)address;
+
+    return first != 0 && first != 127 && first < 224;
+}
+
+static int parse_static(const char *text, struct network_options *options, const char **reason)
+{
+    unsigned length;
+
+    *reason = "is neither dhcp nor ADDRESS/LENGTH[,gw=ADDRESS][,dns=ADDRESS]";
+    if (parse_address(&text, &options->address) != 0 || *text != '/') {
+        return -EINVAL;
+    }
+    text++;
+    if (parse_number(&text, 32, &length) != 0) {
+        *reason = "has no prefix length from 1 to 32";
+        return -EINVAL;
+    }
+    options->netmask = netmask_of(length);
+    if (parse_rest(text, options) != 0) {
+        return -EINVAL;
+    }
+    if (length == 0 || !is_host_address(options->address)) {
+        *reason = "is not the address of a host on a network";
+        return -EINVAL;
+    }
+    if (options->gateway != 0 && ((options->gateway ^ options->address) & options->netmask) != 0) {
+        *reason = "has a gateway outside its own network";
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int network_options_parse(struct network_options *options, const char *line, char *reason,
+                          size_t reason_bytes)
+{
+    char text[OPTION_MAX_BYTES];
+    const char *complaint = "is too long";
+    int length = command_line_copy(line, "net", text, sizeof(text));
+
+    *options = (struct network_options){.is_dhcp = true};
+    if (length == -ENOENT || (length > 0 && strcmp(text, "dhcp") == 0)) {
+        return 0;
+    }
+    if (length >= 0) {
+        struct network_options parsed = {.is_dhcp = false};
+
+        if (parse_static(text, &parsed, &complaint) == 0) {
+            *options = parsed;
+            return 0;
+        }
+    } else {
+        text[0] = '\0';
+    }
+    (void)format_text(reason, reason_bytes, "net=%s %s", text, complaint); /* cut if too long */
+    return -EINVAL;
+}
+
+void network_address_print(uint32_t address, char text[NETWORK_ADDRESS_TEXT_BYTES])
+{
+    uint8_t bytes[4];
+
+    memcpy(bytes, &address, sizeof(bytes));
+    (void)format_text(text, NETWORK_ADDRESS_TEXT_BYTES, "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2],
+                      bytes[3]);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transport server: puts its parts together and gives them their turns in the event loop.
+ *
+ *   transport_frames.c      frames in
+ *   transport_demux.c       segment to connection; lwIP's lists
+ *   transport_timewait.c    flows that are over
+ *   transport_connection.c  lwIP's events; the end of the round
+ *   transport_offer.c       assignment, offer, claim
+ *   transport_stream.c      bytes from and to applications
+ *   transport_timer.c       lwIP's clocks
+ *   transport_address.c     DHCP, ARP, neighbours
+ *   lwip/interface.c        frames out
+ */
+#include "net/transport/server.h"
+
+#include <errno.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/transport/address.h"
+#include "net/transport/availability.h"
+#include "net/transport/connection.h"
+#include "net/transport/demux.h"
+#include "net/transport/frames.h"
+#include "net/transport/lwip/interface.h"
+#include "net/transport/stream.h"
+#include "net/transport/timer.h"
+
+/* Entries of the table looked at in one round after a node has died. */
+#define SWEEP_BATCH 256u
+
+/* Looking for what dead applications and CMs had: over the whole table, once after each death. */
+static struct {
+    bool is_dead[NODE_MAX];
+    bool is_running;
+    uint32_t next_index;
+} sweep;
+
+static void note_node_down(node_id_t node)
+{
+    sweep.is_dead[node] = true;
+    sweep.is_running = true;
+    sweep.next_index = 0;
+}
+
+static bool is_dead(node_id_t node)
+{
+    return node < NODE_MAX && sweep.is_dead[node]; /* NODE_NONE is not */
+}
+
+/* Returns how many entries were looked at. */
+static unsigned sweep_some(void)
+{
+    uint32_t size = connection_table_size();
+    unsigned count = 0;
+
+    for (; count < SWEEP_BATCH && sweep.next_index < size; count++, sweep.next_index++) {
+        struct connection *connection = connection_at(sweep.next_index);
+
+        if (connection == NULL) {
+            continue;
+        }
+        if (is_dead(connection->acceptor.node)) {
+            offer_lose_application(connection);
+        } else if (is_dead(connection->acceptor.assigned_by)) {
+            offer_lose_manager(connection);
+        }
+    }
+    sweep.is_running = sweep.next_index < size;
+    return count;
+}
+
+static unsigned poll_server(void *context)
+{
+    unsigned work = interface_send_queued() + interface_poll_loopback();
+
+    (void)context;
+    if (UNLIKELY(sweep.is_running)) {
+        work += sweep_some();
+    }
+    /* The flush that follows work settles them. */
+    return work + connection_can_unblock();
+}
+
+static void flush_server(void *context)
+{
+    (void)context;
+    transport_timer_catch_up();
+    connection_settle_all();
+    frames_count_drops();
+}
+
+/* Packets to ourselves wait for the next poll. */
+static bool prepare_sleep(void *context)
+{
+    (void)context;
+    return interface_has_loopback();
+}
+
+static struct dispatch_source source = {
+    .poll = poll_server,
+    .flush = flush_server,
+    .prepare_sleep = prepare_sleep,
+};
+
+void transport_server_start(const struct configuration *configuration)
+{
+    transport_timer_initialise();
+    interface_initialise(configuration);
+    demux_initialise();
+    frames_initialise(configuration);
+    offer_initialise();
+    stream_initialise();
+    transport_address_initialise(configuration);
+    dispatch_register_node_down(note_node_down);
+    dispatch_register_source(&source);
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The byte stream. Bytes from the peer stay in the frame they came in until a channel has taken
+ * them; they count against TCP's window until the application says CONSUMED. Bytes to the peer
+ * are copied once, out of the channel into TCP's segments; those of the boot archive are sent
+ * from where they lie.
+ */
+#include "net/transport/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/memory/memory.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/transport/availability.h"
+#include "net/transport/connection.h"
+
+#include "lwip/pbuf.h"
+#include "net/transport/lwip/tcp.h"
+
+/* tcp_write() takes 16 bits; whole segments, so that none is cut short between two calls. */
+#define WRITE_MAX_BYTES (44u * TCP_MSS)
+
+_Static_assert(WRITE_MAX_BYTES <= UINT16_MAX, "fits the parameter");
+_Static_assert(SEND_WINDOW_BYTES <= TCP_SND_BUF, "what the credit allows, lwIP's buffer takes");
+
+/* Bytes that wait for room in lwIP's queue: a copy behind this struct, or in the archive. */
+struct send_block {
+    struct send_block *next;
+    const uint8_t *bytes;
+    uint32_t length_bytes;
+    bool is_copy;
+};
+
+/* --- To the application --- */
+
+static int send_data(struct connection *connection, const struct pbuf *packet)
+{
+    struct data message = {
+        .header.type = DATA,
+        .socket_index = connection->socket_index,
+        .generation = connection->generation,
+    };
+
+    return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
+                                packet->payload, packet->len);
+}
+
+static int send_confirmation(struct connection *connection, const struct pbuf *packet)
+{
+    struct claim_confirmed message = {
+        .header.type = CLAIM_CONFIRMED,
+        .connection_index = connection->index,
+        .generation = connection->generation,
+        .socket_index = connection->socket_index,
+        .send_window_bytes = SEND_WINDOW_BYTES,
+    };
+
+    return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
+                                packet == NULL ? "" : packet->payload,
+                                packet == NULL ? 0 : packet->len);
+}
+
+static int send_peer_closed(struct connection *connection)
+{
+    struct peer_closed message = {
+        .header = {.type = PEER_CLOSED, .length_bytes = sizeof(message)},
+        .socket_index = connection->socket_index,
+        .generation = connection->generation,
+    };
+
+    return message_send(connection->acceptor.node, &message.header);
+}
+
+static int send_failure(struct connection *connection)
+{
+    struct connection_failed message = {
+        .header = {.type = CONNECTION_FAILED, .length_bytes = sizeof(message)},
+        .socket_index = connection->socket_index,
+        .generation = connection->generation,
+        .error_number = connection->error_number,
+    };
+
+    return message_send(connection->acceptor.node, &message.header);
+}
+
+static int send_credit(struct connection *connection, uint32_t bytes)
+{
+    struct send_credit message = {
+        .header = {.type = SEND_CREDIT, .length_bytes = sizeof(message)},
+        .socket_index = connection->socket_index,
+        .generation = connection->generation,
+        .bytes = bytes,
+    };
+
+    return message_send(connection->acceptor.node, &message.header);
+}
+
+/* With CLAIM_CONFIRMED or DATA: the oldest frame's bytes, if there are any. */
+static int deliver_received(struct connection *connection)
+{
+    struct pbuf *packet = connection_take_received(connection);
+    bool is_confirmation = connection->confirm_is_due;
+    int error;
+
+    connection->confirm_is_due = false;
+    error = is_confirmation ? send_confirmation(connection, packet) : send_data(connection, packet);
+    if (error != 0) {
+        connection->confirm_is_due = is_confirmation;
+        connection_return_received(connection, packet);
+    } else if (packet != NULL) {
+        pbuf_free(packet);
+    }
+    return error;
+}
+
+/*
+ * One message. If it goes to this very node, its handler runs before the call returns and may
+ * change the connection: so what is told is noted as told before, and taken back if it was not.
+ */
+static int deliver_next(struct connection *connection, bool *is_complete)
+{
+    uint32_t credit_bytes = connection->credit_bytes;
+    int error = 0;
+
+    if (connection->confirm_is_due) {
+        error = deliver_received(connection);
+    } else if (connection->error_number != 0) {
+        connection_set_state(connection, CONNECTION_DETACHED);
+        error = send_failure(connection);
+        if (error != 0) {
+            connection_set_state(connection, CONNECTION_CLAIMED);
+        } else {
+            connection_report_closed(connection);
+        }
+    } else if (connection->received_head != NULL) {
+        error = deliver_received(connection);
+    } else if (connection->has_peer_closed && !connection->peer_closed_was_told) {
+        connection->peer_closed_was_told = true;
+        error = send_peer_closed(connection);
+        if (error != 0) {
+            connection->peer_closed_was_told = false;
+        }
+    } else if (credit_bytes >= SEND_CREDIT_LEAST_BYTES) {
+        connection->credit_bytes = 0;
+        error = send_credit(connection, credit_bytes);
+        if (error != 0) {
+            connection->credit_bytes = credit_bytes;
+        }
+    } else {
+        *is_complete = true;
+    }
+    return error;
+}
+
+bool stream_deliver(struct connection *connection)
+{
+    bool is_complete = false;
+
+    while (!is_complete && connection->state == CONNECTION_CLAIMED) {
+        int error = deliver_next(connection, &is_complete);
+
+        if (error == -EAGAIN) {
+            return false;
+        }
+        if (error != 0) {
+            return true; /* the node is dead: node_down takes its connections */
+        }
+    }
+    return true;
+}
+
+/* --- To the peer --- */
+
+void stream_drop_backlog(struct connection *connection)
+{
+    while (connection->backlog_head != NULL) {
+        struct send_block *block = connection->backlog_head;
+
+        connection->backlog_head = block->next;
+        memory_release(block);
+    }
+    connection->backlog_tail = NULL;
+}
+
+/* Returns how many bytes lwIP took. */
+static uint32_t write_some(struct tcp_pcb *pcb, const uint8_t *bytes, uint32_t length, bool is_copy)
+{
+    uint32_t written = 0;
+
+    while (written < length) {
+        uint32_t piece = length - written;
+        u8_t flags = is_copy ? TCP_WRITE_FLAG_COPY : 0;
+
+        if (piece > WRITE_MAX_BYTES) {
+            piece = WRITE_MAX_BYTES;
+        }
+        /* What follows unsent bytes shares their segments, so leave room behind it for more. */
+        if (piece < length - written || pcb->unsent != NULL) {
+            flags |= TCP_WRITE_FLAG_MORE;
+        }
+        if (tcp_write(pcb, bytes + written, (u16_t)piece, flags) != ERR_OK) {
+            break;
+        }
+        written += piece;
+    }
+    return written;
+}
+
+static void append_block(struct connection *connection, struct send_block *block)
+{
+    block->next = NULL;
+    if (connection->backlog_tail == NULL) {
+        connection->backlog_head = block;
+    } else {
+        connection->backlog_tail->next = block;
+    }
+    connection->backlog_tail = block;
+}
+
+static void write_bytes(struct connection *connection, const uint8_t *bytes, uint32_t length,
+                        bool is_copy)
+{
+    uint32_t written = 0;
+    struct send_block *block;
+
+    if (connection->backlog_head == NULL) {
+        written = write_some(connection->pcb, bytes, length, is_copy);
+    }
+    connection->wants_output = true;
+    connection_mark_dirty(connection);
+    if (written == length) {
+        return;
+    }
+    block = memory_allocate(sizeof(*block) + (is_copy ? length - written : 0));
+    if (block == NULL) {
+        connection_abort(connection, ENOMEM); /* a hole in the stream must not be sent */
+        return;
+    }
+    block->is_copy = is_copy;
+    block->length_bytes = length - written;
+    block->bytes = bytes + written;
+    if (is_copy) {
+        memcpy(block + 1, bytes + written, length - written);
+        block->bytes = (const uint8_t *)(block + 1);
+    }
+    append_block(connection, block);
+}
+
+static void finish_close(struct connection *connection)
+{
+    enum close_kind kind = (enum close_kind)connection->close_is_due;
+    err_t error;
+
+    connection->close_is_due = 0;
+    connection->is_send_closed = true;
+    error = kind == CLOSE_BOTH ? tcp_close(connection->pcb) : tcp_shutdown(connection->pcb, 0, 1);
+    if (error != ERR_OK && connection->pcb != NULL) {
+        connection_abort(connection, 0);
+    }
+}
+
+void stream_pump(struct connection *connection)
+{
+    while (connection->backlog_head != NULL) {
+        struct send_block *block = connection->backlog_head;
+        uint32_t written =
+            write_some(connection->pcb, block->bytes, block->length_bytes, block->is_copy);
+
+        connection->wants_output |= written != 0;
+        block->bytes += written;
+        block->length_bytes -= written;
+        if (block->length_bytes != 0) {
+            return;
+        }
+        connection->backlog_head = block->next;
+        if (block->next == NULL) {
+            connection->backlog_tail = NULL;
+        }
+        memory_release(block);
+    }
+    if (connection->close_is_due != 0) {
+        finish_close(connection);
+    }
+}
+
+/* --- Messages from the application --- */
+
+/* The connection that an application's message is about, if it is that application's. */
+static struct connection *claimed_by(node_id_t from, uint32_t index, uint32_t generation)
+{
+    struct connection *connection = connection_find(index, generation);
+    bool is_over;
+
+    if (connection != NULL && connection->state == CONNECTION_CLAIMED &&
+        connection->acceptor.node == from) {
+        return connection;
+    }
+    /* CONNECTION_FAILED and the message may cross: nobody's fault. */
+    is_over = connection == NULL ? connection_has_been(index, generation)
+                                 : connection->state == CONNECTION_DETACHED;
+    if (!is_over) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+    }
+    return NULL;
+}
+
+static void consume(struct connection *connection, uint32_t bytes)
+{
+    uint32_t most;
+
+    if (bytes == 0 || connection->pcb == NULL) {
+        return;
+    }
+    most = TCP_WND_MAX(connection->pcb) - connection->pcb->rcv_wnd;
+    bytes = bytes < most ? bytes : most;
+    while (bytes != 0) {
+        u16_t piece = bytes < UINT16_MAX ? (u16_t)bytes : UINT16_MAX;
+
+        tcp_recved(connection->pcb, piece);
+        bytes -= piece;
+    }
+    connection_mark_dirty(connection);
+}
+
+static bool may_send(const struct connection *connection)
+{
+    return connection->pcb != NULL && connection->error_number == 0 &&
+           !connection->is_send_closed && connection->close_is_due == 0;
+}
+
+static void handle_send(node_id_t from, const struct message *message)
+{
+    const struct send *send = (const struct send *)message;
+    struct connection *connection = claimed_by(from, send->connection_index, send->generation);
+
+    if (connection == NULL) {
+        return;
+    }
+    consume(connection, send->consumed_bytes);
+    if (may_send(connection) && send->header.length_bytes > sizeof(*send)) {
+        write_bytes(connection, send->bytes, send->header.length_bytes - sizeof(*send), true);
+    }
+}
+
+static void handle_send_archive(node_id_t from, const struct message *message)
+{
+    const struct send_archive *send = (const struct send_archive *)message;
+    struct connection *connection = claimed_by(from, send->connection_index, send->generation);
+    size_t archive_bytes = platform_archive_bytes();
+
+    if (connection == NULL) {
+        return;
+    }
+    if (send->archive_offset > archive_bytes ||
+        send->length_bytes > archive_bytes - send->archive_offset) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    consume(connection, send->consumed_bytes);
+    if (may_send(connection) && send->length_bytes != 0) {
+        write_bytes(connection, (const uint8_t *)platform_archive_start() + send->archive_offset,
+                    send->length_bytes, false);
+    }
+}
+
+static void handle_consumed(node_id_t from, const struct message *message)
+{
+    const struct consumed *consumed = (const struct consumed *)message;
+    struct connection *connection =
+        claimed_by(from, consumed->connection_index, consumed->generation);
+
+    if (connection != NULL) {
+        consume(connection, consumed->consumed_bytes);
+    }
+}
+
+static void handle_close(node_id_t from, const struct message *message)
+{
+    const struct close *close = (const struct close *)message;
+    struct connection *connection = claimed_by(from, close->connection_index, close->generation);
+
+    if (connection == NULL) {
+        return;
+    }
+    if (close->kind == CLOSE_SEND_ONLY) {
+        consume(connection, close->consumed_bytes);
+        if (may_send(connection)) {
+            connection->close_is_due = CLOSE_SEND_ONLY;
+        }
+        connection_mark_dirty(connection);
+        return;
+    }
+    if (close->kind != CLOSE_BOTH && close->kind != CLOSE_ABORT) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    consume(connection, close->consumed_bytes);
+    connection_detach(connection);
+    if (close->kind == CLOSE_ABORT) {
+        connection_abort(connection, 0);
+    } else if (connection->pcb != NULL) {
+        connection->close_is_due = CLOSE_BOTH;
+    }
+}
+
+void stream_initialise(void)
+{
+    dispatch_register_message(SEND, sizeof(struct send), handle_send);
+    dispatch_register_message(SEND_ARCHIVE, sizeof(struct send_archive), handle_send_archive);
+    dispatch_register_message(CONSUMED, sizeof(struct consumed), handle_consumed);
+    dispatch_register_message(CLOSE, sizeof(struct close), handle_close);
+}

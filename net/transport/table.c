@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of connections: chunks that are allocated when they are first needed and stay, so
+ * an entry never moves and its generation counts on. Free entries form a stack: the one whose
+ * memory is warmest is used next.
+ */
+#include "net/transport/connection.h"
+
+#include <string.h>
+
+#include "kernel/memory/memory.h"
+#include "kernel/platform.h"
+#include "net/transport/stream.h"
+
+#define CHUNK_CONNECTIONS 64u
+
+static struct connection *chunks[CONNECTION_MAX / CHUNK_CONNECTIONS];
+static uint32_t chunk_count;
+static struct connection *free_entries; /* by hash_next */
+static uint32_t half_open_count;
+
+static bool add_chunk(void)
+{
+    struct connection *chunk;
+
+    if (chunk_count == ARRAY_COUNT(chunks)) {
+        return false;
+    }
+    chunk = memory_allocate_zeroed(CHUNK_CONNECTIONS * sizeof(*chunk));
+    if (chunk == NULL) {
+        return false;
+    }
+    for (uint32_t i = CHUNK_CONNECTIONS; i-- > 0;) {
+        chunk[i].index = chunk_count * CHUNK_CONNECTIONS + i;
+        chunk[i].hash_next = free_entries;
+        free_entries = &chunk[i];
+    }
+    chunks[chunk_count++] = chunk;
+    return true;
+}
+
+struct connection *connection_allocate(void)
+{
+    struct connection *connection;
+    uint32_t index;
+    uint32_t generation;
+
+    if (free_entries == NULL && !add_chunk()) {
+        return NULL;
+    }
+    connection = free_entries;
+    free_entries = connection->hash_next;
+    index = connection->index;
+    generation = connection->generation;
+    memset(connection, 0, sizeof(*connection));
+    connection->index = index;
+    connection->generation = generation + 1;
+    connection->acceptor.node = NODE_NONE;
+    connection_set_state(connection, CONNECTION_HALF_OPEN);
+    return connection;
+}
+
+void connection_release(struct connection *connection)
+{
+    ASSERT(connection->state != CONNECTION_FREE && connection->pcb == NULL);
+    ASSERT(!connection->is_hashed && !connection->is_listed && !connection->is_dirty);
+    connection_drop_received(connection);
+    stream_drop_backlog(connection);
+    connection_queue_remove(&connection->offer_link);
+    connection_queue_remove(&connection->ack_link);
+    connection_set_state(connection, CONNECTION_FREE);
+    connection->hash_next = free_entries;
+    free_entries = connection;
+}
+
+struct connection *connection_at(uint32_t index)
+{
+    struct connection *connection;
+
+    if (index >= chunk_count * CHUNK_CONNECTIONS) {
+        return NULL;
+    }
+    connection = &chunks[index / CHUNK_CONNECTIONS][index % CHUNK_CONNECTIONS];
+    return connection->state == CONNECTION_FREE ? NULL : connection;
+}
+
+struct connection *connection_find(uint32_t index, uint32_t generation)
+{
+    struct connection *connection = connection_at(index);
+
+    return connection != NULL && connection->generation == generation ? connection : NULL;
+}
+
+bool connection_has_been(uint32_t index, uint32_t generation)
+{
+    const struct connection *entry;
+
+    if (index >= chunk_count * CHUNK_CONNECTIONS) {
+        return false;
+    }
+    entry = &chunks[index / CHUNK_CONNECTIONS][index % CHUNK_CONNECTIONS];
+    return generation != 0 && (int32_t)(entry->generation - generation) >= 0;
+}
+
+uint32_t connection_table_size(void)
+{
+    return chunk_count * CHUNK_CONNECTIONS;
+}
+
+uint32_t connection_half_open_count(void)
+{
+    return half_open_count;
+}
+
+void connection_set_state(struct connection *connection, enum connection_state state)
+{
+    if (connection->state == CONNECTION_HALF_OPEN) {
+        half_open_count--;
+    }
+    if (state == CONNECTION_HALF_OPEN) {
+        half_open_count++;
+    }
+    connection->state = (uint8_t)state;
+}
