@@ -2,7 +2,9 @@
 # test-boot) or all of them (test).
 # Every one ends with a line `N passed, N failed`.
 
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+# Their names tell them apart, so the programs lie side by side.
+UNIT_TEST_SOURCES := $(wildcard tests/unit/*/test_*.c)
+UNIT_TESTS        := $(addprefix $(BUILD)/unit/,$(notdir $(UNIT_TEST_SOURCES:.c=)))
 
 UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
                -DTALUS_SLOW_CHECKS -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -14,18 +16,23 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
 # and the library it links, if any, as /* library: lwip */ (net/transport/lwip/lwip.mk).
 unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
 
+# The file of the test of that name.
+unit_main = $(filter %/$(1).c,$(UNIT_TEST_SOURCES))
+
 # A file that tests share names its sources likewise, so that they name only that one.
 unit_sources = $(foreach source,$(call unit_comment,sources,$(1)),$(source) \
                  $(if $(filter tests/unit/%,$(source)),$(call unit_comment,sources,$(source))))
 
 $(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
 
-# -MMD would note the headers of the last source only, and a source that goes must not be missed.
-$(UNIT_TESTS): $(BUILD)/unit/%: tests/unit/%.c $$(call unit_sources,tests/unit/$$*.c) \
+# -MMD would note the headers of the last source only. The sources themselves are the comment's: one
+# that has moved must not be compiled by its old name.
+$(UNIT_TESTS): $(BUILD)/unit/%: $$(call unit_main,$$*) \
+                                $$(call unit_sources,$$(call unit_main,$$*)) \
                                 $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) $(call unit_comment,flags,$<) -MM -MP -MT $@ $(filter %.c,$^) >$@.d
-	$(Q)printf '%s:\n' $(filter %.c,$^) >>$@.d
+	$(Q)sed -i 's,[^ ]*\.c\b,,g' $@.d
 	$(Q)$(COMMAND) $(call unit_comment,flags,$<) $(filter %.c %.S %.o,$^) -o $@ -lcmocka -pthread
 
 -include $(UNIT_TESTS:=.d)

@@ -51,8 +51,8 @@ $(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@
 
 # The tests that say so in a comment: `library: lwip`.
-LWIP_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%, \
-                $(shell grep -l '^/\* library: lwip \*/' tests/unit/test_*.c))
+LWIP_TESTS := $(patsubst %.c,$(BUILD)/unit/%, $(notdir \
+                $(shell grep -l '^/\* library: lwip \*/' tests/unit/*/test_*.c)))
 $(LWIP_TESTS): $(BUILD)/unit/lwip.o
 $(LWIP_TESTS): LIBRARY_FLAGS := $(LWIP_INCLUDES)
 

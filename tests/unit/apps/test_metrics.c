@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: apps/monitor/metrics.c kernel/version.c libc/core/format.c kernel/message/status.c */
+/* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/*
+ * Tests apps/monitor/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE
+ * for each name before its samples, all samples of a name together.
+ */
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "apps/monitor/metrics.h"
+#include "kernel/message/status.h"
+#include "kernel/version.h"
+#include "tests/unit/world/fake_platform.h"
+
+static char text[64 * KIB];
+
+static void print(void)
+{
+    size_t length = metrics_print_prometheus(text, sizeof(text));
+
+    assert_true(length < sizeof(text));
+    assert_int_equal(length, strlen(text));
+}
+
+static void assert_has_line(const char *line)
+{
+    char whole[256];
+
+    snprintf(whole, sizeof(whole), "\n%s\n", line);
+    if (strstr(text, whole) == NULL) {
+        fail_msg("no line `%s` in:\n%s", line, text);
+    }
+}
+
+static void counters_of_all_nodes_are_shown(void **state)
+{
+    (void)state;
+    fake_platform_reset(1, 3);
+    fake_status_page(0)->counters[COUNTER_HTTP_REQUESTS] = 12;
+    fake_status_page(2)->counters[COUNTER_HTTP_REQUESTS] = UINT64_MAX;
+    fake_status_page(1)->counters[COUNTER_CLAIMS_REJECTED] = 3;
+    print();
+    assert_has_line("talus_http_requests_total{node=\"0\"} 12");
+    assert_has_line("talus_http_requests_total{node=\"1\"} 0");
+    assert_has_line("talus_http_requests_total{node=\"2\"} 18446744073709551615");
+    assert_has_line("talus_claims_total{node=\"1\",result=\"rejected\"} 3");
+}
+
+static void idle_time_is_in_seconds(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    fake_status_page(0)->counters[COUNTER_IDLE_NS] = 12345000000678;
+    fake_set_now_ns(1500000000);
+    print();
+    assert_has_line("talus_node_idle_seconds_total{node=\"0\"} 12345.000000678");
+    assert_has_line("talus_uptime_seconds 1.500000000");
+}
+
+static void nodes_say_what_they_are(void **state)
+{
+    (void)state;
+    char line[128];
+
+    fake_platform_reset(0, 3);
+    status_set_roles("LS TS CM");
+    fake_status_page(0)->memory_bytes = 256 * MIB;
+    fake_set_node_state(1, NODE_DEAD);
+    fake_set_node_state(2, NODE_ABSENT);
+    print();
+    assert_has_line("talus_node_up{node=\"0\"} 1");
+    assert_has_line("talus_node_up{node=\"1\"} 0");
+    assert_has_line("talus_node_info{node=\"0\",role=\"LS TS CM\"} 1");
+    assert_has_line("talus_node_memory_bytes{node=\"0\"} 268435456");
+    assert_null(strstr(text, "node=\"2\""));
+    snprintf(line, sizeof(line), "talus_build_info{version=\"%s\"} 1", talus_version);
+    assert_has_line(line);
+}
+
+/* A damaged node's text cannot break the form. */
+static void roles_of_another_node_are_quoted_safely(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 2);
+    memset(fake_status_page(1)->roles, 'x', STATUS_ROLE_TEXT_BYTES);
+    memcpy(fake_status_page(1)->roles, "a\"b\\c\nd", 7);
+    print();
+    assert_non_null(strstr(text, "role=\"a?b?c?dxxx"));
+}
+
+static bool is_name(const char *name, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (!islower((unsigned char)name[i]) && name[i] != '_') {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
+/* Walk over all lines as a scraper does. */
+static void text_has_the_form_that_prometheus_reads(void **state)
+{
+    (void)state;
+    char current[128] = "";
+    char seen[8 * KIB] = "";
+    char *rest;
+
+    fake_platform_reset(0, 4);
+    print();
+    assert_int_equal(text[strlen(text) - 1], '\n');
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        if (strncmp(line, "# HELP ", 7) == 0) {
+            char delimited[130];
+
+            snprintf(current, sizeof(current), "%.*s", (int)strcspn(line + 7, " "), line + 7);
+            snprintf(delimited, sizeof(delimited), ",%s,", current);
+            assert_null(strstr(seen, delimited));
+            strcat(seen, delimited);
+            assert_true(is_name(current, strlen(current)));
+        } else if (strncmp(line, "# TYPE ", 7) == 0) {
+            assert_int_equal(strncmp(line + 7, current, strlen(current)), 0);
+            bool is_total = strstr(current, "_total") != NULL;
+            assert_int_equal(strstr(line, " counter") != NULL, is_total);
+        } else {
+            size_t name_length = strcspn(line, "{ ");
+
+            assert_int_equal(name_length, strlen(current));
+            assert_memory_equal(line, current, name_length);
+            assert_non_null(strrchr(line, ' '));
+            assert_true(isdigit((unsigned char)strrchr(line, ' ')[1]));
+        }
+    }
+}
+
+static void whole_length_is_returned_however_small_the_room(void **state)
+{
+    (void)state;
+    char small[10];
+
+    fake_platform_reset(0, 4);
+    print();
+    assert_int_equal(metrics_print_prometheus(NULL, 0), strlen(text));
+    assert_int_equal(metrics_print_prometheus(small, sizeof(small)), strlen(text));
+    assert_int_equal(strlen(small), sizeof(small) - 1);
+    assert_memory_equal(small, text, sizeof(small) - 1);
+}
+
+static void table_has_a_line_for_each_node(void **state)
+{
+    (void)state;
+    fake_platform_reset(1, 3);
+    status_set_roles("httpd");
+    fake_status_page(1)->counters[COUNTER_HTTP_REQUESTS] = 42;
+    fake_set_node_state(2, NODE_ABSENT);
+    size_t length = metrics_print_nodes(text, sizeof(text));
+    assert_int_equal(length, strlen(text));
+    assert_non_null(strstr(text, "\n1     running   httpd "));
+    assert_non_null(strstr(text, " 42 "));
+    assert_null(strstr(text, "\n2 "));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_of_all_nodes_are_shown),
+        cmocka_unit_test(idle_time_is_in_seconds),
+        cmocka_unit_test(nodes_say_what_they_are),
+        cmocka_unit_test(roles_of_another_node_are_quoted_safely),
+        cmocka_unit_test(text_has_the_form_that_prometheus_reads),
+        cmocka_unit_test(whole_length_is_returned_however_small_the_room),
+        cmocka_unit_test(table_has_a_line_for_each_node),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

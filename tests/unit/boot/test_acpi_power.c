@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/acpi_world.c */
+/*
+ * boot/acpi/power.c: the FADT of every length and age, and \_S5 wherever it stands in the DSDT.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/world/acpi_world.h"
+
+/* Both the name and the package may be cut by the end of a window of the scan. */
+static void s5_is_found_at_every_offset(void **state)
+{
+    (void)state;
+    for (uint32_t offset = HEADER_BYTES + 1; offset < 1100; offset++) {
+        build_dsdt(offset);
+        assert_int_equal(parse(), 0);
+        assert_true(acpi.machine.power.has_s5);
+        assert_int_equal(acpi.machine.power.s5_type_b, 6);
+    }
+}
+
+static void put_address(uint32_t offset, uint8_t space, uint64_t address)
+{
+    memory[FADT_PADDR + offset] = space;
+    put(FADT_PADDR + offset + 4, address, 8);
+}
+
+/* A FADT of today's length, whose registers are named by generic addresses. */
+static void begin_long_fadt(uint32_t flags)
+{
+    begin_table(FADT_PADDR, "FACP", 276);
+    put(FADT_PADDR + 40, DSDT_PADDR, 4);
+    put(FADT_PADDR + 112, flags, 4);
+}
+
+static void generic_addresses_count_before_ports_unless_empty(void **state)
+{
+    const struct power_registers *power = &acpi.machine.power;
+
+    (void)state;
+    memmove(memory + HPET_PADDR + 0x200, memory + HPET_PADDR,
+            56); /* out of the longer table's way */
+    put(XSDT_PADDR + HEADER_BYTES + 24, HPET_PADDR + 0x200, 8);
+    seal(XSDT_PADDR);
+    begin_long_fadt(0);
+    put(FADT_PADDR + 64, 0x604, 4);
+    put(FADT_PADDR + 68, 0x704, 4);
+    put(FADT_PADDR + 76, 0x608, 4);
+    put_address(172, 1, 0x1804);
+    put_address(208, 1, 0x1808);
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->pm1a_control.address, 0x1804);
+    assert_int_equal(power->pm1b_control.address, 0x704);
+    assert_int_equal(acpi.pm_timer_port, 0x1808);
+
+    put_address(172, 0, 0xFED00000); /* in memory */
+    put_address(184, 1, 0x10000);    /* no port */
+    put_address(208, 10, 4);         /* a space of something else */
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->pm1a_control.space, REGISTER_MEMORY);
+    assert_int_equal(power->pm1a_control.address, 0xFED00000);
+    assert_int_equal(power->pm1b_control.address, 0x704);
+    assert_int_equal(acpi.pm_timer_port, 0x608);
+}
+
+static void a_hardware_reduced_machine_sleeps_by_its_own_register(void **state)
+{
+    const struct power_registers *power = &acpi.machine.power;
+
+    (void)state;
+    begin_long_fadt(1u << 20);
+    put(FADT_PADDR + 64, 0x604, 4); /* to be ignored */
+    put_address(244, 0, 0xFEA00200);
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->pm1a_control.space, REGISTER_NONE);
+    assert_int_equal(power->sleep_control.space, REGISTER_MEMORY);
+    assert_int_equal(power->sleep_control.address, 0xFEA00200);
+    assert_true(power->has_s5);
+}
+
+static void the_reset_register_may_lie_in_configuration_space(void **state)
+{
+    const struct power_registers *power = &acpi.machine.power;
+
+    (void)state;
+    put_address(116, 2, 0x0000001F00000040);
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->reset.space, REGISTER_PCI);
+    assert_int_equal(power->reset.address, 0x0000001F00000040);
+
+    put(FADT_PADDR + 112, 0, 4); /* the register is said not to be there */
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->reset.space, REGISTER_NONE);
+}
+
+/* The oldest tables end before the reset register. */
+static void a_fadt_of_any_length_gives_what_it_holds(void **state)
+{
+    (void)state;
+    for (uint32_t bytes = HEADER_BYTES; bytes <= 148; bytes++) {
+        build_sound_tables(NULL);
+        put(FADT_PADDR + 4, bytes, 4);
+        seal(FADT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(acpi.problem_count, bytes < 116);
+        assert_int_equal(acpi.machine.power.pm1a_control.address, bytes < 116 ? 0 : 0x604);
+        assert_int_equal(acpi.machine.power.reset_value, bytes < 129 ? 0 : 0x0F);
+    }
+}
+
+static void a_cut_s5_package_is_no_power_off(void **state)
+{
+    (void)state;
+    /* The table ends after each byte of the package but the last that matters. */
+    for (uint32_t bytes = 104; bytes < 111; bytes++) {
+        build_sound_tables(NULL);
+        put(DSDT_PADDR + 4, bytes, 4);
+        seal(DSDT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_false(acpi.machine.power.has_s5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(s5_is_found_at_every_offset, build_sound_tables),
+        cmocka_unit_test_setup(generic_addresses_count_before_ports_unless_empty,
+                               build_sound_tables),
+        cmocka_unit_test_setup(a_hardware_reduced_machine_sleeps_by_its_own_register,
+                               build_sound_tables),
+        cmocka_unit_test_setup(the_reset_register_may_lie_in_configuration_space,
+                               build_sound_tables),
+        cmocka_unit_test_setup(a_fadt_of_any_length_gives_what_it_holds, build_sound_tables),
+        cmocka_unit_test_setup(a_cut_s5_package_is_no_power_off, build_sound_tables),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

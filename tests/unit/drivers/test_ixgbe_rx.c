@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_nic.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * Tests drivers/ixgbe/rx.c against a device that reads and writes descriptors as the datasheet
+ * says (7.1.6).
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/ixgbe/ixgbe.h"
+#include "kernel/message/status.h"
+#include "tests/unit/world/fake_nic.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define QUEUE    5
+#define RX_RING  512
+#define EOP      0x2u
+#define RDT      0x1158
+#define KEPT_MAX 5000
+
+/* A driver keeps its rings and buffers for ever; each test starts a new one. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
+static struct ixgbe_rx rx;
+static struct frame *kept[KEPT_MAX];
+static unsigned kept_count;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    fake_set_clock_step_ns(NS_PER_US);
+    fake_nic_reset();
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), 0);
+    kept_count = 0;
+    return 0;
+}
+
+static void keep(struct frame *frame)
+{
+    assert_true(kept_count < KEPT_MAX);
+    kept[kept_count++] = frame;
+}
+
+static void release_at_once(struct frame *frame)
+{
+    kept_count++;
+    frame->release(frame);
+}
+
+static void release_kept(void)
+{
+    while (kept_count > 0) {
+        kept_count--;
+        kept[kept_count]->release(kept[kept_count]);
+    }
+}
+
+static bool receive_number(uint32_t number)
+{
+    return fake_nic_receive(QUEUE, &number, sizeof(number), EOP, 0);
+}
+
+static uint32_t number_of(const struct frame *frame)
+{
+    uint32_t number;
+
+    assert_int_equal(frame->length_bytes, sizeof(number));
+    memcpy(&number, frame->data, sizeof(number));
+    return number;
+}
+
+static void receive_queue_is_set_up_as_the_datasheet_says(void **state)
+{
+    unsigned enabled = fake_nic_find_write(0, 0x1168, 0x02000000, 0x02000000);
+
+    (void)state;
+    assert_int_equal(fake_nic_get(0x1140) & 0x7F, 0); /* 128-byte alignment */
+    assert_int_equal(fake_nic_get(0x1148), RX_RING * 16);
+    assert_int_equal(fake_nic_get(0x1154), 0x12000002); /* SRRCTL */
+    assert_int_equal(fake_nic_get(0x114C) & 0x1000, 0); /* DCA_RXCTRL */
+    assert_int_equal(fake_nic_get(0x1150), 0);
+    /* The tail moves only when the queue says that it is on. */
+    assert_true(fake_nic_find_write(0, RDT, UINT32_MAX, RX_RING - 1) > enabled);
+    assert_int_equal(fake_nic_receive_room(QUEUE), RX_RING - 1);
+}
+
+static void frames_are_handed_over_in_order_with_their_bytes(void **state)
+{
+    (void)state;
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 0);
+    assert_false(ixgbe_rx_is_pending(&rx));
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_true(receive_number(1000 + i));
+    }
+    assert_true(ixgbe_rx_is_pending(&rx));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 10);
+    assert_int_equal(kept_count, 10);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(number_of(kept[i]), 1000 + i);
+    }
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_PACKETS), 10);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_BYTES), 40);
+}
+
+static void budget_bounds_a_turn(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_true(receive_number(i));
+    }
+    assert_int_equal(ixgbe_receive(&rx, 4, keep), 4);
+    assert_true(ixgbe_rx_is_pending(&rx));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 6);
+}
+
+/* Many times around the ring, in uneven batches. */
+static void ring_wraps(void **state)
+{
+    uint32_t sent = 0, seen = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 400; turn++) {
+        for (unsigned i = 0; i < 1 + turn * 7 % 64; i++) {
+            assert_true(receive_number(sent++));
+        }
+        while (ixgbe_receive(&rx, 64, keep) > 0) {
+        }
+        for (unsigned i = 0; i < kept_count; i++) {
+            assert_int_equal(number_of(kept[i]), seen++);
+        }
+        release_kept();
+    }
+    assert_int_equal(seen, sent);
+    assert_true(sent > 10 * RX_RING);
+}
+
+static void tail_is_written_once_for_a_batch(void **state)
+{
+    unsigned before = fake_nic_writes_to(RDT);
+
+    (void)state;
+    for (uint32_t i = 0; i < 31; i++) {
+        assert_true(receive_number(i));
+        assert_int_equal(ixgbe_receive(&rx, 64, release_at_once), 1);
+    }
+    assert_int_equal(fake_nic_writes_to(RDT), before);
+    assert_true(receive_number(31));
+    assert_int_equal(ixgbe_receive(&rx, 64, release_at_once), 1);
+    assert_int_equal(fake_nic_writes_to(RDT), before + 1);
+    assert_int_equal(fake_nic_receive_room(QUEUE), RX_RING - 1);
+    for (uint32_t i = 0; i < 64; i++) {
+        assert_true(receive_number(i));
+    }
+    assert_int_equal(ixgbe_receive(&rx, 64, release_at_once), 64);
+    assert_int_equal(fake_nic_writes_to(RDT), before + 2);
+}
+
+static void full_ring_of_frames_is_taken_whole(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < RX_RING - 1; i++) {
+        assert_true(receive_number(i));
+    }
+    assert_false(receive_number(0)); /* the device drops it */
+    assert_int_equal(ixgbe_receive(&rx, UINT32_MAX, keep), RX_RING - 1);
+    assert_int_equal(number_of(kept[RX_RING - 2]), RX_RING - 2);
+}
+
+/* An owner that returns nothing gets more buffers up to the bound; then the device runs dry, and
+ * goes on as soon as some come back. */
+static void owner_may_keep_frames_up_to_the_bound(void **state)
+{
+    uint32_t sent = 0;
+
+    (void)state;
+    while (receive_number(sent)) {
+        sent++;
+        ixgbe_receive(&rx, 64, keep);
+    }
+    assert_int_equal(sent, IXGBE_RX_BUFFER_MAX);
+    assert_int_equal(kept_count, IXGBE_RX_BUFFER_MAX);
+    assert_int_equal(fake_nic_receive_room(QUEUE), 0);
+    for (uint32_t i = 0; i < sent; i++) {
+        assert_int_equal(number_of(kept[i]), i);
+    }
+    kept_count--;
+    kept[kept_count]->release(kept[kept_count]);
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 0);
+    assert_true(receive_number(7));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 1);
+    assert_int_equal(number_of(kept[kept_count - 1]), 7);
+    release_kept();
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 0);
+    assert_int_equal(fake_nic_receive_room(QUEUE), RX_RING - 1);
+}
+
+static void without_memory_for_more_buffers_the_device_drops(void **state)
+{
+    uint32_t sent = 0;
+
+    (void)state;
+    fake_fail_allocations_after(0);
+    while (receive_number(sent)) {
+        sent++;
+        ixgbe_receive(&rx, 64, keep);
+    }
+    assert_int_equal(sent, IXGBE_RX_BUFFER_START);
+}
+
+static void lack_of_memory_at_the_start_is_reported(void **state)
+{
+    (void)state;
+    for (int allocations = 0; allocations < 6; allocations++) {
+        fake_fail_allocations_after(allocations);
+        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ENOMEM);
+    }
+}
+
+static void queue_that_does_not_switch_on_is_reported(void **state)
+{
+    (void)state;
+    fake_nic_stick(0x1168, 0x02000000, 0);
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ETIMEDOUT);
+    assert_non_null(strstr(fake_nic_last_log(), "RXDCTL"));
+}
+
+static void checksums_are_told_as_the_device_found_them(void **state)
+{
+    static const struct {
+        uint32_t status, packet_info;
+        unsigned flags;
+    } cases[] = {
+        {0, 0, 0},                                                               /* ARP */
+        {0x40, 0x010, FRAME_IP_CHECKSUM_GOOD},                                   /* ICMP */
+        {0x60, 0x110, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD},          /* TCP */
+        {0x70, 0x210, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD},          /* UDP */
+        {0x60 | 0x40000000, 0x110, FRAME_IP_CHECKSUM_GOOD | FRAME_CHECKSUM_BAD}, /* TCP wrong */
+        {0x60 | 0x80000000, 0x110, FRAME_L4_CHECKSUM_GOOD | FRAME_CHECKSUM_BAD}, /* IP wrong */
+        /* UDP wrong: perhaps only without a checksum. Neither good nor bad. */
+        {0x70 | 0x40000000, 0x210, FRAME_IP_CHECKSUM_GOOD},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        assert_true(
+            fake_nic_receive(QUEUE, "frame", 6, EOP | cases[i].status, cases[i].packet_info));
+        assert_int_equal(ixgbe_receive(&rx, 64, keep), 1);
+        assert_int_equal(kept[i]->flags, cases[i].flags);
+    }
+}
+
+static void frame_longer_than_a_buffer_is_dropped_whole(void **state)
+{
+    (void)state;
+    assert_true(receive_number(1));
+    assert_true(fake_nic_receive(QUEUE, "a", 1, 0, 0)); /* no EOP: it goes on... */
+    assert_true(fake_nic_receive(QUEUE, "b", 1, 0, 0));
+    assert_int_equal(ixgbe_receive(&rx, 2, keep), 2);
+    assert_true(fake_nic_receive(QUEUE, "c", 1, EOP, 0)); /* ...to here */
+    assert_true(receive_number(2));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 3);
+    assert_int_equal(kept_count, 2);
+    assert_int_equal(number_of(kept[1]), 2);
+    assert_int_equal(counter_read(0, COUNTER_DROP_MALFORMED), 1);
+}
+
+static void damaged_frame_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    assert_true(fake_nic_receive(QUEUE, "x", 1, EOP | 0x20000000, 0));
+    assert_int_equal(ixgbe_receive(&rx, 64, keep), 1);
+    assert_int_equal(kept_count, 0);
+    assert_int_equal(counter_read(0, COUNTER_DROP_MALFORMED), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(receive_queue_is_set_up_as_the_datasheet_says, set_up),
+        cmocka_unit_test_setup(frames_are_handed_over_in_order_with_their_bytes, set_up),
+        cmocka_unit_test_setup(budget_bounds_a_turn, set_up),
+        cmocka_unit_test_setup(ring_wraps, set_up),
+        cmocka_unit_test_setup(tail_is_written_once_for_a_batch, set_up),
+        cmocka_unit_test_setup(full_ring_of_frames_is_taken_whole, set_up),
+        cmocka_unit_test_setup(owner_may_keep_frames_up_to_the_bound, set_up),
+        cmocka_unit_test_setup(without_memory_for_more_buffers_the_device_drops, set_up),
+        cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
+        cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
+        cmocka_unit_test_setup(checksums_are_told_as_the_device_found_them, set_up),
+        cmocka_unit_test_setup(frame_longer_than_a_buffer_is_dropped_whole, set_up),
+        cmocka_unit_test_setup(damaged_frame_is_dropped_and_counted, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_nic.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * Tests drivers/ixgbe/tx.c against a device that reads and writes descriptors as the datasheet
+ * says (7.2.3).
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/ixgbe/ixgbe.h"
+#include "kernel/message/status.h"
+#include "tests/unit/world/fake_nic.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define QUEUE   5
+#define TX_RING 1024
+#define TDT     0x6158
+
+/* A driver keeps its rings and buffers for ever; each test starts a new one. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
+static struct ixgbe_tx tx;
+static unsigned done_calls[4 * TX_RING];
+static unsigned done_count;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    fake_set_clock_step_ns(NS_PER_US);
+    fake_nic_reset();
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), 0);
+    done_count = 0;
+    return 0;
+}
+
+static void note_done(void *context)
+{
+    assert_true(done_count < ARRAY_COUNT(done_calls));
+    done_calls[done_count++] = (unsigned)(uintptr_t)context;
+}
+
+/* "header", then `length` bytes of the same letter. */
+static struct frame_to_send frame_of(const char *payload, unsigned number)
+{
+    struct frame_to_send frame = {
+        .fragments = {{"header", 6}, {payload, (uint32_t)strlen(payload)}},
+        .fragment_count = 2,
+        .length_bytes = (uint16_t)(6 + strlen(payload)),
+        .done = note_done,
+        .context = (void *)(uintptr_t)number,
+    };
+
+    return frame;
+}
+
+static int send_number(unsigned number)
+{
+    struct frame_to_send frame = frame_of("payload", number);
+
+    return ixgbe_transmit(&tx, &frame);
+}
+
+static unsigned transmit_all(void)
+{
+    struct fake_nic_sent sent;
+    unsigned count = 0;
+
+    while (fake_nic_transmit(QUEUE, &sent)) {
+        count++;
+    }
+    return count;
+}
+
+static void transmit_queue_is_set_up_as_the_datasheet_says(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_nic_get(0x6140) & 0x7F, 0);
+    assert_int_equal(fake_nic_get(0x6148), TX_RING * 16);
+    assert_int_equal(fake_nic_get(0x6150), 0);
+    assert_int_equal(fake_nic_get(0x6168), 0x02000120);
+    assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
+}
+
+/* Switching DMA on also switches on queue 0, before its ring is known (X550 datasheet). */
+static void lack_of_memory_at_the_start_is_reported(void **state)
+{
+    (void)state;
+    for (int allocations = 0; allocations < 3; allocations++) {
+        fake_fail_allocations_after(allocations);
+        assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), -ENOMEM);
+    }
+}
+
+static void queue_that_does_not_switch_on_is_reported(void **state)
+{
+    (void)state;
+    fake_nic_stick(0x6168, 0x02000000, 0);
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), -ETIMEDOUT);
+    assert_non_null(strstr(fake_nic_last_log(), "TXDCTL"));
+}
+
+static void queue_that_is_on_already_is_first_switched_off(void **state)
+{
+    unsigned off;
+
+    (void)state;
+    fake_nic_reset();
+    fake_nic_set(0x6028, 0x02000000);
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), 0), 0);
+    off = fake_nic_find_write(0, 0x6028, 0x06000000, 0x04000000);
+    assert_true(off < fake_nic_find_write(0, 0x6008, UINT32_MAX, TX_RING * 16));
+}
+
+static void frame_is_gathered_from_its_fragments(void **state)
+{
+    struct fake_nic_sent sent;
+
+    (void)state;
+    assert_int_equal(send_number(1), 0);
+    assert_false(fake_nic_transmit(QUEUE, &sent)); /* not before the flush */
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.length_bytes, 13);
+    assert_memory_equal(sent.data, "headerpayload", 13);
+    assert_int_equal(sent.descriptor_count, 2);
+    assert_int_equal(sent.first_command, 0x22300006);
+    assert_int_equal(sent.first_status, 13 << 14);
+    assert_int_equal(sent.context_command, 0);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), 1);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), 13);
+}
+
+static void checksum_offload_takes_one_context_for_frames_alike(void **state)
+{
+    struct frame_to_send frame = frame_of("payload", 0);
+    struct fake_nic_sent sent;
+    unsigned room;
+
+    (void)state;
+    frame.offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+    frame.ip_header_offset = 14;
+    frame.ip_header_bytes = 20;
+    room = ixgbe_tx_room(&tx);
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 3);
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 5);
+    assert_int_equal(send_number(1), 0); /* none: the context stays */
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 9);
+    ixgbe_tx_flush(&tx);
+
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.context_lengths, 14 << 9 | 20);
+    assert_int_equal(sent.context_command, 0x20200C00); /* IPv4, TCP */
+    assert_int_equal(sent.first_status, 13 << 14 | 0x300);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.first_status, 13 << 14);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.first_status, 13 << 14 | 0x300);
+
+    frame.offload = FRAME_INSERT_UDP_CHECKSUM;
+    frame.ip_header_bytes = 24;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.context_lengths, 14 << 9 | 24);
+    assert_int_equal(sent.context_command, 0x20200400); /* IPv4, UDP */
+    assert_int_equal(sent.first_status, 13 << 14 | 0x200);
+}
+
+/* 54 bytes of headers and 4000 of payload in segments of 1460. */
+static void long_tcp_frame_is_cut_by_the_device(void **state)
+{
+    static const uint8_t headers[54], payload[4000];
+    struct frame_to_send frame = {
+        .fragments = {{headers, 54}, {payload, 4000}},
+        .fragment_count = 2,
+        .offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_SEGMENT_TCP,
+        .ip_header_offset = 14,
+        .ip_header_bytes = 20,
+        .length_bytes = 4054,
+        .segment_bytes = 1460,
+        .tcp_header_bytes = 20,
+    };
+    static struct fake_nic_sent sent;
+    unsigned room = ixgbe_tx_room(&tx);
+
+    (void)state;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 3);
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.length_bytes, 4054);
+    assert_int_equal(sent.first_command, 0xA2300036);
+    assert_int_equal(sent.first_status, 4000 << 14 | 0x300);
+    assert_int_equal(sent.context_lengths, 14 << 9 | 20);
+    assert_int_equal(sent.context_command, 0x20200C00);
+    assert_int_equal(sent.context_cut, 1460 << 16 | 20 << 8);
+    /* As the wire sees it. */
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), 3);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), 4000 + 3 * 54);
+}
+
+/* A frame that is not cut does not care what the context says of cutting; one that is does. */
+static void context_is_renewed_for_another_segment_size_only_to_cut(void **state)
+{
+    static const uint8_t bytes[4054];
+    struct frame_to_send cut = {
+        .fragments = {{bytes, 4054}},
+        .fragment_count = 1,
+        .offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_SEGMENT_TCP,
+        .ip_header_offset = 14,
+        .ip_header_bytes = 20,
+        .length_bytes = 4054,
+        .segment_bytes = 1460,
+        .tcp_header_bytes = 20,
+    };
+    struct frame_to_send whole = cut;
+    unsigned room = ixgbe_tx_room(&tx);
+
+    (void)state;
+    whole.fragments[0].length_bytes = whole.length_bytes = 60;
+    whole.offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+    whole.segment_bytes = 7;
+    assert_int_equal(ixgbe_transmit(&tx, &cut), 0);
+    assert_int_equal(ixgbe_transmit(&tx, &whole), 0);
+    assert_int_equal(ixgbe_transmit(&tx, &cut), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 4);
+    cut.segment_bytes = 1400;
+    assert_int_equal(ixgbe_transmit(&tx, &cut), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), room - 6);
+}
+
+static void tail_is_written_once_for_a_flush_and_not_for_an_empty_one(void **state)
+{
+    unsigned before = fake_nic_writes_to(TDT);
+
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(send_number(i), 0);
+    }
+    assert_int_equal(fake_nic_writes_to(TDT), before);
+    ixgbe_tx_flush(&tx);
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(fake_nic_writes_to(TDT), before + 1);
+    assert_int_equal(transmit_all(), 10);
+}
+
+static void owners_are_told_in_order_once_the_device_has_reported(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(send_number(i), 0);
+    }
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 20);
+    assert_int_equal(transmit_all(), 10);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 10);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+}
+
+static void frame_without_an_owner_is_sent_too(void **state)
+{
+    struct frame_to_send frame = frame_of("payload", 0);
+
+    (void)state;
+    frame.done = NULL;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(transmit_all(), 1);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 0);
+    assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
+}
+
+static void full_ring_refuses_a_frame_and_keeps_the_others_in_order(void **state)
+{
+    unsigned sent = 0;
+
+    (void)state;
+    while (send_number(sent) == 0) {
+        sent++;
+    }
+    assert_int_equal(sent, (TX_RING - 1) / 2);
+    assert_int_equal(send_number(sent), -EAGAIN);
+    /* Finding it full lets the device know of what is there. */
+    assert_int_equal(transmit_all(), sent);
+    assert_int_equal(send_number(sent), 0);
+    assert_int_equal(done_count, sent);
+    for (unsigned i = 0; i < sent; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+}
+
+/* A long batch is reported in steps: there is room before the device has finished all. */
+static void full_ring_frees_itself_piecewise(void **state)
+{
+    struct fake_nic_sent sent;
+    unsigned count = 0;
+
+    (void)state;
+    while (send_number(count) == 0) {
+        count++;
+    }
+    for (unsigned i = 0; i < 32; i++) { /* 64 descriptors */
+        assert_true(fake_nic_transmit(QUEUE, &sent));
+    }
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 32);
+    assert_int_equal(send_number(count), 0);
+}
+
+static void transmit_ring_wraps(void **state)
+{
+    unsigned number = 0;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 100; turn++) {
+        unsigned batch = 1 + turn * 7 % 60;
+
+        for (unsigned i = 0; i < batch; i++) {
+            assert_int_equal(send_number(number++), 0);
+        }
+        ixgbe_tx_flush(&tx);
+        assert_int_equal(transmit_all(), batch);
+        assert_int_equal(ixgbe_tx_reclaim(&tx), batch);
+        assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
+    }
+    assert_true(number > 2 * TX_RING);
+    for (unsigned i = 0; i < number; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+}
+
+/* The free-running indices, too. */
+static void transmit_indices_wrap(void **state)
+{
+    (void)state;
+    tx.tail = tx.flushed_tail = tx.head = UINT32_MAX - 63;
+    tx.report_first = tx.report_end = UINT32_MAX - 1;
+    tx.completion_first = tx.completion_end = UINT32_MAX - 1;
+    for (unsigned i = 0; i < TX_RING - 64; i += 2) { /* the device starts at descriptor 0 */
+        assert_int_equal(send_number(i), 0);
+    }
+    assert_int_equal(ixgbe_tx_in_flight(&tx), TX_RING - 64);
+    assert_int_equal(tx.tail, TX_RING - 128);
+}
+
+static void send_again(void *context)
+{
+    unsigned number = (unsigned)(uintptr_t)context;
+
+    note_done(context);
+    if (number < 3) {
+        struct frame_to_send frame = frame_of("again", number + 1);
+
+        frame.done = send_again;
+        assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    }
+}
+
+static void owner_may_send_while_it_is_told(void **state)
+{
+    struct frame_to_send frame = frame_of("first", 0);
+
+    (void)state;
+    frame.done = send_again;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        ixgbe_tx_flush(&tx);
+        assert_int_equal(transmit_all(), 1);
+        assert_int_equal(ixgbe_tx_reclaim(&tx), 1);
+        assert_int_equal(done_calls[i], i);
+    }
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
+        cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
+        cmocka_unit_test_setup(transmit_queue_is_set_up_as_the_datasheet_says, set_up),
+        cmocka_unit_test_setup(queue_that_is_on_already_is_first_switched_off, set_up),
+        cmocka_unit_test_setup(frame_is_gathered_from_its_fragments, set_up),
+        cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
+        cmocka_unit_test_setup(long_tcp_frame_is_cut_by_the_device, set_up),
+        cmocka_unit_test_setup(context_is_renewed_for_another_segment_size_only_to_cut, set_up),
+        cmocka_unit_test_setup(tail_is_written_once_for_a_flush_and_not_for_an_empty_one, set_up),
+        cmocka_unit_test_setup(owners_are_told_in_order_once_the_device_has_reported, set_up),
+        cmocka_unit_test_setup(frame_without_an_owner_is_sent_too, set_up),
+        cmocka_unit_test_setup(full_ring_refuses_a_frame_and_keeps_the_others_in_order, set_up),
+        cmocka_unit_test_setup(full_ring_frees_itself_piecewise, set_up),
+        cmocka_unit_test_setup(transmit_ring_wraps, set_up),
+        cmocka_unit_test_setup(transmit_indices_wrap, set_up),
+        cmocka_unit_test_setup(owner_may_send_while_it_is_told, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

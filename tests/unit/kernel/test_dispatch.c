@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/dispatch_world.c */
+/*
+ * Tests kernel/message/dispatch.c: messages to and from a node.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "tests/unit/world/dispatch_world.h"
+#include "tests/unit/world/fake_platform.h"
+
+static void round_without_work_finds_none(void **state)
+{
+    (void)state;
+    assert_int_equal(dispatch_round(), 0);
+}
+
+static void message_reaches_the_handler_of_its_type(void **state)
+{
+    (void)state;
+    deliver_number(2, 77);
+    assert_int_equal(dispatch_round(), 1);
+    assert_int_equal(handled_count, 1);
+    assert_int_equal(handled[0].from, 2);
+    assert_int_equal(handled[0].number, 77);
+    assert_int_equal(dispatch_round(), 0);
+}
+
+static void messages_without_handler_or_too_short_are_counted(void **state)
+{
+    (void)state;
+    struct number message = number_message(1);
+
+    message.header.type = OTHER_TYPE;
+    fake_deliver(0, &message.header);
+    message.header.type = MESSAGE_TYPE_MAX;
+    fake_deliver(0, &message.header);
+    message.header.type = UINT16_MAX;
+    fake_deliver(0, &message.header);
+    message.header.type = TYPE;
+    message.header.length_bytes = sizeof(message) - 1;
+    fake_deliver(0, &message.header);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 0);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 4);
+}
+
+/* One that sends without end does not keep the others waiting. */
+static void busy_sender_gets_a_bounded_batch_a_round(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        deliver_number(0, i);
+    }
+    deliver_number(3, 1000);
+    (void)dispatch_round();
+    assert_true(handled_count < 100);
+    assert_int_equal(handled[handled_count - 1].from, 3);
+    while (dispatch_round() != 0) {
+    }
+    assert_int_equal(handled_count, 101);
+}
+
+static void sent_message_travels_by_channel(void **state)
+{
+    (void)state;
+    assert_int_equal(send_number(2, 5), 0);
+    expect_number(2, 5);
+    fake_expect_no_message(2);
+    fake_expect_no_message(0);
+    assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_SENT), 1);
+}
+
+static void payload_is_put_behind_the_header(void **state)
+{
+    (void)state;
+    struct number message = number_message(5);
+
+    assert_int_equal(message_send_payload(2, &message.header, sizeof(message), "abc", 4), 0);
+    assert_int_equal(message.header.length_bytes, sizeof(message) + 4);
+    const struct number *sent = fake_expect_message(2, TYPE);
+    assert_int_equal(sent->header.length_bytes, sizeof(message) + 4);
+    assert_int_equal(sent->number, 5);
+    assert_string_equal((const char *)(sent + 1), "abc");
+}
+
+static void message_to_this_node_is_a_direct_call(void **state)
+{
+    (void)state;
+    assert_int_equal(send_number(NODE, 9), 0);
+    assert_int_equal(handled_count, 1);
+    assert_int_equal(handled[0].from, NODE);
+    assert_int_equal(handled[0].number, 9);
+    post_number(NODE, 10);
+    assert_int_equal(handled[1].number, 10);
+    assert_true(message_has_room(NODE, MESSAGE_MAX_BYTES));
+}
+
+static char own_payload[8];
+
+static void note_payload(node_id_t from, const struct message *message)
+{
+    note_message(from, message);
+    memcpy(own_payload, (const struct number *)message + 1, sizeof(own_payload));
+}
+
+static void payload_to_this_node_arrives_behind_its_header(void **state)
+{
+    (void)state;
+    struct number message = number_message(5);
+
+    message.header.type = OTHER_TYPE;
+    dispatch_register_message(OTHER_TYPE, sizeof(struct number), note_payload);
+    assert_int_equal(message_send_payload(NODE, &message.header, sizeof(message), "payload", 8), 0);
+    assert_int_equal(handled[0].length_bytes, sizeof(message) + 8);
+    assert_string_equal(own_payload, "payload");
+}
+
+static unsigned deepest;
+
+static void send_one_deeper(node_id_t from, const struct message *message)
+{
+    struct number next = *(const struct number *)message;
+
+    (void)from;
+    deepest = next.number;
+    if (next.number > 0) {
+        next.number--;
+        assert_int_equal(message_send_payload(NODE, &next.header, sizeof(next), &next.number, 4),
+                         0);
+    }
+    /* What a deeper call was sent lies elsewhere. */
+    assert_int_equal(((const struct number *)message)->number, deepest++);
+}
+
+static void handler_may_send_to_its_own_node_to_some_depth(void **state)
+{
+    (void)state;
+    struct number message = number_message(5);
+
+    message.header.type = OTHER_TYPE;
+    dispatch_register_message(OTHER_TYPE, sizeof(struct number), send_one_deeper);
+    assert_int_equal(message_send(NODE, &message.header), 0);
+    assert_int_equal(deepest, 6);
+    message.number = 1000;
+    expect_assert_failure(assert_int_equal(message_send(NODE, &message.header), 0));
+}
+
+static void nothing_is_sent_to_nodes_that_do_not_exist_or_are_dead(void **state)
+{
+    (void)state;
+    assert_int_equal(send_number(4, 1), -ENODEV);
+    assert_int_equal(send_number(NODE_NONE, 1), -ENODEV);
+    assert_false(message_has_room(4, 8));
+    fake_on_sleep(kill_node_2);
+    dispatch_sleep();
+    assert_int_equal(send_number(2, 1), -ENODEV);
+    post_number(2, 1);
+    fake_expect_no_message(2);
+}
+
+static void full_channel_refuses_and_takes_again_later(void **state)
+{
+    (void)state;
+    unsigned count = fill_channel(2);
+
+    assert_true(count > 0);
+    assert_int_equal(send_number(2, 1), -EAGAIN);
+    assert_false(message_has_room(2, sizeof(struct number)));
+    assert_true(counter_read(NODE, COUNTER_CHANNEL_FULL) > 0);
+    assert_int_equal(send_number(3, 1), 0);
+    for (unsigned i = 0; i < count; i++) {
+        expect_number(2, i);
+    }
+    fake_expect_no_message(2);
+    assert_true(message_has_room(2, sizeof(struct number)));
+    assert_int_equal(send_number(2, 1), 0);
+}
+
+/* Also a message that could have gone directly does not overtake one that waits. */
+static void posted_messages_wait_for_room_and_keep_their_order(void **state)
+{
+    (void)state;
+    unsigned count = fill_channel(2);
+
+    for (unsigned i = 0; i < 1000; i++) {
+        post_number(2, count + i);
+    }
+    for (unsigned i = 0; i < count + 1000; i++) {
+        const struct number *message = (const struct number *)fake_take_message(2);
+
+        if (message == NULL) {
+            assert_int_equal(send_number(2, 12345), -EAGAIN);
+            assert_false(message_has_room(2, 8));
+            assert_int_not_equal(dispatch_round(), 0);
+            message = (const struct number *)fake_take_message(2);
+        }
+        assert_non_null(message);
+        assert_int_equal(message->number, i);
+    }
+    fake_expect_no_message(2);
+    assert_int_equal(send_number(2, 1), 0);
+    expect_number(2, 1);
+}
+
+static void post_without_memory_ends_the_node(void **state)
+{
+    (void)state;
+    (void)fill_channel(2);
+    fake_fail_allocations_after(0);
+    expect_assert_failure(post_number(2, 1));
+}
+
+static void sleeping_node_is_rung_once_a_round(void **state)
+{
+    (void)state;
+    fake_status_page(2)->is_sleeping = 1;
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(send_number(2, i), 0);
+        assert_int_equal(send_number(3, i), 0);
+    }
+    assert_int_equal(fake_doorbells(2), 0);
+    (void)dispatch_round();
+    assert_int_equal(fake_doorbells(2), 1);
+    assert_int_equal(fake_doorbells(3), 0);
+    (void)dispatch_round();
+    assert_int_equal(fake_doorbells(2), 1);
+    assert_int_equal(counter_read(NODE, COUNTER_DOORBELLS), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(round_without_work_finds_none, start_dispatcher),
+        cmocka_unit_test_setup(message_reaches_the_handler_of_its_type, start_dispatcher),
+        cmocka_unit_test_setup(messages_without_handler_or_too_short_are_counted, start_dispatcher),
+        cmocka_unit_test_setup(busy_sender_gets_a_bounded_batch_a_round, start_dispatcher),
+        cmocka_unit_test_setup(sent_message_travels_by_channel, start_dispatcher),
+        cmocka_unit_test_setup(payload_is_put_behind_the_header, start_dispatcher),
+        cmocka_unit_test_setup(message_to_this_node_is_a_direct_call, start_dispatcher),
+        cmocka_unit_test_setup(payload_to_this_node_arrives_behind_its_header, start_dispatcher),
+        cmocka_unit_test_setup(handler_may_send_to_its_own_node_to_some_depth, start_dispatcher),
+        cmocka_unit_test_setup(nothing_is_sent_to_nodes_that_do_not_exist_or_are_dead,
+                               start_dispatcher),
+        cmocka_unit_test_setup(full_channel_refuses_and_takes_again_later, start_dispatcher),
+        cmocka_unit_test_setup(posted_messages_wait_for_room_and_keep_their_order,
+                               start_dispatcher),
+        cmocka_unit_test_setup(post_without_memory_ends_the_node, start_dispatcher),
+        cmocka_unit_test_setup(sleeping_node_is_rung_once_a_round, start_dispatcher),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/dispatch_world.c */
+/*
+ * Tests kernel/message/dispatch.c: what a round looks after besides messages, and what ends a
+ * sleep.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/thread/thread.h"
+#include "kernel/thread/timer.h"
+#include "tests/unit/world/dispatch_world.h"
+#include "tests/unit/world/fake_platform.h"
+
+/* --- Sources --- */
+
+static char trace[64];
+static unsigned poll_work;
+static bool has_late_work;
+
+static void note(char letter)
+{
+    size_t length = strlen(trace);
+
+    assert_true(length < sizeof(trace) - 1);
+    trace[length] = letter;
+    trace[length + 1] = '\0';
+}
+
+static unsigned poll_source(void *context)
+{
+    note(*(const char *)context);
+    return poll_work;
+}
+
+static void flush_source(void *context)
+{
+    note((char)(*(const char *)context - 'a' + 'A'));
+}
+
+static bool prepare_source(void *context)
+{
+    (void)context;
+    note('p');
+    return has_late_work;
+}
+
+static struct dispatch_source source_a = {
+    .poll = poll_source, .flush = flush_source, .prepare_sleep = prepare_source, .context = "a"};
+static struct dispatch_source source_b = {
+    .poll = poll_source, .flush = flush_source, .prepare_sleep = prepare_source, .context = "b"};
+static struct dispatch_source source_empty;
+
+static int set_up_sources(void **state)
+{
+    (void)start_dispatcher(state);
+    trace[0] = '\0';
+    poll_work = 0;
+    has_late_work = false;
+    dispatch_register_source(&source_a);
+    dispatch_register_source(&source_empty);
+    dispatch_register_source(&source_b);
+    return 0;
+}
+
+static void sources_are_polled_and_flushed_in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(dispatch_round(), 0);
+    assert_string_equal(trace, "ab");
+    trace[0] = '\0';
+    poll_work = 3;
+    assert_int_equal(dispatch_round(), 6);
+    assert_string_equal(trace, "abAB");
+}
+
+static void sources_are_flushed_after_any_work(void **state)
+{
+    (void)state;
+    deliver_number(0, 1);
+    (void)dispatch_round();
+    assert_string_equal(trace, "abAB");
+}
+
+static void every_source_is_armed_and_late_work_keeps_the_node_awake(void **state)
+{
+    (void)state;
+    has_late_work = true;
+    dispatch_sleep();
+    assert_string_equal(trace, "pp");
+    assert_int_equal(fake_sleeps(), 0);
+    assert_int_equal(fake_status_page(NODE)->is_sleeping, 0);
+}
+
+/* --- Sleep --- */
+
+static void check_flag(void)
+{
+    assert_int_equal(fake_status_page(NODE)->is_sleeping, 1);
+}
+
+static void node_sleeps_with_its_flag_up_until_the_next_timer(void **state)
+{
+    (void)state;
+    struct timer timer;
+
+    fake_on_sleep(check_flag);
+    dispatch_sleep();
+    assert_int_equal(fake_sleeps(), 1);
+    assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX);
+    assert_int_equal(fake_status_page(NODE)->is_sleeping, 0);
+
+    timer_initialise(&timer, NULL);
+    assert_int_equal(timer_start(&timer, 5000), 0);
+    dispatch_sleep();
+    assert_int_equal(fake_last_sleep_deadline_ns(), 5000);
+    assert_int_equal(counter_read(NODE, COUNTER_IDLE_NS), 5000);
+    assert_int_equal(counter_read(NODE, COUNTER_SLEEPS), 2);
+    timer_stop(&timer);
+}
+
+static void message_that_came_before_the_flag_keeps_the_node_awake(void **state)
+{
+    (void)state;
+    deliver_number(3, 1);
+    dispatch_sleep();
+    assert_int_equal(fake_sleeps(), 0);
+}
+
+/* Nobody rings when there is room again: the node looks for itself, but does not spin. */
+static void node_that_found_no_room_sleeps_only_shortly(void **state)
+{
+    (void)state;
+    (void)dispatch_round();
+    (void)fill_channel(2);
+    dispatch_sleep();
+    assert_true(fake_last_sleep_deadline_ns() <= 100 * NS_PER_US);
+    assert_true(fake_last_sleep_deadline_ns() > 0);
+
+    post_number(2, 1);
+    (void)dispatch_round();
+    uint64_t now_ns = platform_now_ns();
+    dispatch_sleep();
+    assert_true(fake_last_sleep_deadline_ns() > now_ns);
+    assert_true(fake_last_sleep_deadline_ns() <= now_ns + 100 * NS_PER_US);
+    while (fake_take_message(2) != NULL) {
+    }
+    assert_int_equal(dispatch_round(), 1);
+}
+
+static void wake_by_send(struct timer *timer)
+{
+    (void)timer;
+    note('t');
+    assert_int_equal(send_number(2, 1), 0);
+}
+
+static void timers_and_threads_run_in_a_round(void **state)
+{
+    (void)state;
+    struct timer timer;
+
+    trace[0] = '\0';
+    timer_initialise(&timer, wake_by_send);
+    assert_int_equal(timer_start(&timer, 100), 0);
+    assert_int_equal(dispatch_round(), 0);
+    fake_set_now_ns(100);
+    fake_status_page(2)->is_sleeping = 1;
+    assert_int_equal(dispatch_round(), 1);
+    assert_int_equal(dispatch_now_ns(), 100);
+    assert_string_equal(trace, "t");
+    assert_int_equal(fake_doorbells(2), 1);
+}
+
+static void block_for_message(void *argument)
+{
+    *(struct thread **)argument = thread_self();
+    thread_block();
+    note('w');
+}
+
+static struct thread *blocked;
+
+static void wake_blocked(node_id_t from, const struct message *message)
+{
+    (void)from;
+    (void)message;
+    thread_wake(blocked);
+}
+
+static void thread_woken_by_a_message_runs_in_the_same_round(void **state)
+{
+    (void)state;
+    struct number message = number_message(1);
+
+    trace[0] = '\0';
+    message.header.type = OTHER_TYPE;
+    dispatch_register_message(OTHER_TYPE, sizeof(message), wake_blocked);
+    assert_int_equal(thread_run_handler("blocker", block_for_message, &blocked), 0);
+    fake_deliver(0, &message.header);
+    (void)dispatch_round();
+    assert_string_equal(trace, "w");
+}
+
+/* --- Deaths --- */
+
+static void note_down(node_id_t node)
+{
+    note((char)('0' + node));
+}
+
+static int set_up_deaths(void **state)
+{
+    (void)start_dispatcher(state);
+    trace[0] = '\0';
+    dispatch_register_node_down(note_down);
+    dispatch_register_node_down(note_down);
+    return 0;
+}
+
+static void death_is_told_once_to_all_on_waking(void **state)
+{
+    (void)state;
+    fake_on_sleep(kill_node_2);
+    dispatch_sleep();
+    assert_string_equal(trace, "22");
+    dispatch_sleep();
+    assert_string_equal(trace, "22");
+}
+
+static void busy_node_learns_of_a_death_too(void **state)
+{
+    (void)state;
+    kill_node_2();
+    for (unsigned i = 0; i < 1000; i++) {
+        deliver_number(0, i);
+        (void)dispatch_round();
+        handled_count = 0;
+    }
+    assert_string_equal(trace, "22");
+}
+
+static void death_takes_waiting_messages_with_it(void **state)
+{
+    (void)state;
+    (void)fill_channel(2);
+    post_number(2, 1);
+    post_number(2, 2);
+    deliver_number(2, 3);
+    fake_on_sleep(kill_node_2);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 1);
+    dispatch_sleep();
+    deliver_number(2, 4);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 1);
+}
+
+/* --- Log --- */
+
+/* Also if it is awake, for it does not look by itself before it sleeps. */
+static void logging_node_tells_the_owner_of_the_console_once(void **state)
+{
+    (void)state;
+    log_info("ts", "line");
+    (void)dispatch_round();
+    assert_int_equal(fake_news(0), 1);
+    (void)dispatch_round();
+    assert_int_equal(fake_news(0), 1);
+}
+
+static void write_hello(void)
+{
+    struct status_page *page = fake_status_page(3);
+
+    memcpy(page->log, "hello\n", 6);
+    page->log_written = 6;
+}
+
+static void write_hello_and_tell(void)
+{
+    write_hello();
+    fake_tell_news();
+}
+
+static void owner_prints_what_others_wrote_when_it_is_told(void **state)
+{
+    (void)state;
+    fake_set_node_state(0, NODE_ABSENT);
+    fake_on_sleep(write_hello_and_tell);
+    dispatch_sleep();
+    assert_string_equal(fake_console(), "hello\n");
+}
+
+static void busy_owner_prints_what_others_wrote_too(void **state)
+{
+    (void)state;
+    fake_set_node_state(0, NODE_ABSENT);
+    write_hello();
+    for (unsigned i = 0; i < 1000; i++) {
+        deliver_number(0, i);
+        (void)dispatch_round();
+        handled_count = 0;
+    }
+    assert_string_equal(fake_console(), "hello\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(sources_are_polled_and_flushed_in_order, set_up_sources),
+        cmocka_unit_test_setup(sources_are_flushed_after_any_work, set_up_sources),
+        cmocka_unit_test_setup(every_source_is_armed_and_late_work_keeps_the_node_awake,
+                               set_up_sources),
+        cmocka_unit_test_setup(node_sleeps_with_its_flag_up_until_the_next_timer, start_dispatcher),
+        cmocka_unit_test_setup(message_that_came_before_the_flag_keeps_the_node_awake,
+                               start_dispatcher),
+        cmocka_unit_test_setup(node_that_found_no_room_sleeps_only_shortly, start_dispatcher),
+        cmocka_unit_test_setup(timers_and_threads_run_in_a_round, start_dispatcher),
+        cmocka_unit_test_setup(thread_woken_by_a_message_runs_in_the_same_round, start_dispatcher),
+        cmocka_unit_test_setup(death_is_told_once_to_all_on_waking, set_up_deaths),
+        cmocka_unit_test_setup(busy_node_learns_of_a_death_too, set_up_deaths),
+        cmocka_unit_test_setup(death_takes_waiting_messages_with_it, set_up_deaths),
+        cmocka_unit_test_setup(logging_node_tells_the_owner_of_the_console_once, start_dispatcher),
+        cmocka_unit_test_setup(owner_prints_what_others_wrote_when_it_is_told, start_dispatcher),
+        cmocka_unit_test_setup(busy_owner_prints_what_others_wrote_too, start_dispatcher),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: kernel/log.c libc/core/format.c kernel/message/status.c kernel/message/channel.c */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/*
+ * Tests kernel/log.c, and the log ring of kernel/message/status.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/log.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "tests/unit/world/fake_platform.h"
+
+static void become(node_id_t node, unsigned node_count)
+{
+    fake_platform_reset(node, node_count);
+    log_find_console();
+    log_configure("info", 4);
+    (void)log_take_news();
+}
+
+/* Write as another node does: into its own page, without a console. */
+static void write_as(node_id_t node, const char *line)
+{
+    struct status_page *page = fake_status_page(node);
+
+    for (; *line != '\0'; line++) {
+        page->log[page->log_written++ % STATUS_LOG_BYTES] = *line;
+    }
+}
+
+static unsigned count_lines(const char *text)
+{
+    unsigned count = 0;
+
+    for (; *text != '\0'; text++) {
+        count += *text == '\n';
+    }
+    return count;
+}
+
+static void line_has_time_node_and_subsystem(void **state)
+{
+    (void)state;
+    become(0, 4);
+    fake_set_now_ns(123456789);
+    log_info("ts", "%d connections", 5);
+    assert_string_equal(fake_console(), "[    0.123456] node0 ts: 5 connections\n");
+}
+
+static void levels_above_the_chosen_one_are_silent(void **state)
+{
+    (void)state;
+    become(0, 1);
+    log_debug("ts", "no");
+    log_set_level(LOG_WARNING);
+    log_info("ts", "no");
+    assert_string_equal(fake_console(), "");
+    assert_false(log_take_news());
+    log_warning("ts", "yes");
+    log_error("ts", "yes");
+    assert_int_equal(count_lines(fake_console()), 2);
+}
+
+static void one_subsystem_may_have_its_own_level(void **state)
+{
+    (void)state;
+    become(0, 1);
+    log_configure("warning,ixgbe=debug,ts=error", 28);
+    log_debug("ixgbe", "yes");
+    log_warning("boot", "yes");
+    assert_int_equal(count_lines(fake_console()), 2);
+    log_info("boot", "no");
+    log_warning("ts", "no");
+    assert_int_equal(count_lines(fake_console()), 2);
+}
+
+static void unknown_levels_are_reported_and_ignored(void **state)
+{
+    (void)state;
+    static const char value[] = "loud,,=info,ts=,ts=loud,averyverylongsubsystem=info";
+
+    become(0, 1);
+    log_configure(value, sizeof(value) - 1);
+    assert_int_equal(count_lines(fake_console()), 6);
+    assert_non_null(strstr(fake_console(), "ignored `loud`"));
+    log_info("ts", "still at info");
+    assert_int_equal(count_lines(fake_console()), 7);
+}
+
+static void long_line_is_cut_and_stays_a_line(void **state)
+{
+    (void)state;
+    char text[2 * LOG_LINE_MAX_BYTES];
+
+    become(0, 1);
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    log_info("ts", "%s", text);
+    assert_int_equal(strlen(fake_console()), LOG_LINE_MAX_BYTES);
+    assert_int_equal(count_lines(fake_console()), 1);
+    log_info(text, "a subsystem's name as long");
+    assert_int_equal(strlen(fake_console()), 2 * LOG_LINE_MAX_BYTES);
+    assert_int_equal(count_lines(fake_console()), 2);
+}
+
+static void what_is_not_printable_is_replaced(void **state)
+{
+    (void)state;
+    become(0, 1);
+    log_info("ts", "a\nb\x1b[2J\xc3\xa4");
+    assert_string_equal(fake_console(), "[    0.000000] node0 ts: a?b?[2J??\n");
+}
+
+static void only_the_lowest_living_node_prints(void **state)
+{
+    (void)state;
+    become(1, 3);
+    assert_int_equal(log_console_owner(), 0);
+    log_info("ts", "line");
+    assert_string_equal(fake_console(), "");
+    assert_true(log_take_news());
+    assert_false(log_take_news());
+    fake_set_node_state(0, NODE_DEAD);
+    assert_int_equal(log_console_owner(), 1);
+    assert_int_equal(log_print_node(1), 1);
+    assert_int_equal(count_lines(fake_console()), 1);
+    fake_set_node_state(1, NODE_ABSENT);
+    fake_set_node_state(2, NODE_DEAD);
+    assert_int_equal(log_console_owner(), NODE_NONE);
+}
+
+static void owner_prints_the_lines_of_others_once(void **state)
+{
+    (void)state;
+    become(0, 2);
+    write_as(1, "first\nsecond\n");
+    assert_int_equal(log_print_node(1), 2);
+    assert_int_equal(log_print_node(1), 0);
+    assert_string_equal(fake_console(), "first\nsecond\n");
+    write_as(1, "third\n");
+    assert_int_equal(log_print_node(1), 1);
+    assert_string_equal(fake_console(), "first\nsecond\nthird\n");
+}
+
+/* A node's death must neither repeat lines nor lose those that came just before. */
+static void new_owner_goes_on_where_the_dead_one_stopped(void **state)
+{
+    (void)state;
+    become(1, 3);
+    write_as(0, "printed\nlast words\n");
+    write_as(2, "one\ntwo\n");
+    fake_status_page(0)->log_printed[0] = 8;
+    fake_status_page(0)->log_printed[2] = 4;
+    fake_set_node_state(0, NODE_DEAD);
+    log_flush_all();
+    assert_string_equal(fake_console(), "last words\ntwo\n");
+}
+
+static char replayed[64 * 1024];
+
+static void keep_replayed(const char *line, size_t length)
+{
+    strncat(replayed, line, length);
+}
+
+static const char *replay(unsigned line_max)
+{
+    replayed[0] = '\0';
+    log_replay(line_max, keep_replayed);
+    return replayed;
+}
+
+/* What has not been printed yet comes by itself. */
+static void what_was_printed_is_replayed_in_the_order_of_time(void **state)
+{
+    (void)state;
+    become(1, 3);
+    write_as(0, "[    0.000003] node0 a: third\n");
+    write_as(0, "[   12.000000] node0 a: sixth\n");
+    write_as(1, "[    0.000001] node1 a: first\n");
+    write_as(1, "[    1.000000] node1 a: fifth\n");
+    write_as(2, "[    0.000002] node2 a: second\n");
+    write_as(2, "[    0.500000] node2 a: fourth\n");
+    for (node_id_t node = 0; node < 3; node++) {
+        fake_status_page(0)->log_printed[node] = fake_status_page(node)->log_written;
+    }
+    write_as(2, "[   13.000000] node2 a: not printed\n");
+    assert_string_equal(replay(10), ""); /* node 0 owns the console */
+    fake_set_node_state(0, NODE_DEAD);
+    assert_string_equal(replay(2), "[    1.000000] node1 a: fifth\n"
+                                   "[   12.000000] node0 a: sixth\n");
+    (void)replay(10);
+    assert_int_equal(count_lines(replayed), 6);
+    assert_memory_equal(replayed, "[    0.000001] node1 a: first\n[    0.000002]", 44);
+    assert_string_equal(fake_console(), "");
+    assert_int_equal(log_print_node(2), 1);
+}
+
+static void a_full_log_is_replayed_as_far_as_it_stands(void **state)
+{
+    char line[64];
+
+    (void)state;
+    become(1, 2);
+    for (unsigned i = 0; i < 1000; i++) {
+        (void)snprintf(line, sizeof(line), "[%5u.000000] node0 a: line of some length\n", i);
+        write_as(0, line);
+    }
+    fake_status_page(0)->log_printed[0] = fake_status_page(0)->log_written;
+    fake_set_node_state(0, NODE_DEAD);
+    (void)replay(2000);
+    assert_in_range(count_lines(replayed), 300, 500);
+    assert_int_equal(replayed[0], '[');
+    assert_string_equal(replayed + strlen(replayed) - strlen(line), line);
+    (void)replay(7);
+    assert_int_equal(count_lines(replayed), 7);
+}
+
+static void overwritten_lines_are_passed_over_whole(void **state)
+{
+    (void)state;
+    char line[64];
+
+    become(0, 2);
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(line, sizeof(line), "line number %u\n", i);
+        write_as(1, line);
+    }
+    while (log_print_node(1) != 0) {
+    }
+    assert_int_equal(strncmp(fake_console(), "line number ", 12), 0);
+    assert_non_null(strstr(fake_console(), "\nline number 1999\n"));
+    unsigned first = (unsigned)strtoul(fake_console() + 12, NULL, 10);
+    assert_int_equal(count_lines(fake_console()), 2000 - first);
+    /* Most of the ring was still good. */
+    assert_true(strlen(fake_console()) > STATUS_LOG_BYTES / 2);
+}
+
+static void lost_lines_are_counted_by_their_writer(void **state)
+{
+    (void)state;
+    become(1, 2);
+    for (unsigned i = 0; i < 2000; i++) {
+        log_info("ts", "line number %u", i);
+    }
+    uint64_t lost = counter_read(1, COUNTER_LOG_LOST);
+    fake_set_node_state(0, NODE_DEAD);
+    log_flush_all();
+    assert_int_equal(lost + count_lines(fake_console()), 2000);
+
+    /* None is lost while the owner keeps up. */
+    become(0, 1);
+    for (unsigned i = 0; i < 2000; i++) {
+        log_info("ts", "line number %u", i);
+    }
+    assert_int_equal(counter_read(0, COUNTER_LOG_LOST), 0);
+}
+
+static void byte_count_wraps_unnoticed(void **state)
+{
+    (void)state;
+    become(0, 2);
+    fake_status_page(1)->log_written = UINT32_MAX - 5;
+    fake_status_page(0)->log_printed[1] = UINT32_MAX - 5;
+    assert_int_equal(log_print_node(1), 0);
+    assert_true(log_is_console_owner());
+    write_as(1, "across the wrap\nbehind it\n");
+    assert_int_equal(log_print_node(1), 2);
+    assert_string_equal(fake_console(), "across the wrap\nbehind it\n");
+}
+
+/* A damaged node: a ring of bytes without an end of line, and a count that jumps. */
+static void nonsense_in_a_log_ends(void **state)
+{
+    (void)state;
+    become(0, 2);
+    memset(fake_status_page(1)->log, 'x', STATUS_LOG_BYTES);
+    fake_status_page(1)->log_written = 77777;
+    for (unsigned i = 0; i < 10; i++) {
+        (void)log_print_node(1);
+        fake_status_page(1)->log_written += 1234567;
+    }
+    (void)log_print_node(1);
+    assert_int_equal(log_print_node(1), 0);
+}
+
+static void failing_node_that_is_not_the_owner_tells_it(void **state)
+{
+    (void)state;
+    become(1, 2);
+    log_error("ts", "about to die");
+    log_flush_all();
+    assert_int_equal(fake_news(0), 1);
+    assert_string_equal(fake_console(), "");
+}
+
+static void deferred_lines_wait_for_the_rounds_end(void **state)
+{
+    (void)state;
+    become(0, 1);
+    log_defer_printing();
+    log_info("ts", "line");
+    assert_string_equal(fake_console(), "");
+    assert_true(log_take_news());
+    assert_int_equal(log_print_node(0), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(line_has_time_node_and_subsystem),
+        cmocka_unit_test(levels_above_the_chosen_one_are_silent),
+        cmocka_unit_test(one_subsystem_may_have_its_own_level),
+        cmocka_unit_test(unknown_levels_are_reported_and_ignored),
+        cmocka_unit_test(long_line_is_cut_and_stays_a_line),
+        cmocka_unit_test(what_is_not_printable_is_replaced),
+        cmocka_unit_test(only_the_lowest_living_node_prints),
+        cmocka_unit_test(owner_prints_the_lines_of_others_once),
+        cmocka_unit_test(new_owner_goes_on_where_the_dead_one_stopped),
+        cmocka_unit_test(what_was_printed_is_replayed_in_the_order_of_time),
+        cmocka_unit_test(a_full_log_is_replayed_as_far_as_it_stands),
+        cmocka_unit_test(overwritten_lines_are_passed_over_whole),
+        cmocka_unit_test(lost_lines_are_counted_by_their_writer),
+        cmocka_unit_test(byte_count_wraps_unnoticed),
+        cmocka_unit_test(nonsense_in_a_log_ends),
+        cmocka_unit_test(failing_node_that_is_not_the_owner_tells_it),
+        cmocka_unit_test(deferred_lines_wait_for_the_rounds_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/cm_world.c */
+/*
+ * Tests net/manager/manager.c: who gets a new connection, what is refused, full tables.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/status.h"
+#include "net/manager/listeners.h"
+#include "tests/unit/world/cm_world.h"
+
+/* --- Opening --- */
+
+static void a_syn_goes_to_the_acceptor_with_its_frame(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    syn_arrives(0, TS_B, PORT);
+
+    const struct sent_message *message = next_sent(TS_B, ASSIGN_CONNECTION);
+
+    assert_int_equal(message->assign.acceptor.node, APP_A);
+    assert_int_equal(message->assign.acceptor.listener_index, 7);
+    assert_int_equal(message->assign.acceptor.cm, OUR_CM);
+    assert_int_equal(message->assign.acceptor.assigned_by, OUR_CM);
+    assert_int_equal(message->assign.is_refused, 0);
+    assert_int_equal(message->assign.frame_flags, 5);
+    assert_int_equal(message->assign.flow.remote_address, 0x0200000A);
+    assert_int_equal(message->header.length_bytes,
+                     sizeof(struct assign_connection) + sizeof(syn_frame));
+    assert_memory_equal(message->assign.frame, syn_frame, sizeof(syn_frame));
+    assert_int_equal(counters[COUNTER_CM_ASSIGNED], 1);
+    nothing_more_is_sent();
+}
+
+static void a_syn_for_a_port_that_nobody_serves_is_refused(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    syn_arrives(0, TS_A, PORT + 1);
+
+    const struct sent_message *message = next_sent(TS_A, ASSIGN_CONNECTION);
+
+    assert_int_equal(message->assign.is_refused, 1);
+    assert_int_equal(message->assign.acceptor.node, NODE_NONE);
+    assert_memory_equal(message->assign.frame, syn_frame, sizeof(syn_frame));
+    assert_int_equal(counters[COUNTER_CM_ASSIGNED], 0);
+}
+
+static void equal_acceptors_take_turns(void **state)
+{
+    (void)state;
+    both_apps_serve();
+    nothing_more_is_sent();
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(connection_opens(TS_A).node, i % 2 == 0 ? APP_A : APP_B);
+    }
+}
+
+static void the_acceptor_with_fewer_open_connections_is_chosen(void **state)
+{
+    struct acceptor acceptors[4];
+
+    (void)state;
+    both_apps_serve();
+    for (unsigned i = 0; i < 4; i++) {
+        acceptors[i] = connection_opens(TS_A);
+    }
+    /* B closes both of its own, so the next two are B's. */
+    connection_closes(TS_A, acceptors[1]);
+    connection_closes(TS_A, acceptors[3]);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(connection_opens(TS_A).node, APP_B);
+    }
+    syn_arrives(0, TS_A, PORT);
+    syn_arrives(0, TS_A, PORT);
+    assert_int_not_equal(assigned_to(TS_A).node, assigned_to(TS_A).node);
+}
+
+static void an_application_that_only_listens_is_not_an_acceptor(void **state)
+{
+    (void)state;
+    app_listens(APP_A, PORT, 8);
+    syn_arrives(0, TS_A, PORT);
+
+    const struct sent_message *message = next_sent(TS_A, ASSIGN_CONNECTION);
+
+    assert_int_equal(message->assign.acceptor.node, NODE_NONE);
+    assert_int_equal(message->assign.acceptor.cm, OUR_CM);
+    assert_int_equal(message->assign.is_refused, 0);
+    nothing_more_is_sent();
+}
+
+static void accepting_twice_changes_nothing(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    app_accepts(APP_A, PORT);
+    nothing_more_is_sent();
+    app_listens(APP_B, PORT, 8);
+    app_accepts(APP_B, PORT);
+    app_accepts(APP_A, PORT);
+    syn_arrives(0, TS_A, PORT);
+    assert_int_equal(connection_opens(TS_A).node, APP_A);
+    assert_int_equal(assigned_to(TS_A).node, APP_B);
+}
+
+/* The peer sends its SYN again, and the turn then counts once. */
+static void a_full_channel_drops_the_syn_and_counts_no_connection(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    send_result = -EAGAIN;
+    syn_arrives(0, TS_A, PORT);
+    send_result = 0;
+    nothing_more_is_sent();
+    assert_int_equal(counters[COUNTER_DROP_CHANNEL_FULL], 1);
+    assert_int_equal(counters[COUNTER_CM_ASSIGNED], 0);
+    assert_int_equal(listener_find(PORT)->first_acceptor->outstanding, 0);
+}
+
+static void a_syn_for_a_dead_transport_server_is_counted_as_nobodys(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    send_result = -ENODEV;
+    syn_arrives(0, TS_A, PORT);
+    assert_int_equal(counters[COUNTER_DROP_NOT_OURS], 1);
+    assert_int_equal(counters[COUNTER_DROP_CHANNEL_FULL], 0);
+    assert_int_equal(listener_find(PORT)->first_acceptor->outstanding, 0);
+}
+
+static void ports_are_served_apart(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    app_listens(APP_B, PORT + 64, 8); /* the same place in the hash */
+    app_accepts(APP_B, PORT + 64);
+    (void)next_sent(OTHER_CM, OFFER);
+    syn_arrives(0, TS_A, PORT);
+    syn_arrives(0, TS_A, PORT + 64);
+    assert_int_equal(assigned_to(TS_A).node, APP_A);
+    assert_int_equal(assigned_to(TS_A).node, APP_B);
+    app_stops_listening(APP_A, PORT);
+    assert_null(listener_find(PORT));
+    assert_non_null(listener_find(PORT + 64));
+}
+
+/* --- Messages that cannot be right --- */
+
+static void assert_refused_messages(unsigned count)
+{
+    assert_int_equal(counters[COUNTER_DROP_BAD_MESSAGE], count);
+    nothing_more_is_sent();
+}
+
+static void messages_from_nodes_without_the_role_are_refused(void **state)
+{
+    const struct acceptor ours = {
+        .node = APP_A, .listener_index = 7, .cm = OUR_CM, .assigned_by = OUR_CM};
+
+    (void)state;
+    one_app_serves(APP_A);
+    app_listens(TS_B, PORT, 8);
+    app_stops_listening(APP_B, PORT);
+    app_accepts(TS_B, PORT);
+    syn_arrives(APP_A, TS_A, PORT);
+    offer_times_out(APP_A, ours, 1);
+    connection_closes(APP_B, ours);
+    DELIVER(APP_A, OFFER, (struct offer){.acceptor = {.node = APP_A, .cm = APP_A}, .port = PORT});
+    DELIVER(OUR_CM, OFFER, (struct offer){.acceptor = {.node = APP_A}, .port = PORT});
+    assert_refused_messages(8);
+}
+
+static void messages_that_name_impossible_things_are_refused(void **state)
+{
+    const struct acceptor ours = {
+        .node = APP_A, .listener_index = 7, .cm = OUR_CM, .assigned_by = OUR_CM};
+    struct acceptor acceptor = ours;
+
+    (void)state;
+    one_app_serves(APP_A);
+    app_listens(APP_B, 0, 8);
+    app_listens(APP_B, PORT, 0);
+    app_accepts(APP_B, PORT);
+    app_accepts(APP_A, PORT + 1);
+    app_stops_listening(APP_A, PORT + 1);
+    syn_arrives(0, NODE_COUNT, PORT);
+    syn_arrives(0, APP_A, PORT);
+    acceptor.node = NODE_COUNT;
+    offer_times_out(TS_A, acceptor, 1);
+    acceptor.node = TS_A;
+    offer_times_out(TS_A, acceptor, 1);
+    acceptor = ours;
+    acceptor.cm = OTHER_CM;
+    offer_times_out(TS_A, acceptor, 1);
+    connection_closes(TS_A, acceptor);
+    acceptor = ours;
+    acceptor.assigned_by = NODE_NONE;
+    connection_closes(TS_A, acceptor);
+    connection_closes(TS_A, nobody);
+    DELIVER(OTHER_CM, OFFER,
+            (struct offer){.acceptor = {.node = NODE_COUNT, .cm = OTHER_CM}, .port = PORT});
+    DELIVER(OTHER_CM, OFFER,
+            (struct offer){.acceptor = {.node = APP_A, .cm = OUR_CM}, .port = PORT});
+    DELIVER(OTHER_CM, OFFER, (struct offer){.acceptor = {.node = APP_A, .cm = OTHER_CM}});
+    assert_refused_messages(16);
+    assert_int_equal(listener_find(PORT)->applications->outstanding, 0);
+}
+
+/* An application asks its own CM: another one must not put it on its list. */
+static void applications_of_another_manager_get_no_place_on_our_list(void **state)
+{
+    (void)state;
+    app_listens(APP_OF_OTHER, PORT, 8);
+    app_accepts(APP_OF_OTHER, PORT);
+    assert_refused_messages(1);
+}
+
+static void a_syn_longer_than_any_is_refused(void **state)
+{
+    uint8_t buffer[sizeof(struct syn_arrived) + SYN_FRAME_MAX_BYTES + 1]
+        __attribute__((aligned(8))) = {0};
+    struct syn_arrived *syn = (struct syn_arrived *)buffer;
+
+    (void)state;
+    one_app_serves(APP_A);
+    syn->flow.local_port = __builtin_bswap16(PORT);
+    deliver(0, &syn->header, SYN_ARRIVED, sizeof(buffer));
+    assert_refused_messages(1);
+    deliver(0, &syn->header, SYN_ARRIVED, sizeof(buffer) - 1);
+    assert_int_equal(assigned_to(TS_A).node, APP_A);
+}
+
+/* --- Full tables --- */
+
+static void ports_beyond_the_table_are_not_served(void **state)
+{
+    (void)state;
+    for (uint16_t i = 0; i < LISTENER_MAX; i++) {
+        app_listens(APP_A, (uint16_t)(1000 + i), 8);
+    }
+    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 0);
+    app_listens(APP_A, 999, 8);
+    other_cm_offers(APP_OF_OTHER);
+    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 2);
+    syn_arrives(0, TS_A, 999);
+    assert_int_equal(next_sent(TS_A, ASSIGN_CONNECTION)->assign.is_refused, 1);
+    app_stops_listening(APP_A, 1000 + LISTENER_MAX / 2);
+    app_listens(APP_A, 999, 8);
+    syn_arrives(0, TS_A, 999);
+    assert_int_equal(next_sent(TS_A, ASSIGN_CONNECTION)->assign.is_refused, 0);
+}
+
+static void applications_beyond_the_table_are_not_served(void **state)
+{
+    (void)state;
+    for (uint16_t i = 0; i < LISTENING_APPLICATION_MAX; i++) {
+        DELIVER(APP_A, LISTEN, (struct listen){.port = PORT, .listener_index = i, .backlog = 1});
+    }
+    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 0);
+    app_listens(APP_B, PORT, 8);
+    app_listens(APP_B, PORT + 1, 8);
+    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 2);
+    assert_null(listener_find(PORT + 1));
+    DELIVER(APP_A, UNLISTEN, (struct unlisten){.port = PORT, .listener_index = 5});
+    app_listens(APP_B, PORT, 8);
+    app_accepts(APP_B, PORT);
+    other_cm_is_offered(APP_B);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, start_anew)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_syn_goes_to_the_acceptor_with_its_frame),
+        TEST(a_syn_for_a_port_that_nobody_serves_is_refused),
+        TEST(equal_acceptors_take_turns),
+        TEST(the_acceptor_with_fewer_open_connections_is_chosen),
+        TEST(an_application_that_only_listens_is_not_an_acceptor),
+        TEST(accepting_twice_changes_nothing),
+        TEST(a_full_channel_drops_the_syn_and_counts_no_connection),
+        TEST(a_syn_for_a_dead_transport_server_is_counted_as_nobodys),
+        TEST(ports_are_served_apart),
+        TEST(messages_from_nodes_without_the_role_are_refused),
+        TEST(messages_that_name_impossible_things_are_refused),
+        TEST(applications_of_another_manager_get_no_place_on_our_list),
+        TEST(a_syn_longer_than_any_is_refused),
+        TEST(ports_beyond_the_table_are_not_served),
+        TEST(applications_beyond_the_table_are_not_served),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/ls_world.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * Tests net/link/server.c and link_device.c: bring-up, and where received frames go.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/x86/interrupt.h"
+#include "net/steering.h"
+#include "tests/unit/world/fake_nic.h"
+#include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/ls_world.h"
+
+/* --- Bring-up --- */
+
+static void transport_servers_learn_of_the_nic(void **state)
+{
+    const struct nic_ready *ready;
+
+    (void)state;
+    assert_int_equal(ready_count, 1);
+    assert_memory_equal(last_ready.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
+    assert_int_equal(last_ready.is_link_up, 1);
+    /* The other LS is told first, so that its queue is there when its TS starts. */
+    const struct attach_queue *attach = fake_expect_message(OTHER_LS, ATTACH_QUEUE);
+
+    assert_int_equal(attach->registers_paddr, 0xFEB00000);
+    assert_int_equal(attach->queue_index, 1);
+    ready = fake_expect_message(OTHER_LS, NIC_READY);
+    assert_memory_equal(ready->mac, last_ready.mac, 6);
+    fake_expect_no_message(2);
+    fake_expect_no_message(3);
+}
+
+static void interrupts_go_to_the_nodes_of_their_queues(void **state)
+{
+    (void)state;
+    assert_int_equal(msix_entry_count, 3);
+    assert_int_equal(msix_entries[0].apic_id, 100);
+    assert_int_equal(msix_entries[0].vector, INTERRUPT_VECTOR_NIC);
+    assert_int_equal(msix_entries[1].apic_id, 101);
+    assert_int_equal(msix_entries[1].vector, INTERRUPT_VECTOR_NIC);
+    assert_int_equal(msix_entries[2].apic_id, 100);
+    assert_int_equal(msix_entries[2].vector, INTERRUPT_VECTOR_NIC_OTHER);
+}
+
+static void only_queues_that_are_attached_are_steered_to(void **state)
+{
+    struct queue_attached attached = {
+        .header = {.type = QUEUE_ATTACHED, .length_bytes = sizeof(attached)}, .queue_index = 1};
+
+    (void)state;
+    assert_int_equal(fake_nic_filter_count(), 2048);
+    assert_int_equal(fake_nic_get(0x0EB00), 0x00000000);
+
+    fake_deliver(2, &attached.header); /* not the node of that queue */
+    dispatch_round();
+    assert_int_equal(fake_nic_filter_count(), 2048);
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), 1);
+
+    fake_deliver(OTHER_LS, &attached.header);
+    dispatch_round();
+    assert_int_equal(fake_nic_filter_count(), 4096);
+    assert_int_equal(fake_nic_get(0x0EB00), 0x01000100);
+    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
+        assert_int_equal(fake_nic_filter((uint16_t)group)->command_register >> 16 & 0x7F,
+                         steering_owner(&configuration, group));
+    }
+}
+
+/* --- Receive --- */
+
+static void frame_of_an_own_flow_is_handed_over_to_the_transport_server(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    receive(&frame, TCP_GOOD);
+    assert_int_equal(received_count, 1);
+    assert_int_equal(received->length_bytes, 60);
+    assert_int_equal(received->flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    assert_memory_equal(received->data, frame.bytes, 60);
+    received->release(received);
+}
+
+static void frame_of_another_servers_flow_is_forwarded(void **state)
+{
+    struct test_frame frame = tcp_frame(OTHER_LS, 0x10);
+    const struct forward_frame *message;
+
+    (void)state;
+    received_count = 0;
+    receive(&frame, TCP_GOOD);
+    assert_int_equal(received_count, 0);
+    message = fake_expect_message(OTHER_LS, FORWARD_FRAME);
+    assert_int_equal(message->header.length_bytes, sizeof(*message) + 60);
+    assert_int_equal(message->frame_flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    assert_memory_equal(message->frame, frame.bytes, 60);
+    assert_int_equal(counter_read(0, COUNTER_STEER_FORWARDED), 1);
+}
+
+static void syn_goes_to_the_connection_manager_with_its_flow(void **state)
+{
+    struct test_frame frame = tcp_frame(OTHER_LS, 0x02);
+
+    (void)state;
+    receive(&frame, TCP_GOOD);
+    assert_int_equal(syn_count, 1);
+    assert_int_equal(last_syn.ts, OTHER_LS);
+    assert_int_equal(last_syn.header.length_bytes, offsetof(struct syn_arrived, frame) + 60);
+    assert_memory_equal(&last_syn.flow, ((uint8_t[]){192, 0, 2, 1, 198, 51, 100, 2}), 8);
+    assert_memory_equal(&last_syn.flow.remote_port, frame.bytes + 34, 4);
+    fake_expect_no_message(OTHER_LS);
+}
+
+static void syn_too_long_for_its_message_goes_to_the_transport_server(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x02);
+
+    (void)state;
+    frame.bytes[14 + 3] = 140; /* with data, as in TCP fast open */
+    frame.length_bytes = 154;
+    received_count = syn_count = 0;
+    receive(&frame, TCP_GOOD);
+    assert_int_equal(syn_count, 0);
+    assert_int_equal(received_count, 1);
+    received->release(received);
+}
+
+static void bad_frames_are_counted_and_dropped(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    receive(&frame, TCP_GOOD | 0x40000000);
+    assert_int_equal(counter_read(0, COUNTER_DROP_CHECKSUM), 1);
+    frame.length_bytes = 13;
+    receive(&frame, 0);
+    assert_int_equal(counter_read(0, COUNTER_DROP_TRUNCATED), 1);
+    assert_int_equal(received_count, 0);
+}
+
+static void full_channel_costs_frames_not_service(void **state)
+{
+    struct test_frame remote = tcp_frame(OTHER_LS, 0x10);
+    struct test_frame local = tcp_frame(0, 0x10);
+    unsigned forwarded = 0;
+
+    (void)state;
+    while (counter_read(0, COUNTER_DROP_CHANNEL_FULL) == 0) {
+        receive(&remote, TCP_GOOD);
+    }
+    received_count = 0;
+    receive(&local, TCP_GOOD);
+    assert_int_equal(received_count, 1);
+    received->release(received);
+    while (fake_take_message(OTHER_LS) != NULL) {
+        forwarded++;
+    }
+    assert_true(forwarded > 50);
+    receive(&remote, TCP_GOOD);
+    (void)fake_expect_message(OTHER_LS, FORWARD_FRAME);
+}
+
+static void put_ack(struct test_frame *frame, uint8_t acknowledgment)
+{
+    frame->bytes[14 + 20 + 11] = acknowledgment;
+}
+
+static void acknowledgements_in_a_row_are_merged_into_the_last(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    for (uint8_t i = 1; i <= 5; i++) {
+        put_ack(&frame, i);
+        arrive(&frame);
+    }
+    dispatch_round();
+    assert_int_equal(received_count, 1);
+    assert_int_equal(received->data[14 + 20 + 11], 5);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_MERGED), 4);
+    received->release(received);
+}
+
+static void duplicate_acknowledgements_are_all_handed_over(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        arrive(&frame);
+    }
+    dispatch_round();
+    assert_int_equal(received_count, 3);
+}
+
+static void frames_stay_in_order_around_an_acknowledgement(void **state)
+{
+    struct test_frame ack = tcp_frame(0, 0x10);
+    struct test_frame remote_ack = tcp_frame(OTHER_LS, 0x10);
+    struct test_frame data = tcp_frame(0, 0x18);
+
+    (void)state;
+    received_count = 0;
+    put_ack(&ack, 1);
+    arrive(&ack);
+    put_ack(&data, 2);
+    arrive(&data); /* acknowledges more, too, but is not bare */
+    put_ack(&remote_ack, 3);
+    arrive(&remote_ack); /* of another flow */
+    put_ack(&ack, 4);
+    arrive(&ack);
+    dispatch_round();
+    assert_int_equal(received_count, 3);
+    assert_int_equal(received->data[14 + 20 + 11], 4);
+    (void)fake_expect_message(OTHER_LS, FORWARD_FRAME);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transport_servers_learn_of_the_nic),
+        cmocka_unit_test(interrupts_go_to_the_nodes_of_their_queues),
+        cmocka_unit_test(only_queues_that_are_attached_are_steered_to),
+        cmocka_unit_test(frame_of_an_own_flow_is_handed_over_to_the_transport_server),
+        cmocka_unit_test(frame_of_another_servers_flow_is_forwarded),
+        cmocka_unit_test(syn_goes_to_the_connection_manager_with_its_flow),
+        cmocka_unit_test(syn_too_long_for_its_message_goes_to_the_transport_server),
+        cmocka_unit_test(acknowledgements_in_a_row_are_merged_into_the_last),
+        cmocka_unit_test(duplicate_acknowledgements_are_all_handed_over),
+        cmocka_unit_test(frames_stay_in_order_around_an_acknowledgement),
+        cmocka_unit_test(bad_frames_are_counted_and_dropped),
+        cmocka_unit_test(full_channel_costs_frames_not_service),
+    };
+
+    return cmocka_run_group_tests(tests, start_link_server, NULL);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/ls_world.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * Tests net/link/server.c: what leaves, and what a link server leaves armed when it sleeps.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/x86/interrupt.h"
+#include "net/link/server.h"
+#include "tests/unit/world/fake_nic.h"
+#include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/ls_world.h"
+
+/* The other node is told of the device, and the messages are out of the way. */
+static int start(void **state)
+{
+    (void)start_link_server(state);
+    (void)fake_expect_message(OTHER_LS, ATTACH_QUEUE);
+    (void)fake_expect_message(OTHER_LS, NIC_READY);
+    return 0;
+}
+
+/* --- Transmit --- */
+
+static void frames_of_a_round_leave_with_one_tail_write(void **state)
+{
+    struct fake_nic_sent sent;
+    struct frame_to_send frame = {
+        .fragments = {{"0123456789abcdef", 16}}, .fragment_count = 1, .length_bytes = 16};
+    struct test_frame arrived = tcp_frame(0, 0x10);
+    unsigned before = fake_nic_writes_to(0x6018);
+
+    (void)state;
+    assert_int_equal(link_server_transmit(&frame), 0);
+    assert_int_equal(link_server_transmit(&frame), 0);
+    assert_false(fake_nic_transmit(0, &sent));
+    receive(&arrived, TCP_GOOD);
+    received->release(received);
+    assert_int_equal(fake_nic_writes_to(0x6018), before + 1);
+    assert_true(fake_nic_transmit(0, &sent));
+    assert_memory_equal(sent.data, "0123456789abcdef", 16);
+    assert_true(fake_nic_transmit(0, &sent));
+}
+
+static void deliver_transmit_frame(size_t frame_bytes, uint16_t offload, uint8_t ip_header_bytes)
+{
+    uint8_t bytes[FRAME_MAX_BYTES + 1];
+    struct transmit_frame message = {.header.type = TRANSMIT_FRAME,
+                                     .offload = offload,
+                                     .ip_header_offset = 14,
+                                     .ip_header_bytes = ip_header_bytes};
+
+    memset(bytes, 0x42, sizeof(bytes));
+    fake_deliver_payload(OTHER_LS, &message.header, sizeof(message), bytes, frame_bytes);
+    dispatch_round();
+}
+
+static void frame_of_a_transport_server_elsewhere_is_copied_and_sent(void **state)
+{
+    struct fake_nic_sent sent;
+
+    (void)state;
+    deliver_transmit_frame(FRAME_MAX_BYTES, FRAME_INSERT_TCP_CHECKSUM, 20);
+    assert_true(fake_nic_transmit(0, &sent));
+    assert_int_equal(sent.length_bytes, FRAME_MAX_BYTES);
+    assert_int_equal(sent.context_lengths, 14 << 9 | 20);
+    assert_int_equal(sent.first_status & 0x300, 0x200);
+}
+
+static void impossible_frames_to_send_are_refused(void **state)
+{
+    uint64_t before = counter_read(0, COUNTER_DROP_BAD_MESSAGE);
+    struct fake_nic_sent sent;
+
+    (void)state;
+    deliver_transmit_frame(13, 0, 0);
+    deliver_transmit_frame(FRAME_MAX_BYTES + 1, 0, 0);
+    deliver_transmit_frame(33, FRAME_INSERT_IP_CHECKSUM, 20);
+    deliver_transmit_frame(60, FRAME_INSERT_IP_CHECKSUM, 16);
+    deliver_transmit_frame(60, FRAME_SEGMENT_TCP, 20); /* a message says nothing of segments */
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 5);
+    assert_false(fake_nic_transmit(0, &sent));
+}
+
+/* --- Sleep --- */
+
+static void arrive_asleep(void)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    assert_true(fake_nic_receive(0, frame.bytes, frame.length_bytes, EOP, 0));
+    interrupts[INTERRUPT_VECTOR_NIC]++;
+}
+
+static void do_nothing_asleep(void)
+{
+}
+
+static void interrupt_is_unmasked_before_sleep_and_only_when_it_was_taken(void **state)
+{
+    unsigned unmasked;
+
+    (void)state;
+    settle();
+    fake_on_sleep(do_nothing_asleep);
+    dispatch_sleep();
+    unmasked = fake_nic_writes_to(EIMS_EX_REGISTER);
+    assert_true(unmasked >= 1);
+    dispatch_sleep(); /* woken by another node's message: it is still unmasked */
+    assert_int_equal(fake_nic_writes_to(EIMS_EX_REGISTER), unmasked);
+
+    fake_on_sleep(arrive_asleep);
+    dispatch_sleep();
+    received_count = 0;
+    settle();
+    assert_int_equal(received_count, 1);
+    received->release(received);
+    fake_on_sleep(do_nothing_asleep);
+    dispatch_sleep();
+    assert_int_equal(fake_nic_writes_to(EIMS_EX_REGISTER), unmasked + 1);
+    assert_int_equal(counter_read(0, COUNTER_NIC_INTERRUPTS), 1);
+}
+
+static void frame_that_came_before_sleep_keeps_the_node_awake(void **state)
+{
+    unsigned sleeps = fake_sleeps();
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    settle();
+    assert_true(fake_nic_receive(0, frame.bytes, frame.length_bytes, EOP, 0));
+    dispatch_sleep();
+    assert_int_equal(fake_sleeps(), sleeps);
+    received_count = 0;
+    settle();
+    assert_int_equal(received_count, 1);
+    received->release(received);
+}
+
+static void frame_sent_after_the_flush_still_leaves_before_sleep(void **state)
+{
+    struct fake_nic_sent sent;
+    struct frame_to_send frame = {
+        .fragments = {{"0123456789abcdef", 16}}, .fragment_count = 1, .length_bytes = 16};
+
+    (void)state;
+    settle();
+    assert_int_equal(link_server_transmit(&frame), 0);
+    dispatch_sleep();
+    assert_true(fake_nic_transmit(0, &sent));
+}
+
+static void count_done(void *context)
+{
+    (*(unsigned *)context)++;
+}
+
+static void many_frames_in_flight_are_looked_after_by_a_timer(void **state)
+{
+    unsigned done_count = 0;
+    struct frame_to_send frame = {
+        .fragments = {{"0123456789abcdef", 16}},
+        .fragment_count = 1,
+        .length_bytes = 16,
+        .done = count_done,
+        .context = &done_count,
+    };
+    struct fake_nic_sent sent;
+    uint64_t deadline_ns;
+
+    (void)state;
+    settle();
+    for (unsigned i = 0; i < 300; i++) {
+        assert_int_equal(link_server_transmit(&frame), 0);
+    }
+    dispatch_sleep();
+    deadline_ns = fake_last_sleep_deadline_ns();
+    assert_in_range(deadline_ns, 1, platform_now_ns() + 2 * NS_PER_MS);
+    settle();
+    dispatch_sleep(); /* nothing has been sent: the next look is later */
+    assert_true(fake_last_sleep_deadline_ns() > deadline_ns);
+    while (fake_nic_transmit(0, &sent)) {
+    }
+    settle();
+    assert_int_equal(done_count, 300);
+    fake_on_sleep(do_nothing_asleep);
+    dispatch_sleep(); /* the timer that is still set */
+    settle();
+    dispatch_sleep();
+    assert_int_equal(fake_last_sleep_deadline_ns(), UINT64_MAX);
+}
+
+static void link_goes_down(void)
+{
+    fake_nic_set(LINKS_REGISTER, 0);
+    interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
+}
+
+static void change_of_the_link_is_told_to_all_transport_servers(void **state)
+{
+    const struct nic_ready *ready;
+
+    (void)state;
+    settle();
+    fake_on_sleep(link_goes_down);
+    dispatch_sleep();
+    settle();
+    fake_on_sleep(do_nothing_asleep);
+    dispatch_sleep();
+    assert_non_null(strstr(fake_nic_last_log(), "down"));
+    assert_int_equal(last_ready.is_link_up, 0);
+    ready = fake_expect_message(OTHER_LS, NIC_READY);
+    assert_int_equal(ready->is_link_up, 0);
+    assert_int_equal(fake_nic_get(EICR_REGISTER) & 0x100000, 0x100000); /* acknowledged */
+
+    fake_nic_set(LINKS_REGISTER, 0x74000080);
+    interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
+    dispatch_sleep();
+    assert_non_null(strstr(fake_nic_last_log(), "10000"));
+    assert_int_equal(last_ready.is_link_up, 1);
+}
+
+/* Also the link, which a busy node would otherwise not look at. */
+static void lost_frames_are_counted_once_a_second(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    fake_nic_set(0x01430, 5);
+    fake_nic_set(0x03FA0, 2);
+    fake_advance_ns(2 * NS_PER_S);
+    receive(&frame, 0);
+    received->release(received);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_MISSED), 7);
+    receive(&frame, 0);
+    received->release(received);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_MISSED), 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_of_a_round_leave_with_one_tail_write),
+        cmocka_unit_test(frame_of_a_transport_server_elsewhere_is_copied_and_sent),
+        cmocka_unit_test(impossible_frames_to_send_are_refused),
+        cmocka_unit_test(interrupt_is_unmasked_before_sleep_and_only_when_it_was_taken),
+        cmocka_unit_test(frame_that_came_before_sleep_keeps_the_node_awake),
+        cmocka_unit_test(frame_sent_after_the_flush_still_leaves_before_sleep),
+        cmocka_unit_test(many_frames_in_flight_are_looked_after_by_a_timer),
+        cmocka_unit_test(change_of_the_link_is_told_to_all_transport_servers),
+        cmocka_unit_test(lost_frames_are_counted_once_a_second),
+    };
+
+    return cmocka_run_group_tests(tests, start, NULL);
+}

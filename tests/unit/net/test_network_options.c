@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/transport/network_options.c kernel/command_line.c libc/core/format.c kernel/log.c */
+/* sources: kernel/message/channel.c kernel/message/status.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/transport/network_options.h"
+
+static struct network_options options;
+static char reason[192];
+
+static int parse(const char *line)
+{
+    reason[0] = '\0';
+    return network_options_parse(&options, line, reason, sizeof(reason));
+}
+
+static void without_a_word_or_with_dhcp_it_is_dhcp(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(""), 0);
+    assert_true(options.is_dhcp);
+    assert_int_equal(parse("net=dhcp pika=TS1LS1CM1"), 0);
+    assert_true(options.is_dhcp);
+}
+
+static void a_static_address_brings_its_netmask_gateway_and_name_server(void **state)
+{
+    char text[NETWORK_ADDRESS_TEXT_BYTES];
+
+    (void)state;
+    assert_int_equal(parse("net=192.0.2.10/24,gw=192.0.2.1,dns=198.51.100.255"), 0);
+    assert_false(options.is_dhcp);
+    network_address_print(options.address, text);
+    assert_string_equal(text, "192.0.2.10");
+    network_address_print(options.netmask, text);
+    assert_string_equal(text, "255.255.255.0");
+    network_address_print(options.gateway, text);
+    assert_string_equal(text, "192.0.2.1");
+    network_address_print(options.dns, text);
+    assert_string_equal(text, "198.51.100.255");
+    assert_int_equal(parse("net=10.1.2.3/32"), 0);
+    assert_int_equal(options.netmask, UINT32_MAX);
+    assert_int_equal(options.gateway, 0);
+    assert_int_equal(parse("net=10.1.2.3/1,dns=1.2.3.4"), 0);
+    assert_int_equal(options.netmask, 0x80);
+}
+
+static void what_cannot_be_understood_is_named_and_becomes_dhcp(void **state)
+{
+    const char *const wrong[] = {
+        "net=",
+        "net=dhcpx",
+        "net=10.0.0.1",
+        "net=10.0.0.1/",
+        "net=10.0.0.1/33",
+        "net=10.0.0.1/0",
+        "net=10.0.0/24",
+        "net=10.0.0.256/24",
+        "net=10.0.0.99999999999/24",
+        "net=10.0.0.1/24,",
+        "net=10.0.0.1/24,gw",
+        "net=10.0.0.1/24,gw=",
+        "net=10.0.0.1/24,gw=10.0.0.2x",
+        "net=10.0.0.1/24,gw=10.0.1.2",
+        "net=10.0.0.1/24,mtu=9000",
+        "net=0.0.0.0/24",
+        "net=127.0.0.1/8",
+        "net=224.0.0.1/24",
+        "net=10.0.0.1/24 net=x",
+        "net=1111111111111111111111111111111111111111111111111111111111111111111111111111111111111"
+        "1111111111111111111111111111111111111111111111111111111111111111111111111111111111111",
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(parse(wrong[i]), -EINVAL);
+        assert_true(options.is_dhcp);
+        assert_non_null(strstr(reason, "net="));
+    }
+}
+
+static void a_short_place_for_the_reason_is_not_overrun(void **state)
+{
+    char little[8] = "1234567";
+
+    (void)state;
+    assert_int_equal(network_options_parse(&options, "net=x", little, 4), -EINVAL);
+    assert_string_equal(little, "net");
+    assert_string_equal(little + 4, "567");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_word_or_with_dhcp_it_is_dhcp),
+        cmocka_unit_test(a_static_address_brings_its_netmask_gateway_and_name_server),
+        cmocka_unit_test(what_cannot_be_understood_is_named_and_becomes_dhcp),
+        cmocka_unit_test(a_short_place_for_the_reason_is_not_overrun),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

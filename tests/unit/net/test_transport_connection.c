@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests the transport server with TCP clients on one side and an application and a CM on the
+ * other, over the real lwIP: how connections come to an application, and what becomes of them
+ * when others die.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
+#include "net/transport/availability.h"
+#include "net/transport/demux.h"
+#include "net/transport/stream.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+/* --- Offer and claim --- */
+
+static void a_connection_is_offered_with_the_data_that_came_with_it(void **state)
+{
+    struct client client;
+    const struct connection_available *offer;
+
+    (void)state;
+    wire_open(&client, wire_new_port(), "GET /");
+    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    assert_int_equal(offer->header.length_bytes, sizeof(*offer) + 5);
+    assert_memory_equal(offer->data, "GET /", 5);
+    assert_int_equal(offer->listener_index, 3);
+    assert_int_equal(offer->flow.remote_address, WIRE_CLIENT_ADDRESS);
+    wire_expect_silence(); /* the acknowledgement waits for an answer to ride on */
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    assert_int_equal(
+        ((const struct connection_closed *)fake_expect_message(NODE_CM, CONNECTION_CLOSED))
+            ->acceptor.node,
+        NODE_APPLICATION);
+}
+
+static void a_flood_of_syns_never_reaches_the_application(void **state)
+{
+    struct client client = {.send_next = 77};
+    uint64_t dropped = wire_counted(COUNTER_DROP_SYN_LIMIT);
+
+    (void)state;
+    for (unsigned i = 0; i < HALF_OPEN_MAX + 10; i++) {
+        client.port = (uint16_t)(1024 + i);
+        wire_assign(&client, NODE_APPLICATION, false);
+        while (i >= HALF_OPEN_MAX && fake_take_message(NODE_CM) != NULL) {
+        }
+    }
+    fake_expect_no_message(NODE_APPLICATION);
+    assert_int_equal(wire_counted(COUNTER_DROP_SYN_LIMIT) - dropped, 10);
+    assert_int_equal(wire_connection_count(), HALF_OPEN_MAX);
+}
+
+static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(void **state)
+{
+    struct client client;
+    const struct connection_available *offer;
+    const struct claim_confirmed *confirmed;
+    const struct data *data;
+
+    (void)state;
+    wire_open(&client, wire_new_port(), "one");
+    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client.connection_index = offer->connection_index;
+    client.generation = offer->generation;
+    client.offer_number = offer->offer_number;
+    wire_send(&client, WIRE_ACK, "two", 3);
+    client.send_next += 3;
+    wire_send(&client, WIRE_ACK, "three", 5);
+    client.send_next += 5;
+    wire_claim(&client);
+    confirmed = fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
+    assert_int_equal(confirmed->send_window_bytes, SEND_WINDOW_BYTES);
+    assert_int_equal(confirmed->header.length_bytes, sizeof(*confirmed) + 3);
+    assert_memory_equal(confirmed->data, "two", 3);
+    data = fake_expect_message(NODE_APPLICATION, DATA);
+    assert_memory_equal(data->bytes, "three", 5);
+    assert_int_equal(data->socket_index, client.port);
+    wire_finish(&client);
+}
+
+static void an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected(void **state)
+{
+    struct client client;
+    const struct connection_available *offer;
+    const struct accept_timeout *timeout;
+    struct reassign_connection again = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
+        .acceptor = {.node = NODE_APPLICATION,
+                     .listener_index = 9,
+                     .cm = NODE_CM,
+                     .assigned_by = NODE_CM},
+        .port = WIRE_SERVER_PORT,
+    };
+
+    (void)state;
+    wire_open(&client, wire_new_port(), "hello");
+    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client.connection_index = again.connection_index = offer->connection_index;
+    client.generation = again.generation = offer->generation;
+    client.offer_number = offer->offer_number;
+    wire_advance_ns(CLAIM_TIMEOUT_NS - 1);
+    fake_expect_no_message(NODE_CM);
+    wire_advance_ns(1);
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_APPLICATION);
+    assert_int_equal(timeout->port, WIRE_SERVER_PORT);
+
+    wire_claim(&client);
+    (void)fake_expect_message(NODE_APPLICATION, CLAIM_REJECTED);
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    assert_int_equal(offer->listener_index, 9);
+    assert_memory_equal(offer->data, "hello", 5);
+    wire_claim(&client); /* with the number of the first offer */
+    (void)fake_expect_message(NODE_APPLICATION, CLAIM_REJECTED);
+    client.offer_number++;
+    wire_claim(&client);
+    (void)fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
+    wire_finish(&client);
+}
+
+static void without_an_acceptor_the_cm_is_asked_and_may_refuse(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    const struct accept_timeout *timeout;
+    struct reassign_connection refusal = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(refusal)},
+        .acceptor.node = NODE_NONE,
+        .is_refused = 1,
+    };
+
+    (void)state;
+    wire_assign(&client, NODE_NONE, false);
+    client.receive_next = wire_expect(&client).sequence + 1;
+    wire_send(&client, WIRE_ACK, NULL, 0);
+    wire_run();
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_NONE);
+    refusal.connection_index = timeout->connection_index;
+    refusal.generation = timeout->generation;
+    fake_deliver(NODE_CM, &refusal.header);
+    wire_run();
+    assert_true((wire_expect(&client).flags & WIRE_RST) != 0);
+    fake_expect_no_message(NODE_CM);
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+/* The node numbers in a message from another node are as good as that node. */
+static void acceptors_that_cannot_be_are_refused(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    uint64_t bad_messages = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+    const struct accept_timeout *timeout;
+    struct reassign_connection again = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
+        .acceptor = {.node = NODE_APPLICATION, .cm = 60000, .assigned_by = NODE_CM},
+        .port = WIRE_SERVER_PORT,
+    };
+
+    (void)state;
+    wire_assign(&client, NODE_NONE, false);
+    client.receive_next = wire_expect(&client).sequence + 1;
+    wire_send(&client, WIRE_ACK, NULL, 0);
+    wire_run();
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    again.connection_index = timeout->connection_index;
+    again.generation = timeout->generation;
+    fake_deliver(NODE_CM, &again.header);
+    again.acceptor.cm = NODE_CM;
+    fake_deliver(NODE_APPLICATION, &again.header); /* which is no manager */
+    again.acceptor.node = NODE_OTHER_CM;           /* which is no application */
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - bad_messages, 3);
+    fake_expect_no_message(NODE_APPLICATION);
+
+    wire_assign(&(struct client){.port = wire_new_port()}, 60000, false);
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - bad_messages, 4);
+    wire_expect_silence();
+
+    again.acceptor.node = NODE_APPLICATION;
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+}
+
+static void a_reassignment_that_comes_too_late_is_answered(void **state)
+{
+    struct reassign_connection late = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(late)},
+        .connection_index = 5,
+        .generation = 12345,
+        .acceptor = {.node = NODE_APPLICATION, .cm = NODE_CM},
+    };
+
+    (void)state;
+    fake_deliver(NODE_CM, &late.header);
+    wire_run();
+    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+}
+
+static void a_repeated_syn_is_answered_and_its_assignment_given_back(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    struct segment first, second;
+
+    (void)state;
+    wire_assign(&client, NODE_APPLICATION, false);
+    first = wire_expect(&client);
+    wire_assign(&client, NODE_APPLICATION, false);
+    second = wire_expect(&client);
+    assert_int_equal(second.sequence, first.sequence);
+    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    assert_int_equal(wire_connection_count(), 1);
+}
+
+static void a_half_open_connection_that_dies_is_given_back(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    const struct connection_closed *closed;
+
+    (void)state;
+    wire_assign(&client, NODE_APPLICATION, false);
+    for (unsigned i = 0; i < 100; i++) {
+        wire_advance_ns(100 * NS_PER_MS);
+    }
+    closed = fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    assert_int_equal(closed->service_ns, 0);
+    assert_int_equal(wire_connection_count(), 0);
+    wire_clear();
+}
+
+static void a_syn_for_a_port_that_nobody_serves_is_reset(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+
+    (void)state;
+    wire_assign(&client, NODE_NONE, true);
+    assert_int_equal(wire_expect(&client).flags, WIRE_RST | WIRE_ACK);
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+/* --- Failures --- */
+
+/* Last: the application does not come back. */
+static void a_dead_applications_connections_are_reset_and_its_offers_given_to_others(void **state)
+{
+    struct client claimed, offered;
+
+    (void)state;
+    (void)wire_accept(&claimed, wire_new_port());
+    wire_open(&offered, wire_new_port(), NULL);
+    fake_set_node_state(NODE_APPLICATION, NODE_DEAD);
+    dispatch_sleep(); /* where the dispatcher looks for deaths */
+    wire_run();
+    assert_true((wire_expect(&claimed).flags & WIRE_RST) != 0);
+    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    (void)fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    wire_send(&offered, WIRE_RST, NULL, 0);
+    wire_run();
+}
+
+/* After the last. */
+static void what_waits_at_a_dead_connection_manager_is_told_to_another(void **state)
+{
+    struct client before = {.port = wire_new_port(), .send_next = 500};
+    struct client after = {.port = wire_new_port(), .send_next = 500};
+    const struct accept_timeout *timeout;
+
+    (void)state;
+    wire_assign(&before, NODE_NONE, false);
+    before.receive_next = wire_expect(&before).sequence + 1;
+    wire_send(&before, WIRE_ACK, NULL, 0);
+    wire_assign(&after, NODE_NONE, false);
+    after.receive_next = wire_expect(&after).sequence + 1;
+    wire_run();
+    (void)fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+
+    fake_set_node_state(NODE_CM, NODE_DEAD);
+    dispatch_sleep();
+    wire_run();
+    timeout = fake_expect_message(NODE_OTHER_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_NONE);
+    assert_int_equal(timeout->port, WIRE_SERVER_PORT);
+    /* And so is one whose handshake ends only now. */
+    wire_send(&after, WIRE_ACK, NULL, 0);
+    wire_run();
+    (void)fake_expect_message(NODE_OTHER_CM, ACCEPT_TIMEOUT);
+
+    /* With no manager left nobody will ever take them: they are reset. */
+    fake_set_node_state(NODE_OTHER_CM, NODE_DEAD);
+    dispatch_sleep();
+    wire_run();
+    assert_int_equal(wire_connection_count(), 0);
+    wire_clear();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_connection_is_offered_with_the_data_that_came_with_it),
+        TEST(a_flood_of_syns_never_reaches_the_application),
+        TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
+        TEST(an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected),
+        TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
+        TEST(acceptors_that_cannot_be_are_refused),
+        TEST(a_reassignment_that_comes_too_late_is_answered),
+        TEST(a_repeated_syn_is_answered_and_its_assignment_given_back),
+        TEST(a_half_open_connection_that_dies_is_given_back),
+        TEST(a_syn_for_a_port_that_nobody_serves_is_reset),
+        TEST(a_dead_applications_connections_are_reset_and_its_offers_given_to_others),
+        TEST(what_waits_at_a_dead_connection_manager_is_told_to_another),
+    };
+
+    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests net/transport/address.c with DHCP over the real lwIP: the test is the DHCP server, which
+ * may be silent. The server under test lives as long as the process: each test goes on where the
+ * one before it stopped.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/frame.h"
+#include "kernel/platform.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+/* Offsets in a frame (RFC 2131 2). */
+#define IP      14u
+#define UDP     (IP + 20)
+#define BOOTP   (UDP + 8)
+#define YIADDR  (BOOTP + 16)
+#define CHADDR  (BOOTP + 28)
+#define MAGIC   (BOOTP + 236)
+#define OPTIONS (MAGIC + 4)
+#define END     (OPTIONS + 33)
+#define LEASE_S 600u
+
+enum { DISCOVER = 1, OFFER_ADDRESS = 2, REQUEST = 3, ACKNOWLEDGE = 5 };
+
+/* The next message of the client under test: its type, 0 if there is none. */
+static unsigned take_message(uint8_t frame[FRAME_MAX_BYTES])
+{
+    const uint8_t *bytes;
+    size_t length;
+
+    while (wire_take_other(&bytes, &length)) {
+        if (length > OPTIONS + 3 && bytes[IP + 9] == 17 && bytes[UDP + 3] == 67 &&
+            bytes[OPTIONS] == 53) {
+            memcpy(frame, bytes, length);
+            return bytes[OPTIONS + 2];
+        }
+    }
+    return 0;
+}
+
+/* Turn the client's message into the server's answer: 192.168.1.15/24, by way of .2. */
+static void answer(uint8_t frame[FRAME_MAX_BYTES], uint8_t type)
+{
+    const uint8_t options[END - OPTIONS] = {53,
+                                            1,
+                                            type,
+                                            54,
+                                            4,
+                                            192,
+                                            168,
+                                            1,
+                                            2,
+                                            51,
+                                            4,
+                                            LEASE_S >> 24,
+                                            LEASE_S >> 16 & 0xFF,
+                                            LEASE_S >> 8 & 0xFF,
+                                            LEASE_S & 0xFF,
+                                            1,
+                                            4,
+                                            255,
+                                            255,
+                                            255,
+                                            0,
+                                            3,
+                                            4,
+                                            192,
+                                            168,
+                                            1,
+                                            2,
+                                            255};
+    const uint16_t good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+
+    memset(frame, 0xFF, 6);
+    frame[IP + 2] = (END - IP) >> 8;
+    frame[IP + 3] = (END - IP) & 0xFF;
+    memcpy(frame + IP + 12, (uint8_t[]){192, 168, 1, 2, 255, 255, 255, 255}, 8);
+    frame[UDP + 1] = 67;
+    frame[UDP + 3] = 68;
+    frame[UDP + 4] = (END - UDP) >> 8;
+    frame[UDP + 5] = (END - UDP) & 0xFF;
+    frame[BOOTP] = 2;
+    memcpy(frame + YIADDR, (uint8_t[]){192, 168, 1, 15}, 4);
+    memcpy(frame + OPTIONS, options, sizeof(options));
+    wire_receive_frame(frame, END, good);
+    wire_run();
+}
+
+/* Let so many seconds pass; returns how many messages came. Each is answered if there is a server.
+ */
+static unsigned pass_seconds(unsigned seconds, bool has_server)
+{
+    uint8_t frame[FRAME_MAX_BYTES];
+    unsigned count = 0, type;
+
+    for (unsigned i = 0; i < 2 * seconds; i++) { /* as often as DHCP looks */
+        wire_advance_ns(NS_PER_S / 2);
+        while ((type = take_message(frame)) != 0) {
+            count++;
+            if (has_server) {
+                answer(frame, type == DISCOVER ? OFFER_ADDRESS : ACKNOWLEDGE);
+            }
+        }
+    }
+    return count;
+}
+
+/* What the application was told last. */
+static uint32_t told_address(void)
+{
+    const struct message *message;
+    uint32_t address = UINT32_MAX;
+
+    while ((message = fake_take_message(NODE_APPLICATION)) != NULL) {
+        if (message->header.type == ADDRESS_SET) {
+            address = ((const struct address_set *)message)->address;
+        }
+    }
+    return address;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    wire_start_with("net=dhcp");
+    return 0;
+}
+
+static void an_address_is_asked_for_until_there_is_an_answer(void **state)
+{
+    (void)state;
+    assert_true(pass_seconds(20, false) >= 3);
+    assert_int_equal(told_address(), UINT32_MAX);
+    assert_true(pass_seconds(120, true) >= 2);
+    assert_int_equal(told_address(), WIRE_OWN_ADDRESS);
+}
+
+static void a_lease_is_renewed_before_it_ends(void **state)
+{
+    (void)state;
+    assert_true(pass_seconds(3 * LEASE_S, true) >= 3);
+    assert_int_equal(told_address(), UINT32_MAX); /* no news: it is the same */
+}
+
+/* The timer that asks again stood still from the first lease on: a lost answer was the end. */
+static void an_address_lost_to_a_silent_server_is_asked_for_again_and_again(void **state)
+{
+    (void)state;
+    (void)pass_seconds(2 * LEASE_S, false);
+    assert_int_equal(told_address(), 0);
+    assert_true(pass_seconds(300, false) >= 3);
+    (void)pass_seconds(120, true);
+    assert_int_equal(told_address(), WIRE_OWN_ADDRESS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_address_is_asked_for_until_there_is_an_answer),
+        cmocka_unit_test(a_lease_is_renewed_before_it_ends),
+        cmocka_unit_test(an_address_lost_to_a_silent_server_is_asked_for_again_and_again),
+    };
+
+    return cmocka_run_group_tests(tests, start, NULL);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/transport/hash.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* sources: kernel/message/channel.c kernel/message/status.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/transport/hash.h"
+#include "tests/unit/world/fake_platform.h"
+
+/* The vector of the paper's appendix A: key 00 01 .. 0f, input 00 01 .. 0e. */
+static void siphash_agrees_with_the_published_vector(void **state)
+{
+    const uint64_t key[2] = {0x0706050403020100, 0x0F0E0D0C0B0A0908};
+    uint8_t input[15];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(input); i++) {
+        input[i] = (uint8_t)i;
+    }
+    assert_int_equal(siphash(key, input, sizeof(input)), 0xA129CA6149BE45E5);
+    assert_int_equal(siphash(key, input, 0), 0x726FDB47DD0E0E31);
+    assert_int_equal(siphash(key, input, 8), 0x93F5F5799A932462);
+}
+
+static void initial_sequence_numbers_grow_with_time_and_differ_between_flows(void **state)
+{
+    struct flow flow = {0x0100000A, 0x0200000A, 0x1234, 0x5000};
+    struct flow other = flow;
+    uint32_t first;
+
+    (void)state;
+    fake_platform_reset(0, 1);
+    flow_hash_initialise();
+    first = flow_initial_sequence(&flow, 0);
+    /* About 250,000 a second (RFC 9293 3.4.1). */
+    assert_int_equal(flow_initial_sequence(&flow, NS_PER_S) - first, NS_PER_S / 4096);
+    other.remote_port++;
+    assert_int_not_equal(flow_initial_sequence(&other, 0), first);
+}
+
+/* Clients number their ports one after the other; chains must stay short nevertheless. */
+static void neighbouring_ports_spread_over_buckets(void **state)
+{
+    static uint8_t counts[1024];
+    struct flow flow = {0x0100000A, 0x0200000A, 0, 0x5000};
+
+    (void)state;
+    fake_platform_reset(0, 1);
+    flow_hash_initialise();
+    for (unsigned port = 1024; port < 2048; port++) {
+        flow.remote_port = __builtin_bswap16((uint16_t)port);
+        counts[flow_hash(&flow) & 1023]++;
+    }
+    for (unsigned i = 0; i < 1024; i++) {
+        assert_true(counts[i] < 16);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(siphash_agrees_with_the_published_vector),
+        cmocka_unit_test(initial_sequence_numbers_grow_with_time_and_differ_between_flows),
+        cmocka_unit_test(neighbouring_ports_spread_over_buckets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

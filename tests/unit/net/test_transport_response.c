@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests the transport server over the real lwIP: long responses, which need many frames, windows
+ * and credit.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/platform.h"
+#include "net/transport/stream.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+/* Take what is on the wire as a client that loses some of it does; acknowledge what is in order.
+ * Returns how many bytes of the response have come. */
+struct receiver {
+    struct client *client;
+    uint32_t start; /* sequence number of the response's first byte */
+    uint32_t end;   /* first byte that has not come */
+    bool has_fin;
+    unsigned loss;       /* of 100 segments */
+    const uint8_t *head; /* what comes before the archive's bytes */
+    uint32_t head_bytes;
+};
+
+static void check_bytes(const struct receiver *receiver, const struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment->length; i++) {
+        uint32_t at = segment->sequence - receiver->start + i;
+        uint8_t wanted = at < receiver->head_bytes ? receiver->head[at]
+                                                   : wire_archive_byte(at - receiver->head_bytes);
+
+        if (segment->payload[i] != wanted) {
+            fail_msg("byte %u of the response is %02x, not %02x", at, segment->payload[i], wanted);
+        }
+    }
+}
+
+static void receive_all(struct receiver *receiver)
+{
+    struct segment segment;
+    bool has_news = false;
+
+    while (wire_take(&segment)) {
+        has_news = true;
+        if ((unsigned)rand() % 100 < receiver->loss) {
+            continue;
+        }
+        check_bytes(receiver, &segment);
+        assert_true(segment.length <= WIRE_MSS);
+        if ((int32_t)(segment.sequence - receiver->end) <= 0 &&
+            (int32_t)(segment.sequence + segment.length - receiver->end) >= 0) {
+            receiver->end = segment.sequence + segment.length;
+            receiver->has_fin |= (segment.flags & WIRE_FIN) != 0;
+        }
+        receiver->client->receive_next = receiver->end + receiver->has_fin;
+        wire_send(receiver->client, WIRE_ACK, NULL, 0);
+    }
+    wire_run();
+    if (!has_news) {
+        wire_advance_ns(100 * NS_PER_MS);
+    }
+}
+
+static void send_response(unsigned loss, uint32_t archive_bytes)
+{
+    static const uint8_t head[] = "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n";
+    struct client client;
+    struct receiver receiver = {.loss = loss, .head = head, .head_bytes = sizeof(head)};
+
+    (void)wire_accept(&client, wire_new_port());
+    receiver.client = &client;
+    receiver.start = receiver.end = client.receive_next;
+    wire_application_send(&client, head, sizeof(head));
+    wire_application_send_archive(&client, 0, archive_bytes);
+    wire_application_close(&client, 0, CLOSE_BOTH);
+    wire_run();
+    for (unsigned i = 0; i < 20000 && !receiver.has_fin; i++) {
+        receive_all(&receiver);
+    }
+    assert_true(receiver.has_fin);
+    assert_int_equal(receiver.end - receiver.start, sizeof(head) + archive_bytes);
+    wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);
+    client.send_next++;
+    wire_run();
+    wire_clear();
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+static void a_long_response_arrives_whole(void **state)
+{
+    (void)state;
+    uint64_t retransmissions = counter_read(platform_node(), COUNTER_TCP_RETRANSMITS);
+
+    send_response(0, 1);
+    send_response(0, WIRE_MSS);
+    send_response(0, 102400);
+    send_response(0, 250000);
+    assert_int_equal(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS), retransmissions);
+}
+
+/* All that is under way; acknowledged as one. */
+static uint32_t receive_flight(struct client *client)
+{
+    struct segment segment;
+    uint32_t bytes = 0;
+
+    while (wire_take(&segment)) {
+        bytes += segment.length;
+    }
+    client->receive_next += bytes;
+    wire_send(client, WIRE_ACK, NULL, 0);
+    wire_run();
+    return bytes;
+}
+
+/* RFC 5681 3.1: by what is acknowledged, and by no more, however few acknowledgements come. */
+static void slow_start_doubles_the_window_for_each_flight(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_send_archive(&client, 0, 200000);
+    wire_run();
+    assert_int_equal(receive_flight(&client), 10 * WIRE_MSS);
+    assert_int_equal(receive_flight(&client), 20 * WIRE_MSS);
+    wire_application_close(&client, 0, CLOSE_ABORT);
+    wire_run();
+    wire_clear();
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+/* Fixed seeds: whatever is cut, sent again or acknowledged in part, the bytes are right. */
+static void a_long_response_arrives_whole_through_losses(void **state)
+{
+    uint64_t retransmissions = counter_read(platform_node(), COUNTER_TCP_RETRANSMITS);
+
+    (void)state;
+    for (unsigned seed = 1; seed <= 12; seed++) {
+        srand(seed);
+        send_response(seed, 40000 + 17000 * seed);
+    }
+    assert_true(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS) > retransmissions);
+}
+
+/* Bytes in a frame that the NIC has not read yet may not change, nor be freed. */
+static void frames_that_the_nic_still_reads_are_left_alone(void **state)
+{
+    struct client client;
+    struct segment segment;
+    unsigned count = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_hold_sent(true);
+    wire_application_send(&client, "precious", 8);
+    wire_run();
+    for (unsigned i = 0; i < 50; i++) {
+        wire_advance_ns(100 * NS_PER_MS); /* retransmission is due, but the first is not out */
+    }
+    while (wire_take(&segment)) {
+        count++;
+    }
+    assert_int_equal(count, 1);
+    wire_application_close(&client, 0, CLOSE_ABORT);
+    wire_run();
+    wire_hold_sent(false); /* the sanitizer sees a block freed twice or too early */
+    wire_advance_ns(NS_PER_S);
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+static void a_full_transmit_ring_delays_and_loses_nothing(void **state)
+{
+    struct client client;
+    struct segment segment;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_block_transmit(true);
+    wire_application_send(&client, "first", 5);
+    wire_run();
+    wire_application_send(&client, "second", 6);
+    wire_run();
+    wire_expect_silence();
+    wire_block_transmit(false);
+    wire_run();
+    segment = wire_expect(&client);
+    assert_memory_equal(segment.payload, "first", 5);
+    segment = wire_expect(&client);
+    assert_memory_equal(segment.payload, "second", 6);
+    wire_finish(&client);
+}
+
+/* More pieces than lwIP's queue takes while the client is silent: they wait, and none is lost. */
+static void thousands_of_tiny_sends_arrive_in_order(void **state)
+{
+    struct client client;
+    struct segment segment;
+    uint32_t start, received = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    start = client.receive_next;
+    for (unsigned i = 0; i < 3000; i++) {
+        uint8_t byte = (uint8_t)i;
+
+        wire_application_send(&client, &byte, 1);
+        wire_run(); /* each in a round of its own */
+    }
+    for (unsigned i = 0; i < 10000 && received < 3000; i++) {
+        while (wire_take(&segment)) {
+            for (uint32_t j = 0; j < segment.length; j++) {
+                assert_int_equal(segment.payload[j], (uint8_t)(segment.sequence - start + j));
+            }
+            if (segment.sequence + segment.length - start > received) {
+                received = segment.sequence + segment.length - start;
+            }
+        }
+        client.receive_next = start + received;
+        wire_send(&client, WIRE_ACK, NULL, 0);
+        wire_run();
+    }
+    assert_int_equal(received, 3000);
+    wire_finish(&client);
+}
+
+static void credit_comes_back_as_bytes_are_acknowledged(void **state)
+{
+    struct client client;
+    struct receiver receiver = {0};
+    uint32_t credit = 0;
+    const struct message *message;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    receiver.client = &client;
+    receiver.start = receiver.end = client.receive_next;
+    wire_application_send_archive(&client, 0, SEND_WINDOW_BYTES);
+    wire_run();
+    for (unsigned i = 0; i < 1000 && receiver.end - receiver.start < SEND_WINDOW_BYTES; i++) {
+        receive_all(&receiver);
+    }
+    while ((message = fake_take_message(NODE_APPLICATION)) != NULL) {
+        assert_int_equal(message->header.type, SEND_CREDIT);
+        credit += ((const struct send_credit *)message)->bytes;
+    }
+    assert_in_range(credit, SEND_WINDOW_BYTES - SEND_CREDIT_LEAST_BYTES + 1, SEND_WINDOW_BYTES);
+    wire_finish(&client);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_long_response_arrives_whole),
+        TEST(slow_start_doubles_the_window_for_each_flight),
+        TEST(a_long_response_arrives_whole_through_losses),
+        TEST(frames_that_the_nic_still_reads_are_left_alone),
+        TEST(a_full_transmit_ring_delays_and_loses_nothing),
+        TEST(thousands_of_tiny_sends_arrive_in_order),
+        TEST(credit_comes_back_as_bytes_are_acknowledged),
+    };
+
+    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+}

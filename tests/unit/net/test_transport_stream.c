@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests the transport server over the real lwIP: the byte stream between a TCP client and an
+ * application, and what no honest host sends.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
+#include "net/transport/stream.h"
+#include "net/transport/timewait.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+/* --- The byte stream --- */
+
+static void response_and_fin_leave_in_one_segment(void **state)
+{
+    struct client client;
+    struct segment answer;
+    const struct connection_closed *closed;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_send(&client, WIRE_ACK | WIRE_PSH, "GET /4b", 7);
+    client.send_next += 7;
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, DATA);
+    wire_application_send(&client, "answer", 6);
+    wire_application_close(&client, 7, CLOSE_BOTH);
+    wire_run();
+    answer = wire_expect(&client);
+    assert_int_equal(answer.flags, WIRE_ACK | WIRE_PSH | WIRE_FIN);
+    assert_int_equal(answer.acknowledgement, client.send_next);
+    assert_int_equal(answer.length, 6);
+    assert_memory_equal(answer.payload, "answer", 6);
+    wire_expect_silence();
+    closed = fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    assert_int_equal(closed->acceptor.listener_index, 3);
+
+    client.receive_next += 7;
+    wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);
+    client.send_next++;
+    wire_run();
+    answer = wire_expect(&client);
+    assert_int_equal(answer.flags, WIRE_ACK);
+    assert_int_equal(answer.acknowledgement, client.send_next);
+    assert_int_equal(wire_connection_count(), 0);
+
+    /* Its last acknowledgement was lost. */
+    client.send_next--;
+    wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);
+    wire_run();
+    answer = wire_expect(&client);
+    assert_int_equal(answer.flags, WIRE_ACK);
+    assert_int_equal(answer.acknowledgement, client.send_next + 1);
+
+    /* And now it uses its port again. */
+    client.send_next += 1000;
+    wire_assign(&client, NODE_APPLICATION, false);
+    answer = wire_expect(&client);
+    assert_int_equal(answer.flags, WIRE_SYN | WIRE_ACK);
+    assert_true((int32_t)(answer.sequence - client.receive_next) > 0);
+}
+
+static void data_without_answer_is_acknowledged_after_a_moment(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_send(&client, WIRE_ACK, "x", 1);
+    client.send_next++;
+    wire_run();
+    wire_expect_silence();
+    wire_advance_ns(10 * NS_PER_MS);
+    assert_int_equal(wire_expect(&client).acknowledgement, client.send_next);
+    wire_finish(&client);
+}
+
+static void closing_with_unread_data_is_a_reset(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_send(&client, WIRE_ACK, "unread", 6);
+    client.send_next += 6;
+    wire_run();
+    wire_application_close(&client, 5, CLOSE_BOTH);
+    wire_run();
+    assert_true((wire_expect(&client).flags & WIRE_RST) != 0);
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+static void the_peers_fin_and_reset_reach_the_application(void **state)
+{
+    struct client client;
+    const struct connection_failed *failed;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_send(&client, WIRE_ACK | WIRE_FIN, "bye", 3);
+    client.send_next += 4;
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, DATA);
+    (void)fake_expect_message(NODE_APPLICATION, PEER_CLOSED);
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    failed = fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
+    assert_int_equal(failed->error_number, ECONNRESET);
+    assert_int_equal(failed->socket_index, client.port);
+    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    assert_int_equal(wire_connection_count(), 0);
+    wire_clear();
+}
+
+/* After shutdown(SHUT_WR) and the peer's FIN lwIP forgets the connection; what the application
+ * has not read is delivered all the same, and its close is still to come. */
+static void a_connection_that_tcp_has_finished_stays_until_it_is_closed(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_close(&client, 0, CLOSE_SEND_ONLY);
+    wire_run();
+    assert_int_equal(wire_expect(&client).flags, WIRE_ACK | WIRE_FIN);
+    client.receive_next++;
+    wire_send(&client, WIRE_ACK | WIRE_FIN, "last words", 10);
+    client.send_next += 11;
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, DATA);
+    (void)fake_expect_message(NODE_APPLICATION, PEER_CLOSED);
+    fake_expect_no_message(NODE_APPLICATION);
+    assert_int_equal(wire_connection_count(), 1);
+    wire_application_close(&client, 10, CLOSE_BOTH);
+    wire_run();
+    assert_int_equal(wire_connection_count(), 0);
+    wire_clear();
+}
+
+static void the_window_closes_with_unread_data_and_opens_when_it_is_consumed(void **state)
+{
+    static uint8_t bytes[1000];
+    struct client client;
+    struct segment last = {0};
+    uint32_t sent = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    while (sent < 60000) {
+        wire_send(&client, WIRE_ACK, bytes, sizeof(bytes));
+        client.send_next += sizeof(bytes);
+        sent += sizeof(bytes);
+        wire_run();
+        while (fake_take_message(NODE_APPLICATION) != NULL) {
+        }
+        while (wire_take(&last)) {
+        }
+    }
+    assert_true(last.window <= 65535 - 58000);
+    wire_application_consumed(&client, 60000);
+    wire_run();
+    wire_advance_ns(10 * NS_PER_MS);
+    while (wire_take(&last)) {
+    }
+    assert_true(last.window > 60000);
+    wire_finish(&client);
+}
+
+/* The channel holds 16 KiB: nothing is lost when the application is slow, and order is kept. */
+static void what_a_full_channel_does_not_take_is_delivered_later(void **state)
+{
+    uint8_t bytes[1400];
+    struct client client;
+    uint32_t received = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    for (unsigned i = 0; i < 40; i++) {
+        memset(bytes, (int)i, sizeof(bytes));
+        wire_send(&client, WIRE_ACK, bytes, sizeof(bytes));
+        client.send_next += sizeof(bytes);
+        wire_run();
+    }
+    while (received < 40 * sizeof(bytes)) {
+        const struct message *message = fake_take_message(NODE_APPLICATION);
+
+        if (message == NULL) {
+            wire_run();
+            continue;
+        }
+        assert_int_equal(message->header.type, DATA);
+        for (unsigned i = 0; i < message->header.length_bytes - sizeof(struct data); i++) {
+            const struct data *data = (const struct data *)message;
+
+            assert_int_equal(data->bytes[i], received++ / sizeof(bytes));
+        }
+    }
+    wire_finish(&client);
+}
+
+static void what_crosses_the_end_of_a_connection_is_no_bad_message(void **state)
+{
+    struct client client;
+    uint64_t refused = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
+    wire_application_send(&client, "late", 4);
+    wire_application_close(&client, 0, CLOSE_BOTH);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), refused);
+    wire_clear();
+}
+
+static void messages_about_connections_of_others_are_refused(void **state)
+{
+    struct client client;
+    uint64_t refused = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+    struct send_archive beyond = {
+        .header = {.type = SEND_ARCHIVE, .length_bytes = sizeof(beyond)},
+        .archive_offset = WIRE_ARCHIVE_BYTES - 1,
+        .length_bytes = 2,
+    };
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    beyond.connection_index = client.connection_index;
+    beyond.generation = client.generation;
+    fake_deliver(NODE_APPLICATION, &beyond.header);
+    beyond.archive_offset = UINT64_MAX;
+    fake_deliver(NODE_APPLICATION, &beyond.header);
+    beyond.archive_offset = 0;
+    beyond.generation++;
+    fake_deliver(NODE_APPLICATION, &beyond.header);
+    beyond.generation--;
+    fake_deliver(NODE_CM, &beyond.header); /* not its own */
+    beyond.connection_index = UINT32_MAX;
+    fake_deliver(NODE_APPLICATION, &beyond.header);
+    wire_application_close(&client, 0, (enum close_kind)99);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - refused, 6);
+    wire_expect_silence();
+    wire_finish(&client);
+}
+
+/* --- What no honest host sends --- */
+
+static void impossible_acknowledgements_bring_no_data_in(void **state)
+{
+    struct client client, liar;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    liar = client;
+    liar.receive_next = client.receive_next + 5; /* never sent */
+    wire_send(&liar, WIRE_ACK, "evil", 4);
+    liar.receive_next = client.receive_next - 0x40000000;
+    wire_send(&liar, WIRE_ACK, "evil", 4);
+    wire_send(&client, 0, "evil", 4);
+    wire_send(&client, WIRE_SYN | WIRE_ACK, "evil", 4);
+    wire_run();
+    fake_expect_no_message(NODE_APPLICATION);
+    liar = client;
+    liar.send_next += 100; /* in the window, but not exact: RFC 5961 3.2 */
+    wire_send(&liar, WIRE_RST, NULL, 0);
+    wire_run();
+    fake_expect_no_message(NODE_APPLICATION);
+    assert_int_equal(wire_connection_count(), 1);
+    wire_clear();
+    wire_finish(&client);
+}
+
+static void a_wrong_checksum_is_noticed_without_the_nics_help(void **state)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct client client;
+    uint64_t dropped = wire_counted(COUNTER_DROP_CHECKSUM);
+    struct segment segment = {
+        .flags = WIRE_ACK, .window = 1000, .length = 4, .payload = (const uint8_t *)"data"};
+    size_t length;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    segment.client_port = client.port;
+    segment.sequence = client.send_next;
+    segment.acknowledgement = client.receive_next;
+    length = wire_build(bytes, &segment);
+    bytes[length - 1] ^= 1;
+    wire_receive_frame(bytes, length, 0);
+    wire_receive_frame(bytes, length, FRAME_CHECKSUM_BAD);
+    wire_run();
+    fake_expect_no_message(NODE_APPLICATION);
+    assert_int_equal(wire_counted(COUNTER_DROP_CHECKSUM) - dropped, 2);
+    bytes[length - 1] ^= 1;
+    wire_receive_frame(bytes, length, 0);
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, DATA);
+    client.send_next += 4;
+    wire_application_consumed(&client, 4);
+    wire_finish(&client);
+}
+
+/* Truncated at every length, and with bytes changed at random, verified by "the NIC" or not. */
+static void broken_frames_do_no_harm_and_are_counted(void **state)
+{
+    const enum counter reasons[] = {COUNTER_DROP_CHECKSUM, COUNTER_DROP_TRUNCATED,
+                                    COUNTER_DROP_MALFORMED, COUNTER_DROP_PROTOCOL,
+                                    COUNTER_DROP_NOT_OURS};
+    uint64_t before[ARRAY_COUNT(reasons)];
+    static const uint8_t payload[100];
+    uint8_t good[FRAME_MAX_BYTES], bytes[FRAME_MAX_BYTES];
+    struct client client;
+    struct segment segment = {
+        .flags = WIRE_ACK, .window = 1000, .length = sizeof(payload), .payload = payload};
+    size_t length;
+
+    (void)state;
+    srand(7);
+    for (unsigned i = 0; i < ARRAY_COUNT(reasons); i++) {
+        before[i] = wire_counted(reasons[i]);
+    }
+    (void)wire_accept(&client, wire_new_port());
+    segment.client_port = client.port;
+    segment.sequence = client.send_next + 50000; /* out of order: it would be kept */
+    segment.acknowledgement = client.receive_next;
+    length = wire_build(good, &segment);
+    for (size_t i = 0; i < length; i++) {
+        wire_receive_frame(good, i, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    }
+    for (unsigned i = 0; i < 50000; i++) {
+        memcpy(bytes, good, length);
+        for (unsigned j = 0; j <= (unsigned)rand() % 4; j++) {
+            bytes[12 + (unsigned)rand() % 50] = (uint8_t)rand();
+        }
+        wire_receive_frame(bytes, length, (uint16_t)(rand() % 4));
+        if (i % 64 == 0) {
+            wire_run();
+            wire_clear();
+        }
+    }
+    wire_run();
+    wire_clear();
+    wire_application_close(&client, 0, CLOSE_ABORT);
+    wire_run();
+    wire_clear();
+
+    for (unsigned i = 0; i < ARRAY_COUNT(reasons); i++) {
+        assert_true(wire_counted(reasons[i]) > before[i] + 100);
+    }
+
+    for (unsigned i = 0; i < 20; i++) {
+        wire_advance_ns(NS_PER_S); /* fragments that nothing completes are given up */
+    }
+    wire_clear();
+
+    /* Service goes on. */
+    (void)wire_accept(&client, wire_new_port());
+    wire_finish(&client);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(response_and_fin_leave_in_one_segment),
+        TEST(data_without_answer_is_acknowledged_after_a_moment),
+        TEST(closing_with_unread_data_is_a_reset),
+        TEST(the_peers_fin_and_reset_reach_the_application),
+        TEST(a_connection_that_tcp_has_finished_stays_until_it_is_closed),
+        TEST(the_window_closes_with_unread_data_and_opens_when_it_is_consumed),
+        TEST(what_a_full_channel_does_not_take_is_delivered_later),
+        TEST(what_crosses_the_end_of_a_connection_is_no_bad_message),
+        TEST(messages_about_connections_of_others_are_refused),
+        TEST(impossible_acknowledgements_bring_no_data_in),
+        TEST(a_wrong_checksum_is_noticed_without_the_nics_help),
+        TEST(broken_frames_do_no_harm_and_are_counted),
+    };
+
+    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/balance.c */
+/* sources: net/configuration.c kernel/command_line.c libc/core/format.c */
+/*
+ * A connection manager's world for unit tests: see cm_world.h.
+ */
+#include "tests/unit/world/cm_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/log.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/manager/listeners.h"
+#include "net/manager/manager.h"
+
+/* --- What the CM asks of its node --- */
+
+struct sent_message sent[SENT_MAX];
+unsigned sent_count;
+static unsigned seen_count;
+int send_result;
+node_id_t this_node = OUR_CM;
+static struct status_page status_page;
+struct status_page *status_own_page = &status_page;
+uint64_t *const counters = status_page.counters;
+struct handler handlers[MESSAGE_TYPE_MAX];
+void (*tell_node_down)(node_id_t node);
+struct configuration configuration;
+
+node_id_t platform_node(void)
+{
+    return this_node;
+}
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    (void)format;
+    fprintf(stderr, "panic at %s:%d\n", file, line);
+    abort();
+}
+
+void status_initialise(void)
+{
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...)
+{
+    (void)level;
+    (void)subsystem;
+    (void)format;
+}
+
+void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler)
+{
+    handlers[type].minimum_bytes = minimum_bytes;
+    handlers[type].handler = handler;
+}
+
+void dispatch_register_node_down(void (*node_down)(node_id_t node))
+{
+    tell_node_down = node_down;
+}
+
+void status_set_balance(const char *text)
+{
+    assert_true(strlen(text) < STATUS_BALANCE_BYTES);
+}
+
+int message_send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
+                         const void *payload, size_t payload_bytes)
+{
+    struct sent_message *slot = &sent[sent_count];
+
+    if (send_result != 0) {
+        return send_result;
+    }
+    assert_true(sent_count < SENT_MAX);
+    assert_true(header_bytes + payload_bytes <= sizeof(slot->bytes));
+    slot->to = to;
+    memcpy(slot->bytes, message, header_bytes);
+    memcpy(slot->bytes + header_bytes, payload, payload_bytes);
+    slot->header.length_bytes = (uint16_t)(header_bytes + payload_bytes);
+    sent_count++;
+    return 0;
+}
+
+void message_post(node_id_t to, const struct message_header *message)
+{
+    struct sent_message *slot = &sent[sent_count++];
+
+    assert_true(sent_count <= SENT_MAX);
+    slot->to = to;
+    memcpy(slot->bytes, message, message->length_bytes);
+}
+
+/* --- The rest of the system --- */
+
+void deliver(node_id_t from, struct message_header *message, uint16_t type, size_t bytes)
+{
+    message->type = type;
+    message->length_bytes = (uint16_t)bytes;
+    assert_non_null(handlers[type].handler);
+    assert_true(bytes >= handlers[type].minimum_bytes);
+    handlers[type].handler(from, (const struct message *)message);
+}
+
+void app_listens(node_id_t app, uint16_t port, uint32_t backlog)
+{
+    DELIVER(app, LISTEN, (struct listen){.port = port, .listener_index = 7, .backlog = backlog});
+}
+
+void app_stops_listening(node_id_t app, uint16_t port)
+{
+    DELIVER(app, UNLISTEN, (struct unlisten){.port = port, .listener_index = 7});
+}
+
+void app_accepts(node_id_t app, uint16_t port)
+{
+    DELIVER(app, ACCEPT_CONNECTION, (struct accept_connection){.port = port, .listener_index = 7});
+}
+
+const uint8_t syn_frame[SYN_FRAME_BYTES] = "a SYN as it came from the wire";
+
+void syn_arrives(node_id_t ls, node_id_t ts, uint16_t port)
+{
+    uint8_t buffer[sizeof(struct syn_arrived) + sizeof(syn_frame)] __attribute__((aligned(8)));
+    struct syn_arrived *syn = (struct syn_arrived *)buffer;
+
+    *syn = (struct syn_arrived){
+        .flow = {.remote_address = 0x0200000A, .local_port = __builtin_bswap16(port)},
+        .ts = ts,
+        .frame_flags = 5,
+    };
+    memcpy(syn->frame, syn_frame, sizeof(syn_frame));
+    deliver(ls, &syn->header, SYN_ARRIVED, sizeof(buffer));
+}
+
+void offer_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index)
+{
+    DELIVER(ts, ACCEPT_TIMEOUT,
+            (struct accept_timeout){.connection_index = connection_index,
+                                    .generation = connection_index + 100,
+                                    .acceptor = acceptor,
+                                    .port = PORT});
+}
+
+void connection_closes(node_id_t ts, struct acceptor acceptor)
+{
+    DELIVER(ts, CONNECTION_CLOSED,
+            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 1000});
+}
+
+void other_cm_offers(node_id_t app)
+{
+    DELIVER(OTHER_CM, OFFER,
+            (struct offer){.acceptor = {.node = app, .listener_index = 7, .cm = OTHER_CM},
+                           .port = PORT});
+}
+
+struct sent_message *next_sent(node_id_t to, uint16_t type)
+{
+    struct sent_message *message = &sent[seen_count++];
+
+    assert_true(seen_count <= sent_count);
+    assert_int_equal(message->header.type, type);
+    assert_int_equal(message->to, to);
+    return message;
+}
+
+void nothing_more_is_sent(void)
+{
+    assert_int_equal(sent_count, seen_count);
+}
+
+struct acceptor assigned_to(node_id_t ts)
+{
+    return next_sent(ts, ASSIGN_CONNECTION)->assign.acceptor;
+}
+
+struct acceptor connection_opens(node_id_t ts)
+{
+    syn_arrives(OUR_CM, ts, PORT);
+    return assigned_to(ts);
+}
+
+void other_cm_is_offered(node_id_t app)
+{
+    const struct offer *offer = &next_sent(OTHER_CM, OFFER)->offer;
+
+    assert_int_equal(offer->acceptor.node, app);
+    assert_int_equal(offer->acceptor.cm, OUR_CM);
+    assert_int_equal(offer->port, PORT);
+}
+
+void connection_is_reassigned(node_id_t ts, uint32_t connection_index, node_id_t app)
+{
+    const struct reassign_connection *reassign = &next_sent(ts, REASSIGN_CONNECTION)->reassign;
+
+    assert_int_equal(reassign->connection_index, connection_index);
+    assert_int_equal(reassign->generation, connection_index + 100);
+    assert_int_equal(reassign->acceptor.node, app);
+    assert_int_equal(reassign->port, PORT);
+    assert_int_equal(reassign->is_refused, 0);
+}
+
+void connection_is_refused(node_id_t ts, uint32_t connection_index)
+{
+    const struct reassign_connection *reassign = &next_sent(ts, REASSIGN_CONNECTION)->reassign;
+
+    assert_int_equal(reassign->connection_index, connection_index);
+    assert_int_equal(reassign->acceptor.node, NODE_NONE);
+    assert_int_equal(reassign->is_refused, 1);
+}
+
+const struct acceptor nobody = {.node = NODE_NONE, .cm = OUR_CM, .assigned_by = OUR_CM};
+
+void one_app_serves(node_id_t app)
+{
+    app_listens(app, PORT, 8);
+    app_accepts(app, PORT);
+    other_cm_is_offered(app);
+}
+
+void both_apps_serve(void)
+{
+    one_app_serves(APP_A);
+    app_listens(APP_B, PORT, 8);
+    app_accepts(APP_B, PORT);
+}
+
+int start_anew(void **state)
+{
+    char reason[64];
+
+    (void)state;
+    this_node = OUR_CM;
+    send_result = 0;
+    if (configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:4", NODE_COUNT, reason,
+                            sizeof(reason)) != 0) {
+        return -1;
+    }
+    connection_manager_start(&configuration);
+    for (node_id_t node = 1; node < NODE_COUNT; node++) {
+        tell_node_down(node);
+    }
+    tell_node_down(OUR_CM);
+    sent_count = 0;
+    seen_count = 0;
+    memset(counters, 0, sizeof(status_page.counters));
+    return listener_after(NULL) == NULL ? 0 : -1;
+}

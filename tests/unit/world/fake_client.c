@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/demux.c */
+/* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c */
+/* sources: net/transport/availability.c net/transport/stream.c net/transport/timer.c */
+/* sources: net/transport/address.c net/transport/hash.c net/transport/lwip/interface.c net/transport/neighbor.c */
+/* sources: net/transport/network_options.c net/address.c net/configuration.c net/steering.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
+/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S kernel/command_line.c */
+/* sources: tests/unit/world/fake_wire.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/*
+ * TCP clients of a transport server, and the application they talk to: see fake_client.h.
+ */
+#include "tests/unit/world/fake_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/frame.h"
+#include "net/transport/connection.h"
+#include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/fake_wire.h"
+
+void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment syn = {
+        .client_port = client->port,
+        .flags = WIRE_SYN,
+        .sequence = client->send_next - 1,
+        .window = 65535,
+    };
+    struct assign_connection message = {
+        .header.type = ASSIGN_CONNECTION,
+        .flow = {WIRE_CLIENT_ADDRESS, WIRE_OWN_ADDRESS, __builtin_bswap16(client->port),
+                 __builtin_bswap16(WIRE_SERVER_PORT)},
+        .acceptor = {.node = acceptor_node,
+                     .listener_index = 3,
+                     .cm = NODE_CM,
+                     .assigned_by = NODE_CM},
+        .frame_flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD,
+        .is_refused = is_refused,
+    };
+
+    fake_deliver_payload(NODE_CM, &message.header, offsetof(struct assign_connection, frame), bytes,
+                         wire_build(bytes, &syn));
+    wire_run();
+}
+
+void wire_open(struct client *client, uint16_t port, const char *data)
+{
+    struct segment answer;
+
+    *client = (struct client){.port = port, .send_next = 1000u + port};
+    wire_assign(client, NODE_APPLICATION, false);
+    answer = wire_expect(client);
+    assert_int_equal(answer.flags, WIRE_SYN | WIRE_ACK);
+    assert_int_equal(answer.acknowledgement, client->send_next);
+    client->receive_next = answer.sequence + 1;
+    wire_send(client, WIRE_ACK, NULL, 0);
+    if (data != NULL) {
+        wire_send(client, WIRE_ACK | WIRE_PSH, data, (uint32_t)strlen(data));
+        client->send_next += (uint32_t)strlen(data);
+    }
+    wire_run();
+}
+
+void wire_claim(const struct client *client)
+{
+    struct claim_connection claim = {
+        .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(claim)},
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+        .socket_index = client->port,
+        .offer_number = client->offer_number,
+    };
+
+    fake_deliver(NODE_APPLICATION, &claim.header);
+    wire_run();
+}
+
+const struct claim_confirmed *wire_accept(struct client *client, uint16_t port)
+{
+    const struct connection_available *offer;
+    const struct claim_confirmed *confirmed;
+
+    wire_open(client, port, NULL);
+    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client->connection_index = offer->connection_index;
+    client->generation = offer->generation;
+    client->offer_number = offer->offer_number;
+    wire_claim(client);
+    confirmed = fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
+    assert_int_equal(confirmed->socket_index, port);
+    return confirmed;
+}
+
+void wire_application_send(const struct client *client, const void *bytes, uint32_t length)
+{
+    struct send message = {
+        .header.type = SEND,
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+    };
+
+    fake_deliver_payload(NODE_APPLICATION, &message.header, sizeof(message), bytes, length);
+}
+
+void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length)
+{
+    struct send_archive message = {
+        .header = {.type = SEND_ARCHIVE, .length_bytes = sizeof(message)},
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+        .archive_offset = offset,
+        .length_bytes = length,
+    };
+
+    fake_deliver(NODE_APPLICATION, &message.header);
+}
+
+void wire_application_consumed(const struct client *client, uint32_t bytes)
+{
+    struct consumed message = {
+        .header = {.type = CONSUMED, .length_bytes = sizeof(message)},
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+        .consumed_bytes = bytes,
+    };
+
+    fake_deliver(NODE_APPLICATION, &message.header);
+}
+
+void wire_application_close(const struct client *client, uint32_t consumed, enum close_kind kind)
+{
+    struct close message = {
+        .header = {.type = CLOSE, .length_bytes = sizeof(message)},
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+        .consumed_bytes = consumed,
+        .kind = kind,
+    };
+
+    fake_deliver(NODE_APPLICATION, &message.header);
+}
+
+unsigned wire_connection_count(void)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < connection_table_size(); i++) {
+        count += connection_at(i) != NULL;
+    }
+    return count;
+}
+
+uint16_t wire_new_port(void)
+{
+    static uint16_t next_port = 20000;
+
+    return next_port++;
+}
+
+uint64_t wire_counted(enum counter counter)
+{
+    return counter_read(0, counter);
+}
+
+int wire_set_up(void **state)
+{
+    (void)state;
+    wire_start();
+    return 0;
+}
+
+int wire_tear_down(void **state)
+{
+    (void)state;
+    wire_hold_sent(false);
+    wire_block_transmit(false);
+    wire_advance_ns(60 * NS_PER_S);
+    wire_clear();
+    for (unsigned i = 0; i < 60 && wire_connection_count() != 0; i++) {
+        wire_advance_ns(NS_PER_S);
+        wire_clear();
+    }
+    return wire_connection_count() == 0 ? 0 : -1;
+}
+
+void wire_finish(struct client *client)
+{
+    wire_application_close(client, UINT32_MAX, CLOSE_BOTH);
+    wire_run();
+    wire_send(client, WIRE_RST, NULL, 0);
+    wire_run();
+    wire_clear();
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP clients of a transport server, and the application they talk to, over the wire of
+ * fake_wire.h: a connection from its SYN to its end.
+ */
+#pragma once
+
+#include "kernel/message/status.h"
+#include "net/messages.h"
+#include "tests/unit/world/fake_wire.h"
+
+/* A group's set-up, and a test's end: nothing of it may reach the next one. */
+int wire_set_up(void **state);
+int wire_tear_down(void **state);
+/* One that no test has used. */
+uint16_t wire_new_port(void);
+/* Of the transport server's node. */
+uint64_t wire_counted(enum counter counter);
+
+/* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
+void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
+/* SYN to ESTABLISHED; sends `data` behind the handshake's last ACK if it is not NULL. */
+void wire_open(struct client *client, uint16_t port, const char *data);
+/* wire_open(), then offer and claim; socket_index is the port. Returns CLAIM_CONFIRMED. */
+const struct claim_confirmed *wire_accept(struct client *client, uint16_t port);
+void wire_claim(const struct client *client);
+
+/* From the application. */
+void wire_application_send(const struct client *client, const void *bytes, uint32_t length);
+void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length);
+void wire_application_consumed(const struct client *client, uint32_t bytes);
+void wire_application_close(const struct client *client, uint32_t consumed, enum close_kind kind);
+
+/* Connections that the server knows of, in whatever state. */
+unsigned wire_connection_count(void);
+/* Client and server say FIN, the client first or second; nothing stays behind. */
+void wire_finish(struct client *client);

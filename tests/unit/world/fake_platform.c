@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * platform.h for unit tests: see fake_platform.h.
+ */
+#include "tests/unit/world/fake_platform.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/channel.h"
+#include "kernel/platform.h"
+#include "tests/unit/world/fake_memory.h"
+
+#define FAKE_RING_BYTES CHANNEL_RING_MIN_BYTES
+#define CONSOLE_BYTES   (64 * KIB)
+
+/* The far ends of this node's channels: where the test stands. */
+struct far_end {
+    struct channel_sender sender;     /* to this node */
+    struct channel_receiver receiver; /* from this node */
+    bool is_reading;                  /* a message has been taken and is still in place */
+};
+
+static node_id_t this_node;
+static unsigned node_count;
+static const char *command_line;
+static uint64_t now_ns;
+static uint64_t clock_step_ns;
+static struct status_page *status_pages[NODE_MAX];
+static uint8_t *rings[NODE_MAX][2]; /* of each node: to this one, from this one */
+static struct far_end far_ends[NODE_MAX];
+static unsigned doorbells[NODE_MAX];
+static unsigned news[NODE_MAX];
+static uint64_t own_news_count;
+static unsigned sleep_count;
+static uint64_t last_deadline_ns;
+static void (*on_sleep)(void);
+static char console[CONSOLE_BYTES];
+static size_t console_length;
+static uint64_t random_state;
+static int allocations_left;
+
+/* --- For the test --- */
+
+static void *fresh_pages(void *old, size_t bytes)
+{
+    free(old);
+    void *pages = aligned_alloc(PAGE_BYTES, bytes);
+
+    assert_non_null(pages);
+    memset(pages, 0, bytes);
+    return pages;
+}
+
+void fake_platform_reset(node_id_t node, unsigned count)
+{
+    assert_true(count >= 1 && count <= NODE_MAX && node < count);
+    this_node = node;
+    node_count = count;
+    command_line = "";
+    now_ns = 0;
+    clock_step_ns = 0;
+    sleep_count = 0;
+    last_deadline_ns = 0;
+    on_sleep = NULL;
+    console_length = 0;
+    console[0] = '\0';
+    random_state = 1;
+    allocations_left = -1;
+    memset(doorbells, 0, sizeof(doorbells));
+    memset(news, 0, sizeof(news));
+
+    for (unsigned i = 0; i < count; i++) {
+        status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
+        status_pages[i]->state = NODE_RUNNING;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct far_end *far_end = &far_ends[i];
+
+        rings[i][0] = fresh_pages(rings[i][0], FAKE_RING_BYTES);
+        rings[i][1] = fresh_pages(rings[i][1], FAKE_RING_BYTES);
+        channel_sender_initialise(&far_end->sender, rings[i][0], FAKE_RING_BYTES,
+                                  &status_pages[node]->acknowledged_lines[i], 0);
+        channel_receiver_initialise(&far_end->receiver, rings[i][1], FAKE_RING_BYTES,
+                                    &status_pages[i]->acknowledged_lines[node], 0);
+        far_end->is_reading = false;
+    }
+    status_initialise();
+}
+
+void fake_set_command_line(const char *line)
+{
+    command_line = line;
+}
+
+void fake_set_now_ns(uint64_t new_now_ns)
+{
+    assert_true(new_now_ns >= now_ns);
+    now_ns = new_now_ns;
+}
+
+void fake_advance_ns(uint64_t step_ns)
+{
+    now_ns += step_ns;
+}
+
+void fake_set_clock_step_ns(uint64_t step_ns)
+{
+    clock_step_ns = step_ns;
+}
+
+struct status_page *fake_status_page(node_id_t node)
+{
+    assert_true(node < node_count);
+    return status_pages[node];
+}
+
+void fake_tell_news(void)
+{
+    own_news_count++;
+}
+
+void fake_set_node_state(node_id_t node, enum node_state state)
+{
+    fake_status_page(node)->state = state;
+    if (state == NODE_DEAD) {
+        fake_tell_news();
+    }
+}
+
+void fake_deliver(node_id_t from, const struct message_header *message)
+{
+    assert_true(from < node_count && from != this_node);
+    assert_int_equal(
+        channel_send(&far_ends[from].sender, CONTAINER_OF(message, const struct message, header)),
+        0);
+}
+
+void fake_deliver_payload(node_id_t from, struct message_header *message, size_t header_bytes,
+                          const void *payload, size_t payload_bytes)
+{
+    uint8_t whole[MESSAGE_MAX_BYTES] __attribute__((aligned(8)));
+
+    assert_true(header_bytes + payload_bytes <= sizeof(whole));
+    message->length_bytes = (uint16_t)(header_bytes + payload_bytes);
+    memcpy(whole, message, header_bytes);
+    if (payload_bytes > 0) {
+        memcpy(whole + header_bytes, payload, payload_bytes);
+    }
+    fake_deliver(from, (const struct message_header *)whole);
+}
+
+const struct message *fake_take_message(node_id_t to)
+{
+    assert_true(to < node_count && to != this_node);
+    struct far_end *far_end = &far_ends[to];
+
+    if (far_end->is_reading) {
+        channel_release(&far_end->receiver);
+    }
+    const struct message *message = channel_receive(&far_end->receiver);
+
+    far_end->is_reading = message != NULL;
+    return message;
+}
+
+const void *fake_expect_message(node_id_t to, uint16_t type)
+{
+    const struct message *message = fake_take_message(to);
+
+    assert_non_null(message);
+    assert_int_equal(message->header.type, type);
+    return message;
+}
+
+void fake_expect_no_message(node_id_t to)
+{
+    const struct message *message = fake_take_message(to);
+
+    if (message != NULL) {
+        fail_msg("a message of type %u was sent to node%u", message->header.type, to);
+    }
+}
+
+unsigned fake_doorbells(node_id_t node)
+{
+    return doorbells[node];
+}
+
+unsigned fake_news(node_id_t node)
+{
+    return news[node];
+}
+
+unsigned fake_sleeps(void)
+{
+    return sleep_count;
+}
+
+uint64_t fake_last_sleep_deadline_ns(void)
+{
+    return last_deadline_ns;
+}
+
+void fake_on_sleep(void (*sleeping)(void))
+{
+    on_sleep = sleeping;
+}
+
+const char *fake_console(void)
+{
+    return console;
+}
+
+void fake_fail_allocations_after(int count)
+{
+    allocations_left = count;
+}
+
+bool fake_allocation_fails(void)
+{
+    if (allocations_left == 0) {
+        return true;
+    }
+    if (allocations_left > 0) {
+        allocations_left--;
+    }
+    return false;
+}
+
+/* --- For the node under test --- */
+
+node_id_t platform_node(void)
+{
+    return this_node;
+}
+
+unsigned platform_node_count(void)
+{
+    return node_count;
+}
+
+const char *platform_command_line(void)
+{
+    return command_line;
+}
+
+uint64_t platform_now_ns(void)
+{
+    now_ns += clock_step_ns;
+    return now_ns;
+}
+
+uint64_t platform_boot_epoch_s(void)
+{
+    return 1000000000;
+}
+
+struct status_page *platform_status_page(node_id_t node)
+{
+    assert_true(node < node_count);
+    return status_pages[node];
+}
+
+void *platform_channel_ring(node_id_t from, node_id_t to)
+{
+    assert_true(from < node_count && to < node_count);
+    assert_true(from != to && (from == this_node || to == this_node));
+    return from == this_node ? rings[to][1] : rings[from][0];
+}
+
+size_t platform_channel_ring_bytes(void)
+{
+    return FAKE_RING_BYTES;
+}
+
+void platform_ring_doorbell(node_id_t node)
+{
+    assert_true(node < node_count && node != this_node);
+    doorbells[node]++;
+}
+
+void platform_tell_news(node_id_t node)
+{
+    assert_true(node < node_count && node != this_node);
+    news[node]++;
+}
+
+uint64_t platform_news_count(void)
+{
+    return own_news_count;
+}
+
+void platform_sleep(uint64_t deadline_ns)
+{
+    sleep_count++;
+    last_deadline_ns = deadline_ns;
+    if (on_sleep != NULL) {
+        on_sleep();
+    } else if (deadline_ns == UINT64_MAX) {
+        fail_msg("the node sleeps for ever");
+    }
+    if (deadline_ns != UINT64_MAX && deadline_ns > now_ns) {
+        now_ns = deadline_ns;
+    }
+}
+
+void *platform_allocate_pages(size_t page_count)
+{
+    return fake_allocation_fails() ? NULL : fresh_pages(NULL, page_count * PAGE_BYTES);
+}
+
+void platform_release_pages(void *pages, size_t page_count)
+{
+    (void)page_count;
+    free(pages);
+}
+
+void *platform_allocate_stack(void)
+{
+    return fake_allocation_fails() ? NULL : fresh_pages(NULL, THREAD_STACK_BYTES);
+}
+
+bus_addr_t platform_bus_addr(const void *vaddr)
+{
+    return (uintptr_t)vaddr;
+}
+
+const struct platform_module *platform_module(unsigned index)
+{
+    (void)index;
+    return NULL;
+}
+
+static const void *archive_start;
+static size_t archive_bytes;
+
+void fake_set_archive(const void *start, size_t bytes)
+{
+    archive_start = start;
+    archive_bytes = bytes;
+}
+
+const void *platform_archive_start(void)
+{
+    return archive_start;
+}
+
+size_t platform_archive_bytes(void)
+{
+    return archive_bytes;
+}
+
+void platform_console_write(const char *text, size_t length_bytes)
+{
+    size_t room = sizeof(console) - 1 - console_length;
+    size_t taken = length_bytes < room ? length_bytes : room;
+
+    memcpy(console + console_length, text, taken);
+    console_length += taken;
+    console[console_length] = '\0';
+}
+
+/* Repeatable: the same numbers after each reset (the 64-bit generator of Knuth's MMIX). */
+uint64_t platform_random(void)
+{
+    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+    return random_state ^ random_state >> 33;
+}
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    static char text[256]; /* read after the jump out of here */
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    /* Goes back to expect_assert_failure(), or fails the test. */
+    mock_assert(false, text, file, line);
+    abort();
+}
+
+void platform_power_off(void)
+{
+    fail_msg("power-off");
+    abort();
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * platform.h for unit tests: one process is one node, the test plays the machine and all other
+ * nodes. Time stands still unless the test or a sleep moves it.
+ *
+ * A test names the sources in its comment:
+ *   tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c kernel/message/channel.c
+ * kernel/message/status.c and, when it uses fake_deliver() or dispatch, what those need:
+ * kernel/message/dispatch.c, peers.c, thread.c, switch.S, timer.c, log.c, format.c.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "kernel/message/message.h"
+#include "kernel/message/status.h"
+
+/*
+ * Become `node` of `node_count` nodes: fresh status pages and rings, all nodes running, time zero,
+ * an empty command line. Follow it with dispatch_initialise() where dispatch is used.
+ */
+void fake_platform_reset(node_id_t node, unsigned node_count);
+/* The text is kept, not copied. */
+void fake_set_command_line(const char *line);
+
+/* The boot archive; there is none until this is called. */
+void fake_set_archive(const void *start, size_t bytes);
+
+/* --- Time --- */
+void fake_set_now_ns(uint64_t now_ns);
+void fake_advance_ns(uint64_t step_ns);
+/* Each look at the clock moves it so far; 0 after a reset. For code that waits by looking. */
+void fake_set_clock_step_ns(uint64_t step_ns);
+
+/* --- Other nodes --- */
+
+/* What a node says of itself. Any node, this one included. */
+struct status_page *fake_status_page(node_id_t node);
+/* One that dies tells the node under test. */
+void fake_set_node_state(node_id_t node, enum node_state state);
+/* Another node has told the node under test of news. */
+void fake_tell_news(void);
+
+/* Send a message to this node from another; it is handled in the next dispatch round. Fails the
+ * test when the channel is full. */
+void fake_deliver(node_id_t from, const struct message_header *message);
+/* The same with a payload behind a header of `header_bytes`; the length is filled in. */
+void fake_deliver_payload(node_id_t from, struct message_header *message, size_t header_bytes,
+                          const void *payload, size_t payload_bytes);
+
+/* The oldest message that this node has sent to `to` and the test has not taken, or NULL. Valid
+ * until the next call. */
+const struct message *fake_take_message(node_id_t to);
+/* The same, but it must be there and of this type, or the test fails. For a struct of
+ * net/messages.h:  const struct offer *offer = fake_expect_message(2, OFFER); */
+const void *fake_expect_message(node_id_t to, uint16_t type);
+/* Fails the test if a message to `to` has not been taken. */
+void fake_expect_no_message(node_id_t to);
+
+/* --- What the node under test has done to the machine --- */
+unsigned fake_doorbells(node_id_t node); /* rung since the reset */
+unsigned fake_news(node_id_t node);      /* told to it since the reset */
+unsigned fake_sleeps(void);
+uint64_t fake_last_sleep_deadline_ns(void);
+/* Called inside platform_sleep(): what happens while the node sleeps. NULL for nothing. */
+void fake_on_sleep(void (*sleeping)(void));
+/* What was printed on the console since the reset, zero-terminated (the first 64 KiB). */
+const char *fake_console(void);
+
+/* --- Memory: allocations fail after so many; negative, the default, means never. --- */
+void fake_fail_allocations_after(int count);
+
+/*
+ * platform_panic() fails the test, unless it is expected:
+ *     expect_assert_failure(channel_publish(&sender));
+ */

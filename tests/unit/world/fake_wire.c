@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transport server's world for unit tests: see fake_wire.h.
+ */
+#include "tests/unit/world/fake_wire.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/link/server.h"
+#include "net/transport/server.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define SENT_MAX     4096u
+#define ETHERNET     14u
+#define ETHERNET_ARP 0x0806
+
+struct sent {
+    uint8_t bytes[FRAME_MAX_BYTES];
+    size_t length;
+};
+
+static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+static const uint8_t client_mac[6] = {0x02, 0, 0, 0, 0, 2};
+
+static struct configuration configuration;
+static struct sent *wire_frames; /* a ring: free-running indices */
+static uint32_t sent_first, sent_end;
+static struct sent taken;
+static bool is_held, is_blocked;
+static struct {
+    void (*done)(void *context);
+    void *context;
+} held[SENT_MAX];
+static unsigned held_count;
+static uint8_t *archive;
+static uint16_t ip_identification;
+static struct frame *arrived[SENT_MAX]; /* frames for the server's next round */
+static unsigned arrived_count;
+
+/* --- Bytes --- */
+
+static void put16(uint8_t *bytes, uint32_t value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *bytes, uint32_t value)
+{
+    put16(bytes, value >> 16);
+    put16(bytes + 2, value);
+}
+
+static uint32_t get16(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] << 8 | bytes[1];
+}
+
+static uint32_t get32(const uint8_t *bytes)
+{
+    return get16(bytes) << 16 | get16(bytes + 2);
+}
+
+static uint32_t add_words(uint32_t sum, const uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i + 1 < length; i += 2) {
+        sum += get16(bytes + i);
+    }
+    if (length % 2 != 0) {
+        sum += (uint32_t)bytes[length - 1] << 8;
+    }
+    return sum;
+}
+
+static uint32_t fold(uint32_t sum)
+{
+    while (sum > 0xFFFF) {
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    return sum;
+}
+
+static uint32_t pseudo_sum(const uint8_t *ip, uint32_t length)
+{
+    return fold(add_words(ip[9] + length, ip + 12, 8));
+}
+
+/* --- The configuration, which apps/start.c would have --- */
+
+const struct configuration *configuration_current(void)
+{
+    return &configuration;
+}
+
+/* --- The link server --- */
+
+/* Whatever the server asks the network, the client's machine answers. Returns whether it did. */
+static bool answer_arp(const uint8_t *bytes)
+{
+    uint8_t answer[60] = {0};
+
+    if (get16(bytes + 12) != ETHERNET_ARP || get16(bytes + 20) != 1 ||
+        memcmp(bytes + 38, &(uint32_t){WIRE_CLIENT_ADDRESS}, 4) != 0) {
+        return false;
+    }
+    memcpy(answer, own_mac, 6);
+    memcpy(answer + 6, client_mac, 6);
+    memcpy(answer + 12, bytes + 12, 8);
+    put16(answer + 20, 2);
+    memcpy(answer + 22, client_mac, 6);
+    memcpy(answer + 28, bytes + 38, 4);
+    memcpy(answer + 32, bytes + 22, 10);
+    wire_receive_frame(answer, sizeof(answer), 0);
+    return true;
+}
+
+static void put_on_wire(const uint8_t *bytes, size_t length)
+{
+    struct sent *sent = &wire_frames[sent_end % SENT_MAX];
+
+    if (answer_arp(bytes)) {
+        return;
+    }
+    sent_end++;
+    assert_true(sent_end - sent_first <= SENT_MAX);
+    assert_in_range(length, ETHERNET, FRAME_MAX_BYTES);
+    memcpy(sent->bytes, bytes, length);
+    sent->length = length;
+}
+
+/* As the NIC cuts (datasheet 7.2.4): PSH and FIN in the last segment only. */
+static void cut_segments(const uint8_t *bytes, size_t length, const struct frame_to_send *frame)
+{
+    size_t header_bytes = ETHERNET + 20u + frame->tcp_header_bytes;
+    uint8_t piece[FRAME_MAX_BYTES];
+
+    assert_true(frame->segment_bytes > 0 && frame->segment_bytes <= WIRE_MSS);
+    for (size_t at = header_bytes; at < length;) {
+        size_t payload = length - at < frame->segment_bytes ? length - at : frame->segment_bytes;
+        bool is_last = at + payload == length;
+
+        memcpy(piece, bytes, header_bytes);
+        memcpy(piece + header_bytes, bytes + at, payload);
+        put16(piece + ETHERNET + 2, (uint32_t)(header_bytes - ETHERNET + payload));
+        put32(piece + 38, get32(bytes + 38) + (uint32_t)(at - header_bytes));
+        if (!is_last) {
+            piece[47] &= (uint8_t) ~(WIRE_PSH | WIRE_FIN);
+        }
+        put_on_wire(piece, header_bytes + payload);
+        at += payload;
+    }
+}
+
+static void check_offload(const uint8_t *bytes, size_t length, const struct frame_to_send *frame)
+{
+    const uint8_t *ip = bytes + ETHERNET;
+    bool is_cut = (frame->offload & FRAME_SEGMENT_TCP) != 0;
+
+    if (get16(bytes + 12) != 0x0800) {
+        assert_int_equal(frame->offload, 0);
+        return;
+    }
+    assert_true((frame->offload & FRAME_INSERT_IP_CHECKSUM) != 0);
+    assert_int_equal(get16(ip + 2), length - ETHERNET);
+    assert_int_equal(get16(ip + 10), 0);
+    if (ip[9] == 6) {
+        assert_true((frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0);
+        assert_int_equal(get16(ip + 36),
+                         pseudo_sum(ip, is_cut ? 0 : (uint32_t)(length - ETHERNET - 20)));
+    } else if (ip[9] == 17) {
+        assert_int_equal(get16(ip + 26), pseudo_sum(ip, (uint32_t)(length - ETHERNET - 20)));
+    }
+}
+
+int link_server_transmit(const struct frame_to_send *frame)
+{
+    static uint8_t bytes[65536];
+    size_t length = 0;
+
+    if (is_blocked) {
+        return -EAGAIN;
+    }
+    assert_in_range(frame->fragment_count, 1, FRAME_FRAGMENT_MAX);
+    for (unsigned i = 0; i < frame->fragment_count; i++) {
+        assert_in_range(frame->fragments[i].length_bytes, 1, FRAME_FRAGMENT_MAX_BYTES);
+        memcpy(bytes + length, frame->fragments[i].data, frame->fragments[i].length_bytes);
+        length += frame->fragments[i].length_bytes;
+    }
+    assert_int_equal(length, frame->length_bytes);
+    check_offload(bytes, length, frame);
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        cut_segments(bytes, length, frame);
+    } else {
+        put_on_wire(bytes, length);
+    }
+    if (is_held) {
+        assert_true(held_count < ARRAY_COUNT(held));
+        held[held_count].done = frame->done;
+        held[held_count++].context = frame->context;
+    } else if (frame->done != NULL) {
+        frame->done(frame->context);
+    }
+    return 0;
+}
+
+void wire_hold_sent(bool hold)
+{
+    is_held = hold;
+    for (unsigned i = 0; !hold && i < held_count; i++) {
+        held[i].done(held[i].context);
+    }
+    if (!hold) {
+        held_count = 0;
+    }
+}
+
+void wire_block_transmit(bool block)
+{
+    is_blocked = block;
+}
+
+/* --- Frames to the server --- */
+
+static void release_frame(struct frame *frame)
+{
+    free(frame);
+}
+
+void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags)
+{
+    /* The bytes stand last in their block, so that a read beyond them is seen. */
+    struct frame *frame = malloc(sizeof(*frame) + length);
+
+    assert_non_null(frame);
+    *frame = (struct frame){
+        .data = (uint8_t *)(frame + 1),
+        .length_bytes = (uint16_t)length,
+        .flags = flags,
+        .release = release_frame,
+    };
+    memcpy(frame->data, bytes, length);
+    assert_true(arrived_count < ARRAY_COUNT(arrived));
+    arrived[arrived_count++] = frame;
+}
+
+static unsigned poll_wire(void *context)
+{
+    unsigned count = arrived_count;
+
+    (void)context;
+    for (unsigned i = 0; i < count; i++) {
+        transport_server_receive(arrived[i]);
+    }
+    arrived_count = 0;
+    return count;
+}
+
+static struct dispatch_source source = {.poll = poll_wire};
+
+size_t wire_build(uint8_t *bytes, const struct segment *segment)
+{
+    bool is_syn = (segment->flags & WIRE_SYN) != 0;
+    uint32_t tcp_bytes = is_syn ? 24 : 20;
+    uint8_t *ip = bytes + ETHERNET;
+    uint8_t *tcp = ip + 20;
+
+    memset(bytes, 0, ETHERNET + 20 + tcp_bytes);
+    memcpy(bytes, own_mac, 6);
+    memcpy(bytes + 6, client_mac, 6);
+    put16(bytes + 12, 0x0800);
+    ip[0] = 0x45;
+    put16(ip + 2, 20 + tcp_bytes + segment->length);
+    put16(ip + 4, ip_identification++);
+    ip[8] = 64;
+    ip[9] = 6;
+    memcpy(ip + 12, &(uint32_t){WIRE_CLIENT_ADDRESS}, 4);
+    memcpy(ip + 16, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
+    put16(ip + 10, ~fold(add_words(0, ip, 20)));
+    put16(tcp, segment->client_port);
+    put16(tcp + 2, WIRE_SERVER_PORT);
+    put32(tcp + 4, segment->sequence);
+    put32(tcp + 8, segment->acknowledgement);
+    tcp[12] = (uint8_t)(tcp_bytes / 4 << 4);
+    tcp[13] = segment->flags;
+    put16(tcp + 14, segment->window);
+    if (is_syn) {
+        put32(tcp + 20, 0x02040000 | WIRE_MSS);
+    }
+    if (segment->length != 0) {
+        memcpy(tcp + tcp_bytes, segment->payload, segment->length);
+    }
+    put16(tcp + 16, ~fold(add_words(pseudo_sum(ip, tcp_bytes + segment->length), tcp,
+                                    tcp_bytes + segment->length)));
+    return ETHERNET + 20 + tcp_bytes + segment->length;
+}
+
+void wire_send(const struct client *client, uint8_t flags, const void *payload, uint32_t length)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {
+        .client_port = client->port,
+        .flags = flags,
+        .sequence = client->send_next,
+        .acknowledgement = client->receive_next,
+        .window = 65535,
+        .payload = payload,
+        .length = length,
+    };
+
+    wire_receive_frame(bytes, wire_build(bytes, &segment),
+                       FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+}
+
+/* --- Frames from the server --- */
+
+static bool take_frame(bool is_tcp_wanted)
+{
+    while (sent_first != sent_end) {
+        const struct sent *sent = &wire_frames[sent_first % SENT_MAX];
+        bool is_tcp = get16(sent->bytes + 12) == 0x0800 && sent->bytes[ETHERNET + 9] == 6;
+
+        if (is_tcp != is_tcp_wanted) {
+            return false;
+        }
+        sent_first++;
+        taken = *sent;
+        return true;
+    }
+    return false;
+}
+
+bool wire_take(struct segment *segment)
+{
+    const uint8_t *tcp = taken.bytes + ETHERNET + 20;
+    uint32_t header_bytes;
+
+    if (!take_frame(true)) {
+        return false;
+    }
+    assert_memory_equal(taken.bytes, client_mac, 6);
+    assert_memory_equal(taken.bytes + 6, own_mac, 6);
+    assert_int_equal(get16(tcp), WIRE_SERVER_PORT);
+    header_bytes = (uint32_t)(tcp[12] >> 4) * 4;
+    *segment = (struct segment){
+        .client_port = (uint16_t)get16(tcp + 2),
+        .flags = tcp[13],
+        .sequence = get32(tcp + 4),
+        .acknowledgement = get32(tcp + 8),
+        .window = get16(tcp + 14),
+        .payload = tcp + header_bytes,
+        .length = get16(taken.bytes + ETHERNET + 2) - 20 - header_bytes,
+    };
+    return true;
+}
+
+struct segment wire_expect(const struct client *client)
+{
+    struct segment segment;
+
+    assert_true(wire_take(&segment));
+    assert_int_equal(segment.client_port, client->port);
+    return segment;
+}
+
+bool wire_take_other(const uint8_t **bytes, size_t *length)
+{
+    if (!take_frame(false)) {
+        return false;
+    }
+    *bytes = taken.bytes;
+    *length = taken.length;
+    return true;
+}
+
+void wire_expect_silence(void)
+{
+    assert_int_equal(sent_first, sent_end);
+}
+
+/* Posted messages come as there is room for them. */
+void wire_clear(void)
+{
+    bool was_any;
+
+    do {
+        was_any = false;
+        while (fake_take_message(NODE_APPLICATION) != NULL || fake_take_message(NODE_CM) != NULL) {
+            was_any = true;
+        }
+        wire_run();
+    } while (was_any);
+    sent_first = sent_end;
+}
+
+/* --- Time --- */
+
+void wire_run(void)
+{
+    for (unsigned i = 0; i < 1000 && dispatch_round() != 0; i++) {
+    }
+}
+
+void wire_advance_ns(uint64_t step_ns)
+{
+    fake_advance_ns(step_ns);
+    wire_run();
+}
+
+uint8_t wire_archive_byte(size_t index)
+{
+    return (uint8_t)(index ^ index >> 8 ^ index >> 13);
+}
+
+/* --- Start --- */
+
+void wire_start_with(const char *words)
+{
+    struct nic_ready ready = {
+        .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
+        .queue_count = 1,
+        .is_link_up = 1,
+    };
+
+    memcpy(ready.mac, own_mac, sizeof(ready.mac));
+    fake_platform_reset(0, 4);
+    fake_set_command_line(words);
+    dispatch_initialise();
+    wire_frames = calloc(SENT_MAX, sizeof(*wire_frames));
+    archive = malloc(WIRE_ARCHIVE_BYTES);
+    assert_true(wire_frames != NULL && archive != NULL);
+    for (size_t i = 0; i < WIRE_ARCHIVE_BYTES; i++) {
+        archive[i] = wire_archive_byte(i);
+    }
+    fake_set_archive(archive, WIRE_ARCHIVE_BYTES);
+    configuration = (struct configuration){
+        .node_count = 4,
+        .roles = {ROLE_LS | ROLE_TS, ROLE_APPLICATION, ROLE_CM, ROLE_CM},
+        .ls_count = 1,
+        .ts_count = 1,
+        .cm_count = 2,
+        .application_count = 1,
+        .applications = {NODE_APPLICATION},
+        .cm = {NODE_CM, NODE_OTHER_CM},
+        .own_cm = {NODE_CM, NODE_CM, NODE_CM, NODE_OTHER_CM},
+    };
+    transport_server_start(&configuration);
+    dispatch_register_source(&source);
+    message_post(0, &ready.header);
+    wire_run();
+}
+
+void wire_start(void)
+{
+    /* The client's machine is the gateway as well: its address is asked for at once. */
+    wire_start_with("net=192.168.1.15/24,gw=192.168.1.2");
+    (void)fake_expect_message(NODE_APPLICATION, ADDRESS_SET);
+    wire_clear();
+}
