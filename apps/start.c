@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the command line to running servers. The configuration is parsed on every node from the
- * same line, so all nodes agree without a message.
+ * From the command line to running servers and applications: the one place that knows them all. The
+ * configuration is parsed on every node from the same line, so all nodes agree without a message.
  */
-#include "apps/start.h"
-
 #include <string.h>
 
 #include "apps/monitor/status_line.h"
 #include "kernel/command_line.h"
+#include "kernel/component.h"
 #include "kernel/log.h"
-#include "kernel/main.h"
 #include "kernel/memory/memory.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
+#include "libc/posix/socket.h"
 #include "net/configuration.h"
 #include "net/link/server.h"
 #include "net/manager/manager.h"
+#include "net/status_text.h"
 #include "net/transport/server.h"
 
 #define ARGUMENT_MAX   32
@@ -27,6 +27,18 @@
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
     "net", "nic", "pika", "app", "log", "console", "panic", "debug_exit", "nodes", "mem", NULL,
+};
+
+/* Programs keep their main(); apps.mk gives it this name in the image. */
+int httpd_main(int argc, char **argv);
+
+struct application {
+    const char *name;                   /* in app= */
+    int (*main)(int argc, char **argv); /* in a thread of its own; the words after `--` */
+};
+
+static const struct application applications[] = {
+    {"httpd", httpd_main},
 };
 
 static struct configuration current;
@@ -38,17 +50,11 @@ static struct {
     int argc;
 } program;
 
-const struct configuration *configuration_current(void)
-{
-    return &current;
-}
-
 static const struct application *find_application(const char *name)
 {
-    for (const struct application *application = applications; application->name != NULL;
-         application++) {
-        if (strcmp(application->name, name) == 0) {
-            return application;
+    for (unsigned i = 0; i < ARRAY_COUNT(applications); i++) {
+        if (strcmp(applications[i].name, name) == 0) {
+            return &applications[i];
         }
     }
     return NULL;
@@ -127,11 +133,11 @@ static void start_application(void)
 
 static void announce(unsigned roles)
 {
-    char notation[NOTATION_BYTES], role_text[STATUS_ROLE_TEXT_BYTES];
+    char notation[NOTATION_BYTES], role_text[STATUS_TEXT_BYTES];
 
     configuration_print(&current, notation, sizeof(notation));
     configuration_print_roles(&current, platform_node(), role_text, sizeof(role_text));
-    status_set_roles(role_text);
+    status_set_text(STATUS_TEXT_ROLES, role_text);
     status_line_set_configuration(notation);
     log_info("boot", "roles %s, %llu MiB, %s", role_text,
              (unsigned long long)(memory_usage().total_bytes / MIB), notation);
@@ -140,7 +146,7 @@ static void announce(unsigned roles)
     }
 }
 
-void node_start_roles(void)
+static void start_roles(void)
 {
     const char *line = platform_command_line();
     unsigned roles;
@@ -150,6 +156,7 @@ void node_start_roles(void)
         (void)command_line_report_unknown(line, known_keys); /* it has logged each */
     }
     configure(line);
+    configuration_set_current(&current);
     roles = current.roles[platform_node()];
     announce(roles);
 
@@ -169,3 +176,6 @@ void node_start_roles(void)
         start_application();
     }
 }
+
+static const struct component roles_component = {.steps = {[NODE_RUN] = start_roles}};
+COMPONENT(roles_component);

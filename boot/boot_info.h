@@ -47,9 +47,6 @@ struct boot_info {
 
 #define BOOT_INFO_MAGIC 0x554C4154 /* "TALU" */
 
-/* Physical memory as boot code and starting cores see it, in the first page tables. */
-#define BOOT_MAPPED_BYTES (4 * GIB)
-
 /* Start again from nothing. */
 void boot_info_initialise(struct boot_info *info, const char *loader);
 /* The loader's name for the log: at most name_bytes, or up to a NUL. Cut to size. */

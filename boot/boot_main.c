@@ -18,8 +18,7 @@
 #include "boot/physical.h"
 #include "boot/reference_clock.h"
 #include "boot/start_node.h"
-#include "drivers/acpi/ioapic.h"
-#include "drivers/console/console.h"
+#include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
@@ -76,7 +75,7 @@ static void read_configuration(struct boot_info *info)
 
 static _Noreturn void halt_before_log(const char *text)
 {
-    console_write(text, strlen(text));
+    platform_console_write(text, strlen(text));
     cpu_halt_for_ever();
 }
 
@@ -97,7 +96,7 @@ static void start_boot_services(const struct boot_info *info)
     }
     status_initialise();
     status_set_state(NODE_STARTING);
-    console_map_screen();
+    components_run(BOOT_MEMORY);
 }
 
 /* --- Cores --- */
@@ -111,7 +110,6 @@ static void read_tables(const struct boot_info *info)
     }
     pci_windows_find(&acpi.machine, &acpi, info, cpu_address_bits(), boot_memory_read, NULL);
     node_info.machine = acpi.machine;
-    console_use_firmware_port();
 }
 
 static void start_own_lapic(void)
@@ -371,7 +369,7 @@ _Noreturn void boot_main(struct boot_info *info)
     node_info.framebuffer = info->framebuffer;
     read_configuration(info);
     memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));
-    console_initialise(BOOT_MAPPED_BYTES);
+    components_run(BOOT_FIRST);
     boot_memory_collect(info,
                         (struct memory_range){IMAGE_PADDR, image_paddr(loaded_end) - IMAGE_PADDR});
     start_boot_services(info);
@@ -379,8 +377,8 @@ _Noreturn void boot_main(struct boot_info *info)
     boot_memory_map(info);
 
     read_tables(info);
+    components_run(BOOT_TABLES);
     start_own_lapic();
-    ioapic_mask_all();
     legacy_pic_disable();
     reference_clock_start(&acpi);
     find_cores(info);

@@ -23,7 +23,7 @@
 #define LINES_PER_CHIP  8
 #define MASK_EVERY_LINE 0xFF
 
-_Static_assert(INTERRUPT_VECTOR_FIRST + 2 * LINES_PER_CHIP <= INTERRUPT_VECTOR_SERIAL,
+_Static_assert(INTERRUPT_VECTOR_FIRST + 2 * LINES_PER_CHIP <= INTERRUPT_VECTOR_DEVICES,
                "nothing else has their vectors");
 
 void legacy_pic_disable(void)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "boot/image.h"
-#include "drivers/console/screen.h"
+#include "kernel/component.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/shared_page.h"
@@ -221,8 +221,10 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
 #endif
     hand_over(info, &node_info, info, sizeof(*info));
     if (info->node == 0) {
-        /* It goes on with the screen as it stands. */
-        hand_over(info, &screen, &screen, sizeof(screen));
+        LINKER_SET_EACH(handed_over, struct handed_over, item)
+        {
+            hand_over(info, (*item)->data, (*item)->data, (*item)->bytes);
+        }
     }
     return 0;
 }

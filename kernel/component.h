@@ -1,38 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What layers above the kernel add to the start of the machine and of a node: a device of the
- * console, interrupt lines, the roles. Each adds one struct to the set `components`; the kernel and
- * boot/ run the steps at the moments named here. Any function may be NULL. Components have no order
- * within a step, so a step must not need another component's same step.
+ * What layers above the kernel add to the start of the machine and of its nodes: the console, the
+ * interrupt lines, the roles. Each adds one struct to the set `components`, and boot/ and
+ * kernel/main.c run its steps at the moments named here. Components have no order within a step.
  */
 #pragma once
 
-#include "kernel/base.h"
+#include <stddef.h>
+
 #include "kernel/linker_set.h"
 
-struct component {
-    /* Once, on the core that boots, in the pristine image; nodes are copied from it later. */
-    void (*boot_first)(paddr_t mapped_bytes); /* only that much memory is mapped, and node_info has
-                                                 no more than command line and screen */
-    void (*boot_memory)(void);                /* pages can be allocated and mapped */
-    void (*boot_tables)(void);                /* node_info.machine is filled in */
+enum component_step {
+    /* Once, on the core that boots, in the image that the nodes are copied from later. */
+    BOOT_FIRST,  /* node_info has a command line and a screen; BOOT_MAPPED_BYTES are mapped */
+    BOOT_MEMORY, /* pages can be allocated and mapped; there is a log */
+    BOOT_TABLES, /* node_info.machine says what firmware's tables say */
 
-    /* On every node, in this order (kernel/main.c). */
-    void (*node_first)(void);  /* nothing works yet but the status page */
-    void (*node_memory)(void); /* memory and mappings */
-    void (*node_ready)(void);  /* the event loop: register handlers and sources */
-    void (*node_run)(void); /* all other components are ready: start what the node is there for */
+    /* On each node. */
+    NODE_FIRST,  /* the node has its status page and nothing else */
+    NODE_MEMORY, /* memory can be allocated and mapped */
+    NODE_READY,  /* the event loop takes handlers and sources */
+    NODE_RUN,    /* all of that is done: start what the node is there for */
+
+    COMPONENT_STEP_COUNT
+};
+
+struct component {
+    void (*steps[COMPONENT_STEP_COUNT])(void); /* NULL: nothing to do then */
 };
 
 LINKER_SET_DECLARE(components, struct component);
 
-#define COMPONENT(component) LINKER_SET_ADD(components, struct component, component)
+#define COMPONENT(entry) LINKER_SET_ADD(components, struct component, entry)
 
-#define COMPONENTS_RUN(step, ...)                                                                  \
-    LINKER_SET_EACH(components, struct component, each_component)                                  \
-    {                                                                                              \
-        if ((*each_component)->step != NULL) {                                                     \
-            (*each_component)->step(__VA_ARGS__);                                                  \
-        }                                                                                          \
-    }                                                                                              \
-    _Static_assert(true, "ends with a semicolon")
+/* Data of a component that node 0 starts with as the core that boots has left them; all other data
+ * it finds as the image was linked. */
+struct handed_over {
+    void *data;
+    size_t bytes;
+};
+
+LINKER_SET_DECLARE(handed_over, struct handed_over);
+
+#define HANDED_OVER(entry) LINKER_SET_ADD(handed_over, struct handed_over, entry)
+
+static inline void components_run(enum component_step step)
+{
+    LINKER_SET_EACH(components, struct component, component)
+    {
+        if ((*component)->steps[step] != NULL) {
+            (*component)->steps[step]();
+        }
+    }
+}

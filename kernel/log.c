@@ -29,7 +29,7 @@ static bool is_deferred;
 
 /* How far this node has printed each node's log; valid while it is the owner. */
 static uint32_t printed[NODE_MAX];
-static bool is_owner; /* at the last look, and `printed` was set up then */
+static bool is_owner; /* when it last took the console: then `printed` was set up */
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error",
@@ -48,12 +48,6 @@ static void update_highest_level(void)
             highest_level = overrides[i].level;
         }
     }
-}
-
-void log_set_level(enum log_level level)
-{
-    general_level = level;
-    update_highest_level();
 }
 
 static bool is_level_wanted(enum log_level level, const char *subsystem)
@@ -201,7 +195,7 @@ node_id_t log_console_owner(void)
 }
 
 /* Go on where the furthest of the former owners stopped. */
-static void take_console(void)
+static void find_printed(void)
 {
     unsigned node_count = platform_node_count();
 
@@ -217,8 +211,8 @@ static void take_console(void)
             }
         }
         printed[node] = furthest;
+        status_log_set_printed((node_id_t)node, furthest);
     }
-    is_owner = true;
 }
 
 void log_find_console(void)
@@ -229,18 +223,23 @@ void log_find_console(void)
 
 bool log_is_console_owner(void)
 {
-    bool is_lowest = log_console_owner() == platform_node();
+    return log_console_owner() == platform_node();
+}
 
-    if (is_lowest && !is_owner) {
-        take_console();
+bool log_take_console(void)
+{
+    bool was_owner = is_owner;
+
+    is_owner = log_is_console_owner();
+    if (is_owner && !was_owner) {
+        find_printed();
     }
-    is_owner = is_lowest;
     return is_owner;
 }
 
 unsigned log_print_node(node_id_t node)
 {
-    if (!log_is_console_owner() || status_log_written(node) == printed[node]) {
+    if (!log_take_console() || status_log_written(node) == printed[node]) {
         return 0;
     }
     char line[LOG_LINE_MAX_BYTES];
@@ -272,99 +271,6 @@ void log_flush_all(void)
 
         if (owner != NODE_NONE) {
             platform_tell_news(owner);
-        }
-    }
-}
-
-/* --- What has been printed, once more --- */
-
-struct replay {
-    struct {
-        uint32_t position;
-        uint64_t time_us; /* of the line that begins there; UINT64_MAX when there is none */
-    } nodes[NODE_MAX];
-};
-
-/* `[ 12.345678] ...` as microseconds. */
-static uint64_t time_of(const char *line, size_t length)
-{
-    uint64_t time_us = 0;
-
-    for (size_t i = 0; i < length && line[i] != ']'; i++) {
-        if (line[i] >= '0' && line[i] <= '9') {
-            time_us = time_us * 10 + (uint64_t)(line[i] - '0');
-        }
-    }
-    return time_us;
-}
-
-/* Copy the next line of a node that was printed, and pass over it; 0 when there is none. */
-static size_t next_printed(node_id_t node, uint32_t *position, char line[LOG_LINE_MAX_BYTES])
-{
-    uint32_t start = *position;
-    size_t length = status_log_read(node, position, line, LOG_LINE_MAX_BYTES);
-
-    /* What lies behind printed[] is still to come. */
-    return printed[node] - start < *position - start ? 0 : length;
-}
-
-static void look_ahead(struct replay *replay, node_id_t node)
-{
-    char line[LOG_LINE_MAX_BYTES];
-    uint32_t position = replay->nodes[node].position;
-    size_t length = next_printed(node, &position, line);
-
-    replay->nodes[node].time_us = length != 0 ? time_of(line, length) : UINT64_MAX;
-}
-
-static void start_replay(struct replay *replay)
-{
-    for (unsigned node = 0; node < platform_node_count(); node++) {
-        uint32_t written = status_log_written((node_id_t)node);
-
-        /* Before the oldest byte that is left: reading goes on behind what is damaged. */
-        replay->nodes[node].position = written < STATUS_LOG_BYTES ? 0 : written - STATUS_LOG_BYTES;
-        look_ahead(replay, (node_id_t)node);
-    }
-}
-
-/* The oldest line of all; 0 when there is none. */
-static size_t replay_line(struct replay *replay, char line[LOG_LINE_MAX_BYTES])
-{
-    unsigned oldest = 0;
-
-    for (unsigned node = 1; node < platform_node_count(); node++) {
-        if (replay->nodes[node].time_us < replay->nodes[oldest].time_us) {
-            oldest = node;
-        }
-    }
-    if (replay->nodes[oldest].time_us == UINT64_MAX) {
-        return 0;
-    }
-    size_t length = next_printed((node_id_t)oldest, &replay->nodes[oldest].position, line);
-
-    look_ahead(replay, (node_id_t)oldest);
-    return length;
-}
-
-void log_replay(unsigned line_max, void (*write)(const char *line, size_t length_bytes))
-{
-    struct replay replay;
-    char line[LOG_LINE_MAX_BYTES];
-    unsigned line_count = 0;
-    size_t length;
-
-    if (!log_is_console_owner()) {
-        return;
-    }
-    start_replay(&replay);
-    while (replay_line(&replay, line) != 0) {
-        line_count++;
-    }
-    start_replay(&replay);
-    for (unsigned i = 0; (length = replay_line(&replay, line)) != 0; i++) {
-        if (i + line_max >= line_count) {
-            write(line, length);
         }
     }
 }

@@ -24,12 +24,10 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 #define log_info(subsystem, ...)    log_write(LOG_INFO, subsystem, __VA_ARGS__)
 #define log_debug(subsystem, ...)   log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
-/* For all subsystems; LOG_INFO until it is called. */
-void log_set_level(enum log_level level);
 /*
- * The value of `log=` on the command line (not zero-terminated): levels separated by commas,
- * each for all or for one subsystem: `info`, `warning,ixgbe=debug`. Words it does not know are
- * reported and ignored. Returns how many.
+ * LOG_INFO for all subsystems until it is called. The value of `log=` on the command line (not
+ * zero-terminated): levels separated by commas, each for all or for one subsystem: `info`,
+ * `warning,ixgbe=debug`. Words it does not know are reported and ignored. Returns how many.
  */
 unsigned log_configure(const char *value, size_t length_bytes);
 
@@ -37,16 +35,13 @@ unsigned log_configure(const char *value, size_t length_bytes);
 void log_find_console(void);
 /* Whether this node prints for all. */
 bool log_is_console_owner(void);
+/* Start to print for all if that is this node's part, where the owner before has stopped; returns
+ * whether it is. */
+bool log_take_console(void);
 /* The owner; NODE_NONE when no node is alive. */
 node_id_t log_console_owner(void);
-/* Owner: print what `node` has written since; returns the lines printed. Else does nothing. */
+/* Print what `node` has written since, if the console is ours; returns the lines printed. */
 unsigned log_print_node(node_id_t node);
-/*
- * Owner: give `write` the last `line_max` lines that have been printed, whoever has printed them,
- * as far as they still stand on the status pages; by their time. For a screen of which only the
- * dead owner knew what it shows.
- */
-void log_replay(unsigned line_max, void (*write)(const char *line, size_t length_bytes));
 /* Whether this node has written lines that nobody has been told of; clears it. */
 bool log_take_news(void);
 /*

@@ -8,8 +8,6 @@
 
 #include <stdarg.h>
 
-#include "drivers/acpi/power.h"
-#include "drivers/console/console.h"
 #include "kernel/command_line.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
@@ -137,9 +135,9 @@ static void report_nested(uintptr_t where)
     int length = format_text(text, sizeof(text), "node%u panic: failed again at %#018lx\n",
                              platform_node(), where);
 
-    console_write_through();
-    console_write(text, (size_t)length);
-    console_flush();
+    platform_console_write_through();
+    platform_console_write(text, (size_t)length);
+    platform_console_flush();
 }
 
 /* Another node may own the console: wait until it has printed our last line, or seems not to. */
@@ -160,15 +158,15 @@ _Noreturn static void die(void)
     const char *action;
 
     log_error("panic", "node %u halted", platform_node());
-    console_write_through();
+    platform_console_write_through();
     log_flush_all();
-    console_flush();
+    platform_console_flush();
     /* Before the mark: as long as this node is alive it may own the console, and after it nobody
      * prints the lines of a node that has no successor. */
     if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
         __builtin_memcmp(action, "exit", 4) == 0) {
         wait_until_printed();
-        power_exit(POWER_EXIT_PANIC);
+        platform_exit(PLATFORM_EXIT_PANIC);
     }
     status_set_state(NODE_DEAD);
     /* Who is not running yet looks for the dead once it is: see dispatch_run(). */

@@ -67,8 +67,21 @@ const void *platform_archive_start(void);
 size_t platform_archive_bytes(void);
 
 /* --- Console: print these bytes, whole lines. Only log.c calls it, on the node that owns the
- * console (log_console_owner). What its devices have no room for is dropped and counted. --- */
+ * console (log_console_owner). What its devices have no room for is dropped and counted; all of it,
+ * when there is no console. --- */
 void platform_console_write(const char *text, size_t length_bytes);
+/* For a node that is about to end: what is written from now on is seen at once; then have all seen
+ * that was written before. */
+void platform_console_write_through(void);
+void platform_console_flush(void);
+
+struct platform_console {
+    void (*write)(const char *text, size_t length_bytes);
+    void (*write_through)(void);
+    void (*flush)(void);
+};
+/* By whoever drives the console: on the core that boots, and on each node again. */
+void platform_set_console(const struct platform_console *console);
 
 /* --- Randomness for sequence numbers, ids and hash secrets (RDRAND, else TSC jitter). --- */
 uint64_t platform_random(void);
@@ -77,8 +90,31 @@ uint64_t platform_random(void);
 /* Print the failure, mark this node as dead on its status page, halt it. Others go on. */
 _Noreturn void platform_panic(const char *file, int line, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* Power the machine off; called on node 0 only. */
+/* Halt this node for good; the others go on. */
+_Noreturn void platform_halt(void);
+/* Power the machine off, or start it again; the other nodes have stopped. */
 _Noreturn void platform_power_off(void);
+_Noreturn void platform_reset(void);
+
+/* What `isa-debug-exit` is given (QEMU then ends with twice that plus one). */
+enum platform_exit_code {
+    PLATFORM_EXIT_PASS = 0x10,
+    PLATFORM_EXIT_TEST_FAILED = 0x11,
+    PLATFORM_EXIT_PANIC = 0x12,
+    PLATFORM_EXIT_BAD_CONFIGURATION = 0x13,
+};
+/* End the emulator with this status; returns where there is none, or the command line does not
+ * name its exit. */
+void platform_exit(enum platform_exit_code code);
+
+/* Each returns when the machine has no such means. */
+struct platform_power {
+    void (*off)(void);
+    void (*reset)(void);
+    void (*exit)(enum platform_exit_code code);
+};
+/* By whoever drives the machine's power, on each node. */
+void platform_set_power(const struct platform_power *power);
 
 /* Our own mistake inside this node. Stays on in every build. */
 #define ASSERT(condition)                                                                          \

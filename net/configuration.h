@@ -59,7 +59,8 @@ void configuration_print(const struct configuration *configuration, char *text, 
 void configuration_print_roles(const struct configuration *configuration, node_id_t node,
                                char *text, size_t size);
 
-/* This node's own, parsed once at start by apps/start.c. */
+/* The one that this node runs in: a copy of it is kept, once, before any server starts. */
+void configuration_set_current(const struct configuration *configuration);
 const struct configuration *configuration_current(void);
 
 /* Whether that node exists and has the role: also for what another node has said. */

@@ -8,11 +8,14 @@
 #include <arpa/inet.h>
 #include <stdbool.h>
 
+#include "apps/httpd/counters.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/address.h"
 #include "net/configuration.h"
+
+COUNTER_TABLE_DEFINE(httpd_counters, HTTPD_COUNTER_FIRST, HTTPD_COUNTERS);
 
 static uint16_t announced_port;
 static bool is_announced;

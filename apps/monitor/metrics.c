@@ -8,22 +8,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "apps/httpd/counters.h"
+#include "drivers/nic/counters.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/version.h"
 #include "libc/core/format.h"
-
-struct metric {
-    const char *name;
-    const char *label; /* "" or `key="value"` */
-    const char *help;
-};
-
-static const struct metric metrics[COUNTER_COUNT] = {
-#define X(enumerator, name, label, help) [COUNTER_##enumerator] = {name, label, help},
-    COUNTER_TABLE(X)
-#undef X
-};
+#include "libc/posix/file.h"
+#include "net/status_text.h"
 
 static const char *const state_names[] = {
     [NODE_ABSENT] = "absent",
@@ -77,7 +69,7 @@ static void append_seconds(struct output *output, uint64_t time_ns)
 static void append_node_gauges(struct output *output)
 {
     unsigned node_count = platform_node_count();
-    char roles[STATUS_ROLE_TEXT_BYTES];
+    char roles[STATUS_TEXT_BYTES];
 
     append_help(output, "uptime_seconds", "Time since the machine was booted.", "gauge");
     append(output, "talus_uptime_seconds ");
@@ -93,7 +85,7 @@ static void append_node_gauges(struct output *output)
     append_help(output, "node_info", "What the node runs.", "gauge");
     for (unsigned node = 0; node < node_count; node++) {
         if (is_shown(node)) {
-            status_copy_roles((node_id_t)node, roles);
+            status_copy_text((node_id_t)node, STATUS_TEXT_ROLES, roles);
             append(output, "talus_node_info{node=\"%u\",role=\"%s\"} 1\n", node, roles);
         }
     }
@@ -106,22 +98,47 @@ static void append_node_gauges(struct output *output)
     }
 }
 
-static void append_counter(struct output *output, enum counter counter)
+/* What all nodes have counted under one index. */
+static void append_counter(struct output *output, unsigned counter, const struct counter_name *name)
 {
-    const struct metric *metric = &metrics[counter];
-
     for (unsigned node = 0; node < platform_node_count(); node++) {
         if (!is_shown(node)) {
             continue;
         }
         uint64_t value = counter_read((node_id_t)node, counter);
 
-        append(output, "talus_%s{node=\"%u\"%s%s} ", metric->name, node,
-               metric->label[0] != '\0' ? "," : "", metric->label);
+        append(output, "talus_%s{node=\"%u\"%s%s} ", name->name, node,
+               name->label[0] != '\0' ? "," : "", name->label);
         if (counter == COUNTER_IDLE_NS) {
             append_seconds(output, value);
         } else {
             append(output, "%llu\n", (unsigned long long)value);
+        }
+    }
+}
+
+/* All counters of that name, whichever layer counts them, of which `first` is one; the format wants
+ * them together. Nothing when an earlier counter has that name: it has printed them. */
+static void append_counters_named(struct output *output, const char *name, unsigned first)
+{
+    bool is_first = true;
+
+    LINKER_SET_EACH(counter_tables, struct counter_table, table)
+    {
+        for (unsigned i = 0; i < (*table)->count; i++) {
+            const struct counter_name *entry = &(*table)->names[i];
+
+            if (strcmp(entry->name, name) != 0) {
+                continue;
+            }
+            if (is_first && (*table)->first + i != first) {
+                return;
+            }
+            if (is_first) {
+                append_help(output, name, entry->help, "counter");
+            }
+            is_first = false;
+            append_counter(output, (*table)->first + i, entry);
         }
     }
 }
@@ -132,12 +149,11 @@ size_t metrics_print_prometheus(char *text, size_t size)
 
     append_build_info(&output);
     append_node_gauges(&output);
-    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
-        /* Rows of one name stand together and share its head. */
-        if (i == 0 || strcmp(metrics[i].name, metrics[i - 1].name) != 0) {
-            append_help(&output, metrics[i].name, metrics[i].help, "counter");
+    LINKER_SET_EACH(counter_tables, struct counter_table, table)
+    {
+        for (unsigned i = 0; i < (*table)->count; i++) {
+            append_counters_named(&output, (*table)->names[i].name, (*table)->first + i);
         }
-        append_counter(&output, (enum counter)i);
     }
     return output.length;
 }
@@ -145,7 +161,7 @@ size_t metrics_print_prometheus(char *text, size_t size)
 size_t metrics_print_nodes(char *text, size_t size)
 {
     struct output output = {.text = text, .size = size};
-    char roles[STATUS_ROLE_TEXT_BYTES];
+    char roles[STATUS_TEXT_BYTES];
 
     append(&output, "%-5s %-9s %-20s %9s %12s %12s %12s %12s\n", "node", "state", "roles", "memory",
            "requests", "received", "sent", "messages");
@@ -155,7 +171,7 @@ size_t metrics_print_nodes(char *text, size_t size)
         if (!is_shown(i)) {
             continue;
         }
-        status_copy_roles(node, roles);
+        status_copy_text(node, STATUS_TEXT_ROLES, roles);
         append(&output, "%-5u %-9s %-20s %5llu MiB %12llu %12llu %12llu %12llu\n", i,
                state_names[status_node_state(node)], roles,
                (unsigned long long)(status_memory_bytes(node) / MIB),
@@ -166,3 +182,8 @@ size_t metrics_print_nodes(char *text, size_t size)
     }
     return output.length;
 }
+
+static const struct generated_file metrics_file = {"/proc/metrics", metrics_print_prometheus};
+static const struct generated_file nodes_file = {"/proc/nodes", metrics_print_nodes};
+GENERATED_FILE(metrics_file);
+GENERATED_FILE(nodes_file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The running system as text, read from the status pages of all nodes: it disturbs none of them.
- * libc shows both texts as files, /proc/metrics and /proc/nodes.
+ * Both texts are files, too: /proc/metrics and /proc/nodes.
  *
  * Both functions return the length that the whole text has; at most size - 1 bytes of it and a
  * zero are written, nothing if size is 0.

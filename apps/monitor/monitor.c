@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The monitor's line and its commands. What is typed is input from outside: a line that is too long
- * or makes no sense is answered and forgotten.
+ * The monitor: commands typed on the console, for the person at the machine and for tests; `help`
+ * lists them. What is typed is input from outside: a line that is too long or makes no sense is
+ * answered and forgotten.
  */
-#include "apps/monitor/monitor.h"
-
 #include <string.h>
 
-#include "drivers/acpi/power.h"
 #include "drivers/console/console.h"
+#include "drivers/nic/counters.h"
+#include "kernel/component.h"
 #include "kernel/log.h"
+#include "kernel/message/control.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "libc/core/format.h"
+#include "net/configuration.h"
+#include "net/counters.h"
+#include "net/status_text.h"
 
 #define LINE_BYTES    80
 #define KEY_END       0x04 /* Ctrl-D */
@@ -68,76 +72,70 @@ static void show_nodes(const char *argument)
     (void)argument;
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
-        char roles[STATUS_ROLE_TEXT_BYTES];
+        char roles[STATUS_TEXT_BYTES];
         uint64_t idle_ms = counter_read(node, COUNTER_IDLE_NS) / NS_PER_MS;
 
-        status_copy_roles(node, roles);
+        status_copy_text(node, STATUS_TEXT_ROLES, roles);
         print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %s\n", i,
               states[status_node_state(node)], platform_status_page(node)->apic_id,
               status_memory_bytes(node) / MIB, idle_ms / 1000, idle_ms % 1000, roles);
     }
 }
 
-static bool has_role(node_id_t node, const char *role)
+static bool has_role(node_id_t node, enum role role)
 {
-    char roles[STATUS_ROLE_TEXT_BYTES];
-
-    status_copy_roles(node, roles);
-    return strstr(roles, role) != NULL;
+    return configuration_has_role(configuration_current(), node, role);
 }
 
-static unsigned long count_of(node_id_t node, enum counter counter)
+static unsigned long count_of(node_id_t node, unsigned counter)
 {
     return counter_read(node, counter);
 }
 
-/* The counters of refused input, and why: `checksum` of `reason="checksum"`. */
-static const struct {
-    const char *name;
-    const char *label;
-} counters[COUNTER_COUNT] = {
-#define X(enumerator, name, label, help) [COUNTER_##enumerator] = {name, label},
-    COUNTER_TABLE(X)
-#undef X
-};
+/* Refused input: one counter's cause, `checksum` of `reason="checksum"`, and how often. */
+static unsigned long append_drop(char *text, size_t size, node_id_t node, unsigned counter,
+                                 const struct counter_name *name)
+{
+    unsigned long count = strcmp(name->name, "drops_total") == 0 ? count_of(node, counter) : 0;
+
+    if (count != 0) {
+        const char *reason = strchr(name->label, '"') + 1;
+        size_t length = strlen(text);
+
+        (void)format_text(text + length, size - length, "%s %lu %.*s", length == 0 ? ":" : ",",
+                          count, (int)strcspn(reason, "\""), reason);
+    }
+    return count;
+}
 
 static void show_drops(node_id_t node)
 {
     char text[160] = "";
-    size_t length = 0;
     unsigned long sum = 0;
 
-    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
-        unsigned long count = count_of(node, (enum counter)i);
-
-        if (strcmp(counters[i].name, "drops_total") != 0 || count == 0) {
-            continue;
+    LINKER_SET_EACH(counter_tables, struct counter_table, table)
+    {
+        for (unsigned i = 0; i < (*table)->count; i++) {
+            sum += append_drop(text, sizeof(text), node, (*table)->first + i, &(*table)->names[i]);
         }
-        const char *reason = strchr(counters[i].label, '"') + 1;
-
-        sum += count;
-        length +=
-            (size_t)format_text(text + length, sizeof(text) - length, "%s %lu %.*s",
-                                length == 0 ? ":" : ",", count, (int)strcspn(reason, "\""), reason);
-        length = length < sizeof(text) ? length : sizeof(text) - 1;
     }
     print("node%-2u refused %lu%s\n", node, sum, text);
 }
 
 static void show_net(const char *argument)
 {
-    char address[STATUS_ADDRESS_BYTES], gateway[STATUS_GATEWAY_BYTES], link[STATUS_LINK_BYTES];
+    char address[STATUS_TEXT_BYTES], gateway[STATUS_TEXT_BYTES], link[STATUS_TEXT_BYTES];
 
     (void)argument;
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
-        status_copy_address(node, address);
-        status_copy_gateway(node, gateway);
+        status_copy_text(node, STATUS_TEXT_ADDRESS, address);
+        status_copy_text(node, STATUS_TEXT_GATEWAY, gateway);
         if (address[0] != '\0') {
             print("node%-2u address %s, gateway %s\n", i, address, gateway);
         }
-        status_copy_link(node, link);
+        status_copy_text(node, STATUS_TEXT_LINK, link);
         if (link[0] != '\0') {
             print("node%-2u link %s\n", i, link);
         }
@@ -145,14 +143,14 @@ static void show_net(const char *argument)
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
-        if (has_role(node, "LS")) {
+        if (has_role(node, ROLE_LS)) {
             print("node%-2u received %lu frames, %lu bytes, %lu missed; sent %lu frames, %lu "
                   "bytes; %lu forwarded in software\n",
                   i, count_of(node, COUNTER_NIC_RX_PACKETS), count_of(node, COUNTER_NIC_RX_BYTES),
                   count_of(node, COUNTER_NIC_RX_MISSED), count_of(node, COUNTER_NIC_TX_PACKETS),
                   count_of(node, COUNTER_NIC_TX_BYTES), count_of(node, COUNTER_STEER_FORWARDED));
         }
-        if (has_role(node, "LS") || has_role(node, "TS")) {
+        if (has_role(node, ROLE_LS) || has_role(node, ROLE_TS)) {
             show_drops(node);
         }
     }
@@ -167,7 +165,7 @@ static void show_connections(const char *argument)
         unsigned long closed = count_of(node, COUNTER_TCP_CLOSED);
         unsigned long accepted = count_of(node, COUNTER_TCP_ACCEPTED);
 
-        if (has_role(node, "TS")) {
+        if (has_role(node, ROLE_TS)) {
             print("node%-2u %lu open, %lu accepted, %lu closed, %lu of them reset; %lu segments "
                   "sent again\n",
                   i, accepted > closed ? accepted - closed : 0, accepted, closed,
@@ -178,13 +176,13 @@ static void show_connections(const char *argument)
 
 static void show_balance(const char *argument)
 {
-    char balance[STATUS_BALANCE_BYTES];
+    char balance[STATUS_TEXT_BYTES];
 
     (void)argument;
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
-        status_copy_balance(node, balance);
+        status_copy_text(node, STATUS_TEXT_BALANCE, balance);
         if (balance[0] != '\0') {
             print("scheme: %s\n", balance);
             break; /* all CMs have the same */
@@ -193,12 +191,12 @@ static void show_balance(const char *argument)
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
-        if (has_role(node, "CM")) {
+        if (has_role(node, ROLE_CM)) {
             print("node%-2u CM: assigned %lu here, %lu to other CMs; %lu waited for an acceptor\n",
                   i, count_of(node, COUNTER_CM_ASSIGNED),
                   count_of(node, COUNTER_CM_ASSIGNED_REMOTE), count_of(node, COUNTER_CM_QUEUED));
         }
-        if (has_role(node, "TS")) {
+        if (has_role(node, ROLE_TS)) {
             print("node%-2u TS: claims: %lu confirmed, %lu rejected; %lu offers not claimed in "
                   "time\n",
                   i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
@@ -214,47 +212,32 @@ static void show_balance(const char *argument)
 /* Here first, where a value that makes no sense is reported; then on all others. */
 static void set_log_level(const char *argument)
 {
-    struct set_log message = {
-        .header = {.type = MESSAGE_SET_LOG, .length_bytes = sizeof(message)},
-    };
     size_t length = strlen(argument);
 
-    if (length == 0 || length > sizeof(message.value)) {
+    if (length == 0 || length > CONTROL_LOG_MAX_BYTES) {
         print("log LEVEL: error, warning, info, debug; or SUBSYSTEM=LEVEL, with commas\n");
         return;
     }
     if (log_configure(argument, length) != 0) {
         return;
     }
-    memcpy(message.value, argument, length);
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
-            message_post((node_id_t)i, &message.header);
-        }
-    }
+    control_set_log_elsewhere(argument, length);
     print("log=%s on all nodes\n", argument);
 }
 
 static void crash_node(const char *argument)
 {
-    struct message_header message = {.type = MESSAGE_CRASH_NODE, .length_bytes = sizeof(message)};
     node_id_t node;
 
     if (parse_node(argument, &node)) {
-        message_post(node, &message);
+        control_crash(node);
     }
 }
 
 /* Let the others halt, so that none works while the machine goes down. */
 static void stop_machine(void)
 {
-    struct message_header message = {.type = MESSAGE_STOP_NODE, .length_bytes = sizeof(message)};
-
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
-            message_post((node_id_t)i, &message);
-        }
-    }
+    control_stop_elsewhere();
     /* The round rings the doorbells. */
     (void)dispatch_round();
     for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
@@ -273,11 +256,7 @@ static void reboot_machine(const char *argument)
 {
     (void)argument;
     stop_machine();
-    console_write_through();
-    log_info("power", "reset");
-    log_flush_all();
-    console_flush();
-    power_reset();
+    platform_reset();
 }
 
 static const struct {
@@ -386,9 +365,18 @@ static unsigned poll_console(void *context)
     return take_input();
 }
 
-void monitor_start(void)
+static void start(bool has_screen)
 {
     static struct dispatch_source source = {.poll = poll_console};
 
+    (void)has_screen; /* a serial port serves as well */
     dispatch_register_source(&source);
 }
+
+static void register_monitor(void)
+{
+    console_register_user(start);
+}
+
+static const struct component monitor_component = {.steps = {[NODE_MEMORY] = register_monitor}};
+COMPONENT(monitor_component);

@@ -9,13 +9,18 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "apps/httpd/counters.h"
+#include "drivers/console/console.h"
 #include "drivers/console/screen.h"
+#include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "libc/core/format.h"
+#include "net/status_text.h"
 
 #define PERIOD_NS           NS_PER_S
 #define CONFIGURATION_BYTES 64
@@ -24,7 +29,7 @@ static char configuration[CONFIGURATION_BYTES];
 static uint64_t requests[NODE_MAX]; /* answered when the line was last put together */
 static uint64_t printed_ns;
 static uint64_t next_look_ns;
-static char shown_address[STATUS_ADDRESS_BYTES];
+static char shown_address[STATUS_TEXT_BYTES];
 static bool is_started;
 static struct timer timer;
 
@@ -50,12 +55,12 @@ static void PRINTF_LIKE(2, 3) append(struct output *output, const char *format, 
 }
 
 /* The machine's address: that of the first node that has said one. */
-static void find_address(char address[STATUS_ADDRESS_BYTES])
+static void find_address(char address[STATUS_TEXT_BYTES])
 {
     address[0] = '\0';
     for (unsigned node = 0; node < platform_node_count() && address[0] == '\0'; node++) {
         if (status_node_state((node_id_t)node) == NODE_RUNNING) {
-            status_copy_address((node_id_t)node, address);
+            status_copy_text((node_id_t)node, STATUS_TEXT_ADDRESS, address);
         }
     }
 }
@@ -105,7 +110,7 @@ static bool is_any_new_request(void)
 
 static bool is_anything_new(void)
 {
-    char address[STATUS_ADDRESS_BYTES];
+    char address[STATUS_TEXT_BYTES];
 
     find_address(address);
     return strcmp(address, shown_address) != 0 || is_any_new_request();
@@ -137,10 +142,20 @@ static void look_again(struct timer *expired)
     show(platform_now_ns());
 }
 
-void status_line_start(void)
+void status_line_start(bool has_screen)
 {
+    static struct dispatch_source source = {
+        .poll = status_line_poll,
+        .prepare_sleep = status_line_prepare_sleep,
+    };
+
+    if (!has_screen) {
+        return;
+    }
     if (is_started) {
         timer_stop(&timer);
+    } else {
+        dispatch_register_source(&source);
     }
     timer_initialise(&timer, look_again);
     printed_ns = platform_now_ns();
@@ -162,21 +177,36 @@ void status_line_set_configuration(const char *text)
     }
 }
 
-void status_line_poll(uint64_t now_ns)
+unsigned status_line_poll(void *context)
 {
-    if (LIKELY(now_ns < next_look_ns) || !is_started || timer_is_set(&timer)) {
-        return;
+    uint64_t now_ns = dispatch_now_ns();
+
+    (void)context;
+    if (UNLIKELY(now_ns >= next_look_ns) && !timer_is_set(&timer)) {
+        if (is_anything_new()) {
+            show(now_ns);
+        } else {
+            next_look_ns = now_ns + PERIOD_NS;
+        }
     }
-    if (is_anything_new()) {
-        show(now_ns);
-    } else {
-        next_look_ns = now_ns + PERIOD_NS;
-    }
+    return 0; /* nothing to stay awake for */
 }
 
-void status_line_prepare_sleep(void)
+bool status_line_prepare_sleep(void *context)
 {
-    if (is_started && !timer_is_set(&timer) && is_anything_new()) {
+    (void)context;
+    if (!timer_is_set(&timer) && is_anything_new()) {
         look_later();
     }
+    return false;
 }
+
+static void register_status_line(void)
+{
+    console_register_user(status_line_start);
+}
+
+static const struct component status_line_component = {
+    .steps = {[NODE_MEMORY] = register_status_line},
+};
+COMPONENT(status_line_component);

@@ -5,6 +5,7 @@
 #include "drivers/acpi/ioapic.h"
 
 #include "kernel/bits.h"
+#include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/node.h"
 #include "kernel/x86/mmio.h"
@@ -40,7 +41,8 @@ static uint32_t line_count(void *registers)
     return (uint32_t)FIELD_GET(VERSION_LAST_LINE, read_register(registers, REGISTER_VERSION)) + 1;
 }
 
-void ioapic_mask_all(void)
+/* Firmware may have left lines open that nobody here would answer. */
+static void mask_all_lines(void)
 {
     for (unsigned i = 0; i < node_info.machine.ioapic_count; i++) {
         void *registers = paging_map_device(node_info.machine.ioapics[i].paddr, PAGE_BYTES);
@@ -75,3 +77,6 @@ bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vecto
     }
     return false;
 }
+
+static const struct component ioapic_component = {.steps = {[BOOT_TABLES] = mask_all_lines}};
+COMPONENT(ioapic_component);

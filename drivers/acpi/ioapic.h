@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * I/O APICs (82093AA): legacy interrupt lines to a core. Devices with MSI-X do not come this way.
+ * All lines are masked while the machine boots.
  */
 #pragma once
 
@@ -8,8 +9,6 @@
 
 struct irq_route;
 
-/* Mask every line of every I/O APIC. Once, by the boot node. */
-void ioapic_mask_all(void);
 /* Send a line to one core as that vector. False when no I/O APIC has the line, or the core's id
  * does not fit its eight bits. */
 bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector);

@@ -5,6 +5,7 @@
 #include "drivers/acpi/power.h"
 
 #include "kernel/command_line.h"
+#include "kernel/component.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
@@ -53,7 +54,7 @@ static uint16_t parse_port(const char *text, int length)
     return (uint16_t)port;
 }
 
-void power_exit(enum power_exit_code code)
+void power_exit(enum platform_exit_code code)
 {
     const char *text;
     int length = command_line_find(platform_command_line(), "debug_exit", &text);
@@ -222,3 +223,17 @@ void power_reset(void)
     }
     fault_three_times();
 }
+
+static void register_power(void)
+{
+    static const struct platform_power power = {
+        .off = power_off,
+        .reset = power_reset,
+        .exit = power_exit,
+    };
+
+    platform_set_power(&power);
+}
+
+static const struct component power_component = {.steps = {[NODE_FIRST] = register_power}};
+COMPONENT(power_component);

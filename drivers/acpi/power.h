@@ -4,19 +4,11 @@
  */
 #pragma once
 
-#include "kernel/base.h"
-
-/* What `isa-debug-exit` is given (QEMU then ends with twice that plus one). */
-enum power_exit_code {
-    POWER_EXIT_PASS = 0x10,
-    POWER_EXIT_TEST_FAILED = 0x11,
-    POWER_EXIT_PANIC = 0x12,
-    POWER_EXIT_BAD_CONFIGURATION = 0x13,
-};
+#include "kernel/platform.h"
 
 /* End the emulator with this status. Returns when the command line has no `debug_exit=PORT`: on
  * real boards the port may be another device's. */
-void power_exit(enum power_exit_code code);
+void power_exit(enum platform_exit_code code);
 /* Returns when the machine has no way to do it. */
 void power_off(void);
 /* By the register that firmware names, else by those of the chipset and the keyboard controller,

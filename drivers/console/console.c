@@ -6,20 +6,21 @@
 
 #include <string.h>
 
-#include "apps/monitor/status_line.h"
 #include "drivers/acpi/ioapic.h"
 #include "drivers/console/framebuffer.h"
 #include "drivers/console/keyboard.h"
 #include "drivers/console/options.h"
+#include "drivers/console/replay.h"
 #include "drivers/console/screen.h"
 #include "drivers/console/serial.h"
 #include "drivers/console/serial_output.h"
 #include "drivers/console/vga_text.h"
+#include "drivers/vectors.h"
+#include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/interrupt.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 
@@ -45,6 +46,9 @@ static bool is_line_broken; /* by the log, since it was last asked */
 static uint64_t next_draw_ns;
 static uint64_t next_input_look_ns;
 static uint64_t input_interrupts_seen;
+
+static void (*users[CONSOLE_USER_MAX])(bool has_screen);
+static unsigned user_count;
 
 /* --- Devices --- */
 
@@ -83,7 +87,8 @@ static void open_screen(void *mapped)
     }
 }
 
-void console_initialise(paddr_t mapped_bytes)
+/* Find the console's devices and set them up. */
+static void find_devices(void)
 {
     struct framebuffer_info *info = &node_info.framebuffer;
 
@@ -95,12 +100,13 @@ void console_initialise(paddr_t mapped_bytes)
     }
     uint64_t bytes = screen_bytes();
 
-    if (bytes != 0 && bytes <= mapped_bytes && info->paddr <= mapped_bytes - bytes) {
+    if (bytes != 0 && bytes <= BOOT_MAPPED_BYTES && info->paddr <= BOOT_MAPPED_BYTES - bytes) {
         open_screen((void *)(DIRECT_MAP_BASE + info->paddr));
     }
 }
 
-void console_use_firmware_port(void)
+/* Firmware's serial console, if the command line names none. */
+static void use_firmware_port(void)
 {
     struct serial_port *firmware = &node_info.machine.firmware_console;
     struct serial_port before = options.serial;
@@ -114,18 +120,19 @@ void console_use_firmware_port(void)
 
         *firmware = (struct serial_port){0}; /* for the nodes, too */
         parse_options();
-        (void)serial_initialise(&options.serial); /* as in console_initialise() */
+        (void)serial_initialise(&options.serial); /* as in find_devices() */
         log_warning("console", "no serial port at %#x, which firmware names", absent_port);
     }
 }
 
-void console_attach(void)
+/* The devices as they have been set up. */
+static void attach(void)
 {
     parse_options();
     serial_attach(&options.serial);
 }
 
-void console_map_screen(void)
+static void map_screen(void)
 {
     uint64_t bytes = screen_bytes();
     void *mapped = bytes != 0 ? paging_map_screen(node_info.framebuffer.paddr, bytes) : NULL;
@@ -141,7 +148,6 @@ void console_map_screen(void)
 
 static void draw_some(uint64_t now_ns)
 {
-    status_line_poll(now_ns);
     if (screen_is_dirty() && now_ns >= next_draw_ns) {
         next_draw_ns = now_ns + BUSY_PERIOD_NS;
         (void)screen_draw(BUSY_CELLS);
@@ -169,14 +175,13 @@ static bool prepare_sleep(void *context)
 
     (void)context;
     if (has_screen) {
-        status_line_prepare_sleep();
         has_work |= screen_is_dirty() && screen_draw(IDLE_CELLS);
     }
     return has_work;
 }
 
 /* Where it cannot be routed, what is typed is noticed when the node is awake. */
-static bool route_interrupt(uint8_t isa_irq, enum interrupt_vector vector)
+static bool route_interrupt(uint8_t isa_irq, uint8_t vector)
 {
     return ioapic_route(&node_info.machine.isa_irqs[isa_irq], interrupt_apic_id(node_info.node),
                         vector);
@@ -193,7 +198,8 @@ static void start_serial(void)
     serial_output_start(has_interrupt);
 }
 
-void console_start(void)
+/* From now on text goes out when there is time, and what is typed wakes the node. */
+static void start(void)
 {
     static struct dispatch_source source = {
         .poll = poll_output,
@@ -202,25 +208,31 @@ void console_start(void)
 
     start_serial();
     dispatch_register_source(&source);
-    if (!has_screen) {
-        return;
-    }
     /* Whoever has a screen may have a keyboard. */
-    if (!node_info.machine.has_no_i8042 && keyboard_initialise()) {
+    if (has_screen && !node_info.machine.has_no_i8042 && keyboard_initialise()) {
         (void)route_interrupt(ISA_IRQ_KEYBOARD, INTERRUPT_VECTOR_KEYBOARD);
     }
-    is_drawn_later = true;
-    status_line_start();
+    is_drawn_later = has_screen;
+    for (unsigned i = 0; i < user_count; i++) {
+        users[i](has_screen);
+    }
 }
 
-void console_take_over(void)
+/* The console's owner before has died: the screen begins with what is left of the log. */
+static void take_over(void)
 {
-    console_map_screen();
+    map_screen();
     if (has_screen) {
         is_drawn_later = true;
-        log_replay(screen.rows, screen_write);
+        console_replay(screen.rows, screen_write);
     }
-    console_start();
+    start();
+}
+
+void console_register_user(void (*user)(bool has_screen))
+{
+    ASSERT(user_count < CONSOLE_USER_MAX);
+    users[user_count++] = user;
 }
 
 /* --- Text --- */
@@ -301,3 +313,69 @@ bool console_take_interruption(void)
     is_line_broken = false;
     return was_broken;
 }
+
+/* --- The console's part in the start of machine and nodes --- */
+
+static void register_console(void)
+{
+    static const struct platform_console console = {
+        .write = console_write,
+        .write_through = console_write_through,
+        .flush = console_flush,
+    };
+
+    platform_set_console(&console);
+}
+
+static void boot_first(void)
+{
+    find_devices();
+    register_console();
+}
+
+static void node_first(void)
+{
+    attach();
+    register_console();
+}
+
+static void node_memory(void)
+{
+    if (node_info.node == 0) {
+        map_screen();
+    }
+}
+
+/* Another node has died: perhaps the one that had the console, and this one is the next. */
+static void inherit(node_id_t dead_node)
+{
+    static bool has_inherited;
+
+    (void)dead_node;
+    if (node_info.node != 0 && !has_inherited && log_console_owner() == node_info.node) {
+        has_inherited = true;
+        take_over();
+    }
+}
+
+static void node_ready(void)
+{
+    dispatch_register_node_down(inherit);
+    if (node_info.node == 0) {
+        (void)console_options_report(node_info.command_line); /* it has logged each */
+        start();
+    }
+}
+
+static const struct component console_component = {
+    .steps =
+        {
+            [BOOT_FIRST] = boot_first,
+            [BOOT_MEMORY] = map_screen,
+            [BOOT_TABLES] = use_firmware_port,
+            [NODE_FIRST] = node_first,
+            [NODE_MEMORY] = node_memory,
+            [NODE_READY] = node_ready,
+        },
+};
+COMPONENT(console_component);

@@ -14,24 +14,12 @@
 #include "kernel/base.h"
 
 /*
- * Find the console's devices and set them up: once, by the first code that runs. Reads the command
- * line and the description of the screen in node_info. `mapped_bytes`: how much physical memory is
- * mapped at DIRECT_MAP_BASE.
+ * Whoever uses the console beyond the log: `start` is called by the event loop of the node that
+ * gets it, at the start and when its owner before has died. `has_screen`: there is one. At
+ * NODE_MEMORY, on each node.
  */
-void console_initialise(paddr_t mapped_bytes);
-/* Firmware's tables are known now (node_info.machine): use its serial console, if the command line
- * names none. */
-void console_use_firmware_port(void);
-/* Use the devices as they have been set up: on each node. The screen comes later. */
-void console_attach(void);
-/* Map the screen: where node_info describes it, by who uses it, once there are pages for tables. */
-void console_map_screen(void);
-/* By the event loop of node 0: text goes out when there is time from now on, and what is typed
- * wakes the node. */
-void console_start(void);
-/* The same by the event loop of the node that owns the console now: the one before it has died. The
- * screen begins with what is left of the log. */
-void console_take_over(void);
+#define CONSOLE_USER_MAX 4
+void console_register_user(void (*start)(bool has_screen));
 
 /* Lines of the log. They start on a line of their own, whatever has been typed. Never waits once
  * the event loop runs; before, for the serial port, but never for ever. */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "drivers/console/counters.h"
+#include "kernel/component.h"
 #include "kernel/message/status.h"
 
 #define INVERSE 0x80u
@@ -15,6 +17,9 @@
 #define COMPARED_PER_DRAWN 16u
 
 struct screen screen;
+
+static const struct handed_over screen_handed_over = {&screen, sizeof(screen)};
+HANDED_OVER(screen_handed_over);
 
 static screen_draw_function draw_function;
 

@@ -36,7 +36,7 @@ struct screen {
     screen_cell_t drawn[SCREEN_ROWS_MAX][SCREEN_COLUMNS_MAX]; /* by row of the device */
 };
 
-/* This node's own; boot/ hands its contents over to node 0. */
+/* This node's own. Node 0 goes on with the screen as it stands after the boot. */
 extern struct screen screen;
 
 /* Start with an empty screen of that size, cut to the maximum; at least two rows. Nothing is known

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "drivers/console/counters.h"
 #include "drivers/console/line_queue.h"
 #include "drivers/console/serial.h"
 #include "kernel/limits.h"

@@ -13,6 +13,7 @@
 
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
+#include "drivers/nic/counters.h"
 #include "kernel/limits.h"
 #include "kernel/memory/memory.h"
 #include "kernel/message/status.h"

@@ -72,8 +72,9 @@ static uint64_t read_idle_ns(const struct status_page *page)
     return since_ns != 0 && now_ns > since_ns ? idle_ns + (now_ns - since_ns) : idle_ns;
 }
 
-uint64_t counter_read(node_id_t node, enum counter counter)
+uint64_t counter_read(node_id_t node, unsigned counter)
 {
+    ASSERT(counter < COUNTER_MAX);
     const struct status_page *page = page_of(node);
 
     return counter == COUNTER_IDLE_NS ? read_idle_ns(page) : load_word(&page->counters[counter]);
@@ -111,25 +112,26 @@ void status_set_state(enum node_state state)
 
 /* --- Text for people --- */
 
-static void set_text(char *field, size_t size, const char *text)
+void status_set_text(unsigned index, const char *text)
 {
-    size_t length = strlen(text);
+    ASSERT(index < STATUS_TEXT_COUNT);
+    char *own = own_page()->texts[index];
+    size_t length = strnlen(text, STATUS_TEXT_BYTES - 1);
 
-    if (length >= size) {
-        length = size - 1;
-    }
-    memcpy(field, text, length);
-    field[length] = '\0';
-    mailbox_flush(field, size);
+    memcpy(own, text, length);
+    own[length] = '\0';
+    mailbox_flush(own, STATUS_TEXT_BYTES);
 }
 
-/* `field` may change meanwhile, and holds whatever its node has put there. */
-static void copy_text(const char *field, size_t size, char *text)
+void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTES])
 {
+    ASSERT(index < STATUS_TEXT_COUNT);
+    /* It may change meanwhile, and holds whatever its node has put there. */
+    const char *field = page_of(node)->texts[index];
     size_t length = 0;
 
-    mailbox_invalidate(field, size);
-    while (length < size - 1 && field[length] != '\0') {
+    mailbox_invalidate(field, STATUS_TEXT_BYTES);
+    while (length < STATUS_TEXT_BYTES - 1 && field[length] != '\0') {
         char character = field[length];
         bool is_plain =
             character >= ' ' && character <= '~' && character != '"' && character != '\\';
@@ -137,56 +139,6 @@ static void copy_text(const char *field, size_t size, char *text)
         text[length++] = is_plain ? character : '?';
     }
     text[length] = '\0';
-}
-
-void status_set_roles(const char *text)
-{
-    set_text(own_page()->roles, STATUS_ROLE_TEXT_BYTES, text);
-}
-
-void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES])
-{
-    copy_text(page_of(node)->roles, STATUS_ROLE_TEXT_BYTES, text);
-}
-
-void status_set_address(const char *text)
-{
-    set_text(own_page()->address, STATUS_ADDRESS_BYTES, text);
-}
-
-void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES])
-{
-    copy_text(page_of(node)->address, STATUS_ADDRESS_BYTES, text);
-}
-
-void status_set_gateway(const char *text)
-{
-    set_text(own_page()->gateway, STATUS_GATEWAY_BYTES, text);
-}
-
-void status_copy_gateway(node_id_t node, char text[STATUS_GATEWAY_BYTES])
-{
-    copy_text(page_of(node)->gateway, STATUS_GATEWAY_BYTES, text);
-}
-
-void status_set_link(const char *text)
-{
-    set_text(own_page()->link, STATUS_LINK_BYTES, text);
-}
-
-void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES])
-{
-    copy_text(page_of(node)->link, STATUS_LINK_BYTES, text);
-}
-
-void status_set_balance(const char *text)
-{
-    set_text(own_page()->balance, STATUS_BALANCE_BYTES, text);
-}
-
-void status_copy_balance(node_id_t node, char text[STATUS_BALANCE_BYTES])
-{
-    copy_text(page_of(node)->balance, STATUS_BALANCE_BYTES, text);
 }
 
 uint64_t status_memory_bytes(node_id_t node)

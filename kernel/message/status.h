@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Status pages: one per node, written by it alone, readable by all. Liveness, the sleep flag,
- * counters, and the node's log lines on their way to the console. Atomics on these fields stand
- * only in kernel/message/status.c and kernel/message/channel.c.
+ * counters, texts, and the node's log lines on their way to the console. Atomics on these fields
+ * stand only in kernel/message/status.c and kernel/message/channel.c.
  */
 #pragma once
 
 #include "kernel/base.h"
 #include "kernel/limits.h"
 #include "kernel/message/counters.h"
+#include "kernel/platform.h"
 
 enum node_state {
     NODE_ABSENT = 0, /* never started */
@@ -17,12 +18,11 @@ enum node_state {
     NODE_DEAD, /* faulted or panicked; owns nothing any more */
 };
 
-#define STATUS_ROLE_TEXT_BYTES 48
-#define STATUS_ADDRESS_BYTES   32
-#define STATUS_GATEWAY_BYTES   16
-#define STATUS_LINK_BYTES      48
-#define STATUS_BALANCE_BYTES   64
-#define STATUS_LOG_BYTES       (4 * PAGE_BYTES)
+/* Texts for people, whatever the layers above keep there. */
+#define STATUS_TEXT_COUNT 8u
+#define STATUS_TEXT_BYTES 64u
+
+#define STATUS_LOG_BYTES (4 * PAGE_BYTES)
 
 /* Page-aligned, a whole number of pages. */
 struct status_page {
@@ -32,17 +32,13 @@ struct status_page {
     uint32_t apic_id;
     uint64_t memory_bytes;
     uint64_t started_ns;
-    char roles[STATUS_ROLE_TEXT_BYTES]; /* "LS TS CM", "httpd": text for people, zero-terminated */
-    char address[STATUS_ADDRESS_BYTES]; /* of the machine, by the node that has got it; else "" */
-    char gateway[STATUS_GATEWAY_BYTES]; /* likewise */
-    char link[STATUS_LINK_BYTES];       /* of the NIC, by the node that drives it; else "" */
-    char balance[STATUS_BALANCE_BYTES]; /* how a CM gives out connections; else "" */
+    char texts[STATUS_TEXT_COUNT][STATUS_TEXT_BYTES]; /* zero-terminated */
     /* How far each node's channel to us has been read, in lines (free-running): the receiver's
      * progress travels on the receiver's own page. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];
     /* If we are the console's owner: how far each node's log has been printed, in bytes. */
     uint32_t log_printed[NODE_MAX];
-    _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_COUNT];
+    _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_MAX];
     uint64_t idle_since_ns; /* since when it has halted, not yet in IDLE_NS; 0: it works */
     /* Log ring: bytes written so far (free-running), then the text. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t log_written;
@@ -57,39 +53,29 @@ extern struct status_page *status_own_page;
 void status_initialise(void);
 
 /* Add to a counter of this node. Plain stores: one writer. */
-static inline void counter_add(enum counter counter, uint64_t amount)
+static inline void counter_add(unsigned counter, uint64_t amount)
 {
     if (UNLIKELY(status_own_page == NULL)) {
         status_initialise();
     }
+    ASSERT_SLOW(counter < COUNTER_MAX);
     status_own_page->counters[counter] += amount;
 }
-static inline void counter_increment(enum counter counter)
+static inline void counter_increment(unsigned counter)
 {
     counter_add(counter, 1);
 }
 /* Any node's counter, perhaps a moment old; IDLE_NS with the sleep that still goes on. */
-uint64_t counter_read(node_id_t node, enum counter counter);
+uint64_t counter_read(node_id_t node, unsigned counter);
 
 enum node_state status_node_state(node_id_t node);
 void status_set_state(enum node_state state);
-/* What this node runs, for people; cut to STATUS_ROLE_TEXT_BYTES - 1. */
-void status_set_roles(const char *text);
+/* One of this node's texts, 0 .. STATUS_TEXT_COUNT - 1; cut to STATUS_TEXT_BYTES - 1. */
+void status_set_text(unsigned index, const char *text);
 /* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes
  * `?`. */
-void status_copy_roles(node_id_t node, char text[STATUS_ROLE_TEXT_BYTES]);
+void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTES]);
 uint64_t status_memory_bytes(node_id_t node);
-/* The machine's address ("192.0.2.10/24") and gateway, the state of the link with the NIC's own
- * address, and the scheme of load balance, from the nodes that know: for people, kept and copied
- * like the roles. */
-void status_set_address(const char *text);
-void status_copy_address(node_id_t node, char text[STATUS_ADDRESS_BYTES]);
-void status_set_gateway(const char *text);
-void status_copy_gateway(node_id_t node, char text[STATUS_GATEWAY_BYTES]);
-void status_set_link(const char *text);
-void status_copy_link(node_id_t node, char text[STATUS_LINK_BYTES]);
-void status_set_balance(const char *text);
-void status_copy_balance(node_id_t node, char text[STATUS_BALANCE_BYTES]);
 
 /* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
  * publishes, fences, looks at the flag. */

@@ -4,19 +4,15 @@
  * does no more than count and acknowledge: waking the node is the whole point, polling finds the
  * work. So a device driver needs no handler, only a vector to put into its MSI-X table.
  *
- * Vectors are the same on every node. That lets the first link server program the NIC for all:
- * the entry of queue i gets the APIC id of link server i's node and INTERRUPT_VECTOR_NIC.
+ * Vectors are the same on every node, so one node can program a device that interrupts another.
  */
 #pragma once
 
 #include "kernel/base.h"
 
 enum interrupt_vector {
-    INTERRUPT_VECTOR_FIRST = 0x20, /* below: exceptions (SDM 3A 6.2) */
-    INTERRUPT_VECTOR_SERIAL = 0x30,
-    INTERRUPT_VECTOR_KEYBOARD = 0x31,
-    INTERRUPT_VECTOR_NIC = 0x40,       /* this node's queue */
-    INTERRUPT_VECTOR_NIC_OTHER = 0x41, /* link state and errors: the first link server's node */
+    INTERRUPT_VECTOR_FIRST = 0x20,   /* below: exceptions (SDM 3A 6.2) */
+    INTERRUPT_VECTOR_DEVICES = 0x30, /* from here on, to the timer's: drivers/vectors.h */
     INTERRUPT_VECTOR_TIMER = 0x50,
     INTERRUPT_VECTOR_DOORBELL = 0xE0,
     INTERRUPT_VECTOR_NEWS = 0xE1,     /* a node has died or written log lines */

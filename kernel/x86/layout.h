@@ -28,3 +28,6 @@
 /* Physical address of the loaded image + IMAGE_OFFSET is where it was linked. */
 #define IMAGE_OFFSET 0xFFFFFFFF80000000
 #define IMAGE_PADDR  0x200000
+
+/* Physical memory that boot code and starting cores find in the direct map of the first tables. */
+#define BOOT_MAPPED_BYTES 0x100000000

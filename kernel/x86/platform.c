@@ -4,8 +4,6 @@
  */
 #include "kernel/platform.h"
 
-#include "drivers/acpi/power.h"
-#include "drivers/console/console.h"
 #include "kernel/log.h"
 #include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
@@ -18,6 +16,8 @@
 struct node_info node_info;
 
 static struct platform_module modules[MODULE_MAX];
+static const struct platform_console *console;
+static const struct platform_power *power;
 
 /* --- Who and how many --- */
 
@@ -164,9 +164,30 @@ size_t platform_archive_bytes(void)
 
 /* --- Console --- */
 
+void platform_set_console(const struct platform_console *driver)
+{
+    console = driver;
+}
+
 void platform_console_write(const char *text, size_t length_bytes)
 {
-    console_write(text, length_bytes);
+    if (console != NULL) {
+        console->write(text, length_bytes);
+    }
+}
+
+void platform_console_write_through(void)
+{
+    if (console != NULL) {
+        console->write_through();
+    }
+}
+
+void platform_console_flush(void)
+{
+    if (console != NULL) {
+        console->flush();
+    }
 }
 
 /* --- Randomness --- */
@@ -218,17 +239,49 @@ uint64_t platform_random(void)
 
 /* --- Ends --- */
 
+void platform_set_power(const struct platform_power *driver)
+{
+    power = driver;
+}
+
+void platform_exit(enum platform_exit_code code)
+{
+    if (power != NULL) {
+        power->exit(code);
+    }
+}
+
+static void say_at_once(const char *text)
+{
+    platform_console_write_through();
+    log_info("power", "%s", text);
+    log_flush_all();
+    platform_console_flush();
+}
+
+_Noreturn void platform_halt(void)
+{
+    cpu_halt_for_ever();
+}
+
 _Noreturn void platform_power_off(void)
 {
-    console_write_through();
-    log_info("power", "off");
-    log_flush_all();
-    console_flush();
-    power_off();
-    /* A machine without ACPI power-off under an emulator that has an exit. */
-    power_exit(POWER_EXIT_PASS);
-    log_error("power", "this machine cannot be switched off by software; halted");
-    log_flush_all();
-    console_flush();
+    say_at_once("off");
+    if (power != NULL) {
+        power->off();
+    }
+    /* A machine without power-off under an emulator that has an exit. */
+    platform_exit(PLATFORM_EXIT_PASS);
+    say_at_once("this machine cannot be switched off by software; halted");
+    cpu_halt_for_ever();
+}
+
+_Noreturn void platform_reset(void)
+{
+    say_at_once("reset");
+    if (power != NULL) {
+        power->reset();
+    }
+    say_at_once("this machine cannot be reset by software; halted");
     cpu_halt_for_ever();
 }

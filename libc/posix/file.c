@@ -2,7 +2,7 @@
 /*
  * Read-only files. /boot/NAME is a boot module; mapping one returns its own address, which
  * lies in the archive that every node maps, so that what is sent from there is never copied.
- * /proc/metrics and /proc/nodes are written when they are opened and do not change afterwards.
+ * Others are written when they are opened (libc/posix/file.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "apps/monitor/metrics.h"
 #include "kernel/limits.h"
 #include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "libc/posix/descriptor.h"
+#include "libc/posix/file.h"
 
 #define BOOT_FOLDER "/boot/"
 
@@ -25,15 +25,6 @@ struct file {
     size_t bytes;
     size_t position;
     uint8_t *own_content; /* to be released with the file, or NULL */
-};
-
-/* Texts that are written at open. They return the length the whole text has. */
-static const struct {
-    const char *path;
-    size_t (*print)(char *text, size_t size);
-} generated[] = {
-    {"/proc/metrics", metrics_print_prometheus},
-    {"/proc/nodes", metrics_print_nodes},
 };
 
 /* --- Opening --- */
@@ -57,9 +48,10 @@ static int find_content(struct file *file, const char *path)
 {
     const struct platform_module *module;
 
-    for (unsigned i = 0; i < ARRAY_COUNT(generated); i++) {
-        if (strcmp(path, generated[i].path) == 0) {
-            return generate(file, generated[i].print);
+    LINKER_SET_EACH(generated_files, struct generated_file, generated)
+    {
+        if (strcmp(path, (*generated)->path) == 0) {
+            return generate(file, (*generated)->print);
         }
     }
     if (strncmp(path, BOOT_FOLDER, strlen(BOOT_FOLDER)) != 0) {

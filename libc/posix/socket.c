@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "apps/start.h"
 #include "libc/posix/descriptor.h"
 #include "libc/posix/socket_listener.h"
 #include "libc/posix/socket_stream.h"

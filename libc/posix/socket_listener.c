@@ -18,6 +18,7 @@
 #include "libc/posix/socket.h"
 #include "libc/posix/socket_stream.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 
 static struct listening_socket *listeners[LISTENER_MAX];
 /* Expires when the first deferred connection of some listener has waited long enough. */

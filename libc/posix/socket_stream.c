@@ -16,6 +16,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/posix/socket_listener.h"
+#include "net/counters.h"
 
 /* Read bytes are told alone above this: less than half of any TCP window in use, so the peer is
  * never stopped by it; more than one segment, so a download in is not a message a segment. */

@@ -10,16 +10,17 @@
 
 #include "drivers/ixgbe/ixgbe.h"
 #include "drivers/pci/pci.h"
+#include "drivers/vectors.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/x86/interrupt.h"
 #include "libc/core/format.h"
 #include "net/configuration.h"
 #include "net/link/port.h"
 #include "net/messages.h"
+#include "net/status_text.h"
 #include "net/steering.h"
 
 _Static_assert(STEERING_GROUP_COUNT == IXGBE_FDIR_GROUP_COUNT, "a filter for each group");
@@ -34,7 +35,7 @@ static struct {
     struct ixgbe nic;
     struct pci_bar bars[PCI_BAR_COUNT];
     struct ixgbe_link link;
-    enum interrupt_vector link_vector;
+    uint8_t link_vector;
     uint64_t link_interrupts_seen;
     bool is_attached[NODE_MAX]; /* by queue */
 } device;
@@ -44,7 +45,7 @@ static struct {
 static void show_link(void)
 {
     const uint8_t *mac = device.nic.mac;
-    char text[STATUS_LINK_BYTES];
+    char text[STATUS_TEXT_BYTES];
     int length;
 
     if (device.link.is_up) {
@@ -57,7 +58,7 @@ static void show_link(void)
     (void)format_text(text + length, sizeof(text) - (size_t)length,
                       ", MAC %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
                       mac[5]);
-    status_set_link(text);
+    status_set_text(STATUS_TEXT_LINK, text);
 }
 
 static void tell_transport_servers(void)
@@ -261,7 +262,7 @@ void link_device_before_sleep(void)
     if (!device.is_started) {
         return;
     }
-    interrupts = interrupt_count((uint8_t)device.link_vector);
+    interrupts = interrupt_count(device.link_vector);
     if (interrupts != device.link_interrupts_seen) {
         device.link_interrupts_seen = interrupts;
         check_link();

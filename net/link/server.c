@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "drivers/ixgbe/ixgbe.h"
+#include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
+#include "drivers/vectors.h"
 #include "kernel/log.h"
 #include "kernel/memory/memory.h"
 #include "kernel/message/dispatch.h"
@@ -20,9 +22,9 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
-#include "kernel/x86/interrupt.h"
 #include "kernel/x86/paging.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 #include "net/headers.h"
 #include "net/link/device.h"
 #include "net/messages.h"

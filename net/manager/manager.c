@@ -16,10 +16,12 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 #include "net/manager/balance/balance.h"
 #include "net/manager/listeners.h"
 #include "net/manager/waiting.h"
 #include "net/messages.h"
+#include "net/status_text.h"
 
 static const struct configuration *configuration;
 
@@ -433,5 +435,5 @@ void connection_manager_start(const struct configuration *the_configuration)
                               handle_connection_closed);
     dispatch_register_message(OFFER, sizeof(struct offer), handle_offer);
     dispatch_register_node_down(node_down);
-    status_set_balance("fewest open connections, in turn among equals");
+    status_set_text(STATUS_TEXT_BALANCE, "fewest open connections, in turn among equals");
 }

@@ -29,6 +29,8 @@
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/prot/dhcp.h"
+#include "net/counters.h"
+#include "net/status_text.h"
 
 /* lwIP's entries live for five minutes; asked again before, a neighbour is never missed. */
 #define NEIGHBOR_REFRESH_NS (240 * NS_PER_S)
@@ -55,15 +57,15 @@ static unsigned prefix_length(uint32_t netmask)
 static void show_address(const struct address_set *address)
 {
     char own[NETWORK_ADDRESS_TEXT_BYTES], gateway[NETWORK_ADDRESS_TEXT_BYTES];
-    char text[STATUS_ADDRESS_BYTES];
+    char text[STATUS_TEXT_BYTES];
 
     network_address_print(address->address, own);
     network_address_print(address->gateway, gateway);
     log_info("ts", "address %s/%u gateway %s (%s)", own, prefix_length(address->netmask),
              address->gateway == 0 ? "none" : gateway, options.is_dhcp ? "dhcp" : "static");
     (void)format_text(text, sizeof(text), "%s/%u", own, prefix_length(address->netmask));
-    status_set_address(text);
-    status_set_gateway(address->gateway == 0 ? "none" : gateway);
+    status_set_text(STATUS_TEXT_ADDRESS, text);
+    status_set_text(STATUS_TEXT_GATEWAY, address->gateway == 0 ? "none" : gateway);
 }
 
 static void announce(const struct address_set *address)
@@ -94,8 +96,8 @@ static void publish_address(struct netif *netif)
         show_address(&address);
     } else {
         log_warning("ts", "the address is lost");
-        status_set_address("");
-        status_set_gateway("");
+        status_set_text(STATUS_TEXT_ADDRESS, "");
+        status_set_text(STATUS_TEXT_GATEWAY, "");
     }
     announce(&address);
     if (address.gateway != 0 && neighbor_find(address.gateway) == NULL) {

@@ -21,6 +21,7 @@
 #include "net/transport/frames.h"
 
 #include "lwip/pbuf.h"
+#include "net/counters.h"
 
 static struct connection_link offers; /* oldest first: all have the same time-out */
 static struct timer offer_timer;

@@ -16,6 +16,7 @@
 #include "net/transport/stream.h"
 #include "net/transport/timer.h"
 
+#include "net/counters.h"
 #include "net/transport/lwip/tcp.h"
 
 /* RFC 6928. lwIP starts with three. */

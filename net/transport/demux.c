@@ -25,6 +25,7 @@
 #include "net/transport/lwip/tcp.h"
 
 #include "hooks.h"
+#include "net/counters.h"
 
 #define HASH_BUCKETS          32768u
 /* The first retransmission comes after a second (RFC 6298 2.1), not lwIP's three. */

@@ -22,12 +22,14 @@
 #include "net/transport/server.h"
 #include "net/transport/timer.h"
 
+#include "drivers/nic/counters.h"
 #include "hooks.h"
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/udp.h"
 #include "lwip/stats.h"
+#include "net/counters.h"
 
 #define FORWARDED_MAX_BYTES (MESSAGE_MAX_BYTES - sizeof(struct forward_frame))
 
@@ -44,7 +46,7 @@ static struct {
 
 /* --- Checks --- */
 
-static void drop(struct pbuf *packet, enum counter reason)
+static void drop(struct pbuf *packet, unsigned reason)
 {
     counter_increment(reason);
     pbuf_free(packet);

@@ -25,6 +25,7 @@
 #include "lwip/ip.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/prot/udp.h"
+#include "net/counters.h"
 
 /* Frames that wait for room in the transmit ring; power of two. A whole send window's. */
 #define QUEUE_FRAMES 256u

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/monitor/metrics.c kernel/version.c libc/core/format.c kernel/message/status.c */
+/* sources: kernel/message/counters.c drivers/console/counters.c drivers/nic/counters.c net/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests apps/monitor/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE
@@ -16,10 +17,16 @@
 
 #include <cmocka.h>
 
+#include "apps/httpd/counters.h"
 #include "apps/monitor/metrics.h"
 #include "kernel/message/status.h"
 #include "kernel/version.h"
+#include "net/counters.h"
+#include "net/status_text.h"
 #include "tests/unit/world/fake_platform.h"
+
+/* As apps/httpd/host_talus.c has it. */
+COUNTER_TABLE_DEFINE(httpd_counters, HTTPD_COUNTER_FIRST, HTTPD_COUNTERS);
 
 static char text[64 * KIB];
 
@@ -72,7 +79,7 @@ static void nodes_say_what_they_are(void **state)
     char line[128];
 
     fake_platform_reset(0, 3);
-    status_set_roles("LS TS CM");
+    status_set_text(STATUS_TEXT_ROLES, "LS TS CM");
     fake_status_page(0)->memory_bytes = 256 * MIB;
     fake_set_node_state(1, NODE_DEAD);
     fake_set_node_state(2, NODE_ABSENT);
@@ -91,8 +98,8 @@ static void roles_of_another_node_are_quoted_safely(void **state)
 {
     (void)state;
     fake_platform_reset(0, 2);
-    memset(fake_status_page(1)->roles, 'x', STATUS_ROLE_TEXT_BYTES);
-    memcpy(fake_status_page(1)->roles, "a\"b\\c\nd", 7);
+    memset(fake_status_page(1)->texts[STATUS_TEXT_ROLES], 'x', STATUS_TEXT_BYTES);
+    memcpy(fake_status_page(1)->texts[STATUS_TEXT_ROLES], "a\"b\\c\nd", 7);
     print();
     assert_non_null(strstr(text, "role=\"a?b?c?dxxx"));
 }
@@ -160,7 +167,7 @@ static void table_has_a_line_for_each_node(void **state)
 {
     (void)state;
     fake_platform_reset(1, 3);
-    status_set_roles("httpd");
+    status_set_text(STATUS_TEXT_ROLES, "httpd");
     fake_status_page(1)->counters[COUNTER_HTTP_REQUESTS] = 42;
     fake_set_node_state(2, NODE_ABSENT);
     size_t length = metrics_print_nodes(text, sizeof(text));

@@ -12,16 +12,37 @@
 
 #include <cmocka.h>
 
+#include "apps/httpd/counters.h"
 #include "apps/monitor/status_line.h"
+#include "drivers/console/console.h"
 #include "drivers/console/screen.h"
 #include "kernel/limits.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
+#include "net/status_text.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define COLUMNS 120
 
 static char shown[COLUMNS + 1];
+
+/* --- The event loop and the console, as far as the line needs them --- */
+
+uint64_t dispatch_now_ns(void)
+{
+    return platform_now_ns();
+}
+
+void dispatch_register_source(struct dispatch_source *source)
+{
+    assert_non_null(source->poll);
+}
+
+void console_register_user(void (*start)(bool has_screen))
+{
+    (void)start;
+}
 
 static void draw(unsigned column, unsigned row, char character, bool is_inverse)
 {
@@ -52,7 +73,7 @@ static void pass(uint64_t step_ns)
 {
     fake_advance_ns(step_ns);
     (void)timer_run_expired(platform_now_ns());
-    status_line_poll(platform_now_ns());
+    (void)status_line_poll(NULL);
     memset(shown, ' ', COLUMNS);
     screen_resume(draw);
 }
@@ -63,7 +84,7 @@ static int set_up(void **state)
     fake_platform_reset(0, 4);
     screen_initialise(COLUMNS, 2, draw);
     status_line_set_configuration("TS2LS2CM2 httpd:2");
-    status_line_start();
+    status_line_start(true);
     pass(0);
     return 0;
 }
@@ -72,7 +93,7 @@ static void it_says_address_and_configuration(void **state)
 {
     (void)state;
     assert_string_equal(line(), " Talus | no address | TS2LS2CM2 httpd:2 | 0 requests/s");
-    strcpy(fake_status_page(1)->address, "192.0.2.1/24");
+    strcpy(fake_status_page(1)->texts[STATUS_TEXT_ADDRESS], "192.0.2.1/24");
     pass(NS_PER_S);
     assert_string_equal(line(), " Talus | 192.0.2.1/24 | TS2LS2CM2 httpd:2 | 0 requests/s");
     fake_set_node_state(1, NODE_DEAD);
@@ -129,15 +150,15 @@ static void an_idle_system_sets_no_timer(void **state)
 static void news_before_sleep_are_shown_in_time(void **state)
 {
     (void)state;
-    strcpy(fake_status_page(1)->address, "192.0.2.1/24");
+    strcpy(fake_status_page(1)->texts[STATUS_TEXT_ADDRESS], "192.0.2.1/24");
     pass(NS_PER_S / 10);
     assert_string_equal(line(), " Talus | no address | TS2LS2CM2 httpd:2 | 0 requests/s");
-    status_line_prepare_sleep();
+    (void)status_line_prepare_sleep(NULL);
     assert_true(timer_next_deadline_ns() == NS_PER_S);
     fake_set_now_ns(timer_next_deadline_ns());
     pass(0);
     assert_string_equal(line(), " Talus | 192.0.2.1/24 | TS2LS2CM2 httpd:2 | 0 requests/s");
-    status_line_prepare_sleep();
+    (void)status_line_prepare_sleep(NULL);
     assert_true(timer_next_deadline_ns() == UINT64_MAX);
 }
 

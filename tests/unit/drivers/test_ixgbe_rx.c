@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "drivers/ixgbe/ixgbe.h"
+#include "drivers/nic/counters.h"
 #include "kernel/message/status.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"

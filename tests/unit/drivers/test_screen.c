@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/console/counters.h"
 #include "drivers/console/screen.h"
 #include "kernel/message/status.h"
 #include "tests/unit/world/fake_platform.h"

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/console/counters.h"
 #include "drivers/console/serial.h"
 #include "drivers/console/serial_output.h"
 #include "kernel/log.h"

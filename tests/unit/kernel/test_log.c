@@ -61,7 +61,7 @@ static void levels_above_the_chosen_one_are_silent(void **state)
     (void)state;
     become(0, 1);
     log_debug("ts", "no");
-    log_set_level(LOG_WARNING);
+    (void)log_configure("warning", 7);
     log_info("ts", "no");
     assert_string_equal(fake_console(), "");
     assert_false(log_take_news());
@@ -165,66 +165,6 @@ static void new_owner_goes_on_where_the_dead_one_stopped(void **state)
     assert_string_equal(fake_console(), "last words\ntwo\n");
 }
 
-static char replayed[64 * 1024];
-
-static void keep_replayed(const char *line, size_t length)
-{
-    strncat(replayed, line, length);
-}
-
-static const char *replay(unsigned line_max)
-{
-    replayed[0] = '\0';
-    log_replay(line_max, keep_replayed);
-    return replayed;
-}
-
-/* What has not been printed yet comes by itself. */
-static void what_was_printed_is_replayed_in_the_order_of_time(void **state)
-{
-    (void)state;
-    become(1, 3);
-    write_as(0, "[    0.000003] node0 a: third\n");
-    write_as(0, "[   12.000000] node0 a: sixth\n");
-    write_as(1, "[    0.000001] node1 a: first\n");
-    write_as(1, "[    1.000000] node1 a: fifth\n");
-    write_as(2, "[    0.000002] node2 a: second\n");
-    write_as(2, "[    0.500000] node2 a: fourth\n");
-    for (node_id_t node = 0; node < 3; node++) {
-        fake_status_page(0)->log_printed[node] = fake_status_page(node)->log_written;
-    }
-    write_as(2, "[   13.000000] node2 a: not printed\n");
-    assert_string_equal(replay(10), ""); /* node 0 owns the console */
-    fake_set_node_state(0, NODE_DEAD);
-    assert_string_equal(replay(2), "[    1.000000] node1 a: fifth\n"
-                                   "[   12.000000] node0 a: sixth\n");
-    (void)replay(10);
-    assert_int_equal(count_lines(replayed), 6);
-    assert_memory_equal(replayed, "[    0.000001] node1 a: first\n[    0.000002]", 44);
-    assert_string_equal(fake_console(), "");
-    assert_int_equal(log_print_node(2), 1);
-}
-
-static void a_full_log_is_replayed_as_far_as_it_stands(void **state)
-{
-    char line[64];
-
-    (void)state;
-    become(1, 2);
-    for (unsigned i = 0; i < 1000; i++) {
-        (void)snprintf(line, sizeof(line), "[%5u.000000] node0 a: line of some length\n", i);
-        write_as(0, line);
-    }
-    fake_status_page(0)->log_printed[0] = fake_status_page(0)->log_written;
-    fake_set_node_state(0, NODE_DEAD);
-    (void)replay(2000);
-    assert_in_range(count_lines(replayed), 300, 500);
-    assert_int_equal(replayed[0], '[');
-    assert_string_equal(replayed + strlen(replayed) - strlen(line), line);
-    (void)replay(7);
-    assert_int_equal(count_lines(replayed), 7);
-}
-
 static void overwritten_lines_are_passed_over_whole(void **state)
 {
     (void)state;
@@ -326,8 +266,6 @@ int main(void)
         cmocka_unit_test(only_the_lowest_living_node_prints),
         cmocka_unit_test(owner_prints_the_lines_of_others_once),
         cmocka_unit_test(new_owner_goes_on_where_the_dead_one_stopped),
-        cmocka_unit_test(what_was_printed_is_replayed_in_the_order_of_time),
-        cmocka_unit_test(a_full_log_is_replayed_as_far_as_it_stands),
         cmocka_unit_test(overwritten_lines_are_passed_over_whole),
         cmocka_unit_test(lost_lines_are_counted_by_their_writer),
         cmocka_unit_test(byte_count_wraps_unnoticed),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
+#include "net/counters.h"
 #include "net/manager/listeners.h"
 #include "net/manager/waiting.h"
 #include "tests/unit/world/cm_world.h"

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
+#include "net/counters.h"
 #include "net/manager/listeners.h"
 #include "tests/unit/world/cm_world.h"
 

@@ -12,11 +12,12 @@
 
 #include <cmocka.h>
 
+#include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
+#include "drivers/vectors.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/x86/interrupt.h"
 #include "net/link/server.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"

@@ -16,6 +16,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/demux.h"
 #include "net/transport/stream.h"

@@ -23,6 +23,7 @@
 #include "tests/unit/world/fake_platform.h"
 
 #include "lwip/stats.h"
+#include "net/counters.h"
 
 #define CLIENT_COUNT 300
 #define FIRST_PORT   30000

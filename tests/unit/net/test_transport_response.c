@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/transport/stream.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"

@@ -15,9 +15,11 @@
 
 #include <cmocka.h>
 
+#include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/transport/stream.h"
 #include "net/transport/timewait.h"
 #include "tests/unit/world/fake_client.h"
@@ -320,9 +322,9 @@ static void a_wrong_checksum_is_noticed_without_the_nics_help(void **state)
 /* Truncated at every length, and with bytes changed at random, verified by "the NIC" or not. */
 static void broken_frames_do_no_harm_and_are_counted(void **state)
 {
-    const enum counter reasons[] = {COUNTER_DROP_CHECKSUM, COUNTER_DROP_TRUNCATED,
-                                    COUNTER_DROP_MALFORMED, COUNTER_DROP_PROTOCOL,
-                                    COUNTER_DROP_NOT_OURS};
+    const unsigned reasons[] = {COUNTER_DROP_CHECKSUM, COUNTER_DROP_TRUNCATED,
+                                COUNTER_DROP_MALFORMED, COUNTER_DROP_PROTOCOL,
+                                COUNTER_DROP_NOT_OURS};
     uint64_t before[ARRAY_COUNT(reasons)];
     static const uint8_t payload[100];
     uint8_t good[FRAME_MAX_BYTES], bytes[FRAME_MAX_BYTES];

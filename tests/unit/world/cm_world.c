@@ -20,6 +20,7 @@
 #include "kernel/platform.h"
 #include "net/manager/listeners.h"
 #include "net/manager/manager.h"
+#include "net/status_text.h"
 
 /* --- What the CM asks of its node --- */
 
@@ -69,9 +70,10 @@ void dispatch_register_node_down(void (*node_down)(node_id_t node))
     tell_node_down = node_down;
 }
 
-void status_set_balance(const char *text)
+void status_set_text(unsigned index, const char *text)
 {
-    assert_true(strlen(text) < STATUS_BALANCE_BYTES);
+    assert_int_equal(index, STATUS_TEXT_BALANCE);
+    assert_true(strlen(text) < STATUS_TEXT_BYTES);
 }
 
 int message_send_payload(node_id_t to, struct message_header *message, size_t header_bytes,

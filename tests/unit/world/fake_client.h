@@ -15,7 +15,7 @@ int wire_tear_down(void **state);
 /* One that no test has used. */
 uint16_t wire_new_port(void);
 /* Of the transport server's node. */
-uint64_t wire_counted(enum counter counter);
+uint64_t wire_counted(unsigned counter);
 
 /* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
 void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);

@@ -388,6 +388,12 @@ void platform_panic(const char *file, int line, const char *format, ...)
     abort();
 }
 
+void platform_halt(void)
+{
+    fail_msg("halted");
+    abort();
+}
+
 void platform_power_off(void)
 {
     fail_msg("power-off");

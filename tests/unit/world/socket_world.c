@@ -20,9 +20,9 @@
 
 #include <cmocka.h>
 
-#include "apps/start.h"
 #include "kernel/message/dispatch.h"
 #include "libc/posix/log_stream.h"
+#include "libc/posix/socket.h"
 #include "net/configuration.h"
 #include "tests/unit/world/fake_platform.h"
 

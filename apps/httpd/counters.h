@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the web server counts.
+ */
+#pragma once
+
+#include "kernel/message/counters.h"
+#include "kernel/message/status.h"
+
+/* clang-format off: a table */
+/* X(ENUM, "name", "label or empty", "help") */
+#define HTTPD_COUNTERS(X)                                                                          \
+    X(HTTP_REQUESTS, "http_requests_total", "", "Requests answered by the application.")
+/* clang-format on */
+
+#define HTTPD_COUNTER_FIRST COUNTER_BLOCK(5)
+
+enum { HTTPD_COUNTER_FIRST_BEFORE = HTTPD_COUNTER_FIRST - 1, HTTPD_COUNTERS(COUNTER_ENUMERATOR) };

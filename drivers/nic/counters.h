@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a network card's driver and the link server that uses it count.
+ */
+#pragma once
+
+#include "kernel/message/counters.h"
+#include "kernel/message/status.h"
+
+/* clang-format off: a table */
+/* X(ENUM, "name", "label or empty", "help") */
+#define NIC_COUNTERS(X)                                                                            \
+    X(NIC_RX_PACKETS, "nic_rx_packets_total", "", "Frames taken from the receive queue.")          \
+    X(NIC_RX_BYTES, "nic_rx_bytes_total", "", "Bytes taken from the receive queue.")               \
+    X(NIC_RX_MERGED, "nic_rx_merged_total", "", "Acknowledgements that a later one replaced.")     \
+    X(NIC_TX_PACKETS, "nic_tx_packets_total", "", "Frames given to the transmit queue.")           \
+    X(NIC_TX_BYTES, "nic_tx_bytes_total", "", "Bytes given to the transmit queue.")                \
+    X(NIC_RX_MISSED, "nic_rx_missed_total", "", "Frames the NIC dropped for lack of descriptors.") \
+    X(NIC_INTERRUPTS, "nic_interrupts_total", "", "Interrupts taken from the NIC.")                \
+    X(DROP_MALFORMED, "drops_total", "reason=\"malformed\"", "Input refused, by reason.")
+/* clang-format on */
+
+#define NIC_COUNTER_FIRST COUNTER_BLOCK(2)
+
+enum { NIC_COUNTER_FIRST_BEFORE = NIC_COUNTER_FIRST - 1, NIC_COUNTERS(COUNTER_ENUMERATOR) };

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Messages by which one node steers another. What they say is another node's word: a log level that
+ * makes no sense is reported and ignored.
+ */
+#include "kernel/message/control.h"
+
+#include <string.h>
+
+#include "kernel/log.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+
+_Static_assert(sizeof(((struct set_log *)NULL)->value) == CONTROL_LOG_MAX_BYTES, "one line");
+
+/* MESSAGE_SET_LOG. */
+static void handle_set_log(node_id_t from, const struct message *message)
+{
+    const struct set_log *set_log = (const struct set_log *)message;
+
+    (void)from;
+    /* It logs what it ignores. */
+    (void)log_configure(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
+}
+
+/* MESSAGE_CRASH_NODE: read where nothing is mapped. */
+static void handle_crash(node_id_t from, const struct message *message)
+{
+    const uintptr_t unmapped = 0x10;
+    uint8_t value;
+
+    (void)message;
+    log_warning("monitor", "node %u asks for a page fault", from);
+    /* By hand: a compiler may do with a wild pointer what it likes. */
+    __asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(unmapped) : "memory");
+}
+
+/* MESSAGE_STOP_NODE: the machine is being switched off, so nobody need take this for a failure. */
+static void handle_stop(node_id_t from, const struct message *message)
+{
+    (void)from;
+    (void)message;
+    platform_halt();
+}
+
+
+void control_start(void)
+{
+    dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
+    dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
+    dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
+}
+
+static void post_elsewhere(const struct message_header *message)
+{
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
+            message_post((node_id_t)i, message);
+        }
+    }
+}
+
+void control_set_log_elsewhere(const char *value, size_t length_bytes)
+{
+    struct set_log message = {
+        .header = {.type = MESSAGE_SET_LOG, .length_bytes = sizeof(message)},
+    };
+
+    ASSERT(length_bytes > 0 && length_bytes <= sizeof(message.value));
+    memcpy(message.value, value, length_bytes);
+    post_elsewhere(&message.header);
+}
+
+void control_stop_elsewhere(void)
+{
+    const struct message_header message = {
+        .type = MESSAGE_STOP_NODE,
+        .length_bytes = sizeof(message),
+    };
+
+    post_elsewhere(&message);
+}
+
+void control_crash(node_id_t node)
+{
+    const struct message_header message = {
+        .type = MESSAGE_CRASH_NODE,
+        .length_bytes = sizeof(message),
+    };
+
+    ASSERT(node < platform_node_count());
+    message_post(node, &message);
+}

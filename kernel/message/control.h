@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a person may ask of a node by way of another one: to log more, to stop, to fail.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+/* Take such messages from now on. After dispatch_initialise(). */
+void control_start(void);
+
+/* Ask one node, or all that run but this one. `value` as of `log=`, 1 .. CONTROL_LOG_MAX_BYTES
+ * bytes of it. */
+#define CONTROL_LOG_MAX_BYTES 56u
+void control_set_log_elsewhere(const char *value, size_t length_bytes);
+void control_stop_elsewhere(void);
+void control_crash(node_id_t node);
