@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: lines made here, kept on the status page (status.c), printed by the console's owner.
+ * The log: lines made here, kept on the status page (status.c), printed by whoever drives the
+ * console on the node that owns it.
  */
 #include "kernel/log.h"
 
@@ -24,12 +25,8 @@ static enum log_level highest_level = LOG_INFO; /* of general and overrides: the
 static struct level_override overrides[OVERRIDE_MAX];
 static unsigned override_count;
 
-static bool has_news;
+static bool is_unannounced; /* written lines of which the console's owner has not been told */
 static bool is_deferred;
-
-/* How far this node has printed each node's log; valid while it is the owner. */
-static uint32_t printed[NODE_MAX];
-static bool is_owner; /* when it last took the console: then `printed` was set up */
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error",
@@ -161,26 +158,26 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     node_id_t owner = log_console_owner();
     uint32_t owner_printed = owner != NODE_NONE ? status_log_printed(owner, node) : 0;
     counter_add(COUNTER_LOG_LOST, status_log_append(line, length, owner_printed));
-    has_news = true;
-    if (!is_deferred) {
-        (void)log_print_node(node);
+    is_unannounced = true;
+    if (!is_deferred && owner == node) {
+        (void)platform_console_print();
     }
 }
 
-bool log_take_news(void)
+bool log_take_unannounced(void)
 {
-    bool had_news = has_news;
+    bool was_unannounced = is_unannounced;
 
-    has_news = false;
-    return had_news;
+    is_unannounced = false;
+    return was_unannounced;
 }
 
-void log_defer_printing(void)
+void log_defer_printing(bool is_wanted)
 {
-    is_deferred = true;
+    is_deferred = is_wanted;
 }
 
-/* --- Printing --- */
+/* --- Who prints --- */
 
 node_id_t log_console_owner(void)
 {
@@ -194,83 +191,18 @@ node_id_t log_console_owner(void)
     return NODE_NONE;
 }
 
-/* Go on where the furthest of the former owners stopped. */
-static void find_printed(void)
-{
-    unsigned node_count = platform_node_count();
-
-    for (unsigned node = 0; node < node_count; node++) {
-        uint32_t written = status_log_written((node_id_t)node);
-        uint32_t furthest = 0;
-
-        for (unsigned owner = 0; owner < node_count; owner++) {
-            uint32_t position = status_log_printed((node_id_t)owner, (node_id_t)node);
-            /* The fewer bytes behind the writer, the further. */
-            if (written - position < written - furthest) {
-                furthest = position;
-            }
-        }
-        printed[node] = furthest;
-        status_log_set_printed((node_id_t)node, furthest);
-    }
-}
-
-void log_find_console(void)
-{
-    is_owner = false;
-    is_deferred = false;
-}
-
 bool log_is_console_owner(void)
 {
     return log_console_owner() == platform_node();
 }
 
-bool log_take_console(void)
-{
-    bool was_owner = is_owner;
-
-    is_owner = log_is_console_owner();
-    if (is_owner && !was_owner) {
-        find_printed();
-    }
-    return is_owner;
-}
-
-unsigned log_print_node(node_id_t node)
-{
-    if (!log_take_console() || status_log_written(node) == printed[node]) {
-        return 0;
-    }
-    char line[LOG_LINE_MAX_BYTES];
-    unsigned line_count = 0;
-
-    /* Bounded by what fits the ring: a writer faster than the console does not hold us here. */
-    for (size_t bytes = 0; bytes < STATUS_LOG_BYTES;) {
-        size_t length = status_log_read(node, &printed[node], line, sizeof(line));
-
-        if (length == 0) {
-            break;
-        }
-        platform_console_write(line, length);
-        bytes += length;
-        line_count++;
-    }
-    status_log_set_printed(node, printed[node]);
-    return line_count;
-}
-
 void log_flush_all(void)
 {
-    if (log_is_console_owner()) {
-        for (unsigned node = 0; node < platform_node_count(); node++) {
-            (void)log_print_node((node_id_t)node);
-        }
-    } else {
-        node_id_t owner = log_console_owner();
+    node_id_t owner = log_console_owner();
 
-        if (owner != NODE_NONE) {
-            platform_tell_news(owner);
-        }
+    if (owner == platform_node()) {
+        (void)platform_console_print();
+    } else if (owner != NODE_NONE) {
+        platform_send_attention(owner);
     }
 }

@@ -31,24 +31,17 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
  */
 unsigned log_configure(const char *value, size_t length_bytes);
 
-/* Look afresh who owns the console and how far it has printed; part of dispatch_initialise(). */
-void log_find_console(void);
-/* Whether this node prints for all. */
-bool log_is_console_owner(void);
-/* Start to print for all if that is this node's part, where the owner before has stopped; returns
- * whether it is. */
-bool log_take_console(void);
-/* The owner; NODE_NONE when no node is alive. */
+/* The node that prints for all: NODE_NONE when none is alive. */
 node_id_t log_console_owner(void);
-/* Print what `node` has written since, if the console is ours; returns the lines printed. */
-unsigned log_print_node(node_id_t node);
-/* Whether this node has written lines that nobody has been told of; clears it. */
-bool log_take_news(void);
+bool log_is_console_owner(void);
+
+/* Whether this node has written lines of which nobody has been told; clears it. */
+bool log_take_unannounced(void);
 /*
  * Print everything now if this node owns the console, else tell its owner. For a node that is
  * failing, and for node 0 while it brings the machine up.
  */
 void log_flush_all(void);
-/* Lines are printed at the end of a dispatch round from now on; until then at once, so that a
- * start that hangs shows how far it came. */
-void log_defer_printing(void);
+/* Whether lines are printed at the end of a dispatch round. If not, as at first, then at once, so
+ * that a start that hangs shows how far it came. */
+void log_defer_printing(bool is_wanted);

@@ -172,7 +172,7 @@ _Noreturn static void die(void)
     /* Who is not running yet looks for the dead once it is: see dispatch_run(). */
     for (unsigned node = 0; node < platform_node_count(); node++) {
         if (node != platform_node() && status_node_state((node_id_t)node) == NODE_RUNNING) {
-            platform_tell_news((node_id_t)node);
+            platform_send_attention((node_id_t)node);
         }
     }
     cpu_halt_for_ever();

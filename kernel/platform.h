@@ -33,12 +33,12 @@ size_t platform_channel_ring_bytes(void);
 /* Wake `node` out of platform_sleep(). Safe to call when it is awake: it then costs it one
  * spurious turn. */
 void platform_ring_doorbell(node_id_t node);
-/* The same, and `node` learns that a node has died or written log lines (platform_news_count()), so
- * that it need not look at every status page whenever it wakes. One that is awake learns of it at
- * its next sleep. */
-void platform_tell_news(node_id_t node);
-/* How often this node has been told so. Several at once may count as one. */
-uint64_t platform_news_count(void);
+/* The attention interrupt: as a doorbell, and `node` learns that a node has died or written log
+ * lines, so that it need not look at every status page whenever it wakes. One that is awake learns
+ * of it at its next sleep. */
+void platform_send_attention(node_id_t node);
+/* How many this node has taken. Several at once may count as one. */
+uint64_t platform_attention_count(void);
 /* Halt this core until a doorbell, a device interrupt or `deadline_ns` (UINT64_MAX: no limit).
  * A wake-up that came after the caller last looked for work is not lost: it returns at once. */
 void platform_sleep(uint64_t deadline_ns);
@@ -66,9 +66,11 @@ const struct platform_module *platform_module(unsigned index);
 const void *platform_archive_start(void);
 size_t platform_archive_bytes(void);
 
-/* --- Console: print these bytes, whole lines. Only log.c calls it, on the node that owns the
- * console (log_console_owner). What its devices have no room for is dropped and counted; all of it,
- * when there is no console. --- */
+/* --- Console. Without one all of this does nothing. --- */
+/* On the node that owns it (kernel/log.h): print what all nodes have logged since; returns how many
+ * lines. What its devices have no room for is dropped and counted. */
+unsigned platform_console_print(void);
+/* Whole lines, past the log: for who has none. */
 void platform_console_write(const char *text, size_t length_bytes);
 /* For a node that is about to end: what is written from now on is seen at once; then have all seen
  * that was written before. */
@@ -76,6 +78,7 @@ void platform_console_write_through(void);
 void platform_console_flush(void);
 
 struct platform_console {
+    unsigned (*print)(void);
     void (*write)(const char *text, size_t length_bytes);
     void (*write_through)(void);
     void (*flush)(void);

@@ -9,6 +9,7 @@
 #include "drivers/acpi/ioapic.h"
 #include "drivers/console/framebuffer.h"
 #include "drivers/console/keyboard.h"
+#include "drivers/console/log_printer.h"
 #include "drivers/console/options.h"
 #include "drivers/console/replay.h"
 #include "drivers/console/screen.h"
@@ -319,11 +320,13 @@ bool console_take_interruption(void)
 static void register_console(void)
 {
     static const struct platform_console console = {
+        .print = log_printer_print,
         .write = console_write,
         .write_through = console_write_through,
         .flush = console_flush,
     };
 
+    log_printer_start();
     platform_set_console(&console);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "drivers/console/replay.h"
 
+#include "drivers/console/log_printer.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -86,7 +87,7 @@ void console_replay(unsigned line_max, void (*write)(const char *line, size_t le
     unsigned line_count = 0;
     size_t length;
 
-    if (!log_take_console()) {
+    if (!log_printer_take()) {
         return;
     }
     start_replay(&replay);

@@ -44,7 +44,6 @@ static void handle_stop(node_id_t from, const struct message *message)
     platform_halt();
 }
 
-
 void control_start(void)
 {
     dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);

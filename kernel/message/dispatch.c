@@ -31,7 +31,7 @@ static struct dispatch_source **sources_end;
 static void (*node_down_functions[NODE_DOWN_MAX])(node_id_t node);
 static unsigned node_down_count;
 
-static uint64_t news_count; /* how often this node had been told of news when it last looked */
+static uint64_t attention_count; /* attention interrupts when this node last looked */
 static uint64_t now_ns;
 
 /* --- Set-up --- */
@@ -39,14 +39,14 @@ static uint64_t now_ns;
 void dispatch_initialise(void)
 {
     status_initialise();
-    log_find_console();
+    log_defer_printing(false);
     peers_initialise();
     self = platform_node();
     node_count = platform_node_count();
     sources = NULL;
     sources_end = &sources;
     node_down_count = 0;
-    news_count = platform_news_count();
+    attention_count = platform_attention_count();
     now_ns = platform_now_ns();
 }
 
@@ -94,29 +94,17 @@ static unsigned find_deaths(void)
     return found;
 }
 
-/* The lines of all nodes, if this one prints them. */
-static unsigned print_logs(void)
-{
-    unsigned found = 0;
-
-    if (!log_is_console_owner()) {
-        return 0;
-    }
-    for (unsigned node = 0; node < node_count; node++) {
-        found += log_print_node((node_id_t)node);
-    }
-    return found;
-}
-
 static unsigned look_at_all_nodes(void)
 {
-    return find_deaths() + print_logs();
+    unsigned found = find_deaths();
+
+    return found + (log_is_console_owner() ? platform_console_print() : 0);
 }
 
 /*
- * A look at every node costs more than a round or a sleep otherwise does. So a node that dies tells
- * all others, and one that logs the console's owner, who take that interrupt in their next sleep;
- * whoever is too busy to sleep looks now and then.
+ * A look at every node costs more than a round or a sleep otherwise does. So a node that dies
+ * interrupts all others, and a node that logs interrupts the console's owner: they look when they
+ * next sleep. A node that is too busy to sleep looks now and then.
  */
 static unsigned watch_now_and_then(void)
 {
@@ -126,29 +114,22 @@ static unsigned watch_now_and_then(void)
     return UNLIKELY(round % WATCH_ROUNDS == 0) ? look_at_all_nodes() : 0;
 }
 
-static void look_if_told(void)
+static void look_if_asked(void)
 {
-    uint64_t count = platform_news_count();
+    uint64_t count = platform_attention_count();
 
-    if (UNLIKELY(count != news_count)) {
-        news_count = count;
+    if (UNLIKELY(count != attention_count)) {
+        attention_count = count;
         (void)look_at_all_nodes();
     }
 }
 
-/* Lines that this node wrote: printed, or the console's owner told. */
+/* Lines that this node wrote. An owner that is awake looks for them before it sleeps and not
+ * sooner, so it is told in any case. */
 static void pass_on_log(void)
 {
-    if (LIKELY(!log_take_news())) {
-        return;
-    }
-    node_id_t owner = log_console_owner();
-
-    if (owner == self) {
-        (void)log_print_node(self);
-    } else if (owner != NODE_NONE) {
-        /* Also if it is awake: it looks for news at no other time before it sleeps. */
-        platform_tell_news(owner);
+    if (UNLIKELY(log_take_unannounced())) {
+        log_flush_all();
     }
 }
 
@@ -217,13 +198,13 @@ void dispatch_sleep(void)
         counter_increment(COUNTER_SLEEPS);
     }
     status_set_sleeping(false);
-    look_if_told();
+    look_if_asked();
 }
 
 void dispatch_run(void)
 {
-    log_defer_printing();
-    /* What became news before this node ran, and so could be told. */
+    log_defer_printing(true);
+    /* What happened before this node could take an interrupt. */
     (void)look_at_all_nodes();
     for (;;) {
         if (dispatch_round() == 0) {

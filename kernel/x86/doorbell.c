@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The doorbell: the interrupt that wakes a sleeping node. A node that is awake takes it at its next
- * sleep and turns once more round its event loop. News have a vector of their own.
+ * sleep and turns once more round its event loop. The attention interrupt has its own vector.
  */
 #include "kernel/node.h"
 #include "kernel/platform.h"
@@ -18,12 +18,12 @@ void platform_ring_doorbell(node_id_t node)
     lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_DOORBELL);
 }
 
-void platform_tell_news(node_id_t node)
+void platform_send_attention(node_id_t node)
 {
-    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_NEWS);
+    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_ATTENTION);
 }
 
-uint64_t platform_news_count(void)
+uint64_t platform_attention_count(void)
 {
-    return interrupt_count(INTERRUPT_VECTOR_NEWS);
+    return interrupt_count(INTERRUPT_VECTOR_ATTENTION);
 }

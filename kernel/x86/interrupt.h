@@ -15,8 +15,8 @@ enum interrupt_vector {
     INTERRUPT_VECTOR_DEVICES = 0x30, /* from here on, to the timer's: drivers/vectors.h */
     INTERRUPT_VECTOR_TIMER = 0x50,
     INTERRUPT_VECTOR_DOORBELL = 0xE0,
-    INTERRUPT_VECTOR_NEWS = 0xE1,     /* a node has died or written log lines */
-    INTERRUPT_VECTOR_SPURIOUS = 0xFF, /* low four bits set, as old local APICs demand */
+    INTERRUPT_VECTOR_ATTENTION = 0xE1, /* look at all nodes: one has died or logged */
+    INTERRUPT_VECTOR_SPURIOUS = 0xFF,  /* low four bits set, as old local APICs demand */
 };
 
 /* How often this node has taken an interrupt of this vector. Wraps at 2^64. */

@@ -169,6 +169,11 @@ void platform_set_console(const struct platform_console *driver)
     console = driver;
 }
 
+unsigned platform_console_print(void)
+{
+    return console != NULL ? console->print() : 0;
+}
+
 void platform_console_write(const char *text, size_t length_bytes)
 {
     if (console != NULL) {

@@ -19,7 +19,7 @@ static int set_up(void **state)
 {
     (void)state;
     fake_platform_reset(0, 1);
-    log_find_console();
+    log_defer_printing(false);
     return 0;
 }
 

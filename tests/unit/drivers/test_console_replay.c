@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/console/replay.c kernel/log.c libc/core/format.c kernel/message/status.c */
+/* sources: drivers/console/replay.c kernel/log.c drivers/console/log_printer.c libc/core/format.c kernel/message/status.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c */
 /*
@@ -15,18 +15,23 @@
 
 #include <cmocka.h>
 
+#include "drivers/console/log_printer.h"
 #include "drivers/console/replay.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "tests/unit/world/fake_platform.h"
 
+static const struct platform_console printer = {.print = log_printer_print};
+
 static void become(node_id_t node, unsigned node_count)
 {
     fake_platform_reset(node, node_count);
-    log_find_console();
+    platform_set_console(&printer);
+    log_printer_start();
+    log_defer_printing(false);
     log_configure("info", 4);
-    (void)log_take_news();
+    (void)log_take_unannounced();
 }
 
 /* Write as another node does: into its own page, without a console. */
@@ -86,7 +91,7 @@ static void what_was_printed_is_replayed_in_the_order_of_time(void **state)
     assert_int_equal(count_lines(replayed), 6);
     assert_memory_equal(replayed, "[    0.000001] node1 a: first\n[    0.000002]", 44);
     assert_string_equal(fake_console(), "");
-    assert_int_equal(log_print_node(2), 1);
+    assert_int_equal(log_printer_print(), 1);
 }
 
 static void a_full_log_is_replayed_as_far_as_it_stands(void **state)

@@ -273,9 +273,9 @@ static void logging_node_tells_the_owner_of_the_console_once(void **state)
     (void)state;
     log_info("ts", "line");
     (void)dispatch_round();
-    assert_int_equal(fake_news(0), 1);
+    assert_int_equal(fake_attentions(0), 1);
     (void)dispatch_round();
-    assert_int_equal(fake_news(0), 1);
+    assert_int_equal(fake_attentions(0), 1);
 }
 
 static void write_hello(void)
@@ -289,7 +289,7 @@ static void write_hello(void)
 static void write_hello_and_tell(void)
 {
     write_hello();
-    fake_tell_news();
+    fake_send_attention();
 }
 
 static void owner_prints_what_others_wrote_when_it_is_told(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/log.c libc/core/format.c kernel/message/status.c kernel/message/channel.c */
+/* sources: kernel/log.c drivers/console/log_printer.c libc/core/format.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests kernel/log.c, and the log ring of kernel/message/status.c.
@@ -14,17 +14,22 @@
 
 #include <cmocka.h>
 
+#include "drivers/console/log_printer.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "tests/unit/world/fake_platform.h"
 
+static const struct platform_console printer = {.print = log_printer_print};
+
 static void become(node_id_t node, unsigned node_count)
 {
     fake_platform_reset(node, node_count);
-    log_find_console();
+    platform_set_console(&printer);
+    log_printer_start();
+    log_defer_printing(false);
     log_configure("info", 4);
-    (void)log_take_news();
+    (void)log_take_unannounced();
 }
 
 /* Write as another node does: into its own page, without a console. */
@@ -64,7 +69,7 @@ static void levels_above_the_chosen_one_are_silent(void **state)
     (void)log_configure("warning", 7);
     log_info("ts", "no");
     assert_string_equal(fake_console(), "");
-    assert_false(log_take_news());
+    assert_false(log_take_unannounced());
     log_warning("ts", "yes");
     log_error("ts", "yes");
     assert_int_equal(count_lines(fake_console()), 2);
@@ -127,11 +132,11 @@ static void only_the_lowest_living_node_prints(void **state)
     assert_int_equal(log_console_owner(), 0);
     log_info("ts", "line");
     assert_string_equal(fake_console(), "");
-    assert_true(log_take_news());
-    assert_false(log_take_news());
+    assert_true(log_take_unannounced());
+    assert_false(log_take_unannounced());
     fake_set_node_state(0, NODE_DEAD);
     assert_int_equal(log_console_owner(), 1);
-    assert_int_equal(log_print_node(1), 1);
+    assert_int_equal(log_printer_print(), 1);
     assert_int_equal(count_lines(fake_console()), 1);
     fake_set_node_state(1, NODE_ABSENT);
     fake_set_node_state(2, NODE_DEAD);
@@ -143,11 +148,11 @@ static void owner_prints_the_lines_of_others_once(void **state)
     (void)state;
     become(0, 2);
     write_as(1, "first\nsecond\n");
-    assert_int_equal(log_print_node(1), 2);
-    assert_int_equal(log_print_node(1), 0);
+    assert_int_equal(log_printer_print(), 2);
+    assert_int_equal(log_printer_print(), 0);
     assert_string_equal(fake_console(), "first\nsecond\n");
     write_as(1, "third\n");
-    assert_int_equal(log_print_node(1), 1);
+    assert_int_equal(log_printer_print(), 1);
     assert_string_equal(fake_console(), "first\nsecond\nthird\n");
 }
 
@@ -175,7 +180,7 @@ static void overwritten_lines_are_passed_over_whole(void **state)
         snprintf(line, sizeof(line), "line number %u\n", i);
         write_as(1, line);
     }
-    while (log_print_node(1) != 0) {
+    while (log_printer_print() != 0) {
     }
     assert_int_equal(strncmp(fake_console(), "line number ", 12), 0);
     assert_non_null(strstr(fake_console(), "\nline number 1999\n"));
@@ -211,10 +216,10 @@ static void byte_count_wraps_unnoticed(void **state)
     become(0, 2);
     fake_status_page(1)->log_written = UINT32_MAX - 5;
     fake_status_page(0)->log_printed[1] = UINT32_MAX - 5;
-    assert_int_equal(log_print_node(1), 0);
+    assert_int_equal(log_printer_print(), 0);
     assert_true(log_is_console_owner());
     write_as(1, "across the wrap\nbehind it\n");
-    assert_int_equal(log_print_node(1), 2);
+    assert_int_equal(log_printer_print(), 2);
     assert_string_equal(fake_console(), "across the wrap\nbehind it\n");
 }
 
@@ -226,11 +231,11 @@ static void nonsense_in_a_log_ends(void **state)
     memset(fake_status_page(1)->log, 'x', STATUS_LOG_BYTES);
     fake_status_page(1)->log_written = 77777;
     for (unsigned i = 0; i < 10; i++) {
-        (void)log_print_node(1);
+        (void)log_printer_print();
         fake_status_page(1)->log_written += 1234567;
     }
-    (void)log_print_node(1);
-    assert_int_equal(log_print_node(1), 0);
+    (void)log_printer_print();
+    assert_int_equal(log_printer_print(), 0);
 }
 
 static void failing_node_that_is_not_the_owner_tells_it(void **state)
@@ -239,7 +244,7 @@ static void failing_node_that_is_not_the_owner_tells_it(void **state)
     become(1, 2);
     log_error("ts", "about to die");
     log_flush_all();
-    assert_int_equal(fake_news(0), 1);
+    assert_int_equal(fake_attentions(0), 1);
     assert_string_equal(fake_console(), "");
 }
 
@@ -247,11 +252,11 @@ static void deferred_lines_wait_for_the_rounds_end(void **state)
 {
     (void)state;
     become(0, 1);
-    log_defer_printing();
+    log_defer_printing(true);
     log_info("ts", "line");
     assert_string_equal(fake_console(), "");
-    assert_true(log_take_news());
-    assert_int_equal(log_print_node(0), 1);
+    assert_true(log_take_unannounced());
+    assert_int_equal(log_printer_print(), 1);
 }
 
 int main(void)

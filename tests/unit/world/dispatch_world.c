@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c drivers/console/log_printer.c libc/core/format.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c */
 /*
@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/console/log_printer.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "tests/unit/world/fake_platform.h"
@@ -42,10 +43,14 @@ struct number number_message(uint32_t number)
 int start_dispatcher(void **state)
 {
     (void)state;
+    static const struct platform_console printer = {.print = log_printer_print};
+
     fake_platform_reset(NODE, 4);
+    platform_set_console(&printer);
+    log_printer_start();
     dispatch_initialise();
     dispatch_register_message(TYPE, sizeof(struct number), note_message);
-    (void)log_take_news();
+    (void)log_take_unannounced();
     handled_count = 0;
     return 0;
 }

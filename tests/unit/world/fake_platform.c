@@ -38,12 +38,14 @@ static uint8_t *rings[NODE_MAX][2]; /* of each node: to this one, from this one 
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
 static unsigned news[NODE_MAX];
-static uint64_t own_news_count;
+static uint64_t own_attention_count;
 static unsigned sleep_count;
 static uint64_t last_deadline_ns;
 static void (*on_sleep)(void);
 static char console[CONSOLE_BYTES];
 static size_t console_length;
+static const struct platform_console *console_driver;
+static uint32_t own_printed;
 static uint64_t random_state;
 static int allocations_left;
 
@@ -72,6 +74,8 @@ void fake_platform_reset(node_id_t node, unsigned count)
     on_sleep = NULL;
     console_length = 0;
     console[0] = '\0';
+    console_driver = NULL;
+    own_printed = 0;
     random_state = 1;
     allocations_left = -1;
     memset(doorbells, 0, sizeof(doorbells));
@@ -122,16 +126,16 @@ struct status_page *fake_status_page(node_id_t node)
     return status_pages[node];
 }
 
-void fake_tell_news(void)
+void fake_send_attention(void)
 {
-    own_news_count++;
+    own_attention_count++;
 }
 
 void fake_set_node_state(node_id_t node, enum node_state state)
 {
     fake_status_page(node)->state = state;
     if (state == NODE_DEAD) {
-        fake_tell_news();
+        fake_send_attention();
     }
 }
 
@@ -194,7 +198,7 @@ unsigned fake_doorbells(node_id_t node)
     return doorbells[node];
 }
 
-unsigned fake_news(node_id_t node)
+unsigned fake_attentions(node_id_t node)
 {
     return news[node];
 }
@@ -287,15 +291,15 @@ void platform_ring_doorbell(node_id_t node)
     doorbells[node]++;
 }
 
-void platform_tell_news(node_id_t node)
+void platform_send_attention(node_id_t node)
 {
     assert_true(node < node_count && node != this_node);
     news[node]++;
 }
 
-uint64_t platform_news_count(void)
+uint64_t platform_attention_count(void)
 {
-    return own_news_count;
+    return own_attention_count;
 }
 
 void platform_sleep(uint64_t deadline_ns)
@@ -356,6 +360,29 @@ const void *platform_archive_start(void)
 size_t platform_archive_bytes(void)
 {
     return archive_bytes;
+}
+
+void platform_set_console(const struct platform_console *driver)
+{
+    console_driver = driver;
+}
+
+/* Without a driver this node's own lines go to fake_console(), as far as none was overwritten. */
+unsigned platform_console_print(void)
+{
+    const struct status_page *page = status_pages[this_node];
+    unsigned line_count = 0;
+
+    if (console_driver != NULL) {
+        return console_driver->print();
+    }
+    for (; own_printed != page->log_written; own_printed++) {
+        char character = page->log[own_printed % STATUS_LOG_BYTES];
+
+        platform_console_write(&character, 1);
+        line_count += character == '\n';
+    }
+    return line_count;
 }
 
 void platform_console_write(const char *text, size_t length_bytes)

@@ -38,7 +38,7 @@ struct status_page *fake_status_page(node_id_t node);
 /* One that dies tells the node under test. */
 void fake_set_node_state(node_id_t node, enum node_state state);
 /* Another node has told the node under test of news. */
-void fake_tell_news(void);
+void fake_send_attention(void);
 
 /* Send a message to this node from another; it is handled in the next dispatch round. Fails the
  * test when the channel is full. */
@@ -58,7 +58,7 @@ void fake_expect_no_message(node_id_t to);
 
 /* --- What the node under test has done to the machine --- */
 unsigned fake_doorbells(node_id_t node); /* rung since the reset */
-unsigned fake_news(node_id_t node);      /* told to it since the reset */
+unsigned fake_attentions(node_id_t node);      /* told to it since the reset */
 unsigned fake_sleeps(void);
 uint64_t fake_last_sleep_deadline_ns(void);
 /* Called inside platform_sleep(): what happens while the node sleeps. NULL for nothing. */
