@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "apps/monitor/status_line.h"
-#include "kernel/command_line.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/memory/memory.h"
@@ -14,6 +13,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
+#include "libc/core/command_line.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
 #include "net/link/server.h"
@@ -146,6 +146,16 @@ static void announce(unsigned roles)
     }
 }
 
+static void report_unknown_words(const char *line)
+{
+    const char *word;
+    int length;
+
+    while ((length = command_line_next_unknown(&line, known_keys, &word)) >= 0) {
+        log_warning("boot", "command line: ignored `%.*s`", length, word);
+    }
+}
+
 static void start_roles(void)
 {
     const char *line = platform_command_line();
@@ -153,7 +163,7 @@ static void start_roles(void)
 
     if (is_first_node()) {
         log_info("boot", "command line: %s", line);
-        (void)command_line_report_unknown(line, known_keys); /* it has logged each */
+        report_unknown_words(line);
     }
     configure(line);
     configuration_set_current(&current);

@@ -25,10 +25,10 @@ $(BUILD)/kernel.ld: boot/kernel.ld kernel/x86/layout.h
 	$(Q)$(CC) -E -P -x c -I. $< -o $@
 
 # talus.elf, and talus-shared.elf, in which two nodes share a page on purpose: the test of what
-# watches over that (kernel/shared_page.h).
+# watches over that (boot/shared_page.h).
 IMAGES := talus talus-shared
 
-SHARED_SOURCES := boot/boot_main.c boot/node_image.c kernel/main.c
+SHARED_SOURCES := boot/boot_main.c boot/mark_shared.c boot/node_image.c
 
 talus_OBJECTS        = $(OBJECTS)
 talus-shared_OBJECTS = $(filter-out $(SHARED_SOURCES:%=$(BUILD)/obj/%.o),$(OBJECTS)) \

@@ -4,8 +4,8 @@
  */
 #include "boot/boot_limits.h"
 
-#include "kernel/command_line.h"
 #include "kernel/log.h"
+#include "libc/core/command_line.h"
 
 /* The power of 1024 that a letter stands for, or 0. */
 static unsigned unit_power(char letter)

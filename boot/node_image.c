@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "boot/image.h"
+#include "boot/shared_page.h"
 #include "kernel/component.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
-#include "kernel/shared_page.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 

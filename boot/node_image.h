@@ -13,7 +13,7 @@ struct shared_memory {
     paddr_t status_pages;  /* node_count of them */
     paddr_t channel_rings; /* as node_ring_offset() lays them out; 0 for a single node */
 #ifdef TALUS_TEST_SHARED_PAGE
-    paddr_t test_page; /* kernel/shared_page.h */
+    paddr_t test_page; /* boot/shared_page.h */
 #endif
 };
 

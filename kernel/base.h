@@ -1,38 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small types and macros that every file may use. Depends on nothing but freestanding C.
+ * Small types and macros that every file may use.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "libc/core/base.h"
 
 typedef uint64_t paddr_t;    /* physical address, as the core sees it */
 typedef uint64_t bus_addr_t; /* address as a device's DMA sees it */
 typedef uint16_t node_id_t;  /* 0 .. node_count - 1; node 0 booted the machine */
 
 #define NODE_NONE ((node_id_t)0xFFFF)
-
-#define MUST_CHECK __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format_index, first_argument)                                                  \
-    __attribute__((format(printf, format_index, first_argument)))
-
-#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
-#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-
-#define ARRAY_COUNT(array)                  (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
-
-/* Powers of two only. */
-#define ALIGN_DOWN(value, alignment) ((value) & ~((__typeof__(value))(alignment)-1))
-#define ALIGN_UP(value, alignment)   ALIGN_DOWN((value) + (alignment)-1, alignment)
-#define IS_POWER_OF_TWO(value)       ((value) != 0 && ((value) & ((value)-1)) == 0)
-
-#define KIB ((size_t)1 << 10)
-#define MIB ((size_t)1 << 20)
-#define GIB ((size_t)1 << 30)
-
-#define NS_PER_US 1000ull
-#define NS_PER_MS 1000000ull
-#define NS_PER_S  1000000000ull

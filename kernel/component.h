@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "kernel/linker_set.h"
+#include "libc/core/linker_set.h"
 
 enum component_step {
     /* Once, on the core that boots, in the image that the nodes are copied from later. */

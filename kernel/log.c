@@ -11,7 +11,7 @@
 #include "kernel/platform.h"
 #include "libc/core/format.h"
 
-/* Levels of single subsystems that `log=` may name: chosen, twice what a user would type. */
+/* Subsystems with a level of their own: chosen, twice what a user would name. */
 #define OVERRIDE_MAX         8
 #define SUBSYSTEM_NAME_BYTES 16
 
@@ -27,13 +27,6 @@ static unsigned override_count;
 
 static bool is_unannounced; /* written lines of which the console's owner has not been told */
 static bool is_deferred;
-
-static const char *const level_names[] = {
-    [LOG_ERROR] = "error",
-    [LOG_WARNING] = "warning",
-    [LOG_INFO] = "info",
-    [LOG_DEBUG] = "debug",
-};
 
 /* --- Levels --- */
 
@@ -57,65 +50,29 @@ static bool is_level_wanted(enum log_level level, const char *subsystem)
     return level <= general_level;
 }
 
-static bool parse_level(const char *text, size_t length, enum log_level *level)
+void log_reset_levels(void)
 {
-    for (unsigned i = 0; i < ARRAY_COUNT(level_names); i++) {
-        if (strlen(level_names[i]) == length && memcmp(level_names[i], text, length) == 0) {
-            *level = (enum log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool set_override(const char *subsystem, size_t length, enum log_level level)
-{
-    if (length == 0 || length >= SUBSYSTEM_NAME_BYTES || override_count == OVERRIDE_MAX) {
-        return false;
-    }
-    struct level_override *override = &overrides[override_count++];
-    memcpy(override->subsystem, subsystem, length);
-    override->subsystem[length] = '\0';
-    override->level = level;
-    return true;
-}
-
-static bool configure_word(const char *word, size_t length)
-{
-    const char *equals = memchr(word, '=', length);
-    size_t name_length = equals != NULL ? (size_t)(equals - word) : 0;
-    const char *level_text = equals != NULL ? equals + 1 : word;
-    enum log_level level;
-
-    if (!parse_level(level_text, length - (size_t)(level_text - word), &level)) {
-        return false;
-    }
-    if (equals != NULL) {
-        return set_override(word, name_length, level);
-    }
-    general_level = level;
-    return true;
-}
-
-unsigned log_configure(const char *value, size_t length_bytes)
-{
-    const char *end = value + length_bytes;
-    unsigned ignored_count = 0;
-
+    general_level = LOG_INFO;
     override_count = 0;
-    while (value < end) {
-        const char *comma = memchr(value, ',', (size_t)(end - value));
-        size_t length = (size_t)((comma != NULL ? comma : end) - value);
+    update_highest_level();
+}
 
-        if (!configure_word(value, length)) {
-            log_warning("log", "log=: ignored `%.*s`: levels are error, warning, info, debug",
-                        (int)length, value);
-            ignored_count++;
-        }
-        value += length + 1;
+bool log_set_level(const char *subsystem, size_t length, enum log_level level)
+{
+    if (length >= SUBSYSTEM_NAME_BYTES || (length > 0 && override_count == OVERRIDE_MAX)) {
+        return false;
+    }
+    if (length > 0) {
+        struct level_override *override = &overrides[override_count++];
+
+        memcpy(override->subsystem, subsystem, length);
+        override->subsystem[length] = '\0';
+        override->level = level;
+    } else {
+        general_level = level;
     }
     update_highest_level();
-    return ignored_count;
+    return true;
 }
 
 /* --- Writing --- */

@@ -24,12 +24,11 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 #define log_info(subsystem, ...)    log_write(LOG_INFO, subsystem, __VA_ARGS__)
 #define log_debug(subsystem, ...)   log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
-/*
- * LOG_INFO for all subsystems until it is called. The value of `log=` on the command line (not
- * zero-terminated): levels separated by commas, each for all or for one subsystem: `info`,
- * `warning,ixgbe=debug`. Words it does not know are reported and ignored. Returns how many.
- */
-unsigned log_configure(const char *value, size_t length_bytes);
+/* LOG_INFO for all subsystems, as at first. */
+void log_reset_levels(void);
+/* For one subsystem, whose name has `length` bytes; of length 0: for all that are not named. False
+ * when the name is too long or too many are named. */
+MUST_CHECK bool log_set_level(const char *subsystem, size_t length, enum log_level level);
 
 /* The node that prints for all: NODE_NONE when none is alive. */
 node_id_t log_console_owner(void);

@@ -8,7 +8,6 @@
 
 #include <stdarg.h>
 
-#include "kernel/command_line.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
@@ -19,6 +18,7 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
 #define BACKTRACE_MAX     32

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/command_line.h"
 #include "kernel/platform.h"
+#include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
 #define WORD_BYTES 64

@@ -52,7 +52,7 @@
 /* clang-format on */
 
 enum net_message_type {
-    MESSAGE_TYPE_BEFORE_NET = MESSAGE_TYPE_FIRST_NET - 1,
+    MESSAGE_TYPE_BEFORE_NET = MESSAGE_TYPE_FIRST_FREE - 1,
 #define X(type, name, from, to) type,
     MESSAGE_TABLE(X)
 #undef X

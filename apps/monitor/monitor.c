@@ -6,11 +6,12 @@
  */
 #include <string.h>
 
+#include "apps/monitor/control.h"
+#include "apps/monitor/log_option.h"
 #include "drivers/console/console.h"
 #include "drivers/nic/counters.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
-#include "kernel/message/control.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -218,7 +219,7 @@ static void set_log_level(const char *argument)
         print("log LEVEL: error, warning, info, debug; or SUBSYSTEM=LEVEL, with commas\n");
         return;
     }
-    if (log_configure(argument, length) != 0) {
+    if (log_option_apply(argument, length) != 0) {
         return;
     }
     control_set_log_elsewhere(argument, length);

@@ -4,12 +4,12 @@
  */
 #include "drivers/acpi/ioapic.h"
 
-#include "kernel/bits.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/node.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/bits.h"
 
 #define IOAPIC_INDEX  0x00
 #define IOAPIC_WINDOW 0x10

@@ -4,13 +4,13 @@
  */
 #include "drivers/acpi/power.h"
 
-#include "kernel/command_line.h"
 #include "kernel/component.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/command_line.h"
 
 #define PM1_SCI_ENABLE       BIT(0)
 #define PM1_SLEEP_TYPE       BITS(12, 10)

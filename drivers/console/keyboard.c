@@ -6,8 +6,8 @@
  */
 #include "drivers/console/keyboard.h"
 
-#include "kernel/bits.h"
 #include "kernel/x86/cpu.h"
+#include "libc/core/bits.h"
 
 #define DATA_PORT           0x60
 #define STATUS_PORT         0x64 /* read */

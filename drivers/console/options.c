@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#include "kernel/command_line.h"
 #include "kernel/log.h"
+#include "libc/core/command_line.h"
 
 #define DEFAULT_BAUD 115200u
 #define BAUD_MAX     115200u

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/bits.h"
+#include "libc/core/bits.h"
 
 /* To the device: where to put a frame. From the device: what it put there. */
 struct ixgbe_rx_descriptor {

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "kernel/bits.h"
+#include "libc/core/bits.h"
 
 #define IXGBE_QUEUE_MAX 128u
 

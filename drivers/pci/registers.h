@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/bits.h"
+#include "libc/core/bits.h"
 
 #define PCI_VENDOR           0x00
 #define VENDOR_NONE          0xFFFF

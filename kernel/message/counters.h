@@ -10,7 +10,7 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/linker_set.h"
+#include "libc/core/linker_set.h"
 
 #define COUNTER_MAX 192u
 

@@ -3,7 +3,8 @@
  * The form of a message between nodes: a header of 8 bytes, then what its type says. Messages
  * hold no pointers: objects are named by index and generation. Reserved bytes are zero.
  *
- * Types 1..15 belong to the kernel, 16..MESSAGE_TYPE_MAX-1 to net/messages.h.
+ * Types 1 to 15 are the kernel's own; those above belong to the layers above, who keep theirs
+ * apart.
  */
 #pragma once
 
@@ -23,18 +24,7 @@ struct message {
 
 _Static_assert(sizeof(struct message_header) == 8, "the rest of the first line is payload");
 
-enum kernel_message_type {
-    MESSAGE_PADDING = 1,    /* the channel's own: skips the lines left before the ring's end */
-    MESSAGE_CRASH_NODE = 2, /* test: the receiver takes a page fault (monitor command `crash N`) */
-    MESSAGE_STOP_NODE = 3,  /* the receiver halts for good (power-off) */
-    MESSAGE_SET_LOG = 4,    /* struct set_log: the receiver logs at another level */
-    MESSAGE_TYPE_FIRST_NET = 16,
+enum {
+    MESSAGE_PADDING = 1, /* the channel's own: skips the lines left before the ring's end */
+    MESSAGE_TYPE_FIRST_FREE = 16,
 };
-
-/* No answer is owed. A value that makes no sense is reported in the receiver's log. */
-struct set_log {
-    struct message_header header;
-    char value[CHANNEL_LINE_BYTES - sizeof(struct message_header)]; /* as of `log=`, zero-padded */
-};
-
-_Static_assert(sizeof(struct set_log) == CHANNEL_LINE_BYTES, "one line");

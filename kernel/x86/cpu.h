@@ -7,7 +7,7 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/bits.h"
+#include "libc/core/bits.h"
 
 #define MSR_APIC_BASE          0x1B
 #define APIC_BASE_X2APIC       BIT(10)
@@ -36,12 +36,9 @@ struct cpuid {
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf);
 uint64_t cpu_read_msr(uint32_t msr);
 void cpu_write_msr(uint32_t msr, uint64_t value);
-uint8_t port_read8(uint16_t port);
-uint16_t port_read16(uint16_t port);
-uint32_t port_read32(uint16_t port);
-void port_write8(uint16_t port, uint8_t value);
-void port_write16(uint16_t port, uint16_t value);
-void port_write32(uint16_t port, uint32_t value);
+#define PORT_ACCESS(bits, suffix)                                                                  \
+    uint##bits##_t port_read##bits(uint16_t port);                                                 \
+    void port_write##bits(uint16_t port, uint##bits##_t value);
 #else
 static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
@@ -70,45 +67,25 @@ static inline void cpu_write_msr(uint32_t msr, uint64_t value)
                      : "memory");
 }
 
-static inline uint8_t port_read8(uint16_t port)
-{
-    uint8_t value;
-
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint16_t port_read16(uint16_t port)
-{
-    uint16_t value;
-
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline uint32_t port_read32(uint16_t port)
-{
-    uint32_t value;
-
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-static inline void port_write8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void port_write16(uint16_t port, uint16_t value)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline void port_write32(uint16_t port, uint32_t value)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
+#define PORT_ACCESS(bits, suffix)                                                                  \
+    static inline uint##bits##_t port_read##bits(uint16_t port)                                    \
+    {                                                                                              \
+        uint##bits##_t value;                                                                      \
+                                                                                                   \
+        __asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));                        \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void port_write##bits(uint16_t port, uint##bits##_t value)                       \
+    {                                                                                              \
+        __asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port));                       \
+    }
 #endif
+
+PORT_ACCESS(8, "b")
+PORT_ACCESS(16, "w")
+PORT_ACCESS(32, "l")
+
+#undef PORT_ACCESS
 
 /* The width of physical addresses, at most 52 (SDM 2A, CPUID 80000008H; 36 without that leaf). A
  * table that names an address beyond it faults (SDM 3A 4.1.4). */

@@ -6,13 +6,13 @@
 
 #include <errno.h>
 
-#include "kernel/bits.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/memory/pages.h"
 #include "kernel/node.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
+#include "libc/core/bits.h"
 
 #define PTE_PRESENT       BIT(0)
 #define PTE_WRITE         BIT(1)
@@ -48,16 +48,16 @@ static uint64_t level_bytes(unsigned level)
 
 bool paging_has_1gib_pages(void)
 {
-    static bool is_known;
-    static bool has_them;
+    static enum { UNKNOWN, ABSENT, PRESENT } answer;
 
-    /* Asked once: under a hypervisor CPUID leaves the machine, and stacks are mapped page by page.
+    /* Asked once: under a hypervisor CPUID leaves the machine, and stacks are mapped by the page.
      */
-    if (!is_known) {
-        has_them = (cpu_id(0x80000001, 0).edx & CPUID_80000001_EDX_1GIB_PAGES) != 0;
-        is_known = true;
+    if (answer == UNKNOWN) {
+        bool has_them = (cpu_id(0x80000001, 0).edx & CPUID_80000001_EDX_1GIB_PAGES) != 0;
+
+        answer = has_them ? PRESENT : ABSENT;
     }
-    return has_them;
+    return answer == PRESENT;
 }
 
 static uint64_t leaf_bits(unsigned flags)
@@ -192,36 +192,44 @@ struct address_space *paging_own_space(void)
     return &own_space;
 }
 
-/* Whether the range touches memory of this node: mapping it twice, once uncached, would give two
- * views of the same bytes (SDM 3A 11.12.4). Other nodes' memory is not known here. */
-static bool is_own_memory(paddr_t paddr, uint64_t bytes)
+/*
+ * The pages of a device's range. False when they are not to be mapped: there are none, they lie
+ * beyond what the devices' part of the map can show, or they are memory of this node, which mapped
+ * a second time and uncached would be two views of the same bytes (SDM 3A 11.12.4). Other nodes'
+ * memory is not known here.
+ */
+static bool find_device_pages(paddr_t paddr, uint64_t bytes, paddr_t *start, paddr_t *end)
 {
+    *start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
+    *end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
+    if (bytes == 0 || *end < *start || *end > DEVICES_MAX_BYTES) {
+        return false;
+    }
     for (unsigned i = 0; i < node_info.range_count; i++) {
         const struct memory_range *range = &node_info.ranges[i];
 
-        if (paddr < range->paddr + range->bytes && range->paddr < paddr + bytes) {
-            return true;
+        if (*start < range->paddr + range->bytes && range->paddr < *end) {
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 void *paging_map_device(paddr_t paddr, size_t bytes)
 {
-    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
-    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
+    paddr_t page, end;
 
-    if (bytes == 0 || end < start || end > DEVICES_MAX_BYTES || is_own_memory(start, end - start)) {
-        log_error("paging", "refused to map a device at %#llx", (unsigned long long)paddr);
+    if (!find_device_pages(paddr, bytes, &page, &end)) {
+        log_error("paging", "refused to map a device at %#lx", paddr);
         return NULL;
     }
     /* By the page, so that ranges which overlap are told from new ones. */
-    for (paddr_t page = start; page < end; page += PAGE_BYTES) {
+    for (; page < end; page += PAGE_BYTES) {
         int error = paging_map(paging_own_space(), DEVICES_BASE + page, page, PAGE_BYTES,
                                PAGING_WRITE | PAGING_UNCACHED);
 
         if (error != 0 && error != -EEXIST) {
-            log_error("paging", "no memory to map a device at %#llx", (unsigned long long)paddr);
+            log_error("paging", "no memory to map a device at %#lx", paddr);
             return NULL;
         }
     }
@@ -230,10 +238,9 @@ void *paging_map_device(paddr_t paddr, size_t bytes)
 
 void *paging_map_screen(paddr_t paddr, size_t bytes)
 {
-    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
-    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
+    paddr_t start, end;
 
-    if (bytes == 0 || end < start || end > DEVICES_MAX_BYTES || is_own_memory(start, end - start)) {
+    if (!find_device_pages(paddr, bytes, &start, &end)) {
         return NULL;
     }
     enable_write_combining();

@@ -10,6 +10,8 @@
 #include "kernel/node.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/cpu.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 
@@ -67,7 +69,27 @@ size_t platform_channel_ring_bytes(void)
     return node_info.channel_ring_bytes;
 }
 
-/* --- Sleeping --- */
+/* --- Sleeping and waking --- */
+
+uint32_t interrupt_apic_id(node_id_t node)
+{
+    return node_info.apic_ids[node];
+}
+
+void platform_ring_doorbell(node_id_t node)
+{
+    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_DOORBELL);
+}
+
+void platform_send_attention(node_id_t node)
+{
+    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_ATTENTION);
+}
+
+uint64_t platform_attention_count(void)
+{
+    return interrupt_count(INTERRUPT_VECTOR_ATTENTION);
+}
 
 void platform_sleep(uint64_t deadline_ns)
 {

@@ -6,7 +6,6 @@
  */
 #include "kernel/x86/trap.h"
 
-#include "kernel/bits.h"
 #include "kernel/limits.h"
 #include "kernel/panic.h"
 #include "kernel/platform.h"
@@ -14,6 +13,7 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
+#include "libc/core/bits.h"
 
 #define VECTOR_COUNT 256u
 #define STUB_BYTES   16u

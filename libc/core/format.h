@@ -7,7 +7,7 @@
 
 #include <stdarg.h>
 
-#include "kernel/base.h"
+#include "libc/core/base.h"
 
 /* Returns the length the whole text has; at most size - 1 bytes and a zero are written. */
 int format_text_v(char *text, size_t size, const char *format, va_list list);

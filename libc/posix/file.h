@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "kernel/linker_set.h"
+#include "libc/core/linker_set.h"
 
 struct generated_file {
     const char *path; /* "/proc/..." */

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/command_line.h"
+#include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
 #define NUMBER_MAX 999u

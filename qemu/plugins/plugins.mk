@@ -10,7 +10,7 @@ PLUGIN_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -shared -I. \
 
 $(BUILD)/plugins/%.so: COMMAND = $(CC) $(PLUGIN_CFLAGS)
 
-$(PLUGINS): $(BUILD)/plugins/%.so: qemu/plugins/%.c kernel/x86/probe.h \
+$(PLUGINS): $(BUILD)/plugins/%.so: qemu/plugins/%.c boot/probe.h \
                                    $(QEMU_PLUGIN_INCLUDE)/qemu-plugin.h $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) -o $@ $<

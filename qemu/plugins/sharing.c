@@ -3,7 +3,7 @@
  * TCG plugin: do Talus' nodes share memory that they should not?
  *
  * Records which vCPU reads, writes and executes each page of RAM, from the moment on at which
- * that vCPU's node reports that its boot is finished (kernel/x86/probe.h). At exit it judges:
+ * that vCPU's node reports that its boot is finished (boot/probe.h). At exit it judges:
  *
  *   private page   touched by at most one vCPU
  *   mailbox page   read by any, written by at most one, executed by none
@@ -26,7 +26,7 @@
 
 #include <qemu-plugin.h>
 
-#include "kernel/x86/probe.h"
+#include "boot/probe.h"
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernel/x86/probe.h"
+#include "boot/probe.h"
 
 #define PAGE_BYTES 4096
 

@@ -8,7 +8,7 @@ from harness import make, paths
 # One of each kind of thing that is compiled.
 KINDS = ["obj/libc/core/format.c.o", "obj/kernel/thread/switch.S.o", "obj/kernel/version.c.o",
          "obj/net/transport/hash.c.o", "obj/lwip/core/def.c.o", "obj/llhttp/api.c.o",
-         "obj-shared/kernel/main.c.o", "obj-efi/boot/uefi/elf.c.o", "plugins/instructions.so",
+         "obj-shared/boot/mark_shared.c.o", "obj-efi/boot/uefi/elf.c.o", "plugins/instructions.so",
          "unit/lwip/core/def.c.o", "unit/test_format", "linux/httpd", "bench/messages"]
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/boot_limits.c kernel/command_line.c kernel/log.c libc/core/format.c kernel/message/status.c */
+/* sources: boot/boot_limits.c libc/core/command_line.c kernel/log.c libc/core/format.c kernel/message/status.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * boot/boot_limits.c: nodes= and mem= are numbers, whatever else somebody writes there.

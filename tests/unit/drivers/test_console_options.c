@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/console/options.c kernel/command_line.c kernel/log.c libc/core/format.c */
+/* sources: drivers/console/options.c libc/core/command_line.c kernel/log.c libc/core/format.c */
 /* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
 /*
  * Tests drivers/console/options.c.

@@ -30,7 +30,7 @@ static void become(node_id_t node, unsigned node_count)
     platform_set_console(&printer);
     log_printer_start();
     log_defer_printing(false);
-    log_configure("info", 4);
+    log_reset_levels();
     (void)log_take_unannounced();
 }
 

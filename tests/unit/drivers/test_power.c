@@ -15,12 +15,12 @@
 #include <cmocka.h>
 
 #include "drivers/acpi/power.h"
-#include "kernel/command_line.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/command_line.h"
 
 #define DEVICE_PADDR 0xFEA00200u
 #define WRITE_MAX    16

@@ -28,7 +28,7 @@ static void become(node_id_t node, unsigned node_count)
     platform_set_console(&printer);
     log_printer_start();
     log_defer_printing(false);
-    log_configure("info", 4);
+    log_reset_levels();
     (void)log_take_unannounced();
 }
 
@@ -66,7 +66,7 @@ static void levels_above_the_chosen_one_are_silent(void **state)
     (void)state;
     become(0, 1);
     log_debug("ts", "no");
-    (void)log_configure("warning", 7);
+    assert_true(log_set_level("", 0, LOG_WARNING));
     log_info("ts", "no");
     assert_string_equal(fake_console(), "");
     assert_false(log_take_unannounced());
@@ -75,30 +75,20 @@ static void levels_above_the_chosen_one_are_silent(void **state)
     assert_int_equal(count_lines(fake_console()), 2);
 }
 
-static void one_subsystem_may_have_its_own_level(void **state)
+static void so_many_subsystems_have_a_level_of_their_own_and_no_more(void **state)
 {
+    char name[2] = "a";
+
     (void)state;
     become(0, 1);
-    log_configure("warning,ixgbe=debug,ts=error", 28);
-    log_debug("ixgbe", "yes");
-    log_warning("boot", "yes");
-    assert_int_equal(count_lines(fake_console()), 2);
-    log_info("boot", "no");
-    log_warning("ts", "no");
-    assert_int_equal(count_lines(fake_console()), 2);
-}
-
-static void unknown_levels_are_reported_and_ignored(void **state)
-{
-    (void)state;
-    static const char value[] = "loud,,=info,ts=,ts=loud,averyverylongsubsystem=info";
-
-    become(0, 1);
-    log_configure(value, sizeof(value) - 1);
-    assert_int_equal(count_lines(fake_console()), 6);
-    assert_non_null(strstr(fake_console(), "ignored `loud`"));
-    log_info("ts", "still at info");
-    assert_int_equal(count_lines(fake_console()), 7);
+    for (; name[0] < 'i'; name[0]++) {
+        assert_true(log_set_level(name, 1, LOG_DEBUG));
+    }
+    assert_false(log_set_level(name, 1, LOG_DEBUG));
+    assert_false(log_set_level("averyverylongsubsystem", 22, LOG_DEBUG));
+    log_debug("h", "yes");
+    log_debug("i", "no");
+    assert_int_equal(count_lines(fake_console()), 1);
 }
 
 static void long_line_is_cut_and_stays_a_line(void **state)
@@ -264,8 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(line_has_time_node_and_subsystem),
         cmocka_unit_test(levels_above_the_chosen_one_are_silent),
-        cmocka_unit_test(one_subsystem_may_have_its_own_level),
-        cmocka_unit_test(unknown_levels_are_reported_and_ignored),
+        cmocka_unit_test(so_many_subsystems_have_a_level_of_their_own_and_no_more),
         cmocka_unit_test(long_line_is_cut_and_stays_a_line),
         cmocka_unit_test(what_is_not_printable_is_replaced),
         cmocka_unit_test(only_the_lowest_living_node_prints),

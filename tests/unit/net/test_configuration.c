@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/configuration.c kernel/command_line.c libc/core/format.c */
+/* sources: net/configuration.c libc/core/command_line.c libc/core/format.c */
 /*
  * Tests net/configuration.c: the paper's notation to roles on nodes.
  */

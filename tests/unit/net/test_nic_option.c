@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/link/nic_option.c kernel/command_line.c libc/core/format.c kernel/log.c */
+/* sources: net/link/nic_option.c libc/core/command_line.c libc/core/format.c kernel/log.c */
 /* sources: kernel/message/channel.c kernel/message/status.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 #include <errno.h>
 #include <setjmp.h>

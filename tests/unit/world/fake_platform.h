@@ -57,8 +57,8 @@ const void *fake_expect_message(node_id_t to, uint16_t type);
 void fake_expect_no_message(node_id_t to);
 
 /* --- What the node under test has done to the machine --- */
-unsigned fake_doorbells(node_id_t node); /* rung since the reset */
-unsigned fake_attentions(node_id_t node);      /* told to it since the reset */
+unsigned fake_doorbells(node_id_t node);  /* rung since the reset */
+unsigned fake_attentions(node_id_t node); /* told to it since the reset */
 unsigned fake_sleeps(void);
 uint64_t fake_last_sleep_deadline_ns(void);
 /* Called inside platform_sleep(): what happens while the node sleeps. NULL for nothing. */

@@ -4,7 +4,7 @@
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/thread/thread.c kernel/thread/switch.S */
-/* sources: kernel/thread/timer.c libc/core/format.c kernel/command_line.c */
+/* sources: kernel/thread/timer.c libc/core/format.c libc/core/command_line.c */
 /* sources: tests/unit/world/fake_nic.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * A link server's world for unit tests: see ls_world.h.

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The command line: `key=value` words; `--` ends the kernel's words and starts the
- * application's. Read in place, never changed. Unknown words are reported and ignored.
+ * application's. Read in place, never changed.
  */
 #pragma once
 
-#include "kernel/base.h"
+#include "libc/core/base.h"
 
 /*
  * The value of the last `key=value` word before `--`.
@@ -20,5 +20,6 @@ int command_line_next(const char **cursor, const char *key, const char **value);
 /* Copy of the value, zero-terminated. Returns its length, -ENOENT, or -ENAMETOOLONG if it does not
  * fit. */
 MUST_CHECK int command_line_copy(const char *line, const char *key, char *text, size_t size);
-/* Log each word before `--` whose key is not in `known` (NULL-terminated); returns how many. */
-unsigned command_line_report_unknown(const char *line, const char *const *known);
+/* The next word from *cursor on, before `--`, whose key is not in `known` (NULL-terminated), or
+ * that has no value. Returns its length and sets *text, or -ENOENT after the last. */
+int command_line_next_unknown(const char **cursor, const char *const *known, const char **text);

@@ -2,12 +2,10 @@
 /*
  * The command line, read word by word in place. It comes from outside: any bytes, any order.
  */
-#include "kernel/command_line.h"
+#include "libc/core/command_line.h"
 
 #include <errno.h>
 #include <string.h>
-
-#include "kernel/log.h"
 
 struct word {
     const char *text;
@@ -102,16 +100,15 @@ static bool is_known(const struct word *word, const char *const *known)
     return false;
 }
 
-unsigned command_line_report_unknown(const char *line, const char *const *known)
+int command_line_next_unknown(const char **cursor, const char *const *known, const char **text)
 {
     struct word word;
-    unsigned unknown_count = 0;
 
-    while (next_word(&line, &word)) {
+    while (next_word(cursor, &word)) {
         if (!is_known(&word, known)) {
-            log_warning("boot", "command line: ignored `%.*s`", (int)word.length_bytes, word.text);
-            unknown_count++;
+            *text = word.text;
+            return (int)word.length_bytes;
         }
     }
-    return unknown_count;
+    return -ENOENT;
 }

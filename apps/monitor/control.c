@@ -3,16 +3,35 @@
  * Messages by which one node steers another. What they say is another node's word: a log level that
  * makes no sense is reported and ignored.
  */
-#include "kernel/message/control.h"
+#include "apps/monitor/control.h"
 
 #include <string.h>
 
+#include "apps/monitor/log_option.h"
+#include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/messages.h"
 
-_Static_assert(sizeof(((struct set_log *)NULL)->value) == CONTROL_LOG_MAX_BYTES, "one line");
+/* Behind those of net/messages.h. */
+enum {
+    MESSAGE_CRASH_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver takes a page fault */
+    MESSAGE_STOP_NODE,                           /* the receiver halts for good */
+    MESSAGE_SET_LOG,                             /* struct set_log */
+    MESSAGE_TYPE_AFTER_CONTROL
+};
+
+_Static_assert(MESSAGE_TYPE_AFTER_CONTROL <= MESSAGE_TYPE_MAX, "the dispatcher's table has room");
+
+/* The receiver logs at other levels. No answer is owed. */
+struct set_log {
+    struct message_header header;
+    char value[CONTROL_LOG_MAX_BYTES]; /* as of `log=`, zero-padded */
+};
+
+_Static_assert(sizeof(struct set_log) == CHANNEL_LINE_BYTES, "one line");
 
 /* MESSAGE_SET_LOG. */
 static void handle_set_log(node_id_t from, const struct message *message)
@@ -21,7 +40,7 @@ static void handle_set_log(node_id_t from, const struct message *message)
 
     (void)from;
     /* It logs what it ignores. */
-    (void)log_configure(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
+    (void)log_option_apply(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
 }
 
 /* MESSAGE_CRASH_NODE: read where nothing is mapped. */
@@ -44,7 +63,7 @@ static void handle_stop(node_id_t from, const struct message *message)
     platform_halt();
 }
 
-void control_start(void)
+static void register_handlers(void)
 {
     dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
     dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
@@ -91,3 +110,6 @@ void control_crash(node_id_t node)
     ASSERT(node < platform_node_count());
     message_post(node, &message);
 }
+
+static const struct component control_component = {.steps = {[NODE_READY] = register_handlers}};
+COMPONENT(control_component);

@@ -6,9 +6,6 @@
 
 #include "kernel/base.h"
 
-/* Take such messages from now on. After dispatch_initialise(). */
-void control_start(void);
-
 /* Ask one node, or all that run but this one. `value` as of `log=`, 1 .. CONTROL_LOG_MAX_BYTES
  * bytes of it. */
 #define CONTROL_LOG_MAX_BYTES 56u

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/command_line.c kernel/log.c libc/core/format.c kernel/message/status.c */
-/* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* sources: libc/core/command_line.c */
 /*
- * Tests kernel/command_line.c.
+ * Tests libc/core/command_line.c.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -14,17 +13,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/command_line.h"
-#include "kernel/log.h"
-#include "tests/unit/world/fake_platform.h"
-
-static int set_up(void **state)
-{
-    (void)state;
-    fake_platform_reset(0, 1);
-    log_defer_printing(false);
-    return 0;
-}
+#include "libc/core/command_line.h"
 
 static void assert_value(const char *line, const char *key, const char *expected)
 {
@@ -105,27 +94,23 @@ static void copy_is_zero_terminated_and_fits_or_is_refused(void **state)
     assert_int_equal(command_line_copy("net=x", "log", text, sizeof(text)), -ENOENT);
 }
 
-static void unknown_words_are_reported(void **state)
+static void unknown_words_come_one_after_the_other(void **state)
 {
-    (void)state;
     static const char *const known[] = {"net", "log", NULL};
+    const char *cursor = "net=1 log=info -- more words=5";
+    const char *word;
 
-    assert_int_equal(command_line_report_unknown("net=1 log=info -- more words=5", known), 0);
-    assert_string_equal(fake_console(), "");
-    assert_int_equal(command_line_report_unknown("net=1 nett=2 quiet log", known), 3);
-    assert_non_null(strstr(fake_console(), "ignored `nett=2`"));
-    assert_non_null(strstr(fake_console(), "ignored `quiet`"));
-    assert_non_null(strstr(fake_console(), "ignored `log`"));
-}
-
-/* It comes from outside: control characters do not reach the terminal. */
-static void reported_word_is_made_printable(void **state)
-{
     (void)state;
-    static const char *const known[] = {NULL};
-
-    assert_int_equal(command_line_report_unknown("\x1b[31mred=\xff", known), 1);
-    assert_non_null(strstr(fake_console(), "ignored `?[31mred=?`"));
+    assert_int_equal(command_line_next_unknown(&cursor, known, &word), -ENOENT);
+    cursor = "net=1 nett=2 quiet log";
+    assert_int_equal(command_line_next_unknown(&cursor, known, &word), 6);
+    assert_memory_equal(word, "nett=2", 6);
+    assert_int_equal(command_line_next_unknown(&cursor, known, &word), 5);
+    assert_memory_equal(word, "quiet", 5);
+    /* A known key alone has no value to find. */
+    assert_int_equal(command_line_next_unknown(&cursor, known, &word), 3);
+    assert_memory_equal(word, "log", 3);
+    assert_int_equal(command_line_next_unknown(&cursor, known, &word), -ENOENT);
 }
 
 static void words_of_one_key_come_one_after_the_other(void **state)
@@ -145,16 +130,15 @@ static void words_of_one_key_come_one_after_the_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(value_is_found_wherever_its_word_stands, set_up),
-        cmocka_unit_test_setup(value_may_be_empty, set_up),
-        cmocka_unit_test_setup(last_of_several_counts, set_up),
-        cmocka_unit_test_setup(words_of_one_key_come_one_after_the_other, set_up),
-        cmocka_unit_test_setup(absent_key_is_not_found, set_up),
-        cmocka_unit_test_setup(key_without_equals_has_no_value, set_up),
-        cmocka_unit_test_setup(words_behind_two_dashes_are_the_applications, set_up),
-        cmocka_unit_test_setup(copy_is_zero_terminated_and_fits_or_is_refused, set_up),
-        cmocka_unit_test_setup(unknown_words_are_reported, set_up),
-        cmocka_unit_test_setup(reported_word_is_made_printable, set_up),
+        cmocka_unit_test(value_is_found_wherever_its_word_stands),
+        cmocka_unit_test(value_may_be_empty),
+        cmocka_unit_test(last_of_several_counts),
+        cmocka_unit_test(words_of_one_key_come_one_after_the_other),
+        cmocka_unit_test(absent_key_is_not_found),
+        cmocka_unit_test(key_without_equals_has_no_value),
+        cmocka_unit_test(words_behind_two_dashes_are_the_applications),
+        cmocka_unit_test(copy_is_zero_terminated_and_fits_or_is_refused),
+        cmocka_unit_test(unknown_words_come_one_after_the_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: apps/monitor/log_option.c kernel/log.c libc/core/format.c libc/core/command_line.c */
+/* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
+/* sources: tests/unit/world/fake_memory.c */
+/*
+ * Tests apps/monitor/log_option.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "apps/monitor/log_option.h"
+#include "kernel/log.h"
+#include "tests/unit/world/fake_platform.h"
+
+static void set_up(void)
+{
+    fake_platform_reset(0, 1);
+    log_defer_printing(false);
+    log_reset_levels();
+    (void)log_take_unannounced();
+}
+
+static unsigned count_lines(const char *text)
+{
+    unsigned count = 0;
+
+    for (; *text != '\0'; text++) {
+        count += *text == '\n';
+    }
+    return count;
+}
+
+static void levels_above_the_chosen_one_are_silent(void **state)
+{
+    (void)state;
+    set_up();
+    log_debug("ts", "no");
+    (void)log_option_apply("warning", 7);
+    log_info("ts", "no");
+    assert_string_equal(fake_console(), "");
+    assert_false(log_take_unannounced());
+    log_warning("ts", "yes");
+    log_error("ts", "yes");
+    assert_int_equal(count_lines(fake_console()), 2);
+}
+
+static void one_subsystem_may_have_its_own_level(void **state)
+{
+    (void)state;
+    set_up();
+    (void)log_option_apply("warning,ixgbe=debug,ts=error", 28);
+    log_debug("ixgbe", "yes");
+    log_warning("boot", "yes");
+    assert_int_equal(count_lines(fake_console()), 2);
+    log_info("boot", "no");
+    log_warning("ts", "no");
+    assert_int_equal(count_lines(fake_console()), 2);
+}
+
+static void unknown_levels_are_reported_and_ignored(void **state)
+{
+    (void)state;
+    static const char value[] = "loud,,=info,ts=,ts=loud,averyverylongsubsystem=info";
+
+    set_up();
+    (void)log_option_apply(value, sizeof(value) - 1);
+    assert_int_equal(count_lines(fake_console()), 6);
+    assert_non_null(strstr(fake_console(), "ignored `loud`"));
+    log_info("ts", "still at info");
+    assert_int_equal(count_lines(fake_console()), 7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(levels_above_the_chosen_one_are_silent),
+        cmocka_unit_test(one_subsystem_may_have_its_own_level),
+        cmocka_unit_test(unknown_levels_are_reported_and_ignored),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
