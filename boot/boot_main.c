@@ -75,7 +75,7 @@ static void read_configuration(struct boot_info *info)
 
 static _Noreturn void halt_before_log(const char *text)
 {
-    platform_console_write(text, strlen(text));
+    platform_console->write(text, strlen(text));
     cpu_halt_for_ever();
 }
 

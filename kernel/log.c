@@ -117,7 +117,7 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     counter_add(COUNTER_LOG_LOST, status_log_append(line, length, owner_printed));
     is_unannounced = true;
     if (!is_deferred && owner == node) {
-        (void)platform_console_print();
+        (void)platform_console->print();
     }
 }
 
@@ -158,7 +158,7 @@ void log_flush_all(void)
     node_id_t owner = log_console_owner();
 
     if (owner == platform_node()) {
-        (void)platform_console_print();
+        (void)platform_console->print();
     } else if (owner != NODE_NONE) {
         platform_send_attention(owner);
     }

@@ -16,7 +16,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 #define LOG_LINE_MAX_BYTES 256 /* longer lines are cut */
 
-/* `subsystem`: "boot", "ts", "ixgbe", ... Below the chosen level a call costs one comparison. */
+/* `subsystem`: "boot", "paging", ... Below the chosen level a call costs one comparison. */
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
     PRINTF_LIKE(3, 4);
 #define log_error(subsystem, ...)   log_write(LOG_ERROR, subsystem, __VA_ARGS__)

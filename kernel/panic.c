@@ -25,9 +25,10 @@
 #define VECTOR_PAGE_FAULT 14
 /* Chosen: some thirty lines at 115200 baud take a quarter of it. */
 #define PRINT_WAIT_NS     NS_PER_S
-#define VECTOR_COUNT      32
+#define EXCEPTION_COUNT   32
 
-static const char *const exception_names[VECTOR_COUNT] = {
+/* clang-format off: a table */
+static const char *const exception_names[EXCEPTION_COUNT] = {
     "divide error",
     "debug",
     "NMI",
@@ -51,6 +52,7 @@ static const char *const exception_names[VECTOR_COUNT] = {
     "virtualization",
     "control protection",
 };
+/* clang-format on */
 
 /* 0: working; then how deep in failing. */
 static unsigned failure_depth;
@@ -112,7 +114,7 @@ static void log_registers(const struct trap_frame *frame)
 
 static void log_exception(const struct trap_frame *frame)
 {
-    const char *name = frame->vector < VECTOR_COUNT ? exception_names[frame->vector] : NULL;
+    const char *name = frame->vector < EXCEPTION_COUNT ? exception_names[frame->vector] : NULL;
 
     log_error("panic", "node %u: exception %lu (%s), error code %#lx%s%s", platform_node(),
               frame->vector, name != NULL ? name : "reserved", frame->error,
@@ -135,9 +137,9 @@ static void report_nested(uintptr_t where)
     int length = format_text(text, sizeof(text), "node%u panic: failed again at %#018lx\n",
                              platform_node(), where);
 
-    platform_console_write_through();
-    platform_console_write(text, (size_t)length);
-    platform_console_flush();
+    platform_console->write_through();
+    platform_console->write(text, (size_t)length);
+    platform_console->flush();
 }
 
 /* Another node may own the console: wait until it has printed our last line, or seems not to. */
@@ -158,15 +160,15 @@ _Noreturn static void die(void)
     const char *action;
 
     log_error("panic", "node %u halted", platform_node());
-    platform_console_write_through();
+    platform_console->write_through();
     log_flush_all();
-    platform_console_flush();
+    platform_console->flush();
     /* Before the mark: as long as this node is alive it may own the console, and after it nobody
      * prints the lines of a node that has no successor. */
     if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
         __builtin_memcmp(action, "exit", 4) == 0) {
         wait_until_printed();
-        platform_exit(PLATFORM_EXIT_PANIC);
+        platform_power->exit(PLATFORM_EXIT_PANIC);
     }
     status_set_state(NODE_DEAD);
     /* Who is not running yet looks for the dead once it is: see dispatch_run(). */

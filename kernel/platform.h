@@ -66,25 +66,19 @@ const struct platform_module *platform_module(unsigned index);
 const void *platform_archive_start(void);
 size_t platform_archive_bytes(void);
 
-/* --- Console. Without one all of this does nothing. --- */
-/* On the node that owns it (kernel/log.h): print what all nodes have logged since; returns how many
- * lines. What its devices have no room for is dropped and counted. */
-unsigned platform_console_print(void);
-/* Whole lines, past the log: for who has none. */
-void platform_console_write(const char *text, size_t length_bytes);
-/* For a node that is about to end: what is written from now on is seen at once; then have all seen
- * that was written before. */
-void platform_console_write_through(void);
-void platform_console_flush(void);
-
+/* --- Console: what the layer that drives it does for the node. Until it is set, nothing. --- */
 struct platform_console {
+    /* On the node that owns it (kernel/log.h): print what all nodes have logged since; returns how
+     * many lines. What its devices have no room for is dropped and counted. */
     unsigned (*print)(void);
+    /* Whole lines, past the log: for who has none. */
     void (*write)(const char *text, size_t length_bytes);
+    /* For a node that is about to end: what is written from now on is seen at once; then have all
+     * seen that was written before. */
     void (*write_through)(void);
     void (*flush)(void);
 };
-/* By whoever drives the console: on the core that boots, and on each node again. */
-void platform_set_console(const struct platform_console *console);
+extern const struct platform_console *platform_console;
 
 /* --- Randomness for sequence numbers, ids and hash secrets (RDRAND, else TSC jitter). --- */
 uint64_t platform_random(void);
@@ -106,18 +100,15 @@ enum platform_exit_code {
     PLATFORM_EXIT_PANIC = 0x12,
     PLATFORM_EXIT_BAD_CONFIGURATION = 0x13,
 };
-/* End the emulator with this status; returns where there is none, or the command line does not
- * name its exit. */
-void platform_exit(enum platform_exit_code code);
 
-/* Each returns when the machine has no such means. */
+/* What the layer that drives the machine's power does; each returns when there is no such means, as
+ * all do until it is set. */
 struct platform_power {
     void (*off)(void);
     void (*reset)(void);
-    void (*exit)(enum platform_exit_code code);
+    void (*exit)(enum platform_exit_code code); /* of an emulator, with this status */
 };
-/* By whoever drives the machine's power, on each node. */
-void platform_set_power(const struct platform_power *power);
+extern const struct platform_power *platform_power;
 
 /* Our own mistake inside this node. Stays on in every build. */
 #define ASSERT(condition)                                                                          \

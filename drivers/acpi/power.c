@@ -232,7 +232,7 @@ static void register_power(void)
         .exit = power_exit,
     };
 
-    platform_set_power(&power);
+    platform_power = &power;
 }
 
 static const struct component power_component = {.steps = {[NODE_FIRST] = register_power}};

@@ -327,7 +327,7 @@ static void register_console(void)
     };
 
     log_printer_start();
-    platform_set_console(&console);
+    platform_console = &console;
 }
 
 static void boot_first(void)

@@ -58,7 +58,7 @@ static unsigned print_node(node_id_t node)
         if (length == 0) {
             break;
         }
-        platform_console_write(line, length);
+        platform_console->write(line, length);
         bytes += length;
         line_count++;
     }

@@ -98,7 +98,7 @@ static unsigned look_at_all_nodes(void)
 {
     unsigned found = find_deaths();
 
-    return found + (log_is_console_owner() ? platform_console_print() : 0);
+    return found + (log_is_console_owner() ? platform_console->print() : 0);
 }
 
 /*

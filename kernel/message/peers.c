@@ -16,8 +16,9 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-/* Messages taken from one channel in a round, so that a busy sender does not keep the others and
- * the NIC waiting. Chosen: half a ring of the smallest size holds four times as many. */
+/* Messages taken from one channel in a round, so that a busy sender does not keep other
+ * senders and sources waiting. Chosen: half a ring of the smallest size holds four times as many.
+ */
 #define RECEIVE_BATCH 32
 
 /* Handlers that send to their own node are called from inside the send: how deep that may go.

@@ -18,8 +18,6 @@
 struct node_info node_info;
 
 static struct platform_module modules[MODULE_MAX];
-static const struct platform_console *console;
-static const struct platform_power *power;
 
 /* --- Who and how many --- */
 
@@ -184,38 +182,34 @@ size_t platform_archive_bytes(void)
     return node_info.archive_bytes;
 }
 
-/* --- Console --- */
+/* --- Devices that the layers above drive --- */
 
-void platform_set_console(const struct platform_console *driver)
+static void do_nothing(void)
 {
-    console = driver;
 }
 
-unsigned platform_console_print(void)
+static unsigned print_nothing(void)
 {
-    return console != NULL ? console->print() : 0;
+    return 0;
 }
 
-void platform_console_write(const char *text, size_t length_bytes)
+static void drop_text(const char *text, size_t length_bytes)
 {
-    if (console != NULL) {
-        console->write(text, length_bytes);
-    }
+    (void)text;
+    (void)length_bytes;
 }
 
-void platform_console_write_through(void)
+static void do_not_exit(enum platform_exit_code code)
 {
-    if (console != NULL) {
-        console->write_through();
-    }
+    (void)code;
 }
 
-void platform_console_flush(void)
-{
-    if (console != NULL) {
-        console->flush();
-    }
-}
+static const struct platform_console no_console = {print_nothing, drop_text, do_nothing,
+                                                   do_nothing};
+static const struct platform_power no_power = {do_nothing, do_nothing, do_not_exit};
+
+const struct platform_console *platform_console = &no_console;
+const struct platform_power *platform_power = &no_power;
 
 /* --- Randomness --- */
 
@@ -266,24 +260,12 @@ uint64_t platform_random(void)
 
 /* --- Ends --- */
 
-void platform_set_power(const struct platform_power *driver)
-{
-    power = driver;
-}
-
-void platform_exit(enum platform_exit_code code)
-{
-    if (power != NULL) {
-        power->exit(code);
-    }
-}
-
 static void say_at_once(const char *text)
 {
-    platform_console_write_through();
+    platform_console->write_through();
     log_info("power", "%s", text);
     log_flush_all();
-    platform_console_flush();
+    platform_console->flush();
 }
 
 _Noreturn void platform_halt(void)
@@ -294,11 +276,9 @@ _Noreturn void platform_halt(void)
 _Noreturn void platform_power_off(void)
 {
     say_at_once("off");
-    if (power != NULL) {
-        power->off();
-    }
+    platform_power->off();
     /* A machine without power-off under an emulator that has an exit. */
-    platform_exit(PLATFORM_EXIT_PASS);
+    platform_power->exit(PLATFORM_EXIT_PASS);
     say_at_once("this machine cannot be switched off by software; halted");
     cpu_halt_for_ever();
 }
@@ -306,9 +286,7 @@ _Noreturn void platform_power_off(void)
 _Noreturn void platform_reset(void)
 {
     say_at_once("reset");
-    if (power != NULL) {
-        power->reset();
-    }
+    platform_power->reset();
     say_at_once("this machine cannot be reset by software; halted");
     cpu_halt_for_ever();
 }

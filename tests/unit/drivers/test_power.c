@@ -50,10 +50,7 @@ static void note_write(uint32_t port, unsigned bits, uint32_t value)
     }
 }
 
-void platform_set_power(const struct platform_power *power)
-{
-    (void)power;
-}
+const struct platform_power *platform_power;
 
 void port_write8(uint16_t port, uint8_t value)
 {

@@ -20,12 +20,15 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/fake_platform.h"
 
-static const struct platform_console printer = {.print = log_printer_print};
+static const struct platform_console printer = {
+    .print = log_printer_print,
+    .write = fake_console_write,
+};
 
 static void become(node_id_t node, unsigned node_count)
 {
     fake_platform_reset(node, node_count);
-    platform_set_console(&printer);
+    platform_console = &printer;
     log_printer_start();
     log_defer_printing(false);
     log_reset_levels();

@@ -43,10 +43,13 @@ struct number number_message(uint32_t number)
 int start_dispatcher(void **state)
 {
     (void)state;
-    static const struct platform_console printer = {.print = log_printer_print};
+    static const struct platform_console printer = {
+        .print = log_printer_print,
+        .write = fake_console_write,
+    };
 
     fake_platform_reset(NODE, 4);
-    platform_set_console(&printer);
+    platform_console = &printer;
     log_printer_start();
     dispatch_initialise();
     dispatch_register_message(TYPE, sizeof(struct number), note_message);

@@ -44,7 +44,6 @@ static uint64_t last_deadline_ns;
 static void (*on_sleep)(void);
 static char console[CONSOLE_BYTES];
 static size_t console_length;
-static const struct platform_console *console_driver;
 static uint32_t own_printed;
 static uint64_t random_state;
 static int allocations_left;
@@ -61,6 +60,14 @@ static void *fresh_pages(void *old, size_t bytes)
     return pages;
 }
 
+static unsigned print_own(void);
+
+static const struct platform_console own_console = {
+    .print = print_own,
+    .write = fake_console_write,
+};
+const struct platform_console *platform_console = &own_console;
+
 void fake_platform_reset(node_id_t node, unsigned count)
 {
     assert_true(count >= 1 && count <= NODE_MAX && node < count);
@@ -74,7 +81,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     on_sleep = NULL;
     console_length = 0;
     console[0] = '\0';
-    console_driver = NULL;
+    platform_console = &own_console;
     own_printed = 0;
     random_state = 1;
     allocations_left = -1;
@@ -362,30 +369,22 @@ size_t platform_archive_bytes(void)
     return archive_bytes;
 }
 
-void platform_set_console(const struct platform_console *driver)
-{
-    console_driver = driver;
-}
-
-/* Without a driver this node's own lines go to fake_console(), as far as none was overwritten. */
-unsigned platform_console_print(void)
+/* This node's own lines, as far as none was overwritten. */
+static unsigned print_own(void)
 {
     const struct status_page *page = status_pages[this_node];
     unsigned line_count = 0;
 
-    if (console_driver != NULL) {
-        return console_driver->print();
-    }
     for (; own_printed != page->log_written; own_printed++) {
         char character = page->log[own_printed % STATUS_LOG_BYTES];
 
-        platform_console_write(&character, 1);
+        fake_console_write(&character, 1);
         line_count += character == '\n';
     }
     return line_count;
 }
 
-void platform_console_write(const char *text, size_t length_bytes)
+void fake_console_write(const char *text, size_t length_bytes)
 {
     size_t room = sizeof(console) - 1 - console_length;
     size_t taken = length_bytes < room ? length_bytes : room;

@@ -65,6 +65,8 @@ uint64_t fake_last_sleep_deadline_ns(void);
 void fake_on_sleep(void (*sleeping)(void));
 /* What was printed on the console since the reset, zero-terminated (the first 64 KiB). */
 const char *fake_console(void);
+/* What a console does that a test drives by itself. */
+void fake_console_write(const char *text, size_t length_bytes);
 
 /* --- Memory: allocations fail after so many; negative, the default, means never. --- */
 void fake_fail_allocations_after(int count);
