@@ -42,6 +42,7 @@ static void start_lapic(void)
 _Noreturn void node_main(void)
 {
     /* First what reports a failure of the rest. */
+    ASSERT(node_info.node < node_info.node_count && node_info.node_count <= NODE_MAX);
     trap_initialise();
     status_initialise();
     counters_check();

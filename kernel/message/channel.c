@@ -44,7 +44,7 @@ static bool is_ring_size(size_t ring_bytes)
 void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t ring_bytes,
                                const uint32_t *acknowledgement, uint32_t first_line)
 {
-    ASSERT(is_ring_size(ring_bytes));
+    ASSERT(is_ring_size(ring_bytes) && (uintptr_t)ring % PAGE_BYTES == 0);
     *sender = (struct channel_sender){
         .ring = ring,
         .line_count = (uint32_t)(ring_bytes / CHANNEL_LINE_BYTES),
@@ -57,7 +57,7 @@ void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t
 void channel_receiver_initialise(struct channel_receiver *receiver, const void *ring,
                                  size_t ring_bytes, uint32_t *acknowledgement, uint32_t first_line)
 {
-    ASSERT(is_ring_size(ring_bytes));
+    ASSERT(is_ring_size(ring_bytes) && (uintptr_t)ring % PAGE_BYTES == 0);
     *receiver = (struct channel_receiver){
         .ring = ring,
         .line_count = (uint32_t)(ring_bytes / CHANNEL_LINE_BYTES),
@@ -79,6 +79,7 @@ static void update_acknowledged(struct channel_sender *sender)
         sender->sent_lines - sender->acknowledged_lines) {
         sender->acknowledged_lines = acknowledged;
     }
+    ASSERT_SLOW(sender->sent_lines - sender->acknowledged_lines <= sender->line_count);
 }
 
 static bool are_lines_free(struct channel_sender *sender, uint32_t line_count)
@@ -115,6 +116,7 @@ struct message *channel_reserve(struct channel_sender *sender, size_t length_byt
     if (!are_lines_free(sender, padding_lines + line_count)) {
         return NULL;
     }
+    ASSERT_SLOW(padding_lines + line_count <= sender->line_count);
     sender->reserved_padding_lines = padding_lines;
     sender->reserved_lines = line_count;
 
@@ -142,6 +144,10 @@ static void publish_line(const struct channel_sender *sender, uint32_t line_numb
 {
     struct message *line = sender_line(sender, line_number);
 
+    /* What the receiver checks of a header is what we promise. */
+    ASSERT_SLOW(line->header.length_bytes >= sizeof(struct message_header));
+    ASSERT_SLOW(lines_for(line->header.length_bytes) <=
+                lines_to_end(line_number, sender->line_count));
     mailbox_flush(line, line->header.length_bytes);
     /* Keeps the message, and a word spoilt behind it, before its sequence word. Pairs with the
      * acquire in channel_receive(). */
@@ -218,6 +224,7 @@ static void acknowledge(struct channel_receiver *receiver)
 static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
 {
     receiver->read_lines += line_count;
+    ASSERT_SLOW(receiver->read_lines - receiver->acknowledged_lines <= receiver->line_count);
     if (receiver->read_lines - receiver->acknowledged_lines >= receiver->line_count / 4) {
         acknowledge(receiver);
     }

@@ -52,6 +52,9 @@ void dispatch_initialise(void)
 
 void dispatch_register_source(struct dispatch_source *source)
 {
+    for (const struct dispatch_source *other = sources; other != NULL; other = other->next) {
+        ASSERT(other != source);
+    }
     source->next = NULL;
     *sources_end = source;
     sources_end = &source->next;
@@ -59,7 +62,7 @@ void dispatch_register_source(struct dispatch_source *source)
 
 void dispatch_register_node_down(void (*node_down)(node_id_t node))
 {
-    ASSERT(node_down_count < NODE_DOWN_MAX);
+    ASSERT(node_down_count < NODE_DOWN_MAX && node_down != NULL);
     node_down_functions[node_down_count++] = node_down;
 }
 
@@ -72,6 +75,7 @@ uint64_t dispatch_now_ns(void)
 
 static void take_down(node_id_t node)
 {
+    ASSERT(node != self);
     peers_forget(node);
     if (log_is_console_owner()) {
         log_warning("dispatch", "node%u is dead", node);

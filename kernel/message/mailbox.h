@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Access to mailbox pages: words that one node writes and others read. Every ordering that the
- * nodes rely on is one of these calls, and so is every place where a machine without coherent
- * caches would write a line back or throw one away: there the bodies of mailbox_flush() and
- * mailbox_invalidate() are filled in, and nothing else changes. x86 keeps caches coherent, so
- * both are empty here.
+ * Access to mailbox pages: words that one node writes and others read. The orderings that nodes
+ * rely on are these calls (tests/check/architecture: no other atomics), and so is every place where
+ * a machine without coherent caches would write a line back or throw one away: there the bodies of
+ * mailbox_flush() and mailbox_invalidate() are filled in, and nothing else changes. x86 keeps
+ * caches coherent, so both are empty here.
  *
- * For channel.c and status.c; peers.c uses the fence between its sends and the sleep flags.
+ * For channel.c and status.c; peers.c looks at the words that channels wait for, and has a fence
+ * between its sends and the sleep flags.
  */
 #pragma once
 
@@ -41,6 +42,19 @@ static inline uint32_t mailbox_load(const uint32_t *word)
 
 /* What this node stored before is seen by whoever acquires the word. */
 static inline void mailbox_store_release(uint32_t *word, uint32_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    mailbox_flush(word, sizeof(*word));
+}
+
+/* The same for words of 64 bits. */
+static inline uint64_t mailbox_load64_acquire(const uint64_t *word)
+{
+    mailbox_invalidate(word, sizeof(*word));
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static inline void mailbox_store64_release(uint64_t *word, uint64_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     mailbox_flush(word, sizeof(*word));

@@ -114,12 +114,14 @@ void peers_initialise(void)
                                     &status_own_page->acknowledged_lines[node], 0);
     }
     watch_living_nodes();
+    ASSERT(channel_count == node_count - 1);
 }
 
 void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler)
 {
     ASSERT(type > MESSAGE_PADDING && type < MESSAGE_TYPE_MAX);
-    ASSERT(handlers[type].function == NULL);
+    ASSERT(handlers[type].function == NULL && handler != NULL);
+    ASSERT(minimum_bytes >= sizeof(struct message_header) && minimum_bytes <= MESSAGE_MAX_BYTES);
     handlers[type] = (struct handler){.function = handler, .minimum_bytes = minimum_bytes};
 }
 
@@ -207,6 +209,7 @@ static void note_sent(node_id_t to)
 {
     counter_increment(COUNTER_CHANNEL_SENT);
     if (!peers[to].is_doorbell_due) {
+        ASSERT_SLOW(doorbell_count < node_count);
         peers[to].is_doorbell_due = true;
         doorbells_due[doorbell_count++] = to;
     }
@@ -232,6 +235,8 @@ int message_send(node_id_t to, const struct message_header *header)
 {
     const struct message *message = CONTAINER_OF(header, const struct message, header);
 
+    ASSERT_SLOW(header->type > MESSAGE_PADDING && header->type < MESSAGE_TYPE_MAX);
+    ASSERT_SLOW(header->length_bytes >= sizeof(*header));
     if (to == self) {
         handle_own(message);
         return 0;
@@ -323,6 +328,7 @@ static struct posted *take_posted(struct peer *peer)
 {
     struct posted *posted = peer->first_posted;
 
+    ASSERT(posted != NULL && posted_count > 0);
     peer->first_posted = posted->next;
     if (peer->first_posted == NULL) {
         peer->posted_end = &peer->first_posted;
@@ -405,6 +411,7 @@ void peers_forget(node_id_t node)
 {
     struct peer *peer = &peers[node];
 
+    ASSERT(peer->is_present && node != self);
     peer->is_present = false;
     watch_living_nodes();
     while (peer->first_posted != NULL) {

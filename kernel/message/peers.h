@@ -26,6 +26,6 @@ void peers_ring_doorbells(void);
 
 /* Whether the node exists, is not this one, and has not been forgotten. */
 bool peers_is_present(node_id_t node);
-/* A dead node: what it sent before its death and we have not read goes with it, and what waits
- * for room in its channel. */
+/* For a node that has died. Messages from it that are still unread are lost, and so are messages
+ * to it that wait for room. */
 void peers_forget(node_id_t node);

@@ -28,6 +28,7 @@ void status_initialise(void)
         pages[node] = platform_status_page((node_id_t)node);
     }
     status_own_page = pages[platform_node()];
+    ASSERT(status_own_page != NULL);
 }
 
 static struct status_page *own_page(void)
@@ -47,12 +48,6 @@ static const struct status_page *page_of(node_id_t node)
     return pages[node];
 }
 
-static uint64_t load_word(const uint64_t *word)
-{
-    mailbox_invalidate(word, sizeof(*word));
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
 /* With a sleep that still goes on: a node that always sleeps would otherwise seem to work. Looks
  * again when the node woke in between, a few times at most. */
 static uint64_t read_idle_ns(const struct status_page *page)
@@ -61,9 +56,9 @@ static uint64_t read_idle_ns(const struct status_page *page)
     uint64_t since_ns = 0;
 
     for (unsigned i = 0; i < 4; i++) {
-        since_ns = load_word(&page->idle_since_ns);
-        idle_ns = load_word(&page->counters[COUNTER_IDLE_NS]);
-        if (load_word(&page->idle_since_ns) == since_ns) {
+        since_ns = mailbox_load64_acquire(&page->idle_since_ns);
+        idle_ns = mailbox_load64_acquire(&page->counters[COUNTER_IDLE_NS]);
+        if (mailbox_load64_acquire(&page->idle_since_ns) == since_ns) {
             break;
         }
     }
@@ -77,21 +72,24 @@ uint64_t counter_read(node_id_t node, unsigned counter)
     ASSERT(counter < COUNTER_MAX);
     const struct status_page *page = page_of(node);
 
-    return counter == COUNTER_IDLE_NS ? read_idle_ns(page) : load_word(&page->counters[counter]);
+    return counter == COUNTER_IDLE_NS ? read_idle_ns(page)
+                                      : mailbox_load64_acquire(&page->counters[counter]);
 }
 
 void status_begin_idle(uint64_t now_ns)
 {
-    __atomic_store_n(&own_page()->idle_since_ns, now_ns, __ATOMIC_RELEASE);
+    ASSERT(own_page()->idle_since_ns == 0);
+    mailbox_store64_release(&own_page()->idle_since_ns, now_ns);
 }
 
 void status_end_idle(uint64_t now_ns)
 {
     struct status_page *page = own_page();
 
+    ASSERT(now_ns >= page->idle_since_ns);
     counter_add(COUNTER_IDLE_NS, now_ns - page->idle_since_ns);
     /* The sum before the mark: a reader that sees no sleep sees it counted. */
-    __atomic_store_n(&page->idle_since_ns, 0, __ATOMIC_RELEASE);
+    mailbox_store64_release(&page->idle_since_ns, 0);
 }
 
 enum node_state status_node_state(node_id_t node)
@@ -104,6 +102,7 @@ enum node_state status_node_state(node_id_t node)
 
 void status_set_state(enum node_state state)
 {
+    ASSERT(own_page()->state != NODE_DEAD || state == NODE_DEAD);
     mailbox_store_release(&own_page()->state, state);
     /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
      * least one sees the other. */
@@ -143,10 +142,7 @@ void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTE
 
 uint64_t status_memory_bytes(node_id_t node)
 {
-    const uint64_t *word = &page_of(node)->memory_bytes;
-
-    mailbox_invalidate(word, sizeof(*word));
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
+    return mailbox_load64_acquire(&page_of(node)->memory_bytes);
 }
 
 void status_set_sleeping(bool is_sleeping)

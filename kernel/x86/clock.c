@@ -6,6 +6,7 @@
 #include "kernel/x86/clock.h"
 
 #include "kernel/node.h"
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 
@@ -37,6 +38,7 @@ void time_arm(uint64_t deadline_ns)
     uint64_t now_ns = time_now_ns();
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 
+    ASSERT_SLOW(clock->has_tsc_deadline ? clock->tsc_hz != 0 : clock->lapic_timer_hz != 0);
     if (deadline_ns >= armed_ns) {
         return;
     }

@@ -5,6 +5,7 @@
  */
 #include "kernel/x86/lapic.h"
 
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/mmio.h"
@@ -122,6 +123,7 @@ void lapic_initialise(void *mapped_registers)
 
     has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
     registers = mapped_registers;
+    ASSERT(has_x2apic || registers != NULL);
     /* Where firmware has x2APIC on, it stays: the way back is through off, or a fault. Else on in
      * two steps: from off to x2APIC at once is a fault, too (SDM 3A 11.12.5). */
     base |= APIC_BASE_ENABLE;
@@ -173,6 +175,7 @@ static void send_command(uint32_t apic_id, uint32_t command)
 
 void lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
 {
+    ASSERT(vector >= INTERRUPT_VECTOR_FIRST);
     send_command(apic_id, (uint32_t)ICR_ASSERT | vector);
 }
 

@@ -15,8 +15,8 @@
 
 /* Where this core has its register page; of no meaning with x2APIC. */
 paddr_t lapic_paddr(void);
-/* Switch it on with its local sources masked but for the NMI line, by which a person asks nodes
- * that hang where they are. `registers`: the mapped page, NULL with x2APIC. */
+/* Switch it on. Its local sources are masked, but not the NMI line: a person who presses the NMI
+ * button wants to know where the nodes hang. `registers`: the mapped page, NULL with x2APIC. */
 void lapic_initialise(void *registers);
 uint32_t lapic_id(void);
 void lapic_end_interrupt(void);

@@ -10,6 +10,7 @@
 #include "kernel/log.h"
 #include "kernel/memory/pages.h"
 #include "kernel/node.h"
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
 #include "libc/core/bits.h"
@@ -107,6 +108,7 @@ static uint64_t *make_entry(struct address_space *space, uintptr_t vaddr, unsign
                 *error = -ENOMEM;
                 return NULL;
             }
+            ASSERT((paddr & ~PTE_ADDRESS) == 0);
             /* Rights are those of the leaf: upper levels allow all. */
             *entry = paddr | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
         } else if (*entry & PTE_LARGE) {
@@ -123,6 +125,8 @@ int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint
 {
     unsigned largest = paging_has_1gib_pages() ? 2 : 1;
 
+    ASSERT((vaddr | paddr | bytes) % PAGE_BYTES == 0);
+    ASSERT((flags & PAGING_WRITE) == 0 || (flags & PAGING_EXECUTE) == 0);
     while (bytes > 0) {
         unsigned level = leaf_level(vaddr, paddr, bytes, largest);
         int error = 0;
@@ -166,7 +170,7 @@ paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr)
 }
 
 /* Entry 1 of the page attribute table, write-through at reset, becomes write-combining (SDM 3A
- * 11.12.4). No page of ours has used it before. */
+ * 11.12.4). Only leaf_bits() selects it, for pages that are mapped after this. */
 static void enable_write_combining(void)
 {
     const uint64_t write_combining = 1;

@@ -76,11 +76,13 @@ uint32_t interrupt_apic_id(node_id_t node)
 
 void platform_ring_doorbell(node_id_t node)
 {
+    ASSERT(node < node_info.node_count && node != node_info.node);
     lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_DOORBELL);
 }
 
 void platform_send_attention(node_id_t node)
 {
+    ASSERT(node < node_info.node_count && node != node_info.node);
     lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_ATTENTION);
 }
 

@@ -112,6 +112,7 @@ void trap_initialise(void)
 
 static void use_own_stack(unsigned vector, unsigned ist)
 {
+    ASSERT(ist >= 1 && ist <= ARRAY_COUNT(tss.ist) && tss.ist[ist - 1] == 0);
     uint8_t *stack = platform_allocate_stack();
 
     if (stack == NULL) {

@@ -9,14 +9,22 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/mmio.h"
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    mock_assert(false, format, file, line);
+    abort();
+}
 
 #define ID          0x020
 #define VERSION     0x030
