@@ -91,7 +91,7 @@ $(BUILD)/obj/%.S.o: %.S $$(another_command)
 VERSION := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --tags 2>/dev/null || \
              echo unversioned)
 
-$(BUILD)/obj/kernel/version.c.o: CFLAGS += -DTALUS_VERSION='"$(VERSION)"'
+$(BUILD)/obj/libc/core/version.c.o: CFLAGS += -DTALUS_VERSION='"$(VERSION)"'
 
 -include $(OBJECTS:.o=.d)
 

@@ -24,12 +24,12 @@
 #include "kernel/message/status.h"
 #include "kernel/panic.h"
 #include "kernel/platform.h"
-#include "kernel/version.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/version.h"
 
 /* Channels get at most this part of memory, so that many nodes on a small machine still fit. */
 #define CHANNEL_MEMORY_FRACTION 16

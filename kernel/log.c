@@ -11,71 +11,17 @@
 #include "kernel/platform.h"
 #include "libc/core/format.h"
 
-/* Subsystems with a level of their own: chosen, twice what a user would name. */
-#define OVERRIDE_MAX         8
-#define SUBSYSTEM_NAME_BYTES 16
-
-struct level_override {
-    char subsystem[SUBSYSTEM_NAME_BYTES];
-    enum log_level level;
-};
-
-static enum log_level general_level = LOG_INFO;
-static enum log_level highest_level = LOG_INFO; /* of general and overrides: the one comparison */
-static struct level_override overrides[OVERRIDE_MAX];
-static unsigned override_count;
+static enum log_level highest_level = LOG_INFO;
+static bool (*is_wanted)(enum log_level level, const char *subsystem);
 
 static bool is_unannounced; /* written lines of which the console's owner has not been told */
 static bool is_deferred;
 
-/* --- Levels --- */
-
-static void update_highest_level(void)
+void log_set_filter(enum log_level highest, bool (*filter)(enum log_level, const char *))
 {
-    highest_level = general_level;
-    for (unsigned i = 0; i < override_count; i++) {
-        if (overrides[i].level > highest_level) {
-            highest_level = overrides[i].level;
-        }
-    }
+    highest_level = highest;
+    is_wanted = filter;
 }
-
-static bool is_level_wanted(enum log_level level, const char *subsystem)
-{
-    for (unsigned i = 0; i < override_count; i++) {
-        if (strcmp(overrides[i].subsystem, subsystem) == 0) {
-            return level <= overrides[i].level;
-        }
-    }
-    return level <= general_level;
-}
-
-void log_reset_levels(void)
-{
-    general_level = LOG_INFO;
-    override_count = 0;
-    update_highest_level();
-}
-
-bool log_set_level(const char *subsystem, size_t length, enum log_level level)
-{
-    if (length >= SUBSYSTEM_NAME_BYTES || (length > 0 && override_count == OVERRIDE_MAX)) {
-        return false;
-    }
-    if (length > 0) {
-        struct level_override *override = &overrides[override_count++];
-
-        memcpy(override->subsystem, subsystem, length);
-        override->subsystem[length] = '\0';
-        override->level = level;
-    } else {
-        general_level = level;
-    }
-    update_highest_level();
-    return true;
-}
-
-/* --- Writing --- */
 
 /* Text may quote what came from outside: nothing but printable ASCII reaches a terminal. */
 static void replace_control_characters(char *text, size_t length)
@@ -89,7 +35,7 @@ static void replace_control_characters(char *text, size_t length)
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {
-    if (level > highest_level || !is_level_wanted(level, subsystem)) {
+    if (level > highest_level || (is_wanted != NULL && !is_wanted(level, subsystem))) {
         return;
     }
     char line[LOG_LINE_MAX_BYTES + 1]; /* its zero becomes the newline */

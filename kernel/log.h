@@ -24,11 +24,10 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 #define log_info(subsystem, ...)    log_write(LOG_INFO, subsystem, __VA_ARGS__)
 #define log_debug(subsystem, ...)   log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
-/* LOG_INFO for all subsystems, as at first. */
-void log_reset_levels(void);
-/* For one subsystem, whose name has `length` bytes; of length 0: for all that are not named. False
- * when the name is too long or too many are named. */
-MUST_CHECK bool log_set_level(const char *subsystem, size_t length, enum log_level level);
+/* What is logged: LOG_INFO and what is worse, until this is called. Levels beyond `highest` cost a
+ * comparison; of the others `is_wanted` decides, or NULL: all. */
+void log_set_filter(enum log_level highest,
+                    bool (*is_wanted)(enum log_level level, const char *subsystem));
 
 /* The node that prints for all: NODE_NONE when none is alive. */
 node_id_t log_console_owner(void);

@@ -11,12 +11,46 @@
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
 
+/* Subsystems with a level of their own: chosen, twice what a user would name. */
+#define OVERRIDE_MAX         8
+#define SUBSYSTEM_NAME_BYTES 16
+
+struct level_override {
+    char subsystem[SUBSYSTEM_NAME_BYTES];
+    enum log_level level;
+};
+
+static enum log_level general_level;
+static struct level_override overrides[OVERRIDE_MAX];
+static unsigned override_count;
+
 static const char *const level_names[] = {
     [LOG_ERROR] = "error",
     [LOG_WARNING] = "warning",
     [LOG_INFO] = "info",
     [LOG_DEBUG] = "debug",
 };
+
+static bool is_level_wanted(enum log_level level, const char *subsystem)
+{
+    for (unsigned i = 0; i < override_count; i++) {
+        if (strcmp(overrides[i].subsystem, subsystem) == 0) {
+            return level <= overrides[i].level;
+        }
+    }
+    return level <= general_level;
+}
+
+/* The kernel's one comparison comes before is_level_wanted(). */
+static void set_filter(void)
+{
+    enum log_level highest = general_level;
+
+    for (unsigned i = 0; i < override_count; i++) {
+        highest = overrides[i].level > highest ? overrides[i].level : highest;
+    }
+    log_set_filter(highest, is_level_wanted);
+}
 
 static bool parse_level(const char *text, size_t length, enum log_level *level)
 {
@@ -29,15 +63,33 @@ static bool parse_level(const char *text, size_t length, enum log_level *level)
     return false;
 }
 
+static bool set_override(const char *subsystem, size_t length, enum log_level level)
+{
+    if (length == 0 || length >= SUBSYSTEM_NAME_BYTES || override_count == OVERRIDE_MAX) {
+        return false;
+    }
+    struct level_override *override = &overrides[override_count++];
+
+    memcpy(override->subsystem, subsystem, length);
+    override->subsystem[length] = '\0';
+    override->level = level;
+    return true;
+}
+
 static bool apply_word(const char *word, size_t length)
 {
     const char *equals = memchr(word, '=', length);
-    size_t name_length = equals != NULL ? (size_t)(equals - word) : 0;
     const char *level_text = equals != NULL ? equals + 1 : word;
     enum log_level level;
 
-    return parse_level(level_text, length - (size_t)(level_text - word), &level) &&
-           (equals == NULL || name_length > 0) && log_set_level(word, name_length, level);
+    if (!parse_level(level_text, length - (size_t)(level_text - word), &level)) {
+        return false;
+    }
+    if (equals != NULL) {
+        return set_override(word, (size_t)(equals - word), level);
+    }
+    general_level = level;
+    return true;
 }
 
 unsigned log_option_apply(const char *value, size_t length_bytes)
@@ -45,7 +97,8 @@ unsigned log_option_apply(const char *value, size_t length_bytes)
     const char *end = value + length_bytes;
     unsigned ignored_count = 0;
 
-    log_reset_levels();
+    general_level = LOG_INFO;
+    override_count = 0;
     while (value < end) {
         const char *comma = memchr(value, ',', (size_t)(end - value));
         size_t length = (size_t)((comma != NULL ? comma : end) - value);
@@ -57,6 +110,7 @@ unsigned log_option_apply(const char *value, size_t length_bytes)
         }
         value += length + 1;
     }
+    set_filter();
     return ignored_count;
 }
 

@@ -12,8 +12,8 @@
 #include "drivers/nic/counters.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/version.h"
 #include "libc/core/format.h"
+#include "libc/core/version.h"
 #include "libc/posix/file.h"
 #include "net/status_text.h"
 

@@ -21,7 +21,7 @@ static void set_up(void)
 {
     fake_platform_reset(0, 1);
     log_defer_printing(false);
-    log_reset_levels();
+    (void)log_option_apply("info", 4);
     (void)log_take_unannounced();
 }
 
@@ -75,12 +75,28 @@ static void unknown_levels_are_reported_and_ignored(void **state)
     assert_int_equal(count_lines(fake_console()), 7);
 }
 
+static void so_many_subsystems_have_a_level_of_their_own_and_no_more(void **state)
+{
+    static const char value[] = "a=debug,b=debug,c=debug,d=debug,e=debug,f=debug,g=debug,h=debug";
+
+    (void)state;
+    set_up();
+    assert_int_equal(log_option_apply(value, sizeof(value) - 1), 0);
+    log_debug("h", "yes");
+    log_debug("i", "no");
+    assert_int_equal(count_lines(fake_console()), 1);
+    set_up();
+    assert_int_equal(
+        log_option_apply("a=info,b=info,c=info,d=info,e=info,f=info,g=info,h=info,i=info", 62), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_above_the_chosen_one_are_silent),
         cmocka_unit_test(one_subsystem_may_have_its_own_level),
         cmocka_unit_test(unknown_levels_are_reported_and_ignored),
+        cmocka_unit_test(so_many_subsystems_have_a_level_of_their_own_and_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/monitor/metrics.c kernel/version.c libc/core/format.c kernel/message/status.c */
+/* sources: apps/monitor/metrics.c libc/core/version.c libc/core/format.c kernel/message/status.c */
 /* sources: kernel/message/counters.c drivers/console/counters.c drivers/nic/counters.c net/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
@@ -20,7 +20,7 @@
 #include "apps/httpd/counters.h"
 #include "apps/monitor/metrics.h"
 #include "kernel/message/status.h"
-#include "kernel/version.h"
+#include "libc/core/version.h"
 #include "net/counters.h"
 #include "net/status_text.h"
 #include "tests/unit/world/fake_platform.h"

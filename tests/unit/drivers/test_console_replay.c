@@ -33,7 +33,7 @@ static void become(node_id_t node, unsigned node_count)
     platform_console = &printer;
     log_printer_start();
     log_defer_printing(false);
-    log_reset_levels();
+    log_set_filter(LOG_INFO, NULL);
     (void)log_take_unannounced();
 }
 
