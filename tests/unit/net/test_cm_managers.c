@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/cm_world.c */
 /*
- * Tests net/manager/manager.c with net/manager/balance/balance.c: several managers that share their
+ * Tests net/manager/manager.c with net/manager/balance/least.c: several managers that share their
  * acceptors.
  */
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/balance.c */
+/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
 /* sources: net/configuration.c libc/core/command_line.c libc/core/format.c */
 /*
  * A connection manager's world for unit tests: see cm_world.h.
