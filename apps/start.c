@@ -17,7 +17,7 @@
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
 #include "net/link/server.h"
-#include "net/manager/manager.h"
+#include "net/manager/server.h"
 #include "net/status_text.h"
 #include "net/transport/server.h"
 

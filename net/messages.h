@@ -71,6 +71,10 @@ struct flow {
 
 /* --- Listening ports and acceptors --- */
 
+/* Ports that are served at a time, on the whole machine; so also the most listeners that one
+ * application can have. */
+#define LISTENER_MAX 64
+
 /* The application serves a port (machine's order). Sent to every CM. Several applications may serve
  * the same port: the CM shares the connections out. No answer. */
 struct listen {

@@ -8,24 +8,18 @@
 #include <errno.h>
 #include <string.h>
 
-#define HASH_SIZE 64u
+#include "kernel/platform.h"
 
-static struct listener listeners[LISTENER_MAX];
-static struct listener *hash[HASH_SIZE];
-static struct listening_application applications[LISTENING_APPLICATION_MAX];
-static struct listening_application *free_applications; /* those that were used before */
-static unsigned fresh_application;                      /* from here on never used */
+_Static_assert(IS_POWER_OF_TWO(LISTENER_HASH_SIZE), "ports are masked into it");
 
-_Static_assert(IS_POWER_OF_TWO(HASH_SIZE), "ports are masked into it");
-
-static struct listener **hash_slot(uint16_t port)
+static unsigned hash_of(uint16_t port)
 {
-    return &hash[port & (HASH_SIZE - 1)];
+    return port & (LISTENER_HASH_SIZE - 1);
 }
 
-struct listener *listener_find(uint16_t port)
+struct listener *listener_find(const struct listener_table *table, uint16_t port)
 {
-    struct listener *listener = *hash_slot(port);
+    struct listener *listener = table->hash[hash_of(port)];
 
     while (listener != NULL && listener->port != port) {
         listener = listener->next;
@@ -33,35 +27,43 @@ struct listener *listener_find(uint16_t port)
     return listener;
 }
 
-struct listener *listener_obtain(uint16_t port)
+struct listener *listener_obtain(struct listener_table *table, uint16_t port)
 {
-    struct listener *listener = listener_find(port);
+    struct listener **bucket = &table->hash[hash_of(port)];
+    struct listener *listener = listener_find(table, port);
 
+    ASSERT(port != 0); /* 0 marks a free entry */
     if (listener != NULL) {
         return listener;
     }
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        if (listeners[i].port == 0) {
-            listener = &listeners[i];
+        if (table->listeners[i].port == 0) {
+            listener = &table->listeners[i];
             memset(listener, 0, sizeof(*listener));
             listener->port = port;
             listener->published.node = NODE_NONE;
-            listener->next = *hash_slot(port);
-            *hash_slot(port) = listener;
+            listener->next = *bucket;
+            *bucket = listener;
             return listener;
         }
     }
     return NULL;
 }
 
-bool listener_release_unused(struct listener *listener)
+bool listener_release_unused(struct listener_table *table, struct listener *listener)
 {
-    struct listener **link = hash_slot(listener->port);
+    struct listener **link = &table->hash[hash_of(listener->port)];
 
+    ASSERT(listener->port != 0);
     if (listener->applications != NULL || listener->offering != 0) {
         return false;
     }
+    ASSERT(listener->waiting.count == 0); /* else their entries of the pool are lost */
+    ASSERT(listener->first_acceptor == NULL);
+    ASSERT(listener->published.node == NODE_NONE); /* else other CMs go on sending to us */
+    ASSERT(listener->backlog == 0);
     while (*link != listener) {
+        ASSERT(*link != NULL);
         link = &(*link)->next;
     }
     *link = listener->next;
@@ -69,14 +71,15 @@ bool listener_release_unused(struct listener *listener)
     return true;
 }
 
-struct listener *listener_after(const struct listener *previous)
+struct listener *listener_after(struct listener_table *table, const struct listener *previous)
 {
-    size_t i = previous == NULL ? 0 : (size_t)(previous - listeners) + 1;
+    size_t i = previous == NULL ? 0 : (size_t)(previous - table->listeners) + 1;
 
-    while (i < LISTENER_MAX && listeners[i].port == 0) {
+    ASSERT(i <= LISTENER_MAX);
+    while (i < LISTENER_MAX && table->listeners[i].port == 0) {
         i++;
     }
-    return i < LISTENER_MAX ? &listeners[i] : NULL;
+    return i < LISTENER_MAX ? &table->listeners[i] : NULL;
 }
 
 struct listening_application *listener_find_application(const struct listener *listener,
@@ -91,69 +94,81 @@ struct listening_application *listener_find_application(const struct listener *l
     return application;
 }
 
-static struct listening_application *allocate_application(void)
+static struct listening_application *allocate_application(struct listener_table *table)
 {
-    struct listening_application *application = free_applications;
+    struct listening_application *application = table->free_applications;
 
     if (application != NULL) {
-        free_applications = application->next;
+        table->free_applications = application->next;
         memset(application, 0, sizeof(*application));
         return application;
     }
-    if (fresh_application < LISTENING_APPLICATION_MAX) {
-        return &applications[fresh_application++];
+    if (table->fresh_application < LISTENING_APPLICATION_MAX) {
+        return &table->applications[table->fresh_application++];
     }
     return NULL;
 }
 
-int listener_add_application(struct listener *listener, node_id_t node, uint16_t listener_index,
-                             uint32_t backlog)
+int listener_add_application(struct listener_table *table, struct listener *listener,
+                             node_id_t node, uint16_t listener_index, uint32_t backlog)
 {
     struct listening_application *application =
         listener_find_application(listener, node, listener_index);
 
+    ASSERT(backlog != 0);
+    ASSERT(backlog <= WAITING_MAX); /* so that their sum fits 32 bits */
     if (application == NULL) {
-        application = allocate_application();
+        application = allocate_application(table);
         if (application == NULL) {
             return -ENOMEM;
         }
+        ASSERT(!application->is_accepting);
+        ASSERT(application->outstanding == 0);
         application->node = node;
         application->listener_index = listener_index;
         application->next = listener->applications;
         listener->applications = application;
     }
+    ASSERT(listener->backlog >= application->backlog);
     listener->backlog += backlog - application->backlog;
     application->backlog = backlog;
     return 0;
 }
 
-void listener_remove_application(struct listener *listener,
+void listener_remove_application(struct listener_table *table, struct listener *listener,
                                  struct listening_application *application)
 {
     struct listening_application **link = &listener->applications;
 
     listener_remove_acceptor(listener, application);
     while (*link != application) {
+        ASSERT(*link != NULL);
         link = &(*link)->next;
     }
     *link = application->next;
+    ASSERT(listener->backlog >= application->backlog);
     listener->backlog -= application->backlog;
-    application->next = free_applications;
-    free_applications = application;
+    application->next = table->free_applications;
+    table->free_applications = application;
 }
 
 void listener_add_acceptor(struct listener *listener, struct listening_application *application)
 {
+    struct listening_application *last = listener->last_acceptor;
+
     if (application->is_accepting) {
         return;
     }
     application->is_accepting = true;
     application->next_acceptor = NULL;
-    application->previous_acceptor = listener->last_acceptor;
-    if (listener->last_acceptor == NULL) {
+    application->previous_acceptor = last;
+    if (last == NULL) {
+        ASSERT_SLOW(listener->first_acceptor == NULL);
         listener->first_acceptor = application;
     } else {
-        listener->last_acceptor->next_acceptor = application;
+        ASSERT_SLOW(last->is_accepting);
+        ASSERT_SLOW(last->next_acceptor == NULL);
+        last->next_acceptor = application;
     }
     listener->last_acceptor = application;
 }
@@ -168,13 +183,17 @@ void listener_remove_acceptor(struct listener *listener, struct listening_applic
     }
     application->is_accepting = false;
     if (previous == NULL) {
+        ASSERT_SLOW(listener->first_acceptor == application);
         listener->first_acceptor = next;
     } else {
+        ASSERT_SLOW(previous->next_acceptor == application);
         previous->next_acceptor = next;
     }
     if (next == NULL) {
+        ASSERT_SLOW(listener->last_acceptor == application);
         listener->last_acceptor = previous;
     } else {
+        ASSERT_SLOW(next->previous_acceptor == application);
         next->previous_acceptor = previous;
     }
 }
@@ -183,6 +202,7 @@ void listener_set_offer(struct listener *listener, node_id_t cm, const struct ac
 {
     uint64_t bit = 1ull << cm;
 
+    ASSERT(cm < NODE_MAX);
     if (acceptor->node == NODE_NONE) {
         listener->offering &= ~bit;
         return;

@@ -11,19 +11,19 @@
 #include "net/manager/waiting.h"
 #include "net/messages.h"
 
-#define LISTENER_MAX              64  /* ports served at a time */
 #define LISTENING_APPLICATION_MAX 128 /* applications on all ports together */
 
 /* One application on one port. */
 struct listening_application {
-    struct listening_application *next; /* on the same port */
+    struct listening_application *next; /* on the same port; or among the free ones */
     /* Neighbours on the acceptor list; only while is_accepting. */
     struct listening_application *next_acceptor, *previous_acceptor;
     node_id_t node;
     uint16_t listener_index; /* its own name for this listener */
-    uint16_t request_number; /* of its last ACCEPT_CONNECTION */
     uint32_t backlog;
     bool is_accepting;
+    /* The fields above are written by listeners.c, those below by manager.c. */
+    uint16_t request_number; /* of its last ACCEPT_CONNECTION */
     /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */
     uint32_t outstanding;
     uint32_t outstanding_by_ts[NODE_MAX];
@@ -34,37 +34,49 @@ struct listener {
     uint16_t port;         /* 0: this entry is free */
     struct listening_application *applications;
     uint32_t backlog; /* the applications' added up */
-    /* The acceptor list, longest unchosen first. */
+    /* The acceptor list. Who comes last to it stands last. */
     struct listening_application *first_acceptor, *last_acceptor;
     /* What other CMs offer, by their node; valid where the bit in `offering` is set. */
     struct acceptor offers[NODE_MAX];
     uint64_t offering;
-    node_id_t last_offer_used;
-    /* What this CM has told the others; node NODE_NONE: nothing. */
+    /* The fields above are written by listeners.c, those below by who is named. */
+    node_id_t last_offer_used; /* the scheme of load balance */
+    /* What this CM has told the others; node NODE_NONE: nothing. manager.c */
     struct acceptor published;
-    struct waiting_queue waiting;
+    struct waiting_queue waiting; /* waiting.c */
 };
 
 _Static_assert(NODE_MAX <= 64, "one bit of `offering` for each node");
 
+#define LISTENER_HASH_SIZE 64u
+
+/* All listeners of one CM. Zeroed: empty. listeners.c alone writes its own fields. */
+struct listener_table {
+    struct listener listeners[LISTENER_MAX];
+    struct listener *hash[LISTENER_HASH_SIZE];
+    struct listening_application applications[LISTENING_APPLICATION_MAX];
+    struct listening_application *free_applications; /* those that were used before */
+    unsigned fresh_application;                      /* from here on never used */
+};
+
 /* NULL when this CM knows of nobody who serves the port. O(1). */
-struct listener *listener_find(uint16_t port);
-/* Find it or make it. NULL when the table is full. */
-struct listener *listener_obtain(uint16_t port);
+struct listener *listener_find(const struct listener_table *table, uint16_t port);
+/* Find it or make it; `port` is not 0. NULL when the table is full. */
+struct listener *listener_obtain(struct listener_table *table, uint16_t port);
 /* Give the entry back if there is no application and no offer left; true if it was. The caller
  * has emptied the queue of those who wait. */
-bool listener_release_unused(struct listener *listener);
+bool listener_release_unused(struct listener_table *table, struct listener *listener);
 /* Every listener in turn, beginning with NULL; NULL at the end. The one just visited may be
  * released. */
-struct listener *listener_after(const struct listener *previous);
+struct listener *listener_after(struct listener_table *table, const struct listener *previous);
 
 struct listening_application *listener_find_application(const struct listener *listener,
                                                         node_id_t node, uint16_t listener_index);
-/* Add it, or change its backlog if it is there. Returns 0, or -ENOMEM. */
-MUST_CHECK int listener_add_application(struct listener *listener, node_id_t node,
-                                        uint16_t listener_index, uint32_t backlog);
+/* Add it, or change its backlog (1 .. WAITING_MAX) if it is there. Returns 0, or -ENOMEM. */
+MUST_CHECK int listener_add_application(struct listener_table *table, struct listener *listener,
+                                        node_id_t node, uint16_t listener_index, uint32_t backlog);
 /* Takes it off the acceptor list too. */
-void listener_remove_application(struct listener *listener,
+void listener_remove_application(struct listener_table *table, struct listener *listener,
                                  struct listening_application *application);
 
 /* On and off the acceptor list; a second time changes nothing. */

@@ -10,29 +10,20 @@
 #include "net/manager/manager.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "kernel/log.h"
-#include "kernel/message/dispatch.h"
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "net/configuration.h"
 #include "net/counters.h"
-#include "net/manager/balance/balance.h"
-#include "net/manager/listeners.h"
-#include "net/manager/waiting.h"
-#include "net/messages.h"
-#include "net/status_text.h"
 
-static const struct configuration *configuration;
-
-static bool has_role(node_id_t node, enum role role)
+static bool has_role(const struct manager *manager, node_id_t node, enum role role)
 {
-    return configuration_has_role(configuration, node, role);
+    return configuration_has_role(manager->configuration, node, role);
 }
 
-static bool is_own_application(node_id_t node)
+static bool is_own_application(const struct manager *manager, node_id_t node)
 {
-    return configuration_own_cm(configuration, node) == platform_node();
+    return configuration_own_cm(manager->configuration, node) == manager->node;
 }
 
 static uint16_t host_order(uint16_t network_order)
@@ -40,41 +31,58 @@ static uint16_t host_order(uint16_t network_order)
     return __builtin_bswap16(network_order);
 }
 
-static void refuse_message(void)
+static void count(struct manager *manager, unsigned counter)
 {
-    counter_increment(COUNTER_DROP_BAD_MESSAGE);
+    manager->environment->count(counter, manager->context);
+}
+
+static void post(struct manager *manager, node_id_t to, const struct message_header *message)
+{
+    manager->environment->post(to, message, manager->context);
+}
+
+static void refuse_message(struct manager *manager)
+{
+    count(manager, COUNTER_DROP_BAD_MESSAGE);
 }
 
 /* An acceptor that came back from a TS: one that some CM may have handed out. */
-static bool is_acceptor_possible(const struct acceptor *acceptor)
+static bool is_acceptor_possible(const struct manager *manager, const struct acceptor *acceptor)
 {
-    return has_role(acceptor->node, ROLE_APPLICATION) && acceptor->cm == platform_node() &&
-           has_role(acceptor->assigned_by, ROLE_CM);
+    return has_role(manager, acceptor->node, ROLE_APPLICATION) && acceptor->cm == manager->node &&
+           has_role(manager, acceptor->assigned_by, ROLE_CM);
 }
 
-static struct acceptor nobody(void)
+static struct acceptor nobody(const struct manager *manager)
+{
+    return (struct acceptor){.node = NODE_NONE, .cm = manager->node, .assigned_by = manager->node};
+}
+
+static struct acceptor acceptor_of(const struct manager *manager,
+                                   const struct listening_application *application)
 {
     return (struct acceptor){
-        .node = NODE_NONE, .cm = platform_node(), .assigned_by = platform_node()};
+        .node = application->node,
+        .listener_index = application->listener_index,
+        .cm = manager->node,
+        .assigned_by = manager->node,
+        .request_number = application->request_number,
+    };
 }
 
 /* --- Offers to other CMs --- */
 
-static void publish_offer(struct listener *listener)
+static void publish_offer(struct manager *manager, struct listener *listener)
 {
-    const struct listening_application *best = balance_choose_offer(listener);
-    struct acceptor acceptor = nobody();
+    const struct listening_application *best = manager->balance->best(listener);
+    const struct acceptor acceptor = best == NULL ? nobody(manager) : acceptor_of(manager, best);
 
-    if (best != NULL) {
-        acceptor.node = best->node;
-        acceptor.listener_index = best->listener_index;
-        acceptor.request_number = best->request_number;
-    }
     if (acceptor.node == listener->published.node &&
         acceptor.listener_index == listener->published.listener_index &&
         acceptor.request_number == listener->published.request_number) {
         return;
     }
+    ASSERT(best == NULL || best->is_accepting);
     listener->published = acceptor;
 
     const struct offer offer = {
@@ -82,61 +90,74 @@ static void publish_offer(struct listener *listener)
         .acceptor = acceptor,
         .port = listener->port,
     };
-    for (unsigned i = 0; i < configuration->cm_count; i++) {
-        if (configuration->cm[i] != platform_node()) {
-            message_post(configuration->cm[i], &offer.header);
+    for (unsigned i = 0; i < manager->configuration->cm_count; i++) {
+        if (manager->configuration->cm[i] != manager->node) {
+            post(manager, manager->configuration->cm[i], &offer.header);
         }
     }
 }
 
 /* --- Assignments --- */
 
-/* Whom to offer the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
-static struct acceptor take_acceptor(struct listener *listener, node_id_t ts)
+/* Whether an application of ours, or another CM's, is there for a connection. */
+static bool is_anybody_ready(const struct listener *listener)
 {
-    struct choice choice = balance_choose(listener);
-    struct acceptor acceptor = nobody();
+    return listener->first_acceptor != NULL || listener->offering != 0;
+}
 
-    if (choice.application != NULL) {
-        choice.application->outstanding++;
-        choice.application->outstanding_by_ts[ts]++;
-        acceptor.node = choice.application->node;
-        acceptor.listener_index = choice.application->listener_index;
-        acceptor.request_number = choice.application->request_number;
-    } else if (choice.offering_cm != NODE_NONE) {
-        acceptor = listener->offers[choice.offering_cm];
-        acceptor.assigned_by = platform_node();
+/* Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
+static struct acceptor take_acceptor(struct manager *manager, struct listener *listener,
+                                     node_id_t ts)
+{
+    const struct choice choice = manager->balance->choose(listener);
+    struct listening_application *application = choice.application;
+
+    ASSERT_SLOW(ts < NODE_MAX);
+    if (application != NULL) {
+        ASSERT_SLOW(application->is_accepting);
+        application->outstanding++;
+        application->outstanding_by_ts[ts]++;
+        return acceptor_of(manager, application);
     }
-    return acceptor;
+    if (choice.offering_cm != NODE_NONE) {
+        struct acceptor acceptor = listener->offers[choice.offering_cm];
+
+        ASSERT_SLOW((listener->offering >> choice.offering_cm & 1) != 0);
+        acceptor.assigned_by = manager->node;
+        return acceptor;
+    }
+    ASSERT_SLOW(!is_anybody_ready(listener));
+    return nobody(manager);
 }
 
 /* A connection of `ts` with this acceptor has ended, or never came to be. */
-static void return_acceptor(struct listener *listener, const struct acceptor *acceptor,
-                            node_id_t ts)
+static void return_acceptor(struct manager *manager, struct listener *listener,
+                            const struct acceptor *acceptor, node_id_t ts)
 {
     struct listening_application *application;
 
     /* Connections that another CM assigned were not counted here. */
-    if (acceptor->assigned_by != platform_node() || acceptor->cm != platform_node()) {
+    if (acceptor->assigned_by != manager->node || acceptor->cm != manager->node) {
         return;
     }
     application = listener_find_application(listener, acceptor->node, acceptor->listener_index);
     /* It may have left and come back meanwhile: then the count began anew. */
     if (application != NULL && application->outstanding_by_ts[ts] != 0) {
+        ASSERT_SLOW(application->outstanding >= application->outstanding_by_ts[ts]);
         application->outstanding_by_ts[ts]--;
         application->outstanding--;
     }
 }
 
-static void count_assignment(const struct acceptor *acceptor)
+static void count_assignment(struct manager *manager, const struct acceptor *acceptor)
 {
     if (acceptor->node != NODE_NONE) {
-        counter_increment(acceptor->cm == platform_node() ? COUNTER_CM_ASSIGNED
-                                                          : COUNTER_CM_ASSIGNED_REMOTE);
+        count(manager,
+              acceptor->cm == manager->node ? COUNTER_CM_ASSIGNED : COUNTER_CM_ASSIGNED_REMOTE);
     }
 }
 
-static void send_reassignment(const struct waiting_connection *connection,
+static void send_reassignment(struct manager *manager, const struct waiting_connection *connection,
                               const struct acceptor *acceptor, uint16_t port, bool is_refused)
 {
     const struct reassign_connection reassign = {
@@ -148,160 +169,172 @@ static void send_reassignment(const struct waiting_connection *connection,
         .is_refused = is_refused,
     };
 
-    message_post(connection->ts, &reassign.header);
+    ASSERT((acceptor->node == NODE_NONE) == is_refused);
+    ASSERT(acceptor->assigned_by == manager->node);
+    post(manager, connection->ts, &reassign.header);
 }
 
-static void refuse_connection(const struct waiting_connection *connection, uint16_t port)
+static void refuse_connection(struct manager *manager, const struct waiting_connection *connection,
+                              uint16_t port)
 {
-    const struct acceptor acceptor = nobody();
+    const struct acceptor acceptor = nobody(manager);
 
-    send_reassignment(connection, &acceptor, port, true);
+    send_reassignment(manager, connection, &acceptor, port, true);
 }
 
 /* A connection whose handshake is complete goes to an acceptor, or waits for one. */
-static void place_connection(struct listener *listener, const struct waiting_connection *connection)
+static void place_connection(struct manager *manager, struct listener *listener,
+                             const struct waiting_connection *connection)
 {
-    const struct acceptor acceptor = take_acceptor(listener, connection->ts);
+    const struct acceptor acceptor = take_acceptor(manager, listener, connection->ts);
 
     if (acceptor.node != NODE_NONE) {
-        count_assignment(&acceptor);
-        send_reassignment(connection, &acceptor, listener->port, false);
-    } else if (listener->waiting.count < listener->backlog &&
-               waiting_add(&listener->waiting, connection) == 0) {
-        counter_increment(COUNTER_CM_QUEUED);
+        count_assignment(manager, &acceptor);
+        send_reassignment(manager, connection, &acceptor, listener->port, false);
+    } else if (listener->waiting.count >= listener->backlog) {
+        count(manager, COUNTER_DROP_NO_MEMORY);
+        refuse_connection(manager, connection, listener->port);
+    } else if (waiting_add(&manager->waiting, &listener->waiting, connection) != 0) {
+        count(manager, COUNTER_DROP_NO_MEMORY);
+        refuse_connection(manager, connection, listener->port);
     } else {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        refuse_connection(connection, listener->port);
+        count(manager, COUNTER_CM_QUEUED);
     }
 }
 
 /* After somebody has become ready to accept. */
-static void place_waiting(struct listener *listener)
+static void place_waiting(struct manager *manager, struct listener *listener)
 {
     struct waiting_connection connection;
 
-    while ((listener->first_acceptor != NULL || listener->offering != 0) &&
-           waiting_take(&listener->waiting, &connection)) {
-        place_connection(listener, &connection);
+    while (is_anybody_ready(listener) &&
+           waiting_take(&manager->waiting, &listener->waiting, &connection)) {
+        place_connection(manager, listener, &connection);
     }
 }
 
 /* After an application or an offer has gone: tell the others, and give up a port that nobody
  * serves any more. */
-static void settle(struct listener *listener)
+static void settle(struct manager *manager, struct listener *listener)
 {
     struct waiting_connection connection;
     uint16_t port = listener->port;
 
-    publish_offer(listener);
+    publish_offer(manager, listener);
     while (listener->applications == NULL && listener->offering == 0 &&
-           waiting_take(&listener->waiting, &connection)) {
-        refuse_connection(&connection, port);
+           waiting_take(&manager->waiting, &listener->waiting, &connection)) {
+        refuse_connection(manager, &connection, port);
     }
-    (void)listener_release_unused(listener); /* most often it is still used */
+    (void)listener_release_unused(&manager->listeners, listener); /* most often it is still used */
 }
 
 /* --- From applications --- */
 
-static void handle_listen(node_id_t from, const struct message *message)
+void manager_handle_listen(struct manager *manager, node_id_t from, const struct message *message)
 {
     const struct listen *listen = (const struct listen *)message;
     uint32_t backlog = listen->backlog;
     struct listener *listener;
 
-    if (!has_role(from, ROLE_APPLICATION) || listen->port == 0 || backlog == 0) {
-        refuse_message();
+    if (!has_role(manager, from, ROLE_APPLICATION) || listen->port == 0 || backlog == 0) {
+        refuse_message(manager);
         return;
     }
     if (backlog > WAITING_MAX) {
         backlog = WAITING_MAX;
     }
-    listener = listener_obtain(listen->port);
-    if (listener == NULL ||
-        listener_add_application(listener, from, listen->listener_index, backlog) != 0) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
+    listener = listener_obtain(&manager->listeners, listen->port);
+    if (listener == NULL || listener_add_application(&manager->listeners, listener, from,
+                                                     listen->listener_index, backlog) != 0) {
+        count(manager, COUNTER_DROP_NO_MEMORY);
         log_warning("cm", "port %u: too many listeners, node %u is not served", listen->port, from);
         if (listener != NULL) {
-            (void)listener_release_unused(listener); /* if it was made for this message */
+            /* It may have been made for this message. */
+            (void)listener_release_unused(&manager->listeners, listener);
         }
     }
 }
 
-static void handle_unlisten(node_id_t from, const struct message *message)
+void manager_handle_unlisten(struct manager *manager, node_id_t from, const struct message *message)
 {
     const struct unlisten *unlisten = (const struct unlisten *)message;
-    struct listener *listener = listener_find(unlisten->port);
+    struct listener *listener = listener_find(&manager->listeners, unlisten->port);
     struct listening_application *application = NULL;
 
     if (listener != NULL) {
         application = listener_find_application(listener, from, unlisten->listener_index);
     }
     if (application == NULL) {
-        refuse_message();
+        refuse_message(manager);
         return;
     }
-    listener_remove_application(listener, application);
-    settle(listener);
+    listener_remove_application(&manager->listeners, listener, application);
+    settle(manager, listener);
 }
 
-static void handle_accept_connection(node_id_t from, const struct message *message)
+void manager_handle_accept_connection(struct manager *manager, node_id_t from,
+                                      const struct message *message)
 {
     const struct accept_connection *accept = (const struct accept_connection *)message;
-    struct listener *listener = listener_find(accept->port);
+    struct listener *listener = listener_find(&manager->listeners, accept->port);
     struct listening_application *application = NULL;
 
-    if (listener != NULL && has_role(from, ROLE_APPLICATION) && is_own_application(from)) {
+    if (listener != NULL && has_role(manager, from, ROLE_APPLICATION) &&
+        is_own_application(manager, from)) {
         application = listener_find_application(listener, from, accept->listener_index);
     }
     if (application == NULL) {
-        refuse_message();
+        refuse_message(manager);
         return;
     }
     application->request_number = accept->request_number;
     listener_add_acceptor(listener, application);
-    publish_offer(listener);
-    place_waiting(listener);
+    publish_offer(manager, listener);
+    place_waiting(manager, listener);
 }
 
 /* --- From LSs --- */
 
-static void handle_syn_arrived(node_id_t from, const struct message *message)
+void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
+                                const struct message *message)
 {
     const struct syn_arrived *syn = (const struct syn_arrived *)message;
     size_t frame_bytes = message->header.length_bytes - sizeof(*syn);
-    struct listener *listener = listener_find(host_order(syn->flow.local_port));
+    uint16_t port = host_order(syn->flow.local_port);
+    struct listener *listener = listener_find(&manager->listeners, port);
     struct assign_connection assign = {
         .header = {.type = ASSIGN_CONNECTION},
         .flow = syn->flow,
-        .acceptor = nobody(),
         .frame_flags = syn->frame_flags,
         .is_refused = listener == NULL,
     };
     int error;
 
-    if (!has_role(from, ROLE_LS) || !has_role(syn->ts, ROLE_TS) ||
+    if (!has_role(manager, from, ROLE_LS) || !has_role(manager, syn->ts, ROLE_TS) ||
         frame_bytes > SYN_FRAME_MAX_BYTES) {
-        refuse_message();
+        refuse_message(manager);
         return;
     }
-    if (listener != NULL) {
-        assign.acceptor = take_acceptor(listener, syn->ts);
-    }
-    error = message_send_payload(syn->ts, &assign.header, sizeof(assign), syn->frame, frame_bytes);
+    assign.acceptor =
+        listener == NULL ? nobody(manager) : take_acceptor(manager, listener, syn->ts);
+    ASSERT_SLOW(assign.acceptor.node == NODE_NONE || !assign.is_refused);
+    error = manager->environment->send_payload(syn->ts, &assign.header, sizeof(assign), syn->frame,
+                                               frame_bytes, manager->context);
     if (error != 0) {
         /* The peer sends its SYN again. A dead TS takes its flows with it. */
-        counter_increment(error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);
+        count(manager, error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);
         if (listener != NULL) {
-            return_acceptor(listener, &assign.acceptor, syn->ts);
+            return_acceptor(manager, listener, &assign.acceptor, syn->ts);
         }
         return;
     }
-    count_assignment(&assign.acceptor);
+    count_assignment(manager, &assign.acceptor);
 }
 
 /* --- From TSs --- */
 
-static void handle_accept_timeout(node_id_t from, const struct message *message)
+void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
+                                   const struct message *message)
 {
     const struct accept_timeout *timeout = (const struct accept_timeout *)message;
     const struct acceptor *acceptor = &timeout->acceptor;
@@ -310,84 +343,87 @@ static void handle_accept_timeout(node_id_t from, const struct message *message)
         .connection_index = timeout->connection_index,
         .generation = timeout->generation,
     };
-    struct listener *listener = listener_find(timeout->port);
+    struct listener *listener = listener_find(&manager->listeners, timeout->port);
     struct listening_application *application = NULL;
 
-    if (!has_role(from, ROLE_TS) ||
-        (acceptor->node != NODE_NONE && !is_acceptor_possible(acceptor))) {
-        refuse_message();
+    if (!has_role(manager, from, ROLE_TS) ||
+        (acceptor->node != NODE_NONE && !is_acceptor_possible(manager, acceptor))) {
+        refuse_message(manager);
         return;
     }
     if (listener == NULL) {
-        refuse_connection(&connection, timeout->port);
+        refuse_connection(manager, &connection, timeout->port);
         return;
     }
     if (acceptor->node != NODE_NONE) {
         application = listener_find_application(listener, acceptor->node, acceptor->listener_index);
     }
     if (application != NULL) {
-        return_acceptor(listener, acceptor, from);
+        return_acceptor(manager, listener, acceptor, from);
         /* Else it has said since that it accepts, and would wait for ever if it were dropped. */
         if (acceptor->request_number == application->request_number) {
             listener_remove_acceptor(listener, application);
-            publish_offer(listener);
+            publish_offer(manager, listener);
         }
     }
-    place_connection(listener, &connection);
+    place_connection(manager, listener, &connection);
 }
 
-static void handle_connection_closed(node_id_t from, const struct message *message)
+void manager_handle_connection_closed(struct manager *manager, node_id_t from,
+                                      const struct message *message)
 {
     const struct connection_closed *closed = (const struct connection_closed *)message;
-    struct listener *listener = listener_find(closed->port);
+    struct listener *listener = listener_find(&manager->listeners, closed->port);
 
-    if (!has_role(from, ROLE_TS) || !is_acceptor_possible(&closed->acceptor)) {
-        refuse_message();
+    if (!has_role(manager, from, ROLE_TS) || !is_acceptor_possible(manager, &closed->acceptor)) {
+        refuse_message(manager);
         return;
     }
     if (listener != NULL) {
-        return_acceptor(listener, &closed->acceptor, from);
+        return_acceptor(manager, listener, &closed->acceptor, from);
     }
 }
 
 /* --- From other CMs --- */
 
-static void handle_offer(node_id_t from, const struct message *message)
+void manager_handle_offer(struct manager *manager, node_id_t from, const struct message *message)
 {
     const struct offer *offer = (const struct offer *)message;
     const struct acceptor *acceptor = &offer->acceptor;
     bool is_withdrawn = acceptor->node == NODE_NONE;
     struct listener *listener;
 
-    if (!has_role(from, ROLE_CM) || from == platform_node() || offer->port == 0 ||
-        acceptor->cm != from || (!is_withdrawn && !has_role(acceptor->node, ROLE_APPLICATION))) {
-        refuse_message();
+    if (!has_role(manager, from, ROLE_CM) || from == manager->node || offer->port == 0 ||
+        acceptor->cm != from ||
+        (!is_withdrawn && !has_role(manager, acceptor->node, ROLE_APPLICATION))) {
+        refuse_message(manager);
         return;
     }
     /* An offer may overtake the application's own LISTEN, which comes by another channel. */
-    listener = is_withdrawn ? listener_find(offer->port) : listener_obtain(offer->port);
+    listener = is_withdrawn ? listener_find(&manager->listeners, offer->port)
+                            : listener_obtain(&manager->listeners, offer->port);
     if (listener == NULL) {
         if (!is_withdrawn) {
-            counter_increment(COUNTER_DROP_NO_MEMORY);
+            count(manager, COUNTER_DROP_NO_MEMORY);
         }
         return;
     }
     listener_set_offer(listener, from, acceptor);
     if (is_withdrawn) {
-        settle(listener);
+        settle(manager, listener);
     } else {
-        place_waiting(listener);
+        place_waiting(manager, listener);
     }
 }
 
 /* --- Dead nodes --- */
 
-static void withdraw_offers_of(struct listener *listener, node_id_t node)
+static void withdraw_offers_of(struct manager *manager, struct listener *listener, node_id_t node)
 {
-    const struct acceptor none = nobody();
+    const struct acceptor none = nobody(manager);
 
-    for (unsigned i = 0; i < configuration->cm_count; i++) {
-        node_id_t cm = configuration->cm[i];
+    for (unsigned i = 0; i < manager->configuration->cm_count; i++) {
+        node_id_t cm = manager->configuration->cm[i];
 
         if (cm == node || listener->offers[cm].node == node) {
             listener_set_offer(listener, cm, &none);
@@ -395,7 +431,8 @@ static void withdraw_offers_of(struct listener *listener, node_id_t node)
     }
 }
 
-static void remove_applications_of(struct listener *listener, node_id_t node)
+static void remove_applications_of(struct manager *manager, struct listener *listener,
+                                   node_id_t node)
 {
     struct listening_application *next;
 
@@ -403,37 +440,39 @@ static void remove_applications_of(struct listener *listener, node_id_t node)
          application = next) {
         next = application->next;
         if (application->node == node) {
-            listener_remove_application(listener, application);
+            listener_remove_application(&manager->listeners, listener, application);
         } else {
+            ASSERT(application->outstanding >= application->outstanding_by_ts[node]);
             application->outstanding -= application->outstanding_by_ts[node];
             application->outstanding_by_ts[node] = 0;
         }
     }
 }
 
-static void node_down(node_id_t node)
+void manager_forget_node(struct manager *manager, node_id_t node)
 {
-    for (struct listener *listener = listener_after(NULL); listener != NULL;
-         listener = listener_after(listener)) {
-        waiting_remove_ts(&listener->waiting, node);
-        withdraw_offers_of(listener, node);
-        remove_applications_of(listener, node);
-        settle(listener);
+    ASSERT(node < NODE_MAX);
+    ASSERT(node != manager->node);
+    for (struct listener *listener = listener_after(&manager->listeners, NULL); listener != NULL;
+         listener = listener_after(&manager->listeners, listener)) {
+        waiting_remove_ts(&manager->waiting, &listener->waiting, node);
+        withdraw_offers_of(manager, listener, node);
+        remove_applications_of(manager, listener, node);
+        settle(manager, listener);
     }
 }
 
-void connection_manager_start(const struct configuration *the_configuration)
+/* --- The manager as a whole --- */
+
+void manager_initialise(struct manager *manager, node_id_t node,
+                        const struct configuration *configuration,
+                        const struct manager_environment *environment, void *context)
 {
-    configuration = the_configuration;
-    dispatch_register_message(LISTEN, sizeof(struct listen), handle_listen);
-    dispatch_register_message(UNLISTEN, sizeof(struct unlisten), handle_unlisten);
-    dispatch_register_message(ACCEPT_CONNECTION, sizeof(struct accept_connection),
-                              handle_accept_connection);
-    dispatch_register_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
-    dispatch_register_message(ACCEPT_TIMEOUT, sizeof(struct accept_timeout), handle_accept_timeout);
-    dispatch_register_message(CONNECTION_CLOSED, sizeof(struct connection_closed),
-                              handle_connection_closed);
-    dispatch_register_message(OFFER, sizeof(struct offer), handle_offer);
-    dispatch_register_node_down(node_down);
-    status_set_text(STATUS_TEXT_BALANCE, "fewest open connections, in turn among equals");
+    ASSERT(configuration_has_role(configuration, node, ROLE_CM));
+    memset(manager, 0, sizeof(*manager));
+    manager->node = node;
+    manager->configuration = configuration;
+    manager->balance = &balance_least;
+    manager->environment = environment;
+    manager->context = context;
 }

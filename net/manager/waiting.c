@@ -7,86 +7,85 @@
 
 #include <errno.h>
 
-struct entry {
-    struct waiting_connection connection;
-    uint16_t next;
-};
-
-static struct entry entries[WAITING_MAX];
-static uint16_t fresh;      /* entries from here on were never used */
-static uint16_t first_free; /* meaningless when free_count is 0 */
-static uint16_t free_count;
+#include "kernel/platform.h"
 
 _Static_assert(WAITING_MAX <= UINT16_MAX, "entries are named by 16 bits");
 
-static void append(struct waiting_queue *queue, uint16_t index)
+static void append(struct waiting_pool *pool, struct waiting_queue *queue, uint16_t index)
 {
     if (queue->count == 0) {
         queue->first = index;
     } else {
-        entries[queue->last].next = index;
+        pool->entries[queue->last].next = index;
     }
     queue->last = index;
     queue->count++;
+    ASSERT(queue->count + pool->free_count <= pool->fresh);
 }
 
-static uint16_t detach_first(struct waiting_queue *queue)
+static uint16_t detach_first(struct waiting_pool *pool, struct waiting_queue *queue)
 {
     uint16_t index = queue->first;
 
-    queue->first = entries[index].next;
+    ASSERT(queue->count != 0);
+    ASSERT(index < pool->fresh);
+    queue->first = pool->entries[index].next;
     queue->count--;
     return index;
 }
 
-static void release(uint16_t index)
+static void release(struct waiting_pool *pool, uint16_t index)
 {
-    entries[index].next = first_free;
-    first_free = index;
-    free_count++;
+    pool->entries[index].next = pool->first_free;
+    pool->first_free = index;
+    pool->free_count++;
+    ASSERT(pool->free_count <= pool->fresh);
 }
 
-int waiting_add(struct waiting_queue *queue, const struct waiting_connection *connection)
+int waiting_add(struct waiting_pool *pool, struct waiting_queue *queue,
+                const struct waiting_connection *connection)
 {
     uint16_t index;
 
-    if (free_count != 0) {
-        index = first_free;
-        first_free = entries[index].next;
-        free_count--;
-    } else if (fresh < WAITING_MAX) {
-        index = fresh++;
+    if (pool->free_count != 0) {
+        index = pool->first_free;
+        ASSERT(index < pool->fresh);
+        pool->first_free = pool->entries[index].next;
+        pool->free_count--;
+    } else if (pool->fresh < WAITING_MAX) {
+        index = pool->fresh++;
     } else {
         return -ENOMEM;
     }
-    entries[index].connection = *connection;
-    append(queue, index);
+    pool->entries[index].connection = *connection;
+    append(pool, queue, index);
     return 0;
 }
 
-bool waiting_take(struct waiting_queue *queue, struct waiting_connection *connection)
+bool waiting_take(struct waiting_pool *pool, struct waiting_queue *queue,
+                  struct waiting_connection *connection)
 {
     uint16_t index;
 
     if (queue->count == 0) {
         return false;
     }
-    index = detach_first(queue);
-    *connection = entries[index].connection;
-    release(index);
+    index = detach_first(pool, queue);
+    *connection = pool->entries[index].connection;
+    release(pool, index);
     return true;
 }
 
-void waiting_remove_ts(struct waiting_queue *queue, node_id_t ts)
+void waiting_remove_ts(struct waiting_pool *pool, struct waiting_queue *queue, node_id_t ts)
 {
     /* Once around: what stays is appended again, in its old order. */
     for (uint32_t left = queue->count; left != 0; left--) {
-        uint16_t index = detach_first(queue);
+        uint16_t index = detach_first(pool, queue);
 
-        if (entries[index].connection.ts == ts) {
-            release(index);
+        if (pool->entries[index].connection.ts == ts) {
+            release(pool, index);
         } else {
-            append(queue, index);
+            append(pool, queue, index);
         }
     }
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The choice among acceptors and offers. Changes nothing but whose turn is next.
+ * The fewest open connections. `outstanding` is the load; the acceptor list, in the order of last
+ * choice, breaks ties.
  */
+#include "kernel/platform.h"
 #include "net/manager/balance/balance.h"
-
 #include "net/manager/listeners.h"
 
-/* The acceptor list stands in the order of last choice, so the first of the least loaded is the
- * one that has waited longest for its turn. */
+/* The first of the least loaded is the one that has waited longest for its turn. */
 static struct listening_application *choose_own(struct listener *listener)
 {
     struct listening_application *best = listener->first_acceptor;
@@ -17,12 +17,15 @@ static struct listening_application *choose_own(struct listener *listener)
     }
     for (struct listening_application *other = best->next_acceptor; other != NULL;
          other = other->next_acceptor) {
+        ASSERT_SLOW(other->is_accepting);
         if (other->outstanding < best->outstanding) {
             best = other;
         }
     }
-    listener_remove_acceptor(listener, best);
-    listener_add_acceptor(listener, best);
+    if (best != listener->last_acceptor) {
+        listener_remove_acceptor(listener, best);
+        listener_add_acceptor(listener, best);
+    }
     return best;
 }
 
@@ -34,13 +37,14 @@ static node_id_t choose_offering_cm(struct listener *listener)
     if (listener->offering == 0) {
         return NODE_NONE;
     }
+    ASSERT_SLOW(listener->last_offer_used < NODE_MAX);
     /* In two steps: a shift by all 64 bits is undefined. */
     later = listener->offering & ((~0ull << listener->last_offer_used) << 1);
     listener->last_offer_used = (node_id_t)__builtin_ctzll(later != 0 ? later : listener->offering);
     return listener->last_offer_used;
 }
 
-struct choice balance_choose(struct listener *listener)
+static struct choice choose(struct listener *listener)
 {
     struct choice choice = {choose_own(listener), NODE_NONE};
 
@@ -50,7 +54,9 @@ struct choice balance_choose(struct listener *listener)
     return choice;
 }
 
-struct listening_application *balance_choose_offer(const struct listener *listener)
+/* The one that is offered already as long as it accepts: each change costs a message to every CM.
+ */
+static struct listening_application *best(const struct listener *listener)
 {
     const struct acceptor *published = &listener->published;
 
@@ -64,3 +70,9 @@ struct listening_application *balance_choose_offer(const struct listener *listen
     }
     return listener->first_acceptor;
 }
+
+const struct balance_scheme balance_least = {
+    .description = "fewest open connections, in turn among equals",
+    .choose = choose,
+    .best = best,
+};

@@ -11,10 +11,6 @@
 
 #include <cmocka.h>
 
-#include "kernel/message/status.h"
-#include "net/counters.h"
-#include "net/manager/listeners.h"
-#include "net/manager/waiting.h"
 #include "tests/unit/world/cm_world.h"
 
 /* --- Claims that come late --- */
@@ -27,7 +23,7 @@ static void an_unclaimed_connection_goes_to_another_acceptor(void **state)
     both_apps_serve();
     acceptor = connection_opens(TS_A);
     assert_int_equal(acceptor.node, APP_A);
-    offer_times_out(TS_A, acceptor, 3);
+    claim_times_out(TS_A, acceptor, 3);
     other_cm_is_offered(APP_B);
     connection_is_reassigned(TS_A, 3, APP_B);
     /* A is off the list until it asks again. */
@@ -39,22 +35,22 @@ static void an_unclaimed_connection_goes_to_another_acceptor(void **state)
     nothing_more_is_sent();
 }
 
-static void a_timed_out_offer_no_longer_counts_as_open(void **state)
+static void an_unclaimed_connection_no_longer_counts_as_open(void **state)
 {
     struct acceptor acceptor;
 
     (void)state;
     one_app_serves(APP_A);
     acceptor = connection_opens(TS_A);
-    assert_int_equal(listener_find(PORT)->applications->outstanding, 1);
-    offer_times_out(TS_A, acceptor, 3);
-    assert_int_equal(listener_find(PORT)->applications->outstanding, 0);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 1);
+    claim_times_out(TS_A, acceptor, 3);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 0);
     other_cm_is_offered(NODE_NONE);
     nothing_more_is_sent();
 }
 
 /* ACCEPT_CONNECTION and ACCEPT_TIMEOUT come by different channels: an application that found its
- * backlog full may ask again before the offer that it did not claim times out. */
+ * backlog full may ask again before its time to claim ends. */
 static void who_asks_again_before_the_timeout_stays_on_the_list(void **state)
 {
     struct accept_connection again = {.port = PORT, .listener_index = 7, .request_number = 1};
@@ -65,13 +61,13 @@ static void who_asks_again_before_the_timeout_stays_on_the_list(void **state)
     first = connection_opens(TS_A);
     DELIVER(APP_A, ACCEPT_CONNECTION, again);
     other_cm_is_offered(APP_A); /* with the new request's number */
-    offer_times_out(TS_A, first, 3);
+    claim_times_out(TS_A, first, 3);
     connection_is_reassigned(TS_A, 3, APP_A);
     second = connection_opens(TS_A);
     assert_int_equal(second.node, APP_A);
     assert_int_equal(second.request_number, 1);
     /* One that was assigned since then and not claimed: now it is dropped. */
-    offer_times_out(TS_A, second, 4);
+    claim_times_out(TS_A, second, 4);
     other_cm_is_offered(NODE_NONE);
     nothing_more_is_sent();
 }
@@ -81,7 +77,7 @@ static void without_acceptors_connections_wait_in_order(void **state)
     (void)state;
     app_listens(APP_A, PORT, 8);
     for (uint32_t i = 0; i < 3; i++) {
-        offer_times_out(i % 2 == 0 ? TS_A : TS_B, nobody, i);
+        claim_times_out(i % 2 == 0 ? TS_A : TS_B, nobody, i);
     }
     nothing_more_is_sent();
     assert_int_equal(counters[COUNTER_CM_QUEUED], 3);
@@ -92,7 +88,7 @@ static void without_acceptors_connections_wait_in_order(void **state)
     connection_is_reassigned(TS_A, 2, APP_A);
     nothing_more_is_sent();
     assert_int_equal(counters[COUNTER_CM_ASSIGNED], 3);
-    assert_int_equal(listener_find(PORT)->applications->outstanding, 3);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 3);
 }
 
 static void more_than_the_backlogs_do_not_wait(void **state)
@@ -101,15 +97,15 @@ static void more_than_the_backlogs_do_not_wait(void **state)
     app_listens(APP_A, PORT, 1);
     app_listens(APP_B, PORT, 2);
     for (uint32_t i = 0; i < 3; i++) {
-        offer_times_out(TS_A, nobody, i);
+        claim_times_out(TS_A, nobody, i);
     }
     nothing_more_is_sent();
-    offer_times_out(TS_A, nobody, 3);
+    claim_times_out(TS_A, nobody, 3);
     connection_is_refused(TS_A, 3);
     assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 1);
     /* A larger backlog, told later, makes room. */
     app_listens(APP_A, PORT, 2);
-    offer_times_out(TS_A, nobody, 4);
+    claim_times_out(TS_A, nobody, 4);
     nothing_more_is_sent();
 }
 
@@ -118,18 +114,33 @@ static void the_pool_of_those_who_wait_is_bounded(void **state)
     (void)state;
     app_listens(APP_A, PORT, UINT32_MAX);
     for (uint32_t i = 0; i < WAITING_MAX; i++) {
-        offer_times_out(TS_A, nobody, i);
+        claim_times_out(TS_A, nobody, i);
     }
     nothing_more_is_sent();
-    offer_times_out(TS_A, nobody, WAITING_MAX);
+    claim_times_out(TS_A, nobody, WAITING_MAX);
     connection_is_refused(TS_A, WAITING_MAX);
     app_accepts(APP_A, PORT);
     other_cm_is_offered(APP_A);
     for (uint32_t i = 0; i < WAITING_MAX; i++) {
         connection_is_reassigned(TS_A, i, APP_A);
     }
-    offer_times_out(TS_A, nobody, 1);
+    claim_times_out(TS_A, nobody, 1);
     connection_is_reassigned(TS_A, 1, APP_A);
+}
+
+/* The backlogs may add up to more than the pool holds. */
+static void a_used_up_pool_is_not_counted_as_a_full_backlog(void **state)
+{
+    (void)state;
+    app_listens(APP_A, PORT, WAITING_MAX);
+    app_listens(APP_B, PORT, WAITING_MAX);
+    for (uint32_t i = 0; i < WAITING_MAX; i++) {
+        claim_times_out(TS_A, nobody, i);
+    }
+    nothing_more_is_sent();
+    claim_times_out(TS_A, nobody, WAITING_MAX);
+    connection_is_refused(TS_A, WAITING_MAX);
+    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 1);
 }
 
 static void a_timeout_for_a_port_nobody_serves_any_more_is_refused(void **state)
@@ -141,7 +152,7 @@ static void a_timeout_for_a_port_nobody_serves_any_more_is_refused(void **state)
     acceptor = connection_opens(TS_A);
     app_stops_listening(APP_A, PORT);
     other_cm_is_offered(NODE_NONE);
-    offer_times_out(TS_A, acceptor, 3);
+    claim_times_out(TS_A, acceptor, 3);
     connection_is_refused(TS_A, 3);
 }
 
@@ -155,7 +166,7 @@ static void unlistening_gives_unclaimed_connections_to_others(void **state)
     acceptor = connection_opens(TS_A);
     app_stops_listening(APP_A, PORT);
     other_cm_is_offered(NODE_NONE);
-    offer_times_out(TS_A, acceptor, 3);
+    claim_times_out(TS_A, acceptor, 3);
     nothing_more_is_sent();
     app_accepts(APP_B, PORT);
     other_cm_is_offered(APP_B);
@@ -167,14 +178,14 @@ static void the_last_to_unlisten_refuses_those_who_wait(void **state)
     (void)state;
     app_listens(APP_A, PORT, 8);
     app_listens(APP_B, PORT, 8);
-    offer_times_out(TS_A, nobody, 1);
-    offer_times_out(TS_B, nobody, 2);
+    claim_times_out(TS_A, nobody, 1);
+    claim_times_out(TS_B, nobody, 2);
     app_stops_listening(APP_A, PORT);
     nothing_more_is_sent();
     app_stops_listening(APP_B, PORT);
     connection_is_refused(TS_A, 1);
     connection_is_refused(TS_B, 2);
-    assert_null(listener_find(PORT));
+    assert_null(listener_at(PORT));
 }
 
 /* An application that left and came back owes nothing for what it had before. */
@@ -190,7 +201,7 @@ static void closes_from_before_an_unlisten_are_not_counted(void **state)
     connection_closes(TS_A, acceptor);
     one_app_serves(APP_A);
     connection_closes(TS_A, acceptor);
-    assert_int_equal(listener_find(PORT)->applications->outstanding, 0);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 0);
     assert_int_equal(counters[COUNTER_DROP_BAD_MESSAGE], 0);
 }
 
@@ -200,27 +211,27 @@ static void a_dead_application_is_forgotten(void **state)
 {
     (void)state;
     both_apps_serve();
-    tell_node_down(APP_A);
+    node_dies(APP_A);
     other_cm_is_offered(APP_B);
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(connection_opens(TS_A).node, APP_B);
     }
-    tell_node_down(APP_B);
+    node_dies(APP_B);
     other_cm_is_offered(NODE_NONE);
-    assert_null(listener_find(PORT));
+    assert_null(listener_at(PORT));
     nothing_more_is_sent();
 }
 
-static void an_unclaimed_offer_to_a_dead_application_is_reassigned(void **state)
+static void an_unclaimed_connection_of_a_dead_application_is_reassigned(void **state)
 {
     struct acceptor acceptor;
 
     (void)state;
     both_apps_serve();
     acceptor = connection_opens(TS_A);
-    tell_node_down(APP_A);
+    node_dies(APP_A);
     other_cm_is_offered(APP_B);
-    offer_times_out(TS_A, acceptor, 9);
+    claim_times_out(TS_A, acceptor, 9);
     connection_is_reassigned(TS_A, 9, APP_B);
 }
 
@@ -229,7 +240,7 @@ static void the_offers_of_a_dead_manager_are_withdrawn(void **state)
     (void)state;
     app_listens(APP_A, PORT, 8);
     other_cm_offers(APP_OF_OTHER);
-    tell_node_down(OTHER_CM);
+    node_dies(OTHER_CM);
     assert_int_equal(connection_opens(TS_A).node, NODE_NONE);
 }
 
@@ -238,7 +249,7 @@ static void an_offer_of_a_dead_application_is_withdrawn(void **state)
     (void)state;
     app_listens(APP_A, PORT, 8);
     other_cm_offers(APP_OF_OTHER);
-    tell_node_down(APP_OF_OTHER);
+    node_dies(APP_OF_OTHER);
     assert_int_equal(connection_opens(TS_A).node, NODE_NONE);
 }
 
@@ -248,11 +259,11 @@ static void connections_of_a_dead_ts_neither_wait_nor_count(void **state)
 
     (void)state;
     app_listens(APP_A, PORT, 8);
-    offer_times_out(TS_A, nobody, 1);
-    offer_times_out(TS_B, nobody, 2);
-    offer_times_out(TS_A, nobody, 3);
-    offer_times_out(TS_B, nobody, 4);
-    tell_node_down(TS_B);
+    claim_times_out(TS_A, nobody, 1);
+    claim_times_out(TS_B, nobody, 2);
+    claim_times_out(TS_A, nobody, 3);
+    claim_times_out(TS_B, nobody, 4);
+    node_dies(TS_B);
     app_accepts(APP_A, PORT);
     other_cm_is_offered(APP_A);
     connection_is_reassigned(TS_A, 1, APP_A);
@@ -260,9 +271,9 @@ static void connections_of_a_dead_ts_neither_wait_nor_count(void **state)
     nothing_more_is_sent();
     syn_arrives(0, TS_B, PORT);
     syn_arrives(0, TS_B, PORT);
-    application = listener_find(PORT)->applications;
+    application = listener_at(PORT)->applications;
     assert_int_equal(application->outstanding, 4);
-    tell_node_down(TS_B);
+    node_dies(TS_B);
     assert_int_equal(application->outstanding, 2);
 }
 
@@ -272,17 +283,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_unclaimed_connection_goes_to_another_acceptor),
-        TEST(a_timed_out_offer_no_longer_counts_as_open),
+        TEST(an_unclaimed_connection_no_longer_counts_as_open),
         TEST(who_asks_again_before_the_timeout_stays_on_the_list),
         TEST(without_acceptors_connections_wait_in_order),
         TEST(more_than_the_backlogs_do_not_wait),
         TEST(the_pool_of_those_who_wait_is_bounded),
+        TEST(a_used_up_pool_is_not_counted_as_a_full_backlog),
         TEST(a_timeout_for_a_port_nobody_serves_any_more_is_refused),
         TEST(unlistening_gives_unclaimed_connections_to_others),
         TEST(the_last_to_unlisten_refuses_those_who_wait),
         TEST(closes_from_before_an_unlisten_are_not_counted),
         TEST(a_dead_application_is_forgotten),
-        TEST(an_unclaimed_offer_to_a_dead_application_is_reassigned),
+        TEST(an_unclaimed_connection_of_a_dead_application_is_reassigned),
         TEST(the_offers_of_a_dead_manager_are_withdrawn),
         TEST(an_offer_of_a_dead_application_is_withdrawn),
         TEST(connections_of_a_dead_ts_neither_wait_nor_count),

@@ -12,9 +12,6 @@
 
 #include <cmocka.h>
 
-#include "kernel/message/status.h"
-#include "net/counters.h"
-#include "net/manager/listeners.h"
 #include "tests/unit/world/cm_world.h"
 
 /* --- Opening --- */
@@ -124,7 +121,7 @@ static void a_full_channel_drops_the_syn_and_counts_no_connection(void **state)
     nothing_more_is_sent();
     assert_int_equal(counters[COUNTER_DROP_CHANNEL_FULL], 1);
     assert_int_equal(counters[COUNTER_CM_ASSIGNED], 0);
-    assert_int_equal(listener_find(PORT)->first_acceptor->outstanding, 0);
+    assert_int_equal(listener_at(PORT)->first_acceptor->outstanding, 0);
 }
 
 static void a_syn_for_a_dead_transport_server_is_counted_as_nobodys(void **state)
@@ -135,7 +132,7 @@ static void a_syn_for_a_dead_transport_server_is_counted_as_nobodys(void **state
     syn_arrives(0, TS_A, PORT);
     assert_int_equal(counters[COUNTER_DROP_NOT_OURS], 1);
     assert_int_equal(counters[COUNTER_DROP_CHANNEL_FULL], 0);
-    assert_int_equal(listener_find(PORT)->first_acceptor->outstanding, 0);
+    assert_int_equal(listener_at(PORT)->first_acceptor->outstanding, 0);
 }
 
 static void ports_are_served_apart(void **state)
@@ -150,8 +147,8 @@ static void ports_are_served_apart(void **state)
     assert_int_equal(assigned_to(TS_A).node, APP_A);
     assert_int_equal(assigned_to(TS_A).node, APP_B);
     app_stops_listening(APP_A, PORT);
-    assert_null(listener_find(PORT));
-    assert_non_null(listener_find(PORT + 64));
+    assert_null(listener_at(PORT));
+    assert_non_null(listener_at(PORT + 64));
 }
 
 /* --- Messages that cannot be right --- */
@@ -173,7 +170,7 @@ static void messages_from_nodes_without_the_role_are_refused(void **state)
     app_stops_listening(APP_B, PORT);
     app_accepts(TS_B, PORT);
     syn_arrives(APP_A, TS_A, PORT);
-    offer_times_out(APP_A, ours, 1);
+    claim_times_out(APP_A, ours, 1);
     connection_closes(APP_B, ours);
     DELIVER(APP_A, OFFER, (struct offer){.acceptor = {.node = APP_A, .cm = APP_A}, .port = PORT});
     DELIVER(OUR_CM, OFFER, (struct offer){.acceptor = {.node = APP_A}, .port = PORT});
@@ -196,12 +193,12 @@ static void messages_that_name_impossible_things_are_refused(void **state)
     syn_arrives(0, NODE_COUNT, PORT);
     syn_arrives(0, APP_A, PORT);
     acceptor.node = NODE_COUNT;
-    offer_times_out(TS_A, acceptor, 1);
+    claim_times_out(TS_A, acceptor, 1);
     acceptor.node = TS_A;
-    offer_times_out(TS_A, acceptor, 1);
+    claim_times_out(TS_A, acceptor, 1);
     acceptor = ours;
     acceptor.cm = OTHER_CM;
-    offer_times_out(TS_A, acceptor, 1);
+    claim_times_out(TS_A, acceptor, 1);
     connection_closes(TS_A, acceptor);
     acceptor = ours;
     acceptor.assigned_by = NODE_NONE;
@@ -213,7 +210,7 @@ static void messages_that_name_impossible_things_are_refused(void **state)
             (struct offer){.acceptor = {.node = APP_A, .cm = OUR_CM}, .port = PORT});
     DELIVER(OTHER_CM, OFFER, (struct offer){.acceptor = {.node = APP_A, .cm = OTHER_CM}});
     assert_refused_messages(16);
-    assert_int_equal(listener_find(PORT)->applications->outstanding, 0);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 0);
 }
 
 /* An application asks its own CM: another one must not put it on its list. */
@@ -270,7 +267,7 @@ static void applications_beyond_the_table_are_not_served(void **state)
     app_listens(APP_B, PORT, 8);
     app_listens(APP_B, PORT + 1, 8);
     assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 2);
-    assert_null(listener_find(PORT + 1));
+    assert_null(listener_at(PORT + 1));
     DELIVER(APP_A, UNLISTEN, (struct unlisten){.port = PORT, .listener_index = 5});
     app_listens(APP_B, PORT, 8);
     app_accepts(APP_B, PORT);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
+/* sources: tests/unit/world/manager_messages.c */
 /* sources: net/configuration.c libc/core/command_line.c libc/core/format.c */
 /*
  * A connection manager's world for unit tests: see cm_world.h.
@@ -16,40 +17,24 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "net/manager/listeners.h"
-#include "net/manager/manager.h"
-#include "net/status_text.h"
+#include "tests/unit/world/manager_messages.h"
 
 /* --- What the CM asks of its node --- */
 
+struct manager manager;
 struct sent_message sent[SENT_MAX];
 unsigned sent_count;
 static unsigned seen_count;
 int send_result;
-node_id_t this_node = OUR_CM;
-static struct status_page status_page;
-struct status_page *status_own_page = &status_page;
-uint64_t *const counters = status_page.counters;
-struct handler handlers[MESSAGE_TYPE_MAX];
-void (*tell_node_down)(node_id_t node);
+uint64_t counters[COUNTER_MAX];
 struct configuration configuration;
-
-node_id_t platform_node(void)
-{
-    return this_node;
-}
 
 void platform_panic(const char *file, int line, const char *format, ...)
 {
     (void)format;
     fprintf(stderr, "panic at %s:%d\n", file, line);
     abort();
-}
-
-void status_initialise(void)
-{
 }
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
@@ -59,28 +44,12 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     (void)format;
 }
 
-void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler)
-{
-    handlers[type].minimum_bytes = minimum_bytes;
-    handlers[type].handler = handler;
-}
-
-void dispatch_register_node_down(void (*node_down)(node_id_t node))
-{
-    tell_node_down = node_down;
-}
-
-void status_set_text(unsigned index, const char *text)
-{
-    assert_int_equal(index, STATUS_TEXT_BALANCE);
-    assert_true(strlen(text) < STATUS_TEXT_BYTES);
-}
-
-int message_send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
-                         const void *payload, size_t payload_bytes)
+static int send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
+                        const void *payload, size_t payload_bytes, void *context)
 {
     struct sent_message *slot = &sent[sent_count];
 
+    assert_ptr_equal(context, counters);
     if (send_result != 0) {
         return send_result;
     }
@@ -94,14 +63,27 @@ int message_send_payload(node_id_t to, struct message_header *message, size_t he
     return 0;
 }
 
-void message_post(node_id_t to, const struct message_header *message)
+static void post(node_id_t to, const struct message_header *message, void *context)
 {
     struct sent_message *slot = &sent[sent_count++];
 
+    assert_ptr_equal(context, counters);
     assert_true(sent_count <= SENT_MAX);
     slot->to = to;
     memcpy(slot->bytes, message, message->length_bytes);
 }
+
+static void count(unsigned counter, void *context)
+{
+    assert_ptr_equal(context, counters);
+    counters[counter]++;
+}
+
+static const struct manager_environment environment = {
+    .send_payload = send_payload,
+    .post = post,
+    .count = count,
+};
 
 /* --- The rest of the system --- */
 
@@ -109,9 +91,12 @@ void deliver(node_id_t from, struct message_header *message, uint16_t type, size
 {
     message->type = type;
     message->length_bytes = (uint16_t)bytes;
-    assert_non_null(handlers[type].handler);
-    assert_true(bytes >= handlers[type].minimum_bytes);
-    handlers[type].handler(from, (const struct message *)message);
+    deliver_to_manager(&manager, from, message);
+}
+
+void node_dies(node_id_t node)
+{
+    manager_forget_node(&manager, node);
 }
 
 void app_listens(node_id_t app, uint16_t port, uint32_t backlog)
@@ -145,7 +130,7 @@ void syn_arrives(node_id_t ls, node_id_t ts, uint16_t port)
     deliver(ls, &syn->header, SYN_ARRIVED, sizeof(buffer));
 }
 
-void offer_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index)
+void claim_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index)
 {
     DELIVER(ts, ACCEPT_TIMEOUT,
             (struct accept_timeout){.connection_index = connection_index,
@@ -238,24 +223,24 @@ void both_apps_serve(void)
     app_accepts(APP_B, PORT);
 }
 
+struct listener *listener_at(uint16_t port)
+{
+    return listener_find(&manager.listeners, port);
+}
+
 int start_anew(void **state)
 {
     char reason[64];
 
     (void)state;
-    this_node = OUR_CM;
     send_result = 0;
     if (configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:4", NODE_COUNT, reason,
                             sizeof(reason)) != 0) {
         return -1;
     }
-    connection_manager_start(&configuration);
-    for (node_id_t node = 1; node < NODE_COUNT; node++) {
-        tell_node_down(node);
-    }
-    tell_node_down(OUR_CM);
+    manager_initialise(&manager, OUR_CM, &configuration, &environment, counters);
     sent_count = 0;
     seen_count = 0;
-    memset(counters, 0, sizeof(status_page.counters));
-    return listener_after(NULL) == NULL ? 0 : -1;
+    memset(counters, 0, sizeof(counters));
+    return 0;
 }

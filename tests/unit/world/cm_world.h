@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection manager's world for unit tests: the test is the rest of the system. It calls the
- * CM's handlers with messages and looks at what the CM sends.
+ * A connection manager's world for unit tests: the test is the rest of the system. It gives
+ * the CM messages and looks at what the CM sends.
  *
  * Nodes 0 and 1 are composite servers, 2 to 5 run applications; the CM under test is node 0's,
  * so 2 and 4 are its own applications, and 3 and 5 those of node 1's CM.
  */
 #pragma once
 
-#include "kernel/message/dispatch.h"
 #include "net/configuration.h"
+#include "net/counters.h"
+#include "net/manager/manager.h"
 #include "net/messages.h"
 
 #define NODE_COUNT   6
@@ -22,7 +23,7 @@
 #define APP_OF_OTHER 3
 #define PORT         80
 
-/* A test's set-up: every table is empty again, for whoever was there has died. */
+/* A test's set-up: every table is empty again. */
 int start_anew(void **state);
 
 /* --- What the CM asks of its node --- */
@@ -40,19 +41,15 @@ struct sent_message {
     };
 };
 
-struct handler {
-    size_t minimum_bytes;
-    message_handler handler;
-};
-
 extern struct sent_message sent[SENT_MAX];
 extern unsigned sent_count;
-extern int send_result; /* of message_send() from now on */
-extern node_id_t this_node;
-extern uint64_t *const counters;
-extern struct handler handlers[MESSAGE_TYPE_MAX];
-extern void (*tell_node_down)(node_id_t node);
+extern int send_result; /* of send_payload() from now on */
+extern uint64_t counters[COUNTER_MAX];
 extern struct configuration configuration;
+extern struct manager manager; /* the one under test */
+
+/* What it knows of a port; NULL for nothing. */
+struct listener *listener_at(uint16_t port);
 
 /* --- What the rest of the system tells it --- */
 
@@ -68,11 +65,12 @@ void deliver(node_id_t from, struct message_header *message, uint16_t type, size
         deliver(from, &message_.header, type, sizeof(message_));                                   \
     } while (0)
 
+void node_dies(node_id_t node);
 void app_listens(node_id_t app, uint16_t port, uint32_t backlog);
 void app_stops_listening(node_id_t app, uint16_t port);
 void app_accepts(node_id_t app, uint16_t port);
 void syn_arrives(node_id_t ls, node_id_t ts, uint16_t port);
-void offer_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index);
+void claim_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index);
 void connection_closes(node_id_t ts, struct acceptor acceptor);
 void other_cm_offers(node_id_t app);
 

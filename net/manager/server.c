@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only place in net/manager/ that knows the dispatcher, and that has a manager of its own.
+ */
+#include "net/manager/server.h"
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/manager/manager.h"
+#include "net/status_text.h"
+
+static struct manager own_manager;
+
+/* --- What it asks of its node --- */
+
+static int send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
+                        const void *payload, size_t payload_bytes, void *context)
+{
+    (void)context;
+    return message_send_payload(to, message, header_bytes, payload, payload_bytes);
+}
+
+static void post(node_id_t to, const struct message_header *message, void *context)
+{
+    (void)context;
+    message_post(to, message);
+}
+
+static void count(unsigned counter, void *context)
+{
+    (void)context;
+    counter_increment(counter);
+}
+
+static const struct manager_environment environment = {
+    .send_payload = send_payload,
+    .post = post,
+    .count = count,
+};
+
+/* --- What its node tells it --- */
+
+static void handle_listen(node_id_t from, const struct message *message)
+{
+    manager_handle_listen(&own_manager, from, message);
+}
+
+static void handle_unlisten(node_id_t from, const struct message *message)
+{
+    manager_handle_unlisten(&own_manager, from, message);
+}
+
+static void handle_accept_connection(node_id_t from, const struct message *message)
+{
+    manager_handle_accept_connection(&own_manager, from, message);
+}
+
+static void handle_syn_arrived(node_id_t from, const struct message *message)
+{
+    manager_handle_syn_arrived(&own_manager, from, message);
+}
+
+static void handle_accept_timeout(node_id_t from, const struct message *message)
+{
+    manager_handle_accept_timeout(&own_manager, from, message);
+}
+
+static void handle_connection_closed(node_id_t from, const struct message *message)
+{
+    manager_handle_connection_closed(&own_manager, from, message);
+}
+
+static void handle_offer(node_id_t from, const struct message *message)
+{
+    manager_handle_offer(&own_manager, from, message);
+}
+
+static void handle_node_down(node_id_t node)
+{
+    manager_forget_node(&own_manager, node);
+}
+
+void connection_manager_start(const struct configuration *configuration)
+{
+    manager_initialise(&own_manager, platform_node(), configuration, &environment, NULL);
+    dispatch_register_message(LISTEN, sizeof(struct listen), handle_listen);
+    dispatch_register_message(UNLISTEN, sizeof(struct unlisten), handle_unlisten);
+    dispatch_register_message(ACCEPT_CONNECTION, sizeof(struct accept_connection),
+                              handle_accept_connection);
+    dispatch_register_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
+    dispatch_register_message(ACCEPT_TIMEOUT, sizeof(struct accept_timeout), handle_accept_timeout);
+    dispatch_register_message(CONNECTION_CLOSED, sizeof(struct connection_closed),
+                              handle_connection_closed);
+    dispatch_register_message(OFFER, sizeof(struct offer), handle_offer);
+    dispatch_register_node_down(handle_node_down);
+    status_set_text(STATUS_TEXT_BALANCE, own_manager.balance->description);
+}
