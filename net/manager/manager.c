@@ -192,7 +192,7 @@ static void place_connection(struct manager *manager, struct listener *listener,
         count_assignment(manager, &acceptor);
         send_reassignment(manager, connection, &acceptor, listener->port, false);
     } else if (listener->waiting.count >= listener->backlog) {
-        count(manager, COUNTER_DROP_NO_MEMORY);
+        count(manager, COUNTER_DROP_BACKLOG_FULL);
         refuse_connection(manager, connection, listener->port);
     } else if (waiting_add(&manager->waiting, &listener->waiting, connection) != 0) {
         count(manager, COUNTER_DROP_NO_MEMORY);

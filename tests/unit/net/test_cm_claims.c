@@ -102,7 +102,8 @@ static void more_than_the_backlogs_do_not_wait(void **state)
     nothing_more_is_sent();
     claim_times_out(TS_A, nobody, 3);
     connection_is_refused(TS_A, 3);
-    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 1);
+    assert_int_equal(counters[COUNTER_DROP_BACKLOG_FULL], 1);
+    assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 0);
     /* A larger backlog, told later, makes room. */
     app_listens(APP_A, PORT, 2);
     claim_times_out(TS_A, nobody, 4);
@@ -119,6 +120,7 @@ static void the_pool_of_those_who_wait_is_bounded(void **state)
     nothing_more_is_sent();
     claim_times_out(TS_A, nobody, WAITING_MAX);
     connection_is_refused(TS_A, WAITING_MAX);
+    assert_int_equal(counters[COUNTER_DROP_BACKLOG_FULL], 1);
     app_accepts(APP_A, PORT);
     other_cm_is_offered(APP_A);
     for (uint32_t i = 0; i < WAITING_MAX; i++) {
@@ -141,6 +143,7 @@ static void a_used_up_pool_is_not_counted_as_a_full_backlog(void **state)
     claim_times_out(TS_A, nobody, WAITING_MAX);
     connection_is_refused(TS_A, WAITING_MAX);
     assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 1);
+    assert_int_equal(counters[COUNTER_DROP_BACKLOG_FULL], 0);
 }
 
 static void a_timeout_for_a_port_nobody_serves_any_more_is_refused(void **state)

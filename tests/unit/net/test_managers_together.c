@@ -392,7 +392,7 @@ static void nothing_stays_counted_after_many_random_connections(void **state)
         assert_int_equal(servers[n].counters[COUNTER_DROP_BAD_MESSAGE], 0);
         assert_true(servers[n].counters[COUNTER_CM_ASSIGNED] > 100);
         assert_true(servers[n].counters[COUNTER_CM_QUEUED] > 100);
-        assert_true(servers[n].counters[COUNTER_DROP_NO_MEMORY] > 10);
+        assert_true(servers[n].counters[COUNTER_DROP_BACKLOG_FULL] > 10);
     }
 }
 
