@@ -1,62 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IPv4 addresses as text.
+ * IPv4 addresses as text: POSIX's names for libc/core/address.c.
  */
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
+#include <string.h>
+
+#include "libc/core/address.h"
 
 int inet_pton(int family, const char *restrict text, void *restrict address)
 {
-    unsigned char *bytes = address;
-    unsigned char parts[4];
+    uint32_t parsed;
+    const char *end;
 
     if (family != AF_INET) {
         errno = EAFNOSUPPORT;
         return -1;
     }
-    for (int i = 0; i < 4; i++) {
-        unsigned part = 0;
-        int digits = 0;
-        while (isdigit(*text)) {
-            if (digits > 0 && part == 0) {
-                return 0; /* a leading zero could be meant as octal */
-            }
-            part = 10 * part + (unsigned)(*text++ - '0');
-            digits++;
-            if (part > 255) {
-                return 0;
-            }
-        }
-        if (digits == 0 || *text != (i < 3 ? '.' : '\0')) {
-            return 0;
-        }
-        text++;
-        parts[i] = (unsigned char)part;
+    end = address_parse_ipv4(text, &parsed);
+    if (end == NULL || *end != '\0') {
+        return 0;
     }
-    for (int i = 0; i < 4; i++) {
-        bytes[i] = parts[i];
-    }
+    memcpy(address, &parsed, sizeof(parsed));
     return 1;
 }
 
 const char *inet_ntop(int family, const void *restrict address, char *restrict text, socklen_t size)
 {
-    const unsigned char *bytes = address;
-    char whole[INET_ADDRSTRLEN];
+    char whole[ADDRESS_IPV4_TEXT_BYTES];
+    uint32_t number;
 
     if (family != AF_INET) {
         errno = EAFNOSUPPORT;
         return NULL;
     }
-    int length =
-        snprintf(whole, sizeof(whole), "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2], bytes[3]);
-    if ((socklen_t)length >= size) {
+    memcpy(&number, address, sizeof(number));
+    address_print_ipv4(number, whole);
+    if (strlen(whole) >= size) {
         errno = ENOSPC;
         return NULL;
     }
-    snprintf(text, size, "%s", whole);
+    strcpy(text, whole);
     return text;
 }
 

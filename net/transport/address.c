@@ -14,6 +14,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
+#include "libc/core/address.h"
 #include "libc/core/format.h"
 #include "net/address.h"
 #include "net/configuration.h"
@@ -56,11 +57,11 @@ static unsigned prefix_length(uint32_t netmask)
 
 static void show_address(const struct address_set *address)
 {
-    char own[NETWORK_ADDRESS_TEXT_BYTES], gateway[NETWORK_ADDRESS_TEXT_BYTES];
+    char own[ADDRESS_IPV4_TEXT_BYTES], gateway[ADDRESS_IPV4_TEXT_BYTES];
     char text[STATUS_TEXT_BYTES];
 
-    network_address_print(address->address, own);
-    network_address_print(address->gateway, gateway);
+    address_print_ipv4(address->address, own);
+    address_print_ipv4(address->gateway, gateway);
     log_info("ts", "address %s/%u gateway %s (%s)", own, prefix_length(address->netmask),
              address->gateway == 0 ? "none" : gateway, options.is_dhcp ? "dhcp" : "static");
     (void)format_text(text, sizeof(text), "%s/%u", own, prefix_length(address->netmask));

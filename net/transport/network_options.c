@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "libc/core/address.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
@@ -33,26 +34,6 @@ static int parse_number(const char **text, unsigned most, unsigned *number)
     return 0;
 }
 
-/* Four numbers with dots between, at *text, which moves behind them. */
-static int parse_address(const char **text, uint32_t *address)
-{
-    uint8_t bytes[4];
-
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned number;
-
-        if (i > 0 && *(*text)++ != '.') {
-            return -EINVAL;
-        }
-        if (parse_number(text, 255, &number) != 0) {
-            return -EINVAL;
-        }
-        bytes[i] = (uint8_t)number;
-    }
-    memcpy(address, bytes, sizeof(bytes));
-    return 0;
-}
-
 static uint32_t netmask_of(unsigned length)
 {
     return length == 0 ? 0 : __builtin_bswap32(UINT32_MAX << (32 - length));
@@ -73,7 +54,8 @@ static int parse_rest(const char *text, struct network_options *options)
         } else {
             return -EINVAL;
         }
-        if (parse_address(&text, address) != 0) {
+        text = address_parse_ipv4(text, address);
+        if (text == NULL) {
             return -EINVAL;
         }
     }
@@ -92,7 +74,8 @@ static int parse_static(const char *text, struct network_options *options, const
     unsigned length;
 
     *reason = "is neither dhcp nor ADDRESS/LENGTH[,gw=ADDRESS][,dns=ADDRESS]";
-    if (parse_address(&text, &options->address) != 0 || *text != '/') {
+    text = address_parse_ipv4(text, &options->address);
+    if (text == NULL || *text != '/') {
         return -EINVAL;
     }
     text++;
@@ -138,13 +121,4 @@ int network_options_parse(struct network_options *options, const char *line, cha
     }
     (void)format_text(reason, reason_bytes, "net=%s %s", text, complaint); /* cut if too long */
     return -EINVAL;
-}
-
-void network_address_print(uint32_t address, char text[NETWORK_ADDRESS_TEXT_BYTES])
-{
-    uint8_t bytes[4];
-
-    memcpy(bytes, &address, sizeof(bytes));
-    (void)format_text(text, NETWORK_ADDRESS_TEXT_BYTES, "%u.%u.%u.%u", bytes[0], bytes[1], bytes[2],
-                      bytes[3]);
 }

@@ -23,6 +23,3 @@ struct network_options {
  */
 MUST_CHECK int network_options_parse(struct network_options *options, const char *line,
                                      char *reason, size_t reason_bytes);
-/* "10.0.2.15": at most 16 bytes with the zero. */
-#define NETWORK_ADDRESS_TEXT_BYTES 16
-void network_address_print(uint32_t address, char text[NETWORK_ADDRESS_TEXT_BYTES]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/network_options.c libc/core/command_line.c libc/core/format.c kernel/log.c */
+/* sources: net/transport/network_options.c libc/core/address.c libc/core/command_line.c libc/core/format.c kernel/log.c */
 /* sources: kernel/message/channel.c kernel/message/status.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 #include <errno.h>
 #include <setjmp.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "libc/core/address.h"
 #include "net/transport/network_options.h"
 
 static struct network_options options;
@@ -32,18 +33,18 @@ static void without_a_word_or_with_dhcp_it_is_dhcp(void **state)
 
 static void a_static_address_brings_its_netmask_gateway_and_name_server(void **state)
 {
-    char text[NETWORK_ADDRESS_TEXT_BYTES];
+    char text[ADDRESS_IPV4_TEXT_BYTES];
 
     (void)state;
     assert_int_equal(parse("net=192.0.2.10/24,gw=192.0.2.1,dns=198.51.100.255"), 0);
     assert_false(options.is_dhcp);
-    network_address_print(options.address, text);
+    address_print_ipv4(options.address, text);
     assert_string_equal(text, "192.0.2.10");
-    network_address_print(options.netmask, text);
+    address_print_ipv4(options.netmask, text);
     assert_string_equal(text, "255.255.255.0");
-    network_address_print(options.gateway, text);
+    address_print_ipv4(options.gateway, text);
     assert_string_equal(text, "192.0.2.1");
-    network_address_print(options.dns, text);
+    address_print_ipv4(options.dns, text);
     assert_string_equal(text, "198.51.100.255");
     assert_int_equal(parse("net=10.1.2.3/32"), 0);
     assert_int_equal(options.netmask, UINT32_MAX);
@@ -63,6 +64,7 @@ static void what_cannot_be_understood_is_named_and_becomes_dhcp(void **state)
         "net=10.0.0.1/0",
         "net=10.0.0/24",
         "net=10.0.0.256/24",
+        "net=010.0.0.1/24",
         "net=10.0.0.99999999999/24",
         "net=10.0.0.1/24,",
         "net=10.0.0.1/24,gw",
