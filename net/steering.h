@@ -13,6 +13,14 @@
 #define STEERING_GROUP_BITS  12
 #define STEERING_GROUP_COUNT (1u << STEERING_GROUP_BITS)
 
+/* Near STEERING_GROUP_COUNT divided by the golden ratio: see steering_owner(). */
+#define STEERING_MULTIPLIER 2531u
+
+_Static_assert(STEERING_MULTIPLIER % 2 == 1, "only an odd number permutes the groups");
+_Static_assert(STEERING_GROUP_COUNT <= UINT32_MAX / STEERING_MULTIPLIER &&
+                   STEERING_GROUP_COUNT <= UINT32_MAX / NODE_MAX,
+               "products of positions fit 32 bits");
+
 static inline unsigned steering_group(uint16_t remote_port)
 {
     return remote_port & (STEERING_GROUP_COUNT - 1);
@@ -22,13 +30,13 @@ static inline unsigned steering_group(uint16_t remote_port)
  * The TS that owns a group's flows.
  *
  * Clients number their ports in steps: Linux takes only even ones for connect(), some NATs every
- * fourth or eighth. So groups are first permuted, by a multiplication with an odd number near
- * STEERING_GROUP_COUNT divided by the golden ratio: any small step then visits all parts of the
- * range evenly. The range is cut into one piece for each TS, equal to within one group.
+ * fourth or eighth. So groups are first permuted, by a multiplication with STEERING_MULTIPLIER: any
+ * small step then visits all parts of the range evenly. The range is cut into one piece for each
+ * TS, equal to within one group.
  */
 static inline node_id_t steering_owner(const struct configuration *configuration, unsigned group)
 {
-    unsigned position = group * 2531u % STEERING_GROUP_COUNT;
+    unsigned position = group * STEERING_MULTIPLIER % STEERING_GROUP_COUNT;
 
     return configuration->ts[position * configuration->ts_count >> STEERING_GROUP_BITS];
 }
