@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The paper's notation to roles on nodes. The words come from outside: everything is checked,
- * and what cannot be used is refused with a sentence that says why.
+ * The paper's notation, read and written. The words come from outside: everything is checked, and
+ * what cannot be used is refused with a sentence that says why. net/placement.c finds nodes for
+ * what they ask for.
  */
 #include "net/configuration.h"
 
@@ -11,65 +12,16 @@
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
+#include "net/placement.h"
 
-#define WORD_BYTES 64
+#define WORD_BYTES        64 /* the longest word that can be right is shorter */
+#define COMPONENT_LETTERS 2
 
-enum component { TS, LS, CM, COMPONENT_COUNT };
-
-static const char component_names[COMPONENT_COUNT][3] = {"TS", "LS", "CM"};
-static const uint8_t component_roles[COMPONENT_COUNT] = {ROLE_TS, ROLE_LS, ROLE_CM};
-
-/* One group of nodes: how many of them, from the first, have each component. */
-struct term {
-    unsigned counts[COMPONENT_COUNT];
+static const char component_names[COMPONENT_COUNT][COMPONENT_LETTERS + 1] = {
+    [COMPONENT_TS] = "TS",
+    [COMPONENT_LS] = "LS",
+    [COMPONENT_CM] = "CM",
 };
-
-struct servers {
-    struct term terms[COMPONENT_COUNT];
-    unsigned term_count;
-};
-
-struct application_request {
-    char name[APPLICATION_NAME_BYTES]; /* "" for none */
-    unsigned count;                    /* 0: not said */
-    bool is_on_ts;
-};
-
-/* Where a refusal says why. */
-struct reason {
-    char *text;
-    size_t bytes;
-};
-
-static unsigned larger_of(unsigned a, unsigned b)
-{
-    return a > b ? a : b;
-}
-
-static unsigned term_node_count(const struct term *term)
-{
-    return larger_of(larger_of(term->counts[TS], term->counts[LS]), term->counts[CM]);
-}
-
-static unsigned servers_node_count(const struct servers *servers)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < servers->term_count; i++) {
-        count += term_node_count(&servers->terms[i]);
-    }
-    return count;
-}
-
-static unsigned servers_ts_count(const struct servers *servers)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < servers->term_count; i++) {
-        count += servers->terms[i].counts[TS];
-    }
-    return count;
-}
 
 /* A number from 1; values above NODE_MAX come back as NODE_MAX + 1, so that nothing overflows. */
 static int parse_count(const char **text, unsigned *count)
@@ -95,9 +47,9 @@ static int parse_count(const char **text, unsigned *count)
 static int parse_component(const char **text, enum component *component)
 {
     for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
-        if (strncmp(*text, component_names[i], 2) == 0) {
+        if (strncmp(*text, component_names[i], COMPONENT_LETTERS) == 0) {
             *component = (enum component)i;
-            *text += 2;
+            *text += COMPONENT_LETTERS;
             return 0;
         }
     }
@@ -108,6 +60,7 @@ static int parse_component(const char **text, enum component *component)
 static int parse_servers(const char *text, struct servers *servers, struct reason reason)
 {
     bool is_given[COMPONENT_COUNT] = {false};
+    unsigned given_count = 0;
     const char *at = text;
 
     memset(servers, 0, sizeof(*servers));
@@ -132,8 +85,10 @@ static int parse_servers(const char *text, struct servers *servers, struct reaso
             return -EINVAL;
         }
         is_given[component] = true;
+        given_count++;
         /* With all three given, what follows a '+' cannot be a component that is still missing. */
-        if (*at == '+' && !(is_given[TS] && is_given[LS] && is_given[CM])) {
+        if (*at == '+' && given_count < COMPONENT_COUNT) {
+            ASSERT(servers->term_count < COMPONENT_COUNT);
             servers->term_count++;
             at++;
         }
@@ -200,145 +155,17 @@ static bool find_word(const char *line, const char *key, char *text, size_t byte
     return true;
 }
 
-static void composite_servers(struct servers *servers, unsigned count)
-{
-    memset(servers, 0, sizeof(*servers));
-    servers->term_count = 1;
-    servers->terms[0] = (struct term){{count, count, count}};
-}
-
-/* Without pika=: composite servers on all nodes that the applications leave. */
-static int choose_servers(struct servers *servers, const struct application_request *request,
-                          unsigned node_count, struct reason reason)
-{
-    unsigned application_nodes = request->count != 0 ? request->count : node_count - node_count / 2;
-
-    if (request->name[0] == '\0' || request->is_on_ts || node_count == 1) {
-        application_nodes = 0;
-    }
-    if (application_nodes >= node_count) {
-        (void)format_text(reason.text, reason.bytes,
-                          "app=%s:%u leaves no node for the servers, the machine has %u",
-                          request->name, request->count, node_count);
-        return -EINVAL;
-    }
-    composite_servers(servers, node_count - application_nodes);
-    return 0;
-}
-
-/* Settle what app= leaves open, and refuse what needs more nodes than the servers leave. */
-static int place_application(const struct servers *servers, struct application_request *request,
-                             unsigned node_count, struct reason reason)
-{
-    unsigned server_nodes = servers_node_count(servers);
-    unsigned ts_count = servers_ts_count(servers);
-
-    if (request->name[0] == '\0') {
-        return 0;
-    }
-    if (request->count == 0) {
-        request->is_on_ts |= server_nodes == node_count;
-        request->count = request->is_on_ts ? ts_count : node_count - server_nodes;
-    }
-    if (request->is_on_ts && request->count > ts_count) {
-        (void)format_text(reason.text, reason.bytes,
-                          "app=%s:%u@ts needs as many transport servers, there are %u",
-                          request->name, request->count, ts_count);
-        return -EINVAL;
-    }
-    if (!request->is_on_ts && server_nodes + request->count > node_count) {
-        (void)format_text(reason.text, reason.bytes,
-                          "%u nodes for servers and %u for %s are more than the machine has, %u",
-                          server_nodes, request->count, request->name, node_count);
-        return -EINVAL;
-    }
-    return 0;
-}
-
-static int fit(struct servers *servers, struct application_request *request, unsigned node_count,
-               struct reason reason)
-{
-    if (servers->term_count == 0 && choose_servers(servers, request, node_count, reason) != 0) {
-        return -EINVAL;
-    }
-    if (servers_node_count(servers) > node_count) {
-        (void)format_text(reason.text, reason.bytes,
-                          "pika= needs more nodes than the machine has, %u", node_count);
-        return -EINVAL;
-    }
-    return place_application(servers, request, node_count, reason);
-}
-
-static void add_node(struct configuration *configuration, enum role role, node_id_t node)
-{
-    configuration->roles[node] |= role;
-    switch (role) {
-    case ROLE_TS:
-        configuration->ts[configuration->ts_count++] = node;
-        break;
-    case ROLE_LS:
-        configuration->ls[configuration->ls_count++] = node;
-        break;
-    case ROLE_CM:
-        configuration->cm[configuration->cm_count++] = node;
-        break;
-    case ROLE_APPLICATION:
-        configuration->applications[configuration->application_count++] = node;
-        break;
-    }
-}
-
-/* For each node of a role the CM and LS of its own; those without one take them in turn. */
-static void find_own_servers(struct configuration *configuration, const node_id_t *nodes,
-                             unsigned count)
-{
-    for (unsigned i = 0; i < count; i++) {
-        node_id_t node = nodes[i];
-        bool is_cm = (configuration->roles[node] & ROLE_CM) != 0;
-        bool is_ls = (configuration->roles[node] & ROLE_LS) != 0;
-
-        configuration->own_cm[node] = is_cm ? node : configuration->cm[i % configuration->cm_count];
-        configuration->own_ls[node] = is_ls ? node : configuration->ls[i % configuration->ls_count];
-    }
-}
-
-static void build(struct configuration *configuration, const struct servers *servers,
-                  const struct application_request *request, unsigned node_count)
-{
-    node_id_t next = 0;
-
-    memset(configuration, 0, sizeof(*configuration));
-    configuration->node_count = (uint16_t)node_count;
-    for (unsigned i = 0; i < servers->term_count; i++) {
-        const struct term *term = &servers->terms[i];
-
-        for (unsigned component = 0; component < COMPONENT_COUNT; component++) {
-            for (unsigned n = 0; n < term->counts[component]; n++) {
-                add_node(configuration, component_roles[component], (node_id_t)(next + n));
-            }
-        }
-        next = (node_id_t)(next + term_node_count(term));
-    }
-    memcpy(configuration->application, request->name, sizeof(configuration->application));
-    for (unsigned n = 0; n < request->count; n++) {
-        add_node(configuration, ROLE_APPLICATION,
-                 request->is_on_ts ? configuration->ts[n] : (node_id_t)(next + n));
-    }
-    /* Last the roles whose turn counts most: an application's CM, then a TS's LS. */
-    find_own_servers(configuration, configuration->cm, configuration->cm_count);
-    find_own_servers(configuration, configuration->ls, configuration->ls_count);
-    find_own_servers(configuration, configuration->applications, configuration->application_count);
-    find_own_servers(configuration, configuration->ts, configuration->ts_count);
-}
-
 void configuration_default(struct configuration *configuration, unsigned node_count)
 {
     struct servers servers = {.term_count = 0};
     struct application_request request = {.name = APPLICATION_DEFAULT};
     char reason[1] = "";
 
-    ASSERT(fit(&servers, &request, node_count, (struct reason){reason, sizeof(reason)}) == 0);
-    build(configuration, &servers, &request, node_count);
+    ASSERT(node_count >= 1);
+    ASSERT(node_count <= NODE_MAX);
+    ASSERT(placement_fit(&servers, &request, node_count, (struct reason){reason, sizeof(reason)}) ==
+           0);
+    placement_build(configuration, &servers, &request, node_count);
 }
 
 int configuration_parse(struct configuration *configuration, const char *line, unsigned node_count,
@@ -355,8 +182,8 @@ int configuration_parse(struct configuration *configuration, const char *line, u
         (servers_word[0] == '\0' || parse_servers(servers_word, &servers, reason) == 0) &&
         (application_word[0] == '\0' ||
          parse_application(application_word, &request, reason) == 0) &&
-        fit(&servers, &request, node_count, reason) == 0) {
-        build(configuration, &servers, &request, node_count);
+        placement_fit(&servers, &request, node_count, reason) == 0) {
+        placement_build(configuration, &servers, &request, node_count);
         return 0;
     }
     configuration_default(configuration, node_count);

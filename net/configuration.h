@@ -39,7 +39,7 @@ struct configuration {
      * ls[i] owns queue i. Counts are 0 .. node_count. */
     uint16_t ls_count, ts_count, cm_count, application_count;
     node_id_t ls[NODE_MAX], ts[NODE_MAX], cm[NODE_MAX], applications[NODE_MAX];
-    /* By node: its own CM and LS, as below. */
+    /* By node, for those with a role: its own CM and LS, as below. */
     node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX];
 };
 
@@ -53,9 +53,10 @@ struct configuration {
 MUST_CHECK int configuration_parse(struct configuration *configuration, const char *line,
                                    unsigned node_count, char *reason, size_t reason_bytes);
 void configuration_default(struct configuration *configuration, unsigned node_count);
-/* The paper's notation back, e.g. "TS2LS2CM2 httpd:2". */
+/* The notation again, e.g. "TS2LS2CM2 httpd:2", with TS before LS before CM: so terms may stand in
+ * another order than in pika=. Cut to `size` bytes. */
 void configuration_print(const struct configuration *configuration, char *text, size_t size);
-/* "LS TS CM", "httpd", "idle": what one node runs. */
+/* "LS TS CM", "httpd", "idle": what one node runs. Cut likewise. */
 void configuration_print_roles(const struct configuration *configuration, node_id_t node,
                                char *text, size_t size);
 

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The only parser of IPv4 addresses, and the only printer.
+ */
 #include "libc/core/address.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/configuration.c libc/core/command_line.c libc/core/format.c */
+/* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
- * Tests net/configuration.c: the paper's notation to roles on nodes.
+ * Tests net/configuration.c and net/placement.c: the paper's notation to roles on nodes.
  */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
 /* sources: tests/unit/world/manager_messages.c */
-/* sources: net/configuration.c kernel/command_line.c libc/core/format.c */
+/* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
  * Tests net/manager/: several managers in one process. Each keeps its tables to itself, and they
  * meet in messages alone. Nodes 0 to 2 are composite servers, 3 to 5 run applications, whose own

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
 /* sources: tests/unit/world/manager_messages.c */
-/* sources: net/configuration.c libc/core/command_line.c libc/core/format.c */
+/* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
  * A connection manager's world for unit tests: see cm_world.h.
  */

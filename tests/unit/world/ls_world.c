@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/link/server.c net/link/device.c net/link/port.c net/link/nic_option.c */
-/* sources: net/steering.c net/configuration.c */
+/* sources: net/steering.c net/configuration.c net/placement.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/thread/thread.c kernel/thread/switch.S */

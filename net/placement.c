@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes are given out in the order of the terms, the applications last.
+ */
+#include "net/placement.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/platform.h"
+#include "libc/core/format.h"
+
+static const uint8_t component_roles[COMPONENT_COUNT] = {
+    [COMPONENT_TS] = ROLE_TS,
+    [COMPONENT_LS] = ROLE_LS,
+    [COMPONENT_CM] = ROLE_CM,
+};
+
+static unsigned larger_of(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
+
+static unsigned term_node_count(const struct term *term)
+{
+    return larger_of(larger_of(term->counts[COMPONENT_TS], term->counts[COMPONENT_LS]),
+                     term->counts[COMPONENT_CM]);
+}
+
+static unsigned servers_node_count(const struct servers *servers)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < servers->term_count; i++) {
+        count += term_node_count(&servers->terms[i]);
+    }
+    return count;
+}
+
+static unsigned servers_ts_count(const struct servers *servers)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < servers->term_count; i++) {
+        count += servers->terms[i].counts[COMPONENT_TS];
+    }
+    return count;
+}
+
+static void composite_servers(struct servers *servers, unsigned count)
+{
+    memset(servers, 0, sizeof(*servers));
+    ASSERT(count >= 1);
+    servers->term_count = 1;
+    servers->terms[0] = (struct term){{count, count, count}};
+}
+
+/* Without pika=: composite servers on all nodes that the applications leave. */
+static int choose_servers(struct servers *servers, const struct application_request *request,
+                          unsigned node_count, struct reason reason)
+{
+    unsigned application_nodes = request->count != 0 ? request->count : node_count - node_count / 2;
+
+    if (request->name[0] == '\0' || request->is_on_ts || node_count == 1) {
+        application_nodes = 0;
+    }
+    if (application_nodes >= node_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "app=%s:%u leaves no node for the servers, the machine has %u",
+                          request->name, request->count, node_count);
+        return -EINVAL;
+    }
+    composite_servers(servers, node_count - application_nodes);
+    return 0;
+}
+
+/* Settle what app= leaves open, and refuse what needs more nodes than the servers leave. */
+static int place_application(const struct servers *servers, struct application_request *request,
+                             unsigned node_count, struct reason reason)
+{
+    unsigned server_nodes = servers_node_count(servers);
+    unsigned ts_count = servers_ts_count(servers);
+
+    if (request->name[0] == '\0') {
+        return 0;
+    }
+    if (request->count == 0) {
+        request->is_on_ts |= server_nodes == node_count;
+        request->count = request->is_on_ts ? ts_count : node_count - server_nodes;
+    }
+    if (request->is_on_ts && request->count > ts_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "app=%s:%u@ts needs as many transport servers, there are %u",
+                          request->name, request->count, ts_count);
+        return -EINVAL;
+    }
+    if (!request->is_on_ts && server_nodes + request->count > node_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "%u nodes for servers and %u for %s are more than the machine has, %u",
+                          server_nodes, request->count, request->name, node_count);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int placement_fit(struct servers *servers, struct application_request *request, unsigned node_count,
+                  struct reason reason)
+{
+    if (servers->term_count == 0 && choose_servers(servers, request, node_count, reason) != 0) {
+        return -EINVAL;
+    }
+    if (servers_node_count(servers) > node_count) {
+        (void)format_text(reason.text, reason.bytes,
+                          "pika= needs more nodes than the machine has, %u", node_count);
+        return -EINVAL;
+    }
+    return place_application(servers, request, node_count, reason);
+}
+
+static void add_node(struct configuration *configuration, enum role role, node_id_t node)
+{
+    ASSERT(node < configuration->node_count);
+    ASSERT((configuration->roles[node] & role) == 0);
+    configuration->roles[node] |= role;
+    switch (role) {
+    case ROLE_TS:
+        configuration->ts[configuration->ts_count++] = node;
+        break;
+    case ROLE_LS:
+        configuration->ls[configuration->ls_count++] = node;
+        break;
+    case ROLE_CM:
+        configuration->cm[configuration->cm_count++] = node;
+        break;
+    case ROLE_APPLICATION:
+        configuration->applications[configuration->application_count++] = node;
+        break;
+    }
+}
+
+/* For each node of a role the CM and LS of its own; those without one take them in turn. */
+static void find_own_servers(struct configuration *configuration, const node_id_t *nodes,
+                             unsigned count)
+{
+    ASSERT(configuration->cm_count != 0);
+    ASSERT(configuration->ls_count != 0);
+    for (unsigned i = 0; i < count; i++) {
+        node_id_t node = nodes[i];
+        bool is_cm = (configuration->roles[node] & ROLE_CM) != 0;
+        bool is_ls = (configuration->roles[node] & ROLE_LS) != 0;
+
+        configuration->own_cm[node] = is_cm ? node : configuration->cm[i % configuration->cm_count];
+        configuration->own_ls[node] = is_ls ? node : configuration->ls[i % configuration->ls_count];
+    }
+}
+
+void placement_build(struct configuration *configuration, const struct servers *servers,
+                     const struct application_request *request, unsigned node_count)
+{
+    node_id_t next = 0;
+
+    ASSERT(servers->term_count >= 1);
+    ASSERT(servers->term_count <= COMPONENT_COUNT);
+    ASSERT(node_count <= NODE_MAX);
+    memset(configuration, 0, sizeof(*configuration));
+    configuration->node_count = (uint16_t)node_count;
+    for (unsigned i = 0; i < servers->term_count; i++) {
+        const struct term *term = &servers->terms[i];
+
+        for (unsigned component = 0; component < COMPONENT_COUNT; component++) {
+            for (unsigned n = 0; n < term->counts[component]; n++) {
+                add_node(configuration, component_roles[component], (node_id_t)(next + n));
+            }
+        }
+        next = (node_id_t)(next + term_node_count(term));
+    }
+    ASSERT(configuration->ts_count != 0);
+    ASSERT(!request->is_on_ts || request->count <= configuration->ts_count);
+    memcpy(configuration->application, request->name, sizeof(configuration->application));
+    for (unsigned n = 0; n < request->count; n++) {
+        add_node(configuration, ROLE_APPLICATION,
+                 request->is_on_ts ? configuration->ts[n] : (node_id_t)(next + n));
+    }
+    /* Last the roles whose turn counts most: an application's CM, then a TS's LS. */
+    find_own_servers(configuration, configuration->cm, configuration->cm_count);
+    find_own_servers(configuration, configuration->ls, configuration->ls_count);
+    find_own_servers(configuration, configuration->applications, configuration->application_count);
+    find_own_servers(configuration, configuration->ts, configuration->ts_count);
+}
