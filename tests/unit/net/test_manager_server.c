@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/manager/server.c net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
+/* sources: net/configuration.c net/placement.c */
+/* sources: libc/core/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
+/* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/*
+ * Tests net/manager/server.c: the node's own manager hears its dispatcher, and is heard by others.
+ * Node 0 is the CM under test, node 1 another one; 2 and 3 run their applications.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "net/configuration.h"
+#include "net/counters.h"
+#include "net/manager/server.h"
+#include "net/messages.h"
+#include "net/status_text.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define OTHER_CM    1
+#define APPLICATION 2
+#define PORT        80
+
+static struct configuration configuration;
+
+static void application_serves(void)
+{
+    const struct listen listen = {
+        .header = {.type = LISTEN, .length_bytes = sizeof(listen)},
+        .port = PORT,
+        .backlog = 4,
+    };
+    const struct accept_connection accept = {
+        .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(accept)},
+        .port = PORT,
+    };
+
+    fake_deliver(APPLICATION, &listen.header);
+    fake_deliver(APPLICATION, &accept.header);
+    (void)dispatch_round();
+}
+
+static void messages_reach_the_nodes_own_manager_which_answers_by_channel(void **state)
+{
+    struct syn_arrived syn = {
+        .header.type = SYN_ARRIVED,
+        .flow = {.local_port = __builtin_bswap16(PORT)},
+        .ts = OTHER_CM, /* it has that role, too */
+    };
+    const struct assign_connection *assign;
+    const struct offer *offer;
+
+    (void)state;
+    application_serves();
+    offer = fake_expect_message(OTHER_CM, OFFER);
+    assert_int_equal(offer->acceptor.node, APPLICATION);
+    assert_int_equal(offer->acceptor.cm, 0);
+
+    fake_deliver_payload(OTHER_CM, &syn.header, sizeof(syn), "frame", 5);
+    (void)dispatch_round();
+    assign = fake_expect_message(OTHER_CM, ASSIGN_CONNECTION);
+    assert_int_equal(assign->acceptor.node, APPLICATION);
+    assert_int_equal(assign->header.length_bytes, sizeof(*assign) + 5);
+    assert_memory_equal(assign->frame, "frame", 5);
+    fake_expect_no_message(APPLICATION);
+}
+
+static void what_it_counts_stands_on_the_nodes_status_page(void **state)
+{
+    const struct unlisten unlisten = {
+        .header = {.type = UNLISTEN, .length_bytes = sizeof(unlisten)},
+        .port = PORT,
+    };
+
+    (void)state;
+    fake_deliver(APPLICATION, &unlisten.header); /* nobody listens */
+    (void)dispatch_round();
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 1);
+}
+
+static void wake(void)
+{
+}
+
+static void it_is_told_of_dead_nodes(void **state)
+{
+    const struct offer *offer;
+
+    (void)state;
+    application_serves();
+    (void)fake_expect_message(OTHER_CM, OFFER);
+    fake_set_node_state(APPLICATION, NODE_DEAD);
+    fake_on_sleep(wake);
+    dispatch_sleep(); /* where the dispatcher looks for deaths */
+    offer = fake_expect_message(OTHER_CM, OFFER);
+    assert_int_equal(offer->acceptor.node, NODE_NONE);
+}
+
+static void the_node_says_how_it_balances(void **state)
+{
+    char text[STATUS_TEXT_BYTES];
+
+    (void)state;
+    status_copy_text(0, STATUS_TEXT_BALANCE, text);
+    assert_string_equal(text, "fewest open connections, in turn among equals");
+}
+
+static int start_node(void **state)
+{
+    char reason[64];
+
+    (void)state;
+    fake_platform_reset(0, 4);
+    dispatch_initialise();
+    if (configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:2", 4, reason,
+                            sizeof(reason)) != 0) {
+        return -1;
+    }
+    connection_manager_start(&configuration);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, start_node)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(messages_reach_the_nodes_own_manager_which_answers_by_channel),
+        TEST(what_it_counts_stands_on_the_nodes_status_page),
+        TEST(it_is_told_of_dead_nodes),
+        TEST(the_node_says_how_it_balances),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
