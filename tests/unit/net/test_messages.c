@@ -22,7 +22,7 @@ static void every_message_has_its_own_type_above_the_kernels(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_COUNT(types); i++) {
-        assert_int_equal(types[i], MESSAGE_TYPE_FIRST_NET + i);
+        assert_int_equal(types[i], MESSAGE_TYPE_FIRST_FREE + i);
         assert_true(types[i] < MESSAGE_TYPE_MAX);
     }
 }
