@@ -34,6 +34,9 @@ void address_start(void)
 void address_observe(void (*changed)(const struct address_set *address))
 {
     ASSERT(observer_count < OBSERVER_MAX);
+    for (unsigned i = 0; i < observer_count; i++) {
+        ASSERT(observers[i] != changed); /* it would be told twice */
+    }
     address_start();
     observers[observer_count++] = changed;
     if (current.header.type != 0) {

@@ -4,6 +4,7 @@
  */
 #include "net/steering.h"
 
+#include "kernel/platform.h"
 #include "net/headers.h"
 
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
@@ -45,6 +46,7 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
 /* In a bare ACK all headers are of their least length. */
 static const uint8_t *tcp_of_bare_ack(const uint8_t *frame)
 {
+    ASSERT_SLOW(ipv4_header_bytes(frame + ETHERNET_HEADER_BYTES) == IPV4_HEADER_MIN_BYTES);
     return frame + ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES;
 }
 
