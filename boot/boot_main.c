@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "boot/acpi/acpi.h"
-#include "boot/acpi/windows.h"
+#include "boot/acpi/holes.h"
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/boot_memory.h"
@@ -108,7 +108,7 @@ static void read_tables(const struct boot_info *info)
         acpi_parse(&acpi, acpi_find_rsdp(boot_memory_read, NULL), boot_memory_read, NULL) != 0) {
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
-    pci_windows_find(&acpi.machine, &acpi, info, cpu_address_bits(), boot_memory_read, NULL);
+    acpi_find_holes(&acpi.machine, &acpi, info, cpu_address_bits());
     node_info.machine = acpi.machine;
 }
 

@@ -12,7 +12,8 @@
 #define NODE_RANGE_MAX    8
 #define IOAPIC_MAX        8
 #define ECAM_MAX          8
-#define PCI_WINDOW_MAX    16
+#define MEMORY_HOLE_MAX   16
+#define BRIDGE_RANGE_MAX  16
 #define MODULE_MAX        4
 #define MODULE_NAME_BYTES 32
 #define ISA_IRQ_COUNT     16
@@ -103,10 +104,12 @@ struct machine {
     bool has_no_i8042;                   /* firmware says so: no keyboard to look for (FADT) */
     unsigned ecam_count;
     struct ecam ecams[ECAM_MAX];
-    /* Where devices' registers may be put that firmware has put nowhere: holes of the memory map
-     * that host bridges are known or expected to forward. */
-    unsigned pci_window_count;
-    struct memory_range pci_windows[PCI_WINDOW_MAX];
+    /* Where the memory map and the tables have nothing, by whole MiB. */
+    unsigned hole_count;
+    struct memory_range holes[MEMORY_HOLE_MAX];
+    /* What looks in the DSDT as if a host bridge forwarded it: to be checked against the holes. */
+    unsigned bridge_range_count;
+    struct memory_range bridge_ranges[BRIDGE_RANGE_MAX];
     paddr_t low_memory_end;  /* of what lies below 4 GiB */
     paddr_t high_memory_end; /* 4 GiB when there is none above */
     struct power_registers power;

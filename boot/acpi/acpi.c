@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "boot/acpi/table.h"
+#include "kernel/platform.h"
+#include "libc/core/bytes.h"
 
-#define RSDP_V1_BYTES 20
-#define RSDP_V2_BYTES 36
-#define TABLE_MAX     256
+/* Chosen: several times what the largest servers have. */
+#define TABLE_MAX 256
 
 static const struct {
     char signature[5];
@@ -27,16 +28,18 @@ static bool find_table(const struct acpi_table *root, uint32_t pointer_bytes, co
                        struct acpi_table *table)
 {
     const struct acpi_reader *reader = root->reader;
-    uint8_t pointer[8] = {0};
-    uint8_t found[4];
+    uint8_t pointer[sizeof(uint64_t)] = {0};
+    char found[ACPI_SIGNATURE_BYTES];
 
+    ASSERT(pointer_bytes == sizeof(uint32_t) || pointer_bytes == sizeof(uint64_t));
     for (unsigned i = 0; i < TABLE_MAX; i++) {
         paddr_t paddr;
 
-        if (!acpi_read_table(root, ACPI_HEADER_BYTES + i * pointer_bytes, pointer, pointer_bytes)) {
+        if (!acpi_read_table(root, sizeof(struct acpi_header) + i * pointer_bytes, pointer,
+                             pointer_bytes)) {
             return false;
         }
-        paddr = acpi_get64(pointer);
+        paddr = load_le64(pointer); /* the upper half stays zero when there is none */
         if (reader->read(reader->context, paddr, found, sizeof(found)) &&
             memcmp(found, signature, sizeof(found)) == 0 && acpi_open_table(reader, paddr, table)) {
             return true;
@@ -49,25 +52,25 @@ static bool find_table(const struct acpi_table *root, uint32_t pointer_bytes, co
 static bool open_root(const struct acpi_reader *reader, paddr_t rsdp, struct acpi_table *root,
                       uint32_t *pointer_bytes)
 {
-    uint8_t bytes[RSDP_V2_BYTES] = {0};
+    struct acpi_rsdp pointers = {.revision = 0};
     uint8_t sum;
 
-    if (!reader->read(reader->context, rsdp, bytes, RSDP_V1_BYTES) ||
-        memcmp(bytes, "RSD PTR ", 8) != 0 || !acpi_sum_bytes(reader, rsdp, RSDP_V1_BYTES, &sum) ||
-        sum != 0) {
+    if (!reader->read(reader->context, rsdp, &pointers, RSDP_V1_BYTES) ||
+        memcmp(pointers.signature, RSDP_SIGNATURE, RSDP_SIGNATURE_BYTES) != 0 ||
+        !acpi_sum_bytes(reader, rsdp, RSDP_V1_BYTES, &sum) || sum != 0) {
         acpi_note_problem(reader->acpi, "RSDP", "not found or wrong checksum");
         return false;
     }
-    if (bytes[15] >= 2 && reader->read(reader->context, rsdp, bytes, RSDP_V2_BYTES) &&
-        acpi_sum_bytes(reader, rsdp, RSDP_V2_BYTES, &sum) && sum == 0 &&
-        acpi_get64(bytes + 24) != 0 && acpi_open_table(reader, acpi_get64(bytes + 24), root) &&
-        memcmp(root->signature, "XSDT", 4) == 0) {
-        *pointer_bytes = 8;
+    if (pointers.revision >= RSDP_REVISION_XSDT &&
+        reader->read(reader->context, rsdp, &pointers, sizeof(pointers)) &&
+        acpi_sum_bytes(reader, rsdp, sizeof(pointers), &sum) && sum == 0 &&
+        pointers.xsdt_paddr != 0 && acpi_open_table(reader, pointers.xsdt_paddr, root) &&
+        acpi_has_signature(root, "XSDT")) {
+        *pointer_bytes = sizeof(uint64_t);
         return true;
     }
-    *pointer_bytes = 4;
-    return acpi_open_table(reader, acpi_get32(bytes + 16), root) &&
-           memcmp(root->signature, "RSDT", 4) == 0;
+    *pointer_bytes = sizeof(uint32_t);
+    return acpi_open_table(reader, pointers.rsdt_paddr, root) && acpi_has_signature(root, "RSDT");
 }
 
 int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
@@ -89,25 +92,27 @@ int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
             parsers[i].parse(&table);
         }
     }
+    ASSERT(acpi->core_count <= ACPI_CORE_MAX && acpi->machine.ecam_count <= ECAM_MAX);
+    ASSERT(acpi->machine.ioapic_count <= IOAPIC_MAX);
     return 0;
 }
 
 /* --- The RSDP of a BIOS --- */
 
 #define EBDA_SEGMENT_PADDR 0x40E
+#define SEGMENT_BYTES      16 /* a segment of real mode counts these */
 #define EBDA_SEARCH_BYTES  1024
 #define BIOS_PADDR         0xE0000
 #define BIOS_BYTES         0x20000
-#define RSDP_ALIGNMENT     16
 
 static paddr_t search_rsdp(const struct acpi_reader *reader, paddr_t start, uint64_t bytes)
 {
-    uint8_t signature[8];
+    char signature[RSDP_SIGNATURE_BYTES];
     uint8_t sum;
 
     for (paddr_t paddr = start; paddr < start + bytes; paddr += RSDP_ALIGNMENT) {
         if (reader->read(reader->context, paddr, signature, sizeof(signature)) &&
-            memcmp(signature, "RSD PTR ", sizeof(signature)) == 0 &&
+            memcmp(signature, RSDP_SIGNATURE, sizeof(signature)) == 0 &&
             acpi_sum_bytes(reader, paddr, RSDP_V1_BYTES, &sum) && sum == 0) {
             return paddr;
         }
@@ -121,8 +126,8 @@ paddr_t acpi_find_rsdp(acpi_read read, void *context)
     uint8_t segment[2];
     paddr_t rsdp = 0;
 
-    if (read(context, EBDA_SEGMENT_PADDR, segment, sizeof(segment)) && acpi_get16(segment) != 0) {
-        rsdp = search_rsdp(&reader, (paddr_t)acpi_get16(segment) << 4, EBDA_SEARCH_BYTES);
+    if (read(context, EBDA_SEGMENT_PADDR, segment, sizeof(segment)) && load_le16(segment) != 0) {
+        rsdp = search_rsdp(&reader, (paddr_t)load_le16(segment) * SEGMENT_BYTES, EBDA_SEARCH_BYTES);
     }
     return rsdp != 0 ? rsdp : search_rsdp(&reader, BIOS_PADDR, BIOS_BYTES);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI's static tables: RSDP, XSDT or RSDT, MADT, SRAT, MCFG, FADT, HPET, and of the DSDT only the
- * \_S5 package. They are input from outside: every length is checked against what holds it, every
- * table against its checksum, every list is bounded. A table that is wrong is left out and noted,
- * and never makes another one unreadable.
+ * ACPI's static tables: RSDP, XSDT or RSDT, MADT, SRAT, MCFG, FADT, HPET, SPCR, and of the DSDT
+ * what is written down as data (dsdt.c). They are input from outside: every length is checked
+ * against what holds it, every table against its checksum, every list is bounded. A table that is
+ * wrong is left out and noted, and never makes another one unreadable.
  */
 #pragma once
 
@@ -39,8 +39,8 @@ struct acpi {
     struct acpi_memory_affinity memory_affinities[ACPI_MEMORY_AFFINITY_MAX];
     uint16_t pm_timer_port; /* 0: none */
     bool pm_timer_is_32bit;
-    paddr_t hpet_paddr;       /* 0: none */
-    struct memory_range dsdt; /* no bytes: none that is sound */
+    paddr_t hpet_paddr;      /* 0: none */
+    paddr_t dsdt_ecam_paddr; /* configuration space that the DSDT seems to name; 0: none */
     struct machine machine;
     unsigned problem_count;
     struct acpi_problem problems[ACPI_PROBLEM_MAX];

@@ -3,21 +3,9 @@
  * Who is there, and what is near to whom: the MADT and the SRAT.
  */
 #include "boot/acpi/table.h"
+#include "kernel/platform.h"
 
 /* --- MADT (ACPI 5.2.12) --- */
-
-enum {
-    MADT_LAPIC = 0,
-    MADT_IOAPIC = 1,
-    MADT_INTERRUPT_OVERRIDE = 2,
-    MADT_X2APIC = 9,
-};
-
-#define MADT_FIRST_ENTRY  44
-#define MADT_CORE_ENABLED 1u
-/* Firmware's marks for a core that is not there. An INIT sent to one of them would reset all. */
-#define LAPIC_ALL_CORES   0xFFu
-#define X2APIC_ALL_CORES  0xFFFFFFFFu
 
 static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
 {
@@ -34,6 +22,8 @@ static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
         acpi_note_problem(acpi, "APIC", "more cores than can be listed");
         return;
     }
+    /* An INIT for that id would reset every core, the caller included. */
+    ASSERT(apic_id != X2APIC_ALL_CORES);
     acpi->cores[acpi->core_count++] = (struct acpi_core){.apic_id = apic_id};
 }
 
@@ -47,43 +37,38 @@ static void add_ioapic(struct acpi *acpi, paddr_t paddr, uint32_t first_gsi)
     }
 }
 
-static void handle_madt_entry(struct acpi *acpi, uint8_t type, const uint8_t *entry, uint8_t bytes)
+static void visit_madt_entry(struct acpi *acpi, const struct acpi_entry *entry)
 {
-    if (type == MADT_LAPIC && bytes >= 8 && entry[3] != LAPIC_ALL_CORES) {
-        add_core(acpi, entry[3], acpi_get32(entry + 4));
-    } else if (type == MADT_X2APIC && bytes >= 16 && acpi_get32(entry + 4) != X2APIC_ALL_CORES) {
-        add_core(acpi, acpi_get32(entry + 4), acpi_get32(entry + 8));
-    } else if (type == MADT_IOAPIC && bytes >= 12) {
-        add_ioapic(acpi, acpi_get32(entry + 4), acpi_get32(entry + 8));
-    } else if (type == MADT_INTERRUPT_OVERRIDE && bytes >= 10 && entry[2] == 0 &&
-               entry[3] < ISA_IRQ_COUNT) {
-        uint16_t flags = acpi_get16(entry + 8);
+    struct madt_lapic lapic;
+    struct madt_x2apic x2apic;
+    struct madt_ioapic ioapic;
+    struct madt_interrupt_override override;
 
-        /* Polarity in bits 1:0, trigger in bits 3:2; 3 is low or level, else as ISA has it. */
-        acpi->machine.isa_irqs[entry[3]] = (struct irq_route){
-            .gsi = acpi_get32(entry + 4),
-            .is_active_low = (flags & 3) == 3,
-            .is_level = (flags >> 2 & 3) == 3,
+    if (entry->type == MADT_LAPIC && acpi_copy_entry(entry, &lapic, sizeof(lapic)) &&
+        lapic.apic_id != LAPIC_ALL_CORES) {
+        add_core(acpi, lapic.apic_id, lapic.flags);
+    } else if (entry->type == MADT_X2APIC && acpi_copy_entry(entry, &x2apic, sizeof(x2apic)) &&
+               x2apic.apic_id != X2APIC_ALL_CORES) {
+        add_core(acpi, x2apic.apic_id, x2apic.flags);
+    } else if (entry->type == MADT_IOAPIC && acpi_copy_entry(entry, &ioapic, sizeof(ioapic))) {
+        add_ioapic(acpi, ioapic.paddr, ioapic.first_gsi);
+    } else if (entry->type == MADT_INTERRUPT_OVERRIDE &&
+               acpi_copy_entry(entry, &override, sizeof(override)) &&
+               override.bus == MADT_BUS_ISA && override.isa_irq < ISA_IRQ_COUNT) {
+        acpi->machine.isa_irqs[override.isa_irq] = (struct irq_route){
+            .gsi = override.gsi,
+            .is_active_low = FIELD_GET(MADT_POLARITY, override.flags) == POLARITY_LOW,
+            .is_level = FIELD_GET(MADT_TRIGGER, override.flags) == TRIGGER_LEVEL,
         };
     }
 }
 
-/* Where the local APIC's registers lie is not taken from here: each core's own MSR says it. */
 void acpi_parse_madt(const struct acpi_table *table)
 {
-    acpi_for_each_entry(table, MADT_FIRST_ENTRY, handle_madt_entry);
+    acpi_for_each_entry(table, sizeof(struct acpi_madt), visit_madt_entry);
 }
 
 /* --- SRAT (ACPI 5.2.16) --- */
-
-enum {
-    SRAT_LAPIC = 0,
-    SRAT_MEMORY = 1,
-    SRAT_X2APIC = 2,
-};
-
-#define SRAT_FIRST_ENTRY 48
-#define SRAT_ENABLED     1u
 
 static void set_domain(struct acpi *acpi, uint32_t apic_id, uint32_t domain)
 {
@@ -94,37 +79,40 @@ static void set_domain(struct acpi *acpi, uint32_t apic_id, uint32_t domain)
     }
 }
 
-static void add_memory_affinity(struct acpi *acpi, const uint8_t *entry)
+static void add_memory_affinity(struct acpi *acpi, const struct srat_memory *memory)
 {
-    struct memory_range range = {.paddr = acpi_get64(entry + 8), .bytes = acpi_get64(entry + 16)};
-
-    if (range.bytes == 0 || range.paddr + range.bytes < range.paddr) {
+    if (memory->bytes == 0 || memory->paddr + memory->bytes < memory->paddr) {
         return;
     }
     if (acpi->memory_affinity_count == ACPI_MEMORY_AFFINITY_MAX) {
         acpi_note_problem(acpi, "SRAT", "more memory ranges than can be listed");
         return;
     }
-    acpi->memory_affinities[acpi->memory_affinity_count++] =
-        (struct acpi_memory_affinity){.range = range, .domain = acpi_get32(entry + 2)};
+    acpi->memory_affinities[acpi->memory_affinity_count++] = (struct acpi_memory_affinity){
+        .range = {memory->paddr, memory->bytes}, .domain = memory->domain};
 }
 
-static void handle_srat_entry(struct acpi *acpi, uint8_t type, const uint8_t *entry, uint8_t bytes)
+static void visit_srat_entry(struct acpi *acpi, const struct acpi_entry *entry)
 {
-    if (type == SRAT_LAPIC && bytes >= 16 && (acpi_get32(entry + 4) & SRAT_ENABLED)) {
-        /* The domain's bytes stand apart: 7:0 at 2, 31:8 at 9. */
-        uint32_t domain =
-            entry[2] | (uint32_t)entry[9] << 8 | (uint32_t)acpi_get16(entry + 10) << 16;
+    struct srat_lapic lapic;
+    struct srat_x2apic x2apic;
+    struct srat_memory memory;
 
-        set_domain(acpi, entry[3], domain);
-    } else if (type == SRAT_X2APIC && bytes >= 24 && (acpi_get32(entry + 12) & SRAT_ENABLED)) {
-        set_domain(acpi, acpi_get32(entry + 8), acpi_get32(entry + 4));
-    } else if (type == SRAT_MEMORY && bytes >= 40 && (acpi_get32(entry + 28) & SRAT_ENABLED)) {
-        add_memory_affinity(acpi, entry);
+    if (entry->type == SRAT_LAPIC && acpi_copy_entry(entry, &lapic, sizeof(lapic)) &&
+        (lapic.flags & SRAT_ENABLED)) {
+        set_domain(acpi, lapic.apic_id,
+                   lapic.domain_low | (uint32_t)lapic.domain_middle << 8 |
+                       (uint32_t)lapic.domain_high << 16);
+    } else if (entry->type == SRAT_X2APIC && acpi_copy_entry(entry, &x2apic, sizeof(x2apic)) &&
+               (x2apic.flags & SRAT_ENABLED)) {
+        set_domain(acpi, x2apic.apic_id, x2apic.domain);
+    } else if (entry->type == SRAT_MEMORY && acpi_copy_entry(entry, &memory, sizeof(memory)) &&
+               (memory.flags & SRAT_ENABLED)) {
+        add_memory_affinity(acpi, &memory);
     }
 }
 
 void acpi_parse_srat(const struct acpi_table *table)
 {
-    acpi_for_each_entry(table, SRAT_FIRST_ENTRY, handle_srat_entry);
+    acpi_for_each_entry(table, sizeof(struct acpi_srat), visit_srat_entry);
 }

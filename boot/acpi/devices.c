@@ -7,27 +7,22 @@
 
 /* --- MCFG (PCI firmware specification 4.1.2) --- */
 
-#define MCFG_FIRST_ENTRY 44
-#define MCFG_ENTRY_BYTES 16
-
 void acpi_parse_mcfg(const struct acpi_table *table)
 {
     struct machine *machine = &table->reader->acpi->machine;
-    uint8_t entry[MCFG_ENTRY_BYTES];
+    struct mcfg_window window;
 
-    for (uint32_t offset = MCFG_FIRST_ENTRY; acpi_read_table(table, offset, entry, sizeof(entry));
-         offset += MCFG_ENTRY_BYTES) {
-        struct ecam ecam = {
-            .paddr = acpi_get64(entry),
-            .segment = acpi_get16(entry + 8),
-            .first_bus = entry[10],
-            .last_bus = entry[11],
-        };
-
-        if (ecam.paddr == 0 || ecam.paddr % MIB != 0 || ecam.first_bus > ecam.last_bus) {
+    for (uint32_t offset = sizeof(struct acpi_mcfg);
+         acpi_read_table(table, offset, &window, sizeof(window)); offset += sizeof(window)) {
+        if (window.paddr == 0 || window.paddr % MIB != 0 || window.first_bus > window.last_bus) {
             acpi_note_problem(table->reader->acpi, table->signature, "an impossible window");
         } else if (machine->ecam_count < ECAM_MAX) {
-            machine->ecams[machine->ecam_count++] = ecam;
+            machine->ecams[machine->ecam_count++] = (struct ecam){
+                .paddr = window.paddr,
+                .segment = window.segment,
+                .first_bus = window.first_bus,
+                .last_bus = window.last_bus,
+            };
         }
     }
 }
@@ -36,22 +31,16 @@ void acpi_parse_mcfg(const struct acpi_table *table)
 
 void acpi_parse_hpet(const struct acpi_table *table)
 {
-    uint8_t address[ACPI_ADDRESS_BYTES];
+    struct acpi_hpet hpet;
 
-    if (!acpi_read_table(table, 40, address, sizeof(address))) {
+    if (!acpi_read_table(table, 0, &hpet, sizeof(hpet))) {
         acpi_note_problem(table->reader->acpi, table->signature, "too short");
-    } else if (address[0] == ACPI_ADDRESS_MEMORY) {
-        table->reader->acpi->hpet_paddr = acpi_get64(address + 4);
+    } else if (hpet.registers.space == ACPI_ADDRESS_MEMORY) {
+        table->reader->acpi->hpet_paddr = hpet.registers.address;
     }
 }
 
 /* --- SPCR (Serial Port Console Redirection Table, revision 2) --- */
-
-#define SPCR_BYTES          59 /* up to and with the speed */
-#define SPCR_TYPE_16550     0
-#define SPCR_TYPE_16450     1
-#define SPCR_TYPE_16550_GAS 0x12
-#define SPCR_INTERRUPT_ISA  0x01
 
 static uint32_t spcr_baud(uint8_t code)
 {
@@ -63,28 +52,31 @@ static uint32_t spcr_baud(uint8_t code)
 /* Eight registers follow the first. */
 #define SPCR_PORT_MAX (UINT16_MAX - 7)
 
-/* A port in memory, and what is no 16550, is no console of ours. */
+/* Our console is a 16550 at an I/O port; one of another kind, or in memory, is not used. */
 void acpi_parse_spcr(const struct acpi_table *table)
 {
-    uint8_t spcr[SPCR_BYTES];
+    struct acpi_spcr spcr;
     bool is_16550;
 
-    if (!acpi_read_table(table, 0, spcr, sizeof(spcr))) {
+    if (!acpi_read_table(table, 0, &spcr, sizeof(spcr))) {
         acpi_note_problem(table->reader->acpi, table->signature, "too short");
         return;
     }
-    is_16550 = spcr[36] == SPCR_TYPE_16550 || spcr[36] == SPCR_TYPE_16450 ||
-               spcr[36] == SPCR_TYPE_16550_GAS;
-    if (!is_16550 || spcr[40] != ACPI_ADDRESS_PORT) {
+    is_16550 = spcr.type == SPCR_TYPE_16550 || spcr.type == SPCR_TYPE_16450 ||
+               spcr.type == SPCR_TYPE_16550_GAS;
+    if (!is_16550 || spcr.registers.space != ACPI_ADDRESS_PORT) {
         acpi_note_problem(table->reader->acpi, table->signature,
                           "no 16550 at an I/O port: not used");
-    } else if (acpi_get64(spcr + 44) == 0 || acpi_get64(spcr + 44) > SPCR_PORT_MAX) {
+    } else if (spcr.registers.address == 0 || spcr.registers.address > SPCR_PORT_MAX) {
         acpi_note_problem(table->reader->acpi, table->signature, "an impossible port");
     } else {
+        bool has_isa_irq =
+            (spcr.interrupt_type & SPCR_INTERRUPT_ISA) != 0 && spcr.isa_irq < ISA_IRQ_COUNT;
+
         table->reader->acpi->machine.firmware_console = (struct serial_port){
-            .port = (uint16_t)acpi_get64(spcr + 44),
-            .isa_irq = (spcr[52] & SPCR_INTERRUPT_ISA) && spcr[53] < ISA_IRQ_COUNT ? spcr[53] : 0,
-            .baud = spcr_baud(spcr[58]),
+            .port = (uint16_t)spcr.registers.address,
+            .isa_irq = has_isa_irq ? spcr.isa_irq : 0,
+            .baud = spcr_baud(spcr.baud),
         };
     }
 }

@@ -7,34 +7,21 @@
 
 #include <string.h>
 
+#include "kernel/platform.h"
+
 /* Chosen: the largest DSDTs of servers have about half a megabyte. */
 #define TABLE_MAX_BYTES (4 * MIB)
 #define CHUNK_BYTES     256
-
-uint16_t acpi_get16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] | bytes[1] << 8);
-}
-
-uint32_t acpi_get32(const uint8_t *bytes)
-{
-    return acpi_get16(bytes) | (uint32_t)acpi_get16(bytes + 2) << 16;
-}
-
-uint64_t acpi_get64(const uint8_t *bytes)
-{
-    return acpi_get32(bytes) | (uint64_t)acpi_get32(bytes + 4) << 32;
-}
 
 void acpi_note_problem(struct acpi *acpi, const char *signature, const char *text)
 {
     if (acpi->problem_count < ACPI_PROBLEM_MAX) {
         struct acpi_problem *problem = &acpi->problems[acpi->problem_count++];
 
-        for (unsigned i = 0; i < 4; i++) {
+        for (unsigned i = 0; i < ACPI_SIGNATURE_BYTES; i++) {
             problem->signature[i] = signature[i] >= ' ' && signature[i] <= '~' ? signature[i] : '?';
         }
-        problem->signature[4] = '\0';
+        problem->signature[ACPI_SIGNATURE_BYTES] = '\0';
         problem->text = text;
     }
 }
@@ -67,19 +54,20 @@ bool acpi_sum_bytes(const struct acpi_reader *reader, paddr_t paddr, uint32_t by
 
 bool acpi_open_table(const struct acpi_reader *reader, paddr_t paddr, struct acpi_table *table)
 {
-    uint8_t header[ACPI_HEADER_BYTES];
+    struct acpi_header header;
     uint8_t sum;
 
-    if (paddr == 0 || !reader->read(reader->context, paddr, header, sizeof(header))) {
+    if (paddr == 0 || !reader->read(reader->context, paddr, &header, sizeof(header))) {
         acpi_note_problem(reader->acpi, "????", "a table lies in memory that cannot be read");
         return false;
     }
-    memcpy(table->signature, header, 4);
-    table->signature[4] = '\0';
+    memcpy(table->signature, header.signature, ACPI_SIGNATURE_BYTES);
+    table->signature[ACPI_SIGNATURE_BYTES] = '\0';
     table->reader = reader;
+    table->revision = header.revision;
     table->paddr = paddr;
-    table->bytes = acpi_get32(header + 4);
-    if (table->bytes < ACPI_HEADER_BYTES || table->bytes > TABLE_MAX_BYTES) {
+    table->bytes = header.bytes;
+    if (table->bytes < sizeof(header) || table->bytes > TABLE_MAX_BYTES) {
         acpi_note_problem(reader->acpi, table->signature, "impossible length");
         return false;
     }
@@ -95,20 +83,23 @@ bool acpi_open_table(const struct acpi_reader *reader, paddr_t paddr, struct acp
     return true;
 }
 
-#define ENTRY_MAX_BYTES 255
-
-void acpi_for_each_entry(const struct acpi_table *table, uint32_t offset, acpi_entry_handler handle)
+void acpi_for_each_entry(const struct acpi_table *table, uint32_t offset, acpi_entry_visit visit)
 {
-    uint8_t entry[ENTRY_MAX_BYTES];
+    union {
+        struct acpi_entry entry;
+        uint8_t bytes[UINT8_MAX];
+    } buffer;
 
+    ASSERT(offset >= sizeof(struct acpi_header));
     while (offset < table->bytes) {
-        if (!acpi_read_table(table, offset, entry, 2) || entry[1] < 2 ||
-            !acpi_read_table(table, offset, entry, entry[1])) {
+        if (!acpi_read_table(table, offset, &buffer, sizeof(buffer.entry)) ||
+            buffer.entry.bytes < sizeof(buffer.entry) ||
+            !acpi_read_table(table, offset, &buffer, buffer.entry.bytes)) {
             acpi_note_problem(table->reader->acpi, table->signature,
                               "an entry has an impossible length");
             return;
         }
-        handle(table->reader->acpi, entry[0], entry, entry[1]);
-        offset += entry[1];
+        visit(table->reader->acpi, &buffer.entry);
+        offset += buffer.entry.bytes;
     }
 }

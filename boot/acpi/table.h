@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For boot/acpi*.c: a table whose checksum is right, and access to it that refuses what lies past
- * its length. Multi-byte fields are little-endian at any address.
+ * For the files of boot/acpi/: a table whose checksum is right, and access to it that refuses what
+ * lies past its length.
  */
 #pragma once
 
+#include <string.h>
+
 #include "boot/acpi/acpi.h"
-
-#define ACPI_HEADER_BYTES 36
-
-/* Generic address structure (ACPI 5.2.3.2). */
-#define ACPI_ADDRESS_BYTES  12
-#define ACPI_ADDRESS_MEMORY 0
-#define ACPI_ADDRESS_PORT   1
-#define ACPI_ADDRESS_PCI    2
+#include "boot/acpi/layout.h"
 
 struct acpi_reader {
     struct acpi *acpi;
@@ -23,14 +18,11 @@ struct acpi_reader {
 
 struct acpi_table {
     const struct acpi_reader *reader;
-    char signature[5];
+    char signature[ACPI_SIGNATURE_BYTES + 1];
+    uint8_t revision;
     paddr_t paddr;
-    uint32_t bytes;
+    uint32_t bytes; /* no fewer than a header's */
 };
-
-uint16_t acpi_get16(const uint8_t *bytes);
-uint32_t acpi_get32(const uint8_t *bytes);
-uint64_t acpi_get64(const uint8_t *bytes);
 
 /* For the log; what does not fit is forgotten. */
 void acpi_note_problem(struct acpi *acpi, const char *signature, const char *text);
@@ -39,21 +31,33 @@ void acpi_note_problem(struct acpi *acpi, const char *signature, const char *tex
 bool acpi_sum_bytes(const struct acpi_reader *reader, paddr_t paddr, uint32_t bytes, uint8_t *sum);
 /* Check length and checksum; false, and noted, when the table is not sound. */
 bool acpi_open_table(const struct acpi_reader *reader, paddr_t paddr, struct acpi_table *table);
+static inline bool acpi_has_signature(const struct acpi_table *table, const char *signature)
+{
+    return memcmp(table->signature, signature, ACPI_SIGNATURE_BYTES) == 0;
+}
 /* Copy a part of the table; false when it is not all there. */
 bool acpi_read_table(const struct acpi_table *table, uint32_t offset, void *buffer, size_t bytes);
 
-/* Entries that start with type and length follow each other from `offset` to the table's end: MADT
- * and SRAT. One of impossible length ends the list. */
-typedef void (*acpi_entry_handler)(struct acpi *acpi, uint8_t type, const uint8_t *entry,
-                                   uint8_t bytes);
-void acpi_for_each_entry(const struct acpi_table *table, uint32_t offset,
-                         acpi_entry_handler handle);
+/* Entries follow each other from `offset` to the table's end: MADT and SRAT. One of impossible
+ * length ends the list. Behind an entry lie entry->bytes bytes in all. */
+typedef void (*acpi_entry_visit)(struct acpi *acpi, const struct acpi_entry *entry);
+void acpi_for_each_entry(const struct acpi_table *table, uint32_t offset, acpi_entry_visit visit);
+/* Copy an entry as what its type says it is; false when it is too short for that. */
+static inline bool acpi_copy_entry(const struct acpi_entry *entry, void *to, size_t bytes)
+{
+    if (entry->bytes < bytes) {
+        return false;
+    }
+    memcpy(to, entry, bytes);
+    return true;
+}
 
-/* What each table means for *table->reader->acpi: acpi_cores.c, acpi_devices.c, acpi_power.c. SRAT
- * names cores that the MADT must have listed before. */
+/* What each table means for *table->reader->acpi: cores.c, devices.c, power.c, dsdt.c. SRAT names
+ * cores that the MADT must have listed before. */
 void acpi_parse_madt(const struct acpi_table *table);
 void acpi_parse_srat(const struct acpi_table *table);
 void acpi_parse_mcfg(const struct acpi_table *table);
 void acpi_parse_hpet(const struct acpi_table *table);
 void acpi_parse_spcr(const struct acpi_table *table);
 void acpi_parse_fadt(const struct acpi_table *table);
+void acpi_scan_dsdt(const struct acpi_table *table);

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Addresses for the BARs that firmware left without, and windows for the bridges above them: finds
- * out what lacks an address, has a place found (pci_place.c), and writes it down.
+ * out what lacks an address, has a place found (place.c), and writes it down. On a machine that
+ * firmware has set up nothing is written but the device's own registers and the bits that open the
+ * bridges on its way.
  */
 #include <errno.h>
 
 #include "drivers/pci/bus.h"
+#include "drivers/pci/option.h"
 #include "drivers/pci/place.h"
 #include "drivers/pci/registers.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
+#include "kernel/platform.h"
+#include "libc/core/format.h"
 
 #define FOUR_GIB      ((paddr_t)4 * GIB)
 /* Above this a size is a register gone wrong. */
 #define BAR_MAX_BYTES (64 * GIB)
+
+#define ADDRESS_TEXT_BYTES 40
 
 /* --- What is there --- */
 
@@ -56,8 +63,23 @@ static bool is_memory(const struct pci_span *span)
            (span->end > FOUR_GIB && span->start < node_info.machine.high_memory_end);
 }
 
-/* Whether firmware has given this address on purpose. A device that is decoding proves it; one that
- * is not may hold anything. */
+/* Whether somebody else has that address. Only pci=assign has others asked for their sizes: they
+ * may be in use, the screen above all. */
+static bool is_taken(const struct pci_request *request, const struct pci_span *span)
+{
+    for (unsigned i = 0; i < request->survey->used_count; i++) {
+        struct pci_used *used = &request->survey->used[i];
+
+        if (request->is_asked_for ? pci_measure_overlap(used, span)
+                                  : pci_overlaps_surely(used, span)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether firmware has given this address on purpose. A device that is decoding proves it, unless
+ * pci=assign doubts that; one that is not may hold anything. */
 static bool is_assigned(const struct pci_request *request, const struct pci_bar *bar,
                         uint16_t command)
 {
@@ -66,15 +88,12 @@ static bool is_assigned(const struct pci_request *request, const struct pci_bar 
     if (bar->paddr == 0 || span.end < span.start || !pci_is_forwarded(request, &span)) {
         return false;
     }
-    if (command & COMMAND_MEMORY) {
-        return true;
+    if (request->is_asked_for) {
+        /* By the same rule as places are found, so that one that was found is kept. */
+        return (request->path_count > 0 || pci_is_in_windows(request->windows, &span)) &&
+               !is_taken(request, &span);
     }
-    for (unsigned i = 0; i < request->survey->used_count; i++) {
-        if (pci_used_overlaps(&request->survey->used[i], &span)) {
-            return false;
-        }
-    }
-    return !is_memory(&span);
+    return (command & COMMAND_MEMORY) != 0 || (!is_memory(&span) && !is_taken(request, &span));
 }
 
 /* Keep the list in order of size. */
@@ -82,6 +101,7 @@ static void request_bar(struct pci_request *request, unsigned index, const struc
 {
     unsigned at = request->bar_count++;
 
+    ASSERT(request->bar_count <= PCI_BAR_COUNT && IS_POWER_OF_TWO(bar->bytes));
     while (at > 0 && request->bars[at - 1].bytes < bar->bytes) {
         request->bars[at] = request->bars[at - 1];
         request->indices[at] = request->indices[at - 1];
@@ -140,9 +160,12 @@ static void write_window(const struct pci_bridge *bridge, enum pci_window_kind k
                          const struct pci_span *span)
 {
     paddr_t last = span->end - 1;
-    uint32_t value = (uint32_t)(FIELD_PREP(WINDOW_BASE, span->start >> 20) |
-                                FIELD_PREP(WINDOW_LIMIT, last >> 20));
+    uint32_t value = (uint32_t)(FIELD_PREP(WINDOW_BASE, FIELD_GET(WINDOW_ADDRESS, span->start)) |
+                                FIELD_PREP(WINDOW_LIMIT, FIELD_GET(WINDOW_ADDRESS, last)));
 
+    ASSERT(!pci_span_is_empty(span) && span->start % PCI_WINDOW_BYTES == 0 &&
+           span->end % PCI_WINDOW_BYTES == 0);
+    ASSERT(kind == PCI_WINDOW_HIGH || last <= UINT32_MAX);
     if (kind == PCI_WINDOW_LOW) {
         pci_write32(&bridge->device, PCI_MEMORY_WINDOW, value);
         return;
@@ -181,14 +204,20 @@ static void write_bars(const struct pci_request *request, paddr_t paddr,
 
     for (unsigned i = 0; i < request->bar_count; i++) {
         struct pci_bar *bar = &bars[request->indices[i]];
+        struct pci_span span = {paddr, paddr + bar->bytes};
+        char before[ADDRESS_TEXT_BYTES] = "had no address";
 
+        if (bar->paddr != 0) {
+            (void)format_text(before, sizeof(before), "was at %#llx",
+                              (unsigned long long)bar->paddr);
+        }
+        ASSERT(pci_is_forwarded(request, &span));
         bar->paddr = paddr;
         paddr += bar->bytes;
         pci_write_bar(request->device, request->indices[i], bar);
-        log_info("pci", "BAR %u of %04x:%02x:%02x.%u, %llu KiB, had no address: %#llx now",
-                 request->indices[i], address->segment, address->bus, address->device,
-                 address->function, (unsigned long long)(bar->bytes / KIB),
-                 (unsigned long long)bar->paddr);
+        log_info("pci", "BAR %u of %04x:%02x:%02x.%u, %llu KiB, %s: %#llx now", request->indices[i],
+                 address->segment, address->bus, address->device, address->function,
+                 (unsigned long long)(bar->bytes / KIB), before, (unsigned long long)bar->paddr);
     }
 }
 
@@ -207,28 +236,74 @@ static void open_path(const struct pci_request *request)
     }
 }
 
-int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
+/* The one line that says that addresses are guessed and windows rewritten, and why. */
+static void log_reason(const struct pci_request *request)
 {
-    struct pci_request request = {.device = device, .survey = pci_survey_make(device)};
-    const struct pci_address *address = &device->address;
-    uint16_t command = pci_read16(device, PCI_COMMAND);
+    const struct pci_address *address = &request->device->address;
+    char device[ADDRESS_TEXT_BYTES];
+
+    (void)format_text(device, sizeof(device), "%04x:%02x:%02x.%u", address->segment, address->bus,
+                      address->device, address->function);
+    if (request->bar_count == 0) {
+        log_info("pci", "pci=assign: %s keeps its addresses, host bridges seem to have them",
+                 device);
+    } else if (request->is_asked_for) {
+        log_info("pci", "pci=assign: %u BARs of %s get addresses that host bridges seem to have",
+                 request->bar_count, device);
+    } else {
+        log_warning("pci",
+                    "%u BARs of %s lack an address, and get one that a host bridge seems to "
+                    "have",
+                    request->bar_count, device);
+    }
+}
+
+/* A place for all that is requested. */
+static int place_bars(struct pci_request *request, struct pci_bar bars[PCI_BAR_COUNT])
+{
+    const struct pci_address *address = &request->device->address;
     struct pci_span block;
     enum pci_window_kind kind;
 
+    if (request->survey->left_out > 0 || measure(request) != 0 ||
+        !pci_place(request, &kind, &block)) {
+        log_warning("pci", "%u BARs of %04x:%02x:%02x.%u lack an address, and no room is left",
+                    request->bar_count, address->segment, address->bus, address->device,
+                    address->function);
+        return -ENOSPC;
+    }
+    ASSERT(block.start % request->alignment == 0);
+    ASSERT(block.end - block.start >= request->bytes);
+    widen_windows(request, kind, &block);
+    write_bars(request, block.start, bars);
+    return 0;
+}
+
+int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
+{
+    struct pci_windows windows;
+    struct pci_request request = {.device = device,
+                                  .survey = pci_survey_make(device),
+                                  .windows = &windows,
+                                  .is_asked_for = pci_is_assign_asked_for()};
+    uint16_t command = pci_read16(device, PCI_COMMAND);
+
+    windows.count = 0;
+    if (request.is_asked_for) {
+        pci_guess_windows(&windows);
+    }
     find_path(&request);
     pci_disable(device);
     pci_wake(device);
     list_unassigned(&request, command, bars);
+    if (request.bar_count > 0 || request.is_asked_for) {
+        log_reason(&request);
+    }
     if (request.bar_count > 0) {
-        if (request.survey->left_out > 0 || measure(&request) != 0 ||
-            !pci_place(&request, &kind, &block)) {
-            log_warning("pci", "%u BARs of %04x:%02x:%02x.%u have no address, and no room is left",
-                        request.bar_count, address->segment, address->bus, address->device,
-                        address->function);
+        pci_guess_windows(&windows);
+        if (place_bars(&request, bars) != 0) {
             return -ENOSPC;
         }
-        widen_windows(&request, kind, &block);
-        write_bars(&request, block.start, bars);
     }
     open_path(&request);
     return 0;

@@ -4,12 +4,14 @@
  * of themselves is input from outside: a walk visits each bus once.
  */
 #include "drivers/pci/bus.h"
+#include "drivers/pci/option.h"
 #include "drivers/pci/registers.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
 
 #define ROOT_MAX    32
 #define SEGMENT_MAX ECAM_MAX
+
 struct walk {
     pci_visit visit;
     void *context;
@@ -232,7 +234,7 @@ static void find_further_roots(uint16_t segment)
 
 /* --- Finding --- */
 
-static void reach_all(void)
+static void find_all_roots(void)
 {
     uint16_t segments[SEGMENT_MAX];
     unsigned segment_count = list_segments(segments);
@@ -240,7 +242,6 @@ static void reach_all(void)
     for (unsigned i = 0; i < segment_count; i++) {
         find_further_roots(segments[i]);
     }
-    pci_number_buses();
 }
 
 struct search {
@@ -268,16 +269,39 @@ static bool match_device(void *context, const struct pci_device *device)
     return false;
 }
 
+/* Rewriting bridges is for who asks for it, or has nothing to lose. */
+static bool may_number_buses(unsigned found, bool is_asked_for)
+{
+    if (is_asked_for) {
+        log_info("pci", "pci=assign: bridges without a bus number are given one");
+    } else if (found == 0) {
+        log_warning("pci", "no such device so far: bridges without a bus number are given one");
+    } else {
+        log_info("pci", "bridges without a bus number stay as they are without pci=assign");
+    }
+    return is_asked_for || found == 0;
+}
+
 unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
                   struct pci_device *devices, unsigned device_max)
 {
     struct search search = {
         .ids = ids, .id_count = id_count, .devices = devices, .device_max = device_max};
+    bool is_asked_for = pci_is_assign_asked_for();
 
+    if (reach == PCI_REACH_NUMBERED) {
+        pci_report_unknown_option(); /* once: a caller that finds nothing comes again */
+    }
     learn_roots();
-    if (reach == PCI_REACH_ALL) {
-        reach_all();
+    if (reach == PCI_REACH_ALL || is_asked_for) {
+        find_all_roots();
     }
     (void)pci_walk(match_device, &search); /* sees all */
+    if ((reach == PCI_REACH_ALL || is_asked_for) && pci_has_unnumbered_bus() &&
+        may_number_buses(search.found, is_asked_for)) {
+        pci_number_buses();
+        search.found = 0;
+        (void)pci_walk(match_device, &search);
+    }
     return search.found;
 }

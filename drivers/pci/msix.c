@@ -7,30 +7,9 @@
 #include "drivers/pci/pci.h"
 #include "drivers/pci/registers.h"
 #include "kernel/log.h"
+#include "kernel/platform.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
-
-#define CAPABILITY_MSIX 0x11
-
-#define MSIX_CONTROL            0x02
-#define MSIX_TABLE_SIZE         BITS(10, 0)
-#define MSIX_FUNCTION_MASK      BIT(14)
-#define MSIX_ENABLE             BIT(15)
-#define MSIX_TABLE              0x04
-#define MSIX_TABLE_BAR          BITS(2, 0)
-#define MSIX_TABLE_OFFSET       BITS(31, 3)
-#define MSIX_ENTRY_BYTES        16
-#define MSIX_ENTRY_ADDRESS_LOW  0
-#define MSIX_ENTRY_ADDRESS_HIGH 4
-#define MSIX_ENTRY_DATA         8
-#define MSIX_ENTRY_CONTROL      12
-#define MSIX_ENTRY_MASKED       BIT(0)
-
-/* A message to a local APIC (SDM 3A 10.11): the destination in bits 19:12; the vector as data, edge
- * triggered, fixed delivery. */
-#define MESSAGE_ADDRESS         0xFEE00000u
-#define MESSAGE_DESTINATION     BITS(19, 12)
-#define MESSAGE_DESTINATION_MAX 0xFEu
 
 int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT],
                     struct pci_msix *msix)
@@ -46,12 +25,12 @@ int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[P
     unsigned bar_index = (unsigned)FIELD_GET(MSIX_TABLE_BAR, table);
 
     msix->entry_count = (unsigned)FIELD_GET(MSIX_TABLE_SIZE, control) + 1;
-    if (bar_index >= PCI_BAR_COUNT ||
-        offset + msix->entry_count * MSIX_ENTRY_BYTES > bars[bar_index].bytes) {
+    uint64_t table_bytes = (uint64_t)msix->entry_count * MSIX_ENTRY_BYTES;
+
+    if (bar_index >= PCI_BAR_COUNT || offset + table_bytes > bars[bar_index].bytes) {
         return -ENODEV;
     }
-    msix->table =
-        paging_map_device(bars[bar_index].paddr + offset, msix->entry_count * MSIX_ENTRY_BYTES);
+    msix->table = paging_map_device(bars[bar_index].paddr + offset, table_bytes);
     if (msix->table == NULL) {
         return -ENOMEM;
     }
@@ -72,8 +51,8 @@ void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t ap
 
     pci_msix_mask_entry(msix, index);
     if (apic_id > MESSAGE_DESTINATION_MAX) {
-        /* Needs interrupt remapping, which is not set up: such a node polls, but sleeps no deeper
-         * than its timers. */
+        /* Such an id needs interrupt remapping, which is not set up. The device cannot wake that
+         * node, which sees what has come when a timer or another node wakes it. */
         log_warning("pci", "APIC id %u is out of MSI-X's reach", apic_id);
         return;
     }
@@ -86,6 +65,7 @@ void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t ap
 
 void pci_msix_mask_entry(const struct pci_msix *msix, unsigned index)
 {
+    ASSERT(index < msix->entry_count);
     mmio_write32(msix->table, index * (size_t)MSIX_ENTRY_BYTES + MSIX_ENTRY_CONTROL,
                  (uint32_t)MSIX_ENTRY_MASKED);
 }

@@ -28,8 +28,10 @@ static unsigned number_below(uint16_t segment, const struct numbering *above, un
 static void set_bus_numbers(const struct pci_device *bridge, unsigned secondary,
                             unsigned subordinate)
 {
-    uint32_t latency = pci_read32(bridge, PCI_BUS_NUMBERS) & (uint32_t)BITS(31, 24);
+    uint32_t latency = pci_read32(bridge, PCI_BUS_NUMBERS) & (uint32_t)BUS_LATENCY;
 
+    /* A number at or below its own bus would lead in a circle. */
+    ASSERT(secondary > bridge->address.bus && subordinate >= secondary && subordinate < BUS_MAX);
     pci_write32(bridge, PCI_BUS_NUMBERS,
                 latency | (uint32_t)(FIELD_PREP(BUS_PRIMARY, bridge->address.bus) |
                                      FIELD_PREP(BUS_SECONDARY, secondary) |
@@ -128,6 +130,19 @@ static unsigned number_below(uint16_t segment, const struct numbering *above, un
     (void)pci_walk_bus(segment, (uint8_t)bus, number_behind, &numbering);
     (void)pci_walk_bus(segment, (uint8_t)bus, number_bridge, &numbering);
     return numbering.highest;
+}
+
+static bool leads_nowhere(void *context, const struct pci_device *device)
+{
+    (void)context;
+    return pci_is_bridge(device) &&
+           (FIELD_GET(BUS_SECONDARY, pci_read32(device, PCI_BUS_NUMBERS)) == 0 ||
+            pci_is_asleep(device));
+}
+
+bool pci_has_unnumbered_bus(void)
+{
+    return pci_walk(leads_nowhere, NULL);
 }
 
 /* The last number that may be used below a root: the next root has the one after it. */

@@ -15,18 +15,8 @@
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 
-#define ADDRESS_PORT     0xCF8
-#define ADDRESS_ENABLE   BIT(31)
-#define DATA_PORT        0xCFC
-#define PORT_SPACE_BYTES 256u
-#define ECAM_SPACE_BYTES 4096u
-
-#define CAPABILITY_MAX   48 /* as many as fit 256 bytes */
-#define CAPABILITY_POWER 0x01
-
-#define POWER_CONTROL 0x04
-#define POWER_STATE   BITS(1, 0) /* 0: D0, works; 3: D3hot, decodes configuration space only */
-#define WAKE_NS       (10 * NS_PER_MS)
+/* The device may be slow to answer for so long (PCI power management 1.2, 5.4). */
+#define WAKE_NS (10 * NS_PER_MS)
 
 /* --- Access --- */
 
@@ -35,6 +25,7 @@ static bool is_ignored[ECAM_MAX];
 
 void pci_ignore_ecam(unsigned index)
 {
+    ASSERT(index < node_info.machine.ecam_count);
     is_ignored[index] = true;
 }
 
@@ -46,10 +37,11 @@ static void *ecam_window(const struct pci_address *address)
 
         if (!is_ignored[i] && ecam->segment == address->segment &&
             address->bus >= ecam->first_bus && address->bus <= ecam->last_bus) {
-            uint64_t offset = (uint64_t)address->bus << 20 | (uint64_t)address->device << 15 |
-                              (uint64_t)address->function << 12;
+            uint64_t offset = FIELD_PREP(ECAM_BUS, address->bus) |
+                              FIELD_PREP(ECAM_DEVICE, address->device) |
+                              FIELD_PREP(ECAM_FUNCTION, address->function);
 
-            return paging_map_device(ecam->paddr + offset, ECAM_SPACE_BYTES);
+            return paging_map_device(ecam->paddr + offset, PCI_ECAM_SPACE_BYTES);
         }
     }
     return NULL;
@@ -58,12 +50,14 @@ static void *ecam_window(const struct pci_address *address)
 /* Select a register for the data port; false when it cannot be reached that way. */
 static bool select_register(const struct pci_address *address, unsigned offset)
 {
-    if (address->segment != 0 || offset >= PORT_SPACE_BYTES) {
+    if (address->segment != 0 || offset >= PCI_PORT_SPACE_BYTES) {
         return false;
     }
-    port_write32(ADDRESS_PORT, (uint32_t)(ADDRESS_ENABLE | (uint32_t)address->bus << 16 |
-                                          (uint32_t)address->device << 11 |
-                                          (uint32_t)address->function << 8 | (offset & 0xFC)));
+    port_write32(PCI_ADDRESS_PORT,
+                 (uint32_t)(PORT_ENABLE | FIELD_PREP(PORT_BUS, address->bus) |
+                            FIELD_PREP(PORT_DEVICE, address->device) |
+                            FIELD_PREP(PORT_FUNCTION, address->function) |
+                            FIELD_PREP(PORT_REGISTER, offset / sizeof(uint32_t))));
     return true;
 }
 
@@ -72,23 +66,25 @@ static bool select_register(const struct pci_address *address, unsigned offset)
     {                                                                                              \
         void *window = ecam_window(&device->address);                                              \
                                                                                                    \
+        ASSERT(offset < PCI_ECAM_SPACE_BYTES && offset % (bits / 8) == 0);                         \
         if (window != NULL) {                                                                      \
             return mmio_read##bits(window, offset);                                                \
         }                                                                                          \
         if (!select_register(&device->address, offset)) {                                          \
             return (uint##bits##_t) ~0u;                                                           \
         }                                                                                          \
-        return port_read##bits((uint16_t)(DATA_PORT + (offset & 3)));                              \
+        return port_read##bits((uint16_t)(PCI_DATA_PORT + offset % sizeof(uint32_t)));             \
     }                                                                                              \
                                                                                                    \
     void pci_write##bits(const struct pci_device *device, unsigned offset, uint##bits##_t value)   \
     {                                                                                              \
         void *window = ecam_window(&device->address);                                              \
                                                                                                    \
+        ASSERT(offset < PCI_ECAM_SPACE_BYTES && offset % (bits / 8) == 0);                         \
         if (window != NULL) {                                                                      \
             mmio_write##bits(window, offset, value);                                               \
         } else if (select_register(&device->address, offset)) {                                    \
-            port_write##bits((uint16_t)(DATA_PORT + (offset & 3)), value);                         \
+            port_write##bits((uint16_t)(PCI_DATA_PORT + offset % sizeof(uint32_t)), value);        \
         }                                                                                          \
     }
 
@@ -105,31 +101,36 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
     if ((pci_read16(device, PCI_STATUS) & STATUS_CAPABILITIES) == 0) {
         return 0;
     }
-    unsigned offset = pci_read8(device, PCI_CAPABILITIES) & 0xFCu;
+    unsigned offset = pci_read8(device, PCI_CAPABILITIES) & (unsigned)CAPABILITY_OFFSET;
 
-    for (unsigned i = 0; i < CAPABILITY_MAX && offset >= 0x40; i++) {
-        if (pci_read8(device, offset) == id) {
+    for (unsigned i = 0; i < CAPABILITY_MAX && offset >= CAPABILITY_FIRST; i++) {
+        if (pci_read8(device, offset + CAPABILITY_ID) == id) {
             return offset;
         }
-        offset = pci_read8(device, offset + 1) & 0xFCu;
+        offset = pci_read8(device, offset + CAPABILITY_NEXT) & (unsigned)CAPABILITY_OFFSET;
     }
     return 0;
 }
 
-void pci_wake(const struct pci_device *device)
+bool pci_is_asleep(const struct pci_device *device)
 {
     unsigned capability = pci_find_capability(device, CAPABILITY_POWER);
-    uint64_t end_ns = platform_now_ns() + WAKE_NS;
-    uint16_t control;
 
-    if (capability == 0) {
+    return capability != 0 &&
+           FIELD_GET(POWER_STATE, pci_read16(device, capability + POWER_CONTROL)) != 0;
+}
+
+void pci_wake(const struct pci_device *device)
+{
+    uint64_t end_ns;
+
+    if (!pci_is_asleep(device)) {
         return;
     }
-    control = pci_read16(device, capability + POWER_CONTROL);
-    if ((control & POWER_STATE) == 0) {
-        return;
-    }
-    pci_write16(device, capability + POWER_CONTROL, control & (uint16_t)~POWER_STATE);
+    unsigned control = pci_find_capability(device, CAPABILITY_POWER) + POWER_CONTROL;
+
+    pci_write16(device, control, pci_read16(device, control) & (uint16_t)~POWER_STATE);
+    end_ns = platform_now_ns() + WAKE_NS;
     while (platform_now_ns() < end_ns) {
         cpu_pause();
     }
@@ -172,12 +173,15 @@ int pci_read_bar(const struct pci_device *device, unsigned index, struct pci_bar
     } else if (mask != 0) {
         mask |= BITS(63, 32);
     }
-    bar->bytes = mask & -mask;
+    bar->bytes = mask & -mask; /* the lowest bit that can be set: a power of two, or 0 */
     return bar->bytes != 0 ? 0 : -ENODEV;
 }
 
 void pci_write_bar(const struct pci_device *device, unsigned index, const struct pci_bar *bar)
 {
+    ASSERT(index + (bar->is_64bit ? 1 : 0) < PCI_BAR_COUNT);
+    ASSERT(bar->paddr % bar->bytes == 0);
+    ASSERT(bar->is_64bit || bar->paddr + bar->bytes - 1 <= UINT32_MAX);
     pci_write32(device, PCI_BAR(index), (uint32_t)(bar->paddr & BAR_ADDRESS));
     if (bar->is_64bit) {
         pci_write32(device, PCI_BAR(index + 1), (uint32_t)(bar->paddr >> 32));

@@ -31,16 +31,17 @@ struct pci_device {
 /* How far to look. */
 enum pci_reach {
     PCI_REACH_NUMBERED, /* from the roots that are known, over the buses that firmware numbered */
-    /* Also roots that only AML tells of, and buses that got no number: bridges without numbers
-     * are given some. Every bus number is tried, 32 reads of configuration space each: some 10 ms
-     * where a read that nobody answers takes 1 us, as it does on PCs; and half a MiB of page tables
-     * for each segment that is not reached by ports. */
+    /* Also over roots that only AML tells of. Every bus number is tried, 32 reads of configuration
+     * space each: some 10 ms where a read that nobody answers takes 1 us, as it does on PCs; and
+     * half a MiB of page tables for each segment that is not reached by ports. And if there is
+     * still no such function, bridges that have no numbers are given some, which is logged. */
     PCI_REACH_ALL,
 };
 
 /*
  * The functions whose id is in `ids`, bridges followed, by bus, device and function. Returns how
- * many there are; the first device_max of them are in `devices`.
+ * many there are; the first device_max of them are in `devices`. With pci=assign on the command
+ * line bridges without numbers are given some whatever the reach, before anything is looked for.
  */
 unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
                   struct pci_device *devices, unsigned device_max);
@@ -56,7 +57,9 @@ void pci_write32(const struct pci_device *device, unsigned offset, uint32_t valu
 /* Offset of a capability (PCI 3.0 appendix H), or 0. */
 unsigned pci_find_capability(const struct pci_device *device, uint8_t id);
 
-/* End a power-saving state in which firmware has left the device; takes 10 ms if there was one (PCI
+/* Whether firmware has left the device in a power-saving state. */
+bool pci_is_asleep(const struct pci_device *device);
+/* End that state; takes 10 ms if there was one (PCI
  * power management 1.2, 5.4). Its BARs may be empty afterwards. */
 void pci_wake(const struct pci_device *device);
 
@@ -79,9 +82,14 @@ void pci_write_bar(const struct pci_device *device, unsigned index, const struct
 
 /*
  * Switch the device off and wake it, and see that accesses will reach its memory BARs once it is
- * switched on, and its DMA memory: open the bridges on the way, and give those BARs an address that
- * firmware gave none, or one that cannot be. Nothing else is moved; bridges' windows are widened
- * where they must be. Call it after a pci_find() that found the device.
+ * switched on, and its DMA memory: open the bridges on the way. Call it after a pci_find() that
+ * found the device.
+ *
+ * Where firmware gave a BAR no address, or one that cannot be, a place is guessed (windows.h), the
+ * BAR moved there, and the windows of bridges on the way widened where they must be; nothing else
+ * is moved. With pci=assign on the command line an address of firmware's is replaced, too, that
+ * another function has, or that the guess contradicts and no bridge on the way confirms. A line in
+ * the log says that a guess is used, and why.
  *
  * Returns 0, and the BARs by their index in `bars` (of no bytes: none is there); or -ENOSPC when
  * there is no room for a BAR, which is logged: the device must stay switched off.
@@ -105,8 +113,8 @@ struct pci_msix {
  */
 MUST_CHECK int pci_msix_enable(const struct pci_device *device,
                                const struct pci_bar bars[PCI_BAR_COUNT], struct pci_msix *msix);
-/* Entry `index` (below entry_count) interrupts that core with that vector from now on. The id and
- * vector of another node: interrupt_apic_id(node), and the same INTERRUPT_VECTOR_... */
+/* Entry `index` (below entry_count) interrupts the core with that APIC id, with that vector, from
+ * now on. */
 void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t apic_id,
                         uint8_t vector);
 void pci_msix_mask_entry(const struct pci_msix *msix, unsigned index);

@@ -6,12 +6,11 @@
 #include "drivers/pci/place.h"
 
 #include "drivers/pci/bus.h"
-#include "kernel/node.h"
+#include "kernel/platform.h"
 
-#define FOUR_GIB     ((paddr_t)4 * GIB)
-#define WINDOW_BYTES MIB
+#define FOUR_GIB ((paddr_t)4 * GIB)
 /* Steps of the search in one hole. Each passes over something in use. */
-#define STEP_MAX     (PCI_SURVEY_BAR_MAX + PCI_SURVEY_BRIDGE_MAX)
+#define STEP_MAX (PCI_SURVEY_BAR_MAX + PCI_SURVEY_BRIDGE_MAX)
 
 /* In whose use a hole is: of the device's own root, of nobody, of other roots. */
 enum claim { CLAIM_OWN, CLAIM_NONE, CLAIM_OTHERS, CLAIM_COUNT };
@@ -53,7 +52,7 @@ static paddr_t find_conflict(const struct pci_request *request, const struct pci
         struct pci_used *used = &survey->used[i];
 
         if ((within == NULL || !pci_is_behind(within, &used->device.address)) &&
-            pci_used_overlaps(used, span)) {
+            pci_measure_overlap(used, span)) {
             return used->span.end;
         }
     }
@@ -189,11 +188,8 @@ static struct pci_bridge *last_bridge(const struct pci_request *request)
 static bool search_holes(const struct pci_request *request, enum pci_window_kind kind,
                          enum claim claim, struct pci_span *block)
 {
-    const struct machine *machine = &node_info.machine;
-
-    for (unsigned i = 0; i < machine->pci_window_count; i++) {
-        const struct memory_range *range = &machine->pci_windows[i];
-        struct pci_span hole = {range->paddr, range->paddr + range->bytes};
+    for (unsigned i = 0; i < request->windows->count; i++) {
+        struct pci_span hole = request->windows->list[i];
         struct pci_span near = {0, 0};
 
         if (claim_of(request, &hole) != claim) {
@@ -228,6 +224,8 @@ bool pci_place(const struct pci_request *request, enum pci_window_kind *kind,
     enum pci_window_kind last = request->can_be_high ? PCI_WINDOW_HIGH : PCI_WINDOW_LOW;
     struct pci_request grown = *request;
 
+    ASSERT(request->bar_count > 0 && IS_POWER_OF_TWO(request->alignment));
+    ASSERT(request->bytes >= request->bars[0].bytes);
     for (*kind = PCI_WINDOW_LOW; *kind <= last; (*kind)++) {
         if (search_path(request, *kind, block)) {
             return true;
@@ -235,8 +233,8 @@ bool pci_place(const struct pci_request *request, enum pci_window_kind *kind,
     }
     /* Windows that have to grow do it by whole units. */
     if (grown.path_count > 0) {
-        grown.alignment = grown.alignment < WINDOW_BYTES ? WINDOW_BYTES : grown.alignment;
-        grown.bytes = ALIGN_UP(grown.bytes, (uint64_t)WINDOW_BYTES);
+        grown.alignment = grown.alignment < PCI_WINDOW_BYTES ? PCI_WINDOW_BYTES : grown.alignment;
+        grown.bytes = ALIGN_UP(grown.bytes, (uint64_t)PCI_WINDOW_BYTES);
     }
     for (enum claim claim = CLAIM_OWN; claim < CLAIM_COUNT; claim++) {
         for (*kind = PCI_WINDOW_LOW; *kind <= last; (*kind)++) {

@@ -8,8 +8,7 @@
 #include "drivers/pci/bus.h"
 #include "drivers/pci/registers.h"
 #include "kernel/node.h"
-
-#define WINDOW_BYTES MIB
+#include "kernel/platform.h"
 
 static struct pci_survey survey;
 static struct pci_address excepted;
@@ -27,8 +26,8 @@ static struct pci_span read_window(const struct pci_device *bridge, unsigned off
 {
     uint32_t value = pci_read32(bridge, offset);
     struct pci_span span = {
-        .start = FIELD_GET(WINDOW_BASE, value) * WINDOW_BYTES,
-        .end = (FIELD_GET(WINDOW_LIMIT, value) + 1) * WINDOW_BYTES,
+        .start = FIELD_GET(WINDOW_BASE, value) * PCI_WINDOW_BYTES,
+        .end = (FIELD_GET(WINDOW_LIMIT, value) + 1) * PCI_WINDOW_BYTES,
     };
 
     if (offset == PCI_PREFETCH_WINDOW && FIELD_GET(WINDOW_TYPE, value) == WINDOW_TYPE_64BIT) {
@@ -131,6 +130,7 @@ static void measure(struct pci_used *used)
     uint16_t command = pci_read16(&used->device, PCI_COMMAND);
     struct pci_bar bar;
 
+    ASSERT(!used->is_exact);
     pci_write16(&used->device, PCI_COMMAND, command & (uint16_t)~COMMAND_MEMORY);
     if (pci_read_bar(&used->device, used->index, &bar) == 0 &&
         bar.bytes < used->span.end - used->span.start) {
@@ -140,12 +140,18 @@ static void measure(struct pci_used *used)
     used->is_exact = true;
 }
 
-bool pci_used_overlaps(struct pci_used *used, const struct pci_span *span)
+bool pci_measure_overlap(struct pci_used *used, const struct pci_span *span)
 {
     if (!used->is_exact && pci_span_overlaps(&used->span, span)) {
         measure(used);
     }
     return pci_span_overlaps(&used->span, span);
+}
+
+bool pci_overlaps_surely(const struct pci_used *used, const struct pci_span *span)
+{
+    return used->is_exact ? pci_span_overlaps(&used->span, span)
+                          : used->span.start >= span->start && used->span.start < span->end;
 }
 
 /* --- All of it --- */
@@ -169,5 +175,7 @@ struct pci_survey *pci_survey_make(const struct pci_device *except)
     survey.left_out = 0;
     excepted = except->address;
     (void)pci_walk(visit, NULL); /* sees all */
+    ASSERT(survey.bridge_count <= PCI_SURVEY_BRIDGE_MAX);
+    ASSERT(survey.used_count <= PCI_SURVEY_BAR_MAX);
     return &survey;
 }

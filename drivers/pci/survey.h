@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which addresses PCI functions have, and bridges let through: what a new address must keep clear
- * of. For kernel/pci*.c.
+ * of. For the files of drivers/pci/.
  */
 #pragma once
 
@@ -49,9 +49,11 @@ struct pci_survey *pci_survey_make(const struct pci_device *except);
 void pci_survey_add(struct pci_survey *survey, const struct pci_device *device, unsigned index,
                     const struct pci_bar *bar);
 
-/* Whether the BAR lies in that span. Where its alignment leaves that open it is asked for its size,
- * for which it decodes nothing for a moment. */
-bool pci_used_overlaps(struct pci_used *used, const struct pci_span *span);
+/* Whether the BAR and that span overlap. Where its alignment leaves that open it is asked for its
+ * size, for which it decodes nothing for a moment: only for a span that is to be given away. */
+bool pci_measure_overlap(struct pci_used *used, const struct pci_span *span);
+/* Whether they certainly overlap, as far as it can be told without asking. */
+bool pci_overlaps_surely(const struct pci_used *used, const struct pci_span *span);
 
 /* Whether the bridge forwards configuration accesses for that address. */
 static inline bool pci_is_behind(const struct pci_bridge *bridge, const struct pci_address *address)

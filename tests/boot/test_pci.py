@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The 82599 wherever it sits on the PCI bus, and whatever firmware has left undone."""
 
+import re
 import struct
 
 import pytest
@@ -35,9 +36,9 @@ def start(make, machine, devices, **others):
     return talus.start()
 
 
-def start_changed_by_grub(folder, devices, commands, files=None, **others):
+def start_changed_by_grub(folder, devices, commands, files=None, words="log=debug", **others):
     def make(*options, **machine):
-        return grub_machine(folder, "\n".join(commands), *options, words="log=debug", files=files,
+        return grub_machine(folder, "\n".join(commands), *options, words=words, files=files,
                             **machine)
     return start(make, "q35", devices, **others)
 
@@ -126,7 +127,8 @@ def test_a_card_that_does_not_decode_at_anothers_address_is_moved(tmp_path):
                 "setpci -s 00:02.0 10.l=fd000000", "setpci -s 00:02.0 14.l=0",
                 "setpci -s 00:01.0 4.w=0", "setpci -s 00:01.0 10.l=fd000000"]
     check_it_serves(start_changed_by_grub(tmp_path, f"{NIC},addr=2", commands),
-                    r"pci: BAR 0 of 0000:00:02\.0, 128 KiB, had no address")
+                    r"pci: 1 BARs of 0000:00:02\.0 lack an address",
+                    r"pci: BAR 0 of 0000:00:02\.0, 128 KiB, was at 0xfd000000: 0x\w+ now")
 
 
 def test_a_card_behind_a_closed_root_port_is_let_through(tmp_path):
@@ -199,6 +201,43 @@ def test_an_mcfg_that_names_the_wrong_place_leaves_the_ports(tmp_path, paddr, li
     talus = start_changed_by_grub(tmp_path, NIC, ["acpi --exclude=MCFG /talus/mcfg.bin"],
                                   files={"talus/mcfg.bin": mcfg(paddr)})
     check_it_serves(talus, line, r"82599 .* at 0000:00:")
+
+
+# --- pci=assign, or not ---
+
+GUESS = r"lack an address|pci=assign:|are given one| now$"
+
+
+@pytest.mark.parametrize("bridges, place", [
+    ("", ""),
+    (SWITCH, ",bus=down2"),
+], ids=["root", "switch"])
+def test_what_firmware_has_set_up_is_not_rewritten(bridges, place):
+    talus = start(Talus, "q35", f"{bridges} {NIC}{place}", words="log=debug")
+    assert not re.search(rf"pci: .*({GUESS})", talus.console, re.M)
+    check_it_serves(talus, r"82599 .* at 0000:")
+    assert not re.search(rf"pci: .*({GUESS})", talus.console, re.M)
+
+
+@pytest.mark.parametrize("bridges, place, address", [
+    ("", ",addr=2", r"00:02\.0"),
+    (SWITCH, ",bus=down2", r"04:00\.0"),
+], ids=["root", "switch"])
+def test_pci_assign_keeps_what_firmware_has_set_up_well(bridges, place, address):
+    talus = start(Talus, "q35", f"{bridges} {NIC}{place}", words="pci=assign")
+    check_it_serves(talus, rf"pci: pci=assign: 0000:{address} keeps its addresses")
+    assert "ignored" not in talus.console
+
+
+def test_pci_assign_moves_a_card_from_where_no_host_bridge_leads(tmp_path):
+    """It decodes at an address that is in no window of the DSDT. Without pci=assign that is left as
+    it is, and QEMU's machine, unlike others, passes all addresses on."""
+    commands = ["setpci -s 00:02.0 10.l=0", "setpci -s 00:02.0 14.l=40",
+                "setpci -s 00:02.0 20.l=100000", "setpci -s 00:02.0 24.l=40"]
+    check_it_serves(start_changed_by_grub(tmp_path, f"{NIC},addr=2", commands,
+                                          words="pci=assign"),
+                    r"pci: pci=assign: 2 BARs of 0000:00:02\.0 get addresses",
+                    r"pci: BAR 0 of 0000:00:02\.0, 128 KiB, was at 0x4000000000: 0x\w+ now")
 
 
 # --- Several ports ---

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/acpi_world.c */
 /*
- * boot/acpi*.c against tables built by acpi_world.h: sound ones, and every way of being broken that
+ * boot/acpi/ against tables built by acpi_world.h: sound ones, and every way of being broken that
  * a length, a checksum or an address allows.
  */
 #include <errno.h>

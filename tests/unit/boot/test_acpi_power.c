@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/acpi_world.c */
 /*
- * boot/acpi/power.c: the FADT of every length and age, and \_S5 wherever it stands in the DSDT.
+ * boot/acpi/power.c and dsdt.c: the FADT of every length and age, and \_S5 wherever it stands in
+ * the DSDT.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,7 +130,27 @@ static void a_cut_s5_package_is_no_power_off(void **state)
         seal(DSDT_PADDR);
         assert_int_equal(parse(), 0);
         assert_false(acpi.machine.power.has_s5);
+        assert_int_equal(acpi.machine.power.s5_type_a, 0);
     }
+}
+
+/* As a root's own name has it, and the first of several that are whole. */
+static void s5_may_be_named_from_the_root_and_the_first_counts(void **state)
+{
+    static const uint8_t names[] = {
+        0x08, '_',  'S',  '5',  '_', 0x12, 0x08, 0x04, 0x5B,       /* no integer: passed over */
+        0x08, '\\', '_',  'S',  '5', '_',  0x12, 0x40, 0x08, 0x04, /* a length of two bytes */
+        0x01, 0x0A, 0x02, 0x08, '_', 'S',  '5',  '_',  0x12, 0x06, 0x02, 0x00, 0x00,
+    };
+
+    (void)state;
+    begin_table(DSDT_PADDR, "DSDT", HEADER_BYTES + (uint32_t)sizeof(names));
+    memcpy(memory + DSDT_PADDR + HEADER_BYTES, names, sizeof(names));
+    seal(DSDT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_true(acpi.machine.power.has_s5);
+    assert_int_equal(acpi.machine.power.s5_type_a, 1);
+    assert_int_equal(acpi.machine.power.s5_type_b, 2);
 }
 
 int main(void)
@@ -144,6 +165,8 @@ int main(void)
                                build_sound_tables),
         cmocka_unit_test_setup(a_fadt_of_any_length_gives_what_it_holds, build_sound_tables),
         cmocka_unit_test_setup(a_cut_s5_package_is_no_power_off, build_sound_tables),
+        cmocka_unit_test_setup(s5_may_be_named_from_the_root_and_the_first_counts,
+                               build_sound_tables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

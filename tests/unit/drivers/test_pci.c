@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
-/* sources: drivers/pci/place.c drivers/pci/assign.c tests/unit/world/fake_pci.c */
+/* sources: tests/unit/world/fake_pci.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Finding devices, numbers for buses, and BARs (drivers/pci/pci.c, pci_find.c, pci_number.c), over
+ * Finding devices, numbers for buses, and BARs (drivers/pci/pci.c, find.c, number.c), over
  * a fake tree of functions, in part one that no sane machine has.
  */
 #include <errno.h>
@@ -230,6 +229,50 @@ static void bridges_that_take_no_number_and_endless_chains_end(void **state)
     assert_int_equal(find(PCI_REACH_ALL, devices), 0);
 }
 
+static void unnumbered_buses_stay_so_while_the_device_is_found_without_them(void **state)
+{
+    struct pci_device devices[8];
+    int bridge = fake_pci_add_bridge(FAKE_ROOT(0), 1, 0, 0);
+
+    (void)state;
+    fake_pci_add(FAKE_ROOT(0), 2, 0, FAKE_NIC);
+    fake_pci_add(bridge, 0, 0, FAKE_NIC);
+    assert_int_equal(find(PCI_REACH_ALL, devices), 1);
+    assert_int_equal(fake_pci_write_count(), 0);
+    assert_true(fake_pci_has_logged("stay as they are without pci=assign"));
+
+    fake_pci_command_line = "pci=assign";
+    assert_int_equal(find(PCI_REACH_NUMBERED, devices), 2);
+    assert_at(&devices[0], 0, 2, 0);
+    assert_at(&devices[1], 1, 0, 0);
+    assert_true(fake_pci_has_logged("pci=assign: bridges without a bus number are given one"));
+}
+
+static void where_all_buses_have_numbers_none_is_written(void **state)
+{
+    struct pci_device devices[8];
+
+    (void)state;
+    fake_pci_add_bridge(FAKE_ROOT(0), 1, 1, 1);
+    fake_pci_command_line = "pci=assign";
+    assert_int_equal(find(PCI_REACH_ALL, devices), 0);
+    assert_int_equal(fake_pci_write_count(), 0);
+    assert_false(fake_pci_has_logged("bus number"));
+}
+
+/* A sleeping bridge leads nowhere, and may wake without its number. */
+static void a_device_behind_a_sleeping_bridge_is_found(void **state)
+{
+    struct pci_device devices[8];
+    int bridge = fake_pci_add_bridge(FAKE_ROOT(0), 1, 1, 1);
+
+    (void)state;
+    fake_pci_sleep(bridge);
+    assert_int_equal(find(PCI_REACH_ALL, devices), 0);
+    assert_int_equal(fake_pci_get(bridge, 0x44, 2), 0);
+    assert_true(fake_pci_has_logged("no such device so far"));
+}
+
 /* --- BARs --- */
 
 static void bars_are_read_with_their_sizes(void **state)
@@ -286,6 +329,9 @@ int main(void)
         TEST(numbers_that_firmware_gave_stay_and_the_last_range_grows),
         TEST(numbers_end_before_those_of_the_next_root),
         TEST(bridges_that_take_no_number_and_endless_chains_end),
+        TEST(unnumbered_buses_stay_so_while_the_device_is_found_without_them),
+        TEST(where_all_buses_have_numbers_none_is_written),
+        TEST(a_device_behind_a_sleeping_bridge_is_found),
         TEST(bars_are_read_with_their_sizes),
         TEST(what_is_no_memory_bar_is_refused),
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI tables for the tests of boot/acpi*.c. Memory is one buffer; reads outside it fail, as
+ * ACPI tables for the tests of boot/acpi/. Memory is one buffer; reads outside it fail, as
  * unmapped physical memory does, and the sanitizers see any that slips past the checks.
  */
 #pragma once

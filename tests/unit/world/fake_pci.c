@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
+/* sources: drivers/pci/place.c drivers/pci/assign.c drivers/pci/windows.c drivers/pci/option.c */
+/* sources: libc/core/command_line.c libc/core/format.c */
 #include "tests/unit/world/fake_pci.h"
 
 #include <setjmp.h>
@@ -6,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -16,10 +20,11 @@
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 
-#define FAKE_MAX    256
-#define SPACE_BYTES 256u
-#define ROUTE_MAX   300 /* a chain of bridges is no longer than there are buses */
-#define POWER       0x40u
+#define FAKE_MAX     256
+#define SPACE_BYTES  256u
+#define ROUTE_MAX    300 /* a chain of bridges is no longer than there are buses */
+#define POWER        0x40u
+#define LOGGED_BYTES 4096u
 
 struct fake {
     int parent;
@@ -32,12 +37,14 @@ struct fake {
 };
 
 struct node_info node_info;
+const char *fake_pci_command_line;
 
 static struct fake fakes[FAKE_MAX];
 static unsigned fake_count;
 static unsigned access_count;
 static unsigned write_count;
 static uint64_t now_ns;
+static char logged[LOGGED_BYTES]; /* its end, if there was more */
 
 void fake_pci_reset(void)
 {
@@ -45,11 +52,13 @@ void fake_pci_reset(void)
     fake_count = 0;
     access_count = 0;
     write_count = 0;
+    fake_pci_command_line = "";
+    logged[0] = '\0';
     node_info.machine = (struct machine){
         .ecam_count = 1,
         .ecams = {{.paddr = FAKE_ECAM_PADDR, .last_bus = 255}},
-        .pci_window_count = 1,
-        .pci_windows = {{0x80000000, 0x10000000}},
+        .hole_count = 1,
+        .holes = {{0x80000000, 0x10000000}},
         .low_memory_end = 0x40000000,
         .high_memory_end = 0x100000000,
     };
@@ -302,4 +311,25 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     /* As the sanitizers see whether the arguments fit. */
     assert_true(vsnprintf(line, sizeof(line), format, arguments) > 0);
     va_end(arguments);
+    if (strlen(logged) + strlen(line) + 1 >= sizeof(logged)) {
+        logged[0] = '\0';
+    }
+    strcat(strcat(logged, line), "\n");
+}
+
+bool fake_pci_has_logged(const char *text)
+{
+    return strstr(logged, text) != NULL;
+}
+
+const char *platform_command_line(void)
+{
+    return fake_pci_command_line;
+}
+
+_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
+{
+    (void)format;
+    print_error("%s:%d\n", file, line);
+    abort();
 }

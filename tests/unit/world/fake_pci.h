@@ -18,7 +18,12 @@
 /* A parent that is not a bridge: root bus `number`. */
 #define FAKE_ROOT(number) (-1 - (number))
 
-/* Forget everything; one hole for new addresses, memory up to 1 GiB. */
+/* Talus' own. */
+extern const char *fake_pci_command_line;
+/* Whether a line since the reset has held that text. */
+bool fake_pci_has_logged(const char *text);
+
+/* Forget everything; one hole for new addresses, memory up to 1 GiB; an empty command line. */
 void fake_pci_reset(void);
 
 /* Each returns the function's index, for the other calls and as a parent. */
