@@ -69,6 +69,7 @@ void boot_memory_collect(const struct boot_info *info, struct memory_range image
     physical_reserve((struct memory_range){0, PAGE_BYTES});
     trampoline_paddr = physical_allocate(PAGE_BYTES, TRAMPOLINE_END);
     physical_reserve((struct memory_range){0, LOW_MEMORY_END});
+    ASSERT(trampoline_paddr % PAGE_BYTES == 0 && trampoline_paddr < TRAMPOLINE_END);
 }
 
 paddr_t boot_memory_trampoline(void)
@@ -129,6 +130,8 @@ static int map_high(paddr_t paddr, uint64_t bytes)
  * lies between them is this range's alone (boot_info_add_range()). */
 static int map_range(const struct memory_range *range)
 {
+    ASSERT(range->paddr % LARGE_PAGE_BYTES == 0 && range->bytes % LARGE_PAGE_BYTES == 0);
+    ASSERT(range->bytes != 0);
     paddr_t last = range->paddr + range->bytes - LARGE_PAGE_BYTES;
     int error = map_high(range->paddr, LARGE_PAGE_BYTES);
 

@@ -8,13 +8,29 @@
 
 #include <string.h>
 
-#define BLOCK_HEADER_BYTES 8
-#define TAG_HEADER_BYTES   8
-#define TAG_ALIGNMENT      8
 /* Chosen: GRUB's block has a few KiB; a megabyte would be a field of noise. */
-#define BLOCK_MAX_BYTES    (1 * MIB)
+#define BLOCK_MAX_BYTES (1 * MIB)
 
-enum {
+/* --- What lies in memory --- */
+
+/* In front of all tags (3.6.1). */
+struct block_header {
+    uint32_t bytes; /* of the whole block */
+    uint32_t reserved;
+};
+
+/* In front of each (3.6.2). */
+struct tag_header {
+    uint32_t type;
+    uint32_t bytes; /* with this header */
+};
+
+#define TAG_ALIGNMENT 8
+
+_Static_assert(sizeof(struct block_header) == 8, "3.6.1");
+_Static_assert(sizeof(struct tag_header) == 8, "3.6.2");
+
+enum tag_type {
     TAG_END = 0,
     TAG_COMMAND_LINE = 1,
     TAG_LOADER_NAME = 2,
@@ -25,11 +41,13 @@ enum {
     TAG_RSDP_V2 = 15,
 };
 
+/* 3.6.6; the name follows. */
 struct module_fields {
     uint32_t start;
     uint32_t end;
 };
 
+/* 3.6.8; entries follow. */
 struct memory_map_fields {
     uint32_t entry_bytes;
     uint32_t entry_version;
@@ -44,6 +62,7 @@ struct memory_entry {
 
 #define MEMORY_USABLE 1
 
+/* 3.6.12 */
 struct framebuffer_fields {
     uint64_t paddr;
     uint32_t pitch_bytes;
@@ -57,8 +76,21 @@ struct framebuffer_fields {
 #define FRAMEBUFFER_RGB  1
 #define FRAMEBUFFER_TEXT 2
 
-/* What follows them when the type is RGB: position and bits of red, green, blue. */
-#define COLOUR_BYTES 6
+/* What follows them when the type is RGB. */
+struct framebuffer_colours {
+    struct {
+        uint8_t position;
+        uint8_t bits;
+    } red, green, blue;
+};
+
+_Static_assert(sizeof(struct module_fields) == 8, "3.6.6");
+_Static_assert(sizeof(struct memory_map_fields) == 8, "3.6.8");
+_Static_assert(sizeof(struct memory_entry) == 24, "3.6.8");
+_Static_assert(sizeof(struct framebuffer_fields) == 24, "3.6.12");
+_Static_assert(sizeof(struct framebuffer_colours) == 6, "3.6.12");
+
+/* --- One tag --- */
 
 /* A tag's content: what follows its type and length. */
 struct tag {
@@ -108,12 +140,13 @@ static void read_memory_map(struct boot_info *info, const struct tag *tag)
 static void read_framebuffer(struct boot_info *info, const struct tag *tag)
 {
     struct framebuffer_fields fields;
-    uint8_t colours[COLOUR_BYTES] = {0};
+    struct framebuffer_colours colours;
 
+    memset(&colours, 0, sizeof(colours));
     if (!get_fields(tag, 0, &fields, sizeof(fields)) ||
         (fields.type != FRAMEBUFFER_TEXT &&
          (fields.type != FRAMEBUFFER_RGB ||
-          !get_fields(tag, sizeof(fields), colours, sizeof(colours))))) {
+          !get_fields(tag, sizeof(fields), &colours, sizeof(colours))))) {
         return;
     }
     boot_info_set_framebuffer(info, &(struct framebuffer_info){
@@ -123,9 +156,9 @@ static void read_framebuffer(struct boot_info *info, const struct tag *tag)
                                         .pitch_bytes = fields.pitch_bytes,
                                         .bits_per_pixel = fields.bits_per_pixel,
                                         .is_text = fields.type == FRAMEBUFFER_TEXT,
-                                        .red = {colours[0], colours[1]},
-                                        .green = {colours[2], colours[3]},
-                                        .blue = {colours[4], colours[5]},
+                                        .red = {colours.red.position, colours.red.bits},
+                                        .green = {colours.green.position, colours.green.bits},
+                                        .blue = {colours.blue.position, colours.blue.bits},
                                     });
 }
 
@@ -162,25 +195,26 @@ static void read_tag(struct boot_info *info, const struct tag *tag)
 void multiboot2_read(struct boot_info *info, const void *block, uint32_t bytes, paddr_t paddr)
 {
     const uint8_t *start = block;
-    size_t offset = BLOCK_HEADER_BYTES;
+    size_t offset = sizeof(struct block_header);
 
     boot_info_initialise(info, "multiboot2");
     /* It may lie in memory that the map calls free, and the copy of the RSDP is read later. */
     boot_info_add_range(info, paddr, bytes, false);
-    while (offset + TAG_HEADER_BYTES <= bytes) {
-        uint32_t header[2]; /* type, length with this header */
+    while (offset + sizeof(struct tag_header) <= bytes) {
+        struct tag_header header;
 
-        memcpy(header, start + offset, sizeof(header));
-        if (header[0] == TAG_END || header[1] < TAG_HEADER_BYTES || header[1] > bytes - offset) {
+        memcpy(&header, start + offset, sizeof(header));
+        if (header.type == TAG_END || header.bytes < sizeof(header) ||
+            header.bytes > bytes - offset) {
             return;
         }
         read_tag(info, &(struct tag){
-                           .type = header[0],
-                           .paddr = paddr + offset + TAG_HEADER_BYTES,
-                           .content = start + offset + TAG_HEADER_BYTES,
-                           .bytes = header[1] - TAG_HEADER_BYTES,
+                           .type = header.type,
+                           .paddr = paddr + offset + sizeof(header),
+                           .content = start + offset + sizeof(header),
+                           .bytes = header.bytes - sizeof(header),
                        });
-        offset += ALIGN_UP((size_t)header[1], (size_t)TAG_ALIGNMENT);
+        offset += ALIGN_UP((size_t)header.bytes, (size_t)TAG_ALIGNMENT);
     }
 }
 
@@ -192,14 +226,14 @@ _Noreturn void multiboot2_start(paddr_t block_paddr);
 
 _Noreturn void multiboot2_start(paddr_t block_paddr)
 {
-    const uint32_t *size = boot_info_data(block_paddr, BLOCK_HEADER_BYTES);
+    const struct block_header *header = boot_info_data(block_paddr, sizeof(*header));
     const void *block = NULL;
 
-    if (size != NULL && *size >= BLOCK_HEADER_BYTES && *size <= BLOCK_MAX_BYTES) {
-        block = boot_info_data(block_paddr, *size);
+    if (header != NULL && header->bytes >= sizeof(*header) && header->bytes <= BLOCK_MAX_BYTES) {
+        block = boot_info_data(block_paddr, header->bytes);
     }
     if (block != NULL) {
-        multiboot2_read(&boot_info, block, *size, block_paddr);
+        multiboot2_read(&boot_info, block, header->bytes, block_paddr);
     } else {
         boot_info_initialise(&boot_info, "multiboot2");
     }

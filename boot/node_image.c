@@ -13,6 +13,7 @@
 #include "kernel/component.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
+#include "kernel/platform.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 
@@ -36,6 +37,7 @@ static paddr_t take_pages(struct node_info *info, uint64_t bytes)
         if (range->bytes > bytes) {
             paddr_t paddr = range->paddr;
 
+            ASSERT(paddr % PAGE_BYTES == 0 && range->bytes % PAGE_BYTES == 0);
             range->paddr += bytes;
             range->bytes -= bytes;
             return paddr;
@@ -185,7 +187,10 @@ static int map_test_page(struct address_space *space, const struct node_info *in
 static void hand_over(const struct node_info *info, const void *variable, const void *contents,
                       size_t bytes)
 {
-    memcpy(at(info->image_paddr + bytes_between(image_start, variable)), contents, bytes);
+    const char *start = variable;
+
+    ASSERT(start >= data_start && start + bytes <= image_end);
+    memcpy(at(info->image_paddr + bytes_between(image_start, start)), contents, bytes);
 }
 
 int node_image_build(struct node_info *info, const struct shared_memory *shared,
@@ -194,8 +199,12 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
     struct address_space space = {.allocate_table = allocate_table, .context = info};
     struct memory_range ranges[NODE_RANGE_MAX];
     unsigned range_count;
-    int error = copy_image(info);
+    int error;
 
+    ASSERT(info->node < info->node_count && info->range_count <= NODE_RANGE_MAX);
+    ASSERT(shared->status_pages % PAGE_BYTES == 0 && shared->channel_rings % PAGE_BYTES == 0);
+    ASSERT(info->node_count == 1 || info->channel_ring_bytes % PAGE_BYTES == 0);
+    error = copy_image(info);
     if (error != 0) {
         return error;
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "boot/boot_info.h"
+#include "kernel/platform.h"
 
 /* Each reservation may cut one range in two. */
 #define FREE_MAX                (2 * BOOT_RANGE_MAX)
@@ -27,8 +28,23 @@ static paddr_t range_end(const struct memory_range *range)
     return range->paddr + range->bytes;
 }
 
+/* What the list promises, between two changes. */
+static bool is_list_sound(void)
+{
+    for (unsigned i = 0; i < free_count; i++) {
+        const struct memory_range *range = &free_ranges[i].range;
+
+        if (range->bytes == 0 || range->paddr % PAGE_BYTES != 0 || range->bytes % PAGE_BYTES != 0 ||
+            (i > 0 && range_end(&free_ranges[i - 1].range) > range->paddr)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void remove_at(unsigned index)
 {
+    ASSERT(index < free_count);
     free_count--;
     memmove(&free_ranges[index], &free_ranges[index + 1],
             (free_count - index) * sizeof(free_ranges[0]));
@@ -37,6 +53,7 @@ static void remove_at(unsigned index)
 /* With a full list the range is lost: memory that nobody uses. */
 static void insert_at(unsigned index, struct memory_range range, uint32_t domain)
 {
+    ASSERT(index <= free_count && range.paddr % PAGE_BYTES == 0);
     if (range.bytes == 0 || free_count == FREE_MAX) {
         return;
     }
@@ -53,6 +70,7 @@ static unsigned cut(unsigned index, paddr_t start, paddr_t end)
     struct free_range old = free_ranges[index];
     unsigned left = 0;
 
+    ASSERT(start <= end && start <= range_end(&old.range) && old.range.paddr <= end);
     remove_at(index);
     if (start > old.range.paddr) {
         insert_at(index, (struct memory_range){old.range.paddr, start - old.range.paddr},
@@ -81,6 +99,7 @@ void physical_reserve(struct memory_range range)
             i++;
         }
     }
+    ASSERT(is_list_sound());
 }
 
 void physical_add(struct memory_range range)
@@ -98,6 +117,7 @@ void physical_add(struct memory_range range)
         index++;
     }
     insert_at(index, (struct memory_range){start, end - start}, 0);
+    ASSERT(is_list_sound());
 }
 
 void physical_set_domain(struct memory_range range, uint32_t domain)
@@ -118,6 +138,7 @@ void physical_set_domain(struct memory_range range, uint32_t domain)
             i += before;
         }
     }
+    ASSERT(is_list_sound());
 }
 
 paddr_t physical_allocate(uint64_t bytes, paddr_t limit)
@@ -165,6 +186,7 @@ void physical_limit(uint64_t bytes)
 
     bytes = ALIGN_UP(bytes < free ? bytes : free, (uint64_t)PAGE_BYTES);
     while (free > bytes) {
+        ASSERT(free_count > 0);
         struct memory_range *last = &free_ranges[free_count - 1].range;
         uint64_t excess = free - bytes;
 
@@ -176,6 +198,7 @@ void physical_limit(uint64_t bytes)
             free = bytes;
         }
     }
+    ASSERT(physical_free_bytes() == bytes);
 }
 
 /* --- Shares --- */
@@ -201,9 +224,34 @@ static uint64_t take(uint64_t bytes, uint32_t domain, bool is_any_domain,
     return taken;
 }
 
+/* What is published: pages, each in one share only, and no share larger than the others may be. */
+static void check_share(unsigned node, uint64_t share_bytes,
+                        struct memory_range (*shares)[NODE_RANGE_MAX],
+                        const unsigned *share_range_counts)
+{
+    uint64_t bytes = 0;
+
+    ASSERT(share_range_counts[node] <= NODE_RANGE_MAX);
+    for (unsigned i = 0; i < share_range_counts[node]; i++) {
+        const struct memory_range *range = &shares[node][i];
+
+        ASSERT(range->bytes != 0);
+        ASSERT(range->paddr % PAGE_BYTES == 0 && range->bytes % PAGE_BYTES == 0);
+        bytes += range->bytes;
+        for (unsigned other = 0; other < node; other++) {
+            for (unsigned j = 0; j < share_range_counts[other]; j++) {
+                ASSERT(range_end(range) <= shares[other][j].paddr ||
+                       range_end(&shares[other][j]) <= range->paddr);
+            }
+        }
+    }
+    ASSERT(bytes <= share_bytes);
+}
+
 void physical_share(unsigned node_count, const uint32_t *domains,
                     struct memory_range (*shares)[NODE_RANGE_MAX], unsigned *share_range_counts)
 {
+    ASSERT(node_count > 0 && node_count <= NODE_MAX);
     uint64_t share_bytes = physical_free_bytes() / node_count;
     uint64_t missing[NODE_MAX];
 
@@ -219,4 +267,8 @@ void physical_share(unsigned node_count, const uint32_t *domains,
     for (unsigned i = 0; i < node_count; i++) {
         (void)take(missing[i], 0, true, shares[i], &share_range_counts[i]);
     }
+    for (unsigned i = 0; i < node_count; i++) {
+        check_share(i, share_bytes, shares, share_range_counts);
+    }
+    ASSERT(is_list_sound());
 }

@@ -4,8 +4,11 @@
  */
 #include "boot/boot_info.h"
 
-#define START_INFO_MAGIC 0x336EC578
-#define E820_USABLE      1
+/* --- What the loader leaves, little-endian and naturally aligned --- */
+
+#define START_INFO_MAGIC     0x336EC578
+#define START_INFO_MAP_SINCE 1 /* the version that brought the map of the memory */
+#define E820_USABLE          1
 
 struct start_info {
     uint32_t magic;
@@ -35,6 +38,14 @@ struct start_range {
     uint32_t reserved;
 };
 
+_Static_assert(offsetof(struct start_info, modules_paddr) == 16, "start_info.h");
+_Static_assert(offsetof(struct start_info, memory_map_paddr) == 40, "start_info.h");
+_Static_assert(sizeof(struct start_info) == 56, "start_info.h");
+_Static_assert(sizeof(struct start_module) == 32, "start_info.h");
+_Static_assert(sizeof(struct start_range) == 24, "start_info.h");
+
+/* --- To a struct boot_info --- */
+
 static struct boot_info boot_info;
 
 /* How many bytes from `paddr` on are mapped, at most `most`. */
@@ -61,7 +72,7 @@ static void read_memory_map(const struct start_info *start)
     const struct start_range *ranges =
         boot_info_data(start->memory_map_paddr, start->memory_map_count * sizeof(*ranges));
 
-    if (ranges == NULL || start->version < 1) {
+    if (ranges == NULL || start->version < START_INFO_MAP_SINCE) {
         return;
     }
     for (uint32_t i = 0; i < start->memory_map_count; i++) {

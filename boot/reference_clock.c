@@ -21,30 +21,36 @@
 #define MEASURE_MAX_US    10000u
 #define SAMPLE_TRIES      5
 
-#define HPET_CAPABILITIES  0x000
-#define HPET_PERIOD_FS     0x004
-#define PERIOD_FS_MAX      100000000u /* IA-PC HPET 2.3.4 */
-#define HPET_CONFIGURATION 0x010
-#define HPET_ENABLE        BIT(0)
-#define HPET_COUNTER       0x0F0
+/* The HPET's registers (IA-PC HPET 1.0a, 2.3.1). */
 #define HPET_BYTES         0x400
+#define HPET_PERIOD_FS     0x004      /* RO of one tick; the capabilities' upper half (2.3.4) */
+#define PERIOD_FS_MAX      100000000u /* as 2.3.4 promises */
+#define HPET_CONFIGURATION 0x010      /* RW (2.3.5) */
+#define HPET_ENABLE        BIT(0)
+#define HPET_COUNTER       0x0F0 /* RW (2.3.7) */
 #define FS_PER_S           1000000000000000ull
 
-#define PM_TIMER_HZ 3579545u
+#define PM_TIMER_HZ    3579545u    /* ACPI 4.8.3.3 */
+#define PM_TIMER_SHORT BITS(23, 0) /* what it counts in, unless the FADT says 32 bits */
 
+/* The PC's 8254: ports, and what is written to the command port. */
 #define PIT_HZ                1193182u
-#define PIT_CHANNEL_0         0x40
-#define PIT_COMMAND           0x43
+#define PIT_CHANNEL_0         0x40 /* RW count, low byte first */
+#define PIT_COMMAND           0x43 /* WO */
 #define PIT_LATCH_0           0x00
 #define PIT_MODE_2_BOTH_BYTES 0x34
+#define PIT_COUNT             BITS(15, 0)
 
-#define CPUID_TSC_RATIO        0x15u
+#define CPUID_TSC_RATIO        0x15u /* SDM 2A */
 #define CPUID_1_ECX_HYPERVISOR BIT(31)
 #define CPUID_HYPERVISOR       0x40000000u
 #define CPUID_HYPERVISOR_RATES 0x40000010u
 /* Xen's leaves (Xen public/arch-x86/cpuid.h): first, or second after those of another kind. */
 #define CPUID_XEN_SECOND       0x40000100u
 #define CPUID_XEN_TIME         3u
+#define XEN_NAME_EBX           0x566E6558u /* "XenV" */
+#define XEN_NAME_ECX           0x65584D4Du /* "MMXe" */
+#define XEN_NAME_EDX           0x4D4D566Eu /* "nVMM" */
 
 static struct {
     const char *name;
@@ -131,7 +137,7 @@ static bool use_pm_timer(const struct acpi *acpi)
     pm_timer_port = acpi->pm_timer_port;
     counter.name = "ACPI PM timer";
     counter.hz = PM_TIMER_HZ;
-    counter.mask = acpi->pm_timer_is_32bit ? UINT32_MAX : BITS(23, 0);
+    counter.mask = acpi->pm_timer_is_32bit ? UINT32_MAX : PM_TIMER_SHORT;
     counter.read = read_pm_timer;
     return is_counting(counter.read, counter.mask);
 }
@@ -143,7 +149,7 @@ static bool use_pit(void)
     port_write8(PIT_CHANNEL_0, 0);
     counter.name = "PIT";
     counter.hz = PIT_HZ;
-    counter.mask = BITS(15, 0);
+    counter.mask = PIT_COUNT;
     counter.read = read_pit;
     return is_counting(counter.read, counter.mask);
 }
@@ -152,8 +158,8 @@ static bool is_xen(uint32_t leaf)
 {
     struct cpuid name = cpu_id(leaf, 0);
 
-    return name.ebx == 0x566E6558 && name.ecx == 0x65584D4D && name.edx == 0x4D4D566E &&
-           name.eax >= leaf + CPUID_XEN_TIME; /* "XenVMMXenVMM" */
+    return name.ebx == XEN_NAME_EBX && name.ecx == XEN_NAME_ECX && name.edx == XEN_NAME_EDX &&
+           name.eax >= leaf + CPUID_XEN_TIME;
 }
 
 /* In kHz: leaf 40000010H, as VMware and QEMU have it, or Xen's. */
@@ -228,6 +234,7 @@ void reference_clock_start(const struct acpi *acpi)
         PANIC("no clock: neither HPET, ACPI PM timer nor PIT counts, and the CPU does not know "
               "the rate of its TSC");
     }
+    ASSERT(counter.hz != 0 && counter.mask != 0);
     last_reading = counter.read() & counter.mask;
     lapic_timer_start(UINT32_MAX);
     first = take_sample();
@@ -274,6 +281,7 @@ void reference_clock_finish(struct clock *clock)
     uint64_t ticks = last.ticks - first.ticks;
     uint64_t tsc_count = last.tsc - first.tsc;
 
+    ASSERT(ticks != 0 && tsc_count != 0);
     lapic_timer_start(0);
     clock->tsc_hz = cpu_multiply_divide(tsc_count, counter.hz, ticks);
     clock->lapic_timer_hz =

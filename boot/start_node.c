@@ -10,6 +10,7 @@
 #include "boot/image.h"
 #include "boot/reference_clock.h"
 #include "kernel/limits.h"
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
@@ -55,6 +56,10 @@ static uint32_t core_state(unsigned index)
 
 void start_node_prepare(paddr_t paddr, paddr_t boot_root, const uint32_t *apic_ids, unsigned count)
 {
+    /* A SIPI names the page by 8 bits; the table takes what the code leaves of it. */
+    ASSERT(paddr != 0 && paddr % PAGE_BYTES == 0 && paddr < MIB);
+    ASSERT(count <= START_CORE_MAX && boot_root <= UINT32_MAX);
+    ASSERT(bytes_between(trampoline_start, trampoline_end) <= PAGE_BYTES);
     page = (uint8_t *)(DIRECT_MAP_BASE + paddr);
     page_number = (uint8_t)(paddr / PAGE_BYTES);
     core_count = count;
@@ -82,7 +87,7 @@ static void call_those_in_state(uint32_t state)
     }
 }
 
-static bool all_present(void)
+static bool are_all_present(void)
 {
     for (unsigned i = 0; i < core_count; i++) {
         if (core_state(i) != START_CORE_PRESENT) {
@@ -96,7 +101,7 @@ static void wait_for_all(uint64_t timeout_us)
 {
     uint64_t start_us = reference_clock_now_us();
 
-    while (!all_present() && reference_clock_now_us() - start_us < timeout_us) {
+    while (!are_all_present() && reference_clock_now_us() - start_us < timeout_us) {
         cpu_pause();
     }
 }
@@ -114,6 +119,8 @@ void start_node_call(bool *is_present)
 
 void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top)
 {
+    ASSERT(index < core_count && root % PAGE_BYTES == 0);
+    ASSERT(core_state(index) != START_CORE_ENTERED);
     mmio_write64(page, core_offset(index, START_CORE_STACK), stack_top);
     mmio_write64(page, core_offset(index, START_CORE_ROOT), root);
     lapic_send_nmi(core_apic_id(index));

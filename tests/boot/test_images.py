@@ -44,9 +44,10 @@ def test_an_image_boots_four_nodes_and_serves(images, image, kind, firmware, mac
         assert talus.counter("node_up") == {node: 1 for node in range(4)}
 
 
-# As boot/README.md has them, and what QEMU then boots. VirtualBox's is one that ours cannot read.
+# As boot/images/README.md has them, and what QEMU then boots. VirtualBox's is one that ours cannot read.
 CONVERSIONS = re.findall(r"^ +(qemu-img convert .* build/talus\.img (talus\.\w+))$",
-                         (REPOSITORY / "boot" / "README.md").read_text(encoding="utf-8"), re.M)
+                         (REPOSITORY / "boot" / "images" / "README.md").read_text(encoding="utf-8"),
+                         re.M)
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "boot/boot_info.h"
 #include "boot/physical.h"
+#include "kernel/platform.h"
 
 static struct boot_info info;
 
@@ -198,6 +200,13 @@ static void a_file_ends_at_a_nul(void **state)
     (void)state;
     boot_info_add_configuration(&info, "a=1\0b=2", 7);
     assert_string_equal(info.command_line, "a=1 ");
+}
+
+_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
+{
+    (void)format;
+    print_error("%s:%d\n", file, line);
+    abort();
 }
 
 int main(void)

@@ -8,15 +8,24 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "boot/physical.h"
+#include "kernel/platform.h"
 
 static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static unsigned counts[NODE_MAX];
 static uint32_t domains[NODE_MAX];
+
+_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
+{
+    (void)format;
+    print_error("%s:%d\n", file, line);
+    abort();
+}
 
 static int empty_the_list(void **state)
 {
@@ -208,6 +217,16 @@ static void a_shredded_map_shares_without_overlap(void **state)
     }
 }
 
+/* Channels of a machine with one node. */
+static void no_bytes_have_an_address_and_take_nothing(void **state)
+{
+    (void)state;
+    add(0x100000, 0x10000);
+    assert_int_equal(physical_allocate_low(0), 0x100000);
+    assert_int_equal(physical_allocate(0, 0x108000), 0x108000);
+    assert_int_equal(physical_free_bytes(), 0x10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup(a_reservation_takes_whole_pages_from_every_range, empty_the_list),
         cmocka_unit_test_setup(allocations_come_from_below_the_limit, empty_the_list),
         cmocka_unit_test_setup(large_pieces_come_from_the_bottom, empty_the_list),
+        cmocka_unit_test_setup(no_bytes_have_an_address_and_take_nothing, empty_the_list),
         cmocka_unit_test_setup(a_limit_takes_the_highest_memory_first, empty_the_list),
         cmocka_unit_test_setup(shares_are_equal_across_a_hole, empty_the_list),
         cmocka_unit_test_setup(tebibytes_are_shared_like_mebibytes, empty_the_list),
