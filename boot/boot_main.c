@@ -103,7 +103,7 @@ static void start_boot_services(const struct boot_info *info)
 
 static void read_tables(const struct boot_info *info)
 {
-    /* What the loader names, or else what a BIOS has left where it can be searched for. */
+    /* What the loader names, or else what a BIOS has left in low memory. */
     if ((info->rsdp == 0 || acpi_parse(&acpi, info->rsdp, boot_memory_read, NULL) != 0) &&
         acpi_parse(&acpi, acpi_find_rsdp(boot_memory_read, NULL), boot_memory_read, NULL) != 0) {
         log_warning("boot", "no ACPI tables: one core, no power-off");

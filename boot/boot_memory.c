@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory ranges come from outside: ends are clipped to what can be addressed before anything is
- * done with them, and no work grows with the bytes in a range where large pages do not.
+ * Memory ranges come from outside: their ends are clipped to what can be addressed before anything
+ * is done with them, and a huge range costs no more steps than it has large pages.
  */
 #include "boot/boot_memory.h"
 

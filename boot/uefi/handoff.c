@@ -83,7 +83,7 @@ static bool open_map(struct memory_map *map)
     return map->entries != NULL && read_map(map) == EFI_SUCCESS;
 }
 
-/* Take what is free between the two; whatever else lies there must become free. */
+/* Take what is free between the two addresses; whatever else lies there must become free. */
 static bool claim_range(paddr_t start, paddr_t end, uint32_t type)
 {
     EFI_PHYSICAL_ADDRESS paddr = start;

@@ -57,7 +57,7 @@ static void EFIAPI note_done(EFI_EVENT event, void *client_pointer)
     done->is_done = true;
 }
 
-/* Wait for what the token stands for; the firmware has taken it if status is EFI_SUCCESS. */
+/* Wait for the end of what the token was given for; `status` says whether the firmware took it. */
 static EFI_STATUS finish(struct http_client *http, EFI_STATUS status)
 {
     EFI_BOOT_SERVICES *services = firmware->BootServices;
@@ -71,10 +71,11 @@ static EFI_STATUS finish(struct http_client *http, EFI_STATUS status)
     }
     while (!http->is_done) {
         if (services->CheckEvent(http->silence_event) == EFI_SUCCESS) {
-            (void)http->protocol->cancel(http->protocol, &http->token); /* it may just be done */
+            (void)http->protocol->cancel(http->protocol,
+                                         &http->token); /* it may have ended meanwhile */
             return EFI_TIMEOUT;
         }
-        (void)http->protocol->poll(http->protocol); /* what it says, the token says better */
+        (void)http->protocol->poll(http->protocol); /* the token has the result */
     }
     return http->token.status;
 }

@@ -5,13 +5,19 @@
  * volume: EFI/talus/talus.elf.
  */
 #include "boot/uefi/file_source.h"
-#include "boot/uefi/url.h"
 
 #include <string.h>
 
-/* DHCPv6: options are a code, a length, both big-endian, and their bytes (RFC 8415 21.1). */
-#define OPTION_HEADER_BYTES 4
-#define OPTION_BOOT_URL     59 /* RFC 5970 3.1 */
+#include "boot/uefi/url.h"
+#include "libc/core/bytes.h"
+
+/* A DHCPv6 option (RFC 8415 21.1): this, big-endian, and then so many bytes. */
+struct option_header {
+    uint16_t code;
+    uint16_t bytes;
+};
+
+#define OPTION_BOOT_URL 59 /* RFC 5970 3.1 */
 
 static const EFI_GUID pxe_guid = EFI_PXE_BASE_CODE_PROTOCOL_GUID;
 
@@ -27,22 +33,17 @@ static const EFI_PXE_BASE_CODE_PACKET *server_packet(const EFI_PXE_BASE_CODE_MOD
     return mode->DhcpAckReceived ? &mode->DhcpAck : NULL;
 }
 
-static unsigned read_big_endian(const uint8_t *bytes)
-{
-    return (unsigned)bytes[0] << 8 | bytes[1];
-}
-
 /* The packet ends where its bytes make no option: the firmware has zeroed what is behind it. */
 static bool find_server_v6(const EFI_PXE_BASE_CODE_PACKET *packet, EFI_IP_ADDRESS *server)
 {
     const uint8_t *options = packet->Dhcpv6.DhcpOptions;
     size_t bytes = sizeof(packet->Dhcpv6.DhcpOptions);
 
-    for (size_t at = 0; at + OPTION_HEADER_BYTES <= bytes;) {
-        unsigned code = read_big_endian(options + at);
-        unsigned length = read_big_endian(options + at + 2);
+    for (size_t at = 0; at + sizeof(struct option_header) <= bytes;) {
+        unsigned code = load_be16(options + at + offsetof(struct option_header, code));
+        unsigned length = load_be16(options + at + offsetof(struct option_header, bytes));
 
-        at += OPTION_HEADER_BYTES;
+        at += sizeof(struct option_header);
         if (length > bytes - at) {
             return false;
         }

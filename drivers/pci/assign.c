@@ -16,7 +16,6 @@
 #include "kernel/platform.h"
 #include "libc/core/format.h"
 
-#define FOUR_GIB      ((paddr_t)4 * GIB)
 /* Above this a size is a register gone wrong. */
 #define BAR_MAX_BYTES (64 * GIB)
 
@@ -53,14 +52,9 @@ static void find_path(struct pci_request *request)
             return;
         }
         request->path[request->path_count++] = bridge;
+        ASSERT(pci_is_behind(bridge, address));
         bus = bridge->secondary;
     }
-}
-
-static bool is_memory(const struct pci_span *span)
-{
-    return span->start < node_info.machine.low_memory_end ||
-           (span->end > FOUR_GIB && span->start < node_info.machine.high_memory_end);
 }
 
 /* Whether somebody else has that address. Only pci=assign has others asked for their sizes: they
@@ -93,7 +87,7 @@ static bool is_assigned(const struct pci_request *request, const struct pci_bar 
         return (request->path_count > 0 || pci_is_in_windows(request->windows, &span)) &&
                !is_taken(request, &span);
     }
-    return (command & COMMAND_MEMORY) != 0 || (!is_memory(&span) && !is_taken(request, &span));
+    return (command & COMMAND_MEMORY) != 0 || (!pci_is_memory(&span) && !is_taken(request, &span));
 }
 
 /* Keep the list in order of size. */
@@ -274,7 +268,10 @@ static int place_bars(struct pci_request *request, struct pci_bar bars[PCI_BAR_C
     }
     ASSERT(block.start % request->alignment == 0);
     ASSERT(block.end - block.start >= request->bytes);
+    ASSERT(!pci_is_memory(&block));
+    ASSERT(request->path_count > 0 || pci_is_in_windows(request->windows, &block));
     widen_windows(request, kind, &block);
+    ASSERT(pci_is_forwarded(request, &block));
     write_bars(request, block.start, bars);
     return 0;
 }

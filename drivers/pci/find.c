@@ -58,7 +58,7 @@ static void add_root(uint16_t segment, uint8_t bus)
 }
 
 /* Each window of configuration space starts at a root bus. By ports there is one, to begin with.
- * One where nothing answers is not where the MCFG says. */
+ * One in which nothing answers is not where the MCFG says, and is not used. */
 static void learn_roots(void)
 {
     const struct machine *machine = &node_info.machine;
@@ -296,7 +296,7 @@ unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reac
     if (reach == PCI_REACH_ALL || is_asked_for) {
         find_all_roots();
     }
-    (void)pci_walk(match_device, &search); /* sees all */
+    (void)pci_walk(match_device, &search); /* no match ends it */
     if ((reach == PCI_REACH_ALL || is_asked_for) && pci_has_unnumbered_bus() &&
         may_number_buses(search.found, is_asked_for)) {
         pci_number_buses();

@@ -70,7 +70,8 @@ static bool note_numbers(void *context, const struct pci_device *device)
     return false;
 }
 
-/* Below a bridge that has numbers. Behind the last one there may be more than it has now. */
+/* Go on below a bridge that has numbers. The range of the last one may grow: no other bridge on
+ * this bus has the numbers behind it. */
 static bool number_behind(void *context, const struct pci_device *device)
 {
     struct numbering *numbering = context;
@@ -122,6 +123,7 @@ static unsigned number_below(uint16_t segment, const struct numbering *above, un
     struct numbering numbering = {
         .seen = above->seen, .bus = bus, .limit = limit, .highest = bus, .depth = above->depth + 1};
 
+    ASSERT(bus <= limit && limit < BUS_MAX);
     pci_add_bus(numbering.seen, bus);
     if (numbering.depth > DEPTH_MAX) {
         return bus;
@@ -129,6 +131,7 @@ static unsigned number_below(uint16_t segment, const struct numbering *above, un
     (void)pci_walk_bus(segment, (uint8_t)bus, note_numbers, &numbering);
     (void)pci_walk_bus(segment, (uint8_t)bus, number_behind, &numbering);
     (void)pci_walk_bus(segment, (uint8_t)bus, number_bridge, &numbering);
+    ASSERT(numbering.highest >= bus && numbering.highest <= limit);
     return numbering.highest;
 }
 

@@ -8,11 +8,10 @@
 #include "drivers/pci/bus.h"
 #include "kernel/platform.h"
 
-#define FOUR_GIB ((paddr_t)4 * GIB)
 /* Steps of the search in one hole. Each passes over something in use. */
 #define STEP_MAX (PCI_SURVEY_BAR_MAX + PCI_SURVEY_BRIDGE_MAX)
 
-/* In whose use a hole is: of the device's own root, of nobody, of other roots. */
+/* Who uses a window already: something below the device's own root, nobody, or only other roots. */
 enum claim { CLAIM_OWN, CLAIM_NONE, CLAIM_OTHERS, CLAIM_COUNT };
 
 struct pci_span *pci_window_of(struct pci_bridge *bridge, enum pci_window_kind kind)
@@ -41,8 +40,8 @@ bool pci_is_forwarded(const struct pci_request *request, const struct pci_span *
     return true;
 }
 
-/* Where the first thing ends that `span` must not touch, or 0. What is behind `within` (if any) may
- * be there, and the windows on the device's way. */
+/* The end of the first thing that `span` must not touch, or 0 when there is none. What is behind
+ * `within` (if any) may lie there, and so may the windows of bridges on the device's way. */
 static paddr_t find_conflict(const struct pci_request *request, const struct pci_bridge *within,
                              const struct pci_span *span)
 {
@@ -85,8 +84,11 @@ static paddr_t find_block_conflict(const struct pci_request *request, enum pci_w
         const struct pci_span *other =
             pci_window_of(bridge, kind == PCI_WINDOW_LOW ? PCI_WINDOW_HIGH : PCI_WINDOW_LOW);
 
-        end = pci_span_overlaps(&joined, other) ? other->end
-                                                : find_conflict(request, bridge, &joined);
+        /* A bridge takes what its window holds for what is behind it: with memory in the window, no
+         * device behind it could reach that by DMA. */
+        end = pci_is_memory(&joined)              ? joined.end
+              : pci_span_overlaps(&joined, other) ? other->end
+                                                  : find_conflict(request, bridge, &joined);
     }
     return end;
 }
@@ -110,6 +112,8 @@ static bool search_hole(const struct pci_request *request, enum pci_window_kind 
         *block = (struct pci_span){start, start + request->bytes};
         end = find_block_conflict(request, kind, block);
         if (end == 0) {
+            ASSERT(pci_span_contains(&hole, block));
+            ASSERT(kind == PCI_WINDOW_LOW ? block->end <= FOUR_GIB : block->start >= FOUR_GIB);
             return true;
         }
         if (end <= start) {
@@ -182,6 +186,7 @@ static bool search_beside_own(const struct pci_request *request, enum pci_window
 /* The one to the device's own bus, on which its window depends most. */
 static struct pci_bridge *last_bridge(const struct pci_request *request)
 {
+    ASSERT(request->path_count > 0);
     return request->path[request->path_count - 1];
 }
 

@@ -21,6 +21,12 @@ static bool is_same_function(const struct pci_address *a, const struct pci_addre
 
 /* --- Bridges --- */
 
+bool pci_is_memory(const struct pci_span *span)
+{
+    return span->start < node_info.machine.low_memory_end ||
+           (span->end > FOUR_GIB && span->start < node_info.machine.high_memory_end);
+}
+
 /* Registers that hold base and limit, both of them address bits 31:20. */
 static struct pci_span read_window(const struct pci_device *bridge, unsigned offset)
 {
@@ -35,7 +41,7 @@ static struct pci_span read_window(const struct pci_device *bridge, unsigned off
         span.end += (paddr_t)pci_read32(bridge, PCI_PREFETCH_LIMIT_UPPER) << 32;
     }
     /* A window over memory is one that nobody has set. */
-    if (pci_span_is_empty(&span) || span.start < node_info.machine.low_memory_end) {
+    if (pci_span_is_empty(&span) || pci_is_memory(&span)) {
         return (struct pci_span){0, 0};
     }
     return span;
@@ -174,7 +180,7 @@ struct pci_survey *pci_survey_make(const struct pci_device *except)
     survey.used_count = 0;
     survey.left_out = 0;
     excepted = except->address;
-    (void)pci_walk(visit, NULL); /* sees all */
+    (void)pci_walk(visit, NULL); /* no visit ends it */
     ASSERT(survey.bridge_count <= PCI_SURVEY_BRIDGE_MAX);
     ASSERT(survey.used_count <= PCI_SURVEY_BAR_MAX);
     return &survey;

@@ -11,6 +11,8 @@
 #define PCI_SURVEY_BRIDGE_MAX 128
 #define PCI_SURVEY_BAR_MAX    512
 
+#define FOUR_GIB ((paddr_t)4 * GIB)
+
 struct pci_span {
     paddr_t start;
     paddr_t end; /* exclusive; no higher than start: nothing */
@@ -54,6 +56,10 @@ void pci_survey_add(struct pci_survey *survey, const struct pci_device *device, 
 bool pci_measure_overlap(struct pci_used *used, const struct pci_span *span);
 /* Whether they certainly overlap, as far as it can be told without asking. */
 bool pci_overlaps_surely(const struct pci_used *used, const struct pci_span *span);
+
+/* Whether memory lies in the span, or the chipset's own addresses below 4 GiB do because it crosses
+ * that border. */
+bool pci_is_memory(const struct pci_span *span);
 
 /* Whether the bridge forwards configuration accesses for that address. */
 static inline bool pci_is_behind(const struct pci_bridge *bridge, const struct pci_address *address)

@@ -4,8 +4,6 @@
 #include "drivers/pci/registers.h"
 #include "kernel/platform.h"
 
-#define FOUR_GIB ((paddr_t)4 * GIB)
-
 /* The end saturates: nothing lies at the very end of the address space. */
 static struct pci_span span_of(const struct memory_range *range)
 {
@@ -85,5 +83,9 @@ void pci_guess_windows(struct pci_windows *windows)
     }
     if (!has_window(windows, false)) {
         add_holes(windows, false);
+    }
+    for (unsigned i = 0; i < windows->count; i++) {
+        ASSERT(!pci_span_is_empty(&windows->list[i]));
+        ASSERT(windows->list[i].start % PCI_WINDOW_BYTES == 0);
     }
 }

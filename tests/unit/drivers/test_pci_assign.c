@@ -264,6 +264,38 @@ static void behind_bridges_high_addresses_take_prefetchable_windows(void **state
     assert_int_equal(assign_nic(), -ENOSPC);
 }
 
+/* A bridge claims what its window holds: devices behind it could then reach no memory by DMA. */
+static void no_window_grows_over_memory(void **state)
+{
+    int bridge = fake_pci_add_bridge(FAKE_ROOT(0), 1, 1, 1);
+    int own = fake_pci_add(bridge, 1, 0, FAKE_OTHER);
+
+    (void)state;
+    add_nic(bridge, 0, 0, 0);
+    fake_pci_set_prefetch_window(bridge, 0xF0000000, 0xF0100000);
+    fake_pci_set_bar(own, 0, MIB, FAKE_BAR_PREFETCHABLE, 0xF0000000);
+    node_info.machine.high_memory_end = 0x200000000;
+    node_info.machine.holes[0] = (struct memory_range){0x1000000000, 0x1000000};
+    assert_int_equal(assign_nic(), -ENOSPC);
+    assert_int_equal(fake_pci_get(bridge, 0x24, 4), 0xF001F001);
+    assert_int_equal(fake_pci_get(bridge, 0x28, 4), 0);
+}
+
+/* Noise that reset has left: it leads nowhere, and there is no room in it. */
+static void a_window_over_memory_is_none(void **state)
+{
+    int bridge = fake_pci_add_bridge(FAKE_ROOT(0), 1, 1, 1);
+    int nic = add_nic(bridge, 0, 0, 0);
+
+    (void)state;
+    node_info.machine.high_memory_end = 0x200000000;
+    fake_pci_set_prefetch_window(bridge, 0x100000000, 0x110000000);
+    node_info.machine.holes[0] = (struct memory_range){0x1000000000, 0x1000000};
+    assert_int_equal(assign_nic(), 0);
+    assert_int_equal(fake_pci_bar(nic, 0), 0x1000000000);
+    assert_int_equal(fake_pci_get(bridge, 0x28, 4), 0x10);
+}
+
 static void absurd_sizes_have_no_place(void **state)
 {
     int nic = add_nic(FAKE_ROOT(0), 1, 0, 0);
@@ -527,6 +559,8 @@ int main(void)
         TEST(without_room_nothing_is_changed_and_the_log_says_so),
         TEST(with_64_bits_there_is_room_above_4_gib),
         TEST(behind_bridges_high_addresses_take_prefetchable_windows),
+        TEST(no_window_grows_over_memory),
+        TEST(a_window_over_memory_is_none),
         TEST(absurd_sizes_have_no_place),
         TEST(a_hole_that_the_same_root_uses_is_preferred),
         TEST(in_a_hole_that_roots_share_it_goes_beside_its_own),
