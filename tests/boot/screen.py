@@ -18,7 +18,7 @@ KEYS = {" ": "spc", "\n": "ret", "\b": "backspace", "=": "equal", ",": "comma", 
 
 def read_font():
     """The lines of each character from drivers/console/font.c, as one number: its character."""
-    source = (REPOSITORY / "kernel" / "font.c").read_text(encoding="ascii")
+    source = (REPOSITORY / "drivers" / "console" / "font.c").read_text(encoding="ascii")
     rows = [bytes(int(byte, 16) for byte in match[1].split(", "))
             for match in GLYPH.finditer(source)]
     assert len(rows) == 95, "drivers/console/font.c has another form"
