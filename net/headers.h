@@ -28,25 +28,6 @@
 #define TCP_FLAG_SYN                0x02
 #define TCP_FLAG_ACK                0x10
 
-static inline uint16_t read_be16(const uint8_t *bytes)
-{
-    return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static inline uint32_t read_be32(const uint8_t *bytes)
-{
-    return (uint32_t)read_be16(bytes) << 16 | read_be16(bytes + 2);
-}
-
-/* Eight bytes as they stand, to compare them. */
-static inline uint64_t read_u64(const uint8_t *bytes)
-{
-    uint64_t word;
-
-    __builtin_memcpy(&word, bytes, sizeof(word));
-    return word;
-}
-
 /* Unchecked: 0 .. 60. */
 static inline unsigned ipv4_header_bytes(const uint8_t *ip)
 {

@@ -5,6 +5,7 @@
 #include "net/steering.h"
 
 #include "kernel/platform.h"
+#include "libc/core/bytes.h"
 #include "net/headers.h"
 
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
@@ -17,13 +18,13 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
 
     *kind = FRAME_PLAIN;
     if (length_bytes < ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES ||
-        read_be16(frame + ETHERNET_TYPE_OFFSET) != ETHERNET_TYPE_IPV4) {
+        load_be16(frame + ETHERNET_TYPE_OFFSET) != ETHERNET_TYPE_IPV4) {
         return configuration->ts[0];
     }
     ip_header_bytes = ipv4_header_bytes(ip);
-    ip_bytes = read_be16(ip + IPV4_LENGTH_OFFSET);
+    ip_bytes = load_be16(ip + IPV4_LENGTH_OFFSET);
     if (ip[0] >> 4 != 4 || ip[IPV4_PROTOCOL_OFFSET] != IPV4_PROTOCOL_TCP ||
-        (read_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0 ||
+        (load_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0 ||
         ip_header_bytes < IPV4_HEADER_MIN_BYTES ||
         ip_bytes < ip_header_bytes + TCP_HEADER_MIN_BYTES ||
         ip_bytes > length_bytes - ETHERNET_HEADER_BYTES) {
@@ -40,7 +41,7 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
     } else if (flags == TCP_FLAG_ACK && ip_bytes == IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES) {
         *kind = FRAME_BARE_ACK;
     }
-    return steering_owner(configuration, steering_group(read_be16(tcp + TCP_SOURCE_PORT_OFFSET)));
+    return steering_owner(configuration, steering_group(load_be16(tcp + TCP_SOURCE_PORT_OFFSET)));
 }
 
 /* In a bare ACK all headers are of their least length. */
@@ -55,10 +56,10 @@ bool steering_supersedes(const uint8_t *later, const uint8_t *earlier)
     const uint8_t *later_tcp = tcp_of_bare_ack(later);
     const uint8_t *earlier_tcp = tcp_of_bare_ack(earlier);
     const unsigned addresses = ETHERNET_HEADER_BYTES + IPV4_SOURCE_OFFSET;
-    uint32_t newly_acknowledged = read_be32(later_tcp + TCP_ACKNOWLEDGMENT_OFFSET) -
-                                  read_be32(earlier_tcp + TCP_ACKNOWLEDGMENT_OFFSET);
+    uint32_t newly_acknowledged = load_be32(later_tcp + TCP_ACKNOWLEDGMENT_OFFSET) -
+                                  load_be32(earlier_tcp + TCP_ACKNOWLEDGMENT_OFFSET);
 
     /* Both addresses; both ports and the sequence number. */
-    return read_u64(later + addresses) == read_u64(earlier + addresses) &&
-           read_u64(later_tcp) == read_u64(earlier_tcp) && newly_acknowledged - 1 < INT32_MAX;
+    return load_le64(later + addresses) == load_le64(earlier + addresses) &&
+           load_le64(later_tcp) == load_le64(earlier_tcp) && newly_acknowledged - 1 < INT32_MAX;
 }

@@ -12,36 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libc/core/bytes.h"
+
 /* Below this a string instruction's start-up, tens of cycles, costs more than the loop. Chosen. */
 #define BULK_BYTES 256
 
 #define WORD_BYTES       sizeof(uint64_t)
 #define EACH_BYTE(value) ((uint64_t)(value)*0x0101010101010101ull)
-
-/* A constant size makes these single unaligned loads and stores. */
-static inline uint64_t load_word(const uint8_t *from)
-{
-    uint64_t word;
-    __builtin_memcpy(&word, from, sizeof(word));
-    return word;
-}
-
-static inline void store_word(uint8_t *to, uint64_t word)
-{
-    __builtin_memcpy(to, &word, sizeof(word));
-}
-
-static inline uint32_t load_half(const uint8_t *from)
-{
-    uint32_t half;
-    __builtin_memcpy(&half, from, sizeof(half));
-    return half;
-}
-
-static inline void store_half(uint8_t *to, uint32_t half)
-{
-    __builtin_memcpy(to, &half, sizeof(half));
-}
 
 /* At most this. Everything is loaded before anything is stored: the ranges may overlap. */
 #define SHORT_MAX_BYTES (4 * WORD_BYTES)
@@ -49,24 +26,24 @@ static inline void store_half(uint8_t *to, uint32_t half)
 static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     if (bytes >= 2 * WORD_BYTES) {
-        uint64_t first = load_word(from);
-        uint64_t second = load_word(from + WORD_BYTES);
-        uint64_t third = load_word(from + bytes - 2 * WORD_BYTES);
-        uint64_t fourth = load_word(from + bytes - WORD_BYTES);
-        store_word(to, first);
-        store_word(to + WORD_BYTES, second);
-        store_word(to + bytes - 2 * WORD_BYTES, third);
-        store_word(to + bytes - WORD_BYTES, fourth);
+        uint64_t first = load_le64(from);
+        uint64_t second = load_le64(from + WORD_BYTES);
+        uint64_t third = load_le64(from + bytes - 2 * WORD_BYTES);
+        uint64_t fourth = load_le64(from + bytes - WORD_BYTES);
+        store_le64(to, first);
+        store_le64(to + WORD_BYTES, second);
+        store_le64(to + bytes - 2 * WORD_BYTES, third);
+        store_le64(to + bytes - WORD_BYTES, fourth);
     } else if (bytes >= WORD_BYTES) {
-        uint64_t first = load_word(from);
-        uint64_t last = load_word(from + bytes - WORD_BYTES);
-        store_word(to, first);
-        store_word(to + bytes - WORD_BYTES, last);
+        uint64_t first = load_le64(from);
+        uint64_t last = load_le64(from + bytes - WORD_BYTES);
+        store_le64(to, first);
+        store_le64(to + bytes - WORD_BYTES, last);
     } else if (bytes >= sizeof(uint32_t)) {
-        uint32_t first = load_half(from);
-        uint32_t last = load_half(from + bytes - sizeof(uint32_t));
-        store_half(to, first);
-        store_half(to + bytes - sizeof(uint32_t), last);
+        uint32_t first = load_le32(from);
+        uint32_t last = load_le32(from + bytes - sizeof(uint32_t));
+        store_le32(to, first);
+        store_le32(to + bytes - sizeof(uint32_t), last);
     } else if (bytes > 0) {
         uint8_t first = from[0];
         uint8_t middle = from[bytes / 2];
@@ -82,7 +59,7 @@ static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
 static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     /* Loaded first: an overlapping move may change it before its turn comes. */
-    uint64_t last = load_word(from + bytes - WORD_BYTES);
+    uint64_t last = load_le64(from + bytes - WORD_BYTES);
     uint8_t *last_to = to + bytes - WORD_BYTES;
 
     if (bytes >= BULK_BYTES) {
@@ -91,34 +68,34 @@ static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
     } else {
         /* Each group is loaded before it is stored: `to` may lie less than a group below. */
         for (; (size_t)(last_to - to) >= 4 * WORD_BYTES; to += 4 * WORD_BYTES) {
-            uint64_t first = load_word(from);
-            uint64_t second = load_word(from + WORD_BYTES);
-            uint64_t third = load_word(from + 2 * WORD_BYTES);
-            uint64_t fourth = load_word(from + 3 * WORD_BYTES);
-            store_word(to, first);
-            store_word(to + WORD_BYTES, second);
-            store_word(to + 2 * WORD_BYTES, third);
-            store_word(to + 3 * WORD_BYTES, fourth);
+            uint64_t first = load_le64(from);
+            uint64_t second = load_le64(from + WORD_BYTES);
+            uint64_t third = load_le64(from + 2 * WORD_BYTES);
+            uint64_t fourth = load_le64(from + 3 * WORD_BYTES);
+            store_le64(to, first);
+            store_le64(to + WORD_BYTES, second);
+            store_le64(to + 2 * WORD_BYTES, third);
+            store_le64(to + 3 * WORD_BYTES, fourth);
             from += 4 * WORD_BYTES;
         }
         for (; to < last_to; to += WORD_BYTES) {
-            store_word(to, load_word(from));
+            store_le64(to, load_le64(from));
             from += WORD_BYTES;
         }
     }
-    store_word(last_to, last);
+    store_le64(last_to, last);
 }
 
 /* More than SHORT_MAX_BYTES, from the end to the start: `to` lies above `from` and overlaps it. */
 static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
-    uint64_t first = load_word(from);
+    uint64_t first = load_le64(from);
 
     while (bytes > WORD_BYTES) {
         bytes -= WORD_BYTES;
-        store_word(to + bytes, load_word(from + bytes));
+        store_le64(to + bytes, load_le64(from + bytes));
     }
-    store_word(to, first);
+    store_le64(to, first);
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
@@ -150,8 +127,8 @@ void *memset(void *memory, int value, size_t bytes)
 
     if (bytes < WORD_BYTES) {
         if (bytes >= sizeof(uint32_t)) {
-            store_half(to, (uint32_t)word);
-            store_half(to + bytes - sizeof(uint32_t), (uint32_t)word);
+            store_le32(to, (uint32_t)word);
+            store_le32(to + bytes - sizeof(uint32_t), (uint32_t)word);
         } else if (bytes > 0) {
             to[0] = (uint8_t)word;
             to[bytes / 2] = (uint8_t)word;
@@ -165,16 +142,16 @@ void *memset(void *memory, int value, size_t bytes)
         __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
     } else {
         for (; (size_t)(last_to - to) >= 4 * WORD_BYTES; to += 4 * WORD_BYTES) {
-            store_word(to, word);
-            store_word(to + WORD_BYTES, word);
-            store_word(to + 2 * WORD_BYTES, word);
-            store_word(to + 3 * WORD_BYTES, word);
+            store_le64(to, word);
+            store_le64(to + WORD_BYTES, word);
+            store_le64(to + 2 * WORD_BYTES, word);
+            store_le64(to + 3 * WORD_BYTES, word);
         }
         for (; to < last_to; to += WORD_BYTES) {
-            store_word(to, word);
+            store_le64(to, word);
         }
     }
-    store_word(last_to, word);
+    store_le64(last_to, word);
     return memory;
 }
 
@@ -183,18 +160,18 @@ int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
     const uint8_t *left = left_memory;
     const uint8_t *right = right_memory;
 
-    while (bytes >= 2 * WORD_BYTES && load_word(left) == load_word(right) &&
-           load_word(left + WORD_BYTES) == load_word(right + WORD_BYTES)) {
+    while (bytes >= 2 * WORD_BYTES && load_le64(left) == load_le64(right) &&
+           load_le64(left + WORD_BYTES) == load_le64(right + WORD_BYTES)) {
         left += 2 * WORD_BYTES;
         right += 2 * WORD_BYTES;
         bytes -= 2 * WORD_BYTES;
     }
     for (; bytes >= WORD_BYTES; bytes -= WORD_BYTES) {
-        uint64_t left_word = load_word(left);
-        uint64_t right_word = load_word(right);
+        uint64_t left_word = load_le64(left);
+        uint64_t right_word = load_le64(right);
         if (left_word != right_word) {
             /* The first byte that differs is the most significant one that does. */
-            return __builtin_bswap64(left_word) < __builtin_bswap64(right_word) ? -1 : 1;
+            return swap64(left_word) < swap64(right_word) ? -1 : 1;
         }
         left += WORD_BYTES;
         right += WORD_BYTES;
@@ -213,7 +190,7 @@ void *memchr(const void *memory, int value, size_t bytes)
     uint64_t wanted = EACH_BYTE((uint8_t)value);
 
     for (; bytes >= WORD_BYTES; bytes -= WORD_BYTES) {
-        uint64_t word = load_word(at) ^ wanted;
+        uint64_t word = load_le64(at) ^ wanted;
         uint64_t zero_bytes = (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
         if (zero_bytes != 0) {
             return (void *)(uintptr_t)(at + __builtin_ctzll(zero_bytes) / 8);

@@ -13,6 +13,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/bytes.h"
 #include "net/configuration.h"
 #include "net/headers.h"
 #include "net/messages.h"
@@ -120,7 +121,7 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags)
         drop(packet, COUNTER_DROP_TRUNCATED);
         return;
     }
-    ip_bytes = read_be16(ip + IPV4_LENGTH_OFFSET);
+    ip_bytes = load_be16(ip + IPV4_LENGTH_OFFSET);
     if (ip[0] != (4 << 4 | IPV4_HEADER_MIN_BYTES / 4)) {
         /* Another version, a header shorter than a header, or options, which we do not take. */
         drop(packet, COUNTER_DROP_MALFORMED);
@@ -134,7 +135,7 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags)
         drop(packet, COUNTER_DROP_TRUNCATED);
         return;
     }
-    if ((read_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0) {
+    if ((load_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0) {
         if (!is_first) {
             drop(packet, COUNTER_DROP_NOT_OURS);
             return;
@@ -170,7 +171,7 @@ static void receive_packet(struct pbuf *packet, uint16_t flags)
         drop(packet, COUNTER_DROP_CHECKSUM);
         return;
     }
-    type = read_be16(ethernet + ETHERNET_TYPE_OFFSET);
+    type = load_be16(ethernet + ETHERNET_TYPE_OFFSET);
     if (type == ETHTYPE_IP) {
         if ((ethernet[0] & 1) != 0) {
             packet->flags |= PBUF_FLAG_LLBCAST;
