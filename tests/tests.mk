@@ -25,15 +25,32 @@ unit_sources = $(foreach source,$(call unit_comment,sources,$(1)),$(source) \
 
 $(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
 
+# What every layer uses of libc/core: each test takes from it what its sources call. Of the rest, the
+# host's own stands in, as does its assert().
+UNIT_CORE_CFLAGS  := $(UNIT_CFLAGS)
+UNIT_CORE_OBJECTS := $(patsubst %,$(BUILD)/unit/core/%.o,format numbers output)
+
+$(BUILD)/unit/core/%.o: COMMAND = $(HOST_CC) $(UNIT_CORE_CFLAGS) -MMD -MP
+$(BUILD)/unit/core/%.o: libc/core/%.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $< -o $@
+
+$(BUILD)/unit/core.a: $(UNIT_CORE_OBJECTS)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+-include $(UNIT_CORE_OBJECTS:.o=.d)
+
 # -MMD would note the headers of the last source only. The sources themselves are the comment's: one
 # that has moved must not be compiled by its old name.
 $(UNIT_TESTS): $(BUILD)/unit/%: $$(call unit_main,$$*) \
                                 $$(call unit_sources,$$(call unit_main,$$*)) \
+                                $(BUILD)/unit/core.a \
                                 $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) $(call unit_comment,flags,$<) -MM -MP -MT $@ $(filter %.c,$^) >$@.d
 	$(Q)sed -i 's,[^ ]*\.c\b,,g' $@.d
-	$(Q)$(COMMAND) $(call unit_comment,flags,$<) $(filter %.c %.S %.o,$^) -o $@ -lcmocka -pthread
+	$(Q)$(COMMAND) $(call unit_comment,flags,$<) $(filter %.c %.S %.o %.a,$^) -o $@ -lcmocka -pthread
 
 -include $(UNIT_TESTS:=.d)
 

@@ -5,7 +5,6 @@
  */
 #include "apps/monitor/metrics.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "apps/httpd/counters.h"
@@ -24,25 +23,6 @@ static const char *const state_names[] = {
     [NODE_DEAD] = "dead",
 };
 
-/* Text that is put together piece by piece; what has no room is counted. */
-struct output {
-    char *text;
-    size_t size;
-    size_t length;
-};
-
-static void PRINTF_LIKE(2, 3) append(struct output *output, const char *format, ...)
-{
-    bool has_room = output->length < output->size;
-    va_list arguments;
-
-    va_start(arguments, format);
-    output->length +=
-        (size_t)format_text_v(has_room ? output->text + output->length : NULL,
-                              has_room ? output->size - output->length : 0, format, arguments);
-    va_end(arguments);
-}
-
 /* Nodes that were never started are no part of the system. */
 static bool is_shown(unsigned node)
 {
@@ -51,19 +31,19 @@ static bool is_shown(unsigned node)
 
 static void append_help(struct output *output, const char *name, const char *help, const char *type)
 {
-    append(output, "# HELP talus_%s %s\n# TYPE talus_%s %s\n", name, help, name, type);
+    format_append(output, "# HELP talus_%s %s\n# TYPE talus_%s %s\n", name, help, name, type);
 }
 
 static void append_build_info(struct output *output)
 {
     append_help(output, "build_info", "The version of Talus that is running.", "gauge");
-    append(output, "talus_build_info{version=\"%s\"} 1\n", talus_version);
+    format_append(output, "talus_build_info{version=\"%s\"} 1\n", talus_version);
 }
 
 static void append_seconds(struct output *output, uint64_t time_ns)
 {
-    append(output, "%llu.%09llu\n", (unsigned long long)(time_ns / NS_PER_S),
-           (unsigned long long)(time_ns % NS_PER_S));
+    format_append(output, "%llu.%09llu\n", (unsigned long long)(time_ns / NS_PER_S),
+                  (unsigned long long)(time_ns % NS_PER_S));
 }
 
 static void append_node_gauges(struct output *output)
@@ -72,28 +52,28 @@ static void append_node_gauges(struct output *output)
     char roles[STATUS_TEXT_BYTES];
 
     append_help(output, "uptime_seconds", "Time since the machine was booted.", "gauge");
-    append(output, "talus_uptime_seconds ");
+    format_append(output, "talus_uptime_seconds ");
     append_seconds(output, platform_now_ns());
 
     append_help(output, "node_up", "1 while the node is running.", "gauge");
     for (unsigned node = 0; node < node_count; node++) {
         if (is_shown(node)) {
-            append(output, "talus_node_up{node=\"%u\"} %d\n", node,
-                   status_node_state((node_id_t)node) == NODE_RUNNING);
+            format_append(output, "talus_node_up{node=\"%u\"} %d\n", node,
+                          status_node_state((node_id_t)node) == NODE_RUNNING);
         }
     }
     append_help(output, "node_info", "What the node runs.", "gauge");
     for (unsigned node = 0; node < node_count; node++) {
         if (is_shown(node)) {
             status_copy_text((node_id_t)node, STATUS_TEXT_ROLES, roles);
-            append(output, "talus_node_info{node=\"%u\",role=\"%s\"} 1\n", node, roles);
+            format_append(output, "talus_node_info{node=\"%u\",role=\"%s\"} 1\n", node, roles);
         }
     }
     append_help(output, "node_memory_bytes", "Memory of the node.", "gauge");
     for (unsigned node = 0; node < node_count; node++) {
         if (is_shown(node)) {
-            append(output, "talus_node_memory_bytes{node=\"%u\"} %llu\n", node,
-                   (unsigned long long)status_memory_bytes((node_id_t)node));
+            format_append(output, "talus_node_memory_bytes{node=\"%u\"} %llu\n", node,
+                          (unsigned long long)status_memory_bytes((node_id_t)node));
         }
     }
 }
@@ -107,12 +87,12 @@ static void append_counter(struct output *output, unsigned counter, const struct
         }
         uint64_t value = counter_read((node_id_t)node, counter);
 
-        append(output, "talus_%s{node=\"%u\"%s%s} ", name->name, node,
-               name->label[0] != '\0' ? "," : "", name->label);
+        format_append(output, "talus_%s{node=\"%u\"%s%s} ", name->name, node,
+                      name->label[0] != '\0' ? "," : "", name->label);
         if (counter == COUNTER_IDLE_NS) {
             append_seconds(output, value);
         } else {
-            append(output, "%llu\n", (unsigned long long)value);
+            format_append(output, "%llu\n", (unsigned long long)value);
         }
     }
 }
@@ -145,8 +125,9 @@ static void append_counters_named(struct output *output, const char *name, unsig
 
 size_t metrics_print_prometheus(char *text, size_t size)
 {
-    struct output output = {.text = text, .size = size};
+    struct output output;
 
+    output_start(&output, text, size);
     append_build_info(&output);
     append_node_gauges(&output);
     LINKER_SET_EACH(counter_tables, struct counter_table, table)
@@ -160,11 +141,12 @@ size_t metrics_print_prometheus(char *text, size_t size)
 
 size_t metrics_print_nodes(char *text, size_t size)
 {
-    struct output output = {.text = text, .size = size};
+    struct output output;
     char roles[STATUS_TEXT_BYTES];
 
-    append(&output, "%-5s %-9s %-20s %9s %12s %12s %12s %12s\n", "node", "state", "roles", "memory",
-           "requests", "received", "sent", "messages");
+    output_start(&output, text, size);
+    format_append(&output, "%-5s %-9s %-20s %9s %12s %12s %12s %12s\n", "node", "state", "roles",
+                  "memory", "requests", "received", "sent", "messages");
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
@@ -172,13 +154,13 @@ size_t metrics_print_nodes(char *text, size_t size)
             continue;
         }
         status_copy_text(node, STATUS_TEXT_ROLES, roles);
-        append(&output, "%-5u %-9s %-20s %5llu MiB %12llu %12llu %12llu %12llu\n", i,
-               state_names[status_node_state(node)], roles,
-               (unsigned long long)(status_memory_bytes(node) / MIB),
-               (unsigned long long)counter_read(node, COUNTER_HTTP_REQUESTS),
-               (unsigned long long)counter_read(node, COUNTER_NIC_RX_PACKETS),
-               (unsigned long long)counter_read(node, COUNTER_NIC_TX_PACKETS),
-               (unsigned long long)counter_read(node, COUNTER_CHANNEL_SENT));
+        format_append(&output, "%-5u %-9s %-20s %5llu MiB %12llu %12llu %12llu %12llu\n", i,
+                      state_names[status_node_state(node)], roles,
+                      (unsigned long long)(status_memory_bytes(node) / MIB),
+                      (unsigned long long)counter_read(node, COUNTER_HTTP_REQUESTS),
+                      (unsigned long long)counter_read(node, COUNTER_NIC_RX_PACKETS),
+                      (unsigned long long)counter_read(node, COUNTER_NIC_TX_PACKETS),
+                      (unsigned long long)counter_read(node, COUNTER_CHANNEL_SENT));
     }
     return output.length;
 }

@@ -6,7 +6,6 @@
  */
 #include "apps/monitor/status_line.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "apps/httpd/counters.h"
@@ -33,27 +32,6 @@ static char shown_address[STATUS_TEXT_BYTES];
 static bool is_started;
 static struct timer timer;
 
-/* Text that is put together piece by piece, cut to size. */
-struct output {
-    char *text;
-    size_t size;
-    size_t length;
-};
-
-static void PRINTF_LIKE(2, 3) append(struct output *output, const char *format, ...)
-{
-    va_list arguments;
-
-    if (output->length + 1 >= output->size) {
-        return;
-    }
-    va_start(arguments, format);
-    output->length += (size_t)format_text_v(output->text + output->length,
-                                            output->size - output->length, format, arguments);
-    va_end(arguments);
-    output->length = output->length < output->size ? output->length : output->size - 1;
-}
-
 /* The machine's address: that of the first node that has said one. */
 static void find_address(char address[STATUS_TEXT_BYTES])
 {
@@ -72,7 +50,7 @@ static uint64_t rate_of(uint64_t count, uint64_t elapsed_ns)
 
 void status_line_print(char *text, size_t size, uint64_t now_ns)
 {
-    struct output output = {.text = text, .size = size};
+    struct output output;
     uint64_t rates[NODE_MAX];
     uint64_t sum = 0;
 
@@ -85,15 +63,13 @@ void status_line_print(char *text, size_t size, uint64_t now_ns)
         sum += rates[node];
     }
     printed_ns = now_ns;
-    if (size > 0) {
-        text[0] = '\0';
-    }
-    append(&output, " Talus | %s | %s | %llu requests/s",
-           shown_address[0] != '\0' ? shown_address : "no address",
-           configuration[0] != '\0' ? configuration : "starting", (unsigned long long)sum);
+    output_start(&output, text, size);
+    format_append(&output, " Talus | %s | %s | %llu requests/s",
+                  shown_address[0] != '\0' ? shown_address : "no address",
+                  configuration[0] != '\0' ? configuration : "starting", (unsigned long long)sum);
     for (unsigned node = 0; node < platform_node_count(); node++) {
         if (requests[node] != 0) {
-            append(&output, ", node%u %llu", node, (unsigned long long)rates[node]);
+            format_append(&output, ", node%u %llu", node, (unsigned long long)rates[node]);
         }
     }
 }

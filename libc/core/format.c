@@ -7,15 +7,14 @@
  */
 #include "libc/core/format.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
-/* Where text goes: counts what has no room. */
-struct output {
-    char *text;
-    size_t size;
-    size_t length;
-};
+#include "libc/core/assert.h"
+#include "libc/core/numbers.h"
 
 struct conversion {
     bool is_left;      /* - */
@@ -36,37 +35,17 @@ struct arguments {
 /* 64 bits in octal. */
 #define DIGITS_MAX 22
 
-static void put(struct output *output, const char *text, size_t length)
-{
-    if (output->length < output->size) {
-        size_t room = output->size - output->length;
-
-        memcpy(output->text + output->length, text, length < room ? length : room);
-    }
-    output->length += length;
-}
-
-static void put_repeated(struct output *output, char character, size_t count)
-{
-    if (output->length < output->size) {
-        size_t room = output->size - output->length;
-
-        memset(output->text + output->length, character, count < room ? count : room);
-    }
-    output->length += count;
-}
-
 static void put_padded(struct output *output, const struct conversion *conversion, const char *text,
                        size_t length)
 {
     size_t padding = (size_t)conversion->width > length ? (size_t)conversion->width - length : 0;
 
     if (!conversion->is_left) {
-        put_repeated(output, ' ', padding);
+        output_append_repeated(output, ' ', padding);
     }
-    put(output, text, length);
+    output_append(output, text, length);
     if (conversion->is_left) {
-        put_repeated(output, ' ', padding);
+        output_append_repeated(output, ' ', padding);
     }
 }
 
@@ -77,6 +56,7 @@ static size_t make_digits(char digits[DIGITS_MAX], uint64_t value, unsigned base
     size_t count = 0;
 
     for (; value != 0; value /= base) {
+        CORE_ASSERT(count < DIGITS_MAX);
         digits[DIGITS_MAX - ++count] = alphabet[value % base];
     }
     return count;
@@ -103,13 +83,13 @@ static void put_number(struct output *output, const struct conversion *conversio
         padding = 0;
     }
     if (!conversion->is_left) {
-        put_repeated(output, ' ', padding);
+        output_append_repeated(output, ' ', padding);
     }
-    put(output, prefix, prefix_length);
-    put_repeated(output, '0', zeros);
-    put(output, digits + DIGITS_MAX - digit_count, digit_count);
+    output_append(output, prefix, prefix_length);
+    output_append_repeated(output, '0', zeros);
+    output_append(output, digits + DIGITS_MAX - digit_count, digit_count);
     if (conversion->is_left) {
-        put_repeated(output, ' ', padding);
+        output_append_repeated(output, ' ', padding);
     }
 }
 
@@ -162,14 +142,12 @@ static const char *parse_flags(const char *format, struct conversion *conversion
     }
 }
 
-/* Digits as a number that stays within an int. */
+/* None is 0; one that is too large for an int is its largest. */
 static const char *parse_number(const char *format, int *number)
 {
-    for (*number = 0; *format >= '0' && *format <= '9'; format++) {
-        if (*number < INT_MAX / 10) {
-            *number = *number * 10 + (*format - '0');
-        }
-    }
+    uint64_t value;
+
+    *number = number_take(&format, NULL, 10, INT_MAX, &value) == -EINVAL ? 0 : (int)value;
     return format;
 }
 
@@ -291,17 +269,15 @@ static bool convert(struct output *output, char letter, const struct conversion 
         put_string(output, conversion, va_arg(arguments->list, const char *));
         return true;
     case '%':
-        put(output, "%", 1);
+        output_append(output, "%", 1);
         return true;
     default:
         return false;
     }
 }
 
-int format_text_v(char *text, size_t size, const char *format, va_list list)
+void format_append_v(struct output *output, const char *format, va_list list)
 {
-    /* One byte is kept for the zero. */
-    struct output output = {.text = text, .size = size > 0 ? size - 1 : 0};
     struct arguments arguments;
 
     va_copy(arguments.list, list);
@@ -313,21 +289,35 @@ int format_text_v(char *text, size_t size, const char *format, va_list list)
             while (*format != '\0' && *format != '%') {
                 format++;
             }
-            put(&output, start, (size_t)(format - start));
+            output_append(output, start, (size_t)(format - start));
             continue;
         }
         format = parse_conversion(format + 1, &conversion, &arguments);
-        if (convert(&output, *format, &conversion, &arguments)) {
+        if (convert(output, *format, &conversion, &arguments)) {
             format++;
         } else {
             /* Shown as it stands, which is how a mistake is found. */
-            put(&output, start, (size_t)(format - start));
+            output_append(output, start, (size_t)(format - start));
         }
     }
     va_end(arguments.list);
-    if (size > 0) {
-        text[output.length < size ? output.length : size - 1] = '\0';
-    }
+}
+
+void format_append(struct output *output, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_append_v(output, format, arguments);
+    va_end(arguments);
+}
+
+int format_text_v(char *text, size_t size, const char *format, va_list list)
+{
+    struct output output;
+
+    output_start(&output, text, size);
+    format_append_v(&output, format, list);
     return (int)output.length;
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: libc/core/format.c */
 /* flags: -Wno-format -Wno-format-security */
 /*
  * Tests libc/core/format.c against the host's snprintf.
@@ -15,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "kernel/base.h"
 #include "libc/core/format.h"
 
 #define TEXT_BYTES 256
