@@ -6,35 +6,7 @@
 
 #include "kernel/log.h"
 #include "libc/core/command_line.h"
-
-/* The power of 1024 that a letter stands for, or 0. */
-static unsigned unit_power(char letter)
-{
-    static const char letters[] = "KMGT";
-
-    for (unsigned i = 0; letters[i] != '\0'; i++) {
-        if ((letter & ~0x20) == letters[i]) {
-            return i + 1;
-        }
-    }
-    return 0;
-}
-
-/* False when it is no number, or one too large. */
-static bool parse_size(const char *text, int length, uint64_t *size)
-{
-    unsigned power = length > 1 ? unit_power(text[length - 1]) : 0;
-    int digit_count = power > 0 ? length - 1 : length;
-
-    *size = 0;
-    for (int i = 0; i < digit_count; i++) {
-        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(*size, 10u, size) ||
-            __builtin_add_overflow(*size, (uint64_t)(text[i] - '0'), size)) {
-            return false;
-        }
-    }
-    return digit_count > 0 && !__builtin_mul_overflow(*size, 1ull << 10 * power, size);
-}
+#include "libc/core/numbers.h"
 
 static uint64_t read_limit(const char *line, const char *key, uint64_t least)
 {
@@ -45,7 +17,7 @@ static uint64_t read_limit(const char *line, const char *key, uint64_t least)
     if (length < 0) {
         return UINT64_MAX;
     }
-    if (!parse_size(text, length, &value)) {
+    if (number_parse_size(text, (size_t)length, &value) != 0) {
         log_warning("boot", "command line: %s=%.*s is no number, ignored", key, length, text);
         return UINT64_MAX;
     }

@@ -12,6 +12,7 @@
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
+#include "libc/core/numbers.h"
 #include "net/placement.h"
 
 #define WORD_BYTES        64 /* the longest word that can be right is shorter */
@@ -26,21 +27,12 @@ static const char component_names[COMPONENT_COUNT][COMPONENT_LETTERS + 1] = {
 /* A number from 1; values above NODE_MAX come back as NODE_MAX + 1, so that nothing overflows. */
 static int parse_count(const char **text, unsigned *count)
 {
-    const char *at = *text;
-    unsigned value = 0;
+    uint64_t number;
 
-    while (*at >= '0' && *at <= '9') {
-        value = value * 10 + (unsigned)(*at - '0');
-        if (value > NODE_MAX) {
-            value = NODE_MAX + 1;
-        }
-        at++;
-    }
-    if (at == *text || value == 0) {
+    if (number_take(text, NULL, 10, NODE_MAX + 1, &number) == -EINVAL || number == 0) {
         return -EINVAL;
     }
-    *text = at;
-    *count = value;
+    *count = (unsigned)number;
     return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "libc/core/format.h"
+#include "libc/core/numbers.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/status_text.h"
@@ -47,16 +48,9 @@ PRINTF_LIKE(1, 2) static void print(const char *format, ...)
 /* A node's number. False (answered) when it is none of ours. */
 static bool parse_node(const char *text, node_id_t *node)
 {
-    unsigned number = 0;
+    uint64_t number;
 
-    for (const char *digit = text; *digit != '\0'; digit++) {
-        if (*digit < '0' || *digit > '9' || number >= NODE_MAX) {
-            number = NODE_MAX;
-            break;
-        }
-        number = number * 10 + (unsigned)(*digit - '0');
-    }
-    if (*text == '\0' || number >= platform_node_count()) {
+    if (number_parse(text, strlen(text), 10, platform_node_count() - 1, &number) != 0) {
         print("there is no node `%s`\n", text);
         return false;
     }

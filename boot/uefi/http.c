@@ -8,9 +8,10 @@
 #include "boot/uefi/http_protocol.h"
 #include "boot/uefi/url.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
+
+#include "libc/core/numbers.h"
 
 /* A server that is silent for so long is gone. Chosen: TCP tries some times within. */
 #define SILENCE_MAX_MS 10000
@@ -117,20 +118,6 @@ static EFI_STATUS request(struct http_client *http, const char *path)
     return finish(http, http->protocol->request(http->protocol, token));
 }
 
-/* False when it is none, or too large for anything. */
-static bool read_number(const char *text, uint64_t *number)
-{
-    unsigned count = 0;
-
-    for (*number = 0; isdigit((uint8_t)*text); text++, count++) {
-        if (*number > (UINT64_MAX - 9) / 10) {
-            return false;
-        }
-        *number = *number * 10 + (uint64_t)(*text - '0');
-    }
-    return count > 0 && *text == '\0';
-}
-
 /* The length that the answer's head gives. Without one, the end of a file could not be told from
  * the end of a connection. */
 static EFI_STATUS receive_head(struct http_client *http, uint64_t *bytes)
@@ -154,8 +141,11 @@ static EFI_STATUS receive_head(struct http_client *http, uint64_t *bytes)
         const struct http_header *header = &http->message.headers[i];
 
         if (strcasecmp((const char *)header->name, "content-length") == 0) {
-            return read_number((const char *)header->value, bytes) ? EFI_SUCCESS
-                                                                   : EFI_PROTOCOL_ERROR;
+            const char *value = (const char *)header->value;
+
+            return number_parse(value, strlen(value), 10, UINT64_MAX, bytes) == 0
+                       ? EFI_SUCCESS
+                       : EFI_PROTOCOL_ERROR;
         }
     }
     return status == EFI_SUCCESS ? EFI_PROTOCOL_ERROR : status;

@@ -7,7 +7,8 @@
 
 EFI_APPLICATION := $(BUILD)/BOOTX64.EFI
 
-EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c libc/core/ctype.c libc/core/string.c
+EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c \
+               $(addprefix libc/core/,ctype.c numbers.c string.c)
 EFI_OBJECTS := $(EFI_SOURCES:%=$(BUILD)/obj-efi/%.o)
 
 EFI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I. -ffreestanding -fbuiltin

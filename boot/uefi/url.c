@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "libc/core/numbers.h"
+
 #define GROUP_COUNT      (URL_IPV6_BYTES / 2)
 #define GROUP_DIGITS_MAX 4
 
@@ -86,25 +88,17 @@ bool url_read_host(char *host, size_t size, const char *url)
     return true;
 }
 
-static unsigned value_of(char digit)
-{
-    return isdigit((uint8_t)digit) ? (unsigned)(digit - '0')
-                                   : (unsigned)(tolower((uint8_t)digit) - 'a') + 10;
-}
-
 /* One to four hexadecimal digits. Returns what stands behind them, or NULL. */
 static const char *read_group(const char *text, uint16_t *group)
 {
-    unsigned count = 0;
+    const char *end = text;
+    uint64_t number;
 
-    *group = 0;
-    while (isxdigit((uint8_t)*text)) {
-        if (++count > GROUP_DIGITS_MAX) {
-            return NULL;
-        }
-        *group = (uint16_t)(*group << 4 | value_of(*text++));
+    if (number_take(&end, NULL, 16, UINT16_MAX, &number) != 0 || end - text > GROUP_DIGITS_MAX) {
+        return NULL;
     }
-    return count == 0 ? NULL : text;
+    *group = (uint16_t)number;
+    return end;
 }
 
 /* Groups up to a ], one :: among them stands for as many zeros as are missing (RFC 4291 2.2). */

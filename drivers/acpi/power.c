@@ -4,6 +4,8 @@
  */
 #include "drivers/acpi/power.h"
 
+#include <string.h>
+
 #include "kernel/component.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
@@ -11,6 +13,7 @@
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/command_line.h"
+#include "libc/core/numbers.h"
 
 #define PM1_SCI_ENABLE       BIT(0)
 #define PM1_SLEEP_TYPE       BITS(12, 10)
@@ -33,23 +36,13 @@
 #define END_WAIT_NS NS_PER_S
 
 /* A port number in hexadecimal with 0x, or 0. */
-static uint16_t parse_port(const char *text, int length)
+static uint16_t parse_port(const char *text, size_t length)
 {
-    uint32_t port = 0;
+    uint64_t port;
 
-    if (length < 3 || length > 6 || text[0] != '0' || text[1] != 'x') {
+    if (length < 2 || memcmp(text, "0x", 2) != 0 ||
+        number_parse(text + 2, length - 2, 16, UINT16_MAX, &port) != 0) {
         return 0;
-    }
-    for (int i = 2; i < length; i++) {
-        char digit = text[i];
-
-        if (digit >= '0' && digit <= '9') {
-            port = port << 4 | (uint32_t)(digit - '0');
-        } else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f') {
-            port = port << 4 | (uint32_t)((digit | 0x20) - 'a' + 10);
-        } else {
-            return 0;
-        }
     }
     return (uint16_t)port;
 }
@@ -58,7 +51,7 @@ void power_exit(enum platform_exit_code code)
 {
     const char *text;
     int length = command_line_find(platform_command_line(), "debug_exit", &text);
-    uint16_t port = length > 0 ? parse_port(text, length) : 0;
+    uint16_t port = length > 0 ? parse_port(text, (size_t)length) : 0;
 
     if (port != 0) {
         port_write32(port, code);

@@ -9,6 +9,7 @@
 
 #include "kernel/log.h"
 #include "libc/core/command_line.h"
+#include "libc/core/numbers.h"
 
 #define DEFAULT_BAUD 115200u
 #define BAUD_MAX     115200u
@@ -26,40 +27,20 @@ static bool is_word(const char *text, size_t length, const char *word)
     return strlen(word) == length && memcmp(text, word, length) == 0;
 }
 
-static int digit_of(char character)
-{
-    if (character >= '0' && character <= '9') {
-        return character - '0';
-    }
-    character |= 0x20;
-    return character >= 'a' && character <= 'f' ? character - 'a' + 10 : -1;
-}
-
 /* All of the text as a number of 1 to `most`. */
-static bool parse_number(const char *text, size_t length, int base, uint32_t most, uint32_t *value)
+static bool parse_number(const char *text, size_t length, unsigned base, uint64_t most,
+                         uint64_t *number)
 {
-    *value = 0;
-    for (size_t i = 0; i < length; i++) {
-        int digit = digit_of(text[i]);
-
-        if (digit < 0 || digit >= base) {
-            return false;
-        }
-        *value = *value * (uint32_t)base + (uint32_t)digit;
-        if (*value > most) {
-            return false;
-        }
-    }
-    return *value != 0;
+    return number_parse(text, length, base, most, number) == 0 && *number != 0;
 }
 
 static bool parse_port(const char *text, size_t length, struct serial_port *port)
 {
-    uint32_t number;
+    uint64_t number;
 
-    if (length == 5 && memcmp(text, "ttyS", 4) == 0 && text[4] >= '0' &&
-        text[4] < (char)('0' + ARRAY_COUNT(pc_ports))) {
-        *port = pc_ports[text[4] - '0'];
+    if (length == 5 && memcmp(text, "ttyS", 4) == 0 &&
+        number_parse(text + 4, 1, 10, ARRAY_COUNT(pc_ports) - 1, &number) == 0) {
+        *port = pc_ports[number];
         return true;
     }
     /* Eight registers follow the first. */
@@ -79,10 +60,16 @@ static bool parse_port(const char *text, size_t length, struct serial_port *port
 /* Only speeds that the 16550 can be set to: 115200 divided by a whole number. */
 static bool parse_baud(const char *text, size_t length, uint32_t *baud)
 {
+    uint64_t number;
+
     if (length > 2 && memcmp(text + length - 2, "n8", 2) == 0) {
         length -= 2;
     }
-    return parse_number(text, length, 10, BAUD_MAX, baud) && BAUD_MAX % *baud == 0;
+    if (!parse_number(text, length, 10, BAUD_MAX, &number) || BAUD_MAX % number != 0) {
+        return false;
+    }
+    *baud = (uint32_t)number;
+    return true;
 }
 
 static bool parse_serial(const char *text, size_t length, struct serial_port *serial)

@@ -8,6 +8,7 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/numbers.h"
 
 struct replay {
     struct {
@@ -22,8 +23,10 @@ static uint64_t time_of(const char *line, size_t length)
     uint64_t time_us = 0;
 
     for (size_t i = 0; i < length && line[i] != ']'; i++) {
-        if (line[i] >= '0' && line[i] <= '9') {
-            time_us = time_us * 10 + (uint64_t)(line[i] - '0');
+        int digit = number_digit(line[i], 10);
+
+        if (digit >= 0) {
+            time_us = time_us * 10 + (uint64_t)digit;
         }
     }
     return time_us;

@@ -15,23 +15,16 @@
 #include "kernel/limits.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
+#include "libc/core/numbers.h"
 #include "libc/posix/descriptor.h"
 
 /* --- Numbers from text --- */
 
 struct parsed {
-    unsigned long long magnitude;
+    uint64_t magnitude;
     bool is_negative;
     bool is_too_large;
 };
-
-static int digit_value(char character)
-{
-    if (isdigit(character)) {
-        return character - '0';
-    }
-    return isalpha(character) ? tolower(character) - 'a' + 10 : INT_MAX;
-}
 
 static bool has_hex_prefix(const char *text)
 {
@@ -64,14 +57,10 @@ static struct parsed parse_number(const char *text, char **end, int base)
     } else if (base == 0) {
         base = *at == '0' ? 8 : 10;
     }
-    const char *digits = at;
-    for (; digit_value(*at) < base; at++) {
-        parsed.is_too_large |=
-            __builtin_mul_overflow(parsed.magnitude, (unsigned)base, &parsed.magnitude);
-        parsed.is_too_large |=
-            __builtin_add_overflow(parsed.magnitude, (unsigned)digit_value(*at), &parsed.magnitude);
-    }
-    if (end != NULL && at != digits) {
+    int error = number_take(&at, NULL, (unsigned)base, UINT64_MAX, &parsed.magnitude);
+
+    parsed.is_too_large = error == -ERANGE;
+    if (end != NULL && error != -EINVAL) {
         *end = (char *)(uintptr_t)at;
     }
     return parsed;

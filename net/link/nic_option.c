@@ -9,40 +9,19 @@
 
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
+#include "libc/core/numbers.h"
 
 #define NUMBER_MAX 999u
-
-static int digit_value(char digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    digit |= 0x20; /* a capital letter is a small one without this bit */
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
 
 /* A number up to `most` in this base at *text, which moves behind it. */
 static bool take_number(const char **text, unsigned base, unsigned most, unsigned *number)
 {
-    const char *at = *text;
-    unsigned value = 0;
+    uint64_t value;
 
-    for (;; at++) {
-        int digit = digit_value(*at);
-
-        if (digit < 0 || (unsigned)digit >= base) {
-            break;
-        }
-        value = value * base + (unsigned)digit;
-        if (value > most) {
-            return false;
-        }
-    }
-    if (at == *text) {
+    if (number_take(text, NULL, base, most, &value) != 0) {
         return false;
     }
-    *text = at;
-    *number = value;
+    *number = (unsigned)value;
     return true;
 }
 

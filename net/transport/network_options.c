@@ -10,27 +10,19 @@
 #include "libc/core/address.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
+#include "libc/core/numbers.h"
 
 #define OPTION_MAX_BYTES 128
 
 /* A decimal number up to `most`, without sign, at *text, which moves behind it. */
 static int parse_number(const char **text, unsigned most, unsigned *number)
 {
-    const char *digit = *text;
-    unsigned value = 0;
+    uint64_t value;
 
-    while (*digit >= '0' && *digit <= '9') {
-        value = value * 10 + (unsigned)(*digit - '0');
-        if (value > most) {
-            return -EINVAL;
-        }
-        digit++;
-    }
-    if (digit == *text) {
+    if (number_take(text, NULL, 10, most, &value) != 0) {
         return -EINVAL;
     }
-    *text = digit;
-    *number = value;
+    *number = (unsigned)value;
     return 0;
 }
 
