@@ -38,23 +38,20 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     if (level > highest_level || (is_wanted != NULL && !is_wanted(level, subsystem))) {
         return;
     }
-    char line[LOG_LINE_MAX_BYTES + 1]; /* its zero becomes the newline */
+    char line[LOG_LINE_MAX_BYTES]; /* its zero becomes the newline */
+    struct output output;
+    va_list arguments;
     uint64_t now_us = platform_now_ns() / NS_PER_US;
     node_id_t node = platform_node();
 
-    size_t length = (size_t)format_text(
-        line, sizeof(line), "[%5llu.%06llu] node%u %s: ", (unsigned long long)(now_us / 1000000),
-        (unsigned long long)(now_us % 1000000), (unsigned)node, subsystem);
-    if (length < sizeof(line)) {
-        va_list arguments;
+    output_start(&output, line, sizeof(line));
+    format_append(&output, "[%5llu.%06llu] node%u %s: ", (unsigned long long)(now_us / 1000000),
+                  (unsigned long long)(now_us % 1000000), (unsigned)node, subsystem);
+    va_start(arguments, format);
+    format_append_v(&output, format, arguments);
+    va_end(arguments);
+    size_t length = output_fitting_bytes(&output);
 
-        va_start(arguments, format);
-        length += (size_t)format_text_v(line + length, sizeof(line) - length, format, arguments);
-        va_end(arguments);
-    }
-    if (length > LOG_LINE_MAX_BYTES - 1) {
-        length = LOG_LINE_MAX_BYTES - 1;
-    }
     replace_control_characters(line, length);
     line[length++] = '\n';
 

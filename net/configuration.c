@@ -182,34 +182,6 @@ int configuration_parse(struct configuration *configuration, const char *line, u
     return -EINVAL;
 }
 
-/* Text that grows at its end; what does not fit is cut. */
-struct text {
-    char *at;
-    size_t room;
-};
-
-static void append_word(struct text *text, const char *word)
-{
-    size_t length = strlen(word);
-
-    if (length >= text->room) {
-        length = text->room - 1;
-    }
-    memcpy(text->at, word, length);
-    text->at[length] = '\0';
-    text->at += length;
-    text->room -= length;
-}
-
-static void append_count(struct text *text, const char *word, unsigned count)
-{
-    char number[12];
-
-    (void)format_text(number, sizeof(number), "%u", count);
-    append_word(text, word);
-    append_word(text, number);
-}
-
 void configuration_print(const struct configuration *configuration, char *text, size_t size)
 {
     const node_id_t *nodes[COMPONENT_COUNT] = {configuration->ts, configuration->ls,
@@ -217,26 +189,27 @@ void configuration_print(const struct configuration *configuration, char *text, 
     const unsigned counts[COMPONENT_COUNT] = {configuration->ts_count, configuration->ls_count,
                                               configuration->cm_count};
     bool is_printed[COMPONENT_COUNT] = {false};
-    struct text end = {text, size};
+    struct output output;
 
+    output_start(&output, text, size);
     /* Components of one term begin on the same node. */
     for (unsigned i = 0; i < COMPONENT_COUNT; i++) {
         if (is_printed[i]) {
             continue;
         }
-        append_word(&end, i == 0 ? "" : "+");
+        output_append_string(&output, i == 0 ? "" : "+");
         for (unsigned j = i; j < COMPONENT_COUNT; j++) {
             if (nodes[j][0] == nodes[i][0]) {
-                append_count(&end, component_names[j], counts[j]);
+                format_append(&output, "%s%u", component_names[j], counts[j]);
                 is_printed[j] = true;
             }
         }
     }
     if (configuration->application_count != 0) {
-        append_word(&end, " ");
-        append_word(&end, configuration->application);
-        append_count(&end, ":", configuration->application_count);
-        append_word(&end, configuration->applications[0] == configuration->ts[0] ? "@ts" : "");
+        bool is_on_ts = configuration->applications[0] == configuration->ts[0];
+
+        format_append(&output, " %s:%u%s", configuration->application,
+                      configuration->application_count, is_on_ts ? "@ts" : "");
     }
 }
 
@@ -248,21 +221,19 @@ void configuration_print_roles(const struct configuration *configuration, node_i
         const char *name;
     } servers[] = {{ROLE_LS, "LS"}, {ROLE_TS, "TS"}, {ROLE_CM, "CM"}};
     unsigned roles = configuration->roles[node];
-    struct text end = {text, size};
+    struct output output;
     const char *separator = "";
 
-    text[0] = '\0';
+    output_start(&output, text, size);
     for (unsigned i = 0; i < ARRAY_COUNT(servers); i++) {
         if ((roles & servers[i].role) != 0) {
-            append_word(&end, separator);
-            append_word(&end, servers[i].name);
+            format_append(&output, "%s%s", separator, servers[i].name);
             separator = " ";
         }
     }
     if ((roles & ROLE_APPLICATION) != 0) {
-        append_word(&end, separator);
-        append_word(&end, configuration->application);
+        format_append(&output, "%s%s", separator, configuration->application);
     } else if (roles == 0) {
-        append_word(&end, "idle");
+        output_append_string(&output, "idle");
     }
 }

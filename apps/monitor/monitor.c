@@ -37,12 +37,14 @@ static bool is_line_whole;  /* it waits until its answer has room */
 PRINTF_LIKE(1, 2) static void print(const char *format, ...)
 {
     char text[256];
+    struct output output;
     va_list arguments;
 
+    output_start(&output, text, sizeof(text));
     va_start(arguments, format);
-    int length = format_text_v(text, sizeof(text), format, arguments);
+    format_append_v(&output, format, arguments);
     va_end(arguments);
-    console_answer(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+    console_answer(text, output_fitting_bytes(&output));
 }
 
 /* A node's number. False (answered) when it is none of ours. */
@@ -88,30 +90,31 @@ static unsigned long count_of(node_id_t node, unsigned counter)
 }
 
 /* Refused input: one counter's cause, `checksum` of `reason="checksum"`, and how often. */
-static unsigned long append_drop(char *text, size_t size, node_id_t node, unsigned counter,
+static unsigned long append_drop(struct output *drops, node_id_t node, unsigned counter,
                                  const struct counter_name *name)
 {
     unsigned long count = strcmp(name->name, "drops_total") == 0 ? count_of(node, counter) : 0;
 
     if (count != 0) {
         const char *reason = strchr(name->label, '"') + 1;
-        size_t length = strlen(text);
 
-        (void)format_text(text + length, size - length, "%s %lu %.*s", length == 0 ? ":" : ",",
-                          count, (int)strcspn(reason, "\""), reason);
+        format_append(drops, "%s %lu %.*s", drops->length == 0 ? ":" : ",", count,
+                      (int)strcspn(reason, "\""), reason);
     }
     return count;
 }
 
 static void show_drops(node_id_t node)
 {
-    char text[160] = "";
+    char text[160];
+    struct output drops;
     unsigned long sum = 0;
 
+    output_start(&drops, text, sizeof(text));
     LINKER_SET_EACH(counter_tables, struct counter_table, table)
     {
         for (unsigned i = 0; i < (*table)->count; i++) {
-            sum += append_drop(text, sizeof(text), node, (*table)->first + i, &(*table)->names[i]);
+            sum += append_drop(&drops, node, (*table)->first + i, &(*table)->names[i]);
         }
     }
     print("node%-2u refused %lu%s\n", node, sum, text);
