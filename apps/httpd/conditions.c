@@ -4,9 +4,13 @@
  */
 #include "apps/httpd/conditions.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "libc/core/numbers.h"
 
 struct value {
     const char *at;
@@ -68,10 +72,12 @@ static bool names_tag(struct value list, const char *tag, bool is_weak_enough)
 
 static bool parse_two_digits(const char *text, int *number)
 {
-    if (text[0] < '0' || text[0] > '9' || text[1] < '0' || text[1] > '9') {
+    uint64_t value;
+
+    if (number_parse(text, 2, 10, 99, &value) != 0) {
         return false;
     }
-    *number = 10 * (text[0] - '0') + (text[1] - '0');
+    *number = (int)value;
     return true;
 }
 
@@ -103,18 +109,13 @@ static bool parse_date(struct value value, time_t *seconds)
 
 /* --- Ranges --- */
 
+/* Far beyond any file, and no sum of two overflows. */
+#define POSITION_MAX (UINT64_MAX / 2)
+
+/* False if none stands there. */
 static bool parse_position(const char **at, const char *end, uint64_t *position)
 {
-    const char *start = *at;
-
-    *position = 0;
-    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++) {
-        /* Far beyond any file is far enough. */
-        if (*position < UINT64_MAX / 100) {
-            *position = 10 * *position + (uint64_t)(**at - '0');
-        }
-    }
-    return *at > start;
+    return number_take(at, end, 10, POSITION_MAX, position) != -EINVAL;
 }
 
 /* One range of bytes. What is malformed or several ranges is no range: the whole file answers. */

@@ -22,6 +22,7 @@
 #include "apps/httpd/pages.h"
 #include "apps/httpd/response.h"
 #include "apps/httpd/site.h"
+#include "libc/core/numbers.h"
 
 #define USER_ROOT    "/boot/root.tar"
 #define BUILTIN_ROOT "/boot/builtin.tar"
@@ -51,13 +52,13 @@ static void print_usage(void)
            "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n");
 }
 
-static bool parse_number(const char *text, unsigned limit, unsigned *number)
+static bool parse_number(const char *text, unsigned most, unsigned *number)
 {
-    char *end;
-    unsigned long value = strtoul(text, &end, 10);
+    uint64_t value;
+    bool is_good = number_parse(text, strlen(text), 10, most, &value) == 0;
 
     *number = (unsigned)value;
-    return end != text && *end == '\0' && value <= limit;
+    return is_good;
 }
 
 static bool parse_option(const char *name, const char *value)

@@ -9,14 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int hex_value(char digit)
-{
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
+#include "libc/core/numbers.h"
 
 /* Past "http://authority" of an absolute-form target, or `target` itself. */
 static const char *skip_authority(const char *target, const char *end)
@@ -41,17 +34,12 @@ static bool is_parent(const char *segment, const char *end)
 /* One escape after its percent sign. Returns the byte or an error of path_decode(). */
 static int decode_escape(const char *at, const char *end)
 {
-    int high = at < end ? hex_value(at[0]) : -1;
-    int low = at + 1 < end ? hex_value(at[1]) : -1;
+    uint64_t byte;
 
-    if (high < 0 || low < 0) {
+    if (end - at < 2 || number_parse(at, 2, 16, UINT8_MAX, &byte) != 0 || byte == 0) {
         return -EINVAL;
     }
-    int byte = high << 4 | low;
-    if (byte == 0) {
-        return -EINVAL;
-    }
-    return byte == '/' ? -ENOENT : byte;
+    return byte == '/' ? -ENOENT : (int)byte;
 }
 
 int path_decode(const char *target, size_t target_bytes, char *path)

@@ -4,8 +4,8 @@
  */
 #include "apps/httpd/response.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@
 #include "apps/httpd/path.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/text.h"
+#include "libc/core/format.h"
 
 /* Content up to this is sent in one piece with its header. Chosen: with it, one segment. */
 #define INLINE_CONTENT_MAX_BYTES 1024
@@ -61,6 +62,8 @@ static const struct {
     {505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."},
 };
 
+#define STATUS_COUNT (sizeof(statuses) / sizeof(statuses[0]))
+
 static time_t current_s;
 static char current_date[DATE_BYTES + 1];
 
@@ -89,9 +92,10 @@ static unsigned status_index(uint16_t status)
 {
     unsigned i = 0;
 
-    while (statuses[i].status != status) {
+    while (i < STATUS_COUNT && statuses[i].status != status) {
         i++;
     }
+    assert(i < STATUS_COUNT);
     return i;
 }
 
@@ -199,20 +203,23 @@ static void make_message(struct response *response, uint16_t status, const char 
                          bool is_head, enum persistence persistence)
 {
     struct text text = {0};
-    char page[512];
+    char room[512];
+    struct output page;
     unsigned index = status_index(status);
-    int page_bytes = snprintf(page, sizeof(page),
-                              "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                              "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
-                              "<p><a href=\"/\">Talus</a></p>\n</html>\n",
-                              status, statuses[index].reason, status, statuses[index].reason,
-                              statuses[index].explanation);
 
+    output_start(&page, room, sizeof(room));
+    format_append(&page,
+                  "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                  "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
+                  "<p><a href=\"/\">Talus</a></p>\n</html>\n",
+                  status, statuses[index].reason, status, statuses[index].reason,
+                  statuses[index].explanation);
+    assert(!output_is_cut(&page));
     print_start(&text, status, persistence);
-    print_content_fields(&text, "text/html; charset=utf-8", (size_t)page_bytes);
+    print_content_fields(&text, "text/html; charset=utf-8", page.length);
     text_print(&text, "%s\r\n", extra);
     if (!is_head) {
-        text_add(&text, page, (size_t)page_bytes);
+        text_add(&text, page.text, page.length);
     }
     use_text(response, status, &text);
 }
@@ -274,7 +281,8 @@ static void make_conditional(struct response *response, const struct request *re
 {
     bool is_head = request->method == HTTP_HEAD;
     struct byte_range range;
-    char content_range[64];
+    char room[64];
+    struct output content_range;
 
     switch (conditions_evaluate(request, head, resource, &range)) {
     case OUTCOME_PART:
@@ -287,9 +295,10 @@ static void make_conditional(struct response *response, const struct request *re
         make_message(response, 412, "", is_head, persistence);
         break;
     case OUTCOME_UNSATISFIABLE:
-        snprintf(content_range, sizeof(content_range), "Content-Range: bytes */%zu\r\n",
-                 resource->content_bytes);
-        make_message(response, 416, content_range, is_head, persistence);
+        output_start(&content_range, room, sizeof(room));
+        format_append(&content_range, "Content-Range: bytes */%zu\r\n", resource->content_bytes);
+        assert(!output_is_cut(&content_range));
+        make_message(response, 416, content_range.text, is_head, persistence);
         break;
     case OUTCOME_WHOLE:
         make_whole_file(response, resource, is_head, persistence);
@@ -303,30 +312,29 @@ static void make_redirection(struct response *response, const struct request *re
                              const char *head, const struct resource *resource, bool is_head,
                              enum persistence persistence)
 {
-    static char location[3 * REQUEST_TARGET_MAX_BYTES + 64];
-    static const char hex[] = "0123456789ABCDEF";
+    /* An escape makes three bytes of one. */
+    static char room[3 * REQUEST_TARGET_MAX_BYTES + 64];
+    struct output location;
     const char *target = head + request->target.offset;
     const char *query = memchr(target, '?', request->target.bytes);
-    char *to = location + strlen(strcpy(location, "Location: "));
 
+    output_start(&location, room, sizeof(room));
+    output_append_string(&location, "Location: ");
     for (const char *at = resource->path; *at != '\0'; at++) {
         unsigned char byte = (unsigned char)*at;
         if (byte <= ' ' || byte >= 127 || strchr("\"#%<>?\\^`{|}", byte) != NULL) {
-            *to++ = '%';
-            *to++ = hex[byte >> 4];
-            *to++ = hex[byte & 15];
+            format_append(&location, "%%%02X", byte);
         } else {
-            *to++ = (char)byte;
+            output_append(&location, at, 1);
         }
     }
-    *to++ = '/';
+    output_append_string(&location, "/");
     if (query != NULL) {
-        size_t query_bytes = request->target.bytes - (size_t)(query - target);
-        memcpy(to, query, query_bytes);
-        to += query_bytes;
+        output_append(&location, query, request->target.bytes - (size_t)(query - target));
     }
-    memcpy(to, "\r\n", 3);
-    make_message(response, 301, location, is_head, persistence);
+    output_append_string(&location, "\r\n");
+    assert(!output_is_cut(&location));
+    make_message(response, 301, location.text, is_head, persistence);
 }
 
 static void make_options(struct response *response, enum persistence persistence)

@@ -5,9 +5,12 @@
  */
 #include "apps/httpd/tar.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "libc/core/numbers.h"
 
 #define BLOCK_BYTES 512
 
@@ -47,11 +50,12 @@ struct amendment {
  */
 static bool parse_number(const char *field, size_t bytes, uint64_t *value)
 {
-    size_t i = 0;
+    const char *at = field;
+    const char *end = field + bytes;
 
     *value = 0;
     if ((uint8_t)field[0] == 0x80) {
-        for (i = 1; i < bytes; i++) {
+        for (size_t i = 1; i < bytes; i++) {
             if (*value >> 56 != 0) {
                 return false;
             }
@@ -59,16 +63,12 @@ static bool parse_number(const char *field, size_t bytes, uint64_t *value)
         }
         return true;
     }
-    while (i < bytes && field[i] == ' ') {
-        i++;
+    while (at < end && *at == ' ') {
+        at++;
     }
-    for (; i < bytes && field[i] >= '0' && field[i] <= '7'; i++) {
-        if (*value >> 61 != 0) {
-            return false;
-        }
-        *value = *value << 3 | (uint64_t)(field[i] - '0');
-    }
-    return i == bytes || field[i] == ' ' || field[i] == '\0';
+    /* Without a digit it is zero. */
+    return number_take(&at, end, 8, UINT64_MAX, value) != -ERANGE &&
+           (at == end || *at == ' ' || *at == '\0');
 }
 
 static bool is_zero_block(const uint8_t *block)
@@ -97,16 +97,9 @@ static bool is_checksum_good(const struct header *header)
 /* Decimal digits, and for times a fraction that is cut off. */
 static bool parse_decimal(const char *text, size_t bytes, uint64_t *value)
 {
-    size_t i = 0;
+    const char *end = text + bytes;
 
-    *value = 0;
-    for (; i < bytes && text[i] >= '0' && text[i] <= '9'; i++) {
-        if (*value > (UINT64_MAX - 9) / 10) {
-            return false;
-        }
-        *value = 10 * *value + (uint64_t)(text[i] - '0');
-    }
-    return i > 0 && (i == bytes || text[i] == '.');
+    return number_take(&text, end, 10, UINT64_MAX, value) == 0 && (text == end || *text == '.');
 }
 
 static bool is_key(const char *key, size_t key_bytes, const char *wanted)
