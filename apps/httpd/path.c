@@ -19,8 +19,11 @@ static const char *skip_authority(const char *target, const char *end)
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         size_t bytes = strlen(schemes[i]);
         if ((size_t)(end - target) > bytes && strncasecmp(target, schemes[i], bytes) == 0) {
-            const char *slash = memchr(target + bytes, '/', (size_t)(end - target) - bytes);
-            return slash != NULL ? slash : end;
+            const char *at = target + bytes;
+            while (at < end && strchr("/?#", *at) == NULL) {
+                at++;
+            }
+            return at;
         }
     }
     return target;
@@ -51,10 +54,11 @@ int path_decode(const char *target, size_t target_bytes, char *path)
 
     if (at < end && *at != '/') {
         at = skip_authority(target, end);
-        if (at == end) {
-            *to++ = '/'; /* "http://host" alone means its root */
-        } else if (*at != '/') {
+        if (at == target) {
             return -EINVAL;
+        }
+        if (at == end || *at != '/') {
+            *to++ = '/'; /* "http://host" without a path means its root (RFC 9110 4.2.3) */
         }
     }
     for (; at < end && *at != '?' && *at != '#'; at++) {
