@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -523,6 +524,64 @@ static void pages_folders_and_methods_have_their_responses(void **state)
     free(response.owned);
 }
 
+/* Those that reading a request, or waiting for one, can end in. */
+static void each_refusal_has_its_response(void **state)
+{
+    static const uint16_t statuses[] = {400, 408, 413, 414, 417, 431, 501, 505};
+    char line[32];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        struct response response;
+
+        response_make_refusal(&response, statuses[i]);
+        snprintf(line, sizeof(line), "HTTP/1.1 %u ", statuses[i]);
+        assert_int_equal(response.status, statuses[i]);
+        assert_memory_equal(response.head, line, strlen(line));
+        snprintf(line, sizeof(line), "<h1>%u ", statuses[i]);
+        assert_true(has_line(&response, line));
+        free(response.owned);
+    }
+}
+
+/* An archive with one empty file, in POSIX' ustar format. */
+static void add_file_to_site(const char *name)
+{
+    char file_name[] = "/tmp/test_http.XXXXXX";
+    unsigned char archive[512] = {0};
+    unsigned sum = 0;
+    int fd = mkstemp(file_name);
+
+    assert_true(fd >= 0);
+    strcpy((char *)archive, name);
+    strcpy((char *)archive + 124, "00000000000"); /* size */
+    strcpy((char *)archive + 136, "00000000000"); /* mtime */
+    memset(archive + 148, ' ', 8);
+    archive[156] = '0';
+    memcpy(archive + 257, "ustar", 6);
+    for (size_t i = 0; i < sizeof(archive); i++) {
+        sum += archive[i];
+    }
+    sprintf((char *)archive + 148, "%06o", sum);
+    assert_int_equal(write(fd, archive, sizeof(archive)), sizeof(archive));
+    close(fd);
+    assert_int_equal(site_add_archive(file_name), 1);
+    unlink(file_name);
+}
+
+/* The folder's path stands in the answer as a path is written, its query behind the slash. */
+static void a_folder_sends_the_client_to_its_path_with_a_slash(void **state)
+{
+    struct response response;
+
+    (void)state;
+    add_file_to_site("a \"\xC3\xA4/x");
+    respond("GET /%61%20%22%c3%a4?b=%20/ HTTP/1.1\r\n" HOST "\r\n", &response);
+    assert_int_equal(response.status, 301);
+    assert_true(has_line(&response, "\r\nLocation: /a%20%22%C3%A4/?b=%20/\r\n"));
+    free(response.owned);
+}
+
 static void types_follow_the_last_extension(void **state)
 {
     (void)state;
@@ -547,6 +606,8 @@ int main(void)
         cmocka_unit_test(ranges_are_parts_of_the_file_or_say_why_not),
         cmocka_unit_test(conditions_are_evaluated_in_their_order),
         cmocka_unit_test(pages_folders_and_methods_have_their_responses),
+        cmocka_unit_test(each_refusal_has_its_response),
+        cmocka_unit_test(a_folder_sends_the_client_to_its_path_with_a_slash),
         cmocka_unit_test(types_follow_the_last_extension),
     };
 
