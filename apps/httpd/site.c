@@ -19,6 +19,9 @@
 #define INDEX_NAME        "index.html"
 #define TABLE_START_COUNT 64u
 
+/* The last second whose year has the four digits of a date in HTTP (RFC 9110 5.6.7). */
+#define MTIME_MAX_S 253402300799
+
 static struct resource **table;
 static size_t table_count;
 static size_t resource_count;
@@ -159,7 +162,7 @@ static bool add_file(const struct tar_entry *entry, const char *path, size_t byt
         .archive = archive,
         .content = entry->content,
         .content_bytes = entry->content_bytes,
-        .mtime_s = (time_t)entry->mtime_s,
+        .mtime_s = (time_t)(entry->mtime_s < MTIME_MAX_S ? entry->mtime_s : MTIME_MAX_S),
         .type = mime_type(path, bytes),
     };
 

@@ -35,7 +35,7 @@ struct resource {
     bool has_tag;
     const uint8_t *content;
     size_t content_bytes;
-    time_t mtime_s;
+    time_t mtime_s; /* since 1970, before the year 10000 */
     const char *type;
     uint64_t tag; /* hash of the content, made when first asked for */
     void (*write_page)(struct text *text);

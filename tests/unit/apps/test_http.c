@@ -544,8 +544,8 @@ static void each_refusal_has_its_response(void **state)
     }
 }
 
-/* An archive with one empty file, in POSIX' ustar format. */
-static void add_file_to_site(const char *name)
+/* An archive with one empty file, in POSIX' ustar format; `mtime` is its field of 12 bytes. */
+static void add_file_to_site(const char *name, const char *mtime)
 {
     char file_name[] = "/tmp/test_http.XXXXXX";
     unsigned char archive[512] = {0};
@@ -555,7 +555,7 @@ static void add_file_to_site(const char *name)
     assert_true(fd >= 0);
     strcpy((char *)archive, name);
     strcpy((char *)archive + 124, "00000000000"); /* size */
-    strcpy((char *)archive + 136, "00000000000"); /* mtime */
+    memcpy(archive + 136, mtime, 12);
     memset(archive + 148, ' ', 8);
     archive[156] = '0';
     memcpy(archive + 257, "ustar", 6);
@@ -575,11 +575,30 @@ static void a_folder_sends_the_client_to_its_path_with_a_slash(void **state)
     struct response response;
 
     (void)state;
-    add_file_to_site("a \"\xC3\xA4/x");
+    add_file_to_site("a \"\xC3\xA4/x", "00000000000");
     respond("GET /%61%20%22%c3%a4?b=%20/ HTTP/1.1\r\n" HOST "\r\n", &response);
     assert_int_equal(response.status, 301);
     assert_true(has_line(&response, "\r\nLocation: /a%20%22%C3%A4/?b=%20/\r\n"));
     free(response.owned);
+}
+
+/* A year of more digits, or one that no calendar has, left the field's text undefined. */
+static void a_time_that_http_cannot_write_is_the_last_one_it_can(void **state)
+{
+    static const char *const paths[] = {"GET /last HTTP/1.1\r\n" HOST "\r\n",
+                                        "GET /later HTTP/1.1\r\n" HOST "\r\n",
+                                        "GET /never HTTP/1.1\r\n" HOST "\r\n"};
+    struct response response;
+
+    (void)state;
+    add_file_to_site("last", "\x80\0\0\0\0\0\0\x3A\xFF\xF4\x41\x7F");  /* the last second of 9999 */
+    add_file_to_site("later", "\x80\0\0\0\0\0\0\x3A\xFF\xF4\x41\x80"); /* and the one behind it */
+    add_file_to_site("never", "\x80\0\0\0\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        respond(paths[i], &response);
+        assert_int_equal(response.status, 200);
+        assert_true(has_line(&response, "\r\nLast-Modified: Fri, 31 Dec 9999 23:59:59 GMT\r\n"));
+    }
 }
 
 static void types_follow_the_last_extension(void **state)
@@ -608,6 +627,7 @@ int main(void)
         cmocka_unit_test(pages_folders_and_methods_have_their_responses),
         cmocka_unit_test(each_refusal_has_its_response),
         cmocka_unit_test(a_folder_sends_the_client_to_its_path_with_a_slash),
+        cmocka_unit_test(a_time_that_http_cannot_write_is_the_last_one_it_can),
         cmocka_unit_test(types_follow_the_last_extension),
     };
 
