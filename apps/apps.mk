@@ -42,7 +42,7 @@ LINUX_HTTPD_SOURCES += $(addprefix libc/core/,format.c numbers.c output.c)
 LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h libc/core/*.h)
 
 $(BUILD)/linux/%: COMMAND = $(HOST_CC) $(LINUX_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
-$(BUILD)/linux/httpd-asan: LINUX_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all
+$(BUILD)/linux/httpd-asan: LINUX_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -DTALUS_SLOW_CHECKS
 
 $(BUILD)/linux/httpd $(BUILD)/linux/httpd-asan: %: $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS) $$(another_command)
 	$(keep_command)

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "apps/httpd/check.h"
 #include "apps/httpd/host.h"
 #include "apps/httpd/repeat.h"
 
@@ -57,6 +58,7 @@ void client_start(int epoll)
 
 void client_set_time(uint64_t now)
 {
+    check(now >= now_ms);
     now_ms = now;
 }
 
@@ -72,6 +74,11 @@ static void leave_list(struct client *client)
     if (client->wait == WAIT_NOT) {
         return;
     }
+    check(client->wait < WAIT_COUNT);
+    check(client->previous != NULL ? client->previous->next == client
+                                   : lists[client->wait].head == client);
+    check(client->next != NULL ? client->next->previous == client
+                               : lists[client->wait].tail == client);
     if (client->previous != NULL) {
         client->previous->next = client->next;
     } else {
@@ -87,6 +94,7 @@ static void leave_list(struct client *client)
 
 static void join_list(struct client *client, enum client_wait wait)
 {
+    check(wait < WAIT_COUNT && client->wait == WAIT_NOT);
     client->wait = (uint8_t)wait;
     client->deadline_ms = now_ms + time_limits_ms[wait];
     client->next = NULL;
@@ -97,10 +105,13 @@ static void join_list(struct client *client, enum client_wait wait)
         lists[wait].head = client;
     }
     lists[wait].tail = client;
+    /* What stands in front has waited longer: client_expire() looks at the head only. */
+    check(client->previous == NULL || client->previous->deadline_ms <= client->deadline_ms);
 }
 
 static void close_client(struct client *client)
 {
+    check(count > 0);
     leave_list(client);
     close(client->fd); /* leaves the epoll too */
     free(client->input);
@@ -163,6 +174,7 @@ static int send_response(const struct client *client, struct response *response)
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }
+        check((size_t)sent <= response->head_bytes);
         response->head += sent;
         response->head_bytes -= (size_t)sent;
     }
@@ -171,6 +183,7 @@ static int send_response(const struct client *client, struct response *response)
         if (sent < 0) {
             return errno == EAGAIN ? 0 : -1;
         }
+        check((size_t)sent <= response->body_bytes);
         response->body += sent;
         response->body_bytes -= (size_t)sent;
     }
@@ -195,6 +208,7 @@ static enum progress discard_input(struct client *client)
  * response on its way: end our side, and read until the client ends its own (RFC 9112 9.6). */
 static enum progress finish(struct client *client)
 {
+    check(client->is_last && !client->is_sending && client->response.owned == NULL);
     if (!client->must_linger) {
         close_client(client);
         return CLOSED;
@@ -232,6 +246,7 @@ static enum progress answer(struct client *client, const char *head)
     const struct request *request = &client->request;
     enum persistence persistence = PERSIST_NOT;
 
+    check(request->is_complete && !client->is_sending && client->response.owned == NULL);
     if (request->is_keep_alive) {
         persistence = request->minor_version >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
     }
@@ -247,6 +262,7 @@ static enum progress answer(struct client *client, const char *head)
 
 static enum progress refuse(struct client *client, uint16_t status)
 {
+    assert(!client->is_sending && client->response.owned == NULL);
     response_make_refusal(&client->response, status);
     client->is_last = true;
     client->must_linger = true;
@@ -257,6 +273,7 @@ static enum progress refuse(struct client *client, uint16_t status)
 /* Let the body come, if that is what the client waits for. A response must not be under way. */
 static enum progress invite_body(struct client *client)
 {
+    assert(!client->is_sending && client->response.owned == NULL);
     client->response =
         (struct response){.head = continue_text, .head_bytes = sizeof(continue_text) - 1};
     client->request.present &= ~(1u << FIELD_EXPECT);
@@ -266,6 +283,7 @@ static enum progress invite_body(struct client *client)
 /* Keep `bytes` from `from` on, of which `parsed` are parsed, in the client's own buffer. */
 static bool keep_input(struct client *client, const char *from, size_t bytes, size_t parsed)
 {
+    assert(parsed <= bytes && bytes <= INPUT_MAX_BYTES);
     if (bytes > client->input_capacity) {
         size_t capacity = bytes <= INPUT_START_BYTES ? INPUT_START_BYTES : INPUT_MAX_BYTES;
         char *grown = malloc(capacity);
@@ -279,6 +297,7 @@ static bool keep_input(struct client *client, const char *from, size_t bytes, si
     } else if (from != client->input) {
         memmove(client->input, from, bytes);
     }
+    assert(bytes <= client->input_capacity);
     client->input_bytes = (uint32_t)bytes;
     client->input_parsed = (uint32_t)parsed;
     return true;
@@ -303,11 +322,13 @@ static enum request_progress parse(struct request *request, const char *head, co
     bool is_whole = *at == head;
     size_t consumed;
 
+    check(!request->is_complete && *at < end);
     if (is_whole && repeat_recognise(request, head, bytes, &consumed)) {
         *at += consumed;
         return REQUEST_COMPLETE;
     }
     enum request_progress progress = request_parse(request, head, *at, bytes, &consumed);
+    check(consumed <= bytes);
     *at += consumed;
     if (is_whole && progress == REQUEST_COMPLETE) {
         repeat_remember(request, head, consumed);
@@ -327,6 +348,7 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
     const char *end = buffer + bytes;
     enum progress progress = READY;
 
+    check(parsed <= bytes && bytes <= INPUT_MAX_BYTES);
     while (at < end && progress == READY) {
         enum request_progress parsing = parse(request, head, &at, end);
         if (parsing == REQUEST_REFUSED) {
@@ -370,6 +392,8 @@ static enum progress read_input(struct client *client, bool must_reach_end)
     size_t kept = client->input_bytes;
     size_t room = sizeof(shared_input) - kept;
 
+    /* Without room a recv() of nothing would pass for the client's end. */
+    check(kept < sizeof(shared_input));
     /* Behind what is left of the last read: the largest head fits. */
     if (kept > 0) {
         memcpy(shared_input, client->input, kept);
@@ -416,6 +440,7 @@ bool client_open(int fd)
 {
     struct client *client = first_free;
 
+    check(fd >= 0);
     if (client != NULL) {
         first_free = client->next;
     } else {
@@ -445,6 +470,7 @@ bool client_open(int fd)
 
 void client_handle_events(struct client *client, uint32_t events)
 {
+    check(client->is_watched && client->wait != WAIT_NOT);
     if (client->wait == WAIT_LINGER) {
         (void)discard_input(client); /* it waits on, or is gone */
     } else if (client->is_sending && !(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
@@ -470,7 +496,10 @@ int client_expire(void)
 
     for (enum client_wait wait = 0; wait < WAIT_COUNT; wait++) {
         while (lists[wait].head != NULL && lists[wait].head->deadline_ms <= now_ms) {
-            give_up(lists[wait].head, wait);
+            struct client *client = lists[wait].head;
+
+            give_up(client, wait);
+            assert(lists[wait].head != client);
         }
         if (lists[wait].head != NULL && lists[wait].head->deadline_ms < next_ms) {
             next_ms = lists[wait].head->deadline_ms;

@@ -4,12 +4,12 @@
  */
 #include "apps/httpd/conditions.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "apps/httpd/check.h"
 #include "libc/core/numbers.h"
 
 struct value {
@@ -23,6 +23,7 @@ static struct value value_of(const struct request *request, const char *head,
     const struct request_span *span = &request->values[field];
     struct value value = {head + span->offset, span->bytes};
 
+    check(request_has(request, field));
     while (value.bytes > 0 &&
            (value.at[value.bytes - 1] == ' ' || value.at[value.bytes - 1] == '\t')) {
         value.bytes--;
@@ -32,7 +33,11 @@ static struct value value_of(const struct request *request, const char *head,
 
 void conditions_print_tag(struct resource *resource, char *text)
 {
-    snprintf(text, TAG_TEXT_BYTES, "\"%016llx\"", (unsigned long long)resource_tag(resource));
+    int bytes =
+        snprintf(text, TAG_TEXT_BYTES, "\"%016llx\"", (unsigned long long)resource_tag(resource));
+
+    assert(bytes == TAG_TEXT_BYTES - 1);
+    (void)bytes;
 }
 
 /* --- Tags --- */
@@ -154,6 +159,7 @@ static enum outcome parse_range(struct value value, size_t content_bytes, struct
     if (has_last && last - first + 1 < range->bytes) {
         range->bytes = (size_t)(last - first + 1);
     }
+    check(range->bytes >= 1);
     return OUTCOME_PART;
 }
 
@@ -201,6 +207,7 @@ enum outcome conditions_evaluate(const struct request *request, const char *head
 {
     char tag[TAG_TEXT_BYTES];
 
+    check(resource->kind == RESOURCE_FILE);
     conditions_print_tag(resource, tag);
     if (has_precondition_failed(request, head, tag, resource->mtime_s)) {
         return OUTCOME_FAILED;

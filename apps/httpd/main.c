@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/httpd/check.h"
 #include "apps/httpd/client.h"
 #include "apps/httpd/host.h"
 #include "apps/httpd/pages.h"
@@ -185,6 +186,7 @@ static _Noreturn void run(int epoll_fd)
         int count = epoll_wait(epoll_fd, events, EVENT_BATCH, timeout_ms);
         pause_on_purpose(round);
         read_clocks();
+        check(count <= EVENT_BATCH);
         for (int i = 0; i < count; i++) {
             if (events[i].data.ptr == &listener_fd) {
                 has_more_to_accept = true;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "apps/httpd/check.h"
 #include "libc/core/numbers.h"
 
 /* Past "http://authority" of an absolute-form target, or `target` itself. */
@@ -78,5 +79,6 @@ int path_decode(const char *target, size_t target_bytes, char *path)
         *to++ = (char)byte;
     }
     *to = '\0';
+    check((size_t)(to - path) <= target_bytes);
     return is_parent(segment, to) ? -ENOENT : (int)(to - path);
 }

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "apps/httpd/check.h"
+
 #define MEMORY_COUNT 16
 
 /* The plainest request line: METHOD, blank, TARGET, and one of these up to the line's end. */
@@ -79,6 +81,8 @@ bool repeat_recognise(struct request *request, const char *head, size_t bytes, s
     size_t line_bytes = read_line(head, head + bytes, &method, &target, &minor_version);
     const struct memory *memory = place_of(bytes - line_bytes);
 
+    check(!request->has_head && !request->is_complete && request->present == 0);
+    check(memory->bytes <= REPEAT_FIELDS_MAX_BYTES);
     /* Only when nothing follows: the fields' length is not known otherwise. */
     if (line_bytes == 0 || memory->bytes != bytes - line_bytes ||
         memory->minor_version != minor_version ||
@@ -95,6 +99,9 @@ bool repeat_recognise(struct request *request, const char *head, size_t bytes, s
     request->head_bytes = (uint32_t)bytes;
     for (uint32_t left = memory->present; left != 0; left &= left - 1) {
         unsigned field = (unsigned)__builtin_ctz(left);
+
+        check(field < FIELD_COUNT);
+        check(memory->values[field].offset + memory->values[field].bytes <= memory->bytes);
         request->values[field].offset = memory->values[field].offset + (uint32_t)line_bytes;
         request->values[field].bytes = memory->values[field].bytes;
     }
@@ -109,6 +116,7 @@ void repeat_remember(const struct request *request, const char *head, size_t byt
     size_t line_bytes = read_line(head, head + bytes, &method, &target, &minor_version);
     size_t fields_bytes = bytes - line_bytes;
 
+    check(request->is_complete && line_bytes <= bytes);
     if (line_bytes == 0 || fields_bytes > REPEAT_FIELDS_MAX_BYTES || request->has_body_fields ||
         request->head_bytes + 4 != bytes || memcmp(head + bytes - 4, "\r\n\r\n", 4) != 0) {
         return;
@@ -121,6 +129,7 @@ void repeat_remember(const struct request *request, const char *head, size_t byt
     memcpy(memory->fields, head + line_bytes, fields_bytes);
     for (unsigned field = 0; field < FIELD_COUNT; field++) {
         if (request->present & 1u << field) {
+            check(request->values[field].offset >= line_bytes);
             memory->values[field] = request->values[field];
             memory->values[field].offset -= (uint32_t)line_bytes;
         }

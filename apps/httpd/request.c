@@ -7,6 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "apps/httpd/check.h"
+
+_Static_assert(FIELD_COUNT <= 32, "each field has its bit in `present`");
+
 /* What a callback returns to stop the parser; `status` says why. */
 #define REFUSE (-1)
 
@@ -17,12 +21,14 @@ static struct request *request_of(llhttp_t *parser)
 
 static int refuse(struct request *request, uint16_t status)
 {
+    assert(status >= 400 && status < 600);
     request->status = status;
     return REFUSE;
 }
 
 static uint32_t offset_of(const struct request *request, const char *at)
 {
+    check(at >= request->head && at - request->head <= UINT32_MAX);
     return (uint32_t)(at - request->head);
 }
 
@@ -142,6 +148,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t bytes)
     } else if (request->head_bytes != offset_of(request, at)) {
         return refuse(request, 400); /* folded */
     }
+    check(request->current <= FIELD_OTHER);
     if (request->current != FIELD_OTHER) {
         request->values[request->current].bytes += (uint32_t)bytes;
     }
@@ -286,11 +293,14 @@ static uint16_t status_of_error(struct request *request, llhttp_errno_t error, c
 enum request_progress request_parse(struct request *request, const char *head, const char *data,
                                     size_t bytes, size_t *consumed)
 {
+    check(!request->is_complete && request->status == 0);
+    check(request->has_head || data >= head);
     request->head = head;
     llhttp_errno_t error = llhttp_execute(&request->parser, data, bytes);
     *consumed = bytes;
     if (error != HPE_OK) {
         *consumed = (size_t)(llhttp_get_error_pos(&request->parser) - data);
+        check(*consumed <= bytes);
     }
     if (request->is_complete && request->status == 0) {
         if (error == HPE_PAUSED) {

@@ -4,11 +4,11 @@
  */
 #include "apps/httpd/response.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/httpd/check.h"
 #include "apps/httpd/conditions.h"
 #include "apps/httpd/path.h"
 #include "apps/httpd/request.h"
@@ -77,7 +77,11 @@ static void print_date(time_t seconds, char *text)
     struct tm date;
 
     gmtime_r(&seconds, &date);
-    strftime(text, DATE_BYTES + 1, "%a, %d %b %Y %H:%M:%S GMT", &date);
+    size_t bytes = strftime(text, DATE_BYTES + 1, "%a, %d %b %Y %H:%M:%S GMT", &date);
+
+    /* Otherwise the text is undefined (C11 7.27.3.5). */
+    assert(bytes == DATE_BYTES);
+    (void)bytes;
 }
 
 void response_set_time(time_t now_s)
@@ -148,10 +152,12 @@ static struct ready_response *make_ready(struct resource *resource, enum persist
     print_content_fields(&head, resource->type, resource->content_bytes);
     print_validators(&head, resource);
     text_print(&head, "Accept-Ranges: bytes\r\n\r\n");
+    assert(current_date[0] != '\0'); /* response_set_time() has been called */
     if (!head.has_failed) {
         ready = malloc(sizeof(*ready) + head.bytes + inline_bytes);
     }
     if (ready != NULL) {
+        assert(memcmp(head.at, OK_START, strlen(OK_START)) == 0);
         ready->date_s = current_s;
         ready->head_bytes = head.bytes;
         ready->inline_bytes = inline_bytes;
@@ -167,6 +173,7 @@ static void make_whole_file(struct response *response, struct resource *resource
 {
     struct ready_response *ready = resource->ready[persistence];
 
+    check(resource->kind == RESOURCE_FILE);
     if (ready == NULL) {
         ready = make_ready(resource, persistence);
         if (ready == NULL) {
@@ -226,6 +233,7 @@ static void make_message(struct response *response, uint16_t status, const char 
 
 void response_make_refusal(struct response *response, uint16_t status)
 {
+    assert(status >= 400);
     make_message(response, status, "", false, PERSIST_NOT);
 }
 
@@ -235,6 +243,7 @@ static void make_page(struct response *response, const struct resource *resource
     struct text text = {0};
     struct text page = {0};
 
+    assert(resource->write_page != NULL);
     resource->write_page(&page);
     print_start(&text, 200, persistence);
     print_content_fields(&text, resource->type, page.bytes);
@@ -263,6 +272,8 @@ static void make_part(struct response *response, struct resource *resource,
 {
     struct text text = {0};
 
+    assert(range->bytes >= 1 && range->first < resource->content_bytes &&
+           range->bytes <= resource->content_bytes - range->first);
     print_start(&text, 206, persistence);
     print_content_fields(&text, resource->type, range->bytes);
     print_validators(&text, resource);
@@ -372,6 +383,7 @@ static void make_for_path(struct response *response, const struct request *reque
 void response_make(struct response *response, const struct request *request, const char *head,
                    enum persistence persistence)
 {
+    check(request->is_complete && persistence < PERSISTENCE_COUNT);
     switch (request->method) {
     case HTTP_GET:
     case HTTP_HEAD:

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/httpd/check.h"
 #include "apps/httpd/mime.h"
 #include "apps/httpd/tar.h"
 
@@ -43,6 +44,8 @@ static struct resource **find_place(const char *path, size_t bytes, uint32_t has
 {
     size_t place = hash & (table_count - 1);
 
+    /* An empty place ends each search. */
+    check(resource_count < table_count);
     while (table[place] != NULL) {
         const struct resource *resource = table[place];
         if (resource->hash == hash && strncmp(resource->path, path, bytes) == 0 &&
@@ -68,6 +71,7 @@ static bool grow_table(void)
     if (grown == NULL) {
         return false;
     }
+    assert((count & (count - 1)) == 0 && resource_count < count);
     table = grown;
     table_count = count;
     for (size_t i = 0; i < old_count; i++) {
@@ -83,6 +87,7 @@ static bool grow_table(void)
  * tar has it; between archives the first. */
 static bool add_resource(const char *path, size_t bytes, const struct resource *resource)
 {
+    assert(bytes > 0 && path[0] == '/');
     if (!grow_table()) {
         return false;
     }
@@ -99,6 +104,7 @@ static bool add_resource(const char *path, size_t bytes, const struct resource *
         *added = *resource;
         added->path = copy;
         added->hash = hash;
+        assert(added->path[0] == '/' && strlen(added->path) == bytes);
         *place = added;
         resource_count++;
     } else if ((*place)->archive == resource->archive) {
@@ -137,6 +143,7 @@ static size_t normalise_name(const struct tar_entry *entry, char *path)
         }
         at += bytes + 1;
     }
+    assert(length <= entry->name_bytes + 1);
     return length;
 }
 
@@ -237,6 +244,7 @@ void site_add_page(const char *path, const char *type, void (*write_page)(struct
         .write_page = write_page,
     };
 
+    assert(write_page != NULL);
     if (!add_resource(path, strlen(path), &page)) {
         fprintf(stderr, "no memory for the page %s\n", path);
     }
@@ -252,6 +260,7 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 uint64_t resource_tag(struct resource *resource)
 {
+    assert(resource->kind == RESOURCE_FILE);
     if (!resource->has_tag) {
         uint64_t hash = mix(0, resource->content_bytes);
         for (size_t i = 0; i < resource->content_bytes; i += sizeof(uint64_t)) {

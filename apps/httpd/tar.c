@@ -5,11 +5,11 @@
  */
 #include "apps/httpd/tar.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "apps/httpd/check.h"
 #include "libc/core/numbers.h"
 
 #define BLOCK_BYTES 512
@@ -36,6 +36,9 @@ struct header {
 };
 
 _Static_assert(sizeof(struct header) == BLOCK_BYTES, "a header is one block");
+_Static_assert(TAR_USTAR_NAME_BYTES ==
+                   sizeof(((struct header *)0)->prefix) + 1 + sizeof(((struct header *)0)->name),
+               "a prefix, a slash and a name");
 
 /* What headers before the header say of it. */
 struct amendment {
@@ -173,6 +176,7 @@ static void join_name(struct tar_reader *reader, const struct header *header,
     memcpy(to + prefix_bytes, header->name, name_bytes);
     entry->name = to;
     entry->name_bytes = prefix_bytes + name_bytes;
+    assert(entry->name_bytes <= sizeof(reader->joined_name));
 }
 
 static enum tar_type type_of(char type)
@@ -213,6 +217,7 @@ static bool fill_entry(struct tar_reader *reader, const struct header *header,
 
 void tar_open(struct tar_reader *reader, const void *archive, size_t bytes)
 {
+    assert(archive != NULL || bytes == 0);
     reader->at = archive;
     reader->end = reader->at + bytes;
 }
@@ -245,6 +250,7 @@ int tar_next(struct tar_reader *reader, struct tar_entry *entry)
         size_t padded = ((size_t)size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
         size_t left = (size_t)(reader->end - content);
         reader->at = content + (padded < left ? padded : left);
+        assert(reader->at > (const uint8_t *)header && reader->at <= reader->end);
         if (header->type == 'x' && !parse_pax(&amendment, content, (size_t)size)) {
             return -EINVAL;
         }

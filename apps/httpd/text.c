@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/httpd/check.h"
+
 #define START_BYTES 1024
 
 /* Make room for so many bytes more and a zero. */
@@ -18,6 +20,8 @@ static bool reserve(struct text *text, size_t count)
 {
     size_t capacity = text->capacity_bytes != 0 ? text->capacity_bytes : START_BYTES;
 
+    /* A byte is left for the zero. */
+    assert(text->bytes < capacity && (text->at != NULL || text->bytes == 0));
     while (capacity - text->bytes <= count) {
         capacity *= 2;
     }
@@ -50,6 +54,7 @@ void text_print(struct text *text, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(few, sizeof(few), format, arguments);
     va_end(arguments);
+    assert(length >= 0);
     if ((size_t)length < sizeof(few)) {
         text_add(text, few, (size_t)length);
     } else if (reserve(text, (size_t)length)) {
