@@ -66,5 +66,6 @@ $(BUILD)/builtin.tar: $(WWW_FILES) apps/apps.mk
 
 # --- Unit tests that need llhttp ---
 
-$(BUILD)/unit/test_http: UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
-$(BUILD)/unit/test_http: $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
+$(BUILD)/unit/test_http $(BUILD)/unit/test_http_response: \
+  UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
+$(BUILD)/unit/test_http $(BUILD)/unit/test_http_response: $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
