@@ -12,7 +12,6 @@
 
 #define ACPI_CORE_MAX            1024 /* listed in the MADT; NODE_MAX of them become nodes */
 #define ACPI_MEMORY_AFFINITY_MAX 64
-#define ACPI_OVERRIDE_MAX        16
 #define ACPI_PROBLEM_MAX         8
 
 struct acpi_core {

@@ -41,7 +41,6 @@ struct ixgbe_tx_descriptor {
 };
 
 /* Of command, in both kinds. */
-#define TX_DTALEN    BITS(15, 0) /* bytes in this buffer; data only */
 #define TX_DTYP      BITS(23, 20)
 #define DTYP_CONTEXT 2
 #define DTYP_DATA    3

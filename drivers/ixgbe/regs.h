@@ -219,9 +219,8 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define IXGBE_TDH(n)    (IXGBE_TXQ(n) + 0x10) /* RW only while the queue is off */
 #define IXGBE_TDT(n)    (IXGBE_TXQ(n) + 0x18) /* RW one past the last descriptor to send */
 #define IXGBE_TXDCTL(n) (IXGBE_TXQ(n) + 0x28)
-#define TXDCTL_PTHRESH  BITS(6, 0)   /* prefetch when fewer descriptors than this are on chip... */
-#define TXDCTL_HTHRESH  BITS(14, 8)  /* ...and at least this many are ready in memory */
-#define TXDCTL_WTHRESH  BITS(22, 16) /* 0: write back each descriptor that asks for it at once */
+#define TXDCTL_PTHRESH  BITS(6, 0)  /* prefetch when fewer descriptors than this are on chip... */
+#define TXDCTL_HTHRESH  BITS(14, 8) /* ...and at least this many are ready in memory */
 #define TXDCTL_ENABLE   BIT(25)
 #define TXDCTL_SWFLSH   BIT(26) /* SC drop the descriptors on the chip */
 
