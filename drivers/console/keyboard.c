@@ -26,7 +26,7 @@
 
 /* Chosen: port reads of about a microsecond; a controller answers within some hundred. */
 #define POLL_MAX  10000u
-#define STALE_MAX 32u /* bytes left over from firmware: twice a keyboard's own buffer */
+#define BURST_MAX 32u /* bytes that wait at once: twice a keyboard's own buffer */
 
 static bool is_present;
 
@@ -161,7 +161,7 @@ static int receive(void)
 
 static void drop_stale_bytes(void)
 {
-    for (unsigned i = 0; i < STALE_MAX && (port_read8(STATUS_PORT) & STATUS_OUTPUT_FULL); i++) {
+    for (unsigned i = 0; i < BURST_MAX && (port_read8(STATUS_PORT) & STATUS_OUTPUT_FULL); i++) {
         (void)port_read8(DATA_PORT);
     }
 }
@@ -192,7 +192,8 @@ bool keyboard_initialise(void)
 
 int keyboard_read(void)
 {
-    while (is_present) {
+    /* A controller that has vanished has a byte ready for ever, by its status of all ones. */
+    for (unsigned i = 0; is_present && i < BURST_MAX; i++) {
         uint8_t status = port_read8(STATUS_PORT);
 
         if ((status & STATUS_OUTPUT_FULL) == 0) {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/console/keyboard.c */
+/* flags: -DCPU_FAKE */
 /*
- * Tests what drivers/console/keyboard.c makes of scan codes; the controller's ports are left alone.
+ * Tests what drivers/console/keyboard.c makes of scan codes, and of a controller that is there at
+ * the start and then vanishes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,11 +14,33 @@
 #include <cmocka.h>
 
 #include "drivers/console/keyboard.h"
+#include "kernel/x86/cpu.h"
 
 #define SHIFT     0x2A
 #define CONTROL   0x1D
 #define CAPS_LOCK 0x3A
 #define RELEASE   0x80
+
+#define STATUS_PORT        0x64
+#define STATUS_OUTPUT_FULL 0x01
+#define READ_MAX           1000
+
+static bool has_vanished;
+static unsigned read_count;
+
+/* A controller that has an answer ready at any time; without one the bus answers all ones. */
+uint8_t port_read8(uint16_t port)
+{
+    read_count++;
+    assert_true(read_count < READ_MAX);
+    return has_vanished ? 0xFF : port == STATUS_PORT ? STATUS_OUTPUT_FULL : 0;
+}
+
+void port_write8(uint16_t port, uint8_t value)
+{
+    (void)port;
+    (void)value;
+}
 
 /* What a series of codes types. */
 static const char *type(const uint8_t *codes, size_t count)
@@ -100,6 +124,17 @@ static void every_byte_is_answered_with_ascii_or_nothing(void **state)
     }
 }
 
+/* Its status then says that a byte of the mouse waits, and will for ever. */
+static void a_controller_that_vanishes_types_nothing_and_keeps_nobody(void **state)
+{
+    (void)state;
+    has_vanished = false;
+    assert_true(keyboard_initialise());
+    has_vanished = true;
+    read_count = 0;
+    assert_int_equal(keyboard_read(), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +145,7 @@ int main(void)
         cmocka_unit_test(extended_keys_type_nothing_but_enter_and_slash),
         cmocka_unit_test(pause_types_nothing_and_holds_no_key),
         cmocka_unit_test(every_byte_is_answered_with_ascii_or_nothing),
+        cmocka_unit_test(a_controller_that_vanishes_types_nothing_and_keeps_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
