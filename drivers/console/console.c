@@ -74,6 +74,7 @@ static void open_screen(void *mapped)
     const struct framebuffer_info *info = &node_info.framebuffer;
     screen_draw_function draw = info->is_text ? vga_text_draw : framebuffer_draw;
 
+    ASSERT(mapped != NULL && screen_bytes() != 0);
     if (info->is_text) {
         has_screen = vga_text_open(info, mapped);
         vga_text_hide_cursor();
@@ -232,7 +233,7 @@ static void take_over(void)
 
 void console_register_user(void (*user)(bool has_screen))
 {
-    ASSERT(user_count < CONSOLE_USER_MAX);
+    ASSERT(user != NULL && user_count < CONSOLE_USER_MAX);
     users[user_count++] = user;
 }
 

@@ -10,6 +10,7 @@
 #include "drivers/console/font.h"
 #include "drivers/console/screen.h"
 #include "kernel/node.h"
+#include "kernel/platform.h"
 
 #define PIXEL_MAX_BYTES 4u
 /* Chosen: enough for 8K screens, and bounds the buffer. */
@@ -84,6 +85,7 @@ static void make_dots(const struct framebuffer_info *info)
     const uint32_t colours[] = {grey(info, BACKGROUND_PERCENT), grey(info, FOREGROUND_PERCENT)};
 
     dot_bytes = scale * pixel_bytes;
+    ASSERT(dot_bytes >= 1 && dot_bytes <= DOT_MAX_BYTES);
     for (unsigned i = 0; i < ARRAY_COUNT(dots); i++) {
         for (unsigned byte = 0; byte < dot_bytes; byte++) {
             dots[i][byte] = (uint8_t)(colours[i] >> 8 * (byte % pixel_bytes));
@@ -110,6 +112,9 @@ bool framebuffer_open(const struct framebuffer_info *info, void *mapped)
     rows = info->height / (FONT_HEIGHT * scale);
     columns = columns < SCREEN_COLUMNS_MAX ? columns : SCREEN_COLUMNS_MAX;
     rows = rows < SCREEN_ROWS_MAX ? rows : SCREEN_ROWS_MAX;
+    /* So the last cell ends inside what framebuffer_bytes() tells. */
+    ASSERT(columns * FONT_WIDTH * dot_bytes <= pitch_bytes);
+    ASSERT(rows * FONT_HEIGHT * scale <= info->height);
     return true;
 }
 

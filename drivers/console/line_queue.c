@@ -11,6 +11,7 @@
 void line_queue_initialise(struct line_queue *queue, char *text, uint32_t bytes)
 {
     ASSERT(IS_POWER_OF_TWO(bytes) && bytes < UINT32_C(1) << 31);
+    ASSERT(text != NULL);
     *queue = (struct line_queue){.text = text, .bytes = bytes};
 }
 
@@ -43,6 +44,7 @@ bool line_queue_put(struct line_queue *queue, const char *text, size_t bytes, ui
         }
         put_byte(queue, text[i]);
     }
+    ASSERT(queue->written - queue->taken <= queue->bytes - keep_free);
     return true;
 }
 
@@ -52,6 +54,7 @@ size_t line_queue_peek(const struct line_queue *queue, const char **text)
     uint32_t waiting = queue->written - queue->taken;
     uint32_t to_end = queue->bytes - start;
 
+    ASSERT(waiting <= queue->bytes);
     *text = queue->text + start;
     return waiting < to_end ? waiting : to_end;
 }
@@ -74,5 +77,6 @@ unsigned line_queue_keep_last(struct line_queue *queue, uint32_t most)
         } while (byte != '\n' && !line_queue_is_empty(queue));
         count++;
     }
+    ASSERT(queue->written - queue->taken <= most);
     return count;
 }

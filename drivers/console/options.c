@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/log.h"
+#include "kernel/platform.h"
 #include "libc/core/command_line.h"
 #include "libc/core/numbers.h"
 
@@ -69,6 +70,7 @@ static bool parse_baud(const char *text, size_t length, uint32_t *baud)
         return false;
     }
     *baud = (uint32_t)number;
+    ASSERT(*baud >= 1 && *baud <= BAUD_MAX);
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "drivers/console/counters.h"
 #include "kernel/component.h"
 #include "kernel/message/status.h"
+#include "kernel/platform.h"
 
 #define INVERSE 0x80u
 
@@ -31,14 +32,17 @@ static unsigned log_rows(void)
 
 static unsigned line_of_row(unsigned row)
 {
+    ASSERT(row < log_rows());
     return (screen.first_line + row) % log_rows();
 }
 
 static void mark_dirty(unsigned row)
 {
+    ASSERT(row < screen.rows);
     if (!screen.is_dirty[row]) {
         screen.is_dirty[row] = true;
         screen.dirty_count++;
+        ASSERT(screen.dirty_count <= screen.rows);
     }
 }
 
@@ -56,6 +60,7 @@ static void clear_line(unsigned line)
 
 void screen_initialise(unsigned columns, unsigned rows, screen_draw_function draw)
 {
+    ASSERT(draw != NULL);
     memset(&screen, 0, sizeof(screen));
     draw_function = draw;
     if (columns == 0 || rows < 2) {
@@ -72,6 +77,9 @@ void screen_initialise(unsigned columns, unsigned rows, screen_draw_function dra
 
 void screen_resume(screen_draw_function draw)
 {
+    ASSERT(draw != NULL);
+    ASSERT(screen.rows >= 2 && screen.rows <= SCREEN_ROWS_MAX);
+    ASSERT(screen.columns >= 1 && screen.columns <= SCREEN_COLUMNS_MAX);
     draw_function = draw;
     for (unsigned row = screen.cursor_row; row < screen.rows; row++) {
         memset(screen.drawn[row], 0, sizeof(screen.drawn[row]));
@@ -122,6 +130,7 @@ static void write_character(char character)
         if (screen.cursor_column == screen.columns) {
             begin_line();
         }
+        ASSERT(screen.cursor_column < screen.columns);
         bool is_printable = character >= ' ' && character <= '~';
 
         screen.lines[line_of_row(screen.cursor_row)][screen.cursor_column++] =
@@ -187,6 +196,7 @@ static bool draw_row(unsigned row, unsigned *budget)
             (*budget)--;
         }
     }
+    ASSERT(screen.is_dirty[row] && screen.dirty_count > 0);
     screen.is_dirty[row] = false;
     screen.dirty_count--;
     if (row < log_rows()) {
@@ -201,6 +211,7 @@ bool screen_draw(unsigned cell_max)
     unsigned budget = cell_max;
 
     for (unsigned i = 0; i < screen.rows && screen.dirty_count != 0; i++) {
+        ASSERT(screen.next_row < screen.rows);
         if (screen.is_dirty[screen.next_row]) {
             /* A budget that no comparison fits still draws: else a small one would draw nothing. */
             budget = budget > compare_cost ? budget - compare_cost : (i == 0 ? 1 : 0);

@@ -6,6 +6,7 @@
 #include "drivers/console/serial.h"
 
 #include "kernel/node.h"
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 
 /* Registers from the port's first address on. */
@@ -70,6 +71,7 @@ static void find_fifo(void)
         fifo_bytes = FIFO_BYTES;
         return;
     }
+    ASSERT(base != 0);
     fifo_bytes = (read_register(UART_INTERRUPT_ID) & IIR_FIFO) == IIR_FIFO ? FIFO_BYTES : 1;
 }
 
@@ -146,6 +148,7 @@ static bool wait_until_empty(void)
 
 void serial_write(const char *text, size_t bytes)
 {
+    ASSERT(base == 0 || fifo_bytes != 0);
     for (size_t i = 0; i < bytes && base != 0; i++) {
         if (i % fifo_bytes == 0 && !wait_until_empty()) {
             return;

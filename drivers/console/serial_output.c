@@ -52,6 +52,8 @@ void serial_output_start(bool is_interrupt_routed)
         }
         return;
     }
+    /* Once: the queue of a second start would lose what waits in the first. */
+    ASSERT(queue.text == NULL);
     line_queue_initialise(&queue, text, QUEUE_BYTES);
     timer_initialise(&timer, wake_up);
     has_interrupt = is_interrupt_routed;
@@ -100,6 +102,7 @@ static void put(const char *text, size_t bytes, uint32_t keep_free)
         write_now(text, bytes);
         return;
     }
+    ASSERT(queue.text != NULL && keep_free < queue.bytes);
     if (!line_queue_put(&queue, text, bytes, keep_free)) {
         count_dropped(count_lines(text, bytes));
     }
@@ -146,12 +149,14 @@ static bool transmit(uint64_t now_ns)
     size_t waiting_bytes = line_queue_peek(&queue, &text);
     size_t taken_bytes = serial_transmit(text, waiting_bytes);
 
+    ASSERT(taken_bytes <= waiting_bytes);
     line_queue_take(&queue, taken_bytes);
     if (taken_bytes != 0) {
         retry_ns = serial_byte_ns() * taken_bytes;
     } else {
         retry_ns = retry_ns < RETRY_MAX_NS / 2 ? 2 * retry_ns : RETRY_MAX_NS;
     }
+    ASSERT(retry_ns > 0);
     next_transmit_ns = now_ns + retry_ns;
     return taken_bytes != 0;
 }
@@ -175,6 +180,7 @@ static void enable_interrupt(bool is_for_transmit)
 
 void serial_output_poll(uint64_t now_ns)
 {
+    ASSERT(serial_output_is_busy && queue.text != NULL);
     is_queueing = true;
     if (!line_queue_is_empty(&queue) && now_ns >= next_transmit_ns) {
         (void)transmit(now_ns); /* what it did not take waits for a later round */

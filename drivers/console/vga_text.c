@@ -6,6 +6,7 @@
 
 #include "drivers/console/screen.h"
 #include "kernel/node.h"
+#include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
 
@@ -88,6 +89,7 @@ bool vga_text_open(const struct framebuffer_info *info, void *cells)
     pitch_bytes = info->pitch_bytes;
     columns = info->width;
     rows = info->height;
+    ASSERT(columns * CELL_BYTES <= pitch_bytes);
     return true;
 }
 

@@ -18,8 +18,15 @@
 #include "drivers/console/screen.h"
 #include "drivers/console/vga_text.h"
 #include "kernel/node.h"
+#include "kernel/platform.h"
 
 #define UNTOUCHED 0xA5
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    fail_msg("%s:%d: %s", file, line, format);
+    abort();
+}
 
 static struct framebuffer_info info;
 static uint8_t *memory;
