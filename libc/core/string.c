@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libc/core/assert.h"
 #include "libc/core/bytes.h"
 
 /* Below this a string instruction's start-up, tens of cycles, costs more than the loop. Chosen. */
@@ -25,6 +26,7 @@
 
 static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
 {
+    CORE_ASSERT_SLOW(bytes <= SHORT_MAX_BYTES);
     if (bytes >= 2 * WORD_BYTES) {
         uint64_t first = load_le64(from);
         uint64_t second = load_le64(from + WORD_BYTES);
@@ -58,6 +60,8 @@ static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
  * overlapping. */
 static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
+    CORE_ASSERT_SLOW(bytes > SHORT_MAX_BYTES);
+    CORE_ASSERT_SLOW(to == from || (uintptr_t)to - (uintptr_t)from >= bytes);
     /* Loaded first: an overlapping move may change it before its turn comes. */
     uint64_t last = load_le64(from + bytes - WORD_BYTES);
     uint8_t *last_to = to + bytes - WORD_BYTES;
@@ -89,6 +93,7 @@ static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
 /* More than SHORT_MAX_BYTES, from the end to the start: `to` lies above `from` and overlaps it. */
 static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
 {
+    CORE_ASSERT_SLOW(bytes > SHORT_MAX_BYTES && to >= from);
     uint64_t first = load_le64(from);
 
     while (bytes > WORD_BYTES) {
@@ -100,6 +105,9 @@ static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
+    /* Disjoint; or the same, which the compiler makes of the assignment of a struct to itself. */
+    CORE_ASSERT_SLOW(to == from || ((uintptr_t)to - (uintptr_t)from >= bytes &&
+                                    (uintptr_t)from - (uintptr_t)to >= bytes));
     if (bytes <= SHORT_MAX_BYTES) {
         move_short(to, from, bytes);
     } else {
