@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Assertions: assert() where a failure is found once for a file, a connection or a refusal, and
- * check() on the way of each request: that one is on in unit tests and in the sanitized program
- * for Linux only.
+ * Assertions. assert() is always on; it stands where it runs once for a file, a connection or a
+ * refusal. check() stands where it would cost on each request; it is on in unit tests and in the
+ * sanitized program for Linux.
  */
 #pragma once
 

@@ -44,7 +44,7 @@ static unsigned count;
 static struct client *first_free;
 static char shared_input[INPUT_MAX_BYTES];
 
-/* Clients that are waited for, the one that came first, whose time is over first, at the head. */
+/* Clients that are waited for. The head has joined first, so its time is over first. */
 static struct {
     struct client *head, *tail;
 } lists[WAIT_COUNT];
@@ -121,7 +121,7 @@ static void close_client(struct client *client)
     count--;
 }
 
-/* Watched once for everything, edge-triggered: no further call to the epoll is ever needed. */
+/* For all events, edge-triggered: one call to the epoll serves until the connection is closed. */
 static bool watch(struct client *client)
 {
     struct epoll_event event = {
@@ -139,7 +139,7 @@ static enum progress wait_for(struct client *client, enum client_wait wait)
         close_client(client);
         return CLOSED;
     }
-    /* A request has its time from its first byte: sending it byte by byte gains none. */
+    /* A request's time runs from its first byte: one that comes byte by byte gets no more. */
     if (client->wait != wait || wait != WAIT_REQUEST) {
         leave_list(client);
         join_list(client, wait);
@@ -149,7 +149,7 @@ static enum progress wait_for(struct client *client, enum client_wait wait)
 
 /* --- Sending --- */
 
-/* A shared head is changed by others while we wait: keep the rest of it for ourselves. */
+/* A shared head gets a new date while this client waits: it keeps a copy of the rest. */
 static bool own_head(struct response *response)
 {
     if (response->owned != NULL || response->head_bytes == 0) {
@@ -270,7 +270,7 @@ static enum progress refuse(struct client *client, uint16_t status)
     return flush(client);
 }
 
-/* Let the body come, if that is what the client waits for. A response must not be under way. */
+/* Send the 100 that the client waits for before it sends the body (RFC 9110 10.1.1). */
 static enum progress invite_body(struct client *client)
 {
     assert(!client->is_sending && client->response.owned == NULL);
@@ -368,7 +368,7 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
     if (progress == CLOSED) {
         return CLOSED;
     }
-    /* Of a body nothing is kept; its request's head is needed for the answer. */
+    /* A body is dropped as it comes; its request's head is needed for the answer. */
     size_t kept = request->has_head ? request->head_bytes : (size_t)(end - head);
     if (kept == 0) {
         drop_input(client);

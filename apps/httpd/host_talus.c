@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The web server's words to Talus. Several nodes serve the same address: the first of them says
+ * What the web server tells Talus. Several nodes serve the same address: the first of them says
  * where, once, as soon as there is an address.
  */
 #include "apps/httpd/host.h"

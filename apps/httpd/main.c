@@ -32,7 +32,7 @@
 #define EVENT_BATCH  64
 #define CLIENT_MAX   32768u
 
-/* Connections without a request are not worth a turn; but after so long they are. */
+/* So long a connection may come without a request before it is accepted all the same. Chosen. */
 #define DEFER_ACCEPT_S 5
 
 static struct {
@@ -44,7 +44,8 @@ static struct {
 } options = {.port = DEFAULT_PORT, .root = USER_ROOT, .builtin = BUILTIN_ROOT, .pause_ms = 100};
 
 static int listener_fd;
-/* An edge-triggered listener tells of new connections once: remember those that are left. */
+/* Connections may be left over from the last event, and an edge-triggered listener tells of each
+ * only once. */
 static bool has_more_to_accept;
 
 static void print_usage(void)

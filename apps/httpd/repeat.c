@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A few sets of header fields that were seen last. They are told apart by their length, which
- * differs between programs more often than not; of two with the same place the later one stays.
+ * The memory of header fields: one set for each remainder of its length, because client programs
+ * differ in the length of what they send more often than not. A later set of the same remainder
+ * replaces the earlier one.
  */
 #include "apps/httpd/repeat.h"
 

@@ -136,7 +136,7 @@ static int on_value(llhttp_t *parser, const char *at, size_t bytes)
 {
     struct request *request = request_of(parser);
 
-    /* An empty value is told of with a place behind its line, or not at all: as if not there. */
+    /* llhttp reports an empty value after its line or not at all; treat it as absent. */
     if (request->has_head || bytes == 0) {
         return 0;
     }
@@ -217,7 +217,7 @@ static int on_head(llhttp_t *parser)
     request->is_keep_alive = llhttp_should_keep_alive(parser) != 0;
     request->has_body_fields =
         (parser->flags & (F_CONTENT_LENGTH | F_TRANSFER_ENCODING | F_CHUNKED | F_UPGRADE)) != 0;
-    /* A wish to change the protocol is not granted: the request counts as it stands. */
+    /* We change to no other protocol: an Upgrade field is ignored (RFC 9110 7.8). */
     parser->upgrade = parser->method == HTTP_CONNECT;
     return 0;
 }

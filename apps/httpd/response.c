@@ -21,7 +21,7 @@
 #define DATE_BYTES      29
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
-/* Every response starts like this one, so the date stands at a fixed place behind the status. */
+/* How each ready response starts: its date stands at a fixed place, where it is renewed. */
 #define OK_START "HTTP/1.1 200 OK\r\nDate: "
 
 struct ready_response {
@@ -126,7 +126,7 @@ static void print_content_fields(struct text *text, const char *type, size_t byt
                type, bytes);
 }
 
-/* Hand the text over; without memory for it, say so in one that is always there. */
+/* Hand the text over. Without memory for it the response is 503, whose text is constant. */
 static void use_text(struct response *response, uint16_t status, struct text *text)
 {
     if (text->has_failed) {

@@ -28,7 +28,8 @@ static size_t table_count;
 static size_t resource_count;
 static uint16_t archive_count;
 
-/* FNV-1a (Fowler, Noll, Vo): short for short paths. Who chose the paths owns the site. */
+/* FNV-1a (Fowler, Noll, Vo), which costs little for short paths. A client cannot add paths, so it
+ * cannot make them collide. */
 static uint32_t hash_path(const char *path, size_t bytes)
 {
     uint32_t hash = 2166136261u;
@@ -57,7 +58,8 @@ static struct resource **find_place(const char *path, size_t bytes, uint32_t has
     return &table[place];
 }
 
-/* At least a quarter of the places stays empty, so that a search ends soon. */
+/* Make room for one more. At least a quarter of the places stays empty, so that a search ends soon.
+ */
 static bool grow_table(void)
 {
     size_t old_count = table_count;
@@ -221,7 +223,7 @@ int site_add_archive(const char *file_name)
     }
     if (fstat(fd, &status) == 0) {
         size_t bytes = (size_t)status.st_size;
-        /* Never unmapped: its files are sent from where they are. */
+        /* Never unmapped: files are sent from where they lie in it. */
         const void *archive =
             bytes > 0 ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
         if (archive != MAP_FAILED) {

@@ -352,7 +352,7 @@ static unsigned take_input(void)
 static unsigned poll_console(void *context)
 {
     (void)context;
-    if (LIKELY(!console_is_input_due(dispatch_now_ns()) && !may_have_input)) {
+    if (LIKELY(!console_notice_input(dispatch_now_ns()) && !may_have_input)) {
         return 0;
     }
     /* What has been typed of a line stands below the log that came between. */

@@ -156,7 +156,7 @@ static void draw_some(uint64_t now_ns)
     }
 }
 
-/* Never work to stay awake for: what is left goes out before sleep. */
+/* Returns no work, so the node may sleep: prepare_sleep() sends out what is left. */
 static unsigned poll_output(void *context)
 {
     uint64_t now_ns = dispatch_now_ns();
@@ -287,7 +287,7 @@ void console_flush(void)
     }
 }
 
-bool console_is_input_due(uint64_t now_ns)
+bool console_notice_input(uint64_t now_ns)
 {
     uint64_t interrupts =
         interrupt_count(INTERRUPT_VECTOR_SERIAL) + interrupt_count(INTERRUPT_VECTOR_KEYBOARD);

@@ -35,9 +35,9 @@ void console_write_through(void);
 /* Have everything seen that was written: after the last words. */
 void console_flush(void);
 
-/* Whether something may have been typed: an interrupt has come, or it has not been looked for a
- * while. Then console_read() must be called until it returns -1. */
-bool console_is_input_due(uint64_t now_ns);
+/* Notice that something may have been typed: an interrupt has come since the last call, or nobody
+ * has looked for a while. When true, call console_read() until it returns -1. */
+bool console_notice_input(uint64_t now_ns);
 /* One character that was typed, or -1. */
 int console_read(void);
 /* Whether lines of the log have broken into what was being typed since the last call. */

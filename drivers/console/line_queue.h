@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Text on its way to a device that is slower than its writers: a ring of bytes in memory that the
- * owner brings. What is put in goes in whole or not at all, so no line is ever torn. An LF is kept
- * as CR LF, which is what terminals want.
+ * owner brings. What is put in goes in whole or not at all, so a writer of whole lines finds whole
+ * lines. An LF is kept as CR LF, which is what terminals want.
  */
 #pragma once
 

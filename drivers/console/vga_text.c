@@ -34,8 +34,8 @@ static uint32_t pitch_bytes;
 static unsigned columns;
 static unsigned rows;
 
-/* The cell at the end of the text keeps two different values, then gets its own back. */
-static bool is_memory(uint8_t *mapped)
+/* Try whether the last cell of the text keeps what is written to it; it gets its own value back. */
+static bool probe_memory(uint8_t *mapped)
 {
     const size_t last = (TEXT_COLUMNS * TEXT_ROWS - 1) * CELL_BYTES;
     uint16_t saved = mmio_read16(mapped, last);
@@ -55,7 +55,7 @@ bool vga_text_detect(struct framebuffer_info *info, uint8_t *low_memory)
 
     if ((mode != MODE_TEXT_80_GREY && mode != MODE_TEXT_80_COLOR) ||
         mmio_read16(low_memory, BIOS_COLUMNS) != TEXT_COLUMNS ||
-        !is_memory(low_memory + TEXT_PADDR)) {
+        !probe_memory(low_memory + TEXT_PADDR)) {
         return false;
     }
     *info = (struct framebuffer_info){

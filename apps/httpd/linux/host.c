@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The web server's words to Linux: a line on standard output.
+ * What the web server tells Linux: a line on standard output.
  */
 #include "apps/httpd/host.h"
 
