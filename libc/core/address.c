@@ -4,30 +4,25 @@
  */
 #include "libc/core/address.h"
 
-#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "libc/core/format.h"
+#include "libc/core/numbers.h"
 
-#define IPV4_BYTES    4
-#define NUMBER_DIGITS 3
+#define IPV4_BYTES 4
 
 /* One of the four numbers. Returns what stands behind, or NULL. */
 static const char *parse_byte(const char *text, uint8_t *byte)
 {
-    unsigned value = 0;
-    unsigned digits = 0;
+    const char *end = text;
+    uint64_t value;
 
-    while (digits <= NUMBER_DIGITS && isdigit((unsigned char)text[digits])) {
-        value = 10 * value + (unsigned)(text[digits] - '0');
-        digits++;
-    }
-    if (digits == 0 || value > UINT8_MAX || (text[0] == '0' && digits > 1)) {
+    if (number_take(&end, NULL, 10, UINT8_MAX, &value) != 0 || (text[0] == '0' && end - text > 1)) {
         return NULL;
     }
     *byte = (uint8_t)value;
-    return text + digits;
+    return end;
 }
 
 const char *address_parse_ipv4(const char *text, uint32_t *address)
