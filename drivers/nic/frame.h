@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ethernet frames on their way between the NIC driver, the link server and the transport server
- * of one node. A buffer always has exactly one owner, who hands it over or releases it.
+ * Ethernet frames on their way between a card's driver and whoever uses the card, on one node. A
+ * frame has one owner at a time, who hands it over or releases it.
  */
 #pragma once
 
@@ -15,20 +15,23 @@ enum {
     FRAME_IP_CHECKSUM_GOOD = 1 << 0,
     FRAME_L4_CHECKSUM_GOOD = 1 << 1, /* TCP or UDP */
     FRAME_CHECKSUM_BAD = 1 << 2,     /* of IP, TCP or UDP: to be dropped and counted */
+    FRAME_DAMAGED = 1 << 3,          /* on the wire, or too long: likewise; data is unusable */
 };
 
-/* A received frame: this struct, then the data, in one DMA-able block of the owner node. */
+/* A received frame. Its data lies elsewhere, in one piece, in memory of the node whose queue
+ * received it. */
 struct frame {
     uint8_t *data;
-    uint16_t length_bytes;
-    uint16_t flags;                       /* FRAME_... */
-    void (*release)(struct frame *frame); /* back to whoever allocated it; same node only */
-    void *release_context;
-    /* For the current owner's bookkeeping (the transport server keeps lwIP's pbuf here). */
+    uint16_t length_bytes;                /* at most FRAME_BUFFER_BYTES */
+    uint16_t flags;                       /* FRAME_... above */
+    void (*release)(struct frame *frame); /* back to the driver; on the same node */
+    void *release_context;                /* the driver's */
+    /* The owner's, for whatever it must remember of the frame: a driver leaves it alone. */
     _Alignas(16) uint8_t owner_data[64];
 };
 
-/* One piece of a frame to send: in this node's memory or in the boot archive. */
+/* One piece of a frame to send: in this node's memory or in the boot archive, and in one piece of
+ * physical memory. */
 struct frame_fragment {
     const void *data;
     uint32_t length_bytes;
@@ -36,7 +39,8 @@ struct frame_fragment {
 
 /*
  * Work for the NIC. A checksum to insert: the L4 field holds the pseudo-header's sum already, not
- * complemented.
+ * complemented. All headers are then in the first fragment, in this node's memory, and a driver
+ * whose card does not insert checksums writes there (drivers/nic/checksum.h).
  *
  * FRAME_SEGMENT_TCP: the frame is longer than the wire takes. Its TCP payload is sent in segments
  * of segment_bytes, the last one perhaps shorter, each behind a copy of the headers with lengths,
@@ -55,7 +59,7 @@ enum {
 
 struct frame_to_send {
     struct frame_fragment fragments[FRAME_FRAGMENT_MAX];
-    uint16_t fragment_count;
+    uint16_t fragment_count;  /* 1 .. FRAME_FRAGMENT_MAX, none of them empty */
     uint16_t offload;         /* FRAME_INSERT_..., FRAME_SEGMENT_TCP */
     uint8_t ip_header_offset; /* 14 without VLAN; only with offload */
     uint8_t ip_header_bytes;  /* only with offload */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checksums of frames to send, in software: for drivers whose card does not insert them.
+ */
+#pragma once
+
+#include "drivers/nic/frame.h"
+
+/*
+ * Insert these checksums (FRAME_INSERT_..., of those that frame->offload asks for), by what
+ * drivers/nic/frame.h says of a frame to send: the fields are in its first fragment, and TCP's and
+ * UDP's holds the pseudo-header's sum. Not for frames that are to be cut.
+ *
+ * Only for a frame that is taken for certain: the field no longer holds the sum afterwards. Costs a
+ * pass over the packet for TCP and UDP, over the header for IP.
+ */
+void frame_insert_checksums(const struct frame_to_send *frame, unsigned which);
