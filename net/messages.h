@@ -333,24 +333,22 @@ struct transmit_frame {
     uint8_t frame[];
 };
 
-/* The first LS has brought the NIC up: TSs learn the MAC address. Sent again, with the same
- * address, each time the link goes up or down. */
+/* The first LS has brought the NIC up: TSs learn the MAC address and what the NIC can do. Only the
+ * first queue_count LSs have a queue, 1 .. as many as there are. Sent again, with the same content,
+ * each time the link goes up or down. */
 struct nic_ready {
     struct message_header header;
     uint8_t mac[6];
     uint16_t queue_count;
     uint32_t is_link_up;
-    uint32_t reserved;
+    uint32_t can_segment_tcp; /* frames may be sent with FRAME_SEGMENT_TCP */
 };
 
-/* The first LS asks another one to map the registers and to start its own queue. Answer owed:
- * QUEUE_ATTACHED. Until it comes, the NIC sends nothing to that queue. */
+/* The first LS asks another one to open its own queue. Answer owed: QUEUE_ATTACHED. Until it comes,
+ * the NIC puts nothing into that queue. */
 struct attach_queue {
     struct message_header header;
-    uint64_t registers_paddr;
-    uint16_t queue_index;
-    uint16_t reserved;
-    uint32_t reserved_2;
+    uint64_t key[5]; /* a struct nic_queue_key (drivers/nic/nic.h) */
 };
 
 /* The queue takes frames: the NIC may steer flows to it. error_number as errno: it does not. */

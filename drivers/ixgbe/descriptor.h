@@ -70,7 +70,9 @@ struct ixgbe_tx_descriptor {
 _Static_assert(sizeof(struct ixgbe_rx_descriptor) == 16, "7.1.6");
 _Static_assert(sizeof(struct ixgbe_tx_descriptor) == 16, "7.2.3.2");
 
-/* Rings are whole multiples of 128 bytes, that is of eight descriptors. */
+/* Rings lie at whole multiples of so many bytes, and have as many: eight descriptors. */
+#define IXGBE_RING_ALIGNMENT 128u
+
 #define IXGBE_RX_RING_COUNT 512u
 #define IXGBE_TX_RING_COUNT 1024u
 

@@ -10,6 +10,7 @@
 #include "drivers/ixgbe/ixgbe.h"
 
 #include "drivers/ixgbe/regs.h"
+#include "kernel/platform.h"
 
 #define FDIR_INIT_TIMEOUT_US    20000 /* it takes about 55 us at 10 Gbit/s */
 #define FDIR_COMMAND_TIMEOUT_US 1000
@@ -24,6 +25,9 @@
 
 /* No filter drops; the queue for those that would is one that is never started. */
 #define FDIR_DROP_QUEUE        127
+/* Required in the same write, though the fields that they concern are ignored: flexible bytes,
+ * length of a bucket's list in signature mode, room left at which the device complains. As drivers
+ * have them. */
 #define FDIR_FLEX_OFFSET_WORDS 6
 #define FDIR_MAX_LENGTH        10
 #define FDIR_FULL_THRESHOLD    4
@@ -88,6 +92,7 @@ int ixgbe_fdir_start(struct ixgbe *nic)
     void *registers = nic->registers;
     int result;
 
+    ASSERT(nic->queue_count > 1); /* with one the filters have no room in the packet buffer */
     compute_group_hashes();
     result = ixgbe_receive_path_close(registers);
     if (result != 0) {
@@ -121,7 +126,7 @@ int ixgbe_fdir_start(struct ixgbe *nic)
     }
 
     /* Ignored fields of a filter must be zero: written once, good for all. */
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < IXGBE_FDIRSIPV6_COUNT; i++) {
         ixgbe_write(registers, IXGBE_FDIRSIPV6(i), 0);
     }
     ixgbe_write(registers, IXGBE_FDIRIPSA, 0);
@@ -136,6 +141,8 @@ int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue)
     void *registers = nic->registers;
     uint32_t hash = group_0_hash;
 
+    ASSERT(group < IXGBE_FDIR_GROUP_COUNT);
+    ASSERT(queue < nic->queue_count);
     for (unsigned bit = 0; bit < GROUP_BITS; bit++) {
         if ((group >> bit & 1) != 0) {
             hash ^= port_bit_hash[bit];

@@ -11,8 +11,6 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 
-#define VENDOR_INTEL 0x8086
-
 /* Bounds of waits. The datasheet gives few; these are several times what drivers are known to
  * need, and end a start-up on broken hardware within a few seconds. */
 #define RESET_TIMEOUT_US          100000
@@ -24,6 +22,9 @@
 #define QUEUE_TIMEOUT_US          20000
 #define RECEIVE_PATH_TIMEOUT_US   40000
 
+#define MAC_BYTES 6u
+#define MAC_GROUP BIT(0) /* of the first byte: not the address of one station */
+
 /* The packet buffers, in bytes. With several queues the flow director takes half of the receive
  * buffer for its filters. */
 #define RX_BUFFER_BYTES             0x80000u
@@ -31,19 +32,6 @@
 #define TX_BUFFER_BYTES             0x28000u
 #define TX_THRESHOLD_KIB            0x96u /* that, less the longest frame */
 #define FLOW_CONTROL_HEADROOM_BYTES 0x6000u
-
-const struct pci_id ixgbe_ids[] = {
-    {VENDOR_INTEL, 0x10F7}, /* KX4 backplane: what the QEMU model is */
-    {VENDOR_INTEL, 0x10FB}, /* SFP+: the common X520 */
-    {VENDOR_INTEL, 0x1514}, /* KX4 mezzanine */
-    {VENDOR_INTEL, 0x1517}, /* KR */
-    {VENDOR_INTEL, 0x10F8}, /* combined backplane */
-    {VENDOR_INTEL, 0x10FC}, /* XAUI */
-    {VENDOR_INTEL, 0x10F9}, /* CX4 */
-    {VENDOR_INTEL, 0x1507}, {VENDOR_INTEL, 0x1529}, {VENDOR_INTEL, 0x154A}, /* SFP+ */
-    {VENDOR_INTEL, 0x154D}, {VENDOR_INTEL, 0x1557},
-};
-const size_t ixgbe_id_count = ARRAY_COUNT(ixgbe_ids);
 
 /* In a thread, others run meanwhile; more time may pass. */
 static void wait_at_least(uint64_t delay_us)
@@ -64,6 +52,7 @@ int ixgbe_wait_named(const void *registers, uint32_t offset, const char *name, u
 {
     uint64_t end_ns = platform_now_ns() + timeout_us * NS_PER_US;
 
+    ASSERT((want & ~mask) == 0);
     for (;;) {
         /* The clock first: a core that was stopped for long still looks once more. */
         bool is_late = platform_now_ns() >= end_ns;
@@ -163,12 +152,11 @@ int ixgbe_read_mac(const void *registers, uint8_t mac[6])
     uint32_t low = ixgbe_read(registers, IXGBE_RAL(0));
     uint32_t high = ixgbe_read(registers, IXGBE_RAH(0));
 
-    for (unsigned i = 0; i < 4; i++) {
-        mac[i] = (uint8_t)(low >> (8 * i));
+    for (unsigned i = 0; i < MAC_BYTES; i++) {
+        mac[i] = (uint8_t)(i < MAC_LOW_BYTES ? low >> (8 * i) : high >> (8 * (i - MAC_LOW_BYTES)));
     }
-    mac[4] = (uint8_t)high;
-    mac[5] = (uint8_t)(high >> 8);
-    if ((high & RAH_AV) == 0 || (mac[0] & 1) != 0 || (low == 0 && (high & 0xFFFF) == 0)) {
+    if ((high & RAH_AV) == 0 || (mac[0] & MAC_GROUP) != 0 ||
+        (low == 0 && (high & RAH_HIGH_BYTES) == 0)) {
         log_error("ixgbe", "RAL0, RAH0 = 0x%08x, 0x%08x: no unicast MAC address", low, high);
         return -ENODEV;
     }
@@ -182,24 +170,24 @@ static void clear_table(void *registers, uint32_t first_offset, unsigned count)
     }
 }
 
-/* Tables hold chance values after a reset. Filters of layers 2 and 3: our own MAC address and
- * broadcast are received, nothing else (7.1.1). */
+/* Tables are undefined after a reset. Of layer 2, our own MAC address and broadcast are received,
+ * nothing else (7.1.1). */
 static void start_filters(void *registers)
 {
     for (unsigned i = 1; i < IXGBE_RAR_COUNT; i++) {
         ixgbe_write(registers, IXGBE_RAL(i), 0);
         ixgbe_write(registers, IXGBE_RAH(i), 0);
     }
-    clear_table(registers, IXGBE_MTA(0), 128);
-    clear_table(registers, IXGBE_PFUTA(0), 128);
-    clear_table(registers, IXGBE_VFTA(0), 128);
-    clear_table(registers, IXGBE_VLVF(0), 64);
-    clear_table(registers, IXGBE_VLVFB(0), 128);
-    clear_table(registers, IXGBE_MPSAR(0), 256);
-    ixgbe_write(registers, IXGBE_MPSAR(0), 1); /* our address belongs to pool 0 */
-    clear_table(registers, IXGBE_FTQF(0), 128);
-    clear_table(registers, IXGBE_ETQF(0), 8);
-    clear_table(registers, IXGBE_ETQS(0), 8);
+    clear_table(registers, IXGBE_MTA(0), IXGBE_MTA_COUNT);
+    clear_table(registers, IXGBE_PFUTA(0), IXGBE_PFUTA_COUNT);
+    clear_table(registers, IXGBE_VFTA(0), IXGBE_VFTA_COUNT);
+    clear_table(registers, IXGBE_VLVF(0), IXGBE_VLVF_COUNT);
+    clear_table(registers, IXGBE_VLVFB(0), IXGBE_VLVFB_COUNT);
+    clear_table(registers, IXGBE_MPSAR(0), IXGBE_MPSAR_COUNT);
+    ixgbe_write(registers, IXGBE_MPSAR(0), MPSAR_POOL_0); /* our address */
+    clear_table(registers, IXGBE_FTQF(0), IXGBE_FTQF_COUNT);
+    clear_table(registers, IXGBE_ETQF(0), IXGBE_ETQF_COUNT);
+    clear_table(registers, IXGBE_ETQS(0), IXGBE_ETQF_COUNT);
     ixgbe_write(registers, IXGBE_SYNQF, 0);
 
     ixgbe_write(registers, IXGBE_FCTRL, FCTRL_BAM);
@@ -216,7 +204,7 @@ static void start_packet_buffers(struct ixgbe *nic)
     uint32_t rx_bytes = RX_BUFFER_BYTES - (nic->queue_count > 1 ? FDIR_BUFFER_BYTES : 0);
 
     ixgbe_write(registers, IXGBE_RXPBSIZE(0), rx_bytes);
-    for (unsigned i = 1; i < 8; i++) {
+    for (unsigned i = 1; i < IXGBE_PACKET_BUFFER_COUNT; i++) {
         ixgbe_write(registers, IXGBE_RXPBSIZE(i), 0);
     }
     /* Without flow control, too, the high-water mark must lie inside the buffer (4.6.3.2). */
@@ -246,7 +234,7 @@ static void start_transmit_dma(void *registers)
     ixgbe_write(registers, IXGBE_DTXMXSZRQ, DTXMXSZRQ_WITHOUT_DCB);
     ixgbe_write(registers, IXGBE_TXPBSIZE(0), TX_BUFFER_BYTES);
     ixgbe_write(registers, IXGBE_TXPBTHRESH(0), TX_THRESHOLD_KIB);
-    for (unsigned i = 1; i < 8; i++) {
+    for (unsigned i = 1; i < IXGBE_PACKET_BUFFER_COUNT; i++) {
         ixgbe_write(registers, IXGBE_TXPBSIZE(i), 0);
         ixgbe_write(registers, IXGBE_TXPBTHRESH(i), 0);
     }
@@ -328,17 +316,18 @@ void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector)
     void *registers = nic->registers;
     uint32_t self_clearing = 0;
 
+    ASSERT(other_vector == 0 || other_vector >= nic->queue_count);
     ixgbe_write(registers, IXGBE_GPIE, GPIE_MULTIPLE_MSIX | GPIE_EIAME | GPIE_PBA_SUPPORT);
     for (unsigned queue = 0; queue < nic->queue_count; queue++) {
         /* Only received frames wake a node. What has been sent is found out when there is other
          * work, or by a timer. IVAR holds receive and transmit of two queues. */
-        uint32_t shift = (queue & 1) != 0 ? 16 : 0;
-        uint32_t others = ixgbe_read(registers, IXGBE_IVAR(queue / 2)) & ~(0xFFFFu << shift);
+        uint32_t shift = IVAR_QUEUE_SHIFT(queue);
+        uint32_t others = ixgbe_read(registers, IXGBE_IVAR(queue / 2)) & ~(IVAR_QUEUE << shift);
 
         ixgbe_write(registers, IXGBE_IVAR(queue / 2), others | (IVAR_VALID | queue) << shift);
         /* An interrupt comes only to a node that sleeps, so there is nothing to throttle. */
         ixgbe_write(registers, IXGBE_EITR(queue), 0);
-        if (queue < 16) {
+        if (queue < EICR_QUEUE_CAUSES) {
             self_clearing |= BIT(queue);
         }
     }
@@ -353,13 +342,14 @@ void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector)
 
 void ixgbe_interrupt_clear(void *registers, unsigned queue)
 {
-    if (queue < 16) {
+    if (queue < EICR_QUEUE_CAUSES) {
         ixgbe_write(registers, IXGBE_EICR, BIT(queue));
         /* A write may still be on its way while the caller looks at its ring, and would then wipe
          * out the cause of a frame that came after that look. Reading waits for it. */
         (void)ixgbe_read(registers, IXGBE_EICS);
     }
-    /* Causes above 15 cannot be cleared: unmasking then costs one needless wake-up. */
+    /* Queues above 15 have no cause that could be cleared: unmasking then costs one needless
+     * wake-up. */
 }
 
 void ixgbe_interrupt_unmask(void *registers, unsigned queue)

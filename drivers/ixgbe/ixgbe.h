@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Driver for the Intel 82599 (ixgbe): all that the link server may call, and in the last section
- * what the driver's own files share.
+ * Driver for the Intel 82599 (ixgbe): what its own files share. Others use it through
+ * drivers/nic/nic.h, which driver.c implements with this.
  *
- * One link server starts the device as a whole (struct ixgbe): reset, filters, steering, link.
- * Every link server, also that one, starts and drives one queue pair (struct ixgbe_rx,
- * struct ixgbe_tx) by the registers of that queue alone, so queues need no locks among them.
- * Nothing here waits without a bound; a wait that fails is logged with the register it was for.
+ * One node starts the device as a whole (struct ixgbe): reset, filters, steering, link. Each node
+ * with a queue pair (struct ixgbe_rx, struct ixgbe_tx) starts and drives it by the registers of
+ * that queue alone, so queues need no locks among them. Waits have a bound; one that fails is
+ * logged with the register it was for.
  *
  * Source: the 82599 datasheet; sections are named where they are followed.
  */
@@ -17,11 +17,15 @@
 #include "kernel/base.h"
 #include "kernel/x86/mmio.h"
 
-/* Devices that this driver knows. */
+/* --- Devices that this driver knows (devices.c) --- */
+
 extern const struct pci_id ixgbe_ids[];
 extern const size_t ixgbe_id_count;
 
-/* --- The device as a whole --- */
+/* Whether such a card takes SFP+ modules, and so has a laser to be switched on. */
+bool ixgbe_has_optics(uint16_t device_id);
+
+/* --- The device as a whole (ixgbe.c) --- */
 
 /* What is used of BAR 0. */
 #define IXGBE_REGISTERS_BYTES 0x20000u
@@ -46,7 +50,7 @@ MUST_CHECK int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_i
 /* The MAC address that the NVM holds, which the device loads by itself: also before it is started.
  * 0, or -ENODEV (logged) when there is none. */
 MUST_CHECK int ixgbe_read_mac(const void *registers, uint8_t mac[6]);
-/* Let frames in: after the first queue has been started. 0 or -ETIMEDOUT. */
+/* Let frames in: after the first queue has been started. 0 or -ETIMEDOUT (logged). */
 MUST_CHECK int ixgbe_enable_receive(struct ixgbe *nic);
 
 /* --- Steering: which queue gets a frame (rss.c, fdir.c) --- */
@@ -97,12 +101,11 @@ struct ixgbe_rx {
 MUST_CHECK int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue);
 
 /*
- * Take up to `budget` frames and hand each over to `deliver`, which owns it from then on and
- * returns it by frame->release, at once or later. Then give free buffers to the device, with one
- * tail write for a whole batch. Frames with errors are counted and dropped here. Returns how many
- * descriptors were taken.
+ * Take up to frame_max frames, which the caller owns from then on and returns by frame->release, at
+ * once or later. Give free buffers to the device, with one tail write for a whole batch. Of a frame
+ * longer than a buffer only the last piece is handed over, as damaged. Returns how many there are.
  */
-unsigned ixgbe_receive(struct ixgbe_rx *rx, unsigned budget, void (*deliver)(struct frame *frame));
+MUST_CHECK unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max);
 
 /* Whether ixgbe_receive() would find something. */
 bool ixgbe_rx_is_pending(const struct ixgbe_rx *rx);
@@ -129,10 +132,12 @@ struct ixgbe_tx {
     /* Ends of the pieces whose completion the device reports, oldest first. */
     uint32_t *reports;
     uint32_t report_first, report_end; /* free-running */
+    uint32_t last_report;              /* the newest of them; head when all have come */
     struct ixgbe_tx_completion *completions;
     uint32_t completion_first, completion_end; /* free-running */
 };
 
+/* Allocate the ring and start the queue. 0, -ENOMEM or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue);
 
 /*
@@ -156,10 +161,9 @@ static inline unsigned ixgbe_tx_in_flight(const struct ixgbe_tx *tx)
     return tx->tail - tx->head;
 }
 
-/* --- Interrupts (ixgbe.c). A queue's MSI-X entry is its index; see section 6 of datasheet 7.3 ---
- */
+/* --- Interrupts (ixgbe.c; datasheet 7.3). A queue's MSI-X entry is its index --- */
 
-/* The entry of all causes that belong to no queue; shared with queue 0 when the table is full. */
+/* The entry for the causes that belong to no queue; shared with queue 0 when the table is full. */
 unsigned ixgbe_other_vector(unsigned queue_count, unsigned entry_count);
 void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector);
 
@@ -174,11 +178,11 @@ void ixgbe_interrupt_clear_link(struct ixgbe *nic);
 
 void ixgbe_stats_start(struct ixgbe *nic);
 /* Frames that this queue's counter set lost since the last call. */
-uint32_t ixgbe_stats_queue_dropped(void *registers, unsigned queue);
+uint32_t ixgbe_stats_take_dropped(void *registers, unsigned queue);
 /* Frames that the whole device lost because its packet buffer was full, since the last call. */
-uint32_t ixgbe_stats_missed(struct ixgbe *nic);
+uint32_t ixgbe_stats_take_missed(struct ixgbe *nic);
 
-/* --- For the driver's own files --- */
+/* --- Registers --- */
 
 static inline uint32_t ixgbe_read(const void *registers, uint32_t offset)
 {
@@ -206,6 +210,8 @@ MUST_CHECK int ixgbe_wait_named(const void *registers, uint32_t offset, const ch
                                 uint32_t mask, uint32_t want, uint64_t timeout_us);
 #define ixgbe_wait(registers, offset, mask, want, timeout_us)                                      \
     ixgbe_wait_named(registers, offset, #offset, mask, want, timeout_us)
+
+/* --- Parts of the bring-up --- */
 
 /* Close or open the gate before the packet buffer: steering tables change only while it is shut. */
 MUST_CHECK int ixgbe_receive_path_close(void *registers);

@@ -7,27 +7,12 @@
 
 #include "drivers/ixgbe/regs.h"
 
-static bool has_optics(uint16_t device_id)
-{
-    switch (device_id) {
-    case 0x10FB:
-    case 0x1507:
-    case 0x1529:
-    case 0x154A:
-    case 0x154D:
-    case 0x1557:
-        return true;
-    default:
-        return false;
-    }
-}
-
 void ixgbe_link_start(struct ixgbe *nic)
 {
-    if (has_optics(nic->device_id)) {
+    if (ixgbe_has_optics(nic->device_id)) {
         uint32_t pins = ixgbe_read(nic->registers, IXGBE_ESDP);
 
-        ixgbe_write(nic->registers, IXGBE_ESDP, (pins | ESDP_SDP3_DIRECTION) & ~ESDP_SDP3_DATA);
+        ixgbe_write(nic->registers, IXGBE_ESDP, (pins | ESDP_SDP3_OUTPUT) & ~ESDP_SDP3_LASER_OFF);
     }
     ixgbe_set(nic->registers, IXGBE_AUTOC, AUTOC_RESTART_AN);
 }

@@ -26,8 +26,8 @@
 #define CTRL_EXT_DRV_LOAD BIT(28) /* tells the firmware that a driver is in charge */
 
 #define IXGBE_ESDP          0x00020 /* RW software-definable pins */
-#define ESDP_SDP3_DATA      BIT(3)  /* on SFP+ cards: laser off */
-#define ESDP_SDP3_DIRECTION BIT(11) /* 1: output */
+#define ESDP_SDP3_LASER_OFF BIT(3)  /* level of pin 3, which is so wired on SFP+ cards */
+#define ESDP_SDP3_OUTPUT    BIT(11) /* direction of pin 3 */
 
 /* --- NVM (8.2.3.2) --- */
 
@@ -35,7 +35,7 @@
 #define EEC_EE_PRES BIT(8)
 #define EEC_AUTO_RD BIT(9) /* the NVM has been read after reset */
 
-/* --- Interrupts (8.2.3.5). Causes 0..15 are MSI-X vectors 0..15 --- */
+/* --- Interrupts (8.2.3.5). Causes 0..15 are MSI-X vectors 0..15; those above have none --- */
 
 #define IXGBE_EICR       0x00800             /* RC W1C causes */
 #define IXGBE_EICS       0x00808             /* W1S; reads as EICR, clearing nothing */
@@ -51,13 +51,16 @@
 #define IXGBE_IVAR(i)    (0x00900 + 4 * (i)) /* RW queues 2i and 2i + 1: to which vectors */
 #define IXGBE_IVAR_MISC  0x00A00             /* RW */
 
-#define EICR_LSC           BIT(20) /* link status change */
-#define EIMC_ALL           0x7FFFFFFFu
-#define GPIE_MULTIPLE_MSIX BIT(4)
-#define GPIE_EIAME         BIT(30) /* heed EIAM */
-#define GPIE_PBA_SUPPORT   BIT(31) /* unmasking clears the pending bit */
-#define IVAR_VALID         BIT(7)
-#define IVAR_MISC_OTHER    BITS(15, 8)
+#define EICR_QUEUE_CAUSES   16u
+#define EICR_LSC            BIT(20) /* link status change */
+#define EIMC_ALL            0x7FFFFFFFu
+#define GPIE_MULTIPLE_MSIX  BIT(4)
+#define GPIE_EIAME          BIT(30)         /* heed EIAM */
+#define GPIE_PBA_SUPPORT    BIT(31)         /* unmasking clears the pending bit */
+#define IVAR_QUEUE_SHIFT(n) (16u * ((n)&1)) /* of queue n in its register */
+#define IVAR_QUEUE          BITS(15, 0)     /* entries of one queue: receive, transmit */
+#define IVAR_VALID          BIT(7)
+#define IVAR_MISC_OTHER     BITS(15, 8)
 
 _Static_assert(IXGBE_EITR(23) == 0x0087C && IXGBE_EITR(24) == 0x12300, "8.2.3.5.12, both banks");
 
@@ -70,13 +73,14 @@ _Static_assert(IXGBE_EITR(23) == 0x0087C && IXGBE_EITR(24) == 0x12300, "8.2.3.5.
 
 /* --- Receive: packet buffer, DMA and queues (8.2.3.8) --- */
 
-#define IXGBE_RXPBSIZE(i)   (0x03C00 + 4 * (i)) /* RW bytes, a multiple of 1 KiB */
-#define IXGBE_RDRXCTL       0x02F00             /* RW */
-#define RDRXCTL_CRCSTRIP    BIT(1)              /* must agree with HLREG0_RXCRCSTRP */
-#define RDRXCTL_DMAIDONE    BIT(3)              /* RO */
-#define RDRXCTL_RSCFRSTSIZE BITS(21, 17)
-#define RDRXCTL_RSCACKC     BIT(25)
-#define RDRXCTL_FCOE_WRFIX  BIT(26)
+#define IXGBE_PACKET_BUFFER_COUNT 8                   /* of either direction */
+#define IXGBE_RXPBSIZE(i)         (0x03C00 + 4 * (i)) /* RW bytes, a multiple of 1 KiB */
+#define IXGBE_RDRXCTL             0x02F00             /* RW */
+#define RDRXCTL_CRCSTRIP          BIT(1)              /* must agree with HLREG0_RXCRCSTRP */
+#define RDRXCTL_DMAIDONE          BIT(3)              /* RO */
+#define RDRXCTL_RSCFRSTSIZE       BITS(21, 17)
+#define RDRXCTL_RSCACKC           BIT(25)
+#define RDRXCTL_FCOE_WRFIX        BIT(26)
 
 #define IXGBE_RXCTRL 0x03000 /* RW */
 #define RXCTRL_RXEN  BIT(0)
@@ -124,19 +128,32 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define IXGBE_RAH(i)     (0x0A204 + 8 * (i)) /* RW bytes 4 and 5 */
 #define RAH_AV           BIT(31)
 #define IXGBE_RAR_COUNT  128
+#define MAC_LOW_BYTES    4 /* of an address in RAL; the others are in RAH */
+#define RAH_HIGH_BYTES   BITS(15, 0)
 #define IXGBE_PSRTYPE(i) (0x0EA00 + 4 * (i)) /* RW */
 
 /* Tables that are undefined after reset. */
-#define IXGBE_MTA(i)   (0x05200 + 4 * (i)) /* RW 128: multicast */
-#define IXGBE_VFTA(i)  (0x0A000 + 4 * (i)) /* RW 128: VLAN */
-#define IXGBE_MPSAR(i) (0x0A600 + 4 * (i)) /* RW 256: pools, two for each MAC address */
-#define IXGBE_VLVF(i)  (0x0F100 + 4 * (i)) /* RW 64 */
-#define IXGBE_VLVFB(i) (0x0F200 + 4 * (i)) /* RW 128 */
-#define IXGBE_PFUTA(i) (0x0F400 + 4 * (i)) /* RW 128 */
-#define IXGBE_FTQF(i)  (0x0E600 + 4 * (i)) /* RW 128: 5-tuple filters */
-#define IXGBE_ETQF(i)  (0x05128 + 4 * (i)) /* RW 8: EtherType filters */
-#define IXGBE_ETQS(i)  (0x0EC00 + 4 * (i)) /* RW 8 */
+#define IXGBE_MTA(i)  (0x05200 + 4 * (i)) /* RW multicast */
+#define IXGBE_VFTA(i) (0x0A000 + 4 * (i)) /* RW VLAN */
+#define IXGBE_MPSAR(i)                                                                             \
+    (0x0A600 + 4 * (i)) /* RW pools, a bit each, two words for each MAC address */
+#define IXGBE_VLVF(i)  (0x0F100 + 4 * (i)) /* RW pools' VLANs */
+#define IXGBE_VLVFB(i) (0x0F200 + 4 * (i)) /* RW their pools */
+#define IXGBE_PFUTA(i) (0x0F400 + 4 * (i)) /* RW unicast */
+#define IXGBE_FTQF(i)  (0x0E600 + 4 * (i)) /* RW 5-tuple filters */
+#define IXGBE_ETQF(i)  (0x05128 + 4 * (i)) /* RW EtherType filters */
+#define IXGBE_ETQS(i)  (0x0EC00 + 4 * (i)) /* RW their queues */
 #define IXGBE_SYNQF    0x0EC30             /* RW */
+
+#define IXGBE_MTA_COUNT   128
+#define IXGBE_VFTA_COUNT  128
+#define IXGBE_MPSAR_COUNT 256
+#define MPSAR_POOL_0      BIT(0)
+#define IXGBE_VLVF_COUNT  64
+#define IXGBE_VLVFB_COUNT 128
+#define IXGBE_PFUTA_COUNT 128
+#define IXGBE_FTQF_COUNT  128
+#define IXGBE_ETQF_COUNT  8
 
 /* --- RSS (7.1.2.8, 8.2.3.7) --- */
 
@@ -148,8 +165,10 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define MRQC_IPV4              BIT(17)
 #define MRQC_IPV6              BIT(20)
 #define MRQC_TCP_IPV6          BIT(21)
-#define IXGBE_RSSRK(i)         (0x0EB80 + 4 * (i)) /* RW 10: key bytes 4i .. 4i + 3, the first low */
-#define IXGBE_RETA(i)          (0x0EB00 + 4 * (i)) /* RW 32: four entries of a byte each, the first low */
+#define IXGBE_RSSRK(i)         (0x0EB80 + 4 * (i)) /* RW key bytes 4i .. 4i + 3, the first low */
+#define IXGBE_RSSRK_COUNT      10
+#define IXGBE_RETA(i)          (0x0EB00 + 4 * (i)) /* RW four entries of a byte each, the first low */
+#define RETA_ENTRIES           4
 #define IXGBE_RETA_ENTRY_COUNT 128
 #define IXGBE_RSS_QUEUE_MAX    16u /* an entry has four bits */
 
@@ -165,25 +184,26 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define FDIRCTRL_MAX_LENGTH  BITS(27, 24)
 #define FDIRCTRL_FULL_THRESH BITS(31, 28) /* x 16 filters */
 
-#define IXGBE_FDIRSIPV6(i)   (0x0EE0C + 4 * (i)) /* RW 3 */
-#define IXGBE_FDIRIPSA       0x0EE18             /* RW */
-#define IXGBE_FDIRIPDA       0x0EE1C             /* RW */
-#define IXGBE_FDIRPORT       0x0EE20             /* RW */
-#define FDIRPORT_SOURCE      BITS(15, 0)
-#define FDIRPORT_DESTINATION BITS(31, 16)
-#define IXGBE_FDIRVLAN       0x0EE24 /* RW */
-#define IXGBE_FDIRHASH       0x0EE28 /* RW */
-#define FDIRHASH_HASH        BITS(14, 0)
-#define FDIRHASH_SW_INDEX    BITS(28, 16) /* perfect mode */
-#define IXGBE_FDIRCMD        0x0EE2C      /* RW; the command runs when this is written */
-#define FDIRCMD_CMD          BITS(1, 0)   /* SC */
-#define FDIRCMD_ADD          1
-#define FDIRCMD_UPDATE       BIT(3) /* of a filter that exists, replace the queue */
-#define FDIRCMD_L4TYPE       BITS(6, 5)
-#define L4TYPE_TCP           2
-#define FDIRCMD_LAST         BIT(11)
-#define FDIRCMD_QUEUE_EN     BIT(15)
-#define FDIRCMD_RX_QUEUE     BITS(22, 16)
+#define IXGBE_FDIRSIPV6(i)    (0x0EE0C + 4 * (i)) /* RW */
+#define IXGBE_FDIRSIPV6_COUNT 3
+#define IXGBE_FDIRIPSA        0x0EE18 /* RW */
+#define IXGBE_FDIRIPDA        0x0EE1C /* RW */
+#define IXGBE_FDIRPORT        0x0EE20 /* RW */
+#define FDIRPORT_SOURCE       BITS(15, 0)
+#define FDIRPORT_DESTINATION  BITS(31, 16)
+#define IXGBE_FDIRVLAN        0x0EE24 /* RW */
+#define IXGBE_FDIRHASH        0x0EE28 /* RW */
+#define FDIRHASH_HASH         BITS(14, 0)
+#define FDIRHASH_SW_INDEX     BITS(28, 16) /* perfect mode */
+#define IXGBE_FDIRCMD         0x0EE2C      /* RW; the command runs when this is written */
+#define FDIRCMD_CMD           BITS(1, 0)   /* SC */
+#define FDIRCMD_ADD           1
+#define FDIRCMD_UPDATE        BIT(3) /* of a filter that exists, replace the queue */
+#define FDIRCMD_L4TYPE        BITS(6, 5)
+#define L4TYPE_TCP            2
+#define FDIRCMD_LAST          BIT(11)
+#define FDIRCMD_QUEUE_EN      BIT(15)
+#define FDIRCMD_RX_QUEUE      BITS(22, 16)
 
 /* Masks: a one ignores. Port masks are bit-reversed: bit k acts on port bit 15 - k. */
 #define IXGBE_FDIRDIP4M        0x0EE3C /* RW */
@@ -204,7 +224,7 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 
 #define IXGBE_RTTDCS          0x04900 /* RW */
 #define RTTDCS_ARBDIS         BIT(6)  /* must be set while MTQC and buffer sizes change */
-#define IXGBE_TXPBTHRESH(i)   (0x04950 + 4 * (i)) /* RW KiB */
+#define IXGBE_TXPBTHRESH(i)   (0x04950 + 4 * (i)) /* RW KiB in the buffer that stop the fetching */
 #define IXGBE_TXPBSIZE(i)     (0x0CC00 + 4 * (i)) /* RW bytes, a multiple of 1 KiB */
 #define IXGBE_DTXMXSZRQ       0x08100             /* RW outstanding reads, 256-byte units */
 #define DTXMXSZRQ_WITHOUT_DCB 0xFFFu

@@ -9,8 +9,6 @@
 #include "drivers/ixgbe/regs.h"
 #include "kernel/platform.h"
 
-#define RSS_KEY_WORDS 10
-
 void ixgbe_rss_start(struct ixgbe *nic)
 {
     if (nic->queue_count == 1) {
@@ -18,7 +16,7 @@ void ixgbe_rss_start(struct ixgbe *nic)
         return;
     }
     /* A random key: who does not know it cannot aim all of its flows at one queue. */
-    for (unsigned i = 0; i < RSS_KEY_WORDS; i++) {
+    for (unsigned i = 0; i < IXGBE_RSSRK_COUNT; i++) {
         ixgbe_write(nic->registers, IXGBE_RSSRK(i), (uint32_t)platform_random());
     }
     ixgbe_rss_spread(nic, (const uint8_t[]){0}, 1);
@@ -34,6 +32,7 @@ void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count)
     uint32_t entries = 0;
 
     for (unsigned i = 0; i < count && reachable_count < IXGBE_RSS_QUEUE_MAX; i++) {
+        ASSERT(queues[i] < nic->queue_count);
         if (queues[i] < IXGBE_RSS_QUEUE_MAX) {
             reachable[reachable_count++] = queues[i];
         }
@@ -41,9 +40,9 @@ void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count)
     ASSERT(reachable_count > 0);
 
     for (unsigned entry = 0; entry < IXGBE_RETA_ENTRY_COUNT; entry++) {
-        entries |= (uint32_t)reachable[entry % reachable_count] << (8 * (entry % 4));
-        if (entry % 4 == 3) {
-            ixgbe_write(nic->registers, IXGBE_RETA(entry / 4), entries);
+        entries |= (uint32_t)reachable[entry % reachable_count] << (8 * (entry % RETA_ENTRIES));
+        if (entry % RETA_ENTRIES == RETA_ENTRIES - 1) {
+            ixgbe_write(nic->registers, IXGBE_RETA(entry / RETA_ENTRIES), entries);
             entries = 0;
         }
     }

@@ -13,10 +13,8 @@
 
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
-#include "drivers/nic/counters.h"
 #include "kernel/limits.h"
 #include "kernel/memory/memory.h"
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
 
 #define RING_MASK        (IXGBE_RX_RING_COUNT - 1)
@@ -47,6 +45,7 @@ static void release_buffer(struct frame *frame)
     struct ixgbe_rx_buffer *buffer = CONTAINER_OF(frame, struct ixgbe_rx_buffer, frame);
     struct ixgbe_rx *rx = frame->release_context;
 
+    ASSERT_SLOW(rx->free_count < rx->buffer_count); /* or it has been released before */
     buffer->next = rx->free;
     rx->free = buffer;
     rx->free_count++;
@@ -64,6 +63,7 @@ static int add_buffers(struct ixgbe_rx *rx)
         }
         return -ENOMEM;
     }
+    rx->buffer_count += BUFFER_CHUNK;
     for (unsigned i = 0; i < BUFFER_CHUNK; i++) {
         struct ixgbe_rx_buffer *buffer = &buffers[i];
 
@@ -73,7 +73,6 @@ static int add_buffers(struct ixgbe_rx *rx)
         buffer->bus_addr = platform_bus_addr(buffer->frame.data);
         release_buffer(&buffer->frame);
     }
-    rx->buffer_count += BUFFER_CHUNK;
     return 0;
 }
 
@@ -84,6 +83,7 @@ static void refill_ring(struct ixgbe_rx *rx)
     uint32_t given = rx->filled - rx->next;
     uint32_t room = RING_FULL - given;
 
+    ASSERT_SLOW(given <= RING_FULL);
     if (rx->free_count < REFILL_BATCH) {
         if (rx->buffer_count < IXGBE_RX_BUFFER_MAX) {
             /* Without memory the device drops what it has no buffer for, and counts it. */
@@ -101,6 +101,7 @@ static void refill_ring(struct ixgbe_rx *rx)
         struct ixgbe_rx_buffer *buffer = rx->free;
         struct ixgbe_rx_descriptor *descriptor = &rx->ring[rx->filled & RING_MASK];
 
+        ASSERT_SLOW(buffer != NULL); /* the list is as long as free_count says */
         rx->free = buffer->next;
         rx->slots[rx->filled & RING_MASK] = buffer;
         descriptor->buffer_bus_addr = buffer->bus_addr;
@@ -120,6 +121,7 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue)
     bus_addr_t ring_bus_addr;
     int result;
 
+    ASSERT(queue < IXGBE_QUEUE_MAX);
     *rx = (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue)};
     rx->ring = platform_allocate_pages(ring_bytes / PAGE_BYTES);
     rx->slots = memory_allocate_zeroed(IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
@@ -135,6 +137,7 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue)
 
     /* 4.6.7.1 */
     ring_bus_addr = platform_bus_addr(rx->ring);
+    ASSERT(ring_bus_addr % IXGBE_RING_ALIGNMENT == 0);
     ixgbe_write(registers, IXGBE_RDBAL(queue), (uint32_t)ring_bus_addr);
     ixgbe_write(registers, IXGBE_RDBAH(queue), (uint32_t)(ring_bus_addr >> 32));
     ixgbe_write(registers, IXGBE_RDLEN(queue), (uint32_t)ring_bytes);
@@ -182,19 +185,18 @@ static unsigned checksum_flags(uint64_t status, uint64_t packet_info)
 }
 
 /* Apart from its caller, whose common case needs none of the registers that this one saves. */
-static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, unsigned budget,
-                                                      void (*deliver)(struct frame *frame))
+static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struct frame **frames,
+                                                      unsigned frame_max)
 {
-    unsigned taken = 0;
-    uint64_t frame_count = 0;
-    uint64_t byte_count = 0;
+    unsigned count = 0;
 
-    while (taken < budget && rx->next != rx->filled) {
+    while (count < frame_max && rx->next != rx->filled) {
         uint32_t slot = rx->next & RING_MASK;
         const struct ixgbe_rx_descriptor *descriptor = &rx->ring[slot];
         struct ixgbe_rx_buffer *buffer = rx->slots[slot];
         uint64_t status = mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, status));
         struct frame *frame;
+        unsigned flags = 0;
 
         if ((status & RX_DD) == 0) {
             break;
@@ -203,37 +205,35 @@ static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, unsig
          * order: only the compiler must be held. Pairs with the device's write of DD last. */
         __asm__ volatile("" ::: "memory");
         rx->next++;
-        taken++;
 
         frame = &buffer->frame;
+        ASSERT_SLOW(frame->release_context == rx);
         if (UNLIKELY((status & (RX_EOP | RX_RXE)) != RX_EOP || rx->is_discarding)) {
             /* Longer than a buffer, although the device passes no such frames, or damaged. */
             rx->is_discarding = (status & RX_EOP) == 0;
-            counter_add(COUNTER_DROP_MALFORMED, (status & RX_EOP) != 0);
-            release_buffer(frame);
-            continue;
+            if (rx->is_discarding) {
+                release_buffer(frame);
+                continue;
+            }
+            flags = FRAME_DAMAGED;
         }
         frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
-        frame->flags = (uint16_t)checksum_flags(status, descriptor->packet_info);
-        frame_count++;
-        byte_count += frame->length_bytes;
-        deliver(frame);
+        frame->flags = (uint16_t)(flags | checksum_flags(status, descriptor->packet_info));
+        frames[count++] = frame;
     }
-    counter_add(COUNTER_NIC_RX_PACKETS, frame_count);
-    counter_add(COUNTER_NIC_RX_BYTES, byte_count);
-    return taken;
+    return count;
 }
 
-unsigned ixgbe_receive(struct ixgbe_rx *rx, unsigned budget, void (*deliver)(struct frame *frame))
+unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max)
 {
-    unsigned taken = 0;
+    unsigned count = 0;
 
     /* Most rounds of the event loop find nothing: they shall cost next to nothing. */
     if (ixgbe_rx_is_pending(rx)) {
-        taken = take_frames(rx, budget, deliver);
+        count = take_frames(rx, frames, frame_max);
     }
     if (RING_FULL - (rx->filled - rx->next) >= REFILL_BATCH) {
         refill_ring(rx);
     }
-    return taken;
+    return count;
 }

@@ -8,6 +8,8 @@
 
 #include "drivers/ixgbe/regs.h"
 
+#define QUEUES_PER_MAP 4 /* in RQSMR and TQSM */
+
 /* Queues share sixteen sets of counters; what is lost is counted by whichever queue asks first. */
 static unsigned counter_set(unsigned queue)
 {
@@ -16,11 +18,11 @@ static unsigned counter_set(unsigned queue)
 
 void ixgbe_stats_start(struct ixgbe *nic)
 {
-    for (unsigned i = 0; i < IXGBE_QUEUE_MAX / 4; i++) {
+    for (unsigned i = 0; i < IXGBE_QUEUE_MAX / QUEUES_PER_MAP; i++) {
         uint32_t sets = 0;
 
-        for (unsigned k = 0; k < 4; k++) {
-            sets |= counter_set(4 * i + k) << (8 * k);
+        for (unsigned k = 0; k < QUEUES_PER_MAP; k++) {
+            sets |= counter_set(QUEUES_PER_MAP * i + k) << (8 * k);
         }
         ixgbe_write(nic->registers, IXGBE_RQSMR(i), sets);
         ixgbe_write(nic->registers, IXGBE_TQSM(i), sets);
@@ -33,12 +35,12 @@ void ixgbe_stats_start(struct ixgbe *nic)
     (void)ixgbe_read(nic->registers, IXGBE_MPC(0));
 }
 
-uint32_t ixgbe_stats_queue_dropped(void *registers, unsigned queue)
+uint32_t ixgbe_stats_take_dropped(void *registers, unsigned queue)
 {
     return ixgbe_read(registers, IXGBE_QPRDC(counter_set(queue)));
 }
 
-uint32_t ixgbe_stats_missed(struct ixgbe *nic)
+uint32_t ixgbe_stats_take_missed(struct ixgbe *nic)
 {
     return ixgbe_read(nic->registers, IXGBE_MPC(0));
 }

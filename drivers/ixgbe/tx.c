@@ -13,10 +13,8 @@
 
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
-#include "drivers/nic/counters.h"
 #include "kernel/limits.h"
 #include "kernel/memory/memory.h"
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
 
 #define RING_MASK        (IXGBE_TX_RING_COUNT - 1)
@@ -38,6 +36,7 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
     bus_addr_t ring_bus_addr;
     int result;
 
+    ASSERT(queue < IXGBE_QUEUE_MAX);
     *tx = (struct ixgbe_tx){.registers = registers, .tail_register = IXGBE_TDT(queue)};
     tx->ring = platform_allocate_pages(ring_bytes / PAGE_BYTES);
     /* A frame takes at least one descriptor: neither list can be longer than the ring. */
@@ -57,6 +56,7 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
     }
     /* 4.6.8.1 */
     ring_bus_addr = platform_bus_addr(tx->ring);
+    ASSERT(ring_bus_addr % IXGBE_RING_ALIGNMENT == 0);
     ixgbe_write(registers, IXGBE_TDBAL(queue), (uint32_t)ring_bus_addr);
     ixgbe_write(registers, IXGBE_TDBAH(queue), (uint32_t)(ring_bus_addr >> 32));
     ixgbe_write(registers, IXGBE_TDLEN(queue), (uint32_t)ring_bytes);
@@ -70,6 +70,7 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
 
 unsigned ixgbe_tx_room(const struct ixgbe_tx *tx)
 {
+    ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
     /* One stays free: head == tail means an empty ring to the device. */
     return RING_MASK - ixgbe_tx_in_flight(tx);
 }
@@ -123,15 +124,10 @@ static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame
 
 static void request_report(struct ixgbe_tx *tx)
 {
+    ASSERT_SLOW(tx->report_end - tx->report_first < IXGBE_TX_RING_COUNT);
     tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_RS;
     tx->reports[tx->report_end++ & RING_MASK] = tx->tail;
-}
-
-/* Where the last report that has been asked for lies, or where the device has come to. */
-static inline uint32_t last_report(const struct ixgbe_tx *tx)
-{
-    return tx->report_end == tx->report_first ? tx->head
-                                              : tx->reports[(tx->report_end - 1) & RING_MASK];
+    tx->last_report = tx->tail;
 }
 
 /* Of the data descriptors, all the same: lengths are filled in for each. */
@@ -140,13 +136,10 @@ struct tx_words {
     uint32_t status;
 };
 
-/* Also counts what goes out. */
 static inline struct tx_words words_of(const struct frame_to_send *frame)
 {
     struct tx_words words = {.command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS};
     uint32_t payload_bytes = frame->length_bytes;
-    uint32_t packet_count = 1;
-    uint32_t copied_bytes = 0;
 
     if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
         uint32_t header_bytes =
@@ -154,8 +147,6 @@ static inline struct tx_words words_of(const struct frame_to_send *frame)
 
         ASSERT_SLOW(frame->segment_bytes > 0 && frame->length_bytes > header_bytes);
         payload_bytes -= header_bytes;
-        packet_count = (payload_bytes + frame->segment_bytes - 1) / frame->segment_bytes;
-        copied_bytes = (packet_count - 1) * header_bytes;
         words.command |= TX_TSE;
     }
     words.status = FIELD_PREP(TX_PAYLEN, payload_bytes);
@@ -165,54 +156,66 @@ static inline struct tx_words words_of(const struct frame_to_send *frame)
     if ((frame->offload & (FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)) != 0) {
         words.status |= TX_TXSM;
     }
-    counter_add(COUNTER_NIC_TX_PACKETS, packet_count);
-    counter_add(COUNTER_NIC_TX_BYTES, frame->length_bytes + copied_bytes);
     return words;
 }
 
 static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame,
-                            uint64_t context)
+                            bool is_context_needed)
 {
-    return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)needs_context(tx, frame, context);
+    return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)is_context_needed;
+}
+
+/* The frame's own bytes, in as many descriptors as it has fragments. What the loop needs is kept in
+ * registers: the compiler takes each write of a descriptor for a change of all else. */
+static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame)
+{
+    const struct tx_words words = words_of(frame);
+    const unsigned fragment_count = frame->fragment_count;
+    struct ixgbe_tx_descriptor *const ring = tx->ring;
+    struct ixgbe_tx_descriptor *descriptor;
+    uint32_t tail = tx->tail;
+    unsigned i = 0;
+
+    do {
+        const struct frame_fragment *fragment = &frame->fragments[i];
+
+        ASSERT_SLOW(fragment->length_bytes >= 1 &&
+                    fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+        descriptor = &ring[tail++ & RING_MASK];
+        descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
+        descriptor->command = words.command | fragment->length_bytes;
+        descriptor->status = words.status;
+    } while (++i < fragment_count);
+    descriptor->command |= TX_EOP;
+    tx->tail = tail;
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
     uint64_t context = context_of(frame);
-    struct tx_words words;
+    bool is_context_needed = needs_context(tx, frame, context);
 
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(!has_room(tx, frame, context))) {
+    if (UNLIKELY(!has_room(tx, frame, is_context_needed))) {
         /* The device may be waiting for the tail. */
         ixgbe_tx_flush(tx);
         (void)ixgbe_tx_reclaim(tx);
         /* An owner may have sent meanwhile. */
-        if (!has_room(tx, frame, context)) {
+        is_context_needed = needs_context(tx, frame, context);
+        if (!has_room(tx, frame, is_context_needed)) {
             return -EAGAIN;
         }
     }
-    if (needs_context(tx, frame, context)) {
+    if (is_context_needed) {
         write_context(tx, frame, context);
     }
-    words = words_of(frame);
-    for (unsigned i = 0; i < frame->fragment_count; i++) {
-        const struct frame_fragment *fragment = &frame->fragments[i];
-        struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
-
-        ASSERT_SLOW(fragment->length_bytes >= 1 &&
-                    fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
-        descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
-        descriptor->command = words.command | fragment->length_bytes;
-        descriptor->status = words.status;
-        tx->tail++;
-    }
-    tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_EOP;
-
+    write_fragments(tx, frame);
     if (frame->done != NULL) {
+        ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
         tx->completions[tx->completion_end++ & RING_MASK] = (struct ixgbe_tx_completion){
             .end = tx->tail, .done = frame->done, .context = frame->context};
     }
-    if (tx->tail - last_report(tx) >= REPORT_INTERVAL) {
+    if (tx->tail - tx->last_report >= REPORT_INTERVAL) {
         request_report(tx);
     }
     return 0;
@@ -223,7 +226,7 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx)
     if (tx->tail == tx->flushed_tail) {
         return;
     }
-    if (last_report(tx) != tx->tail) {
+    if (tx->last_report != tx->tail) {
         request_report(tx);
     }
     tx->flushed_tail = tx->tail;
@@ -245,6 +248,7 @@ unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx)
         if ((mmio_read32(descriptor, offsetof(struct ixgbe_tx_descriptor, status)) & TX_DD) == 0) {
             break;
         }
+        ASSERT_SLOW(end - tx->head <= ixgbe_tx_in_flight(tx));
         tx->head = end;
         tx->report_first++;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a network card's driver and the link server that uses it count.
+ * What a network card has carried and lost, counted by whoever drives a queue of it.
  */
 #pragma once
 

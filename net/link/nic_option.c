@@ -13,6 +13,10 @@
 
 #define NUMBER_MAX 999u
 
+/* Of a bus; of a device. */
+#define DEVICE_MAX   31u
+#define FUNCTION_MAX 7u
+
 /* A number up to `most` in this base at *text, which moves behind it. */
 static bool take_number(const char **text, unsigned base, unsigned most, unsigned *number)
 {
@@ -34,8 +38,8 @@ static bool take_character(const char **text, char character)
     return true;
 }
 
-/* [SEGMENT:]BUS:DEVICE.FUNCTION */
-static bool parse_address(const char *text, struct pci_address *address)
+/* [SEGMENT:]BUS:DEVICE.FUNCTION to the name that a port at that address has. */
+static bool parse_address(const char *text, char name[NIC_PORT_NAME_BYTES])
 {
     unsigned segment = 0, bus, device, function;
 
@@ -50,12 +54,12 @@ static bool parse_address(const char *text, struct pci_address *address)
             return false;
         }
     }
-    if (!take_character(&text, '.') || !take_number(&text, 16, 7, &function) || *text != '\0' ||
-        bus > UINT8_MAX || device > 31) {
+    if (!take_character(&text, '.') || !take_number(&text, 16, FUNCTION_MAX, &function) ||
+        *text != '\0' || bus > UINT8_MAX || device > DEVICE_MAX) {
         return false;
     }
-    *address =
-        (struct pci_address){(uint16_t)segment, (uint8_t)bus, (uint8_t)device, (uint8_t)function};
+    (void)format_text(name, NIC_PORT_NAME_BYTES, "%04x:%02x:%02x.%u", segment, bus, device,
+                      function);
     return true;
 }
 
@@ -76,8 +80,8 @@ static bool parse_word(struct nic_option *option)
 {
     const char *at = option->text;
 
-    if (parse_address(option->text, &option->address)) {
-        option->choice = NIC_ADDRESS;
+    if (parse_address(option->text, option->name)) {
+        option->choice = NIC_NAME;
     } else if (parse_mac(option->text, option->mac)) {
         option->choice = NIC_MAC;
     } else if (take_number(&at, 10, NUMBER_MAX, &option->number) && *at == '\0') {

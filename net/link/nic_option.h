@@ -6,15 +6,15 @@
  */
 #pragma once
 
-#include "drivers/pci/pci.h"
+#include "drivers/nic/nic.h"
 #include "kernel/base.h"
 
-enum nic_choice { NIC_FIRST, NIC_NUMBER, NIC_ADDRESS, NIC_MAC };
+enum nic_choice { NIC_FIRST, NIC_NUMBER, NIC_NAME, NIC_MAC };
 
 struct nic_option {
     enum nic_choice choice; /* NIC_FIRST when nothing is said; else what says which: */
     unsigned number;
-    struct pci_address address;
+    char name[NIC_PORT_NAME_BYTES]; /* the address in full, as ports are named */
     uint8_t mac[6];
     char text[24]; /* as it was said */
 };

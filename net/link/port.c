@@ -1,146 +1,131 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which NIC port is driven. Further than firmware's numbers lead it is looked for only when the
- * port is not found otherwise: that takes time, and touches bridges.
+ * Which port is driven. Farther than firmware's word leads it is looked for only when the port is
+ * not found otherwise: that takes time, and may set up the way there.
  */
 #include "net/link/port.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "drivers/ixgbe/ixgbe.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/x86/paging.h"
 #include "libc/core/format.h"
 #include "net/link/nic_option.h"
 
-#define PORT_MAX     16 /* that can be chosen among */
-#define REASON_BYTES 128
-#define MAC_BYTES    24 /* as text */
+#define PORT_MAX      16 /* that can be chosen among */
+#define REASON_BYTES  128
+#define DRIVERS_BYTES 128
 
-struct ports {
-    struct pci_device list[PORT_MAX];
+/* What there is to choose among. */
+static struct {
+    struct nic_port list[PORT_MAX];
+    uint8_t macs[PORT_MAX][6];
+    bool has_mac[PORT_MAX];
+    bool has_macs; /* they have been asked for */
     unsigned count;
-};
+} ports;
 
-int link_port_map(const struct pci_device *port, struct pci_bar bars[PCI_BAR_COUNT],
-                  void **registers)
+void link_print_mac(char text[LINK_MAC_TEXT_BYTES], const uint8_t mac[6])
 {
-    int result = pci_assign(port, bars);
-
-    if (result != 0) {
-        return result;
-    }
-    if (bars[0].bytes < IXGBE_REGISTERS_BYTES) {
-        log_error("ls", "the NIC's BAR 0 is missing or too small");
-        return -ENODEV;
-    }
-    pci_enable(port);
-    *registers = paging_map_device(bars[0].paddr, IXGBE_REGISTERS_BYTES);
-    return *registers == NULL ? -ENOMEM : 0;
+    (void)format_text(text, LINK_MAC_TEXT_BYTES, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+                      mac[2], mac[3], mac[4], mac[5]);
 }
 
-/* A port's MAC address. It is switched on for it, and off again. */
-static int read_mac(const struct pci_device *port, uint8_t mac[6])
+static void find_ports(enum nic_reach reach)
 {
-    struct pci_bar bars[PCI_BAR_COUNT];
-    void *registers;
-    int result = link_port_map(port, bars, &registers);
-
-    if (result == 0) {
-        result = ixgbe_read_mac(registers, mac);
+    ports.has_macs = false;
+    ports.count = nic_find(reach, ports.list, PORT_MAX);
+    if (ports.count > PORT_MAX) {
+        log_warning("ls", "%u network ports: only the first %u are looked at", ports.count,
+                    PORT_MAX);
+        ports.count = PORT_MAX;
     }
-    pci_disable(port);
-    return result;
 }
 
-static bool is_asked_for(const struct nic_option *option, const struct pci_device *port,
-                         unsigned number)
+/* Each port is switched on for it, and off again: only when somebody wants to know. */
+static void read_macs(void)
 {
-    const struct pci_address *address = &port->address;
-    uint8_t mac[6];
+    for (unsigned i = 0; i < ports.count && !ports.has_macs; i++) {
+        ports.has_mac[i] = nic_read_mac(&ports.list[i], ports.macs[i]) == 0;
+    }
+    ports.has_macs = true;
+}
 
+static bool is_asked_for(const struct nic_option *option, unsigned number)
+{
     switch (option->choice) {
     case NIC_NUMBER:
         return number == option->number;
-    case NIC_ADDRESS:
-        return address->segment == option->address.segment && address->bus == option->address.bus &&
-               address->device == option->address.device &&
-               address->function == option->address.function;
+    case NIC_NAME:
+        return strcmp(ports.list[number].name, option->name) == 0;
     case NIC_MAC:
-        return read_mac(port, mac) == 0 && memcmp(mac, option->mac, sizeof(mac)) == 0;
+        return ports.has_mac[number] && memcmp(ports.macs[number], option->mac, 6) == 0;
     default:
         return true;
     }
 }
 
-/* The number of the port that is asked for, or ports->count when it is not there. */
-static unsigned choose(const struct nic_option *option, const struct ports *ports)
+/* The number of the port that is asked for, or ports.count when it is not there. */
+static unsigned choose(const struct nic_option *option)
 {
     unsigned number = 0;
 
-    while (number < ports->count && !is_asked_for(option, &ports->list[number], number)) {
+    if (option->choice == NIC_MAC) {
+        read_macs();
+    }
+    while (number < ports.count && !is_asked_for(option, number)) {
         number++;
     }
     return number;
 }
 
-static void list_ports(const struct ports *ports)
+static void list_ports(void)
 {
-    for (unsigned i = 0; i < ports->count; i++) {
-        const struct pci_device *port = &ports->list[i];
-        const struct pci_address *address = &port->address;
-        char text[MAC_BYTES] = "";
-        uint8_t mac[6];
+    read_macs();
+    for (unsigned i = 0; i < ports.count; i++) {
+        const struct nic_port *port = &ports.list[i];
+        char mac[LINK_MAC_TEXT_BYTES] = "";
 
-        if (read_mac(port, mac) == 0) {
-            (void)format_text(text, sizeof(text), ", %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-                              mac[2], mac[3], mac[4], mac[5]);
+        if (ports.has_mac[i]) {
+            link_print_mac(mac, ports.macs[i]);
         }
-        log_info("ls", "port %u: %04x:%02x:%02x.%u, %04x:%04x%s", i, address->segment, address->bus,
-                 address->device, address->function, port->id.vendor, port->id.device, text);
+        log_info("ls", "port %u: %s, %s%s%s", i, port->name, port->model,
+                 ports.has_mac[i] ? ", " : "", mac);
     }
 }
 
-static void find_ports(struct ports *ports, enum pci_reach reach)
-{
-    ports->count = pci_find(ixgbe_ids, ixgbe_id_count, reach, ports->list, PORT_MAX);
-    if (ports->count > PORT_MAX) {
-        log_warning("ls", "%u ports of 82599s: only the first %u are looked at", ports->count,
-                    PORT_MAX);
-        ports->count = PORT_MAX;
-    }
-}
-
-int link_port_find(struct pci_device *port)
+int link_port_find(struct nic_port *port)
 {
     struct nic_option option;
-    struct ports ports;
     char reason[REASON_BYTES];
     unsigned number;
 
     if (nic_option_parse(&option, platform_command_line(), reason, sizeof(reason)) != 0) {
         log_warning("ls", "%s: the first port is used", reason);
     }
-    find_ports(&ports, PCI_REACH_NUMBERED);
-    number = choose(&option, &ports);
+    find_ports(NIC_REACH_NEAR);
+    number = choose(&option);
     if (number == ports.count) {
-        find_ports(&ports, PCI_REACH_ALL);
-        number = choose(&option, &ports);
+        find_ports(NIC_REACH_ALL);
+        number = choose(&option);
     }
     if (ports.count == 0) {
-        log_warning("ls", "no Intel 82599 on the PCI bus: going on without a network");
+        char drivers[DRIVERS_BYTES];
+
+        nic_list_drivers(drivers, sizeof(drivers));
+        log_warning("ls", "no %s: going on without a network", drivers);
         return -ENODEV;
     }
     if (number == ports.count) {
-        log_warning("ls", "nic=%s: no 82599 is that: the first port is used", option.text);
+        log_warning("ls", "nic=%s: no network port is that: the first port is used", option.text);
         number = 0;
-        list_ports(&ports);
+        list_ports();
     } else if (ports.count > 1 && option.choice == NIC_FIRST) {
-        log_info("ls", "of %u ports of 82599s the first is used; nic= chooses", ports.count);
-        list_ports(&ports);
+        log_info("ls", "of %u network ports the first is used; nic= chooses", ports.count);
+        list_ports();
     }
+    ASSERT(number < ports.count);
     *port = ports.list[number];
     return 0;
 }

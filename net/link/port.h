@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which NIC port the link server drives, of those that are there (nic= on the command line).
+ * Which port the link server drives, of those that are there (nic= on the command line).
  */
 #pragma once
 
-#include "drivers/pci/pci.h"
+#include "drivers/nic/nic.h"
 
 /*
  * Find the port. Says what others there are, and why it is not the one that was asked for if it is
- * not. Returns 0, or -ENODEV (logged) when there is no NIC of ours.
+ * not. Returns 0, or -ENODEV (logged) when there is no port that a driver can drive.
  */
-MUST_CHECK int link_port_find(struct pci_device *port);
+MUST_CHECK int link_port_find(struct nic_port *port);
 
-/*
- * Make the port's registers reachable: addresses assigned, decoding on, mapped. They are in
- * bars[0]. Returns 0; -ENODEV, -ENOSPC or -ENOMEM (logged) when they are not.
- */
-MUST_CHECK int link_port_map(const struct pci_device *port, struct pci_bar bars[PCI_BAR_COUNT],
-                             void **registers);
+/* A MAC address as text: "52:54:00:12:34:56". */
+#define LINK_MAC_TEXT_BYTES 18
+void link_print_mac(char text[LINK_MAC_TEXT_BYTES], const uint8_t mac[6]);

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link server: one queue pair of the NIC, from the event loop's side. What concerns the device
- * as a whole is in link_device.c, for the first link server.
+ * The link server: one queue pair of the NIC, from the event loop's side. What concerns the NIC as
+ * a whole is in device.c, for the first link server.
  *
- * The NIC's interrupt only wakes the node: it masks itself when it is sent, and is unmasked before
- * sleep, when frames have been taken since.
+ * The NIC's interrupt only wakes the node: it comes once, and is armed again before sleep, when it
+ * has been taken since. A queue that has none is looked at again by a timer.
  */
 #include "net/link/server.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "drivers/ixgbe/ixgbe.h"
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
-#include "drivers/vectors.h"
+#include "drivers/nic/nic.h"
 #include "kernel/log.h"
 #include "kernel/memory/memory.h"
 #include "kernel/message/dispatch.h"
@@ -22,7 +21,6 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
-#include "kernel/x86/paging.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/headers.h"
@@ -34,8 +32,12 @@
 /* Frames taken in one round: channels and the transport server's timers wait that long. */
 #define RECEIVE_BUDGET 64
 
-/* Registers that count drops are read so often, and only while the node is awake. */
+/* The NIC's own counts of drops are asked for so often, and only while the node is awake. */
 #define STATISTICS_INTERVAL_NS NS_PER_S
+
+/* How long a node sleeps that no interrupt wakes. Chosen: what a request may well wait, and still
+ * thousands of rounds in which the core rests. */
+#define POLL_INTERVAL_NS NS_PER_MS
 
 /* A sleeping node learns that frames have been sent when it wakes. When many wait to be reported
  * their owners may lack memory for more: then it wakes by itself, ever later while the NIC sends
@@ -57,14 +59,12 @@ static node_id_t self;
 
 /* This LS's own queue. */
 static struct {
+    struct nic_queue *nic; /* from the moment that it is opened */
     bool is_started;
-    unsigned index;
-    void *registers;
-    struct ixgbe_rx rx;
-    struct ixgbe_tx tx;
-    bool is_armed; /* the interrupt is unmasked, as far as we know */
+    bool is_armed; /* the interrupt, as far as we know */
     uint64_t interrupts_seen;
     uint64_t next_statistics_ns;
+    struct timer poll_timer; /* without an interrupt */
     struct timer reclaim_timer;
     uint64_t reclaim_delay_ns;
 } queue;
@@ -162,8 +162,9 @@ static void deliver(struct frame *frame)
     enum frame_kind kind;
     node_id_t owner;
 
-    if (UNLIKELY((frame->flags & FRAME_CHECKSUM_BAD) != 0)) {
-        counter_increment(COUNTER_DROP_CHECKSUM);
+    if (UNLIKELY((frame->flags & (FRAME_DAMAGED | FRAME_CHECKSUM_BAD)) != 0)) {
+        counter_increment((frame->flags & FRAME_DAMAGED) != 0 ? COUNTER_DROP_MALFORMED
+                                                              : COUNTER_DROP_CHECKSUM);
         frame->release(frame);
         return;
     }
@@ -188,9 +189,42 @@ static void deliver(struct frame *frame)
 
 /* --- Transmit --- */
 
+/* Apart from link_server_transmit(), which needs none of the registers that this one saves. */
+static __attribute__((noinline)) void count_segments(const struct frame_to_send *frame)
+{
+    uint32_t header_bytes =
+        frame->ip_header_offset + frame->ip_header_bytes + frame->tcp_header_bytes;
+    uint32_t payload_bytes = frame->length_bytes - header_bytes;
+    uint32_t segment_count = (payload_bytes + frame->segment_bytes - 1) / frame->segment_bytes;
+
+    counter_add(COUNTER_NIC_TX_PACKETS, segment_count);
+    counter_add(COUNTER_NIC_TX_BYTES, payload_bytes + segment_count * header_bytes);
+}
+
+/* As they are on the wire, where each segment has headers of its own. */
+static inline void count_sent(const struct frame_to_send *frame)
+{
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        count_segments(frame);
+        return;
+    }
+    counter_increment(COUNTER_NIC_TX_PACKETS);
+    counter_add(COUNTER_NIC_TX_BYTES, frame->length_bytes);
+}
+
 int link_server_transmit(const struct frame_to_send *frame)
 {
-    return LIKELY(queue.is_started) ? ixgbe_transmit(&queue.tx, frame) : -ENODEV;
+    int result;
+
+    if (UNLIKELY(!queue.is_started)) {
+        return -ENODEV;
+    }
+    result = nic_queue_transmit(queue.nic, frame);
+    if (UNLIKELY(result != 0)) {
+        return result;
+    }
+    count_sent(frame);
+    return 0;
 }
 
 static void release_copy(void *context)
@@ -214,22 +248,36 @@ static struct copy_buffer *take_copy(void)
     return copy;
 }
 
-#define INSERT_FLAGS                                                                               \
-    (FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)
+/* Whether the headers that the NIC, or its driver, will look at lie in the frame. */
+static bool is_offload_valid(const struct transmit_frame *message, size_t frame_bytes)
+{
+    size_t header_bytes = (size_t)message->ip_header_offset + message->ip_header_bytes;
+
+    switch (message->offload & ~FRAME_INSERT_IP_CHECKSUM) {
+    case 0:
+        break;
+    case FRAME_INSERT_TCP_CHECKSUM:
+        header_bytes += TCP_HEADER_MIN_BYTES;
+        break;
+    case FRAME_INSERT_UDP_CHECKSUM:
+        header_bytes += UDP_HEADER_BYTES;
+        break;
+    default:
+        return false;
+    }
+    return message->ip_header_offset >= ETHERNET_HEADER_BYTES &&
+           message->ip_header_bytes >= IPV4_HEADER_MIN_BYTES && header_bytes <= frame_bytes;
+}
 
 static bool is_transmit_frame_valid(const struct transmit_frame *message, size_t frame_bytes)
 {
     return frame_bytes >= ETHERNET_HEADER_BYTES && frame_bytes <= FRAME_MAX_BYTES &&
-           (message->offload & ~INSERT_FLAGS) == 0 &&
-           (message->offload == 0 ||
-            (message->ip_header_offset >= ETHERNET_HEADER_BYTES &&
-             message->ip_header_bytes >= IPV4_HEADER_MIN_BYTES &&
-             (size_t)message->ip_header_offset + message->ip_header_bytes <= frame_bytes));
+           (message->offload == 0 || is_offload_valid(message, frame_bytes));
 }
 
 /* A TS on another node sends. There is nobody to wait for room: what finds none is lost, as on any
  * wire, and TCP sends it again. */
-static void transmit_frame_arrived(node_id_t from, const struct message *raw)
+static void handle_transmit_frame(node_id_t from, const struct message *raw)
 {
     const struct transmit_frame *message = (const struct transmit_frame *)raw;
     size_t frame_bytes = message->header.length_bytes - sizeof(*message);
@@ -266,39 +314,58 @@ static void transmit_frame_arrived(node_id_t from, const struct message *raw)
 
 static void read_statistics(void)
 {
-    uint32_t missed = ixgbe_stats_queue_dropped(queue.registers, queue.index) + link_device_look();
+    uint32_t missed = nic_queue_take_dropped(queue.nic) + link_device_take_missed();
 
     counter_add(COUNTER_NIC_RX_MISSED, missed);
     queue.next_statistics_ns = dispatch_now_ns() + STATISTICS_INTERVAL_NS;
 }
 
+/* Apart from its caller, whose common case needs none of the registers that this one saves. */
+static __attribute__((noinline)) void deliver_all(struct frame **frames, unsigned count)
+{
+    uint64_t byte_count = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        byte_count += frames[i]->length_bytes;
+        deliver(frames[i]);
+    }
+    hand_over_held();
+    counter_add(COUNTER_NIC_RX_PACKETS, count);
+    counter_add(COUNTER_NIC_RX_BYTES, byte_count);
+}
+
 static unsigned poll_queue(void *context)
 {
-    unsigned work = ixgbe_receive(&queue.rx, RECEIVE_BUDGET, deliver);
+    struct frame *frames[RECEIVE_BUDGET];
+    unsigned count = nic_queue_receive(queue.nic, frames, RECEIVE_BUDGET);
 
     (void)context;
-    hand_over_held();
-    return work + ixgbe_tx_reclaim(&queue.tx);
+    ASSERT_SLOW(count <= RECEIVE_BUDGET);
+    if (count > 0) {
+        deliver_all(frames, count);
+    }
+    return count + nic_queue_reclaim(queue.nic);
 }
 
 static void flush_queue(void *context)
 {
     (void)context;
-    ixgbe_tx_flush(&queue.tx);
+    nic_queue_flush(queue.nic);
     if (UNLIKELY(dispatch_now_ns() >= queue.next_statistics_ns)) {
         read_statistics();
+        link_device_check();
     }
 }
 
 static void reclaim_timer_expired(struct timer *timer)
 {
     (void)timer;
-    (void)ixgbe_tx_reclaim(&queue.tx);
+    (void)nic_queue_reclaim(queue.nic);
 }
 
 static void reclaim_while_asleep(void)
 {
-    if (ixgbe_tx_in_flight(&queue.tx) <= IN_FLIGHT_MAX_ASLEEP) {
+    if (nic_queue_in_flight(queue.nic) <= IN_FLIGHT_MAX_ASLEEP) {
         queue.reclaim_delay_ns = RECLAIM_DELAY_MIN_NS;
     } else if (!timer_is_set(&queue.reclaim_timer)) {
         if (timer_start(&queue.reclaim_timer, platform_now_ns() + queue.reclaim_delay_ns) != 0) {
@@ -311,15 +378,26 @@ static void reclaim_while_asleep(void)
     }
 }
 
-static bool prepare_sleep(void *context)
+static void poll_timer_expired(struct timer *timer)
 {
-    uint64_t interrupts = interrupt_count(INTERRUPT_VECTOR_NIC);
+    (void)timer; /* the round that it wakes us for is what it is for */
+}
 
-    (void)context;
-    link_device_before_sleep();
-    /* Whoever flushes after us, or prepares to sleep before us, may have sent. */
-    ixgbe_tx_flush(&queue.tx);
-    reclaim_while_asleep();
+/* Returns whether to stay awake. */
+static bool poll_while_asleep(void)
+{
+    if (!timer_is_set(&queue.poll_timer) &&
+        timer_start(&queue.poll_timer, platform_now_ns() + POLL_INTERVAL_NS) != 0) {
+        return true; /* no memory for a timer: nothing would wake us */
+    }
+    return nic_queue_is_pending(queue.nic);
+}
+
+/* Returns whether to stay awake. */
+static bool arm_interrupt(void)
+{
+    uint64_t interrupts = nic_queue_interrupts(queue.nic);
+
     if (interrupts != queue.interrupts_seen) {
         counter_add(COUNTER_NIC_INTERRUPTS, interrupts - queue.interrupts_seen);
         queue.interrupts_seen = interrupts;
@@ -327,15 +405,20 @@ static bool prepare_sleep(void *context)
     }
     if (queue.is_armed) {
         /* Not taken since: a frame that comes now, or came while we were awake, has raised it. */
-        return ixgbe_rx_is_pending(&queue.rx);
+        return nic_queue_is_pending(queue.nic);
     }
-    ixgbe_interrupt_clear(queue.registers, queue.index);
-    if (ixgbe_rx_is_pending(&queue.rx)) {
-        return true;
-    }
-    ixgbe_interrupt_unmask(queue.registers, queue.index);
-    queue.is_armed = true;
-    return false;
+    queue.is_armed = nic_queue_arm(queue.nic);
+    return !queue.is_armed;
+}
+
+static bool prepare_sleep(void *context)
+{
+    (void)context;
+    link_device_before_sleep();
+    /* Whoever flushes after us, or prepares to sleep before us, may have sent. */
+    nic_queue_flush(queue.nic);
+    reclaim_while_asleep();
+    return nic_queue_has_interrupt(queue.nic) ? arm_interrupt() : poll_while_asleep();
 }
 
 static struct dispatch_source source = {
@@ -344,53 +427,49 @@ static struct dispatch_source source = {
     .prepare_sleep = prepare_sleep,
 };
 
-static int start_queue(void *registers, unsigned index)
-{
-    int result;
+_Static_assert(sizeof(struct nic_queue_key) == sizeof(((struct attach_queue *)0)->key),
+               "a message carries a key");
 
-    queue.registers = registers;
-    queue.index = index;
-    queue.interrupts_seen = interrupt_count(INTERRUPT_VECTOR_NIC);
-    queue.reclaim_delay_ns = RECLAIM_DELAY_MIN_NS;
-    timer_initialise(&queue.reclaim_timer, reclaim_timer_expired);
-    result = ixgbe_tx_start(&queue.tx, registers, index);
-    if (result == 0) {
-        result = ixgbe_rx_start(&queue.rx, registers, index);
-    }
+/* Nothing is sent or taken until use_queue(). */
+static int open_queue(const struct nic_queue_key *key)
+{
+    int result = nic_queue_open(key, &queue.nic);
+
     if (result != 0) {
-        log_error("ls", "queue %u cannot be started: error %d", index, -result);
+        log_error("ls", "queue %u cannot be opened: error %d", key->queue_index, -result);
     }
     return result;
 }
 
 static void use_queue(void)
 {
+    ASSERT(!queue.is_started);
     queue.is_started = true;
+    queue.interrupts_seen = nic_queue_interrupts(queue.nic);
+    queue.reclaim_delay_ns = RECLAIM_DELAY_MIN_NS;
+    timer_initialise(&queue.reclaim_timer, reclaim_timer_expired);
+    timer_initialise(&queue.poll_timer, poll_timer_expired);
     dispatch_register_source(&source);
 }
 
 /* --- Start --- */
 
-static void attach_queue_arrived(node_id_t from, const struct message *raw)
+static void handle_attach_queue(node_id_t from, const struct message *raw)
 {
     const struct attach_queue *message = (const struct attach_queue *)raw;
     struct queue_attached answer = {
         .header = {.type = QUEUE_ATTACHED, .length_bytes = sizeof(answer)},
-        .queue_index = message->queue_index,
     };
-    void *registers;
+    struct nic_queue_key key;
 
-    if (from != configuration->ls[0] || message->queue_index >= configuration->ls_count ||
-        configuration->ls[message->queue_index] != self || queue.is_started) {
+    memcpy(&key, message->key, sizeof(key));
+    if (from != configuration->ls[0] || key.queue_index >= configuration->ls_count ||
+        configuration->ls[key.queue_index] != self || queue.is_started) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    registers = paging_map_device(message->registers_paddr, IXGBE_REGISTERS_BYTES);
-    if (registers == NULL) {
-        answer.error_number = ENOMEM;
-    } else {
-        answer.error_number = (uint32_t)-start_queue(registers, message->queue_index);
-    }
+    answer.queue_index = key.queue_index;
+    answer.error_number = (uint32_t)-open_queue(&key);
     if (answer.error_number == 0) {
         use_queue();
     }
@@ -401,7 +480,7 @@ static void attach_queue_arrived(node_id_t from, const struct message *raw)
 static void start_device(void *argument)
 {
     (void)argument;
-    if (link_device_start(configuration, start_queue) == 0) {
+    if (link_device_start(configuration, open_queue) == 0) {
         use_queue();
         link_device_announce();
     }
@@ -411,13 +490,12 @@ void link_server_start(const struct configuration *current)
 {
     configuration = current;
     self = platform_node();
-    dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame),
-                              transmit_frame_arrived);
+    dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame), handle_transmit_frame);
     if (current->ls[0] == self) {
         if (thread_run_handler("ls", start_device, NULL) != 0) {
             PANIC("no memory to start the link server");
         }
     } else {
-        dispatch_register_message(ATTACH_QUEUE, sizeof(struct attach_queue), attach_queue_arrived);
+        dispatch_register_message(ATTACH_QUEUE, sizeof(struct attach_queue), handle_attach_queue);
     }
 }

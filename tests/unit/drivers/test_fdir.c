@@ -32,7 +32,7 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_nic_reset();
-    nic = (struct ixgbe){.registers = fake_nic_registers(), .queue_count = 4};
+    nic = (struct ixgbe){.registers = fake_nic_registers(), .queue_count = 128};
     assert_int_equal(ixgbe_fdir_start(&nic), 0);
     return 0;
 }

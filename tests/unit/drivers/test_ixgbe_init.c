@@ -213,6 +213,8 @@ static void link_tells_state_and_speed(void **state)
 
 static void optical_cards_have_their_laser_switched_on(void **state)
 {
+    unsigned optics_count = 0;
+
     (void)state;
     fake_nic_stick(0x00020, 0x8, 0x8); /* off */
     assert_int_equal(ixgbe_start(&nic, fake_nic_registers(), 0x10FB, 1), 0);
@@ -220,6 +222,11 @@ static void optical_cards_have_their_laser_switched_on(void **state)
     fake_nic_reset();
     assert_int_equal(start(1), 0);
     assert_int_equal(fake_nic_writes_to(0x00020), 0);
+    for (size_t i = 0; i < ixgbe_id_count; i++) {
+        assert_int_equal(ixgbe_ids[i].vendor, 0x8086);
+        optics_count += ixgbe_has_optics(ixgbe_ids[i].device);
+    }
+    assert_int_equal(optics_count, 6);
 }
 
 static void each_queue_counts_in_its_own_set(void **state)
@@ -230,10 +237,10 @@ static void each_queue_counts_in_its_own_set(void **state)
     assert_int_equal(fake_nic_get(0x0230C), 0x0F0E0D0C);
     assert_int_equal(fake_nic_get(0x02310), 0x03020100);
     fake_nic_set(0x01430 + 0x40 * 3, 17);
-    assert_int_equal(ixgbe_stats_queue_dropped(fake_nic_registers(), 3), 17);
-    assert_int_equal(ixgbe_stats_queue_dropped(fake_nic_registers(), 3), 0);
+    assert_int_equal(ixgbe_stats_take_dropped(fake_nic_registers(), 3), 17);
+    assert_int_equal(ixgbe_stats_take_dropped(fake_nic_registers(), 3), 0);
     fake_nic_set(0x01430 + 0x40 * 3, 1); /* queue 19 shares the set */
-    assert_int_equal(ixgbe_stats_queue_dropped(fake_nic_registers(), 19), 1);
+    assert_int_equal(ixgbe_stats_take_dropped(fake_nic_registers(), 19), 1);
 }
 
 static void a_receive_queue_that_runs_is_stopped_before_the_reset(void **state)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/ls_world.c */
+/* sources: tests/unit/world/ls_ixgbe.c tests/unit/world/ls_world.c */
+/* sources: tests/unit/world/fake_nic.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests net/link/server.c and link_device.c: bring-up, and where received frames go.
+ * Tests net/link/server.c and device.c: bring-up, and where received frames go.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
+#include "drivers/nic/nic.h"
 #include "drivers/vectors.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
@@ -22,23 +24,27 @@
 #include "net/steering.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"
-#include "tests/unit/world/ls_world.h"
+#include "tests/unit/world/ls_ixgbe.h"
 
 /* --- Bring-up --- */
 
 static void transport_servers_learn_of_the_nic(void **state)
 {
     const struct nic_ready *ready;
+    struct nic_queue_key key;
 
     (void)state;
     assert_int_equal(ready_count, 1);
+    assert_int_equal(last_ready.queue_count, 2);
+    assert_int_equal(last_ready.can_segment_tcp, 1);
     assert_memory_equal(last_ready.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
     assert_int_equal(last_ready.is_link_up, 1);
     /* The other LS is told first, so that its queue is there when its TS starts. */
     const struct attach_queue *attach = fake_expect_message(OTHER_LS, ATTACH_QUEUE);
 
-    assert_int_equal(attach->registers_paddr, 0xFEB00000);
-    assert_int_equal(attach->queue_index, 1);
+    memcpy(&key, attach->key, sizeof(key));
+    assert_int_equal(key.queue_index, 1);
+    assert_int_equal(key.words[0], 0xFEB00000);
     ready = fake_expect_message(OTHER_LS, NIC_READY);
     assert_memory_equal(ready->mac, last_ready.mac, 6);
     fake_expect_no_message(2);
@@ -95,6 +101,8 @@ static void frame_of_an_own_flow_is_handed_over_to_the_transport_server(void **s
     assert_int_equal(received->flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
     assert_memory_equal(received->data, frame.bytes, 60);
     received->release(received);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_PACKETS), 1);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_BYTES), 60);
 }
 
 static void frame_of_another_servers_flow_is_forwarded(void **state)
@@ -152,6 +160,9 @@ static void bad_frames_are_counted_and_dropped(void **state)
     frame.length_bytes = 13;
     receive(&frame, 0);
     assert_int_equal(counter_read(0, COUNTER_DROP_TRUNCATED), 1);
+    frame.length_bytes = 60;
+    receive(&frame, TCP_GOOD | 0x20000000); /* a MAC error */
+    assert_int_equal(counter_read(0, COUNTER_DROP_MALFORMED), 1);
     assert_int_equal(received_count, 0);
 }
 

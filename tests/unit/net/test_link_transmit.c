@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/ls_world.c */
+/* sources: tests/unit/world/ls_ixgbe.c tests/unit/world/ls_world.c */
+/* sources: tests/unit/world/fake_nic.c */
 /* flags: -DMMIO_FAKE */
 /*
  * Tests net/link/server.c: what leaves, and what a link server leaves armed when it sleeps.
@@ -21,7 +22,7 @@
 #include "net/link/server.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"
-#include "tests/unit/world/ls_world.h"
+#include "tests/unit/world/ls_ixgbe.h"
 
 /* The other node is told of the device, and the messages are out of the way. */
 static int start(void **state)
@@ -46,6 +47,8 @@ static void frames_of_a_round_leave_with_one_tail_write(void **state)
     assert_int_equal(link_server_transmit(&frame), 0);
     assert_int_equal(link_server_transmit(&frame), 0);
     assert_false(fake_nic_transmit(0, &sent));
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), 2);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), 32);
     receive(&arrived, TCP_GOOD);
     received->release(received);
     assert_int_equal(fake_nic_writes_to(0x6018), before + 1);
@@ -90,8 +93,53 @@ static void impossible_frames_to_send_are_refused(void **state)
     deliver_transmit_frame(33, FRAME_INSERT_IP_CHECKSUM, 20);
     deliver_transmit_frame(60, FRAME_INSERT_IP_CHECKSUM, 16);
     deliver_transmit_frame(60, FRAME_SEGMENT_TCP, 20); /* a message says nothing of segments */
-    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 5);
+    deliver_transmit_frame(60, FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM, 20);
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 6);
     assert_false(fake_nic_transmit(0, &sent));
+}
+
+/* A driver without the offload would write a checksum there. */
+static void frames_that_end_inside_a_header_with_a_checksum_are_refused(void **state)
+{
+    uint64_t before = counter_read(0, COUNTER_DROP_BAD_MESSAGE);
+    struct fake_nic_sent sent;
+
+    (void)state;
+    deliver_transmit_frame(53, FRAME_INSERT_TCP_CHECKSUM, 20);
+    deliver_transmit_frame(41, FRAME_INSERT_UDP_CHECKSUM, 20);
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 2);
+    assert_false(fake_nic_transmit(0, &sent));
+    deliver_transmit_frame(54, FRAME_INSERT_TCP_CHECKSUM, 20);
+    deliver_transmit_frame(42, FRAME_INSERT_UDP_CHECKSUM, 20);
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 2);
+    assert_true(fake_nic_transmit(0, &sent));
+    assert_true(fake_nic_transmit(0, &sent));
+}
+
+/* As the wire sees it. */
+static void segments_that_the_nic_cuts_are_counted_one_by_one(void **state)
+{
+    static const uint8_t headers[54], payload[4000];
+    struct frame_to_send frame = {
+        .fragments = {{headers, 54}, {payload, 4000}},
+        .fragment_count = 2,
+        .offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM | FRAME_SEGMENT_TCP,
+        .ip_header_offset = 14,
+        .ip_header_bytes = 20,
+        .length_bytes = 4054,
+        .segment_bytes = 1460,
+        .tcp_header_bytes = 20,
+    };
+    uint64_t packets = counter_read(0, COUNTER_NIC_TX_PACKETS);
+    uint64_t bytes = counter_read(0, COUNTER_NIC_TX_BYTES);
+    struct fake_nic_sent sent;
+
+    (void)state;
+    assert_int_equal(link_server_transmit(&frame), 0);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), packets + 3);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), bytes + 4000 + 3 * 54);
+    settle();
+    assert_true(fake_nic_transmit(0, &sent));
 }
 
 /* --- Sleep --- */
@@ -255,6 +303,8 @@ int main(void)
         cmocka_unit_test(frames_of_a_round_leave_with_one_tail_write),
         cmocka_unit_test(frame_of_a_transport_server_elsewhere_is_copied_and_sent),
         cmocka_unit_test(impossible_frames_to_send_are_refused),
+        cmocka_unit_test(frames_that_end_inside_a_header_with_a_checksum_are_refused),
+        cmocka_unit_test(segments_that_the_nic_cuts_are_counted_one_by_one),
         cmocka_unit_test(interrupt_is_unmasked_before_sleep_and_only_when_it_was_taken),
         cmocka_unit_test(frame_that_came_before_sleep_keeps_the_node_awake),
         cmocka_unit_test(frame_sent_after_the_flush_still_leaves_before_sleep),

@@ -39,25 +39,22 @@ static void a_number_is_decimal(void **state)
     assert_string_equal(option.text, "10");
 }
 
-static void assert_address(unsigned segment, unsigned bus, unsigned device, unsigned function)
+static void assert_address(const char *name)
 {
-    assert_int_equal(option.choice, NIC_ADDRESS);
-    assert_int_equal(option.address.segment, segment);
-    assert_int_equal(option.address.bus, bus);
-    assert_int_equal(option.address.device, device);
-    assert_int_equal(option.address.function, function);
+    assert_int_equal(option.choice, NIC_NAME);
+    assert_string_equal(option.name, name);
 }
 
 static void an_address_is_hexadecimal_with_or_without_segment(void **state)
 {
     (void)state;
     assert_int_equal(parse("nic=5e:00.1"), 0);
-    assert_address(0, 0x5E, 0, 1);
+    assert_address("0000:5e:00.1");
     assert_int_equal(parse("nic=10000:1f.7"), -EINVAL);
     assert_int_equal(parse("nic=ffff:FF:1f.7"), 0);
-    assert_address(0xFFFF, 0xFF, 0x1F, 7);
+    assert_address("ffff:ff:1f.7");
     assert_int_equal(parse("nic=0:3.0"), 0);
-    assert_address(0, 0, 3, 0);
+    assert_address("0000:00:03.0");
 }
 
 static void a_mac_address_is_six_bytes(void **state)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A link server's world for unit tests: node 0 of TS2LS2CM2 httpd:2 is the first link server, over
- * the driver and a fake device. The server lives as long as the process, so each test goes on
- * where the one before it stopped.
+ * A link server's world for unit tests, without its card (ls_ixgbe.h, memory_nic.h): node 0 of four
+ * is the first link server. The server lives as long as the process, so each test goes on where
+ * the one before it stopped.
  */
 #pragma once
 
@@ -10,17 +10,7 @@
 #include "net/configuration.h"
 #include "net/messages.h"
 
-#define OTHER_LS         1
-#define EOP              0x2u
-#define TCP_GOOD         0x60u
-#define LINKS_REGISTER   0x042A4
-#define EIMS_EX_REGISTER 0x00AA0
-#define EICR_REGISTER    0x00800
-
-struct msix_entry {
-    uint32_t apic_id;
-    uint8_t vector;
-};
+#define OTHER_LS 1
 
 extern struct configuration configuration;
 
@@ -32,13 +22,11 @@ extern unsigned syn_count;
 extern struct nic_ready last_ready;
 extern unsigned ready_count;
 
-/* How often the node took each interrupt, and where the device's go. */
+/* How often the node took each interrupt. */
 extern uint64_t interrupts[256];
-extern struct msix_entry msix_entries[64];
-extern unsigned msix_entry_count;
 
-/* A group's set-up. */
-int start_link_server(void **state);
+/* Start it, with these roles on the four nodes. It looks for a card in the next round. */
+void start_link_server_on(const char *roles);
 
 /* --- Frames --- */
 
@@ -50,9 +38,5 @@ struct test_frame {
 /* A client's port that steering gives to that transport server. */
 uint16_t port_owned_by(node_id_t ts);
 struct test_frame tcp_frame(node_id_t owner, uint8_t flags);
-/* The device puts it into the ring. */
-void arrive(const struct test_frame *frame);
-/* The same with that status, and a round takes it. */
-void receive(const struct test_frame *frame, uint32_t status);
 /* Rounds until one has nothing to do. */
 void settle(void);

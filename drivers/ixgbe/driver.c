@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The 82599 as drivers/nic/nic.h wants a card: ports found on the PCI bus, the card started with
+ * its interrupts, queues opened by the address of the registers and their number.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/ixgbe/ixgbe.h"
+#include "drivers/ixgbe/regs.h"
+#include "drivers/nic/nic.h"
+#include "drivers/vectors.h"
+#include "kernel/limits.h"
+#include "kernel/log.h"
+#include "kernel/memory/memory.h"
+#include "kernel/platform.h"
+#include "kernel/x86/paging.h"
+#include "libc/core/format.h"
+
+#define PORT_MAX 16 /* more ports than this are counted, not looked at */
+
+/* The only word of a queue's key. */
+#define KEY_REGISTERS_PADDR 0
+
+struct card {
+    struct nic nic;
+    struct ixgbe device;
+    struct pci_device pci;
+    struct pci_bar bars[PCI_BAR_COUNT];
+};
+
+struct queue {
+    struct nic_queue queue;
+    void *registers;
+    unsigned index;
+    struct ixgbe_rx rx;
+    struct ixgbe_tx tx;
+};
+
+_Static_assert(sizeof(struct pci_device) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
+_Static_assert(NIC_QUEUE_MAX == IXGBE_QUEUE_MAX, "what may be asked for can be started");
+
+static struct card *card_of(const struct nic *nic)
+{
+    return CONTAINER_OF(nic, struct card, nic);
+}
+
+static inline struct queue *queue_of(const struct nic_queue *queue)
+{
+    return CONTAINER_OF(queue, struct queue, queue);
+}
+
+/* --- Ports --- */
+
+static struct pci_device pci_of(const struct nic_port *port)
+{
+    struct pci_device pci;
+
+    memcpy(&pci, port->driver_data, sizeof(pci));
+    return pci;
+}
+
+static void describe_port(struct nic_port *port, const struct pci_device *pci)
+{
+    *port = (struct nic_port){0};
+    memcpy(port->driver_data, pci, sizeof(*pci));
+    (void)format_text(port->name, sizeof(port->name), "%04x:%02x:%02x.%u", pci->address.segment,
+                      pci->address.bus, pci->address.device, pci->address.function);
+    (void)format_text(port->model, sizeof(port->model), "%04x:%04x", pci->id.vendor,
+                      pci->id.device);
+}
+
+static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+{
+    struct pci_device list[PORT_MAX];
+    unsigned count =
+        pci_find(ixgbe_ids, ixgbe_id_count,
+                 reach == NIC_REACH_ALL ? PCI_REACH_ALL : PCI_REACH_NUMBERED, list, PORT_MAX);
+
+    for (unsigned i = 0; i < count && i < PORT_MAX && i < port_max; i++) {
+        describe_port(&ports[i], &list[i]);
+    }
+    return count;
+}
+
+/* Make the registers reachable: addresses assigned, decoding on, mapped. */
+static int map_registers(const struct pci_device *pci, struct pci_bar bars[PCI_BAR_COUNT],
+                         void **registers)
+{
+    int result = pci_assign(pci, bars);
+
+    if (result != 0) {
+        return result;
+    }
+    if (bars[0].bytes < IXGBE_REGISTERS_BYTES) {
+        log_error("ixgbe", "the NIC's BAR 0 is missing or too small");
+        return -ENODEV;
+    }
+    pci_enable(pci);
+    *registers = paging_map_device(bars[0].paddr, IXGBE_REGISTERS_BYTES);
+    return *registers == NULL ? -ENOMEM : 0;
+}
+
+/* The port is switched on for it, and off again. */
+static int read_mac(const struct nic_port *port, uint8_t mac[6])
+{
+    struct pci_device pci = pci_of(port);
+    struct pci_bar bars[PCI_BAR_COUNT];
+    void *registers;
+    int result = map_registers(&pci, bars, &registers);
+
+    if (result == 0) {
+        result = ixgbe_read_mac(registers, mac);
+    }
+    pci_disable(&pci);
+    return result;
+}
+
+/* --- The card as a whole --- */
+
+static void start_interrupts(struct card *card, const struct pci_msix *msix, const node_id_t *nodes)
+{
+    unsigned other = ixgbe_other_vector(card->device.queue_count, msix->entry_count);
+
+    ASSERT(card->device.queue_count <= msix->entry_count);
+    for (unsigned i = 0; i < card->device.queue_count; i++) {
+        pci_msix_set_entry(msix, i, interrupt_apic_id(nodes[i]), INTERRUPT_VECTOR_NIC);
+    }
+    card->nic.link_vector = INTERRUPT_VECTOR_NIC;
+    if (other != 0) {
+        card->nic.link_vector = INTERRUPT_VECTOR_NIC_OTHER;
+        pci_msix_set_entry(msix, other, interrupt_apic_id(platform_node()),
+                           INTERRUPT_VECTOR_NIC_OTHER);
+    }
+    ixgbe_interrupts_start(&card->device, other);
+}
+
+static int start_card(struct card *card, const node_id_t *nodes, unsigned node_count)
+{
+    unsigned queue_count = node_count;
+    struct pci_msix msix;
+    void *registers;
+    int result = map_registers(&card->pci, card->bars, &registers);
+
+    if (result != 0) {
+        return result;
+    }
+    result = pci_msix_enable(&card->pci, card->bars, &msix);
+    if (result != 0) {
+        log_error("ixgbe", "the NIC's MSI-X does not work: error %d", -result);
+        return result;
+    }
+    if (queue_count > msix.entry_count) {
+        log_warning("ixgbe", "the NIC has interrupts for %u queues only, not for %u",
+                    msix.entry_count, queue_count);
+        queue_count = msix.entry_count;
+    }
+    result = ixgbe_start(&card->device, registers, card->pci.id.device, queue_count);
+    if (result != 0) {
+        return result;
+    }
+    start_interrupts(card, &msix, nodes);
+    return 0;
+}
+
+static const struct nic_operations operations;
+
+static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
+                 struct nic **nic)
+{
+    struct card *card = memory_allocate_zeroed(sizeof(*card));
+    int result;
+
+    if (card == NULL) {
+        return -ENOMEM;
+    }
+    card->pci = pci_of(port);
+    result = start_card(card, nodes, node_count);
+    if (result != 0) {
+        pci_disable(&card->pci);
+        memory_release(card);
+        return result;
+    }
+    card->nic.operations = &operations;
+    memcpy(card->nic.mac, card->device.mac, sizeof(card->nic.mac));
+    card->nic.queue_count = card->device.queue_count;
+    card->nic.group_count = card->device.queue_count > 1 ? IXGBE_FDIR_GROUP_COUNT : 0;
+    card->nic.can_segment_tcp = true;
+    *nic = &card->nic;
+    return 0;
+}
+
+static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
+{
+    (void)index;
+    key->words[KEY_REGISTERS_PADDR] = card_of(nic)->bars[0].paddr;
+}
+
+static int enable_receive(struct nic *nic)
+{
+    return ixgbe_enable_receive(&card_of(nic)->device);
+}
+
+static void stop(struct nic *nic)
+{
+    struct card *card = card_of(nic);
+
+    pci_disable(&card->pci);
+    memory_release(card);
+}
+
+static struct nic_link check_link(struct nic *nic)
+{
+    struct ixgbe *device = &card_of(nic)->device;
+    struct ixgbe_link link;
+
+    ixgbe_interrupt_clear_link(device); /* first: a change after the look interrupts again */
+    link = ixgbe_link_read(device);
+    return (struct nic_link){.is_up = link.is_up, .megabits = link.megabits};
+}
+
+static uint32_t take_missed(struct nic *nic)
+{
+    return ixgbe_stats_take_missed(&card_of(nic)->device);
+}
+
+static void spread(struct nic *nic, const uint8_t *queues, unsigned count)
+{
+    ixgbe_rss_spread(&card_of(nic)->device, queues, count);
+}
+
+static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        int result = ixgbe_fdir_steer(&card_of(nic)->device, groups[i], queue);
+
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static const struct nic_operations operations = {
+    .make_queue_key = make_queue_key,
+    .enable_receive = enable_receive,
+    .stop = stop,
+    .check_link = check_link,
+    .take_missed = take_missed,
+    .spread = spread,
+    .steer = steer,
+};
+
+/* --- A queue --- */
+
+static unsigned receive(struct nic_queue *queue, struct frame **frames, unsigned frame_max)
+{
+    return ixgbe_receive(&queue_of(queue)->rx, frames, frame_max);
+}
+
+static bool is_pending(const struct nic_queue *queue)
+{
+    return ixgbe_rx_is_pending(&queue_of(queue)->rx);
+}
+
+static bool arm(struct nic_queue *queue)
+{
+    struct queue *own = queue_of(queue);
+
+    ixgbe_interrupt_clear(own->registers, own->index);
+    if (ixgbe_rx_is_pending(&own->rx)) {
+        return false;
+    }
+    ixgbe_interrupt_unmask(own->registers, own->index);
+    return true;
+}
+
+static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
+{
+    return ixgbe_transmit(&queue_of(queue)->tx, frame);
+}
+
+static void flush(struct nic_queue *queue)
+{
+    ixgbe_tx_flush(&queue_of(queue)->tx);
+}
+
+static unsigned reclaim(struct nic_queue *queue)
+{
+    return ixgbe_tx_reclaim(&queue_of(queue)->tx);
+}
+
+static unsigned in_flight(const struct nic_queue *queue)
+{
+    return ixgbe_tx_in_flight(&queue_of(queue)->tx);
+}
+
+static uint32_t take_dropped(struct nic_queue *queue)
+{
+    return ixgbe_stats_take_dropped(queue_of(queue)->registers, queue_of(queue)->index);
+}
+
+static const struct nic_queue_operations queue_operations = {
+    .receive = receive,
+    .is_pending = is_pending,
+    .arm = arm,
+    .transmit = transmit,
+    .flush = flush,
+    .reclaim = reclaim,
+    .in_flight = in_flight,
+    .take_dropped = take_dropped,
+};
+
+/* One that fails keeps what it has allocated: the device may know of it. */
+static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
+{
+    paddr_t registers_paddr = key->words[KEY_REGISTERS_PADDR];
+    struct queue *own;
+    int result;
+
+    if (key->queue_index >= IXGBE_QUEUE_MAX || registers_paddr == 0 ||
+        registers_paddr % PAGE_BYTES != 0) {
+        return -EINVAL;
+    }
+    own = memory_allocate_zeroed(sizeof(*own));
+    if (own == NULL) {
+        return -ENOMEM;
+    }
+    own->index = key->queue_index;
+    own->registers = paging_map_device(registers_paddr, IXGBE_REGISTERS_BYTES);
+    if (own->registers == NULL) {
+        memory_release(own);
+        return -ENOMEM;
+    }
+    own->queue.operations = &queue_operations;
+    own->queue.interrupt_vector = INTERRUPT_VECTOR_NIC;
+    result = ixgbe_tx_start(&own->tx, own->registers, own->index);
+    if (result == 0) {
+        result = ixgbe_rx_start(&own->rx, own->registers, own->index);
+    }
+    if (result == 0) {
+        *queue = &own->queue;
+    }
+    return result;
+}
+
+static const struct nic_driver ixgbe_driver = {
+    .name = "82599",
+    .cards = "Intel 82599 on the PCI bus",
+    .find = find,
+    .read_mac = read_mac,
+    .start = start,
+    .open_queue = open_queue,
+};
+NIC_DRIVER(ixgbe_driver);

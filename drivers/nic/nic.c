@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The drivers that are linked in, one after the other; and what any card's caller must keep to.
+ */
+#include "drivers/nic/nic.h"
+
+#include <errno.h>
+
+#include "kernel/platform.h"
+#include "libc/core/format.h"
+
+unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+{
+    unsigned count = 0;
+
+    LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
+    {
+        unsigned room = count < port_max ? port_max - count : 0;
+        unsigned found = (*driver)->find(reach, ports + (port_max - room), room);
+
+        for (unsigned i = 0; i < found && i < room; i++) {
+            ports[count + i].driver = *driver;
+        }
+        count += found;
+    }
+    return count;
+}
+
+void nic_list_drivers(char *text, size_t text_bytes)
+{
+    size_t length = 0;
+
+    ASSERT(text_bytes > 0);
+    text[0] = '\0';
+    LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
+    {
+        int added = format_text(text + length, text_bytes - length, "%s%s",
+                                length == 0 ? "" : " or ", (*driver)->cards);
+
+        length += (size_t)added;
+        if (length >= text_bytes) {
+            return; /* cut short: it is for people */
+        }
+    }
+}
+
+int nic_read_mac(const struct nic_port *port, uint8_t mac[6])
+{
+    return port->driver->read_mac(port, mac);
+}
+
+int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
+              struct nic **nic)
+{
+    int result;
+
+    ASSERT(node_count >= 1 && node_count <= NIC_QUEUE_MAX);
+    result = port->driver->start(port, nodes, node_count, nic);
+    if (result != 0) {
+        return result;
+    }
+    (*nic)->driver = port->driver;
+    ASSERT((*nic)->queue_count >= 1 && (*nic)->queue_count <= node_count);
+    ASSERT((*nic)->queue_count == 1 || (*nic)->operations->spread != NULL);
+    ASSERT((*nic)->group_count == 0 || IS_POWER_OF_TWO((*nic)->group_count));
+    ASSERT((*nic)->group_count == 0 || (*nic)->operations->steer != NULL);
+    return 0;
+}
+
+/* Every node runs the same image, so the set has the same order on each. */
+static unsigned number_of(const struct nic_driver *wanted)
+{
+    unsigned number = 0;
+
+    LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
+    {
+        if (*driver == wanted) {
+            return number;
+        }
+        number++;
+    }
+    PANIC("the driver %s is in no table", wanted->name);
+}
+
+void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
+{
+    ASSERT(index < nic->queue_count);
+    *key = (struct nic_queue_key){.driver_number = (uint16_t)number_of(nic->driver),
+                                  .queue_index = (uint16_t)index};
+    nic->operations->make_queue_key(nic, index, key);
+}
+
+void nic_spread(struct nic *nic, const uint8_t *queues, unsigned count)
+{
+    ASSERT(nic->queue_count > 1);
+    ASSERT(count >= 1 && count <= nic->queue_count);
+    nic->operations->spread(nic, queues, count);
+}
+
+int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
+{
+    ASSERT(queue < nic->queue_count);
+    for (unsigned i = 0; i < count; i++) {
+        ASSERT(groups[i] < nic->group_count);
+    }
+    return nic->operations->steer(nic, queue, groups, count);
+}
+
+int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue)
+{
+    unsigned number = 0;
+
+    LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
+    {
+        if (number++ == key->driver_number) {
+            return (*driver)->open_queue(key, queue);
+        }
+    }
+    return -EINVAL;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Network cards: all that a link server may ask of one, whatever its driver.
+ *
+ * Drivers find ports (struct nic_port). The first link server chooses one and starts the card as a
+ * whole (struct nic), with a queue pair for each link server. Then each link server opens its own
+ * queue (struct nic_queue) on its own node, with the key to it that the first one has sent. Queues
+ * share nothing, so no call takes a lock. A driver's structs begin with the ones declared here.
+ *
+ * What a card may lack, and who makes up for it:
+ *
+ *   queues           there are fewer than asked for, perhaps one: their LSs forward in software
+ *   steering         group_count is 0: likewise
+ *   checksums, sent  the driver inserts them in software (drivers/nic/checksum.h)
+ *   checksums, rcvd  a frame without FRAME_..._GOOD is checked by the transport server
+ *   TCP segmentation can_segment_tcp is false: nobody may send FRAME_SEGMENT_TCP
+ *   interrupts       interrupt_vector is 0: the link server looks again by a timer
+ *
+ * Calls marked with a star run in the first link server's thread: others run while they wait, and
+ * no wait is without a bound. None of the others waits.
+ */
+#pragma once
+
+#include "drivers/nic/frame.h"
+#include "kernel/base.h"
+#include "kernel/x86/interrupt.h"
+#include "libc/core/linker_set.h"
+
+struct nic;
+struct nic_queue;
+
+/* --- Ports --- */
+
+#define NIC_QUEUE_MAX 128u /* that a caller may ask for */
+
+#define NIC_PORT_NAME_BYTES   24
+#define NIC_PORT_MODEL_BYTES  16
+#define NIC_PORT_DRIVER_BYTES 16
+
+/* A port that some driver can drive. */
+struct nic_port {
+    const struct nic_driver *driver;
+    char name[NIC_PORT_NAME_BYTES];   /* where it is: "0000:5e:00.1" */
+    char model[NIC_PORT_MODEL_BYTES]; /* "8086:10fb" */
+    _Alignas(8) uint8_t driver_data[NIC_PORT_DRIVER_BYTES];
+};
+
+/* How far to look. */
+enum nic_reach {
+    NIC_REACH_NEAR, /* where firmware says that there are cards */
+    NIC_REACH_ALL,  /* also elsewhere: takes time, and may set up the way there */
+};
+
+/* What opens one queue on another node: goes there in a message. */
+#define NIC_QUEUE_KEY_WORDS 4
+struct nic_queue_key {
+    uint16_t driver_number; /* in this image */
+    uint16_t queue_index;
+    uint32_t reserved;
+    uint64_t words[NIC_QUEUE_KEY_WORDS]; /* the driver's own */
+};
+
+/* One kind of cards. */
+struct nic_driver {
+    const char *name;  /* of such a card: "82599" */
+    const char *cards; /* what it looks for: "Intel 82599 on the PCI bus" */
+    /* The ports there are, in the order of their addresses. Returns how many; the first port_max
+     * of them are in `ports`, all but the driver filled in. */
+    unsigned (*find)(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
+    /* nic_read_mac(), nic_start(), nic_queue_open(). */
+    int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
+    int (*start)(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
+                 struct nic **nic);
+    int (*open_queue)(const struct nic_queue_key *key, struct nic_queue **queue);
+};
+
+LINKER_SET_DECLARE(nic_drivers, struct nic_driver);
+#define NIC_DRIVER(driver) LINKER_SET_ADD(nic_drivers, struct nic_driver, driver)
+
+/* The ports of all drivers. Returns how many there are; the first port_max are in `ports`. */
+unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
+
+/* What drivers look for, as text: "Intel 82599 on the PCI bus or ...". */
+void nic_list_drivers(char *text, size_t text_bytes);
+
+/* The MAC address of a port that is not started. 0, or an error that has been logged. */
+MUST_CHECK int nic_read_mac(const struct nic_port *port, uint8_t mac[6]);
+
+/* --- The card as a whole: on the first link server's node --- */
+
+struct nic_link {
+    bool is_up;
+    uint32_t megabits; /* per second; 0 while down, or when nobody knows */
+};
+
+struct nic_operations {
+    void (*make_queue_key)(const struct nic *nic, unsigned index, struct nic_queue_key *key);
+    int (*enable_receive)(struct nic *nic);
+    void (*stop)(struct nic *nic);
+    struct nic_link (*check_link)(struct nic *nic);
+    uint32_t (*take_missed)(struct nic *nic);
+    /* May be absent: with one queue; without groups. */
+    void (*spread)(struct nic *nic, const uint8_t *queues, unsigned count);
+    int (*steer)(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
+};
+
+struct nic {
+    const struct nic_operations *operations;
+    const struct nic_driver *driver;
+    uint8_t mac[6];
+    uint8_t link_vector;  /* of the interrupt at a change of the link; 0: there is none */
+    uint16_t queue_count; /* 1 .. as many as were asked for */
+    /* Groups of flows that the card tells apart: by so many low values of the peer's TCP port, over
+     * IPv4. A power of two, or 0. */
+    uint16_t group_count;
+    bool can_segment_tcp; /* takes FRAME_SEGMENT_TCP */
+};
+
+/*
+ * Start the card with a queue pair for each of these nodes, as far as it has queues; their
+ * interrupts go there. Frames stay shut out until nic_enable_receive().
+ *
+ * Returns 0; or an error that has been logged, with the card switched off: -ENODEV, -ENOSPC,
+ * -ENOMEM, -ETIMEDOUT. *
+ */
+MUST_CHECK int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
+                         struct nic **nic);
+
+/* The key to queue `index`, below queue_count. */
+void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key);
+
+/* Let frames in: after queue 0 has been opened. 0 or -ETIMEDOUT (logged). * */
+MUST_CHECK static inline int nic_enable_receive(struct nic *nic)
+{
+    return nic->operations->enable_receive(nic);
+}
+
+/* Switch the card off for good: nothing may be asked of it afterwards. */
+static inline void nic_stop(struct nic *nic)
+{
+    nic->operations->stop(nic);
+}
+
+/* Look at the link, and let its next change raise the interrupt: one that comes during the look
+ * raises it, too. */
+static inline struct nic_link nic_check_link(struct nic *nic)
+{
+    return nic->operations->check_link(nic);
+}
+
+/* How often the interrupt at a change of the link has been taken by this node. */
+static inline uint64_t nic_link_interrupts(const struct nic *nic)
+{
+    return interrupt_count(nic->link_vector);
+}
+
+/* How many frames the card as a whole has lost since the last call, for lack of room. */
+static inline uint32_t nic_take_missed(struct nic *nic)
+{
+    return nic->operations->take_missed(nic);
+}
+
+/* Spread what belongs to no steered group over these queues, which have been opened. */
+void nic_spread(struct nic *nic, const uint8_t *queues, unsigned count);
+
+/* These groups (below group_count) go to this queue from now on. Cheaper with many at once. Returns
+ * 0; or -ETIMEDOUT (logged): some may still go where they went. */
+MUST_CHECK int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
+
+/* --- One queue pair: on its own node --- */
+
+struct nic_queue_operations {
+    unsigned (*receive)(struct nic_queue *queue, struct frame **frames, unsigned frame_max);
+    bool (*is_pending)(const struct nic_queue *queue);
+    bool (*arm)(struct nic_queue *queue);
+    int (*transmit)(struct nic_queue *queue, const struct frame_to_send *frame);
+    void (*flush)(struct nic_queue *queue);
+    unsigned (*reclaim)(struct nic_queue *queue);
+    unsigned (*in_flight)(const struct nic_queue *queue);
+    uint32_t (*take_dropped)(struct nic_queue *queue);
+};
+
+struct nic_queue {
+    const struct nic_queue_operations *operations;
+    uint8_t interrupt_vector; /* 0: it has no interrupt */
+};
+
+/*
+ * Start the queue that this key is for, and let the card put frames into it.
+ *
+ * The key is another node's word. Returns 0; -EINVAL when no driver could have made it; -ENOMEM;
+ * -ETIMEDOUT (logged).
+ */
+MUST_CHECK int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue);
+
+/*
+ * Take the frames that have come, at most frame_max, oldest first: they belong to the caller, who
+ * returns each by frame->release, at once or later. The card gets free buffers in their place.
+ * Returns how many. Cheap when there are none.
+ */
+MUST_CHECK static inline unsigned nic_queue_receive(struct nic_queue *queue, struct frame **frames,
+                                                    unsigned frame_max)
+{
+    return queue->operations->receive(queue, frames, frame_max);
+}
+
+/* Whether the card has given us something that has not been taken. */
+static inline bool nic_queue_is_pending(const struct nic_queue *queue)
+{
+    return queue->operations->is_pending(queue);
+}
+
+/*
+ * Let the next frame raise the interrupt, once. False when one is already there: nothing is armed
+ * then, and the caller stays awake. Only with an interrupt.
+ */
+MUST_CHECK static inline bool nic_queue_arm(struct nic_queue *queue)
+{
+    return queue->operations->arm(queue);
+}
+
+static inline bool nic_queue_has_interrupt(const struct nic_queue *queue)
+{
+    return queue->interrupt_vector != 0;
+}
+
+/* How often the queue's interrupt has been taken by this node. */
+static inline uint64_t nic_queue_interrupts(const struct nic_queue *queue)
+{
+    return interrupt_count(queue->interrupt_vector);
+}
+
+/*
+ * Give the card one frame, by reference (drivers/nic/frame.h says what it must be like). Returns 0,
+ * or -EAGAIN when there is no room: nothing was taken or changed. The card learns of it at
+ * nic_queue_flush().
+ */
+MUST_CHECK static inline int nic_queue_transmit(struct nic_queue *queue,
+                                                const struct frame_to_send *frame)
+{
+    return queue->operations->transmit(queue, frame);
+}
+
+/* Let the card see what it has been given: one register access for all, or none. */
+static inline void nic_queue_flush(struct nic_queue *queue)
+{
+    queue->operations->flush(queue);
+}
+
+/* Tell the owners of frames that the card has read (frame->done); returns how many were told. */
+static inline unsigned nic_queue_reclaim(struct nic_queue *queue)
+{
+    return queue->operations->reclaim(queue);
+}
+
+/* How much of the transmit ring the card may still read, in descriptors. */
+static inline unsigned nic_queue_in_flight(const struct nic_queue *queue)
+{
+    return queue->operations->in_flight(queue);
+}
+
+/* How many frames for this queue the card has lost since the last call, for lack of buffers. */
+static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
+{
+    return queue->operations->take_dropped(queue);
+}
