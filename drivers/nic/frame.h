@@ -38,9 +38,10 @@ struct frame_fragment {
 };
 
 /*
- * Work for the NIC. A checksum to insert: the L4 field holds the pseudo-header's sum already, not
- * complemented. All headers are then in the first fragment, in this node's memory, and a driver
- * whose card does not insert checksums writes there (drivers/nic/checksum.h).
+ * Work for the NIC. A checksum to insert: the IP field is 0, and the L4 field holds the
+ * pseudo-header's sum already, not complemented. All headers are then in the first fragment, in this
+ * node's memory, and a driver whose card does not insert checksums writes there
+ * (drivers/nic/checksum.h).
  *
  * FRAME_SEGMENT_TCP: the frame is longer than the wire takes. Its TCP payload is sent in segments
  * of segment_bytes, the last one perhaps shorter, each behind a copy of the headers with lengths,

@@ -178,8 +178,12 @@ static void handle_nic_ready(node_id_t from, const struct message *message)
     bool is_new = !interface_has_mac();
 
     (void)from;
+    if (ready->queue_count == 0 || ready->queue_count > configuration->ls_count) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     if (is_new) {
-        interface_set_mac(ready->mac);
+        interface_set_nic(ready->mac, ready->queue_count, ready->can_segment_tcp != 0);
     }
     if (ready->is_link_up != 0) {
         netif_set_link_up(netif); /* DHCP asks again, and our address is made known */

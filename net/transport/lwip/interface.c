@@ -375,7 +375,6 @@ void interface_initialise(const struct configuration *configuration)
     self = platform_node();
     link_server = configuration_own_ls(configuration, self);
     is_first = configuration->ts[0] == self;
-    transport_segment_max = link_server == self ? SEGMENT_MAX_BYTES : 0;
     neighbor_initialise(&functions);
     lwip_init();
     if (netif_add_noaddr(&interface, NULL, initialise_netif, ip4_input) == NULL) {
@@ -394,8 +393,25 @@ bool interface_has_mac(void)
     return has_mac;
 }
 
-void interface_set_mac(const uint8_t mac[6])
+/* The node's own link server if it has a queue, else one of those that have. */
+static node_id_t link_server_with_queue(unsigned queue_count)
 {
+    const struct configuration *configuration = configuration_current();
+    node_id_t own = configuration_own_ls(configuration, self);
+
+    ASSERT(queue_count >= 1 && queue_count <= configuration->ls_count);
+    for (unsigned i = queue_count; i < configuration->ls_count; i++) {
+        if (configuration->ls[i] == own) {
+            return configuration->ls[i % queue_count];
+        }
+    }
+    return own;
+}
+
+void interface_set_nic(const uint8_t mac[6], unsigned queue_count, bool can_segment_tcp)
+{
+    link_server = link_server_with_queue(queue_count);
+    transport_segment_max = link_server == self && can_segment_tcp ? SEGMENT_MAX_BYTES : 0;
     memcpy(interface.hwaddr, mac, sizeof(interface.hwaddr));
     has_mac = true;
     netif_set_up(&interface);

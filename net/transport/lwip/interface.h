@@ -13,7 +13,13 @@ struct netif;
 void interface_initialise(const struct configuration *configuration);
 struct netif *interface_netif(void);
 bool interface_has_mac(void);
-void interface_set_mac(const uint8_t mac[6]);
+
+/*
+ * The NIC is there, with this MAC address: packets may go out. Only the first queue_count link
+ * servers (1 .. as many as there are) have a queue; a node whose own has none sends through
+ * another. Long segments are made only if the NIC can cut them.
+ */
+void interface_set_nic(const uint8_t mac[6], unsigned queue_count, bool can_segment_tcp);
 
 /* Which checksums lwIP verifies itself in the packets that follow: those the NIC has not. */
 void interface_set_verified(bool is_ip_verified, bool is_l4_verified);

@@ -39,6 +39,8 @@ static struct sent *wire_frames; /* a ring: free-running indices */
 static uint32_t sent_first, sent_end;
 static struct sent taken;
 static bool is_held, is_blocked;
+static unsigned cut_count;
+struct wire_nic wire_nic;
 static struct {
     void (*done)(void *context);
     void *context;
@@ -200,7 +202,10 @@ int link_server_transmit(const struct frame_to_send *frame)
     }
     assert_int_equal(length, frame->length_bytes);
     check_offload(bytes, length, frame);
+    assert_false(wire_nic.lacks_own_queue);
     if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        assert_false(wire_nic.lacks_segmentation);
+        cut_count++;
         cut_segments(bytes, length, frame);
     } else {
         put_on_wire(bytes, length);
@@ -213,6 +218,11 @@ int link_server_transmit(const struct frame_to_send *frame)
         frame->done(frame->context);
     }
     return 0;
+}
+
+unsigned wire_cut_count(void)
+{
+    return cut_count;
 }
 
 void wire_hold_sent(bool hold)
@@ -431,6 +441,7 @@ void wire_start_with(const char *words)
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
         .queue_count = 1,
         .is_link_up = 1,
+        .can_segment_tcp = !wire_nic.lacks_segmentation,
     };
 
     memcpy(ready.mac, own_mac, sizeof(ready.mac));
@@ -455,6 +466,12 @@ void wire_start_with(const char *words)
         .cm = {NODE_CM, NODE_OTHER_CM},
         .own_cm = {NODE_CM, NODE_CM, NODE_CM, NODE_OTHER_CM},
     };
+    if (wire_nic.lacks_own_queue) {
+        configuration.ls_count = 2;
+        configuration.ls[0] = NODE_OTHER_CM;
+        configuration.ls[1] = 0;
+        configuration.roles[NODE_OTHER_CM] |= ROLE_LS;
+    }
     transport_server_start(&configuration);
     dispatch_register_source(&source);
     message_post(0, &ready.header);

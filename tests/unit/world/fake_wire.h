@@ -46,6 +46,13 @@ struct client {
     uint16_t offer_number;
 };
 
+/* What the server is told of the NIC: all of it, unless a test changes it before the start. */
+struct wire_nic {
+    bool lacks_segmentation;
+    bool lacks_own_queue; /* the first of two link servers, on NODE_OTHER_CM, has the only one */
+};
+extern struct wire_nic wire_nic;
+
 /* Start the server; ends with its address set and everything sent so far thrown away. */
 void wire_start(void);
 /* Start it with these words; what it has sent so far is on the wire. */
@@ -70,6 +77,8 @@ struct segment wire_expect(const struct client *client);
 /* Frames that are not TCP. */
 bool wire_take_other(const uint8_t **bytes, size_t *length);
 void wire_expect_silence(void);
+/* How many frames the server has left to the NIC to cut. */
+unsigned wire_cut_count(void);
 /* Throw away what is on the wire and in the application's and CM's channels. */
 void wire_clear(void);
 

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests the transport server over a NIC that does not cut segments.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+static int start(void **state)
+{
+    wire_nic.lacks_segmentation = true;
+    return wire_set_up(state);
+}
+
+/* fake_wire.c fails on one that is longer. */
+static void no_frame_is_longer_than_the_wire_takes(void **state)
+{
+    struct segment segment;
+    struct client client;
+    uint32_t taken = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_send_archive(&client, 0, 100000);
+    wire_run();
+    for (unsigned i = 0; i < 100 && taken < 100000; i++) {
+        while (wire_take(&segment)) {
+            assert_true(segment.length <= WIRE_MSS);
+            taken += segment.length;
+            client.receive_next += segment.length;
+        }
+        wire_send(&client, WIRE_ACK, NULL, 0);
+        wire_run();
+    }
+    assert_int_equal(taken, 100000);
+    assert_int_equal(wire_cut_count(), 0);
+    wire_application_close(&client, 0, CLOSE_ABORT);
+    wire_run();
+}
+
+/* What another node says is checked: a NIC has a queue, and no more than there are LSs. */
+static void a_nic_with_an_impossible_number_of_queues_is_refused(void **state)
+{
+    struct nic_ready ready = {.header = {.type = NIC_READY, .length_bytes = sizeof(ready)}};
+    uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    fake_deliver(NODE_OTHER_CM, &ready.header);
+    wire_run();
+    ready.queue_count = 2;
+    fake_deliver(NODE_OTHER_CM, &ready.header);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 2);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_frame_is_longer_than_the_wire_takes),
+        TEST(a_nic_with_an_impossible_number_of_queues_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, start, NULL);
+}
