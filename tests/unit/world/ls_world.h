@@ -25,7 +25,7 @@ extern unsigned ready_count;
 /* How often the node took each interrupt. */
 extern uint64_t interrupts[256];
 
-/* Start it, with these roles on the four nodes. It looks for a card in the next round. */
+/* Start it, with these roles on the four nodes. Messages wait for a round. */
 void start_link_server_on(const char *roles);
 
 /* --- Frames --- */
