@@ -275,10 +275,10 @@ def test_both_ports_of_one_card_can_be_chosen():
 
 
 @pytest.mark.parametrize("word, complaint", [
-    ("", r"of 2 ports of 82599s the first is used; nic= chooses"),
-    ("nic=2", r"nic=2: no 82599 is that: the first port is used"),
-    ("nic=00:05.0", r"nic=00:05\.0: no 82599 is that: the first port is used"),
-    ("nic=52:54:00:00:00:01", r"nic=52:54:00:00:00:01: no 82599 is that"),
+    ("", r"of 2 network ports the first is used; nic= chooses"),
+    ("nic=2", r"nic=2: no network port is that: the first port is used"),
+    ("nic=00:05.0", r"nic=00:05\.0: no network port is that: the first port is used"),
+    ("nic=52:54:00:00:00:01", r"nic=52:54:00:00:00:01: no network port is that"),
     ("nic=eth0", r"nic=eth0 is neither a number, nor .*: the first port is used"),
 ])
 def test_otherwise_the_first_port_is_used_and_all_are_listed(word, complaint):
