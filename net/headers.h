@@ -12,6 +12,7 @@
 #define ETHERNET_TYPE_IPV4    0x0800
 
 #define IPV4_HEADER_MIN_BYTES   20u
+#define IPV4_HEADER_MAX_BYTES   60u /* with options */
 #define IPV4_LENGTH_OFFSET      2
 #define IPV4_FRAGMENT_OFFSET    6
 #define IPV4_FRAGMENT_MASK      0x3FFFu /* more fragments, or not the first one */

@@ -181,6 +181,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         memory_release(card);
         return result;
     }
+    ASSERT(card->device.queue_count >= 1 && card->device.queue_count <= node_count);
     card->nic.operations = &operations;
     memcpy(card->nic.mac, card->device.mac, sizeof(card->nic.mac));
     card->nic.queue_count = card->device.queue_count;
@@ -192,7 +193,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
 
 static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
 {
-    (void)index;
+    ASSERT(key->queue_index == index); /* which is all that tells the queues' keys apart */
     key->words[KEY_REGISTERS_PADDR] = card_of(nic)->bars[0].paddr;
 }
 

@@ -79,12 +79,28 @@ static uint32_t hash_of_port(uint16_t source_port)
     return ixgbe_fdir_hash(&tuple, FDIR_BUCKET_KEY) & FDIR_BUCKET_MASK;
 }
 
+static uint32_t hash_of_group(unsigned group)
+{
+    uint32_t hash = group_0_hash;
+
+    for (unsigned bit = 0; bit < GROUP_BITS; bit++) {
+        if ((group >> bit & 1) != 0) {
+            hash ^= port_bit_hash[bit];
+        }
+    }
+    return hash;
+}
+
 static void compute_group_hashes(void)
 {
+    const uint16_t all_bits = IXGBE_FDIR_GROUP_COUNT - 1;
+
     group_0_hash = hash_of_port(0);
     for (unsigned bit = 0; bit < GROUP_BITS; bit++) {
         port_bit_hash[bit] = hash_of_port((uint16_t)(1u << bit)) ^ group_0_hash;
     }
+    ASSERT(hash_of_group(all_bits) ==
+           hash_of_port(all_bits)); /* a filter elsewhere never matches */
 }
 
 int ixgbe_fdir_start(struct ixgbe *nic)
@@ -139,15 +155,11 @@ int ixgbe_fdir_start(struct ixgbe *nic)
 int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue)
 {
     void *registers = nic->registers;
-    uint32_t hash = group_0_hash;
+    uint32_t hash;
 
     ASSERT(group < IXGBE_FDIR_GROUP_COUNT);
     ASSERT(queue < nic->queue_count);
-    for (unsigned bit = 0; bit < GROUP_BITS; bit++) {
-        if ((group >> bit & 1) != 0) {
-            hash ^= port_bit_hash[bit];
-        }
-    }
+    hash = hash_of_group(group);
     ixgbe_write(registers, IXGBE_FDIRPORT, FIELD_PREP(FDIRPORT_SOURCE, group));
     /* The group is also the filter's own number. */
     ixgbe_write(registers, IXGBE_FDIRHASH,

@@ -33,6 +33,8 @@
 #define TX_THRESHOLD_KIB            0x96u /* that, less the longest frame */
 #define FLOW_CONTROL_HEADROOM_BYTES 0x6000u
 
+_Static_assert(TX_THRESHOLD_KIB *KIB < TX_BUFFER_BYTES, "room for the longest frame");
+
 /* In a thread, others run meanwhile; more time may pass. */
 static void wait_at_least(uint64_t delay_us)
 {
@@ -203,6 +205,7 @@ static void start_packet_buffers(struct ixgbe *nic)
     void *registers = nic->registers;
     uint32_t rx_bytes = RX_BUFFER_BYTES - (nic->queue_count > 1 ? FDIR_BUFFER_BYTES : 0);
 
+    ASSERT(rx_bytes % KIB == 0 && rx_bytes > FLOW_CONTROL_HEADROOM_BYTES);
     ixgbe_write(registers, IXGBE_RXPBSIZE(0), rx_bytes);
     for (unsigned i = 1; i < IXGBE_PACKET_BUFFER_COUNT; i++) {
         ixgbe_write(registers, IXGBE_RXPBSIZE(i), 0);
@@ -316,6 +319,7 @@ void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector)
     void *registers = nic->registers;
     uint32_t self_clearing = 0;
 
+    ASSERT(nic->queue_count <= IXGBE_VECTOR_COUNT && other_vector < IXGBE_VECTOR_COUNT);
     ASSERT(other_vector == 0 || other_vector >= nic->queue_count);
     ixgbe_write(registers, IXGBE_GPIE, GPIE_MULTIPLE_MSIX | GPIE_EIAME | GPIE_PBA_SUPPORT);
     for (unsigned queue = 0; queue < nic->queue_count; queue++) {
@@ -354,6 +358,7 @@ void ixgbe_interrupt_clear(void *registers, unsigned queue)
 
 void ixgbe_interrupt_unmask(void *registers, unsigned queue)
 {
+    ASSERT(queue < IXGBE_VECTOR_COUNT);
     ixgbe_write(registers, IXGBE_EIMS_EX(queue / 32), BIT(queue % 32));
 }
 

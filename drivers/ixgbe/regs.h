@@ -51,6 +51,7 @@
 #define IXGBE_IVAR(i)    (0x00900 + 4 * (i)) /* RW queues 2i and 2i + 1: to which vectors */
 #define IXGBE_IVAR_MISC  0x00A00             /* RW */
 
+#define IXGBE_VECTOR_COUNT  64u
 #define EICR_QUEUE_CAUSES   16u
 #define EICR_LSC            BIT(20) /* link status change */
 #define EIMC_ALL            0x7FFFFFFFu

@@ -31,13 +31,14 @@ void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count)
     unsigned reachable_count = 0;
     uint32_t entries = 0;
 
+    ASSERT(count >= 1 && count <= nic->queue_count);
     for (unsigned i = 0; i < count && reachable_count < IXGBE_RSS_QUEUE_MAX; i++) {
         ASSERT(queues[i] < nic->queue_count);
         if (queues[i] < IXGBE_RSS_QUEUE_MAX) {
             reachable[reachable_count++] = queues[i];
         }
     }
-    ASSERT(reachable_count > 0);
+    ASSERT(reachable_count > 0); /* or no entry had a queue */
 
     for (unsigned entry = 0; entry < IXGBE_RETA_ENTRY_COUNT; entry++) {
         entries |= (uint32_t)reachable[entry % reachable_count] << (8 * (entry % RETA_ENTRIES));

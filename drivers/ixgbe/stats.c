@@ -7,6 +7,7 @@
 #include "drivers/ixgbe/ixgbe.h"
 
 #include "drivers/ixgbe/regs.h"
+#include "kernel/platform.h"
 
 #define QUEUES_PER_MAP 4 /* in RQSMR and TQSM */
 
@@ -37,6 +38,7 @@ void ixgbe_stats_start(struct ixgbe *nic)
 
 uint32_t ixgbe_stats_take_dropped(void *registers, unsigned queue)
 {
+    ASSERT(queue < IXGBE_QUEUE_MAX);
     return ixgbe_read(registers, IXGBE_QPRDC(counter_set(queue)));
 }
 

@@ -109,6 +109,10 @@ static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame
     struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
     uint32_t l4_type = (frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0 ? L4T_TCP : L4T_UDP;
 
+    ASSERT_SLOW(
+        FIELD_GET(TX_CONTEXT_MACLEN, FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset)) ==
+        frame->ip_header_offset);
+    ASSERT_SLOW(ixgbe_tx_in_flight(tx) < RING_MASK); /* the context and a fragment behind it */
     descriptor->context_lengths = FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset) |
                                   FIELD_PREP(TX_CONTEXT_IPLEN, frame->ip_header_bytes);
     descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
@@ -188,6 +192,7 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
     } while (++i < fragment_count);
     descriptor->command |= TX_EOP;
     tx->tail = tail;
+    ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
@@ -229,6 +234,7 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx)
     if (tx->last_report != tx->tail) {
         request_report(tx);
     }
+    ASSERT_SLOW(tx->flushed_tail - tx->head <= ixgbe_tx_in_flight(tx));
     tx->flushed_tail = tx->tail;
     /* Descriptors and data are in memory before the device is told of them. x86 keeps stores in
      * order, a register's behind those to memory: only the compiler must be held. Pairs with the
@@ -260,6 +266,7 @@ unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx)
             break;
         }
         tx->completion_first++;
+        ASSERT_SLOW(completion.done != NULL);
         completion.done(completion.context);
         told++;
     }

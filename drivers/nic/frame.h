@@ -39,8 +39,8 @@ struct frame_fragment {
 
 /*
  * Work for the NIC. A checksum to insert: the IP field is 0, and the L4 field holds the
- * pseudo-header's sum already, not complemented. All headers are then in the first fragment, in this
- * node's memory, and a driver whose card does not insert checksums writes there
+ * pseudo-header's sum already, not complemented. All headers are then in the first fragment, in
+ * this node's memory, and a driver whose card does not insert checksums writes there
  * (drivers/nic/checksum.h).
  *
  * FRAME_SEGMENT_TCP: the frame is longer than the wire takes. Its TCP payload is sent in segments

@@ -19,6 +19,7 @@ unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_ma
         unsigned found = (*driver)->find(reach, ports + (port_max - room), room);
 
         for (unsigned i = 0; i < found && i < room; i++) {
+            ASSERT(ports[count + i].name[0] != '\0'); /* nic= goes by it */
             ports[count + i].driver = *driver;
         }
         count += found;
@@ -64,6 +65,7 @@ int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node
     ASSERT((*nic)->queue_count == 1 || (*nic)->operations->spread != NULL);
     ASSERT((*nic)->group_count == 0 || IS_POWER_OF_TWO((*nic)->group_count));
     ASSERT((*nic)->group_count == 0 || (*nic)->operations->steer != NULL);
+    ASSERT(((*nic)->mac[0] & 1) == 0); /* one station's, not a group's */
     return 0;
 }
 
@@ -113,7 +115,10 @@ int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue)
     LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
     {
         if (number++ == key->driver_number) {
-            return (*driver)->open_queue(key, queue);
+            int result = (*driver)->open_queue(key, queue);
+
+            ASSERT(result != 0 || (*queue)->operations != NULL);
+            return result;
         }
     }
     return -EINVAL;

@@ -63,6 +63,7 @@ static void tell_transport_servers(void)
         .can_segment_tcp = device.nic->can_segment_tcp,
     };
 
+    ASSERT(message.queue_count >= 1 && message.queue_count <= configuration->ls_count);
     memcpy(message.mac, device.nic->mac, sizeof(message.mac));
     for (unsigned i = 0; i < configuration->ts_count; i++) {
         message_post(configuration->ts[i], &message.header);
@@ -73,6 +74,7 @@ static void check_link(void)
 {
     struct nic_link link = nic_check_link(device.nic);
 
+    ASSERT(link.is_up || link.megabits == 0);
     if (link.is_up == device.link.is_up && link.megabits == device.link.megabits) {
         return;
     }
@@ -111,6 +113,7 @@ static unsigned gather_groups(unsigned index, unsigned group, uint16_t *groups, 
             groups[(*count)++] = (uint16_t)group;
         }
     }
+    ASSERT(*count <= STEERED_WITHOUT_YIELD);
     return group;
 }
 
@@ -121,6 +124,7 @@ static void steer_to_queue(unsigned index)
 {
     unsigned group = 0;
 
+    ASSERT(device.is_attached[index]); /* nobody empties the others */
     while (group < STEERING_GROUP_COUNT && device.nic->group_count == STEERING_GROUP_COUNT) {
         uint16_t groups[STEERED_WITHOUT_YIELD];
         unsigned count;
@@ -187,7 +191,10 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
 static int start_nic(const struct nic_port *port,
                      int (*open_own_queue)(const struct nic_queue_key *key))
 {
-    int result = nic_start(port, configuration->ls, configuration->ls_count, &device.nic);
+    int result;
+
+    ASSERT(device.nic == NULL);
+    result = nic_start(port, configuration->ls, configuration->ls_count, &device.nic);
 
     if (result != 0) {
         return result;
@@ -216,6 +223,7 @@ int link_device_start(const struct configuration *current,
     int result;
 
     configuration = current;
+    ASSERT(current->ls[0] == platform_node());
     dispatch_register_message(QUEUE_ATTACHED, sizeof(struct queue_attached), handle_queue_attached);
     result = link_port_find(&port);
     if (result != 0) {
@@ -235,6 +243,7 @@ int link_device_start(const struct configuration *current,
 
 void link_device_announce(void)
 {
+    ASSERT(device.nic != NULL && device.is_attached[0]);
     attach_other_queues();
     tell_transport_servers();
     steer_to_queue(0);

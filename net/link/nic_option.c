@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/platform.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
 #include "libc/core/numbers.h"
@@ -96,6 +97,7 @@ int nic_option_parse(struct nic_option *option, const char *line, char *reason, 
 {
     int length;
 
+    ASSERT(reason_bytes > 0);
     *option = (struct nic_option){.choice = NIC_FIRST};
     length = command_line_copy(line, "nic", option->text, sizeof(option->text));
     if (length == -ENOENT || (length >= 0 && parse_word(option))) {

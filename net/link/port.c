@@ -54,12 +54,14 @@ static void read_macs(void)
 
 static bool is_asked_for(const struct nic_option *option, unsigned number)
 {
+    ASSERT(number < ports.count);
     switch (option->choice) {
     case NIC_NUMBER:
         return number == option->number;
     case NIC_NAME:
         return strcmp(ports.list[number].name, option->name) == 0;
     case NIC_MAC:
+        ASSERT(ports.has_macs);
         return ports.has_mac[number] && memcmp(ports.macs[number], option->mac, 6) == 0;
     default:
         return true;

@@ -94,6 +94,8 @@ static void send_syn(const struct frame *frame, node_id_t owner)
     const uint8_t *tcp = ip + ipv4_header_bytes(ip);
     int error;
 
+    ASSERT_SLOW(frame->length_bytes <= SYN_FRAME_MAX_BYTES);
+    ASSERT_SLOW(tcp + TCP_HEADER_MIN_BYTES <= frame->data + frame->length_bytes);
     memcpy(&message.flow.remote_address, ip + IPV4_SOURCE_OFFSET, 4);
     memcpy(&message.flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
     memcpy(&message.flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
@@ -121,6 +123,7 @@ static void forward(const struct frame *frame, node_id_t owner)
 
 static void hand_over(struct frame *frame, node_id_t owner)
 {
+    ASSERT_SLOW(configuration_has_role(configuration, owner, ROLE_TS));
     if (owner == self) {
         transport_server_receive(frame);
     } else {
@@ -153,6 +156,7 @@ static void hold(struct frame *frame, node_id_t owner)
     } else {
         hand_over_held();
     }
+    ASSERT_SLOW((frame->flags & FRAME_L4_CHECKSUM_GOOD) != 0); /* damage must not replace */
     held.frame = frame;
     held.owner = owner;
 }
@@ -162,6 +166,7 @@ static void deliver(struct frame *frame)
     enum frame_kind kind;
     node_id_t owner;
 
+    ASSERT_SLOW(frame->length_bytes <= FRAME_BUFFER_BYTES);
     if (UNLIKELY((frame->flags & (FRAME_DAMAGED | FRAME_CHECKSUM_BAD)) != 0)) {
         counter_increment((frame->flags & FRAME_DAMAGED) != 0 ? COUNTER_DROP_MALFORMED
                                                               : COUNTER_DROP_CHECKSUM);
@@ -197,6 +202,7 @@ static __attribute__((noinline)) void count_segments(const struct frame_to_send 
     uint32_t payload_bytes = frame->length_bytes - header_bytes;
     uint32_t segment_count = (payload_bytes + frame->segment_bytes - 1) / frame->segment_bytes;
 
+    ASSERT_SLOW(header_bytes < frame->length_bytes && segment_count > 0);
     counter_add(COUNTER_NIC_TX_PACKETS, segment_count);
     counter_add(COUNTER_NIC_TX_BYTES, payload_bytes + segment_count * header_bytes);
 }
@@ -216,6 +222,9 @@ int link_server_transmit(const struct frame_to_send *frame)
 {
     int result;
 
+    ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
+    ASSERT_SLOW((frame->offload & FRAME_SEGMENT_TCP) != 0 ||
+                frame->length_bytes <= FRAME_MAX_BYTES);
     if (UNLIKELY(!queue.is_started)) {
         return -ENODEV;
     }
@@ -231,6 +240,8 @@ static void release_copy(void *context)
 {
     struct copy_buffer *copy = context;
 
+    ASSERT_SLOW(copy_count >= 1 && copy_count <= COPY_BUFFER_MAX);
+    ASSERT_SLOW(copy != free_copies);
     copy->next = free_copies;
     free_copies = copy;
 }
@@ -265,8 +276,9 @@ static bool is_offload_valid(const struct transmit_frame *message, size_t frame_
     default:
         return false;
     }
-    return message->ip_header_offset >= ETHERNET_HEADER_BYTES &&
-           message->ip_header_bytes >= IPV4_HEADER_MIN_BYTES && header_bytes <= frame_bytes;
+    return message->ip_header_offset == ETHERNET_HEADER_BYTES &&
+           message->ip_header_bytes >= IPV4_HEADER_MIN_BYTES &&
+           message->ip_header_bytes <= IPV4_HEADER_MAX_BYTES && header_bytes <= frame_bytes;
 }
 
 static bool is_transmit_frame_valid(const struct transmit_frame *message, size_t frame_bytes)
@@ -325,6 +337,7 @@ static __attribute__((noinline)) void deliver_all(struct frame **frames, unsigne
 {
     uint64_t byte_count = 0;
 
+    ASSERT_SLOW(held.frame == NULL); /* none is left from the batch before */
     for (unsigned i = 0; i < count; i++) {
         byte_count += frames[i]->length_bytes;
         deliver(frames[i]);
@@ -371,6 +384,7 @@ static void reclaim_while_asleep(void)
         if (timer_start(&queue.reclaim_timer, platform_now_ns() + queue.reclaim_delay_ns) != 0) {
             return; /* no memory for a timer: the next frame wakes us */
         }
+        ASSERT(queue.reclaim_delay_ns >= RECLAIM_DELAY_MIN_NS);
         queue.reclaim_delay_ns *= 2;
         if (queue.reclaim_delay_ns > RECLAIM_DELAY_MAX_NS) {
             queue.reclaim_delay_ns = RECLAIM_DELAY_MAX_NS;
@@ -398,6 +412,7 @@ static bool arm_interrupt(void)
 {
     uint64_t interrupts = nic_queue_interrupts(queue.nic);
 
+    ASSERT(interrupts >= queue.interrupts_seen);
     if (interrupts != queue.interrupts_seen) {
         counter_add(COUNTER_NIC_INTERRUPTS, interrupts - queue.interrupts_seen);
         queue.interrupts_seen = interrupts;
@@ -433,8 +448,10 @@ _Static_assert(sizeof(struct nic_queue_key) == sizeof(((struct attach_queue *)0)
 /* Nothing is sent or taken until use_queue(). */
 static int open_queue(const struct nic_queue_key *key)
 {
-    int result = nic_queue_open(key, &queue.nic);
+    int result;
 
+    ASSERT(!queue.is_started);
+    result = nic_queue_open(key, &queue.nic);
     if (result != 0) {
         log_error("ls", "queue %u cannot be opened: error %d", key->queue_index, -result);
     }
@@ -490,6 +507,7 @@ void link_server_start(const struct configuration *current)
 {
     configuration = current;
     self = platform_node();
+    ASSERT(configuration_has_role(current, self, ROLE_LS));
     dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame), handle_transmit_frame);
     if (current->ls[0] == self) {
         if (thread_run_handler("ls", start_device, NULL) != 0) {

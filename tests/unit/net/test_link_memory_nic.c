@@ -35,7 +35,7 @@ static bool is_logged(const char *text)
 
 static void start(void)
 {
-    start_link_server_on("pika=TS2LS2CM2 app=httpd:2");
+    start_link_server_on(0, "pika=TS2LS2CM2 app=httpd:2");
     settle();
 }
 

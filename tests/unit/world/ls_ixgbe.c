@@ -90,7 +90,7 @@ int start_link_server(void **state)
 {
     (void)state;
     fake_nic_reset();
-    start_link_server_on("pika=TS2LS2CM2 app=httpd:2");
+    start_link_server_on(0, "pika=TS2LS2CM2 app=httpd:2");
     assert_int_equal(ready_count, 0); /* the node need not wait for the NIC */
     while (fake_nic_filter_count() < STEERING_GROUP_COUNT / 2) {
         (void)dispatch_round();

@@ -89,11 +89,11 @@ void log_defer_printing(bool is_wanted)
     (void)is_wanted;
 }
 
-void start_link_server_on(const char *roles)
+void start_link_server_on(node_id_t node, const char *roles)
 {
     char reason[128];
 
-    fake_platform_reset(0, 4);
+    fake_platform_reset(node, 4);
     fake_set_clock_step_ns(NS_PER_US);
     dispatch_initialise();
     assert_int_equal(configuration_parse(&configuration, roles, 4, reason, sizeof(reason)), 0);
@@ -106,11 +106,13 @@ void start_link_server_on(const char *roles)
 
 uint16_t port_owned_by(node_id_t ts)
 {
-    for (unsigned port = 40000;; port++) {
+    for (unsigned port = 40000; port < 40000 + STEERING_GROUP_COUNT; port++) {
         if (steering_owner(&configuration, steering_group((uint16_t)port)) == ts) {
             return (uint16_t)port;
         }
     }
+    fail_msg("node %u owns no flow", ts);
+    return 0;
 }
 
 struct test_frame tcp_frame(node_id_t owner, uint8_t flags)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A link server's world for unit tests, without its card (ls_ixgbe.h, memory_nic.h): node 0 of four
- * is the first link server. The server lives as long as the process, so each test goes on where
- * the one before it stopped.
+ * A link server's world for unit tests, without its card (ls_ixgbe.h, memory_nic.h), on one of four
+ * nodes. The server lives as long as the process, so each test goes on where the one before it
+ * stopped.
  */
 #pragma once
 
@@ -25,8 +25,8 @@ extern unsigned ready_count;
 /* How often the node took each interrupt. */
 extern uint64_t interrupts[256];
 
-/* Start it, with these roles on the four nodes. Messages wait for a round. */
-void start_link_server_on(const char *roles);
+/* Start it on this node, with these roles on the four. Messages wait for a round. */
+void start_link_server_on(node_id_t node, const char *roles);
 
 /* --- Frames --- */
 
