@@ -17,8 +17,6 @@
 #include "kernel/x86/paging.h"
 #include "libc/core/format.h"
 
-#define PORT_MAX 16 /* more ports than this are counted, not looked at */
-
 /* The only word of a queue's key. */
 #define KEY_REGISTERS_PADDR 0
 
@@ -72,12 +70,12 @@ static void describe_port(struct nic_port *port, const struct pci_device *pci)
 
 static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
 {
-    struct pci_device list[PORT_MAX];
+    struct pci_device list[NIC_PORT_MAX];
     unsigned count =
         pci_find(ixgbe_ids, ixgbe_id_count,
-                 reach == NIC_REACH_ALL ? PCI_REACH_ALL : PCI_REACH_NUMBERED, list, PORT_MAX);
+                 reach == NIC_REACH_ALL ? PCI_REACH_ALL : PCI_REACH_NUMBERED, list, NIC_PORT_MAX);
 
-    for (unsigned i = 0; i < count && i < PORT_MAX && i < port_max; i++) {
+    for (unsigned i = 0; i < count && i < port_max; i++) {
         describe_port(&ports[i], &list[i]);
     }
     return count;

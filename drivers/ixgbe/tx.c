@@ -13,6 +13,7 @@
 
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
+#include "drivers/nic/nic.h"
 #include "kernel/limits.h"
 #include "kernel/memory/memory.h"
 #include "kernel/platform.h"
@@ -215,6 +216,7 @@ int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
         write_context(tx, frame, context);
     }
     write_fragments(tx, frame);
+    nic_count_sent(frame);
     if (frame->done != NULL) {
         ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
         tx->completions[tx->completion_end++ & RING_MASK] = (struct ixgbe_tx_completion){

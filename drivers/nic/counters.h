@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a network card has carried and lost, counted by whoever drives a queue of it.
+ * What a network card has carried and lost. A queue's driver counts what it has sent, the link
+ * server the rest.
  */
 #pragma once
 

@@ -13,6 +13,7 @@ unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_ma
 {
     unsigned count = 0;
 
+    ASSERT(port_max <= NIC_PORT_MAX);
     LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
     {
         unsigned room = count < port_max ? port_max - count : 0;

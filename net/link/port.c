@@ -13,15 +13,14 @@
 #include "libc/core/format.h"
 #include "net/link/nic_option.h"
 
-#define PORT_MAX      16 /* that can be chosen among */
 #define REASON_BYTES  128
 #define DRIVERS_BYTES 128
 
 /* What there is to choose among. */
 static struct {
-    struct nic_port list[PORT_MAX];
-    uint8_t macs[PORT_MAX][6];
-    bool has_mac[PORT_MAX];
+    struct nic_port list[NIC_PORT_MAX];
+    uint8_t macs[NIC_PORT_MAX][6];
+    bool has_mac[NIC_PORT_MAX];
     bool has_macs; /* they have been asked for */
     unsigned count;
 } ports;
@@ -35,11 +34,11 @@ void link_print_mac(char text[LINK_MAC_TEXT_BYTES], const uint8_t mac[6])
 static void find_ports(enum nic_reach reach)
 {
     ports.has_macs = false;
-    ports.count = nic_find(reach, ports.list, PORT_MAX);
-    if (ports.count > PORT_MAX) {
+    ports.count = nic_find(reach, ports.list, NIC_PORT_MAX);
+    if (ports.count > NIC_PORT_MAX) {
         log_warning("ls", "%u network ports: only the first %u are looked at", ports.count,
-                    PORT_MAX);
-        ports.count = PORT_MAX;
+                    NIC_PORT_MAX);
+        ports.count = NIC_PORT_MAX;
     }
 }
 

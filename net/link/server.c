@@ -194,46 +194,15 @@ static void deliver(struct frame *frame)
 
 /* --- Transmit --- */
 
-/* Apart from link_server_transmit(), which needs none of the registers that this one saves. */
-static __attribute__((noinline)) void count_segments(const struct frame_to_send *frame)
-{
-    uint32_t header_bytes =
-        frame->ip_header_offset + frame->ip_header_bytes + frame->tcp_header_bytes;
-    uint32_t payload_bytes = frame->length_bytes - header_bytes;
-    uint32_t segment_count = (payload_bytes + frame->segment_bytes - 1) / frame->segment_bytes;
-
-    ASSERT_SLOW(header_bytes < frame->length_bytes && segment_count > 0);
-    counter_add(COUNTER_NIC_TX_PACKETS, segment_count);
-    counter_add(COUNTER_NIC_TX_BYTES, payload_bytes + segment_count * header_bytes);
-}
-
-/* As they are on the wire, where each segment has headers of its own. */
-static inline void count_sent(const struct frame_to_send *frame)
-{
-    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
-        count_segments(frame);
-        return;
-    }
-    counter_increment(COUNTER_NIC_TX_PACKETS);
-    counter_add(COUNTER_NIC_TX_BYTES, frame->length_bytes);
-}
-
 int link_server_transmit(const struct frame_to_send *frame)
 {
-    int result;
-
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
     ASSERT_SLOW((frame->offload & FRAME_SEGMENT_TCP) != 0 ||
                 frame->length_bytes <= FRAME_MAX_BYTES);
     if (UNLIKELY(!queue.is_started)) {
         return -ENODEV;
     }
-    result = nic_queue_transmit(queue.nic, frame);
-    if (UNLIKELY(result != 0)) {
-        return result;
-    }
-    count_sent(frame);
-    return 0;
+    return nic_queue_transmit(queue.nic, frame);
 }
 
 static void release_copy(void *context)

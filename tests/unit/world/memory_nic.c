@@ -211,6 +211,7 @@ static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
         return -EAGAIN;
     }
     frame_insert_checksums(frame, frame->offload);
+    nic_count_sent(frame);
     own.tx[own.tx_tail++ % MEMORY_NIC_RING] = *frame;
     return 0;
 }
