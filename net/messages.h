@@ -84,7 +84,7 @@ struct listen {
     uint32_t backlog;        /* most connections that wait while nobody accepts, at least 1 */
 };
 
-/* It no longer does. Connections it has claimed go on; offers are reassigned. Sent to every CM. */
+/* It no longer does. Connections it has claimed go on; others are reassigned. Sent to every CM. */
 struct unlisten {
     struct message_header header;
     uint16_t port;
@@ -103,10 +103,10 @@ struct accept_connection {
 };
 
 /*
- * What a CM hands to a TS with a new connection: which application shall be offered it. The TS
+ * What a CM hands to a TS with a new connection: which application shall be told of it. The TS
  * returns it as it is. The CM counts what it has assigned, so each acceptor handed to a TS is
- * answered once: by ACCEPT_TIMEOUT, or by CONNECTION_CLOSED, also when the connection was never
- * offered (its handshake failed, or the SYN was not taken).
+ * answered once: by ACCEPT_TIMEOUT, or by CONNECTION_CLOSED, also when the application was never
+ * told of it (its handshake failed, or the SYN was not taken).
  */
 struct acceptor {
     node_id_t node; /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
@@ -133,7 +133,7 @@ struct syn_arrived {
 };
 
 /* This SYN's connection goes to that application. The TS gives the frame to its TCP, remembers
- * the acceptor, and offers the connection when the handshake completes. A SYN for a port that
+ * the acceptor, and tells it when the handshake completes. A SYN for a port that
  * nobody serves comes with is_refused set: TCP answers RST. */
 struct assign_connection {
     struct message_header header;
@@ -145,7 +145,7 @@ struct assign_connection {
     uint8_t frame[];
 };
 
-/* Offer, to the application. The data that has already come follows the struct. Answer owed:
+/* A connection can be had. The data that has already come follows the struct. Answer owed:
  * CLAIM_CONNECTION within the claim time-out. */
 struct connection_available {
     struct message_header header;
@@ -153,18 +153,19 @@ struct connection_available {
     uint32_t generation;
     struct flow flow;
     uint16_t listener_index;
-    uint16_t offer_number; /* counts offers of this connection: an old one's claim is rejected */
+    uint16_t availability_number; /* counts these messages for one connection: a claim that answers
+                                   * an earlier one is rejected */
     uint8_t data[];
 };
 
-/* accept(), select() or poll() takes an offered connection. Answer owed: CLAIM_CONFIRMED, after
+/* accept(), select() or poll() takes an available connection. Answer owed: CLAIM_CONFIRMED, after
  * which the application owns the byte stream, or CLAIM_REJECTED: it came too late. */
 struct claim_connection {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
     uint32_t socket_index;
-    uint16_t offer_number;
+    uint16_t availability_number;
     uint16_t reserved;
 };
 
@@ -178,7 +179,7 @@ struct claim_confirmed {
     uint8_t data[];
 };
 
-/* Too late, or gone: forget the offer and ask for a place on the list again. */
+/* Too late, or gone: forget the connection and ask for a place on the list again. */
 struct claim_rejected {
     struct message_header header;
     uint32_t connection_index;
@@ -201,7 +202,7 @@ struct accept_timeout {
     uint32_t reserved;
 };
 
-/* Offer it to this acceptor. When the connection is gone meanwhile: CONNECTION_CLOSED. */
+/* Tell this acceptor of it. When the connection is gone meanwhile: CONNECTION_CLOSED. */
 struct reassign_connection {
     struct message_header header;
     uint32_t connection_index;
@@ -219,7 +220,7 @@ struct connection_closed {
     struct acceptor acceptor;
     uint16_t port;
     uint32_t reserved;
-    uint64_t service_ns; /* from offer to close; 0 if it was never offered */
+    uint64_t service_ns; /* from CONNECTION_AVAILABLE to close; 0 if it was never sent */
 };
 
 /* What another CM may assign to when it has no acceptor of its own for this port (PIKA 3.3): sent

@@ -195,10 +195,11 @@ static void show_balance(const char *argument)
                   count_of(node, COUNTER_CM_ASSIGNED_REMOTE), count_of(node, COUNTER_CM_QUEUED));
         }
         if (has_role(node, ROLE_TS)) {
-            print("node%-2u TS: claims: %lu confirmed, %lu rejected; %lu offers not claimed in "
-                  "time\n",
-                  i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
-                  count_of(node, COUNTER_CLAIMS_REJECTED), count_of(node, COUNTER_ACCEPT_TIMEOUTS));
+            print(
+                "node%-2u TS: claims: %lu confirmed, %lu rejected; %lu connections not claimed in "
+                "time\n",
+                i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
+                count_of(node, COUNTER_CLAIMS_REJECTED), count_of(node, COUNTER_ACCEPT_TIMEOUTS));
         }
         if (count_of(node, COUNTER_SOCKETS_ACCEPTED) != 0) {
             print("node%-2u application: %lu connections accepted\n", i,

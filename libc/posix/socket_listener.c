@@ -45,7 +45,7 @@ static void claim_connection(struct socket *connection)
         .connection_index = connection->connection_index,
         .generation = connection->generation,
         .socket_index = connection->socket_index,
-        .offer_number = connection->offer_number,
+        .availability_number = connection->offer_number,
     };
 
     if (connection->queue != NULL) {

@@ -102,7 +102,7 @@ struct socket *socket_create(node_id_t ts, const struct connection_available *of
         .connection_index = offer->connection_index,
         .generation = offer->generation,
         .ts = ts,
-        .offer_number = offer->offer_number,
+        .offer_number = offer->availability_number,
         .state = SOCKET_OFFERED,
         .flow = offer->flow,
     };

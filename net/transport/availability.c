@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Offers. A CM has named an acceptor with the SYN; when TCP's handshake is complete the
- * connection is offered to it, together with the data of the same round. Whoever is slow loses
- * it to another acceptor, and a claim that comes after that is rejected by its offer number.
+ * Availability. A CM has named an acceptor with the SYN; when TCP's handshake is complete the
+ * acceptor is told of the connection, together with the data of the same round. Whoever is slow
+ * loses it to another acceptor, and a claim that comes after that is rejected by its number.
  *
  * Every acceptor that a CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for another
  * one, or by CONNECTION_CLOSED.
@@ -23,8 +23,8 @@
 #include "lwip/pbuf.h"
 #include "net/counters.h"
 
-static struct connection_link offers; /* oldest first: all have the same time-out */
-static struct timer offer_timer;
+static struct connection_link unclaimed; /* oldest first: all have the same time-out */
+static struct timer claim_timer;
 
 static uint16_t local_port_of(const struct connection *connection)
 {
@@ -47,12 +47,12 @@ static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64
     }
 }
 
-void connection_report_closed(struct connection *connection)
+void availability_report_closed(struct connection *connection)
 {
     uint64_t service_ns = 0;
 
-    if (connection->offered_ns != 0) {
-        service_ns = dispatch_now_ns() - connection->offered_ns;
+    if (connection->announced_ns != 0) {
+        service_ns = dispatch_now_ns() - connection->announced_ns;
     }
     report_closed(&connection->acceptor, local_port_of(connection), service_ns);
     connection->acceptor.node = NODE_NONE;
@@ -92,7 +92,7 @@ static void ask_again(struct connection *connection)
      */
     acceptor->node = NODE_NONE;
     acceptor->assigned_by = cm;
-    connection_queue_remove(&connection->offer_link);
+    connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_WAITING);
     if (cm == NODE_NONE) {
         connection_abort(connection, 0);
@@ -101,28 +101,28 @@ static void ask_again(struct connection *connection)
     }
 }
 
-/* --- Offers and their time-out --- */
+/* --- CONNECTION_AVAILABLE and its time-out --- */
 
-static void start_offer_timer(void)
+static void start_claim_timer(void)
 {
-    struct connection *oldest = CONTAINER_OF(offers.next, struct connection, offer_link);
+    struct connection *oldest = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
-    if (timer_start(&offer_timer, oldest->offered_ns + CLAIM_TIMEOUT_NS) != 0) {
-        PANIC("no memory for the timer of offers");
+    if (timer_start(&claim_timer, oldest->announced_ns + CLAIM_TIMEOUT_NS) != 0) {
+        PANIC("no memory for the timer of claims");
     }
 }
 
 /* A claimed connection only leaves the queue: the timer runs on and looks again. */
-static void expire_offers(struct timer *timer)
+static void expire_unclaimed(struct timer *timer)
 {
     uint64_t now_ns = dispatch_now_ns();
 
     (void)timer;
-    while (offers.next != &offers) {
-        struct connection *connection = CONTAINER_OF(offers.next, struct connection, offer_link);
+    while (unclaimed.next != &unclaimed) {
+        struct connection *connection = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
-        if (connection->offered_ns + CLAIM_TIMEOUT_NS > now_ns) {
-            start_offer_timer();
+        if (connection->announced_ns + CLAIM_TIMEOUT_NS > now_ns) {
+            start_claim_timer();
             return;
         }
         counter_increment(COUNTER_ACCEPT_TIMEOUTS);
@@ -130,7 +130,7 @@ static void expire_offers(struct timer *timer)
     }
 }
 
-static int send_offer(struct connection *connection)
+static int send_availability(struct connection *connection)
 {
     const struct pbuf *packet = connection->received_head;
     struct connection_available message = {
@@ -139,7 +139,7 @@ static int send_offer(struct connection *connection)
         .generation = connection->generation,
         .flow = connection->flow,
         .listener_index = connection->acceptor.listener_index,
-        .offer_number = connection->offer_number,
+        .availability_number = connection->availability_number,
     };
 
     return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
@@ -147,33 +147,33 @@ static int send_offer(struct connection *connection)
                                 packet == NULL ? 0 : packet->len);
 }
 
-/* Noted as offered before it is sent: an application on this node may claim it at once. */
-static bool make_offer(struct connection *connection)
+/* The state changes before the message is sent: an application on this node may claim at once. */
+static bool announce(struct connection *connection)
 {
     int error;
 
-    connection->offer_number++;
-    connection->offered_bytes =
+    connection->availability_number++;
+    connection->announced_bytes =
         connection->received_head == NULL ? 0 : connection->received_head->len;
-    connection->offered_ns = dispatch_now_ns();
-    connection_set_state(connection, CONNECTION_OFFERED);
-    connection_queue_append(&offers, &connection->offer_link);
-    error = send_offer(connection);
+    connection->announced_ns = dispatch_now_ns();
+    connection_set_state(connection, CONNECTION_ANNOUNCED);
+    connection_queue_append(&unclaimed, &connection->claim_link);
+    error = send_availability(connection);
     if (error == -EAGAIN) {
-        connection_queue_remove(&connection->offer_link);
+        connection_queue_remove(&connection->claim_link);
         connection_set_state(connection, CONNECTION_ASSIGNED);
-        connection->offered_ns = 0;
+        connection->announced_ns = 0;
         return false;
     }
     if (error != 0) {
         ask_again(connection); /* the acceptor's node is dead */
-    } else if (!timer_is_set(&offer_timer)) {
-        start_offer_timer();
+    } else if (!timer_is_set(&claim_timer)) {
+        start_claim_timer();
     }
     return true;
 }
 
-bool offer_settle(struct connection *connection)
+bool availability_settle(struct connection *connection)
 {
     if (connection->state != CONNECTION_ASSIGNED) {
         return true;
@@ -182,31 +182,31 @@ bool offer_settle(struct connection *connection)
         ask_again(connection);
         return true;
     }
-    return make_offer(connection);
+    return announce(connection);
 }
 
-void offer_withdraw(struct connection *connection)
+void availability_withdraw(struct connection *connection)
 {
-    connection_queue_remove(&connection->offer_link);
+    connection_queue_remove(&connection->claim_link);
     /* While it waits its last acceptor has been answered already. */
     if (connection->state != CONNECTION_WAITING) {
-        connection_report_closed(connection);
+        availability_report_closed(connection);
     }
     connection_set_state(connection, CONNECTION_DETACHED);
 }
 
-void offer_lose_manager(struct connection *connection)
+void availability_lose_manager(struct connection *connection)
 {
     if (connection->state == CONNECTION_WAITING) {
         ask_again(connection);
     }
 }
 
-void offer_lose_application(struct connection *connection)
+void availability_lose_application(struct connection *connection)
 {
     switch (connection->state) {
     case CONNECTION_ASSIGNED:
-    case CONNECTION_OFFERED:
+    case CONNECTION_ANNOUNCED:
         ask_again(connection);
         break;
     case CONNECTION_CLAIMED:
@@ -230,7 +230,7 @@ static bool is_acceptor_possible(node_id_t from, const struct acceptor *acceptor
              configuration_has_role(configuration, acceptor->cm, ROLE_CM)));
 }
 
-static void handle_assign(node_id_t from, const struct message *message)
+static void handle_assign_connection(node_id_t from, const struct message *message)
 {
     const struct assign_connection *assign = (const struct assign_connection *)message;
     struct demux_assignment assignment = {
@@ -254,7 +254,7 @@ static void handle_assign(node_id_t from, const struct message *message)
     }
 }
 
-static void handle_reassign(node_id_t from, const struct message *message)
+static void handle_reassign_connection(node_id_t from, const struct message *message)
 {
     const struct reassign_connection *reassign = (const struct reassign_connection *)message;
     struct connection *connection =
@@ -295,34 +295,37 @@ static void reject_claim(node_id_t to, const struct claim_connection *claim)
     message_post(to, &message.header);
 }
 
-static void handle_claim(node_id_t from, const struct message *message)
+static void handle_claim_connection(node_id_t from, const struct message *message)
 {
     const struct claim_connection *claim = (const struct claim_connection *)message;
     struct connection *connection = connection_find(claim->connection_index, claim->generation);
 
-    if (connection == NULL || connection->state != CONNECTION_OFFERED ||
-        connection->acceptor.node != from || connection->offer_number != claim->offer_number) {
+    if (connection == NULL || connection->state != CONNECTION_ANNOUNCED ||
+        connection->acceptor.node != from ||
+        connection->availability_number != claim->availability_number) {
         reject_claim(from, claim);
         return;
     }
     counter_increment(COUNTER_CLAIMS_CONFIRMED);
-    connection_queue_remove(&connection->offer_link);
+    connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_CLAIMED);
     connection->socket_index = claim->socket_index;
     connection->confirm_is_due = true;
-    if (connection->offered_bytes != 0) {
-        pbuf_free(connection_take_received(connection)); /* it went along with the offer */
-        connection->offered_bytes = 0;
+    if (connection->announced_bytes != 0) {
+        pbuf_free(connection_take_received(connection)); /* went along with CONNECTION_AVAILABLE */
+        connection->announced_bytes = 0;
     }
     connection_mark_dirty(connection);
 }
 
-void offer_initialise(void)
+void availability_initialise(void)
 {
-    connection_queue_initialise(&offers);
-    timer_initialise(&offer_timer, expire_offers);
-    dispatch_register_message(ASSIGN_CONNECTION, sizeof(struct assign_connection), handle_assign);
+    connection_queue_initialise(&unclaimed);
+    timer_initialise(&claim_timer, expire_unclaimed);
+    dispatch_register_message(ASSIGN_CONNECTION, sizeof(struct assign_connection),
+                              handle_assign_connection);
     dispatch_register_message(REASSIGN_CONNECTION, sizeof(struct reassign_connection),
-                              handle_reassign);
-    dispatch_register_message(CLAIM_CONNECTION, sizeof(struct claim_connection), handle_claim);
+                              handle_reassign_connection);
+    dispatch_register_message(CLAIM_CONNECTION, sizeof(struct claim_connection),
+                              handle_claim_connection);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The transport server's part in the speculative three-way handshake (PIKA 3.2): assignment by a
- * CM, the offer, the claim or its time-out, reassignment, and the report of the end.
+ * CM, the availability told to an application, its claim or the time-out, reassignment, and the
+ * report of the end.
  */
 #pragma once
 
@@ -13,15 +14,15 @@ struct connection;
  * against the few milliseconds that a busy node under TCG may take for one round. */
 #define CLAIM_TIMEOUT_NS (100 * NS_PER_MS)
 
-void offer_initialise(void);
+void availability_initialise(void);
 
 /* Send what is due for a connection that is not claimed. False: no room in a channel. */
-MUST_CHECK bool offer_settle(struct connection *connection);
+MUST_CHECK bool availability_settle(struct connection *connection);
 /* TCP is done with a connection that nobody has claimed. */
-void offer_withdraw(struct connection *connection);
+void availability_withdraw(struct connection *connection);
 /* The node of its acceptor has died: somebody else gets it, or it is reset if it was claimed. */
-void offer_lose_application(struct connection *connection);
+void availability_lose_application(struct connection *connection);
 /* The CM at which it may be waiting has died: another one is asked. */
-void offer_lose_manager(struct connection *connection);
+void availability_lose_manager(struct connection *connection);
 /* Tell the CM, once, that the acceptor's connection has ended. */
-void connection_report_closed(struct connection *connection);
+void availability_report_closed(struct connection *connection);

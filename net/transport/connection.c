@@ -160,7 +160,7 @@ void connection_abort(struct connection *connection, uint32_t error_number)
 
 void connection_detach(struct connection *connection)
 {
-    connection_report_closed(connection);
+    availability_report_closed(connection);
     connection_set_state(connection, CONNECTION_DETACHED);
     connection_drop_received(connection);
     connection_mark_dirty(connection);
@@ -218,7 +218,7 @@ static bool tell(struct connection *connection)
 {
     switch (connection->state) {
     case CONNECTION_ASSIGNED:
-        return connection->pcb == NULL || offer_settle(connection);
+        return connection->pcb == NULL || availability_settle(connection);
     case CONNECTION_CLAIMED:
         return stream_deliver(connection);
     default:
@@ -251,7 +251,7 @@ static bool is_unclaimed(const struct connection *connection)
 static void settle_end(struct connection *connection)
 {
     if (is_unclaimed(connection)) {
-        offer_withdraw(connection);
+        availability_withdraw(connection);
     }
     if (connection->state == CONNECTION_DETACHED && !connection->is_dirty) {
         if (connection->has_initial_window) {

@@ -24,8 +24,8 @@ struct tcp_pcb;
 enum connection_state {
     CONNECTION_FREE = 0,
     CONNECTION_HALF_OPEN, /* SYN received, handshake going on */
-    CONNECTION_ASSIGNED,  /* to be offered to `acceptor` */
-    CONNECTION_OFFERED,   /* CONNECTION_AVAILABLE is out */
+    CONNECTION_ASSIGNED,  /* `acceptor` is to be told of it */
+    CONNECTION_ANNOUNCED, /* CONNECTION_AVAILABLE is out */
     CONNECTION_WAITING,   /* the CM has been asked for another acceptor */
     CONNECTION_CLAIMED,   /* an application's */
     CONNECTION_DETACHED,  /* nobody's: TCP finishes alone */
@@ -53,26 +53,26 @@ struct connection {
     uint8_t close_is_due; /* enum close_kind, once the backlog is written; 0: none */
     bool is_send_closed;
     bool has_initial_window;
-    uint16_t offer_number;
+    uint16_t availability_number;
     uint8_t retransmissions; /* in a row, as lwIP counts them: those already counted */
     uint32_t challenge_tick; /* when the last challenge ACK went out, in lwIP's slow ticks */
     uint32_t error_number;   /* why TCP gave up; 0 while it has not */
 
     struct acceptor acceptor;
     uint32_t socket_index;
-    uint64_t opened_ns;  /* when the SYN came */
-    uint64_t offered_ns; /* 0: never offered */
+    uint64_t opened_ns;    /* when the SYN came */
+    uint64_t announced_ns; /* when CONNECTION_AVAILABLE was sent; 0: never */
 
     /* Received and not yet given to the application, linked by `next` alone: the total lengths
      * in these pbufs mean nothing. */
     struct pbuf *received_head, *received_tail;
-    uint32_t offered_bytes; /* of received_head: went along with the offer */
+    uint32_t announced_bytes; /* of received_head: went along with CONNECTION_AVAILABLE */
 
     struct send_block *backlog_head, *backlog_tail; /* what lwIP's queue had no room for */
     uint32_t credit_bytes; /* acknowledged by the peer, not yet told to the application */
 
     struct connection *dirty_next;
-    struct connection_link offer_link; /* claim time-outs, in order */
+    struct connection_link claim_link; /* claim time-outs, in order */
     uint64_t ack_deadline_ns;
     struct connection_link ack_link; /* delayed acknowledgements, in order */
 };

@@ -2,15 +2,15 @@
 /*
  * The transport server: puts its parts together and gives them their turns in the event loop.
  *
- *   transport_frames.c      frames in
- *   transport_demux.c       segment to connection; lwIP's lists
- *   transport_timewait.c    flows that are over
- *   transport_connection.c  lwIP's events; the end of the round
- *   transport_offer.c       assignment, offer, claim
- *   transport_stream.c      bytes from and to applications
- *   transport_timer.c       lwIP's clocks
- *   transport_address.c     DHCP, ARP, neighbours
- *   lwip/interface.c        frames out
+ *   frames.c          frames in
+ *   demux.c           segment to connection; lwIP's lists
+ *   timewait.c        flows that are over
+ *   connection.c      lwIP's events; the end of the round
+ *   availability.c    assignment, availability, claim
+ *   stream.c          bytes from and to applications
+ *   timer.c           lwIP's clocks
+ *   address.c         DHCP, ARP, neighbours
+ *   lwip/interface.c  frames out
  */
 #include "net/transport/server.h"
 
@@ -63,9 +63,9 @@ static unsigned sweep_some(void)
             continue;
         }
         if (is_dead(connection->acceptor.node)) {
-            offer_lose_application(connection);
+            availability_lose_application(connection);
         } else if (is_dead(connection->acceptor.assigned_by)) {
-            offer_lose_manager(connection);
+            availability_lose_manager(connection);
         }
     }
     sweep.is_running = sweep.next_index < size;
@@ -111,7 +111,7 @@ void transport_server_start(const struct configuration *configuration)
     interface_initialise(configuration);
     demux_initialise();
     frames_initialise(configuration);
-    offer_initialise();
+    availability_initialise();
     stream_initialise();
     transport_address_initialise(configuration);
     dispatch_register_node_down(note_node_down);

@@ -133,7 +133,7 @@ static int deliver_next(struct connection *connection, bool *is_complete)
         if (error != 0) {
             connection_set_state(connection, CONNECTION_CLAIMED);
         } else {
-            connection_report_closed(connection);
+            availability_report_closed(connection);
         }
     } else if (connection->received_head != NULL) {
         error = deliver_received(connection);

@@ -66,7 +66,7 @@ void connection_release(struct connection *connection)
     ASSERT(!connection->is_hashed && !connection->is_listed && !connection->is_dirty);
     connection_drop_received(connection);
     stream_drop_backlog(connection);
-    connection_queue_remove(&connection->offer_link);
+    connection_queue_remove(&connection->claim_link);
     connection_queue_remove(&connection->ack_link);
     connection_set_state(connection, CONNECTION_FREE);
     connection->hash_next = free_entries;

@@ -41,7 +41,7 @@ def test_a_claim_that_comes_too_late_is_rejected_and_the_web_server_comes_back(t
     with Stalled(talus, SECOND):
         for _ in range(12):
             assert len(curl(talus, "/4b")) == 4
-    # Its offers are in its channel: it claims them as soon as it goes on.
+    # What it was told of is in its channel: it claims them as soon as it goes on.
     deadline_s = time.monotonic() + 10
     while total(talus, "claims_total", result="rejected") == rejected:
         assert time.monotonic() < deadline_s, "no claim was rejected"

@@ -66,9 +66,9 @@ def test_balance_counts_each_connection(talus):
     assert given_out() == before + 5
 
 
-def test_balance_says_the_scheme_and_what_became_of_offers(talus):
+def test_balance_says_the_scheme_and_what_became_of_claims(talus):
     ask(talus, "balance", r"(?s)scheme: \w.*node1 +TS: claims: \d+ confirmed, 0 rejected; "
-        r"0 offers not claimed in time")
+        r"0 connections not claimed in time")
 
 
 def test_net_counts_what_was_refused(talus):

@@ -23,20 +23,20 @@
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
-/* --- Offer and claim --- */
+/* --- Availability and claim --- */
 
-static void a_connection_is_offered_with_the_data_that_came_with_it(void **state)
+static void a_connection_becomes_available_with_the_data_that_came_with_it(void **state)
 {
     struct client client;
-    const struct connection_available *offer;
+    const struct connection_available *available;
 
     (void)state;
     wire_open(&client, wire_new_port(), "GET /");
-    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    assert_int_equal(offer->header.length_bytes, sizeof(*offer) + 5);
-    assert_memory_equal(offer->data, "GET /", 5);
-    assert_int_equal(offer->listener_index, 3);
-    assert_int_equal(offer->flow.remote_address, WIRE_CLIENT_ADDRESS);
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    assert_int_equal(available->header.length_bytes, sizeof(*available) + 5);
+    assert_memory_equal(available->data, "GET /", 5);
+    assert_int_equal(available->listener_index, 3);
+    assert_int_equal(available->flow.remote_address, WIRE_CLIENT_ADDRESS);
     wire_expect_silence(); /* the acknowledgement waits for an answer to ride on */
     wire_send(&client, WIRE_RST, NULL, 0);
     wire_run();
@@ -66,16 +66,16 @@ static void a_flood_of_syns_never_reaches_the_application(void **state)
 static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(void **state)
 {
     struct client client;
-    const struct connection_available *offer;
+    const struct connection_available *available;
     const struct claim_confirmed *confirmed;
     const struct data *data;
 
     (void)state;
     wire_open(&client, wire_new_port(), "one");
-    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    client.connection_index = offer->connection_index;
-    client.generation = offer->generation;
-    client.offer_number = offer->offer_number;
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client.connection_index = available->connection_index;
+    client.generation = available->generation;
+    client.availability_number = available->availability_number;
     wire_send(&client, WIRE_ACK, "two", 3);
     client.send_next += 3;
     wire_send(&client, WIRE_ACK, "three", 5);
@@ -91,10 +91,10 @@ static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(v
     wire_finish(&client);
 }
 
-static void an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected(void **state)
+static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected(void **state)
 {
     struct client client;
-    const struct connection_available *offer;
+    const struct connection_available *available;
     const struct accept_timeout *timeout;
     struct reassign_connection again = {
         .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
@@ -107,10 +107,10 @@ static void an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected(vo
 
     (void)state;
     wire_open(&client, wire_new_port(), "hello");
-    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    client.connection_index = again.connection_index = offer->connection_index;
-    client.generation = again.generation = offer->generation;
-    client.offer_number = offer->offer_number;
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client.connection_index = again.connection_index = available->connection_index;
+    client.generation = again.generation = available->generation;
+    client.availability_number = available->availability_number;
     wire_advance_ns(CLAIM_TIMEOUT_NS - 1);
     fake_expect_no_message(NODE_CM);
     wire_advance_ns(1);
@@ -122,12 +122,12 @@ static void an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected(vo
     (void)fake_expect_message(NODE_APPLICATION, CLAIM_REJECTED);
     fake_deliver(NODE_CM, &again.header);
     wire_run();
-    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    assert_int_equal(offer->listener_index, 9);
-    assert_memory_equal(offer->data, "hello", 5);
-    wire_claim(&client); /* with the number of the first offer */
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    assert_int_equal(available->listener_index, 9);
+    assert_memory_equal(available->data, "hello", 5);
+    wire_claim(&client); /* with the number of the first message */
     (void)fake_expect_message(NODE_APPLICATION, CLAIM_REJECTED);
-    client.offer_number++;
+    client.availability_number++;
     wire_claim(&client);
     (void)fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
     wire_finish(&client);
@@ -259,20 +259,21 @@ static void a_syn_for_a_port_that_nobody_serves_is_reset(void **state)
 /* --- Failures --- */
 
 /* Last: the application does not come back. */
-static void a_dead_applications_connections_are_reset_and_its_offers_given_to_others(void **state)
+static void
+a_dead_applications_connections_are_reset_and_unclaimed_ones_given_to_others(void **state)
 {
-    struct client claimed, offered;
+    struct client claimed, unclaimed;
 
     (void)state;
     (void)wire_accept(&claimed, wire_new_port());
-    wire_open(&offered, wire_new_port(), NULL);
+    wire_open(&unclaimed, wire_new_port(), NULL);
     fake_set_node_state(NODE_APPLICATION, NODE_DEAD);
     dispatch_sleep(); /* where the dispatcher looks for deaths */
     wire_run();
     assert_true((wire_expect(&claimed).flags & WIRE_RST) != 0);
     (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
     (void)fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
-    wire_send(&offered, WIRE_RST, NULL, 0);
+    wire_send(&unclaimed, WIRE_RST, NULL, 0);
     wire_run();
 }
 
@@ -316,17 +317,17 @@ static void what_waits_at_a_dead_connection_manager_is_told_to_another(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_connection_is_offered_with_the_data_that_came_with_it),
+        TEST(a_connection_becomes_available_with_the_data_that_came_with_it),
         TEST(a_flood_of_syns_never_reaches_the_application),
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
-        TEST(an_unclaimed_offer_goes_to_another_and_the_late_claim_is_rejected),
+        TEST(an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected),
         TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
         TEST(acceptors_that_cannot_be_are_refused),
         TEST(a_reassignment_that_comes_too_late_is_answered),
         TEST(a_repeated_syn_is_answered_and_its_assignment_given_back),
         TEST(a_half_open_connection_that_dies_is_given_back),
         TEST(a_syn_for_a_port_that_nobody_serves_is_reset),
-        TEST(a_dead_applications_connections_are_reset_and_its_offers_given_to_others),
+        TEST(a_dead_applications_connections_are_reset_and_unclaimed_ones_given_to_others),
         TEST(what_waits_at_a_dead_connection_manager_is_told_to_another),
     };
 

@@ -93,22 +93,23 @@ static void read_wire(void)
     }
 }
 
-/* The application takes offers, or not, and remembers the last connection of each client. */
+/* The application claims what is available, or not, and remembers the last connection of each
+ * client. */
 static void read_messages(void)
 {
     const struct message *message;
 
     while ((message = fake_take_message(NODE_APPLICATION)) != NULL) {
-        const struct connection_available *offer = (const struct connection_available *)message;
+        const struct connection_available *available = (const struct connection_available *)message;
         struct client *client;
 
         if (message->header.type != CONNECTION_AVAILABLE) {
             continue;
         }
-        client = &clients[__builtin_bswap16(offer->flow.remote_port) - FIRST_PORT];
-        client->connection_index = offer->connection_index;
-        client->generation = offer->generation;
-        client->offer_number = offer->offer_number;
+        client = &clients[__builtin_bswap16(available->flow.remote_port) - FIRST_PORT];
+        client->connection_index = available->connection_index;
+        client->generation = available->generation;
+        client->availability_number = available->availability_number;
         if (pick(4) != 0) {
             wire_claim(client);
         }

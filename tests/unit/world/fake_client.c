@@ -75,7 +75,7 @@ void wire_claim(const struct client *client)
         .connection_index = client->connection_index,
         .generation = client->generation,
         .socket_index = client->port,
-        .offer_number = client->offer_number,
+        .availability_number = client->availability_number,
     };
 
     fake_deliver(NODE_APPLICATION, &claim.header);
@@ -84,14 +84,14 @@ void wire_claim(const struct client *client)
 
 const struct claim_confirmed *wire_accept(struct client *client, uint16_t port)
 {
-    const struct connection_available *offer;
+    const struct connection_available *available;
     const struct claim_confirmed *confirmed;
 
     wire_open(client, port, NULL);
-    offer = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    client->connection_index = offer->connection_index;
-    client->generation = offer->generation;
-    client->offer_number = offer->offer_number;
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client->connection_index = available->connection_index;
+    client->generation = available->generation;
+    client->availability_number = available->availability_number;
     wire_claim(client);
     confirmed = fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
     assert_int_equal(confirmed->socket_index, port);

@@ -41,9 +41,9 @@ struct segment {
 struct client {
     uint16_t port;
     uint32_t send_next, receive_next;
-    /* What the transport server offered. */
+    /* As the transport server told the application. */
     uint32_t connection_index, generation;
-    uint16_t offer_number;
+    uint16_t availability_number;
 };
 
 /* What the server is told of the NIC: all of it, unless a test changes it before the start. */

@@ -67,7 +67,7 @@ void offer(uint32_t index, uint32_t generation, const char *data)
                  .remote_port = htons(4000),
                  .local_address = htonl(0x0A000002),
                  .local_port = htons(PORT)},
-        .offer_number = 1,
+        .availability_number = 1,
     };
 
     fake_deliver_payload(TS, &message.header, sizeof(message), data, strlen(data));
@@ -80,7 +80,7 @@ uint32_t expect_claim(uint32_t index, uint32_t generation)
 
     assert_int_equal(claim->connection_index, index);
     assert_int_equal(claim->generation, generation);
-    assert_int_equal(claim->offer_number, 1);
+    assert_int_equal(claim->availability_number, 1);
     return claim->socket_index;
 }
 
