@@ -13,6 +13,7 @@
 
 #include "kernel/base.h"
 #include "net/messages.h"
+#include "net/transport/state.h"
 
 struct pbuf;
 struct send_block;
@@ -20,16 +21,6 @@ struct tcp_pcb;
 
 /* Bounds the table; beyond it a SYN is not taken. */
 #define CONNECTION_MAX 131072u
-
-enum connection_state {
-    CONNECTION_FREE = 0,
-    CONNECTION_HALF_OPEN, /* SYN received, handshake going on */
-    CONNECTION_ASSIGNED,  /* `acceptor` is to be told of it */
-    CONNECTION_ANNOUNCED, /* CONNECTION_AVAILABLE is out */
-    CONNECTION_WAITING,   /* the CM has been asked for another acceptor */
-    CONNECTION_CLAIMED,   /* an application's */
-    CONNECTION_DETACHED,  /* nobody's: TCP finishes alone */
-};
 
 struct connection_link {
     struct connection_link *next, *previous;
@@ -90,8 +81,6 @@ bool connection_has_been(uint32_t index, uint32_t generation);
 /* By index alone, for walks over 0 .. connection_table_size() - 1. NULL if the entry is free. */
 struct connection *connection_at(uint32_t index);
 uint32_t connection_table_size(void);
-uint32_t connection_half_open_count(void);
-void connection_set_state(struct connection *connection, enum connection_state state);
 
 /* --- End of the round --- */
 

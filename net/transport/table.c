@@ -17,7 +17,6 @@
 static struct connection *chunks[CONNECTION_MAX / CHUNK_CONNECTIONS];
 static uint32_t chunk_count;
 static struct connection *free_entries; /* by hash_next */
-static uint32_t half_open_count;
 
 static bool add_chunk(void)
 {
@@ -105,20 +104,4 @@ bool connection_has_been(uint32_t index, uint32_t generation)
 uint32_t connection_table_size(void)
 {
     return chunk_count * CHUNK_CONNECTIONS;
-}
-
-uint32_t connection_half_open_count(void)
-{
-    return half_open_count;
-}
-
-void connection_set_state(struct connection *connection, enum connection_state state)
-{
-    if (connection->state == CONNECTION_HALF_OPEN) {
-        half_open_count--;
-    }
-    if (state == CONNECTION_HALF_OPEN) {
-        half_open_count++;
-    }
-    connection->state = (uint8_t)state;
 }

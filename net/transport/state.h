@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a connection is to the applications, apart from TCP's own state, and how that changes.
+ *
+ *   from       to         when
+ *   ---------  ---------  --------------------------------------------------------------------
+ *   FREE       HALF_OPEN  a SYN has come
+ *   HALF_OPEN  ASSIGNED   TCP's handshake is complete
+ *   HALF_OPEN  DETACHED   TCP has ended before
+ *   ASSIGNED   ANNOUNCED  CONNECTION_AVAILABLE is sent to the acceptor
+ *   ASSIGNED   WAITING    there is no acceptor, or its node is dead: ACCEPT_TIMEOUT asks for one
+ *   ASSIGNED   DETACHED   TCP has ended
+ *   ANNOUNCED  ASSIGNED   taken back: CONNECTION_AVAILABLE found no room in its channel
+ *   ANNOUNCED  WAITING    it is not claimed in time, or the acceptor's node is dead
+ *   ANNOUNCED  CLAIMED    CLAIM_CONNECTION has come in time
+ *   ANNOUNCED  DETACHED   TCP has ended
+ *   WAITING    WAITING    the CM that was asked is dead: another one is asked
+ *   WAITING    ASSIGNED   REASSIGN_CONNECTION names an acceptor
+ *   WAITING    DETACHED   TCP has ended
+ *   CLAIMED    DETACHED   the application has closed, has died, or was told that TCP failed
+ *   DETACHED   CLAIMED    taken back: CONNECTION_FAILED found no room in its channel
+ *   DETACHED   FREE       TCP is done with it as well
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct connection;
+
+enum connection_state {
+    CONNECTION_FREE = 0,
+    CONNECTION_HALF_OPEN, /* SYN received, handshake going on */
+    CONNECTION_ASSIGNED,  /* `acceptor` is to be told of it */
+    CONNECTION_ANNOUNCED, /* CONNECTION_AVAILABLE is out */
+    CONNECTION_WAITING,   /* the CM has been asked for another acceptor */
+    CONNECTION_CLAIMED,   /* an application's */
+    CONNECTION_DETACHED,  /* nobody's: TCP finishes alone */
+    CONNECTION_STATE_COUNT
+};
+
+/* The one place where a state changes. Panics on a transition that is not in the table above. */
+void connection_set_state(struct connection *connection, enum connection_state state);
+/* How many are HALF_OPEN now. */
+uint32_t connection_half_open_count(void);

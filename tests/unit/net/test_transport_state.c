@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/transport/state.c */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* sources: kernel/message/channel.c kernel/message/status.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/transport/connection.h"
+#include "net/transport/state.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define STATE(name) CONNECTION_##name
+
+/* Written down apart from the table under test: what may follow each state, and nothing else. */
+static const struct {
+    enum connection_state from, to;
+} allowed[] = {
+    {STATE(FREE), STATE(HALF_OPEN)},     {STATE(HALF_OPEN), STATE(ASSIGNED)},
+    {STATE(HALF_OPEN), STATE(DETACHED)}, {STATE(ASSIGNED), STATE(ANNOUNCED)},
+    {STATE(ASSIGNED), STATE(WAITING)},   {STATE(ASSIGNED), STATE(DETACHED)},
+    {STATE(ANNOUNCED), STATE(ASSIGNED)}, {STATE(ANNOUNCED), STATE(WAITING)},
+    {STATE(ANNOUNCED), STATE(CLAIMED)},  {STATE(ANNOUNCED), STATE(DETACHED)},
+    {STATE(WAITING), STATE(WAITING)},    {STATE(WAITING), STATE(ASSIGNED)},
+    {STATE(WAITING), STATE(DETACHED)},   {STATE(CLAIMED), STATE(DETACHED)},
+    {STATE(DETACHED), STATE(CLAIMED)},   {STATE(DETACHED), STATE(FREE)},
+};
+
+/* One way from FREE to each state; ends with FREE. */
+static const enum connection_state ways[CONNECTION_STATE_COUNT][6] = {
+    [STATE(HALF_OPEN)] = {STATE(HALF_OPEN)},
+    [STATE(ASSIGNED)] = {STATE(HALF_OPEN), STATE(ASSIGNED)},
+    [STATE(ANNOUNCED)] = {STATE(HALF_OPEN), STATE(ASSIGNED), STATE(ANNOUNCED)},
+    [STATE(WAITING)] = {STATE(HALF_OPEN), STATE(ASSIGNED), STATE(WAITING)},
+    [STATE(CLAIMED)] = {STATE(HALF_OPEN), STATE(ASSIGNED), STATE(ANNOUNCED), STATE(CLAIMED)},
+    [STATE(DETACHED)] = {STATE(HALF_OPEN), STATE(DETACHED)},
+};
+
+static bool is_allowed(enum connection_state from, enum connection_state to)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(allowed); i++) {
+        if (allowed[i].from == from && allowed[i].to == to) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct connection connection_in(enum connection_state state)
+{
+    struct connection connection = {0};
+
+    for (unsigned i = 0; ways[state][i] != CONNECTION_FREE; i++) {
+        connection_set_state(&connection, ways[state][i]);
+    }
+    return connection;
+}
+
+static void every_transition_of_the_table_passes(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(allowed); i++) {
+        struct connection connection = connection_in(allowed[i].from);
+
+        assert_int_equal(connection.state, allowed[i].from);
+        connection_set_state(&connection, allowed[i].to);
+        assert_int_equal(connection.state, allowed[i].to);
+    }
+}
+
+/* A function of its own: it jumps. */
+static void expect_panic(struct connection *connection, enum connection_state to)
+{
+    expect_assert_failure(connection_set_state(connection, to));
+}
+
+static void every_other_transition_panics_and_changes_nothing(void **state)
+{
+    unsigned refused = 0;
+
+    (void)state;
+    for (enum connection_state from = 0; from < CONNECTION_STATE_COUNT; from++) {
+        struct connection connection = connection_in(from);
+        uint32_t half_open = connection_half_open_count();
+
+        for (enum connection_state to = 0; to < CONNECTION_STATE_COUNT; to++) {
+            if (is_allowed(from, to)) {
+                continue;
+            }
+            expect_panic(&connection, to);
+            assert_int_equal(connection.state, from);
+            refused++;
+        }
+        assert_int_equal(connection_half_open_count(), half_open);
+    }
+    assert_int_equal(refused,
+                     CONNECTION_STATE_COUNT * CONNECTION_STATE_COUNT - ARRAY_COUNT(allowed));
+}
+
+static void handshakes_are_counted_while_they_last(void **state)
+{
+    uint32_t before = connection_half_open_count();
+    struct connection first = connection_in(CONNECTION_HALF_OPEN);
+    struct connection second = connection_in(CONNECTION_HALF_OPEN);
+
+    (void)state;
+    assert_int_equal(connection_half_open_count(), before + 2);
+    connection_set_state(&first, CONNECTION_ASSIGNED);
+    connection_set_state(&second, CONNECTION_DETACHED);
+    assert_int_equal(connection_half_open_count(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_transition_of_the_table_passes),
+        cmocka_unit_test(every_other_transition_panics_and_changes_nothing),
+        cmocka_unit_test(handshakes_are_counted_while_they_last),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
