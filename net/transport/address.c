@@ -24,6 +24,7 @@
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
+#include "net/transport/table.h"
 
 #include "lwip/dhcp.h"
 #include "lwip/dns.h"

@@ -19,6 +19,8 @@
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
+#include "net/transport/stream.h"
+#include "net/transport/table.h"
 
 #include "lwip/pbuf.h"
 #include "net/counters.h"
@@ -101,6 +103,18 @@ static void ask_again(struct connection *connection)
     }
 }
 
+void availability_assign(struct connection *connection, const struct acceptor *acceptor)
+{
+    node_id_t cm;
+
+    if (acceptor != NULL) {
+        connection->acceptor = *acceptor;
+        return;
+    }
+    cm = configuration_own_cm(configuration_current(), platform_node());
+    connection->acceptor = (struct acceptor){.node = NODE_NONE, .cm = cm, .assigned_by = cm};
+}
+
 /* --- CONNECTION_AVAILABLE and its time-out --- */
 
 static void start_claim_timer(void)
@@ -118,7 +132,7 @@ static void expire_unclaimed(struct timer *timer)
     uint64_t now_ns = dispatch_now_ns();
 
     (void)timer;
-    while (unclaimed.next != &unclaimed) {
+    while (!connection_queue_is_empty(&unclaimed)) {
         struct connection *connection = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
         if (connection->announced_ns + CLAIM_TIMEOUT_NS > now_ns) {
@@ -309,13 +323,11 @@ static void handle_claim_connection(node_id_t from, const struct message *messag
     counter_increment(COUNTER_CLAIMS_CONFIRMED);
     connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_CLAIMED);
-    connection->socket_index = claim->socket_index;
-    connection->confirm_is_due = true;
     if (connection->announced_bytes != 0) {
         pbuf_free(connection_take_received(connection)); /* went along with CONNECTION_AVAILABLE */
         connection->announced_bytes = 0;
     }
-    connection_mark_dirty(connection);
+    stream_begin(connection, claim->socket_index);
 }
 
 void availability_initialise(void)

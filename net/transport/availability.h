@@ -8,6 +8,7 @@
 
 #include "kernel/base.h"
 
+struct acceptor;
 struct connection;
 
 /* From CONNECTION_AVAILABLE until an unclaimed connection goes to somebody else. Chosen long
@@ -16,6 +17,8 @@ struct connection;
 
 void availability_initialise(void);
 
+/* A SYN has opened it: who shall have it. NULL: nobody yet; this node's own CM will be asked. */
+void availability_assign(struct connection *connection, const struct acceptor *acceptor);
 /* Send what is due for a connection that is not claimed. False: no room in a channel. */
 MUST_CHECK bool availability_settle(struct connection *connection);
 /* TCP is done with a connection that nobody has claimed. */

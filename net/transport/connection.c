@@ -14,6 +14,7 @@
 #include "net/transport/availability.h"
 #include "net/transport/demux.h"
 #include "net/transport/stream.h"
+#include "net/transport/table.h"
 #include "net/transport/timer.h"
 
 #include "net/counters.h"
@@ -21,8 +22,6 @@
 
 /* RFC 6928. lwIP starts with three. */
 #define INITIAL_WINDOW_SEGMENTS 10u
-/* RFC 9406 4.3: L, the most that one acknowledgement opens the window by. */
-#define SLOW_START_SEGMENTS     8u
 /* Retransmission time-out until the round-trip time is known better: half a second. */
 #define FIRST_DEVIATION_TICKS   5
 
@@ -131,7 +130,7 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
         note_received(connection, packet);
         break;
     case LWIP_EVENT_SENT:
-        connection->credit_bytes += size;
+        stream_note_acknowledged(connection, size);
         break;
     case LWIP_EVENT_ERR:
         note_error(connection, error);
@@ -183,6 +182,12 @@ void connection_mark_dirty(struct connection *connection)
     dirty_tail = connection;
 }
 
+void connection_request_output(struct connection *connection)
+{
+    connection->is_output_due = true;
+    connection_mark_dirty(connection);
+}
+
 static struct connection *take_dirty(void)
 {
     struct connection *connection = dirty_head;
@@ -231,9 +236,11 @@ static void settle_pcb(struct connection *connection)
     if (!connection->has_initial_window && connection->pcb->state >= ESTABLISHED) {
         open_initial_window(connection);
     }
-    stream_pump(connection);
-    if (connection->pcb != NULL && connection->wants_output) {
-        connection->wants_output = false;
+    if (stream_pump(connection)) {
+        connection->is_output_due = true;
+    }
+    if (connection->pcb != NULL && connection->is_output_due) {
+        connection->is_output_due = false;
         (void)tcp_output(connection->pcb); /* what cannot go now, goes with a later ACK or tick */
     }
     if (connection->pcb != NULL) {

@@ -17,9 +17,11 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
+#include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/hash.h"
+#include "net/transport/table.h"
 #include "net/transport/timewait.h"
 
 #include "net/transport/lwip/tcp.h"
@@ -154,12 +156,9 @@ static err_t open_passively(u8_t id, struct tcp_pcb_listen *listening, struct tc
     connection->opened_ns = dispatch_now_ns();
     pcb->rto = pcb->sv = INITIAL_TIMEOUT_TICKS;
     tcp_nagle_disable(pcb);
+    availability_assign(connection, assignment == NULL ? NULL : &assignment->acceptor);
     if (assignment != NULL) {
-        connection->acceptor = assignment->acceptor;
         assignment->was_taken = true;
-    } else {
-        connection->acceptor.cm = configuration_own_cm(configuration_current(), platform_node());
-        connection->acceptor.assigned_by = connection->acceptor.cm;
     }
     current = connection;
     return ERR_OK;
@@ -295,8 +294,7 @@ err_t transport_output_later(struct tcp_pcb *pcb)
 {
     struct connection *connection = connection_of(pcb);
 
-    connection->wants_output = true;
-    connection_mark_dirty(connection);
+    connection_request_output(connection);
     return ERR_OK;
 }
 

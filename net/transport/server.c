@@ -5,6 +5,7 @@
  *   frames.c          frames in
  *   demux.c           segment to connection; lwIP's lists
  *   timewait.c        flows that are over
+ *   table.c state.c   connections: their names and their states
  *   connection.c      lwIP's events; the end of the round
  *   availability.c    assignment, availability, claim
  *   stream.c          bytes from and to applications
@@ -26,6 +27,7 @@
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/stream.h"
+#include "net/transport/table.h"
 #include "net/transport/timer.h"
 
 /* Entries of the table looked at in one round after a node has died. */

@@ -16,6 +16,7 @@
 #include "kernel/platform.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
+#include "net/transport/table.h"
 
 #include "lwip/pbuf.h"
 #include "net/transport/lwip/tcp.h"
@@ -102,13 +103,13 @@ static int send_credit(struct connection *connection, uint32_t bytes)
 static int deliver_received(struct connection *connection)
 {
     struct pbuf *packet = connection_take_received(connection);
-    bool is_confirmation = connection->confirm_is_due;
+    bool is_confirmation = connection->is_confirmation_due;
     int error;
 
-    connection->confirm_is_due = false;
+    connection->is_confirmation_due = false;
     error = is_confirmation ? send_confirmation(connection, packet) : send_data(connection, packet);
     if (error != 0) {
-        connection->confirm_is_due = is_confirmation;
+        connection->is_confirmation_due = is_confirmation;
         connection_return_received(connection, packet);
     } else if (packet != NULL) {
         pbuf_free(packet);
@@ -125,7 +126,7 @@ static int deliver_next(struct connection *connection, bool *is_complete)
     uint32_t credit_bytes = connection->credit_bytes;
     int error = 0;
 
-    if (connection->confirm_is_due) {
+    if (connection->is_confirmation_due) {
         error = deliver_received(connection);
     } else if (connection->error_number != 0) {
         connection_set_state(connection, CONNECTION_DETACHED);
@@ -137,11 +138,11 @@ static int deliver_next(struct connection *connection, bool *is_complete)
         }
     } else if (connection->received_head != NULL) {
         error = deliver_received(connection);
-    } else if (connection->has_peer_closed && !connection->peer_closed_was_told) {
-        connection->peer_closed_was_told = true;
+    } else if (connection->has_peer_closed && !connection->is_told_peer_closed) {
+        connection->is_told_peer_closed = true;
         error = send_peer_closed(connection);
         if (error != 0) {
-            connection->peer_closed_was_told = false;
+            connection->is_told_peer_closed = false;
         }
     } else if (credit_bytes >= SEND_CREDIT_LEAST_BYTES) {
         connection->credit_bytes = 0;
@@ -229,8 +230,7 @@ static void write_bytes(struct connection *connection, const uint8_t *bytes, uin
     if (connection->backlog_head == NULL) {
         written = write_some(connection->pcb, bytes, length, is_copy);
     }
-    connection->wants_output = true;
-    connection_mark_dirty(connection);
+    connection_request_output(connection);
     if (written == length) {
         return;
     }
@@ -251,10 +251,10 @@ static void write_bytes(struct connection *connection, const uint8_t *bytes, uin
 
 static void finish_close(struct connection *connection)
 {
-    enum close_kind kind = (enum close_kind)connection->close_is_due;
+    enum close_kind kind = (enum close_kind)connection->close_due;
     err_t error;
 
-    connection->close_is_due = 0;
+    connection->close_due = 0;
     connection->is_send_closed = true;
     error = kind == CLOSE_BOTH ? tcp_close(connection->pcb) : tcp_shutdown(connection->pcb, 0, 1);
     if (error != ERR_OK && connection->pcb != NULL) {
@@ -262,18 +262,20 @@ static void finish_close(struct connection *connection)
     }
 }
 
-void stream_pump(struct connection *connection)
+bool stream_pump(struct connection *connection)
 {
+    bool has_written = false;
+
     while (connection->backlog_head != NULL) {
         struct send_block *block = connection->backlog_head;
         uint32_t written =
             write_some(connection->pcb, block->bytes, block->length_bytes, block->is_copy);
 
-        connection->wants_output |= written != 0;
+        has_written |= written != 0;
         block->bytes += written;
         block->length_bytes -= written;
         if (block->length_bytes != 0) {
-            return;
+            return has_written;
         }
         connection->backlog_head = block->next;
         if (block->next == NULL) {
@@ -281,9 +283,10 @@ void stream_pump(struct connection *connection)
         }
         memory_release(block);
     }
-    if (connection->close_is_due != 0) {
+    if (connection->close_due != 0) {
         finish_close(connection);
     }
+    return has_written;
 }
 
 /* --- Messages from the application --- */
@@ -328,7 +331,7 @@ static void consume(struct connection *connection, uint32_t bytes)
 static bool may_send(const struct connection *connection)
 {
     return connection->pcb != NULL && connection->error_number == 0 &&
-           !connection->is_send_closed && connection->close_is_due == 0;
+           !connection->is_send_closed && connection->close_due == 0;
 }
 
 static void handle_send(node_id_t from, const struct message *message)
@@ -388,7 +391,7 @@ static void handle_close(node_id_t from, const struct message *message)
     if (close->kind == CLOSE_SEND_ONLY) {
         consume(connection, close->consumed_bytes);
         if (may_send(connection)) {
-            connection->close_is_due = CLOSE_SEND_ONLY;
+            connection->close_due = CLOSE_SEND_ONLY;
         }
         connection_mark_dirty(connection);
         return;
@@ -402,8 +405,20 @@ static void handle_close(node_id_t from, const struct message *message)
     if (close->kind == CLOSE_ABORT) {
         connection_abort(connection, 0);
     } else if (connection->pcb != NULL) {
-        connection->close_is_due = CLOSE_BOTH;
+        connection->close_due = CLOSE_BOTH;
     }
+}
+
+void stream_begin(struct connection *connection, uint32_t socket_index)
+{
+    connection->socket_index = socket_index;
+    connection->is_confirmation_due = true;
+    connection_mark_dirty(connection);
+}
+
+void stream_note_acknowledged(struct connection *connection, uint32_t bytes)
+{
+    connection->credit_bytes += bytes;
 }
 
 void stream_initialise(void)

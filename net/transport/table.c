@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of connections: chunks that are allocated when they are first needed and stay, so
- * an entry never moves and its generation counts on. Free entries form a stack: the one whose
- * memory is warmest is used next.
+ * The table is made of chunks that are allocated when they are first needed and stay, so an entry
+ * does not move and its generation counts on. Free entries form a stack: the one whose memory is
+ * warmest is used next.
  */
-#include "net/transport/connection.h"
+#include "net/transport/table.h"
 
 #include <string.h>
 
 #include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "net/transport/availability.h"
+#include "net/transport/connection.h"
 #include "net/transport/stream.h"
+#include "net/transport/timer.h"
 
 #define CHUNK_CONNECTIONS 64u
 
+_Static_assert(CONNECTION_MAX % CHUNK_CONNECTIONS == 0, "whole chunks");
+
 static struct connection *chunks[CONNECTION_MAX / CHUNK_CONNECTIONS];
 static uint32_t chunk_count;
-static struct connection *free_entries; /* by hash_next */
+static struct connection *free_entries; /* by next_free */
 
 static bool add_chunk(void)
 {
@@ -31,7 +36,7 @@ static bool add_chunk(void)
     }
     for (uint32_t i = CHUNK_CONNECTIONS; i-- > 0;) {
         chunk[i].index = chunk_count * CHUNK_CONNECTIONS + i;
-        chunk[i].hash_next = free_entries;
+        chunk[i].next_free = free_entries;
         free_entries = &chunk[i];
     }
     chunks[chunk_count++] = chunk;
@@ -48,27 +53,27 @@ struct connection *connection_allocate(void)
         return NULL;
     }
     connection = free_entries;
-    free_entries = connection->hash_next;
+    free_entries = connection->next_free;
+    ASSERT(connection->state == CONNECTION_FREE);
     index = connection->index;
     generation = connection->generation;
     memset(connection, 0, sizeof(*connection));
     connection->index = index;
     connection->generation = generation + 1;
-    connection->acceptor.node = NODE_NONE;
     connection_set_state(connection, CONNECTION_HALF_OPEN);
     return connection;
 }
 
 void connection_release(struct connection *connection)
 {
-    ASSERT(connection->state != CONNECTION_FREE && connection->pcb == NULL);
+    ASSERT(connection->pcb == NULL);
     ASSERT(!connection->is_hashed && !connection->is_listed && !connection->is_dirty);
+    ASSERT(!connection_link_is_queued(&connection->claim_link));
     connection_drop_received(connection);
     stream_drop_backlog(connection);
-    connection_queue_remove(&connection->claim_link);
-    connection_queue_remove(&connection->ack_link);
+    transport_timer_forget(connection);
     connection_set_state(connection, CONNECTION_FREE);
-    connection->hash_next = free_entries;
+    connection->next_free = free_entries;
     free_entries = connection;
 }
 
@@ -80,6 +85,7 @@ struct connection *connection_at(uint32_t index)
         return NULL;
     }
     connection = &chunks[index / CHUNK_CONNECTIONS][index % CHUNK_CONNECTIONS];
+    ASSERT_SLOW(connection->index == index);
     return connection->state == CONNECTION_FREE ? NULL : connection;
 }
 
@@ -104,4 +110,9 @@ bool connection_has_been(uint32_t index, uint32_t generation)
 uint32_t connection_table_size(void)
 {
     return chunk_count * CHUNK_CONNECTIONS;
+}
+
+bool connection_table_is_full(void)
+{
+    return free_entries == NULL && chunk_count == ARRAY_COUNT(chunks);
 }

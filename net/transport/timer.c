@@ -92,7 +92,7 @@ static void send_delayed_acks(struct timer *timer)
 {
     uint64_t now_ns = dispatch_now_ns();
 
-    while (delayed_acks.next != &delayed_acks) {
+    while (!connection_queue_is_empty(&delayed_acks)) {
         struct connection *connection =
             CONTAINER_OF(delayed_acks.next, struct connection, ack_link);
 
@@ -104,8 +104,7 @@ static void send_delayed_acks(struct timer *timer)
         if (connection->pcb != NULL && (connection->pcb->flags & TF_ACK_DELAY) != 0) {
             tcp_clear_flags(connection->pcb, TF_ACK_DELAY);
             tcp_ack_now(connection->pcb);
-            connection->wants_output = true;
-            connection_mark_dirty(connection);
+            connection_request_output(connection);
         }
     }
 }
@@ -124,6 +123,11 @@ void transport_timer_watch(struct connection *connection)
     if (!timer_is_set(&ack_timer)) {
         start(&ack_timer, connection->ack_deadline_ns);
     }
+}
+
+void transport_timer_forget(struct connection *connection)
+{
+    connection_queue_remove(&connection->ack_link);
 }
 
 void transport_timer_initialise(void)

@@ -19,3 +19,5 @@ void transport_timer_initialise(void);
 void transport_timer_catch_up(void);
 /* Set the clocks that this connection needs, in the state it now is. */
 void transport_timer_watch(struct connection *connection);
+/* Its entry is about to be freed. */
+void transport_timer_forget(struct connection *connection);

@@ -19,6 +19,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/lwip/tcp.h"
+#include "net/transport/table.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 

@@ -21,6 +21,7 @@
 
 #include "drivers/nic/frame.h"
 #include "net/transport/connection.h"
+#include "net/transport/table.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of connections: gives them the names used in messages, an index and a generation that
+ * counts the uses of that entry. An entry never moves.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct connection;
+
+/* Bounds the table; beyond it a SYN is not taken (DROP_TABLE_FULL). */
+#define CONNECTION_MAX 131072u
+
+/* A new connection in state HALF_OPEN, all else but its name zero. NULL when the table is full or
+ * memory is short. */
+struct connection *connection_allocate(void);
+/* Frees the entry and what it still holds. It must be DETACHED, done with by TCP, and neither
+ * hashed, listed nor dirty. */
+void connection_release(struct connection *connection);
+/* The live connection of that name; NULL if there is none. Any numbers will do. */
+struct connection *connection_find(uint32_t index, uint32_t generation);
+/* Whether there was one of that name, or is. */
+bool connection_has_been(uint32_t index, uint32_t generation);
+/* By index alone, for walks over 0 .. connection_table_size() - 1. NULL if the entry is free. */
+struct connection *connection_at(uint32_t index);
+uint32_t connection_table_size(void);
+/* Whether CONNECTION_MAX connections live now. */
+bool connection_table_is_full(void);
