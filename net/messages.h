@@ -366,7 +366,7 @@ struct address_set {
     uint32_t address;
     uint32_t netmask;
     uint32_t gateway;
-    uint32_t dns;
+    uint32_t reserved;
 };
 
 /* Find this neighbour's MAC address: a TS asks the one that speaks ARP (the first). Answer owed:

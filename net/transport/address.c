@@ -27,7 +27,6 @@
 #include "net/transport/table.h"
 
 #include "lwip/dhcp.h"
-#include "lwip/dns.h"
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/prot/dhcp.h"
@@ -87,7 +86,6 @@ static void publish_address(struct netif *netif)
         .address = netif_ip4_addr(netif)->addr,
         .netmask = netif_ip4_netmask(netif)->addr,
         .gateway = netif_ip4_gw(netif)->addr,
-        .dns = ip_addr_get_ip4_u32(dns_getserver(0)),
     };
 
     if (memcmp(&address, &announced, sizeof(address)) == 0) {
@@ -154,7 +152,6 @@ static void start_addressing(void)
     ip4_addr_t address = {.addr = options.address};
     ip4_addr_t netmask = {.addr = options.netmask};
     ip4_addr_t gateway = {.addr = options.gateway};
-    ip_addr_t dns = {.addr = options.dns};
 
     netif_set_status_callback(netif, publish_address);
     if (timer_start(&housekeeping_timer, platform_now_ns() + HOUSEKEEPING_NS) != 0) {
@@ -168,7 +165,6 @@ static void start_addressing(void)
         start_dhcp_timer();
         return;
     }
-    dns_setserver(0, &dns);
     netif_set_addr(netif, &address, &netmask, &gateway);
 }
 
@@ -306,7 +302,6 @@ static void keep_house(struct timer *timer)
     seconds++;
     etharp_tmr();
     ip_reass_tmr();
-    dns_tmr();
     if (seconds % DHCP_COARSE_TIMER_SECS == 0) {
         dhcp_coarse_tmr();
     }

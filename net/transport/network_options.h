@@ -12,7 +12,7 @@ struct network_options {
     uint32_t address; /* the rest only without DHCP; 0: none */
     uint32_t netmask;
     uint32_t gateway;
-    uint32_t dns;
+    uint32_t dns; /* understood, and not used yet: no program asks for names */
 };
 
 /*

@@ -42,7 +42,7 @@
 #define LWIP_CALLBACK_API          0
 #define TCP_MSS                    1460
 #define TCP_CALCULATE_EFF_SEND_MSS 1
-/* 10 Gb/s for 200 us, as 3.1 of the flow-control sums has it. */
+/* Chosen for 10 Gb/s at a round trip of 200 us: 250,000 bytes under way. */
 #define TCP_WND                    (256 * 1024)
 #define TCP_SND_BUF                (256 * 1024)
 #define LWIP_WND_SCALE             1
@@ -88,7 +88,6 @@
 #define LWIP_UDP            1
 #define LWIP_IGMP           0
 #define LWIP_AUTOIP         0
-#define LWIP_DNS            1
 
 /* --- ARP and DHCP: the first transport server --- */
 #define LWIP_ARP                      1
