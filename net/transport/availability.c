@@ -259,10 +259,8 @@ static void handle_assign_connection(node_id_t from, const struct message *messa
     if (assignment.acceptor.node == NODE_NONE) {
         assignment.acceptor.assigned_by = from;
     }
-    demux_set_assignment(&assignment);
-    frames_receive_copy(assign->frame, assign->header.length_bytes - sizeof(*assign),
-                        assign->frame_flags);
-    demux_set_assignment(NULL);
+    frames_receive_assigned(assign->frame, assign->header.length_bytes - sizeof(*assign),
+                            assign->frame_flags, &assignment);
     if (!assignment.was_taken) {
         report_closed(&assignment.acceptor, __builtin_bswap16(assign->flow.local_port), 0);
     }

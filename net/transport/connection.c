@@ -12,7 +12,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/transport/availability.h"
-#include "net/transport/demux.h"
+#include "net/transport/pcb.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/timer.h"
@@ -244,7 +244,7 @@ static void settle_pcb(struct connection *connection)
         (void)tcp_output(connection->pcb); /* what cannot go now, goes with a later ACK or tick */
     }
     if (connection->pcb != NULL) {
-        demux_park(connection);
+        pcb_park(connection);
         transport_timer_watch(connection);
     }
 }

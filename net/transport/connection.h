@@ -33,7 +33,7 @@ struct connection {
     /* --- state.c --- */
     uint8_t state; /* enum connection_state */
 
-    /* --- demux.c: lwIP's side --- */
+    /* --- pcb.c --- */
     bool is_listed;                /* on lwIP's list of PCBs that its slow timer visits */
     uint8_t retransmissions;       /* in a row, as lwIP counts them: those already counted */
     struct tcp_pcb *pcb;           /* NULL when TCP is done with it */

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Demultiplexing and lwIP's lists of PCBs.
- *
- * Every segment passes transport_tcp_input(), which finds its connection by hash and lets lwIP's
- * own search meet a list of that one PCB, or an empty one. lwIP's real list of active PCBs holds
- * only those that its slow timer must visit; the idle ones are in the hash alone. The list stays
- * a list of lwIP's, which its slow timer walks and shortens by hand: this file keeps the back
- * links beside it, in the connections.
+ * Demultiplexing. demux_receive() finds a segment's connection by hash; lwIP's own search in
+ * tcp_input() begins at that PCB, or has nothing to look at (patches/0003-find-by-hash.patch).
  *
  * There is one listening PCB. It takes the port of whatever SYN is let through: which ports are
  * served is the connection managers' knowledge.
@@ -16,12 +11,12 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "net/configuration.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/hash.h"
-#include "net/transport/table.h"
+#include "net/transport/lwip/interface.h"
+#include "net/transport/pcb.h"
 #include "net/transport/timewait.h"
 
 #include "net/transport/lwip/tcp.h"
@@ -29,21 +24,27 @@
 #include "hooks.h"
 #include "net/counters.h"
 
-#define HASH_BUCKETS          32768u
-/* The first retransmission comes after a second (RFC 6298 2.1), not lwIP's three. */
-#define INITIAL_TIMEOUT_TICKS (1000 / TCP_SLOW_INTERVAL)
+#define HASH_BUCKETS 32768u
+
+_Static_assert(IS_POWER_OF_TWO(HASH_BUCKETS), "buckets are chosen by masking");
 
 static struct connection **buckets;
 static struct tcp_pcb_listen *listener;
-static struct demux_assignment *assignment;
 
-/* While lwIP works on a segment. */
-static struct tcp_pcb *match; /* what its search shall find */
-static struct tcp_pcb_listen *listen_match;
-static bool is_search_armed;
-static struct connection *current; /* NULL again when its PCB was freed meanwhile */
-static uint32_t least_sequence;    /* TIME_WAIT's demand on the initial sequence number */
-static bool has_least_sequence;
+/*
+ * The segment that lwIP works on: arguments and results for which its tcp_input() has no
+ * parameter. demux_receive() fills this in right before that call and looks at it right after;
+ * meanwhile lwIP asks for it by transport_found_pcb(), transport_found_listener() and
+ * transport_initial_sequence(), and demux_add() and demux_remove() follow what it does. It means
+ * nothing at other times.
+ */
+static struct {
+    struct connection *connection; /* NULL when unknown, and again when TCP has forgotten it */
+    struct tcp_pcb_listen *listener;
+    struct demux_assignment *assignment;
+    bool has_least_sequence;
+    uint32_t least_sequence; /* TIME_WAIT's demand on the initial sequence number */
+} under_way;
 
 /* --- The hash --- */
 
@@ -59,242 +60,61 @@ struct connection *demux_find(const struct flow *flow)
     while (connection != NULL && !flow_equals(&connection->flow, flow)) {
         connection = connection->hash_next;
     }
+    ASSERT_SLOW(connection == NULL || (connection->is_hashed && connection->pcb != NULL));
     return connection;
 }
 
-static void hash_insert(struct connection *connection)
+void demux_add(struct connection *connection)
 {
     struct connection **bucket = bucket_of(&connection->flow);
+    struct demux_assignment *assignment = under_way.assignment;
 
+    ASSERT(!connection->is_hashed);
+    ASSERT_SLOW(demux_find(&connection->flow) == NULL);
     connection->hash_next = *bucket;
     *bucket = connection;
     connection->is_hashed = true;
+
+    under_way.connection = connection;
+    availability_assign(connection, assignment == NULL ? NULL : &assignment->acceptor);
+    if (assignment != NULL) {
+        assignment->was_taken = true;
+    }
 }
 
-static void hash_remove(struct connection *connection)
+void demux_remove(struct connection *connection)
 {
     struct connection **link = bucket_of(&connection->flow);
 
+    if (under_way.connection == connection) {
+        under_way.connection = NULL;
+    }
     if (!connection->is_hashed) {
         return;
     }
     while (*link != connection) {
+        ASSERT_SLOW(*link != NULL);
         link = &(*link)->hash_next;
     }
     *link = connection->hash_next;
     connection->is_hashed = false;
 }
 
-/* --- lwIP's lists --- */
-
-static struct connection *connection_of(const struct tcp_pcb *pcb)
-{
-    return pcb->ext_args[0].data;
-}
-
-static void list_insert(struct connection *connection)
-{
-    struct tcp_pcb *pcb = connection->pcb;
-
-    pcb->next = tcp_active_pcbs;
-    if (pcb->next != NULL) {
-        connection_of(pcb->next)->list_previous = pcb;
-    }
-    tcp_active_pcbs = pcb;
-    connection->list_previous = NULL;
-    connection->is_listed = true;
-}
-
-/* lwIP's slow timer has taken the PCB out by hand if its predecessor no longer points to it. */
-static void list_remove(struct connection *connection)
-{
-    struct tcp_pcb *pcb = connection->pcb;
-    struct tcp_pcb **link;
-
-    if (!connection->is_listed) {
-        return;
-    }
-    link = connection->list_previous == NULL ? &tcp_active_pcbs : &connection->list_previous->next;
-    if (*link == pcb) {
-        *link = pcb->next;
-    }
-    if (pcb->next != NULL) {
-        connection_of(pcb->next)->list_previous = connection->list_previous;
-    }
-    connection->is_listed = false;
-}
-
-/* The PCB is about to be freed: the only reliable sign of a connection's end in lwIP. */
-static void forget_pcb(u8_t id, void *data)
-{
-    struct connection *connection = data;
-
-    (void)id;
-    if (connection == NULL) {
-        return; /* never became active */
-    }
-    list_remove(connection);
-    hash_remove(connection);
-    connection->pcb = NULL;
-    if (current == connection) {
-        current = NULL;
-    }
-    connection_mark_dirty(connection);
-}
-
-static err_t open_passively(u8_t id, struct tcp_pcb_listen *listening, struct tcp_pcb *pcb)
-{
-    struct connection *connection = connection_of(pcb);
-
-    (void)id;
-    (void)listening;
-    if (connection == NULL) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        return ERR_MEM;
-    }
-    pcb->callback_arg = connection;
-    connection->opened_ns = dispatch_now_ns();
-    pcb->rto = pcb->sv = INITIAL_TIMEOUT_TICKS;
-    tcp_nagle_disable(pcb);
-    availability_assign(connection, assignment == NULL ? NULL : &assignment->acceptor);
-    if (assignment != NULL) {
-        assignment->was_taken = true;
-    }
-    current = connection;
-    return ERR_OK;
-}
-
-static const struct tcp_ext_arg_callbacks connection_callbacks = {
-    .destroy = forget_pcb,
-    .passive_open = open_passively,
-};
-
-/* A PCB becomes active: give it its connection. Without memory for one it stays alone, and
- * open_passively() refuses it. */
-static void attach_connection(struct tcp_pcb *pcb)
-{
-    struct connection *connection = connection_allocate();
-
-    if (connection == NULL) {
-        return;
-    }
-    connection->pcb = pcb;
-    connection->flow = (struct flow){
-        .remote_address = ip_addr_get_ip4_u32(&pcb->remote_ip),
-        .local_address = ip_addr_get_ip4_u32(&pcb->local_ip),
-        .remote_port = lwip_htons(pcb->remote_port),
-        .local_port = lwip_htons(pcb->local_port),
-    };
-    pcb->ext_args[0].data = connection;
-    pcb->ext_args[0].callbacks = &connection_callbacks;
-    hash_insert(connection);
-    list_insert(connection);
-}
-
-void transport_list_add(struct tcp_pcb **list, struct tcp_pcb *pcb)
-{
-    if (list == &tcp_active_pcbs) {
-        attach_connection(pcb);
-        return;
-    }
-    pcb->next = *list;
-    *list = pcb;
-}
-
-void transport_list_remove(struct tcp_pcb **list, struct tcp_pcb *pcb)
-{
-    if (list == &tcp_active_pcbs) {
-        if (connection_of(pcb) != NULL) {
-            list_remove(connection_of(pcb));
-            hash_remove(connection_of(pcb));
-        }
-        pcb->next = NULL;
-        return;
-    }
-    while (*list != NULL && *list != pcb) {
-        list = &(*list)->next;
-    }
-    if (*list == pcb) {
-        *list = pcb->next;
-    }
-    pcb->next = NULL;
-}
-
-/* --- Parking --- */
-
-/* Whether the slow timer counts something for this PCB. */
-static bool needs_ticks(const struct tcp_pcb *pcb)
-{
-    return pcb->unsent != NULL || pcb->unacked != NULL || pcb->ooseq != NULL ||
-           pcb->persist_backoff != 0 || (pcb->state != ESTABLISHED && pcb->state != CLOSE_WAIT) ||
-           (pcb->flags & (TF_CLOSEPEND | TF_NAGLEMEMERR | TF_RTO)) != 0;
-}
-
-/* lwIP keeps no count of its own, only how often in a row, until something is acknowledged. */
-static void count_retransmissions(struct connection *connection)
-{
-    uint8_t in_a_row = connection->pcb->nrtx;
-
-    if (in_a_row > connection->retransmissions) {
-        counter_add(COUNTER_TCP_RETRANSMITS, in_a_row - connection->retransmissions);
-    }
-    connection->retransmissions = in_a_row;
-}
-
-void demux_park(struct connection *connection)
-{
-    bool is_needed = needs_ticks(connection->pcb);
-
-    count_retransmissions(connection);
-    if (is_needed == connection->is_listed) {
-        return;
-    }
-    if (is_needed) {
-        list_insert(connection);
-    } else {
-        list_remove(connection);
-    }
-}
-
-bool demux_park_all(void)
-{
-    struct tcp_pcb *pcb = tcp_active_pcbs;
-
-    while (pcb != NULL) {
-        struct tcp_pcb *next = pcb->next;
-
-        demux_park(connection_of(pcb));
-        pcb = next;
-    }
-    return demux_any_ticking();
-}
-
-bool demux_any_ticking(void)
-{
-    return tcp_active_pcbs != NULL;
-}
-
 /* --- What lwIP's tcp_input() meets --- */
 
-struct tcp_pcb **transport_active_head(void)
+struct tcp_pcb *transport_found_pcb(void)
 {
-    if (!is_search_armed) {
-        return &tcp_active_pcbs;
-    }
-    is_search_armed = false;
-    return &match;
+    return under_way.connection == NULL ? NULL : under_way.connection->pcb;
 }
 
-struct tcp_pcb_listen **transport_listen_head(void)
+struct tcp_pcb_listen *transport_found_listener(void)
 {
-    return &listen_match;
+    return under_way.listener;
 }
 
 err_t transport_output_later(struct tcp_pcb *pcb)
 {
-    struct connection *connection = connection_of(pcb);
-
-    connection_request_output(connection);
+    connection_request_output(pcb_connection(pcb));
     return ERR_OK;
 }
 
@@ -309,16 +129,17 @@ u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const
     };
     uint32_t sequence = flow_initial_sequence(&flow, platform_now_ns());
 
-    if (has_least_sequence && (int32_t)(sequence - least_sequence) <= 0) {
-        sequence = least_sequence + TCP_WND;
+    if (under_way.has_least_sequence && (int32_t)(sequence - under_way.least_sequence) <= 0) {
+        sequence = under_way.least_sequence + TCP_WND;
     }
     return sequence;
 }
 
 /* --- Segment validation (RFC 5961) --- */
 
-/* One challenge ACK a tick and connection: a limit for all together would be an oracle. */
-static bool may_challenge(struct connection *connection)
+/* One challenge ACK a tick and connection: a limit for all together would be an oracle. Returns
+ * whether this is the one. */
+static bool take_challenge_turn(struct connection *connection)
 {
     if (connection->challenge_tick == tcp_ticks) {
         return false;
@@ -330,7 +151,7 @@ static bool may_challenge(struct connection *connection)
 static err_t refuse_segment(struct tcp_pcb *pcb, bool is_challenged)
 {
     counter_increment(COUNTER_DROP_PROTOCOL);
-    if (is_challenged && may_challenge(connection_of(pcb))) {
+    if (is_challenged && take_challenge_turn(pcb_connection(pcb))) {
         tcp_ack_now(pcb);
         (void)transport_output_later(pcb);
     }
@@ -400,8 +221,8 @@ static bool meet_timewait(const struct flow *flow, const struct tcp_hdr *header,
     case TIMEWAIT_UNKNOWN:
         return false;
     case TIMEWAIT_REOPEN:
-        has_least_sequence = true;
-        least_sequence = numbers.send_next;
+        under_way.has_least_sequence = true;
+        under_way.least_sequence = numbers.send_next;
         return false;
     case TIMEWAIT_ANSWER:
         answer_from_timewait(flow, numbers);
@@ -417,7 +238,7 @@ static void drain_timewait(void)
 {
     while (tcp_tw_pcbs != NULL) {
         struct tcp_pcb *pcb = tcp_tw_pcbs;
-        struct connection *connection = connection_of(pcb);
+        struct connection *connection = pcb_connection(pcb);
         struct timewait_numbers numbers = {pcb->rcv_nxt, pcb->snd_nxt};
 
         if ((pcb->flags & TF_ACK_NOW) != 0) {
@@ -440,14 +261,15 @@ static bool admit(void)
 }
 
 /* For a segment without connection. Returns whether lwIP shall see it. */
-static bool prepare_stranger(const struct flow *flow, struct pbuf *packet)
+static bool prepare_stranger(const struct flow *flow, const struct demux_assignment *assignment,
+                             struct pbuf *segment)
 {
-    const struct tcp_hdr *header = packet->payload;
+    const struct tcp_hdr *header = segment->payload;
 
-    if (meet_timewait(flow, header, packet->tot_len)) {
+    if (meet_timewait(flow, header, segment->tot_len)) {
         return false;
     }
-    if (assignment == NULL && frames_pass_on(packet, flow->remote_port)) {
+    if (assignment == NULL && frames_pass_on(segment, flow->remote_port)) {
         return false;
     }
     if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
@@ -456,19 +278,20 @@ static bool prepare_stranger(const struct flow *flow, struct pbuf *packet)
             return false;
         }
         listener->local_port = lwip_ntohs(flow->local_port);
-        listen_match = listener;
+        under_way.listener = listener;
     }
     return true;
 }
 
-void transport_tcp_input(struct pbuf *packet, struct netif *netif)
+void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
 {
-    const struct tcp_hdr *header = packet->payload;
+    const struct tcp_hdr *header = segment->payload;
+    struct connection *connection;
     struct flow flow;
 
-    if (packet->len < TCP_HLEN) {
+    if (segment->len < TCP_HLEN) {
         counter_increment(COUNTER_DROP_TRUNCATED);
-        pbuf_free(packet);
+        pbuf_free(segment);
         return;
     }
     flow = (struct flow){
@@ -477,45 +300,31 @@ void transport_tcp_input(struct pbuf *packet, struct netif *netif)
         .remote_port = header->src,
         .local_port = header->dest,
     };
-    current = demux_find(&flow);
-    match = current == NULL ? NULL : current->pcb;
-    listen_match = NULL;
-    has_least_sequence = false;
-    if (current == NULL && !prepare_stranger(&flow, packet)) {
-        pbuf_free(packet);
+    connection = demux_find(&flow);
+    under_way.connection = connection;
+    under_way.listener = NULL;
+    under_way.assignment = assignment;
+    under_way.has_least_sequence = false;
+    if (connection == NULL && !prepare_stranger(&flow, assignment, segment)) {
+        pbuf_free(segment);
         return;
     }
-    is_search_armed = true;
-    tcp_input(packet, netif);
-    is_search_armed = false;
+    tcp_input(segment, interface_netif());
     drain_timewait();
-    if (current != NULL) {
-        connection_mark_dirty(current);
-        current = NULL;
+    under_way.assignment = NULL;
+    if (under_way.connection != NULL) {
+        connection_mark_dirty(under_way.connection);
+        under_way.connection = NULL;
     }
-}
-
-void demux_set_assignment(struct demux_assignment *new_assignment)
-{
-    assignment = new_assignment;
 }
 
 void demux_initialise(void)
 {
     size_t bytes = HASH_BUCKETS * sizeof(*buckets);
-    struct tcp_pcb *pcb;
 
     flow_hash_initialise();
     buckets = platform_allocate_pages(bytes / PAGE_BYTES);
     ASSERT(buckets != NULL);
     timewait_initialise();
-
-    pcb = tcp_new();
-    ASSERT(pcb != NULL);
-    pcb->ext_args[0].callbacks = &connection_callbacks;
-    if (tcp_bind(pcb, IP4_ADDR_ANY, 1) != ERR_OK) {
-        PANIC("lwIP refuses to bind");
-    }
-    listener = (struct tcp_pcb_listen *)tcp_listen(pcb);
-    ASSERT(listener != NULL);
+    listener = pcb_listen();
 }

@@ -19,6 +19,7 @@
 #include "net/messages.h"
 #include "net/steering.h"
 #include "net/transport/address.h"
+#include "net/transport/demux.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/server.h"
 #include "net/transport/timer.h"
@@ -38,8 +39,14 @@ _Static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct frame *)0)->owner_d
                "a frame carries its own pbuf");
 
 static const struct configuration *configuration;
-static bool is_first;     /* the transport server of all that is not a whole TCP segment */
-static bool is_forwarded; /* the frame under way came from another node */
+static bool is_first; /* the transport server of all that is not a whole TCP segment */
+
+/* Of lwIP's flags for a pbuf, one that it leaves free: another node has forwarded this segment. */
+#define PACKET_FORWARDED 0x80u
+
+/* What a CM has said of the packet that ip4_input() works on, which has no parameter for it: set
+ * right before that call and NULL again after it. transport_tcp_input() gets it back from here. */
+static struct demux_assignment *beyond_ip;
 
 static struct {
     STAT_COUNTER checksum, length, not_ours, fragments;
@@ -96,7 +103,8 @@ static bool is_plain_segment(const struct pbuf *packet, uint16_t flags)
 }
 
 /* As ip4_input() hands it on. */
-static void receive_segment(struct pbuf *packet, unsigned ip_bytes)
+static void receive_segment(struct pbuf *packet, unsigned ip_bytes,
+                            struct demux_assignment *assignment)
 {
     const struct ip_hdr *ip = packet->payload;
     struct netif *netif = interface_netif();
@@ -109,10 +117,17 @@ static void receive_segment(struct pbuf *packet, unsigned ip_bytes)
     ip_data.current_ip_header_tot_len = IPV4_HEADER_MIN_BYTES;
     packet->payload = (uint8_t *)packet->payload + IPV4_HEADER_MIN_BYTES;
     packet->len = packet->tot_len = (u16_t)(ip_bytes - IPV4_HEADER_MIN_BYTES);
-    transport_tcp_input(packet, netif);
+    demux_receive(packet, assignment);
 }
 
-static void receive_ipv4(struct pbuf *packet, uint16_t flags)
+/* Called by ip4_input() for a segment, from its TCP header on. */
+void transport_tcp_input(struct pbuf *packet, struct netif *netif)
+{
+    (void)netif;
+    demux_receive(packet, beyond_ip);
+}
+
+static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assignment *assignment)
 {
     const uint8_t *ip = packet->payload;
     unsigned ip_bytes;
@@ -152,13 +167,15 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags)
     interface_set_verified((flags & FRAME_IP_CHECKSUM_GOOD) != 0,
                            (flags & FRAME_L4_CHECKSUM_GOOD) != 0);
     if (is_plain_segment(packet, flags)) {
-        receive_segment(packet, ip_bytes);
+        receive_segment(packet, ip_bytes, assignment);
     } else {
+        beyond_ip = assignment;
         (void)ip4_input(packet, interface_netif()); /* always ERR_OK; it has taken the packet */
+        beyond_ip = NULL;
     }
 }
 
-static void receive_packet(struct pbuf *packet, uint16_t flags)
+static void receive_packet(struct pbuf *packet, uint16_t flags, struct demux_assignment *assignment)
 {
     const uint8_t *ethernet = packet->payload;
     uint16_t type;
@@ -177,7 +194,7 @@ static void receive_packet(struct pbuf *packet, uint16_t flags)
             packet->flags |= PBUF_FLAG_LLBCAST;
         }
         (void)pbuf_remove_header(packet, ETHERNET_HEADER_BYTES); /* the length was checked */
-        receive_ipv4(packet, flags);
+        receive_ipv4(packet, flags, assignment);
     } else if (type == ETHTYPE_ARP && is_first) {
         transport_address_receive_arp(packet);
     } else {
@@ -199,42 +216,46 @@ void transport_server_receive(struct frame *frame)
     struct pbuf_custom *custom = (struct pbuf_custom *)frame->owner_data;
 
     custom->custom_free_function = release_frame;
-    is_forwarded = false;
     receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
                                        frame->length_bytes),
-                   frame->flags);
+                   frame->flags, NULL);
 }
 
-/* A message lies in a page that we may only read, and lwIP turns a header's bytes in place. */
-void frames_receive_copy(const uint8_t *bytes, size_t length_bytes, uint16_t flags)
+/* A message lies in a page that we may only read, and lwIP turns a header's bytes in place. NULL,
+ * and counted, when there is no memory. */
+static struct pbuf *copy_frame(const uint8_t *bytes, size_t length_bytes)
 {
     struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)length_bytes, PBUF_RAM);
 
     if (packet == NULL) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
-        return;
+        return NULL;
     }
     memcpy(packet->payload, bytes, length_bytes);
-    is_forwarded = false;
-    receive_packet(packet, flags);
+    return packet;
+}
+
+void frames_receive_assigned(const uint8_t *bytes, size_t length_bytes, uint16_t flags,
+                             struct demux_assignment *assignment)
+{
+    struct pbuf *packet = copy_frame(bytes, length_bytes);
+
+    if (packet != NULL) {
+        receive_packet(packet, flags, assignment);
+    }
 }
 
 static void handle_forward_frame(node_id_t from, const struct message *message)
 {
     const struct forward_frame *forward = (const struct forward_frame *)message;
-    struct pbuf *packet;
-    uint16_t length_bytes = (uint16_t)(forward->header.length_bytes - sizeof(*forward));
+    struct pbuf *packet =
+        copy_frame(forward->frame, forward->header.length_bytes - sizeof(*forward));
 
     (void)from;
-    packet = pbuf_alloc(PBUF_RAW, length_bytes, PBUF_RAM);
-    if (packet == NULL) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        return;
+    if (packet != NULL) {
+        packet->flags |= PACKET_FORWARDED;
+        receive_packet(packet, forward->frame_flags, NULL);
     }
-    memcpy(packet->payload, forward->frame, length_bytes);
-    is_forwarded = true;
-    receive_packet(packet, forward->frame_flags);
-    is_forwarded = false;
 }
 
 /* --- Ways on --- */
@@ -266,8 +287,8 @@ bool frames_pass_on(struct pbuf *segment, uint16_t remote_port)
     if (owner == platform_node()) {
         return false;
     }
-    /* Forwarded once is enough: nodes that disagree must not play ball. */
-    if (is_forwarded || forward(segment, owner) != 0) {
+    /* Forward once: nodes that disagree must not loop a segment. */
+    if ((segment->flags & PACKET_FORWARDED) != 0 || forward(segment, owner) != 0) {
         counter_increment(COUNTER_DROP_NOT_OURS);
     } else {
         counter_increment(COUNTER_STEER_FORWARDED);

@@ -8,11 +8,14 @@
 #include "kernel/base.h"
 
 struct configuration;
+struct demux_assignment;
 struct pbuf;
 
 void frames_initialise(const struct configuration *configuration);
-/* A frame that lies in a message: copied. `flags` as in drivers/nic/frame.h. */
-void frames_receive_copy(const uint8_t *bytes, size_t length_bytes, uint16_t flags);
+/* A SYN that a CM has assigned; it lies in a message, and is copied. `flags` as in
+ * drivers/nic/frame.h. Sets assignment->was_taken if a connection has come of it. */
+void frames_receive_assigned(const uint8_t *bytes, size_t length_bytes, uint16_t flags,
+                             struct demux_assignment *assignment);
 /*
  * For a TCP segment of an unknown flow that lwIP's IP layer has just handed up (fragments are
  * reassembled on the first transport server, whoever owns their flow): if the flow is another

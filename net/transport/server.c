@@ -3,7 +3,8 @@
  * The transport server: puts its parts together and gives them their turns in the event loop.
  *
  *   frames.c          frames in
- *   demux.c           segment to connection; lwIP's lists
+ *   demux.c           segment to connection
+ *   pcb.c             connection to lwIP's PCB, and lwIP's list of them
  *   timewait.c        flows that are over
  *   table.c state.c   connections: their names and their states
  *   connection.c      lwIP's events; the end of the round

@@ -13,7 +13,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "net/transport/connection.h"
-#include "net/transport/demux.h"
+#include "net/transport/pcb.h"
 
 #include "lwip/timeouts.h"
 #include "net/transport/lwip/tcp.h"
@@ -81,7 +81,7 @@ static void tick_slowly(struct timer *timer)
     if (any_close_pending()) {
         tcp_fasttmr();
     }
-    if (demux_park_all()) {
+    if (pcb_park_all()) {
         start(timer, now_ns + TRANSPORT_TICK_NS);
     }
 }

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Our seams in lwIP, without a patch: lwIP includes this file after its private TCP header, so it
- * may replace that header's macros. What stands behind them is in net/transport/demux.c.
+ * Our seams in lwIP. lwIP includes this file after its private TCP header, so it may replace that
+ * header's macros; what they cannot reach is in patches/. Each file here says what a name of
+ * lwIP's stands for with us, so that its sources can be read beside it:
  *
- * - TCP_REG and TCP_RMV keep doubly linked lists and a hash of flows: O(1) at any number of
- *   connections. Idle PCBs are on no list, only in the hash.
- * - tcp_in.c alone (TALUS_LWIP_TCP_IN) looks a segment's PCB up in the hash where it would walk
- *   the lists, and leaves all output to the end of the dispatch round, so that an
- *   acknowledgement rides on the answer where there is one.
- * - ip4.c (TALUS_LWIP_IP4) hands segments to transport_tcp_input() first.
+ *   in lwIP's source                is with us
+ *   LWIP_HOOK_TCP_FOUND_PCB()       transport_found_pcb()         demux.c
+ *   LWIP_HOOK_TCP_FOUND_LISTENER()  transport_found_listener()    demux.c
+ *   LWIP_HOOK_TCP_INPACKET_PCB()    transport_check_segment()     demux.c
+ *   LWIP_HOOK_TCP_ISN()             transport_initial_sequence()  demux.c
+ *   tcp_output()  in tcp_in.c       transport_output_later()      demux.c
+ *   tcp_input()   in ip4.c          transport_tcp_input()         frames.c
+ *   TCP_REG, TCP_RMV                transport_list_add(), _remove()  pcb.c
+ *
+ * tcp_in.c leaves all output to the end of the dispatch round, so that an acknowledgement rides
+ * on the answer where there is one. TCP_REG and TCP_RMV keep a hash of flows and a doubly linked
+ * list: O(1) at any number of connections. Idle PCBs are on no list, only in the hash.
  */
 #pragma once
 
@@ -26,19 +33,19 @@ u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const
                                  u16_t remote_port);
 void transport_tcp_input(struct pbuf *packet, struct netif *netif);
 err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
+struct tcp_pcb *transport_found_pcb(void);
+struct tcp_pcb_listen *transport_found_listener(void);
 
-/*
- * The longest segment of referenced data, 0 if the NIC does not cut segments. And how long those
- * shall be that the NIC makes of the one that lwIP hands to the interface next.
- */
+/* The longest segment of referenced data, 0 if the NIC does not cut segments (interface.c). */
 extern u16_t transport_segment_max;
-extern u16_t transport_segment_cut;
 
 #define INTERFACE_MTU 1500
 
 #define LWIP_HOOK_TCP_ISN transport_initial_sequence
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, optlen, opt1len, opt2, p)                          \
     transport_check_segment(pcb, header)
+#define LWIP_HOOK_TCP_FOUND_PCB()      transport_found_pcb()
+#define LWIP_HOOK_TCP_FOUND_LISTENER() transport_found_listener()
 
 #ifdef LWIP_HDR_TCP_PRIV_H
 
@@ -57,21 +64,30 @@ static inline u16_t transport_segment_limit(u16_t mss)
 }
 #define LWIP_HOOK_TCP_SEGMENT_LIMIT(mss) transport_segment_limit(mss)
 
-/* lwIP does so around the output of each segment: IP must not cut what the NIC will cut. */
+/*
+ * IP must not cut what the NIC will cut. ip4_output_if() decides by netif->mtu, and has no
+ * parameter for it; tcp_out.c brackets its output of each segment in these two macros, which are
+ * lwIP's seam for such settings. So the MTU is "unlimited" from the one to the other, for TCP
+ * alone. Nothing else is sent in between: UDP and ICMP go out whole or in fragments as before.
+ */
 #undef NETIF_SET_HINTS
 #undef NETIF_RESET_HINTS
 #define NETIF_SET_HINTS(netif, hints) ((netif)->mtu = 0)
 #define NETIF_RESET_HINTS(netif)      ((netif)->mtu = INTERFACE_MTU)
 
-/* Called for each segment with its TCP header complete, but for options; there are none to add. */
-static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *options)
+/* Called for each segment with its TCP header complete, but for options; there are none to add.
+ * Notes in the segment's first pbuf how long the pieces shall be that the NIC cuts it into: the
+ * interface gets that pbuf. Without PCB it is a reset, which is not cut. */
+static inline u32_t *transport_note_segment(struct pbuf *segment, const struct tcp_pcb *pcb,
+                                            u32_t *options)
 {
     if (pcb != NULL) {
-        transport_segment_cut = pcb->mss;
+        segment->segment_bytes = pcb->mss;
     }
     return options;
 }
-#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) transport_note_segment(pcb, options)
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options)                                     \
+    transport_note_segment(p, pcb, options)
 
 /* A peer that does not finish the handshake holds a PCB so long: three retransmissions. */
 #undef TCP_SYN_RCVD_TIMEOUT
@@ -87,13 +103,7 @@ static inline u32_t *transport_note_segment(const struct tcp_pcb *pcb, u32_t *op
 
 #ifdef TALUS_LWIP_TCP_IN
 
-struct tcp_pcb **transport_active_head(void);
-struct tcp_pcb_listen **transport_listen_head(void);
 err_t transport_output_later(struct tcp_pcb *pcb);
-
-#define tcp_active_pcbs (*transport_active_head())
-/* lwIP says tcp_listen_pcbs.listen_pcbs: the member of a union. */
-#define tcp_listen_pcbs (*(union tcp_listen_pcbs_t *)transport_listen_head())
 #define tcp_output(pcb) transport_output_later(pcb)
 
 #endif

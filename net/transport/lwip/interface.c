@@ -47,7 +47,6 @@ static struct pbuf *queue[QUEUE_FRAMES];
 static uint32_t queue_head, queue_tail; /* free-running */
 
 u16_t transport_segment_max;
-u16_t transport_segment_cut;
 
 /* --- Frames to the link server --- */
 
@@ -336,7 +335,6 @@ static err_t output_packet(struct netif *netif, struct pbuf *packet, const ip4_a
     }
     if (IPH_PROTO(ip) == IP_PROTO_TCP) {
         IPH_OFFSET_SET(ip, PP_HTONS(IP_DF)); /* segments fit the MTU; ids need not be unique then */
-        packet->segment_bytes = transport_segment_cut;
     }
     mac = neighbor_find(next_hop);
     if (mac != NULL) {

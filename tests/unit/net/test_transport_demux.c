@@ -19,6 +19,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/lwip/tcp.h"
+#include "net/transport/pcb.h"
 #include "net/transport/table.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
@@ -275,7 +276,7 @@ static void nothing_is_left_when_all_are_closed(void **state)
     assert_int_equal(wire_connection_count(), 0);
     assert_int_equal(connection_half_open_count(), 0);
     check_lists();
-    assert_false(demux_any_ticking());
+    assert_false(pcb_is_any_ticking());
 }
 
 /*
