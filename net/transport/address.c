@@ -18,8 +18,10 @@
 #include "libc/core/format.h"
 #include "net/address.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 #include "net/headers.h"
 #include "net/messages.h"
+#include "net/status_text.h"
 #include "net/transport/connection.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
@@ -30,8 +32,6 @@
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/prot/dhcp.h"
-#include "net/counters.h"
-#include "net/status_text.h"
 
 /* lwIP's entries live for five minutes; asked again before, a neighbour is never missed. */
 #define NEIGHBOR_REFRESH_NS (240 * NS_PER_S)

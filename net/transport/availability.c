@@ -16,6 +16,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
@@ -23,7 +24,6 @@
 #include "net/transport/table.h"
 
 #include "lwip/pbuf.h"
-#include "net/counters.h"
 
 static struct connection_link unclaimed; /* oldest first: all have the same time-out */
 static struct timer claim_timer;

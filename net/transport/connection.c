@@ -11,13 +11,13 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/pcb.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/timer.h"
 
-#include "net/counters.h"
 #include "net/transport/lwip/tcp.h"
 
 /* RFC 6928. lwIP starts with three. */

@@ -11,6 +11,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
@@ -22,7 +23,6 @@
 #include "net/transport/lwip/tcp.h"
 
 #include "hooks.h"
-#include "net/counters.h"
 
 #define HASH_BUCKETS 32768u
 

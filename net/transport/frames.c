@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 #include "net/headers.h"
 #include "net/messages.h"
 #include "net/steering.h"
@@ -24,14 +26,12 @@
 #include "net/transport/server.h"
 #include "net/transport/timer.h"
 
-#include "drivers/nic/counters.h"
 #include "hooks.h"
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/udp.h"
 #include "lwip/stats.h"
-#include "net/counters.h"
 
 #define FORWARDED_MAX_BYTES (MESSAGE_MAX_BYTES - sizeof(struct forward_frame))
 

@@ -11,6 +11,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/table.h"

@@ -15,6 +15,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
+#include "net/counters.h"
 #include "net/link/server.h"
 #include "net/messages.h"
 #include "net/transport/neighbor.h"
@@ -25,7 +26,6 @@
 #include "lwip/ip.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/prot/udp.h"
-#include "net/counters.h"
 
 /* Frames that wait for room in the transmit ring; power of two. A whole send window's. */
 #define QUEUE_FRAMES 256u
