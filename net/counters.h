@@ -29,6 +29,8 @@
     X(DROP_PROTOCOL, "drops_total", "reason=\"protocol\"", "Input refused, by reason.")            \
     X(DROP_NOT_OURS, "drops_total", "reason=\"not_ours\"", "Input refused, by reason.")            \
     X(DROP_NO_MEMORY, "drops_total", "reason=\"no_memory\"", "Input refused, by reason.")          \
+    X(DROP_TABLE_FULL, "drops_total", "reason=\"table_full\"", "Input refused, by reason.")        \
+    X(DROP_NO_DEVICE, "drops_total", "reason=\"no_device\"", "Input refused, by reason.")          \
     X(DROP_NO_NEIGHBOR, "drops_total", "reason=\"no_neighbor\"", "Input refused, by reason.")      \
     X(DROP_CHANNEL_FULL, "drops_total", "reason=\"channel_full\"", "Input refused, by reason.")    \
     X(DROP_SYN_LIMIT, "drops_total", "reason=\"syn_limit\"", "Input refused, by reason.")          \

@@ -120,7 +120,10 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
     struct connection *connection = argument;
 
     if (connection == NULL) {
-        return ERR_OK; /* the listening PCB: no memory for another one */
+        /* The listening PCB: there was no memory for another one. Or one that got no connection,
+         * which open_passively() has counted. */
+        counter_add(COUNTER_DROP_NO_MEMORY, event == LWIP_EVENT_ACCEPT);
+        return ERR_OK;
     }
     switch (event) {
     case LWIP_EVENT_ACCEPT:

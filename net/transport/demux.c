@@ -18,6 +18,7 @@
 #include "net/transport/hash.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/pcb.h"
+#include "net/transport/table.h"
 #include "net/transport/timewait.h"
 
 #include "net/transport/lwip/tcp.h"
@@ -250,11 +251,15 @@ static void drain_timewait(void)
     }
 }
 
-/* Whether a SYN may open a connection. */
-static bool admit(void)
+/* Whether a SYN may open a connection; counts it if not. */
+static bool admit_syn(void)
 {
     if (connection_half_open_count() >= HALF_OPEN_MAX) {
         counter_increment(COUNTER_DROP_SYN_LIMIT);
+        return false;
+    }
+    if (connection_table_is_full()) {
+        counter_increment(COUNTER_DROP_TABLE_FULL);
         return false;
     }
     return true;
@@ -274,7 +279,7 @@ static bool prepare_stranger(const struct flow *flow, const struct demux_assignm
     }
     if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
         (assignment == NULL || !assignment->is_refused)) {
-        if (!admit()) {
+        if (!admit_syn()) {
             return false;
         }
         listener->local_port = lwip_ntohs(flow->local_port);

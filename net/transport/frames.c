@@ -48,8 +48,9 @@ static bool is_first; /* the transport server of all that is not a whole TCP seg
  * right before that call and NULL again after it. transport_tcp_input() gets it back from here. */
 static struct demux_assignment *beyond_ip;
 
+/* What of lwIP's statistics has been counted. With each of the others, lwIP counts one in `all`. */
 static struct {
-    STAT_COUNTER checksum, length, not_ours, fragments;
+    STAT_COUNTER all, checksum, length, protocol, not_ours, fragments, crowded_out;
 } counted;
 
 /* --- Checks --- */
@@ -299,19 +300,31 @@ bool frames_pass_on(struct pbuf *segment, uint16_t remote_port)
 void frames_count_drops(void)
 {
     const struct stats_ *now = &lwip_stats;
-    STAT_COUNTER checksum = now->ip.chkerr + now->tcp.chkerr + now->udp.chkerr;
-    STAT_COUNTER length = now->ip.lenerr + now->tcp.lenerr + now->udp.lenerr;
-    STAT_COUNTER not_ours = now->ip.drop - now->ip.chkerr - now->ip.lenerr;
-    STAT_COUNTER fragments = now->ip_frag.drop;
+    STAT_COUNTER all = now->ip.drop + now->tcp.drop + now->udp.drop + now->ip_frag.drop;
+    STAT_COUNTER checksum, length, not_ours, fragments;
+
+    if (LIKELY(all == counted.all)) {
+        return;
+    }
+    checksum = now->ip.chkerr + now->tcp.chkerr + now->udp.chkerr;
+    length = now->ip.lenerr + now->tcp.lenerr + now->udp.lenerr;
+    not_ours = now->ip.drop - now->ip.chkerr - now->ip.lenerr - now->ip.proterr;
+    fragments = now->ip_frag.drop - now->ip_frag.memerr;
 
     counter_add(COUNTER_DROP_CHECKSUM, checksum - counted.checksum);
     counter_add(COUNTER_DROP_TRUNCATED, length - counted.length);
+    counter_add(COUNTER_DROP_PROTOCOL, now->ip.proterr - counted.protocol);
     counter_add(COUNTER_DROP_NOT_OURS, not_ours - counted.not_ours);
     counter_add(COUNTER_DROP_MALFORMED, fragments - counted.fragments);
+    /* Where lwIP says "memory" its list of fragments is full, or there is none for an entry. */
+    counter_add(COUNTER_DROP_BACKLOG_FULL, now->ip_frag.memerr - counted.crowded_out);
+    counted.all = all;
     counted.checksum = checksum;
     counted.length = length;
+    counted.protocol = now->ip.proterr;
     counted.not_ours = not_ours;
     counted.fragments = fragments;
+    counted.crowded_out = now->ip_frag.memerr;
 }
 
 void frames_initialise(const struct configuration *new_configuration)

@@ -46,10 +46,10 @@ static struct entry *find(uint32_t address)
     return NULL;
 }
 
-static void drop_waiting(struct entry *entry)
+static void drop_waiting(struct entry *entry, enum neighbor_loss loss)
 {
     for (unsigned i = 0; i < entry->waiting_count; i++) {
-        functions.drop(entry->waiting[i]);
+        functions.drop(entry->waiting[i], loss);
     }
     entry->waiting_count = 0;
 }
@@ -72,7 +72,7 @@ static struct entry *find_or_take(uint32_t address)
             entry = &set[i];
         }
     }
-    drop_waiting(entry);
+    drop_waiting(entry, NEIGHBOR_CROWDED_OUT);
     *entry = (struct entry){.address = address};
     return entry;
 }
@@ -95,7 +95,7 @@ void neighbor_wait(uint32_t address, void *packet)
         return;
     }
     if (entry->waiting_count == NEIGHBOR_WAITING_MAX) {
-        functions.drop(entry->waiting[0]);
+        functions.drop(entry->waiting[0], NEIGHBOR_CROWDED_OUT);
         entry->waiting_count--;
         memmove(&entry->waiting[0], &entry->waiting[1],
                 entry->waiting_count * sizeof(entry->waiting[0]));
@@ -131,7 +131,7 @@ void neighbor_forget(uint32_t address)
     struct entry *entry = find(address);
 
     if (entry != NULL) {
-        drop_waiting(entry);
+        drop_waiting(entry, NEIGHBOR_GONE);
         entry->state = ENTRY_FREE;
     }
 }

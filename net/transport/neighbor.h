@@ -14,10 +14,16 @@
 /* The question is repeated at most so often. */
 #define NEIGHBOR_RETRY_NS    NS_PER_S
 
+/* Why a packet that has waited is dropped. */
+enum neighbor_loss {
+    NEIGHBOR_GONE,        /* the neighbour does not answer, or no longer */
+    NEIGHBOR_CROWDED_OUT, /* a later packet, or another neighbour, has taken its place */
+};
+
 /* What the cache's owner does for it. A packet is handed over by neighbor_wait(). */
 struct neighbor_functions {
     void (*send)(void *packet, const uint8_t mac[6]);
-    void (*drop)(void *packet);
+    void (*drop)(void *packet, enum neighbor_loss loss);
     void (*resolve)(uint32_t address); /* find it out; the answer comes by neighbor_set() */
 };
 

@@ -178,9 +178,10 @@ static int transmit(struct pbuf *packet)
     return link_server == self ? transmit_here(packet, flags) : transmit_by_message(packet, flags);
 }
 
-static void drop_unsent(struct pbuf *packet)
+/* `error`: -EAGAIN when there was no room, -ENODEV without a link server or its NIC. */
+static void drop_unsent(struct pbuf *packet, int error)
 {
-    counter_increment(COUNTER_DROP_TX_FULL);
+    counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
     pbuf_free(packet);
 }
 
@@ -193,7 +194,7 @@ static void transmit_or_queue(struct pbuf *packet)
         return;
     }
     if (error != -EAGAIN || queue_tail - queue_head == QUEUE_FRAMES) {
-        drop_unsent(packet);
+        drop_unsent(packet, error);
         return;
     }
     queue[queue_tail++ & (QUEUE_FRAMES - 1)] = packet;
@@ -211,7 +212,7 @@ unsigned interface_send_queued(void)
             break;
         }
         if (error != 0) {
-            drop_unsent(packet);
+            drop_unsent(packet, error);
         }
         queue_head++;
         count++;
@@ -279,9 +280,10 @@ static void send_waiting(void *packet, const uint8_t mac[6])
     pbuf_free(packet);
 }
 
-static void drop_waiting(void *packet)
+static void drop_waiting(void *packet, enum neighbor_loss loss)
 {
-    counter_increment(COUNTER_DROP_NO_NEIGHBOR);
+    counter_increment(loss == NEIGHBOR_CROWDED_OUT ? COUNTER_DROP_BACKLOG_FULL
+                                                   : COUNTER_DROP_NO_NEIGHBOR);
     pbuf_free(packet);
 }
 

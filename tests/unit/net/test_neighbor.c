@@ -16,7 +16,8 @@
 static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
 static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 2};
 static uint64_t now_ns;
-static char events[64]; /* a letter for each: s1 packet 1 sent, d1 dropped, r resolve */
+/* A letter for each: s1 packet 1 sent, d1 dropped, c1 crowded out, r resolve. */
+static char events[64];
 
 uint64_t dispatch_now_ns(void)
 {
@@ -39,9 +40,9 @@ static void send(void *packet, const uint8_t to[6])
     note('s', packet);
 }
 
-static void drop(void *packet)
+static void drop(void *packet, enum neighbor_loss loss)
 {
-    note('d', packet);
+    note(loss == NEIGHBOR_CROWDED_OUT ? 'c' : 'd', packet);
 }
 
 static void resolve(uint32_t address)
@@ -94,7 +95,7 @@ static void the_oldest_packet_makes_room_for_a_fourth(void **state)
     neighbor_wait(ADDRESS, "3");
     neighbor_wait(ADDRESS, "4");
     (void)neighbor_set(ADDRESS, mac);
-    assert_string_equal(events, "rd1s2s3s4");
+    assert_string_equal(events, "rc1s2s3s4");
 }
 
 static void only_a_changed_address_is_news(void **state)

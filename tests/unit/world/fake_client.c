@@ -182,6 +182,7 @@ int wire_tear_down(void **state)
     (void)state;
     wire_hold_sent(false);
     wire_block_transmit(false);
+    wire_unplug(false);
     wire_advance_ns(60 * NS_PER_S);
     wire_clear();
     for (unsigned i = 0; i < 60 && wire_connection_count() != 0; i++) {

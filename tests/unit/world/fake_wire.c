@@ -38,7 +38,7 @@ static struct configuration configuration;
 static struct sent *wire_frames; /* a ring: free-running indices */
 static uint32_t sent_first, sent_end;
 static struct sent taken;
-static bool is_held, is_blocked;
+static bool is_held, is_blocked, is_unplugged;
 static unsigned cut_count;
 struct wire_nic wire_nic;
 static struct {
@@ -191,6 +191,9 @@ int link_server_transmit(const struct frame_to_send *frame)
     static uint8_t bytes[65536];
     size_t length = 0;
 
+    if (is_unplugged) {
+        return -ENODEV;
+    }
     if (is_blocked) {
         return -EAGAIN;
     }
@@ -239,6 +242,11 @@ void wire_hold_sent(bool hold)
 void wire_block_transmit(bool block)
 {
     is_blocked = block;
+}
+
+void wire_unplug(bool unplug)
+{
+    is_unplugged = unplug;
 }
 
 /* --- Frames to the server --- */

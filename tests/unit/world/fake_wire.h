@@ -86,6 +86,8 @@ void wire_clear(void);
 void wire_hold_sent(bool is_held);
 /* The transmit ring takes no frame. */
 void wire_block_transmit(bool is_blocked);
+/* There is no NIC. */
+void wire_unplug(bool is_unplugged);
 
 /* Bytes of the boot archive: byte i is wire_archive_byte(i). */
 #define WIRE_ARCHIVE_BYTES (512 * KIB)

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests the transport server over the real lwIP: what it drops is counted under its cause.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/counters.h"
+#include "drivers/nic/frame.h"
+#include "net/counters.h"
+#include "net/transport/connection.h"
+#include "net/transport/neighbor.h"
+#include "net/transport/table.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define IP             14 /* where the IP header begins in a frame */
+#define FRAGMENT_LIMIT 64 /* IP_REASS_MAX_PBUFS in lwipopts.h */
+
+static const uint16_t good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+
+/* A SYN from a host that never answers ARP. */
+static void receive_syn_of_silent_host(void)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment syn = {.client_port = wire_new_port(), .flags = WIRE_SYN, .window = 65535};
+    size_t length = wire_build(bytes, &syn);
+
+    bytes[IP + 15] = 77;
+    wire_receive_frame(bytes, length, good);
+    wire_run();
+}
+
+/* It was counted as "no neighbour", as if ARP had given up. */
+static void a_packet_that_finds_the_waiting_list_full_pushes_out_the_oldest(void **state)
+{
+    uint64_t crowded_out = wire_counted(COUNTER_DROP_BACKLOG_FULL);
+    uint64_t gone = wire_counted(COUNTER_DROP_NO_NEIGHBOR);
+
+    (void)state;
+    for (unsigned i = 0; i < NEIGHBOR_WAITING_MAX; i++) {
+        receive_syn_of_silent_host();
+    }
+    assert_int_equal(wire_counted(COUNTER_DROP_BACKLOG_FULL), crowded_out);
+    receive_syn_of_silent_host();
+    assert_int_equal(wire_counted(COUNTER_DROP_BACKLOG_FULL), crowded_out + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NO_NEIGHBOR), gone);
+}
+
+/* Eight bytes of a datagram that the last fragment never completes. */
+static void receive_fragment(unsigned index)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {
+        .client_port = 4, .flags = WIRE_ACK, .length = 8, .payload = (const uint8_t *)"fragment"};
+    size_t length = wire_build(bytes, &segment);
+
+    bytes[IP + 4] = bytes[IP + 5] = 7; /* the same identification */
+    bytes[IP + 6] = (uint8_t)(0x20 | index * 4 >> 8);
+    bytes[IP + 7] = (uint8_t)(index * 4);
+    wire_receive_frame(bytes, length, good);
+    wire_run();
+}
+
+/* It was counted as malformed. */
+static void a_fragment_that_finds_the_list_full_is_not_called_malformed(void **state)
+{
+    uint64_t crowded_out = wire_counted(COUNTER_DROP_BACKLOG_FULL);
+    uint64_t malformed = wire_counted(COUNTER_DROP_MALFORMED);
+
+    (void)state;
+    for (unsigned i = 0; i < FRAGMENT_LIMIT; i++) {
+        receive_fragment(i);
+    }
+    assert_int_equal(wire_counted(COUNTER_DROP_BACKLOG_FULL), crowded_out);
+    receive_fragment(FRAGMENT_LIMIT);
+    assert_int_equal(wire_counted(COUNTER_DROP_BACKLOG_FULL), crowded_out + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_MALFORMED), malformed);
+    for (unsigned i = 0; i < 20; i++) {
+        wire_advance_ns(NS_PER_S); /* the datagram is given up */
+    }
+}
+
+/* It was counted as not ours. */
+static void a_protocol_that_nobody_speaks_is_counted_as_that(void **state)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {.client_port = 4, .flags = WIRE_ACK};
+    size_t length = wire_build(bytes, &segment);
+    uint64_t protocol = wire_counted(COUNTER_DROP_PROTOCOL);
+    uint64_t not_ours = wire_counted(COUNTER_DROP_NOT_OURS);
+
+    (void)state;
+    bytes[IP + 9] = 132;
+    wire_receive_frame(bytes, length, good);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), protocol + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
+}
+
+/* It was counted as a full transmit ring. */
+static void frames_for_a_nic_that_is_not_there_are_counted_as_that(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    uint64_t no_device = wire_counted(COUNTER_DROP_NO_DEVICE);
+    uint64_t full = wire_counted(COUNTER_DROP_TX_FULL);
+
+    (void)state;
+    wire_unplug(true);
+    wire_assign(&client, NODE_APPLICATION, false);
+    wire_expect_silence();
+    assert_int_equal(wire_counted(COUNTER_DROP_NO_DEVICE), no_device + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_TX_FULL), full);
+}
+
+/* It was not counted at all. */
+static void a_syn_that_finds_no_memory_is_counted_once(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    uint64_t no_memory = wire_counted(COUNTER_DROP_NO_MEMORY);
+    unsigned connections = wire_connection_count();
+
+    (void)state;
+    wire_send(&client, WIRE_SYN, NULL, 0);
+    fake_fail_allocations_after(0); /* not even a PCB */
+    wire_run();
+    fake_fail_allocations_after(-1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NO_MEMORY), no_memory + 1);
+    assert_int_equal(wire_connection_count(), connections);
+    wire_expect_silence();
+}
+
+/* Last: the table does not get smaller again. */
+static void a_syn_that_finds_the_table_full_is_counted_as_that(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    uint64_t full = wire_counted(COUNTER_DROP_TABLE_FULL);
+    uint64_t no_memory = wire_counted(COUNTER_DROP_NO_MEMORY);
+    struct connection *connection = NULL;
+
+    (void)state;
+    for (unsigned i = wire_connection_count(); i < CONNECTION_MAX; i++) {
+        assert_false(connection_table_is_full());
+        connection = connection_allocate();
+        assert_non_null(connection);
+        connection_set_state(connection, CONNECTION_DETACHED);
+    }
+    assert_true(connection_table_is_full());
+    assert_null(connection_allocate());
+    wire_assign(&client, NODE_APPLICATION, false);
+    wire_expect_silence();
+    assert_int_equal(wire_counted(COUNTER_DROP_TABLE_FULL), full + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NO_MEMORY), no_memory);
+    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED); /* the acceptor is given back */
+
+    connection_release(connection);
+    wire_assign(&client, NODE_APPLICATION, false);
+    assert_int_equal(wire_expect(&client).flags, WIRE_SYN | WIRE_ACK);
+    for (uint32_t i = 0; i < connection_table_size(); i++) {
+        connection = connection_at(i);
+        if (connection != NULL && connection->state == CONNECTION_DETACHED) {
+            connection_release(connection);
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_packet_that_finds_the_waiting_list_full_pushes_out_the_oldest),
+        TEST(a_fragment_that_finds_the_list_full_is_not_called_malformed),
+        TEST(a_protocol_that_nobody_speaks_is_counted_as_that),
+        TEST(frames_for_a_nic_that_is_not_there_are_counted_as_that),
+        TEST(a_syn_that_finds_no_memory_is_counted_once),
+        TEST(a_syn_that_finds_the_table_full_is_counted_as_that),
+    };
+
+    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+}
