@@ -181,8 +181,8 @@ static bool announce(struct connection *connection)
     }
     if (error != 0) {
         ask_again(connection); /* the acceptor's node is dead */
-    } else if (!timer_is_set(&claim_timer)) {
-        start_claim_timer();
+    } else if (!connection_queue_is_empty(&unclaimed) && !timer_is_set(&claim_timer)) {
+        start_claim_timer(); /* empty: an application on this node has claimed it at once */
     }
     return true;
 }

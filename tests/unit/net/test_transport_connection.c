@@ -16,6 +16,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/demux.h"
@@ -131,6 +132,55 @@ static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_reject
     wire_claim(&client);
     (void)fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
     wire_finish(&client);
+}
+
+static void claim_at_once(node_id_t from, const struct message *message)
+{
+    const struct connection_available *available = (const struct connection_available *)message;
+    struct claim_connection claim = {
+        .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(claim)},
+        .connection_index = available->connection_index,
+        .generation = available->generation,
+        .availability_number = available->availability_number,
+    };
+
+    assert_int_equal(message_send(from, &claim.header), 0);
+}
+
+static void ignore(node_id_t from, const struct message *message)
+{
+    (void)from;
+    (void)message;
+}
+
+/* The timer was started all the same, for what lay in memory before the empty queue: the next one
+ * that nobody claimed had no time-out. */
+static void
+one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own(void **state)
+{
+    struct configuration *configuration = (struct configuration *)configuration_current();
+    const struct configuration before = *configuration;
+    struct client own = {.port = wire_new_port(), .send_next = 500};
+    struct client next;
+
+    (void)state;
+    configuration->roles[0] |= ROLE_APPLICATION;
+    dispatch_register_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
+                              claim_at_once);
+    dispatch_register_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed), ignore);
+    dispatch_register_message(CONNECTION_FAILED, sizeof(struct connection_failed), ignore);
+    wire_assign(&own, 0, false);
+    own.receive_next = wire_expect(&own).sequence + 1;
+    wire_send(&own, WIRE_ACK, NULL, 0);
+    wire_run();
+    wire_open(&next, wire_new_port(), NULL);
+    wire_advance_ns(CLAIM_TIMEOUT_NS);
+    (void)fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+
+    wire_send(&next, WIRE_RST, NULL, 0);
+    wire_send(&own, WIRE_RST, NULL, 0);
+    wire_run();
+    *configuration = before;
 }
 
 static void without_an_acceptor_the_cm_is_asked_and_may_refuse(void **state)
@@ -321,6 +371,7 @@ int main(void)
         TEST(a_flood_of_syns_never_reaches_the_application),
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
         TEST(an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected),
+        TEST(one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own),
         TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
         TEST(acceptors_that_cannot_be_are_refused),
         TEST(a_reassignment_that_comes_too_late_is_answered),
