@@ -71,6 +71,7 @@ static void show_address(const struct address_set *address)
 
 static void announce(const struct address_set *address)
 {
+    ASSERT(is_first && address->header.type == ADDRESS_SET);
     for (unsigned node = 0; node < configuration->node_count; node++) {
         if ((configuration->roles[node] & (ROLE_TS | ROLE_APPLICATION)) != 0) {
             message_post((node_id_t)node, &address->header);
@@ -153,6 +154,7 @@ static void start_addressing(void)
     ip4_addr_t netmask = {.addr = options.netmask};
     ip4_addr_t gateway = {.addr = options.gateway};
 
+    ASSERT(is_first && !timer_is_set(&housekeeping_timer));
     netif_set_status_callback(netif, publish_address);
     if (timer_start(&housekeeping_timer, platform_now_ns() + HOUSEKEEPING_NS) != 0) {
         PANIC("no memory for the transport server's timers");
@@ -202,6 +204,7 @@ static void tell_neighbor(uint32_t address, const uint8_t mac[6], bool is_valid)
         .is_valid = is_valid,
     };
 
+    ASSERT(is_first); /* the others are told */
     memcpy(message.mac, mac, sizeof(message.mac));
     for (unsigned i = 1; i < configuration->ts_count; i++) {
         message_post(configuration->ts[i], &message.header);
@@ -215,6 +218,7 @@ void transport_address_receive_arp(struct pbuf *packet)
     struct eth_addr *found_mac;
     ip4_addr_t sender;
 
+    ASSERT_SLOW(is_first);
     /* lwIP does not look how long it is. */
     if (packet->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR) {
         counter_increment(COUNTER_DROP_TRUNCATED);
@@ -269,6 +273,7 @@ static void refresh_neighbor(uint32_t address, const uint8_t mac[6], uint64_t co
     uint64_t age_ns = dispatch_now_ns() - confirmed_ns;
     ip4_addr_t neighbor = {.addr = address};
 
+    ASSERT(confirmed_ns <= dispatch_now_ns());
     if (age_ns >= NEIGHBOR_EXPIRY_NS) {
         tell_neighbor(address, mac, false);
         neighbor_forget(address);
@@ -299,6 +304,7 @@ static void run_dhcp(struct timer *timer)
 
 static void keep_house(struct timer *timer)
 {
+    ASSERT(is_first);
     seconds++;
     etharp_tmr();
     ip_reass_tmr();
@@ -318,6 +324,7 @@ void transport_address_initialise(const struct configuration *new_configuration)
 {
     char reason[192];
 
+    ASSERT(new_configuration->ts_count > 0);
     configuration = new_configuration;
     is_first = configuration->ts[0] == platform_node();
     timer_initialise(&housekeeping_timer, keep_house);

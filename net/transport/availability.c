@@ -45,6 +45,7 @@ static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64
     };
 
     if (acceptor->node != NODE_NONE) {
+        ASSERT(acceptor->cm < NODE_MAX); /* checked when it came */
         message_post(acceptor->cm, &message.header);
     }
 }
@@ -54,6 +55,7 @@ void availability_report_closed(struct connection *connection)
     uint64_t service_ns = 0;
 
     if (connection->announced_ns != 0) {
+        ASSERT(connection->announced_ns <= dispatch_now_ns());
         service_ns = dispatch_now_ns() - connection->announced_ns;
     }
     report_closed(&connection->acceptor, local_port_of(connection), service_ns);
@@ -85,6 +87,7 @@ static void ask_again(struct connection *connection)
     };
     node_id_t cm = acceptor->node == NODE_NONE ? acceptor->assigned_by : acceptor->cm;
 
+    ASSERT(connection->state != CONNECTION_CLAIMED);
     if (status_node_state(cm) == NODE_DEAD) {
         cm = living_cm();
         acceptor->node = NODE_NONE; /* the list that it was on is gone */
@@ -121,6 +124,7 @@ static void start_claim_timer(void)
 {
     struct connection *oldest = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
+    ASSERT(!connection_queue_is_empty(&unclaimed));
     if (timer_start(&claim_timer, oldest->announced_ns + CLAIM_TIMEOUT_NS) != 0) {
         PANIC("no memory for the timer of claims");
     }
@@ -135,6 +139,7 @@ static void expire_unclaimed(struct timer *timer)
     while (!connection_queue_is_empty(&unclaimed)) {
         struct connection *connection = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
+        ASSERT(connection->state == CONNECTION_ANNOUNCED);
         if (connection->announced_ns + CLAIM_TIMEOUT_NS > now_ns) {
             start_claim_timer();
             return;
@@ -166,6 +171,7 @@ static bool announce(struct connection *connection)
 {
     int error;
 
+    ASSERT(connection->acceptor.node != NODE_NONE);
     connection->availability_number++;
     connection->announced_bytes =
         connection->received_head == NULL ? 0 : connection->received_head->len;
@@ -280,6 +286,7 @@ static void handle_reassign_connection(node_id_t from, const struct message *mes
         report_closed(&reassign->acceptor, reassign->port, 0);
         return;
     }
+    ASSERT(connection->acceptor.node == NODE_NONE); /* while it waits */
     connection->acceptor = reassign->acceptor;
     if (reassign->is_refused != 0) {
         connection->acceptor.node = NODE_NONE;
@@ -318,10 +325,13 @@ static void handle_claim_connection(node_id_t from, const struct message *messag
         reject_claim(from, claim);
         return;
     }
+    ASSERT(connection_link_is_queued(&connection->claim_link));
     counter_increment(COUNTER_CLAIMS_CONFIRMED);
     connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_CLAIMED);
     if (connection->announced_bytes != 0) {
+        ASSERT_SLOW(connection->received_head != NULL &&
+                    connection->received_head->len == connection->announced_bytes);
         pbuf_free(connection_take_received(connection)); /* went along with CONNECTION_AVAILABLE */
         connection->announced_bytes = 0;
     }

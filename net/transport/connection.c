@@ -36,6 +36,7 @@ _Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 static void append_received(struct connection *connection, struct pbuf *packet)
 {
+    ASSERT_SLOW((connection->received_head == NULL) == (connection->received_tail == NULL));
     if (connection->received_tail == NULL) {
         connection->received_head = packet;
     } else {
@@ -53,6 +54,7 @@ struct pbuf *connection_take_received(struct connection *connection)
 
     if (packet != NULL) {
         connection->received_head = packet->next;
+        ASSERT_SLOW((packet->next == NULL) == (packet == connection->received_tail));
         if (packet->next == NULL) {
             connection->received_tail = NULL;
         }
@@ -67,6 +69,7 @@ void connection_return_received(struct connection *connection, struct pbuf *pack
     if (packet == NULL) {
         return;
     }
+    ASSERT_SLOW(packet->next == NULL); /* as it was taken */
     packet->next = connection->received_head;
     connection->received_head = packet;
     if (packet->next == NULL) {
@@ -79,6 +82,7 @@ void connection_drop_received(struct connection *connection)
     while (connection->received_head != NULL) {
         pbuf_free(connection_take_received(connection));
     }
+    ASSERT(connection->received_tail == NULL);
 }
 
 /* --- Events --- */
@@ -125,6 +129,8 @@ err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
         counter_add(COUNTER_DROP_NO_MEMORY, event == LWIP_EVENT_ACCEPT);
         return ERR_OK;
     }
+    ASSERT_SLOW(pcb == NULL || connection->pcb == pcb);
+    ASSERT_SLOW(connection->state != CONNECTION_FREE);
     switch (event) {
     case LWIP_EVENT_ACCEPT:
         note_established(connection);
@@ -156,12 +162,14 @@ void connection_abort(struct connection *connection, uint32_t error_number)
     if (connection->pcb != NULL) {
         counter_increment(COUNTER_TCP_RESETS);
         tcp_abort(connection->pcb);
+        ASSERT(connection->pcb == NULL); /* lwIP has told pcb.c of the end */
     }
     connection_mark_dirty(connection);
 }
 
 void connection_detach(struct connection *connection)
 {
+    ASSERT(connection->state == CONNECTION_CLAIMED);
     availability_report_closed(connection);
     connection_set_state(connection, CONNECTION_DETACHED);
     connection_drop_received(connection);
@@ -172,6 +180,8 @@ void connection_detach(struct connection *connection)
 
 void connection_mark_dirty(struct connection *connection)
 {
+    ASSERT_SLOW(connection->state != CONNECTION_FREE);
+    ASSERT_SLOW((dirty_head == NULL) == (dirty_tail == NULL));
     if (connection->is_dirty) {
         return;
     }
@@ -196,6 +206,7 @@ static struct connection *take_dirty(void)
     struct connection *connection = dirty_head;
 
     if (connection != NULL) {
+        ASSERT_SLOW(connection->is_dirty);
         dirty_head = connection->dirty_next;
         if (dirty_head == NULL) {
             dirty_tail = NULL;
@@ -212,6 +223,8 @@ static void open_initial_window(struct connection *connection)
     uint64_t ticks = (dispatch_now_ns() - connection->opened_ns) / TRANSPORT_TICK_NS;
     s16_t round_trip = (s16_t)(ticks < 100 ? ticks : 100);
 
+    ASSERT(connection->opened_ns <= dispatch_now_ns());
+    ASSERT(pcb->mss > 0); /* lwIP puts its own in the place of a peer's 0 */
     connection->has_initial_window = true;
     pcb->cwnd = INITIAL_WINDOW_SEGMENTS * pcb->mss;
     /* The handshake is the first measurement (RFC 6298 2.2); a repeated SYN-ACK makes it too
@@ -260,6 +273,7 @@ static bool is_unclaimed(const struct connection *connection)
 /* TCP has forgotten it. An application may still have it: until it closes. */
 static void settle_end(struct connection *connection)
 {
+    ASSERT(connection->pcb == NULL);
     if (is_unclaimed(connection)) {
         availability_withdraw(connection);
     }
@@ -280,6 +294,7 @@ void connection_settle_all(void)
     while (connection != NULL) {
         struct connection *next = connection->dirty_next;
 
+        ASSERT(connection->is_dirty);
         connection->is_dirty = false;
         connection_mark_dirty(connection);
         connection = next;
@@ -291,6 +306,7 @@ void connection_settle_all(void)
             settle_pcb(connection);
         }
         if (!is_told) {
+            ASSERT(connection->acceptor.node < NODE_MAX); /* whose channel is full */
             if (!connection->is_dirty) {
                 connection->is_dirty = true;
                 connection->dirty_next = blocked;

@@ -105,6 +105,7 @@ void demux_remove(struct connection *connection)
 
 struct tcp_pcb *transport_found_pcb(void)
 {
+    ASSERT_SLOW(under_way.connection == NULL || under_way.connection->is_hashed);
     return under_way.connection == NULL ? NULL : under_way.connection->pcb;
 }
 
@@ -151,6 +152,7 @@ static bool take_challenge_turn(struct connection *connection)
 
 static err_t refuse_segment(struct tcp_pcb *pcb, bool is_challenged)
 {
+    ASSERT_SLOW(pcb_connection(pcb) != NULL);
     counter_increment(COUNTER_DROP_PROTOCOL);
     if (is_challenged && take_challenge_turn(pcb_connection(pcb))) {
         tcp_ack_now(pcb);
@@ -242,6 +244,7 @@ static void drain_timewait(void)
         struct connection *connection = pcb_connection(pcb);
         struct timewait_numbers numbers = {pcb->rcv_nxt, pcb->snd_nxt};
 
+        ASSERT_SLOW(connection != NULL && !connection->is_hashed);
         if ((pcb->flags & TF_ACK_NOW) != 0) {
             (void)tcp_send_empty_ack(pcb); /* lost: the peer sends its FIN again */
         }
@@ -305,12 +308,14 @@ void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
         .remote_port = header->src,
         .local_port = header->dest,
     };
+    ASSERT_SLOW(under_way.connection == NULL && under_way.assignment == NULL);
     connection = demux_find(&flow);
     under_way.connection = connection;
     under_way.listener = NULL;
     under_way.assignment = assignment;
     under_way.has_least_sequence = false;
     if (connection == NULL && !prepare_stranger(&flow, assignment, segment)) {
+        under_way.assignment = NULL;
         pbuf_free(segment);
         return;
     }

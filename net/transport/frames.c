@@ -110,6 +110,8 @@ static void receive_segment(struct pbuf *packet, unsigned ip_bytes,
     const struct ip_hdr *ip = packet->payload;
     struct netif *netif = interface_netif();
 
+    ASSERT_SLOW(packet->next == NULL && ip_bytes <= packet->len);
+    ASSERT_SLOW(ip_bytes >= IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES);
     ip_data.current_iphdr_dest.addr = ip->dest.addr;
     ip_data.current_iphdr_src.addr = ip->src.addr;
     ip_data.current_netif = netif;
@@ -170,6 +172,7 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assig
     if (is_plain_segment(packet, flags)) {
         receive_segment(packet, ip_bytes, assignment);
     } else {
+        ASSERT_SLOW(beyond_ip == NULL); /* lwIP does not call itself */
         beyond_ip = assignment;
         (void)ip4_input(packet, interface_netif()); /* always ERR_OK; it has taken the packet */
         beyond_ip = NULL;
@@ -216,6 +219,7 @@ void transport_server_receive(struct frame *frame)
 {
     struct pbuf_custom *custom = (struct pbuf_custom *)frame->owner_data;
 
+    ASSERT_SLOW(frame->release != NULL);
     custom->custom_free_function = release_frame;
     receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
                                        frame->length_bytes),
@@ -270,6 +274,7 @@ static int forward(struct pbuf *segment, node_id_t owner)
     };
     size_t headers_bytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES;
 
+    ASSERT(owner != platform_node());
     if (headers_bytes + segment->tot_len > sizeof(frame)) {
         return -EMSGSIZE;
     }
@@ -329,6 +334,7 @@ void frames_count_drops(void)
 
 void frames_initialise(const struct configuration *new_configuration)
 {
+    ASSERT(new_configuration->ts_count > 0);
     configuration = new_configuration;
     is_first = configuration->ts[0] == platform_node();
     dispatch_register_message(FORWARD_FRAME, sizeof(struct forward_frame), handle_forward_frame);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
 
 #define SET_ENTRIES 4u
 #define SET_COUNT   (NEIGHBOR_MAX / SET_ENTRIES)
@@ -48,6 +49,8 @@ static struct entry *find(uint32_t address)
 
 static void drop_waiting(struct entry *entry, enum neighbor_loss loss)
 {
+    ASSERT(entry->waiting_count <= NEIGHBOR_WAITING_MAX);
+    ASSERT(entry->waiting_count == 0 || entry->state == ENTRY_ASKED);
     for (unsigned i = 0; i < entry->waiting_count; i++) {
         functions.drop(entry->waiting[i], loss);
     }
@@ -73,6 +76,7 @@ static struct entry *find_or_take(uint32_t address)
         }
     }
     drop_waiting(entry, NEIGHBOR_CROWDED_OUT);
+    ASSERT_SLOW(find(address) == NULL);
     *entry = (struct entry){.address = address};
     return entry;
 }
@@ -94,6 +98,7 @@ void neighbor_wait(uint32_t address, void *packet)
         functions.send(packet, entry->mac);
         return;
     }
+    ASSERT(entry->waiting_count <= NEIGHBOR_WAITING_MAX);
     if (entry->waiting_count == NEIGHBOR_WAITING_MAX) {
         functions.drop(entry->waiting[0], NEIGHBOR_CROWDED_OUT);
         entry->waiting_count--;
@@ -115,6 +120,7 @@ bool neighbor_set(uint32_t address, const uint8_t mac[6])
     unsigned count = entry->waiting_count;
     void *waiting[NEIGHBOR_WAITING_MAX];
 
+    ASSERT(count == 0 || entry->state == ENTRY_ASKED);
     memcpy(entry->mac, mac, sizeof(entry->mac));
     entry->state = ENTRY_KNOWN;
     entry->changed_ns = dispatch_now_ns();
@@ -151,6 +157,8 @@ void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64
 
 void neighbor_initialise(const struct neighbor_functions *new_functions)
 {
+    ASSERT(new_functions->send != NULL && new_functions->drop != NULL);
+    ASSERT(new_functions->resolve != NULL);
     memset(sets, 0, sizeof(sets));
     functions = *new_functions;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/platform.h"
 #include "libc/core/address.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
@@ -28,6 +29,7 @@ static int parse_number(const char **text, unsigned most, unsigned *number)
 
 static uint32_t netmask_of(unsigned length)
 {
+    ASSERT(length <= 32);
     return length == 0 ? 0 : __builtin_bswap32(UINT32_MAX << (32 - length));
 }
 
@@ -97,6 +99,7 @@ int network_options_parse(struct network_options *options, const char *line, cha
     const char *complaint = "is too long";
     int length = command_line_copy(line, "net", text, sizeof(text));
 
+    ASSERT(reason_bytes > 0);
     *options = (struct network_options){.is_dhcp = true};
     if (length == -ENOENT || (length > 0 && strcmp(text, "dhcp") == 0)) {
         return 0;
@@ -105,6 +108,7 @@ int network_options_parse(struct network_options *options, const char *line, cha
         struct network_options parsed = {.is_dhcp = false};
 
         if (parse_static(text, &parsed, &complaint) == 0) {
+            ASSERT(parsed.address != 0 && parsed.netmask != 0);
             *options = parsed;
             return 0;
         }

@@ -108,6 +108,7 @@ static void attach_connection(struct tcp_pcb *pcb)
 {
     struct connection *connection = connection_allocate();
 
+    ASSERT(pcb_connection(pcb) == NULL);
     if (connection == NULL) {
         return;
     }
@@ -195,6 +196,7 @@ void pcb_park(struct connection *connection)
 {
     bool is_needed = needs_ticks(connection->pcb);
 
+    ASSERT_SLOW(pcb_connection(connection->pcb) == connection);
     count_retransmissions(connection);
     if (is_needed == connection->is_listed) {
         return;

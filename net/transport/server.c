@@ -43,6 +43,7 @@ static struct {
 
 static void note_node_down(node_id_t node)
 {
+    ASSERT(node < NODE_MAX && node != platform_node());
     sweep.is_dead[node] = true;
     sweep.is_running = true;
     sweep.next_index = 0;
@@ -71,6 +72,7 @@ static unsigned sweep_some(void)
             availability_lose_manager(connection);
         }
     }
+    ASSERT(count <= SWEEP_BATCH && sweep.next_index <= size);
     sweep.is_running = sweep.next_index < size;
     return count;
 }

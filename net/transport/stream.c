@@ -107,6 +107,7 @@ static int deliver_received(struct connection *connection)
     bool is_confirmation = connection->is_confirmation_due;
     int error;
 
+    ASSERT_SLOW(is_confirmation || packet != NULL); /* DATA says something */
     connection->is_confirmation_due = false;
     error = is_confirmation ? send_confirmation(connection, packet) : send_data(connection, packet);
     if (error != 0) {
@@ -146,6 +147,7 @@ static int deliver_next(struct connection *connection, bool *is_complete)
             connection->is_told_peer_closed = false;
         }
     } else if (credit_bytes >= SEND_CREDIT_LEAST_BYTES) {
+        ASSERT_SLOW(!connection->is_confirmation_due); /* which opens the window first */
         connection->credit_bytes = 0;
         error = send_credit(connection, credit_bytes);
         if (error != 0) {
@@ -184,6 +186,7 @@ void stream_drop_backlog(struct connection *connection)
         connection->backlog_head = block->next;
         memory_release(block);
     }
+    ASSERT_SLOW(connection->backlog_tail == NULL || connection->backlog_head == NULL);
     connection->backlog_tail = NULL;
 }
 
@@ -213,6 +216,8 @@ static uint32_t write_some(struct tcp_pcb *pcb, const uint8_t *bytes, uint32_t l
 
 static void append_block(struct connection *connection, struct send_block *block)
 {
+    ASSERT(block->length_bytes > 0);
+    ASSERT((connection->backlog_head == NULL) == (connection->backlog_tail == NULL));
     block->next = NULL;
     if (connection->backlog_tail == NULL) {
         connection->backlog_head = block;
@@ -222,12 +227,19 @@ static void append_block(struct connection *connection, struct send_block *block
     connection->backlog_tail = block;
 }
 
+static bool may_send(const struct connection *connection)
+{
+    return connection->pcb != NULL && connection->error_number == 0 &&
+           !connection->is_send_closed && connection->close_due == 0;
+}
+
 static void write_bytes(struct connection *connection, const uint8_t *bytes, uint32_t length,
                         bool is_copy)
 {
     uint32_t written = 0;
     struct send_block *block;
 
+    ASSERT_SLOW(length > 0 && may_send(connection));
     if (connection->backlog_head == NULL) {
         written = write_some(connection->pcb, bytes, length, is_copy);
     }
@@ -255,6 +267,8 @@ static void finish_close(struct connection *connection)
     enum close_kind kind = (enum close_kind)connection->close_due;
     err_t error;
 
+    ASSERT(kind == CLOSE_BOTH || kind == CLOSE_SEND_ONLY);
+    ASSERT(connection->backlog_head == NULL); /* or the FIN would overtake it */
     connection->close_due = 0;
     connection->is_send_closed = true;
     error = kind == CLOSE_BOTH ? tcp_close(connection->pcb) : tcp_shutdown(connection->pcb, 0, 1);
@@ -267,11 +281,13 @@ bool stream_pump(struct connection *connection)
 {
     bool has_written = false;
 
+    ASSERT_SLOW(connection->pcb != NULL);
     while (connection->backlog_head != NULL) {
         struct send_block *block = connection->backlog_head;
         uint32_t written =
             write_some(connection->pcb, block->bytes, block->length_bytes, block->is_copy);
 
+        ASSERT_SLOW(written <= block->length_bytes);
         has_written |= written != 0;
         block->bytes += written;
         block->length_bytes -= written;
@@ -292,8 +308,9 @@ bool stream_pump(struct connection *connection)
 
 /* --- Messages from the application --- */
 
-/* The connection that an application's message is about, if it is that application's. */
-static struct connection *claimed_by(node_id_t from, uint32_t index, uint32_t generation)
+/* The connection that an application's message is about, if it is that application's. NULL if not;
+ * counted unless it may happen. */
+static struct connection *admit_message(node_id_t from, uint32_t index, uint32_t generation)
 {
     struct connection *connection = connection_find(index, generation);
     bool is_over;
@@ -318,6 +335,7 @@ static void consume(struct connection *connection, uint32_t bytes)
     if (bytes == 0 || connection->pcb == NULL) {
         return;
     }
+    ASSERT_SLOW(connection->pcb->rcv_wnd <= TCP_WND_MAX(connection->pcb));
     most = TCP_WND_MAX(connection->pcb) - connection->pcb->rcv_wnd;
     bytes = bytes < most ? bytes : most;
     while (bytes != 0) {
@@ -329,16 +347,10 @@ static void consume(struct connection *connection, uint32_t bytes)
     connection_mark_dirty(connection);
 }
 
-static bool may_send(const struct connection *connection)
-{
-    return connection->pcb != NULL && connection->error_number == 0 &&
-           !connection->is_send_closed && connection->close_due == 0;
-}
-
 static void handle_send(node_id_t from, const struct message *message)
 {
     const struct send *send = (const struct send *)message;
-    struct connection *connection = claimed_by(from, send->connection_index, send->generation);
+    struct connection *connection = admit_message(from, send->connection_index, send->generation);
 
     if (connection == NULL) {
         return;
@@ -352,7 +364,7 @@ static void handle_send(node_id_t from, const struct message *message)
 static void handle_send_archive(node_id_t from, const struct message *message)
 {
     const struct send_archive *send = (const struct send_archive *)message;
-    struct connection *connection = claimed_by(from, send->connection_index, send->generation);
+    struct connection *connection = admit_message(from, send->connection_index, send->generation);
     size_t archive_bytes = platform_archive_bytes();
 
     if (connection == NULL) {
@@ -374,7 +386,7 @@ static void handle_consumed(node_id_t from, const struct message *message)
 {
     const struct consumed *consumed = (const struct consumed *)message;
     struct connection *connection =
-        claimed_by(from, consumed->connection_index, consumed->generation);
+        admit_message(from, consumed->connection_index, consumed->generation);
 
     if (connection != NULL) {
         consume(connection, consumed->consumed_bytes);
@@ -384,7 +396,7 @@ static void handle_consumed(node_id_t from, const struct message *message)
 static void handle_close(node_id_t from, const struct message *message)
 {
     const struct close *close = (const struct close *)message;
-    struct connection *connection = claimed_by(from, close->connection_index, close->generation);
+    struct connection *connection = admit_message(from, close->connection_index, close->generation);
 
     if (connection == NULL) {
         return;
@@ -412,6 +424,7 @@ static void handle_close(node_id_t from, const struct message *message)
 
 void stream_begin(struct connection *connection, uint32_t socket_index)
 {
+    ASSERT(connection->state == CONNECTION_CLAIMED && !connection->is_confirmation_due);
     connection->socket_index = socket_index;
     connection->is_confirmation_due = true;
     connection_mark_dirty(connection);

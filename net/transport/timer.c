@@ -96,6 +96,7 @@ static void send_delayed_acks(struct timer *timer)
         struct connection *connection =
             CONTAINER_OF(delayed_acks.next, struct connection, ack_link);
 
+        ASSERT_SLOW(connection->ack_deadline_ns <= now_ns + DELAYED_ACK_NS);
         if (connection->ack_deadline_ns > now_ns) {
             start(timer, connection->ack_deadline_ns);
             return;
@@ -111,6 +112,7 @@ static void send_delayed_acks(struct timer *timer)
 
 void transport_timer_watch(struct connection *connection)
 {
+    ASSERT_SLOW(connection->pcb != NULL);
     if (connection->is_listed && !timer_is_set(&slow_timer)) {
         start(&slow_timer, dispatch_now_ns() + TRANSPORT_TICK_NS);
     }
@@ -119,6 +121,9 @@ void transport_timer_watch(struct connection *connection)
         return;
     }
     connection->ack_deadline_ns = dispatch_now_ns() + DELAYED_ACK_NS;
+    ASSERT_SLOW(connection_queue_is_empty(&delayed_acks) ||
+                CONTAINER_OF(delayed_acks.previous, struct connection, ack_link)->ack_deadline_ns <=
+                    connection->ack_deadline_ns);
     connection_queue_append(&delayed_acks, &connection->ack_link);
     if (!timer_is_set(&ack_timer)) {
         start(&ack_timer, connection->ack_deadline_ns);

@@ -6,6 +6,8 @@
  */
 #include "net/transport/timewait.h"
 
+#include <string.h>
+
 #include "kernel/platform.h"
 #include "net/headers.h"
 #include "net/transport/hash.h"
@@ -45,6 +47,8 @@ void timewait_initialise(void)
     if (table == NULL) {
         table = platform_allocate_pages(pages);
         ASSERT(table != NULL);
+    } else {
+        memset(table->entries, 0, sizeof(table->entries));
     }
     for (uint32_t i = 0; i < BUCKETS; i++) {
         table->buckets[i] = NO_ENTRY;
@@ -62,7 +66,9 @@ static void remove_entry(uint32_t position)
     struct entry *entry = &table->entries[position];
     uint16_t *link = bucket_of(&entry->flow);
 
+    ASSERT_SLOW(position < TIMEWAIT_MAX && entry->is_used);
     while (*link != position) {
+        ASSERT_SLOW(*link != NO_ENTRY);
         link = &table->entries[*link].next;
     }
     *link = entry->next;
@@ -92,7 +98,9 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
     uint32_t position;
 
     make_room(now_ns);
+    ASSERT_SLOW(newest - oldest < TIMEWAIT_MAX);
     position = newest++ & (TIMEWAIT_MAX - 1);
+    ASSERT_SLOW(!table->entries[position].is_used);
     table->entries[position] = (struct entry){
         .flow = *flow,
         .numbers = numbers,
@@ -107,6 +115,7 @@ static uint32_t find(const struct flow *flow)
 {
     uint32_t position = *bucket_of(flow);
 
+    ASSERT_SLOW(position == NO_ENTRY || table->entries[position].is_used);
     while (position != NO_ENTRY && !flow_equals(&table->entries[position].flow, flow)) {
         position = table->entries[position].next;
     }

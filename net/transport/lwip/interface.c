@@ -97,6 +97,7 @@ static void put_pseudo_sum(const struct pbuf *packet, struct offload offload)
     if ((offload.flags & FRAME_SEGMENT_TCP) == 0) {
         length = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
     }
+    ASSERT_SLOW(packet->len >= SIZEOF_ETH_HDR + IP_HLEN + offload.l4_checksum_offset + 2u);
     sum = (uint64_t)ip->src.addr + ip->dest.addr + lwip_htons((uint16_t)(length + IPH_PROTO(ip)));
     sum = (sum & 0xFFFFFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16 & 0xFFFF) + (sum >> 32);
@@ -114,6 +115,7 @@ static uint16_t add_fragments(struct frame_to_send *frame, uint16_t count,
     uint32_t left = packet->len;
 
     while (left != 0) {
+        ASSERT_SLOW(count < FRAME_FRAGMENT_MAX); /* gather() has seen to it */
         uint32_t piece = left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES;
 
         frame->fragments[count].data = bytes;
@@ -142,6 +144,7 @@ static int transmit_here(struct pbuf *packet, uint16_t offload)
     if ((offload & FRAME_SEGMENT_TCP) != 0) {
         const uint8_t *tcp = (const uint8_t *)packet->payload + SIZEOF_ETH_HDR + IP_HLEN;
 
+        ASSERT_SLOW(packet->segment_bytes > 0 && packet->segment_bytes <= TCP_MSS);
         frame.segment_bytes = packet->segment_bytes;
         frame.tcp_header_bytes = TCPH_HDRLEN_BYTES((const struct tcp_hdr *)tcp);
     }
@@ -190,6 +193,7 @@ static void transmit_or_queue(struct pbuf *packet)
 {
     int error = queue_head == queue_tail ? transmit(packet) : -EAGAIN;
 
+    ASSERT_SLOW(queue_tail - queue_head <= QUEUE_FRAMES);
     if (error == 0) {
         return;
     }
@@ -208,6 +212,7 @@ unsigned interface_send_queued(void)
         struct pbuf *packet = queue[queue_head & (QUEUE_FRAMES - 1)];
         int error = transmit(packet);
 
+        ASSERT_SLOW(queue_tail - queue_head <= QUEUE_FRAMES);
         if (error == -EAGAIN) {
             break;
         }
@@ -300,6 +305,7 @@ static void resolve(uint32_t address)
             .address = address,
         };
 
+        ASSERT(configuration_current()->ts[0] != self);
         message_post(configuration_current()->ts[0], &message.header);
     }
 }
@@ -372,6 +378,7 @@ void interface_initialise(const struct configuration *configuration)
 {
     const struct neighbor_functions functions = {send_waiting, drop_waiting, resolve};
 
+    ASSERT(configuration->ts_count > 0);
     self = platform_node();
     link_server = configuration_own_ls(configuration, self);
     is_first = configuration->ts[0] == self;

@@ -4,11 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
 #include "net/transport/neighbor.h"
 
 #define ADDRESS 0x0500000A
@@ -18,6 +20,12 @@ static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 2};
 static uint64_t now_ns;
 /* A letter for each: s1 packet 1 sent, d1 dropped, c1 crowded out, r resolve. */
 static char events[64];
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    fail_msg("%s:%d: %s", file, line, format);
+    abort();
+}
 
 uint64_t dispatch_now_ns(void)
 {
