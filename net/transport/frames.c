@@ -158,6 +158,9 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assig
             drop(packet, COUNTER_DROP_NOT_OURS);
             return;
         }
+        /* It has come from a link server elsewhere, not from the owner of its flow: the whole
+         * segment may have to go on to that one. */
+        packet->flags &= (u8_t)~PACKET_FORWARDED;
     } else if (!has_l4_header(ip, ip_bytes)) {
         drop(packet, COUNTER_DROP_TRUNCATED);
         return;

@@ -14,7 +14,9 @@
 
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
+#include "net/configuration.h"
 #include "net/counters.h"
+#include "net/steering.h"
 #include "net/transport/connection.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/table.h"
@@ -105,6 +107,45 @@ static void a_protocol_that_nobody_speaks_is_counted_as_that(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
 }
 
+/* From a link server on another node, in a message: a piece of a datagram of 20 + 16 bytes. */
+static void forward_fragment(const uint8_t *whole, unsigned offset, unsigned bytes, bool is_last)
+{
+    uint8_t frame[FRAME_MAX_BYTES];
+    struct forward_frame message = {.header.type = FORWARD_FRAME, .frame_flags = good};
+
+    memcpy(frame, whole, IP + 20);
+    memcpy(frame + IP + 20, whole + IP + 20 + offset, bytes);
+    frame[IP + 3] = (uint8_t)(20 + bytes);
+    frame[IP + 6] = is_last ? 0 : 0x20;
+    frame[IP + 7] = (uint8_t)(offset / 8);
+    fake_deliver_payload(NODE_OTHER_CM, &message.header, sizeof(message), frame, IP + 20 + bytes);
+}
+
+/* The first server took it for one that the owner had sent back, and dropped it. */
+static void a_segment_whole_again_goes_to_its_owner_though_its_pieces_were_forwarded(void **state)
+{
+    struct configuration *configuration = (struct configuration *)configuration_current();
+    const struct configuration before = *configuration;
+    uint8_t whole[FRAME_MAX_BYTES];
+    struct segment segment = {
+        .flags = WIRE_ACK, .length = 16, .payload = (const uint8_t *)"sixteen bytes..."};
+    uint64_t not_ours = wire_counted(COUNTER_DROP_NOT_OURS);
+
+    (void)state;
+    configuration->ts_count = 2;
+    configuration->ts[1] = NODE_OTHER_CM;
+    while (steering_owner(configuration, steering_group(segment.client_port)) != NODE_OTHER_CM) {
+        segment.client_port++;
+    }
+    (void)wire_build(whole, &segment);
+    forward_fragment(whole, 0, 24, false);
+    forward_fragment(whole, 24, 12, true);
+    wire_run();
+    (void)fake_expect_message(NODE_OTHER_CM, FORWARD_FRAME);
+    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
+    *configuration = before;
+}
+
 /* It was counted as a full transmit ring. */
 static void frames_for_a_nic_that_is_not_there_are_counted_as_that(void **state)
 {
@@ -179,6 +220,7 @@ int main(void)
         TEST(a_packet_that_finds_the_waiting_list_full_pushes_out_the_oldest),
         TEST(a_fragment_that_finds_the_list_full_is_not_called_malformed),
         TEST(a_protocol_that_nobody_speaks_is_counted_as_that),
+        TEST(a_segment_whole_again_goes_to_its_owner_though_its_pieces_were_forwarded),
         TEST(frames_for_a_nic_that_is_not_there_are_counted_as_that),
         TEST(a_syn_that_finds_no_memory_is_counted_once),
         TEST(a_syn_that_finds_the_table_full_is_counted_as_that),
