@@ -22,7 +22,8 @@ struct tcp_pcb;
 
 /*
  * The fields stand in groups by the file that writes them; a file that needs another's field
- * changed calls a function of that file. Any file may read.
+ * changed calls a function of that file. Any file may read. tests/check/connection holds them to
+ * it, by these headings.
  */
 struct connection {
     /* --- table.c --- */
