@@ -33,7 +33,7 @@
 #include "lwip/ip4_frag.h"
 #include "lwip/prot/dhcp.h"
 
-/* lwIP's entries live for five minutes; asked again before, a neighbour is never missed. */
+/* lwIP's entries live for five minutes. Ask again before, so that packets need not wait then. */
 #define NEIGHBOR_REFRESH_NS (240 * NS_PER_S)
 #define NEIGHBOR_EXPIRY_NS  (300 * NS_PER_S)
 

@@ -4,8 +4,8 @@
  * acceptor is told of the connection, together with the data of the same round. Whoever is slow
  * loses it to another acceptor, and a claim that comes after that is rejected by its number.
  *
- * Every acceptor that a CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for another
- * one, or by CONNECTION_CLOSED.
+ * An acceptor that a living CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for
+ * another one, or by CONNECTION_CLOSED.
  */
 #include "net/transport/availability.h"
 

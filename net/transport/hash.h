@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Hashing of flows with secrets of this boot, so that nobody outside can aim at one bucket.
+ * Hashing of flows with secrets of this boot, so that who does not know them cannot aim at one
+ * bucket.
  */
 #pragma once
 

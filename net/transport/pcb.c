@@ -64,7 +64,8 @@ static void list_remove(struct connection *connection)
 
 /* --- From the first to the last --- */
 
-/* The PCB is about to be freed: the only reliable sign of a connection's end in lwIP. */
+/* The PCB is about to be freed. lwIP's events leave out some of the ways in which a connection
+ * ends; all of them free the PCB. */
 static void forget_pcb(u8_t id, void *data)
 {
     struct connection *connection = data;

@@ -21,10 +21,17 @@ bool interface_has_mac(void);
  */
 void interface_set_nic(const uint8_t mac[6], unsigned queue_count, bool can_segment_tcp);
 
-/* Which checksums lwIP verifies itself in the packets that follow: those the NIC has not. */
+/*
+ * Which checksums the NIC has verified in the packet that lwIP gets next; lwIP verifies the others.
+ *
+ * An argument that travels beside the call: ip4_input(), tcp_input() and udp_input() have no
+ * parameter for it and look at the interface's flags (LWIP_CHECKSUM_CTRL_PER_NETIF). frames.c calls
+ * this before it gives them a packet, each time; interface_poll_loopback() does for its own.
+ */
 void interface_set_verified(bool is_ip_verified, bool is_l4_verified);
-/* Take in what this node has sent to its own address; returns whether there was any. */
+/* Whether this node has sent something to its own address that has not been taken in. */
 bool interface_has_loopback(void);
+/* Take it in; returns how much work that was, 0 if there was nothing. */
 unsigned interface_poll_loopback(void);
 /* Send what the transmit ring had no room for; returns how many frames went. */
 unsigned interface_send_queued(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwIP's configuration. lwIP keeps the TCP machine only: limits, queues, timers, neighbours and
- * memory are ours (net/transport/*.c). The same image runs on every node; only the first
- * transport server runs DHCP and ARP.
+ * lwIP's configuration. Of lwIP we use TCP, UDP, ICMP, ARP, DHCP and the reassembly of fragments.
+ * Demultiplexing, TIME_WAIT, the clocks, the neighbours of all transport servers and memory are
+ * ours (net/transport/*.c). The same image runs on every node; the first transport server runs
+ * DHCP and ARP.
  */
 #pragma once
 
@@ -25,7 +26,7 @@
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 /* In each pbuf: how long the segments shall be that the NIC cuts a long packet into. */
 #define LWIP_PBUF_CUSTOM_DATA    u16_t segment_bytes;
-#define PBUF_POOL_SIZE           16 /* the receive path does not use the pool */
+#define PBUF_POOL_SIZE           16 /* frames that come in do not use the pool */
 #define PBUF_POOL_FREE_OOSEQ     0
 
 /* --- Interface: one per node; traffic to the own address loops inside the instance --- */
@@ -49,7 +50,7 @@
 #define TCP_RCV_SCALE              3
 /* In pbufs: a full send buffer by reference takes two for each of its 180 segments. */
 #define TCP_SND_QUEUELEN           1024
-/* Nobody asks lwIP whether a PCB is writable; the default breaks a check in init.c. */
+/* We do not ask lwIP whether a PCB is writable; the default breaks a check in init.c. */
 #define TCP_SNDLOWAT               32768
 #define TCP_QUEUE_OOSEQ            1
 #define LWIP_TCP_SACK_OUT          1
@@ -68,7 +69,7 @@
  * 300 ms, above other stacks' delayed acknowledgements. */
 #define TCP_SLOW_INTERVAL          100
 #define TCP_FAST_INTERVAL          10
-/* Only LAST_ACK is left to it: TIME_WAIT is ours (net/transport/timewait.c). */
+/* Limits LAST_ACK; TIME_WAIT is ours (net/transport/timewait.c). */
 #define TCP_MSL                    15000
 #define LWIP_TCP_PCB_NUM_EXT_ARGS  1
 
