@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Our seams in lwIP. lwIP includes this file after its private TCP header, so it may replace that
- * header's macros; what they cannot reach is in patches/. Each file here says what a name of
- * lwIP's stands for with us, so that its sources can be read beside it:
+ * header's macros; what those cannot reach is in patches/. A reader of lwIP's sources needs to know
+ * which of their names lead to us:
  *
- *   in lwIP's source                is with us
+ *   in lwIP's source                is with us                    in
  *   LWIP_HOOK_TCP_FOUND_PCB()       transport_found_pcb()         demux.c
  *   LWIP_HOOK_TCP_FOUND_LISTENER()  transport_found_listener()    demux.c
  *   LWIP_HOOK_TCP_INPACKET_PCB()    transport_check_segment()     demux.c
  *   LWIP_HOOK_TCP_ISN()             transport_initial_sequence()  demux.c
  *   tcp_output()  in tcp_in.c       transport_output_later()      demux.c
  *   tcp_input()   in ip4.c          transport_tcp_input()         frames.c
- *   TCP_REG, TCP_RMV                transport_list_add(), _remove()  pcb.c
+ *   TCP_REG()                       transport_list_add()          pcb.c
+ *   TCP_RMV()                       transport_list_remove()       pcb.c
+ *   the other macros below          are whole in this file
  *
  * tcp_in.c leaves all output to the end of the dispatch round, so that an acknowledgement rides
  * on the answer where there is one. TCP_REG and TCP_RMV keep a hash of flows and a doubly linked

@@ -2,8 +2,9 @@
 /* sources: tests/unit/world/fake_client.c */
 /* library: lwip */
 /*
- * Tests the seams in lwIP (demux.c and pcb.c) at random: hundreds of clients do whatever comes to mind, the
- * application too, time passes in leaps; after each step lwIP's lists and our hash must agree.
+ * Tests the seams in lwIP (demux.c and pcb.c) at random: hundreds of clients do whatever comes to
+ * mind, the application too, time passes in leaps; after each step lwIP's lists and our hash must
+ * agree.
  */
 #include <setjmp.h>
 #include <stdarg.h>
