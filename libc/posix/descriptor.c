@@ -140,6 +140,7 @@ int descriptor_close(int fd)
     while (descriptor->waiters != NULL) {
         struct waiter *waiter = descriptor->waiters;
         descriptor->waiters = waiter->next;
+        waiter->is_closed = true;
         thread_wake(waiter->thread);
     }
     if (descriptor->epoll_items != NULL) {
@@ -190,7 +191,6 @@ void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *wait
 int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t deadline_ns)
 {
     struct waiter waiter = {.thread = thread_self(), .events = events};
-    int fd = descriptor->fd;
     bool is_woken = true;
 
     descriptor_add_waiter(descriptor, &waiter);
@@ -199,10 +199,11 @@ int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t dea
     } else {
         is_woken = thread_block_until(deadline_ns);
     }
-    /* Whoever closed it meanwhile has removed the waiter. */
-    if (descriptor_get(fd) == descriptor) {
-        descriptor_remove_waiter(descriptor, &waiter);
+    /* The number and the object may belong to another by now: the waiter knows. */
+    if (waiter.is_closed) {
+        return -EBADF;
     }
+    descriptor_remove_waiter(descriptor, &waiter);
     return is_woken ? 0 : -ETIMEDOUT;
 }
 

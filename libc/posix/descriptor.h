@@ -5,7 +5,7 @@
  * Every object that a program can hold open starts with a struct descriptor. The object's file
  * gives it a table of operations; the calls of <unistd.h> and the ways to wait (poll, select,
  * epoll) know nothing else of it. Objects are the node's own, threads are cooperative: nothing
- * here is locked, and a call that has blocked looks its descriptor up again.
+ * here is locked, and a call that has blocked finds out whether its descriptor was closed.
  */
 #pragma once
 
@@ -45,6 +45,7 @@ struct descriptor_operations {
 struct waiter {
     struct thread *thread;
     unsigned events;
+    bool is_closed; /* the descriptor was closed meanwhile, and this waiter is off its list */
     struct waiter *next;
 };
 
@@ -78,10 +79,12 @@ bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events)
 void descriptor_add_waiter(struct descriptor *descriptor, struct waiter *waiter);
 void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *waiter);
 /*
- * Block this thread until one of `events` may have come true on `fd`, or `deadline_ns`. Returns
- * 0, or -ETIMEDOUT; the caller looks again, at the descriptor's existence first.
+ * Block this thread until one of `events` may have come true, or `deadline_ns` (UINT64_MAX: never).
+ * Returns 0, and the caller looks again; -ETIMEDOUT; or -EBADF when it was closed meanwhile, and
+ * must not be touched any more.
  */
-int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t deadline_ns);
+MUST_CHECK int descriptor_wait(struct descriptor *descriptor, unsigned events,
+                               uint64_t deadline_ns);
 
 /* When a wait of `timeout_ms` ends, on platform_now_ns()'s clock; negative: never. */
 uint64_t deadline_after_ms(int timeout_ms);

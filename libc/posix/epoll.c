@@ -268,7 +268,7 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, 
         } else {
             is_woken = thread_block_until(deadline_ns);
         }
-        if (descriptor_get(epoll_fd) != &epoll->descriptor) {
+        if (waiter.is_closed) {
             return -EBADF;
         }
         for (struct waiter **link = &epoll->blocked; *link != NULL; link = &(*link)->next) {
@@ -293,6 +293,7 @@ static void epoll_close(struct descriptor *descriptor)
     struct epoll *epoll = (struct epoll *)descriptor;
 
     for (struct waiter *waiter = epoll->blocked; waiter != NULL; waiter = waiter->next) {
+        waiter->is_closed = true;
         thread_wake(waiter->thread);
     }
     while (epoll->items != NULL) {

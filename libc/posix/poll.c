@@ -63,9 +63,8 @@ static bool wait_for_any(const struct pollfd *fds, nfds_t count, struct waiter *
         is_woken = thread_block_until(deadline_ns);
     }
     for (nfds_t i = 0; i < count; i++) {
-        struct descriptor *descriptor = descriptor_get(fds[i].fd);
-        if (descriptor != NULL) {
-            descriptor_remove_waiter(descriptor, &waiters[i]);
+        if (fds[i].fd >= 0 && !waiters[i].is_closed) {
+            descriptor_remove_waiter(descriptor_get(fds[i].fd), &waiters[i]);
         }
     }
     return is_woken;

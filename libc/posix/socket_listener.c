@@ -225,7 +225,10 @@ static int wait_and_accept(int listener_fd, int flags, struct flow *flow)
         if (listener->descriptor.is_nonblocking) {
             return -EAGAIN;
         }
-        (void)descriptor_wait(&listener->descriptor, READY_IN, UINT64_MAX); /* no time-out */
+        error = descriptor_wait(&listener->descriptor, READY_IN, UINT64_MAX);
+        if (error != 0) {
+            return error;
+        }
     }
 }
 

@@ -72,13 +72,10 @@ static int take_error(struct socket *connection)
 /* Wait until one of `events`; -EAGAIN if this call may not, -EBADF if it was closed meanwhile. */
 static int wait_for(struct socket *connection, unsigned events, int flags)
 {
-    int fd = connection->descriptor.fd;
-
     if (connection->descriptor.is_nonblocking || (flags & MSG_DONTWAIT)) {
         return -EAGAIN;
     }
-    (void)descriptor_wait(&connection->descriptor, events, UINT64_MAX); /* no time-out */
-    return descriptor_get(fd) == &connection->descriptor ? 0 : -EBADF;
+    return descriptor_wait(&connection->descriptor, events, UINT64_MAX);
 }
 
 /* --- Receiving --- */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -71,6 +72,38 @@ static void a_closed_descriptor_ends_a_wait_for_it(void **state)
     assert_int_equal(wait_result, 100 + POLLNVAL);
     (void)expect_close(CLOSE_BOTH);
     close_listener(pair.listener);
+}
+
+static char received[4];
+
+static void receive_in_thread(void *argument)
+{
+    ssize_t bytes = recv(*(int *)argument, received, sizeof(received), 0);
+
+    wait_result = bytes < 0 ? -errno : (int)bytes;
+}
+
+/* The next connection gets the closed one's number, and may get its memory. */
+static void a_blocked_recv_does_not_go_on_with_the_next_connection_of_that_number(void **state)
+{
+    struct pair pair = open_connection("");
+    int fd = pair.fd;
+
+    (void)state;
+    offer(8, pair.generation, "");
+    assert_int_equal(accept(pair.listener, NULL, NULL), -1);
+    confirm(8, pair.generation, expect_claim(8, pair.generation), "not yours");
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+    wait_result = 0;
+    assert_non_null(thread_create("recv", receive_in_thread, &fd));
+    dispatch_round();
+    close(fd);
+    (void)expect_close(CLOSE_BOTH);
+    pair.fd = accept4(pair.listener, NULL, NULL, SOCK_NONBLOCK);
+    assert_int_equal(pair.fd, fd);
+    dispatch_round();
+    assert_int_equal(wait_result, -EBADF);
+    close_pair(pair);
 }
 
 static void select_keeps_only_what_is_ready(void **state)
@@ -168,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(poll_returns_at_data_or_at_its_time),
         TEST(a_closed_descriptor_ends_a_wait_for_it),
+        TEST(a_blocked_recv_does_not_go_on_with_the_next_connection_of_that_number),
         TEST(select_keeps_only_what_is_ready),
         TEST(select_refuses_times_that_are_none_and_takes_very_long_ones),
         TEST(epoll_repeats_a_level_and_tells_an_edge_once),
