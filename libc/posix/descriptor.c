@@ -150,6 +150,19 @@ int descriptor_close(int fd)
     return 0;
 }
 
+unsigned descriptor_readiness(const struct descriptor *descriptor)
+{
+    return descriptor->operations->readiness != NULL ? descriptor->operations->readiness(descriptor)
+                                                     : READY_IN | READY_OUT;
+}
+
+void descriptor_claim(struct descriptor *descriptor)
+{
+    if (descriptor->operations->claim != NULL) {
+        descriptor->operations->claim(descriptor);
+    }
+}
+
 void descriptor_notify(struct descriptor *descriptor, unsigned events)
 {
     for (struct waiter *waiter = descriptor->waiters; waiter != NULL; waiter = waiter->next) {

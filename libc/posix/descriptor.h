@@ -31,9 +31,11 @@ struct iovec;
 struct thread;
 
 struct descriptor_operations {
-    /* What could be done now without blocking. May begin what a wait implies (a listener claims
-     * the connections it was offered). */
-    unsigned (*readiness)(struct descriptor *descriptor);
+    /* What could be done now without blocking. NULL: it is always ready. */
+    unsigned (*readiness)(const struct descriptor *descriptor);
+    /* Somebody asks for readiness, and would wait for it: get what can be had (a listener claims
+     * the connections that are available to it). NULL: nothing has to be got. */
+    void (*claim)(struct descriptor *descriptor);
     /* As read() and write(), but -errno for an error; NULL: -EINVAL. */
     ssize_t (*read)(struct descriptor *descriptor, void *buffer, size_t bytes);
     ssize_t (*write)(struct descriptor *descriptor, const void *buffer, size_t bytes);
@@ -69,6 +71,11 @@ struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operation
                                        int otherwise, int *error);
 /* Free the number, wake all who wait (they find it closed), leave every epoll, let it go. */
 int descriptor_close(int fd);
+
+/* What could be done now without blocking, READY_... OR-ed. Changes nothing. */
+unsigned descriptor_readiness(const struct descriptor *descriptor);
+/* Before the readiness is asked by a call that may wait for it: get what can be had. */
+void descriptor_claim(struct descriptor *descriptor);
 
 /* Some of `events` may have come true: wake the waiters and tell the epolls. */
 void descriptor_notify(struct descriptor *descriptor, unsigned events);

@@ -225,8 +225,8 @@ static int collect_events(struct epoll *epoll, struct epoll_event *events, int c
         struct epoll_item *next = item == last ? NULL : item->next_ready;
         /* Off the list before the question: what becomes ready meanwhile lists it again. */
         unlist_item(item);
-        unsigned ready = item->descriptor->operations->readiness(item->descriptor) &
-                         (item->events | READY_ALWAYS);
+        descriptor_claim(item->descriptor);
+        unsigned ready = descriptor_readiness(item->descriptor) & (item->events | READY_ALWAYS);
         if (ready != 0 && item->events != 0) {
             events[found].events = ready;
             events[found].data = item->data;
@@ -283,9 +283,9 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, 
     }
 }
 
-static unsigned epoll_readiness(struct descriptor *descriptor)
+static unsigned epoll_readiness(const struct descriptor *descriptor)
 {
-    return ((struct epoll *)descriptor)->ready_head != NULL ? READY_IN : 0;
+    return ((const struct epoll *)descriptor)->ready_head != NULL ? READY_IN : 0;
 }
 
 static void epoll_close(struct descriptor *descriptor)

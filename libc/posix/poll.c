@@ -18,7 +18,8 @@ _Static_assert(POLLIN == READY_IN && POLLOUT == READY_OUT && POLLERR == READY_ER
                    POLLHUP == READY_HANGUP,
                "events pass unchanged");
 
-static int ask_all(struct pollfd *fds, nfds_t count)
+/* Claim what can be had on each descriptor, and see what is ready. Returns how many are. */
+static int claim_and_ask_all(struct pollfd *fds, nfds_t count)
 {
     int ready_count = 0;
 
@@ -31,11 +32,9 @@ static int ask_all(struct pollfd *fds, nfds_t count)
         if (descriptor == NULL) {
             fds[i].revents = POLLNVAL;
         } else {
-            /* Files are always ready. */
-            unsigned ready = descriptor->operations->readiness != NULL
-                                 ? descriptor->operations->readiness(descriptor)
-                                 : READY_IN | READY_OUT;
-            fds[i].revents = (short)(ready & ((unsigned short)fds[i].events | READY_ALWAYS));
+            descriptor_claim(descriptor);
+            fds[i].revents = (short)(descriptor_readiness(descriptor) &
+                                     ((unsigned short)fds[i].events | READY_ALWAYS));
         }
         if (fds[i].revents != 0) {
             ready_count++;
@@ -75,7 +74,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, int timeout_ms)
     struct waiter few[POLL_FEW];
     struct waiter *waiters = few;
     uint64_t deadline_ns = deadline_after_ms(timeout_ms);
-    int ready_count = ask_all(fds, count);
+    int ready_count = claim_and_ask_all(fds, count);
 
     if (ready_count > 0 || timeout_ms == 0) {
         return ready_count;
@@ -89,7 +88,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, int timeout_ms)
     bool is_woken;
     do {
         is_woken = wait_for_any(fds, count, waiters, deadline_ns);
-        ready_count = ask_all(fds, count);
+        ready_count = claim_and_ask_all(fds, count);
     } while (ready_count == 0 && is_woken);
     if (waiters != few) {
         memory_release(waiters);

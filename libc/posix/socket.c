@@ -1,27 +1,152 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket calls around the streams: making a socket, its addresses and options, and messages
- * of several pieces.
+ * Socket objects, and the calls that make one, give it an address, let it listen and accept.
  */
 #include "libc/posix/socket.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "libc/posix/descriptor.h"
+#include "kernel/memory/memory.h"
+#include "kernel/platform.h"
 #include "libc/posix/socket_listener.h"
 #include "libc/posix/socket_stream.h"
 #include "net/address.h"
+#include "net/counters.h"
+
+_Static_assert(STREAM_CAN_READ == READY_IN && STREAM_CAN_WRITE == READY_OUT &&
+                   STREAM_HAS_FAILED == READY_ERROR && STREAM_HAS_ENDED == READY_HANGUP &&
+                   STREAM_PEER_HAS_CLOSED == READY_PEER_HANGUP,
+               "readiness passes unchanged");
+
+static const struct descriptor_operations socket_operations;
+/* Objects are kept for reuse: every accepted connection takes one. The last one freed goes first,
+ * while its lines are still in the cache. */
+static struct socket *first_free;
 
 void sockets_start(void)
 {
-    socket_listener_start();
-    socket_stream_start();
+    streams_start();
     address_start(); /* programs may want to know it once they run */
 }
+
+/* --- Objects --- */
+
+static struct socket *create_socket(bool is_nonblocking)
+{
+    struct socket *socket = first_free;
+
+    if (socket != NULL) {
+        first_free = socket->next_free;
+    } else {
+        socket = memory_allocate(sizeof(*socket));
+        if (socket == NULL) {
+            return NULL;
+        }
+    }
+    *socket = (struct socket){.descriptor = {.fd = -1}};
+    descriptor_initialise(&socket->descriptor, &socket_operations);
+    socket->descriptor.is_nonblocking = is_nonblocking;
+    return socket;
+}
+
+static void release_socket(struct socket *socket)
+{
+    ASSERT(socket->descriptor.fd < 0);
+    ASSERT(socket->descriptor.waiters == NULL);
+    ASSERT(socket->descriptor.epoll_items == NULL);
+    socket->next_free = first_free;
+    first_free = socket;
+}
+
+static void close_socket(struct descriptor *descriptor)
+{
+    struct socket *socket = (struct socket *)descriptor;
+
+    ASSERT(socket->stream == NULL || socket->listener == NULL);
+    if (socket->stream != NULL) {
+        stream_close(socket->stream, socket->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
+    } else if (socket->listener != NULL) {
+        stream_listener_close(socket->listener);
+    }
+    release_socket(socket);
+}
+
+static unsigned readiness_of_socket(const struct descriptor *descriptor)
+{
+    const struct socket *socket = (const struct socket *)descriptor;
+
+    if (LIKELY(socket->stream != NULL)) {
+        return stream_readiness(socket->stream);
+    }
+    if (socket->listener == NULL) {
+        return READY_HANGUP | READY_OUT; /* as on Linux */
+    }
+    return stream_listener_is_ready(socket->listener) ? READY_IN : 0;
+}
+
+static void claim_for_socket(struct descriptor *descriptor)
+{
+    struct socket *socket = (struct socket *)descriptor;
+
+    if (socket->listener != NULL) {
+        stream_listener_claim(socket->listener);
+    }
+}
+
+static ssize_t read_socket(struct descriptor *descriptor, void *buffer, size_t bytes)
+{
+    struct socket *socket = (struct socket *)descriptor;
+
+    return socket->stream != NULL ? socket_receive(socket, buffer, bytes, 0) : -ENOTCONN;
+}
+
+static ssize_t write_socket(struct descriptor *descriptor, const void *data, size_t bytes)
+{
+    struct socket *socket = (struct socket *)descriptor;
+
+    return socket->stream != NULL ? socket_send(socket, data, bytes, 0) : -ENOTCONN;
+}
+
+static const struct descriptor_operations socket_operations = {
+    .readiness = readiness_of_socket,
+    .claim = claim_for_socket,
+    .read = read_socket,
+    .write = write_socket,
+    .close = close_socket,
+};
+
+struct socket *socket_get(int fd, int *error)
+{
+    *error = 0;
+    return (struct socket *)descriptor_get_kind(fd, &socket_operations, -ENOTSOCK, error);
+}
+
+struct socket *socket_get_connected(int fd, int *error)
+{
+    struct socket *socket = socket_get(fd, error);
+
+    if (UNLIKELY(socket != NULL && socket->stream == NULL)) {
+        *error = -ENOTCONN;
+        return NULL;
+    }
+    return socket;
+}
+
+/* The same if it listens or may still; else *error may also be -EINVAL. */
+static struct socket *get_unconnected(int fd, int *error)
+{
+    struct socket *socket = socket_get(fd, error);
+
+    if (socket != NULL && socket->stream != NULL) {
+        *error = -EINVAL;
+        return NULL;
+    }
+    return socket;
+}
+
+/* --- socket(), bind(), listen() --- */
 
 static int open_socket(int domain, int type, int protocol)
 {
@@ -33,14 +158,13 @@ static int open_socket(int domain, int type, int protocol)
     if (kind != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP)) {
         return -EPROTONOSUPPORT;
     }
-    struct listening_socket *listener = socket_listener_create();
-    if (listener == NULL) {
+    struct socket *socket = create_socket((type & SOCK_NONBLOCK) != 0);
+    if (socket == NULL) {
         return -ENOMEM;
     }
-    listener->descriptor.is_nonblocking = (type & SOCK_NONBLOCK) != 0;
-    int fd = descriptor_open(&listener->descriptor);
+    int fd = descriptor_open(&socket->descriptor);
     if (fd < 0) {
-        socket_listener_operations.close(&listener->descriptor);
+        release_socket(socket);
     }
     return fd;
 }
@@ -50,65 +174,127 @@ int socket(int domain, int type, int protocol)
     return (int)call_result(open_socket(domain, type, protocol));
 }
 
-/* The object under an fd, if it is a socket of either kind; else -EBADF or -ENOTSOCK. */
-static struct descriptor *get_socket(int fd, int *error)
-{
-    struct descriptor *descriptor = descriptor_get(fd);
-
-    *error = descriptor == NULL ? -EBADF : -ENOTSOCK;
-    if (descriptor != NULL && (descriptor->operations == &socket_listener_operations ||
-                               descriptor->operations == &socket_stream_operations)) {
-        *error = 0;
-        return descriptor;
-    }
-    return NULL;
-}
-
-static struct listening_socket *get_listener(int fd, int *error)
-{
-    struct descriptor *descriptor = get_socket(fd, error);
-
-    if (descriptor != NULL && descriptor->operations != &socket_listener_operations) {
-        *error = -EINVAL;
-        return NULL;
-    }
-    return (struct listening_socket *)descriptor;
-}
-
 int bind(int fd, const struct sockaddr *address, socklen_t bytes)
 {
     int error;
-    struct listening_socket *listener = get_listener(fd, &error);
+    struct socket *socket = get_unconnected(fd, &error);
     struct sockaddr_in wanted;
 
-    if (listener == NULL) {
+    if (socket == NULL) {
         return (int)call_result(error);
     }
-    if (listener->is_bound || bytes < sizeof(wanted)) {
+    if (socket->port != 0 || bytes < sizeof(wanted)) {
         return (int)call_result(-EINVAL);
     }
     memcpy(&wanted, address, sizeof(wanted));
     if (wanted.sin_family != AF_INET) {
         return (int)call_result(-EAFNOSUPPORT);
     }
+    if (wanted.sin_port == 0) {
+        return (int)call_result(-EADDRNOTAVAIL);
+    }
     /* Listening is for the whole machine: an address of its own would name the same. */
-    listener->address = wanted.sin_addr;
-    listener->port = ntohs(wanted.sin_port);
-    listener->is_bound = listener->port != 0;
-    return (int)call_result(listener->is_bound ? 0 : -EADDRNOTAVAIL);
+    socket->address = wanted.sin_addr;
+    socket->port = ntohs(wanted.sin_port);
+    return 0;
+}
+
+/* There is something to claim: at once if a thread is blocked in a call that waits for it, else
+ * when the next such call asks. */
+static void listener_changed(void *owner, enum stream_listener_event event)
+{
+    struct socket *socket = owner;
+
+    if (event == LISTENER_CLAIMABLE && descriptor_is_awaited(&socket->descriptor, READY_IN)) {
+        stream_listener_claim(socket->listener);
+    } else {
+        descriptor_notify(&socket->descriptor, READY_IN);
+    }
+}
+
+static int start_listening(struct socket *socket, int backlog)
+{
+    uint32_t wanted = backlog < 1 ? 1 : backlog < SOMAXCONN ? (uint32_t)backlog : SOMAXCONN;
+
+    if (socket->listener != NULL) {
+        stream_listener_set_backlog(socket->listener, wanted);
+        return 0;
+    }
+    if (socket->port == 0) {
+        return -EINVAL; /* a port chosen by us could be found by no client */
+    }
+    int error =
+        stream_listener_open(socket->port, wanted, listener_changed, socket, &socket->listener);
+    if (error == 0) {
+        stream_listener_set_defer(socket->listener, socket->defer_ns);
+    }
+    return error;
 }
 
 int listen(int fd, int backlog)
 {
     int error;
-    struct listening_socket *listener = get_listener(fd, &error);
+    struct socket *socket = get_unconnected(fd, &error);
 
-    return (int)call_result(listener != NULL ? socket_listener_listen(listener, backlog) : error);
+    return (int)call_result(socket != NULL ? start_listening(socket, backlog) : error);
+}
+
+/* --- accept() --- */
+
+static void stream_changed(void *owner, unsigned readiness)
+{
+    descriptor_notify(&((struct socket *)owner)->descriptor, readiness);
+}
+
+static int accept_connection(struct stream_listener *listener, int flags, struct flow *flow)
+{
+    struct socket *socket = create_socket((flags & SOCK_NONBLOCK) != 0);
+
+    if (socket == NULL) {
+        return -ENOMEM;
+    }
+    int fd = descriptor_open(&socket->descriptor);
+    if (fd < 0) {
+        release_socket(socket);
+        return fd;
+    }
+    socket->stream = stream_listener_take(listener, stream_changed, socket);
+    *flow = *stream_flow(socket->stream);
+    counter_increment(COUNTER_SOCKETS_ACCEPTED);
+    return fd;
+}
+
+static int wait_and_accept(int fd, int flags, struct flow *flow)
+{
+    int error;
+    struct socket *socket = get_unconnected(fd, &error);
+
+    if (socket == NULL) {
+        return error;
+    }
+    if (socket->listener == NULL) {
+        return -EINVAL;
+    }
+    for (;;) {
+        stream_listener_claim(socket->listener);
+        if (stream_listener_is_ready(socket->listener)) {
+            return accept_connection(socket->listener, flags, flow);
+        }
+        if (socket->descriptor.is_nonblocking) {
+            return -EAGAIN;
+        }
+        error = descriptor_wait(&socket->descriptor, READY_IN, UINT64_MAX);
+        if (error != 0) {
+            return error;
+        }
+    }
 }
 
 /* --- Addresses --- */
 
-void socket_store_address(uint32_t address, uint16_t port, struct sockaddr *result,
+/* Write an IPv4 address and port (network byte order) as accept() and its like do: cut to *bytes,
+ * which then tells the length it has. */
+static void store_address(uint32_t address, uint16_t port, struct sockaddr *result,
                           socklen_t *bytes)
 {
     struct sockaddr_in whole = {
@@ -121,20 +307,37 @@ void socket_store_address(uint32_t address, uint16_t port, struct sockaddr *resu
     *bytes = sizeof(whole);
 }
 
+int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes, int flags)
+{
+    struct flow flow = {0};
+    int accepted = (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0
+                       ? -EINVAL
+                       : wait_and_accept(fd, flags, &flow);
+
+    if (accepted >= 0 && address != NULL) {
+        store_address(flow.remote_address, flow.remote_port, address, bytes);
+    }
+    return (int)call_result(accepted);
+}
+
+int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
+{
+    return accept4(fd, address, bytes, 0);
+}
+
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
 {
     int error;
-    struct descriptor *descriptor = get_socket(fd, &error);
+    const struct socket *socket = socket_get(fd, &error);
 
-    if (descriptor == NULL) {
+    if (socket == NULL) {
         return (int)call_result(error);
     }
-    if (descriptor->operations == &socket_listener_operations) {
-        const struct listening_socket *listener = (struct listening_socket *)descriptor;
-        socket_store_address(listener->address.s_addr, htons(listener->port), address, bytes);
+    if (socket->stream == NULL) {
+        store_address(socket->address.s_addr, htons(socket->port), address, bytes);
     } else {
-        const struct flow *flow = &((struct socket *)descriptor)->flow;
-        socket_store_address(flow->local_address, flow->local_port, address, bytes);
+        const struct flow *flow = stream_flow(socket->stream);
+        store_address(flow->local_address, flow->local_port, address, bytes);
     }
     return 0;
 }
@@ -142,182 +345,12 @@ int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict b
 int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
 {
     int error;
-    struct descriptor *descriptor = get_socket(fd, &error);
+    const struct socket *socket = socket_get_connected(fd, &error);
 
-    if (descriptor == NULL) {
+    if (socket == NULL) {
         return (int)call_result(error);
     }
-    if (descriptor->operations == &socket_listener_operations) {
-        return (int)call_result(-ENOTCONN);
-    }
-    const struct flow *flow = &((struct socket *)descriptor)->flow;
-    socket_store_address(flow->remote_address, flow->remote_port, address, bytes);
+    const struct flow *flow = stream_flow(socket->stream);
+    store_address(flow->remote_address, flow->remote_port, address, bytes);
     return 0;
-}
-
-/* --- Options --- */
-
-static int set_linger(struct descriptor *descriptor, const void *value, socklen_t bytes)
-{
-    struct linger linger;
-
-    if (bytes < sizeof(linger)) {
-        return -EINVAL;
-    }
-    memcpy(&linger, value, sizeof(linger));
-    if (descriptor->operations != &socket_stream_operations) {
-        return -ENOPROTOOPT;
-    }
-    /* With another time close() sends what is left anyway, without waiting for it. */
-    ((struct socket *)descriptor)->is_linger_zero = linger.l_onoff != 0 && linger.l_linger == 0;
-    return 0;
-}
-
-static int set_option(struct descriptor *descriptor, int level, int option, const void *value,
-                      socklen_t bytes)
-{
-    if (level == SOL_SOCKET && option == SO_LINGER) {
-        return set_linger(descriptor, value, bytes);
-    }
-    int number;
-    if (bytes < sizeof(number)) {
-        return -EINVAL;
-    }
-    memcpy(&number, value, sizeof(number));
-    if (level == SOL_SOCKET && (option == SO_REUSEADDR || option == SO_REUSEPORT)) {
-        return 0; /* the CM lets every application listen on a port */
-    }
-    if (level == IPPROTO_TCP && option == TCP_NODELAY) {
-        /* Nothing is ever held back: a TS sends at the end of each of its rounds. */
-        return number != 0 ? 0 : -ENOPROTOOPT;
-    }
-    if (level == IPPROTO_TCP && option == TCP_DEFER_ACCEPT &&
-        descriptor->operations == &socket_listener_operations) {
-        ((struct listening_socket *)descriptor)->defer_ns =
-            number > 0 ? (uint64_t)number * NS_PER_S : 0;
-        return 0;
-    }
-    return -ENOPROTOOPT;
-}
-
-int setsockopt(int fd, int level, int option, const void *value, socklen_t bytes)
-{
-    int error;
-    struct descriptor *descriptor = get_socket(fd, &error);
-
-    if (descriptor != NULL) {
-        error = set_option(descriptor, level, option, value, bytes);
-    }
-    return (int)call_result(error);
-}
-
-static int get_option(struct descriptor *descriptor, int level, int option, int *number)
-{
-    bool is_listener = descriptor->operations == &socket_listener_operations;
-
-    if (level == IPPROTO_TCP && option == TCP_NODELAY) {
-        *number = 1;
-        return 0;
-    }
-    if (level != SOL_SOCKET) {
-        return -ENOPROTOOPT;
-    }
-    switch (option) {
-    case SO_TYPE:
-        *number = SOCK_STREAM;
-        return 0;
-    case SO_ACCEPTCONN:
-        *number = is_listener && ((struct listening_socket *)descriptor)->is_listening;
-        return 0;
-    case SO_REUSEADDR:
-    case SO_REUSEPORT:
-        *number = 1;
-        return 0;
-    case SO_ERROR:
-        *number = 0;
-        if (!is_listener) {
-            struct socket *connection = (struct socket *)descriptor;
-            *number = connection->error;
-            connection->error = 0;
-        }
-        return 0;
-    default:
-        return -ENOPROTOOPT;
-    }
-}
-
-int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict bytes)
-{
-    int error, number;
-    struct descriptor *descriptor = get_socket(fd, &error);
-
-    if (descriptor != NULL) {
-        error = get_option(descriptor, level, option, &number);
-    }
-    if (error == 0) {
-        *bytes = *bytes < sizeof(number) ? *bytes : sizeof(number);
-        memcpy(value, &number, *bytes);
-    }
-    return (int)call_result(error);
-}
-
-/* --- Other forms of recv() and send() --- */
-
-ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
-                 struct sockaddr *restrict address, socklen_t *restrict address_bytes)
-{
-    if (address != NULL && getpeername(fd, address, address_bytes) != 0) {
-        return -1;
-    }
-    return recv(fd, buffer, bytes, flags);
-}
-
-ssize_t sendto(int fd, const void *data, size_t bytes, int flags, const struct sockaddr *address,
-               socklen_t address_bytes)
-{
-    (void)address_bytes;
-    if (address != NULL) {
-        return call_result(-EISCONN);
-    }
-    return send(fd, data, bytes, flags);
-}
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
-{
-    ssize_t total = 0;
-
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
-        const struct iovec *piece = &message->msg_iov[i];
-        ssize_t sent = send(fd, piece->iov_base, piece->iov_len, flags);
-        if (sent < 0) {
-            return total > 0 ? total : -1;
-        }
-        total += sent;
-        if ((size_t)sent < piece->iov_len) {
-            break;
-        }
-    }
-    return total;
-}
-
-ssize_t recvmsg(int fd, struct msghdr *message, int flags)
-{
-    ssize_t total = 0;
-
-    message->msg_flags = 0;
-    message->msg_controllen = 0;
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
-        const struct iovec *piece = &message->msg_iov[i];
-        /* Once something has come, the rest is taken only as far as it is there. */
-        ssize_t received =
-            recv(fd, piece->iov_base, piece->iov_len, total > 0 ? flags | MSG_DONTWAIT : flags);
-        if (received < 0) {
-            return total > 0 ? total : -1;
-        }
-        total += received;
-        if ((size_t)received < piece->iov_len) {
-            break;
-        }
-    }
-    return total;
 }

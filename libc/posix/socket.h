@@ -1,17 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What others need of the sockets: their start, and addresses for the calls that return one.
+ * Sockets: what a descriptor of socket() or accept() stands for. A socket refers to a listener
+ * from listen() on, or to a stream if it came from accept(); never to both. Listeners and streams
+ * know nothing of descriptors.
+ *
+ * For the sources of the socket calls: socket.c, socket_options.c, socket_transfer.c.
  */
 #pragma once
 
-#include <sys/socket.h>
+#include <netinet/in.h>
 
-#include "kernel/base.h"
+#include "libc/posix/descriptor.h"
 
-/* Before the application starts on this node: register what an application receives. */
+struct stream;
+struct stream_listener;
+
+struct socket {
+    struct descriptor descriptor;
+    struct stream_listener *listener; /* NULL: does not listen */
+    struct stream *stream;            /* NULL: is not connected */
+    struct in_addr address;           /* as given to bind(); 0: any */
+    uint16_t port;                    /* machine's order; 0: not bound */
+    bool is_linger_zero;              /* SO_LINGER with time 0: close() resets */
+    uint64_t defer_ns;                /* TCP_DEFER_ACCEPT */
+    struct socket *next_free;
+};
+
+/* Register what an application receives. On its node, before the application is started. */
 void sockets_start(void);
 
-/* Write an IPv4 address and port (network byte order) as accept() and its like do: cut to
- * *bytes, which then tells the length it has. */
-void socket_store_address(uint32_t address, uint16_t port, struct sockaddr *result,
-                          socklen_t *bytes);
+/* The socket under an fd; else NULL, and *error is -EBADF or -ENOTSOCK. */
+struct socket *socket_get(int fd, int *error);
+/* The same if it is connected; else *error may also be -ENOTCONN. */
+struct socket *socket_get_connected(int fd, int *error);
+
+/* recv() and send() on a connected socket: how many bytes, or a negative errno. */
+ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags);
+ssize_t socket_send(struct socket *socket, const void *data, size_t bytes, int flags);

@@ -1,76 +1,46 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets. A connection that a TS offers goes through three queues of its listener:
- * offers (ours to claim), deferred (confirmed, waiting for data if the program asked for that)
- * and ready (for accept()).
+ * A connection goes through three queues of its listener: available (may be claimed), deferred
+ * (ours, but the listener wants it only with data) and ready (may be taken). Between the first and
+ * the others, while its claim is under way, it stands on none.
  */
 #include "libc/posix/socket_listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/socket.h>
 
 #include "kernel/memory/memory.h"
 #include "kernel/message/dispatch.h"
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
-#include "libc/posix/socket.h"
 #include "libc/posix/socket_stream.h"
+#include "libc/posix/socket_table.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 
-static struct listening_socket *listeners[LISTENER_MAX];
-/* Expires when the first deferred connection of some listener has waited long enough. */
+struct stream_listener {
+    uint16_t port;           /* machine's order */
+    uint16_t index;          /* its name in messages */
+    uint16_t request_number; /* of the last ACCEPT_CONNECTION */
+    bool is_on_list;         /* on the CM's acceptor list, as far as we know */
+    bool has_declined;       /* one was available when the backlog was full: the CM will drop us */
+    uint32_t backlog;
+    uint32_t undecided_count; /* on `available`, and claimed without an answer yet */
+    uint64_t defer_ns;        /* 0: defer nothing */
+    struct stream_queue available, deferred, ready;
+    stream_listener_callback changed;
+    void *owner;
+};
+
+static struct stream_listener *listeners[LISTENER_MAX];
+/* Expires when the first deferred stream of some listener has waited long enough. */
 static struct timer defer_timer;
 
-static void ask_for_connections(struct listening_socket *listener)
+static void tell_owner(struct stream_listener *listener, enum stream_listener_event event)
 {
-    const struct configuration *configuration = configuration_current();
-    struct accept_connection message = {
-        .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(message)},
-        .port = listener->port,
-        .listener_index = listener->index,
-        .request_number = ++listener->request_number,
-    };
-
-    listener->is_on_list = true;
-    message_post(configuration_own_cm(configuration, platform_node()), &message.header);
+    listener->changed(listener->owner, event);
 }
 
-static void claim_connection(struct socket *connection)
-{
-    struct claim_connection message = {
-        .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(message)},
-        .connection_index = connection->connection_index,
-        .generation = connection->generation,
-        .socket_index = connection->socket_index,
-        .availability_number = connection->offer_number,
-    };
-
-    if (connection->queue != NULL) {
-        socket_queue_remove(connection);
-    }
-    connection->state = SOCKET_CLAIMED;
-    message_post(connection->ts, &message.header);
-}
-
-/* What a call that waits on the listener implies: be on the CM's list, claim what was offered. */
-static unsigned listener_readiness(struct descriptor *descriptor)
-{
-    struct listening_socket *listener = (struct listening_socket *)descriptor;
-
-    if (!listener->is_listening) {
-        return READY_HANGUP | READY_OUT;
-    }
-    if (!listener->is_on_list) {
-        ask_for_connections(listener);
-    }
-    while (listener->offers.head != NULL) {
-        claim_connection(listener->offers.head);
-    }
-    return listener->ready.head != NULL ? READY_IN : 0;
-}
+/* --- Opening and closing --- */
 
 /* Tell every CM that the port is, or is no longer, served. */
 static void post_to_connection_managers(const struct message_header *message)
@@ -92,18 +62,12 @@ static bool is_port_taken(uint16_t port)
     return false;
 }
 
-int socket_listener_listen(struct listening_socket *listener, int backlog)
+int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callback changed,
+                         void *owner, struct stream_listener **result)
 {
-    uint32_t wanted = backlog < 1 ? 1 : (uint32_t)backlog;
-
-    listener->backlog = wanted < SOMAXCONN ? wanted : SOMAXCONN;
-    if (listener->is_listening) {
-        return 0;
-    }
-    if (!listener->is_bound) {
-        return -EINVAL; /* a port chosen by us could be found by no client */
-    }
-    if (is_port_taken(listener->port)) {
+    ASSERT(port != 0);
+    ASSERT(backlog >= 1);
+    if (is_port_taken(port)) {
         return -EADDRINUSE;
     }
     uint16_t index = 0;
@@ -113,237 +77,190 @@ int socket_listener_listen(struct listening_socket *listener, int backlog)
     if (index == LISTENER_MAX) {
         return -ENFILE;
     }
-    listener->index = index;
-    listener->is_listening = true;
+    struct stream_listener *listener = memory_allocate(sizeof(*listener));
+    if (listener == NULL) {
+        return -ENOMEM;
+    }
+    *listener = (struct stream_listener){
+        .port = port,
+        .index = index,
+        .backlog = backlog,
+        .changed = changed,
+        .owner = owner,
+    };
     listeners[index] = listener;
+    *result = listener;
     struct listen message = {
         .header = {.type = LISTEN, .length_bytes = sizeof(message)},
-        .port = listener->port,
+        .port = port,
         .listener_index = index,
-        .backlog = listener->backlog,
+        .backlog = backlog,
     };
     post_to_connection_managers(&message.header);
     return 0;
 }
 
-struct listening_socket *socket_listener_create(void)
+static void orphan_stream(struct stream *stream, void *listener)
 {
-    struct listening_socket *listener = memory_allocate_zeroed(sizeof(*listener));
-
-    if (listener != NULL) {
-        descriptor_initialise(&listener->descriptor, &socket_listener_operations);
-    }
-    return listener;
-}
-
-static void orphan_connection(struct socket *connection, void *listener)
-{
-    if (connection->listener != listener) {
+    if (stream->listener != listener) {
         return;
     }
-    connection->listener = NULL;
-    if (connection->state == SOCKET_CLAIMED) {
-        return; /* handle_confirmed() aborts it */
+    stream->listener = NULL;
+    switch (stream->state) {
+    case STREAM_AVAILABLE:
+        stream_destroy(stream);
+        break;
+    case STREAM_CLAIMED:
+        break; /* handle_claim_confirmed() resets it */
+    default:
+        stream_close(stream, CLOSE_ABORT);
     }
-    if (connection->state == SOCKET_CONFIRMED) {
-        socket_post_close(connection, CLOSE_ABORT);
-    }
-    socket_destroy(connection);
 }
 
-static void listener_close(struct descriptor *descriptor)
+void stream_listener_close(struct stream_listener *listener)
 {
-    struct listening_socket *listener = (struct listening_socket *)descriptor;
+    struct unlisten message = {
+        .header = {.type = UNLISTEN, .length_bytes = sizeof(message)},
+        .port = listener->port,
+        .listener_index = listener->index,
+    };
 
-    if (listener->is_listening) {
-        struct unlisten message = {
-            .header = {.type = UNLISTEN, .length_bytes = sizeof(message)},
-            .port = listener->port,
-            .listener_index = listener->index,
-        };
-        listeners[listener->index] = NULL;
-        post_to_connection_managers(&message.header);
-        socket_for_each(orphan_connection, listener);
-    }
+    ASSERT(listeners[listener->index] == listener);
+    listeners[listener->index] = NULL;
+    post_to_connection_managers(&message.header);
+    stream_for_each(orphan_stream, listener);
+    ASSERT(listener->available.head == NULL);
+    ASSERT(listener->deferred.head == NULL);
+    ASSERT(listener->ready.head == NULL);
     memory_release(listener);
 }
 
-const struct descriptor_operations socket_listener_operations = {
-    .readiness = listener_readiness,
-    .close = listener_close,
-};
+void stream_listener_set_backlog(struct stream_listener *listener, uint32_t backlog)
+{
+    ASSERT(backlog >= 1);
+    listener->backlog = backlog;
+}
 
-/* The CM has dropped us, or will. Ask for a new place now if somebody waits, else when somebody
- * does: an application that does not accept shall not be on the list. */
-static void lose_place(struct listening_socket *listener)
+void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_ns)
+{
+    listener->defer_ns = defer_ns;
+}
+
+/* --- Claiming and taking --- */
+
+static void ask_for_connections(struct stream_listener *listener)
+{
+    const struct configuration *configuration = configuration_current();
+    struct accept_connection message = {
+        .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(message)},
+        .port = listener->port,
+        .listener_index = listener->index,
+        .request_number = ++listener->request_number,
+    };
+
+    ASSERT(!listener->is_on_list);
+    listener->is_on_list = true;
+    message_post(configuration_own_cm(configuration, platform_node()), &message.header);
+}
+
+static void claim_connection(struct stream *stream)
+{
+    struct claim_connection message = {
+        .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(message)},
+        .connection_index = stream->connection_index,
+        .generation = stream->generation,
+        .socket_index = stream->socket_index,
+        .availability_number = stream->availability_number,
+    };
+
+    stream_set_state(stream, STREAM_CLAIMED, NULL);
+    message_post(stream->ts, &message.header);
+}
+
+void stream_listener_claim(struct stream_listener *listener)
+{
+    ASSERT_SLOW(listeners[listener->index] == listener);
+    if (!listener->is_on_list) {
+        ask_for_connections(listener);
+    }
+    while (listener->available.head != NULL) {
+        claim_connection(listener->available.head);
+    }
+}
+
+bool stream_listener_is_ready(const struct stream_listener *listener)
+{
+    return listener->ready.head != NULL;
+}
+
+/* The CM has dropped us, or will. A new place is asked for when somebody waits: an application
+ * that does not accept shall not be on the list. */
+static void lose_place(struct stream_listener *listener)
 {
     listener->is_on_list = false;
-    listener->has_refused = false;
-    if (descriptor_is_awaited(&listener->descriptor, READY_IN)) {
-        ask_for_connections(listener);
-    } else {
-        descriptor_notify(&listener->descriptor, READY_IN);
-    }
+    listener->has_declined = false;
+    tell_owner(listener, LISTENER_CLAIMABLE);
 }
 
-/* --- accept() --- */
-
-static int accept_connection(struct listening_socket *listener, int flags, struct flow *flow)
+struct stream *stream_listener_take(struct stream_listener *listener,
+                                    void (*changed)(void *owner, unsigned readiness), void *owner)
 {
-    struct socket *connection = listener->ready.head;
-    int fd = descriptor_open(&connection->descriptor);
+    struct stream *stream = listener->ready.head;
 
-    if (fd < 0) {
-        return fd;
-    }
-    socket_queue_remove(connection);
-    connection->listener = NULL;
-    connection->descriptor.is_nonblocking = (flags & SOCK_NONBLOCK) != 0;
-    *flow = connection->flow;
-    counter_increment(COUNTER_SOCKETS_ACCEPTED);
-    if (listener->has_refused) {
+    ASSERT(stream != NULL);
+    ASSERT_SLOW(stream->listener == listener);
+    stream_set_state(stream, STREAM_OPEN, NULL);
+    stream->listener = NULL;
+    stream->changed = changed;
+    stream->owner = owner;
+    if (listener->has_declined) {
         lose_place(listener);
     }
-    return fd;
+    return stream;
 }
 
-static int wait_and_accept(int listener_fd, int flags, struct flow *flow)
+/* --- Deferring --- */
+
+static void make_ready(struct stream *stream)
 {
-    for (;;) {
-        int error = 0;
-        struct listening_socket *listener = (struct listening_socket *)descriptor_get_kind(
-            listener_fd, &socket_listener_operations, -EINVAL, &error);
-        if (listener == NULL) {
-            return error;
-        }
-        if (!listener->is_listening) {
-            return -EINVAL;
-        }
-        if (listener_readiness(&listener->descriptor) & READY_IN) {
-            return accept_connection(listener, flags, flow);
-        }
-        if (listener->descriptor.is_nonblocking) {
-            return -EAGAIN;
-        }
-        error = descriptor_wait(&listener->descriptor, READY_IN, UINT64_MAX);
-        if (error != 0) {
-            return error;
-        }
+    stream_set_state(stream, STREAM_READY, &stream->listener->ready);
+    tell_owner(stream->listener, LISTENER_READY);
+}
+
+void stream_listener_end_deferring(struct stream *stream)
+{
+    if (stream->state == STREAM_DEFERRED) {
+        make_ready(stream);
     }
 }
 
-int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes, int flags)
+/* Wait for data first, but not for ever. */
+static void defer_stream(struct stream *stream)
 {
-    struct flow flow = {0};
-    int accepted = (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0
-                       ? -EINVAL
-                       : wait_and_accept(fd, flags, &flow);
-
-    if (accepted >= 0 && address != NULL) {
-        socket_store_address(flow.remote_address, flow.remote_port, address, bytes);
-    }
-    return (int)call_result(accepted);
-}
-
-int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
-{
-    return accept4(fd, address, bytes, 0);
-}
-
-/* --- What the TSs say --- */
-
-static bool has_room(const struct listening_socket *listener)
-{
-    return listener->undecided_count + listener->ready.count < listener->backlog;
-}
-
-static void handle_available(node_id_t from, const struct message *message)
-{
-    const struct connection_available *offer = (const void *)message;
-    struct listening_socket *listener =
-        offer->listener_index < LISTENER_MAX ? listeners[offer->listener_index] : NULL;
-    size_t data_bytes = message->header.length_bytes - sizeof(*offer);
-
-    if (listener == NULL || listener->port != ntohs(offer->flow.local_port)) {
-        return; /* closed meanwhile: the offer will be made to another */
-    }
-    if (!has_room(listener)) {
-        listener->has_refused = true;
-        return;
-    }
-    struct socket *connection = socket_create(from, offer);
-    if (connection == NULL || socket_append(connection, offer->data, data_bytes) != 0) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        if (connection != NULL) {
-            socket_destroy(connection);
-        }
-        listener->has_refused = true;
-        return;
-    }
-    socket_stream_initialise(connection);
-    connection->listener = listener;
-    listener->undecided_count++;
-    if (descriptor_is_awaited(&listener->descriptor, READY_IN)) {
-        claim_connection(connection);
-    } else {
-        socket_queue_append(&listener->offers, connection);
-        descriptor_notify(&listener->descriptor, READY_IN);
-    }
-}
-
-/* One offer has been decided; there is room for another. */
-static void settle_offer(struct listening_socket *listener)
-{
-    listener->undecided_count--;
-    if (listener->has_refused) {
-        lose_place(listener);
-    }
-}
-
-static void make_ready(struct socket *connection)
-{
-    struct listening_socket *listener = connection->listener;
-
-    if (connection->queue != NULL) {
-        socket_queue_remove(connection);
-    }
-    socket_queue_append(&listener->ready, connection);
-    descriptor_notify(&listener->descriptor, READY_IN);
-}
-
-void socket_listener_stirred(struct socket *connection)
-{
-    if (connection->listener != NULL && connection->queue == &connection->listener->deferred) {
-        make_ready(connection);
-    }
-}
-
-/* Wait for data first, as TCP_DEFER_ACCEPT asks, but not for ever. */
-static void defer_connection(struct socket *connection)
-{
-    struct listening_socket *listener = connection->listener;
+    struct stream_listener *listener = stream->listener;
 
     if (listener->deferred.count >= listener->backlog) {
         make_ready(listener->deferred.head); /* bounded: it has waited longest */
     }
-    socket_queue_append(&listener->deferred, connection);
+    stream_set_state(stream, STREAM_DEFERRED, &listener->deferred);
     if (!timer_is_set(&defer_timer) &&
-        timer_start(&defer_timer, connection->confirmed_ns + listener->defer_ns) != 0) {
-        make_ready(connection); /* no memory for a timer: as if it had waited */
+        timer_start(&defer_timer, stream->confirmed_ns + listener->defer_ns) != 0) {
+        make_ready(stream); /* no memory for a timer: as if it had waited */
     }
 }
 
-/* Let accept() have what has been deferred until `now_ns`; when the next one's time is over. */
-static uint64_t end_deferring(uint64_t now_ns)
+/* Make ready what has been deferred until `now_ns`; returns when the next one's time is over, or
+ * UINT64_MAX. */
+static uint64_t end_deferring_until(uint64_t now_ns)
 {
     uint64_t next_ns = UINT64_MAX;
 
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        struct listening_socket *listener = listeners[i];
+        struct stream_listener *listener = listeners[i];
         if (listener == NULL) {
             continue;
         }
-        struct socket *first = listener->deferred.head;
+        struct stream *first = listener->deferred.head;
         while (first != NULL && first->confirmed_ns + listener->defer_ns <= now_ns) {
             make_ready(first);
             first = listener->deferred.head;
@@ -357,78 +274,124 @@ static uint64_t end_deferring(uint64_t now_ns)
 
 static void defer_expired(struct timer *timer)
 {
-    uint64_t next_ns = end_deferring(platform_now_ns());
+    uint64_t next_ns = end_deferring_until(platform_now_ns());
 
     if (next_ns != UINT64_MAX && timer_start(timer, next_ns) != 0) {
-        (void)end_deferring(UINT64_MAX - 1); /* no memory for a timer: as if all had waited */
+        (void)end_deferring_until(UINT64_MAX - 1); /* no memory for a timer: as if all had waited */
     }
 }
 
-static void handle_confirmed(node_id_t from, const struct message *message)
+/* --- What the TSs say --- */
+
+static bool has_room(const struct stream_listener *listener)
+{
+    return listener->undecided_count + listener->ready.count < listener->backlog;
+}
+
+static void handle_connection_available(node_id_t from, const struct message *message)
+{
+    const struct connection_available *available = (const void *)message;
+    struct stream_listener *listener =
+        available->listener_index < LISTENER_MAX ? listeners[available->listener_index] : NULL;
+    size_t data_bytes = message->header.length_bytes - sizeof(*available);
+
+    if (listener == NULL || listener->port != __builtin_bswap16(available->flow.local_port)) {
+        return; /* closed meanwhile: another application will have it */
+    }
+    if (!has_room(listener)) {
+        listener->has_declined = true;
+        return;
+    }
+    struct stream *stream = stream_create(from, available, &listener->available);
+    if (stream == NULL || received_append(&stream->received, available->data, data_bytes) != 0) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+        if (stream != NULL) {
+            stream_destroy(stream);
+        }
+        listener->has_declined = true;
+        return;
+    }
+    stream->listener = listener;
+    listener->undecided_count++;
+    tell_owner(listener, LISTENER_CLAIMABLE);
+}
+
+/* One that was available is ours or has gone: there is room for another. */
+static void end_undecided(struct stream_listener *listener)
+{
+    ASSERT(listener->undecided_count > 0);
+    listener->undecided_count--;
+    if (listener->has_declined) {
+        lose_place(listener);
+    }
+}
+
+static void handle_claim_confirmed(node_id_t from, const struct message *message)
 {
     const struct claim_confirmed *confirmed = (const void *)message;
-    struct socket *connection = socket_find(from, confirmed->socket_index, confirmed->generation);
+    struct stream *stream = stream_resolve(from, confirmed->socket_index, confirmed->generation);
     size_t data_bytes = message->header.length_bytes - sizeof(*confirmed);
 
-    if (connection == NULL || connection->state != SOCKET_CLAIMED) {
+    if (stream == NULL || stream->state != STREAM_CLAIMED) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    struct listening_socket *listener = connection->listener;
-    connection->state = SOCKET_CONFIRMED;
-    if (listener == NULL || socket_append(connection, confirmed->data, data_bytes) != 0) {
-        socket_post_close(connection, CLOSE_ABORT);
-        socket_destroy(connection);
+    struct stream_listener *listener = stream->listener;
+    if (listener == NULL || received_append(&stream->received, confirmed->data, data_bytes) != 0) {
+        stream_close(stream, CLOSE_ABORT);
         if (listener != NULL) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
-            settle_offer(listener);
+            end_undecided(listener);
         }
         return;
     }
-    connection->send_window_bytes = confirmed->send_window_bytes;
-    connection->send_credit_bytes = confirmed->send_window_bytes;
-    connection->confirmed_ns = dispatch_now_ns();
-    settle_offer(listener);
-    if (listener->defer_ns != 0 && connection->received_bytes == 0) {
-        defer_connection(connection);
+    stream->send_window_bytes = confirmed->send_window_bytes;
+    stream->send_credit_bytes = confirmed->send_window_bytes;
+    stream->confirmed_ns = dispatch_now_ns();
+    end_undecided(listener);
+    if (listener->defer_ns != 0 && stream->received.bytes == 0) {
+        defer_stream(stream);
     } else {
-        make_ready(connection);
+        make_ready(stream);
     }
 }
 
-static void handle_rejected(node_id_t from, const struct message *message)
+static void handle_claim_rejected(node_id_t from, const struct message *message)
 {
     const struct claim_rejected *rejected = (const void *)message;
-    struct socket *connection = socket_find(from, rejected->socket_index, rejected->generation);
+    struct stream *stream = stream_resolve(from, rejected->socket_index, rejected->generation);
 
-    if (connection == NULL || connection->state != SOCKET_CLAIMED) {
+    if (stream == NULL || stream->state != STREAM_CLAIMED) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    struct listening_socket *listener = connection->listener;
-    socket_destroy(connection);
+    struct stream_listener *listener = stream->listener;
+    stream_destroy(stream);
     if (listener != NULL) {
+        ASSERT(listener->undecided_count > 0);
         listener->undecided_count--;
         lose_place(listener);
     }
 }
 
-void socket_listener_lost(struct socket *connection)
+void stream_listener_lose(struct stream *stream)
 {
-    struct listening_socket *listener = connection->listener;
-    bool is_undecided = connection->state != SOCKET_CONFIRMED;
+    struct stream_listener *listener = stream->listener;
+    bool is_undecided = stream->state == STREAM_AVAILABLE || stream->state == STREAM_CLAIMED;
 
-    socket_destroy(connection);
+    ASSERT(stream->state != STREAM_OPEN);
+    stream_destroy(stream);
     if (listener != NULL && is_undecided) {
-        settle_offer(listener);
+        end_undecided(listener);
     }
 }
 
-void socket_listener_start(void)
+void stream_listener_start(void)
 {
     timer_initialise(&defer_timer, defer_expired);
     dispatch_register_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
-                              handle_available);
-    dispatch_register_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed), handle_confirmed);
-    dispatch_register_message(CLAIM_REJECTED, sizeof(struct claim_rejected), handle_rejected);
+                              handle_connection_available);
+    dispatch_register_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed),
+                              handle_claim_confirmed);
+    dispatch_register_message(CLAIM_REJECTED, sizeof(struct claim_rejected), handle_claim_rejected);
 }

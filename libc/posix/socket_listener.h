@@ -1,50 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Listening sockets: LISTEN and ACCEPT_CONNECTION to the connection managers, offers from the
- * transport servers, claims (PIKA 3.2).
+ * Listeners: a port that this node's application serves (PIKA 3.2). LISTEN and ACCEPT_CONNECTION
+ * go to the connection managers; CONNECTION_AVAILABLE comes from the transport servers.
  *
- * accept(), poll(), select() and epoll_wait() are local: they look at the offers that came and
- * claim them. An offer is claimed at once when a thread is blocked in one of these calls, else
- * by the next such call: an application that is busy elsewhere takes nothing, and its offers go
- * to others when their time is over.
+ * Somebody who wants a connection calls stream_listener_claim(), at the latest when he begins to
+ * wait for one. That puts the listener on a CM's acceptor list and claims what is available. What
+ * nobody claims goes to another application when its time is over: one that is busy elsewhere
+ * takes nothing.
+ *
+ * Nothing here blocks. The owner of a listener is called back when there is something to do.
  */
 #pragma once
 
-#include <netinet/in.h>
+#include "kernel/base.h"
 
-#include "libc/posix/descriptor.h"
-#include "libc/posix/socket_table.h"
+struct stream;
+struct stream_listener;
 
-#define LISTENER_MAX 64
-
-/* A socket before it is connected, which here means: that listens, or will. */
-struct listening_socket {
-    struct descriptor descriptor;
-    struct in_addr address; /* as given to bind(); 0: any */
-    uint16_t port;          /* machine's order */
-    uint16_t index;         /* its name in messages, while it listens */
-    bool is_bound;
-    bool is_listening;
-    bool is_on_list;         /* on the CM's acceptor list, as far as we know */
-    bool has_refused;        /* an offer found the backlog full: the CM will drop us */
-    uint16_t request_number; /* of the last ACCEPT_CONNECTION */
-    uint32_t backlog;
-    uint32_t undecided_count;     /* in `offers`, and claimed without an answer yet */
-    uint64_t defer_ns;            /* TCP_DEFER_ACCEPT: wait so long for data; 0: do not */
-    struct socket_queue offers;   /* not yet claimed */
-    struct socket_queue deferred; /* ours, but nothing has come yet */
-    struct socket_queue ready;    /* for accept() */
+enum stream_listener_event {
+    /* stream_listener_claim() would now do something. Call it if somebody waits for a connection,
+     * otherwise when somebody does. */
+    LISTENER_CLAIMABLE,
+    /* stream_listener_take() has a stream. */
+    LISTENER_READY,
 };
 
-extern const struct descriptor_operations socket_listener_operations;
+/* May be called from inside any function of this file, but not after stream_listener_close(). */
+typedef void (*stream_listener_callback)(void *owner, enum stream_listener_event event);
 
-/* Register the messages of this file. */
-void socket_listener_start(void);
-/* A descriptor for socket(). NULL when there is no memory. */
-struct listening_socket *socket_listener_create(void);
-/* Begin to listen. Returns 0, -EADDRINUSE, -ENFILE (too many listeners) or -EINVAL (not bound). */
-MUST_CHECK int socket_listener_listen(struct listening_socket *listener, int backlog);
-/* Something has come for a confirmed connection: if it was deferred, accept() may have it. */
-void socket_listener_stirred(struct socket *connection);
-/* Its TS has died before accept(). Destroys it. */
-void socket_listener_lost(struct socket *connection);
+/*
+ * Begin to serve a port.
+ *
+ * port      machine's order, not 0
+ * backlog   most connections that wait to be taken, at least 1
+ * listener  set before `changed` is called for the first time
+ *
+ * Returns 0, -EADDRINUSE (this node has a listener on that port), -ENFILE (it has LISTENER_MAX) or
+ * -ENOMEM.
+ */
+MUST_CHECK int stream_listener_open(uint16_t port, uint32_t backlog,
+                                    stream_listener_callback changed, void *owner,
+                                    struct stream_listener **listener);
+/* Serve it no more. Streams that have not been taken are reset, those that have been go on. */
+void stream_listener_close(struct stream_listener *listener);
+
+/* Another backlog, at least 1. The CMs keep the one they were told first. */
+void stream_listener_set_backlog(struct stream_listener *listener, uint32_t backlog);
+/* Hold a connection back until something has come on it, but no longer than that; 0: do not. */
+void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_ns);
+
+/* Want connections: be on the CM's acceptor list, and claim what is available. */
+void stream_listener_claim(struct stream_listener *listener);
+/* Whether stream_listener_take() has a stream. Claims nothing. */
+bool stream_listener_is_ready(const struct stream_listener *listener);
+/*
+ * Take the stream that has been ready longest; there must be one. It is the caller's until
+ * stream_close().
+ *
+ * changed   called from inside functions of stream.h and from message handlers when one of
+ *           `readiness` (enum stream_readiness) may have come true; not after stream_close()
+ */
+struct stream *stream_listener_take(struct stream_listener *listener,
+                                    void (*changed)(void *owner, unsigned readiness), void *owner);
+
+/* --- For stream.c --- */
+
+/* Register the messages of listener.c. */
+void stream_listener_start(void);
+/* Something has come for a stream: if it was deferred, it is ready. */
+void stream_listener_end_deferring(struct stream *stream);
+/* Its TS has died before it was taken. Destroys it. */
+void stream_listener_lose(struct stream *stream);

@@ -1,14 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The byte stream of a connection that is ours: DATA and SEND with credit both ways.
+ * Streams: the application's ends of its connections. The TS owns the TCP state; here are only what
+ * has been received and not yet read, and how much may be sent. Credit goes both ways.
+ *
+ * Streams come from stream_listener_take(). Nothing here blocks: a call that can do nothing now
+ * returns -EAGAIN, and the owner is called back when that may have changed. The callback may read
+ * and send, but not close.
  */
 #pragma once
 
-#include "libc/posix/socket_table.h"
+#include "kernel/base.h"
+#include "net/messages.h"
 
-extern const struct descriptor_operations socket_stream_operations;
+struct stream;
 
-/* Register the messages of this file. */
-void socket_stream_start(void);
-/* Give a fresh connection its operations. */
-void socket_stream_initialise(struct socket *connection);
+/* What can be done with a stream without waiting, OR-ed. The values are chosen such that
+ * libc/posix, whose own are given by Linux, need not translate them. */
+enum stream_readiness {
+    STREAM_CAN_READ = 0x001, /* bytes, or the end of the stream */
+    STREAM_CAN_WRITE = 0x004,
+    STREAM_HAS_FAILED = 0x008, /* and that has not been told yet: stream_take_error() */
+    STREAM_HAS_ENDED = 0x010,  /* both ways */
+    STREAM_PEER_HAS_CLOSED = 0x2000,
+};
+
+/* Register the messages of streams and listeners. Once, before the first dispatch round. */
+void streams_start(void);
+
+/* enum stream_readiness, OR-ed. */
+unsigned stream_readiness(const struct stream *stream);
+/* Addresses and ports of both ends. */
+const struct flow *stream_flow(const struct stream *stream);
+
+/*
+ * Read up to `bytes`; a peek leaves them to be read again.
+ *
+ * Returns how many bytes were read; 0 when the stream is at its end, or for bytes == 0. -EAGAIN
+ * when nothing has come. When the connection has failed and all that came before has been read,
+ * why it failed (-ECONNRESET, -ETIMEDOUT ...), until stream_take_error().
+ */
+MUST_CHECK int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek);
+
+/*
+ * Send as much of `data` as credit and channel allow. Bytes in the boot archive are not copied:
+ * TS and network card read them where they lie.
+ *
+ * Returns how many bytes were sent, also when that is less than `bytes`. -EAGAIN when none could
+ * be: STREAM_CAN_WRITE is told when there is room again. When the connection has failed, why, until
+ * stream_take_error(); -EPIPE after that, and after stream_shut_send().
+ */
+MUST_CHECK int64_t stream_send(struct stream *stream, const void *data, size_t bytes);
+
+/* Send no more: the peer gets a FIN after what has been sent. A second time changes nothing. */
+void stream_shut_send(struct stream *stream);
+/* Read no more: what has come may be read, then there is the end. The peer is not told. */
+void stream_shut_receive(struct stream *stream);
+
+/* Why the connection failed, a negative errno, if that has not been told yet, else 0. From here on
+ * it counts as told: the stream is at its end. */
+int stream_take_error(struct stream *stream);
+
+/* Close it and forget it: CLOSE_BOTH, or CLOSE_ABORT for a reset. */
+void stream_close(struct stream *stream, enum close_kind kind);

@@ -1,235 +1,180 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of connections, and the bytes each has received. Entries are kept for reuse, the
- * last one freed first, while its lines are still in the cache.
+ * The table of streams. Entries are kept for reuse, the last one freed first, while its lines are
+ * still in the cache.
  */
 #include "libc/posix/socket_table.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "kernel/memory/memory.h"
-#include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
+#include "kernel/platform.h"
 
 #define PLACE_BITS             16
 #define PLACE(socket_index)    ((socket_index) & ((1u << PLACE_BITS) - 1))
 #define NEXT_USE(socket_index) ((socket_index) + (1u << PLACE_BITS))
 #define TABLE_START_COUNT      64u
 
-/* Small enough for memory's small classes, large enough for a common request's head. Chosen. */
-#define CHUNK_MIN_BYTES (256 - sizeof(struct chunk))
+_Static_assert(STREAM_MAX <= 1 << PLACE_BITS, "a place fits its part of socket_index");
 
-_Static_assert(SOCKET_MAX <= 1 << PLACE_BITS, "a place fits its part of socket_index");
+static struct stream **table;
+static uint32_t table_count;  /* places in `table` */
+static uint32_t stream_count; /* entries that exist, free ones included */
+static struct stream *first_free;
 
-static struct socket **table;
-static uint32_t table_count;      /* places in `table` */
-static uint32_t connection_count; /* entries that exist, free ones included */
-static struct socket *first_free;
-
-void socket_queue_append(struct socket_queue *queue, struct socket *connection)
+static void append_to_queue(struct stream_queue *queue, struct stream *stream)
 {
-    connection->queue = queue;
-    connection->next = NULL;
-    connection->previous = queue->tail;
+    ASSERT((queue->head == NULL) == (queue->count == 0));
+    stream->queue = queue;
+    stream->next = NULL;
+    stream->previous = queue->tail;
     if (queue->tail != NULL) {
-        queue->tail->next = connection;
+        queue->tail->next = stream;
     } else {
-        queue->head = connection;
+        queue->head = stream;
     }
-    queue->tail = connection;
+    queue->tail = stream;
     queue->count++;
 }
 
-void socket_queue_remove(struct socket *connection)
+static void remove_from_queue(struct stream *stream)
 {
-    struct socket_queue *queue = connection->queue;
+    struct stream_queue *queue = stream->queue;
 
-    if (connection->previous != NULL) {
-        connection->previous->next = connection->next;
+    ASSERT(queue->count > 0);
+    if (stream->previous != NULL) {
+        stream->previous->next = stream->next;
     } else {
-        queue->head = connection->next;
+        ASSERT_SLOW(queue->head == stream);
+        queue->head = stream->next;
     }
-    if (connection->next != NULL) {
-        connection->next->previous = connection->previous;
+    if (stream->next != NULL) {
+        stream->next->previous = stream->previous;
     } else {
-        queue->tail = connection->previous;
+        ASSERT_SLOW(queue->tail == stream);
+        queue->tail = stream->previous;
     }
     queue->count--;
-    connection->queue = NULL;
+    stream->queue = NULL;
+}
+
+/* By the state it goes to: a bit for each that it may come from (enum stream_state). */
+#define FROM(state) (1u << STREAM_##state)
+
+static inline bool is_transition_allowed(unsigned from, enum stream_state to)
+{
+    static const uint8_t allowed[] = {
+        [STREAM_FREE] = FROM(AVAILABLE) | FROM(CLAIMED) | FROM(DEFERRED) | FROM(READY) | FROM(OPEN),
+        [STREAM_AVAILABLE] = FROM(FREE),
+        [STREAM_CLAIMED] = FROM(AVAILABLE),
+        [STREAM_DEFERRED] = FROM(CLAIMED),
+        [STREAM_READY] = FROM(CLAIMED) | FROM(DEFERRED),
+        [STREAM_OPEN] = FROM(READY),
+    };
+
+    return (allowed[to] >> from & 1) != 0;
+}
+
+void stream_set_state(struct stream *stream, enum stream_state state, struct stream_queue *queue)
+{
+    ASSERT_SLOW(is_transition_allowed(stream->state, state));
+    ASSERT_SLOW((queue != NULL) ==
+                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY));
+    if (stream->queue != NULL) {
+        remove_from_queue(stream);
+    }
+    stream->state = (uint8_t)state;
+    if (queue != NULL) {
+        append_to_queue(queue, stream);
+    }
 }
 
 /* One entry more; its socket_index is set once and then only counts its uses. */
-static struct socket *add_entry(void)
+static struct stream *add_entry(void)
 {
-    if (connection_count == SOCKET_MAX) {
+    ASSERT(stream_count <= table_count);
+    ASSERT(table_count <= STREAM_MAX);
+    if (stream_count == STREAM_MAX) {
         return NULL;
     }
-    if (connection_count == table_count) {
+    if (stream_count == table_count) {
         uint32_t count = table_count == 0 ? TABLE_START_COUNT : 2 * table_count;
-        struct socket **grown = memory_resize(table, count * sizeof(*table));
+        struct stream **grown = memory_resize(table, count * sizeof(*table));
         if (grown == NULL) {
             return NULL;
         }
         table = grown;
         table_count = count;
     }
-    struct socket *connection = memory_allocate(sizeof(*connection));
-    if (connection != NULL) {
-        connection->socket_index = connection_count;
-        connection->state = SOCKET_FREE;
-        table[connection_count] = connection;
-        connection_count++;
+    struct stream *stream = memory_allocate(sizeof(*stream));
+    if (stream != NULL) {
+        stream->socket_index = stream_count;
+        stream->state = STREAM_FREE;
+        table[stream_count] = stream;
+        stream_count++;
     }
-    return connection;
+    return stream;
 }
 
-struct socket *socket_create(node_id_t ts, const struct connection_available *offer)
+struct stream *stream_create(node_id_t ts, const struct connection_available *available,
+                             struct stream_queue *queue)
 {
-    struct socket *connection = first_free;
+    struct stream *stream = first_free;
 
-    if (connection != NULL) {
-        first_free = connection->next;
+    if (stream != NULL) {
+        first_free = stream->next;
     } else {
-        connection = add_entry();
-        if (connection == NULL) {
+        stream = add_entry();
+        if (stream == NULL) {
             return NULL;
         }
     }
-    *connection = (struct socket){
-        .descriptor = {.fd = -1},
-        .socket_index = connection->socket_index,
-        .connection_index = offer->connection_index,
-        .generation = offer->generation,
+    ASSERT(stream->state == STREAM_FREE);
+    ASSERT_SLOW(table[PLACE(stream->socket_index)] == stream);
+    *stream = (struct stream){
+        .socket_index = stream->socket_index,
+        .connection_index = available->connection_index,
+        .generation = available->generation,
         .ts = ts,
-        .offer_number = offer->availability_number,
-        .state = SOCKET_OFFERED,
-        .flow = offer->flow,
+        .availability_number = available->availability_number,
+        .state = STREAM_FREE,
+        .flow = available->flow,
     };
-    return connection;
+    stream_set_state(stream, STREAM_AVAILABLE, queue);
+    return stream;
 }
 
-void socket_destroy(struct socket *connection)
+void stream_destroy(struct stream *stream)
 {
-    if (connection->queue != NULL) {
-        socket_queue_remove(connection);
-    }
-    while (connection->receive_head != NULL) {
-        struct chunk *chunk = connection->receive_head;
-        connection->receive_head = chunk->next;
-        memory_release(chunk);
-    }
-    connection->state = SOCKET_FREE;
-    connection->socket_index = NEXT_USE(connection->socket_index);
-    connection->next = first_free;
-    first_free = connection;
+    /* stream.c's list would keep a pointer to it. */
+    ASSERT(!stream->is_channel_full);
+    received_drop(&stream->received);
+    stream_set_state(stream, STREAM_FREE, NULL);
+    stream->socket_index = NEXT_USE(stream->socket_index);
+    stream->next = first_free;
+    first_free = stream;
 }
 
-struct socket *socket_find(node_id_t from, uint32_t socket_index, uint32_t generation)
+struct stream *stream_resolve(node_id_t from, uint32_t socket_index, uint32_t generation)
 {
     uint32_t place = PLACE(socket_index);
 
-    if (place >= connection_count) {
+    if (place >= stream_count) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return NULL;
     }
-    struct socket *connection = table[place];
-    bool is_meant = connection->socket_index == socket_index && connection->state != SOCKET_FREE &&
-                    connection->ts == from && connection->generation == generation;
-    return is_meant ? connection : NULL;
+    struct stream *stream = table[place];
+    bool is_meant = stream->socket_index == socket_index && stream->state != STREAM_FREE &&
+                    stream->ts == from && stream->generation == generation;
+    ASSERT_SLOW(PLACE(stream->socket_index) == place);
+    return is_meant ? stream : NULL;
 }
 
-void socket_for_each(void (*visit)(struct socket *connection, void *context), void *context)
+void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context)
 {
-    for (uint32_t place = 0; place < connection_count; place++) {
-        if (table[place]->state != SOCKET_FREE) {
+    for (uint32_t place = 0; place < stream_count; place++) {
+        ASSERT(PLACE(table[place]->socket_index) == place);
+        if (table[place]->state != STREAM_FREE) {
             visit(table[place], context);
         }
     }
-}
-
-int socket_append(struct socket *connection, const void *bytes, size_t length_bytes)
-{
-    struct chunk *tail = connection->receive_tail;
-
-    if (length_bytes == 0) {
-        return 0;
-    }
-    if (length_bytes > SOCKET_RECEIVED_MAX_BYTES - connection->received_bytes) {
-        return -EMSGSIZE;
-    }
-    if (connection->receive_head == NULL ||
-        tail->capacity_bytes - tail->length_bytes < length_bytes) {
-        size_t capacity_bytes = length_bytes > CHUNK_MIN_BYTES ? length_bytes : CHUNK_MIN_BYTES;
-        struct chunk *chunk = memory_allocate(sizeof(*chunk) + capacity_bytes);
-        if (chunk == NULL) {
-            return -ENOMEM;
-        }
-        *chunk = (struct chunk){.capacity_bytes = (uint32_t)capacity_bytes};
-        if (connection->receive_head == NULL) {
-            connection->receive_head = chunk;
-        } else {
-            tail->next = chunk;
-        }
-        connection->receive_tail = chunk;
-        tail = chunk;
-    }
-    memcpy(tail->bytes + tail->length_bytes, bytes, length_bytes);
-    tail->length_bytes += (uint32_t)length_bytes;
-    connection->received_bytes += (uint32_t)length_bytes;
-    return 0;
-}
-
-size_t socket_take(struct socket *connection, void *buffer, size_t length_bytes, bool is_peek)
-{
-    uint8_t *to = buffer;
-    size_t taken = 0;
-
-    for (struct chunk *chunk = connection->receive_head; chunk != NULL && taken < length_bytes;) {
-        struct chunk *next = chunk->next;
-        size_t part = chunk->length_bytes - chunk->read_bytes;
-        if (part > length_bytes - taken) {
-            part = length_bytes - taken;
-        }
-        memcpy(to + taken, chunk->bytes + chunk->read_bytes, part);
-        taken += part;
-        if (!is_peek) {
-            chunk->read_bytes += (uint32_t)part;
-            if (chunk->read_bytes == chunk->length_bytes) {
-                connection->receive_head = next;
-                memory_release(chunk);
-            }
-        }
-        chunk = next;
-    }
-    if (!is_peek) {
-        connection->received_bytes -= (uint32_t)taken;
-    }
-    return taken;
-}
-
-void socket_post_close(struct socket *connection, uint32_t kind)
-{
-    if (connection->is_gone) {
-        return;
-    }
-    struct close message = {
-        .header = {.type = CLOSE, .length_bytes = sizeof(message)},
-        .connection_index = connection->connection_index,
-        .generation = connection->generation,
-        .consumed_bytes = connection->unreported_bytes,
-        .kind = kind,
-    };
-    connection->unreported_bytes = 0;
-    /* Before it is posted: a TS on this node may answer from inside the call. */
-    connection->is_gone = kind != CLOSE_SEND_ONLY;
-    message_post(connection->ts, &message.header);
-}
-
-void socket_fail(struct socket *connection, int error)
-{
-    connection->is_gone = true;
-    connection->error = error;
-    connection->send_credit_bytes = 0;
-    descriptor_notify(&connection->descriptor, READY_IN | READY_OUT | READY_ALWAYS);
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bytes of one connection that have been received and not yet read, in the order in which they
+ * came. They are copied once, into chunks that grow with what arrives.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+/* A TS may send this much ahead of the application. Above any TCP window: a TS that sends more is
+ * damaged, and its connection is aborted rather than memory exhausted. Chosen. */
+#define RECEIVED_MAX_BYTES (1 * MIB)
+
+struct received_chunk;
+
+/* Zeroes are an empty one. */
+struct received {
+    struct received_chunk *head, *tail; /* head NULL: nothing is there, and tail means nothing */
+    uint32_t bytes;                     /* in all chunks together, without what has been read */
+};
+
+/* Keep a copy of these. Returns 0, or -ENOMEM or -EMSGSIZE (more than RECEIVED_MAX_BYTES would be
+ * there): nothing was kept, and the byte stream has a hole. */
+MUST_CHECK int received_append(struct received *received, const void *bytes, size_t length_bytes);
+/* Copy up to `length_bytes` into `buffer`, and forget them unless `is_peek`. Returns how many. */
+size_t received_take(struct received *received, void *buffer, size_t length_bytes, bool is_peek);
+/* Forget all. */
+void received_drop(struct received *received);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * setsockopt() and getsockopt(). An option that would change nothing here, or that we do not have,
+ * is refused rather than ignored; but what every server sets and always has here is accepted.
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "libc/posix/socket.h"
+#include "libc/posix/socket_listener.h"
+#include "libc/posix/socket_stream.h"
+
+static int set_linger(struct socket *socket, const void *value, socklen_t bytes)
+{
+    struct linger linger;
+
+    if (bytes < sizeof(linger)) {
+        return -EINVAL;
+    }
+    memcpy(&linger, value, sizeof(linger));
+    if (socket->stream == NULL) {
+        return -ENOPROTOOPT;
+    }
+    /* With another time close() sends what is left anyway, without waiting for it. */
+    socket->is_linger_zero = linger.l_onoff != 0 && linger.l_linger == 0;
+    return 0;
+}
+
+static void set_defer(struct socket *socket, int seconds)
+{
+    socket->defer_ns = seconds > 0 ? (uint64_t)seconds * NS_PER_S : 0;
+    if (socket->listener != NULL) {
+        stream_listener_set_defer(socket->listener, socket->defer_ns);
+    }
+}
+
+static int set_option(struct socket *socket, int level, int option, const void *value,
+                      socklen_t bytes)
+{
+    if (level == SOL_SOCKET && option == SO_LINGER) {
+        return set_linger(socket, value, bytes);
+    }
+    int number;
+    if (bytes < sizeof(number)) {
+        return -EINVAL;
+    }
+    memcpy(&number, value, sizeof(number));
+    if (level == SOL_SOCKET && (option == SO_REUSEADDR || option == SO_REUSEPORT)) {
+        return 0; /* the CM lets every application listen on a port */
+    }
+    if (level == IPPROTO_TCP && option == TCP_NODELAY) {
+        /* Nothing is ever held back: a TS sends at the end of each of its rounds. */
+        return number != 0 ? 0 : -ENOPROTOOPT;
+    }
+    if (level == IPPROTO_TCP && option == TCP_DEFER_ACCEPT && socket->stream == NULL) {
+        set_defer(socket, number);
+        return 0;
+    }
+    return -ENOPROTOOPT;
+}
+
+int setsockopt(int fd, int level, int option, const void *value, socklen_t bytes)
+{
+    int error;
+    struct socket *socket = socket_get(fd, &error);
+
+    if (socket != NULL) {
+        error = set_option(socket, level, option, value, bytes);
+    }
+    return (int)call_result(error);
+}
+
+/* The value of an option. SO_ERROR is told once: reading it takes it. */
+static int take_option(struct socket *socket, int level, int option, int *number)
+{
+    if (level == IPPROTO_TCP && option == TCP_NODELAY) {
+        *number = 1;
+        return 0;
+    }
+    if (level != SOL_SOCKET) {
+        return -ENOPROTOOPT;
+    }
+    switch (option) {
+    case SO_TYPE:
+        *number = SOCK_STREAM;
+        return 0;
+    case SO_ACCEPTCONN:
+        *number = socket->listener != NULL;
+        return 0;
+    case SO_REUSEADDR:
+    case SO_REUSEPORT:
+        *number = 1;
+        return 0;
+    case SO_ERROR:
+        *number = socket->stream != NULL ? -stream_take_error(socket->stream) : 0;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict bytes)
+{
+    int error, number;
+    struct socket *socket = socket_get(fd, &error);
+
+    if (socket != NULL) {
+        error = take_option(socket, level, option, &number);
+    }
+    if (error == 0) {
+        *bytes = *bytes < sizeof(number) ? *bytes : sizeof(number);
+        memcpy(value, &number, *bytes);
+    }
+    return (int)call_result(error);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recv(), send() and their other forms, and shutdown(): what POSIX adds to a stream is that a call
+ * may wait, and that an error is told once.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "libc/posix/socket.h"
+#include "libc/posix/socket_stream.h"
+
+/* Wait until one of `events` may have come true. -EAGAIN if this call must not wait, -EBADF if the
+ * socket was closed meanwhile. */
+static int wait_for(struct socket *socket, unsigned events, int flags)
+{
+    if (socket->descriptor.is_nonblocking || (flags & MSG_DONTWAIT)) {
+        return -EAGAIN;
+    }
+    return descriptor_wait(&socket->descriptor, events, UINT64_MAX);
+}
+
+/* What a call returns that has moved `moved` bytes before this error. With some moved the next call
+ * tells it. */
+static ssize_t end_call(struct socket *socket, size_t moved, int64_t error)
+{
+    if (moved > 0) {
+        return (ssize_t)moved;
+    }
+    (void)stream_take_error(socket->stream); /* it is `error`, or there is none to be told */
+    return error;
+}
+
+ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags)
+{
+    bool is_peek = (flags & MSG_PEEK) != 0;
+    size_t received = 0;
+
+    for (;;) {
+        int64_t part =
+            stream_receive(socket->stream, (uint8_t *)buffer + received, bytes - received, is_peek);
+        if (part >= 0) {
+            received += (size_t)part;
+            /* A second peek would only find the same bytes again. */
+            if (part == 0 || received == bytes || !(flags & MSG_WAITALL) || is_peek) {
+                return (ssize_t)received;
+            }
+            continue;
+        }
+        if (part != -EAGAIN) {
+            return end_call(socket, received, part);
+        }
+        int error = wait_for(socket, READY_IN, flags);
+        if (error != 0) {
+            return received > 0 ? (ssize_t)received : error;
+        }
+    }
+}
+
+ssize_t socket_send(struct socket *socket, const void *data, size_t bytes, int flags)
+{
+    size_t sent = 0;
+
+    for (;;) {
+        int64_t part = stream_send(socket->stream, (const uint8_t *)data + sent, bytes - sent);
+        if (part >= 0) {
+            sent += (size_t)part;
+            if (sent == bytes) {
+                return (ssize_t)sent;
+            }
+            continue;
+        }
+        if (part != -EAGAIN) {
+            return end_call(socket, sent, part);
+        }
+        int error = wait_for(socket, READY_OUT, flags);
+        if (error != 0) {
+            return sent > 0 ? (ssize_t)sent : error;
+        }
+    }
+}
+
+ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
+{
+    int error = 0;
+    struct socket *socket = socket_get_connected(fd, &error);
+
+    if (socket != NULL && (flags & MSG_OOB)) {
+        return call_result(-EINVAL);
+    }
+    return call_result(socket != NULL ? socket_receive(socket, buffer, bytes, flags) : error);
+}
+
+ssize_t send(int fd, const void *data, size_t bytes, int flags)
+{
+    int error = 0;
+    struct socket *socket = socket_get_connected(fd, &error);
+
+    if (socket != NULL && (flags & MSG_OOB)) {
+        return call_result(-EOPNOTSUPP);
+    }
+    return call_result(socket != NULL ? socket_send(socket, data, bytes, flags) : error);
+}
+
+int shutdown(int fd, int how)
+{
+    int error = 0;
+    struct socket *socket = socket_get_connected(fd, &error);
+
+    if (socket == NULL) {
+        return (int)call_result(error);
+    }
+    if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+        return (int)call_result(-EINVAL);
+    }
+    if (how != SHUT_WR) {
+        stream_shut_receive(socket->stream);
+    }
+    if (how != SHUT_RD) {
+        stream_shut_send(socket->stream);
+    }
+    descriptor_notify(&socket->descriptor, READY_IN | READY_OUT | READY_HANGUP);
+    return 0;
+}
+
+/* --- Other forms of recv() and send() --- */
+
+ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
+                 struct sockaddr *restrict address, socklen_t *restrict address_bytes)
+{
+    if (address != NULL && getpeername(fd, address, address_bytes) != 0) {
+        return -1;
+    }
+    return recv(fd, buffer, bytes, flags);
+}
+
+ssize_t sendto(int fd, const void *data, size_t bytes, int flags, const struct sockaddr *address,
+               socklen_t address_bytes)
+{
+    (void)address_bytes;
+    if (address != NULL) {
+        return call_result(-EISCONN);
+    }
+    return send(fd, data, bytes, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ssize_t total = 0;
+
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        const struct iovec *piece = &message->msg_iov[i];
+        ssize_t sent = send(fd, piece->iov_base, piece->iov_len, flags);
+        if (sent < 0) {
+            return total > 0 ? total : -1;
+        }
+        total += sent;
+        if ((size_t)sent < piece->iov_len) {
+            break;
+        }
+    }
+    return total;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t total = 0;
+
+    message->msg_flags = 0;
+    message->msg_controllen = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        const struct iovec *piece = &message->msg_iov[i];
+        /* Once something has come, the rest is taken only as far as it is there. */
+        ssize_t received =
+            recv(fd, piece->iov_base, piece->iov_len, total > 0 ? flags | MSG_DONTWAIT : flags);
+        if (received < 0) {
+            return total > 0 ? total : -1;
+        }
+        total += received;
+        if ((size_t)received < piece->iov_len) {
+            break;
+        }
+    }
+    return total;
+}
