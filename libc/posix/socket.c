@@ -10,10 +10,10 @@
 
 #include "kernel/memory/memory.h"
 #include "kernel/platform.h"
-#include "libc/posix/socket_listener.h"
-#include "libc/posix/socket_stream.h"
 #include "net/address.h"
 #include "net/counters.h"
+#include "net/streams/listener.h"
+#include "net/streams/stream.h"
 
 _Static_assert(STREAM_CAN_READ == READY_IN && STREAM_CAN_WRITE == READY_OUT &&
                    STREAM_HAS_FAILED == READY_ERROR && STREAM_HAS_ENDED == READY_HANGUP &&

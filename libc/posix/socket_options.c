@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 
 #include "libc/posix/socket.h"
-#include "libc/posix/socket_listener.h"
-#include "libc/posix/socket_stream.h"
+#include "net/streams/listener.h"
+#include "net/streams/stream.h"
 
 static int set_linger(struct socket *socket, const void *value, socklen_t bytes)
 {

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "libc/posix/socket.h"
-#include "libc/posix/socket_stream.h"
+#include "net/streams/stream.h"
 
 /* Wait until one of `events` may have come true. -EAGAIN if this call must not wait, -EBADF if the
  * socket was closed meanwhile. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c */
-/* sources: libc/posix/socket_table.c libc/posix/socket_listener.c libc/posix/socket_stream.c libc/posix/received.c */
+/* sources: net/streams/table.c net/streams/listener.c net/streams/stream.c net/streams/received.c */
 /* sources: libc/posix/poll.c libc/posix/epoll.c net/address.c net/configuration.c net/placement.c */
 /* sources: libc/core/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */

@@ -3,7 +3,7 @@
  * The table of streams. Entries are kept for reuse, the last one freed first, while its lines are
  * still in the cache.
  */
-#include "libc/posix/socket_table.h"
+#include "net/streams/table.h"
 
 #include "kernel/memory/memory.h"
 #include "kernel/message/status.h"

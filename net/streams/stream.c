@@ -5,15 +5,15 @@
  * returns credit: what has been read is told with the next SEND or CLOSE, or alone when much has
  * gathered.
  */
-#include "libc/posix/socket_stream.h"
+#include "net/streams/stream.h"
 
 #include <errno.h>
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "libc/posix/socket_listener.h"
-#include "libc/posix/socket_table.h"
 #include "net/counters.h"
+#include "net/streams/listener.h"
+#include "net/streams/table.h"
 
 /* Read bytes are told alone above this: less than half of any TCP window in use, so the peer is
  * never stopped by it; more than one segment, so a download in is not a message a segment. */

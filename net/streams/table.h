@@ -8,8 +8,8 @@
  */
 #pragma once
 
-#include "libc/posix/received.h"
 #include "net/messages.h"
+#include "net/streams/received.h"
 
 #define STREAM_MAX 65536u
 

@@ -4,7 +4,7 @@
  * (ours, but the listener wants it only with data) and ready (may be taken). Between the first and
  * the others, while its claim is under way, it stands on none.
  */
-#include "libc/posix/socket_listener.h"
+#include "net/streams/listener.h"
 
 #include <errno.h>
 
@@ -12,10 +12,10 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
-#include "libc/posix/socket_stream.h"
-#include "libc/posix/socket_table.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/streams/stream.h"
+#include "net/streams/table.h"
 
 struct stream_listener {
     uint16_t port;           /* machine's order */

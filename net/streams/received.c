@@ -3,7 +3,7 @@
  * A list of chunks. A chunk is released as soon as its last byte has been read, so every chunk on
  * the list has bytes to read.
  */
-#include "libc/posix/received.h"
+#include "net/streams/received.h"
 
 #include <errno.h>
 #include <string.h>
