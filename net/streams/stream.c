@@ -78,6 +78,9 @@ static void tell_owner(struct stream *stream, unsigned readiness)
     }
 }
 
+/* A TS says why in numbers of errno, which end here (Linux's MAX_ERRNO). */
+#define ERROR_NUMBER_MAX 4095u
+
 /* Everything fails from here on, with `error` until that is told. */
 static void fail_stream(struct stream *stream, int error)
 {
@@ -356,9 +359,15 @@ static void handle_connection_failed(node_id_t from, const struct message *messa
 {
     const struct connection_failed *failed = (const void *)message;
     struct stream *stream = stream_resolve(from, failed->socket_index, failed->generation);
+    uint32_t error = failed->error_number;
 
-    if (stream != NULL) {
-        fail_stream(stream, failed->error_number != 0 ? (int)failed->error_number : ECONNRESET);
+    /* EAGAIN would make a caller wait, for nothing. */
+    if (error == 0 || error == EAGAIN || error > ERROR_NUMBER_MAX) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        error = ECONNRESET; /* whatever the reason: the connection has gone */
+    }
+    if (stream != NULL && !stream->is_gone) {
+        fail_stream(stream, (int)error);
         stream_listener_end_deferring(stream);
     }
 }

@@ -4,8 +4,8 @@
  * has been received and not yet read, and how much may be sent. Credit goes both ways.
  *
  * Streams come from stream_listener_take(). Nothing here blocks: a call that can do nothing now
- * returns -EAGAIN, and the owner is called back when that may have changed. The callback may read
- * and send, but not close.
+ * returns -EAGAIN, and the owner is called back when that may have changed. The callback only
+ * notes that, or wakes somebody: it calls none of these functions but queries.
  */
 #pragma once
 
