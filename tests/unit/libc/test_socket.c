@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/socket_world.c */
+/* sources: tests/unit/world/socket_world.c tests/unit/world/application_world.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h */
 /*
  * Tests the sockets of libc/: listening and accepting.
@@ -78,7 +78,7 @@ static void descriptors_get_the_lowest_free_number(void **state)
     }
 }
 
-static void accept_asks_once_claims_an_offer_and_returns_what_was_confirmed(void **state)
+static void accept_asks_once_claims_what_is_available_and_returns_what_was_confirmed(void **state)
 {
     struct sockaddr_in peer;
     socklen_t bytes = sizeof(peer);
@@ -90,8 +90,8 @@ static void accept_asks_once_claims_an_offer_and_returns_what_was_confirmed(void
     assert_int_equal(accept(listener, NULL, NULL), -1);
     fake_expect_no_message(own_cm);
 
-    /* Nobody waits: the offer lies until the next accept(), which claims but must not return. */
-    offer(7, 3, "GET ");
+    /* Nobody waits: it lies until the next accept(), which claims but must not return. */
+    make_available(7, 3, "GET ");
     fake_expect_no_message(TS);
     assert_int_equal(accept(listener, NULL, NULL), -1);
     assert_int_equal(errno, EAGAIN);
@@ -116,7 +116,7 @@ static void a_rejected_claim_asks_for_a_new_place(void **state)
 
     (void)state;
     expect_ask(listener);
-    offer(7, 3, "");
+    make_available(7, 3, "");
     assert_int_equal(accept(listener, NULL, NULL), -1);
     reject(7, 3, expect_claim(7, 3));
     fake_expect_no_message(own_cm);
@@ -125,15 +125,15 @@ static void a_rejected_claim_asks_for_a_new_place(void **state)
 }
 
 /* What it cannot take it leaves to others; with room again, it wants more. */
-static void offers_beyond_the_backlog_are_left_and_a_place_is_asked_for_again(void **state)
+static void connections_beyond_the_backlog_are_left_and_a_place_is_asked_for_again(void **state)
 {
     int listener = open_listener(2);
 
     (void)state;
     expect_ask(listener);
-    offer(1, 1, "");
-    offer(2, 1, "");
-    offer(3, 1, "");
+    make_available(1, 1, "");
+    make_available(2, 1, "");
+    make_available(3, 1, "");
     assert_int_equal(accept(listener, NULL, NULL), -1);
     uint32_t first = expect_claim(1, 1);
     uint32_t second = expect_claim(2, 1);
@@ -152,8 +152,8 @@ static void connections_not_yet_accepted_are_reset_with_their_listener(void **st
 
     (void)state;
     expect_ask(listener);
-    offer(1, 1, "");
-    offer(2, 1, "");
+    make_available(1, 1, "");
+    make_available(2, 1, "");
     assert_int_equal(accept(listener, NULL, NULL), -1);
     uint32_t first = expect_claim(1, 1);
     uint32_t second = expect_claim(2, 1);
@@ -175,7 +175,7 @@ static void accept_in_thread(void *argument)
     accepted_fd = accept(*(int *)argument, NULL, NULL);
 }
 
-static void a_blocked_accept_claims_an_offer_at_once(void **state)
+static void a_blocked_accept_claims_at_once(void **state)
 {
     int listener = open_listener(4);
 
@@ -185,7 +185,7 @@ static void a_blocked_accept_claims_an_offer_at_once(void **state)
     assert_non_null(thread_create("accept", accept_in_thread, &listener));
     dispatch_round();
     (void)fake_expect_message(own_cm, ACCEPT_CONNECTION);
-    offer(7, 3, "");
+    make_available(7, 3, "");
     uint32_t socket_index = expect_claim(7, 3);
     assert_int_equal(accepted_fd, 0);
     confirm(7, 3, socket_index, "");
@@ -204,8 +204,8 @@ static void a_deferred_connection_waits_for_data_or_its_time(void **state)
     assert_int_equal(setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)),
                      0);
     expect_ask(listener);
-    offer(1, 1, "");
-    offer(2, 1, "");
+    make_available(1, 1, "");
+    make_available(2, 1, "");
     assert_int_equal(accept(listener, NULL, NULL), -1);
     uint32_t first = expect_claim(1, 1);
     uint32_t second = expect_claim(2, 1);
@@ -235,11 +235,11 @@ int main(void)
         TEST(a_port_is_served_by_one_listener_only),
         TEST(unbound_and_foreign_sockets_are_refused),
         TEST(descriptors_get_the_lowest_free_number),
-        TEST(accept_asks_once_claims_an_offer_and_returns_what_was_confirmed),
+        TEST(accept_asks_once_claims_what_is_available_and_returns_what_was_confirmed),
         TEST(a_rejected_claim_asks_for_a_new_place),
-        TEST(offers_beyond_the_backlog_are_left_and_a_place_is_asked_for_again),
+        TEST(connections_beyond_the_backlog_are_left_and_a_place_is_asked_for_again),
         TEST(connections_not_yet_accepted_are_reset_with_their_listener),
-        TEST(a_blocked_accept_claims_an_offer_at_once),
+        TEST(a_blocked_accept_claims_at_once),
         TEST(a_deferred_connection_waits_for_data_or_its_time),
     };
 

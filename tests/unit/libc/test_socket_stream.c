@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/socket_world.c */
+/* sources: tests/unit/world/socket_world.c tests/unit/world/application_world.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h */
 /*
  * Tests the sockets of libc/: the byte stream of a connection.
@@ -23,6 +23,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
+#include "kernel/thread/thread.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/socket_world.h"
 
@@ -202,6 +203,38 @@ static void a_failed_connection_tells_its_error_once_and_needs_no_close_message(
     close_listener(pair.listener);
 }
 
+static ssize_t sent_in_thread;
+
+static void send_in_thread(void *argument)
+{
+    static uint8_t bytes[WINDOW + 1];
+
+    sent_in_thread = send(*(int *)argument, bytes, sizeof(bytes), 0);
+}
+
+/* The error was taken by the call that had sent something, and returned that. */
+static void an_error_after_a_part_was_sent_is_told_by_the_next_call(void **state)
+{
+    struct pair pair = open_connection("");
+
+    (void)state;
+    assert_int_equal(fcntl(pair.fd, F_SETFL, 0), 0);
+    sent_in_thread = 0;
+    assert_non_null(thread_create("send", send_in_thread, &pair.fd));
+    dispatch_round();
+    assert_int_equal(sent_in_thread, 0);
+    fail_connection(pair.socket_index, pair.generation, ETIMEDOUT);
+    assert_int_equal(sent_in_thread, WINDOW);
+    assert_int_equal(send(pair.fd, "y", 1, 0), -1);
+    assert_int_equal(errno, ETIMEDOUT);
+    assert_int_equal(send(pair.fd, "y", 1, 0), -1);
+    assert_int_equal(errno, EPIPE);
+    close(pair.fd);
+    while (fake_take_message(TS) != NULL) {
+    }
+    close_listener(pair.listener);
+}
+
 static void kill_transport_server(void)
 {
     fake_set_node_state(TS, NODE_DEAD);
@@ -214,7 +247,7 @@ static void sockets_of_a_dead_transport_server_are_reset(void **state)
     char text[4];
 
     (void)state;
-    offer(8, 1, ""); /* not yet accepted: it vanishes */
+    make_available(8, 1, ""); /* not yet accepted: it vanishes */
     fake_on_sleep(kill_transport_server);
     dispatch_sleep();
     assert_int_equal(poll(&poll_fd, 1, 0), 1);
@@ -236,7 +269,7 @@ static void what_comes_late_for_a_closed_socket_reaches_no_other(void **state)
     (void)state;
     close(pair.fd);
     (void)expect_close(CLOSE_BOTH);
-    offer(9, pair.generation, "");
+    make_available(9, pair.generation, "");
     assert_int_equal(accept(pair.listener, NULL, NULL), -1);
     uint32_t successor = expect_claim(9, pair.generation);
     assert_int_not_equal(successor, pair.socket_index);
@@ -329,6 +362,7 @@ int main(void)
         TEST(bytes_of_the_archive_are_sent_by_reference),
         TEST(the_end_comes_after_what_was_sent_before_it),
         TEST(a_failed_connection_tells_its_error_once_and_needs_no_close_message),
+        TEST(an_error_after_a_part_was_sent_is_told_by_the_next_call),
         TEST(sockets_of_a_dead_transport_server_are_reset),
         TEST(what_comes_late_for_a_closed_socket_reaches_no_other),
         TEST(shutdown_and_close_say_which_kind_of_close_they_mean),

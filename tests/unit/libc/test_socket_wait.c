@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/socket_world.c */
+/* sources: tests/unit/world/socket_world.c tests/unit/world/application_world.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h */
 /*
  * Tests the sockets of libc/: poll(), select() and epoll.
@@ -90,7 +90,7 @@ static void a_blocked_recv_does_not_go_on_with_the_next_connection_of_that_numbe
     int fd = pair.fd;
 
     (void)state;
-    offer(8, pair.generation, "");
+    make_available(8, pair.generation, "");
     assert_int_equal(accept(pair.listener, NULL, NULL), -1);
     confirm(8, pair.generation, expect_claim(8, pair.generation), "not yours");
     assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
@@ -182,7 +182,7 @@ static void epoll_wait_on_a_listener_asks_and_claims(void **state)
     fake_expect_no_message(own_cm);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
     (void)fake_expect_message(own_cm, ACCEPT_CONNECTION);
-    offer(7, 3, "");
+    make_available(7, 3, "");
     fake_expect_no_message(TS);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
     uint32_t socket_index = expect_claim(7, 3);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/application_world.c */
+/*
+ * Tests net/streams/listener.c, without sockets.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "net/counters.h"
+#include "net/streams/listener.h"
+#include "net/streams/stream.h"
+#include "tests/unit/world/application_world.h"
+#include "tests/unit/world/fake_platform.h"
+
+static struct stream_listener *listener;
+static unsigned claimable_count, ready_count, changed_count;
+static bool is_eager; /* somebody waits for a connection */
+
+static void note_event(void *owner, enum stream_listener_event event)
+{
+    assert_ptr_equal(owner, &listener);
+    if (event == LISTENER_READY) {
+        ready_count++;
+        return;
+    }
+    claimable_count++;
+    if (is_eager) {
+        stream_listener_claim(listener);
+    }
+}
+
+static void note_change(void *owner, unsigned readiness)
+{
+    (void)readiness;
+    assert_ptr_equal(owner, &changed_count);
+    changed_count++;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    start_application_node();
+    streams_start();
+    claimable_count = ready_count = changed_count = 0;
+    is_eager = false;
+    return 0;
+}
+
+static void open_with_backlog(uint32_t backlog)
+{
+    assert_int_equal(stream_listener_open(PORT, backlog, note_event, &listener, &listener), 0);
+    expect_listen(backlog);
+}
+
+static void close_all(void)
+{
+    stream_listener_close(listener);
+    expect_unlisten();
+}
+
+static struct stream *take(void)
+{
+    return stream_listener_take(listener, note_change, &changed_count);
+}
+
+static void a_question_for_readiness_claims_nothing(void **state)
+{
+    (void)state;
+    open_with_backlog(4);
+    make_available(7, 3, "");
+    for (unsigned i = 0; i < 3; i++) {
+        assert_false(stream_listener_is_ready(listener));
+        dispatch_round();
+    }
+    fake_expect_no_message(TS);
+    fake_expect_no_message(own_cm);
+
+    stream_listener_claim(listener);
+    expect_place_request();
+    (void)expect_claim(7, 3);
+    stream_listener_claim(listener); /* there is nothing more to be had */
+    fake_expect_no_message(TS);
+    fake_expect_no_message(own_cm);
+    close_all();
+}
+
+static void the_owner_is_told_what_to_claim_and_what_to_take(void **state)
+{
+    (void)state;
+    open_with_backlog(4);
+    make_available(7, 3, "");
+    assert_int_equal(claimable_count, 1);
+    assert_int_equal(ready_count, 0);
+    stream_listener_claim(listener);
+    expect_place_request();
+    confirm(7, 3, expect_claim(7, 3), "");
+    assert_int_equal(ready_count, 1);
+    assert_true(stream_listener_is_ready(listener));
+    struct stream *stream = take();
+    assert_false(stream_listener_is_ready(listener));
+    assert_int_equal(stream_flow(stream)->remote_port, __builtin_bswap16(4000));
+    stream_close(stream, CLOSE_BOTH);
+    (void)expect_close(CLOSE_BOTH);
+    close_all();
+}
+
+static void an_owner_who_waits_claims_at_once(void **state)
+{
+    (void)state;
+    open_with_backlog(1);
+    is_eager = true;
+    stream_listener_claim(listener);
+    expect_place_request();
+    make_available(7, 3, "");
+    uint32_t name = expect_claim(7, 3);
+    /* Rejected: the CM has dropped us. It asks for a new place. */
+    reject(7, 3, name);
+    expect_place_request();
+    close_all();
+}
+
+/* With room again it asks for a new place, because the CM drops whom nobody claims for. */
+static void what_exceeds_the_backlog_is_left_to_others(void **state)
+{
+    (void)state;
+    open_with_backlog(1);
+    stream_listener_claim(listener);
+    expect_place_request();
+    make_available(7, 3, "");
+    make_available(8, 1, "");
+    stream_listener_claim(listener);
+    uint32_t name = expect_claim(7, 3);
+    fake_expect_no_message(TS);
+    claimable_count = 0;
+    confirm(7, 3, name, "");
+    assert_int_equal(claimable_count, 1);
+    stream_listener_claim(listener);
+    expect_place_request();
+    close_all();
+    (void)expect_close(CLOSE_ABORT);
+}
+
+static void without_memory_a_connection_is_left_to_others(void **state)
+{
+    (void)state;
+    open_with_backlog(4);
+    fake_fail_allocations_after(0);
+    make_available(7, 3, "some data, which needs memory however the entry was had");
+    fake_fail_allocations_after(-1);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
+    stream_listener_claim(listener);
+    expect_place_request();
+    fake_expect_no_message(TS);
+    close_all();
+}
+
+static void a_port_and_a_listener_too_many_are_refused(void **state)
+{
+    struct stream_listener *listeners[LISTENER_MAX], *extra;
+
+    (void)state;
+    for (uint16_t i = 0; i < LISTENER_MAX; i++) {
+        assert_int_equal(
+            stream_listener_open((uint16_t)(1000 + i), 1, note_event, &listener, &listeners[i]), 0);
+    }
+    assert_int_equal(stream_listener_open(1000, 1, note_event, &listener, &extra), -EADDRINUSE);
+    assert_int_equal(stream_listener_open(999, 1, note_event, &listener, &extra), -ENFILE);
+    stream_listener_close(listeners[5]);
+    fake_fail_allocations_after(0);
+    assert_int_equal(stream_listener_open(999, 1, note_event, &listener, &listeners[5]), -ENOMEM);
+    fake_fail_allocations_after(-1);
+    assert_int_equal(stream_listener_open(999, 1, note_event, &listener, &listeners[5]), 0);
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
+        stream_listener_close(listeners[i]);
+    }
+}
+
+static void closing_resets_what_was_not_taken_and_leaves_what_was(void **state)
+{
+    (void)state;
+    open_with_backlog(8);
+    is_eager = true;
+    stream_listener_claim(listener);
+    expect_place_request();
+    make_available(1, 1, "");
+    confirm(1, 1, expect_claim(1, 1), "");
+    struct stream *taken = take();
+    stream_listener_set_defer(listener, NS_PER_S);
+    make_available(2, 1, "");
+    confirm(2, 1, expect_claim(2, 1), ""); /* deferred */
+    assert_false(stream_listener_is_ready(listener));
+    make_available(3, 1, "");
+    uint32_t claimed = expect_claim(3, 1);
+    is_eager = false;
+    make_available(4, 1, ""); /* nobody's: its TS finds out by itself */
+    close_all();
+    const struct close *reset = fake_expect_message(TS, CLOSE);
+    assert_int_equal(reset->connection_index, 2);
+    assert_int_equal(reset->kind, CLOSE_ABORT);
+    fake_expect_no_message(TS);
+    confirm(3, 1, claimed, "");
+    reset = fake_expect_message(TS, CLOSE);
+    assert_int_equal(reset->connection_index, 3);
+    assert_int_equal(reset->kind, CLOSE_ABORT);
+    assert_int_equal(stream_send(taken, "x", 1), 1);
+    (void)fake_expect_message(TS, SEND);
+    stream_close(taken, CLOSE_BOTH);
+    (void)fake_expect_message(TS, CLOSE);
+    fake_advance_ns(2 * NS_PER_S); /* what was deferred has gone from the timer, too */
+    dispatch_round();
+}
+
+static void what_names_no_listener_of_ours_is_ignored(void **state)
+{
+    struct connection_available message = {
+        .header = {.type = CONNECTION_AVAILABLE, .length_bytes = sizeof(message)},
+        .listener_index = UINT16_MAX,
+        .flow.local_port = __builtin_bswap16(PORT),
+    };
+
+    (void)state;
+    open_with_backlog(4);
+    fake_deliver(TS, &message.header);
+    message.listener_index = 0;
+    message.flow.local_port = __builtin_bswap16(PORT + 1);
+    fake_deliver(TS, &message.header);
+    dispatch_round();
+    assert_int_equal(claimable_count, 0);
+    /* Nothing was claimed: nothing can be confirmed. */
+    confirm(1, 1, 0, "");
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+    close_all();
+}
+
+static void taking_what_is_not_there_is_our_own_mistake(void **state)
+{
+    (void)state;
+    open_with_backlog(4);
+    expect_assert_failure((void)take());
+    close_all();
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, start)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_question_for_readiness_claims_nothing),
+        TEST(the_owner_is_told_what_to_claim_and_what_to_take),
+        TEST(an_owner_who_waits_claims_at_once),
+        TEST(what_exceeds_the_backlog_is_left_to_others),
+        TEST(without_memory_a_connection_is_left_to_others),
+        TEST(a_port_and_a_listener_too_many_are_refused),
+        TEST(closing_resets_what_was_not_taken_and_leaves_what_was),
+        TEST(what_names_no_listener_of_ours_is_ignored),
+        TEST(taking_what_is_not_there_is_our_own_mistake),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

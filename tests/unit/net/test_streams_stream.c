@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/application_world.c */
+/*
+ * Tests net/streams/stream.c, without sockets.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "net/counters.h"
+#include "net/streams/listener.h"
+#include "net/streams/received.h"
+#include "net/streams/stream.h"
+#include "tests/unit/world/application_world.h"
+#include "tests/unit/world/fake_platform.h"
+
+static struct stream_listener *listener;
+static struct stream *stream;
+static uint32_t name; /* the stream's, in messages */
+static unsigned told; /* what the owner was told since it last looked */
+static unsigned told_count;
+
+static void ignore_event(void *owner, enum stream_listener_event event)
+{
+    (void)owner;
+    (void)event;
+}
+
+static void note_change(void *owner, unsigned readiness)
+{
+    assert_ptr_equal(owner, &told);
+    told |= readiness;
+    told_count++;
+}
+
+static unsigned take_told(void)
+{
+    unsigned readiness = told;
+
+    told = 0;
+    return readiness;
+}
+
+/* Every test begins with stream 7, generation 3. */
+static int start(void **state)
+{
+    (void)state;
+    start_application_node();
+    streams_start();
+    assert_int_equal(stream_listener_open(PORT, 4, ignore_event, NULL, &listener), 0);
+    expect_listen(4);
+    stream_listener_claim(listener);
+    expect_place_request();
+    make_available(7, 3, "");
+    stream_listener_claim(listener);
+    name = expect_claim(7, 3);
+    confirm(7, 3, name, "");
+    stream = stream_listener_take(listener, note_change, &told);
+    told = told_count = 0;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    if (stream != NULL) {
+        stream_close(stream, CLOSE_BOTH);
+    }
+    stream_listener_close(listener);
+    return 0;
+}
+
+static void a_question_for_readiness_changes_nothing(void **state)
+{
+    unsigned all = STREAM_CAN_READ | STREAM_CAN_WRITE | STREAM_HAS_FAILED | STREAM_HAS_ENDED |
+                   STREAM_PEER_HAS_CLOSED;
+
+    (void)state;
+    assert_int_equal(stream_readiness(stream), STREAM_CAN_WRITE);
+    deliver_data(name, 3, "x", 1);
+    assert_int_equal(stream_readiness(stream), STREAM_CAN_READ | STREAM_CAN_WRITE);
+    fail_connection(name, 3, ETIMEDOUT);
+    assert_int_equal(stream_readiness(stream), all);
+    assert_int_equal(stream_readiness(stream), all);
+    fake_expect_no_message(TS);
+}
+
+static void a_failure_is_returned_until_it_is_taken(void **state)
+{
+    char byte;
+
+    (void)state;
+    deliver_data(name, 3, "x", 1);
+    fail_connection(name, 3, ETIMEDOUT);
+    assert_true((take_told() & STREAM_HAS_FAILED) != 0);
+    assert_int_equal(stream_receive(stream, &byte, 1, false), 1);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(stream_receive(stream, &byte, 1, false), -ETIMEDOUT);
+        assert_int_equal(stream_send(stream, "y", 1), -ETIMEDOUT);
+    }
+    assert_int_equal(stream_take_error(stream), -ETIMEDOUT);
+    assert_int_equal(stream_take_error(stream), 0);
+    assert_int_equal(stream_receive(stream, &byte, 1, false), 0);
+    assert_int_equal(stream_send(stream, "y", 1), -EPIPE);
+    assert_int_equal(stream_readiness(stream) & STREAM_HAS_FAILED, 0);
+    /* The first reason holds. */
+    fail_connection(name, 3, ECONNRESET);
+    assert_int_equal(stream_take_error(stream), 0);
+}
+
+/* UINT32_MAX was taken for -1, so that a read seemed to have got one byte. */
+static void a_failure_for_a_reason_that_is_none_is_counted_and_taken_for_a_reset(void **state)
+{
+    const uint32_t reasons[] = {0, EAGAIN, 4096, UINT32_MAX};
+    char byte;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(reasons); i++) {
+        fail_connection(name, 3, reasons[i]);
+        assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), i + 1);
+    }
+    assert_int_equal(stream_receive(stream, &byte, 1, false), -ECONNRESET);
+}
+
+static void more_than_a_transport_server_may_send_ahead_ends_the_connection(void **state)
+{
+    static uint8_t bytes[2048];
+
+    (void)state;
+    for (size_t sent = 0; sent < RECEIVED_MAX_BYTES; sent += sizeof(bytes)) {
+        deliver_data(name, 3, bytes, sizeof(bytes));
+    }
+    fake_expect_no_message(TS);
+    deliver_data(name, 3, bytes, 1);
+    (void)expect_close(CLOSE_ABORT);
+    assert_int_equal(stream_take_error(stream), -ENOBUFS);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
+    deliver_data(name, 3, bytes, 1); /* was on its way */
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
+}
+
+static void sending_stops_at_the_credit_and_room_is_told(void **state)
+{
+    static uint8_t bytes[WINDOW + 100];
+
+    (void)state;
+    assert_int_equal(stream_send(stream, bytes, 0), 0);
+    assert_int_equal(stream_send(stream, bytes, sizeof(bytes)), WINDOW);
+    assert_int_equal(stream_send(stream, bytes, 1), -EAGAIN);
+    assert_int_equal(stream_readiness(stream), 0);
+    give_credit(name, 3, WINDOW / 2 - 1);
+    assert_int_equal(take_told(), 0);
+    give_credit(name, 3, 1);
+    assert_int_equal(take_told(), STREAM_CAN_WRITE);
+    assert_int_equal(stream_send(stream, bytes, 1), 1);
+    /* There is room, and nobody was short of it: nothing is told. */
+    give_credit(name, 3, 1);
+    assert_int_equal(take_told(), STREAM_CAN_WRITE);
+    give_credit(name, 3, 1);
+    assert_int_equal(take_told(), 0);
+    while (fake_take_message(TS) != NULL) {
+    }
+}
+
+static void a_stream_whose_channel_is_full_can_be_closed(void **state)
+{
+    static uint8_t bytes[4096];
+    int64_t sent;
+
+    (void)state;
+    do {
+        give_credit(name, 3, sizeof(bytes));
+        sent = stream_send(stream, bytes, sizeof(bytes));
+    } while (sent == sizeof(bytes));
+    assert_true(sent == -EAGAIN || sent > 0);
+    stream_close(stream, CLOSE_ABORT);
+    stream = NULL;
+    told_count = 0;
+    while (fake_take_message(TS) != NULL) {
+    }
+    dispatch_round();
+    dispatch_round();
+    assert_int_equal(told_count, 0);
+}
+
+static void after_the_close_nothing_is_told_and_its_name_is_nobodys(void **state)
+{
+    (void)state;
+    stream_close(stream, CLOSE_BOTH);
+    stream = NULL;
+    (void)expect_close(CLOSE_BOTH);
+    deliver_data(name, 3, "x", 1);
+    close_by_peer(name, 3);
+    fail_connection(name, 3, ECONNRESET);
+    give_credit(name, 3, 1);
+    assert_int_equal(told_count, 0);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 0);
+    /* What never was a name is counted. */
+    deliver_data(name | 0xFFFF, 3, "x", 1);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+}
+
+static void a_message_from_another_node_does_not_reach_the_stream(void **state)
+{
+    struct peer_closed message = {
+        .header = {.type = PEER_CLOSED, .length_bytes = sizeof(message)},
+        .socket_index = name,
+        .generation = 3,
+    };
+
+    (void)state;
+    fake_deliver(TS - 1, &message.header);
+    dispatch_round();
+    assert_int_equal(stream_readiness(stream), STREAM_CAN_WRITE);
+    close_by_peer(name, 4); /* another connection of that TS */
+    assert_int_equal(stream_readiness(stream), STREAM_CAN_WRITE);
+    close_by_peer(name, 3);
+    assert_int_equal(stream_readiness(stream),
+                     STREAM_CAN_READ | STREAM_CAN_WRITE | STREAM_PEER_HAS_CLOSED);
+}
+
+static void both_ways_shut_is_the_end(void **state)
+{
+    char byte;
+
+    (void)state;
+    deliver_data(name, 3, "x", 1);
+    stream_shut_receive(stream);
+    assert_int_equal(stream_receive(stream, &byte, 1, false), 1);
+    assert_int_equal(stream_receive(stream, &byte, 1, false), 0);
+    stream_shut_send(stream);
+    stream_shut_send(stream);
+    assert_int_equal(expect_close(CLOSE_SEND_ONLY)->consumed_bytes, 1);
+    fake_expect_no_message(TS);
+    assert_int_equal(stream_send(stream, "x", 1), -EPIPE);
+    assert_int_equal(stream_readiness(stream) & STREAM_HAS_ENDED, 0);
+    close_by_peer(name, 3);
+    assert_true((stream_readiness(stream) & STREAM_HAS_ENDED) != 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_question_for_readiness_changes_nothing),
+        TEST(a_failure_is_returned_until_it_is_taken),
+        TEST(a_failure_for_a_reason_that_is_none_is_counted_and_taken_for_a_reset),
+        TEST(more_than_a_transport_server_may_send_ahead_ends_the_connection),
+        TEST(sending_stops_at_the_credit_and_room_is_told),
+        TEST(a_stream_whose_channel_is_full_can_be_closed),
+        TEST(after_the_close_nothing_is_told_and_its_name_is_nobodys),
+        TEST(a_message_from_another_node_does_not_reach_the_stream),
+        TEST(both_ways_shut_is_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/streams/listener.c net/streams/received.c net/streams/stream.c net/streams/table.c */
+/* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c kernel/log.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/channel.c kernel/message/status.c */
+/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/*
+ * The world of an application's node for unit tests: see application_world.h.
+ */
+#include "tests/unit/world/application_world.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "tests/unit/world/fake_platform.h"
+
+struct configuration configuration;
+node_id_t own_cm;
+
+const struct configuration *configuration_current(void)
+{
+    return &configuration;
+}
+
+void start_application_node(void)
+{
+    char reason[128];
+
+    fake_platform_reset(NODE, 4);
+    dispatch_initialise();
+    assert_int_equal(configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:2", 4, reason,
+                                         sizeof(reason)),
+                     0);
+    own_cm = configuration_own_cm(&configuration, NODE);
+}
+
+/* --- What the servers say --- */
+
+void make_available(uint32_t index, uint32_t generation, const char *data)
+{
+    struct connection_available message = {
+        .header = {.type = CONNECTION_AVAILABLE},
+        .connection_index = index,
+        .generation = generation,
+        .flow = {.remote_address = htonl(0x0A000001),
+                 .remote_port = htons(4000),
+                 .local_address = htonl(0x0A000002),
+                 .local_port = htons(PORT)},
+        .availability_number = 1,
+    };
+
+    fake_deliver_payload(TS, &message.header, sizeof(message), data, strlen(data));
+    dispatch_round();
+}
+
+void confirm(uint32_t index, uint32_t generation, uint32_t socket_index, const char *data)
+{
+    struct claim_confirmed message = {
+        .header = {.type = CLAIM_CONFIRMED},
+        .connection_index = index,
+        .generation = generation,
+        .socket_index = socket_index,
+        .send_window_bytes = WINDOW,
+    };
+
+    fake_deliver_payload(TS, &message.header, sizeof(message), data, strlen(data));
+    dispatch_round();
+}
+
+void deliver_data(uint32_t socket_index, uint32_t generation, const void *bytes, size_t length)
+{
+    struct data message = {
+        .header = {.type = DATA}, .socket_index = socket_index, .generation = generation};
+
+    fake_deliver_payload(TS, &message.header, sizeof(message), bytes, length);
+    dispatch_round();
+}
+
+/* A message without payload about that stream; then a round. */
+#define TELL(type_, ...)                                                                           \
+    do {                                                                                           \
+        __typeof__(__VA_ARGS__) message_ = __VA_ARGS__;                                            \
+        message_.header =                                                                          \
+            (struct message_header){.type = (type_), .length_bytes = sizeof(message_)};            \
+        fake_deliver(TS, &message_.header);                                                        \
+        dispatch_round();                                                                          \
+    } while (0)
+
+void reject(uint32_t index, uint32_t generation, uint32_t socket_index)
+{
+    TELL(CLAIM_REJECTED, (struct claim_rejected){.connection_index = index,
+                                                 .generation = generation,
+                                                 .socket_index = socket_index});
+}
+
+void close_by_peer(uint32_t socket_index, uint32_t generation)
+{
+    TELL(PEER_CLOSED, (struct peer_closed){.socket_index = socket_index, .generation = generation});
+}
+
+void fail_connection(uint32_t socket_index, uint32_t generation, uint32_t error_number)
+{
+    TELL(CONNECTION_FAILED, (struct connection_failed){.socket_index = socket_index,
+                                                       .generation = generation,
+                                                       .error_number = error_number});
+}
+
+void give_credit(uint32_t socket_index, uint32_t generation, uint32_t bytes)
+{
+    TELL(SEND_CREDIT, (struct send_credit){
+                          .socket_index = socket_index, .generation = generation, .bytes = bytes});
+}
+
+/* --- What it is told --- */
+
+uint32_t expect_claim(uint32_t index, uint32_t generation)
+{
+    const struct claim_connection *claim = fake_expect_message(TS, CLAIM_CONNECTION);
+
+    assert_int_equal(claim->connection_index, index);
+    assert_int_equal(claim->generation, generation);
+    assert_int_equal(claim->availability_number, 1);
+    return claim->socket_index;
+}
+
+void expect_listen(uint32_t backlog)
+{
+    for (unsigned i = 0; i < configuration.cm_count; i++) {
+        const struct listen *told = fake_expect_message(configuration.cm[i], LISTEN);
+        assert_int_equal(told->port, PORT);
+        assert_int_equal(told->backlog, backlog);
+    }
+}
+
+void expect_unlisten(void)
+{
+    for (unsigned i = 0; i < configuration.cm_count; i++) {
+        (void)fake_expect_message(configuration.cm[i], UNLISTEN);
+    }
+}
+
+void expect_place_request(void)
+{
+    const struct accept_connection *request = fake_expect_message(own_cm, ACCEPT_CONNECTION);
+
+    assert_int_equal(request->port, PORT);
+}
+
+const struct close *expect_close(enum close_kind kind)
+{
+    const struct close *message = fake_expect_message(TS, CLOSE);
+
+    assert_int_equal(message->connection_index, 7);
+    assert_int_equal(message->kind, kind);
+    return message;
+}

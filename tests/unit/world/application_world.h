@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The world of an application's node for unit tests: node 2 of 4 runs the application, nodes 0 and
+ * 1, which the test plays, are composite servers.
+ */
+#pragma once
+
+#include "net/configuration.h"
+#include "net/messages.h"
+
+#define NODE   2
+#define TS     1
+#define PORT   80
+#define WINDOW 8000 /* fits the ring of a channel */
+
+extern struct configuration configuration;
+extern node_id_t own_cm;
+
+/* Become that node. Messages are not yet registered. */
+void start_application_node(void);
+
+/* --- What the servers say --- */
+
+void make_available(uint32_t index, uint32_t generation, const char *data);
+void confirm(uint32_t index, uint32_t generation, uint32_t socket_index, const char *data);
+void reject(uint32_t index, uint32_t generation, uint32_t socket_index);
+void deliver_data(uint32_t socket_index, uint32_t generation, const void *bytes, size_t length);
+void close_by_peer(uint32_t socket_index, uint32_t generation);
+void fail_connection(uint32_t socket_index, uint32_t generation, uint32_t error_number);
+void give_credit(uint32_t socket_index, uint32_t generation, uint32_t bytes);
+
+/* --- What they are told --- */
+
+/* Take the claim of that connection; returns the application's name for it. */
+uint32_t expect_claim(uint32_t index, uint32_t generation);
+/* By every CM. */
+void expect_listen(uint32_t backlog);
+void expect_unlisten(void);
+/* The node's own CM is asked for a place on the acceptor list. */
+void expect_place_request(void);
+/* Of connection 7. */
+const struct close *expect_close(enum close_kind kind);
