@@ -173,6 +173,7 @@ static void claim_connection(struct stream *stream)
         .availability_number = stream->availability_number,
     };
 
+    ASSERT_SLOW(stream->listener->undecided_count > 0);
     stream_set_state(stream, STREAM_CLAIMED, NULL);
     message_post(stream->ts, &message.header);
 }
@@ -223,6 +224,7 @@ struct stream *stream_listener_take(struct stream_listener *listener,
 
 static void make_ready(struct stream *stream)
 {
+    ASSERT_SLOW(stream->listener != NULL);
     stream_set_state(stream, STREAM_READY, &stream->listener->ready);
     tell_owner(stream->listener, LISTENER_READY);
 }
@@ -239,10 +241,11 @@ static void defer_stream(struct stream *stream)
 {
     struct stream_listener *listener = stream->listener;
 
-    if (listener->deferred.count >= listener->backlog) {
+    while (listener->deferred.count >= listener->backlog) {
         make_ready(listener->deferred.head); /* bounded: it has waited longest */
     }
     stream_set_state(stream, STREAM_DEFERRED, &listener->deferred);
+    ASSERT(listener->deferred.count <= listener->backlog);
     if (!timer_is_set(&defer_timer) &&
         timer_start(&defer_timer, stream->confirmed_ns + listener->defer_ns) != 0) {
         make_ready(stream); /* no memory for a timer: as if it had waited */
@@ -261,6 +264,7 @@ static uint64_t end_deferring_until(uint64_t now_ns)
             continue;
         }
         struct stream *first = listener->deferred.head;
+        ASSERT(listener->index == i);
         while (first != NULL && first->confirmed_ns + listener->defer_ns <= now_ns) {
             make_ready(first);
             first = listener->deferred.head;

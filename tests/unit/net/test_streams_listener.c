@@ -216,6 +216,32 @@ static void closing_resets_what_was_not_taken_and_leaves_what_was(void **state)
     dispatch_round();
 }
 
+/* Only one was made ready for each that came, so more than a smaller backlog stayed deferred. */
+static void as_many_as_the_backlog_are_deferred(void **state)
+{
+    (void)state;
+    open_with_backlog(4);
+    stream_listener_set_defer(listener, NS_PER_S);
+    is_eager = true;
+    stream_listener_claim(listener);
+    expect_place_request();
+    for (uint32_t i = 0; i < 4; i++) {
+        make_available(i, 1, "");
+        confirm(i, 1, expect_claim(i, 1), "");
+    }
+    assert_int_equal(ready_count, 0);
+    stream_listener_set_backlog(listener, 2);
+    make_available(4, 1, "");
+    confirm(4, 1, expect_claim(4, 1), "");
+    assert_int_equal(ready_count, 3);
+    fake_advance_ns(2 * NS_PER_S); /* no timer is left for the next test */
+    dispatch_round();
+    assert_int_equal(ready_count, 5);
+    close_all();
+    while (fake_take_message(TS) != NULL) {
+    }
+}
+
 static void what_names_no_listener_of_ours_is_ignored(void **state)
 {
     struct connection_available message = {
@@ -258,6 +284,7 @@ int main(void)
         TEST(without_memory_a_connection_is_left_to_others),
         TEST(a_port_and_a_listener_too_many_are_refused),
         TEST(closing_resets_what_was_not_taken_and_leaves_what_was),
+        TEST(as_many_as_the_backlog_are_deferred),
         TEST(what_names_no_listener_of_ours_is_ignored),
         TEST(taking_what_is_not_there_is_our_own_mistake),
     };
