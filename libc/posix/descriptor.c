@@ -25,6 +25,9 @@
 #define WORD_COUNT        (DESCRIPTOR_MAX / WORD_BITS)
 #define TABLE_START_COUNT 64u
 
+/* As on Linux. */
+#define ERROR_NUMBER_MAX 4095
+
 /* table[fd], below table_count; grown by doubling. */
 static struct descriptor **table;
 static unsigned table_count;
@@ -50,6 +53,7 @@ static void mark_used(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
+    ASSERT((used[word] >> fd % WORD_BITS & 1) == 0);
     used[word] |= 1ull << fd % WORD_BITS;
     if (used[word] == UINT64_MAX) {
         full_words[word / WORD_BITS] |= 1ull << word % WORD_BITS;
@@ -60,6 +64,7 @@ static void mark_free(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
+    ASSERT((used[word] >> fd % WORD_BITS & 1) == 1);
     used[word] &= ~(1ull << fd % WORD_BITS);
     full_words[word / WORD_BITS] &= ~(1ull << word % WORD_BITS);
 }
@@ -68,6 +73,7 @@ static int grow_table(unsigned fd)
 {
     unsigned count = table_count == 0 ? TABLE_START_COUNT : table_count;
 
+    ASSERT(fd < DESCRIPTOR_MAX);
     while (count <= fd) {
         count *= 2;
     }
@@ -84,6 +90,7 @@ static int grow_table(unsigned fd)
 void descriptor_initialise(struct descriptor *descriptor,
                            const struct descriptor_operations *operations)
 {
+    ASSERT(operations->close != NULL);
     *descriptor = (struct descriptor){.operations = operations, .fd = -1};
 }
 
@@ -91,6 +98,7 @@ int descriptor_open(struct descriptor *descriptor)
 {
     int fd = lowest_free_number();
 
+    ASSERT(descriptor->fd < 0);
     if (fd < 0) {
         return fd;
     }
@@ -101,6 +109,7 @@ int descriptor_open(struct descriptor *descriptor)
         }
     }
     mark_used((unsigned)fd);
+    ASSERT(table[fd] == NULL);
     table[fd] = descriptor;
     descriptor->fd = fd;
     return fd;
@@ -134,12 +143,14 @@ int descriptor_close(int fd)
     if (descriptor == NULL) {
         return -EBADF;
     }
+    ASSERT(descriptor->fd == fd);
     table[fd] = NULL;
     mark_free((unsigned)fd);
     descriptor->fd = -1;
     while (descriptor->waiters != NULL) {
         struct waiter *waiter = descriptor->waiters;
         descriptor->waiters = waiter->next;
+        ASSERT(!waiter->is_closed);
         waiter->is_closed = true;
         thread_wake(waiter->thread);
     }
@@ -187,18 +198,21 @@ bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events)
 
 void descriptor_add_waiter(struct descriptor *descriptor, struct waiter *waiter)
 {
+    ASSERT(waiter->thread != NULL); /* only threads can wait, not message handlers */
+    ASSERT(descriptor->fd >= 0);
     waiter->next = descriptor->waiters;
     descriptor->waiters = waiter;
 }
 
 void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *waiter)
 {
-    for (struct waiter **link = &descriptor->waiters; *link != NULL; link = &(*link)->next) {
-        if (*link == waiter) {
-            *link = waiter->next;
-            return;
-        }
+    struct waiter **link = &descriptor->waiters;
+
+    while (*link != waiter) {
+        ASSERT(*link != NULL);
+        link = &(*link)->next;
     }
+    *link = waiter->next;
 }
 
 int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t deadline_ns)
@@ -228,6 +242,7 @@ uint64_t deadline_after_ms(int timeout_ms)
 ssize_t call_result(ssize_t result)
 {
     if (UNLIKELY(result < 0)) {
+        ASSERT(result >= -ERROR_NUMBER_MAX);
         errno = (int)-result;
         return -1;
     }

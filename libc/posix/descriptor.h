@@ -82,7 +82,7 @@ void descriptor_notify(struct descriptor *descriptor, unsigned events);
 /* Whether a thread is blocked until one of `events`, be it in an epoll. */
 bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events);
 
-/* Add or remove a waiter. */
+/* Add a waiter; remove it, unless it has is_closed set: then it is off the list already. */
 void descriptor_add_waiter(struct descriptor *descriptor, struct waiter *waiter);
 void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *waiter);
 /*

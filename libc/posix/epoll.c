@@ -45,6 +45,7 @@ static void list_item(struct epoll_item *item)
 {
     struct epoll *epoll = item->epoll;
 
+    ASSERT_SLOW(!item->is_listed);
     item->is_listed = true;
     item->next_ready = NULL;
     item->previous_ready = epoll->ready_tail;
@@ -60,6 +61,7 @@ static void unlist_item(struct epoll_item *item)
 {
     struct epoll *epoll = item->epoll;
 
+    ASSERT_SLOW(item->is_listed);
     item->is_listed = false;
     if (item->previous_ready != NULL) {
         item->previous_ready->next_ready = item->next_ready;
@@ -93,6 +95,7 @@ void epoll_notify(struct descriptor *descriptor, unsigned events)
 {
     for (struct epoll_item *item = descriptor->epoll_items; item != NULL;
          item = item->next_of_descriptor) {
+        ASSERT_SLOW(item->descriptor == descriptor);
         if (item->events != 0 && ((item->events | READY_ALWAYS) & events) != 0) {
             item_may_be_ready(item);
         }
@@ -271,12 +274,12 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, 
         if (waiter.is_closed) {
             return -EBADF;
         }
-        for (struct waiter **link = &epoll->blocked; *link != NULL; link = &(*link)->next) {
-            if (*link == &waiter) {
-                *link = waiter.next;
-                break;
-            }
+        struct waiter **link = &epoll->blocked;
+        while (*link != &waiter) {
+            ASSERT(*link != NULL);
+            link = &(*link)->next;
         }
+        *link = waiter.next;
         if (!is_woken) {
             return collect_events(epoll, events, count);
         }
@@ -299,9 +302,12 @@ static void epoll_close(struct descriptor *descriptor)
     while (epoll->items != NULL) {
         struct epoll_item *item = epoll->items;
         struct epoll_item **link = find_item(item->descriptor, epoll);
+        ASSERT(*link == item);
         *link = item->next_of_descriptor;
         release_item(item);
     }
+    ASSERT(epoll->ready_head == NULL);
+    ASSERT(epoll->ready_tail == NULL);
     memory_release(epoll);
 }
 

@@ -39,6 +39,7 @@ static int generate(struct file *file, size_t (*print)(char *text, size_t size))
         return -ENOMEM;
     }
     size_t length = print((char *)file->own_content, size);
+    ASSERT(file->own_content[length < size ? length : size - 1] == '\0');
     file->content = file->own_content;
     file->bytes = length < size ? length : size - 1;
     return 0;
@@ -75,6 +76,7 @@ static ssize_t file_read(struct descriptor *descriptor, void *buffer, size_t byt
     if (bytes > left) {
         bytes = left;
     }
+    ASSERT(bytes == 0 || file->content != NULL);
     memcpy(buffer, file->content + file->position, bytes);
     file->position += bytes;
     return (ssize_t)bytes;

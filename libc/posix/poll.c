@@ -9,6 +9,7 @@
 #include <sys/select.h>
 
 #include "kernel/memory/memory.h"
+#include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/posix/descriptor.h"
 
@@ -23,6 +24,7 @@ static int claim_and_ask_all(struct pollfd *fds, nfds_t count)
 {
     int ready_count = 0;
 
+    ASSERT(count <= DESCRIPTOR_MAX);
     for (nfds_t i = 0; i < count; i++) {
         fds[i].revents = 0;
         if (fds[i].fd < 0) {
@@ -175,6 +177,7 @@ int select(int count, fd_set *restrict readable, fd_set *restrict writable,
         return (int)call_result(-ENOMEM);
     }
     nfds_t polled = sets_to_poll(count, readable, writable, exceptional, fds);
+    ASSERT(polled <= (nfds_t)count);
     int ready_count = poll_until(fds, polled, timeval_to_ms(timeout));
     for (nfds_t i = 0; i < polled && ready_count > 0; i++) {
         if (fds[i].revents & POLLNVAL) {

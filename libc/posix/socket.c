@@ -223,6 +223,7 @@ static int start_listening(struct socket *socket, int backlog)
     if (socket->port == 0) {
         return -EINVAL; /* a port chosen by us could be found by no client */
     }
+    ASSERT(socket->stream == NULL);
     int error =
         stream_listener_open(socket->port, wanted, listener_changed, socket, &socket->listener);
     if (error == 0) {
@@ -258,6 +259,7 @@ static int accept_connection(struct stream_listener *listener, int flags, struct
         release_socket(socket);
         return fd;
     }
+    ASSERT(socket->listener == NULL);
     socket->stream = stream_listener_take(listener, stream_changed, socket);
     *flow = *stream_flow(socket->stream);
     counter_increment(COUNTER_SOCKETS_ACCEPTED);

@@ -218,6 +218,7 @@ static int64_t send_some(struct stream *stream, const void *data, size_t bytes)
     if (part_bytes == 0) {
         return -EAGAIN;
     }
+    ASSERT_SLOW(!stream->is_gone);
     /* Before the message: a TS on this node may return credit from inside the call. */
     stream->send_credit_bytes -= part_bytes;
     int error = is_reference ? send_reference(stream, data, part_bytes)
@@ -256,6 +257,7 @@ int64_t stream_send(struct stream *stream, const void *data, size_t bytes)
         }
         sent += part;
     }
+    ASSERT_SLOW((size_t)sent == bytes);
     return sent;
 }
 
@@ -314,6 +316,7 @@ static void forget_full_channel(struct stream *stream)
 void stream_close(struct stream *stream, enum close_kind kind)
 {
     ASSERT(kind == CLOSE_BOTH || kind == CLOSE_ABORT);
+    ASSERT(stream->state != STREAM_FREE);
     if (stream->is_channel_full) {
         forget_full_channel(stream);
     }
@@ -380,6 +383,7 @@ static void handle_send_credit(node_id_t from, const struct message *message)
     if (stream == NULL || stream->is_gone) {
         return;
     }
+    ASSERT_SLOW(!stream->is_channel_full || channel_full_head != NULL);
     bool had_room = has_send_room(stream);
     if (credit->bytes > UINT32_MAX - stream->send_credit_bytes) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
