@@ -53,7 +53,7 @@ static void mark_used(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
-    ASSERT((used[word] >> fd % WORD_BITS & 1) == 0);
+    ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 0);
     used[word] |= 1ull << fd % WORD_BITS;
     if (used[word] == UINT64_MAX) {
         full_words[word / WORD_BITS] |= 1ull << word % WORD_BITS;
@@ -64,7 +64,7 @@ static void mark_free(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
-    ASSERT((used[word] >> fd % WORD_BITS & 1) == 1);
+    ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 1);
     used[word] &= ~(1ull << fd % WORD_BITS);
     full_words[word / WORD_BITS] &= ~(1ull << word % WORD_BITS);
 }
@@ -90,7 +90,7 @@ static int grow_table(unsigned fd)
 void descriptor_initialise(struct descriptor *descriptor,
                            const struct descriptor_operations *operations)
 {
-    ASSERT(operations->close != NULL);
+    ASSERT_SLOW(operations->close != NULL);
     *descriptor = (struct descriptor){.operations = operations, .fd = -1};
 }
 
@@ -98,7 +98,7 @@ int descriptor_open(struct descriptor *descriptor)
 {
     int fd = lowest_free_number();
 
-    ASSERT(descriptor->fd < 0);
+    ASSERT_SLOW(descriptor->fd < 0);
     if (fd < 0) {
         return fd;
     }
@@ -109,7 +109,7 @@ int descriptor_open(struct descriptor *descriptor)
         }
     }
     mark_used((unsigned)fd);
-    ASSERT(table[fd] == NULL);
+    ASSERT_SLOW(table[fd] == NULL);
     table[fd] = descriptor;
     descriptor->fd = fd;
     return fd;
@@ -143,7 +143,7 @@ int descriptor_close(int fd)
     if (descriptor == NULL) {
         return -EBADF;
     }
-    ASSERT(descriptor->fd == fd);
+    ASSERT_SLOW(descriptor->fd == fd);
     table[fd] = NULL;
     mark_free((unsigned)fd);
     descriptor->fd = -1;
@@ -159,19 +159,6 @@ int descriptor_close(int fd)
     }
     descriptor->operations->close(descriptor);
     return 0;
-}
-
-unsigned descriptor_readiness(const struct descriptor *descriptor)
-{
-    return descriptor->operations->readiness != NULL ? descriptor->operations->readiness(descriptor)
-                                                     : READY_IN | READY_OUT;
-}
-
-void descriptor_claim(struct descriptor *descriptor)
-{
-    if (descriptor->operations->claim != NULL) {
-        descriptor->operations->claim(descriptor);
-    }
 }
 
 void descriptor_notify(struct descriptor *descriptor, unsigned events)
@@ -199,7 +186,7 @@ bool descriptor_is_awaited(const struct descriptor *descriptor, unsigned events)
 void descriptor_add_waiter(struct descriptor *descriptor, struct waiter *waiter)
 {
     ASSERT(waiter->thread != NULL); /* only threads can wait, not message handlers */
-    ASSERT(descriptor->fd >= 0);
+    ASSERT_SLOW(descriptor->fd >= 0);
     waiter->next = descriptor->waiters;
     descriptor->waiters = waiter;
 }

@@ -73,9 +73,19 @@ struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operation
 int descriptor_close(int fd);
 
 /* What could be done now without blocking, READY_... OR-ed. Changes nothing. */
-unsigned descriptor_readiness(const struct descriptor *descriptor);
+static inline unsigned descriptor_readiness(const struct descriptor *descriptor)
+{
+    return descriptor->operations->readiness != NULL ? descriptor->operations->readiness(descriptor)
+                                                     : READY_IN | READY_OUT;
+}
+
 /* Before the readiness is asked by a call that may wait for it: get what can be had. */
-void descriptor_claim(struct descriptor *descriptor);
+static inline void descriptor_claim(struct descriptor *descriptor)
+{
+    if (descriptor->operations->claim != NULL) {
+        descriptor->operations->claim(descriptor);
+    }
+}
 
 /* Some of `events` may have come true: wake the waiters and tell the epolls. */
 void descriptor_notify(struct descriptor *descriptor, unsigned events);

@@ -20,7 +20,6 @@ _Static_assert(STREAM_CAN_READ == READY_IN && STREAM_CAN_WRITE == READY_OUT &&
                    STREAM_PEER_HAS_CLOSED == READY_PEER_HANGUP,
                "readiness passes unchanged");
 
-static const struct descriptor_operations socket_operations;
 /* Objects are kept for reuse: every accepted connection takes one. The last one freed goes first,
  * while its lines are still in the cache. */
 static struct socket *first_free;
@@ -53,9 +52,9 @@ static struct socket *create_socket(bool is_nonblocking)
 
 static void release_socket(struct socket *socket)
 {
-    ASSERT(socket->descriptor.fd < 0);
-    ASSERT(socket->descriptor.waiters == NULL);
-    ASSERT(socket->descriptor.epoll_items == NULL);
+    ASSERT_SLOW(socket->descriptor.fd < 0);
+    ASSERT_SLOW(socket->descriptor.waiters == NULL);
+    ASSERT_SLOW(socket->descriptor.epoll_items == NULL);
     socket->next_free = first_free;
     first_free = socket;
 }
@@ -64,7 +63,7 @@ static void close_socket(struct descriptor *descriptor)
 {
     struct socket *socket = (struct socket *)descriptor;
 
-    ASSERT(socket->stream == NULL || socket->listener == NULL);
+    ASSERT_SLOW(socket->stream == NULL || socket->listener == NULL);
     if (socket->stream != NULL) {
         stream_close(socket->stream, socket->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
     } else if (socket->listener != NULL) {
@@ -109,7 +108,7 @@ static ssize_t write_socket(struct descriptor *descriptor, const void *data, siz
     return socket->stream != NULL ? socket_send(socket, data, bytes, 0) : -ENOTCONN;
 }
 
-static const struct descriptor_operations socket_operations = {
+const struct descriptor_operations socket_operations = {
     .readiness = readiness_of_socket,
     .claim = claim_for_socket,
     .read = read_socket,
@@ -123,15 +122,11 @@ struct socket *socket_get(int fd, int *error)
     return (struct socket *)descriptor_get_kind(fd, &socket_operations, -ENOTSOCK, error);
 }
 
-struct socket *socket_get_connected(int fd, int *error)
+int socket_why_not_connected(int fd)
 {
-    struct socket *socket = socket_get(fd, error);
+    int error;
 
-    if (UNLIKELY(socket != NULL && socket->stream == NULL)) {
-        *error = -ENOTCONN;
-        return NULL;
-    }
-    return socket;
+    return socket_get(fd, &error) == NULL ? error : -ENOTCONN;
 }
 
 /* The same if it listens or may still; else *error may also be -EINVAL. */

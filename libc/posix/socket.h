@@ -29,10 +29,25 @@ struct socket {
 /* Register what an application receives. On its node, before the application is started. */
 void sockets_start(void);
 
+extern const struct descriptor_operations socket_operations;
+
+/* The error of socket_get_connected(). */
+int socket_why_not_connected(int fd);
+
 /* The socket under an fd; else NULL, and *error is -EBADF or -ENOTSOCK. */
 struct socket *socket_get(int fd, int *error);
 /* The same if it is connected; else *error may also be -ENOTCONN. */
-struct socket *socket_get_connected(int fd, int *error);
+static inline struct socket *socket_get_connected(int fd, int *error)
+{
+    struct socket *socket = (struct socket *)descriptor_get(fd);
+
+    if (LIKELY(socket != NULL && socket->descriptor.operations == &socket_operations &&
+               socket->stream != NULL)) {
+        return socket;
+    }
+    *error = socket_why_not_connected(fd);
+    return NULL;
+}
 
 /* recv() and send() on a connected socket: how many bytes, or a negative errno. */
 ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags);

@@ -30,53 +30,75 @@ static ssize_t end_call(struct socket *socket, size_t moved, int64_t error)
     return error;
 }
 
-ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags)
+/* Go on after the first try, which has returned `part`. A function of its own, so that most calls,
+ * which need no second try, do not save the registers that this one uses. */
+static __attribute__((noinline)) ssize_t receive_rest(struct socket *socket, uint8_t *buffer,
+                                                      size_t bytes, int flags, int64_t part)
 {
-    bool is_peek = (flags & MSG_PEEK) != 0;
     size_t received = 0;
 
     for (;;) {
-        int64_t part =
-            stream_receive(socket->stream, (uint8_t *)buffer + received, bytes - received, is_peek);
         if (part >= 0) {
             received += (size_t)part;
             /* A second peek would only find the same bytes again. */
-            if (part == 0 || received == bytes || !(flags & MSG_WAITALL) || is_peek) {
+            if (part == 0 || received == bytes || !(flags & MSG_WAITALL) || (flags & MSG_PEEK)) {
                 return (ssize_t)received;
             }
-            continue;
-        }
-        if (part != -EAGAIN) {
+        } else if (part != -EAGAIN) {
             return end_call(socket, received, part);
+        } else {
+            int error = wait_for(socket, READY_IN, flags);
+            if (error != 0) {
+                return received > 0 ? (ssize_t)received : error;
+            }
         }
-        int error = wait_for(socket, READY_IN, flags);
-        if (error != 0) {
-            return received > 0 ? (ssize_t)received : error;
-        }
+        part = stream_receive(socket->stream, buffer + received, bytes - received,
+                              (flags & MSG_PEEK) != 0);
     }
 }
 
-ssize_t socket_send(struct socket *socket, const void *data, size_t bytes, int flags)
+ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags)
+{
+    int64_t part = stream_receive(socket->stream, buffer, bytes, (flags & MSG_PEEK) != 0);
+
+    if (LIKELY(part >= 0 && !(flags & MSG_WAITALL))) {
+        return part;
+    }
+    return receive_rest(socket, buffer, bytes, flags, part);
+}
+
+/* Likewise. */
+static __attribute__((noinline)) ssize_t send_rest(struct socket *socket, const uint8_t *data,
+                                                   size_t bytes, int flags, int64_t part)
 {
     size_t sent = 0;
 
     for (;;) {
-        int64_t part = stream_send(socket->stream, (const uint8_t *)data + sent, bytes - sent);
         if (part >= 0) {
             sent += (size_t)part;
             if (sent == bytes) {
                 return (ssize_t)sent;
             }
-            continue;
-        }
-        if (part != -EAGAIN) {
+        } else if (part != -EAGAIN) {
             return end_call(socket, sent, part);
+        } else {
+            int error = wait_for(socket, READY_OUT, flags);
+            if (error != 0) {
+                return sent > 0 ? (ssize_t)sent : error;
+            }
         }
-        int error = wait_for(socket, READY_OUT, flags);
-        if (error != 0) {
-            return sent > 0 ? (ssize_t)sent : error;
-        }
+        part = stream_send(socket->stream, data + sent, bytes - sent);
     }
+}
+
+ssize_t socket_send(struct socket *socket, const void *data, size_t bytes, int flags)
+{
+    int64_t part = stream_send(socket->stream, data, bytes);
+
+    if (LIKELY(part == (int64_t)bytes)) {
+        return part;
+    }
+    return send_rest(socket, data, bytes, flags, part);
 }
 
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags)

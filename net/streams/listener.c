@@ -307,7 +307,8 @@ static void handle_connection_available(node_id_t from, const struct message *me
         return;
     }
     struct stream *stream = stream_create(from, available, &listener->available);
-    if (stream == NULL || received_append(&stream->received, available->data, data_bytes) != 0) {
+    if (stream == NULL ||
+        (data_bytes != 0 && received_append(&stream->received, available->data, data_bytes) != 0)) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         if (stream != NULL) {
             stream_destroy(stream);
@@ -323,7 +324,7 @@ static void handle_connection_available(node_id_t from, const struct message *me
 /* One that was available is ours or has gone: there is room for another. */
 static void end_undecided(struct stream_listener *listener)
 {
-    ASSERT(listener->undecided_count > 0);
+    ASSERT_SLOW(listener->undecided_count > 0);
     listener->undecided_count--;
     if (listener->has_declined) {
         lose_place(listener);
@@ -341,7 +342,8 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
         return;
     }
     struct stream_listener *listener = stream->listener;
-    if (listener == NULL || received_append(&stream->received, confirmed->data, data_bytes) != 0) {
+    if (listener == NULL ||
+        (data_bytes != 0 && received_append(&stream->received, confirmed->data, data_bytes) != 0)) {
         stream_close(stream, CLOSE_ABORT);
         if (listener != NULL) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
@@ -372,7 +374,7 @@ static void handle_claim_rejected(node_id_t from, const struct message *message)
     struct stream_listener *listener = stream->listener;
     stream_destroy(stream);
     if (listener != NULL) {
-        ASSERT(listener->undecided_count > 0);
+        ASSERT_SLOW(listener->undecided_count > 0);
         listener->undecided_count--;
         lose_place(listener);
     }

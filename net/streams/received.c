@@ -45,11 +45,11 @@ int received_append(struct received *received, const void *bytes, size_t length_
 {
     struct received_chunk *tail = received->head != NULL ? received->tail : NULL;
 
-    ASSERT(received->bytes <= RECEIVED_MAX_BYTES);
     ASSERT_SLOW((received->head != NULL) == (received->bytes != 0));
     if (length_bytes == 0) {
         return 0;
     }
+    ASSERT_SLOW(received->bytes <= RECEIVED_MAX_BYTES);
     if (length_bytes > RECEIVED_MAX_BYTES - received->bytes) {
         return -EMSGSIZE;
     }
@@ -91,7 +91,7 @@ size_t received_take(struct received *received, void *buffer, size_t length_byte
         chunk = next;
     }
     if (!is_peek) {
-        ASSERT(taken <= received->bytes);
+        ASSERT_SLOW(taken <= received->bytes);
         received->bytes -= (uint32_t)taken;
         ASSERT_SLOW((received->head != NULL) == (received->bytes != 0));
     }

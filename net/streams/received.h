@@ -22,7 +22,8 @@ struct received {
 /* Keep a copy of these. Returns 0, or -ENOMEM or -EMSGSIZE (more than RECEIVED_MAX_BYTES would be
  * there): nothing was kept, and the byte stream has a hole. */
 MUST_CHECK int received_append(struct received *received, const void *bytes, size_t length_bytes);
-/* Copy up to `length_bytes` into `buffer`, and forget them unless `is_peek`. Returns how many. */
+/* Copy up to `length_bytes` into `buffer`, and forget them unless `is_peek`. Returns how many: 0
+ * only if nothing is there, or was asked for. */
 size_t received_take(struct received *received, void *buffer, size_t length_bytes, bool is_peek);
 /* Forget all. */
 void received_drop(struct received *received);

@@ -129,10 +129,9 @@ static void report_consumed(struct stream *stream)
 
 int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek)
 {
-    size_t taken = received_take(&stream->received, buffer, bytes, is_peek);
-
     ASSERT_SLOW(stream->state == STREAM_OPEN);
-    if (taken > 0) {
+    if (stream->received.bytes != 0) {
+        size_t taken = received_take(&stream->received, buffer, bytes, is_peek);
         if (!is_peek) {
             stream->unreported_bytes += (uint32_t)taken;
             if (stream->unreported_bytes >= CONSUMED_REPORT_BYTES) {
@@ -315,8 +314,8 @@ static void forget_full_channel(struct stream *stream)
 
 void stream_close(struct stream *stream, enum close_kind kind)
 {
-    ASSERT(kind == CLOSE_BOTH || kind == CLOSE_ABORT);
-    ASSERT(stream->state != STREAM_FREE);
+    ASSERT_SLOW(kind == CLOSE_BOTH || kind == CLOSE_ABORT);
+    ASSERT_SLOW(stream->state != STREAM_FREE);
     if (stream->is_channel_full) {
         forget_full_channel(stream);
     }

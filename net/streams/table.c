@@ -21,73 +21,6 @@ static uint32_t table_count;  /* places in `table` */
 static uint32_t stream_count; /* entries that exist, free ones included */
 static struct stream *first_free;
 
-static void append_to_queue(struct stream_queue *queue, struct stream *stream)
-{
-    ASSERT((queue->head == NULL) == (queue->count == 0));
-    stream->queue = queue;
-    stream->next = NULL;
-    stream->previous = queue->tail;
-    if (queue->tail != NULL) {
-        queue->tail->next = stream;
-    } else {
-        queue->head = stream;
-    }
-    queue->tail = stream;
-    queue->count++;
-}
-
-static void remove_from_queue(struct stream *stream)
-{
-    struct stream_queue *queue = stream->queue;
-
-    ASSERT(queue->count > 0);
-    if (stream->previous != NULL) {
-        stream->previous->next = stream->next;
-    } else {
-        ASSERT_SLOW(queue->head == stream);
-        queue->head = stream->next;
-    }
-    if (stream->next != NULL) {
-        stream->next->previous = stream->previous;
-    } else {
-        ASSERT_SLOW(queue->tail == stream);
-        queue->tail = stream->previous;
-    }
-    queue->count--;
-    stream->queue = NULL;
-}
-
-/* By the state it goes to: a bit for each that it may come from (enum stream_state). */
-#define FROM(state) (1u << STREAM_##state)
-
-static inline bool is_transition_allowed(unsigned from, enum stream_state to)
-{
-    static const uint8_t allowed[] = {
-        [STREAM_FREE] = FROM(AVAILABLE) | FROM(CLAIMED) | FROM(DEFERRED) | FROM(READY) | FROM(OPEN),
-        [STREAM_AVAILABLE] = FROM(FREE),
-        [STREAM_CLAIMED] = FROM(AVAILABLE),
-        [STREAM_DEFERRED] = FROM(CLAIMED),
-        [STREAM_READY] = FROM(CLAIMED) | FROM(DEFERRED),
-        [STREAM_OPEN] = FROM(READY),
-    };
-
-    return (allowed[to] >> from & 1) != 0;
-}
-
-void stream_set_state(struct stream *stream, enum stream_state state, struct stream_queue *queue)
-{
-    ASSERT_SLOW(is_transition_allowed(stream->state, state));
-    ASSERT_SLOW((queue != NULL) ==
-                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY));
-    if (stream->queue != NULL) {
-        remove_from_queue(stream);
-    }
-    stream->state = (uint8_t)state;
-    if (queue != NULL) {
-        append_to_queue(queue, stream);
-    }
-}
-
 /* One entry more; its socket_index is set once and then only counts its uses. */
 static struct stream *add_entry(void)
 {
@@ -128,7 +61,7 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
             return NULL;
         }
     }
-    ASSERT(stream->state == STREAM_FREE);
+    ASSERT_SLOW(stream->state == STREAM_FREE);
     ASSERT_SLOW(table[PLACE(stream->socket_index)] == stream);
     *stream = (struct stream){
         .socket_index = stream->socket_index,
@@ -146,7 +79,7 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
 void stream_destroy(struct stream *stream)
 {
     /* stream.c's list would keep a pointer to it. */
-    ASSERT(!stream->is_channel_full);
+    ASSERT_SLOW(!stream->is_channel_full);
     received_drop(&stream->received);
     stream_set_state(stream, STREAM_FREE, NULL);
     stream->socket_index = NEXT_USE(stream->socket_index);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "kernel/platform.h"
 #include "net/messages.h"
 #include "net/streams/received.h"
 
@@ -80,8 +81,6 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
                              struct stream_queue *queue);
 /* Forget it and what it has received; tells the TS nothing. */
 void stream_destroy(struct stream *stream);
-/* Change its state, and move it to the end of `queue`: NULL for none. */
-void stream_set_state(struct stream *stream, enum stream_state state, struct stream_queue *queue);
 
 /* The one that a message from node `from` means: same name, same TS, same generation there. NULL
  * when it is closed already, which is normal for what was on its way meanwhile; a name that never
@@ -89,3 +88,75 @@ void stream_set_state(struct stream *stream, enum stream_state state, struct str
 struct stream *stream_resolve(node_id_t from, uint32_t socket_index, uint32_t generation);
 /* Call `visit` for each that is not FREE; it may destroy the one it is given. */
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context);
+
+/* --- States and queues. Here, because each connection changes state four times. --- */
+
+static inline void stream_queue_append(struct stream_queue *queue, struct stream *stream)
+{
+    ASSERT_SLOW((queue->head == NULL) == (queue->count == 0));
+    stream->queue = queue;
+    stream->next = NULL;
+    stream->previous = queue->tail;
+    if (queue->tail != NULL) {
+        queue->tail->next = stream;
+    } else {
+        queue->head = stream;
+    }
+    queue->tail = stream;
+    queue->count++;
+}
+
+static inline void stream_queue_remove(struct stream *stream)
+{
+    struct stream_queue *queue = stream->queue;
+
+    ASSERT_SLOW(queue->count > 0);
+    if (stream->previous != NULL) {
+        stream->previous->next = stream->next;
+    } else {
+        ASSERT_SLOW(queue->head == stream);
+        queue->head = stream->next;
+    }
+    if (stream->next != NULL) {
+        stream->next->previous = stream->previous;
+    } else {
+        ASSERT_SLOW(queue->tail == stream);
+        queue->tail = stream->previous;
+    }
+    queue->count--;
+    stream->queue = NULL;
+}
+
+/* By the state it goes to: a bit for each that it may come from (enum stream_state). */
+#define STREAM_FROM(state) (1u << STREAM_##state)
+
+static inline bool stream_is_transition_allowed(unsigned from, enum stream_state to)
+{
+    static const uint8_t allowed[] = {
+        [STREAM_FREE] = STREAM_FROM(AVAILABLE) | STREAM_FROM(CLAIMED) | STREAM_FROM(DEFERRED) |
+                        STREAM_FROM(READY) | STREAM_FROM(OPEN),
+        [STREAM_AVAILABLE] = STREAM_FROM(FREE),
+        [STREAM_CLAIMED] = STREAM_FROM(AVAILABLE),
+        [STREAM_DEFERRED] = STREAM_FROM(CLAIMED),
+        [STREAM_READY] = STREAM_FROM(CLAIMED) | STREAM_FROM(DEFERRED),
+        [STREAM_OPEN] = STREAM_FROM(READY),
+    };
+
+    return (allowed[to] >> from & 1) != 0;
+}
+
+/* Change its state, and move it to the end of `queue`: NULL for none. */
+static inline void stream_set_state(struct stream *stream, enum stream_state state,
+                                    struct stream_queue *queue)
+{
+    ASSERT_SLOW(stream_is_transition_allowed(stream->state, state));
+    ASSERT_SLOW((queue != NULL) ==
+                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY));
+    if (stream->queue != NULL) {
+        stream_queue_remove(stream);
+    }
+    stream->state = (uint8_t)state;
+    if (queue != NULL) {
+        stream_queue_append(queue, stream);
+    }
+}
