@@ -73,8 +73,12 @@ int nanosleep(const struct timespec *duration, struct timespec *remaining)
     if (duration->tv_sec < 0 || duration->tv_nsec < 0 || duration->tv_nsec >= (long)NS_PER_S) {
         return (int)call_result(-EINVAL);
     }
-    sleep_until(platform_now_ns() + (uint64_t)duration->tv_sec * NS_PER_S +
-                (uint64_t)duration->tv_nsec);
+    uint64_t now_ns = platform_now_ns();
+    uint64_t seconds = (uint64_t)duration->tv_sec;
+    /* Beyond what the clock can count is for ever. */
+    sleep_until(seconds < (UINT64_MAX - now_ns) / NS_PER_S
+                    ? now_ns + seconds * NS_PER_S + (uint64_t)duration->tv_nsec
+                    : UINT64_MAX);
     return 0;
 }
 
@@ -161,7 +165,10 @@ static const char *const month_names[] = {"January",   "February", "March",    "
                                           "May",       "June",     "July",     "August",
                                           "September", "October",  "November", "December"};
 
-/* One conversion as text; 0 for an unknown one. */
+/* The longest conversions are %F and %T of fields that have all digits of an int. */
+#define FIELD_BYTES 40
+
+/* One conversion as text, shorter than FIELD_BYTES; returns its length, 0 for an unknown one. */
 static int print_field(char *text, size_t size, char conversion, const struct tm *date)
 {
     switch (conversion) {
@@ -220,12 +227,13 @@ size_t strftime(char *restrict text, size_t size, const char *restrict format,
     size_t length = 0;
 
     for (; *format != '\0'; format++) {
-        char field[16] = {*format};
+        char field[FIELD_BYTES] = {*format};
         int field_length = 1;
         if (*format == '%' && format[1] != '\0') {
             format++;
             field_length = print_field(field, sizeof(field), *format, date);
         }
+        ASSERT(field_length < FIELD_BYTES);
         if (length + (size_t)field_length >= size) {
             return 0;
         }
