@@ -178,14 +178,22 @@ static void claim_connection(struct stream *stream)
     message_post(stream->ts, &message.header);
 }
 
-void stream_listener_claim(struct stream_listener *listener)
+static __attribute__((noinline)) void claim_all(struct stream_listener *listener)
 {
-    ASSERT_SLOW(listeners[listener->index] == listener);
     if (!listener->is_on_list) {
         ask_for_connections(listener);
     }
     while (listener->available.head != NULL) {
         claim_connection(listener->available.head);
+    }
+}
+
+/* Called whenever somebody asks for connections, which most often have all been claimed. */
+void stream_listener_claim(struct stream_listener *listener)
+{
+    ASSERT_SLOW(listeners[listener->index] == listener);
+    if (!listener->is_on_list || listener->available.head != NULL) {
+        claim_all(listener);
     }
 }
 
