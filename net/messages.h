@@ -188,11 +188,16 @@ struct claim_rejected {
     uint32_t reserved;
 };
 
-/* Not claimed in time (or the application died, or there was no acceptor): the CM drops that
- * acceptor from its list, unless it has asked again meanwhile (the two messages come by different
- * channels, in any order), and answers REASSIGN_CONNECTION, at once or when an acceptor appears.
- * Sent to the CM named in the acceptor; one without acceptor to the CM that assigned it. When that
- * CM is dead, without acceptor to another one. */
+/*
+ * Not claimed in time; or the application has died; or there was no acceptor. Answer owed:
+ * REASSIGN_CONNECTION, at once or when an acceptor appears.
+ *
+ * The CM drops the acceptor from its list, unless that has asked for its place again meanwhile: the
+ * two messages come by different channels, in any order.
+ *
+ * Sent to the CM that keeps the acceptor's list; when there was no acceptor, to the CM that
+ * assigned the connection. If that CM is dead, any other gets it, without an acceptor.
+ */
 struct accept_timeout {
     struct message_header header;
     uint32_t connection_index;
