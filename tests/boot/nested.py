@@ -15,7 +15,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
-from harness import BUILD, REPOSITORY, HarnessError, LinuxGuest, paths
+from harness import BUILD, REPOSITORY, WAIT_S, HarnessError, LinuxGuest, paths
 
 # Not ours: see packages.txt.
 QEMU = "/usr/bin/qemu-system-x86_64"
@@ -24,7 +24,8 @@ PYTHON = "/usr/bin/python3"
 UNUSED = ("test", "idlelib", "lib2to3", "ensurepip", "pydoc_data", "tkinter", "unittest",
           "distutils", "config-*", "dist-packages")
 
-BOOT_TIMEOUT_S = 120
+# Less than is waited for the command that does so.
+BOOT_WAIT_S = WAIT_S * 3 // 4
 ADDRESS = "127.0.0.1:8080"
 MONITOR = "127.0.0.1 4444"
 FOLDER = "/talus"
@@ -83,9 +84,9 @@ class KvmHost(LinuxGuest):
         super().__init__("--qemu", QEMU, "--nic", "none", "--kvm", "no", "--cpu", "max,+svm,+npt",
                          mem="3G", smp=1, tree=tree, **others)
 
-    def start(self, ready_timeout_s=120):
+    def start(self, is_awaited=True):
         with one_processor():
-            super().start(ready_timeout_s)
+            super().start(is_awaited)
         try:
             for module in ("irqbypass", "ccp", "kvm", "kvm-amd"):
                 self.run(f"insmod {FOLDER}/modules/{module}.ko")
@@ -94,9 +95,9 @@ class KvmHost(LinuxGuest):
             raise
         return self
 
-    def run(self, command, timeout_s=60, check=True):
+    def run(self, command, check=True):
         try:
-            status, output = super().run(command, timeout_s, check=False)
+            status, output = super().run(command, check=False)
         except HarnessError:
             self.stop()  # so that what comes after does not wait for it, too
             raise
@@ -121,9 +122,10 @@ class NestedTalus:
         self._host.run(f"{self._words} --serial /tmp/console --qemu-args '{self._qemu_args}' "
                        ">/tmp/launch 2>&1 & echo $! >/tmp/pid")
         # In the guest, so that waiting costs it little.
-        self._host.run(f"n=0; until grep -q 'listening on\\|panic' /tmp/console; do "
-                       f"kill -0 $(cat /tmp/pid) && [ $n -lt {BOOT_TIMEOUT_S * 5} ] || break; "
-                       "n=$((n + 1)); usleep 200000; done 2>/dev/null", 2 * BOOT_TIMEOUT_S)
+        self._host.run(f"end=$(($(date +%s) + {BOOT_WAIT_S:.0f})); "
+                       "until grep -q 'listening on\\|panic' /tmp/console; do "
+                       "kill -0 $(cat /tmp/pid) && [ $(date +%s) -lt $end ] || break; "
+                       "usleep 200000; done 2>/dev/null")
         _, console = self._host.run("cat /tmp/console", check=False)
         self.console = console.replace("\r", "")
         if "listening on" not in self.console:

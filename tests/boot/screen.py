@@ -4,7 +4,7 @@
 import re
 import time
 
-from harness import REPOSITORY, HarnessError, Qmp
+from harness import REPOSITORY, Qmp, wait_until
 
 GLYPH = re.compile(r"^    \{((?:0x[0-9A-F]{2}(?:, )?){12})\},", re.MULTILINE)
 WIDTH, HEIGHT, TOP, BOTTOM = 8, 16, 2, 2
@@ -89,14 +89,16 @@ class Screen(Qmp):
         inverse = bytes(byte ^ 0xFF for byte in glyph)
         return self._font.get(glyph) or self._font.get(inverse, "\0")
 
-    def wait_for(self, pattern, timeout_s=20):
-        """The rows, as soon as one matches: drawing is not waited for by what is drawn."""
-        deadline_s = time.monotonic() + timeout_s
-        while True:
+    def wait_until(self, is_shown, what):
+        """The rows, as soon as is_shown(rows): drawing is not waited for by what is drawn."""
+        def look():
             rows = self.rows()
-            if any(re.search(pattern, row) for row in rows):
-                return rows
-            if time.monotonic() > deadline_s:
-                text = "\n".join(row.rstrip() for row in rows)
-                raise HarnessError(f"no {pattern!r} on the screen:\n{text}")
-            time.sleep(0.2)
+            return rows if is_shown(rows) else None
+
+        return wait_until(look, f"{what} on the screen",
+                          lambda: "\n".join(row.rstrip() for row in self.rows()), period_s=0.2)
+
+    def wait_for(self, pattern):
+        """The same, as soon as one row matches."""
+        return self.wait_until(lambda rows: any(re.search(pattern, row) for row in rows),
+                               repr(pattern))

@@ -16,6 +16,8 @@ import subprocess
 import time
 import tty
 
+from harness import WAIT_S
+
 CORES = 4
 MEMORY_MIB = 512
 
@@ -48,7 +50,6 @@ CMOS_ABOVE_16_MIB = 0x34  # in units of 64 KiB
 CMOS_BOOT_ORDER = 0x3D
 CMOS_OTHER_CORES = 0x5F
 
-TIMEOUT_S = 120
 # Virtual time passes several times faster than ours: enough for a tick that nobody wants.
 IDLE_S = 2
 
@@ -78,7 +79,7 @@ class Console:
             self.text += os.read(self._master, 65536).decode("ascii", "replace").replace("\r", "")
 
     def wait_for(self, pattern):
-        deadline_s = time.monotonic() + TIMEOUT_S
+        deadline_s = time.monotonic() + WAIT_S
         while not re.search(pattern, self.text):
             assert self._process.poll() is None and time.monotonic() < deadline_s, \
                 f"no {pattern!r}\n{self.text[-2000:]}"

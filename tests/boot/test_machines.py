@@ -21,7 +21,7 @@ MICROVM_BIOS = "/usr/share/seabios/bios-microvm.bin"
 def test_a_machine_boots_as_many_nodes_as_it_has_cores(machine, cpu, smp, mem, nodes):
     with Talus("--machine", machine, "--cpu", cpu, smp=smp, mem=mem) as talus:
         for node in range(nodes):
-            talus.wait_for(rf"node{node} boot: roles ", 10)
+            talus.wait_for(rf"node{node} boot: roles ")
         assert f", {nodes} cores, " in talus.console
         assert len(curl(talus, "/4b")) == 4
         assert len(talus.counter("node_up")) == nodes
@@ -35,17 +35,17 @@ def test_without_hpet_the_clock_is_acpis_timer():
 def start_microvm(words):
     machine = Talus("--machine", f"microvm,acpi=on,{words}", "--nic", "none",
                     "--qemu-args", f"-bios {MICROVM_BIOS}")
-    machine.start(ready_timeout_s=0)
+    machine.start(is_awaited=False)
     return machine
 
 
 def test_a_machine_without_pci_hpet_and_pm_timer_boots_by_the_pit():
     machine = start_microvm("pit=on,pic=off,rtc=off")
     try:
-        machine.wait_for(r"4 cores, .* by PIT", 20)
+        machine.wait_for(r"4 cores, .* by PIT")
         for node in range(4):
-            machine.wait_for(rf"node{node} boot: roles ", 10)
-        machine.wait_for(r"no Intel 82599", 10)
+            machine.wait_for(rf"node{node} boot: roles ")
+        machine.wait_for(r"no Intel 82599")
     finally:
         machine.stop()
 
@@ -53,8 +53,8 @@ def test_a_machine_without_pci_hpet_and_pm_timer_boots_by_the_pit():
 def test_a_machine_without_any_clock_says_so():
     machine = start_microvm("pit=off,pic=off,rtc=off")
     try:
-        machine.wait_for(r"no clock: neither HPET", 20)
-        machine.wait_for(r"node 0 halted", 10)
+        machine.wait_for(r"no clock: neither HPET")
+        machine.wait_for(r"node 0 halted")
     finally:
         machine.stop()
 
@@ -66,9 +66,9 @@ def test_a_machine_without_any_clock_says_so():
 ])
 def test_a_processor_that_lacks_something_is_told_so(cpu, what):
     machine = Talus("--cpu", cpu, "--nic", "none", smp=1)
-    machine.start(ready_timeout_s=0)
+    machine.start(is_awaited=False)
     try:
-        machine.wait_for(rf"^Talus: .*{what}.* Halted\.", 20)
+        machine.wait_for(rf"^Talus: .*{what}.* Halted\.")
         assert machine.is_running()
     finally:
         machine.stop()

@@ -128,7 +128,7 @@ def machine_over_ipv6(tmp_path_factory, image):
                      "--enable-ra", f"--dhcp-option=option6:bootfile-url,{url}", "--enable-tftp",
                      f"--tftp-root={folder / 'files'}"):
             talus = machine(network, folder, ONLY_V6)
-            talus.start(ready_timeout_s=0)
+            talus.start(is_awaited=False)
             try:
                 yield talus
             finally:
@@ -157,10 +157,10 @@ def test_firmware_keeps_the_iso_as_a_disk(images, tmp_path):
         with dnsmasq(network, tmp_path, *HTTP_V4, url), \
                 web_server(network, files_of(images["iso"].parent)):
             talus = machine(network, tmp_path, NO_PXE)
-            talus.start(ready_timeout_s=0)
+            talus.start(is_awaited=False)
             try:
-                talus.wait_for(r"started by GRUB", 60)
-                talus.wait_for(r"httpd: \d+ files from /boot/root.tar", 10)
+                talus.wait_for(r"started by GRUB")
+                talus.wait_for(r"httpd: \d+ files from /boot/root.tar")
             finally:
                 talus.stop()
 
@@ -193,7 +193,7 @@ def machine_without_files(stack, tmp_path):
                                 f"--tftp-root={folder}", "--dhcp-boot=EFI/BOOT/BOOTX64.EFI"))
     talus = machine(network, folder, [], smp=1)
     stack.callback(talus.stop)
-    talus.start(ready_timeout_s=0)
+    talus.start(is_awaited=False)
     return talus
 
 
@@ -221,17 +221,17 @@ def test_servers_that_fail_are_named_and_a_key_waited_for(tmp_path, image):
             stack.enter_context(web_server(network, faulty(folder / "files", fault)))
             machines[complaint] = machine(network, folder, NO_PXE, smp=1)
             stack.callback(machines[complaint].stop)
-            machines[complaint].start(ready_timeout_s=0)
+            machines[complaint].start(is_awaited=False)
         machines[rf"{FILE} is not on the TFTP server that this program was started from$"] = \
             machine_without_files(stack, tmp_path)
         for complaint, talus in machines.items():
-            talus.wait_for(rf"Talus cannot start: {complaint}", 120)
-            talus.wait_for(r"Press a key to go back to the firmware\.", 10)
+            talus.wait_for(rf"Talus cannot start: {complaint}")
+            talus.wait_for(r"Press a key to go back to the firmware\.")
 
 
 def test_a_tftp_server_is_found_over_ipv6(machine_over_ipv6):
     talus = machine_over_ipv6
-    talus.wait_for(r"listening on http://", 120)
+    talus.wait_for(r"listening on http://")
     assert "UEFI PXEv6" in talus.console
     assert f"command line: {talus.network.talus_words}" in talus.console
     assert len(curl(talus, "/4b")) == 4

@@ -8,11 +8,10 @@ serial port and no screen. Its console is the debug port, which Xen puts into it
 
 import shutil
 import subprocess
-import time
 
 import pytest
 
-from harness import BUILD, REPOSITORY, LinuxGuest, Talus, paths
+from harness import BUILD, REPOSITORY, LinuxGuest, Talus, paths, wait_until
 from nested import QEMU, one_processor
 
 XEN_WORDS = ("console=com1 com1=115200,8n1 guest_loglvl=all bootscrub=0 dom0_mem=512M "
@@ -67,9 +66,8 @@ def test_talus_boots_by_pvh_in_a_domain_of_xen(xen):
     for node in range(NODES):
         xen.wait_for(rf"\(d1\) .*node{node} boot: roles ", start=start)
     # Asleep, as hypervisors like their guests: with neither a tick nor a look at anything.
-    xen.run(f"n=0; until [ $(xl vcpu-list talus | grep -c ' -b- ') = {NODES} ] || [ $n = 100 ]; "
-            "do n=$((n + 1)); usleep 200000; done", 120)
-    assert vcpu_states(xen) == ["b"] * NODES
+    wait_until(lambda: vcpu_states(xen) == ["b"] * NODES, "all four nodes to be blocked",
+               lambda: f"{vcpu_states(xen)}", period_s=0.5)
     assert "panic" not in xen.console[start:]
 
 
@@ -78,12 +76,13 @@ def test_the_debug_port_is_a_console(tmp_path):
     talus = Talus("--nic", "none", "--qemu-args",
                   f"-chardev file,id=e9,path={log} -device isa-debugcon,iobase=0xe9,chardev=e9",
                   words="console=0xe9 nodes=2")
-    talus.start(ready_timeout_s=0)
+    talus.start(is_awaited=False)
     try:
-        deadline_s = time.monotonic() + 30
-        while not (log.exists() and "node1 boot: roles " in log.read_text(encoding="ascii")):
-            assert talus.is_running() and time.monotonic() < deadline_s
-            time.sleep(0.05)
+        def is_booted():
+            assert talus.is_running()
+            return log.exists() and "node1 boot: roles " in log.read_text(encoding="ascii")
+
+        wait_until(is_booted, "the last node's line")
         assert "node0 boot" not in talus.console
     finally:
         talus.stop()

@@ -48,7 +48,7 @@ def check_it_serves(talus, *log_lines):
     try:
         assert len(curl(talus, "/4b")) == 4
         for line in log_lines:
-            talus.wait_for(line, 10)
+            talus.wait_for(line)
     finally:
         talus.stop()
 

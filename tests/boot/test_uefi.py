@@ -29,7 +29,7 @@ def test_it_boots_four_nodes_and_serves(tmp_path, image):
         assert "started by UEFI" in talus.console
         assert "ignored" not in talus.console
         for node in range(4):
-            talus.wait_for(rf"node{node} boot: roles ", 10)
+            talus.wait_for(rf"node{node} boot: roles ")
         assert len(curl(talus, "/4b")) == 4
         assert talus.counter("node_up") == {node: 1 for node in range(4)}
         with Screen(tmp_path / "qmp") as screen:
@@ -61,14 +61,14 @@ def test_words_given_in_the_shell_win_over_those_of_the_file(tmp_path, image):
 def test_without_a_kernel_it_says_so_and_waits_for_a_key(tmp_path):
     fault = r"\\EFI\\talus\\talus.elf is not on the volume that this program was started from"
     machine = uefi("disk", make_volume(tmp_path))
-    machine.start(ready_timeout_s=0)
+    machine.start(is_awaited=False)
     try:
-        machine.wait_for(rf"Talus cannot start: {fault}", 35)
-        machine.wait_for(r"Press a key to go back to the firmware\.", 10)
+        machine.wait_for(rf"Talus cannot start: {fault}")
+        machine.wait_for(r"Press a key to go back to the firmware\.")
         said = len(machine.console)
         machine.type(" ")
         # Whatever it does next: it goes on, and says so.
-        machine.wait_for(r"\S", 30, start=said)
+        machine.wait_for(r"\S", start=said)
     finally:
         machine.stop()
 

@@ -104,10 +104,10 @@ def test_broken_volumes_and_firmware_are_named_and_a_key_waited_for(tmp_path, ch
         for complaint, path in volumes.items():
             machines[complaint] = uefi("disk", path, smp=1, mem="512M")
             stack.callback(machines[complaint].stop)
-            machines[complaint].start(ready_timeout_s=0)
+            machines[complaint].start(is_awaited=False)
         for complaint, machine in machines.items():
-            machine.wait_for(rf"Talus cannot start: {complaint}", 120)
-            machine.wait_for(r"Press a key to go back to the firmware\.", 20)
+            machine.wait_for(rf"Talus cannot start: {complaint}")
+            machine.wait_for(r"Press a key to go back to the firmware\.")
 
 
 def test_a_configuration_of_megabytes_is_read_and_cut(tmp_path, image):

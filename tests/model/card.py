@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import Qmp, paths
+from harness import WAIT_S, Qmp, paths
 
 MAC = bytes.fromhex("525400123456")
 PEER = bytes.fromhex("02000000000a")
@@ -43,6 +43,10 @@ FDIRFREE, FDIRDIP4M, FDIRSIP4M, FDIRTCPM, FDIRUDPM, FDIRLEN = (
     0xEE38, 0xEE3C, 0xEE40, 0xEE44, 0xEE48, 0xEE4C)
 FDIRUSTAT, FDIRFSTAT, FDIRMATCH, FDIRMISS, FDIRHKEY, FDIRSKEY, FDIRM = (
     0xEE50, 0xEE54, 0xEE58, 0xEE5C, 0xEE68, 0xEE6C, 0xEE70)
+
+# So many commands without effect let all run that the model has put off: each gives its bottom halves
+# a turn, and none of them puts off more than a few times.
+SETTLE_COMMANDS = 16
 
 ENABLE = 1 << 25
 DROP_EN = 1 << 28
@@ -88,7 +92,6 @@ class Card:
         self._listener.listen(1)
         self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.wire.bind(f"{path}/test")
-        self.wire.settimeout(2)
         self._qemu = subprocess.Popen(
             [paths.QEMU, "-M", "q35", "-m", "256M", "-accel", "qtest", "-nodefaults",
              "-display", "none", "-qtest", f"unix:{path}/qtest", "-qtest-log", "none",
@@ -101,9 +104,9 @@ class Card:
         self._counts = {}
 
     def __enter__(self):
-        self._listener.settimeout(20)
+        self._listener.settimeout(WAIT_S)
         self._control, _ = self._listener.accept()
-        self._control.settimeout(20)
+        self._control.settimeout(WAIT_S)
         self._input = self._control.makefile("rb")
         self._card_address = f"{self._folder.name}/card"
         for offset, value in ((0x10, CSR_BASE), (0x14, 0), (0x18, IO_BASE), (0x20, MSIX_BASE),
@@ -117,7 +120,7 @@ class Card:
         self._listener.close()
         self.wire.close()
         self._qemu.terminate()
-        self._qemu.wait(20)
+        self._qemu.wait(WAIT_S)
         self._folder.cleanup()
 
     def set_link(self, is_up):
@@ -173,10 +176,15 @@ class Card:
     def step_ns(self, time_ns):
         self._ask(f"clock_step {time_ns}")
 
+    def settle(self):
+        """Until the model has nothing left to do before the clock moves."""
+        for _ in range(SETTLE_COMMANDS):
+            self.step_ns(0)
+
     @staticmethod
-    def until(condition, timeout_s=2):
+    def until(condition):
         """The model's bottom halves run between two commands, some time soon."""
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + WAIT_S
         while time.monotonic() < deadline_s:
             result = condition()
             if result:
@@ -201,12 +209,21 @@ class Card:
         except BlockingIOError:
             pass
 
-    def sent(self, timeout_s=2):
-        """The next frame that the card sent, or None."""
-        self.wire.settimeout(timeout_s)
+    def sent(self):
+        """The next frame that the card sends, or None: none comes."""
+        self.wire.settimeout(WAIT_S)
         try:
             return self.wire.recv(65536)
         except TimeoutError:
+            return None
+
+    def sent_by_now(self):
+        """The next frame that the card has sent, or None: whatever it was given, it has done."""
+        self.settle()
+        self.wire.setblocking(False)
+        try:
+            return self.wire.recv(65536)
+        except BlockingIOError:
             return None
 
     # --- receive ---
@@ -241,11 +258,16 @@ class Card:
     def rx_descriptor(self, queue, index):
         return struct.unpack("<4I", self.memory_read(RX_RING + queue * RING_STRIDE + 16 * index, 16))
 
-    def receive(self, queue=0, timeout_s=2):
+    def received_by_now(self, queue=0):
+        """The next descriptor of a queue, or None: it is not done, and nothing is under way."""
+        self.settle()
+        is_done = self.rx_descriptor(queue, self._rings[queue])[2] & 1
+        return self.receive(queue) if is_done else None
+
+    def receive(self, queue=0):
         """The next descriptor of a queue, once it is done; None if none comes."""
         index = self._rings[queue]
-        dword = self.rx_descriptor(queue, index)
-        if not self.until(lambda: self.rx_descriptor(queue, index)[2] & 1, timeout_s):
+        if not self.until(lambda: self.rx_descriptor(queue, index)[2] & 1):
             return None
         dword = self.rx_descriptor(queue, index)
         self._rings[queue] = (index + 1) % self._counts[queue]

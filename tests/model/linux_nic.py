@@ -6,10 +6,13 @@ import re
 import socket
 import struct
 import threading
-import time
+
+from scapy.all import IP, TCP, Ether, raw
+
+from harness import WAIT_S, wait_until
 
 QUEUES = 4
-SETTLE_S = 10
+PROBE_MAC = "02:00:00:00:00:0a"
 
 # <linux/if_packet.h>, <linux/if_ether.h>, RFC 792
 SOL_PACKET = 263
@@ -35,12 +38,11 @@ def queue_packets(counts, direction):
 
 def hardware_counters(guest, is_complete):
     """Counters once is_complete(counters) says so: the driver collects the card's own every 2 s."""
-    deadline_s = time.monotonic() + SETTLE_S
-    while True:
+    def look():
         now = counters(guest)
-        if is_complete(now) or time.monotonic() > deadline_s:
-            return now
-        time.sleep(0.2)
+        return now if is_complete(now) else None
+
+    return wait_until(look, "the card's own counters", lambda: f"{counters(guest)}", period_s=0.2)
 
 
 def alarms(guest, expected=()):
@@ -52,33 +54,24 @@ def alarms(guest, expected=()):
             and not any(text in line for text in expected)]
 
 
-def probe(network, source_port, destination_port=9):
-    """One SYN to a port that nobody serves; the guest's kernel answers with a reset."""
-    def knock():
-        with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            client.settimeout(2)
-            client.bind((network.host_address, source_port))
-            try:
-                client.connect((network.guest_address, destination_port))
-            except ConnectionRefusedError:
-                return True
-            except TimeoutError:
-                return False
-            raise AssertionError(f"port {destination_port} is served")
-    return network.inside(knock)
+def probe(guest, network, source_port, destination_port=9):
+    """One SYN, which the guest's kernel answers with a reset: the queue that received it."""
+    before = queue_packets(counters(guest), "rx")
+    inject(network, raw(Ether(src=PROBE_MAC, dst=guest_mac(guest))
+                        / IP(src=network.host_address, dst=network.guest_address)
+                        / TCP(sport=source_port, dport=destination_port, flags="S")))
 
-
-def queues_hit(guest, network, source_ports):
-    """For each source port, the queue that received its SYN (None: no answer came)."""
-    queues = []
-    for port in source_ports:
-        before = queue_packets(counters(guest), "rx")
-        answered = probe(network, port)
+    def queues_that_received():
         after = queue_packets(counters(guest), "rx")
-        hit = [queue for queue in range(QUEUES) if after[queue] > before[queue]]
-        queues.append(hit[0] if answered and len(hit) == 1 else None)
-    return queues
+        return [queue for queue in range(QUEUES) if after[queue] > before[queue]]
+
+    hit = wait_until(queues_that_received, f"a SYN from port {source_port} to be received")
+    assert len(hit) == 1, hit
+    return hit[0]
+
+
+def guest_mac(guest):
+    return guest.run("cat /sys/class/net/eth0/address").strip()
 
 
 def inject(network, frame):
@@ -103,7 +96,7 @@ def send_to_guest(guest, network, data, port=5001):
               f"until netstat -ltn | grep -q :{port}; do usleep 20000; done")
 
     def send():
-        with socket.create_connection((network.guest_address, port), timeout=120) as connection:
+        with socket.create_connection((network.guest_address, port), timeout=WAIT_S) as connection:
             connection.sendall(data)
     network.inside(send)
     return guest.run("until [ -e /tmp/sum ]; do usleep 50000; done; cat /tmp/sum").split()[0]
@@ -116,7 +109,7 @@ def receive_from_guest(guest, network, path, port=5002):
 
     def receive():
         digest, byte_count = hashlib.sha256(), 0
-        with socket.create_connection((network.guest_address, port), timeout=120) as connection:
+        with socket.create_connection((network.guest_address, port), timeout=WAIT_S) as connection:
             while piece := connection.recv(1 << 20):
                 digest.update(piece)
                 byte_count += len(piece)

@@ -75,7 +75,7 @@ def test_frame_of_exactly_one_buffer_takes_one_descriptor(card):
 @pytest.mark.parametrize("size,arrives", [(1514, True), (1515, False)])
 def test_largest_frame_is_1518_bytes_with_its_crc_unless_jumbos_are_on(card, size, arrives):
     card.send(MAC + PEER + b"\x88\xb5" + bytes(size - 14))
-    assert (card.receive(timeout_s=0.2) is not None) == arrives
+    assert (card.received_by_now() is not None) == arrives
     assert card.read(ROC) == (0 if arrives else 1)
 
 
@@ -103,7 +103,7 @@ def test_full_ring_with_drop_enabled_drops_and_counts(card):
 def test_full_ring_without_drop_holds_the_frame_until_the_tail_moves(card):
     card.start_rx(count=8, given=0, srrctl=0x02000002)
     card.send(padded(MAC + PEER + b"\x88\xb5" + b"held"))
-    assert card.receive(timeout_s=0.1) is None
+    assert card.received_by_now() is None
     assert card.read(GPRC) == 0
     card.write(rxq(0) + 0x18, 1)
     assert card.receive().data[14:18] == b"held"
@@ -124,14 +124,14 @@ def test_disabled_queue_and_disabled_receiver_take_nothing(card):
     card.write(rxq(0) + 0x28, 1 << 25)
     card.write(RXCTRL, 0)
     card.send(padded(MAC + PEER + b"\x88\xb5"))
-    assert card.receive(timeout_s=0.1) is None
+    assert card.received_by_now() is None
     assert (card.read(QPRDC), card.read(TPR)) == (0, 1)
 
 
 def test_no_dma_while_the_master_is_disabled(card):
     card.write(CTRL, 1 << 2)
     card.send(padded(MAC + PEER + b"\x88\xb5"))
-    assert card.receive(timeout_s=0.1) is None
+    assert card.received_by_now() is None
     card.write(CTRL, 0)
     assert take(card, padded(MAC + PEER + b"\x88\xb5")) is not None
 
@@ -139,7 +139,7 @@ def test_no_dma_while_the_master_is_disabled(card):
 def test_no_dma_while_the_bus_master_is_off(card):
     card.config_write(0x04, 3)
     card.send(padded(MAC + PEER + b"\x88\xb5"))
-    assert card.receive(timeout_s=0.1) is None
+    assert card.received_by_now() is None
     card.config_write(0x04, 7)
     assert take(card, padded(MAC + PEER + b"\x88\xb5")) is not None
 
@@ -276,7 +276,7 @@ def test_addresses_are_filtered(card, destination, settings, arrives):
     for offset, value in settings.items():
         card.write(offset, value)
     card.send(padded(destination + PEER + b"\x88\xb5"))
-    received = card.receive(timeout_s=2 if arrives else 0.1)
+    received = card.receive() if arrives else card.received_by_now()
     assert (received is not None) == arrives
     if received:
         assert bool(received.status & PIF) == bool(destination[0] & 1)
@@ -288,7 +288,7 @@ def test_pause_frames_end_in_the_mac(card):
     card.write(FCTRL, 1 << 8 | 1 << 9)
     pause = padded(bytes.fromhex("0180c2000001") + PEER + b"\x88\x08\0\x01")
     card.send(pause)
-    assert card.receive(timeout_s=0.1) is None
+    assert card.received_by_now() is None
     card.write(0x4294, 1)
     assert take(card, pause).data == pause
 

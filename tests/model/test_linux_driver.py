@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 
+from harness import WAIT_S
 from linux_nic import (QUEUES, EchoResponder, alarms, counters, difference, hardware_counters,
                        pattern, queue_packets, receive_from_guest, send_to_guest)
 
@@ -41,7 +42,7 @@ def test_sixty_four_megabytes_arrive_intact_in_the_guest(guest, network):
 
 def test_sixty_four_megabytes_arrive_intact_from_the_guest(guest, network):
     sent = guest.run(f"dd if=/dev/urandom of=/tmp/data bs=1M count={TRANSFER_BYTES >> 20} "
-                     "2>/dev/null; sha256sum /tmp/data", timeout_s=120).split()[0]
+                     "2>/dev/null; sha256sum /tmp/data").split()[0]
     assert receive_from_guest(guest, network, "/tmp/data") == (sent, TRANSFER_BYTES)
     # So the card has cut the segments.
     assert "tcp-segmentation-offload: on" in guest.run("ethtool -k eth0")
@@ -55,12 +56,13 @@ def test_signature_filters_bring_a_connection_back_to_its_queue(guest):
 
 
 def test_many_connections_use_all_queues_in_both_directions(guest, network):
-    guest.run("iperf3 -s -D >/dev/null 2>&1; sleep 0.3")
+    guest.run("iperf3 -s -D >/dev/null 2>&1; "
+              "until netstat -ltn | grep -q :5201; do usleep 20000; done")
     before = counters(guest)
 
     def connect_and_talk(port):
         with socket.socket() as client:
-            client.settimeout(10)
+            client.settimeout(10)  # its queue of clients may be full
             client.bind((network.host_address, port))
             try:
                 client.connect((network.guest_address, 5201))
@@ -83,7 +85,7 @@ def test_transfers_at_the_same_time_do_not_disturb_each_other(guest, network):
               "until [ $(netstat -ltn | grep -c :600[0-3]) = 4 ]; do usleep 20000; done")
 
     def send(port, piece):
-        with socket.create_connection((network.guest_address, port), timeout=60) as connection:
+        with socket.create_connection((network.guest_address, port), timeout=WAIT_S) as connection:
             connection.sendall(piece)
 
     def send_all():
@@ -153,7 +155,7 @@ def test_ipv6_passes(guest, network):
 
     def receive():
         digest = hashlib.sha256()
-        with socket.create_connection(("2001:db8::2", 5003), timeout=60) as connection:
+        with socket.create_connection(("2001:db8::2", 5003), timeout=WAIT_S) as connection:
             while piece := connection.recv(1 << 20):
                 digest.update(piece)
         return digest.hexdigest()
@@ -186,7 +188,7 @@ def test_driver_can_be_removed_and_loaded_again(guest, network):
 
 def test_drivers_own_self_test_passes(guest):
     """Registers, NVM, loop-back and link."""
-    text = guest.run("ethtool -t eth0 offline", timeout_s=120)
+    text = guest.run("ethtool -t eth0 offline")
     assert "The test result is PASS" in text, text
 
 

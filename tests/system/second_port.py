@@ -5,10 +5,12 @@ import fcntl
 import os
 import re
 import select
+import struct
+import termios
 import threading
 import time
 
-from harness import HarnessError
+from harness import wait_until
 
 F_SETPIPE_SZ = 1031
 PIPE_BYTES = 4096
@@ -30,17 +32,19 @@ class SecondPort:
         fcntl.fcntl(self._output, F_SETPIPE_SZ, PIPE_BYTES)
         self.text = ""
         self._is_ending = False
-        self._is_read = threading.Event()
-        self._is_read.set()
+        # Held by whoever reads, or keeps others from reading.
+        self._reading = threading.Lock()
+        self._is_stopped = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self):
         while not self._is_ending:
-            self._is_read.wait()
-            if select.select([self._output], [], [], 0.05)[0]:
-                self.text += os.read(self._output, READ_BYTES).decode("ascii").replace("\r", "")
-                time.sleep(READ_PERIOD_S)
+            is_waiting = bool(select.select([self._output], [], [], 0.05)[0])
+            with self._reading:
+                if is_waiting:
+                    self.text += os.read(self._output, READ_BYTES).decode("ascii").replace("\r", "")
+            time.sleep(READ_PERIOD_S)
 
     def __enter__(self):
         return self
@@ -49,27 +53,33 @@ class SecondPort:
         self.close()
 
     def stop_reading(self):
-        self._is_read.clear()
-        time.sleep(0.1)  # the read that goes on
+        self._reading.acquire()
+        self._is_stopped = True
 
     def go_on_reading(self):
-        self._is_read.set()
+        self._is_stopped = False
+        self._reading.release()
 
     def type(self, text):
         os.write(self._input, text.encode("ascii"))
 
-    def wait_for(self, pattern, timeout_s=20):
-        deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s:
-            match = re.compile(pattern, re.MULTILINE).search(self.text)
-            if match:
-                return match
-            time.sleep(0.02)
-        raise HarnessError(f"no {pattern!r} on the port:\n{self.text[-2000:]}")
+    def wait_until_full(self):
+        """Until nothing more can be written to it."""
+        def is_full():
+            return struct.unpack("i", fcntl.ioctl(self._output, termios.FIONREAD, bytes(4)))[0] \
+                == PIPE_BYTES
+
+        wait_until(is_full, "the port's pipe to be full")
+
+    def wait_for(self, pattern):
+        expression = re.compile(pattern, re.MULTILINE)
+        return wait_until(lambda: expression.search(self.text), f"{pattern!r} on the port",
+                          lambda: self.text[-2000:])
 
     def close(self):
         self._is_ending = True
-        self.go_on_reading()
+        if self._is_stopped:
+            self.go_on_reading()
         self._reader.join()
         os.close(self._input)
         os.close(self._output)

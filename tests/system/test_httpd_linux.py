@@ -4,10 +4,11 @@
 import re
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+from harness import WAIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "build/linux/httpd-asan"
@@ -31,7 +32,7 @@ class Server:
             self.lines.append(line)
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_S)
 
     def exchange(self, request):
         """Everything that comes back for these bytes."""
@@ -53,7 +54,7 @@ class Server:
         assert self.process.poll() is None, self.process.stdout.read()
         self.process.terminate()
         rest = self.process.stdout.read()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=WAIT_S)
         assert "ERROR" not in rest and "runtime error" not in rest, rest
 
 
@@ -185,11 +186,11 @@ def test_load_ends_without_a_failed_request():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with subprocess.Popen(["build/linux/httpd", "--port", str(port), "--builtin",
-                           "build/builtin.tar"], cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+                           "build/builtin.tar"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
-            time.sleep(0.5)
+            assert process.stdout.readline().startswith("listening on ")
             for options in (["-n", "2000"], ["-k", "-n", "4000"]):
-                done = subprocess.run(["ab", "-q", "-c", "16", *options,
+                done = subprocess.run(["ab", "-q", "-s", str(int(WAIT_S)), "-c", "16", *options,
                                        f"http://127.0.0.1:{port}/100k"],
                                       stdout=subprocess.PIPE, text=True, check=True)
                 assert re.search(r"Failed requests: +0\n", done.stdout), done.stdout

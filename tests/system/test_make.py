@@ -7,20 +7,19 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
-from harness import KERNEL, Talus, free_port, make, paths
+from harness import KERNEL, WAIT_S, Talus, free_port, make, paths, wait_until
 from harness.talus import READY
 
 LAUNCH_FAILED = 125
 
 
-def launch(*words, timeout_s=30):
+def launch(*words):
     command = [sys.executable, paths.LAUNCHER, "--qemu", paths.QEMU, *words]
     return subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          timeout=timeout_s, check=False, stdin=subprocess.DEVNULL)
+                          timeout=WAIT_S, check=False, stdin=subprocess.DEVNULL)
 
 
 def only_line(text):
@@ -76,7 +75,7 @@ def test_what_is_in_the_way_gets_one_line(words, hint):
 
 def test_a_missing_qemu_is_named():
     done = subprocess.run([sys.executable, paths.LAUNCHER, "--qemu", "/nowhere/qemu", "--kernel",
-                           str(KERNEL)], capture_output=True, text=True, check=False, timeout=30)
+                           str(KERNEL)], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert done.returncode == LAUNCH_FAILED
     assert "/nowhere/qemu" in only_line(done.stderr)
 
@@ -99,7 +98,7 @@ def write_tool(folder, name, text):
 def install_packages(folder, *packages):
     return subprocess.run([paths.REPOSITORY / "qemu" / "install-packages", "-"],
                           input="".join(f"{package}\n" for package in packages),
-                          capture_output=True, text=True, check=False, timeout=30,
+                          capture_output=True, text=True, check=False, timeout=WAIT_S,
                           env={"PATH": str(folder)})
 
 
@@ -139,7 +138,7 @@ def test_a_cache_that_cannot_be_written_gets_one_line(tmp_path, script, words):
     cache = tmp_path / "file" / "talus"
     done = subprocess.run([paths.REPOSITORY / "qemu" / script,
                            *(word.format(cache=cache, out=tmp_path / "out") for word in words)],
-                          capture_output=True, text=True, check=False, timeout=30,
+                          capture_output=True, text=True, check=False, timeout=WAIT_S,
                           env={**os.environ, "QEMU_SRC": ""})
     assert done.returncode != 0
     line = only_line(done.stderr)
@@ -163,22 +162,22 @@ def test_a_source_that_is_none_is_named_with_its_variable(tmp_path, target, word
     assert any(word in line for line in done.stderr.splitlines() if not line.startswith("make"))
 
 
-def connect_soon(port, timeout_s=10):
+def connect_soon(port):
     """The launcher speaks before QEMU listens."""
-    deadline_s = time.monotonic() + timeout_s
-    while True:
+    def connect():
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+            return socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
         except ConnectionRefusedError:
-            assert time.monotonic() < deadline_s
-            time.sleep(0.05)
+            return None
+
+    return wait_until(connect, "QEMU to listen")
 
 
 def test_debug_waits_for_gdb_and_says_how_to_attach():
     machine = Talus("--debug")
-    machine.start(ready_timeout_s=0)
+    machine.start(is_awaited=False)
     try:
-        told = machine.wait_for(r"gdb (\S+) -ex 'target remote :(\d+)'", 10)
+        told = machine.wait_for(r"gdb (\S+) -ex 'target remote :(\d+)'")
         assert told[1] == str(KERNEL)
         # What gdb asks first: why has it stopped?
         with connect_soon(int(told[2])) as stub:
@@ -189,7 +188,7 @@ def test_debug_waits_for_gdb_and_says_how_to_attach():
             assert answer.startswith(b"+$T05"), answer
             assert "node0" not in machine.console
             stub.sendall(b"+$c#63")
-            machine.wait_for(READY, 30)
+            machine.wait_for(READY)
     finally:
         machine.stop()
 
@@ -215,11 +214,8 @@ def test_ctrl_c_ends_it_with_status_0_and_leaves_nothing():
     with Talus() as machine:
         pid = machine.qemu_pid()
         machine.interrupt()
-        assert machine.wait(20) == 0
-        deadline_s = time.monotonic() + 5
-        while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline_s:
-            time.sleep(0.05)
-        assert not os.path.exists(f"/proc/{pid}")
+        assert machine.wait() == 0
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "QEMU's end")
 
 
 def test_pcap_records_the_wire(tmp_path):

@@ -4,8 +4,8 @@
 Everything random has a fixed seed: a failure comes again.
 """
 
+import itertools
 import random
-import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
@@ -13,7 +13,7 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from harness import curl
+from harness import curl, ping, wait_until
 from wire import GUEST_MAC, PEER_ADDRESS, PEER_MAC, Peer, Wire
 
 REQUEST = b"GET /4b HTTP/1.1\r\nHost: talus\r\nConnection: close\r\n\r\n"
@@ -62,14 +62,15 @@ def assert_counted(talus, wire, frames, reasons, at_least=None):
     before = {reason: drops(talus, reason) for reason in reasons}
     count = wire.send_all(frames)
     expected = count if at_least is None else at_least
+    after = {}
+
     # A node publishes some of its counts only when it next has other work.
-    deadline_s = time.monotonic() + 3
-    while True:
+    def are_counted():
         assert len(curl(talus, "/4b")) == 4
-        after = {reason: drops(talus, reason) for reason in reasons}
-        if sum(after.values()) - sum(before.values()) >= expected:
-            return
-        assert time.monotonic() < deadline_s, (expected, before, after)
+        after.update((reason, drops(talus, reason)) for reason in reasons)
+        return sum(after.values()) - sum(before.values()) >= expected
+
+    wait_until(are_counted, f"{expected} drops", lambda: f"{before} {after}")
 
 
 def test_frames_cut_at_any_length_are_dropped_and_counted(talus, wire):
@@ -97,14 +98,15 @@ def test_wrong_ip_checksums_are_dropped_and_counted(talus, wire):
 def test_wrong_tcp_checksums_are_dropped_and_counted(talus, wire):
     frames = [ip() / syn(40200 + n, chksum=n + 1) for n in range(20)]
     assert_counted(talus, wire, frames, ("checksum",))
-    assert wire.receive(lambda packet: TCP in packet
-                        and 40200 <= packet[TCP].dport < 40220, 0.5) is None
+    assert wire.receive_before_probe(lambda packet: TCP in packet
+                                     and 40200 <= packet[TCP].dport < 40220) is None
 
 
 def test_wrong_udp_and_icmp_checksums_are_dropped(wire):
     wire.send(ip() / UDP(sport=5000, dport=68, chksum=0x1111) / Raw(b"x" * 300))
     wire.send(ip() / ICMP(chksum=0x1111) / Raw(b"ping"))
-    assert wire.receive(lambda packet: ICMP in packet and packet[ICMP].type == 0, 0.5) is None
+    assert wire.receive_before_probe(
+        lambda packet: ICMP in packet and packet[ICMP].type == 0) is None
 
 
 def test_ping_is_answered(wire):
@@ -143,7 +145,8 @@ def test_odd_tcp_options_do_no_harm(wire, name):
     port = 41000 + list(ODD_TCP_OPTIONS).index(name)
     segment = syn(port, dataofs=5 + len(options) // 4) / Raw(options)
     wire.send(ip() / segment)
-    answer = wire.receive(lambda packet: TCP in packet and packet[TCP].dport == port, 0.5)
+    answer = wire.receive_before_probe(
+        lambda packet: TCP in packet and packet[TCP].dport == port)
     if answer is not None and "S" in str(answer[TCP].flags):
         wire.send(ip() / TCP(sport=port, dport=80, flags="R", seq=2))
 
@@ -164,8 +167,8 @@ def test_impossible_addresses_get_no_answer(wire):
                   / syn(43001))
     # An attack that opens a connection of the guest with itself.
     wire.send(ip(src=guest) / TCP(sport=80, dport=80, flags="S"))
-    assert wire.receive(lambda packet: TCP in packet and packet[TCP].dport in (80, 43000, 43001),
-                        0.5) is None
+    assert wire.receive_before_probe(
+        lambda packet: TCP in packet and packet[TCP].dport in (80, 43000, 43001)) is None
 
 
 def test_a_port_that_nobody_serves_answers_with_a_reset(wire):
@@ -221,8 +224,11 @@ def test_fragments_that_never_complete_leave_the_service_alone(talus, wire):
 
 def test_a_fragmented_ping_is_answered_whole(wire):
     data = bytes(range(256)) * 10
+    attempts = itertools.count()
+
     # Fragments of earlier tests may still hold the memory for reassembly.
-    for attempt in range(8):
+    def is_answered():
+        attempt = next(attempts)
         for piece in fragment(IP(src=PEER_ADDRESS, dst=wire.network.guest_address, id=9000 + attempt)
                               / ICMP(id=8, seq=attempt) / Raw(data), fragsize=1000):
             wire.send(Ether(src=PEER_MAC, dst=GUEST_MAC) / piece)
@@ -234,14 +240,15 @@ def test_a_fragmented_ping_is_answered_whole(wire):
             if sum(map(len, pieces.values())) == len(data) + 8:
                 whole = b"".join(pieces[offset] for offset in sorted(pieces))
                 assert whole[0] == 0 and whole[8:] == data
-                return
-    pytest.fail("no whole answer")
+                return True
+        return False
+
+    wait_until(is_answered, "a whole answer")
 
 
 def test_a_ping_larger_than_any_frame_is_answered(talus):
-    done = talus.network.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", "3000",
-                             talus.address)
-    assert " 0% packet loss" in done.stdout, done.stdout
+    for _ in range(3):
+        ping(talus, payload_bytes=3000)
 
 
 @pytest.mark.parametrize("port", [46010, 46011], ids=["flow of one node", "flow of the other"])

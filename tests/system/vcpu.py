@@ -9,7 +9,8 @@ import ctypes
 import os
 import queue
 import threading
-import time
+
+from harness import HarnessError, wait_until
 
 # Named threads: the only way to tell which is which.
 QEMU_ARGS = "-name talus,debug-threads=on"
@@ -18,9 +19,7 @@ PTRACE_DETACH = 17
 PTRACE_SEIZE = 0x4206
 PTRACE_INTERRUPT = 0x4207
 WALL = 0x40000000  # wait for threads too
-
-QUIET_S = 0.05
-HALT_TIMEOUT_S = 10
+SYS_FUTEX = "202"
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
@@ -41,38 +40,47 @@ def _thread_id(machine, vcpu):
     raise LookupError(f"no thread of vCPU {vcpu}; was the machine started with {QEMU_ARGS!r}?")
 
 
-def _wait_until_halted(machine, thread_id):
-    """Until the core has done nothing for a while: a busy one may hold locks of QEMU, and with
-    them would stop the whole machine."""
-    path = f"/proc/{machine.qemu_pid()}/task/{thread_id}/schedstat"
-    deadline_s = time.monotonic() + HALT_TIMEOUT_S
-    run_ns = None
-    while time.monotonic() < deadline_s:
-        with open(path, encoding="ascii") as schedstat:
-            earlier_ns, run_ns = run_ns, schedstat.read().split()[0]
-        if run_ns == earlier_ns:
-            return
-        time.sleep(QUIET_S)
-    raise TimeoutError(f"the core does not halt\n{machine.last_lines()}")
+def _is_asleep(folder):
+    """Whether a thread waits for something, rather than for a processor of this host."""
+    with open(f"{folder}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "S"
+
+
+def _waits_for_another_thread(folder):
+    """Of a thread that is stopped: where it was."""
+    with open(f"{folder}/syscall", encoding="ascii") as syscall:
+        return syscall.read().split()[0] == SYS_FUTEX
 
 
 class Stalled:
     """Use with `with`: the core, once it halts, stands still inside, and goes on afterwards."""
 
     def __init__(self, machine, vcpu):
+        self._machine = machine
         self._thread_id = _thread_id(machine, vcpu)
-        _wait_until_halted(machine, self._thread_id)
+        self._folder = f"/proc/{machine.qemu_pid()}/task/{self._thread_id}"
         self._stopped = queue.Queue()
         self._go_on = threading.Event()
         # Only the thread that has attached may detach.
         self._tracer = threading.Thread(target=self._trace)
 
+    def _is_stopped_while_halted(self):
+        """A busy core may hold locks of QEMU, and with them would stop the whole machine: let it go
+        on. A halted one waits for a thread that wakes it."""
+        if not _is_asleep(self._folder):
+            return False
+        _ptrace(PTRACE_SEIZE, self._thread_id)
+        _ptrace(PTRACE_INTERRUPT, self._thread_id)
+        os.waitpid(self._thread_id, WALL)
+        if _waits_for_another_thread(self._folder):
+            return True
+        _ptrace(PTRACE_DETACH, self._thread_id)
+        return False
+
     def _trace(self):
         try:
-            _ptrace(PTRACE_SEIZE, self._thread_id)
-            _ptrace(PTRACE_INTERRUPT, self._thread_id)
-            os.waitpid(self._thread_id, WALL)
-        except OSError as error:
+            wait_until(self._is_stopped_while_halted, "the core to halt", self._machine.last_lines)
+        except (OSError, HarnessError) as error:
             self._stopped.put(error)
             return
         self._stopped.put(None)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Raw Ethernet on a Network's TAP device, for frames that no honest TCP would send."""
 
+import itertools
 import select
 import socket
 import time
@@ -9,14 +10,27 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from harness import HarnessError
+from harness import WAIT_S, HarnessError, wait_until
 
 GUEST_MAC = "52:54:00:12:34:56"  # qemu/launch gives it
 PEER_MAC = "52:54:00:aa:00:01"
 PEER_ADDRESS = "192.0.2.77"  # no address of this host, so that its own TCP stays out of it
 
+# <linux/if_ether.h>, <linux/if_packet.h>, <asm-generic/socket.h>
 ETH_P_ALL = 3
+SOL_PACKET = 263
+PACKET_IGNORE_OUTGOING = 23
+SO_RCVBUFFORCE = 33
+# Room for all that the guest sends while nobody reads: pages, for instance.
+RECEIVE_BUFFER_BYTES = 256 << 20
 FRAME_MAX_BYTES = 2048
+
+# The most frames under way at a time: far fewer than a queue of the card has descriptors.
+UNDER_WAY_MAX = 64
+# Nobody serves it. Source ports of many filters, so that some lead to each link server.
+PROBED_PORT = 81
+PROBE_PORTS = [base + low for base in (0xF000, 0xF400, 0xF800, 0xFC00) for low in range(4)]
+PROBE_AGAIN_S = 2
 
 
 class Wire:
@@ -25,6 +39,7 @@ class Wire:
     def __init__(self, network):
         self.network = network
         self._socket = None
+        self._probe_numbers = itertools.count(1)
 
     def __enter__(self):
         self._socket = self.network.inside(self._open)
@@ -35,6 +50,8 @@ class Wire:
 
     def _open(self):
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+        opened.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         opened.bind((self.network.tap, 0))
         return opened
 
@@ -42,36 +59,75 @@ class Wire:
         """A scapy packet, or bytes: at least an Ethernet header, or the host will not send it."""
         self._socket.send(bytes(frame))
 
-    def send_all(self, frames, pause_every=64, pause_s=0.01):
-        """Many, a little slower than the guest's queue would overflow."""
+    def send_all(self, frames):
+        """Many, no faster than the guest takes them; returns how many, once it has taken all."""
         count = 0
         for count, frame in enumerate(frames, 1):
             self.send(frame)
-            if count % pause_every == 0:
-                time.sleep(pause_s)
+            if count % UNDER_WAY_MAX == 0:
+                self.probe()
+        self.probe()
         return count
 
-    def receive(self, is_wanted, timeout_s=3):
-        """The first frame from the guest for which is_wanted(packet), or None."""
+    def receive(self, is_wanted, timeout_s=WAIT_S):
+        """The next frame from the guest for which is_wanted(packet), or None."""
         deadline_s = time.monotonic() + timeout_s
-        while (remaining_s := deadline_s - time.monotonic()) > 0:
-            if not select.select([self._socket], [], [], remaining_s)[0]:
-                continue
-            packet = Ether(self._socket.recv(FRAME_MAX_BYTES))
-            if packet.src == GUEST_MAC and is_wanted(packet):
+        while (packet := self._next(deadline_s)) is not None:
+            if is_wanted(packet):
                 return packet
         return None
 
+    def _next(self, deadline_s):
+        """The next frame from the guest, whatever it is."""
+        while True:
+            remaining_s = max(deadline_s - time.monotonic(), 0)
+            if not select.select([self._socket], [], [], remaining_s)[0]:
+                return None
+            packet = Ether(self._socket.recv(FRAME_MAX_BYTES))
+            if packet.src == GUEST_MAC:
+                return packet
+
+    def probe(self):
+        """Ask each link server for an answer, and return all frames that came up to the last one:
+        what was sent before has been handled, since a queue of the card keeps its order."""
+        frames = []
+        unanswered = set(PROBE_PORTS)
+        sequence = next(self._probe_numbers)  # comes back as what is acknowledged
+        deadline_s = time.monotonic() + WAIT_S
+        while unanswered:
+            if time.monotonic() > deadline_s:
+                raise HarnessError(f"no answer to SYNs from ports {sorted(unanswered)}")
+            for port in unanswered:
+                self.send(Ether(src=PEER_MAC, dst=GUEST_MAC)
+                          / IP(src=PEER_ADDRESS, dst=self.network.guest_address)
+                          / TCP(sport=port, dport=PROBED_PORT, flags="S", seq=sequence))
+            # Not too long: they may be lost in the flood of a test.
+            again_s = time.monotonic() + PROBE_AGAIN_S
+            while unanswered and (packet := self._next(again_s)) is not None:
+                if (TCP in packet and packet[TCP].sport == PROBED_PORT
+                        and packet[TCP].ack == sequence + 1):
+                    unanswered.discard(packet[TCP].dport)
+                else:
+                    frames.append(packet)
+        return frames
+
+    def receive_before_probe(self, is_wanted):
+        """The first such frame that answers what was sent before, or None: there will be none,
+        unless it takes longer than a connection through all servers."""
+        frames = self.probe()
+        self.network.run("curl", "-s", f"http://{self.network.guest_address}/4b", check=True)
+        return next(filter(is_wanted, frames + self.probe()), None)
+
     def introduce_peer(self):
         """Ask for the guest's address in the peer's name: both then know each other's MAC."""
-        for _ in range(5):
+        def is_answered():
             self.send(Ether(src=PEER_MAC, dst="ff:ff:ff:ff:ff:ff")
                       / ARP(op="who-has", hwsrc=PEER_MAC, psrc=PEER_ADDRESS,
                             pdst=self.network.guest_address))
-            if self.receive(lambda packet: ARP in packet and packet[ARP].op == 2
-                            and packet[ARP].pdst == PEER_ADDRESS, 1):
-                return
-        raise HarnessError("the guest does not answer ARP")
+            return self.receive(lambda packet: ARP in packet and packet[ARP].op == 2
+                                and packet[ARP].pdst == PEER_ADDRESS, PROBE_AGAIN_S)
+
+        wait_until(is_answered, "the guest's answer to ARP")
 
 
 class Peer:
@@ -103,7 +159,7 @@ class Peer:
         return (TCP in packet and packet[IP].dst == PEER_ADDRESS
                 and packet[TCP].dport == self.port and packet[TCP].sport == self.guest_port)
 
-    def receive(self, flags, timeout_s=3):
+    def receive(self, flags, timeout_s=WAIT_S):
         """The next segment for this connection that has all these flags, or None."""
         wanted = set(flags)
         return self.wire.receive(lambda packet: self.is_answer(packet)
@@ -111,24 +167,20 @@ class Peer:
 
     def open(self):
         """The three-way handshake."""
-        for _ in range(3):
+        def knock():
             self.send("S", sequence=self.next_sequence)
-            answer = self.receive("SA", 2)
-            if answer is not None:
-                self.next_sequence += 1
-                self.acknowledge = answer[TCP].seq + 1
-                self.send("A")
-                return self
-        raise HarnessError("no SYN-ACK")
+            return self.receive("SA", PROBE_AGAIN_S)
 
-    def read_until_close(self, timeout_s=10):
+        answer = wait_until(knock, "a SYN-ACK")
+        self.next_sequence += 1
+        self.acknowledge = answer[TCP].seq + 1
+        self.send("A")
+        return self
+
+    def read_until_close(self):
         """Take the stream in order, acknowledging each segment, up to FIN or RST."""
         data = b""
-        deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s:
-            packet = self.wire.receive(self.is_answer, 1)
-            if packet is None:
-                continue
+        while (packet := self.wire.receive(self.is_answer)) is not None:
             segment = packet[TCP]
             # Not bytes(segment.payload): Ethernet's padding is no data.
             payload_bytes = packet[IP].len - packet[IP].ihl * 4 - segment.dataofs * 4

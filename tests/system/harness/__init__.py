@@ -3,14 +3,15 @@
 
 from .counters import Counters
 from .linux_guest import LinuxGuest
-from .load import ab, curl, wrk
-from .machine import HarnessError, Machine, free_port
+from .load import ab, curl, ping, wrk
+from .machine import Machine, free_port
 from .make import make
 from .network import Network
 from .paths import BUILD, KERNEL, PLUGINS, REPOSITORY
 from .qmp import Qmp
 from .talus import Talus
+from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
-__all__ = ["BUILD", "Counters", "HarnessError", "KERNEL", "LinuxGuest", "Machine", "Network",
-           "PLUGINS", "Qmp", "REPOSITORY", "Talus", "ab", "curl", "free_port", "make",
-           "wrk"]
+__all__ = ["BUILD", "Counters", "HarnessError", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
+           "Network", "PLUGINS", "Qmp", "REPOSITORY", "Talus", "WAIT_S", "ab", "curl", "free_port",
+           "make", "ping", "wait_until", "wrk"]

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from . import paths
-from .machine import HarnessError, Machine
+from .machine import Machine
+from .waiting import WAIT_S, HarnessError
 
 READY = b"\x1eready\n"
 STATUS = re.compile(rb"\n\x1e(\d+)\n\Z")
@@ -66,20 +67,20 @@ class LinuxGuest(Machine):
         super().__init__(paths.GUEST / "vmlinuz", *options, append=append, network=network,
                          **others)
 
-    def start(self, ready_timeout_s=120):
+    def start(self, is_awaited=True):
         super().start()
         try:
-            self._open_channel(ready_timeout_s)
-            if ready_timeout_s:
-                self.wait_for(r"^(listening on http://|guest: ready)", ready_timeout_s)
+            self._open_channel(is_awaited)
+            if is_awaited:
+                self.wait_for(r"^(listening on http://|guest: ready)")
         except BaseException:
             self.stop()
             raise
         return self
 
-    def _open_channel(self, timeout_s):
+    def _open_channel(self, is_awaited):
         self._channel = socket.socket(socket.AF_UNIX)
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + WAIT_S
         while True:
             try:
                 self._channel.connect(self._socket_path)
@@ -88,12 +89,12 @@ class LinuxGuest(Machine):
                 if time.monotonic() > deadline_s or not self.is_running():
                     raise HarnessError(f"QEMU did not start\n{self.last_lines()}") from None
                 time.sleep(0.05)
-        if timeout_s:
-            self._read_until(lambda text: text.endswith(READY), timeout_s, "command channel")
+        if is_awaited:
+            self._read_until(lambda text: text.endswith(READY), "command channel")
 
-    def _read_until(self, is_complete, timeout_s, what):
+    def _read_until(self, is_complete, what):
         text = b""
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + WAIT_S
         while not is_complete(text):
             remaining_s = deadline_s - time.monotonic()
             try:
@@ -106,7 +107,7 @@ class LinuxGuest(Machine):
             text += chunk
         return text
 
-    def run(self, command, timeout_s=60, check=True):
+    def run(self, command, check=True):
         """Run one line of shell as root. Returns its output, standard error included.
 
         With check, a status other than 0 is an error; otherwise returns (status, output).
@@ -114,7 +115,7 @@ class LinuxGuest(Machine):
         if "\n" in command:
             raise ValueError("one line only")
         self._channel.sendall(command.encode() + b"\n")
-        text = self._read_until(STATUS.search, timeout_s, command)
+        text = self._read_until(STATUS.search, command)
         end = STATUS.search(text)
         status, output = int(end[1]), text[:end.start()].decode("utf-8", "replace")
         if not check:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Load from this host: curl, ab and wrk, bounded in count and time, and what they report."""
+"""Load from this host: curl, ping, ab and wrk, and what they report."""
 
 import re
 import subprocess
 from dataclasses import dataclass
 
-from .machine import HarnessError
+from .waiting import WAIT_S, HarnessError
 
 
 @dataclass
@@ -18,26 +18,34 @@ class Result:
     output: str
 
 
-def _run(machine, command, timeout_s):
+def _run(machine, command, duration_s=0):
     if machine.network:
         command = machine.network.command(*command)
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True,
-                              timeout=timeout_s, check=False)
+                              timeout=duration_s + WAIT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise HarnessError(f"{command[0]} did not end in {timeout_s} s: {error.stdout}\n"
+        raise HarnessError(f"{command[0]} does not end: {error.stdout}\n"
                            f"{machine.last_lines()}") from None
     return done
 
 
-def curl(machine, path, *options, timeout_s=20):
+def curl(machine, path, *options):
     """The bytes of a page; an error status or a broken transfer is a HarnessError."""
-    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", timeout_s, *options,
+    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", WAIT_S, *options,
                f"http://{machine.address}{path}"]
-    done = _run(machine, command, timeout_s + 5)
+    done = _run(machine, command, WAIT_S)
     if done.returncode != 0:
         raise HarnessError(f"curl {path}: {done.stderr.decode()}\n{machine.last_lines()}")
     return done.stdout
+
+
+def ping(machine, payload_bytes=56):
+    """One echo request that must be answered. (Of several, ping waits for the last ones only as
+    long as the first ones took.)"""
+    done = _run(machine, ["ping", "-c", 1, "-W", int(WAIT_S), "-s", payload_bytes, machine.address])
+    if done.returncode != 0:
+        raise HarnessError(f"ping: {done.stdout.decode()}\n{machine.last_lines()}")
 
 
 def _number(pattern, text, default=None):
@@ -49,12 +57,12 @@ def _number(pattern, text, default=None):
     return float(match[1])
 
 
-def ab(machine, path, requests, concurrency, keep_alive=False, timeout_s=120):
+def ab(machine, path, requests, concurrency, keep_alive=False):
     """ApacheBench. `failed` takes in failures of every kind and requests never completed."""
     # -r: one broken connection is a failure to count, not the end of the run.
-    command = ["ab", "-q", "-r", "-n", requests, "-c", concurrency, *(["-k"] if keep_alive else []),
-               f"http://{machine.address}{path}"]
-    done = _run(machine, command, timeout_s)
+    command = ["ab", "-q", "-r", "-s", int(WAIT_S), "-n", requests, "-c", concurrency,
+               *(["-k"] if keep_alive else []), f"http://{machine.address}{path}"]
+    done = _run(machine, command)
     output = done.stdout.decode() + done.stderr.decode()
     if done.returncode != 0:
         raise HarnessError(f"ab ended with status {done.returncode}:\n{output}\n"
@@ -67,9 +75,9 @@ def ab(machine, path, requests, concurrency, keep_alive=False, timeout_s=120):
 
 def wrk(machine, path, connections, duration_s, threads=2):
     """wrk on kept-alive connections for `duration_s` seconds."""
-    command = ["wrk", "-t", threads, "-c", connections, "-d", f"{duration_s}s", "--timeout", "10s",
-               f"http://{machine.address}{path}"]
-    done = _run(machine, command, duration_s + 30)
+    command = ["wrk", "-t", threads, "-c", connections, "-d", f"{duration_s}s", "--timeout",
+               f"{WAIT_S:.0f}s", f"http://{machine.address}{path}"]
+    done = _run(machine, command, duration_s)
     output = done.stdout.decode() + done.stderr.decode()
     if done.returncode != 0:
         raise HarnessError(f"wrk ended with status {done.returncode}:\n{output}")

@@ -11,12 +11,10 @@ import threading
 import time
 
 from . import paths
+from .waiting import LONG_WAIT_S, WAIT_S, HarnessError
 
-STOP_TIMEOUT_S = 15
-
-
-class HarnessError(AssertionError):
-    """What a test waited for did not come; the text ends with the console's last lines."""
+# What is asked to end and does not is killed: no test depends on how it ends.
+STOP_TIMEOUT_S = 60
 
 
 def free_port():
@@ -35,7 +33,7 @@ class Machine:
     """
 
     def __init__(self, kernel, *options, append="", network=None, smp=4, mem="512M", plugins=(),
-                 timeout_s=600):
+                 timeout_s=LONG_WAIT_S):
         self.network = network
         self.append = append
         self.port = None if network else free_port()
@@ -85,9 +83,9 @@ class Machine:
             self._reader = None
             self._changed.notify_all()
 
-    def wait_for(self, pattern, timeout_s=60, start=0):
+    def wait_for(self, pattern, start=0):
         """The first match of a regular expression in what the console printed from `start` on."""
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + WAIT_S
         with self._changed:
             while True:
                 match = re.compile(pattern, re.MULTILINE).search(self.console, start)
@@ -95,7 +93,7 @@ class Machine:
                     return match
                 remaining_s = deadline_s - time.monotonic()
                 if self._reader is None or remaining_s <= 0:
-                    why = "the machine ended" if self._reader is None else f"{timeout_s} s passed"
+                    why = "the machine ended" if self._reader is None else f"{WAIT_S} s passed"
                     raise HarnessError(f"no {pattern!r}: {why}\n{self.last_lines()}")
                 self._changed.wait(remaining_s)
 
@@ -114,12 +112,12 @@ class Machine:
     def is_running(self):
         return self._process is not None and self._process.poll() is None
 
-    def wait(self, timeout_s=60):
+    def wait(self):
         """The launcher's status, once the machine has ended by itself."""
         try:
-            return self._process.wait(timeout_s)
+            return self._process.wait(WAIT_S)
         except subprocess.TimeoutExpired:
-            raise HarnessError(f"still running after {timeout_s} s\n{self.last_lines()}") from None
+            raise HarnessError(f"still running after {WAIT_S} s\n{self.last_lines()}") from None
 
     def stop(self):
         """End the machine if it still runs. Returns the launcher's status."""
@@ -163,26 +161,28 @@ class Machine:
             return None
         return connection
 
-    def connect(self, port=80, timeout_s=10):
+    def connect(self, port=80):
         """A TCP connection to the machine; over the user network always to its port 80."""
         connect = self._connect_once
-        connection = (self.network.inside(connect, port, timeout_s) if self.network
-                      else connect(port, timeout_s))
+        connection = (self.network.inside(connect, port, WAIT_S) if self.network
+                      else connect(port, WAIT_S))
         if connection is None:
             raise HarnessError(f"no connection to port {port}\n{self.last_lines()}")
         return connection
 
-    def first_answer_s(self, path="/4b", timeout_s=120):
+    def first_answer_s(self, path="/4b"):
         """Seconds from QEMU's start to the first answer to GET; asks every 10 ms."""
         request = f"GET {path} HTTP/1.0\r\nHost: {self.address}\r\n\r\n".encode()
 
         def ask_until_answered():
-            while time.monotonic() < self.started_s + timeout_s and self.is_running():
-                connection = self._connect_once(80, 0.05)
+            while (passed_s := time.monotonic() - self.started_s) < WAIT_S and self.is_running():
+                # Soon again at first, so that the first answer is not missed by much; a host on
+                # which the boot takes long needs long for a handshake, too.
+                connection = self._connect_once(80, max(0.05, passed_s / 20))
                 if connection is not None:
                     with connection:
                         try:
-                            connection.settimeout(2)
+                            connection.settimeout(WAIT_S)
                             connection.sendall(request)
                             if connection.recv(64).startswith(b"HTTP/1."):
                                 return time.monotonic() - self.started_s

@@ -5,10 +5,11 @@ import os
 import subprocess
 
 from . import paths
+from .waiting import LONG_WAIT_S
 
 
-def make(*words, timeout_s=120, **environment):
+def make(*words, **environment):
     return subprocess.run(["make", "--no-print-directory", *map(str, words)],
                           cwd=paths.REPOSITORY, capture_output=True, text=True,
-                          timeout=timeout_s, check=False, stdin=subprocess.DEVNULL,
+                          timeout=LONG_WAIT_S, check=False, stdin=subprocess.DEVNULL,
                           env={**os.environ, **environment})

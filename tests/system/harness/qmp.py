@@ -2,13 +2,16 @@
 """QEMU's management protocol: what is done to a machine from outside, while it runs."""
 
 import json
+import re
 import socket
 import time
 
-from .machine import HarnessError
+from .waiting import LOOK_PERIOD_S, WAIT_S, HarnessError, wait_until
 
-START_TIMEOUT_S = 10
-ANSWER_TIMEOUT_S = 20
+
+# At rest: found so at all of these looks in a row. A tick now and then is allowed, a core that
+# polls is never found so.
+REST_LOOKS = 20
 
 
 class Qmp:
@@ -17,7 +20,7 @@ class Qmp:
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX)
         self._connect_soon(path)
-        self._socket.settimeout(ANSWER_TIMEOUT_S)
+        self._socket.settimeout(WAIT_S)
         self._input = self._socket.makefile("r", encoding="utf-8")
         self._input.readline()
         self.run("qmp_capabilities")
@@ -28,16 +31,18 @@ class Qmp:
 
     def _connect_soon(self, path):
         # QEMU listens perhaps a moment after it was started.
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while True:
+        def is_connected():
             try:
                 self._socket.connect(str(path))
-                return
-            except OSError as error:
-                if time.monotonic() > deadline_s:
-                    self._socket.close()
-                    raise HarnessError(f"{path}: {error}") from None
-                time.sleep(0.05)
+                return True
+            except OSError:
+                return False
+
+        try:
+            wait_until(is_connected, f"QEMU to listen at {path}")
+        except HarnessError:
+            self._socket.close()
+            raise
 
     def __enter__(self):
         return self
@@ -62,6 +67,26 @@ class Qmp:
                 raise HarnessError(f"{command}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
+
+    def ask_monitor(self, command):
+        """What QEMU's monitor for people answers."""
+        return self.run("human-monitor-command", **{"command-line": command})
+
+    def halted(self):
+        """For each vCPU, in order: whether it has executed HLT and not been woken since."""
+        return [flag == "1" for flag in re.findall(r"\bHLT=([01])",
+                                                   self.ask_monitor("info registers -a"))]
+
+    def wait_until_at_rest(self):
+        """Until every vCPU halts (a dead node's does, too), and goes on doing so."""
+        def is_at_rest():
+            for _ in range(REST_LOOKS):
+                if not all(self.halted()):
+                    return False
+                time.sleep(LOOK_PERIOD_S)
+            return True
+
+        wait_until(is_at_rest, "all cores to halt", lambda: f"halted: {self.halted()}")
 
     def set_link(self, is_up):
         """The link of the wire's other end, which is always called n0."""

@@ -25,11 +25,11 @@ class Talus(Machine):
             options += ("--root", root)
         super().__init__(kernel, *options, append=append, network=network, **others)
 
-    def start(self, ready_timeout_s=60):
+    def start(self, is_awaited=True):
         super().start()
-        if ready_timeout_s:
+        if is_awaited:
             try:
-                self.wait_for(READY, ready_timeout_s)
+                self.wait_for(READY)
             except BaseException:
                 self.stop()
                 raise
@@ -39,6 +39,13 @@ class Talus(Machine):
         """What each node runs, by its number, from the line each node logs when it starts."""
         lines = re.finditer(r"node(\d+) \S+ roles? (.+?)(?:,|$)", self.console, re.MULTILINE)
         return {int(match[1]): match[2] for match in lines}
+
+    def connections_queued(self):
+        """How many have waited for an acceptor, as the console says: no web server need run."""
+        start = len(self.console)
+        self.type("balance\n")
+        match = self.wait_for(r"(?s)CM: .*? (\d+) waited.*CM: .*? (\d+) waited", start)
+        return int(match[1]) + int(match[2])
 
     def metrics(self):
         """/metrics as a list of (name, labels, value)."""
