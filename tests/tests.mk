@@ -20,8 +20,13 @@ unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
 unit_main = $(filter %/$(1).c,$(UNIT_TEST_SOURCES))
 
 # A file that tests share names its sources likewise, so that they name only that one.
-unit_sources = $(foreach source,$(call unit_comment,sources,$(1)),$(source) \
-                 $(if $(filter tests/unit/%,$(source)),$(call unit_comment,sources,$(source))))
+named_sources = $(foreach source,$(call unit_comment,sources,$(1)),$(source) \
+                  $(if $(filter tests/unit/%,$(source)),$(call unit_comment,sources,$(source))))
+
+# What switches threads tells the address sanitizer of it, by way of the linker.
+UNIT_CFLAGS += -Wl,--wrap=thread_switch,--wrap=thread_start
+unit_sources = $(call add_sanitizer,$(call named_sources,$(1)))
+add_sanitizer = $(1) $(if $(filter kernel/thread/switch.S,$(1)),tests/unit/world/thread_sanitizer.c)
 
 $(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
 

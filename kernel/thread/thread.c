@@ -22,7 +22,19 @@ int thread_start(void **saved, void *stack_top, void (*function)(void *), void *
 #define HAS_YIELDED 0
 #define HAS_ENDED   1
 
-enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED };
+/* In the last word of each stack: a thread that has overwritten it has used more than there is. */
+#define STACK_END_MARK 0x57ACC0DE57ACC0DEull
+
+/*
+ *   FREE    -> READY     thread_create()
+ *           -> RUNNING   thread_run_handler()
+ *   READY   -> RUNNING   its turn has come
+ *   RUNNING -> READY     it yields
+ *           -> BLOCKED   it waits to be woken
+ *           -> FREE      it ends; the next thread uses its stack
+ *   BLOCKED -> READY     it is woken, or its deadline passes
+ */
+enum thread_state { THREAD_FREE, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED };
 
 struct thread {
     _Alignas(CHANNEL_LINE_BYTES) void *context; /* NULL until it has run */
@@ -34,77 +46,41 @@ struct thread {
     bool is_wake_kept; /* woken while it did not block */
     bool is_timed_out;
     struct timer timer; /* of thread_block_until() */
-#if defined(__SANITIZE_ADDRESS__)
-    void *fake_stack;
-#endif
 };
+
+_Static_assert(THREAD_STACK_BYTES % _Alignof(struct thread) == 0, "the struct ends the stack");
 
 static struct thread *current;   /* NULL: the dispatcher runs */
 static void *dispatcher_context; /* while a thread runs */
-static struct thread *spare;     /* thread_run_handler()'s; NULL when a handler has kept it */
 static struct thread *free_threads;
 static struct thread *ready_first;
 static struct thread **ready_end = &ready_first;
 static unsigned ready_count;
 
-/* --- The address sanitizer must know which stack is in use: it is told before each switch where
- * we go, and after it that we have come. --- */
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
+static void set_state(struct thread *thread, enum thread_state state)
+{
+    static const uint8_t may_follow[] = {
+        [THREAD_FREE] = 1 << THREAD_READY | 1 << THREAD_RUNNING,
+        [THREAD_READY] = 1 << THREAD_RUNNING,
+        [THREAD_RUNNING] = 1 << THREAD_READY | 1 << THREAD_BLOCKED | 1 << THREAD_FREE,
+        [THREAD_BLOCKED] = 1 << THREAD_READY,
+    };
 
-static const void *dispatcher_stack;
-static size_t dispatcher_stack_bytes;
-static void *dispatcher_fake_stack;
-
-static void *stack_of(struct thread *thread)
-{
-    return (char *)(thread + 1) - THREAD_STACK_BYTES;
+    ASSERT_SLOW((may_follow[thread->state] & 1 << state) != 0);
+    thread->state = state;
 }
-
-static void leave_dispatcher(struct thread *thread)
-{
-    __sanitizer_start_switch_fiber(&dispatcher_fake_stack, stack_of(thread), THREAD_STACK_BYTES);
-}
-
-static void enter_dispatcher(void)
-{
-    __sanitizer_finish_switch_fiber(dispatcher_fake_stack, NULL, NULL);
-}
-
-static void leave_thread(struct thread *thread, int result)
-{
-    __sanitizer_start_switch_fiber(result == HAS_ENDED ? NULL : &thread->fake_stack,
-                                   dispatcher_stack, dispatcher_stack_bytes);
-}
-
-static void enter_thread(struct thread *thread)
-{
-    __sanitizer_finish_switch_fiber(thread->fake_stack, &dispatcher_stack, &dispatcher_stack_bytes);
-}
-#else
-static inline void leave_dispatcher(struct thread *thread)
-{
-    (void)thread;
-}
-static inline void enter_dispatcher(void)
-{
-}
-static inline void leave_thread(struct thread *thread, int result)
-{
-    (void)thread;
-    (void)result;
-}
-static inline void enter_thread(struct thread *thread)
-{
-    (void)thread;
-}
-#endif
 
 /* --- Making and keeping threads --- */
 
+static uint64_t *stack_end_of(struct thread *thread)
+{
+    return (uint64_t *)((char *)(thread + 1) - THREAD_STACK_BYTES);
+}
+
 static void make_ready(struct thread *thread)
 {
-    thread->state = THREAD_READY;
+    ASSERT_SLOW((ready_first == NULL) == (ready_count == 0) && *ready_end == NULL);
+    set_state(thread, THREAD_READY);
     thread->next = NULL;
     *ready_end = thread;
     ready_end = &thread->next;
@@ -126,7 +102,8 @@ static struct thread *take_thread(void)
 {
     struct thread *thread = free_threads;
 
-    if (thread != NULL) {
+    if (LIKELY(thread != NULL)) {
+        ASSERT(thread->state == THREAD_FREE && !timer_is_set(&thread->timer));
         free_threads = thread->next;
         return thread;
     }
@@ -136,6 +113,8 @@ static struct thread *take_thread(void)
         return NULL;
     }
     thread = (struct thread *)(stack + THREAD_STACK_BYTES) - 1;
+    thread->state = THREAD_FREE;
+    *stack_end_of(thread) = STACK_END_MARK;
     timer_initialise(&thread->timer, time_out);
     return thread;
 }
@@ -143,6 +122,7 @@ static struct thread *take_thread(void)
 static void set_up(struct thread *thread, const char *name, void (*function)(void *argument),
                    void *argument)
 {
+    ASSERT(function != NULL);
     thread->context = NULL;
     thread->function = function;
     thread->argument = argument;
@@ -152,56 +132,32 @@ static void set_up(struct thread *thread, const char *name, void (*function)(voi
 
 static void keep_for_reuse(struct thread *thread)
 {
-    if (spare == NULL) {
-        spare = thread;
-    } else {
-        thread->next = free_threads;
-        free_threads = thread;
-    }
+    ASSERT(!timer_is_set(&thread->timer));
+    ASSERT(*stack_end_of(thread) == STACK_END_MARK);
+    set_state(thread, THREAD_FREE);
+    thread->next = free_threads;
+    free_threads = thread;
 }
 
 /* --- From the dispatcher into a thread --- */
 
-/* The sanitizer needs a word at the start and at the end of each stack's use; without it a
- * thread's function is called by thread_start() itself. */
-#if defined(__SANITIZE_ADDRESS__)
-static void run_watched(void *argument)
-{
-    struct thread *thread = argument;
-
-    thread->fake_stack = NULL;
-    enter_thread(thread);
-    thread->function(thread->argument);
-    thread_exit();
-}
-
-static int enter_function(struct thread *thread)
-{
-    return thread_start(&dispatcher_context, thread, run_watched, thread);
-}
-#else
-static inline int enter_function(struct thread *thread)
-{
-    return thread_start(&dispatcher_context, thread, thread->function, thread->argument);
-}
-#endif
-
-/* Run it until it yields or ends; returns which. */
-static inline int run(struct thread *thread)
+/* Run it until it yields or ends, and keep what has ended. */
+static inline void run(struct thread *thread)
 {
     int result;
 
-    thread->state = THREAD_RUNNING;
+    ASSERT_SLOW(current == NULL);
+    set_state(thread, THREAD_RUNNING);
     current = thread;
-    leave_dispatcher(thread);
     if (thread->context == NULL) {
-        result = enter_function(thread);
+        result = thread_start(&dispatcher_context, thread, thread->function, thread->argument);
     } else {
         result = thread_switch(&dispatcher_context, thread->context, 0);
     }
-    enter_dispatcher();
     current = NULL;
-    return result;
+    if (result == HAS_ENDED) {
+        keep_for_reuse(thread);
+    }
 }
 
 struct thread *thread_create(const char *name, void (*function)(void *argument), void *argument)
@@ -220,20 +176,13 @@ int thread_run_handler(const char *name, void (*function)(void *argument), void 
     if (UNLIKELY(current != NULL)) {
         return thread_create(name, function, argument) != NULL ? 0 : -ENOMEM;
     }
-    struct thread *thread = spare;
+    struct thread *thread = take_thread();
 
     if (UNLIKELY(thread == NULL)) {
-        thread = take_thread();
-        if (thread == NULL) {
-            return -ENOMEM;
-        }
+        return -ENOMEM;
     }
-    /* Taken before it runs and given back after, so that a handler that yields keeps it. */
-    spare = NULL;
     set_up(thread, name, function, argument);
-    if (LIKELY(run(thread) == HAS_ENDED)) {
-        keep_for_reuse(thread);
-    }
+    run(thread);
     return 0;
 }
 
@@ -241,6 +190,7 @@ unsigned thread_run_ready(void)
 {
     unsigned turn_count = ready_count;
 
+    ASSERT(current == NULL);
     /* Those that become ready meanwhile have their turn in the next round. */
     for (unsigned i = 0; i < turn_count; i++) {
         struct thread *thread = ready_first;
@@ -250,20 +200,20 @@ unsigned thread_run_ready(void)
             ready_end = &ready_first;
         }
         ready_count--;
-        if (run(thread) == HAS_ENDED) {
-            keep_for_reuse(thread);
-        }
+        ASSERT(thread->state == THREAD_READY);
+        run(thread);
     }
     return turn_count;
 }
 
 /* --- From a thread back to the dispatcher --- */
 
+/* On the stack of `thread`; returns when its next turn comes. */
 static void leave(struct thread *thread, int result)
 {
-    leave_thread(thread, result);
+    ASSERT(*stack_end_of(thread) == STACK_END_MARK);
     (void)thread_switch(&thread->context, dispatcher_context, result);
-    enter_thread(thread);
+    ASSERT(current == thread && thread->state == THREAD_RUNNING);
 }
 
 struct thread *thread_self(void)
@@ -285,15 +235,7 @@ void thread_yield(void)
 
 void thread_block(void)
 {
-    ASSERT(current != NULL);
-    struct thread *thread = current;
-
-    if (thread->is_wake_kept) {
-        thread->is_wake_kept = false;
-        return;
-    }
-    thread->state = THREAD_BLOCKED;
-    leave(thread, HAS_YIELDED);
+    (void)thread_block_until(UINT64_MAX); /* nothing but a wake ends it */
 }
 
 bool thread_block_until(uint64_t deadline_ns)
@@ -306,10 +248,10 @@ bool thread_block_until(uint64_t deadline_ns)
         return true;
     }
     thread->is_timed_out = false;
-    if (timer_start(&thread->timer, deadline_ns) != 0) {
+    if (deadline_ns != UINT64_MAX && timer_start(&thread->timer, deadline_ns) != 0) {
         return false;
     }
-    thread->state = THREAD_BLOCKED;
+    set_state(thread, THREAD_BLOCKED);
     leave(thread, HAS_YIELDED);
     timer_stop(&thread->timer);
     return !thread->is_timed_out;
@@ -324,6 +266,7 @@ void thread_exit(void)
 
 void thread_wake(struct thread *thread)
 {
+    ASSERT(thread->state != THREAD_FREE);
     if (thread->state == THREAD_BLOCKED) {
         make_ready(thread);
     } else {

@@ -3,8 +3,8 @@
  * Cooperative threads (PIKA 4.2): each has its own stack and runs until it yields or blocks.
  * There is no preemption, so between two calls of this file a thread owns its node's data.
  *
- * A handler that never yields runs on a spare stack that is handed to a new thread only if it
- * does yield: the common case creates, schedules and ends a thread for a few instructions.
+ * A handler runs on a stack that is handed to the next one at its end, and kept only if it
+ * yields: the common case creates, schedules and ends a thread for a few instructions.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ struct thread;
  * copied. */
 MUST_CHECK struct thread *thread_create(const char *name, void (*function)(void *argument),
                                         void *argument);
-/* Run `function` now, on the spare stack, from the dispatcher's context. If it yields or blocks
- * it goes on as a thread of its own. Called in a thread (a handler that a thread reached by a
+/* Run `function` now, from the dispatcher's context. If it yields or blocks it goes on as a
+ * thread like others. Called in a thread (a handler that a thread reached by a
  * message to its own node), it is thread_create(). Returns 0, or -ENOMEM (nothing was run). */
 MUST_CHECK int thread_run_handler(const char *name, void (*function)(void *argument),
                                   void *argument);
@@ -29,8 +29,8 @@ const char *thread_name(const struct thread *thread);
 /* Only in a thread. */
 void thread_yield(void); /* let everybody else run once */
 void thread_block(void); /* until thread_wake(); a wake that came before is kept */
-/* Like thread_block(), but also returns at `deadline_ns`. True if it was woken, false on time-out
- * (at once if there is no memory for the timer). */
+/* Like thread_block(), but also returns at `deadline_ns` (UINT64_MAX: never). True if it was woken,
+ * false on time-out (at once if there is no memory for the timer). */
 bool thread_block_until(uint64_t deadline_ns);
 _Noreturn void thread_exit(void);
 

@@ -26,8 +26,22 @@ static uint64_t running_now_ns;
 
 static void place(struct timer *timer, uint32_t index)
 {
+    ASSERT_SLOW(index >= 1 && index <= count && count < capacity);
     heap[index] = timer;
     timer->heap_index = index;
+}
+
+/* For assertions: the entry is where it says, no earlier than its parent, no later than its
+ * children. */
+__attribute__((unused)) static bool is_in_order(uint32_t index)
+{
+    uint64_t deadline_ns = heap[index]->deadline_ns;
+    uint32_t child = 2 * index;
+
+    return heap[index]->heap_index == index &&
+           (index == 1 || heap[index / 2]->deadline_ns <= deadline_ns) &&
+           (child > count || heap[child]->deadline_ns >= deadline_ns) &&
+           (child + 1 > count || heap[child + 1]->deadline_ns >= deadline_ns);
 }
 
 /* The slot at `index` is free: find the place of `timer` on the way to the root. */
@@ -63,6 +77,7 @@ static void sift(struct timer *timer, uint32_t index)
     } else {
         sift_down(timer, index);
     }
+    ASSERT_SLOW(is_in_order(timer->heap_index));
 }
 
 static int grow(void)
@@ -73,6 +88,7 @@ static int grow(void)
     if (grown == NULL) {
         return -ENOMEM;
     }
+    ASSERT(new_capacity > count + 1);
     heap = grown;
     capacity = new_capacity;
     return 0;
@@ -80,6 +96,7 @@ static int grow(void)
 
 void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
 {
+    ASSERT(expired != NULL);
     *timer = (struct timer){.expired = expired};
 }
 
@@ -88,7 +105,9 @@ int timer_start(struct timer *timer, uint64_t deadline_ns)
     if (is_running && deadline_ns <= running_now_ns) {
         deadline_ns = running_now_ns + 1;
     }
+    ASSERT_SLOW(timer->expired != NULL); /* it has been initialised */
     if (timer_is_set(timer)) {
+        ASSERT_SLOW(heap[timer->heap_index] == timer);
         timer->deadline_ns = deadline_ns;
         sift(timer, timer->heap_index);
         return 0;
@@ -99,6 +118,7 @@ int timer_start(struct timer *timer, uint64_t deadline_ns)
     timer->deadline_ns = deadline_ns;
     count++;
     sift_up(timer, count);
+    ASSERT_SLOW(is_in_order(timer->heap_index));
     return 0;
 }
 
@@ -122,6 +142,7 @@ unsigned timer_run_expired(uint64_t now_ns)
 {
     unsigned expired = 0;
 
+    ASSERT(!is_running); /* handlers must not */
     is_running = true;
     running_now_ns = now_ns;
     while (count > 0 && heap[1]->deadline_ns <= now_ns) {

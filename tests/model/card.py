@@ -44,8 +44,8 @@ FDIRFREE, FDIRDIP4M, FDIRSIP4M, FDIRTCPM, FDIRUDPM, FDIRLEN = (
 FDIRUSTAT, FDIRFSTAT, FDIRMATCH, FDIRMISS, FDIRHKEY, FDIRSKEY, FDIRM = (
     0xEE50, 0xEE54, 0xEE58, 0xEE5C, 0xEE68, 0xEE6C, 0xEE70)
 
-# So many commands without effect let all run that the model has put off: each gives its bottom halves
-# a turn, and none of them puts off more than a few times.
+# So many commands without effect let all run that the model has put off: each gives its bottom
+# halves a turn, and none of them puts off more than a few times.
 SETTLE_COMMANDS = 16
 
 ENABLE = 1 << 25

@@ -186,7 +186,8 @@ def test_load_ends_without_a_failed_request():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with subprocess.Popen(["build/linux/httpd", "--port", str(port), "--builtin",
-                           "build/builtin.tar"], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+                           "build/builtin.tar"], cwd=ROOT, stdout=subprocess.PIPE,
+                          text=True) as process:
         try:
             assert process.stdout.readline().startswith("listening on ")
             for options in (["-n", "2000"], ["-k", "-n", "4000"]):
