@@ -10,6 +10,7 @@
 
 #include "kernel/limits.h"
 #include "kernel/memory/pages.h"
+#include "kernel/memory/poison.h"
 #include "kernel/platform.h"
 
 #define CHUNK_ORDER      4u
@@ -47,6 +48,7 @@ struct chunk {
 };
 
 _Static_assert(sizeof(struct chunk) <= HEADER_BYTES, "blocks start on a cache line");
+_Static_assert(HEADER_BYTES + 3 * CLASS_MAX_BYTES <= CHUNK_BYTES, "three of the largest fit");
 
 static struct chunk *chunks_with_room[CLASS_COUNT];
 
@@ -80,6 +82,7 @@ static uint32_t class_bytes(unsigned class_index)
 
 static void link_chunk(struct chunk *chunk)
 {
+    ASSERT(chunk->magic == CHUNK_MAGIC && chunk->previous_next == NULL);
     struct chunk **list = &chunks_with_room[chunk->class_index];
 
     chunk->next = *list;
@@ -92,6 +95,7 @@ static void link_chunk(struct chunk *chunk)
 
 static void unlink_chunk(struct chunk *chunk)
 {
+    ASSERT(chunk->previous_next != NULL && *chunk->previous_next == chunk);
     *chunk->previous_next = chunk->next;
     if (chunk->next != NULL) {
         chunk->next->previous_next = chunk->previous_next;
@@ -125,6 +129,7 @@ static struct chunk *chunk_of(void *block)
     struct chunk *chunk = (struct chunk *)ALIGN_DOWN((uintptr_t)block, (uintptr_t)CHUNK_BYTES);
 
     ASSERT(chunk->magic == CHUNK_MAGIC || chunk->magic == RUN_MAGIC);
+    ASSERT(chunk->magic == CHUNK_MAGIC || (uint8_t *)block == (uint8_t *)chunk + HEADER_BYTES);
     return chunk;
 }
 
@@ -145,9 +150,19 @@ static void *allocate_run(size_t bytes)
     if (run == NULL) {
         return NULL;
     }
+    ASSERT(page_count <= UINT32_MAX);
     run->magic = RUN_MAGIC;
     run->class_index = (uint32_t)page_count;
     return (uint8_t *)run + HEADER_BYTES;
+}
+
+/* For assertions: such a block has been cut from the chunk. */
+__attribute__((unused)) static bool is_in_chunk(struct chunk *chunk, void *block)
+{
+    size_t offset = (size_t)((uint8_t *)block - (uint8_t *)chunk);
+
+    return offset >= HEADER_BYTES && offset < chunk->carved_bytes &&
+           (offset - HEADER_BYTES) % chunk->block_bytes == 0;
 }
 
 void *memory_allocate(size_t bytes)
@@ -156,6 +171,7 @@ void *memory_allocate(size_t bytes)
         return allocate_run(bytes);
     }
     unsigned class_index = class_index_for(bytes);
+    ASSERT_SLOW(class_index < CLASS_COUNT && class_bytes(class_index) >= bytes);
     struct chunk *chunk = chunks_with_room[class_index];
 
     if (chunk == NULL) {
@@ -164,10 +180,15 @@ void *memory_allocate(size_t bytes)
             return NULL;
         }
     }
-    void *block = chunk->free_blocks;
+    struct free_block *free_block = chunk->free_blocks;
+    void *block = free_block;
 
+    ASSERT(chunk->class_index == class_index && !chunk_is_full(chunk));
     if (block != NULL) {
-        chunk->free_blocks = chunk->free_blocks->next;
+        ASSERT_SLOW(is_in_chunk(chunk, block));
+        /* Else somebody has written to it after its release. */
+        ASSERT_SLOW(is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
+        chunk->free_blocks = free_block->next;
     } else {
         block = (uint8_t *)chunk + chunk->carved_bytes;
         chunk->carved_bytes += chunk->block_bytes;
@@ -176,6 +197,7 @@ void *memory_allocate(size_t bytes)
     if (chunk_is_full(chunk)) {
         unlink_chunk(chunk);
     }
+    poison(block, chunk->block_bytes, POISON_NEW);
     return block;
 }
 
@@ -203,12 +225,16 @@ void memory_release(void *block)
         pages_release(chunk, page_count);
         return;
     }
+    struct free_block *free_block = block;
+
     ASSERT(chunk->used_count > 0);
+    ASSERT_SLOW(is_in_chunk(chunk, block));
+    /* Else it has been released before. */
+    ASSERT_SLOW(!is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
     if (chunk_is_full(chunk)) {
         link_chunk(chunk);
     }
-    struct free_block *free_block = block;
-
+    poison(block, chunk->block_bytes, POISON_RELEASED);
     free_block->next = chunk->free_blocks;
     chunk->free_blocks = free_block;
     chunk->used_count--;

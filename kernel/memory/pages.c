@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kernel/limits.h"
+#include "kernel/memory/poison.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 
@@ -59,6 +60,8 @@ static uint8_t *book_entry(const struct range *range, uintptr_t page)
 
 static void link_block(struct range *range, uintptr_t page, unsigned order)
 {
+    ASSERT(order < ORDER_COUNT && page % order_bytes(order) == 0);
+    ASSERT(page >= range->start && page + order_bytes(order) <= range->frontier);
     struct free_block *block = (struct free_block *)page;
 
     block->next = free_lists[order];
@@ -74,11 +77,13 @@ static void unlink_block(struct range *range, uintptr_t page)
 {
     struct free_block *block = (struct free_block *)page;
 
+    ASSERT(*block->previous_next == block);
     *block->previous_next = block->next;
     if (block->next != NULL) {
         block->next->previous_next = block->previous_next;
     }
     *book_entry(range, page) = BOOK_NOT_FREE;
+    poison(block, sizeof(*block), POISON_RELEASED);
 }
 
 /* Free one aligned block, and join it with its buddy as long as that is free and whole, too. */
@@ -99,7 +104,7 @@ static void release_block(struct range *range, uintptr_t page, unsigned order)
     link_block(range, page, order);
 }
 
-/* Free any run: cut into the largest aligned blocks. */
+/* Free any run: cut into the largest aligned blocks. It is poisoned. */
 static void release_run(struct range *range, uintptr_t page, size_t page_count)
 {
     while (page_count > 0) {
@@ -122,7 +127,7 @@ void pages_add_range(void *start, uint64_t bytes)
     struct range *range = &ranges[range_count];
 
     ASSERT(((uintptr_t)start | bytes) % PAGE_BYTES == 0);
-    ASSERT(range_count < NODE_RANGE_MAX);
+    ASSERT(range_count < NODE_RANGE_MAX && (uintptr_t)start + bytes > (uintptr_t)start);
     if (page_count <= book_pages) {
         return;
     }
@@ -151,9 +156,13 @@ static uintptr_t take_free(size_t page_count, unsigned order)
 {
     for (unsigned at = order; at < ORDER_COUNT; at++) {
         if (free_lists[at] != NULL) {
-            uintptr_t page = (uintptr_t)free_lists[at];
+            struct free_block *block = free_lists[at];
+            uintptr_t page = (uintptr_t)block;
             struct range *range = range_of(page);
 
+            ASSERT(*book_entry(range, page) == at);
+            /* Else somebody has written to it after its release. */
+            ASSERT_SLOW(is_poisoned(block + 1, page_count * PAGE_BYTES - sizeof(*block)));
             unlink_block(range, page);
             /* What is not needed of the block goes back. */
             release_run(range, page + page_count * PAGE_BYTES, ((size_t)1 << at) - page_count);
@@ -167,6 +176,7 @@ static uintptr_t take_free(size_t page_count, unsigned order)
  * is memory. */
 static void move_frontier(struct range *range, uintptr_t frontier)
 {
+    ASSERT(frontier >= range->frontier && frontier <= range->end);
     memset(book_entry(range, range->frontier), BOOK_NOT_FREE,
            (frontier - range->frontier) / PAGE_BYTES);
     range->frontier = frontier;
@@ -184,6 +194,7 @@ static uintptr_t take_fresh(size_t page_count, unsigned order)
             uintptr_t skipped = range->frontier;
 
             move_frontier(range, page + page_count * PAGE_BYTES);
+            poison((void *)skipped, page - skipped, POISON_RELEASED);
             release_run(range, skipped, (page - skipped) / PAGE_BYTES);
             return page;
         }
@@ -205,7 +216,9 @@ void *pages_allocate_raw(size_t page_count, unsigned align_order)
         page = take_fresh(page_count, order);
     }
     if (page != 0) {
+        ASSERT(free_bytes >= page_count * PAGE_BYTES && page % order_bytes(order) == 0);
         free_bytes -= page_count * PAGE_BYTES;
+        poison((void *)page, page_count * PAGE_BYTES, POISON_NEW);
     }
     return (void *)page;
 }
@@ -225,7 +238,12 @@ void pages_release(void *pages, size_t page_count)
     uintptr_t page = (uintptr_t)pages;
     struct range *range = range_of(page);
 
-    ASSERT(page % PAGE_BYTES == 0 && page + page_count * PAGE_BYTES <= range->end);
+    ASSERT(page % PAGE_BYTES == 0 && page + page_count * PAGE_BYTES <= range->frontier);
+    /* Else they have been released before: as the first of a free block, or inside one. */
+    ASSERT(*book_entry(range, page) == BOOK_NOT_FREE);
+    ASSERT_SLOW(!is_poisoned(pages, PAGE_BYTES));
+    ASSERT(free_bytes + page_count * PAGE_BYTES <= total_bytes);
+    poison(pages, page_count * PAGE_BYTES, POISON_RELEASED);
     release_run(range, page, page_count);
     free_bytes += page_count * PAGE_BYTES;
 }

@@ -188,6 +188,95 @@ static void blocks_never_overlap_under_random_use(void **state)
     assert_in_range(memory_usage().total_bytes - memory_usage().free_bytes, 0, 32 * 64 * KIB);
 }
 
+/* What was written to is mended afterwards, for the tests that follow. */
+static void write_after_the_release_of_a_block_is_found_when_it_is_used_again(void **state)
+{
+    uint64_t *block = memory_allocate(200);
+    uint64_t *kept = memory_allocate(200); /* so that the chunk is kept */
+
+    (void)state;
+    assert_non_null(block);
+    assert_non_null(kept);
+    memory_release(block);
+    for (size_t word = 1; word < 200 / sizeof(*block); word += 7) {
+        uint64_t pattern = block[word];
+
+        block[word] = 1;
+        expect_assert_failure(memory_allocate(200));
+        block[word] = pattern;
+    }
+    assert_ptr_equal(memory_allocate(200), block);
+    memory_release(block);
+    memory_release(kept);
+}
+
+static void write_after_the_release_of_pages_is_found_when_they_are_used_again(void **state)
+{
+    static void *taken[RANGE_PAGES + ODD_RANGE_PAGES];
+    static size_t count; /* static: what follows an assertion comes back by longjmp() */
+
+    (void)state;
+    while ((taken[count] = pages_allocate_raw(1, 0)) != NULL) {
+        count++;
+    }
+    uint64_t *page = taken[count / 2]; /* the only free one, so that it is the next */
+
+    pages_release(page, 1);
+    for (size_t word = 2; word < PAGE_BYTES / sizeof(*page); word += 101) {
+        uint64_t pattern = page[word];
+
+        page[word] = 1;
+        expect_assert_failure(pages_allocate(1));
+        page[word] = pattern;
+    }
+    assert_ptr_equal(pages_allocate_raw(1, 0), page);
+    for (size_t i = 0; i < count; i++) {
+        pages_release(taken[i], 1);
+    }
+}
+
+static void block_that_is_released_twice_is_noticed(void **state)
+{
+    uint64_t *block = memory_allocate(1000);
+    uint64_t *kept = memory_allocate(1000);
+
+    (void)state;
+    assert_non_null(block);
+    assert_non_null(kept);
+    memory_release(block);
+    expect_assert_failure(memory_release(block));
+    expect_assert_failure(memory_release((uint8_t *)kept + 16)); /* inside a block */
+    memory_release(kept);
+}
+
+static void pages_that_are_released_twice_are_noticed(void **state)
+{
+    void *pages = pages_allocate(4);
+
+    (void)state;
+    assert_non_null(pages);
+    pages_release(pages, 4);
+    expect_assert_failure(pages_release(pages, 4));
+    expect_assert_failure(pages_release(pages, RANGE_PAGES));
+    expect_assert_failure(pages_release((uint8_t *)pages + 1, 1));
+}
+
+/* Nobody may live on what was there before. */
+static void new_memory_holds_nothing_of_before(void **state)
+{
+    uint8_t *block = memory_allocate(300);
+
+    (void)state;
+    assert_non_null(block);
+    memset(block, 0, 300);
+    memory_release(block);
+    block = memory_allocate(300);
+    for (size_t i = 0; i < 300; i++) {
+        assert_int_equal(block[i], 0xA5);
+    }
+    memory_release(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +287,11 @@ int main(void)
         cmocka_unit_test(zeroed_blocks_are_zero_when_used_again),
         cmocka_unit_test(resizing_keeps_the_content),
         cmocka_unit_test(blocks_never_overlap_under_random_use),
+        cmocka_unit_test(write_after_the_release_of_a_block_is_found_when_it_is_used_again),
+        cmocka_unit_test(write_after_the_release_of_pages_is_found_when_they_are_used_again),
+        cmocka_unit_test(block_that_is_released_twice_is_noticed),
+        cmocka_unit_test(pages_that_are_released_twice_are_noticed),
+        cmocka_unit_test(new_memory_holds_nothing_of_before),
     };
 
     return cmocka_run_group_tests(tests, add_ranges, NULL);
