@@ -50,6 +50,8 @@ CFLAGS += -flto
 # The standard headers are ours, the compiler's own few apart.
 CFLAGS += -nostdinc -isystem libc/include -isystem $(COMPILER_INCLUDE)
 CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none
+# Checks that cost on the packet path (kernel/platform.h); with a BUILD of its own.
+CFLAGS += $(if $(SLOW_CHECKS),-DTALUS_SLOW_CHECKS)
 
 ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 

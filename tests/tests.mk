@@ -89,7 +89,12 @@ test: system-images | test-packages ## run every test
 	  pytest tests/boot
 
 # What the system tests and the benchmark boot, and what watches it.
-system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(QEMU_BIN) $(PLUGINS)
+system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/talus.elf $(QEMU_BIN) \
+               $(PLUGINS)
+
+# With the slow checks, for which everything is compiled once more.
+$(BUILD)/checked/talus.elf: FORCE
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory BUILD=$(BUILD)/checked SLOW_CHECKS=1 $@
 
 .PHONY: test test-unit test-check test-model test-system test-boot test-packages system-images
 
