@@ -119,9 +119,15 @@ extern const struct platform_power *platform_power;
     } while (0)
 #define PANIC(...) platform_panic(__FILE__, __LINE__, __VA_ARGS__)
 
-/* For checks that cost on the packet path: on in tests only. */
+/* For checks that cost on the packet path: on in unit tests and in one image for tests. */
 #ifdef TALUS_SLOW_CHECKS
-#define ASSERT_SLOW(condition) ASSERT(condition)
+#define HAS_SLOW_CHECKS true
 #else
-#define ASSERT_SLOW(condition) ((void)0)
+#define HAS_SLOW_CHECKS false
 #endif
+#define ASSERT_SLOW(condition)                                                                     \
+    do {                                                                                           \
+        if (HAS_SLOW_CHECKS) {                                                                     \
+            ASSERT(condition);                                                                     \
+        }                                                                                          \
+    } while (0)

@@ -157,7 +157,7 @@ static void *allocate_run(size_t bytes)
 }
 
 /* For assertions: such a block has been cut from the chunk. */
-__attribute__((unused)) static bool is_in_chunk(struct chunk *chunk, void *block)
+static bool is_in_chunk(struct chunk *chunk, void *block)
 {
     size_t offset = (size_t)((uint8_t *)block - (uint8_t *)chunk);
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/platform.h"
 
 /* Like nothing that somebody fills memory with: also a second release is found by it. */
 #define POISON_RELEASED 0xF4EEDF4EEDF4EEDDull
@@ -15,17 +16,11 @@
 
 static inline void poison(void *start, size_t bytes, uint64_t pattern)
 {
-#ifdef TALUS_SLOW_CHECKS
     uint64_t *words = start;
 
-    for (size_t i = 0; i < bytes / sizeof(*words); i++) {
+    for (size_t i = 0; HAS_SLOW_CHECKS && i < bytes / sizeof(*words); i++) {
         words[i] = pattern;
     }
-#else
-    (void)start;
-    (void)bytes;
-    (void)pattern;
-#endif
 }
 
 /* For ASSERT_SLOW. */

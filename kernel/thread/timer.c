@@ -33,7 +33,7 @@ static void place(struct timer *timer, uint32_t index)
 
 /* For assertions: the entry is where it says, no earlier than its parent, no later than its
  * children. */
-__attribute__((unused)) static bool is_in_order(uint32_t index)
+static bool is_in_order(uint32_t index)
 {
     uint64_t deadline_ns = heap[index]->deadline_ns;
     uint32_t child = 2 * index;
