@@ -169,6 +169,12 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assig
         drop(packet, COUNTER_DROP_PROTOCOL); /* RFC 9293 3.9.2.3 */
         return;
     }
+    if (ip[IPV4_SOURCE_OFFSET] == 0) {
+        /* Of one that has no address yet (RFC 1122 3.2.1.3). lwIP lets it pass, for a server of
+         * addresses that we are not, and would answer by way of the gateway. */
+        drop(packet, COUNTER_DROP_PROTOCOL);
+        return;
+    }
     transport_timer_catch_up();
     interface_set_verified((flags & FRAME_IP_CHECKSUM_GOOD) != 0,
                            (flags & FRAME_L4_CHECKSUM_GOOD) != 0);

@@ -20,6 +20,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/counters.h"
+#include "net/headers.h"
 #include "net/transport/stream.h"
 #include "net/transport/timewait.h"
 #include "tests/unit/world/fake_client.h"
@@ -377,6 +378,23 @@ static void broken_frames_do_no_harm_and_are_counted(void **state)
     wire_finish(&client);
 }
 
+/* It would go to the gateway. */
+static void nobody_without_an_address_gets_an_answer(void **state)
+{
+    uint64_t dropped = wire_counted(COUNTER_DROP_PROTOCOL);
+    struct segment segment = {
+        .client_port = wire_new_port(), .flags = WIRE_ACK, .window = 1000, .sequence = 1};
+    uint8_t bytes[FRAME_MAX_BYTES];
+    size_t length = wire_build(bytes, &segment);
+
+    (void)state;
+    memset(bytes + ETHERNET_HEADER_BYTES + IPV4_SOURCE_OFFSET, 0, 4);
+    wire_receive_frame(bytes, length, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    wire_run();
+    wire_expect_silence();
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL) - dropped, 1);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 int main(void)
@@ -394,6 +412,7 @@ int main(void)
         TEST(impossible_acknowledgements_bring_no_data_in),
         TEST(a_wrong_checksum_is_noticed_without_the_nics_help),
         TEST(broken_frames_do_no_harm_and_are_counted),
+        TEST(nobody_without_an_address_gets_an_answer),
     };
 
     return cmocka_run_group_tests(tests, wire_set_up, NULL);
