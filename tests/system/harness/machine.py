@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A machine under qemu/launch: started, watched through its serial console, always ended."""
 
+import ctypes
 import os
 import re
 import signal
@@ -16,6 +17,10 @@ from .waiting import LONG_WAIT_S, WAIT_S, HarnessError
 # What is asked to end and does not is killed: no test depends on how it ends.
 STOP_TIMEOUT_S = 60
 
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
+
 
 def free_port():
     with socket.socket() as probe:
@@ -29,7 +34,7 @@ class Machine:
     kernel    None when the options name an image to boot from
     network   a Network: its TAP device is the wire. None: QEMU's user network, self.port
     options   further arguments of qemu/launch
-    timeout_s the launcher ends the machine after so long, even if this process is gone
+    timeout_s the launcher ends the machine after so long; it does so at once with this process
     """
 
     def __init__(self, kernel, *options, append="", network=None, smp=4, mem="512M", plugins=(),
@@ -62,7 +67,9 @@ class Machine:
         self.started_s = time.monotonic()
         # A session of its own, so that Ctrl-C ends the test first and the test the machine.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=subprocess.STDOUT, start_new_session=True)
+                                         stderr=subprocess.STDOUT, start_new_session=True,
+                                         preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG,
+                                                                        signal.SIGTERM))
         self._reader = threading.Thread(target=self._read_console, daemon=True)
         self._reader.start()
         return self
@@ -142,13 +149,6 @@ class Machine:
         pid = self._process.pid
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
             return int(children.read().split()[0])
-
-    def host_cpu_s(self):
-        """Processor time of this host that QEMU has used so far, all threads."""
-        with open(f"/proc/{self.qemu_pid()}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        user_ticks, system_ticks = int(fields[11]), int(fields[12])
-        return (user_ticks + system_ticks) / os.sysconf("SC_CLK_TCK")
 
     def _connect_once(self, port, timeout_s):
         connection = socket.socket()
