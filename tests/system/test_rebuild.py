@@ -81,7 +81,7 @@ def test_a_failed_command_is_tried_again(tree):
 @pytest.mark.parametrize("kind, header", [
     ("obj/libc/core/format.c.o", "libc/core/format.h"),
     ("unit/test_format", "libc/core/format.h"),
-    ("unit/test_format", "kernel/base.h"),
+    ("unit/test_format", "libc/core/base.h"),
     ("obj/lwip/core/def.c.o", "net/transport/lwip/lwipopts.h"),
     ("unit/lwip/core/def.c.o", "net/transport/lwip/lwipopts.h"),
 ])
