@@ -8,7 +8,7 @@
 #include "apps/monitor/status_line.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
-#include "kernel/memory/memory.h"
+#include "kernel/memory/pages.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -141,7 +141,7 @@ static void announce(unsigned roles)
     status_set_text(STATUS_TEXT_ROLES, role_text);
     status_line_set_configuration(notation);
     log_info("boot", "roles %s, %llu MiB, %s", role_text,
-             (unsigned long long)(memory_usage().total_bytes / MIB), notation);
+             (unsigned long long)(pages_total_bytes() / MIB), notation);
     if (roles == 0) {
         log_info("boot", "nothing asks for this node: it only sleeps");
     }

@@ -365,6 +365,7 @@ _Noreturn void boot_main(struct boot_info *info)
     struct shared_memory shared;
 
     node_info.clock.tsc_at_zero = cpu_read_tsc();
+    panic_initialise();
     trap_initialise();
     node_info.framebuffer = info->framebuffer;
     read_configuration(info);

@@ -10,6 +10,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
+#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/cpu.h"
@@ -17,13 +18,20 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/memory.h"
 
 static void start_memory(void)
 {
+    static const struct memory_source pages = {
+        .allocate = pages_allocate_raw,
+        .release = pages_release,
+    };
+
     for (unsigned i = 0; i < node_info.range_count; i++) {
         pages_add_range((void *)(DIRECT_MAP_BASE + node_info.ranges[i].paddr),
                         node_info.ranges[i].bytes);
     }
+    memory_set_source(&pages);
 }
 
 static void start_lapic(void)
@@ -43,6 +51,7 @@ _Noreturn void node_main(void)
 {
     /* First what reports a failure of the rest. */
     ASSERT(node_info.node < node_info.node_count && node_info.node_count <= NODE_MAX);
+    panic_initialise();
     trap_initialise();
     status_initialise();
     counters_check();

@@ -18,6 +18,7 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/assert.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
@@ -218,4 +219,14 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
         cpu_halt_for_ever();
     }
     die();
+}
+
+static void panic_core(const char *file, int line, const char *condition)
+{
+    platform_panic(file, line, "assertion failed: %s", condition);
+}
+
+void panic_initialise(void)
+{
+    core_assertion_failed = panic_core;
 }

@@ -7,5 +7,8 @@
 
 struct trap_frame;
 
+/* Have failed assertions of libc/core end here, too. */
+void panic_initialise(void);
+
 /* After an exception. */
 _Noreturn void panic_exception(const struct trap_frame *frame);

@@ -119,12 +119,7 @@ extern const struct platform_power *platform_power;
     } while (0)
 #define PANIC(...) platform_panic(__FILE__, __LINE__, __VA_ARGS__)
 
-/* For checks that cost on the packet path: on in unit tests and in one image for tests. */
-#ifdef TALUS_SLOW_CHECKS
-#define HAS_SLOW_CHECKS true
-#else
-#define HAS_SLOW_CHECKS false
-#endif
+/* For checks that cost on the packet path. */
 #define ASSERT_SLOW(condition)                                                                     \
     do {                                                                                           \
         if (HAS_SLOW_CHECKS) {                                                                     \

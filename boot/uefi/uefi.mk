@@ -8,7 +8,7 @@
 EFI_APPLICATION := $(BUILD)/BOOTX64.EFI
 
 EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c \
-               $(addprefix libc/core/,ctype.c numbers.c string.c)
+               $(addprefix libc/core/,assert.c ctype.c numbers.c string.c)
 EFI_OBJECTS := $(EFI_SOURCES:%=$(BUILD)/obj-efi/%.o)
 
 EFI_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I. -ffreestanding -fbuiltin

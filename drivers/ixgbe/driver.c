@@ -12,10 +12,10 @@
 #include "drivers/vectors.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/format.h"
+#include "libc/core/memory.h"
 
 /* The only word of a queue's key. */
 #define KEY_REGISTERS_PADDR 0

@@ -14,8 +14,8 @@
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
 #include "kernel/limits.h"
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 #define RING_MASK        (IXGBE_RX_RING_COUNT - 1)
 #define RING_FULL        (IXGBE_RX_RING_COUNT - 1)

@@ -15,8 +15,8 @@
 #include "drivers/ixgbe/regs.h"
 #include "drivers/nic/nic.h"
 #include "kernel/limits.h"
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 #define RING_MASK        (IXGBE_TX_RING_COUNT - 1)
 #define QUEUE_TIMEOUT_US 20000

@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "kernel/limits.h"
-#include "kernel/memory/poison.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
+#include "libc/core/poison.h"
 
 /* Blocks up to 1 GiB: the longest run that can be had. */
 #define ORDER_COUNT   19u

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "kernel/log.h"
-#include "kernel/memory/memory.h"
 #include "kernel/message/channel.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* Messages taken from one channel in a round, so that a busy sender does not keep other
  * senders and sources waiting. Chosen: half a ring of the smallest size holds four times as many.

@@ -9,8 +9,8 @@
 #include <errno.h>
 
 #include "kernel/limits.h"
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* Room at first: chosen, one page of pointers less its first. */
 #define HEAP_FIRST_CAPACITY (PAGE_BYTES / sizeof(struct timer *))

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Assertions of libc/core. A panic belongs to a layer above, so a failure executes an invalid
- * instruction instead: on a node that exception is a panic with a backtrace, elsewhere the end of
- * the program.
+ * Assertions of libc/core. A panic belongs to a layer above, which sets what a failure calls; until
+ * then, and should that return, a failure executes an invalid instruction.
  */
 #pragma once
 
-#define CORE_ASSERT(condition) ((condition) ? (void)0 : __builtin_trap())
+#include "libc/core/base.h"
 
-/* For checks that cost on the packet path: on in unit tests only. */
-#ifdef TALUS_SLOW_CHECKS
-#define CORE_ASSERT_SLOW(condition) CORE_ASSERT(condition)
-#else
-#define CORE_ASSERT_SLOW(condition) ((void)0)
-#endif
+extern void (*core_assertion_failed)(const char *file, int line, const char *condition);
+
+_Noreturn void core_fail(const char *file, int line, const char *condition);
+
+#define CORE_ASSERT(condition)                                                                     \
+    (LIKELY(condition) ? (void)0 : core_fail(__FILE__, __LINE__, #condition))
+
+/* For checks that cost on the packet path. */
+#define CORE_ASSERT_SLOW(condition)                                                                \
+    do {                                                                                           \
+        if (HAS_SLOW_CHECKS) {                                                                     \
+            CORE_ASSERT(condition);                                                                \
+        }                                                                                          \
+    } while (0)

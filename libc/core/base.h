@@ -30,3 +30,10 @@
 #define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
 #define NS_PER_S  1000000000ull
+
+/* Checks that cost on the packet path are on in unit tests and in one image for tests. */
+#ifdef TALUS_SLOW_CHECKS
+#define HAS_SLOW_CHECKS true
+#else
+#define HAS_SLOW_CHECKS false
+#endif

@@ -15,9 +15,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
+#include "libc/core/memory.h"
 #include "libc/posix/epoll.h"
 #include "libc/posix/log_stream.h"
 

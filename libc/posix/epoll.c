@@ -11,9 +11,9 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
+#include "libc/core/memory.h"
 #include "libc/posix/descriptor.h"
 #include "libc/posix/epoll.h"
 

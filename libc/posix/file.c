@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "kernel/limits.h"
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "libc/posix/descriptor.h"
 #include "libc/posix/file.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/memory/memory.h"
+#include "libc/core/memory.h"
 
 /* A block of no bytes has an address of its own too, so that NULL always means failure. */
 static size_t at_least_one(size_t bytes)

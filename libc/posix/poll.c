@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/select.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
+#include "libc/core/memory.h"
 #include "libc/posix/descriptor.h"
 
 #define POLL_FEW 16 /* so many waiters lie on the stack */

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "net/address.h"
 #include "net/counters.h"
 #include "net/streams/listener.h"

@@ -8,10 +8,10 @@
 
 #include <errno.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
+#include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/streams/stream.h"

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* Small enough for memory's small classes, large enough for a common request's head. Chosen. */
 #define CHUNK_MIN_BYTES (256 - sizeof(struct received_chunk))

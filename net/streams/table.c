@@ -5,9 +5,9 @@
  */
 #include "net/streams/table.h"
 
-#include "kernel/memory/memory.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 #define PLACE_BITS             16
 #define PLACE(socket_index)    ((socket_index) & ((1u << PLACE_BITS) - 1))

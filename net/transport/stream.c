@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"

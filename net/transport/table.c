@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "kernel/memory/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/stream.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/memory/memory.c kernel/memory/pages.c kernel/message/channel.c kernel/message/status.c */
+/* sources: kernel/memory/pages.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c */
 /*
- * kernel/memory/memory.c over kernel/memory/pages.c, on ranges that the test gives them: what is
+ * libc/core/memory.c over kernel/memory/pages.c, on ranges that the test gives them: what is
  * handed out is aligned, never overlaps, and all comes back.
  */
 #include <setjmp.h>
@@ -15,13 +15,19 @@
 #include <cmocka.h>
 
 #include "kernel/limits.h"
-#include "kernel/memory/memory.h"
 #include "kernel/memory/pages.h"
+#include "libc/core/assert.h"
+#include "libc/core/memory.h"
 
 #define RANGE_PAGES     4096u
 #define ODD_RANGE_PAGES 777u
 
 static uint64_t random_state = 1;
+
+static void fail_assertion(const char *file, int line, const char *condition)
+{
+    mock_assert(false, condition, file, line);
+}
 
 static uint32_t random_below(uint32_t limit)
 {
@@ -36,7 +42,14 @@ static int add_ranges(void **state)
         aligned_alloc(RANGE_PAGES * (size_t)PAGE_BYTES, RANGE_PAGES * (size_t)PAGE_BYTES);
     uint8_t *odd = aligned_alloc(16 * PAGE_BYTES, (ODD_RANGE_PAGES + 15) / 16 * 16 * PAGE_BYTES);
 
+    static const struct memory_source source = {
+        .allocate = pages_allocate_raw,
+        .release = pages_release,
+    };
+
     (void)state;
+    memory_set_source(&source);
+    core_assertion_failed = fail_assertion;
     assert_non_null(aligned);
     assert_non_null(odd);
     memset(aligned, 0xA5, RANGE_PAGES * (size_t)PAGE_BYTES);
@@ -185,7 +198,7 @@ static void blocks_never_overlap_under_random_use(void **state)
         memory_release(blocks[i].block);
     }
     /* What stays is at most one empty chunk a class. */
-    assert_in_range(memory_usage().total_bytes - memory_usage().free_bytes, 0, 32 * 64 * KIB);
+    assert_in_range(pages_total_bytes() - pages_free_bytes(), 0, 32 * 64 * KIB);
 }
 
 /* What was written to is mended afterwards, for the tests that follow. */

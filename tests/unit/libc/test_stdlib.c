@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: libc/posix/stdlib.c */
+/* sources: libc/posix/stdlib.c libc/core/strtol.c */
 /* flags: -fno-builtin -include tests/unit/world/rename_stdlib.h */
 /*
- * Tests libc/posix/stdlib.c: numbers from text against the host's, sorting and searching.
+ * Tests libc/core/strtol.c and libc/posix/stdlib.c: numbers from text against the host's, sorting and searching.
  */
 #include <errno.h>
 #include <limits.h>

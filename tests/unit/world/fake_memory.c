@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/memory/memory.h for unit tests: the host's allocator, which the sanitizers watch.
+ * libc/core/memory.h for unit tests: the host's allocator, which the sanitizers watch.
  */
 #include "tests/unit/world/fake_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/memory/memory.h"
+#include "libc/core/memory.h"
 
 void *memory_allocate(size_t bytes)
 {
@@ -36,9 +36,4 @@ void *memory_resize(void *block, size_t bytes)
 void memory_release(void *block)
 {
     free(block);
-}
-
-struct memory_usage memory_usage(void)
-{
-    return (struct memory_usage){.total_bytes = 64 * MIB, .free_bytes = 32 * MIB};
 }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "kernel/memory/memory.h"
+#include "libc/core/memory.h"
 #include "kernel/platform.h"
 
 /* The compiler does these in one instruction; lwIP 2.1's own are calls. */

@@ -7,8 +7,7 @@
  */
 #pragma once
 
-#include "kernel/base.h"
-#include "kernel/platform.h"
+#include "libc/core/base.h"
 
 /* Like nothing that somebody fills memory with: also a second release is found by it. */
 #define POISON_RELEASED 0xF4EEDF4EEDF4EEDDull

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The node's allocator. Small blocks are cut from chunks of 64 KiB, each of one size class; a
- * larger block has a run of pages to itself. Either way the chunk's or run's header lies at the
- * next lower multiple of 64 KiB, so a block needs no header of its own.
+ * The allocator of blocks, over a source of pages. Small blocks are cut from chunks of 64 KiB, each
+ * of one size class; a larger block has a run of pages to itself. Either way the chunk's or run's
+ * header lies at the next lower multiple of 64 KiB, so a block needs no header of its own.
  */
-#include "kernel/memory/memory.h"
+#include "libc/core/memory.h"
 
 #include <string.h>
 
-#include "kernel/limits.h"
-#include "kernel/memory/pages.h"
-#include "kernel/memory/poison.h"
-#include "kernel/platform.h"
+#include "libc/core/assert.h"
+#include "libc/core/poison.h"
 
 #define CHUNK_ORDER      4u
 #define CHUNK_PAGES      (1u << CHUNK_ORDER)
-#define CHUNK_BYTES      (CHUNK_PAGES * (size_t)PAGE_BYTES)
+#define CHUNK_BYTES      (CHUNK_PAGES * (size_t)MEMORY_PAGE_BYTES)
 #define HEADER_BYTES     64u
 #define CACHE_LINE_BYTES 64u
 
@@ -50,7 +48,13 @@ struct chunk {
 _Static_assert(sizeof(struct chunk) <= HEADER_BYTES, "blocks start on a cache line");
 _Static_assert(HEADER_BYTES + 3 * CLASS_MAX_BYTES <= CHUNK_BYTES, "three of the largest fit");
 
+static const struct memory_source *source;
 static struct chunk *chunks_with_room[CLASS_COUNT];
+
+void memory_set_source(const struct memory_source *pages)
+{
+    source = pages;
+}
 
 static unsigned class_index_for(size_t bytes)
 {
@@ -82,7 +86,7 @@ static uint32_t class_bytes(unsigned class_index)
 
 static void link_chunk(struct chunk *chunk)
 {
-    ASSERT(chunk->magic == CHUNK_MAGIC && chunk->previous_next == NULL);
+    CORE_ASSERT(chunk->magic == CHUNK_MAGIC && chunk->previous_next == NULL);
     struct chunk **list = &chunks_with_room[chunk->class_index];
 
     chunk->next = *list;
@@ -95,7 +99,7 @@ static void link_chunk(struct chunk *chunk)
 
 static void unlink_chunk(struct chunk *chunk)
 {
-    ASSERT(chunk->previous_next != NULL && *chunk->previous_next == chunk);
+    CORE_ASSERT(chunk->previous_next != NULL && *chunk->previous_next == chunk);
     *chunk->previous_next = chunk->next;
     if (chunk->next != NULL) {
         chunk->next->previous_next = chunk->previous_next;
@@ -110,7 +114,7 @@ static bool chunk_is_full(const struct chunk *chunk)
 
 static struct chunk *new_chunk(unsigned class_index)
 {
-    struct chunk *chunk = pages_allocate_raw(CHUNK_PAGES, CHUNK_ORDER);
+    struct chunk *chunk = source->allocate(CHUNK_PAGES, CHUNK_ORDER);
 
     if (chunk != NULL) {
         *chunk = (struct chunk){
@@ -128,29 +132,29 @@ static struct chunk *chunk_of(void *block)
 {
     struct chunk *chunk = (struct chunk *)ALIGN_DOWN((uintptr_t)block, (uintptr_t)CHUNK_BYTES);
 
-    ASSERT(chunk->magic == CHUNK_MAGIC || chunk->magic == RUN_MAGIC);
-    ASSERT(chunk->magic == CHUNK_MAGIC || (uint8_t *)block == (uint8_t *)chunk + HEADER_BYTES);
+    CORE_ASSERT(chunk->magic == CHUNK_MAGIC || chunk->magic == RUN_MAGIC);
+    CORE_ASSERT(chunk->magic == CHUNK_MAGIC || (uint8_t *)block == (uint8_t *)chunk + HEADER_BYTES);
     return chunk;
 }
 
 static size_t usable_bytes(const struct chunk *chunk)
 {
-    return chunk->magic == RUN_MAGIC ? chunk->class_index * (size_t)PAGE_BYTES - HEADER_BYTES
+    return chunk->magic == RUN_MAGIC ? chunk->class_index * (size_t)MEMORY_PAGE_BYTES - HEADER_BYTES
                                      : chunk->block_bytes;
 }
 
 static void *allocate_run(size_t bytes)
 {
-    if (bytes > SIZE_MAX - HEADER_BYTES - PAGE_BYTES) {
+    if (bytes > SIZE_MAX - HEADER_BYTES - MEMORY_PAGE_BYTES) {
         return NULL;
     }
-    size_t page_count = (bytes + HEADER_BYTES + PAGE_BYTES - 1) / PAGE_BYTES;
-    struct chunk *run = pages_allocate_raw(page_count, CHUNK_ORDER);
+    size_t page_count = (bytes + HEADER_BYTES + MEMORY_PAGE_BYTES - 1) / MEMORY_PAGE_BYTES;
+    struct chunk *run = source->allocate(page_count, CHUNK_ORDER);
 
     if (run == NULL) {
         return NULL;
     }
-    ASSERT(page_count <= UINT32_MAX);
+    CORE_ASSERT(page_count <= UINT32_MAX);
     run->magic = RUN_MAGIC;
     run->class_index = (uint32_t)page_count;
     return (uint8_t *)run + HEADER_BYTES;
@@ -171,7 +175,7 @@ void *memory_allocate(size_t bytes)
         return allocate_run(bytes);
     }
     unsigned class_index = class_index_for(bytes);
-    ASSERT_SLOW(class_index < CLASS_COUNT && class_bytes(class_index) >= bytes);
+    CORE_ASSERT_SLOW(class_index < CLASS_COUNT && class_bytes(class_index) >= bytes);
     struct chunk *chunk = chunks_with_room[class_index];
 
     if (chunk == NULL) {
@@ -183,11 +187,11 @@ void *memory_allocate(size_t bytes)
     struct free_block *free_block = chunk->free_blocks;
     void *block = free_block;
 
-    ASSERT(chunk->class_index == class_index && !chunk_is_full(chunk));
+    CORE_ASSERT_SLOW(chunk->class_index == class_index && !chunk_is_full(chunk));
     if (block != NULL) {
-        ASSERT_SLOW(is_in_chunk(chunk, block));
+        CORE_ASSERT_SLOW(is_in_chunk(chunk, block));
         /* Else somebody has written to it after its release. */
-        ASSERT_SLOW(is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
+        CORE_ASSERT_SLOW(is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
         chunk->free_blocks = free_block->next;
     } else {
         block = (uint8_t *)chunk + chunk->carved_bytes;
@@ -222,15 +226,15 @@ void memory_release(void *block)
         size_t page_count = chunk->class_index;
 
         chunk->magic = 0;
-        pages_release(chunk, page_count);
+        source->release(chunk, page_count);
         return;
     }
     struct free_block *free_block = block;
 
-    ASSERT(chunk->used_count > 0);
-    ASSERT_SLOW(is_in_chunk(chunk, block));
+    CORE_ASSERT(chunk->used_count > 0);
+    CORE_ASSERT_SLOW(is_in_chunk(chunk, block));
     /* Else it has been released before. */
-    ASSERT_SLOW(!is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
+    CORE_ASSERT_SLOW(!is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
     if (chunk_is_full(chunk)) {
         link_chunk(chunk);
     }
@@ -244,7 +248,7 @@ void memory_release(void *block)
         (chunk->next != NULL || chunk->previous_next != &chunks_with_room[chunk->class_index])) {
         unlink_chunk(chunk);
         chunk->magic = 0;
-        pages_release(chunk, CHUNK_PAGES);
+        source->release(chunk, CHUNK_PAGES);
     }
 }
 
@@ -266,12 +270,4 @@ void *memory_resize(void *block, size_t bytes)
         memory_release(block);
     }
     return new_block;
-}
-
-struct memory_usage memory_usage(void)
-{
-    return (struct memory_usage){
-        .total_bytes = pages_total_bytes(),
-        .free_bytes = pages_free_bytes(),
-    };
 }

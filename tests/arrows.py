@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Who may use whom: what the other checks go by.
+
+    apps -> libc/posix -> net -> drivers/ixgbe -> drivers/{nic,pci} -> kernel -> libc/core
+    apps -> drivers/{console,acpi}, boot -> kernel
+"""
+
+GROUND = {"kernel", "libc/core"}
+
+# Each folder may use itself and those named here.
+MAY_USE = {
+    "libc/core": set(),
+    "kernel": {"libc/core"},
+    "boot": GROUND,
+    "drivers": GROUND,
+    "drivers/acpi": {"drivers"} | GROUND,
+    "drivers/console": {"drivers", "drivers/acpi"} | GROUND,
+    "drivers/nic": {"drivers"} | GROUND,
+    "drivers/pci": {"drivers"} | GROUND,
+    "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci"} | GROUND,
+    "net": {"drivers", "drivers/nic"} | GROUND,
+    "net/streams": {"net", "drivers/nic"} | GROUND,
+    "libc/posix": {"net/streams", "net", "drivers/nic"} | GROUND,
+    "apps": {"libc/posix", "net", "drivers", "drivers/nic", "drivers/acpi", "drivers/console"}
+            | GROUND,
+}
+
+# The standard headers of libc/core, and those that the compiler brings; the others are libc/posix's,
+# for itself and for applications.
+STANDARD_HEADERS = {
+    "assert.h", "ctype.h", "errno.h", "inttypes.h", "limits.h", "stdalign.h", "stdarg.h",
+    "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdnoreturn.h", "string.h",
+    "strings.h",
+}
+
+
+def folder_of(path):
+    """The longest entry of MAY_USE that leads to it, else its first folder."""
+    folders = [folder for folder in MAY_USE if path.startswith(folder + "/")]
+    return max(folders, key=len, default=path.split("/")[0])
