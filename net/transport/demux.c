@@ -70,7 +70,7 @@ void demux_add(struct connection *connection)
     struct connection **bucket = bucket_of(&connection->flow);
     struct demux_assignment *assignment = under_way.assignment;
 
-    ASSERT(!connection->is_hashed);
+    ASSERT_SLOW(!connection->is_hashed);
     ASSERT_SLOW(demux_find(&connection->flow) == NULL);
     connection->hash_next = *bucket;
     *bucket = connection;

@@ -24,7 +24,9 @@ _Static_assert(CONNECTION_STATE_COUNT <= 8, "a bit for each");
 
 static uint32_t half_open_count;
 
-void connection_set_state(struct connection *connection, enum connection_state state)
+/* Inline: a short connection changes its state five times, to a state that is known where it is
+ * called, and the linker's optimiser leaves little of this there. */
+inline void connection_set_state(struct connection *connection, enum connection_state state)
 {
     ASSERT((successors[connection->state] >> state & 1) != 0);
     if (connection->state == CONNECTION_HALF_OPEN) {
