@@ -11,6 +11,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
+#include "libc/core/bytes.h"
 #include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/counters.h"
@@ -307,7 +308,7 @@ static void handle_connection_available(node_id_t from, const struct message *me
         available->listener_index < LISTENER_MAX ? listeners[available->listener_index] : NULL;
     size_t data_bytes = message->header.length_bytes - sizeof(*available);
 
-    if (listener == NULL || listener->port != __builtin_bswap16(available->flow.local_port)) {
+    if (listener == NULL || listener->port != swap16(available->flow.local_port)) {
         return; /* closed meanwhile: another application will have it */
     }
     if (!has_room(listener)) {

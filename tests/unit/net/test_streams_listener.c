@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "libc/core/bytes.h"
 #include "net/counters.h"
 #include "net/streams/listener.h"
 #include "net/streams/stream.h"
@@ -104,7 +105,7 @@ static void the_owner_is_told_what_to_claim_and_what_to_take(void **state)
     assert_true(stream_listener_is_ready(listener));
     struct stream *stream = take();
     assert_false(stream_listener_is_ready(listener));
-    assert_int_equal(stream_flow(stream)->remote_port, __builtin_bswap16(4000));
+    assert_int_equal(stream_flow(stream)->remote_port, swap16(4000));
     stream_close(stream, CLOSE_BOTH);
     (void)expect_close(CLOSE_BOTH);
     close_all();
@@ -247,14 +248,14 @@ static void what_names_no_listener_of_ours_is_ignored(void **state)
     struct connection_available message = {
         .header = {.type = CONNECTION_AVAILABLE, .length_bytes = sizeof(message)},
         .listener_index = UINT16_MAX,
-        .flow.local_port = __builtin_bswap16(PORT),
+        .flow.local_port = swap16(PORT),
     };
 
     (void)state;
     open_with_backlog(4);
     fake_deliver(TS, &message.header);
     message.listener_index = 0;
-    message.flow.local_port = __builtin_bswap16(PORT + 1);
+    message.flow.local_port = swap16(PORT + 1);
     fake_deliver(TS, &message.header);
     dispatch_round();
     assert_int_equal(claimable_count, 0);
