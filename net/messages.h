@@ -9,7 +9,7 @@
  * wire; everything else is in the machine's order.
  *
  * A connection is named by its TS's node (the sender or receiver), connection_index in that
- * TS's table and that entry's generation; entries are reused. `socket_index` is the application's
+ * TS's table and that entry's generation; entries are reused. `stream_index` is the application's
  * own name for it, given with CLAIM_CONNECTION and returned in every later message to it.
  */
 #pragma once
@@ -164,7 +164,7 @@ struct claim_connection {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint16_t availability_number;
     uint16_t reserved;
 };
@@ -174,7 +174,7 @@ struct claim_confirmed {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t send_window_bytes; /* how much may be sent before the first SEND_CREDIT */
     uint8_t data[];
 };
@@ -184,7 +184,7 @@ struct claim_rejected {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t reserved;
 };
 
@@ -243,7 +243,7 @@ struct offer {
 /* Received bytes follow the struct. Each counts against TCP's window until CONSUMED. */
 struct data {
     struct message_header header;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t generation;
     uint8_t bytes[];
 };
@@ -251,14 +251,14 @@ struct data {
 /* The peer has sent FIN: no more data after what has been delivered. */
 struct peer_closed {
     struct message_header header;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t generation;
 };
 
 /* Reset, timed out, or its TS aborted it; error_number as errno. The connection is gone. */
 struct connection_failed {
     struct message_header header;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t generation;
     uint32_t error_number;
     uint32_t reserved;
@@ -267,7 +267,7 @@ struct connection_failed {
 /* So many bytes have been acknowledged: as many more may be sent. */
 struct send_credit {
     struct message_header header;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t generation;
     uint32_t bytes;
     uint32_t reserved;

@@ -170,7 +170,7 @@ static void claim_connection(struct stream *stream)
         .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(message)},
         .connection_index = stream->connection_index,
         .generation = stream->generation,
-        .socket_index = stream->socket_index,
+        .stream_index = stream->stream_index,
         .availability_number = stream->availability_number,
     };
 
@@ -343,7 +343,7 @@ static void end_undecided(struct stream_listener *listener)
 static void handle_claim_confirmed(node_id_t from, const struct message *message)
 {
     const struct claim_confirmed *confirmed = (const void *)message;
-    struct stream *stream = stream_resolve(from, confirmed->socket_index, confirmed->generation);
+    struct stream *stream = stream_resolve(from, confirmed->stream_index, confirmed->generation);
     size_t data_bytes = message->header.length_bytes - sizeof(*confirmed);
 
     if (stream == NULL || stream->state != STREAM_CLAIMED) {
@@ -374,7 +374,7 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
 static void handle_claim_rejected(node_id_t from, const struct message *message)
 {
     const struct claim_rejected *rejected = (const void *)message;
-    struct stream *stream = stream_resolve(from, rejected->socket_index, rejected->generation);
+    struct stream *stream = stream_resolve(from, rejected->stream_index, rejected->generation);
 
     if (stream == NULL || stream->state != STREAM_CLAIMED) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);

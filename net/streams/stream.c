@@ -329,7 +329,7 @@ void stream_close(struct stream *stream, enum close_kind kind)
 static void handle_data(node_id_t from, const struct message *message)
 {
     const struct data *data = (const void *)message;
-    struct stream *stream = stream_resolve(from, data->socket_index, data->generation);
+    struct stream *stream = stream_resolve(from, data->stream_index, data->generation);
     size_t data_bytes = message->header.length_bytes - sizeof(*data);
 
     if (stream == NULL || stream->is_gone) {
@@ -348,7 +348,7 @@ static void handle_data(node_id_t from, const struct message *message)
 static void handle_peer_closed(node_id_t from, const struct message *message)
 {
     const struct peer_closed *closed = (const void *)message;
-    struct stream *stream = stream_resolve(from, closed->socket_index, closed->generation);
+    struct stream *stream = stream_resolve(from, closed->stream_index, closed->generation);
 
     if (stream != NULL) {
         stream->is_peer_closed = true;
@@ -360,7 +360,7 @@ static void handle_peer_closed(node_id_t from, const struct message *message)
 static void handle_connection_failed(node_id_t from, const struct message *message)
 {
     const struct connection_failed *failed = (const void *)message;
-    struct stream *stream = stream_resolve(from, failed->socket_index, failed->generation);
+    struct stream *stream = stream_resolve(from, failed->stream_index, failed->generation);
     uint32_t error = failed->error_number;
 
     /* EAGAIN would make a caller wait, for nothing. */
@@ -377,7 +377,7 @@ static void handle_connection_failed(node_id_t from, const struct message *messa
 static void handle_send_credit(node_id_t from, const struct message *message)
 {
     const struct send_credit *credit = (const void *)message;
-    struct stream *stream = stream_resolve(from, credit->socket_index, credit->generation);
+    struct stream *stream = stream_resolve(from, credit->stream_index, credit->generation);
 
     if (stream == NULL || stream->is_gone) {
         return;

@@ -3,7 +3,7 @@
  * The streams of this node's application, and their names in messages. For listener.c and
  * stream.c; everybody else uses their headers.
  *
- * A stream's name, socket_index, is its place in the table together with a count of that place's
+ * A stream's name, stream_index, is its place in the table together with a count of that place's
  * uses: a message to a closed stream is never taken for one to its successor.
  */
 #pragma once
@@ -42,7 +42,7 @@ enum stream_state {
 
 struct stream {
     /* table.c's */
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t connection_index, generation; /* the TS's name for it */
     node_id_t ts;
     uint16_t availability_number; /* from CONNECTION_AVAILABLE, returned with the claim */
@@ -85,7 +85,7 @@ void stream_destroy(struct stream *stream);
 /* The one that a message from node `from` means: same name, same TS, same generation there. NULL
  * when it is closed already, which is normal for what was on its way meanwhile; a name that never
  * was one is counted as DROP_BAD_MESSAGE. */
-struct stream *stream_resolve(node_id_t from, uint32_t socket_index, uint32_t generation);
+struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t generation);
 /* Call `visit` for each that is not FREE; it may destroy the one it is given. */
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context);
 

@@ -307,7 +307,7 @@ static void reject_claim(node_id_t to, const struct claim_connection *claim)
         .header = {.type = CLAIM_REJECTED, .length_bytes = sizeof(message)},
         .connection_index = claim->connection_index,
         .generation = claim->generation,
-        .socket_index = claim->socket_index,
+        .stream_index = claim->stream_index,
     };
 
     counter_increment(COUNTER_CLAIMS_REJECTED);
@@ -335,7 +335,7 @@ static void handle_claim_connection(node_id_t from, const struct message *messag
         pbuf_free(connection_take_received(connection)); /* went along with CONNECTION_AVAILABLE */
         connection->announced_bytes = 0;
     }
-    stream_begin(connection, claim->socket_index);
+    stream_begin(connection, claim->stream_index);
 }
 
 void availability_initialise(void)

@@ -70,7 +70,7 @@ struct connection {
     bool is_told_peer_closed; /* PEER_CLOSED has been sent */
     bool is_send_closed;
     uint8_t close_due;     /* enum close_kind, once the backlog is written; 0: none */
-    uint32_t socket_index; /* the application's name for it */
+    uint32_t stream_index; /* the application's name for it */
     uint32_t credit_bytes; /* acknowledged by the peer, not yet told to the application */
     struct send_block *backlog_head, *backlog_tail; /* what lwIP's queue had no room for */
 

@@ -42,7 +42,7 @@ static int send_data(struct connection *connection, const struct pbuf *packet)
 {
     struct data message = {
         .header.type = DATA,
-        .socket_index = connection->socket_index,
+        .stream_index = connection->stream_index,
         .generation = connection->generation,
     };
 
@@ -56,7 +56,7 @@ static int send_confirmation(struct connection *connection, const struct pbuf *p
         .header.type = CLAIM_CONFIRMED,
         .connection_index = connection->index,
         .generation = connection->generation,
-        .socket_index = connection->socket_index,
+        .stream_index = connection->stream_index,
         .send_window_bytes = SEND_WINDOW_BYTES,
     };
 
@@ -69,7 +69,7 @@ static int send_peer_closed(struct connection *connection)
 {
     struct peer_closed message = {
         .header = {.type = PEER_CLOSED, .length_bytes = sizeof(message)},
-        .socket_index = connection->socket_index,
+        .stream_index = connection->stream_index,
         .generation = connection->generation,
     };
 
@@ -80,7 +80,7 @@ static int send_failure(struct connection *connection)
 {
     struct connection_failed message = {
         .header = {.type = CONNECTION_FAILED, .length_bytes = sizeof(message)},
-        .socket_index = connection->socket_index,
+        .stream_index = connection->stream_index,
         .generation = connection->generation,
         .error_number = connection->error_number,
     };
@@ -92,7 +92,7 @@ static int send_credit(struct connection *connection, uint32_t bytes)
 {
     struct send_credit message = {
         .header = {.type = SEND_CREDIT, .length_bytes = sizeof(message)},
-        .socket_index = connection->socket_index,
+        .stream_index = connection->stream_index,
         .generation = connection->generation,
         .bytes = bytes,
     };
@@ -422,10 +422,10 @@ static void handle_close(node_id_t from, const struct message *message)
     }
 }
 
-void stream_begin(struct connection *connection, uint32_t socket_index)
+void stream_begin(struct connection *connection, uint32_t stream_index)
 {
     ASSERT(connection->state == CONNECTION_CLAIMED && !connection->is_confirmation_due);
-    connection->socket_index = socket_index;
+    connection->stream_index = stream_index;
     connection->is_confirmation_due = true;
     connection_mark_dirty(connection);
 }

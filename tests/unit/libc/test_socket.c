@@ -95,8 +95,8 @@ static void accept_asks_once_claims_what_is_available_and_returns_what_was_confi
     fake_expect_no_message(TS);
     assert_int_equal(accept(listener, NULL, NULL), -1);
     assert_int_equal(errno, EAGAIN);
-    uint32_t socket_index = expect_claim(7, 3);
-    confirm(7, 3, socket_index, "/");
+    uint32_t stream_index = expect_claim(7, 3);
+    confirm(7, 3, stream_index, "/");
 
     int fd = accept(listener, (struct sockaddr *)&peer, &bytes);
     assert_true(fd > listener);
@@ -186,9 +186,9 @@ static void a_blocked_accept_claims_at_once(void **state)
     dispatch_round();
     (void)fake_expect_message(own_cm, ACCEPT_CONNECTION);
     make_available(7, 3, "");
-    uint32_t socket_index = expect_claim(7, 3);
+    uint32_t stream_index = expect_claim(7, 3);
     assert_int_equal(accepted_fd, 0);
-    confirm(7, 3, socket_index, "");
+    confirm(7, 3, stream_index, "");
     assert_true(accepted_fd > listener);
     close(accepted_fd);
     (void)expect_close(CLOSE_BOTH);

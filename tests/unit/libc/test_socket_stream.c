@@ -33,7 +33,7 @@ static void received_bytes_are_read_in_order_and_reported_with_the_next_send(voi
     char text[8];
 
     (void)state;
-    deliver_data(pair.socket_index, pair.generation, "cde", 3);
+    deliver_data(pair.stream_index, pair.generation, "cde", 3);
     assert_int_equal(recv(pair.fd, text, 4, MSG_PEEK), 4);
     assert_memory_equal(text, "abcd", 4);
     assert_int_equal(recv(pair.fd, text, 4, 0), 4);
@@ -64,7 +64,7 @@ static void a_peek_for_more_than_there_is_returns_what_there_is(void **state)
 
     (void)state;
     assert_int_equal(fcntl(pair.fd, F_SETFL, 0), 0);
-    deliver_data(pair.socket_index, pair.generation, "abc", 3);
+    deliver_data(pair.stream_index, pair.generation, "abc", 3);
     assert_int_equal(recv(pair.fd, text, sizeof(text), MSG_PEEK | MSG_WAITALL), 3);
     assert_memory_equal(text, "abc", 3);
     assert_int_equal(recv(pair.fd, text, sizeof(text), 0), 3);
@@ -80,7 +80,7 @@ static void much_that_was_read_is_reported_alone(void **state)
     (void)state;
     for (unsigned i = 0; i < 20; i++) {
         const struct message *message;
-        deliver_data(pair.socket_index, pair.generation, bytes, sizeof(bytes));
+        deliver_data(pair.stream_index, pair.generation, bytes, sizeof(bytes));
         assert_int_equal(recv(pair.fd, bytes, sizeof(bytes), 0), sizeof(bytes));
         while ((message = fake_take_message(TS)) != NULL) {
             assert_int_equal(message->header.type, CONSUMED);
@@ -119,9 +119,9 @@ static void send_stops_at_the_credit_and_epoll_tells_when_there_is_room(void **s
     assert_int_equal(sent, WINDOW);
 
     /* A little room is not worth a turn of the program; half the window is. */
-    give_credit(pair.socket_index, pair.generation, WINDOW / 2 - 1);
+    give_credit(pair.stream_index, pair.generation, WINDOW / 2 - 1);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
-    give_credit(pair.socket_index, pair.generation, 1);
+    give_credit(pair.stream_index, pair.generation, 1);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
     assert_int_equal(event.events, EPOLLOUT);
     assert_int_equal(send(pair.fd, bytes, sizeof(bytes), 0), WINDOW / 2);
@@ -134,7 +134,7 @@ static void credit_that_cannot_be_is_refused(void **state)
     struct pair pair = open_connection("");
 
     (void)state;
-    give_credit(pair.socket_index, pair.generation, UINT32_MAX);
+    give_credit(pair.stream_index, pair.generation, UINT32_MAX);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
     close_pair(pair);
 }
@@ -169,7 +169,7 @@ static void the_end_comes_after_what_was_sent_before_it(void **state)
     char text[4];
 
     (void)state;
-    close_by_peer(pair.socket_index, pair.generation);
+    close_by_peer(pair.stream_index, pair.generation);
     assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, pair.fd, &event), 0);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
     assert_int_equal(event.events, EPOLLIN | EPOLLRDHUP);
@@ -189,7 +189,7 @@ static void a_failed_connection_tells_its_error_once_and_needs_no_close_message(
     socklen_t bytes = sizeof(error);
 
     (void)state;
-    fail_connection(pair.socket_index, pair.generation, ETIMEDOUT);
+    fail_connection(pair.stream_index, pair.generation, ETIMEDOUT);
     assert_int_equal(recv(pair.fd, text, sizeof(text), 0), 1);
     assert_int_equal(recv(pair.fd, text, sizeof(text), 0), -1);
     assert_int_equal(errno, ETIMEDOUT);
@@ -223,7 +223,7 @@ static void an_error_after_a_part_was_sent_is_told_by_the_next_call(void **state
     assert_non_null(thread_create("send", send_in_thread, &pair.fd));
     dispatch_round();
     assert_int_equal(sent_in_thread, 0);
-    fail_connection(pair.socket_index, pair.generation, ETIMEDOUT);
+    fail_connection(pair.stream_index, pair.generation, ETIMEDOUT);
     assert_int_equal(sent_in_thread, WINDOW);
     assert_int_equal(send(pair.fd, "y", 1, 0), -1);
     assert_int_equal(errno, ETIMEDOUT);
@@ -272,12 +272,12 @@ static void what_comes_late_for_a_closed_socket_reaches_no_other(void **state)
     make_available(9, pair.generation, "");
     assert_int_equal(accept(pair.listener, NULL, NULL), -1);
     uint32_t successor = expect_claim(9, pair.generation);
-    assert_int_not_equal(successor, pair.socket_index);
+    assert_int_not_equal(successor, pair.stream_index);
     confirm(9, pair.generation, successor, "");
     int fd = accept4(pair.listener, NULL, NULL, SOCK_NONBLOCK);
     assert_int_equal(fd, pair.fd);
-    deliver_data(pair.socket_index, pair.generation, "old", 3);
-    close_by_peer(pair.socket_index, pair.generation);
+    deliver_data(pair.stream_index, pair.generation, "old", 3);
+    close_by_peer(pair.stream_index, pair.generation);
     assert_int_equal(recv(fd, text, sizeof(text), 0), -1);
     assert_int_equal(errno, EAGAIN);
     deliver_data(0xFFFF, pair.generation, "bad", 3);
@@ -331,7 +331,7 @@ static void a_full_channel_is_waited_for(void **state)
     assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, pair.fd, &event), 0);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
     for (unsigned i = 0; i < 1000; i++) {
-        give_credit(pair.socket_index, pair.generation, sizeof(bytes));
+        give_credit(pair.stream_index, pair.generation, sizeof(bytes));
         sent = send(pair.fd, bytes, sizeof(bytes), 0);
         if (sent < (ssize_t)sizeof(bytes)) {
             break;

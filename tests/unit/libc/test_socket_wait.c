@@ -45,7 +45,7 @@ static void poll_returns_at_data_or_at_its_time(void **state)
     assert_non_null(thread_create("poll", poll_in_thread, &pair.fd));
     dispatch_round();
     assert_int_equal(wait_result, -1);
-    deliver_data(pair.socket_index, pair.generation, "x", 1);
+    deliver_data(pair.stream_index, pair.generation, "x", 1);
     assert_int_equal(wait_result, 100 + POLLIN);
     assert_int_equal(recv(pair.fd, text, 4, 0), 1);
 
@@ -162,10 +162,10 @@ static void epoll_repeats_a_level_and_tells_an_edge_once(void **state)
     assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_MOD, pair.fd, &event), 0);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
-    deliver_data(pair.socket_index, pair.generation, "y", 1);
+    deliver_data(pair.stream_index, pair.generation, "y", 1);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
     assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_DEL, pair.fd, NULL), 0);
-    deliver_data(pair.socket_index, pair.generation, "z", 1);
+    deliver_data(pair.stream_index, pair.generation, "z", 1);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
     close(epoll);
     close_pair(pair);
@@ -185,8 +185,8 @@ static void epoll_wait_on_a_listener_asks_and_claims(void **state)
     make_available(7, 3, "");
     fake_expect_no_message(TS);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
-    uint32_t socket_index = expect_claim(7, 3);
-    confirm(7, 3, socket_index, "");
+    uint32_t stream_index = expect_claim(7, 3);
+    confirm(7, 3, stream_index, "");
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
     close(accept(listener, NULL, NULL));
     (void)expect_close(CLOSE_BOTH);

@@ -210,7 +210,7 @@ static void a_message_from_another_node_does_not_reach_the_stream(void **state)
 {
     struct peer_closed message = {
         .header = {.type = PEER_CLOSED, .length_bytes = sizeof(message)},
-        .socket_index = name,
+        .stream_index = name,
         .generation = 3,
     };
 

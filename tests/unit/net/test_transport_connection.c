@@ -88,7 +88,7 @@ static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(v
     assert_memory_equal(confirmed->data, "two", 3);
     data = fake_expect_message(NODE_APPLICATION, DATA);
     assert_memory_equal(data->bytes, "three", 5);
-    assert_int_equal(data->socket_index, client.port);
+    assert_int_equal(data->stream_index, client.port);
     wire_finish(&client);
 }
 

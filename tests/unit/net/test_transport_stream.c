@@ -123,7 +123,7 @@ static void the_peers_fin_and_reset_reach_the_application(void **state)
     wire_run();
     failed = fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
     assert_int_equal(failed->error_number, ECONNRESET);
-    assert_int_equal(failed->socket_index, client.port);
+    assert_int_equal(failed->stream_index, client.port);
     (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
     assert_int_equal(wire_connection_count(), 0);
     wire_clear();

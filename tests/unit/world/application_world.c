@@ -59,13 +59,13 @@ void make_available(uint32_t index, uint32_t generation, const char *data)
     dispatch_round();
 }
 
-void confirm(uint32_t index, uint32_t generation, uint32_t socket_index, const char *data)
+void confirm(uint32_t index, uint32_t generation, uint32_t stream_index, const char *data)
 {
     struct claim_confirmed message = {
         .header = {.type = CLAIM_CONFIRMED},
         .connection_index = index,
         .generation = generation,
-        .socket_index = socket_index,
+        .stream_index = stream_index,
         .send_window_bytes = WINDOW,
     };
 
@@ -73,10 +73,10 @@ void confirm(uint32_t index, uint32_t generation, uint32_t socket_index, const c
     dispatch_round();
 }
 
-void deliver_data(uint32_t socket_index, uint32_t generation, const void *bytes, size_t length)
+void deliver_data(uint32_t stream_index, uint32_t generation, const void *bytes, size_t length)
 {
     struct data message = {
-        .header = {.type = DATA}, .socket_index = socket_index, .generation = generation};
+        .header = {.type = DATA}, .stream_index = stream_index, .generation = generation};
 
     fake_deliver_payload(TS, &message.header, sizeof(message), bytes, length);
     dispatch_round();
@@ -92,29 +92,29 @@ void deliver_data(uint32_t socket_index, uint32_t generation, const void *bytes,
         dispatch_round();                                                                          \
     } while (0)
 
-void reject(uint32_t index, uint32_t generation, uint32_t socket_index)
+void reject(uint32_t index, uint32_t generation, uint32_t stream_index)
 {
     TELL(CLAIM_REJECTED, (struct claim_rejected){.connection_index = index,
                                                  .generation = generation,
-                                                 .socket_index = socket_index});
+                                                 .stream_index = stream_index});
 }
 
-void close_by_peer(uint32_t socket_index, uint32_t generation)
+void close_by_peer(uint32_t stream_index, uint32_t generation)
 {
-    TELL(PEER_CLOSED, (struct peer_closed){.socket_index = socket_index, .generation = generation});
+    TELL(PEER_CLOSED, (struct peer_closed){.stream_index = stream_index, .generation = generation});
 }
 
-void fail_connection(uint32_t socket_index, uint32_t generation, uint32_t error_number)
+void fail_connection(uint32_t stream_index, uint32_t generation, uint32_t error_number)
 {
-    TELL(CONNECTION_FAILED, (struct connection_failed){.socket_index = socket_index,
+    TELL(CONNECTION_FAILED, (struct connection_failed){.stream_index = stream_index,
                                                        .generation = generation,
                                                        .error_number = error_number});
 }
 
-void give_credit(uint32_t socket_index, uint32_t generation, uint32_t bytes)
+void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes)
 {
     TELL(SEND_CREDIT, (struct send_credit){
-                          .socket_index = socket_index, .generation = generation, .bytes = bytes});
+                          .stream_index = stream_index, .generation = generation, .bytes = bytes});
 }
 
 /* --- What it is told --- */
@@ -126,7 +126,7 @@ uint32_t expect_claim(uint32_t index, uint32_t generation)
     assert_int_equal(claim->connection_index, index);
     assert_int_equal(claim->generation, generation);
     assert_int_equal(claim->availability_number, 1);
-    return claim->socket_index;
+    return claim->stream_index;
 }
 
 void expect_listen(uint32_t backlog)

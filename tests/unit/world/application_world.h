@@ -22,12 +22,12 @@ void start_application_node(void);
 /* --- What the servers say --- */
 
 void make_available(uint32_t index, uint32_t generation, const char *data);
-void confirm(uint32_t index, uint32_t generation, uint32_t socket_index, const char *data);
-void reject(uint32_t index, uint32_t generation, uint32_t socket_index);
-void deliver_data(uint32_t socket_index, uint32_t generation, const void *bytes, size_t length);
-void close_by_peer(uint32_t socket_index, uint32_t generation);
-void fail_connection(uint32_t socket_index, uint32_t generation, uint32_t error_number);
-void give_credit(uint32_t socket_index, uint32_t generation, uint32_t bytes);
+void confirm(uint32_t index, uint32_t generation, uint32_t stream_index, const char *data);
+void reject(uint32_t index, uint32_t generation, uint32_t stream_index);
+void deliver_data(uint32_t stream_index, uint32_t generation, const void *bytes, size_t length);
+void close_by_peer(uint32_t stream_index, uint32_t generation);
+void fail_connection(uint32_t stream_index, uint32_t generation, uint32_t error_number);
+void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes);
 
 /* --- What they are told --- */
 

@@ -75,7 +75,7 @@ void wire_claim(const struct client *client)
         .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(claim)},
         .connection_index = client->connection_index,
         .generation = client->generation,
-        .socket_index = client->port,
+        .stream_index = client->port,
         .availability_number = client->availability_number,
     };
 
@@ -95,7 +95,7 @@ const struct claim_confirmed *wire_accept(struct client *client, uint16_t port)
     client->availability_number = available->availability_number;
     wire_claim(client);
     confirmed = fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
-    assert_int_equal(confirmed->socket_index, port);
+    assert_int_equal(confirmed->stream_index, port);
     return confirmed;
 }
 

@@ -21,7 +21,7 @@ uint64_t wire_counted(unsigned counter);
 void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
 /* SYN to ESTABLISHED; sends `data` behind the handshake's last ACK if it is not NULL. */
 void wire_open(struct client *client, uint16_t port, const char *data);
-/* wire_open(), then the application's claim; socket_index is the port. Returns CLAIM_CONFIRMED. */
+/* wire_open(), then the application's claim; stream_index is the port. Returns CLAIM_CONFIRMED. */
 const struct claim_confirmed *wire_accept(struct client *client, uint16_t port);
 void wire_claim(const struct client *client);
 

@@ -68,8 +68,8 @@ struct pair open_connection(const char *data)
     expect_ask(pair.listener);
     make_available(7, pair.generation, "");
     assert_int_equal(accept(pair.listener, NULL, NULL), -1);
-    pair.socket_index = expect_claim(7, pair.generation);
-    confirm(7, pair.generation, pair.socket_index, data);
+    pair.stream_index = expect_claim(7, pair.generation);
+    confirm(7, pair.generation, pair.stream_index, data);
     pair.fd = accept4(pair.listener, NULL, NULL, SOCK_NONBLOCK);
     assert_true(pair.fd >= 3);
     return pair;

@@ -13,7 +13,7 @@ int start_sockets(void **state);
 struct pair {
     int listener;
     int fd;
-    uint32_t socket_index;
+    uint32_t stream_index;
     uint32_t generation;
 };
 
