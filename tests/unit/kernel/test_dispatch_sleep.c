@@ -108,6 +108,11 @@ static void check_flag(void)
     assert_int_equal(fake_status_page(NODE)->is_sleeping, 1);
 }
 
+static void ignore_timer(struct timer *timer)
+{
+    (void)timer;
+}
+
 static void node_sleeps_with_its_flag_up_until_the_next_timer(void **state)
 {
     (void)state;
@@ -119,7 +124,7 @@ static void node_sleeps_with_its_flag_up_until_the_next_timer(void **state)
     assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX);
     assert_int_equal(fake_status_page(NODE)->is_sleeping, 0);
 
-    timer_initialise(&timer, NULL);
+    timer_initialise(&timer, ignore_timer);
     assert_int_equal(timer_start(&timer, 5000), 0);
     dispatch_sleep();
     assert_int_equal(fake_last_sleep_deadline_ns(), 5000);

@@ -6,6 +6,7 @@
  *
  * Stacks are those of fake_platform.c, aligned to their size, and the one on which the test runs.
  */
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
 #include "kernel/limits.h"
@@ -47,9 +48,12 @@ static void run_watched(void *argument)
 int __wrap_thread_start(void **saved, void *stack_top, void (*function)(void *), void *argument)
 {
     struct start start = {.function = function, .argument = argument};
+    void *stack = stack_of(stack_top);
     void *fake_stack;
 
-    __sanitizer_start_switch_fiber(&fake_stack, stack_of(stack_top), THREAD_STACK_BYTES);
+    /* A thread that has ended left its frames without a return, and their marks with them. */
+    __asan_unpoison_memory_region(stack, (size_t)((char *)stack_top - (char *)stack));
+    __sanitizer_start_switch_fiber(&fake_stack, stack, THREAD_STACK_BYTES);
     int result = __real_thread_start(saved, stack_top, run_watched, &start);
 
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
