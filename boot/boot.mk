@@ -54,7 +54,11 @@ $(BUILD)/no-symbols.o $(IMAGES:%=$(BUILD)/%-symbols.o): %.o: %.S
 # All objects as one, optimised together: most calls on a packet's way lead into other files. The
 # objects are part of the command, so that one that is no longer there is missed; they are expanded
 # when the rule runs, for later parts of the Makefile add to them.
-LINK_WHOLE = $(CC) $(CFLAGS) -flto=2 -r -nostdlib -flinker-output=nolto-rel
+#
+# As a whole program, so that a function which is called once is inlined wherever it stands. In a
+# relocatable link the linker plugin would say of every symbol that others may need it, so it has no
+# say; who is needed by assembly says so in C (CALLED_FROM_OUTSIDE).
+LINK_WHOLE = $(CC) $(CFLAGS) -flto=2 -fwhole-program -fno-use-linker-plugin -r -nostdlib
 
 $(BUILD)/talus-whole.o:        COMMAND = $(LINK_WHOLE) $(talus_OBJECTS)
 $(BUILD)/talus-shared-whole.o: COMMAND = $(LINK_WHOLE) $(talus-shared_OBJECTS)

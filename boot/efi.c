@@ -10,7 +10,7 @@
 static struct boot_info boot_info;
 
 /* From entry.S. */
-_Noreturn void boot_efi_start(paddr_t info_paddr);
+CALLED_FROM_OUTSIDE _Noreturn void boot_efi_start(paddr_t info_paddr);
 
 _Noreturn void boot_efi_start(paddr_t info_paddr)
 {

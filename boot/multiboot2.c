@@ -222,7 +222,7 @@ void multiboot2_read(struct boot_info *info, const void *block, uint32_t bytes, 
 static struct boot_info boot_info;
 
 /* From entry.S. */
-_Noreturn void multiboot2_start(paddr_t block_paddr);
+CALLED_FROM_OUTSIDE _Noreturn void multiboot2_start(paddr_t block_paddr);
 
 _Noreturn void multiboot2_start(paddr_t block_paddr)
 {

@@ -100,7 +100,7 @@ static void read_modules(const struct start_info *start)
 }
 
 /* From entry.S. */
-_Noreturn void pvh_start(paddr_t start_info_paddr);
+CALLED_FROM_OUTSIDE _Noreturn void pvh_start(paddr_t start_info_paddr);
 
 _Noreturn void pvh_start(paddr_t start_info_paddr)
 {

@@ -4,5 +4,7 @@
  */
 #pragma once
 
+#include "libc/core/base.h"
+
 /* Bring this node up and run its event loop for ever (kernel/main.c). */
-_Noreturn void node_main(void);
+CALLED_FROM_OUTSIDE _Noreturn void node_main(void);

@@ -22,5 +22,5 @@ void trap_initialise(void);
 void trap_use_own_stacks(void);
 
 /* From trap.S. */
-void trap_exception(struct trap_frame *frame);
-void trap_interrupt(struct trap_frame *frame);
+CALLED_FROM_OUTSIDE void trap_exception(struct trap_frame *frame);
+CALLED_FROM_OUTSIDE void trap_interrupt(struct trap_frame *frame);

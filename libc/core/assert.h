@@ -9,7 +9,7 @@
 
 extern void (*core_assertion_failed)(const char *file, int line, const char *condition);
 
-_Noreturn void core_fail(const char *file, int line, const char *condition);
+CALLED_FROM_OUTSIDE _Noreturn void core_fail(const char *file, int line, const char *condition);
 
 #define CORE_ASSERT(condition)                                                                     \
     (LIKELY(condition) ? (void)0 : core_fail(__FILE__, __LINE__, #condition))

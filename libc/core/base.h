@@ -12,6 +12,10 @@
 #define PRINTF_LIKE(format_index, first_argument)                                                  \
     __attribute__((format(printf, format_index, first_argument)))
 
+/* What objects call that are compiled by themselves, assembly above all: the whole-program link of
+ * all others (boot/boot.mk) must leave it be. */
+#define CALLED_FROM_OUTSIDE __attribute__((externally_visible))
+
 #define LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 

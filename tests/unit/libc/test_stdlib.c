@@ -2,7 +2,8 @@
 /* sources: libc/posix/stdlib.c libc/core/strtol.c */
 /* flags: -fno-builtin -include tests/unit/world/rename_stdlib.h */
 /*
- * Tests libc/core/strtol.c and libc/posix/stdlib.c: numbers from text against the host's, sorting and searching.
+ * Tests libc/core/strtol.c and libc/posix/stdlib.c: numbers from text against the host's, sorting
+ * and searching.
  */
 #include <errno.h>
 #include <limits.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "libc/core/memory.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* The compiler does these in one instruction; lwIP 2.1's own are calls. */
 #define lwip_htons(value) __builtin_bswap16(value)
