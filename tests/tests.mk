@@ -66,8 +66,8 @@ test-unit: | test-packages ## run the unit tests on the host, with sanitizers
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
 	$(Q)tests/run unit $(UNIT_TESTS)
 
-test-check: | test-packages ## check the structure: layout, cppcheck, include arrows
-	$(Q)tests/run check
+test-check: $(BUILD)/talus.elf | test-packages ## check the structure: layout, cppcheck, arrows
+	$(Q)BUILD=$(BUILD) tests/run check
 
 test-model: $(QEMU_BIN) | test-packages ## let Linux's own ixgbe driver judge the 82599 model
 	$(Q)tests/run pytest tests/model
@@ -85,7 +85,7 @@ test: system-images | test-packages ## run every test
 	$(Q)qemu/install-packages tests/boot/packages.txt
 	$(Q)$(MAKE) --no-print-directory iso disk efi
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
-	$(Q)tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
+	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
 	  pytest tests/boot
 
 # What the system tests and the benchmark boot, and what watches it.

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""The checks of the structure fail when what they promise is not so: each is shown a tree that is
+wrong in one place."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from harness.paths import BUILD, REPOSITORY
+
+
+@pytest.fixture(name="tree")
+def fixture_tree(tmp_path):
+    """A copy of the sources as git lists them, with what was built."""
+    tree = tmp_path / "tree"
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True,
+                            capture_output=True, text=True).stdout.split("\0")
+    for name in filter(None, listed):
+        if (REPOSITORY / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, tree / name)
+    (tree / "build").mkdir()
+    shutil.copytree(BUILD / "obj", tree / "build" / "obj", copy_function=os.symlink)
+    for name in ("kernel.ld", "no-symbols.S"):
+        shutil.copy(BUILD / name, tree / "build" / name)
+    subprocess.run(["git", "init", "-q", "."], cwd=tree, check=True)
+    return tree
+
+
+def check(tree, name):
+    """(Whether it passed, what it said.)"""
+    subprocess.run(["git", "add", "-A"], cwd=tree, check=True)
+    run = subprocess.run([tree / "tests" / "check" / name], cwd=tree, capture_output=True, text=True,
+                         env=dict(os.environ, BUILD="build"), check=False)
+    return run.returncode == 0, run.stdout + run.stderr
+
+
+def append(path, text):
+    with open(path, "a", encoding="ascii") as file:
+        file.write(text)
+
+
+def test_both_pass_as_the_tree_is(tree):
+    for name in ("architecture", "layers"):
+        passed, said = check(tree, name)
+        assert passed, said
+
+
+@pytest.mark.parametrize("path, text, word", [
+    ("kernel/log.c", '#include "net/messages.h"\n', "kernel must not include net/messages.h"),
+    ("net/steering.c", "#include <sys/socket.h>\n", "net must not include <sys/socket.h>"),
+    ("net/transport/timer.c", '#include "drivers/nic/nic.h"\n', "only the link server asks cards"),
+    ("kernel/log.c", "/* As TCP does. */\n", "`TCP` is a word of the layers above"),
+    ("kernel/log.c", "\n" * 5000, "not at most 5000"),
+    ("net/steering.c", "static volatile int word;\n", "volatile stands only in"),
+], ids=["include", "standard header", "card", "word", "size", "volatile"])
+def test_architecture_fails_for(tree, path, text, word):
+    append(tree / path, text)
+    passed, said = check(tree, "architecture")
+    assert not passed
+    assert word in said
+
+
+def test_layers_fail_for_a_call_of_a_higher_one(tree):
+    """No include gives it away: the kernel declares the function by itself."""
+    source = tree / "kernel" / "upward.c"
+    source.write_text("void link_server_start(const void *);\nvoid upward(void);\n"
+                      "void upward(void)\n{\n    link_server_start(0);\n}\n")
+    subprocess.run(["gcc", "-O2", "-flto", "-ffreestanding", "-c", source, "-o",
+                    tree / "build" / "obj" / "kernel" / "upward.c.o"], check=True)
+    passed, said = check(tree, "layers")
+    assert not passed
+    assert "kernel needs link_server_start, which is in net" in said
