@@ -9,18 +9,14 @@
 #include "kernel/base.h"
 #include "libc/core/bits.h"
 
-#define MSR_APIC_BASE          0x1B
-#define APIC_BASE_X2APIC       BIT(10)
-#define APIC_BASE_ENABLE       BIT(11)
-#define APIC_BASE_ADDRESS      BITS(51, 12)
-#define MSR_PAT                0x277
-#define MSR_TSC_DEADLINE       0x6E0
-#define MSR_X2APIC_FIRST       0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
-#define MSR_EFER               0xC0000080
-#define EFER_LONG_MODE_ENABLE  BIT(8)
-#define EFER_NO_EXECUTE_ENABLE BIT(11)
-
-#define CR0_WRITE_PROTECT BIT(16)
+#define MSR_APIC_BASE     0x1B
+#define APIC_BASE_X2APIC  BIT(10)
+#define APIC_BASE_ENABLE  BIT(11)
+#define APIC_BASE_ADDRESS BITS(51, 12)
+#define MSR_PAT           0x277
+#define MSR_TSC_DEADLINE  0x6E0
+#define MSR_X2APIC_FIRST  0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
+#define MSR_EFER          0xC0000080
 
 #define CPUID_1_ECX_X2APIC            BIT(21)
 #define CPUID_1_ECX_TSC_DEADLINE      BIT(24)

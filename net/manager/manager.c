@@ -14,6 +14,7 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "libc/core/bytes.h"
 #include "net/counters.h"
 
 static bool has_role(const struct manager *manager, node_id_t node, enum role role)
@@ -28,7 +29,7 @@ static bool is_own_application(const struct manager *manager, node_id_t node)
 
 static uint16_t host_order(uint16_t network_order)
 {
-    return __builtin_bswap16(network_order);
+    return swap16(network_order);
 }
 
 static void count(struct manager *manager, unsigned counter)

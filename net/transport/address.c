@@ -28,6 +28,7 @@
 #include "net/transport/network_options.h"
 #include "net/transport/table.h"
 
+#include "libc/core/bytes.h"
 #include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
@@ -52,7 +53,7 @@ static unsigned seconds;
 /* 0..32; the mask's ones are together. */
 static unsigned prefix_length(uint32_t netmask)
 {
-    return netmask == 0 ? 0 : 32 - (unsigned)__builtin_ctz(__builtin_bswap32(netmask));
+    return netmask == 0 ? 0 : 32 - (unsigned)__builtin_ctz(swap32(netmask));
 }
 
 static void show_address(const struct address_set *address)

@@ -23,6 +23,7 @@
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 
+#include "libc/core/bytes.h"
 #include "lwip/pbuf.h"
 
 static struct connection_link unclaimed; /* oldest first: all have the same time-out */
@@ -30,7 +31,7 @@ static struct timer claim_timer;
 
 static uint16_t local_port_of(const struct connection *connection)
 {
-    return __builtin_bswap16(connection->flow.local_port);
+    return swap16(connection->flow.local_port);
 }
 
 /* --- To the CMs --- */
@@ -268,7 +269,7 @@ static void handle_assign_connection(node_id_t from, const struct message *messa
     frames_receive_assigned(assign->frame, assign->header.length_bytes - sizeof(*assign),
                             assign->frame_flags, &assignment);
     if (!assignment.was_taken) {
-        report_closed(&assignment.acceptor, __builtin_bswap16(assign->flow.local_port), 0);
+        report_closed(&assignment.acceptor, swap16(assign->flow.local_port), 0);
     }
 }
 

@@ -24,6 +24,7 @@
 #include "net/transport/lwip/tcp.h"
 
 #include "hooks.h"
+#include "libc/core/bytes.h"
 
 #define HASH_BUCKETS 32768u
 
@@ -126,8 +127,8 @@ u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const
     struct flow flow = {
         .remote_address = ip_addr_get_ip4_u32(remote),
         .local_address = ip_addr_get_ip4_u32(local),
-        .remote_port = lwip_htons(remote_port),
-        .local_port = lwip_htons(local_port),
+        .remote_port = swap16(remote_port),
+        .local_port = swap16(local_port),
     };
     uint32_t sequence = flow_initial_sequence(&flow, platform_now_ns());
 
@@ -198,8 +199,8 @@ static void answer_from_timewait(const struct flow *flow, struct timewait_number
 
     ip_addr_set_ip4_u32(&pcb.local_ip, flow->local_address);
     ip_addr_set_ip4_u32(&pcb.remote_ip, flow->remote_address);
-    pcb.local_port = lwip_ntohs(flow->local_port);
-    pcb.remote_port = lwip_ntohs(flow->remote_port);
+    pcb.local_port = swap16(flow->local_port);
+    pcb.remote_port = swap16(flow->remote_port);
     pcb.ttl = TCP_TTL;
     pcb.rcv_nxt = numbers.receive_next;
     pcb.snd_nxt = numbers.send_next;
@@ -214,7 +215,7 @@ static bool meet_timewait(const struct flow *flow, const struct tcp_hdr *header,
     unsigned header_bytes = TCPH_HDRLEN_BYTES(header);
     uint8_t tcp_flags = TCPH_FLAGS(header);
     struct timewait_segment segment = {
-        .sequence = lwip_ntohl(header->seqno),
+        .sequence = swap32(header->seqno),
         .tcp_flags = tcp_flags,
         .length = (header_bytes < length ? length - header_bytes : 0) +
                   ((tcp_flags & TCP_SYN) != 0) + ((tcp_flags & TCP_FIN) != 0),
@@ -285,7 +286,7 @@ static bool prepare_stranger(const struct flow *flow, const struct demux_assignm
         if (!admit_syn()) {
             return false;
         }
-        listener->local_port = lwip_ntohs(flow->local_port);
+        listener->local_port = swap16(flow->local_port);
         under_way.listener = listener;
     }
     return true;

@@ -297,7 +297,7 @@ static int forward(struct pbuf *segment, node_id_t owner)
 
 bool frames_pass_on(struct pbuf *segment, uint16_t remote_port)
 {
-    node_id_t owner = steering_owner(configuration, steering_group(__builtin_bswap16(remote_port)));
+    node_id_t owner = steering_owner(configuration, steering_group(swap16(remote_port)));
 
     if (owner == platform_node()) {
         return false;

@@ -9,6 +9,7 @@
 
 #include "kernel/platform.h"
 #include "libc/core/address.h"
+#include "libc/core/bytes.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
 #include "libc/core/numbers.h"
@@ -30,7 +31,7 @@ static int parse_number(const char **text, unsigned most, unsigned *number)
 static uint32_t netmask_of(unsigned length)
 {
     ASSERT(length <= 32);
-    return length == 0 ? 0 : __builtin_bswap32(UINT32_MAX << (32 - length));
+    return length == 0 ? 0 : swap32(UINT32_MAX << (32 - length));
 }
 
 /* `,gw=ADDRESS` and `,dns=ADDRESS`, in any order. */

@@ -16,6 +16,7 @@
 #include "net/transport/demux.h"
 #include "net/transport/table.h"
 
+#include "libc/core/bytes.h"
 #include "net/transport/lwip/tcp.h"
 
 /* The first retransmission comes after a second (RFC 6298 2.1), not lwIP's three. */
@@ -118,8 +119,8 @@ static void attach_connection(struct tcp_pcb *pcb)
     connection->flow = (struct flow){
         .remote_address = ip_addr_get_ip4_u32(&pcb->remote_ip),
         .local_address = ip_addr_get_ip4_u32(&pcb->local_ip),
-        .remote_port = lwip_htons(pcb->remote_port),
-        .local_port = lwip_htons(pcb->local_port),
+        .remote_port = swap16(pcb->remote_port),
+        .local_port = swap16(pcb->local_port),
     };
     pcb->ext_args[0].data = connection;
     pcb->ext_args[0].callbacks = &connection_callbacks;

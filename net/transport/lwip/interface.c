@@ -21,6 +21,7 @@
 #include "net/transport/neighbor.h"
 
 #include "hooks.h"
+#include "libc/core/bytes.h"
 #include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/ip.h"
@@ -98,7 +99,7 @@ static void put_pseudo_sum(const struct pbuf *packet, struct offload offload)
         length = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
     }
     ASSERT_SLOW(packet->len >= SIZEOF_ETH_HDR + IP_HLEN + offload.l4_checksum_offset + 2u);
-    sum = (uint64_t)ip->src.addr + ip->dest.addr + lwip_htons((uint16_t)(length + IPH_PROTO(ip)));
+    sum = (uint64_t)ip->src.addr + ip->dest.addr + swap16((uint16_t)(length + IPH_PROTO(ip)));
     sum = (sum & 0xFFFFFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16 & 0xFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16);

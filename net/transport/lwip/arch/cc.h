@@ -5,11 +5,12 @@
 #pragma once
 
 #include "kernel/platform.h"
+#include "libc/core/bytes.h"
 #include "libc/core/memory.h"
 
 /* The compiler does these in one instruction; lwIP 2.1's own are calls. */
-#define lwip_htons(value) __builtin_bswap16(value)
-#define lwip_htonl(value) __builtin_bswap32(value)
+#define lwip_htons(value) swap16(value)
+#define lwip_htonl(value) swap32(value)
 
 /* Freestanding code has no memcpy that the compiler may do in place: say so where it is short. */
 #define MEMCPY(to, from, bytes)  __builtin_memcpy(to, from, bytes)
