@@ -15,7 +15,6 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "libc/core/format.h"
 #include "libc/core/numbers.h"
 #include "net/configuration.h"
@@ -240,7 +239,7 @@ static void stop_machine(void)
     /* The round rings the doorbells. */
     (void)dispatch_round();
     for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
-        cpu_pause();
+        platform_sleep(end_ns);
     }
 }
 
