@@ -62,7 +62,7 @@ _Noreturn void node_main(void)
     components_run(NODE_MEMORY);
     trap_use_own_stacks();
     start_lapic();
-    time_initialise();
+    clock_initialise();
 
     /* The event loop, and what is done with it. */
     dispatch_initialise();

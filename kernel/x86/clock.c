@@ -17,7 +17,7 @@
 
 static uint64_t armed_ns = NOT_ARMED;
 
-uint64_t time_now_ns(void)
+uint64_t clock_now_ns(void)
 {
     const struct clock *clock = &node_info.clock;
     uint64_t ticks = cpu_read_tsc() - clock->tsc_at_zero;
@@ -25,17 +25,17 @@ uint64_t time_now_ns(void)
     return (uint64_t)((unsigned __int128)ticks * clock->ns_per_tick >> CLOCK_FRACTION_BITS);
 }
 
-void time_initialise(void)
+void clock_initialise(void)
 {
     if (node_info.clock.has_tsc_deadline) {
         lapic_timer_use_deadline();
     }
 }
 
-void time_arm(uint64_t deadline_ns)
+void clock_arm(uint64_t deadline_ns)
 {
     const struct clock *clock = &node_info.clock;
-    uint64_t now_ns = time_now_ns();
+    uint64_t now_ns = clock_now_ns();
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 
     ASSERT_SLOW(clock->has_tsc_deadline ? clock->tsc_hz != 0 : clock->lapic_timer_hz != 0);
@@ -55,7 +55,7 @@ void time_arm(uint64_t deadline_ns)
     armed_ns = now_ns + wait_ns;
 }
 
-void time_fired(void)
+void clock_fired(void)
 {
     armed_ns = NOT_ARMED;
 }

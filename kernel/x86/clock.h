@@ -6,12 +6,12 @@
 
 #include "kernel/base.h"
 
-uint64_t time_now_ns(void);
+uint64_t clock_now_ns(void);
 
 /* Choose how the timer is driven. After lapic_initialise(). */
-void time_initialise(void);
+void clock_initialise(void);
 /* Interrupt this core at the deadline, or a little later. It may come earlier, too: from a deadline
  * that was set before, or because this one is farther than the timer reaches. */
-void time_arm(uint64_t deadline_ns);
+void clock_arm(uint64_t deadline_ns);
 /* From the timer's interrupt. */
-void time_fired(void);
+void clock_fired(void);

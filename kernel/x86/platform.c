@@ -40,7 +40,7 @@ const char *platform_command_line(void)
 
 uint64_t platform_now_ns(void)
 {
-    return time_now_ns();
+    return clock_now_ns();
 }
 
 uint64_t platform_boot_epoch_s(void)
@@ -94,10 +94,10 @@ uint64_t platform_attention_count(void)
 void platform_sleep(uint64_t deadline_ns)
 {
     if (deadline_ns != UINT64_MAX) {
-        if (deadline_ns <= time_now_ns()) {
+        if (deadline_ns <= clock_now_ns()) {
             return;
         }
-        time_arm(deadline_ns);
+        clock_arm(deadline_ns);
     }
     /* Interrupts are off whenever the node works, so one that has come since the last look for
      * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */

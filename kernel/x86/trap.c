@@ -141,7 +141,7 @@ void trap_interrupt(struct trap_frame *frame)
         return; /* it is in no in-service register: nothing to end (SDM 3A 11.9) */
     }
     if (frame->vector == INTERRUPT_VECTOR_TIMER) {
-        time_fired();
+        clock_fired();
     }
     lapic_end_interrupt();
 }
