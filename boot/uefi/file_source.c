@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Chooses the source by the protocols of the device that the application came from.
+ */
 #include "boot/uefi/file_source.h"
 
 static EFI_STATUS read_nothing(struct file_source *source, const char *path, struct file *file)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The last memory map, page tables that map image and code at once, and the jump (handoff.S).
+ */
 #include "boot/uefi/handoff.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Printable text from UCS-2, and the judgement whether it is text at all.
+ */
 #include "boot/uefi/load_options.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Takes a URL apart in a copy; what it does not understand it refuses.
+ */
 #include "boot/uefi/url.h"
 
 #include <ctype.h>

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads pci= from the command line.
+ */
 #include "drivers/pci/option.h"
 
 #include <string.h>

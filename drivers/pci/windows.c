@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Windows are what the DSDT seems to give a bridge within holes of the memory map, else the holes.
+ */
 #include "drivers/pci/windows.h"
 
 #include "drivers/pci/registers.h"
