@@ -228,5 +228,7 @@ static void register_power(void)
     platform_power = &power;
 }
 
-static const struct component power_component = {.steps = {[NODE_FIRST] = register_power}};
+static const struct component power_component = {
+    .steps = {[BOOT_FIRST] = register_power, [NODE_FIRST] = register_power},
+};
 COMPONENT(power_component);

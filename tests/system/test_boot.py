@@ -139,3 +139,14 @@ def test_little_memory_is_enough(network):
     with Talus(network=network, mem="128M") as talus:
         assert len(curl(talus, "/100k")) > 100_000
         assert roles(talus) == EXPECTED_ROLES[4]
+
+
+def test_a_boot_that_panics_ends_the_emulator_with_its_status():
+    """No node has started yet: the core that boots has to know of the exit by itself."""
+    talus = Talus(words="panic=exit", mem="9M", smp=1)
+    try:
+        talus.start(is_awaited=False)
+        talus.wait_for(r"node0 panic: .*too little for one node")
+        assert talus.wait() == 2
+    finally:
+        talus.stop()
