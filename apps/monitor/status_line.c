@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rates come from the nodes' status pages: what a counter has grown since the line was last put
- * together. A timer runs only after a line that showed requests, so that it falls back to zero, and
- * when the node sleeps on news younger than a second.
+ * together. A timer runs after a line that showed requests, so that it falls back to zero, and
+ * when the node goes to sleep with something to show that came within a second of the last line.
  */
 #include "apps/monitor/status_line.h"
 

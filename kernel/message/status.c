@@ -130,8 +130,12 @@ void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTE
     size_t length = 0;
 
     mailbox_invalidate(field, STATUS_TEXT_BYTES);
-    while (length < STATUS_TEXT_BYTES - 1 && field[length] != '\0') {
+    while (length < STATUS_TEXT_BYTES - 1) {
         char character = field[length];
+
+        if (character == '\0') {
+            break;
+        }
         bool is_plain =
             character >= ' ' && character <= '~' && character != '"' && character != '\\';
 
