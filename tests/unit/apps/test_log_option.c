@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/monitor/log_option.c kernel/log.c libc/core/format.c libc/core/command_line.c */
-/* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
-/* sources: tests/unit/world/fake_memory.c */
+/* sources: apps/monitor/log_option.c tests/unit/world/log_world.c */
 /*
  * Tests apps/monitor/log_option.c.
  */
@@ -16,23 +14,12 @@
 #include "apps/monitor/log_option.h"
 #include "kernel/log.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/log_world.h"
 
 static void set_up(void)
 {
-    fake_platform_reset(0, 1);
-    log_defer_printing(false);
+    become(0, 1);
     (void)log_option_apply("info", 4);
-    (void)log_take_unannounced();
-}
-
-static unsigned count_lines(const char *text)
-{
-    unsigned count = 0;
-
-    for (; *text != '\0'; text++) {
-        count += *text == '\n';
-    }
-    return count;
 }
 
 static void levels_above_the_chosen_one_are_silent(void **state)
