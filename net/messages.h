@@ -5,6 +5,9 @@
  * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
  * because it has crossed the end of its connection, is ignored.
  *
+ * Eight of them have a payload (kernel/message/message.h): it is no member of the struct, because a
+ * receiver gets it apart.
+ *
  * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
  * wire; everything else is in the machine's order.
  *
@@ -129,7 +132,6 @@ struct syn_arrived {
     struct flow flow;
     node_id_t ts;         /* the owner of the flow by steering */
     uint16_t frame_flags; /* FRAME_... */
-    uint8_t frame[];
 };
 
 /* This SYN's connection goes to that application. The TS gives the frame to its TCP, remembers
@@ -142,7 +144,6 @@ struct assign_connection {
     uint16_t frame_flags;
     uint8_t is_refused;
     uint8_t reserved[3];
-    uint8_t frame[];
 };
 
 /* A connection can be had. The data that has already come follows the struct. Answer owed:
@@ -155,7 +156,6 @@ struct connection_available {
     uint16_t listener_index;
     uint16_t availability_number; /* counts these messages for one connection: a claim that answers
                                    * an earlier one is rejected */
-    uint8_t data[];
 };
 
 /* accept(), select() or poll() takes an available connection. Answer owed: CLAIM_CONFIRMED, after
@@ -176,7 +176,6 @@ struct claim_confirmed {
     uint32_t generation;
     uint32_t stream_index;
     uint32_t send_window_bytes; /* how much may be sent before the first SEND_CREDIT */
-    uint8_t data[];
 };
 
 /* Too late, or gone: forget the connection and ask for a place on the list again. */
@@ -245,7 +244,6 @@ struct data {
     struct message_header header;
     uint32_t stream_index;
     uint32_t generation;
-    uint8_t bytes[];
 };
 
 /* The peer has sent FIN: no more data after what has been delivered. */
@@ -280,7 +278,6 @@ struct send {
     uint32_t generation;
     uint32_t consumed_bytes; /* as in CONSUMED: saves a message */
     uint32_t reserved;
-    uint8_t bytes[];
 };
 
 /* The same for bytes of the boot archive, which every node maps: nothing is copied. */
@@ -325,7 +322,6 @@ struct forward_frame {
     uint16_t frame_flags;
     uint16_t reserved;
     uint32_t reserved_2;
-    uint8_t frame[];
 };
 
 /* A frame to send through an LS on another node; its bytes follow, offload as in
@@ -336,7 +332,6 @@ struct transmit_frame {
     uint8_t ip_header_offset;
     uint8_t ip_header_bytes;
     uint32_t reserved;
-    uint8_t frame[];
 };
 
 /* The first LS has brought the NIC up: TSs learn the MAC address and what the NIC can do. Only the
@@ -390,8 +385,8 @@ struct neighbor_set {
     uint8_t reserved[5];
 };
 
-/* Everything before a payload fits the first line, so that a handler may trust one length check. */
+/* What a receiver copies (kernel/message/channel.h): all but a payload. */
 #define X(type, name, from, to)                                                                    \
-    _Static_assert(sizeof(struct name) <= CHANNEL_LINE_BYTES, #name " starts in one line");
+    _Static_assert(sizeof(struct name) <= CHANNEL_LINE_BYTES, #name " is copied whole");
 MESSAGE_TABLE(X)
 #undef X

@@ -75,9 +75,11 @@ static void update_acknowledged(struct channel_sender *sender)
      * write them again. */
     uint32_t acknowledged = mailbox_load_acquire(sender->acknowledgement);
 
-    if (acknowledged - sender->acknowledged_lines <=
-        sender->sent_lines - sender->acknowledged_lines) {
+    if (LIKELY(acknowledged - sender->acknowledged_lines <=
+               sender->sent_lines - sender->acknowledged_lines)) {
         sender->acknowledged_lines = acknowledged;
+    } else {
+        counter_increment(COUNTER_DROP_BAD_ACKNOWLEDGEMENT);
     }
     ASSERT_SLOW(sender->sent_lines - sender->acknowledged_lines <= sender->line_count);
 }
@@ -202,7 +204,7 @@ int channel_send(struct channel_sender *sender, const struct message *message)
     }
     /* Not the header's sequence: the receiver may be looking at it. */
     copy->header.type = message->header.type;
-    copy_payload(copy->payload, message->payload,
+    copy_payload((uint8_t *)(copy + 1), (const uint8_t *)(message + 1),
                  message->header.length_bytes - sizeof(struct message_header));
     channel_publish(sender);
     return 0;
@@ -238,31 +240,33 @@ static bool is_header_possible(const struct channel_receiver *receiver, size_t l
            lines_for(length_bytes) <= left;
 }
 
-const struct message *channel_receive(struct channel_receiver *receiver)
+const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line)
 {
+    const struct message_header *header = (const struct message_header *)line;
+
     /* Bounded: a sound sender pads at most once in a ring, a damaged one has at most a ring of
      * lines that look like headers. */
     for (uint32_t i = 0; i <= receiver->line_count; i++) {
         size_t index = receiver->read_lines & (receiver->line_count - 1);
-        const struct message *message =
-            (const struct message *)(receiver->ring + index * CHANNEL_LINE_BYTES);
+        const uint8_t *place = receiver->ring + index * CHANNEL_LINE_BYTES;
 
         /* Pairs with the release in publish_line(): what follows is the whole message. */
-        if (mailbox_load_acquire(&message->header.sequence) !=
+        if (mailbox_load_acquire(&((const struct message_header *)place)->sequence) !=
             channel_sequence(receiver->read_lines)) {
             break;
         }
-        size_t length_bytes = message->header.length_bytes;
-        mailbox_invalidate(message, length_bytes);
+        mailbox_copy_line(line->words, (const uint64_t *)place);
+        size_t length_bytes = header->length_bytes;
+        mailbox_invalidate(place, length_bytes);
 
         if (UNLIKELY(!is_header_possible(receiver, length_bytes))) {
             counter_increment(COUNTER_DROP_BAD_MESSAGE);
             skip_lines(receiver, 1);
-        } else if (UNLIKELY(message->header.type == MESSAGE_PADDING)) {
+        } else if (UNLIKELY(header->type == MESSAGE_PADDING)) {
             skip_lines(receiver, lines_for(length_bytes));
         } else {
             receiver->message_lines = lines_for(length_bytes);
-            return message;
+            return place;
         }
     }
     if (receiver->acknowledged_lines != receiver->read_lines) {

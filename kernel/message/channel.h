@@ -71,12 +71,18 @@ bool channel_has_room(struct channel_sender *sender, size_t length_bytes);
  */
 MUST_CHECK int channel_send(struct channel_sender *sender, const struct message *message);
 
+/* The first line of a message, copied: its header and its fixed part. */
+struct channel_line {
+    uint64_t words[CHANNEL_LINE_BYTES / sizeof(uint64_t)];
+};
+
 /*
- * The next message, read in place, or NULL. It stays valid until channel_release(), which frees
+ * The next message: its first line is copied to `line` and checked there. Returns where it lies,
+ * for its payload, or NULL when there is none. It stays valid until channel_release(), which frees
  * its lines for the sender. A message whose header is impossible (the sender is damaged) is
  * counted as DROP_BAD_MESSAGE and its first line skipped.
  */
-const struct message *channel_receive(struct channel_receiver *receiver);
+const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line);
 void channel_release(struct channel_receiver *receiver);
 
 /* Sequence word of a message that starts in this line. */

@@ -60,7 +60,9 @@ void counters_check(void);
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
-    X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")
+    X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
+    X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \
+      "Input refused, by reason.")
 /* clang-format on */
 
 /* IDLE_NS counts nanoseconds and is shown in seconds, Prometheus' base unit. */

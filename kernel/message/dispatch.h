@@ -7,6 +7,10 @@
  * Message handlers run in the dispatcher's context: they never block. A message to a role on
  * this node is a direct call of the same handler, so a handler must be prepared to be called
  * from inside its own message_send() and keeps its data consistent before it sends.
+ *
+ * What another node wrote can change at any time. So a handler gets a private copy of the fixed
+ * part of a message from there, and the payload, if its type has one, apart from it: message.h. Of
+ * a message from its own node it gets both where they lie.
  */
 #pragma once
 
@@ -14,10 +18,15 @@
 #include "kernel/message/message.h"
 
 typedef void (*message_handler)(node_id_t from, const struct message *message);
+typedef void (*message_payload_handler)(node_id_t from, const struct message *message,
+                                        struct message_payload payload);
 
-/* One handler for each type on a node; a type without one is counted as DROP_BAD_MESSAGE.
- * `minimum_bytes`: a shorter message is counted likewise and never reaches the handler. */
-void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler);
+/* One handler for each type on a node; a type without one is counted as DROP_BAD_MESSAGE. A message
+ * that is not `bytes` long, which is at most a line, is counted likewise and never reaches it. */
+void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler);
+/* The same for a type whose fixed part is followed by a payload of any length. */
+void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
+                                       message_payload_handler handler);
 
 /* A source of work that must be polled. Any function may be NULL. */
 struct dispatch_source {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/limits.h"
 
 /* The writer is done with these bytes: make them visible to other nodes. */
 static inline void mailbox_flush(const void *start, size_t bytes)
@@ -58,6 +59,15 @@ static inline void mailbox_store64_release(uint64_t *word, uint64_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
     mailbox_flush(word, sizeof(*word));
+}
+
+/* A line of another node's, once: what is checked of the copy stays true of it. */
+static inline void mailbox_copy_line(uint64_t to[CHANNEL_LINE_BYTES / 8], const uint64_t *from)
+{
+    mailbox_invalidate(from, CHANNEL_LINE_BYTES);
+    for (unsigned i = 0; i < CHANNEL_LINE_BYTES / 8; i++) {
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
 }
 
 static inline void mailbox_store(uint32_t *word, uint32_t value)

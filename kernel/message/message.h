@@ -17,9 +17,19 @@ struct message_header {
     uint32_t sequence;     /* the channel's own: written last, tells that the line is new */
 };
 
+/* The rest, what its type says, follows. */
 struct message {
     struct message_header header;
-    uint8_t payload[];
+};
+
+/*
+ * What follows the fixed part of a message, for those types that have it. It lies where it was
+ * sent: in a page that its sender, if that is another node, can still change. So its bytes are read
+ * once and mean nothing until they are copied: no length, offset or index is taken from here.
+ */
+struct message_payload {
+    const uint8_t *bytes;
+    size_t length_bytes;
 };
 
 _Static_assert(sizeof(struct message_header) == 8, "the rest of the first line is payload");

@@ -2,7 +2,7 @@
 /*
  * Messages to and from a node: see dispatch.h for the contract of sending, and peers.h. Messages to
  * this node are direct calls; messages to others go through channels, and those that are posted
- * may wait here for room.
+ * may wait here for room. What others send is checked here, of the copy that handlers get.
  */
 #include "kernel/message/peers.h"
 
@@ -40,9 +40,12 @@ struct peer {
     bool is_doorbell_due;
 };
 
+/* Of its functions a handler has one. */
 struct handler {
     message_handler function;
-    size_t minimum_bytes;
+    message_payload_handler payload_function;
+    uint32_t fixed_bytes;
+    uint32_t payload_max_bytes;
 };
 
 static node_id_t self;
@@ -65,7 +68,6 @@ static unsigned posted_count; /* of all peers */
 static bool is_blocked;       /* a send of this round found no room */
 
 static unsigned self_depth;
-static _Alignas(16) uint8_t self_messages[SELF_DEPTH_MAX][MESSAGE_MAX_BYTES];
 
 /* --- Set-up --- */
 
@@ -117,29 +119,58 @@ void peers_initialise(void)
     ASSERT(channel_count == node_count - 1);
 }
 
-void dispatch_register_message(uint16_t type, size_t minimum_bytes, message_handler handler)
+static void add_handler(uint16_t type, struct handler handler)
 {
     ASSERT(type > MESSAGE_PADDING && type < MESSAGE_TYPE_MAX);
-    ASSERT(handlers[type].function == NULL && handler != NULL);
-    ASSERT(minimum_bytes >= sizeof(struct message_header) && minimum_bytes <= MESSAGE_MAX_BYTES);
-    handlers[type] = (struct handler){.function = handler, .minimum_bytes = minimum_bytes};
+    ASSERT(handlers[type].fixed_bytes == 0);
+    ASSERT(handler.fixed_bytes >= sizeof(struct message_header) &&
+           handler.fixed_bytes <= CHANNEL_LINE_BYTES);
+    handlers[type] = handler;
+}
+
+void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler)
+{
+    ASSERT(handler != NULL);
+    add_handler(type, (struct handler){.function = handler, .fixed_bytes = (uint32_t)bytes});
+}
+
+void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
+                                       message_payload_handler handler)
+{
+    ASSERT(handler != NULL);
+    add_handler(type, (struct handler){.payload_function = handler,
+                                       .fixed_bytes = (uint32_t)fixed_bytes,
+                                       .payload_max_bytes = MESSAGE_MAX_BYTES});
 }
 
 /* --- Receiving --- */
 
-static void handle(node_id_t from, const struct message *message)
+static __attribute__((noinline)) void refuse(node_id_t from, const struct message_header *header)
+{
+    counter_increment(COUNTER_DROP_BAD_MESSAGE);
+    log_debug("dispatch", "message of type %u, %u bytes from node%u refused", header->type,
+              header->length_bytes, from);
+}
+
+/* `payload` follows the fixed part, wherever that lies; NULL: behind `message` itself. */
+static inline void handle(node_id_t from, const struct message *message, const uint8_t *place,
+                          const uint8_t *payload)
 {
     uint16_t type = message->header.type;
-    const struct handler *handler = type < MESSAGE_TYPE_MAX ? &handlers[type] : NULL;
+    const struct handler *handler = &handlers[type < MESSAGE_TYPE_MAX ? type : 0];
+    uint32_t payload_bytes = message->header.length_bytes - handler->fixed_bytes;
 
-    if (UNLIKELY(handler == NULL || handler->function == NULL ||
-                 message->header.length_bytes < handler->minimum_bytes)) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        log_debug("dispatch", "message of type %u, %u bytes from node%u refused", type,
-                  message->header.length_bytes, from);
-        return;
+    /* Without a handler fixed_bytes is 0, and no message is that short. */
+    if (UNLIKELY(payload_bytes > handler->payload_max_bytes)) {
+        refuse(from, &message->header);
+    } else if (handler->payload_function == NULL) {
+        handler->function(from, message);
+    } else {
+        handler->payload_function(
+            from, message,
+            (struct message_payload){payload != NULL ? payload : place + handler->fixed_bytes,
+                                     payload_bytes});
     }
-    handler->function(from, message);
 }
 
 static inline bool has_message(const struct watched_channel *channel)
@@ -153,12 +184,13 @@ static unsigned receive_from(node_id_t node)
     unsigned count = 0;
 
     for (; count < RECEIVE_BATCH; count++) {
-        const struct message *message = channel_receive(&peer->receiver);
+        struct channel_line line;
+        const uint8_t *place = channel_receive(&peer->receiver, &line);
 
-        if (message == NULL) {
+        if (place == NULL) {
             break;
         }
-        handle(node, message);
+        handle(node, (const struct message *)&line, place, NULL);
         channel_release(&peer->receiver);
     }
     return count;
@@ -223,24 +255,24 @@ static int note_full(void)
 }
 
 /* The handler runs inside the send, on the stack of whoever sends. */
-static void handle_own(const struct message *message)
+static void handle_own(const struct message_header *header, const uint8_t *payload)
 {
     ASSERT(self_depth < SELF_DEPTH_MAX);
     self_depth++;
-    handle(self, message);
+    handle(self, CONTAINER_OF(header, const struct message, header), (const uint8_t *)header,
+           payload);
     self_depth--;
 }
 
 int message_send(node_id_t to, const struct message_header *header)
 {
-    const struct message *message = CONTAINER_OF(header, const struct message, header);
-
     ASSERT_SLOW(header->type > MESSAGE_PADDING && header->type < MESSAGE_TYPE_MAX);
     ASSERT_SLOW(header->length_bytes >= sizeof(*header));
     if (to == self) {
-        handle_own(message);
+        handle_own(header, NULL);
         return 0;
     }
+    const struct message *message = CONTAINER_OF(header, const struct message, header);
     int error = check_destination(to);
 
     if (error == 0) {
@@ -256,37 +288,30 @@ int message_send_payload(node_id_t to, struct message_header *header, size_t hea
                          const void *payload, size_t payload_bytes)
 {
     size_t length_bytes = header_bytes + payload_bytes;
-    struct message *message;
 
     ASSERT(header_bytes >= sizeof(*header) && length_bytes <= MESSAGE_MAX_BYTES);
+    ASSERT_SLOW(handlers[header->type].fixed_bytes == header_bytes || to != self);
     header->length_bytes = (uint16_t)length_bytes;
     if (to == self) {
-        ASSERT(self_depth < SELF_DEPTH_MAX);
-        message = (struct message *)self_messages[self_depth];
-    } else {
-        int error = check_destination(to);
+        handle_own(header, payload);
+        return 0;
+    }
+    int error = check_destination(to);
 
-        if (error != 0) {
-            return error;
-        }
-        message = channel_reserve(&peers[to].sender, length_bytes);
-        if (message == NULL) {
-            return note_full();
-        }
+    if (error != 0) {
+        return error;
+    }
+    struct message *message = channel_reserve(&peers[to].sender, length_bytes);
+
+    if (message == NULL) {
+        return note_full();
     }
     /* All but the sequence, at which the receiver may be looking. */
-    size_t rest_bytes = header_bytes - sizeof(*header);
-
     message->header.type = header->type;
-    message->header.length_bytes = header->length_bytes;
-    memcpy(message->payload, header + 1, rest_bytes);
-    memcpy(message->payload + rest_bytes, payload, payload_bytes);
-    if (to == self) {
-        handle_own(message);
-    } else {
-        channel_publish(&peers[to].sender);
-        note_sent(to);
-    }
+    memcpy(message + 1, header + 1, header_bytes - sizeof(*header));
+    memcpy((uint8_t *)message + header_bytes, payload, payload_bytes);
+    channel_publish(&peers[to].sender);
+    note_sent(to);
     return 0;
 }
 

@@ -100,9 +100,8 @@ static void send_syn(const struct frame *frame, node_id_t owner)
     memcpy(&message.flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
     memcpy(&message.flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
     memcpy(&message.flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
-    error =
-        message_send_payload(configuration_own_cm(configuration, self), &message.header,
-                             offsetof(struct syn_arrived, frame), frame->data, frame->length_bytes);
+    error = message_send_payload(configuration_own_cm(configuration, self), &message.header,
+                                 sizeof(message), frame->data, frame->length_bytes);
     if (error != 0) {
         count_undelivered(error);
     }
@@ -258,10 +257,11 @@ static bool is_transmit_frame_valid(const struct transmit_frame *message, size_t
 
 /* A TS on another node sends. There is nobody to wait for room: what finds none is lost, as on any
  * wire, and TCP sends it again. */
-static void handle_transmit_frame(node_id_t from, const struct message *raw)
+static void handle_transmit_frame(node_id_t from, const struct message *raw,
+                                  struct message_payload payload)
 {
     const struct transmit_frame *message = (const struct transmit_frame *)raw;
-    size_t frame_bytes = message->header.length_bytes - sizeof(*message);
+    size_t frame_bytes = payload.length_bytes;
     struct frame_to_send frame;
     struct copy_buffer *copy;
 
@@ -275,7 +275,7 @@ static void handle_transmit_frame(node_id_t from, const struct message *raw)
         counter_increment(COUNTER_DROP_NO_MEMORY);
         return;
     }
-    memcpy(copy->data, message->frame, frame_bytes);
+    memcpy(copy->data, payload.bytes, frame_bytes);
     frame.fragments[0].data = copy->data;
     frame.fragments[0].length_bytes = (uint32_t)frame_bytes;
     frame.fragment_count = 1;
@@ -477,7 +477,8 @@ void link_server_start(const struct configuration *current)
     configuration = current;
     self = platform_node();
     ASSERT(configuration_has_role(current, self, ROLE_LS));
-    dispatch_register_message(TRANSMIT_FRAME, sizeof(struct transmit_frame), handle_transmit_frame);
+    dispatch_register_payload_message(TRANSMIT_FRAME, sizeof(struct transmit_frame),
+                                      handle_transmit_frame);
     if (current->ls[0] == self) {
         if (thread_run_handler("ls", start_device, NULL) != 0) {
             PANIC("no memory to start the link server");

@@ -297,10 +297,9 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
 /* --- From LSs --- */
 
 void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
-                                const struct message *message)
+                                const struct message *message, struct message_payload frame)
 {
     const struct syn_arrived *syn = (const struct syn_arrived *)message;
-    size_t frame_bytes = message->header.length_bytes - sizeof(*syn);
     uint16_t port = host_order(syn->flow.local_port);
     struct listener *listener = listener_find(&manager->listeners, port);
     struct assign_connection assign = {
@@ -312,15 +311,15 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
     int error;
 
     if (!has_role(manager, from, ROLE_LS) || !has_role(manager, syn->ts, ROLE_TS) ||
-        frame_bytes > SYN_FRAME_MAX_BYTES) {
+        frame.length_bytes > SYN_FRAME_MAX_BYTES) {
         refuse_message(manager);
         return;
     }
     assign.acceptor =
         listener == NULL ? nobody(manager) : take_acceptor(manager, listener, syn->ts);
     ASSERT_SLOW(assign.acceptor.node == NODE_NONE || !assign.is_refused);
-    error = manager->environment->send_payload(syn->ts, &assign.header, sizeof(assign), syn->frame,
-                                               frame_bytes, manager->context);
+    error = manager->environment->send_payload(syn->ts, &assign.header, sizeof(assign), frame.bytes,
+                                               frame.length_bytes, manager->context);
     if (error != 0) {
         /* The peer sends its SYN again. A dead TS takes its flows with it. */
         count(manager, error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);

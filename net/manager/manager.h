@@ -55,7 +55,7 @@ void manager_handle_unlisten(struct manager *manager, node_id_t from,
 void manager_handle_accept_connection(struct manager *manager, node_id_t from,
                                       const struct message *message);
 void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
-                                const struct message *message);
+                                const struct message *message, struct message_payload frame);
 void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
                                    const struct message *message);
 void manager_handle_connection_closed(struct manager *manager, node_id_t from,

@@ -56,9 +56,10 @@ static void handle_accept_connection(node_id_t from, const struct message *messa
     manager_handle_accept_connection(&own_manager, from, message);
 }
 
-static void handle_syn_arrived(node_id_t from, const struct message *message)
+static void handle_syn_arrived(node_id_t from, const struct message *message,
+                               struct message_payload frame)
 {
-    manager_handle_syn_arrived(&own_manager, from, message);
+    manager_handle_syn_arrived(&own_manager, from, message, frame);
 }
 
 static void handle_accept_timeout(node_id_t from, const struct message *message)
@@ -88,7 +89,7 @@ void connection_manager_start(const struct configuration *configuration)
     dispatch_register_message(UNLISTEN, sizeof(struct unlisten), handle_unlisten);
     dispatch_register_message(ACCEPT_CONNECTION, sizeof(struct accept_connection),
                               handle_accept_connection);
-    dispatch_register_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
+    dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
     dispatch_register_message(ACCEPT_TIMEOUT, sizeof(struct accept_timeout), handle_accept_timeout);
     dispatch_register_message(CONNECTION_CLOSED, sizeof(struct connection_closed),
                               handle_connection_closed);

@@ -301,12 +301,12 @@ static bool has_room(const struct stream_listener *listener)
     return listener->undecided_count + listener->ready.count < listener->backlog;
 }
 
-static void handle_connection_available(node_id_t from, const struct message *message)
+static void handle_connection_available(node_id_t from, const struct message *message,
+                                        struct message_payload data)
 {
     const struct connection_available *available = (const void *)message;
     struct stream_listener *listener =
         available->listener_index < LISTENER_MAX ? listeners[available->listener_index] : NULL;
-    size_t data_bytes = message->header.length_bytes - sizeof(*available);
 
     if (listener == NULL || listener->port != swap16(available->flow.local_port)) {
         return; /* closed meanwhile: another application will have it */
@@ -316,8 +316,7 @@ static void handle_connection_available(node_id_t from, const struct message *me
         return;
     }
     struct stream *stream = stream_create(from, available, &listener->available);
-    if (stream == NULL ||
-        (data_bytes != 0 && received_append(&stream->received, available->data, data_bytes) != 0)) {
+    if (stream == NULL || received_append(&stream->received, data.bytes, data.length_bytes) != 0) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         if (stream != NULL) {
             stream_destroy(stream);
@@ -340,11 +339,11 @@ static void end_undecided(struct stream_listener *listener)
     }
 }
 
-static void handle_claim_confirmed(node_id_t from, const struct message *message)
+static void handle_claim_confirmed(node_id_t from, const struct message *message,
+                                   struct message_payload data)
 {
     const struct claim_confirmed *confirmed = (const void *)message;
     struct stream *stream = stream_resolve(from, confirmed->stream_index, confirmed->generation);
-    size_t data_bytes = message->header.length_bytes - sizeof(*confirmed);
 
     if (stream == NULL || stream->state != STREAM_CLAIMED) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
@@ -352,7 +351,7 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
     }
     struct stream_listener *listener = stream->listener;
     if (listener == NULL ||
-        (data_bytes != 0 && received_append(&stream->received, confirmed->data, data_bytes) != 0)) {
+        received_append(&stream->received, data.bytes, data.length_bytes) != 0) {
         stream_close(stream, CLOSE_ABORT);
         if (listener != NULL) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
@@ -404,9 +403,9 @@ void stream_listener_lose(struct stream *stream)
 void stream_listener_start(void)
 {
     timer_initialise(&defer_timer, defer_expired);
-    dispatch_register_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
-                              handle_connection_available);
-    dispatch_register_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed),
-                              handle_claim_confirmed);
+    dispatch_register_payload_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
+                                      handle_connection_available);
+    dispatch_register_payload_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed),
+                                      handle_claim_confirmed);
     dispatch_register_message(CLAIM_REJECTED, sizeof(struct claim_rejected), handle_claim_rejected);
 }

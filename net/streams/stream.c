@@ -326,16 +326,16 @@ void stream_close(struct stream *stream, enum close_kind kind)
 
 /* --- What the TS says --- */
 
-static void handle_data(node_id_t from, const struct message *message)
+static void handle_data(node_id_t from, const struct message *message,
+                        struct message_payload payload)
 {
     const struct data *data = (const void *)message;
     struct stream *stream = stream_resolve(from, data->stream_index, data->generation);
-    size_t data_bytes = message->header.length_bytes - sizeof(*data);
 
     if (stream == NULL || stream->is_gone) {
         return;
     }
-    if (received_append(&stream->received, data->bytes, data_bytes) != 0) {
+    if (received_append(&stream->received, payload.bytes, payload.length_bytes) != 0) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         post_close(stream, CLOSE_ABORT);
         fail_stream(stream, ENOBUFS);
@@ -414,7 +414,7 @@ static void lose_transport_server(node_id_t node)
 void streams_start(void)
 {
     stream_listener_start();
-    dispatch_register_message(DATA, sizeof(struct data), handle_data);
+    dispatch_register_payload_message(DATA, sizeof(struct data), handle_data);
     dispatch_register_message(PEER_CLOSED, sizeof(struct peer_closed), handle_peer_closed);
     dispatch_register_message(CONNECTION_FAILED, sizeof(struct connection_failed),
                               handle_connection_failed);

@@ -251,7 +251,8 @@ static bool is_acceptor_possible(node_id_t from, const struct acceptor *acceptor
              configuration_has_role(configuration, acceptor->cm, ROLE_CM)));
 }
 
-static void handle_assign_connection(node_id_t from, const struct message *message)
+static void handle_assign_connection(node_id_t from, const struct message *message,
+                                     struct message_payload frame)
 {
     const struct assign_connection *assign = (const struct assign_connection *)message;
     struct demux_assignment assignment = {
@@ -266,8 +267,7 @@ static void handle_assign_connection(node_id_t from, const struct message *messa
     if (assignment.acceptor.node == NODE_NONE) {
         assignment.acceptor.assigned_by = from;
     }
-    frames_receive_assigned(assign->frame, assign->header.length_bytes - sizeof(*assign),
-                            assign->frame_flags, &assignment);
+    frames_receive_assigned(frame, assign->frame_flags, &assignment);
     if (!assignment.was_taken) {
         report_closed(&assignment.acceptor, swap16(assign->flow.local_port), 0);
     }
@@ -343,8 +343,8 @@ void availability_initialise(void)
 {
     connection_queue_initialise(&unclaimed);
     timer_initialise(&claim_timer, expire_unclaimed);
-    dispatch_register_message(ASSIGN_CONNECTION, sizeof(struct assign_connection),
-                              handle_assign_connection);
+    dispatch_register_payload_message(ASSIGN_CONNECTION, sizeof(struct assign_connection),
+                                      handle_assign_connection);
     dispatch_register_message(REASSIGN_CONNECTION, sizeof(struct reassign_connection),
                               handle_reassign_connection);
     dispatch_register_message(CLAIM_CONNECTION, sizeof(struct claim_connection),

@@ -235,35 +235,36 @@ void transport_server_receive(struct frame *frame)
                    frame->flags, NULL);
 }
 
-/* A message lies in a page that we may only read, and lwIP turns a header's bytes in place. NULL,
- * and counted, when there is no memory. */
-static struct pbuf *copy_frame(const uint8_t *bytes, size_t length_bytes)
+/* A message lies in a page that its sender can change and we may only read, and lwIP turns a
+ * header's bytes in place: so nothing is looked at before it is copied. NULL, and counted, when
+ * there is no memory. */
+static struct pbuf *copy_frame(struct message_payload frame)
 {
-    struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)length_bytes, PBUF_RAM);
+    struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)frame.length_bytes, PBUF_RAM);
 
     if (packet == NULL) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         return NULL;
     }
-    memcpy(packet->payload, bytes, length_bytes);
+    memcpy(packet->payload, frame.bytes, frame.length_bytes);
     return packet;
 }
 
-void frames_receive_assigned(const uint8_t *bytes, size_t length_bytes, uint16_t flags,
+void frames_receive_assigned(struct message_payload frame, uint16_t flags,
                              struct demux_assignment *assignment)
 {
-    struct pbuf *packet = copy_frame(bytes, length_bytes);
+    struct pbuf *packet = copy_frame(frame);
 
     if (packet != NULL) {
         receive_packet(packet, flags, assignment);
     }
 }
 
-static void handle_forward_frame(node_id_t from, const struct message *message)
+static void handle_forward_frame(node_id_t from, const struct message *message,
+                                 struct message_payload frame)
 {
     const struct forward_frame *forward = (const struct forward_frame *)message;
-    struct pbuf *packet =
-        copy_frame(forward->frame, forward->header.length_bytes - sizeof(*forward));
+    struct pbuf *packet = copy_frame(frame);
 
     (void)from;
     if (packet != NULL) {
@@ -346,5 +347,6 @@ void frames_initialise(const struct configuration *new_configuration)
     ASSERT(new_configuration->ts_count > 0);
     configuration = new_configuration;
     is_first = configuration->ts[0] == platform_node();
-    dispatch_register_message(FORWARD_FRAME, sizeof(struct forward_frame), handle_forward_frame);
+    dispatch_register_payload_message(FORWARD_FRAME, sizeof(struct forward_frame),
+                                      handle_forward_frame);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/message/message.h"
 
 struct configuration;
 struct demux_assignment;
@@ -14,7 +15,7 @@ struct pbuf;
 void frames_initialise(const struct configuration *configuration);
 /* A SYN that a CM has assigned; it lies in a message, and is copied. `flags` as in
  * drivers/nic/frame.h. Sets assignment->was_taken if a connection has come of it. */
-void frames_receive_assigned(const uint8_t *bytes, size_t length_bytes, uint16_t flags,
+void frames_receive_assigned(struct message_payload frame, uint16_t flags,
                              struct demux_assignment *assignment);
 /*
  * For a TCP segment of an unknown flow that lwIP's IP layer has just handed up (fragments are

@@ -347,7 +347,8 @@ static void consume(struct connection *connection, uint32_t bytes)
     connection_mark_dirty(connection);
 }
 
-static void handle_send(node_id_t from, const struct message *message)
+static void handle_send(node_id_t from, const struct message *message,
+                        struct message_payload payload)
 {
     const struct send *send = (const struct send *)message;
     struct connection *connection = admit_message(from, send->connection_index, send->generation);
@@ -356,8 +357,8 @@ static void handle_send(node_id_t from, const struct message *message)
         return;
     }
     consume(connection, send->consumed_bytes);
-    if (may_send(connection) && send->header.length_bytes > sizeof(*send)) {
-        write_bytes(connection, send->bytes, send->header.length_bytes - sizeof(*send), true);
+    if (may_send(connection) && payload.length_bytes != 0) {
+        write_bytes(connection, payload.bytes, (uint32_t)payload.length_bytes, true);
     }
 }
 
@@ -437,7 +438,7 @@ void stream_note_acknowledged(struct connection *connection, uint32_t bytes)
 
 void stream_initialise(void)
 {
-    dispatch_register_message(SEND, sizeof(struct send), handle_send);
+    dispatch_register_payload_message(SEND, sizeof(struct send), handle_send);
     dispatch_register_message(SEND_ARCHIVE, sizeof(struct send_archive), handle_send_archive);
     dispatch_register_message(CONSUMED, sizeof(struct consumed), handle_consumed);
     dispatch_register_message(CLOSE, sizeof(struct close), handle_close);

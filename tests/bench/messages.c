@@ -154,15 +154,13 @@ static void send(struct link *link, uint64_t number)
 
 static uint64_t receive(struct link *link)
 {
-    const struct message *message;
-    uint64_t number;
+    struct channel_line received;
 
-    while ((message = channel_receive(&link->receiver)) == NULL) {
+    while (channel_receive(&link->receiver, &received) == NULL) {
         _mm_pause();
     }
-    memcpy(&number, message->payload, sizeof(number));
     channel_release(&link->receiver);
-    return number;
+    return received.words[1]; /* behind the header */
 }
 
 static void *answer_raw(void *argument)

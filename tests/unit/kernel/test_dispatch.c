@@ -35,7 +35,19 @@ static void message_reaches_the_handler_of_its_type(void **state)
     assert_int_equal(dispatch_round(), 0);
 }
 
-static void messages_without_handler_or_too_short_are_counted(void **state)
+static char own_payload[8];
+static size_t own_payload_bytes;
+
+static void note_payload(node_id_t from, const struct message *message,
+                         struct message_payload payload)
+{
+    note_message(from, message);
+    assert_true(payload.length_bytes <= sizeof(own_payload));
+    memcpy(own_payload, payload.bytes, payload.length_bytes);
+    own_payload_bytes = payload.length_bytes;
+}
+
+static void messages_without_handler_or_of_a_wrong_length_are_counted(void **state)
 {
     (void)state;
     struct number message = number_message(1);
@@ -49,9 +61,34 @@ static void messages_without_handler_or_too_short_are_counted(void **state)
     message.header.type = TYPE;
     message.header.length_bytes = sizeof(message) - 1;
     fake_deliver(0, &message.header);
+    fake_deliver_payload(0, &message.header, sizeof(message), "longer", 1);
     (void)dispatch_round();
     assert_int_equal(handled_count, 0);
-    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 4);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 5);
+}
+
+/* With a payload, only one that is too short for the fixed part. */
+static void payload_reaches_its_handler_apart_from_the_fixed_part(void **state)
+{
+    struct number message = number_message(5);
+
+    (void)state;
+    message.header.type = OTHER_TYPE;
+    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), note_payload);
+    message.header.length_bytes = sizeof(message) - 1;
+    fake_deliver(0, &message.header);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 0);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+
+    fake_deliver_payload(0, &message.header, sizeof(message), "", 0);
+    (void)dispatch_round();
+    assert_int_equal(handled[0].number, 5);
+    assert_int_equal(own_payload_bytes, 0);
+    fake_deliver_payload(0, &message.header, sizeof(message), "payload", 8);
+    (void)dispatch_round();
+    assert_int_equal(own_payload_bytes, 8);
+    assert_string_equal(own_payload, "payload");
 }
 
 /* One that sends without end does not keep the others waiting. */
@@ -105,21 +142,13 @@ static void message_to_this_node_is_a_direct_call(void **state)
     assert_true(message_has_room(NODE, MESSAGE_MAX_BYTES));
 }
 
-static char own_payload[8];
-
-static void note_payload(node_id_t from, const struct message *message)
-{
-    note_message(from, message);
-    memcpy(own_payload, (const struct number *)message + 1, sizeof(own_payload));
-}
-
 static void payload_to_this_node_arrives_behind_its_header(void **state)
 {
     (void)state;
     struct number message = number_message(5);
 
     message.header.type = OTHER_TYPE;
-    dispatch_register_message(OTHER_TYPE, sizeof(struct number), note_payload);
+    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), note_payload);
     assert_int_equal(message_send_payload(NODE, &message.header, sizeof(message), "payload", 8), 0);
     assert_int_equal(handled[0].length_bytes, sizeof(message) + 8);
     assert_string_equal(own_payload, "payload");
@@ -127,11 +156,13 @@ static void payload_to_this_node_arrives_behind_its_header(void **state)
 
 static unsigned deepest;
 
-static void send_one_deeper(node_id_t from, const struct message *message)
+static void send_one_deeper(node_id_t from, const struct message *message,
+                            struct message_payload payload)
 {
     struct number next = *(const struct number *)message;
 
     (void)from;
+    (void)payload;
     deepest = next.number;
     if (next.number > 0) {
         next.number--;
@@ -148,7 +179,7 @@ static void handler_may_send_to_its_own_node_to_some_depth(void **state)
     struct number message = number_message(5);
 
     message.header.type = OTHER_TYPE;
-    dispatch_register_message(OTHER_TYPE, sizeof(struct number), send_one_deeper);
+    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), send_one_deeper);
     assert_int_equal(message_send(NODE, &message.header), 0);
     assert_int_equal(deepest, 6);
     message.number = 1000;
@@ -242,7 +273,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(round_without_work_finds_none, start_dispatcher),
         cmocka_unit_test_setup(message_reaches_the_handler_of_its_type, start_dispatcher),
-        cmocka_unit_test_setup(messages_without_handler_or_too_short_are_counted, start_dispatcher),
+        cmocka_unit_test_setup(messages_without_handler_or_of_a_wrong_length_are_counted,
+                               start_dispatcher),
+        cmocka_unit_test_setup(payload_reaches_its_handler_apart_from_the_fixed_part,
+                               start_dispatcher),
         cmocka_unit_test_setup(busy_sender_gets_a_bounded_batch_a_round, start_dispatcher),
         cmocka_unit_test_setup(sent_message_travels_by_channel, start_dispatcher),
         cmocka_unit_test_setup(payload_is_put_behind_the_header, start_dispatcher),

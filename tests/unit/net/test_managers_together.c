@@ -74,7 +74,7 @@ static int send_payload(node_id_t to, struct message_header *message, size_t hea
                         const void *payload, size_t payload_bytes, void *context)
 {
     const struct server *server = context;
-    bool is_for_cm = manager_minimum_bytes(message->type) != 0;
+    bool is_for_cm = manager_fixed_bytes(message->type) != 0;
     struct delivery *delivery =
         is_for_cm ? &under_way[sent_count++ % QUEUE_MAX] : &to_ts[to_ts_count++];
 

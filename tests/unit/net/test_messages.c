@@ -27,21 +27,6 @@ static void every_message_has_its_own_type_above_the_kernels(void **state)
     }
 }
 
-/* Payload follows the struct in the channel, so no padding may lie between. */
-static void payloads_begin_where_their_structs_end(void **state)
-{
-    (void)state;
-    assert_int_equal(offsetof(struct syn_arrived, frame), sizeof(struct syn_arrived));
-    assert_int_equal(offsetof(struct assign_connection, frame), sizeof(struct assign_connection));
-    assert_int_equal(offsetof(struct connection_available, data),
-                     sizeof(struct connection_available));
-    assert_int_equal(offsetof(struct claim_confirmed, data), sizeof(struct claim_confirmed));
-    assert_int_equal(offsetof(struct data, bytes), sizeof(struct data));
-    assert_int_equal(offsetof(struct send, bytes), sizeof(struct send));
-    assert_int_equal(offsetof(struct forward_frame, frame), sizeof(struct forward_frame));
-    assert_int_equal(offsetof(struct transmit_frame, frame), sizeof(struct transmit_frame));
-}
-
 static void every_message_begins_with_its_header(void **state)
 {
     (void)state;
@@ -54,7 +39,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_has_its_own_type_above_the_kernels),
-        cmocka_unit_test(payloads_begin_where_their_structs_end),
         cmocka_unit_test(every_message_begins_with_its_header),
     };
 

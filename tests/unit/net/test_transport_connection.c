@@ -35,7 +35,7 @@ static void a_connection_becomes_available_with_the_data_that_came_with_it(void 
     wire_open(&client, wire_new_port(), "GET /");
     available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
     assert_int_equal(available->header.length_bytes, sizeof(*available) + 5);
-    assert_memory_equal(available->data, "GET /", 5);
+    assert_memory_equal(available + 1, "GET /", 5);
     assert_int_equal(available->listener_index, 3);
     assert_int_equal(available->flow.remote_address, WIRE_CLIENT_ADDRESS);
     wire_expect_silence(); /* the acknowledgement waits for an answer to ride on */
@@ -85,9 +85,9 @@ static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(v
     confirmed = fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
     assert_int_equal(confirmed->send_window_bytes, SEND_WINDOW_BYTES);
     assert_int_equal(confirmed->header.length_bytes, sizeof(*confirmed) + 3);
-    assert_memory_equal(confirmed->data, "two", 3);
+    assert_memory_equal(confirmed + 1, "two", 3);
     data = fake_expect_message(NODE_APPLICATION, DATA);
-    assert_memory_equal(data->bytes, "three", 5);
+    assert_memory_equal(data + 1, "three", 5);
     assert_int_equal(data->stream_index, client.port);
     wire_finish(&client);
 }
@@ -125,7 +125,7 @@ static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_reject
     wire_run();
     available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
     assert_int_equal(available->listener_index, 9);
-    assert_memory_equal(available->data, "hello", 5);
+    assert_memory_equal(available + 1, "hello", 5);
     wire_claim(&client); /* with the number of the first message */
     (void)fake_expect_message(NODE_APPLICATION, CLAIM_REJECTED);
     client.availability_number++;
@@ -134,7 +134,8 @@ static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_reject
     wire_finish(&client);
 }
 
-static void claim_at_once(node_id_t from, const struct message *message)
+static void claim_at_once(node_id_t from, const struct message *message,
+                          struct message_payload data)
 {
     const struct connection_available *available = (const struct connection_available *)message;
     struct claim_connection claim = {
@@ -144,6 +145,7 @@ static void claim_at_once(node_id_t from, const struct message *message)
         .availability_number = available->availability_number,
     };
 
+    (void)data;
     assert_int_equal(message_send(from, &claim.header), 0);
 }
 
@@ -151,6 +153,13 @@ static void ignore(node_id_t from, const struct message *message)
 {
     (void)from;
     (void)message;
+}
+
+static void ignore_with_payload(node_id_t from, const struct message *message,
+                                struct message_payload data)
+{
+    (void)data;
+    ignore(from, message);
 }
 
 /* The timer was started all the same, for what lay in memory before the empty queue: the next one
@@ -165,9 +174,10 @@ one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own(void
 
     (void)state;
     configuration->roles[0] |= ROLE_APPLICATION;
-    dispatch_register_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
-                              claim_at_once);
-    dispatch_register_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed), ignore);
+    dispatch_register_payload_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
+                                      claim_at_once);
+    dispatch_register_payload_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed),
+                                      ignore_with_payload);
     dispatch_register_message(CONNECTION_FAILED, sizeof(struct connection_failed), ignore);
     wire_assign(&own, 0, false);
     own.receive_next = wire_expect(&own).sequence + 1;

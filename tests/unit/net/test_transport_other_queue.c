@@ -21,13 +21,15 @@
 static void frames_go_to_a_link_server_that_has_a_queue(void **state)
 {
     const struct transmit_frame *message;
+    const uint8_t *frame;
 
     (void)state;
     wire_nic.lacks_own_queue = true;
     wire_start_with("net=192.168.1.15/24,gw=192.168.1.2");
     message = fake_expect_message(NODE_OTHER_CM, TRANSMIT_FRAME);
     assert_int_equal(message->header.length_bytes, sizeof(*message) + ARP_FRAME_BYTES);
-    assert_int_equal(message->frame[12] << 8 | message->frame[13], 0x0806);
+    frame = fake_payload(message, sizeof(*message)).bytes;
+    assert_int_equal(frame[12] << 8 | frame[13], 0x0806);
 }
 
 int main(void)

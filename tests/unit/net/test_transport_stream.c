@@ -206,10 +206,10 @@ static void what_a_full_channel_does_not_take_is_delivered_later(void **state)
             continue;
         }
         assert_int_equal(message->header.type, DATA);
-        for (unsigned i = 0; i < message->header.length_bytes - sizeof(struct data); i++) {
-            const struct data *data = (const struct data *)message;
+        struct message_payload data = fake_payload(message, sizeof(struct data));
 
-            assert_int_equal(data->bytes[i], received++ / sizeof(bytes));
+        for (size_t i = 0; i < data.length_bytes; i++) {
+            assert_int_equal(data.bytes[i], received++ / sizeof(bytes));
         }
     }
     wire_finish(&client);

@@ -126,7 +126,7 @@ void syn_arrives(node_id_t ls, node_id_t ts, uint16_t port)
         .ts = ts,
         .frame_flags = 5,
     };
-    memcpy(syn->frame, syn_frame, sizeof(syn_frame));
+    memcpy(syn + 1, syn_frame, sizeof(syn_frame));
     deliver(ls, &syn->header, SYN_ARRIVED, sizeof(buffer));
 }
 

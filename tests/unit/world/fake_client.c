@@ -46,8 +46,7 @@ void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_r
         .is_refused = is_refused,
     };
 
-    fake_deliver_payload(NODE_CM, &message.header, offsetof(struct assign_connection, frame), bytes,
-                         wire_build(bytes, &syn));
+    fake_deliver_payload(NODE_CM, &message.header, sizeof(message), bytes, wire_build(bytes, &syn));
     wire_run();
 }
 

@@ -50,6 +50,14 @@ void fake_deliver_payload(node_id_t from, struct message_header *message, size_t
 /* The oldest message that this node has sent to `to` and the test has not taken, or NULL. Valid
  * until the next call. */
 const struct message *fake_take_message(node_id_t to);
+/* The payload of one for whose type `header_bytes` is the size of the struct. */
+static inline struct message_payload fake_payload(const void *message, size_t header_bytes)
+{
+    const struct message_header *header = message;
+
+    return (struct message_payload){(const uint8_t *)message + header_bytes,
+                                    header->length_bytes - header_bytes};
+}
 /* The same, but it must be there and of this type, or the test fails. For a struct of
  * net/messages.h:  const struct offer *offer = fake_expect_message(2, OFFER); */
 const void *fake_expect_message(node_id_t to, uint16_t type);

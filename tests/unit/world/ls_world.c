@@ -45,8 +45,10 @@ void transport_server_receive(struct frame *frame)
     received_count++;
 }
 
-static void handle_syn_arrived(node_id_t from, const struct message *message)
+static void handle_syn_arrived(node_id_t from, const struct message *message,
+                               struct message_payload frame)
 {
+    (void)frame;
     assert_int_equal(from, 0);
     memcpy(&last_syn, message, sizeof(last_syn));
     syn_count++;
@@ -97,7 +99,7 @@ void start_link_server_on(node_id_t node, const char *roles)
     fake_set_clock_step_ns(NS_PER_US);
     dispatch_initialise();
     assert_int_equal(configuration_parse(&configuration, roles, 4, reason, sizeof(reason)), 0);
-    dispatch_register_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
+    dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
     link_server_start(&configuration);
 }
