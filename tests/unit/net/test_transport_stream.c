@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_client.c */
+/* sources: tests/unit/world/fake_client.c tests/unit/world/hostile_page.c */
 /* library: lwip */
 /*
  * Tests the transport server over the real lwIP: the byte stream between a TCP client and an
@@ -25,6 +25,7 @@
 #include "net/transport/timewait.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/hostile_page.h"
 
 /* --- The byte stream --- */
 
@@ -397,6 +398,76 @@ static void nobody_without_an_address_gets_an_answer(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
+/* --- An application that changes what it has sent --- */
+
+static struct send_archive *changing; /* where it lies in the channel */
+static uint32_t random_state = 1;
+
+/* Within the archive, or beyond its end. */
+static void change_archive_range(void)
+{
+    bool is_honest;
+
+    random_state = random_state * 1664525 + 1013904223;
+    is_honest = random_state >> 31 != 0;
+    changing->archive_offset = is_honest ? 5000 : WIRE_ARCHIVE_BYTES - 100;
+    changing->length_bytes = is_honest ? 1000 : 4000;
+}
+
+static struct send_archive *find_in_channel(uint64_t archive_offset)
+{
+    uint8_t *ring = platform_channel_ring(NODE_APPLICATION, platform_node());
+
+    for (size_t at = 0; at < platform_channel_ring_bytes(); at += CHANNEL_LINE_BYTES) {
+        struct send_archive *message = (struct send_archive *)(ring + at);
+
+        if (message->header.type == SEND_ARCHIVE && message->archive_offset == archive_offset) {
+            return message;
+        }
+    }
+    fail_msg("it is not there");
+    return NULL;
+}
+
+/* The range was checked and then read again: so any memory of the server could be sent, from the
+ * archive's end on. Each piece that is sent now is what was checked, whichever that was. */
+static void archive_range_that_changes_after_its_check_sends_nothing_else(void **state)
+{
+    uint64_t refused_before = counter_read(platform_node(), COUNTER_DROP_BAD_MESSAGE);
+    unsigned sent_count = 0;
+    struct client client;
+    struct segment segment;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    for (unsigned i = 0; i < 200; i++) {
+        wire_application_send_archive(&client, 12345678 + i, 1);
+        changing = find_in_channel(12345678 + i);
+        hostile_page_start(platform_channel_ring(NODE_APPLICATION, platform_node()),
+                           platform_channel_ring_bytes(), change_archive_range);
+        (void)dispatch_round();
+        (void)hostile_page_stop();
+        wire_run();
+        uint32_t sent_bytes = 0;
+        while (wire_take(&segment)) {
+            for (uint32_t at = 0; at < segment.length; at++, sent_bytes++) {
+                assert_int_equal(segment.payload[at], wire_archive_byte(5000 + sent_bytes));
+            }
+            client.receive_next += segment.length;
+            wire_send(&client, WIRE_ACK, NULL, 0);
+            wire_run();
+        }
+        assert_true(sent_bytes == 0 || sent_bytes == 1000 || sent_bytes == 4000);
+        sent_count += sent_bytes != 0;
+    }
+    assert_true(sent_count > 0 && sent_count < 200);
+    assert_int_equal(counter_read(platform_node(), COUNTER_DROP_BAD_MESSAGE) - refused_before,
+                     200 - sent_count);
+    while (fake_take_message(NODE_APPLICATION) != NULL) {
+    }
+    wire_finish(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -413,6 +484,7 @@ int main(void)
         TEST(a_wrong_checksum_is_noticed_without_the_nics_help),
         TEST(broken_frames_do_no_harm_and_are_counted),
         TEST(nobody_without_an_address_gets_an_answer),
+        cmocka_unit_test(archive_range_that_changes_after_its_check_sends_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, wire_set_up, NULL);
