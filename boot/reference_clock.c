@@ -7,6 +7,7 @@
 #include "boot/reference_clock.h"
 
 #include "boot/acpi/acpi.h"
+#include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
@@ -20,6 +21,11 @@
 #define MEASURE_SHARPNESS 10000u
 #define MEASURE_MAX_US    10000u
 #define SAMPLE_TRIES      5
+/* Chosen: about a millisecond of port or register reads, in which each of the counters moves often.
+ */
+#define COUNTING_READS    1000u
+/* One that has counted and then shows the same for so many reads has stopped. */
+#define STOPPED_READS     100000u
 
 /* The HPET's registers (IA-PC HPET 1.0a, 2.3.1). */
 #define HPET_BYTES         0x400
@@ -63,7 +69,9 @@ static void *hpet;
 static uint16_t pm_timer_port;
 
 static uint64_t last_reading;
+static unsigned still_reads; /* in a row that have shown the same */
 static uint64_t elapsed_ticks;
+static uint64_t elapsed_us; /* by counters that have stopped since */
 
 /* One moment on all clocks. */
 struct sample {
@@ -93,12 +101,12 @@ static uint64_t read_pit(void)
     return ~(low | (uint64_t)port_read8(PIT_CHANNEL_0) << 8); /* it counts down */
 }
 
-/* Whether it moves at all, within about a millisecond of port or register reads. */
+/* Whether it moves at all, within so many reads. */
 static bool is_counting(uint64_t (*read)(void), uint64_t mask)
 {
     uint64_t start = read() & mask;
 
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < COUNTING_READS; i++) {
         if ((read() & mask) != start) {
             return true;
         }
@@ -142,8 +150,9 @@ static bool use_pm_timer(const struct acpi *acpi)
     return is_counting(counter.read, counter.mask);
 }
 
-static bool use_pit(void)
+static bool use_pit(const struct acpi *acpi)
 {
+    (void)acpi;
     port_write8(PIT_COMMAND, PIT_MODE_2_BOTH_BYTES);
     port_write8(PIT_CHANNEL_0, 0);
     port_write8(PIT_CHANNEL_0, 0);
@@ -190,8 +199,9 @@ static uint64_t stated_tsc_hz(void)
     return (cpu_id(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) != 0 ? hypervisor_tsc_khz() * 1000ull : 0;
 }
 
-static bool use_tsc(void)
+static bool use_tsc(const struct acpi *acpi)
 {
+    (void)acpi;
     counter.name = "its own word";
     counter.hz = stated_tsc_hz();
     counter.mask = UINT64_MAX;
@@ -199,15 +209,39 @@ static bool use_tsc(void)
     return counter.hz != 0;
 }
 
-/* Ticks since the start. Called at least once a wrap (54 ms for the PIT), or ticks are missed and
- * a wait becomes longer. */
-static uint64_t count_ticks(void)
+static bool (*const choices[])(const struct acpi *acpi) = {use_hpet, use_pm_timer, use_pit,
+                                                           use_tsc};
+
+static const struct acpi *tables;
+static unsigned next_choice;
+
+static void choose_counter(void)
+{
+    while (next_choice < ARRAY_COUNT(choices)) {
+        if (choices[next_choice++](tables)) {
+            ASSERT(counter.hz != 0 && counter.mask != 0);
+            last_reading = counter.read() & counter.mask;
+            still_reads = 0;
+            elapsed_ticks = 0;
+            return;
+        }
+    }
+    PANIC(
+        "no clock: neither HPET, ACPI PM timer nor PIT counts, and the CPU does not know the rate "
+        "of its TSC");
+}
+
+/* Ticks since this counter was chosen. Called at least once a wrap (54 ms for the PIT), or ticks
+ * are missed and a wait becomes longer. False when it has stopped. */
+static bool count_ticks(uint64_t *ticks)
 {
     uint64_t reading = counter.read() & counter.mask;
 
+    still_reads = reading == last_reading ? still_reads + 1 : 0;
     elapsed_ticks += (reading - last_reading) & counter.mask;
     last_reading = reading;
-    return elapsed_ticks;
+    *ticks = elapsed_ticks;
+    return still_reads < STOPPED_READS;
 }
 
 /* The sharpest of a few tries: the one with the least time between the two looks at the TSC. */
@@ -216,8 +250,10 @@ static struct sample take_sample(void)
     struct sample best = {.tsc_width = UINT64_MAX};
 
     for (unsigned i = 0; i < SAMPLE_TRIES; i++) {
+        uint64_t ticks;
         uint64_t before = cpu_read_tsc();
-        uint64_t ticks = count_ticks();
+
+        (void)count_ticks(&ticks); /* who waits for it to move notices */
         uint32_t remaining = lapic_timer_remaining();
         uint64_t after = cpu_read_tsc();
 
@@ -228,16 +264,19 @@ static struct sample take_sample(void)
     return best;
 }
 
-void reference_clock_start(const struct acpi *acpi)
+static void start_measurement(void)
 {
-    if (!use_hpet(acpi) && !use_pm_timer(acpi) && !use_pit() && !use_tsc()) {
-        PANIC("no clock: neither HPET, ACPI PM timer nor PIT counts, and the CPU does not know "
-              "the rate of its TSC");
-    }
-    ASSERT(counter.hz != 0 && counter.mask != 0);
-    last_reading = counter.read() & counter.mask;
+    choose_counter();
     lapic_timer_start(UINT32_MAX);
     first = take_sample();
+}
+
+void reference_clock_start(const struct acpi *acpi)
+{
+    tables = acpi;
+    next_choice = 0;
+    elapsed_us = 0;
+    start_measurement();
 }
 
 const char *reference_clock_name(void)
@@ -247,7 +286,18 @@ const char *reference_clock_name(void)
 
 uint64_t reference_clock_now_us(void)
 {
-    return (count_ticks() - first.ticks) * 1000000 / counter.hz;
+    uint64_t ticks;
+    bool is_moving = count_ticks(&ticks);
+    uint64_t now_us = elapsed_us + (ticks - first.ticks) * 1000000 / counter.hz;
+
+    if (!is_moving) {
+        const char *stopped = counter.name;
+
+        elapsed_us = now_us;
+        start_measurement();
+        log_warning("boot", "clock: %s has stopped, going on by %s", stopped, counter.name);
+    }
+    return now_us;
 }
 
 void reference_clock_wait_until_us(uint64_t us)
@@ -274,14 +324,20 @@ static bool is_sharp(const struct sample *last)
 void reference_clock_finish(struct clock *clock)
 {
     struct sample last;
+    uint64_t start_us;
 
+    /* Each look at the time notices a counter that has stopped, and may begin anew with another. */
     do {
+        start_us = reference_clock_now_us();
         last = take_sample();
-    } while (!is_sharp(&last) && reference_clock_now_us() < MEASURE_MAX_US);
+    } while (last.ticks == first.ticks ||
+             (!is_sharp(&last) && start_us - elapsed_us < MEASURE_MAX_US));
     uint64_t ticks = last.ticks - first.ticks;
     uint64_t tsc_count = last.tsc - first.tsc;
 
-    ASSERT(ticks != 0 && tsc_count != 0);
+    if (tsc_count == 0) {
+        PANIC("the TSC does not count");
+    }
     lapic_timer_start(0);
     clock->tsc_hz = cpu_multiply_divide(tsc_count, counter.hz, ticks);
     clock->lapic_timer_hz =
@@ -293,8 +349,8 @@ void reference_clock_finish(struct clock *clock)
 
 /* --- The battery-backed clock (MC146818A) --- */
 
+/* Bit 7 of the index holds back NMIs for as long as it stays: firmware may have left it set. */
 #define CMOS_INDEX        0x70
-#define CMOS_NMI_OFF      0x80
 #define CMOS_DATA         0x71
 #define CMOS_STATUS_A     0x0A
 #define STATUS_A_UPDATING BIT(7)
@@ -312,7 +368,7 @@ enum date_field { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, DATE_FIELD_COUNT };
 
 static uint8_t read_cmos(uint8_t index)
 {
-    port_write8(CMOS_INDEX, CMOS_NMI_OFF | index);
+    port_write8(CMOS_INDEX, index);
     return port_read8(CMOS_DATA);
 }
 

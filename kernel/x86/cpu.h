@@ -32,6 +32,8 @@ struct cpuid {
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf);
 uint64_t cpu_read_msr(uint32_t msr);
 void cpu_write_msr(uint32_t msr, uint64_t value);
+uint64_t cpu_read_tsc(void);
+void cpu_set_cr4(uint64_t bits);
 #define PORT_ACCESS(bits, suffix)                                                                  \
     uint##bits##_t port_read##bits(uint16_t port);                                                 \
     void port_write##bits(uint16_t port, uint##bits##_t value);
@@ -61,6 +63,24 @@ static inline void cpu_write_msr(uint32_t msr, uint64_t value)
                      :
                      : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
+}
+
+/* The time-stamp counter. May be read a little early or late by out-of-order execution. */
+static inline uint64_t cpu_read_tsc(void)
+{
+    uint32_t low;
+    uint32_t high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_set_cr4(uint64_t bits)
+{
+    uint64_t value;
+
+    __asm__ volatile("movq %%cr4, %0" : "=r"(value));
+    __asm__ volatile("movq %0, %%cr4" : : "r"(value | bits) : "memory");
 }
 
 #define PORT_ACCESS(bits, suffix)                                                                  \
@@ -93,16 +113,6 @@ static inline unsigned cpu_address_bits(void)
         bits = (unsigned)FIELD_GET(CPUID_80000008_EAX_WIDTH, cpu_id(0x80000008, 0).eax);
     }
     return bits < 52 ? bits : 52;
-}
-
-/* The time-stamp counter. May be read a little early or late by out-of-order execution. */
-static inline uint64_t cpu_read_tsc(void)
-{
-    uint32_t low;
-    uint32_t high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
 }
 
 static inline paddr_t cpu_read_cr3(void)
