@@ -14,6 +14,7 @@
 #define STATUS_OUTPUT_FULL  BIT(0)
 #define STATUS_INPUT_FULL   BIT(1)
 #define STATUS_FROM_MOUSE   BIT(5)
+#define STATUS_ABSENT       0xFF /* what a bus without a controller answers */
 #define COMMAND_PORT        0x64 /* write */
 #define COMMAND_READ_BYTE   0x20
 #define COMMAND_WRITE_BYTE  0x60
@@ -171,8 +172,7 @@ bool keyboard_initialise(void)
     int byte;
 
     is_present = false;
-    /* Without a controller the bus answers all ones. */
-    if (port_read8(STATUS_PORT) == 0xFF) {
+    if (port_read8(STATUS_PORT) == STATUS_ABSENT) {
         return false;
     }
     drop_stale_bytes();
@@ -192,10 +192,13 @@ bool keyboard_initialise(void)
 
 int keyboard_read(void)
 {
-    /* A controller that has vanished has a byte ready for ever, by its status of all ones. */
     for (unsigned i = 0; is_present && i < BURST_MAX; i++) {
         uint8_t status = port_read8(STATUS_PORT);
 
+        if (status == STATUS_ABSENT) {
+            is_present = false; /* or it would have a byte ready for ever */
+            return -1;
+        }
         if ((status & STATUS_OUTPUT_FULL) == 0) {
             return -1;
         }

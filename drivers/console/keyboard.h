@@ -8,7 +8,7 @@
 
 /* Set up the controller and let the keyboard send; false when there is none. Bounded waits. */
 bool keyboard_initialise(void);
-/* One character that was typed, or -1. */
+/* One character that was typed, or -1; always -1 once the controller has vanished. */
 int keyboard_read(void);
 
 /*

@@ -27,6 +27,7 @@
 
 static bool has_vanished;
 static unsigned read_count;
+static unsigned write_count;
 
 /* A controller that has an answer ready at any time; without one the bus answers all ones. */
 uint8_t port_read8(uint16_t port)
@@ -40,6 +41,7 @@ void port_write8(uint16_t port, uint8_t value)
 {
     (void)port;
     (void)value;
+    write_count++;
 }
 
 /* What a series of codes types. */
@@ -132,7 +134,22 @@ static void a_controller_that_vanishes_types_nothing_and_keeps_nobody(void **sta
     assert_true(keyboard_initialise());
     has_vanished = true;
     read_count = 0;
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(keyboard_read(), -1);
+    }
+    assert_int_equal(read_count, 1); /* it is asked for no more */
+}
+
+static void without_a_controller_nothing_is_written_and_nobody_waits(void **state)
+{
+    (void)state;
+    has_vanished = true;
+    read_count = 0;
+    write_count = 0;
+    assert_false(keyboard_initialise());
     assert_int_equal(keyboard_read(), -1);
+    assert_int_equal(read_count, 1);
+    assert_int_equal(write_count, 0);
 }
 
 int main(void)
@@ -146,6 +163,7 @@ int main(void)
         cmocka_unit_test(pause_types_nothing_and_holds_no_key),
         cmocka_unit_test(every_byte_is_answered_with_ascii_or_nothing),
         cmocka_unit_test(a_controller_that_vanishes_types_nothing_and_keeps_nobody),
+        cmocka_unit_test(without_a_controller_nothing_is_written_and_nobody_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
