@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "drivers/nic/frame.h"
 #include "kernel/base.h"
 #include "libc/core/bits.h"
 
@@ -21,14 +22,19 @@ struct ixgbe_rx_descriptor {
 #define RX_PACKET_TYPE_UDP BIT(9) /* of packet_info */
 
 /* Of status. */
-#define RX_DD     BIT(0)  /* the device is done with it */
-#define RX_EOP    BIT(1)  /* the frame ends here */
-#define RX_L4I    BIT(5)  /* the TCP or UDP checksum was looked at */
-#define RX_IPCS   BIT(6)  /* the IPv4 header checksum was looked at */
-#define RX_RXE    BIT(29) /* MAC error */
-#define RX_L4E    BIT(30)
-#define RX_IPE    BIT(31)
-#define RX_LENGTH BITS(47, 32)
+#define RX_DD                BIT(0)  /* the device is done with it */
+#define RX_EOP               BIT(1)  /* the frame ends here */
+#define RX_L4I               BIT(5)  /* the TCP or UDP checksum was looked at */
+#define RX_IPCS              BIT(6)  /* the IPv4 header checksum was looked at */
+#define RX_RXE               BIT(29) /* MAC error */
+#define RX_L4E               BIT(30)
+#define RX_IPE               BIT(31)
+#define RX_LENGTH            BITS(47, 32)
+/* Of RX_LENGTH: no frame that is shorter than a buffer has any of these. */
+#define RX_LENGTH_IMPOSSIBLE BITS(47, 43)
+
+_Static_assert((RX_LENGTH & ~RX_LENGTH_IMPOSSIBLE) >> 32 < FRAME_BUFFER_BYTES,
+               "what is left is below a buffer's size");
 
 /* To the device: a piece of a frame to send, or a context that says where its headers lie. */
 struct ixgbe_tx_descriptor {

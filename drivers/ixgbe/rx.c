@@ -208,8 +208,11 @@ static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struc
 
         frame = &buffer->frame;
         ASSERT_SLOW(frame->release_context == rx);
-        if (UNLIKELY((status & (RX_EOP | RX_RXE)) != RX_EOP || rx->is_discarding)) {
-            /* Longer than a buffer, although the device passes no such frames, or damaged. */
+        if (UNLIKELY((status & (RX_EOP | RX_RXE | RX_LENGTH_IMPOSSIBLE)) != RX_EOP ||
+                     rx->is_discarding)) {
+            /* Longer than a buffer, although the device passes no such frames, or damaged; or the
+             * device is wrong about what it has written. Nobody reads a byte of it. */
+            status &= ~RX_LENGTH;
             rx->is_discarding = (status & RX_EOP) == 0;
             if (rx->is_discarding) {
                 release_buffer(frame);
@@ -218,7 +221,11 @@ static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struc
             flags = FRAME_DAMAGED;
         }
         frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
-        frame->flags = (uint16_t)(flags | checksum_flags(status, descriptor->packet_info));
+        frame->flags =
+            (uint16_t)(flags |
+                       checksum_flags(
+                           status, mmio_read64(descriptor,
+                                               offsetof(struct ixgbe_rx_descriptor, packet_info))));
         frames[count++] = frame;
     }
     return count;

@@ -296,6 +296,29 @@ static void damaged_frame_is_told_of(void **state)
     assert_int_equal(kept[0]->flags, FRAME_DAMAGED);
 }
 
+/* A device that is wrong about a length would have us read behind the buffer. */
+static void a_length_beyond_the_buffer_is_told_of_as_damage(void **state)
+{
+    static const uint16_t lengths[] = {2048, 2049, 4096, 0x8000, 0xFFFF};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(lengths); i++) {
+        fake_nic_claim_length(lengths[i]);
+        assert_true(fake_nic_receive(QUEUE, "x", 1, EOP, 0));
+        assert_int_equal(take(64, keep), 1);
+        assert_int_equal(kept[i]->flags, FRAME_DAMAGED);
+        assert_int_equal(kept[i]->length_bytes, 0);
+    }
+    fake_nic_claim_length(2047);
+    assert_true(fake_nic_receive(QUEUE, "x", 1, EOP, 0));
+    assert_int_equal(take(64, keep), 1);
+    assert_int_equal(kept[ARRAY_COUNT(lengths)]->flags, 0);
+    assert_int_equal(kept[ARRAY_COUNT(lengths)]->length_bytes, 2047);
+    fake_nic_claim_length(0);
+    assert_true(receive_number(1));
+    assert_int_equal(take(64, keep), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup(checksums_are_told_as_the_device_found_them, set_up),
         cmocka_unit_test_setup(frame_longer_than_a_buffer_is_told_of_once, set_up),
         cmocka_unit_test_setup(damaged_frame_is_told_of, set_up),
+        cmocka_unit_test_setup(a_length_beyond_the_buffer_is_told_of_as_damage, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,7 @@ static struct {
     uint32_t rx_head[QUEUES], tx_head[QUEUES];
     uint64_t context_lengths[QUEUES];
     uint32_t context_command[QUEUES], context_cut[QUEUES];
+    uint16_t claimed_bytes;
     char last_log[LOG_LINE_MAX_BYTES];
 } nic;
 
@@ -274,13 +275,19 @@ unsigned fake_nic_receive_room(unsigned queue)
     return (fake_nic_get(base + 0x18) - nic.rx_head[queue] + count) % count;
 }
 
+void fake_nic_claim_length(uint16_t length_bytes)
+{
+    nic.claimed_bytes = length_bytes;
+}
+
 bool fake_nic_receive(unsigned queue, const void *data, uint16_t length_bytes, uint32_t status,
                       uint32_t packet_info)
 {
     uint32_t base = rx_base(queue);
     uint8_t *descriptor = ring_of(base) + 16 * nic.rx_head[queue];
     uint8_t *buffer;
-    uint32_t words[4] = {packet_info, 0, status | 1, length_bytes};
+    uint32_t words[4] = {packet_info, 0, status | 1,
+                         nic.claimed_bytes != 0 ? nic.claimed_bytes : length_bytes};
 
     assert_true((fake_nic_get(base + 0x28) & 0x02000000) != 0);
     if (fake_nic_receive_room(queue) == 0) {

@@ -44,6 +44,8 @@ unsigned fake_nic_filter_count(void);
  * added), `packet_info` dword 0. False when the driver has given no descriptor. */
 bool fake_nic_receive(unsigned queue, const void *data, uint16_t length_bytes, uint32_t status,
                       uint32_t packet_info);
+/* What the device writes as a frame's length from now on, whatever it is; 0: what it is. */
+void fake_nic_claim_length(uint16_t length_bytes);
 /* Descriptors that the device has. */
 unsigned fake_nic_receive_room(unsigned queue);
 
