@@ -214,6 +214,11 @@ static void log_device(const struct nic_port *port)
     link_print_mac(mac, device.nic->mac);
     log_info("ls", "%s (%s) at %s, MAC %s, %u %s", port->driver->name, port->model, port->name, mac,
              device.nic->queue_count, device.nic->queue_count == 1 ? "queue" : "queues");
+    /* It costs a message a frame, and somebody will ask why. */
+    if (device.nic->queue_count > 1 && device.nic->group_count != STEERING_GROUP_COUNT) {
+        log_warning("ls", "it tells %u groups of flows apart, not %u: forwarding in software",
+                    device.nic->group_count, STEERING_GROUP_COUNT);
+    }
 }
 
 int link_device_start(const struct configuration *current,

@@ -97,7 +97,7 @@ static int read_mac(const struct nic_port *port, uint8_t mac[6])
 static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
 {
     assert_ptr_equal(nic, &card.nic);
-    assert_int_equal(index, 0);
+    assert_true(index < memory_nic_setting.queue_count);
     key->words[0] = KEY;
 }
 
@@ -129,7 +129,25 @@ static uint32_t take_missed(struct nic *nic)
     return 0;
 }
 
+static void spread(struct nic *nic, const uint8_t *queues, unsigned count)
+{
+    (void)nic;
+    (void)queues;
+    assert_true(count <= memory_nic_setting.queue_count);
+}
+
+static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
+{
+    (void)nic;
+    (void)queue;
+    (void)groups;
+    fail_msg("%u groups are steered by a card that cannot", count);
+    return 0;
+}
+
 static const struct nic_operations operations = {
+    .spread = spread,
+    .steer = steer,
     .make_queue_key = make_queue_key,
     .enable_receive = enable_receive,
     .stop = stop,
@@ -149,7 +167,8 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     card.port = port->driver_data[0];
     card.nic = (struct nic){
         .operations = &operations,
-        .queue_count = 1,
+        .queue_count = memory_nic_setting.queue_count,
+        .group_count = memory_nic_setting.group_count,
     };
     copy_mac(card.nic.mac, card.port);
     *nic = &card.nic;
@@ -285,8 +304,8 @@ void memory_nic_reset(void)
 {
     memset(&card, 0, sizeof(card));
     memset(&own, 0, sizeof(own));
-    memory_nic_setting =
-        (struct memory_nic_setting){.port_count = 1, .near_count = MEMORY_NIC_PORTS_MAX};
+    memory_nic_setting = (struct memory_nic_setting){
+        .port_count = 1, .near_count = MEMORY_NIC_PORTS_MAX, .queue_count = 1};
     for (unsigned i = 0; i < BUFFERS; i++) {
         own.buffers[i].frame.data = own.buffers[i].data;
         own.buffers[i].frame.release = release;

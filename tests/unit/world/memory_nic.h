@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A card in memory, for unit tests of whoever uses drivers/nic/nic.h: the plainest that nic.h
- * allows. It has one queue, tells no flows apart, checks and inserts no checksums, cuts no
- * segments, and has no interrupts unless a test gives it some. It is the second driver beside
- * drivers/ixgbe/, and shows that a link server needs nothing else.
+ * allows. It has one queue (or says that it has more), tells no flows apart, checks and inserts no
+ * checksums, cuts no segments, and has no interrupts unless a test gives it some. It is the second
+ * driver beside drivers/ixgbe/, and shows that a link server needs nothing else.
  */
 #pragma once
 
@@ -14,8 +14,10 @@
 
 /* What there is, and what goes wrong: set by a test after the reset. Errors are negative. */
 struct memory_nic_setting {
-    unsigned port_count; /* 1 after a reset; ports are 0000:00:03.0, 0000:00:04.0, ... */
-    unsigned near_count; /* so many of them are found at first sight; all after a reset */
+    unsigned port_count;  /* 1 after a reset; ports are 0000:00:03.0, 0000:00:04.0, ... */
+    unsigned near_count;  /* so many of them are found at first sight; all after a reset */
+    uint16_t queue_count; /* 1 after a reset */
+    uint16_t group_count; /* 0 after a reset; STEERING_GROUP_COUNT is more than it can do */
     bool is_link_down;
     int start_error, open_error, enable_error;
 };
