@@ -85,7 +85,8 @@ def few_tools(tmp_path):
     """A folder for PATH with what install-packages needs, but without sudo."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for tool in ("sh", "sed", "tr", "sort", "awk", "dpkg-query", "mktemp", "rm", "tail", "env"):
+    for tool in ("sh", "sed", "tr", "sort", "awk", "dpkg-query", "mktemp", "rm", "tail", "env",
+                 "grep", "sleep"):
         (folder / tool).symlink_to(shutil.which(tool))
     return folder
 
@@ -119,6 +120,24 @@ def test_packages_that_cannot_be_installed_are_named(few_tools):
     assert done.returncode != 0
     assert "E: no network" in done.stderr
     assert "could not install: no-such-package-a" in done.stderr.splitlines()[-1]
+
+
+def test_another_apt_get_is_waited_for(few_tools, tmp_path):
+    """Whichever lock it holds: that of the package lists is none that apt-get waits for."""
+    write_tool(few_tools, "id", "echo 0")
+    write_tool(few_tools, "apt-get", f"""
+calls={tmp_path / "calls"}
+echo "$@" >>$calls
+case "$*" in
+*update) [ -e $calls.locked ] || {{ : >$calls.locked
+    echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1' >&2; exit 100; }}
+    : >$calls.updated ;;
+*) [ -e $calls.updated ] || {{ echo 'E: Unable to locate package' >&2; exit 100; }} ;;
+esac""")
+    done = install_packages(few_tools, "no-such-package-a")
+    assert (done.returncode, done.stderr) == (0, "")
+    calls = [line.split()[2] for line in (tmp_path / "calls").read_text().splitlines()]
+    assert calls == ["install", "update", "update", "install"]
 
 
 def test_installed_packages_are_not_mentioned(few_tools):
