@@ -8,11 +8,11 @@
 #include <errno.h>
 
 #include "drivers/pci/bus.h"
+#include "drivers/pci/configuration.h"
 #include "drivers/pci/registers.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 
 /* The device may be slow to answer for so long (PCI power management 1.2, 5.4). */
@@ -68,7 +68,7 @@ static bool select_register(const struct pci_address *address, unsigned offset)
                                                                                                    \
         ASSERT(offset < PCI_ECAM_SPACE_BYTES && offset % (bits / 8) == 0);                         \
         if (window != NULL) {                                                                      \
-            return mmio_read##bits(window, offset);                                                \
+            return configuration_read##bits(window, offset);                                       \
         }                                                                                          \
         if (!select_register(&device->address, offset)) {                                          \
             return (uint##bits##_t) ~0u;                                                           \
@@ -82,7 +82,7 @@ static bool select_register(const struct pci_address *address, unsigned offset)
                                                                                                    \
         ASSERT(offset < PCI_ECAM_SPACE_BYTES && offset % (bits / 8) == 0);                         \
         if (window != NULL) {                                                                      \
-            mmio_write##bits(window, offset, value);                                               \
+            configuration_write##bits(window, offset, value);                                      \
         } else if (select_register(&device->address, offset)) {                                    \
             port_write##bits((uint16_t)(PCI_DATA_PORT + offset % sizeof(uint32_t)), value);        \
         }                                                                                          \

@@ -14,10 +14,10 @@
 
 #include <cmocka.h>
 
+#include "drivers/pci/configuration.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 
 #define FAKE_MAX     256
@@ -274,11 +274,11 @@ static void write_function(const void *base, size_t offset, uint64_t value, size
 }
 
 #define MMIO_FAKES(bits)                                                                           \
-    uint##bits##_t mmio_read##bits(const void *base, size_t offset)                                \
+    uint##bits##_t configuration_read##bits(const void *base, size_t offset)                       \
     {                                                                                              \
         return (uint##bits##_t)read_function(base, offset, bits / 8);                              \
     }                                                                                              \
-    void mmio_write##bits(void *base, size_t offset, uint##bits##_t value)                         \
+    void configuration_write##bits(void *base, size_t offset, uint##bits##_t value)                \
     {                                                                                              \
         write_function(base, offset, value, bits / 8);                                             \
     }
