@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "boot/acpi/acpi.h"
+#include "boot/acpi/device_ranges.h"
 #include "boot/acpi/holes.h"
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
@@ -109,14 +110,19 @@ static void read_tables(const struct boot_info *info)
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
     acpi_find_holes(&acpi.machine, &acpi, info, cpu_address_bits());
+    acpi_allow_devices(&acpi, info, cpu_address_bits());
     node_info.machine = acpi.machine;
 }
 
 static void start_own_lapic(void)
 {
     bool has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
-    void *registers = has_x2apic ? NULL : paging_map_device(lapic_paddr(), PAGE_BYTES);
+    void *registers = NULL;
 
+    if (!has_x2apic) {
+        machine_add_device(&node_info.machine, lapic_paddr(), PAGE_BYTES, 0);
+        registers = paging_map_device(lapic_paddr(), PAGE_BYTES);
+    }
     lapic_initialise(registers);
     node_info.has_x2apic = has_x2apic;
     node_info.apic_ids[0] = lapic_id();
@@ -384,6 +390,7 @@ _Noreturn void boot_main(struct boot_info *info)
     reference_clock_start(&acpi);
     find_cores(info);
     log_machine(info);
+    components_run(BOOT_DEVICES);
     collect_modules(info);
     physical_limit(limits.memory_bytes);
     choose_node_count();

@@ -12,9 +12,10 @@
 
 enum component_step {
     /* Once, on the core that boots, in the image that the nodes are copied from later. */
-    BOOT_FIRST,  /* node_info has a command line and a screen; BOOT_MAPPED_BYTES are mapped */
-    BOOT_MEMORY, /* pages can be allocated and mapped; there is a log */
-    BOOT_TABLES, /* node_info.machine says what firmware's tables say */
+    BOOT_FIRST,   /* node_info has a command line and a screen; BOOT_MAPPED_BYTES are mapped */
+    BOOT_MEMORY,  /* pages can be allocated and mapped; there is a log */
+    BOOT_TABLES,  /* node_info.machine says what firmware's tables say */
+    BOOT_DEVICES, /* the clock runs; what is found now, all nodes will know */
 
     /* On each node. */
     NODE_FIRST,  /* the node has its status page and nothing else */

@@ -10,6 +10,7 @@
 #include "drivers/ixgbe/regs.h"
 #include "drivers/nic/nic.h"
 #include "drivers/vectors.h"
+#include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
@@ -317,8 +318,11 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     struct queue *own;
     int result;
 
-    if (key->queue_index >= IXGBE_QUEUE_MAX || registers_paddr == 0 ||
-        registers_paddr % PAGE_BYTES != 0) {
+    /* It is another node's word: nothing but such a card's registers is mapped on it. */
+    if (key->queue_index >= IXGBE_QUEUE_MAX ||
+        !pci_is_bar(ixgbe_ids, ixgbe_id_count, registers_paddr, IXGBE_REGISTERS_BYTES)) {
+        log_error("ixgbe", "refused to open queue %u of a card at %#lx: no 82599 is known there",
+                  key->queue_index, registers_paddr);
         return -EINVAL;
     }
     own = memory_allocate_zeroed(sizeof(*own));
@@ -342,6 +346,14 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     }
     return result;
 }
+
+static void prepare_cards(void)
+{
+    pci_prepare(ixgbe_ids, ixgbe_id_count);
+}
+
+static const struct component ixgbe_component = {.steps = {[BOOT_DEVICES] = prepare_cards}};
+COMPONENT(ixgbe_component);
 
 static const struct nic_driver ixgbe_driver = {
     .name = "82599",

@@ -72,6 +72,28 @@ static bool is_taken(const struct pci_request *request, const struct pci_span *s
     return false;
 }
 
+static uint32_t owner_of(const struct pci_id *id)
+{
+    return (uint32_t)id->device << 16 | id->vendor;
+}
+
+bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes)
+{
+    const struct device_range *range = machine_find_device(&node_info.machine, paddr, bytes);
+
+    for (size_t i = 0; i < id_count && range != NULL && range->paddr == paddr; i++) {
+        if (owner_of(&ids[i]) == range->owner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_known(const struct pci_device *device, const struct pci_bar *bar)
+{
+    return pci_is_bar(&device->id, 1, bar->paddr, bar->bytes);
+}
+
 /* Whether firmware has given this address on purpose. A device that is decoding proves it, unless
  * pci=assign doubts that; one that is not may hold anything. */
 static bool is_assigned(const struct pci_request *request, const struct pci_bar *bar,
@@ -81,6 +103,11 @@ static bool is_assigned(const struct pci_request *request, const struct pci_bar 
 
     if (bar->paddr == 0 || span.end < span.start || !pci_is_forwarded(request, &span)) {
         return false;
+    }
+    /* By us, while the machine booted. Others' sizes must not be asked for again: their nodes may
+     * be using them. */
+    if (is_known(request->device, bar)) {
+        return true;
     }
     if (request->is_asked_for) {
         /* By the same rule as places are found, so that one that was found is kept. */
@@ -230,6 +257,17 @@ static void open_path(const struct pci_request *request)
     }
 }
 
+/* From now on they may be mapped. */
+static void make_known(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT])
+{
+    for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
+        if (bars[i].bytes != 0) {
+            machine_add_device(&node_info.machine, bars[i].paddr, bars[i].bytes,
+                               owner_of(&device->id));
+        }
+    }
+}
+
 /* The one line that says that addresses are guessed and windows rewritten, and why. */
 static void log_reason(const struct pci_request *request)
 {
@@ -303,5 +341,6 @@ int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUN
         }
     }
     open_path(&request);
+    make_known(device, bars);
     return 0;
 }

@@ -28,6 +28,7 @@ static inline void pci_add_bus(struct pci_bus_set *set, unsigned bus)
 /* Use this window of configuration space (node_info.machine.ecams) no more: where ports reach what
  * it holds, they are used instead. */
 void pci_ignore_ecam(unsigned index);
+bool pci_is_ecam_ignored(unsigned index);
 
 /* Called for each function, its id and revision read. True ends the walk. */
 typedef bool (*pci_visit)(void *context, const struct pci_device *device);
@@ -49,6 +50,8 @@ struct pci_root {
     uint8_t bus;
 };
 
+/* Start from those that tables name; pci_find() does, too. */
+void pci_learn_roots(void);
 /* Those that the last pci_find() knew or found. */
 const struct pci_root *pci_roots(unsigned *count);
 /* The root above a bus: that of the nearest number which is not higher. */

@@ -59,7 +59,7 @@ static void add_root(uint16_t segment, uint8_t bus)
 
 /* Each window of configuration space starts at a root bus. By ports there is one, to begin with.
  * One in which nothing answers is not where the MCFG says, and is not used. */
-static void learn_roots(void)
+void pci_learn_roots(void)
 {
     const struct machine *machine = &node_info.machine;
 
@@ -74,7 +74,7 @@ static void learn_roots(void)
         log_debug("pci", "configuration space of %04x:%02x to %02x at %#llx", ecam->segment,
                   ecam->first_bus, ecam->last_bus,
                   (unsigned long long)ecam->paddr + ecam->first_bus * MIB);
-        if (!has_device(ecam->segment, ecam->first_bus)) {
+        if (!pci_is_ecam_ignored(i) && !has_device(ecam->segment, ecam->first_bus)) {
             log_warning("pci", "configuration space of %04x:%02x to %02x does not answer",
                         ecam->segment, ecam->first_bus, ecam->last_bus);
             pci_ignore_ecam(i);
@@ -289,10 +289,7 @@ unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reac
         .ids = ids, .id_count = id_count, .devices = devices, .device_max = device_max};
     bool is_asked_for = pci_is_assign_asked_for();
 
-    if (reach == PCI_REACH_NUMBERED) {
-        pci_report_unknown_option(); /* once: a caller that finds nothing comes again */
-    }
-    learn_roots();
+    pci_learn_roots();
     if (reach == PCI_REACH_ALL || is_asked_for) {
         find_all_roots();
     }

@@ -20,8 +20,9 @@
 
 /* --- Access --- */
 
-/* Windows that pci_ignore_ecam() has named. */
+/* Windows that pci_ignore_ecam() has named, and where those that are used are mapped. */
 static bool is_ignored[ECAM_MAX];
+static uint8_t *windows[ECAM_MAX];
 
 void pci_ignore_ecam(unsigned index)
 {
@@ -29,7 +30,25 @@ void pci_ignore_ecam(unsigned index)
     is_ignored[index] = true;
 }
 
-/* The function's window, or NULL when no ECAM window holds its bus. */
+bool pci_is_ecam_ignored(unsigned index)
+{
+    return is_ignored[index];
+}
+
+/* Where a window's first bus is mapped. One that cannot be is used no more, and has been logged. */
+static uint8_t *map_window(unsigned index)
+{
+    const struct ecam *ecam = &node_info.machine.ecams[index];
+
+    if (windows[index] == NULL) {
+        windows[index] = paging_map_device(ecam->paddr + ecam->first_bus * MIB,
+                                           (ecam->last_bus - ecam->first_bus + 1ull) * MIB);
+        is_ignored[index] = windows[index] == NULL;
+    }
+    return windows[index];
+}
+
+/* The function's registers, or NULL when no ECAM window holds its bus. */
 static void *ecam_window(const struct pci_address *address)
 {
     for (unsigned i = 0; i < node_info.machine.ecam_count; i++) {
@@ -37,11 +56,12 @@ static void *ecam_window(const struct pci_address *address)
 
         if (!is_ignored[i] && ecam->segment == address->segment &&
             address->bus >= ecam->first_bus && address->bus <= ecam->last_bus) {
-            uint64_t offset = FIELD_PREP(ECAM_BUS, address->bus) |
+            uint64_t offset = FIELD_PREP(ECAM_BUS, address->bus - ecam->first_bus) |
                               FIELD_PREP(ECAM_DEVICE, address->device) |
                               FIELD_PREP(ECAM_FUNCTION, address->function);
+            uint8_t *window = map_window(i);
 
-            return paging_map_device(ecam->paddr + offset, PCI_ECAM_SPACE_BYTES);
+            return window != NULL ? window + offset : NULL;
         }
     }
     return NULL;

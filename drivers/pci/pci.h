@@ -96,6 +96,17 @@ void pci_write_bar(const struct pci_device *device, unsigned index, const struct
  */
 MUST_CHECK int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT]);
 
+/*
+ * At BOOT_DEVICES: find the functions with these ids as far as the machine must be searched for
+ * them, and pci_assign() each, so that all nodes know their BARs. Nobody uses other devices yet, so
+ * their sizes may be asked for.
+ */
+void pci_prepare(const struct pci_id *ids, size_t id_count);
+
+/* Whether a BAR of such a function begins there and has so many bytes: one that pci_assign() has
+ * seen, at boot or on this node. */
+bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes);
+
 /* Let the device decode memory and master the bus, with its INTx line off; or none of the three. */
 void pci_enable(const struct pci_device *device);
 void pci_disable(const struct pci_device *device);

@@ -43,7 +43,14 @@
 #define STATUS_CAPABILITIES  BIT(4)
 #define PCI_REVISION         0x08 /* RO */
 #define PCI_CLASS            0x0A /* RO subclass in the low byte, class in the high one */
+#define CLASS_BASE           BITS(15, 8)
+#define CLASS_BASE_DISPLAY   0x03
+#define CLASS_BASE_BRIDGE    0x06
+#define CLASS_BASE_SYSTEM    0x08   /* interrupt and DMA controllers, timers, IOMMUs; */
+#define CLASS_SD_HOST        0x0805 /* and also this */
+#define CLASS_OLD_VGA        0x0001
 #define CLASS_HOST_BRIDGE    0x0600
+#define CLASS_USB            0x0C03
 #define PCI_HEADER_TYPE      0x0E /* RO */
 #define HEADER_TYPE          BITS(6, 0)
 #define HEADER_DEVICE        0

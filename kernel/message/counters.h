@@ -62,7 +62,8 @@ void counters_check(void);
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \
-      "Input refused, by reason.")
+      "Input refused, by reason.")                                                                 \
+    X(DROP_BAD_DEVICE, "drops_total", "reason=\"bad_device\"", "Input refused, by reason.")
 /* clang-format on */
 
 /* IDLE_NS counts nanoseconds and is shown in seconds, Prometheus' base unit. */

@@ -9,6 +9,7 @@
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/memory/pages.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
@@ -200,13 +201,13 @@ struct address_space *paging_own_space(void)
  * The pages of a device's range. False when they are not to be mapped: there are none, they lie
  * beyond what the devices' part of the map can show, or they are memory of this node, which mapped
  * a second time and uncached would be two views of the same bytes (SDM 3A 11.12.4). Other nodes'
- * memory is not known here.
+ * memory is in no range that is known as a device's.
  */
 static bool find_device_pages(paddr_t paddr, uint64_t bytes, paddr_t *start, paddr_t *end)
 {
     *start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
     *end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
-    if (bytes == 0 || *end < *start || *end > DEVICES_MAX_BYTES) {
+    if (bytes == 0 || *end <= *start || *end > DEVICES_MAX_BYTES) {
         return false;
     }
     for (unsigned i = 0; i < node_info.range_count; i++) {
@@ -219,23 +220,40 @@ static bool find_device_pages(paddr_t paddr, uint64_t bytes, paddr_t *start, pad
     return true;
 }
 
-void *paging_map_device(paddr_t paddr, size_t bytes)
+/* Pages that are mapped already stay as they are. */
+static int map_device_pages(paddr_t start, paddr_t end, uint64_t step)
 {
-    paddr_t page, end;
-
-    if (!find_device_pages(paddr, bytes, &page, &end)) {
-        log_error("paging", "refused to map a device at %#lx", paddr);
-        return NULL;
-    }
-    /* By the page, so that ranges which overlap are told from new ones. */
-    for (; page < end; page += PAGE_BYTES) {
-        int error = paging_map(paging_own_space(), DEVICES_BASE + page, page, PAGE_BYTES,
+    for (paddr_t page = start; page < end; page += step) {
+        int error = paging_map(paging_own_space(), DEVICES_BASE + page, page, step,
                                PAGING_WRITE | PAGING_UNCACHED);
 
-        if (error != 0 && error != -EEXIST) {
-            log_error("paging", "no memory to map a device at %#lx", paddr);
-            return NULL;
+        if (error == -EEXIST && step > PAGE_BYTES) {
+            error = map_device_pages(page, page + step, PAGE_BYTES); /* a part of it is */
         }
+        if (error != 0 && error != -EEXIST) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+void *paging_map_device(paddr_t paddr, size_t bytes)
+{
+    paddr_t start, end;
+
+    if (machine_find_device(&node_info.machine, paddr, bytes) == NULL ||
+        !find_device_pages(paddr, bytes, &start, &end)) {
+        log_error("paging", "refused to map %lu bytes at %#lx: no device is known to be there",
+                  bytes, paddr);
+        counter_increment(COUNTER_DROP_BAD_DEVICE);
+        return NULL;
+    }
+    /* Large pages where they fit: configuration space has hundreds of megabytes. */
+    bool is_large = (start | end) % LARGE_PAGE_BYTES == 0;
+
+    if (map_device_pages(start, end, is_large ? LARGE_PAGE_BYTES : PAGE_BYTES) != 0) {
+        log_error("paging", "no memory to map a device at %#lx", paddr);
+        return NULL;
     }
     return (void *)(DEVICES_BASE + paddr);
 }

@@ -456,6 +456,9 @@ static void handle_attach_queue(node_id_t from, const struct message *raw)
     }
     answer.queue_index = key.queue_index;
     answer.error_number = (uint32_t)-open_queue(&key);
+    if (answer.error_number == EINVAL) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE); /* its key is no card's */
+    }
     if (answer.error_number == 0) {
         use_queue();
     }

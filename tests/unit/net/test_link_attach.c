@@ -70,7 +70,10 @@ static void a_key_that_no_driver_has_made_is_answered_with_an_error(void **state
         key_of(7, 1, REGISTERS_PADDR), /* no such driver */
         key_of(0, 1, 0),
         key_of(0, 1, REGISTERS_PADDR + 8),
+        key_of(0, 1, 0xFEC00000), /* a device, but no such card */
+        key_of(0, 1, UINT64_MAX - 4095),
     };
+    uint64_t before = counter_read(SELF, COUNTER_DROP_BAD_MESSAGE);
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_COUNT(keys); i++) {
@@ -82,6 +85,8 @@ static void a_key_that_no_driver_has_made_is_answered_with_an_error(void **state
         assert_int_equal(answer->queue_index, 1);
     }
     assert_int_equal(fake_nic_write_count(), 0);
+    assert_int_equal(counter_read(SELF, COUNTER_DROP_BAD_MESSAGE), before + ARRAY_COUNT(keys));
+    assert_non_null(strstr(fake_nic_last_log(), "queue 1 cannot be opened"));
 }
 
 static void the_queue_is_opened_and_takes_frames(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
 /* sources: drivers/pci/place.c drivers/pci/assign.c drivers/pci/windows.c drivers/pci/option.c */
+/* sources: drivers/pci/boot.c */
 /* sources: libc/core/command_line.c libc/core/format.c */
 #include "tests/unit/world/fake_pci.h"
 
@@ -43,6 +44,8 @@ static struct fake fakes[FAKE_MAX];
 static unsigned fake_count;
 static unsigned access_count;
 static unsigned write_count;
+static int watched;
+static unsigned watched_writes;
 static uint64_t now_ns;
 static char logged[LOGGED_BYTES]; /* its end, if there was more */
 
@@ -164,6 +167,17 @@ unsigned fake_pci_access_count(void)
     return access_count;
 }
 
+void fake_pci_watch(int fake)
+{
+    watched = fake;
+    watched_writes = 0;
+}
+
+unsigned fake_pci_watched_writes(void)
+{
+    return watched_writes;
+}
+
 unsigned fake_pci_write_count(void)
 {
     return write_count;
@@ -259,6 +273,7 @@ static void write_function(const void *base, size_t offset, uint64_t value, size
     if (fake == NULL) {
         return;
     }
+    watched_writes += fake == &fakes[watched];
     for (size_t i = 0; i < bytes; i++) {
         size_t at = (offset + i) % SPACE_BYTES;
         uint8_t mask = fake->writable[at];
@@ -289,7 +304,8 @@ MMIO_FAKES(32)
 
 void *paging_map_device(paddr_t paddr, size_t bytes)
 {
-    assert_int_equal(bytes, 4096);
+    assert_int_equal(paddr, FAKE_ECAM_PADDR);
+    assert_int_equal(bytes, 256u << 20);
     return (void *)(uintptr_t)paddr;
 }
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Devices by the tables' word. A table that names memory would have a node write over another
+ * node's, and one that names an address which the processor has not got would have it fault (SDM 3A
+ * 4.1.4): neither is believed.
+ */
+#include "boot/acpi/device_ranges.h"
+
+#include "boot/acpi/table.h"
+#include "kernel/limits.h"
+#include "kernel/platform.h"
+
+/* What the tables are checked against. */
+struct limits {
+    const struct boot_info *info;
+    paddr_t end; /* of what the processor can address */
+};
+
+/* Whether a part of it lies in usable memory, by the page, as it would be mapped. */
+static bool is_memory(const struct boot_info *info, paddr_t paddr, uint64_t bytes)
+{
+    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
+    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
+
+    for (unsigned i = 0; i < info->range_count; i++) {
+        const struct memory_range *range = &info->ranges[i].range;
+
+        if (info->ranges[i].is_usable && range->paddr < end &&
+            (range->paddr >= start || start - range->paddr < range->bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False, and noted, when the range can be no device's. */
+static bool allow(struct acpi *acpi, const struct limits *limits, const char *signature,
+                  paddr_t paddr, uint64_t bytes)
+{
+    if (paddr >= limits->end || bytes > limits->end - paddr ||
+        is_memory(limits->info, paddr, bytes)) {
+        acpi_note_problem(acpi, signature, "no device can be where it says: ignored");
+        return false;
+    }
+    machine_add_device(&acpi->machine, paddr, bytes, 0);
+    return true;
+}
+
+static void allow_ecams(struct acpi *acpi, const struct limits *limits)
+{
+    struct machine *machine = &acpi->machine;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < machine->ecam_count; i++) {
+        const struct ecam ecam = machine->ecams[i];
+
+        if (allow(acpi, limits, "MCFG", ecam.paddr + ecam.first_bus * MIB,
+                  (ecam.last_bus - ecam.first_bus + 1ull) * MIB)) {
+            machine->ecams[kept++] = ecam;
+        }
+    }
+    machine->ecam_count = kept;
+}
+
+static void allow_ioapics(struct acpi *acpi, const struct limits *limits)
+{
+    struct machine *machine = &acpi->machine;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < machine->ioapic_count; i++) {
+        const struct ioapic ioapic = machine->ioapics[i];
+
+        if (allow(acpi, limits, "APIC", ioapic.paddr, PAGE_BYTES)) {
+            machine->ioapics[kept++] = ioapic;
+        }
+    }
+    machine->ioapic_count = kept;
+}
+
+static void allow_power_registers(struct acpi *acpi, const struct limits *limits)
+{
+    struct power_registers *power = &acpi->machine.power;
+    struct power_register *const registers[] = {&power->pm1a_control, &power->pm1b_control,
+                                                &power->sleep_control, &power->reset};
+
+    for (unsigned i = 0; i < ARRAY_COUNT(registers); i++) {
+        if (registers[i]->space == REGISTER_MEMORY &&
+            !allow(acpi, limits, "FACP", registers[i]->address, sizeof(uint16_t))) {
+            registers[i]->space = REGISTER_NONE;
+        }
+    }
+}
+
+void acpi_allow_devices(struct acpi *acpi, const struct boot_info *info, unsigned address_bits)
+{
+    struct limits limits = {.info = info, .end = UINT64_C(1) << address_bits};
+
+    ASSERT(address_bits < 64);
+    allow_ecams(acpi, &limits);
+    allow_ioapics(acpi, &limits);
+    allow_power_registers(acpi, &limits);
+    if (acpi->hpet_paddr != 0 && !allow(acpi, &limits, "HPET", acpi->hpet_paddr, PAGE_BYTES)) {
+        acpi->hpet_paddr = 0;
+    }
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_pci.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * What drivers/pci/boot.c does while one core runs: who may go on mastering the bus, and what all
+ * nodes know of the cards that somebody drives.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/pci/pci.h"
+#include "kernel/component.h"
+#include "kernel/node.h"
+#include "tests/unit/world/fake_pci.h"
+
+#define COMMAND        0x04
+#define CLASS          0x0A
+#define DECODES        0x0003 /* I/O and memory */
+#define MASTERS        0x0004
+#define CARD_BAR       0x81000000u
+#define CARD_BAR_BYTES 0x20000u
+
+static const struct pci_id ids[] = {{FAKE_VENDOR, FAKE_NIC}};
+
+static int reset(void **state)
+{
+    (void)state;
+    fake_pci_reset();
+    node_info.command_line[0] = '\0';
+    return 0;
+}
+
+/* A function as firmware leaves one that it has used. */
+static int add_used(int parent, unsigned device, uint16_t class)
+{
+    int fake = fake_pci_add(parent, device, 0, FAKE_OTHER);
+
+    fake_pci_put(fake, CLASS, 2, class);
+    fake_pci_put(fake, COMMAND, 2, DECODES | MASTERS);
+    fake_pci_let_write(fake, COMMAND, 2, 0x0407);
+    return fake;
+}
+
+static void boot(void)
+{
+    components_run(BOOT_TABLES);
+    components_run(BOOT_DEVICES);
+}
+
+static void assert_masters(int fake)
+{
+    assert_int_equal(fake_pci_get(fake, COMMAND, 2), DECODES | MASTERS);
+}
+
+static void assert_stopped(int fake)
+{
+    assert_int_equal(fake_pci_get(fake, COMMAND, 2), DECODES);
+}
+
+/* --- Mastering --- */
+
+/* The card that a machine has booted from over the network goes on writing what comes into buffers
+ * that are ours now. Its registers stay where they are. */
+static void devices_that_nobody_drives_stop_mastering_and_go_on_decoding(void **state)
+{
+    int bridge = fake_pci_add_bridge(FAKE_ROOT(0), 1, 1, 1);
+    int card = add_used(FAKE_ROOT(0), 2, 0x0200);
+    int disk = add_used(bridge, 0, 0x0108);
+    int sd_host = add_used(bridge, 1, 0x0805);
+
+    (void)state;
+    fake_pci_put(bridge, COMMAND, 2, DECODES | MASTERS);
+    boot();
+    assert_stopped(card);
+    assert_stopped(disk);
+    assert_stopped(sd_host);
+    assert_masters(bridge);
+    assert_true(fake_pci_has_logged("3 devices that firmware left writing to memory stopped"));
+}
+
+static void what_serves_others_or_the_console_goes_on(void **state)
+{
+    int host = add_used(FAKE_ROOT(0), 0, 0x0600);
+    int screen = add_used(FAKE_ROOT(0), 1, 0x0300);
+    int old_screen = add_used(FAKE_ROOT(0), 2, 0x0001);
+    int ioapic = add_used(FAKE_ROOT(0), 3, 0x0800);
+    int iommu = add_used(FAKE_ROOT(0), 4, 0x0806);
+
+    (void)state;
+    boot();
+    assert_masters(host);
+    assert_masters(screen);
+    assert_masters(old_screen);
+    assert_masters(ioapic);
+    assert_masters(iommu);
+    assert_int_equal(fake_pci_write_count(), 0);
+    assert_false(fake_pci_has_logged("stopped"));
+}
+
+/* A BIOS shows a USB keyboard as an i8042, by what the controller writes to its own memory. */
+static void usb_goes_on_while_a_keyboard_may_be_emulated_by_it(void **state)
+{
+    int usb = add_used(FAKE_ROOT(0), 0, 0x0C03);
+
+    (void)state;
+    boot();
+    assert_masters(usb);
+    node_info.machine.has_no_i8042 = true;
+    boot();
+    assert_stopped(usb);
+}
+
+/* --- Cards --- */
+
+static int add_card(unsigned device, uint64_t paddr)
+{
+    int card = fake_pci_add(FAKE_ROOT(0), device, 0, FAKE_NIC);
+
+    fake_pci_set_bar(card, 0, CARD_BAR_BYTES, FAKE_BAR_64BIT, paddr);
+    if (paddr != 0) {
+        fake_pci_put(card, COMMAND, 2, DECODES | MASTERS);
+    }
+    return card;
+}
+
+static void bars_of_cards_are_known_to_all_nodes(void **state)
+{
+    int moved;
+
+    (void)state;
+    add_card(1, CARD_BAR);
+    moved = add_card(2, 0); /* gets one */
+    assert_false(pci_is_bar(ids, 1, CARD_BAR, CARD_BAR_BYTES));
+    pci_prepare(ids, 1);
+    assert_true(pci_is_bar(ids, 1, CARD_BAR, CARD_BAR_BYTES));
+    assert_int_not_equal(fake_pci_bar(moved, 0), 0);
+    assert_true(pci_is_bar(ids, 1, fake_pci_bar(moved, 0), CARD_BAR_BYTES));
+    assert_int_equal(fake_pci_get(moved, COMMAND, 2), 0); /* off until somebody starts it */
+}
+
+static void nothing_else_is_taken_for_a_cards_bar(void **state)
+{
+    static const struct pci_id others[] = {{FAKE_VENDOR, FAKE_OTHER}};
+
+    (void)state;
+    add_card(1, CARD_BAR);
+    machine_add_device(&node_info.machine, 0xFEC00000, 0x100000, 0); /* by a table */
+    pci_prepare(ids, 1);
+    assert_false(pci_is_bar(ids, 1, CARD_BAR + 0x1000, 0x1000));
+    assert_false(pci_is_bar(ids, 1, CARD_BAR, CARD_BAR_BYTES + 1));
+    assert_false(pci_is_bar(others, 1, CARD_BAR, CARD_BAR_BYTES));
+    assert_false(pci_is_bar(ids, 1, 0xFEC00000, CARD_BAR_BYTES));
+    assert_false(pci_is_bar(ids, 1, UINT64_MAX, CARD_BAR_BYTES));
+    assert_false(pci_is_bar(ids, 1, 0, CARD_BAR_BYTES));
+}
+
+/* Their nodes may be using them by then, the screen above all. */
+static void others_are_not_switched_off_once_the_card_has_its_address(void **state)
+{
+    int other = add_used(FAKE_ROOT(0), 3, 0x0300);
+    struct pci_bar bars[PCI_BAR_COUNT];
+    struct pci_device device;
+
+    (void)state;
+    fake_pci_command_line = "pci=assign";
+    add_card(1, 0x88000000);
+    /* So well aligned that it might reach up to the card: boot has to ask. */
+    fake_pci_set_bar(other, 0, 0x1000, 0, 0x80000000);
+    pci_prepare(ids, 1);
+    assert_masters(other);
+    assert_int_equal(pci_find(ids, 1, PCI_REACH_NUMBERED, &device, 1), 1);
+
+    fake_pci_watch(other);
+    assert_int_equal(pci_assign(&device, bars), 0);
+    assert_int_equal(bars[0].paddr, 0x88000000);
+    assert_int_equal(fake_pci_watched_writes(), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, reset)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(devices_that_nobody_drives_stop_mastering_and_go_on_decoding),
+        TEST(what_serves_others_or_the_console_goes_on),
+        TEST(usb_goes_on_while_a_keyboard_may_be_emulated_by_it),
+        TEST(bars_of_cards_are_known_to_all_nodes),
+        TEST(nothing_else_is_taken_for_a_cards_bar),
+        TEST(others_are_not_switched_off_once_the_card_has_its_address),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: kernel/x86/paging.c */
+/* flags: -DCPU_FAKE -include tests/unit/world/low_direct_map.h */
+/*
+ * Tests which devices kernel/x86/paging.c maps, in tables that lie in this program: the direct map
+ * starts at address 0 here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/limits.h"
+#include "kernel/log.h"
+#include "kernel/memory/pages.h"
+#include "kernel/message/status.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/paging.h"
+
+#define PAGES_MAX 64
+#define CARD      0xFEB00000u
+#define ECAM      0xB0000000u
+#define ECAM_SIZE 0x10000000u
+
+struct node_info node_info;
+struct status_page *status_own_page;
+
+static struct status_page status;
+static unsigned log_count;
+static unsigned page_count; /* tables */
+static void *tables[PAGES_MAX];
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...)
+{
+    (void)subsystem;
+    (void)format;
+    assert_int_equal(level, LOG_ERROR);
+    log_count++;
+}
+
+void status_initialise(void)
+{
+    status_own_page = &status;
+}
+
+void *pages_allocate(size_t count)
+{
+    assert_int_equal(count, 1);
+    if (page_count == PAGES_MAX) {
+        return NULL;
+    }
+    tables[page_count] = aligned_alloc(4096, 4096);
+    return memset(tables[page_count++], 0, 4096);
+}
+
+_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
+{
+    (void)format;
+    print_error("%s:%d\n", file, line);
+    abort();
+}
+
+struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
+{
+    (void)leaf;
+    (void)subleaf;
+    return (struct cpuid){0};
+}
+
+uint64_t cpu_read_msr(uint32_t msr)
+{
+    (void)msr;
+    return 0;
+}
+
+void cpu_write_msr(uint32_t msr, uint64_t value)
+{
+    (void)msr;
+    (void)value;
+}
+
+static int reset(void **state)
+{
+    (void)state;
+    while (page_count > 0) {
+        free(tables[--page_count]);
+    }
+    memset(&node_info, 0, sizeof(node_info));
+    memset(&status, 0, sizeof(status));
+    memset(paging_own_space(), 0, sizeof(struct address_space)); /* looked up at its first use */
+    node_info.page_table_root = (uintptr_t)pages_allocate(1);
+    log_count = 0;
+    machine_add_device(&node_info.machine, CARD, 0x20000, 1);
+    return 0;
+}
+
+static void assert_mapped(void *vaddr, paddr_t paddr)
+{
+    assert_non_null(vaddr);
+    assert_int_equal(paging_translate(paging_own_space(), (uintptr_t)vaddr), paddr);
+    assert_int_equal(log_count, 0);
+}
+
+static void assert_refused(paddr_t paddr, size_t bytes)
+{
+    uint64_t before = status.counters[COUNTER_DROP_BAD_DEVICE];
+    unsigned pages_before = page_count;
+
+    log_count = 0;
+    assert_null(paging_map_device(paddr, bytes));
+    assert_int_equal(log_count, 1);
+    assert_int_equal(status.counters[COUNTER_DROP_BAD_DEVICE], before + 1);
+    assert_int_equal(page_count, pages_before);
+    assert_int_equal(paging_translate(paging_own_space(), DEVICES_BASE + paddr), PADDR_NONE);
+}
+
+static void a_known_device_is_mapped_and_again_at_the_same_address(void **state)
+{
+    void *vaddr = paging_map_device(CARD, 0x20000);
+
+    (void)state;
+    assert_mapped(vaddr, CARD);
+    assert_mapped((uint8_t *)vaddr + 0x1F123, CARD + 0x1F123);
+    assert_ptr_equal(paging_map_device(CARD, 0x20000), vaddr);
+    assert_ptr_equal(paging_map_device(CARD + 0x10010, 4), (uint8_t *)vaddr + 0x10010);
+    assert_int_equal(paging_translate(paging_own_space(), DEVICES_BASE + CARD + 0x20000),
+                     PADDR_NONE);
+}
+
+/* Another node's memory above all, which this node knows nothing of. */
+static void what_is_not_known_as_a_device_is_refused_and_counted(void **state)
+{
+    (void)state;
+    assert_refused(0x12345000, 4096);
+    assert_refused(CARD - 1, 1);
+    assert_refused(CARD - 1, 2);
+    assert_refused(CARD + 0x1FFFF, 2);
+    assert_refused(CARD + 0x20000, 1);
+    assert_refused(UINT64_MAX - 10, 100);
+    assert_refused(CARD, SIZE_MAX);
+}
+
+static void memory_of_this_node_is_refused_even_where_a_device_says_it_is(void **state)
+{
+    (void)state;
+    node_info.range_count = 1;
+    node_info.ranges[0] = (struct memory_range){CARD + 0x10000, 4096};
+    assert_refused(CARD, 0x20000);
+    assert_refused(CARD + 0x10800, 1);
+    node_info.range_count = 0;
+    machine_add_device(&node_info.machine, DEVICES_MAX_BYTES - 4096, 8192, 0);
+    assert_refused(DEVICES_MAX_BYTES - 4096, 8192); /* the map has no room for it */
+}
+
+/* By the page, its tables would take half a megabyte. */
+static void large_devices_take_few_tables(void **state)
+{
+    unsigned before = page_count;
+
+    (void)state;
+    machine_add_device(&node_info.machine, ECAM, ECAM_SIZE, 0);
+    assert_mapped(paging_map_device(ECAM, ECAM_SIZE), ECAM);
+    assert_in_range(page_count - before, 1, 3);
+    assert_mapped((uint8_t *)DEVICES_BASE + ECAM + ECAM_SIZE - 1, ECAM + ECAM_SIZE - 1);
+    assert_mapped(paging_map_device(ECAM + 0x1234000, 4096), ECAM + 0x1234000);
+}
+
+static void a_large_device_of_which_a_page_is_mapped_is_mapped_too(void **state)
+{
+    (void)state;
+    machine_add_device(&node_info.machine, ECAM, ECAM_SIZE, 0);
+    assert_mapped(paging_map_device(ECAM + 0x201000, 4096), ECAM + 0x201000);
+    assert_mapped(paging_map_device(ECAM, ECAM_SIZE), ECAM);
+    for (paddr_t offset = 0; offset < ECAM_SIZE; offset += PAGE_BYTES) {
+        assert_mapped((uint8_t *)DEVICES_BASE + ECAM + offset, ECAM + offset);
+    }
+}
+
+static void without_room_for_a_table_nothing_is_returned(void **state)
+{
+    unsigned used = page_count;
+
+    (void)state;
+    while (pages_allocate(1) != NULL) {
+    }
+    assert_null(paging_map_device(CARD, 4096));
+    assert_int_equal(log_count, 1);
+    assert_int_equal(status.counters[COUNTER_DROP_BAD_DEVICE], 0);
+    assert_true(page_count > used);
+}
+
+/* As many as there may be, and one more: what does not fit cannot be mapped. */
+static void a_range_too_many_is_not_known(void **state)
+{
+    struct machine *machine = &node_info.machine;
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * DEVICE_RANGE_MAX; i++) {
+        machine_add_device(machine, 0x10000000 + i * 0x2000ull, 0x1000, 0);
+        machine_add_device(machine, CARD, 0x20000, 1); /* is known */
+    }
+    assert_int_equal(machine->device_range_count, DEVICE_RANGE_MAX);
+    assert_non_null(paging_map_device(0x10000000, 4096));
+    assert_refused(0x10000000 + (2 * DEVICE_RANGE_MAX - 1) * 0x2000ull, 4096);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, reset)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_known_device_is_mapped_and_again_at_the_same_address),
+        TEST(what_is_not_known_as_a_device_is_refused_and_counted),
+        TEST(memory_of_this_node_is_refused_even_where_a_device_says_it_is),
+        TEST(large_devices_take_few_tables),
+        TEST(a_large_device_of_which_a_page_is_mapped_is_mapped_too),
+        TEST(without_room_for_a_table_nothing_is_returned),
+        TEST(a_range_too_many_is_not_known),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
