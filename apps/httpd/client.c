@@ -315,7 +315,7 @@ static void drop_input(struct client *client)
 }
 
 /* Read on from *at, which then stands behind what belongs to this request. */
-static enum request_progress parse(struct request *request, const char *head, const char **at,
+static enum request_progress parse(struct request *request, const char *head, char **at,
                                    const char *end)
 {
     size_t bytes = (size_t)(end - *at);
@@ -344,7 +344,7 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
 {
     struct request *request = &client->request;
     const char *head = buffer;
-    const char *at = buffer + parsed;
+    char *at = buffer + parsed;
     const char *end = buffer + bytes;
     enum progress progress = READY;
 

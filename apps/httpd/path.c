@@ -5,14 +5,14 @@
 #include "apps/httpd/path.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
+#include "apps/httpd/authority.h"
 #include "apps/httpd/check.h"
 #include "libc/core/numbers.h"
 
-/* Past "http://authority" of an absolute-form target, or `target` itself. */
+/* Past "http://authority" of an absolute-form target, or NULL if it is none. */
 static const char *skip_authority(const char *target, const char *end)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -20,14 +20,20 @@ static const char *skip_authority(const char *target, const char *end)
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         size_t bytes = strlen(schemes[i]);
         if ((size_t)(end - target) > bytes && strncasecmp(target, schemes[i], bytes) == 0) {
-            const char *at = target + bytes;
+            const char *authority = target + bytes;
+            const char *at = authority;
             while (at < end && strchr("/?#", *at) == NULL) {
                 at++;
             }
-            return at;
+            return authority_is_good(authority, (size_t)(at - authority)) ? at : NULL;
         }
     }
-    return target;
+    return NULL;
+}
+
+bool path_is_target(const char *target, size_t bytes)
+{
+    return bytes > 0 && (*target == '/' || skip_authority(target, target + bytes) != NULL);
 }
 
 static bool is_parent(const char *segment, const char *end)
@@ -55,7 +61,7 @@ int path_decode(const char *target, size_t target_bytes, char *path)
 
     if (at < end && *at != '/') {
         at = skip_authority(target, end);
-        if (at == target) {
+        if (at == NULL) {
             return -EINVAL;
         }
         if (at == end || *at != '/') {

@@ -4,13 +4,18 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Whether it has origin-form or absolute-form: "/path" or "http://authority", the latter right
+ * (authority.h). The path behind that is path_decode()'s to check. */
+bool path_is_target(const char *target, size_t bytes);
 
 /*
  * Write the decoded path of `target` (origin-form or absolute-form, its query left out) to
  * `path`, which has room for `target_bytes` and a zero.
  *
- * Returns its length; -EINVAL for what is no path: no slash at its start, a broken escape, a zero
+ * Returns its length; -EINVAL for what is no path: no path_is_target(), a broken escape, a zero
  * byte; -ENOENT for what no site has: a segment "..", an escaped slash. Escapes are decoded once.
  */
 int path_decode(const char *target, size_t target_bytes, char *path);

@@ -14,14 +14,19 @@
 
 #include <llhttp.h>
 
-#define REQUEST_HEAD_MAX_BYTES   16384   /* more: 431 */
-#define REQUEST_TARGET_MAX_BYTES 8192    /* more: 414 */
-#define REQUEST_BODY_MAX_BYTES   1048576 /* read and thrown away; more: 413 */
+#define REQUEST_HEAD_MAX_BYTES     16384   /* more: 431 */
+#define REQUEST_TARGET_MAX_BYTES   8192    /* more: 414 */
+#define REQUEST_BODY_MAX_BYTES     1048576 /* read and thrown away; more: 413 */
+/* What frames a chunked body, its sizes, extensions and trailers: so much at a time; more: 413, in
+ * trailers 431. And so much again in all, beside what small chunks need; more: 413. */
+#define REQUEST_FRAMING_MAX_BYTES  16384
+#define REQUEST_FRAMING_EACH_BYTES 16 /* for each byte of content */
 
 /* Header fields whose values matter here. */
 enum request_field {
     FIELD_HOST,
     FIELD_EXPECT,
+    FIELD_TRANSFER_ENCODING,
     FIELD_RANGE,
     FIELD_IF_RANGE,
     FIELD_IF_MATCH,
@@ -29,7 +34,8 @@ enum request_field {
     FIELD_IF_MODIFIED_SINCE,
     FIELD_IF_UNMODIFIED_SINCE,
     FIELD_COUNT,
-    FIELD_OTHER = FIELD_COUNT,
+    FIELD_CONNECTION = FIELD_COUNT, /* looked at when it comes, perhaps in several lines */
+    FIELD_OTHER,
 };
 
 /* Fields that make the answer depend on more than the path. */
@@ -46,20 +52,25 @@ struct request {
     llhttp_t parser;
     const char *head; /* during request_parse() only */
     struct request_span target;
-    struct request_span field;               /* the name being read */
-    struct request_span values[FIELD_COUNT]; /* valid where `present` says so */
-    uint32_t present;                        /* bit for each enum request_field */
+    struct request_span name, value;         /* of the field being read */
+    struct request_span values[FIELD_COUNT]; /* without blanks around; valid where `present` says */
+    uint32_t present;                        /* bit for each enum request_field with a value */
+    uint32_t named;                          /* the same for each that was named: once at most */
     uint8_t method;                          /* enum llhttp_method; with has_head */
     uint8_t minor_version;                   /* of HTTP/1.x; with has_head */
     enum request_field current;
-    bool is_in_value;
-    bool has_head; /* complete: a body may follow */
+    bool is_name_whole;
+    bool has_close; /* Connection: close */
+    bool has_head;  /* complete: a body may follow */
     bool is_complete;
     bool is_keep_alive;
     bool has_body_fields; /* Content-Length, Transfer-Encoding or Upgrade */
     uint16_t status;      /* why it is refused, as an HTTP status; 0: not */
     uint32_t head_bytes;  /* up to the end of the last value read: all that spans refer to */
     uint64_t body_bytes;
+    const char *unframed;   /* during request_parse(): behind the last content, or its start */
+    uint64_t framing_bytes; /* that are neither head nor content */
+    uint32_t framing_run;   /* of these, since the last content */
 };
 
 enum request_progress {
@@ -76,9 +87,9 @@ void request_restart(struct request *request);
 /*
  * Read on. `head` is the request's first byte, `data` the first byte not yet read: it follows
  * what was read before, or, once has_head is set, may be anywhere. *consumed: how many of
- * `bytes` belong to this request.
+ * `bytes` belong to this request. Tabs in the head's fields become blanks.
  */
-enum request_progress request_parse(struct request *request, const char *head, const char *data,
+enum request_progress request_parse(struct request *request, const char *head, char *data,
                                     size_t bytes, size_t *consumed);
 
 /* Whether the client waits for 100 Continue before it sends the body. */
