@@ -10,6 +10,8 @@
 #include <strings.h>
 
 #include "apps/httpd/check.h"
+#include "apps/httpd/date.h"
+#include "apps/httpd/response.h"
 #include "libc/core/numbers.h"
 
 struct value {
@@ -21,20 +23,14 @@ static struct value value_of(const struct request *request, const char *head,
                              enum request_field field)
 {
     const struct request_span *span = &request->values[field];
-    struct value value = {head + span->offset, span->bytes};
 
     check(request_has(request, field));
-    while (value.bytes > 0 &&
-           (value.at[value.bytes - 1] == ' ' || value.at[value.bytes - 1] == '\t')) {
-        value.bytes--;
-    }
-    return value;
+    return (struct value){head + span->offset, span->bytes};
 }
 
-void conditions_print_tag(struct resource *resource, char *text)
+void conditions_print_tag(const struct resource *resource, char *text)
 {
-    int bytes =
-        snprintf(text, TAG_TEXT_BYTES, "\"%016llx\"", (unsigned long long)resource_tag(resource));
+    int bytes = snprintf(text, TAG_TEXT_BYTES, "\"%016llx\"", (unsigned long long)resource->tag);
 
     assert(bytes == TAG_TEXT_BYTES - 1);
     (void)bytes;
@@ -71,45 +67,6 @@ static bool names_tag(struct value list, const char *tag, bool is_weak_enough)
         }
     }
     return false;
-}
-
-/* --- Dates --- */
-
-static bool parse_two_digits(const char *text, int *number)
-{
-    uint64_t value;
-
-    if (number_parse(text, 2, 10, 99, &value) != 0) {
-        return false;
-    }
-    *number = (int)value;
-    return true;
-}
-
-/* IMF-fixdate, "Sun, 06 Nov 1994 08:49:37 GMT", the one form that is still generated (RFC 9110
- * 5.6.7). A condition with another date does not apply. */
-static bool parse_date(struct value value, time_t *seconds)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const char *at = value.at;
-    struct tm date = {0};
-    int century, year;
-
-    if (value.bytes != 29 || at[3] != ',' || memcmp(at + 25, " GMT", 4) != 0 ||
-        !parse_two_digits(at + 5, &date.tm_mday) || !parse_two_digits(at + 12, &century) ||
-        !parse_two_digits(at + 14, &year) || !parse_two_digits(at + 17, &date.tm_hour) ||
-        !parse_two_digits(at + 20, &date.tm_min) || !parse_two_digits(at + 23, &date.tm_sec)) {
-        return false;
-    }
-    while (date.tm_mon < 12 && memcmp(months + 3 * date.tm_mon, at + 8, 3) != 0) {
-        date.tm_mon++;
-    }
-    if (date.tm_mon == 12) {
-        return false;
-    }
-    date.tm_year = 100 * century + year - 1900;
-    *seconds = timegm(&date);
-    return true;
 }
 
 /* --- Ranges --- */
@@ -163,6 +120,12 @@ static enum outcome parse_range(struct value value, size_t content_bytes, struct
     return OUTCOME_PART;
 }
 
+/* A condition with what is no date does not apply. */
+static bool parse_date(struct value value, time_t *seconds)
+{
+    return date_parse(value.at, value.bytes, response_time(), seconds);
+}
+
 /* If-Range: only the same content may be continued; the tag must be a strong one. */
 static bool is_range_valid(struct value value, const char *tag, time_t mtime_s)
 {
@@ -203,7 +166,7 @@ static bool is_not_modified(const struct request *request, const char *head, con
 }
 
 enum outcome conditions_evaluate(const struct request *request, const char *head,
-                                 struct resource *resource, struct byte_range *range)
+                                 const struct resource *resource, struct byte_range *range)
 {
     char tag[TAG_TEXT_BYTES];
 

@@ -24,8 +24,8 @@ struct byte_range {
 
 /* Room for a tag with its quotes and a zero. */
 #define TAG_TEXT_BYTES 19
-void conditions_print_tag(struct resource *resource, char *text);
+void conditions_print_tag(const struct resource *resource, char *text);
 
 /* What the request's conditions make of a GET or HEAD of this file. */
 enum outcome conditions_evaluate(const struct request *request, const char *head,
-                                 struct resource *resource, struct byte_range *range);
+                                 const struct resource *resource, struct byte_range *range);

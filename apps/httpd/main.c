@@ -97,19 +97,21 @@ static bool parse_options(int argc, char **argv)
     return true;
 }
 
+/* What comes later takes the paths of what came before: the user's files those of the built-in
+ * ones, and the pages for operators those of a user's files. */
 static void load_site(void)
 {
+    if (site_add_archive(options.builtin) < 0) {
+        fprintf(stderr, "%s: %s\n", options.builtin, strerror(errno));
+    }
+    pages_add_welcome();
     int files = site_add_archive(options.root);
-
     if (files >= 0) {
         printf("%d files from %s\n", files, options.root);
     } else if (strcmp(options.root, USER_ROOT) != 0 || errno != ENOENT) {
         fprintf(stderr, "%s: %s\n", options.root, strerror(errno));
     }
-    pages_add();
-    if (site_add_archive(options.builtin) < 0) {
-        fprintf(stderr, "%s: %s\n", options.builtin, strerror(errno));
-    }
+    pages_add_status();
 }
 
 static int open_listener(void)

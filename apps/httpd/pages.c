@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages with live content. A page is a file of the site in which each mark
+ * Pages with live content. A page is a built-in file in which marks are replaced:
  *
- *     <!--#file /proc/nodes -->
+ *     <!--#file /proc/nodes -->    by that file's text as it is now, written when it is opened
+ *     <!--#own /style.css -->      by that built-in file, as it stands
  *
- * is replaced by the text of that file as it is now, which the system writes when it is opened.
+ * Built-in files are found before others can take their paths: a page looks the same whatever else
+ * the site holds.
  */
 #include "apps/httpd/pages.h"
 
@@ -13,9 +15,47 @@
 #include "apps/httpd/site.h"
 #include "apps/httpd/text.h"
 
-#define MARK_START      "<!--#file "
+#define MARK_START      "<!--#"
+#define MARK_FILE       "file "
+#define MARK_OWN        "own "
 #define MARK_END        " -->"
 #define MARK_PATH_BYTES 64
+
+/* Their paths; the content once it is found. */
+static struct own_file {
+    const char *path;
+    const char *content;
+    size_t bytes;
+} own_files[] = {
+    {.path = "/index.html"},
+    {.path = "/stats.html"},
+    {.path = "/style.css"},
+};
+
+#define OWN_FILE_COUNT (sizeof(own_files) / sizeof(own_files[0]))
+
+static void find_own_files(void)
+{
+    for (size_t i = 0; i < OWN_FILE_COUNT; i++) {
+        const struct resource *resource = site_find(own_files[i].path, strlen(own_files[i].path));
+
+        if (resource != NULL && resource->kind == RESOURCE_FILE) {
+            own_files[i].content = (const char *)resource->content;
+            own_files[i].bytes = resource->content_bytes;
+        }
+    }
+}
+
+/* NULL if the server was built without it. */
+static const struct own_file *own_file(const char *path, size_t bytes)
+{
+    for (size_t i = 0; i < OWN_FILE_COUNT; i++) {
+        if (strlen(own_files[i].path) == bytes && memcmp(own_files[i].path, path, bytes) == 0) {
+            return own_files[i].content != NULL ? &own_files[i] : NULL;
+        }
+    }
+    return NULL;
+}
 
 static const char *find(const char *text, const char *end, const char *wanted)
 {
@@ -43,26 +83,46 @@ static void add_marked_file(struct text *text, const char *path, size_t path_byt
     text_print(text, "not available on this system\n");
 }
 
-/* Copy a file of the site, marks replaced. */
+static bool starts_with(const char *text, const char *end, const char *wanted)
+{
+    return (size_t)(end - text) >= strlen(wanted) && memcmp(text, wanted, strlen(wanted)) == 0;
+}
+
+/* What stands for a mark: `mark` to `end` is what it says. */
+static void add_mark(struct text *text, const char *mark, const char *end)
+{
+    if (starts_with(mark, end, MARK_OWN)) {
+        const char *path = mark + strlen(MARK_OWN);
+        const struct own_file *file = own_file(path, (size_t)(end - path));
+        if (file != NULL) {
+            text_add(text, file->content, file->bytes);
+        }
+    } else if (starts_with(mark, end, MARK_FILE)) {
+        const char *path = mark + strlen(MARK_FILE);
+        add_marked_file(text, path, (size_t)(end - path));
+    }
+}
+
+/* Copy a built-in file, marks replaced. */
 static void write_file(struct text *text, const char *path)
 {
-    const struct resource *resource = site_find(path, strlen(path));
+    const struct own_file *file = own_file(path, strlen(path));
 
-    if (resource == NULL || resource->kind != RESOURCE_FILE) {
+    if (file == NULL) {
         text_print(text, "This server was built without %s.\n", path);
         return;
     }
-    const char *at = (const char *)resource->content;
-    const char *end = at + resource->content_bytes;
-    const char *mark;
-    while ((mark = find(at, end, MARK_START)) != NULL) {
-        const char *name = mark + strlen(MARK_START);
-        const char *mark_end = find(name, end, MARK_END);
+    const char *at = file->content;
+    const char *end = at + file->bytes;
+    const char *start;
+    while ((start = find(at, end, MARK_START)) != NULL) {
+        const char *mark = start + strlen(MARK_START);
+        const char *mark_end = find(mark, end, MARK_END);
         if (mark_end == NULL) {
             break;
         }
-        text_add(text, at, (size_t)(mark - at));
-        add_marked_file(text, name, (size_t)(mark_end - name));
+        text_add(text, at, (size_t)(start - at));
+        add_mark(text, mark, mark_end);
         at = mark_end + strlen(MARK_END);
     }
     text_add(text, at, (size_t)(end - at));
@@ -85,9 +145,14 @@ static void write_metrics(struct text *text)
     }
 }
 
-void pages_add(void)
+void pages_add_welcome(void)
 {
+    find_own_files();
     site_add_page("/", "text/html; charset=utf-8", write_welcome);
+}
+
+void pages_add_status(void)
+{
     site_add_page("/stats", "text/html; charset=utf-8", write_stats);
     site_add_page("/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pages that are written when they are asked for: the welcome page, /stats and /metrics.
+ * The pages that the web server writes itself.
  */
 #pragma once
 
-/* Add them to the site: behind the user's own files, before the built-in ones that they use. */
-void pages_add(void);
+/* "/", which an index.html that is added later replaces. Behind the built-in files, before any
+ * others: its parts are found here. */
+void pages_add_welcome(void);
+/* "/stats" and "/metrics": for operators, whatever else the site holds. Last. */
+void pages_add_status(void);

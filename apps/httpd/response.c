@@ -10,6 +10,7 @@
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/conditions.h"
+#include "apps/httpd/date.h"
 #include "apps/httpd/path.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/text.h"
@@ -18,7 +19,6 @@
 /* Content up to this is sent in one piece with its header. Chosen: with it, one segment. */
 #define INLINE_CONTENT_MAX_BYTES 1024
 
-#define DATE_BYTES      29
 #define ALLOWED_METHODS "GET, HEAD, OPTIONS"
 
 /* How each ready response starts: its date stands at a fixed place, where it is renewed. */
@@ -72,24 +72,17 @@ static const char out_of_memory[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                     "Content-Length: 0\r\n"
                                     "Connection: close\r\n\r\n";
 
-static void print_date(time_t seconds, char *text)
-{
-    struct tm date;
-
-    gmtime_r(&seconds, &date);
-    size_t bytes = strftime(text, DATE_BYTES + 1, "%a, %d %b %Y %H:%M:%S GMT", &date);
-
-    /* Otherwise the text is undefined (C11 7.27.3.5). */
-    assert(bytes == DATE_BYTES);
-    (void)bytes;
-}
-
 void response_set_time(time_t now_s)
 {
     if (now_s != current_s) {
         current_s = now_s;
-        print_date(now_s, current_date);
+        date_print(now_s, current_date);
     }
+}
+
+time_t response_time(void)
+{
+    return current_s;
 }
 
 static unsigned status_index(uint16_t status)
@@ -109,13 +102,13 @@ static void print_start(struct text *text, uint16_t status, enum persistence per
                statuses[status_index(status)].reason, current_date, connection_fields[persistence]);
 }
 
-static void print_validators(struct text *text, struct resource *resource)
+static void print_validators(struct text *text, const struct resource *resource)
 {
     char tag[TAG_TEXT_BYTES];
     char date[DATE_BYTES + 1];
 
     conditions_print_tag(resource, tag);
-    print_date(resource->mtime_s, date);
+    date_print(resource->mtime_s, date);
     text_print(text, "Last-Modified: %s\r\nETag: %s\r\n", date, tag);
 }
 
@@ -141,7 +134,8 @@ static void use_text(struct response *response, uint16_t status, struct text *te
 
 /* --- Ready responses --- */
 
-static struct ready_response *make_ready(struct resource *resource, enum persistence persistence)
+static struct ready_response *make_ready(const struct resource *resource,
+                                         enum persistence persistence)
 {
     struct text head = {0};
     struct ready_response *ready = NULL;
@@ -256,7 +250,7 @@ static void make_page(struct response *response, const struct resource *resource
     use_text(response, 200, &text);
 }
 
-static void make_not_modified(struct response *response, struct resource *resource,
+static void make_not_modified(struct response *response, const struct resource *resource,
                               enum persistence persistence)
 {
     struct text text = {0};
@@ -267,7 +261,7 @@ static void make_not_modified(struct response *response, struct resource *resour
     use_text(response, 304, &text);
 }
 
-static void make_part(struct response *response, struct resource *resource,
+static void make_part(struct response *response, const struct resource *resource,
                       const struct byte_range *range, enum persistence persistence)
 {
     struct text text = {0};

@@ -26,6 +26,7 @@ struct response {
 
 /* The second that Date tells from here on. */
 void response_set_time(time_t now_s);
+time_t response_time(void);
 
 /* The answer to a request whose head is at `head`. Never fails: without memory it is 503. */
 void response_make(struct response *response, const struct request *request, const char *head,

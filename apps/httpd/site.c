@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +15,19 @@
 #include <unistd.h>
 
 #include "apps/httpd/check.h"
+#include "apps/httpd/date.h"
 #include "apps/httpd/mime.h"
 #include "apps/httpd/tar.h"
 
 #define INDEX_NAME        "index.html"
 #define TABLE_START_COUNT 64u
 
-/* The last second whose year has the four digits of a date in HTTP (RFC 9110 5.6.7). */
-#define MTIME_MAX_S 253402300799
+/* So much is read between two chances for others to run. Chosen: a fraction of a millisecond. */
+#define HASH_SLICE_BYTES 262144u
 
 static struct resource **table;
 static size_t table_count;
 static size_t resource_count;
-static uint16_t archive_count;
 
 /* FNV-1a (Fowler, Noll, Vo), which costs little for short paths. A client cannot add paths, so it
  * cannot make them collide. */
@@ -85,8 +86,7 @@ static bool grow_table(void)
     return true;
 }
 
-/* Put a copy of `resource` under this path. Within one archive the last one of a path counts, as
- * tar has it; between archives the first. */
+/* Put a copy of `resource` under this path, in the place of what was there. */
 static bool add_resource(const char *path, size_t bytes, const struct resource *resource)
 {
     assert(bytes > 0 && path[0] == '/');
@@ -109,7 +109,7 @@ static bool add_resource(const char *path, size_t bytes, const struct resource *
         assert(added->path[0] == '/' && strlen(added->path) == bytes);
         *place = added;
         resource_count++;
-    } else if ((*place)->archive == resource->archive) {
+    } else {
         char *own_path = (*place)->path;
         **place = *resource;
         (*place)->path = own_path;
@@ -150,9 +150,9 @@ static size_t normalise_name(const struct tar_entry *entry, char *path)
 }
 
 /* Every folder above this path, whether the archive names it or not. */
-static bool add_folders(const char *path, size_t bytes, uint16_t archive)
+static bool add_folders(const char *path, size_t bytes)
 {
-    const struct resource folder = {.kind = RESOURCE_FOLDER, .archive = archive};
+    const struct resource folder = {.kind = RESOURCE_FOLDER};
 
     for (size_t i = 1; i < bytes; i++) {
         if (path[i] == '/' && !add_resource(path, i, &folder)) {
@@ -162,20 +162,60 @@ static bool add_folders(const char *path, size_t bytes, uint16_t archive)
     return true;
 }
 
-static bool add_file(const struct tar_entry *entry, const char *path, size_t bytes,
-                     uint16_t archive)
+/* --- Content --- */
+
+/* Eight bytes at a time, each mixed in by a multiplication with an odd constant (the golden
+ * ratio's fraction) and a shift that brings the high bits down. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
+    return hash ^ hash >> 32;
+}
+
+/* Of `slice` further on. */
+static uint64_t hash_slice(uint64_t hash, const uint8_t *slice, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
+        size_t left = bytes - i;
+        uint64_t word = 0;
+        memcpy(&word, slice + i, left < sizeof(word) ? left : sizeof(word));
+        hash = mix(hash, word);
+    }
+    return hash;
+}
+
+static uint64_t hash_content(const uint8_t *content, size_t bytes)
+{
+    static size_t since_pause_bytes;
+    uint64_t hash = mix(0, bytes);
+
+    while (bytes > 0) {
+        size_t slice_bytes = bytes < HASH_SLICE_BYTES ? bytes : HASH_SLICE_BYTES;
+        hash = hash_slice(hash, content, slice_bytes);
+        content += slice_bytes;
+        bytes -= slice_bytes;
+        since_pause_bytes += slice_bytes;
+        if (since_pause_bytes >= HASH_SLICE_BYTES) {
+            since_pause_bytes = 0;
+            (void)poll(NULL, 0, 0); /* where threads do not interrupt each other, others run now */
+        }
+    }
+    return hash;
+}
+
+static bool add_file(const struct tar_entry *entry, const char *path, size_t bytes)
 {
     const size_t index_bytes = strlen(INDEX_NAME);
     struct resource file = {
         .kind = RESOURCE_FILE,
-        .archive = archive,
         .content = entry->content,
         .content_bytes = entry->content_bytes,
-        .mtime_s = (time_t)(entry->mtime_s < MTIME_MAX_S ? entry->mtime_s : MTIME_MAX_S),
+        .mtime_s = (time_t)(entry->mtime_s < DATE_MAX_S ? entry->mtime_s : DATE_MAX_S),
         .type = mime_type(path, bytes),
+        .tag = hash_content(entry->content, entry->content_bytes),
     };
 
-    if (!add_folders(path, bytes, archive) || !add_resource(path, bytes, &file)) {
+    if (!add_folders(path, bytes) || !add_resource(path, bytes, &file)) {
         return false;
     }
     /* "/a/index.html" is also "/a/". */
@@ -200,7 +240,7 @@ static int add_entries(const char *file_name, const void *archive, size_t bytes)
         if (entry.type != TAR_FILE || path_bytes == 0) {
             continue;
         }
-        if (!add_file(&entry, path, path_bytes, archive_count)) {
+        if (!add_file(&entry, path, path_bytes)) {
             fprintf(stderr, "%s: no memory for more than %d files\n", file_name, file_count);
             return file_count;
         }
@@ -228,7 +268,6 @@ int site_add_archive(const char *file_name)
             bytes > 0 ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
         if (archive != MAP_FAILED) {
             file_count = add_entries(file_name, archive, bytes);
-            archive_count++;
         }
     }
     int error = errno;
@@ -241,7 +280,6 @@ void site_add_page(const char *path, const char *type, void (*write_page)(struct
 {
     struct resource page = {
         .kind = RESOURCE_PAGE,
-        .archive = archive_count++,
         .type = type,
         .write_page = write_page,
     };
@@ -250,29 +288,4 @@ void site_add_page(const char *path, const char *type, void (*write_page)(struct
     if (!add_resource(path, strlen(path), &page)) {
         fprintf(stderr, "no memory for the page %s\n", path);
     }
-}
-
-/* Eight bytes at a time, each mixed in by a multiplication with an odd constant (the golden
- * ratio's fraction) and a shift that brings the high bits down. */
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
-    return hash ^ hash >> 32;
-}
-
-uint64_t resource_tag(struct resource *resource)
-{
-    assert(resource->kind == RESOURCE_FILE);
-    if (!resource->has_tag) {
-        uint64_t hash = mix(0, resource->content_bytes);
-        for (size_t i = 0; i < resource->content_bytes; i += sizeof(uint64_t)) {
-            size_t left = resource->content_bytes - i;
-            uint64_t word = 0;
-            memcpy(&word, resource->content + i, left < sizeof(word) ? left : sizeof(word));
-            hash = mix(hash, word);
-        }
-        resource->tag = hash;
-        resource->has_tag = true;
-    }
-    return resource->tag;
 }

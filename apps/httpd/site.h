@@ -30,24 +30,25 @@ enum persistence {
 struct resource {
     char *path; /* decoded, with the first slash, zero-terminated */
     uint32_t hash;
-    uint16_t archive; /* which one it came from: earlier ones win */
-    uint8_t kind;     /* enum resource_kind */
-    bool has_tag;
+    uint8_t kind; /* enum resource_kind */
     const uint8_t *content;
     size_t content_bytes;
     time_t mtime_s; /* since 1970, before the year 10000 */
     const char *type;
-    uint64_t tag; /* hash of the content, made when first asked for */
+    uint64_t tag; /* hash of the content: the same on every node and after every boot */
     void (*write_page)(struct text *text);
     struct ready_response *ready[PERSISTENCE_COUNT]; /* made when first asked for */
 };
 
+/*
+ * Of one path the last that was added counts: within an archive, as tar has it, and among archives
+ * and pages.
+ */
+
 /* Add the files of an archive. Returns how many, or -1 with errno when it cannot be opened; a
- * broken archive counts up to where it breaks, and says so on stderr. */
+ * broken archive counts up to where it breaks, and says so on stderr. Reads all of it, and lets
+ * others run meanwhile: before the first client is served. */
 int site_add_archive(const char *file_name);
-/* Add a page; like an archive of its own. */
 void site_add_page(const char *path, const char *type, void (*write_page)(struct text *text));
 /* NULL when there is nothing of this path. */
 struct resource *site_find(const char *path, size_t bytes);
-/* A hash of the content: the same on every node and after every boot. */
-uint64_t resource_tag(struct resource *resource);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/httpd/request.c apps/httpd/path.c apps/httpd/conditions.c apps/httpd/response.c */
-/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
-/* flags: -D_GNU_SOURCE */
+/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c apps/httpd/date.c */
+/* sources: apps/httpd/authority.c apps/httpd/pages.c */
+/* flags: -D_GNU_SOURCE -Dpoll=counted_poll */
 /*
  * Tests httpd's making of responses, without any connection: conditions, ranges, pages, refusals.
  */
@@ -14,10 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <poll.h>
+#include <sys/mman.h>
+
 #include <cmocka.h>
 
 #include "apps/httpd/conditions.h"
+#include "apps/httpd/date.h"
 #include "apps/httpd/mime.h"
+#include "apps/httpd/pages.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/response.h"
 #include "apps/httpd/site.h"
@@ -25,15 +31,34 @@
 
 #define HOST "Host: a\r\n"
 
-static void read_request(const char *text, struct request *request)
-{
-    size_t consumed;
+static unsigned poll_count;
 
+/* In the place of poll(): only looks. */
+int counted_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    assert_true(fds == NULL && count == 0 && timeout_ms == 0);
+    poll_count++;
+    return 0;
+}
+
+/* Returns the copy of its head that the request's values lie in, until the next call. */
+static const char *read_request(const char *text, struct request *request)
+{
+    static char copy[2048];
+    size_t bytes = strlen(text), consumed;
+
+    assert_true(bytes <= sizeof(copy));
+    memcpy(copy, text, bytes);
     request_initialise(request);
-    assert_int_equal(request_parse(request, text, text, strlen(text), &consumed), REQUEST_COMPLETE);
+    assert_int_equal(request_parse(request, copy, copy, bytes, &consumed), REQUEST_COMPLETE);
+    return copy;
 }
 
 /* --- Conditions, on a file of ten bytes --- */
+
+#define TAG     "\"123456789abcdef0\""
+#define SAME    "Sun, 06 Nov 1994 08:49:37 GMT"
+#define EARLIER "Sun, 06 Nov 1994 08:49:36 GMT"
 
 static struct resource file = {
     .path = "/file",
@@ -42,6 +67,7 @@ static struct resource file = {
     .content_bytes = 10,
     .mtime_s = 784111777, /* Sun, 06 Nov 1994 08:49:37 GMT */
     .type = "text/plain",
+    .tag = 0x123456789ABCDEF0,
 };
 
 static enum outcome evaluate(const char *method, const char *fields, struct byte_range *range)
@@ -50,8 +76,8 @@ static enum outcome evaluate(const char *method, const char *fields, struct byte
     struct request request;
 
     snprintf(text, sizeof(text), "%s / HTTP/1.1\r\n" HOST "%s\r\n", method, fields);
-    read_request(text, &request);
-    return conditions_evaluate(&request, text, &file, range);
+    const char *head = read_request(text, &request);
+    return conditions_evaluate(&request, head, &file, range);
 }
 
 static void ranges_are_parts_of_the_file_or_say_why_not(void **state)
@@ -94,56 +120,187 @@ static void ranges_are_parts_of_the_file_or_say_why_not(void **state)
     }
 }
 
-static void conditions_are_evaluated_in_their_order(void **state)
+/* Each condition by itself. */
+static void conditions_hold_for_what_they_name(void **state)
 {
-    static const char same[] = "Sun, 06 Nov 1994 08:49:37 GMT";
-    static const char earlier[] = "Sun, 06 Nov 1994 08:49:36 GMT";
-    char tag[TAG_TEXT_BYTES];
-    char field[256];
-    struct byte_range range;
-    const struct {
-        const char *format, *first, *second;
+    static const struct {
+        const char *fields;
         enum outcome outcome;
     } cases[] = {
-        {"If-None-Match: %s\r\n", tag, "", OUTCOME_NOT_MODIFIED},
-        {"If-None-Match: W/%s\r\n", tag, "", OUTCOME_NOT_MODIFIED},
-        {"If-None-Match: \"x\", %s\r\n", tag, "", OUTCOME_NOT_MODIFIED},
-        {"If-None-Match: *%s\r\n", "", "", OUTCOME_NOT_MODIFIED},
-        {"If-None-Match: \"x\"%s\r\n", "", "", OUTCOME_WHOLE},
-        {"If-None-Match: \"x%s\r\n", "", "", OUTCOME_WHOLE},
-        {"If-None-Match: \"x\"\r\nIf-Modified-Since: %s\r\n", same, "", OUTCOME_WHOLE},
-        {"If-Modified-Since: %s\r\n", same, "", OUTCOME_NOT_MODIFIED},
-        {"If-Modified-Since: %s\r\n", earlier, "", OUTCOME_WHOLE},
-        {"If-Modified-Since: yesterday%s\r\n", "", "", OUTCOME_WHOLE},
-        {"If-Match: %s\r\n", tag, "", OUTCOME_WHOLE},
-        {"If-Match: W/%s\r\n", tag, "", OUTCOME_FAILED},
-        {"If-Match: \"x\"%s\r\n", "", "", OUTCOME_FAILED},
-        {"If-Unmodified-Since: %s\r\n", earlier, "", OUTCOME_FAILED},
-        {"If-Unmodified-Since: %s\r\n", same, "", OUTCOME_WHOLE},
-        {"If-Match: %s\r\nIf-Unmodified-Since: %s\r\n", tag, earlier, OUTCOME_WHOLE},
-        {"If-Range: %s\r\nRange: bytes=1-\r\n", tag, "", OUTCOME_PART},
-        {"If-Range: W/%s\r\nRange: bytes=1-\r\n", tag, "", OUTCOME_WHOLE},
-        {"If-Range: %s\r\nRange: bytes=1-\r\n", same, "", OUTCOME_PART},
-        {"If-Range: %s\r\nRange: bytes=1-\r\n", earlier, "", OUTCOME_WHOLE},
+        {"If-None-Match: " TAG, OUTCOME_NOT_MODIFIED},
+        {"If-None-Match: W/" TAG, OUTCOME_NOT_MODIFIED},
+        {"If-None-Match: \"x\", " TAG, OUTCOME_NOT_MODIFIED},
+        {"If-None-Match: \t" TAG " \t", OUTCOME_NOT_MODIFIED},
+        {"If-None-Match: *", OUTCOME_NOT_MODIFIED},
+        {"If-None-Match:\t*\t", OUTCOME_NOT_MODIFIED},
+        {"If-None-Match: \"x\"", OUTCOME_WHOLE},
+        {"If-None-Match: \"x", OUTCOME_WHOLE},
+        {"If-Modified-Since: " SAME, OUTCOME_NOT_MODIFIED},
+        {"If-Modified-Since: \t" SAME "\t ", OUTCOME_NOT_MODIFIED},
+        {"If-Modified-Since: " EARLIER, OUTCOME_WHOLE},
+        {"If-Modified-Since: yesterday", OUTCOME_WHOLE},
+        {"If-Match: " TAG, OUTCOME_WHOLE},
+        {"If-Match: \t" TAG "\t", OUTCOME_WHOLE},
+        {"If-Match: *", OUTCOME_WHOLE},
+        {"If-Match: W/" TAG, OUTCOME_FAILED},
+        {"If-Match: \"x\"", OUTCOME_FAILED},
+        {"If-Unmodified-Since: " EARLIER, OUTCOME_FAILED},
+        {"If-Unmodified-Since: " SAME, OUTCOME_WHOLE},
+        {"If-Unmodified-Since: yesterday", OUTCOME_WHOLE},
+        {"If-Range: " TAG "\r\nRange: bytes=1-", OUTCOME_PART},
+        {"If-Range: " TAG " \t\r\nRange: \tbytes=1-\t", OUTCOME_PART},
+        {"If-Range: W/" TAG "\r\nRange: bytes=1-", OUTCOME_WHOLE},
+        {"If-Range: " SAME "\r\nRange: bytes=1-", OUTCOME_PART},
+        {"If-Range: " EARLIER "\r\nRange: bytes=1-", OUTCOME_WHOLE},
+        {"If-Range: yesterday\r\nRange: bytes=1-", OUTCOME_WHOLE},
+        {"If-Range: " TAG, OUTCOME_WHOLE},
     };
+    char fields[256];
+    struct byte_range range;
 
     (void)state;
-    conditions_print_tag(&file, tag);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char first[128];
-        snprintf(first, sizeof(first), "%s", cases[i].first);
-        const char *mark = strstr(cases[i].format, "%s");
-        snprintf(field, sizeof(field), "%.*s%s%s", (int)(mark - cases[i].format), cases[i].format,
-                 first, mark + 2);
-        char *second = strstr(field, "%s");
-        if (second != NULL) {
-            char rest[64];
-            snprintf(rest, sizeof(rest), "%s", second + 2);
-            strcpy(second, cases[i].second);
-            strcat(second, rest);
+        snprintf(fields, sizeof(fields), "%s\r\n", cases[i].fields);
+        if (evaluate("GET", fields, &range) != cases[i].outcome) {
+            fail_msg("not %d: %s", cases[i].outcome, fields);
         }
-        if (evaluate("GET", field, &range) != cases[i].outcome) {
-            fail_msg("not %d: %s", cases[i].outcome, field);
+    }
+}
+
+/* How one condition stands: not there, or what it comes to. */
+enum standing { ABSENT, TRUE, FALSE, STANDING_COUNT };
+
+struct standings {
+    enum standing match, unmodified, none_match, modified, range, if_range;
+};
+
+/* RFC 9110 13.2.2, step by step. */
+static enum outcome expected_outcome(const struct standings *at, bool is_get)
+{
+    if (at->match == FALSE || (at->match == ABSENT && at->unmodified == FALSE)) {
+        return OUTCOME_FAILED;
+    }
+    if (at->none_match == FALSE || (at->none_match == ABSENT && at->modified == FALSE)) {
+        return OUTCOME_NOT_MODIFIED;
+    }
+    if (is_get && at->range != ABSENT && at->if_range != FALSE) {
+        return at->range == TRUE ? OUTCOME_PART : OUTCOME_UNSATISFIABLE;
+    }
+    return OUTCOME_WHOLE;
+}
+
+static const char *field_text(enum standing standing, const char *is_true, const char *is_false)
+{
+    return standing == ABSENT ? "" : standing == TRUE ? is_true : is_false;
+}
+
+/* Every set of conditions, each absent, true or false: what comes first in the order decides. */
+static void conditions_are_evaluated_in_their_order(void **state)
+{
+    struct byte_range range;
+
+    (void)state;
+    for (int i = 0; i < 3 * 3 * 3 * 3 * 3 * 3; i++) {
+        const struct standings at = {
+            i % 3, i / 3 % 3, i / 9 % 3, i / 27 % 3, i / 81 % 3, i / 243 % 3,
+        };
+        char fields[512];
+
+        /* The order in which they come must not matter: it is another one than theirs. */
+        snprintf(
+            fields, sizeof(fields), "%s%s%s%s%s%s",
+            field_text(at.if_range, "If-Range: " TAG "\r\n", "If-Range: \"x\"\r\n"),
+            field_text(at.range, "Range: bytes=1-\r\n", "Range: bytes=99-\r\n"),
+            field_text(at.modified, "If-Modified-Since: " EARLIER "\r\n",
+                       "If-Modified-Since: " SAME "\r\n"),
+            field_text(at.none_match, "If-None-Match: \"x\"\r\n", "If-None-Match: " TAG "\r\n"),
+            field_text(at.unmodified, "If-Unmodified-Since: " SAME "\r\n",
+                       "If-Unmodified-Since: " EARLIER "\r\n"),
+            field_text(at.match, "If-Match: " TAG "\r\n", "If-Match: \"x\"\r\n"));
+        if (evaluate("GET", fields, &range) != expected_outcome(&at, true)) {
+            fail_msg("GET: not %d: %s", expected_outcome(&at, true), fields);
+        }
+        if (evaluate("HEAD", fields, &range) != expected_outcome(&at, false)) {
+            fail_msg("HEAD: not %d: %s", expected_outcome(&at, false), fields);
+        }
+    }
+}
+
+/* --- Dates --- */
+
+#define NOW_S 1795000000 /* in November 2026 */
+
+static void the_three_forms_of_a_date_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        time_t seconds;
+    } cases[] = {
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777},
+        {"Sunday, 06-Nov-94 08:49:37 GMT", 784111777},
+        {"Sun Nov  6 08:49:37 1994", 784111777},
+        {"Wed Nov 16 08:49:37 1994", 784975777},
+        {"Wed Nov 06 08:49:37 1994", 784111777},
+        {"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+        {"Tue, 29 Feb 2000 23:59:59 GMT", 951868799},
+        {"Fri, 31 Dec 9999 23:59:59 GMT", DATE_MAX_S},
+        {"Sat, 31 Dec 2016 23:59:60 GMT", 1483228800}, /* a leap second */
+        /* Two digits: at most 50 years ahead of now. */
+        {"Monday, 02-Nov-76 00:00:00 GMT", 3371500800},   /* 2076 */
+        {"Wednesday, 02-Nov-77 00:00:00 GMT", 247276800}, /* 1977 */
+        {"Monday, 02-Nov-26 00:00:00 GMT", 1793577600},
+        {"Monday, 02-Nov-00 00:00:00 GMT", 973123200},
+    };
+    time_t seconds;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        seconds = -1;
+        if (!date_parse(cases[i].text, strlen(cases[i].text), NOW_S, &seconds) ||
+            seconds != cases[i].seconds) {
+            fail_msg("%s: %ld", cases[i].text, (long)seconds);
+        }
+    }
+}
+
+static void what_is_no_date_is_not_read(void **state)
+{
+    static const char *const cases[] = {
+        "",
+        "Sun",
+        "yesterday",
+        "784111777",
+        "Sun, 06 Nov 1994 08:49:37 GMT ",
+        " Sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 UTC",
+        "Sun, 06 Nov 1994 08:49:37",
+        "Sun, 6 Nov 1994 08:49:37 GMT",
+        "sun, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT",
+        "Son, 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 94 08:49:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT",
+        "Sun, 31 Nov 1994 08:49:37 GMT",
+        "Sun, 29 Feb 1900 08:49:37 GMT",
+        "Sun, 06 Nov 1994 24:00:00 GMT",
+        "Sun, 06 Nov 1994 08:60:37 GMT",
+        "Sun, 06 Nov 1994 08:49:61 GMT",
+        "Sun, +6 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 8:49:37 GMT",
+        "Sun, 06-Nov-94 08:49:37 GMT",
+        "Sunday, 06-Nov-1994 08:49:37 GMT",
+        "Sun Nov 6 08:49:37 1994",
+        "Sun Nov  6 08:49:37 94",
+        "Sun Nov  6 08:49:37 1994 GMT",
+        "Sun Nov 31 08:49:37 1994",
+        "Sun, 06 Nov -994 08:49:37 GMT",
+    };
+    time_t seconds;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (date_parse(cases[i], strlen(cases[i]), NOW_S, &seconds)) {
+            fail_msg("%s", cases[i]);
         }
     }
 }
@@ -159,8 +316,8 @@ static void respond(const char *text, struct response *response)
 {
     struct request request;
 
-    read_request(text, &request);
-    response_make(response, &request, text, request.is_keep_alive ? PERSIST_SILENTLY : PERSIST_NOT);
+    const char *head = read_request(text, &request);
+    response_make(response, &request, head, request.is_keep_alive ? PERSIST_SILENTLY : PERSIST_NOT);
 }
 
 static bool has_line(const struct response *response, const char *line)
@@ -228,29 +385,154 @@ static void each_refusal_has_its_response(void **state)
     }
 }
 
-/* An archive with one empty file, in POSIX' ustar format; `mtime` is its field of 12 bytes. */
-static void add_file_to_site(const char *name, const char *mtime)
+/* An archive with one file, in POSIX' ustar format; `mtime` is its field of 12 bytes. */
+static void add_to_site(const char *name, const char *mtime, const void *content, size_t bytes)
 {
     char file_name[] = "/tmp/test_http.XXXXXX";
-    unsigned char archive[512] = {0};
+    unsigned char header[512] = {0};
+    static const char zeros[512];
     unsigned sum = 0;
     int fd = mkstemp(file_name);
 
     assert_true(fd >= 0);
-    strcpy((char *)archive, name);
-    strcpy((char *)archive + 124, "00000000000"); /* size */
-    memcpy(archive + 136, mtime, 12);
-    memset(archive + 148, ' ', 8);
-    archive[156] = '0';
-    memcpy(archive + 257, "ustar", 6);
-    for (size_t i = 0; i < sizeof(archive); i++) {
-        sum += archive[i];
+    strcpy((char *)header, name);
+    sprintf((char *)header + 124, "%011zo", bytes);
+    memcpy(header + 136, mtime, 12);
+    memset(header + 148, ' ', 8);
+    header[156] = '0';
+    memcpy(header + 257, "ustar", 6);
+    for (size_t i = 0; i < sizeof(header); i++) {
+        sum += header[i];
     }
-    sprintf((char *)archive + 148, "%06o", sum);
-    assert_int_equal(write(fd, archive, sizeof(archive)), sizeof(archive));
+    sprintf((char *)header + 148, "%06o", sum);
+    assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
+    assert_int_equal(write(fd, content, bytes), bytes);
+    assert_true(write(fd, zeros, -bytes % sizeof(zeros)) >= 0);
     close(fd);
     assert_int_equal(site_add_archive(file_name), 1);
     unlink(file_name);
+}
+
+#define NO_TIME "00000000000"
+
+static void add_file_to_site(const char *name, const char *mtime)
+{
+    add_to_site(name, mtime, "", 0);
+}
+
+/* --- Files --- */
+
+static void respond_with_file(const char *fields, struct response *response)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "GET /large HTTP/1.1\r\n" HOST "%s\r\n", fields);
+    respond(text, response);
+}
+
+/* A first request for a large file used to stop the event loop for as long as its content was
+ * hashed. The content cannot be read here while responses are made. */
+static void no_response_reads_a_large_files_content(void **state)
+{
+    const size_t bytes = 8 * 1024 * 1024 + 4096;
+    const size_t page_bytes = 4096;
+    char *content = calloc(1, bytes);
+    char tag[TAG_TEXT_BYTES], fields[128];
+    struct response response;
+
+    (void)state;
+    add_to_site("large", NO_TIME, content, bytes);
+    struct resource *resource = site_find("/large", 6);
+    uint64_t first_tag = resource->tag;
+    /* Its last byte counts, and so does a byte on either side of where the hashing has paused. */
+    static const size_t places[] = {0, 262143, 262144, 8 * 1024 * 1024 + 4095};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        content[places[i]] ^= 1;
+        add_to_site("large", NO_TIME, content, bytes);
+        assert_int_not_equal(resource->tag, first_tag);
+        content[places[i]] ^= 1;
+    }
+    poll_count = 0;
+    add_to_site("large", NO_TIME, content, bytes);
+    assert_int_equal(resource->tag, first_tag);
+    assert_true(poll_count >= 32); /* others ran meanwhile */
+    free(content);
+    conditions_print_tag(resource, tag);
+    char *start = (char *)((uintptr_t)resource->content / page_bytes * page_bytes);
+    assert_int_equal(mprotect(start, bytes / page_bytes * page_bytes, PROT_NONE), 0);
+
+    respond_with_file("", &response);
+    assert_int_equal(response.status, 200);
+    assert_int_equal(response.body_bytes, bytes);
+    assert_true(has_line(&response, tag));
+    snprintf(fields, sizeof(fields), "If-None-Match: %s\r\n", tag);
+    respond_with_file(fields, &response);
+    assert_int_equal(response.status, 304);
+    free(response.owned);
+    respond_with_file("Range: bytes=5-\r\n", &response);
+    assert_int_equal(response.status, 206);
+    free(response.owned);
+}
+
+static void get_page(const char *path, char *page, size_t size)
+{
+    char text[128];
+    struct response response;
+
+    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "\r\n", path);
+    respond(text, &response);
+    assert_int_equal(response.status, 200);
+    const char *body = memmem(response.head, response.head_bytes, "\r\n\r\n", 4) + 4;
+    size_t bytes = response.head_bytes - (size_t)(body - response.head);
+    if (bytes == 0 || response.body_bytes != 0) {
+        body = (const char *)response.body;
+        bytes = response.body_bytes;
+    }
+    assert_true(bytes < size);
+    memcpy(page, body, bytes);
+    page[bytes] = '\0';
+    free(response.owned);
+}
+
+static void add_text_to_site(const char *name, const char *text)
+{
+    add_to_site(name, NO_TIME, text, strlen(text));
+}
+
+/* As main.c puts a site together; the user's files take every path that there is. */
+static void status_pages_look_the_same_whatever_the_site_holds(void **state)
+{
+    static const char *const names[] = {"style.css", "stats.html", "stats.css", "stats", "metrics"};
+    char before[2048], after[2048], page[2048];
+
+    (void)state;
+    add_text_to_site("index.html", "<style><!--#own /style.css --></style>built in");
+    add_text_to_site("stats.html", "<style><!--#own /style.css --></style>"
+                                   "<pre><!--#file /no/such/file --></pre><!--#else -->end");
+    add_text_to_site("style.css", "h1 > \"own\"");
+    pages_add_welcome();
+    get_page("/", page, sizeof(page));
+    assert_string_equal(page, "<style>h1 > \"own\"</style>built in");
+    pages_add_status();
+    get_page("/stats", before, sizeof(before));
+    assert_string_equal(before, "<style>h1 > \"own\"</style>"
+                                "<pre>not available on this system\n</pre>end");
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        add_text_to_site(names[i], "the user's");
+    }
+    pages_add_status();
+    get_page("/stats", after, sizeof(after));
+    assert_string_equal(after, before);
+    get_page("/metrics", page, sizeof(page));
+    assert_string_equal(page, "# not available on this system\n");
+    get_page("/style.css", page, sizeof(page));
+    assert_string_equal(page, "the user's");
+    get_page("/", page, sizeof(page));
+    assert_string_equal(page, "<style>h1 > \"own\"</style>built in");
+    add_text_to_site("index.html", "the user's");
+    get_page("/", page, sizeof(page));
+    assert_string_equal(page, "the user's");
 }
 
 /* The folder's path stands in the answer as a path is written, its query behind the slash. */
@@ -299,9 +581,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_parts_of_the_file_or_say_why_not),
+        cmocka_unit_test(conditions_hold_for_what_they_name),
         cmocka_unit_test(conditions_are_evaluated_in_their_order),
+        cmocka_unit_test(the_three_forms_of_a_date_are_read),
+        cmocka_unit_test(what_is_no_date_is_not_read),
         cmocka_unit_test(pages_folders_and_methods_have_their_responses),
         cmocka_unit_test(each_refusal_has_its_response),
+        cmocka_unit_test(no_response_reads_a_large_files_content),
+        cmocka_unit_test(status_pages_look_the_same_whatever_the_site_holds),
         cmocka_unit_test(a_folder_sends_the_client_to_its_path_with_a_slash),
         cmocka_unit_test(a_time_that_http_cannot_write_is_the_last_one_it_can),
         cmocka_unit_test(types_follow_the_last_extension),
