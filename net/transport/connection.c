@@ -18,12 +18,11 @@
 #include "net/transport/table.h"
 #include "net/transport/timer.h"
 
+#include "net/transport/lwip/round_trip.h"
 #include "net/transport/lwip/tcp.h"
 
 /* RFC 6928. lwIP starts with three. */
 #define INITIAL_WINDOW_SEGMENTS 10u
-/* Retransmission time-out until the round-trip time is known better: half a second. */
-#define FIRST_DEVIATION_TICKS   5
 
 static struct connection *dirty_head, *dirty_tail;
 /* Without room in a channel: settled again in a later round. By dirty_next, and their nodes. */
@@ -90,6 +89,7 @@ void connection_drop_received(struct connection *connection)
 static void note_established(struct connection *connection)
 {
     counter_increment(COUNTER_TCP_ACCEPTED);
+    connection->is_handshake_repeated = connection->pcb->nrtx != 0;
     connection_set_state(connection, CONNECTION_ASSIGNED);
 }
 
@@ -220,18 +220,18 @@ static struct connection *take_dirty(void)
 static void open_initial_window(struct connection *connection)
 {
     struct tcp_pcb *pcb = connection->pcb;
-    uint64_t ticks = (dispatch_now_ns() - connection->opened_ns) / TRANSPORT_TICK_NS;
-    s16_t round_trip = (s16_t)(ticks < 100 ? ticks : 100);
+    uint64_t round_trip_ns = dispatch_now_ns() - connection->opened_ns;
 
     ASSERT(connection->opened_ns <= dispatch_now_ns());
     ASSERT(pcb->mss > 0); /* lwIP puts its own in the place of a peer's 0 */
     connection->has_initial_window = true;
     pcb->cwnd = INITIAL_WINDOW_SEGMENTS * pcb->mss;
-    /* The handshake is the first measurement (RFC 6298 2.2); a repeated SYN-ACK makes it too
-     * long, which is the safe side. */
-    pcb->sa = (s16_t)(round_trip << 3);
-    pcb->sv = (s16_t)(round_trip * 2 + FIRST_DEVIATION_TICKS);
-    pcb->rto = (s16_t)((pcb->sa >> 3) + pcb->sv);
+    /* The handshake is the first measurement, unless it is not known which SYN-ACK was answered.
+     * What lwIP has made of it counts whole ticks. */
+    round_trip_forget(pcb, connection->is_handshake_repeated);
+    if (!connection->is_handshake_repeated) {
+        round_trip_note(pcb, (uint32_t)(round_trip_ns / TRANSPORT_TICK_NS));
+    }
 }
 
 /* Returns whether it was told all there is. */

@@ -50,6 +50,7 @@ struct connection {
     /* --- connection.c --- */
     bool is_dirty;      /* waits to be settled */
     bool is_output_due; /* tcp_output() at the end of the round */
+    bool is_handshake_repeated; /* the SYN-ACK was sent more than once */
     bool has_initial_window;
     bool has_peer_closed;
     uint32_t error_number; /* why TCP gave up; 0 while it has not */

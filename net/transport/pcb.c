@@ -17,10 +17,8 @@
 #include "net/transport/table.h"
 
 #include "libc/core/bytes.h"
+#include "net/transport/lwip/round_trip.h"
 #include "net/transport/lwip/tcp.h"
-
-/* The first retransmission comes after a second (RFC 6298 2.1), not lwIP's three. */
-#define INITIAL_TIMEOUT_TICKS (1000 / TCP_SLOW_INTERVAL)
 
 struct connection *pcb_connection(const struct tcp_pcb *pcb)
 {
@@ -94,7 +92,7 @@ static err_t open_passively(u8_t id, struct tcp_pcb_listen *listening, struct tc
     }
     ASSERT(connection->pcb == pcb);
     pcb->callback_arg = connection;
-    pcb->rto = pcb->sv = INITIAL_TIMEOUT_TICKS;
+    round_trip_forget(pcb, false);
     tcp_nagle_disable(pcb);
     return ERR_OK;
 }

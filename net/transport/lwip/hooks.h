@@ -51,6 +51,8 @@ extern u16_t transport_segment_max;
 
 #ifdef LWIP_HDR_TCP_PRIV_H
 
+#include "net/transport/lwip/round_trip.h"
+
 void transport_list_add(struct tcp_pcb **list, struct tcp_pcb *pcb);
 void transport_list_remove(struct tcp_pcb **list, struct tcp_pcb *pcb);
 
@@ -90,6 +92,9 @@ static inline u32_t *transport_note_segment(struct pbuf *segment, const struct t
 }
 #define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options)                                     \
     transport_note_segment(p, pcb, options)
+
+#define LWIP_HOOK_TCP_ROUND_TRIP(pcb, ticks) round_trip_note(pcb, ticks)
+#define LWIP_HOOK_TCP_BACK_OFF(pcb)          round_trip_back_off(pcb)
 
 /* A peer that does not finish the handshake holds a PCB so long: three retransmissions. */
 #undef TCP_SYN_RCVD_TIMEOUT

@@ -71,6 +71,9 @@
 #define TCP_FAST_INTERVAL          10
 /* Limits LAST_ACK; TIME_WAIT is ours (net/transport/timewait.c). */
 #define TCP_MSL                    15000
+/* Retransmissions in a row: with time-outs of 0.3 to 60 s (round_trip.h) a peer is given up after 6
+ * to 13 minutes (RFC 9293 3.8.3: 100 s at least). */
+#define TCP_MAXRTX                 12
 #define LWIP_TCP_PCB_NUM_EXT_ARGS  1
 
 /* --- IP --- */

@@ -42,6 +42,52 @@ static void initial_sequence_numbers_grow_with_time_and_differ_between_flows(voi
     assert_int_not_equal(flow_initial_sequence(&other, 0), first);
 }
 
+/* RFC 6528 3: whoever sees the numbers of his own connections learns nothing of another's. Each bit
+ * of a flow changes about half of the number's, whichever bit it is, and so does another boot. */
+static void initial_sequence_numbers_of_different_flows_are_unrelated(void **state)
+{
+    const unsigned flow_count = 64;
+    unsigned changed[32] = {0};
+    unsigned pair_count = 0;
+
+    (void)state;
+    fake_platform_reset(0, 1);
+    flow_hash_initialise();
+    for (unsigned i = 0; i < flow_count; i++) {
+        struct flow flow = {0x0100000A + (i << 24), 0x0200000A, (uint16_t)(0x0100 * i), 0x5000};
+        uint32_t number = flow_initial_sequence(&flow, 0);
+
+        for (unsigned bit = 0; bit < 8 * sizeof(flow); bit++, pair_count++) {
+            struct flow other = flow;
+            uint32_t difference;
+
+            ((uint8_t *)&other)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            difference = flow_initial_sequence(&other, 0) ^ number;
+            assert_in_range(__builtin_popcount(difference), 2, 30);
+            for (unsigned j = 0; j < 32; j++) {
+                changed[j] += difference >> j & 1;
+            }
+        }
+    }
+    for (unsigned j = 0; j < 32; j++) {
+        assert_in_range(changed[j], pair_count * 45 / 100, pair_count * 55 / 100);
+    }
+}
+
+/* The number of a flow alone does not repeat from one boot to the next. */
+static void another_boot_has_other_initial_sequence_numbers(void **state)
+{
+    const struct flow flow = {0x0100000A, 0x0200000A, 0x1234, 0x5000};
+    uint32_t first;
+
+    (void)state;
+    fake_platform_reset(0, 1);
+    flow_hash_initialise();
+    first = flow_initial_sequence(&flow, 0);
+    flow_hash_initialise();
+    assert_int_not_equal(flow_initial_sequence(&flow, 0), first);
+}
+
 /* Clients number their ports one after the other; chains must stay short nevertheless. */
 static void neighbouring_ports_spread_over_buckets(void **state)
 {
@@ -65,6 +111,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_agrees_with_the_published_vector),
         cmocka_unit_test(initial_sequence_numbers_grow_with_time_and_differ_between_flows),
+        cmocka_unit_test(initial_sequence_numbers_of_different_flows_are_unrelated),
+        cmocka_unit_test(another_boot_has_other_initial_sequence_numbers),
         cmocka_unit_test(neighbouring_ports_spread_over_buckets),
     };
 
