@@ -47,6 +47,7 @@ void platform_sleep(uint64_t deadline_ns);
  */
 void *platform_allocate_pages(size_t page_count);
 void platform_release_pages(void *pages, size_t page_count);
+uint64_t platform_free_memory_bytes(void);
 /* A stack of THREAD_STACK_BYTES with an unmapped guard page below; returns its lowest usable byte.
  */
 void *platform_allocate_stack(void);

@@ -116,6 +116,11 @@ void platform_release_pages(void *pages, size_t page_count)
     pages_release(pages, page_count);
 }
 
+uint64_t platform_free_memory_bytes(void)
+{
+    return pages_free_bytes();
+}
+
 void *platform_allocate_stack(void)
 {
     uintptr_t stack = node_info.stacks_end + PAGE_BYTES; /* above the guard page */

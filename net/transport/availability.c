@@ -18,6 +18,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/connection.h"
+#include "net/transport/counters.h"
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
 #include "net/transport/stream.h"
@@ -28,10 +29,20 @@
 
 static struct connection_link unclaimed; /* oldest first: all have the same time-out */
 static struct timer claim_timer;
+/* WAITING, in the order in which they began to. */
+static struct connection_link waiting;
+static struct timer waiting_timer;
 
 static uint16_t local_port_of(const struct connection *connection)
 {
     return swap16(connection->flow.local_port);
+}
+
+static void start_timer(struct timer *timer, uint64_t deadline_ns)
+{
+    if (timer_start(timer, deadline_ns) != 0) {
+        PANIC("no memory for the timers of claims");
+    }
 }
 
 /* --- To the CMs --- */
@@ -76,6 +87,41 @@ static node_id_t living_cm(void)
     return NODE_NONE;
 }
 
+/* Nobody takes it: it is reset. */
+static void refuse_unaccepted(struct connection *connection)
+{
+    counter_increment(COUNTER_UNACCEPTED);
+    connection_abort(connection, 0);
+}
+
+/* No acceptor has been found in time for the first of those that wait. */
+static void expire_waiting(struct timer *timer)
+{
+    while (!connection_queue_is_empty(&waiting)) {
+        struct connection *connection = CONTAINER_OF(waiting.next, struct connection, claim_link);
+        uint64_t end_ns = connection->waiting_since_ns + UNACCEPTED_MAX_NS;
+
+        ASSERT(connection->state == CONNECTION_WAITING);
+        if (end_ns > dispatch_now_ns()) {
+            start_timer(timer, end_ns);
+            return;
+        }
+        connection_queue_remove(&connection->claim_link);
+        refuse_unaccepted(connection);
+    }
+}
+
+static void wait_for_acceptor(struct connection *connection)
+{
+    connection_queue_remove(&connection->claim_link);
+    connection_set_state(connection, CONNECTION_WAITING);
+    connection->waiting_since_ns = dispatch_now_ns();
+    connection_queue_append(&waiting, &connection->claim_link);
+    if (!timer_is_set(&waiting_timer)) {
+        start_timer(&waiting_timer, connection->waiting_since_ns + UNACCEPTED_MAX_NS);
+    }
+}
+
 /* Ask for another acceptor; the answer is REASSIGN_CONNECTION. */
 static void ask_again(struct connection *connection)
 {
@@ -98,10 +144,11 @@ static void ask_again(struct connection *connection)
      */
     acceptor->node = NODE_NONE;
     acceptor->assigned_by = cm;
-    connection_queue_remove(&connection->claim_link);
-    connection_set_state(connection, CONNECTION_WAITING);
+    wait_for_acceptor(connection);
     if (cm == NODE_NONE) {
         connection_abort(connection, 0);
+    } else if (dispatch_now_ns() - connection->opened_ns >= UNACCEPTED_MAX_NS) {
+        refuse_unaccepted(connection); /* one application after the other has let it pass */
     } else {
         message_post(cm, &message.header);
     }
@@ -126,9 +173,7 @@ static void start_claim_timer(void)
     struct connection *oldest = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
     ASSERT(!connection_queue_is_empty(&unclaimed));
-    if (timer_start(&claim_timer, oldest->announced_ns + CLAIM_TIMEOUT_NS) != 0) {
-        PANIC("no memory for the timer of claims");
-    }
+    start_timer(&claim_timer, oldest->announced_ns + CLAIM_TIMEOUT_NS);
 }
 
 /* A claimed connection only leaves the queue: the timer runs on and looks again. */
@@ -298,6 +343,7 @@ static void handle_reassign_connection(node_id_t from, const struct message *mes
         connection->acceptor.assigned_by = from;
         return; /* still nobody: the CM keeps it in mind */
     }
+    connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_ASSIGNED);
     connection_mark_dirty(connection);
 }
@@ -343,6 +389,8 @@ void availability_initialise(void)
 {
     connection_queue_initialise(&unclaimed);
     timer_initialise(&claim_timer, expire_unclaimed);
+    connection_queue_initialise(&waiting);
+    timer_initialise(&waiting_timer, expire_waiting);
     dispatch_register_payload_message(ASSIGN_CONNECTION, sizeof(struct assign_connection),
                                       handle_assign_connection);
     dispatch_register_message(REASSIGN_CONNECTION, sizeof(struct reassign_connection),

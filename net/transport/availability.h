@@ -15,6 +15,10 @@ struct connection;
  * against the few milliseconds that a busy node under TCG may take for one round. */
 #define CLAIM_TIMEOUT_NS (100 * NS_PER_MS)
 
+/* So long a connection waits for an application that listens but does not accept; then it is reset.
+ * Chosen: longer than clients wait. From its SYN to its end it is twice as much at most. */
+#define UNACCEPTED_MAX_NS (60 * NS_PER_S)
+
 void availability_initialise(void);
 
 /* A SYN has opened it: who shall have it. NULL: nobody yet; this node's own CM will be asked. */

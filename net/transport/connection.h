@@ -48,8 +48,8 @@ struct connection {
     struct connection *hash_next;
 
     /* --- connection.c --- */
-    bool is_dirty;      /* waits to be settled */
-    bool is_output_due; /* tcp_output() at the end of the round */
+    bool is_dirty;              /* waits to be settled */
+    bool is_output_due;         /* tcp_output() at the end of the round */
     bool is_handshake_repeated; /* the SYN-ACK was sent more than once */
     bool has_initial_window;
     bool has_peer_closed;
@@ -64,7 +64,8 @@ struct connection {
     struct acceptor acceptor;
     uint32_t announced_bytes;          /* of received_head: went along with CONNECTION_AVAILABLE */
     uint64_t announced_ns;             /* when CONNECTION_AVAILABLE was sent; 0: never */
-    struct connection_link claim_link; /* claim time-outs, in order */
+    uint64_t waiting_since_ns;         /* while it is WAITING */
+    struct connection_link claim_link; /* claim time-outs, or those WAITING, in order */
 
     /* --- stream.c --- */
     bool is_confirmation_due; /* CLAIM_CONFIRMED has not been sent yet */
@@ -74,6 +75,12 @@ struct connection {
     uint32_t stream_index; /* the application's name for it */
     uint32_t credit_bytes; /* acknowledged by the peer, not yet told to the application */
     struct send_block *backlog_head, *backlog_tail; /* what lwIP's queue had no room for */
+
+    /* --- orphan.c --- */
+    uint8_t orphan_tcp_state;           /* lwIP's, and the byte that the peer has acknowledged, */
+    uint32_t orphan_acknowledged;       /* when the period began */
+    uint64_t orphan_deadline_ns;        /* when it ends */
+    struct connection_link orphan_link; /* orphans, by that */
 
     /* --- timer.c --- */
     uint64_t ack_deadline_ns;

@@ -14,6 +14,7 @@
 #include "net/counters.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
+#include "net/transport/orphan.h"
 #include "net/transport/table.h"
 
 #include "libc/core/bytes.h"
@@ -76,6 +77,7 @@ static void forget_pcb(u8_t id, void *data)
     ASSERT(connection->pcb != NULL);
     list_remove(connection);
     demux_remove(connection);
+    orphan_forget(connection);
     connection->pcb = NULL;
     connection_mark_dirty(connection);
 }
@@ -208,7 +210,7 @@ void pcb_park(struct connection *connection)
     }
 }
 
-bool pcb_park_all(void)
+void pcb_park_all(void)
 {
     struct tcp_pcb *pcb = tcp_active_pcbs;
 
@@ -217,9 +219,11 @@ bool pcb_park_all(void)
 
         ASSERT_SLOW(pcb_connection(pcb)->is_listed);
         pcb_park(pcb_connection(pcb));
+        if (pcb_connection(pcb)->state == CONNECTION_DETACHED) {
+            orphan_watch(pcb_connection(pcb));
+        }
         pcb = next;
     }
-    return pcb_is_any_ticking();
 }
 
 bool pcb_is_any_ticking(void)

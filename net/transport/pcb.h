@@ -18,7 +18,8 @@ struct connection *pcb_connection(const struct tcp_pcb *pcb);
 
 /* Put the PCB where the slow timer sees it, or take it away, as its state asks for. */
 void pcb_park(struct connection *connection);
-/* The same for all PCBs that the slow timer has just visited. Returns whether any is left. */
-bool pcb_park_all(void);
+/* The same for all PCBs that the slow timer has just visited, and the orphans among them are
+ * watched from now on. */
+void pcb_park_all(void);
 /* Whether the slow timer has PCBs to visit. */
 bool pcb_is_any_ticking(void);

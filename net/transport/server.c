@@ -10,6 +10,7 @@
  *   connection.c      lwIP's events; the end of the round
  *   availability.c    assignment, availability, claim
  *   stream.c          bytes from and to applications
+ *   orphan.c          connections whose application has closed
  *   timer.c           lwIP's clocks
  *   address.c         DHCP, ARP, neighbours
  *   lwip/interface.c  frames out
@@ -27,6 +28,7 @@
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/orphan.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/timer.h"
@@ -118,6 +120,7 @@ void transport_server_start(const struct configuration *configuration)
     frames_initialise(configuration);
     availability_initialise();
     stream_initialise();
+    orphan_initialise();
     transport_address_initialise(configuration);
     dispatch_register_node_down(note_node_down);
     dispatch_register_source(&source);

@@ -13,6 +13,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "net/transport/connection.h"
+#include "net/transport/orphan.h"
 #include "net/transport/pcb.h"
 
 #include "lwip/timeouts.h"
@@ -81,7 +82,9 @@ static void tick_slowly(struct timer *timer)
     if (any_close_pending()) {
         tcp_fasttmr();
     }
-    if (pcb_park_all()) {
+    pcb_park_all();
+    orphan_expire();
+    if (pcb_is_any_ticking()) {
         start(timer, now_ns + TRANSPORT_TICK_NS);
     }
 }

@@ -69,8 +69,6 @@
  * 300 ms, above other stacks' delayed acknowledgements. */
 #define TCP_SLOW_INTERVAL          100
 #define TCP_FAST_INTERVAL          10
-/* Limits LAST_ACK; TIME_WAIT is ours (net/transport/timewait.c). */
-#define TCP_MSL                    15000
 /* Retransmissions in a row: with time-outs of 0.3 to 60 s (round_trip.h) a peer is given up after 6
  * to 13 minutes (RFC 9293 3.8.3: 100 s at least). */
 #define TCP_MAXRTX                 12

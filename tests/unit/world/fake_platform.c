@@ -47,6 +47,7 @@ static size_t console_length;
 static uint32_t own_printed;
 static uint64_t random_state;
 static int allocations_left;
+static uint64_t free_memory_bytes;
 
 /* --- For the test --- */
 
@@ -84,6 +85,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     platform_console = &own_console;
     own_printed = 0;
     random_state = 1;
+    free_memory_bytes = UINT64_MAX;
     allocations_left = -1;
     memset(doorbells, 0, sizeof(doorbells));
     memset(news, 0, sizeof(news));
@@ -333,6 +335,16 @@ void platform_release_pages(void *pages, size_t page_count)
 {
     (void)page_count;
     free(pages);
+}
+
+uint64_t platform_free_memory_bytes(void)
+{
+    return free_memory_bytes;
+}
+
+void fake_set_free_memory_bytes(uint64_t bytes)
+{
+    free_memory_bytes = bytes;
 }
 
 void *platform_allocate_stack(void)

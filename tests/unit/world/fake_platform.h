@@ -78,6 +78,8 @@ void fake_console_write(const char *text, size_t length_bytes);
 
 /* --- Memory: allocations fail after so many; negative, the default, means never. --- */
 void fake_fail_allocations_after(int count);
+/* What the node has free; UINT64_MAX after a reset. */
+void fake_set_free_memory_bytes(uint64_t bytes);
 
 /*
  * platform_panic() fails the test, unless it is expected:

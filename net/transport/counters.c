@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names of the transport server's own counters.
+ */
+#include "net/transport/counters.h"
+
+COUNTER_TABLE_DEFINE(transport_counters, TRANSPORT_COUNTER_FIRST, TRANSPORT_COUNTERS);

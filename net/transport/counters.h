@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a transport server counts of its connections, beside net/counters.h.
+ */
+#pragma once
+
+#include "kernel/message/counters.h"
+#include "kernel/message/status.h"
+
+/* clang-format off: a table */
+/* X(ENUM, "name", "label or empty", "help") */
+#define TRANSPORT_COUNTERS(X)                                                                      \
+    X(UNACCEPTED, "tcp_connections_unaccepted_total", "",                                          \
+      "Connections reset because no application accepted them.")                                   \
+    X(ORPHANS_STALLED, "tcp_orphans_reset_total", "reason=\"stalled\"",                            \
+      "Connections reset that their application had closed and the peer did not end.")             \
+    X(ORPHANS_TOO_MANY, "tcp_orphans_reset_total", "reason=\"too_many\"",                          \
+      "Connections reset that their application had closed and the peer did not end.")             \
+    X(ORPHANS_MEMORY, "tcp_orphans_reset_total", "reason=\"memory\"",                              \
+      "Connections reset that their application had closed and the peer did not end.")
+/* clang-format on */
+
+#define TRANSPORT_COUNTER_FIRST COUNTER_BLOCK(4)
+
+enum {
+    TRANSPORT_COUNTER_FIRST_BEFORE = TRANSPORT_COUNTER_FIRST - 1,
+    TRANSPORT_COUNTERS(COUNTER_ENUMERATOR)
+};
