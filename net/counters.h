@@ -34,6 +34,7 @@
     X(DROP_NO_NEIGHBOR, "drops_total", "reason=\"no_neighbor\"", "Input refused, by reason.")      \
     X(DROP_CHANNEL_FULL, "drops_total", "reason=\"channel_full\"", "Input refused, by reason.")    \
     X(DROP_SYN_LIMIT, "drops_total", "reason=\"syn_limit\"", "Input refused, by reason.")          \
+    X(DROP_RECEIVE_FULL, "drops_total", "reason=\"receive_full\"", "Input refused, by reason.")    \
     X(DROP_BACKLOG_FULL, "drops_total", "reason=\"backlog_full\"", "Input refused, by reason.")    \
     X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")
 /* clang-format on */

@@ -13,6 +13,8 @@
 #include "kernel/platform.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
+#include "net/transport/frames.h"
+#include "net/transport/held.h"
 #include "net/transport/pcb.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
@@ -33,9 +35,8 @@ _Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 /* --- Received bytes --- */
 
-static void append_received(struct connection *connection, struct pbuf *packet)
+static void link_received(struct connection *connection, struct pbuf *packet)
 {
-    ASSERT_SLOW((connection->received_head == NULL) == (connection->received_tail == NULL));
     if (connection->received_tail == NULL) {
         connection->received_head = packet;
     } else {
@@ -45,6 +46,69 @@ static void append_received(struct connection *connection, struct pbuf *packet)
         packet = packet->next;
     }
     connection->received_tail = packet;
+}
+
+/* Behind what waits already, packed together. The first packet goes along with
+ * CONNECTION_AVAILABLE and is let go with the claim: until then it must not grow. */
+static void pack_received(struct connection *connection, struct pbuf *packet)
+{
+    bool may_grow = connection->state == CONNECTION_CLAIMED ||
+                    connection->received_tail != connection->received_head;
+
+    packet = held_pack(may_grow ? connection->received_tail : NULL, packet);
+    if (packet != NULL) {
+        link_received(connection, packet);
+    }
+}
+
+/* TCP empties the front of a chain whose beginning has come before. */
+static struct pbuf *skip_empty(struct pbuf *packet)
+{
+    while (packet->len == 0) {
+        struct pbuf *next = packet->next;
+
+        ASSERT(next != NULL); /* lwIP hands over no packet without bytes */
+        packet->next = NULL;
+        pbuf_free(packet);
+        packet = next;
+    }
+    return packet;
+}
+
+static void append_received(struct connection *connection, struct pbuf *packet)
+{
+    ASSERT_SLOW((connection->received_head == NULL) == (connection->received_tail == NULL));
+    packet = skip_empty(packet);
+    if (connection->received_tail == NULL) {
+        connection->is_holding = false;
+        link_received(connection, packet);
+    } else if (LIKELY(!connection->is_holding)) {
+        link_received(connection, packet);
+    } else {
+        pack_received(connection, packet);
+    }
+}
+
+/* At the end of a round, with bytes that nobody has taken. One frame of a connection may wait as it
+ * came: the claim is often on its way. What else waits is packed, what comes later as it comes. */
+static void hold_received(struct connection *connection)
+{
+    struct pbuf *first = connection->received_head;
+    struct pbuf *rest = first->next;
+
+    if (connection->is_holding) {
+        return;
+    }
+    connection->is_holding = true;
+    if (rest == NULL && frames_held_count() <= FRAMES_HELD_FREELY) {
+        return;
+    }
+    connection->received_head = connection->received_tail = NULL;
+    first->next = NULL;
+    link_received(connection, held_pack(NULL, first));
+    if (rest != NULL) {
+        pack_received(connection, rest);
+    }
 }
 
 struct pbuf *connection_take_received(struct connection *connection)
@@ -302,6 +366,9 @@ void connection_settle_all(void)
     while ((connection = take_dirty()) != NULL) {
         bool is_told = tell(connection);
 
+        if (connection->received_head != NULL) {
+            hold_received(connection);
+        }
         if (connection->pcb != NULL) {
             settle_pcb(connection);
         }

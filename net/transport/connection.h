@@ -53,6 +53,7 @@ struct connection {
     bool is_handshake_repeated; /* the SYN-ACK was sent more than once */
     bool has_initial_window;
     bool has_peer_closed;
+    bool is_holding; /* what is received has waited since an earlier round */
     uint32_t error_number; /* why TCP gave up; 0 while it has not */
     struct connection *dirty_next;
     /* Received and not yet given to the application, linked by `next` alone: the total lengths

@@ -16,6 +16,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/hash.h"
+#include "net/transport/held.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/pcb.h"
 #include "net/transport/table.h"
@@ -292,6 +293,55 @@ static bool prepare_stranger(const struct flow *flow, const struct demux_assignm
     return true;
 }
 
+/* Out-of-order bytes may be forgotten at any time (RFC 2018 8). All PCBs that have some are on
+ * lwIP's list; at most one walk a tick. */
+static void forget_out_of_order(void)
+{
+    static uint32_t last_tick;
+
+    if (last_tick == tcp_ticks) {
+        return;
+    }
+    last_tick = tcp_ticks;
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        tcp_free_ooseq(pcb);
+    }
+}
+
+/*
+ * For a segment that is out of order, or any when too many bytes wait: its bytes would wait. Of
+ * those beyond the next expected one a copy is made, so that they keep no frame. Takes the segment;
+ * returns the one to go on with, or NULL if it is lost, and counted.
+ */
+static __attribute__((noinline)) struct pbuf *hold_segment(const struct connection *connection,
+                                                           struct pbuf *segment)
+{
+    const struct tcp_hdr *header = segment->payload;
+    uint32_t distance = swap32(header->seqno) - connection->pcb->rcv_nxt;
+    struct pbuf *copy;
+
+    if (TCPH_HDRLEN_BYTES(header) >= segment->tot_len && (TCPH_FLAGS(header) & TCP_FIN) == 0) {
+        return segment; /* it has nothing that could wait */
+    }
+    if (held_is_full()) {
+        forget_out_of_order();
+    }
+    if (held_is_full() && (distance != 0 || connection->received_head != NULL)) {
+        counter_increment(COUNTER_DROP_RECEIVE_FULL);
+        pbuf_free(segment);
+        return NULL;
+    }
+    if (distance == 0 || distance >= connection->pcb->rcv_wnd) {
+        return segment; /* nothing of it will be queued */
+    }
+    copy = held_copy(segment);
+    if (copy == NULL) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+    }
+    pbuf_free(segment);
+    return copy;
+}
+
 void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
 {
     const struct tcp_hdr *header = segment->payload;
@@ -311,6 +361,13 @@ void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
     };
     ASSERT_SLOW(under_way.connection == NULL && under_way.assignment == NULL);
     connection = demux_find(&flow);
+    if (connection != NULL &&
+        UNLIKELY(swap32(header->seqno) != connection->pcb->rcv_nxt || held_is_full())) {
+        segment = hold_segment(connection, segment);
+        if (segment == NULL) {
+            return;
+        }
+    }
     under_way.connection = connection;
     under_way.listener = NULL;
     under_way.assignment = assignment;

@@ -22,6 +22,7 @@
 #include "net/steering.h"
 #include "net/transport/address.h"
 #include "net/transport/demux.h"
+#include "net/transport/held.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/server.h"
 #include "net/transport/timer.h"
@@ -40,6 +41,7 @@ _Static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct frame *)0)->owner_d
 
 static const struct configuration *configuration;
 static bool is_first; /* the transport server of all that is not a whole TCP segment */
+static uint32_t held_count;
 
 /* Of lwIP's flags for a pbuf, one that it leaves free: another node has forwarded this segment. */
 #define PACKET_FORWARDED 0x80u
@@ -217,24 +219,6 @@ static void receive_packet(struct pbuf *packet, uint16_t flags, struct demux_ass
 
 /* --- Ways in --- */
 
-static void release_frame(struct pbuf *packet)
-{
-    struct frame *frame = CONTAINER_OF(packet, struct frame, owner_data);
-
-    frame->release(frame);
-}
-
-void transport_server_receive(struct frame *frame)
-{
-    struct pbuf_custom *custom = (struct pbuf_custom *)frame->owner_data;
-
-    ASSERT_SLOW(frame->release != NULL);
-    custom->custom_free_function = release_frame;
-    receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
-                                       frame->length_bytes),
-                   frame->flags, NULL);
-}
-
 /* A message lies in a page that its sender can change and we may only read, and lwIP turns a
  * header's bytes in place: so nothing is looked at before it is copied. NULL, and counted, when
  * there is no memory. */
@@ -248,6 +232,48 @@ static struct pbuf *copy_frame(struct message_payload frame)
     }
     memcpy(packet->payload, frame.bytes, frame.length_bytes);
     return packet;
+}
+
+static void release_frame(struct pbuf *packet)
+{
+    struct frame *frame = CONTAINER_OF(packet, struct frame, owner_data);
+
+    ASSERT_SLOW(held_count > 0);
+    held_count--;
+    frame->release(frame);
+}
+
+static __attribute__((noinline)) void receive_copy(struct frame *frame)
+{
+    struct message_payload bytes = {frame->data, frame->length_bytes};
+    struct pbuf *packet = copy_frame(bytes);
+    uint16_t flags = frame->flags;
+
+    frame->release(frame);
+    if (packet != NULL) {
+        receive_packet(packet, flags, NULL);
+    }
+}
+
+void transport_server_receive(struct frame *frame)
+{
+    struct pbuf_custom *custom = (struct pbuf_custom *)frame->owner_data;
+
+    ASSERT_SLOW(frame->release != NULL);
+    if (UNLIKELY(held_count >= FRAMES_HELD_MAX)) {
+        receive_copy(frame);
+        return;
+    }
+    held_count++;
+    custom->custom_free_function = release_frame;
+    receive_packet(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
+                                       frame->length_bytes),
+                   frame->flags, NULL);
+}
+
+uint32_t frames_held_count(void)
+{
+    return held_count;
 }
 
 void frames_receive_assigned(struct message_payload frame, uint16_t flags,
@@ -347,6 +373,7 @@ void frames_initialise(const struct configuration *new_configuration)
     ASSERT(new_configuration->ts_count > 0);
     configuration = new_configuration;
     is_first = configuration->ts[0] == platform_node();
+    held_initialise();
     dispatch_register_payload_message(FORWARD_FRAME, sizeof(struct forward_frame),
                                       handle_forward_frame);
 }

@@ -12,6 +12,17 @@ struct configuration;
 struct demux_assignment;
 struct pbuf;
 
+/*
+ * Frames of the own link server that wait here as they came: at most FRAMES_HELD_MAX, beyond which
+ * a frame is copied and given back as it comes. So whatever waits, a card's queue has buffers:
+ * it begins with some 250 more than its ring takes (drivers/ixgbe/ixgbe.h), of which a round needs
+ * 64. Up to FRAMES_HELD_FREELY nobody copies anything to spare them.
+ */
+#define FRAMES_HELD_MAX    128u
+#define FRAMES_HELD_FREELY 32u
+
+uint32_t frames_held_count(void);
+
 void frames_initialise(const struct configuration *configuration);
 /* A SYN that a CM has assigned; it lies in a message, and is copied. `flags` as in
  * drivers/nic/frame.h. Sets assignment->was_taken if a connection has come of it. */

@@ -3,6 +3,7 @@
  * The transport server: puts its parts together and gives them their turns in the event loop.
  *
  *   frames.c          frames in
+ *   held.c            received bytes that have to wait
  *   demux.c           segment to connection
  *   pcb.c             connection to lwIP's PCB, and lwIP's list of them
  *   timewait.c        flows that are over

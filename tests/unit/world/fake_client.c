@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/server.c net/transport/frames.c net/transport/demux.c net/transport/pcb.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/held.c net/transport/demux.c net/transport/pcb.c */
 /* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
 /* sources: net/transport/availability.c net/transport/stream.c net/transport/orphan.c net/transport/timer.c */
 /* sources: net/transport/address.c net/transport/hash.c net/transport/lwip/interface.c net/transport/neighbor.c */

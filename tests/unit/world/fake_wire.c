@@ -50,6 +50,7 @@ static uint8_t *archive;
 static uint16_t ip_identification;
 static struct frame *arrived[SENT_MAX]; /* frames for the server's next round */
 static unsigned arrived_count;
+static unsigned frames_held;
 
 /* --- Bytes --- */
 
@@ -253,7 +254,14 @@ void wire_unplug(bool unplug)
 
 static void release_frame(struct frame *frame)
 {
+    assert_true(frames_held > 0);
+    frames_held--;
     free(frame);
+}
+
+unsigned wire_frames_held(void)
+{
+    return frames_held;
 }
 
 void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags)
@@ -279,6 +287,7 @@ static unsigned poll_wire(void *context)
 
     (void)context;
     for (unsigned i = 0; i < count; i++) {
+        frames_held++;
         transport_server_receive(arrived[i]);
     }
     arrived_count = 0;

@@ -64,6 +64,8 @@ void wire_advance_ns(uint64_t step_ns);
 /* A frame to the server, handed over in its next round as by its own link server. `flags` as in
  * drivers/nic/frame.h. */
 void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags);
+/* How many of them the server has not given back. */
+unsigned wire_frames_held(void);
 /* Build a frame from a segment; returns its length. `bytes` holds FRAME_MAX_BYTES. */
 size_t wire_build(uint8_t *bytes, const struct segment *segment);
 /* From the client: what its numbers say, with payload. */
