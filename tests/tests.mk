@@ -88,6 +88,14 @@ test: system-images | test-packages ## run every test
 	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
 	  pytest tests/boot
 
+# Which small faults the unit tests would not notice. No test: nothing fails by what it finds.
+mutate: ## try the unit tests: MUTATE="net/link --sample 30", --help
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/mutate mutate-libraries
+	$(Q)tests/check/mutate/run --build $(BUILD)/mutate $(MUTATE)
+
+# Sources that others' are fetched for: the program finds out how all else is compiled.
+mutate-libraries: $(LWIP_READY) $(LLHTTP)/llhttp.c
+
 # What the system tests and the benchmark boot, and what watches it.
 system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/talus.elf $(QEMU_BIN) \
                $(PLUGINS)
@@ -96,6 +104,7 @@ system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/tal
 $(BUILD)/checked/talus.elf: FORCE
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory BUILD=$(BUILD)/checked SLOW_CHECKS=1 $@
 
-.PHONY: test test-unit test-check test-model test-system test-boot test-packages system-images
+.PHONY: test test-unit test-check test-model test-system test-boot test-packages system-images \
+        mutate mutate-libraries
 
 include tests/bench/bench.mk
