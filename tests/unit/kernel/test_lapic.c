@@ -26,23 +26,26 @@ void platform_panic(const char *file, int line, const char *format, ...)
     abort();
 }
 
-#define ID          0x020
-#define VERSION     0x030
-#define TPR         0x080
-#define EOI         0x0B0
-#define SVR         0x0F0
-#define ISR         0x100
-#define ESR         0x280
-#define LVT_CMCI    0x2F0
-#define ICR         0x300
-#define ICR_HIGH    0x310
-#define LVT_TIMER   0x320
-#define LVT_THERMAL 0x330
-#define LVT_COUNTER 0x340
-#define LVT_LINT0   0x350
-#define LVT_LINT1   0x360
-#define LVT_ERROR   0x370
-#define MASKED      (1u << 16)
+#define ID            0x020
+#define VERSION       0x030
+#define TPR           0x080
+#define EOI           0x0B0
+#define SVR           0x0F0
+#define ISR           0x100
+#define ESR           0x280
+#define LVT_CMCI      0x2F0
+#define ICR           0x300
+#define ICR_HIGH      0x310
+#define LVT_TIMER     0x320
+#define LVT_THERMAL   0x330
+#define LVT_COUNTER   0x340
+#define LVT_LINT0     0x350
+#define LVT_LINT1     0x360
+#define LVT_ERROR     0x370
+#define TIMER_INITIAL 0x380
+#define TIMER_CURRENT 0x390
+#define TIMER_DIVIDE  0x3E0
+#define MASKED        (1u << 16)
 
 static bool has_x2apic;
 static uint64_t base;
@@ -323,6 +326,39 @@ static void a_command_waits_for_the_one_before_but_not_for_ever(void **state)
     assert_int_equal(command_count, 2);
 }
 
+/* Its next interrupt would come to a node that has set none. */
+static void timer_of_the_firmware_is_stopped(void **state)
+{
+    (void)state;
+    registers[TIMER_INITIAL / 16] = 1000;
+    registers[TIMER_DIVIDE / 16] = 0xB;
+    initialise();
+    assert_int_equal(registers[TIMER_INITIAL / 16], 0);
+    assert_int_equal(registers[TIMER_DIVIDE / 16], 3); /* by 16 (SDM 3A figure 11-10) */
+}
+
+static void timer_counts_down_or_waits_for_a_deadline(void **state)
+{
+    (void)state;
+    initialise();
+    lapic_timer_start(12345);
+    assert_int_equal(registers[TIMER_INITIAL / 16], 12345);
+    registers[TIMER_CURRENT / 16] = 678;
+    assert_int_equal(lapic_timer_remaining(), 678);
+    lapic_timer_use_deadline();
+    assert_int_equal(registers[LVT_TIMER / 16], 2u << 17 | INTERRUPT_VECTOR_TIMER);
+}
+
+/* What an earlier command left there would be taken for an error of this one. */
+static void old_errors_are_cleared_before_a_core_is_reset(void **state)
+{
+    (void)state;
+    initialise();
+    registers[ESR / 16] = 0x40;
+    lapic_send_init(3);
+    assert_int_equal(registers[ESR / 16], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +377,9 @@ int main(void)
         cmocka_unit_test_setup(commands_reach_the_core_by_its_id, begin),
         cmocka_unit_test_setup(commands_in_x2apic_mode_are_one_write, begin_x2apic),
         cmocka_unit_test_setup(a_command_waits_for_the_one_before_but_not_for_ever, begin),
+        cmocka_unit_test_setup(timer_of_the_firmware_is_stopped, begin),
+        cmocka_unit_test_setup(timer_counts_down_or_waits_for_a_deadline, begin),
+        cmocka_unit_test_setup(old_errors_are_cleared_before_a_core_is_reset, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

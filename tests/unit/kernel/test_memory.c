@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/memory/pages.c kernel/message/channel.c kernel/message/status.c */
+/* sources: kernel/memory/pages.c libc/core/memory.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c */
 /*
  * libc/core/memory.c over kernel/memory/pages.c, on ranges that the test gives them: what is
@@ -16,6 +16,7 @@
 
 #include "kernel/limits.h"
 #include "kernel/memory/pages.h"
+#include "kernel/node.h"
 #include "libc/core/assert.h"
 #include "libc/core/memory.h"
 
@@ -23,6 +24,11 @@
 #define ODD_RANGE_PAGES 777u
 
 static uint64_t random_state = 1;
+
+/* What the ranges hold apart from their books. */
+static struct {
+    const uint8_t *start, *end;
+} given[2];
 
 static void fail_assertion(const char *file, int line, const char *condition)
 {
@@ -55,6 +61,10 @@ static int add_ranges(void **state)
     memset(aligned, 0xA5, RANGE_PAGES * (size_t)PAGE_BYTES);
     pages_add_range(aligned, RANGE_PAGES * (uint64_t)PAGE_BYTES);
     pages_add_range(odd + PAGE_BYTES, (ODD_RANGE_PAGES - 1) * (uint64_t)PAGE_BYTES);
+    given[0].start = aligned + PAGE_BYTES;
+    given[0].end = aligned + RANGE_PAGES * (size_t)PAGE_BYTES;
+    given[1].start = odd + 2 * PAGE_BYTES;
+    given[1].end = odd + ODD_RANGE_PAGES * (size_t)PAGE_BYTES;
     return 0;
 }
 
@@ -167,35 +177,100 @@ static void resizing_keeps_the_content(void **state)
     memory_release(block);
 }
 
-/* Each block is filled with its own number, and found unchanged when it is released. */
+/* Memory in use: a block, or a run of pages. */
+struct piece {
+    uint8_t *start;
+    size_t bytes;
+    uint8_t mark; /* what it is filled with */
+    bool is_pages;
+};
+
+/* It lies in memory that was given, and no byte of it is another piece's. */
+static void check_place(const struct piece *pieces, size_t count, const struct piece *checked)
+{
+    const uint8_t *end = checked->start + checked->bytes;
+
+    assert_true((checked->start >= given[0].start && end <= given[0].end) ||
+                (checked->start >= given[1].start && end <= given[1].end));
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].start != NULL && &pieces[i] != checked) {
+            assert_true(end <= pieces[i].start ||
+                        pieces[i].start + pieces[i].bytes <= checked->start);
+        }
+    }
+}
+
+static void check_content(const struct piece *piece, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        assert_int_equal(piece->start[i], piece->mark);
+    }
+}
+
+static size_t random_bytes(void)
+{
+    return random_below(random_below(20) == 0 ? 40000 : 600) + 1;
+}
+
+static void take_piece(struct piece *piece, unsigned step)
+{
+    piece->mark = (uint8_t)step;
+    piece->is_pages = random_below(10) == 0;
+    if (piece->is_pages) {
+        size_t page_count = random_below(9) + 1;
+
+        piece->bytes = page_count * PAGE_BYTES;
+        piece->start = pages_allocate_raw(page_count, 0);
+    } else {
+        piece->bytes = random_bytes();
+        piece->start = memory_allocate(piece->bytes);
+    }
+    assert_non_null(piece->start);
+}
+
+static void release_piece(struct piece *piece)
+{
+    if (piece->is_pages) {
+        pages_release(piece->start, piece->bytes / PAGE_BYTES);
+    } else {
+        memory_release(piece->start);
+    }
+    piece->start = NULL;
+}
+
+/* What one holds cannot show it: a byte that two share may stand where neither looks. So each place
+ * is compared with all others; and each is filled to its end, for what the allocator itself keeps
+ * between them. */
 static void blocks_never_overlap_under_random_use(void **state)
 {
-    static struct {
-        uint8_t *block;
-        size_t bytes;
-        uint8_t mark;
-    } blocks[500];
+    static struct piece pieces[300];
 
     (void)state;
-    for (unsigned step = 0; step < 50000; step++) {
-        uint32_t i = random_below(ARRAY_COUNT(blocks));
+    for (unsigned step = 0; step < 30000; step++) {
+        struct piece *piece = &pieces[random_below(ARRAY_COUNT(pieces))];
 
-        if (blocks[i].block != NULL) {
-            for (size_t j = 0; j < blocks[i].bytes; j += 7) {
-                assert_int_equal(blocks[i].block[j], blocks[i].mark);
-            }
-            memory_release(blocks[i].block);
-            blocks[i].block = NULL;
+        if (piece->start == NULL) {
+            take_piece(piece, step);
+        } else if (piece->is_pages || random_below(4) != 0) {
+            check_content(piece, piece->bytes);
+            release_piece(piece);
             continue;
+        } else {
+            size_t bytes = random_bytes();
+
+            piece->start = memory_resize(piece->start, bytes);
+            assert_non_null(piece->start);
+            check_content(piece, bytes < piece->bytes ? bytes : piece->bytes);
+            piece->bytes = bytes;
         }
-        blocks[i].bytes = random_below(random_below(20) == 0 ? 40000 : 600);
-        blocks[i].mark = (uint8_t)step;
-        blocks[i].block = memory_allocate(blocks[i].bytes);
-        assert_non_null(blocks[i].block);
-        memset(blocks[i].block, blocks[i].mark, blocks[i].bytes);
+        check_place(pieces, ARRAY_COUNT(pieces), piece);
+        memset(piece->start, piece->mark, piece->bytes);
     }
-    for (size_t i = 0; i < ARRAY_COUNT(blocks); i++) {
-        memory_release(blocks[i].block);
+    for (size_t i = 0; i < ARRAY_COUNT(pieces); i++) {
+        if (pieces[i].start != NULL) {
+            check_content(&pieces[i], pieces[i].bytes);
+            release_piece(&pieces[i]);
+        }
     }
     /* What stays is at most one empty chunk a class. */
     assert_in_range(pages_total_bytes() - pages_free_bytes(), 0, 32 * 64 * KIB);
@@ -290,6 +365,138 @@ static void new_memory_holds_nothing_of_before(void **state)
     memory_release(block);
 }
 
+/* A range that holds nothing but its book would use up a place in the node's table of ranges. */
+static void ranges_without_room_count_for_nothing(void **state)
+{
+    uint8_t *page = aligned_alloc(PAGE_BYTES, PAGE_BYTES);
+    uint64_t total_bytes = pages_total_bytes();
+
+    (void)state;
+    assert_non_null(page);
+    for (unsigned i = 0; i <= NODE_RANGE_MAX; i++) {
+        pages_add_range(page, PAGE_BYTES);
+    }
+    assert_int_equal(pages_total_bytes(), total_bytes);
+    assert_int_equal(pages_free_bytes() % PAGE_BYTES, 0);
+    free(page);
+}
+
+/* How many blocks of that size come from one chunk; all are released again. */
+static unsigned blocks_in_a_chunk(size_t bytes)
+{
+    static void *blocks[9000];
+    unsigned count = 0, in_chunk = 0;
+    uint64_t free_bytes;
+
+    /* The chunk that has room may be partly used: the one after it is looked at. */
+    for (unsigned chunk = 0; chunk < 2; chunk++) {
+        free_bytes = pages_free_bytes();
+        in_chunk = 0;
+        do {
+            assert_true(count < ARRAY_COUNT(blocks));
+            blocks[count] = memory_allocate(bytes);
+            assert_non_null(blocks[count]);
+            count++;
+            in_chunk++;
+        } while (pages_free_bytes() == free_bytes);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        memory_release(blocks[i]);
+    }
+    return in_chunk;
+}
+
+/* By the table in memory.c: 64 KiB less a header of 64 bytes, divided by the class's size. */
+static void blocks_are_no_larger_than_their_class(void **state)
+{
+    static const struct {
+        size_t bytes, class_bytes;
+    } cases[] = {
+        {0, 16},      {1, 16},       {16, 16},       {17, 32},       {32, 32},       {33, 48},
+        {48, 48},     {49, 64},      {64, 64},       {65, 128},      {448, 448},     {449, 512},
+        {512, 512},   {513, 640},    {640, 640},     {641, 768},     {768, 768},     {769, 896},
+        {896, 896},   {897, 1024},   {1024, 1024},   {1025, 1280},   {4096, 4096},   {4097, 5120},
+        {8192, 8192}, {8193, 10240}, {12289, 14336}, {14337, 16384}, {16384, 16384},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        assert_int_equal(blocks_in_a_chunk(cases[i].bytes), (64 * KIB - 64) / cases[i].class_bytes);
+    }
+}
+
+/* Whichever chunks become full, have room again and become empty meanwhile, none is forgotten: four
+ * of three blocks each, in every order of two releases. */
+static void room_in_any_chunk_is_used_again(void **state)
+{
+    static uint8_t *blocks[12];
+    uint64_t at_start = pages_free_bytes();
+
+    (void)state;
+    for (unsigned first = 0; first < ARRAY_COUNT(blocks); first++) {
+        for (unsigned second = 0; second < ARRAY_COUNT(blocks); second++) {
+            for (unsigned i = 0; i < ARRAY_COUNT(blocks); i++) {
+                blocks[i] = memory_allocate(16 * KIB);
+                assert_non_null(blocks[i]);
+            }
+            uint64_t when_full = pages_free_bytes();
+
+            assert_true(when_full <= at_start - 3 * 64 * KIB);
+            memory_release(blocks[first]);
+            if (second != first) {
+                memory_release(blocks[second]);
+                blocks[second] = memory_allocate(16 * KIB);
+            }
+            blocks[first] = memory_allocate(16 * KIB);
+            assert_int_equal(pages_free_bytes(), when_full);
+            for (unsigned i = 0; i < ARRAY_COUNT(blocks); i++) {
+                memory_release(
+                    blocks[(first + i * (second % 2 == 0 ? 1 : 5)) % ARRAY_COUNT(blocks)]);
+            }
+            /* One empty chunk may stay; all others have gone back. */
+            assert_in_range(at_start + 64 * KIB - pages_free_bytes(), 0, 128 * KIB);
+        }
+    }
+}
+
+/* A node that allocates and releases one block in turn builds no chunk each time. */
+static void last_chunk_stays_for_the_next_block(void **state)
+{
+    void *block = memory_allocate(16 * KIB);
+    uint64_t free_bytes = pages_free_bytes();
+
+    (void)state;
+    assert_non_null(block);
+    memory_release(block);
+    assert_int_equal(pages_free_bytes(), free_bytes);
+    assert_ptr_equal(memory_allocate(16 * KIB), block);
+    memory_release(block);
+}
+
+/* A block of 640 bytes: up to there it grows, and down to a half it shrinks, where it lies. */
+static void resizing_stays_in_place_while_it_fits_and_half_is_used(void **state)
+{
+    uint8_t *block = memory_allocate(513);
+    uint8_t *run = memory_allocate(16 * KIB + 1);
+
+    (void)state;
+    assert_non_null(block);
+    assert_non_null(run);
+    assert_ptr_equal(memory_resize(block, 640), block);
+    assert_ptr_equal(memory_resize(block, 320), block);
+    uint8_t *smaller = memory_resize(block, 319);
+
+    assert_non_null(smaller);
+    assert_ptr_not_equal(smaller, block);
+    uint8_t *larger = memory_resize(smaller, 321);
+
+    assert_ptr_not_equal(larger, smaller);
+    memory_release(larger);
+    /* Five pages less the header. */
+    assert_ptr_equal(memory_resize(run, 5 * PAGE_BYTES - 64), run);
+    memory_release(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +512,11 @@ int main(void)
         cmocka_unit_test(block_that_is_released_twice_is_noticed),
         cmocka_unit_test(pages_that_are_released_twice_are_noticed),
         cmocka_unit_test(new_memory_holds_nothing_of_before),
+        cmocka_unit_test(ranges_without_room_count_for_nothing),
+        cmocka_unit_test(blocks_are_no_larger_than_their_class),
+        cmocka_unit_test(room_in_any_chunk_is_used_again),
+        cmocka_unit_test(last_chunk_stays_for_the_next_block),
+        cmocka_unit_test(resizing_stays_in_place_while_it_fits_and_half_is_used),
     };
 
     return cmocka_run_group_tests(tests, add_ranges, NULL);

@@ -200,6 +200,16 @@ static void what_is_left_open_fits_the_nodes_that_are_left(void **state)
     assert_node_is(3, "idle");
 }
 
+/* One letter is a name; it is not none. */
+static void the_shortest_name_takes_its_nodes(void **state)
+{
+    (void)state;
+    parse("app=x", 4);
+    assert_prints("TS2LS2CM2 x:2");
+    parse("app=x:1", 4);
+    assert_prints("TS3LS3CM3 x:1");
+}
+
 static void the_last_word_counts(void **state)
 {
     (void)state;
@@ -227,7 +237,7 @@ static void notation_that_cannot_be_understood_is_refused(void **state)
     assert_refused("pika=TS1LS1CM1,", "expected where ',' stands");
     assert_refused("pika=TS1LS1CM1TS1LS1CM1TS1LS1CM1TS1LS1CM1TS1LS1CM1TS1LS1CM1TS1LS1CM1TS1",
                    "longer than");
-    assert_refused("app=:2", "a name of 1 to");
+    assert_refused("app=:2", "a name of 1 to 15 letters is expected");
     assert_refused("app=averyveryverylongname:2", "a name of 1 to");
     assert_refused("app=httpd:", "a number from 1 must follow ':'");
     assert_refused("app=httpd:0", "a number from 1 must follow ':'");
@@ -311,6 +321,7 @@ int main(void)
         cmocka_unit_test(the_smaller_number_takes_a_subset_of_the_servers),
         cmocka_unit_test(applications_may_share_the_transport_servers_nodes),
         cmocka_unit_test(what_is_left_open_fits_the_nodes_that_are_left),
+        cmocka_unit_test(the_shortest_name_takes_its_nodes),
         cmocka_unit_test(the_last_word_counts),
         cmocka_unit_test(notation_that_cannot_be_understood_is_refused),
         cmocka_unit_test(what_does_not_fit_the_machine_is_refused),

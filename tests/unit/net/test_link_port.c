@@ -120,6 +120,16 @@ static void no_port_at_all_is_said_with_what_was_looked_for(void **state)
     assert_true(is_logged("no card in memory: going on without a network"));
 }
 
+static void a_mac_is_printed_byte_by_byte(void **state)
+{
+    static const uint8_t mac[6] = {0x01, 0x23, 0x45, 0xAB, 0xCD, 0xEF};
+    char text[LINK_MAC_TEXT_BYTES];
+
+    (void)state;
+    link_print_mac(text, mac);
+    assert_string_equal(text, "01:23:45:ab:cd:ef");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup(a_word_that_cannot_be_understood_means_the_first, set_up),
         cmocka_unit_test_setup(ports_farther_away_are_found_too, set_up),
         cmocka_unit_test_setup(no_port_at_all_is_said_with_what_was_looked_for, set_up),
+        cmocka_unit_test(a_mac_is_printed_byte_by_byte),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

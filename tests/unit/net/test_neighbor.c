@@ -149,6 +149,75 @@ static void a_full_cache_gives_up_old_entries(void **state)
     assert_in_range(visited, NEIGHBOR_MAX / 2, NEIGHBOR_MAX);
 }
 
+/* Also one that is first asked for late: the time of the question counts, not that of the start. */
+static void a_late_question_is_asked_once_too(void **state)
+{
+    (void)state;
+    now_ns = 10 * NEIGHBOR_RETRY_NS;
+    neighbor_wait(ADDRESS, "1");
+    neighbor_wait(ADDRESS, "2");
+    assert_string_equal(events, "r");
+    now_ns += NEIGHBOR_RETRY_NS;
+    neighbor_wait(ADDRESS, "3");
+    now_ns += NEIGHBOR_RETRY_NS - 1;
+    neighbor_wait(ADDRESS, "4");
+    assert_string_equal(events, "rrc1");
+}
+
+/* What is confirmed again and again is never the oldest, however many others come. */
+static void neighbour_that_is_in_use_stays_in_a_full_cache(void **state)
+{
+    (void)state;
+    for (uint32_t kept = 1; kept <= NEIGHBOR_MAX; kept += 37) {
+        (void)set_up(state);
+        for (uint32_t i = 1; i <= 8 * NEIGHBOR_MAX; i++) {
+            now_ns++;
+            (void)neighbor_set(kept, mac);
+            now_ns++;
+            (void)neighbor_set(i << 8, mac);
+            assert_non_null(neighbor_find(kept));
+        }
+    }
+}
+
+/* Asking is use, too. Each packet that waits for one that is given up is dropped as crowded out. */
+static void packets_of_neighbours_that_are_given_up_are_dropped(void **state)
+{
+    static char packets[4 * NEIGHBOR_MAX];
+    uint32_t first_lost = 0;
+
+    (void)state;
+    for (uint32_t i = 1; i < ARRAY_COUNT(packets); i++) {
+        now_ns++;
+        packets[i] = 'x';
+        memset(events, 0, sizeof(events));
+        neighbor_wait(i, &packets[i]);
+        assert_true(strcmp(events, "r") == 0 || strcmp(events, "cxr") == 0);
+        if (first_lost == 0 && events[0] == 'c') {
+            first_lost = i;
+        }
+        /* The newest is there: its packet leaves when it is known. */
+        if (i % 16 == 0) {
+            memset(events, 0, sizeof(events));
+            assert_true(neighbor_set(i, mac));
+            assert_string_equal(events, "sx");
+        }
+    }
+    assert_in_range(first_lost, 2, NEIGHBOR_MAX + 1);
+}
+
+static void forgotten_neighbour_is_unknown_and_not_visited(void **state)
+{
+    (void)state;
+    (void)neighbor_set(ADDRESS, mac);
+    neighbor_forget(ADDRESS);
+    assert_null(neighbor_find(ADDRESS));
+    visited = 0;
+    neighbor_visit(count_visit);
+    assert_int_equal(visited, 0);
+    assert_true(neighbor_set(ADDRESS, mac)); /* news again, though the address is the same */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +228,10 @@ int main(void)
         cmocka_unit_test_setup(a_forgotten_neighbour_drops_what_waited_and_is_asked_for_again,
                                set_up),
         cmocka_unit_test_setup(a_full_cache_gives_up_old_entries, set_up),
+        cmocka_unit_test_setup(a_late_question_is_asked_once_too, set_up),
+        cmocka_unit_test_setup(neighbour_that_is_in_use_stays_in_a_full_cache, set_up),
+        cmocka_unit_test_setup(packets_of_neighbours_that_are_given_up_are_dropped, set_up),
+        cmocka_unit_test_setup(forgotten_neighbour_is_unknown_and_not_visited, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
