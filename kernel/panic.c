@@ -126,6 +126,9 @@ static void log_exception(const struct trap_frame *frame)
                   frame->error & 16 ? "execution" : (frame->error & 2 ? "write" : "read"),
                   cpu_read_cr2(), frame->error & 1 ? "mapped without that right" : "not mapped");
     }
+    if ((status_find_declared_dead() >> platform_node() & 1) != 0) {
+        log_error("panic", "another node has given this one up: it hung here");
+    }
     log_address("at", frame->rip);
     log_registers(frame);
     log_backtrace(frame->rbp);
@@ -173,11 +176,7 @@ _Noreturn static void die(void)
     }
     status_set_state(NODE_DEAD);
     /* Who is not running yet looks for the dead once it is: see dispatch_run(). */
-    for (unsigned node = 0; node < platform_node_count(); node++) {
-        if (node != platform_node() && status_node_state((node_id_t)node) == NODE_RUNNING) {
-            platform_send_attention((node_id_t)node);
-        }
-    }
+    status_send_attention();
     cpu_halt_for_ever();
 }
 

@@ -37,6 +37,9 @@ void platform_ring_doorbell(node_id_t node);
  * lines, so that it need not look at every status page whenever it wakes. One that is awake learns
  * of it at its next sleep. */
 void platform_send_attention(node_id_t node);
+/* Stop another node that hangs: by an NMI, of which it dies and says where it was; `by_reset`: by
+ * INIT, for one that is deaf to that. Its core then waits to be started again. */
+void platform_stop_node(node_id_t node, bool by_reset);
 /* How many this node has taken. Several at once may count as one. */
 uint64_t platform_attention_count(void);
 /* Halt this core until a doorbell, a device interrupt or `deadline_ns` (UINT64_MAX: no limit).

@@ -18,6 +18,7 @@
 /* Behind those of net/messages.h. */
 enum {
     MESSAGE_CRASH_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver takes a page fault */
+    MESSAGE_HANG_NODE,                           /* the receiver does nothing more */
     MESSAGE_STOP_NODE,                           /* the receiver halts for good */
     MESSAGE_SET_LOG,                             /* struct set_log */
     MESSAGE_TYPE_AFTER_CONTROL
@@ -55,6 +56,17 @@ static void handle_crash(node_id_t from, const struct message *message)
     __asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(unmapped) : "memory");
 }
 
+/* MESSAGE_HANG_NODE: as a handler with a loop that does not end. */
+static void handle_hang(node_id_t from, const struct message *message)
+{
+    (void)message;
+    log_warning("monitor", "node %u asks for an endless loop", from);
+    log_flush_all(); /* this round will not end */
+    for (;;) {
+        __asm__ volatile("pause");
+    }
+}
+
 /* MESSAGE_STOP_NODE: the machine is being switched off, so nobody need take this for a failure. */
 static void handle_stop(node_id_t from, const struct message *message)
 {
@@ -66,6 +78,7 @@ static void handle_stop(node_id_t from, const struct message *message)
 static void register_handlers(void)
 {
     dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
+    dispatch_register_message(MESSAGE_HANG_NODE, sizeof(struct message_header), handle_hang);
     dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
     dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
 }
@@ -100,15 +113,22 @@ void control_stop_elsewhere(void)
     post_elsewhere(&message);
 }
 
-void control_crash(node_id_t node)
+static void post_alone(node_id_t node, uint16_t type)
 {
-    const struct message_header message = {
-        .type = MESSAGE_CRASH_NODE,
-        .length_bytes = sizeof(message),
-    };
+    const struct message_header message = {.type = type, .length_bytes = sizeof(message)};
 
     ASSERT(node < platform_node_count());
     message_post(node, &message);
+}
+
+void control_crash(node_id_t node)
+{
+    post_alone(node, MESSAGE_CRASH_NODE);
+}
+
+void control_hang(node_id_t node)
+{
+    post_alone(node, MESSAGE_HANG_NODE);
 }
 
 static const struct component control_component = {.steps = {[NODE_READY] = register_handlers}};

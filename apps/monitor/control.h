@@ -12,3 +12,4 @@
 void control_set_log_elsewhere(const char *value, size_t length_bytes);
 void control_stop_elsewhere(void);
 void control_crash(node_id_t node);
+void control_hang(node_id_t node);

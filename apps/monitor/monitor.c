@@ -232,6 +232,15 @@ static void crash_node(const char *argument)
     }
 }
 
+static void hang_node(const char *argument)
+{
+    node_id_t node;
+
+    if (parse_node(argument, &node)) {
+        control_hang(node);
+    }
+}
+
 /* Let the others halt, so that none works while the machine goes down. */
 static void stop_machine(void)
 {
@@ -269,6 +278,7 @@ static const struct {
     {"balance", show_balance, "how connections were given out"},
     {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
     {"crash", crash_node, "crash N: let node N take a page fault"},
+    {"hang", hang_node, "hang N: let node N work for ever on nothing"},
     {"poweroff", power_off_machine, "switch the machine off (Ctrl-D does, too)"},
     {"reboot", reboot_machine, "start the machine again"},
 };

@@ -109,6 +109,17 @@ bool channel_has_room(struct channel_sender *sender, size_t length_bytes)
     return are_lines_free(sender, padding_for(sender, line_count) + line_count);
 }
 
+uint32_t channel_unacknowledged_lines(struct channel_sender *sender)
+{
+    update_acknowledged(sender);
+    return sender->sent_lines - sender->acknowledged_lines;
+}
+
+bool channel_has_progress(const struct channel_sender *sender)
+{
+    return mailbox_load(sender->acknowledgement) != sender->acknowledged_lines;
+}
+
 struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
 {
     ASSERT(length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES);
@@ -229,6 +240,7 @@ static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
     ASSERT_SLOW(receiver->read_lines - receiver->acknowledged_lines <= receiver->line_count);
     if (receiver->read_lines - receiver->acknowledged_lines >= receiver->line_count / 4) {
         acknowledge(receiver);
+        receiver->has_freed_room = true;
     }
 }
 
@@ -280,4 +292,12 @@ void channel_release(struct channel_receiver *receiver)
     ASSERT_SLOW(receiver->message_lines != 0);
     skip_lines(receiver, receiver->message_lines);
     receiver->message_lines = 0;
+}
+
+bool channel_take_freed_room(struct channel_receiver *receiver)
+{
+    bool has_freed_room = receiver->has_freed_room;
+
+    receiver->has_freed_room = false;
+    return has_freed_room;
 }

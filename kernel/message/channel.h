@@ -40,6 +40,7 @@ struct channel_receiver {
     uint32_t message_lines;      /* of the message being read; 0 when there is none */
     uint32_t acknowledged_lines; /* last told to the sender */
     uint32_t *acknowledgement;   /* on our own status page */
+    bool has_freed_room;         /* for channel_take_freed_room() */
 };
 
 /*
@@ -64,6 +65,10 @@ void channel_publish(struct channel_sender *sender);
 
 /* Whether channel_reserve() of so many bytes would succeed now. */
 bool channel_has_room(struct channel_sender *sender, size_t length_bytes);
+/* How many lines the receiver has not acknowledged, after a look at its progress. */
+uint32_t channel_unacknowledged_lines(struct channel_sender *sender);
+/* Whether the receiver has made progress since this node last looked. */
+bool channel_has_progress(const struct channel_sender *sender);
 
 /*
  * Send a copy of one message. Returns 0, or -EAGAIN when its lines are not free: nothing was
@@ -84,6 +89,12 @@ struct channel_line {
  */
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line);
 void channel_release(struct channel_receiver *receiver);
+/*
+ * Whether a quarter of the ring, or more, has been acknowledged since the last call: a sender that
+ * found no room may have some. Less than that never helps one: while the longest message with its
+ * padding does not fit, so much of the ring is unread that another quarter follows.
+ */
+bool channel_take_freed_room(struct channel_receiver *receiver);
 
 /* Sequence word of a message that starts in this line. */
 static inline uint32_t channel_sequence(uint32_t line_number)

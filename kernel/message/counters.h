@@ -59,6 +59,7 @@ void counters_check(void);
     X(CHANNEL_SENT, "channel_messages_total", "", "Messages sent to other nodes.")                 \
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
+    X(NODES_GIVEN_UP, "nodes_given_up_total", "", "Nodes that this one has declared dead.")        \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \

@@ -8,16 +8,13 @@
 #include "kernel/log.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
+#include "kernel/message/watch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
 
 /* Roles that want to know of a dead node, on a node that runs all of them; and to spare. */
 #define NODE_DOWN_MAX 8
-
-/* How long a node sleeps at most when a send found no room: nobody rings when there is room
- * again. Chosen: long against a receiver's round, short against a network round trip. */
-#define BLOCKED_SLEEP_NS (50 * NS_PER_US)
 
 /* Rounds between two looks at other nodes' states and log lines, while this one is busy. Chosen: at
  * some microseconds a round, far less than a connection waits for a dead peer. */
@@ -32,6 +29,7 @@ static void (*node_down_functions[NODE_DOWN_MAX])(node_id_t node);
 static unsigned node_down_count;
 
 static uint64_t attention_count; /* attention interrupts when this node last looked */
+static bool has_late_work;       /* something was done on the way to sleep */
 static uint64_t now_ns;
 
 /* --- Set-up --- */
@@ -41,12 +39,14 @@ void dispatch_initialise(void)
     status_initialise();
     log_defer_printing(false);
     peers_initialise();
+    watch_initialise();
     self = platform_node();
     node_count = platform_node_count();
     sources = NULL;
     sources_end = &sources;
     node_down_count = 0;
     attention_count = platform_attention_count();
+    has_late_work = false;
     now_ns = platform_now_ns();
 }
 
@@ -89,9 +89,15 @@ static unsigned find_deaths(void)
 {
     unsigned found = 0;
 
-    for (unsigned node = 0; node < node_count; node++) {
-        if (peers_is_present((node_id_t)node) && status_node_state((node_id_t)node) == NODE_DEAD) {
-            take_down((node_id_t)node);
+    if ((status_find_declared_dead() >> self & 1) != 0) {
+        PANIC("another node has given this one up");
+    }
+    for (unsigned i = 0; i < node_count; i++) {
+        node_id_t node = (node_id_t)i;
+
+        if ((peers_is_present(node) || peers_is_condemned(node)) &&
+            status_node_state(node) == NODE_DEAD) {
+            take_down(node);
             found++;
         }
     }
@@ -115,14 +121,18 @@ static unsigned watch_now_and_then(void)
     static unsigned round;
 
     round++;
-    return UNLIKELY(round % WATCH_ROUNDS == 0) ? look_at_all_nodes() : 0;
+    if (LIKELY(round % WATCH_ROUNDS != 0)) {
+        return 0;
+    }
+    watch_look(now_ns);
+    return look_at_all_nodes();
 }
 
 static void look_if_asked(void)
 {
     uint64_t count = platform_attention_count();
 
-    if (UNLIKELY(count != attention_count)) {
+    if (UNLIKELY(watch_take_given_up() || count != attention_count)) {
         attention_count = count;
         (void)look_at_all_nodes();
     }
@@ -141,13 +151,14 @@ static void pass_on_log(void)
 
 unsigned dispatch_round(void)
 {
-    unsigned work;
+    unsigned work = has_late_work;
 
+    has_late_work = false;
     now_ns = platform_now_ns();
     peers_begin_round();
     counter_increment(COUNTER_DISPATCH_ROUNDS);
 
-    work = peers_send_posted();
+    work += peers_send_posted();
     work += peers_receive_all();
     for (struct dispatch_source *source = sources; source != NULL; source = source->next) {
         if (source->poll != NULL) {
@@ -182,26 +193,42 @@ static bool prepare_sources(void)
     return has_work;
 }
 
+/* Whether a source has, in arming itself, given this node something to do: a thread is ready, its
+ * own handlers have run, somebody is to be rung, or a channel has turned out to be full. */
+static bool has_work_come(bool was_blocked)
+{
+    return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != was_blocked;
+}
+
+static void halt_until(uint64_t deadline_ns)
+{
+    status_begin_idle(platform_now_ns());
+    platform_sleep(deadline_ns);
+    uint64_t end_ns = platform_now_ns();
+
+    status_end_idle(end_ns);
+    counter_increment(COUNTER_SLEEPS);
+    watch_look(end_ns);
+}
+
 void dispatch_sleep(void)
 {
+    bool is_blocked = peers_is_blocked();
+
     /* The flag first, then the last look at all that another node can do to us. */
-    status_set_sleeping(true);
-    bool has_work = peers_is_any_message_waiting();
+    status_set_sleep(is_blocked ? NODE_SLEEPS_FOR_ROOM : NODE_SLEEPS);
+    bool has_work = peers_is_any_message_waiting() || (is_blocked && peers_has_room_come());
 
     has_work |= prepare_sources();
-    if (!has_work) {
-        uint64_t start_ns = platform_now_ns();
-        uint64_t deadline_ns = timer_next_deadline_ns();
+    has_late_work = has_work_come(is_blocked);
+    pass_on_log();
+    if (!has_work && !has_late_work) {
+        uint64_t timer_ns = timer_next_deadline_ns();
+        uint64_t watch_ns = watch_deadline_ns(is_blocked);
 
-        if (peers_is_blocked() && deadline_ns > start_ns + BLOCKED_SLEEP_NS) {
-            deadline_ns = start_ns + BLOCKED_SLEEP_NS;
-        }
-        status_begin_idle(start_ns);
-        platform_sleep(deadline_ns);
-        status_end_idle(platform_now_ns());
-        counter_increment(COUNTER_SLEEPS);
+        halt_until(timer_ns < watch_ns ? timer_ns : watch_ns);
     }
-    status_set_sleeping(false);
+    status_set_sleep(NODE_AWAKE);
     look_if_asked();
 }
 

@@ -13,6 +13,7 @@
 #include "kernel/message/channel.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
+#include "kernel/message/watch.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 
@@ -25,10 +26,20 @@
  * The protocols of net/messages.h reach four. */
 #define SELF_DEPTH_MAX 8
 
+/* Messages that may wait for one node. Chosen: more than what tens of thousands of connections that
+ * end at once say of it; 8 MiB. A node that lets so many wait has hung, or might as well have. */
+#define POSTED_PEER_MAX 65536u
+/* Of all that wait, so many find a place when there is no other memory. Chosen: 36 KiB. */
+#define POSTED_RESERVE  512u
+
 struct posted {
     struct posted *next;
-    struct message message; /* the whole message follows */
+    uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)]; /* the whole of it */
 };
+
+/* What is due to a node at the end of the round. */
+#define DUE_MESSAGE 1u /* it has been sent something */
+#define DUE_ROOM    2u /* its channel to us has room again */
 
 /* Another node, as this one sees it. */
 struct peer {
@@ -36,8 +47,10 @@ struct peer {
     struct channel_sender sender;
     struct posted *first_posted; /* oldest first */
     struct posted **posted_end;
-    bool is_present; /* exists, is not us, and has not died */
-    bool is_doorbell_due;
+    uint32_t posted_count;
+    bool is_present;   /* exists, is not us, and neither has died nor been given up */
+    bool is_condemned; /* has been given up, and not been forgotten yet */
+    uint8_t due;       /* DUE_... */
 };
 
 /* Of its functions a handler has one. */
@@ -62,12 +75,15 @@ static struct watched_channel {
 } channels[NODE_MAX];
 static unsigned channel_count;
 
-static node_id_t doorbells_due[NODE_MAX]; /* nodes sent to since the last look at their flags */
+static node_id_t doorbells_due[NODE_MAX]; /* nodes with something due */
 static unsigned doorbell_count;
-static unsigned posted_count; /* of all peers */
-static bool is_blocked;       /* a send of this round found no room */
+static unsigned posted_count;  /* of all peers */
+static uint64_t blocked_nodes; /* a bit each: a send of this round found no room */
+static struct posted reserve[POSTED_RESERVE];
+static struct posted *free_reserve;
 
 static unsigned self_depth;
+static bool has_handled_own; /* since doorbells were last rung */
 
 /* --- Set-up --- */
 
@@ -99,8 +115,14 @@ void peers_initialise(void)
     memset(handlers, 0, sizeof(handlers));
     doorbell_count = 0;
     posted_count = 0;
-    is_blocked = false;
+    blocked_nodes = 0;
     self_depth = 0;
+    has_handled_own = false;
+    free_reserve = NULL;
+    for (unsigned i = 0; i < POSTED_RESERVE; i++) {
+        reserve[i].next = free_reserve;
+        free_reserve = &reserve[i];
+    }
     for (unsigned i = 0; i < NODE_MAX; i++) {
         struct peer *peer = &peers[i];
         node_id_t node = (node_id_t)i;
@@ -178,6 +200,17 @@ static inline bool has_message(const struct watched_channel *channel)
     return mailbox_load(channel->word) == channel->sequence;
 }
 
+static void note_due(node_id_t node, uint8_t due)
+{
+    struct peer *peer = &peers[node];
+
+    if (peer->due == 0) {
+        ASSERT_SLOW(doorbell_count < node_count);
+        doorbells_due[doorbell_count++] = node;
+    }
+    peer->due |= due;
+}
+
 static unsigned receive_from(node_id_t node)
 {
     struct peer *peer = &peers[node];
@@ -192,6 +225,9 @@ static unsigned receive_from(node_id_t node)
         }
         handle(node, (const struct message *)&line, place, NULL);
         channel_release(&peer->receiver);
+    }
+    if (UNLIKELY(channel_take_freed_room(&peer->receiver))) {
+        note_due(node, DUE_ROOM);
     }
     return count;
 }
@@ -224,40 +260,38 @@ bool peers_is_any_message_waiting(void)
 
 /* --- Sending --- */
 
+static int note_blocked(node_id_t to)
+{
+    blocked_nodes |= UINT64_C(1) << to;
+    return -EAGAIN;
+}
+
 /* Why nothing can be sent to this node now, or 0. */
 static int check_destination(node_id_t to)
 {
     if (UNLIKELY(to >= node_count || !peers[to].is_present)) {
         return -ENODEV;
     }
-    if (UNLIKELY(peers[to].first_posted != NULL)) {
-        is_blocked = true;
-        return -EAGAIN;
-    }
-    return 0;
+    return UNLIKELY(peers[to].first_posted != NULL) ? note_blocked(to) : 0;
 }
 
 static void note_sent(node_id_t to)
 {
     counter_increment(COUNTER_CHANNEL_SENT);
-    if (!peers[to].is_doorbell_due) {
-        ASSERT_SLOW(doorbell_count < node_count);
-        peers[to].is_doorbell_due = true;
-        doorbells_due[doorbell_count++] = to;
-    }
+    note_due(to, DUE_MESSAGE);
 }
 
-static int note_full(void)
+static int note_full(node_id_t to)
 {
     counter_increment(COUNTER_CHANNEL_FULL);
-    is_blocked = true;
-    return -EAGAIN;
+    return note_blocked(to);
 }
 
 /* The handler runs inside the send, on the stack of whoever sends. */
 static void handle_own(const struct message_header *header, const uint8_t *payload)
 {
     ASSERT(self_depth < SELF_DEPTH_MAX);
+    has_handled_own = true;
     self_depth++;
     handle(self, CONTAINER_OF(header, const struct message, header), (const uint8_t *)header,
            payload);
@@ -276,7 +310,7 @@ int message_send(node_id_t to, const struct message_header *header)
     int error = check_destination(to);
 
     if (error == 0) {
-        error = channel_send(&peers[to].sender, message) == 0 ? 0 : note_full();
+        error = channel_send(&peers[to].sender, message) == 0 ? 0 : note_full(to);
     }
     if (error == 0) {
         note_sent(to);
@@ -304,7 +338,7 @@ int message_send_payload(node_id_t to, struct message_header *header, size_t hea
     struct message *message = channel_reserve(&peers[to].sender, length_bytes);
 
     if (message == NULL) {
-        return note_full();
+        return note_full(to);
     }
     /* All but the sequence, at which the receiver may be looking. */
     message->header.type = header->type;
@@ -315,23 +349,69 @@ int message_send_payload(node_id_t to, struct message_header *header, size_t hea
     return 0;
 }
 
+static struct posted *take_block(void)
+{
+    struct posted *block = memory_allocate(sizeof(*block));
+
+    if (UNLIKELY(block == NULL) && free_reserve != NULL) {
+        block = free_reserve;
+        free_reserve = block->next;
+    }
+    return block;
+}
+
+/* The oldest of a node is done with: sent, or never to be. */
+static void release_first_posted(struct peer *peer)
+{
+    struct posted *block = peer->first_posted;
+
+    ASSERT(block != NULL && posted_count > 0 && peer->posted_count > 0);
+    peer->first_posted = block->next;
+    if (peer->first_posted == NULL) {
+        peer->posted_end = &peer->first_posted;
+    }
+    peer->posted_count--;
+    posted_count--;
+    if (block >= reserve && block < reserve + POSTED_RESERVE) {
+        block->next = free_reserve;
+        free_reserve = block;
+    } else {
+        memory_release(block);
+    }
+}
+
+static node_id_t most_posted(void)
+{
+    node_id_t most = 0;
+
+    for (unsigned node = 1; node < node_count; node++) {
+        if (peers[node].posted_count > peers[most].posted_count) {
+            most = (node_id_t)node;
+        }
+    }
+    return most;
+}
+
 void message_post(node_id_t to, const struct message_header *header)
 {
-    if (message_send(to, header) != -EAGAIN) {
-        return;
-    }
-    struct posted *posted =
-        memory_allocate(offsetof(struct posted, message) + header->length_bytes);
+    struct peer *peer = &peers[to < node_count ? to : self];
+    struct posted *posted;
 
-    /* A node that cannot keep its word must not go on: others recover from its death. */
-    if (posted == NULL) {
-        PANIC("no memory for a message of type %u posted to node%u", header->type, to);
+    ASSERT(header->length_bytes <= sizeof(posted->message));
+    /* Each time round, one node fewer can be sent to. */
+    while (message_send(to, header) == -EAGAIN) {
+        posted = peer->posted_count < POSTED_PEER_MAX ? take_block() : NULL;
+        if (LIKELY(posted != NULL)) {
+            posted->next = NULL;
+            memcpy(posted->message, header, header->length_bytes);
+            *peer->posted_end = posted;
+            peer->posted_end = &posted->next;
+            peer->posted_count++;
+            posted_count++;
+            return;
+        }
+        watch_give_up(most_posted(), "lets too many messages wait");
     }
-    posted->next = NULL;
-    memcpy(&posted->message, header, header->length_bytes);
-    *peers[to].posted_end = posted;
-    peers[to].posted_end = &posted->next;
-    posted_count++;
 }
 
 bool message_has_room(node_id_t to, size_t length_bytes)
@@ -343,23 +423,10 @@ bool message_has_room(node_id_t to, size_t length_bytes)
         return false;
     }
     if (!channel_has_room(&peers[to].sender, length_bytes)) {
-        is_blocked = true;
+        (void)note_blocked(to);
         return false;
     }
     return true;
-}
-
-static struct posted *take_posted(struct peer *peer)
-{
-    struct posted *posted = peer->first_posted;
-
-    ASSERT(posted != NULL && posted_count > 0);
-    peer->first_posted = posted->next;
-    if (peer->first_posted == NULL) {
-        peer->posted_end = &peer->first_posted;
-    }
-    posted_count--;
-    return posted;
 }
 
 static unsigned send_posted_to(node_id_t node)
@@ -368,12 +435,12 @@ static unsigned send_posted_to(node_id_t node)
     unsigned count = 0;
 
     while (peer->first_posted != NULL) {
-        if (channel_send(&peer->sender, &peer->first_posted->message) != 0) {
-            is_blocked = true;
+        if (channel_send(&peer->sender, (struct message *)peer->first_posted->message) != 0) {
+            (void)note_blocked(node);
             break;
         }
         note_sent(node);
-        memory_release(take_posted(peer));
+        release_first_posted(peer);
         count++;
     }
     return count;
@@ -394,22 +461,26 @@ unsigned peers_send_posted(void)
 
 static void ring_doorbell(node_id_t node)
 {
-    if (status_is_sleeping(node)) {
+    enum node_sleep sleep = status_node_sleep(node);
+
+    if (sleep != NODE_AWAKE &&
+        ((peers[node].due & DUE_MESSAGE) != 0 || sleep == NODE_SLEEPS_FOR_ROOM)) {
         platform_ring_doorbell(node);
         counter_increment(COUNTER_DOORBELLS);
     }
+    peers[node].due = 0;
 }
 
 void peers_ring_doorbells(void)
 {
+    has_handled_own = false;
     if (doorbell_count == 0) {
         return;
     }
-    /* What was published before the look at the sleep flags: status_set_sleeping() has the other
-     * half of this. */
+    /* What was published, and room that was freed, before the look at the sleep flags:
+     * status_set_sleep() has the other half of this. */
     mailbox_fence();
     for (unsigned i = 0; i < doorbell_count; i++) {
-        peers[doorbells_due[i]].is_doorbell_due = false;
         ring_doorbell(doorbells_due[i]);
     }
     doorbell_count = 0;
@@ -419,12 +490,27 @@ void peers_ring_doorbells(void)
 
 void peers_begin_round(void)
 {
-    is_blocked = false;
+    blocked_nodes = 0;
 }
 
 bool peers_is_blocked(void)
 {
-    return is_blocked;
+    return blocked_nodes != 0;
+}
+
+bool peers_is_anything_due(void)
+{
+    return doorbell_count != 0 || has_handled_own;
+}
+
+bool peers_has_room_come(void)
+{
+    for (uint64_t left = blocked_nodes; left != 0; left &= left - 1) {
+        if (channel_has_progress(&peers[__builtin_ctzll(left)].sender)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool peers_is_present(node_id_t node)
@@ -432,14 +518,37 @@ bool peers_is_present(node_id_t node)
     return peers[node].is_present;
 }
 
-void peers_forget(node_id_t node)
+bool peers_is_condemned(node_id_t node)
+{
+    return peers[node].is_condemned;
+}
+
+bool peers_is_behind(node_id_t node, uint32_t *acknowledged_lines)
+{
+    struct channel_sender *sender = &peers[node].sender;
+    bool is_behind = channel_unacknowledged_lines(sender) != 0;
+
+    *acknowledged_lines = sender->acknowledged_lines;
+    return is_behind;
+}
+
+void peers_condemn(node_id_t node)
 {
     struct peer *peer = &peers[node];
 
     ASSERT(peer->is_present && node != self);
     peer->is_present = false;
-    watch_living_nodes();
+    peer->is_condemned = true;
     while (peer->first_posted != NULL) {
-        memory_release(take_posted(peer));
+        release_first_posted(peer);
     }
+}
+
+void peers_forget(node_id_t node)
+{
+    if (peers[node].is_present) {
+        peers_condemn(node);
+    }
+    peers[node].is_condemned = false;
+    watch_living_nodes();
 }

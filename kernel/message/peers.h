@@ -13,6 +13,8 @@ void peers_initialise(void);
 /* At the start of a round; and whether a send since then has found no room. */
 void peers_begin_round(void);
 bool peers_is_blocked(void);
+/* Whether a node that had no room has made progress since. */
+bool peers_has_room_come(void);
 
 /* Hand messages from every channel, a bounded batch each, to their handlers; returns how many. */
 unsigned peers_receive_all(void);
@@ -23,9 +25,16 @@ unsigned peers_send_posted(void);
 
 /* Once a round, for each node that was sent something, however much it was. */
 void peers_ring_doorbells(void);
+/* Whether messages have been sent since, to others or to this node. */
+bool peers_is_anything_due(void);
 
-/* Whether the node exists, is not this one, and has not been forgotten. */
+/* Whether the node exists, is not this one, and can be sent to. */
 bool peers_is_present(node_id_t node);
+/* Whether it has not read all that was sent to it; and how far it has read. */
+bool peers_is_behind(node_id_t node, uint32_t *acknowledged_lines);
+/* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */
+void peers_condemn(node_id_t node);
+bool peers_is_condemned(node_id_t node);
 /* For a node that has died. Messages from it that are still unread are lost, and so are messages
  * to it that wait for room. */
 void peers_forget(node_id_t node);

@@ -22,6 +22,10 @@ struct status_page *status_own_page;
 /* Of all nodes: looked up once, because they are looked at in every round. */
 static struct status_page *pages[NODE_MAX];
 
+static uint64_t declared_dead; /* by any node, at the last look */
+
+_Static_assert(NODE_MAX <= 64, "a bit of a word for each node");
+
 void status_initialise(void)
 {
     for (unsigned node = 0; node < platform_node_count(); node++) {
@@ -29,6 +33,7 @@ void status_initialise(void)
     }
     status_own_page = pages[platform_node()];
     ASSERT(status_own_page != NULL);
+    declared_dead = 0;
 }
 
 static struct status_page *own_page(void)
@@ -92,12 +97,18 @@ void status_end_idle(uint64_t now_ns)
     mailbox_store64_release(&page->idle_since_ns, 0);
 }
 
+bool status_says_dead(node_id_t node)
+{
+    return mailbox_load_acquire(&page_of(node)->state) >= NODE_DEAD;
+}
+
 enum node_state status_node_state(node_id_t node)
 {
     /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
     uint32_t state = mailbox_load_acquire(&page_of(node)->state);
+    bool is_dead = state >= NODE_DEAD || (declared_dead >> node & 1) != 0;
 
-    return state <= NODE_DEAD ? (enum node_state)state : NODE_DEAD;
+    return is_dead ? NODE_DEAD : (enum node_state)state;
 }
 
 void status_set_state(enum node_state state)
@@ -107,6 +118,32 @@ void status_set_state(enum node_state state)
     /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
      * least one sees the other. */
     mailbox_fence();
+}
+
+void status_declare_dead(node_id_t node)
+{
+    struct status_page *page = own_page();
+
+    declared_dead |= UINT64_C(1) << node;
+    mailbox_store64_release(&page->declared_dead, page->declared_dead | UINT64_C(1) << node);
+    mailbox_fence(); /* as in status_set_state() */
+}
+
+uint64_t status_find_declared_dead(void)
+{
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        declared_dead |= mailbox_load64_acquire(&page_of((node_id_t)node)->declared_dead);
+    }
+    return declared_dead;
+}
+
+void status_send_attention(void)
+{
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        if (node != platform_node() && status_node_state((node_id_t)node) == NODE_RUNNING) {
+            platform_send_attention((node_id_t)node);
+        }
+    }
 }
 
 /* --- Text for people --- */
@@ -149,20 +186,20 @@ uint64_t status_memory_bytes(node_id_t node)
     return mailbox_load64_acquire(&page_of(node)->memory_bytes);
 }
 
-void status_set_sleeping(bool is_sleeping)
+void status_set_sleep(enum node_sleep sleep)
 {
-    mailbox_store(&own_page()->is_sleeping, is_sleeping);
-    if (is_sleeping) {
+    mailbox_store(&own_page()->sleep, sleep);
+    if (sleep != NODE_AWAKE) {
         /* The flag before the last look for work. Pairs with the fence in peers.c between
-         * publishing and status_is_sleeping(): of a sender and a sleeper at least one sees the
-         * other, so no message waits beside a sleeping node. */
+         * publishing, or freeing room, and status_node_sleep(): of a sender and a sleeper at least
+         * one sees the other, so no message waits beside a sleeping node. */
         mailbox_fence();
     }
 }
 
-bool status_is_sleeping(node_id_t node)
+enum node_sleep status_node_sleep(node_id_t node)
 {
-    return mailbox_load(&page_of(node)->is_sleeping) != 0;
+    return (enum node_sleep)mailbox_load(&page_of(node)->sleep);
 }
 
 /*

@@ -18,6 +18,13 @@ enum node_state {
     NODE_DEAD, /* faulted or panicked; owns nothing any more */
 };
 
+/* Whom a doorbell wakes. */
+enum node_sleep {
+    NODE_AWAKE = 0,
+    NODE_SLEEPS,
+    NODE_SLEEPS_FOR_ROOM, /* and a channel of its was full */
+};
+
 /* Texts for people, whatever the layers above keep there. */
 #define STATUS_TEXT_COUNT 8u
 #define STATUS_TEXT_BYTES 64u
@@ -27,8 +34,9 @@ enum node_state {
 /* Page-aligned, a whole number of pages. */
 struct status_page {
     /* Looked at by every sender once per dispatch round: alone on its line. */
-    _Alignas(CHANNEL_LINE_BYTES) uint32_t is_sleeping;
+    _Alignas(CHANNEL_LINE_BYTES) uint32_t sleep; /* enum node_sleep */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t state; /* enum node_state */
+    uint64_t declared_dead;                      /* nodes, a bit each, that this one has given up */
     uint32_t apic_id;
     uint64_t memory_bytes;
     uint64_t started_ns;
@@ -68,8 +76,16 @@ static inline void counter_increment(unsigned counter)
 /* Any node's counter, perhaps a moment old; IDLE_NS with the sleep that still goes on. */
 uint64_t counter_read(node_id_t node, unsigned counter);
 
+/* NODE_DEAD also of one that another node has declared dead, as far as this one knows. */
 enum node_state status_node_state(node_id_t node);
 void status_set_state(enum node_state state);
+/* Whether it has said so itself. */
+bool status_says_dead(node_id_t node);
+/* Publish that this node has given up another; and a look at whom all nodes have, a bit each. */
+void status_declare_dead(node_id_t node);
+uint64_t status_find_declared_dead(void);
+/* Interrupt all nodes that run, so that they look at the others (platform.h). */
+void status_send_attention(void);
 /* One of this node's texts, 0 .. STATUS_TEXT_COUNT - 1; cut to STATUS_TEXT_BYTES - 1. */
 void status_set_text(unsigned index, const char *text);
 /* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes
@@ -78,9 +94,9 @@ void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTE
 uint64_t status_memory_bytes(node_id_t node);
 
 /* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
- * publishes, fences, looks at the flag. */
-void status_set_sleeping(bool is_sleeping);
-bool status_is_sleeping(node_id_t node);
+ * publishes, fences, looks at the flag. So does a receiver that has freed room. */
+void status_set_sleep(enum node_sleep sleep);
+enum node_sleep status_node_sleep(node_id_t node);
 
 /* Before and after this node halts: counts IDLE_NS. */
 void status_begin_idle(uint64_t now_ns);

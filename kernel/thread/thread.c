@@ -206,6 +206,11 @@ unsigned thread_run_ready(void)
     return turn_count;
 }
 
+bool thread_is_any_ready(void)
+{
+    return ready_count != 0;
+}
+
 /* --- From a thread back to the dispatcher --- */
 
 /* On the stack of `thread`; returns when its next turn comes. */

@@ -39,3 +39,5 @@ void thread_wake(struct thread *thread);
 
 /* For the dispatcher: run each thread that was ready at the call once; returns how many. */
 unsigned thread_run_ready(void);
+/* Whether the next call of that would run one. */
+bool thread_is_any_ready(void);

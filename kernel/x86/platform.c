@@ -86,6 +86,12 @@ void platform_send_attention(node_id_t node)
     lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_ATTENTION);
 }
 
+void platform_stop_node(node_id_t node, bool by_reset)
+{
+    ASSERT(node < node_info.node_count && node != node_info.node);
+    (by_reset ? lapic_send_init : lapic_send_nmi)(interrupt_apic_id(node));
+}
+
 uint64_t platform_attention_count(void)
 {
     return interrupt_count(INTERRUPT_VECTOR_ATTENTION);

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from harness import WAIT_S, Network, Talus, ab, curl, ping, wait_until
+from harness import WAIT_S, Network, Qmp, Talus, ab, curl, ping, wait_until
 
 REQUEST = b"GET /4b HTTP/1.1\r\nHost: talus\r\n\r\n"
 
@@ -70,6 +70,30 @@ def test_connections_of_other_web_servers_go_on(victim):
     finally:
         for connection in connections:
             connection.close()
+
+
+def test_a_node_that_hangs_is_given_up_and_the_others_serve_on_and_sleep(tmp_path):
+    """Who sends it something notices. It says where it hung; what it was told goes elsewhere."""
+    path = tmp_path / "qmp"
+    with Network() as network, Talus("--qemu-args", Qmp.qemu_args(path), words="node_timeout=2",
+                                     network=network) as machine:
+        machine.type("hang 3\n")
+        machine.wait_for(r"node3 monitor: .* endless loop")
+
+        def is_given_up():
+            assert len(curl(machine, "/4b")) == 4
+            return "node3 takes no message: declared dead" in machine.console
+
+        wait_until(is_given_up, "the others to give it up", machine.last_lines)
+        machine.wait_for(r"node3 panic: .*NMI(.|\n)*handle_hang(.|\n)*node 3 halted")
+        machine.wait_for(r"dispatch: node3 is dead")
+        load = ab(machine, "/4b", 500, concurrency=8)
+        assert load.failed == 0, load.output
+        assert machine.counter("node_up") == {0: 1, 1: 1, 2: 1, 3: 0}
+        assert len(re.findall(r"node\d panic", machine.console)) == \
+            len(re.findall(r"node3 panic", machine.console))
+        with Qmp(path) as qmp:
+            qmp.wait_until_at_rest()
 
 
 def test_an_unknown_node_cannot_be_crashed(victim):

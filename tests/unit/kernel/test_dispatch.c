@@ -243,18 +243,10 @@ static void posted_messages_wait_for_room_and_keep_their_order(void **state)
     expect_number(2, 1);
 }
 
-static void post_without_memory_ends_the_node(void **state)
-{
-    (void)state;
-    (void)fill_channel(2);
-    fake_fail_allocations_after(0);
-    expect_assert_failure(post_number(2, 1));
-}
-
 static void sleeping_node_is_rung_once_a_round(void **state)
 {
     (void)state;
-    fake_status_page(2)->is_sleeping = 1;
+    fake_status_page(2)->sleep = 1;
     for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(send_number(2, i), 0);
         assert_int_equal(send_number(3, i), 0);
@@ -266,6 +258,35 @@ static void sleeping_node_is_rung_once_a_round(void **state)
     (void)dispatch_round();
     assert_int_equal(fake_doorbells(2), 1);
     assert_int_equal(counter_read(NODE, COUNTER_DOORBELLS), 1);
+}
+
+static void deliver_a_quarter_ring(node_id_t from)
+{
+    for (unsigned i = 0; i < CHANNEL_RING_MIN_BYTES / CHANNEL_LINE_BYTES / 4; i++) {
+        deliver_number(from, i);
+    }
+    (void)dispatch_round();
+    (void)dispatch_round();
+}
+
+/* It looked for itself every 50 us before. */
+static void sender_that_sleeps_for_room_is_rung_when_there_is_some(void **state)
+{
+    (void)state;
+    fake_status_page(2)->sleep = NODE_SLEEPS_FOR_ROOM;
+    deliver_number(2, 1);
+    (void)dispatch_round();
+    assert_int_equal(fake_doorbells(2), 0);
+    deliver_a_quarter_ring(2);
+    assert_int_equal(fake_doorbells(2), 1);
+    deliver_a_quarter_ring(2);
+    assert_int_equal(fake_doorbells(2), 2);
+    /* One that sleeps for something else has no use for it. */
+    fake_status_page(2)->sleep = NODE_SLEEPS;
+    deliver_a_quarter_ring(2);
+    fake_status_page(3)->sleep = NODE_SLEEPS_FOR_ROOM;
+    assert_int_equal(fake_doorbells(2), 2);
+    assert_int_equal(fake_doorbells(3), 0);
 }
 
 int main(void)
@@ -288,8 +309,9 @@ int main(void)
         cmocka_unit_test_setup(full_channel_refuses_and_takes_again_later, start_dispatcher),
         cmocka_unit_test_setup(posted_messages_wait_for_room_and_keep_their_order,
                                start_dispatcher),
-        cmocka_unit_test_setup(post_without_memory_ends_the_node, start_dispatcher),
         cmocka_unit_test_setup(sleeping_node_is_rung_once_a_round, start_dispatcher),
+        cmocka_unit_test_setup(sender_that_sleeps_for_room_is_rung_when_there_is_some,
+                               start_dispatcher),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,11 +83,69 @@ static void sources_are_polled_and_flushed_in_order(void **state)
     assert_string_equal(trace, "abAB");
 }
 
+static void post_beyond_room(void)
+{
+    (void)fill_channel(2);
+    post_number(2, 1);
+    while (fake_take_message(2) != NULL) {
+    }
+}
+
+static void deliver_from_0(void)
+{
+    deliver_number(0, 1);
+}
+
+static struct timer due_timer;
+
+static void ignore_expiry(struct timer *timer)
+{
+    (void)timer;
+}
+
+static void start_due_timer(void)
+{
+    timer_initialise(&due_timer, ignore_expiry);
+    assert_int_equal(timer_start(&due_timer, platform_now_ns()), 0);
+}
+
+static void ignore_argument(void *argument)
+{
+    (void)argument;
+}
+
+static void make_thread_ready(void)
+{
+    assert_non_null(thread_create("ready", ignore_argument, NULL));
+}
+
+/* Each kind of work alone. */
 static void sources_are_flushed_after_any_work(void **state)
 {
+    void (*const kinds[])(void) = {deliver_from_0, post_beyond_room, start_due_timer,
+                                   make_thread_ready};
+
     (void)state;
-    deliver_number(0, 1);
+    for (unsigned i = 0; i < ARRAY_COUNT(kinds); i++) {
+        assert_int_equal(dispatch_round(), 0);
+        kinds[i]();
+        trace[0] = '\0';
+        assert_int_equal(dispatch_round(), 1);
+        assert_string_equal(trace, "abAB");
+    }
+    /* And that of one source after all. */
+    trace[0] = '\0';
+    poll_work = 1;
     (void)dispatch_round();
+    assert_string_equal(trace, "abAB");
+    /* A death that is found now and then, in a node that never sleeps. */
+    poll_work = 0;
+    kill_node_2();
+    unsigned rounds = 0;
+    do {
+        trace[0] = '\0';
+        assert_true(rounds++ < 1000);
+    } while (dispatch_round() == 0);
     assert_string_equal(trace, "abAB");
 }
 
@@ -98,14 +156,14 @@ static void every_source_is_armed_and_late_work_keeps_the_node_awake(void **stat
     dispatch_sleep();
     assert_string_equal(trace, "pp");
     assert_int_equal(fake_sleeps(), 0);
-    assert_int_equal(fake_status_page(NODE)->is_sleeping, 0);
+    assert_int_equal(fake_status_page(NODE)->sleep, 0);
 }
 
 /* --- Sleep --- */
 
 static void check_flag(void)
 {
-    assert_int_equal(fake_status_page(NODE)->is_sleeping, 1);
+    assert_int_equal(fake_status_page(NODE)->sleep, 1);
 }
 
 static void ignore_timer(struct timer *timer)
@@ -122,7 +180,7 @@ static void node_sleeps_with_its_flag_up_until_the_next_timer(void **state)
     dispatch_sleep();
     assert_int_equal(fake_sleeps(), 1);
     assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX);
-    assert_int_equal(fake_status_page(NODE)->is_sleeping, 0);
+    assert_int_equal(fake_status_page(NODE)->sleep, 0);
 
     timer_initialise(&timer, ignore_timer);
     assert_int_equal(timer_start(&timer, 5000), 0);
@@ -141,25 +199,34 @@ static void message_that_came_before_the_flag_keeps_the_node_awake(void **state)
     assert_int_equal(fake_sleeps(), 0);
 }
 
-/* Nobody rings when there is room again: the node looks for itself, but does not spin. */
-static void node_that_found_no_room_sleeps_only_shortly(void **state)
+static void check_flag_for_room(void)
+{
+    assert_int_equal(fake_status_page(NODE)->sleep, NODE_SLEEPS_FOR_ROOM);
+}
+
+/* Its receiver rings it: there is nothing to look for meanwhile. It woke every 50 us before. */
+static void node_that_found_no_room_says_so_and_sleeps(void **state)
 {
     (void)state;
     (void)dispatch_round();
     (void)fill_channel(2);
-    dispatch_sleep();
-    assert_true(fake_last_sleep_deadline_ns() <= 100 * NS_PER_US);
-    assert_true(fake_last_sleep_deadline_ns() > 0);
-
     post_number(2, 1);
+    (void)dispatch_round();
+    fake_on_sleep(check_flag_for_room);
+    dispatch_sleep(); /* the time for a look at who takes nothing begins */
     (void)dispatch_round();
     uint64_t now_ns = platform_now_ns();
     dispatch_sleep();
-    assert_true(fake_last_sleep_deadline_ns() > now_ns);
-    assert_true(fake_last_sleep_deadline_ns() <= now_ns + 100 * NS_PER_US);
+    assert_int_equal(fake_sleeps(), 2);
+    assert_true(fake_last_sleep_deadline_ns() >= now_ns + NS_PER_S);
+
     while (fake_take_message(2) != NULL) {
     }
+    dispatch_sleep();
+    assert_int_equal(fake_sleeps(), 2); /* room that came before the flag keeps it awake */
     assert_int_equal(dispatch_round(), 1);
+    fake_on_sleep(check_flag);
+    dispatch_sleep();
 }
 
 static void wake_by_send(struct timer *timer)
@@ -179,7 +246,7 @@ static void timers_and_threads_run_in_a_round(void **state)
     assert_int_equal(timer_start(&timer, 100), 0);
     assert_int_equal(dispatch_round(), 0);
     fake_set_now_ns(100);
-    fake_status_page(2)->is_sleeping = 1;
+    fake_status_page(2)->sleep = 1;
     assert_int_equal(dispatch_round(), 1);
     assert_int_equal(dispatch_now_ns(), 100);
     assert_string_equal(trace, "t");
@@ -214,6 +281,151 @@ static void thread_woken_by_a_message_runs_in_the_same_round(void **state)
     fake_deliver(0, &message.header);
     (void)dispatch_round();
     assert_string_equal(trace, "w");
+}
+
+/* --- What is done on the way to sleep --- */
+
+static void (*late)(void);
+
+/* Once: what a source does in arming itself. */
+static bool do_late_thing(void *context)
+{
+    void (*thing)(void) = late;
+
+    (void)context;
+    late = NULL;
+    if (thing != NULL) {
+        thing();
+    }
+    return false;
+}
+
+static void flush_late(void *context)
+{
+    (void)context;
+    note('F');
+}
+
+static struct dispatch_source late_source = {.flush = flush_late, .prepare_sleep = do_late_thing};
+
+static int set_up_late_source(void **state)
+{
+    (void)start_dispatcher(state);
+    trace[0] = '\0';
+    late = NULL;
+    dispatch_register_source(&late_source);
+    return 0;
+}
+
+static void note_wake(void *argument)
+{
+    (void)argument;
+    note('w');
+}
+
+static void send_to_2(void)
+{
+    assert_int_equal(send_number(2, 1), 0);
+}
+
+static void send_to_itself(void)
+{
+    assert_int_equal(send_number(NODE, 1), 0);
+}
+
+static void make_a_thread_ready(void)
+{
+    assert_non_null(thread_create("late", note_wake, NULL));
+}
+
+static void write_a_line(void)
+{
+    log_info("ts", "late line");
+}
+
+static void find_no_room(void)
+{
+    (void)fill_channel(2);
+}
+
+static struct timer late_timer;
+
+static void note_timer(struct timer *timer)
+{
+    (void)timer;
+    note('t');
+}
+
+static void start_a_timer(void)
+{
+    timer_initialise(&late_timer, note_timer);
+    assert_int_equal(timer_start(&late_timer, platform_now_ns() + 5000), 0);
+}
+
+static void deliver_to_node(void)
+{
+    deliver_number(3, 1);
+}
+
+static void ignore_sleep(void)
+{
+}
+
+/* `thing` happens when the last look at all channels is over; then the node goes round as
+ * dispatch_run() does. */
+static void on_the_way_to_sleep(void (*thing)(void))
+{
+    late = thing;
+    fake_on_sleep(ignore_sleep);
+    dispatch_sleep();
+    while (dispatch_round() != 0) {
+    }
+    assert_null(late);
+}
+
+/* Each of these was left until something else woke the node. */
+static void what_a_source_did_on_the_way_to_sleep_is_done_before_it(void **state)
+{
+    (void)state;
+    fake_status_page(2)->sleep = NODE_SLEEPS;
+    on_the_way_to_sleep(send_to_2);
+    assert_int_equal(fake_doorbells(2), 1);
+    on_the_way_to_sleep(make_a_thread_ready);
+    assert_string_equal(trace, "FwF"); /* the flush after a send, then after the thread's turn */
+    assert_int_equal(handled_count, 0);
+    on_the_way_to_sleep(send_to_itself);
+    assert_int_equal(handled_count, 1);
+    assert_string_equal(trace, "FwFF"); /* what the handler left for the flush */
+    on_the_way_to_sleep(write_a_line);
+    assert_int_equal(fake_attentions(0), 1);
+    assert_int_equal(fake_sleeps(), 1); /* who was told needs no round of this node */
+}
+
+static void timer_that_a_source_starts_on_the_way_to_sleep_ends_it(void **state)
+{
+    (void)state;
+    on_the_way_to_sleep(start_a_timer);
+    assert_int_equal(fake_last_sleep_deadline_ns(), 5000);
+    assert_string_equal(trace, "tF");
+}
+
+static void message_that_comes_behind_the_last_look_rings(void **state)
+{
+    (void)state;
+    on_the_way_to_sleep(deliver_to_node);
+    assert_int_equal(handled_count, 1);
+    assert_int_equal(fake_sleeps(), 0);
+    on_the_way_to_sleep(fake_send_attention);
+    assert_int_equal(fake_sleeps(), 0);
+}
+
+/* The flag did not say yet that it waits for room. */
+static void channel_that_is_found_full_on_the_way_to_sleep_keeps_the_node_awake(void **state)
+{
+    (void)state;
+    late = find_no_room;
+    dispatch_sleep();
+    assert_int_equal(fake_sleeps(), 0);
 }
 
 /* --- Deaths --- */
@@ -329,8 +541,15 @@ int main(void)
         cmocka_unit_test_setup(node_sleeps_with_its_flag_up_until_the_next_timer, start_dispatcher),
         cmocka_unit_test_setup(message_that_came_before_the_flag_keeps_the_node_awake,
                                start_dispatcher),
-        cmocka_unit_test_setup(node_that_found_no_room_sleeps_only_shortly, start_dispatcher),
+        cmocka_unit_test_setup(node_that_found_no_room_says_so_and_sleeps, start_dispatcher),
         cmocka_unit_test_setup(timers_and_threads_run_in_a_round, start_dispatcher),
+        cmocka_unit_test_setup(what_a_source_did_on_the_way_to_sleep_is_done_before_it,
+                               set_up_late_source),
+        cmocka_unit_test_setup(timer_that_a_source_starts_on_the_way_to_sleep_ends_it,
+                               set_up_late_source),
+        cmocka_unit_test_setup(message_that_comes_behind_the_last_look_rings, set_up_late_source),
+        cmocka_unit_test_setup(channel_that_is_found_full_on_the_way_to_sleep_keeps_the_node_awake,
+                               set_up_late_source),
         cmocka_unit_test_setup(thread_woken_by_a_message_runs_in_the_same_round, start_dispatcher),
         cmocka_unit_test_setup(death_is_told_once_to_all_on_waking, set_up_deaths),
         cmocka_unit_test_setup(busy_node_learns_of_a_death_too, set_up_deaths),

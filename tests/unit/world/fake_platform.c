@@ -38,10 +38,13 @@ static uint8_t *rings[NODE_MAX][2]; /* of each node: to this one, from this one 
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
 static unsigned news[NODE_MAX];
+static unsigned stops[NODE_MAX];
+static unsigned resets[NODE_MAX];
 static uint64_t own_attention_count;
 static unsigned sleep_count;
 static uint64_t last_deadline_ns;
 static void (*on_sleep)(void);
+static bool is_rung; /* an interrupt is pending: the next sleep ends at once */
 static char console[CONSOLE_BYTES];
 static size_t console_length;
 static uint32_t own_printed;
@@ -80,6 +83,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     sleep_count = 0;
     last_deadline_ns = 0;
     on_sleep = NULL;
+    is_rung = false;
     console_length = 0;
     console[0] = '\0';
     platform_console = &own_console;
@@ -89,6 +93,8 @@ void fake_platform_reset(node_id_t node, unsigned count)
     allocations_left = -1;
     memset(doorbells, 0, sizeof(doorbells));
     memset(news, 0, sizeof(news));
+    memset(stops, 0, sizeof(stops));
+    memset(resets, 0, sizeof(resets));
 
     for (unsigned i = 0; i < count; i++) {
         status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
@@ -138,6 +144,7 @@ struct status_page *fake_status_page(node_id_t node)
 void fake_send_attention(void)
 {
     own_attention_count++;
+    is_rung = true;
 }
 
 void fake_set_node_state(node_id_t node, enum node_state state)
@@ -154,6 +161,7 @@ void fake_deliver(node_id_t from, const struct message_header *message)
     assert_int_equal(
         channel_send(&far_ends[from].sender, CONTAINER_OF(message, const struct message, header)),
         0);
+    is_rung |= status_pages[this_node]->sleep != NODE_AWAKE; /* as its dispatcher would */
 }
 
 void fake_deliver_payload(node_id_t from, struct message_header *message, size_t header_bytes,
@@ -211,6 +219,16 @@ unsigned fake_doorbells(node_id_t node)
 unsigned fake_attentions(node_id_t node)
 {
     return news[node];
+}
+
+unsigned fake_stops(node_id_t node)
+{
+    return stops[node];
+}
+
+unsigned fake_resets(node_id_t node)
+{
+    return resets[node];
 }
 
 unsigned fake_sleeps(void)
@@ -307,6 +325,12 @@ void platform_send_attention(node_id_t node)
     news[node]++;
 }
 
+void platform_stop_node(node_id_t node, bool by_reset)
+{
+    assert_true(node < node_count && node != this_node);
+    (by_reset ? resets : stops)[node]++;
+}
+
 uint64_t platform_attention_count(void)
 {
     return own_attention_count;
@@ -314,13 +338,18 @@ uint64_t platform_attention_count(void)
 
 void platform_sleep(uint64_t deadline_ns)
 {
-    sleep_count++;
     last_deadline_ns = deadline_ns;
+    if (is_rung) {
+        is_rung = false;
+        return;
+    }
+    sleep_count++;
     if (on_sleep != NULL) {
         on_sleep();
     } else if (deadline_ns == UINT64_MAX) {
         fail_msg("the node sleeps for ever");
     }
+    is_rung = false; /* what rang meanwhile has ended it */
     if (deadline_ns != UINT64_MAX && deadline_ns > now_ns) {
         now_ns = deadline_ns;
     }

@@ -40,8 +40,8 @@ void fake_set_node_state(node_id_t node, enum node_state state);
 /* Another node has told the node under test of news. */
 void fake_send_attention(void);
 
-/* Send a message to this node from another; it is handled in the next dispatch round. Fails the
- * test when the channel is full. */
+/* Send a message to this node from another; it is handled in the next dispatch round, and rings the
+ * node if its sleep flag is up. Fails the test when the channel is full. */
 void fake_deliver(node_id_t from, const struct message_header *message);
 /* The same with a payload behind a header of `header_bytes`; the length is filled in. */
 void fake_deliver_payload(node_id_t from, struct message_header *message, size_t header_bytes,
@@ -67,7 +67,9 @@ void fake_expect_no_message(node_id_t to);
 /* --- What the node under test has done to the machine --- */
 unsigned fake_doorbells(node_id_t node);  /* rung since the reset */
 unsigned fake_attentions(node_id_t node); /* told to it since the reset */
-unsigned fake_sleeps(void);
+unsigned fake_stops(node_id_t node);      /* by NMI since the reset */
+unsigned fake_resets(node_id_t node);     /* by INIT */
+unsigned fake_sleeps(void);               /* without those that a pending interrupt ended at once */
 uint64_t fake_last_sleep_deadline_ns(void);
 /* Called inside platform_sleep(): what happens while the node sleeps. NULL for nothing. */
 void fake_on_sleep(void (*sleeping)(void));
