@@ -148,10 +148,12 @@ static void payload_is_as_long_as_was_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_a_handler_is_given_does_not_change, start_with_both_types),
-        cmocka_unit_test_setup(length_that_changes_is_believed_or_refused_once,
-                               start_with_both_types),
-        cmocka_unit_test_setup(payload_is_as_long_as_was_checked, start_with_both_types),
+        cmocka_unit_test_setup_teardown(what_a_handler_is_given_does_not_change,
+                                        start_with_both_types, finish_dispatcher),
+        cmocka_unit_test_setup_teardown(length_that_changes_is_believed_or_refused_once,
+                                        start_with_both_types, finish_dispatcher),
+        cmocka_unit_test_setup_teardown(payload_is_as_long_as_was_checked, start_with_both_types,
+                                        finish_dispatcher),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,15 +87,42 @@ static void yielding_threads_take_turns(void **state)
     assert_string_equal(trace, "ababab");
 }
 
+static struct thread *blocked_thread;
+
+static void block_once(void *argument)
+{
+    blocked_thread = thread_self();
+    thread_block();
+    note(*(const char *)argument);
+}
+
+static void wake_and_yield(void *argument)
+{
+    note('c');
+    thread_wake(argument);
+    thread_yield();
+    note('c');
+}
+
 /* Each turn runs once who was ready at its start: a thread that yields does not keep the
  * dispatcher from its other work. */
 static void one_turn_runs_each_thread_once(void **state)
 {
     (void)state;
+    struct thread *blocked;
+
+    assert_int_equal(thread_run_handler("b", block_once, "b"), 0);
+    blocked = blocked_thread;
     assert_non_null(thread_create("a", yield_three_times, "a"));
-    assert_int_equal(thread_run_ready(), 1);
-    assert_string_equal(trace, "a");
+    assert_non_null(thread_create("c", wake_and_yield, blocked));
+    assert_non_null(thread_create("d", note_argument, "d"));
+    trace[0] = '\0';
+    assert_int_equal(thread_run_ready(), 3);
+    assert_string_equal(trace, "acd"); /* neither one that yields again, nor whom another woke */
+    assert_int_equal(thread_run_ready(), 3);
+    assert_string_equal(trace, "acdabc"); /* in the order in which they became ready */
     run_until_quiet();
+    assert_string_equal(trace, "acdabca");
 }
 
 static void create_another(void *argument)

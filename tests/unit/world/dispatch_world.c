@@ -17,10 +17,16 @@
 #include "drivers/console/log_printer.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
+#include "kernel/thread/thread.h"
+#include "kernel/thread/timer.h"
+#include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 
 struct handled handled[HANDLED_MAX];
 unsigned handled_count;
+
+static unsigned blocks_before;
 
 void note_message(node_id_t from, const struct message *message)
 {
@@ -40,6 +46,21 @@ struct number number_message(uint32_t number)
     };
 }
 
+static void ignore_timer(struct timer *timer)
+{
+    (void)timer;
+}
+
+/* The heap of timers comes with the first one and stays. */
+static void start_and_stop_a_timer(void)
+{
+    struct timer timer;
+
+    timer_initialise(&timer, ignore_timer);
+    assert_int_equal(timer_start(&timer, NS_PER_S), 0);
+    timer_stop(&timer);
+}
+
 int start_dispatcher(void **state)
 {
     (void)state;
@@ -55,6 +76,29 @@ int start_dispatcher(void **state)
     dispatch_register_message(TYPE, sizeof(struct number), note_message);
     (void)log_take_unannounced();
     handled_count = 0;
+    start_and_stop_a_timer();
+    blocks_before = fake_memory_blocks();
+    return 0;
+}
+
+/* Every node takes what it was sent, and the node under test goes on until it has nothing to do. */
+int finish_dispatcher(void **state)
+{
+    bool has_taken = true;
+
+    (void)state;
+    for (unsigned round = 0; dispatch_round() != 0 || has_taken; round++) {
+        assert_true(round < 10000);
+        handled_count = 0;
+        has_taken = false;
+        for (node_id_t node = 0; node < platform_node_count(); node++) {
+            while (node != NODE && fake_take_message(node) != NULL) {
+                has_taken = true;
+            }
+        }
+    }
+    assert_false(thread_is_any_ready());
+    assert_int_equal(fake_memory_blocks(), blocks_before);
     return 0;
 }
 

@@ -32,6 +32,9 @@ void note_message(node_id_t from, const struct message *message);
 
 /* A test's set-up. */
 int start_dispatcher(void **state);
+/* Its tear-down: posted messages and memory are back at what they were, no thread has a turn left.
+ */
+int finish_dispatcher(void **state);
 
 struct number number_message(uint32_t number);
 void deliver_number(node_id_t from, uint32_t number);

@@ -10,6 +10,19 @@
 #include "kernel/memory/pages.h"
 #include "libc/core/memory.h"
 
+static unsigned block_count;
+
+static void *count_block(void *block)
+{
+    block_count += block != NULL;
+    return block;
+}
+
+unsigned fake_memory_blocks(void)
+{
+    return block_count;
+}
+
 void *memory_allocate(size_t bytes)
 {
     if (fake_allocation_fails()) {
@@ -21,21 +34,25 @@ void *memory_allocate(size_t bytes)
     if (block != NULL) {
         memset(block, 0xA5, bytes);
     }
-    return block;
+    return count_block(block);
 }
 
 void *memory_allocate_zeroed(size_t bytes)
 {
-    return fake_allocation_fails() ? NULL : calloc(1, bytes);
+    return fake_allocation_fails() ? NULL : count_block(calloc(1, bytes));
 }
 
 void *memory_resize(void *block, size_t bytes)
 {
-    return fake_allocation_fails() ? NULL : realloc(block, bytes);
+    if (fake_allocation_fails()) {
+        return NULL;
+    }
+    return block == NULL ? count_block(malloc(bytes)) : realloc(block, bytes);
 }
 
 void memory_release(void *block)
 {
+    block_count -= block != NULL;
     free(block);
 }
 

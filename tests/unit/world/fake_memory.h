@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What fake_memory.c asks of fake_platform.c.
+ * What fake_memory.c asks of fake_platform.c, and what it knows.
  */
 #pragma once
 
@@ -8,3 +8,6 @@
 
 /* Whether this allocation shall fail (fake_fail_allocations_after). */
 bool fake_allocation_fails(void);
+
+/* Blocks that have been allocated and not released. */
+unsigned fake_memory_blocks(void);
