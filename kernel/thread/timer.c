@@ -17,7 +17,8 @@
 
 static struct timer **heap; /* [1 .. count] */
 static uint32_t count;
-static uint32_t capacity; /* of `heap`, its unused first entry included */
+static uint32_t capacity;    /* of `heap`, its unused first entry included */
+static uint32_t place_count; /* of the entries, those that are kept for a timer each */
 
 /* While timer_run_expired() runs: its time. A timer that a handler starts for no later waits for
  * the next round, or one that restarts itself would keep the others out for ever. */
@@ -94,10 +95,19 @@ static int grow(void)
     return 0;
 }
 
+static bool take_place(void)
+{
+    if (place_count + 1 >= capacity && grow() != 0) {
+        return false;
+    }
+    place_count++;
+    return true;
+}
+
 void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
 {
     ASSERT(expired != NULL);
-    *timer = (struct timer){.expired = expired};
+    *timer = (struct timer){.expired = expired, .has_place = take_place()};
 }
 
 int timer_start(struct timer *timer, uint64_t deadline_ns)
@@ -112,9 +122,13 @@ int timer_start(struct timer *timer, uint64_t deadline_ns)
         sift(timer, timer->heap_index);
         return 0;
     }
-    if (count + 1 >= capacity && grow() != 0) {
-        return -ENOMEM;
+    if (UNLIKELY(!timer->has_place)) {
+        if (!take_place()) {
+            return -ENOMEM;
+        }
+        timer->has_place = true;
     }
+    ASSERT_SLOW(count < place_count && place_count < capacity);
     timer->deadline_ns = deadline_ns;
     count++;
     sift_up(timer, count);

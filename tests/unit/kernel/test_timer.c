@@ -183,6 +183,31 @@ static void without_memory_a_timer_is_not_set(void **state)
     assert_int_equal(timer_run_expired(2000), set_count);
 }
 
+/* Those of a node's servers are: a flood that takes all memory must not stop their clocks. */
+static void timers_initialised_in_time_can_all_be_started_without_memory(void **state)
+{
+    (void)state;
+    static struct timer more[4 * TIMER_COUNT];
+
+    for (unsigned i = 0; i < ARRAY_COUNT(more); i++) {
+        timer_initialise(&more[i], note_expired);
+    }
+    fake_fail_allocations_after(0);
+    struct timer late;
+    while (timer_initialise(&late, note_expired), late.has_place) {
+        /* what was left over is no part of the promise */
+    }
+    assert_int_equal(timer_start(&late, 5), -ENOMEM);
+    for (unsigned i = 0; i < ARRAY_COUNT(more); i++) {
+        assert_int_equal(timer_start(&more[i], i), 0);
+    }
+    assert_int_equal(timer_start(&late, 5), -ENOMEM);
+    assert_int_equal(timer_run_expired(ARRAY_COUNT(more)), ARRAY_COUNT(more));
+    fake_fail_allocations_after(-1);
+    assert_int_equal(timer_start(&late, 5), 0);
+    timer_stop(&late);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +221,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(handler_may_stop_a_timer_that_is_due, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_a_timer_is_not_set, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            timers_initialised_in_time_can_all_be_started_without_memory, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
