@@ -44,14 +44,14 @@ struct found_core {
     unsigned start_index; /* in start_node.c's table; node 0 has none */
 };
 
-static struct acpi acpi;
-static struct found_core cores[NODE_MAX];
+static BOOT_DATA struct acpi acpi;
+static BOOT_DATA struct found_core cores[NODE_MAX];
 static unsigned core_count;
 static struct boot_limits limits;
-static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
-static unsigned share_range_counts[NODE_MAX];
-static struct node_info plans[NODE_MAX];
-static uintptr_t stack_tops[NODE_MAX];
+static BOOT_DATA struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
+static BOOT_DATA unsigned share_range_counts[NODE_MAX];
+static BOOT_DATA struct node_info plans[NODE_MAX];
+static BOOT_DATA uintptr_t stack_tops[NODE_MAX];
 
 /* --- What the loader says --- */
 

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "boot/boot_info.h"
+#include "boot/image.h"
 
-static struct boot_info boot_info;
+static BOOT_DATA struct boot_info boot_info;
 
 /* From entry.S. */
 CALLED_FROM_OUTSIDE _Noreturn void boot_efi_start(paddr_t info_paddr);

@@ -8,6 +8,11 @@
 #include "kernel/base.h"
 #include "kernel/x86/layout.h"
 
+/* Data of boot alone: no node's copy has room for it, and a node that reads it faults. Zero at
+ * first. For all of more than a few bytes, which an assertion in kernel.ld and a test watch over.
+ */
+#define BOOT_DATA __attribute__((section(".bss.boot")))
+
 extern const char image_start[];
 extern const char text_end[];
 extern const char rodata_start[];

@@ -6,6 +6,8 @@
  */
 #include "boot/multiboot2.h"
 
+#include "boot/image.h"
+
 #include <string.h>
 
 /* Chosen: GRUB's block has a few KiB; a megabyte would be a field of noise. */
@@ -219,7 +221,7 @@ void multiboot2_read(struct boot_info *info, const void *block, uint32_t bytes, 
 }
 
 #ifndef TALUS_HOSTED
-static struct boot_info boot_info;
+static BOOT_DATA struct boot_info boot_info;
 
 /* From entry.S. */
 CALLED_FROM_OUTSIDE _Noreturn void multiboot2_start(paddr_t block_paddr);

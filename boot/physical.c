@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "boot/boot_info.h"
+#include "boot/image.h"
 #include "kernel/platform.h"
 
 /* Each reservation may cut one range in two. */
@@ -20,7 +21,7 @@ struct free_range {
     uint32_t domain;
 };
 
-static struct free_range free_ranges[FREE_MAX];
+static BOOT_DATA struct free_range free_ranges[FREE_MAX];
 static unsigned free_count;
 
 static paddr_t range_end(const struct memory_range *range)

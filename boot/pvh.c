@@ -3,6 +3,7 @@
  * The PVH loader's start info (Xen public/arch-x86/hvm/start_info.h) to a struct boot_info.
  */
 #include "boot/boot_info.h"
+#include "boot/image.h"
 
 /* --- What the loader leaves, little-endian and naturally aligned --- */
 
@@ -46,7 +47,7 @@ _Static_assert(sizeof(struct start_range) == 24, "start_info.h");
 
 /* --- To a struct boot_info --- */
 
-static struct boot_info boot_info;
+static BOOT_DATA struct boot_info boot_info;
 
 /* How many bytes from `paddr` on are mapped, at most `most`. */
 static size_t readable_bytes(paddr_t paddr, size_t most)

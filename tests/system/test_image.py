@@ -55,3 +55,38 @@ def test_no_multiboot_1_magic_keeps_qemu_from_the_pvh_entry():
     """QEMU looks for that first, and then refuses the 64-bit file."""
     magic = (0x1BADB002).to_bytes(4, "little")
     assert magic not in KERNEL.read_bytes()[:8192]
+
+
+def variables_of(folder):
+    """(name, address, size) of each variable whose source is in that folder, by the debug information.
+
+    One is described where its source was compiled, and, by reference, where the link put it.
+    """
+    dies, unit, die = {}, {}, {}
+    for line in readelf("--debug-dump=info").splitlines():
+        if start := re.match(r" <[0-9a-f]+><([0-9a-f]+)>: .*\(DW_TAG_(\w+)\)", line):
+            die = dies[start[1]] = {}
+            unit = die if start[2] == "compile_unit" else unit
+            die["unit"] = unit
+        elif word := re.search(r"DW_AT_name\b.*?([^\s:]+)$", line):
+            die["name"] = word[1]
+        elif word := re.search(r"DW_AT_abstract_origin\s*:.*<0x([0-9a-f]+)>", line):
+            die["origin"] = word[1]
+        elif word := re.search(r"DW_OP_addr: ([0-9a-f]{16})", line):
+            die["address"] = int(word[1], 16)
+    sizes = {int(address, 16): int(size, 0) for address, size in
+             re.findall(r"^ *\d+: ([0-9a-f]{16}) +(\w+) OBJECT", readelf("--symbols"), re.M)}
+    for die in dies.values():
+        source = dies.get(die.get("origin"), die)
+        if "address" in die and source["unit"].get("name", "").startswith(folder):
+            yield source["name"], die["address"], sizes.get(die["address"], 0)
+
+
+def test_tables_of_boot_lie_outside_what_each_node_has_a_copy_of():
+    """The linker cannot tell whose they are, as all objects are optimised as one."""
+    variables = list(variables_of("boot/"))
+    start, end = symbol("data_start"), symbol("image_end")
+    copied = {name: size for name, address, size in variables if start <= address < end}
+    outside = {name: size for name, address, size in variables if address >= end}
+    assert sum(copied.values()) < 1024, copied
+    assert sum(outside.values()) > 256 * 1024, outside
