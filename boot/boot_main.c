@@ -13,6 +13,7 @@
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/boot_memory.h"
+#include "boot/find_cores.h"
 #include "boot/image.h"
 #include "boot/legacy_pic.h"
 #include "boot/node_image.h"
@@ -36,13 +37,6 @@
 #define CHANNEL_MEMORY_FRACTION 16
 
 _Noreturn void node_enter(paddr_t root, uintptr_t stack_top);
-
-/* A core that has answered: the node of the same index. */
-struct found_core {
-    uint32_t apic_id;
-    uint32_t domain;
-    unsigned start_index; /* in start_node.c's table; node 0 has none */
-};
 
 static BOOT_DATA struct acpi acpi;
 static BOOT_DATA struct found_core cores[NODE_MAX];
@@ -128,63 +122,6 @@ static void start_own_lapic(void)
     node_info.apic_ids[0] = lapic_id();
 }
 
-/* Call every core that the MADT lists, and measure the clocks while they reset. */
-static void find_cores(const struct boot_info *info)
-{
-    uint32_t apic_ids[NODE_MAX];
-    uint32_t domains[NODE_MAX];
-    bool is_present[NODE_MAX] = {false};
-    unsigned count = 0;
-    unsigned left_out = 0;
-    unsigned unwanted = 0;
-    unsigned beyond_reach = 0;
-
-    cores[0].apic_id = lapic_id();
-    core_count = 1;
-    for (unsigned i = 0; i < acpi.core_count; i++) {
-        if (acpi.cores[i].apic_id == cores[0].apic_id) {
-            cores[0].domain = acpi.cores[i].domain;
-        } else if (count + 1 >= limits.node_count) {
-            unwanted++;
-        } else if (!node_info.has_x2apic && acpi.cores[i].apic_id >= LAPIC_ID_ALL) {
-            beyond_reach++;
-        } else if (boot_memory_trampoline() == 0 || count == NODE_MAX - 1) {
-            left_out++;
-        } else {
-            apic_ids[count] = acpi.cores[i].apic_id;
-            domains[count++] = acpi.cores[i].domain;
-        }
-    }
-    if (count > 0) {
-        start_node_prepare(boot_memory_trampoline(), image_paddr(boot_pml4), apic_ids, count);
-        start_node_reset();
-        reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
-    }
-    reference_clock_finish(&node_info.clock);
-    log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
-    if (count > 0) {
-        start_node_call(is_present);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        if (is_present[i]) {
-            cores[core_count++] = (struct found_core){apic_ids[i], domains[i], i};
-        } else {
-            log_warning("boot", "core with APIC id %u does not answer, left out", apic_ids[i]);
-        }
-    }
-    if (unwanted > 0) {
-        log_info("boot", "%u cores left out: nodes=%lu", unwanted, limits.node_count);
-    }
-    if (beyond_reach > 0) {
-        log_warning("boot", "%u cores left out: their APIC ids need an x2APIC", beyond_reach);
-    }
-    if (left_out > 0 && boot_memory_trampoline() == 0) {
-        log_warning("boot", "%u cores left out: no free page below 1 MiB", left_out);
-    } else if (left_out > 0) {
-        log_warning("boot", "%u cores left out: more than %u nodes", left_out, NODE_MAX);
-    }
-}
-
 /* --- Sharing out --- */
 
 static void add_module(const char *name, paddr_t paddr, uint64_t bytes)
@@ -243,7 +180,7 @@ static void choose_node_count(void)
     }
     node_info.node_count = (uint16_t)core_count;
     for (unsigned i = 0; i < core_count; i++) {
-        node_info.apic_ids[i] = cores[i].apic_id;
+        node_info.apic_ids[i] = cores[i].listed.apic_id;
     }
 }
 
@@ -279,7 +216,7 @@ static void share_memory(void)
         physical_set_domain(acpi.memory_affinities[i].range, acpi.memory_affinities[i].domain);
     }
     for (unsigned i = 0; i < core_count; i++) {
-        domains[i] = cores[i].domain;
+        domains[i] = cores[i].listed.domain;
     }
     uint64_t free_bytes = physical_free_bytes();
 
@@ -296,6 +233,7 @@ static void build_nodes(const struct shared_memory *shared)
 
         *plan = node_info;
         plan->node = (node_id_t)i;
+        plan->clock.tsc_at_zero += (uint64_t)cores[i].tsc_offset;
         plan->range_count = share_range_counts[i];
         memcpy(plan->ranges, shares[i], sizeof(plan->ranges));
         for (unsigned j = 0; j < plan->range_count; j++) {
@@ -306,7 +244,7 @@ static void build_nodes(const struct shared_memory *shared)
         }
         /* Before any node runs: none may take another for absent. */
         status[i].state = NODE_STARTING;
-        status[i].apic_id = cores[i].apic_id;
+        status[i].apic_id = cores[i].listed.apic_id;
         status[i].memory_bytes = plan->memory_bytes;
     }
 }
@@ -388,8 +326,13 @@ _Noreturn void boot_main(struct boot_info *info)
     start_own_lapic();
     legacy_pic_disable();
     reference_clock_start(&acpi);
-    find_cores(info);
+    find_cores_call(&acpi, lapic_id(), limits.node_count);
+    /* The clocks are measured while the cores reset. */
+    reference_clock_finish(&node_info.clock);
+    log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
+    core_count = find_cores_await(cores);
     log_machine(info);
+    find_cores_compare_tscs(cores, core_count);
     components_run(BOOT_DEVICES);
     collect_modules(info);
     physical_limit(limits.memory_bytes);

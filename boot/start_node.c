@@ -1,34 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The calling side of trampoline.S. The table lies in the trampoline's page, which the called cores
- * write to: it is read as what others change, by kernel/x86/mmio.h.
+ * The calling side of trampoline.S. The table is written by other cores, too: it is read as what
+ * others change, by kernel/x86/mmio.h.
  */
 #include "boot/start_node.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "boot/acpi/acpi.h"
 #include "boot/image.h"
 #include "boot/reference_clock.h"
 #include "kernel/limits.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
-#include "kernel/x86/layout.h"
 #include "kernel/x86/mmio.h"
 
-/* SDM 3A 8.4.4.1: a second SIPI 200 us after the first, for cores that missed it. */
+/* SDM 3A 8.4.4.1: from INIT to the first SIPI, and to a second SIPI 200 us after the first, for
+ * cores that missed it. */
+#define INIT_WAIT_US      10000u
 #define SECOND_CALL_US    200u
 /* Chosen: a core answers within microseconds; an emulator whose host is loaded may take long to run
  * one of many vCPUs. Waited only when a core that firmware calls usable does not answer. */
 #define ANSWER_TIMEOUT_US 1000000u
+/* Chosen: the shortest of some exchanges is near the time that a line takes from core to core. On a
+ * busy host one exchange may take milliseconds: then that one is all. */
+#define EXCHANGE_MAX      16u
+#define EXCHANGES_US      2000u
+#define CLOCK_LOOK_POLLS  1024u
 
 extern const char trampoline_start[];
 extern const char trampoline_end[];
 extern const char trampoline_root[];
 extern const char trampoline_core_count[];
-extern const char trampoline_cores[];
 
-_Static_assert(START_CORE_MAX >= NODE_MAX, "every node can be called");
+_Static_assert(START_CORE_MAX == ACPI_CORE_MAX, "every core that can be listed can be called");
+
+/* What trampoline.S reads: the entries of this file's cores, and the core's words in each. */
+CALLED_FROM_OUTSIDE BOOT_DATA uint8_t start_node_table[START_CORE_MAX][START_CORE_BYTES];
 
 static uint8_t *page;
 static uint8_t page_number;
@@ -39,102 +49,174 @@ static size_t offset_of(const char *symbol)
     return bytes_between(trampoline_start, symbol);
 }
 
-static size_t core_offset(unsigned index, size_t field)
+static uint32_t read_word(unsigned index, size_t field)
 {
-    return offset_of(trampoline_cores) + index * (size_t)START_CORE_BYTES + field;
+    ASSERT(index < core_count);
+    return mmio_read32(start_node_table[index], field);
 }
 
-static uint32_t core_apic_id(unsigned index)
+static void write_word(unsigned index, size_t field, uint32_t value)
 {
-    return mmio_read32(page, core_offset(index, START_CORE_APIC_ID));
+    ASSERT(index < core_count);
+    mmio_write32(start_node_table[index], field, value);
 }
 
-static uint32_t core_state(unsigned index)
+static void give_order(unsigned index, uint32_t order)
 {
-    return mmio_read32(page, core_offset(index, START_CORE_STATE));
+    write_word(index, START_CORE_ORDER, order);
 }
 
-void start_node_prepare(paddr_t paddr, paddr_t boot_root, const uint32_t *apic_ids, unsigned count)
+static void give_order_awake(unsigned index, uint32_t order)
 {
-    /* A SIPI names the page by 8 bits; the table takes what the code leaves of it. */
-    ASSERT(paddr != 0 && paddr % PAGE_BYTES == 0 && paddr < MIB);
-    ASSERT(count <= START_CORE_MAX && boot_root <= UINT32_MAX);
-    ASSERT(bytes_between(trampoline_start, trampoline_end) <= PAGE_BYTES);
-    page = (uint8_t *)(DIRECT_MAP_BASE + paddr);
+    give_order(index, order);
+    lapic_send_nmi(read_word(index, START_CORE_APIC_ID));
+}
+
+void start_node_prepare(void *mapped_page, paddr_t paddr, paddr_t boot_root)
+{
+    /* A SIPI names the page by 8 bits. */
+    ASSERT(paddr != 0 && paddr % PAGE_BYTES == 0 && paddr < MIB && boot_root <= UINT32_MAX);
+    page = mapped_page;
     page_number = (uint8_t)(paddr / PAGE_BYTES);
-    core_count = count;
+    core_count = 0;
     memcpy(page, trampoline_start, bytes_between(trampoline_start, trampoline_end));
     mmio_write32(page, offset_of(trampoline_root), (uint32_t)boot_root);
-    mmio_write32(page, offset_of(trampoline_core_count), count);
-    for (unsigned i = 0; i < count; i++) {
-        mmio_write32(page, core_offset(i, START_CORE_APIC_ID), apic_ids[i]);
-    }
+}
+
+unsigned start_node_add(uint32_t apic_id, bool is_wanted)
+{
+    ASSERT(core_count < START_CORE_MAX);
+    unsigned index = core_count++;
+
+    write_word(index, START_CORE_APIC_ID, apic_id);
+    give_order(index, is_wanted ? START_ORDER_WAIT : START_ORDER_PARK);
+    return index;
 }
 
 void start_node_reset(void)
 {
+    if (core_count > 0) {
+        mmio_write32(page, offset_of(trampoline_core_count), core_count);
+    }
     for (unsigned i = 0; i < core_count; i++) {
-        lapic_send_init(core_apic_id(i));
+        lapic_send_init(read_word(i, START_CORE_APIC_ID));
+    }
+    if (core_count > 0) {
+        reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
     }
 }
 
-static void call_those_in_state(uint32_t state)
+static void call_those_without_answer(void)
 {
     for (unsigned i = 0; i < core_count; i++) {
-        if (core_state(i) == state) {
-            lapic_send_startup(core_apic_id(i), page_number);
+        if (read_word(i, START_CORE_ANSWER) == START_ANSWER_NONE) {
+            lapic_send_startup(read_word(i, START_CORE_APIC_ID), page_number);
         }
     }
 }
 
-static bool are_all_present(void)
+bool start_node_is_present(unsigned index)
+{
+    return read_word(index, START_CORE_ORDER) == START_ORDER_WAIT &&
+           read_word(index, START_CORE_ANSWER) == START_ANSWER_PRESENT;
+}
+
+static bool is_awaited(unsigned index)
+{
+    return read_word(index, START_CORE_ORDER) == START_ORDER_WAIT &&
+           read_word(index, START_CORE_ANSWER) == START_ANSWER_NONE;
+}
+
+static bool is_any_awaited(void)
 {
     for (unsigned i = 0; i < core_count; i++) {
-        if (core_state(i) != START_CORE_PRESENT) {
-            return false;
+        if (is_awaited(i)) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 static void wait_for_all(uint64_t timeout_us)
 {
     uint64_t start_us = reference_clock_now_us();
 
-    while (!are_all_present() && reference_clock_now_us() - start_us < timeout_us) {
+    while (is_any_awaited() && reference_clock_now_us() - start_us < timeout_us) {
         cpu_pause();
     }
 }
 
-void start_node_call(bool *is_present)
+void start_node_call(void)
 {
-    call_those_in_state(START_CORE_CALLED);
+    call_those_without_answer();
     wait_for_all(SECOND_CALL_US);
-    call_those_in_state(START_CORE_CALLED);
+    call_those_without_answer();
     wait_for_all(ANSWER_TIMEOUT_US);
     for (unsigned i = 0; i < core_count; i++) {
-        is_present[i] = core_state(i) == START_CORE_PRESENT;
+        if (is_awaited(i)) {
+            give_order(i, START_ORDER_PARK);
+        }
     }
+}
+
+/* One ping, and its pong. The clock is slow to read, which would blur the exchange. */
+static int exchange(unsigned index, uint32_t number, struct tsc_range *range)
+{
+    uint64_t start_us = reference_clock_now_us();
+    uint64_t sent = cpu_read_tsc();
+
+    write_word(index, START_CORE_PING, number);
+    for (uint32_t i = 1; read_word(index, START_CORE_PONG) != number; i++) {
+        if (i % CLOCK_LOOK_POLLS == 0 && reference_clock_now_us() - start_us >= ANSWER_TIMEOUT_US) {
+            return -ETIMEDOUT;
+        }
+        cpu_pause();
+    }
+    /* The TSC not before the pong has been seen. */
+    __asm__ volatile("lfence" : : : "memory");
+    uint64_t received = cpu_read_tsc();
+
+    tsc_range_add(range, sent, mmio_read64(start_node_table[index], START_CORE_TSC), received);
+    return 0;
+}
+
+int start_node_measure_tsc(unsigned index, struct tsc_range *range)
+{
+    ASSERT(start_node_is_present(index));
+    *range = TSC_RANGE_ALL;
+    give_order_awake(index, START_ORDER_MEASURE);
+    int error = exchange(index, 1, range); /* the core wakes in this one */
+    uint64_t start_us = reference_clock_now_us();
+
+    for (uint32_t i = 2; i <= EXCHANGE_MAX && error == 0; i++) {
+        if (reference_clock_now_us() - start_us >= EXCHANGES_US) {
+            break;
+        }
+        error = exchange(index, i, range);
+    }
+    give_order(index, START_ORDER_WAIT);
+    return error;
 }
 
 void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top)
 {
-    ASSERT(index < core_count && root % PAGE_BYTES == 0);
-    ASSERT(core_state(index) != START_CORE_ENTERED);
-    mmio_write64(page, core_offset(index, START_CORE_STACK), stack_top);
-    mmio_write64(page, core_offset(index, START_CORE_ROOT), root);
-    lapic_send_nmi(core_apic_id(index));
+    ASSERT(start_node_is_present(index) && root % PAGE_BYTES == 0);
+    mmio_write64(start_node_table[index], START_CORE_STACK, stack_top);
+    mmio_write64(start_node_table[index], START_CORE_ROOT, root);
+    give_order_awake(index, START_ORDER_ENTER);
 }
 
 bool start_node_wait_entered(unsigned index)
 {
     uint64_t start_us = reference_clock_now_us();
 
-    while (core_state(index) != START_CORE_ENTERED) {
+    while (read_word(index, START_CORE_ANSWER) != START_ANSWER_READY) {
         if (reference_clock_now_us() - start_us >= ANSWER_TIMEOUT_US) {
+            give_order(index, START_ORDER_PARK);
             return false;
         }
         cpu_pause();
     }
+    give_order_awake(index, START_ORDER_GO);
     return true;
 }

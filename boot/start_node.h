@@ -3,37 +3,67 @@
  * Starting the other cores by INIT and SIPI (SDM 3A 8.4.4.1): each is called and says whether it is
  * there, so that memory is shared out among those that are, and halts; then each is sent into its
  * node. The waits of all cores overlap.
+ *
+ * Caller and core talk by words in a table, each written by one of them: the caller gives an order
+ * and wakes the core by an NMI, the core answers. Whoever comes late finds the caller's last order:
+ * it is the caller that decides whether a core enters, and a core that it has given up halts.
+ *
+ *   caller                         core
+ *   WAIT, then INIT, SIPI
+ *                                  PRESENT, or nothing within the time: PARK
+ *   MEASURE, then pings            a pong for each, with its TSC
+ *   ENTER                          READY, or nothing within the time: PARK
+ *   GO                             goes into its node
+ *   PARK                           PARKED: halts for good
  */
 #pragma once
 
-/* The table behind the trampoline's code, shared with trampoline.S. */
+/* The table: a line of the caller's words, and one of the core's. Shared with trampoline.S. */
 #define START_CORE_APIC_ID 0
-#define START_CORE_STATE   4
+#define START_CORE_ORDER   4
 #define START_CORE_ROOT    8
 #define START_CORE_STACK   16
-#define START_CORE_BYTES   24
-#define START_CORE_MAX     64
+#define START_CORE_PING    24
+#define START_CORE_ANSWER  64
+#define START_CORE_PONG    68
+#define START_CORE_TSC     72
+#define START_CORE_BYTES   128
+#define START_CORE_MAX     1024
 
-#define START_CORE_CALLED  0
-#define START_CORE_PRESENT 1
-#define START_CORE_ENTERED 2
+#define START_ORDER_WAIT    0
+#define START_ORDER_MEASURE 1
+#define START_ORDER_ENTER   2
+#define START_ORDER_GO      3
+#define START_ORDER_PARK    4
+
+#define START_ANSWER_NONE    0
+#define START_ANSWER_PRESENT 1
+#define START_ANSWER_READY   2
+#define START_ANSWER_PARKED  3
 
 #ifndef __ASSEMBLER__
 
+#include "boot/tsc_offset.h"
 #include "kernel/base.h"
 
-#define INIT_WAIT_US 10000u /* from INIT to the first SIPI: SDM 3A 8.4.4.1 */
-
-/* Put the trampoline into a free page below 1 MiB, with the APIC ids of the cores to call. */
-void start_node_prepare(paddr_t page, paddr_t boot_root, const uint32_t *apic_ids, unsigned count);
-/* Reset all of them. Ten milliseconds later at the earliest: start_node_call(). */
+/* Put the trampoline into a free page, which lies at `paddr` below 1 MiB. */
+void start_node_prepare(void *page, paddr_t paddr, paddr_t boot_root);
+/* Add a core to those that are called, at most START_CORE_MAX; returns its index. One that is not
+ * wanted parks itself when it comes: a machine check reaches it, too, and would reset the machine
+ * where it finds a core as firmware has left it. */
+unsigned start_node_add(uint32_t apic_id, bool is_wanted);
+/* Reset all of them. Returns when they can be called. */
 void start_node_reset(void);
-/* Call all of them. Returns when all have answered, or after a while; is_present[i] says who has.
- */
-void start_node_call(bool *is_present);
-/* Send core `index`, which has answered, into its node. */
+/* Call all of them. Returns when all that are wanted have answered, or after a while; the others of
+ * them are given up. */
+void start_node_call(void);
+bool start_node_is_present(unsigned index);
+/* Compare the TSC of core `index`, which is present, with this core's. Returns 0, or -ETIMEDOUT
+ * when it does not answer. */
+MUST_CHECK int start_node_measure_tsc(unsigned index, struct tsc_range *range);
+/* Send core `index`, which is present, into its node. */
 void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top);
-/* Whether it has left the trampoline; waits a while for it. */
+/* Whether it goes there; waits a while for its word, and gives it up without. */
 bool start_node_wait_entered(unsigned index);
 
 #endif

@@ -2,8 +2,11 @@
 /*
  * Where a started core wakes: copied to a page below 1 MiB, entered in real mode with cs = page
  * address / 16 and ip = 0. Goes straight to long mode on the first page tables, finds its entry in
- * the table by its APIC id, reports that it is there, and halts until it is told by an NMI, the one
- * interrupt that a local APIC takes as INIT leaves it, to enter its node.
+ * start_node.c's table by its APIC id, and does what the orders there say (start_node.h). After each
+ * it halts, and an NMI, the one interrupt that a local APIC takes as INIT leaves it, has it look again.
+ * It writes to its own words there, and to this page what all cores write alike.
+ *
+ * Cores that no node runs on stay here, so the page and the first page tables are never given away.
  */
 #include "boot/start_node.h"
 #include "kernel/x86/layout.h"
@@ -12,6 +15,11 @@
 #define CR4_PAE 0x20
 #define MSR_EFER 0xC0000080
 #define EFER_LONG_MODE_NO_EXECUTE 0x900
+#define CPUID_1_EDX_MCE 0x80
+#define CR4_MCE 0x40
+#define MSR_MCG_STATUS 0x17A
+/* Chosen: some ten thousand times what the caller takes between two pings. */
+#define PING_POLL_MAX 0x1000000
 
 #define AT(symbol) ((symbol) - trampoline_start)
 
@@ -42,6 +50,10 @@ trampoline_start:
     movw %ax, AT(trampoline_nmi_gate)
     shrl $16, %eax
     movw %ax, AT(trampoline_nmi_gate) + 6
+    leal AT(trampoline_machine_check)(%ebx), %eax
+    movw %ax, AT(trampoline_machine_check_gate)
+    shrl $16, %eax
+    movw %ax, AT(trampoline_machine_check_gate) + 6
 
     movl $CR4_PAE, %eax
     movl %eax, %cr4
@@ -60,46 +72,105 @@ trampoline_start:
     .code64
 trampoline_long_mode:
     movl %ebx, %ebp             /* cpuid takes ebx */
-    xorl %eax, %eax
+    leaq AT(trampoline_interrupted)(%rbp), %rsp
+    xorl %r12d, %r12d           /* no entry yet */
+
+    /* A machine check that is told to all cores resets the machine where one does not take it. */
+    movl $1, %eax
+    cpuid
+    testl $CPUID_1_EDX_MCE, %edx
+    jz 1f
+    movq %cr4, %rax
+    orl $CR4_MCE, %eax
+    movq %rax, %cr4
+
+1:  xorl %eax, %eax
     cpuid
     cmpl $0xB, %eax
-    jb 1f
+    jb 2f
     movl $0xB, %eax
     xorl %ecx, %ecx
     cpuid
     testl %ebx, %ebx
-    jnz 2f                      /* edx: x2APIC id */
-1:  movl $1, %eax
+    jnz 3f                      /* edx: x2APIC id */
+2:  movl $1, %eax
     cpuid
     shrl $24, %ebx
     movl %ebx, %edx
 
-2:  leaq AT(trampoline_interrupted)(%rbp), %rsp
-    leaq AT(trampoline_cores)(%rbp), %rax
+3:  movq $start_node_table, %rax
     movl AT(trampoline_core_count)(%rbp), %ecx
-3:  testl %ecx, %ecx
-    jz 5f                       /* nobody called us */
+4:  testl %ecx, %ecx
+    jz halt                     /* nobody called us */
     cmpl %edx, START_CORE_APIC_ID(%rax)
-    je 4f
+    je 5f
     addq $START_CORE_BYTES, %rax
     decl %ecx
-    jmp 3b
+    jmp 4b
 
-4:  movl $START_CORE_PRESENT, START_CORE_STATE(%rax)
-5:  hlt
-    jmp 5b
+5:  movq %rax, %r12
+    cmpl $START_ORDER_PARK, START_CORE_ORDER(%r12)
+    je park                     /* too late, or not wanted */
+    movl $START_ANSWER_PRESENT, START_CORE_ANSWER(%r12)
+halt:
+    hlt
+    jmp halt
 
+park:
+    movl $START_ANSWER_PARKED, START_CORE_ANSWER(%r12)
+    jmp halt
+
+    /* A core without a node ignores them. MCIP goes, for the next one would reset the machine. */
+trampoline_machine_check:
+    xorl %eax, %eax
+    xorl %edx, %edx
+    movl $MSR_MCG_STATUS, %ecx
+    wrmsr
     /* Before or after hlt, the way on is the same: no wake-up is lost. The return from the NMI
      * allows the next one. */
 trampoline_nmi:
     leaq AT(trampoline_return)(%rbp), %rsp
     iretq
 trampoline_woken:
-    movq START_CORE_ROOT(%rax), %rdi
-    testq %rdi, %rdi
-    jz 5b                       /* somebody else's NMI */
-    movq START_CORE_STACK(%rax), %rsi
-    movl $START_CORE_ENTERED, START_CORE_STATE(%rax)
+    testq %r12, %r12
+    jz halt
+    movl START_CORE_ORDER(%r12), %eax
+    cmpl $START_ORDER_MEASURE, %eax
+    je measure
+    cmpl $START_ORDER_ENTER, %eax
+    je ready
+    cmpl $START_ORDER_GO, %eax
+    je go
+    cmpl $START_ORDER_PARK, %eax
+    je park
+    jmp halt                    /* somebody else's NMI */
+
+ready:
+    movl $START_ANSWER_READY, START_CORE_ANSWER(%r12)
+    jmp halt
+
+    /* Answer each new ping by the TSC, read after the ping was seen; the pong says it is written. */
+measure:
+    movl $PING_POLL_MAX, %edi
+1:  cmpl $START_ORDER_MEASURE, START_CORE_ORDER(%r12)
+    jne trampoline_woken
+    movl START_CORE_PING(%r12), %ecx
+    cmpl START_CORE_PONG(%r12), %ecx
+    je 2f
+    lfence
+    rdtsc
+    movl %eax, START_CORE_TSC(%r12)
+    movl %edx, START_CORE_TSC + 4(%r12)
+    movl %ecx, START_CORE_PONG(%r12)
+    jmp measure
+2:  pause
+    decl %edi
+    jnz 1b
+    jmp halt
+
+go:
+    movq START_CORE_ROOT(%r12), %rdi
+    movq START_CORE_STACK(%r12), %rsi
     movq $node_enter, %rax
     jmp *%rax
 
@@ -120,6 +191,10 @@ trampoline_idt:
 trampoline_nmi_gate:
     .word 0, 8, 0x8E00, 0       /* an interrupt gate to 64-bit code; the address comes later */
     .quad 0
+    .skip 15 * 16
+trampoline_machine_check_gate:
+    .word 0, 8, 0x8E00, 0
+    .quad 0
 trampoline_idt_pointer:
     .word trampoline_idt_pointer - trampoline_idt - 1
     .long 0
@@ -136,14 +211,11 @@ trampoline_return_stack:
     .quad 0, 0
 
     .balign 8
-    .global trampoline_root, trampoline_core_count, trampoline_cores
+    .global trampoline_root, trampoline_core_count
 trampoline_root:
     .long 0
 trampoline_core_count:
     .long 0
-trampoline_cores:
-    /* The last one is nobody's: who finds no other stays there. */
-    .skip START_CORE_BYTES * (START_CORE_MAX + 1)
 trampoline_end:
 
     .section .note.GNU-stack, "", @progbits

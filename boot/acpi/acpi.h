@@ -34,6 +34,7 @@ struct acpi {
     /* Cores that firmware enabled, in the MADT's order, no id twice. */
     unsigned core_count;
     struct acpi_core cores[ACPI_CORE_MAX];
+    unsigned unlisted_core_count; /* beyond that */
     unsigned memory_affinity_count;
     struct acpi_memory_affinity memory_affinities[ACPI_MEMORY_AFFINITY_MAX];
     uint16_t pm_timer_port; /* 0: none */

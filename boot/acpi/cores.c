@@ -19,7 +19,7 @@ static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
         }
     }
     if (acpi->core_count == ACPI_CORE_MAX) {
-        acpi_note_problem(acpi, "APIC", "more cores than can be listed");
+        acpi->unlisted_core_count++;
         return;
     }
     /* An INIT for that id would reset every core, the caller included. */

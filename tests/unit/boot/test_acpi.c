@@ -265,6 +265,34 @@ static void a_core_listed_many_times_counts_once(void **state)
     assert_int_equal(acpi.core_count, 255); /* ids of eight bits, each once, and 255 is none */
 }
 
+static void cores_beyond_the_limit_are_counted_and_the_rest_is_read(void **state)
+{
+    (void)state;
+    begin_table(DSDT_PADDR, "APIC", 44); /* where there is room */
+    for (uint32_t i = 0; i < ACPI_CORE_MAX + 1; i++) {
+        uint32_t entry = DSDT_PADDR + 44 + i * 16;
+
+        memory[entry] = 9;
+        memory[entry + 1] = 16;
+        put(entry + 4, 1000 + i, 4);
+        put(entry + 8, 1, 4);
+    }
+    uint32_t ioapic = DSDT_PADDR + 44 + (ACPI_CORE_MAX + 1) * 16;
+
+    memory[ioapic] = 1;
+    memory[ioapic + 1] = 12;
+    put(DSDT_PADDR + 4, ioapic + 12 - DSDT_PADDR, 4);
+    seal(DSDT_PADDR);
+    put(XSDT_PADDR + HEADER_BYTES + 16, DSDT_PADDR, 8);
+    seal(XSDT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.core_count, ACPI_CORE_MAX);
+    assert_int_equal(acpi.cores[ACPI_CORE_MAX - 1].apic_id, 1000 + ACPI_CORE_MAX - 1);
+    assert_int_equal(acpi.unlisted_core_count, 1);
+    assert_int_equal(acpi.machine.ioapic_count, 1);
+    assert_int_equal(acpi.problem_count, 0);
+}
+
 /* An INIT for one of these ids would reset every core, the caller included. */
 static void the_ids_of_all_cores_are_nobodys(void **state)
 {
@@ -358,6 +386,8 @@ int main(void)
         cmocka_unit_test_setup(an_entry_of_impossible_length_ends_the_list, build_sound_tables),
         cmocka_unit_test_setup(an_entry_too_short_for_its_type_is_passed_over, build_sound_tables),
         cmocka_unit_test_setup(a_core_listed_many_times_counts_once, build_sound_tables),
+        cmocka_unit_test_setup(cores_beyond_the_limit_are_counted_and_the_rest_is_read,
+                               build_sound_tables),
         cmocka_unit_test_setup(the_ids_of_all_cores_are_nobodys, build_sound_tables),
         cmocka_unit_test_setup(a_core_that_could_be_plugged_in_is_not_there, build_sound_tables),
         cmocka_unit_test_setup(impossible_ecam_windows_are_refused, build_sound_tables),

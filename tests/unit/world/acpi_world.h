@@ -7,7 +7,7 @@
 
 #include "boot/acpi/acpi.h"
 
-#define MEMORY_BYTES 0x4000u
+#define MEMORY_BYTES 0x6000u
 #define HEADER_BYTES 36u
 #define RSDP_PADDR   0x100u
 #define RSDT_PADDR   0x200u

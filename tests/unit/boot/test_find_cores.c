@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: boot/find_cores.c */
+/* flags: -DCPU_FAKE */
+/*
+ * boot/find_cores.c: which of the listed cores become nodes, and that each other one has its reason
+ * in the log. The cores themselves are boot/start_node.c's, faked here.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "boot/find_cores.h"
+#include "boot/start_node.h"
+#include "kernel/limits.h"
+#include "kernel/log.h"
+#include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
+
+const char boot_pml4[1];
+struct node_info node_info;
+
+static struct acpi acpi;
+static struct found_core cores[NODE_MAX];
+static paddr_t trampoline;
+static uint32_t called_ids[START_CORE_MAX];
+static bool is_wanted[START_CORE_MAX];
+static unsigned called_count;
+static uint32_t absent_id;
+static struct tsc_range ranges[START_CORE_MAX];
+static int measure_error;
+static uint32_t power_features;
+static char said[8192];
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    mock_assert(false, format, file, line);
+    abort();
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...)
+{
+    size_t length = strlen(said);
+    va_list arguments;
+
+    (void)level;
+    (void)subsystem;
+    va_start(arguments, format);
+    (void)vsnprintf(said + length, sizeof(said) - length, format, arguments);
+    va_end(arguments);
+    strcat(said, "\n");
+}
+
+struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
+{
+    (void)subleaf;
+    return leaf == 0x80000000 ? (struct cpuid){.eax = 0x80000008}
+                              : (struct cpuid){.edx = leaf == 0x80000007 ? power_features : 0};
+}
+
+paddr_t boot_memory_trampoline(void)
+{
+    return trampoline;
+}
+
+void start_node_prepare(void *page, paddr_t paddr, paddr_t boot_root)
+{
+    (void)page;
+    (void)boot_root;
+    assert_int_equal(paddr, trampoline);
+}
+
+unsigned start_node_add(uint32_t apic_id, bool wanted)
+{
+    assert_true(called_count < START_CORE_MAX);
+    called_ids[called_count] = apic_id;
+    is_wanted[called_count] = wanted;
+    return called_count++;
+}
+
+void start_node_reset(void)
+{
+}
+
+void start_node_call(void)
+{
+}
+
+bool start_node_is_present(unsigned index)
+{
+    assert_true(is_wanted[index]);
+    return called_ids[index] != absent_id;
+}
+
+int start_node_measure_tsc(unsigned index, struct tsc_range *range)
+{
+    *range = ranges[index];
+    return measure_error;
+}
+
+bool tsc_range_is_empty(const struct tsc_range *range)
+{
+    return range->low > range->high;
+}
+
+int64_t tsc_range_offset(const struct tsc_range *range)
+{
+    return range->low > 0 || range->high < 0 ? range->low : 0;
+}
+
+uint64_t tsc_range_doubt(const struct tsc_range *range)
+{
+    return (uint64_t)(range->high - range->low);
+}
+
+/* --- */
+
+static int begin(void **state)
+{
+    (void)state;
+    memset(&acpi, 0, sizeof(acpi));
+    memset(cores, 0, sizeof(cores));
+    memset(ranges, 0, sizeof(ranges));
+    trampoline = 0x9F000;
+    called_count = 0;
+    absent_id = UINT32_MAX;
+    measure_error = 0;
+    power_features = 1u << 8;
+    said[0] = '\0';
+    node_info.has_x2apic = true;
+    node_info.clock.tsc_hz = 1000000000;
+    return 0;
+}
+
+static void list(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        acpi.cores[acpi.core_count++] = (struct acpi_core){.apic_id = i, .domain = i / 2};
+    }
+}
+
+static unsigned find(uint32_t own_apic_id, uint64_t node_limit)
+{
+    find_cores_call(&acpi, own_apic_id, node_limit);
+    return find_cores_await(cores);
+}
+
+static void this_core_is_the_first_node_wherever_it_is_listed(void **state)
+{
+    (void)state;
+    list(4);
+    assert_int_equal(find(2, UINT64_MAX), 4);
+    assert_int_equal(cores[0].listed.apic_id, 2);
+    assert_int_equal(cores[0].listed.domain, 1);
+    assert_int_equal(cores[1].listed.apic_id, 0);
+    assert_int_equal(cores[3].listed.apic_id, 3);
+    assert_string_equal(said, "");
+}
+
+static void without_tables_there_is_one_node(void **state)
+{
+    (void)state;
+    assert_int_equal(find(7, UINT64_MAX), 1);
+    assert_int_equal(cores[0].listed.apic_id, 7);
+    assert_int_equal(called_count, 0);
+}
+
+static void a_core_that_does_not_answer_is_left_out(void **state)
+{
+    (void)state;
+    list(4);
+    absent_id = 1;
+    assert_int_equal(find(0, UINT64_MAX), 3);
+    assert_int_equal(cores[1].listed.apic_id, 2);
+    assert_int_equal(cores[1].start_index, 1);
+    assert_string_equal(said, "core with APIC id 1 does not answer, left out\n");
+}
+
+/* A machine check for all cores resets the machine where it finds one as firmware has left it. */
+static void cores_without_a_node_are_called_to_park(void **state)
+{
+    (void)state;
+    list(5);
+    assert_int_equal(find(0, 2), 2);
+    assert_int_equal(called_count, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(is_wanted[i], i == 0);
+    }
+    assert_string_equal(said, "3 cores left out: nodes=2\n");
+}
+
+static void more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number(void **state)
+{
+    (void)state;
+    list(ACPI_CORE_MAX);
+    acpi.unlisted_core_count = 1;
+    assert_int_equal(find(0, UINT64_MAX), NODE_MAX);
+    assert_int_equal(called_count, ACPI_CORE_MAX - 1);
+    assert_string_equal(said, "960 cores left out: more than 64 nodes\n"
+                              "1 cores left out: firmware lists more than 1024\n");
+}
+
+static void cores_that_cannot_be_called_are_left_out(void **state)
+{
+    (void)state;
+    list(3);
+    acpi.cores[1].apic_id = 255;
+    node_info.has_x2apic = false;
+    assert_int_equal(find(0, UINT64_MAX), 2);
+    assert_string_equal(said, "1 cores left out: their APIC ids need an x2APIC\n");
+    begin(state);
+    list(3);
+    trampoline = 0;
+    assert_int_equal(find(0, UINT64_MAX), 1);
+    assert_string_equal(said, "2 cores left out: no free page below 1 MiB\n");
+}
+
+static void what_is_known_of_the_tscs_is_one_line(void **state)
+{
+    (void)state;
+    list(3);
+    unsigned count = find(0, UINT64_MAX);
+
+    ranges[0] = (struct tsc_range){-20, 10};
+    find_cores_compare_tscs(cores, count);
+    assert_string_equal(said, "TSC: invariant, cores agree to within 30 ns\n");
+    said[0] = '\0';
+    power_features = 0;
+    find_cores_compare_tscs(cores, count);
+    assert_string_equal(said, "TSC: not said to be invariant, so clocks of nodes may drift apart, "
+                              "cores agree to within 30 ns\n");
+}
+
+static void a_tsc_that_is_apart_is_corrected_and_told(void **state)
+{
+    (void)state;
+    list(4);
+    unsigned count = find(0, UINT64_MAX);
+
+    ranges[0] = (struct tsc_range){500, 540};
+    ranges[1] = (struct tsc_range){-540, -500};
+    ranges[2] = (struct tsc_range){10, -10}; /* at another rate */
+    find_cores_compare_tscs(cores, count);
+    assert_int_equal(cores[1].tsc_offset, 500);
+    assert_int_equal(cores[2].tsc_offset, -540);
+    assert_int_equal(cores[3].tsc_offset, 0);
+    assert_non_null(strstr(said, "of 4 cores 2 were apart and are corrected, 1 cannot be"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(this_core_is_the_first_node_wherever_it_is_listed, begin),
+        cmocka_unit_test_setup(without_tables_there_is_one_node, begin),
+        cmocka_unit_test_setup(a_core_that_does_not_answer_is_left_out, begin),
+        cmocka_unit_test_setup(cores_without_a_node_are_called_to_park, begin),
+        cmocka_unit_test_setup(more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number,
+                               begin),
+        cmocka_unit_test_setup(cores_that_cannot_be_called_are_left_out, begin),
+        cmocka_unit_test_setup(what_is_known_of_the_tscs_is_one_line, begin),
+        cmocka_unit_test_setup(a_tsc_that_is_apart_is_corrected_and_told, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
