@@ -233,6 +233,7 @@ static void build_nodes(const struct shared_memory *shared)
 
         *plan = node_info;
         plan->node = (node_id_t)i;
+        plan->nmi_line = find_nmi_line(cores, core_count, i);
         plan->clock.tsc_at_zero += (uint64_t)cores[i].tsc_offset;
         plan->range_count = share_range_counts[i];
         memcpy(plan->ranges, shares[i], sizeof(plan->ranges));

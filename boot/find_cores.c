@@ -150,3 +150,15 @@ void find_cores_compare_tscs(struct found_core *cores, unsigned count)
                  doubt_ns);
     }
 }
+
+struct nmi_line find_nmi_line(const struct found_core *cores, unsigned count, unsigned node)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct acpi_core *listed = &cores[i].listed;
+
+        if (listed->has_nmi_line) {
+            return (struct nmi_line){i == node, listed->nmi_lint, listed->is_nmi_active_low};
+        }
+    }
+    return (struct nmi_line){node == 0, 1, false};
+}

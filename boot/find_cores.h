@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which cores there are for nodes: what firmware's tables list, as far as it answers, and how far
- * their TSCs are apart.
+ * Which cores there are for nodes: what firmware's tables list, as far as it answers; how far their
+ * TSCs are apart, and which of them takes the chipset's NMIs.
  */
 #pragma once
 
@@ -24,3 +24,7 @@ unsigned find_cores_await(struct found_core *cores);
 /* Measure each core's tsc_offset: nodes compare times, so their clocks are to agree. Logs one line.
  * node_info.clock has the TSC's rate. */
 void find_cores_compare_tscs(struct found_core *cores, unsigned count);
+
+/* What node `node` has of the chipset's NMI line. One node takes it, for each that does ends by one
+ * NMI: the first that has it. Where firmware says nothing, node 0 has it at LINT1, as in PCs. */
+struct nmi_line find_nmi_line(const struct found_core *cores, unsigned count, unsigned node);

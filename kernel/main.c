@@ -46,6 +46,9 @@ static void start_lapic(void)
         }
     }
     lapic_initialise(registers);
+    if (node_info.nmi_line.is_ours) {
+        lapic_open_nmi_line(node_info.nmi_line.lint, node_info.nmi_line.is_active_low);
+    }
 }
 
 _Noreturn void node_main(void)

@@ -104,6 +104,13 @@ struct device_range {
     uint32_t owner; /* the finder's word for the device; 0: a table names it */
 };
 
+/* How an NMI of the chipset arrives: at one node, or each would end (MADT, ACPI 5.2.12.7). */
+struct nmi_line {
+    bool is_ours;
+    uint8_t lint; /* which pin of the local APIC: 0 or 1 */
+    bool is_active_low;
+};
+
 struct machine {
     /* What may be mapped as a device, and nothing else (kernel/x86/paging.h). */
     unsigned device_range_count;
@@ -128,7 +135,7 @@ struct machine {
 
 struct clock {
     uint64_t tsc_hz;
-    uint64_t tsc_at_zero;    /* the same on all nodes: platform_now_ns() is 0 there */
+    uint64_t tsc_at_zero;    /* of this core: platform_now_ns() is 0 there, at once on all nodes */
     uint64_t ns_per_tick;    /* fixed point, CLOCK_FRACTION_BITS behind the point */
     uint64_t lapic_timer_hz; /* after the division that lapic.c sets */
     uint64_t boot_epoch_s;
@@ -149,6 +156,7 @@ struct node_info {
     uint16_t node_count;
     uint32_t apic_ids[NODE_MAX];
     bool has_x2apic;
+    struct nmi_line nmi_line;
 
     paddr_t page_table_root;
     paddr_t image_paddr;   /* of this node's copy */

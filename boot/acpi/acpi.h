@@ -16,7 +16,11 @@
 
 struct acpi_core {
     uint32_t apic_id;
-    uint32_t domain; /* proximity domain; 0 when SRAT says nothing */
+    uint32_t processor_uid; /* ACPI's own number of it */
+    uint32_t domain;        /* proximity domain; 0 when SRAT says nothing */
+    bool has_nmi_line;      /* of the chipset, at this pin of its local APIC */
+    uint8_t nmi_lint;
+    bool is_nmi_active_low;
 };
 
 struct acpi_memory_affinity {

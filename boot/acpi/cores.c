@@ -7,7 +7,7 @@
 
 /* --- MADT (ACPI 5.2.12) --- */
 
-static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
+static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t processor_uid, uint32_t flags)
 {
     /* Not "online capable" either: such a core would have to be plugged in first. */
     if ((flags & MADT_CORE_ENABLED) == 0) {
@@ -24,7 +24,8 @@ static void add_core(struct acpi *acpi, uint32_t apic_id, uint32_t flags)
     }
     /* An INIT for that id would reset every core, the caller included. */
     ASSERT(apic_id != X2APIC_ALL_CORES);
-    acpi->cores[acpi->core_count++] = (struct acpi_core){.apic_id = apic_id};
+    acpi->cores[acpi->core_count++] =
+        (struct acpi_core){.apic_id = apic_id, .processor_uid = processor_uid};
 }
 
 static void add_ioapic(struct acpi *acpi, paddr_t paddr, uint32_t first_gsi)
@@ -46,10 +47,10 @@ static void visit_madt_entry(struct acpi *acpi, const struct acpi_entry *entry)
 
     if (entry->type == MADT_LAPIC && acpi_copy_entry(entry, &lapic, sizeof(lapic)) &&
         lapic.apic_id != LAPIC_ALL_CORES) {
-        add_core(acpi, lapic.apic_id, lapic.flags);
+        add_core(acpi, lapic.apic_id, lapic.processor_uid, lapic.flags);
     } else if (entry->type == MADT_X2APIC && acpi_copy_entry(entry, &x2apic, sizeof(x2apic)) &&
                x2apic.apic_id != X2APIC_ALL_CORES) {
-        add_core(acpi, x2apic.apic_id, x2apic.flags);
+        add_core(acpi, x2apic.apic_id, x2apic.processor_uid, x2apic.flags);
     } else if (entry->type == MADT_IOAPIC && acpi_copy_entry(entry, &ioapic, sizeof(ioapic))) {
         add_ioapic(acpi, ioapic.paddr, ioapic.first_gsi);
     } else if (entry->type == MADT_INTERRUPT_OVERRIDE &&
@@ -63,9 +64,42 @@ static void visit_madt_entry(struct acpi *acpi, const struct acpi_entry *entry)
     }
 }
 
+/* Each core has at most one such line: a second one would not be told from the first. */
+static void set_nmi_line(struct acpi_core *core, uint8_t lint, uint16_t flags)
+{
+    if (!core->has_nmi_line && lint <= 1) {
+        core->has_nmi_line = true;
+        core->nmi_lint = lint;
+        core->is_nmi_active_low = FIELD_GET(MADT_POLARITY, flags) == POLARITY_LOW;
+    }
+}
+
+static void visit_nmi_entry(struct acpi *acpi, const struct acpi_entry *entry)
+{
+    struct madt_lapic_nmi nmi;
+    struct madt_x2apic_nmi x2apic_nmi;
+
+    for (unsigned i = 0; i < acpi->core_count; i++) {
+        struct acpi_core *core = &acpi->cores[i];
+
+        if (entry->type == MADT_LAPIC_NMI && acpi_copy_entry(entry, &nmi, sizeof(nmi)) &&
+            (nmi.processor_uid == LAPIC_NMI_ALL_CORES ||
+             nmi.processor_uid == core->processor_uid)) {
+            set_nmi_line(core, nmi.lint, nmi.flags);
+        } else if (entry->type == MADT_X2APIC_NMI &&
+                   acpi_copy_entry(entry, &x2apic_nmi, sizeof(x2apic_nmi)) &&
+                   (x2apic_nmi.processor_uid == X2APIC_NMI_ALL_CORES ||
+                    x2apic_nmi.processor_uid == core->processor_uid)) {
+            set_nmi_line(core, x2apic_nmi.lint, x2apic_nmi.flags);
+        }
+    }
+}
+
+/* Twice, for an NMI entry may stand before the core that it names. */
 void acpi_parse_madt(const struct acpi_table *table)
 {
     acpi_for_each_entry(table, sizeof(struct acpi_madt), visit_madt_entry);
+    acpi_for_each_entry(table, sizeof(struct acpi_madt), visit_nmi_entry);
 }
 
 /* --- SRAT (ACPI 5.2.16) --- */

@@ -99,7 +99,9 @@ enum madt_type {
     MADT_LAPIC = 0,
     MADT_IOAPIC = 1,
     MADT_INTERRUPT_OVERRIDE = 2,
+    MADT_LAPIC_NMI = 4,
     MADT_X2APIC = 9,
+    MADT_X2APIC_NMI = 10,
 };
 
 #define MADT_CORE_ENABLED BIT(0)
@@ -144,6 +146,27 @@ struct madt_x2apic { /* ACPI 5.2.12.12 */
     uint32_t processor_uid;
 } PACKED;
 
+/* Which pin of which local APIC takes NMIs. With x2APIC entries come NMI entries of their own. */
+#define LAPIC_NMI_ALL_CORES  0xFFu
+#define X2APIC_NMI_ALL_CORES 0xFFFFFFFFu
+
+struct madt_lapic_nmi { /* ACPI 5.2.12.7 */
+    struct acpi_entry entry;
+    uint8_t processor_uid;
+    uint16_t flags; /* MADT_POLARITY; an NMI is an edge whatever the trigger mode says */
+    uint8_t lint;
+} PACKED;
+
+struct madt_x2apic_nmi { /* ACPI 5.2.12.13 */
+    struct acpi_entry entry;
+    uint16_t flags;
+    uint32_t processor_uid;
+    uint8_t lint;
+    uint8_t reserved[3];
+} PACKED;
+
+HAS_BYTES(madt_lapic_nmi, 6);
+HAS_BYTES(madt_x2apic_nmi, 12);
 HAS_BYTES(madt_lapic, 8);
 HAS_BYTES(madt_ioapic, 12);
 HAS_BYTES(madt_interrupt_override, 10);

@@ -15,6 +15,12 @@
 
 void acpi_note_problem(struct acpi *acpi, const char *signature, const char *text)
 {
+    for (unsigned i = 0; i < acpi->problem_count; i++) {
+        if (acpi->problems[i].text == text &&
+            memcmp(acpi->problems[i].signature, signature, ACPI_SIGNATURE_BYTES) == 0) {
+            return; /* a table is walked more than once */
+        }
+    }
     if (acpi->problem_count < ACPI_PROBLEM_MAX) {
         struct acpi_problem *problem = &acpi->problems[acpi->problem_count++];
 

@@ -36,6 +36,7 @@
 #define LVT_DELIVERY        BITS(10, 8)
 #define DELIVERY_SMI        2u
 #define LVT_NMI             0x400
+#define LVT_ACTIVE_LOW      BIT(13)
 #define LVT_TIMER_DEADLINE  BIT(18)
 #define LAPIC_LVT_THERMAL   0x330
 #define LAPIC_LVT_COUNTER   0x340
@@ -137,12 +138,19 @@ void lapic_initialise(void *mapped_registers)
     write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
     mask_optional_sources();
     write_register(LAPIC_LVT_LINT0, LVT_MASKED);
-    write_register(LAPIC_LVT_LINT1, LVT_NMI);
+    write_register(LAPIC_LVT_LINT1, LVT_MASKED);
     write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
     write_register(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
     write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     end_leftover_interrupts();
     lapic_timer_start(0);
+}
+
+void lapic_open_nmi_line(unsigned lint, bool is_active_low)
+{
+    ASSERT(lint <= 1);
+    write_register(lint == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1,
+                   LVT_NMI | (is_active_low ? (uint32_t)LVT_ACTIVE_LOW : 0));
 }
 
 uint32_t lapic_id(void)

@@ -15,9 +15,10 @@
 
 /* Where this core has its register page; of no meaning with x2APIC. */
 paddr_t lapic_paddr(void);
-/* Switch it on. Its local sources are masked, but not the NMI line: a person who presses the NMI
- * button wants to know where the nodes hang. `registers`: the mapped page, NULL with x2APIC. */
+/* Switch it on, with its local sources masked. `registers`: the mapped page, NULL with x2APIC. */
 void lapic_initialise(void *registers);
+/* Take NMIs from pin `lint`, 0 or 1. */
+void lapic_open_nmi_line(unsigned lint, bool is_active_low);
 uint32_t lapic_id(void);
 void lapic_end_interrupt(void);
 

@@ -293,6 +293,101 @@ static void cores_beyond_the_limit_are_counted_and_the_rest_is_read(void **state
     assert_int_equal(acpi.problem_count, 0);
 }
 
+/* --- The chipset's NMI line --- */
+
+static void add_nmi(uint8_t uid, uint16_t flags, uint8_t lint)
+{
+    uint32_t entry = add_entry(MADT_PADDR, 4, 6);
+
+    memory[entry + 2] = uid;
+    put(entry + 3, flags, 2);
+    memory[entry + 5] = lint;
+}
+
+static void add_x2apic_nmi(uint32_t uid, uint16_t flags, uint8_t lint)
+{
+    uint32_t entry = add_entry(MADT_PADDR, 10, 12);
+
+    put(entry + 2, flags, 2);
+    put(entry + 4, uid, 4);
+    memory[entry + 8] = lint;
+}
+
+/* Cores of UIDs 0 to 2, the last one with an x2APIC entry. */
+static void begin_madt(void)
+{
+    begin_table(MADT_PADDR, "APIC", 44);
+    for (uint8_t i = 0; i < 2; i++) {
+        add_lapic(i, 1);
+        memory[MADT_PADDR + get_length(MADT_PADDR) - 8 + 2] = i;
+    }
+    add_x2apic(300, 1);
+    put(MADT_PADDR + get_length(MADT_PADDR) - 4, 2, 4);
+}
+
+static void without_an_nmi_entry_no_core_has_the_line(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(), 0);
+    for (unsigned i = 0; i < acpi.core_count; i++) {
+        assert_false(acpi.cores[i].has_nmi_line);
+    }
+}
+
+static void an_nmi_entry_may_name_all_cores(void **state)
+{
+    (void)state;
+    for (unsigned is_x2apic = 0; is_x2apic < 2; is_x2apic++) {
+        begin_madt();
+        if (is_x2apic) {
+            add_x2apic_nmi(0xFFFFFFFF, 0xF, 1);
+        } else {
+            add_nmi(0xFF, 0xF, 1);
+        }
+        seal(MADT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(acpi.core_count, 3);
+        for (unsigned i = 0; i < 3; i++) {
+            assert_true(acpi.cores[i].has_nmi_line);
+            assert_int_equal(acpi.cores[i].nmi_lint, 1);
+            assert_true(acpi.cores[i].is_nmi_active_low);
+        }
+    }
+}
+
+/* By the processor's UID, which is not its APIC id; also before the core itself is listed. */
+static void an_nmi_entry_may_name_one_core(void **state)
+{
+    (void)state;
+    begin_table(MADT_PADDR, "APIC", 44);
+    add_x2apic_nmi(2, 0, 0);
+    add_nmi(1, 5, 1);
+    for (uint8_t i = 0; i < 2; i++) {
+        add_lapic((uint8_t)(i + 1), 1);
+        memory[MADT_PADDR + get_length(MADT_PADDR) - 8 + 2] = i;
+    }
+    add_x2apic(300, 1);
+    put(MADT_PADDR + get_length(MADT_PADDR) - 4, 2, 4);
+    seal(MADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_false(acpi.cores[0].has_nmi_line);
+    assert_true(acpi.cores[1].has_nmi_line);
+    assert_int_equal(acpi.cores[1].nmi_lint, 1);
+    assert_false(acpi.cores[1].is_nmi_active_low);
+    assert_true(acpi.cores[2].has_nmi_line);
+    assert_int_equal(acpi.cores[2].nmi_lint, 0);
+}
+
+static void a_pin_that_no_local_apic_has_is_ignored(void **state)
+{
+    (void)state;
+    begin_madt();
+    add_nmi(0xFF, 0, 2);
+    seal(MADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_false(acpi.cores[0].has_nmi_line);
+}
+
 /* An INIT for one of these ids would reset every core, the caller included. */
 static void the_ids_of_all_cores_are_nobodys(void **state)
 {
@@ -388,6 +483,10 @@ int main(void)
         cmocka_unit_test_setup(a_core_listed_many_times_counts_once, build_sound_tables),
         cmocka_unit_test_setup(cores_beyond_the_limit_are_counted_and_the_rest_is_read,
                                build_sound_tables),
+        cmocka_unit_test_setup(without_an_nmi_entry_no_core_has_the_line, build_sound_tables),
+        cmocka_unit_test_setup(an_nmi_entry_may_name_all_cores, build_sound_tables),
+        cmocka_unit_test_setup(an_nmi_entry_may_name_one_core, build_sound_tables),
+        cmocka_unit_test_setup(a_pin_that_no_local_apic_has_is_ignored, build_sound_tables),
         cmocka_unit_test_setup(the_ids_of_all_cores_are_nobodys, build_sound_tables),
         cmocka_unit_test_setup(a_core_that_could_be_plugged_in_is_not_there, build_sound_tables),
         cmocka_unit_test_setup(impossible_ecam_windows_are_refused, build_sound_tables),

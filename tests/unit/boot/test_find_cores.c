@@ -221,6 +221,37 @@ static void cores_that_cannot_be_called_are_left_out(void **state)
     assert_string_equal(said, "2 cores left out: no free page below 1 MiB\n");
 }
 
+static void one_node_has_the_nmi_line(void **state)
+{
+    (void)state;
+    list(4);
+    for (unsigned i = 1; i < 4; i++) {
+        acpi.cores[i].has_nmi_line = true;
+        acpi.cores[i].nmi_lint = (uint8_t)(i == 1 ? 0 : 1);
+        acpi.cores[i].is_nmi_active_low = i == 1;
+    }
+    unsigned count = find(0, UINT64_MAX);
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct nmi_line line = find_nmi_line(cores, count, i);
+
+        assert_int_equal(line.is_ours, i == 1);
+        assert_int_equal(line.lint, 0);
+        assert_true(line.is_active_low);
+    }
+}
+
+static void where_firmware_says_nothing_node_0_has_the_nmi_line_as_in_pcs(void **state)
+{
+    (void)state;
+    list(2);
+    unsigned count = find(0, UINT64_MAX);
+
+    assert_true(find_nmi_line(cores, count, 0).is_ours);
+    assert_int_equal(find_nmi_line(cores, count, 0).lint, 1);
+    assert_false(find_nmi_line(cores, count, 1).is_ours);
+}
+
 static void what_is_known_of_the_tscs_is_one_line(void **state)
 {
     (void)state;
@@ -263,6 +294,9 @@ int main(void)
         cmocka_unit_test_setup(more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number,
                                begin),
         cmocka_unit_test_setup(cores_that_cannot_be_called_are_left_out, begin),
+        cmocka_unit_test_setup(one_node_has_the_nmi_line, begin),
+        cmocka_unit_test_setup(where_firmware_says_nothing_node_0_has_the_nmi_line_as_in_pcs,
+                               begin),
         cmocka_unit_test_setup(what_is_known_of_the_tscs_is_one_line, begin),
         cmocka_unit_test_setup(a_tsc_that_is_apart_is_corrected_and_told, begin),
     };

@@ -190,7 +190,7 @@ static void assert_is_ready(void)
 {
     assert_int_equal(registers[SVR / 16], 0x100 | INTERRUPT_VECTOR_SPURIOUS);
     assert_int_equal(registers[LVT_LINT0 / 16], MASKED);
-    assert_int_equal(registers[LVT_LINT1 / 16], 0x400);
+    assert_int_equal(registers[LVT_LINT1 / 16], MASKED);
     assert_true(registers[LVT_ERROR / 16] & MASKED);
     assert_int_equal(registers[LVT_TIMER / 16], INTERRUPT_VECTOR_TIMER);
     assert_int_equal(is_x2apic_on(), has_x2apic);
@@ -221,6 +221,22 @@ static void it_can_be_initialised_again(void **state)
     initialise();
     initialise();
     assert_is_ready();
+}
+
+/* The chipset raises it for every core that has it open, and each would end. */
+static void the_nmi_line_is_open_only_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    registers[LVT_LINT1 / 16] = 0x400; /* as firmware has it */
+    initialise();
+    assert_int_equal(registers[LVT_LINT1 / 16], MASKED);
+    lapic_open_nmi_line(1, false);
+    assert_int_equal(registers[LVT_LINT1 / 16], 0x400);
+    assert_int_equal(registers[LVT_LINT0 / 16], MASKED);
+    initialise();
+    lapic_open_nmi_line(0, true);
+    assert_int_equal(registers[LVT_LINT0 / 16], 0x2400);
+    assert_int_equal(registers[LVT_LINT1 / 16], MASKED);
 }
 
 static void the_register_page_is_where_the_core_says(void **state)
@@ -366,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup(it_can_be_initialised_again, begin),
         {"it_can_be_initialised_again in x2APIC mode", it_can_be_initialised_again, begin_x2apic,
          NULL, NULL},
+        cmocka_unit_test_setup(the_nmi_line_is_open_only_where_that_is_asked_for, begin),
         cmocka_unit_test_setup(the_register_page_is_where_the_core_says, begin),
         cmocka_unit_test_setup(sources_of_the_firmware_are_masked_but_those_it_uses_itself, begin),
         cmocka_unit_test_setup(sources_that_a_core_does_not_have_are_left_alone, begin),
