@@ -22,40 +22,23 @@
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
-#define BACKTRACE_MAX     32
-#define VECTOR_PAGE_FAULT 14
+#define BACKTRACE_MAX   32
 /* Chosen: some thirty lines at 115200 baud take a quarter of it. */
-#define PRINT_WAIT_NS     NS_PER_S
-#define EXCEPTION_COUNT   32
+#define PRINT_WAIT_NS   NS_PER_S
+#define EXCEPTION_COUNT 32
 
-/* clang-format off: a table */
+/* clang-format off */
 static const char *const exception_names[EXCEPTION_COUNT] = {
-    "divide error",
-    "debug",
-    "NMI",
-    "breakpoint",
-    "overflow",
-    "bound range",
-    "invalid opcode",
-    "no coprocessor",
-    "double fault",
-    NULL,
-    "invalid TSS",
-    "segment not present",
-    "stack fault",
-    "general protection",
-    "page fault",
-    NULL,
-    "x87 error",
-    "alignment check",
-    "machine check",
-    "SIMD error",
-    "virtualization",
-    "control protection",
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
+    "no coprocessor", "double fault", NULL, "invalid TSS", "segment not present", "stack fault",
+    "general protection", "page fault", NULL, "x87 error", "alignment check", "machine check",
+    "SIMD error", "virtualization", "control protection",
 };
 /* clang-format on */
 
-/* 0: working; then how deep in failing. */
+/* 0: working; then how deep in failing. Of one that has said its last word an NMI or a machine
+ * check makes no news. */
+#define IS_DEAD 3u
 static unsigned failure_depth;
 
 static void log_address(const char *label, uintptr_t vaddr)
@@ -129,6 +112,9 @@ static void log_exception(const struct trap_frame *frame)
     if ((status_find_declared_dead() >> platform_node() & 1) != 0) {
         log_error("panic", "another node has given this one up: it hung here");
     }
+    if (trap_errors != NULL) {
+        trap_errors->log(frame->vector);
+    }
     log_address("at", frame->rip);
     log_registers(frame);
     log_backtrace(frame->rbp);
@@ -177,6 +163,7 @@ _Noreturn static void die(void)
     status_set_state(NODE_DEAD);
     /* Who is not running yet looks for the dead once it is: see dispatch_run(). */
     status_send_attention();
+    failure_depth = IS_DEAD;
     cpu_halt_for_ever();
 }
 

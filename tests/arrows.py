@@ -15,6 +15,7 @@ MAY_USE = {
     "drivers": GROUND,
     "drivers/acpi": {"drivers"} | GROUND,
     "drivers/console": {"drivers", "drivers/acpi"} | GROUND,
+    "drivers/errors": {"drivers"} | GROUND,
     "drivers/nic": {"drivers"} | GROUND,
     "drivers/pci": {"drivers"} | GROUND,
     "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci"} | GROUND,

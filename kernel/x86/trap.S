@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where exceptions and interrupts enter. 256 stubs of 16 bytes, so that the IDT can be computed;
- * each leaves vector and error code as in struct trap_frame. Exceptions do not return.
+ * each leaves vector and error code as in struct trap_frame. Of the exceptions only a machine check
+ * returns, one that is another core's.
  */
     .text
 
@@ -24,51 +25,26 @@ trap_stubs:
     .set vector, vector + 1
     .endr
 
-    .macro PUSH_REGISTERS
-    pushq %rax
-    pushq %rbx
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %rbp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    /* Saves the registers as struct trap_frame has them, and what they held. */
+    .macro ENTER function
+    .irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    pushq %\register
+    .endr
+    cld
+    movq %rsp, %rdi
+    call \function
     .endm
 
 exception_entry:
-    PUSH_REGISTERS
-    cld
-    movq %rsp, %rdi
-    call trap_exception
-    ud2
+    ENTER trap_exception
+    jmp leave
 
 interrupt_entry:
-    PUSH_REGISTERS
-    cld
-    movq %rsp, %rdi
-    call trap_interrupt
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rbp
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rbx
-    popq %rax
+    ENTER trap_interrupt
+leave:
+    .irp register, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+    popq %\register
+    .endr
     addq $16, %rsp
     iretq
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Descriptor tables (SDM 3A 3.5, 6.10, 7.7) and what follows an entry. An exception is fatal to the
- * node. An interrupt counts and acknowledges: it has ended the idle loop's halt, which is all it
- * is for.
+ * node, but for a machine check that concerns another core. An interrupt counts and acknowledges:
+ * it has ended the idle loop's halt, which is all it is for.
  */
 #include "kernel/x86/trap.h"
 
@@ -17,10 +17,6 @@
 
 #define VECTOR_COUNT 256u
 #define STUB_BYTES   16u
-
-#define VECTOR_NMI          2
-#define VECTOR_DOUBLE_FAULT 8
-#define VECTOR_PAGE_FAULT   14
 
 #define SELECTOR_CODE   0x08
 #define SELECTOR_DATA   0x10
@@ -60,6 +56,8 @@ struct table_pointer {
 } __attribute__((packed));
 
 extern const char trap_stubs[VECTOR_COUNT][STUB_BYTES];
+
+const struct trap_errors *trap_errors;
 
 static struct tss tss = {.io_map_base = sizeof(struct tss)};
 static uint64_t gdt[5] = {0, DESCRIPTOR_CODE, DESCRIPTOR_DATA};
@@ -127,11 +125,14 @@ void trap_use_own_stacks(void)
     use_own_stack(VECTOR_PAGE_FAULT, 1);
     use_own_stack(VECTOR_DOUBLE_FAULT, 2);
     use_own_stack(VECTOR_NMI, 3);
+    use_own_stack(VECTOR_MACHINE_CHECK, 4);
 }
 
 void trap_exception(struct trap_frame *frame)
 {
-    panic_exception(frame);
+    if (trap_errors == NULL || !trap_errors->is_elsewhere(frame->vector)) {
+        panic_exception(frame);
+    }
 }
 
 void trap_interrupt(struct trap_frame *frame)

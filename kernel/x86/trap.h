@@ -15,11 +15,28 @@ struct trap_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
+/* Of the exceptions (SDM 3A table 6-1). */
+#define VECTOR_NMI           2
+#define VECTOR_DOUBLE_FAULT  8
+#define VECTOR_PAGE_FAULT    14
+#define VECTOR_MACHINE_CHECK 18
+
 /* Load tables without stacks of their own for faults: enough to report a failure of boot. */
 void trap_initialise(void);
-/* Give page faults, double faults and NMIs stacks of their own, so that a stack that has run into
- * its guard page is reported, too. */
+/* Give page faults, double faults, NMIs and machine checks stacks of their own: a stack that has
+ * run into its guard page is reported, too, and what may come between any two instructions finds
+ * one. */
 void trap_use_own_stacks(void);
+
+/* What the layer that knows the machine's error registers does for the node; until it is set,
+ * nothing is known of an exception but its vector. */
+struct trap_errors {
+    /* Whether it is a machine check for which another core has to answer: then this one goes on. */
+    bool (*is_elsewhere)(uint64_t vector);
+    /* For the report of this node's end: what the hardware says of the cause. */
+    void (*log)(uint64_t vector);
+};
+extern const struct trap_errors *trap_errors;
 
 /* From trap.S. */
 CALLED_FROM_OUTSIDE void trap_exception(struct trap_frame *frame);
