@@ -7,12 +7,17 @@
 
 #include "boot/boot_memory.h"
 #include "boot/image.h"
+#include "boot/reference_clock.h"
 #include "boot/start_node.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
+
+/* Chosen: hardware takes a few microseconds a core; an emulator on a busy host may take a hundred
+ * milliseconds, and there the counters are one. */
+#define COMPARE_MAX_US 1000000u
 
 #define CPUID_POWER                   0x80000007u /* SDM 2A */
 #define CPUID_POWER_EDX_INVARIANT_TSC BIT(8)
@@ -123,10 +128,13 @@ void find_cores_compare_tscs(struct found_core *cores, unsigned count)
     unsigned unknown = 0;
     uint64_t doubt = 0;
 
+    uint64_t start_us = reference_clock_now_us();
+
     for (unsigned i = 1; i < count; i++) {
         struct tsc_range range;
 
-        if (start_node_measure_tsc(cores[i].start_index, &range) != 0 ||
+        if (reference_clock_now_us() - start_us >= COMPARE_MAX_US ||
+            start_node_measure_tsc(cores[i].start_index, &range) != 0 ||
             tsc_range_is_empty(&range)) {
             unknown++;
             continue;

@@ -344,6 +344,9 @@ void reference_clock_finish(struct clock *clock)
         cpu_multiply_divide(first.lapic_remaining - last.lapic_remaining, counter.hz, ticks);
     clock->ns_per_tick = cpu_multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, clock->tsc_hz);
     clock->has_tsc_deadline = (cpu_id(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
+    if (!clock->has_tsc_deadline && clock->lapic_timer_hz == 0) {
+        PANIC("the local APIC's timer does not count");
+    }
     clock->boot_epoch_s = reference_clock_epoch_s();
 }
 

@@ -37,6 +37,7 @@ static uint64_t tsc;
 static uint64_t lapic_start;
 static uint64_t hpet_stops, pm_stops, pit_stops; /* values of the TSC */
 static bool knows_tsc_rate;
+static bool is_timer_broken;
 static uint64_t pit_latch;
 static bool is_high_byte_next;
 static uint8_t cmos[128];
@@ -137,7 +138,7 @@ void lapic_timer_start(uint32_t counts)
 
 uint32_t lapic_timer_remaining(void)
 {
-    return UINT32_MAX - (uint32_t)((tsc - lapic_start) / 32);
+    return is_timer_broken ? UINT32_MAX : UINT32_MAX - (uint32_t)((tsc - lapic_start) / 32);
 }
 
 /* --- */
@@ -152,6 +153,7 @@ static int begin(void **state)
     tsc = 1000;
     hpet_stops = pm_stops = pit_stops = NEVER_STOPS;
     knows_tsc_rate = false;
+    is_timer_broken = false;
     memset(cmos, 0, sizeof(cmos));
     memcpy(cmos, date, sizeof(date));
     cmos[0x0B] = 2; /* 24 hours, BCD */
@@ -245,6 +247,17 @@ static void without_any_counter_boot_ends_with_a_clear_word(void **state)
     expect_assert_failure(wait_us(1000000));
 }
 
+/* No node would wake from its first sleep. */
+static void a_timer_that_does_not_count_ends_the_boot_with_a_clear_word(void **state)
+{
+    struct clock clock;
+
+    (void)state;
+    is_timer_broken = true;
+    reference_clock_start(&tables);
+    expect_assert_failure(reference_clock_finish(&clock));
+}
+
 /* Bit 7 of port 70H holds back the chipset's NMIs for as long as it is set. */
 static void nmis_are_not_held_back_after_the_date_was_read(void **state)
 {
@@ -271,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup(the_time_does_not_go_back_when_a_counter_stops, begin),
         cmocka_unit_test_setup(a_measurement_begins_anew_when_its_counter_stops, begin),
         cmocka_unit_test_setup(without_any_counter_boot_ends_with_a_clear_word, begin),
+        cmocka_unit_test_setup(a_timer_that_does_not_count_ends_the_boot_with_a_clear_word, begin),
         cmocka_unit_test_setup(nmis_are_not_held_back_after_the_date_was_read, begin),
         cmocka_unit_test_setup(a_date_that_never_stands_still_is_none, begin),
     };

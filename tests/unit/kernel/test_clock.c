@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: kernel/x86/clock.c */
+/* flags: -DCPU_FAKE */
+/*
+ * kernel/x86/clock.c with a TSC and a timer played here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/node.h"
+#include "kernel/platform.h"
+#include "kernel/x86/clock.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
+
+#define TSC_HZ   2500000000ull
+#define TIMER_HZ 62500000ull
+
+struct node_info node_info;
+
+static uint64_t tsc;
+static uint64_t deadline;
+static uint32_t counts;
+static unsigned armed_count;
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    mock_assert(false, format, file, line);
+    abort();
+}
+
+uint64_t cpu_read_tsc(void)
+{
+    return tsc;
+}
+
+void cpu_write_msr(uint32_t msr, uint64_t value)
+{
+    assert_int_equal(msr, MSR_TSC_DEADLINE);
+    deadline = value;
+    armed_count++;
+}
+
+void lapic_timer_start(uint32_t value)
+{
+    counts = value;
+    armed_count++;
+}
+
+void lapic_timer_use_deadline(void)
+{
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    clock_fired();
+    tsc = 1000000;
+    armed_count = 0;
+    node_info.clock = (struct clock){
+        .tsc_hz = TSC_HZ,
+        .tsc_at_zero = 1000000,
+        .ns_per_tick = (NS_PER_S << CLOCK_FRACTION_BITS) / TSC_HZ,
+        .lapic_timer_hz = TIMER_HZ,
+        .has_tsc_deadline = true,
+    };
+    return 0;
+}
+
+static void it_counts_nanoseconds_since_boot(void **state)
+{
+    (void)state;
+    assert_int_equal(clock_now_ns(), 0);
+    tsc += TSC_HZ;
+    assert_in_range(clock_now_ns(), NS_PER_S - 1, NS_PER_S);
+    tsc += 365 * 24 * 3600 * TSC_HZ; /* the product needs more than 64 bits */
+    assert_in_range(clock_now_ns() / NS_PER_S, 365 * 24 * 3600, 365 * 24 * 3600 + 1);
+}
+
+/* boot/ has measured how far each core's TSC is from node 0's, also where it is behind zero. */
+static void clocks_of_nodes_agree_whatever_their_tscs_show(void **state)
+{
+    static const int64_t offsets[] = {0, 123456789, -999000, -5000000000, INT64_MIN};
+
+    (void)state;
+    tsc += 7 * TSC_HZ;
+    uint64_t node_0_ns = clock_now_ns();
+
+    for (size_t i = 0; i < ARRAY_COUNT(offsets); i++) {
+        begin(state);
+        tsc += 7 * TSC_HZ + (uint64_t)offsets[i];
+        node_info.clock.tsc_at_zero += (uint64_t)offsets[i];
+        assert_int_equal(clock_now_ns(), node_0_ns);
+        /* A deadline is in this core's own ticks. */
+        clock_arm(node_0_ns + NS_PER_MS);
+        assert_in_range(deadline - tsc, TSC_HZ / 1000, TSC_HZ / 1000 + 1);
+    }
+}
+
+static void the_timer_is_moved_only_to_an_earlier_time(void **state)
+{
+    (void)state;
+    clock_arm(2000000);
+    clock_arm(3000000);
+    clock_arm(2000000);
+    assert_int_equal(armed_count, 1);
+    clock_arm(1000000);
+    assert_int_equal(armed_count, 2);
+    clock_fired();
+    clock_arm(3000000);
+    assert_int_equal(armed_count, 3);
+}
+
+/* A deadline of now, or a count of 0, would stop the timer. */
+static void a_deadline_that_has_passed_fires_soon(void **state)
+{
+    (void)state;
+    tsc += TSC_HZ;
+    clock_arm(5);
+    assert_in_range(deadline - tsc, 1, 2);
+    clock_fired();
+    node_info.clock.has_tsc_deadline = false;
+    clock_arm(5);
+    assert_int_equal(counts, 1);
+}
+
+static void a_deadline_far_away_is_within_what_the_timer_can_count(void **state)
+{
+    (void)state;
+    node_info.clock.has_tsc_deadline = false;
+    clock_arm(UINT64_MAX - 1);
+    assert_in_range(counts, 60 * TIMER_HZ, 60 * TIMER_HZ + 1);
+    begin(state);
+    node_info.clock.has_tsc_deadline = false;
+    node_info.clock.lapic_timer_hz = 100 * TIMER_HZ;
+    clock_arm(UINT64_MAX - 1);
+    assert_int_equal(counts, UINT32_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(it_counts_nanoseconds_since_boot, begin),
+        cmocka_unit_test_setup(clocks_of_nodes_agree_whatever_their_tscs_show, begin),
+        cmocka_unit_test_setup(the_timer_is_moved_only_to_an_earlier_time, begin),
+        cmocka_unit_test_setup(a_deadline_that_has_passed_fires_soon, begin),
+        cmocka_unit_test_setup(a_deadline_far_away_is_within_what_the_timer_can_count, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
