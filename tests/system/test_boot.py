@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Booting: any number of cores, with and without a NIC, and whatever the command line says."""
 
+import contextlib
 import re
+import socket
+import subprocess
 
 import pytest
 
-from harness import Talus, ab, curl, ping
+from harness import KERNEL, WAIT_S, HarnessError, Qmp, Talus, ab, curl, ping, wait_until
+from harness.talus import READY
+from vcpu import QEMU_ARGS, Stalled
 
 EXPECTED_ROLES = {
     1: ["LS TS CM httpd"],
@@ -148,5 +153,72 @@ def test_a_boot_that_panics_ends_the_emulator_with_its_status():
         talus.start(is_awaited=False)
         talus.wait_for(r"node0 panic: .*too little for one node")
         assert talus.wait() == 2
+    finally:
+        talus.stop()
+
+
+class Gdb:
+    """As much of gdb's remote protocol as it takes to stop a machine where it writes a word."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(WAIT_S)
+        wait_until(path.exists, "QEMU to listen for gdb")
+        self._socket.connect(str(path))
+
+    def ask(self, command):
+        """The answer; to `c`, it comes when the machine stops again."""
+        self._socket.sendall(f"${command}#{sum(command.encode()) & 0xFF:02x}".encode())
+        answer = b""
+        while not re.search(rb"\$[^#]*#..$", answer):
+            received = self._socket.recv(4096)
+            if not received:
+                raise HarnessError(f"gdb's {command}: QEMU ended")
+            answer += received
+        self._socket.sendall(b"+")
+        return re.search(rb"\$([^#]*)#..$", answer)[1].decode()
+
+    def close(self):
+        self._socket.close()
+
+
+# A core's line in start_node_table (boot/start_node.h).
+CORE_BYTES = 128
+ORDER_OFFSET = 4
+ORDER_ENTER = 2
+
+
+def order_vaddr(index):
+    """Where the core that boots writes what the core of that index is to do."""
+    symbols = subprocess.run(["readelf", "--wide", "--symbols", KERNEL], check=True,
+                             capture_output=True, text=True).stdout
+    table = int(re.search(r"([0-9a-f]{16}) .* start_node_table$", symbols, re.M)[1], 16)
+    return table + index * CORE_BYTES + ORDER_OFFSET
+
+
+def test_a_core_that_wakes_after_its_node_was_given_up_stays_out_of_it(tmp_path):
+    """It stands still from the moment in which it is sent into its node."""
+    path = tmp_path / "qmp"
+    gdb_path = tmp_path / "gdb"
+    watched = f"2,{order_vaddr(2):x},4"
+    talus = Talus("--qemu-args", f"{Qmp.qemu_args(path)} {QEMU_ARGS} -S "
+                                 f"-gdb unix:{gdb_path},server=on,wait=off")
+    try:
+        talus.start(is_awaited=False)
+        with Qmp(path) as qmp, contextlib.closing(Gdb(gdb_path)) as gdb:
+            assert gdb.ask(f"Z{watched}") == "OK"
+            order = 0
+            while order != ORDER_ENTER:
+                assert gdb.ask("c").startswith("T05")
+                order = int(gdb.ask(f"m{order_vaddr(2):x},1"), 16)
+            with Stalled(talus, 3):
+                assert gdb.ask(f"z{watched}") == "OK"
+                assert gdb.ask("D") == "OK"
+                talus.wait_for("node 3 has not started")
+                talus.wait_for(READY)
+            qmp.wait_until_at_rest()
+        assert len(curl(talus, "/4b")) == 4
+        assert talus.counter("node_up") == {0: 1, 1: 1, 2: 1, 3: 0}
+        assert "] node3 " not in talus.console
     finally:
         talus.stop()
