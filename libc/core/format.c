@@ -318,8 +318,7 @@ int format_text_v(char *text, size_t size, const char *format, va_list list)
 
     output_start(&output, text, size);
     format_append_v(&output, format, list);
-    CORE_ASSERT(output.length <= INT_MAX);
-    return (int)output.length;
+    return output.length <= INT_MAX ? (int)output.length : -EOVERFLOW;
 }
 
 int format_text(char *text, size_t size, const char *format, ...)

@@ -15,6 +15,7 @@
 void format_append_v(struct output *output, const char *format, va_list list) PRINTF_LIKE(2, 0);
 void format_append(struct output *output, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Returns the length the whole text has; at most size - 1 bytes and a zero are written. */
+/* Returns the length the whole text has, or -EOVERFLOW if that is no int; at most size - 1 bytes
+ * and a zero are written. */
 int format_text_v(char *text, size_t size, const char *format, va_list list) PRINTF_LIKE(3, 0);
 int format_text(char *text, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -135,18 +135,23 @@ off_t lseek(int fd, off_t offset, int whence)
     if (file == NULL) {
         return call_result(error);
     }
+    off_t start = 0;
     if (whence == SEEK_CUR) {
-        offset += (off_t)file->position;
+        start = (off_t)file->position;
     } else if (whence == SEEK_END) {
-        offset += (off_t)file->bytes;
+        start = (off_t)file->bytes;
     } else if (whence != SEEK_SET) {
         return call_result(-EINVAL);
     }
-    if (offset < 0) {
+    off_t position;
+    if (__builtin_add_overflow(start, offset, &position)) {
+        return call_result(-EOVERFLOW);
+    }
+    if (position < 0) {
         return call_result(-EINVAL);
     }
-    file->position = (size_t)offset;
-    return offset;
+    file->position = (size_t)position;
+    return position;
 }
 
 int fstat(int fd, struct stat *result)

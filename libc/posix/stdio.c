@@ -12,6 +12,7 @@
 #include "kernel/log.h"
 #include "kernel/thread/thread.h"
 #include "libc/core/format.h"
+#include "libc/posix/descriptor.h"
 #include "libc/posix/log_stream.h"
 
 /* A line that is still being written. The log adds its own prefix. */
@@ -58,9 +59,15 @@ ssize_t log_stream_write(int fd, const void *text, size_t bytes)
     return (ssize_t)bytes;
 }
 
+void log_streams_end_lines(void)
+{
+    end_line(stdout);
+    end_line(stderr);
+}
+
 int vsnprintf(char *restrict text, size_t size, const char *restrict format, va_list arguments)
 {
-    return format_text_v(text, size, format, arguments);
+    return (int)call_result(format_text_v(text, size, format, arguments));
 }
 
 int snprintf(char *restrict text, size_t size, const char *restrict format, ...)
@@ -68,7 +75,7 @@ int snprintf(char *restrict text, size_t size, const char *restrict format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    int length = format_text_v(text, size, format, arguments);
+    int length = vsnprintf(text, size, format, arguments);
     va_end(arguments);
     return length;
 }
@@ -77,7 +84,7 @@ int snprintf(char *restrict text, size_t size, const char *restrict format, ...)
 int vfprintf(FILE *restrict stream, const char *restrict format, va_list arguments)
 {
     char text[LOG_LINE_MAX_BYTES];
-    int length = format_text_v(text, sizeof(text), format, arguments);
+    int length = vsnprintf(text, sizeof(text), format, arguments);
 
     add_text(stream, text, strlen(text));
     return length;
@@ -139,8 +146,14 @@ int putchar(int character)
 
 size_t fwrite(const void *restrict data, size_t bytes, size_t count, FILE *restrict stream)
 {
-    add_text(stream, data, bytes * count);
-    return count;
+    size_t total;
+
+    if (__builtin_mul_overflow(bytes, count, &total)) {
+        errno = EOVERFLOW; /* so many there cannot be */
+        return 0;
+    }
+    add_text(stream, data, total);
+    return bytes != 0 ? count : 0;
 }
 
 int fflush(FILE *stream)

@@ -3,6 +3,7 @@
 /*
  * Tests libc/core/format.c against the host's snprintf.
  */
+#include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -214,7 +215,11 @@ static void absurd_widths_stay_in_the_buffer(void **state)
 
     assert_true(format_text(text, sizeof(text), "%99999d", 1) == 99999);
     assert_string_equal(text, "       ");
-    assert_true(format_text(text, sizeof(text), "%99999999999999999999d", 1) > 0);
+    assert_int_equal(format_text(text, sizeof(text), "%99999999999999999999d", 1), INT_MAX);
+    /* A length that is no int used to halt the node. */
+    assert_int_equal(format_text(text, sizeof(text), "%*d%d", INT_MAX, 1, 2), -EOVERFLOW);
+    assert_int_equal(format_text(text, sizeof(text), "%*d%*d", INT_MAX, 1, INT_MAX, 1), -EOVERFLOW);
+    assert_string_equal(text, "       ");
 }
 
 static void nothing_is_written_into_no_room(void **state)
