@@ -35,7 +35,7 @@ void srand(unsigned seed);
 /* There is no environment: NULL for every name. */
 char *getenv(const char *name);
 
-/* Ends the calling thread, the application's: the node's other roles go on. */
+/* Closes all descriptors and ends the calling thread; the status is logged. The node goes on. */
 _Noreturn void exit(int status);
 /* A failed program cannot be told from a failed node: halts this node. */
 _Noreturn void abort(void);

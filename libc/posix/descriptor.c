@@ -3,18 +3,21 @@
  * File descriptors: the table of numbers, waiting for one descriptor, and the calls that mean
  * the same for every kind (read, write, close, fcntl).
  *
- * POSIX wants the lowest free number. Free numbers are bits in two levels of words, so that the
+ * POSIX wants the lowest free number. Free numbers are bits in three levels of words, so that the
  * lowest is found in a few steps however many are open.
  */
 #include "libc/posix/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "kernel/memory/pages.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/core/memory.h"
@@ -22,8 +25,14 @@
 #include "libc/posix/log_stream.h"
 
 #define WORD_BITS         64u
-#define WORD_COUNT        (DESCRIPTOR_MAX / WORD_BITS)
 #define TABLE_START_COUNT 64u
+
+/* Fewer would be of little use. */
+#define LIMIT_LEAST 1024u
+
+/* So many calls of one round that found nothing, or did not wait, are a program that runs in
+ * circles. Chosen: a server has a few for each event, and some events in a round. */
+#define YIELD_CALLS 64
 
 /* As on Linux. */
 #define ERROR_NUMBER_MAX 4095
@@ -31,59 +40,92 @@
 /* table[fd], below table_count; grown by doubling. */
 static struct descriptor **table;
 static unsigned table_count;
+static unsigned usable_count; /* of these: the limit may be less */
 
-/* A set bit is a number in use; a set bit of `full_words` a word without a free number. */
-static uint64_t used[WORD_COUNT] = {(1u << DESCRIPTOR_FIRST) - 1};
-static uint64_t full_words[WORD_COUNT / WORD_BITS];
+/* A set bit is a number in use: below table_count, of which there is no other record. */
+static uint64_t *used;
+/* A set bit is a word of the level below that has no free number, or no bit free. */
+static uint64_t full_words[DESCRIPTOR_MAX / WORD_BITS / WORD_BITS];
+static uint64_t full_groups[DESCRIPTOR_MAX / WORD_BITS / WORD_BITS / WORD_BITS];
 
-_Static_assert(WORD_COUNT % WORD_BITS == 0, "every word has its bit one level up");
+_Static_assert(DESCRIPTOR_MAX % (WORD_BITS * WORD_BITS * WORD_BITS) == 0, "whole words");
 
-static int lowest_free_number(void)
+unsigned descriptor_limit(void)
 {
-    for (unsigned i = 0; i < ARRAY_COUNT(full_words); i++) {
-        if (full_words[i] != UINT64_MAX) {
-            unsigned word = i * WORD_BITS + (unsigned)__builtin_ctzll(~full_words[i]);
-            return (int)(word * WORD_BITS) + __builtin_ctzll(~used[word]);
+    uint64_t count = pages_total_bytes() / DESCRIPTOR_MEMORY_BYTES;
+
+    return count < LIMIT_LEAST      ? LIMIT_LEAST
+           : count < DESCRIPTOR_MAX ? (unsigned)count
+                                    : DESCRIPTOR_MAX;
+}
+
+/* usable_count or above when there is none. */
+static unsigned lowest_free_number(void)
+{
+    for (unsigned i = 0; i < ARRAY_COUNT(full_groups); i++) {
+        if (full_groups[i] != UINT64_MAX) {
+            unsigned group = i * WORD_BITS + (unsigned)__builtin_ctzll(~full_groups[i]);
+            unsigned word = group * WORD_BITS + (unsigned)__builtin_ctzll(~full_words[group]);
+            unsigned fd = word * WORD_BITS;
+            return fd < table_count ? fd + (unsigned)__builtin_ctzll(~used[word]) : fd;
         }
     }
-    return -EMFILE;
+    return DESCRIPTOR_MAX;
 }
 
 static void mark_used(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
+    unsigned group = word / WORD_BITS;
 
     ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 0);
     used[word] |= 1ull << fd % WORD_BITS;
     if (used[word] == UINT64_MAX) {
-        full_words[word / WORD_BITS] |= 1ull << word % WORD_BITS;
+        full_words[group] |= 1ull << word % WORD_BITS;
+        if (full_words[group] == UINT64_MAX) {
+            full_groups[group / WORD_BITS] |= 1ull << group % WORD_BITS;
+        }
     }
 }
 
 static void mark_free(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
+    unsigned group = word / WORD_BITS;
 
     ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 1);
     used[word] &= ~(1ull << fd % WORD_BITS);
-    full_words[word / WORD_BITS] &= ~(1ull << word % WORD_BITS);
+    full_words[group] &= ~(1ull << word % WORD_BITS);
+    full_groups[group / WORD_BITS] &= ~(1ull << group % WORD_BITS);
 }
 
-static int grow_table(unsigned fd)
+/* All numbers below usable_count are in use. */
+static __attribute__((noinline)) int grow_table(void)
 {
-    unsigned count = table_count == 0 ? TABLE_START_COUNT : table_count;
+    unsigned limit = descriptor_limit();
+    unsigned count = table_count == 0 ? TABLE_START_COUNT : 2 * table_count;
 
-    ASSERT(fd < DESCRIPTOR_MAX);
-    while (count <= fd) {
-        count *= 2;
+    if (usable_count == limit) {
+        return -EMFILE;
     }
+    ASSERT(usable_count == table_count && count <= DESCRIPTOR_MAX);
     struct descriptor **grown = memory_resize(table, count * sizeof(*table));
     if (grown == NULL) {
         return -ENOMEM;
     }
-    memset(grown + table_count, 0, (count - table_count) * sizeof(*table));
     table = grown;
+    uint64_t *grown_used = memory_resize(used, count / WORD_BITS * sizeof(*used));
+    if (grown_used == NULL) {
+        return -ENOMEM;
+    }
+    used = grown_used;
+    memset(table + table_count, 0, (count - table_count) * sizeof(*table));
+    memset(used + table_count / WORD_BITS, 0, (count - table_count) / WORD_BITS * sizeof(*used));
+    if (table_count == 0) {
+        used[0] = (1u << DESCRIPTOR_FIRST) - 1;
+    }
     table_count = count;
+    usable_count = count < limit ? count : limit;
     return 0;
 }
 
@@ -96,23 +138,22 @@ void descriptor_initialise(struct descriptor *descriptor,
 
 int descriptor_open(struct descriptor *descriptor)
 {
-    int fd = lowest_free_number();
+    unsigned fd = lowest_free_number();
 
     ASSERT_SLOW(descriptor->fd < 0);
-    if (fd < 0) {
-        return fd;
-    }
-    if ((unsigned)fd >= table_count) {
-        int error = grow_table((unsigned)fd);
+    if (fd >= usable_count) {
+        int error = grow_table();
         if (error != 0) {
             return error;
         }
+        fd = lowest_free_number();
     }
-    mark_used((unsigned)fd);
+    ASSERT_SLOW(fd < usable_count);
+    mark_used(fd);
     ASSERT_SLOW(table[fd] == NULL);
     table[fd] = descriptor;
-    descriptor->fd = fd;
-    return fd;
+    descriptor->fd = (int)fd;
+    return (int)fd;
 }
 
 struct descriptor *descriptor_get(int fd)
@@ -159,6 +200,13 @@ int descriptor_close(int fd)
     }
     descriptor->operations->close(descriptor);
     return 0;
+}
+
+void descriptors_close_all(void)
+{
+    for (unsigned fd = 0; fd < table_count; fd++) {
+        (void)descriptor_close((int)fd); /* most are not open */
+    }
 }
 
 void descriptor_notify(struct descriptor *descriptor, unsigned events)
@@ -221,6 +269,31 @@ int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t dea
     return is_woken ? 0 : -ETIMEDOUT;
 }
 
+/* --- Letting others run --- */
+
+void descriptor_yield(void)
+{
+    /* A message handler is no thread, and cannot. */
+    if (thread_self() != NULL) {
+        thread_yield();
+    }
+}
+
+void descriptor_yield_seldom(void)
+{
+    static uint64_t round_ns;
+    static unsigned call_count;
+
+    if (dispatch_now_ns() != round_ns) {
+        round_ns = dispatch_now_ns();
+        call_count = 0;
+    }
+    if (++call_count >= YIELD_CALLS) {
+        call_count = 0;
+        descriptor_yield();
+    }
+}
+
 uint64_t deadline_after_ms(int timeout_ms)
 {
     return timeout_ms < 0 ? UINT64_MAX : platform_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
@@ -262,14 +335,31 @@ ssize_t write(int fd, const void *buffer, size_t bytes)
     return call_result(descriptor->operations->write(descriptor, buffer, bytes));
 }
 
+int iovec_check(const struct iovec *pieces, size_t count, int too_many)
+{
+    size_t left = SSIZE_MAX;
+
+    if (count > IOV_MAX) {
+        return too_many;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].iov_len > left) {
+            return -EINVAL;
+        }
+        left -= pieces[i].iov_len;
+    }
+    return 0;
+}
+
 /* The pieces one after the other, until one is not moved whole. */
 static ssize_t move_pieces(int fd, const struct iovec *pieces, int count,
                            ssize_t (*move)(int fd, const struct iovec *piece))
 {
     ssize_t total = 0;
+    int error = count < 0 ? -EINVAL : iovec_check(pieces, (size_t)count, -EINVAL);
 
-    if (count < 0) {
-        return call_result(-EINVAL);
+    if (error != 0) {
+        return call_result(error);
     }
     for (int i = 0; i < count; i++) {
         ssize_t moved = move(fd, &pieces[i]);

@@ -13,8 +13,11 @@
 
 #include "kernel/base.h"
 
-#define DESCRIPTOR_MAX   65536
-#define DESCRIPTOR_FIRST 3 /* 0, 1 and 2 are the log's */
+#define DESCRIPTOR_MAX          (1u << 20)
+#define DESCRIPTOR_FIRST        3 /* 0, 1 and 2 are the log's */
+/* For each number a node has that much memory: a connection of a program that keeps little of its
+ * own takes about half of it. Chosen. */
+#define DESCRIPTOR_MEMORY_BYTES 2048u
 
 /* Readiness is told in poll()'s and epoll's events, whose values agree. */
 #define READY_IN          0x001u
@@ -62,6 +65,8 @@ struct descriptor {
 void descriptor_initialise(struct descriptor *descriptor,
                            const struct descriptor_operations *operations);
 
+/* So many numbers there are: by the node's memory, at most DESCRIPTOR_MAX. */
+unsigned descriptor_limit(void);
 /* Give it the lowest free number. Returns that, or -EMFILE, -ENOMEM. O(1). */
 MUST_CHECK int descriptor_open(struct descriptor *descriptor);
 /* NULL when nothing is open under this number. */
@@ -71,6 +76,34 @@ struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operation
                                        int otherwise, int *error);
 /* Free the number, wake all who wait (they find it closed), leave every epoll, let it go. */
 int descriptor_close(int fd);
+
+/* All that are open. */
+void descriptors_close_all(void);
+
+/*
+ * Before a call that need not wait says that there is nothing to be had, and when one that waits
+ * had no need to: threads are cooperative, so without this a program that asks again and again
+ * would let nobody run who could change the answer. descriptor_yield() lets everybody run now,
+ * before a call that is made only to look (poll() without time). descriptor_yield_seldom() does
+ * when there have been many calls since the node last had a round: those of servers that wait
+ * elsewhere cost nothing.
+ */
+void descriptor_yield(void);
+void descriptor_yield_seldom(void);
+
+/* All that are open. */
+void descriptors_close_all(void);
+
+/*
+ * Before a call that need not wait says that there is nothing to be had, and when one that waits
+ * had no need to: threads are cooperative, so without this a program that asks again and again
+ * would let nobody run who could change the answer. descriptor_yield() lets everybody run now,
+ * before a call that is made only to look (poll() without time). descriptor_yield_seldom() does
+ * when there have been many calls since the node last had a round: those of servers that wait
+ * elsewhere cost nothing.
+ */
+void descriptor_yield(void);
+void descriptor_yield_seldom(void);
 
 /* What could be done now without blocking, READY_... OR-ed. Changes nothing. */
 static inline unsigned descriptor_readiness(const struct descriptor *descriptor)
@@ -105,6 +138,10 @@ MUST_CHECK int descriptor_wait(struct descriptor *descriptor, unsigned events,
 
 /* When a wait of `timeout_ms` ends, on platform_now_ns()'s clock; negative: never. */
 uint64_t deadline_after_ms(int timeout_ms);
+
+/* Whether a call can take these pieces: 0; `too_many` for more than IOV_MAX; -EINVAL when together
+ * they are longer than a ssize_t tells. */
+MUST_CHECK int iovec_check(const struct iovec *pieces, size_t count, int too_many);
 
 /* The one place where a negative errno turns into -1 and errno. */
 ssize_t call_result(ssize_t result);

@@ -24,7 +24,8 @@ _Static_assert(EPOLLIN == READY_IN && EPOLLOUT == READY_OUT && EPOLLERR == READY
 struct epoll_item {
     struct descriptor *descriptor;
     struct epoll *epoll;
-    uint32_t events; /* asked for, with EPOLLET and EPOLLONESHOT; 0 after a one-shot report */
+    uint32_t events; /* asked for, with EPOLLET and EPOLLONESHOT */
+    bool is_spent;   /* a one-shot item that was reported, and not been set anew */
     bool is_listed;
     epoll_data_t data;
     struct epoll_item *next_of_descriptor;
@@ -96,7 +97,7 @@ void epoll_notify(struct descriptor *descriptor, unsigned events)
     for (struct epoll_item *item = descriptor->epoll_items; item != NULL;
          item = item->next_of_descriptor) {
         ASSERT_SLOW(item->descriptor == descriptor);
-        if (item->events != 0 && ((item->events | READY_ALWAYS) & events) != 0) {
+        if (!item->is_spent && ((item->events | READY_ALWAYS) & events) != 0) {
             item_may_be_ready(item);
         }
     }
@@ -106,7 +107,7 @@ bool epoll_is_awaited(const struct descriptor *descriptor, unsigned events)
 {
     for (const struct epoll_item *item = descriptor->epoll_items; item != NULL;
          item = item->next_of_descriptor) {
-        if ((item->events & events) != 0 && item->epoll->blocked != NULL) {
+        if (!item->is_spent && (item->events & events) != 0 && item->epoll->blocked != NULL) {
             return true;
         }
     }
@@ -174,11 +175,15 @@ static int add_item(struct epoll *epoll, struct descriptor *descriptor,
     return 0;
 }
 
+static struct epoll *get_epoll(int fd, int *error)
+{
+    return (struct epoll *)descriptor_get_kind(fd, &epoll_operations, -EINVAL, error);
+}
+
 static int control(int epoll_fd, int operation, int fd, const struct epoll_event *event)
 {
     int error = 0;
-    struct epoll *epoll =
-        (struct epoll *)descriptor_get_kind(epoll_fd, &epoll_operations, -EINVAL, &error);
+    struct epoll *epoll = get_epoll(epoll_fd, &error);
     struct descriptor *descriptor = descriptor_get(fd);
 
     if (epoll == NULL) {
@@ -203,6 +208,7 @@ static int control(int epoll_fd, int operation, int fd, const struct epoll_event
             return -ENOENT;
         }
         item->events = event->events;
+        item->is_spent = false;
         item->data = event->data;
         item_may_be_ready(item);
         return 0;
@@ -230,19 +236,33 @@ static int collect_events(struct epoll *epoll, struct epoll_event *events, int c
         unlist_item(item);
         descriptor_claim(item->descriptor);
         unsigned ready = descriptor_readiness(item->descriptor) & (item->events | READY_ALWAYS);
-        if (ready != 0 && item->events != 0) {
+        if (ready != 0 && !item->is_spent) {
             events[found].events = ready;
             events[found].data = item->data;
             found++;
             if (item->events & EPOLLONESHOT) {
-                item->events = 0;
+                item->is_spent = true;
             } else if (!(item->events & EPOLLET) && !item->is_listed) {
                 list_item(item);
             }
         }
         item = next;
     }
+    /* What is left is for another who waits: when it came, it was this thread that was woken. */
+    if (UNLIKELY(epoll->blocked != NULL) && epoll->ready_head != NULL) {
+        thread_wake(epoll->blocked->thread);
+    }
     return found;
+}
+
+/* Nothing was found, and this call must not wait. */
+static int look_again(int epoll_fd, struct epoll_event *events, int count)
+{
+    int error = 0;
+
+    descriptor_yield();
+    struct epoll *epoll = get_epoll(epoll_fd, &error); /* it may have been closed meanwhile */
+    return epoll != NULL ? collect_events(epoll, events, count) : error;
 }
 
 static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, int timeout_ms)
@@ -254,14 +274,17 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, 
     }
     for (;;) {
         int error = 0;
-        struct epoll *epoll =
-            (struct epoll *)descriptor_get_kind(epoll_fd, &epoll_operations, -EINVAL, &error);
+        struct epoll *epoll = get_epoll(epoll_fd, &error);
         if (epoll == NULL) {
             return error;
         }
         int found = collect_events(epoll, events, count);
-        if (found > 0 || timeout_ms == 0) {
+        if (found > 0) {
+            descriptor_yield_seldom();
             return found;
+        }
+        if (timeout_ms == 0) {
+            return look_again(epoll_fd, events, count);
         }
         struct waiter waiter = {.thread = thread_self(), .next = epoll->blocked};
         epoll->blocked = &waiter;

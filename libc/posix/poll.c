@@ -78,8 +78,13 @@ static int poll_until(struct pollfd *fds, nfds_t count, int timeout_ms)
     uint64_t deadline_ns = deadline_after_ms(timeout_ms);
     int ready_count = claim_and_ask_all(fds, count);
 
-    if (ready_count > 0 || timeout_ms == 0) {
+    if (ready_count > 0) {
+        descriptor_yield_seldom();
         return ready_count;
+    }
+    if (timeout_ms == 0) {
+        descriptor_yield();
+        return claim_and_ask_all(fds, count);
     }
     if (count > POLL_FEW) {
         waiters = memory_allocate(count * sizeof(*waiters));
@@ -100,7 +105,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, int timeout_ms)
 
 int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
-    if (count > DESCRIPTOR_MAX) {
+    if (count > descriptor_limit()) {
         return (int)call_result(-EINVAL);
     }
     return (int)call_result(poll_until(fds, count, timeout_ms));

@@ -278,6 +278,7 @@ static int wait_and_accept(int fd, int flags, struct flow *flow)
             return accept_connection(socket->listener, flags, flow);
         }
         if (socket->descriptor.is_nonblocking) {
+            descriptor_yield_seldom();
             return -EAGAIN;
         }
         error = descriptor_wait(&socket->descriptor, READY_IN, UINT64_MAX);

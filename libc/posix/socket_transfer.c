@@ -14,6 +14,7 @@
 static int wait_for(struct socket *socket, unsigned events, int flags)
 {
     if (socket->descriptor.is_nonblocking || (flags & MSG_DONTWAIT)) {
+        descriptor_yield_seldom();
         return -EAGAIN;
     }
     return descriptor_wait(&socket->descriptor, events, UINT64_MAX);
@@ -168,7 +169,11 @@ ssize_t sendto(int fd, const void *data, size_t bytes, int flags, const struct s
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     ssize_t total = 0;
+    int error = iovec_check(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
 
+    if (error != 0) {
+        return call_result(error);
+    }
     for (size_t i = 0; i < message->msg_iovlen; i++) {
         const struct iovec *piece = &message->msg_iov[i];
         ssize_t sent = send(fd, piece->iov_base, piece->iov_len, flags);
@@ -186,7 +191,11 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     ssize_t total = 0;
+    int error = iovec_check(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
 
+    if (error != 0) {
+        return call_result(error);
+    }
     message->msg_flags = 0;
     message->msg_controllen = 0;
     for (size_t i = 0; i < message->msg_iovlen; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sorting and searching, chance, and the end of a program.
+ * Sorting and searching, chance, and what a program asks of its surroundings.
  */
 #include <assert.h>
 #include <errno.h>
@@ -13,7 +13,6 @@
 
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/thread/thread.h"
 #include "libc/posix/descriptor.h"
 
 int abs(int value)
@@ -114,7 +113,7 @@ int rand(void)
     return (int)(random_state & RAND_MAX);
 }
 
-/* --- Surroundings and end --- */
+/* --- Surroundings --- */
 
 char *getenv(const char *name)
 {
@@ -124,23 +123,19 @@ char *getenv(const char *name)
 
 long sysconf(int name)
 {
-    return name == _SC_PAGESIZE ? (long)PAGE_BYTES : call_result(-EINVAL);
+    switch (name) {
+    case _SC_PAGESIZE:
+        return (long)PAGE_BYTES;
+    case _SC_OPEN_MAX:
+        return descriptor_limit();
+    default:
+        return call_result(-EINVAL);
+    }
 }
 
 pid_t getpid(void)
 {
     return platform_node() + 1; /* a node runs one program; 0 would be no process */
-}
-
-void exit(int status)
-{
-    (void)status;
-    thread_exit();
-}
-
-void _exit(int status)
-{
-    exit(status);
 }
 
 void abort(void)

@@ -62,6 +62,9 @@ int gettimeofday(struct timeval *restrict result, void *restrict zone)
 
 static void sleep_until(uint64_t deadline_ns)
 {
+    if (platform_now_ns() >= deadline_ns) {
+        descriptor_yield(); /* no time at all is still a chance for others */
+    }
     while (platform_now_ns() < deadline_ns) {
         (void)thread_block_until(deadline_ns); /* a wake that was meant for an earlier wait */
     }

@@ -9,7 +9,7 @@
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 
-#define PLACE_BITS             16
+#define PLACE_BITS             20
 #define PLACE(stream_index)    ((stream_index) & ((1u << PLACE_BITS) - 1))
 #define NEXT_USE(stream_index) ((stream_index) + (1u << PLACE_BITS))
 #define TABLE_START_COUNT      64u

@@ -12,7 +12,8 @@
 #include "net/messages.h"
 #include "net/streams/received.h"
 
-#define STREAM_MAX 65536u
+/* What a stream's name has room for; before that, memory ends. */
+#define STREAM_MAX (1u << 20)
 
 struct stream_listener;
 struct stream_queue;

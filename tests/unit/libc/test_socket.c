@@ -227,7 +227,7 @@ static void a_deferred_connection_waits_for_data_or_its_time(void **state)
     close_listener(listener);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start_sockets)
+#define TEST(name) SOCKET_TEST(name)
 
 int main(void)
 {

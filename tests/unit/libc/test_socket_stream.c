@@ -5,6 +5,7 @@
  * Tests the sockets of libc/: the byte stream of a connection.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "kernel/message/dispatch.h"
@@ -348,7 +350,60 @@ static void a_full_channel_is_waited_for(void **state)
     close_pair(pair);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start_sockets)
+/* The sum wrapped; as on Linux, nothing is moved. */
+static void pieces_that_nothing_can_count_are_refused(void **state)
+{
+    static char bytes[4];
+    struct iovec pieces[IOV_MAX + 1];
+    struct iovec huge[] = {{bytes, 4}, {bytes, SIZE_MAX / 2}};
+    struct pair pair = open_connection("abcd");
+
+    (void)state;
+    for (unsigned i = 0; i <= IOV_MAX; i++) {
+        pieces[i] = (struct iovec){bytes, 0};
+    }
+    struct msghdr message = {.msg_iov = huge, .msg_iovlen = 2};
+    assert_int_equal(readv(pair.fd, huge, 2), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(writev(pair.fd, huge, 2), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(recvmsg(pair.fd, &message, 0), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sendmsg(pair.fd, &message, 0), -1);
+    assert_int_equal(errno, EINVAL);
+
+    message = (struct msghdr){.msg_iov = pieces, .msg_iovlen = IOV_MAX + 1};
+    assert_int_equal(writev(pair.fd, pieces, IOV_MAX + 1), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sendmsg(pair.fd, &message, 0), -1);
+    assert_int_equal(errno, EMSGSIZE);
+    assert_int_equal(writev(pair.fd, pieces, IOV_MAX), 0);
+    fake_expect_no_message(TS);
+    assert_int_equal(readv(pair.fd, huge, 1), 4);
+    assert_memory_equal(bytes, "abcd", 4);
+    close_pair(pair);
+}
+
+/* Its peer is reset, and the program is told why. */
+static void data_without_memory_for_it_ends_the_connection(void **state)
+{
+    struct pair pair = open_connection("");
+    char text[4];
+
+    (void)state;
+    fake_fail_allocations_after(0);
+    deliver_data(pair.stream_index, pair.generation, "x", 1);
+    fake_fail_allocations_after(-1);
+    (void)expect_close(CLOSE_ABORT);
+    assert_int_equal(recv(pair.fd, text, sizeof(text), 0), -1);
+    assert_int_equal(errno, ENOBUFS);
+    assert_int_equal(recv(pair.fd, text, sizeof(text), 0), 0);
+    close(pair.fd);
+    fake_expect_no_message(TS);
+    close_listener(pair.listener);
+}
+
+#define TEST(name) SOCKET_TEST(name)
 
 int main(void)
 {
@@ -367,6 +422,8 @@ int main(void)
         TEST(shutdown_and_close_say_which_kind_of_close_they_mean),
         TEST(options_that_mean_nothing_here_are_refused),
         TEST(a_full_channel_is_waited_for),
+        TEST(pieces_that_nothing_can_count_are_refused),
+        TEST(data_without_memory_for_it_ends_the_connection),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,7 +194,7 @@ static void epoll_wait_on_a_listener_asks_and_claims(void **state)
     close_listener(listener);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start_sockets)
+#define TEST(name) SOCKET_TEST(name)
 
 int main(void)
 {

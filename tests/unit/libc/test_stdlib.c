@@ -13,11 +13,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "kernel/platform.h"
-#include "kernel/thread/thread.h"
 #include "libc/posix/descriptor.h"
 
 /* From here on these names are the host's, and those with talus_ in front are ours. */
@@ -43,9 +43,9 @@ node_id_t platform_node(void)
     return 0;
 }
 
-void thread_exit(void)
+unsigned descriptor_limit(void)
 {
-    abort();
+    return 12345;
 }
 
 ssize_t call_result(ssize_t result)
@@ -162,12 +162,21 @@ static void what_is_sorted_is_found_and_nothing_else(void **state)
     }
 }
 
+static void the_limit_of_descriptors_can_be_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(talus_sysconf(_SC_OPEN_MAX), 12345);
+    assert_int_equal(talus_sysconf(_SC_PAGESIZE), 4096);
+    assert_int_equal(talus_sysconf(12345), -EINVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_taken_as_the_host_takes_them),
         cmocka_unit_test(whoever_does_not_ask_is_not_told_the_end),
         cmocka_unit_test(what_is_sorted_is_found_and_nothing_else),
+        cmocka_unit_test(the_limit_of_descriptors_can_be_asked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

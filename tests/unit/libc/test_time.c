@@ -50,6 +50,13 @@ bool thread_block_until(uint64_t deadline_ns)
     return false;
 }
 
+static unsigned yield_count;
+
+void descriptor_yield(void)
+{
+    yield_count++;
+}
+
 ssize_t call_result(ssize_t result)
 {
     if (result < 0) {
@@ -81,6 +88,21 @@ static void a_sleep_lasts_as_long_as_it_says(void **state)
     duration.tv_nsec = NS_PER_S;
     assert_int_equal(nanosleep(&duration, NULL), -1);
     assert_int_equal(errno, EINVAL);
+}
+
+/* A loop that sleeps for no time kept its node from doing anything else. */
+static void a_sleep_of_no_time_lets_others_run(void **state)
+{
+    const struct timespec none = {0};
+
+    (void)state;
+    now_ns = 100;
+    yield_count = 0;
+    assert_int_equal(nanosleep(&none, NULL), 0);
+    assert_int_equal(usleep(0), 0);
+    assert_int_equal(sleep(0), 0);
+    assert_int_equal(yield_count, 3);
+    assert_int_equal(now_ns, 100);
 }
 
 /* The nanoseconds wrapped, and it returned early. */
@@ -140,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sleep_lasts_as_long_as_it_says),
+        cmocka_unit_test(a_sleep_of_no_time_lets_others_run),
         cmocka_unit_test(a_sleep_longer_than_the_clock_counts_is_for_ever),
         cmocka_unit_test(a_date_becomes_seconds_and_seconds_a_date),
         cmocka_unit_test(a_date_is_printed_as_http_wants_it),

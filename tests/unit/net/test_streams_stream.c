@@ -244,7 +244,7 @@ static void both_ways_shut_is_the_end(void **state)
     assert_true((stream_readiness(stream) & STREAM_HAS_ENDED) != 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+#define TEST(name) CONSERVED_TEST(name, start, end)
 
 int main(void)
 {

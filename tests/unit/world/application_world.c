@@ -18,6 +18,8 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "net/streams/table.h"
+#include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 
 struct configuration configuration;
@@ -38,6 +40,39 @@ void start_application_node(void)
                                          sizeof(reason)),
                      0);
     own_cm = configuration_own_cm(&configuration, NODE);
+}
+
+/* --- What must be left --- */
+
+static void count_stream(struct stream *stream, void *count)
+{
+    (void)stream;
+    ++*(unsigned *)count;
+}
+
+static void run_once(const struct conserved_test *test)
+{
+    void *no_state = NULL;
+    unsigned stream_count = 0;
+
+    assert_true(test->set_up == NULL || test->set_up(&no_state) == 0);
+    test->test(&no_state);
+    assert_true(test->tear_down == NULL || test->tear_down(&no_state) == 0);
+    /* What it has posted, threads that end, and time that is waited for no more. */
+    fake_fail_allocations_after(-1);
+    dispatch_round();
+    stream_for_each(count_stream, &stream_count);
+    assert_int_equal(stream_count, 0);
+}
+
+void run_conserved_test(void **state)
+{
+    const struct conserved_test *test = *state;
+
+    run_once(test);
+    unsigned blocks = fake_memory_blocks();
+    run_once(test);
+    assert_int_equal(fake_memory_blocks(), blocks);
 }
 
 /* --- What the servers say --- */

@@ -19,6 +19,25 @@ extern node_id_t own_cm;
 /* Become that node. Messages are not yet registered. */
 void start_application_node(void);
 
+/*
+ * A test that leaves nothing behind: no stream and no block of memory. It runs twice, because
+ * objects are kept for reuse: what the second run adds is lost. `set_up` and `tear_down`, which may
+ * be NULL, are run around each. An entry for cmocka's list.
+ */
+#define CONSERVED_TEST(name, set_up, tear_down)                                                    \
+    {                                                                                              \
+#name, run_conserved_test, NULL, NULL, &(struct conserved_test)                            \
+        {                                                                                          \
+            name, set_up, tear_down                                                                \
+        }                                                                                          \
+    }
+struct conserved_test {
+    void (*test)(void **state);
+    int (*set_up)(void **state);
+    int (*tear_down)(void **state);
+};
+void run_conserved_test(void **state);
+
 /* --- What the servers say --- */
 
 void make_available(uint32_t index, uint32_t generation, const char *data);

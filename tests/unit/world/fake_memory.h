@@ -11,3 +11,5 @@ bool fake_allocation_fails(void);
 
 /* Blocks that have been allocated and not released. */
 unsigned fake_memory_blocks(void);
+/* What the node is said to have. */
+extern uint64_t fake_memory_total_bytes;

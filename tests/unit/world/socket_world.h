@@ -7,8 +7,10 @@
 
 #include "tests/unit/world/application_world.h"
 
-/* A test's set-up. */
+/* A test's set-up, and its end: nothing may be open any more. */
 int start_sockets(void **state);
+int end_sockets(void **state);
+#define SOCKET_TEST(name) CONSERVED_TEST(name, start_sockets, end_sockets)
 
 struct pair {
     int listener;
