@@ -66,6 +66,7 @@ $(BUILD)/builtin.tar: $(WWW_FILES) apps/apps.mk
 
 # --- Unit tests that need llhttp ---
 
-$(BUILD)/unit/test_http $(BUILD)/unit/test_http_response: \
-  UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
-$(BUILD)/unit/test_http $(BUILD)/unit/test_http_response: $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
+LLHTTP_TESTS := $(addprefix $(BUILD)/unit/,test_http test_http_client test_http_response)
+
+$(LLHTTP_TESTS): UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
+$(LLHTTP_TESTS): $(LLHTTP_SOURCES:%=$(LLHTTP)/%)

@@ -23,11 +23,15 @@
 #define INPUT_MAX_BYTES   (REQUEST_HEAD_MAX_BYTES + 1024)
 #define INPUT_START_BYTES 2048
 
-/* Limits, chosen: long enough for slow people, short enough that slow attackers gain little. */
+/*
+ * Limits, chosen: long enough for slow people, short enough that slow attackers gain little. Who
+ * takes anything at all of a response in its time has it again; so much because Talus tells of what
+ * was taken in pieces of 64 KiB only: that is 2 kbit/s.
+ */
 static const uint64_t time_limits_ms[WAIT_COUNT] = {
     [WAIT_REQUEST] = 20000,
     [WAIT_IDLE] = 60000,
-    [WAIT_SEND] = 30000,
+    [WAIT_SEND] = 300000,
     [WAIT_LINGER] = 2000,
 };
 
@@ -136,6 +140,7 @@ static bool watch(struct client *client)
 static enum progress wait_for(struct client *client, enum client_wait wait)
 {
     if (!client->is_watched && !watch(client)) {
+        host_count_turned_away();
         close_client(client);
         return CLOSED;
     }
@@ -241,7 +246,8 @@ static enum progress flush(struct client *client)
 
 /* --- Requests --- */
 
-static enum progress answer(struct client *client, const char *head)
+/* `has_more`: bytes have come behind this request. */
+static enum progress answer(struct client *client, const char *head, bool has_more)
 {
     const struct request *request = &client->request;
     enum persistence persistence = PERSIST_NOT;
@@ -252,6 +258,7 @@ static enum progress answer(struct client *client, const char *head)
     }
     response_make(&client->response, request, head, persistence);
     client->is_last = persistence == PERSIST_NOT || client->response.status == 503;
+    client->must_linger = has_more || request->method == HTTP_CONNECT;
     client->has_requested = true;
     if (client->wait == WAIT_REQUEST) {
         leave_list(client); /* the next request has its own time */
@@ -355,7 +362,7 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
             return refuse(client, request->status);
         }
         if (parsing == REQUEST_COMPLETE) {
-            progress = answer(client, head);
+            progress = answer(client, head, at < end);
             if (progress == CLOSED || client->is_last) {
                 return progress;
             }
@@ -373,6 +380,10 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
     if (kept == 0) {
         drop_input(client);
     } else if (!keep_input(client, head, kept, request->has_head ? kept : (size_t)(at - head))) {
+        host_count_turned_away();
+        if (!client->is_sending) {
+            return refuse(client, 503);
+        }
         close_client(client);
         return CLOSED;
     }
@@ -436,7 +447,19 @@ static void serve(struct client *client, bool must_reach_end)
 
 /* --- From outside --- */
 
-bool client_open(int fd)
+void client_turn_away(int fd)
+{
+    struct client nobody = {.fd = fd};
+
+    host_count_turned_away();
+    /* What is there of the request would turn the close into a reset. */
+    (void)recv(fd, shared_input, sizeof(shared_input), 0);
+    response_make_overload(&nobody.response);
+    (void)send_response(&nobody, &nobody.response); /* a fresh connection has room for that */
+    close(fd);
+}
+
+void client_open(int fd)
 {
     struct client *client = first_free;
 
@@ -446,8 +469,8 @@ bool client_open(int fd)
     } else {
         client = malloc(sizeof(*client));
         if (client == NULL) {
-            close(fd);
-            return false;
+            client_turn_away(fd);
+            return;
         }
     }
     client->fd = fd;
@@ -465,7 +488,6 @@ bool client_open(int fd)
     request_initialise(&client->request);
     count++;
     serve(client, false);
-    return true;
 }
 
 void client_handle_events(struct client *client, uint32_t events)
@@ -480,8 +502,22 @@ void client_handle_events(struct client *client, uint32_t events)
     }
 }
 
+/* A client that is not fast enough to make an event may have taken something all the same. */
+static bool has_taken_more(struct client *client)
+{
+    struct response *response = &client->response;
+    size_t left_bytes = response->head_bytes + response->body_bytes;
+
+    (void)send_response(client, response); /* what it comes to is seen once more */
+    return response->head_bytes + response->body_bytes < left_bytes;
+}
+
 static void give_up(struct client *client, enum client_wait wait)
 {
+    if (wait == WAIT_SEND && has_taken_more(client)) {
+        serve(client, true);
+        return;
+    }
     /* Part of a request has come: tell its sender why nothing follows. */
     if (wait == WAIT_REQUEST && (client->input_bytes > 0 || client->request.head_bytes > 0)) {
         (void)refuse(client, 408); /* it is closed or lingers */
@@ -499,7 +535,7 @@ int client_expire(void)
             struct client *client = lists[wait].head;
 
             give_up(client, wait);
-            assert(lists[wait].head != client);
+            assert(lists[wait].head != client || client->deadline_ms > now_ms);
         }
         if (lists[wait].head != NULL && lists[wait].head->deadline_ms < next_ms) {
             next_ms = lists[wait].head->deadline_ms;

@@ -42,9 +42,11 @@ void client_start(int epoll_fd);
 /* The time from here on. */
 void client_set_time(uint64_t now_ms);
 
-/* Serve a fresh connection: often its request is there already, and it is over at once. Returns
- * false when there is no memory; the fd is closed then. */
-bool client_open(int fd);
+/* Serve a fresh connection: often its request is there already, and it is over at once. Without
+ * memory for it, turn it away. */
+void client_open(int fd);
+/* Answer 503 and close: there are as many clients as there can be. Counted. */
+void client_turn_away(int fd);
 /* Something has happened to it. May be gone afterwards. `events` as epoll tells them. */
 void client_handle_events(struct client *client, uint32_t events);
 /* Give up on those whose time is over; milliseconds until the next one's is, or -1. */

@@ -10,7 +10,9 @@
 /* clang-format off: a table */
 /* X(ENUM, "name", "label or empty", "help") */
 #define HTTPD_COUNTERS(X)                                                                          \
-    X(HTTP_REQUESTS, "http_requests_total", "", "Requests answered by the application.")
+    X(HTTP_REQUESTS, "http_requests_total", "", "Requests answered by the application.")           \
+    X(HTTP_TURNED_AWAY, "http_turned_away_total", "",                                              \
+      "Clients for whom the web server had no room.")
 /* clang-format on */
 
 #define HTTPD_COUNTER_FIRST COUNTER_BLOCK(5)

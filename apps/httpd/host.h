@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the web server tells the system it runs on, beyond POSIX: two calls, answered by
+ * What the web server tells the system it runs on, beyond POSIX: a few calls, answered by
  * host_talus.c and linux/host.c.
  */
 #pragma once
@@ -12,3 +12,5 @@
 void host_announce(uint16_t port);
 /* A request has been answered. */
 void host_count_request(void);
+/* A client was sent away, or lost, for lack of room. */
+void host_count_turned_away(void);

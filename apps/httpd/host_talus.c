@@ -43,3 +43,8 @@ void host_count_request(void)
 {
     counter_increment(COUNTER_HTTP_REQUESTS);
 }
+
+void host_count_turned_away(void)
+{
+    counter_increment(COUNTER_HTTP_TURNED_AWAY);
+}

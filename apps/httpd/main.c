@@ -6,6 +6,7 @@
  * thread, one event loop; nothing in it waits but epoll_wait().
  */
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -30,7 +31,14 @@
 #define DEFAULT_PORT 80
 #define BACKLOG      1024
 #define EVENT_BATCH  64
-#define CLIENT_MAX   32768u
+#define ACCEPT_BATCH 256
+
+/* Descriptors that are not clients': the log's, the listener, the epoll, a file for a page; rounded
+ * up. Clients beyond the rest are answered 503 on the last few, one after the other. */
+#define DESCRIPTOR_RESERVE 16
+
+/* When accept() fails for lack of something, nothing tells when it would not: look again. */
+#define ACCEPT_RETRY_MS 100
 
 /* So long a connection may come without a request before it is accepted all the same. Chosen. */
 #define DEFER_ACCEPT_S 5
@@ -47,6 +55,10 @@ static int listener_fd;
 /* Connections may be left over from the last event, and an edge-triggered listener tells of each
  * only once. */
 static bool has_more_to_accept;
+
+/* So many clients there can be: as many as the system has descriptors for. */
+static unsigned client_max;
+static unsigned turned_away_count; /* since all places were taken; 0: they are not */
 
 static void print_usage(void)
 {
@@ -139,25 +151,54 @@ static int open_listener(void)
     return fd;
 }
 
-/* Accept what there is, as far as there is room for it. */
-static void accept_clients(void)
+/* Two lines for a time in which there is no room, however many come in it. */
+static void turn_away(int fd)
 {
-    while (client_count() < CLIENT_MAX) {
-        int fd = accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) {
-            /* Out of descriptors or memory: again when a client has gone. A connection that
-             * failed before it was accepted concerns nobody. */
-            if (errno == EAGAIN) {
-                has_more_to_accept = false;
-                return;
-            }
-            if (errno != ECONNABORTED && errno != EINTR) {
-                return;
-            }
-        } else if (!client_open(fd)) {
-            return;
-        }
+    if (turned_away_count++ == 0) {
+        fprintf(stderr, "%u clients are there: others are answered 503\n", client_count());
     }
+    client_turn_away(fd);
+}
+
+static void note_room(void)
+{
+    if (turned_away_count != 0 && client_count() < client_max - client_max / 8) {
+        fprintf(stderr, "there is room for clients again: %u were answered 503\n",
+                turned_away_count);
+        turned_away_count = 0;
+    }
+}
+
+/* Accept what there is. Returns in how many milliseconds to come again, or -1. */
+static int accept_clients(void)
+{
+    for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+        int fd = accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            if (client_count() < client_max) {
+                client_open(fd);
+            } else {
+                turn_away(fd);
+            }
+        } else if (errno == EAGAIN) {
+            has_more_to_accept = false;
+            return -1;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return ACCEPT_RETRY_MS; /* no descriptor or no memory */
+        }
+        /* A connection that failed before it was accepted concerns nobody. */
+    }
+    return 0;
+}
+
+static unsigned find_client_max(void)
+{
+    long descriptors = sysconf(_SC_OPEN_MAX);
+
+    if (descriptors < 0 || descriptors > INT_MAX) {
+        return INT_MAX; /* no limit but memory */
+    }
+    return descriptors > DESCRIPTOR_RESERVE ? (unsigned)descriptors - DESCRIPTOR_RESERVE : 1;
 }
 
 static void read_clocks(void)
@@ -182,10 +223,14 @@ static void pause_on_purpose(unsigned round)
 static _Noreturn void run(int epoll_fd)
 {
     struct epoll_event events[EVENT_BATCH];
+    int accept_ms = -1;
 
     read_clocks();
     for (unsigned round = 1;; round++) {
         int timeout_ms = client_expire();
+        if (accept_ms >= 0 && (timeout_ms < 0 || timeout_ms > accept_ms)) {
+            timeout_ms = accept_ms;
+        }
         int count = epoll_wait(epoll_fd, events, EVENT_BATCH, timeout_ms);
         pause_on_purpose(round);
         read_clocks();
@@ -197,9 +242,8 @@ static _Noreturn void run(int epoll_fd)
                 client_handle_events(events[i].data.ptr, events[i].events);
             }
         }
-        if (has_more_to_accept) {
-            accept_clients();
-        }
+        accept_ms = has_more_to_accept ? accept_clients() : -1;
+        note_room();
     }
 }
 
@@ -213,6 +257,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     load_site();
+    client_max = find_client_max();
     listener_fd = open_listener();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (listener_fd < 0 || epoll_fd < 0 ||

@@ -67,10 +67,11 @@ static const struct {
 static time_t current_s;
 static char current_date[DATE_BYTES + 1];
 
-static const char out_of_memory[] = "HTTP/1.1 503 Service Unavailable\r\n"
-                                    "Server: Talus\r\n"
-                                    "Content-Length: 0\r\n"
-                                    "Connection: close\r\n\r\n";
+static const char overload[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                               "Server: Talus\r\n"
+                               "Retry-After: 10\r\n"
+                               "Content-Length: 0\r\n"
+                               "Connection: close\r\n\r\n";
 
 void response_set_time(time_t now_s)
 {
@@ -119,13 +120,18 @@ static void print_content_fields(struct text *text, const char *type, size_t byt
                type, bytes);
 }
 
+void response_make_overload(struct response *response)
+{
+    *response =
+        (struct response){.status = 503, .head = overload, .head_bytes = sizeof(overload) - 1};
+}
+
 /* Hand the text over. Without memory for it the response is 503, whose text is constant. */
 static void use_text(struct response *response, uint16_t status, struct text *text)
 {
     if (text->has_failed) {
         text_release(text);
-        *response = (struct response){
-            .status = 503, .head = out_of_memory, .head_bytes = sizeof(out_of_memory) - 1};
+        response_make_overload(response);
     } else {
         *response = (struct response){
             .status = status, .head = text->at, .head_bytes = text->bytes, .owned = text->at};

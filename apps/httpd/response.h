@@ -31,5 +31,7 @@ time_t response_time(void);
 /* The answer to a request whose head is at `head`. Never fails: without memory it is 503. */
 void response_make(struct response *response, const struct request *request, const char *head,
                    enum persistence persistence);
+/* 503, at once and without memory; closes the connection. */
+void response_make_overload(struct response *response);
 /* The answer to a request that was refused with `status`; closes the connection. */
 void response_make_refusal(struct response *response, uint16_t status);
