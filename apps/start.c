@@ -3,6 +3,7 @@
  * From the command line to running servers and applications: the one place that knows them all. The
  * configuration is parsed on every node from the same line, so all nodes agree without a message.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "apps/monitor/status_line.h"
@@ -115,11 +116,8 @@ static void cut_arguments(const char *line)
 
 static void run_application(void *argument)
 {
-    int status;
-
     (void)argument;
-    status = program.application->main(program.argc, program.argv);
-    log_warning("boot", "%s has ended with status %d", current.application, status);
+    exit(program.application->main(program.argc, program.argv));
 }
 
 static void start_application(void)

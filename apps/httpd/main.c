@@ -49,6 +49,7 @@ static struct {
     const char *builtin;  /* those that come with the server */
     unsigned pause_every; /* for tests: pause before every so many rounds; 0: never */
     unsigned pause_ms;
+    unsigned leave_after; /* for tests: leave main() after so many rounds; 0: never */
 } options = {.port = DEFAULT_PORT, .root = USER_ROOT, .builtin = BUILTIN_ROOT, .pause_ms = 100};
 
 static int listener_fd;
@@ -63,7 +64,8 @@ static unsigned turned_away_count; /* since all places were taken; 0: they are n
 static void print_usage(void)
 {
     printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar]\n"
-           "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n");
+           "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n"
+           "      [--leave-after ROUNDS]  end, for tests\n");
 }
 
 static bool parse_number(const char *text, unsigned most, unsigned *number)
@@ -94,6 +96,9 @@ static bool parse_option(const char *name, const char *value)
     }
     if (strcmp(name, "--pause-every") == 0) {
         return parse_number(value, UINT32_MAX, &options.pause_every);
+    }
+    if (strcmp(name, "--leave-after") == 0) {
+        return parse_number(value, UINT32_MAX, &options.leave_after);
     }
     return strcmp(name, "--pause-ms") == 0 && parse_number(value, 3600000, &options.pause_ms);
 }
@@ -220,13 +225,13 @@ static void pause_on_purpose(unsigned round)
     }
 }
 
-static _Noreturn void run(int epoll_fd)
+static void run(int epoll_fd)
 {
     struct epoll_event events[EVENT_BATCH];
     int accept_ms = -1;
 
     read_clocks();
-    for (unsigned round = 1;; round++) {
+    for (unsigned round = 1; options.leave_after == 0 || round <= options.leave_after; round++) {
         int timeout_ms = client_expire();
         if (accept_ms >= 0 && (timeout_ms < 0 || timeout_ms > accept_ms)) {
             timeout_ms = accept_ms;
@@ -268,4 +273,5 @@ int main(int argc, char **argv)
     client_start(epoll_fd);
     host_announce(options.port);
     run(epoll_fd);
+    return EXIT_SUCCESS;
 }
