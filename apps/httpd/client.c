@@ -273,6 +273,7 @@ static enum progress refuse(struct client *client, uint16_t status)
     response_make_refusal(&client->response, status);
     client->is_last = true;
     client->must_linger = true;
+    host_note_refusal(status);
     host_count_request();
     return flush(client);
 }

@@ -14,3 +14,5 @@ void host_announce(uint16_t port);
 void host_count_request(void);
 /* A client was sent away, or lost, for lack of room. */
 void host_count_turned_away(void);
+/* A request was refused with this status. */
+void host_note_refusal(unsigned status);

@@ -48,3 +48,8 @@ void host_count_turned_away(void)
 {
     counter_increment(COUNTER_HTTP_TURNED_AWAY);
 }
+
+void host_note_refusal(unsigned status)
+{
+    log_debug("httpd", "a request was refused with %u", status);
+}

@@ -94,23 +94,25 @@ static bool apply_word(const char *word, size_t length)
 
 unsigned log_option_apply(const char *value, size_t length_bytes)
 {
+    const char *at = value;
     const char *end = value + length_bytes;
     unsigned ignored_count = 0;
 
     general_level = LOG_INFO;
     override_count = 0;
-    while (value < end) {
-        const char *comma = memchr(value, ',', (size_t)(end - value));
-        size_t length = (size_t)((comma != NULL ? comma : end) - value);
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        size_t length = (size_t)((comma != NULL ? comma : end) - at);
 
-        if (!apply_word(value, length)) {
+        if (!apply_word(at, length)) {
             log_warning("log", "log=: ignored `%.*s`: levels are error, warning, info, debug",
-                        (int)length, value);
+                        (int)length, at);
             ignored_count++;
         }
-        value += length + 1;
+        at += length + 1;
     }
     set_filter();
+    log_debug("log", "log=%.*s", (int)length_bytes, value);
     return ignored_count;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "kernel/log.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "net/address.h"
@@ -68,6 +69,7 @@ static void close_socket(struct descriptor *descriptor)
         stream_close(socket->stream, socket->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
     } else if (socket->listener != NULL) {
         stream_listener_close(socket->listener);
+        log_debug("socket", "listening on port %u no more", socket->port);
     }
     release_socket(socket);
 }
@@ -223,6 +225,7 @@ static int start_listening(struct socket *socket, int backlog)
         stream_listener_open(socket->port, wanted, listener_changed, socket, &socket->listener);
     if (error == 0) {
         stream_listener_set_defer(socket->listener, socket->defer_ns);
+        log_debug("socket", "listening on port %u, backlog %u", socket->port, wanted);
     }
     return error;
 }

@@ -9,8 +9,11 @@
 
 #include <errno.h>
 
+#include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "libc/core/address.h"
+#include "libc/core/bytes.h"
 #include "net/counters.h"
 #include "net/streams/listener.h"
 #include "net/streams/table.h"
@@ -84,7 +87,12 @@ static void tell_owner(struct stream *stream, unsigned readiness)
 /* Everything fails from here on, with `error` until that is told. */
 static void fail_stream(struct stream *stream, int error)
 {
+    char address[ADDRESS_IPV4_TEXT_BYTES];
+
     ASSERT(error > 0);
+    address_print_ipv4(stream->flow.remote_address, address);
+    log_debug("socket", "connection from %s port %u failed, error %d", address,
+              swap16(stream->flow.remote_port), error);
     stream->is_gone = true;
     stream->error = error;
     stream->send_credit_bytes = 0;

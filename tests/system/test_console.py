@@ -78,10 +78,32 @@ def test_net_counts_what_was_refused(talus):
 
 
 def test_log_changes_the_level_and_explains_itself(talus):
-    ask(talus, "log debug", r"log=debug on all nodes")
     ask(talus, "log warning,ls=info", r"log=warning,ls=info on all nodes")
     ask(talus, "log", r"log LEVEL: ")
     ask(talus, "log loud", r"log=: ignored `loud`")
+    ask(talus, "log info", r"log=info on all nodes")
+
+
+def refuse_a_request(talus):
+    with talus.connect() as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+
+
+def test_log_debug_shows_debug_lines_of_every_node_until_it_is_taken_back(talus):
+    start = len(talus.console)
+    ask(talus, "log debug", r"log=debug on all nodes")
+    for node in range(4):
+        talus.wait_for(rf"node{node} log: log=debug", start)
+    refuse_a_request(talus)
+    talus.wait_for(r"node[23] httpd: a request was refused with 400", start)
+    ask(talus, "log info", r"log=info on all nodes")
+    # The next request that it answers has it behind the new level.
+    wait_until(lambda: len(curl(talus, "/4b")) == 4, "an answer")
+    start = len(talus.console)
+    refuse_a_request(talus)
+    ask(talus, "log warning,httpd=debug", r"log=warning,httpd=debug on all nodes")
+    assert "refused with" not in talus.console[start:]
     ask(talus, "log info", r"log=info on all nodes")
 
 

@@ -21,3 +21,8 @@ void host_count_turned_away(void)
 {
     /* Likewise; main.c writes a line when it begins and when it ends. */
 }
+
+void host_note_refusal(unsigned status)
+{
+    (void)status; /* Linux has no log of such detail */
+}

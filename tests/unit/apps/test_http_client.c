@@ -116,6 +116,13 @@ void host_count_request(void)
 {
 }
 
+static unsigned refusal_status;
+
+void host_note_refusal(unsigned status)
+{
+    refusal_status = status;
+}
+
 void host_count_turned_away(void)
 {
     turned_away_count++;
@@ -256,6 +263,7 @@ static void a_request_that_takes_too_long_is_told_so(void **state)
     assert_int_equal(wire.sent_bytes, 0);
     advance(1);
     assert_true(has_sent("HTTP/1.1 408 "));
+    assert_int_equal(refusal_status, 408);
     assert_true(wire.is_shut && !wire.is_closed);
     advance(2000);
     assert_true(wire.is_closed);

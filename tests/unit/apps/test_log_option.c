@@ -36,6 +36,21 @@ static void levels_above_the_chosen_one_are_silent(void **state)
     assert_int_equal(count_lines(fake_console()), 2);
 }
 
+/* And what is logged from here on is one of them, so that each node shows that it has changed. */
+static void debug_lines_are_shown_when_they_are_asked_for(void **state)
+{
+    (void)state;
+    set_up();
+    (void)log_option_apply("debug", 5);
+    assert_non_null(strstr(fake_console(), "log: log=debug\n"));
+    log_debug("ts", "yes");
+    log_error("ts", "yes");
+    assert_int_equal(count_lines(fake_console()), 3);
+    (void)log_option_apply("info", 4);
+    log_debug("ts", "no");
+    assert_int_equal(count_lines(fake_console()), 3);
+}
+
 static void one_subsystem_may_have_its_own_level(void **state)
 {
     (void)state;
@@ -81,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_above_the_chosen_one_are_silent),
+        cmocka_unit_test(debug_lines_are_shown_when_they_are_asked_for),
         cmocka_unit_test(one_subsystem_may_have_its_own_level),
         cmocka_unit_test(unknown_levels_are_reported_and_ignored),
         cmocka_unit_test(so_many_subsystems_have_a_level_of_their_own_and_no_more),
