@@ -270,7 +270,7 @@ static enum progress answer(struct client *client, const char *head, bool has_mo
 static enum progress refuse(struct client *client, uint16_t status)
 {
     assert(!client->is_sending && client->response.owned == NULL);
-    response_make_refusal(&client->response, status);
+    response_make_refusal(&client->response, status, request_is_head(&client->request));
     client->is_last = true;
     client->must_linger = true;
     host_note_refusal(status);

@@ -47,6 +47,7 @@ static struct {
     uint16_t port;
     const char *root;     /* the user's files */
     const char *builtin;  /* those that come with the server */
+    unsigned clients;     /* so many are served at once; 0: as many as there is room for */
     unsigned pause_every; /* for tests: pause before every so many rounds; 0: never */
     unsigned pause_ms;
     unsigned leave_after; /* for tests: leave main() after so many rounds; 0: never */
@@ -63,7 +64,7 @@ static unsigned turned_away_count; /* since all places were taken; 0: they are n
 
 static void print_usage(void)
 {
-    printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar]\n"
+    printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar] [--clients N]\n"
            "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n"
            "      [--leave-after ROUNDS]  end, for tests\n");
 }
@@ -93,6 +94,9 @@ static bool parse_option(const char *name, const char *value)
     if (strcmp(name, "--builtin") == 0) {
         options.builtin = value;
         return true;
+    }
+    if (strcmp(name, "--clients") == 0) {
+        return parse_number(value, INT_MAX, &options.clients) && options.clients != 0;
     }
     if (strcmp(name, "--pause-every") == 0) {
         return parse_number(value, UINT32_MAX, &options.pause_every);
@@ -198,10 +202,11 @@ static int accept_clients(void)
 
 static unsigned find_client_max(void)
 {
+    const unsigned wanted = options.clients != 0 ? options.clients : INT_MAX;
     long descriptors = sysconf(_SC_OPEN_MAX);
 
-    if (descriptors < 0 || descriptors > INT_MAX) {
-        return INT_MAX; /* no limit but memory */
+    if (descriptors < 0 || descriptors - DESCRIPTOR_RESERVE >= (long)wanted) {
+        return wanted; /* without a limit memory is one */
     }
     return descriptors > DESCRIPTOR_RESERVE ? (unsigned)descriptors - DESCRIPTOR_RESERVE : 1;
 }

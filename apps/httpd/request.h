@@ -95,6 +95,12 @@ enum request_progress request_parse(struct request *request, const char *head, c
 /* Whether the client waits for 100 Continue before it sends the body. */
 bool request_expects_continue(const struct request *request);
 
+/* Whether it is one of HEAD, as far as it has come. */
+static inline bool request_is_head(const struct request *request)
+{
+    return request->target.bytes > 0 && request->parser.method == HTTP_HEAD;
+}
+
 static inline bool request_has(const struct request *request, enum request_field field)
 {
     return (request->present & 1u << field) != 0;

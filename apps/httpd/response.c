@@ -231,10 +231,10 @@ static void make_message(struct response *response, uint16_t status, const char 
     use_text(response, status, &text);
 }
 
-void response_make_refusal(struct response *response, uint16_t status)
+void response_make_refusal(struct response *response, uint16_t status, bool is_head)
 {
     assert(status >= 400);
-    make_message(response, status, "", false, PERSIST_NOT);
+    make_message(response, status, "", is_head, PERSIST_NOT);
 }
 
 static void make_page(struct response *response, const struct resource *resource, bool is_head,

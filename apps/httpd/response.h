@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -33,5 +34,6 @@ void response_make(struct response *response, const struct request *request, con
                    enum persistence persistence);
 /* 503, at once and without memory; closes the connection. */
 void response_make_overload(struct response *response);
-/* The answer to a request that was refused with `status`; closes the connection. */
-void response_make_refusal(struct response *response, uint16_t status);
+/* The answer to a request that was refused with `status`; closes the connection. One of HEAD has no
+ * content. */
+void response_make_refusal(struct response *response, uint16_t status, bool is_head);

@@ -2,13 +2,15 @@
 """The web server as a Linux program: the same sources, the host's headers, with sanitizers."""
 
 import re
+import resource
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import WAIT_S
+from harness import WAIT_S, wait_until
+from test_malformed_http import WRONG_REQUESTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "build/linux/httpd-asan"
@@ -18,13 +20,13 @@ HOST = b"Host: a\r\n"
 class Server:
     """httpd on a free port of the loopback device."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, **others):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process = subprocess.Popen(
             [PROGRAM, "--port", str(self.port), "--builtin", "build/builtin.tar", *options],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **others)
         self.lines = []
         while not (self.lines and self.lines[-1].startswith("listening on ")):
             line = self.process.stdout.readline()
@@ -53,9 +55,9 @@ class Server:
     def stop(self):
         assert self.process.poll() is None, self.process.stdout.read()
         self.process.terminate()
-        rest = self.process.stdout.read()
+        self.rest = self.process.stdout.read()
         self.process.wait(timeout=WAIT_S)
-        assert "ERROR" not in rest and "runtime error" not in rest, rest
+        assert "ERROR" not in self.rest and "runtime error" not in self.rest, self.rest
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -119,6 +121,20 @@ def test_pipelined_requests_are_answered_in_order(server, name):
     assert [int(s) for s in re.findall(rb"HTTP/1\.1 (\d+) ", answer)] == statuses
 
 
+@pytest.mark.parametrize("name", WRONG_REQUESTS)
+def test_a_wrong_request_gets_the_status_that_says_so(server, name):
+    request, status = WRONG_REQUESTS[name]
+    assert server.exchange(request).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_nothing_is_answered_behind_a_transfer_coding_in_http_1_0(server):
+    """RFC 9112 6.1: whoever handed it on may see the request's end elsewhere."""
+    answer = server.exchange(b"POST /4b HTTP/1.0\r\nConnection: keep-alive\r\n"
+                             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                             b"GET /4b HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", answer) == [b"405"]
+
+
 def test_requests_that_come_byte_by_byte_are_answered(server):
     request = (b"GET /1k HTTP/1.1\r\n" + HOST + b"Range: bytes=1-2\r\n\r\n"
                b"GET /4b HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
@@ -161,6 +177,45 @@ def test_a_web_root_stands_before_the_built_in_one(tmp_path):
         assert server.get("/stats")[0] == 200
     finally:
         server.stop()
+
+
+def test_status_pages_are_the_servers_own_whatever_the_root_holds(tmp_path, server):
+    names = ["style.css", "stats.html", "stats.css", "stats.js", "stats", "metrics"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"mine\n")
+    archive = tmp_path / "root.tar"
+    subprocess.run(["tar", "-cf", archive, "-C", tmp_path, *names], check=True)
+    other = Server("--root", str(archive))
+    try:
+        for path in ("/", "/stats", "/metrics"):
+            assert other.get(path)[2] == server.get(path)[2]
+        assert b"<style>" in server.get("/stats")[2]
+        assert b"<link" not in server.get("/stats")[2]
+        assert b"<script src" not in server.get("/stats")[2]
+        assert other.get("/style.css")[2] == b"mine\n"
+    finally:
+        other.stop()
+
+
+def test_clients_beyond_the_limit_of_descriptors_are_answered_503(tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    server = Server(preexec_fn=limit)
+    try:
+        connections = [server.connect() for _ in range(60)]
+        statuses = []
+        for connection in connections:
+            connection.sendall(b"GET /4b HTTP/1.1\r\n" + HOST + b"\r\n")
+            statuses.append(connection.recv(4096).split()[1])
+        assert set(statuses) == {b"200", b"503"}
+        assert statuses.count(b"200") == 40 - 16
+        for connection in connections:
+            connection.close()
+        wait_until(lambda: server.get("/4b")[0] == 200, "room")
+    finally:
+        server.stop()
+    assert server.rest.count("24 clients are there: others are answered 503") == 1
 
 
 def test_a_broken_archive_costs_only_what_lies_behind_the_damage(tmp_path):

@@ -54,6 +54,21 @@ WRONG_REQUESTS = {
     "no such page": (b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     "method that pages do not have": (b"POST /4b HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405),
     "no host": (b"GET /4b HTTP/1.1\r\n\r\n", 400),
+    "no server's name in an absolute target": (b"GET http:///4b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "port that is no number": (b"GET /4b HTTP/1.1\r\nHost: a:b\r\n\r\n", 400),
+    "two ports": (b"GET /4b HTTP/1.1\r\nHost: a:1:2\r\n\r\n", 400),
+    "half an address": (b"GET /4b HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+    "no address in brackets": (b"GET /4b HTTP/1.1\r\nHost: [zz]\r\n\r\n", 400),
+    "blanks around values": (b"GET /4b HTTP/1.1\r\nHost: \t a \t\r\nExpect:\t100-continue \t\r\n"
+                             b"Connection:\tclose\t\r\n\r\n", 200),
+    "too long a body in chunks": (b"POST /4b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                                  b"\r\n" + 17 * (b"10000\r\n" + 65536 * b"x" + b"\r\n"), 413),
+    "too long a chunk's extension": (
+        b"POST /4b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" +
+        b"e" * 70000 + b"\r\nx\r\n0\r\n\r\n", 413),
+    "too large a trailer": (
+        b"POST /4b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nT: " +
+        b"t" * 70000 + b"\r\n\r\n", 431),
     "two hosts": (b"GET /4b HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
     "version that is not spoken": (b"GET /4b HTTP/2.0\r\nHost: a\r\n\r\n", 505),
     "no request at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),

@@ -59,3 +59,32 @@ def test_what_a_program_had_open_is_closed_when_it_leaves_main(machine):
     start = len(machine.console)
     machine.type("nodes\n")
     machine.wait_for(r"node2 +running .*\nnode3 +running", start)
+
+
+def test_clients_for_whom_there_is_no_room_are_answered_503_and_counted():
+    """They used to be connected and to hear nothing, without a line or a counter."""
+    request = b"GET /4b HTTP/1.1\r\nHost: a\r\n\r\n"
+    with Network() as network, Talus(network=network, words="-- --clients 5") as talus:
+        connections, statuses = [], []
+        for _ in range(24):
+            connection = talus.connect()
+            connections.append(connection)
+            connection.sendall(request)
+            statuses.append(connection.recv(4096).split()[1])
+            if statuses[-1] == b"503":
+                assert connection.recv(4096) == b""
+        # Two web servers; the balancer may favour one of them.
+        assert 5 <= statuses.count(b"200") <= 10
+        assert statuses.count(b"503") == 24 - statuses.count(b"200")
+        talus.wait_for(r"node[23] httpd: 5 clients are there: others are answered 503")
+        for connection in connections:
+            connection.close()
+
+        def is_served_again():
+            with talus.connect() as connection:
+                connection.sendall(request)
+                return connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+        wait_until(is_served_again, "room")
+        talus.wait_for(r"node[23] httpd: there is room for clients again: \d+ were answered 503")
+        assert sum(talus.counter("http_turned_away_total").values()) >= statuses.count(b"503")

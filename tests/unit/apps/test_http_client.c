@@ -297,6 +297,23 @@ static void a_response_survives_what_comes_behind_its_request(void **state)
     }
 }
 
+/* RFC 9110 9.3.2; the request before it was one of HEAD, too. */
+static void a_refusal_of_head_has_no_content_and_others_have(void **state)
+{
+    (void)state;
+    wire.input = "HEAD /none HTTP/1.1\r\n" HOST "\r\nHEAD / HTTP/1.1\r\nHost: [zz]\r\n\r\n";
+    client_open(FD);
+    assert_true(has_sent("HTTP/1.1 400 "));
+    assert_false(has_sent("<h1>"));
+    end_client();
+
+    set_up(state);
+    wire.input = "HEAD /none HTTP/1.1\r\n" HOST "\r\nnonsense\r\n\r\n";
+    client_open(FD);
+    assert_true(has_sent("<h1>400 "));
+    end_client();
+}
+
 static void after_a_transfer_coding_in_http_1_0_nothing_is_answered(void **state)
 {
     (void)state;
@@ -353,6 +370,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_request_that_takes_too_long_is_told_so, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_response_survives_what_comes_behind_its_request, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_refusal_of_head_has_no_content_and_others_have, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(after_a_transfer_coding_in_http_1_0_nothing_is_answered,
                                         set_up, tear_down),

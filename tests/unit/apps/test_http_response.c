@@ -359,7 +359,7 @@ static void pages_folders_and_methods_have_their_responses(void **state)
     assert_int_equal(response.status, 204);
     free(response.owned);
 
-    response_make_refusal(&response, 431);
+    response_make_refusal(&response, 431, false);
     assert_true(has_line(&response, "HTTP/1.1 431 Request Header Fields Too Large\r\n"));
     assert_true(has_line(&response, "Connection: close\r\n"));
     free(response.owned);
@@ -375,7 +375,7 @@ static void each_refusal_has_its_response(void **state)
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         struct response response;
 
-        response_make_refusal(&response, statuses[i]);
+        response_make_refusal(&response, statuses[i], false);
         snprintf(line, sizeof(line), "HTTP/1.1 %u ", statuses[i]);
         assert_int_equal(response.status, statuses[i]);
         assert_memory_equal(response.head, line, strlen(line));
