@@ -38,7 +38,8 @@ void platform_ring_doorbell(node_id_t node);
  * of it at its next sleep. */
 void platform_send_attention(node_id_t node);
 /* Stop another node that hangs: by an NMI, of which it dies and says where it was; `by_reset`: by
- * INIT, for one that is deaf to that. Its core then waits to be started again. */
+ * INIT, for one that is deaf to that. Its core then waits to be started again. Node 0 is never
+ * reset: another NMI then. */
 void platform_stop_node(node_id_t node, bool by_reset);
 /* How many this node has taken. Several at once may count as one. */
 uint64_t platform_attention_count(void);

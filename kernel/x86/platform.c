@@ -89,7 +89,9 @@ void platform_send_attention(node_id_t node)
 void platform_stop_node(node_id_t node, bool by_reset)
 {
     ASSERT(node < node_info.node_count && node != node_info.node);
-    (by_reset ? lapic_send_init : lapic_send_nmi)(interrupt_apic_id(node));
+    /* Node 0 has the core that booted: after an INIT it does not wait, but runs firmware, which
+     * starts the whole machine again (SDM 3A 8.4.2). Deaf to the NMI, it stays as it is. */
+    (by_reset && node != 0 ? lapic_send_init : lapic_send_nmi)(interrupt_apic_id(node));
 }
 
 uint64_t platform_attention_count(void)

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: kernel/x86/platform.c */
+/* flags: -DCPU_FAKE */
+/*
+ * kernel/x86/platform.c: which core an interrupt goes to, and of which kind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/log.h"
+#include "kernel/memory/pages.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+#include "kernel/x86/clock.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/lapic.h"
+#include "kernel/x86/paging.h"
+
+#define NODE_COUNT 3
+
+enum kind { NOTHING, VECTOR, NMI, INIT };
+
+static enum kind sent_kind;
+static uint32_t sent_to;
+static uint8_t sent_vector;
+
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    mock_assert(false, format, file, line);
+    abort();
+}
+
+void lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
+{
+    sent_kind = VECTOR;
+    sent_to = apic_id;
+    sent_vector = vector;
+}
+
+void lapic_send_nmi(uint32_t apic_id)
+{
+    sent_kind = NMI;
+    sent_to = apic_id;
+}
+
+void lapic_send_init(uint32_t apic_id)
+{
+    sent_kind = INIT;
+    sent_to = apic_id;
+}
+
+/* What the tests do not come to. */
+uint64_t interrupt_count(uint8_t vector)
+{
+    return vector;
+}
+
+uint64_t clock_now_ns(void)
+{
+    return 0;
+}
+
+void clock_arm(uint64_t deadline_ns)
+{
+    (void)deadline_ns;
+}
+
+void *pages_allocate(size_t page_count)
+{
+    (void)page_count;
+    return NULL;
+}
+
+void pages_release(void *pages, size_t page_count)
+{
+    (void)pages;
+    (void)page_count;
+}
+
+uint64_t pages_free_bytes(void)
+{
+    return 0;
+}
+
+struct address_space *paging_own_space(void)
+{
+    return NULL;
+}
+
+int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+               unsigned flags)
+{
+    (void)space;
+    (void)vaddr;
+    (void)paddr;
+    (void)bytes;
+    (void)flags;
+    return -1;
+}
+
+paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr)
+{
+    (void)space;
+    (void)vaddr;
+    return PADDR_NONE;
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...)
+{
+    (void)level;
+    (void)subsystem;
+    (void)format;
+}
+
+void log_flush_all(void)
+{
+}
+
+struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
+{
+    (void)leaf;
+    (void)subleaf;
+    return (struct cpuid){0};
+}
+
+uint64_t cpu_read_tsc(void)
+{
+    return 0;
+}
+
+/* --- */
+
+static int begin(void **state)
+{
+    (void)state;
+    node_info = (struct node_info){.node = 1, .node_count = NODE_COUNT, .apic_ids = {40, 41, 7}};
+    sent_kind = NOTHING;
+    return 0;
+}
+
+static void doorbell_and_attention_reach_the_nodes_core(void **state)
+{
+    (void)state;
+    platform_ring_doorbell(2);
+    assert_int_equal(sent_kind, VECTOR);
+    assert_int_equal(sent_to, 7);
+    assert_int_equal(sent_vector, INTERRUPT_VECTOR_DOORBELL);
+    platform_send_attention(0);
+    assert_int_equal(sent_to, 40);
+    assert_int_equal(sent_vector, INTERRUPT_VECTOR_ATTENTION);
+}
+
+static void a_node_is_stopped_by_nmi_then_by_init(void **state)
+{
+    (void)state;
+    platform_stop_node(2, false);
+    assert_int_equal(sent_kind, NMI);
+    assert_int_equal(sent_to, 7);
+    platform_stop_node(2, true);
+    assert_int_equal(sent_kind, INIT);
+    assert_int_equal(sent_to, 7);
+}
+
+/* Its core runs firmware after an INIT, and the whole machine starts again. */
+static void the_core_that_booted_is_never_reset(void **state)
+{
+    (void)state;
+    platform_stop_node(0, false);
+    assert_int_equal(sent_kind, NMI);
+    platform_stop_node(0, true);
+    assert_int_equal(sent_kind, NMI);
+    assert_int_equal(sent_to, 40);
+}
+
+static void no_node_interrupts_itself_or_one_that_is_not_there(void **state)
+{
+    (void)state;
+    expect_assert_failure(platform_stop_node(1, false));
+    expect_assert_failure(platform_stop_node(NODE_COUNT, false));
+    expect_assert_failure(platform_ring_doorbell(1));
+    expect_assert_failure(platform_send_attention(NODE_COUNT));
+    assert_int_equal(sent_kind, NOTHING);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(doorbell_and_attention_reach_the_nodes_core, begin),
+        cmocka_unit_test_setup(a_node_is_stopped_by_nmi_then_by_init, begin),
+        cmocka_unit_test_setup(the_core_that_booted_is_never_reset, begin),
+        cmocka_unit_test_setup(no_node_interrupts_itself_or_one_that_is_not_there, begin),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
