@@ -17,6 +17,11 @@
     X(TCP_CLOSED, "tcp_connections_closed_total", "", "Connections that ended.")                   \
     X(TCP_RESETS, "tcp_resets_total", "", "Connections that ended by a reset.")                    \
     X(TCP_RETRANSMITS, "tcp_retransmits_total", "", "Times segments were sent again.")             \
+    X(TCP_PATH_MTU, "tcp_path_mtu_total", "", "Connections told of a narrower path.")              \
+    X(TCP_CHALLENGES_SENT, "tcp_challenges_total", "result=\"sent\"",                              \
+      "Challenge ACKs (RFC 5961).")                                                                \
+    X(TCP_CHALLENGES_WITHHELD, "tcp_challenges_total", "result=\"withheld\"",                      \
+      "Challenge ACKs (RFC 5961).")                                                                \
     X(CM_ASSIGNED, "cm_assigned_total", "", "Connections assigned to a local acceptor.")           \
     X(CM_ASSIGNED_REMOTE, "cm_assigned_remote_total", "", "Connections given to another CM's.")    \
     X(CM_QUEUED, "cm_queued_total", "", "Connections that waited for an acceptor.")                \
@@ -34,6 +39,7 @@
     X(DROP_NO_NEIGHBOR, "drops_total", "reason=\"no_neighbor\"", "Input refused, by reason.")      \
     X(DROP_CHANNEL_FULL, "drops_total", "reason=\"channel_full\"", "Input refused, by reason.")    \
     X(DROP_SYN_LIMIT, "drops_total", "reason=\"syn_limit\"", "Input refused, by reason.")          \
+    X(DROP_INCOMPLETE, "drops_total", "reason=\"incomplete\"", "Input refused, by reason.")        \
     X(DROP_RECEIVE_FULL, "drops_total", "reason=\"receive_full\"", "Input refused, by reason.")    \
     X(DROP_BACKLOG_FULL, "drops_total", "reason=\"backlog_full\"", "Input refused, by reason.")    \
     X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")

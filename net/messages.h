@@ -26,7 +26,7 @@
     X(LISTEN, listen, APP, CM)                                                                     \
     X(UNLISTEN, unlisten, APP, CM)                                                                 \
     X(ACCEPT_CONNECTION, accept_connection, APP, CM)                                               \
-    X(SYN_ARRIVED, syn_arrived, LS, CM)                                                            \
+    X(SYN_ARRIVED, syn_arrived, LS_TS, CM)                                                         \
     X(ASSIGN_CONNECTION, assign_connection, CM, TS)                                                \
     X(CONNECTION_AVAILABLE, connection_available, TS, APP)                                         \
     X(CLAIM_CONNECTION, claim_connection, APP, TS)                                                 \
@@ -121,11 +121,12 @@ struct acceptor {
 
 /* --- Opening --- */
 
-#define SYN_FRAME_MAX_BYTES                                                                        \
-    128 /* Ethernet (18) + IP (20, no options) + TCP with all options (60), and some room */
+/* Ethernet (14), IP and TCP with all options (60 each), rounded up to whole words. */
+#define SYN_FRAME_MAX_BYTES 136
 
-/* A SYN for some port. The CM answers the network through ASSIGN_CONNECTION. The frame follows the
- * struct, header.length_bytes says how long it is. A SYN too long for this goes as FORWARD_FRAME.
+/*
+ * A SYN for some port. The CM answers the network through ASSIGN_CONNECTION. The frame follows the
+ * struct. Sent by the LS that got it; one that came in fragments by the TS that owns its flow.
  */
 struct syn_arrived {
     struct message_header header;

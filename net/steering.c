@@ -36,7 +36,7 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
         return configuration->ts[0];
     }
     flags = tcp[TCP_FLAGS_OFFSET];
-    if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN) {
+    if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_FIN | TCP_FLAG_RST)) == TCP_FLAG_SYN) {
         *kind = FRAME_SYN;
     } else if (flags == TCP_FLAG_ACK && ip_bytes == IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES) {
         *kind = FRAME_BARE_ACK;

@@ -50,7 +50,7 @@ static inline node_id_t steering_ls(const struct configuration *configuration, u
 /* What a frame is, as far as the way to its server depends on it. */
 enum frame_kind {
     FRAME_PLAIN,
-    FRAME_SYN,      /* a TCP segment with SYN and without ACK */
+    FRAME_SYN,      /* a TCP segment with SYN and without ACK, FIN and RST */
     FRAME_BARE_ACK, /* a TCP segment with ACK and no other flag, no data, no options of IP or TCP */
 };
 

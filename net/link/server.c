@@ -27,6 +27,7 @@
 #include "net/link/device.h"
 #include "net/messages.h"
 #include "net/steering.h"
+#include "net/syn.h"
 #include "net/transport/server.h"
 
 /* Frames taken in one round: channels and the transport server's timers wait that long. */
@@ -86,25 +87,18 @@ static void count_undelivered(int error)
 }
 
 /* A SYN, checked by steering_classify(): the CM decides who shall have the connection. */
-static void send_syn(const struct frame *frame, node_id_t owner)
+static void deliver_syn(struct frame *frame, node_id_t owner)
 {
-    struct syn_arrived message = {
-        .header.type = SYN_ARRIVED, .ts = owner, .frame_flags = frame->flags};
-    const uint8_t *ip = frame->data + ETHERNET_HEADER_BYTES;
-    const uint8_t *tcp = ip + ipv4_header_bytes(ip);
-    int error;
+    size_t length_bytes = frame->length_bytes;
 
-    ASSERT_SLOW(frame->length_bytes <= SYN_FRAME_MAX_BYTES);
-    ASSERT_SLOW(tcp + TCP_HEADER_MIN_BYTES <= frame->data + frame->length_bytes);
-    memcpy(&message.flow.remote_address, ip + IPV4_SOURCE_OFFSET, 4);
-    memcpy(&message.flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
-    memcpy(&message.flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
-    memcpy(&message.flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
-    error = message_send_payload(configuration_own_cm(configuration, self), &message.header,
-                                 sizeof(message), frame->data, frame->length_bytes);
-    if (error != 0) {
-        count_undelivered(error);
+    if (UNLIKELY(length_bytes > SYN_FRAME_MAX_BYTES) &&
+        syn_cut_data(frame->data, &length_bytes, &frame->flags) != 0) {
+        counter_increment(COUNTER_DROP_CHECKSUM);
+    } else {
+        syn_send(configuration_own_cm(configuration, self), owner, frame->data, length_bytes,
+                 frame->flags);
     }
+    frame->release(frame);
 }
 
 static void forward(const struct frame *frame, node_id_t owner)
@@ -144,12 +138,15 @@ static void hand_over_held(void)
 /*
  * A peer that takes in much acknowledges every second segment, and its acknowledgements come in
  * bunches. Each is held until the next frame of the batch is seen: if that acknowledges more, it
- * says all there is to say. Duplicates are never merged: TCP counts them.
+ * says all there is to say. Duplicates are never merged: TCP counts them. One that acknowledges
+ * what was never sent says nothing, and must not replace one that does: so the TS is asked, and
+ * where that is on another node, all are handed over.
  */
 static void hold(struct frame *frame, node_id_t owner)
 {
-    if (held.frame != NULL && held.owner == owner && frame->flags == held.frame->flags &&
-        steering_supersedes(frame->data, held.frame->data)) {
+    if (held.frame != NULL && held.owner == owner && owner == self &&
+        frame->flags == held.frame->flags && steering_supersedes(frame->data, held.frame->data) &&
+        transport_server_expects_acknowledgment(frame)) {
         held.frame->release(held.frame);
         counter_increment(COUNTER_NIC_RX_MERGED);
     } else {
@@ -183,9 +180,8 @@ static void deliver(struct frame *frame)
         return;
     }
     hand_over_held();
-    if (kind == FRAME_SYN && frame->length_bytes <= SYN_FRAME_MAX_BYTES) {
-        send_syn(frame, owner);
-        frame->release(frame);
+    if (kind == FRAME_SYN) {
+        deliver_syn(frame, owner);
     } else {
         hand_over(frame, owner);
     }

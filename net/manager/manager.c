@@ -308,9 +308,10 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
         .frame_flags = syn->frame_flags,
         .is_refused = listener == NULL,
     };
+    bool is_sender_right = has_role(manager, from, ROLE_LS) || has_role(manager, from, ROLE_TS);
     int error;
 
-    if (!has_role(manager, from, ROLE_LS) || !has_role(manager, syn->ts, ROLE_TS) ||
+    if (!is_sender_right || !has_role(manager, syn->ts, ROLE_TS) ||
         frame.length_bytes > SYN_FRAME_MAX_BYTES) {
         refuse_message(manager);
         return;

@@ -44,8 +44,10 @@ struct connection {
 
     /* --- demux.c --- */
     bool is_hashed;
-    uint32_t challenge_tick; /* when the last challenge ACK went out, in lwIP's slow ticks */
     struct connection *hash_next;
+
+    /* --- challenge.c --- */
+    uint32_t challenge_tick; /* when the last challenge ACK went out, in lwIP's slow ticks */
 
     /* --- connection.c --- */
     bool is_dirty;              /* waits to be settled */
@@ -53,7 +55,7 @@ struct connection {
     bool is_handshake_repeated; /* the SYN-ACK was sent more than once */
     bool has_initial_window;
     bool has_peer_closed;
-    bool is_holding; /* what is received has waited since an earlier round */
+    bool is_holding;       /* what is received has waited since an earlier round */
     uint32_t error_number; /* why TCP gave up; 0 while it has not */
     struct connection *dirty_next;
     /* Received and not yet given to the application, linked by `next` alone: the total lengths

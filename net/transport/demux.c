@@ -8,10 +8,14 @@
  */
 #include "net/transport/demux.h"
 
+#include <string.h>
+
+#include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/counters.h"
+#include "net/headers.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
@@ -19,6 +23,7 @@
 #include "net/transport/held.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/pcb.h"
+#include "net/transport/server.h"
 #include "net/transport/table.h"
 #include "net/transport/timewait.h"
 
@@ -139,59 +144,6 @@ u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const
     return sequence;
 }
 
-/* --- Segment validation (RFC 5961) --- */
-
-/* One challenge ACK a tick and connection: a limit for all together would be an oracle. Returns
- * whether this is the one. */
-static bool take_challenge_turn(struct connection *connection)
-{
-    if (connection->challenge_tick == tcp_ticks) {
-        return false;
-    }
-    connection->challenge_tick = tcp_ticks;
-    return true;
-}
-
-static err_t refuse_segment(struct tcp_pcb *pcb, bool is_challenged)
-{
-    ASSERT_SLOW(pcb_connection(pcb) != NULL);
-    counter_increment(COUNTER_DROP_PROTOCOL);
-    if (is_challenged && take_challenge_turn(pcb_connection(pcb))) {
-        tcp_ack_now(pcb);
-        (void)transport_output_later(pcb);
-    }
-    return ERR_ABRT;
-}
-
-/* lwIP takes data from segments whose acknowledgement is impossible, or missing. */
-err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header)
-{
-    uint8_t tcp_flags = TCPH_FLAGS(header);
-
-    if (pcb->state == TCP_STATE_LISTEN || (tcp_flags & TCP_RST) != 0) {
-        return ERR_OK;
-    }
-    if (pcb->state == SYN_RCVD) {
-        bool is_both = (tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
-
-        return is_both ? refuse_segment(pcb, false) : ERR_OK;
-    }
-    if (pcb->state < ESTABLISHED) {
-        return ERR_OK;
-    }
-    if ((tcp_flags & TCP_SYN) != 0) {
-        return refuse_segment(pcb, true);
-    }
-    if ((tcp_flags & TCP_ACK) == 0) {
-        return refuse_segment(pcb, false);
-    }
-    if (TCP_SEQ_GT(header->ackno, pcb->snd_nxt) ||
-        TCP_SEQ_LT(header->ackno, pcb->lastack - pcb->snd_wnd_max)) {
-        return refuse_segment(pcb, true);
-    }
-    return ERR_OK;
-}
-
 /* --- Segments in --- */
 
 static void answer_from_timewait(const struct flow *flow, struct timewait_numbers numbers)
@@ -205,8 +157,8 @@ static void answer_from_timewait(const struct flow *flow, struct timewait_number
     pcb.ttl = TCP_TTL;
     pcb.rcv_nxt = numbers.receive_next;
     pcb.snd_nxt = numbers.send_next;
-    pcb.rcv_ann_wnd = TCP_MSS;
-    (void)tcp_send_empty_ack(&pcb); /* lost or unsent: the peer asks again */
+    pcb.rcv_ann_wnd = numbers.window; /* which without TF_WND_SCALE is not scaled again */
+    (void)tcp_send_empty_ack(&pcb);   /* lost or unsent: the peer asks again */
 }
 
 /* Returns whether the segment ends here. */
@@ -244,7 +196,11 @@ static void drain_timewait(void)
     while (tcp_tw_pcbs != NULL) {
         struct tcp_pcb *pcb = tcp_tw_pcbs;
         struct connection *connection = pcb_connection(pcb);
-        struct timewait_numbers numbers = {pcb->rcv_nxt, pcb->snd_nxt};
+        struct timewait_numbers numbers = {
+            .receive_next = pcb->rcv_nxt,
+            .send_next = pcb->snd_nxt,
+            .window = TCPWND_MIN16(RCV_WND_SCALE(pcb, pcb->rcv_ann_wnd)),
+        };
 
         ASSERT_SLOW(connection != NULL && !connection->is_hashed);
         if ((pcb->flags & TF_ACK_NOW) != 0) {
@@ -270,20 +226,40 @@ static bool admit_syn(void)
     return true;
 }
 
+/* A SYN goes with FIN or RST in no segment that means something (RFC 9293 3.10.7). */
+static bool has_impossible_flags(uint8_t tcp_flags)
+{
+    return (tcp_flags & TCP_SYN) != 0 && (tcp_flags & (TCP_FIN | TCP_RST)) != 0;
+}
+
 /* For a segment without connection. Returns whether lwIP shall see it. */
 static bool prepare_stranger(const struct flow *flow, const struct demux_assignment *assignment,
                              struct pbuf *segment)
 {
     const struct tcp_hdr *header = segment->payload;
+    unsigned header_bytes = TCPH_HDRLEN_BYTES(header);
+    uint8_t tcp_flags = TCPH_FLAGS(header);
+    bool is_syn = (tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 
+    if (header_bytes < TCP_HLEN || header_bytes > segment->tot_len) {
+        counter_increment(COUNTER_DROP_TRUNCATED);
+        return false;
+    }
+    if (has_impossible_flags(tcp_flags)) {
+        counter_increment(COUNTER_DROP_PROTOCOL);
+        return false;
+    }
     if (meet_timewait(flow, header, segment->tot_len)) {
         return false;
     }
     if (assignment == NULL && frames_pass_on(segment, flow->remote_port)) {
         return false;
     }
-    if ((TCPH_FLAGS(header) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
-        (assignment == NULL || !assignment->is_refused)) {
+    if (is_syn && assignment == NULL) {
+        frames_ask_manager(segment);
+        return false;
+    }
+    if (is_syn && !assignment->is_refused) {
         if (!admit_syn()) {
             return false;
         }
@@ -348,11 +324,7 @@ void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
     struct connection *connection;
     struct flow flow;
 
-    if (segment->len < TCP_HLEN) {
-        counter_increment(COUNTER_DROP_TRUNCATED);
-        pbuf_free(segment);
-        return;
-    }
+    ASSERT_SLOW(segment->len >= TCP_HLEN);
     flow = (struct flow){
         .remote_address = ip4_current_src_addr()->addr,
         .local_address = ip4_current_dest_addr()->addr,
@@ -384,6 +356,23 @@ void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
         connection_mark_dirty(under_way.connection);
         under_way.connection = NULL;
     }
+}
+
+/* For the link server on this node: net/transport/server.h. */
+bool transport_server_expects_acknowledgment(const struct frame *frame)
+{
+    const uint8_t *ip = frame->data + ETHERNET_HEADER_BYTES;
+    const uint8_t *tcp = ip + IPV4_HEADER_MIN_BYTES;
+    const struct connection *connection;
+    struct flow flow;
+
+    memcpy(&flow.remote_address, ip + IPV4_SOURCE_OFFSET, 4);
+    memcpy(&flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
+    memcpy(&flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
+    memcpy(&flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
+    connection = demux_find(&flow);
+    return connection != NULL && connection->pcb->state >= ESTABLISHED &&
+           TCP_SEQ_LEQ(load_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET), connection->pcb->snd_nxt);
 }
 
 void demux_initialise(void)

@@ -29,10 +29,12 @@ void frames_initialise(const struct configuration *configuration);
 void frames_receive_assigned(struct message_payload frame, uint16_t flags,
                              struct demux_assignment *assignment);
 /*
- * For a TCP segment of an unknown flow that lwIP's IP layer has just handed up (fragments are
- * reassembled on the first transport server, whoever owns their flow): if the flow is another
- * server's, pass it on. Returns whether it was, or should have been. Port in network order.
+ * For a packet of an unknown flow that lwIP's IP layer has just handed up (fragments are
+ * reassembled, and ICMP is understood, on the first transport server, whoever owns their flow): if
+ * the flow is another server's, pass it on. Returns whether it was, or should have been; the packet
+ * stays the caller's. Port in network order.
  */
-bool frames_pass_on(struct pbuf *segment, uint16_t remote_port);
-/* Add what lwIP has dropped since the last call to the node's counters. */
-void frames_count_drops(void);
+bool frames_pass_on(const struct pbuf *packet, uint16_t remote_port);
+/* Likewise for a SYN that has come past the connection managers, in fragments: ask one of them. It
+ * comes back by frames_receive_assigned(). */
+void frames_ask_manager(const struct pbuf *segment);

@@ -3,6 +3,10 @@
  * The transport server: puts its parts together and gives them their turns in the event loop.
  *
  *   frames.c          frames in
+ *   packet.c          frame to the protocol above IP
+ *   path_mtu.c        routers that want shorter segments
+ *   challenge.c       segments that a connection must not believe
+ *   drops.c           what lwIP has dropped
  *   held.c            received bytes that have to wait
  *   demux.c           segment to connection
  *   pcb.c             connection to lwIP's PCB, and lwIP's list of them
@@ -27,6 +31,7 @@
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
+#include "net/transport/drops.h"
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/orphan.h"
@@ -97,7 +102,7 @@ static void flush_server(void *context)
     (void)context;
     transport_timer_catch_up();
     connection_settle_all();
-    frames_count_drops();
+    drops_count();
 }
 
 /* Packets to ourselves wait for the next poll. */

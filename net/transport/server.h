@@ -15,3 +15,10 @@ void transport_server_start(const struct configuration *configuration);
 
 /* A frame for this TS from the LS on the same node: hands the buffer over. */
 void transport_server_receive(struct frame *frame);
+
+/*
+ * Of a frame with a bare acknowledgement (net/steering.h), its checksums good: whether it belongs
+ * to an established connection here and acknowledges no more than has been sent. Then it says all
+ * that an earlier one did. Costs a search by hash.
+ */
+bool transport_server_expects_acknowledgment(const struct frame *frame);

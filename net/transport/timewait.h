@@ -23,6 +23,7 @@ enum timewait_verdict {
 struct timewait_numbers {
     uint32_t receive_next;
     uint32_t send_next;
+    uint16_t window; /* as it stands in a header: scaled as the connection did */
 };
 
 /* What of a segment matters. */

@@ -7,10 +7,12 @@
  *   in lwIP's source                is with us                    in
  *   LWIP_HOOK_TCP_FOUND_PCB()       transport_found_pcb()         demux.c
  *   LWIP_HOOK_TCP_FOUND_LISTENER()  transport_found_listener()    demux.c
- *   LWIP_HOOK_TCP_INPACKET_PCB()    transport_check_segment()     demux.c
+ *   LWIP_HOOK_TCP_INPACKET_PCB()    transport_check_segment()     challenge.c
  *   LWIP_HOOK_TCP_ISN()             transport_initial_sequence()  demux.c
  *   tcp_output()  in tcp_in.c       transport_output_later()      demux.c
- *   tcp_input()   in ip4.c          transport_tcp_input()         frames.c
+ *   tcp_input()   in ip4.c          transport_tcp_input()         packet.c
+ *   udp_input()   in ip4.c          transport_udp_input()         packet.c
+ *   icmp_input()  in ip4.c          transport_icmp_input()        packet.c
  *   TCP_REG()                       transport_list_add()          pcb.c
  *   TCP_RMV()                       transport_list_remove()       pcb.c
  *   the other macros below          are whole in this file
@@ -34,6 +36,8 @@ struct tcp_pcb_listen;
 u32_t transport_initial_sequence(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote,
                                  u16_t remote_port);
 void transport_tcp_input(struct pbuf *packet, struct netif *netif);
+void transport_udp_input(struct pbuf *packet, struct netif *netif);
+void transport_icmp_input(struct pbuf *packet, struct netif *netif);
 err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header);
 struct tcp_pcb *transport_found_pcb(void);
 struct tcp_pcb_listen *transport_found_listener(void);
@@ -67,6 +71,8 @@ static inline u16_t transport_segment_limit(u16_t mss)
     return transport_segment_max <= mss ? mss : (u16_t)(transport_segment_max / mss * mss);
 }
 #define LWIP_HOOK_TCP_SEGMENT_LIMIT(mss) transport_segment_limit(mss)
+/* Whether somebody below cuts what is longer than the maximum segment size. */
+#define LWIP_HOOK_TCP_CUTS_SEGMENTS()    (transport_segment_max != 0)
 
 /*
  * IP must not cut what the NIC will cut. ip4_output_if() decides by netif->mtu, and has no
@@ -79,14 +85,27 @@ static inline u16_t transport_segment_limit(u16_t mss)
 #define NETIF_SET_HINTS(netif, hints) ((netif)->mtu = 0)
 #define NETIF_RESET_HINTS(netif)      ((netif)->mtu = INTERFACE_MTU)
 
-/* Called for each segment with its TCP header complete, but for options; there are none to add.
+/*
+ * Called for each segment with its TCP header complete, but for options; there are none to add.
+ *
  * Notes in the segment's first pbuf how long the pieces shall be that the NIC cuts it into: the
- * interface gets that pbuf. Without PCB it is a reset, which is not cut. */
+ * interface gets that pbuf. Without PCB it is a reset, which is not cut.
+ *
+ * And sets PSH where nothing is queued behind the data (RFC 9293 3.9.1.2): while tcp_output() works
+ * on it, a data segment is the head of the unsent queue. What tcp_write() has set is less: who
+ * writes does not know whether more will follow in the same round.
+ */
 static inline u32_t *transport_note_segment(struct pbuf *segment, const struct tcp_pcb *pcb,
                                             u32_t *options)
 {
+    const struct tcp_seg *head;
+
     if (pcb != NULL) {
         segment->segment_bytes = pcb->mss;
+        head = pcb->unsent;
+        if (head != NULL && head->p == segment && head->next == NULL && head->len != 0) {
+            TCPH_SET_FLAG(head->tcphdr, TCP_PSH);
+        }
     }
     return options;
 }
@@ -118,5 +137,7 @@ err_t transport_output_later(struct tcp_pcb *pcb);
 #endif
 
 #ifdef TALUS_LWIP_IP4
-#define tcp_input transport_tcp_input
+#define tcp_input  transport_tcp_input
+#define udp_input  transport_udp_input
+#define icmp_input transport_icmp_input
 #endif

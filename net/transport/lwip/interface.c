@@ -44,10 +44,10 @@ static node_id_t self, link_server;
 static bool is_first; /* of the transport servers: the one that speaks ARP */
 static bool has_mac;
 
+u16_t transport_segment_max;
+
 static struct pbuf *queue[QUEUE_FRAMES];
 static uint32_t queue_head, queue_tail; /* free-running */
-
-u16_t transport_segment_max;
 
 /* --- Frames to the link server --- */
 
@@ -62,18 +62,30 @@ struct offload {
     uint16_t l4_checksum_offset;
 };
 
+/* Whether a segment is longer than the peer, or the path to it, takes. A reset without connection
+ * says nothing of that, and has no data. */
+static uint16_t segmentation_of(const struct pbuf *packet)
+{
+    const struct tcp_hdr *tcp =
+        (const struct tcp_hdr *)((const uint8_t *)packet->payload + SIZEOF_ETH_HDR + IP_HLEN);
+    uint32_t headers_bytes = SIZEOF_ETH_HDR + IP_HLEN + (uint32_t)TCPH_HDRLEN_BYTES(tcp);
+
+    return packet->tot_len > headers_bytes + packet->segment_bytes && transport_segment_max != 0
+               ? FRAME_SEGMENT_TCP
+               : 0;
+}
+
 static struct offload offload_of(const struct pbuf *packet)
 {
     const struct eth_hdr *ethernet = packet->payload;
     const struct ip_hdr *ip = (const struct ip_hdr *)(ethernet + 1);
-    uint16_t segmentation = packet->tot_len > FRAME_MAX_BYTES ? FRAME_SEGMENT_TCP : 0;
 
     if (packet->len < SIZEOF_ETH_HDR + IP_HLEN || ethernet->type != PP_HTONS(ETHTYPE_IP)) {
         return (struct offload){0};
     }
     if ((IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) == 0) {
         if (IPH_PROTO(ip) == IP_PROTO_TCP) {
-            return (struct offload){segmentation | FRAME_INSERT_IP_CHECKSUM |
+            return (struct offload){segmentation_of(packet) | FRAME_INSERT_IP_CHECKSUM |
                                         FRAME_INSERT_TCP_CHECKSUM,
                                     offsetof(struct tcp_hdr, chksum)};
         }

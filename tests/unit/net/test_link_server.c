@@ -135,18 +135,20 @@ static void syn_goes_to_the_connection_manager_with_its_flow(void **state)
     fake_expect_no_message(OTHER_LS);
 }
 
-static void syn_too_long_for_its_message_goes_to_the_transport_server(void **state)
+/* Of TCP fast open; it went past the connection manager. */
+static void a_syn_with_data_goes_to_the_connection_manager_without_it(void **state)
 {
     struct test_frame frame = tcp_frame(0, 0x02);
 
     (void)state;
-    frame.bytes[14 + 3] = 140; /* with data, as in TCP fast open */
+    frame.bytes[14 + 3] = 140;
     frame.length_bytes = 154;
     received_count = syn_count = 0;
     receive(&frame, TCP_GOOD);
-    assert_int_equal(syn_count, 0);
-    assert_int_equal(received_count, 1);
-    received->release(received);
+    assert_int_equal(received_count, 0);
+    assert_int_equal(syn_count, 1);
+    assert_int_equal(last_syn.header.length_bytes, sizeof(last_syn) + 54);
+    assert_int_equal(last_syn.frame_flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
 }
 
 static void bad_frames_are_counted_and_dropped(void **state)
@@ -223,11 +225,18 @@ static void duplicate_acknowledgements_are_all_handed_over(void **state)
     assert_int_equal(received_count, 3);
 }
 
+static uint8_t acknowledged_by(const struct frame *frame)
+{
+    return frame->data[14 + 20 + 11];
+}
+
+/* Of one flow: what is held goes before whatever comes behind it. */
 static void frames_stay_in_order_around_an_acknowledgement(void **state)
 {
     struct test_frame ack = tcp_frame(0, 0x10);
     struct test_frame remote_ack = tcp_frame(OTHER_LS, 0x10);
     struct test_frame data = tcp_frame(0, 0x18);
+    struct message_payload first, second;
 
     (void)state;
     received_count = 0;
@@ -239,10 +248,66 @@ static void frames_stay_in_order_around_an_acknowledgement(void **state)
     arrive(&remote_ack); /* of another flow */
     put_ack(&ack, 4);
     arrive(&ack);
+    put_ack(&remote_ack, 5);
+    arrive(&remote_ack);
+    put_ack(&data, 6);
+    arrive(&data);
     dispatch_round();
-    assert_int_equal(received_count, 3);
-    assert_int_equal(received->data[14 + 20 + 11], 4);
-    (void)fake_expect_message(OTHER_LS, FORWARD_FRAME);
+    assert_int_equal(received_count, 4);
+    assert_int_equal(acknowledged_by(all_received[0]), 1);
+    assert_int_equal(acknowledged_by(all_received[1]), 2);
+    assert_int_equal(acknowledged_by(all_received[2]), 4);
+    assert_int_equal(acknowledged_by(all_received[3]), 6);
+    first =
+        fake_payload(fake_expect_message(OTHER_LS, FORWARD_FRAME), sizeof(struct forward_frame));
+    assert_int_equal(first.bytes[14 + 20 + 11], 3);
+    second =
+        fake_payload(fake_expect_message(OTHER_LS, FORWARD_FRAME), sizeof(struct forward_frame));
+    assert_int_equal(second.bytes[14 + 20 + 11], 5);
+    fake_expect_no_message(OTHER_LS);
+    for (unsigned i = 0; i < received_count; i++) {
+        all_received[i]->release(all_received[i]);
+    }
+}
+
+/* A handshake's last one was replaced by it, and the connection was reset. */
+static void an_acknowledgement_of_what_was_not_sent_replaces_none(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    (void)state;
+    received_count = 0;
+    last_byte_sent = 5;
+    put_ack(&frame, 5);
+    arrive(&frame);
+    put_ack(&frame, 6);
+    arrive(&frame);
+    dispatch_round();
+    last_byte_sent = 1000;
+    assert_int_equal(received_count, 2);
+    assert_int_equal(acknowledged_by(all_received[0]), 5);
+    assert_int_equal(acknowledged_by(all_received[1]), 6);
+    all_received[0]->release(all_received[0]);
+    all_received[1]->release(all_received[1]);
+}
+
+/* Nobody on this node knows what their server has sent. */
+static void acknowledgements_for_another_node_are_all_forwarded(void **state)
+{
+    struct test_frame frame = tcp_frame(OTHER_LS, 0x10);
+
+    (void)state;
+    for (uint8_t i = 1; i <= 3; i++) {
+        put_ack(&frame, i);
+        arrive(&frame);
+    }
+    dispatch_round();
+    for (uint8_t i = 1; i <= 3; i++) {
+        struct message_payload payload = fake_payload(fake_expect_message(OTHER_LS, FORWARD_FRAME),
+                                                      sizeof(struct forward_frame));
+
+        assert_int_equal(payload.bytes[14 + 20 + 11], i);
+    }
 }
 
 int main(void)
@@ -254,10 +319,12 @@ int main(void)
         cmocka_unit_test(frame_of_an_own_flow_is_handed_over_to_the_transport_server),
         cmocka_unit_test(frame_of_another_servers_flow_is_forwarded),
         cmocka_unit_test(syn_goes_to_the_connection_manager_with_its_flow),
-        cmocka_unit_test(syn_too_long_for_its_message_goes_to_the_transport_server),
+        cmocka_unit_test(a_syn_with_data_goes_to_the_connection_manager_without_it),
         cmocka_unit_test(acknowledgements_in_a_row_are_merged_into_the_last),
         cmocka_unit_test(duplicate_acknowledgements_are_all_handed_over),
         cmocka_unit_test(frames_stay_in_order_around_an_acknowledgement),
+        cmocka_unit_test(an_acknowledgement_of_what_was_not_sent_replaces_none),
+        cmocka_unit_test(acknowledgements_for_another_node_are_all_forwarded),
         cmocka_unit_test(bad_frames_are_counted_and_dropped),
         cmocka_unit_test(full_channel_costs_frames_not_service),
     };

@@ -36,8 +36,7 @@ static void receive_syn_of_silent_host(void)
     size_t length = wire_build(bytes, &syn);
 
     bytes[IP + 15] = 77;
-    wire_receive_frame(bytes, length, good);
-    wire_run();
+    wire_assign_frame(bytes, length, NODE_APPLICATION, false);
 }
 
 /* It was counted as "no neighbour", as if ARP had given up. */
@@ -85,9 +84,18 @@ static void a_fragment_that_finds_the_list_full_is_not_called_malformed(void **s
     receive_fragment(FRAGMENT_LIMIT);
     assert_int_equal(wire_counted(COUNTER_DROP_BACKLOG_FULL), crowded_out + 1);
     assert_int_equal(wire_counted(COUNTER_DROP_MALFORMED), malformed);
+}
+
+/* They were not counted at all. */
+static void fragments_of_a_datagram_that_is_given_up_are_counted(void **state)
+{
+    uint64_t incomplete = wire_counted(COUNTER_DROP_INCOMPLETE);
+
+    (void)state; /* those of the test before wait */
     for (unsigned i = 0; i < 20; i++) {
-        wire_advance_ns(NS_PER_S); /* the datagram is given up */
+        wire_advance_ns(NS_PER_S);
     }
+    assert_int_equal(wire_counted(COUNTER_DROP_INCOMPLETE), incomplete + FRAGMENT_LIMIT);
 }
 
 /* It was counted as not ours. */
@@ -169,9 +177,8 @@ static void a_syn_that_finds_no_memory_is_counted_once(void **state)
     unsigned connections = wire_connection_count();
 
     (void)state;
-    wire_send(&client, WIRE_SYN, NULL, 0);
-    fake_fail_allocations_after(0); /* not even a PCB */
-    wire_run();
+    fake_fail_allocations_after(1); /* for the frame, and not even for a PCB */
+    wire_assign(&client, NODE_APPLICATION, false);
     fake_fail_allocations_after(-1);
     assert_int_equal(wire_counted(COUNTER_DROP_NO_MEMORY), no_memory + 1);
     assert_int_equal(wire_connection_count(), connections);
@@ -218,7 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_packet_that_finds_the_waiting_list_full_pushes_out_the_oldest),
-        TEST(a_fragment_that_finds_the_list_full_is_not_called_malformed),
+        cmocka_unit_test(a_fragment_that_finds_the_list_full_is_not_called_malformed),
+        TEST(fragments_of_a_datagram_that_is_given_up_are_counted),
         TEST(a_protocol_that_nobody_speaks_is_counted_as_that),
         TEST(a_segment_whole_again_goes_to_its_owner_though_its_pieces_were_forwarded),
         TEST(frames_for_a_nic_that_is_not_there_are_counted_as_that),

@@ -47,6 +47,38 @@ static void no_frame_is_longer_than_the_wire_takes(void **state)
     wire_run();
 }
 
+/* Nobody below cuts what was made for a wider path: those that wait and those that were lost. */
+static void segments_are_cut_again_when_the_path_turns_out_narrower(void **state)
+{
+    struct segment segment;
+    struct client client;
+    uint32_t end;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    end = client.receive_next + 60000;
+    wire_application_send_archive(&client, 0, 57000);
+    wire_application_send(&client, (uint8_t[3000]){0}, 3000);
+    wire_run();
+    while (wire_take(&segment)) {
+        assert_true(segment.length <= WIRE_MSS); /* and lost */
+    }
+    wire_tell_mtu(&client, client.receive_next, 600);
+    for (unsigned i = 0; i < 1000 && client.receive_next != end; i++) {
+        while (wire_take(&segment)) {
+            assert_in_range(segment.length, 1, 560);
+            if (segment.sequence == client.receive_next) {
+                client.receive_next += segment.length;
+            }
+        }
+        wire_send(&client, WIRE_ACK, NULL, 0);
+        wire_run();
+    }
+    assert_int_equal(client.receive_next, end);
+    assert_int_equal(wire_cut_count(), 0);
+    wire_finish(&client);
+}
+
 /* What another node says is checked: a NIC has a queue, and no more than there are LSs. */
 static void a_nic_with_an_impossible_number_of_queues_is_refused(void **state)
 {
@@ -68,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(no_frame_is_longer_than_the_wire_takes),
+        TEST(segments_are_cut_again_when_the_path_turns_out_narrower),
         TEST(a_nic_with_an_impossible_number_of_queues_is_refused),
     };
 

@@ -258,6 +258,37 @@ static void credit_comes_back_as_bytes_are_acknowledged(void **state)
     wire_finish(&client);
 }
 
+/* RFC 9293 3.9.1.2: PSH stands where nothing is queued behind. It was missing when the end of a
+ * response shared no write with its beginning. */
+static void the_last_segment_of_what_there_is_has_psh(void **state)
+{
+    static const uint32_t archive_lengths[] = {100, 1460, 2000, 2920, 30000};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(archive_lengths); i++) {
+        struct client client;
+        struct segment segment = {.flags = 0};
+        uint32_t end, pushed_count = 0;
+
+        (void)wire_accept(&client, wire_new_port());
+        end = client.receive_next + 200 + archive_lengths[i];
+        wire_application_send(&client, (uint8_t[200]){0}, 200);
+        wire_application_send_archive(&client, 0, archive_lengths[i]);
+        for (unsigned j = 0; j < 100 && client.receive_next != end; j++) {
+            wire_run();
+            while (wire_take(&segment)) {
+                client.receive_next += segment.length;
+                pushed_count += (segment.flags & WIRE_PSH) != 0;
+            }
+            wire_send(&client, WIRE_ACK, NULL, 0);
+        }
+        assert_int_equal(segment.sequence + segment.length, end);
+        assert_true((segment.flags & WIRE_PSH) != 0);
+        assert_int_equal(pushed_count, 1);
+        wire_finish(&client);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 int main(void)
@@ -270,6 +301,7 @@ int main(void)
         TEST(a_full_transmit_ring_delays_and_loses_nothing),
         TEST(thousands_of_tiny_sends_arrive_in_order),
         TEST(credit_comes_back_as_bytes_are_acknowledged),
+        TEST(the_last_segment_of_what_there_is_has_psh),
     };
 
     return cmocka_run_group_tests(tests, wire_set_up, NULL);

@@ -19,6 +19,7 @@
 
 #define RECEIVE_NEXT 1000u
 #define SEND_NEXT    5000u
+#define WINDOW       777u
 
 static struct timewait_numbers numbers;
 
@@ -45,7 +46,7 @@ static void add(uint32_t number, uint64_t now_ns)
 {
     struct flow flow = flow_number(number);
 
-    timewait_add(&flow, (struct timewait_numbers){RECEIVE_NEXT, SEND_NEXT}, now_ns);
+    timewait_add(&flow, (struct timewait_numbers){RECEIVE_NEXT, SEND_NEXT, WINDOW}, now_ns);
 }
 
 static enum timewait_verdict judge(uint32_t number, uint8_t flags, uint32_t sequence,
@@ -64,6 +65,7 @@ static void a_repeated_fin_is_acknowledged_with_the_stored_numbers(void **state)
     assert_int_equal(judge(1, FIN | ACK, RECEIVE_NEXT - 1, 1, 1), TIMEWAIT_ANSWER);
     assert_int_equal(numbers.receive_next, RECEIVE_NEXT);
     assert_int_equal(numbers.send_next, SEND_NEXT);
+    assert_int_equal(numbers.window, WINDOW);
     assert_int_equal(judge(2, FIN | ACK, RECEIVE_NEXT - 1, 1, 1), TIMEWAIT_UNKNOWN);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/server.c net/transport/frames.c net/transport/held.c net/transport/demux.c net/transport/pcb.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/syn.c net/transport/demux.c net/transport/pcb.c */
 /* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
 /* sources: net/transport/availability.c net/transport/stream.c net/transport/orphan.c net/transport/timer.c */
 /* sources: net/transport/address.c net/transport/hash.c net/transport/lwip/interface.c net/transport/neighbor.c */
@@ -25,6 +25,24 @@
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
 
+void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_node,
+                       bool is_refused)
+{
+    struct assign_connection message = {
+        .header.type = ASSIGN_CONNECTION,
+        .acceptor = {.node = acceptor_node,
+                     .listener_index = 3,
+                     .cm = NODE_CM,
+                     .assigned_by = NODE_CM},
+        .frame_flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD,
+        .is_refused = is_refused,
+    };
+
+    memcpy(&message.flow, bytes + 14 + 12, 12); /* addresses and ports stand in a row */
+    fake_deliver_payload(NODE_CM, &message.header, sizeof(message), bytes, length);
+    wire_run();
+}
+
 void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused)
 {
     uint8_t bytes[FRAME_MAX_BYTES];
@@ -34,20 +52,8 @@ void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_r
         .sequence = client->send_next - 1,
         .window = 65535,
     };
-    struct assign_connection message = {
-        .header.type = ASSIGN_CONNECTION,
-        .flow = {WIRE_CLIENT_ADDRESS, WIRE_OWN_ADDRESS, __builtin_bswap16(client->port),
-                 __builtin_bswap16(WIRE_SERVER_PORT)},
-        .acceptor = {.node = acceptor_node,
-                     .listener_index = 3,
-                     .cm = NODE_CM,
-                     .assigned_by = NODE_CM},
-        .frame_flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD,
-        .is_refused = is_refused,
-    };
 
-    fake_deliver_payload(NODE_CM, &message.header, sizeof(message), bytes, wire_build(bytes, &syn));
-    wire_run();
+    wire_assign_frame(bytes, wire_build(bytes, &syn), acceptor_node, is_refused);
 }
 
 void wire_open(struct client *client, uint16_t port, const char *data)
@@ -145,6 +151,47 @@ void wire_application_close(const struct client *client, uint32_t consumed, enum
     };
 
     fake_deliver(NODE_APPLICATION, &message.header);
+}
+
+static void put16(uint8_t *bytes, unsigned value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+
+size_t wire_build_too_long(uint8_t *frame, const struct client *client, uint32_t sequence,
+                           unsigned mtu)
+{
+    struct segment segment = {.client_port = client->port, .length = 0};
+    uint8_t *icmp = frame + 14 + 20;
+    uint8_t *quoted = icmp + 8;
+
+    (void)wire_build(frame, &segment);
+    memcpy(quoted, frame + 14, 20);
+    memcpy(quoted + 12, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
+    memcpy(quoted + 16, &(uint32_t){WIRE_CLIENT_ADDRESS}, 4);
+    put16(quoted + 2, 1500);
+    put16(quoted + 20, WIRE_SERVER_PORT);
+    put16(quoted + 20 + 2, client->port);
+    put16(quoted + 20 + 4, sequence >> 16);
+    put16(quoted + 20 + 6, sequence);
+    memset(icmp, 0, 8);
+    icmp[0] = 3;
+    icmp[1] = 4;
+    put16(icmp + 6, mtu);
+    frame[14 + 9] = 1;
+    put16(frame + 14 + 2, 20 + 8 + 20 + 8);
+    wire_seal(frame);
+    return 14 + 20 + 8 + 20 + 8;
+}
+
+void wire_tell_mtu(const struct client *client, uint32_t sequence, unsigned mtu)
+{
+    uint8_t frame[FRAME_MAX_BYTES];
+    size_t length = wire_build_too_long(frame, client, sequence, mtu);
+
+    wire_receive_frame(frame, length, FRAME_IP_CHECKSUM_GOOD);
+    wire_run();
 }
 
 unsigned wire_connection_count(void)

@@ -19,6 +19,9 @@ uint64_t wire_counted(unsigned counter);
 
 /* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
 void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
+/* The same for any frame. */
+void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_node,
+                       bool is_refused);
 /* SYN to ESTABLISHED; sends `data` behind the handshake's last ACK if it is not NULL. */
 void wire_open(struct client *client, uint16_t port, const char *data);
 /* wire_open(), then the application's claim; stream_index is the port. Returns CLAIM_CONFIRMED. */
@@ -30,6 +33,12 @@ void wire_application_send(const struct client *client, const void *bytes, uint3
 void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length);
 void wire_application_consumed(const struct client *client, uint32_t bytes);
 void wire_application_close(const struct client *client, uint32_t consumed, enum close_kind kind);
+
+/* "Fragmentation needed" from the client's network, about the server's segment with this sequence
+ * number: build it, or receive it. Returns its length; the frame holds FRAME_MAX_BYTES. */
+size_t wire_build_too_long(uint8_t *frame, const struct client *client, uint32_t sequence,
+                           unsigned mtu);
+void wire_tell_mtu(const struct client *client, uint32_t sequence, unsigned mtu);
 
 /* Connections that the server knows of, in whatever state. */
 unsigned wire_connection_count(void);

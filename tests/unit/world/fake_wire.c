@@ -41,6 +41,7 @@ static struct sent taken;
 static bool is_held, is_blocked, is_unplugged;
 static unsigned cut_count;
 struct wire_nic wire_nic;
+uint16_t wire_client_mss = WIRE_MSS;
 static struct {
     void (*done)(void *context);
     void *context;
@@ -296,6 +297,20 @@ static unsigned poll_wire(void *context)
 
 static struct dispatch_source source = {.poll = poll_wire};
 
+void wire_seal(uint8_t *bytes)
+{
+    uint8_t *ip = bytes + ETHERNET;
+    uint32_t header_bytes = (ip[0] & 0x0F) * 4u;
+    uint32_t length = get16(ip + 2) - header_bytes;
+    uint8_t *payload = ip + header_bytes;
+    uint8_t *sum = payload + (ip[9] == 6 ? 16 : ip[9] == 17 ? 6 : 2);
+
+    put16(ip + 10, 0);
+    put16(ip + 10, ~fold(add_words(0, ip, header_bytes)));
+    put16(sum, 0);
+    put16(sum, ~fold(add_words(ip[9] == 1 ? 0 : pseudo_sum(ip, length), payload, length)));
+}
+
 size_t wire_build(uint8_t *bytes, const struct segment *segment)
 {
     bool is_syn = (segment->flags & WIRE_SYN) != 0;
@@ -314,7 +329,6 @@ size_t wire_build(uint8_t *bytes, const struct segment *segment)
     ip[9] = 6;
     memcpy(ip + 12, &(uint32_t){WIRE_CLIENT_ADDRESS}, 4);
     memcpy(ip + 16, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
-    put16(ip + 10, ~fold(add_words(0, ip, 20)));
     put16(tcp, segment->client_port);
     put16(tcp + 2, WIRE_SERVER_PORT);
     put32(tcp + 4, segment->sequence);
@@ -323,13 +337,12 @@ size_t wire_build(uint8_t *bytes, const struct segment *segment)
     tcp[13] = segment->flags;
     put16(tcp + 14, segment->window);
     if (is_syn) {
-        put32(tcp + 20, 0x02040000 | WIRE_MSS);
+        put32(tcp + 20, 0x02040000u | wire_client_mss);
     }
     if (segment->length != 0) {
         memcpy(tcp + tcp_bytes, segment->payload, segment->length);
     }
-    put16(tcp + 16, ~fold(add_words(pseudo_sum(ip, tcp_bytes + segment->length), tcp,
-                                    tcp_bytes + segment->length)));
+    wire_seal(bytes);
     return ETHERNET + 20 + tcp_bytes + segment->length;
 }
 

@@ -16,7 +16,7 @@
 #define NODE_CM          2
 #define NODE_OTHER_CM    3
 
-#define WIRE_MSS            1460u
+#define WIRE_MSS            1460u       /* the most; what clients say unless a test changes it */
 #define WIRE_CLIENT_ADDRESS 0x0201A8C0u /* 192.168.1.2 */
 #define WIRE_OWN_ADDRESS    0x0F01A8C0u /* 192.168.1.15 */
 #define WIRE_SERVER_PORT    80
@@ -53,6 +53,9 @@ struct wire_nic {
 };
 extern struct wire_nic wire_nic;
 
+/* What a client's SYN says of the segments it takes. */
+extern uint16_t wire_client_mss;
+
 /* Start the server; ends with its address set and everything sent so far thrown away. */
 void wire_start(void);
 /* Start it with these words; what it has sent so far is on the wire. */
@@ -68,6 +71,8 @@ void wire_receive_frame(const uint8_t *bytes, size_t length, uint16_t flags);
 unsigned wire_frames_held(void);
 /* Build a frame from a segment; returns its length. `bytes` holds FRAME_MAX_BYTES. */
 size_t wire_build(uint8_t *bytes, const struct segment *segment);
+/* Give a frame of IPv4 its checksums, after a change: of the header, and of TCP, UDP or ICMP. */
+void wire_seal(uint8_t *bytes);
 /* From the client: what its numbers say, with payload. */
 void wire_send(const struct client *client, uint8_t flags, const void *payload, uint32_t length);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/link/server.c net/link/device.c net/link/port.c net/link/nic_option.c */
-/* sources: net/steering.c net/configuration.c net/placement.c */
+/* sources: net/syn.c net/steering.c net/configuration.c net/placement.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: kernel/thread/timer.c libc/core/format.c libc/core/command_line.c */
@@ -23,6 +23,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
+#include "libc/core/bytes.h"
 #include "net/link/server.h"
 #include "net/steering.h"
 #include "net/transport/server.h"
@@ -31,6 +32,8 @@
 struct configuration configuration;
 struct frame *received;
 unsigned received_count;
+struct frame *all_received[RECEIVED_MAX];
+uint32_t last_byte_sent = 1000;
 unsigned syn_count;
 struct syn_arrived last_syn;
 uint64_t interrupts[256];
@@ -42,7 +45,15 @@ unsigned ready_count;
 void transport_server_receive(struct frame *frame)
 {
     received = frame;
+    if (received_count < RECEIVED_MAX) {
+        all_received[received_count] = frame;
+    }
     received_count++;
+}
+
+bool transport_server_expects_acknowledgment(const struct frame *frame)
+{
+    return load_be32(frame->data + 14 + 20 + 8) <= last_byte_sent;
 }
 
 static void handle_syn_arrived(node_id_t from, const struct message *message,

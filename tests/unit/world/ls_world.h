@@ -17,6 +17,11 @@ extern struct configuration configuration;
 /* What the link server hands to its own node, the last of each and how many. */
 extern struct frame *received;
 extern unsigned received_count;
+/* All of them since the count was last set to 0; the first so many. */
+#define RECEIVED_MAX 64
+extern struct frame *all_received[RECEIVED_MAX];
+/* Acknowledgements above it the transport server does not expect. */
+extern uint32_t last_byte_sent;
 extern struct syn_arrived last_syn;
 extern unsigned syn_count;
 extern struct nic_ready last_ready;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Path MTU discovery (RFC 1191), for each connection alone.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct pbuf;
+
+/*
+ * The least MTU that we believe in: old serial lines have it (RFC 1191 7.1), and what asks for less
+ * wants to make us send many packets. Such a path loses our packets, as they may not be cut.
+ */
+#define PATH_MTU_MIN_BYTES 296u
+
+/* "Fragmentation needed" has come: a message of ICMP with a good checksum, its header whole in the
+ * first piece. lwIP's globals name its addresses. Takes it. */
+void path_mtu_receive(struct pbuf *packet);

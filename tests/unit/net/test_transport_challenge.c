@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests net/transport/challenge.c over the real lwIP: segments that a connection must not believe
+ * (RFC 5961), and how often it says so.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/counters.h"
+#include "net/counters.h"
+#include "net/transport/challenge.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define CLIENTS 1600 /* more than a second's limit can be */
+
+static struct client clients[CLIENTS];
+
+/* From somebody who has not seen the connection. */
+static void forge(struct client client, uint8_t flags, uint32_t sequence_offset)
+{
+    client.send_next += sequence_offset;
+    wire_send(&client, flags, NULL, 0);
+    wire_run();
+}
+
+static void expect_challenge(const struct client *client)
+{
+    struct segment segment = wire_expect(client);
+
+    assert_int_equal(segment.flags, WIRE_ACK);
+    assert_int_equal(segment.acknowledgement, client->send_next);
+    assert_int_equal(segment.length, 0);
+    wire_expect_silence();
+}
+
+static void next_tick(void)
+{
+    wire_advance_ns(100 * NS_PER_MS);
+}
+
+/* RFC 5961 3.2. Those within the window were answered each time. */
+static void resets_that_are_not_exact_are_challenged_once_a_tick(void **state)
+{
+    uint64_t withheld = wire_counted(COUNTER_TCP_CHALLENGES_WITHHELD);
+    uint64_t refused = wire_counted(COUNTER_DROP_PROTOCOL);
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    next_tick();
+    for (unsigned i = 1; i <= 10; i++) {
+        forge(client, WIRE_RST, i);
+    }
+    expect_challenge(&client);
+    assert_int_equal(wire_counted(COUNTER_TCP_CHALLENGES_WITHHELD), withheld + 9);
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), refused + 10);
+    next_tick();
+    forge(client, WIRE_RST, 1);
+    expect_challenge(&client);
+    next_tick();
+    forge(client, WIRE_RST, (uint32_t)-1); /* outside: no answer */
+    forge(client, WIRE_RST, 0x10000);
+    wire_expect_silence();
+    forge(client, WIRE_RST | WIRE_SYN, 0); /* exact, but nothing means this */
+    wire_expect_silence();
+    assert_int_equal(wire_connection_count(), 1);
+    forge(client, WIRE_RST, 0);
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
+}
+
+/* RFC 5961 4.2. */
+static void a_syn_in_a_connection_is_challenged(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    next_tick();
+    forge(client, WIRE_SYN, 0);
+    expect_challenge(&client);
+    next_tick();
+    forge(client, WIRE_SYN, 77777);
+    expect_challenge(&client);
+    wire_finish(&client);
+}
+
+/* RFC 5961 5.2. */
+static void an_acknowledgement_of_what_was_not_sent_is_challenged(void **state)
+{
+    struct client client, liar;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    next_tick();
+    liar = client;
+    liar.receive_next += 1;
+    wire_send(&liar, WIRE_ACK, "data", 4);
+    wire_run();
+    expect_challenge(&client);
+    fake_expect_no_message(NODE_APPLICATION);
+    wire_finish(&client);
+}
+
+/* In a handshake an exact reset ends it, another one does not (RFC 9293 3.10.7.4). */
+static void a_handshake_is_reset_by_an_exact_reset_alone(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 5000};
+
+    (void)state;
+    wire_assign(&client, NODE_APPLICATION, false);
+    assert_int_equal(wire_expect(&client).flags, WIRE_SYN | WIRE_ACK);
+    next_tick();
+    forge(client, WIRE_RST, 5);
+    assert_int_equal(wire_connection_count(), 1);
+    forge(client, WIRE_RST, 0);
+    assert_int_equal(wire_connection_count(), 0);
+}
+
+static uint64_t challenge_all(void)
+{
+    uint64_t before = wire_counted(COUNTER_TCP_CHALLENGES_SENT);
+
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        forge(clients[i], WIRE_SYN, 0);
+    }
+    return wire_counted(COUNTER_TCP_CHALLENGES_SENT) - before;
+}
+
+/* RFC 5961 7: also over all connections, by a number that nobody can use to count. */
+static void all_connections_together_are_limited(void **state)
+{
+    uint64_t first, second;
+
+    (void)state;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        (void)wire_accept(&clients[i], wire_new_port());
+    }
+    wire_clear();
+    wire_advance_ns(NS_PER_S);
+    first = challenge_all();
+    assert_in_range(first, CHALLENGES_LEAST, CHALLENGES_LEAST + CHALLENGES_SPREAD - 1);
+    next_tick();
+    wire_clear();
+    assert_int_equal(challenge_all(), 0); /* still the same second */
+    wire_advance_ns(NS_PER_S);
+    wire_clear();
+    second = challenge_all();
+    assert_in_range(second, CHALLENGES_LEAST, CHALLENGES_LEAST + CHALLENGES_SPREAD - 1);
+    assert_true(first != second);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        forge(clients[i], WIRE_RST, 0);
+        wire_clear();
+    }
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(resets_that_are_not_exact_are_challenged_once_a_tick),
+        TEST(a_syn_in_a_connection_is_challenged),
+        TEST(an_acknowledgement_of_what_was_not_sent_is_challenged),
+        TEST(a_handshake_is_reset_by_an_exact_reset_alone),
+        TEST(all_connections_together_are_limited),
+    };
+
+    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+}
