@@ -9,6 +9,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "kernel/thread/timer.h"
 
 #define SET_ENTRIES 4u
 #define SET_COUNT   (NEIGHBOR_MAX / SET_ENTRIES)
@@ -28,6 +29,7 @@ _Static_assert(IS_POWER_OF_TWO(SET_COUNT), "sets are chosen by masking");
 
 static struct entry sets[SET_COUNT][SET_ENTRIES];
 static struct neighbor_functions functions;
+static struct timer patience_timer; /* set while packets wait */
 
 /* Neighbours differ in the last bytes of their addresses, which stand highest. */
 static struct entry *set_of(uint32_t address)
@@ -88,6 +90,40 @@ const uint8_t *neighbor_find(uint32_t address)
     return entry != NULL && entry->state == ENTRY_KNOWN ? entry->mac : NULL;
 }
 
+static void start_patience_timer(void)
+{
+    uint64_t deadline_ns = dispatch_now_ns() + NEIGHBOR_RETRY_NS;
+
+    if (!timer_is_set(&patience_timer) && timer_start(&patience_timer, deadline_ns) != 0) {
+        return; /* no memory: the next packet that waits starts it */
+    }
+}
+
+/* Each second: give up those that do not answer. */
+static void lose_patience(struct timer *timer)
+{
+    uint64_t now_ns = dispatch_now_ns();
+    bool does_any_wait = false;
+
+    (void)timer;
+    for (unsigned i = 0; i < SET_COUNT * SET_ENTRIES; i++) {
+        struct entry *entry = &sets[i / SET_ENTRIES][i % SET_ENTRIES];
+
+        if (entry->waiting_count == 0) {
+            continue;
+        }
+        if (now_ns - entry->changed_ns < NEIGHBOR_PATIENCE_NS) {
+            does_any_wait = true;
+        } else {
+            drop_waiting(entry, NEIGHBOR_GONE);
+            entry->state = ENTRY_FREE;
+        }
+    }
+    if (does_any_wait) {
+        start_patience_timer();
+    }
+}
+
 void neighbor_wait(uint32_t address, void *packet)
 {
     struct entry *entry = find_or_take(address);
@@ -107,6 +143,7 @@ void neighbor_wait(uint32_t address, void *packet)
     }
     entry->waiting[entry->waiting_count++] = packet;
     entry->state = ENTRY_ASKED;
+    start_patience_timer();
     if (is_first || now_ns - entry->changed_ns >= NEIGHBOR_RETRY_NS) {
         entry->changed_ns = now_ns;
         functions.resolve(address);
@@ -160,5 +197,6 @@ void neighbor_initialise(const struct neighbor_functions *new_functions)
     ASSERT(new_functions->send != NULL && new_functions->drop != NULL);
     ASSERT(new_functions->resolve != NULL);
     memset(sets, 0, sizeof(sets));
+    timer_initialise(&patience_timer, lose_patience);
     functions = *new_functions;
 }

@@ -13,6 +13,8 @@
 #define NEIGHBOR_WAITING_MAX 3u
 /* The question is repeated at most so often. */
 #define NEIGHBOR_RETRY_NS    NS_PER_S
+/* Packets wait no longer after the last question. Chosen: two answers on a slow wire. */
+#define NEIGHBOR_PATIENCE_NS (3 * NS_PER_S)
 
 /* Why a packet that has waited is dropped. */
 enum neighbor_loss {
@@ -31,7 +33,7 @@ void neighbor_initialise(const struct neighbor_functions *functions);
 
 /* Its Ethernet address, valid until the next call of another function here; NULL: unknown. */
 const uint8_t *neighbor_find(uint32_t address);
-/* Keep the packet until the neighbour is known, and have it resolved. */
+/* Keep the packet until the neighbour is known or its patience is over, and have it resolved. */
 void neighbor_wait(uint32_t address, void *packet);
 /* Returns whether this is news. Sends what has waited. */
 bool neighbor_set(uint32_t address, const uint8_t mac[6]);

@@ -15,11 +15,9 @@
 #include "net/transport/stream.h"
 #include "net/transport/timer.h"
 
-#define CHUNK_CONNECTIONS 64u
+_Static_assert(CONNECTION_MAX % CONNECTION_CHUNK == 0, "whole chunks");
 
-_Static_assert(CONNECTION_MAX % CHUNK_CONNECTIONS == 0, "whole chunks");
-
-static struct connection *chunks[CONNECTION_MAX / CHUNK_CONNECTIONS];
+static struct connection *chunks[CONNECTION_MAX / CONNECTION_CHUNK];
 static uint32_t chunk_count;
 static struct connection *free_entries; /* by next_free */
 
@@ -30,12 +28,12 @@ static bool add_chunk(void)
     if (chunk_count == ARRAY_COUNT(chunks)) {
         return false;
     }
-    chunk = memory_allocate_zeroed(CHUNK_CONNECTIONS * sizeof(*chunk));
+    chunk = memory_allocate_zeroed(CONNECTION_CHUNK * sizeof(*chunk));
     if (chunk == NULL) {
         return false;
     }
-    for (uint32_t i = CHUNK_CONNECTIONS; i-- > 0;) {
-        chunk[i].index = chunk_count * CHUNK_CONNECTIONS + i;
+    for (uint32_t i = CONNECTION_CHUNK; i-- > 0;) {
+        chunk[i].index = chunk_count * CONNECTION_CHUNK + i;
         chunk[i].next_free = free_entries;
         free_entries = &chunk[i];
     }
@@ -81,10 +79,10 @@ struct connection *connection_at(uint32_t index)
 {
     struct connection *connection;
 
-    if (index >= chunk_count * CHUNK_CONNECTIONS) {
+    if (index >= chunk_count * CONNECTION_CHUNK) {
         return NULL;
     }
-    connection = &chunks[index / CHUNK_CONNECTIONS][index % CHUNK_CONNECTIONS];
+    connection = &chunks[index / CONNECTION_CHUNK][index % CONNECTION_CHUNK];
     ASSERT_SLOW(connection->index == index);
     return connection->state == CONNECTION_FREE ? NULL : connection;
 }
@@ -100,16 +98,16 @@ bool connection_has_been(uint32_t index, uint32_t generation)
 {
     const struct connection *entry;
 
-    if (index >= chunk_count * CHUNK_CONNECTIONS) {
+    if (index >= chunk_count * CONNECTION_CHUNK) {
         return false;
     }
-    entry = &chunks[index / CHUNK_CONNECTIONS][index % CHUNK_CONNECTIONS];
+    entry = &chunks[index / CONNECTION_CHUNK][index % CONNECTION_CHUNK];
     return generation != 0 && (int32_t)(entry->generation - generation) >= 0;
 }
 
 uint32_t connection_table_size(void)
 {
-    return chunk_count * CHUNK_CONNECTIONS;
+    return chunk_count * CONNECTION_CHUNK;
 }
 
 bool connection_table_is_full(void)

@@ -12,6 +12,9 @@ struct connection;
 /* Bounds the table; beyond it a SYN is not taken (DROP_TABLE_FULL). */
 #define CONNECTION_MAX 131072u
 
+/* It grows by so many entries, a block of memory each time, and never shrinks. */
+#define CONNECTION_CHUNK 64u
+
 /* A new connection in state HALF_OPEN, all else but its name zero. NULL when the table is full or
  * memory is short. */
 struct connection *connection_allocate(void);

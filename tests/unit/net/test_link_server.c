@@ -223,6 +223,9 @@ static void duplicate_acknowledgements_are_all_handed_over(void **state)
     }
     dispatch_round();
     assert_int_equal(received_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        all_received[i]->release(all_received[i]);
+    }
 }
 
 static uint8_t acknowledged_by(const struct frame *frame)
@@ -310,23 +313,25 @@ static void acknowledgements_for_another_node_are_all_forwarded(void **state)
     }
 }
 
+#define TEST(name) cmocka_unit_test_teardown(name, ls_tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transport_servers_learn_of_the_nic),
-        cmocka_unit_test(interrupts_go_to_the_nodes_of_their_queues),
-        cmocka_unit_test(only_queues_that_are_attached_are_steered_to),
-        cmocka_unit_test(frame_of_an_own_flow_is_handed_over_to_the_transport_server),
-        cmocka_unit_test(frame_of_another_servers_flow_is_forwarded),
-        cmocka_unit_test(syn_goes_to_the_connection_manager_with_its_flow),
-        cmocka_unit_test(a_syn_with_data_goes_to_the_connection_manager_without_it),
-        cmocka_unit_test(acknowledgements_in_a_row_are_merged_into_the_last),
-        cmocka_unit_test(duplicate_acknowledgements_are_all_handed_over),
-        cmocka_unit_test(frames_stay_in_order_around_an_acknowledgement),
-        cmocka_unit_test(an_acknowledgement_of_what_was_not_sent_replaces_none),
-        cmocka_unit_test(acknowledgements_for_another_node_are_all_forwarded),
-        cmocka_unit_test(bad_frames_are_counted_and_dropped),
-        cmocka_unit_test(full_channel_costs_frames_not_service),
+        TEST(transport_servers_learn_of_the_nic),
+        TEST(interrupts_go_to_the_nodes_of_their_queues),
+        TEST(only_queues_that_are_attached_are_steered_to),
+        TEST(frame_of_an_own_flow_is_handed_over_to_the_transport_server),
+        TEST(frame_of_another_servers_flow_is_forwarded),
+        TEST(syn_goes_to_the_connection_manager_with_its_flow),
+        TEST(a_syn_with_data_goes_to_the_connection_manager_without_it),
+        TEST(acknowledgements_in_a_row_are_merged_into_the_last),
+        TEST(duplicate_acknowledgements_are_all_handed_over),
+        TEST(frames_stay_in_order_around_an_acknowledgement),
+        TEST(an_acknowledgement_of_what_was_not_sent_replaces_none),
+        TEST(acknowledgements_for_another_node_are_all_forwarded),
+        TEST(bad_frames_are_counted_and_dropped),
+        TEST(full_channel_costs_frames_not_service),
     };
 
     return cmocka_run_group_tests(tests, start_link_server, NULL);

@@ -11,6 +11,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "kernel/thread/timer.h"
 #include "net/transport/neighbor.h"
 
 #define ADDRESS 0x0500000A
@@ -30,6 +31,34 @@ void platform_panic(const char *file, int line, const char *format, ...)
 uint64_t dispatch_now_ns(void)
 {
     return now_ns;
+}
+
+static struct timer *running_timer;
+
+void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
+{
+    *timer = (struct timer){.expired = expired};
+}
+
+int timer_start(struct timer *timer, uint64_t deadline_ns)
+{
+    timer->deadline_ns = deadline_ns;
+    timer->heap_index = 1;
+    running_timer = timer;
+    return 0;
+}
+
+/* Time passes, second by second. */
+static void pass_seconds(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        now_ns += NS_PER_S;
+        if (running_timer != NULL && running_timer->heap_index != 0 &&
+            running_timer->deadline_ns <= now_ns) {
+            running_timer->heap_index = 0;
+            running_timer->expired(running_timer);
+        }
+    }
 }
 
 static void note(char letter, const void *packet)
@@ -218,6 +247,26 @@ static void forgotten_neighbour_is_unknown_and_not_visited(void **state)
     assert_true(neighbor_set(ADDRESS, mac)); /* news again, though the address is the same */
 }
 
+/* They waited for ever, and nobody counted them. */
+static void packets_for_a_neighbour_that_never_answers_are_given_up(void **state)
+{
+    (void)state;
+    neighbor_wait(ADDRESS, "1");
+    pass_seconds(2);
+    neighbor_wait(ADDRESS, "2"); /* which asks again */
+    neighbor_wait(ADDRESS + 1, "3");
+    pass_seconds(2);
+    assert_string_equal(events, "rrr");
+    neighbor_set(ADDRESS + 1, mac);
+    pass_seconds(1);
+    assert_string_equal(events, "rrrs3d1d2");
+    assert_null(neighbor_find(ADDRESS));
+    pass_seconds(1);
+    assert_int_equal(running_timer->heap_index, 0); /* nothing ticks for nobody */
+    neighbor_wait(ADDRESS, "4");
+    assert_string_equal(events, "rrrs3d1d2r");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup(neighbour_that_is_in_use_stays_in_a_full_cache, set_up),
         cmocka_unit_test_setup(packets_of_neighbours_that_are_given_up_are_dropped, set_up),
         cmocka_unit_test_setup(forgotten_neighbour_is_unknown_and_not_visited, set_up),
+        cmocka_unit_test_setup(packets_for_a_neighbour_that_never_answers_are_given_up, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,11 @@
 
 #include "drivers/nic/frame.h"
 #include "net/transport/connection.h"
+#include "net/transport/frames.h"
+#include "net/transport/held.h"
+#include "net/transport/pcb.h"
 #include "net/transport/table.h"
+#include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
 
@@ -216,15 +220,36 @@ uint64_t wire_counted(unsigned counter)
     return counter_read(0, counter);
 }
 
+/* Blocks of memory while there is no connection, but for the table of connections, which keeps what
+ * it has. */
+static unsigned idle_block_count;
+
+static unsigned block_count(void)
+{
+    return fake_memory_blocks() - connection_table_size() / CONNECTION_CHUNK;
+}
+
 int wire_set_up(void **state)
 {
     (void)state;
     wire_start();
+    idle_block_count = block_count();
     return 0;
+}
+
+static bool is_conserved(const char *what, uint64_t now, uint64_t before)
+{
+    if (now != before) {
+        print_error("%s: %llu, not %llu\n", what, (unsigned long long)now,
+                    (unsigned long long)before);
+    }
+    return now == before;
 }
 
 int wire_tear_down(void **state)
 {
+    bool is_all_back = true;
+
     (void)state;
     wire_hold_sent(false);
     wire_block_transmit(false);
@@ -235,7 +260,16 @@ int wire_tear_down(void **state)
         wire_advance_ns(NS_PER_S);
         wire_clear();
     }
-    return wire_connection_count() == 0 ? 0 : -1;
+    is_all_back &= is_conserved("connections", wire_connection_count(), 0);
+    is_all_back &= is_conserved("half-open connections", connection_half_open_count(), 0);
+    is_all_back &= is_conserved("frames of the link server", wire_frames_held(), 0);
+    is_all_back &= is_conserved("frames that the server counts", frames_held_count(), 0);
+    is_all_back &= is_conserved("bytes that wait", held_bytes(), 0);
+    is_all_back &= is_conserved("PCBs that tick", pcb_is_any_ticking(), 0);
+    /* lwIP's PCBs, segments and packets, backlogs, messages that were posted. */
+    is_all_back &= is_conserved("blocks of memory", block_count(), idle_block_count);
+    idle_block_count = block_count();
+    return is_all_back ? 0 : -1;
 }
 
 void wire_finish(struct client *client)

@@ -42,8 +42,31 @@ unsigned ready_count;
 
 /* --- The parts of this node that the link server meets --- */
 
+static void (*release_to_driver)(struct frame *frame);
+static unsigned frames_held;
+
+static void release_frame(struct frame *frame)
+{
+    assert_true(frames_held > 0);
+    frames_held--;
+    frame->release = release_to_driver;
+    frame->release(frame);
+}
+
+int ls_tear_down(void **state)
+{
+    (void)state;
+    if (frames_held != 0) {
+        print_error("%u frames have not been given back\n", frames_held);
+    }
+    return frames_held == 0 ? 0 : -1;
+}
+
 void transport_server_receive(struct frame *frame)
 {
+    release_to_driver = frame->release;
+    frame->release = release_frame;
+    frames_held++;
     received = frame;
     if (received_count < RECEIVED_MAX) {
         all_received[received_count] = frame;

@@ -43,5 +43,7 @@ struct test_frame {
 /* A client's port that steering gives to that transport server. */
 uint16_t port_owned_by(node_id_t ts);
 struct test_frame tcp_frame(node_id_t owner, uint8_t flags);
+/* A test's end: frames that the transport server has got are given back, and none is lost. */
+int ls_tear_down(void **state);
 /* Rounds until one has nothing to do. */
 void settle(void);
