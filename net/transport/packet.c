@@ -167,9 +167,8 @@ static struct pbuf *gather_header(struct pbuf *packet)
         return NULL;
     }
     /* lwIP's pointer to the IP header leads into the old first piece. */
-    ip_data.current_ip4_header =
-        memcpy((uint8_t *)first->payload - IPV4_HEADER_MIN_BYTES, ip4_current_header(),
-               IPV4_HEADER_MIN_BYTES);
+    ip_data.current_ip4_header = memcpy((uint8_t *)first->payload - IPV4_HEADER_MIN_BYTES,
+                                        ip4_current_header(), IPV4_HEADER_MIN_BYTES);
     first->flags |= packet->flags & PACKET_FORWARDED;
     (void)pbuf_copy_partial(packet, first->payload, bytes, 0);
     packet = pbuf_free_header(packet, bytes);
@@ -319,18 +318,20 @@ static __attribute__((noinline)) void receive_beyond_plain(struct pbuf *packet,
                                                            struct demux_assignment *assignment)
 {
     const struct ip_hdr *ip = packet->payload;
+    bool is_fragment;
 
     if (!is_other_host(ip->src.addr) || !is_destination(ip->dest.addr)) {
         drop(packet, COUNTER_DROP_PROTOCOL);
         return;
     }
-    if ((IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) != 0) {
-        if (!is_first) {
-            drop(packet, COUNTER_DROP_NOT_OURS);
-            return;
-        }
-        /* It has come from a link server elsewhere, not from the owner of its flow: the whole
-         * segment may have to go on to that one. */
+    is_fragment = (IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) != 0;
+    if (is_fragment && !is_first) {
+        drop(packet, COUNTER_DROP_NOT_OURS);
+        return;
+    }
+    if (is_first && (is_fragment || IPH_PROTO(ip) != IPV4_PROTOCOL_TCP)) {
+        /* If it was forwarded, then by a link server elsewhere, not by the owner of the flow that
+         * it belongs to, or speaks of: it may have to go on to that one. */
         packet->flags &= (u8_t)~PACKET_FORWARDED;
     }
     ASSERT_SLOW(beyond_ip == NULL); /* lwIP does not call itself */

@@ -19,6 +19,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/link/server.h"
 #include "net/steering.h"
 #include "tests/unit/world/fake_platform.h"
@@ -183,6 +184,9 @@ static void acknowledgements_that_nobody_has_checked_are_not_merged(void **state
     assert_int_equal(received_count, 3);
     assert_int_equal(memory_nic_frames_held(), 3); /* the transport server's */
     assert_int_equal(counter_read(0, COUNTER_NIC_RX_MERGED), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        all_received[i]->release(all_received[i]);
+    }
 }
 
 /* --- Transmit --- */
@@ -226,6 +230,43 @@ static void assert_checksums_good(const struct memory_nic_sent *sent)
 
     assert_int_equal(sum_of(0, ip, IP), 0xFFFF);
     assert_int_equal(sum_of(pseudo_sum(ip, tcp_bytes), ip + IP, tcp_bytes), 0xFFFF);
+}
+
+static void put_sum(uint8_t *bytes, uint32_t sum)
+{
+    bytes[0] = (uint8_t)(~sum >> 8);
+    bytes[1] = (uint8_t)~sum;
+}
+
+/* The transport server could not, once the data is cut off. */
+static void a_syn_with_data_is_checked_before_it_is_cut(void **state)
+{
+    struct test_frame frame = tcp_frame(OTHER_LS, 0x02);
+    uint64_t bad = counter_read(0, COUNTER_DROP_CHECKSUM);
+    uint8_t *ip = frame.bytes + ETHERNET;
+
+    (void)state;
+    ip[3] = 161; /* an odd number of bytes */
+    frame.length_bytes = ETHERNET + 161;
+    memset(ip + 40, 7, 121);
+    put_sum(ip + 10, sum_of(0, ip, IP));
+    put_sum(ip + IP + 16, sum_of(pseudo_sum(ip, 141), ip + IP, 141));
+    syn_count = 0;
+    come(&frame);
+    settle();
+    assert_int_equal(syn_count, 1);
+    assert_int_equal(last_syn.frame_flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    assert_int_equal(last_syn.header.length_bytes, sizeof(last_syn) + ETHERNET + 40);
+    ip[160] ^= 1; /* damage at the very end of the data */
+    come(&frame);
+    settle();
+    ip[160] ^= 1;
+    ip[8] ^= 1; /* and in the IP header, beyond the pseudo-header */
+    come(&frame);
+    settle();
+    assert_int_equal(syn_count, 1);
+    assert_int_equal(counter_read(0, COUNTER_DROP_CHECKSUM), bad + 2);
+    assert_int_equal(memory_nic_frames_held(), 0);
 }
 
 static struct frame_to_send frame_of(const uint8_t *headers, const char *data)
@@ -413,6 +454,7 @@ int main(void)
         cmocka_unit_test(frames_of_all_groups_reach_their_owner_without_steering),
         cmocka_unit_test(syn_goes_to_the_connection_manager),
         cmocka_unit_test(acknowledgements_that_nobody_has_checked_are_not_merged),
+        cmocka_unit_test(a_syn_with_data_is_checked_before_it_is_cut),
         cmocka_unit_test(frames_leave_with_checksums_made_in_software),
         cmocka_unit_test(frames_of_other_nodes_leave_with_checksums_too),
         cmocka_unit_test(owners_are_told_in_order_and_a_full_ring_changes_nothing),

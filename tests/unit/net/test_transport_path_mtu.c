@@ -244,6 +244,8 @@ static void a_message_about_another_servers_flow_is_passed_on(void **state)
     const struct configuration before = *configuration;
     struct client client = {.port = 1};
     uint8_t frame[FRAME_MAX_BYTES];
+    struct forward_frame forwarded = {.header.type = FORWARD_FRAME,
+                                      .frame_flags = FRAME_IP_CHECKSUM_GOOD};
     struct message_payload payload;
     size_t length;
 
@@ -260,6 +262,11 @@ static void a_message_about_another_servers_flow_is_passed_on(void **state)
                            sizeof(struct forward_frame));
     assert_int_equal(payload.length_bytes, length);
     assert_memory_equal(payload.bytes + ETHERNET, frame + ETHERNET, length - ETHERNET);
+
+    /* Also what a link server on another node has got. */
+    fake_deliver_payload(NODE_OTHER_CM, &forwarded.header, sizeof(forwarded), frame, length);
+    wire_run();
+    (void)fake_expect_message(NODE_OTHER_CM, FORWARD_FRAME);
     *configuration = before;
 }
 
