@@ -88,7 +88,8 @@ node_id_t log_console_owner(void)
             return (node_id_t)node;
         }
     }
-    return NODE_NONE;
+    /* The last of all prints its own last words. */
+    return status_is_holding_console(platform_node()) ? platform_node() : NODE_NONE;
 }
 
 bool log_is_console_owner(void)
@@ -104,5 +105,20 @@ void log_flush_all(void)
         (void)platform_console->print();
     } else if (owner != NODE_NONE) {
         platform_send_attention(owner);
+    }
+}
+
+void log_end(void)
+{
+    bool has_console = log_is_console_owner();
+
+    status_set_state(has_console ? NODE_DEAD_WITH_CONSOLE : NODE_DEAD);
+    /* Who is not running yet looks for the dead once it is: see dispatch_run(). */
+    status_send_attention();
+    if (has_console) {
+        platform_console->write_through();
+        log_flush_all();
+        platform_console->flush();
+        status_set_state(NODE_DEAD);
     }
 }

@@ -40,6 +40,13 @@ bool log_take_unannounced(void);
  * failing, and for node 0 while it brings the machine up.
  */
 void log_flush_all(void);
+/*
+ * This node has failed and has written its last line. It is dead from now on, and the others are
+ * told at once: what waits on it must not wait for a slow console, too. Then what it has given to
+ * the console's devices goes out; the next owner prints its last lines, or if there is none it
+ * prints them itself.
+ */
+void log_end(void);
 /* Whether lines are printed at the end of a dispatch round. If not, as at first, then at once, so
  * that a start that hangs shows how far it came. */
 void log_defer_printing(bool is_wanted);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a failing node does, in this order, each step of which may itself fail: say it in its log;
- * mark itself dead, so that the others go on without it and the console gets a new owner; wake
- * them; halt. A failure inside says only where it was.
+ * mark itself dead, so that the others go on without it, and wake them; let the console go; halt. A
+ * failure inside says only where it was.
  */
 #include "kernel/panic.h"
 
@@ -150,19 +150,16 @@ _Noreturn static void die(void)
     const char *action;
 
     log_error("panic", "node %u halted", platform_node());
-    platform_console->write_through();
-    log_flush_all();
-    platform_console->flush();
-    /* Before the mark: as long as this node is alive it may own the console, and after it nobody
-     * prints the lines of a node that has no successor. */
+    /* As long as this node is alive others print its lines, or it does. */
     if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
         __builtin_memcmp(action, "exit", 4) == 0) {
+        platform_console->write_through();
+        log_flush_all();
+        platform_console->flush();
         wait_until_printed();
         platform_power->exit(PLATFORM_EXIT_PANIC);
     }
-    status_set_state(NODE_DEAD);
-    /* Who is not running yet looks for the dead once it is: see dispatch_run(). */
-    status_send_attention();
+    log_end();
     failure_depth = IS_DEAD;
     cpu_halt_for_ever();
 }

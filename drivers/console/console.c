@@ -15,13 +15,16 @@
 #include "drivers/console/screen.h"
 #include "drivers/console/serial.h"
 #include "drivers/console/serial_output.h"
+#include "drivers/console/succession.h"
 #include "drivers/console/vga_text.h"
 #include "drivers/vectors.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
+#include "kernel/thread/timer.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 
@@ -40,6 +43,11 @@
 #define INPUT_LOOK_NS (10 * NS_PER_MS)
 
 static struct console_options options;
+/* How often a successor looks whether the console is free. Chosen: short for a person. */
+#define SUCCESSION_LOOK_NS (10 * NS_PER_MS)
+
+static bool is_awaited; /* this node is the next owner, and the last one still writes */
+static struct timer succession_timer;
 static bool has_screen;     /* mapped, and drawn by this node */
 static bool is_drawn_later; /* by the event loop */
 static bool is_line_begun;  /* by an answer or an echo */
@@ -220,9 +228,11 @@ static void start(void)
     }
 }
 
-/* The console's owner before has died: the screen begins with what is left of the log. */
+/* The console's owner before has died and let go: the screen begins with what is left of the log.
+ */
 static void take_over(void)
 {
+    is_awaited = false;
     map_screen();
     if (has_screen) {
         is_drawn_later = true;
@@ -318,10 +328,21 @@ bool console_take_interruption(void)
 
 /* --- The console's part in the start of machine and nodes --- */
 
+/* Lines wait in the log rings while a dead owner still writes. */
+static unsigned print(void)
+{
+    if (UNLIKELY(status_is_holding_console(node_info.node))) {
+        succession_wait_for_lower();
+    } else if (is_awaited || succession_is_held()) {
+        return 0;
+    }
+    return log_printer_print();
+}
+
 static void register_console(void)
 {
     static const struct platform_console console = {
-        .print = log_printer_print,
+        .print = print,
         .write = console_write,
         .write_through = console_write_through,
         .flush = console_flush,
@@ -350,6 +371,18 @@ static void node_memory(void)
     }
 }
 
+/* Take over once nobody holds the console any more: until then look again now and then. */
+static void take_over_when_free(struct timer *expired)
+{
+    (void)expired;
+    if (succession_is_held() &&
+        timer_start(&succession_timer, platform_now_ns() + SUCCESSION_LOOK_NS) == 0) {
+        return;
+    }
+    take_over();
+    (void)print(); /* what has been logged meanwhile */
+}
+
 /* Another node has died: perhaps the one that had the console, and this one is the next. */
 static void inherit(node_id_t dead_node)
 {
@@ -358,7 +391,9 @@ static void inherit(node_id_t dead_node)
     (void)dead_node;
     if (node_info.node != 0 && !has_inherited && log_console_owner() == node_info.node) {
         has_inherited = true;
-        take_over();
+        is_awaited = true;
+        timer_initialise(&succession_timer, take_over_when_free);
+        take_over_when_free(&succession_timer);
     }
 }
 

@@ -20,11 +20,11 @@
 #define QUEUE_BYTES  (64 * KIB)
 #define ANSWER_BYTES (20 * KIB)
 
-/* Chosen: what a person waits for when a machine ends. */
-#define WRITE_THROUGH_NS (3 * NS_PER_S)
-
 /* A port that takes nothing is asked again after twice the time, up to this. */
 #define RETRY_MAX_NS NS_PER_S
+
+/* Written between two looks at the clock. */
+#define PIECE_BYTES 256u
 
 bool serial_output_is_busy;
 
@@ -126,6 +126,7 @@ bool serial_output_has_room(void)
 
 void serial_output_write_through(void)
 {
+    uint64_t end_ns = platform_now_ns() + SERIAL_OUTPUT_WRITE_THROUGH_NS;
     const char *text;
     size_t bytes;
 
@@ -133,8 +134,16 @@ void serial_output_write_through(void)
         return;
     }
     is_queueing = false;
-    count_dropped(line_queue_keep_last(&queue, (uint32_t)(WRITE_THROUGH_NS / (serial_byte_ns()))));
+    count_dropped(line_queue_keep_last(
+        &queue, (uint32_t)(SERIAL_OUTPUT_WRITE_THROUGH_NS / (serial_byte_ns()))));
     while ((bytes = line_queue_peek(&queue, &text)) > 0) {
+        if (platform_now_ns() >= end_ns) {
+            count_dropped(line_queue_keep_last(&queue, 0));
+            return;
+        }
+        /* A piece at a time, each of which waits for the port no longer than serial_write() does.
+         */
+        bytes = bytes < PIECE_BYTES ? bytes : PIECE_BYTES;
         serial_write(text, bytes);
         line_queue_take(&queue, bytes);
     }

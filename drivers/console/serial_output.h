@@ -30,7 +30,9 @@ void serial_output_poll(uint64_t now_ns);
 bool serial_output_prepare_sleep(void);
 
 /*
- * The node is about to end: write what waits, and from now on everything at once. What would take
- * longer than a few seconds at the port's speed is dropped, the oldest first.
+ * The node is about to end: write what waits, and from now on everything at once. What takes longer
+ * than this is dropped and counted: the oldest, as far as the port's speed tells how long it will
+ * take; and the rest, if the port is slower than that.
  */
+#define SERIAL_OUTPUT_WRITE_THROUGH_NS (3 * NS_PER_S) /* chosen: what a person waits for */
 void serial_output_write_through(void);

@@ -111,9 +111,15 @@ enum node_state status_node_state(node_id_t node)
     return is_dead ? NODE_DEAD : (enum node_state)state;
 }
 
+bool status_is_holding_console(node_id_t node)
+{
+    /* Pairs with the release in status_set_state(): what it printed is told when it lets go. */
+    return mailbox_load_acquire(&page_of(node)->state) == NODE_DEAD_WITH_CONSOLE;
+}
+
 void status_set_state(enum node_state state)
 {
-    ASSERT(own_page()->state != NODE_DEAD || state == NODE_DEAD);
+    ASSERT(own_page()->state < NODE_DEAD || state >= NODE_DEAD);
     mailbox_store_release(&own_page()->state, state);
     /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
      * least one sees the other. */

@@ -16,6 +16,9 @@ enum node_state {
     NODE_STARTING,
     NODE_RUNNING,
     NODE_DEAD, /* faulted or panicked; owns nothing any more */
+    /* Dead to all, which status_node_state() says, but for its words on their way out: see
+     * status_is_holding_console(). */
+    NODE_DEAD_WITH_CONSOLE,
 };
 
 /* Whom a doorbell wakes. */
@@ -86,6 +89,9 @@ void status_declare_dead(node_id_t node);
 uint64_t status_find_declared_dead(void);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */
 void status_send_attention(void);
+/* Whether a dead node still writes to the console's devices. Its word: wait no longer for it than a
+ * node that works would need. */
+bool status_is_holding_console(node_id_t node);
 /* One of this node's texts, 0 .. STATUS_TEXT_COUNT - 1; cut to STATUS_TEXT_BYTES - 1. */
 void status_set_text(unsigned index, const char *text);
 /* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes

@@ -224,6 +224,25 @@ static void the_end_of_a_node_writes_the_last_lines(void **state)
     assert_string_equal(text + strlen(text) - 29, "line number 999\r\nlast words\r\n");
 }
 
+/* By its speed it could take all of it in time; but it is stopped, or the clock tells better. */
+static void a_port_slower_than_its_speed_does_not_hold_the_end(void **state)
+{
+    uint64_t dropped = counter_read(0, COUNTER_CONSOLE_SERIAL_DROPPED);
+    size_t start = sent_bytes;
+
+    (void)state;
+    is_fifo_empty = true;
+    serial_output_is_busy = true;
+    poll(); /* the event loop, once more */
+    for (unsigned i = 0; i < 100; i++) {
+        write_line("line of twenty-nine letters\n");
+    }
+    fake_set_clock_step_ns(NS_PER_S);
+    serial_output_write_through();
+    assert_in_range(sent_bytes - start, 1, 4 * 256);
+    assert_true(counter_read(0, COUNTER_CONSOLE_SERIAL_DROPPED) > dropped + 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup(before_sleep_the_interrupt_is_armed_and_then_disarmed, set_up),
         cmocka_unit_test_setup(what_a_stuck_port_has_no_room_for_is_counted_and_told, set_up),
         cmocka_unit_test_setup(the_end_of_a_node_writes_the_last_lines, set_up),
+        cmocka_unit_test_setup(a_port_slower_than_its_speed_does_not_hold_the_end, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,77 @@ static void deferred_lines_wait_for_the_rounds_end(void **state)
     assert_int_equal(log_printer_print(), 1);
 }
 
+/* --- The end of a node --- */
+
+static unsigned attentions_before; /* it wrote what its devices were slow to take */
+static enum node_state state_before;
+
+static void write_slowly(void)
+{
+    attentions_before = fake_attentions(1);
+    state_before = status_node_state(platform_node());
+    assert_true(status_is_holding_console(platform_node()));
+}
+
+static void do_nothing(void)
+{
+}
+
+static void end_with_console(void)
+{
+    static const struct platform_console slow = {
+        .print = log_printer_print,
+        .write = fake_console_write,
+        .write_through = write_slowly,
+        .flush = do_nothing,
+    };
+
+    attentions_before = 0;
+    state_before = NODE_ABSENT;
+    platform_console = &slow;
+    log_end();
+    assert_int_equal(status_node_state(platform_node()), NODE_DEAD);
+    assert_false(status_is_holding_console(platform_node()));
+}
+
+/* Its connections wait for nothing but that word, and its serial port may take seconds. */
+static void a_dying_owner_says_so_before_its_console_is_written(void **state)
+{
+    (void)state;
+    become(0, 3);
+    fake_set_node_state(2, NODE_STARTING); /* looks for itself, later */
+    log_defer_printing(true);
+    log_error("panic", "last words");
+    end_with_console();
+    assert_int_equal(state_before, NODE_DEAD);
+    assert_int_equal(attentions_before, 1);
+    assert_int_equal(fake_attentions(2), 0);
+    assert_string_equal(fake_console(), ""); /* node 1 prints them */
+}
+
+static void a_dying_node_without_the_console_only_says_so(void **state)
+{
+    (void)state;
+    become(1, 2);
+    fake_set_now_ns(1);
+    end_with_console();
+    assert_int_equal(state_before, NODE_ABSENT);
+    assert_int_equal(fake_attentions(0), 1);
+}
+
+static void the_last_node_prints_its_own_last_words(void **state)
+{
+    (void)state;
+    become(1, 2);
+    fake_set_node_state(0, NODE_DEAD);
+    write_as(0, "those of the one before\n");
+    log_defer_printing(true);
+    log_error("panic", "last words");
+    end_with_console();
+    assert_non_null(strstr(fake_console(), "those of the one before\n"));
+    assert_non_null(strstr(fake_console(), "panic: last words\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +305,9 @@ int main(void)
         cmocka_unit_test(nonsense_in_a_log_ends),
         cmocka_unit_test(failing_node_that_is_not_the_owner_tells_it),
         cmocka_unit_test(deferred_lines_wait_for_the_rounds_end),
+        cmocka_unit_test(a_dying_owner_says_so_before_its_console_is_written),
+        cmocka_unit_test(a_dying_node_without_the_console_only_says_so),
+        cmocka_unit_test(the_last_node_prints_its_own_last_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
