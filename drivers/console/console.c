@@ -203,7 +203,7 @@ static void start_serial(void)
                          route_interrupt(options.serial.isa_irq, INTERRUPT_VECTOR_SERIAL);
 
     if (has_interrupt) {
-        serial_enable_interrupts(false);
+        serial_enable_interrupts(true, false);
     }
     serial_output_start(has_interrupt);
 }

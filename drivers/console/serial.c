@@ -189,11 +189,12 @@ int serial_read(void)
     return read_register(UART_DATA);
 }
 
-void serial_enable_interrupts(bool is_for_transmit)
+void serial_enable_interrupts(bool is_for_receive, bool is_for_transmit)
 {
     if (base != 0 && !is_debug_port()) {
         write_register(UART_INTERRUPT_ENABLE, 0);
         write_register(UART_INTERRUPT_ENABLE,
-                       (uint8_t)(IER_RECEIVED | (is_for_transmit ? IER_TRANSMIT_EMPTY : 0)));
+                       (uint8_t)((is_for_receive ? IER_RECEIVED : 0) |
+                                 (is_for_transmit ? IER_TRANSMIT_EMPTY : 0)));
     }
 }

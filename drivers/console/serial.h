@@ -27,7 +27,8 @@ uint64_t serial_byte_ns(void);
 int serial_read(void); /* -1: nothing has come */
 
 /*
- * Let received characters raise the port's interrupt and, if asked, also an empty FIFO. The line
- * falls first: an interrupt that is due comes as a new edge, whatever has held the line before.
+ * Let received characters raise the port's interrupt, or an empty FIFO, or both. The line falls
+ * first: an interrupt that is due comes as a new edge, whatever has held the line before. So who
+ * leaves characters in the port must not ask for theirs: it would come each time.
  */
-void serial_enable_interrupts(bool is_for_transmit);
+void serial_enable_interrupts(bool is_for_receive, bool is_for_transmit);

@@ -179,10 +179,12 @@ static void tell_dropped(void)
     }
 }
 
+/* While there is no room for an answer nobody reads what is typed, and it must not wake the node
+ * either: the port's progress does. */
 static void enable_interrupt(bool is_for_transmit)
 {
     if (has_interrupt) {
-        serial_enable_interrupts(is_for_transmit);
+        serial_enable_interrupts(serial_output_has_room(), is_for_transmit);
         is_interrupt_on = is_for_transmit;
     }
 }

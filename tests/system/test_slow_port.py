@@ -89,6 +89,19 @@ def test_nodes_sleep_while_the_port_stands_still(talus, port, qmp_path):
     assert len(curl(talus, "/4b")) == 4
 
 
+def test_a_node_sleeps_while_what_was_typed_waits_for_the_port(talus, port, qmp_path):
+    """The next command's answer finds no room, so its input stays in the port, whose interrupt
+    would wake the node again and again."""
+    port.stop_reading()
+    port.type(150 * "help\n")
+    port.wait_until_full()
+    wait_until_at_rest(qmp_path)
+    assert len(curl(talus, "/4b")) == 4
+    port.go_on_reading()
+    port.type("no such command\n")
+    port.wait_for("`no` is no command")
+
+
 def test_the_last_words_come_after_all_that_waits(talus, port, qmp_path):
     port.stop_reading()
     port.type(5 * BURST)

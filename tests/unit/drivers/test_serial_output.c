@@ -33,6 +33,7 @@ static char sent[256 * 1024]; /* all that the port has been given */
 static size_t sent_bytes;
 static bool is_fifo_empty = true;
 static bool is_transmit_interrupt;
+static bool is_receive_interrupt;
 static unsigned waits; /* calls that wait for the port */
 
 bool serial_is_present(void)
@@ -72,8 +73,9 @@ void serial_write(const char *text, size_t bytes)
     sent_bytes += bytes;
 }
 
-void serial_enable_interrupts(bool is_for_transmit)
+void serial_enable_interrupts(bool is_for_receive, bool is_for_transmit)
 {
+    is_receive_interrupt = is_for_receive;
     is_transmit_interrupt = is_for_transmit;
 }
 
@@ -192,11 +194,16 @@ static void what_a_stuck_port_has_no_room_for_is_counted_and_told(void **state)
     assert_true(serial_output_has_room());
     serial_output_answer(line, 100);
     assert_false(serial_output_has_room());
+    /* Nobody reads what is typed then, so it must not keep the node from sleeping. */
+    assert_false(serial_output_prepare_sleep());
+    assert_true(is_transmit_interrupt);
+    assert_false(is_receive_interrupt);
     assert_int_equal(counter_read(0, COUNTER_CONSOLE_SERIAL_DROPPED), dropped);
 
     char told[64];
 
     drain();
+    assert_true(is_receive_interrupt);
     assert_true(strlen(text_since(start)) >= (1001 - dropped) * 101);
     (void)snprintf(told, sizeof(told), "console: %u lines dropped", (unsigned)dropped);
     assert_non_null(strstr(fake_console(), told));
