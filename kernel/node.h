@@ -76,6 +76,11 @@ struct power_registers {
     uint8_t s5_type_b;
     struct power_register reset;
     uint8_t reset_value;
+    /* Status, and event_bytes / 2 behind it enable (ACPI 4.8.4.1). None: no power button. */
+    struct power_register pm1a_event;
+    struct power_register pm1b_event;
+    uint8_t event_bytes;
+    struct irq_route sci;
 };
 
 /* One colour's bits within a pixel. */

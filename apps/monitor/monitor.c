@@ -8,6 +8,7 @@
 
 #include "apps/monitor/control.h"
 #include "apps/monitor/log_option.h"
+#include "drivers/acpi/button.h"
 #include "drivers/console/console.h"
 #include "drivers/nic/counters.h"
 #include "kernel/component.h"
@@ -365,6 +366,10 @@ static unsigned poll_console(void *context)
     if (LIKELY(!console_notice_input(dispatch_now_ns()) && !may_have_input)) {
         return 0;
     }
+    if (power_button_is_pressed(dispatch_now_ns())) {
+        log_info("monitor", "the power button has been pressed");
+        power_off_machine("");
+    }
     /* What has been typed of a line stands below the log that came between. */
     if (console_take_interruption() && line_length > 0) {
         console_answer(line, line_length);
@@ -379,6 +384,7 @@ static void start(bool has_screen)
 
     (void)has_screen; /* a serial port serves as well */
     dispatch_register_source(&source);
+    power_button_start();
 }
 
 static void register_monitor(void)

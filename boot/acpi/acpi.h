@@ -45,6 +45,7 @@ struct acpi {
     bool pm_timer_is_32bit;
     paddr_t hpet_paddr;      /* 0: none */
     paddr_t dsdt_ecam_paddr; /* configuration space that the DSDT seems to name; 0: none */
+    uint16_t isa_irq_flags[ISA_IRQ_COUNT]; /* of their overrides in the MADT; 0 without one */
     struct machine machine;
     unsigned problem_count;
     struct acpi_problem problems[ACPI_PROBLEM_MAX];

@@ -56,6 +56,7 @@ static void visit_madt_entry(struct acpi *acpi, const struct acpi_entry *entry)
     } else if (entry->type == MADT_INTERRUPT_OVERRIDE &&
                acpi_copy_entry(entry, &override, sizeof(override)) &&
                override.bus == MADT_BUS_ISA && override.isa_irq < ISA_IRQ_COUNT) {
+        acpi->isa_irq_flags[override.isa_irq] = override.flags;
         acpi->machine.isa_irqs[override.isa_irq] = (struct irq_route){
             .gsi = override.gsi,
             .is_active_low = FIELD_GET(MADT_POLARITY, override.flags) == POLARITY_LOW,

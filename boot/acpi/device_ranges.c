@@ -80,13 +80,21 @@ static void allow_ioapics(struct acpi *acpi, const struct limits *limits)
 static void allow_power_registers(struct acpi *acpi, const struct limits *limits)
 {
     struct power_registers *power = &acpi->machine.power;
-    struct power_register *const registers[] = {&power->pm1a_control, &power->pm1b_control,
-                                                &power->sleep_control, &power->reset};
+    const struct {
+        struct power_register *reg;
+        uint64_t bytes;
+    } registers[] = {
+        {&power->pm1a_control, sizeof(uint16_t)}, {&power->pm1b_control, sizeof(uint16_t)},
+        {&power->sleep_control, sizeof(uint8_t)}, {&power->reset, sizeof(uint8_t)},
+        {&power->pm1a_event, power->event_bytes}, {&power->pm1b_event, power->event_bytes},
+    };
 
     for (unsigned i = 0; i < ARRAY_COUNT(registers); i++) {
-        if (registers[i]->space == REGISTER_MEMORY &&
-            !allow(acpi, limits, "FACP", registers[i]->address, sizeof(uint16_t))) {
-            registers[i]->space = REGISTER_NONE;
+        struct power_register *reg = registers[i].reg;
+
+        if (reg->space == REGISTER_MEMORY &&
+            !allow(acpi, limits, "FACP", reg->address, registers[i].bytes)) {
+            reg->space = REGISTER_NONE;
         }
     }
 }

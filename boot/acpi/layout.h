@@ -126,8 +126,10 @@ struct madt_ioapic { /* ACPI 5.2.12.3 */
 
 #define MADT_BUS_ISA  0
 #define MADT_POLARITY BITS(1, 0)
+#define POLARITY_HIGH 1
 #define POLARITY_LOW  3
 #define MADT_TRIGGER  BITS(3, 2)
+#define TRIGGER_EDGE  1
 #define TRIGGER_LEVEL 3
 
 struct madt_interrupt_override { /* ACPI 5.2.12.5 */
@@ -290,6 +292,7 @@ LIES_AT(acpi_spcr, baud, 58);
 /* From revision 3 on there are flags for what old PCs always have. */
 #define FADT_REVISION_FLAGS   3
 #define FADT_BOOT_I8042       BIT(1)
+#define FADT_NO_POWER_BUTTON  BIT(4) /* no fixed one: a device of the DSDT, or none */
 #define FADT_TIMER_32BIT      BIT(8)
 #define FADT_RESET_REGISTER   BIT(10)
 #define FADT_HARDWARE_REDUCED BIT(20)
@@ -298,16 +301,21 @@ struct acpi_fadt {
     struct acpi_header header;
     uint32_t facs_paddr;
     uint32_t dsdt_paddr;
-    uint8_t reserved_44[4];
+    uint8_t reserved_44[2];
+    uint16_t sci_irq;
     uint32_t smi_command; /* a port; 0: ACPI is on */
     uint8_t acpi_enable;
-    uint8_t reserved_53[11];
+    uint8_t reserved_53[3];
     /* Ports; 0: none, or named further below. */
+    uint32_t pm1a_event_port;
+    uint32_t pm1b_event_port;
     uint32_t pm1a_control_port;
     uint32_t pm1b_control_port;
     uint32_t pm2_control_port;
     uint32_t timer_port;
-    uint8_t reserved_80[29];
+    uint8_t reserved_80[8];
+    uint8_t pm1_event_bytes; /* of each: as many for status as for enable */
+    uint8_t reserved_89[20];
     uint16_t boot_flags; /* FADT_BOOT_ */
     uint8_t reserved_111;
     uint32_t flags; /* FADT_ */
@@ -316,7 +324,8 @@ struct acpi_fadt {
     uint8_t reset_value;
     uint8_t reserved_129[11];
     uint64_t dsdt_paddr_64bit; /* 0: the old field holds */
-    uint8_t reserved_148[24];
+    struct acpi_address pm1a_event;
+    struct acpi_address pm1b_event;
     struct acpi_address pm1a_control;
     struct acpi_address pm1b_control;
     struct acpi_address pm2_control;
@@ -329,14 +338,18 @@ struct acpi_fadt {
 #define FADT_V1_BYTES 116
 
 LIES_AT(acpi_fadt, dsdt_paddr, 40);
+LIES_AT(acpi_fadt, sci_irq, 46);
 LIES_AT(acpi_fadt, smi_command, 48);
+LIES_AT(acpi_fadt, pm1a_event_port, 56);
 LIES_AT(acpi_fadt, pm1a_control_port, 64);
 LIES_AT(acpi_fadt, timer_port, 76);
+LIES_AT(acpi_fadt, pm1_event_bytes, 88);
 LIES_AT(acpi_fadt, boot_flags, 109);
 LIES_AT(acpi_fadt, flags, 112);
 LIES_AT(acpi_fadt, reset, FADT_V1_BYTES);
 LIES_AT(acpi_fadt, reset_value, 128);
 LIES_AT(acpi_fadt, dsdt_paddr_64bit, 140);
+LIES_AT(acpi_fadt, pm1a_event, 148);
 LIES_AT(acpi_fadt, pm1a_control, 172);
 LIES_AT(acpi_fadt, timer, 208);
 LIES_AT(acpi_fadt, sleep_control, 244);

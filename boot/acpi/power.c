@@ -5,6 +5,9 @@
  */
 #include "boot/acpi/table.h"
 
+/* 16 bits of status and as many of enable (ACPI 4.8.4.1). */
+#define PM1_EVENT_MIN_BYTES 4
+
 /* Where a generic address of the FADT leads; nowhere when it lies in a space that holds no
  * registers of ours. A field that the table is too short for is zeros, and leads nowhere. */
 static struct power_register to_register(const struct acpi_address *address)
@@ -53,6 +56,35 @@ static void read_power_registers(struct power_registers *power, const struct acp
     power->pm1b_control = choose_register(&fadt->pm1b_control, fadt->pm1b_control_port);
 }
 
+/* Unlike other interrupts of ISA it is level triggered and active low, unless an override says
+ * something else (ACPI 5.2.9, SCI_INT). */
+static struct irq_route sci_route(const struct acpi *acpi, uint16_t irq)
+{
+    bool is_isa = irq < ISA_IRQ_COUNT;
+    uint16_t flags = is_isa ? acpi->isa_irq_flags[irq] : 0;
+
+    return (struct irq_route){
+        .gsi = is_isa ? acpi->machine.isa_irqs[irq].gsi : irq,
+        .is_active_low = FIELD_GET(MADT_POLARITY, flags) != POLARITY_HIGH,
+        .is_level = FIELD_GET(MADT_TRIGGER, flags) != TRIGGER_EDGE,
+    };
+}
+
+/* The power button as a fixed event, of which hardware-reduced machines have none. */
+static void read_power_button(struct acpi *acpi, const struct acpi_fadt *fadt)
+{
+    struct power_registers *power = &acpi->machine.power;
+
+    if ((fadt->flags & (FADT_HARDWARE_REDUCED | FADT_NO_POWER_BUTTON)) != 0 ||
+        fadt->pm1_event_bytes < PM1_EVENT_MIN_BYTES || fadt->pm1_event_bytes % 2 != 0) {
+        return;
+    }
+    power->pm1a_event = choose_register(&fadt->pm1a_event, fadt->pm1a_event_port);
+    power->pm1b_event = choose_register(&fadt->pm1b_event, fadt->pm1b_event_port);
+    power->event_bytes = fadt->pm1_event_bytes;
+    power->sci = sci_route(acpi, fadt->sci_irq);
+}
+
 void acpi_parse_fadt(const struct acpi_table *table)
 {
     struct acpi *acpi = table->reader->acpi;
@@ -69,6 +101,7 @@ void acpi_parse_fadt(const struct acpi_table *table)
     acpi->machine.has_no_i8042 =
         table->revision >= FADT_REVISION_FLAGS && (fadt.boot_flags & FADT_BOOT_I8042) == 0;
     read_power_registers(&acpi->machine.power, &fadt);
+    read_power_button(acpi, &fadt);
     timer = choose_register(&fadt.timer, fadt.timer_port);
     if (timer.space == REGISTER_PORT) {
         acpi->pm_timer_port = (uint16_t)timer.address;

@@ -53,29 +53,47 @@ static void mask_all_lines(void)
     }
 }
 
-bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector)
+/* The registers of the I/O APIC that has the line, and which of its lines that is. NULL: none. */
+static void *find_line(const struct irq_route *route, uint32_t *line)
 {
-    if (apic_id > DESTINATION_MAX) {
-        return false;
-    }
     for (unsigned i = 0; i < node_info.machine.ioapic_count; i++) {
         const struct ioapic *ioapic = &node_info.machine.ioapics[i];
         void *registers = paging_map_device(ioapic->paddr, PAGE_BYTES);
 
-        if (registers == NULL || route->gsi < ioapic->first_gsi ||
-            route->gsi - ioapic->first_gsi >= line_count(registers)) {
-            continue;
+        if (registers != NULL && route->gsi >= ioapic->first_gsi &&
+            route->gsi - ioapic->first_gsi < line_count(registers)) {
+            *line = route->gsi - ioapic->first_gsi;
+            return registers;
         }
-        uint32_t line = route->gsi - ioapic->first_gsi;
-        uint64_t low = vector | (route->is_active_low ? LINE_ACTIVE_LOW : 0) |
-                       (route->is_level ? LINE_LEVEL : 0);
-
-        write_register(registers, REGISTER_LINE(line) + 1,
-                       (uint32_t)FIELD_PREP(LINE_HIGH_DESTINATION, apic_id));
-        write_register(registers, REGISTER_LINE(line), (uint32_t)low);
-        return true;
     }
-    return false;
+    return NULL;
+}
+
+bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector)
+{
+    uint32_t line;
+    void *registers = find_line(route, &line);
+
+    if (registers == NULL || apic_id > DESTINATION_MAX) {
+        return false;
+    }
+    uint64_t low =
+        vector | (route->is_active_low ? LINE_ACTIVE_LOW : 0) | (route->is_level ? LINE_LEVEL : 0);
+
+    write_register(registers, REGISTER_LINE(line) + 1,
+                   (uint32_t)FIELD_PREP(LINE_HIGH_DESTINATION, apic_id));
+    write_register(registers, REGISTER_LINE(line), (uint32_t)low);
+    return true;
+}
+
+void ioapic_mask(const struct irq_route *route)
+{
+    uint32_t line;
+    void *registers = find_line(route, &line);
+
+    if (registers != NULL) {
+        write_register(registers, REGISTER_LINE(line), LINE_MASKED);
+    }
 }
 
 static const struct component ioapic_component = {.steps = {[BOOT_TABLES] = mask_all_lines}};

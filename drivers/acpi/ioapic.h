@@ -12,3 +12,5 @@ struct irq_route;
 /* Send a line to one core as that vector. False when no I/O APIC has the line, or the core's id
  * does not fit its eight bits. */
 bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector);
+/* Send it to nobody again. */
+void ioapic_mask(const struct irq_route *route);

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "drivers/acpi/pm1.h"
 #include "kernel/component.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
@@ -99,45 +100,16 @@ static bool write_byte(const struct power_register *target, uint8_t value)
     }
 }
 
-/* PM1 control has 16 bits, in a port or in memory. */
-static uint16_t read_control(const struct power_register *control)
+void power_enable_acpi(void)
 {
-    void *mapped;
+    const struct power_registers *power = &node_info.machine.power;
 
-    if (control->space == REGISTER_PORT) {
-        return port_read16((uint16_t)control->address);
-    }
-    mapped = paging_map_device(control->address, sizeof(uint16_t));
-    return mapped != NULL ? mmio_read16(mapped, 0) : 0;
-}
-
-static void write_control(const struct power_register *control, uint16_t value)
-{
-    void *mapped;
-
-    if (control->space == REGISTER_PORT) {
-        port_write16((uint16_t)control->address, value);
-        return;
-    }
-    mapped = paging_map_device(control->address, sizeof(value));
-    if (mapped != NULL) {
-        mmio_write16(mapped, 0, value);
-    }
-}
-
-static bool is_control(const struct power_register *control)
-{
-    return control->space == REGISTER_PORT || control->space == REGISTER_MEMORY;
-}
-
-static void enable_acpi(const struct power_registers *power)
-{
-    if (power->smi_command == 0 || (read_control(&power->pm1a_control) & PM1_SCI_ENABLE)) {
+    if (power->smi_command == 0 || (pm1_read(&power->pm1a_control, 0) & PM1_SCI_ENABLE)) {
         return;
     }
     port_write8(power->smi_command, power->acpi_enable);
     for (unsigned i = 0; i < ACPI_ENABLE_POLL_MAX; i++) {
-        if (read_control(&power->pm1a_control) & PM1_SCI_ENABLE) {
+        if (pm1_read(&power->pm1a_control, 0) & PM1_SCI_ENABLE) {
             return;
         }
     }
@@ -145,10 +117,10 @@ static void enable_acpi(const struct power_registers *power)
 
 static void write_sleep(const struct power_register *control, uint8_t type)
 {
-    uint64_t value = read_control(control) & ~(PM1_SLEEP_TYPE | PM1_SLEEP_ENABLE);
+    uint64_t value = pm1_read(control, 0) & ~(PM1_SLEEP_TYPE | PM1_SLEEP_ENABLE);
 
     value |= FIELD_PREP(PM1_SLEEP_TYPE, type) | PM1_SLEEP_ENABLE;
-    write_control(control, (uint16_t)value);
+    pm1_write(control, 0, (uint16_t)value);
 }
 
 /* The machine goes on for a moment after the last write. */
@@ -176,12 +148,12 @@ void power_off(void)
         }
         return;
     }
-    if (!is_control(&power->pm1a_control)) {
+    if (!pm1_is_there(&power->pm1a_control)) {
         return;
     }
-    enable_acpi(power);
+    power_enable_acpi();
     write_sleep(&power->pm1a_control, power->s5_type_a);
-    if (is_control(&power->pm1b_control)) {
+    if (pm1_is_there(&power->pm1b_control)) {
         write_sleep(&power->pm1b_control, power->s5_type_b);
     }
     wait_for_the_end();

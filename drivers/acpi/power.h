@@ -11,6 +11,9 @@
 void power_exit(enum platform_exit_code code);
 /* Returns when the machine has no way to do it. */
 void power_off(void);
+/* Take ACPI over from firmware, if that is still to be done: from then on its events interrupt.
+ * Waits, but never for ever. */
+void power_enable_acpi(void);
 /* By the register that firmware names, else by those of the chipset and the keyboard controller,
  * else by a fault that no core survives. */
 void power_reset(void);

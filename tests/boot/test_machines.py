@@ -45,6 +45,7 @@ def test_a_machine_without_pci_hpet_and_pm_timer_boots_by_the_pit():
         machine.wait_for(r"4 cores, .* by PIT")
         for node in range(4):
             machine.wait_for(rf"node{node} boot: roles ")
+        machine.wait_for(r"power button is not one of ACPI's fixed events: it is not heard")
         machine.wait_for(r"no Intel 82599")
     finally:
         machine.stop()

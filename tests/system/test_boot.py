@@ -132,6 +132,19 @@ def test_poweroff_on_the_console_ends_qemu_with_status_0(network):
         assert talus.wait() == 0
 
 
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_the_power_button_is_a_clean_stop(tmp_path, machine):
+    """Also while all nodes sleep: its interrupt wakes the console's owner."""
+    path = tmp_path / "qmp"
+    with Talus("--machine", machine, "--qemu-args", Qmp.qemu_args(path), smp=2) as talus:
+        with Qmp(path) as qmp:
+            qmp.wait_until_at_rest()
+            qmp.run("system_powerdown")
+            assert talus.wait() == 0
+        assert re.search(r"node0 monitor: the power button has been pressed\n"
+                         r".* node0 power: off\n", talus.console)
+
+
 def test_the_console_explains_itself(talus):
     start = len(talus.console)
     talus.type("help\n")

@@ -153,6 +153,78 @@ static void s5_may_be_named_from_the_root_and_the_first_counts(void **state)
     assert_int_equal(acpi.machine.power.s5_type_b, 2);
 }
 
+/* Its ports stand in the oldest tables, too; its interrupt is a level, active low, whatever else is
+ * so on ISA. */
+static void the_power_button_is_where_the_fadt_says(void **state)
+{
+    const struct power_registers *power = &acpi.machine.power;
+
+    (void)state;
+    put(FADT_PADDR + 46, 9, 2);
+    put(FADT_PADDR + 56, 0x600, 4);
+    memory[FADT_PADDR + 88] = 4;
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->pm1a_event.space, REGISTER_PORT);
+    assert_int_equal(power->pm1a_event.address, 0x600);
+    assert_int_equal(power->pm1b_event.space, REGISTER_NONE);
+    assert_int_equal(power->event_bytes, 4);
+    assert_int_equal(power->sci.gsi, 9);
+    assert_true(power->sci.is_active_low && power->sci.is_level);
+
+    put(FADT_PADDR + 46, 30, 2); /* no interrupt of ISA */
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(power->sci.gsi, 30);
+    assert_true(power->sci.is_active_low && power->sci.is_level);
+}
+
+static void an_override_says_how_the_power_button_interrupts(void **state)
+{
+    const struct power_registers *power = &acpi.machine.power;
+    static const struct {
+        uint16_t flags;
+        bool is_active_low, is_level;
+    } cases[] = {{0x0, true, true}, {0xD, false, true}, {0xF, true, true}, {0x5, false, false}};
+    uint32_t entry = add_entry(MADT_PADDR, 2, 10);
+
+    (void)state;
+    memory[entry + 3] = 9;
+    put(entry + 4, 20, 4);
+    put(FADT_PADDR + 46, 9, 2);
+    put(FADT_PADDR + 56, 0x600, 4);
+    memory[FADT_PADDR + 88] = 4;
+    seal(FADT_PADDR);
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        put(entry + 8, cases[i].flags, 2);
+        seal(MADT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(power->sci.gsi, 20);
+        assert_int_equal(power->sci.is_active_low, cases[i].is_active_low);
+        assert_int_equal(power->sci.is_level, cases[i].is_level);
+    }
+}
+
+static void a_machine_whose_button_is_another_device_has_no_fixed_one(void **state)
+{
+    static const uint32_t flags[] = {1u << 4, 1u << 20};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(flags); i++) {
+        put(FADT_PADDR + 56, 0x600, 4);
+        memory[FADT_PADDR + 88] = 4;
+        put(FADT_PADDR + 112, flags[i], 4);
+        seal(FADT_PADDR);
+        assert_int_equal(parse(), 0);
+        assert_int_equal(acpi.machine.power.pm1a_event.space, REGISTER_NONE);
+    }
+    put(FADT_PADDR + 112, 0, 4);
+    memory[FADT_PADDR + 88] = 2; /* too short for both registers */
+    seal(FADT_PADDR);
+    assert_int_equal(parse(), 0);
+    assert_int_equal(acpi.machine.power.pm1a_event.space, REGISTER_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +238,11 @@ int main(void)
         cmocka_unit_test_setup(a_fadt_of_any_length_gives_what_it_holds, build_sound_tables),
         cmocka_unit_test_setup(a_cut_s5_package_is_no_power_off, build_sound_tables),
         cmocka_unit_test_setup(s5_may_be_named_from_the_root_and_the_first_counts,
+                               build_sound_tables),
+        cmocka_unit_test_setup(the_power_button_is_where_the_fadt_says, build_sound_tables),
+        cmocka_unit_test_setup(an_override_says_how_the_power_button_interrupts,
+                               build_sound_tables),
+        cmocka_unit_test_setup(a_machine_whose_button_is_another_device_has_no_fixed_one,
                                build_sound_tables),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/acpi/power.c */
+/* sources: drivers/acpi/power.c drivers/acpi/pm1.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
  * drivers/acpi/power.c: the registers are written that the tables name, wherever they lie, and one
