@@ -14,6 +14,7 @@
 /* Firmware of large machines lists some hundred ranges, most of which touch and become one. */
 #define BOOT_RANGE_MAX         256
 #define BOOT_LOADER_NAME_BYTES 48
+#define BOOT_SEED_BYTES        64
 
 /* The name of a module that holds words of the command line. */
 #define BOOT_CONFIGURATION_NAME "talus.cfg"
@@ -35,8 +36,9 @@ struct boot_info {
     char loader[BOOT_LOADER_NAME_BYTES];
     unsigned range_count;
     struct boot_range ranges[BOOT_RANGE_MAX];
-    unsigned dropped_range_count; /* more than fit, or impossible */
-    paddr_t rsdp;                 /* 0: search for it */
+    unsigned dropped_range_count;  /* more than fit, or impossible */
+    paddr_t rsdp;                  /* 0: search for it */
+    uint8_t seed[BOOT_SEED_BYTES]; /* random numbers of firmware's; zeros where it has none */
     struct framebuffer_info framebuffer;
     unsigned module_count;
     struct boot_module modules[MODULE_MAX - 1]; /* the built-in one is the last */

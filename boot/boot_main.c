@@ -13,6 +13,7 @@
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/boot_memory.h"
+#include "boot/entropy.h"
 #include "boot/find_cores.h"
 #include "boot/image.h"
 #include "boot/legacy_pic.h"
@@ -64,6 +65,14 @@ static void read_configuration(struct boot_info *info)
             boot_info_add_configuration(info, text, module->bytes);
         }
     }
+}
+
+/* What differs from machine to machine and from boot to boot, as far as the loader knows. */
+static void add_loader_entropy(const struct boot_info *info)
+{
+    entropy_add(info->seed, sizeof(info->seed));
+    entropy_add(info->ranges, info->range_count * sizeof(info->ranges[0]));
+    entropy_add(info->command_line, strlen(info->command_line));
 }
 
 /* --- Memory --- */
@@ -233,6 +242,7 @@ static void build_nodes(const struct shared_memory *shared)
 
         *plan = node_info;
         plan->node = (node_id_t)i;
+        entropy_draw(plan->random_seed);
         plan->nmi_line = find_nmi_line(cores, core_count, i);
         plan->clock.tsc_at_zero += (uint64_t)cores[i].tsc_offset;
         plan->range_count = share_range_counts[i];
@@ -298,6 +308,7 @@ static void log_machine(const struct boot_info *info)
                     info->is_command_line_cut ? ", command line cut" : "");
     }
     boot_memory_log();
+    entropy_report();
     read_cpu_name(cpu_name);
     log_info("boot", "%s, %u %s, %s, TSC %lu.%03lu MHz by %s", cpu_name, core_count,
              core_count == 1 ? "core" : "cores", node_info.has_x2apic ? "x2APIC" : "xAPIC",
@@ -322,7 +333,10 @@ _Noreturn void boot_main(struct boot_info *info)
     limits = boot_limits_read(info->command_line);
     boot_memory_map(info);
 
+    entropy_start();
+    add_loader_entropy(info);
     read_tables(info);
+    entropy_add(&acpi.machine, sizeof(acpi.machine));
     components_run(BOOT_TABLES);
     start_own_lapic();
     legacy_pic_disable();
@@ -330,6 +344,7 @@ _Noreturn void boot_main(struct boot_info *info)
     find_cores_call(&acpi, lapic_id(), limits.node_count);
     /* The clocks are measured while the cores reset. */
     reference_clock_finish(&node_info.clock);
+    entropy_add(&node_info.clock, sizeof(node_info.clock)); /* with the date */
     log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
     core_count = find_cores_await(cores);
     log_machine(info);

@@ -7,6 +7,7 @@
 #include "boot/reference_clock.h"
 
 #include "boot/acpi/acpi.h"
+#include "boot/entropy.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
@@ -256,6 +257,9 @@ static struct sample take_sample(void)
         (void)count_ticks(&ticks); /* who waits for it to move notices */
         uint32_t remaining = lapic_timer_remaining();
         uint64_t after = cpu_read_tsc();
+        const uint64_t reading[] = {before, ticks, remaining, after};
+
+        entropy_add(reading, sizeof(reading));
 
         if (after - before < best.tsc_width) {
             best = (struct sample){ticks, before + (after - before) / 2, after - before, remaining};
@@ -302,8 +306,11 @@ uint64_t reference_clock_now_us(void)
 
 void reference_clock_wait_until_us(uint64_t us)
 {
-    while (reference_clock_now_us() < us) {
-        cpu_pause();
+    uint64_t now_us;
+
+    /* Where in its ticks another clock is caught is as good as chance. */
+    while ((now_us = reference_clock_now_us()) < us) {
+        entropy_add(&now_us, sizeof(now_us));
     }
 }
 

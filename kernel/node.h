@@ -168,7 +168,8 @@ struct node_info {
     uint64_t memory_bytes; /* its whole share */
     unsigned range_count;  /* what of its memory is free at its start */
     struct memory_range ranges[NODE_RANGE_MAX];
-    uintptr_t stacks_end; /* next free address among the stacks */
+    uint64_t random_seed[4]; /* this node's alone; gone once it is used */
+    uintptr_t stacks_end;    /* next free address among the stacks */
 
     uint64_t channel_ring_bytes;
     unsigned module_count;

@@ -85,7 +85,7 @@ struct platform_console {
 };
 extern const struct platform_console *platform_console;
 
-/* --- Randomness for sequence numbers, ids and hash secrets (RDRAND, else TSC jitter). --- */
+/* --- Randomness for sequence numbers, ids and hash secrets: unlike other nodes'. --- */
 uint64_t platform_random(void);
 
 /* --- Ends. --- */

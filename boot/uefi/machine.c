@@ -11,6 +11,18 @@
 static const EFI_GUID rsdp_guids[] = {ACPI_20_TABLE_GUID, ACPI_TABLE_GUID}; /* the better first */
 static const EFI_GUID screen_guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
 
+/* UEFI 2.10, 37.5: random numbers of the firmware's, and GetRNG() as far as it is used here. */
+static const EFI_GUID random_guid = {
+    0x3152bca5, 0xeade, 0x433d, {0x86, 0x2e, 0xc0, 0x1c, 0xdc, 0x29, 0x1f, 0x44}};
+struct random_protocol {
+    void *get_info;
+    EFI_STATUS(EFIAPI *get)
+    (struct random_protocol *self, const EFI_GUID *algorithm, UINTN bytes, uint8_t *values);
+};
+/* A table of loaders for Linux (systemd, "Boot Loader Interface"): how many, and so many bytes. */
+static const EFI_GUID seed_guid = {
+    0x1ce1e5bc, 0x7ceb, 0x42f2, {0x81, 0xe5, 0x8a, 0xad, 0xf1, 0x80, 0xf5, 0x7b}};
+
 static paddr_t find_table(const EFI_GUID *guid)
 {
     for (UINTN i = 0; i < firmware->NumberOfTableEntries; i++) {
@@ -99,8 +111,26 @@ static void describe_screen(struct boot_info *info)
                                     });
 }
 
+/* Half of it from each, as far as they are there. */
+static void describe_seed(struct boot_info *info)
+{
+    const size_t half = sizeof(info->seed) / 2;
+    const uint32_t *table = (const uint32_t *)find_table(&seed_guid);
+    struct random_protocol *random;
+    EFI_GUID guid = random_guid;
+
+    if (firmware->BootServices->LocateProtocol(&guid, NULL, (void **)&random) == EFI_SUCCESS &&
+        random->get(random, NULL, half, info->seed) != EFI_SUCCESS) {
+        memset(info->seed, 0, half);
+    }
+    if (table != NULL) {
+        memcpy(info->seed + half, table + 1, table[0] < half ? table[0] : half);
+    }
+}
+
 void machine_describe(struct boot_info *info)
 {
+    describe_seed(info);
     for (unsigned i = 0; i < ARRAY_COUNT(rsdp_guids) && info->rsdp == 0; i++) {
         info->rsdp = find_table(&rsdp_guids[i]);
     }

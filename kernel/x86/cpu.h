@@ -20,7 +20,6 @@
 
 #define CPUID_1_ECX_X2APIC            BIT(21)
 #define CPUID_1_ECX_TSC_DEADLINE      BIT(24)
-#define CPUID_1_ECX_RDRAND            BIT(30)
 #define CPUID_80000001_EDX_1GIB_PAGES BIT(26)
 #define CPUID_80000008_EAX_WIDTH      BITS(7, 0) /* of physical addresses */
 

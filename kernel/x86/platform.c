@@ -4,6 +4,8 @@
  */
 #include "kernel/platform.h"
 
+#include <string.h>
+
 #include "kernel/log.h"
 #include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
@@ -14,6 +16,7 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/random.h"
 
 struct node_info node_info;
 
@@ -228,49 +231,18 @@ const struct platform_power *platform_power = &no_power;
 
 /* --- Randomness --- */
 
-static uint64_t mix(uint64_t value)
-{
-    /* The finaliser of MurmurHash3: every bit in changes about half the bits out. */
-    value ^= value >> 33;
-    value *= 0xFF51AFD7ED558CCD;
-    value ^= value >> 33;
-    value *= 0xC4CEB9FE1A85EC53;
-    return value ^ value >> 33;
-}
-
-/* False when the generator has nothing, ten times in a row (SDM 1, 7.3.17.1). */
-static bool read_hardware_random(uint64_t *value)
-{
-    for (unsigned i = 0; i < 10; i++) {
-        bool is_valid;
-
-        __asm__ volatile("rdrand %0" : "=r"(*value), "=@ccc"(is_valid));
-        if (is_valid) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* The seed is the boot's; when a number is asked for, which nobody can plan, adds to it. */
 uint64_t platform_random(void)
 {
-    static uint64_t pool;
-    static bool is_seeded;
-    static bool has_rdrand;
-    uint64_t value;
+    static struct random_pool pool;
+    uint64_t tsc = cpu_read_tsc();
 
-    if (!is_seeded) {
-        has_rdrand = (cpu_id(1, 0).ecx & CPUID_1_ECX_RDRAND) != 0;
-        is_seeded = true;
+    if (pool.drawn_count == 0) {
+        random_add(&pool, node_info.random_seed, sizeof(node_info.random_seed));
+        memset(node_info.random_seed, 0, sizeof(node_info.random_seed)); /* once, and gone */
+        random_add(&pool, &tsc, sizeof(tsc));
     }
-    if (has_rdrand && read_hardware_random(&value)) {
-        return value;
-    }
-    /* Jitter of the time-stamp counter, collected over the node's life. */
-    for (unsigned i = 0; i < 16; i++) {
-        pool = mix(pool + cpu_read_tsc() + node_info.node);
-    }
-    return pool;
+    return random_take(&pool);
 }
 
 /* --- Ends --- */
