@@ -123,7 +123,7 @@ static void start_own_lapic(void)
     void *registers = NULL;
 
     if (!has_x2apic) {
-        machine_add_device(&node_info.machine, lapic_paddr(), PAGE_BYTES, 0);
+        ranges_add(&node_info.machine.devices, lapic_paddr(), PAGE_BYTES, 0);
         registers = paging_map_device(lapic_paddr(), PAGE_BYTES);
     }
     lapic_initialise(registers);

@@ -8,6 +8,7 @@
 
 #include "kernel/base.h"
 #include "kernel/limits.h"
+#include "libc/core/ranges.h"
 
 #define NODE_RANGE_MAX    8
 #define IOAPIC_MAX        8
@@ -17,7 +18,6 @@
 #define MODULE_MAX        4
 #define MODULE_NAME_BYTES 32
 #define ISA_IRQ_COUNT     16
-#define DEVICE_RANGE_MAX  96
 
 struct memory_range {
     paddr_t paddr;
@@ -102,13 +102,6 @@ struct framebuffer_info {
     struct framebuffer_channel blue;
 };
 
-/* Where a device has registers, as whoever has found it says. */
-struct device_range {
-    paddr_t paddr;
-    uint64_t bytes;
-    uint32_t owner; /* the finder's word for the device; 0: a table names it */
-};
-
 /* How an NMI of the chipset arrives: at one node, or each would end (MADT, ACPI 5.2.12.7). */
 struct nmi_line {
     bool is_ours;
@@ -117,9 +110,9 @@ struct nmi_line {
 };
 
 struct machine {
-    /* What may be mapped as a device, and nothing else (kernel/x86/paging.h). */
-    unsigned device_range_count;
-    struct device_range device_ranges[DEVICE_RANGE_MAX];
+    /* What may be mapped as a device (kernel/x86/paging.h). Added by who finds it in a table (owner
+     * 0) or a register, never on a message's word: at boot, then all nodes know. */
+    struct ranges devices;
     unsigned ioapic_count;
     struct ioapic ioapics[IOAPIC_MAX];
     struct irq_route isa_irqs[ISA_IRQ_COUNT];
@@ -184,35 +177,6 @@ struct node_info {
 
 /* This node's own. */
 extern struct node_info node_info;
-
-/* The known range in which all of these bytes lie, or NULL. */
-static inline const struct device_range *machine_find_device(const struct machine *machine,
-                                                             paddr_t paddr, uint64_t bytes)
-{
-    for (unsigned i = 0; i < machine->device_range_count; i++) {
-        const struct device_range *range = &machine->device_ranges[i];
-
-        if (paddr >= range->paddr && bytes <= range->bytes &&
-            paddr - range->paddr <= range->bytes - bytes) {
-            return range;
-        }
-    }
-    return NULL;
-}
-
-/* Let a range be mapped: for who has found it in a table or a register, never on a message's word.
- * At boot, all nodes may. Without room for it, it cannot be. */
-static inline void machine_add_device(struct machine *machine, paddr_t paddr, uint64_t bytes,
-                                      uint32_t owner)
-{
-    const struct device_range *known = machine_find_device(machine, paddr, bytes);
-
-    if ((known == NULL || known->owner != owner) &&
-        machine->device_range_count < DEVICE_RANGE_MAX) {
-        machine->device_ranges[machine->device_range_count++] =
-            (struct device_range){paddr, bytes, owner};
-    }
-}
 
 /* Offset of the channel from -> to behind CHANNELS_BASE. A node's outgoing rings are together. */
 static inline uint64_t node_ring_offset(const struct node_info *info, node_id_t from, node_id_t to)

@@ -42,7 +42,7 @@ static bool allow(struct acpi *acpi, const struct limits *limits, const char *si
         acpi_note_problem(acpi, signature, "no device can be where it says: ignored");
         return false;
     }
-    machine_add_device(&acpi->machine, paddr, bytes, 0);
+    ranges_add(&acpi->machine.devices, paddr, bytes, 0);
     return true;
 }
 

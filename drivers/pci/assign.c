@@ -79,9 +79,9 @@ static uint32_t owner_of(const struct pci_id *id)
 
 bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes)
 {
-    const struct device_range *range = machine_find_device(&node_info.machine, paddr, bytes);
+    const struct owned_range *range = ranges_find(&node_info.machine.devices, paddr, bytes);
 
-    for (size_t i = 0; i < id_count && range != NULL && range->paddr == paddr; i++) {
+    for (size_t i = 0; i < id_count && range != NULL && range->start == paddr; i++) {
         if (owner_of(&ids[i]) == range->owner) {
             return true;
         }
@@ -262,8 +262,8 @@ static void make_known(const struct pci_device *device, const struct pci_bar bar
 {
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
         if (bars[i].bytes != 0) {
-            machine_add_device(&node_info.machine, bars[i].paddr, bars[i].bytes,
-                               owner_of(&device->id));
+            ranges_add(&node_info.machine.devices, bars[i].paddr, bars[i].bytes,
+                       owner_of(&device->id));
         }
     }
 }

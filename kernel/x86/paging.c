@@ -241,7 +241,7 @@ void *paging_map_device(paddr_t paddr, size_t bytes)
 {
     paddr_t start, end;
 
-    if (machine_find_device(&node_info.machine, paddr, bytes) == NULL ||
+    if (ranges_find(&node_info.machine.devices, paddr, bytes) == NULL ||
         !find_device_pages(paddr, bytes, &start, &end)) {
         log_error("paging", "refused to map %lu bytes at %#lx: no device is known to be there",
                   bytes, paddr);

@@ -45,7 +45,7 @@ struct address_space *paging_own_space(void);
 /*
  * Map a device's registers into this node: uncached, read-write, not executable. `paddr` need not
  * be page-aligned. Asked for the same range again, it returns the same address. NULL (logged, and
- * counted as DROP_BAD_DEVICE) unless the range is one of node_info.machine.device_ranges, whoever
+ * counted as DROP_BAD_DEVICE) unless the range is one of node_info.machine.devices, whoever
  * asks; NULL (logged) without room for the tables.
  */
 void *paging_map_device(paddr_t paddr, size_t bytes);

@@ -60,7 +60,7 @@ static int reset(void **state)
 
 static bool is_device(paddr_t paddr, uint64_t bytes)
 {
-    return machine_find_device(&acpi.machine, paddr, bytes) != NULL;
+    return ranges_find(&acpi.machine.devices, paddr, bytes) != NULL;
 }
 
 static void what_tables_name_is_a_device(void **state)
@@ -99,7 +99,7 @@ static void memory_is_no_device_whatever_tables_say(void **state)
     acpi.hpet_paddr = 0x1000;
     acpi_allow_devices(&acpi, &info, ADDRESS_BITS);
     assert_int_equal(acpi.problem_count, 4); /* the FACP's two are one */
-    assert_int_equal(machine->device_range_count, 1);
+    assert_int_equal(machine->devices.count, 1);
     assert_int_equal(machine->ecam_count, 0);
     assert_int_equal(machine->ioapic_count, 1);
     assert_int_equal(machine->ioapics[0].first_gsi, 24); /* the sound one is kept */

@@ -70,7 +70,7 @@ static int assign_nic(void)
 static void boot_again(const char *command_line)
 {
     fake_pci_command_line = command_line;
-    node_info.machine.device_range_count = 0;
+    node_info.machine.devices.count = 0;
 }
 
 static void start_decoding(int fake)

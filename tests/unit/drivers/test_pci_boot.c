@@ -149,7 +149,7 @@ static void nothing_else_is_taken_for_a_cards_bar(void **state)
 
     (void)state;
     add_card(1, CARD_BAR);
-    machine_add_device(&node_info.machine, 0xFEC00000, 0x100000, 0); /* by a table */
+    ranges_add(&node_info.machine.devices, 0xFEC00000, 0x100000, 0); /* by a table */
     pci_prepare(ids, 1);
     assert_false(pci_is_bar(ids, 1, CARD_BAR + 0x1000, 0x1000));
     assert_false(pci_is_bar(ids, 1, CARD_BAR, CARD_BAR_BYTES + 1));

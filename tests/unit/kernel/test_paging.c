@@ -96,7 +96,7 @@ static int reset(void **state)
     memset(paging_own_space(), 0, sizeof(struct address_space)); /* looked up at its first use */
     node_info.page_table_root = (uintptr_t)pages_allocate(1);
     log_count = 0;
-    machine_add_device(&node_info.machine, CARD, 0x20000, 1);
+    ranges_add(&node_info.machine.devices, CARD, 0x20000, 1);
     return 0;
 }
 
@@ -154,7 +154,7 @@ static void memory_of_this_node_is_refused_even_where_a_device_says_it_is(void *
     assert_refused(CARD, 0x20000);
     assert_refused(CARD + 0x10800, 1);
     node_info.range_count = 0;
-    machine_add_device(&node_info.machine, DEVICES_MAX_BYTES - 4096, 8192, 0);
+    ranges_add(&node_info.machine.devices, DEVICES_MAX_BYTES - 4096, 8192, 0);
     assert_refused(DEVICES_MAX_BYTES - 4096, 8192); /* the map has no room for it */
 }
 
@@ -164,7 +164,7 @@ static void large_devices_take_few_tables(void **state)
     unsigned before = page_count;
 
     (void)state;
-    machine_add_device(&node_info.machine, ECAM, ECAM_SIZE, 0);
+    ranges_add(&node_info.machine.devices, ECAM, ECAM_SIZE, 0);
     assert_mapped(paging_map_device(ECAM, ECAM_SIZE), ECAM);
     assert_in_range(page_count - before, 1, 3);
     assert_mapped((uint8_t *)DEVICES_BASE + ECAM + ECAM_SIZE - 1, ECAM + ECAM_SIZE - 1);
@@ -174,7 +174,7 @@ static void large_devices_take_few_tables(void **state)
 static void a_large_device_of_which_a_page_is_mapped_is_mapped_too(void **state)
 {
     (void)state;
-    machine_add_device(&node_info.machine, ECAM, ECAM_SIZE, 0);
+    ranges_add(&node_info.machine.devices, ECAM, ECAM_SIZE, 0);
     assert_mapped(paging_map_device(ECAM + 0x201000, 4096), ECAM + 0x201000);
     assert_mapped(paging_map_device(ECAM, ECAM_SIZE), ECAM);
     for (paddr_t offset = 0; offset < ECAM_SIZE; offset += PAGE_BYTES) {
@@ -201,13 +201,13 @@ static void a_range_too_many_is_not_known(void **state)
     struct machine *machine = &node_info.machine;
 
     (void)state;
-    for (unsigned i = 0; i < 2 * DEVICE_RANGE_MAX; i++) {
-        machine_add_device(machine, 0x10000000 + i * 0x2000ull, 0x1000, 0);
-        machine_add_device(machine, CARD, 0x20000, 1); /* is known */
+    for (unsigned i = 0; i < 2 * RANGES_MAX; i++) {
+        ranges_add(&machine->devices, 0x10000000 + i * 0x2000ull, 0x1000, 0);
+        ranges_add(&machine->devices, CARD, 0x20000, 1); /* is known */
     }
-    assert_int_equal(machine->device_range_count, DEVICE_RANGE_MAX);
+    assert_int_equal(machine->devices.count, RANGES_MAX);
     assert_non_null(paging_map_device(0x10000000, 4096));
-    assert_refused(0x10000000 + (2 * DEVICE_RANGE_MAX - 1) * 0x2000ull, 4096);
+    assert_refused(0x10000000 + (2 * RANGES_MAX - 1) * 0x2000ull, 4096);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, reset)
