@@ -165,6 +165,35 @@ void boot_info_set_framebuffer(struct boot_info *info, const struct framebuffer_
     }
 }
 
+bool boot_info_is_memory(const struct boot_info *info, paddr_t paddr, uint64_t bytes)
+{
+    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
+    paddr_t end = bytes < LAST_PAGE_PADDR - start ? ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES)
+                                                  : LAST_PAGE_PADDR;
+
+    for (unsigned i = 0; i < info->range_count; i++) {
+        const struct memory_range *range = &info->ranges[i].range;
+
+        if (info->ranges[i].is_usable && range->paddr < end &&
+            (range->paddr >= start || start - range->paddr < range->bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool boot_info_check_framebuffer(struct boot_info *info)
+{
+    const struct framebuffer_info *screen = &info->framebuffer;
+
+    if (screen->paddr == 0 ||
+        !boot_info_is_memory(info, screen->paddr, (uint64_t)screen->pitch_bytes * screen->height)) {
+        return true;
+    }
+    info->framebuffer = (struct framebuffer_info){.paddr = 0};
+    return false;
+}
+
 void boot_info_set_command_line(struct boot_info *info, const char *text, size_t text_bytes)
 {
     size_t length = strnlen(text, text_bytes);

@@ -73,6 +73,12 @@ void boot_info_add_module(struct boot_info *info, paddr_t paddr, uint64_t bytes,
  * other than 15 to 32 bits, colours outside the pixel or above 8 bits. */
 void boot_info_set_framebuffer(struct boot_info *info, const struct framebuffer_info *framebuffer);
 
+/* Whether a part of it lies in usable memory, by the page, as it would be mapped. */
+bool boot_info_is_memory(const struct boot_info *info, paddr_t paddr, uint64_t bytes);
+/* Leave the screen out if that lies in usable memory: once all ranges are known. False when it was
+ * left out. */
+MUST_CHECK bool boot_info_check_framebuffer(struct boot_info *info);
+
 /* The command line: at most text_bytes, or up to a NUL. Cut to size, and marked so. */
 void boot_info_set_command_line(struct boot_info *info, const char *text, size_t text_bytes);
 

@@ -42,6 +42,7 @@ _Noreturn void node_enter(paddr_t root, uintptr_t stack_top);
 static BOOT_DATA struct acpi acpi;
 static BOOT_DATA struct found_core cores[NODE_MAX];
 static unsigned core_count;
+static bool is_screen_left_out; /* there is no log yet when that is seen */
 static struct boot_limits limits;
 static BOOT_DATA struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static BOOT_DATA unsigned share_range_counts[NODE_MAX];
@@ -307,6 +308,9 @@ static void log_machine(const struct boot_info *info)
                     info->dropped_range_count, info->dropped_module_count,
                     info->is_command_line_cut ? ", command line cut" : "");
     }
+    if (is_screen_left_out) {
+        log_warning("boot", "from the loader: a screen in the middle of memory ignored");
+    }
     boot_memory_log();
     entropy_report();
     read_cpu_name(cpu_name);
@@ -323,6 +327,7 @@ _Noreturn void boot_main(struct boot_info *info)
     node_info.clock.tsc_at_zero = cpu_read_tsc();
     panic_initialise();
     trap_initialise();
+    is_screen_left_out = !boot_info_check_framebuffer(info);
     node_info.framebuffer = info->framebuffer;
     read_configuration(info);
     memcpy(node_info.command_line, info->command_line, sizeof(node_info.command_line));

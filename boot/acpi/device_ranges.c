@@ -16,29 +16,12 @@ struct limits {
     paddr_t end; /* of what the processor can address */
 };
 
-/* Whether a part of it lies in usable memory, by the page, as it would be mapped. */
-static bool is_memory(const struct boot_info *info, paddr_t paddr, uint64_t bytes)
-{
-    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
-    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
-
-    for (unsigned i = 0; i < info->range_count; i++) {
-        const struct memory_range *range = &info->ranges[i].range;
-
-        if (info->ranges[i].is_usable && range->paddr < end &&
-            (range->paddr >= start || start - range->paddr < range->bytes)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* False, and noted, when the range can be no device's. */
 static bool allow(struct acpi *acpi, const struct limits *limits, const char *signature,
                   paddr_t paddr, uint64_t bytes)
 {
     if (paddr >= limits->end || bytes > limits->end - paddr ||
-        is_memory(limits->info, paddr, bytes)) {
+        boot_info_is_memory(limits->info, paddr, bytes)) {
         acpi_note_problem(acpi, signature, "no device can be where it says: ignored");
         return false;
     }

@@ -36,9 +36,12 @@ static void write_register(void *registers, uint32_t index, uint32_t value)
     mmio_write32(registers, IOAPIC_WINDOW, value);
 }
 
+/* None where a table names an I/O APIC and nothing answers. */
 static uint32_t line_count(void *registers)
 {
-    return (uint32_t)FIELD_GET(VERSION_LAST_LINE, read_register(registers, REGISTER_VERSION)) + 1;
+    uint32_t version = read_register(registers, REGISTER_VERSION);
+
+    return version == UINT32_MAX ? 0 : (uint32_t)FIELD_GET(VERSION_LAST_LINE, version) + 1;
 }
 
 /* Firmware may have left lines open that nobody here would answer. */
@@ -47,7 +50,9 @@ static void mask_all_lines(void)
     for (unsigned i = 0; i < node_info.machine.ioapic_count; i++) {
         void *registers = paging_map_device(node_info.machine.ioapics[i].paddr, PAGE_BYTES);
 
-        for (uint32_t line = 0; registers != NULL && line < line_count(registers); line++) {
+        uint32_t count = registers != NULL ? line_count(registers) : 0;
+
+        for (uint32_t line = 0; line < count; line++) {
             write_register(registers, REGISTER_LINE(line), LINE_MASKED);
         }
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/acpi/device_ranges.c boot/acpi/table.c */
+/* sources: boot/acpi/device_ranges.c boot/acpi/table.c boot/boot_info.c */
 /*
  * boot/acpi/device_ranges.c: what tables name is a device only where the memory map has no memory
  * and the processor has addresses.

@@ -202,6 +202,34 @@ static void a_file_ends_at_a_nul(void **state)
     assert_string_equal(info.command_line, "a=1 ");
 }
 
+static bool has_screen_at(paddr_t paddr)
+{
+    info.framebuffer = (struct framebuffer_info){
+        .paddr = paddr, .width = 1024, .height = 768, .pitch_bytes = 4096, .bits_per_pixel = 32};
+    bool is_kept = boot_info_check_framebuffer(&info);
+
+    assert_int_equal(info.framebuffer.paddr, is_kept ? paddr : 0);
+    return is_kept;
+}
+
+/* Drawing there would write over a node. */
+static void a_screen_in_usable_memory_is_left_out(void **state)
+{
+    (void)state;
+    boot_info_add_range(&info, 0x100000, 0x3FF00000, true);
+    boot_info_add_range(&info, 0x40000000, 0x10000000, false);
+    boot_info_add_range(&info, 0x100000000, 0x40000000, true);
+    assert_true(has_screen_at(0x40000000)); /* memory that firmware has set aside */
+    assert_true(has_screen_at(0xFD000000));
+    assert_true(has_screen_at(0x140000000));
+    assert_false(has_screen_at(0x3FFFF000));
+    assert_false(has_screen_at(0x1000000));
+    assert_false(has_screen_at(0x100000000 - 0x1000));
+    assert_true(has_screen_at(UINT64_MAX - 0x100));
+    info.framebuffer.paddr = 0;
+    assert_true(boot_info_check_framebuffer(&info)); /* there is none */
+}
+
 _Noreturn void platform_panic(const char *file, int line, const char *format, ...)
 {
     (void)format;
@@ -225,6 +253,7 @@ int main(void)
         cmocka_unit_test_setup(a_word_may_hold_a_number_sign, begin),
         cmocka_unit_test_setup(words_that_do_not_fit_are_left_out_whole, begin),
         cmocka_unit_test_setup(a_file_ends_at_a_nul, begin),
+        cmocka_unit_test_setup(a_screen_in_usable_memory_is_left_out, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
