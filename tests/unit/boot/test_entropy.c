@@ -26,6 +26,13 @@ static unsigned given_count;
 static unsigned draw_count;
 static char logged[1024];
 
+uint64_t cpu_read_tsc(void)
+{
+    static uint64_t tsc;
+
+    return ++tsc;
+}
+
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
     assert_int_equal(subleaf, 0);
