@@ -23,7 +23,6 @@
 #include "boot/start_node.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
 #include "kernel/panic.h"
 #include "kernel/platform.h"
@@ -32,6 +31,7 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/pages.h"
 #include "libc/core/version.h"
 
 /* Channels get at most this part of memory, so that many nodes on a small machine still fit. */

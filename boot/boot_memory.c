@@ -10,10 +10,10 @@
 
 #include "boot/physical.h"
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/pages.h"
 
 #define LOW_MEMORY_END       MIB     /* firmware's data, the trampoline */
 #define TRAMPOLINE_END       0xA0000 /* video memory begins */

@@ -5,7 +5,6 @@
 #include "kernel/main.h"
 
 #include "kernel/component.h"
-#include "kernel/memory/pages.h"
 #include "kernel/message/counters.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
@@ -19,6 +18,10 @@
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/memory.h"
+#include "libc/core/pages.h"
+
+_Static_assert(NODE_RANGE_MAX <= PAGES_RANGE_MAX && PAGE_BYTES == MEMORY_PAGE_BYTES,
+               "a node's memory fits the allocator");
 
 static void start_memory(void)
 {

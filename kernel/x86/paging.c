@@ -8,13 +8,13 @@
 
 #include "kernel/limits.h"
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
 #include "libc/core/bits.h"
+#include "libc/core/pages.h"
 
 #define PTE_PRESENT       BIT(0)
 #define PTE_WRITE         BIT(1)

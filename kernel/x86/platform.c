@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/x86/clock.h"
@@ -16,6 +15,7 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/pages.h"
 #include "libc/core/random.h"
 
 struct node_info node_info;

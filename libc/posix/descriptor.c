@@ -16,11 +16,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "kernel/memory/pages.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/core/memory.h"
+#include "libc/core/pages.h"
 #include "libc/posix/epoll.h"
 #include "libc/posix/log_stream.h"
 

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#include "kernel/memory/pages.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 
+#include "libc/core/pages.h"
 #include "lwip/pbuf.h"
 
 /* With it a copy fills a block of two KiB (libc/core/memory.c), and fits a message. */

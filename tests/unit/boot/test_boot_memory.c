@@ -19,10 +19,10 @@
 #include "boot/boot_memory.h"
 #include "boot/physical.h"
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/pages.h"
 
 #define TIB         (1024 * GIB)
 #define PIB         (1024 * TIB)

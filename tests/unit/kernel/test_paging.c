@@ -16,12 +16,12 @@
 
 #include "kernel/limits.h"
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/pages.h"
 
 #define PAGES_MAX 64
 #define CARD      0xFEB00000u

@@ -14,7 +14,6 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
-#include "kernel/memory/pages.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
@@ -22,6 +21,7 @@
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/pages.h"
 
 #define NODE_COUNT 3
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/memory/pages.h"
+#include "libc/core/pages.h"
 #include "net/counters.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"

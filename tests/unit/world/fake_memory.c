@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/memory/pages.h"
 #include "libc/core/memory.h"
+#include "libc/core/pages.h"
 
 static unsigned block_count;
 
@@ -56,7 +56,7 @@ void memory_release(void *block)
     free(block);
 }
 
-/* Of kernel/memory/pages.h: what a small node has, if the test does not say otherwise. */
+/* Of libc/core/pages.h: what a small node has, if the test does not say otherwise. */
 uint64_t fake_memory_total_bytes = 16 * MIB;
 
 uint64_t pages_total_bytes(void)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages of this node's memory: a buddy allocator over the ranges that the node was given. Runs of
- * pages are physically contiguous, and aligned to their length rounded up to a power of two.
+ * The allocator of pages of MEMORY_PAGE_BYTES: buddies, over ranges that it is given, on a node its
+ * own memory. Runs of pages are contiguous, and aligned to their length rounded up to a power of
+ * two. Smaller blocks are memory.h's, over these pages.
  */
 #pragma once
 
-#include "kernel/base.h"
+#include "libc/core/base.h"
+
+#define PAGES_RANGE_MAX 8u
 
 /* Give the allocator [start, start + bytes), page-aligned. Part of it, one byte for each page,
- * becomes the allocator's own book. At most NODE_RANGE_MAX times. */
+ * becomes the allocator's own book. At most PAGES_RANGE_MAX times. */
 void pages_add_range(void *start, uint64_t bytes);
 
 /* Zeroed. NULL when no run of that length is free. Cost: O(log n) and the zeroing. */

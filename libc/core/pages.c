@@ -7,13 +7,12 @@
  * Pages that were never used are not in the lists but behind a frontier that moves up when no list
  * can serve: a node starts without touching its memory, and what it uses stays together.
  */
-#include "kernel/memory/pages.h"
+#include "libc/core/pages.h"
 
 #include <string.h>
 
-#include "kernel/limits.h"
-#include "kernel/node.h"
-#include "kernel/platform.h"
+#include "libc/core/assert.h"
+#include "libc/core/memory.h"
 #include "libc/core/poison.h"
 
 /* Blocks up to 1 GiB: the longest run that can be had. */
@@ -32,7 +31,7 @@ struct range {
     uint8_t *book; /* of the pages below the frontier */
 };
 
-static struct range ranges[NODE_RANGE_MAX];
+static struct range ranges[PAGES_RANGE_MAX];
 static unsigned range_count;
 static struct free_block *free_lists[ORDER_COUNT];
 static uint64_t total_bytes;
@@ -40,7 +39,7 @@ static uint64_t free_bytes;
 
 static size_t order_bytes(unsigned order)
 {
-    return (size_t)PAGE_BYTES << order;
+    return (size_t)MEMORY_PAGE_BYTES << order;
 }
 
 static struct range *range_of(uintptr_t page)
@@ -50,18 +49,18 @@ static struct range *range_of(uintptr_t page)
             return &ranges[i];
         }
     }
-    PANIC("page %p is not this node's", (void *)page);
+    core_fail(__FILE__, __LINE__, "the page is in one of the ranges");
 }
 
 static uint8_t *book_entry(const struct range *range, uintptr_t page)
 {
-    return &range->book[(page - range->start) / PAGE_BYTES];
+    return &range->book[(page - range->start) / MEMORY_PAGE_BYTES];
 }
 
 static void link_block(struct range *range, uintptr_t page, unsigned order)
 {
-    ASSERT(order < ORDER_COUNT && page % order_bytes(order) == 0);
-    ASSERT(page >= range->start && page + order_bytes(order) <= range->frontier);
+    CORE_ASSERT(order < ORDER_COUNT && page % order_bytes(order) == 0);
+    CORE_ASSERT(page >= range->start && page + order_bytes(order) <= range->frontier);
     struct free_block *block = (struct free_block *)page;
 
     block->next = free_lists[order];
@@ -77,7 +76,7 @@ static void unlink_block(struct range *range, uintptr_t page)
 {
     struct free_block *block = (struct free_block *)page;
 
-    ASSERT(*block->previous_next == block);
+    CORE_ASSERT(*block->previous_next == block);
     *block->previous_next = block->next;
     if (block->next != NULL) {
         block->next->previous_next = block->previous_next;
@@ -89,7 +88,7 @@ static void unlink_block(struct range *range, uintptr_t page)
 /* Free one aligned block, and join it with its buddy as long as that is free and whole, too. */
 static void release_block(struct range *range, uintptr_t page, unsigned order)
 {
-    ASSERT(*book_entry(range, page) == BOOK_NOT_FREE);
+    CORE_ASSERT(*book_entry(range, page) == BOOK_NOT_FREE);
     while (order + 1 < ORDER_COUNT) {
         uintptr_t buddy = page ^ order_bytes(order);
 
@@ -122,17 +121,17 @@ static void release_run(struct range *range, uintptr_t page, size_t page_count)
 
 void pages_add_range(void *start, uint64_t bytes)
 {
-    size_t page_count = bytes / PAGE_BYTES;
-    size_t book_pages = (page_count + PAGE_BYTES - 1) / PAGE_BYTES;
+    size_t page_count = bytes / MEMORY_PAGE_BYTES;
+    size_t book_pages = (page_count + MEMORY_PAGE_BYTES - 1) / MEMORY_PAGE_BYTES;
     struct range *range = &ranges[range_count];
 
-    ASSERT(((uintptr_t)start | bytes) % PAGE_BYTES == 0);
-    ASSERT(range_count < NODE_RANGE_MAX && (uintptr_t)start + bytes > (uintptr_t)start);
+    CORE_ASSERT(((uintptr_t)start | bytes) % MEMORY_PAGE_BYTES == 0);
+    CORE_ASSERT(range_count < PAGES_RANGE_MAX && (uintptr_t)start + bytes > (uintptr_t)start);
     if (page_count <= book_pages) {
         return;
     }
     range->book = start;
-    range->start = (uintptr_t)start + book_pages * PAGE_BYTES;
+    range->start = (uintptr_t)start + book_pages * MEMORY_PAGE_BYTES;
     range->frontier = range->start;
     range->end = (uintptr_t)start + bytes;
     range_count++;
@@ -160,12 +159,14 @@ static uintptr_t take_free(size_t page_count, unsigned order)
             uintptr_t page = (uintptr_t)block;
             struct range *range = range_of(page);
 
-            ASSERT(*book_entry(range, page) == at);
+            CORE_ASSERT(*book_entry(range, page) == at);
             /* Else somebody has written to it after its release. */
-            ASSERT_SLOW(is_poisoned(block + 1, page_count * PAGE_BYTES - sizeof(*block)));
+            CORE_ASSERT_SLOW(
+                is_poisoned(block + 1, page_count * MEMORY_PAGE_BYTES - sizeof(*block)));
             unlink_block(range, page);
             /* What is not needed of the block goes back. */
-            release_run(range, page + page_count * PAGE_BYTES, ((size_t)1 << at) - page_count);
+            release_run(range, page + page_count * MEMORY_PAGE_BYTES,
+                        ((size_t)1 << at) - page_count);
             return page;
         }
     }
@@ -176,9 +177,9 @@ static uintptr_t take_free(size_t page_count, unsigned order)
  * is memory. */
 static void move_frontier(struct range *range, uintptr_t frontier)
 {
-    ASSERT(frontier >= range->frontier && frontier <= range->end);
+    CORE_ASSERT(frontier >= range->frontier && frontier <= range->end);
     memset(book_entry(range, range->frontier), BOOK_NOT_FREE,
-           (frontier - range->frontier) / PAGE_BYTES);
+           (frontier - range->frontier) / MEMORY_PAGE_BYTES);
     range->frontier = frontier;
 }
 
@@ -190,12 +191,12 @@ static uintptr_t take_fresh(size_t page_count, unsigned order)
         uintptr_t page = ALIGN_UP(range->frontier, (uintptr_t)order_bytes(order));
 
         if (page >= range->frontier && page <= range->end &&
-            range->end - page >= page_count * PAGE_BYTES) {
+            range->end - page >= page_count * MEMORY_PAGE_BYTES) {
             uintptr_t skipped = range->frontier;
 
-            move_frontier(range, page + page_count * PAGE_BYTES);
+            move_frontier(range, page + page_count * MEMORY_PAGE_BYTES);
             poison((void *)skipped, page - skipped, POISON_RELEASED);
-            release_run(range, skipped, (page - skipped) / PAGE_BYTES);
+            release_run(range, skipped, (page - skipped) / MEMORY_PAGE_BYTES);
             return page;
         }
     }
@@ -216,9 +217,9 @@ void *pages_allocate_raw(size_t page_count, unsigned align_order)
         page = take_fresh(page_count, order);
     }
     if (page != 0) {
-        ASSERT(free_bytes >= page_count * PAGE_BYTES && page % order_bytes(order) == 0);
-        free_bytes -= page_count * PAGE_BYTES;
-        poison((void *)page, page_count * PAGE_BYTES, POISON_NEW);
+        CORE_ASSERT(free_bytes >= page_count * MEMORY_PAGE_BYTES && page % order_bytes(order) == 0);
+        free_bytes -= page_count * MEMORY_PAGE_BYTES;
+        poison((void *)page, page_count * MEMORY_PAGE_BYTES, POISON_NEW);
     }
     return (void *)page;
 }
@@ -228,7 +229,7 @@ void *pages_allocate(size_t page_count)
     void *pages = pages_allocate_raw(page_count, 0);
 
     if (pages != NULL) {
-        memset(pages, 0, page_count * PAGE_BYTES);
+        memset(pages, 0, page_count * MEMORY_PAGE_BYTES);
     }
     return pages;
 }
@@ -238,14 +239,15 @@ void pages_release(void *pages, size_t page_count)
     uintptr_t page = (uintptr_t)pages;
     struct range *range = range_of(page);
 
-    ASSERT(page % PAGE_BYTES == 0 && page + page_count * PAGE_BYTES <= range->frontier);
+    CORE_ASSERT(page % MEMORY_PAGE_BYTES == 0 &&
+                page + page_count * MEMORY_PAGE_BYTES <= range->frontier);
     /* Else they have been released before: as the first of a free block, or inside one. */
-    ASSERT(*book_entry(range, page) == BOOK_NOT_FREE);
-    ASSERT_SLOW(!is_poisoned(pages, PAGE_BYTES));
-    ASSERT(free_bytes + page_count * PAGE_BYTES <= total_bytes);
-    poison(pages, page_count * PAGE_BYTES, POISON_RELEASED);
+    CORE_ASSERT(*book_entry(range, page) == BOOK_NOT_FREE);
+    CORE_ASSERT_SLOW(!is_poisoned(pages, MEMORY_PAGE_BYTES));
+    CORE_ASSERT(free_bytes + page_count * MEMORY_PAGE_BYTES <= total_bytes);
+    poison(pages, page_count * MEMORY_PAGE_BYTES, POISON_RELEASED);
     release_run(range, page, page_count);
-    free_bytes += page_count * PAGE_BYTES;
+    free_bytes += page_count * MEMORY_PAGE_BYTES;
 }
 
 uint64_t pages_total_bytes(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/memory/pages.c libc/core/memory.c kernel/message/channel.c kernel/message/status.c */
+/* sources: libc/core/pages.c libc/core/memory.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c */
 /*
- * libc/core/memory.c over kernel/memory/pages.c, on ranges that the test gives them: what is
+ * libc/core/memory.c over libc/core/pages.c, on ranges that the test gives them: what is
  * handed out is aligned, never overlaps, and all comes back.
  */
 #include <setjmp.h>
@@ -15,10 +15,10 @@
 #include <cmocka.h>
 
 #include "kernel/limits.h"
-#include "kernel/memory/pages.h"
 #include "kernel/node.h"
 #include "libc/core/assert.h"
 #include "libc/core/memory.h"
+#include "libc/core/pages.h"
 
 #define RANGE_PAGES     4096u
 #define ODD_RANGE_PAGES 777u
