@@ -15,10 +15,10 @@ node_id_t platform_node(void);
 unsigned platform_node_count(void);
 const char *platform_command_line(void); /* zero-terminated, shorter than COMMAND_LINE_MAX_BYTES */
 
-/* --- Clock: nanoseconds since boot, the same on all nodes to within the TSC's synchronisation,
- * never going back on one node. Costs a counter read, a multiplication and a shift. --- */
+/* --- Clock: nanoseconds since boot without those in which the node stood still, so nearly the same
+ * on all nodes; never going back on one. Costs a counter read, a multiplication and a shift. --- */
 uint64_t platform_now_ns(void);
-/* Seconds since 1970 (UTC) at which platform_now_ns() was 0; 0 when no clock could be read. */
+/* Seconds since 1970 (UTC) less those of platform_now_ns(); 0 when no clock could be read. */
 uint64_t platform_boot_epoch_s(void);
 
 /* --- Mailbox pages: one writer each, enforced by page tables. --- */

@@ -48,7 +48,9 @@ uint64_t platform_now_ns(void)
 
 uint64_t platform_boot_epoch_s(void)
 {
-    return node_info.clock.boot_epoch_s;
+    uint64_t epoch_s = node_info.clock.boot_epoch_s;
+
+    return epoch_s == 0 ? 0 : epoch_s + clock_left_out_ns / NS_PER_S;
 }
 
 /* --- Mailbox pages --- */
@@ -104,12 +106,10 @@ uint64_t platform_attention_count(void)
 
 void platform_sleep(uint64_t deadline_ns)
 {
-    if (deadline_ns != UINT64_MAX) {
-        if (deadline_ns <= clock_now_ns()) {
-            return;
-        }
-        clock_arm(deadline_ns);
+    if (deadline_ns <= clock_now_ns()) {
+        return;
     }
+    clock_arm(deadline_ns);
     /* Interrupts are off whenever the node works, so one that has come since the last look for
      * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");
