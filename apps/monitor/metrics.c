@@ -40,10 +40,26 @@ static void append_build_info(struct output *output)
     format_append(output, "talus_build_info{version=\"%s\"} 1\n", talus_version);
 }
 
+static bool is_gauge(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length < 6 || strcmp(name + length - 6, "_total") != 0;
+}
+
 static void append_seconds(struct output *output, uint64_t time_ns)
 {
     format_append(output, "%llu.%09llu\n", (unsigned long long)(time_ns / NS_PER_S),
                   (unsigned long long)(time_ns % NS_PER_S));
+}
+
+/* The image included. */
+static uint64_t used_memory_bytes(node_id_t node)
+{
+    uint64_t total = status_memory_bytes(node);
+    uint64_t free = counter_read(node, COUNTER_MEMORY_FREE);
+
+    return free < total ? total - free : 0;
 }
 
 static void append_node_gauges(struct output *output)
@@ -74,6 +90,13 @@ static void append_node_gauges(struct output *output)
         if (is_shown(node)) {
             format_append(output, "talus_node_memory_bytes{node=\"%u\"} %llu\n", node,
                           (unsigned long long)status_memory_bytes((node_id_t)node));
+        }
+    }
+    append_help(output, "node_memory_used_bytes", "Memory of the node that is in use.", "gauge");
+    for (unsigned node = 0; node < node_count; node++) {
+        if (is_shown(node)) {
+            format_append(output, "talus_node_memory_used_bytes{node=\"%u\"} %llu\n", node,
+                          (unsigned long long)used_memory_bytes((node_id_t)node));
         }
     }
 }
@@ -115,7 +138,7 @@ static void append_counters_named(struct output *output, const char *name, unsig
                 return;
             }
             if (is_first) {
-                append_help(output, name, entry->help, "counter");
+                append_help(output, name, entry->help, is_gauge(name) ? "gauge" : "counter");
             }
             is_first = false;
             append_counter(output, (*table)->first + i, entry);

@@ -5,7 +5,8 @@
  * kernel's own is below, layers above take whole blocks and add their tables to the set
  * `counter_tables`. A node checks at its start that no two ranges overlap.
  *
- * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4).
+ * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4). What does not end
+ * in _total is a gauge: it also falls.
  */
 #pragma once
 
@@ -61,6 +62,7 @@ void counters_check(void);
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
     X(NODES_GIVEN_UP, "nodes_given_up_total", "", "Nodes that this one has declared dead.")        \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
+    X(MEMORY_FREE, "node_memory_free_bytes", "", "Memory of the node that is free.")               \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \
       "Input refused, by reason.")                                                                 \

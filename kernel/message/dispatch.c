@@ -108,6 +108,7 @@ static unsigned look_at_all_nodes(void)
 {
     unsigned found = find_deaths();
 
+    counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
     return found + (log_is_console_owner() ? platform_console->print() : 0);
 }
 
@@ -202,6 +203,7 @@ static bool has_work_come(bool was_blocked)
 
 static void halt_until(uint64_t deadline_ns)
 {
+    counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
     status_begin_idle(platform_now_ns());
     platform_sleep(deadline_ns);
     uint64_t end_ns = platform_now_ns();

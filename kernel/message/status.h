@@ -72,6 +72,11 @@ static inline void counter_add(unsigned counter, uint64_t amount)
     ASSERT_SLOW(counter < COUNTER_MAX);
     status_own_page->counters[counter] += amount;
 }
+/* Of a gauge. */
+static inline void counter_set(unsigned counter, uint64_t value)
+{
+    status_own_page->counters[counter] = value;
+}
 static inline void counter_increment(unsigned counter)
 {
     counter_add(counter, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a transport server counts of its connections, beside net/counters.h.
+ * What a transport server counts of its connections, beside net/counters.h. The states are those of
+ * net/transport/state.h, in that order.
  */
 #pragma once
 
@@ -10,6 +11,13 @@
 /* clang-format off: a table */
 /* X(ENUM, "name", "label or empty", "help") */
 #define TRANSPORT_COUNTERS(X)                                                                      \
+    X(CONNECTIONS_HALF_OPEN, "tcp_connections", "state=\"half_open\"", "Connections by state.")    \
+    X(CONNECTIONS_ASSIGNED, "tcp_connections", "state=\"assigned\"", "Connections by state.")      \
+    X(CONNECTIONS_ANNOUNCED, "tcp_connections", "state=\"announced\"", "Connections by state.")    \
+    X(CONNECTIONS_WAITING, "tcp_connections", "state=\"waiting\"", "Connections by state.")        \
+    X(CONNECTIONS_CLAIMED, "tcp_connections", "state=\"claimed\"", "Connections by state.")        \
+    X(CONNECTIONS_DETACHED, "tcp_connections", "state=\"detached\"", "Connections by state.")      \
+    X(CONNECTIONS_MAX, "tcp_connections_max", "", "Connections that the node takes.")              \
     X(UNACCEPTED, "tcp_connections_unaccepted_total", "",                                          \
       "Connections reset because no application accepted them.")                                   \
     X(ORPHANS_STALLED, "tcp_orphans_reset_total", "reason=\"stalled\"",                            \

@@ -109,6 +109,7 @@ static void flush_server(void *context)
 static bool prepare_sleep(void *context)
 {
     (void)context;
+    connection_publish_counts();
     return interface_has_loopback();
 }
 

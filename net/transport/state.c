@@ -6,6 +6,7 @@
 
 #include "kernel/platform.h"
 #include "net/transport/connection.h"
+#include "net/transport/counters.h"
 
 #define TO(state) (1u << CONNECTION_##state)
 
@@ -21,25 +22,32 @@ static const uint8_t successors[CONNECTION_STATE_COUNT] = {
 };
 
 _Static_assert(CONNECTION_STATE_COUNT <= 8, "a bit for each");
+_Static_assert(COUNTER_CONNECTIONS_DETACHED - COUNTER_CONNECTIONS_HALF_OPEN ==
+                   CONNECTION_DETACHED - CONNECTION_HALF_OPEN,
+               "gauges in the order of the states");
 
-static uint32_t half_open_count;
+/* By state; that of FREE means nothing. */
+static uint32_t counts[CONNECTION_STATE_COUNT];
 
 /* Inline: a short connection changes its state five times, to a state that is known where it is
  * called, and the linker's optimiser leaves little of this there. */
 inline void connection_set_state(struct connection *connection, enum connection_state state)
 {
     ASSERT((successors[connection->state] >> state & 1) != 0);
-    if (connection->state == CONNECTION_HALF_OPEN) {
-        ASSERT_SLOW(half_open_count > 0);
-        half_open_count--;
-    }
-    if (state == CONNECTION_HALF_OPEN) {
-        half_open_count++;
-    }
+    ASSERT_SLOW(connection->state == CONNECTION_FREE || counts[connection->state] > 0);
+    counts[connection->state]--;
+    counts[state]++;
     connection->state = (uint8_t)state;
 }
 
 uint32_t connection_half_open_count(void)
 {
-    return half_open_count;
+    return counts[CONNECTION_HALF_OPEN];
+}
+
+void connection_publish_counts(void)
+{
+    for (unsigned state = CONNECTION_HALF_OPEN; state < CONNECTION_STATE_COUNT; state++) {
+        counter_set(COUNTER_CONNECTIONS_HALF_OPEN + state - CONNECTION_HALF_OPEN, counts[state]);
+    }
 }

@@ -42,3 +42,5 @@ enum connection_state {
 void connection_set_state(struct connection *connection, enum connection_state state);
 /* How many are HALF_OPEN now. */
 uint32_t connection_half_open_count(void);
+/* Write how many are in each state to the status page (gauges tcp_connections). */
+void connection_publish_counts(void);

@@ -84,6 +84,7 @@ static void tick_slowly(struct timer *timer)
     }
     pcb_park_all();
     orphan_expire();
+    connection_publish_counts();
     if (pcb_is_any_ticking()) {
         start(timer, now_ns + TRANSPORT_TICK_NS);
     }

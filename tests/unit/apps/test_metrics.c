@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/monitor/metrics.c libc/core/version.c libc/core/format.c kernel/message/status.c */
-/* sources: kernel/message/counters.c drivers/console/counters.c drivers/nic/counters.c net/counters.c */
+/* sources: kernel/message/counters.c drivers/console/counters.c drivers/nic/counters.c net/counters.c net/transport/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests apps/monitor/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE
@@ -23,6 +23,7 @@
 #include "libc/core/version.h"
 #include "net/counters.h"
 #include "net/status_text.h"
+#include "net/transport/counters.h"
 #include "tests/unit/world/fake_platform.h"
 
 /* As apps/httpd/host_talus.c has it. */
@@ -91,6 +92,26 @@ static void nodes_say_what_they_are(void **state)
     assert_null(strstr(text, "node=\"2\""));
     snprintf(line, sizeof(line), "talus_build_info{version=\"%s\"} 1", talus_version);
     assert_has_line(line);
+}
+
+static void gauges_are_called_that_and_memory_is_shown_as_free_and_used(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 2);
+    fake_status_page(0)->memory_bytes = 256 * MIB;
+    fake_status_page(0)->counters[COUNTER_MEMORY_FREE] = 200 * MIB;
+    fake_status_page(1)->counters[COUNTER_MEMORY_FREE] = UINT64_MAX; /* it is damaged */
+    fake_status_page(0)->counters[COUNTER_CONNECTIONS_CLAIMED] = 7;
+    print();
+    assert_has_line("# TYPE talus_node_memory_free_bytes gauge");
+    assert_has_line("talus_node_memory_free_bytes{node=\"0\"} 209715200");
+    assert_has_line("# TYPE talus_node_memory_used_bytes gauge");
+    assert_has_line("talus_node_memory_used_bytes{node=\"0\"} 58720256");
+    assert_has_line("talus_node_memory_used_bytes{node=\"1\"} 0");
+    assert_has_line("# TYPE talus_tcp_connections gauge");
+    assert_has_line("talus_tcp_connections{node=\"0\",state=\"claimed\"} 7");
+    assert_has_line("talus_tcp_connections{node=\"0\",state=\"half_open\"} 0");
+    assert_has_line("# TYPE talus_drops_total counter");
 }
 
 /* A damaged node's text cannot break the form. */
@@ -183,6 +204,7 @@ int main(void)
         cmocka_unit_test(counters_of_all_nodes_are_shown),
         cmocka_unit_test(idle_time_is_in_seconds),
         cmocka_unit_test(nodes_say_what_they_are),
+        cmocka_unit_test(gauges_are_called_that_and_memory_is_shown_as_free_and_used),
         cmocka_unit_test(roles_of_another_node_are_quoted_safely),
         cmocka_unit_test(text_has_the_form_that_prometheus_reads),
         cmocka_unit_test(whole_length_is_returned_however_small_the_room),

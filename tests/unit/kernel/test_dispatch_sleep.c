@@ -466,6 +466,23 @@ static void busy_node_learns_of_a_death_too(void **state)
     assert_string_equal(trace, "22");
 }
 
+static void free_memory_stands_on_the_status_page_of_an_idle_node_and_of_a_busy_one(void **state)
+{
+    struct timer timer;
+
+    (void)state;
+    timer_initialise(&timer, ignore_timer);
+    assert_int_equal(timer_start(&timer, NS_PER_S), 0);
+    fake_set_free_memory_bytes(5 * MIB);
+    dispatch_sleep();
+    assert_int_equal(counter_read(NODE, COUNTER_MEMORY_FREE), 5 * MIB);
+    fake_set_free_memory_bytes(4 * MIB);
+    for (unsigned i = 0; i < 300; i++) {
+        (void)dispatch_round();
+    }
+    assert_int_equal(counter_read(NODE, COUNTER_MEMORY_FREE), 4 * MIB);
+}
+
 static void death_takes_waiting_messages_with_it(void **state)
 {
     (void)state;
@@ -561,6 +578,9 @@ int main(void)
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(busy_node_learns_of_a_death_too, set_up_deaths,
                                         finish_dispatcher),
+        cmocka_unit_test_setup_teardown(
+            free_memory_stands_on_the_status_page_of_an_idle_node_and_of_a_busy_one,
+            start_dispatcher, finish_dispatcher),
         cmocka_unit_test_setup_teardown(death_takes_waiting_messages_with_it, set_up_deaths,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(logging_node_tells_the_owner_of_the_console_once,

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "kernel/message/status.h"
 #include "net/transport/connection.h"
+#include "net/transport/counters.h"
 #include "net/transport/state.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -113,13 +115,53 @@ static void handshakes_are_counted_while_they_last(void **state)
     assert_int_equal(connection_half_open_count(), before);
 }
 
+static uint64_t gauge(enum connection_state state)
+{
+    return counter_read(0, COUNTER_CONNECTIONS_HALF_OPEN + state - CONNECTION_HALF_OPEN);
+}
+
+/* What /metrics shows of them. */
+static void connections_are_counted_by_state(void **state)
+{
+    (void)state;
+    for (enum connection_state i = CONNECTION_HALF_OPEN; i < CONNECTION_STATE_COUNT; i++) {
+        uint64_t before[CONNECTION_STATE_COUNT];
+        struct connection connection;
+
+        connection_publish_counts();
+        for (enum connection_state j = CONNECTION_HALF_OPEN; j < CONNECTION_STATE_COUNT; j++) {
+            before[j] = gauge(j);
+        }
+        connection = connection_in(i);
+        assert_int_equal(gauge(i), before[i]);
+        connection_publish_counts();
+        for (enum connection_state j = CONNECTION_HALF_OPEN; j < CONNECTION_STATE_COUNT; j++) {
+            assert_int_equal(gauge(j), before[j] + (i == j));
+        }
+        if (i == CONNECTION_DETACHED) {
+            connection_set_state(&connection, CONNECTION_FREE);
+            connection_publish_counts();
+            assert_int_equal(gauge(i), before[i]);
+        }
+    }
+}
+
+static int start_node(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    status_initialise();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_transition_of_the_table_passes),
         cmocka_unit_test(every_other_transition_panics_and_changes_nothing),
         cmocka_unit_test(handshakes_are_counted_while_they_last),
+        cmocka_unit_test(connections_are_counted_by_state),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, start_node, NULL);
 }
