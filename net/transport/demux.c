@@ -32,11 +32,11 @@
 #include "hooks.h"
 #include "libc/core/bytes.h"
 
-#define HASH_BUCKETS 32768u
-
-_Static_assert(IS_POWER_OF_TWO(HASH_BUCKETS), "buckets are chosen by masking");
+/* Chosen: chains of two when there are as many connections as can be. */
+#define CONNECTIONS_PER_BUCKET 2u
 
 static struct connection **buckets;
+static uint32_t bucket_mask; /* a power of two of buckets, less one */
 static struct tcp_pcb_listen *listener;
 
 /*
@@ -58,7 +58,7 @@ static struct {
 
 static struct connection **bucket_of(const struct flow *flow)
 {
-    return &buckets[flow_hash(flow) & (HASH_BUCKETS - 1)];
+    return &buckets[flow_hash(flow) & bucket_mask];
 }
 
 struct connection *demux_find(const struct flow *flow)
@@ -377,10 +377,11 @@ bool transport_server_expects_acknowledgment(const struct frame *frame)
 
 void demux_initialise(void)
 {
-    size_t bytes = HASH_BUCKETS * sizeof(*buckets);
+    uint32_t count = connection_table_limit() / CONNECTIONS_PER_BUCKET;
 
+    bucket_mask = (1u << (31 - __builtin_clz(count))) - 1;
     flow_hash_initialise();
-    buckets = platform_allocate_pages(bytes / PAGE_BYTES);
+    buckets = platform_allocate_pages((bucket_mask + 1) * sizeof(*buckets) / PAGE_BYTES);
     ASSERT(buckets != NULL);
     timewait_initialise();
     listener = pcb_listen();

@@ -123,6 +123,7 @@ void transport_server_start(const struct configuration *configuration)
 {
     transport_timer_initialise();
     interface_initialise(configuration);
+    connection_table_initialise();
     demux_initialise();
     frames_initialise(configuration);
     availability_initialise();

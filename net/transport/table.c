@@ -8,24 +8,46 @@
 
 #include <string.h>
 
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
+#include "net/transport/counters.h"
 #include "net/transport/stream.h"
 #include "net/transport/timer.h"
 
-_Static_assert(CONNECTION_MAX % CONNECTION_CHUNK == 0, "whole chunks");
+_Static_assert(CONNECTION_MAX % CONNECTION_CHUNK == 0 && CONNECTION_LEAST % CONNECTION_CHUNK == 0,
+               "whole chunks");
 
-static struct connection *chunks[CONNECTION_MAX / CONNECTION_CHUNK];
-static uint32_t chunk_count;
+static struct connection **chunks; /* [chunk_limit] */
+static uint32_t chunk_count, chunk_limit;
 static struct connection *free_entries; /* by next_free */
+
+void connection_table_initialise(void)
+{
+    uint64_t limit = status_memory_bytes(platform_node()) / CONNECTION_SHARE_BYTES;
+
+    limit = limit < CONNECTION_LEAST ? CONNECTION_LEAST : limit;
+    limit = limit > CONNECTION_MAX ? CONNECTION_MAX : limit;
+    chunk_limit = (uint32_t)limit / CONNECTION_CHUNK;
+    chunks = memory_allocate(chunk_limit * sizeof(*chunks));
+    if (chunks == NULL) {
+        PANIC("no memory for the table of %u connections", connection_table_limit());
+    }
+    counter_add(COUNTER_CONNECTIONS_MAX, connection_table_limit());
+}
+
+uint32_t connection_table_limit(void)
+{
+    return chunk_limit * CONNECTION_CHUNK;
+}
 
 static bool add_chunk(void)
 {
     struct connection *chunk;
 
-    if (chunk_count == ARRAY_COUNT(chunks)) {
+    if (chunk_count == chunk_limit) {
         return false;
     }
     chunk = memory_allocate_zeroed(CONNECTION_CHUNK * sizeof(*chunk));
@@ -112,5 +134,5 @@ uint32_t connection_table_size(void)
 
 bool connection_table_is_full(void)
 {
-    return free_entries == NULL && chunk_count == ARRAY_COUNT(chunks);
+    return free_entries == NULL && chunk_count == chunk_limit;
 }

@@ -9,8 +9,19 @@
 
 struct connection;
 
-/* Bounds the table; beyond it a SYN is not taken (DROP_TABLE_FULL). */
-#define CONNECTION_MAX 131072u
+/*
+ * How many there can be follows the node's memory: one for each KiB, of which it takes about two
+ * thirds while it is idle; at least and at most so many (gauge tcp_connections_max). Beyond it a
+ * SYN is not taken (DROP_TABLE_FULL): the peer asks again.
+ */
+#define CONNECTION_SHARE_BYTES 1024u
+#define CONNECTION_LEAST       8192u
+#define CONNECTION_MAX         (1u << 20)
+
+/* Before any other call. */
+void connection_table_initialise(void);
+/* The most that there can be on this node. */
+uint32_t connection_table_limit(void);
 
 /* It grows by so many entries, a block of memory each time, and never shrinks. */
 #define CONNECTION_CHUNK 64u
@@ -28,5 +39,5 @@ bool connection_has_been(uint32_t index, uint32_t generation);
 /* By index alone, for walks over 0 .. connection_table_size() - 1. NULL if the entry is free. */
 struct connection *connection_at(uint32_t index);
 uint32_t connection_table_size(void);
-/* Whether CONNECTION_MAX connections live now. */
+/* Whether as many as there can be live now. */
 bool connection_table_is_full(void);

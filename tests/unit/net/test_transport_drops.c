@@ -194,7 +194,7 @@ static void a_syn_that_finds_the_table_full_is_counted_as_that(void **state)
     struct connection *connection = NULL;
 
     (void)state;
-    for (unsigned i = wire_connection_count(); i < CONNECTION_MAX; i++) {
+    for (unsigned i = wire_connection_count(); i < connection_table_limit(); i++) {
         assert_false(connection_table_is_full());
         connection = connection_allocate();
         assert_non_null(connection);

@@ -40,6 +40,7 @@ static uint32_t sent_first, sent_end;
 static struct sent taken;
 static bool is_held, is_blocked, is_unplugged;
 static unsigned cut_count;
+uint64_t wire_memory_bytes;
 struct wire_nic wire_nic;
 uint16_t wire_client_mss = WIRE_MSS;
 static struct {
@@ -476,6 +477,7 @@ void wire_start_with(const char *words)
 
     memcpy(ready.mac, own_mac, sizeof(ready.mac));
     fake_platform_reset(0, 4);
+    fake_status_page(0)->memory_bytes = wire_memory_bytes;
     fake_set_command_line(words);
     dispatch_initialise();
     wire_frames = calloc(SENT_MAX, sizeof(*wire_frames));

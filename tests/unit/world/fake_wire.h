@@ -52,6 +52,8 @@ struct wire_nic {
     bool lacks_own_queue; /* the first of two link servers, on NODE_OTHER_CM, has the only one */
 };
 extern struct wire_nic wire_nic;
+/* Of the server's node, at the start; 0 unless a test changes it. */
+extern uint64_t wire_memory_bytes;
 
 /* What a client's SYN says of the segments it takes. */
 extern uint16_t wire_client_mss;
