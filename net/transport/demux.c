@@ -22,6 +22,7 @@
 #include "net/transport/hash.h"
 #include "net/transport/held.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/overload.h"
 #include "net/transport/pcb.h"
 #include "net/transport/server.h"
 #include "net/transport/table.h"
@@ -217,10 +218,12 @@ static bool admit_syn(void)
 {
     if (connection_half_open_count() >= HALF_OPEN_MAX) {
         counter_increment(COUNTER_DROP_SYN_LIMIT);
+        overload_note(OVERLOAD_HALF_OPEN, HALF_OPEN_MAX);
         return false;
     }
     if (connection_table_is_full()) {
         counter_increment(COUNTER_DROP_TABLE_FULL);
+        overload_note(OVERLOAD_TABLE, connection_table_limit());
         return false;
     }
     return true;

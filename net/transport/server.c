@@ -16,6 +16,7 @@
  *   availability.c    assignment, availability, claim
  *   stream.c          bytes from and to applications
  *   orphan.c          connections whose application has closed
+ *   overload.c        SYNs that are too many, in the log
  *   timer.c           lwIP's clocks
  *   address.c         DHCP, ARP, neighbours
  *   lwip/interface.c  frames out
@@ -35,6 +36,7 @@
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/orphan.h"
+#include "net/transport/overload.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/timer.h"
@@ -129,6 +131,7 @@ void transport_server_start(const struct configuration *configuration)
     availability_initialise();
     stream_initialise();
     orphan_initialise();
+    overload_initialise();
     transport_address_initialise(configuration);
     dispatch_register_node_down(note_node_down);
     dispatch_register_source(&source);

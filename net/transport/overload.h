@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SYNs that are not taken because there are too many: each is counted, and the log has one line
+ * when that begins and one when it is over, however many there are and however often they come.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+enum overload {
+    OVERLOAD_HALF_OPEN, /* too many handshakes are going on: a SYN flood */
+    OVERLOAD_TABLE,     /* as many connections live as the node takes */
+    OVERLOAD_COUNT,
+};
+
+/* It is over when none was dropped for so long. Chosen: a flood with shorter gaps is one. */
+#define OVERLOAD_QUIET_NS (10 * NS_PER_S)
+
+void overload_initialise(void);
+/* A SYN is dropped. `limit` is how many there may be of what there are too many of. */
+void overload_note(enum overload overload, uint32_t limit);
