@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Orphans stand in the order in which their periods end. One that got on in its period goes to the
- * end for another one.
+ * Orphans stand in the order in which their periods end. One that got on in its period begins
+ * another one with the next tick.
  */
 #include "net/transport/orphan.h"
 
@@ -28,21 +28,17 @@ static struct connection *first_orphan(void)
     return CONTAINER_OF(orphans.next, struct connection, orphan_link);
 }
 
-static void start_period(struct connection *connection)
+void orphan_watch(struct connection *connection)
 {
+    ASSERT_SLOW(connection->state == CONNECTION_DETACHED && connection->pcb != NULL);
+    if (connection_link_is_queued(&connection->orphan_link)) {
+        return;
+    }
     connection->orphan_deadline_ns = dispatch_now_ns() + ORPHAN_PERIOD_NS;
     connection->orphan_acknowledged = connection->pcb->lastack;
     connection->orphan_tcp_state = (uint8_t)connection->pcb->state;
     connection_queue_append(&orphans, &connection->orphan_link);
     orphan_count++;
-}
-
-void orphan_watch(struct connection *connection)
-{
-    ASSERT_SLOW(connection->state == CONNECTION_DETACHED && connection->pcb != NULL);
-    if (!connection_link_is_queued(&connection->orphan_link)) {
-        start_period(connection);
-    }
 }
 
 void orphan_forget(struct connection *connection)
@@ -82,8 +78,7 @@ void orphan_expire(void)
         struct connection *connection = first_orphan();
 
         if (has_got_on(connection)) {
-            orphan_forget(connection);
-            start_period(connection);
+            orphan_forget(connection); /* the next tick begins another period */
         } else {
             reset(connection, COUNTER_ORPHANS_STALLED);
         }

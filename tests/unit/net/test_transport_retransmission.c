@@ -63,6 +63,9 @@ static void accept_after(struct client *client, unsigned ticks)
     client->availability_number = available->availability_number;
     wire_claim(client);
     (void)fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
+    /* A node that takes none is declared dead after a while. */
+    fake_expect_no_message(NODE_APPLICATION);
+    fake_expect_no_message(NODE_CM);
 }
 
 /* A byte to the client, acknowledged after so many ticks. */
