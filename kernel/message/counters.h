@@ -5,8 +5,8 @@
  * kernel's own is below, layers above take whole blocks and add their tables to the set
  * `counter_tables`. A node checks at its start that no two ranges overlap.
  *
- * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4). What does not end
- * in _total is a gauge: it also falls.
+ * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4). What does
+ * not end in _total is a gauge: it also falls.
  */
 #pragma once
 
