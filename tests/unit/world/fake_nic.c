@@ -174,11 +174,12 @@ static bool is_register(const void *base)
     return base == nic.words;
 }
 
-/* Missed frames of a packet buffer, dropped ones of a set of queues. */
+/* Missed frames of a packet buffer; frames of a set of queues: received, dropped, sent. */
 static bool clears_when_read(uint32_t offset)
 {
     return (offset >= 0x03FA0 && offset < 0x03FC0) ||
-           (offset >= 0x01430 && offset < 0x01830 && offset % 0x40 == 0x30);
+           (offset >= 0x01030 && offset < 0x01830 && offset % 0x40 == 0x30) ||
+           (offset >= 0x06030 && offset < 0x06430 && offset % 0x40 == 0x30);
 }
 
 static uint32_t read_register(uint32_t offset)
