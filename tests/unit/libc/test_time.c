@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,9 +159,143 @@ static void fields_of_any_length_are_printed_whole(void **state)
     assert_string_equal(text, "-2147483648:-2147483648:-2147483648");
 }
 
+static void short_sleeps_last_as_long_as_they_say(void **state)
+{
+    struct timespec none = {0};
+
+    (void)state;
+    now_ns = 7;
+    assert_int_equal(usleep(1500), 0);
+    assert_int_equal(now_ns, 7 + 1500 * NS_PER_US);
+    assert_int_equal(sleep(3), 0);
+    assert_int_equal(now_ns, 7 + 1500 * NS_PER_US + 3 * NS_PER_S);
+    assert_int_equal(nanosleep(&none, NULL), 0);
+    assert_int_equal(now_ns, 7 + 1500 * NS_PER_US + 3 * NS_PER_S);
+    none.tv_nsec = -1;
+    assert_int_equal(nanosleep(&none, NULL), -1);
+    none = (struct timespec){.tv_sec = -1};
+    assert_int_equal(nanosleep(&none, NULL), -1);
+    none = (struct timespec){.tv_nsec = NS_PER_S - 1};
+    assert_int_equal(nanosleep(&none, NULL), 0);
+}
+
+static void clocks_tell_the_time_since_1970_or_since_boot(void **state)
+{
+    static const struct {
+        clockid_t clock;
+        time_t start_s;
+    } clocks[] = {{CLOCK_REALTIME, 1000000000},
+                  {CLOCK_REALTIME_COARSE, 1000000000},
+                  {CLOCK_MONOTONIC, 0},
+                  {CLOCK_MONOTONIC_COARSE, 0}};
+    struct timespec now;
+    struct timeval day;
+    time_t seconds = 0;
+
+    (void)state;
+    now_ns = 5 * NS_PER_S + 123456789;
+    for (size_t i = 0; i < ARRAY_COUNT(clocks); i++) {
+        assert_int_equal(clock_gettime(clocks[i].clock, &now), 0);
+        assert_int_equal(now.tv_sec, clocks[i].start_s + 5);
+        assert_int_equal(now.tv_nsec, 123456789);
+    }
+    errno = 0;
+    assert_int_equal(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(time(NULL), 1000000005);
+    assert_int_equal(time(&seconds), 1000000005);
+    assert_int_equal(seconds, 1000000005);
+    assert_int_equal(gettimeofday(&day, NULL), 0);
+    assert_int_equal(day.tv_sec, 1000000005);
+    assert_int_equal(day.tv_usec, 123456);
+}
+
+/* The host's, whose names the flags have taken. */
+#undef gmtime_r
+#undef strftime
+struct tm *gmtime_r(const time_t *seconds, struct tm *result);
+size_t strftime(char *text, size_t size, const char *format, const struct tm *date);
+
+/* Every day of 800 years, each at another time of day: they hold all kinds of leap years. */
+static void dates_are_those_of_the_host(void **state)
+{
+    /* Before 1900 two digits of a year are left open. */
+    static const char *const formats[] = {"%a %A %b %B %d %e %F %H %j %m %M%n%S%t%T %Y %%",
+                                          "%D %y"};
+
+    (void)state;
+    for (long day = -146097; day < 146097; day++) {
+        time_t seconds = day * 86400 + (day * 7919 % 86400 + 86400) % 86400;
+        struct tm date, expected;
+
+        assert_non_null(gmtime_r(&seconds, &expected));
+        assert_ptr_equal(talus_gmtime_r(&seconds, &date), &date);
+        if (date.tm_mday != expected.tm_mday || date.tm_mon != expected.tm_mon ||
+            date.tm_year != expected.tm_year || date.tm_hour != expected.tm_hour ||
+            date.tm_min != expected.tm_min || date.tm_sec != expected.tm_sec ||
+            date.tm_wday != expected.tm_wday || date.tm_yday != expected.tm_yday ||
+            date.tm_isdst != 0) {
+            fail_msg("%ld is another date", (long)seconds);
+        }
+        assert_true(talus_timegm(&date) == seconds);
+        for (size_t i = 0; day % 31 == 0 && i < (date.tm_year >= 0 ? 2 : 1); i++) {
+            char text[256], expected_text[256];
+            size_t length = strftime(expected_text, sizeof(expected_text), formats[i], &expected);
+
+            assert_int_equal(talus_strftime(text, sizeof(text), formats[i], &date), length);
+            assert_string_equal(text, expected_text);
+        }
+    }
+}
+
+/* As mktime() says of fields that are out of range: they come out in range. */
+static void fields_out_of_range_carry_over(void **state)
+{
+    struct tm date = {
+        .tm_year = 100, .tm_mon = 14, .tm_mday = 0, .tm_hour = 25, .tm_min = -1, .tm_sec = 61};
+    struct tm before = {.tm_year = 100, .tm_mon = -1, .tm_mday = 32};
+
+    (void)state;
+    assert_int_equal(talus_timegm(&date), 983408401); /* 2001-03-01 01:00:01 less a day and back */
+    assert_int_equal(date.tm_year, 101);
+    assert_int_equal(date.tm_mon, 2);
+    assert_int_equal(date.tm_mday, 1);
+    assert_int_equal(date.tm_hour, 1);
+    assert_int_equal(date.tm_min, 0);
+    assert_int_equal(date.tm_sec, 1);
+    assert_int_equal(talus_timegm(&before), 946684800); /* 2000-01-01 */
+    assert_int_equal(before.tm_mon, 0);
+    assert_int_equal(before.tm_year, 100);
+}
+
+static void text_that_does_not_fit_is_told_and_unknown_fields_are_left_out(void **state)
+{
+    const struct tm date = {.tm_year = 94, .tm_mon = 10, .tm_mday = 6};
+    char text[8];
+
+    (void)state;
+    assert_int_equal(talus_strftime(text, 8, "%d %Q%z", &date), 0); /* a zero belongs to it */
+    assert_int_equal(talus_strftime(text, 8, "%Q%z", &date), 5);
+    assert_string_equal(text, "+0000");
+    assert_int_equal(talus_strftime(text, 8, "%Z%", &date), 4);
+    assert_string_equal(text, "UTC%");
+    assert_int_equal(talus_strftime(text, 5, "abcd", &date), 4);
+    assert_int_equal(talus_strftime(text, 4, "abcd", &date), 0);
+    text[0] = 'x';
+    assert_int_equal(talus_strftime(text, 0, "", &date), 0);
+    assert_int_equal(text[0], 'x');
+    assert_int_equal(talus_strftime(text, 1, "", &date), 0);
+    assert_int_equal(text[0], '\0');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(short_sleeps_last_as_long_as_they_say),
+        cmocka_unit_test(clocks_tell_the_time_since_1970_or_since_boot),
+        cmocka_unit_test(dates_are_those_of_the_host),
+        cmocka_unit_test(fields_out_of_range_carry_over),
+        cmocka_unit_test(text_that_does_not_fit_is_told_and_unknown_fields_are_left_out),
         cmocka_unit_test(a_sleep_lasts_as_long_as_it_says),
         cmocka_unit_test(a_sleep_of_no_time_lets_others_run),
         cmocka_unit_test(a_sleep_longer_than_the_clock_counts_is_for_ever),
