@@ -112,6 +112,61 @@ static void the_node_says_how_it_balances(void **state)
     assert_string_equal(text, "fewest open connections, in turn among equals");
 }
 
+/* Each kind that the manager handles has its way to it: what follows shows what it made of it. */
+static void every_kind_of_message_has_its_way_to_the_manager(void **state)
+{
+    struct offer offer = {
+        .header = {.type = OFFER, .length_bytes = sizeof(offer)},
+        .acceptor = {.node = 3, .listener_index = 7, .cm = OTHER_CM, .assigned_by = OTHER_CM},
+        .port = PORT + 1,
+    };
+    struct accept_timeout timeout = {
+        .header = {.type = ACCEPT_TIMEOUT, .length_bytes = sizeof(timeout)},
+        .connection_index = 5,
+        .generation = 2,
+        .acceptor.node = NODE_NONE,
+        .port = PORT + 1,
+    };
+    struct connection_closed closed = {
+        .header = {.type = CONNECTION_CLOSED, .length_bytes = sizeof(closed)},
+        .acceptor = {.node = APPLICATION, .cm = 0, .assigned_by = 0},
+        .port = PORT,
+        .service_ns = 1,
+    };
+    const struct unlisten unlisten = {
+        .header = {.type = UNLISTEN, .length_bytes = sizeof(unlisten)},
+        .port = PORT,
+    };
+    const struct reassign_connection *again;
+
+    (void)state;
+    /* Another CM's offer is used for whoever has nobody else. */
+    fake_deliver(OTHER_CM, &offer.header);
+    fake_deliver(OTHER_CM, &timeout.header); /* as the TS, which it is, too */
+    (void)dispatch_round();
+    again = fake_expect_message(OTHER_CM, REASSIGN_CONNECTION);
+    assert_int_equal(again->connection_index, 5);
+    assert_int_equal(again->generation, 2);
+    assert_int_equal(again->acceptor.node, 3);
+
+    /* A close for a port that nobody serves any more is no bad message; one without a handler is.
+     */
+    application_serves();
+    (void)fake_expect_message(OTHER_CM, OFFER);
+    uint64_t bad = fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE];
+
+    closed.port = PORT + 2;
+    fake_deliver(OTHER_CM, &closed.header);
+    (void)dispatch_round();
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], bad);
+    fake_deliver(APPLICATION, &unlisten.header);
+    (void)dispatch_round();
+    const struct offer *withdrawn = fake_expect_message(OTHER_CM, OFFER);
+
+    assert_int_equal(withdrawn->acceptor.node, NODE_NONE);
+    assert_int_equal(withdrawn->port, PORT);
+}
+
 static int start_node(void **state)
 {
     char reason[64];
@@ -136,6 +191,7 @@ int main(void)
         TEST(what_it_counts_stands_on_the_nodes_status_page),
         TEST(it_is_told_of_dead_nodes),
         TEST(the_node_says_how_it_balances),
+        TEST(every_kind_of_message_has_its_way_to_the_manager),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,30 @@ static void what_cannot_be_understood_is_named_and_becomes_dhcp(void **state)
     }
 }
 
+static void each_complaint_names_its_cause(void **state)
+{
+    static const struct {
+        const char *line, *reason;
+    } cases[] = {
+        {"net=", "net= is neither dhcp nor ADDRESS/LENGTH[,gw=ADDRESS][,dns=ADDRESS]"},
+        {"net=x", "net=x is neither dhcp nor"},
+        {"net=10.0.0.1/24,x", "is neither dhcp nor"},
+        {"net=10.0.0.1/33", "has no prefix length from 1 to 32"},
+        {"net=10.0.0.1/0", "is not the address of a host on a network"},
+        {"net=224.0.0.1/24", "is not the address of a host on a network"},
+        {"net=10.0.0.1/24,gw=10.0.1.2", "has a gateway outside its own network"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(parse(cases[i].line), -EINVAL);
+        assert_non_null(strstr(reason, cases[i].reason));
+    }
+    /* The last addresses that are a host's, and the first gateway that is on its network. */
+    assert_int_equal(parse("net=223.255.255.254/24,gw=223.255.255.1"), 0);
+    assert_int_equal(parse("net=1.0.0.0/32"), 0);
+}
+
 static void a_short_place_for_the_reason_is_not_overrun(void **state)
 {
     char little[8] = "1234567";
@@ -104,6 +128,7 @@ int main(void)
         cmocka_unit_test(without_a_word_or_with_dhcp_it_is_dhcp),
         cmocka_unit_test(a_static_address_brings_its_netmask_gateway_and_name_server),
         cmocka_unit_test(what_cannot_be_understood_is_named_and_becomes_dhcp),
+        cmocka_unit_test(each_complaint_names_its_cause),
         cmocka_unit_test(a_short_place_for_the_reason_is_not_overrun),
     };
 
