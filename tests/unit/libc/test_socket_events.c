@@ -494,6 +494,24 @@ static void poll_waits_for_any_of_few_and_of_many(void **state)
     close_streams();
 }
 
+/* Who waits for something else wants no connection. */
+static void a_listener_does_not_claim_for_whoever_waits_for_something_else(void **state)
+{
+    (void)state;
+    open_streams();
+    polled_count = 1;
+    polled[0] = (struct pollfd){.fd = listener, .events = POLLOUT};
+    start_polling(-1);
+    make_available(7, 1, "");
+    run();
+    fake_expect_no_message(TS);
+    assert_int_equal(poll_result, WAITING);
+    close_streams();
+    run();
+    assert_int_equal(poll_result, 1);
+    assert_int_equal(polled[0].revents, POLLNVAL);
+}
+
 static void poll_ends_at_its_time_to_the_nanosecond(void **state)
 {
     (void)state;
@@ -616,6 +634,7 @@ int main(void)
         TEST(a_listener_claims_for_whoever_waits_in_an_epoll),
         TEST(poll_asks_each_for_what_it_wants),
         TEST(poll_waits_for_any_of_few_and_of_many),
+        TEST(a_listener_does_not_claim_for_whoever_waits_for_something_else),
         TEST(poll_ends_at_its_time_to_the_nanosecond),
         TEST(select_rounds_its_time_up_to_milliseconds),
         TEST(select_counts_a_descriptor_in_each_set),
