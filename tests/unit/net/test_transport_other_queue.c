@@ -8,10 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "drivers/nic/frame.h"
+#include "net/counters.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -32,10 +34,58 @@ static void frames_go_to_a_link_server_that_has_a_queue(void **state)
     assert_int_equal(frame[12] << 8 | frame[13], 0x0806);
 }
 
+/* A station of the network asks for our address. */
+static void ask_by_arp(unsigned station)
+{
+    static const uint8_t start[] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2, 0, 0, 0, 0,
+                                    0,    0x08, 0x06, 0,    1,    0x08, 0, 6, 4, 0, 1};
+    uint8_t frame[60] = {0};
+
+    memcpy(frame, start, sizeof(start));
+    frame[11] = (uint8_t)station;
+    memcpy(frame + 22, frame + 6, 6);
+    memcpy(frame + 28, (uint8_t[]){192, 168, 1, (uint8_t)station}, 4);
+    memcpy(frame + 38, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
+    wire_receive_frame(frame, sizeof(frame), 0);
+    wire_run();
+}
+
+/* What the channel to that link server does not take waits, and leaves in its order. */
+static void frames_for_a_full_channel_wait_and_keep_their_order(void **state)
+{
+    const struct message *message;
+    unsigned answers = 0;
+
+    (void)state;
+    while (fake_take_message(NODE_OTHER_CM) != NULL) {
+        wire_run();
+    }
+    for (unsigned station = 20; station < 200; station++) {
+        ask_by_arp(station);
+    }
+    for (unsigned quiet = 0; quiet < 3; quiet++) {
+        while ((message = fake_take_message(NODE_OTHER_CM)) != NULL) {
+            const uint8_t *frame = (const uint8_t *)((const struct transmit_frame *)message + 1);
+
+            assert_int_equal(message->header.type, TRANSMIT_FRAME);
+            if (frame[21] == 2) { /* an answer, by its operation; others ask for neighbours */
+                assert_int_equal(frame[5], 20 + answers);
+                assert_int_equal(frame[41], 20 + answers);
+                answers++;
+            }
+            quiet = 0;
+        }
+        wire_run();
+    }
+    assert_int_equal(answers, 180);
+    assert_int_equal(wire_counted(COUNTER_DROP_TX_FULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_go_to_a_link_server_that_has_a_queue),
+        cmocka_unit_test(frames_for_a_full_channel_wait_and_keep_their_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
