@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/posix/stdlib.c libc/core/strtol.c */
-/* flags: -fno-builtin -include tests/unit/world/rename_stdlib.h */
+/* flags: -fno-builtin -fno-inline -include tests/unit/world/rename_stdlib.h */
 /*
  * Tests libc/core/strtol.c and libc/posix/stdlib.c: numbers from text against the host's, sorting
- * and searching.
+ * and searching. Without -fno-inline the host would search: its header has an inline bsearch().
  */
 #include <errno.h>
 #include <limits.h>
