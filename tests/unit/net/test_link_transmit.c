@@ -308,6 +308,28 @@ static void lost_frames_are_counted_once_a_second(void **state)
     assert_int_equal(counter_read(0, COUNTER_NIC_RX_MISSED), 7);
 }
 
+/* A link that stays up at another speed, and a look that finds nothing new. */
+static void change_of_speed_is_told_too_and_no_change_is_not(void **state)
+{
+    (void)state;
+    settle();
+    while (fake_take_message(OTHER_LS) != NULL) {
+    }
+    unsigned told = ready_count;
+
+    fake_nic_set(LINKS_REGISTER, 0x64000080);
+    fake_on_sleep(do_nothing_asleep);
+    for (unsigned i = 0; i < 3; i++) {
+        interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
+        dispatch_sleep();
+        settle();
+        assert_int_equal(ready_count, told + 1);
+    }
+    assert_non_null(strstr(fake_nic_last_log(), "1000"));
+    (void)fake_expect_message(OTHER_LS, NIC_READY);
+    fake_expect_no_message(OTHER_LS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +344,7 @@ int main(void)
         cmocka_unit_test(many_frames_in_flight_are_looked_after_by_a_timer),
         cmocka_unit_test(change_of_the_link_is_told_to_all_transport_servers),
         cmocka_unit_test(lost_frames_are_counted_once_a_second),
+        cmocka_unit_test(change_of_speed_is_told_too_and_no_change_is_not),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
