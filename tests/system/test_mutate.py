@@ -73,7 +73,8 @@ def test_survivors_are_those_that_the_test_does_not_look_at(tree):
     assert survivors(said, "src/strong.c") == set()
     assert survivors(said, "src/weak.c") == WEAK_SURVIVORS
     assert "src/weak.c:9: survives in weak_is_below()" in said
-    assert re.search(r"src/strong\.c: \d+ mutants, (\d+) valid ones tried, \1 killed \(100 %\)", said)
+    assert re.search(r"src/strong\.c: \d+ mutants, (\d+) valid ones tried, \1 killed \(100 %\)",
+                     said)
     assert "below 85 %: src/weak.c" in said
     assert {path: path.read_text() for path in tree.glob("*/*.c")} == before
 
@@ -92,7 +93,8 @@ def test_second_run_tries_what_has_changed(tree):
 
 def test_listed_equivalent_does_not_count_until_it_is_no_mutant_any_more(tree):
     listed = tree / "equivalents.txt"
-    listed.write_text("src/weak.c: weak_is_below\n    - weak_refused++;\n    + ;\n    Nobody asks.\n")
+    listed.write_text("src/weak.c: weak_is_below\n    - weak_refused++;\n    + ;\n"
+                      "    Nobody asks.\n")
     said = mutate(tree, "src/weak.c")
     assert survivors(said, "src/weak.c") == WEAK_SURVIVORS - {";"}
     assert "no mutant any more" not in said

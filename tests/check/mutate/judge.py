@@ -63,7 +63,8 @@ class Judge:
         self.broken = set()
 
     def programs_for(self, path):
-        """Those that name the file: what has killed most, then what is named after it, then small ones."""
+        """Those that name the file: what killed most first, then what is named after it, then small
+        ones."""
         stem = os.path.basename(path)[:-2]
         return sorted((program for program in self.recipes.programs.values()
                        if path in program.sources),
@@ -175,7 +176,8 @@ class Judge:
             trial = digest(key, program.name, manner, self.objects.fingerprint(parts))
             known = self.results.get(trial)
             if known is None:
-                if manner == "checked" and not self.differs_optimised(mutant, key, programs, folder):
+                if (manner == "checked"
+                        and not self.differs_optimised(mutant, key, programs, folder)):
                     return self.results.put(key, EQUIVALENT), None
                 try:
                     changed = self.compile(mutant, program.flags, manner, folder)

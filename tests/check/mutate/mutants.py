@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The mutants of a C source: every small change that a test of it should notice.
 
-The text need not be parsed for that, because .clang-format decides how it looks: a function's braces
-stand in the first column, binary operators between blanks, and every branch has braces. Whatever is
-no code of a function is blanked out first, so that places in the text stay what they are.
+The text need not be parsed for that, because .clang-format decides how it looks: a function's
+braces stand in the first column, binary operators between blanks, and every branch has braces.
+Whatever is no code of a function is blanked out first, so that places in the text stay what they
+are.
 """
 import dataclasses
 import hashlib
 import re
 
 # Not what the node does but what it says, or what it holds for impossible: these stay as they are.
-SPARED = re.compile(r"\b(?:(?:CORE_)?ASSERT(?:_SLOW)?|_Static_assert|assert|check|PANIC|platform_panic|"
-                    r"log_(?:error|warning|info|debug)|fprintf|perror)\s*\(")
+SPARED = re.compile(r"\b(?:(?:CORE_)?ASSERT(?:_SLOW)?|_Static_assert|assert|check|PANIC|"
+                    r"platform_panic|log_(?:error|warning|info|debug)|fprintf|perror)\s*\(")
 # A larger array is none that a test could miss.
 ARRAY = re.compile(r"^[ \t]*(?:static )?(?:const )?(?:struct )?\w+ \*?\w+\[$", re.M)
 LEXEMES = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|"
@@ -25,8 +26,8 @@ OPERATORS = {
     "+=": ["=", "-="], "-=": ["=", "+="], "|=": ["="], "&=": ["="], "^=": ["="],
     "*=": ["="], "/=": ["="], "%=": ["="], "<<=": ["="], ">>=": ["="],
 }
-BINARY = re.compile(r"(?<=[\w)\]\"'] )(<<=|>>=|[-+*/%&|^<>=!]=|&&|\|\||<<|>>|[-+*/%&|^<>])(?=[ \n])|"
-                    r"(?<=[\w)\]\"']\n)\s*(&&|\|\||[-+*/%&|])(?= )")
+BINARY = re.compile(r"(?<=[\w)\]\"'] )(<<=|>>=|[-+*/%&|^<>=!]=|&&|\|\||<<|>>|[-+*/%&|^<>])"
+                    r"(?=[ \n])|(?<=[\w)\]\"']\n)\s*(&&|\|\||[-+*/%&|])(?= )")
 STEP = re.compile(r"\+\+|--")
 NOT = re.compile(r"!(?=[\w(*!])")
 NUMBER = re.compile(r"(?<![\w.])(0[xX][0-9a-fA-F]+|\d+)([uUlL]*)(?![\w.])")
@@ -36,13 +37,13 @@ RELATION = re.compile(r" (?:[<>]=?|[=!]=) ")
 STATEMENT = re.compile(r"(?:\(void\)\s*)?(?:\*|\+\+|--)?\(?[A-Za-z_]\w*\s*"
                        r"(?:\(|->|\.|\[|=|[-+*/%&|^]=|<<=|>>=|\+\+|--)")
 JUMP = re.compile(r"(?:break|continue|return|goto\s+\w+)$")
-KEYWORDS = re.compile(r"(?:if|for|while|do|switch|case|default|else|return|sizeof|struct|union|enum|"
-                      r"static|const|asm|__asm__|_Static_assert)\b")
+KEYWORDS = re.compile(r"(?:if|for|while|do|switch|case|default|else|return|sizeof|struct|union|"
+                      r"enum|static|const|asm|__asm__|_Static_assert)\b")
 
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """One change. What tells it from the others is text, so that it stays itself when lines move."""
+    """One change. Text tells it from the others, so that it stays itself when lines move."""
     path: str
     function: str
     line: int      # of the change, from 1

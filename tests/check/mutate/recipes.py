@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How make would build each unit test, and objects built that way.
 
-What `make -n` prints says it all: flags, sources and libraries of each program. Here every source is
-compiled by itself, so that a mutant costs one compilation and one link. An object exists in two
+What `make -n` prints says it all: flags, sources and libraries of each program. Here every source
+is compiled by itself, so that a mutant costs one compilation and one link. An object exists in two
 manners: `plain`, without sanitizers, which takes a third of the time; and `checked`, as the tests
 have it. What survives in plain programs is run in checked ones.
 """
@@ -74,8 +74,9 @@ class Recipes:
     def read_command(self, words):
         tool = os.path.basename(words[0])
         if tool == "ld":
-            self.archives[words[words.index("-o") + 1]] = [word for word in words if word[-2:] == ".o"
-                                                          and word != words[words.index("-o") + 1]]
+            output = words[words.index("-o") + 1]
+            self.archives[output] = [word for word in words
+                                     if word.endswith(".o") and word != output]
         elif tool == "ar":
             self.archives[words[2]] = words[3:]
         elif "-o" in words:
@@ -95,7 +96,7 @@ class Recipes:
 
 
 class Objects:
-    """Objects of unchanged sources, made when first asked for and when a source or header is newer."""
+    """Objects of unchanged sources, made when asked for and a source or header is newer."""
 
     def __init__(self, recipes):
         self.recipes = recipes
