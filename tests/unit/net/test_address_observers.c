@@ -61,9 +61,9 @@ static int start(void **state)
 static void nobody_is_told_of_an_address_that_has_not_come(void **state)
 {
     (void)state;
+    address_observe(note_first); /* which starts it */
     address_start();
     address_start(); /* both servers of a node do */
-    address_observe(note_first);
     assert_int_equal(first.count, 0);
 }
 
@@ -96,6 +96,13 @@ static void all_observers_are_told_of_each_change(void **state)
     }
 }
 
+static void one_that_observes_twice_is_a_mistake(void **state)
+{
+    (void)state;
+    expect_assert_failure(address_observe(note_first));
+    assert_int_equal(first.count, 1);
+}
+
 static void more_observers_than_a_node_has_servers_are_a_mistake(void **state)
 {
     (void)state;
@@ -107,6 +114,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_is_told_of_an_address_that_has_not_come),
         cmocka_unit_test(address_is_told_when_it_comes),
+        cmocka_unit_test(one_that_observes_twice_is_a_mistake),
         cmocka_unit_test(late_observer_is_told_at_once_and_nobody_else_again),
         cmocka_unit_test(all_observers_are_told_of_each_change),
         cmocka_unit_test(more_observers_than_a_node_has_servers_are_a_mistake),

@@ -81,6 +81,7 @@ static void transport_servers_learn_what_the_card_can_do(void **state)
     memory_nic_reset();
     start();
     assert_int_equal(memory_nic_started_port(), 0);
+    assert_false(is_logged("cannot be opened"));
     assert_true(
         is_logged("card in memory (memory) at 0000:00:03.0, MAC 52:54:00:00:00:00, 1 queue"));
     assert_int_equal(ready_count, 1);
