@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/socket_world.c tests/unit/world/application_world.c */
+/* sources: tests/unit/world/streams_world.c tests/unit/world/socket_world.c */
+/* sources: tests/unit/world/application_world.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h -Wno-stringop-overflow */
 /*
- * Tests poll(), select() and epoll of libc/ with two of everything: descriptors, waiters, epolls.
+ * Tests poll() and epoll of libc/ with two of everything: descriptors, waiters, epolls.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,59 +26,9 @@
 #include "kernel/thread/thread.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/socket_world.h"
+#include "tests/unit/world/streams_world.h"
 
-#define assert_fails(call, error_number)                                                           \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        assert_int_equal(call, -1);                                                                \
-        assert_int_equal(errno, error_number);                                                     \
-    } while (0)
-
-#define STREAMS 3u
-#define MANY    40u
-
-/* Connections 1 to 3 of one listener, generation 1, non-blocking. */
-static struct {
-    int fd;
-    uint32_t stream_index;
-} streams[STREAMS];
-static int listener;
-
-static void open_streams(void)
-{
-    listener = open_listener(4);
-    expect_ask(listener);
-    for (uint32_t i = 0; i < STREAMS; i++) {
-        make_available(i + 1, 1, "");
-        assert_fails(accept(listener, NULL, NULL), EAGAIN);
-        streams[i].stream_index = expect_claim(i + 1, 1);
-        confirm(i + 1, 1, streams[i].stream_index, "");
-        streams[i].fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-        assert_true(streams[i].fd > listener);
-    }
-}
-
-static void come(unsigned number)
-{
-    deliver_data(streams[number].stream_index, 1, "x", 1);
-}
-
-static void read_all(unsigned number)
-{
-    char text[16];
-
-    assert_true(recv(streams[number].fd, text, sizeof(text), 0) > 0);
-}
-
-static void close_streams(void)
-{
-    for (unsigned i = 0; i < STREAMS; i++) {
-        assert_int_equal(close(streams[i].fd), 0);
-    }
-    while (fake_take_message(TS) != NULL) {
-    }
-    close_listener(listener);
-}
+#define MANY 40u
 
 static int watch(int epoll, unsigned number, uint32_t events)
 {
@@ -296,13 +247,6 @@ static void start_waiting(struct wait *wait, int epoll, int timeout_ms)
     assert_int_equal(wait->result, WAITING);
 }
 
-static void run(void)
-{
-    for (unsigned i = 0; i < 5; i++) {
-        dispatch_round();
-    }
-}
-
 static void epoll_wait_waits_for_an_event_or_its_time(void **state)
 {
     struct wait wait;
@@ -313,29 +257,29 @@ static void epoll_wait_waits_for_an_event_or_its_time(void **state)
     assert_int_equal(watch(epoll, 0, EPOLLIN), 0);
     start_waiting(&wait, epoll, -1);
     fake_advance_ns(3600 * NS_PER_S);
-    run();
+    run_rounds();
     assert_int_equal(wait.result, WAITING);
     come(0);
-    run();
+    run_rounds();
     assert_int_equal(wait.result, 1);
     assert_int_equal(wait.data, 100);
     read_all(0);
 
     start_waiting(&wait, epoll, 5);
     fake_advance_ns(5 * NS_PER_MS - 1);
-    run();
+    run_rounds();
     assert_int_equal(wait.result, WAITING);
     fake_advance_ns(1);
-    run();
+    run_rounds();
     assert_int_equal(wait.result, 0);
 
     /* Nobody is left on the list of those who wait. */
     come(0);
-    run();
+    run_rounds();
     read_all(0);
     start_waiting(&wait, epoll, 5);
     come(0);
-    run();
+    run_rounds();
     assert_int_equal(wait.result, 1);
     close(epoll);
     close_streams();
@@ -354,10 +298,10 @@ static void epoll_wait_goes_on_when_nothing_is_there_any_more(void **state)
     assert_int_equal(watch(epoll, 1, EPOLLIN), 0);
     start_waiting(&wait, epoll, 1000);
     assert_int_equal(change(epoll, 0, EPOLLIN | EPOLLET, 9), 0); /* wakes it to ask */
-    run();
+    run_rounds();
     assert_int_equal(wait.result, WAITING);
     come(1);
-    run();
+    run_rounds();
     assert_int_equal(wait.result, 1);
     assert_int_equal(wait.data, 101);
     assert_int_equal(epoll_wait(epoll, &event, 1, 0), 1);
@@ -376,11 +320,11 @@ static void closing_an_epoll_ends_all_waits_for_it(void **state)
     start_waiting(&waits[0], epoll, -1);
     start_waiting(&waits[1], epoll, 1000);
     close(epoll);
-    run();
+    run_rounds();
     assert_int_equal(waits[0].result, -EBADF);
     assert_int_equal(waits[1].result, -EBADF);
     come(0); /* and nobody is told any more */
-    run();
+    run_rounds();
     close_streams();
 }
 
@@ -399,13 +343,13 @@ static void a_listener_claims_for_whoever_waits_in_an_epoll(void **state)
     fake_expect_no_message(TS); /* nobody waits */
     start_waiting(&wait, epoll, -1);
     reject(7, 1, expect_claim(7, 1));
-    run();
+    run_rounds();
     assert_int_equal(wait.result, WAITING);
     expect_place_request(); /* it wants another */
     make_available(8, 1, "");
-    run();
+    run_rounds();
     confirm(8, 1, expect_claim(8, 1), "");
-    run();
+    run_rounds();
     assert_int_equal(wait.result, 1);
     assert_int_equal(wait.data, 200);
     close(epoll);
@@ -476,10 +420,10 @@ static void poll_waits_for_any_of_few_and_of_many(void **state)
             polled[place == 0 ? 0 : polled_count - 1].fd = streams[2].fd;
             start_polling(-1);
             come(0); /* of nobody's interest */
-            run();
+            run_rounds();
             assert_int_equal(poll_result, WAITING);
             come(2);
-            run();
+            run_rounds();
             assert_int_equal(poll_result, 1);
             assert_int_equal(polled[place == 0 ? 0 : polled_count - 1].revents, POLLIN);
             read_all(2);
@@ -503,11 +447,11 @@ static void a_listener_does_not_claim_for_whoever_waits_for_something_else(void 
     polled[0] = (struct pollfd){.fd = listener, .events = POLLOUT};
     start_polling(-1);
     make_available(7, 1, "");
-    run();
+    run_rounds();
     fake_expect_no_message(TS);
     assert_int_equal(poll_result, WAITING);
     close_streams();
-    run();
+    run_rounds();
     assert_int_equal(poll_result, 1);
     assert_int_equal(polled[0].revents, POLLNVAL);
 }
@@ -520,10 +464,10 @@ static void poll_ends_at_its_time_to_the_nanosecond(void **state)
     polled[0] = (struct pollfd){.fd = streams[0].fd, .events = POLLIN};
     start_polling(1);
     fake_advance_ns(NS_PER_MS - 1);
-    run();
+    run_rounds();
     assert_int_equal(poll_result, WAITING);
     fake_advance_ns(1);
-    run();
+    run_rounds();
     assert_int_equal(poll_result, 0);
     assert_int_equal(polled[0].revents, 0);
     /* Not woken by what it does not ask for, but by an error always. */
@@ -532,88 +476,12 @@ static void poll_ends_at_its_time_to_the_nanosecond(void **state)
     polled[0].events = 0;
     start_polling(-1);
     come(0);
-    run();
+    run_rounds();
     assert_int_equal(poll_result, WAITING);
     fail_connection(streams[0].stream_index, 1, ETIMEDOUT);
-    run();
+    run_rounds();
     assert_int_equal(poll_result, 1);
     assert_true((polled[0].revents & POLLERR) != 0);
-    close_streams();
-}
-
-/* --- select() --- */
-
-static struct timeval select_time;
-static int select_result;
-
-static void select_in_thread(void *argument)
-{
-    fd_set readable;
-
-    FD_ZERO(&readable);
-    FD_SET(*(int *)argument, &readable);
-    select_result = select(*(int *)argument + 1, &readable, NULL, NULL, &select_time);
-}
-
-static void select_rounds_its_time_up_to_milliseconds(void **state)
-{
-    static const struct {
-        struct timeval time;
-        uint64_t ms;
-    } cases[] = {{{0, 1}, 1}, {{0, 999}, 1}, {{0, 1000}, 1}, {{0, 1001}, 2}, {{2, 5000}, 2005}};
-
-    (void)state;
-    open_streams();
-    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        select_time = cases[i].time;
-        select_result = WAITING;
-        assert_non_null(thread_create("select", select_in_thread, &streams[0].fd));
-        dispatch_round();
-        assert_int_equal(select_result, WAITING);
-        fake_advance_ns(cases[i].ms * NS_PER_MS - 1);
-        run();
-        assert_int_equal(select_result, WAITING);
-        fake_advance_ns(1);
-        run();
-        assert_int_equal(select_result, 0);
-    }
-    close_streams();
-}
-
-static void select_counts_a_descriptor_in_each_set(void **state)
-{
-    struct timeval now = {0};
-    fd_set readable, writable, exceptional;
-
-    (void)state;
-    open_streams();
-    come(1);
-    fail_connection(streams[2].stream_index, 1, ETIMEDOUT);
-    FD_ZERO(&readable);
-    for (unsigned i = 0; i < STREAMS; i++) {
-        FD_SET(streams[i].fd, &readable);
-    }
-    writable = exceptional = readable;
-    assert_int_equal(select(streams[2].fd + 1, &readable, &writable, &exceptional, &now), 5);
-    assert_false(FD_ISSET(streams[0].fd, &readable));
-    assert_true(FD_ISSET(streams[1].fd, &readable));
-    assert_true(FD_ISSET(streams[2].fd, &readable)); /* the error can be read */
-    for (unsigned i = 0; i < STREAMS; i++) {
-        assert_true(FD_ISSET(streams[i].fd, &writable));
-        assert_false(FD_ISSET(streams[i].fd, &exceptional));
-    }
-    /* Those from `count` on are not looked at. */
-    FD_ZERO(&readable);
-    FD_SET(streams[1].fd, &readable);
-    assert_int_equal(select(streams[1].fd, &readable, NULL, NULL, &now), 0);
-    assert_int_equal(select(0, NULL, NULL, NULL, &now), 0);
-    assert_fails(select(-1, NULL, NULL, NULL, &now), EINVAL);
-    assert_fails(select(FD_SETSIZE + 1, NULL, NULL, NULL, &now), EINVAL);
-    FD_ZERO(&readable);
-    assert_int_equal(select(FD_SETSIZE, &readable, NULL, NULL, &now), 0);
-    fake_fail_allocations_after(0);
-    assert_fails(select(1, &readable, NULL, NULL, &now), ENOMEM);
-    fake_fail_allocations_after(-1);
     close_streams();
 }
 
@@ -636,8 +504,6 @@ int main(void)
         TEST(poll_waits_for_any_of_few_and_of_many),
         TEST(a_listener_does_not_claim_for_whoever_waits_for_something_else),
         TEST(poll_ends_at_its_time_to_the_nanosecond),
-        TEST(select_rounds_its_time_up_to_milliseconds),
-        TEST(select_counts_a_descriptor_in_each_set),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,3 +26,11 @@ void expect_ask(int listener);
 /* A connection (index 7, generation 3) that is accepted, non-blocking. */
 struct pair open_connection(const char *data);
 void close_pair(struct pair pair);
+
+/* The call fails with that error. */
+#define assert_fails(call, error_number)                                                           \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        assert_int_equal(call, -1);                                                                \
+        assert_int_equal(errno, error_number);                                                     \
+    } while (0)
