@@ -66,7 +66,7 @@ $(BUILD)/builtin.tar: $(WWW_FILES) apps/apps.mk
 
 # --- Unit tests that need llhttp ---
 
-LLHTTP_TESTS := $(addprefix $(BUILD)/unit/,test_http test_http_client test_http_response test_http_files)
+LLHTTP_TESTS := $(addprefix $(BUILD)/unit/,test_http test_http_client test_http_response test_http_files test_http_edges)
 
 $(LLHTTP_TESTS): UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
 $(LLHTTP_TESTS): $(LLHTTP_SOURCES:%=$(LLHTTP)/%)

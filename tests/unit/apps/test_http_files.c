@@ -2,6 +2,7 @@
 /* sources: apps/httpd/request.c apps/httpd/path.c apps/httpd/conditions.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c apps/httpd/date.c */
 /* sources: apps/httpd/authority.c apps/httpd/pages.c */
+/* sources: tests/unit/world/http_archive.c */
 /* flags: -D_GNU_SOURCE -Drealloc=limited_realloc -Dmalloc=limited_malloc -Dcalloc=limited_calloc */
 /*
  * Tests apps/httpd/site.c and response.c with archives written here: which file a path names, and
@@ -19,12 +20,11 @@
 
 #include <cmocka.h>
 
-#include "apps/httpd/mime.h"
-#include "apps/httpd/path.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/response.h"
 #include "apps/httpd/site.h"
 #include "apps/httpd/text.h"
+#include "tests/unit/world/http_archive.h"
 
 /* The host's, from here on. */
 #undef malloc
@@ -63,56 +63,7 @@ void *limited_realloc(void *block, size_t bytes)
     return allocation_fails() ? NULL : realloc(block, bytes);
 }
 
-/* --- Archives --- */
-
-#define HOST  "Host: a\r\n"
-#define BLOCK 512u
-
-static uint8_t archive[512 * 1024];
-static size_t archive_bytes;
-
-static void add(const char *name, const char *content, size_t bytes)
-{
-    uint8_t *header = archive + archive_bytes;
-    unsigned sum = 0;
-
-    assert_true(archive_bytes + BLOCK + bytes + 3 * BLOCK <= sizeof(archive));
-    memset(header, 0, BLOCK + bytes + BLOCK);
-    memcpy(header, name, strlen(name));
-    sprintf((char *)header + 124, "%011zo", bytes);
-    sprintf((char *)header + 136, "%011o", 784111777u);
-    memset(header + 148, ' ', 8);
-    header[156] = name[strlen(name) - 1] == '/' ? '5' : '0';
-    memcpy(header + 257, "ustar\00000", 8);
-    for (size_t i = 0; i < BLOCK; i++) {
-        sum += header[i];
-    }
-    sprintf((char *)header + 148, "%06o", sum);
-    memcpy(header + BLOCK, content, bytes);
-    archive_bytes += BLOCK + (bytes + BLOCK - 1) / BLOCK * BLOCK;
-}
-
-static void add_text(const char *name, const char *content)
-{
-    add(name, content, strlen(content));
-}
-
-/* Returns how many files were taken; the next archive begins empty. */
-static int finish_archive(void)
-{
-    char name[] = "/tmp/test_http_files.XXXXXX";
-    int fd = mkstemp(name);
-
-    assert_true(fd >= 0);
-    memset(archive + archive_bytes, 0, 2 * BLOCK);
-    assert_int_equal(write(fd, archive, archive_bytes + 2 * BLOCK), archive_bytes + 2 * BLOCK);
-    close(fd);
-    archive_bytes = 0;
-    int count = site_add_archive(name);
-
-    unlink(name);
-    return count;
-}
+#define HOST "Host: a\r\n"
 
 static void assert_content(const char *path, const char *content)
 {
@@ -145,13 +96,14 @@ static void an_archive_that_cannot_be_read_adds_nothing(void **state)
 {
     char name[] = "/tmp/test_http_files.XXXXXX";
     int fd = mkstemp(name);
+    char block[512];
 
     (void)state;
     assert_int_equal(site_add_archive("/tmp/no/such/file"), -1);
     assert_int_equal(errno, ENOENT);
     assert_int_equal(site_add_archive(name), -1); /* empty: nothing can be mapped */
-    memset(archive, 'x', BLOCK);
-    assert_int_equal(write(fd, archive, BLOCK), BLOCK);
+    memset(block, 'x', sizeof(block));
+    assert_int_equal(write(fd, block, sizeof(block)), sizeof(block));
     close(fd);
     assert_int_equal(site_add_archive(name), 0);
     unlink(name);
@@ -314,15 +266,15 @@ static void tags_tell_contents_apart(void **state)
     (void)state;
     for (size_t i = 0; i <= sizeof(content); i++) {
         snprintf(name, sizeof(name), "tags/zeros%zu", i);
-        add(name, content, i);
+        add_file(name, content, i);
     }
     for (size_t i = 0; i < sizeof(content); i++) {
         content[i] = 1;
         snprintf(name, sizeof(name), "tags/one%zu", i);
-        add(name, content, sizeof(content));
+        add_file(name, content, sizeof(content));
         content[i] = 0;
     }
-    add("tags/same", content, sizeof(content));
+    add_file("tags/same", content, sizeof(content));
     assert_int_equal(finish_archive(), 64 + 64 + 2);
     for (size_t i = 0; i <= sizeof(content); i++) {
         snprintf(name, sizeof(name), "/tags/zeros%zu", i);
@@ -426,9 +378,9 @@ static void long_files_are_sent_from_where_they_lie(void **state)
 
     (void)state;
     memset(content, 'x', sizeof(content));
-    add("inline", content, 1024);
-    add("apart", content, 1025);
-    add("empty", "", 0);
+    add_file("inline", content, 1024);
+    add_file("apart", content, 1025);
+    add_file("empty", "", 0);
     assert_int_equal(finish_archive(), 3);
     respond("GET /inline HTTP/1.1\r\n" HOST "\r\n", PERSIST_SILENTLY, &response);
     assert_int_equal(response.body_bytes, 0);
@@ -594,97 +546,6 @@ static void without_memory_the_answer_is_503(void **state)
     }
 }
 
-/* The first and the last of the table, and those whose beginning is another's whole. */
-static void types_of_all_extensions_are_found(void **state)
-{
-    static const struct {
-        const char *path, *type;
-    } cases[] = {
-        {"/a.avif", "image/avif"},
-        {"/a.zst", "application/zstd"},
-        {"/a.js", "text/javascript; charset=utf-8"},
-        {"/a.json", "application/json"},
-        {"/a.jsonld", "application/ld+json"},
-        {"/a.woff", "font/woff"},
-        {"/a.woff2", "font/woff2"},
-        {"/a.woff22", "application/octet-stream"},
-        {"/a.zstx", "application/octet-stream"},
-        {"/a", "application/octet-stream"},
-        {".css", "text/css; charset=utf-8"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_string_equal(mime_type(cases[i].path, strlen(cases[i].path)), cases[i].type);
-    }
-}
-
-/* --- Requests, at their edges --- */
-
-static enum request_progress read_text(const char *text, size_t bytes, struct request *request)
-{
-    char *copy = malloc(bytes);
-    size_t consumed;
-
-    assert_non_null(copy);
-    memcpy(copy, text, bytes);
-    request_initialise(request);
-    enum request_progress progress = request_parse(request, copy, copy, bytes, &consumed);
-
-    free(copy);
-    return progress;
-}
-
-static void an_escape_may_end_a_path(void **state)
-{
-    char path[16];
-
-    (void)state;
-    assert_int_equal(path_decode("/%61", 4, path), 2);
-    assert_string_equal(path, "/a");
-    assert_int_equal(path_decode("/%6", 3, path), -EINVAL);
-}
-
-/* RFC 9110 10.1.1: of a client that knows it, and has not begun to send the body. */
-static void continue_is_sent_to_who_waits_for_it(void **state)
-{
-    static const struct {
-        const char *text;
-        bool is_expected;
-    } cases[] = {
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n", true},
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nExpect: 100-continue\r\n\r\na", false},
-        {"POST / HTTP/1.0\r\n" HOST "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n", false},
-        {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\n", false},
-    };
-    struct request request;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(read_text(cases[i].text, strlen(cases[i].text), &request),
-                         REQUEST_INCOMPLETE);
-        assert_int_equal(request_expects_continue(&request), cases[i].is_expected);
-    }
-}
-
-static void the_longest_target_is_read_and_a_longer_one_is_not(void **state)
-{
-    static char text[REQUEST_TARGET_MAX_BYTES + 64];
-    struct request request;
-
-    (void)state;
-    for (unsigned more = 0; more < 2; more++) {
-        memset(text, 'a', sizeof(text));
-        memcpy(text, "GET /", 5);
-        size_t end = 4 + REQUEST_TARGET_MAX_BYTES + more;
-        int rest = sprintf(text + end, " HTTP/1.1\r\n" HOST "\r\n");
-
-        assert_int_equal(read_text(text, end + (size_t)rest, &request),
-                         more == 0 ? REQUEST_COMPLETE : REQUEST_REFUSED);
-        assert_int_equal(request.status, more == 0 ? 0 : 414);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -704,10 +565,6 @@ int main(void)
         cmocka_unit_test(pages_and_messages_are_whole),
         cmocka_unit_test(a_folder_sends_to_itself_with_a_slash_and_the_query),
         cmocka_unit_test(without_memory_the_answer_is_503),
-        cmocka_unit_test(types_of_all_extensions_are_found),
-        cmocka_unit_test(an_escape_may_end_a_path),
-        cmocka_unit_test(continue_is_sent_to_who_waits_for_it),
-        cmocka_unit_test(the_longest_target_is_read_and_a_longer_one_is_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
