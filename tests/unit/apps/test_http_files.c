@@ -507,6 +507,11 @@ static void a_folder_sends_to_itself_with_a_slash_and_the_query(void **state)
     free(response.owned);
 }
 
+static bool has_text(const struct response *response, const char *text)
+{
+    return memmem(response->head, response->head_bytes, text, strlen(text)) != NULL;
+}
+
 /* Of whatever kind it would have been; the next request finds memory again. */
 static void without_memory_the_answer_is_503(void **state)
 {
@@ -518,8 +523,7 @@ static void without_memory_the_answer_is_503(void **state)
         "GET /dots/a HTTP/1.1\r\n" HOST "If-None-Match: *\r\n\r\n",
         "GET /dots/a HTTP/1.1\r\n" HOST "Range: bytes=0-0\r\n\r\n",
     };
-    static const char expected[] = "HTTP/1.1 503 Service Unavailable\r\nServer: Talus\r\n"
-                                   "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    static const char start[] = "HTTP/1.1 503 Service Unavailable\r\n";
     struct response response;
 
     (void)state;
@@ -532,8 +536,10 @@ static void without_memory_the_answer_is_503(void **state)
             allocations_left = -1;
             if (response.status == 503) {
                 failures++;
-                assert_int_equal(response.head_bytes, strlen(expected));
-                assert_memory_equal(response.head, expected, strlen(expected));
+                assert_memory_equal(response.head, start, strlen(start));
+                assert_memory_equal(response.head + response.head_bytes - 4, "\r\n\r\n", 4);
+                assert_true(has_text(&response, "\r\nContent-Length: 0\r\n"));
+                assert_true(has_text(&response, "\r\nConnection: close\r\n"));
                 assert_int_equal(response.body_bytes, 0);
                 assert_null(response.owned);
             }
