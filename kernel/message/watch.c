@@ -72,7 +72,9 @@ static void look_at(node_id_t node)
     uint32_t acknowledged_lines;
     bool is_behind = peers_is_behind(node, &acknowledged_lines);
 
-    if (!is_behind || acknowledged_lines != seen[node].acknowledged_lines) {
+    /* One that has not come up yet takes its messages when it has: that is for boot to watch. */
+    if (!is_behind || acknowledged_lines != seen[node].acknowledged_lines ||
+        status_node_state(node) != NODE_RUNNING) {
         seen[node].acknowledged_lines = acknowledged_lines;
         seen[node].idle_looks = 0;
     } else if (++seen[node].idle_looks > LOOKS_TO_GIVE_UP) {

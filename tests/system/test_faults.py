@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from harness import WAIT_S, Network, Qmp, Talus, ab, curl, ping, wait_until
+from vcpu import QEMU_ARGS, Stalled
 
 REQUEST = b"GET /4b HTTP/1.1\r\nHost: talus\r\n\r\n"
 
@@ -94,6 +95,22 @@ def test_a_node_that_hangs_is_given_up_and_the_others_serve_on_and_sleep(tmp_pat
             len(re.findall(r"node3 panic", machine.console))
         with Qmp(path) as qmp:
             qmp.wait_until_at_rest()
+
+
+def test_a_core_that_stands_still_is_given_up_and_stays_away_when_it_goes_on():
+    """It hears neither an NMI nor INIT until then, and its page still says that it runs and sleeps."""
+    with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=2",
+                                     network=network) as machine:
+        with Stalled(machine, 3):
+            def is_given_up():
+                assert len(curl(machine, "/4b")) == 4
+                return "node3 does not stop: reset" in machine.console
+
+            wait_until(is_given_up, "the others to give it up", machine.last_lines)
+            machine.wait_for(r"dispatch: node3 is dead")
+        load = ab(machine, "/4b", 500, concurrency=8)
+        assert load.failed == 0, load.output
+        assert machine.counter("node_up") == {0: 1, 1: 1, 2: 1, 3: 0}
 
 
 def test_an_unknown_node_cannot_be_crashed(victim):

@@ -116,6 +116,20 @@ static void node_that_has_taken_everything_may_sleep_for_ever(void **state)
     assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX); /* nor does it keep us awake */
 }
 
+static void node_that_still_starts_is_waited_for(void **state)
+{
+    (void)state;
+    fake_set_node_state(HUNG, NODE_STARTING);
+    assert_int_equal(send_number(HUNG, 1), 0);
+    run_for_ns(10 * TIMEOUT_NS);
+    assert_int_equal(fake_stops(HUNG), 0);
+    fake_set_node_state(HUNG, NODE_RUNNING);
+    run_for_ns(TIMEOUT_NS * 9 / 10);
+    assert_int_equal(fake_stops(HUNG), 0);
+    run_for_ns(TIMEOUT_NS / 4);
+    assert_int_equal(fake_stops(HUNG), 1);
+}
+
 /* A machine that is paused, or a core that its host does not run. */
 static void time_in_which_this_node_does_not_run_does_not_count(void **state)
 {
@@ -268,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(node_that_takes_something_now_and_then_is_not, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(node_that_has_taken_everything_may_sleep_for_ever, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(node_that_still_starts_is_waited_for, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(time_in_which_this_node_does_not_run_does_not_count, start,
                                         finish_dispatcher),
