@@ -61,7 +61,10 @@ MUST_CHECK int message_send_payload(node_id_t to, struct message_header *message
  * For control messages that must not be lost: like message_send(), but when the channel is full
  * a copy waits in this node's memory and goes out, in order, as soon as there is room. Later
  * message_send() calls to that node get -EAGAIN until it has gone, so order is kept. A message
- * to a dead node vanishes (it is told by node_down instead). Callers bound what they post.
+ * to a dead node vanishes (it is told by node_down instead). At most a line long.
+ *
+ * What waits is bounded, for each node and by memory, of which some is kept for it. Whoever lets
+ * most wait when a bound is reached is declared dead (watch.h): the sender goes on.
  */
 void message_post(node_id_t to, const struct message_header *message);
 /* Whether message_send() of so many bytes to `to` would succeed now. */
