@@ -28,6 +28,10 @@ void dispatch_register_message(uint16_t type, size_t bytes, message_handler hand
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
                                        message_payload_handler handler);
 
+/* Of a registered type: only these nodes, a bit for each, may send it; of others it is counted as
+ * DROP_BAD_MESSAGE. */
+void dispatch_limit_senders(uint16_t type, uint64_t nodes);
+
 /* A source of work that must be polled. Any function may be NULL. */
 struct dispatch_source {
     unsigned (*poll)(void *context); /* each round; returns how much work was done */

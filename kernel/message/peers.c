@@ -59,7 +59,10 @@ struct handler {
     message_payload_handler payload_function;
     uint32_t fixed_bytes;
     uint32_t payload_max_bytes;
+    uint64_t senders; /* a bit for each node that may send it */
 };
+
+_Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 static node_id_t self;
 static unsigned node_count;
@@ -148,6 +151,13 @@ static void add_handler(uint16_t type, struct handler handler)
     ASSERT(handler.fixed_bytes >= sizeof(struct message_header) &&
            handler.fixed_bytes <= CHANNEL_LINE_BYTES);
     handlers[type] = handler;
+    handlers[type].senders = UINT64_MAX;
+}
+
+void dispatch_limit_senders(uint16_t type, uint64_t nodes)
+{
+    ASSERT(type < MESSAGE_TYPE_MAX && handlers[type].fixed_bytes != 0);
+    handlers[type].senders = nodes;
 }
 
 void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler)
@@ -183,7 +193,8 @@ static inline void handle(node_id_t from, const struct message *message, const u
     uint32_t payload_bytes = message->header.length_bytes - handler->fixed_bytes;
 
     /* Without a handler fixed_bytes is 0, and no message is that short. */
-    if (UNLIKELY(payload_bytes > handler->payload_max_bytes)) {
+    if (UNLIKELY(payload_bytes > handler->payload_max_bytes ||
+                 (handler->senders >> from & 1) == 0)) {
         refuse(from, &message->header);
     } else if (handler->payload_function == NULL) {
         handler->function(from, message);

@@ -67,6 +67,24 @@ static void messages_without_handler_or_of_a_wrong_length_are_counted(void **sta
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 5);
 }
 
+static void messages_of_other_than_the_given_senders_are_counted(void **state)
+{
+    struct number message = number_message(1);
+
+    (void)state;
+    dispatch_limit_senders(TYPE, 1ull << 2 | 1ull << NODE);
+    fake_deliver(0, &message.header);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 0);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+    fake_deliver(2, &message.header);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 1);
+    assert_int_equal(message_send(NODE, &message.header), 0);
+    assert_int_equal(handled_count, 2);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+}
+
 /* With a payload, only one that is too short for the fixed part. */
 static void payload_reaches_its_handler_apart_from_the_fixed_part(void **state)
 {
@@ -297,6 +315,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(message_reaches_the_handler_of_its_type, start_dispatcher,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(messages_without_handler_or_of_a_wrong_length_are_counted,
+                                        start_dispatcher, finish_dispatcher),
+        cmocka_unit_test_setup_teardown(messages_of_other_than_the_given_senders_are_counted,
                                         start_dispatcher, finish_dispatcher),
         cmocka_unit_test_setup_teardown(payload_reaches_its_handler_apart_from_the_fixed_part,
                                         start_dispatcher, finish_dispatcher),
