@@ -158,6 +158,7 @@ static void report_unknown_words(const char *line)
 static void start_roles(void)
 {
     const char *line = platform_command_line();
+    const struct configuration *configuration;
     unsigned roles;
 
     if (is_first_node()) {
@@ -166,20 +167,21 @@ static void start_roles(void)
     }
     configure(line);
     configuration_set_current(&current);
-    roles = current.roles[platform_node()];
+    configuration = configuration_current();
+    roles = configuration->roles[platform_node()];
     announce(roles);
 
     /* The NIC resets while all else starts. */
     if ((roles & ROLE_LS) != 0) {
-        link_server_start(&current);
+        link_server_start(configuration);
     }
     /* A round flushes in this order: what a CM settles a TS sends, and what a TS sends an LS, once
      * it has a queue, gives to the NIC, all in the same round. */
     if ((roles & ROLE_CM) != 0) {
-        connection_manager_start(&current);
+        connection_manager_start(configuration);
     }
     if ((roles & ROLE_TS) != 0) {
-        transport_server_start(&current);
+        transport_server_start(configuration);
     }
     if ((roles & ROLE_APPLICATION) != 0) {
         start_application();

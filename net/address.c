@@ -5,7 +5,10 @@
 #include "net/address.h"
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/handlers.h"
 
 #define OBSERVER_MAX 2 /* the transport server and the application */
 
@@ -16,7 +19,10 @@ static bool is_started;
 
 static void handle_address_set(node_id_t from, const struct message *message)
 {
-    (void)from;
+    if (!configuration_may_speak(from)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     current = *(const struct address_set *)(const void *)message;
     for (unsigned i = 0; i < observer_count; i++) {
         observers[i](&current);
@@ -27,7 +33,7 @@ void address_start(void)
 {
     if (!is_started) {
         is_started = true;
-        dispatch_register_message(ADDRESS_SET, sizeof(struct address_set), handle_address_set);
+        net_register_message(ADDRESS_SET, handle_address_set);
     }
 }
 

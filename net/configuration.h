@@ -35,13 +35,22 @@ struct configuration {
     uint16_t node_count;
     uint8_t roles[NODE_MAX];                  /* enum role, OR-ed */
     char application[APPLICATION_NAME_BYTES]; /* one kind on all application nodes; "" for none */
-    /* Nodes of each role in order: ls[0] drives the NIC's set-up, ts[0] speaks ARP and DHCP,
-     * ls[i] owns queue i. Counts are 0 .. node_count. */
+    /* Nodes of each role in order, the dead as well: ls[i] owns queue i. Counts are
+     * 0 .. node_count. */
     uint16_t ls_count, ts_count, cm_count, application_count;
     node_id_t ls[NODE_MAX], ts[NODE_MAX], cm[NODE_MAX], applications[NODE_MAX];
-    /* By node, for those with a role: its own CM and LS, as below. */
-    node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX];
+    /* By node, for those with a role: the CM and LS that it began with. */
+    node_id_t first_cm[NODE_MAX], first_ls[NODE_MAX];
+
+    /* --- Who serves now: written by configuration_lose_node() --- */
+    uint64_t dead;                                /* a bit for each node */
+    node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX]; /* as below */
+    node_id_t flow_owners[NODE_MAX];              /* of each of ts_count pieces of all flows */
+    node_id_t speaker;   /* the first living TS: ARP, DHCP, ICMP, fragments */
+    node_id_t device_ls; /* the first living LS: what concerns the NIC as a whole */
 };
+
+_Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 /*
  * The configuration that `line` asks for on `node_count` nodes (1 .. NODE_MAX).
@@ -60,9 +69,25 @@ void configuration_print(const struct configuration *configuration, char *text, 
 void configuration_print_roles(const struct configuration *configuration, node_id_t node,
                                char *text, size_t size);
 
-/* The one that this node runs in: a copy of it is kept, once, before any server starts. */
+/*
+ * That node is dead: what was its work is others' from now on. What a living node has stays its
+ * own. The result depends on who is dead, not on the order in which that became known, so nodes
+ * that know of the same deaths agree without a message. Where nobody lives who could have the work
+ * it stays a dead node's, to which nothing can be sent.
+ */
+void configuration_lose_node(struct configuration *configuration, node_id_t node);
+
+/* The one that this node runs in: a copy of it is kept, once, before any server starts, and
+ * follows the deaths of nodes before any server is told of them. */
 void configuration_set_current(const struct configuration *configuration);
 const struct configuration *configuration_current(void);
+
+/*
+ * Whether that node may act as speaker, or as device_ls: all before it are dead. For what another
+ * node has said: it may know of a death that we have not been told of yet.
+ */
+bool configuration_may_speak(node_id_t node);
+bool configuration_may_drive_device(node_id_t node);
 
 /* Whether that node exists and has the role: also for what another node has said. */
 static inline bool configuration_has_role(const struct configuration *configuration, node_id_t node,
@@ -71,15 +96,21 @@ static inline bool configuration_has_role(const struct configuration *configurat
     return node < configuration->node_count && (configuration->roles[node] & role) != 0;
 }
 
+static inline bool configuration_is_dead(const struct configuration *configuration, node_id_t node)
+{
+    return node < NODE_MAX && (configuration->dead >> node & 1) != 0;
+}
+
 /* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn.
- */
+ * One that lives, if any does. */
 static inline node_id_t configuration_own_cm(const struct configuration *configuration,
                                              node_id_t node)
 {
     return configuration->own_cm[node];
 }
 
-/* The LS through which a TS sends: its own node if it is one, else LSs in turn. */
+/* The LS through which a TS sends: its own node if it is one, else LSs in turn. One that lives, if
+ * any does. */
 static inline node_id_t configuration_own_ls(const struct configuration *configuration,
                                              node_id_t node)
 {

@@ -28,6 +28,7 @@
     X(CLAIMS_CONFIRMED, "claims_total", "result=\"confirmed\"", "Claims by their result.")         \
     X(CLAIMS_REJECTED, "claims_total", "result=\"rejected\"", "Claims by their result.")           \
     X(ACCEPT_TIMEOUTS, "accept_timeouts_total", "", "Availabilities not claimed in time.")         \
+    X(ACCEPTS_DECLINED, "accepts_declined_total", "", "Availabilities that were declined.")        \
     X(SOCKETS_ACCEPTED, "sockets_accepted_total", "", "Connections the application accepted.")     \
     X(DROP_CHECKSUM, "drops_total", "reason=\"checksum\"", "Input refused, by reason.")            \
     X(DROP_TRUNCATED, "drops_total", "reason=\"truncated\"", "Input refused, by reason.")          \

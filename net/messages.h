@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every message between PIKA's servers and applications, in one table (PIKA 3.2; the paper's
- * names where it has one). Receivers check what they get: what is out of range or names
+ * names where it has one). Who may send each, by its role, is checked for all in one place
+ * (net/handlers.h). Receivers check what they get: what is out of range or names
  * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
  * because it has crossed the end of its connection, is ignored.
  *
@@ -30,6 +31,7 @@
     X(ASSIGN_CONNECTION, assign_connection, CM, TS)                                                \
     X(CONNECTION_AVAILABLE, connection_available, TS, APP)                                         \
     X(CLAIM_CONNECTION, claim_connection, APP, TS)                                                 \
+    X(DECLINE_CONNECTION, decline_connection, APP, TS)                                             \
     X(CLAIM_CONFIRMED, claim_confirmed, TS, APP)                                                   \
     X(CLAIM_REJECTED, claim_rejected, TS, APP)                                                     \
     X(ACCEPT_TIMEOUT, accept_timeout, TS, CM)                                                      \
@@ -51,7 +53,8 @@
     X(QUEUE_ATTACHED, queue_attached, LS, LS)                                                      \
     X(ADDRESS_SET, address_set, TS, TS_APP)                                                        \
     X(NEIGHBOR_REQUEST, neighbor_request, TS, TS)                                                  \
-    X(NEIGHBOR_SET, neighbor_set, TS, TS)
+    X(NEIGHBOR_SET, neighbor_set, TS, TS)                                                          \
+    X(DHCP_LEASE, dhcp_lease, TS, TS)
 /* clang-format on */
 
 enum net_message_type {
@@ -63,6 +66,13 @@ enum net_message_type {
 };
 
 _Static_assert(MESSAGE_TYPE_AFTER_NET <= MESSAGE_TYPE_MAX, "dispatch's table holds every type");
+
+struct configuration;
+
+/* Of a type in the table: the size of its struct, and the nodes that may send it, by the table's
+ * column `from`: a bit for each. */
+size_t net_message_bytes(uint16_t type);
+uint64_t net_message_senders(const struct configuration *configuration, uint16_t type);
 
 /* A TCP flow as seen on a received frame, in network byte order. */
 struct flow {
@@ -96,12 +106,13 @@ struct unlisten {
 };
 
 /* Put me on the acceptor list of this port (first accept or poll; again after CLAIM_REJECTED).
- * Sent to the application's own CM (configuration_own_cm). */
+ * Sent to the application's own CM (configuration_own_cm), and to the next one when that has died.
+ */
 struct accept_connection {
     struct message_header header;
     uint16_t port;
     uint16_t listener_index;
-    uint16_t request_number; /* counts this listener's requests */
+    uint16_t request_number; /* counts this node's requests: a listener's successor goes on */
     uint16_t reserved;
 };
 
@@ -148,15 +159,15 @@ struct assign_connection {
 };
 
 /* A connection can be had. The data that has already come follows the struct. Answer owed:
- * CLAIM_CONNECTION within the claim time-out. */
+ * CLAIM_CONNECTION or DECLINE_CONNECTION within the claim time-out. */
 struct connection_available {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
     struct flow flow;
     uint16_t listener_index;
-    uint16_t availability_number; /* counts these messages for one connection: a claim that answers
-                                   * an earlier one is rejected */
+    uint16_t availability_number; /* counts these messages for one connection: an answer to an
+                                   * earlier one changes nothing */
 };
 
 /* accept(), select() or poll() takes an available connection. Answer owed: CLAIM_CONFIRMED, after
@@ -168,6 +179,17 @@ struct claim_connection {
     uint32_t stream_index;
     uint16_t availability_number;
     uint16_t reserved;
+};
+
+/* Not taken, nor will it be: the listener is closed, its backlog is full, or memory is short. The
+ * TS asks for another acceptor at once, as at a time-out. No answer. */
+struct decline_connection {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint16_t availability_number;
+    uint16_t reserved;
+    uint32_t reserved_2;
 };
 
 /* Yours. Bytes after those of CONNECTION_AVAILABLE that have come meanwhile follow the struct. */
@@ -189,8 +211,8 @@ struct claim_rejected {
 };
 
 /*
- * Not claimed in time; or the application has died; or there was no acceptor. Answer owed:
- * REASSIGN_CONNECTION, at once or when an acceptor appears.
+ * Not claimed in time, or declined; or the application has died; or there was no acceptor. Answer
+ * owed: REASSIGN_CONNECTION, at once or when an acceptor appears.
  *
  * The CM drops the acceptor from its list, unless that has asked for its place again meanwhile: the
  * two messages come by different channels, in any order.
@@ -335,19 +357,21 @@ struct transmit_frame {
     uint32_t reserved;
 };
 
-/* The first LS has brought the NIC up: TSs learn the MAC address and what the NIC can do. Only the
- * first queue_count LSs have a queue, 1 .. as many as there are. Sent again, with the same content,
- * each time the link goes up or down. */
+/* The LS that drives the NIC (configuration.device_ls) has brought it up: TSs learn the MAC address
+ * and what the NIC can do. Sent again when the link goes up or down, or an LS has no queue after
+ * all. */
 struct nic_ready {
     struct message_header header;
     uint8_t mac[6];
-    uint16_t queue_count;
+    uint16_t reserved;
+    uint64_t queues; /* bit i: the LS number i has a queue, or will have; 0: none has */
     uint32_t is_link_up;
     uint32_t can_segment_tcp; /* frames may be sent with FRAME_SEGMENT_TCP */
 };
 
-/* The first LS asks another one to open its own queue. Answer owed: QUEUE_ATTACHED. Until it comes,
- * the NIC puts nothing into that queue. */
+/* The LS that drives the NIC asks another one to open its own queue. Answer owed: QUEUE_ATTACHED,
+ * also when it is open already: whoever takes the NIC over asks again. Until the answer comes, the
+ * NIC puts nothing new into that queue. */
 struct attach_queue {
     struct message_header header;
     uint64_t key[5]; /* a struct nic_queue_key (drivers/nic/nic.h) */
@@ -361,7 +385,8 @@ struct queue_attached {
     uint32_t error_number;
 };
 
-/* The machine's IPv4 address, from DHCP or the command line; network byte order. 0: none. */
+/* The machine's IPv4 address, from DHCP or the command line; network byte order. 0: none. From the
+ * speaker (configuration.speaker), as the three that follow. */
 struct address_set {
     struct message_header header;
     uint32_t address;
@@ -370,7 +395,7 @@ struct address_set {
     uint32_t reserved;
 };
 
-/* Find this neighbour's MAC address: a TS asks the one that speaks ARP (the first). Answer owed:
+/* Find this neighbour's MAC address: a TS asks the speaker. Answer owed:
  * NEIGHBOR_SET when it is known; none when it does not answer. */
 struct neighbor_request {
     struct message_header header;
@@ -384,6 +409,18 @@ struct neighbor_set {
     uint8_t mac[6];
     uint8_t is_valid; /* 0: forget it */
     uint8_t reserved[5];
+};
+
+/* The speaker has got or renewed its lease of the address: whoever speaks next goes on with it.
+ * Addresses in network byte order, times in seconds from the server's word on; RFC 2131 4.4.5. */
+struct dhcp_lease {
+    struct message_header header;
+    uint32_t address, netmask, gateway;
+    uint32_t server;
+    uint32_t lease_s; /* UINT32_MAX: for ever */
+    uint32_t renew_s;
+    uint32_t rebind_s;
+    uint32_t age_s; /* what has passed of them */
 };
 
 /* What a receiver copies (kernel/message/channel.h): all but a payload. */

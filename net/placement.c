@@ -149,9 +149,53 @@ static void find_own_servers(struct configuration *configuration, const node_id_
         bool is_cm = (configuration->roles[node] & ROLE_CM) != 0;
         bool is_ls = (configuration->roles[node] & ROLE_LS) != 0;
 
-        configuration->own_cm[node] = is_cm ? node : configuration->cm[i % configuration->cm_count];
-        configuration->own_ls[node] = is_ls ? node : configuration->ls[i % configuration->ls_count];
+        configuration->first_cm[node] =
+            is_cm ? node : configuration->cm[i % configuration->cm_count];
+        configuration->first_ls[node] =
+            is_ls ? node : configuration->ls[i % configuration->ls_count];
     }
+}
+
+/* The first that lives from nodes[first] on, around the end; nodes[first] itself if none does. */
+static node_id_t living_from(const struct configuration *configuration, const node_id_t *nodes,
+                             unsigned count, unsigned first)
+{
+    for (unsigned i = 0; i < count; i++) {
+        node_id_t node = nodes[(first + i) % count];
+
+        if (!configuration_is_dead(configuration, node)) {
+            return node;
+        }
+    }
+    return nodes[first % count];
+}
+
+/* Those whose first server is dead share the living out in turn. */
+static node_id_t server_now(const struct configuration *configuration, node_id_t first,
+                            const node_id_t *nodes, unsigned count, unsigned turn)
+{
+    return configuration_is_dead(configuration, first)
+               ? living_from(configuration, nodes, count, turn)
+               : first;
+}
+
+static void find_servers_now(struct configuration *configuration)
+{
+    const struct configuration *c = configuration;
+
+    for (unsigned node = 0; node < c->node_count; node++) {
+        if (c->roles[node] != 0) {
+            configuration->own_cm[node] =
+                server_now(c, c->first_cm[node], c->cm, c->cm_count, node);
+            configuration->own_ls[node] =
+                server_now(c, c->first_ls[node], c->ls, c->ls_count, node);
+        }
+    }
+    for (unsigned i = 0; i < c->ts_count; i++) {
+        configuration->flow_owners[i] = living_from(c, c->ts, c->ts_count, i);
+    }
+    configuration->speaker = living_from(c, c->ts, c->ts_count, 0);
+    configuration->device_ls = living_from(c, c->ls, c->ls_count, 0);
 }
 
 void placement_build(struct configuration *configuration, const struct servers *servers,
@@ -186,4 +230,12 @@ void placement_build(struct configuration *configuration, const struct servers *
     find_own_servers(configuration, configuration->ls, configuration->ls_count);
     find_own_servers(configuration, configuration->applications, configuration->application_count);
     find_own_servers(configuration, configuration->ts, configuration->ts_count);
+    find_servers_now(configuration);
+}
+
+void configuration_lose_node(struct configuration *configuration, node_id_t node)
+{
+    ASSERT(node < configuration->node_count);
+    configuration->dead |= 1ull << node;
+    find_servers_now(configuration);
 }

@@ -19,7 +19,7 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
     *kind = FRAME_PLAIN;
     if (length_bytes < ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES ||
         load_be16(frame + ETHERNET_TYPE_OFFSET) != ETHERNET_TYPE_IPV4) {
-        return configuration->ts[0];
+        return configuration->speaker;
     }
     ip_header_bytes = ipv4_header_bytes(ip);
     ip_bytes = load_be16(ip + IPV4_LENGTH_OFFSET);
@@ -28,12 +28,12 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
         ip_header_bytes < IPV4_HEADER_MIN_BYTES ||
         ip_bytes < ip_header_bytes + TCP_HEADER_MIN_BYTES ||
         ip_bytes > length_bytes - ETHERNET_HEADER_BYTES) {
-        return configuration->ts[0];
+        return configuration->speaker;
     }
     tcp = ip + ip_header_bytes;
     tcp_header_bytes = tcp_header_bytes_of(tcp);
     if (tcp_header_bytes < TCP_HEADER_MIN_BYTES || ip_bytes < ip_header_bytes + tcp_header_bytes) {
-        return configuration->ts[0];
+        return configuration->speaker;
     }
     flags = tcp[TCP_FLAGS_OFFSET];
     if ((flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_FIN | TCP_FLAG_RST)) == TCP_FLAG_SYN) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Steering (PIKA 4.1): which TS owns a flow, and so which LS's queue its frames should reach. A
- * pure function of the configuration and the flow, the same on every node, and the same that the
- * flow director is programmed with.
+ * pure function of the configuration and the flow, the same on every node that knows of the same
+ * deaths, and the same that the flow director is programmed with.
  */
 #pragma once
 
@@ -32,13 +32,13 @@ static inline unsigned steering_group(uint16_t remote_port)
  * Clients number their ports in steps: Linux takes only even ones for connect(), some NATs every
  * fourth or eighth. So groups are first permuted, by a multiplication with STEERING_MULTIPLIER: any
  * small step then visits all parts of the range evenly. The range is cut into one piece for each
- * TS, equal to within one group.
+ * TS, equal to within one group. A dead one's piece is the next living one's.
  */
 static inline node_id_t steering_owner(const struct configuration *configuration, unsigned group)
 {
     unsigned position = group * STEERING_MULTIPLIER % STEERING_GROUP_COUNT;
 
-    return configuration->ts[position * configuration->ts_count >> STEERING_GROUP_BITS];
+    return configuration->flow_owners[position * configuration->ts_count >> STEERING_GROUP_BITS];
 }
 
 /* The LS whose queue the group's frames should reach: the owner's own. */
@@ -56,7 +56,7 @@ enum frame_kind {
 
 /*
  * The TS that shall receive this frame: the flow's owner for unfragmented IPv4 TCP with a whole
- * TCP header, TS 0 (which speaks ARP, ICMP, UDP, DHCP and reassembles) for all else. Any bytes
+ * TCP header, the speaker (ARP, ICMP, UDP, DHCP, fragments) for all else. Any bytes
  * will do: nothing beyond length_bytes is read.
  */
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,

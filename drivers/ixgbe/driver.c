@@ -18,12 +18,16 @@
 #include "libc/core/format.h"
 #include "libc/core/memory.h"
 
-/* The only word of a queue's key. */
+/* The words of a queue's key; the last two are for whoever adopts the card. */
 #define KEY_REGISTERS_PADDR 0
+#define KEY_CARD            1 /* device ID, and above its 16 bits the number of queues */
+#define KEY_MAC             2 /* first byte lowest */
 
 struct card {
     struct nic nic;
     struct ixgbe device;
+    paddr_t registers_paddr;
+    /* Only on the node that started it. */
     struct pci_device pci;
     struct pci_bar bars[PCI_BAR_COUNT];
 };
@@ -164,6 +168,24 @@ static int start_card(struct card *card, const node_id_t *nodes, unsigned node_c
 
 static const struct nic_operations operations;
 
+/* What others may know of a card whose device is set up. */
+static void describe_card(struct card *card)
+{
+    card->nic.operations = &operations;
+    memcpy(card->nic.mac, card->device.mac, sizeof(card->nic.mac));
+    card->nic.queue_count = card->device.queue_count;
+    card->nic.group_count = card->device.queue_count > 1 ? IXGBE_FDIR_GROUP_COUNT : 0;
+    card->nic.can_segment_tcp = true;
+}
+
+/* It is another node's word: nothing but such a card's registers is mapped on it. */
+static bool is_key_possible(const struct nic_queue_key *key)
+{
+    return key->queue_index < IXGBE_QUEUE_MAX &&
+           pci_is_bar(ixgbe_ids, ixgbe_id_count, key->words[KEY_REGISTERS_PADDR],
+                      IXGBE_REGISTERS_BYTES);
+}
+
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic **nic)
 {
@@ -181,11 +203,35 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         return result;
     }
     ASSERT(card->device.queue_count >= 1 && card->device.queue_count <= node_count);
-    card->nic.operations = &operations;
-    memcpy(card->nic.mac, card->device.mac, sizeof(card->nic.mac));
-    card->nic.queue_count = card->device.queue_count;
-    card->nic.group_count = card->device.queue_count > 1 ? IXGBE_FDIR_GROUP_COUNT : 0;
-    card->nic.can_segment_tcp = true;
+    card->registers_paddr = card->bars[0].paddr;
+    describe_card(card);
+    *nic = &card->nic;
+    return 0;
+}
+
+static int adopt(const struct nic_queue_key *key, struct nic **nic)
+{
+    unsigned queue_count = key->words[KEY_CARD] >> 16 & 0xFFFF;
+    struct card *card;
+
+    if (!is_key_possible(key) || queue_count > IXGBE_QUEUE_MAX || key->queue_index >= queue_count) {
+        return -EINVAL;
+    }
+    card = memory_allocate_zeroed(sizeof(*card));
+    if (card == NULL) {
+        return -ENOMEM;
+    }
+    card->registers_paddr = key->words[KEY_REGISTERS_PADDR];
+    card->device.device_id = (uint16_t)key->words[KEY_CARD];
+    card->device.queue_count = (uint16_t)queue_count;
+    memcpy(card->device.mac, &key->words[KEY_MAC], sizeof(card->device.mac));
+    card->device.registers = paging_map_device(card->registers_paddr, IXGBE_REGISTERS_BYTES);
+    if (card->device.registers == NULL) {
+        memory_release(card);
+        return -ENOMEM;
+    }
+    ixgbe_fdir_prepare();
+    describe_card(card);
     *nic = &card->nic;
     return 0;
 }
@@ -193,7 +239,9 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
 static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
 {
     ASSERT(key->queue_index == index); /* which is all that tells the queues' keys apart */
-    key->words[KEY_REGISTERS_PADDR] = card_of(nic)->bars[0].paddr;
+    key->words[KEY_REGISTERS_PADDR] = card_of(nic)->registers_paddr;
+    key->words[KEY_CARD] = card_of(nic)->device.device_id | (uint64_t)nic->queue_count << 16;
+    memcpy(&key->words[KEY_MAC], nic->mac, sizeof(nic->mac));
 }
 
 static int enable_receive(struct nic *nic)
@@ -227,6 +275,7 @@ static uint32_t take_missed(struct nic *nic)
 static void spread(struct nic *nic, const uint8_t *queues, unsigned count)
 {
     ixgbe_rss_spread(&card_of(nic)->device, queues, count);
+    ixgbe_arp_steer(&card_of(nic)->device, queues[0]);
 }
 
 static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
@@ -314,15 +363,12 @@ static const struct nic_queue_operations queue_operations = {
 /* One that fails keeps what it has allocated: the device may know of it. */
 static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
 {
-    paddr_t registers_paddr = key->words[KEY_REGISTERS_PADDR];
     struct queue *own;
     int result;
 
-    /* It is another node's word: nothing but such a card's registers is mapped on it. */
-    if (key->queue_index >= IXGBE_QUEUE_MAX ||
-        !pci_is_bar(ixgbe_ids, ixgbe_id_count, registers_paddr, IXGBE_REGISTERS_BYTES)) {
+    if (!is_key_possible(key)) {
         log_error("ixgbe", "refused to open queue %u of a card at %#lx: no 82599 is known there",
-                  key->queue_index, registers_paddr);
+                  key->queue_index, key->words[KEY_REGISTERS_PADDR]);
         return -EINVAL;
     }
     own = memory_allocate_zeroed(sizeof(*own));
@@ -330,7 +376,7 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
         return -ENOMEM;
     }
     own->index = key->queue_index;
-    own->registers = paging_map_device(registers_paddr, IXGBE_REGISTERS_BYTES);
+    own->registers = paging_map_device(key->words[KEY_REGISTERS_PADDR], IXGBE_REGISTERS_BYTES);
     if (own->registers == NULL) {
         memory_release(own);
         return -ENOMEM;
@@ -362,5 +408,6 @@ static const struct nic_driver ixgbe_driver = {
     .read_mac = read_mac,
     .start = start,
     .open_queue = open_queue,
+    .adopt = adopt,
 };
 NIC_DRIVER(ixgbe_driver);

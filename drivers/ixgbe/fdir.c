@@ -40,7 +40,7 @@
 _Static_assert(IXGBE_FDIR_GROUP_COUNT == 1u << GROUP_BITS, "a group is the compared port bits");
 
 /* The hash is linear over XOR: that of a group is the one of group 0 and, for each bit set in the
- * group, one of these. Filled in by ixgbe_fdir_start(). */
+ * group, one of these. Filled in by ixgbe_fdir_prepare(). */
 static uint32_t group_0_hash;
 static uint32_t port_bit_hash[GROUP_BITS];
 
@@ -91,7 +91,7 @@ static uint32_t hash_of_group(unsigned group)
     return hash;
 }
 
-static void compute_group_hashes(void)
+void ixgbe_fdir_prepare(void)
 {
     const uint16_t all_bits = IXGBE_FDIR_GROUP_COUNT - 1;
 
@@ -109,7 +109,7 @@ int ixgbe_fdir_start(struct ixgbe *nic)
     int result;
 
     ASSERT(nic->queue_count > 1); /* with one the filters have no room in the packet buffer */
-    compute_group_hashes();
+    ixgbe_fdir_prepare();
     result = ixgbe_receive_path_close(registers);
     if (result != 0) {
         return result;

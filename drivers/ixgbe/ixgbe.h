@@ -59,6 +59,9 @@ MUST_CHECK int ixgbe_enable_receive(struct ixgbe *nic);
  * it and are left out. `queues` holds at least one queue that can. */
 void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count);
 
+/* ARP has no hash: the device gives it to queue 0 unless a filter names another queue. */
+void ixgbe_arp_steer(struct ixgbe *nic, unsigned queue);
+
 /* Source ports, low bits, that the flow director tells apart. */
 #define IXGBE_FDIR_GROUP_COUNT 4096u
 
@@ -231,5 +234,7 @@ struct ixgbe_fdir_tuple {
 /* 15 bits; a table with fewer buckets takes the low ones. */
 uint32_t ixgbe_fdir_hash(const struct ixgbe_fdir_tuple *tuple, uint32_t key);
 MUST_CHECK int ixgbe_fdir_start(struct ixgbe *nic);
+/* Before ixgbe_fdir_steer() on a node that has not started the device. */
+void ixgbe_fdir_prepare(void);
 
 void ixgbe_link_start(struct ixgbe *nic);

@@ -143,8 +143,13 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define IXGBE_PFUTA(i) (0x0F400 + 4 * (i)) /* RW unicast */
 #define IXGBE_FTQF(i)  (0x0E600 + 4 * (i)) /* RW 5-tuple filters */
 #define IXGBE_ETQF(i)  (0x05128 + 4 * (i)) /* RW EtherType filters */
+#define ETQF_ETYPE     BITS(15, 0)
+#define ETHERTYPE_ARP  0x0806u
+#define ETQF_FILTER_EN BIT(31)
 #define IXGBE_ETQS(i)  (0x0EC00 + 4 * (i)) /* RW their queues */
-#define IXGBE_SYNQF    0x0EC30             /* RW */
+#define ETQS_RX_QUEUE  BITS(22, 16)
+#define ETQS_QUEUE_EN  BIT(31)
+#define IXGBE_SYNQF    0x0EC30 /* RW */
 
 #define IXGBE_MTA_COUNT   128
 #define IXGBE_VFTA_COUNT  128

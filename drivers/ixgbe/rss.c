@@ -48,3 +48,13 @@ void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count)
         }
     }
 }
+
+/* By an EtherType filter (datasheet 7.1.2.3), unless it goes there anyway. */
+void ixgbe_arp_steer(struct ixgbe *nic, unsigned queue)
+{
+    uint32_t filter = ETQF_FILTER_EN | FIELD_PREP(ETQF_ETYPE, ETHERTYPE_ARP);
+
+    ASSERT(queue < nic->queue_count);
+    ixgbe_write(nic->registers, IXGBE_ETQS(0), ETQS_QUEUE_EN | FIELD_PREP(ETQS_RX_QUEUE, queue));
+    ixgbe_write(nic->registers, IXGBE_ETQF(0), queue == 0 ? 0 : filter);
+}

@@ -109,18 +109,48 @@ int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned 
     return nic->operations->steer(nic, queue, groups, count);
 }
 
-int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue)
+/* NULL when there is no driver of that number. */
+static const struct nic_driver *driver_of(const struct nic_queue_key *key)
 {
     unsigned number = 0;
 
     LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
     {
         if (number++ == key->driver_number) {
-            int result = (*driver)->open_queue(key, queue);
-
-            ASSERT(result != 0 || (*queue)->operations != NULL);
-            return result;
+            return *driver;
         }
     }
-    return -EINVAL;
+    return NULL;
+}
+
+int nic_adopt(const struct nic_queue_key *key, struct nic **nic)
+{
+    const struct nic_driver *driver = driver_of(key);
+    int result;
+
+    if (driver == NULL) {
+        return -EINVAL;
+    }
+    if (driver->adopt == NULL) {
+        return -ENODEV;
+    }
+    result = driver->adopt(key, nic);
+    if (result == 0) {
+        (*nic)->driver = driver;
+        ASSERT((*nic)->queue_count > key->queue_index);
+    }
+    return result;
+}
+
+int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue)
+{
+    const struct nic_driver *driver = driver_of(key);
+    int result;
+
+    if (driver == NULL) {
+        return -EINVAL;
+    }
+    result = driver->open_queue(key, queue);
+    ASSERT(result != 0 || (*queue)->operations != NULL);
+    return result;
 }

@@ -72,11 +72,13 @@ struct nic_driver {
     /* The ports there are, in the order of their addresses. Returns how many; the first port_max,
      * at most NIC_PORT_MAX, are in `ports`, all but the driver filled in. */
     unsigned (*find)(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
-    /* nic_read_mac(), nic_start(), nic_queue_open(). */
+    /* nic_read_mac(), nic_start(), nic_queue_open(), nic_adopt(). The last may be absent: only the
+     * node that started such a card can drive it. */
     int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
     int (*start)(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic **nic);
     int (*open_queue)(const struct nic_queue_key *key, struct nic_queue **queue);
+    int (*adopt)(const struct nic_queue_key *key, struct nic **nic);
 };
 
 LINKER_SET_DECLARE(nic_drivers, struct nic_driver);
@@ -133,6 +135,16 @@ struct nic {
  */
 MUST_CHECK int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                          struct nic **nic);
+
+/*
+ * Go on driving a card as a whole whose node has died, with the key of any of its queues. The
+ * queues go on, nothing is reset, and the card steers as it did. There is no interrupt at a change
+ * of the link any more.
+ *
+ * The key is another node's word. Returns 0; -EINVAL when no driver could have made it; -ENODEV
+ * when this card cannot be adopted; -ENOMEM.
+ */
+MUST_CHECK int nic_adopt(const struct nic_queue_key *key, struct nic **nic);
 
 /* The key to queue `index`, below queue_count. */
 void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The NIC as a whole. Queues are steered to one by one, as their link servers report that they
- * have opened them; frames that come elsewhere until then are forwarded in software.
+ * have opened them; frames that come elsewhere until then are forwarded in software. A dead node's
+ * queue is taken out, and its groups go where steering_ls() says from then on.
  */
 #include "net/link/device.h"
 
@@ -15,6 +16,7 @@
 #include "kernel/thread/thread.h"
 #include "libc/core/format.h"
 #include "net/configuration.h"
+#include "net/handlers.h"
 #include "net/link/port.h"
 #include "net/messages.h"
 #include "net/status_text.h"
@@ -25,14 +27,22 @@
 
 static const struct configuration *configuration;
 
+/* More than any queue. */
+#define QUEUE_UNKNOWN UINT8_MAX
+
 static struct {
-    struct nic *nic; /* NULL until it is started */
+    struct nic *nic;   /* NULL until it is started, or taken over */
+    bool is_announced; /* others know of it */
     struct nic_link link;
     uint64_t link_interrupts_seen;
-    bool is_attached[NODE_MAX]; /* by queue */
+    bool is_attached[NODE_MAX]; /* by queue: its LS takes frames from it */
+    bool is_missing[NODE_MAX];  /* by queue: its LS could not open it, or is dead */
+    /* As the NIC steers now: the queue of each group. */
+    uint8_t group_queues[STEERING_GROUP_COUNT];
 } device;
 
 _Static_assert(NODE_MAX <= NIC_QUEUE_MAX, "a queue for each link server may be asked for");
+_Static_assert(NODE_MAX < QUEUE_UNKNOWN && NODE_MAX <= 64, "numbers of queues, and a bit for each");
 
 /* --- The link --- */
 
@@ -54,16 +64,25 @@ static void show_link(void)
     status_set_text(STATUS_TEXT_LINK, text);
 }
 
+static uint64_t usable_queues(void)
+{
+    uint64_t queues = 0;
+
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
+        queues |= (uint64_t)!device.is_missing[i] << i;
+    }
+    return queues;
+}
+
 static void tell_transport_servers(void)
 {
     struct nic_ready message = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(message)},
-        .queue_count = device.nic->queue_count,
+        .queues = usable_queues(),
         .is_link_up = device.link.is_up,
         .can_segment_tcp = device.nic->can_segment_tcp,
     };
 
-    ASSERT(message.queue_count >= 1 && message.queue_count <= configuration->ls_count);
     memcpy(message.mac, device.nic->mac, sizeof(message.mac));
     for (unsigned i = 0; i < configuration->ts_count; i++) {
         message_post(configuration->ts[i], &message.header);
@@ -85,31 +104,29 @@ static void check_link(void)
 
 /* --- Steering --- */
 
-/* Let the NIC use this queue in its share of what belongs to no steered group. */
-static void spread_to_queue(unsigned index)
+/* Let the NIC use the attached queues, and no others, for what belongs to no steered group. */
+static void spread(void)
 {
     uint8_t attached[NODE_MAX];
     unsigned attached_count = 0;
 
-    ASSERT(index < device.nic->queue_count);
-    device.is_attached[index] = true;
-    if (device.nic->queue_count == 1) {
-        return;
-    }
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         if (device.is_attached[i]) {
             attached[attached_count++] = (uint8_t)i;
         }
     }
-    nic_spread(device.nic, attached, attached_count);
+    if (device.nic->queue_count > 1 && attached_count != 0) {
+        nic_spread(device.nic, attached, attached_count);
+    }
 }
 
-/* From `group` on, the next groups whose owner this queue's LS serves. Returns the first that was
- * not looked at. */
+/* From `group` on, the next groups that should go to this queue and do not. Returns the first that
+ * was not looked at. */
 static unsigned gather_groups(unsigned index, unsigned group, uint16_t *groups, unsigned *count)
 {
     for (*count = 0; group < STEERING_GROUP_COUNT && *count < STEERED_WITHOUT_YIELD; group++) {
-        if (steering_ls(configuration, group) == configuration->ls[index]) {
+        if (device.group_queues[group] != index &&
+            steering_ls(configuration, group) == configuration->ls[index]) {
             groups[(*count)++] = (uint16_t)group;
         }
     }
@@ -117,26 +134,46 @@ static unsigned gather_groups(unsigned index, unsigned group, uint16_t *groups, 
     return group;
 }
 
-/* And for the groups whose owner its LS serves, if the NIC tells groups apart as we do. Frames of
- * other groups are forwarded in software. A thread lets others run now and then: these are
- * milliseconds. */
 static void steer_to_queue(unsigned index)
 {
     unsigned group = 0;
 
-    ASSERT(device.is_attached[index]); /* nobody empties the others */
-    while (group < STEERING_GROUP_COUNT && device.nic->group_count == STEERING_GROUP_COUNT) {
+    while (group < STEERING_GROUP_COUNT) {
         uint16_t groups[STEERED_WITHOUT_YIELD];
         unsigned count;
 
         group = gather_groups(index, group, groups, &count);
-        if (nic_steer(device.nic, index, groups, count) != 0) {
+        if (count != 0 && nic_steer(device.nic, index, groups, count) != 0) {
             log_warning("ls", "the NIC does not steer to queue %u: forwarding in software", index);
             return;
         }
-        if (thread_self() != NULL) {
+        for (unsigned i = 0; i < count; i++) {
+            device.group_queues[groups[i]] = (uint8_t)index;
+        }
+        if (count != 0 && thread_self() != NULL) {
             thread_yield();
         }
+    }
+}
+
+/* To each attached queue the groups whose owner its LS serves, if the NIC tells groups apart as we
+ * do. Frames of other groups are forwarded in software. */
+static void steer_all(void *argument)
+{
+    (void)argument;
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
+        if (device.is_attached[i] && device.nic->group_count == STEERING_GROUP_COUNT) {
+            steer_to_queue(i);
+        }
+    }
+}
+
+/* In a thread, which lets others run now and then: these are milliseconds. Two at a time do no
+ * harm: each group is steered to where it belongs when its turn comes. */
+static void steer_in_thread(void)
+{
+    if (thread_run_handler("steering", steer_all, NULL) != 0) {
+        steer_all(NULL);
     }
 }
 
@@ -150,9 +187,14 @@ static void handle_queue_attached(node_id_t from, const struct message *raw)
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    if (message->error_number == 0) {
-        spread_to_queue(index); /* otherwise its LS has said why */
-        steer_to_queue(index);
+    device.is_attached[index] = message->error_number == 0;
+    if (device.is_missing[index] == device.is_attached[index]) {
+        device.is_missing[index] = !device.is_attached[index]; /* its LS has said why */
+        tell_transport_servers();
+    }
+    if (device.is_attached[index]) {
+        spread();
+        steer_in_thread();
     }
 }
 
@@ -162,13 +204,33 @@ static void attach_other_queues(void)
         .header = {.type = ATTACH_QUEUE, .length_bytes = sizeof(message)},
     };
 
-    for (unsigned i = 1; i < device.nic->queue_count; i++) {
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
         struct nic_queue_key key;
 
+        if (device.is_missing[i] || configuration->ls[i] == platform_node()) {
+            continue;
+        }
         nic_make_queue_key(device.nic, i, &key);
         memcpy(message.key, &key, sizeof(message.key));
         message_post(configuration->ls[i], &message.header);
     }
+}
+
+static void note_missing_queues(void)
+{
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
+        if (configuration_is_dead(configuration, configuration->ls[i])) {
+            device.is_attached[i] = false;
+            device.is_missing[i] = true;
+        }
+    }
+}
+
+static void announce(void)
+{
+    device.is_announced = true;
+    attach_other_queues();
+    tell_transport_servers();
 }
 
 /* --- Bringing the NIC up --- */
@@ -184,7 +246,8 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
     if (result != 0) {
         return result;
     }
-    spread_to_queue(0);
+    device.is_attached[0] = true;
+    spread();
     return nic_enable_receive(nic);
 }
 
@@ -194,8 +257,8 @@ static int start_nic(const struct nic_port *port,
     int result;
 
     ASSERT(device.nic == NULL);
+    memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
     result = nic_start(port, configuration->ls, configuration->ls_count, &device.nic);
-
     if (result != 0) {
         return result;
     }
@@ -229,7 +292,6 @@ int link_device_start(const struct configuration *current,
 
     configuration = current;
     ASSERT(current->ls[0] == platform_node());
-    dispatch_register_message(QUEUE_ATTACHED, sizeof(struct queue_attached), handle_queue_attached);
     result = link_port_find(&port);
     if (result != 0) {
         return result;
@@ -249,9 +311,53 @@ int link_device_start(const struct configuration *current,
 void link_device_announce(void)
 {
     ASSERT(device.nic != NULL && device.is_attached[0]);
-    attach_other_queues();
-    tell_transport_servers();
-    steer_to_queue(0);
+    note_missing_queues();
+    announce();
+    steer_all(NULL);
+}
+
+/* --- After deaths --- */
+
+void link_device_take_over(const struct configuration *current, const struct nic_queue_key *key,
+                           bool is_queue_open)
+{
+    configuration = current;
+    ASSERT(device.nic == NULL && current->device_ls == platform_node());
+    if (key == NULL || nic_adopt(key, &device.nic) != 0) {
+        log_error("ls", "nobody drives the NIC any more: its steering stays as it is");
+        return;
+    }
+    if (device.nic->queue_count > current->ls_count) {
+        device.nic->queue_count = current->ls_count; /* there is nobody for the others */
+    }
+    log_info("ls", "the NIC is driven from here now");
+    memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
+    device.is_attached[key->queue_index] = is_queue_open;
+    device.is_missing[key->queue_index] = !is_queue_open;
+    device.link = nic_check_link(device.nic);
+    show_link();
+    note_missing_queues();
+    spread();
+    announce();
+    steer_in_thread();
+}
+
+void link_device_lose_node(node_id_t node)
+{
+    if (!device.is_announced) {
+        return; /* link_device_announce() will see it */
+    }
+    note_missing_queues();
+    if (configuration_has_role(configuration, node, ROLE_LS)) {
+        spread();
+        tell_transport_servers();
+    }
+    steer_in_thread();
+}
+
+void link_device_initialise(void)
+{
+    net_register_message(QUEUE_ATTACHED, handle_queue_attached);
 }
 
 /* --- While it runs --- */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The NIC as a whole, for the link server that is the first: bring-up, steering of flows to the
- * queues of all link servers, and the state of the link. Without a started NIC, as on all other
- * nodes, every call but the first does nothing.
+ * The NIC as a whole, for the link server that drives it: bring-up, steering of flows to the
+ * queues of all link servers, and the state of the link. That is the first one; when it dies the
+ * next takes over what runs. Without a NIC to drive, as on all other nodes, every call but those
+ * two does nothing.
  */
 #pragma once
 
@@ -10,6 +11,9 @@
 #include "kernel/base.h"
 
 struct configuration;
+
+/* Register the messages of device.c: on every link server, one of which may have to take over. */
+void link_device_initialise(void);
 
 /*
  * Find the NIC and start it with a queue for each LS. `open_own_queue` is called when the NIC works
@@ -24,6 +28,20 @@ MUST_CHECK int link_device_start(const struct configuration *configuration,
 /* Ask the other LSs to open their queues, tell all TSs that frames can be sent, and then steer to
  * this node's queue. */
 void link_device_announce(void);
+
+/*
+ * The LS that drove the NIC is dead, and this one is next: steer away from the dead one's queue,
+ * and ask the others for their queues again.
+ *
+ * key           of this LS's queue; NULL if it has never got one: then nobody can drive the NIC
+ * is_queue_open whether that queue takes frames
+ */
+void link_device_take_over(const struct configuration *configuration,
+                           const struct nic_queue_key *key, bool is_queue_open);
+
+/* A node has died: its queue gets no more frames, and its flows go to the queues of those whose
+ * they are now. */
+void link_device_lose_node(node_id_t node);
 
 /* Before sleep: if the link's interrupt was taken, look at the link, and tell the TSs what has
  * changed. Costs a read of a counter otherwise. */

@@ -23,6 +23,7 @@
 #include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/headers.h"
 #include "net/link/device.h"
 #include "net/messages.h"
@@ -62,6 +63,8 @@ static node_id_t self;
 static struct {
     struct nic_queue *nic; /* from the moment that it is opened */
     bool is_started;
+    bool has_key; /* we were told to open it, and with what */
+    struct nic_queue_key key;
     bool is_armed; /* the interrupt, as far as we know */
     uint64_t interrupts_seen;
     uint64_t next_statistics_ns;
@@ -436,6 +439,7 @@ static void use_queue(void)
 
 /* --- Start --- */
 
+/* Whoever takes the NIC over asks again: a queue that is open stays as it is. */
 static void handle_attach_queue(node_id_t from, const struct message *raw)
 {
     const struct attach_queue *message = (const struct attach_queue *)raw;
@@ -445,20 +449,37 @@ static void handle_attach_queue(node_id_t from, const struct message *raw)
     struct nic_queue_key key;
 
     memcpy(&key, message->key, sizeof(key));
-    if (from != configuration->ls[0] || key.queue_index >= configuration->ls_count ||
-        configuration->ls[key.queue_index] != self || queue.is_started) {
+    if (!configuration_may_drive_device(from) || from == self ||
+        key.queue_index >= configuration->ls_count || configuration->ls[key.queue_index] != self) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
     answer.queue_index = key.queue_index;
-    answer.error_number = (uint32_t)-open_queue(&key);
-    if (answer.error_number == EINVAL) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE); /* its key is no card's */
-    }
-    if (answer.error_number == 0) {
-        use_queue();
+    if (!queue.is_started) {
+        queue.key = key;
+        queue.has_key = true;
+        answer.error_number = (uint32_t)-open_queue(&key);
+        if (answer.error_number == EINVAL) {
+            counter_increment(COUNTER_DROP_BAD_MESSAGE); /* its key is no card's */
+        }
+        if (answer.error_number == 0) {
+            use_queue();
+        }
     }
     message_post(from, &answer.header);
+}
+
+static void note_node_down(node_id_t node)
+{
+    static bool was_driver;
+    bool is_driver = configuration->device_ls == self;
+
+    if (is_driver && !was_driver && configuration->ls[0] != self) {
+        was_driver = true;
+        link_device_take_over(configuration, queue.has_key ? &queue.key : NULL, queue.is_started);
+    } else {
+        link_device_lose_node(node);
+    }
 }
 
 /* A thread, so that the node goes on while the NIC resets. */
@@ -476,13 +497,14 @@ void link_server_start(const struct configuration *current)
     configuration = current;
     self = platform_node();
     ASSERT(configuration_has_role(current, self, ROLE_LS));
-    dispatch_register_payload_message(TRANSMIT_FRAME, sizeof(struct transmit_frame),
-                                      handle_transmit_frame);
+    net_register_payload_message(TRANSMIT_FRAME, handle_transmit_frame);
+    dispatch_register_node_down(note_node_down);
+    link_device_initialise();
     if (current->ls[0] == self) {
         if (thread_run_handler("ls", start_device, NULL) != 0) {
             PANIC("no memory to start the link server");
         }
     } else {
-        dispatch_register_message(ATTACH_QUEUE, sizeof(struct attach_queue), handle_attach_queue);
+        net_register_message(ATTACH_QUEUE, handle_attach_queue);
     }
 }

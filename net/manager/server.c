@@ -7,6 +7,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/handlers.h"
 #include "net/manager/manager.h"
 #include "net/status_text.h"
 
@@ -85,15 +86,13 @@ static void handle_node_down(node_id_t node)
 void connection_manager_start(const struct configuration *configuration)
 {
     manager_initialise(&own_manager, platform_node(), configuration, &environment, NULL);
-    dispatch_register_message(LISTEN, sizeof(struct listen), handle_listen);
-    dispatch_register_message(UNLISTEN, sizeof(struct unlisten), handle_unlisten);
-    dispatch_register_message(ACCEPT_CONNECTION, sizeof(struct accept_connection),
-                              handle_accept_connection);
-    dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
-    dispatch_register_message(ACCEPT_TIMEOUT, sizeof(struct accept_timeout), handle_accept_timeout);
-    dispatch_register_message(CONNECTION_CLOSED, sizeof(struct connection_closed),
-                              handle_connection_closed);
-    dispatch_register_message(OFFER, sizeof(struct offer), handle_offer);
+    net_register_message(LISTEN, handle_listen);
+    net_register_message(UNLISTEN, handle_unlisten);
+    net_register_message(ACCEPT_CONNECTION, handle_accept_connection);
+    net_register_payload_message(SYN_ARRIVED, handle_syn_arrived);
+    net_register_message(ACCEPT_TIMEOUT, handle_accept_timeout);
+    net_register_message(CONNECTION_CLOSED, handle_connection_closed);
+    net_register_message(OFFER, handle_offer);
     dispatch_register_node_down(handle_node_down);
     status_set_text(STATUS_TEXT_BALANCE, own_manager.balance->description);
 }

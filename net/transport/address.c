@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Addresses. On the first transport server lwIP's DHCP finds the address (or the command line
- * gives it) and lwIP's ARP finds neighbours; each change is sent to all other transport servers,
- * the address to the applications too. lwIP's periodic timers run there, once a second.
+ * Addresses. On the speaker, the first living transport server, lwIP's DHCP finds the address (or
+ * the command line gives it) and lwIP's ARP finds neighbours; each change is sent to all other
+ * transport servers, the address to the applications too. lwIP's periodic timers run there, once a
+ * second. When the speaker dies the next one goes on with what it has been told.
  */
 #include "net/transport/address.h"
 
@@ -19,34 +20,31 @@
 #include "net/address.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/headers.h"
 #include "net/messages.h"
 #include "net/status_text.h"
 #include "net/transport/connection.h"
+#include "net/transport/dhcp.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
 #include "net/transport/table.h"
 
 #include "libc/core/bytes.h"
-#include "lwip/dhcp.h"
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
-#include "lwip/prot/dhcp.h"
 
 /* lwIP's entries live for five minutes. Ask again before, so that packets need not wait then. */
 #define NEIGHBOR_REFRESH_NS (240 * NS_PER_S)
 #define NEIGHBOR_EXPIRY_NS  (300 * NS_PER_S)
 
-#define HOUSEKEEPING_NS NS_PER_S
-#define DHCP_FINE_NS    (DHCP_FINE_TIMER_MSECS * NS_PER_MS)
-
 static const struct configuration *configuration;
-static bool is_first;
+static bool is_speaker; /* configuration->speaker is this node, and it has begun */
 static struct network_options options;
 static struct address_set announced;
-static struct timer housekeeping_timer, dhcp_timer;
-static unsigned seconds;
+static struct timer housekeeping_timer;
+static uint64_t kept_until_ns; /* whole seconds, for which the house was kept */
 
 /* --- The address --- */
 
@@ -72,40 +70,11 @@ static void show_address(const struct address_set *address)
 
 static void announce(const struct address_set *address)
 {
-    ASSERT(is_first && address->header.type == ADDRESS_SET);
+    ASSERT(is_speaker && address->header.type == ADDRESS_SET);
     for (unsigned node = 0; node < configuration->node_count; node++) {
         if ((configuration->roles[node] & (ROLE_TS | ROLE_APPLICATION)) != 0) {
             message_post((node_id_t)node, &address->header);
         }
-    }
-}
-
-/* lwIP's interface on the first transport server has changed. */
-static void publish_address(struct netif *netif)
-{
-    struct address_set address = {
-        .header = {.type = ADDRESS_SET, .length_bytes = sizeof(address)},
-        .address = netif_ip4_addr(netif)->addr,
-        .netmask = netif_ip4_netmask(netif)->addr,
-        .gateway = netif_ip4_gw(netif)->addr,
-    };
-
-    if (memcmp(&address, &announced, sizeof(address)) == 0) {
-        return;
-    }
-    announced = address;
-    if (address.address != 0) {
-        show_address(&address);
-    } else {
-        log_warning("ts", "the address is lost");
-        status_set_text(STATUS_TEXT_ADDRESS, "");
-        status_set_text(STATUS_TEXT_GATEWAY, "");
-    }
-    announce(&address);
-    if (address.gateway != 0 && neighbor_find(address.gateway) == NULL) {
-        ip4_addr_t gateway = {.addr = address.gateway};
-
-        (void)etharp_query(netif, &gateway, NULL); /* so that the first answer need not wait */
     }
 }
 
@@ -122,6 +91,52 @@ static void abort_connections(uint32_t old_address)
     }
 }
 
+static struct address_set address_of(struct netif *netif)
+{
+    return (struct address_set){
+        .header = {.type = ADDRESS_SET, .length_bytes = sizeof(struct address_set)},
+        .address = netif_ip4_addr(netif)->addr,
+        .netmask = netif_ip4_netmask(netif)->addr,
+        .gateway = netif_ip4_gw(netif)->addr,
+    };
+}
+
+static void ask_for_gateway(const struct address_set *address)
+{
+    if (address->gateway != 0 && neighbor_find(address->gateway) == NULL) {
+        ip4_addr_t gateway = {.addr = address->gateway};
+
+        /* So that the first answer need not wait. */
+        (void)etharp_query(interface_netif(), &gateway, NULL);
+    }
+}
+
+/* lwIP's interface on the speaker has changed. */
+static void publish_address(struct netif *netif)
+{
+    struct address_set address = address_of(netif);
+    uint32_t old_address = announced.address;
+
+    if (memcmp(&address, &announced, sizeof(address)) == 0) {
+        return;
+    }
+    announced = address;
+    /* lwIP has aborted those that it has on its list, but not those that are parked beside it. */
+    if (old_address != 0 && old_address != address.address) {
+        abort_connections(old_address);
+    }
+    if (address.address != 0) {
+        show_address(&address);
+    } else {
+        log_warning("ts", "the address is lost");
+        status_set_text(STATUS_TEXT_ADDRESS, "");
+        status_set_text(STATUS_TEXT_GATEWAY, "");
+    }
+    announce(&address);
+    transport_dhcp_tell();
+    ask_for_gateway(&address);
+}
+
 static void take_address(const struct address_set *address)
 {
     struct netif *netif = interface_netif();
@@ -130,7 +145,7 @@ static void take_address(const struct address_set *address)
     ip4_addr_t netmask = {.addr = address->netmask};
     ip4_addr_t gateway = {.addr = address->gateway};
 
-    if (is_first) {
+    if (is_speaker) {
         return; /* it came from here */
     }
     if (old_address != 0 && old_address != address->address) {
@@ -139,60 +154,81 @@ static void take_address(const struct address_set *address)
     netif_set_addr(netif, &own, &netmask, &gateway);
 }
 
-/* --- The interface comes up --- */
+/* --- The speaker begins: at the NIC's start, or after the death of the one before --- */
 
-static void start_dhcp_timer(void)
+static void confirm_neighbor(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns)
 {
-    if (timer_start(&dhcp_timer, platform_now_ns() + DHCP_FINE_NS) != 0) {
-        PANIC("no memory for the timer of DHCP");
+    (void)confirmed_ns; /* of the news; the speaker before has seen it since, and told nobody */
+    (void)neighbor_set(address, mac);
+}
+
+static void start_housekeeping(void)
+{
+    kept_until_ns = dispatch_now_ns();
+    if (timer_start(&housekeeping_timer, kept_until_ns + NS_PER_S) != 0) {
+        PANIC("no memory for the transport server's timers");
     }
 }
 
-static void start_addressing(void)
+static void start_speaking(void)
 {
     struct netif *netif = interface_netif();
     ip4_addr_t address = {.addr = options.address};
     ip4_addr_t netmask = {.addr = options.netmask};
     ip4_addr_t gateway = {.addr = options.gateway};
 
-    ASSERT(is_first && !timer_is_set(&housekeeping_timer));
+    ASSERT(!is_speaker && interface_has_mac());
+    is_speaker = true;
+    interface_start_speaking();
     netif_set_status_callback(netif, publish_address);
-    if (timer_start(&housekeeping_timer, platform_now_ns() + HOUSEKEEPING_NS) != 0) {
-        PANIC("no memory for the transport server's timers");
+    start_housekeeping();
+    if (netif_ip4_addr(netif)->addr != 0) {
+        /* It was another's. Some may not have been told of it any more. */
+        log_info("ts", "speaking for the machine from now on");
+        announced = address_of(netif);
+        show_address(&announced);
+        announce(&announced);
+        neighbor_visit(confirm_neighbor);
+        (void)etharp_gratuitous(netif); /* lost, as on any wire */
+        ask_for_gateway(&announced);
     }
     if (options.is_dhcp) {
-        log_info("ts", "asking for an address (dhcp)");
-        if (dhcp_start(netif) != ERR_OK) {
-            log_error("ts", "DHCP does not start");
-        }
-        start_dhcp_timer();
-        return;
+        transport_dhcp_start();
+    } else {
+        netif_set_addr(netif, &address, &netmask, &gateway);
     }
-    netif_set_addr(netif, &address, &netmask, &gateway);
+}
+
+static void speak_if_first(void)
+{
+    if (configuration->speaker == platform_node() && !is_speaker && interface_has_mac()) {
+        start_speaking();
+    }
+}
+
+void transport_address_lose_node(void)
+{
+    interface_choose_link_server();
+    speak_if_first();
 }
 
 static void handle_nic_ready(node_id_t from, const struct message *message)
 {
     const struct nic_ready *ready = (const struct nic_ready *)message;
     struct netif *netif = interface_netif();
-    bool is_new = !interface_has_mac();
 
-    (void)from;
-    if (ready->queue_count == 0 || ready->queue_count > configuration->ls_count) {
+    if (!configuration_may_drive_device(from) ||
+        (configuration->ls_count < NODE_MAX && ready->queues >> configuration->ls_count != 0)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    if (is_new) {
-        interface_set_nic(ready->mac, ready->queue_count, ready->can_segment_tcp != 0);
-    }
+    interface_set_nic(ready->mac, ready->queues, ready->can_segment_tcp != 0);
     if (ready->is_link_up != 0) {
         netif_set_link_up(netif); /* DHCP asks again, and our address is made known */
     } else {
         netif_set_link_down(netif);
     }
-    if (is_new && is_first) {
-        start_addressing();
-    }
+    speak_if_first();
 }
 
 /* --- Neighbours --- */
@@ -205,10 +241,12 @@ static void tell_neighbor(uint32_t address, const uint8_t mac[6], bool is_valid)
         .is_valid = is_valid,
     };
 
-    ASSERT(is_first); /* the others are told */
+    ASSERT(is_speaker); /* the others are told */
     memcpy(message.mac, mac, sizeof(message.mac));
-    for (unsigned i = 1; i < configuration->ts_count; i++) {
-        message_post(configuration->ts[i], &message.header);
+    for (unsigned i = 0; i < configuration->ts_count; i++) {
+        if (configuration->ts[i] != platform_node()) {
+            message_post(configuration->ts[i], &message.header);
+        }
     }
 }
 
@@ -219,7 +257,7 @@ void transport_address_receive_arp(struct pbuf *packet)
     struct eth_addr *found_mac;
     ip4_addr_t sender;
 
-    ASSERT_SLOW(is_first);
+    ASSERT_SLOW(is_speaker);
     /* lwIP does not look how long it is. */
     if (packet->len < SIZEOF_ETH_HDR + SIZEOF_ETHARP_HDR) {
         counter_increment(COUNTER_DROP_TRUNCATED);
@@ -249,6 +287,10 @@ static void handle_neighbor_request(node_id_t from, const struct message *messag
         .is_valid = 1,
     };
 
+    if (!configuration_may_speak(platform_node())) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     if (mac == NULL) {
         (void)etharp_query(interface_netif(), &address, NULL); /* the answer goes to all */
         return;
@@ -261,7 +303,10 @@ static void handle_neighbor_set(node_id_t from, const struct message *message)
 {
     const struct neighbor_set *set = (const struct neighbor_set *)message;
 
-    (void)from;
+    if (!configuration_may_speak(from)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     if (set->is_valid != 0) {
         (void)neighbor_set(set->address, set->mac); /* news or not */
     } else {
@@ -283,40 +328,19 @@ static void refresh_neighbor(uint32_t address, const uint8_t mac[6], uint64_t co
     }
 }
 
-/* --- Periodic work of the first transport server --- */
-
-static bool is_dhcp_asking(void)
-{
-    const struct dhcp *dhcp = netif_dhcp_data(interface_netif());
-
-    return dhcp != NULL && dhcp->state != DHCP_STATE_OFF && dhcp->state != DHCP_STATE_BOUND;
-}
-
-/* Runs while DHCP waits for answers. When it asks again, because the lease nears its end or the
- * link was down, keep_house() starts it again. */
-static void run_dhcp(struct timer *timer)
-{
-    (void)timer;
-    dhcp_fine_tmr();
-    if (is_dhcp_asking()) {
-        start_dhcp_timer();
-    }
-}
+/* --- Periodic work of the speaker --- */
 
 static void keep_house(struct timer *timer)
 {
-    ASSERT(is_first);
-    seconds++;
+    uint64_t seconds = (dispatch_now_ns() - kept_until_ns) / NS_PER_S;
+
+    ASSERT(is_speaker);
+    kept_until_ns += seconds * NS_PER_S;
     etharp_tmr();
     ip_reass_tmr();
-    if (seconds % DHCP_COARSE_TIMER_SECS == 0) {
-        dhcp_coarse_tmr();
-    }
+    transport_dhcp_pass(seconds);
     neighbor_visit(refresh_neighbor);
-    if (is_dhcp_asking() && !timer_is_set(&dhcp_timer)) {
-        start_dhcp_timer();
-    }
-    if (timer_start(timer, dispatch_now_ns() + HOUSEKEEPING_NS) != 0) {
+    if (timer_start(timer, kept_until_ns + NS_PER_S) != 0) {
         PANIC("no memory for the transport server's timers");
     }
 }
@@ -327,18 +351,14 @@ void transport_address_initialise(const struct configuration *new_configuration)
 
     ASSERT(new_configuration->ts_count > 0);
     configuration = new_configuration;
-    is_first = configuration->ts[0] == platform_node();
     timer_initialise(&housekeeping_timer, keep_house);
-    timer_initialise(&dhcp_timer, run_dhcp);
+    transport_dhcp_initialise();
     if (network_options_parse(&options, platform_command_line(), reason, sizeof(reason)) != 0 &&
-        is_first) {
+        configuration->speaker == platform_node()) {
         log_warning("ts", "%s; using dhcp", reason);
     }
     address_observe(take_address);
-    dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
-    dispatch_register_message(NEIGHBOR_SET, sizeof(struct neighbor_set), handle_neighbor_set);
-    if (is_first) {
-        dispatch_register_message(NEIGHBOR_REQUEST, sizeof(struct neighbor_request),
-                                  handle_neighbor_request);
-    }
+    net_register_message(NIC_READY, handle_nic_ready);
+    net_register_message(NEIGHBOR_SET, handle_neighbor_set);
+    net_register_message(NEIGHBOR_REQUEST, handle_neighbor_request);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The machine's address and its neighbours. All transport servers share one MAC and one IPv4
- * address; the first one speaks DHCP and ARP and tells the others by message.
+ * address; the first living one, the speaker, speaks DHCP and ARP and tells the others by message.
  */
 #pragma once
 
@@ -11,5 +11,7 @@ struct configuration;
 struct pbuf;
 
 void transport_address_initialise(const struct configuration *configuration);
-/* An ARP frame, from its Ethernet header on; takes it. Only on the first transport server. */
+/* An ARP frame, from its Ethernet header on; takes it. Only on the speaker. */
 void transport_address_receive_arp(struct pbuf *packet);
+/* A node has died, as the configuration knows: this one may be the speaker now. */
+void transport_address_lose_node(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Availability. A CM has named an acceptor with the SYN; when TCP's handshake is complete the
- * acceptor is told of the connection, together with the data of the same round. Whoever is slow
- * loses it to another acceptor, and a claim that comes after that is rejected by its number.
+ * acceptor is told of the connection, together with the data of the same round. Whoever declines
+ * it, or is slow, loses it to another acceptor; a claim that comes after that is rejected by its
+ * number.
  *
  * An acceptor that a living CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for
  * another one, or by CONNECTION_CLOSED.
@@ -17,6 +18,7 @@
 #include "kernel/thread/timer.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
@@ -74,19 +76,6 @@ void availability_report_closed(struct connection *connection)
     connection->acceptor.node = NODE_NONE;
 }
 
-/* Some CM that lives; NODE_NONE if there is none. */
-static node_id_t living_cm(void)
-{
-    const struct configuration *configuration = configuration_current();
-
-    for (unsigned i = 0; i < configuration->cm_count; i++) {
-        if (status_node_state(configuration->cm[i]) != NODE_DEAD) {
-            return configuration->cm[i];
-        }
-    }
-    return NODE_NONE;
-}
-
 /* Nobody takes it: it is reset. */
 static void refuse_unaccepted(struct connection *connection)
 {
@@ -125,6 +114,7 @@ static void wait_for_acceptor(struct connection *connection)
 /* Ask for another acceptor; the answer is REASSIGN_CONNECTION. */
 static void ask_again(struct connection *connection)
 {
+    const struct configuration *configuration = configuration_current();
     struct acceptor *acceptor = &connection->acceptor;
     struct accept_timeout message = {
         .header = {.type = ACCEPT_TIMEOUT, .length_bytes = sizeof(message)},
@@ -135,8 +125,8 @@ static void ask_again(struct connection *connection)
     node_id_t cm = acceptor->node == NODE_NONE ? acceptor->assigned_by : acceptor->cm;
 
     ASSERT(connection->state != CONNECTION_CLAIMED);
-    if (status_node_state(cm) == NODE_DEAD) {
-        cm = living_cm();
+    if (configuration_is_dead(configuration, cm)) {
+        cm = configuration_own_cm(configuration, platform_node());
         acceptor->node = NODE_NONE; /* the list that it was on is gone */
     }
     message.acceptor = *acceptor;
@@ -145,8 +135,8 @@ static void ask_again(struct connection *connection)
     acceptor->node = NODE_NONE;
     acceptor->assigned_by = cm;
     wait_for_acceptor(connection);
-    if (cm == NODE_NONE) {
-        connection_abort(connection, 0);
+    if (configuration_is_dead(configuration, cm)) {
+        connection_abort(connection, 0); /* all are */
     } else if (dispatch_now_ns() - connection->opened_ns >= UNACCEPTED_MAX_NS) {
         refuse_unaccepted(connection); /* one application after the other has let it pass */
     } else {
@@ -361,14 +351,19 @@ static void reject_claim(node_id_t to, const struct claim_connection *claim)
     message_post(to, &message.header);
 }
 
+static bool is_announced_to(const struct connection *connection, node_id_t application,
+                            uint16_t availability_number)
+{
+    return connection->state == CONNECTION_ANNOUNCED && connection->acceptor.node == application &&
+           connection->availability_number == availability_number;
+}
+
 static void handle_claim_connection(node_id_t from, const struct message *message)
 {
     const struct claim_connection *claim = (const struct claim_connection *)message;
     struct connection *connection = connection_find(claim->connection_index, claim->generation);
 
-    if (connection == NULL || connection->state != CONNECTION_ANNOUNCED ||
-        connection->acceptor.node != from ||
-        connection->availability_number != claim->availability_number) {
+    if (connection == NULL || !is_announced_to(connection, from, claim->availability_number)) {
         reject_claim(from, claim);
         return;
     }
@@ -385,16 +380,31 @@ static void handle_claim_connection(node_id_t from, const struct message *messag
     stream_begin(connection, claim->stream_index);
 }
 
+static void handle_decline_connection(node_id_t from, const struct message *message)
+{
+    const struct decline_connection *decline = (const struct decline_connection *)message;
+    struct connection *connection = connection_find(decline->connection_index, decline->generation);
+
+    if (connection == NULL) {
+        counter_add(COUNTER_DROP_BAD_MESSAGE,
+                    !connection_has_been(decline->connection_index, decline->generation));
+        return;
+    }
+    /* Otherwise it comes too late: another has been told of it. */
+    if (is_announced_to(connection, from, decline->availability_number)) {
+        counter_increment(COUNTER_ACCEPTS_DECLINED);
+        ask_again(connection);
+    }
+}
+
 void availability_initialise(void)
 {
     connection_queue_initialise(&unclaimed);
     timer_initialise(&claim_timer, expire_unclaimed);
     connection_queue_initialise(&waiting);
     timer_initialise(&waiting_timer, expire_waiting);
-    dispatch_register_payload_message(ASSIGN_CONNECTION, sizeof(struct assign_connection),
-                                      handle_assign_connection);
-    dispatch_register_message(REASSIGN_CONNECTION, sizeof(struct reassign_connection),
-                              handle_reassign_connection);
-    dispatch_register_message(CLAIM_CONNECTION, sizeof(struct claim_connection),
-                              handle_claim_connection);
+    net_register_payload_message(ASSIGN_CONNECTION, handle_assign_connection);
+    net_register_message(REASSIGN_CONNECTION, handle_reassign_connection);
+    net_register_message(CLAIM_CONNECTION, handle_claim_connection);
+    net_register_message(DECLINE_CONNECTION, handle_decline_connection);
 }

@@ -16,6 +16,7 @@
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/headers.h"
 #include "net/messages.h"
 #include "net/steering.h"
@@ -177,8 +178,7 @@ void frames_initialise(const struct configuration *new_configuration)
 {
     ASSERT(new_configuration->ts_count > 0);
     configuration = new_configuration;
-    packet_initialise(configuration->ts[0] == platform_node());
+    packet_initialise(configuration);
     held_initialise();
-    dispatch_register_payload_message(FORWARD_FRAME, sizeof(struct forward_frame),
-                                      handle_forward_frame);
+    net_register_payload_message(FORWARD_FRAME, handle_forward_frame);
 }

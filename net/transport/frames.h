@@ -30,7 +30,7 @@ void frames_receive_assigned(struct message_payload frame, uint16_t flags,
                              struct demux_assignment *assignment);
 /*
  * For a packet of an unknown flow that lwIP's IP layer has just handed up (fragments are
- * reassembled, and ICMP is understood, on the first transport server, whoever owns their flow): if
+ * reassembled, and ICMP is understood, on the speaker, whoever owns their flow): if
  * the flow is another server's, pass it on. Returns whether it was, or should have been; the packet
  * stays the caller's. Port in network order.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Neighbours: which Ethernet address an IPv4 address on our link has, and the packets that wait
- * to know. Every transport server has this cache; the first one, which speaks ARP, fills all.
+ * to know. Every transport server has this cache; the speaker, which asks by ARP, fills all.
  * IPv4 addresses are in network byte order.
  */
 #pragma once

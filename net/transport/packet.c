@@ -13,6 +13,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
+#include "net/configuration.h"
 #include "net/counters.h"
 #include "net/headers.h"
 #include "net/transport/address.h"
@@ -42,11 +43,17 @@
 
 #define NO_REASON UINT32_MAX
 
-static bool is_first;
+static const struct configuration *configuration;
 
 /* What a CM has said of the packet that ip4_input() works on, which has no parameter for it: set
  * right before that call and NULL again after it. transport_tcp_input() gets it back from here. */
 static struct demux_assignment *beyond_ip;
+
+/* The transport server of all that is not a whole TCP segment. */
+static bool is_speaker(void)
+{
+    return configuration->speaker == platform_node();
+}
 
 static void drop(struct pbuf *packet, unsigned reason)
 {
@@ -325,11 +332,11 @@ static __attribute__((noinline)) void receive_beyond_plain(struct pbuf *packet,
         return;
     }
     is_fragment = (IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) != 0;
-    if (is_fragment && !is_first) {
+    if (is_fragment && !is_speaker()) {
         drop(packet, COUNTER_DROP_NOT_OURS);
         return;
     }
-    if (is_first && (is_fragment || IPH_PROTO(ip) != IPV4_PROTOCOL_TCP)) {
+    if (is_speaker() && (is_fragment || IPH_PROTO(ip) != IPV4_PROTOCOL_TCP)) {
         /* If it was forwarded, then by a link server elsewhere, not by the owner of the flow that
          * it belongs to, or speaks of: it may have to go on to that one. */
         packet->flags &= (u8_t)~PACKET_FORWARDED;
@@ -400,14 +407,14 @@ void packet_receive(struct pbuf *packet, uint16_t flags, struct demux_assignment
         }
         (void)pbuf_remove_header(packet, ETHERNET_HEADER_BYTES); /* the length was checked */
         receive_ipv4(packet, flags, assignment);
-    } else if (type == ETHTYPE_ARP && is_first) {
+    } else if (type == ETHTYPE_ARP && is_speaker()) {
         transport_address_receive_arp(packet);
     } else {
         drop(packet, COUNTER_DROP_PROTOCOL);
     }
 }
 
-void packet_initialise(bool is_first_server)
+void packet_initialise(const struct configuration *current)
 {
-    is_first = is_first_server;
+    configuration = current;
 }

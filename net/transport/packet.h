@@ -6,14 +6,14 @@
 
 #include "kernel/base.h"
 
+struct configuration;
 struct demux_assignment;
 struct pbuf;
 
 /* Of lwIP's flags for a pbuf, one that it leaves free: another node has forwarded this packet. */
 #define PACKET_FORWARDED 0x80u
 
-/* is_first: the transport server of all that is not a whole TCP segment. */
-void packet_initialise(bool is_first);
+void packet_initialise(const struct configuration *configuration);
 /*
  * Take a frame, from its Ethernet header on and in one piece; its bytes may be changed. What is
  * refused is counted. `flags` as in drivers/nic/frame.h; `assignment` as in demux.h.

@@ -57,6 +57,7 @@ static void note_node_down(node_id_t node)
     sweep.is_dead[node] = true;
     sweep.is_running = true;
     sweep.next_index = 0;
+    transport_address_lose_node();
 }
 
 static bool is_dead(node_id_t node)

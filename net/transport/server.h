@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The transport server (TS): one lwIP instance; owns all state of its flows. The first TS also
- * speaks ARP and DHCP for all and reassembles fragments.
+ * The transport server (TS): one lwIP instance; owns all state of its flows. The first living
+ * TS also speaks ARP and DHCP for all and reassembles fragments.
  */
 #pragma once
 

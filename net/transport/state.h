@@ -11,7 +11,7 @@
  *   ASSIGNED   WAITING    there is no acceptor, or its node is dead: ACCEPT_TIMEOUT asks for one
  *   ASSIGNED   DETACHED   TCP has ended
  *   ANNOUNCED  ASSIGNED   taken back: CONNECTION_AVAILABLE found no room in its channel
- *   ANNOUNCED  WAITING    it is not claimed in time, or the acceptor's node is dead
+ *   ANNOUNCED  WAITING    it is declined, not claimed in time, or the acceptor's node is dead
  *   ANNOUNCED  CLAIMED    CLAIM_CONNECTION has come in time
  *   ANNOUNCED  DETACHED   TCP has ended
  *   WAITING    WAITING    the CM that was asked is dead: another one is asked

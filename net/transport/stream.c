@@ -15,6 +15,7 @@
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/table.h"
@@ -438,8 +439,8 @@ void stream_note_acknowledged(struct connection *connection, uint32_t bytes)
 
 void stream_initialise(void)
 {
-    dispatch_register_payload_message(SEND, sizeof(struct send), handle_send);
-    dispatch_register_message(SEND_ARCHIVE, sizeof(struct send_archive), handle_send_archive);
-    dispatch_register_message(CONSUMED, sizeof(struct consumed), handle_consumed);
-    dispatch_register_message(CLOSE, sizeof(struct close), handle_close);
+    net_register_payload_message(SEND, handle_send);
+    net_register_message(SEND_ARCHIVE, handle_send_archive);
+    net_register_message(CONSUMED, handle_consumed);
+    net_register_message(CLOSE, handle_close);
 }

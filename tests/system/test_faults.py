@@ -10,8 +10,6 @@ import pytest
 from harness import WAIT_S, Network, Qmp, Talus, ab, curl, ping, wait_until
 from vcpu import QEMU_ARGS, Stalled
 
-REQUEST = b"GET /4b HTTP/1.1\r\nHost: talus\r\n\r\n"
-
 
 @pytest.fixture
 def victim():
@@ -50,24 +48,93 @@ def test_a_failing_node_says_where(victim):
     assert not others
 
 
+def serve(connection, path="/4b"):
+    """One request on a kept connection; the body of its answer."""
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: talus\r\n\r\n".encode())
+    with connection.makefile("rb") as answer:
+        assert answer.readline().startswith(b"HTTP/1.1 200")
+        length = 0
+        while (line := answer.readline().strip()) != b"":
+            name, value = line.split(b":", 1)
+            if name.lower() == b"content-length":
+                length = int(value)
+        return answer.read(length)
+
+
+def web_server_of(connection):
+    """Whose connection it is: the node that counts the requests that come on it."""
+    def requests():
+        text = serve(connection, "/metrics").decode()
+        rows = re.findall(r'^talus_http_requests_total\{node="(\d+)".*\} (\d+)', text, re.M)
+        return {int(node): int(count) for node, count in rows}
+
+    before = requests()
+    after = requests()
+    owners = [node for node in after if after[node] != before[node]]
+    assert len(owners) == 1, (before, after)
+    return owners[0]
+
+
+def ends_with_a_reset(connection):
+    try:
+        serve(connection)
+    except (ConnectionResetError, BrokenPipeError):
+        return True
+    return False
+
+
 def test_connections_of_other_web_servers_go_on(victim):
     """Open connections are the survivor's or the victim's: the first go on, the second end."""
-    connections = [victim.connect() for _ in range(40)]
+    connections = [victim.connect() for _ in range(24)]
     try:
-        for connection in connections:
-            connection.sendall(REQUEST)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        owners = [web_server_of(connection) for connection in connections]
+        assert set(owners) == {2, 3}
         crash(victim, 3)
         victim.wait_for(r"node0 dispatch: node3 is dead")
-        alive = 0
+        for connection, owner in zip(connections, owners):
+            if owner == 2:
+                assert len(serve(connection)) == 4
+                assert web_server_of(connection) == 2
+            else:
+                assert ends_with_a_reset(connection)
+    finally:
         for connection in connections:
-            try:
-                connection.sendall(REQUEST)
-                alive += connection.recv(4096).startswith(b"HTTP/1.1 200")
-            except (ConnectionResetError, BrokenPipeError, TimeoutError):
-                pass
-        # Which web server a connection has follows from its source port: about half and half.
-        assert 5 <= alive <= 35
+            connection.close()
+
+
+def transport_server_of(connection):
+    """By the client's port, as net/steering.h has it for two servers."""
+    group = connection.getsockname()[1] & 4095
+    return group * 2531 % 4096 * 2 >> 12
+
+
+def test_the_next_servers_go_on_when_the_first_ones_die(victim):
+    """Node 0 is the first of all servers: it speaks ARP, drives the NIC, and is a connection
+    manager. With it dead, the network and both web servers are still reached."""
+    connections = [victim.connect() for _ in range(24)]
+    try:
+        for connection in connections:
+            assert len(serve(connection)) == 4
+        victim.type("crash 0\n")
+        victim.wait_for(r"node0 \S+: .*[Pp]age fault")
+        victim.wait_for(r"node1 ls: the NIC is driven from here now")
+        # Whoever has forgotten the address asks for it, and is answered.
+        victim.network.run("ip", "neigh", "flush", "dev", victim.network.tap, check=True)
+        ping(victim)
+        owners = [transport_server_of(connection) for connection in connections]
+        assert set(owners) == {0, 1}
+        for connection, owner in zip(connections, owners):
+            if owner == 1:
+                assert len(serve(connection)) == 4
+            else:
+                assert ends_with_a_reset(connection)
+            connection.close()
+        before = victim.counter("http_requests_total")
+        load = ab(victim, "/4b", 500, concurrency=8)
+        assert load.failed == 0, load.output
+        after = victim.counter("http_requests_total")
+        # Both web servers work, also the one whose connection manager has died.
+        assert after[2] > before[2] + 100 and after[3] > before[3] + 100
     finally:
         for connection in connections:
             connection.close()

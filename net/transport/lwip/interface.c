@@ -41,8 +41,8 @@ _Static_assert(TCP_MSS == INTERFACE_MTU - IP_HLEN - TCP_HLEN, "lwIP takes its ow
 
 static struct netif interface;
 static node_id_t self, link_server;
-static bool is_first; /* of the transport servers: the one that speaks ARP */
 static bool has_mac;
+static uint64_t queues; /* NIC_READY's: bit i: the LS number i has one */
 
 u16_t transport_segment_max;
 
@@ -177,7 +177,9 @@ static int transmit_by_message(struct pbuf *packet, uint16_t offload)
     };
     int error;
 
-    ASSERT(packet->tot_len <= sizeof(bytes));
+    if (packet->tot_len > sizeof(bytes)) {
+        return -EMSGSIZE; /* made while our own link server was to send it */
+    }
     (void)pbuf_copy_partial(packet, bytes, packet->tot_len, 0);
     error =
         message_send_payload(link_server, &message.header, sizeof(message), bytes, packet->tot_len);
@@ -194,7 +196,7 @@ static int transmit(struct pbuf *packet)
     return link_server == self ? transmit_here(packet, flags) : transmit_by_message(packet, flags);
 }
 
-/* `error`: -EAGAIN when there was no room, -ENODEV without a link server or its NIC. */
+/* `error`: -EAGAIN when there was no room, otherwise there is no link server that could send it. */
 static void drop_unsent(struct pbuf *packet, int error)
 {
     counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
@@ -305,10 +307,12 @@ static void drop_waiting(void *packet, enum neighbor_loss loss)
     pbuf_free(packet);
 }
 
-/* The first transport server asks the network, the others ask it. */
+/* The speaker asks the network, the others ask it. */
 static void resolve(uint32_t address)
 {
-    if (is_first) {
+    node_id_t speaker = configuration_current()->speaker;
+
+    if (speaker == self) {
         ip4_addr_t neighbor = {.addr = address};
 
         (void)etharp_query(&interface, &neighbor, NULL); /* asked again with the next packet */
@@ -318,8 +322,7 @@ static void resolve(uint32_t address)
             .address = address,
         };
 
-        ASSERT(configuration_current()->ts[0] != self);
-        message_post(configuration_current()->ts[0], &message.header);
+        message_post(speaker, &message.header);
     }
 }
 
@@ -381,9 +384,6 @@ static err_t initialise_netif(struct netif *netif)
     netif->output = output_packet;
     netif->linkoutput = output_frame;
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHERNET;
-    if (is_first) {
-        netif->flags |= NETIF_FLAG_ETHARP;
-    }
     interface_set_verified(false, false);
     return ERR_OK;
 }
@@ -395,7 +395,6 @@ void interface_initialise(const struct configuration *configuration)
     ASSERT(configuration->ts_count > 0);
     self = platform_node();
     link_server = configuration_own_ls(configuration, self);
-    is_first = configuration->ts[0] == self;
     neighbor_initialise(&functions);
     lwip_init();
     if (netif_add_noaddr(&interface, NULL, initialise_netif, ip4_input) == NULL) {
@@ -414,28 +413,41 @@ bool interface_has_mac(void)
     return has_mac;
 }
 
-/* The node's own link server if it has a queue, else one of those that have. */
-static node_id_t link_server_with_queue(unsigned queue_count)
+/* The node's own link server if it has a queue, else one of those that have and live. */
+void interface_choose_link_server(void)
 {
     const struct configuration *configuration = configuration_current();
     node_id_t own = configuration_own_ls(configuration, self);
+    unsigned first = 0;
 
-    ASSERT(queue_count >= 1 && queue_count <= configuration->ls_count);
-    for (unsigned i = queue_count; i < configuration->ls_count; i++) {
-        if (configuration->ls[i] == own) {
-            return configuration->ls[i % queue_count];
+    while (first < configuration->ls_count && configuration->ls[first] != own) {
+        first++;
+    }
+    link_server = own;
+    for (unsigned i = 0; i < configuration->ls_count; i++) {
+        unsigned index = (first + i) % configuration->ls_count;
+        node_id_t node = configuration->ls[index];
+
+        if ((queues >> index & 1) != 0 && !configuration_is_dead(configuration, node)) {
+            link_server = node;
+            return;
         }
     }
-    return own;
 }
 
-void interface_set_nic(const uint8_t mac[6], unsigned queue_count, bool can_segment_tcp)
+void interface_set_nic(const uint8_t mac[6], uint64_t new_queues, bool can_segment_tcp)
 {
-    link_server = link_server_with_queue(queue_count);
+    queues = new_queues;
+    interface_choose_link_server();
     transport_segment_max = link_server == self && can_segment_tcp ? SEGMENT_MAX_BYTES : 0;
     memcpy(interface.hwaddr, mac, sizeof(interface.hwaddr));
     has_mac = true;
     netif_set_up(&interface);
+}
+
+void interface_start_speaking(void)
+{
+    interface.flags |= NETIF_FLAG_ETHARP;
 }
 
 void interface_set_verified(bool is_ip_verified, bool is_l4_verified)

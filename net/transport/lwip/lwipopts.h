@@ -2,7 +2,7 @@
 /*
  * lwIP's configuration. Of lwIP we use TCP, UDP, ICMP, ARP, DHCP and the reassembly of fragments.
  * Demultiplexing, TIME_WAIT, the clocks, the neighbours of all transport servers and memory are
- * ours (net/transport/*.c). The same image runs on every node; the first transport server runs
+ * ours (net/transport/*.c). The same image runs on every node; the speaker runs
  * DHCP and ARP.
  */
 #pragma once
@@ -80,7 +80,7 @@
 #define IP_OPTIONS_ALLOWED  0 /* drops source routing and its like */
 #define IP_FORWARD          0
 #define IP_FRAG             1
-#define IP_REASSEMBLY       1 /* fragments reach the first transport server only */
+#define IP_REASSEMBLY       1 /* fragments reach the speaker only */
 #define IP_REASS_MAX_PBUFS  64
 #define MEMP_NUM_REASSDATA  16
 #define LWIP_ICMP           1
@@ -91,7 +91,7 @@
 #define LWIP_IGMP           0
 #define LWIP_AUTOIP         0
 
-/* --- ARP and DHCP: the first transport server --- */
+/* --- ARP and DHCP: the speaker --- */
 #define LWIP_ARP                      1
 #define ARP_TABLE_SIZE                127
 #define ARP_QUEUEING                  0 /* packets wait in net/transport/neighbor.c */

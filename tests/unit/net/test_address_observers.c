@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/address.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* sources: net/address.c net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/watch.c */
 /* sources: kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c kernel/log.c */
 /*
@@ -14,10 +15,13 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
 #include "net/address.h"
+#include "net/configuration.h"
 #include "tests/unit/world/fake_platform.h"
 
-#define TS 1
+#define TS       1 /* the speaker */
+#define OTHER_TS 2
 
 struct told {
     unsigned count;
@@ -38,23 +42,37 @@ static void note_second(const struct address_set *address)
     second.address = address->address;
 }
 
-static void set_address(uint32_t address)
+static void set_address_from(node_id_t from, uint32_t address)
 {
     struct address_set message = {
         .header = {.type = ADDRESS_SET, .length_bytes = sizeof(message)},
         .address = address,
     };
 
-    fake_deliver(TS, &message.header);
+    fake_deliver(from, &message.header);
     while (dispatch_round()) {
     }
 }
 
+static void set_address(uint32_t address)
+{
+    set_address_from(TS, address);
+}
+
 static int start(void **state)
 {
+    const struct configuration configuration = {
+        .node_count = 3,
+        .roles = {ROLE_APPLICATION, ROLE_TS, ROLE_TS},
+        .ts_count = 2,
+        .ts = {TS, OTHER_TS},
+        .speaker = TS,
+    };
+
     (void)state;
-    fake_platform_reset(0, 2);
+    fake_platform_reset(0, 3);
     dispatch_initialise();
+    configuration_set_current(&configuration);
     return 0;
 }
 
@@ -109,6 +127,23 @@ static void more_observers_than_a_node_has_servers_are_a_mistake(void **state)
     expect_assert_failure(address_observe(NULL));
 }
 
+/* It was believed whoever sent it. The next speaker may know of the death of the one before first.
+ */
+static void only_the_first_living_transport_server_is_believed(void **state)
+{
+    struct told before = first;
+
+    (void)state;
+    address_start();
+    set_address_from(OTHER_TS, 0x0A000263);
+    assert_int_equal(first.count, before.count);
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), 1);
+    fake_status_page(TS)->state = NODE_DEAD;
+    set_address_from(OTHER_TS, 0x0A000263);
+    assert_int_equal(first.count, before.count + 1);
+    assert_int_equal(first.address, 0x0A000263);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +152,7 @@ int main(void)
         cmocka_unit_test(one_that_observes_twice_is_a_mistake),
         cmocka_unit_test(late_observer_is_told_at_once_and_nobody_else_again),
         cmocka_unit_test(all_observers_are_told_of_each_change),
+        cmocka_unit_test(only_the_first_living_transport_server_is_believed),
         cmocka_unit_test(more_observers_than_a_node_has_servers_are_a_mistake),
     };
 

@@ -113,6 +113,62 @@ static void composite_servers_hold_all_components(void **state)
     assert_node_is(3, "httpd");
 }
 
+/* --- Deaths --- */
+
+static void the_work_of_a_dead_node_is_the_next_living_ones(void **state)
+{
+    (void)state;
+    parse("pika=TS3LS3CM3 app=httpd:3", 6);
+    assert_int_equal(configuration.speaker, 0);
+    assert_int_equal(configuration.device_ls, 0);
+    configuration_lose_node(&configuration, 0);
+    assert_true(configuration_is_dead(&configuration, 0));
+    assert_int_equal(configuration.speaker, 1);
+    assert_int_equal(configuration.device_ls, 1);
+    assert_int_equal(configuration.flow_owners[0], 1);
+    /* What the living have stays theirs. */
+    for (node_id_t node = 1; node < 3; node++) {
+        assert_int_equal(configuration.flow_owners[node], node);
+        assert_int_equal(configuration_own_cm(&configuration, node), node);
+        assert_int_equal(configuration_own_ls(&configuration, node), node);
+    }
+    assert_int_equal(configuration_own_cm(&configuration, 4), 1);
+    assert_int_equal(configuration_own_cm(&configuration, 5), 2);
+    /* Node 3 had the dead one's. */
+    assert_in_range(configuration_own_cm(&configuration, 3), 1, 2);
+}
+
+static void deaths_lead_to_the_same_in_any_order(void **state)
+{
+    static const node_id_t orders[][3] = {{0, 2, 1}, {0, 1, 2}, {1, 0, 2},
+                                          {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    struct configuration first;
+
+    (void)state;
+    for (unsigned order = 0; order < ARRAY_COUNT(orders); order++) {
+        parse("pika=TS4LS4+CM3 app=httpd:9", 16);
+        for (unsigned i = 0; i < 3; i++) {
+            configuration_lose_node(&configuration, orders[order][i]);
+        }
+        if (order == 0) {
+            first = configuration;
+        }
+        assert_memory_equal(&configuration, &first, sizeof(first));
+    }
+    assert_int_equal(configuration.speaker, 3);
+}
+
+/* Nothing can be sent there, but it is a node's number. */
+static void when_all_servers_are_dead_their_work_is_a_dead_nodes(void **state)
+{
+    (void)state;
+    parse("pika=TS1LS1CM1 app=httpd:1", 2);
+    configuration_lose_node(&configuration, 0);
+    assert_int_equal(configuration.speaker, 0);
+    assert_int_equal(configuration.flow_owners[0], 0);
+    assert_int_equal(configuration_own_cm(&configuration, 1), 0);
+}
+
 static void separate_managers_stand_on_nodes_of_their_own(void **state)
 {
     (void)state;
@@ -316,6 +372,9 @@ int main(void)
         cmocka_unit_test(the_default_uses_half_of_the_nodes_for_servers),
         cmocka_unit_test(words_of_others_change_nothing),
         cmocka_unit_test(composite_servers_hold_all_components),
+        cmocka_unit_test(the_work_of_a_dead_node_is_the_next_living_ones),
+        cmocka_unit_test(deaths_lead_to_the_same_in_any_order),
+        cmocka_unit_test(when_all_servers_are_dead_their_work_is_a_dead_nodes),
         cmocka_unit_test(separate_managers_stand_on_nodes_of_their_own),
         cmocka_unit_test(all_components_may_stand_apart_in_any_order),
         cmocka_unit_test(the_smaller_number_takes_a_subset_of_the_servers),

@@ -35,7 +35,7 @@ static void transport_servers_learn_of_the_nic(void **state)
 
     (void)state;
     assert_int_equal(ready_count, 1);
-    assert_int_equal(last_ready.queue_count, 2);
+    assert_int_equal(last_ready.queues, 3);
     assert_int_equal(last_ready.can_segment_tcp, 1);
     assert_memory_equal(last_ready.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
     assert_int_equal(last_ready.is_link_up, 1);
@@ -77,8 +77,21 @@ static void only_queues_that_are_attached_are_steered_to(void **state)
     assert_int_equal(fake_nic_filter_count(), 2048);
     assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), 1);
 
+    /* It has none: the transport servers must not send through it. */
+    ready_count = 0;
+    attached.error_number = 12;
     fake_deliver(OTHER_LS, &attached.header);
-    dispatch_round();
+    settle();
+    assert_int_equal(fake_nic_filter_count(), 2048);
+    assert_int_equal(ready_count, 1);
+    assert_int_equal(last_ready.queues, 1);
+    attached.error_number = 0;
+    fake_deliver(OTHER_LS, &attached.header);
+    settle();
+    assert_int_equal(ready_count, 2);
+    assert_int_equal(last_ready.queues, 3);
+    while (fake_take_message(OTHER_LS) != NULL) {
+    }
     assert_int_equal(fake_nic_filter_count(), 4096);
     assert_int_equal(fake_nic_get(0x0EB00), 0x01000100);
     for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
@@ -313,6 +326,26 @@ static void acknowledgements_for_another_node_are_all_forwarded(void **state)
     }
 }
 
+/* Last: it does not come back. Its flows are another's now, and its queue gets nothing more. */
+static void a_dead_link_servers_queue_is_steered_to_no_more(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_nic_get(0x0EB00), 0x01000100);
+    ready_count = 0;
+    fake_set_node_state(OTHER_LS, NODE_DEAD);
+    for (unsigned i = 0; i < 256; i++) {
+        (void)dispatch_round(); /* now and then it looks at the others' states */
+    }
+    settle();
+    assert_int_equal(ready_count, 1);
+    assert_int_equal(last_ready.queues, 1);
+    assert_int_equal(fake_nic_get(0x0EB00), 0x00000000);
+    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
+        assert_int_equal(fake_nic_filter((uint16_t)group)->command_register >> 16 & 0x7F, 0);
+        assert_int_equal(steering_owner(configuration_current(), group), 0);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, ls_tear_down)
 
 int main(void)
@@ -332,6 +365,7 @@ int main(void)
         TEST(acknowledgements_for_another_node_are_all_forwarded),
         TEST(bad_frames_are_counted_and_dropped),
         TEST(full_channel_costs_frames_not_service),
+        TEST(a_dead_link_servers_queue_is_steered_to_no_more),
     };
 
     return cmocka_run_group_tests(tests, start_link_server, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/manager/server.c net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
-/* sources: net/configuration.c net/placement.c */
+/* sources: net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/core/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -178,7 +178,8 @@ static int start_node(void **state)
                             sizeof(reason)) != 0) {
         return -1;
     }
-    connection_manager_start(&configuration);
+    configuration_set_current(&configuration);
+    connection_manager_start(configuration_current());
     return 0;
 }
 

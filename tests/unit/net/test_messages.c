@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* sources: net/messages.c net/configuration.c net/placement.c */
 /*
  * Tests net/messages.h: the form that all nodes rely on.
  */
@@ -6,10 +7,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "kernel/log.h"
+#include "kernel/platform.h"
+#include "net/configuration.h"
 #include "net/messages.h"
 
 static void every_message_has_its_own_type_above_the_kernels(void **state)
@@ -35,9 +40,42 @@ static void every_message_begins_with_its_header(void **state)
 #undef X
 }
 
+void platform_panic(const char *file, int line, const char *format, ...)
+{
+    (void)file;
+    (void)line;
+    (void)format;
+    abort();
+}
+
+/* The column `from`, as the dispatcher holds every sender to it. */
+static void only_nodes_with_the_tables_role_may_send(void **state)
+{
+    struct configuration configuration;
+    char reason[64];
+
+    (void)state;
+    assert_int_equal(configuration_parse(&configuration, "pika=TS1+LS1+CM1 app=httpd:2", 6, reason,
+                                         sizeof(reason)),
+                     0);
+    /* Node 0 is the TS, 1 the LS, 2 the CM, 3 and 4 applications, 5 nothing. */
+    assert_int_equal(net_message_senders(&configuration, LISTEN), 0x18);
+    assert_int_equal(net_message_senders(&configuration, SEND_ARCHIVE), 0x18);
+    assert_int_equal(net_message_senders(&configuration, DECLINE_CONNECTION), 0x18);
+    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED), 0x02);
+    assert_int_equal(net_message_senders(&configuration, ASSIGN_CONNECTION), 0x04);
+    assert_int_equal(net_message_senders(&configuration, ADDRESS_SET), 0x01);
+    assert_int_equal(net_message_senders(&configuration, FORWARD_FRAME), 0x03);
+    assert_int_equal(net_message_senders(&configuration, OFFER), 0x04);
+    assert_int_equal(net_message_senders(&configuration, DHCP_LEASE), 0x01);
+    assert_int_equal(net_message_bytes(LISTEN), sizeof(struct listen));
+    assert_int_equal(net_message_bytes(DHCP_LEASE), sizeof(struct dhcp_lease));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_nodes_with_the_tables_role_may_send),
         cmocka_unit_test(every_message_has_its_own_type_above_the_kernels),
         cmocka_unit_test(every_message_begins_with_its_header),
     };

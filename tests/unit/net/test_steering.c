@@ -38,7 +38,7 @@ static void configure(unsigned ts_count)
     memset(&configuration, 0, sizeof(configuration));
     configuration.ts_count = configuration.ls_count = (uint16_t)ts_count;
     for (unsigned i = 0; i < ts_count; i++) {
-        configuration.ts[i] = (node_id_t)(i);
+        configuration.ts[i] = configuration.flow_owners[i] = (node_id_t)(i);
         configuration.own_ls[i] = (node_id_t)(NODE_MAX - 1 - i);
     }
 }

@@ -162,6 +162,51 @@ static void ignore_with_payload(node_id_t from, const struct message *message,
     ignore(from, message);
 }
 
+static void decline(const struct client *client, uint16_t availability_number)
+{
+    struct decline_connection message = {
+        .header = {.type = DECLINE_CONNECTION, .length_bytes = sizeof(message)},
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+        .availability_number = availability_number,
+    };
+
+    fake_deliver(NODE_APPLICATION, &message.header);
+    wire_run();
+}
+
+static void a_declined_connection_is_given_to_another_at_once(void **state)
+{
+    struct client client;
+    const struct connection_available *available;
+    const struct accept_timeout *timeout;
+    uint64_t declined = wire_counted(COUNTER_ACCEPTS_DECLINED);
+    uint64_t bad = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    wire_open(&client, wire_new_port(), NULL);
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    client.connection_index = available->connection_index;
+    client.generation = available->generation;
+    client.availability_number = available->availability_number;
+
+    decline(&client, (uint16_t)(client.availability_number - 1)); /* an answer to an earlier one */
+    fake_expect_no_message(NODE_CM);
+    decline(&client, client.availability_number);
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_APPLICATION);
+    assert_int_equal(timeout->connection_index, client.connection_index);
+    decline(&client, client.availability_number); /* it is nobody's now */
+    fake_expect_no_message(NODE_CM);
+    assert_int_equal(wire_counted(COUNTER_ACCEPTS_DECLINED), declined + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), bad);
+    client.generation++;
+    decline(&client, client.availability_number); /* there never was one */
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), bad + 1);
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+}
+
 /* The timer was started all the same, for what lay in memory before the empty queue: the next one
  * that nobody claimed had no time-out. */
 static void
@@ -381,6 +426,7 @@ int main(void)
         TEST(a_flood_of_syns_never_reaches_the_application),
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
         TEST(an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected),
+        TEST(a_declined_connection_is_given_to_another_at_once),
         TEST(one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own),
         TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
         TEST(acceptors_that_cannot_be_are_refused),

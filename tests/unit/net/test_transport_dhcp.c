@@ -6,6 +6,7 @@
  * may be silent. The server under test lives as long as the process: each test goes on where the
  * one before it stopped.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +30,8 @@
 #define OPTIONS (MAGIC + 4)
 #define END     (OPTIONS + 33)
 #define LEASE_S 600u
+
+static uint32_t lease_s = LEASE_S; /* what the server gives */
 
 enum { DISCOVER = 1, OFFER_ADDRESS = 2, REQUEST = 3, ACKNOWLEDGE = 5 };
 
@@ -62,10 +65,10 @@ static void answer(uint8_t frame[FRAME_MAX_BYTES], uint8_t type)
                                             2,
                                             51,
                                             4,
-                                            LEASE_S >> 24,
-                                            LEASE_S >> 16 & 0xFF,
-                                            LEASE_S >> 8 & 0xFF,
-                                            LEASE_S & 0xFF,
+                                            (uint8_t)(lease_s >> 24),
+                                            (uint8_t)(lease_s >> 16),
+                                            (uint8_t)(lease_s >> 8),
+                                            (uint8_t)lease_s,
                                             1,
                                             4,
                                             255,
@@ -152,6 +155,68 @@ static void a_lease_is_renewed_before_it_ends(void **state)
     assert_int_equal(told_address(), UINT32_MAX); /* no news: it is the same */
 }
 
+/* They ended in the minute in which they were to be renewed, with every connection. */
+static void short_leases_are_renewed_and_connections_go_on(void **state)
+{
+    static const uint32_t leases_s[] = {20, 60};
+    struct client client;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(leases_s); i++) {
+        lease_s = leases_s[i];
+        (void)pass_seconds(2 * LEASE_S, true); /* the first renewal brings the new lease */
+        (void)wire_accept(&client, wire_new_port());
+        assert_in_range(pass_seconds(90, true), 2, 10); /* shorter than any probe's time */
+        assert_int_equal(wire_connection_count(), 1);
+        wire_finish(&client);
+    }
+    lease_s = LEASE_S;
+    (void)pass_seconds(90, true);
+    assert_int_equal(told_address(), UINT32_MAX);
+}
+
+/* One answer that is lost is not the end of a short lease. */
+static void a_short_lease_is_asked_for_more_than_once(void **state)
+{
+    (void)state;
+    lease_s = 20;
+    (void)pass_seconds(2 * LEASE_S, true);
+    assert_in_range(pass_seconds(15, false), 2, 5);
+    (void)pass_seconds(60, true);
+    lease_s = LEASE_S;
+    (void)pass_seconds(60, true);
+    assert_int_equal(told_address(), UINT32_MAX);
+}
+
+/* It was parked beside lwIP's list, and so forgotten. */
+static void an_idle_connection_of_a_lost_address_ends(void **state)
+{
+    struct client client;
+    const struct message *message;
+    uint32_t told = UINT32_MAX, error_number = 0;
+
+    (void)state;
+    lease_s = 60;
+    (void)pass_seconds(2 * LEASE_S, true);
+    assert_int_equal(told_address(), UINT32_MAX);
+    (void)wire_accept(&client, wire_new_port());
+    (void)pass_seconds(90, false);
+    lease_s = LEASE_S;
+    while ((message = fake_take_message(NODE_APPLICATION)) != NULL) {
+        if (message->header.type == CONNECTION_FAILED) {
+            error_number = ((const struct connection_failed *)message)->error_number;
+        } else if (message->header.type == ADDRESS_SET) {
+            told = ((const struct address_set *)message)->address;
+        }
+    }
+    assert_int_equal(error_number, ENETDOWN);
+    assert_int_equal(told, 0);
+    assert_int_equal(wire_connection_count(), 0);
+    (void)pass_seconds(120, true);
+    assert_int_equal(told_address(), WIRE_OWN_ADDRESS);
+    wire_clear();
+}
+
 /* The timer that asks again stood still from the first lease on: a lost answer was the end. */
 static void an_address_lost_to_a_silent_server_is_asked_for_again_and_again(void **state)
 {
@@ -168,6 +233,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_is_asked_for_until_there_is_an_answer),
         cmocka_unit_test(a_lease_is_renewed_before_it_ends),
+        cmocka_unit_test(short_leases_are_renewed_and_connections_go_on),
+        cmocka_unit_test(a_short_lease_is_asked_for_more_than_once),
+        cmocka_unit_test(an_idle_connection_of_a_lost_address_ends),
         cmocka_unit_test(an_address_lost_to_a_silent_server_is_asked_for_again_and_again),
     };
 

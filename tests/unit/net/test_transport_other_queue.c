@@ -81,11 +81,42 @@ static void frames_for_a_full_channel_wait_and_keep_their_order(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_TX_FULL), 0);
 }
 
+/* Its own link server was to have one. Frames went there on and on. */
+static void after_a_failed_attach_frames_go_to_another_link_server(void **state)
+{
+    struct nic_ready ready = {
+        .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
+        .mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
+        .queues = 3,
+        .is_link_up = 1,
+    };
+
+    (void)state;
+    fake_deliver(NODE_OTHER_CM, &ready.header);
+    wire_run();
+    wire_unplug(true); /* until it is heard that it has none, what goes there is lost */
+    wire_advance_ns(NS_PER_S);
+    while (fake_take_message(NODE_OTHER_CM) != NULL) {
+    }
+    ready.queues = 1;
+    fake_deliver(NODE_OTHER_CM, &ready.header);
+    wire_run();
+    wire_receive_frame((const uint8_t *)"\x52\x54\0\x12\x34\x56\2\0\0\0\0\2\x08\6\0\1\x08\0\6\4\0\1"
+                                        "\2\0\0\0\0\2\xC0\xA8\1\2\0\0\0\0\0\0\xC0\xA8\1\x0F",
+                       42, 0);
+    wire_run();
+    assert_int_equal(
+        ((const struct transmit_frame *)fake_expect_message(NODE_OTHER_CM, TRANSMIT_FRAME))
+            ->header.length_bytes,
+        sizeof(struct transmit_frame) + ARP_FRAME_BYTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_go_to_a_link_server_that_has_a_queue),
         cmocka_unit_test(frames_for_a_full_channel_wait_and_keep_their_order),
+        cmocka_unit_test(after_a_failed_attach_frames_go_to_another_link_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

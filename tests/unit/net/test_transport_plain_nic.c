@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "kernel/message/dispatch.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -79,19 +80,23 @@ static void segments_are_cut_again_when_the_path_turns_out_narrower(void **state
     wire_finish(&client);
 }
 
-/* What another node says is checked: a NIC has a queue, and no more than there are LSs. */
+/* What another node says is checked: a NIC has no more queues than there are LSs. */
 static void a_nic_with_an_impossible_number_of_queues_is_refused(void **state)
 {
     struct nic_ready ready = {.header = {.type = NIC_READY, .length_bytes = sizeof(ready)}};
     uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
 
     (void)state;
-    fake_deliver(NODE_OTHER_CM, &ready.header);
-    wire_run();
-    ready.queue_count = 2;
-    fake_deliver(NODE_OTHER_CM, &ready.header);
+    ready.queues = 2;
+    message_post(0, &ready.header);
+    ready.queues = 1ull << 63;
+    message_post(0, &ready.header);
     wire_run();
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 2);
+    ready.queues = 1;
+    fake_deliver(NODE_OTHER_CM, &ready.header); /* the LS that drives the NIC is ours */
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)

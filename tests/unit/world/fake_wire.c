@@ -34,7 +34,6 @@ struct sent {
 static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
 static const uint8_t client_mac[6] = {0x02, 0, 0, 0, 0, 2};
 
-static struct configuration configuration;
 static struct sent *wire_frames; /* a ring: free-running indices */
 static uint32_t sent_first, sent_end;
 static struct sent taken;
@@ -43,6 +42,7 @@ static unsigned cut_count;
 uint64_t wire_memory_bytes;
 struct wire_nic wire_nic;
 uint16_t wire_client_mss = WIRE_MSS;
+bool wire_has_other_speaker;
 static struct {
     void (*done)(void *context);
     void *context;
@@ -100,13 +100,6 @@ static uint32_t fold(uint32_t sum)
 static uint32_t pseudo_sum(const uint8_t *ip, uint32_t length)
 {
     return fold(add_words(ip[9] + length, ip + 12, 8));
-}
-
-/* --- The configuration, which apps/start.c would have --- */
-
-const struct configuration *configuration_current(void)
-{
-    return &configuration;
 }
 
 /* --- The link server --- */
@@ -470,7 +463,7 @@ void wire_start_with(const char *words)
 {
     struct nic_ready ready = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
-        .queue_count = 1,
+        .queues = wire_nic.queues != 0 ? wire_nic.queues : 1,
         .is_link_up = 1,
         .can_segment_tcp = !wire_nic.lacks_segmentation,
     };
@@ -487,26 +480,39 @@ void wire_start_with(const char *words)
         archive[i] = wire_archive_byte(i);
     }
     fake_set_archive(archive, WIRE_ARCHIVE_BYTES);
-    configuration = (struct configuration){
+    struct configuration configuration = {
         .node_count = 4,
-        .roles = {ROLE_LS | ROLE_TS, ROLE_APPLICATION, ROLE_CM, ROLE_CM},
+        .roles = {ROLE_LS | ROLE_TS, ROLE_APPLICATION, ROLE_CM, ROLE_CM | ROLE_LS},
         .ls_count = 1,
         .ts_count = 1,
         .cm_count = 2,
         .application_count = 1,
         .applications = {NODE_APPLICATION},
         .cm = {NODE_CM, NODE_OTHER_CM},
+        .first_cm = {NODE_CM, NODE_CM, NODE_CM, NODE_OTHER_CM},
         .own_cm = {NODE_CM, NODE_CM, NODE_CM, NODE_OTHER_CM},
     };
     if (wire_nic.lacks_own_queue) {
         configuration.ls_count = 2;
         configuration.ls[0] = NODE_OTHER_CM;
         configuration.ls[1] = 0;
-        configuration.roles[NODE_OTHER_CM] |= ROLE_LS;
+        configuration.device_ls = NODE_OTHER_CM;
     }
-    transport_server_start(&configuration);
+    if (wire_has_other_speaker) {
+        configuration.ts_count = 2;
+        configuration.ts[0] = configuration.flow_owners[0] = NODE_OTHER_CM;
+        configuration.ts[1] = configuration.flow_owners[1] = 0;
+        configuration.roles[NODE_OTHER_CM] |= ROLE_TS;
+        configuration.speaker = NODE_OTHER_CM;
+    }
+    configuration_set_current(&configuration);
+    transport_server_start(configuration_current());
     dispatch_register_source(&source);
-    message_post(0, &ready.header);
+    if (wire_nic.lacks_own_queue) {
+        fake_deliver(NODE_OTHER_CM, &ready.header);
+    } else {
+        message_post(0, &ready.header);
+    }
     wire_run();
 }
 

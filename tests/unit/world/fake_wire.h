@@ -50,6 +50,7 @@ struct client {
 struct wire_nic {
     bool lacks_segmentation;
     bool lacks_own_queue; /* the first of two link servers, on NODE_OTHER_CM, has the only one */
+    uint64_t queues;      /* NIC_READY's, if not 0 */
 };
 extern struct wire_nic wire_nic;
 /* Of the server's node, at the start; 0 unless a test changes it. */
@@ -57,6 +58,8 @@ extern uint64_t wire_memory_bytes;
 
 /* What a client's SYN says of the segments it takes. */
 extern uint16_t wire_client_mss;
+/* The first transport server is on NODE_OTHER_CM, played by the test; ours is the second. */
+extern bool wire_has_other_speaker;
 
 /* Start the server; ends with its address set and everything sent so far thrown away. */
 void wire_start(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/link/server.c net/link/device.c net/link/port.c net/link/nic_option.c */
-/* sources: net/syn.c net/steering.c net/configuration.c net/placement.c */
+/* sources: net/handlers.c net/messages.c net/link/server.c net/link/device.c net/link/port.c net/link/nic_option.c */
+/* sources: net/syn.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: kernel/thread/timer.c libc/core/format.c libc/core/command_line.c */
@@ -90,7 +90,7 @@ static void handle_syn_arrived(node_id_t from, const struct message *message,
 
 static void handle_nic_ready(node_id_t from, const struct message *message)
 {
-    assert_int_equal(from, 0);
+    assert_int_equal(from, platform_node());
     memcpy(&last_ready, message, sizeof(last_ready));
     ready_count++;
 }
@@ -135,7 +135,8 @@ void start_link_server_on(node_id_t node, const char *roles)
     assert_int_equal(configuration_parse(&configuration, roles, 4, reason, sizeof(reason)), 0);
     dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
-    link_server_start(&configuration);
+    configuration_set_current(&configuration);
+    link_server_start(configuration_current());
 }
 
 /* --- Frames --- */
