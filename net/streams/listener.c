@@ -15,15 +15,16 @@
 #include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/streams/stream.h"
 #include "net/streams/table.h"
 
 struct stream_listener {
-    uint16_t port;           /* machine's order */
-    uint16_t index;          /* its name in messages */
-    uint16_t request_number; /* of the last ACCEPT_CONNECTION */
-    bool is_on_list;         /* on the CM's acceptor list, as far as we know */
-    bool has_declined;       /* one was available when the backlog was full: the CM will drop us */
+    uint16_t port;     /* machine's order */
+    uint16_t index;    /* its name in messages */
+    bool is_on_list;   /* on the CM's acceptor list, as far as we know */
+    node_id_t cm;      /* whose list that is */
+    bool has_declined; /* one that was available: the CM drops us, or has */
     uint32_t backlog;
     uint32_t undecided_count; /* on `available`, and claimed without an answer yet */
     uint64_t defer_ns;        /* 0: defer nothing */
@@ -33,8 +34,17 @@ struct stream_listener {
 };
 
 static struct stream_listener *listeners[LISTENER_MAX];
+/* Of the last ACCEPT_CONNECTION. One count for all listeners: what a CM is told of a closed one is
+ * not taken for its successor's. */
+static uint16_t request_number;
 /* Expires when the first deferred stream of some listener has waited long enough. */
 static struct timer defer_timer;
+/* Runs when memory was short: nothing else may tell that there is some again. */
+static struct timer memory_timer;
+static bool is_memory_awaited; /* for that timer */
+
+/* Chosen: long against the messages that one more refusal costs, short for who waits. */
+#define MEMORY_RETRY_NS (10 * NS_PER_MS)
 
 static void tell_owner(struct stream_listener *listener, enum stream_listener_event event)
 {
@@ -51,6 +61,18 @@ static void post_to_connection_managers(const struct message_header *message)
     for (unsigned i = 0; i < configuration->cm_count; i++) {
         message_post(configuration->cm[i], message);
     }
+}
+
+static void post_listen(const struct stream_listener *listener)
+{
+    const struct listen message = {
+        .header = {.type = LISTEN, .length_bytes = sizeof(message)},
+        .port = listener->port,
+        .listener_index = listener->index,
+        .backlog = listener->backlog,
+    };
+
+    post_to_connection_managers(&message.header);
 }
 
 static bool is_port_taken(uint16_t port)
@@ -91,14 +113,22 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
     };
     listeners[index] = listener;
     *result = listener;
-    struct listen message = {
-        .header = {.type = LISTEN, .length_bytes = sizeof(message)},
-        .port = port,
-        .listener_index = index,
-        .backlog = backlog,
-    };
-    post_to_connection_managers(&message.header);
+    post_listen(listener);
     return 0;
+}
+
+/* To the TS that has told us of it: somebody else shall have it. */
+static void post_decline(node_id_t ts, uint32_t connection_index, uint32_t generation,
+                         uint16_t availability_number)
+{
+    const struct decline_connection message = {
+        .header = {.type = DECLINE_CONNECTION, .length_bytes = sizeof(message)},
+        .connection_index = connection_index,
+        .generation = generation,
+        .availability_number = availability_number,
+    };
+
+    message_post(ts, &message.header);
 }
 
 static void orphan_stream(struct stream *stream, void *listener)
@@ -109,6 +139,8 @@ static void orphan_stream(struct stream *stream, void *listener)
     stream->listener = NULL;
     switch (stream->state) {
     case STREAM_AVAILABLE:
+        post_decline(stream->ts, stream->connection_index, stream->generation,
+                     stream->availability_number);
         stream_destroy(stream);
         break;
     case STREAM_CLAIMED:
@@ -139,7 +171,10 @@ void stream_listener_close(struct stream_listener *listener)
 void stream_listener_set_backlog(struct stream_listener *listener, uint32_t backlog)
 {
     ASSERT(backlog >= 1);
-    listener->backlog = backlog;
+    if (listener->backlog != backlog) {
+        listener->backlog = backlog;
+        post_listen(listener);
+    }
 }
 
 void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_ns)
@@ -152,16 +187,19 @@ void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_
 static void ask_for_connections(struct stream_listener *listener)
 {
     const struct configuration *configuration = configuration_current();
+
+    request_number++;
     struct accept_connection message = {
         .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(message)},
         .port = listener->port,
         .listener_index = listener->index,
-        .request_number = ++listener->request_number,
+        .request_number = request_number,
     };
 
     ASSERT(!listener->is_on_list);
     listener->is_on_list = true;
-    message_post(configuration_own_cm(configuration, platform_node()), &message.header);
+    listener->cm = configuration_own_cm(configuration, platform_node());
+    message_post(listener->cm, &message.header);
 }
 
 static void claim_connection(struct stream *stream)
@@ -203,8 +241,8 @@ bool stream_listener_is_ready(const struct stream_listener *listener)
     return listener->ready.head != NULL;
 }
 
-/* The CM has dropped us, or will. A new place is asked for when somebody waits: an application
- * that does not accept shall not be on the list. */
+/* The CM has dropped us, or will, or is dead. A new place is asked for when somebody waits: an
+ * application that does not accept shall not be on the list. */
 static void lose_place(struct stream_listener *listener)
 {
     listener->is_on_list = false;
@@ -301,6 +339,42 @@ static bool has_room(const struct stream_listener *listener)
     return listener->undecided_count + listener->ready.count < listener->backlog;
 }
 
+static void decline(node_id_t ts, const struct connection_available *available)
+{
+    post_decline(ts, available->connection_index, available->generation,
+                 available->availability_number);
+}
+
+/* Those that declined for lack of memory ask again, if there is room in their backlog. Those that
+ * declined for a full one may be among them: they have room no sooner than that is so. */
+static void end_memory_wait(struct timer *timer)
+{
+    (void)timer;
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
+        if (listeners[i] != NULL && listeners[i]->has_declined && has_room(listeners[i])) {
+            lose_place(listeners[i]);
+        }
+    }
+}
+
+static void wait_for_memory(void)
+{
+    is_memory_awaited = !timer_is_set(&memory_timer) &&
+                        timer_start(&memory_timer, platform_now_ns() + MEMORY_RETRY_NS) != 0;
+}
+
+/* There was none for the timer either: stay awake until there is. */
+static bool prepare_sleep(void *context)
+{
+    (void)context;
+    if (UNLIKELY(is_memory_awaited)) {
+        wait_for_memory();
+    }
+    return is_memory_awaited;
+}
+
+static struct dispatch_source memory_watch = {.prepare_sleep = prepare_sleep};
+
 static void handle_connection_available(node_id_t from, const struct message *message,
                                         struct message_payload data)
 {
@@ -309,10 +383,12 @@ static void handle_connection_available(node_id_t from, const struct message *me
         available->listener_index < LISTENER_MAX ? listeners[available->listener_index] : NULL;
 
     if (listener == NULL || listener->port != swap16(available->flow.local_port)) {
-        return; /* closed meanwhile: another application will have it */
+        decline(from, available); /* closed meanwhile */
+        return;
     }
     if (!has_room(listener)) {
-        listener->has_declined = true;
+        listener->has_declined = true; /* until what has the room is taken, or gone */
+        decline(from, available);
         return;
     }
     struct stream *stream = stream_create(from, available, &listener->available);
@@ -321,7 +397,9 @@ static void handle_connection_available(node_id_t from, const struct message *me
         if (stream != NULL) {
             stream_destroy(stream);
         }
+        decline(from, available);
         listener->has_declined = true;
+        wait_for_memory();
         return;
     }
     stream->listener = listener;
@@ -400,12 +478,21 @@ void stream_listener_lose(struct stream *stream)
     }
 }
 
+void stream_listener_lose_manager(node_id_t node)
+{
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
+        if (listeners[i] != NULL && listeners[i]->is_on_list && listeners[i]->cm == node) {
+            lose_place(listeners[i]);
+        }
+    }
+}
+
 void stream_listener_start(void)
 {
+    timer_initialise(&memory_timer, end_memory_wait);
+    dispatch_register_source(&memory_watch);
     timer_initialise(&defer_timer, defer_expired);
-    dispatch_register_payload_message(CONNECTION_AVAILABLE, sizeof(struct connection_available),
-                                      handle_connection_available);
-    dispatch_register_payload_message(CLAIM_CONFIRMED, sizeof(struct claim_confirmed),
-                                      handle_claim_confirmed);
-    dispatch_register_message(CLAIM_REJECTED, sizeof(struct claim_rejected), handle_claim_rejected);
+    net_register_payload_message(CONNECTION_AVAILABLE, handle_connection_available);
+    net_register_payload_message(CLAIM_CONFIRMED, handle_claim_confirmed);
+    net_register_message(CLAIM_REJECTED, handle_claim_rejected);
 }

@@ -6,7 +6,7 @@
  * Somebody who wants a connection calls stream_listener_claim(), at the latest when he begins to
  * wait for one. That puts the listener on a CM's acceptor list and claims what is available. What
  * nobody claims goes to another application when its time is over: one that is busy elsewhere
- * takes nothing.
+ * takes nothing. What cannot be kept, for lack of room or memory, is declined at once.
  *
  * Nothing here blocks. The owner of a listener is called back when there is something to do.
  */
@@ -44,7 +44,7 @@ MUST_CHECK int stream_listener_open(uint16_t port, uint32_t backlog,
 /* Serve it no more. Streams that have not been taken are reset, those that have been go on. */
 void stream_listener_close(struct stream_listener *listener);
 
-/* Another backlog, at least 1. The CMs keep the one they were told first. */
+/* Another backlog, at least 1. */
 void stream_listener_set_backlog(struct stream_listener *listener, uint32_t backlog);
 /* Hold a connection back until something has come on it, but no longer than that; 0: do not. */
 void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_ns);
@@ -71,3 +71,5 @@ void stream_listener_start(void);
 void stream_listener_end_deferring(struct stream *stream);
 /* Its TS has died before it was taken. Destroys it. */
 void stream_listener_lose(struct stream *stream);
+/* A node has died: listeners that were on its acceptor list ask for a place on another's. */
+void stream_listener_lose_manager(node_id_t node);

@@ -15,6 +15,7 @@
 #include "libc/core/address.h"
 #include "libc/core/bytes.h"
 #include "net/counters.h"
+#include "net/handlers.h"
 #include "net/streams/listener.h"
 #include "net/streams/table.h"
 
@@ -392,7 +393,8 @@ static void handle_send_credit(node_id_t from, const struct message *message)
     }
     ASSERT_SLOW(!stream->is_channel_full || channel_full_head != NULL);
     bool had_room = has_send_room(stream);
-    if (credit->bytes > UINT32_MAX - stream->send_credit_bytes) {
+    /* No more than is under way can have been acknowledged. */
+    if (credit->bytes > stream->send_window_bytes - stream->send_credit_bytes) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
@@ -414,19 +416,19 @@ static void lose_stream(struct stream *stream, void *node)
     }
 }
 
-static void lose_transport_server(node_id_t node)
+static void lose_node(node_id_t node)
 {
     stream_for_each(lose_stream, &node);
+    stream_listener_lose_manager(node);
 }
 
 void streams_start(void)
 {
     stream_listener_start();
-    dispatch_register_payload_message(DATA, sizeof(struct data), handle_data);
-    dispatch_register_message(PEER_CLOSED, sizeof(struct peer_closed), handle_peer_closed);
-    dispatch_register_message(CONNECTION_FAILED, sizeof(struct connection_failed),
-                              handle_connection_failed);
-    dispatch_register_message(SEND_CREDIT, sizeof(struct send_credit), handle_send_credit);
-    dispatch_register_node_down(lose_transport_server);
+    net_register_payload_message(DATA, handle_data);
+    net_register_message(PEER_CLOSED, handle_peer_closed);
+    net_register_message(CONNECTION_FAILED, handle_connection_failed);
+    net_register_message(SEND_CREDIT, handle_send_credit);
+    dispatch_register_node_down(lose_node);
     dispatch_register_source(&full_channels);
 }

@@ -124,8 +124,8 @@ static void a_rejected_claim_asks_for_a_new_place(void **state)
     close_listener(listener);
 }
 
-/* What it cannot take it leaves to others; with room again, it wants more. */
-static void connections_beyond_the_backlog_are_left_and_a_place_is_asked_for_again(void **state)
+/* What it cannot take it declines, for others; with room again, it wants more. */
+static void connections_beyond_the_backlog_are_declined_and_a_place_is_asked_for_again(void **state)
 {
     int listener = open_listener(2);
 
@@ -134,10 +134,12 @@ static void connections_beyond_the_backlog_are_left_and_a_place_is_asked_for_aga
     make_available(1, 1, "");
     make_available(2, 1, "");
     make_available(3, 1, "");
+    expect_decline(3, 1);
     assert_int_equal(accept(listener, NULL, NULL), -1);
     uint32_t first = expect_claim(1, 1);
     uint32_t second = expect_claim(2, 1);
     fake_expect_no_message(TS);
+    fake_expect_no_message(own_cm); /* there is no room yet */
     reject(1, 1, first);
     expect_ask(listener);
     confirm(2, 1, second, "");
@@ -237,7 +239,7 @@ int main(void)
         TEST(descriptors_get_the_lowest_free_number),
         TEST(accept_asks_once_claims_what_is_available_and_returns_what_was_confirmed),
         TEST(a_rejected_claim_asks_for_a_new_place),
-        TEST(connections_beyond_the_backlog_are_left_and_a_place_is_asked_for_again),
+        TEST(connections_beyond_the_backlog_are_declined_and_a_place_is_asked_for_again),
         TEST(connections_not_yet_accepted_are_reset_with_their_listener),
         TEST(a_blocked_accept_claims_at_once),
         TEST(a_deferred_connection_waits_for_data_or_its_time),

@@ -136,8 +136,22 @@ static void credit_that_cannot_be_is_refused(void **state)
     struct pair pair = open_connection("");
 
     (void)state;
-    give_credit(pair.stream_index, pair.generation, UINT32_MAX);
+    /* Nothing has been sent: not a byte can have been acknowledged. */
+    give_credit(pair.stream_index, pair.generation, 1);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+    give_credit(pair.stream_index, pair.generation, UINT32_MAX);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 2);
+    assert_int_equal(send(pair.fd, (char[100]){0}, 100, 0), 100);
+    (void)fake_expect_message(TS, SEND);
+    give_credit(pair.stream_index, pair.generation, 101);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 3);
+    give_credit(pair.stream_index, pair.generation, 100);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 3);
+    /* What was refused has changed nothing: the window is as it was. */
+    static char bytes[WINDOW + 1];
+    assert_int_equal(send(pair.fd, bytes, sizeof(bytes), MSG_DONTWAIT), WINDOW);
+    while (fake_take_message(TS) != NULL) {
+    }
     close_pair(pair);
 }
 

@@ -127,7 +127,7 @@ static void an_owner_who_waits_claims_at_once(void **state)
 }
 
 /* With room again it asks for a new place, because the CM drops whom nobody claims for. */
-static void what_exceeds_the_backlog_is_left_to_others(void **state)
+static void what_exceeds_the_backlog_is_declined_until_there_is_room(void **state)
 {
     (void)state;
     open_with_backlog(1);
@@ -135,29 +135,106 @@ static void what_exceeds_the_backlog_is_left_to_others(void **state)
     expect_place_request();
     make_available(7, 3, "");
     make_available(8, 1, "");
+    expect_decline(8, 1);
     stream_listener_claim(listener);
     uint32_t name = expect_claim(7, 3);
     fake_expect_no_message(TS);
+    fake_expect_no_message(own_cm); /* there is no room yet */
     claimable_count = 0;
     confirm(7, 3, name, "");
     assert_int_equal(claimable_count, 1);
     stream_listener_claim(listener);
     expect_place_request();
+    /* What is ready and not taken counts as well, until it is. */
+    make_available(9, 1, "");
+    expect_decline(9, 1);
+    stream_listener_claim(listener);
+    fake_expect_no_message(own_cm);
+    struct stream *stream = take();
+    assert_int_equal(claimable_count, 2);
+    stream_listener_claim(listener);
+    expect_place_request();
+    make_available(10, 1, "");
+    stream_listener_claim(listener);
+    (void)expect_claim(10, 1);
+    stream_close(stream, CLOSE_BOTH);
+    (void)expect_close(CLOSE_BOTH);
     close_all();
-    (void)expect_close(CLOSE_ABORT);
 }
 
-static void without_memory_a_connection_is_left_to_others(void **state)
+/* Nothing else may come that would tell of room: it was asked for no more, and never. */
+static void without_memory_a_connection_is_declined_and_a_place_asked_for_again(void **state)
 {
     (void)state;
     open_with_backlog(4);
+    stream_listener_claim(listener);
+    expect_place_request();
     fake_fail_allocations_after(0);
     make_available(7, 3, "some data, which needs memory however the entry was had");
-    fake_fail_allocations_after(-1);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
+    expect_decline(7, 3);
+    fake_fail_allocations_after(-1);
+    stream_listener_claim(listener);
+    fake_expect_no_message(own_cm); /* not at once: it would be declined in turn */
+    assert_int_equal(claimable_count, 0);
+    dispatch_sleep(); /* until the timer, which it makes if there was no memory for it before */
+    dispatch_sleep();
+    dispatch_round();
+    assert_int_equal(claimable_count, 1);
     stream_listener_claim(listener);
     expect_place_request();
     fake_expect_no_message(TS);
+    close_all();
+}
+
+/* A manager takes what it hears of a listener for its successor's if both count alike. */
+static void the_requests_of_a_new_listener_go_on_counting(void **state)
+{
+    const struct accept_connection *request;
+    uint16_t first;
+
+    (void)state;
+    open_with_backlog(4);
+    stream_listener_claim(listener);
+    request = fake_expect_message(own_cm, ACCEPT_CONNECTION);
+    first = request->request_number;
+    close_all();
+    open_with_backlog(4);
+    stream_listener_claim(listener);
+    request = fake_expect_message(own_cm, ACCEPT_CONNECTION);
+    assert_int_equal(request->request_number, (uint16_t)(first + 1));
+    close_all();
+}
+
+/* Its list is gone. Who waits asks the next one, and all know of the listener already. */
+static void a_place_is_asked_for_at_a_living_manager(void **state)
+{
+    node_id_t dead = own_cm, other = dead == 0 ? 1 : 0;
+
+    (void)state;
+    open_with_backlog(4);
+    is_eager = true;
+    stream_listener_claim(listener);
+    expect_place_request();
+    fake_set_node_state(dead, NODE_DEAD);
+    for (unsigned i = 0; i < 256; i++) {
+        (void)dispatch_round(); /* now and then it looks at the others' states */
+    }
+    assert_int_equal(
+        ((const struct accept_connection *)fake_expect_message(other, ACCEPT_CONNECTION))->port,
+        PORT);
+    stream_listener_close(listener);
+    (void)fake_expect_message(other, UNLISTEN);
+}
+
+static void another_backlog_is_told_to_the_managers(void **state)
+{
+    (void)state;
+    open_with_backlog(4);
+    stream_listener_set_backlog(listener, 9);
+    expect_listen(9);
+    stream_listener_set_backlog(listener, 9);
+    fake_expect_no_message(own_cm);
     close_all();
 }
 
@@ -199,12 +276,25 @@ static void closing_resets_what_was_not_taken_and_leaves_what_was(void **state)
     make_available(3, 1, "");
     uint32_t claimed = expect_claim(3, 1);
     is_eager = false;
-    make_available(4, 1, ""); /* nobody's: its TS finds out by itself */
+    make_available(4, 1, "");
     close_all();
-    const struct close *reset = fake_expect_message(TS, CLOSE);
-    assert_int_equal(reset->connection_index, 2);
-    assert_int_equal(reset->kind, CLOSE_ABORT);
-    fake_expect_no_message(TS);
+    const struct close *reset;
+    unsigned reset_count = 0, declined_count = 0;
+    /* In the order of their places in the table. */
+    for (const struct message *told; (told = fake_take_message(TS)) != NULL;) {
+        if (told->header.type == CLOSE) {
+            reset = (const struct close *)told;
+            assert_int_equal(reset->connection_index, 2);
+            assert_int_equal(reset->kind, CLOSE_ABORT);
+            reset_count++;
+        } else {
+            assert_int_equal(told->header.type, DECLINE_CONNECTION);
+            assert_int_equal(((const struct decline_connection *)told)->connection_index, 4);
+            declined_count++;
+        }
+    }
+    assert_int_equal(reset_count, 1);
+    assert_int_equal(declined_count, 1);
     confirm(3, 1, claimed, "");
     reset = fake_expect_message(TS, CLOSE);
     assert_int_equal(reset->connection_index, 3);
@@ -232,6 +322,7 @@ static void as_many_as_the_backlog_are_deferred(void **state)
     }
     assert_int_equal(ready_count, 0);
     stream_listener_set_backlog(listener, 2);
+    expect_listen(2);
     make_available(4, 1, "");
     confirm(4, 1, expect_claim(4, 1), "");
     assert_int_equal(ready_count, 3);
@@ -243,7 +334,7 @@ static void as_many_as_the_backlog_are_deferred(void **state)
     }
 }
 
-static void what_names_no_listener_of_ours_is_ignored(void **state)
+static void what_names_no_listener_of_ours_is_declined(void **state)
 {
     struct connection_available message = {
         .header = {.type = CONNECTION_AVAILABLE, .length_bytes = sizeof(message)},
@@ -259,6 +350,9 @@ static void what_names_no_listener_of_ours_is_ignored(void **state)
     fake_deliver(TS, &message.header);
     dispatch_round();
     assert_int_equal(claimable_count, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        (void)fake_expect_message(TS, DECLINE_CONNECTION);
+    }
     /* Nothing was claimed: nothing can be confirmed. */
     confirm(1, 1, 0, "");
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
@@ -292,13 +386,16 @@ int main(void)
         TEST(a_question_for_readiness_claims_nothing),
         TEST(the_owner_is_told_what_to_claim_and_what_to_take),
         TEST(an_owner_who_waits_claims_at_once),
-        TEST(what_exceeds_the_backlog_is_left_to_others),
-        TEST(without_memory_a_connection_is_left_to_others),
+        TEST(what_exceeds_the_backlog_is_declined_until_there_is_room),
+        TEST(without_memory_a_connection_is_declined_and_a_place_asked_for_again),
+        TEST(the_requests_of_a_new_listener_go_on_counting),
+        TEST(another_backlog_is_told_to_the_managers),
         TEST(a_port_and_a_listener_too_many_are_refused),
         TEST(closing_resets_what_was_not_taken_and_leaves_what_was),
         TEST(as_many_as_the_backlog_are_deferred),
-        TEST(what_names_no_listener_of_ours_is_ignored),
+        TEST(what_names_no_listener_of_ours_is_declined),
         TEST(taking_what_is_not_there_is_our_own_mistake),
+        TEST(a_place_is_asked_for_at_a_living_manager),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/streams/listener.c net/streams/received.c net/streams/stream.c net/streams/table.c */
-/* sources: net/configuration.c net/placement.c kernel/log.c */
+/* sources: net/handlers.c net/messages.c net/streams/listener.c net/streams/received.c net/streams/stream.c net/streams/table.c */
+/* sources: net/configuration.c net/current_configuration.c net/placement.c kernel/log.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -25,11 +25,6 @@
 struct configuration configuration;
 node_id_t own_cm;
 
-const struct configuration *configuration_current(void)
-{
-    return &configuration;
-}
-
 void start_application_node(void)
 {
     char reason[128];
@@ -39,6 +34,7 @@ void start_application_node(void)
     assert_int_equal(configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:2", 4, reason,
                                          sizeof(reason)),
                      0);
+    configuration_set_current(&configuration);
     own_cm = configuration_own_cm(&configuration, NODE);
 }
 
@@ -162,6 +158,15 @@ uint32_t expect_claim(uint32_t index, uint32_t generation)
     assert_int_equal(claim->generation, generation);
     assert_int_equal(claim->availability_number, 1);
     return claim->stream_index;
+}
+
+void expect_decline(uint32_t index, uint32_t generation)
+{
+    const struct decline_connection *decline = fake_expect_message(TS, DECLINE_CONNECTION);
+
+    assert_int_equal(decline->connection_index, index);
+    assert_int_equal(decline->generation, generation);
+    assert_int_equal(decline->availability_number, 1);
 }
 
 void expect_listen(uint32_t backlog)

@@ -52,6 +52,7 @@ void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes);
 
 /* Take the claim of that connection; returns the application's name for it. */
 uint32_t expect_claim(uint32_t index, uint32_t generation);
+void expect_decline(uint32_t index, uint32_t generation);
 /* By every CM. */
 void expect_listen(uint32_t backlog);
 void expect_unlisten(void);
