@@ -11,6 +11,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/frames.h"
@@ -27,8 +28,10 @@
 #define INITIAL_WINDOW_SEGMENTS 10u
 
 static struct connection *dirty_head, *dirty_tail;
-/* Without room in a channel: settled again in a later round. By dirty_next, and their nodes. */
-static struct connection *blocked;
+/* Without room in the channel of their application: told more when it has room again, the one that
+ * has waited longest first. A queue for each node, and a bit where it is not empty: those of one
+ * application cost the others nothing. */
+static struct connection_link blocked[NODE_MAX];
 static uint64_t blocked_nodes;
 
 _Static_assert(NODE_MAX <= 64, "a bit for each node");
@@ -311,6 +314,50 @@ static bool tell(struct connection *connection)
     }
 }
 
+/* In a state in which tell() may send something. */
+static bool is_to_be_told(const struct connection *connection)
+{
+    return connection->state == CONNECTION_CLAIMED ||
+           (connection->state == CONNECTION_ASSIGNED && connection->pcb != NULL);
+}
+
+static void end_block(struct connection *connection)
+{
+    connection_queue_remove(&connection->blocked_link);
+    if (connection_queue_is_empty(&blocked[connection->blocked_on])) {
+        blocked_nodes &= ~(UINT64_C(1) << connection->blocked_on);
+    }
+}
+
+static void block(struct connection *connection)
+{
+    node_id_t node = connection->acceptor.node;
+
+    ASSERT(node < NODE_MAX); /* whose channel is full */
+    if (blocked[node].next == NULL) {
+        connection_queue_initialise(&blocked[node]);
+    }
+    connection->blocked_on = node;
+    connection_queue_append(&blocked[node], &connection->blocked_link);
+    blocked_nodes |= UINT64_C(1) << node;
+}
+
+/* Tell it, unless it waits for its turn. Returns whether it was told all there is. */
+static bool tell_in_turn(struct connection *connection)
+{
+    if (UNLIKELY(connection_link_is_queued(&connection->blocked_link))) {
+        if (connection->blocked_on == connection->acceptor.node && is_to_be_told(connection)) {
+            return false;
+        }
+        end_block(connection); /* it is another's now, or nobody's */
+    }
+    if (UNLIKELY(!tell(connection))) {
+        block(connection);
+        return false;
+    }
+    return true;
+}
+
 static void settle_pcb(struct connection *connection)
 {
     if (!connection->has_initial_window && connection->pcb->state >= ESTABLISHED) {
@@ -349,47 +396,70 @@ static void settle_end(struct connection *connection)
     }
 }
 
+static void settle(struct connection *connection)
+{
+    bool is_told = tell_in_turn(connection);
+
+    if (connection->received_head != NULL) {
+        hold_received(connection);
+    }
+    if (connection->pcb != NULL) {
+        settle_pcb(connection);
+    }
+    if (is_told && connection->pcb == NULL) {
+        settle_end(connection);
+    }
+}
+
+static void settle_dirty(void)
+{
+    struct connection *connection;
+
+    while ((connection = take_dirty()) != NULL) {
+        settle(connection);
+    }
+}
+
+/* Whether something may be sent there; to a dead node everything may, and is lost. */
+static bool is_unblocked(node_id_t node)
+{
+    return message_has_room(node, MESSAGE_MAX_BYTES) ||
+           configuration_is_dead(configuration_current(), node);
+}
+
+static node_id_t first_of(uint64_t nodes)
+{
+    return (node_id_t)__builtin_ctzll(nodes);
+}
+
+/* One at a time as long as there is room, so one that stalls again costs one look a round. */
+static __attribute__((noinline)) void settle_unblocked(void)
+{
+    for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
+        node_id_t node = first_of(nodes);
+
+        while (!connection_queue_is_empty(&blocked[node]) && is_unblocked(node)) {
+            struct connection *connection =
+                CONTAINER_OF(blocked[node].next, struct connection, blocked_link);
+
+            end_block(connection);
+            settle(connection);
+        }
+    }
+}
+
 void connection_settle_all(void)
 {
-    struct connection *connection = blocked;
-
-    blocked = NULL;
-    blocked_nodes = 0;
-    while (connection != NULL) {
-        struct connection *next = connection->dirty_next;
-
-        ASSERT(connection->is_dirty);
-        connection->is_dirty = false;
-        connection_mark_dirty(connection);
-        connection = next;
+    if (UNLIKELY(blocked_nodes != 0)) {
+        settle_unblocked();
     }
-    while ((connection = take_dirty()) != NULL) {
-        bool is_told = tell(connection);
-
-        if (connection->received_head != NULL) {
-            hold_received(connection);
-        }
-        if (connection->pcb != NULL) {
-            settle_pcb(connection);
-        }
-        if (!is_told) {
-            ASSERT(connection->acceptor.node < NODE_MAX); /* whose channel is full */
-            if (!connection->is_dirty) {
-                connection->is_dirty = true;
-                connection->dirty_next = blocked;
-                blocked = connection;
-                blocked_nodes |= UINT64_C(1) << connection->acceptor.node;
-            }
-        } else if (connection->pcb == NULL) {
-            settle_end(connection);
-        }
-    }
+    settle_dirty();
 }
 
 bool connection_can_unblock(void)
 {
     for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
-        if (message_has_room((node_id_t)__builtin_ctzll(nodes), MESSAGE_MAX_BYTES)) {
+        if (is_unblocked(first_of(nodes))) {
             return true;
         }
     }

@@ -58,6 +58,8 @@ struct connection {
     bool is_holding;       /* what is received has waited since an earlier round */
     uint32_t error_number; /* why TCP gave up; 0 while it has not */
     struct connection *dirty_next;
+    node_id_t blocked_on;                /* while blocked_link is queued */
+    struct connection_link blocked_link; /* waits for room in that node's channel */
     /* Received and not yet given to the application, linked by `next` alone: the total lengths
      * in these pbufs mean nothing. */
     struct pbuf *received_head, *received_tail;
@@ -96,7 +98,8 @@ void connection_mark_dirty(struct connection *connection);
 void connection_request_output(struct connection *connection);
 /* Settle what is dirty: tell applications, CMs and the peer what has changed. */
 void connection_settle_all(void);
-/* Some could not be settled for lack of room in a channel, and now there is some. */
+/* Some could not be settled for lack of room in a channel, and now there is some, or its node is
+ * dead. Costs a look at each channel that somebody waits for. */
 bool connection_can_unblock(void);
 
 /* Received bytes, a frame at a time. Taking from an empty queue, and returning NULL, is allowed. */

@@ -89,6 +89,7 @@ void connection_release(struct connection *connection)
     ASSERT(connection->pcb == NULL);
     ASSERT(!connection->is_hashed && !connection->is_listed && !connection->is_dirty);
     ASSERT(!connection_link_is_queued(&connection->claim_link));
+    ASSERT(!connection_link_is_queued(&connection->blocked_link));
     connection_drop_received(connection);
     stream_drop_backlog(connection);
     transport_timer_forget(connection);

@@ -396,6 +396,71 @@ static void nobody_without_an_address_gets_an_answer(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL) - dropped, 1);
 }
 
+#define STALLED_COUNT 20u
+#define PIECES        8u
+#define PIECE_BYTES   1000u
+
+/* Takes what lies in the application's channel; `count` is each stream's, in bytes. */
+static void take_pieces(const struct client *clients, unsigned count[STALLED_COUNT])
+{
+    const struct message *message;
+
+    while ((message = fake_take_message(NODE_APPLICATION)) != NULL) {
+        const struct data *data = (const struct data *)message;
+        unsigned i = 0;
+
+        if (message->header.type != DATA) {
+            continue;
+        }
+        while (clients[i].port != data->stream_index) {
+            i++;
+            assert_true(i < STALLED_COUNT);
+        }
+        for (size_t at = sizeof(*data); at < data->header.length_bytes; at++, count[i]++) {
+            assert_int_equal(((const uint8_t *)data)[at], 'a' + count[i] / PIECE_BYTES);
+        }
+    }
+}
+
+/* Each round tried them all again, with a message that found no room for each. */
+static void a_stalled_application_costs_a_look_at_its_channel_and_no_more(void **state)
+{
+    static struct client clients[STALLED_COUNT];
+    unsigned count[STALLED_COUNT] = {0};
+    uint8_t piece[PIECE_BYTES];
+    uint64_t full;
+
+    (void)state;
+    for (unsigned i = 0; i < STALLED_COUNT; i++) {
+        (void)wire_accept(&clients[i], wire_new_port());
+    }
+    for (unsigned k = 0; k < PIECES; k++) {
+        memset(piece, 'a' + (int)k, sizeof(piece));
+        for (unsigned i = 0; i < STALLED_COUNT; i++) {
+            wire_send(&clients[i], WIRE_ACK | WIRE_PSH, piece, sizeof(piece));
+            clients[i].send_next += PIECE_BYTES;
+        }
+        wire_run();
+    }
+    full = wire_counted(COUNTER_CHANNEL_FULL);
+    assert_true(full >= STALLED_COUNT); /* all of them have waited */
+    for (unsigned round = 0; round < 50; round++) {
+        wire_send(&clients[round % STALLED_COUNT], WIRE_ACK, NULL, 0);
+        wire_run();
+    }
+    assert_int_equal(wire_counted(COUNTER_CHANNEL_FULL), full);
+
+    for (unsigned round = 0; round < 200; round++) {
+        take_pieces(clients, count);
+        wire_run();
+    }
+    for (unsigned i = 0; i < STALLED_COUNT; i++) {
+        assert_int_equal(count[i], PIECES * PIECE_BYTES);
+        wire_application_close(&clients[i], PIECES * PIECE_BYTES, CLOSE_ABORT);
+    }
+    wire_clear();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 /* --- An application that changes what it has sent --- */
@@ -471,6 +536,7 @@ static void archive_range_that_changes_after_its_check_sends_nothing_else(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_stalled_application_costs_a_look_at_its_channel_and_no_more),
         TEST(response_and_fin_leave_in_one_segment),
         TEST(data_without_answer_is_acknowledged_after_a_moment),
         TEST(closing_with_unread_data_is_a_reset),
