@@ -22,11 +22,6 @@ static bool has_role(const struct manager *manager, node_id_t node, enum role ro
     return configuration_has_role(manager->configuration, node, role);
 }
 
-static bool is_own_application(const struct manager *manager, node_id_t node)
-{
-    return configuration_own_cm(manager->configuration, node) == manager->node;
-}
-
 static uint16_t host_order(uint16_t network_order)
 {
     return swap16(network_order);
@@ -214,18 +209,27 @@ static void place_waiting(struct manager *manager, struct listener *listener)
     }
 }
 
+/* After backlogs have shrunk, or gone. The one that has waited longest goes first: its client is
+ * the likeliest to have given up. */
+static void refuse_excess(struct manager *manager, struct listener *listener)
+{
+    struct waiting_connection connection;
+
+    while (listener->waiting.count > listener->backlog &&
+           waiting_take(&manager->waiting, &listener->waiting, &connection)) {
+        if (listener->applications != NULL) {
+            count(manager, COUNTER_DROP_BACKLOG_FULL);
+        }
+        refuse_connection(manager, &connection, listener->port);
+    }
+}
+
 /* After an application or an offer has gone: tell the others, and give up a port that nobody
  * serves any more. */
 static void settle(struct manager *manager, struct listener *listener)
 {
-    struct waiting_connection connection;
-    uint16_t port = listener->port;
-
     publish_offer(manager, listener);
-    while (listener->applications == NULL && listener->offering == 0 &&
-           waiting_take(&manager->waiting, &listener->waiting, &connection)) {
-        refuse_connection(manager, &connection, port);
-    }
+    refuse_excess(manager, listener);
     (void)listener_release_unused(&manager->listeners, listener); /* most often it is still used */
 }
 
@@ -237,7 +241,7 @@ void manager_handle_listen(struct manager *manager, node_id_t from, const struct
     uint32_t backlog = listen->backlog;
     struct listener *listener;
 
-    if (!has_role(manager, from, ROLE_APPLICATION) || listen->port == 0 || backlog == 0) {
+    if (listen->port == 0 || backlog == 0) {
         refuse_message(manager);
         return;
     }
@@ -253,7 +257,9 @@ void manager_handle_listen(struct manager *manager, node_id_t from, const struct
             /* It may have been made for this message. */
             (void)listener_release_unused(&manager->listeners, listener);
         }
+        return;
     }
+    refuse_excess(manager, listener);
 }
 
 void manager_handle_unlisten(struct manager *manager, node_id_t from, const struct message *message)
@@ -280,8 +286,7 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
     struct listener *listener = listener_find(&manager->listeners, accept->port);
     struct listening_application *application = NULL;
 
-    if (listener != NULL && has_role(manager, from, ROLE_APPLICATION) &&
-        is_own_application(manager, from)) {
+    if (listener != NULL) {
         application = listener_find_application(listener, from, accept->listener_index);
     }
     if (application == NULL) {
@@ -308,11 +313,10 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
         .frame_flags = syn->frame_flags,
         .is_refused = listener == NULL,
     };
-    bool is_sender_right = has_role(manager, from, ROLE_LS) || has_role(manager, from, ROLE_TS);
     int error;
 
-    if (!is_sender_right || !has_role(manager, syn->ts, ROLE_TS) ||
-        frame.length_bytes > SYN_FRAME_MAX_BYTES) {
+    (void)from; /* some LS or TS */
+    if (!has_role(manager, syn->ts, ROLE_TS) || frame.length_bytes > SYN_FRAME_MAX_BYTES) {
         refuse_message(manager);
         return;
     }
@@ -347,8 +351,7 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
     struct listener *listener = listener_find(&manager->listeners, timeout->port);
     struct listening_application *application = NULL;
 
-    if (!has_role(manager, from, ROLE_TS) ||
-        (acceptor->node != NODE_NONE && !is_acceptor_possible(manager, acceptor))) {
+    if (acceptor->node != NODE_NONE && !is_acceptor_possible(manager, acceptor)) {
         refuse_message(manager);
         return;
     }
@@ -376,7 +379,7 @@ void manager_handle_connection_closed(struct manager *manager, node_id_t from,
     const struct connection_closed *closed = (const struct connection_closed *)message;
     struct listener *listener = listener_find(&manager->listeners, closed->port);
 
-    if (!has_role(manager, from, ROLE_TS) || !is_acceptor_possible(manager, &closed->acceptor)) {
+    if (!is_acceptor_possible(manager, &closed->acceptor)) {
         refuse_message(manager);
         return;
     }
@@ -394,11 +397,13 @@ void manager_handle_offer(struct manager *manager, node_id_t from, const struct 
     bool is_withdrawn = acceptor->node == NODE_NONE;
     struct listener *listener;
 
-    if (!has_role(manager, from, ROLE_CM) || from == manager->node || offer->port == 0 ||
-        acceptor->cm != from ||
+    if (from == manager->node || offer->port == 0 || acceptor->cm != from ||
         (!is_withdrawn && !has_role(manager, acceptor->node, ROLE_APPLICATION))) {
         refuse_message(manager);
         return;
+    }
+    if (configuration_is_dead(manager->configuration, acceptor->node)) {
+        return; /* its CM will see it, too, and withdraws it then */
     }
     /* An offer may overtake the application's own LISTEN, which comes by another channel. */
     listener = is_withdrawn ? listener_find(&manager->listeners, offer->port)

@@ -46,8 +46,8 @@ void manager_initialise(struct manager *manager, node_id_t node,
 
 /*
  * Messages (net/messages.h), one function for each type that a CM receives: whole, as the
- * dispatcher delivers them. What their contents say is checked here; what cannot be right is
- * counted as DROP_BAD_MESSAGE. They never wait.
+ * dispatcher delivers them, from nodes with the role. What their contents say is checked here; what
+ * cannot be right is counted as DROP_BAD_MESSAGE. They never wait.
  */
 void manager_handle_listen(struct manager *manager, node_id_t from, const struct message *message);
 void manager_handle_unlisten(struct manager *manager, node_id_t from,

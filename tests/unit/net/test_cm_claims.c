@@ -108,6 +108,20 @@ static void more_than_the_backlogs_do_not_wait(void **state)
     app_listens(APP_A, PORT, 2);
     claim_times_out(TS_A, nobody, 4);
     nothing_more_is_sent();
+    claim_times_out(TS_A, nobody, 5);
+    connection_is_refused(TS_A, 5);
+    /* A smaller one, and one that goes, make none for those who wait already. */
+    app_listens(APP_A, PORT, 1);
+    connection_is_refused(TS_A, 0);
+    app_stops_listening(APP_B, PORT);
+    connection_is_refused(TS_A, 1);
+    connection_is_refused(TS_A, 2);
+    nothing_more_is_sent();
+    assert_int_equal(counters[COUNTER_DROP_BACKLOG_FULL], 5);
+    app_accepts(APP_A, PORT);
+    other_cm_is_offered(APP_A);
+    connection_is_reassigned(TS_A, 4, APP_A);
+    nothing_more_is_sent();
 }
 
 static void the_pool_of_those_who_wait_is_bounded(void **state)
@@ -280,7 +294,7 @@ static void connections_of_a_dead_ts_neither_wait_nor_count(void **state)
     assert_int_equal(application->outstanding, 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start_anew)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_anew, all_is_given_back)
 
 int main(void)
 {

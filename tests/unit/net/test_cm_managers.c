@@ -55,6 +55,17 @@ static void an_offer_ends_the_wait(void **state)
     connection_is_reassigned(TS_B, 5, APP_OF_OTHER);
 }
 
+/* The other manager had sent it before it saw the death; its withdrawal may never come. */
+static void an_offer_that_comes_after_its_applications_death_is_not_kept(void **state)
+{
+    (void)state;
+    app_listens(APP_A, PORT, 8);
+    node_dies(APP_OF_OTHER);
+    other_cm_offers(APP_OF_OTHER);
+    assert_int_equal(connection_opens(TS_A).node, NODE_NONE);
+    assert_int_equal(counters[COUNTER_DROP_BAD_MESSAGE], 0);
+}
+
 static void a_withdrawn_offer_is_not_taken(void **state)
 {
     (void)state;
@@ -117,7 +128,7 @@ static void offers_of_several_managers_take_turns(void **state)
     assert_null(listener_at(PORT));
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start_anew)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_anew, all_is_given_back)
 
 int main(void)
 {
@@ -125,6 +136,7 @@ int main(void)
         TEST(offers_are_sent_only_when_they_change),
         TEST(without_an_acceptor_of_our_own_an_offer_is_taken),
         TEST(an_offer_ends_the_wait),
+        TEST(an_offer_that_comes_after_its_applications_death_is_not_kept),
         TEST(a_withdrawn_offer_is_not_taken),
         TEST(an_offer_may_overtake_the_applications_listen),
         TEST(a_close_of_a_connection_that_another_cm_assigned_is_not_counted),

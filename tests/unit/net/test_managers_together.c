@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
-/* sources: tests/unit/world/manager_messages.c */
+/* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
  * Tests net/manager/: several managers in one process. Each keeps its tables to itself, and they
@@ -415,7 +415,35 @@ static int start_three(void **state)
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start_three)
+/* Whatever the test has left: to a manager that is alone nothing is left of it. */
+static int all_is_given_back(void **state)
+{
+    (void)state;
+    for (node_id_t cm = 0; cm < SERVER_COUNT; cm++) {
+        struct manager *manager = &servers[cm].manager;
+        unsigned free_applications = 0;
+
+        for (node_id_t node = 0; node < NODE_COUNT; node++) {
+            to_ts_count = seen_count = 0;
+            delivered_count = sent_count; /* the others do not hear of it */
+            if (node != cm) {
+                manager_forget_node(manager, node);
+            }
+        }
+        for (const struct listening_application *application = manager->listeners.free_applications;
+             application != NULL; application = application->next) {
+            free_applications++;
+        }
+        if (listener_after(&manager->listeners, NULL) != NULL ||
+            manager->waiting.free_count != manager->waiting.fresh ||
+            free_applications != manager->listeners.fresh_application) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start_three, all_is_given_back)
 
 int main(void)
 {

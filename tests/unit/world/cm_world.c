@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
-/* sources: tests/unit/world/manager_messages.c */
+/* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
  * A connection manager's world for unit tests: see cm_world.h.
@@ -96,6 +96,7 @@ void deliver(node_id_t from, struct message_header *message, uint16_t type, size
 
 void node_dies(node_id_t node)
 {
+    configuration_lose_node(&configuration, node);
     manager_forget_node(&manager, node);
 }
 
@@ -243,4 +244,29 @@ int start_anew(void **state)
     seen_count = 0;
     memset(counters, 0, sizeof(counters));
     return 0;
+}
+
+/* Whatever the test has left: with all other nodes gone nothing is left of it. */
+int all_is_given_back(void **state)
+{
+    unsigned free_applications = 0;
+
+    (void)state;
+    sent_count = seen_count = 0;
+    for (node_id_t node = 0; node < configuration.node_count; node++) {
+        if (node != OUR_CM && !configuration_is_dead(&configuration, node)) {
+            node_dies(node);
+        }
+    }
+    if (listener_after(&manager.listeners, NULL) != NULL) {
+        return -1;
+    }
+    for (const struct listening_application *application = manager.listeners.free_applications;
+         application != NULL; application = application->next) {
+        free_applications++;
+    }
+    return manager.waiting.free_count == manager.waiting.fresh &&
+                   free_applications == manager.listeners.fresh_application
+               ? 0
+               : -1;
 }

@@ -25,6 +25,8 @@
 
 /* A test's set-up: every table is empty again. */
 int start_anew(void **state);
+/* A test's end: every entry of the manager's tables has come back. */
+int all_is_given_back(void **state);
 
 /* --- What the CM asks of its node --- */
 

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "kernel/message/counters.h"
+
 static const struct {
     size_t fixed_bytes;
     void (*handle)(struct manager *manager, node_id_t from, const struct message *message);
@@ -36,6 +38,11 @@ void deliver_to_manager(struct manager *manager, node_id_t from,
     const struct message *whole = (const struct message *)message;
 
     assert_int_not_equal(fixed_bytes, 0);
+    assert_int_equal(fixed_bytes, net_message_bytes(message->type));
+    if ((net_message_senders(manager->configuration, message->type) >> from & 1) == 0) {
+        manager->environment->count(COUNTER_DROP_BAD_MESSAGE, manager->context);
+        return; /* as the dispatcher does */
+    }
     if (message->type == SYN_ARRIVED) {
         manager_handle_syn_arrived(manager, from, whole,
                                    (struct message_payload){(const uint8_t *)message + fixed_bytes,
