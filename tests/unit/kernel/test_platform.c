@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/platform.c */
+/* sources: kernel/x86/platform.c libc/core/random.c */
 /* flags: -DCPU_FAKE */
 /*
  * kernel/x86/platform.c: which core an interrupt goes to, and of which kind.
@@ -61,6 +61,8 @@ uint64_t interrupt_count(uint8_t vector)
 {
     return vector;
 }
+
+uint64_t clock_left_out_ns;
 
 uint64_t clock_now_ns(void)
 {
