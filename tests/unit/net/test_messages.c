@@ -62,7 +62,7 @@ static void only_nodes_with_the_tables_role_may_send(void **state)
     assert_int_equal(net_message_senders(&configuration, LISTEN), 0x18);
     assert_int_equal(net_message_senders(&configuration, SEND_ARCHIVE), 0x18);
     assert_int_equal(net_message_senders(&configuration, DECLINE_CONNECTION), 0x18);
-    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED), 0x02);
+    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED), 0x03);
     assert_int_equal(net_message_senders(&configuration, ASSIGN_CONNECTION), 0x04);
     assert_int_equal(net_message_senders(&configuration, ADDRESS_SET), 0x01);
     assert_int_equal(net_message_senders(&configuration, FORWARD_FRAME), 0x03);
