@@ -6,12 +6,12 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/heap.h"
 
 struct timer {
-    uint64_t deadline_ns;
+    struct heap_entry deadline;           /* its key: ns on platform_now_ns()'s clock */
     void (*expired)(struct timer *timer); /* may start it again */
-    uint32_t heap_index;                  /* timer.c's own; 0 when not set */
-    bool has_place;                       /* likewise: starting it needs no memory */
+    bool has_place;                       /* timer.c's own: starting it needs no memory */
 };
 
 /* Once for each timer, which must not end: takes memory for it, if there is any. */
@@ -23,7 +23,7 @@ MUST_CHECK int timer_start(struct timer *timer, uint64_t deadline_ns);
 void timer_stop(struct timer *timer);
 static inline bool timer_is_set(const struct timer *timer)
 {
-    return timer->heap_index != 0;
+    return heap_has(&timer->deadline);
 }
 
 /* For the dispatcher: run what has expired, return how many; next deadline or UINT64_MAX. */

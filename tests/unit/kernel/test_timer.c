@@ -27,8 +27,8 @@ static unsigned expired_count;
 static void note_expired(struct timer *timer)
 {
     assert_false(timer_is_set(timer));
-    assert_true(timer->deadline_ns >= last_deadline_ns);
-    last_deadline_ns = timer->deadline_ns;
+    assert_true(timer->deadline.key >= last_deadline_ns);
+    last_deadline_ns = timer->deadline.key;
     expired_count++;
 }
 

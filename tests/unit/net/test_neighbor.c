@@ -42,8 +42,8 @@ void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
 
 int timer_start(struct timer *timer, uint64_t deadline_ns)
 {
-    timer->deadline_ns = deadline_ns;
-    timer->heap_index = 1;
+    timer->deadline.key = deadline_ns;
+    timer->deadline.index = 1;
     running_timer = timer;
     return 0;
 }
@@ -53,9 +53,9 @@ static void pass_seconds(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         now_ns += NS_PER_S;
-        if (running_timer != NULL && running_timer->heap_index != 0 &&
-            running_timer->deadline_ns <= now_ns) {
-            running_timer->heap_index = 0;
+        if (running_timer != NULL && running_timer->deadline.index != 0 &&
+            running_timer->deadline.key <= now_ns) {
+            running_timer->deadline.index = 0;
             running_timer->expired(running_timer);
         }
     }
@@ -262,7 +262,7 @@ static void packets_for_a_neighbour_that_never_answers_are_given_up(void **state
     assert_string_equal(events, "rrrs3d1d2");
     assert_null(neighbor_find(ADDRESS));
     pass_seconds(1);
-    assert_int_equal(running_timer->heap_index, 0); /* nothing ticks for nobody */
+    assert_int_equal(running_timer->deadline.index, 0); /* nothing ticks for nobody */
     neighbor_wait(ADDRESS, "4");
     assert_string_equal(events, "rrrs3d1d2r");
 }
