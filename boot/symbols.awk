@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# From `nm -n` of the linked image to the table that kernel/symbols.c searches, as assembly. Read
+# From `nm -n` of the linked image to the table that libc/core/symbols.c searches, as assembly. Read
 # once without input, the result is an empty table: the first link's.
 
 BEGIN { count = 0 }

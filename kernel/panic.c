@@ -12,7 +12,6 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/symbols.h"
 #include "kernel/thread/thread.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
@@ -21,6 +20,7 @@
 #include "libc/core/assert.h"
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
+#include "libc/core/symbols.h"
 
 #define BACKTRACE_MAX   32
 /* Chosen: some thirty lines at 115200 baud take a quarter of it. */
@@ -41,13 +41,23 @@ static const char *const exception_names[EXCEPTION_COUNT] = {
 #define IS_DEAD 3u
 static unsigned failure_depth;
 
+/* From the linker script, and from boot/symbols.awk. */
+extern const char text_start[];
+extern const char text_end[];
+extern const uint32_t symbol_count;
+extern const struct symbol symbol_table[];
+extern const char symbol_names[];
+
 static void log_address(const char *label, uintptr_t vaddr)
 {
-    uintptr_t offset;
-    const char *name = symbol_find(vaddr, &offset);
+    uintptr_t offset = vaddr - (uintptr_t)text_start;
+    uintptr_t text_bytes = (uintptr_t)text_end - (uintptr_t)text_start;
+    const struct symbol *symbol =
+        offset < text_bytes ? symbol_find(symbol_table, symbol_count, (uint32_t)offset) : NULL;
 
-    if (name != NULL) {
-        log_error("panic", "%s %#018lx %s+%#lx", label, vaddr, name, offset);
+    if (symbol != NULL) {
+        log_error("panic", "%s %#018lx %s+%#lx", label, vaddr, &symbol_names[symbol->name_offset],
+                  offset - symbol->offset);
     } else {
         log_error("panic", "%s %#018lx", label, vaddr);
     }
