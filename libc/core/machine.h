@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a machine is made of beside its cores: words in which what reads its firmware tells what
+ * drives its devices. No code, and nothing of a node; a `paddr` is a physical address.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libc/core/ranges.h"
+
+#define IOAPIC_MAX       8
+#define ECAM_MAX         8
+#define MEMORY_HOLE_MAX  16
+#define BRIDGE_RANGE_MAX 16
+#define ISA_IRQ_COUNT    16
+
+struct memory_range {
+    uint64_t paddr;
+    uint64_t bytes;
+};
+
+/* A window of PCIe configuration space: 1 MiB a bus, the first bus at paddr (ACPI MCFG). */
+struct ecam {
+    uint64_t paddr; /* of bus 0, whether or not the window holds it */
+    uint16_t segment;
+    uint8_t first_bus;
+    uint8_t last_bus;
+};
+
+struct ioapic {
+    uint64_t paddr;
+    uint32_t first_gsi;
+};
+
+/* Where a legacy interrupt arrives (ACPI 5.2.12.5). */
+struct irq_route {
+    uint32_t gsi;
+    bool is_active_low;
+    bool is_level;
+};
+
+/* A 16550; a port of 0 means there is none. */
+struct serial_port {
+    uint16_t port;
+    uint8_t isa_irq; /* 0: it has none */
+    uint32_t baud;   /* 0: as it is set */
+};
+
+/* Where a register lies that ACPI names by a generic address (ACPI 5.2.3.2). */
+enum register_space {
+    REGISTER_NONE,
+    REGISTER_MEMORY,
+    REGISTER_PORT,
+    REGISTER_PCI, /* on bus 0: device in bits 47:32, function in 31:16, offset in 15:0 */
+};
+
+struct power_register {
+    enum register_space space;
+    uint64_t address;
+};
+
+/* Power-off and reset (ACPI 4.8.3, 4.8.4.6). */
+struct power_registers {
+    struct power_register pm1a_control;
+    struct power_register pm1b_control;
+    struct power_register sleep_control; /* in place of both on hardware-reduced machines */
+    uint16_t smi_command;                /* a port; 0: ACPI is on */
+    uint8_t acpi_enable;
+    bool has_s5;
+    uint8_t s5_type_a;
+    uint8_t s5_type_b;
+    struct power_register reset;
+    uint8_t reset_value;
+    /* Status, and event_bytes / 2 behind it enable (ACPI 4.8.4.1). None: no power button. */
+    struct power_register pm1a_event;
+    struct power_register pm1b_event;
+    uint8_t event_bytes;
+    struct irq_route sci;
+};
+
+/* One colour's bits within a pixel. */
+struct framebuffer_channel {
+    uint8_t position; /* of the lowest bit */
+    uint8_t bits;
+};
+
+/* The screen as the loader has left it; a paddr of 0 means there is none. */
+struct framebuffer_info {
+    uint64_t paddr;
+    uint32_t width; /* pixels; characters in text mode */
+    uint32_t height;
+    uint32_t pitch_bytes; /* from one line to the next */
+    uint8_t bits_per_pixel;
+    bool is_text; /* EGA text: a character and its attribute, two bytes each */
+    struct framebuffer_channel red;
+    struct framebuffer_channel green;
+    struct framebuffer_channel blue;
+};
+
+struct machine {
+    /* What may be mapped as a device: by a table (owner 0) or by a register of whose it is. */
+    struct ranges devices;
+    unsigned ioapic_count;
+    struct ioapic ioapics[IOAPIC_MAX];
+    struct irq_route isa_irqs[ISA_IRQ_COUNT];
+    struct serial_port firmware_console; /* what firmware uses for its own (SPCR) */
+    bool has_no_i8042;                   /* firmware says so: no keyboard to look for (FADT) */
+    unsigned ecam_count;
+    struct ecam ecams[ECAM_MAX];
+    /* Where the memory map and the tables have nothing, by whole MiB. */
+    unsigned hole_count;
+    struct memory_range holes[MEMORY_HOLE_MAX];
+    /* What looks in the DSDT as if a host bridge forwarded it: to be checked against the holes. */
+    unsigned bridge_range_count;
+    struct memory_range bridge_ranges[BRIDGE_RANGE_MAX];
+    uint64_t low_memory_end;  /* of what lies below 4 GiB */
+    uint64_t high_memory_end; /* 4 GiB when there is none above */
+    struct power_registers power;
+};
