@@ -167,7 +167,7 @@ _Noreturn static void die(void)
         log_flush_all();
         platform_console->flush();
         wait_until_printed();
-        platform_power->exit(PLATFORM_EXIT_PANIC);
+        platform_exit(PLATFORM_EXIT_PANIC);
     }
     log_end();
     failure_depth = IS_DEAD;

@@ -94,26 +94,16 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
     PRINTF_LIKE(3, 4);
 /* Halt this node for good; the others go on. */
 _Noreturn void platform_halt(void);
-/* Power the machine off, or start it again; the other nodes have stopped. */
-_Noreturn void platform_power_off(void);
-_Noreturn void platform_reset(void);
 
 /* What `isa-debug-exit` is given (QEMU then ends with twice that plus one). */
 enum platform_exit_code {
     PLATFORM_EXIT_PASS = 0x10,
-    PLATFORM_EXIT_TEST_FAILED = 0x11,
     PLATFORM_EXIT_PANIC = 0x12,
-    PLATFORM_EXIT_BAD_CONFIGURATION = 0x13,
 };
 
-/* What the layer that drives the machine's power does; each returns when there is no such means, as
- * all do until it is set. */
-struct platform_power {
-    void (*off)(void);
-    void (*reset)(void);
-    void (*exit)(enum platform_exit_code code); /* of an emulator, with this status */
-};
-extern const struct platform_power *platform_power;
+/* End an emulator with this status: what the layer that drives the machine's power does. Returns
+ * when there is no such means; none there is until it is set. */
+extern void (*platform_exit)(enum platform_exit_code code);
 
 /* Our own mistake inside this node. Stays on in every build. */
 #define ASSERT(condition)                                                                          \

@@ -9,6 +9,7 @@
 #include "apps/monitor/control.h"
 #include "apps/monitor/log_option.h"
 #include "drivers/acpi/button.h"
+#include "drivers/acpi/power.h"
 #include "drivers/console/console.h"
 #include "drivers/nic/counters.h"
 #include "kernel/component.h"
@@ -253,18 +254,35 @@ static void stop_machine(void)
     }
 }
 
+/* In the log, and past all that delays it. */
+static void say_at_once(const char *text)
+{
+    platform_console->write_through();
+    log_info("power", "%s", text);
+    log_flush_all();
+    platform_console->flush();
+}
+
 static void power_off_machine(const char *argument)
 {
     (void)argument;
     stop_machine();
-    platform_power_off();
+    say_at_once("off");
+    power_off();
+    /* A machine without power-off under an emulator that has an exit. */
+    power_exit(PLATFORM_EXIT_PASS);
+    say_at_once("this machine cannot be switched off by software; halted");
+    platform_halt();
 }
 
 static void reboot_machine(const char *argument)
 {
     (void)argument;
     stop_machine();
-    platform_reset();
+    say_at_once("reset");
+    power_reset();
+    say_at_once("this machine cannot be reset by software; halted");
+    platform_halt();
 }
 
 static const struct {

@@ -189,18 +189,12 @@ void power_reset(void)
     fault_three_times();
 }
 
-static void register_power(void)
+static void register_exit(void)
 {
-    static const struct platform_power power = {
-        .off = power_off,
-        .reset = power_reset,
-        .exit = power_exit,
-    };
-
-    platform_power = &power;
+    platform_exit = power_exit;
 }
 
 static const struct component power_component = {
-    .steps = {[BOOT_FIRST] = register_power, [NODE_FIRST] = register_power},
+    .steps = {[BOOT_FIRST] = register_exit, [NODE_FIRST] = register_exit},
 };
 COMPONENT(power_component);

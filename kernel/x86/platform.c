@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/x86/clock.h"
@@ -224,10 +223,9 @@ static void do_not_exit(enum platform_exit_code code)
 
 static const struct platform_console no_console = {print_nothing, drop_text, do_nothing,
                                                    do_nothing};
-static const struct platform_power no_power = {do_nothing, do_nothing, do_not_exit};
 
 const struct platform_console *platform_console = &no_console;
-const struct platform_power *platform_power = &no_power;
+void (*platform_exit)(enum platform_exit_code code) = do_not_exit;
 
 /* --- Randomness --- */
 
@@ -247,33 +245,7 @@ uint64_t platform_random(void)
 
 /* --- Ends --- */
 
-static void say_at_once(const char *text)
-{
-    platform_console->write_through();
-    log_info("power", "%s", text);
-    log_flush_all();
-    platform_console->flush();
-}
-
 _Noreturn void platform_halt(void)
 {
-    cpu_halt_for_ever();
-}
-
-_Noreturn void platform_power_off(void)
-{
-    say_at_once("off");
-    platform_power->off();
-    /* A machine without power-off under an emulator that has an exit. */
-    platform_power->exit(PLATFORM_EXIT_PASS);
-    say_at_once("this machine cannot be switched off by software; halted");
-    cpu_halt_for_ever();
-}
-
-_Noreturn void platform_reset(void)
-{
-    say_at_once("reset");
-    platform_power->reset();
-    say_at_once("this machine cannot be reset by software; halted");
     cpu_halt_for_ever();
 }

@@ -50,7 +50,7 @@ static void note_write(uint32_t port, unsigned bits, uint32_t value)
     }
 }
 
-const struct platform_power *platform_power;
+void (*platform_exit)(enum platform_exit_code code);
 
 void port_write8(uint16_t port, uint8_t value)
 {

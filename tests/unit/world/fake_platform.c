@@ -468,9 +468,3 @@ void platform_halt(void)
     fail_msg("halted");
     abort();
 }
-
-void platform_power_off(void)
-{
-    fail_msg("power-off");
-    abort();
-}
