@@ -42,7 +42,6 @@ struct status_page {
     uint64_t declared_dead;                      /* nodes, a bit each, that this one has given up */
     uint32_t apic_id;
     uint64_t memory_bytes;
-    uint64_t started_ns;
     char texts[STATUS_TEXT_COUNT][STATUS_TEXT_BYTES]; /* zero-terminated */
     /* How far each node's channel to us has been read, in lines (free-running): the receiver's
      * progress travels on the receiver's own page. */

@@ -57,6 +57,11 @@ struct status_page *platform_status_page(node_id_t node)
     return &status_page;
 }
 
+void platform_send_attention(node_id_t node)
+{
+    (void)node;
+}
+
 static void *allocate(size_t bytes)
 {
     void *block = aligned_alloc(PAGE_BYTES, bytes);
