@@ -100,7 +100,7 @@ struct framebuffer_info {
 };
 
 struct machine {
-    /* What may be mapped as a device: by a table (owner 0) or by a register of whose it is. */
+    /* What may be mapped as a device. Owner 0: a table says so; else the owner's own register. */
     struct ranges devices;
     unsigned ioapic_count;
     struct ioapic ioapics[IOAPIC_MAX];
