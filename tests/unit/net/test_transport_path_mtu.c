@@ -251,7 +251,7 @@ static void a_message_about_another_servers_flow_is_passed_on(void **state)
 
     (void)state;
     configuration->ts_count = 2;
-    configuration->ts[1] = NODE_OTHER_CM;
+    configuration->ts[1] = configuration->flow_owners[1] = NODE_OTHER_CM;
     while (steering_owner(configuration, steering_group(client.port)) != NODE_OTHER_CM) {
         client.port++;
     }
