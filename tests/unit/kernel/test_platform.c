@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
@@ -112,17 +111,6 @@ paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr)
     (void)space;
     (void)vaddr;
     return PADDR_NONE;
-}
-
-void log_write(enum log_level level, const char *subsystem, const char *format, ...)
-{
-    (void)level;
-    (void)subsystem;
-    (void)format;
-}
-
-void log_flush_all(void)
-{
 }
 
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
