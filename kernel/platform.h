@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The platform seam: all that channels, threads, dispatcher, net/, libc/ and apps/ ask of the
- * machine. Bare metal answers in kernel/x86/platform.c; a unit test answers with a fake, so that the
- * same sources run on a host and under its sanitizers.
+ * machine. Bare metal answers in kernel/x86/platform.c; a unit test answers with a fake, so that
+ * the same sources run on a host and under its sanitizers.
  */
 #pragma once
 
