@@ -32,6 +32,9 @@ static int set_up(void **state)
     struct configuration *configuration = (struct configuration *)configuration_current();
 
     configuration->roles[NODE_OTHER_CM] |= ROLE_APPLICATION;
+    /* Who may send was settled when the server started. */
+    dispatch_limit_senders(CLAIM_CONNECTION, net_message_senders(configuration, CLAIM_CONNECTION));
+    dispatch_limit_senders(SEND_ARCHIVE, net_message_senders(configuration, SEND_ARCHIVE));
     return result;
 }
 
