@@ -65,6 +65,7 @@ static inline void mailbox_store64_release(uint64_t *word, uint64_t value)
 static inline void mailbox_copy_line(uint64_t to[CHANNEL_LINE_BYTES / 8], const uint64_t *from)
 {
     mailbox_invalidate(from, CHANNEL_LINE_BYTES);
+#pragma GCC unroll 8 /* each message pays for it */
     for (unsigned i = 0; i < CHANNEL_LINE_BYTES / 8; i++) {
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     }
