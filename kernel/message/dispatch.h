@@ -81,8 +81,8 @@ uint64_t dispatch_now_ns(void);
 void dispatch_initialise(void);
 /* Run for ever. */
 _Noreturn void dispatch_run(void);
-/* One round, without sleeping; returns how much work was done. For tests and the hosted build. */
+/* One round, without sleeping; returns how much work was done. For tests. */
 unsigned dispatch_round(void);
 /* What dispatch_run() does after a round that found nothing: sleep, unless a last look finds
- * work after all. For tests and the hosted build. */
+ * work after all. For tests. */
 void dispatch_sleep(void);

@@ -405,14 +405,15 @@ static node_id_t most_posted(void)
     return most;
 }
 
-void message_post(node_id_t to, const struct message_header *header)
+/* For a message that has found no room. */
+static __attribute__((noinline)) void post_later(node_id_t to, const struct message_header *header)
 {
-    struct peer *peer = &peers[to < node_count ? to : self];
+    struct peer *peer = &peers[to];
     struct posted *posted;
 
-    ASSERT(header->length_bytes <= sizeof(posted->message));
+    ASSERT(to < node_count && header->length_bytes <= sizeof(posted->message));
     /* Each time round, one node fewer can be sent to. */
-    while (message_send(to, header) == -EAGAIN) {
+    do {
         posted = peer->posted_count < POSTED_PEER_MAX ? take_block() : NULL;
         if (LIKELY(posted != NULL)) {
             posted->next = NULL;
@@ -424,6 +425,14 @@ void message_post(node_id_t to, const struct message_header *header)
             return;
         }
         watch_give_up(most_posted(), "lets too many messages wait");
+    } while (message_send(to, header) == -EAGAIN);
+}
+
+void message_post(node_id_t to, const struct message_header *header)
+{
+    ASSERT_SLOW(header->length_bytes <= sizeof(((struct posted *)0)->message));
+    if (UNLIKELY(message_send(to, header) == -EAGAIN)) {
+        post_later(to, header);
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lwIP's interface. A packet's next hop is looked up in our own cache of neighbours, since only
- * the first transport server speaks ARP. The NIC computes the checksums: the pseudo-header's sum
- * is put in their place here. Data is sent from where it lies; the reference on a packet's first
- * pbuf, given back when the NIC has read it, keeps TCP from touching or freeing it before.
+ * the speaker (net/configuration.h) speaks ARP. The NIC computes the checksums: the pseudo-header's
+ * sum is put in their place here. Data is sent from where it lies; the reference on a packet's
+ * first pbuf, given back when the NIC has read it, keeps TCP from touching or freeing it before.
  */
 #include "net/transport/lwip/interface.h"
 
