@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The link server: one queue pair of the NIC, from the event loop's side. What concerns the NIC as
- * a whole is in device.c, for the first link server.
+ * a whole is in device.c, for the first living link server.
  *
  * The NIC's interrupt only wakes the node: it comes once, and is armed again before sleep, when it
  * has been taken since. A queue that has none is looked at again by a timer.
