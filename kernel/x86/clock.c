@@ -13,32 +13,20 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 
-/* A node that works looks at its clock more often, and so does one whose timer has fired. Chosen.
- */
-#define STANDSTILL_NS NS_PER_S
-#define NOT_ARMED     (UINT64_MAX - STANDSTILL_NS)
+#define NOT_ARMED  (UINT64_MAX - CLOCK_STANDSTILL_NS)
 /* Chosen: a farther deadline wakes the node once a minute, which it can bear. Keeps products of
  * nanoseconds and rates within 64 bits, and counts within the timer's 32. */
-#define ARM_MAX_NS    (60 * NS_PER_S)
+#define ARM_MAX_NS (60 * NS_PER_S)
 
 static uint64_t armed_ns = NOT_ARMED;
-static uint64_t next_look_ns = UINT64_MAX; /* at the latest, unless it stands still */
+uint64_t clock_next_look_ns = UINT64_MAX;
 uint64_t clock_left_out_ns;
 
-uint64_t clock_now_ns(void)
+uint64_t clock_leave_out(uint64_t now_ns)
 {
-    const struct clock *clock = &node_info.clock;
-    uint64_t ticks = cpu_read_tsc() - clock->tsc_at_zero;
-    uint64_t now_ns =
-        (uint64_t)((unsigned __int128)ticks * clock->ns_per_tick >> CLOCK_FRACTION_BITS) -
-        clock_left_out_ns;
-
-    if (UNLIKELY(now_ns > next_look_ns)) {
-        clock_left_out_ns += now_ns - next_look_ns;
-        now_ns = next_look_ns;
-    }
-    next_look_ns = now_ns + STANDSTILL_NS;
-    return now_ns;
+    ASSERT_SLOW(now_ns > clock_next_look_ns);
+    clock_left_out_ns += now_ns - clock_next_look_ns;
+    return clock_next_look_ns;
 }
 
 void clock_initialise(void)
@@ -56,7 +44,7 @@ void clock_arm(uint64_t deadline_ns)
 
     ASSERT_SLOW(clock->has_tsc_deadline ? clock->tsc_hz != 0 : clock->lapic_timer_hz != 0);
     if (deadline_ns >= armed_ns) {
-        next_look_ns = armed_ns + STANDSTILL_NS;
+        clock_next_look_ns = armed_ns + CLOCK_STANDSTILL_NS;
         return;
     }
     wait_ns = wait_ns < ARM_MAX_NS ? wait_ns : ARM_MAX_NS;
@@ -70,7 +58,7 @@ void clock_arm(uint64_t deadline_ns)
         lapic_timer_start(counts < UINT32_MAX ? (uint32_t)counts : UINT32_MAX);
     }
     armed_ns = now_ns + wait_ns;
-    next_look_ns = armed_ns + STANDSTILL_NS;
+    clock_next_look_ns = armed_ns + CLOCK_STANDSTILL_NS;
 }
 
 void clock_fired(void)
