@@ -411,15 +411,6 @@ static void settle(struct connection *connection)
     }
 }
 
-static void settle_dirty(void)
-{
-    struct connection *connection;
-
-    while ((connection = take_dirty()) != NULL) {
-        settle(connection);
-    }
-}
-
 /* Whether something may be sent there; to a dead node everything may, and is lost. */
 static bool is_unblocked(node_id_t node)
 {
@@ -432,28 +423,41 @@ static node_id_t first_of(uint64_t nodes)
     return (node_id_t)__builtin_ctzll(nodes);
 }
 
-/* One at a time as long as there is room, so one that stalls again costs one look a round. */
-static __attribute__((noinline)) void settle_unblocked(void)
+/* The one that has waited longest for a node that has room now, off its queue. NULL: none. */
+static __attribute__((noinline)) struct connection *take_unblocked(void)
 {
     for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
         node_id_t node = first_of(nodes);
 
-        while (!connection_queue_is_empty(&blocked[node]) && is_unblocked(node)) {
+        if (is_unblocked(node)) {
             struct connection *connection =
                 CONTAINER_OF(blocked[node].next, struct connection, blocked_link);
 
             end_block(connection);
-            settle(connection);
+            return connection;
         }
     }
+    return NULL;
 }
 
+/* Those that waited come first, one at a time as long as there is room: so one that stalls again
+ * costs one look a round. */
 void connection_settle_all(void)
 {
-    if (UNLIKELY(blocked_nodes != 0)) {
-        settle_unblocked();
+    bool may_unblock = blocked_nodes != 0;
+
+    for (;;) {
+        struct connection *connection = UNLIKELY(may_unblock) ? take_unblocked() : NULL;
+
+        if (connection == NULL) {
+            may_unblock = false;
+            connection = take_dirty();
+        }
+        if (connection == NULL) {
+            return;
+        }
+        settle(connection);
     }
-    settle_dirty();
 }
 
 bool connection_can_unblock(void)
