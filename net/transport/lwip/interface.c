@@ -189,11 +189,10 @@ static int transmit_by_message(struct pbuf *packet, uint16_t offload)
     return error;
 }
 
-static int transmit(struct pbuf *packet)
+static int transmit(struct pbuf *packet, uint16_t offload)
 {
-    uint16_t flags = offload_of(packet).flags;
-
-    return link_server == self ? transmit_here(packet, flags) : transmit_by_message(packet, flags);
+    return link_server == self ? transmit_here(packet, offload)
+                               : transmit_by_message(packet, offload);
 }
 
 /* `error`: -EAGAIN when there was no room, otherwise there is no link server that could send it. */
@@ -204,9 +203,9 @@ static void drop_unsent(struct pbuf *packet, int error)
 }
 
 /* Sends in order: behind others that wait, a frame waits too. */
-static void transmit_or_queue(struct pbuf *packet)
+static void transmit_or_queue(struct pbuf *packet, uint16_t offload)
 {
-    int error = queue_head == queue_tail ? transmit(packet) : -EAGAIN;
+    int error = queue_head == queue_tail ? transmit(packet, offload) : -EAGAIN;
 
     ASSERT_SLOW(queue_tail - queue_head <= QUEUE_FRAMES);
     if (error == 0) {
@@ -225,7 +224,7 @@ unsigned interface_send_queued(void)
 
     while (queue_head != queue_tail) {
         struct pbuf *packet = queue[queue_head & (QUEUE_FRAMES - 1)];
-        int error = transmit(packet);
+        int error = transmit(packet, offload_of(packet).flags);
 
         ASSERT_SLOW(queue_tail - queue_head <= QUEUE_FRAMES);
         if (error == -EAGAIN) {
@@ -274,7 +273,7 @@ static err_t output_frame(struct netif *netif, struct pbuf *packet)
     if (offload.l4_checksum_offset != 0) {
         put_pseudo_sum(packet, offload);
     }
-    transmit_or_queue(packet);
+    transmit_or_queue(packet, offload.flags);
     return ERR_OK;
 }
 
