@@ -62,7 +62,8 @@ static struct connection **bucket_of(const struct flow *flow)
     return &buckets[flow_hash(flow) & bucket_mask];
 }
 
-struct connection *demux_find(const struct flow *flow)
+/* Inline: once or twice for each segment. */
+static inline __attribute__((always_inline)) struct connection *find(const struct flow *flow)
 {
     struct connection *connection = *bucket_of(flow);
 
@@ -71,6 +72,11 @@ struct connection *demux_find(const struct flow *flow)
     }
     ASSERT_SLOW(connection == NULL || (connection->is_hashed && connection->pcb != NULL));
     return connection;
+}
+
+struct connection *demux_find(const struct flow *flow)
+{
+    return find(flow);
 }
 
 void demux_add(struct connection *connection)
@@ -335,7 +341,7 @@ void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
         .local_port = header->dest,
     };
     ASSERT_SLOW(under_way.connection == NULL && under_way.assignment == NULL);
-    connection = demux_find(&flow);
+    connection = find(&flow);
     if (connection != NULL &&
         UNLIKELY(swap32(header->seqno) != connection->pcb->rcv_nxt || held_is_full())) {
         segment = hold_segment(connection, segment);
@@ -373,7 +379,7 @@ bool transport_server_expects_acknowledgment(const struct frame *frame)
     memcpy(&flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
     memcpy(&flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
     memcpy(&flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
-    connection = demux_find(&flow);
+    connection = find(&flow);
     return connection != NULL && connection->pcb->state >= ESTABLISHED &&
            TCP_SEQ_LEQ(load_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET), connection->pcb->snd_nxt);
 }

@@ -64,8 +64,8 @@ static void drop(struct pbuf *packet, unsigned reason)
 /* --- Addresses (RFC 1122 3.2.1.3), in network byte order --- */
 
 /* A host's other than ours, as a source must be: neither a group's, nor everybody's, nor one that
- * stands for the sender itself. */
-static bool is_other_host(uint32_t address)
+ * stands for the sender itself. Inline: for each segment. */
+static inline __attribute__((always_inline)) bool is_other_host(uint32_t address)
 {
     const struct netif *netif = interface_netif();
     uint32_t netmask = netif_ip4_netmask(netif)->addr;
