@@ -1,6 +1,6 @@
 # The benchmark. Needs what tests.mk needs, and PLUGINS.
 
-BENCH_NODES ?= 1 2 4 8
+BENCH_NODES ?= 1 2 4 8 16 32
 PEER        ?=
 PROFILE     ?=
 BOOTS       ?= 7

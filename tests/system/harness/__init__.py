@@ -3,7 +3,7 @@
 
 from .counters import Counters
 from .linux_guest import LinuxGuest
-from .load import ab, curl, ping, wrk
+from .load import ab, curl, ping, several_ab, wrk
 from .machine import Machine, free_port
 from .make import make
 from .network import Network
@@ -14,4 +14,4 @@ from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
 __all__ = ["BUILD", "Counters", "HarnessError", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
            "Network", "PLUGINS", "Qmp", "REPOSITORY", "Talus", "WAIT_S", "ab", "curl", "free_port",
-           "make", "ping", "wait_until", "wrk"]
+           "make", "ping", "several_ab", "wait_until", "wrk"]
