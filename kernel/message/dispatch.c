@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The dispatcher: the node's event loop, its sleep, and its looks at other nodes' deaths and log
- * lines. Messages are sent and received in peers.c.
+ * lines. Messages are sent and received in send.c and receive.c.
  */
 #include "kernel/message/dispatch.h"
 

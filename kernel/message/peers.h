@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What peers.c, which sends and receives a node's messages, does for the event loop in dispatch.c.
+ * What peers.c, send.c and receive.c, a node's messages, do for the event loop in dispatch.c.
  * Everybody else uses dispatch.h.
  */
 #pragma once

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/dispatch_world.c tests/unit/world/hostile_page.c */
 /*
- * Tests kernel/message/peers.c kernel/message/watch.c and channel.c: a sender that changes a
+ * Tests kernel/message/receive.c kernel/message/watch.c and channel.c: a sender that changes a
  * message while it is handled.
  */
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/dispatch_world.c */
 /*
- * Tests kernel/message/peers.c with every kind of message that there is: what finds its channel
+ * Tests kernel/message/send.c with every kind of message that there is: what finds its channel
  * full is refused or waits, and goes later, once and in order.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/dispatch_world.c */
 /*
- * Tests kernel/message/watch.c and the bounds of peers.c: nodes that hang, and how long this one
+ * Tests kernel/message/watch.c and the bounds of send.c: nodes that hang, and how long this one
  * puts up with them.
  */
 #include <errno.h>
