@@ -33,7 +33,7 @@ $(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
 # What every layer uses of libc/core: each test takes from it what its sources call. Of the rest, the
 # host's own stands in, as does its assert().
 UNIT_CORE_CFLAGS  := $(UNIT_CFLAGS)
-UNIT_CORE_OBJECTS := $(patsubst %,$(BUILD)/unit/core/%.o,address assert command_line format heap memory numbers output)
+UNIT_CORE_OBJECTS := $(patsubst %,$(BUILD)/unit/core/%.o,address assert command_line format heap line_ring memory numbers output)
 
 $(BUILD)/unit/core/%.o: COMMAND = $(HOST_CC) $(UNIT_CORE_CFLAGS) -MMD -MP
 $(BUILD)/unit/core/%.o: libc/core/%.c $$(another_command)

@@ -9,13 +9,10 @@
 
 #include "kernel/message/mailbox.h"
 #include "kernel/platform.h"
+#include "libc/core/line_ring.h"
 
-_Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES), "byte numbers are masked into the log ring");
-
-/* What a writer may be changing behind log_written while we read: one line, chosen well above
- * the longest. */
-#define LOG_WRITE_MARGIN_BYTES 1024u
-#define LOG_READABLE_BYTES     (STATUS_LOG_BYTES - LOG_WRITE_MARGIN_BYTES)
+_Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES) && STATUS_LOG_BYTES > LINE_RING_MARGIN_BYTES,
+               "as line_ring.h wants it");
 
 struct status_page *status_own_page;
 
@@ -208,38 +205,17 @@ enum node_sleep status_node_sleep(node_id_t node)
     return (enum node_sleep)mailbox_load(&page_of(node)->sleep);
 }
 
-/*
- * Starts of unprinted lines among the bytes that go out of a reader's reach with the next line. A
- * line starts behind a newline, the first one of all behind the zeros of an unused ring.
- */
-static unsigned count_lines_lost(const struct status_page *page, size_t length_bytes,
-                                 uint32_t printed)
+static struct line_ring log_of(const struct status_page *page)
 {
-    uint32_t written = page->log_written;
-    unsigned lost = 0;
-
-    for (uint32_t i = 0; i < length_bytes; i++) {
-        uint32_t position = written - LOG_READABLE_BYTES + i;
-        char before = page->log[(position - 1) % STATUS_LOG_BYTES];
-
-        if (position - printed < written - printed && (before == '\n' || before == '\0')) {
-            lost++;
-        }
-    }
-    return lost;
+    return (struct line_ring){(char *)page->log, STATUS_LOG_BYTES};
 }
 
 unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed)
 {
     struct status_page *page = own_page();
     uint32_t written = page->log_written;
+    unsigned lost = line_ring_write(log_of(page), written, line, length_bytes, printed);
 
-    ASSERT(length_bytes <= LOG_WRITE_MARGIN_BYTES);
-    unsigned lost = count_lines_lost(page, length_bytes, printed);
-
-    for (size_t i = 0; i < length_bytes; i++) {
-        page->log[(written + i) % STATUS_LOG_BYTES] = line[i];
-    }
     mailbox_flush(page->log, sizeof(page->log));
     /* Keeps the text before the count of it. Pairs with the acquire in status_log_written(). */
     mailbox_store_release(&page->log_written, written + (uint32_t)length_bytes);
@@ -251,48 +227,19 @@ uint32_t status_log_written(node_id_t node)
     return mailbox_load_acquire(&page_of(node)->log_written);
 }
 
-/* Whether the bytes from `position` on may be overwritten when so many have been written. */
-static bool is_overwritten(uint32_t written, uint32_t position)
-{
-    return written - position > LOG_READABLE_BYTES;
-}
-
 size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size)
 {
-    const struct status_page *page = page_of(node);
+    struct line_ring log = log_of(page_of(node));
     uint32_t written = status_log_written(node);
 
-    mailbox_invalidate(page->log, sizeof(page->log));
-    if (is_overwritten(written, *position)) {
-        /* Perhaps in the middle of a line: on behind the next newline, which may be the byte just
-         * before. */
-        *position = written - LOG_READABLE_BYTES - 1;
-        while (*position != written && page->log[*position % STATUS_LOG_BYTES] != '\n') {
-            (*position)++;
-        }
-        if (*position != written) {
-            (*position)++;
-        }
-    }
+    mailbox_invalidate(log.text, log.bytes);
+    size_t length = line_ring_read(log, written, position, line, size);
 
-    size_t length = 0;
-    uint32_t start = *position;
-    while (*position != written && length < size) {
-        char character = page->log[*position % STATUS_LOG_BYTES];
-
-        line[length++] = character;
-        (*position)++;
-        if (character == '\n') {
-            break;
-        }
-    }
     /* The copy before the second look at the count: a line that the writer has meanwhile begun
      * to overwrite is dropped, and the next call goes on behind the damage. */
     mailbox_fence();
-    if (is_overwritten(status_log_written(node), start)) {
-        return 0;
-    }
-    return length;
+    written = status_log_written(node);
+    return line_ring_is_overwritten(log, written, *position - (uint32_t)length) ? 0 : length;
 }
 
 void status_log_set_printed(node_id_t node, uint32_t position)
