@@ -113,8 +113,8 @@ static void read_tables(const struct boot_info *info)
         acpi_parse(&acpi, acpi_find_rsdp(boot_memory_read, NULL), boot_memory_read, NULL) != 0) {
         log_warning("boot", "no ACPI tables: one core, no power-off");
     }
-    acpi_find_holes(&acpi.machine, &acpi, info, cpu_address_bits());
-    acpi_allow_devices(&acpi, info, cpu_address_bits());
+    acpi_find_holes(&acpi.machine, &acpi, info, boot_memory_address_bits());
+    acpi_allow_devices(&acpi, info, boot_memory_address_bits());
     node_info.machine = acpi.machine;
 }
 

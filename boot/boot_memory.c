@@ -15,6 +15,8 @@
 #include "kernel/x86/paging.h"
 #include "libc/core/pages.h"
 
+#define CPUID_80000008_EAX_WIDTH BITS(7, 0) /* of physical addresses */
+
 #define LOW_MEMORY_END       MIB     /* firmware's data, the trampoline */
 #define TRAMPOLINE_END       0xA0000 /* video memory begins */
 /* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
@@ -27,9 +29,19 @@ static paddr_t trampoline_paddr;
 static uint64_t impossible_bytes;  /* of memory, beyond what the processor can address */
 static uint64_t unreachable_bytes; /* beyond the direct map */
 
+unsigned boot_memory_address_bits(void)
+{
+    unsigned bits = 36;
+
+    if (cpu_id(0x80000000, 0).eax >= 0x80000008) {
+        bits = (unsigned)FIELD_GET(CPUID_80000008_EAX_WIDTH, cpu_id(0x80000008, 0).eax);
+    }
+    return bits < 52 ? bits : 52;
+}
+
 static paddr_t processor_limit(void)
 {
-    return 1ull << cpu_address_bits();
+    return 1ull << boot_memory_address_bits();
 }
 
 static paddr_t reachable_limit(void)
@@ -162,7 +174,7 @@ void boot_memory_log(void)
     if (impossible_bytes > 0) {
         log_warning("boot",
                     "%lu MiB of memory ignored: beyond the %u address bits of this processor",
-                    impossible_bytes / MIB, cpu_address_bits());
+                    impossible_bytes / MIB, boot_memory_address_bits());
     }
     if (unreachable_bytes > 0) {
         log_warning("boot", "%lu MiB of memory beyond %lu GiB are not used",

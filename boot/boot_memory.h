@@ -7,6 +7,10 @@
 
 #include "boot/boot_info.h"
 
+/* The width of physical addresses, at most 52 (SDM 2A, CPUID 80000008H; 36 without that leaf). A
+ * table that names an address beyond it faults (SDM 3A 4.1.4). */
+unsigned boot_memory_address_bits(void);
+
 /* Make the list of free memory (physical.h) from the loader's map, less what is in use: modules,
  * and the image as it was loaded. */
 void boot_memory_collect(const struct boot_info *info, struct memory_range image);

@@ -21,7 +21,6 @@
 #define CPUID_1_ECX_X2APIC            BIT(21)
 #define CPUID_1_ECX_TSC_DEADLINE      BIT(24)
 #define CPUID_80000001_EDX_1GIB_PAGES BIT(26)
-#define CPUID_80000008_EAX_WIDTH      BITS(7, 0) /* of physical addresses */
 
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;
@@ -101,18 +100,6 @@ PORT_ACCESS(16, "w")
 PORT_ACCESS(32, "l")
 
 #undef PORT_ACCESS
-
-/* The width of physical addresses, at most 52 (SDM 2A, CPUID 80000008H; 36 without that leaf). A
- * table that names an address beyond it faults (SDM 3A 4.1.4). */
-static inline unsigned cpu_address_bits(void)
-{
-    unsigned bits = 36;
-
-    if (cpu_id(0x80000000, 0).eax >= 0x80000008) {
-        bits = (unsigned)FIELD_GET(CPUID_80000008_EAX_WIDTH, cpu_id(0x80000008, 0).eax);
-    }
-    return bits < 52 ? bits : 52;
-}
 
 static inline paddr_t cpu_read_cr3(void)
 {
