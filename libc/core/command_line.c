@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "libc/core/numbers.h"
+
 struct word {
     const char *text;
     size_t length_bytes;
@@ -71,6 +73,23 @@ int command_line_find(const char *line, const char *key, const char **value)
         length = next_length;
     }
     return length;
+}
+
+int command_line_number(const char *line, const char *key, uint64_t most, uint64_t *value)
+{
+    const char *text;
+    int length = command_line_find(line, key, &text);
+
+    if (length < 0) {
+        return length;
+    }
+    uint64_t number;
+
+    if (number_parse(text, (size_t)length, 10, most, &number) != 0) {
+        return -EINVAL;
+    }
+    *value = number;
+    return 0;
 }
 
 int command_line_copy(const char *line, const char *key, char *text, size_t size)

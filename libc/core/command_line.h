@@ -17,6 +17,10 @@ int command_line_find(const char *line, const char *key, const char **value);
  * starts as the line and moves behind it. Returns the length, or -ENOENT after the last.
  */
 int command_line_next(const char **cursor, const char *key, const char **value);
+/* A value that is a decimal number, 0 .. most. Returns 0, or leaves *value alone: -ENOENT, or
+ * -EINVAL for one that is none. */
+MUST_CHECK int command_line_number(const char *line, const char *key, uint64_t most,
+                                   uint64_t *value);
 /* Copy of the value, zero-terminated. Returns its length, -ENOENT, or -ENAMETOOLONG if it does not
  * fit. */
 MUST_CHECK int command_line_copy(const char *line, const char *key, char *text, size_t size);

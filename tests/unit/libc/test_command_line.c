@@ -40,6 +40,23 @@ static void value_is_found_wherever_its_word_stands(void **state)
     assert_value("net=192.0.2.10/24,gw=192.0.2.1", "net", "192.0.2.10/24,gw=192.0.2.1");
 }
 
+static void number_is_taken_within_its_bounds_or_left_alone(void **state)
+{
+    uint64_t value = 77;
+
+    (void)state;
+    assert_int_equal(command_line_number("a=1 b=12 b=9", "b", 9, &value), 0);
+    assert_int_equal(value, 9);
+    assert_int_equal(command_line_number("a=1 b=0", "b", 9, &value), 0);
+    assert_int_equal(value, 0);
+    value = 77;
+    assert_int_equal(command_line_number("a=1", "b", 9, &value), -ENOENT);
+    assert_int_equal(command_line_number("b=10", "b", 9, &value), -EINVAL);
+    assert_int_equal(command_line_number("b=", "b", 9, &value), -EINVAL);
+    assert_int_equal(command_line_number("b=1x", "b", 9, &value), -EINVAL);
+    assert_int_equal(value, 77);
+}
+
 static void value_may_be_empty(void **state)
 {
     (void)state;
@@ -131,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(value_is_found_wherever_its_word_stands),
+        cmocka_unit_test(number_is_taken_within_its_bounds_or_left_alone),
         cmocka_unit_test(value_may_be_empty),
         cmocka_unit_test(last_of_several_counts),
         cmocka_unit_test(words_of_one_key_come_one_after_the_other),
