@@ -119,7 +119,7 @@ static void log_exception(const struct trap_frame *frame)
                   frame->error & 16 ? "execution" : (frame->error & 2 ? "write" : "read"),
                   cpu_read_cr2(), frame->error & 1 ? "mapped without that right" : "not mapped");
     }
-    if ((status_find_declared_dead() >> platform_node() & 1) != 0) {
+    if (status_is_declared_dead(platform_node())) {
         log_error("panic", "another node has given this one up: it hung here");
     }
     if (trap_errors != NULL) {

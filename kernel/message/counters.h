@@ -66,7 +66,8 @@ void counters_check(void);
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \
       "Input refused, by reason.")                                                                 \
-    X(DROP_BAD_DEVICE, "drops_total", "reason=\"bad_device\"", "Input refused, by reason.")
+    X(DROP_BAD_DEVICE, "drops_total", "reason=\"bad_device\"", "Input refused, by reason.")        \
+    X(DROP_FALSE_DEATH, "drops_total", "reason=\"false_death\"", "Input refused, by reason.")
 /* clang-format on */
 
 /* IDLE_NS counts nanoseconds and is shown in seconds, Prometheus' base unit. */

@@ -89,9 +89,7 @@ static unsigned find_deaths(void)
 {
     unsigned found = 0;
 
-    if ((status_find_declared_dead() >> self & 1) != 0) {
-        PANIC("another node has given this one up");
-    }
+    watch_hear();
     for (unsigned i = 0; i < node_count; i++) {
         node_id_t node = (node_id_t)i;
 
@@ -133,7 +131,7 @@ static void look_if_asked(void)
 {
     uint64_t count = platform_attention_count();
 
-    if (UNLIKELY(watch_take_given_up() || count != attention_count)) {
+    if (UNLIKELY(watch_take_lost() || count != attention_count)) {
         attention_count = count;
         (void)look_at_all_nodes();
     }

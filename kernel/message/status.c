@@ -19,7 +19,7 @@ struct status_page *status_own_page;
 /* Of all nodes: looked up once, because they are looked at in every round. */
 static struct status_page *pages[NODE_MAX];
 
-static uint64_t declared_dead; /* by any node, at the last look */
+static uint64_t lost_nodes; /* a bit each */
 
 _Static_assert(NODE_MAX <= 64, "a bit of a word for each node");
 
@@ -30,7 +30,7 @@ void status_initialise(void)
     }
     status_own_page = pages[platform_node()];
     ASSERT(status_own_page != NULL);
-    declared_dead = 0;
+    lost_nodes = 0;
 }
 
 static struct status_page *own_page(void)
@@ -94,24 +94,24 @@ void status_end_idle(uint64_t now_ns)
     mailbox_store64_release(&page->idle_since_ns, 0);
 }
 
-bool status_says_dead(node_id_t node)
+uint32_t status_own_word(node_id_t node)
 {
-    return mailbox_load_acquire(&page_of(node)->state) >= NODE_DEAD;
+    /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
+    return mailbox_load_acquire(&page_of(node)->state);
 }
 
 enum node_state status_node_state(node_id_t node)
 {
-    /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
-    uint32_t state = mailbox_load_acquire(&page_of(node)->state);
-    bool is_dead = state >= NODE_DEAD || (declared_dead >> node & 1) != 0;
+    uint32_t state = status_own_word(node);
+    bool is_dead = state >= NODE_DEAD || (lost_nodes >> node & 1) != 0;
 
     return is_dead ? NODE_DEAD : (enum node_state)state;
 }
 
 bool status_is_holding_console(node_id_t node)
 {
-    /* Pairs with the release in status_set_state(): what it printed is told when it lets go. */
-    return mailbox_load_acquire(&page_of(node)->state) == NODE_DEAD_WITH_CONSOLE;
+    /* Pairs as there: what it printed is told when it lets go. */
+    return status_own_word(node) == NODE_DEAD_WITH_CONSOLE;
 }
 
 void status_set_state(enum node_state state)
@@ -123,21 +123,32 @@ void status_set_state(enum node_state state)
     mailbox_fence();
 }
 
+void status_lose(node_id_t node)
+{
+    lost_nodes |= UINT64_C(1) << node;
+}
+
 void status_declare_dead(node_id_t node)
 {
     struct status_page *page = own_page();
 
-    declared_dead |= UINT64_C(1) << node;
     mailbox_store64_release(&page->declared_dead, page->declared_dead | UINT64_C(1) << node);
     mailbox_fence(); /* as in status_set_state() */
 }
 
-uint64_t status_find_declared_dead(void)
+uint64_t status_declared_dead_by(node_id_t node)
 {
-    for (unsigned node = 0; node < platform_node_count(); node++) {
-        declared_dead |= mailbox_load64_acquire(&page_of((node_id_t)node)->declared_dead);
+    return mailbox_load64_acquire(&page_of(node)->declared_dead);
+}
+
+bool status_is_declared_dead(node_id_t node)
+{
+    uint64_t nodes = 0;
+
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        nodes |= status_declared_dead_by((node_id_t)i);
     }
-    return declared_dead;
+    return (nodes >> node & 1) != 0;
 }
 
 void status_send_attention(void)

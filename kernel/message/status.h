@@ -83,14 +83,18 @@ static inline void counter_increment(unsigned counter)
 /* Any node's counter, perhaps a moment old; IDLE_NS with the sleep that still goes on. */
 uint64_t counter_read(node_id_t node, unsigned counter);
 
-/* NODE_DEAD also of one that another node has declared dead, as far as this one knows. */
+/* NODE_DEAD also of one that this node has lost: see watch.h. */
 enum node_state status_node_state(node_id_t node);
 void status_set_state(enum node_state state);
-/* Whether it has said so itself. */
-bool status_says_dead(node_id_t node);
-/* Publish that this node has given up another; and a look at whom all nodes have, a bit each. */
+/* What it says itself: any number. */
+uint32_t status_own_word(node_id_t node);
+/* From now on the node is dead to this one, whatever it says. */
+void status_lose(node_id_t node);
+/* Publish that this node has given up another; whom a node has given up, a bit each, by its word;
+ * and whether any node has given up this one. */
 void status_declare_dead(node_id_t node);
-uint64_t status_find_declared_dead(void);
+uint64_t status_declared_dead_by(node_id_t node);
+bool status_is_declared_dead(node_id_t node);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */
 void status_send_attention(void);
 /* Whether a dead node still writes to the console's devices. Its word: wait no longer for it than a

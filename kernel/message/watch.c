@@ -1,49 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A look at each node that has not read all it was sent: see watch.h.
+ * A look at each node that has not read all it was sent, or that another one has given up: see
+ * watch.h.
  */
 #include "kernel/message/watch.h"
+
+#include <errno.h>
 
 #include "kernel/log.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
-#include "libc/core/numbers.h"
 
 /* Looks in the time after which a node is given up. Chosen: a pause of this node counts as one. */
-#define LOOKS_TO_GIVE_UP 16
-/* Looks between the NMI and INIT: it may be printing what it has to say. */
-#define LOOKS_TO_RESET   4
+#define LOOKS_TO_GIVE_UP 16u
+/* Looks between the NMI and INIT: it may be printing what it has to say, and others look, too. */
+#define LOOKS_TO_RESET   20u
 
 static uint64_t interval_ns; /* 0: never */
 static uint64_t next_look_ns;
-static bool is_any_behind;
-static bool has_given_up;
+static bool is_any_watched;
+static bool has_lost; /* one has been given up, or lost, since the last look at all nodes */
 
-static struct {
-    uint32_t acknowledged_lines; /* at the last look */
-    uint8_t idle_looks;          /* since it has taken something; or since the NMI */
-    bool is_stopping;
+/* Another node, at the last look. */
+static struct watched {
+    uint64_t rounds; /* of its event loop */
+    uint32_t acknowledged_lines;
+    uint8_t idle_looks;  /* since it has taken something of what it was sent */
+    uint8_t still_looks; /* since it has, or its event loop has gone round, although it was rung */
+    bool is_given_up;    /* by this node, and has not gone round since */
+    bool is_accused;     /* another node has given it up, and it has not gone round since */
+    uint64_t given_up;   /* whom it has given up, by its word, a bit each */
 } seen[NODE_MAX];
 
 void watch_initialise(void)
 {
     uint64_t timeout_s = WATCH_TIMEOUT_DEFAULT_S;
-    const char *text;
-    int length = command_line_find(platform_command_line(), "node_timeout", &text);
 
-    if (length >= 0 &&
-        number_parse(text, (size_t)length, 10, WATCH_TIMEOUT_MAX_S, &timeout_s) != 0) {
-        timeout_s = WATCH_TIMEOUT_DEFAULT_S;
-        log_warning("watch", "node_timeout=%.*s: not 0 to %u seconds; it is %u", length, text,
-                    WATCH_TIMEOUT_MAX_S, WATCH_TIMEOUT_DEFAULT_S);
+    if (command_line_number(platform_command_line(), "node_timeout", WATCH_TIMEOUT_MAX_S,
+                            &timeout_s) == -EINVAL) {
+        log_warning("watch", "node_timeout= is not 0 to %u seconds; it is %u", WATCH_TIMEOUT_MAX_S,
+                    WATCH_TIMEOUT_DEFAULT_S);
     }
     interval_ns = timeout_s * NS_PER_S / LOOKS_TO_GIVE_UP;
     next_look_ns = 0;
-    is_any_behind = false;
-    has_given_up = false;
+    is_any_watched = false;
+    has_lost = false;
     __builtin_memset(seen, 0, sizeof(seen));
+}
+
+/* --- What this node sees --- */
+
+static void lose(node_id_t node)
+{
+    status_lose(node);
+    seen[node].is_accused = false;
+    has_lost = true;
+}
+
+static bool stands_still(node_id_t node)
+{
+    return seen[node].still_looks > LOOKS_TO_GIVE_UP;
 }
 
 void watch_give_up(node_id_t node, const char *reason)
@@ -52,48 +70,91 @@ void watch_give_up(node_id_t node, const char *reason)
     counter_increment(COUNTER_NODES_GIVEN_UP);
     peers_condemn(node);
     status_declare_dead(node);
-    platform_stop_node(node, false);
     status_send_attention();
-    seen[node].is_stopping = true;
-    seen[node].idle_looks = 0;
-    has_given_up = true;
+    seen[node].is_given_up = true;
+    has_lost = true;
+    if (!stands_still(node)) {
+        lose(node); /* the others need not agree */
+    }
 }
 
-bool watch_take_given_up(void)
+bool watch_take_lost(void)
 {
-    bool had_given_up = has_given_up;
+    bool had_lost = has_lost;
 
-    has_given_up = false;
-    return had_given_up;
+    has_lost = false;
+    return had_lost;
+}
+
+static void refute(node_id_t node)
+{
+    if (counter_read(platform_node(), COUNTER_DROP_FALSE_DEATH) == 0) {
+        log_warning("watch", "node%u works, although another node has given it up", node);
+    }
+    counter_increment(COUNTER_DROP_FALSE_DEATH);
+}
+
+static void stop(node_id_t node)
+{
+    if (seen[node].still_looks == LOOKS_TO_GIVE_UP + 1) {
+        platform_stop_node(node, false);
+    } else if (seen[node].still_looks == LOOKS_TO_GIVE_UP + LOOKS_TO_RESET + 1) {
+        log_error("watch", "node%u does not stop: reset", node);
+        platform_stop_node(node, true);
+        seen[node].is_given_up = false;
+        lose(node); /* whatever has kept the others from agreeing */
+    }
+}
+
+static void judge(node_id_t node)
+{
+    if (seen[node].still_looks == 0 && seen[node].is_accused) {
+        seen[node].is_accused = false;
+        refute(node);
+    }
+    if (seen[node].still_looks == 0 && seen[node].is_given_up) {
+        seen[node].is_given_up = false;
+        lose(node); /* to the others it is alive */
+    }
+    if (seen[node].idle_looks > LOOKS_TO_GIVE_UP &&
+        (stands_still(node) || seen[node].still_looks == 0)) {
+        watch_give_up(node, "takes no message");
+    } else if (stands_still(node) && peers_is_present(node)) {
+        watch_give_up(node, "does nothing");
+    }
+    if (seen[node].is_given_up) {
+        stop(node);
+    }
 }
 
 static void look_at(node_id_t node)
 {
-    uint32_t acknowledged_lines;
-    bool is_behind = peers_is_behind(node, &acknowledged_lines);
+    struct watched *watched = &seen[node];
+    struct watched before = *watched;
+    bool is_behind = peers_is_present(node) && peers_is_behind(node, &watched->acknowledged_lines);
 
+    watched->rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
+    watched->idle_looks++;
+    watched->still_looks++;
+    if (watched->acknowledged_lines != before.acknowledged_lines) {
+        watched->idle_looks = watched->still_looks = 0;
+    }
     /* One that has not come up yet takes its messages when it has: that is for boot to watch. */
-    if (!is_behind || acknowledged_lines != seen[node].acknowledged_lines ||
-        status_node_state(node) != NODE_RUNNING) {
-        seen[node].acknowledged_lines = acknowledged_lines;
-        seen[node].idle_looks = 0;
-    } else if (++seen[node].idle_looks > LOOKS_TO_GIVE_UP) {
-        watch_give_up(node, "takes no message");
-    } else {
-        platform_ring_doorbell(node); /* it costs an awake one nothing */
+    if (!(is_behind || before.is_accused || before.is_given_up) ||
+        status_own_word(node) != NODE_RUNNING) {
+        watched->idle_looks = watched->still_looks = 0;
+        watched->is_accused = watched->is_given_up = false;
+        return;
     }
-    is_any_behind |= is_behind;
-}
-
-/* One that has been given up, and ought to have died of the NMI. */
-static void look_whether_stopped(node_id_t node)
-{
-    if (!status_says_dead(node) && ++seen[node].idle_looks >= LOOKS_TO_RESET) {
-        log_error("watch", "node%u does not stop: reset", node);
-        platform_stop_node(node, true);
-        seen[node].is_stopping = false;
+    if (watched->rounds != before.rounds) {
+        watched->still_looks = 0;
     }
-    is_any_behind |= seen[node].is_stopping;
+    if (!is_behind) {
+        watched->idle_looks = 0;
+    }
+    is_any_watched = true;
+    platform_ring_doorbell(node); /* it costs an awake one nothing */
+    judge(node);
 }
 
 void watch_look(uint64_t now_ns)
@@ -102,19 +163,71 @@ void watch_look(uint64_t now_ns)
         return;
     }
     next_look_ns = now_ns + interval_ns;
-    is_any_behind = false;
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        node_id_t node = (node_id_t)i;
-
-        if (peers_is_present(node)) {
-            look_at(node);
-        } else if (seen[node].is_stopping) {
-            look_whether_stopped(node);
+    is_any_watched = false;
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        if (node != platform_node()) {
+            look_at((node_id_t)node);
         }
     }
 }
 
 uint64_t watch_deadline_ns(bool is_blocked)
 {
-    return interval_ns != 0 && (is_any_behind || is_blocked) ? next_look_ns : UINT64_MAX;
+    return interval_ns != 0 && (is_any_watched || is_blocked) ? next_look_ns : UINT64_MAX;
+}
+
+/* --- What the others say --- */
+
+/* Whether more than half of those that live have given it up, each by what it has seen itself. */
+static bool is_dead_to_most(node_id_t node, unsigned living_count)
+{
+    unsigned votes = 0;
+
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        votes += seen[i].given_up >> node & 1;
+    }
+    /* One vote is never enough for a node that sees itself work. */
+    return 2 * votes > living_count - 1 && (node != platform_node() || votes > 1);
+}
+
+static void hear_of(node_id_t node)
+{
+    if (node == platform_node()) {
+        refute(node);
+    } else if (peers_is_present(node)) {
+        seen[node].is_accused = true;
+        seen[node].rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
+        is_any_watched = true;
+    }
+}
+
+void watch_hear(void)
+{
+    uint64_t living = 0, accused = 0, news = 0;
+    unsigned living_count = 0;
+
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        bool is_living = status_node_state((node_id_t)i) == NODE_RUNNING;
+        uint64_t given_up = is_living ? status_declared_dead_by((node_id_t)i) : 0;
+
+        given_up &= ~(UINT64_C(1) << i);
+        news |= i != platform_node() ? given_up & ~seen[i].given_up : 0;
+        seen[i].given_up = given_up;
+        accused |= given_up;
+        living |= (uint64_t)is_living << i;
+        living_count += is_living;
+    }
+    for (accused &= living; accused != 0; accused &= accused - 1) {
+        node_id_t node = (node_id_t)__builtin_ctzll(accused);
+
+        if ((news >> node & 1) != 0) {
+            hear_of(node);
+        }
+        if (is_dead_to_most(node, living_count)) {
+            if (node == platform_node()) {
+                PANIC("the other nodes have given this one up");
+            }
+            lose(node);
+        }
+    }
 }

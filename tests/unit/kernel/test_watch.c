@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/dispatch_world.c */
+/* sources: tests/unit/world/dispatch_world.c tests/unit/world/hostile_page.c */
 /*
  * Tests kernel/message/watch.c and the bounds of send.c: nodes that hang, and how long this one
- * puts up with them.
+ * puts up with them; and what it makes of other nodes' words on that.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -19,10 +19,12 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/hostile_page.h"
 
 #define TIMEOUT_NS (WATCH_TIMEOUT_DEFAULT_S * NS_PER_S)
 #define HUNG       2
 #define HUNG_BIT   (UINT64_C(1) << HUNG)
+#define OTHERS     (UINT64_C(0xF) & ~(UINT64_C(1) << NODE)) /* all but the node under test */
 
 static unsigned down_count;
 static node_id_t last_down;
@@ -33,14 +35,30 @@ static void note_down(node_id_t node)
     down_count++;
 }
 
+static uint64_t going_round;    /* nodes that go round when they are rung, a bit each */
+static unsigned rung[NODE_MAX]; /* how often, when they last did */
+
+static void go_round(node_id_t node)
+{
+    fake_status_page(node)->counters[COUNTER_DISPATCH_ROUNDS]++;
+}
+
 static void sleep_on(void)
 {
+    for (node_id_t node = 0; node < platform_node_count(); node++) {
+        if ((going_round >> node & 1) != 0 && fake_doorbells(node) != rung[node]) {
+            go_round(node);
+        }
+        rung[node] = fake_doorbells(node);
+    }
 }
 
 static int start(void **state)
 {
     (void)start_dispatcher(state);
     down_count = 0;
+    going_round = 0;
+    memset(rung, 0, sizeof(rung));
     dispatch_register_node_down(note_down);
     fake_on_sleep(sleep_on);
     return 0;
@@ -53,6 +71,18 @@ static int start_without_time_out(void **state)
     dispatch_initialise();
     dispatch_register_node_down(note_down);
     return 0;
+}
+
+static void hear(node_id_t from, uint64_t nodes)
+{
+    fake_status_page(from)->declared_dead = nodes;
+    fake_send_attention();
+    dispatch_sleep();
+}
+
+static bool has_given_up(node_id_t node)
+{
+    return (fake_status_page(NODE)->declared_dead >> node & 1) != 0;
 }
 
 /* As dispatch_run() does, for so long. */
@@ -83,12 +113,14 @@ static void node_that_takes_nothing_is_given_up_and_all_are_told(void **state)
     assert_int_equal(fake_status_page(NODE)->declared_dead, HUNG_BIT);
     assert_int_equal(counter_read(NODE, COUNTER_NODES_GIVEN_UP), 1);
     assert_int_equal(fake_attentions(3), 1);
-    assert_int_equal(down_count, 1);
-    assert_int_equal(last_down, HUNG);
-    assert_int_equal(status_node_state(HUNG), NODE_DEAD);
     assert_int_equal(send_number(HUNG, 1), -ENODEV);
     post_number(HUNG, 1);
     assert_int_equal(send_number(3, 1), 0);
+    assert_int_equal(down_count, 0); /* two of three have to see it */
+    hear(0, HUNG_BIT);
+    assert_int_equal(down_count, 1);
+    assert_int_equal(last_down, HUNG);
+    assert_int_equal(status_node_state(HUNG), NODE_DEAD);
 }
 
 static void node_that_takes_something_now_and_then_is_not(void **state)
@@ -143,19 +175,24 @@ static void time_in_which_this_node_does_not_run_does_not_count(void **state)
     assert_int_equal(fake_stops(HUNG), 0);
 }
 
+/* Then it is dead to this node, whether or not the others agree. */
 static void one_that_is_deaf_to_the_nmi_is_reset_once(void **state)
 {
     (void)state;
     assert_int_equal(send_number(HUNG, 1), 0);
     run_for_ns(TIMEOUT_NS * 9 / 8);
     assert_int_equal(fake_stops(HUNG), 1);
-    assert_int_equal(fake_resets(HUNG), 0);
     run_for_ns(TIMEOUT_NS);
+    assert_int_equal(fake_resets(HUNG), 0);
+    assert_int_equal(down_count, 0);
+    run_for_ns(TIMEOUT_NS / 2);
     assert_int_equal(fake_resets(HUNG), 1);
     run_for_ns(5 * TIMEOUT_NS);
     assert_int_equal(fake_resets(HUNG), 1);
     assert_int_equal(fake_stops(HUNG), 1);
     assert_int_equal(down_count, 1);
+    dispatch_sleep();
+    assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX);
 }
 
 static void one_that_dies_of_the_nmi_is_not_reset(void **state)
@@ -169,26 +206,206 @@ static void one_that_dies_of_the_nmi_is_not_reset(void **state)
     assert_int_equal(down_count, 1);
 }
 
-static void node_that_another_has_given_up_is_dead_for_all(void **state)
+/* Its channel from us is damaged, or ours to it: either node may be to blame. */
+static void one_that_goes_round_but_takes_nothing_is_lost_to_this_node_alone(void **state)
 {
     (void)state;
-    fake_status_page(0)->declared_dead = HUNG_BIT | UINT64_C(1) << 60;
-    fake_send_attention();
-    dispatch_sleep();
+    going_round = OTHERS;
+    assert_int_equal(send_number(HUNG, 1), 0);
+    run_for_ns(TIMEOUT_NS * 9 / 10);
+    assert_int_equal(down_count, 0);
+    run_for_ns(TIMEOUT_NS * 5);
     assert_int_equal(down_count, 1);
     assert_int_equal(last_down, HUNG);
-    assert_int_equal(status_node_state(HUNG), NODE_DEAD);
-    assert_int_equal(status_node_state(0), NODE_RUNNING);
-    assert_int_equal(send_number(HUNG, 1), -ENODEV);
-    assert_int_equal(fake_stops(HUNG), 0); /* who has given it up does that */
+    assert_true(has_given_up(HUNG));
+    assert_int_equal(fake_stops(HUNG), 0);
+    assert_int_equal(fake_resets(HUNG), 0);
+    dispatch_sleep();
+    assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX);
 }
 
-static void node_that_finds_itself_given_up_stops(void **state)
+/* One that comes back to life before it is stopped is not in between for ever. */
+static void one_that_goes_on_after_it_was_given_up_is_lost_to_this_node_alone(void **state)
 {
     (void)state;
-    fake_status_page(0)->declared_dead = UINT64_C(1) << NODE;
+    assert_int_equal(send_number(HUNG, 1), 0);
+    run_for_ns(TIMEOUT_NS * 9 / 8);
+    assert_int_equal(fake_stops(HUNG), 1);
+    assert_int_equal(down_count, 0);
+    go_round(HUNG);
+    run_for_ns(TIMEOUT_NS * 5);
+    assert_int_equal(down_count, 1);
+    assert_int_equal(fake_resets(HUNG), 0);
+}
+
+/* --- What another node says --- */
+
+/* It sleeps, and goes round when it is rung: each node has seen that for itself. */
+static void one_node_alone_lets_no_living_one_die(void **state)
+{
+    (void)state;
+    going_round = OTHERS;
+    fake_status_page(HUNG)->sleep = NODE_SLEEPS;
+    assert_int_equal(send_number(HUNG, 1), 0);
+    expect_number(HUNG, 1);
+    fake_expect_no_message(HUNG);
+    hear(0, UINT64_MAX);
+    run_for_ns(3 * TIMEOUT_NS);
+    assert_int_equal(down_count, 0);
+    assert_int_equal(fake_status_page(NODE)->declared_dead, 0);
+    for (node_id_t node = 0; node < platform_node_count(); node++) {
+        assert_int_equal(fake_stops(node), 0);
+        assert_int_equal(node == NODE ? 0 : send_number(node, 1), 0);
+    }
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 3); /* this node is one */
+    hear(0, 0);
+    hear(0, UINT64_MAX);
+    run_for_ns(3 * TIMEOUT_NS);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 6);
+}
+
+/* The words change between any two reads, and so do the rounds of the one who says them. */
+static void say_anything(void)
+{
+    static unsigned count;
+    struct status_page *page = fake_status_page(0);
+
+    page->declared_dead = count % 3 == 0 ? UINT64_MAX : count % 3 == 1 ? 0 : HUNG_BIT | 1 << NODE;
+    page->counters[COUNTER_DISPATCH_ROUNDS] = count;
+    count++;
+}
+
+static void page_that_accuses_at_random_lets_no_living_node_die(void **state)
+{
+    (void)state;
+    going_round = OTHERS & ~UINT64_C(1); /* the wild one's page is closed to the test */
+    assert_int_equal(send_number(3, 1), 0);
+    expect_number(3, 1);
+    fake_expect_no_message(3);
+    hostile_page_start(fake_status_page(0), sizeof(struct status_page), say_anything);
+    for (unsigned i = 0; i < 50; i++) {
+        fake_send_attention();
+        run_for_ns(TIMEOUT_NS / 10);
+    }
+    assert_true(hostile_page_stop() > 0);
+    assert_int_equal(down_count, 0);
+    assert_int_equal(fake_status_page(NODE)->declared_dead, 0);
+    for (node_id_t node = 0; node < platform_node_count(); node++) {
+        assert_int_equal(fake_stops(node), 0);
+    }
+    assert_true(counter_read(NODE, COUNTER_DROP_FALSE_DEATH) > 0);
+}
+
+/* A word costs one line in the log, however often it is said. */
+static void false_word_is_told_once(void **state)
+{
+    char line[256];
+    unsigned told = 0;
+    uint32_t position = status_log_written(NODE);
+
+    (void)state;
+    going_round = OTHERS;
+    for (unsigned i = 0; i < 5; i++) {
+        hear(0, OTHERS | 1 << NODE);
+        run_for_ns(TIMEOUT_NS / 4);
+        hear(0, 0);
+    }
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 15);
+    while (status_log_read(NODE, &position, line, sizeof(line)) != 0) {
+        told += strstr(line, "works, although") != NULL;
+    }
+    assert_int_equal(told, 1);
+}
+
+/* This node has sent it nothing, and looks itself, as long as the other one has. */
+static void hung_node_is_given_up_by_who_hears_of_it(void **state)
+{
+    (void)state;
+    fake_status_page(HUNG)->sleep = NODE_SLEEPS; /* whatever it says */
+    hear(0, HUNG_BIT | UINT64_C(1) << 60);
+    run_for_ns(TIMEOUT_NS * 9 / 10);
+    assert_int_equal(down_count, 0);
+    assert_int_equal(fake_stops(HUNG), 0);
+    assert_int_equal(send_number(3, 1), 0);
+    expect_number(3, 1);
+    fake_expect_no_message(3);
+    run_for_ns(TIMEOUT_NS / 4);
+    assert_int_equal(fake_stops(HUNG), 1);
+    assert_true(has_given_up(HUNG));
+    assert_int_equal(down_count, 1); /* two of three */
+    assert_int_equal(last_down, HUNG);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 0);
+    assert_int_equal(status_node_state(0), NODE_RUNNING);
+}
+
+/* What it did before does not make the word a false one. */
+static void rounds_before_the_word_do_not_count(void **state)
+{
+    (void)state;
+    assert_int_equal(send_number(3, 1), 0);
+    run_for_ns(TIMEOUT_NS / 2); /* looks at all */
+    expect_number(3, 1);
+    fake_expect_no_message(3);
+    run_for_ns(TIMEOUT_NS / 2);
+    go_round(HUNG);
+    hear(0, HUNG_BIT);
+    run_for_ns(TIMEOUT_NS * 5 / 4);
+    assert_true(has_given_up(HUNG));
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 0);
+}
+
+static void what_most_nodes_have_given_up_is_dead_at_once(void **state)
+{
+    (void)state;
+    hear(0, HUNG_BIT);
+    assert_int_equal(down_count, 0);
+    hear(3, HUNG_BIT);
+    assert_int_equal(down_count, 1);
+    assert_int_equal(last_down, HUNG);
+    assert_int_equal(fake_stops(HUNG), 0); /* who has given it up does that */
+    assert_int_equal(send_number(HUNG, 1), -ENODEV);
+}
+
+static void word_of_a_dead_node_does_not_count(void **state)
+{
+    (void)state;
+    fake_status_page(0)->declared_dead = HUNG_BIT;
+    fake_set_node_state(0, NODE_DEAD);
+    hear(3, HUNG_BIT);
+    assert_int_equal(down_count, 1);
+    assert_int_equal(last_down, 0);
+}
+
+static void node_that_most_others_have_given_up_stops(void **state)
+{
+    (void)state;
+    hear(0, UINT64_C(1) << NODE);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 1);
+    fake_status_page(3)->declared_dead = UINT64_C(1) << NODE;
     fake_send_attention();
     expect_assert_failure(dispatch_sleep());
+}
+
+/* Of two nodes there is no third to ask: each believes what it sees. */
+static void of_two_nodes_each_goes_by_its_own_look(void **state)
+{
+    (void)state;
+    fake_platform_reset(NODE, 2);
+    fake_on_sleep(sleep_on);
+    going_round = 1;
+    dispatch_initialise();
+    dispatch_register_node_down(note_down);
+    hear(0, UINT64_MAX);
+    run_for_ns(3 * TIMEOUT_NS);
+    assert_int_equal(down_count, 0);
+    going_round = 0;
+    fake_status_page(0)->declared_dead = 0;
+    struct number message = number_message(1);
+    assert_int_equal(message_send(0, &message.header), 0);
+    run_for_ns(TIMEOUT_NS * 5 / 4);
+    assert_int_equal(fake_stops(0), 1);
+    assert_int_equal(down_count, 1);
+    assert_int_equal(last_down, 0);
 }
 
 static void without_a_time_out_no_node_is_too_slow(void **state)
@@ -220,7 +437,7 @@ static void node_that_lets_too_many_messages_wait_is_given_up(void **state)
     (void)fill_channel(HUNG);
     (void)fill_channel(3);
     post_number(3, 1);
-    while (fake_stops(HUNG) == 0) {
+    while (!has_given_up(HUNG)) {
         post_number(HUNG, count++);
         assert_true(count <= 65537);
     }
@@ -232,6 +449,9 @@ static void node_that_lets_too_many_messages_wait_is_given_up(void **state)
     }
     assert_int_not_equal(dispatch_round(), 0); /* what waited for another one goes on */
     expect_number(3, 1);
+    assert_int_equal(fake_stops(HUNG), 0);
+    run_for_ns(TIMEOUT_NS * 5 / 4);
+    assert_int_equal(fake_stops(HUNG), 1); /* for it stands still, too */
 }
 
 /* Of two, the one for which most waits: it would not help to give up the other. */
@@ -248,12 +468,12 @@ static void without_memory_the_slowest_node_is_given_up_and_nothing_else_is_lost
         post_number(HUNG, i);
         count++;
     }
-    while (fake_stops(HUNG) == 0) {
+    while (!has_given_up(HUNG)) {
         post_number(3, in_channel + waiting_for_3++);
         assert_true(count + waiting_for_3 <= 513);
     }
     assert_int_equal(count + waiting_for_3, 513);
-    assert_int_equal(fake_stops(3), 0);
+    assert_false(has_given_up(3));
     for (unsigned i = 0; i < in_channel + waiting_for_3; i++) {
         const struct number *message = (const struct number *)fake_take_message(3);
 
@@ -269,9 +489,9 @@ static void without_memory_the_slowest_node_is_given_up_and_nothing_else_is_lost
     for (unsigned i = 0; i < 512; i++) {
         post_number(3, i);
     }
-    assert_int_equal(fake_stops(3), 0);
+    assert_false(has_given_up(3));
     post_number(3, 512);
-    assert_int_equal(fake_stops(3), 1);
+    assert_true(has_given_up(3));
 }
 
 int main(void)
@@ -291,9 +511,28 @@ int main(void)
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(one_that_dies_of_the_nmi_is_not_reset, start,
                                         finish_dispatcher),
-        cmocka_unit_test_setup_teardown(node_that_another_has_given_up_is_dead_for_all, start,
+        cmocka_unit_test_setup_teardown(
+            one_that_goes_round_but_takes_nothing_is_lost_to_this_node_alone, start,
+            finish_dispatcher),
+        cmocka_unit_test_setup_teardown(
+            one_that_goes_on_after_it_was_given_up_is_lost_to_this_node_alone, start,
+            finish_dispatcher),
+        cmocka_unit_test_setup_teardown(one_node_alone_lets_no_living_one_die, start,
                                         finish_dispatcher),
-        cmocka_unit_test_setup_teardown(node_that_finds_itself_given_up_stops, start,
+        cmocka_unit_test_setup_teardown(page_that_accuses_at_random_lets_no_living_node_die, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(false_word_is_told_once, start, finish_dispatcher),
+        cmocka_unit_test_setup_teardown(hung_node_is_given_up_by_who_hears_of_it, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(rounds_before_the_word_do_not_count, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(what_most_nodes_have_given_up_is_dead_at_once, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(word_of_a_dead_node_does_not_count, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(node_that_most_others_have_given_up_stops, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(of_two_nodes_each_goes_by_its_own_look, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(without_a_time_out_no_node_is_too_slow,
                                         start_without_time_out, finish_dispatcher),
