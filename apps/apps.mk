@@ -64,9 +64,18 @@ $(BUILD)/builtin.tar: $(WWW_FILES) apps/apps.mk
 	$(Q)tar -c -f $@ -C $(WWW) --format=ustar --sort=name --mtime='2026-01-01 00:00Z' \
 	    --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w .
 
-# --- Unit tests that need llhttp ---
+# --- For unit tests that say so in a comment, `library: llhttp` ---
 
-LLHTTP_TESTS := $(addprefix $(BUILD)/unit/,test_http test_http_client test_http_response test_http_files test_http_edges)
+LLHTTP_UNIT_OBJECTS := $(LLHTTP_SOURCES:%=$(BUILD)/unit/llhttp/%.o)
 
-$(LLHTTP_TESTS): UNIT_CFLAGS += $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
-$(LLHTTP_TESTS): $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
+$(BUILD)/unit/llhttp/%.c.o: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
+$(BUILD)/unit/llhttp/%.c.o: $(LLHTTP)/llhttp.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -c $(LLHTTP)/$*.c -o $@
+
+$(BUILD)/unit/llhttp.o: $(LLHTTP_UNIT_OBJECTS)
+	$(Q)$(LD) -r $^ -o $@
+
+UNIT_FLAGS_llhttp   := $(LLHTTP_FLAGS)
+UNIT_HEADERS_llhttp := $(LLHTTP)/llhttp.c
+UNIT_OBJECT_llhttp  := $(BUILD)/unit/llhttp.o

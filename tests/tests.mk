@@ -9,12 +9,16 @@ UNIT_TESTS        := $(addprefix $(BUILD)/unit/,$(notdir $(UNIT_TEST_SOURCES:.c=
 UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
                -DTALUS_SLOW_CHECKS -fsanitize=address,undefined -fno-sanitize-recover=all \
                -fno-omit-frame-pointer -fno-strict-aliasing
+# What switches threads tells the address sanitizer of it, by way of the linker.
+UNIT_LDFLAGS := -Wl,--wrap=thread_switch,--wrap=thread_start
 
 # A unit test names the files it tests, and flags of its own, in comments of this form:
 #   /* sources: kernel/message/channel.c kernel/message/status.c */
 #   /* flags: -DTALUS_X=1 */
-# and the library it links, if any, as /* library: lwip */ (net/transport/lwip/lwip.mk).
-unit_comment = $(shell sed -n 's,^/\* $(1): *\(.*\) \*/.*,\1,p' $(2))
+# and the library it links, if any, as /* library: lwip */. All of them, as file:kind:word.
+UNIT_COMMENTS := $(shell awk '/^\/\* (sources|flags|library): .*\*\// { for (i = 3; i < NF; i++) \
+                   print FILENAME ":" $$2 $$i }' tests/unit/*/*.c)
+unit_comment = $(patsubst $(2):$(1):%,%,$(filter $(2):$(1):%,$(UNIT_COMMENTS)))
 
 # The file of the test of that name.
 unit_main = $(filter %/$(1).c,$(UNIT_TEST_SOURCES))
@@ -23,41 +27,46 @@ unit_main = $(filter %/$(1).c,$(UNIT_TEST_SOURCES))
 named_sources = $(foreach source,$(call unit_comment,sources,$(1)),$(source) \
                   $(if $(filter tests/unit/%,$(source)),$(call unit_comment,sources,$(source))))
 
-# What switches threads tells the address sanitizer of it, by way of the linker.
-UNIT_CFLAGS += -Wl,--wrap=thread_switch,--wrap=thread_start
 unit_sources = $(call add_sanitizer,$(call named_sources,$(1)))
 add_sanitizer = $(1) $(if $(filter kernel/thread/switch.S,$(1)),tests/unit/world/thread_sanitizer.c)
 
-$(BUILD)/unit/%: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LIBRARY_FLAGS)
+# Tests with the same library and flags share their objects, in a folder that is named after these words:
+# `+` between two, `@` for a slash. A library's .mk file says what it adds: its flags, the object to link,
+# and what has to be there before its headers are.
+UNIT_OBJECTS := $(BUILD)/unit/objects
+blank        := $() $()
+unit_words    = $(or $(strip $(call unit_comment,library,$(1)) $(call unit_comment,flags,$(1))),plain)
+unit_folder   = $(subst /,@,$(subst $(blank),+,$(call unit_words,$(1))))
+unit_objects  = $(patsubst %,$(UNIT_OBJECTS)/$(call unit_folder,$(1))/%.o,$(1) $(call unit_sources,$(1)))
 
-# What every layer uses of libc/core: each test takes from it what its sources call. Of the rest, the
-# host's own stands in, as does its assert().
-UNIT_CORE_CFLAGS  := $(UNIT_CFLAGS)
-UNIT_CORE_OBJECTS := $(patsubst %,$(BUILD)/unit/core/%.o,address assert command_line format heap line_ring memory numbers output)
+# The other way round: of an object's name, without UNIT_OBJECTS and .o.
+folder_words   = $(subst @,/,$(subst +, ,$(firstword $(subst /, ,$(1)))))
+object_source  = $(patsubst $(firstword $(subst /, ,$(1)))/%,%,$(1))
+object_headers = $(foreach word,$(call folder_words,$(1)),$(UNIT_HEADERS_$(word)))
+words_flags    = $(foreach word,$(filter-out plain,$(1)),$(or $(UNIT_FLAGS_$(word)),$(word)))
 
-$(BUILD)/unit/core/%.o: COMMAND = $(HOST_CC) $(UNIT_CORE_CFLAGS) -MMD -MP
-$(BUILD)/unit/core/%.o: libc/core/%.c $$(another_command)
+$(UNIT_OBJECTS)/%.o: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) -MMD -MP \
+                       $(call words_flags,$(call folder_words,$(@:$(UNIT_OBJECTS)/%=%)))
+$(UNIT_OBJECTS)/%.o: $$(call object_source,$$*) $$(another_command) | $$(call object_headers,$$*)
 	$(keep_command)
 	$(Q)$(COMMAND) -c $< -o $@
 
-$(BUILD)/unit/core.a: $(UNIT_CORE_OBJECTS)
+-include $(shell find $(UNIT_OBJECTS) -name '*.d' 2>/dev/null)
+
+# What every layer uses of libc/core: each test takes from it what its sources call. Of the rest, the
+# host's own stands in, as does its assert().
+$(BUILD)/unit/core.a: $(patsubst %,$(UNIT_OBJECTS)/plain/libc/core/%.c.o, \
+                        address assert command_line format heap line_ring memory numbers output)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
--include $(UNIT_CORE_OBJECTS:.o=.d)
-
-# -MMD would note the headers of the last source only. The sources themselves are the comment's: one
-# that has moved must not be compiled by its old name.
-$(UNIT_TESTS): $(BUILD)/unit/%: $$(call unit_main,$$*) \
-                                $$(call unit_sources,$$(call unit_main,$$*)) \
-                                $(BUILD)/unit/core.a \
-                                $$(another_command)
+$(UNIT_TESTS): COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(UNIT_LDFLAGS) \
+                 $(call words_flags,$(call unit_words,$(call unit_main,$(@F))))
+$(UNIT_TESTS): $(BUILD)/unit/%: $$(call unit_objects,$$(call unit_main,$$*)) \
+                                $$(foreach word,$$(call unit_words,$$(call unit_main,$$*)),$$(UNIT_OBJECT_$$(word))) \
+                                $(BUILD)/unit/core.a $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) $(call unit_comment,flags,$<) -MM -MP -MT $@ $(filter %.c,$^) >$@.d
-	$(Q)sed -i 's,[^ ]*\.c\b,,g' $@.d
-	$(Q)$(COMMAND) $(call unit_comment,flags,$<) $(filter %.c %.S %.o %.a,$^) -o $@ -lcmocka -pthread
-
--include $(UNIT_TESTS:=.d)
+	$(Q)$(COMMAND) $(filter %.o %.a,$^) -o $@ -lcmocka -pthread
 
 test-packages:
 	$(Q)qemu/install-packages qemu/packages.txt tests/packages.txt
@@ -89,7 +98,7 @@ test: system-images | test-packages ## run every test
 	  pytest tests/boot
 
 # Which small faults the unit tests would not notice. No test: nothing fails by what it finds.
-mutate: ## try the unit tests: MUTATE="net/link --sample 30", --help
+mutate: | test-packages ## try the unit tests: MUTATE="net/link --sample 30", --help
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/mutate mutate-libraries
 	$(Q)tests/check/mutate/run --build $(BUILD)/mutate $(MUTATE)
 

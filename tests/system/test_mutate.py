@@ -11,10 +11,10 @@ from harness.paths import REPOSITORY
 MUTATE = REPOSITORY / "tests" / "check" / "mutate" / "run"
 
 MAKEFILE = """
-build/mutate/unit/test_strong: tests/unit/test_strong.c src/strong.c
-\tgcc -O1 -fsanitize=address -I. $^ -o $@
-build/mutate/unit/test_weak: tests/unit/test_weak.c src/weak.c
-\tgcc -O1 -fsanitize=address -I. $^ -o $@
+build/mutate/unit/test_%: build/mutate/tests/unit/test_%.c.o build/mutate/src/%.c.o
+\tgcc -fsanitize=address $^ -o $@
+build/mutate/%.c.o: %.c
+\tgcc -O1 -fsanitize=address -I. -c $< -o $@
 """
 # Each says whether a number is below a limit, and counts the refusals.
 SOURCE = """

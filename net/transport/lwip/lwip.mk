@@ -50,10 +50,9 @@ $(BUILD)/unit/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
 $(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@
 
-# The tests that say so in a comment: `library: lwip`.
-LWIP_TESTS := $(patsubst %.c,$(BUILD)/unit/%, $(notdir \
-                $(shell grep -l '^/\* library: lwip \*/' tests/unit/*/test_*.c)))
-$(LWIP_TESTS): $(BUILD)/unit/lwip.o
-$(LWIP_TESTS): LIBRARY_FLAGS := $(LWIP_INCLUDES)
+# For the tests that say so in a comment, `library: lwip`.
+UNIT_FLAGS_lwip   := $(LWIP_INCLUDES)
+UNIT_HEADERS_lwip := $(LWIP_READY)
+UNIT_OBJECT_lwip  := $(BUILD)/unit/lwip.o
 
 -include $(LWIP_UNIT_OBJECTS:.o=.d)

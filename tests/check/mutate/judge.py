@@ -92,7 +92,8 @@ class Judge:
 
     def link(self, program, manner, parts, folder):
         binary = os.path.join(folder, program.name)
-        run([*self.objects.flags(program.flags, manner), *parts, "-o", binary, *program.libraries])
+        run([*self.objects.flags(program.link_flags, manner), *parts, "-o", binary,
+             *program.libraries])
         return binary
 
     @staticmethod

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How make would build each unit test, and objects built that way.
 
-What `make -n` prints says it all: flags, sources and libraries of each program. Here every source
-is compiled by itself, so that a mutant costs one compilation and one link. An object exists in two
-manners: `plain`, without sanitizers, which takes a third of the time; and `checked`, as the tests
-have it. What survives in plain programs is run in checked ones.
+What `make -n` prints says it all: the objects, flags and libraries of each program. A mutant costs
+one compilation and one link. An object exists in two manners: `plain`, without sanitizers, which
+takes a third of the time; and `checked`, as the tests have it. What survives in plain programs is
+run in checked ones.
 """
 import dataclasses
 import hashlib
@@ -24,9 +24,10 @@ LEFT_OUT = re.compile(r"-W(?!l,)|-g$|-M|-fsanitize-recover")
 @dataclasses.dataclass(frozen=True)
 class Program:
     name: str
-    flags: tuple
+    flags: tuple       # with which its own sources are compiled
     sources: tuple
     archives: tuple
+    link_flags: tuple
     libraries: tuple
 
 
@@ -47,6 +48,11 @@ def digest(*parts):
         total.update(part if isinstance(part, bytes) else repr(part).encode())
         total.update(b"\0")
     return total.hexdigest()
+
+
+def digest_of_file(name):
+    with open(name, "rb") as file:
+        return digest(file.read())
 
 
 class Recipes:
@@ -88,10 +94,11 @@ class Recipes:
             if "-c" in words:
                 self.compiled[output] = (flags, files[0])
             elif os.path.basename(output).startswith("test_"):
+                own = [self.compiled[file] for file in files if file in self.compiled]
                 self.programs[os.path.basename(output)] = Program(
-                    os.path.basename(output), flags,
-                    tuple(dict.fromkeys(file for file in files if file[-2:] in (".c", ".S"))),
-                    tuple(file for file in files if file[-2:] in (".o", ".a")),
+                    os.path.basename(output), own[0][0],
+                    tuple(dict.fromkeys(source for _, source in own)),
+                    tuple(file for file in files if file not in self.compiled), flags,
                     tuple(word for word in words if word.startswith("-l")))
 
 
@@ -127,8 +134,7 @@ class Objects:
                 if not is_fresh(name):
                     os.makedirs(os.path.dirname(name), exist_ok=True)
                     run([*command, "-MD", "-MF", name + ".d", "-c", source, "-o", name])
-                with open(name, "rb") as file:
-                    self.digests[name] = digest(file.read())
+                self.digests[name] = digest_of_file(name)
         return name
 
     def library(self, archive, manner):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/httpd/request.c apps/httpd/repeat.c apps/httpd/path.c apps/httpd/authority.c */
+/* library: llhttp */
 /* flags: -D_GNU_SOURCE */
 /*
  * Tests httpd's reading of requests, without any connection. Each request is read whole and cut at

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/httpd/request.c apps/httpd/path.c apps/httpd/mime.c apps/httpd/authority.c */
+/* library: llhttp */
 /* flags: -D_GNU_SOURCE */
 /*
  * Tests httpd's reading of requests, paths and extensions at their edges.

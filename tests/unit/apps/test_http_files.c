@@ -3,6 +3,7 @@
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c apps/httpd/date.c */
 /* sources: apps/httpd/authority.c apps/httpd/pages.c */
 /* sources: tests/unit/world/http_archive.c */
+/* library: llhttp */
 /* flags: -D_GNU_SOURCE -Drealloc=limited_realloc -Dmalloc=limited_malloc -Dcalloc=limited_calloc */
 /*
  * Tests apps/httpd/site.c and response.c with archives written here: which file a path names, and

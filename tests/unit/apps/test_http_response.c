@@ -2,6 +2,7 @@
 /* sources: apps/httpd/request.c apps/httpd/path.c apps/httpd/conditions.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c apps/httpd/date.c */
 /* sources: apps/httpd/authority.c apps/httpd/pages.c */
+/* library: llhttp */
 /* flags: -D_GNU_SOURCE -Dpoll=counted_poll */
 /*
  * Tests httpd's making of responses, without any connection: conditions, ranges, pages, refusals.
