@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from recipes import MANNERS, Failed, digest, run
+from recipes import MANNERS, Failed, digest, digest_of_file, run
 
 INVALID, EQUIVALENT, KILLED, SURVIVED = "invalid", "equivalent", "killed", "survived"
 
@@ -59,6 +59,7 @@ class Judge:
         self.recipes, self.objects, self.results = recipes, objects, results
         self.lock = threading.Lock()
         self.locks = {}
+        self.unchanged = {}  # digest of a path and a command -> that of the object
         self.kills = {}  # (path, program's name) -> how often
         self.broken = set()
 
@@ -118,27 +119,38 @@ class Judge:
                 pass
             child.wait()
 
-    def compile(self, mutant, flags, manner, folder, *more):
-        """The object of the changed text, which names itself as the unchanged one does."""
+    @staticmethod
+    def compile(path, text, command, name):
+        """The object of that text of a file, which names itself as the unchanged one does."""
+        run([*command, "-x", "c", "-c", "-", "-o", name],
+            input=f'#line 1 "{path}"\n{text}'.encode())
+
+    def compile_mutant(self, mutant, flags, manner, folder, *more):
         command = [*self.objects.flags(flags, manner), *more]
         name = os.path.join(folder, digest(manner, command)[:12] + ".o")
         if not os.path.exists(name):
-            text = f'#line 1 "{mutant.path}"\n{mutant.text}'
-            run([*command, "-x", "c", "-c", "-", "-o", name], input=text.encode())
+            self.compile(mutant.path, mutant.text, command, name)
         return name
+
+    def unchanged_object(self, path, flags, *more):
+        """The digest of the object of the unchanged file."""
+        command = [*self.objects.flags(flags, "plain"), *more]
+        key = digest(path, command)
+        with self.lock:
+            lock = self.locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self.unchanged:
+                with (open(path, encoding="utf-8") as file,
+                      tempfile.TemporaryDirectory(prefix="mutate-") as folder):
+                    name = os.path.join(folder, "unchanged.o")
+                    self.compile(path, file.read(), command, name)
+                    self.unchanged[key] = digest_of_file(name)
+        return self.unchanged[key]
 
     def differs(self, mutant, flags, folder, *more):
         """Whether its object is another than the unchanged one's."""
-        with open(mutant.path, encoding="utf-8") as file:
-            original = type(mutant)(mutant.path, "", 0, "", "", file.read())
-        os.makedirs(os.path.join(folder, "original"), exist_ok=True)
-        names = (self.compile(mutant, flags, "plain", folder, *more),
-                 self.compile(original, flags, "plain", os.path.join(folder, "original"), *more))
-        contents = []
-        for name in names:
-            with open(name, "rb") as file:
-                contents.append(file.read())
-        return contents[0] != contents[1]
+        name = self.compile_mutant(mutant, flags, "plain", folder, *more)
+        return digest_of_file(name) != self.unchanged_object(mutant.path, flags, *more)
 
     def judge(self, mutant):
         """(verdict, the test that killed it)."""
@@ -181,7 +193,7 @@ class Judge:
                         and not self.differs_optimised(mutant, key, programs, folder)):
                     return self.results.put(key, EQUIVALENT), None
                 try:
-                    changed = self.compile(mutant, program.flags, manner, folder)
+                    changed = self.compile_mutant(mutant, program.flags, manner, folder)
                     binary = self.link(program, manner, [changed, *parts], folder)
                 except Failed:
                     return self.results.put(key, INVALID), None
