@@ -11,7 +11,9 @@ struct configuration;
 struct pbuf;
 
 void transport_address_initialise(const struct configuration *configuration);
-/* An ARP frame, from its Ethernet header on; takes it. Only on the speaker. */
+/* Whether this node is the speaker and has begun: the NIC is there. */
+bool transport_address_is_speaking(void);
+/* An ARP frame, from its Ethernet header on; takes it. Only while this node speaks. */
 void transport_address_receive_arp(struct pbuf *packet);
 /* A node has died, as the configuration knows: this one may be the speaker now. */
 void transport_address_lose_node(void);

@@ -407,7 +407,7 @@ void packet_receive(struct pbuf *packet, uint16_t flags, struct demux_assignment
         }
         (void)pbuf_remove_header(packet, ETHERNET_HEADER_BYTES); /* the length was checked */
         receive_ipv4(packet, flags, assignment);
-    } else if (type == ETHTYPE_ARP && is_speaker()) {
+    } else if (type == ETHTYPE_ARP && transport_address_is_speaking()) {
         transport_address_receive_arp(packet);
     } else {
         drop(packet, COUNTER_DROP_PROTOCOL);

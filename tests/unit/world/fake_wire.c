@@ -459,7 +459,7 @@ uint8_t wire_archive_byte(size_t index)
 
 /* --- Start --- */
 
-void wire_start_with(const char *words)
+void wire_bring_up_nic(void)
 {
     struct nic_ready ready = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
@@ -469,6 +469,16 @@ void wire_start_with(const char *words)
     };
 
     memcpy(ready.mac, own_mac, sizeof(ready.mac));
+    if (wire_nic.lacks_own_queue) {
+        fake_deliver(NODE_OTHER_CM, &ready.header);
+    } else {
+        message_post(0, &ready.header);
+    }
+    wire_run();
+}
+
+void wire_start_with(const char *words)
+{
     fake_platform_reset(0, 4);
     fake_status_page(0)->memory_bytes = wire_memory_bytes;
     fake_set_command_line(words);
@@ -508,12 +518,9 @@ void wire_start_with(const char *words)
     configuration_set_current(&configuration);
     transport_server_start(configuration_current());
     dispatch_register_source(&source);
-    if (wire_nic.lacks_own_queue) {
-        fake_deliver(NODE_OTHER_CM, &ready.header);
-    } else {
-        message_post(0, &ready.header);
+    if (!wire_nic.is_late) {
+        wire_bring_up_nic();
     }
-    wire_run();
 }
 
 void wire_start(void)

@@ -51,6 +51,7 @@ struct wire_nic {
     bool lacks_segmentation;
     bool lacks_own_queue; /* the first of two link servers, on NODE_OTHER_CM, has the only one */
     uint64_t queues;      /* NIC_READY's, if not 0 */
+    bool is_late;         /* it comes with wire_bring_up_nic(), not at the start */
 };
 extern struct wire_nic wire_nic;
 /* Of the server's node, at the start; 0 unless a test changes it. */
@@ -65,6 +66,8 @@ extern bool wire_has_other_speaker;
 void wire_start(void);
 /* Start it with these words; what it has sent so far is on the wire. */
 void wire_start_with(const char *words);
+/* What the link server says once the NIC is there; a part of the start, unless that is late. */
+void wire_bring_up_nic(void);
 /* Rounds of the server until one has nothing to do. */
 void wire_run(void);
 void wire_advance_ns(uint64_t step_ns);
