@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
@@ -256,6 +257,48 @@ static void an_answer_to_the_last_retransmission_is_in_time(void **state)
     wire_finish(&client);
 }
 
+static void acknowledge(const struct client *client, uint32_t acknowledgement, uint32_t window)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {
+        .client_port = client->port,
+        .flags = WIRE_ACK,
+        .sequence = client->send_next,
+        .acknowledgement = acknowledgement,
+        .window = window,
+    };
+
+    wire_receive_frame(bytes, wire_build(bytes, &segment),
+                       FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    wire_run();
+}
+
+/* A segment that is to be sent again waits for the window, and is then acknowledged after all:
+ * lwIP's persist timer ran on without one, and its assertion ended the node. Found by fuzzing. */
+static void a_late_acknowledgement_ends_the_wait_for_a_closed_window(void **state)
+{
+    struct client client;
+    struct segment again;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_send(&client, "page", 4);
+    wire_run();
+    assert_int_equal(wire_expect(&client).length, 4);
+    acknowledge(&client, client.receive_next, 0);
+    while (pcb_of(&client)->persist_backoff == 0) {
+        advance_ticks(1);
+    }
+    while (wire_take(&again)) {
+        assert_int_equal(again.sequence, client.receive_next);
+    }
+    acknowledge(&client, client.receive_next + 4, 0);
+    assert_int_equal(pcb_of(&client)->persist_backoff, 0);
+    advance_ticks(TICKS_PER_SECOND);
+    client.receive_next += 4;
+    wire_finish(&client);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 int main(void)
@@ -268,6 +311,7 @@ int main(void)
         TEST(what_was_sent_again_is_not_measured_and_the_time_out_stays_long),
         TEST(time_outs_double_up_to_a_minute_and_then_the_peer_is_given_up),
         TEST(an_answer_to_the_last_retransmission_is_in_time),
+        TEST(a_late_acknowledgement_ends_the_wait_for_a_closed_window),
     };
 
     return cmocka_run_group_tests(tests, wire_set_up, NULL);
