@@ -385,8 +385,16 @@ void request_initialise(struct request *request)
     request_restart(request);
 }
 
+/* llhttp keeps the last method that it has read: that of another request, or of what only begins
+ * with one. Not HEAD, which is answered without content. */
+static void forget_method(struct request *request)
+{
+    request->parser.method = HTTP_DELETE;
+}
+
 void request_restart(struct request *request)
 {
+    forget_method(request);
     request->target.bytes = 0;
     request->name.bytes = 0;
     request->present = 0;
@@ -402,15 +410,20 @@ void request_restart(struct request *request)
     request->framing_run = 0;
 }
 
-/* A method that has the form of one is unknown (501); anything else is no HTTP at all (400). */
+/* A method that has the form of one is unknown (501); anything else is no HTTP at all (400). 0: its
+ * end has not come yet. */
 static uint16_t status_of_bad_method(const char *head, const char *end)
 {
     const char *at = head;
 
-    while (at < end && (isalnum((unsigned char)*at) || strchr("!#$%&'*+-.^_`|~", *at) != NULL)) {
+    while (at < end && (isalnum((unsigned char)*at) ||
+                        (*at != '\0' && strchr("!#$%&'*+-.^_`|~", *at) != NULL))) {
         at++;
     }
-    return at > head && at < end && *at == ' ' ? 501 : 400;
+    if (at == end) {
+        return 0;
+    }
+    return at > head && *at == ' ' ? 501 : 400;
 }
 
 static uint16_t status_of_error(struct request *request, llhttp_errno_t error, const char *end)
@@ -422,6 +435,7 @@ static uint16_t status_of_error(struct request *request, llhttp_errno_t error, c
         return 501; /* RTSP's methods, which llhttp knows, but not in HTTP */
     }
     if (error == HPE_INVALID_METHOD) {
+        forget_method(request);
         return status_of_bad_method(request->head, end);
     }
     return error == HPE_PAUSED_H2_UPGRADE ? 505 : 400;
@@ -469,7 +483,10 @@ enum request_progress request_parse(struct request *request, const char *head, c
     request->unframed = data;
     llhttp_errno_t error = llhttp_execute(&request->parser, data, bytes);
     *consumed = bytes;
-    if (error != HPE_OK) {
+    if (error == HPE_INVALID_METHOD && status_of_bad_method(head, data + bytes) == 0) {
+        error = HPE_OK; /* llhttp says it again when more has come */
+    }
+    if (error != HPE_OK && error != HPE_INVALID_METHOD) {
         *consumed = (size_t)(llhttp_get_error_pos(&request->parser) - data);
         check(*consumed <= bytes);
     }

@@ -98,7 +98,7 @@ bool request_expects_continue(const struct request *request);
 /* Whether it is one of HEAD, as far as it has come. */
 static inline bool request_is_head(const struct request *request)
 {
-    return request->target.bytes > 0 && request->parser.method == HTTP_HEAD;
+    return request->parser.method == HTTP_HEAD;
 }
 
 static inline bool request_has(const struct request *request, enum request_field field)

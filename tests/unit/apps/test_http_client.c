@@ -315,6 +315,50 @@ static void a_refusal_of_head_has_no_content_and_others_have(void **state)
     end_client();
 }
 
+/* The status depended on how the bytes came: 400 when the method's end did not come with its
+ * beginning. Found by fuzzing. */
+static void a_method_is_judged_when_all_of_it_has_come(void **state)
+{
+    set_up(state);
+    wire.input = "BRE";
+    client_open(FD);
+    assert_int_equal(wire.sent_bytes, 0);
+    wire.input = "W";
+    client_handle_events(wire.client, EPOLLIN);
+    assert_int_equal(wire.sent_bytes, 0);
+    wire.input = " /pot HTTP/1.1\r\n";
+    client_handle_events(wire.client, EPOLLIN);
+    assert_true(has_sent("HTTP/1.1 501 "));
+    end_client();
+
+    set_up(state);
+    wire.input = "BRE";
+    client_open(FD);
+    wire.input = "W\r\n";
+    client_handle_events(wire.client, EPOLLIN);
+    assert_true(has_sent("HTTP/1.1 400 "));
+    end_client();
+}
+
+/* A refusal of HEAD has no content wherever the request was found wrong; one of a method that only
+ * begins like it has. Found by fuzzing. */
+static void a_refusal_of_head_has_no_content_wherever_it_is_wrong(void **state)
+{
+    set_up(state);
+    wire.input = "HEAD nowhere ";
+    client_open(FD);
+    assert_true(has_sent("HTTP/1.1 400 "));
+    assert_false(has_sent("<h1>"));
+    end_client();
+
+    set_up(state);
+    wire.input = "HEADS / HTTP/1.1\r\n";
+    client_open(FD);
+    assert_true(has_sent("HTTP/1.1 501 "));
+    assert_true(has_sent("<h1>501 "));
+    end_client();
+}
+
 static void after_a_transfer_coding_in_http_1_0_nothing_is_answered(void **state)
 {
     (void)state;
@@ -374,6 +418,10 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_refusal_of_head_has_no_content_and_others_have, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_method_is_judged_when_all_of_it_has_come, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_refusal_of_head_has_no_content_wherever_it_is_wrong,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(after_a_transfer_coding_in_http_1_0_nothing_is_answered,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_is_turned_away_is_told_so_and_counted, set_up,
