@@ -2,6 +2,8 @@
 /*
  * The PVH loader's start info (Xen public/arch-x86/hvm/start_info.h) to a struct boot_info.
  */
+#include <string.h>
+
 #include "boot/boot_info.h"
 #include "boot/image.h"
 
@@ -10,6 +12,9 @@
 #define START_INFO_MAGIC     0x336EC578
 #define START_INFO_MAP_SINCE 1 /* the version that brought the map of the memory */
 #define E820_USABLE          1
+
+/* A longer list is nonsense and not read: firmware of large machines has some hundred ranges. */
+#define LIST_MAX 4096u
 
 struct start_info {
     uint32_t magic;
@@ -68,35 +73,41 @@ static void read_command_line(paddr_t paddr)
     }
 }
 
+/* The entries of a list that can be read; NULL when there is none. They may lie at odd addresses.
+ */
+static const uint8_t *find_list(paddr_t paddr, uint32_t count, size_t entry_bytes)
+{
+    return count > LIST_MAX ? NULL : boot_info_data(paddr, count * entry_bytes);
+}
+
 static void read_memory_map(const struct start_info *start)
 {
-    const struct start_range *ranges =
-        boot_info_data(start->memory_map_paddr, start->memory_map_count * sizeof(*ranges));
+    struct start_range range;
+    const uint8_t *list =
+        find_list(start->memory_map_paddr, start->memory_map_count, sizeof(range));
 
-    if (ranges == NULL || start->version < START_INFO_MAP_SINCE) {
+    if (list == NULL || start->version < START_INFO_MAP_SINCE) {
         return;
     }
     for (uint32_t i = 0; i < start->memory_map_count; i++) {
-        boot_info_add_range(&boot_info, ranges[i].paddr, ranges[i].bytes,
-                            ranges[i].type == E820_USABLE);
+        memcpy(&range, list + i * sizeof(range), sizeof(range));
+        boot_info_add_range(&boot_info, range.paddr, range.bytes, range.type == E820_USABLE);
     }
 }
 
 static void read_modules(const struct start_info *start)
 {
-    const struct start_module *modules =
-        boot_info_data(start->modules_paddr, start->module_count * sizeof(*modules));
+    struct start_module module;
+    const uint8_t *list = find_list(start->modules_paddr, start->module_count, sizeof(module));
 
-    if (modules == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i < start->module_count; i++) {
-        size_t name_bytes = readable_bytes(modules[i].command_line_paddr, MODULE_NAME_BYTES);
-        const char *name = boot_info_data(modules[i].command_line_paddr, name_bytes);
+    for (uint32_t i = 0; list != NULL && i < start->module_count; i++) {
+        memcpy(&module, list + i * sizeof(module), sizeof(module));
+        size_t name_bytes = readable_bytes(module.command_line_paddr, MODULE_NAME_BYTES);
+        const char *name = boot_info_data(module.command_line_paddr, name_bytes);
 
         /* QEMU gives its -initrd no name. */
-        boot_info_add_module(&boot_info, modules[i].paddr, modules[i].bytes,
-                             name != NULL ? name : "", name_bytes);
+        boot_info_add_module(&boot_info, module.paddr, module.bytes, name != NULL ? name : "",
+                             name_bytes);
     }
 }
 
@@ -105,14 +116,18 @@ CALLED_FROM_OUTSIDE _Noreturn void pvh_start(paddr_t start_info_paddr);
 
 _Noreturn void pvh_start(paddr_t start_info_paddr)
 {
-    const struct start_info *start = boot_info_data(start_info_paddr, sizeof(*start));
+    struct start_info start = {0};
+    const void *bytes = boot_info_data(start_info_paddr, sizeof(start));
 
     boot_info_initialise(&boot_info, "PVH");
-    if (start != NULL && start->magic == START_INFO_MAGIC) {
-        boot_info.rsdp = start->rsdp_paddr;
-        read_command_line(start->command_line_paddr);
-        read_memory_map(start);
-        read_modules(start);
+    if (bytes != NULL) {
+        memcpy(&start, bytes, sizeof(start));
+    }
+    if (start.magic == START_INFO_MAGIC) {
+        boot_info.rsdp = start.rsdp_paddr;
+        read_command_line(start.command_line_paddr);
+        read_memory_map(&start);
+        read_modules(&start);
     }
     boot_main(&boot_info);
 }
