@@ -11,6 +11,8 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
                -fno-omit-frame-pointer -fno-strict-aliasing
 # What switches threads tells the address sanitizer of it, by way of the linker.
 UNIT_LDFLAGS := -Wl,--wrap=thread_switch,--wrap=thread_start
+# The fake platform lets things happen on both sides of the sleep flag in the same way.
+UNIT_LDFLAGS += -Wl,--wrap=status_set_sleep
 
 # A unit test names the files it tests, and flags of its own, in comments of this form:
 #   /* sources: kernel/message/channel.c kernel/message/status.c */

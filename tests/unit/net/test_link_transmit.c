@@ -208,6 +208,34 @@ static void frame_that_came_before_sleep_keeps_the_node_awake(void **state)
     }
 }
 
+static void frame_comes(void)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+
+    assert_true(fake_nic_receive(0, frame.bytes, frame.length_bytes, EOP, 0));
+}
+
+/* Its interrupt is unmasked since the last sleep or is not: either way has a look of its own. */
+static void frame_that_comes_on_either_side_of_the_sleep_flag_is_not_slept_on(void **state)
+{
+    (void)state;
+    fake_on_sleep(do_nothing_asleep);
+    for (unsigned i = 0; i < 4; i++) {
+        settle();
+        dispatch_sleep();
+        interrupts[INTERRUPT_VECTOR_NIC] += i % 2;
+        unsigned sleeps = fake_sleeps();
+
+        fake_at_sleep_flag(i < 2 ? frame_comes : NULL, i < 2 ? NULL : frame_comes);
+        dispatch_sleep();
+        assert_int_equal(fake_sleeps(), sleeps);
+        received_count = 0;
+        settle();
+        assert_int_equal(received_count, 1);
+        received->release(received);
+    }
+}
+
 static void frame_sent_after_the_flush_still_leaves_before_sleep(void **state)
 {
     struct fake_nic_sent sent;
@@ -340,6 +368,7 @@ int main(void)
         cmocka_unit_test(segments_that_the_nic_cuts_are_counted_one_by_one),
         cmocka_unit_test(interrupt_is_unmasked_before_sleep_and_only_when_it_was_taken),
         cmocka_unit_test(frame_that_came_before_sleep_keeps_the_node_awake),
+        cmocka_unit_test(frame_that_comes_on_either_side_of_the_sleep_flag_is_not_slept_on),
         cmocka_unit_test(frame_sent_after_the_flush_still_leaves_before_sleep),
         cmocka_unit_test(many_frames_in_flight_are_looked_after_by_a_timer),
         cmocka_unit_test(change_of_the_link_is_told_to_all_transport_servers),

@@ -44,6 +44,8 @@ static uint64_t own_attention_count;
 static unsigned sleep_count;
 static uint64_t last_deadline_ns;
 static void (*on_sleep)(void);
+static void (*before_flag)(void);
+static void (*behind_flag)(void);
 static bool is_rung; /* an interrupt is pending: the next sleep ends at once */
 static char console[CONSOLE_BYTES];
 static size_t console_length;
@@ -83,6 +85,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     sleep_count = 0;
     last_deadline_ns = 0;
     on_sleep = NULL;
+    before_flag = behind_flag = NULL;
     is_rung = false;
     console_length = 0;
     console[0] = '\0';
@@ -246,6 +249,37 @@ void fake_on_sleep(void (*sleeping)(void))
     on_sleep = sleeping;
 }
 
+void fake_at_sleep_flag(void (*before)(void), void (*behind)(void))
+{
+    before_flag = before;
+    behind_flag = behind;
+}
+
+static void call_once(void (**function)(void))
+{
+    void (*called)(void) = *function;
+
+    *function = NULL;
+    if (called != NULL) {
+        called();
+    }
+}
+
+/* The linker puts it in between: see tests.mk. */
+void __real_status_set_sleep(enum node_sleep sleep);
+void __wrap_status_set_sleep(enum node_sleep sleep);
+
+void __wrap_status_set_sleep(enum node_sleep sleep)
+{
+    if (sleep == NODE_AWAKE) {
+        __real_status_set_sleep(sleep);
+        return;
+    }
+    call_once(&before_flag);
+    __real_status_set_sleep(sleep);
+    call_once(&behind_flag);
+}
+
 const char *fake_console(void)
 {
     return console;
@@ -339,6 +373,9 @@ uint64_t platform_attention_count(void)
 void platform_sleep(uint64_t deadline_ns)
 {
     last_deadline_ns = deadline_ns;
+    if (deadline_ns <= now_ns) {
+        return;
+    }
     if (is_rung) {
         is_rung = false;
         return;

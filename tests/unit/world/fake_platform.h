@@ -69,8 +69,12 @@ unsigned fake_doorbells(node_id_t node);  /* rung since the reset */
 unsigned fake_attentions(node_id_t node); /* told to it since the reset */
 unsigned fake_stops(node_id_t node);      /* by NMI since the reset */
 unsigned fake_resets(node_id_t node);     /* by INIT */
-unsigned fake_sleeps(void);               /* without those that a pending interrupt ended at once */
+unsigned fake_sleeps(void); /* without those that a pending interrupt or the time ended at once */
 uint64_t fake_last_sleep_deadline_ns(void);
+/* What comes on the way to sleep, once each; NULL for nothing. `before` is called before the sleep
+ * flag goes up, so that a sender that looks at it rings nobody; `behind` when it has just gone up,
+ * before the last look at what could keep the node awake. */
+void fake_at_sleep_flag(void (*before)(void), void (*behind)(void));
 /* Called inside platform_sleep(): what happens while the node sleeps. NULL for nothing. */
 void fake_on_sleep(void (*sleeping)(void));
 /* What was printed on the console since the reset, zero-terminated (the first 64 KiB). */
