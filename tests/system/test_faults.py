@@ -2,8 +2,11 @@
 """A node that faults takes down what it owns, and nothing else."""
 
 import errno
+import os
 import re
+import signal
 import socket
+import time
 
 import pytest
 
@@ -138,6 +141,59 @@ def test_the_next_servers_go_on_when_the_first_ones_die(victim):
     finally:
         for connection in connections:
             connection.close()
+
+
+@pytest.mark.parametrize("manager", [1, 2])
+def test_a_connection_manager_that_dies_alone_is_replaced_by_the_other(manager):
+    """Nodes 1 and 2 are nothing else. Connections that are open need no manager; new ones go through
+    the living one to both web servers, also to the one whose own manager has died."""
+    with Network() as network, Talus(words="pika=TS1LS1+CM2 app=httpd:2", network=network,
+                                     smp=5) as machine:
+        assert [machine.roles()[node] for node in range(5)] == ["LS TS", "CM", "CM", "httpd", "httpd"]
+        connections = [machine.connect() for _ in range(12)]
+        try:
+            for connection in connections:
+                assert len(serve(connection)) == 4
+            crash(machine, manager)
+            machine.wait_for(rf"node0 dispatch: node{manager} is dead")
+            for connection in connections:
+                assert len(serve(connection)) == 4
+        finally:
+            for connection in connections:
+                connection.close()
+        before = machine.counter("http_requests_total")
+        load = ab(machine, "/4b", 500, concurrency=8)
+        assert load.failed == 0, load.output
+        after = machine.counter("http_requests_total")
+        assert after[3] > before[3] + 100 and after[4] > before[4] + 100
+        assert machine.counter("node_up")[manager] == 0
+
+
+# Longer than httpd waits for the rest of a request (20 s).
+PAUSE_S = 25
+
+
+def test_a_machine_that_stood_still_does_not_count_that_as_its_clients_idleness():
+    """As when a host sleeps: the time-stamp counter goes on meanwhile, and jumps for the guest. (QMP's
+    `stop` stops that of an emulated core, too, and so shows nothing.)"""
+    with Network() as network, Talus(network=network) as machine:
+        kept, begun = machine.connect(), machine.connect()
+        with kept, begun:
+            assert len(serve(kept)) == 4
+            assert len(serve(begun)) == 4
+            begun.sendall(b"GET /4b HTTP/1.1\r\nHo")
+            # What came before is handled by then.
+            assert len(serve(kept)) == 4
+            os.kill(machine.qemu_pid(), signal.SIGSTOP)
+            time.sleep(PAUSE_S)
+            os.kill(machine.qemu_pid(), signal.SIGCONT)
+            # The nodes find out what time it is, and whose time is over.
+            for _ in range(20):
+                assert len(curl(machine, "/4b")) == 4
+            begun.sendall(b"st: talus\r\n\r\n")
+            assert begun.recv(4096).startswith(b"HTTP/1.1 200")
+            assert len(serve(kept)) == 4
+        assert set(machine.counter("node_up").values()) == {1}
 
 
 def test_a_node_that_hangs_is_given_up_and_the_others_serve_on_and_sleep(tmp_path):
