@@ -40,6 +40,23 @@ static void start(void)
     settle();
 }
 
+/* Every frame has been given back, what was sent has been read, and no memory is gone. */
+static int tear_down(void **state)
+{
+    struct memory_nic_sent sent;
+
+    if (memory_nic_started_port() != UINT32_MAX) {
+        fake_advance_ns(2 * NS_PER_MS);
+        settle();
+        while (memory_nic_transmit(&sent)) {
+        }
+        settle();
+        assert_int_equal(memory_nic_frames_held(), 0);
+        assert_int_equal(memory_nic_frames_in_flight(), 0);
+    }
+    return ls_tear_down(state);
+}
+
 /* --- Bring-up --- */
 
 static void assert_started_in_vain(void)
@@ -455,19 +472,24 @@ static void frames_that_the_card_lost_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_card_that_does_not_start_is_left_switched_off),
-        cmocka_unit_test(transport_servers_learn_what_the_card_can_do),
-        cmocka_unit_test(a_queue_that_the_card_has_not_got_cannot_be_attached),
-        cmocka_unit_test(frames_of_all_groups_reach_their_owner_without_steering),
-        cmocka_unit_test(syn_goes_to_the_connection_manager),
-        cmocka_unit_test(acknowledgements_that_nobody_has_checked_are_not_merged),
-        cmocka_unit_test(a_syn_with_data_is_checked_before_it_is_cut),
-        cmocka_unit_test(frames_leave_with_checksums_made_in_software),
-        cmocka_unit_test(frames_of_other_nodes_leave_with_checksums_too),
-        cmocka_unit_test(owners_are_told_in_order_and_a_full_ring_changes_nothing),
-        cmocka_unit_test(without_interrupts_the_node_looks_again_each_millisecond),
-        cmocka_unit_test(link_is_looked_at_each_second_and_told_when_it_changes),
-        cmocka_unit_test(frames_that_the_card_lost_are_counted),
+        cmocka_unit_test_teardown(a_card_that_does_not_start_is_left_switched_off, tear_down),
+        cmocka_unit_test_teardown(transport_servers_learn_what_the_card_can_do, tear_down),
+        cmocka_unit_test_teardown(a_queue_that_the_card_has_not_got_cannot_be_attached, tear_down),
+        cmocka_unit_test_teardown(frames_of_all_groups_reach_their_owner_without_steering,
+                                  tear_down),
+        cmocka_unit_test_teardown(syn_goes_to_the_connection_manager, tear_down),
+        cmocka_unit_test_teardown(acknowledgements_that_nobody_has_checked_are_not_merged,
+                                  tear_down),
+        cmocka_unit_test_teardown(a_syn_with_data_is_checked_before_it_is_cut, tear_down),
+        cmocka_unit_test_teardown(frames_leave_with_checksums_made_in_software, tear_down),
+        cmocka_unit_test_teardown(frames_of_other_nodes_leave_with_checksums_too, tear_down),
+        cmocka_unit_test_teardown(owners_are_told_in_order_and_a_full_ring_changes_nothing,
+                                  tear_down),
+        cmocka_unit_test_teardown(without_interrupts_the_node_looks_again_each_millisecond,
+                                  tear_down),
+        cmocka_unit_test_teardown(link_is_looked_at_each_second_and_told_when_it_changes,
+                                  tear_down),
+        cmocka_unit_test_teardown(frames_that_the_card_lost_are_counted, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@
 #include "net/streams/table.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/thread_sanitizer.h"
 
 struct configuration configuration;
 node_id_t own_cm;
@@ -67,8 +68,10 @@ void run_conserved_test(void **state)
 
     run_once(test);
     unsigned blocks = fake_memory_blocks();
+    unsigned threads = threads_begun();
     run_once(test);
     assert_int_equal(fake_memory_blocks(), blocks);
+    assert_int_equal(threads_begun(), threads);
 }
 
 /* --- What the servers say --- */

@@ -20,9 +20,9 @@ extern node_id_t own_cm;
 void start_application_node(void);
 
 /*
- * A test that leaves nothing behind: no stream and no block of memory. It runs twice, because
- * objects are kept for reuse: what the second run adds is lost. `set_up` and `tear_down`, which may
- * be NULL, are run around each. An entry for cmocka's list.
+ * A test that leaves nothing behind: no stream, no block of memory, no thread that waits. It runs
+ * twice, because objects are kept for reuse: what the second run adds is lost. `set_up` and
+ * `tear_down`, which may be NULL, are run around each. An entry for cmocka's list.
  */
 #define CONSERVED_TEST(name, set_up, tear_down)                                                    \
     {                                                                                              \

@@ -22,11 +22,12 @@
 #include "kernel/thread/timer.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/thread_sanitizer.h"
 
 struct handled handled[HANDLED_MAX];
 unsigned handled_count;
 
-static unsigned blocks_before;
+static unsigned blocks_before, threads_before;
 
 void note_message(node_id_t from, const struct message *message)
 {
@@ -78,6 +79,7 @@ int start_dispatcher(void **state)
     handled_count = 0;
     start_and_stop_a_timer();
     blocks_before = fake_memory_blocks();
+    threads_before = threads_begun();
     return 0;
 }
 
@@ -99,6 +101,7 @@ int finish_dispatcher(void **state)
     }
     assert_false(thread_is_any_ready());
     assert_int_equal(fake_memory_blocks(), blocks_before);
+    assert_int_equal(threads_begun(), threads_before);
     return 0;
 }
 

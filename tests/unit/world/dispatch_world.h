@@ -32,7 +32,8 @@ void note_message(node_id_t from, const struct message *message);
 
 /* A test's set-up. */
 int start_dispatcher(void **state);
-/* Its tear-down: posted messages and memory are back at what they were, no thread has a turn left.
+/* Its tear-down: posted messages and memory are back at what they were, no thread has a turn left
+ * or waits for one.
  */
 int finish_dispatcher(void **state);
 

@@ -358,6 +358,11 @@ unsigned memory_nic_frames_held(void)
     return count - (own.rx_tail - own.rx_head);
 }
 
+unsigned memory_nic_frames_in_flight(void)
+{
+    return own.tx_tail - own.tx_done;
+}
+
 bool memory_nic_transmit(struct memory_nic_sent *sent)
 {
     const struct frame_to_send *frame;

@@ -35,6 +35,9 @@ bool memory_nic_receive(const void *bytes, size_t length_bytes);
 /* Frames that nobody has released. */
 unsigned memory_nic_frames_held(void);
 
+/* Frames that it was given to send and whose owners have not been told that it has read them. */
+unsigned memory_nic_frames_in_flight(void);
+
 /* The card reads the oldest frame that it was told of. False when there is none. */
 struct memory_nic_sent {
     uint8_t data[2048];

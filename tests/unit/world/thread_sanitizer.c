@@ -6,6 +6,8 @@
  *
  * Stacks are those of fake_platform.c, aligned to their size, and the one on which the test runs.
  */
+#include "tests/unit/world/thread_sanitizer.h"
+
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
@@ -25,6 +27,13 @@ struct start {
 /* The dispatcher's, once a thread has run. */
 static const void *dispatcher_stack;
 static size_t dispatcher_stack_bytes;
+
+static unsigned begun_count;
+
+unsigned threads_begun(void)
+{
+    return begun_count;
+}
 
 static void *stack_of(void *address)
 {
@@ -54,6 +63,7 @@ int __wrap_thread_start(void **saved, void *stack_top, void (*function)(void *),
     /* A thread that has ended left its frames without a return, and their marks with them. */
     __asan_unpoison_memory_region(stack, (size_t)((char *)stack_top - (char *)stack));
     __sanitizer_start_switch_fiber(&fake_stack, stack, THREAD_STACK_BYTES);
+    begun_count++;
     int result = __real_thread_start(saved, stack_top, run_watched, &start);
 
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
@@ -71,6 +81,7 @@ int __wrap_thread_switch(void **saved, void *resumed, int result)
         return result;
     }
     /* A thread that ends (a result other than 0) does not come back for what it leaves. */
+    begun_count -= result != 0;
     __sanitizer_start_switch_fiber(result != 0 ? NULL : &fake_stack, dispatcher_stack,
                                    dispatcher_stack_bytes);
     result = __real_thread_switch(saved, resumed, result);
