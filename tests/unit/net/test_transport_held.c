@@ -272,6 +272,63 @@ static void all_that_waits_has_a_bound(void **state)
     finish_attackers();
 }
 
+/* Of what has to wait, nothing can: it is lost as on any wire, counted, and comes again. */
+static void without_memory_for_copies_segments_are_lost_and_come_again(void **state)
+{
+    uint64_t no_memory = wire_counted(COUNTER_DROP_NO_MEMORY);
+    struct client client;
+    uint32_t sent = 0, taken = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    fake_fail_allocations_after(0);
+    for (uint32_t i = 1; i <= 10; i++) {
+        send_ahead(client, 1400 * i, 1400); /* before a hole */
+    }
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_NO_MEMORY), no_memory + 10);
+    assert_int_equal(held_bytes(), 0);
+    assert_int_equal(wire_frames_held(), 0);
+    fake_fail_allocations_after(-1);
+
+    for (unsigned i = 0; i < 11; i++, sent += 1400) {
+        send_in_order(&client, sent, 1400);
+    }
+    wire_run();
+    for (uint32_t before = 1; taken != before;) {
+        before = taken;
+        taken = take_stream(&client, taken);
+        wire_run();
+    }
+    assert_int_equal(taken, sent);
+    wire_finish(&client);
+}
+
+/* An application that hangs, without memory for copies: the bytes wait in frames, as many as the
+ * window lets in, and all of them come. */
+static void without_memory_bytes_for_an_application_that_hangs_wait_in_frames(void **state)
+{
+    struct client client;
+    uint32_t sent = 0, taken = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    for (; sent + 1400 <= UINT16_MAX; sent += 1400) {
+        fake_fail_allocations_after(sent >= 28000 ? 0 : -1);
+        send_in_order(&client, sent, 1400);
+        wire_run();
+    }
+    assert_in_range(wire_frames_held(), 1, FRAMES_HELD_MAX);
+    fake_fail_allocations_after(-1);
+    for (uint32_t before = 1; taken != before;) {
+        before = taken;
+        taken = take_stream(&client, taken);
+        wire_run();
+    }
+    assert_int_equal(taken, sent);
+    wire_finish(&client);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 int main(void)
@@ -284,6 +341,8 @@ int main(void)
         TEST(connections_that_nobody_claims_keep_few_frames),
         TEST(bytes_of_an_unclaimed_connection_are_announced_whole_again),
         TEST(all_that_waits_has_a_bound),
+        TEST(without_memory_for_copies_segments_are_lost_and_come_again),
+        TEST(without_memory_bytes_for_an_application_that_hangs_wait_in_frames),
     };
 
     return cmocka_run_group_tests(tests, wire_set_up, NULL);
