@@ -349,6 +349,15 @@ static uint32_t take_dropped(struct nic_queue *queue)
     return ixgbe_stats_take_dropped(queue_of(queue)->registers, queue_of(queue)->index);
 }
 
+static struct nic_buffers count_buffers(const struct nic_queue *queue)
+{
+    const struct ixgbe_rx *rx = &queue_of(queue)->rx;
+    uint32_t free = rx->free_count + (rx->filled - rx->next);
+
+    ASSERT_SLOW(free <= rx->buffer_count);
+    return (struct nic_buffers){.free = free, .used = rx->buffer_count - free};
+}
+
 static const struct nic_queue_operations queue_operations = {
     .receive = receive,
     .is_pending = is_pending,
@@ -358,6 +367,7 @@ static const struct nic_queue_operations queue_operations = {
     .reclaim = reclaim,
     .in_flight = in_flight,
     .take_dropped = take_dropped,
+    .count_buffers = count_buffers,
 };
 
 /* One that fails keeps what it has allocated: the device may know of it. */

@@ -189,6 +189,12 @@ MUST_CHECK int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups
 
 /* --- One queue pair: on its own node --- */
 
+/* Buffers for received frames. */
+struct nic_buffers {
+    uint32_t free; /* they wait for frames, in the ring or beside it */
+    uint32_t used; /* frames in them have been handed over and not been released */
+};
+
 struct nic_queue_operations {
     unsigned (*receive)(struct nic_queue *queue, struct frame **frames, unsigned frame_max);
     bool (*is_pending)(const struct nic_queue *queue);
@@ -198,6 +204,7 @@ struct nic_queue_operations {
     unsigned (*reclaim)(struct nic_queue *queue);
     unsigned (*in_flight)(const struct nic_queue *queue);
     uint32_t (*take_dropped)(struct nic_queue *queue);
+    struct nic_buffers (*count_buffers)(const struct nic_queue *queue); /* may be absent */
 };
 
 struct nic_queue {
@@ -283,6 +290,13 @@ static inline unsigned nic_queue_in_flight(const struct nic_queue *queue)
 static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
 {
     return queue->operations->take_dropped(queue);
+}
+
+/* None of either where the driver does not say. */
+static inline struct nic_buffers nic_queue_count_buffers(const struct nic_queue *queue)
+{
+    return queue->operations->count_buffers == NULL ? (struct nic_buffers){0}
+                                                    : queue->operations->count_buffers(queue);
 }
 
 /* --- For drivers --- */

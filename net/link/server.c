@@ -295,7 +295,10 @@ static void handle_transmit_frame(node_id_t from, const struct message *raw,
 static void read_statistics(void)
 {
     uint32_t missed = nic_queue_take_dropped(queue.nic) + link_device_take_missed();
+    struct nic_buffers buffers = nic_queue_count_buffers(queue.nic);
 
+    counter_set(COUNTER_NIC_RX_BUFFERS_FREE, buffers.free);
+    counter_set(COUNTER_NIC_RX_BUFFERS_USED, buffers.used);
     counter_add(COUNTER_NIC_RX_MISSED, missed);
     queue.next_statistics_ns = dispatch_now_ns() + STATISTICS_INTERVAL_NS;
 }

@@ -19,7 +19,9 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/link/server.h"
+#include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/ls_ixgbe.h"
@@ -319,6 +321,76 @@ static void change_of_the_link_is_told_to_all_transport_servers(void **state)
     assert_int_equal(last_ready.is_link_up, 1);
 }
 
+/* Once a second. One frame is with its owner, and then given back. */
+static void buffers_are_counted_while_their_frames_are_with_their_owner(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+    struct frame *held;
+
+    (void)state;
+    fake_advance_ns(2 * NS_PER_S);
+    receive(&frame, 0);
+    held = received;
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_BUFFERS_USED), 1);
+    uint64_t free_count = counter_read(0, COUNTER_NIC_RX_BUFFERS_FREE);
+
+    assert_true(free_count >= 767);
+    held->release(held);
+    fake_advance_ns(2 * NS_PER_S);
+    receive(&frame, 0);
+    received->release(received);
+    fake_advance_ns(2 * NS_PER_S);
+    deliver_transmit_frame(60, 0, 0); /* work, but no frame */
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_BUFFERS_USED), 0);
+    assert_int_equal(counter_read(0, COUNTER_NIC_RX_BUFFERS_FREE), free_count + 1);
+    struct fake_nic_sent sent;
+
+    assert_true(fake_nic_transmit(0, &sent));
+}
+
+/* Frames of other nodes are copied as long as the ring has room for them; what finds neither room
+ * nor memory is lost and counted, and the copies serve again. */
+static void frames_to_copy_are_lost_at_the_ring_s_end_and_without_memory(void **state)
+{
+    struct fake_nic_sent sent;
+    uint64_t no_memory = counter_read(0, COUNTER_DROP_NO_MEMORY);
+    uint64_t full = counter_read(0, COUNTER_DROP_TX_FULL);
+    unsigned counts[2] = {0, 0};
+    unsigned blocks = 0;
+
+    (void)state;
+    while (fake_nic_transmit(0, &sent)) {
+    }
+    settle();
+    fake_fail_allocations_after(0);
+    for (unsigned i = 0; counter_read(0, COUNTER_DROP_NO_MEMORY) == no_memory; i++) {
+        deliver_transmit_frame(60, 0, 0);
+        assert_true(i < 1000);
+    }
+    fake_fail_allocations_after(-1);
+    while (fake_nic_transmit(0, &sent)) {
+    }
+    settle();
+    for (unsigned i = 0; i < 2; i++) {
+        for (uint64_t before = full; full == before; full = counter_read(0, COUNTER_DROP_TX_FULL)) {
+            deliver_transmit_frame(60, 0, 0);
+            counts[i]++;
+            assert_true(counts[i] <= 1024);
+        }
+        /* The second time, no memory is asked for. */
+        assert_true(i == 0 || fake_memory_blocks() == blocks);
+        blocks = fake_memory_blocks();
+        for (unsigned sent_count = 1; sent_count < counts[i]; sent_count++) {
+            assert_true(fake_nic_transmit(0, &sent));
+        }
+        assert_false(fake_nic_transmit(0, &sent));
+        settle();
+    }
+    assert_int_equal(counts[0], counts[1]);
+    assert_true(counts[0] > 1000);
+    assert_int_equal(counter_read(0, COUNTER_DROP_NO_MEMORY), no_memory + 1);
+}
+
 /* Also the link, which a busy node would otherwise not look at. */
 static void lost_frames_are_counted_once_a_second(void **state)
 {
@@ -372,6 +444,8 @@ int main(void)
         cmocka_unit_test(frame_sent_after_the_flush_still_leaves_before_sleep),
         cmocka_unit_test(many_frames_in_flight_are_looked_after_by_a_timer),
         cmocka_unit_test(change_of_the_link_is_told_to_all_transport_servers),
+        cmocka_unit_test(buffers_are_counted_while_their_frames_are_with_their_owner),
+        cmocka_unit_test(frames_to_copy_are_lost_at_the_ring_s_end_and_without_memory),
         cmocka_unit_test(lost_frames_are_counted_once_a_second),
         cmocka_unit_test(change_of_speed_is_told_too_and_no_change_is_not),
     };
