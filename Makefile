@@ -57,6 +57,7 @@ ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 
 SOURCES := $(wildcard boot/*.c boot/*.S boot/acpi/*.c kernel/*.c kernel/*/*.c kernel/*/*.S \
              drivers/*/*.c net/*.c net/*/*.c net/*/*/*.c libc/*/*.c apps/*.c apps/*/*.c)
+SOURCES := $(filter-out kernel/hosted/% drivers/hosted/%,$(SOURCES))
 OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
 
 # A changed flag makes anew what it concerns, and nothing else: beside each object, program and
@@ -75,6 +76,7 @@ keep_command    = @mkdir -p $(@D) && rm -f $@ && \
 -include apps/apps.mk
 include boot/images/images.mk
 include boot/uefi/uefi.mk
+include kernel/hosted/hosted.mk
 -include qemu/qemu.mk
 include qemu/plugins/plugins.mk
 include tests/tests.mk

@@ -3,6 +3,9 @@
 
     apps -> libc/posix -> net -> drivers/ixgbe -> drivers/{nic,pci} -> kernel -> libc/core
     apps -> drivers/{console,acpi}, boot -> kernel
+
+As Linux processes (make host): drivers/hosted -> drivers/{nic,console,acpi}, of which it answers the
+last two; and both hosted folders have a part that is compiled as an ordinary program.
 """
 
 GROUND = {"kernel", "libc/core"}
@@ -18,6 +21,11 @@ MAY_USE = {
     "drivers/errors": {"drivers"} | GROUND,
     "drivers/nic": {"drivers"} | GROUND,
     "drivers/pci": {"drivers"} | GROUND,
+    "kernel/hosted": GROUND,
+    "kernel/hosted/linux": {"kernel/hosted"} | GROUND,
+    "drivers/hosted": {"drivers", "drivers/nic", "drivers/acpi", "drivers/console", "kernel/hosted"}
+                      | GROUND,
+    "drivers/hosted/linux": {"drivers/hosted", "kernel/hosted", "kernel/hosted/linux"} | GROUND,
     "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci"} | GROUND,
     "net": {"drivers", "drivers/nic"} | GROUND,
     "net/streams": {"net", "drivers/nic"} | GROUND,
@@ -33,6 +41,11 @@ STANDARD_HEADERS = {
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdnoreturn.h", "string.h",
     "strings.h",
 }
+
+
+# Not in the image; and those over the machine's own C library, which may include what it likes.
+HOSTED = {folder for folder in MAY_USE if "hosted" in folder}
+LINUX = {folder for folder in HOSTED if folder.endswith("/linux")}
 
 
 def folder_of(path):

@@ -77,7 +77,7 @@ test-unit: | test-packages ## run the unit tests on the host, with sanitizers
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
 	$(Q)tests/run unit $(UNIT_TESTS)
 
-test-check: $(BUILD)/talus.elf | test-packages ## check the structure: layout, cppcheck, arrows
+test-check: $(BUILD)/talus.elf $(BUILD)/hosted/talus | test-packages ## check the structure: layout, cppcheck, arrows
 	$(Q)BUILD=$(BUILD) tests/run check
 
 test-model: $(QEMU_BIN) | test-packages ## let Linux's own ixgbe driver judge the 82599 model
@@ -109,7 +109,7 @@ mutate-libraries: $(LWIP_READY) $(LLHTTP)/llhttp.c
 
 # What the system tests and the benchmark boot, and what watches it.
 system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/talus.elf $(QEMU_BIN) \
-               $(PLUGINS)
+               $(PLUGINS) $(BUILD)/hosted/talus
 
 # With the slow checks, for which everything is compiled once more.
 $(BUILD)/checked/talus.elf: FORCE

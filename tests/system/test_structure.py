@@ -21,7 +21,8 @@ def fixture_tree(tmp_path):
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(REPOSITORY / name, tree / name)
     (tree / "build").mkdir()
-    shutil.copytree(BUILD / "obj", tree / "build" / "obj", copy_function=os.symlink)
+    for objects in ("obj", "hosted/obj"):
+        shutil.copytree(BUILD / objects, tree / "build" / objects, copy_function=os.symlink)
     for name in ("kernel.ld", "no-symbols.S"):
         shutil.copy(BUILD / name, tree / "build" / name)
     subprocess.run(["git", "init", "-q", "."], cwd=tree, check=True)
@@ -54,7 +55,11 @@ def test_both_pass_as_the_tree_is(tree):
     ("kernel/log.c", "/* As TCP does. */\n", "`TCP` is a word of the layers above"),
     ("kernel/log.c", "\n" * 5000, "not at most 5000"),
     ("net/steering.c", "static volatile int word;\n", "volatile stands only in"),
-], ids=["include", "standard header", "card", "word", "size", "volatile"])
+    ("kernel/log.c", '#include "kernel/hosted/linux.h"\n', "kernel must not include kernel/hosted/"),
+    ("drivers/hosted/memory.c", '#include "net/headers.h"\n', "drivers/hosted must not include net/"),
+    ("kernel/hosted/platform.c", "#include <unistd.h>\n", "kernel/hosted must not include <unistd.h>"),
+], ids=["include", "standard header", "card", "word", "size", "volatile", "a platform", "hosted driver",
+        "hosted libc"])
 def test_architecture_fails_for(tree, path, text, word):
     append(tree / path, text)
     passed, said = check(tree, "architecture")
