@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "drivers/nic/frame.h"
-#include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
@@ -23,21 +23,26 @@ _Static_assert(SYN_FRAME_MAX_BYTES >=
 void syn_send(node_id_t cm, node_id_t ts, const uint8_t *frame, size_t length_bytes,
               uint16_t frame_flags)
 {
-    struct syn_arrived message = {.header.type = SYN_ARRIVED, .ts = ts, .frame_flags = frame_flags};
+    struct syn_arrived *message =
+        message_reserve_payload(cm, SYN_ARRIVED, sizeof(*message), length_bytes);
     const uint8_t *ip = frame + ETHERNET_HEADER_BYTES;
     const uint8_t *tcp = ip + ipv4_header_bytes(ip);
-    int error;
 
     ASSERT_SLOW(length_bytes <= SYN_FRAME_MAX_BYTES);
     ASSERT_SLOW(tcp + TCP_HEADER_MIN_BYTES <= frame + length_bytes);
-    memcpy(&message.flow.remote_address, ip + IPV4_SOURCE_OFFSET, 4);
-    memcpy(&message.flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
-    memcpy(&message.flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
-    memcpy(&message.flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
-    error = message_send_payload(cm, &message.header, sizeof(message), frame, length_bytes);
-    if (error != 0) {
-        counter_increment(error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);
+    if (message == NULL) {
+        counter_increment(message_refusal(cm) == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL
+                                                         : COUNTER_DROP_NOT_OURS);
+        return;
     }
+    memcpy(&message->flow.remote_address, ip + IPV4_SOURCE_OFFSET, 4);
+    memcpy(&message->flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
+    memcpy(&message->flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
+    memcpy(&message->flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
+    message->ts = ts;
+    message->frame_flags = frame_flags;
+    memcpy(message + 1, frame, length_bytes);
+    message_publish();
 }
 
 /* RFC 1071, not complemented: 0xFFFF over what holds its right checksum. */

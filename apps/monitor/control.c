@@ -11,6 +11,7 @@
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/messages.h"
@@ -83,42 +84,41 @@ static void register_handlers(void)
     dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
 }
 
-static void post_elsewhere(const struct message_header *message)
+/* Whether a message about the whole machine goes there. */
+static bool is_elsewhere(node_id_t node)
 {
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        if (i != platform_node() && status_node_state((node_id_t)i) == NODE_RUNNING) {
-            message_post((node_id_t)i, message);
-        }
-    }
+    return node != platform_node() && status_node_state(node) == NODE_RUNNING;
 }
 
 void control_set_log_elsewhere(const char *value, size_t length_bytes)
 {
-    struct set_log message = {
-        .header = {.type = MESSAGE_SET_LOG, .length_bytes = sizeof(message)},
-    };
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        struct set_log *message;
 
-    ASSERT(length_bytes > 0 && length_bytes <= sizeof(message.value));
-    memcpy(message.value, value, length_bytes);
-    post_elsewhere(&message.header);
-}
-
-void control_stop_elsewhere(void)
-{
-    const struct message_header message = {
-        .type = MESSAGE_STOP_NODE,
-        .length_bytes = sizeof(message),
-    };
-
-    post_elsewhere(&message);
+        if (!is_elsewhere((node_id_t)i)) {
+            continue;
+        }
+        message = message_reserve_posted((node_id_t)i, MESSAGE_SET_LOG, sizeof(*message));
+        ASSERT(length_bytes > 0 && length_bytes <= sizeof(message->value));
+        memcpy(message->value, value, length_bytes);
+        message_publish();
+    }
 }
 
 static void post_alone(node_id_t node, uint16_t type)
 {
-    const struct message_header message = {.type = type, .length_bytes = sizeof(message)};
-
     ASSERT(node < platform_node_count());
-    message_post(node, &message);
+    (void)message_reserve_posted(node, type, sizeof(struct message));
+    message_publish();
+}
+
+void control_stop_elsewhere(void)
+{
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (is_elsewhere((node_id_t)i)) {
+            post_alone((node_id_t)i, MESSAGE_STOP_NODE);
+        }
+    }
 }
 
 void control_crash(node_id_t node)

@@ -17,24 +17,6 @@
 /* Below this a loop of words beats the start-up of a string instruction: two lines, chosen. */
 #define COPY_BY_WORDS_MAX_BYTES 128
 
-static struct message *sender_line(const struct channel_sender *sender, uint32_t line_number)
-{
-    size_t index = line_number & (sender->line_count - 1);
-
-    return (struct message *)(sender->ring + index * CHANNEL_LINE_BYTES);
-}
-
-static uint32_t lines_for(size_t length_bytes)
-{
-    return (uint32_t)((length_bytes + CHANNEL_LINE_BYTES - 1) / CHANNEL_LINE_BYTES);
-}
-
-/* Lines from this one to the ring's end: 1 .. line_count. */
-static uint32_t lines_to_end(uint32_t line_number, uint32_t line_count)
-{
-    return line_count - (line_number & (line_count - 1));
-}
-
 static bool is_ring_size(size_t ring_bytes)
 {
     return IS_POWER_OF_TWO(ring_bytes) && ring_bytes >= CHANNEL_RING_MIN_BYTES &&
@@ -84,29 +66,26 @@ static void update_acknowledged(struct channel_sender *sender)
     ASSERT_SLOW(sender->sent_lines - sender->acknowledged_lines <= sender->line_count);
 }
 
-static bool are_lines_free(struct channel_sender *sender, uint32_t line_count)
+bool channel_find_lines(struct channel_sender *sender, uint32_t line_count)
 {
-    if (LIKELY(sender->sent_lines - sender->acknowledged_lines + line_count <=
-               sender->line_count)) {
-        return true;
-    }
     update_acknowledged(sender);
     return sender->sent_lines - sender->acknowledged_lines + line_count <= sender->line_count;
 }
 
-/* Lines to skip so that a message of so many lines does not wrap. */
-static uint32_t padding_for(const struct channel_sender *sender, uint32_t line_count)
+void channel_publish_padding(struct channel_sender *sender, uint32_t first_line)
 {
-    uint32_t left = lines_to_end(sender->sent_lines, sender->line_count);
+    struct message *padding = channel_line_of(sender, first_line);
 
-    return line_count > left ? left : 0;
+    padding->header.type = MESSAGE_PADDING;
+    padding->header.length_bytes = (uint16_t)(sender->reserved_padding_lines * CHANNEL_LINE_BYTES);
+    channel_publish_line(sender, first_line);
 }
 
 bool channel_has_room(struct channel_sender *sender, size_t length_bytes)
 {
-    uint32_t line_count = lines_for(length_bytes);
+    uint32_t line_count = channel_lines_for(length_bytes);
 
-    return are_lines_free(sender, padding_for(sender, line_count) + line_count);
+    return channel_has_lines(sender, channel_padding_for(sender, line_count) + line_count);
 }
 
 uint32_t channel_unacknowledged_lines(struct channel_sender *sender)
@@ -118,75 +97,6 @@ uint32_t channel_unacknowledged_lines(struct channel_sender *sender)
 bool channel_has_progress(const struct channel_sender *sender)
 {
     return mailbox_load(sender->acknowledgement) != sender->acknowledged_lines;
-}
-
-struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
-{
-    ASSERT(length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES);
-    uint32_t line_count = lines_for(length_bytes);
-    uint32_t padding_lines = padding_for(sender, line_count);
-
-    if (!are_lines_free(sender, padding_lines + line_count)) {
-        return NULL;
-    }
-    ASSERT_SLOW(padding_lines + line_count <= sender->line_count);
-    sender->reserved_padding_lines = padding_lines;
-    sender->reserved_lines = line_count;
-
-    struct message *message = sender_line(sender, sender->sent_lines + padding_lines);
-    message->header.length_bytes = (uint16_t)length_bytes;
-    return message;
-}
-
-/*
- * The receiver will look at this line next. If payload of an earlier round left there just the
- * word that a header would have, spoil it. Hardly ever needed, so the line, which the receiver
- * may hold in its cache, is only read. If the ring is full now, the line is the oldest unread
- * message's header, whose sequence is that of a round ago: it stays as it is.
- */
-static void spoil_stale_sequence(const struct channel_sender *sender, uint32_t line_number)
-{
-    struct message *line = sender_line(sender, line_number);
-
-    if (UNLIKELY(mailbox_load(&line->header.sequence) == channel_sequence(line_number))) {
-        mailbox_store(&line->header.sequence, 0);
-    }
-}
-
-static void publish_line(const struct channel_sender *sender, uint32_t line_number)
-{
-    struct message *line = sender_line(sender, line_number);
-
-    /* What the receiver checks of a header is what we promise. */
-    ASSERT_SLOW(line->header.length_bytes >= sizeof(struct message_header));
-    ASSERT_SLOW(lines_for(line->header.length_bytes) <=
-                lines_to_end(line_number, sender->line_count));
-    mailbox_flush(line, line->header.length_bytes);
-    /* Keeps the message, and a word spoilt behind it, before its sequence word. Pairs with the
-     * acquire in channel_receive(). */
-    mailbox_store_release(&line->header.sequence, channel_sequence(line_number));
-}
-
-void channel_publish(struct channel_sender *sender)
-{
-    ASSERT(sender->reserved_lines != 0);
-    uint32_t first_line = sender->sent_lines;
-    uint32_t message_line = first_line + sender->reserved_padding_lines;
-
-    sender->sent_lines = message_line + sender->reserved_lines;
-    sender->reserved_lines = 0;
-    spoil_stale_sequence(sender, sender->sent_lines);
-
-    /* The message before the padding: whoever sees the padding finds the message behind it. */
-    publish_line(sender, message_line);
-    if (message_line != first_line) {
-        struct message *padding = sender_line(sender, first_line);
-
-        padding->header.type = MESSAGE_PADDING;
-        padding->header.length_bytes =
-            (uint16_t)(sender->reserved_padding_lines * CHANNEL_LINE_BYTES);
-        publish_line(sender, first_line);
-    }
 }
 
 /* Messages are short: a call with its set-up would cost more than the copy. */
@@ -246,10 +156,10 @@ static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
 
 static bool is_header_possible(const struct channel_receiver *receiver, size_t length_bytes)
 {
-    uint32_t left = lines_to_end(receiver->read_lines, receiver->line_count);
+    uint32_t left = channel_lines_to_end(receiver->read_lines, receiver->line_count);
 
     return length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES &&
-           lines_for(length_bytes) <= left;
+           channel_lines_for(length_bytes) <= left;
 }
 
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line)
@@ -275,9 +185,9 @@ const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel
             counter_increment(COUNTER_DROP_BAD_MESSAGE);
             skip_lines(receiver, 1);
         } else if (UNLIKELY(header->type == MESSAGE_PADDING)) {
-            skip_lines(receiver, lines_for(length_bytes));
+            skip_lines(receiver, channel_lines_for(length_bytes));
         } else {
-            receiver->message_lines = lines_for(length_bytes);
+            receiver->message_lines = channel_lines_for(length_bytes);
             return place;
         }
     }

@@ -20,6 +20,7 @@
 #include "kernel/base.h"
 #include "kernel/message/mailbox.h"
 #include "kernel/message/message.h"
+#include "kernel/platform.h"
 
 /* The sender's end. */
 struct channel_sender {
@@ -60,8 +61,9 @@ void channel_receiver_initialise(struct channel_receiver *receiver, const void *
  * alone or set to zero. Nothing is visible to the receiver before channel_publish(). At most one
  * reservation at a time; a second one replaces the first. Never waits.
  */
-MUST_CHECK struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes);
-void channel_publish(struct channel_sender *sender);
+MUST_CHECK static inline struct message *channel_reserve(struct channel_sender *sender,
+                                                         size_t length_bytes);
+static inline void channel_publish(struct channel_sender *sender);
 
 /* Whether channel_reserve() of so many bytes would succeed now. */
 bool channel_has_room(struct channel_sender *sender, size_t length_bytes);
@@ -110,4 +112,110 @@ static inline const uint32_t *channel_next_word(const struct channel_receiver *r
         (size_t)(receiver->read_lines & (receiver->line_count - 1)) * CHANNEL_LINE_BYTES;
 
     return &((const struct message_header *)(receiver->ring + offset_bytes))->sequence;
+}
+
+/* --- channel.c's, and for reserve and publish, which each message passes through --- */
+
+static inline struct message *channel_line_of(const struct channel_sender *sender,
+                                              uint32_t line_number)
+{
+    size_t index = line_number & (sender->line_count - 1);
+
+    return (struct message *)(sender->ring + index * CHANNEL_LINE_BYTES);
+}
+
+static inline uint32_t channel_lines_for(size_t length_bytes)
+{
+    return (uint32_t)((length_bytes + CHANNEL_LINE_BYTES - 1) / CHANNEL_LINE_BYTES);
+}
+
+/* Lines from this one to the ring's end: 1 .. line_count. */
+static inline uint32_t channel_lines_to_end(uint32_t line_number, uint32_t line_count)
+{
+    return line_count - (line_number & (line_count - 1));
+}
+
+/* Lines to skip so that a message of so many lines does not wrap. */
+static inline uint32_t channel_padding_for(const struct channel_sender *sender, uint32_t line_count)
+{
+    uint32_t left = channel_lines_to_end(sender->sent_lines, sender->line_count);
+
+    return UNLIKELY(line_count > left) ? left : 0;
+}
+
+/* After a look at the receiver's progress. */
+bool channel_find_lines(struct channel_sender *sender, uint32_t line_count);
+
+static inline bool channel_has_lines(struct channel_sender *sender, uint32_t line_count)
+{
+    return LIKELY(sender->sent_lines - sender->acknowledged_lines + line_count <=
+                  sender->line_count) ||
+           channel_find_lines(sender, line_count);
+}
+
+static inline struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
+{
+    uint32_t line_count = channel_lines_for(length_bytes);
+    uint32_t padding_lines = channel_padding_for(sender, line_count);
+
+    ASSERT_SLOW(length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES);
+    if (!channel_has_lines(sender, padding_lines + line_count)) {
+        return NULL;
+    }
+    ASSERT_SLOW(padding_lines + line_count <= sender->line_count);
+    sender->reserved_padding_lines = padding_lines;
+    sender->reserved_lines = line_count;
+
+    struct message *message = channel_line_of(sender, sender->sent_lines + padding_lines);
+    message->header.length_bytes = (uint16_t)length_bytes;
+    return message;
+}
+
+/*
+ * The receiver will look at this line next. If payload of an earlier round left there just the
+ * word that a header would have, spoil it. Hardly ever needed, so the line, which the receiver
+ * may hold in its cache, is only read. If the ring is full now, the line is the oldest unread
+ * message's header, whose sequence is that of a round ago: it stays as it is.
+ */
+static inline void channel_spoil_stale_sequence(const struct channel_sender *sender,
+                                                uint32_t line_number)
+{
+    struct message *line = channel_line_of(sender, line_number);
+
+    if (UNLIKELY(mailbox_load(&line->header.sequence) == channel_sequence(line_number))) {
+        mailbox_store(&line->header.sequence, 0);
+    }
+}
+
+static inline void channel_publish_line(const struct channel_sender *sender, uint32_t line_number)
+{
+    struct message *line = channel_line_of(sender, line_number);
+
+    /* What the receiver checks of a header is what we promise. */
+    ASSERT_SLOW(line->header.length_bytes >= sizeof(struct message_header));
+    ASSERT_SLOW(channel_lines_for(line->header.length_bytes) <=
+                channel_lines_to_end(line_number, sender->line_count));
+    mailbox_flush(line, line->header.length_bytes);
+    /* Keeps the message, and a word spoilt behind it, before its sequence word. Pairs with the
+     * acquire in channel_receive(). */
+    mailbox_store_release(&line->header.sequence, channel_sequence(line_number));
+}
+
+void channel_publish_padding(struct channel_sender *sender, uint32_t first_line);
+
+static inline void channel_publish(struct channel_sender *sender)
+{
+    uint32_t first_line = sender->sent_lines;
+    uint32_t message_line = first_line + sender->reserved_padding_lines;
+
+    ASSERT_SLOW(sender->reserved_lines != 0);
+    sender->sent_lines = message_line + sender->reserved_lines;
+    sender->reserved_lines = 0;
+    channel_spoil_stale_sequence(sender, sender->sent_lines);
+
+    /* The message before the padding: whoever sees the padding finds the message behind it. */
+    channel_publish_line(sender, message_line);
+    if (UNLIKELY(message_line != first_line)) {
+        channel_publish_padding(sender, first_line);
+    }
 }

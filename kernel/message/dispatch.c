@@ -164,8 +164,11 @@ unsigned dispatch_round(void)
             work += source->poll(source->context);
         }
     }
+    /* Before threads, which may wait for it, and before the flush, which acts on it. */
+    work += peers_handle_own();
     work += timer_run_expired(now_ns);
     work += thread_run_ready();
+    work += peers_handle_own();
     work += watch_now_and_then();
     if (work != 0) {
         for (struct dispatch_source *source = sources; source != NULL; source = source->next) {
@@ -192,8 +195,8 @@ static bool prepare_sources(void)
     return has_work;
 }
 
-/* Whether a source has, in arming itself, given this node something to do: a thread is ready, its
- * own handlers have run, somebody is to be rung, or a channel has turned out to be full. */
+/* Whether a source has, in arming itself, given this node something to do: a thread is ready, there
+ * is a message to this node, somebody is to be rung, or a channel has turned out to be full. */
 static bool has_work_come(bool was_blocked)
 {
     return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != was_blocked;

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The dispatcher: a node's event loop. A round is: messages from every channel (a bounded batch
- * each), sources' poll, expired timers, ready threads, sources' flush, doorbells. A round that
- * found nothing leads to sleep.
+ * each), sources' poll, expired timers, ready threads, sources' flush, doorbells; and before the
+ * timers and before the flush, what this node has sent to itself. A round that found nothing leads
+ * to sleep.
  *
- * Message handlers run in the dispatcher's context: they never block. A message to a role on
- * this node is a direct call of the same handler, so a handler must be prepared to be called
- * from inside its own message_send() and keeps its data consistent before it sends.
+ * Message handlers run in the dispatcher's context, never inside a send: they do not block.
  *
  * What another node wrote can change at any time. So a handler gets a private copy of the fixed
  * part of a message from there, and the payload, if its type has one, apart from it: message.h. Of
- * a message from its own node it gets both where they lie.
+ * a message from its own node it gets both where they lie. How to send: send.h.
  */
 #pragma once
 
@@ -46,33 +45,6 @@ void dispatch_register_source(struct dispatch_source *source);
 
 /* Called once on this node when another one is seen dead. */
 void dispatch_register_node_down(void (*node_down)(node_id_t node));
-
-/*
- * Send a message: by channel, or by a direct call of its handler if `to` is this node.
- *
- * message   header.type and header.length_bytes filled in; copied before the call returns
- * Returns 0; -EAGAIN when the channel has no room (nothing sent, try on a later round);
- * -ENODEV when `to` is dead or does not exist.
- */
-MUST_CHECK int message_send(node_id_t to, const struct message_header *message);
-/*
- * The same for a header followed by a payload that lies elsewhere: `message` is header_bytes
- * long, then `payload_bytes` are copied behind it. header.length_bytes is filled in.
- */
-MUST_CHECK int message_send_payload(node_id_t to, struct message_header *message,
-                                    size_t header_bytes, const void *payload, size_t payload_bytes);
-/*
- * For control messages that must not be lost: like message_send(), but when the channel is full
- * a copy waits in this node's memory and goes out, in order, as soon as there is room. Later
- * message_send() calls to that node get -EAGAIN until it has gone, so order is kept. A message
- * to a dead node vanishes (it is told by node_down instead). At most a line long.
- *
- * What waits is bounded, for each node and by memory, of which some is kept for it. Whoever lets
- * most wait when a bound is reached is declared dead (watch.h): the sender goes on.
- */
-void message_post(node_id_t to, const struct message_header *message);
-/* Whether message_send() of so many bytes to `to` would succeed now. */
-bool message_has_room(node_id_t to, size_t length_bytes);
 
 /* Time at the start of this round: for time-outs that need no more precision. */
 uint64_t dispatch_now_ns(void);

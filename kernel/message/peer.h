@@ -7,12 +7,19 @@
 #include "kernel/base.h"
 #include "kernel/limits.h"
 #include "kernel/message/channel.h"
+#include "kernel/message/send.h"
 
 /* What is due to a node at the end of the round. */
 #define DUE_MESSAGE 1u /* it has been sent something */
 #define DUE_ROOM    2u /* its channel to us has room again */
 
-/* Another node, as this one sees it. */
+/* A message that waits for room. */
+struct posted {
+    struct posted *next;
+    uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)]; /* the whole of it */
+};
+
+/* A node, as this one sees it. Of itself it knows only what waits for room. */
 struct peer {
     struct channel_receiver receiver;
     struct channel_sender sender;
@@ -26,16 +33,18 @@ struct peer {
 
 extern struct peer peers[NODE_MAX];
 
+/* The own ring (send.h). Chosen: more than one round of hundreds of connections says of them. */
+#define OWN_RING_BYTES (64 * KIB)
+extern _Alignas(CHANNEL_LINE_BYTES) uint8_t own_ring_bytes[OWN_RING_BYTES];
+
 void send_initialise(void);
 /* At the end of the round the node is to be looked at: DUE_... */
 void send_note_due(node_id_t node, uint8_t due);
-/* Throw away what waits for this node. */
+/* The oldest that waits for this node is done with: sent, handled, or never to be. */
+void send_release_first_posted(node_id_t node);
+/* All of them. */
 void send_drop_posted(node_id_t node);
 
 void receive_initialise(void);
-/* The handler runs inside the send, on the stack of whoever sends. */
-void receive_own(const struct message_header *header, const uint8_t *payload);
-/* Whether the type, if it has a handler, has a fixed part of so many bytes. */
-bool receive_is_fixed_part(uint16_t type, size_t bytes);
 /* Look for messages from the nodes that are present now, and from no others. */
 void receive_watch_present_nodes(void);

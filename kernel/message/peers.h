@@ -20,12 +20,17 @@ bool peers_has_room_come(void);
 unsigned peers_receive_all(void);
 bool peers_is_any_message_waiting(void);
 
-/* Send what waited for room, as far as there is some now; returns how many. */
+/* Hand this node's own messages to their handlers: those that are there, and those that these send,
+ * as far as the ring reaches; returns whether there was any. */
+bool peers_handle_own(void);
+bool peers_is_own_waiting(void);
+
+/* Send to other nodes what waited for room, as far as there is some now; returns how many. */
 unsigned peers_send_posted(void);
 
 /* Once a round, for each node that was sent something, however much it was. */
 void peers_ring_doorbells(void);
-/* Whether messages have been sent since, to others or to this node. */
+/* Whether another node has been sent something since, or a message to this one waits. */
 bool peers_is_anything_due(void);
 
 /* Whether the node exists, is not this one, and can be sent to. */

@@ -18,14 +18,11 @@
  */
 #define RECEIVE_BATCH 32
 
-/* Handlers that send to their own node are called from inside the send: how deep that may go.
- * The protocols of net/messages.h reach four. */
-#define SELF_DEPTH_MAX 8
-
-/* Of its functions a handler has one. */
 struct handler {
-    message_handler function;
-    message_payload_handler payload_function;
+    union {
+        message_handler plain; /* if payload_max_bytes is 0 */
+        message_payload_handler with_payload;
+    };
     uint32_t fixed_bytes;
     uint32_t payload_max_bytes;
     uint64_t senders; /* a bit for each node that may send it */
@@ -45,8 +42,6 @@ static struct watched_channel {
     node_id_t node;
 } channels[NODE_MAX];
 static unsigned channel_count;
-
-static unsigned self_depth;
 
 static void watch_channel(struct watched_channel *channel, node_id_t node)
 {
@@ -72,7 +67,6 @@ void receive_initialise(void)
     self = platform_node();
     node_count = platform_node_count();
     memset(handlers, 0, sizeof(handlers));
-    self_depth = 0;
     receive_watch_present_nodes();
     ASSERT(channel_count == node_count - 1);
 }
@@ -96,14 +90,14 @@ void dispatch_limit_senders(uint16_t type, uint64_t nodes)
 void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler)
 {
     ASSERT(handler != NULL);
-    add_handler(type, (struct handler){.function = handler, .fixed_bytes = (uint32_t)bytes});
+    add_handler(type, (struct handler){.plain = handler, .fixed_bytes = (uint32_t)bytes});
 }
 
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
                                        message_payload_handler handler)
 {
     ASSERT(handler != NULL);
-    add_handler(type, (struct handler){.payload_function = handler,
+    add_handler(type, (struct handler){.with_payload = handler,
                                        .fixed_bytes = (uint32_t)fixed_bytes,
                                        .payload_max_bytes = MESSAGE_MAX_BYTES});
 }
@@ -115,7 +109,7 @@ static __attribute__((noinline)) void refuse(node_id_t from, const struct messag
               header->length_bytes, from);
 }
 
-/* `payload` follows the fixed part, wherever that lies; NULL: behind `message` itself. */
+/* The payload lies behind the fixed part at `place`, unless `payload` says where. */
 static inline void handle(node_id_t from, const struct message *message, const uint8_t *place,
                           const uint8_t *payload)
 {
@@ -127,10 +121,10 @@ static inline void handle(node_id_t from, const struct message *message, const u
     if (UNLIKELY(payload_bytes > handler->payload_max_bytes ||
                  (handler->senders >> from & 1) == 0)) {
         refuse(from, &message->header);
-    } else if (handler->payload_function == NULL) {
-        handler->function(from, message);
+    } else if (handler->payload_max_bytes == 0) {
+        handler->plain(from, message);
     } else {
-        handler->payload_function(
+        handler->with_payload(
             from, message,
             (struct message_payload){payload != NULL ? payload : place + handler->fixed_bytes,
                                      payload_bytes});
@@ -189,16 +183,67 @@ bool peers_is_any_message_waiting(void)
     return false;
 }
 
-void receive_own(const struct message_header *header, const uint8_t *payload)
+/* --- This node's own --- */
+
+static __attribute__((noinline)) void handle_lent(struct message *message)
 {
-    ASSERT(self_depth < SELF_DEPTH_MAX);
-    self_depth++;
-    handle(self, CONTAINER_OF(header, const struct message, header), (const uint8_t *)header,
-           payload);
-    self_depth--;
+    uint8_t *end = (uint8_t *)message + message->header.sequence;
+    const struct message_loan *loan = (const struct message_loan *)end - 1;
+
+    ASSERT((message->header.type & OWN_IS_LENT) != 0);
+    message->header.type &= (uint16_t)~OWN_IS_LENT;
+    handle(self, message, (const uint8_t *)message, loan->bytes);
+    if (loan->done != NULL) {
+        loan->done(loan->context);
+    }
 }
 
-bool receive_is_fixed_part(uint16_t type, size_t bytes)
+/* Handlers may send meanwhile: those are behind, and have their turn, too. */
+static void handle_ring(void)
 {
-    return handlers[type].fixed_bytes == bytes || handlers[type].fixed_bytes == 0;
+    node_id_t node = self;
+
+    for (uint8_t *place = own_ring_bytes; place != own_ring.end;
+         place += ((struct message *)place)->header.sequence) {
+        struct message *message = (struct message *)place;
+
+        ASSERT_SLOW(message->header.sequence >= sizeof(*message)); /* nobody has touched it */
+        if (LIKELY(message->header.type < MESSAGE_TYPE_MAX)) {
+            handle(node, message, place, NULL);
+        } else {
+            handle_lent(message);
+        }
+    }
+    own_ring.end = own_ring_bytes;
+}
+
+/* Those that found the ring full, and no more that come meanwhile. */
+static __attribute__((noinline)) void handle_posted(unsigned count)
+{
+    for (; count > 0; count--) {
+        const struct message *message = (const struct message *)peers[self].first_posted->message;
+
+        handle(self, message, (const uint8_t *)message, NULL);
+        send_release_first_posted(self);
+    }
+}
+
+bool peers_handle_own(void)
+{
+    unsigned posted_count = peers[self].posted_count;
+
+    ASSERT(own_ring.building == BUILT_NOWHERE);
+    if (!peers_is_own_waiting()) {
+        return false;
+    }
+    handle_ring();
+    if (UNLIKELY(posted_count != 0)) {
+        handle_posted(posted_count);
+    }
+    return true;
+}
+
+bool peers_is_own_waiting(void)
+{
+    return own_ring.end != own_ring_bytes || peers[self].posted_count != 0;
 }

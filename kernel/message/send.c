@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages from this node: see dispatch.h for the contract of sending. Messages to this node are
- * direct calls; messages to others go through channels, and those that are posted may wait here for
- * room. Doorbells are rung here, once a round.
+ * Messages from this node: see send.h. What is posted may wait here for room, in the channel or in
+ * the own ring. Doorbells are rung here, once a round.
  */
+#include "kernel/message/send.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "kernel/message/channel.h"
-#include "kernel/message/dispatch.h"
 #include "kernel/message/peer.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
@@ -22,11 +22,6 @@
 /* Of all that wait, so many find a place when there is no other memory. Chosen: 36 KiB. */
 #define POSTED_RESERVE  512u
 
-struct posted {
-    struct posted *next;
-    uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)]; /* the whole of it */
-};
-
 static node_id_t self;
 static unsigned node_count;
 
@@ -37,7 +32,16 @@ static uint64_t blocked_nodes; /* a bit each: a send of this round found no room
 static struct posted reserve[POSTED_RESERVE];
 static struct posted *free_reserve;
 
-static bool has_handled_own; /* since doorbells were last rung */
+/* Of the message under construction, if it is not in the own ring. */
+static struct {
+    struct peer *peer;
+    struct posted *posted;    /* if it is BUILT_TO_WAIT: there */
+    struct message_loan loan; /* if it is BUILT_WITH_LOAN */
+} built;
+static struct posted lost; /* there, if its node is dead */
+
+struct own_ring own_ring;
+_Alignas(CHANNEL_LINE_BYTES) uint8_t own_ring_bytes[OWN_RING_BYTES];
 
 void send_initialise(void)
 {
@@ -46,7 +50,11 @@ void send_initialise(void)
     doorbell_count = 0;
     posted_count = 0;
     blocked_nodes = 0;
-    has_handled_own = false;
+    own_ring = (struct own_ring){
+        .end = own_ring_bytes,
+        .limit = own_ring_bytes + OWN_RING_BYTES,
+        .node = self,
+    };
     free_reserve = NULL;
     for (unsigned i = 0; i < POSTED_RESERVE; i++) {
         reserve[i].next = free_reserve;
@@ -54,96 +62,121 @@ void send_initialise(void)
     }
 }
 
-void send_note_due(node_id_t node, uint8_t due)
+static inline void note_due(struct peer *peer, uint8_t due)
 {
-    struct peer *peer = &peers[node];
-
     if (peer->due == 0) {
         ASSERT_SLOW(doorbell_count < node_count);
-        doorbells_due[doorbell_count++] = node;
+        doorbells_due[doorbell_count++] = (node_id_t)(peer - peers);
     }
     peer->due |= due;
 }
 
-static int note_blocked(node_id_t to)
+void send_note_due(node_id_t node, uint8_t due)
+{
+    note_due(&peers[node], due);
+}
+
+static void note_blocked(node_id_t to)
 {
     blocked_nodes |= UINT64_C(1) << to;
-    return -EAGAIN;
 }
 
-/* Why nothing can be sent to this node now, or 0. */
-static int check_destination(node_id_t to)
+/* Whether the channel may be used: the node is there, and nothing older waits for it. */
+static bool may_send(node_id_t to)
 {
-    if (UNLIKELY(to >= node_count || !peers[to].is_present)) {
-        return -ENODEV;
+    if (UNLIKELY(to >= NODE_MAX || !peers[to].is_present)) {
+        return false;
     }
-    return UNLIKELY(peers[to].first_posted != NULL) ? note_blocked(to) : 0;
+    if (UNLIKELY(peers[to].first_posted != NULL)) {
+        note_blocked(to);
+        return false;
+    }
+    return true;
 }
 
-static void note_sent(node_id_t to)
-{
-    counter_increment(COUNTER_CHANNEL_SENT);
-    send_note_due(to, DUE_MESSAGE);
-}
-
-static int note_full(node_id_t to)
+static void note_full(node_id_t to)
 {
     counter_increment(COUNTER_CHANNEL_FULL);
-    return note_blocked(to);
+    if (to != self) {
+        note_blocked(to); /* the own ring has room again before anybody sleeps */
+    }
 }
 
-int message_send(node_id_t to, const struct message_header *header)
+struct message *send_reserve(node_id_t to, size_t length_bytes)
 {
-    ASSERT_SLOW(header->type > MESSAGE_PADDING && header->type < MESSAGE_TYPE_MAX);
-    ASSERT_SLOW(header->length_bytes >= sizeof(*header));
-    if (to == self) {
-        has_handled_own = true;
-        receive_own(header, NULL);
-        return 0;
-    }
-    const struct message *message = CONTAINER_OF(header, const struct message, header);
-    int error = check_destination(to);
+    struct message *message = NULL;
 
-    if (error == 0) {
-        error = channel_send(&peers[to].sender, message) == 0 ? 0 : note_full(to);
+    if (LIKELY(may_send(to))) {
+        message = channel_reserve(&peers[to].sender, length_bytes);
     }
-    if (error == 0) {
-        note_sent(to);
+    if (LIKELY(message != NULL)) {
+        built.peer = &peers[to];
+        own_ring.building = BUILT_IN_CHANNEL;
+    } else if (message_refusal(to) == -EAGAIN) {
+        note_full(to);
     }
-    return error;
+    return message;
 }
 
-int message_send_payload(node_id_t to, struct message_header *header, size_t header_bytes,
-                         const void *payload, size_t payload_bytes)
+struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes, const struct message_loan *loan)
 {
-    size_t length_bytes = header_bytes + payload_bytes;
+    struct message *message = send_reserve(to, fixed_bytes + loan->length_bytes);
 
-    ASSERT(header_bytes >= sizeof(*header) && length_bytes <= MESSAGE_MAX_BYTES);
-    /* To this node, the payload begins where the handler looks for it; if there is one. */
-    ASSERT_SLOW(to != self || receive_is_fixed_part(header->type, header_bytes));
-    header->length_bytes = (uint16_t)length_bytes;
-    if (to == self) {
-        has_handled_own = true;
-        receive_own(header, payload);
-        return 0;
+    if (message != NULL) {
+        memcpy((uint8_t *)message + fixed_bytes, loan->bytes, loan->length_bytes);
+        built.loan = *loan;
+        own_ring.building = BUILT_WITH_LOAN;
     }
-    int error = check_destination(to);
+    return message;
+}
 
-    if (error != 0) {
-        return error;
+/* It goes behind all that waits for the node, or nowhere: the node has gone. */
+static void wait_for_room(struct peer *peer, struct posted *posted)
+{
+    if (posted == &lost) {
+        return;
     }
-    struct message *message = channel_reserve(&peers[to].sender, length_bytes);
+    posted->next = NULL;
+    *peer->posted_end = posted;
+    peer->posted_end = &posted->next;
+    peer->posted_count++;
+    posted_count++;
+    if (peer == &peers[self]) {
+        own_ring.limit = own_ring_bytes; /* what comes later waits, too */
+    }
+}
 
-    if (message == NULL) {
-        return note_full(to);
+static inline void note_sent(struct peer *peer)
+{
+    counter_increment(COUNTER_CHANNEL_SENT);
+    note_due(peer, DUE_MESSAGE);
+}
+
+static __attribute__((noinline)) void publish_otherwise(enum message_place place)
+{
+    ASSERT(place == BUILT_WITH_LOAN || place == BUILT_TO_WAIT);
+    if (place == BUILT_TO_WAIT) {
+        wait_for_room(built.peer, built.posted);
+        return;
     }
-    /* All but the sequence, at which the receiver may be looking. */
-    message->header.type = header->type;
-    memcpy(message + 1, header + 1, header_bytes - sizeof(*header));
-    memcpy((uint8_t *)message + header_bytes, payload, payload_bytes);
-    channel_publish(&peers[to].sender);
-    note_sent(to);
-    return 0;
+    channel_publish(&built.peer->sender);
+    note_sent(built.peer);
+    if (built.loan.done != NULL) {
+        built.loan.done(built.loan.context);
+    }
+}
+
+void send_publish(void)
+{
+    enum message_place place = own_ring.building;
+
+    own_ring.building = BUILT_NOWHERE;
+    if (LIKELY(place == BUILT_IN_CHANNEL)) {
+        channel_publish(&built.peer->sender);
+        note_sent(built.peer);
+    } else {
+        publish_otherwise(place);
+    }
 }
 
 static struct posted *take_block(void)
@@ -157,15 +190,90 @@ static struct posted *take_block(void)
     return block;
 }
 
-/* The oldest of a node is done with: sent, or never to be. */
-static void release_first_posted(struct peer *peer)
+/* Of other nodes: this one goes on. */
+static node_id_t most_posted(void)
 {
+    node_id_t most = NODE_NONE;
+
+    for (unsigned i = 0; i < node_count; i++) {
+        node_id_t node = (node_id_t)i;
+
+        if (node != self && peers[node].posted_count != 0 &&
+            (most == NODE_NONE || peers[node].posted_count > peers[most].posted_count)) {
+            most = node;
+        }
+    }
+    return most;
+}
+
+static bool may_wait(node_id_t to)
+{
+    return to == self || peers[to].posted_count < POSTED_PEER_MAX;
+}
+
+/* A place for one that finds no room, however many nodes have to be given up for it. */
+static struct posted *find_block(node_id_t to)
+{
+    while (message_refusal(to) == -EAGAIN) {
+        struct posted *block = may_wait(to) ? take_block() : NULL;
+        node_id_t most = most_posted();
+
+        if (LIKELY(block != NULL)) {
+            return block;
+        }
+        if (most == NODE_NONE) {
+            PANIC("no memory for messages that wait");
+        }
+        watch_give_up(most, "lets too many messages wait");
+    }
+    return &lost;
+}
+
+struct message *send_reserve_posted(node_id_t to, size_t length_bytes)
+{
+    struct message *message = send_reserve(to, length_bytes);
+
+    if (UNLIKELY(message == NULL)) {
+        built.peer = &peers[to < NODE_MAX ? to : self]; /* or nobody's */
+        built.posted = find_block(to);
+        own_ring.building = BUILT_TO_WAIT;
+        message = (struct message *)built.posted->message;
+    }
+    return message;
+}
+
+int message_refusal(node_id_t to)
+{
+    return to == self || (to < node_count && peers[to].is_present) ? -EAGAIN : -ENODEV;
+}
+
+bool message_has_room(node_id_t to, size_t length_bytes)
+{
+    if (to == self) {
+        return own_ring.end + OWN_ROUND_UP(length_bytes) <= own_ring.limit;
+    }
+    if (!may_send(to)) {
+        return false;
+    }
+    if (!channel_has_room(&peers[to].sender, length_bytes)) {
+        note_blocked(to);
+        return false;
+    }
+    return true;
+}
+
+void send_release_first_posted(node_id_t node)
+{
+    struct peer *peer = &peers[node];
     struct posted *block = peer->first_posted;
 
     ASSERT(block != NULL && posted_count > 0 && peer->posted_count > 0);
     peer->first_posted = block->next;
     if (peer->first_posted == NULL) {
         peer->posted_end = &peer->first_posted;
+        if (node == self) {
+            own_ring.limit = own_ring_bytes + OWN_RING_BYTES;
+        }
     }
     peer->posted_count--;
     posted_count--;
@@ -177,64 +285,6 @@ static void release_first_posted(struct peer *peer)
     }
 }
 
-static node_id_t most_posted(void)
-{
-    node_id_t most = 0;
-
-    for (unsigned node = 1; node < node_count; node++) {
-        if (peers[node].posted_count > peers[most].posted_count) {
-            most = (node_id_t)node;
-        }
-    }
-    return most;
-}
-
-/* For a message that has found no room. */
-static __attribute__((noinline)) void post_later(node_id_t to, const struct message_header *header)
-{
-    struct peer *peer = &peers[to];
-    struct posted *posted;
-
-    ASSERT(to < node_count && header->length_bytes <= sizeof(posted->message));
-    /* Each time round, one node fewer can be sent to. */
-    do {
-        posted = peer->posted_count < POSTED_PEER_MAX ? take_block() : NULL;
-        if (LIKELY(posted != NULL)) {
-            posted->next = NULL;
-            memcpy(posted->message, header, header->length_bytes);
-            *peer->posted_end = posted;
-            peer->posted_end = &posted->next;
-            peer->posted_count++;
-            posted_count++;
-            return;
-        }
-        watch_give_up(most_posted(), "lets too many messages wait");
-    } while (message_send(to, header) == -EAGAIN);
-}
-
-void message_post(node_id_t to, const struct message_header *header)
-{
-    ASSERT_SLOW(header->length_bytes <= sizeof(((struct posted *)0)->message));
-    if (UNLIKELY(message_send(to, header) == -EAGAIN)) {
-        post_later(to, header);
-    }
-}
-
-bool message_has_room(node_id_t to, size_t length_bytes)
-{
-    if (to == self) {
-        return true;
-    }
-    if (check_destination(to) != 0) {
-        return false;
-    }
-    if (!channel_has_room(&peers[to].sender, length_bytes)) {
-        (void)note_blocked(to);
-        return false;
-    }
-    return true;
-}
-
 static unsigned send_posted_to(node_id_t node)
 {
     struct peer *peer = &peers[node];
@@ -242,11 +292,11 @@ static unsigned send_posted_to(node_id_t node)
 
     while (peer->first_posted != NULL) {
         if (channel_send(&peer->sender, (struct message *)peer->first_posted->message) != 0) {
-            (void)note_blocked(node);
+            note_blocked(node);
             break;
         }
-        note_sent(node);
-        release_first_posted(peer);
+        note_sent(peer);
+        send_release_first_posted(node);
         count++;
     }
     return count;
@@ -260,7 +310,7 @@ unsigned peers_send_posted(void)
         return 0;
     }
     for (unsigned node = 0; node < node_count; node++) {
-        count += send_posted_to((node_id_t)node);
+        count += node == self ? 0 : send_posted_to((node_id_t)node);
     }
     return count;
 }
@@ -279,7 +329,6 @@ static void ring_doorbell(node_id_t node)
 
 void peers_ring_doorbells(void)
 {
-    has_handled_own = false;
     if (doorbell_count == 0) {
         return;
     }
@@ -306,7 +355,7 @@ bool peers_is_blocked(void)
 
 bool peers_is_anything_due(void)
 {
-    return doorbell_count != 0 || has_handled_own;
+    return doorbell_count != 0 || peers_is_own_waiting();
 }
 
 bool peers_has_room_come(void)
@@ -322,6 +371,6 @@ bool peers_has_room_come(void)
 void send_drop_posted(node_id_t node)
 {
     while (peers[node].first_posted != NULL) {
-        release_first_posted(&peers[node]);
+        send_release_first_posted(node);
     }
 }

@@ -11,6 +11,7 @@
 
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
@@ -76,16 +77,15 @@ static uint64_t usable_queues(void)
 
 static void tell_transport_servers(void)
 {
-    struct nic_ready message = {
-        .header = {.type = NIC_READY, .length_bytes = sizeof(message)},
-        .queues = usable_queues(),
-        .is_link_up = device.link.is_up,
-        .can_segment_tcp = device.nic->can_segment_tcp,
-    };
-
-    memcpy(message.mac, device.nic->mac, sizeof(message.mac));
     for (unsigned i = 0; i < configuration->ts_count; i++) {
-        message_post(configuration->ts[i], &message.header);
+        struct nic_ready *message =
+            message_reserve_posted(configuration->ts[i], NIC_READY, sizeof(*message));
+
+        memcpy(message->mac, device.nic->mac, sizeof(message->mac));
+        message->queues = usable_queues();
+        message->is_link_up = device.link.is_up;
+        message->can_segment_tcp = device.nic->can_segment_tcp;
+        message_publish();
     }
 }
 
@@ -200,19 +200,17 @@ static void handle_queue_attached(node_id_t from, const struct message *raw)
 
 static void attach_other_queues(void)
 {
-    struct attach_queue message = {
-        .header = {.type = ATTACH_QUEUE, .length_bytes = sizeof(message)},
-    };
-
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         struct nic_queue_key key;
+        struct attach_queue *message;
 
         if (device.is_missing[i] || configuration->ls[i] == platform_node()) {
             continue;
         }
         nic_make_queue_key(device.nic, i, &key);
-        memcpy(message.key, &key, sizeof(message.key));
-        message_post(configuration->ls[i], &message.header);
+        message = message_reserve_posted(configuration->ls[i], ATTACH_QUEUE, sizeof(*message));
+        memcpy(message->key, &key, sizeof(message->key));
+        message_publish();
     }
 }
 

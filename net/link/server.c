@@ -16,6 +16,7 @@
 #include "drivers/nic/nic.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
@@ -84,11 +85,6 @@ static unsigned copy_count;
 
 /* --- Receive --- */
 
-static void count_undelivered(int error)
-{
-    counter_increment(error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);
-}
-
 /* A SYN, checked by steering_classify(): the CM decides who shall have the connection. */
 static void deliver_syn(struct frame *frame, node_id_t owner)
 {
@@ -106,13 +102,18 @@ static void deliver_syn(struct frame *frame, node_id_t owner)
 
 static void forward(const struct frame *frame, node_id_t owner)
 {
-    struct forward_frame message = {.header.type = FORWARD_FRAME, .frame_flags = frame->flags};
-    int error = message_send_payload(owner, &message.header, sizeof(message), frame->data,
-                                     frame->length_bytes);
+    struct forward_frame *message =
+        message_reserve_payload(owner, FORWARD_FRAME, sizeof(*message), frame->length_bytes);
 
-    if (error != 0) {
-        count_undelivered(error);
-    } else if (configuration_own_ls(configuration, owner) != self) {
+    if (message == NULL) {
+        counter_increment(message_refusal(owner) == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL
+                                                            : COUNTER_DROP_NOT_OURS);
+        return;
+    }
+    message->frame_flags = frame->flags;
+    memcpy(message + 1, frame->data, frame->length_bytes);
+    message_publish();
+    if (configuration_own_ls(configuration, owner) != self) {
         counter_increment(COUNTER_STEER_FORWARDED); /* the NIC chose another LS's queue */
     }
 }
@@ -442,14 +443,21 @@ static void use_queue(void)
 
 /* --- Start --- */
 
+static void post_attached(node_id_t to, uint16_t queue_index, uint32_t error_number)
+{
+    struct queue_attached *message = message_reserve_posted(to, QUEUE_ATTACHED, sizeof(*message));
+
+    message->queue_index = queue_index;
+    message->error_number = error_number;
+    message_publish();
+}
+
 /* Whoever takes the NIC over asks again: a queue that is open stays as it is. */
 static void handle_attach_queue(node_id_t from, const struct message *raw)
 {
     const struct attach_queue *message = (const struct attach_queue *)raw;
-    struct queue_attached answer = {
-        .header = {.type = QUEUE_ATTACHED, .length_bytes = sizeof(answer)},
-    };
     struct nic_queue_key key;
+    int result = 0;
 
     memcpy(&key, message->key, sizeof(key));
     if (!configuration_may_drive_device(from) || from == self ||
@@ -457,19 +465,18 @@ static void handle_attach_queue(node_id_t from, const struct message *raw)
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    answer.queue_index = key.queue_index;
     if (!queue.is_started) {
         queue.key = key;
         queue.has_key = true;
-        answer.error_number = (uint32_t)-open_queue(&key);
-        if (answer.error_number == EINVAL) {
+        result = open_queue(&key);
+        if (result == -EINVAL) {
             counter_increment(COUNTER_DROP_BAD_MESSAGE); /* its key is no card's */
         }
-        if (answer.error_number == 0) {
+        if (result == 0) {
             use_queue();
         }
     }
-    message_post(from, &answer.header);
+    post_attached(from, key.queue_index, (uint32_t)-result);
 }
 
 static void note_node_down(node_id_t node)

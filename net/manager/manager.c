@@ -3,9 +3,6 @@
  * The CM's message handlers (PIKA 3.2). A connection is assigned when its SYN comes, on the word
  * of applications that said they would accept; when that proves wrong, the TS tells us and we
  * assign again, or let the connection wait until somebody accepts.
- *
- * A message to a role on this node calls its handler at once, which may send back and enter this
- * file again: all tables are made right before anything is sent.
  */
 #include "net/manager/manager.h"
 
@@ -32,9 +29,15 @@ static void count(struct manager *manager, unsigned counter)
     manager->environment->count(counter, manager->context);
 }
 
-static void post(struct manager *manager, node_id_t to, const struct message_header *message)
+static void *reserve_posted(struct manager *manager, node_id_t to, uint16_t type,
+                            size_t fixed_bytes)
 {
-    manager->environment->post(to, message, manager->context);
+    return manager->environment->reserve_posted(to, type, fixed_bytes, manager->context);
+}
+
+static void publish(struct manager *manager)
+{
+    manager->environment->publish(manager->context);
 }
 
 static void refuse_message(struct manager *manager)
@@ -81,14 +84,14 @@ static void publish_offer(struct manager *manager, struct listener *listener)
     ASSERT(best == NULL || best->is_accepting);
     listener->published = acceptor;
 
-    const struct offer offer = {
-        .header = {.type = OFFER, .length_bytes = sizeof(offer)},
-        .acceptor = acceptor,
-        .port = listener->port,
-    };
     for (unsigned i = 0; i < manager->configuration->cm_count; i++) {
         if (manager->configuration->cm[i] != manager->node) {
-            post(manager, manager->configuration->cm[i], &offer.header);
+            struct offer *message =
+                reserve_posted(manager, manager->configuration->cm[i], OFFER, sizeof(*message));
+
+            message->acceptor = acceptor;
+            message->port = listener->port;
+            publish(manager);
         }
     }
 }
@@ -156,18 +159,17 @@ static void count_assignment(struct manager *manager, const struct acceptor *acc
 static void send_reassignment(struct manager *manager, const struct waiting_connection *connection,
                               const struct acceptor *acceptor, uint16_t port, bool is_refused)
 {
-    const struct reassign_connection reassign = {
-        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(reassign)},
-        .connection_index = connection->connection_index,
-        .generation = connection->generation,
-        .acceptor = *acceptor,
-        .port = port,
-        .is_refused = is_refused,
-    };
+    struct reassign_connection *message =
+        reserve_posted(manager, connection->ts, REASSIGN_CONNECTION, sizeof(*message));
 
     ASSERT((acceptor->node == NODE_NONE) == is_refused);
     ASSERT(acceptor->assigned_by == manager->node);
-    post(manager, connection->ts, &reassign.header);
+    message->connection_index = connection->connection_index;
+    message->generation = connection->generation;
+    message->acceptor = *acceptor;
+    message->port = port;
+    message->is_refused = is_refused;
+    publish(manager);
 }
 
 static void refuse_connection(struct manager *manager, const struct waiting_connection *connection,
@@ -307,33 +309,31 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
     const struct syn_arrived *syn = (const struct syn_arrived *)message;
     uint16_t port = host_order(syn->flow.local_port);
     struct listener *listener = listener_find(&manager->listeners, port);
-    struct assign_connection assign = {
-        .header = {.type = ASSIGN_CONNECTION},
-        .flow = syn->flow,
-        .frame_flags = syn->frame_flags,
-        .is_refused = listener == NULL,
-    };
-    int error;
+    struct assign_connection *assign;
 
     (void)from; /* some LS or TS */
     if (!has_role(manager, syn->ts, ROLE_TS) || frame.length_bytes > SYN_FRAME_MAX_BYTES) {
         refuse_message(manager);
         return;
     }
-    assign.acceptor =
-        listener == NULL ? nobody(manager) : take_acceptor(manager, listener, syn->ts);
-    ASSERT_SLOW(assign.acceptor.node == NODE_NONE || !assign.is_refused);
-    error = manager->environment->send_payload(syn->ts, &assign.header, sizeof(assign), frame.bytes,
-                                               frame.length_bytes, manager->context);
-    if (error != 0) {
+    assign = manager->environment->reserve(syn->ts, ASSIGN_CONNECTION, sizeof(*assign),
+                                           frame.length_bytes, manager->context);
+    if (assign == NULL) {
         /* The peer sends its SYN again. A dead TS takes its flows with it. */
-        count(manager, error == -EAGAIN ? COUNTER_DROP_CHANNEL_FULL : COUNTER_DROP_NOT_OURS);
-        if (listener != NULL) {
-            return_acceptor(manager, listener, &assign.acceptor, syn->ts);
-        }
+        count(manager, configuration_is_dead(manager->configuration, syn->ts)
+                           ? COUNTER_DROP_NOT_OURS
+                           : COUNTER_DROP_CHANNEL_FULL);
         return;
     }
-    count_assignment(manager, &assign.acceptor);
+    assign->flow = syn->flow;
+    assign->acceptor =
+        listener == NULL ? nobody(manager) : take_acceptor(manager, listener, syn->ts);
+    assign->frame_flags = syn->frame_flags;
+    assign->is_refused = listener == NULL;
+    ASSERT_SLOW(assign->acceptor.node == NODE_NONE || !assign->is_refused);
+    memcpy(assign + 1, frame.bytes, frame.length_bytes);
+    count_assignment(manager, &assign->acceptor);
+    publish(manager);
 }
 
 /* --- From TSs --- */

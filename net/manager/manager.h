@@ -18,10 +18,11 @@
 /* What a CM asks of its node; `context` is the manager's own. It comes last, so that passing a call
  * on to the dispatcher moves no argument. */
 struct manager_environment {
-    /* As message_send_payload() and message_post() in kernel/message/dispatch.h. */
-    int (*send_payload)(node_id_t to, struct message_header *message, size_t header_bytes,
-                        const void *payload, size_t payload_bytes, void *context);
-    void (*post)(node_id_t to, const struct message_header *message, void *context);
+    /* As message_reserve_payload() and the others in kernel/message/send.h. */
+    void *(*reserve)(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
+                     void *context);
+    void *(*reserve_posted)(node_id_t to, uint16_t type, size_t fixed_bytes, void *context);
+    void (*publish)(void *context);
     /* One more of what this counter (net/counters.h) counts. */
     void (*count)(unsigned counter, void *context);
 };

@@ -5,6 +5,7 @@
 #include "net/manager/server.h"
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/handlers.h"
@@ -15,17 +16,23 @@ static struct manager own_manager;
 
 /* --- What it asks of its node --- */
 
-static int send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
-                        const void *payload, size_t payload_bytes, void *context)
+static void *reserve(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
+                     void *context)
 {
     (void)context;
-    return message_send_payload(to, message, header_bytes, payload, payload_bytes);
+    return message_reserve_payload(to, type, fixed_bytes, payload_bytes);
 }
 
-static void post(node_id_t to, const struct message_header *message, void *context)
+static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
 {
     (void)context;
-    message_post(to, message);
+    return message_reserve_posted(to, type, fixed_bytes);
+}
+
+static void publish(void *context)
+{
+    (void)context;
+    message_publish();
 }
 
 static void count(unsigned counter, void *context)
@@ -35,8 +42,9 @@ static void count(unsigned counter, void *context)
 }
 
 static const struct manager_environment environment = {
-    .send_payload = send_payload,
-    .post = post,
+    .reserve = reserve,
+    .reserve_posted = reserve_posted,
+    .publish = publish,
     .count = count,
 };
 

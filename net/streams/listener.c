@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "libc/core/bytes.h"
@@ -53,26 +54,19 @@ static void tell_owner(struct stream_listener *listener, enum stream_listener_ev
 
 /* --- Opening and closing --- */
 
-/* Tell every CM that the port is, or is no longer, served. */
-static void post_to_connection_managers(const struct message_header *message)
+static void tell_connection_managers(const struct stream_listener *listener)
 {
     const struct configuration *configuration = configuration_current();
 
     for (unsigned i = 0; i < configuration->cm_count; i++) {
-        message_post(configuration->cm[i], message);
+        struct listen *message =
+            message_reserve_posted(configuration->cm[i], LISTEN, sizeof(*message));
+
+        message->port = listener->port;
+        message->listener_index = listener->index;
+        message->backlog = listener->backlog;
+        message_publish();
     }
-}
-
-static void post_listen(const struct stream_listener *listener)
-{
-    const struct listen message = {
-        .header = {.type = LISTEN, .length_bytes = sizeof(message)},
-        .port = listener->port,
-        .listener_index = listener->index,
-        .backlog = listener->backlog,
-    };
-
-    post_to_connection_managers(&message.header);
 }
 
 static bool is_port_taken(uint16_t port)
@@ -113,7 +107,7 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
     };
     listeners[index] = listener;
     *result = listener;
-    post_listen(listener);
+    tell_connection_managers(listener);
     return 0;
 }
 
@@ -121,14 +115,13 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
 static void post_decline(node_id_t ts, uint32_t connection_index, uint32_t generation,
                          uint16_t availability_number)
 {
-    const struct decline_connection message = {
-        .header = {.type = DECLINE_CONNECTION, .length_bytes = sizeof(message)},
-        .connection_index = connection_index,
-        .generation = generation,
-        .availability_number = availability_number,
-    };
+    struct decline_connection *message =
+        message_reserve_posted(ts, DECLINE_CONNECTION, sizeof(*message));
 
-    message_post(ts, &message.header);
+    message->connection_index = connection_index;
+    message->generation = generation;
+    message->availability_number = availability_number;
+    message_publish();
 }
 
 static void orphan_stream(struct stream *stream, void *listener)
@@ -150,17 +143,24 @@ static void orphan_stream(struct stream *stream, void *listener)
     }
 }
 
+static void post_unlisten(node_id_t cm, const struct stream_listener *listener)
+{
+    struct unlisten *message = message_reserve_posted(cm, UNLISTEN, sizeof(*message));
+
+    message->port = listener->port;
+    message->listener_index = listener->index;
+    message_publish();
+}
+
 void stream_listener_close(struct stream_listener *listener)
 {
-    struct unlisten message = {
-        .header = {.type = UNLISTEN, .length_bytes = sizeof(message)},
-        .port = listener->port,
-        .listener_index = listener->index,
-    };
+    const struct configuration *configuration = configuration_current();
 
     ASSERT(listeners[listener->index] == listener);
     listeners[listener->index] = NULL;
-    post_to_connection_managers(&message.header);
+    for (unsigned i = 0; i < configuration->cm_count; i++) {
+        post_unlisten(configuration->cm[i], listener);
+    }
     stream_for_each(orphan_stream, listener);
     ASSERT(listener->available.head == NULL);
     ASSERT(listener->deferred.head == NULL);
@@ -173,7 +173,7 @@ void stream_listener_set_backlog(struct stream_listener *listener, uint32_t back
     ASSERT(backlog >= 1);
     if (listener->backlog != backlog) {
         listener->backlog = backlog;
-        post_listen(listener);
+        tell_connection_managers(listener);
     }
 }
 
@@ -186,35 +186,31 @@ void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_
 
 static void ask_for_connections(struct stream_listener *listener)
 {
-    const struct configuration *configuration = configuration_current();
-
-    request_number++;
-    struct accept_connection message = {
-        .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(message)},
-        .port = listener->port,
-        .listener_index = listener->index,
-        .request_number = request_number,
-    };
+    struct accept_connection *message;
 
     ASSERT(!listener->is_on_list);
     listener->is_on_list = true;
-    listener->cm = configuration_own_cm(configuration, platform_node());
-    message_post(listener->cm, &message.header);
+    listener->cm = configuration_own_cm(configuration_current(), platform_node());
+    request_number++;
+    message = message_reserve_posted(listener->cm, ACCEPT_CONNECTION, sizeof(*message));
+    message->port = listener->port;
+    message->listener_index = listener->index;
+    message->request_number = request_number;
+    message_publish();
 }
 
 static void claim_connection(struct stream *stream)
 {
-    struct claim_connection message = {
-        .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(message)},
-        .connection_index = stream->connection_index,
-        .generation = stream->generation,
-        .stream_index = stream->stream_index,
-        .availability_number = stream->availability_number,
-    };
+    struct claim_connection *message =
+        message_reserve_posted(stream->ts, CLAIM_CONNECTION, sizeof(*message));
 
     ASSERT_SLOW(stream->listener->undecided_count > 0);
+    message->connection_index = stream->connection_index;
+    message->generation = stream->generation;
+    message->stream_index = stream->stream_index;
+    message->availability_number = stream->availability_number;
+    message_publish();
     stream_set_state(stream, STREAM_CLAIMED, NULL);
-    message_post(stream->ts, &message.header);
 }
 
 static __attribute__((noinline)) void claim_all(struct stream_listener *listener)

@@ -8,9 +8,11 @@
 #include "net/streams/stream.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/platform.h"
 #include "libc/core/address.h"
 #include "libc/core/bytes.h"
@@ -106,34 +108,31 @@ static void post_close(struct stream *stream, enum close_kind kind)
     if (stream->is_gone) {
         return;
     }
-    struct close message = {
-        .header = {.type = CLOSE, .length_bytes = sizeof(message)},
-        .connection_index = stream->connection_index,
-        .generation = stream->generation,
-        .consumed_bytes = stream->unreported_bytes,
-        .kind = kind,
-    };
+    struct close *message = message_reserve_posted(stream->ts, CLOSE, sizeof(*message));
+
+    message->connection_index = stream->connection_index;
+    message->generation = stream->generation;
+    message->consumed_bytes = stream->unreported_bytes;
+    message->kind = kind;
+    message_publish();
     stream->unreported_bytes = 0;
-    /* Before it is posted: a TS on this node may answer from inside the call. */
     stream->is_gone = kind != CLOSE_SEND_ONLY;
-    message_post(stream->ts, &message.header);
 }
 
 /* --- Receiving --- */
 
 static void report_consumed(struct stream *stream)
 {
-    struct consumed message = {
-        .header = {.type = CONSUMED, .length_bytes = sizeof(message)},
-        .connection_index = stream->connection_index,
-        .generation = stream->generation,
-        .consumed_bytes = stream->unreported_bytes,
-    };
-
-    if (!stream->is_gone) {
-        stream->unreported_bytes = 0;
-        message_post(stream->ts, &message.header);
+    if (stream->is_gone) {
+        return;
     }
+    struct consumed *message = message_reserve_posted(stream->ts, CONSUMED, sizeof(*message));
+
+    message->connection_index = stream->connection_index;
+    message->generation = stream->generation;
+    message->consumed_bytes = stream->unreported_bytes;
+    message_publish();
+    stream->unreported_bytes = 0;
 }
 
 int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek)
@@ -175,29 +174,34 @@ static bool is_in_archive(const void *data, size_t bytes)
 
 static int send_reference(struct stream *stream, const void *data, uint32_t bytes)
 {
-    struct send_archive message = {
-        .header = {.type = SEND_ARCHIVE, .length_bytes = sizeof(message)},
-        .connection_index = stream->connection_index,
-        .generation = stream->generation,
-        .consumed_bytes = stream->unreported_bytes,
-        .length_bytes = bytes,
-        .archive_offset = (uintptr_t)data - (uintptr_t)platform_archive_start(),
-    };
+    struct send_archive *message = message_reserve(stream->ts, SEND_ARCHIVE, sizeof(*message));
 
-    return message_send(stream->ts, &message.header);
+    if (message == NULL) {
+        return message_refusal(stream->ts);
+    }
+    message->connection_index = stream->connection_index;
+    message->generation = stream->generation;
+    message->consumed_bytes = stream->unreported_bytes;
+    message->length_bytes = bytes;
+    message->archive_offset = (uintptr_t)data - (uintptr_t)platform_archive_start();
+    message_publish();
+    return 0;
 }
 
 static int send_copy(struct stream *stream, const void *data, uint32_t bytes)
 {
-    struct send message = {
-        .header = {.type = SEND},
-        .connection_index = stream->connection_index,
-        .generation = stream->generation,
-        .consumed_bytes = stream->unreported_bytes,
-    };
+    struct send *message = message_reserve_payload(stream->ts, SEND, sizeof(*message), bytes);
 
     ASSERT_SLOW(bytes <= SEND_MAX_BYTES);
-    return message_send_payload(stream->ts, &message.header, sizeof(message), data, bytes);
+    if (message == NULL) {
+        return message_refusal(stream->ts);
+    }
+    message->connection_index = stream->connection_index;
+    message->generation = stream->generation;
+    message->consumed_bytes = stream->unreported_bytes;
+    memcpy(message + 1, data, bytes);
+    message_publish();
+    return 0;
 }
 
 /* Look again at each dispatch round: a channel that gets room tells nobody. */
@@ -213,7 +217,6 @@ static void wait_for_channel(struct stream *stream)
 /* Send one message's worth. Returns how many bytes went, -EAGAIN, or why the connection failed. */
 static int64_t send_some(struct stream *stream, const void *data, size_t bytes)
 {
-    uint32_t unreported_bytes = stream->unreported_bytes;
     uint32_t part_bytes = stream->send_credit_bytes;
     bool is_reference = bytes >= ARCHIVE_REFERENCE_MIN_BYTES && is_in_archive(data, bytes);
 
@@ -227,17 +230,14 @@ static int64_t send_some(struct stream *stream, const void *data, size_t bytes)
         return -EAGAIN;
     }
     ASSERT_SLOW(!stream->is_gone);
-    /* Before the message: a TS on this node may return credit from inside the call. */
-    stream->send_credit_bytes -= part_bytes;
     int error = is_reference ? send_reference(stream, data, part_bytes)
                              : send_copy(stream, data, part_bytes);
     if (error == 0) {
-        ASSERT_SLOW(stream->unreported_bytes >= unreported_bytes);
-        stream->unreported_bytes -= unreported_bytes;
+        stream->send_credit_bytes -= part_bytes;
+        stream->unreported_bytes = 0; /* it went along */
         return part_bytes;
     }
     if (error == -EAGAIN) {
-        stream->send_credit_bytes += part_bytes;
         wait_for_channel(stream);
         return -EAGAIN;
     }

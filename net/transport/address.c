@@ -12,6 +12,7 @@
 
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
@@ -70,10 +71,16 @@ static void show_address(const struct address_set *address)
 
 static void announce(const struct address_set *address)
 {
-    ASSERT(is_speaker && address->header.type == ADDRESS_SET);
+    ASSERT(is_speaker);
     for (unsigned node = 0; node < configuration->node_count; node++) {
         if ((configuration->roles[node] & (ROLE_TS | ROLE_APPLICATION)) != 0) {
-            message_post((node_id_t)node, &address->header);
+            struct address_set *message =
+                message_reserve_posted((node_id_t)node, ADDRESS_SET, sizeof(*message));
+
+            message->address = address->address;
+            message->netmask = address->netmask;
+            message->gateway = address->gateway;
+            message_publish();
         }
     }
 }
@@ -94,7 +101,6 @@ static void abort_connections(uint32_t old_address)
 static struct address_set address_of(struct netif *netif)
 {
     return (struct address_set){
-        .header = {.type = ADDRESS_SET, .length_bytes = sizeof(struct address_set)},
         .address = netif_ip4_addr(netif)->addr,
         .netmask = netif_ip4_netmask(netif)->addr,
         .gateway = netif_ip4_gw(netif)->addr,
@@ -233,19 +239,22 @@ static void handle_nic_ready(node_id_t from, const struct message *message)
 
 /* --- Neighbours --- */
 
+static void post_neighbor(node_id_t ts, uint32_t address, const uint8_t mac[6], bool is_valid)
+{
+    struct neighbor_set *message = message_reserve_posted(ts, NEIGHBOR_SET, sizeof(*message));
+
+    message->address = address;
+    memcpy(message->mac, mac, sizeof(message->mac));
+    message->is_valid = is_valid;
+    message_publish();
+}
+
 static void tell_neighbor(uint32_t address, const uint8_t mac[6], bool is_valid)
 {
-    struct neighbor_set message = {
-        .header = {.type = NEIGHBOR_SET, .length_bytes = sizeof(message)},
-        .address = address,
-        .is_valid = is_valid,
-    };
-
     ASSERT(is_speaker); /* the others are told */
-    memcpy(message.mac, mac, sizeof(message.mac));
     for (unsigned i = 0; i < configuration->ts_count; i++) {
         if (configuration->ts[i] != platform_node()) {
-            message_post(configuration->ts[i], &message.header);
+            post_neighbor(configuration->ts[i], address, mac, is_valid);
         }
     }
 }
@@ -286,11 +295,6 @@ static void handle_neighbor_request(node_id_t from, const struct message *messag
     const struct neighbor_request *request = (const struct neighbor_request *)message;
     const uint8_t *mac = neighbor_find(request->address);
     ip4_addr_t address = {.addr = request->address};
-    struct neighbor_set answer = {
-        .header = {.type = NEIGHBOR_SET, .length_bytes = sizeof(answer)},
-        .address = request->address,
-        .is_valid = 1,
-    };
 
     if (!configuration_may_speak(platform_node())) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
@@ -300,8 +304,7 @@ static void handle_neighbor_request(node_id_t from, const struct message *messag
         (void)etharp_query(interface_netif(), &address, NULL); /* the answer goes to all */
         return;
     }
-    memcpy(answer.mac, mac, sizeof(answer.mac));
-    message_post(from, &answer.header);
+    post_neighbor(from, request->address, mac, true);
 }
 
 static void handle_neighbor_set(node_id_t from, const struct message *message)

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
@@ -51,17 +52,17 @@ static void start_timer(struct timer *timer, uint64_t deadline_ns)
 
 static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
 {
-    struct connection_closed message = {
-        .header = {.type = CONNECTION_CLOSED, .length_bytes = sizeof(message)},
-        .acceptor = *acceptor,
-        .port = port,
-        .service_ns = service_ns,
-    };
-
-    if (acceptor->node != NODE_NONE) {
-        ASSERT(acceptor->cm < NODE_MAX); /* checked when it came */
-        message_post(acceptor->cm, &message.header);
+    if (acceptor->node == NODE_NONE) {
+        return;
     }
+    ASSERT(acceptor->cm < NODE_MAX); /* checked when it came */
+    struct connection_closed *message =
+        message_reserve_posted(acceptor->cm, CONNECTION_CLOSED, sizeof(*message));
+
+    message->acceptor = *acceptor;
+    message->port = port;
+    message->service_ns = service_ns;
+    message_publish();
 }
 
 void availability_report_closed(struct connection *connection)
@@ -111,36 +112,40 @@ static void wait_for_acceptor(struct connection *connection)
     }
 }
 
+static void post_accept_timeout(node_id_t cm, const struct connection *connection,
+                                const struct acceptor *acceptor)
+{
+    struct accept_timeout *message = message_reserve_posted(cm, ACCEPT_TIMEOUT, sizeof(*message));
+
+    message->connection_index = connection->index;
+    message->generation = connection->generation;
+    message->acceptor = *acceptor;
+    message->port = local_port_of(connection);
+    message_publish();
+}
+
 /* Ask for another acceptor; the answer is REASSIGN_CONNECTION. */
 static void ask_again(struct connection *connection)
 {
     const struct configuration *configuration = configuration_current();
-    struct acceptor *acceptor = &connection->acceptor;
-    struct accept_timeout message = {
-        .header = {.type = ACCEPT_TIMEOUT, .length_bytes = sizeof(message)},
-        .connection_index = connection->index,
-        .generation = connection->generation,
-        .port = local_port_of(connection),
-    };
-    node_id_t cm = acceptor->node == NODE_NONE ? acceptor->assigned_by : acceptor->cm;
+    struct acceptor last = connection->acceptor;
+    node_id_t cm = last.node == NODE_NONE ? last.assigned_by : last.cm;
 
     ASSERT(connection->state != CONNECTION_CLAIMED);
     if (configuration_is_dead(configuration, cm)) {
         cm = configuration_own_cm(configuration, platform_node());
-        acceptor->node = NODE_NONE; /* the list that it was on is gone */
+        last.node = NODE_NONE; /* the list that it was on is gone */
     }
-    message.acceptor = *acceptor;
-    /* While it waits, it is known by whom. Before the message: a CM on this node answers at once.
-     */
-    acceptor->node = NODE_NONE;
-    acceptor->assigned_by = cm;
+    /* While it waits, it is known by whom. */
+    connection->acceptor.node = NODE_NONE;
+    connection->acceptor.assigned_by = cm;
     wait_for_acceptor(connection);
     if (configuration_is_dead(configuration, cm)) {
         connection_abort(connection, 0); /* all are */
     } else if (dispatch_now_ns() - connection->opened_ns >= UNACCEPTED_MAX_NS) {
         refuse_unaccepted(connection); /* one application after the other has let it pass */
     } else {
-        message_post(cm, &message.header);
+        post_accept_timeout(cm, connection, &last);
     }
 }
 
@@ -187,44 +192,45 @@ static void expire_unclaimed(struct timer *timer)
 
 static int send_availability(struct connection *connection)
 {
-    const struct pbuf *packet = connection->received_head;
-    struct connection_available message = {
-        .header.type = CONNECTION_AVAILABLE,
-        .connection_index = connection->index,
-        .generation = connection->generation,
-        .flow = connection->flow,
-        .listener_index = connection->acceptor.listener_index,
-        .availability_number = connection->availability_number,
-    };
+    const struct message_loan loan = connection_lend_received(connection);
+    struct connection_available *message = message_reserve_loan(
+        connection->acceptor.node, CONNECTION_AVAILABLE, sizeof(*message), &loan);
 
-    return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
-                                packet == NULL ? "" : packet->payload,
-                                packet == NULL ? 0 : packet->len);
+    if (message == NULL) {
+        return message_refusal(connection->acceptor.node);
+    }
+    connection->availability_number++;
+    connection->announced_bytes = (uint32_t)loan.length_bytes;
+    message->connection_index = connection->index;
+    message->generation = connection->generation;
+    message->flow = connection->flow;
+    message->listener_index = connection->acceptor.listener_index;
+    message->availability_number = connection->availability_number;
+    if (connection->received_head != NULL) {
+        pbuf_ref(connection->received_head); /* it stays until it is claimed */
+    }
+    message_publish();
+    return 0;
 }
 
-/* The state changes before the message is sent: an application on this node may claim at once. */
 static bool announce(struct connection *connection)
 {
     int error;
 
     ASSERT(connection->acceptor.node != NODE_NONE);
-    connection->availability_number++;
-    connection->announced_bytes =
-        connection->received_head == NULL ? 0 : connection->received_head->len;
-    connection->announced_ns = dispatch_now_ns();
-    connection_set_state(connection, CONNECTION_ANNOUNCED);
-    connection_queue_append(&unclaimed, &connection->claim_link);
     error = send_availability(connection);
     if (error == -EAGAIN) {
-        connection_queue_remove(&connection->claim_link);
-        connection_set_state(connection, CONNECTION_ASSIGNED);
-        connection->announced_ns = 0;
         return false;
     }
     if (error != 0) {
         ask_again(connection); /* the acceptor's node is dead */
-    } else if (!connection_queue_is_empty(&unclaimed) && !timer_is_set(&claim_timer)) {
-        start_claim_timer(); /* empty: an application on this node has claimed it at once */
+        return true;
+    }
+    connection->announced_ns = dispatch_now_ns();
+    connection_set_state(connection, CONNECTION_ANNOUNCED);
+    connection_queue_append(&unclaimed, &connection->claim_link);
+    if (!timer_is_set(&claim_timer)) {
+        start_claim_timer();
     }
     return true;
 }
@@ -340,15 +346,13 @@ static void handle_reassign_connection(node_id_t from, const struct message *mes
 
 static void reject_claim(node_id_t to, const struct claim_connection *claim)
 {
-    struct claim_rejected message = {
-        .header = {.type = CLAIM_REJECTED, .length_bytes = sizeof(message)},
-        .connection_index = claim->connection_index,
-        .generation = claim->generation,
-        .stream_index = claim->stream_index,
-    };
+    struct claim_rejected *message = message_reserve_posted(to, CLAIM_REJECTED, sizeof(*message));
 
+    message->connection_index = claim->connection_index;
+    message->generation = claim->generation;
+    message->stream_index = claim->stream_index;
+    message_publish();
     counter_increment(COUNTER_CLAIMS_REJECTED);
-    message_post(to, &message.header);
 }
 
 static bool is_announced_to(const struct connection *connection, node_id_t application,

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
@@ -130,17 +131,18 @@ struct pbuf *connection_take_received(struct connection *connection)
     return packet;
 }
 
-void connection_return_received(struct connection *connection, struct pbuf *packet)
+static void free_packet(void *packet)
 {
-    if (packet == NULL) {
-        return;
-    }
-    ASSERT_SLOW(packet->next == NULL); /* as it was taken */
-    packet->next = connection->received_head;
-    connection->received_head = packet;
-    if (packet->next == NULL) {
-        connection->received_tail = packet;
-    }
+    pbuf_free(packet);
+}
+
+struct message_loan connection_lend_received(const struct connection *connection)
+{
+    struct pbuf *packet = connection->received_head;
+
+    return packet == NULL
+               ? (struct message_loan){.bytes = ""}
+               : (struct message_loan){packet->payload, packet->len, free_packet, packet};
 }
 
 void connection_drop_received(struct connection *connection)

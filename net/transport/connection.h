@@ -12,6 +12,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/message/send.h"
 #include "net/messages.h"
 #include "net/transport/queue.h"
 #include "net/transport/state.h"
@@ -102,10 +103,12 @@ void connection_settle_all(void);
  * dead. Costs a look at each channel that somebody waits for. */
 bool connection_can_unblock(void);
 
-/* Received bytes, a frame at a time. Taking from an empty queue, and returning NULL, is allowed. */
+/* Received bytes, a frame at a time. Taking from an empty queue is allowed. */
 struct pbuf *connection_take_received(struct connection *connection);
-void connection_return_received(struct connection *connection, struct pbuf *packet);
 void connection_drop_received(struct connection *connection);
+/* What connection_take_received() would take, for a message; it is freed when that has been read.
+ */
+struct message_loan connection_lend_received(const struct connection *connection);
 
 /* Reset it; an application that has claimed it is told of `error_number` unless that is 0. */
 void connection_abort(struct connection *connection, uint32_t error_number);

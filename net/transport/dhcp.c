@@ -12,6 +12,7 @@
 
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
@@ -54,24 +55,28 @@ static struct dhcp *client(void)
 
 /* --- To the other transport servers --- */
 
-static void send_lease(const struct dhcp *dhcp)
+static void post_lease(node_id_t ts, const struct dhcp *dhcp)
+{
+    struct dhcp_lease *message = message_reserve_posted(ts, DHCP_LEASE, sizeof(*message));
+
+    message->address = dhcp->offered_ip_addr.addr;
+    message->netmask = netif_ip4_netmask(interface_netif())->addr;
+    message->gateway = dhcp->offered_gw_addr.addr;
+    message->server = ip_2_ip4(&dhcp->server_ip_addr)->addr;
+    message->lease_s = dhcp->offered_t0_lease;
+    message->renew_s = dhcp->offered_t1_renew;
+    message->rebind_s = dhcp->offered_t2_rebind;
+    message->age_s = dhcp->lease_used;
+    message_publish();
+}
+
+static void tell_others(const struct dhcp *dhcp)
 {
     const struct configuration *configuration = configuration_current();
-    const struct dhcp_lease message = {
-        .header = {.type = DHCP_LEASE, .length_bytes = sizeof(message)},
-        .address = dhcp->offered_ip_addr.addr,
-        .netmask = netif_ip4_netmask(interface_netif())->addr,
-        .gateway = dhcp->offered_gw_addr.addr,
-        .server = ip_2_ip4(&dhcp->server_ip_addr)->addr,
-        .lease_s = dhcp->offered_t0_lease,
-        .renew_s = dhcp->offered_t1_renew,
-        .rebind_s = dhcp->offered_t2_rebind,
-        .age_s = dhcp->lease_used,
-    };
 
     for (unsigned i = 0; i < configuration->ts_count; i++) {
         if (configuration->ts[i] != platform_node()) {
-            message_post(configuration->ts[i], &message.header);
+            post_lease(configuration->ts[i], dhcp);
         }
     }
 }
@@ -86,7 +91,7 @@ void transport_dhcp_tell(void)
     }
     if (!told.is_told || dhcp->lease_used < told.age_s) {
         told.is_told = true;
-        send_lease(dhcp);
+        tell_others(dhcp);
     }
     told.age_s = dhcp->lease_used;
 }

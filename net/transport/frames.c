@@ -10,7 +10,7 @@
 
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
-#include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
@@ -123,23 +123,27 @@ static void handle_forward_frame(node_id_t from, const struct message *message,
 
 static int forward(const struct pbuf *packet, node_id_t owner)
 {
-    static uint8_t frame[FORWARDED_MAX_BYTES];
-    struct forward_frame message = {
-        .header.type = FORWARD_FRAME,
-        .frame_flags = FRAME_IP_CHECKSUM_GOOD, /* reassembly has checked each, and left none */
-    };
     size_t headers_bytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES;
+    struct forward_frame *message;
+    uint8_t *frame;
 
     ASSERT(owner != platform_node());
-    if (headers_bytes + packet->tot_len > sizeof(frame)) {
+    if (headers_bytes + packet->tot_len > FORWARDED_MAX_BYTES) {
         return -EMSGSIZE;
     }
+    message = message_reserve_payload(owner, FORWARD_FRAME, sizeof(*message),
+                                      headers_bytes + packet->tot_len);
+    if (message == NULL) {
+        return message_refusal(owner);
+    }
+    message->frame_flags = FRAME_IP_CHECKSUM_GOOD; /* reassembly has checked each, and left none */
+    frame = (uint8_t *)(message + 1);
     memset(frame, 0, ETHERNET_HEADER_BYTES);
     frame[ETHERNET_TYPE_OFFSET] = ETHTYPE_IP >> 8;
     memcpy(frame + ETHERNET_HEADER_BYTES, ip4_current_header(), IPV4_HEADER_MIN_BYTES);
     (void)pbuf_copy_partial(packet, frame + headers_bytes, packet->tot_len, 0);
-    return message_send_payload(owner, &message.header, sizeof(message), frame,
-                                headers_bytes + packet->tot_len);
+    message_publish();
+    return 0;
 }
 
 bool frames_pass_on(const struct pbuf *packet, uint16_t remote_port)

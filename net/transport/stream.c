@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
@@ -39,125 +39,109 @@ struct send_block {
 
 /* --- To the application --- */
 
-static int send_data(struct connection *connection, const struct pbuf *packet)
+static int send_confirmation(struct connection *connection)
 {
-    struct data message = {
-        .header.type = DATA,
-        .stream_index = connection->stream_index,
-        .generation = connection->generation,
-    };
+    const struct message_loan loan = connection_lend_received(connection);
+    struct claim_confirmed *message =
+        message_reserve_loan(connection->acceptor.node, CLAIM_CONFIRMED, sizeof(*message), &loan);
 
-    return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
-                                packet->payload, packet->len);
+    if (message == NULL) {
+        return message_refusal(connection->acceptor.node);
+    }
+    message->connection_index = connection->index;
+    message->generation = connection->generation;
+    message->stream_index = connection->stream_index;
+    message->send_window_bytes = SEND_WINDOW_BYTES;
+    connection->is_confirmation_due = false;
+    (void)connection_take_received(connection);
+    message_publish();
+    return 0;
 }
 
-static int send_confirmation(struct connection *connection, const struct pbuf *packet)
+static int send_data(struct connection *connection)
 {
-    struct claim_confirmed message = {
-        .header.type = CLAIM_CONFIRMED,
-        .connection_index = connection->index,
-        .generation = connection->generation,
-        .stream_index = connection->stream_index,
-        .send_window_bytes = SEND_WINDOW_BYTES,
-    };
+    const struct message_loan loan = connection_lend_received(connection);
+    struct data *message =
+        message_reserve_loan(connection->acceptor.node, DATA, sizeof(*message), &loan);
 
-    return message_send_payload(connection->acceptor.node, &message.header, sizeof(message),
-                                packet == NULL ? "" : packet->payload,
-                                packet == NULL ? 0 : packet->len);
+    if (message == NULL) {
+        return message_refusal(connection->acceptor.node);
+    }
+    message->stream_index = connection->stream_index;
+    message->generation = connection->generation;
+    (void)connection_take_received(connection);
+    message_publish();
+    return 0;
 }
 
 static int send_peer_closed(struct connection *connection)
 {
-    struct peer_closed message = {
-        .header = {.type = PEER_CLOSED, .length_bytes = sizeof(message)},
-        .stream_index = connection->stream_index,
-        .generation = connection->generation,
-    };
+    struct peer_closed *message =
+        message_reserve(connection->acceptor.node, PEER_CLOSED, sizeof(*message));
 
-    return message_send(connection->acceptor.node, &message.header);
+    if (message == NULL) {
+        return message_refusal(connection->acceptor.node);
+    }
+    message->stream_index = connection->stream_index;
+    message->generation = connection->generation;
+    message_publish();
+    connection->is_told_peer_closed = true;
+    return 0;
 }
 
 static int send_failure(struct connection *connection)
 {
-    struct connection_failed message = {
-        .header = {.type = CONNECTION_FAILED, .length_bytes = sizeof(message)},
-        .stream_index = connection->stream_index,
-        .generation = connection->generation,
-        .error_number = connection->error_number,
-    };
+    struct connection_failed *message =
+        message_reserve(connection->acceptor.node, CONNECTION_FAILED, sizeof(*message));
 
-    return message_send(connection->acceptor.node, &message.header);
-}
-
-static int send_credit(struct connection *connection, uint32_t bytes)
-{
-    struct send_credit message = {
-        .header = {.type = SEND_CREDIT, .length_bytes = sizeof(message)},
-        .stream_index = connection->stream_index,
-        .generation = connection->generation,
-        .bytes = bytes,
-    };
-
-    return message_send(connection->acceptor.node, &message.header);
-}
-
-/* With CLAIM_CONFIRMED or DATA: the oldest frame's bytes, if there are any. */
-static int deliver_received(struct connection *connection)
-{
-    struct pbuf *packet = connection_take_received(connection);
-    bool is_confirmation = connection->is_confirmation_due;
-    int error;
-
-    ASSERT_SLOW(is_confirmation || packet != NULL); /* DATA says something */
-    connection->is_confirmation_due = false;
-    error = is_confirmation ? send_confirmation(connection, packet) : send_data(connection, packet);
-    if (error != 0) {
-        connection->is_confirmation_due = is_confirmation;
-        connection_return_received(connection, packet);
-    } else if (packet != NULL) {
-        pbuf_free(packet);
+    if (message == NULL) {
+        return message_refusal(connection->acceptor.node);
     }
-    return error;
+    message->stream_index = connection->stream_index;
+    message->generation = connection->generation;
+    message->error_number = connection->error_number;
+    message_publish();
+    connection_set_state(connection, CONNECTION_DETACHED);
+    availability_report_closed(connection);
+    return 0;
 }
 
-/*
- * One message. If it goes to this very node, its handler runs before the call returns and may
- * change the connection: so what is told is noted as told before, and taken back if it was not.
- */
+static int send_credit(struct connection *connection)
+{
+    struct send_credit *message =
+        message_reserve(connection->acceptor.node, SEND_CREDIT, sizeof(*message));
+
+    if (message == NULL) {
+        return message_refusal(connection->acceptor.node);
+    }
+    message->stream_index = connection->stream_index;
+    message->generation = connection->generation;
+    message->bytes = connection->credit_bytes;
+    message_publish();
+    connection->credit_bytes = 0;
+    return 0;
+}
+
+/* One message. Nothing has changed if it could not be sent. */
 static int deliver_next(struct connection *connection, bool *is_complete)
 {
-    uint32_t credit_bytes = connection->credit_bytes;
-    int error = 0;
-
     if (connection->is_confirmation_due) {
-        error = deliver_received(connection);
-    } else if (connection->error_number != 0) {
-        connection_set_state(connection, CONNECTION_DETACHED);
-        error = send_failure(connection);
-        if (error != 0) {
-            connection_set_state(connection, CONNECTION_CLAIMED);
-        } else {
-            availability_report_closed(connection);
-        }
-    } else if (connection->received_head != NULL) {
-        error = deliver_received(connection);
-    } else if (connection->has_peer_closed && !connection->is_told_peer_closed) {
-        connection->is_told_peer_closed = true;
-        error = send_peer_closed(connection);
-        if (error != 0) {
-            connection->is_told_peer_closed = false;
-        }
-    } else if (credit_bytes >= SEND_CREDIT_LEAST_BYTES) {
-        ASSERT_SLOW(!connection->is_confirmation_due); /* which opens the window first */
-        connection->credit_bytes = 0;
-        error = send_credit(connection, credit_bytes);
-        if (error != 0) {
-            connection->credit_bytes = credit_bytes;
-        }
-    } else {
-        *is_complete = true;
+        return send_confirmation(connection);
     }
-    return error;
+    if (connection->error_number != 0) {
+        return send_failure(connection);
+    }
+    if (connection->received_head != NULL) {
+        return send_data(connection);
+    }
+    if (connection->has_peer_closed && !connection->is_told_peer_closed) {
+        return send_peer_closed(connection);
+    }
+    if (connection->credit_bytes >= SEND_CREDIT_LEAST_BYTES) {
+        return send_credit(connection);
+    }
+    *is_complete = true;
+    return 0;
 }
 
 bool stream_deliver(struct connection *connection)

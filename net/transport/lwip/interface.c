@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "drivers/nic/frame.h"
-#include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
@@ -168,25 +168,23 @@ static int transmit_here(struct pbuf *packet, uint16_t offload)
 
 static int transmit_by_message(struct pbuf *packet, uint16_t offload)
 {
-    static uint8_t bytes[FRAME_MAX_BYTES];
-    struct transmit_frame message = {
-        .header.type = TRANSMIT_FRAME,
-        .offload = offload,
-        .ip_header_offset = SIZEOF_ETH_HDR,
-        .ip_header_bytes = IP_HLEN,
-    };
-    int error;
+    struct transmit_frame *message;
 
-    if (packet->tot_len > sizeof(bytes)) {
+    if (packet->tot_len > FRAME_MAX_BYTES) {
         return -EMSGSIZE; /* made while our own link server was to send it */
     }
-    (void)pbuf_copy_partial(packet, bytes, packet->tot_len, 0);
-    error =
-        message_send_payload(link_server, &message.header, sizeof(message), bytes, packet->tot_len);
-    if (error == 0) {
-        release_sent(packet);
+    message =
+        message_reserve_payload(link_server, TRANSMIT_FRAME, sizeof(*message), packet->tot_len);
+    if (message == NULL) {
+        return message_refusal(link_server);
     }
-    return error;
+    message->offload = offload;
+    message->ip_header_offset = SIZEOF_ETH_HDR;
+    message->ip_header_bytes = IP_HLEN;
+    (void)pbuf_copy_partial(packet, message + 1, packet->tot_len, 0);
+    message_publish();
+    release_sent(packet);
+    return 0;
 }
 
 static int transmit(struct pbuf *packet, uint16_t offload)
@@ -316,12 +314,11 @@ static void resolve(uint32_t address)
 
         (void)etharp_query(&interface, &neighbor, NULL); /* asked again with the next packet */
     } else {
-        struct neighbor_request message = {
-            .header = {.type = NEIGHBOR_REQUEST, .length_bytes = sizeof(message)},
-            .address = address,
-        };
+        struct neighbor_request *message =
+            message_reserve_posted(speaker, NEIGHBOR_REQUEST, sizeof(*message));
 
-        message_post(speaker, &message.header);
+        message->address = address;
+        message_publish();
     }
 }
 

@@ -17,6 +17,7 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 static void round_without_work_finds_none(void **state)
 {
@@ -80,7 +81,8 @@ static void messages_of_other_than_the_given_senders_are_counted(void **state)
     fake_deliver(2, &message.header);
     (void)dispatch_round();
     assert_int_equal(handled_count, 1);
-    assert_int_equal(message_send(NODE, &message.header), 0);
+    assert_int_equal(send_copy(NODE, &message.header), 0);
+    (void)dispatch_round();
     assert_int_equal(handled_count, 2);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
 }
@@ -140,68 +142,11 @@ static void payload_is_put_behind_the_header(void **state)
     (void)state;
     struct number message = number_message(5);
 
-    assert_int_equal(message_send_payload(2, &message.header, sizeof(message), "abc", 4), 0);
-    assert_int_equal(message.header.length_bytes, sizeof(message) + 4);
+    assert_int_equal(send_copy_with(2, &message.header, sizeof(message), "abc", 4), 0);
     const struct number *sent = fake_expect_message(2, TYPE);
     assert_int_equal(sent->header.length_bytes, sizeof(message) + 4);
     assert_int_equal(sent->number, 5);
     assert_string_equal((const char *)(sent + 1), "abc");
-}
-
-static void message_to_this_node_is_a_direct_call(void **state)
-{
-    (void)state;
-    assert_int_equal(send_number(NODE, 9), 0);
-    assert_int_equal(handled_count, 1);
-    assert_int_equal(handled[0].from, NODE);
-    assert_int_equal(handled[0].number, 9);
-    post_number(NODE, 10);
-    assert_int_equal(handled[1].number, 10);
-    assert_true(message_has_room(NODE, MESSAGE_MAX_BYTES));
-}
-
-static void payload_to_this_node_arrives_behind_its_header(void **state)
-{
-    (void)state;
-    struct number message = number_message(5);
-
-    message.header.type = OTHER_TYPE;
-    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), note_payload);
-    assert_int_equal(message_send_payload(NODE, &message.header, sizeof(message), "payload", 8), 0);
-    assert_int_equal(handled[0].length_bytes, sizeof(message) + 8);
-    assert_string_equal(own_payload, "payload");
-}
-
-static unsigned deepest;
-
-static void send_one_deeper(node_id_t from, const struct message *message,
-                            struct message_payload payload)
-{
-    struct number next = *(const struct number *)message;
-
-    (void)from;
-    (void)payload;
-    deepest = next.number;
-    if (next.number > 0) {
-        next.number--;
-        assert_int_equal(message_send_payload(NODE, &next.header, sizeof(next), &next.number, 4),
-                         0);
-    }
-    /* What a deeper call was sent lies elsewhere. */
-    assert_int_equal(((const struct number *)message)->number, deepest++);
-}
-
-static void handler_may_send_to_its_own_node_to_some_depth(void **state)
-{
-    (void)state;
-    struct number message = number_message(5);
-
-    message.header.type = OTHER_TYPE;
-    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), send_one_deeper);
-    assert_int_equal(message_send(NODE, &message.header), 0);
-    assert_int_equal(deepest, 6);
-    message.number = 1000;
-    expect_assert_failure(assert_int_equal(message_send(NODE, &message.header), 0));
 }
 
 static void nothing_is_sent_to_nodes_that_do_not_exist_or_are_dead(void **state)
@@ -326,12 +271,6 @@ int main(void)
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(payload_is_put_behind_the_header, start_dispatcher,
                                         finish_dispatcher),
-        cmocka_unit_test_setup_teardown(message_to_this_node_is_a_direct_call, start_dispatcher,
-                                        finish_dispatcher),
-        cmocka_unit_test_setup_teardown(payload_to_this_node_arrives_behind_its_header,
-                                        start_dispatcher, finish_dispatcher),
-        cmocka_unit_test_setup_teardown(handler_may_send_to_its_own_node_to_some_depth,
-                                        start_dispatcher, finish_dispatcher),
         cmocka_unit_test_setup_teardown(nothing_is_sent_to_nodes_that_do_not_exist_or_are_dead,
                                         start_dispatcher, finish_dispatcher),
         cmocka_unit_test_setup_teardown(full_channel_refuses_and_takes_again_later,

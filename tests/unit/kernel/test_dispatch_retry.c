@@ -19,6 +19,7 @@
 #include "net/messages.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 static const struct kind {
     uint16_t type;
@@ -58,7 +59,7 @@ static int send_with_payload(const struct kind *kind, node_id_t to, unsigned num
     for (size_t i = 0; i < sizeof(payload); i++) {
         payload[i] = byte_of(kind->type, to, number, kind->bytes + i);
     }
-    return message_send_payload(to, make(kind, to, number), kind->bytes, payload, sizeof(payload));
+    return send_copy_with(to, make(kind, to, number), kind->bytes, payload, sizeof(payload));
 }
 
 static void check(const struct message *message, const struct kind *kind, node_id_t to,
@@ -90,7 +91,7 @@ static void every_kind_is_refused_by_a_full_channel_and_goes_later(void **state)
         for (unsigned r = 0; r < ARRAY_COUNT(receivers); r++) {
             counts[r] = fill_channel(receivers[r]);
             for (unsigned attempt = 0; attempt < 2; attempt++) {
-                assert_int_equal(message_send(receivers[r], make(kind, receivers[r], 0)), -EAGAIN);
+                assert_int_equal(send_copy(receivers[r], make(kind, receivers[r], 0)), -EAGAIN);
                 assert_int_equal(send_with_payload(kind, receivers[r], 0), -EAGAIN);
             }
         }
@@ -100,7 +101,7 @@ static void every_kind_is_refused_by_a_full_channel_and_goes_later(void **state)
         }
         for (unsigned number = 0; number < 2; number++) {
             for (unsigned r = 0; r < ARRAY_COUNT(receivers); r++) {
-                assert_int_equal(message_send(receivers[r], make(kind, receivers[r], number)), 0);
+                assert_int_equal(send_copy(receivers[r], make(kind, receivers[r], number)), 0);
                 assert_int_equal(send_with_payload(kind, receivers[r], number), 0);
             }
         }
@@ -126,7 +127,7 @@ static void every_kind_may_be_posted_to_a_full_channel_and_waits_in_order(void *
         }
         for (unsigned i = 0; i < 2 * ARRAY_COUNT(kinds); i++) {
             for (unsigned r = 0; r < ARRAY_COUNT(receivers); r++) {
-                message_post(receivers[r], make(&kinds[i / 2], receivers[r], i));
+                post_copy(receivers[r], make(&kinds[i / 2], receivers[r], i));
             }
         }
         for (unsigned r = 0; r < ARRAY_COUNT(receivers); r++) {

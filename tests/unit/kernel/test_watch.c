@@ -20,6 +20,7 @@
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/hostile_page.h"
+#include "tests/unit/world/send_copy.h"
 
 #define TIMEOUT_NS (WATCH_TIMEOUT_DEFAULT_S * NS_PER_S)
 #define HUNG       2
@@ -401,7 +402,7 @@ static void of_two_nodes_each_goes_by_its_own_look(void **state)
     going_round = 0;
     fake_status_page(0)->declared_dead = 0;
     struct number message = number_message(1);
-    assert_int_equal(message_send(0, &message.header), 0);
+    assert_int_equal(send_copy(0, &message.header), 0);
     run_for_ns(TIMEOUT_NS * 5 / 4);
     assert_int_equal(fake_stops(0), 1);
     assert_int_equal(down_count, 1);

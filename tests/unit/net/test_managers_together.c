@@ -70,31 +70,37 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 
 /* --- The nodes' dispatchers --- */
 
-static int send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
-                        const void *payload, size_t payload_bytes, void *context)
+static struct delivery *built;
+
+static void *reserve(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
+                     void *context)
 {
     const struct server *server = context;
-    bool is_for_cm = manager_fixed_bytes(message->type) != 0;
-    struct delivery *delivery =
-        is_for_cm ? &under_way[sent_count++ % QUEUE_MAX] : &to_ts[to_ts_count++];
 
+    built = manager_fixed_bytes(type) != 0 ? &under_way[sent_count++ % QUEUE_MAX]
+                                           : &to_ts[to_ts_count++];
     assert_true(sent_count - delivered_count <= QUEUE_MAX);
     assert_true(to_ts_count <= QUEUE_MAX);
-    assert_true(header_bytes + payload_bytes <= sizeof(delivery->bytes));
-    delivery->from = (node_id_t)(server - servers);
-    delivery->to = to;
-    memcpy(delivery->bytes, message, header_bytes);
-    memcpy(delivery->bytes + header_bytes, payload, payload_bytes);
-    delivery->header.length_bytes = (uint16_t)(header_bytes + payload_bytes);
-    return 0;
+    assert_true(fixed_bytes + payload_bytes <= sizeof(built->bytes));
+    memset(built, 0, sizeof(*built));
+    built->from = (node_id_t)(server - servers);
+    built->to = to;
+    built->header.type = type;
+    built->header.length_bytes = (uint16_t)(fixed_bytes + payload_bytes);
+    return built->bytes;
 }
 
-static void post(node_id_t to, const struct message_header *message, void *context)
+static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
 {
-    struct delivery copy;
+    return reserve(to, type, fixed_bytes, 0, context);
+}
 
-    memcpy(copy.bytes, message, message->length_bytes);
-    assert_int_equal(send_payload(to, &copy.header, message->length_bytes, "", 0, context), 0);
+/* Nothing is delivered meanwhile. */
+static void publish(void *context)
+{
+    (void)context;
+    assert_non_null(built);
+    built = NULL;
 }
 
 static void count(unsigned counter, void *context)
@@ -105,8 +111,9 @@ static void count(unsigned counter, void *context)
 }
 
 static const struct manager_environment environment = {
-    .send_payload = send_payload,
-    .post = post,
+    .reserve = reserve,
+    .reserve_posted = reserve_posted,
+    .publish = publish,
     .count = count,
 };
 

@@ -23,6 +23,7 @@
 #include "net/transport/stream.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 /* --- Availability and claim --- */
 
@@ -146,7 +147,7 @@ static void claim_at_once(node_id_t from, const struct message *message,
     };
 
     (void)data;
-    assert_int_equal(message_send(from, &claim.header), 0);
+    assert_int_equal(send_copy(from, &claim.header), 0);
 }
 
 static void ignore(node_id_t from, const struct message *message)

@@ -15,6 +15,7 @@
 #include "kernel/message/dispatch.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 static int start(void **state)
 {
@@ -88,9 +89,9 @@ static void a_nic_with_an_impossible_number_of_queues_is_refused(void **state)
 
     (void)state;
     ready.queues = 2;
-    message_post(0, &ready.header);
+    post_copy(0, &ready.header);
     ready.queues = 1ull << 63;
-    message_post(0, &ready.header);
+    post_copy(0, &ready.header);
     wire_run();
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 2);
     ready.queues = 1;

@@ -20,6 +20,7 @@
 #include "net/transport/stream.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 #define APPLICATION_COUNT 2
 #define FILLER            NIC_READY /* a type that no transport server sends */
@@ -42,7 +43,7 @@ static void fill_channel(node_id_t to)
 {
     struct message_header filler = {.type = FILLER, .length_bytes = sizeof(filler)};
 
-    while (message_send(to, &filler) == 0) {
+    while (send_copy(to, &filler) == 0) {
     }
 }
 

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/peers.h"
 #include "net/streams/table.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
@@ -58,6 +59,7 @@ static void run_once(const struct conserved_test *test)
     /* What it has posted, threads that end, and time that is waited for no more. */
     fake_fail_allocations_after(-1);
     dispatch_round();
+    assert_false(peers_is_own_waiting());
     stream_for_each(count_stream, &stream_count);
     assert_int_equal(stream_count, 0);
 }

@@ -26,7 +26,7 @@ struct manager manager;
 struct sent_message sent[SENT_MAX];
 unsigned sent_count;
 static unsigned seen_count;
-int send_result;
+bool is_channel_full;
 uint64_t counters[COUNTER_MAX];
 struct configuration configuration;
 
@@ -44,33 +44,31 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     (void)format;
 }
 
-static int send_payload(node_id_t to, struct message_header *message, size_t header_bytes,
-                        const void *payload, size_t payload_bytes, void *context)
+static void *reserve(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
+                     void *context)
 {
     struct sent_message *slot = &sent[sent_count];
 
     assert_ptr_equal(context, counters);
-    if (send_result != 0) {
-        return send_result;
-    }
     assert_true(sent_count < SENT_MAX);
-    assert_true(header_bytes + payload_bytes <= sizeof(slot->bytes));
+    assert_true(fixed_bytes + payload_bytes <= sizeof(slot->bytes));
+    memset(slot, 0, sizeof(*slot));
     slot->to = to;
-    memcpy(slot->bytes, message, header_bytes);
-    memcpy(slot->bytes + header_bytes, payload, payload_bytes);
-    slot->header.length_bytes = (uint16_t)(header_bytes + payload_bytes);
-    sent_count++;
-    return 0;
+    slot->header.type = type;
+    slot->header.length_bytes = (uint16_t)(fixed_bytes + payload_bytes);
+    return is_channel_full ? NULL : slot->bytes;
 }
 
-static void post(node_id_t to, const struct message_header *message, void *context)
+static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
 {
-    struct sent_message *slot = &sent[sent_count++];
+    (void)reserve(to, type, fixed_bytes, 0, context);
+    return sent[sent_count].bytes;
+}
 
+static void publish(void *context)
+{
     assert_ptr_equal(context, counters);
-    assert_true(sent_count <= SENT_MAX);
-    slot->to = to;
-    memcpy(slot->bytes, message, message->length_bytes);
+    sent_count++;
 }
 
 static void count(unsigned counter, void *context)
@@ -80,8 +78,9 @@ static void count(unsigned counter, void *context)
 }
 
 static const struct manager_environment environment = {
-    .send_payload = send_payload,
-    .post = post,
+    .reserve = reserve,
+    .reserve_posted = reserve_posted,
+    .publish = publish,
     .count = count,
 };
 
@@ -234,7 +233,7 @@ int start_anew(void **state)
     char reason[64];
 
     (void)state;
-    send_result = 0;
+    is_channel_full = false;
     if (configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:4", NODE_COUNT, reason,
                             sizeof(reason)) != 0) {
         return -1;

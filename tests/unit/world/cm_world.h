@@ -45,7 +45,7 @@ struct sent_message {
 
 extern struct sent_message sent[SENT_MAX];
 extern unsigned sent_count;
-extern int send_result; /* of send_payload() from now on */
+extern bool is_channel_full; /* what is not posted is refused from now on */
 extern uint64_t counters[COUNTER_MAX];
 extern struct configuration configuration;
 extern struct manager manager; /* the one under test */

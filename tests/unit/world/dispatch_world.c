@@ -17,11 +17,13 @@
 #include "drivers/console/log_printer.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/peers.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 #include "tests/unit/world/thread_sanitizer.h"
 
 struct handled handled[HANDLED_MAX];
@@ -100,6 +102,7 @@ int finish_dispatcher(void **state)
         }
     }
     assert_false(thread_is_any_ready());
+    assert_false(peers_is_own_waiting());
     assert_int_equal(fake_memory_blocks(), blocks_before);
     assert_int_equal(threads_begun(), threads_before);
     return 0;
@@ -116,14 +119,14 @@ int send_number(node_id_t to, uint32_t number)
 {
     struct number message = number_message(number);
 
-    return message_send(to, &message.header);
+    return send_copy(to, &message.header);
 }
 
 void post_number(node_id_t to, uint32_t number)
 {
     struct number message = number_message(number);
 
-    message_post(to, &message.header);
+    post_copy(to, &message.header);
 }
 
 void expect_number(node_id_t to, uint32_t number)

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "drivers/nic/frame.h"
+#include "kernel/message/peers.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
@@ -264,6 +265,7 @@ int wire_tear_down(void **state)
     is_all_back &= is_conserved("half-open connections", connection_half_open_count(), 0);
     is_all_back &= is_conserved("frames of the link server", wire_frames_held(), 0);
     is_all_back &= is_conserved("frames that the server counts", frames_held_count(), 0);
+    is_all_back &= is_conserved("messages to this node", peers_is_own_waiting(), 0);
     is_all_back &= is_conserved("bytes that wait", held_bytes(), 0);
     is_all_back &= is_conserved("PCBs that tick", pcb_is_any_ticking(), 0);
     /* lwIP's PCBs, segments and packets, backlogs, messages that were posted. */

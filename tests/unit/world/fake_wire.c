@@ -21,6 +21,7 @@
 #include "net/link/server.h"
 #include "net/transport/server.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 #define SENT_MAX     4096u
 #define ETHERNET     14u
@@ -472,7 +473,7 @@ void wire_bring_up_nic(void)
     if (wire_nic.lacks_own_queue) {
         fake_deliver(NODE_OTHER_CM, &ready.header);
     } else {
-        message_post(0, &ready.header);
+        post_copy(0, &ready.header);
     }
     wire_run();
 }
