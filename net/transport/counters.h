@@ -17,6 +17,7 @@
     X(CONNECTIONS_WAITING, "tcp_connections", "state=\"waiting\"", "Connections by state.")        \
     X(CONNECTIONS_CLAIMED, "tcp_connections", "state=\"claimed\"", "Connections by state.")        \
     X(CONNECTIONS_DETACHED, "tcp_connections", "state=\"detached\"", "Connections by state.")      \
+    X(TIME_WAIT, "tcp_time_wait", "", "Flows that are over and remembered.")                       \
     X(CONNECTIONS_MAX, "tcp_connections_max", "", "Connections that the node takes.")              \
     X(UNACCEPTED, "tcp_connections_unaccepted_total", "",                                          \
       "Connections reset because no application accepted them.")                                   \

@@ -31,6 +31,7 @@
 #include "net/transport/address.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
+#include "net/transport/counters.h"
 #include "net/transport/demux.h"
 #include "net/transport/drops.h"
 #include "net/transport/frames.h"
@@ -40,6 +41,7 @@
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/timer.h"
+#include "net/transport/timewait.h"
 
 /* Entries of the table looked at in one round after a node has died. */
 #define SWEEP_BATCH 256u
@@ -113,6 +115,7 @@ static bool prepare_sleep(void *context)
 {
     (void)context;
     connection_publish_counts();
+    counter_set(COUNTER_TIME_WAIT, timewait_expire(dispatch_now_ns()));
     return interface_has_loopback();
 }
 

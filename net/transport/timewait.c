@@ -39,6 +39,7 @@ _Static_assert(sizeof(struct entry) == 40, "as the header says");
 
 static struct table *table;
 static uint32_t oldest, newest; /* free-running: entries oldest .. newest - 1, some unused */
+static uint32_t used_count;
 
 void timewait_initialise(void)
 {
@@ -54,6 +55,7 @@ void timewait_initialise(void)
         table->buckets[i] = NO_ENTRY;
     }
     oldest = newest = 0;
+    used_count = 0;
 }
 
 static uint16_t *bucket_of(const struct flow *flow)
@@ -73,12 +75,14 @@ static void remove_entry(uint32_t position)
     }
     *link = entry->next;
     entry->is_used = false;
+    ASSERT_SLOW(used_count > 0);
+    used_count--;
 }
 
-/* Drop from the old end what is unused or expired, a few at a time, and one if all are in use. */
-static void make_room(uint64_t now_ns)
+/* Drop from the old end what is unused or expired, and one if all are in use. */
+static void make_room(uint64_t now_ns, unsigned most)
 {
-    for (unsigned i = 0; i < 4 && oldest != newest; i++) {
+    for (unsigned i = 0; i < most && oldest != newest; i++) {
         uint32_t position = oldest & (TIMEWAIT_MAX - 1);
         struct entry *entry = &table->entries[position];
 
@@ -92,12 +96,18 @@ static void make_room(uint64_t now_ns)
     }
 }
 
+uint32_t timewait_expire(uint64_t now_ns)
+{
+    make_room(now_ns, 64);
+    return used_count;
+}
+
 void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns)
 {
     uint16_t *bucket = bucket_of(flow);
     uint32_t position;
 
-    make_room(now_ns);
+    make_room(now_ns, 4);
     ASSERT_SLOW(newest - oldest < TIMEWAIT_MAX);
     position = newest++ & (TIMEWAIT_MAX - 1);
     ASSERT_SLOW(!table->entries[position].is_used);
@@ -109,6 +119,7 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
         .is_used = true,
     };
     *bucket = (uint16_t)position;
+    used_count++;
 }
 
 static uint32_t find(const struct flow *flow)

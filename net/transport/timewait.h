@@ -34,6 +34,8 @@ struct timewait_segment {
 };
 
 void timewait_initialise(void);
+/* Forget flows whose time is over, a few at a time; returns how many are left, those included. */
+uint32_t timewait_expire(uint64_t now_ns);
 void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns);
 enum timewait_verdict timewait_judge(const struct flow *flow,
                                      const struct timewait_segment *segment, uint64_t now_ns,

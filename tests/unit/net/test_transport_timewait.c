@@ -121,6 +121,22 @@ static void entries_expire(void **state)
     assert_int_equal(judge(1, ACK, 0, 0, TIMEWAIT_LIFETIME_NS), TIMEWAIT_UNKNOWN);
 }
 
+/* Also with holes among them, and with none that is asked for. */
+static void expired_entries_are_forgotten_and_others_counted(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 100; i++) {
+        add(i, i);
+    }
+    assert_int_equal(judge(50, RST, RECEIVE_NEXT, 0, 100), TIMEWAIT_IGNORE);
+    assert_int_equal(timewait_expire(100), 99);
+    assert_int_equal(timewait_expire(TIMEWAIT_LIFETIME_NS), 98);
+    assert_int_equal(timewait_expire(TIMEWAIT_LIFETIME_NS + 59), 40);
+    assert_int_equal(judge(59, ACK, 0, 0, TIMEWAIT_LIFETIME_NS), TIMEWAIT_UNKNOWN);
+    assert_int_equal(judge(60, ACK, 0, 0, TIMEWAIT_LIFETIME_NS), TIMEWAIT_IGNORE);
+    assert_int_equal(timewait_expire(2 * TIMEWAIT_LIFETIME_NS), 0);
+}
+
 static void a_full_table_forgets_the_oldest_first(void **state)
 {
     (void)state;
@@ -162,6 +178,7 @@ int main(void)
         cmocka_unit_test_setup(a_bare_acknowledgement_is_ignored, set_up),
         cmocka_unit_test_setup(a_talkative_peer_is_answered_only_so_often, set_up),
         cmocka_unit_test_setup(entries_expire, set_up),
+        cmocka_unit_test_setup(expired_entries_are_forgotten_and_others_counted, set_up),
         cmocka_unit_test_setup(a_full_table_forgets_the_oldest_first, set_up),
         cmocka_unit_test_setup(places_are_used_again_after_expiry_and_reopening, set_up),
     };

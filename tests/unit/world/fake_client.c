@@ -20,12 +20,14 @@
 #include <cmocka.h>
 
 #include "drivers/nic/frame.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/message/peers.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
 #include "net/transport/pcb.h"
 #include "net/transport/table.h"
+#include "net/transport/timewait.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
@@ -267,6 +269,13 @@ int wire_tear_down(void **state)
     is_all_back &= is_conserved("frames that the server counts", frames_held_count(), 0);
     is_all_back &= is_conserved("messages to this node", peers_is_own_waiting(), 0);
     is_all_back &= is_conserved("bytes that wait", held_bytes(), 0);
+    uint32_t flow_count = timewait_expire(dispatch_now_ns());
+
+    for (uint32_t before = flow_count + 1; flow_count != before;) {
+        before = flow_count;
+        flow_count = timewait_expire(dispatch_now_ns());
+    }
+    is_all_back &= is_conserved("flows in TIME_WAIT", flow_count, 0);
     is_all_back &= is_conserved("PCBs that tick", pcb_is_any_ticking(), 0);
     /* lwIP's PCBs, segments and packets, backlogs, messages that were posted. */
     is_all_back &= is_conserved("blocks of memory", block_count(), idle_block_count);
