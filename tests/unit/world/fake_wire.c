@@ -44,6 +44,7 @@ uint64_t wire_memory_bytes;
 struct wire_nic wire_nic;
 uint16_t wire_client_mss = WIRE_MSS;
 bool wire_has_other_speaker;
+void (*wire_change_configuration)(struct configuration *configuration);
 static struct {
     void (*done)(void *context);
     void *context;
@@ -515,6 +516,9 @@ void wire_start_with(const char *words)
         configuration.ts[1] = configuration.flow_owners[1] = 0;
         configuration.roles[NODE_OTHER_CM] |= ROLE_TS;
         configuration.speaker = NODE_OTHER_CM;
+    }
+    if (wire_change_configuration != NULL) {
+        wire_change_configuration(&configuration);
     }
     configuration_set_current(&configuration);
     transport_server_start(configuration_current());

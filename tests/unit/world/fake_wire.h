@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/configuration.h"
 #include "net/messages.h"
 
 #define NODE_APPLICATION 1
@@ -61,6 +62,9 @@ extern uint64_t wire_memory_bytes;
 extern uint16_t wire_client_mss;
 /* The first transport server is on NODE_OTHER_CM, played by the test; ours is the second. */
 extern bool wire_has_other_speaker;
+/* What else is to be another configuration than this world's; called before the start. NULL: none.
+ */
+extern void (*wire_change_configuration)(struct configuration *configuration);
 
 /* Start the server; ends with its address set and everything sent so far thrown away. */
 void wire_start(void);
