@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_client.c */
+/* library: lwip */
+/*
+ * Tests net/transport/server.c over the real lwIP: what it does in its turns.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "net/counters.h"
+#include "net/transport/lwip/interface.h"
+#include "tests/unit/world/fake_client.h"
+#include "tests/unit/world/fake_platform.h"
+
+#include "lwip/ip4.h"
+#include "lwip/pbuf.h"
+
+#define CONNECTION_COUNT 600u
+#define ENTRIES_A_ROUND  256u
+#define NO_PROTOCOL      132u /* SCTP: it is counted where it comes, and its refusal as well */
+
+/* An IP packet from the machine's own address to itself. */
+static void send_to_ourselves(void)
+{
+    const ip4_addr_t *own = netif_ip4_addr(interface_netif());
+    struct pbuf *packet = pbuf_alloc(PBUF_IP, 8, PBUF_RAM);
+
+    assert_non_null(packet);
+    memset(packet->payload, 0, packet->len);
+    assert_int_equal(ip4_output(packet, own, own, 64, 0, NO_PROTOCOL), ERR_OK);
+    pbuf_free(packet);
+}
+
+/* Not while it is sent: no handler runs inside a send. */
+static void a_packet_to_ourselves_comes_in_the_next_round_which_does_not_sleep_before(void **state)
+{
+    uint64_t before = wire_counted(COUNTER_DROP_PROTOCOL);
+    unsigned sleeps = fake_sleeps();
+
+    (void)state;
+    send_to_ourselves();
+    wire_expect_silence();
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), before);
+    dispatch_sleep();
+    assert_int_equal(fake_sleeps(), sleeps);
+    (void)dispatch_round();
+    assert_true(wire_counted(COUNTER_DROP_PROTOCOL) > before);
+    wire_expect_silence();
+    assert_int_equal(dispatch_round(), 0);
+}
+
+/* The round ends with a flush, which counts what was dropped, after either kind of work and after
+ * both. */
+static void a_frame_that_had_to_wait_and_a_packet_to_ourselves_are_both_work(void **state)
+{
+    uint64_t before = wire_counted(COUNTER_DROP_PROTOCOL);
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+
+    (void)state;
+    wire_block_transmit(true);
+    wire_assign(&client, NODE_NONE, true); /* is answered with a reset */
+    wire_expect_silence();
+    wire_block_transmit(false);
+    send_to_ourselves();
+    assert_int_not_equal(dispatch_round(), 0);
+    assert_int_equal(wire_expect(&client).flags, WIRE_RST | WIRE_ACK);
+    assert_true(wire_counted(COUNTER_DROP_PROTOCOL) > before);
+}
+
+/* Last: nobody takes connections any more. So much after a death is done in one round, that those
+ * of the living do not wait for all of it. */
+static void connections_of_a_dead_application_are_ended_some_in_each_round(void **state)
+{
+    unsigned rounds = 0, count;
+
+    (void)state;
+    for (unsigned i = 0; i < CONNECTION_COUNT; i++) {
+        struct client client;
+
+        (void)wire_accept(&client, wire_new_port());
+        wire_clear();
+    }
+    assert_int_equal(wire_connection_count(), CONNECTION_COUNT);
+    fake_set_node_state(NODE_APPLICATION, NODE_DEAD);
+    dispatch_sleep(); /* where the dispatcher looks for deaths */
+    for (count = CONNECTION_COUNT; count != 0 && rounds < CONNECTION_COUNT; rounds++) {
+        unsigned work = dispatch_round();
+        unsigned left = wire_connection_count();
+
+        assert_int_not_equal(work, 0);
+        assert_in_range(count - left, 0, ENTRIES_A_ROUND);
+        count = left;
+    }
+    assert_int_equal(count, 0);
+    assert_in_range(rounds, CONNECTION_COUNT / ENTRIES_A_ROUND, 10);
+    wire_clear();
+    assert_int_equal(dispatch_round(), 0);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_packet_to_ourselves_comes_in_the_next_round_which_does_not_sleep_before),
+        TEST(a_frame_that_had_to_wait_and_a_packet_to_ourselves_are_both_work),
+        cmocka_unit_test(connections_of_a_dead_application_are_ended_some_in_each_round),
+    };
+
+    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+}
