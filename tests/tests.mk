@@ -33,16 +33,16 @@ unit_sources = $(call add_sanitizer,$(call named_sources,$(1)))
 add_sanitizer = $(1) $(if $(filter kernel/thread/switch.S,$(1)),tests/unit/world/thread_sanitizer.c)
 
 # Tests with the same library and flags share their objects, in a folder that is named after these words:
-# `+` between two, `@` for a slash. A library's .mk file says what it adds: its flags, the object to link,
+# `+` between two, `@` for a slash, `~` for an equals sign. A library's .mk file says what it adds: its flags, the object to link,
 # and what has to be there before its headers are.
 UNIT_OBJECTS := $(BUILD)/unit/objects
 blank        := $() $()
 unit_words    = $(or $(strip $(call unit_comment,library,$(1)) $(call unit_comment,flags,$(1))),plain)
-unit_folder   = $(subst /,@,$(subst $(blank),+,$(call unit_words,$(1))))
+unit_folder   = $(subst =,~,$(subst /,@,$(subst $(blank),+,$(call unit_words,$(1)))))
 unit_objects  = $(patsubst %,$(UNIT_OBJECTS)/$(call unit_folder,$(1))/%.o,$(1) $(call unit_sources,$(1)))
 
 # The other way round: of an object's name, without UNIT_OBJECTS and .o.
-folder_words   = $(subst @,/,$(subst +, ,$(firstword $(subst /, ,$(1)))))
+folder_words   = $(subst ~,=,$(subst @,/,$(subst +, ,$(firstword $(subst /, ,$(1))))))
 object_source  = $(patsubst $(firstword $(subst /, ,$(1)))/%,%,$(1))
 object_headers = $(foreach word,$(call folder_words,$(1)),$(UNIT_HEADERS_$(word)))
 words_flags    = $(foreach word,$(filter-out plain,$(1)),$(or $(UNIT_FLAGS_$(word)),$(word)))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/message/channel.c kernel/message/status.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* sources: kernel/message/channel.c kernel/message/status.c libc/core/assert.c libc/core/line_ring.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* flags: -fno-sanitize=address,undefined -fsanitize=thread -Wno-tsan */
 /*
  * Tests kernel/message/channel.c with its two ends on two cores, under the thread sanitizer: it

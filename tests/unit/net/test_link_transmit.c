@@ -308,6 +308,7 @@ static void change_of_the_link_is_told_to_all_transport_servers(void **state)
     settle();
     fake_on_sleep(do_nothing_asleep);
     dispatch_sleep();
+    settle();
     assert_non_null(strstr(fake_nic_last_log(), "down"));
     assert_int_equal(last_ready.is_link_up, 0);
     ready = fake_expect_message(OTHER_LS, NIC_READY);
@@ -317,6 +318,7 @@ static void change_of_the_link_is_told_to_all_transport_servers(void **state)
     fake_nic_set(LINKS_REGISTER, 0x74000080);
     interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
     dispatch_sleep();
+    settle();
     assert_non_null(strstr(fake_nic_last_log(), "10000"));
     assert_int_equal(last_ready.is_link_up, 1);
 }

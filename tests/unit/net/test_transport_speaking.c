@@ -19,6 +19,7 @@
 #include "net/status_text.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 #define FOLLOWER        NODE_OTHER_CM
 #define ARP_FRAME_BYTES 42u
@@ -165,11 +166,11 @@ static void the_address_is_made_known_at_the_start_and_when_the_link_comes_back(
 
     (void)state;
     assert_int_equal(count_requests_for(WIRE_OWN_ADDRESS), 1);
-    message_post(0, &ready.header);
+    post_copy(0, &ready.header);
     wire_run();
     assert_int_equal(count_requests_for(WIRE_OWN_ADDRESS), 0);
     ready.is_link_up = 1;
-    message_post(0, &ready.header);
+    post_copy(0, &ready.header);
     wire_run();
     assert_int_equal(count_requests_for(WIRE_OWN_ADDRESS), 1);
     fake_expect_no_message(FOLLOWER); /* it has not changed */
@@ -188,7 +189,7 @@ static void a_nic_may_have_a_queue_for_each_of_the_most_link_servers(void **stat
     uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
 
     (void)state;
-    message_post(0, &ready.header);
+    post_copy(0, &ready.header);
     wire_run();
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before);
 }
