@@ -44,7 +44,7 @@ int counted_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 /* Returns the copy of its head that the request's values lie in, until the next call. */
 static const char *read_request(const char *text, struct request *request)
 {
-    static char copy[2048];
+    static char copy[REQUEST_TARGET_MAX_BYTES + 2048];
     size_t bytes = strlen(text), consumed;
 
     assert_true(bytes <= sizeof(copy));
@@ -469,6 +469,32 @@ static void a_folder_sends_the_client_to_its_path_with_a_slash(void **state)
     free(response.owned);
 }
 
+/* The sanitizer sees what does not fit. */
+static void the_longest_target_has_its_response(void **state)
+{
+    static char text[REQUEST_TARGET_MAX_BYTES + 64];
+    char *target = text + strlen("GET ");
+    struct response response;
+
+    (void)state;
+    memcpy(text, "GET ", strlen("GET "));
+    memset(target, 'x', REQUEST_TARGET_MAX_BYTES);
+    target[0] = '/';
+    strcpy(target + REQUEST_TARGET_MAX_BYTES, " HTTP/1.1\r\n" HOST "\r\n");
+    respond(text, &response);
+    assert_int_equal(response.status, 404);
+    free(response.owned);
+
+    /* A folder's path, and the longest query, which is given back. */
+    add_file_to_site("folder/x", "00000000000");
+    memcpy(target, "/folder?", strlen("/folder?"));
+    respond(text, &response);
+    assert_int_equal(response.status, 301);
+    assert_true(has_line(&response, "\r\nLocation: /folder/?xxx"));
+    assert_true(has_line(&response, "xxx\r\n"));
+    free(response.owned);
+}
+
 /* A year of more digits, or one that no calendar has, left the field's text undefined. */
 static void a_time_that_http_cannot_write_is_the_last_one_it_can(void **state)
 {
@@ -509,6 +535,7 @@ int main(void)
         cmocka_unit_test(no_response_reads_a_large_files_content),
         cmocka_unit_test(status_pages_look_the_same_whatever_the_site_holds),
         cmocka_unit_test(a_folder_sends_the_client_to_its_path_with_a_slash),
+        cmocka_unit_test(the_longest_target_has_its_response),
         cmocka_unit_test(a_time_that_http_cannot_write_is_the_last_one_it_can),
         cmocka_unit_test(types_follow_the_last_extension),
     };
