@@ -74,7 +74,7 @@ static void a_syn_flood_is_one_line_at_its_start_and_one_at_its_end(void **state
     send_syns(HALF_OPEN_MAX, 300);
     pass_seconds(9);
     assert_null(next_line());
-    pass_seconds(2);
+    pass_seconds(1);
     line = next_line();
     assert_non_null(line);
     assert_non_null(strstr(line, "the SYN flood is over: 1000 SYNs dropped in 3 s"));
@@ -85,7 +85,7 @@ static void a_syn_flood_is_one_line_at_its_start_and_one_at_its_end(void **state
     line = next_line();
     assert_non_null(line);
     assert_non_null(strstr(line, "SYN flood"));
-    pass_seconds(11);
+    pass_seconds(10);
     line = next_line();
     assert_non_null(line);
     assert_non_null(strstr(line, "over: 1 SYNs dropped in 0 s"));
