@@ -17,6 +17,7 @@
 
 #include "drivers/nic/frame.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -139,6 +140,22 @@ static int start(void **state)
     return 0;
 }
 
+/* Not even one to 0.0.0.0, which an address that there is not would be. */
+static void without_an_address_no_segment_is_for_us(void **state)
+{
+    struct segment segment = {.client_port = 4000, .flags = WIRE_ACK, .window = 65535};
+    uint64_t before = wire_counted(COUNTER_DROP_PROTOCOL);
+    uint8_t frame[FRAME_MAX_BYTES];
+    size_t length = wire_build(frame, &segment);
+
+    (void)state;
+    memset(frame + IP + 16, 0, 4);
+    wire_seal(frame);
+    wire_receive_frame(frame, length, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), before + 1);
+}
+
 static void an_address_is_asked_for_until_there_is_an_answer(void **state)
 {
     (void)state;
@@ -231,6 +248,7 @@ static void an_address_lost_to_a_silent_server_is_asked_for_again_and_again(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_an_address_no_segment_is_for_us),
         cmocka_unit_test(an_address_is_asked_for_until_there_is_an_answer),
         cmocka_unit_test(a_lease_is_renewed_before_it_ends),
         cmocka_unit_test(short_leases_are_renewed_and_connections_go_on),

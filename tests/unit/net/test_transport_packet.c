@@ -226,6 +226,28 @@ static void segments_for_many_are_refused_and_counted(void **state)
     wire_expect_silence();
 }
 
+/* Also when only the frame is for a group or for all (RFC 9293 3.9.2.3). */
+static void segments_in_frames_for_many_are_refused_and_counted(void **state)
+{
+    static const uint8_t macs[][6] = {{0x01, 0, 0x5E, 0, 0, 1}, {255, 255, 255, 255, 255, 255}};
+    uint64_t before = wire_counted(COUNTER_DROP_PROTOCOL);
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    for (unsigned i = 0; i < ARRAY_COUNT(macs); i++) {
+        uint8_t frame[FRAME_MAX_BYTES];
+        size_t length = build_data(frame, &client, "for many");
+
+        memcpy(frame, macs[i], 6);
+        receive(frame, length, good);
+    }
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), before + ARRAY_COUNT(macs));
+    fake_expect_no_message(NODE_APPLICATION);
+    wire_expect_silence();
+    wire_finish(&client);
+}
+
 /* --- Fragments --- */
 
 /* A piece of the packet in `whole`, `offset` bytes behind its IP header. */
@@ -545,6 +567,7 @@ int main(void)
         TEST(headers_with_options_are_checked_like_others),
         TEST(martians_are_refused_and_counted),
         TEST(segments_for_many_are_refused_and_counted),
+        TEST(segments_in_frames_for_many_are_refused_and_counted),
         TEST(fragments_may_be_shorter_than_a_header),
         TEST(fragments_may_have_options),
         TEST(a_long_segment_in_fragments_comes_whole),
