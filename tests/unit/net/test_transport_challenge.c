@@ -123,6 +123,31 @@ static void a_handshake_is_reset_by_an_exact_reset_alone(void **state)
     assert_int_equal(wire_connection_count(), 0);
 }
 
+/* A SYN with either of these is no repetition of the first one; nothing is said to it. */
+static void a_handshake_takes_no_syn_that_says_more(void **state)
+{
+    static const uint8_t more[] = {WIRE_ACK, WIRE_FIN, WIRE_ACK | WIRE_FIN};
+    struct client client = {.port = wire_new_port(), .send_next = 5000};
+    uint64_t refused = wire_counted(COUNTER_DROP_PROTOCOL);
+
+    (void)state;
+    wire_assign(&client, NODE_APPLICATION, false);
+    client.receive_next = wire_expect(&client).sequence + 1;
+    next_tick();
+    for (unsigned i = 0; i < ARRAY_COUNT(more); i++) {
+        forge(client, WIRE_SYN | more[i], (uint32_t)-1);
+        assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), refused + i + 1);
+    }
+    wire_expect_silence();
+    fake_expect_no_message(NODE_APPLICATION);
+    assert_int_equal(wire_connection_count(), 1);
+    forge(client, WIRE_SYN, (uint32_t)-1); /* the repetition is answered */
+    assert_int_equal(wire_expect(&client).flags, WIRE_SYN | WIRE_ACK);
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), refused + ARRAY_COUNT(more));
+    forge(client, WIRE_RST, 0);
+    assert_int_equal(wire_connection_count(), 0);
+}
+
 static uint64_t challenge_all(void)
 {
     uint64_t before = wire_counted(COUNTER_TCP_CHALLENGES_SENT);
@@ -169,6 +194,7 @@ int main(void)
         TEST(a_syn_in_a_connection_is_challenged),
         TEST(an_acknowledgement_of_what_was_not_sent_is_challenged),
         TEST(a_handshake_is_reset_by_an_exact_reset_alone),
+        TEST(a_handshake_takes_no_syn_that_says_more),
         TEST(all_connections_together_are_limited),
     };
 
