@@ -471,6 +471,9 @@ static void nothing_that_comes_on_either_side_of_the_flag_is_slept_on(void **sta
         if (thing == take_all_of_2) {
             (void)fill_channel(2);
             post_number(2, 1);
+            (void)dispatch_round();
+            dispatch_sleep(); /* over at once: the time for a look at who takes nothing begins */
+            (void)dispatch_round();
         }
         trace[0] = '\0';
         fake_at_sleep_flag(is_before ? thing : NULL, is_before ? NULL : thing);
