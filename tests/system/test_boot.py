@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Booting: any number of cores, with and without a NIC, and whatever the command line says."""
 
-import contextlib
 import re
-import socket
-import subprocess
 
 import pytest
 
-from harness import KERNEL, WAIT_S, HarnessError, Qmp, Talus, ab, curl, ping, wait_until
+from harness import Gdb, Qmp, Talus, ab, curl, ping, symbol_vaddr
 from harness.talus import READY
 from vcpu import QEMU_ARGS, Stalled
 
@@ -170,31 +167,6 @@ def test_a_boot_that_panics_ends_the_emulator_with_its_status():
         talus.stop()
 
 
-class Gdb:
-    """As much of gdb's remote protocol as it takes to stop a machine where it writes a word."""
-
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(WAIT_S)
-        wait_until(path.exists, "QEMU to listen for gdb")
-        self._socket.connect(str(path))
-
-    def ask(self, command):
-        """The answer; to `c`, it comes when the machine stops again."""
-        self._socket.sendall(f"${command}#{sum(command.encode()) & 0xFF:02x}".encode())
-        answer = b""
-        while not re.search(rb"\$[^#]*#..$", answer):
-            received = self._socket.recv(4096)
-            if not received:
-                raise HarnessError(f"gdb's {command}: QEMU ended")
-            answer += received
-        self._socket.sendall(b"+")
-        return re.search(rb"\$([^#]*)#..$", answer)[1].decode()
-
-    def close(self):
-        self._socket.close()
-
-
 # A core's line in start_node_table (boot/start_node.h).
 CORE_BYTES = 128
 ORDER_OFFSET = 4
@@ -203,10 +175,7 @@ ORDER_ENTER = 2
 
 def order_vaddr(index):
     """Where the core that boots writes what the core of that index is to do."""
-    symbols = subprocess.run(["readelf", "--wide", "--symbols", KERNEL], check=True,
-                             capture_output=True, text=True).stdout
-    table = int(re.search(r"([0-9a-f]{16}) .* start_node_table$", symbols, re.M)[1], 16)
-    return table + index * CORE_BYTES + ORDER_OFFSET
+    return symbol_vaddr("start_node_table") + index * CORE_BYTES + ORDER_OFFSET
 
 
 def test_a_core_that_wakes_after_its_node_was_given_up_stays_out_of_it(tmp_path):
@@ -214,16 +183,15 @@ def test_a_core_that_wakes_after_its_node_was_given_up_stays_out_of_it(tmp_path)
     path = tmp_path / "qmp"
     gdb_path = tmp_path / "gdb"
     watched = f"2,{order_vaddr(2):x},4"
-    talus = Talus("--qemu-args", f"{Qmp.qemu_args(path)} {QEMU_ARGS} -S "
-                                 f"-gdb unix:{gdb_path},server=on,wait=off")
+    talus = Talus("--qemu-args", f"{Qmp.qemu_args(path)} {QEMU_ARGS} -S {Gdb.qemu_args(gdb_path)}")
     try:
         talus.start(is_awaited=False)
-        with Qmp(path) as qmp, contextlib.closing(Gdb(gdb_path)) as gdb:
+        with Qmp(path) as qmp, Gdb(gdb_path) as gdb:
             assert gdb.ask(f"Z{watched}") == "OK"
             order = 0
             while order != ORDER_ENTER:
                 assert gdb.ask("c").startswith("T05")
-                order = int(gdb.ask(f"m{order_vaddr(2):x},1"), 16)
+                order = gdb.read(order_vaddr(2), 1)
             with Stalled(talus, 3):
                 assert gdb.ask(f"z{watched}") == "OK"
                 assert gdb.ask("D") == "OK"

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from harness import Qmp, Talus, curl, wait_until
+from harness import Gdb, Qmp, Talus, curl, symbol_vaddr, wait_until
 from second_port import SecondPort
 
 # Words that are no levels: a warning each.
@@ -127,3 +127,41 @@ def test_a_dying_nodes_last_words_come_after_all_that_waits(talus, port, qmp_pat
     port.go_on_reading()
     text = port.wait_for(r"(?s)ignored `x`.*node0 panic: node 0 halted\n.*node1 .*node0 is dead")[0]
     assert len(re.findall("ignored `x`", text)) == 5 * BURST_LINES
+
+
+# Of a status page (kernel/message/status.h).
+STATE_OFFSET = 64
+NODE_RUNNING = 2
+
+
+def test_a_dying_node_says_so_before_its_queue_drains(port, network, tmp_path):
+    """The port may take seconds to do so. The next owner has the console as soon as it is free."""
+    qmp_path, gdb_path = tmp_path / "qmp", tmp_path / "gdb"
+    machine = Talus("--qemu-args", f"{port.qemu_args} {Qmp.qemu_args(qmp_path)} "
+                                   f"{Gdb.qemu_args(gdb_path)}",
+                    words="console=ttyS1", network=network)
+    try:
+        machine.start(is_awaited=False)
+        port.wait_for(r"listening on http://")
+        port.stop_reading()
+        port.type(5 * BURST)
+        wait_until_at_rest(qmp_path)
+        with Gdb(gdb_path) as gdb:
+            state = gdb.read(symbol_vaddr("status_own_page"), 8) + STATE_OFFSET
+            assert gdb.read(state, 4) == NODE_RUNNING
+            word = f"2,{state:x},4"
+            drain = f"1,{symbol_vaddr('console_write_through'):x},1"
+            assert gdb.ask(f"Z{word}") == gdb.ask(f"Z{drain}") == "OK"
+            port.type("crash 0\n")
+            assert "watch:" in gdb.ask("c")
+            assert gdb.read(state, 4) > NODE_RUNNING
+            assert gdb.ask(f"z{word}") == "OK"
+            assert "watch:" not in gdb.ask("c")  # it comes by: the queue is still to drain
+            assert gdb.ask(f"z{drain}") == gdb.ask("D") == "OK"
+        port.go_on_reading()
+        port.wait_for(r"node1 .*node0 is dead")
+        port.type("nodes\n")
+        port.wait_for(r"(?s)\nnodes\nnode0 +dead.*node3 +running.*httpd\n")
+        assert len(curl(machine, "/4b")) == 4
+    finally:
+        machine.stop()

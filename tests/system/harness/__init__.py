@@ -2,6 +2,7 @@
 """What system tests and the benchmark share: machines, networks, load, counters."""
 
 from .counters import Counters
+from .gdb import Gdb, symbol_vaddr
 from .linux_guest import LinuxGuest
 from .load import ab, curl, ping, several_ab, wrk
 from .machine import Machine, free_port
@@ -12,6 +13,6 @@ from .qmp import Qmp
 from .talus import Talus
 from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
-__all__ = ["BUILD", "Counters", "HarnessError", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
-           "Network", "PLUGINS", "Qmp", "REPOSITORY", "Talus", "WAIT_S", "ab", "curl", "free_port",
-           "make", "ping", "several_ab", "wait_until", "wrk"]
+__all__ = ["BUILD", "Counters", "Gdb", "HarnessError", "KERNEL", "LONG_WAIT_S", "LinuxGuest",
+           "Machine", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Talus", "WAIT_S", "ab", "curl",
+           "free_port", "make", "ping", "several_ab", "symbol_vaddr", "wait_until", "wrk"]

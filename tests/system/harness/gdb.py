@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""QEMU's side of gdb: a machine that stops at a word or an instruction."""
+
+import re
+import socket
+import subprocess
+
+from . import paths
+from .waiting import WAIT_S, HarnessError, wait_until
+
+
+def symbol_vaddr(name):
+    """Where the kernel has it; the linker adds a suffix to some names."""
+    symbols = subprocess.run(["readelf", "--wide", "--symbols", paths.KERNEL], check=True,
+                             capture_output=True, text=True).stdout
+    return int(re.search(rf"([0-9a-f]{{16}}) .* {name}(\.lto_priv\.\d+)?$", symbols, re.M)[1], 16)
+
+
+class Gdb:
+    """As much of gdb's remote protocol as it takes to stop a machine where it writes a word, or where
+    it comes by. Use with `with`: the machine stands still from the beginning, and goes on after `D`."""
+
+    @staticmethod
+    def qemu_args(path):
+        return f"-gdb unix:{path},server=on,wait=off"
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(WAIT_S)
+        wait_until(path.exists, "QEMU to listen for gdb")
+        self._socket.connect(str(path))
+
+    def ask(self, command):
+        """The answer; to `c`, it comes when the machine stops again."""
+        self._socket.sendall(f"${command}#{sum(command.encode()) & 0xFF:02x}".encode())
+        answer = b""
+        while not re.search(rb"\$[^#]*#..$", answer):
+            received = self._socket.recv(4096)
+            if not received:
+                raise HarnessError(f"gdb's {command}: QEMU ended")
+            answer += received
+        self._socket.sendall(b"+")
+        return re.search(rb"\$([^#]*)#..$", answer)[1].decode()
+
+    def read(self, vaddr, count):
+        """So many bytes as a number, as the first core sees them."""
+        return int.from_bytes(bytes.fromhex(self.ask(f"m{vaddr:x},{count:x}")), "little")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
