@@ -208,6 +208,19 @@ static void timers_initialised_in_time_can_all_be_started_without_memory(void **
     timer_stop(&late);
 }
 
+/* Or a timer that is started again and again would take memory each time. */
+static void timer_keeps_its_place_however_often_it_is_started(void **state)
+{
+    (void)state;
+    assert_int_equal(timer_start(&timers[0], 1), 0);
+    fake_fail_allocations_after(0);
+    for (unsigned i = 0; i < 100 * TIMER_COUNT; i++) {
+        timer_stop(&timers[0]);
+        assert_int_equal(timer_start(&timers[0], 1), 0);
+    }
+    fake_fail_allocations_after(-1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +236,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_memory_a_timer_is_not_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             timers_initialised_in_time_can_all_be_started_without_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(timer_keeps_its_place_however_often_it_is_started, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
