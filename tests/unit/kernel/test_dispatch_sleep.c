@@ -428,66 +428,6 @@ static void channel_that_is_found_full_on_the_way_to_sleep_keeps_the_node_awake(
     assert_int_equal(fake_sleeps(), 0);
 }
 
-/* --- What comes on both sides of the sleep flag --- */
-
-static void pass_the_deadline(void)
-{
-    fake_set_now_ns(5000);
-}
-
-static void take_all_of_2(void)
-{
-    while (fake_take_message(2) != NULL) {
-    }
-}
-
-static void note_death(node_id_t node)
-{
-    note((char)('0' + node));
-}
-
-/* Each must keep the node awake: no interrupt comes for it any more. `trace` is what it then does. */
-static void nothing_that_comes_on_either_side_of_the_flag_is_slept_on(void **state)
-{
-    static const struct {
-        void (*thing)(void);
-        const char *trace;
-        unsigned handled;
-    } events[] = {
-        {deliver_to_node, "F", 1}, {pass_the_deadline, "tF", 0}, {kill_node_2, "2", 0},
-        {take_all_of_2, "F", 0},
-    };
-
-    (void)state;
-    for (unsigned i = 0; i < 2 * ARRAY_COUNT(events); i++) {
-        void (*thing)(void) = events[i / 2].thing;
-        bool is_before = i % 2 == 0;
-
-        (void)set_up_late_source(NULL);
-        dispatch_register_node_down(note_death);
-        timer_initialise(&late_timer, note_timer);
-        assert_int_equal(timer_start(&late_timer, 5000), 0);
-        (void)dispatch_round();
-        if (thing == take_all_of_2) {
-            (void)fill_channel(2);
-            post_number(2, 1);
-            (void)dispatch_round();
-            dispatch_sleep(); /* over at once: the time for a look at who takes nothing begins */
-            (void)dispatch_round();
-        }
-        trace[0] = '\0';
-        fake_at_sleep_flag(is_before ? thing : NULL, is_before ? NULL : thing);
-        fake_on_sleep(ignore_sleep);
-        dispatch_sleep();
-        assert_int_equal(fake_sleeps(), 0);
-        while (dispatch_round() != 0) {
-        }
-        assert_string_equal(trace, events[i / 2].trace);
-        assert_int_equal(handled_count, events[i / 2].handled);
-        timer_stop(&late_timer);
-    }
-}
-
 /* --- Deaths --- */
 
 static void note_down(node_id_t node)
@@ -632,9 +572,6 @@ int main(void)
                                         set_up_late_source, finish_dispatcher),
         cmocka_unit_test_setup_teardown(
             channel_that_is_found_full_on_the_way_to_sleep_keeps_the_node_awake, set_up_late_source,
-            finish_dispatcher),
-        cmocka_unit_test_setup_teardown(
-            nothing_that_comes_on_either_side_of_the_flag_is_slept_on, start_dispatcher,
             finish_dispatcher),
         cmocka_unit_test_setup_teardown(thread_woken_by_a_message_runs_in_the_same_round,
                                         start_dispatcher, finish_dispatcher),
