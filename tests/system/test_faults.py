@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import WAIT_S, Network, Qmp, Talus, ab, curl, ping, wait_until
+from harness import WAIT_S, Gdb, Network, Qmp, Talus, ab, curl, ping, symbol_vaddr, wait_until
 from vcpu import QEMU_ARGS, Stalled
 
 
@@ -234,6 +234,31 @@ def test_a_core_that_stands_still_is_given_up_and_stays_away_when_it_goes_on():
         load = ab(machine, "/4b", 500, concurrency=8)
         assert load.failed == 0, load.output
         assert machine.counter("node_up") == {0: 1, 1: 1, 2: 1, 3: 0}
+
+
+# Of a status page (kernel/message/status.h): whom its node has given up.
+DECLARED_DEAD_OFFSET = 72
+
+
+def test_a_node_gone_wild_that_declares_all_dead_stops_nobody(tmp_path):
+    """Each of the others looks for itself, and counts three words that were false: one of itself."""
+    path = tmp_path / "gdb"
+    with Network() as network, Talus("--qemu-args", Gdb.qemu_args(path), words="node_timeout=2",
+                                     network=network) as machine:
+        with Gdb(path) as gdb:
+            own = gdb.read(symbol_vaddr("status_own_page"), 8, core=3)
+            gdb.write(own + DECLARED_DEAD_OFFSET, 0xF, 8, core=3)
+            assert gdb.ask("D") == "OK"
+
+        def all_have_looked():
+            assert ab(machine, "/4b", 100, concurrency=8).failed == 0
+            counts = machine.counter("drops_total", reason="false_death")
+            return [counts[node] for node in range(4)] == [3, 3, 3, 0]
+
+        wait_until(all_have_looked, "the others to look for themselves", machine.last_lines)
+        assert set(machine.counter("node_up").values()) == {1}
+        assert len(re.findall("works, although another node has given it up", machine.console)) == 3
+        assert "declared dead" not in machine.console
 
 
 def test_an_unknown_node_cannot_be_crashed(victim):

@@ -42,9 +42,19 @@ class Gdb:
         self._socket.sendall(b"+")
         return re.search(rb"\$([^#]*)#..$", answer)[1].decode()
 
-    def read(self, vaddr, count):
-        """So many bytes as a number, as the first core sees them."""
-        return int.from_bytes(bytes.fromhex(self.ask(f"m{vaddr:x},{count:x}")), "little")
+    def _ask_of(self, core, command):
+        assert self.ask(f"Hg{core + 1:x}") == "OK"
+        return self.ask(command)
+
+    def read(self, vaddr, count, core=0):
+        """So many bytes as a number, as that core sees them."""
+        answer = self._ask_of(core, f"m{vaddr:x},{count:x}")
+        return int.from_bytes(bytes.fromhex(answer), "little")
+
+    def write(self, vaddr, number, count, core=0):
+        """The same the other way, whether or not the core may write there."""
+        content = number.to_bytes(count, "little").hex()
+        assert self._ask_of(core, f"M{vaddr:x},{count:x}:{content}") == "OK"
 
     def __enter__(self):
         return self
