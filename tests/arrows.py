@@ -25,7 +25,7 @@ MAY_USE = {
     "kernel/hosted/linux": {"kernel/hosted"} | GROUND,
     "drivers/hosted": {"drivers", "drivers/nic", "drivers/acpi", "drivers/console", "kernel/hosted"}
                       | GROUND,
-    "drivers/hosted/linux": {"drivers/hosted", "kernel/hosted", "kernel/hosted/linux"} | GROUND,
+    "drivers/hosted/linux": {"drivers/hosted", "drivers/nic", "kernel/hosted", "kernel/hosted/linux"} | GROUND,
     "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci"} | GROUND,
     "net": {"drivers", "drivers/nic"} | GROUND,
     "net/streams": {"net", "drivers/nic"} | GROUND,

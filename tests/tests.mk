@@ -109,11 +109,14 @@ mutate-libraries: $(LWIP_READY) $(LLHTTP)/llhttp.c
 
 # What the system tests and the benchmark boot, and what watches it.
 system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/talus.elf $(QEMU_BIN) \
-               $(PLUGINS) $(BUILD)/hosted/talus
+               $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/sanitized/hosted/talus
 
 # With the slow checks, for which everything is compiled once more.
 $(BUILD)/checked/talus.elf: FORCE
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory BUILD=$(BUILD)/checked SLOW_CHECKS=1 $@
+
+$(BUILD)/sanitized/hosted/talus: FORCE
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory BUILD=$(BUILD)/sanitized SANITIZE=1 $@
 
 .PHONY: test test-unit test-check test-model test-system test-boot test-packages system-images \
         mutate mutate-libraries

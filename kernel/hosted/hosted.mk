@@ -22,7 +22,7 @@ HOSTED_LINUX_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I. -D_G
 ifneq ($(SANITIZE),)
 # No whole program: a report names the functions as they are written. Stacks are told of each switch
 # as in the unit tests.
-SANITIZERS           := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZERS           := -DTALUS_SLOW_CHECKS -fsanitize=address,undefined -fno-sanitize-recover=all
 HOSTED_CFLAGS         = $(filter-out -mcmodel=kernel -flto -O2,$(CFLAGS)) -O1 $(SANITIZERS)
 HOSTED_LINK           = $(LD) -r --wrap=thread_switch --wrap=thread_start
 HOSTED_LINUX_CFLAGS  += $(SANITIZERS)
@@ -92,4 +92,9 @@ $(HOSTED)/talus: $(HOSTED)/talus.o $(HOSTED)/archive.o $(HOSTED_LINUX_OBJECTS) $
 
 host: $(HOSTED)/talus ## build Talus as Linux processes: build/hosted/talus (SANITIZE=1 BUILD=dir)
 
-.PHONY: host
+NODES ?= 2
+
+host-run: $(HOSTED)/talus ## serve a page by Linux processes behind a tap: NODES=2 PORT=8080 APPEND=words
+	$(Q)kernel/hosted/serve --port $(PORT) --nodes $(NODES) $(HOSTED)/talus $(APPEND)
+
+.PHONY: host host-run

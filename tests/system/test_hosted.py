@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""Talus as Linux processes (make host): the same sources without QEMU, real clients by a TAP device
+and made-up ones behind the card in memory. Each runs plain and with sanitizers."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import BUILD, LONG_WAIT_S, WAIT_S, HarnessError, Network, ab, curl, wait_until
+
+PLAIN = BUILD / "hosted" / "talus"
+SANITIZED = BUILD / "sanitized" / "hosted" / "talus"
+MEMORY_WORDS = ("net=192.0.2.10/24,gw=192.0.2.1",)
+REPORT = re.compile(r"runtime error|AddressSanitizer|exception|panic")
+
+
+@pytest.fixture(name="program", params=[PLAIN, SANITIZED], ids=["plain", "sanitized"])
+def fixture_program(request):
+    return request.param
+
+
+class Hosted:
+    """The program with a TAP device, until the `with` ends. To be loaded as a machine is."""
+
+    def __init__(self, network, program, node_count, *words):
+        self.network = network
+        self.address = network.guest_address
+        command = [program, "--nodes", node_count, "--card", f"tap:{network.tap}",
+                   network.talus_words, *words]
+        self.lines = []
+        self.process = subprocess.Popen(network.command(*command), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+    def console(self):
+        return "".join(self.lines)
+
+    def last_lines(self):
+        return "".join(self.lines[-20:])
+
+    def __enter__(self):
+        self.wait_for_line("httpd: listening on ")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=WAIT_S)
+        self._reader.join(timeout=WAIT_S)
+        assert not REPORT.search(self.console()), self.console()
+
+    def wait_for_line(self, text):
+        def look():
+            if text in self.console():
+                return True
+            if self.process.poll() is not None and not self._reader.is_alive():
+                raise HarnessError(f"it ended without `{text}`\n{self.console()}")
+            return False
+        wait_until(look, f"`{text}`", self.console)
+
+    def node_processes(self):
+        """By node: the launcher has started them in that order."""
+        # `ip netns exec` becomes what it runs.
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(word) for word in path.read_text(encoding="ascii").split()]
+
+
+def run_memory(program, node_count, card, *words):
+    """What a run with the card in memory has printed; it must have ended well."""
+    run = subprocess.run([program, "--nodes", str(node_count), "--card", f"memory:{card}",
+                          *MEMORY_WORDS, *words], capture_output=True, text=True,
+                         stdin=subprocess.DEVNULL, timeout=LONG_WAIT_S, check=False)
+    said = run.stdout + run.stderr
+    assert run.returncode == 0 and not REPORT.search(said), said
+    return said
+
+
+# --- Real clients ---
+
+@pytest.mark.parametrize("node_count", [1, 2, 4])
+def test_pages_are_served_to_real_clients(network, program, node_count):
+    with Hosted(network, program, node_count) as talus:
+        for path, size in (("/4b", 4), ("/1k", 1024), ("/100k", 102400)):
+            assert len(curl(talus, path)) == size
+        assert ab(talus, "/1k", 2000, 16).failed == 0
+        kept = ab(talus, "/1k", 2000, 16, keep_alive=True)
+        assert kept.failed == 0
+        assert re.search(r"Keep-Alive requests: +[1-9]", kept.output), kept.output
+
+
+class QueuesNetwork(Network):
+    """Whose device has a queue for each link server."""
+
+    def __enter__(self):
+        super().__enter__()
+        subprocess.run(["ip", "-n", self.name, "tuntap", "del", "dev", self.tap, "mode", "tap"],
+                       check=True)
+        for words in (f"tuntap add dev {self.tap} mode tap multi_queue",
+                      f"addr add {self.host_address}/24 dev {self.tap}", f"link set {self.tap} up"):
+            subprocess.run(["ip", "-n", self.name, *words.split()], check=True)
+        return self
+
+
+def test_each_link_server_has_a_queue_of_a_device_that_has_several(program):
+    with QueuesNetwork() as network, Hosted(network, program, 4) as talus:
+        talus.wait_for_line("2 queues")
+        assert ab(talus, "/4b", 2000, 16).failed == 0
+        metrics = curl(talus, "/metrics").decode()
+        received = dict(re.findall(r'talus_nic_rx_packets_total\{node="(\d)"\} (\d+)', metrics))
+        assert int(received["0"]) > 0 and int(received["1"]) > 0, received
+
+
+# --- What is shared ---
+
+def shared_mappings(process):
+    """(Rights, name) of what another process may see."""
+    lines = Path(f"/proc/{process}/maps").read_text(encoding="ascii").splitlines()
+    fields = [line.split(maxsplit=5) for line in lines]
+    return [(field[1], field[5].removesuffix(" (deleted)")) for field in fields
+            if field[1].endswith("s")]
+
+
+def test_nodes_share_mailbox_pages_and_nothing_else(network, program):
+    """Each node can write its own and no other's: it has no descriptor by which it could."""
+    node_count = 4
+    with Hosted(network, program, node_count) as talus:
+        processes = talus.node_processes()
+        assert len(processes) == node_count
+        for node, process in enumerate(processes):
+            mappings = shared_mappings(process)
+            own = f"/memfd:talus-node{node}"
+            assert [name for rights, name in mappings if "w" in rights] == [own]
+            others = {name for rights, name in mappings if rights == "r--s"}
+            assert others == {f"/memfd:talus-node{other}" for other in range(node_count)} - {own}
+            assert not [rights for rights, _ in mappings if "x" in rights]
+            assert writable_files(process) == [own]
+
+
+def writable_files(process):
+    """The mailbox pages for which it has a descriptor that is open for writing."""
+    names = []
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        name = os.readlink(file)
+        if name.startswith("/memfd:talus-"):
+            flags = int(re.search(r"flags:\s+(\d+)", Path(
+                f"/proc/{process}/fdinfo/{file.name}").read_text(encoding="ascii")).group(1), 8)
+            if flags & os.O_ACCMODE != os.O_RDONLY:
+                names.append(name.removesuffix(" (deleted)"))
+    return names
+
+
+# --- Ends ---
+
+def test_a_killed_process_takes_down_its_own_node_only(network, program):
+    """Nodes 2 and 3 are applications: without one of them the other serves."""
+    with Hosted(network, program, 4) as talus:
+        os.kill(talus.node_processes()[3], signal.SIGKILL)
+        talus.wait_for_line("node3 is dead")
+        for _ in range(20):
+            assert curl(talus, "/4b") == b"pika"
+
+
+def test_a_node_that_faults_says_where_and_ends_alone(network):
+    """Not under a sanitizer, which reports faults by itself."""
+    with Hosted(network, PLAIN, 4) as talus:
+        os.kill(talus.node_processes()[3], signal.SIGSEGV)
+        talus.wait_for_line("node3 is dead")
+        talus.wait_for_line("node 3: signal 11 at 0x")
+        assert curl(talus, "/4b") == b"pika"
+        talus.lines = [line for line in talus.lines if " node3 panic: " not in line]
+
+
+def test_a_sanitizer_is_there_to_report():
+    """Else its runs would say nothing. The console's command makes a node fault."""
+    run = subprocess.run([SANITIZED, "--nodes", "2"], capture_output=True, text=True,
+                         input="crash 1\nnodes\npoweroff\n", timeout=WAIT_S, check=False)
+    assert "AddressSanitizer" in run.stderr, run.stdout + run.stderr
+
+
+# --- Made-up clients ---
+
+@pytest.mark.parametrize("node_count", [1, 2, 4])
+@pytest.mark.parametrize("card", ["count=2000", "count=2000,kept=100", "count=200,kept=10,path=/100k"],
+                         ids=["short", "kept", "long"])
+def test_clients_in_memory_get_every_byte(program, node_count, card):
+    said = run_memory(program, node_count, card)
+    assert re.search(r"requests answered on \d+ connections, 0 wrong; 0 frames lost", said), said
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("node_count", [1, 2])
+def test_losses_and_floods_cost_no_answer(program, node_count, seed):
+    said = run_memory(program, node_count, f"count=1000,loss=20,flood=2,seed={seed}")
+    counts = re.search(r"1000 requests answered on \d+ connections, 0 wrong; (\d+) frames lost, "
+                       r"(\d+) sent again, (\d+) of nobody's", said)
+    assert counts and all(int(count) > 100 for count in counts.groups()), said
+
+
+def test_a_page_that_is_not_what_was_asked_for_is_found_wrong(program):
+    """Else the tests above could not fail: the clients look at what comes."""
+    run = subprocess.run([program, "--card", "memory:count=10,path=/nothing", *MEMORY_WORDS],
+                         capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=WAIT_S,
+                         check=False)
+    assert run.returncode == 1
+    assert "10 wrong" in run.stdout
+
+
+def test_switching_off_ends_the_program(program):
+    run = subprocess.run([program, "--nodes", "2"], capture_output=True, text=True,
+                         input="poweroff\n", timeout=WAIT_S, check=False)
+    assert run.returncode == 0
+    assert "power: off" in run.stdout
