@@ -30,4 +30,9 @@ $(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h kernel/*/*.h)
 bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores of this machine
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-console bench-messages
+NATIVE_RUNS ?= 5
+
+bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes: NATIVE_RUNS=5
+	$(Q)tests/bench/native --runs '$(NATIVE_RUNS)' $<
+
+.PHONY: bench bench-boot bench-console bench-messages bench-native
