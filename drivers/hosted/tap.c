@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "drivers/hosted/linux.h"
+#include "drivers/hosted/sent.h"
 #include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
 #include "kernel/hosted/hosted.h"
@@ -16,9 +17,8 @@
 #include "kernel/thread/thread.h"
 #include "libc/core/memory.h"
 
-#define CARD_WORD   "tap:"
-#define RING_FRAMES 1024u /* sent, and not yet reported; a power of two */
-#define BUFFERS     512u
+#define CARD_WORD "tap:"
+#define BUFFERS   512u
 
 /* As a queue's key: the name's bytes in two words. */
 _Static_assert(LINUX_INTERFACE_NAME_BYTES <= NIC_QUEUE_KEY_WORDS * sizeof(uint64_t),
@@ -28,11 +28,6 @@ struct buffer {
     struct frame frame;
     struct buffer *next; /* free */
     _Alignas(CHANNEL_LINE_BYTES) uint8_t data[FRAME_BUFFER_BYTES];
-};
-
-struct sent {
-    void (*done)(void *context);
-    void *context;
 };
 
 /* The card as a whole: on the node that has started it. */
@@ -49,8 +44,6 @@ static struct {
     int file;
     bool may_have_more; /* the last look took as many as it might */
     struct buffer *free;
-    struct sent sent[RING_FRAMES];
-    uint32_t sent_head, sent_tail;
     bool has_complained;
 } own;
 
@@ -110,7 +103,7 @@ static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
     int error;
 
     (void)queue;
-    if (own.sent_tail - own.sent_head == RING_FRAMES) {
+    if (!sent_has_room()) {
         return -EAGAIN;
     }
     frame_insert_checksums(frame, frame->offload);
@@ -121,7 +114,7 @@ static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
                     -error);
     }
     nic_count_sent(frame);
-    own.sent[own.sent_tail++ % RING_FRAMES] = (struct sent){frame->done, frame->context};
+    sent_note(frame);
     return 0;
 }
 
@@ -132,24 +125,14 @@ static void flush(struct nic_queue *queue)
 
 static unsigned reclaim(struct nic_queue *queue)
 {
-    unsigned told = 0;
-
     (void)queue;
-    while (own.sent_head != own.sent_tail) {
-        struct sent sent = own.sent[own.sent_head++ % RING_FRAMES];
-
-        if (sent.done != NULL) {
-            sent.done(sent.context);
-            told++;
-        }
-    }
-    return told;
+    return sent_reclaim();
 }
 
 static unsigned in_flight(const struct nic_queue *queue)
 {
     (void)queue;
-    return own.sent_tail - own.sent_head;
+    return sent_in_flight();
 }
 
 static uint32_t take_dropped(struct nic_queue *queue)

@@ -24,14 +24,58 @@ def fixture_program(request):
     return request.param
 
 
+class TapNetwork(Network):
+    """As others use it, too: the device has one queue."""
+
+    card = f"tap:{Network.tap}"
+
+    def ip(self, words):
+        subprocess.run(["ip", "-n", self.name, *words.split()], check=True)
+
+
+class QueuesNetwork(TapNetwork):
+    """Whose device has a queue for each link server."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.ip(f"tuntap del dev {self.tap} mode tap")
+        self.ip(f"tuntap add dev {self.tap} mode tap multi_queue")
+        self.ip(f"addr add {self.host_address}/24 dev {self.tap}")
+        self.ip(f"link set {self.tap} up")
+        return self
+
+
+class VethNetwork(TapNetwork):
+    """A pair of interfaces: the host's end, and one that Talus takes over."""
+
+    card = "xdp:talus0"
+
+    def __enter__(self):
+        super().__enter__()
+        self.ip(f"tuntap del dev {self.tap} mode tap")
+        self.ip("link add host0 type veth peer name talus0")
+        # Else nobody makes the checksums of what comes to Talus.
+        self.run("ethtool", "-K", "host0", "tx", "off", check=True)
+        self.ip(f"addr add {self.host_address}/24 dev host0")
+        self.ip("link set host0 up")
+        self.ip("link set talus0 up")
+        return self
+
+
+@pytest.fixture(name="network")
+def fixture_network():
+    with TapNetwork() as made:
+        yield made
+
+
 class Hosted:
     """The program with a TAP device, until the `with` ends. To be loaded as a machine is."""
 
     def __init__(self, network, program, node_count, *words):
         self.network = network
         self.address = network.guest_address
-        command = [program, "--nodes", node_count, "--card", f"tap:{network.tap}",
-                   network.talus_words, *words]
+        command = [program, "--nodes", node_count, "--card", network.card, network.talus_words,
+                   *words]
         self.lines = []
         self.process = subprocess.Popen(network.command(*command), stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -97,19 +141,6 @@ def test_pages_are_served_to_real_clients(network, program, node_count):
         assert re.search(r"Keep-Alive requests: +[1-9]", kept.output), kept.output
 
 
-class QueuesNetwork(Network):
-    """Whose device has a queue for each link server."""
-
-    def __enter__(self):
-        super().__enter__()
-        subprocess.run(["ip", "-n", self.name, "tuntap", "del", "dev", self.tap, "mode", "tap"],
-                       check=True)
-        for words in (f"tuntap add dev {self.tap} mode tap multi_queue",
-                      f"addr add {self.host_address}/24 dev {self.tap}", f"link set {self.tap} up"):
-            subprocess.run(["ip", "-n", self.name, *words.split()], check=True)
-        return self
-
-
 def test_each_link_server_has_a_queue_of_a_device_that_has_several(program):
     with QueuesNetwork() as network, Hosted(network, program, 4) as talus:
         talus.wait_for_line("2 queues")
@@ -117,6 +148,24 @@ def test_each_link_server_has_a_queue_of_a_device_that_has_several(program):
         metrics = curl(talus, "/metrics").decode()
         received = dict(re.findall(r'talus_nic_rx_packets_total\{node="(\d)"\} (\d+)', metrics))
         assert int(received["0"]) > 0 and int(received["1"]) > 0, received
+
+
+@pytest.mark.parametrize("node_count", [1, 2])
+def test_an_interface_is_driven_by_af_xdp(program, node_count):
+    with VethNetwork() as network, Hosted(network, program, node_count) as talus:
+        assert len(curl(talus, "/100k")) == 102400
+        # More requests than there are chunks, each of several frames: all are used again.
+        assert ab(talus, "/1k", 2000, 16).failed == 0
+        assert ab(talus, "/100k", 200, 8, keep_alive=True).failed == 0
+
+
+def test_an_interface_is_linux_again_when_the_program_has_ended():
+    with VethNetwork() as network:
+        with Hosted(network, PLAIN, 1) as talus:
+            assert curl(talus, "/4b") == b"pika"
+            assert "xdp" in network.run("ip", "link", "show", "talus0").stdout
+        network.ip(f"addr add {network.guest_address}/24 dev talus0")
+        assert "xdp" not in network.run("ip", "link", "show", "talus0").stdout
 
 
 # --- What is shared ---

@@ -6,35 +6,15 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "drivers/hosted/linux.h"
 
-_Static_assert(LINUX_INTERFACE_NAME_BYTES == IFNAMSIZ, "names are as long as Linux has them");
-
 /* The same bit of any address is free to be chosen; so our end differs from the other. */
 #define OUR_END 0x40
-
-/* Ask something of an interface by its name; `request` has the answer. Returns 0 or an error. */
-static int ask_interface(const char *name, unsigned long what, struct ifreq *request)
-{
-    int file = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int result;
-
-    if (file < 0) {
-        return -errno;
-    }
-    *request = (struct ifreq){.ifr_flags = 0};
-    strncpy(request->ifr_name, name, IFNAMSIZ - 1);
-    result = ioctl(file, what, request) == 0 ? 0 : -errno;
-    close(file);
-    return result;
-}
 
 static int attach(int file, const char *name, bool has_queues)
 {
@@ -49,7 +29,6 @@ static int attach(int file, const char *name, bool has_queues)
 
 int linux_tap_open(const char *name, bool *has_queues, uint8_t mac[6])
 {
-    struct ifreq request;
     int file = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     int result;
 
@@ -62,13 +41,12 @@ int linux_tap_open(const char *name, bool *has_queues, uint8_t mac[6])
         result = attach(file, name, *has_queues);
     }
     if (result == 0) {
-        result = ask_interface(name, SIOCGIFHWADDR, &request);
+        result = linux_interface_mac(name, mac);
     }
     if (result != 0) {
         close(file);
         return result;
     }
-    memcpy(mac, request.ifr_hwaddr.sa_data, 6);
     mac[0] = (uint8_t)((mac[0] & 0xFE) | 0x02); /* one station's, given by hand */
     mac[5] ^= OUR_END;
     return file;
@@ -90,11 +68,4 @@ int linux_tap_write(int file, const struct frame_fragment *pieces, unsigned coun
                                   .iov_len = pieces[i].length_bytes};
     }
     return writev(file, parts, (int)count) >= 0 ? 0 : -errno;
-}
-
-bool linux_interface_is_up(const char *name)
-{
-    struct ifreq request;
-
-    return ask_interface(name, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
