@@ -88,8 +88,10 @@ static unsigned cut(unsigned index, paddr_t start, paddr_t end)
 
 void physical_reserve(struct memory_range range)
 {
+    const paddr_t last_page = ALIGN_DOWN(UINT64_MAX, (paddr_t)PAGE_BYTES); /* none is free there */
     paddr_t start = ALIGN_DOWN(range.paddr, (paddr_t)PAGE_BYTES);
-    paddr_t end = ALIGN_UP(range_end(&range), (paddr_t)PAGE_BYTES);
+    paddr_t end = range_end(&range) < last_page ? ALIGN_UP(range_end(&range), (paddr_t)PAGE_BYTES)
+                                                : last_page;
 
     for (unsigned i = 0; i < free_count;) {
         const struct memory_range *other = &free_ranges[i].range;

@@ -217,6 +217,15 @@ static void a_shredded_map_shares_without_overlap(void **state)
     }
 }
 
+/* Its end, rounded up to a page, was address 0, and nothing was reserved. Found by fuzzing. */
+static void a_reservation_to_the_last_address_holds(void **state)
+{
+    (void)state;
+    add(0x100000, 0x100000);
+    physical_reserve((struct memory_range){0x180000, UINT64_MAX - 0x180000});
+    assert_int_equal(physical_free_bytes(), 0x80000);
+}
+
 /* Channels of a machine with one node. */
 static void no_bytes_have_an_address_and_take_nothing(void **state)
 {
@@ -233,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup(only_whole_pages_are_free, empty_the_list),
         cmocka_unit_test_setup(overlapping_entries_count_once, empty_the_list),
         cmocka_unit_test_setup(a_reservation_takes_whole_pages_from_every_range, empty_the_list),
+        cmocka_unit_test_setup(a_reservation_to_the_last_address_holds, empty_the_list),
         cmocka_unit_test_setup(allocations_come_from_below_the_limit, empty_the_list),
         cmocka_unit_test_setup(large_pieces_come_from_the_bottom, empty_the_list),
         cmocka_unit_test_setup(no_bytes_have_an_address_and_take_nothing, empty_the_list),
