@@ -5,6 +5,7 @@ and made-up ones behind the card in memory. Each runs plain and with sanitizers.
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -209,11 +210,37 @@ def writable_files(process):
 
 # --- Ends ---
 
-def test_a_killed_process_takes_down_its_own_node_only(network, program):
-    """Nodes 2 and 3 are applications: without one of them the other serves."""
-    with Hosted(network, program, 4) as talus:
+def ask(connection):
+    """Whether a page comes on a connection that is kept."""
+    try:
+        connection.sendall(b"GET /4b HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"pika"):
+            part = connection.recv(65536)
+            if not part:
+                return False
+            answer += part
+        return answer.startswith(b"HTTP/1.1 200 ")
+    except ConnectionError:
+        return False
+
+
+def test_a_killed_process_takes_down_its_own_connections_only(network, program):
+    """Nodes 1 to 3 are applications, and each has some of these connections."""
+    with Hosted(network, program, 4, "pika=TS1LS1CM1", "app=httpd:3") as talus:
+        def connect(count):
+            return [socket.create_connection((talus.address, 80), timeout=WAIT_S)
+                    for _ in range(count)]
+
+        connections = network.inside(connect, 32)
+        assert all(map(ask, connections))
         os.kill(talus.node_processes()[3], signal.SIGKILL)
         talus.wait_for_line("node3 is dead")
+        are_served = list(map(ask, connections))
+        assert any(are_served) and not all(are_served), are_served
+        for connection, is_served in zip(connections, are_served):
+            assert ask(connection) == is_served
+            connection.close()
         for _ in range(20):
             assert curl(talus, "/4b") == b"pika"
 
@@ -225,6 +252,20 @@ def test_a_node_that_faults_says_where_and_ends_alone(network):
         talus.wait_for_line("node3 is dead")
         talus.wait_for_line("node 3: signal 11 at 0x")
         assert curl(talus, "/4b") == b"pika"
+        talus.lines = [line for line in talus.lines if " node3 panic: " not in line]
+
+
+def test_a_node_that_hangs_is_stopped_and_says_where(network, program):
+    """Who sends to it gives it up; SIGQUIT is what an NMI is on the bare machine."""
+    with Hosted(network, program, 4, "pika=TS1LS1CM1", "app=httpd:3", "node_timeout=1") as talus:
+        talus.process.stdin.write("hang 3\n")
+        talus.process.stdin.flush()
+        talus.wait_for_line("node 0 asks for an endless loop")
+        network.run("ab", "-q", "-r", "-n", "100", "-c", "16", f"http://{talus.address}/4b",
+                    timeout=LONG_WAIT_S)  # what it was given is lost
+        talus.wait_for_line("node3 is dead")
+        talus.wait_for_line("node 3: signal 3 at 0x")
+        assert ab(talus, "/4b", 200, 8).failed == 0
         talus.lines = [line for line in talus.lines if " node3 panic: " not in line]
 
 
