@@ -295,7 +295,9 @@ static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
 /* None of either where the driver does not say. */
 static inline struct nic_buffers nic_queue_count_buffers(const struct nic_queue *queue)
 {
-    return queue->operations->count_buffers == NULL ? (struct nic_buffers){0}
+    struct nic_buffers none = {0};
+
+    return queue->operations->count_buffers == NULL ? none
                                                     : queue->operations->count_buffers(queue);
 }
 

@@ -9,7 +9,9 @@
 
 static char *byte_at(struct line_ring ring, uint32_t position)
 {
-    return &ring.text[position & (ring.bytes - 1)];
+    char *text = ring.text;
+
+    return text + (position & (ring.bytes - 1));
 }
 
 static uint32_t readable_bytes(struct line_ring ring)

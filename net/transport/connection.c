@@ -140,9 +140,10 @@ struct message_loan connection_lend_received(const struct connection *connection
 {
     struct pbuf *packet = connection->received_head;
 
-    return packet == NULL
-               ? (struct message_loan){.bytes = ""}
-               : (struct message_loan){packet->payload, packet->len, free_packet, packet};
+    if (packet == NULL) {
+        return (struct message_loan){.bytes = ""};
+    }
+    return (struct message_loan){packet->payload, packet->len, free_packet, packet};
 }
 
 void connection_drop_received(struct connection *connection)
