@@ -66,10 +66,15 @@ static void update_acknowledged(struct channel_sender *sender)
     ASSERT_SLOW(sender->sent_lines - sender->acknowledged_lines <= sender->line_count);
 }
 
-bool channel_find_lines(struct channel_sender *sender, uint32_t line_count)
+struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
 {
-    update_acknowledged(sender);
-    return sender->sent_lines - sender->acknowledged_lines + line_count <= sender->line_count;
+    struct message *message = channel_try_reserve(sender, length_bytes);
+
+    if (message == NULL) {
+        update_acknowledged(sender);
+        message = channel_try_reserve(sender, length_bytes);
+    }
+    return message;
 }
 
 void channel_publish_padding(struct channel_sender *sender, uint32_t first_line)
@@ -85,7 +90,11 @@ bool channel_has_room(struct channel_sender *sender, size_t length_bytes)
 {
     uint32_t line_count = channel_lines_for(length_bytes);
 
-    return channel_has_lines(sender, channel_padding_for(sender, line_count) + line_count);
+    line_count += channel_padding_for(sender, line_count);
+    if (!channel_has_lines(sender, line_count)) {
+        update_acknowledged(sender);
+    }
+    return channel_has_lines(sender, line_count);
 }
 
 uint32_t channel_unacknowledged_lines(struct channel_sender *sender)

@@ -61,8 +61,10 @@ void channel_receiver_initialise(struct channel_receiver *receiver, const void *
  * alone or set to zero. Nothing is visible to the receiver before channel_publish(). At most one
  * reservation at a time; a second one replaces the first. Never waits.
  */
-MUST_CHECK static inline struct message *channel_reserve(struct channel_sender *sender,
-                                                         size_t length_bytes);
+MUST_CHECK struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes);
+/* The same, without a look at the receiver's progress. */
+MUST_CHECK static inline struct message *channel_try_reserve(struct channel_sender *sender,
+                                                             size_t length_bytes);
 static inline void channel_publish(struct channel_sender *sender);
 
 /* Whether channel_reserve() of so many bytes would succeed now. */
@@ -143,23 +145,20 @@ static inline uint32_t channel_padding_for(const struct channel_sender *sender, 
     return UNLIKELY(line_count > left) ? left : 0;
 }
 
-/* After a look at the receiver's progress. */
-bool channel_find_lines(struct channel_sender *sender, uint32_t line_count);
-
-static inline bool channel_has_lines(struct channel_sender *sender, uint32_t line_count)
+/* As far as is known. */
+static inline bool channel_has_lines(const struct channel_sender *sender, uint32_t line_count)
 {
-    return LIKELY(sender->sent_lines - sender->acknowledged_lines + line_count <=
-                  sender->line_count) ||
-           channel_find_lines(sender, line_count);
+    return sender->sent_lines - sender->acknowledged_lines + line_count <= sender->line_count;
 }
 
-static inline struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
+static inline struct message *channel_try_reserve(struct channel_sender *sender,
+                                                  size_t length_bytes)
 {
     uint32_t line_count = channel_lines_for(length_bytes);
     uint32_t padding_lines = channel_padding_for(sender, line_count);
 
     ASSERT_SLOW(length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES);
-    if (!channel_has_lines(sender, padding_lines + line_count)) {
+    if (UNLIKELY(!channel_has_lines(sender, padding_lines + line_count))) {
         return NULL;
     }
     ASSERT_SLOW(padding_lines + line_count <= sender->line_count);

@@ -26,6 +26,7 @@ struct peer {
     struct posted *first_posted; /* oldest first */
     struct posted **posted_end;
     uint32_t posted_count;
+    node_id_t node;
     bool is_present;   /* exists, is not us, and neither has died nor been given up */
     bool is_condemned; /* has been given up, and not been forgotten yet */
     uint8_t due;       /* DUE_... */
@@ -39,11 +40,9 @@ extern _Alignas(CHANNEL_LINE_BYTES) uint8_t own_ring_bytes[OWN_RING_BYTES];
 
 void send_initialise(void);
 /* At the end of the round the node is to be looked at: DUE_... */
-void send_note_due(node_id_t node, uint8_t due);
+void send_note_due(struct peer *peer, uint8_t due);
 /* The oldest that waits for this node is done with: sent, handled, or never to be. */
 void send_release_first_posted(node_id_t node);
-/* All of them. */
-void send_drop_posted(node_id_t node);
 
 void receive_initialise(void);
 /* Look for messages from the nodes that are present now, and from no others. */

@@ -21,7 +21,7 @@ void peers_initialise(void)
         struct peer *peer = &peers[i];
         node_id_t node = (node_id_t)i;
 
-        *peer = (struct peer){.posted_end = &peer->first_posted};
+        *peer = (struct peer){.posted_end = &peer->first_posted, .node = node};
         if (i >= node_count || node == self) {
             continue;
         }
@@ -61,7 +61,9 @@ void peers_condemn(node_id_t node)
     ASSERT(peer->is_present && node != self);
     peer->is_present = false;
     peer->is_condemned = true;
-    send_drop_posted(node);
+    while (peer->first_posted != NULL) {
+        send_release_first_posted(node);
+    }
 }
 
 void peers_forget(node_id_t node)

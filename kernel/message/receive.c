@@ -152,7 +152,7 @@ static unsigned receive_from(node_id_t node)
         channel_release(&peer->receiver);
     }
     if (UNLIKELY(channel_take_freed_room(&peer->receiver))) {
-        send_note_due(node, DUE_ROOM);
+        send_note_due(peer, DUE_ROOM);
     }
     return count;
 }
@@ -228,22 +228,28 @@ static __attribute__((noinline)) void handle_posted(unsigned count)
     }
 }
 
-bool peers_handle_own(void)
+static __attribute__((noinline)) void handle_all_own(void)
 {
     unsigned posted_count = peers[self].posted_count;
 
     ASSERT(own_ring.building == BUILT_NOWHERE);
-    if (!peers_is_own_waiting()) {
-        return false;
-    }
     handle_ring();
     if (UNLIKELY(posted_count != 0)) {
         handle_posted(posted_count);
     }
-    return true;
 }
 
 bool peers_is_own_waiting(void)
 {
-    return own_ring.end != own_ring_bytes || peers[self].posted_count != 0;
+    return own_ring.end != own_ring_bytes || own_ring.limit == own_ring_bytes;
+}
+
+bool peers_handle_own(void)
+{
+    bool is_waiting = peers_is_own_waiting();
+
+    if (is_waiting) {
+        handle_all_own();
+    }
+    return is_waiting;
 }

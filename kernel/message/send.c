@@ -62,18 +62,13 @@ void send_initialise(void)
     }
 }
 
-static inline void note_due(struct peer *peer, uint8_t due)
+void send_note_due(struct peer *peer, uint8_t due)
 {
     if (peer->due == 0) {
         ASSERT_SLOW(doorbell_count < node_count);
-        doorbells_due[doorbell_count++] = (node_id_t)(peer - peers);
+        doorbells_due[doorbell_count++] = peer->node;
     }
     peer->due |= due;
-}
-
-void send_note_due(node_id_t node, uint8_t due)
-{
-    note_due(&peers[node], due);
 }
 
 static void note_blocked(node_id_t to)
@@ -82,40 +77,47 @@ static void note_blocked(node_id_t to)
 }
 
 /* Whether the channel may be used: the node is there, and nothing older waits for it. */
-static bool may_send(node_id_t to)
+static bool may_send(const struct peer *peer)
 {
-    if (UNLIKELY(to >= NODE_MAX || !peers[to].is_present)) {
-        return false;
-    }
-    if (UNLIKELY(peers[to].first_posted != NULL)) {
-        note_blocked(to);
-        return false;
-    }
-    return true;
+    return LIKELY(peer->is_present && peer->first_posted == NULL);
 }
 
-static void note_full(node_id_t to)
+static struct message *begin_in_channel(struct peer *peer, struct message *message)
 {
+    built.peer = peer;
+    own_ring.building = BUILT_IN_CHANNEL;
+    return message;
+}
+
+/* When there is no room as far as is known. */
+static __attribute__((noinline)) struct message *look_for_room(node_id_t to, size_t length_bytes)
+{
+    struct message *message = NULL;
+
+    if (message_refusal(to) != -EAGAIN) {
+        return NULL;
+    }
+    if (to != self && may_send(&peers[to])) {
+        message = channel_reserve(&peers[to].sender, length_bytes);
+    }
+    if (message != NULL) {
+        return begin_in_channel(&peers[to], message);
+    }
     counter_increment(COUNTER_CHANNEL_FULL);
     if (to != self) {
         note_blocked(to); /* the own ring has room again before anybody sleeps */
     }
+    return NULL;
 }
 
 struct message *send_reserve(node_id_t to, size_t length_bytes)
 {
-    struct message *message = NULL;
+    struct peer *peer = &peers[to < NODE_MAX ? to : self];
+    struct message *message =
+        LIKELY(may_send(peer)) ? channel_try_reserve(&peer->sender, length_bytes) : NULL;
 
-    if (LIKELY(may_send(to))) {
-        message = channel_reserve(&peers[to].sender, length_bytes);
-    }
-    if (LIKELY(message != NULL)) {
-        built.peer = &peers[to];
-        own_ring.building = BUILT_IN_CHANNEL;
-    } else if (message_refusal(to) == -EAGAIN) {
-        note_full(to);
-    }
-    return message;
+    return LIKELY(message != NULL) ? begin_in_channel(peer, message)
+                                   : look_for_room(to, length_bytes);
 }
 
 struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes, const struct message_loan *loan)
@@ -149,7 +151,7 @@ static void wait_for_room(struct peer *peer, struct posted *posted)
 static inline void note_sent(struct peer *peer)
 {
     counter_increment(COUNTER_CHANNEL_SENT);
-    note_due(peer, DUE_MESSAGE);
+    send_note_due(peer, DUE_MESSAGE);
 }
 
 static __attribute__((noinline)) void publish_otherwise(enum message_place place)
@@ -190,41 +192,36 @@ static struct posted *take_block(void)
     return block;
 }
 
-/* Of other nodes: this one goes on. */
-static node_id_t most_posted(void)
+/* The other node that lets most wait. */
+static node_id_t find_slowest(void)
 {
-    node_id_t most = NODE_NONE;
+    node_id_t slowest = NODE_NONE;
+    uint32_t most = 0;
 
-    for (unsigned i = 0; i < node_count; i++) {
-        node_id_t node = (node_id_t)i;
-
-        if (node != self && peers[node].posted_count != 0 &&
-            (most == NODE_NONE || peers[node].posted_count > peers[most].posted_count)) {
-            most = node;
+    for (unsigned node = 0; node < node_count; node++) {
+        if (node != self && peers[node].posted_count > most) {
+            slowest = (node_id_t)node;
+            most = peers[node].posted_count;
         }
     }
-    return most;
-}
-
-static bool may_wait(node_id_t to)
-{
-    return to == self || peers[to].posted_count < POSTED_PEER_MAX;
+    return slowest;
 }
 
 /* A place for one that finds no room, however many nodes have to be given up for it. */
 static struct posted *find_block(node_id_t to)
 {
     while (message_refusal(to) == -EAGAIN) {
-        struct posted *block = may_wait(to) ? take_block() : NULL;
-        node_id_t most = most_posted();
+        bool may_wait = to == self || peers[to].posted_count < POSTED_PEER_MAX;
+        struct posted *block = may_wait ? take_block() : NULL;
 
         if (LIKELY(block != NULL)) {
             return block;
         }
-        if (most == NODE_NONE) {
+        node_id_t slowest = find_slowest();
+        if (slowest == NODE_NONE) {
             PANIC("no memory for messages that wait");
         }
-        watch_give_up(most, "lets too many messages wait");
+        watch_give_up(slowest, "lets too many messages wait");
     }
     return &lost;
 }
@@ -252,10 +249,10 @@ bool message_has_room(node_id_t to, size_t length_bytes)
     if (to == self) {
         return own_ring.end + OWN_ROUND_UP(length_bytes) <= own_ring.limit;
     }
-    if (!may_send(to)) {
+    if (message_refusal(to) != -EAGAIN) {
         return false;
     }
-    if (!channel_has_room(&peers[to].sender, length_bytes)) {
+    if (!may_send(&peers[to]) || !channel_has_room(&peers[to].sender, length_bytes)) {
         note_blocked(to);
         return false;
     }
@@ -366,11 +363,4 @@ bool peers_has_room_come(void)
         }
     }
     return false;
-}
-
-void send_drop_posted(node_id_t node)
-{
-    while (peers[node].first_posted != NULL) {
-        send_release_first_posted(node);
-    }
 }

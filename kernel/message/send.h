@@ -21,11 +21,26 @@
 #include "kernel/message/message.h"
 #include "kernel/platform.h"
 
-/* The length of a message without payload is its fixed part's, at most a line. */
-MUST_CHECK static inline void *message_reserve(node_id_t to, uint16_t type, size_t fixed_bytes);
-/* With a payload, which the sender writes behind the fixed part. */
-MUST_CHECK static inline void *message_reserve_payload(node_id_t to, uint16_t type,
-                                                       size_t fixed_bytes, size_t payload_bytes);
+enum message_place {
+    BUILT_NOWHERE,
+    BUILT_IN_OWN_RING,
+    BUILT_IN_CHANNEL,
+    BUILT_WITH_LOAN,
+    BUILT_TO_WAIT,
+};
+
+/* For this file, send.c and receive.c. Own messages lie behind each other from the ring's start; in
+ * the header's place for a sequence stands how far it is to the next. */
+extern struct own_ring {
+    uint8_t *end;   /* of the messages that are there, with the one under construction */
+    uint8_t *limit; /* where the last one must end; the ring's start while others wait elsewhere */
+    enum message_place building; /* where the message under construction is, if there is one */
+    node_id_t node;              /* this one */
+} own_ring;
+
+/* Added to the type of an own message that ends in a struct message_loan instead of a payload. */
+#define OWN_IS_LENT         0x8000u
+#define OWN_ROUND_UP(bytes) ALIGN_UP(bytes, sizeof(uint64_t))
 
 /* A payload that lies elsewhere. It is copied once into a channel, and never on its way to this
  * node: it must stay as it is until `done` is called, unless that is NULL. */
@@ -35,54 +50,8 @@ struct message_loan {
     void (*done)(void *context); /* by message_publish(), or behind this node's handler */
     void *context;
 };
-/* With such a payload. It is lent with message_publish(). */
-MUST_CHECK static inline void *message_reserve_loan(node_id_t to, uint16_t type, size_t fixed_bytes,
-                                                    const struct message_loan *loan);
 
-/*
- * For control messages that must not be lost: never NULL. Without room in the channel the message
- * waits in this node's memory and goes out, in order, as soon as there is some; until then nothing
- * else can be reserved for that node, so order is kept. A message to a dead node vanishes (it is
- * told by node_down instead).
- *
- * What waits is bounded, for each other node and by memory, of which some is kept for it. Whoever
- * lets most wait when a bound is reached is declared dead (watch.h): the sender goes on.
- */
-static inline void *message_reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes);
-
-static inline void message_publish(void);
-
-/* Why message_reserve() has returned NULL: -EAGAIN, no room, try on a later round; -ENODEV, the
- * node is dead or does not exist. */
-int message_refusal(node_id_t to);
-/* Whether a message of so many bytes can be reserved now. */
-bool message_has_room(node_id_t to, size_t length_bytes);
-
-/* --- What follows is for this file, send.c and receive.c: a role on this node costs little --- */
-
-enum message_place {
-    BUILT_NOWHERE,
-    BUILT_IN_OWN_RING,
-    BUILT_IN_CHANNEL,
-    BUILT_WITH_LOAN,
-    BUILT_TO_WAIT
-};
-
-/* Own messages lie behind each other from the ring's start; in the header's place for a sequence
- * stands how far it is to the next. The dispatcher handles all that are there, with those that they
- * cause, as far as the ring reaches; then it begins at the start again. */
-extern struct own_ring {
-    uint8_t *end;   /* of the messages that are there, with the one under construction */
-    uint8_t *limit; /* where the last one must end; the ring's start while others wait elsewhere */
-    enum message_place building; /* where the message under construction is, if there is one */
-    node_id_t node;              /* this one */
-} own_ring;
-
-/* Added to the type of an own message that ends in a struct message_loan instead of a payload. */
-#define OWN_IS_LENT 0x8000u
-
-#define OWN_ROUND_UP(bytes) ALIGN_UP(bytes, sizeof(uint64_t))
-
+/* When there is no room in the own ring, or the message is for another node. */
 MUST_CHECK struct message *send_reserve(node_id_t to, size_t length_bytes);
 MUST_CHECK struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes,
                                              const struct message_loan *loan);
@@ -112,8 +81,8 @@ static inline void message_check(uint16_t type, size_t fixed_bytes, size_t lengt
     ASSERT(length_bytes <= MESSAGE_MAX_BYTES);
 }
 
-static inline void *message_begin(struct message *message, uint16_t type, size_t fixed_bytes,
-                                  size_t length_bytes)
+__attribute__((always_inline)) static inline void *
+message_begin(struct message *message, uint16_t type, size_t fixed_bytes, size_t length_bytes)
 {
     message->header.type = type;
     message->header.length_bytes = (uint16_t)length_bytes;
@@ -124,8 +93,11 @@ static inline void *message_begin(struct message *message, uint16_t type, size_t
     return message;
 }
 
-static inline void *message_reserve_payload(node_id_t to, uint16_t type, size_t fixed_bytes,
-                                            size_t payload_bytes)
+/* --- For everybody --- */
+
+/* With a payload, which the sender writes behind the fixed part; that is at most a line. */
+MUST_CHECK static inline void *message_reserve_payload(node_id_t to, uint16_t type,
+                                                       size_t fixed_bytes, size_t payload_bytes)
 {
     size_t length_bytes = fixed_bytes + payload_bytes;
     struct message *message;
@@ -142,22 +114,15 @@ static inline void *message_reserve_payload(node_id_t to, uint16_t type, size_t 
     return message_begin(message, type, fixed_bytes, length_bytes);
 }
 
-static inline void *message_reserve(node_id_t to, uint16_t type, size_t fixed_bytes)
+MUST_CHECK static inline void *message_reserve(node_id_t to, uint16_t type, size_t fixed_bytes)
 {
     return message_reserve_payload(to, type, fixed_bytes, 0);
 }
 
-static inline void *message_reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes)
-{
-    message_check(type, fixed_bytes, fixed_bytes);
-    return message_begin(own_has_room(to, OWN_ROUND_UP(fixed_bytes))
-                             ? own_reserve(OWN_ROUND_UP(fixed_bytes))
-                             : send_reserve_posted(to, fixed_bytes),
-                         type, fixed_bytes, fixed_bytes);
-}
-
-static inline void *message_reserve_loan(node_id_t to, uint16_t type, size_t fixed_bytes,
-                                         const struct message_loan *loan)
+/* With a payload that is lent, by message_publish() and not before. */
+MUST_CHECK __attribute__((always_inline)) static inline void *
+message_reserve_loan(node_id_t to, uint16_t type, size_t fixed_bytes,
+                     const struct message_loan *loan)
 {
     size_t length_bytes = fixed_bytes + loan->length_bytes;
     size_t own_bytes = OWN_ROUND_UP(fixed_bytes) + sizeof(*loan);
@@ -177,6 +142,24 @@ static inline void *message_reserve_loan(node_id_t to, uint16_t type, size_t fix
     return message_begin(message, type, fixed_bytes, length_bytes);
 }
 
+/*
+ * For control messages that must not be lost: never NULL. Without room in the channel the message
+ * waits in this node's memory and goes out, in order, as soon as there is some; until then nothing
+ * else can be reserved for that node, so order is kept. A message to a dead node vanishes (it is
+ * told by node_down instead).
+ *
+ * What waits is bounded, for each other node and by memory, of which some is kept for it. Whoever
+ * lets most wait when a bound is reached is declared dead (watch.h): the sender goes on.
+ */
+static inline void *message_reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes)
+{
+    message_check(type, fixed_bytes, fixed_bytes);
+    return message_begin(own_has_room(to, OWN_ROUND_UP(fixed_bytes))
+                             ? own_reserve(OWN_ROUND_UP(fixed_bytes))
+                             : send_reserve_posted(to, fixed_bytes),
+                         type, fixed_bytes, fixed_bytes);
+}
+
 static inline void message_publish(void)
 {
     if (LIKELY(own_ring.building == BUILT_IN_OWN_RING)) {
@@ -185,3 +168,9 @@ static inline void message_publish(void)
         send_publish();
     }
 }
+
+/* Why message_reserve() has returned NULL: -EAGAIN, no room, try on a later round; -ENODEV, the
+ * node is dead or does not exist. */
+int message_refusal(node_id_t to);
+/* Whether a message of so many bytes can be reserved now. */
+bool message_has_room(node_id_t to, size_t length_bytes);

@@ -19,7 +19,6 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
-#include "net/messages.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
@@ -349,94 +348,6 @@ static void posted_own_messages_wait_for_room_and_keep_their_order(void **state)
     assert_int_equal(counter_read(NODE, COUNTER_NODES_GIVEN_UP), 0);
 }
 
-static const struct kind {
-    uint16_t type;
-    size_t bytes;
-} kinds[] = {
-#define X(type, name, from, to) {type, sizeof(struct name)},
-    MESSAGE_TABLE(X)
-#undef X
-};
-
-#define ANY_PAYLOAD_BYTES 300
-
-static uint8_t byte_of(uint16_t type, unsigned number, size_t index)
-{
-    return (uint8_t)(type * 37 + number * 11 + index * 7 + (index >> 8));
-}
-
-static unsigned expected_kind, expected_number, kind_count;
-
-static void expect_kind(node_id_t from, const struct message *message,
-                        struct message_payload payload)
-{
-    const struct kind *kind = &kinds[expected_kind];
-
-    assert_int_equal(from, NODE);
-    assert_int_equal(message->header.type, kind->type);
-    for (size_t i = sizeof(*message); i < kind->bytes; i++) {
-        assert_int_equal(((const uint8_t *)message)[i], byte_of(kind->type, expected_number, i));
-    }
-    for (size_t i = 0; i < payload.length_bytes; i++) {
-        assert_int_equal(payload.bytes[i], byte_of(kind->type, expected_number, kind->bytes + i));
-    }
-    expected_number++;
-    kind_count++;
-}
-
-static int start_with_all_kinds(void **state)
-{
-    (void)state;
-    fake_platform_reset(NODE, 4);
-    dispatch_initialise();
-    for (unsigned i = 0; i < ARRAY_COUNT(kinds); i++) {
-        dispatch_register_payload_message(kinds[i].type, kinds[i].bytes, expect_kind);
-    }
-    return 0;
-}
-
-static void fill_in(uint8_t *place, const struct kind *kind, unsigned number, size_t bytes)
-{
-    for (size_t i = sizeof(struct message); i < bytes; i++) {
-        place[i] = byte_of(kind->type, number, i);
-    }
-    message_publish();
-}
-
-/* Sent and posted, with and without a payload; behind each full ring in the order of sending. */
-static void every_kind_finds_the_own_ring_full_and_goes_later_in_order(void **state)
-{
-    (void)state;
-    for (expected_kind = 0; expected_kind < ARRAY_COUNT(kinds); expected_kind++) {
-        const struct kind *kind = &kinds[expected_kind];
-        unsigned number = 0;
-        uint8_t *place;
-
-        expected_number = kind_count = 0;
-        while ((place = message_reserve_payload(NODE, kind->type, kind->bytes,
-                                                ANY_PAYLOAD_BYTES)) != NULL) {
-            fill_in(place, kind, number++, kind->bytes + ANY_PAYLOAD_BYTES);
-        }
-        while ((place = message_reserve(NODE, kind->type, kind->bytes)) != NULL) {
-            fill_in(place, kind, number++, kind->bytes);
-        }
-        for (unsigned i = 0; i < 3; i++) {
-            assert_int_equal(message_refusal(NODE), -EAGAIN);
-            place = message_reserve_posted(NODE, kind->type, kind->bytes);
-            fill_in(place, kind, number++, kind->bytes);
-            assert_null(message_reserve(NODE, kind->type, kind->bytes));
-        }
-        (void)dispatch_round();
-        assert_int_equal(kind_count, number);
-        place = message_reserve(NODE, kind->type, kind->bytes);
-        assert_non_null(place);
-        fill_in(place, kind, number++, kind->bytes);
-        (void)dispatch_round();
-        assert_int_equal(kind_count, number);
-    }
-    assert_false(peers_is_own_waiting());
-}
-
 /* --- Bounds --- */
 
 static unsigned endless_count;
@@ -608,8 +519,6 @@ int main(void)
         TEST(refused_own_messages_are_counted_and_give_back_what_was_lent, start),
         TEST(full_own_ring_refuses_and_takes_again_when_it_has_been_handled, start_counting),
         TEST(posted_own_messages_wait_for_room_and_keep_their_order, start_counting),
-        cmocka_unit_test_setup(every_kind_finds_the_own_ring_full_and_goes_later_in_order,
-                               start_with_all_kinds),
         TEST(handlers_that_send_without_end_are_bounded_in_a_round, start_plain),
         TEST(without_memory_own_messages_wait_in_the_reserve_and_others_are_given_up_first,
              start_counting),

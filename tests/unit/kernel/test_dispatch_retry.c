@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/dispatch_world.c */
 /*
- * Tests kernel/message/send.c with every kind of message that there is: what finds its channel
- * full is refused or waits, and goes later, once and in order.
+ * Tests kernel/message/send.c with every kind of message that there is: what finds its channel,
+ * or the own ring, full is refused or waits, and goes later, once and in order.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -155,6 +155,73 @@ static void every_kind_may_be_posted_to_a_full_channel_and_waits_in_order(void *
     }
 }
 
+/* What the handlers of this node's own messages expect: the number-th of this kind, or with its
+ * payload. */
+static struct {
+    const struct kind *kind;
+    unsigned number;
+} expected;
+
+static void expect_own(node_id_t from, const struct message *message,
+                       struct message_payload payload)
+{
+    size_t bytes = expected.kind->bytes;
+
+    assert_int_equal(from, NODE);
+    for (size_t i = sizeof(message->header); i < bytes; i++) {
+        assert_int_equal(((const uint8_t *)message)[i],
+                         byte_of(message->header.type, NODE, expected.number, i));
+    }
+    for (size_t i = 0; i < payload.length_bytes; i++) {
+        assert_int_equal(payload.bytes[i],
+                         byte_of(message->header.type, NODE, expected.number, bytes + i));
+    }
+    assert_int_equal(message->header.type, expected.kind->type);
+    expected.number++;
+}
+
+static int start_with_all_kinds(void **state)
+{
+    (void)state;
+    fake_platform_reset(NODE, 4);
+    dispatch_initialise();
+    for (unsigned i = 0; i < ARRAY_COUNT(kinds); i++) {
+        dispatch_register_payload_message(kinds[i].type, kinds[i].bytes, expect_own);
+    }
+    return 0;
+}
+
+/* With and without a payload, and posted behind the full ring: each once, in order of sending. */
+static void every_kind_finds_the_own_ring_full_and_is_handled_later_in_order(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2 * ARRAY_COUNT(kinds); i++) {
+        const struct kind *kind = &kinds[i / 2];
+        unsigned number = 0;
+
+        expected.kind = kind;
+        expected.number = 0;
+        while (send_with_payload(kind, NODE, number) == 0) {
+            number++;
+        }
+        while (send_copy(NODE, make(kind, NODE, number)) == 0) {
+            number++;
+        }
+        for (unsigned attempt = 0; attempt < 3; attempt++) {
+            post_copy(NODE, make(kind, NODE, number++));
+            assert_int_equal(send_copy(NODE, make(kind, NODE, number)), -EAGAIN);
+            assert_int_equal(send_with_payload(kind, NODE, number), -EAGAIN);
+        }
+        assert_int_equal(expected.number, 0);
+        (void)dispatch_round();
+        assert_int_equal(expected.number, number);
+        assert_int_equal(send_copy(NODE, make(kind, NODE, number)), 0);
+        (void)dispatch_round();
+        assert_int_equal(expected.number, number + 1);
+    }
+    assert_int_equal(dispatch_round(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +230,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             every_kind_may_be_posted_to_a_full_channel_and_waits_in_order, start_dispatcher,
             finish_dispatcher),
+        cmocka_unit_test_setup(every_kind_finds_the_own_ring_full_and_is_handled_later_in_order,
+                               start_with_all_kinds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
