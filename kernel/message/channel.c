@@ -14,9 +14,6 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-/* Below this a loop of words beats the start-up of a string instruction: two lines, chosen. */
-#define COPY_BY_WORDS_MAX_BYTES 128
-
 static bool is_ring_size(size_t ring_bytes)
 {
     return IS_POWER_OF_TWO(ring_bytes) && ring_bytes >= CHANNEL_RING_MIN_BYTES &&
@@ -108,23 +105,6 @@ bool channel_has_progress(const struct channel_sender *sender)
     return mailbox_load(sender->acknowledgement) != sender->acknowledged_lines;
 }
 
-/* Messages are short: a call with its set-up would cost more than the copy. */
-static void copy_payload(uint8_t *to, const uint8_t *from, size_t bytes)
-{
-    if (bytes > COPY_BY_WORDS_MAX_BYTES) {
-        memcpy(to, from, bytes);
-        return;
-    }
-    for (; bytes >= sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
-        __builtin_memcpy(to, from, sizeof(uint64_t));
-        to += sizeof(uint64_t);
-        from += sizeof(uint64_t);
-    }
-    for (; bytes > 0; bytes--) {
-        *to++ = *from++;
-    }
-}
-
 int channel_send(struct channel_sender *sender, const struct message *message)
 {
     struct message *copy = channel_reserve(sender, message->header.length_bytes);
@@ -134,8 +114,7 @@ int channel_send(struct channel_sender *sender, const struct message *message)
     }
     /* Not the header's sequence: the receiver may be looking at it. */
     copy->header.type = message->header.type;
-    copy_payload((uint8_t *)(copy + 1), (const uint8_t *)(message + 1),
-                 message->header.length_bytes - sizeof(struct message_header));
+    memcpy(copy + 1, message + 1, message->header.length_bytes - sizeof(*copy));
     channel_publish(sender);
     return 0;
 }
