@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What send.c and receive.c know of each other node: only they and peers.c include this.
+ * What send.c, receive.c and poll.c know of each other node: only they and peers.c include this.
  */
 #pragma once
 
@@ -45,5 +45,8 @@ void send_note_due(struct peer *peer, uint8_t due);
 void send_release_first_posted(node_id_t node);
 
 void receive_initialise(void);
+/* Hand a bounded batch of the messages from this node to their handlers; returns how many. */
+unsigned receive_from(node_id_t node);
+
 /* Look for messages from the nodes that are present now, and from no others. */
-void receive_watch_present_nodes(void);
+void poll_present_nodes(void);

@@ -33,6 +33,7 @@ void peers_initialise(void)
     }
     send_initialise();
     receive_initialise();
+    poll_present_nodes();
 }
 
 bool peers_is_present(node_id_t node)
@@ -72,5 +73,5 @@ void peers_forget(node_id_t node)
         peers_condemn(node);
     }
     peers[node].is_condemned = false;
-    receive_watch_present_nodes();
+    poll_present_nodes();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What peers.c, send.c and receive.c, a node's messages, do for the event loop in dispatch.c.
- * Everybody else uses dispatch.h.
+ * What peers.c, send.c, receive.c and poll.c, a node's messages, do for the event loop in
+ * dispatch.c. Everybody else uses dispatch.h.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages to this node: who handles each type, and the poll of all channels. What others send is
- * checked here, of the copy that handlers get.
+ * Messages to this node: who handles each type. What others send is checked here, of the copy that
+ * handlers get.
  */
 #include <string.h>
 
@@ -31,44 +31,12 @@ struct handler {
 _Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 static node_id_t self;
-static unsigned node_count;
 static struct handler handlers[MESSAGE_TYPE_MAX];
-
-/* What says that a living node has sent something: the word to look at and what it will be then.
- * Beside each other, because every round and every sleep looks at all of them. */
-static struct watched_channel {
-    const uint32_t *word;
-    uint32_t sequence;
-    node_id_t node;
-} channels[NODE_MAX];
-static unsigned channel_count;
-
-static void watch_channel(struct watched_channel *channel, node_id_t node)
-{
-    const struct channel_receiver *receiver = &peers[node].receiver;
-
-    channel->word = channel_next_word(receiver);
-    channel->sequence = channel_sequence(receiver->read_lines);
-    channel->node = node;
-}
-
-void receive_watch_present_nodes(void)
-{
-    channel_count = 0;
-    for (unsigned node = 0; node < node_count; node++) {
-        if (peers[node].is_present) {
-            watch_channel(&channels[channel_count++], (node_id_t)node);
-        }
-    }
-}
 
 void receive_initialise(void)
 {
     self = platform_node();
-    node_count = platform_node_count();
     memset(handlers, 0, sizeof(handlers));
-    receive_watch_present_nodes();
-    ASSERT(channel_count == node_count - 1);
 }
 
 static void add_handler(uint16_t type, struct handler handler)
@@ -131,12 +99,7 @@ static inline void handle(node_id_t from, const struct message *message, const u
     }
 }
 
-static inline bool has_message(const struct watched_channel *channel)
-{
-    return mailbox_load(channel->word) == channel->sequence;
-}
-
-static unsigned receive_from(node_id_t node)
+unsigned receive_from(node_id_t node)
 {
     struct peer *peer = &peers[node];
     unsigned count = 0;
@@ -155,32 +118,6 @@ static unsigned receive_from(node_id_t node)
         send_note_due(peer, DUE_ROOM);
     }
     return count;
-}
-
-unsigned peers_receive_all(void)
-{
-    struct watched_channel *end = channels + channel_count;
-    unsigned count = 0;
-
-    for (struct watched_channel *channel = channels; channel < end; channel++) {
-        if (UNLIKELY(has_message(channel))) {
-            count += receive_from(channel->node);
-            watch_channel(channel, channel->node);
-        }
-    }
-    return count;
-}
-
-bool peers_is_any_message_waiting(void)
-{
-    const struct watched_channel *end = channels + channel_count;
-
-    for (const struct watched_channel *channel = channels; channel < end; channel++) {
-        if (has_message(channel)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* --- This node's own --- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/dispatch_world.c tests/unit/world/hostile_page.c */
 /*
- * Tests kernel/message/receive.c kernel/message/watch.c and channel.c: a sender that changes a
- * message while it is handled.
+ * Tests kernel/message/receive.c kernel/message/poll.c kernel/message/watch.c and channel.c: a
+ * sender that changes a message while it is handled.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,8 +6,8 @@
  * A test names the sources in its comment:
  *   tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c kernel/message/channel.c
  * kernel/message/status.c and, when it uses fake_deliver() or dispatch, what those need:
- * kernel/message/dispatch.c, peers.c, send.c, receive.c, thread.c, switch.S, timer.c, log.c,
- * format.c.
+ * kernel/message/dispatch.c, peers.c, send.c, receive.c, poll.c, thread.c, switch.S, timer.c,
+ * log.c, format.c.
  */
 #pragma once
 
