@@ -32,6 +32,7 @@ uint64_t cpu_read_msr(uint32_t msr);
 void cpu_write_msr(uint32_t msr, uint64_t value);
 uint64_t cpu_read_tsc(void);
 void cpu_set_cr4(uint64_t bits);
+void cpu_flush_tlb(void);
 #define PORT_ACCESS(bits, suffix)                                                                  \
     uint##bits##_t port_read##bits(uint16_t port);                                                 \
     void port_write##bits(uint16_t port, uint##bits##_t value);
@@ -79,6 +80,14 @@ static inline void cpu_set_cr4(uint64_t bits)
 
     __asm__ volatile("movq %%cr4, %0" : "=r"(value));
     __asm__ volatile("movq %0, %%cr4" : : "r"(value | bits) : "memory");
+}
+
+/* Forget all translations: none is global (SDM 3A 4.10.4.1). */
+static inline void cpu_flush_tlb(void)
+{
+    uint64_t root;
+
+    __asm__ volatile("movq %%cr3, %0; movq %0, %%cr3" : "=r"(root) : : "memory");
 }
 
 #define PORT_ACCESS(bits, suffix)                                                                  \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables of four levels (SDM 3A 4.5), through the direct map. Tables are only ever added to.
+ * Page tables of four levels (SDM 3A 4.5), through the direct map. Tables are only ever added.
  */
 #include "kernel/x86/paging.h"
 
@@ -151,23 +151,103 @@ int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint
     return 0;
 }
 
+int paging_make_tables(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
+{
+    int error = 0;
+
+    ASSERT((vaddr | bytes) % level_bytes(1) == 0);
+    for (uint64_t i = 0; i < bytes && error == 0; i += level_bytes(1)) {
+        (void)make_entry(space, vaddr + i, 0, &error);
+    }
+    return error;
+}
+
+/* The entry that maps this address, and its level; NULL when none does. */
+static uint64_t *find_leaf(const struct address_space *space, uintptr_t vaddr, unsigned *level)
+{
+    uint64_t *table = table_at(space->root);
+
+    for (*level = LEVEL_TOP;; (*level)--) {
+        uint64_t *entry = &table[entry_index(vaddr, *level)];
+
+        if ((*entry & PTE_PRESENT) == 0) {
+            return NULL;
+        }
+        if (*level == 0 || (*level < LEVEL_TOP && (*entry & PTE_LARGE))) {
+            return entry;
+        }
+        table = table_at(*entry & PTE_ADDRESS);
+    }
+}
+
 paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr)
 {
-    const uint64_t *table = table_at(space->root);
+    unsigned level;
+    const uint64_t *entry = find_leaf(space, vaddr, &level);
 
-    for (unsigned level = LEVEL_TOP;; level--) {
-        uint64_t entry = table[entry_index(vaddr, level)];
-
-        if ((entry & PTE_PRESENT) == 0) {
-            return PADDR_NONE;
-        }
-        if (level == 0 || (level < LEVEL_TOP && (entry & PTE_LARGE))) {
-            uint64_t offset_mask = level_bytes(level) - 1;
-
-            return (entry & PTE_ADDRESS & ~offset_mask) | (vaddr & offset_mask);
-        }
-        table = table_at(entry & PTE_ADDRESS);
+    if (entry == NULL) {
+        return PADDR_NONE;
     }
+    uint64_t offset_mask = level_bytes(level) - 1;
+
+    return (*entry & PTE_ADDRESS & ~offset_mask) | (vaddr & offset_mask);
+}
+
+/* The entry of one small page, cut out of the large page that holds it; NULL without memory for
+ * the tables. What is mapped stays the same. */
+static uint64_t *split_to_page(struct address_space *space, uintptr_t vaddr)
+{
+    unsigned level;
+    uint64_t *entry = find_leaf(space, vaddr, &level);
+
+    ASSERT(entry != NULL);
+    while (level > 0) {
+        paddr_t paddr = space->allocate_table(space->context);
+        uint64_t bits = level == 1 ? *entry & ~PTE_LARGE : *entry;
+
+        if (paddr == 0) {
+            return NULL;
+        }
+        level--;
+        for (unsigned i = 0; i < ENTRY_COUNT; i++) {
+            table_at(paddr)[i] = bits + i * level_bytes(level);
+        }
+        *entry = paddr | PTE_PRESENT | PTE_WRITE | PTE_ACCESSED;
+        entry = &table_at(paddr)[entry_index(vaddr, level)];
+    }
+    return entry;
+}
+
+int paging_protect(uintptr_t vaddr, uint64_t bytes, unsigned flags)
+{
+    struct address_space *space = paging_own_space();
+
+    ASSERT((vaddr | bytes) % PAGE_BYTES == 0);
+    /* All that can fail comes first. */
+    for (uint64_t i = 0; i < bytes; i += PAGE_BYTES) {
+        if (split_to_page(space, vaddr + i) == NULL) {
+            return -ENOMEM;
+        }
+    }
+    for (uint64_t i = 0; i < bytes; i += PAGE_BYTES) {
+        uint64_t *entry = split_to_page(space, vaddr + i);
+
+        *entry = (*entry & PTE_ADDRESS) | leaf_bits(flags);
+    }
+    cpu_flush_tlb();
+    return 0;
+}
+
+void paging_unmap(uintptr_t vaddr, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i += PAGE_BYTES) {
+        unsigned level;
+        uint64_t *entry = find_leaf(paging_own_space(), vaddr + i, &level);
+
+        ASSERT(entry != NULL && level == 0);
+        *entry = 0;
+    }
+    cpu_flush_tlb();
 }
 
 /* Entry 1 of the page attribute table, write-through at reset, becomes write-combining (SDM 3A

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Page tables (SDM 3A 4.5). boot/ builds those of each node with these calls, the node itself adds
- * stacks and device registers. Table pages lie in the node's own memory and are reached through
- * the direct map. Large pages are used wherever both addresses are aligned and the rest is long
- * enough. A mapping is never changed or taken away, so no TLB entry is ever stale.
+ * stacks, device registers and channels. Table pages lie in the node's own memory and are reached
+ * through the direct map. Large pages are used wherever both addresses are aligned and the rest is
+ * long enough. No other core uses a node's tables, so a node that changes or takes away a mapping
+ * has only its own TLB to flush.
  */
 #pragma once
 
@@ -32,6 +33,9 @@ struct address_space {
  */
 MUST_CHECK int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr,
                           uint64_t bytes, unsigned flags);
+/* Make all tables that paging_map() may need for this range, of whole 2 MiB, which then cannot fail
+ * for want of memory. Returns 0 or -ENOMEM. */
+MUST_CHECK int paging_make_tables(struct address_space *space, uintptr_t vaddr, uint64_t bytes);
 /* Where a byte of the space lies, or PADDR_NONE. */
 #define PADDR_NONE UINT64_MAX
 paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr);
@@ -41,6 +45,17 @@ bool paging_has_1gib_pages(void);
 
 /* This node's own space, for the calls above. */
 struct address_space *paging_own_space(void);
+
+/*
+ * Give pages that this node has mapped other rights. Large pages are split, and stay so. Flushes
+ * the TLB: for rare use.
+ *
+ * Returns 0, or -ENOMEM without a page for a table: no right has changed. Pages that were split
+ * once never fail.
+ */
+MUST_CHECK int paging_protect(uintptr_t vaddr, uint64_t bytes, unsigned flags);
+/* Take away pages that were mapped by the page. Flushes the TLB. */
+void paging_unmap(uintptr_t vaddr, uint64_t bytes);
 
 /*
  * Map a device's registers into this node: uncached, read-write, not executable. `paddr` need not

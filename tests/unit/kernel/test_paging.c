@@ -2,9 +2,10 @@
 /* sources: kernel/x86/paging.c */
 /* flags: -DCPU_FAKE -include tests/unit/world/low_direct_map.h */
 /*
- * Tests which devices kernel/x86/paging.c maps, in tables that lie in this program: the direct map
- * starts at address 0 here.
+ * Tests which devices kernel/x86/paging.c maps, and how rights change, in tables that lie in this
+ * program: the direct map starts at address 0 here.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,6 +34,7 @@ struct status_page *status_own_page;
 
 static struct status_page status;
 static unsigned log_count;
+static unsigned flush_count;
 static unsigned page_count; /* tables */
 static void *tables[PAGES_MAX];
 
@@ -61,8 +63,7 @@ void *pages_allocate(size_t count)
 
 _Noreturn void platform_panic(const char *file, int line, const char *format, ...)
 {
-    (void)format;
-    print_error("%s:%d\n", file, line);
+    mock_assert(false, format, file, line);
     abort();
 }
 
@@ -70,7 +71,7 @@ struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
     (void)leaf;
     (void)subleaf;
-    return (struct cpuid){0};
+    return (struct cpuid){.edx = CPUID_80000001_EDX_1GIB_PAGES};
 }
 
 uint64_t cpu_read_msr(uint32_t msr)
@@ -85,6 +86,11 @@ void cpu_write_msr(uint32_t msr, uint64_t value)
     (void)value;
 }
 
+void cpu_flush_tlb(void)
+{
+    flush_count++;
+}
+
 static int reset(void **state)
 {
     (void)state;
@@ -96,6 +102,7 @@ static int reset(void **state)
     memset(paging_own_space(), 0, sizeof(struct address_space)); /* looked up at its first use */
     node_info.page_table_root = (uintptr_t)pages_allocate(1);
     log_count = 0;
+    flush_count = 0;
     ranges_add(&node_info.machine.devices, CARD, 0x20000, 1);
     return 0;
 }
@@ -210,6 +217,136 @@ static void a_range_too_many_is_not_known(void **state)
     assert_refused(0x10000000 + (2 * RANGES_MAX - 1) * 0x2000ull, 4096);
 }
 
+/* --- Rights --- */
+
+/* The words of SDM 3A 4.5, read here by hand. */
+#define ENTRY_PRESENT    0x1u
+#define ENTRY_WRITE      0x2u
+#define ENTRY_LARGE      0x80u
+#define ENTRY_NO_EXECUTE (1ull << 63)
+#define ENTRY_ADDRESS    0x000FFFFFFFFFF000ull
+
+#define MEMORY 0xFFFF800040000000ull /* 1 GiB in */
+
+static uint64_t leaf_at(uintptr_t vaddr, unsigned *shift)
+{
+    uint64_t entry = paging_own_space()->root | ENTRY_PRESENT;
+
+    for (*shift = 39;; *shift -= 9) {
+        entry = ((uint64_t *)(entry & ENTRY_ADDRESS))[vaddr >> *shift & 511];
+        if ((entry & ENTRY_PRESENT) == 0 || *shift == 12 ||
+            (*shift < 39 && (entry & ENTRY_LARGE) != 0)) {
+            return entry;
+        }
+    }
+}
+
+static void assert_page(uintptr_t vaddr, paddr_t paddr, bool is_writable, unsigned wanted_shift)
+{
+    unsigned shift;
+    uint64_t entry = leaf_at(vaddr, &shift);
+
+    assert_int_equal(shift, wanted_shift);
+    assert_int_equal(entry & ENTRY_ADDRESS, paddr & ~((1ull << shift) - 1));
+    assert_int_equal((entry & ENTRY_WRITE) != 0, is_writable);
+    assert_true((entry & ENTRY_NO_EXECUTE) != 0);
+    assert_int_equal(paging_translate(paging_own_space(), vaddr + 5), paddr + 5);
+}
+
+static void pages_of_a_large_page_lose_the_right_to_write_and_the_rest_keeps_it(void **state)
+{
+    (void)state;
+    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 4 * MIB, PAGING_WRITE), 0);
+    assert_page(MEMORY + 64 * KIB, 8 * MIB + 64 * KIB, true, 21);
+    assert_int_equal(flush_count, 0);
+    assert_int_equal(paging_protect(MEMORY + 64 * KIB, 16 * KIB, PAGING_READ), 0);
+    assert_true(flush_count > 0);
+    for (uint64_t i = 0; i < 2 * MIB; i += PAGE_BYTES) {
+        bool is_taken = i >= 64 * KIB && i < 80 * KIB;
+
+        assert_page(MEMORY + i, 8 * MIB + i, !is_taken, 12);
+    }
+    assert_page(MEMORY + 2 * MIB, 10 * MIB, true, 21);
+    assert_page(MEMORY + 4 * MIB - PAGE_BYTES, 12 * MIB - PAGE_BYTES, true, 21);
+}
+
+static void pages_of_a_gigabyte_that_is_one_page_do_so_too(void **state)
+{
+    (void)state;
+    assert_int_equal(paging_map(paging_own_space(), MEMORY, GIB, GIB, PAGING_WRITE), 0);
+    assert_page(MEMORY, GIB, true, 30);
+    assert_int_equal(paging_protect(MEMORY + 512 * MIB, 16 * KIB, PAGING_READ), 0);
+    assert_page(MEMORY + 512 * MIB - 1 * MIB, GIB + 511 * MIB, true, 21);
+    assert_page(MEMORY + 512 * MIB, GIB + 512 * MIB, false, 12);
+    assert_page(MEMORY + 512 * MIB + 16 * KIB, GIB + 512 * MIB + 16 * KIB, true, 12);
+    assert_page(MEMORY + 1023 * MIB, 2ull * GIB - MIB, true, 21);
+}
+
+static void rights_come_back(void **state)
+{
+    unsigned before;
+
+    (void)state;
+    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 2 * MIB, PAGING_WRITE), 0);
+    assert_int_equal(paging_protect(MEMORY, 16 * KIB, PAGING_READ), 0);
+    before = page_count;
+    assert_int_equal(paging_protect(MEMORY, 16 * KIB, PAGING_WRITE), 0);
+    assert_page(MEMORY, 8 * MIB, true, 12);
+    assert_int_equal(page_count, before); /* it is split already */
+}
+
+/* Rights that change half would leave a page that two may write. */
+static void without_room_for_a_table_no_right_changes(void **state)
+{
+    (void)state;
+    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 4 * MIB, PAGING_WRITE), 0);
+    while (page_count < PAGES_MAX - 1) {
+        (void)pages_allocate(1);
+    }
+    /* Two large pages, memory to split one. */
+    assert_int_equal(paging_protect(MEMORY + 2 * MIB - 8 * KIB, 16 * KIB, PAGING_READ), -ENOMEM);
+    assert_page(MEMORY + 2 * MIB - PAGE_BYTES, 10 * MIB - PAGE_BYTES, true, 12);
+    assert_page(MEMORY + 2 * MIB, 10 * MIB, true, 21);
+}
+
+static void what_is_not_mapped_has_no_rights_to_change(void **state)
+{
+    (void)state;
+    expect_assert_failure(
+        assert_int_equal(paging_protect(MEMORY, PAGE_BYTES, PAGING_READ), -ENOMEM));
+}
+
+static void with_its_tables_made_a_range_can_be_mapped_without_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(paging_make_tables(paging_own_space(), MEMORY, 6 * MIB), 0);
+    while (pages_allocate(1) != NULL) {
+    }
+    assert_int_equal(paging_translate(paging_own_space(), MEMORY), PADDR_NONE);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(paging_map(paging_own_space(), MEMORY + i * MIB + 16 * KIB, 8 * MIB,
+                                    16 * KIB, PAGING_WRITE),
+                         0);
+    }
+    assert_int_equal(
+        paging_map(paging_own_space(), MEMORY + 6 * MIB, 8 * MIB, PAGE_BYTES, PAGING_WRITE),
+        -ENOMEM);
+    assert_int_equal(paging_make_tables(paging_own_space(), MEMORY + 6 * MIB, 2 * MIB), -ENOMEM);
+}
+
+static void pages_that_are_unmapped_can_be_mapped_to_others(void **state)
+{
+    (void)state;
+    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 16 * KIB, PAGING_WRITE), 0);
+    paging_unmap(MEMORY, 8 * KIB);
+    assert_true(flush_count > 0);
+    assert_int_equal(paging_translate(paging_own_space(), MEMORY), PADDR_NONE);
+    assert_int_equal(paging_translate(paging_own_space(), MEMORY + 8 * KIB), 8 * MIB + 8 * KIB);
+    assert_int_equal(paging_map(paging_own_space(), MEMORY, 4 * MIB, 8 * KIB, PAGING_WRITE), 0);
+    assert_int_equal(paging_translate(paging_own_space(), MEMORY), 4 * MIB);
+    expect_assert_failure(paging_unmap(MEMORY + 16 * KIB, PAGE_BYTES));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -222,6 +359,13 @@ int main(void)
         TEST(a_large_device_of_which_a_page_is_mapped_is_mapped_too),
         TEST(without_room_for_a_table_nothing_is_returned),
         TEST(a_range_too_many_is_not_known),
+        TEST(pages_of_a_large_page_lose_the_right_to_write_and_the_rest_keeps_it),
+        TEST(pages_of_a_gigabyte_that_is_one_page_do_so_too),
+        TEST(rights_come_back),
+        TEST(without_room_for_a_table_no_right_changes),
+        TEST(what_is_not_mapped_has_no_rights_to_change),
+        TEST(with_its_tables_made_a_range_can_be_mapped_without_memory),
+        TEST(pages_that_are_unmapped_can_be_mapped_to_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
