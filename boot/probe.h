@@ -7,7 +7,9 @@
  * magic number and %rdi makes up for it. Its encoding (8A 87, then the number) says what is
  * marked, its address which page. Off the plugin a mark costs one load of a byte.
  *
- * Order: pages are declared while the node starts, probe_boot_finished() comes last.
+ * Order: pages are declared while the node starts, then comes probe_boot_finished(). A page that is
+ * declared to be of another kind later begins anew: who touched it before has no more to do with
+ * it.
  */
 #pragma once
 
@@ -16,6 +18,7 @@
 #define PROBE_MAILBOX       0x54414C01 /* "TAL", 1 */
 #define PROBE_ARCHIVE       0x54414C02
 #define PROBE_BOOT_FINISHED 0x54414C03
+#define PROBE_PRIVATE       0x54414C04
 
 #define PROBE_LOAD(magic, vaddr)                                                                   \
     __asm__ volatile("movb %c[number](%[base]), %%al"                                              \
@@ -27,6 +30,12 @@
 static inline void probe_declare_mailbox(const volatile void *page)
 {
     PROBE_LOAD(PROBE_MAILBOX, page);
+}
+
+/* It is ordinary memory again, of the node that says so. */
+static inline void probe_declare_private(const volatile void *page)
+{
+    PROBE_LOAD(PROBE_PRIVATE, page);
 }
 
 /* The page of this address belongs to the boot archive: all may read it, none may write it. */

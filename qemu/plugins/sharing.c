@@ -13,6 +13,8 @@
  * or "sharing: FAILED" with the reason; each guilty page has a line with the vCPUs, what they did
  * and the address of the instruction that did it first.
  *
+ * A page whose kind is changed is judged by its old kind first, and begins anew.
+ *
  * Not seen: page-table walks, interrupt frames that the CPU pushes, DMA, and the second page of an
  * access that straddles two.
  */
@@ -54,6 +56,7 @@ struct touch {
 struct page {
     _Atomic uint64_t vcpus[ACCESS_COUNT]; /* who has done it; looked at without the lock */
     _Atomic unsigned kind;
+    bool was_guilty;       /* as what it was before */
     struct touch *touches; /* under `lock`, newest first */
 };
 
@@ -139,12 +142,57 @@ static void on_fetch(unsigned vcpu, void *data)
     }
 }
 
+static unsigned count_bits(uint64_t mask)
+{
+    return (unsigned)__builtin_popcountll(mask);
+}
+
+static bool is_guilty(const struct page *page)
+{
+    uint64_t readers = page->vcpus[ACCESS_READ];
+    uint64_t writers = page->vcpus[ACCESS_WRITE];
+    uint64_t executors = page->vcpus[ACCESS_EXECUTE];
+
+    switch (page->kind) {
+    case PAGE_MAILBOX:
+        return count_bits(writers) > 1 || executors != 0;
+    case PAGE_ARCHIVE:
+        return writers != 0 || executors != 0;
+    default:
+        return count_bits(readers | writers | executors) > 1;
+    }
+}
+
+static void begin_anew(struct page *page, enum page_kind kind)
+{
+    if (is_guilty(page)) {
+        page->was_guilty = true; /* and stays as it is, for the report */
+        return;
+    }
+    while (page->touches != NULL) {
+        struct touch *touch = page->touches;
+
+        page->touches = touch->next;
+        free(touch);
+    }
+    for (unsigned i = 0; i < ACCESS_COUNT; i++) {
+        atomic_store_explicit(&page->vcpus[i], 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&page->kind, kind, memory_order_relaxed);
+}
+
 static void declare(qemu_plugin_meminfo_t info, uint64_t vaddr, enum page_kind kind)
 {
     uint64_t paddr;
 
     if (ram_address(info, vaddr, &paddr) && paddr < MEMORY_MAX_BYTES) {
-        atomic_store_explicit(&pages[paddr >> PAGE_SHIFT].kind, kind, memory_order_relaxed);
+        struct page *page = &pages[paddr >> PAGE_SHIFT];
+
+        pthread_mutex_lock(&lock);
+        if (page->kind != kind && !page->was_guilty) {
+            begin_anew(page, kind);
+        }
+        pthread_mutex_unlock(&lock);
     }
 }
 
@@ -154,6 +202,14 @@ static void on_declare_mailbox(unsigned vcpu, qemu_plugin_meminfo_t info, uint64
     (void)vcpu;
     (void)data;
     declare(info, vaddr, PAGE_MAILBOX);
+}
+
+static void on_declare_private(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                               void *data)
+{
+    (void)vcpu;
+    (void)data;
+    declare(info, vaddr, PAGE_PRIVATE);
 }
 
 static void on_declare_archive(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
@@ -203,6 +259,9 @@ static void watch_memory(struct qemu_plugin_insn *insn)
     case PROBE_ARCHIVE:
         callback = on_declare_archive;
         break;
+    case PROBE_PRIVATE:
+        callback = on_declare_private;
+        break;
     case PROBE_BOOT_FINISHED:
         callback = on_boot_finished;
         data = qemu_plugin_insn_haddr(insn);
@@ -245,27 +304,6 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     }
 }
 
-static unsigned count_bits(uint64_t mask)
-{
-    return (unsigned)__builtin_popcountll(mask);
-}
-
-static bool is_guilty(const struct page *page)
-{
-    uint64_t readers = page->vcpus[ACCESS_READ];
-    uint64_t writers = page->vcpus[ACCESS_WRITE];
-    uint64_t executors = page->vcpus[ACCESS_EXECUTE];
-
-    switch (page->kind) {
-    case PAGE_MAILBOX:
-        return count_bits(writers) > 1 || executors != 0;
-    case PAGE_ARCHIVE:
-        return writers != 0 || executors != 0;
-    default:
-        return count_bits(readers | writers | executors) > 1;
-    }
-}
-
 static void print_page(FILE *out, uint64_t number)
 {
     const struct page *page = &pages[number];
@@ -294,7 +332,7 @@ static void on_exit_report(qemu_plugin_id_t id, void *data)
     for (uint64_t i = 0; i < PAGE_MAX; i++) {
         if (pages[i].touches != NULL) {
             touched[pages[i].kind]++;
-            if (is_guilty(&pages[i])) {
+            if (pages[i].was_guilty || is_guilty(&pages[i])) {
                 guilty++;
                 print_page(out, i);
             }
