@@ -34,15 +34,13 @@
 #include "libc/core/pages.h"
 #include "libc/core/version.h"
 
-/* Channels get at most this part of memory, so that many nodes on a small machine still fit. */
-#define CHANNEL_MEMORY_FRACTION 16
-
 _Noreturn void node_enter(paddr_t root, uintptr_t stack_top);
 
 static BOOT_DATA struct acpi acpi;
 static BOOT_DATA struct found_core cores[NODE_MAX];
 static unsigned core_count;
-static bool is_screen_left_out; /* there is no log yet when that is seen */
+static struct node_place own_place; /* until all are known */
+static bool is_screen_left_out;     /* there is no log yet when that is seen */
 static struct boot_limits limits;
 static BOOT_DATA struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
 static BOOT_DATA unsigned share_range_counts[NODE_MAX];
@@ -129,7 +127,8 @@ static void start_own_lapic(void)
     }
     lapic_initialise(registers);
     node_info.has_x2apic = has_x2apic;
-    node_info.apic_ids[0] = lapic_id();
+    own_place.apic_id = lapic_id();
+    node_info.places = &own_place;
 }
 
 /* --- Sharing out --- */
@@ -189,33 +188,22 @@ static void choose_node_count(void)
         core_count = (unsigned)most;
     }
     node_info.node_count = (uint16_t)core_count;
-    for (unsigned i = 0; i < core_count; i++) {
-        node_info.apic_ids[i] = cores[i].listed.apic_id;
-    }
 }
 
-/* Status pages and channel rings, zeroed. */
+/* What all nodes can read: status pages, zeroed, and who has which memory, to be filled in. */
 static void allocate_shared(struct shared_memory *shared)
 {
-    uint64_t channel_count = (uint64_t)core_count * (core_count - 1);
     uint64_t status_bytes = core_count * sizeof(struct status_page);
-    uint64_t ring_bytes = CHANNEL_RING_MAX_BYTES;
-    uint64_t most = physical_free_bytes() / CHANNEL_MEMORY_FRACTION;
 
-    while (ring_bytes > CHANNEL_RING_MIN_BYTES && ring_bytes * channel_count > most) {
-        ring_bytes /= 2;
-    }
-    node_info.channel_ring_bytes = ring_bytes;
     shared->status_pages = physical_allocate_low(status_bytes);
-    shared->channel_rings = physical_allocate_low(ring_bytes * channel_count);
-    if (shared->status_pages == 0 || shared->channel_rings == 0) {
-        PANIC("no memory for the channels of %u nodes", core_count);
+    shared->places = physical_allocate_low(core_count * sizeof(struct node_place));
+    if (shared->status_pages == 0 || shared->places == 0) {
+        PANIC("no memory for the status pages of %u nodes", core_count);
     }
 #ifdef TALUS_TEST_SHARED_PAGE
     shared->test_page = physical_allocate(PAGE_BYTES, DIRECT_MAP_MAX_BYTES);
 #endif
     memset((void *)(DIRECT_MAP_BASE + shared->status_pages), 0, status_bytes);
-    memset((void *)(DIRECT_MAP_BASE + shared->channel_rings), 0, ring_bytes * channel_count);
 }
 
 static void share_memory(void)
@@ -230,9 +218,20 @@ static void share_memory(void)
     }
     uint64_t free_bytes = physical_free_bytes();
 
-    log_info("boot", "%lu MiB of memory for %u nodes, channels of %lu KiB", free_bytes / MIB,
-             core_count, node_info.channel_ring_bytes / KIB);
+    log_info("boot", "%lu MiB of memory for %u nodes", free_bytes / MIB, core_count);
     physical_share(core_count, domains, shares, share_range_counts);
+}
+
+static void write_places(const struct shared_memory *shared)
+{
+    struct node_place *places = (struct node_place *)(DIRECT_MAP_BASE + shared->places);
+
+    for (unsigned i = 0; i < core_count; i++) {
+        places[i].apic_id = cores[i].listed.apic_id;
+        places[i].range_count = share_range_counts[i];
+        memcpy(places[i].ranges, shares[i], sizeof(places[i].ranges));
+    }
+    node_info.places = places;
 }
 
 static void build_nodes(const struct shared_memory *shared)
@@ -360,6 +359,7 @@ _Noreturn void boot_main(struct boot_info *info)
     choose_node_count();
     allocate_shared(&shared);
     share_memory();
+    write_places(&shared);
     build_nodes(&shared);
 
     start_nodes(&shared);

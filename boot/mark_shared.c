@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each node's word to a checker on which pages are shared: boot/node_image.c has mapped them.
+ * Each node's word to a checker on which pages are shared: boot/node_image.c has mapped them, but
+ * for the rings of channels, which kernel/x86/rings.c makes. Only with `check=sharing` on the
+ * command line: the marks of many nodes take a while.
  */
+#include <string.h>
+
 #include "boot/probe.h"
 #include "boot/shared_page.h"
 #include "kernel/component.h"
@@ -9,22 +13,40 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/layout.h"
+#include "kernel/x86/rings.h"
+#include "libc/core/command_line.h"
+
+/* To this node the pages of a ring are read-only while they are shared. */
+static void mark_ring(const void *ring, size_t bytes, bool is_shared)
+{
+    for (const char *page = ring; page < (const char *)ring + bytes; page += PAGE_BYTES) {
+        if (is_shared) {
+            probe_declare_mailbox(page);
+        } else {
+            probe_declare_private(page);
+        }
+    }
+}
 
 /* Tell a checker which pages are shared by design, and that from now on all others are private. */
 static void mark_shared_pages(void)
 {
     const char *status = (const char *)STATUS_BASE;
+    const char *places = (const char *)PLACES_BASE;
     const char *archive = platform_archive_start();
+    const char *text;
 
+    if (command_line_find(platform_command_line(), "check", &text) != 7 ||
+        memcmp(text, "sharing", 7) != 0) {
+        shared_page_touch();
+        return;
+    }
+    rings_mark = mark_ring;
     for (size_t i = 0; i < node_info.node_count * sizeof(struct status_page); i += PAGE_BYTES) {
         probe_declare_mailbox(status + i);
     }
-    for (node_id_t node = 0; node < node_info.node_count; node++) {
-        for (size_t i = 0; node != node_info.node && i < node_info.channel_ring_bytes;
-             i += PAGE_BYTES) {
-            probe_declare_mailbox((char *)platform_channel_ring(node_info.node, node) + i);
-            probe_declare_mailbox((char *)platform_channel_ring(node, node_info.node) + i);
-        }
+    for (size_t i = 0; i < node_info.node_count * sizeof(struct node_place); i += PAGE_BYTES) {
+        probe_declare_archive(places + i);
     }
     for (size_t i = 0; i < node_info.archive_bytes; i += PAGE_BYTES) {
         probe_declare_archive(archive + i);

@@ -121,29 +121,20 @@ static int map_status_pages(struct address_space *space, const struct node_info 
     return error;
 }
 
-static int map_ring(struct address_space *space, const struct node_info *info,
-                    const struct shared_memory *shared, node_id_t from, node_id_t to)
+static int map_places(struct address_space *space, struct node_info *info,
+                      const struct shared_memory *shared)
 {
-    uint64_t offset = node_ring_offset(info, from, to);
-
-    return paging_map(space, CHANNELS_BASE + offset, shared->channel_rings + offset,
-                      info->channel_ring_bytes, from == info->node ? PAGING_WRITE : PAGING_READ);
+    info->places = (const struct node_place *)PLACES_BASE;
+    return paging_map(space, PLACES_BASE, shared->places,
+                      pages_of(info->node_count * sizeof(struct node_place)), PAGING_READ);
 }
 
-static int map_rings(struct address_space *space, const struct node_info *info,
-                     const struct shared_memory *shared)
+/* The tables alone: channels are mapped when they are first used (kernel/x86/rings.c). */
+static int prepare_channels(struct address_space *space, const struct node_info *info)
 {
-    int error = 0;
+    const uint64_t bytes = info->node_count * (uint64_t)CHANNEL_RING_MAX_BYTES;
 
-    for (node_id_t node = 0; node < info->node_count && error == 0; node++) {
-        if (node != info->node) {
-            error = map_ring(space, info, shared, info->node, node);
-        }
-        if (node != info->node && error == 0) {
-            error = map_ring(space, info, shared, node, info->node);
-        }
-    }
-    return error;
+    return paging_make_tables(space, CHANNELS_BASE, ALIGN_UP(bytes, 2 * (uint64_t)MIB));
 }
 
 static int map_archive(struct address_space *space, const struct node_info *info)
@@ -202,8 +193,7 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
     int error;
 
     ASSERT(info->node < info->node_count && info->range_count <= NODE_RANGE_MAX);
-    ASSERT(shared->status_pages % PAGE_BYTES == 0 && shared->channel_rings % PAGE_BYTES == 0);
-    ASSERT(info->node_count == 1 || info->channel_ring_bytes % PAGE_BYTES == 0);
+    ASSERT(shared->status_pages % PAGE_BYTES == 0 && shared->places % PAGE_BYTES == 0);
     error = copy_image(info);
     if (error != 0) {
         return error;
@@ -218,8 +208,8 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
     if ((error = map_image(&space, info)) != 0 ||
         (error = map_memory(&space, ranges, range_count)) != 0 ||
         (error = map_status_pages(&space, info, shared)) != 0 ||
-        (error = map_rings(&space, info, shared)) != 0 ||
-        (error = map_archive(&space, info)) != 0 ||
+        (error = map_places(&space, info, shared)) != 0 ||
+        (error = prepare_channels(&space, info)) != 0 || (error = map_archive(&space, info)) != 0 ||
         (error = map_first_stack(&space, info, stack_top)) != 0) {
         return error;
     }

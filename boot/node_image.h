@@ -8,10 +8,10 @@
 
 struct node_info;
 
-/* Memory that nodes share, one writer a page. */
+/* Memory that nodes share, at most one writer a page. */
 struct shared_memory {
-    paddr_t status_pages;  /* node_count of them */
-    paddr_t channel_rings; /* as node_ring_offset() lays them out; 0 for a single node */
+    paddr_t status_pages; /* node_count of them */
+    paddr_t places;       /* struct node_place, as many; written by none of them */
 #ifdef TALUS_TEST_SHARED_PAGE
     paddr_t test_page; /* boot/shared_page.h */
 #endif

@@ -18,7 +18,7 @@
 /* The longest message, header included: one page, so that a ring of a few pages holds several. */
 #define MESSAGE_MAX_BYTES 4096u
 
-/* Ring of one channel. Chosen at boot between these from the memory and the number of nodes. */
+/* Ring of one channel. Its receiver chooses between these by its memory and the number of nodes. */
 #define CHANNEL_RING_MIN_BYTES (16 * KIB)
 #define CHANNEL_RING_MAX_BYTES (256 * KIB)
 

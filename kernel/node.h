@@ -39,10 +39,18 @@ struct module {
     paddr_t paddr;
 };
 
+/* Where a node is: its core, and its whole share of memory. Boot writes one for each, which all
+ * nodes read. */
+struct node_place {
+    uint32_t apic_id;
+    uint32_t range_count;
+    struct memory_range ranges[NODE_RANGE_MAX];
+};
+
 struct node_info {
     node_id_t node;
     uint16_t node_count;
-    uint32_t apic_ids[NODE_MAX];
+    const struct node_place *places; /* of all nodes */
     bool has_x2apic;
     struct nmi_line nmi_line;
 
@@ -54,7 +62,6 @@ struct node_info {
     uint64_t random_seed[4]; /* this node's alone; gone once it is used */
     uintptr_t stacks_end;    /* next free address among the stacks */
 
-    uint64_t channel_ring_bytes;
     unsigned module_count;
     struct module modules[MODULE_MAX];
     uint64_t archive_bytes;
@@ -69,11 +76,3 @@ struct node_info {
 
 /* This node's own. */
 extern struct node_info node_info;
-
-/* Offset of the channel from -> to behind CHANNELS_BASE. A node's outgoing rings are together. */
-static inline uint64_t node_ring_offset(const struct node_info *info, node_id_t from, node_id_t to)
-{
-    unsigned index = to > from ? to - 1u : to;
-
-    return (from * (info->node_count - 1ull) + index) * info->channel_ring_bytes;
-}

@@ -14,16 +14,10 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-static bool is_ring_size(size_t ring_bytes)
-{
-    return IS_POWER_OF_TWO(ring_bytes) && ring_bytes >= CHANNEL_RING_MIN_BYTES &&
-           ring_bytes <= CHANNEL_RING_MAX_BYTES;
-}
-
 void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t ring_bytes,
                                const uint32_t *acknowledgement, uint32_t first_line)
 {
-    ASSERT(is_ring_size(ring_bytes) && (uintptr_t)ring % PAGE_BYTES == 0);
+    ASSERT(channel_is_ring_size(ring_bytes) && (uintptr_t)ring % PAGE_BYTES == 0);
     *sender = (struct channel_sender){
         .ring = ring,
         .line_count = (uint32_t)(ring_bytes / CHANNEL_LINE_BYTES),
@@ -33,10 +27,17 @@ void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t
     };
 }
 
+void channel_sender_close(struct channel_sender *sender)
+{
+    static const uint32_t nothing;
+
+    *sender = (struct channel_sender){.acknowledgement = &nothing};
+}
+
 void channel_receiver_initialise(struct channel_receiver *receiver, const void *ring,
                                  size_t ring_bytes, uint32_t *acknowledgement, uint32_t first_line)
 {
-    ASSERT(is_ring_size(ring_bytes) && (uintptr_t)ring % PAGE_BYTES == 0);
+    ASSERT(channel_is_ring_size(ring_bytes) && (uintptr_t)ring % PAGE_BYTES == 0);
     *receiver = (struct channel_receiver){
         .ring = ring,
         .line_count = (uint32_t)(ring_bytes / CHANNEL_LINE_BYTES),

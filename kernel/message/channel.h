@@ -44,14 +44,31 @@ struct channel_receiver {
     bool has_freed_room;         /* for channel_take_freed_room() */
 };
 
-/*
- * `ring` is zeroed, page-aligned, and a power of two of bytes between CHANNEL_RING_MIN_BYTES and
- * CHANNEL_RING_MAX_BYTES. Both ends start at the same `first_line`, which is 0 but in tests.
- */
+static inline bool channel_is_ring_size(size_t bytes)
+{
+    return IS_POWER_OF_TWO(bytes) && bytes >= CHANNEL_RING_MIN_BYTES &&
+           bytes <= CHANNEL_RING_MAX_BYTES;
+}
+
+/* Where a channel starts: so that those of one node lie in different sets of a cache, whether they
+ * come in or go out. Odd steps reach all sets, and neighbours are not fetched together. */
+static inline uint32_t channel_first_line(node_id_t from, node_id_t to)
+{
+    return from * 67u + to * 41u;
+}
+
+/* `ring` is zeroed, page-aligned, and of a possible size. Both ends start at the same line. */
 void channel_sender_initialise(struct channel_sender *sender, void *ring, size_t ring_bytes,
                                const uint32_t *acknowledgement, uint32_t first_line);
 void channel_receiver_initialise(struct channel_receiver *receiver, const void *ring,
                                  size_t ring_bytes, uint32_t *acknowledgement, uint32_t first_line);
+
+/* A ring without lines: there is never room. */
+void channel_sender_close(struct channel_sender *sender);
+static inline bool channel_sender_is_open(const struct channel_sender *sender)
+{
+    return sender->line_count != 0;
+}
 
 /*
  * Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous).

@@ -60,12 +60,17 @@ void counters_check(void);
     X(CHANNEL_SENT, "channel_messages_total", "", "Messages sent to other nodes.")                 \
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
+    X(CHANNELS_OPEN, "channels_open", "", "Channels from other nodes to this one.")                \
+    X(CHANNEL_BYTES, "channel_memory_bytes", "", "Memory of the node in their rings.")             \
+    X(CHANNELS_REFUSED, "channels_refused_total", "",                                              \
+      "Looks at a channel wanted, without memory.")                                                \
     X(NODES_GIVEN_UP, "nodes_given_up_total", "", "Nodes that this one has declared dead.")        \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
     X(MEMORY_FREE, "node_memory_free_bytes", "", "Memory of the node that is free.")               \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \
       "Input refused, by reason.")                                                                 \
+    X(DROP_BAD_RING, "drops_total", "reason=\"bad_ring\"", "Input refused, by reason.")            \
     X(DROP_BAD_DEVICE, "drops_total", "reason=\"bad_device\"", "Input refused, by reason.")        \
     X(DROP_FALSE_DEATH, "drops_total", "reason=\"false_death\"", "Input refused, by reason.")
 /* clang-format on */

@@ -6,6 +6,7 @@
 #include "kernel/message/dispatch.h"
 
 #include "kernel/log.h"
+#include "kernel/message/opening.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"
@@ -16,8 +17,10 @@
 /* Roles that want to know of a dead node, on a node that runs all of them; and to spare. */
 #define NODE_DOWN_MAX 8
 
-/* Rounds between two looks at other nodes' states and log lines, while this one is busy. Chosen: at
- * some microseconds a round, far less than a connection waits for a dead peer. */
+/* While this node is busy: rounds between looks at the state and wishes of another node, one after
+ * the other; and at log lines. Chosen: the first costs a round some instructions, however many
+ * nodes there are, and at some microseconds a round all have had a look within milliseconds. */
+#define LOOK_ROUNDS  16
 #define WATCH_ROUNDS 256
 
 static node_id_t self;
@@ -85,29 +88,34 @@ static void take_down(node_id_t node)
     }
 }
 
-static unsigned find_deaths(void)
+/* Returns how many have died: it, or none. */
+static unsigned look_at(node_id_t node)
 {
-    unsigned found = 0;
-
-    watch_hear();
-    for (unsigned i = 0; i < node_count; i++) {
-        node_id_t node = (node_id_t)i;
-
-        if ((peers_is_present(node) || peers_is_condemned(node)) &&
-            status_node_state(node) == NODE_DEAD) {
-            take_down(node);
-            found++;
-        }
+    if ((peers_is_present(node) || peers_is_condemned(node)) &&
+        status_node_state(node) == NODE_DEAD) {
+        take_down(node);
+        return 1;
     }
-    return found;
+    opening_look_at(node);
+    return 0;
+}
+
+static unsigned look_at_log(void)
+{
+    counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
+    return log_is_console_owner() ? platform_console->print() : 0;
 }
 
 static unsigned look_at_all_nodes(void)
 {
-    unsigned found = find_deaths();
+    unsigned found = 0;
 
-    counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
-    return found + (log_is_console_owner() ? platform_console->print() : 0);
+    watch_hear();
+    for (unsigned node = 0; node < node_count; node++) {
+        found += look_at((node_id_t)node);
+    }
+    peers_look_at_quiet();
+    return found + look_at_log();
 }
 
 /*
@@ -118,13 +126,23 @@ static unsigned look_at_all_nodes(void)
 static unsigned watch_now_and_then(void)
 {
     static unsigned round;
+    static node_id_t node;
+    unsigned found;
 
     round++;
-    if (LIKELY(round % WATCH_ROUNDS != 0)) {
+    if (LIKELY(round % LOOK_ROUNDS != 0)) {
         return 0;
     }
-    watch_look(now_ns);
-    return look_at_all_nodes();
+    node = node + 1u < node_count ? node + 1 : 0;
+    if (node == 0) {
+        watch_hear();
+    }
+    found = look_at(node);
+    if (round % WATCH_ROUNDS == 0) {
+        watch_look(now_ns);
+        found += look_at_log();
+    }
+    return found;
 }
 
 static void look_if_asked(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What send.c, receive.c and poll.c know of each other node: only they and peers.c include this.
+ * What send.c, receive.c, poll.c and opening.c know of each other node: only they and peers.c
+ * include this.
  */
 #pragma once
 
@@ -27,6 +28,11 @@ struct peer {
     struct posted **posted_end;
     uint32_t posted_count;
     node_id_t node;
+    /* The channel to it, until it is open; and what was the ring of one from it (opening.c). */
+    bool is_ring_requested;
+    uint64_t refused_ring;
+    const void *spare_ring;
+    size_t spare_bytes;
     bool is_present;   /* exists, is not us, and neither has died nor been given up */
     bool is_condemned; /* has been given up, and not been forgotten yet */
     uint8_t due;       /* DUE_... */
@@ -48,5 +54,7 @@ void receive_initialise(void);
 /* Hand a bounded batch of the messages from this node to their handlers; returns how many. */
 unsigned receive_from(node_id_t node);
 
-/* Look for messages from the nodes that are present now, and from no others. */
-void poll_present_nodes(void);
+void poll_initialise(void);
+/* Look for messages from this node from now on, or no longer. */
+void poll_add(node_id_t node);
+void poll_remove(node_id_t node);

@@ -4,6 +4,7 @@
  */
 #include "kernel/message/peers.h"
 
+#include "kernel/message/opening.h"
 #include "kernel/message/peer.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -13,7 +14,6 @@ struct peer peers[NODE_MAX];
 
 void peers_initialise(void)
 {
-    size_t ring_bytes = platform_channel_ring_bytes();
     unsigned node_count = platform_node_count();
 
     self = platform_node();
@@ -26,14 +26,11 @@ void peers_initialise(void)
             continue;
         }
         peer->is_present = true;
-        channel_sender_initialise(&peer->sender, platform_channel_ring(self, node), ring_bytes,
-                                  &platform_status_page(node)->acknowledged_lines[self], 0);
-        channel_receiver_initialise(&peer->receiver, platform_channel_ring(node, self), ring_bytes,
-                                    &status_own_page->acknowledged_lines[node], 0);
     }
     send_initialise();
     receive_initialise();
-    poll_present_nodes();
+    poll_initialise();
+    opening_initialise();
 }
 
 bool peers_is_present(node_id_t node)
@@ -49,10 +46,16 @@ bool peers_is_condemned(node_id_t node)
 bool peers_is_behind(node_id_t node, uint32_t *acknowledged_lines)
 {
     struct channel_sender *sender = &peers[node].sender;
-    bool is_behind = channel_unacknowledged_lines(sender) != 0;
+    bool is_behind = channel_unacknowledged_lines(sender) != 0 || opening_is_awaited(node);
 
     *acknowledged_lines = sender->acknowledged_lines;
     return is_behind;
+}
+
+void peers_ring(node_id_t node)
+{
+    /* Perhaps it had no memory for a channel. */
+    (opening_is_awaited(node) ? platform_send_attention : platform_ring_doorbell)(node);
 }
 
 void peers_condemn(node_id_t node)
@@ -73,5 +76,5 @@ void peers_forget(node_id_t node)
         peers_condemn(node);
     }
     peers[node].is_condemned = false;
-    poll_present_nodes();
+    opening_close(node);
 }

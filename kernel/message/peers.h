@@ -7,7 +7,7 @@
 
 #include "kernel/base.h"
 
-/* Set up channels to all nodes, and forget all handlers. The status pages are known. */
+/* Without any channel yet, and without handlers. The status pages are known. */
 void peers_initialise(void);
 
 /* At the start of a round; and whether a send since then has found no room. */
@@ -16,9 +16,15 @@ bool peers_is_blocked(void);
 /* Whether a node that had no room has made progress since. */
 bool peers_has_room_come(void);
 
-/* Hand messages from every channel, a bounded batch each, to their handlers; returns how many. */
+/*
+ * Hand messages from the channels to this node, a bounded batch each, to their handlers; returns
+ * how many. One on which nothing has come for long is quiet: it is not looked at in each round, nor
+ * before sleep, and its sender sends the attention interrupt.
+ */
 unsigned peers_receive_all(void);
 bool peers_is_any_message_waiting(void);
+/* After an attention interrupt. */
+void peers_look_at_quiet(void);
 
 /* Hand this node's own messages to their handlers: those that are there, and those that these send,
  * as far as the ring reaches; returns whether there was any. */
@@ -35,8 +41,11 @@ bool peers_is_anything_due(void);
 
 /* Whether the node exists, is not this one, and can be sent to. */
 bool peers_is_present(node_id_t node);
-/* Whether it has not read all that was sent to it; and how far it has read. */
+/* Whether it has not read all that was sent to it, or has no channel for it; and how far it has
+ * read. */
 bool peers_is_behind(node_id_t node, uint32_t *acknowledged_lines);
+/* Let it look again; it costs an awake one nothing. */
+void peers_ring(node_id_t node);
 /* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */
 void peers_condemn(node_id_t node);
 bool peers_is_condemned(node_id_t node);

@@ -1,20 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channels at which this node looks for messages.
+ * The channels at which this node looks for messages: those that are open. Most of them are quiet
+ * most of the time, and a look at each would cost a round more than all else it does. So a channel
+ * on which nothing has come for long is marked as quiet: of those, a round looks at one, which
+ * bounds the wait at a node that never sleeps, and whoever sends on one interrupts.
  */
 #include "kernel/message/channel.h"
 #include "kernel/message/peer.h"
 #include "kernel/message/peers.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-/* What says that a living node has sent something: the word to look at and what it will be then.
- * Beside each other, because every round and every sleep looks at all of them. */
-static struct watched_channel {
+/* Rounds in which nothing has come, at least; at most twice as many. Chosen: so many looks cost
+ * about as much as the interrupt, and the look at all nodes, that ends the quiet. */
+#define QUIET_ROUNDS 1024
+
+/* What says that a node has sent something: the word to look at and what it will be then. Beside
+ * each other, because every round looks at many. */
+struct watched_channel {
     const uint32_t *word;
     uint32_t sequence;
     node_id_t node;
-} channels[NODE_MAX];
+    bool has_spoken; /* since the last sweep */
+};
+
+static struct watched_channel channels[NODE_MAX]; /* the quiet ones last */
+static unsigned loud_count;
 static unsigned channel_count;
+static unsigned next_quiet; /* how many behind the first */
+static unsigned rounds_to_sweep;
+
+void poll_initialise(void)
+{
+    loud_count = 0;
+    channel_count = 0;
+    next_quiet = 0;
+    rounds_to_sweep = QUIET_ROUNDS;
+}
 
 static void watch_channel(struct watched_channel *channel, node_id_t node)
 {
@@ -23,16 +45,38 @@ static void watch_channel(struct watched_channel *channel, node_id_t node)
     channel->word = channel_next_word(receiver);
     channel->sequence = channel_sequence(receiver->read_lines);
     channel->node = node;
+    channel->has_spoken = true;
 }
 
-void poll_present_nodes(void)
+static void swap(struct watched_channel *first, struct watched_channel *second)
 {
-    channel_count = 0;
-    for (unsigned node = 0; node < platform_node_count(); node++) {
-        if (peers[node].is_present) {
-            watch_channel(&channels[channel_count++], (node_id_t)node);
-        }
+    struct watched_channel other = *first;
+
+    *first = *second;
+    *second = other;
+}
+
+void poll_add(node_id_t node)
+{
+    ASSERT(channel_count < NODE_MAX);
+    watch_channel(&channels[channel_count], node);
+    swap(&channels[channel_count++], &channels[loud_count++]);
+}
+
+void poll_remove(node_id_t node)
+{
+    unsigned index = 0;
+
+    while (index < channel_count && channels[index].node != node) {
+        index++;
     }
+    ASSERT(index < channel_count);
+    status_set_quiet(node, false);
+    if (index < loud_count) {
+        swap(&channels[index], &channels[--loud_count]);
+        index = loud_count;
+    }
+    channels[index] = channels[--channel_count];
 }
 
 static inline bool has_message(const struct watched_channel *channel)
@@ -40,23 +84,86 @@ static inline bool has_message(const struct watched_channel *channel)
     return mailbox_load(channel->word) == channel->sequence;
 }
 
+static unsigned receive(struct watched_channel *channel)
+{
+    unsigned count = receive_from(channel->node);
+
+    watch_channel(channel, channel->node);
+    return count;
+}
+
+static void end_quiet(struct watched_channel *channel)
+{
+    status_set_quiet(channel->node, false);
+    channel->has_spoken = true;
+    swap(channel, &channels[loud_count++]);
+}
+
+static unsigned look_at_one_quiet(void)
+{
+    next_quiet = next_quiet + 1 < channel_count - loud_count ? next_quiet + 1 : 0;
+    struct watched_channel *channel = &channels[loud_count + next_quiet];
+
+    if (LIKELY(!has_message(channel))) {
+        return 0;
+    }
+    end_quiet(channel);
+    return receive(&channels[loud_count - 1]);
+}
+
+void peers_look_at_quiet(void)
+{
+    for (unsigned i = loud_count; i < channel_count; i++) {
+        if (has_message(&channels[i])) {
+            end_quiet(&channels[i]); /* what it changes places with has been looked at */
+        }
+    }
+}
+
+/* Let those fall quiet on which nothing has come since the last sweep. */
+static __attribute__((noinline)) void sweep(void)
+{
+    unsigned before = loud_count;
+
+    rounds_to_sweep = QUIET_ROUNDS;
+    for (unsigned i = loud_count; i-- > 0;) {
+        if (!channels[i].has_spoken) {
+            status_set_quiet(channels[i].node, true);
+            swap(&channels[i], &channels[--loud_count]);
+        }
+        channels[i].has_spoken = false;
+    }
+    if (loud_count != before) {
+        /* The marks before the last look. Pairs with the fence in peers_ring_doorbells() between
+         * publishing and status_is_quiet(): of a sender and this node at least one sees the other.
+         */
+        mailbox_fence();
+        peers_look_at_quiet();
+    }
+}
+
 unsigned peers_receive_all(void)
 {
-    struct watched_channel *end = channels + channel_count;
+    struct watched_channel *end = channels + loud_count;
     unsigned count = 0;
 
     for (struct watched_channel *channel = channels; channel < end; channel++) {
         if (UNLIKELY(has_message(channel))) {
-            count += receive_from(channel->node);
-            watch_channel(channel, channel->node);
+            count += receive(channel);
         }
+    }
+    if (loud_count < channel_count) {
+        count += look_at_one_quiet();
+    }
+    if (UNLIKELY(--rounds_to_sweep == 0)) {
+        sweep();
     }
     return count;
 }
 
 bool peers_is_any_message_waiting(void)
 {
-    const struct watched_channel *end = channels + channel_count;
+    const struct watched_channel *end = channels + loud_count;
 
     for (const struct watched_channel *channel = channels; channel < end; channel++) {
         if (has_message(channel)) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "kernel/message/channel.h"
+#include "kernel/message/opening.h"
 #include "kernel/message/peer.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
@@ -99,6 +100,9 @@ static __attribute__((noinline)) struct message *look_for_room(node_id_t to, siz
     }
     if (to != self && may_send(&peers[to])) {
         message = channel_reserve(&peers[to].sender, length_bytes);
+        if (message == NULL && opening_try(to)) {
+            message = channel_reserve(&peers[to].sender, length_bytes);
+        }
     }
     if (message != NULL) {
         return begin_in_channel(&peers[to], message);
@@ -252,7 +256,8 @@ bool message_has_room(node_id_t to, size_t length_bytes)
     if (message_refusal(to) != -EAGAIN) {
         return false;
     }
-    if (!may_send(&peers[to]) || !channel_has_room(&peers[to].sender, length_bytes)) {
+    if (!may_send(&peers[to]) ||
+        (!channel_has_room(&peers[to].sender, length_bytes) && !opening_try(to))) {
         note_blocked(to);
         return false;
     }
@@ -289,6 +294,9 @@ static unsigned send_posted_to(node_id_t node)
 
     while (peer->first_posted != NULL) {
         if (channel_send(&peer->sender, (struct message *)peer->first_posted->message) != 0) {
+            if (opening_try(node)) {
+                continue;
+            }
             note_blocked(node);
             break;
         }
@@ -315,9 +323,12 @@ unsigned peers_send_posted(void)
 static void ring_doorbell(node_id_t node)
 {
     enum node_sleep sleep = status_node_sleep(node);
+    bool is_message = (peers[node].due & DUE_MESSAGE) != 0;
 
-    if (sleep != NODE_AWAKE &&
-        ((peers[node].due & DUE_MESSAGE) != 0 || sleep == NODE_SLEEPS_FOR_ROOM)) {
+    if (is_message && status_is_quiet(node)) {
+        platform_send_attention(node);
+        counter_increment(COUNTER_DOORBELLS);
+    } else if (sleep != NODE_AWAKE && (is_message || sleep == NODE_SLEEPS_FOR_ROOM)) {
         platform_ring_doorbell(node);
         counter_increment(COUNTER_DOORBELLS);
     }
@@ -358,7 +369,9 @@ bool peers_is_anything_due(void)
 bool peers_has_room_come(void)
 {
     for (uint64_t left = blocked_nodes; left != 0; left &= left - 1) {
-        if (channel_has_progress(&peers[__builtin_ctzll(left)].sender)) {
+        node_id_t node = (node_id_t)__builtin_ctzll(left);
+
+        if (channel_has_progress(&peers[node].sender) || opening_has_come(node)) {
             return true;
         }
     }

@@ -216,6 +216,42 @@ enum node_sleep status_node_sleep(node_id_t node)
     return (enum node_sleep)mailbox_load(&page_of(node)->sleep);
 }
 
+void status_request_channel(node_id_t to, bool is_wanted)
+{
+    mailbox_store(&own_page()->channel_requests[to], is_wanted);
+}
+
+uint64_t status_channel_ring(node_id_t to)
+{
+    /* Pairs with the release below: the ring is zeroed, its first line acknowledged. */
+    return mailbox_load64_acquire(&page_of(to)->channel_rings[platform_node()]);
+}
+
+bool status_is_channel_requested(node_id_t from)
+{
+    return mailbox_load(&page_of(from)->channel_requests[platform_node()]) != 0;
+}
+
+void status_set_channel_ring(node_id_t from, uint64_t ring)
+{
+    mailbox_store64_release(&own_page()->channel_rings[from], ring);
+}
+
+void status_set_quiet(node_id_t from, bool is_quiet)
+{
+    uint32_t *word = &own_page()->quiet[from / 32];
+    uint32_t bit = 1u << from % 32;
+
+    mailbox_store(word, is_quiet ? *word | bit : *word & ~bit);
+}
+
+bool status_is_quiet(node_id_t to)
+{
+    node_id_t self = platform_node();
+
+    return (mailbox_load(&page_of(to)->quiet[self / 32]) >> self % 32 & 1) != 0;
+}
+
 static struct line_ring log_of(const struct status_page *page)
 {
     return (struct line_ring){(char *)page->log, STATUS_LOG_BYTES};

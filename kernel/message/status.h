@@ -38,6 +38,8 @@ enum node_sleep {
 struct status_page {
     /* Looked at by every sender once per dispatch round: alone on its line. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t sleep; /* enum node_sleep */
+    /* Nodes, a bit each, whose channel to us we hardly look at: who sends there must say so. */
+    uint32_t quiet[(NODE_MAX + 31) / 32];
     _Alignas(CHANNEL_LINE_BYTES) uint32_t state; /* enum node_state */
     uint64_t declared_dead;                      /* nodes, a bit each, that this one has given up */
     uint32_t apic_id;
@@ -46,6 +48,10 @@ struct status_page {
     /* How far each node's channel to us has been read, in lines (free-running): the receiver's
      * progress travels on the receiver's own page. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];
+    /* Whether we have something to send to each node. It then has a channel made for it. */
+    uint32_t channel_requests[NODE_MAX];
+    /* The ring of each node's channel to us: where it is, and how long (opening.c); 0: none. */
+    uint64_t channel_rings[NODE_MAX];
     /* If we are the console's owner: how far each node's log has been printed, in bytes. */
     uint32_t log_printed[NODE_MAX];
     _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_MAX];
@@ -111,6 +117,19 @@ uint64_t status_memory_bytes(node_id_t node);
  * publishes, fences, looks at the flag. So does a receiver that has freed room. */
 void status_set_sleep(enum node_sleep sleep);
 enum node_sleep status_node_sleep(node_id_t node);
+
+/* As the sender of a channel: whether one is wanted to `to`, and its ring, 0 when there is none. */
+void status_request_channel(node_id_t to, bool is_wanted);
+uint64_t status_channel_ring(node_id_t to);
+/* As the receiver: what `from` wants, and its answer, or 0 to take it back. */
+bool status_is_channel_requested(node_id_t from);
+void status_set_channel_ring(node_id_t from, uint64_t ring);
+
+/* Whether the channel from `from` to this node is quiet; and ours to `to`. A receiver that has set
+ * the mark fences and looks at the channel once more; a sender publishes, fences, and looks at the
+ * mark: then it sends the attention interrupt. */
+void status_set_quiet(node_id_t from, bool is_quiet);
+bool status_is_quiet(node_id_t to);
 
 /* Before and after this node halts: counts IDLE_NS. */
 void status_begin_idle(uint64_t now_ns);

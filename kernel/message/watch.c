@@ -153,7 +153,7 @@ static void look_at(node_id_t node)
         watched->idle_looks = 0;
     }
     is_any_watched = true;
-    platform_ring_doorbell(node); /* it costs an awake one nothing */
+    peers_ring(node);
     judge(node);
 }
 

@@ -4,9 +4,11 @@
  * its own image, its own memory, and the few pages it may share (design, The node). Read by
  * assembly and by the linker script's reader, too.
  *
- *   direct map      this node's memory, at DIRECT_MAP_BASE + physical address
+ *   direct map      this node's memory, at DIRECT_MAP_BASE + physical address; of that, the rings
+ *                   of channels to this node read-only
  *   status pages    of all nodes; own writable
- *   channel rings   outgoing writable, incoming read-only, others unmapped
+ *   channel rings   of channels from this node, in their receivers' memory, writable
+ *   places          which core and memory each node has, read-only
  *   archive         boot modules and built-in web root, read-only
  *   stacks          each with an unmapped page below
  *   devices         registers that a driver asked for
@@ -20,6 +22,7 @@
 #define DIRECT_MAP_MAX_BYTES 0x100000000000 /* 16 TiB, to the status pages; more is not used */
 #define STATUS_BASE          0xFFFF900000000000
 #define CHANNELS_BASE        0xFFFF980000000000
+#define PLACES_BASE          0xFFFF9C0000000000
 #define ARCHIVE_BASE         0xFFFFA00000000000
 #define STACKS_BASE          0xFFFFB00000000000
 #define DEVICES_BASE         0xFFFFC00000000000

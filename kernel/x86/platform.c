@@ -60,22 +60,11 @@ struct status_page *platform_status_page(node_id_t node)
     return (struct status_page *)STATUS_BASE + node;
 }
 
-void *platform_channel_ring(node_id_t from, node_id_t to)
-{
-    ASSERT(from != to && (from == node_info.node || to == node_info.node));
-    return (void *)(CHANNELS_BASE + node_ring_offset(&node_info, from, to));
-}
-
-size_t platform_channel_ring_bytes(void)
-{
-    return node_info.channel_ring_bytes;
-}
-
 /* --- Sleeping and waking --- */
 
 uint32_t interrupt_apic_id(node_id_t node)
 {
-    return node_info.apic_ids[node];
+    return node_info.places[node].apic_id;
 }
 
 void platform_ring_doorbell(node_id_t node)

@@ -35,4 +35,17 @@ NATIVE_RUNS ?= 5
 bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes: NATIVE_RUNS=5
 	$(Q)tests/bench/native --runs '$(NATIVE_RUNS)' $<
 
-.PHONY: bench bench-boot bench-console bench-messages bench-native
+# The unit test, without sanitizers and optimised as images are.
+ROUNDS_SOURCE := tests/unit/kernel/test_round_cost.c
+BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c numbers.c output.c)
+
+$(BUILD)/bench/rounds: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -I. -DTALUS_HOSTED
+
+$(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wildcard tests/unit/world/*) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $(ROUNDS_SOURCE) $(call named_sources,$(ROUNDS_SOURCE)) $(BENCH_CORE_SOURCES) -lcmocka -o $@
+
+bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
+	$(Q)$<
+
+.PHONY: bench bench-boot bench-console bench-messages bench-native bench-rounds

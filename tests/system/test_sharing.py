@@ -19,7 +19,7 @@ def report(tmp_path):
 def run_watched(network, report, kernel, requests):
     """Boot, serve, power off; what the plugin wrote."""
     plugin = f"{PLUGINS / 'sharing.so'},report={report}"
-    with Talus(network=network, kernel=kernel, plugins=[plugin]) as talus:
+    with Talus(network=network, kernel=kernel, words="check=sharing", plugins=[plugin]) as talus:
         load = ab(talus, "/4b", requests, concurrency=8)
         assert load.failed == 0, load.output
         for path in ("/", "/1k", "/100k", "/stats", "/metrics"):

@@ -236,6 +236,8 @@ static void deliver_a_quarter_ring(node_id_t from)
 static void sender_that_sleeps_for_room_is_rung_when_there_is_some(void **state)
 {
     (void)state;
+    deliver_number(2, 0); /* and its channel is there */
+    (void)dispatch_round();
     fake_status_page(2)->sleep = NODE_SLEEPS_FOR_ROOM;
     deliver_number(2, 1);
     (void)dispatch_round();

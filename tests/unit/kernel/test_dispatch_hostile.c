@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/dispatch_world.c tests/unit/world/hostile_page.c */
 /*
- * Tests kernel/message/receive.c kernel/message/poll.c kernel/message/watch.c and channel.c: a
- * sender that changes a message while it is handled.
+ * Tests kernel/message/receive.c and channel.c: a sender that changes a message while it is
+ * handled.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "kernel/message/channel.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -72,8 +73,9 @@ static void handle_while_it_changes(uint16_t type, unsigned skipped_changes)
 {
     uint8_t payload[PAYLOAD_BYTES] = {0};
     struct number message = number_message(0);
-    uint8_t *ring = platform_channel_ring(SENDER, NODE);
-    uint8_t *end = ring + platform_channel_ring_bytes();
+    size_t ring_bytes;
+    uint8_t *ring = fake_ring(SENDER, &ring_bytes);
+    uint8_t *end = ring + ring_bytes;
 
     message.header.type = type;
     message.number = 0xA5A5A5A5;
@@ -84,7 +86,7 @@ static void handle_while_it_changes(uint16_t type, unsigned skipped_changes)
         assert_true((uint8_t *)line < end);
     }
     change_count = skipped_changes;
-    hostile_page_start(ring, platform_channel_ring_bytes(), change_message);
+    hostile_page_start(ring, ring_bytes, change_message);
     (void)dispatch_round();
     assert_true(hostile_page_stop() > 0);
     line->number = 0;
@@ -131,15 +133,17 @@ static void payload_is_as_long_as_was_checked(void **state)
 {
     uint8_t payload[PAYLOAD_BYTES] = {0};
     struct number message = number_message(0xA5A5A5A5);
-    uint8_t *ring = platform_channel_ring(SENDER, NODE);
+    size_t ring_bytes;
+    uint8_t *ring = fake_ring(SENDER, &ring_bytes);
+    size_t first_line = channel_first_line(SENDER, NODE) % (ring_bytes / CHANNEL_LINE_BYTES);
 
     (void)state;
     lengths[0] = sizeof(struct number) + PAYLOAD_BYTES;
     lengths[1] = sizeof(struct number);
     message.header.type = OTHER_TYPE + 1;
     fake_deliver_payload(SENDER, &message.header, sizeof(message), payload, sizeof(payload));
-    line = (struct number *)ring;
-    hostile_page_start(ring, platform_channel_ring_bytes(), change_length);
+    line = (struct number *)(ring + first_line * CHANNEL_LINE_BYTES);
+    hostile_page_start(ring, ring_bytes, change_length);
     (void)dispatch_round();
     (void)hostile_page_stop();
     assert_int_equal(handled_count, 1);

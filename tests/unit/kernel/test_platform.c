@@ -131,7 +131,10 @@ uint64_t cpu_read_tsc(void)
 static int begin(void **state)
 {
     (void)state;
-    node_info = (struct node_info){.node = 1, .node_count = NODE_COUNT, .apic_ids = {40, 41, 7}};
+    static const struct node_place places[NODE_COUNT] = {
+        {.apic_id = 40}, {.apic_id = 41}, {.apic_id = 7}};
+
+    node_info = (struct node_info){.node = 1, .node_count = NODE_COUNT, .places = places};
     sent_kind = NOTHING;
     return 0;
 }

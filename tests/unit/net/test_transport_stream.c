@@ -481,9 +481,10 @@ static void change_archive_range(void)
 
 static struct send_archive *find_in_channel(uint64_t archive_offset)
 {
-    uint8_t *ring = platform_channel_ring(NODE_APPLICATION, platform_node());
+    size_t ring_bytes;
+    uint8_t *ring = fake_ring(NODE_APPLICATION, &ring_bytes);
 
-    for (size_t at = 0; at < platform_channel_ring_bytes(); at += CHANNEL_LINE_BYTES) {
+    for (size_t at = 0; at < ring_bytes; at += CHANNEL_LINE_BYTES) {
         struct send_archive *message = (struct send_archive *)(ring + at);
 
         if (message->header.type == SEND_ARCHIVE && message->archive_offset == archive_offset) {
@@ -502,14 +503,15 @@ static void archive_range_that_changes_after_its_check_sends_nothing_else(void *
     unsigned sent_count = 0;
     struct client client;
     struct segment segment;
+    size_t ring_bytes;
+    void *ring = fake_ring(NODE_APPLICATION, &ring_bytes);
 
     (void)state;
     (void)wire_accept(&client, wire_new_port());
     for (unsigned i = 0; i < 200; i++) {
         wire_application_send_archive(&client, 12345678 + i, 1);
         changing = find_in_channel(12345678 + i);
-        hostile_page_start(platform_channel_ring(NODE_APPLICATION, platform_node()),
-                           platform_channel_ring_bytes(), change_archive_range);
+        hostile_page_start(ring, ring_bytes, change_archive_range);
         (void)dispatch_round();
         (void)hostile_page_stop();
         wire_run();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c drivers/console/log_printer.c libc/core/format.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c drivers/console/log_printer.c libc/core/format.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c */
 /*

@@ -34,7 +34,12 @@ static const char *command_line;
 static uint64_t now_ns;
 static uint64_t clock_step_ns;
 static struct status_page *status_pages[NODE_MAX];
-static uint8_t *rings[NODE_MAX][2]; /* of each node: to this one, from this one */
+static uint8_t *rings[NODE_MAX]; /* of channels from this node, in the others' memory */
+static bool is_attached[NODE_MAX];
+static void *made_rings[NODE_MAX]; /* in this node's memory */
+static unsigned made_ring_count;
+static size_t longest_ring_bytes;
+static bool is_quiet_left_alone;
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
 static unsigned news[NODE_MAX];
@@ -103,18 +108,80 @@ void fake_platform_reset(node_id_t node, unsigned count)
         status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
         status_pages[i]->state = NODE_RUNNING;
     }
+    longest_ring_bytes = SIZE_MAX;
+    is_quiet_left_alone = false;
+    while (made_ring_count > 0) {
+        free(made_rings[--made_ring_count]);
+    }
     for (unsigned i = 0; i < count; i++) {
-        struct far_end *far_end = &far_ends[i];
-
-        rings[i][0] = fresh_pages(rings[i][0], FAKE_RING_BYTES);
-        rings[i][1] = fresh_pages(rings[i][1], FAKE_RING_BYTES);
-        channel_sender_initialise(&far_end->sender, rings[i][0], FAKE_RING_BYTES,
-                                  &status_pages[node]->acknowledged_lines[i], 0);
-        channel_receiver_initialise(&far_end->receiver, rings[i][1], FAKE_RING_BYTES,
-                                    &status_pages[i]->acknowledged_lines[node], 0);
-        far_end->is_reading = false;
+        is_attached[i] = false;
+        channel_sender_close(&far_ends[i].sender);
+        if (i != node) {
+            fake_open_ring((node_id_t)i);
+        }
     }
     status_initialise();
+}
+
+void fake_open_ring(node_id_t to)
+{
+    struct far_end *far_end = &far_ends[to];
+
+    rings[to] = fresh_pages(rings[to], FAKE_RING_BYTES);
+    channel_receiver_initialise(&far_end->receiver, rings[to], FAKE_RING_BYTES,
+                                &status_pages[to]->acknowledged_lines[this_node],
+                                channel_first_line(this_node, to));
+    far_end->is_reading = false;
+    status_pages[to]->channel_rings[this_node] =
+        (uintptr_t)rings[to] | (unsigned)__builtin_ctzll(FAKE_RING_BYTES);
+}
+
+void fake_close_ring(node_id_t to)
+{
+    status_pages[to]->channel_rings[this_node] = 0;
+}
+
+/* Only tests with a dispatcher deliver anything. */
+void opening_look_at(node_id_t from) __attribute__((weak));
+void peers_look_at_quiet(void) __attribute__((weak));
+
+void *fake_ring(node_id_t from, size_t *bytes)
+{
+    struct channel_sender *sender = &far_ends[from].sender;
+
+    if (!channel_sender_is_open(sender)) {
+        status_pages[from]->channel_requests[this_node] = 1;
+        opening_look_at(from);
+        uint64_t ring = status_pages[this_node]->channel_rings[from];
+
+        assert_true(ring != 0);
+        channel_sender_initialise(sender, (void *)(ring & ~(uint64_t)(PAGE_BYTES - 1)),
+                                  (size_t)1 << ring % PAGE_BYTES,
+                                  &status_pages[this_node]->acknowledged_lines[from],
+                                  channel_first_line(from, this_node));
+    }
+    *bytes = (size_t)sender->line_count * CHANNEL_LINE_BYTES;
+    return sender->ring;
+}
+
+void fake_forget_ring(node_id_t from)
+{
+    channel_sender_close(&far_ends[from].sender);
+}
+
+void fake_set_longest_ring_bytes(size_t bytes)
+{
+    longest_ring_bytes = bytes;
+}
+
+void fake_leave_quiet_alone(void)
+{
+    is_quiet_left_alone = true;
+}
+
+bool fake_is_attached(node_id_t to)
+{
+    return is_attached[to];
 }
 
 void fake_set_command_line(const char *line)
@@ -160,11 +227,17 @@ void fake_set_node_state(node_id_t node, enum node_state state)
 
 void fake_deliver(node_id_t from, const struct message_header *message)
 {
+    size_t bytes;
+
     assert_true(from < node_count && from != this_node);
+    (void)fake_ring(from, &bytes);
     assert_int_equal(
         channel_send(&far_ends[from].sender, CONTAINER_OF(message, const struct message, header)),
         0);
     is_rung |= status_pages[this_node]->sleep != NODE_AWAKE; /* as its dispatcher would */
+    if ((status_pages[this_node]->quiet[from / 32] >> from % 32 & 1) != 0 && !is_quiet_left_alone) {
+        peers_look_at_quiet(); /* as if the node took the sender's interrupt at once */
+    }
 }
 
 void fake_deliver_payload(node_id_t from, struct message_header *message, size_t header_bytes,
@@ -335,16 +408,40 @@ struct status_page *platform_status_page(node_id_t node)
     return status_pages[node];
 }
 
-void *platform_channel_ring(node_id_t from, node_id_t to)
+const void *platform_ring_create(size_t bytes)
 {
-    assert_true(from < node_count && to < node_count);
-    assert_true(from != to && (from == this_node || to == this_node));
-    return from == this_node ? rings[to][1] : rings[from][0];
+    assert_true(channel_is_ring_size(bytes));
+    if (bytes > longest_ring_bytes) {
+        return NULL;
+    }
+    assert_true(made_ring_count < NODE_MAX);
+    return made_rings[made_ring_count++] = fresh_pages(NULL, bytes);
 }
 
-size_t platform_channel_ring_bytes(void)
+uint64_t platform_ring_place(const void *ring)
 {
-    return FAKE_RING_BYTES;
+    return (uintptr_t)ring;
+}
+
+void platform_ring_renew(const void *ring, size_t bytes)
+{
+    memset((void *)(uintptr_t)ring, 0, bytes);
+}
+
+void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
+{
+    assert_true(to < node_count && to != this_node && !is_attached[to]);
+    if (place != (uintptr_t)rings[to] || bytes > FAKE_RING_BYTES) {
+        return NULL;
+    }
+    is_attached[to] = true;
+    return rings[to];
+}
+
+void platform_ring_detach(node_id_t to, size_t bytes)
+{
+    assert_true(is_attached[to] && bytes <= FAKE_RING_BYTES);
+    is_attached[to] = false;
 }
 
 void platform_ring_doorbell(node_id_t node)

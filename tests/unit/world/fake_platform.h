@@ -65,6 +65,25 @@ const void *fake_expect_message(node_id_t to, uint16_t type);
 /* Fails the test if a message to `to` has not been taken. */
 void fake_expect_no_message(node_id_t to);
 
+/*
+ * Channels. From the beginning, every other node has a ring for this one; one from another node to
+ * this one opens when it is first used, by fake_deliver() and the like.
+ */
+/* The node has none for this one, and that it has one again, a fresh one. */
+void fake_close_ring(node_id_t to);
+void fake_open_ring(node_id_t to);
+/* Whether this node has it mapped. */
+bool fake_is_attached(node_id_t to);
+/* The ring of the channel to this node. */
+void *fake_ring(node_id_t from, size_t *bytes);
+/* The node has gone and forgotten its channel to this one; it asks for another when it sends. */
+void fake_forget_ring(node_id_t from);
+/* Until the reset, fake_deliver() on a quiet channel does not make the node look at it: the test
+ * interrupts it, or does not. */
+void fake_leave_quiet_alone(void);
+/* This node has no memory for longer ones. */
+void fake_set_longest_ring_bytes(size_t bytes);
+
 /* --- What the node under test has done to the machine --- */
 unsigned fake_doorbells(node_id_t node);  /* rung since the reset */
 unsigned fake_attentions(node_id_t node); /* told to it since the reset */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels come and go: see opening.h.
+ */
+#include "kernel/message/opening.h"
+
+#include "kernel/log.h"
+#include "kernel/message/channel.h"
+#include "kernel/message/peer.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+
+/* The rings of a node to which all others send take at most this part of its memory; but each has
+ * CHANNEL_RING_MIN_BYTES. */
+#define RING_MEMORY_FRACTION 16
+
+/* A word on a status page: where the ring is, and in its lowest bits the logarithm of its bytes. */
+#define RING_ORDER_MASK ((uint64_t)PAGE_BYTES - 1)
+
+static node_id_t self;
+static size_t ring_bytes; /* of each channel to this node, while there is memory */
+
+/* Of what an earlier one has left, or new. NULL: there is no memory. */
+static const void *make_ring(size_t *bytes)
+{
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        struct peer *peer = &peers[i];
+        const void *ring = peer->spare_ring;
+
+        if (ring != NULL && status_own_word((node_id_t)i) >= NODE_DEAD) {
+            *bytes = peer->spare_bytes;
+            peer->spare_ring = NULL;
+            platform_ring_renew(ring, *bytes);
+            return ring;
+        }
+    }
+    for (*bytes = ring_bytes; *bytes >= CHANNEL_RING_MIN_BYTES; *bytes /= 2) {
+        const void *ring = platform_ring_create(*bytes);
+
+        if (ring != NULL) {
+            counter_add(COUNTER_CHANNEL_BYTES, *bytes);
+            return ring;
+        }
+    }
+    return NULL;
+}
+
+static void open_from(node_id_t from)
+{
+    struct channel_receiver *receiver = &peers[from].receiver;
+    size_t bytes;
+    const void *ring = make_ring(&bytes);
+
+    if (ring == NULL) {
+        counter_increment(COUNTER_CHANNELS_REFUSED);
+        return;
+    }
+    channel_receiver_initialise(receiver, ring, bytes, &status_own_page->acknowledged_lines[from],
+                                channel_first_line(from, self));
+    counter_add(COUNTER_CHANNELS_OPEN, 1);
+    poll_add(from);
+    status_set_channel_ring(from, platform_ring_place(ring) | (unsigned)__builtin_ctzll(bytes));
+    send_note_due(&peers[from], DUE_ROOM);
+}
+
+void opening_look_at(node_id_t from)
+{
+    if (peers[from].is_present && peers[from].receiver.ring == NULL &&
+        status_is_channel_requested(from)) {
+        open_from(from);
+    }
+}
+
+void opening_initialise(void)
+{
+    uint64_t most;
+
+    self = platform_node();
+    most = status_memory_bytes(self) / RING_MEMORY_FRACTION / platform_node_count();
+    ring_bytes = CHANNEL_RING_MAX_BYTES;
+    while (ring_bytes > CHANNEL_RING_MIN_BYTES && ring_bytes > most) {
+        ring_bytes /= 2;
+    }
+    counter_set(COUNTER_CHANNELS_OPEN, 0);
+    counter_set(COUNTER_CHANNEL_BYTES, 0);
+    for (unsigned node = 0; node < NODE_MAX; node++) {
+        channel_sender_close(&peers[node].sender);
+    }
+}
+
+bool opening_has_come(node_id_t to)
+{
+    uint64_t ring = status_channel_ring(to);
+
+    return !channel_sender_is_open(&peers[to].sender) && ring != 0 &&
+           ring != peers[to].refused_ring;
+}
+
+bool opening_is_awaited(node_id_t to)
+{
+    return peers[to].is_ring_requested && !channel_sender_is_open(&peers[to].sender);
+}
+
+static void refuse_ring(node_id_t to, uint64_t ring)
+{
+    counter_increment(COUNTER_DROP_BAD_RING);
+    log_error("dispatch", "node%u names a ring that cannot be: %#lx", to, ring);
+    peers[to].refused_ring = ring;
+}
+
+/* Out of line: a sender with room never comes here. */
+__attribute__((noinline)) bool opening_try(node_id_t to)
+{
+    struct peer *peer = &peers[to];
+    uint64_t ring = status_channel_ring(to);
+    uint64_t order = ring & RING_ORDER_MASK;
+    void *lines = NULL;
+
+    if (channel_sender_is_open(&peer->sender)) {
+        return false;
+    }
+    if (!peer->is_ring_requested) {
+        peer->is_ring_requested = true;
+        status_request_channel(to, true);
+        platform_send_attention(to);
+    }
+    if (ring == 0 || ring == peer->refused_ring) {
+        return false;
+    }
+    if (order < 32 && channel_is_ring_size(UINT64_C(1) << order)) {
+        lines = platform_ring_attach(to, ring & ~RING_ORDER_MASK, UINT64_C(1) << order);
+    }
+    if (lines == NULL) {
+        refuse_ring(to, ring);
+        return false;
+    }
+    channel_sender_initialise(&peer->sender, lines, UINT64_C(1) << order,
+                              &platform_status_page(to)->acknowledged_lines[self],
+                              channel_first_line(self, to));
+    return true;
+}
+
+static void close_to(node_id_t to)
+{
+    struct peer *peer = &peers[to];
+
+    if (channel_sender_is_open(&peer->sender)) {
+        platform_ring_detach(to, (size_t)peer->sender.line_count * CHANNEL_LINE_BYTES);
+        channel_sender_close(&peer->sender);
+    }
+    status_request_channel(to, false);
+    peer->is_ring_requested = false;
+    peer->refused_ring = 0;
+}
+
+static void close_from(node_id_t from)
+{
+    struct peer *peer = &peers[from];
+
+    if (peer->receiver.ring == NULL) {
+        return;
+    }
+    poll_remove(from);
+    status_set_channel_ring(from, 0);
+    peer->spare_ring = peer->receiver.ring;
+    peer->spare_bytes = (size_t)peer->receiver.line_count * CHANNEL_LINE_BYTES;
+    peer->receiver = (struct channel_receiver){.ring = NULL};
+    counter_set(COUNTER_CHANNELS_OPEN, counter_read(self, COUNTER_CHANNELS_OPEN) - 1);
+}
+
+void opening_close(node_id_t node)
+{
+    close_to(node);
+    close_from(node);
+}

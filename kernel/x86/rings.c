@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory of channels (kernel/platform.h). The receiver takes pages of its own and gives up its
+ * right to write them, in its own page tables; the sender maps them in its. So a page has one
+ * writer at every moment, whoever that is.
+ */
+#include "kernel/x86/rings.h"
+
+#include <string.h>
+
+#include "kernel/message/channel.h"
+#include "kernel/node.h"
+#include "kernel/platform.h"
+#include "kernel/x86/layout.h"
+#include "kernel/x86/paging.h"
+#include "libc/core/pages.h"
+
+static void mark_nothing(const void *ring, size_t bytes, bool is_shared)
+{
+    (void)ring;
+    (void)bytes;
+    (void)is_shared;
+}
+
+void (*rings_mark)(const void *ring, size_t bytes, bool is_shared) = mark_nothing;
+
+const void *platform_ring_create(size_t bytes)
+{
+    ASSERT(channel_is_ring_size(bytes));
+    void *ring = pages_allocate(bytes / PAGE_BYTES);
+
+    if (ring == NULL) {
+        return NULL;
+    }
+    if (paging_protect((uintptr_t)ring, bytes, PAGING_READ) != 0) {
+        pages_release(ring, bytes / PAGE_BYTES);
+        return NULL;
+    }
+    rings_mark(ring, bytes, true);
+    return ring;
+}
+
+uint64_t platform_ring_place(const void *ring)
+{
+    return (uintptr_t)ring - DIRECT_MAP_BASE;
+}
+
+static void set_rights(const void *ring, size_t bytes, unsigned flags)
+{
+    int error = paging_protect((uintptr_t)ring, bytes, flags);
+
+    ASSERT(error == 0); /* its pages were split when it was made */
+}
+
+void platform_ring_renew(const void *ring, size_t bytes)
+{
+    set_rights(ring, bytes, PAGING_WRITE);
+    rings_mark(ring, bytes, false);
+    memset((void *)(uintptr_t)ring, 0, bytes);
+    set_rights(ring, bytes, PAGING_READ);
+    rings_mark(ring, bytes, true);
+}
+
+/* Whether these bytes are memory of that node, all in one range. */
+static bool is_memory_of(node_id_t node, paddr_t paddr, size_t bytes)
+{
+    const struct node_place *place = &node_info.places[node];
+
+    for (unsigned i = 0; i < place->range_count; i++) {
+        const struct memory_range *range = &place->ranges[i];
+
+        if (paddr >= range->paddr && bytes <= range->bytes &&
+            paddr - range->paddr <= range->bytes - bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uintptr_t ring_vaddr(node_id_t to)
+{
+    ASSERT(to < node_info.node_count && to != node_info.node);
+    return CHANNELS_BASE + to * CHANNEL_RING_MAX_BYTES;
+}
+
+void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
+{
+    uintptr_t vaddr = ring_vaddr(to);
+
+    if (place % PAGE_BYTES != 0 || !channel_is_ring_size(bytes) ||
+        !is_memory_of(to, place, bytes)) {
+        return NULL;
+    }
+    int error = paging_map(paging_own_space(), vaddr, place, bytes, PAGING_WRITE);
+
+    ASSERT(error == 0); /* boot has made the tables, and what was there was detached */
+    return (void *)vaddr;
+}
+
+void platform_ring_detach(node_id_t to, size_t bytes)
+{
+    paging_unmap(ring_vaddr(to), bytes);
+}
