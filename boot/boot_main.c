@@ -92,8 +92,8 @@ static void start_boot_services(const struct boot_info *info)
     boot_memory_start_pages(info);
     status = pages_allocate(sizeof(*status) / PAGE_BYTES);
     if (status == NULL ||
-        paging_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
-                   sizeof(*status), PAGING_WRITE) != 0) {
+        address_space_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
+                          sizeof(*status), PAGING_WRITE) != 0) {
         halt_before_log(info->range_count == 0 ? "Talus: the loader gave no map of the memory\n"
                                                : "Talus: no memory to boot in\n");
     }

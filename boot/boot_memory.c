@@ -133,7 +133,8 @@ void boot_memory_start_pages(const struct boot_info *info)
 /* Put memory above what the first tables map into the direct map. What is mapped already stays. */
 static int map_high(paddr_t paddr, uint64_t bytes)
 {
-    int error = paging_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, bytes, PAGING_WRITE);
+    int error =
+        address_space_map(paging_own_space(), DIRECT_MAP_BASE + paddr, paddr, bytes, PAGING_WRITE);
 
     return error == -EEXIST ? 0 : error;
 }
@@ -207,7 +208,8 @@ bool boot_memory_is_mapped(paddr_t paddr, uint64_t bytes)
     for (paddr_t page = ALIGN_DOWN(paddr, (paddr_t)LARGE_PAGE_BYTES); page < paddr + bytes;
          page += LARGE_PAGE_BYTES) {
         if (page >= BOOT_MAPPED_BYTES &&
-            paging_translate(paging_own_space(), DIRECT_MAP_BASE + page) == PADDR_NONE) {
+            address_space_translate(paging_own_space(), DIRECT_MAP_BASE + page) ==
+                ADDRESS_SPACE_NONE) {
             return false;
         }
     }

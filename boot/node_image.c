@@ -76,9 +76,9 @@ static int copy_image(struct node_info *info)
 static int map_image_part(struct address_space *space, const struct node_info *info,
                           const char *start, const char *end, unsigned flags)
 {
-    return paging_map(space, (uintptr_t)start,
-                      info->image_paddr + bytes_between(image_start, start),
-                      pages_of(bytes_between(start, end)), flags);
+    return address_space_map(space, (uintptr_t)start,
+                             info->image_paddr + bytes_between(image_start, start),
+                             pages_of(bytes_between(start, end)), flags);
 }
 
 static int map_image(struct address_space *space, const struct node_info *info)
@@ -102,8 +102,8 @@ static int map_memory(struct address_space *space, const struct memory_range *ra
     int error = 0;
 
     for (unsigned i = 0; i < range_count && error == 0; i++) {
-        error = paging_map(space, DIRECT_MAP_BASE + ranges[i].paddr, ranges[i].paddr,
-                           ranges[i].bytes, PAGING_WRITE);
+        error = address_space_map(space, DIRECT_MAP_BASE + ranges[i].paddr, ranges[i].paddr,
+                                  ranges[i].bytes, PAGING_WRITE);
     }
     return error;
 }
@@ -115,8 +115,9 @@ static int map_status_pages(struct address_space *space, const struct node_info 
     int error = 0;
 
     for (unsigned node = 0; node < info->node_count && error == 0; node++) {
-        error = paging_map(space, STATUS_BASE + node * bytes, shared->status_pages + node * bytes,
-                           bytes, node == info->node ? PAGING_WRITE : PAGING_READ);
+        error = address_space_map(space, STATUS_BASE + node * bytes,
+                                  shared->status_pages + node * bytes, bytes,
+                                  node == info->node ? PAGING_WRITE : PAGING_READ);
     }
     return error;
 }
@@ -125,8 +126,8 @@ static int map_places(struct address_space *space, struct node_info *info,
                       const struct shared_memory *shared)
 {
     info->places = (const struct node_place *)PLACES_BASE;
-    return paging_map(space, PLACES_BASE, shared->places,
-                      pages_of(info->node_count * sizeof(struct node_place)), PAGING_READ);
+    return address_space_map(space, PLACES_BASE, shared->places,
+                             pages_of(info->node_count * sizeof(struct node_place)), PAGING_READ);
 }
 
 /* The tables alone: channels are mapped when they are first used (kernel/x86/rings.c). */
@@ -134,7 +135,7 @@ static int prepare_channels(struct address_space *space, const struct node_info 
 {
     const uint64_t bytes = info->node_count * (uint64_t)CHANNEL_RING_MAX_BYTES;
 
-    return paging_make_tables(space, CHANNELS_BASE, ALIGN_UP(bytes, 2 * (uint64_t)MIB));
+    return address_space_make_tables(space, CHANNELS_BASE, ALIGN_UP(bytes, 2 * (uint64_t)MIB));
 }
 
 static int map_archive(struct address_space *space, const struct node_info *info)
@@ -144,8 +145,8 @@ static int map_archive(struct address_space *space, const struct node_info *info
     for (unsigned i = 0; i < info->module_count && error == 0; i++) {
         const struct module *module = &info->modules[i];
 
-        error = paging_map(space, ARCHIVE_BASE + module->archive_offset, module->paddr,
-                           pages_of(module->bytes), PAGING_READ);
+        error = address_space_map(space, ARCHIVE_BASE + module->archive_offset, module->paddr,
+                                  pages_of(module->bytes), PAGING_READ);
     }
     return error;
 }
@@ -161,7 +162,7 @@ static int map_first_stack(struct address_space *space, struct node_info *info,
     }
     *stack_top = stack + THREAD_STACK_BYTES;
     info->stacks_end = *stack_top;
-    return paging_map(space, stack, paddr, THREAD_STACK_BYTES, PAGING_WRITE);
+    return address_space_map(space, stack, paddr, THREAD_STACK_BYTES, PAGING_WRITE);
 }
 
 #ifdef TALUS_TEST_SHARED_PAGE
@@ -169,7 +170,8 @@ static int map_test_page(struct address_space *space, const struct node_info *in
                          const struct shared_memory *shared)
 {
     return shared_page_is_mapped(info)
-               ? paging_map(space, SHARED_PAGE_VADDR, shared->test_page, PAGE_BYTES, PAGING_WRITE)
+               ? address_space_map(space, SHARED_PAGE_VADDR, shared->test_page, PAGE_BYTES,
+                                   PAGING_WRITE)
                : 0;
 }
 #endif
@@ -187,7 +189,10 @@ static void hand_over(const struct node_info *info, const void *variable, const 
 int node_image_build(struct node_info *info, const struct shared_memory *shared,
                      uintptr_t *stack_top)
 {
-    struct address_space space = {.allocate_table = allocate_table, .context = info};
+    struct address_space space = {.tables_vaddr = DIRECT_MAP_BASE,
+                                  .has_1gib_pages = paging_has_1gib_pages(),
+                                  .allocate_table = allocate_table,
+                                  .context = info};
     struct memory_range ranges[NODE_RANGE_MAX];
     unsigned range_count;
     int error;

@@ -69,8 +69,8 @@ static bool is_readable_frame(uintptr_t frame)
     struct address_space *space = paging_own_space();
 
     return frame % sizeof(uintptr_t) == 0 && frame >= DIRECT_MAP_BASE &&
-           paging_translate(space, frame) != PADDR_NONE &&
-           paging_translate(space, frame + sizeof(uintptr_t)) != PADDR_NONE;
+           address_space_translate(space, frame) != ADDRESS_SPACE_NONE &&
+           address_space_translate(space, frame + sizeof(uintptr_t)) != ADDRESS_SPACE_NONE;
 }
 
 /* Each frame: the caller's frame pointer, then the return address. Frames of one stack lie ever

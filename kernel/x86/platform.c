@@ -128,8 +128,8 @@ void *platform_allocate_stack(void)
         void *memory = pages_allocate(1);
 
         if (memory == NULL ||
-            paging_map(paging_own_space(), page, (uintptr_t)memory - DIRECT_MAP_BASE, PAGE_BYTES,
-                       PAGING_WRITE) != 0) {
+            address_space_map(paging_own_space(), page, (uintptr_t)memory - DIRECT_MAP_BASE,
+                              PAGE_BYTES, PAGING_WRITE) != 0) {
             /* The part that is mapped stays below the next stack, out of use. */
             node_info.stacks_end = page;
             return NULL;
@@ -155,9 +155,9 @@ bus_addr_t platform_bus_addr(const void *vaddr)
             }
         }
     }
-    paddr_t paddr = paging_translate(paging_own_space(), address);
+    paddr_t paddr = address_space_translate(paging_own_space(), address);
 
-    ASSERT(paddr != PADDR_NONE);
+    ASSERT(paddr != ADDRESS_SPACE_NONE);
     return paddr;
 }
 

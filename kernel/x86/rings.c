@@ -91,7 +91,7 @@ void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
         !is_memory_of(to, place, bytes)) {
         return NULL;
     }
-    int error = paging_map(paging_own_space(), vaddr, place, bytes, PAGING_WRITE);
+    int error = address_space_map(paging_own_space(), vaddr, place, bytes, PAGING_WRITE);
 
     ASSERT(error == 0); /* boot has made the tables, and what was there was detached */
     return (void *)vaddr;

@@ -66,8 +66,8 @@ static bool is_mapped(paddr_t paddr)
     return false;
 }
 
-int paging_map(struct address_space *to, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
-               unsigned flags)
+int address_space_map(struct address_space *to, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+                      unsigned flags)
 {
     assert_ptr_equal(to, &space);
     assert_int_equal(vaddr, DIRECT_MAP_BASE + paddr);
@@ -86,10 +86,10 @@ int paging_map(struct address_space *to, uintptr_t vaddr, paddr_t paddr, uint64_
     return 0;
 }
 
-paddr_t paging_translate(const struct address_space *in, uintptr_t vaddr)
+paddr_t address_space_translate(const struct address_space *in, uintptr_t vaddr)
 {
     (void)in;
-    return is_mapped(vaddr - DIRECT_MAP_BASE) ? vaddr - DIRECT_MAP_BASE : PADDR_NONE;
+    return is_mapped(vaddr - DIRECT_MAP_BASE) ? vaddr - DIRECT_MAP_BASE : ADDRESS_SPACE_NONE;
 }
 
 void pages_add_range(void *start, uint64_t bytes)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/paging.c */
+/* sources: kernel/x86/paging.c libc/core/address_space.c */
 /* flags: -DCPU_FAKE -include tests/unit/world/low_direct_map.h */
 /*
- * Tests which devices kernel/x86/paging.c maps, and how rights change, in tables that lie in this
- * program: the direct map starts at address 0 here.
+ * Tests which devices kernel/x86/paging.c maps, and libc/core/address_space.c, in tables that lie
+ * in this program: the direct map starts at address 0 here.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -22,6 +22,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/assert.h"
 #include "libc/core/pages.h"
 
 #define PAGES_MAX 64
@@ -67,6 +68,11 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
     abort();
 }
 
+static void fail_core(const char *file, int line, const char *condition)
+{
+    mock_assert(false, condition, file, line);
+}
+
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
     (void)leaf;
@@ -94,6 +100,7 @@ void cpu_flush_tlb(void)
 static int reset(void **state)
 {
     (void)state;
+    core_assertion_failed = fail_core;
     while (page_count > 0) {
         free(tables[--page_count]);
     }
@@ -110,7 +117,7 @@ static int reset(void **state)
 static void assert_mapped(void *vaddr, paddr_t paddr)
 {
     assert_non_null(vaddr);
-    assert_int_equal(paging_translate(paging_own_space(), (uintptr_t)vaddr), paddr);
+    assert_int_equal(address_space_translate(paging_own_space(), (uintptr_t)vaddr), paddr);
     assert_int_equal(log_count, 0);
 }
 
@@ -124,7 +131,8 @@ static void assert_refused(paddr_t paddr, size_t bytes)
     assert_int_equal(log_count, 1);
     assert_int_equal(status.counters[COUNTER_DROP_BAD_DEVICE], before + 1);
     assert_int_equal(page_count, pages_before);
-    assert_int_equal(paging_translate(paging_own_space(), DEVICES_BASE + paddr), PADDR_NONE);
+    assert_int_equal(address_space_translate(paging_own_space(), DEVICES_BASE + paddr),
+                     ADDRESS_SPACE_NONE);
 }
 
 static void a_known_device_is_mapped_and_again_at_the_same_address(void **state)
@@ -136,8 +144,8 @@ static void a_known_device_is_mapped_and_again_at_the_same_address(void **state)
     assert_mapped((uint8_t *)vaddr + 0x1F123, CARD + 0x1F123);
     assert_ptr_equal(paging_map_device(CARD, 0x20000), vaddr);
     assert_ptr_equal(paging_map_device(CARD + 0x10010, 4), (uint8_t *)vaddr + 0x10010);
-    assert_int_equal(paging_translate(paging_own_space(), DEVICES_BASE + CARD + 0x20000),
-                     PADDR_NONE);
+    assert_int_equal(address_space_translate(paging_own_space(), DEVICES_BASE + CARD + 0x20000),
+                     ADDRESS_SPACE_NONE);
 }
 
 /* Another node's memory above all, which this node knows nothing of. */
@@ -250,13 +258,14 @@ static void assert_page(uintptr_t vaddr, paddr_t paddr, bool is_writable, unsign
     assert_int_equal(entry & ENTRY_ADDRESS, paddr & ~((1ull << shift) - 1));
     assert_int_equal((entry & ENTRY_WRITE) != 0, is_writable);
     assert_true((entry & ENTRY_NO_EXECUTE) != 0);
-    assert_int_equal(paging_translate(paging_own_space(), vaddr + 5), paddr + 5);
+    assert_int_equal(address_space_translate(paging_own_space(), vaddr + 5), paddr + 5);
 }
 
 static void pages_of_a_large_page_lose_the_right_to_write_and_the_rest_keeps_it(void **state)
 {
     (void)state;
-    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 4 * MIB, PAGING_WRITE), 0);
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, 8 * MIB, 4 * MIB, PAGING_WRITE),
+                     0);
     assert_page(MEMORY + 64 * KIB, 8 * MIB + 64 * KIB, true, 21);
     assert_int_equal(flush_count, 0);
     assert_int_equal(paging_protect(MEMORY + 64 * KIB, 16 * KIB, PAGING_READ), 0);
@@ -273,7 +282,7 @@ static void pages_of_a_large_page_lose_the_right_to_write_and_the_rest_keeps_it(
 static void pages_of_a_gigabyte_that_is_one_page_do_so_too(void **state)
 {
     (void)state;
-    assert_int_equal(paging_map(paging_own_space(), MEMORY, GIB, GIB, PAGING_WRITE), 0);
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, GIB, GIB, PAGING_WRITE), 0);
     assert_page(MEMORY, GIB, true, 30);
     assert_int_equal(paging_protect(MEMORY + 512 * MIB, 16 * KIB, PAGING_READ), 0);
     assert_page(MEMORY + 512 * MIB - 1 * MIB, GIB + 511 * MIB, true, 21);
@@ -287,7 +296,8 @@ static void rights_come_back(void **state)
     unsigned before;
 
     (void)state;
-    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 2 * MIB, PAGING_WRITE), 0);
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, 8 * MIB, 2 * MIB, PAGING_WRITE),
+                     0);
     assert_int_equal(paging_protect(MEMORY, 16 * KIB, PAGING_READ), 0);
     before = page_count;
     assert_int_equal(paging_protect(MEMORY, 16 * KIB, PAGING_WRITE), 0);
@@ -299,7 +309,8 @@ static void rights_come_back(void **state)
 static void without_room_for_a_table_no_right_changes(void **state)
 {
     (void)state;
-    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 4 * MIB, PAGING_WRITE), 0);
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, 8 * MIB, 4 * MIB, PAGING_WRITE),
+                     0);
     while (page_count < PAGES_MAX - 1) {
         (void)pages_allocate(1);
     }
@@ -319,31 +330,35 @@ static void what_is_not_mapped_has_no_rights_to_change(void **state)
 static void with_its_tables_made_a_range_can_be_mapped_without_memory(void **state)
 {
     (void)state;
-    assert_int_equal(paging_make_tables(paging_own_space(), MEMORY, 6 * MIB), 0);
+    assert_int_equal(address_space_make_tables(paging_own_space(), MEMORY, 6 * MIB), 0);
     while (pages_allocate(1) != NULL) {
     }
-    assert_int_equal(paging_translate(paging_own_space(), MEMORY), PADDR_NONE);
+    assert_int_equal(address_space_translate(paging_own_space(), MEMORY), ADDRESS_SPACE_NONE);
     for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(paging_map(paging_own_space(), MEMORY + i * MIB + 16 * KIB, 8 * MIB,
-                                    16 * KIB, PAGING_WRITE),
+        assert_int_equal(address_space_map(paging_own_space(), MEMORY + i * MIB + 16 * KIB, 8 * MIB,
+                                           16 * KIB, PAGING_WRITE),
                          0);
     }
     assert_int_equal(
-        paging_map(paging_own_space(), MEMORY + 6 * MIB, 8 * MIB, PAGE_BYTES, PAGING_WRITE),
+        address_space_map(paging_own_space(), MEMORY + 6 * MIB, 8 * MIB, PAGE_BYTES, PAGING_WRITE),
         -ENOMEM);
-    assert_int_equal(paging_make_tables(paging_own_space(), MEMORY + 6 * MIB, 2 * MIB), -ENOMEM);
+    assert_int_equal(address_space_make_tables(paging_own_space(), MEMORY + 6 * MIB, 2 * MIB),
+                     -ENOMEM);
 }
 
 static void pages_that_are_unmapped_can_be_mapped_to_others(void **state)
 {
     (void)state;
-    assert_int_equal(paging_map(paging_own_space(), MEMORY, 8 * MIB, 16 * KIB, PAGING_WRITE), 0);
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, 8 * MIB, 16 * KIB, PAGING_WRITE),
+                     0);
     paging_unmap(MEMORY, 8 * KIB);
     assert_true(flush_count > 0);
-    assert_int_equal(paging_translate(paging_own_space(), MEMORY), PADDR_NONE);
-    assert_int_equal(paging_translate(paging_own_space(), MEMORY + 8 * KIB), 8 * MIB + 8 * KIB);
-    assert_int_equal(paging_map(paging_own_space(), MEMORY, 4 * MIB, 8 * KIB, PAGING_WRITE), 0);
-    assert_int_equal(paging_translate(paging_own_space(), MEMORY), 4 * MIB);
+    assert_int_equal(address_space_translate(paging_own_space(), MEMORY), ADDRESS_SPACE_NONE);
+    assert_int_equal(address_space_translate(paging_own_space(), MEMORY + 8 * KIB),
+                     8 * MIB + 8 * KIB);
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, 4 * MIB, 8 * KIB, PAGING_WRITE),
+                     0);
+    assert_int_equal(address_space_translate(paging_own_space(), MEMORY), 4 * MIB);
     expect_assert_failure(paging_unmap(MEMORY + 16 * KIB, PAGE_BYTES));
 }
 

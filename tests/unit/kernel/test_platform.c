@@ -96,8 +96,8 @@ struct address_space *paging_own_space(void)
     return NULL;
 }
 
-int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
-               unsigned flags)
+int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+                      unsigned flags)
 {
     (void)space;
     (void)vaddr;
@@ -107,11 +107,11 @@ int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint
     return -1;
 }
 
-paddr_t paging_translate(const struct address_space *space, uintptr_t vaddr)
+paddr_t address_space_translate(const struct address_space *space, uintptr_t vaddr)
 {
     (void)space;
     (void)vaddr;
-    return PADDR_NONE;
+    return ADDRESS_SPACE_NONE;
 }
 
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)

@@ -80,8 +80,8 @@ struct address_space *paging_own_space(void)
     return NULL;
 }
 
-int paging_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
-               unsigned flags)
+int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+                      unsigned flags)
 {
     assert_null(space);
     assert_int_equal(mapped_bytes, 0);
