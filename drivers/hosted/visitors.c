@@ -45,6 +45,7 @@ static struct connection {
     uint32_t receive_next;
     bool has_peer_ended; /* its FIN has come */
     bool owes_acknowledgment;
+    bool is_refused;   /* it waits, and then another one is tried */
     unsigned answered; /* requests of this connection */
     unsigned tries;
     uint64_t retry_ns;
@@ -133,6 +134,7 @@ static void open(struct connection *connection)
     connection->send_next = (uint32_t)packet_random();
     connection->receive_next = 0;
     connection->has_peer_ended = connection->owes_acknowledgment = false;
+    connection->is_refused = false;
     connection->answered = 0;
     page_begin(&connection->page, setting.path, setting.is_checked);
     begin(connection, SYN_SENT, 1);
@@ -241,9 +243,7 @@ static void take_segment(struct connection *connection, const struct received *r
 
     if ((segment->flags & TCP_RST) != 0) {
         if (connection->state == SYN_SENT && segment->acknowledgment == connection->send_next) {
-            /* Nobody listens yet: another connection, once it has waited. */
-            counts.refused++;
-            connection->tries = TRIES_MAX;
+            connection->is_refused = true; /* nobody listens yet: later from another port */
         } else if (connection->state != SYN_SENT && segment->sequence == connection->receive_next) {
             fail(connection, &counts.reset);
         }
@@ -310,7 +310,9 @@ void visitors_look_at_clock(uint64_t now_ns)
         if (connection->state == IDLE || now_ns < connection->retry_ns) {
             continue;
         }
-        if (connection->tries++ < TRIES_MAX) {
+        if (connection->is_refused) {
+            fail(connection, &counts.refused);
+        } else if (connection->tries++ < TRIES_MAX) {
             counts.retried++;
             send_outstanding(connection);
         } else if (connection->state == CLOSING) {
