@@ -1,4 +1,4 @@
-# Tests: each suite alone (test-unit, test-check, test-model, test-system,
+# Tests: each suite alone (test-unit, test-fuzz, test-check, test-model, test-system,
 # test-boot) or all of them (test).
 # Every one ends with a line `N passed, N failed`.
 
@@ -57,8 +57,9 @@ $(UNIT_OBJECTS)/%.o: $$(call object_source,$$*) $$(another_command) | $$(call ob
 
 # What every layer uses of libc/core: each test takes from it what its sources call. Of the rest, the
 # host's own stands in, as does its assert().
-$(BUILD)/unit/core.a: $(patsubst %,$(UNIT_OBJECTS)/plain/libc/core/%.c.o, \
-                        address assert command_line format heap line_ring memory numbers output)
+CORE_SOURCES := $(patsubst %,libc/core/%.c,address assert command_line format heap line_ring memory numbers output)
+
+$(BUILD)/unit/core.a: $(CORE_SOURCES:%=$(UNIT_OBJECTS)/plain/%.o)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
@@ -96,7 +97,8 @@ test: system-images | test-packages ## run every test
 	$(Q)qemu/install-packages tests/boot/packages.txt
 	$(Q)$(MAKE) --no-print-directory iso disk efi
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
-	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/model -- pytest tests/system -- \
+	$(Q)$(MAKE) --no-print-directory fuzz-programs
+	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/fuzz -- pytest tests/model -- pytest tests/system -- \
 	  pytest tests/boot
 
 # Which small faults the unit tests would not notice. No test: nothing fails by what it finds.
@@ -122,3 +124,4 @@ $(BUILD)/sanitized/hosted/talus: FORCE
         mutate mutate-libraries
 
 include tests/bench/bench.mk
+include tests/fuzz/fuzz.mk

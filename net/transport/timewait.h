@@ -11,7 +11,11 @@
 
 /* 2 x MSL on paper; chosen long enough for a lost last ACK to be asked for again a few times. */
 #define TIMEWAIT_LIFETIME_NS (2 * NS_PER_S)
-#define TIMEWAIT_MAX         32768u /* power of two; the oldest is forgotten first */
+/* Power of two; the oldest is forgotten first. Fuzz targets, which start a node for each input,
+ * have fewer (tests/fuzz/). */
+#ifndef TIMEWAIT_MAX
+#define TIMEWAIT_MAX 32768u
+#endif
 
 enum timewait_verdict {
     TIMEWAIT_UNKNOWN, /* not a flow of ours */

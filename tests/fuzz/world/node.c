@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/link/server.c net/link/device.c net/link/port.c net/link/nic_option.c */
+/* sources: net/manager/server.c net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/transport/demux.c net/transport/pcb.c */
+/* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
+/* sources: net/transport/availability.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
+/* sources: net/transport/address.c net/transport/dhcp.c net/transport/hash.c net/transport/lwip/interface.c net/transport/neighbor.c net/transport/network_options.c */
+/* sources: net/streams/listener.c net/streams/received.c net/streams/stream.c net/streams/table.c */
+/* sources: net/syn.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
+/* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c libc/posix/poll.c libc/posix/epoll.c */
+/* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
+/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c tests/fuzz/world/card.c drivers/console/log_printer.c */
+/*
+ * A whole node: see node.h.
+ */
+#include "tests/fuzz/world/node.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "drivers/console/log_printer.h"
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/x86/interrupt.h"
+#include "libc/posix/log_stream.h"
+#include "libc/posix/socket.h"
+#include "net/configuration.h"
+#include "net/link/server.h"
+#include "net/manager/server.h"
+#include "net/streams/table.h"
+#include "net/transport/connection.h"
+#include "net/transport/frames.h"
+#include "net/transport/held.h"
+#include "net/transport/pcb.h"
+#include "net/transport/server.h"
+#include "net/transport/table.h"
+#include "tests/fuzz/world/card.h"
+#include "tests/unit/world/fake_memory.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define NETWORK       "net=192.168.1.15/24,gw=192.168.1.2 "
+#define ROUND_MAX     2000u /* a node that finds work for ever does not sleep */
+#define FD_MAX        64u   /* more than an application of application.h has open */
+#define SETTLE_MINUTE (60 * NS_PER_S)
+
+static struct configuration configuration;
+static FUZZ_KEPT uint8_t archive[ARCHIVE_BYTES] = {1}; /* until it has been made */
+static char line[512];
+
+/* --- What the node meets beside the fakes of the unit tests --- */
+
+uint64_t interrupt_count(uint8_t vector)
+{
+    (void)vector;
+    return 0;
+}
+
+ssize_t log_stream_write(int fd, const void *text, size_t bytes)
+{
+    (void)fd;
+    (void)text;
+    return (ssize_t)bytes;
+}
+
+void log_streams_end_lines(void)
+{
+}
+
+/* --- Start --- */
+
+static void start_roles(void)
+{
+    unsigned roles = configuration.roles[platform_node()];
+
+    if ((roles & ROLE_LS) != 0) {
+        link_server_start(configuration_current());
+    }
+    if ((roles & ROLE_CM) != 0) {
+        connection_manager_start(configuration_current());
+    }
+    if ((roles & ROLE_TS) != 0) {
+        transport_server_start(configuration_current());
+    }
+    if ((roles & ROLE_APPLICATION) != 0) {
+        sockets_start();
+    }
+}
+
+void node_start(struct fuzz_input *input, const char *words, uint8_t node, unsigned node_count)
+{
+    static const struct platform_console printer = {
+        .print = log_printer_print,
+        .write = fake_console_write,
+    };
+    char reason[128];
+
+    for (size_t i = 0; i < ARCHIVE_BYTES && archive[0] != stream_byte(0); i++) {
+        archive[ARCHIVE_BYTES - 1 - i] = stream_byte(ARCHIVE_BYTES - 1 - i);
+    }
+    snprintf(line, sizeof(line), "%s%s", strstr(words, "net=") == NULL ? NETWORK : "", words);
+    fake_memory_total_bytes = 16 * MIB;
+    fake_platform_reset(node, node_count);
+    fake_status_page(node)->memory_bytes = 16 * MIB;
+    fake_set_command_line(line);
+    fake_set_archive(archive, sizeof(archive));
+    platform_console = &printer;
+    log_printer_start();
+    card_start((fuzz_take8(input) & 1) != 0);
+    dispatch_initialise();
+    FUZZ_CHECK(configuration_parse(&configuration, line, node_count, reason, sizeof(reason)) == 0);
+    configuration_set_current(&configuration);
+    start_roles();
+    node_run();
+}
+
+/* --- Time --- */
+
+static void run_rounds(void)
+{
+    unsigned round = 0;
+
+    while (dispatch_round() != 0) {
+        FUZZ_CHECK(++round < ROUND_MAX);
+    }
+}
+
+/* The attention interrupt ends the sleep before it has begun, so that no time passes; and the node
+ * looks at all others, which it does only then. */
+void node_run(void)
+{
+    run_rounds();
+    fake_send_attention();
+    dispatch_sleep();
+    run_rounds();
+}
+
+void node_advance_ns(uint64_t ns)
+{
+    fake_advance_ns(ns);
+    node_run();
+}
+
+/* --- The input's actions --- */
+
+static const uint64_t steps_ns[] = {
+    0,        100 * NS_PER_US, 10 * NS_PER_MS, 250 * NS_PER_MS,
+    NS_PER_S, 5 * NS_PER_S,    60 * NS_PER_S,  600 * NS_PER_S,
+};
+
+void node_act(struct fuzz_input *input)
+{
+    uint8_t action = fuzz_take8(input);
+
+    switch (action >> 4) {
+    case 0:
+        card_hold((action & 1) != 0);
+        card_block((action & 2) != 0);
+        break;
+    case 1:
+        fake_fail_allocations_after(action & 0xF);
+        break;
+    case 2:
+        fake_fail_allocations_after(-1);
+        break;
+    case 3:
+        fake_set_free_memory_bytes((action & 1) != 0 ? 0 : UINT64_MAX);
+        break;
+    default:
+        fake_advance_ns(steps_ns[action % ARRAY_COUNT(steps_ns)]);
+        break;
+    }
+    node_run();
+}
+
+/* --- The end --- */
+
+static unsigned connection_count(void)
+{
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < connection_table_size(); i++) {
+        count += connection_at(i) != NULL;
+    }
+    return count;
+}
+
+static void count_stream(struct stream *stream, void *count)
+{
+    (void)stream;
+    ++*(unsigned *)count;
+}
+
+void node_finish(void)
+{
+    unsigned stream_count = 0;
+
+    fake_fail_allocations_after(-1);
+    fake_set_free_memory_bytes(UINT64_MAX);
+    card_hold(false);
+    card_block(false);
+    node_run();
+    for (unsigned fd = DESCRIPTOR_FIRST; fd < FD_MAX; fd++) {
+        if (descriptor_get((int)fd) != NULL) {
+            (void)close((int)fd);
+        }
+    }
+    node_run();
+    for (unsigned i = 0; i < 60 && (connection_count() != 0 || pcb_is_any_ticking()); i++) {
+        node_advance_ns(i < 10 ? NS_PER_S : SETTLE_MINUTE);
+    }
+    stream_for_each(count_stream, &stream_count);
+    FUZZ_CHECK(connection_count() == 0);
+    FUZZ_CHECK(connection_half_open_count() == 0);
+    FUZZ_CHECK(!pcb_is_any_ticking());
+    FUZZ_CHECK(stream_count == 0);
+    /* Fragments of packets that never came whole are held until then (IP_REASS_MAXAGE). */
+    for (unsigned i = 0; i < 20 && card_frames_held() != 0; i++) {
+        node_advance_ns(NS_PER_S);
+    }
+    FUZZ_CHECK(card_frames_held() == 0);
+    FUZZ_CHECK(frames_held_count() == 0);
+    FUZZ_CHECK(held_bytes() == 0);
+}
