@@ -62,21 +62,21 @@ static void tell_neighbor(node_id_t from, uint32_t address, const uint8_t mac[6]
     wire_run();
 }
 
-static void tell_lease(uint32_t age_s)
+static void tell_lease_of(node_id_t from, uint32_t address, uint32_t lease_s, uint32_t age_s)
 {
     struct dhcp_lease message = {
         .header = {.type = DHCP_LEASE, .length_bytes = sizeof(message)},
-        .address = WIRE_OWN_ADDRESS,
+        .address = address,
         .netmask = 0x00FFFFFF,
         .gateway = WIRE_CLIENT_ADDRESS,
         .server = WIRE_CLIENT_ADDRESS,
-        .lease_s = LEASE_S,
-        .renew_s = LEASE_S / 2,
-        .rebind_s = LEASE_S * 7 / 8,
+        .lease_s = lease_s,
+        .renew_s = lease_s / 2,
+        .rebind_s = lease_s * 7 / 8,
         .age_s = age_s,
     };
 
-    fake_deliver(SPEAKER, &message.header);
+    fake_deliver(from, &message.header);
     wire_run();
 }
 
@@ -140,9 +140,21 @@ static void what_the_speaker_says_is_taken(void **state)
     (void)state;
     tell_address(SPEAKER, WIRE_OWN_ADDRESS);
     tell_neighbor(SPEAKER, WIRE_CLIENT_ADDRESS, client_mac);
-    tell_lease(2);
+    tell_lease_of(SPEAKER, WIRE_OWN_ADDRESS, LEASE_S, 2);
     (void)wire_accept(&client, port_of_group_owned_by(0));
     wire_finish(&client);
+}
+
+/* None of them takes the place of the one that is known: its end is what the tests below see. */
+static void leases_that_cannot_be_are_refused(void **state)
+{
+    uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    tell_lease_of(NODE_CM, WIRE_OWN_ADDRESS, 7200, 0); /* no transport server */
+    tell_lease_of(SPEAKER, 0, 7200, 0);
+    tell_lease_of(SPEAKER, WIRE_OWN_ADDRESS, 7200, 7201);
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);
 }
 
 static void an_unknown_neighbour_is_asked_for_at_the_speaker(void **state)
@@ -216,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_speaker_is_believed),
         cmocka_unit_test(what_the_speaker_says_is_taken),
+        cmocka_unit_test(leases_that_cannot_be_are_refused),
         cmocka_unit_test(an_unknown_neighbour_is_asked_for_at_the_speaker),
         cmocka_unit_test(a_dead_speakers_work_goes_on_here),
         cmocka_unit_test(a_dead_speakers_lease_is_renewed_here),
