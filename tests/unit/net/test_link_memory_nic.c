@@ -274,8 +274,13 @@ static void a_syn_with_data_is_checked_before_it_is_cut(void **state)
     settle();
     assert_int_equal(syn_count, 1);
     assert_int_equal(last_syn.frame_flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
-    assert_int_equal(last_syn.header.length_bytes, sizeof(last_syn) + ETHERNET + 40);
-    ip[160] ^= 1; /* damage at the very end of the data */
+    assert_memory_equal(&last_syn.flow, ip + 12, sizeof(last_syn.flow)); /* in the same order */
+    assert_int_equal(last_syn_frame.length_bytes, ETHERNET + 40);
+    assert_int_equal(last_syn_frame.bytes[ETHERNET + 2] << 8 | last_syn_frame.bytes[ETHERNET + 3],
+                     40);
+    assert_memory_equal(last_syn_frame.bytes + ETHERNET + 12, ip + 12,
+                        40 - 12); /* the rest is it */
+    ip[160] ^= 1;                 /* damage at the very end of the data */
     come(&frame);
     settle();
     ip[160] ^= 1;

@@ -90,29 +90,106 @@ static void a_fragment_that_finds_the_list_full_is_not_called_malformed(void **s
 static void fragments_of_a_datagram_that_is_given_up_are_counted(void **state)
 {
     uint64_t incomplete = wire_counted(COUNTER_DROP_INCOMPLETE);
+    uint64_t malformed = wire_counted(COUNTER_DROP_MALFORMED);
 
     (void)state; /* those of the test before wait */
     for (unsigned i = 0; i < 20; i++) {
         wire_advance_ns(NS_PER_S);
     }
     assert_int_equal(wire_counted(COUNTER_DROP_INCOMPLETE), incomplete + FRAGMENT_LIMIT);
+    assert_int_equal(wire_counted(COUNTER_DROP_MALFORMED), malformed);
 }
 
-/* It was counted as not ours. */
-static void a_protocol_that_nobody_speaks_is_counted_as_that(void **state)
+/* A packet of SCTP, which nobody speaks; it comes in the next round. */
+static void receive_unspoken_protocol(void)
 {
     uint8_t bytes[FRAME_MAX_BYTES];
     struct segment segment = {.client_port = 4, .flags = WIRE_ACK};
     size_t length = wire_build(bytes, &segment);
+
+    bytes[IP + 9] = 132;
+    wire_receive_frame(bytes, length, good);
+}
+
+/* It was counted as not ours. */
+static void a_protocol_that_nobody_speaks_is_counted_as_that_each_time(void **state)
+{
     uint64_t protocol = wire_counted(COUNTER_DROP_PROTOCOL);
     uint64_t not_ours = wire_counted(COUNTER_DROP_NOT_OURS);
 
     (void)state;
-    bytes[IP + 9] = 132;
+    for (unsigned i = 1; i <= 3; i++) {
+        receive_unspoken_protocol();
+        wire_run();
+        assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), protocol + i);
+    }
+    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
+}
+
+/* The NIC has not looked at it. */
+static void a_header_with_a_wrong_checksum_is_counted_as_that(void **state)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {.client_port = 4, .flags = WIRE_ACK};
+    size_t length = wire_build(bytes, &segment);
+    uint64_t checksum = wire_counted(COUNTER_DROP_CHECKSUM);
+    uint64_t not_ours = wire_counted(COUNTER_DROP_NOT_OURS);
+
+    (void)state;
+    bytes[IP + 10] ^= 1;
+    wire_receive_frame(bytes, length, 0);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_CHECKSUM), checksum + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
+}
+
+/* What has no cause of its own: another's address, and a fragment that ends behind the longest
+ * packet that there is; together with a third one, in one round. */
+static void drops_without_a_cause_are_not_ours_or_malformed(void **state)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {.client_port = 4, .flags = WIRE_ACK};
+    size_t length = wire_build(bytes, &segment);
+    uint64_t not_ours = wire_counted(COUNTER_DROP_NOT_OURS);
+    uint64_t malformed = wire_counted(COUNTER_DROP_MALFORMED);
+
+    (void)state;
+    bytes[IP + 19] = 99;
+    wire_seal(bytes);
     wire_receive_frame(bytes, length, good);
     wire_run();
-    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), protocol + 1);
-    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
+    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours + 1);
+
+    (void)wire_build(bytes, &segment);
+    bytes[IP + 6] = 0x1F; /* the last one, at 65528 */
+    bytes[IP + 7] = 0xFF;
+    wire_receive_frame(bytes, length, good);
+    receive_unspoken_protocol();
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_MALFORMED), malformed + 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours + 1);
+}
+
+/* A datagram to a port that nobody has, and a packet of a protocol that nobody speaks: what the
+ * layers have dropped is added up. */
+static void drops_of_several_layers_in_one_round_are_all_counted(void **state)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+    struct segment segment = {.client_port = 4, .length = 0};
+    size_t length = wire_build(bytes, &segment);
+    uint64_t before = wire_counted(COUNTER_DROP_PROTOCOL);
+
+    (void)state;
+    bytes[IP + 9] = 17;
+    bytes[IP + 20 + 2] = 0; /* to port 9 */
+    bytes[IP + 20 + 3] = 9;
+    bytes[IP + 20 + 4] = 0; /* of 20 bytes */
+    bytes[IP + 20 + 5] = 20;
+    wire_seal(bytes);
+    wire_receive_frame(bytes, length, good);
+    receive_unspoken_protocol();
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), before + 2);
 }
 
 /* From a link server on another node, in a message: a piece of a datagram of 20 + 16 bytes. */
@@ -228,7 +305,10 @@ int main(void)
         TEST(a_packet_that_finds_the_waiting_list_full_pushes_out_the_oldest),
         cmocka_unit_test(a_fragment_that_finds_the_list_full_is_not_called_malformed),
         TEST(fragments_of_a_datagram_that_is_given_up_are_counted),
-        TEST(a_protocol_that_nobody_speaks_is_counted_as_that),
+        TEST(a_protocol_that_nobody_speaks_is_counted_as_that_each_time),
+        TEST(a_header_with_a_wrong_checksum_is_counted_as_that),
+        TEST(drops_without_a_cause_are_not_ours_or_malformed),
+        TEST(drops_of_several_layers_in_one_round_are_all_counted),
         TEST(a_segment_whole_again_goes_to_its_owner_though_its_pieces_were_forwarded),
         TEST(frames_for_a_nic_that_is_not_there_are_counted_as_that),
         TEST(a_syn_that_finds_no_memory_is_counted_once),

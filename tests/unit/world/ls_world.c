@@ -36,6 +36,7 @@ struct frame *all_received[RECEIVED_MAX];
 uint32_t last_byte_sent = 1000;
 unsigned syn_count;
 struct syn_arrived last_syn;
+struct test_frame last_syn_frame;
 uint64_t interrupts[256];
 struct nic_ready last_ready;
 unsigned ready_count;
@@ -82,9 +83,11 @@ bool transport_server_expects_acknowledgment(const struct frame *frame)
 static void handle_syn_arrived(node_id_t from, const struct message *message,
                                struct message_payload frame)
 {
-    (void)frame;
     assert_int_equal(from, 0);
     memcpy(&last_syn, message, sizeof(last_syn));
+    assert_true(frame.length_bytes <= sizeof(last_syn_frame.bytes));
+    memcpy(last_syn_frame.bytes, frame.bytes, frame.length_bytes);
+    last_syn_frame.length_bytes = (uint16_t)frame.length_bytes;
     syn_count++;
 }
 

@@ -14,6 +14,11 @@
 
 extern struct configuration configuration;
 
+struct test_frame {
+    uint8_t bytes[200];
+    uint16_t length_bytes;
+};
+
 /* What the link server hands to its own node, the last of each and how many. */
 extern struct frame *received;
 extern unsigned received_count;
@@ -22,7 +27,9 @@ extern unsigned received_count;
 extern struct frame *all_received[RECEIVED_MAX];
 /* Acknowledgements above it the transport server does not expect. */
 extern uint32_t last_byte_sent;
+/* What the connection manager was told last, and the frame with it. */
 extern struct syn_arrived last_syn;
+extern struct test_frame last_syn_frame;
 extern unsigned syn_count;
 extern struct nic_ready last_ready;
 extern unsigned ready_count;
@@ -34,11 +41,6 @@ extern uint64_t interrupts[256];
 void start_link_server_on(node_id_t node, const char *roles);
 
 /* --- Frames --- */
-
-struct test_frame {
-    uint8_t bytes[200];
-    uint16_t length_bytes;
-};
 
 /* A client's port that steering gives to that transport server. */
 uint16_t port_owned_by(node_id_t ts);
