@@ -15,9 +15,7 @@ import subprocess
 import threading
 
 MANNERS = ("plain", "checked")
-# What tells the sanitizer of switches of threads is nothing without it.
-SANITIZER_ONLY = re.compile(r".*/thread_sanitizer\.c$")
-LEFT_OUT_PLAIN = re.compile(r"-fsanitize=|-fno-sanitize|-Wl,--wrap=|-fno-omit-frame-pointer$")
+LEFT_OUT_PLAIN = re.compile(r"-fsanitize=|-fno-sanitize|-fno-omit-frame-pointer$")
 LEFT_OUT = re.compile(r"-W(?!l,)|-g$|-M|-fsanitize-recover")
 
 
@@ -118,11 +116,6 @@ class Objects:
                 and not (manner == "plain" and LEFT_OUT_PLAIN.match(flag))]
         return ["gcc", "-w", *kept]
 
-    @staticmethod
-    def sources(program, manner):
-        return [source for source in program.sources
-                if manner == "checked" or not SANITIZER_ONLY.match(source)]
-
     def compile(self, flags, source, manner):
         """The object's file name."""
         command = self.flags(flags, manner)
@@ -158,7 +151,7 @@ class Objects:
     def parts(self, program, manner, without=None):
         """Every object of a program but that of the source `without`."""
         return ([self.compile(program.flags, source, manner)
-                 for source in self.sources(program, manner) if source != without]
+                 for source in program.sources if source != without]
                 + [self.library(archive, manner) for archive in program.archives])
 
     def fingerprint(self, parts):
