@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What a peer leaves unfinished keeps no receive buffers: others are served meanwhile."""
 
-import socket
-
 import pytest
+from scapy.layers.inet import IP, TCP
 
-from harness import WAIT_S, Network, Talus, curl, wait_until
-from test_faults import web_server_of
+from harness import Network, Talus, curl
+from test_faults import transport_server_of
 from vcpu import QEMU_ARGS, Stalled
 from wire import Peer, Wire
 
@@ -30,35 +29,17 @@ def wire(alone):
         yield opened
 
 
-# Tiny segments for an application that hangs, in requests that it answers when it goes on.
-REQUEST = b"GET /4b HTTP/1.1\r\nHost: talus\r\n\r\n"
-REQUESTS = 200
-BUFFERS = 4096  # of each of two queues
-HANGING = 3
+# Connections of a web server that hangs, all of one transport server, and tiny segments for each: more
+# together than the channel to that web server has lines (4096), and than the queue has buffers (4096).
+OTHER, HANGING = 2, 3
+HANGING_CONNECTIONS = 8
+HANGING_SEGMENTS = 1300
+HEAD, END = b"GET /4b HTTP/1.1\r\nHost: talus\r\nX: x", b"\r\n\r\n"
 
 
-def send_bytes(connection, data):
-    """A segment each, as long as the peer takes them; returns how many it has."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setblocking(False)
-    sent = 0
-    try:
-        for byte in data:
-            sent += connection.send(bytes([byte]))
-    except BlockingIOError:
-        pass
-    connection.settimeout(WAIT_S)
-    return sent
-
-
-def count_answers(connection, count):
-    """Read until so many have come."""
-    text = b""
-    while text.count(b"HTTP/1.1 200 OK") < count:
-        received = connection.recv(65536)
-        assert received, text[-1000:]
-        text += received
-    return text.count(b"HTTP/1.1 ")
+def ports_of_one_transport_server():
+    return [port for port in range(FIRST_PORT, FIRST_PORT + 4096)
+            if transport_server_of(port) == 0][:HANGING_CONNECTIONS]
 
 
 SEQUENCE_AT, CHECKSUM_AT = 14 + 20 + 4, 14 + 20 + 16
@@ -111,33 +92,36 @@ def test_segments_before_a_hole_keep_no_buffers(alone, wire):
     assert served(alone)
 
 
+def end_request(peer):
+    """And have it answered."""
+    peer.send("PA", END)
+    answer = peer.wire.receive(lambda packet: peer.is_answer(packet)
+                               and b"HTTP/1.1 200 OK" in bytes(packet[TCP]))
+    assert answer is not None
+    peer.acknowledge = answer[TCP].seq + answer[IP].len - answer[IP].ihl * 4 - answer[TCP].dataofs * 4
+    peer.send("A")
+
+
 def test_bytes_for_an_application_that_hangs_keep_no_buffers():
     """Its connections are sent thousands of tiny segments in order, of which it takes none. The other
-    web server is served through the same queues meanwhile, and what waited comes to be answered."""
+    web server is served through the same queues meanwhile, and what waited is answered afterwards."""
     with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=0",
-                                     network=network) as machine:
-        connections = [machine.connect() for _ in range(24)]
-        try:
-            victims = [connection for connection in connections
-                       if web_server_of(connection) == HANGING]
-            assert victims
-            missed = drops(machine)
-            before = machine.counter("nic_rx_packets_total")
-            data = REQUEST * REQUESTS
-            with Stalled(machine, HANGING):
-                sent = [send_bytes(connection, data) for connection in victims]
-
-                def has_come():
-                    return sum(machine.counter("nic_rx_packets_total").values()) \
-                        - sum(before.values()) > 2 * BUFFERS
-
-                wait_until(has_come, "more segments than there are buffers", machine.last_lines)
-                for _ in range(10):
-                    assert served(machine)
-                assert drops(machine) == missed
-            for connection, count in zip(victims, sent):
-                connection.sendall(data[count:])
-                assert count_answers(connection, REQUESTS) == REQUESTS
-        finally:
-            for connection in connections:
-                connection.close()
+                                     network=network) as machine, Wire(network) as opened:
+        opened.introduce_peer()
+        with Stalled(machine, OTHER):
+            peers = [Peer(opened, port).open() for port in ports_of_one_transport_server()]
+            for peer in peers:
+                peer.send("PA", HEAD)
+                end_request(peer)
+        missed = drops(machine)
+        with Stalled(machine, HANGING):
+            for peer in peers:
+                peer.send("PA", HEAD)
+                start = peer.next_sequence
+                opened.send_all(segments_at(peer, b"x", range(start, start + HANGING_SEGMENTS)))
+                peer.next_sequence += HANGING_SEGMENTS
+            for _ in range(10):
+                assert served(machine)
+            assert drops(machine) == missed
+        for peer in peers:
+            end_request(peer)
