@@ -146,6 +146,19 @@ static void the_next_link_server_takes_the_nic_over(void **state)
     assert_memory_equal(last_ready.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
 }
 
+/* It may send such messages, and will, should the first one die. */
+static void another_link_server_than_the_first_gives_no_orders(void **state)
+{
+    (void)state;
+    start_link_server_on(SELF, "pika=TS3LS3CM3 app=httpd:1");
+    settle();
+    uint64_t before = counter_read(SELF, COUNTER_DROP_BAD_MESSAGE);
+
+    tell_to_attach(2, key_of(0, 1, REGISTERS_PADDR));
+    assert_int_equal(counter_read(SELF, COUNTER_DROP_BAD_MESSAGE), before + 1);
+    fake_expect_no_message(2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +167,7 @@ int main(void)
         cmocka_unit_test(the_queue_is_opened_and_takes_frames),
         cmocka_unit_test(a_queue_is_opened_once_and_answered_for_again),
         cmocka_unit_test(the_next_link_server_takes_the_nic_over),
+        cmocka_unit_test(another_link_server_than_the_first_gives_no_orders),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
