@@ -22,7 +22,6 @@ struct linux_node {
     const char *card;         /* what --card says; "" when it is not there */
     void *memory;             /* of this node alone, page-aligned and zeroed */
     uint64_t memory_bytes;
-    size_t ring_bytes; /* of each channel */
     /* At the same address on all nodes, and read-only. */
     const void *archive;
     size_t archive_bytes;
@@ -49,7 +48,7 @@ CALLED_FROM_OUTSIDE _Noreturn void hosted_main(void);
 CALLED_FROM_OUTSIDE _Noreturn void hosted_fault(int signal, uintptr_t instruction,
                                                 uintptr_t address);
 /* Bytes of the file in which a node's mailbox pages lie. */
-CALLED_FROM_OUTSIDE size_t hosted_mailbox_bytes(unsigned node_count, size_t ring_bytes);
+CALLED_FROM_OUTSIDE size_t hosted_mailbox_bytes(unsigned node_count);
 
 /* --- Linux's half --- */
 

@@ -1,47 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Of its own file a node maps all, writable; of another's the status page and the ring that leads
- * here, and Linux lets it do no more than read them.
+ * Of its own file a node maps all, writable; of another's the status page and, once there is a
+ * channel, the ring that leads here, and Linux lets it do no more than read them.
  */
 #include "kernel/hosted/mailbox.h"
 
 #include "kernel/hosted/linux.h"
+#include "kernel/message/channel.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
 static struct status_page *status_pages[NODE_MAX];
-static uint8_t *own_rings;
-static uint8_t *incoming_rings[NODE_MAX];
 
-/* Of a ring in the file of the node that it comes from. */
+/* Of a ring in the file of the node that it comes from. What nobody touches of it takes no memory. */
 static size_t ring_offset(node_id_t to)
 {
-    return sizeof(struct status_page) + to * linux_node.ring_bytes;
+    return sizeof(struct status_page) + to * CHANNEL_RING_MAX_BYTES;
 }
 
-size_t hosted_mailbox_bytes(unsigned node_count, size_t ring_bytes)
+size_t hosted_mailbox_bytes(unsigned node_count)
 {
-    return sizeof(struct status_page) + node_count * ring_bytes;
+    return sizeof(struct status_page) + node_count * CHANNEL_RING_MAX_BYTES;
 }
 
 void hosted_mailbox_initialise(void)
 {
-    node_id_t self = linux_node.node;
-    uint8_t *own = linux_map_mailbox(
-        self, 0, hosted_mailbox_bytes(linux_node.node_count, linux_node.ring_bytes));
-
-    status_pages[self] = (struct status_page *)own;
-    own_rings = own + sizeof(struct status_page);
     for (unsigned i = 0; i < linux_node.node_count; i++) {
         node_id_t node = (node_id_t)i;
 
-        if (node != self) {
-            status_pages[node] = linux_map_mailbox(node, 0, sizeof(struct status_page));
-            incoming_rings[node] =
-                linux_map_mailbox(node, ring_offset(self), linux_node.ring_bytes);
-        }
+        status_pages[node] =
+            linux_map_mailbox(node, 0,
+                              node == linux_node.node ? hosted_mailbox_bytes(linux_node.node_count)
+                                                      : sizeof(struct status_page));
     }
-    status_pages[self]->memory_bytes = linux_node.memory_bytes;
+    status_pages[linux_node.node]->memory_bytes = linux_node.memory_bytes;
 }
 
 struct status_page *platform_status_page(node_id_t node)
@@ -50,13 +42,36 @@ struct status_page *platform_status_page(node_id_t node)
     return status_pages[node];
 }
 
-void *platform_channel_ring(node_id_t from, node_id_t to)
+const void *platform_ring_create(node_id_t from, size_t bytes)
 {
-    ASSERT(from != to && (from == linux_node.node || to == linux_node.node));
-    return from == linux_node.node ? own_rings + to * linux_node.ring_bytes : incoming_rings[from];
+    ASSERT(from != linux_node.node && channel_is_ring_size(bytes));
+    return linux_map_mailbox(from, ring_offset(linux_node.node), bytes);
 }
 
-size_t platform_channel_ring_bytes(void)
+uint64_t platform_ring_place(const void *ring)
 {
-    return linux_node.ring_bytes;
+    (void)ring; /* it lies in the sender's file, where it always lies */
+    return ring_offset(linux_node.node);
+}
+
+bool platform_ring_renew(const void *ring, size_t bytes)
+{
+    (void)ring;
+    (void)bytes;
+    return false; /* only the sender could write it, and no other finds it */
+}
+
+void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
+{
+    ASSERT(to != linux_node.node);
+    if (place != ring_offset(to) || !channel_is_ring_size(bytes)) {
+        return NULL;
+    }
+    return (uint8_t *)status_pages[linux_node.node] + place;
+}
+
+void platform_ring_detach(node_id_t to, size_t bytes)
+{
+    (void)to; /* the file is this node's own */
+    (void)bytes;
 }

@@ -21,7 +21,7 @@ static node_id_t self;
 static size_t ring_bytes; /* of each channel to this node, while there is memory */
 
 /* Of what an earlier one has left, or new. NULL: there is no memory. */
-static const void *make_ring(size_t *bytes)
+static const void *make_ring(node_id_t from, size_t *bytes)
 {
     for (unsigned i = 0; i < platform_node_count(); i++) {
         struct peer *peer = &peers[i];
@@ -30,12 +30,13 @@ static const void *make_ring(size_t *bytes)
         if (ring != NULL && status_own_word((node_id_t)i) >= NODE_DEAD) {
             *bytes = peer->spare_bytes;
             peer->spare_ring = NULL;
-            platform_ring_renew(ring, *bytes);
-            return ring;
+            if (platform_ring_renew(ring, *bytes)) {
+                return ring;
+            }
         }
     }
     for (*bytes = ring_bytes; *bytes >= CHANNEL_RING_MIN_BYTES; *bytes /= 2) {
-        const void *ring = platform_ring_create(*bytes);
+        const void *ring = platform_ring_create(from, *bytes);
 
         if (ring != NULL) {
             counter_add(COUNTER_CHANNEL_BYTES, *bytes);
@@ -49,7 +50,7 @@ static void open_from(node_id_t from)
 {
     struct channel_receiver *receiver = &peers[from].receiver;
     size_t bytes;
-    const void *ring = make_ring(&bytes);
+    const void *ring = make_ring(from, &bytes);
 
     if (ring == NULL) {
         counter_increment(COUNTER_CHANNELS_REFUSED);

@@ -24,8 +24,9 @@ static void mark_nothing(const void *ring, size_t bytes, bool is_shared)
 
 void (*rings_mark)(const void *ring, size_t bytes, bool is_shared) = mark_nothing;
 
-const void *platform_ring_create(size_t bytes)
+const void *platform_ring_create(node_id_t from, size_t bytes)
 {
+    (void)from; /* it maps what it is told of */
     ASSERT(channel_is_ring_size(bytes));
     void *ring = pages_allocate(bytes / PAGE_BYTES);
 
@@ -52,13 +53,14 @@ static void set_rights(const void *ring, size_t bytes, unsigned flags)
     ASSERT(error == 0); /* its pages were split when it was made */
 }
 
-void platform_ring_renew(const void *ring, size_t bytes)
+bool platform_ring_renew(const void *ring, size_t bytes)
 {
     set_rights(ring, bytes, PAGING_WRITE);
     rings_mark(ring, bytes, false);
     memset((void *)(uintptr_t)ring, 0, bytes);
     set_rights(ring, bytes, PAGING_READ);
     rings_mark(ring, bytes, true);
+    return true;
 }
 
 /* Whether these bytes are memory of that node, all in one range. */

@@ -32,8 +32,6 @@
 #include "kernel/x86/cpu.h"
 
 #define MEMORY_DEFAULT_MIB 256u
-/* As boot/ chooses on the bare machine: many nodes have many rings. */
-#define MANY_NODES         16u
 #define CALIBRATION_NS     (20 * 1000 * 1000)
 #define FILES_PER_NODE     4u
 #define INVARIANT_TSC_BIT  (1u << 8) /* CPUID 80000007H EDX (SDM 3B 17.17.1) */
@@ -150,8 +148,6 @@ static void parse_options(int argc, char **argv)
     }
     linux_node.command_line = command_line;
     linux_node.memory_bytes = memory_mib * (uint64_t)MIB;
-    linux_node.ring_bytes =
-        linux_node.node_count <= MANY_NODES ? CHANNEL_RING_MAX_BYTES : CHANNEL_RING_MIN_BYTES;
 }
 
 /* --- What the nodes find --- */
@@ -246,7 +242,7 @@ static void make_files(unsigned node)
     files->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (files->mailbox < 0 || files->doorbell < 0 ||
         ftruncate(files->mailbox,
-                  (off_t)hosted_mailbox_bytes(linux_node.node_count, linux_node.ring_bytes)) != 0) {
+                  (off_t)hosted_mailbox_bytes(linux_node.node_count)) != 0) {
         linux_die("mailbox pages cannot be made");
     }
     sprintf(name, "/proc/self/fd/%d", files->mailbox);

@@ -488,6 +488,26 @@ static void ring_of_a_dead_node_is_zeroed_and_used_again(void **state)
     assert_int_equal(handled[handled_count - 1].number, 5);
 }
 
+static void ring_that_serves_no_other_node_is_left_and_a_new_one_made(void **state)
+{
+    uint64_t place;
+
+    (void)state;
+    fake_set_ring_renewable(false);
+    deliver_number(2, 1);
+    run();
+    place = offered(2);
+    fake_set_node_state(2, NODE_DEAD);
+    run();
+    request(3);
+    run();
+    assert_int_not_equal(offered(3), 0);
+    assert_int_not_equal(offered(3), place);
+    deliver_number(3, 5);
+    run();
+    assert_int_equal(handled[handled_count - 1].number, 5);
+}
+
 /* It hangs, and may go on: what it then writes must not be taken for another's. */
 static void ring_of_a_node_that_does_not_say_that_it_is_dead_is_left_to_it(void **state)
 {
@@ -552,6 +572,7 @@ int main(void)
         TEST(rings_follow_the_nodes_memory),
         TEST(channel_from_a_node_that_died_is_closed),
         TEST(ring_of_a_dead_node_is_zeroed_and_used_again),
+        TEST(ring_that_serves_no_other_node_is_left_and_a_new_one_made),
         TEST(ring_of_a_node_that_does_not_say_that_it_is_dead_is_left_to_it),
         TEST(a_dead_nodes_request_opens_nothing),
     };

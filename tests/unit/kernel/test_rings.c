@@ -137,7 +137,7 @@ static int release(void **state)
 
 static void receiver_gives_up_its_right_to_write_what_it_lends(void **state)
 {
-    const void *ring = platform_ring_create(RING);
+    const void *ring = platform_ring_create(1, RING);
 
     (void)state;
     assert_ptr_equal(ring, pages);
@@ -150,18 +150,18 @@ static void without_memory_for_tables_there_is_no_ring_and_none_is_lost(void **s
 {
     (void)state;
     is_table_memory_gone = true;
-    assert_null(platform_ring_create(RING));
+    assert_null(platform_ring_create(1, RING));
     assert_int_equal(released_count, RING / PAGE_BYTES);
     assert_int_equal(mark_count, 0);
 }
 
 static void ring_is_zeroed_before_it_is_lent_again(void **state)
 {
-    const void *ring = platform_ring_create(RING);
+    const void *ring = platform_ring_create(1, RING);
 
     (void)state;
     memset(pages, 0xA5, RING);
-    platform_ring_renew(ring, RING);
+    assert_true(platform_ring_renew(ring, RING));
     assert_int_equal(rights, PAGING_READ);
     assert_true(is_marked);
     assert_int_equal(mark_count, 3);

@@ -39,6 +39,7 @@ static bool is_attached[NODE_MAX];
 static void *made_rings[NODE_MAX]; /* in this node's memory */
 static unsigned made_ring_count;
 static size_t longest_ring_bytes;
+static bool is_ring_renewable;
 static bool is_quiet_left_alone;
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
@@ -109,6 +110,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
         status_pages[i]->state = NODE_RUNNING;
     }
     longest_ring_bytes = SIZE_MAX;
+    is_ring_renewable = true;
     is_quiet_left_alone = false;
     while (made_ring_count > 0) {
         free(made_rings[--made_ring_count]);
@@ -167,6 +169,11 @@ void *fake_ring(node_id_t from, size_t *bytes)
 void fake_forget_ring(node_id_t from)
 {
     channel_sender_close(&far_ends[from].sender);
+}
+
+void fake_set_ring_renewable(bool is_renewable)
+{
+    is_ring_renewable = is_renewable;
 }
 
 void fake_set_longest_ring_bytes(size_t bytes)
@@ -408,8 +415,9 @@ struct status_page *platform_status_page(node_id_t node)
     return status_pages[node];
 }
 
-const void *platform_ring_create(size_t bytes)
+const void *platform_ring_create(node_id_t from, size_t bytes)
 {
+    assert_true(from < node_count && from != this_node);
     assert_true(channel_is_ring_size(bytes));
     if (bytes > longest_ring_bytes) {
         return NULL;
@@ -423,9 +431,13 @@ uint64_t platform_ring_place(const void *ring)
     return (uintptr_t)ring;
 }
 
-void platform_ring_renew(const void *ring, size_t bytes)
+bool platform_ring_renew(const void *ring, size_t bytes)
 {
+    if (!is_ring_renewable) {
+        return false;
+    }
     memset((void *)(uintptr_t)ring, 0, bytes);
+    return true;
 }
 
 void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)

@@ -83,6 +83,8 @@ void fake_forget_ring(node_id_t from);
 void fake_leave_quiet_alone(void);
 /* This node has no memory for longer ones. */
 void fake_set_longest_ring_bytes(size_t bytes);
+/* Whether the ring of a dead node serves another one. */
+void fake_set_ring_renewable(bool is_renewable);
 
 /* --- What the node under test has done to the machine --- */
 unsigned fake_doorbells(node_id_t node);  /* rung since the reset */
