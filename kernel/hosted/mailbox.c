@@ -12,7 +12,8 @@
 
 static struct status_page *status_pages[NODE_MAX];
 
-/* Of a ring in the file of the node that it comes from. What nobody touches of it takes no memory. */
+/* Of a ring in the file of the node that it comes from. What nobody touches of it takes no memory.
+ */
 static size_t ring_offset(node_id_t to)
 {
     return sizeof(struct status_page) + to * CHANNEL_RING_MAX_BYTES;

@@ -241,8 +241,7 @@ static void make_files(unsigned node)
     files->mailbox = memfd_create(name, MFD_CLOEXEC);
     files->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (files->mailbox < 0 || files->doorbell < 0 ||
-        ftruncate(files->mailbox,
-                  (off_t)hosted_mailbox_bytes(linux_node.node_count)) != 0) {
+        ftruncate(files->mailbox, (off_t)hosted_mailbox_bytes(linux_node.node_count)) != 0) {
         linux_die("mailbox pages cannot be made");
     }
     sprintf(name, "/proc/self/fd/%d", files->mailbox);
