@@ -19,7 +19,8 @@ bench-console: system-images iso | test-packages ## what the screen costs per re
 
 # On two cores of this machine, without QEMU: gcc's own optimisation, no sanitizer.
 MESSAGES_SOURCES := tests/bench/messages.c kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c \
-                    kernel/thread/switch.S kernel/thread/timer.c libc/core/heap.c libc/core/assert.c
+                    kernel/thread/switch.S kernel/thread/timer.c libc/core/heap.c libc/core/assert.c \
+                    libc/core/line_ring.c
 
 $(BUILD)/bench/messages: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED
 
