@@ -61,7 +61,7 @@ void send_publish(void);
 static inline bool own_has_room(node_id_t to, size_t bytes)
 {
     ASSERT(own_ring.building == BUILT_NOWHERE);
-    return to == own_ring.node && LIKELY(own_ring.end + bytes <= own_ring.limit);
+    return LIKELY(to == own_ring.node && own_ring.end + bytes <= own_ring.limit);
 }
 
 static inline struct message *own_reserve(size_t bytes)
