@@ -36,11 +36,12 @@ NATIVE_RUNS ?= 5
 bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes: NATIVE_RUNS=5
 	$(Q)tests/bench/native --runs '$(NATIVE_RUNS)' $<
 
-# The unit test, without sanitizers and optimised as images are.
+# The unit test without sanitizers, optimised as images are, and without what else its world can do.
 ROUNDS_SOURCE := tests/unit/kernel/test_round_cost.c
-BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c numbers.c output.c)
+BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line_ring.c numbers.c output.c)
 
-$(BUILD)/bench/rounds: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -I. -DTALUS_HOSTED
+$(BUILD)/bench/rounds: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -I. -DTALUS_HOSTED \
+    -ffunction-sections -Wl,--gc-sections,--wrap=status_set_sleep
 
 $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wildcard tests/unit/world/*) $$(another_command)
 	$(keep_command)

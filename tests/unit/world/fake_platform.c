@@ -166,11 +166,6 @@ void *fake_ring(node_id_t from, size_t *bytes)
     return sender->ring;
 }
 
-void fake_forget_ring(node_id_t from)
-{
-    channel_sender_close(&far_ends[from].sender);
-}
-
 void fake_set_ring_renewable(bool is_renewable)
 {
     is_ring_renewable = is_renewable;

@@ -76,8 +76,6 @@ void fake_open_ring(node_id_t to);
 bool fake_is_attached(node_id_t to);
 /* The ring of the channel to this node. */
 void *fake_ring(node_id_t from, size_t *bytes);
-/* The node has gone and forgotten its channel to this one; it asks for another when it sends. */
-void fake_forget_ring(node_id_t from);
 /* Until the reset, fake_deliver() on a quiet channel does not make the node look at it: the test
  * interrupts it, or does not. */
 void fake_leave_quiet_alone(void);
