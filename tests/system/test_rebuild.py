@@ -11,7 +11,7 @@ KINDS = ["obj/libc/core/format.c.o", "obj/kernel/thread/switch.S.o", "obj/libc/c
          "obj-shared/boot/mark_shared.c.o", "obj-efi/boot/uefi/elf.c.o", "plugins/instructions.so",
          "unit/lwip/core/def.c.o", "unit/llhttp/api.c.o", "unit/objects/plain/libc/core/heap.c.o",
          "unit/test_format", "linux/httpd", "bench/messages",
-         "hosted/obj/net/transport/hash.c.o", "hosted/obj/kernel/hosted/linux/node.c.o", "hosted/talus"]
+         "hosted/obj/net/transport/hash.c.o", "hosted/obj/kernel/hosted/linux/node.c.o"]
 
 
 class Tree:
