@@ -440,10 +440,13 @@ void peers_start(void)
 {
     for (node_id_t peer = 0; peer < platform_node_count(); peer++) {
         if (peer != platform_node()) {
+            size_t bytes;
+            void *ring = fake_ring(peer, &bytes);
+
             channel_sender_initialise(
-                &senders[peer], platform_channel_ring(peer, platform_node()),
-                platform_channel_ring_bytes(),
-                &platform_status_page(platform_node())->acknowledged_lines[peer], 0);
+                &senders[peer], ring, bytes,
+                &platform_status_page(platform_node())->acknowledged_lines[peer],
+                channel_first_line(peer, platform_node()));
         }
     }
 }
