@@ -42,6 +42,27 @@ static void tables_that_overlap_or_exceed_the_page_are_refused(void **state)
     expect_assert_failure(counters_check());
 }
 
+static const struct counter_table *other_table(void)
+{
+    const struct counter_table *other = NULL;
+
+    LINKER_SET_EACH(counter_tables, struct counter_table, table)
+    {
+        other = *table != &added ? *table : other;
+    }
+    return other;
+}
+
+/* The first counter of one is the last of the other. */
+static void tables_that_share_one_counter_are_refused(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    assert_non_null(other_table());
+    added.first = other_table()->first + other_table()->count - 1;
+    expect_assert_failure(counters_check());
+}
+
 static void a_counter_is_read_from_the_page_of_its_node(void **state)
 {
     (void)state;
@@ -60,6 +81,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_in_blocks_of_their_own_pass),
         cmocka_unit_test(tables_that_overlap_or_exceed_the_page_are_refused),
+        cmocka_unit_test(tables_that_share_one_counter_are_refused),
         cmocka_unit_test(a_counter_is_read_from_the_page_of_its_node),
     };
 
