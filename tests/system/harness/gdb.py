@@ -29,18 +29,23 @@ class Gdb:
         self._socket.settimeout(WAIT_S)
         wait_until(path.exists, "QEMU to listen for gdb")
         self._socket.connect(str(path))
+        # A machine that ran says that it has stopped, a moment later: before this answer.
+        assert self.ask("Hg1") == "OK"
 
     def ask(self, command):
         """The answer; to `c`, it comes when the machine stops again."""
         self._socket.sendall(f"${command}#{sum(command.encode()) & 0xFF:02x}".encode())
-        answer = b""
-        while not re.search(rb"\$[^#]*#..$", answer):
-            received = self._socket.recv(4096)
-            if not received:
+        received = b""
+        while True:
+            for answer in re.findall(rb"\$([^#]*)#..", received):
+                # Only who lets it go on asks for a stop.
+                if command == "c" or not answer.startswith(b"T"):
+                    self._socket.sendall(b"+")
+                    return answer.decode()
+            more = self._socket.recv(4096)
+            if not more:
                 raise HarnessError(f"gdb's {command}: QEMU ended")
-            answer += received
-        self._socket.sendall(b"+")
-        return re.search(rb"\$([^#]*)#..$", answer)[1].decode()
+            received += more
 
     def _ask_of(self, core, command):
         assert self.ask(f"Hg{core + 1:x}") == "OK"
