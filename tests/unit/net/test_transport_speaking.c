@@ -287,6 +287,22 @@ static void a_silent_neighbour_is_asked_for_and_then_forgotten_by_all(void **sta
     expect_neighbor(11, 11, true);
 }
 
+/* What is not its own to say: only who speaks for the machine hears its neighbours. */
+static void a_follower_tells_no_neighbor(void **state)
+{
+    struct neighbor_set message = {
+        .header = {.type = NEIGHBOR_SET, .length_bytes = sizeof(message)},
+        .address = address_of(9),
+        .is_valid = 1,
+        .mac = {2, 0, 0, 0, 0, 9}};
+    uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    fake_deliver(FOLLOWER, &message.header);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -298,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_neighbour_that_speaks_to_others_is_not_learned),
         cmocka_unit_test(the_other_server_asks_for_a_neighbour_and_is_answered),
         cmocka_unit_test(a_silent_neighbour_is_asked_for_and_then_forgotten_by_all),
+        cmocka_unit_test(a_follower_tells_no_neighbor),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
