@@ -406,13 +406,13 @@ static void a_request_that_stands_opens_no_second_ring(void **state)
 static void without_memory_the_request_is_counted_and_met_when_there_is_some(void **state)
 {
     (void)state;
-    fake_set_longest_ring_bytes(0);
+    fake_rings.longest_bytes = 0;
     request(2);
     run();
     assert_int_equal(offered(2), 0);
     assert_int_equal(counter_read(NODE, COUNTER_CHANNELS_REFUSED), 1);
     assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_BYTES), 0);
-    fake_set_longest_ring_bytes(SIZE_MAX);
+    fake_rings.longest_bytes = SIZE_MAX;
     fake_send_attention(); /* the sender asks again when it looks who takes nothing */
     run();
     assert_int_not_equal(offered(2), 0);
@@ -432,14 +432,14 @@ static void rings_follow_the_nodes_memory(void **state)
     request(2);
     run();
     assert_int_equal(offered_bytes(2), 128 * KIB);
-    fake_set_longest_ring_bytes(64 * KIB);
+    fake_rings.longest_bytes = 64 * KIB;
     request(3);
     run();
     assert_int_equal(offered_bytes(3), 64 * KIB);
     assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_BYTES), 192 * KIB);
     fake_status_page(NODE)->memory_bytes = UINT64_MAX;
     dispatch_initialise();
-    fake_set_longest_ring_bytes(SIZE_MAX);
+    fake_rings.longest_bytes = SIZE_MAX;
     request(0);
     run();
     assert_int_equal(offered_bytes(0), CHANNEL_RING_MAX_BYTES);
@@ -493,7 +493,7 @@ static void ring_that_serves_no_other_node_is_left_and_a_new_one_made(void **sta
     uint64_t place;
 
     (void)state;
-    fake_set_ring_renewable(false);
+    fake_rings.is_renewable = false;
     deliver_number(2, 1);
     run();
     place = offered(2);

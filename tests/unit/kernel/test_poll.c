@@ -43,7 +43,7 @@ static int start(void **state)
 {
     (void)start_dispatcher(state);
     fake_on_sleep(sleep_on);
-    fake_leave_quiet_alone();
+    fake_rings.is_quiet_left_alone = true;
     for (node_id_t from = 0; from < 4; from++) {
         if (from != NODE) {
             deliver_number(from, 0);

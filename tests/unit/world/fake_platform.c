@@ -38,9 +38,7 @@ static uint8_t *rings[NODE_MAX]; /* of channels from this node, in the others' m
 static bool is_attached[NODE_MAX];
 static void *made_rings[NODE_MAX]; /* in this node's memory */
 static unsigned made_ring_count;
-static size_t longest_ring_bytes;
-static bool is_ring_renewable;
-static bool is_quiet_left_alone;
+struct fake_rings fake_rings;
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
 static unsigned news[NODE_MAX];
@@ -109,9 +107,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
         status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
         status_pages[i]->state = NODE_RUNNING;
     }
-    longest_ring_bytes = SIZE_MAX;
-    is_ring_renewable = true;
-    is_quiet_left_alone = false;
+    fake_rings = (struct fake_rings){.longest_bytes = SIZE_MAX, .is_renewable = true};
     while (made_ring_count > 0) {
         free(made_rings[--made_ring_count]);
     }
@@ -164,21 +160,6 @@ void *fake_ring(node_id_t from, size_t *bytes)
     }
     *bytes = (size_t)sender->line_count * CHANNEL_LINE_BYTES;
     return sender->ring;
-}
-
-void fake_set_ring_renewable(bool is_renewable)
-{
-    is_ring_renewable = is_renewable;
-}
-
-void fake_set_longest_ring_bytes(size_t bytes)
-{
-    longest_ring_bytes = bytes;
-}
-
-void fake_leave_quiet_alone(void)
-{
-    is_quiet_left_alone = true;
 }
 
 bool fake_is_attached(node_id_t to)
@@ -237,7 +218,8 @@ void fake_deliver(node_id_t from, const struct message_header *message)
         channel_send(&far_ends[from].sender, CONTAINER_OF(message, const struct message, header)),
         0);
     is_rung |= status_pages[this_node]->sleep != NODE_AWAKE; /* as its dispatcher would */
-    if ((status_pages[this_node]->quiet[from / 32] >> from % 32 & 1) != 0 && !is_quiet_left_alone) {
+    if ((status_pages[this_node]->quiet[from / 32] >> from % 32 & 1) != 0 &&
+        !fake_rings.is_quiet_left_alone) {
         peers_look_at_quiet(); /* as if the node took the sender's interrupt at once */
     }
 }
@@ -414,7 +396,7 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
 {
     assert_true(from < node_count && from != this_node);
     assert_true(channel_is_ring_size(bytes));
-    if (bytes > longest_ring_bytes) {
+    if (bytes > fake_rings.longest_bytes) {
         return NULL;
     }
     assert_true(made_ring_count < NODE_MAX);
@@ -428,7 +410,7 @@ uint64_t platform_ring_place(const void *ring)
 
 bool platform_ring_renew(const void *ring, size_t bytes)
 {
-    if (!is_ring_renewable) {
+    if (!fake_rings.is_renewable) {
         return false;
     }
     memset((void *)(uintptr_t)ring, 0, bytes);

@@ -76,13 +76,14 @@ void fake_open_ring(node_id_t to);
 bool fake_is_attached(node_id_t to);
 /* The ring of the channel to this node. */
 void *fake_ring(node_id_t from, size_t *bytes);
-/* Until the reset, fake_deliver() on a quiet channel does not make the node look at it: the test
- * interrupts it, or does not. */
-void fake_leave_quiet_alone(void);
-/* This node has no memory for longer ones. */
-void fake_set_longest_ring_bytes(size_t bytes);
-/* Whether the ring of a dead node serves another one. */
-void fake_set_ring_renewable(bool is_renewable);
+/* For the test to change; the reset puts back what is usual. */
+extern struct fake_rings {
+    size_t longest_bytes; /* this node has no memory for longer ones */
+    bool is_renewable;    /* the ring of a dead node serves another one */
+    /* fake_deliver() on a quiet channel does not make the node look at it: the test interrupts it,
+     * or does not. */
+    bool is_quiet_left_alone;
+} fake_rings;
 
 /* --- What the node under test has done to the machine --- */
 unsigned fake_doorbells(node_id_t node);  /* rung since the reset */
