@@ -139,6 +139,15 @@ void *platform_allocate_stack(void)
     return (void *)stack;
 }
 
+/* Out of line, so that the usual ways need no registers saved. */
+static __attribute__((noinline)) paddr_t translate(uintptr_t address)
+{
+    paddr_t paddr = address_space_translate(paging_own_space(), address);
+
+    ASSERT(paddr != ADDRESS_SPACE_NONE);
+    return paddr;
+}
+
 bus_addr_t platform_bus_addr(const void *vaddr)
 {
     uintptr_t address = (uintptr_t)vaddr;
@@ -155,10 +164,7 @@ bus_addr_t platform_bus_addr(const void *vaddr)
             }
         }
     }
-    paddr_t paddr = address_space_translate(paging_own_space(), address);
-
-    ASSERT(paddr != ADDRESS_SPACE_NONE);
-    return paddr;
+    return translate(address);
 }
 
 /* --- The boot archive --- */
