@@ -117,7 +117,8 @@ static void ask_for_gateway(const struct address_set *address)
     }
 }
 
-/* lwIP's interface on the speaker has changed. */
+/* lwIP's interface on the speaker has changed, or may have: lwIP tells of another address only, not
+ * of another netmask or gateway. */
 static void publish_address(struct netif *netif)
 {
     struct address_set address = address_of(netif);
@@ -347,6 +348,7 @@ static void keep_house(struct timer *timer)
     etharp_tmr();
     ip_reass_tmr();
     transport_dhcp_pass(seconds);
+    publish_address(interface_netif());
     neighbor_visit(refresh_neighbor);
     if (timer_start(timer, kept_until_ns + NS_PER_S) != 0) {
         PANIC("no memory for the transport server's timers");

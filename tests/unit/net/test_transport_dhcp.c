@@ -36,8 +36,9 @@
 #define FOLLOWER NODE_OTHER_CM
 
 static uint32_t lease_s = LEASE_S; /* what the server gives */
-static unsigned leases_told;       /* to the other transport server */
-static uint32_t last_lease_s;      /* of these */
+static uint8_t gateway[4] = {192, 168, 1, 2};
+static unsigned leases_told;  /* to the other transport server */
+static uint32_t last_lease_s; /* of these */
 
 enum { DISCOVER = 1, OFFER_ADDRESS = 2, REQUEST = 3, ACKNOWLEDGE = 5 };
 
@@ -83,10 +84,10 @@ static void answer(uint8_t frame[FRAME_MAX_BYTES], uint8_t type)
                                             0,
                                             3,
                                             4,
-                                            192,
-                                            168,
-                                            1,
-                                            2,
+                                            gateway[0],
+                                            gateway[1],
+                                            gateway[2],
+                                            gateway[3],
                                             255};
     const uint16_t good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
 
@@ -117,7 +118,7 @@ static void let_follower_take_messages(void)
         if (message->header.type == DHCP_LEASE) {
             assert_int_equal(lease->address, WIRE_OWN_ADDRESS);
             assert_int_equal(lease->netmask, 0x00FFFFFF);
-            assert_int_equal(lease->gateway, WIRE_CLIENT_ADDRESS);
+            assert_memory_equal(&lease->gateway, gateway, sizeof(gateway));
             assert_int_equal(lease->server, WIRE_CLIENT_ADDRESS);
             assert_int_equal(lease->renew_s, lease->lease_s / 2);
             assert_int_equal(lease->rebind_s, lease->lease_s * 7 / 8);
@@ -148,6 +149,8 @@ static unsigned pass_seconds(unsigned seconds, bool has_server)
     return count;
 }
 
+static uint32_t told_gateway; /* with told_address() */
+
 /* What the application was told last. */
 static uint32_t told_address(void)
 {
@@ -157,6 +160,7 @@ static uint32_t told_address(void)
     while ((message = fake_take_message(NODE_APPLICATION)) != NULL) {
         if (message->header.type == ADDRESS_SET) {
             address = ((const struct address_set *)message)->address;
+            told_gateway = ((const struct address_set *)message)->gateway;
         }
     }
     return address;
@@ -230,6 +234,18 @@ static void a_lease_is_renewed_before_it_ends(void **state)
     assert_in_range(renewals, 3, 7);
     assert_int_equal(told_address(), UINT32_MAX); /* no news: it is the same */
     assert_int_equal(leases_told, 1 + renewals);
+}
+
+static void another_gateway_that_comes_with_a_renewal_is_told(void **state)
+{
+    (void)state;
+    for (uint8_t last_byte = 3; last_byte >= 2; last_byte--) {
+        (void)pass_seconds(10, true); /* what has been answered is told */
+        gateway[3] = last_byte;
+        (void)pass_seconds(LEASE_S, true);
+        assert_int_equal(told_address(), WIRE_OWN_ADDRESS);
+        assert_memory_equal(&told_gateway, gateway, sizeof(gateway));
+    }
 }
 
 /* They ended in the minute in which they were to be renewed, with every connection. */
@@ -312,6 +328,7 @@ int main(void)
         cmocka_unit_test(an_address_is_asked_for_until_there_is_an_answer),
         cmocka_unit_test(dhcp_does_not_wake_the_node_while_the_lease_lasts),
         cmocka_unit_test(a_lease_is_renewed_before_it_ends),
+        cmocka_unit_test(another_gateway_that_comes_with_a_renewal_is_told),
         cmocka_unit_test(short_leases_are_renewed_and_connections_go_on),
         cmocka_unit_test(a_short_lease_is_asked_for_more_than_once),
         cmocka_unit_test(an_idle_connection_of_a_lost_address_ends),
