@@ -40,6 +40,8 @@ static struct {
     bool is_missing[NODE_MAX];  /* by queue: its LS could not open it, or is dead */
     /* As the NIC steers now: the queue of each group. */
     uint8_t group_queues[STEERING_GROUP_COUNT];
+    bool is_steering;
+    bool is_steering_due; /* again */
 } device;
 
 _Static_assert(NODE_MAX <= NIC_QUEUE_MAX, "a queue for each link server may be asked for");
@@ -120,56 +122,64 @@ static void spread(void)
     }
 }
 
-/* From `group` on, the next groups that should go to this queue and do not. Returns the first that
- * was not looked at. */
-static unsigned gather_groups(unsigned index, unsigned group, uint16_t *groups, unsigned *count)
+/* Fills in, by the node of its LS, the queue to which frames can be steered, or QUEUE_UNKNOWN. */
+static void list_queues(uint8_t queues[NODE_MAX])
 {
-    for (*count = 0; group < STEERING_GROUP_COUNT && *count < STEERED_WITHOUT_YIELD; group++) {
-        if (device.group_queues[group] != index &&
-            steering_ls(configuration, group) == configuration->ls[index]) {
-            groups[(*count)++] = (uint16_t)group;
+    memset(queues, QUEUE_UNKNOWN, NODE_MAX);
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
+        if (device.is_attached[i]) {
+            queues[configuration->ls[i]] = (uint8_t)i;
         }
     }
-    ASSERT(*count <= STEERED_WITHOUT_YIELD);
-    return group;
 }
 
-static void steer_to_queue(unsigned index)
+static void steer_each_group(void)
 {
-    unsigned group = 0;
+    uint8_t queues[NODE_MAX];
+    unsigned steered_count = 0;
 
-    while (group < STEERING_GROUP_COUNT) {
-        uint16_t groups[STEERED_WITHOUT_YIELD];
-        unsigned count;
+    list_queues(queues);
+    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
+        node_id_t ls = steering_ls(configuration, group);
+        uint8_t queue = queues[ls];
 
-        group = gather_groups(index, group, groups, &count);
-        if (count != 0 && nic_steer(device.nic, index, groups, count) != 0) {
-            log_warning("ls", "the NIC does not steer to queue %u: forwarding in software", index);
-            return;
+        if (queue == QUEUE_UNKNOWN || device.group_queues[group] == queue) {
+            continue;
         }
-        for (unsigned i = 0; i < count; i++) {
-            device.group_queues[groups[i]] = (uint8_t)index;
+        if (nic_steer(device.nic, queue, &(uint16_t){(uint16_t)group}, 1) != 0) {
+            log_warning("ls", "the NIC does not steer to queue %u: forwarding in software", queue);
+            queues[ls] = QUEUE_UNKNOWN;
+            continue;
         }
-        if (count != 0 && thread_self() != NULL) {
+        device.group_queues[group] = queue;
+        if (++steered_count % STEERED_WITHOUT_YIELD == 0 && thread_self() != NULL) {
             thread_yield();
         }
     }
 }
 
 /* To each attached queue the groups whose owner its LS serves, if the NIC tells groups apart as we
- * do. Frames of other groups are forwarded in software. */
+ * do. Frames of other groups are forwarded in software. Asked again while it works, it begins again
+ * when it is through: so many queues that come one after the other cost few passes. */
 static void steer_all(void *argument)
 {
     (void)argument;
-    for (unsigned i = 0; i < device.nic->queue_count; i++) {
-        if (device.is_attached[i] && device.nic->group_count == STEERING_GROUP_COUNT) {
-            steer_to_queue(i);
-        }
+    if (device.nic->group_count != STEERING_GROUP_COUNT) {
+        return;
     }
+    device.is_steering_due = true;
+    if (device.is_steering) {
+        return;
+    }
+    device.is_steering = true;
+    while (device.is_steering_due) {
+        device.is_steering_due = false;
+        steer_each_group();
+    }
+    device.is_steering = false;
 }
 
-/* In a thread, which lets others run now and then: these are milliseconds. Two at a time do no
- * harm: each group is steered to where it belongs when its turn comes. */
+/* In a thread, which lets others run now and then: these are milliseconds. */
 static void steer_in_thread(void)
 {
     if (thread_run_handler("steering", steer_all, NULL) != 0) {
