@@ -85,7 +85,7 @@ bool repeat_recognise(struct request *request, const char *head, size_t bytes, s
     check(!request->has_head && !request->is_complete && request->present == 0);
     check(memory->bytes <= REPEAT_FIELDS_MAX_BYTES);
     /* Only when nothing follows: the fields' length is not known otherwise. */
-    if (line_bytes == 0 || memory->bytes != bytes - line_bytes ||
+    if (line_bytes == 0 || memory->bytes == 0 || memory->bytes != bytes - line_bytes ||
         memory->minor_version != minor_version ||
         memcmp(head + line_bytes, memory->fields, memory->bytes) != 0) {
         return false;

@@ -419,6 +419,14 @@ static void known_fields_are_recognised_behind_any_plain_request_line(void **sta
     assert_false(is_recognised(text));
 }
 
+/* It has no fields yet, and nothing remembered has none either. */
+static void a_request_line_alone_is_not_recognised(void **state)
+{
+    (void)state;
+    assert_false(is_recognised("GET /a HTTP/1.0\r\n"));
+    assert_false(is_recognised("GET /a HTTP/1.1\r\n"));
+}
+
 /* Every byte changed to every other, and every length: recognised as llhttp reads it, or not. */
 static void what_differs_anywhere_is_read_anew(void **state)
 {
@@ -465,6 +473,7 @@ int main(void)
         cmocka_unit_test(limits_have_their_own_status),
         cmocka_unit_test(chunked_bodies_are_bounded_with_all_that_frames_them),
         cmocka_unit_test(connections_stay_open_only_when_the_next_request_is_found),
+        cmocka_unit_test(a_request_line_alone_is_not_recognised),
         cmocka_unit_test(known_fields_are_recognised_behind_any_plain_request_line),
         cmocka_unit_test(what_differs_anywhere_is_read_anew),
         cmocka_unit_test(requests_with_more_than_a_head_are_never_recognised),
