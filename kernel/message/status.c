@@ -35,18 +35,13 @@ void status_initialise(void)
 
 static struct status_page *own_page(void)
 {
-    if (UNLIKELY(status_own_page == NULL)) {
-        status_initialise();
-    }
+    ASSERT_SLOW(status_own_page != NULL);
     return status_own_page;
 }
 
 static const struct status_page *page_of(node_id_t node)
 {
-    if (UNLIKELY(status_own_page == NULL)) {
-        status_initialise();
-    }
-    ASSERT_SLOW(node < platform_node_count());
+    ASSERT_SLOW(status_own_page != NULL && node < platform_node_count());
     return pages[node];
 }
 
@@ -166,8 +161,9 @@ void status_set_text(unsigned index, const char *text)
 {
     ASSERT(index < STATUS_TEXT_COUNT);
     char *own = own_page()->texts[index];
-    size_t length = strnlen(text, STATUS_TEXT_BYTES - 1);
+    size_t length = strlen(text);
 
+    length = length < STATUS_TEXT_BYTES ? length : STATUS_TEXT_BYTES - 1;
     memcpy(own, text, length);
     own[length] = '\0';
     mailbox_flush(own, STATUS_TEXT_BYTES);

@@ -63,18 +63,15 @@ struct status_page {
 
 _Static_assert(sizeof(struct status_page) % PAGE_BYTES == 0, "mapped by the page");
 
-/* This node's own page; looked up at the first use. */
+/* This node's own page. */
 extern struct status_page *status_own_page;
-/* Look it up again: the node has its mailbox pages now, or a test has become another node. */
+/* Look up all pages. Before any other call here, and when a test has become another node. */
 void status_initialise(void);
 
 /* Add to a counter of this node. Plain stores: one writer. */
 static inline void counter_add(unsigned counter, uint64_t amount)
 {
-    if (UNLIKELY(status_own_page == NULL)) {
-        status_initialise();
-    }
-    ASSERT_SLOW(counter < COUNTER_MAX);
+    ASSERT_SLOW(status_own_page != NULL && counter < COUNTER_MAX);
     status_own_page->counters[counter] += amount;
 }
 /* Of a gauge. */
