@@ -30,7 +30,9 @@
 #include "libc/core/bytes.h"
 #include "lwip/pbuf.h"
 
-static struct connection_link unclaimed; /* oldest first: all have the same time-out */
+/* ANNOUNCED, or ASSIGNED without room in the channel of the acceptor; oldest first: all have the
+ * same time-out. */
+static struct connection_link unclaimed;
 static struct timer claim_timer;
 /* WAITING, in the order in which they began to. */
 static struct connection_link waiting;
@@ -168,7 +170,18 @@ static void start_claim_timer(void)
     struct connection *oldest = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
     ASSERT(!connection_queue_is_empty(&unclaimed));
-    start_timer(&claim_timer, oldest->announced_ns + CLAIM_TIMEOUT_NS);
+    start_timer(&claim_timer, oldest->waiting_since_ns + CLAIM_TIMEOUT_NS);
+}
+
+/* From now on the acceptor has so long to claim it. */
+static void wait_for_claim(struct connection *connection)
+{
+    connection_queue_remove(&connection->claim_link);
+    connection->waiting_since_ns = dispatch_now_ns();
+    connection_queue_append(&unclaimed, &connection->claim_link);
+    if (!timer_is_set(&claim_timer)) {
+        start_claim_timer();
+    }
 }
 
 /* A claimed connection only leaves the queue: the timer runs on and looks again. */
@@ -180,13 +193,15 @@ static void expire_unclaimed(struct timer *timer)
     while (!connection_queue_is_empty(&unclaimed)) {
         struct connection *connection = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
-        ASSERT(connection->state == CONNECTION_ANNOUNCED);
-        if (connection->announced_ns + CLAIM_TIMEOUT_NS > now_ns) {
+        ASSERT(connection->state == CONNECTION_ANNOUNCED ||
+               connection->state == CONNECTION_ASSIGNED);
+        if (connection->waiting_since_ns + CLAIM_TIMEOUT_NS > now_ns) {
             start_claim_timer();
             return;
         }
         counter_increment(COUNTER_ACCEPT_TIMEOUTS);
         ask_again(connection);
+        connection_mark_dirty(connection); /* it waits for room no longer */
     }
 }
 
@@ -220,6 +235,9 @@ static bool announce(struct connection *connection)
     ASSERT(connection->acceptor.node != NODE_NONE);
     error = send_availability(connection);
     if (error == -EAGAIN) {
+        if (!connection_link_is_queued(&connection->claim_link)) {
+            wait_for_claim(connection); /* a node that stands still makes no room */
+        }
         return false;
     }
     if (error != 0) {
@@ -228,10 +246,7 @@ static bool announce(struct connection *connection)
     }
     connection->announced_ns = dispatch_now_ns();
     connection_set_state(connection, CONNECTION_ANNOUNCED);
-    connection_queue_append(&unclaimed, &connection->claim_link);
-    if (!timer_is_set(&claim_timer)) {
-        start_claim_timer();
-    }
+    wait_for_claim(connection);
     return true;
 }
 

@@ -70,7 +70,7 @@ struct connection {
     struct acceptor acceptor;
     uint32_t announced_bytes;          /* of received_head: went along with CONNECTION_AVAILABLE */
     uint64_t announced_ns;             /* when CONNECTION_AVAILABLE was sent; 0: never */
-    uint64_t waiting_since_ns;         /* while it is WAITING */
+    uint64_t waiting_since_ns;         /* while claim_link is queued */
     struct connection_link claim_link; /* claim time-outs, or those WAITING, in order */
 
     /* --- stream.c --- */

@@ -93,6 +93,48 @@ static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(v
     wire_finish(&client);
 }
 
+/* As that of a node which stands still, or which has not made it yet: it is never told. */
+static void an_acceptor_without_room_in_its_channel_loses_the_connection(void **state)
+{
+    struct message_header filler = {.type = MESSAGE_TYPE_MAX - 1, .length_bytes = sizeof(filler)};
+    struct client client;
+    const struct connection_available *available;
+    struct reassign_connection again = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
+        .acceptor = {.node = NODE_APPLICATION,
+                     .listener_index = 9,
+                     .cm = NODE_CM,
+                     .assigned_by = NODE_CM},
+        .port = WIRE_SERVER_PORT,
+    };
+
+    (void)state;
+    while (send_copy(NODE_APPLICATION, &filler) == 0) {
+    }
+    wire_open(&client, wire_new_port(), "hello");
+    wire_advance_ns(CLAIM_TIMEOUT_NS - 1);
+    fake_expect_no_message(NODE_CM);
+    wire_advance_ns(1);
+    const struct accept_timeout *timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_APPLICATION);
+    again.connection_index = timeout->connection_index;
+    again.generation = timeout->generation;
+    for (const struct message *message; (message = fake_take_message(NODE_APPLICATION)) != NULL;) {
+        assert_int_equal(message->header.type, filler.type);
+        wire_run();
+    }
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    assert_int_equal(available->listener_index, 9);
+    client.connection_index = available->connection_index;
+    client.generation = available->generation;
+    client.availability_number = available->availability_number;
+    wire_claim(&client);
+    (void)fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
+    wire_finish(&client);
+}
+
 static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected(void **state)
 {
     struct client client;
@@ -426,6 +468,7 @@ int main(void)
         TEST(a_connection_becomes_available_with_the_data_that_came_with_it),
         TEST(a_flood_of_syns_never_reaches_the_application),
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
+        TEST(an_acceptor_without_room_in_its_channel_loses_the_connection),
         TEST(an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected),
         TEST(a_declined_connection_is_given_to_another_at_once),
         TEST(one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own),
