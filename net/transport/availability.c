@@ -184,6 +184,27 @@ static void wait_for_claim(struct connection *connection)
     }
 }
 
+static void fill_availability(struct connection *connection, struct connection_available *message)
+{
+    connection->availability_number++;
+    message->connection_index = connection->index;
+    message->generation = connection->generation;
+    message->flow = connection->flow;
+    message->listener_index = connection->acceptor.listener_index;
+    message->availability_number = connection->availability_number;
+}
+
+/* The acceptor was never told of it, and is about to lose its place on the CM's list: it shall
+ * claim in vain, when it can, and ask for a place again. */
+static void tell_too_late(struct connection *connection)
+{
+    struct connection_available *message =
+        message_reserve_posted(connection->acceptor.node, CONNECTION_AVAILABLE, sizeof(*message));
+
+    fill_availability(connection, message);
+    message_publish();
+}
+
 /* A claimed connection only leaves the queue: the timer runs on and looks again. */
 static void expire_unclaimed(struct timer *timer)
 {
@@ -200,6 +221,9 @@ static void expire_unclaimed(struct timer *timer)
             return;
         }
         counter_increment(COUNTER_ACCEPT_TIMEOUTS);
+        if (connection->state == CONNECTION_ASSIGNED) {
+            tell_too_late(connection);
+        }
         ask_again(connection);
         connection_mark_dirty(connection); /* it waits for room no longer */
     }
@@ -214,13 +238,8 @@ static int send_availability(struct connection *connection)
     if (message == NULL) {
         return message_refusal(connection->acceptor.node);
     }
-    connection->availability_number++;
     connection->announced_bytes = (uint32_t)loan.length_bytes;
-    message->connection_index = connection->index;
-    message->generation = connection->generation;
-    message->flow = connection->flow;
-    message->listener_index = connection->acceptor.listener_index;
-    message->availability_number = connection->availability_number;
+    fill_availability(connection, message);
     if (connection->received_head != NULL) {
         pbuf_ref(connection->received_head); /* it stays until it is claimed */
     }
