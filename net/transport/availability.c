@@ -2,8 +2,8 @@
 /*
  * Availability. A CM has named an acceptor with the SYN; when TCP's handshake is complete the
  * acceptor is told of the connection, together with the data of the same round. Whoever declines
- * it, or is slow, loses it to another acceptor; a claim that comes after that is rejected by its
- * number.
+ * it, is slow, or cannot be told for want of room, loses it to another acceptor; a claim that comes
+ * after that is rejected by its number.
  *
  * An acceptor that a living CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for
  * another one, or by CONNECTION_CLOSED.
