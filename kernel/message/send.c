@@ -248,6 +248,13 @@ int message_refusal(node_id_t to)
     return to == self || (to < node_count && peers[to].is_present) ? -EAGAIN : -ENODEV;
 }
 
+void message_open(node_id_t to)
+{
+    if (to != self && message_refusal(to) == -EAGAIN) {
+        (void)opening_try(to);
+    }
+}
+
 bool message_has_room(node_id_t to, size_t length_bytes)
 {
     if (to == self) {

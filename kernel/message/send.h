@@ -172,6 +172,8 @@ static inline void message_publish(void)
 /* Why message_reserve() has returned NULL: -EAGAIN, no room, try on a later round; -ENODEV, the
  * node is dead or does not exist. */
 int message_refusal(node_id_t to);
+/* Ask for the channel to a node that will be sent to, so that the first message finds one. */
+void message_open(node_id_t to);
 /* Whether a message of so many bytes can be reserved now. As a send that is refused does: asks for
  * the channel if there is none yet, and without room the node is rung when some comes. */
 bool message_has_room(node_id_t to, size_t length_bytes);
