@@ -101,6 +101,7 @@ static int reset(void **state)
 {
     (void)state;
     core_assertion_failed = fail_core;
+    status_initialise();
     while (page_count > 0) {
         free(tables[--page_count]);
     }
