@@ -32,7 +32,7 @@ endif
 HOSTED_OBJECTS       := $(HOSTED_SOURCES:%=$(HOSTED)/obj/%.o) $(LWIP_SOURCES:%=$(HOSTED)/obj/lwip/%.o) \
                         $(LLHTTP_SOURCES:%=$(HOSTED)/obj/llhttp/%.o)
 HOSTED_LINUX_OBJECTS := $(HOSTED_LINUX_SOURCES:%=$(HOSTED)/obj/%.o)
-HOSTED_LIBRARIES     :=
+HOSTED_LIBRARIES     := -lxdp -lbpf
 
 # The flags that some of Talus' files have beside the common ones: as boot/'s build of them.
 $(HOSTED)/obj/net/transport/%.c.o: HOSTED_EXTRA := $(LWIP_INCLUDES)
@@ -65,7 +65,7 @@ $(HOSTED)/obj/%.S.o: %.S $$(another_command)
 	$(Q)$(COMMAND) -c $< -o $@
 
 $(HOSTED_LINUX_OBJECTS): COMMAND = $(HOST_CC) $(HOSTED_LINUX_CFLAGS)
-$(HOSTED_LINUX_OBJECTS): $(HOSTED)/obj/%.o: % $$(another_command)
+$(HOSTED_LINUX_OBJECTS): $(HOSTED)/obj/%.o: % $$(another_command) | host-packages
 	$(keep_command)
 	$(Q)$(COMMAND) -c $< -o $@
 
@@ -92,9 +92,12 @@ $(HOSTED)/talus: $(HOSTED)/talus.o $(HOSTED)/archive.o $(HOSTED_LINUX_OBJECTS) $
 
 host: $(HOSTED)/talus ## build Talus as Linux processes: build/hosted/talus (SANITIZE=1 BUILD=dir)
 
+host-packages:
+	$(Q)qemu/install-packages kernel/hosted/packages.txt
+
 NODES ?= 2
 
 host-run: $(HOSTED)/talus ## serve a page by Linux processes behind a tap: NODES=2 PORT=8080 APPEND=words
 	$(Q)kernel/hosted/serve --port $(PORT) --nodes $(NODES) $(HOSTED)/talus $(APPEND)
 
-.PHONY: host host-run
+.PHONY: host host-packages host-run

@@ -169,6 +169,14 @@ def test_an_interface_is_linux_again_when_the_program_has_ended():
         assert "xdp" not in network.run("ip", "link", "show", "talus0").stdout
 
 
+def test_an_interface_is_linux_again_when_its_node_is_killed():
+    with VethNetwork() as network, Hosted(network, PLAIN, 2) as talus:
+        assert "xdp" in network.run("ip", "link", "show", "talus0").stdout
+        os.kill(talus.node_processes()[0], signal.SIGKILL)
+        wait_until(lambda: "xdp" not in network.run("ip", "link", "show", "talus0").stdout,
+                   "the interface without a program", talus.console)
+
+
 # --- What is shared ---
 
 def shared_mappings(process):
