@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One-shot timers of this node, run by the dispatcher. Any number; starting and stopping cost
- * O(log n) at worst, and nothing ticks when none is set.
+ * One-shot timers of this node, run by the dispatcher. As many as there is memory for, 8 bytes
+ * each; starting and stopping cost O(log n) at worst, and nothing ticks when none is set.
  */
 #pragma once
 
