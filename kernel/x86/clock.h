@@ -18,8 +18,9 @@ extern uint64_t clock_next_look_ns; /* at the latest, unless it stands still */
 /* It has stood still, and it is not `now_ns`: returns what it is. */
 uint64_t clock_leave_out(uint64_t now_ns);
 
-/* Inline: some thirty times for a request. */
-static inline uint64_t clock_now_ns(void)
+/* Move the clock on to what the counter shows, less a standstill that shows itself now; returns the
+ * time. Inline: some thirty times for a request. */
+static inline uint64_t clock_advance_ns(void)
 {
     const struct clock *clock = &node_info.clock;
     uint64_t ticks = cpu_read_tsc() - clock->tsc_at_zero;

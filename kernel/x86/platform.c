@@ -42,7 +42,7 @@ const char *platform_command_line(void)
 
 uint64_t platform_now_ns(void)
 {
-    return clock_now_ns();
+    return clock_advance_ns();
 }
 
 uint64_t platform_boot_epoch_s(void)
@@ -94,7 +94,7 @@ uint64_t platform_attention_count(void)
 
 void platform_sleep(uint64_t deadline_ns)
 {
-    if (deadline_ns <= clock_now_ns()) {
+    if (deadline_ns <= clock_advance_ns()) {
         return;
     }
     clock_arm(deadline_ns);
