@@ -8,8 +8,8 @@
  */
 #include "boot/legacy_pic.h"
 
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
+#include "libc/core/port.h"
 
 #define MASTER_COMMAND 0x20
 #define MASTER_DATA    0x21

@@ -15,6 +15,7 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/port.h"
 
 /* A rate is known well enough when two readings are off by less than this part of the time between
  * them. Chosen: eight seconds a day; an HPET takes three to ten milliseconds. Slower counters are

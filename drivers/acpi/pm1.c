@@ -4,9 +4,9 @@
  */
 #include "drivers/acpi/pm1.h"
 
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/port.h"
 
 bool pm1_is_there(const struct power_register *block)
 {

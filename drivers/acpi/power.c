@@ -15,6 +15,7 @@
 #include "kernel/x86/paging.h"
 #include "libc/core/command_line.h"
 #include "libc/core/numbers.h"
+#include "libc/core/port.h"
 
 #define PM1_SCI_ENABLE       BIT(0)
 #define PM1_SLEEP_TYPE       BITS(12, 10)

@@ -8,6 +8,7 @@
 
 #include "kernel/x86/cpu.h"
 #include "libc/core/bits.h"
+#include "libc/core/port.h"
 
 #define DATA_PORT           0x60
 #define STATUS_PORT         0x64 /* read */

@@ -7,8 +7,8 @@
 #include "drivers/console/screen.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
+#include "libc/core/port.h"
 
 /* The BIOS's data area. */
 #define BIOS_VIDEO_MODE    0x449

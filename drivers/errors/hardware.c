@@ -12,6 +12,7 @@
 #include "kernel/node.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/port.h"
 
 #define CPUID_1_EDX_MCE BIT(7)
 #define CPUID_1_EDX_MCA BIT(14)

@@ -14,6 +14,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/port.h"
 
 /* The device may be slow to answer for so long (PCI power management 1.2, 5.4). */
 #define WAKE_NS (10 * NS_PER_MS)

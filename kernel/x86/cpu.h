@@ -2,7 +2,7 @@
 /*
  * The instructions that C cannot say, and the numbers of the registers they take (SDM 2, 3A, 4).
  *
- * Unit tests that play the processor define CPU_FAKE and supply CPUID, MSRs and ports themselves.
+ * Unit tests that play the processor define CPU_FAKE and supply what is below it themselves.
  */
 #pragma once
 
@@ -33,9 +33,6 @@ void cpu_write_msr(uint32_t msr, uint64_t value);
 uint64_t cpu_read_tsc(void);
 void cpu_set_cr4(uint64_t bits);
 void cpu_flush_tlb(void);
-#define PORT_ACCESS(bits, suffix)                                                                  \
-    uint##bits##_t port_read##bits(uint16_t port);                                                 \
-    void port_write##bits(uint16_t port, uint##bits##_t value);
 #else
 static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
@@ -89,26 +86,7 @@ static inline void cpu_flush_tlb(void)
 
     __asm__ volatile("movq %%cr3, %0; movq %0, %%cr3" : "=r"(root) : : "memory");
 }
-
-#define PORT_ACCESS(bits, suffix)                                                                  \
-    static inline uint##bits##_t port_read##bits(uint16_t port)                                    \
-    {                                                                                              \
-        uint##bits##_t value;                                                                      \
-                                                                                                   \
-        __asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));                        \
-        return value;                                                                              \
-    }                                                                                              \
-    static inline void port_write##bits(uint16_t port, uint##bits##_t value)                       \
-    {                                                                                              \
-        __asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port));                       \
-    }
 #endif
-
-PORT_ACCESS(8, "b")
-PORT_ACCESS(16, "w")
-PORT_ACCESS(32, "l")
-
-#undef PORT_ACCESS
 
 static inline paddr_t cpu_read_cr3(void)
 {

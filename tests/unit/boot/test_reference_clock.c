@@ -24,6 +24,7 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/port.h"
 
 #define TSC_HZ      2000000000ull
 #define HPET_PADDR  0xFED00000u

@@ -21,6 +21,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/port.h"
 
 #define VALID         (1ull << 63)
 #define UNCORRECTED   (1ull << 61)

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "drivers/console/keyboard.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/port.h"
 
 #define SHIFT     0x2A
 #define CONTROL   0x1D

@@ -21,6 +21,7 @@
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/command_line.h"
+#include "libc/core/port.h"
 
 #define DEVICE_PADDR 0xFEA00200u
 #define WRITE_MAX    16

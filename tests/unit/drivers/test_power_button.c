@@ -23,6 +23,7 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/port.h"
 
 #define BLOCK_A 0x600
 #define BLOCK_B 0x700
