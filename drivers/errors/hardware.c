@@ -7,6 +7,8 @@
  * report it fails, the others go on. A machine check while MCIP is set resets the machine (SDM
  * 3B 16.3.1.2), so it is cleared before anything is done about the first.
  */
+#include "drivers/errors/hardware.h"
+
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
@@ -72,7 +74,7 @@ static void log_bank(unsigned bank, const char *when)
 }
 
 /* May this core go on (SDM 3B 16.10.4.1)? Banks that cores share report to each of them. */
-static bool is_elsewhere(uint64_t vector)
+bool hardware_error_is_elsewhere(uint64_t vector)
 {
     if (vector != VECTOR_MACHINE_CHECK || bank_count() == 0) {
         return false;
@@ -111,7 +113,7 @@ static void log_nmi(void)
     port_write8(CHIPSET_NMI_PORT, (status & CHIPSET_WRITABLE) | CHIPSET_CLEAR);
 }
 
-static void log_exception(uint64_t vector)
+void hardware_error_log(uint64_t vector)
 {
     if (vector == VECTOR_MACHINE_CHECK) {
         log_machine_check();
@@ -119,8 +121,6 @@ static void log_exception(uint64_t vector)
         log_nmi();
     }
 }
-
-static const struct trap_errors errors = {is_elsewhere, log_exception};
 
 /* Firmware's own on family 6 before model 1AH (SDM 3B 16.3.2.1). */
 static bool is_first_bank_firmwares(void)
@@ -134,7 +134,6 @@ static bool is_first_bank_firmwares(void)
  * machine. What the banks have kept from before is of no use but to be known. */
 static void enable_machine_checks(void)
 {
-    trap_errors = &errors;
     if ((cpu_id(1, 0).edx & CPUID_1_EDX_MCE) == 0) {
         return;
     }

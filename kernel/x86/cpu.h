@@ -46,8 +46,7 @@ static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 
 static inline uint64_t cpu_read_msr(uint32_t msr)
 {
-    uint32_t low;
-    uint32_t high;
+    uint32_t low, high;
 
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
     return (uint64_t)high << 32 | low;
@@ -64,11 +63,7 @@ static inline void cpu_write_msr(uint32_t msr, uint64_t value)
 /* The time-stamp counter. May be read a little early or late by out-of-order execution. */
 static inline uint64_t cpu_read_tsc(void)
 {
-    uint32_t low;
-    uint32_t high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
+    return __builtin_ia32_rdtsc();
 }
 
 static inline void cpu_set_cr4(uint64_t bits)
@@ -88,28 +83,11 @@ static inline void cpu_flush_tlb(void)
 }
 #endif
 
-static inline paddr_t cpu_read_cr3(void)
-{
-    paddr_t value;
-
-    __asm__ volatile("movq %%cr3, %0" : "=r"(value));
-    return value;
-}
-
-static inline uintptr_t cpu_read_cr2(void)
-{
-    uintptr_t value;
-
-    __asm__ volatile("movq %%cr2, %0" : "=r"(value));
-    return value;
-}
-
 /* value * multiplier / divisor with 128 bits in between. The result must fit 64 bits: where it does
  * not, the core faults. */
 static inline uint64_t cpu_multiply_divide(uint64_t value, uint64_t multiplier, uint64_t divisor)
 {
-    uint64_t quotient;
-    uint64_t high;
+    uint64_t quotient, high;
 
     __asm__("mulq %3; divq %4"
             : "=&a"(quotient), "=&d"(high)

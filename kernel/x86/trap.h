@@ -28,13 +28,14 @@ void trap_initialise(void);
  * one. */
 void trap_use_own_stacks(void);
 
-/* What the layer that knows the machine's error registers does for the node; until it is set,
- * nothing is known of an exception but its vector. */
+/* What the layer that knows the machine's errors does for the node. Set before memory is; until
+ * then nothing is known of a failure but its first line. */
 struct trap_errors {
     /* Whether it is a machine check for which another core has to answer: then this one goes on. */
     bool (*is_elsewhere)(uint64_t vector);
-    /* For the report of this node's end: what the hardware says of the cause. */
-    void (*log)(uint64_t vector);
+    /* For the report of this node's end: all else that is known of the cause. `frame`: NULL if it
+     * was no exception; `frame_pointer`: of the function that failed. */
+    void (*log)(const struct trap_frame *frame, uintptr_t frame_pointer);
 };
 extern const struct trap_errors *trap_errors;
 

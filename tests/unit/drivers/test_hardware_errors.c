@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/errors/hardware.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
@@ -33,7 +34,6 @@
 #define MCIP          4u
 #define BANK_MAX      32
 
-const struct trap_errors *trap_errors;
 struct node_info node_info;
 
 struct bank {
@@ -131,7 +131,6 @@ void cpu_write_msr(uint32_t msr, uint64_t value)
 void cpu_set_cr4(uint64_t bits)
 {
     /* From here on one may come: with everything ready for it. */
-    assert_non_null(trap_errors);
     assert_int_equal(global_status, 0);
     cr4 |= bits;
 }
@@ -150,19 +149,23 @@ void port_write8(uint16_t port, uint8_t value)
 
 /* --- */
 
-static void start_node(void)
+static void run_step(enum component_step step)
 {
     LINKER_SET_EACH(components, struct component, component)
     {
-        (*component)->steps[NODE_MEMORY]();
+        (*component)->steps[step]();
     }
+}
+
+static void start_node(void)
+{
+    run_step(NODE_MEMORY);
 }
 
 static int begin(void **state)
 {
     (void)state;
     memset(banks, 0, sizeof(banks));
-    trap_errors = NULL;
     capability = 10 | 1u << 8;
     global_status = 0;
     global_control = 0;
@@ -170,7 +173,7 @@ static int begin(void **state)
     features = 1u << 7 | 1u << 14;
     cr4 = 0;
     said[0] = '\0';
-    node_info.nmi_line.is_ours = true;
+    node_info.nmi_line = (struct nmi_line){.is_ours = true, .lint = 1, .is_active_low = true};
     written_61 = 0xAA;
     return 0;
 }
@@ -212,7 +215,7 @@ static void a_core_without_banks_has_machine_checks_all_the_same(void **state)
     features = 1u << 7;
     start_node();
     assert_int_equal(cr4, 1u << 6);
-    assert_false(trap_errors->is_elsewhere(VECTOR_MACHINE_CHECK));
+    assert_false(hardware_error_is_elsewhere(VECTOR_MACHINE_CHECK));
 }
 
 static void a_core_without_machine_checks_is_left_alone(void **state)
@@ -249,7 +252,7 @@ static void the_core_whose_bank_reports_does_not_go_on(void **state)
 {
     (void)state;
     banks[9].status = FATAL;
-    assert_false(trap_errors->is_elsewhere(VECTOR_MACHINE_CHECK));
+    assert_false(hardware_error_is_elsewhere(VECTOR_MACHINE_CHECK));
     assert_int_equal(global_status, 0);
 }
 
@@ -261,7 +264,7 @@ static void a_core_goes_on_whose_banks_report_nothing(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(statuses); i++) {
         begin_started(state);
         banks[3].status = statuses[i];
-        assert_true(trap_errors->is_elsewhere(VECTOR_MACHINE_CHECK));
+        assert_true(hardware_error_is_elsewhere(VECTOR_MACHINE_CHECK));
         /* With MCIP left, the next one would reset the machine. */
         assert_int_equal(global_status, 0);
     }
@@ -271,15 +274,15 @@ static void a_core_that_cannot_be_continued_ends(void **state)
 {
     (void)state;
     global_status = MCIP;
-    assert_false(trap_errors->is_elsewhere(VECTOR_MACHINE_CHECK));
+    assert_false(hardware_error_is_elsewhere(VECTOR_MACHINE_CHECK));
     assert_int_equal(global_status, 0);
 }
 
 static void other_exceptions_are_always_this_nodes(void **state)
 {
     (void)state;
-    assert_false(trap_errors->is_elsewhere(VECTOR_NMI));
-    assert_false(trap_errors->is_elsewhere(VECTOR_PAGE_FAULT));
+    assert_false(hardware_error_is_elsewhere(VECTOR_NMI));
+    assert_false(hardware_error_is_elsewhere(VECTOR_PAGE_FAULT));
     assert_int_equal(global_status, RIPV | MCIP);
 }
 
@@ -291,8 +294,8 @@ static void the_report_has_the_registers_of_each_valid_bank(void **state)
     banks[0].misc = 0xDEF;
     banks[1].status = ADDRESS_VALID;
     banks[2].status = VALID;
-    assert_false(trap_errors->is_elsewhere(VECTOR_MACHINE_CHECK));
-    trap_errors->log(VECTOR_MACHINE_CHECK);
+    assert_false(hardware_error_is_elsewhere(VECTOR_MACHINE_CHECK));
+    hardware_error_log(VECTOR_MACHINE_CHECK);
     assert_string_equal(said, "machine check: MCG_STATUS 0000000000000005\n"
                               "bank 0: STATUS bc00000000000001 ADDR 0000000000000abc MISC "
                               "0000000000000def\n"
@@ -305,12 +308,12 @@ static void an_nmi_of_the_chipset_has_its_reason(void **state)
 {
     (void)state;
     port_61 = 0xB1; /* SERR#, and bits that are others' */
-    trap_errors->log(VECTOR_NMI);
+    hardware_error_log(VECTOR_NMI);
     assert_string_equal(said, "NMI by the chipset: SERR#\n");
     assert_int_equal(written_61, 0x0D); /* the speaker's bits as they were */
     said[0] = '\0';
     port_61 = 0x40;
-    trap_errors->log(VECTOR_NMI);
+    hardware_error_log(VECTOR_NMI);
     assert_string_equal(said, "NMI by the chipset: IOCHK#\n");
 }
 
@@ -321,7 +324,7 @@ static void an_nmi_without_a_reason_is_a_nodes_or_a_persons(void **state)
     for (size_t i = 0; i < ARRAY_COUNT(ports); i++) {
         begin_started(state);
         port_61 = ports[i];
-        trap_errors->log(VECTOR_NMI);
+        hardware_error_log(VECTOR_NMI);
         assert_non_null(strstr(said, "by the NMI line"));
         assert_int_equal(written_61, 0xAA);
     }
@@ -332,7 +335,7 @@ static void a_node_without_the_nmi_line_does_not_ask_the_chipset(void **state)
     (void)state;
     node_info.nmi_line.is_ours = false;
     port_61 = 0xC0;
-    trap_errors->log(VECTOR_NMI);
+    hardware_error_log(VECTOR_NMI);
     assert_string_equal(said, "NMI by another node\n");
     assert_int_equal(written_61, 0xAA);
 }
