@@ -118,15 +118,7 @@ static void read_tables(const struct boot_info *info)
 
 static void start_own_lapic(void)
 {
-    bool has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
-    void *registers = NULL;
-
-    if (!has_x2apic) {
-        ranges_add(&node_info.machine.devices, lapic_paddr(), PAGE_BYTES, 0);
-        registers = paging_map_device(lapic_paddr(), PAGE_BYTES);
-    }
-    lapic_initialise(registers);
-    node_info.has_x2apic = has_x2apic;
+    node_info.has_x2apic = lapic_initialise();
     own_place.apic_id = lapic_id();
     node_info.places = &own_place;
 }

@@ -69,7 +69,7 @@ static void give_order(unsigned index, uint32_t order)
 static void give_order_awake(unsigned index, uint32_t order)
 {
     give_order(index, order);
-    lapic_send_nmi(read_word(index, START_CORE_APIC_ID));
+    lapic_send(read_word(index, START_CORE_APIC_ID), LAPIC_NMI);
 }
 
 void start_node_prepare(void *mapped_page, paddr_t paddr, paddr_t boot_root)
@@ -99,7 +99,7 @@ void start_node_reset(void)
         mmio_write32(page, offset_of(trampoline_core_count), core_count);
     }
     for (unsigned i = 0; i < core_count; i++) {
-        lapic_send_init(read_word(i, START_CORE_APIC_ID));
+        lapic_send(read_word(i, START_CORE_APIC_ID), LAPIC_INIT);
     }
     if (core_count > 0) {
         reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
@@ -110,7 +110,7 @@ static void call_those_without_answer(void)
 {
     for (unsigned i = 0; i < core_count; i++) {
         if (read_word(i, START_CORE_ANSWER) == START_ANSWER_NONE) {
-            lapic_send_startup(read_word(i, START_CORE_APIC_ID), page_number);
+            lapic_send(read_word(i, START_CORE_APIC_ID), LAPIC_STARTUP(page_number));
         }
     }
 }

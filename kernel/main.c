@@ -37,23 +37,6 @@ static void start_memory(void)
     memory_set_source(&pages);
 }
 
-static void start_lapic(void)
-{
-    void *registers = NULL;
-
-    if (!node_info.has_x2apic) {
-        ranges_add(&node_info.machine.devices, lapic_paddr(), PAGE_BYTES, 0);
-        registers = paging_map_device(lapic_paddr(), PAGE_BYTES);
-        if (registers == NULL) {
-            PANIC("the local APIC cannot be mapped");
-        }
-    }
-    lapic_initialise(registers);
-    if (node_info.nmi_line.is_ours) {
-        lapic_open_nmi_line(node_info.nmi_line.lint, node_info.nmi_line.is_active_low);
-    }
-}
-
 _Noreturn void node_main(void)
 {
     /* First what reports a failure of the rest. */
@@ -68,7 +51,7 @@ _Noreturn void node_main(void)
     start_memory();
     components_run(NODE_MEMORY);
     trap_use_own_stacks();
-    start_lapic();
+    lapic_initialise();
     clock_initialise();
 
     /* The event loop, and what is done with it. */

@@ -13,6 +13,7 @@
 #include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/port.h"
 
@@ -153,7 +154,19 @@ static void enable_machine_checks(void)
     cpu_set_cr4(CR4_MCE);
 }
 
+/* At one node, or each would end. */
+static void open_nmi_line(void)
+{
+    const struct nmi_line *line = &node_info.nmi_line;
+
+    if (line->is_ours) {
+        lapic_open_nmi_line(line->lint, line->is_active_low);
+    }
+}
+
 static const struct component hardware_errors_component = {
-    .steps = {[BOOT_MEMORY] = enable_machine_checks, [NODE_MEMORY] = enable_machine_checks},
+    .steps = {[BOOT_MEMORY] = enable_machine_checks,
+              [NODE_MEMORY] = enable_machine_checks,
+              [NODE_READY] = open_nmi_line},
 };
 COMPONENT(hardware_errors_component);

@@ -5,10 +5,12 @@
  */
 #include "kernel/x86/lapic.h"
 
+#include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/mmio.h"
+#include "kernel/x86/paging.h"
 
 #define LAPIC_ID            0x020
 #define LAPIC_VERSION       0x030
@@ -22,14 +24,9 @@
 #define SVR_ENABLE          BIT(8)
 #define LAPIC_ISR(n)        (0x100 + 0x10 * (n)) /* vectors 32 n to 32 n + 31 */
 #define ISR_COUNT           8u
-#define LAPIC_ESR           0x280
 #define LAPIC_LVT_CMCI      0x2F0
 #define LAPIC_ICR           0x300
-#define ICR_NMI             0x400
-#define ICR_INIT            0x500
-#define ICR_STARTUP         0x600
 #define ICR_PENDING         BIT(12)
-#define ICR_ASSERT          BIT(14)
 #define LAPIC_ICR_HIGH      0x310
 #define LAPIC_LVT_TIMER     0x320
 #define LVT_MASKED          BIT(16)
@@ -71,34 +68,21 @@ static void write_register(unsigned offset, uint32_t value)
     }
 }
 
-paddr_t lapic_paddr(void)
+/* A core has those up to the number of its last one (SDM 3A 11.5.1). What firmware uses for itself,
+ * by system management interrupts, stays. */
+static void mask_firmware_sources(void)
 {
-    return cpu_read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
-}
-
-/* A source that firmware may use for itself, through system management interrupts: those stay. */
-static void mask_source(unsigned offset)
-{
-    uint32_t entry = read_register(offset);
-
-    if (FIELD_GET(LVT_DELIVERY, entry) != DELIVERY_SMI) {
-        write_register(offset, entry | (uint32_t)LVT_MASKED);
-    }
-}
-
-/* Sources that a core has or has not, by the number of its last one (SDM 3A 11.5.1). */
-static void mask_optional_sources(void)
-{
+    static const struct {
+        unsigned offset, number;
+    } sources[] = {{LAPIC_LVT_COUNTER, 4}, {LAPIC_LVT_THERMAL, 5}, {LAPIC_LVT_CMCI, 6}};
     uint64_t last = FIELD_GET(VERSION_LAST_LVT, read_register(LAPIC_VERSION));
 
-    if (last >= 4) {
-        mask_source(LAPIC_LVT_COUNTER);
-    }
-    if (last >= 5) {
-        mask_source(LAPIC_LVT_THERMAL);
-    }
-    if (last >= 6) {
-        mask_source(LAPIC_LVT_CMCI);
+    for (unsigned i = 0; i < ARRAY_COUNT(sources) && sources[i].number <= last; i++) {
+        uint32_t entry = read_register(sources[i].offset);
+
+        if (FIELD_GET(LVT_DELIVERY, entry) != DELIVERY_SMI) {
+            write_register(sources[i].offset, entry | (uint32_t)LVT_MASKED);
+        }
     }
 }
 
@@ -118,13 +102,16 @@ static void end_leftover_interrupts(void)
     }
 }
 
-void lapic_initialise(void *mapped_registers)
+bool lapic_initialise(void)
 {
     uint64_t base = cpu_read_msr(MSR_APIC_BASE);
 
     has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
-    registers = mapped_registers;
-    ASSERT(has_x2apic || registers != NULL);
+    if (!has_x2apic) {
+        ranges_add(&node_info.machine.devices, base & APIC_BASE_ADDRESS, PAGE_BYTES, 0);
+        registers = paging_map_device(base & APIC_BASE_ADDRESS, PAGE_BYTES);
+        ASSERT(registers != NULL);
+    }
     /* Where firmware has x2APIC on, it stays: the way back is through off, or a fault. Else on in
      * two steps: from off to x2APIC at once is a fault, too (SDM 3A 11.12.5). */
     base |= APIC_BASE_ENABLE;
@@ -136,7 +123,7 @@ void lapic_initialise(void *mapped_registers)
      * node's one-shot timer would never fire. */
     write_register(LAPIC_TPR, TPR_NO_EXCEPTIONS);
     write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
-    mask_optional_sources();
+    mask_firmware_sources();
     write_register(LAPIC_LVT_LINT0, LVT_MASKED);
     write_register(LAPIC_LVT_LINT1, LVT_MASKED);
     write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
@@ -144,6 +131,7 @@ void lapic_initialise(void *mapped_registers)
     write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     end_leftover_interrupts();
     lapic_timer_start(0);
+    return has_x2apic;
 }
 
 void lapic_open_nmi_line(unsigned lint, bool is_active_low)
@@ -165,7 +153,7 @@ void lapic_end_interrupt(void)
     write_register(LAPIC_EOI, 0);
 }
 
-static void send_command(uint32_t apic_id, uint32_t command)
+void lapic_send(uint32_t apic_id, uint32_t command)
 {
     if (has_x2apic) {
         /* The write is not ordered behind earlier stores, which the other core must see
@@ -179,28 +167,6 @@ static void send_command(uint32_t apic_id, uint32_t command)
     }
     write_register(LAPIC_ICR_HIGH, apic_id << 24);
     write_register(LAPIC_ICR, command);
-}
-
-void lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
-{
-    ASSERT(vector >= INTERRUPT_VECTOR_FIRST);
-    send_command(apic_id, (uint32_t)ICR_ASSERT | vector);
-}
-
-void lapic_send_nmi(uint32_t apic_id)
-{
-    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_NMI);
-}
-
-void lapic_send_init(uint32_t apic_id)
-{
-    write_register(LAPIC_ESR, 0);
-    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_INIT);
-}
-
-void lapic_send_startup(uint32_t apic_id, uint8_t page)
-{
-    send_command(apic_id, (uint32_t)ICR_ASSERT | ICR_STARTUP | page);
 }
 
 void lapic_timer_start(uint32_t counts)

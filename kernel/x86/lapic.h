@@ -13,21 +13,22 @@
 /* Without x2APIC ids have eight bits, and this one means all cores. */
 #define LAPIC_ID_ALL 0xFFu
 
-/* Where this core has its register page; of no meaning with x2APIC. */
-paddr_t lapic_paddr(void);
-/* Switch it on, with its local sources masked. `registers`: the mapped page, NULL with x2APIC. */
-void lapic_initialise(void *registers);
+/* Switch it on, with its local sources masked; its register page becomes one of the node's devices.
+ * Returns whether this is an x2APIC. */
+bool lapic_initialise(void);
 /* Take NMIs from pin `lint`, 0 or 1. */
 void lapic_open_nmi_line(unsigned lint, bool is_active_low);
 uint32_t lapic_id(void);
 void lapic_end_interrupt(void);
 
-/* Waits, but never for ever, until the previous one has left. */
-void lapic_send_interrupt(uint32_t apic_id, uint8_t vector);
-void lapic_send_nmi(uint32_t apic_id);
-void lapic_send_init(uint32_t apic_id);
-/* The core starts in real mode at `page` * 4096. */
-void lapic_send_startup(uint32_t apic_id, uint8_t page);
+/* Commands (SDM 3A 11.6.1). A core that is started begins in real mode at `page` * 4096. */
+#define LAPIC_INTERRUPT(vector) (0x4000u | (vector))
+#define LAPIC_NMI               0x4400u
+#define LAPIC_INIT              0x4500u
+#define LAPIC_STARTUP(page)     (0x4600u | (page))
+
+/* Send one to that core. Waits, but never for ever, until the previous one has left. */
+void lapic_send(uint32_t apic_id, uint32_t command);
 
 /* One interrupt (INTERRUPT_VECTOR_TIMER) after so many counts; 0 stops the timer. */
 void lapic_timer_start(uint32_t counts);

@@ -70,13 +70,13 @@ uint32_t interrupt_apic_id(node_id_t node)
 void platform_ring_doorbell(node_id_t node)
 {
     ASSERT(node < node_info.node_count && node != node_info.node);
-    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_DOORBELL);
+    lapic_send(interrupt_apic_id(node), LAPIC_INTERRUPT(INTERRUPT_VECTOR_DOORBELL));
 }
 
 void platform_send_attention(node_id_t node)
 {
     ASSERT(node < node_info.node_count && node != node_info.node);
-    lapic_send_interrupt(interrupt_apic_id(node), INTERRUPT_VECTOR_ATTENTION);
+    lapic_send(interrupt_apic_id(node), LAPIC_INTERRUPT(INTERRUPT_VECTOR_ATTENTION));
 }
 
 void platform_stop_node(node_id_t node, bool by_reset)
@@ -84,7 +84,7 @@ void platform_stop_node(node_id_t node, bool by_reset)
     ASSERT(node < node_info.node_count && node != node_info.node);
     /* Node 0 has the core that booted: after an INIT it does not wait, but runs firmware, which
      * starts the whole machine again (SDM 3A 8.4.2). Deaf to the NMI, it stays as it is. */
-    (by_reset && node != 0 ? lapic_send_init : lapic_send_nmi)(interrupt_apic_id(node));
+    lapic_send(interrupt_apic_id(node), by_reset && node != 0 ? LAPIC_INIT : LAPIC_NMI);
 }
 
 uint64_t platform_attention_count(void)

@@ -148,29 +148,23 @@ static unsigned index_of(uint32_t apic_id)
     return apic_id - FIRST_APIC_ID;
 }
 
-void lapic_send_init(uint32_t apic_id)
-{
-    cores[index_of(apic_id)].is_reset = true;
-}
-
-void lapic_send_startup(uint32_t apic_id, uint8_t number)
+void lapic_send(uint32_t apic_id, uint32_t command)
 {
     struct core *core = &cores[index_of(apic_id)];
 
-    assert_true(core->is_reset);
-    assert_int_equal(number, TRAMPOLINE_PADDR / PAGE_BYTES);
-    if (core->startups++ == 0 && core->startup_delay_us != NEVER) {
-        core->acts_at_us = now_us + core->startup_delay_us;
-    }
-}
-
-void lapic_send_nmi(uint32_t apic_id)
-{
-    struct core *core = &cores[index_of(apic_id)];
-
-    nmi_count++;
-    if (core->startups > 0) {
-        core->acts_at_us = core->nmi_delay_us == NEVER ? NEVER : now_us + core->nmi_delay_us;
+    if (command == LAPIC_INIT) {
+        core->is_reset = true;
+    } else if (command == LAPIC_NMI) {
+        nmi_count++;
+        if (core->startups > 0) {
+            core->acts_at_us = core->nmi_delay_us == NEVER ? NEVER : now_us + core->nmi_delay_us;
+        }
+    } else {
+        assert_int_equal(command, LAPIC_STARTUP(TRAMPOLINE_PADDR / PAGE_BYTES));
+        assert_true(core->is_reset);
+        if (core->startups++ == 0 && core->startup_delay_us != NEVER) {
+            core->acts_at_us = now_us + core->startup_delay_us;
+        }
     }
 }
 
@@ -313,7 +307,7 @@ static void a_core_is_in_its_node_only_by_the_callers_word(void **state)
     start_node_enter(0, 0x5000, 0x9000);
     let_time_pass(1);
     assert_int_equal(*word(0, START_CORE_ANSWER), START_ANSWER_READY);
-    lapic_send_nmi(FIRST_APIC_ID); /* somebody else's */
+    lapic_send(FIRST_APIC_ID, LAPIC_NMI); /* somebody else's */
     let_time_pass(1);
     assert_false(cores[0].is_in_node);
     assert_true(start_node_wait_entered(0));

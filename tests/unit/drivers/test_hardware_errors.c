@@ -21,6 +21,7 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
+#include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/port.h"
 
@@ -147,6 +148,16 @@ void port_write8(uint16_t port, uint8_t value)
     written_61 = value;
 }
 
+#define NOT_OPENED 2
+static unsigned opened_lint;
+static bool is_opened_active_low;
+
+void lapic_open_nmi_line(unsigned lint, bool is_active_low)
+{
+    opened_lint = lint;
+    is_opened_active_low = is_active_low;
+}
+
 /* --- */
 
 static void run_step(enum component_step step)
@@ -174,6 +185,7 @@ static int begin(void **state)
     cr4 = 0;
     said[0] = '\0';
     node_info.nmi_line = (struct nmi_line){.is_ours = true, .lint = 1, .is_active_low = true};
+    opened_lint = NOT_OPENED;
     written_61 = 0xAA;
     return 0;
 }
@@ -340,6 +352,19 @@ static void a_node_without_the_nmi_line_does_not_ask_the_chipset(void **state)
     assert_int_equal(written_61, 0xAA);
 }
 
+/* The chipset raises it for every core that has it open, and each would end. */
+static void the_nmi_line_is_opened_on_its_node_alone(void **state)
+{
+    begin(state);
+    run_step(NODE_READY);
+    assert_int_equal(opened_lint, 1);
+    assert_true(is_opened_active_low);
+    begin(state);
+    node_info.nmi_line.is_ours = false;
+    run_step(NODE_READY);
+    assert_int_equal(opened_lint, NOT_OPENED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup(the_report_has_the_registers_of_each_valid_bank, begin_started),
         cmocka_unit_test_setup(an_nmi_of_the_chipset_has_its_reason, begin_started),
         cmocka_unit_test_setup(an_nmi_without_a_reason_is_a_nodes_or_a_persons, begin_started),
+        cmocka_unit_test(the_nmi_line_is_opened_on_its_node_alone),
         cmocka_unit_test_setup(a_node_without_the_nmi_line_does_not_ask_the_chipset, begin_started),
     };
 

@@ -24,11 +24,8 @@
 
 #define NODE_COUNT 3
 
-enum kind { NOTHING, VECTOR, NMI, INIT };
-
-static enum kind sent_kind;
 static uint32_t sent_to;
-static uint8_t sent_vector;
+static uint32_t sent; /* 0: nothing */
 
 void platform_panic(const char *file, int line, const char *format, ...)
 {
@@ -36,23 +33,10 @@ void platform_panic(const char *file, int line, const char *format, ...)
     abort();
 }
 
-void lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
+void lapic_send(uint32_t apic_id, uint32_t command)
 {
-    sent_kind = VECTOR;
     sent_to = apic_id;
-    sent_vector = vector;
-}
-
-void lapic_send_nmi(uint32_t apic_id)
-{
-    sent_kind = NMI;
-    sent_to = apic_id;
-}
-
-void lapic_send_init(uint32_t apic_id)
-{
-    sent_kind = INIT;
-    sent_to = apic_id;
+    sent = command;
 }
 
 /* What the tests do not come to. */
@@ -135,7 +119,7 @@ static int begin(void **state)
         {.apic_id = 40}, {.apic_id = 41}, {.apic_id = 7}};
 
     node_info = (struct node_info){.node = 1, .node_count = NODE_COUNT, .places = places};
-    sent_kind = NOTHING;
+    sent = 0;
     return 0;
 }
 
@@ -143,22 +127,21 @@ static void doorbell_and_attention_reach_the_nodes_core(void **state)
 {
     (void)state;
     platform_ring_doorbell(2);
-    assert_int_equal(sent_kind, VECTOR);
     assert_int_equal(sent_to, 7);
-    assert_int_equal(sent_vector, INTERRUPT_VECTOR_DOORBELL);
+    assert_int_equal(sent, LAPIC_INTERRUPT(INTERRUPT_VECTOR_DOORBELL));
     platform_send_attention(0);
     assert_int_equal(sent_to, 40);
-    assert_int_equal(sent_vector, INTERRUPT_VECTOR_ATTENTION);
+    assert_int_equal(sent, LAPIC_INTERRUPT(INTERRUPT_VECTOR_ATTENTION));
 }
 
 static void a_node_is_stopped_by_nmi_then_by_init(void **state)
 {
     (void)state;
     platform_stop_node(2, false);
-    assert_int_equal(sent_kind, NMI);
+    assert_int_equal(sent, LAPIC_NMI);
     assert_int_equal(sent_to, 7);
     platform_stop_node(2, true);
-    assert_int_equal(sent_kind, INIT);
+    assert_int_equal(sent, LAPIC_INIT);
     assert_int_equal(sent_to, 7);
 }
 
@@ -167,9 +150,9 @@ static void the_core_that_booted_is_never_reset(void **state)
 {
     (void)state;
     platform_stop_node(0, false);
-    assert_int_equal(sent_kind, NMI);
+    assert_int_equal(sent, LAPIC_NMI);
     platform_stop_node(0, true);
-    assert_int_equal(sent_kind, NMI);
+    assert_int_equal(sent, LAPIC_NMI);
     assert_int_equal(sent_to, 40);
 }
 
@@ -180,7 +163,7 @@ static void no_node_interrupts_itself_or_one_that_is_not_there(void **state)
     expect_assert_failure(platform_stop_node(NODE_COUNT, false));
     expect_assert_failure(platform_ring_doorbell(1));
     expect_assert_failure(platform_send_attention(NODE_COUNT));
-    assert_int_equal(sent_kind, NOTHING);
+    assert_int_equal(sent, 0);
 }
 
 int main(void)
