@@ -13,7 +13,6 @@
 #define APIC_BASE_X2APIC  BIT(10)
 #define APIC_BASE_ENABLE  BIT(11)
 #define APIC_BASE_ADDRESS BITS(51, 12)
-#define MSR_PAT           0x277
 #define MSR_TSC_DEADLINE  0x6E0
 #define MSR_X2APIC_FIRST  0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
 #define MSR_EFER          0xC0000080

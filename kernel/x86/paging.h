@@ -27,8 +27,6 @@ void paging_unmap(uintptr_t vaddr, uint64_t bytes);
  */
 void *paging_map_device(paddr_t paddr, size_t bytes);
 
-/*
- * Map a screen's memory into this node: written in bursts (write-combining), otherwise as above,
- * but once for all: a range that is mapped already gives NULL.
- */
+/* The same for a screen's memory, which firmware names and no list: written in bursts. That needs
+ * entry 1 of the page attribute table to be write-combining. NULL where it cannot be. */
 void *paging_map_screen(paddr_t paddr, size_t bytes);
