@@ -133,9 +133,12 @@ static void add_module(const char *name, paddr_t paddr, uint64_t bytes)
         return;
     }
     memcpy(module->name, name, strnlen(name, MODULE_NAME_BYTES - 1));
-    module->archive_offset = node_info.archive_bytes;
-    module->bytes = bytes;
     module->paddr = paddr;
+    module->shown = (struct platform_module){
+        .name = module->name, /* at the same address on all nodes */
+        .start = (const void *)(ARCHIVE_BASE + node_info.archive_bytes),
+        .bytes = bytes,
+    };
     node_info.module_count++;
     node_info.archive_bytes += ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
 }

@@ -145,8 +145,8 @@ static int map_archive(struct address_space *space, const struct node_info *info
     for (unsigned i = 0; i < info->module_count && error == 0; i++) {
         const struct module *module = &info->modules[i];
 
-        error = address_space_map(space, ARCHIVE_BASE + module->archive_offset, module->paddr,
-                                  pages_of(module->bytes), PAGING_READ);
+        error = address_space_map(space, (uintptr_t)module->shown.start, module->paddr,
+                                  pages_of(module->shown.bytes), PAGING_READ);
     }
     return error;
 }

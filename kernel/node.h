@@ -8,6 +8,7 @@
 
 #include "kernel/base.h"
 #include "kernel/limits.h"
+#include "kernel/platform.h"
 #include "libc/core/machine.h"
 
 #define NODE_RANGE_MAX    8
@@ -33,9 +34,8 @@ struct clock {
 #define CLOCK_FRACTION_BITS 32
 
 struct module {
+    struct platform_module shown; /* its start is page-aligned, its name is here */
     char name[MODULE_NAME_BYTES];
-    uint64_t archive_offset; /* page-aligned */
-    uint64_t bytes;
     paddr_t paddr;
 };
 

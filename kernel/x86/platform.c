@@ -19,8 +19,6 @@
 
 struct node_info node_info;
 
-static struct platform_module modules[MODULE_MAX];
-
 /* --- Who and how many --- */
 
 node_id_t platform_node(void)
@@ -159,8 +157,8 @@ bus_addr_t platform_bus_addr(const void *vaddr)
         for (unsigned i = node_info.module_count; i-- > 0;) {
             const struct module *module = &node_info.modules[i];
 
-            if (address - ARCHIVE_BASE >= module->archive_offset) {
-                return module->paddr + (address - ARCHIVE_BASE - module->archive_offset);
+            if (address >= (uintptr_t)module->shown.start) {
+                return module->paddr + (address - (uintptr_t)module->shown.start);
             }
         }
     }
@@ -171,17 +169,7 @@ bus_addr_t platform_bus_addr(const void *vaddr)
 
 const struct platform_module *platform_module(unsigned index)
 {
-    if (index >= node_info.module_count) {
-        return NULL;
-    }
-    const struct module *module = &node_info.modules[index];
-
-    modules[index] = (struct platform_module){
-        .name = module->name,
-        .start = (const void *)(ARCHIVE_BASE + module->archive_offset),
-        .bytes = module->bytes,
-    };
-    return &modules[index];
+    return index < node_info.module_count ? &node_info.modules[index].shown : NULL;
 }
 
 const void *platform_archive_start(void)
