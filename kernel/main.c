@@ -5,7 +5,6 @@
 #include "kernel/main.h"
 
 #include "kernel/component.h"
-#include "kernel/message/counters.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
@@ -44,7 +43,6 @@ _Noreturn void node_main(void)
     panic_initialise();
     trap_initialise();
     status_initialise();
-    counters_check();
     components_run(NODE_FIRST);
 
     /* Memory, then what needs it: mappings of devices and the local APIC, stacks for faults. */

@@ -5,7 +5,6 @@
 #include "kernel/component.h"
 #include "kernel/hosted/linux.h"
 #include "kernel/hosted/mailbox.h"
-#include "kernel/message/counters.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/panic.h"
@@ -30,7 +29,6 @@ _Noreturn void hosted_main(void)
     panic_initialise();
     hosted_mailbox_initialise();
     status_initialise();
-    counters_check();
     components_run(NODE_FIRST);
 
     start_memory();

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counters: numbers that a node keeps on its status page, so that reading them disturbs nobody. To
- * the kernel they are an array. Whoever counts has a range of it and a table that names each: the
- * kernel's own is below, layers above take whole blocks and add their tables to the set
- * `counter_tables`. A node checks at its start that no two ranges overlap.
+ * the kernel they are an array. Each layer that counts has a block of it, which no other has
+ * (tests/check/architecture), and a table in the set `counter_tables` that names each.
  *
  * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4). What does
  * not end in _total is a gauge: it also falls.
@@ -15,7 +14,7 @@
 
 #define COUNTER_MAX 192u
 
-/* The first index of a block of 32; block 0 is the kernel's. */
+/* The first index of a block; block 0 is the kernel's. */
 #define COUNTER_BLOCK_SIZE   32
 #define COUNTER_BLOCK(block) ((block)*COUNTER_BLOCK_SIZE)
 
@@ -41,15 +40,14 @@ LINKER_SET_DECLARE(counter_tables, struct counter_table);
 /* In one file of the layer: the table of a list that begins at index `first_index`. */
 #define COUNTER_TABLE_DEFINE(table, first_index, LIST)                                             \
     static const struct counter_name table##_names[] = {LIST(COUNTER_NAME)};                       \
+    _Static_assert(ARRAY_COUNT(table##_names) <= COUNTER_BLOCK_SIZE, "more than a block");         \
+    _Static_assert((first_index) + COUNTER_BLOCK_SIZE <= COUNTER_MAX, "no such block");            \
     static const struct counter_table table = {                                                    \
         .first = (first_index),                                                                    \
         .count = ARRAY_COUNT(table##_names),                                                       \
         .names = table##_names,                                                                    \
     };                                                                                             \
     LINKER_SET_ADD(counter_tables, struct counter_table, table)
-
-/* Panics when two tables overlap or one goes beyond COUNTER_MAX: a layer has chosen badly. */
-void counters_check(void);
 
 /* clang-format off: a table */
 /* X(ENUM, "name", "label or empty", "help") */

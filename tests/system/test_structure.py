@@ -58,8 +58,9 @@ def test_both_pass_as_the_tree_is(tree):
     ("kernel/log.c", '#include "kernel/hosted/linux.h"\n', "kernel must not include kernel/hosted/"),
     ("drivers/hosted/memory.c", '#include "net/headers.h"\n', "drivers/hosted must not include net/"),
     ("kernel/hosted/platform.c", "#include <unistd.h>\n", "kernel/hosted must not include <unistd.h>"),
+    ("net/steering.c", "enum { TWICE = COUNTER_BLOCK(1) };\n", "counter block 1 is that of drivers/console/"),
 ], ids=["include", "standard header", "card", "word", "size", "volatile", "a platform", "hosted driver",
-        "hosted libc"])
+        "hosted libc", "counter block"])
 def test_architecture_fails_for(tree, path, text, word):
     append(tree / path, text)
     passed, said = check(tree, "architecture")
