@@ -42,10 +42,11 @@ static unsigned core_count;
 static struct node_place own_place; /* until all are known */
 static bool is_screen_left_out;     /* there is no log yet when that is seen */
 static struct boot_limits limits;
-static BOOT_DATA struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
-static BOOT_DATA unsigned share_range_counts[NODE_MAX];
-static BOOT_DATA struct node_info plans[NODE_MAX];
-static BOOT_DATA uintptr_t stack_tops[NODE_MAX];
+struct node_plan {
+    struct node_info info;
+    uintptr_t stack_top;
+};
+static struct node_plan *plans; /* core_count of them */
 
 /* --- What the loader says --- */
 
@@ -185,47 +186,41 @@ static void choose_node_count(void)
     node_info.node_count = (uint16_t)core_count;
 }
 
-/* What all nodes can read: status pages, zeroed, and who has which memory, to be filled in. */
-static void allocate_shared(struct shared_memory *shared)
+/* What all nodes can read: status pages, zeroed, and who has which memory, to be filled in. And
+ * what boot itself needs for each node. */
+static void allocate_tables(struct shared_memory *shared)
 {
     uint64_t status_bytes = core_count * sizeof(struct status_page);
 
     shared->status_pages = physical_allocate_low(status_bytes);
     shared->places = physical_allocate_low(core_count * sizeof(struct node_place));
-    if (shared->status_pages == 0 || shared->places == 0) {
-        PANIC("no memory for the status pages of %u nodes", core_count);
+    paddr_t plans_paddr = physical_allocate_low(core_count * sizeof(struct node_plan));
+
+    if (shared->status_pages == 0 || shared->places == 0 || plans_paddr == 0) {
+        PANIC("no memory for the tables of %u nodes", core_count);
     }
+    plans = (struct node_plan *)(DIRECT_MAP_BASE + plans_paddr);
 #ifdef TALUS_TEST_SHARED_PAGE
     shared->test_page = physical_allocate(PAGE_BYTES, DIRECT_MAP_MAX_BYTES);
 #endif
     memset((void *)(DIRECT_MAP_BASE + shared->status_pages), 0, status_bytes);
 }
 
-static void share_memory(void)
+static void share_memory(const struct shared_memory *shared)
 {
-    uint32_t domains[NODE_MAX];
+    struct node_place *places = (struct node_place *)(DIRECT_MAP_BASE + shared->places);
 
     for (unsigned i = 0; i < acpi.memory_affinity_count; i++) {
         physical_set_domain(acpi.memory_affinities[i].range, acpi.memory_affinities[i].domain);
     }
     for (unsigned i = 0; i < core_count; i++) {
-        domains[i] = cores[i].listed.domain;
+        places[i] = (struct node_place){.apic_id = cores[i].listed.apic_id,
+                                        .domain = cores[i].listed.domain};
     }
     uint64_t free_bytes = physical_free_bytes();
 
     log_info("boot", "%lu MiB of memory for %u nodes", free_bytes / MIB, core_count);
-    physical_share(core_count, domains, shares, share_range_counts);
-}
-
-static void write_places(const struct shared_memory *shared)
-{
-    struct node_place *places = (struct node_place *)(DIRECT_MAP_BASE + shared->places);
-
-    for (unsigned i = 0; i < core_count; i++) {
-        places[i].apic_id = cores[i].listed.apic_id;
-        places[i].range_count = share_range_counts[i];
-        memcpy(places[i].ranges, shares[i], sizeof(places[i].ranges));
-    }
+    physical_share(core_count, places);
     node_info.places = places;
 }
 
@@ -233,19 +228,19 @@ static void build_nodes(const struct shared_memory *shared)
 {
     for (unsigned i = 0; i < core_count; i++) {
         struct status_page *status = (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages);
-        struct node_info *plan = &plans[i];
+        struct node_info *plan = &plans[i].info;
 
         *plan = node_info;
         plan->node = (node_id_t)i;
         entropy_draw(plan->random_seed);
         plan->nmi_line = find_nmi_line(cores, core_count, i);
         plan->clock.tsc_at_zero += (uint64_t)cores[i].tsc_offset;
-        plan->range_count = share_range_counts[i];
-        memcpy(plan->ranges, shares[i], sizeof(plan->ranges));
+        plan->range_count = plan->places[i].range_count;
+        memcpy(plan->ranges, plan->places[i].ranges, sizeof(plan->ranges));
         for (unsigned j = 0; j < plan->range_count; j++) {
             plan->memory_bytes += plan->ranges[j].bytes;
         }
-        if (node_image_build(plan, shared, &stack_tops[i]) != 0) {
+        if (node_image_build(plan, shared, &plans[i].stack_top) != 0) {
             PANIC("no memory to build node %u", i);
         }
         /* Before any node runs: none may take another for absent. */
@@ -258,7 +253,7 @@ static void build_nodes(const struct shared_memory *shared)
 static void start_nodes(const struct shared_memory *shared)
 {
     for (unsigned i = 1; i < core_count; i++) {
-        start_node_enter(cores[i].start_index, plans[i].page_table_root, stack_tops[i]);
+        start_node_enter(cores[i].start_index, plans[i].info.page_table_root, plans[i].stack_top);
     }
     for (unsigned i = 1; i < core_count; i++) {
         if (!start_node_wait_entered(cores[i].start_index)) {
@@ -352,11 +347,10 @@ _Noreturn void boot_main(struct boot_info *info)
     collect_modules(info);
     physical_limit(limits.memory_bytes);
     choose_node_count();
-    allocate_shared(&shared);
-    share_memory();
-    write_places(&shared);
+    allocate_tables(&shared);
+    share_memory(&shared);
     build_nodes(&shared);
 
     start_nodes(&shared);
-    node_enter(plans[0].page_table_root, stack_tops[0]);
+    node_enter(plans[0].info.page_table_root, plans[0].stack_top);
 }

@@ -206,72 +206,73 @@ void physical_limit(uint64_t bytes)
 
 /* --- Shares --- */
 
-/* Take up to `bytes` from one domain (or any) for a share. Returns how many it got. */
-static uint64_t take(uint64_t bytes, uint32_t domain, bool is_any_domain,
-                     struct memory_range *ranges, unsigned *range_count)
-{
-    uint64_t taken = 0;
-
-    for (unsigned i = 0; i < free_count && taken < bytes && *range_count < NODE_RANGE_MAX;) {
-        struct memory_range range = free_ranges[i].range;
-        uint64_t part = bytes - taken < range.bytes ? bytes - taken : range.bytes;
-
-        if (!is_any_domain && free_ranges[i].domain != domain) {
-            i++;
-            continue;
-        }
-        ranges[(*range_count)++] = (struct memory_range){range.paddr, part};
-        taken += part;
-        i += cut(i, range.paddr, range.paddr + part);
-    }
-    return taken;
-}
-
-/* What is published: pages, each in one share only, and no share larger than the others may be. */
-static void check_share(unsigned node, uint64_t share_bytes,
-                        struct memory_range (*shares)[NODE_RANGE_MAX],
-                        const unsigned *share_range_counts)
+static uint64_t bytes_of(const struct node_place *place)
 {
     uint64_t bytes = 0;
 
-    ASSERT(share_range_counts[node] <= NODE_RANGE_MAX);
-    for (unsigned i = 0; i < share_range_counts[node]; i++) {
-        const struct memory_range *range = &shares[node][i];
+    for (unsigned i = 0; i < place->range_count; i++) {
+        bytes += place->ranges[i].bytes;
+    }
+    return bytes;
+}
+
+/* Fill up a share to `bytes`, from the node's own domain or from any. */
+static void take(uint64_t bytes, bool is_any_domain, struct node_place *place)
+{
+    uint64_t missing = bytes - bytes_of(place);
+
+    for (unsigned i = 0; i < free_count && missing > 0 && place->range_count < NODE_RANGE_MAX;) {
+        struct memory_range range = free_ranges[i].range;
+        uint64_t part = missing < range.bytes ? missing : range.bytes;
+
+        if (!is_any_domain && free_ranges[i].domain != place->domain) {
+            i++;
+            continue;
+        }
+        place->ranges[place->range_count++] = (struct memory_range){range.paddr, part};
+        missing -= part;
+        i += cut(i, range.paddr, range.paddr + part);
+    }
+}
+
+/* What is published: pages, each in one share only, and no share larger than the others may be. */
+static void check_share(unsigned node, uint64_t share_bytes, const struct node_place *places)
+{
+    const struct node_place *place = &places[node];
+
+    ASSERT(place->range_count <= NODE_RANGE_MAX && bytes_of(place) <= share_bytes);
+    for (unsigned i = 0; i < place->range_count; i++) {
+        const struct memory_range *range = &place->ranges[i];
 
         ASSERT(range->bytes != 0);
         ASSERT(range->paddr % PAGE_BYTES == 0 && range->bytes % PAGE_BYTES == 0);
-        bytes += range->bytes;
-        for (unsigned other = 0; other < node; other++) {
-            for (unsigned j = 0; j < share_range_counts[other]; j++) {
-                ASSERT(range_end(range) <= shares[other][j].paddr ||
-                       range_end(&shares[other][j]) <= range->paddr);
+        for (const struct node_place *other = places; other < place; other++) {
+            for (unsigned j = 0; j < other->range_count; j++) {
+                ASSERT(range_end(range) <= other->ranges[j].paddr ||
+                       range_end(&other->ranges[j]) <= range->paddr);
             }
         }
     }
-    ASSERT(bytes <= share_bytes);
 }
 
-void physical_share(unsigned node_count, const uint32_t *domains,
-                    struct memory_range (*shares)[NODE_RANGE_MAX], unsigned *share_range_counts)
+void physical_share(unsigned node_count, struct node_place *places)
 {
-    ASSERT(node_count > 0 && node_count <= NODE_MAX);
+    ASSERT(node_count > 0);
     uint64_t share_bytes = physical_free_bytes() / node_count;
-    uint64_t missing[NODE_MAX];
 
     share_bytes = ALIGN_DOWN(share_bytes, share_bytes >= SHARE_ALIGNED_MIN_BYTES
                                               ? (uint64_t)SHARE_ALIGNMENT_BYTES
                                               : (uint64_t)PAGE_BYTES);
     /* Everybody's own domain before anybody takes from another's. */
     for (unsigned i = 0; i < node_count; i++) {
-        share_range_counts[i] = 0;
-        missing[i] =
-            share_bytes - take(share_bytes, domains[i], false, shares[i], &share_range_counts[i]);
+        places[i].range_count = 0;
+        take(share_bytes, false, &places[i]);
     }
     for (unsigned i = 0; i < node_count; i++) {
-        (void)take(missing[i], 0, true, shares[i], &share_range_counts[i]);
+        take(share_bytes, true, &places[i]);
     }
     for (unsigned i = 0; i < node_count; i++) {
-        check_share(i, share_bytes, shares, share_range_counts);
+        check_share(i, share_bytes, places);
     }
     ASSERT(is_list_sound());
 }

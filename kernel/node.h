@@ -43,6 +43,7 @@ struct module {
  * nodes read. */
 struct node_place {
     uint32_t apic_id;
+    uint32_t domain; /* proximity domain (ACPI SRAT); 0 when it says nothing */
     uint32_t range_count;
     struct memory_range ranges[NODE_RANGE_MAX];
 };

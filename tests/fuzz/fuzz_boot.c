@@ -70,9 +70,7 @@ static bool is_free(paddr_t paddr)
 
 static void check_memory(void)
 {
-    static const uint32_t domains[NODE_COUNT] = {0, 0, 1, 1};
-    static struct memory_range shares[NODE_COUNT][NODE_RANGE_MAX];
-    unsigned counts[NODE_COUNT] = {0};
+    struct node_place places[NODE_COUNT] = {[2] = {.domain = 1}, [3] = {.domain = 1}};
 
     for (unsigned i = 0; i < info.range_count; i++) {
         if (info.ranges[i].is_usable) {
@@ -91,11 +89,11 @@ static void check_memory(void)
     if (physical_free_bytes() < NODE_COUNT * MIB) {
         return;
     }
-    physical_share(NODE_COUNT, domains, shares, counts);
+    physical_share(NODE_COUNT, places);
     for (unsigned node = 0; node < NODE_COUNT; node++) {
-        FUZZ_CHECK(counts[node] <= NODE_RANGE_MAX);
-        for (unsigned i = 0; i < counts[node]; i++) {
-            const struct memory_range *share = &shares[node][i];
+        FUZZ_CHECK(places[node].range_count <= NODE_RANGE_MAX);
+        for (unsigned i = 0; i < places[node].range_count; i++) {
+            const struct memory_range *share = &places[node].ranges[i];
 
             FUZZ_CHECK(share->bytes > 0 && share->paddr % PAGE_BYTES == 0);
             FUZZ_CHECK(is_free(share->paddr) && is_free(share->paddr + share->bytes - 1));

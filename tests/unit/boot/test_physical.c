@@ -16,9 +16,7 @@
 #include "boot/physical.h"
 #include "kernel/platform.h"
 
-static struct memory_range shares[NODE_MAX][NODE_RANGE_MAX];
-static unsigned counts[NODE_MAX];
-static uint32_t domains[NODE_MAX];
+static struct node_place places[NODE_MAX];
 
 _Noreturn void platform_panic(const char *file, int line, const char *format, ...)
 {
@@ -32,7 +30,7 @@ static int empty_the_list(void **state)
     (void)state;
     physical_reserve((struct memory_range){0, UINT64_MAX - 0xFFF});
     assert_int_equal(physical_free_bytes(), 0);
-    memset(domains, 0, sizeof(domains));
+    memset(places, 0, sizeof(places));
     return 0;
 }
 
@@ -45,8 +43,8 @@ static uint64_t share_bytes(unsigned node)
 {
     uint64_t bytes = 0;
 
-    for (unsigned i = 0; i < counts[node]; i++) {
-        bytes += shares[node][i].bytes;
+    for (unsigned i = 0; i < places[node].range_count; i++) {
+        bytes += places[node].ranges[i].bytes;
     }
     return bytes;
 }
@@ -55,11 +53,13 @@ static void assert_no_overlap(unsigned node_count)
 {
     for (unsigned a = 0; a < node_count * NODE_RANGE_MAX; a++) {
         for (unsigned b = 0; b < a; b++) {
-            const struct memory_range *one = &shares[a / NODE_RANGE_MAX][a % NODE_RANGE_MAX];
-            const struct memory_range *other = &shares[b / NODE_RANGE_MAX][b % NODE_RANGE_MAX];
+            const struct node_place *first = &places[a / NODE_RANGE_MAX];
+            const struct node_place *second = &places[b / NODE_RANGE_MAX];
+            const struct memory_range *one = &first->ranges[a % NODE_RANGE_MAX];
+            const struct memory_range *other = &second->ranges[b % NODE_RANGE_MAX];
 
-            if (a % NODE_RANGE_MAX < counts[a / NODE_RANGE_MAX] &&
-                b % NODE_RANGE_MAX < counts[b / NODE_RANGE_MAX]) {
+            if (a % NODE_RANGE_MAX < first->range_count &&
+                b % NODE_RANGE_MAX < second->range_count) {
                 assert_true(one->paddr + one->bytes <= other->paddr ||
                             other->paddr + other->bytes <= one->paddr);
             }
@@ -139,7 +139,7 @@ static void shares_are_equal_across_a_hole(void **state)
     (void)state;
     add(0x100000, 100 * MIB);
     add(0x100000000, 60 * MIB);
-    physical_share(3, domains, shares, counts);
+    physical_share(3, places);
     for (unsigned node = 0; node < 3; node++) {
         assert_int_equal(share_bytes(node), 52 * MIB);
     }
@@ -159,16 +159,16 @@ static void tebibytes_are_shared_like_mebibytes(void **state)
         physical_set_domain(range, socket);
     }
     for (unsigned node = 0; node < NODE_MAX; node++) {
-        domains[node] = node / 8;
+        places[node].domain = node / 8;
     }
     add((1ull << 52) - GIB, 4 * GIB);
     assert_int_equal(physical_free_bytes(), 16 * tebibyte + 4 * GIB);
     physical_reserve((struct memory_range){1ull << 46, UINT64_MAX / 2});
     assert_int_equal(physical_free_bytes(), 16 * tebibyte);
-    physical_share(64, domains, shares, counts);
+    physical_share(64, places);
     for (unsigned node = 0; node < 64; node++) {
         assert_int_equal(share_bytes(node), tebibyte / 4);
-        assert_int_equal(shares[node][0].paddr / (4 * tebibyte), node / 8);
+        assert_int_equal(places[node].ranges[0].paddr / (4 * tebibyte), node / 8);
     }
     assert_no_overlap(64);
 }
@@ -179,15 +179,15 @@ static void nodes_get_memory_of_their_own_domain_first(void **state)
     add(0, 64 * MIB);
     add(0x100000000, 64 * MIB);
     physical_set_domain((struct memory_range){0x100000000, 64 * MIB}, 5);
-    domains[0] = 5;
-    domains[1] = 0;
-    domains[2] = 5;
-    domains[3] = 0;
-    physical_share(4, domains, shares, counts);
+    places[0].domain = 5;
+    places[1].domain = 0;
+    places[2].domain = 5;
+    places[3].domain = 0;
+    physical_share(4, places);
     for (unsigned node = 0; node < 4; node++) {
         assert_int_equal(share_bytes(node), 32 * MIB);
-        assert_int_equal(counts[node], 1);
-        assert_int_equal(shares[node][0].paddr >= 0x100000000, node % 2 == 0);
+        assert_int_equal(places[node].range_count, 1);
+        assert_int_equal(places[node].ranges[0].paddr >= 0x100000000, node % 2 == 0);
     }
 }
 
@@ -196,11 +196,11 @@ static void a_poor_domain_is_helped_out(void **state)
     (void)state;
     add(0, 96 * MIB);
     physical_set_domain((struct memory_range){80 * MIB, 1000 * MIB}, 1);
-    domains[1] = 1;
-    physical_share(2, domains, shares, counts);
+    places[1].domain = 1;
+    physical_share(2, places);
     assert_int_equal(share_bytes(0), 48 * MIB);
     assert_int_equal(share_bytes(1), 48 * MIB);
-    assert_int_equal(shares[1][0].paddr, 80 * MIB);
+    assert_int_equal(places[1].ranges[0].paddr, 80 * MIB);
     assert_no_overlap(2);
 }
 
@@ -210,7 +210,7 @@ static void a_shredded_map_shares_without_overlap(void **state)
     for (unsigned i = 0; i < 100; i++) {
         add(i * MIB, 512 * KIB);
     }
-    physical_share(NODE_MAX, domains, shares, counts);
+    physical_share(NODE_MAX, places);
     assert_no_overlap(NODE_MAX);
     for (unsigned node = 0; node < NODE_MAX; node++) {
         assert_int_equal(share_bytes(node), ALIGN_DOWN(100 * 512 * KIB / NODE_MAX, 4 * KIB));
