@@ -5,12 +5,15 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/node_set.h"
 
 #define PAGE_BYTES 4096u
 
 /* Nodes a machine may have. Bounds the status pages and the square of channels; the number
  * that runs is what ACPI reports, at most this. */
 #define NODE_MAX 64
+
+_Static_assert(NODE_MAX <= NODE_SET_LIMIT, "sets of nodes");
 
 /* A channel line is one cache line: the unit in which cores exchange data (SDM 3A 11.1). */
 #define CHANNEL_LINE_BYTES 64u

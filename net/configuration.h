@@ -43,14 +43,12 @@ struct configuration {
     node_id_t first_cm[NODE_MAX], first_ls[NODE_MAX];
 
     /* --- Who serves now: written by configuration_lose_node() --- */
-    uint64_t dead;                                /* a bit for each node */
+    struct node_set dead;
     node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX]; /* as below */
     node_id_t flow_owners[NODE_MAX];              /* of each of ts_count pieces of all flows */
     node_id_t speaker;   /* the first living TS: ARP, DHCP, ICMP, fragments */
     node_id_t device_ls; /* the first living LS: what concerns the NIC as a whole */
 };
-
-_Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 /*
  * The configuration that `line` asks for on `node_count` nodes (1 .. NODE_MAX).
@@ -98,7 +96,7 @@ static inline bool configuration_has_role(const struct configuration *configurat
 
 static inline bool configuration_is_dead(const struct configuration *configuration, node_id_t node)
 {
-    return node < NODE_MAX && (configuration->dead >> node & 1) != 0;
+    return node < NODE_MAX && node_set_has(&configuration->dead, node);
 }
 
 /* The CM that a node's SYNs and ACCEPT_CONNECTIONs go to: its own if it is one, else CMs in turn.

@@ -34,13 +34,14 @@ static unsigned row_of(uint16_t type)
     return row;
 }
 
-uint64_t net_message_senders(const struct configuration *configuration, uint16_t type)
+struct node_set net_message_senders(const struct configuration *configuration, uint16_t type)
 {
-    uint64_t nodes = 0;
+    struct node_set nodes = {{0}};
 
     for (unsigned node = 0; node < configuration->node_count; node++) {
-        nodes |= (uint64_t)((configuration->roles[node] & table[row_of(type)].senders) != 0)
-                 << node;
+        if ((configuration->roles[node] & table[row_of(type)].senders) != 0) {
+            node_set_add(&nodes, node);
+        }
     }
     return nodes;
 }

@@ -20,6 +20,7 @@
 
 #include "kernel/base.h"
 #include "kernel/message/message.h"
+#include "libc/core/node_set.h"
 
 /* clang-format off: a table */
 /*   type                  struct                 from to */
@@ -72,7 +73,7 @@ struct configuration;
 /* Of a type in the table: the size of its struct, and the nodes that may send it, by the table's
  * column `from`: a bit for each. */
 size_t net_message_bytes(uint16_t type);
-uint64_t net_message_senders(const struct configuration *configuration, uint16_t type);
+struct node_set net_message_senders(const struct configuration *configuration, uint16_t type);
 
 /* A TCP flow as seen on a received frame, in network byte order. */
 struct flow {
@@ -364,7 +365,7 @@ struct nic_ready {
     struct message_header header;
     uint8_t mac[6];
     uint16_t reserved;
-    uint64_t queues; /* bit i: the LS number i has a queue, or will have; 0: none has */
+    struct node_set queues; /* numbers of LSs that have a queue, or will have */
     uint32_t is_link_up;
     uint32_t can_segment_tcp; /* frames may be sent with FRAME_SEGMENT_TCP */
 };

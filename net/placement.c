@@ -236,6 +236,6 @@ void placement_build(struct configuration *configuration, const struct servers *
 void configuration_lose_node(struct configuration *configuration, node_id_t node)
 {
     ASSERT(node < configuration->node_count);
-    configuration->dead |= 1ull << node;
+    node_set_add(&configuration->dead, node);
     find_servers_now(configuration);
 }

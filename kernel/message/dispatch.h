@@ -15,6 +15,7 @@
 
 #include "kernel/base.h"
 #include "kernel/message/message.h"
+#include "libc/core/node_set.h"
 
 typedef void (*message_handler)(node_id_t from, const struct message *message);
 typedef void (*message_payload_handler)(node_id_t from, const struct message *message,
@@ -27,9 +28,9 @@ void dispatch_register_message(uint16_t type, size_t bytes, message_handler hand
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
                                        message_payload_handler handler);
 
-/* Of a registered type: only these nodes, a bit for each, may send it; of others it is counted as
- * DROP_BAD_MESSAGE. */
-void dispatch_limit_senders(uint16_t type, uint64_t nodes);
+/* Of a registered type: only these nodes may send it; of others it is counted as DROP_BAD_MESSAGE.
+ */
+void dispatch_limit_senders(uint16_t type, struct node_set nodes);
 
 /* A source of work that must be polled. Any function may be NULL. */
 struct dispatch_source {

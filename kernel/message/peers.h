@@ -13,7 +13,7 @@ void peers_initialise(void);
 /* At the start of a round; and whether a send since then has found no room. */
 void peers_begin_round(void);
 bool peers_is_blocked(void);
-/* Whether a node that had no room has made progress since. */
+/* If it is: whether a node that had no room has made progress since. */
 bool peers_has_room_come(void);
 
 /*

@@ -25,10 +25,8 @@ struct handler {
     };
     uint32_t fixed_bytes;
     uint32_t payload_max_bytes;
-    uint64_t senders; /* a bit for each node that may send it */
+    struct node_set senders; /* who may send it */
 };
-
-_Static_assert(NODE_MAX <= 64, "a bit for each node");
 
 static node_id_t self;
 static struct handler handlers[MESSAGE_TYPE_MAX];
@@ -46,10 +44,10 @@ static void add_handler(uint16_t type, struct handler handler)
     ASSERT(handler.fixed_bytes >= sizeof(struct message_header) &&
            handler.fixed_bytes <= CHANNEL_LINE_BYTES);
     handlers[type] = handler;
-    handlers[type].senders = UINT64_MAX;
+    memset(&handlers[type].senders, 0xFF, sizeof(handlers[type].senders)); /* all */
 }
 
-void dispatch_limit_senders(uint16_t type, uint64_t nodes)
+void dispatch_limit_senders(uint16_t type, struct node_set nodes)
 {
     ASSERT(type < MESSAGE_TYPE_MAX && handlers[type].fixed_bytes != 0);
     handlers[type].senders = nodes;
@@ -87,7 +85,7 @@ static inline void handle(node_id_t from, const struct message *message, const u
 
     /* Without a handler fixed_bytes is 0, and no message is that short. */
     if (UNLIKELY(payload_bytes > handler->payload_max_bytes ||
-                 (handler->senders >> from & 1) == 0)) {
+                 !node_set_has(&handler->senders, from))) {
         refuse(from, &message->header);
     } else if (handler->payload_max_bytes == 0) {
         handler->plain(from, message);

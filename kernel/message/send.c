@@ -28,8 +28,9 @@ static unsigned node_count;
 
 static node_id_t doorbells_due[NODE_MAX]; /* nodes with something due */
 static unsigned doorbell_count;
-static unsigned posted_count;  /* of all peers */
-static uint64_t blocked_nodes; /* a bit each: a send of this round found no room */
+static unsigned posted_count; /* of all peers */
+static bool is_blocked;       /* a send of this round found no room: then, to whom */
+static struct node_set blocked_nodes;
 static struct posted reserve[POSTED_RESERVE];
 static struct posted *free_reserve;
 
@@ -50,7 +51,7 @@ void send_initialise(void)
     node_count = platform_node_count();
     doorbell_count = 0;
     posted_count = 0;
-    blocked_nodes = 0;
+    is_blocked = false;
     own_ring = (struct own_ring){
         .end = own_ring_bytes,
         .limit = own_ring_bytes + OWN_RING_BYTES,
@@ -74,7 +75,11 @@ void send_note_due(struct peer *peer, uint8_t due)
 
 static void note_blocked(node_id_t to)
 {
-    blocked_nodes |= UINT64_C(1) << to;
+    if (!is_blocked) {
+        is_blocked = true;
+        blocked_nodes = (struct node_set){{0}};
+    }
+    node_set_add(&blocked_nodes, to);
 }
 
 /* Whether the channel may be used: the node is there, and nothing older waits for it. */
@@ -360,12 +365,12 @@ void peers_ring_doorbells(void)
 
 void peers_begin_round(void)
 {
-    blocked_nodes = 0;
+    is_blocked = false;
 }
 
 bool peers_is_blocked(void)
 {
-    return blocked_nodes != 0;
+    return is_blocked;
 }
 
 bool peers_is_anything_due(void)
@@ -375,10 +380,9 @@ bool peers_is_anything_due(void)
 
 bool peers_has_room_come(void)
 {
-    for (uint64_t left = blocked_nodes; left != 0; left &= left - 1) {
-        node_id_t node = (node_id_t)__builtin_ctzll(left);
-
-        if (channel_has_progress(&peers[node].sender) || opening_has_come(node)) {
+    NODE_SET_EACH(&blocked_nodes, node)
+    {
+        if (channel_has_progress(&peers[node].sender) || opening_has_come((node_id_t)node)) {
             return true;
         }
     }

@@ -19,9 +19,7 @@ struct status_page *status_own_page;
 /* Of all nodes: looked up once, because they are looked at in every round. */
 static struct status_page *pages[NODE_MAX];
 
-static uint64_t lost_nodes; /* a bit each */
-
-_Static_assert(NODE_MAX <= 64, "a bit of a word for each node");
+static struct node_set lost_nodes;
 
 void status_initialise(void)
 {
@@ -30,7 +28,7 @@ void status_initialise(void)
     }
     status_own_page = pages[platform_node()];
     ASSERT(status_own_page != NULL);
-    lost_nodes = 0;
+    lost_nodes = (struct node_set){{0}};
 }
 
 static struct status_page *own_page(void)
@@ -98,7 +96,7 @@ uint32_t status_own_word(node_id_t node)
 enum node_state status_node_state(node_id_t node)
 {
     uint32_t state = status_own_word(node);
-    bool is_dead = state >= NODE_DEAD || (lost_nodes >> node & 1) != 0;
+    bool is_dead = state >= NODE_DEAD || node_set_has(&lost_nodes, node);
 
     return is_dead ? NODE_DEAD : (enum node_state)state;
 }
@@ -120,30 +118,38 @@ void status_set_state(enum node_state state)
 
 void status_lose(node_id_t node)
 {
-    lost_nodes |= UINT64_C(1) << node;
+    node_set_add(&lost_nodes, node);
 }
 
 void status_declare_dead(node_id_t node)
 {
-    struct status_page *page = own_page();
+    struct node_set declared = own_page()->declared_dead;
 
-    mailbox_store64_release(&page->declared_dead, page->declared_dead | UINT64_C(1) << node);
+    node_set_add(&declared, node);
+    mailbox_store64_release(&own_page()->declared_dead.words[node / 64], declared.words[node / 64]);
     mailbox_fence(); /* as in status_set_state() */
 }
 
-uint64_t status_declared_dead_by(node_id_t node)
+struct node_set status_declared_dead_by(node_id_t node)
 {
-    return mailbox_load64_acquire(&page_of(node)->declared_dead);
+    struct node_set nodes;
+
+    for (unsigned i = 0; i < NODE_SET_WORDS; i++) {
+        nodes.words[i] = mailbox_load64_acquire(&page_of(node)->declared_dead.words[i]);
+    }
+    return nodes;
 }
 
 bool status_is_declared_dead(node_id_t node)
 {
-    uint64_t nodes = 0;
-
     for (unsigned i = 0; i < platform_node_count(); i++) {
-        nodes |= status_declared_dead_by((node_id_t)i);
+        struct node_set nodes = status_declared_dead_by((node_id_t)i);
+
+        if (node_set_has(&nodes, node)) {
+            return true;
+        }
     }
-    return (nodes >> node & 1) != 0;
+    return false;
 }
 
 void status_send_attention(void)

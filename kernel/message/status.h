@@ -41,7 +41,7 @@ struct status_page {
     /* Nodes, a bit each, whose channel to us we hardly look at: who sends there must say so. */
     uint32_t quiet[(NODE_MAX + 31) / 32];
     _Alignas(CHANNEL_LINE_BYTES) uint32_t state; /* enum node_state */
-    uint64_t declared_dead;                      /* nodes, a bit each, that this one has given up */
+    struct node_set declared_dead;               /* whom this one has given up */
     uint32_t apic_id;
     uint64_t memory_bytes;
     char texts[STATUS_TEXT_COUNT][STATUS_TEXT_BYTES]; /* zero-terminated */
@@ -93,10 +93,10 @@ void status_set_state(enum node_state state);
 uint32_t status_own_word(node_id_t node);
 /* From now on the node is dead to this one, whatever it says. */
 void status_lose(node_id_t node);
-/* Publish that this node has given up another; whom a node has given up, a bit each, by its word;
- * and whether any node has given up this one. */
+/* Publish that this node has given up another; whom a node has given up, by its word, with anything
+ * for nodes that do not exist; and whether any node has given up this one. */
 void status_declare_dead(node_id_t node);
-uint64_t status_declared_dead_by(node_id_t node);
+struct node_set status_declared_dead_by(node_id_t node);
 bool status_is_declared_dead(node_id_t node);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */
 void status_send_attention(void);

@@ -31,7 +31,8 @@ static struct watched {
     uint8_t still_looks; /* since it has, or its event loop has gone round, although it was rung */
     bool is_given_up;    /* by this node, and has not gone round since */
     bool is_accused;     /* another node has given it up, and it has not gone round since */
-    uint64_t given_up;   /* whom it has given up, by its word, a bit each */
+    uint16_t given_up;   /* how many it has given up, by its word */
+    uint16_t votes;      /* how many of those that live have given it up */
 } seen[NODE_MAX];
 
 void watch_initialise(void)
@@ -181,11 +182,8 @@ uint64_t watch_deadline_ns(bool is_blocked)
 /* Whether more than half of those that live have given it up, each by what it has seen itself. */
 static bool is_dead_to_most(node_id_t node, unsigned living_count)
 {
-    unsigned votes = 0;
+    unsigned votes = seen[node].votes;
 
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        votes += seen[i].given_up >> node & 1;
-    }
     /* One vote is never enough for a node that sees itself work. */
     return 2 * votes > living_count - 1 && (node != platform_node() || votes > 1);
 }
@@ -201,26 +199,49 @@ static void hear_of(node_id_t node)
     }
 }
 
+/* Count what it says of the others. Those that it has given up are to be heard of if there is one
+ * more than before. */
+static void count_votes_of(node_id_t voter, struct node_set *news)
+{
+    struct node_set given_up = status_declared_dead_by(voter);
+    unsigned count = 0;
+
+    NODE_SET_EACH(&given_up, node)
+    {
+        if (node != voter && node < platform_node_count()) {
+            seen[node].votes++;
+            count++;
+        }
+    }
+    if (count > seen[voter].given_up && voter != platform_node()) {
+        node_set_add_all(news, &given_up);
+    }
+    seen[voter].given_up = (uint16_t)count;
+}
+
 void watch_hear(void)
 {
-    uint64_t living = 0, accused = 0, news = 0;
+    struct node_set news = {{0}};
     unsigned living_count = 0;
 
     for (unsigned i = 0; i < platform_node_count(); i++) {
-        bool is_living = status_node_state((node_id_t)i) == NODE_RUNNING;
-        uint64_t given_up = is_living ? status_declared_dead_by((node_id_t)i) : 0;
-
-        given_up &= ~(UINT64_C(1) << i);
-        news |= i != platform_node() ? given_up & ~seen[i].given_up : 0;
-        seen[i].given_up = given_up;
-        accused |= given_up;
-        living |= (uint64_t)is_living << i;
-        living_count += is_living;
+        seen[i].votes = 0;
     }
-    for (accused &= living; accused != 0; accused &= accused - 1) {
-        node_id_t node = (node_id_t)__builtin_ctzll(accused);
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        if (status_node_state((node_id_t)i) == NODE_RUNNING) {
+            living_count++;
+            count_votes_of((node_id_t)i, &news);
+        } else {
+            seen[i].given_up = 0;
+        }
+    }
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        node_id_t node = (node_id_t)i;
 
-        if ((news >> node & 1) != 0) {
+        if (seen[i].votes == 0 || status_node_state(node) != NODE_RUNNING) {
+            continue;
+        }
+        if (node_set_has(&news, node)) {
             hear_of(node);
         }
         if (is_dead_to_most(node, living_count)) {

@@ -36,16 +36,16 @@ static struct {
     bool is_announced; /* others know of it */
     struct nic_link link;
     uint64_t link_interrupts_seen;
-    bool is_attached[NODE_MAX]; /* by queue: its LS takes frames from it */
-    bool is_missing[NODE_MAX];  /* by queue: its LS could not open it, or is dead */
+    struct node_set attached; /* queues from which their LS takes frames */
+    struct node_set missing;  /* queues that their LS could not open, or whose LS is dead */
     /* As the NIC steers now: the queue of each group. */
     uint8_t group_queues[STEERING_GROUP_COUNT];
     bool is_steering;
     bool is_steering_due; /* again */
 } device;
 
-_Static_assert(NODE_MAX <= NIC_QUEUE_MAX, "a queue for each link server may be asked for");
-_Static_assert(NODE_MAX < QUEUE_UNKNOWN && NODE_MAX <= 64, "numbers of queues, and a bit for each");
+_Static_assert(NIC_QUEUE_MAX < QUEUE_UNKNOWN && NIC_QUEUE_MAX <= NODE_SET_LIMIT,
+               "numbers of queues, and sets of them");
 
 /* --- The link --- */
 
@@ -67,12 +67,14 @@ static void show_link(void)
     status_set_text(STATUS_TEXT_LINK, text);
 }
 
-static uint64_t usable_queues(void)
+static struct node_set usable_queues(void)
 {
-    uint64_t queues = 0;
+    struct node_set queues = {{0}};
 
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
-        queues |= (uint64_t)!device.is_missing[i] << i;
+        if (!node_set_has(&device.missing, i)) {
+            node_set_add(&queues, i);
+        }
     }
     return queues;
 }
@@ -109,13 +111,12 @@ static void check_link(void)
 /* Let the NIC use the attached queues, and no others, for what belongs to no steered group. */
 static void spread(void)
 {
-    uint8_t attached[NODE_MAX];
+    uint8_t attached[NIC_QUEUE_MAX];
     unsigned attached_count = 0;
 
-    for (unsigned i = 0; i < device.nic->queue_count; i++) {
-        if (device.is_attached[i]) {
-            attached[attached_count++] = (uint8_t)i;
-        }
+    NODE_SET_EACH(&device.attached, queue)
+    {
+        attached[attached_count++] = (uint8_t)queue;
     }
     if (device.nic->queue_count > 1 && attached_count != 0) {
         nic_spread(device.nic, attached, attached_count);
@@ -126,10 +127,9 @@ static void spread(void)
 static void list_queues(uint8_t queues[NODE_MAX])
 {
     memset(queues, QUEUE_UNKNOWN, NODE_MAX);
-    for (unsigned i = 0; i < device.nic->queue_count; i++) {
-        if (device.is_attached[i]) {
-            queues[configuration->ls[i]] = (uint8_t)i;
-        }
+    NODE_SET_EACH(&device.attached, queue)
+    {
+        queues[configuration->ls[queue]] = (uint8_t)queue;
     }
 }
 
@@ -197,12 +197,14 @@ static void handle_queue_attached(node_id_t from, const struct message *raw)
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    device.is_attached[index] = message->error_number == 0;
-    if (device.is_missing[index] == device.is_attached[index]) {
-        device.is_missing[index] = !device.is_attached[index]; /* its LS has said why */
+    bool is_attached = message->error_number == 0; /* else its LS has said why */
+
+    node_set_put(&device.attached, index, is_attached);
+    if (node_set_has(&device.missing, index) == is_attached) {
+        node_set_put(&device.missing, index, !is_attached);
         tell_transport_servers();
     }
-    if (device.is_attached[index]) {
+    if (is_attached) {
         spread();
         steer_in_thread();
     }
@@ -214,7 +216,7 @@ static void attach_other_queues(void)
         struct nic_queue_key key;
         struct attach_queue *message;
 
-        if (device.is_missing[i] || configuration->ls[i] == platform_node()) {
+        if (node_set_has(&device.missing, i) || configuration->ls[i] == platform_node()) {
             continue;
         }
         nic_make_queue_key(device.nic, i, &key);
@@ -228,8 +230,8 @@ static void note_missing_queues(void)
 {
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         if (configuration_is_dead(configuration, configuration->ls[i])) {
-            device.is_attached[i] = false;
-            device.is_missing[i] = true;
+            node_set_remove(&device.attached, i);
+            node_set_add(&device.missing, i);
         }
     }
 }
@@ -254,7 +256,7 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
     if (result != 0) {
         return result;
     }
-    device.is_attached[0] = true;
+    node_set_add(&device.attached, 0);
     spread();
     return nic_enable_receive(nic);
 }
@@ -318,7 +320,7 @@ int link_device_start(const struct configuration *current,
 
 void link_device_announce(void)
 {
-    ASSERT(device.nic != NULL && device.is_attached[0]);
+    ASSERT(device.nic != NULL && node_set_has(&device.attached, 0));
     note_missing_queues();
     announce();
     steer_all(NULL);
@@ -340,8 +342,8 @@ void link_device_take_over(const struct configuration *current, const struct nic
     }
     log_info("ls", "the NIC is driven from here now");
     memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
-    device.is_attached[key->queue_index] = is_queue_open;
-    device.is_missing[key->queue_index] = !is_queue_open;
+    node_set_put(&device.attached, key->queue_index, is_queue_open);
+    node_set_put(&device.missing, key->queue_index, !is_queue_open);
     device.link = nic_check_link(device.nic);
     show_link();
     note_missing_queues();

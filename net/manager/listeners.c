@@ -55,7 +55,7 @@ bool listener_release_unused(struct listener_table *table, struct listener *list
     struct listener **link = &table->hash[hash_of(listener->port)];
 
     ASSERT(listener->port != 0);
-    if (listener->applications != NULL || listener->offering != 0) {
+    if (listener->applications != NULL || !node_set_is_empty(&listener->offering)) {
         return false;
     }
     ASSERT(listener->waiting.count == 0); /* else their entries of the pool are lost */
@@ -200,13 +200,11 @@ void listener_remove_acceptor(struct listener *listener, struct listening_applic
 
 void listener_set_offer(struct listener *listener, node_id_t cm, const struct acceptor *acceptor)
 {
-    uint64_t bit = 1ull << cm;
-
     ASSERT(cm < NODE_MAX);
     if (acceptor->node == NODE_NONE) {
-        listener->offering &= ~bit;
+        node_set_remove(&listener->offering, cm);
         return;
     }
     listener->offers[cm] = *acceptor;
-    listener->offering |= bit;
+    node_set_add(&listener->offering, cm);
 }

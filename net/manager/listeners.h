@@ -36,17 +36,15 @@ struct listener {
     uint32_t backlog; /* the applications' added up */
     /* The acceptor list. Who comes last to it stands last. */
     struct listening_application *first_acceptor, *last_acceptor;
-    /* What other CMs offer, by their node; valid where the bit in `offering` is set. */
+    /* What other CMs offer, by their node; valid for those in `offering`. */
     struct acceptor offers[NODE_MAX];
-    uint64_t offering;
+    struct node_set offering;
     /* The fields above are written by listeners.c, those below by who is named. */
     node_id_t last_offer_used; /* the scheme of load balance */
     /* What this CM has told the others; node NODE_NONE: nothing. manager.c */
     struct acceptor published;
     struct waiting_queue waiting; /* waiting.c */
 };
-
-_Static_assert(NODE_MAX <= 64, "one bit of `offering` for each node");
 
 #define LISTENER_HASH_SIZE 64u
 

@@ -101,7 +101,7 @@ static void publish_offer(struct manager *manager, struct listener *listener)
 /* Whether an application of ours, or another CM's, is there for a connection. */
 static bool is_anybody_ready(const struct listener *listener)
 {
-    return listener->first_acceptor != NULL || listener->offering != 0;
+    return listener->first_acceptor != NULL || !node_set_is_empty(&listener->offering);
 }
 
 /* Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
@@ -121,7 +121,7 @@ static struct acceptor take_acceptor(struct manager *manager, struct listener *l
     if (choice.offering_cm != NODE_NONE) {
         struct acceptor acceptor = listener->offers[choice.offering_cm];
 
-        ASSERT_SLOW((listener->offering >> choice.offering_cm & 1) != 0);
+        ASSERT_SLOW(node_set_has(&listener->offering, choice.offering_cm));
         acceptor.assigned_by = manager->node;
         return acceptor;
     }

@@ -225,7 +225,7 @@ static void handle_nic_ready(node_id_t from, const struct message *message)
     struct netif *netif = interface_netif();
 
     if (!configuration_may_drive_device(from) ||
-        (configuration->ls_count < NODE_MAX && ready->queues >> configuration->ls_count != 0)) {
+        node_set_next(&ready->queues, configuration->ls_count) != NODE_SET_LIMIT) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }

@@ -30,12 +30,12 @@
 
 static struct connection *dirty_head, *dirty_tail;
 /* Without room in the channel of their application: told more when it has room again, the one that
- * has waited longest first. A queue for each node, and a bit where it is not empty: those of one
- * application cost the others nothing. */
+ * has waited longest first. A queue for each node: those of one application cost the others
+ * nothing.
+ */
 static struct connection_link blocked[NODE_MAX];
-static uint64_t blocked_nodes;
-
-_Static_assert(NODE_MAX <= 64, "a bit for each node");
+static struct node_set blocked_nodes; /* whose queue is not empty, and how many */
+static unsigned blocked_node_count;
 
 /* --- Received bytes --- */
 
@@ -328,7 +328,8 @@ static void end_block(struct connection *connection)
 {
     connection_queue_remove(&connection->blocked_link);
     if (connection_queue_is_empty(&blocked[connection->blocked_on])) {
-        blocked_nodes &= ~(UINT64_C(1) << connection->blocked_on);
+        node_set_remove(&blocked_nodes, connection->blocked_on);
+        blocked_node_count--;
     }
 }
 
@@ -342,7 +343,10 @@ static void block(struct connection *connection)
     }
     connection->blocked_on = node;
     connection_queue_append(&blocked[node], &connection->blocked_link);
-    blocked_nodes |= UINT64_C(1) << node;
+    if (!node_set_has(&blocked_nodes, node)) {
+        node_set_add(&blocked_nodes, node);
+        blocked_node_count++;
+    }
 }
 
 /* Tell it, unless it waits for its turn. Returns whether it was told all there is. */
@@ -421,18 +425,12 @@ static bool is_unblocked(node_id_t node)
            configuration_is_dead(configuration_current(), node);
 }
 
-static node_id_t first_of(uint64_t nodes)
-{
-    return (node_id_t)__builtin_ctzll(nodes);
-}
-
 /* The one that has waited longest for a node that has room now, off its queue. NULL: none. */
 static __attribute__((noinline)) struct connection *take_unblocked(void)
 {
-    for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
-        node_id_t node = first_of(nodes);
-
-        if (is_unblocked(node)) {
+    NODE_SET_EACH(&blocked_nodes, node)
+    {
+        if (is_unblocked((node_id_t)node)) {
             struct connection *connection =
                 CONTAINER_OF(blocked[node].next, struct connection, blocked_link);
 
@@ -447,7 +445,7 @@ static __attribute__((noinline)) struct connection *take_unblocked(void)
  * costs one look a round. */
 void connection_settle_all(void)
 {
-    bool may_unblock = blocked_nodes != 0;
+    bool may_unblock = blocked_node_count != 0;
 
     for (;;) {
         struct connection *connection = UNLIKELY(may_unblock) ? take_unblocked() : NULL;
@@ -463,12 +461,18 @@ void connection_settle_all(void)
     }
 }
 
-bool connection_can_unblock(void)
+static __attribute__((noinline)) bool is_any_unblocked(void)
 {
-    for (uint64_t nodes = blocked_nodes; nodes != 0; nodes &= nodes - 1) {
-        if (is_unblocked(first_of(nodes))) {
+    NODE_SET_EACH(&blocked_nodes, node)
+    {
+        if (is_unblocked((node_id_t)node)) {
             return true;
         }
     }
     return false;
+}
+
+bool connection_can_unblock(void)
+{
+    return UNLIKELY(blocked_node_count != 0) && is_any_unblocked();
 }

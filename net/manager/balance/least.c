@@ -32,15 +32,15 @@ static struct listening_application *choose_own(struct listener *listener)
 /* The next CM that offers after the last one used, around the end. */
 static node_id_t choose_offering_cm(struct listener *listener)
 {
-    uint64_t later;
+    unsigned cm = node_set_next(&listener->offering, listener->last_offer_used + 1u);
 
-    if (listener->offering == 0) {
+    if (cm == NODE_SET_LIMIT) {
+        cm = node_set_next(&listener->offering, 0);
+    }
+    if (cm == NODE_SET_LIMIT) {
         return NODE_NONE;
     }
-    ASSERT_SLOW(listener->last_offer_used < NODE_MAX);
-    /* In two steps: a shift by all 64 bits is undefined. */
-    later = listener->offering & ((~0ull << listener->last_offer_used) << 1);
-    listener->last_offer_used = (node_id_t)__builtin_ctzll(later != 0 ? later : listener->offering);
+    listener->last_offer_used = (node_id_t)cm;
     return listener->last_offer_used;
 }
 

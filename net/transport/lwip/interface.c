@@ -42,7 +42,7 @@ _Static_assert(TCP_MSS == INTERFACE_MTU - IP_HLEN - TCP_HLEN, "lwIP takes its ow
 static struct netif interface;
 static node_id_t self, link_server;
 static bool has_mac;
-static uint64_t queues; /* NIC_READY's: bit i: the LS number i has one */
+static struct node_set queues; /* NIC_READY's: numbers of LSs that have one */
 
 u16_t transport_segment_max;
 
@@ -424,14 +424,14 @@ void interface_choose_link_server(void)
         unsigned index = (first + i) % configuration->ls_count;
         node_id_t node = configuration->ls[index];
 
-        if ((queues >> index & 1) != 0 && !configuration_is_dead(configuration, node)) {
+        if (node_set_has(&queues, index) && !configuration_is_dead(configuration, node)) {
             link_server = node;
             return;
         }
     }
 }
 
-void interface_set_nic(const uint8_t mac[6], uint64_t new_queues, bool can_segment_tcp)
+void interface_set_nic(const uint8_t mac[6], struct node_set new_queues, bool can_segment_tcp)
 {
     queues = new_queues;
     interface_choose_link_server();

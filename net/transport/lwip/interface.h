@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/node_set.h"
 
 struct configuration;
 struct netif;
@@ -15,11 +16,11 @@ struct netif *interface_netif(void);
 bool interface_has_mac(void);
 
 /*
- * The NIC is there, with this MAC address: packets may go out. Only the link servers with a bit in
- * `queues` have a queue (struct nic_ready); a node whose own has none sends through another. Long
+ * The NIC is there, with this MAC address: packets may go out. Only the link servers in `queues`
+ * have a queue (struct nic_ready); a node whose own has none sends through another. Long
  * segments are made only if the NIC can cut them. May be called again.
  */
-void interface_set_nic(const uint8_t mac[6], uint64_t queues, bool can_segment_tcp);
+void interface_set_nic(const uint8_t mac[6], struct node_set queues, bool can_segment_tcp);
 /* A node has died: send through a link server that lives. */
 void interface_choose_link_server(void);
 /* This node answers ARP for the machine from now on. */

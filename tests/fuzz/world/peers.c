@@ -248,7 +248,7 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         struct nic_ready *ready = body;
 
         memcpy(ready->mac, (uint8_t[]){0x52, 0x54, 0, 0x12, 0x34, 0x56}, 6);
-        ready->queues = choice & 7;
+        ready->queues.words[0] = choice & 7;
         ready->is_link_up = choice >> 3 & 1;
         ready->can_segment_tcp = choice >> 4 & 1;
         break;
@@ -352,7 +352,8 @@ static void write_status(node_id_t peer, struct fuzz_input *input)
         page->state = value;
         break;
     case 2:
-        page->declared_dead = may_accuse(peer) ? value : value & ~(1ull << platform_node());
+        page->declared_dead.words[0] =
+            may_accuse(peer) ? value : value & ~(1ull << platform_node());
         break;
     case 3:
         page->acknowledged_lines[platform_node()] += value;

@@ -73,7 +73,7 @@ static void messages_of_other_than_the_given_senders_are_counted(void **state)
     struct number message = number_message(1);
 
     (void)state;
-    dispatch_limit_senders(TYPE, 1ull << 2 | 1ull << NODE);
+    dispatch_limit_senders(TYPE, (struct node_set){{1ull << 2 | 1ull << NODE}});
     fake_deliver(0, &message.header);
     (void)dispatch_round();
     assert_int_equal(handled_count, 0);

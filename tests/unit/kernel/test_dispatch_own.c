@@ -240,7 +240,7 @@ static void what_is_refused_is_not_lent(void **state)
     (void)fill_channel(NODE);
     assert_int_equal(send_lent(NODE, 1, "abc", 4), -EAGAIN);
     assert_int_equal(done_count, 0);
-    dispatch_limit_senders(TYPE, 0); /* there are too many to note */
+    dispatch_limit_senders(TYPE, (struct node_set){{0}}); /* there are too many to note */
 }
 
 /* A wrong length, no handler, or not for this node to send: the payload comes back all the same. */
@@ -260,7 +260,7 @@ static void refused_own_messages_are_counted_and_give_back_what_was_lent(void **
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 3);
     assert_int_equal(done_count, 2);
     assert_int_equal(handled_count, 1);
-    dispatch_limit_senders(OTHER_TYPE, UINT64_MAX & ~(1ull << NODE));
+    dispatch_limit_senders(OTHER_TYPE, (struct node_set){{~(1ull << NODE)}});
     assert_int_equal(send_lent(NODE, 1, "abc", 4), 0);
     (void)dispatch_round();
     assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 4);
@@ -455,7 +455,7 @@ static void node_does_not_sleep_while_a_message_to_it_waits(void **state)
     while (send_number(NODE, 2) == 0) {
     }
     post_number(NODE, 3);
-    dispatch_limit_senders(TYPE, 0); /* there are too many to note */
+    dispatch_limit_senders(TYPE, (struct node_set){{0}}); /* there are too many to note */
     dispatch_sleep();
     assert_int_equal(sleep_count, 0);
     while (dispatch_round() != 0) {

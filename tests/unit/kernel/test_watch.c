@@ -76,14 +76,14 @@ static int start_without_time_out(void **state)
 
 static void hear(node_id_t from, uint64_t nodes)
 {
-    fake_status_page(from)->declared_dead = nodes;
+    fake_status_page(from)->declared_dead.words[0] = nodes;
     fake_send_attention();
     dispatch_sleep();
 }
 
 static bool has_given_up(node_id_t node)
 {
-    return (fake_status_page(NODE)->declared_dead >> node & 1) != 0;
+    return (fake_status_page(NODE)->declared_dead.words[0] >> node & 1) != 0;
 }
 
 /* As dispatch_run() does, for so long. */
@@ -108,10 +108,10 @@ static void node_that_takes_nothing_is_given_up_and_all_are_told(void **state)
     fake_status_page(HUNG)->sleep = NODE_SLEEPS; /* whatever it says */
     run_for_ns(TIMEOUT_NS * 9 / 10);
     assert_int_equal(fake_stops(HUNG), 0);
-    assert_int_equal(fake_status_page(NODE)->declared_dead, 0);
+    assert_int_equal(fake_status_page(NODE)->declared_dead.words[0], 0);
     run_for_ns(TIMEOUT_NS / 4);
     assert_int_equal(fake_stops(HUNG), 1);
-    assert_int_equal(fake_status_page(NODE)->declared_dead, HUNG_BIT);
+    assert_int_equal(fake_status_page(NODE)->declared_dead.words[0], HUNG_BIT);
     assert_int_equal(counter_read(NODE, COUNTER_NODES_GIVEN_UP), 1);
     assert_int_equal(fake_attentions(3), 1);
     assert_int_equal(send_number(HUNG, 1), -ENODEV);
@@ -253,7 +253,7 @@ static void one_node_alone_lets_no_living_one_die(void **state)
     hear(0, UINT64_MAX);
     run_for_ns(3 * TIMEOUT_NS);
     assert_int_equal(down_count, 0);
-    assert_int_equal(fake_status_page(NODE)->declared_dead, 0);
+    assert_int_equal(fake_status_page(NODE)->declared_dead.words[0], 0);
     for (node_id_t node = 0; node < platform_node_count(); node++) {
         assert_int_equal(fake_stops(node), 0);
         assert_int_equal(node == NODE ? 0 : send_number(node, 1), 0);
@@ -271,7 +271,7 @@ static void say_anything(void)
     static unsigned count;
     struct status_page *page = fake_status_page(0);
 
-    page->declared_dead = count % 3 == 0 ? UINT64_MAX : count % 3 == 1 ? 0 : HUNG_BIT | 1 << NODE;
+    page->declared_dead.words[0] = count % 3 == 0 ? UINT64_MAX : count % 3 == 1 ? 0 : HUNG_BIT | 1 << NODE;
     page->counters[COUNTER_DISPATCH_ROUNDS] = count;
     count++;
 }
@@ -290,7 +290,7 @@ static void page_that_accuses_at_random_lets_no_living_node_die(void **state)
     }
     assert_true(hostile_page_stop() > 0);
     assert_int_equal(down_count, 0);
-    assert_int_equal(fake_status_page(NODE)->declared_dead, 0);
+    assert_int_equal(fake_status_page(NODE)->declared_dead.words[0], 0);
     for (node_id_t node = 0; node < platform_node_count(); node++) {
         assert_int_equal(fake_stops(node), 0);
     }
@@ -370,7 +370,7 @@ static void what_most_nodes_have_given_up_is_dead_at_once(void **state)
 static void word_of_a_dead_node_does_not_count(void **state)
 {
     (void)state;
-    fake_status_page(0)->declared_dead = HUNG_BIT;
+    fake_status_page(0)->declared_dead.words[0] = HUNG_BIT;
     fake_set_node_state(0, NODE_DEAD);
     hear(3, HUNG_BIT);
     assert_int_equal(down_count, 1);
@@ -382,7 +382,7 @@ static void node_that_most_others_have_given_up_stops(void **state)
     (void)state;
     hear(0, UINT64_C(1) << NODE);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_FALSE_DEATH), 1);
-    fake_status_page(3)->declared_dead = UINT64_C(1) << NODE;
+    fake_status_page(3)->declared_dead.words[0] = UINT64_C(1) << NODE;
     fake_send_attention();
     expect_assert_failure(dispatch_sleep());
 }
@@ -400,7 +400,7 @@ static void of_two_nodes_each_goes_by_its_own_look(void **state)
     run_for_ns(3 * TIMEOUT_NS);
     assert_int_equal(down_count, 0);
     going_round = 0;
-    fake_status_page(0)->declared_dead = 0;
+    fake_status_page(0)->declared_dead.words[0] = 0;
     struct number message = number_message(1);
     assert_int_equal(send_copy(0, &message.header), 0);
     run_for_ns(TIMEOUT_NS * 5 / 4);

@@ -142,7 +142,7 @@ static void the_next_link_server_takes_the_nic_over(void **state)
     assert_int_equal(fake_nic_get(0x05128), 0x80000806);
     assert_int_equal(fake_nic_get(0x0EC00), 0x80010000);
     assert_int_equal(ready_count, 1);
-    assert_int_equal(last_ready.queues, 2);
+    assert_int_equal(last_ready.queues.words[0], 2);
     assert_memory_equal(last_ready.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
 }
 

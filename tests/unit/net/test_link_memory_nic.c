@@ -102,11 +102,11 @@ static void transport_servers_learn_what_the_card_can_do(void **state)
     assert_true(
         is_logged("card in memory (memory) at 0000:00:03.0, MAC 52:54:00:00:00:00, 1 queue"));
     assert_int_equal(ready_count, 1);
-    assert_int_equal(last_ready.queues, 1);
+    assert_int_equal(last_ready.queues.words[0], 1);
     assert_int_equal(last_ready.can_segment_tcp, 0);
     assert_int_equal(last_ready.is_link_up, 1);
     ready = fake_expect_message(OTHER_LS, NIC_READY); /* and no ATTACH_QUEUE before */
-    assert_int_equal(ready->queues, 1);
+    assert_int_equal(ready->queues.words[0], 1);
     fake_expect_no_message(OTHER_LS);
 }
 
@@ -455,7 +455,7 @@ static void link_is_looked_at_each_second_and_told_when_it_changes(void **state)
     assert_int_equal(last_ready.is_link_up, 0);
     ready = fake_expect_message(OTHER_LS, NIC_READY);
     assert_int_equal(ready->is_link_up, 0);
-    assert_int_equal(ready->queues, 1);
+    assert_int_equal(ready->queues.words[0], 1);
     assert_true(is_logged("link is down"));
 
     memory_nic_setting.is_link_down = false;

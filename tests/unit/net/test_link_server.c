@@ -35,7 +35,7 @@ static void transport_servers_learn_of_the_nic(void **state)
 
     (void)state;
     assert_int_equal(ready_count, 1);
-    assert_int_equal(last_ready.queues, 3);
+    assert_int_equal(last_ready.queues.words[0], 3);
     assert_int_equal(last_ready.can_segment_tcp, 1);
     assert_memory_equal(last_ready.mac, ((uint8_t[]){0x52, 0x54, 0x00, 0x12, 0x34, 0x56}), 6);
     assert_int_equal(last_ready.is_link_up, 1);
@@ -84,12 +84,12 @@ static void only_queues_that_are_attached_are_steered_to(void **state)
     settle();
     assert_int_equal(fake_nic_filter_count(), 2048);
     assert_int_equal(ready_count, 1);
-    assert_int_equal(last_ready.queues, 1);
+    assert_int_equal(last_ready.queues.words[0], 1);
     attached.error_number = 0;
     fake_deliver(OTHER_LS, &attached.header);
     settle();
     assert_int_equal(ready_count, 2);
-    assert_int_equal(last_ready.queues, 3);
+    assert_int_equal(last_ready.queues.words[0], 3);
     while (fake_take_message(OTHER_LS) != NULL) {
     }
     assert_int_equal(fake_nic_filter_count(), 4096);
@@ -338,7 +338,7 @@ static void a_dead_link_servers_queue_is_steered_to_no_more(void **state)
     }
     settle();
     assert_int_equal(ready_count, 1);
-    assert_int_equal(last_ready.queues, 1);
+    assert_int_equal(last_ready.queues.words[0], 1);
     assert_int_equal(fake_nic_get(0x0EB00), 0x00000000);
     for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
         assert_int_equal(fake_nic_filter((uint16_t)group)->command_register >> 16 & 0x7F, 0);

@@ -59,15 +59,15 @@ static void only_nodes_with_the_tables_role_may_send(void **state)
                                          sizeof(reason)),
                      0);
     /* Node 0 is the TS, 1 the LS, 2 the CM, 3 and 4 applications, 5 nothing. */
-    assert_int_equal(net_message_senders(&configuration, LISTEN), 0x18);
-    assert_int_equal(net_message_senders(&configuration, SEND_ARCHIVE), 0x18);
-    assert_int_equal(net_message_senders(&configuration, DECLINE_CONNECTION), 0x18);
-    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED), 0x03);
-    assert_int_equal(net_message_senders(&configuration, ASSIGN_CONNECTION), 0x04);
-    assert_int_equal(net_message_senders(&configuration, ADDRESS_SET), 0x01);
-    assert_int_equal(net_message_senders(&configuration, FORWARD_FRAME), 0x03);
-    assert_int_equal(net_message_senders(&configuration, OFFER), 0x04);
-    assert_int_equal(net_message_senders(&configuration, DHCP_LEASE), 0x01);
+    assert_int_equal(net_message_senders(&configuration, LISTEN).words[0], 0x18);
+    assert_int_equal(net_message_senders(&configuration, SEND_ARCHIVE).words[0], 0x18);
+    assert_int_equal(net_message_senders(&configuration, DECLINE_CONNECTION).words[0], 0x18);
+    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED).words[0], 0x03);
+    assert_int_equal(net_message_senders(&configuration, ASSIGN_CONNECTION).words[0], 0x04);
+    assert_int_equal(net_message_senders(&configuration, ADDRESS_SET).words[0], 0x01);
+    assert_int_equal(net_message_senders(&configuration, FORWARD_FRAME).words[0], 0x03);
+    assert_int_equal(net_message_senders(&configuration, OFFER).words[0], 0x04);
+    assert_int_equal(net_message_senders(&configuration, DHCP_LEASE).words[0], 0x01);
     assert_int_equal(net_message_bytes(LISTEN), sizeof(struct listen));
     assert_int_equal(net_message_bytes(DHCP_LEASE), sizeof(struct dhcp_lease));
 }

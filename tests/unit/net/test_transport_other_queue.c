@@ -103,7 +103,7 @@ static void after_a_failed_attach_frames_go_to_another_link_server(void **state)
     struct nic_ready ready = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
         .mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
-        .queues = 3,
+        .queues = {{3}},
         .is_link_up = 1,
     };
 
@@ -114,7 +114,7 @@ static void after_a_failed_attach_frames_go_to_another_link_server(void **state)
     wire_advance_ns(NS_PER_S);
     while (fake_take_message(NODE_OTHER_CM) != NULL) {
     }
-    ready.queues = 1;
+    ready.queues = (struct node_set){{1}};
     fake_deliver(NODE_OTHER_CM, &ready.header);
     wire_run();
     wire_receive_frame((const uint8_t *)"\x52\x54\0\x12\x34\x56\2\0\0\0\0\2\x08\6\0\1\x08\0\6\4\0\1"

@@ -88,13 +88,13 @@ static void a_nic_with_an_impossible_number_of_queues_is_refused(void **state)
     uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
 
     (void)state;
-    ready.queues = 2;
+    ready.queues = (struct node_set){{2}};
     post_copy(0, &ready.header);
-    ready.queues = 1ull << 63;
+    ready.queues = (struct node_set){{1ull << 63}};
     post_copy(0, &ready.header);
     wire_run();
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 2);
-    ready.queues = 1;
+    ready.queues = (struct node_set){{1}};
     fake_deliver(NODE_OTHER_CM, &ready.header); /* the LS that drives the NIC is ours */
     wire_run();
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);

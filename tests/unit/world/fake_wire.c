@@ -465,7 +465,7 @@ void wire_bring_up_nic(void)
 {
     struct nic_ready ready = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
-        .queues = wire_nic.queues != 0 ? wire_nic.queues : 1,
+        .queues = {{wire_nic.queues != 0 ? wire_nic.queues : 1}},
         .is_link_up = 1,
         .can_segment_tcp = !wire_nic.lacks_segmentation,
     };

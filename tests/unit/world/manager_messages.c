@@ -39,7 +39,9 @@ void deliver_to_manager(struct manager *manager, node_id_t from,
 
     assert_int_not_equal(fixed_bytes, 0);
     assert_int_equal(fixed_bytes, net_message_bytes(message->type));
-    if ((net_message_senders(manager->configuration, message->type) >> from & 1) == 0) {
+    struct node_set senders = net_message_senders(manager->configuration, message->type);
+
+    if (!node_set_has(&senders, from)) {
         manager->environment->count(COUNTER_DROP_BAD_MESSAGE, manager->context);
         return; /* as the dispatcher does */
     }

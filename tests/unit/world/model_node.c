@@ -31,7 +31,8 @@ struct numbered {
 static struct variables {
     node_id_t doorbells_due[MODEL_NODES];
     unsigned doorbell_count;
-    uint64_t blocked_nodes;
+    bool is_blocked;
+    struct node_set blocked_nodes;
     struct own_ring own_ring;
     struct peer *built_peer;
 
@@ -69,6 +70,7 @@ static void save(struct variables *to)
 {
     memcpy(to->doorbells_due, doorbells_due, sizeof(to->doorbells_due));
     to->doorbell_count = doorbell_count;
+    to->is_blocked = is_blocked;
     to->blocked_nodes = blocked_nodes;
     to->own_ring = own_ring;
     to->built_peer = built.peer;
@@ -87,6 +89,7 @@ static void restore(const struct variables *from)
 {
     memcpy(doorbells_due, from->doorbells_due, sizeof(from->doorbells_due));
     doorbell_count = from->doorbell_count;
+    is_blocked = from->is_blocked;
     blocked_nodes = from->blocked_nodes;
     own_ring = from->own_ring;
     built.peer = from->built_peer;
