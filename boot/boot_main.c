@@ -15,6 +15,7 @@
 #include "boot/boot_memory.h"
 #include "boot/entropy.h"
 #include "boot/find_cores.h"
+#include "boot/firmware_lapic.h"
 #include "boot/image.h"
 #include "boot/legacy_pic.h"
 #include "boot/node_image.h"
@@ -120,6 +121,7 @@ static void read_tables(const struct boot_info *info)
 static void start_own_lapic(void)
 {
     node_info.has_x2apic = lapic_initialise();
+    firmware_lapic_take_over();
     own_place.apic_id = lapic_id();
     node_info.places = &own_place;
 }

@@ -13,8 +13,6 @@
 #include "kernel/x86/paging.h"
 
 #define LAPIC_ID            0x020
-#define LAPIC_VERSION       0x030
-#define VERSION_LAST_LVT    BITS(23, 16)
 #define LAPIC_TPR           0x080
 /* Vectors 16 to 31, which a local APIC would deliver, stay out: there they would pass for
  * exceptions. */
@@ -22,21 +20,14 @@
 #define LAPIC_EOI           0x0B0
 #define LAPIC_SVR           0x0F0
 #define SVR_ENABLE          BIT(8)
-#define LAPIC_ISR(n)        (0x100 + 0x10 * (n)) /* vectors 32 n to 32 n + 31 */
-#define ISR_COUNT           8u
-#define LAPIC_LVT_CMCI      0x2F0
 #define LAPIC_ICR           0x300
 #define ICR_PENDING         BIT(12)
 #define LAPIC_ICR_HIGH      0x310
 #define LAPIC_LVT_TIMER     0x320
 #define LVT_MASKED          BIT(16)
-#define LVT_DELIVERY        BITS(10, 8)
-#define DELIVERY_SMI        2u
 #define LVT_NMI             0x400
 #define LVT_ACTIVE_LOW      BIT(13)
 #define LVT_TIMER_DEADLINE  BIT(18)
-#define LAPIC_LVT_THERMAL   0x330
-#define LAPIC_LVT_COUNTER   0x340
 #define LAPIC_LVT_LINT0     0x350
 #define LAPIC_LVT_LINT1     0x360
 #define LAPIC_LVT_ERROR     0x370
@@ -53,52 +44,18 @@ _Static_assert(LAPIC_TIMER_DIVISOR == 16, "DIVIDE_BY_16 is what lapic_initialise
 static void *registers;
 static bool has_x2apic;
 
-static uint32_t read_register(unsigned offset)
+uint32_t lapic_read(unsigned offset)
 {
     return has_x2apic ? (uint32_t)cpu_read_msr(MSR_X2APIC_FIRST + offset / 16)
                       : mmio_read32(registers, offset);
 }
 
-static void write_register(unsigned offset, uint32_t value)
+void lapic_write(unsigned offset, uint32_t value)
 {
     if (has_x2apic) {
         cpu_write_msr(MSR_X2APIC_FIRST + offset / 16, value);
     } else {
         mmio_write32(registers, offset, value);
-    }
-}
-
-/* A core has those up to the number of its last one (SDM 3A 11.5.1). What firmware uses for itself,
- * by system management interrupts, stays. */
-static void mask_firmware_sources(void)
-{
-    static const struct {
-        unsigned offset, number;
-    } sources[] = {{LAPIC_LVT_COUNTER, 4}, {LAPIC_LVT_THERMAL, 5}, {LAPIC_LVT_CMCI, 6}};
-    uint64_t last = FIELD_GET(VERSION_LAST_LVT, read_register(LAPIC_VERSION));
-
-    for (unsigned i = 0; i < ARRAY_COUNT(sources) && sources[i].number <= last; i++) {
-        uint32_t entry = read_register(sources[i].offset);
-
-        if (FIELD_GET(LVT_DELIVERY, entry) != DELIVERY_SMI) {
-            write_register(sources[i].offset, entry | (uint32_t)LVT_MASKED);
-        }
-    }
-}
-
-/* One that firmware has taken and not ended would hold back all of lower priority for ever. Each
- * end takes the highest (SDM 3A 11.8.5), so count before the first. */
-static void end_leftover_interrupts(void)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < ISR_COUNT; i++) {
-        for (uint32_t left = read_register(LAPIC_ISR(i)); left != 0; left &= left - 1) {
-            count++;
-        }
-    }
-    while (count-- > 0) {
-        lapic_end_interrupt();
     }
 }
 
@@ -121,15 +78,13 @@ bool lapic_initialise(void)
     }
     /* On first: as INIT leaves it, a local APIC keeps its sources masked (SDM 3A 11.4.7.2), and a
      * node's one-shot timer would never fire. */
-    write_register(LAPIC_TPR, TPR_NO_EXCEPTIONS);
-    write_register(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
-    mask_firmware_sources();
-    write_register(LAPIC_LVT_LINT0, LVT_MASKED);
-    write_register(LAPIC_LVT_LINT1, LVT_MASKED);
-    write_register(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
-    write_register(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
-    write_register(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-    end_leftover_interrupts();
+    lapic_write(LAPIC_TPR, TPR_NO_EXCEPTIONS);
+    lapic_write(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
+    lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
+    lapic_write(LAPIC_LVT_LINT1, LVT_MASKED);
+    lapic_write(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
+    lapic_write(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
+    lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     lapic_timer_start(0);
     return has_x2apic;
 }
@@ -137,20 +92,18 @@ bool lapic_initialise(void)
 void lapic_open_nmi_line(unsigned lint, bool is_active_low)
 {
     ASSERT(lint <= 1);
-    write_register(lint == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1,
-                   LVT_NMI | (is_active_low ? (uint32_t)LVT_ACTIVE_LOW : 0));
+    lapic_write(lint == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1,
+                LVT_NMI | (is_active_low ? (uint32_t)LVT_ACTIVE_LOW : 0));
 }
 
 uint32_t lapic_id(void)
 {
-    uint32_t id = read_register(LAPIC_ID);
-
-    return has_x2apic ? id : id >> 24;
+    return lapic_read(LAPIC_ID) >> (has_x2apic ? 0 : 24);
 }
 
 void lapic_end_interrupt(void)
 {
-    write_register(LAPIC_EOI, 0);
+    lapic_write(LAPIC_EOI, 0);
 }
 
 void lapic_send(uint32_t apic_id, uint32_t command)
@@ -162,26 +115,26 @@ void lapic_send(uint32_t apic_id, uint32_t command)
         cpu_write_msr(MSR_X2APIC_FIRST + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
         return;
     }
-    for (unsigned i = 0; i < ICR_POLL_MAX && (read_register(LAPIC_ICR) & ICR_PENDING); i++) {
+    for (unsigned i = 0; i < ICR_POLL_MAX && (lapic_read(LAPIC_ICR) & ICR_PENDING); i++) {
         cpu_pause();
     }
-    write_register(LAPIC_ICR_HIGH, apic_id << 24);
-    write_register(LAPIC_ICR, command);
+    lapic_write(LAPIC_ICR_HIGH, apic_id << 24);
+    lapic_write(LAPIC_ICR, command);
 }
 
 void lapic_timer_start(uint32_t counts)
 {
-    write_register(LAPIC_TIMER_INITIAL, counts);
+    lapic_write(LAPIC_TIMER_INITIAL, counts);
 }
 
 uint32_t lapic_timer_remaining(void)
 {
-    return read_register(LAPIC_TIMER_CURRENT);
+    return lapic_read(LAPIC_TIMER_CURRENT);
 }
 
 void lapic_timer_use_deadline(void)
 {
-    write_register(LAPIC_LVT_TIMER, (uint32_t)LVT_TIMER_DEADLINE | INTERRUPT_VECTOR_TIMER);
+    lapic_write(LAPIC_LVT_TIMER, (uint32_t)LVT_TIMER_DEADLINE | INTERRUPT_VECTOR_TIMER);
     /* The mode before the first deadline: MSR writes do not wait for it (SDM 3A 11.5.4.1). */
     __asm__ volatile("mfence" : : : "memory");
 }

@@ -20,6 +20,9 @@ bool lapic_initialise(void);
 void lapic_open_nmi_line(unsigned lint, bool is_active_low);
 uint32_t lapic_id(void);
 void lapic_end_interrupt(void);
+/* A register, by its offset in the page, for who knows that this core has it. */
+uint32_t lapic_read(unsigned offset);
+void lapic_write(unsigned offset, uint32_t value);
 
 /* Commands (SDM 3A 11.6.1). A core that is started begins in real mode at `page` * 4096. */
 #define LAPIC_INTERRUPT(vector) (0x4000u | (vector))

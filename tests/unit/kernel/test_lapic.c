@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/lapic.c */
+/* sources: kernel/x86/lapic.c boot/firmware_lapic.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
- * kernel/x86/lapic.c against a local APIC played here, in both modes, as firmware may leave it:
- * what a real one answers with a fault ends the test (SDM 3A 11.12.1, 11.12.5).
+ * kernel/x86/lapic.c and boot/firmware_lapic.c against a local APIC played here, in both modes, as
+ * firmware may leave it: what a real one answers with a fault ends the test (SDM
+ * 3A 11.12.1, 11.12.5).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "boot/firmware_lapic.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
@@ -196,6 +198,7 @@ static int begin_x2apic(void **state)
 static void initialise(void)
 {
     assert_int_equal(lapic_initialise(), has_x2apic);
+    firmware_lapic_take_over();
 }
 
 static void assert_is_ready(void)
