@@ -15,11 +15,9 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/assert.h"
-#include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
-/* Chosen: some thirty lines at 115200 baud take a quarter of it. */
-#define PRINT_WAIT_NS NS_PER_S
+void (*panic_before_death)(void);
 
 /* 0: working; then how deep in failing. An NMI or a machine check of one that is dead is no more
  * than a third failure. */
@@ -38,32 +36,11 @@ static void report_nested(uintptr_t where)
     platform_console->flush();
 }
 
-/* Another node may own the console: wait until it has printed our last line, or seems not to. */
-static void wait_until_printed(void)
-{
-    node_id_t self = platform_node();
-    node_id_t owner = log_console_owner();
-    uint64_t end_ns = platform_now_ns() + PRINT_WAIT_NS;
-
-    while (owner != NODE_NONE && owner != self && platform_now_ns() < end_ns &&
-           status_log_printed(owner, self) != status_log_written(self)) {
-        cpu_pause();
-    }
-}
-
 _Noreturn static void die(void)
 {
-    const char *action;
-
     log_error("panic", "node %u halted", platform_node());
-    /* As long as this node is alive others print its lines, or it does. */
-    if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
-        __builtin_memcmp(action, "exit", 4) == 0) {
-        platform_console->write_through();
-        log_flush_all();
-        platform_console->flush();
-        wait_until_printed();
-        platform_exit(PLATFORM_EXIT_PANIC);
+    if (panic_before_death != NULL) {
+        panic_before_death();
     }
     log_end();
     failure_depth = IS_DEAD;

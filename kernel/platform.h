@@ -106,16 +106,6 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
 /* Halt this node for good; the others go on. */
 _Noreturn void platform_halt(void);
 
-/* What `isa-debug-exit` is given (QEMU then ends with twice that plus one). */
-enum platform_exit_code {
-    PLATFORM_EXIT_PASS = 0x10,
-    PLATFORM_EXIT_PANIC = 0x12,
-};
-
-/* End an emulator with this status: what the layer that drives the machine's power does. Returns
- * when there is no such means; none there is until it is set. */
-extern void (*platform_exit)(enum platform_exit_code code);
-
 /* Our own mistake inside this node. Stays on in every build. */
 #define ASSERT(condition)                                                                          \
     do {                                                                                           \

@@ -270,7 +270,7 @@ static void power_off_machine(const char *argument)
     say_at_once("off");
     power_off();
     /* A machine without power-off under an emulator that has an exit. */
-    power_exit(PLATFORM_EXIT_PASS);
+    power_exit(POWER_EXIT_PASS);
     say_at_once("this machine cannot be switched off by software; halted");
     platform_halt();
 }

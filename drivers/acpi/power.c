@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Power-off and reset by ACPI's fixed registers (ACPI 4.8.3, 4.8.4.6).
+ * Power-off and reset by ACPI's fixed registers (ACPI 4.8.3, 4.8.4.6); an emulator's exit.
  */
 #include "drivers/acpi/power.h"
 
@@ -8,7 +8,10 @@
 
 #include "drivers/acpi/pm1.h"
 #include "kernel/component.h"
+#include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
+#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
@@ -49,7 +52,7 @@ static uint16_t parse_port(const char *text, size_t length)
     return (uint16_t)port;
 }
 
-void power_exit(enum platform_exit_code code)
+void power_exit(enum power_exit_code code)
 {
     const char *text;
     int length = command_line_find(platform_command_line(), "debug_exit", &text);
@@ -190,9 +193,38 @@ void power_reset(void)
     fault_three_times();
 }
 
+/* Another node may own the console: wait until it has printed our last line, or seems not to. Some
+ * thirty lines at 115200 baud take a quarter of the time. */
+static void wait_until_printed(void)
+{
+    node_id_t self = platform_node();
+    node_id_t owner = log_console_owner();
+    uint64_t end_ns = platform_now_ns() + END_WAIT_NS;
+
+    while (owner != NODE_NONE && owner != self && platform_now_ns() < end_ns &&
+           status_log_printed(owner, self) != status_log_written(self)) {
+        cpu_pause();
+    }
+}
+
+/* `panic=exit`: the failure of one node is that of the machine. */
+static void exit_after_failure(void)
+{
+    const char *action;
+
+    if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
+        memcmp(action, "exit", 4) == 0) {
+        platform_console->write_through();
+        log_flush_all();
+        platform_console->flush();
+        wait_until_printed();
+        power_exit(POWER_EXIT_PANIC);
+    }
+}
+
 static void register_exit(void)
 {
-    platform_exit = power_exit;
+    panic_before_death = exit_after_failure;
 }
 
 static const struct component power_component = {

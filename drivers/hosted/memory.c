@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/acpi/power.h"
 #include "drivers/hosted/visitors.h"
 #include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
@@ -103,7 +104,7 @@ static void end(void)
     }
     is_right = visitors_report();
     log_flush_all();
-    platform_exit(is_right ? PLATFORM_EXIT_PASS : PLATFORM_EXIT_PANIC);
+    power_exit(is_right ? POWER_EXIT_PASS : POWER_EXIT_PANIC);
 }
 
 static void count_ticks(uint64_t start)

@@ -7,9 +7,9 @@
 #include "drivers/acpi/button.h"
 #include "kernel/hosted/linux.h"
 
-void power_exit(enum platform_exit_code code)
+void power_exit(enum power_exit_code code)
 {
-    platform_exit(code);
+    linux_exit(code == POWER_EXIT_PASS ? 0 : 1);
 }
 
 void power_off(void)

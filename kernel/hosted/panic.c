@@ -17,6 +17,8 @@
 #include "libc/core/command_line.h"
 #include "libc/core/format.h"
 
+void (*panic_before_death)(void); /* nobody's here */
+
 static bool has_failed;
 
 static void begin_failure(void)
@@ -35,7 +37,7 @@ _Noreturn static void die(void)
     if (command_line_find(platform_command_line(), "panic", &action) == 4 &&
         memcmp(action, "exit", 4) == 0) {
         log_flush_all();
-        platform_exit(PLATFORM_EXIT_PANIC);
+        linux_exit(1);
     }
     log_end();
     linux_abort();

@@ -195,13 +195,6 @@ static const struct platform_console no_console = {print_nothing, linux_write_co
 
 const struct platform_console *platform_console = &no_console;
 
-static void exit_program(enum platform_exit_code code)
-{
-    linux_exit(code == PLATFORM_EXIT_PASS ? 0 : 1);
-}
-
-void (*platform_exit)(enum platform_exit_code code) = exit_program;
-
 /* --- Randomness --- */
 
 uint64_t platform_random(void)

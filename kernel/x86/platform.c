@@ -199,16 +199,10 @@ static void drop_text(const char *text, size_t length_bytes)
     (void)length_bytes;
 }
 
-static void do_not_exit(enum platform_exit_code code)
-{
-    (void)code;
-}
-
 static const struct platform_console no_console = {print_nothing, drop_text, do_nothing,
                                                    do_nothing};
 
 const struct platform_console *platform_console = &no_console;
-void (*platform_exit)(enum platform_exit_code code) = do_not_exit;
 
 /* --- Randomness --- */
 

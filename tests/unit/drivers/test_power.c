@@ -15,7 +15,10 @@
 #include <cmocka.h>
 
 #include "drivers/acpi/power.h"
+#include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
+#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
@@ -51,7 +54,33 @@ static void note_write(uint32_t port, unsigned bits, uint32_t value)
     }
 }
 
-void (*platform_exit)(enum platform_exit_code code);
+void (*panic_before_death)(void);
+const struct platform_console *platform_console;
+
+/* What the tests do not come to. */
+node_id_t platform_node(void)
+{
+    return 0;
+}
+
+node_id_t log_console_owner(void)
+{
+    return 0;
+}
+
+void log_flush_all(void)
+{
+}
+
+uint32_t status_log_printed(node_id_t owner, node_id_t node)
+{
+    return owner + node;
+}
+
+uint32_t status_log_written(node_id_t node)
+{
+    return node;
+}
 
 void port_write8(uint16_t port, uint8_t value)
 {
