@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the texts on a node's status page say (kernel/message/status.h). Empty: this node does not
- * know.
+ * What the texts on a node's status page say (kernel/message/status.h), which all nodes read.
+ * Empty: this node does not know.
  */
 #pragma once
 
@@ -16,3 +16,9 @@ enum status_text {
 };
 
 _Static_assert(STATUS_TEXT_BALANCE < STATUS_TEXT_COUNT, "the page has room");
+
+/* One of this node's; cut to STATUS_TEXT_BYTES - 1. */
+void status_set_text(enum status_text index, const char *text);
+/* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes
+ * `?`. */
+void status_copy_text(node_id_t node, enum status_text index, char text[STATUS_TEXT_BYTES]);

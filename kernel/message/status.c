@@ -5,8 +5,6 @@
  */
 #include "kernel/message/status.h"
 
-#include <string.h>
-
 #include "kernel/message/mailbox.h"
 #include "kernel/platform.h"
 #include "libc/core/line_ring.h"
@@ -43,48 +41,28 @@ static const struct status_page *page_of(node_id_t node)
     return pages[node];
 }
 
-/* With a sleep that still goes on: a node that always sleeps would otherwise seem to work. Looks
- * again when the node woke in between, a few times at most. */
-static uint64_t read_idle_ns(const struct status_page *page)
-{
-    uint64_t idle_ns = 0;
-    uint64_t since_ns = 0;
-
-    for (unsigned i = 0; i < 4; i++) {
-        since_ns = mailbox_load64_acquire(&page->idle_since_ns);
-        idle_ns = mailbox_load64_acquire(&page->counters[COUNTER_IDLE_NS]);
-        if (mailbox_load64_acquire(&page->idle_since_ns) == since_ns) {
-            break;
-        }
-    }
-    uint64_t now_ns = platform_now_ns();
-
-    return since_ns != 0 && now_ns > since_ns ? idle_ns + (now_ns - since_ns) : idle_ns;
-}
-
 uint64_t counter_read(node_id_t node, unsigned counter)
 {
     ASSERT(counter < COUNTER_MAX);
-    const struct status_page *page = page_of(node);
+    uint64_t value = mailbox_load64_acquire(&page_of(node)->counters[counter]);
 
-    return counter == COUNTER_IDLE_NS ? read_idle_ns(page)
-                                      : mailbox_load64_acquire(&page->counters[counter]);
+    if (counter == COUNTER_IDLE_NS && (int64_t)value < 0) {
+        value += platform_now_ns() + 1;
+        value = (int64_t)value < 0 ? 0 : value; /* the clocks differ a little */
+    }
+    return value;
 }
 
+/* While a node sleeps, the word is its idle time less the time since when, and one less: so it is
+ * below zero, and whoever reads it adds the present. */
 void status_begin_idle(uint64_t now_ns)
 {
-    ASSERT(own_page()->idle_since_ns == 0);
-    mailbox_store64_release(&own_page()->idle_since_ns, now_ns);
+    counter_add(COUNTER_IDLE_NS, -now_ns - 1);
 }
 
 void status_end_idle(uint64_t now_ns)
 {
-    struct status_page *page = own_page();
-
-    ASSERT(now_ns >= page->idle_since_ns);
-    counter_add(COUNTER_IDLE_NS, now_ns - page->idle_since_ns);
-    /* The sum before the mark: a reader that sees no sleep sees it counted. */
-    mailbox_store64_release(&page->idle_since_ns, 0);
+    counter_add(COUNTER_IDLE_NS, now_ns + 1);
 }
 
 uint32_t status_own_word(node_id_t node)
@@ -159,42 +137,6 @@ void status_send_attention(void)
             platform_send_attention((node_id_t)node);
         }
     }
-}
-
-/* --- Text for people --- */
-
-void status_set_text(unsigned index, const char *text)
-{
-    ASSERT(index < STATUS_TEXT_COUNT);
-    char *own = own_page()->texts[index];
-    size_t length = strlen(text);
-
-    length = length < STATUS_TEXT_BYTES ? length : STATUS_TEXT_BYTES - 1;
-    memcpy(own, text, length);
-    own[length] = '\0';
-    mailbox_flush(own, STATUS_TEXT_BYTES);
-}
-
-void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTES])
-{
-    ASSERT(index < STATUS_TEXT_COUNT);
-    /* It may change meanwhile, and holds whatever its node has put there. */
-    const char *field = page_of(node)->texts[index];
-    size_t length = 0;
-
-    mailbox_invalidate(field, STATUS_TEXT_BYTES);
-    while (length < STATUS_TEXT_BYTES - 1) {
-        char character = field[length];
-
-        if (character == '\0') {
-            break;
-        }
-        bool is_plain =
-            character >= ' ' && character <= '~' && character != '"' && character != '\\';
-
-        text[length++] = is_plain ? character : '?';
-    }
-    text[length] = '\0';
 }
 
 uint64_t status_memory_bytes(node_id_t node)

@@ -28,7 +28,8 @@ enum node_sleep {
     NODE_SLEEPS_FOR_ROOM, /* and a channel of its was full */
 };
 
-/* Texts for people, whatever the layers above keep there. */
+/* Texts for people: whatever the layers above keep there, and read with the care that another
+ * node's words want. */
 #define STATUS_TEXT_COUNT 8u
 #define STATUS_TEXT_BYTES 64u
 
@@ -55,7 +56,6 @@ struct status_page {
     /* If we are the console's owner: how far each node's log has been printed, in bytes. */
     uint32_t log_printed[NODE_MAX];
     _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_MAX];
-    uint64_t idle_since_ns; /* since when it has halted, not yet in IDLE_NS; 0: it works */
     /* Log ring: bytes written so far (free-running), then the text. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t log_written;
     _Alignas(PAGE_BYTES) char log[STATUS_LOG_BYTES];
@@ -103,11 +103,6 @@ void status_send_attention(void);
 /* Whether a dead node still writes to the console's devices. Its word: wait no longer for it than a
  * node that works would need. */
 bool status_is_holding_console(node_id_t node);
-/* One of this node's texts, 0 .. STATUS_TEXT_COUNT - 1; cut to STATUS_TEXT_BYTES - 1. */
-void status_set_text(unsigned index, const char *text);
-/* The same of any node, zero-terminated; what is not printable or would end a quoted text becomes
- * `?`. */
-void status_copy_text(node_id_t node, unsigned index, char text[STATUS_TEXT_BYTES]);
 uint64_t status_memory_bytes(node_id_t node);
 
 /* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender

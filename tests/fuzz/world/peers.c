@@ -16,6 +16,7 @@
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/messages.h"
+#include "net/status_text.h"
 #include "tests/fuzz/world/clients.h"
 #include "tests/fuzz/world/node.h"
 #include "tests/unit/world/fake_platform.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/monitor/metrics.c libc/core/version.c libc/core/format.c kernel/message/status.c */
+/* sources: net/status_text.c apps/monitor/metrics.c libc/core/version.c libc/core/format.c kernel/message/status.c */
 /* sources: kernel/message/counters.c drivers/console/counters.c drivers/nic/counters.c net/counters.c net/transport/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*

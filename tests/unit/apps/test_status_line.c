@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/monitor/status_line.c drivers/console/screen.c kernel/message/status.c kernel/message/channel.c kernel/thread/timer.c */
+/* sources: net/status_text.c apps/monitor/status_line.c drivers/console/screen.c kernel/message/status.c kernel/message/channel.c kernel/thread/timer.c */
 /* sources: libc/core/format.c kernel/log.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests apps/monitor/status_line.c.

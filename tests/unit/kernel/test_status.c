@@ -2,8 +2,8 @@
 /* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c */
 /*
- * Tests kernel/message/status.c: texts of other nodes, and their log at the edge of what can still
- * be read.
+ * Tests kernel/message/status.c: other nodes' log at the edge of what can still be read, and their
+ * idle time.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,45 +27,6 @@ static int set_up(void **state)
     fake_platform_reset(SELF, 2);
     status_initialise();
     return 0;
-}
-
-/* What ends a text or a line in somebody's page, or in JSON, comes from no other node. */
-static void bytes_of_a_text_that_are_none_become_question_marks(void **state)
-{
-    char text[STATUS_TEXT_BYTES];
-
-    (void)state;
-    for (unsigned byte = 1; byte < 256; byte++) {
-        bool is_plain = byte >= ' ' && byte <= '~' && byte != '"' && byte != '\\';
-
-        memcpy(fake_status_page(OTHER)->texts[1], (char[]){'a', (char)byte, 'z', '\0'}, 4);
-        status_copy_text(OTHER, 1, text);
-        assert_string_equal(text, ((char[]){'a', is_plain ? (char)byte : '?', 'z', '\0'}));
-    }
-}
-
-static void texts_are_cut_to_their_room_on_both_sides(void **state)
-{
-    static char longer[STATUS_TEXT_BYTES + 10];
-    char text[STATUS_TEXT_BYTES];
-
-    (void)state;
-    memset(longer, 'x', sizeof(longer) - 1);
-    for (unsigned index = 0; index < 2; index++) {
-        status_set_text(index, longer);
-        status_copy_text(SELF, index, text);
-        assert_int_equal(strlen(text), STATUS_TEXT_BYTES - 1);
-        longer[STATUS_TEXT_BYTES - 1] = '\0'; /* just as long as fits */
-    }
-    status_set_text(0, "short");
-    status_copy_text(SELF, 0, text);
-    assert_string_equal(text, "short");
-    status_copy_text(SELF, 1, text);
-    assert_int_equal(strlen(text), STATUS_TEXT_BYTES - 1); /* the other one is as it was */
-    /* One without an end ends all the same. */
-    memset(fake_status_page(OTHER)->texts[0], 'y', STATUS_TEXT_BYTES);
-    status_copy_text(OTHER, 0, text);
-    assert_int_equal(strlen(text), STATUS_TEXT_BYTES - 1);
 }
 
 static void append_line(unsigned number)
@@ -126,14 +87,31 @@ static void lines_are_read_up_to_where_the_next_may_overwrite_them(void **state)
     assert_int_equal(end, written);
 }
 
+/* Of a node that sleeps it goes on; a reader whose clock is a little behind sees none, not an age.
+ */
+static void idle_time_of_a_sleeper_is_up_to_now(void **state)
+{
+    uint64_t *word = &fake_status_page(OTHER)->counters[COUNTER_IDLE_NS];
+
+    (void)state;
+    fake_advance_ns(1000);
+    uint64_t now_ns = platform_now_ns();
+
+    *word = 700;
+    assert_int_equal(counter_read(OTHER, COUNTER_IDLE_NS), 700);
+    *word = 700 - (now_ns - 50) - 1; /* since 50 ns ago */
+    assert_int_equal(counter_read(OTHER, COUNTER_IDLE_NS), 750);
+    *word = 0 - (now_ns + 50) - 1;
+    assert_int_equal(counter_read(OTHER, COUNTER_IDLE_NS), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(bytes_of_a_text_that_are_none_become_question_marks),
-        TEST(texts_are_cut_to_their_room_on_both_sides),
         TEST(lines_are_read_up_to_where_the_next_may_overwrite_them),
+        TEST(idle_time_of_a_sleeper_is_up_to_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,7 +234,6 @@ static void reset_node(unsigned node)
     };
     become(node);
     memset(own_pages[node].counters, 0, sizeof(own_pages[node].counters));
-    own_pages[node].idle_since_ns = 0;
     peers_begin_round();
     doorbell_count = 0;
     own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, self};
