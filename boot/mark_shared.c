@@ -13,18 +13,13 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/layout.h"
-#include "kernel/x86/rings.h"
+#include "kernel/x86/paging.h"
 #include "libc/core/command_line.h"
 
-/* To this node the pages of a ring are read-only while they are shared. */
-static void mark_ring(const void *ring, size_t bytes, bool is_shared)
+static void mark_ring(const void *ring, size_t bytes)
 {
     for (const char *page = ring; page < (const char *)ring + bytes; page += PAGE_BYTES) {
-        if (is_shared) {
-            probe_declare_mailbox(page);
-        } else {
-            probe_declare_private(page);
-        }
+        probe_declare_mailbox(page);
     }
 }
 

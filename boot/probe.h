@@ -18,7 +18,6 @@
 #define PROBE_MAILBOX       0x54414C01 /* "TAL", 1 */
 #define PROBE_ARCHIVE       0x54414C02
 #define PROBE_BOOT_FINISHED 0x54414C03
-#define PROBE_PRIVATE       0x54414C04
 
 #define PROBE_LOAD(magic, vaddr)                                                                   \
     __asm__ volatile("movb %c[number](%[base]), %%al"                                              \
@@ -30,12 +29,6 @@
 static inline void probe_declare_mailbox(const volatile void *page)
 {
     PROBE_LOAD(PROBE_MAILBOX, page);
-}
-
-/* It is ordinary memory again, of the node that says so. */
-static inline void probe_declare_private(const volatile void *page)
-{
-    PROBE_LOAD(PROBE_PRIVATE, page);
 }
 
 /* The page of this address belongs to the boot archive: all may read it, none may write it. */

@@ -31,9 +31,6 @@ struct status_page *platform_status_page(node_id_t node);
 const void *platform_ring_create(node_id_t from, size_t bytes);
 /* By what its sender finds it: a multiple of PAGE_BYTES. */
 uint64_t platform_ring_place(const void *ring);
-/* Zero one whose sender is dead, for another channel. It never becomes ordinary memory again: what
- * says that it is dead might still write. Returns whether it can be used again. */
-bool platform_ring_renew(const void *ring, size_t bytes);
 /* As the sender: map the one that `to` says it has for this node, writable. NULL unless it lies in
  * that node's memory and nowhere else: the place is input. At most one at a time for each node. */
 void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes);

@@ -55,13 +55,6 @@ uint64_t platform_ring_place(const void *ring)
     return ring_offset(linux_node.node);
 }
 
-bool platform_ring_renew(const void *ring, size_t bytes)
-{
-    (void)ring;
-    (void)bytes;
-    return false; /* only the sender could write it, and no other finds it */
-}
-
 void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
 {
     ASSERT(to != linux_node.node);

@@ -20,21 +20,9 @@
 static node_id_t self;
 static size_t ring_bytes; /* of each channel to this node, while there is memory */
 
-/* Of what an earlier one has left, or new. NULL: there is no memory. */
+/* NULL: there is no memory. */
 static const void *make_ring(node_id_t from, size_t *bytes)
 {
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        struct peer *peer = &peers[i];
-        const void *ring = peer->spare_ring;
-
-        if (ring != NULL && status_own_word((node_id_t)i) >= NODE_DEAD) {
-            *bytes = peer->spare_bytes;
-            peer->spare_ring = NULL;
-            if (platform_ring_renew(ring, *bytes)) {
-                return ring;
-            }
-        }
-    }
     for (*bytes = ring_bytes; *bytes >= CHANNEL_RING_MIN_BYTES; *bytes /= 2) {
         const void *ring = platform_ring_create(from, *bytes);
 
@@ -163,8 +151,7 @@ static void close_from(node_id_t from)
     }
     poll_remove(from);
     status_set_channel_ring(from, 0);
-    peer->spare_ring = peer->receiver.ring;
-    peer->spare_bytes = (size_t)peer->receiver.line_count * CHANNEL_LINE_BYTES;
+    /* Its ring stays out of use: what says that the node is dead might still write there. */
     peer->receiver = (struct channel_receiver){.ring = NULL};
     counter_set(COUNTER_CHANNELS_OPEN, counter_read(self, COUNTER_CHANNELS_OPEN) - 1);
 }

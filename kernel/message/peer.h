@@ -28,11 +28,9 @@ struct peer {
     struct posted **posted_end;
     uint32_t posted_count;
     node_id_t node;
-    /* The channel to it, until it is open; and what was the ring of one from it (opening.c). */
+    /* The channel to it, until it is open (opening.c). */
     bool is_ring_requested;
     uint64_t refused_ring;
-    const void *spare_ring;
-    size_t spare_bytes;
     bool is_present;   /* exists, is not us, and neither has died nor been given up */
     bool is_condemned; /* has been given up, and not been forgotten yet */
     uint8_t due;       /* DUE_... */

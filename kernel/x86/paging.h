@@ -19,6 +19,10 @@ struct address_space *paging_own_space(void);
 MUST_CHECK int paging_protect(uintptr_t vaddr, uint64_t bytes, unsigned flags);
 void paging_unmap(uintptr_t vaddr, uint64_t bytes);
 
+/* Told of pages that become a channel's ring (rings.c), unless it is NULL: for a checker
+ * (boot/mark_shared.c). */
+extern void (*rings_mark)(const void *ring, size_t bytes);
+
 /*
  * Map a device's registers into this node: uncached, read-write, not executable. `paddr` need not
  * be page-aligned. Asked for the same range again, it returns the same address. NULL (logged, and

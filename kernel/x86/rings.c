@@ -2,12 +2,9 @@
 /*
  * Memory of channels (kernel/platform.h). The receiver takes pages of its own and gives up its
  * right to write them, in its own page tables; the sender maps them in its. So a page has one
- * writer at every moment, whoever that is.
+ * writer at every moment, whoever that is. One whose sender is dead is used no more: what says so
+ * might be wrong.
  */
-#include "kernel/x86/rings.h"
-
-#include <string.h>
-
 #include "kernel/message/channel.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
@@ -15,14 +12,7 @@
 #include "kernel/x86/paging.h"
 #include "libc/core/pages.h"
 
-static void mark_nothing(const void *ring, size_t bytes, bool is_shared)
-{
-    (void)ring;
-    (void)bytes;
-    (void)is_shared;
-}
-
-void (*rings_mark)(const void *ring, size_t bytes, bool is_shared) = mark_nothing;
+void (*rings_mark)(const void *ring, size_t bytes);
 
 const void *platform_ring_create(node_id_t from, size_t bytes)
 {
@@ -37,30 +27,15 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
         pages_release(ring, bytes / PAGE_BYTES);
         return NULL;
     }
-    rings_mark(ring, bytes, true);
+    if (rings_mark != NULL) {
+        rings_mark(ring, bytes);
+    }
     return ring;
 }
 
 uint64_t platform_ring_place(const void *ring)
 {
     return (uintptr_t)ring - DIRECT_MAP_BASE;
-}
-
-static void set_rights(const void *ring, size_t bytes, unsigned flags)
-{
-    int error = paging_protect((uintptr_t)ring, bytes, flags);
-
-    ASSERT(error == 0); /* its pages were split when it was made */
-}
-
-bool platform_ring_renew(const void *ring, size_t bytes)
-{
-    set_rights(ring, bytes, PAGING_WRITE);
-    rings_mark(ring, bytes, false);
-    memset((void *)(uintptr_t)ring, 0, bytes);
-    set_rights(ring, bytes, PAGING_READ);
-    rings_mark(ring, bytes, true);
-    return true;
 }
 
 /* Whether these bytes are memory of that node, all in one range. */

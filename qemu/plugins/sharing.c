@@ -204,14 +204,6 @@ static void on_declare_mailbox(unsigned vcpu, qemu_plugin_meminfo_t info, uint64
     declare(info, vaddr, PAGE_MAILBOX);
 }
 
-static void on_declare_private(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
-                               void *data)
-{
-    (void)vcpu;
-    (void)data;
-    declare(info, vaddr, PAGE_PRIVATE);
-}
-
 static void on_declare_archive(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                void *data)
 {
@@ -258,9 +250,6 @@ static void watch_memory(struct qemu_plugin_insn *insn)
         break;
     case PROBE_ARCHIVE:
         callback = on_declare_archive;
-        break;
-    case PROBE_PRIVATE:
-        callback = on_declare_private;
         break;
     case PROBE_BOOT_FINISHED:
         callback = on_boot_finished;

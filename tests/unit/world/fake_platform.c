@@ -107,7 +107,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
         status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
         status_pages[i]->state = NODE_RUNNING;
     }
-    fake_rings = (struct fake_rings){.longest_bytes = SIZE_MAX, .is_renewable = true};
+    fake_rings = (struct fake_rings){.longest_bytes = SIZE_MAX};
     while (made_ring_count > 0) {
         free(made_rings[--made_ring_count]);
     }
@@ -406,15 +406,6 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
 uint64_t platform_ring_place(const void *ring)
 {
     return (uintptr_t)ring;
-}
-
-bool platform_ring_renew(const void *ring, size_t bytes)
-{
-    if (!fake_rings.is_renewable) {
-        return false;
-    }
-    memset((void *)(uintptr_t)ring, 0, bytes);
-    return true;
 }
 
 void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)

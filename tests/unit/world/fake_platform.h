@@ -79,7 +79,6 @@ void *fake_ring(node_id_t from, size_t *bytes);
 /* For the test to change; the reset puts back what is usual. */
 extern struct fake_rings {
     size_t longest_bytes; /* this node has no memory for longer ones */
-    bool is_renewable;    /* the ring of a dead node serves another one */
     /* fake_deliver() on a quiet channel does not make the node look at it: the test interrupts it,
      * or does not. */
     bool is_quiet_left_alone;
