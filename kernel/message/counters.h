@@ -1,53 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counters: numbers that a node keeps on its status page, so that reading them disturbs nobody. To
- * the kernel they are an array. Each layer that counts has a block of it, which no other has
- * (tests/check/architecture), and a table in the set `counter_tables` that names each.
- *
- * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4). What does
- * not end in _total is a gauge: it also falls.
+ * the kernel they are an array, of which the first block is its own.
  */
 #pragma once
 
-#include "kernel/base.h"
-#include "libc/core/linker_set.h"
+#include "libc/core/counter_table.h"
 
-#define COUNTER_MAX 192u
-
-/* The first index of a block; block 0 is the kernel's. */
-#define COUNTER_BLOCK_SIZE   32
-#define COUNTER_BLOCK(block) ((block)*COUNTER_BLOCK_SIZE)
-
-struct counter_name {
-    const char *name;
-    const char *label; /* "" or `key="value"` */
-    const char *help;
-};
-
-struct counter_table {
-    unsigned first; /* index of names[0] */
-    unsigned count;
-    const struct counter_name *names;
-};
-
-LINKER_SET_DECLARE(counter_tables, struct counter_table);
-
-/* A layer lists its counters once, as X(ENUM, "name", "label", "help"), and makes of that list the
- * enumerators COUNTER_ENUM and the names. */
-#define COUNTER_ENUMERATOR(enumerator, name, label, help) COUNTER_##enumerator,
-#define COUNTER_NAME(enumerator, name, label, help)       {name, label, help},
-
-/* In one file of the layer: the table of a list that begins at index `first_index`. */
-#define COUNTER_TABLE_DEFINE(table, first_index, LIST)                                             \
-    static const struct counter_name table##_names[] = {LIST(COUNTER_NAME)};                       \
-    _Static_assert(ARRAY_COUNT(table##_names) <= COUNTER_BLOCK_SIZE, "more than a block");         \
-    _Static_assert((first_index) + COUNTER_BLOCK_SIZE <= COUNTER_MAX, "no such block");            \
-    static const struct counter_table table = {                                                    \
-        .first = (first_index),                                                                    \
-        .count = ARRAY_COUNT(table##_names),                                                       \
-        .names = table##_names,                                                                    \
-    };                                                                                             \
-    LINKER_SET_ADD(counter_tables, struct counter_table, table)
+#define COUNTER_MAX COUNTER_BLOCK(COUNTER_BLOCK_COUNT)
 
 /* clang-format off: a table */
 /* X(ENUM, "name", "label or empty", "help") */
