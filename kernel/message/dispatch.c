@@ -91,7 +91,7 @@ static void take_down(node_id_t node)
 /* Returns how many have died: it, or none. */
 static unsigned look_at(node_id_t node)
 {
-    if ((peers_is_present(node) || peers_is_condemned(node)) &&
+    if ((peers[node].is_present || peers[node].is_condemned) &&
         status_node_state(node) == NODE_DEAD) {
         take_down(node);
         return 1;

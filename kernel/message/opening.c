@@ -6,7 +6,7 @@
 
 #include "kernel/log.h"
 #include "kernel/message/channel.h"
-#include "kernel/message/peer.h"
+#include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 

@@ -1,21 +1,91 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What peers.c, send.c, receive.c and poll.c, a node's messages, do for the event loop in
- * dispatch.c. Everybody else uses dispatch.h.
+ * Other nodes, as the files of this folder share them among themselves: peers.c, send.c, receive.c,
+ * poll.c, opening.c and watch.c, and for the event loop dispatch.c. Everybody else uses dispatch.h
+ * and send.h.
  */
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/limits.h"
+#include "kernel/message/channel.h"
+#include "kernel/message/send.h"
 
+/* What is due to a node at the end of the round. */
+#define DUE_MESSAGE 1u /* it has been sent something */
+#define DUE_ROOM    2u /* its channel to us has room again */
+
+/* A message that waits for room. */
+struct posted {
+    struct posted *next;
+    uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)]; /* the whole of it */
+};
+
+/* A node, as this one sees it. Of itself it knows only what waits for room. */
+struct peer {
+    struct channel_receiver receiver;
+    struct channel_sender sender;
+    struct posted *first_posted; /* oldest first */
+    struct posted **posted_end;
+    uint32_t posted_count;
+    bool is_waiting; /* in the list of those for whom something is posted */
+    struct peer *next_waiting;
+    node_id_t node;
+    /* The channel to it, until it is open (opening.c). */
+    bool is_ring_requested;
+    uint64_t refused_ring;
+    bool is_present;   /* exists, is not us, and neither has died nor been given up */
+    bool is_condemned; /* has been given up, and not been forgotten yet */
+    uint8_t due;       /* DUE_... */
+};
+
+extern struct peer peers[NODE_MAX];
+
+/* --- peers.c --- */
 /* Without any channel yet, and without handlers. The status pages are known. */
 void peers_initialise(void);
+/* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */
+void peers_condemn(node_id_t node);
+/* For a node that has died. Messages from it that are still unread are lost, and so are messages
+ * to it that wait for room. */
+void peers_forget(node_id_t node);
 
+/* --- send.c --- */
+/* The own ring (send.h). Chosen: more than one round of hundreds of connections says of them. */
+#define OWN_RING_BYTES (64 * KIB)
+extern _Alignas(CHANNEL_LINE_BYTES) uint8_t own_ring_bytes[OWN_RING_BYTES];
+
+void send_initialise(void);
+/* At the end of the round the node is to be looked at: DUE_... */
+void send_note_due(struct peer *peer, uint8_t due);
+/* The oldest that waits for this node is done with: sent, handled, or never to be. */
+void send_release_first_posted(struct peer *peer);
 /* At the start of a round; and whether a send since then has found no room. */
 void peers_begin_round(void);
 bool peers_is_blocked(void);
 /* If it is: whether a node that had no room has made progress since. */
 bool peers_has_room_come(void);
+/* Send to other nodes what waited for room, as far as there is some now; returns how many. */
+unsigned peers_send_posted(void);
+/* Once a round, for each node that was sent something, however much it was. */
+void peers_ring_doorbells(void);
+/* Whether another node has been sent something since, or a message to this one waits. */
+bool peers_is_anything_due(void);
 
+/* --- receive.c --- */
+void receive_initialise(void);
+/* Hand a bounded batch of the messages from this node to their handlers; returns how many. */
+unsigned receive_from(node_id_t node);
+/* Hand this node's own messages to their handlers: those that are there, and those that these send,
+ * as far as the ring reaches; returns whether there was any. */
+bool peers_handle_own(void);
+bool peers_is_own_waiting(void);
+
+/* --- poll.c --- */
+void poll_initialise(void);
+/* Look for messages from this node from now on, or no longer. */
+void poll_add(node_id_t node);
+void poll_remove(node_id_t node);
 /*
  * Hand messages from the channels to this node, a bounded batch each, to their handlers; returns
  * how many. One on which nothing has come for long is quiet: it is not looked at in each round, nor
@@ -25,30 +95,3 @@ unsigned peers_receive_all(void);
 bool peers_is_any_message_waiting(void);
 /* After an attention interrupt. */
 void peers_look_at_quiet(void);
-
-/* Hand this node's own messages to their handlers: those that are there, and those that these send,
- * as far as the ring reaches; returns whether there was any. */
-bool peers_handle_own(void);
-bool peers_is_own_waiting(void);
-
-/* Send to other nodes what waited for room, as far as there is some now; returns how many. */
-unsigned peers_send_posted(void);
-
-/* Once a round, for each node that was sent something, however much it was. */
-void peers_ring_doorbells(void);
-/* Whether another node has been sent something since, or a message to this one waits. */
-bool peers_is_anything_due(void);
-
-/* Whether the node exists, is not this one, and can be sent to. */
-bool peers_is_present(node_id_t node);
-/* Whether it has not read all that was sent to it, or has no channel for it; and how far it has
- * read. */
-bool peers_is_behind(node_id_t node, uint32_t *acknowledged_lines);
-/* Let it look again; it costs an awake one nothing. */
-void peers_ring(node_id_t node);
-/* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */
-void peers_condemn(node_id_t node);
-bool peers_is_condemned(node_id_t node);
-/* For a node that has died. Messages from it that are still unread are lost, and so are messages
- * to it that wait for room. */
-void peers_forget(node_id_t node);

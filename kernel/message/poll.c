@@ -6,7 +6,6 @@
  * bounds the wait at a node that never sleeps, and whoever sends on one interrupts.
  */
 #include "kernel/message/channel.h"
-#include "kernel/message/peer.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"

@@ -8,7 +8,6 @@
 #include "kernel/log.h"
 #include "kernel/message/channel.h"
 #include "kernel/message/dispatch.h"
-#include "kernel/message/peer.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -159,7 +158,7 @@ static __attribute__((noinline)) void handle_posted(unsigned count)
         const struct message *message = (const struct message *)peers[self].first_posted->message;
 
         handle(self, message, (const uint8_t *)message, NULL);
-        send_release_first_posted(self);
+        send_release_first_posted(&peers[self]);
     }
 }
 

@@ -10,7 +10,6 @@
 
 #include "kernel/message/channel.h"
 #include "kernel/message/opening.h"
-#include "kernel/message/peer.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"
@@ -28,8 +27,8 @@ static unsigned node_count;
 
 static node_id_t doorbells_due[NODE_MAX]; /* nodes with something due */
 static unsigned doorbell_count;
-static unsigned posted_count; /* of all peers */
-static bool is_blocked;       /* a send of this round found no room: then, to whom */
+static struct peer *first_waiting; /* of those for whom something is posted, or was of late */
+static bool is_blocked;            /* a send of this round found no room: then, to whom */
 static struct node_set blocked_nodes;
 static struct posted reserve[POSTED_RESERVE];
 static struct posted *free_reserve;
@@ -50,7 +49,7 @@ void send_initialise(void)
     self = platform_node();
     node_count = platform_node_count();
     doorbell_count = 0;
-    posted_count = 0;
+    first_waiting = NULL;
     is_blocked = false;
     own_ring = (struct own_ring){
         .end = own_ring_bytes,
@@ -96,25 +95,34 @@ static struct message *begin_in_channel(struct peer *peer, struct message *messa
 }
 
 /* When there is no room as far as is known. */
-static __attribute__((noinline)) struct message *look_for_room(node_id_t to, size_t length_bytes)
+static struct message *look_for_room(node_id_t to, size_t length_bytes)
 {
     struct message *message = NULL;
 
-    if (message_refusal(to) != -EAGAIN) {
-        return NULL;
+    if (to == self || message_refusal(to) != -EAGAIN) {
+        return NULL; /* the own ring has room again before anybody sleeps */
     }
-    if (to != self && may_send(&peers[to])) {
+    if (may_send(&peers[to])) {
         message = channel_reserve(&peers[to].sender, length_bytes);
         if (message == NULL && opening_try(to)) {
             message = channel_reserve(&peers[to].sender, length_bytes);
         }
     }
+    if (message == NULL) {
+        note_blocked(to);
+    }
+    return message;
+}
+
+static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, size_t length_bytes)
+{
+    struct message *message = look_for_room(to, length_bytes);
+
     if (message != NULL) {
         return begin_in_channel(&peers[to], message);
     }
-    counter_increment(COUNTER_CHANNEL_FULL);
-    if (to != self) {
-        note_blocked(to); /* the own ring has room again before anybody sleeps */
+    if (message_refusal(to) == -EAGAIN) {
+        counter_increment(COUNTER_CHANNEL_FULL);
     }
     return NULL;
 }
@@ -126,7 +134,7 @@ struct message *send_reserve(node_id_t to, size_t length_bytes)
         LIKELY(may_send(peer)) ? channel_try_reserve(&peer->sender, length_bytes) : NULL;
 
     return LIKELY(message != NULL) ? begin_in_channel(peer, message)
-                                   : look_for_room(to, length_bytes);
+                                   : reserve_slowly(to, length_bytes);
 }
 
 struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes, const struct message_loan *loan)
@@ -151,9 +159,12 @@ static void wait_for_room(struct peer *peer, struct posted *posted)
     *peer->posted_end = posted;
     peer->posted_end = &posted->next;
     peer->posted_count++;
-    posted_count++;
     if (peer == &peers[self]) {
         own_ring.limit = own_ring_bytes; /* what comes later waits, too */
+    } else if (!peer->is_waiting) {
+        peer->is_waiting = true;
+        peer->next_waiting = first_waiting;
+        first_waiting = peer;
     }
 }
 
@@ -207,10 +218,10 @@ static node_id_t find_slowest(void)
     node_id_t slowest = NODE_NONE;
     uint32_t most = 0;
 
-    for (unsigned node = 0; node < node_count; node++) {
-        if (node != self && peers[node].posted_count > most) {
-            slowest = (node_id_t)node;
-            most = peers[node].posted_count;
+    for (const struct peer *peer = first_waiting; peer != NULL; peer = peer->next_waiting) {
+        if (peer->posted_count > most) {
+            slowest = peer->node;
+            most = peer->posted_count;
         }
     }
     return slowest;
@@ -260,37 +271,27 @@ void message_open(node_id_t to)
     }
 }
 
-bool message_has_room(node_id_t to, size_t length_bytes)
+bool message_ask_for_room(node_id_t to, size_t length_bytes)
 {
     if (to == self) {
         return own_ring.end + OWN_ROUND_UP(length_bytes) <= own_ring.limit;
     }
-    if (message_refusal(to) != -EAGAIN) {
-        return false;
-    }
-    if (!may_send(&peers[to]) ||
-        (!channel_has_room(&peers[to].sender, length_bytes) && !opening_try(to))) {
-        note_blocked(to);
-        return false;
-    }
-    return true;
+    return look_for_room(to, length_bytes) != NULL; /* a place that is not used is the next one's */
 }
 
-void send_release_first_posted(node_id_t node)
+void send_release_first_posted(struct peer *peer)
 {
-    struct peer *peer = &peers[node];
     struct posted *block = peer->first_posted;
 
-    ASSERT(block != NULL && posted_count > 0 && peer->posted_count > 0);
+    ASSERT(block != NULL && peer->posted_count > 0);
     peer->first_posted = block->next;
     if (peer->first_posted == NULL) {
         peer->posted_end = &peer->first_posted;
-        if (node == self) {
+        if (peer->node == self) {
             own_ring.limit = own_ring_bytes + OWN_RING_BYTES;
         }
     }
     peer->posted_count--;
-    posted_count--;
     if (block >= reserve && block < reserve + POSTED_RESERVE) {
         block->next = free_reserve;
         free_reserve = block;
@@ -299,35 +300,38 @@ void send_release_first_posted(node_id_t node)
     }
 }
 
-static unsigned send_posted_to(node_id_t node)
+static unsigned send_posted_to(struct peer *peer)
 {
-    struct peer *peer = &peers[node];
     unsigned count = 0;
 
     while (peer->first_posted != NULL) {
-        if (channel_send(&peer->sender, (struct message *)peer->first_posted->message) != 0) {
-            if (opening_try(node)) {
-                continue;
-            }
-            note_blocked(node);
+        if (channel_send(&peer->sender, (struct message *)peer->first_posted->message) == 0) {
+            note_sent(peer);
+            send_release_first_posted(peer);
+            count++;
+        } else if (!opening_try(peer->node)) {
+            note_blocked(peer->node);
             break;
         }
-        note_sent(peer);
-        send_release_first_posted(node);
-        count++;
     }
     return count;
 }
 
 unsigned peers_send_posted(void)
 {
+    struct peer **link = &first_waiting;
     unsigned count = 0;
 
-    if (LIKELY(posted_count == 0)) {
-        return 0;
-    }
-    for (unsigned node = 0; node < node_count; node++) {
-        count += node == self ? 0 : send_posted_to((node_id_t)node);
+    while (UNLIKELY(*link != NULL)) {
+        struct peer *peer = *link;
+
+        count += send_posted_to(peer);
+        peer->is_waiting = peer->first_posted != NULL;
+        if (peer->is_waiting) {
+            link = &peer->next_waiting;
+        } else {
+            *link = peer->next_waiting;
+        }
     }
     return count;
 }

@@ -174,6 +174,6 @@ static inline void message_publish(void)
 int message_refusal(node_id_t to);
 /* Ask for the channel to a node that will be sent to, so that the first message finds one. */
 void message_open(node_id_t to);
-/* Whether a message of so many bytes can be reserved now. As a send that is refused does: asks for
- * the channel if there is none yet, and without room the node is rung when some comes. */
-bool message_has_room(node_id_t to, size_t length_bytes);
+/* Whether a message of so many bytes can be reserved now. If not, that is what a send without room
+ * is: it asks for a channel that is not there yet, and this node is rung when there is room. */
+bool message_ask_for_room(node_id_t to, size_t length_bytes);

@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "kernel/log.h"
+#include "kernel/message/opening.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -120,7 +121,7 @@ static void judge(node_id_t node)
     if (seen[node].idle_looks > LOOKS_TO_GIVE_UP &&
         (stands_still(node) || seen[node].still_looks == 0)) {
         watch_give_up(node, "takes no message");
-    } else if (stands_still(node) && peers_is_present(node)) {
+    } else if (stands_still(node) && peers[node].is_present) {
         watch_give_up(node, "does nothing");
     }
     if (seen[node].is_given_up) {
@@ -128,12 +129,20 @@ static void judge(node_id_t node)
     }
 }
 
+/* What it was sent, or would be if it had a channel for it. */
+static bool has_more_to_read(struct peer *peer)
+{
+    return peer->is_present &&
+           (channel_unacknowledged_lines(&peer->sender) != 0 || opening_is_awaited(peer->node));
+}
+
 static void look_at(node_id_t node)
 {
     struct watched *watched = &seen[node];
     struct watched before = *watched;
-    bool is_behind = peers_is_present(node) && peers_is_behind(node, &watched->acknowledged_lines);
+    bool is_behind = has_more_to_read(&peers[node]);
 
+    watched->acknowledged_lines = peers[node].sender.acknowledged_lines;
     watched->rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
     watched->idle_looks++;
     watched->still_looks++;
@@ -154,7 +163,8 @@ static void look_at(node_id_t node)
         watched->idle_looks = 0;
     }
     is_any_watched = true;
-    peers_ring(node);
+    /* One that has no channel for us has perhaps had no memory for it. */
+    (opening_is_awaited(node) ? platform_send_attention : platform_ring_doorbell)(node);
     judge(node);
 }
 
@@ -192,7 +202,7 @@ static void hear_of(node_id_t node)
 {
     if (node == platform_node()) {
         refute(node);
-    } else if (peers_is_present(node)) {
+    } else if (peers[node].is_present) {
         seen[node].is_accused = true;
         seen[node].rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
         is_any_watched = true;

@@ -292,7 +292,7 @@ static unsigned poll_full_channels(void *context)
     while (*link != NULL) {
         struct stream *stream = *link;
         ASSERT(stream->is_channel_full);
-        if (!stream->is_gone && !message_has_room(stream->ts, MESSAGE_MAX_BYTES)) {
+        if (!stream->is_gone && !message_ask_for_room(stream->ts, MESSAGE_MAX_BYTES)) {
             link = &stream->next_channel_full;
             continue;
         }

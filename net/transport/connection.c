@@ -419,9 +419,9 @@ static void settle(struct connection *connection)
 }
 
 /* Whether something may be sent there; to a dead node everything may, and is lost. */
-static bool is_unblocked(node_id_t node)
+static bool ask_for_room(node_id_t node)
 {
-    return message_has_room(node, MESSAGE_MAX_BYTES) ||
+    return message_ask_for_room(node, MESSAGE_MAX_BYTES) ||
            configuration_is_dead(configuration_current(), node);
 }
 
@@ -430,7 +430,7 @@ static __attribute__((noinline)) struct connection *take_unblocked(void)
 {
     NODE_SET_EACH(&blocked_nodes, node)
     {
-        if (is_unblocked((node_id_t)node)) {
+        if (ask_for_room((node_id_t)node)) {
             struct connection *connection =
                 CONTAINER_OF(blocked[node].next, struct connection, blocked_link);
 
@@ -465,7 +465,7 @@ static __attribute__((noinline)) bool is_any_unblocked(void)
 {
     NODE_SET_EACH(&blocked_nodes, node)
     {
-        if (is_unblocked((node_id_t)node)) {
+        if (ask_for_room((node_id_t)node)) {
             return true;
         }
     }

@@ -154,7 +154,7 @@ static void nothing_is_sent_to_nodes_that_do_not_exist_or_are_dead(void **state)
     (void)state;
     assert_int_equal(send_number(4, 1), -ENODEV);
     assert_int_equal(send_number(NODE_NONE, 1), -ENODEV);
-    assert_false(message_has_room(4, 8));
+    assert_false(message_ask_for_room(4, 8));
     fake_on_sleep(kill_node_2);
     dispatch_sleep();
     assert_int_equal(send_number(2, 1), -ENODEV);
@@ -169,14 +169,14 @@ static void full_channel_refuses_and_takes_again_later(void **state)
 
     assert_true(count > 0);
     assert_int_equal(send_number(2, 1), -EAGAIN);
-    assert_false(message_has_room(2, sizeof(struct number)));
+    assert_false(message_ask_for_room(2, sizeof(struct number)));
     assert_true(counter_read(NODE, COUNTER_CHANNEL_FULL) > 0);
     assert_int_equal(send_number(3, 1), 0);
     for (unsigned i = 0; i < count; i++) {
         expect_number(2, i);
     }
     fake_expect_no_message(2);
-    assert_true(message_has_room(2, sizeof(struct number)));
+    assert_true(message_ask_for_room(2, sizeof(struct number)));
     assert_int_equal(send_number(2, 1), 0);
 }
 
@@ -194,7 +194,7 @@ static void posted_messages_wait_for_room_and_keep_their_order(void **state)
 
         if (message == NULL) {
             assert_int_equal(send_number(2, 12345), -EAGAIN);
-            assert_false(message_has_room(2, 8));
+            assert_false(message_ask_for_room(2, 8));
             assert_int_not_equal(dispatch_round(), 0);
             message = (const struct number *)fake_take_message(2);
         }

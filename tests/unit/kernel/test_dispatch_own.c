@@ -313,11 +313,11 @@ static void full_own_ring_refuses_and_takes_again_when_it_has_been_handled(void 
     for (unsigned time = 0; time < 2; time++) {
         unsigned first = next_number;
 
-        assert_true(message_has_room(NODE, MESSAGE_MAX_BYTES));
+        assert_true(message_ask_for_room(NODE, MESSAGE_MAX_BYTES));
         while (send_next() == 0) {
         }
         assert_int_equal(send_next(), -EAGAIN);
-        assert_false(message_has_room(NODE, sizeof(struct number)));
+        assert_false(message_ask_for_room(NODE, sizeof(struct number)));
         assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_FULL), 2 * (time + 1));
         assert_int_equal(next_expected, first);
         assert_int_not_equal(dispatch_round(), 0);
@@ -336,7 +336,7 @@ static void posted_own_messages_wait_for_room_and_keep_their_order(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         post_next();
         assert_int_equal(send_next(), -EAGAIN);
-        assert_false(message_has_room(NODE, 8));
+        assert_false(message_ask_for_room(NODE, 8));
     }
     assert_true(fake_memory_blocks() > blocks);
     assert_int_not_equal(dispatch_round(), 0);

@@ -84,7 +84,7 @@ static void first_send_asks_once_and_finds_no_room(void **state)
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(send_number(2, i), -EAGAIN);
-        assert_false(message_has_room(2, 64));
+        assert_false(message_ask_for_room(2, 64));
         (void)dispatch_round();
     }
     assert_int_equal(fake_status_page(NODE)->channel_requests[2], 1);
@@ -94,16 +94,16 @@ static void first_send_asks_once_and_finds_no_room(void **state)
     fake_open_ring(2);
     assert_int_equal(send_number(2, 7), 0);
     expect_number(2, 7);
-    assert_true(message_has_room(2, 64));
+    assert_true(message_ask_for_room(2, 64));
     assert_int_equal(fake_attentions(2), 1);
 }
 
 static void room_comes_with_the_ring(void **state)
 {
     (void)state;
-    assert_false(message_has_room(2, 64));
+    assert_false(message_ask_for_room(2, 64));
     fake_open_ring(2);
-    assert_true(message_has_room(2, 64));
+    assert_true(message_ask_for_room(2, 64));
 }
 
 static void message_with_payload_waits_for_a_channel_too(void **state)
