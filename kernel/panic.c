@@ -9,7 +9,6 @@
 #include <stdarg.h>
 
 #include "kernel/log.h"
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/x86/cpu.h"
@@ -74,9 +73,6 @@ _Noreturn void panic_exception(const struct trap_frame *frame)
         log_error("panic", "node %u: exception %lu, error code %#lx%s%s", platform_node(),
                   frame->vector, frame->error, thread != NULL ? ", thread " : "",
                   thread != NULL ? thread_name(thread) : "");
-        if (status_is_declared_dead(platform_node())) {
-            log_error("panic", "another node has given this one up: it hung here");
-        }
         report(frame, frame->rbp);
     }
     die();

@@ -223,11 +223,11 @@ static bool has_work_come(bool was_blocked)
 static void halt_until(uint64_t deadline_ns)
 {
     counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
-    status_begin_idle(platform_now_ns());
+    counter_add(COUNTER_IDLE_NS, -platform_now_ns() - 1); /* see counter_read() */
     platform_sleep(deadline_ns);
     uint64_t end_ns = platform_now_ns();
 
-    status_end_idle(end_ns);
+    counter_add(COUNTER_IDLE_NS, end_ns + 1);
     counter_increment(COUNTER_SLEEPS);
     watch_look(end_ns);
 }

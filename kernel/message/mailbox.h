@@ -6,8 +6,7 @@
  * mailbox_flush() and mailbox_invalidate() are filled in, and nothing else changes. x86 keeps
  * caches coherent, so both are empty here.
  *
- * For channel.c and status.c; poll.c looks at the words that channels wait for, and send.c has a
- * fence between its sends and the sleep flags.
+ * For the files of this folder.
  */
 #pragma once
 

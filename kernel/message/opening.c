@@ -20,6 +20,18 @@
 static node_id_t self;
 static size_t ring_bytes; /* of each channel to this node, while there is memory */
 
+/* On this node's page: where the ring of the channel from that node is, zeroed, its first line
+ * acknowledged; 0: none. Pairs with the acquire in ring_named_by(). */
+static void name_ring(node_id_t from, uint64_t ring)
+{
+    mailbox_store64_release(&status_own_page->channel_rings[from], ring);
+}
+
+static uint64_t ring_named_by(node_id_t to)
+{
+    return mailbox_load64_acquire(&platform_status_page(to)->channel_rings[self]);
+}
+
 /* NULL: there is no memory. */
 static const void *make_ring(node_id_t from, size_t *bytes)
 {
@@ -48,14 +60,14 @@ static void open_from(node_id_t from)
                                 channel_first_line(from, self));
     counter_add(COUNTER_CHANNELS_OPEN, 1);
     poll_add(from);
-    status_set_channel_ring(from, platform_ring_place(ring) | (unsigned)__builtin_ctzll(bytes));
+    name_ring(from, platform_ring_place(ring) | (unsigned)__builtin_ctzll(bytes));
     send_note_due(&peers[from], DUE_ROOM);
 }
 
 void opening_look_at(node_id_t from)
 {
     if (peers[from].is_present && peers[from].receiver.ring == NULL &&
-        status_is_channel_requested(from)) {
+        mailbox_load(&platform_status_page(from)->channel_requests[self]) != 0) {
         open_from(from);
     }
 }
@@ -79,7 +91,7 @@ void opening_initialise(void)
 
 bool opening_has_come(node_id_t to)
 {
-    uint64_t ring = status_channel_ring(to);
+    uint64_t ring = ring_named_by(to);
 
     return !channel_sender_is_open(&peers[to].sender) && ring != 0 &&
            ring != peers[to].refused_ring;
@@ -101,7 +113,7 @@ static void refuse_ring(node_id_t to, uint64_t ring)
 __attribute__((noinline)) bool opening_try(node_id_t to)
 {
     struct peer *peer = &peers[to];
-    uint64_t ring = status_channel_ring(to);
+    uint64_t ring = ring_named_by(to);
     uint64_t order = ring & RING_ORDER_MASK;
     void *lines = NULL;
 
@@ -110,7 +122,7 @@ __attribute__((noinline)) bool opening_try(node_id_t to)
     }
     if (!peer->is_ring_requested) {
         peer->is_ring_requested = true;
-        status_request_channel(to, true);
+        mailbox_store(&status_own_page->channel_requests[to], true);
         platform_send_attention(to);
     }
     if (ring == 0 || ring == peer->refused_ring) {
@@ -137,7 +149,7 @@ static void close_to(node_id_t to)
         platform_ring_detach(to, (size_t)peer->sender.line_count * CHANNEL_LINE_BYTES);
         channel_sender_close(&peer->sender);
     }
-    status_request_channel(to, false);
+    mailbox_store(&status_own_page->channel_requests[to], false);
     peer->is_ring_requested = false;
     peer->refused_ring = 0;
 }
@@ -150,7 +162,7 @@ static void close_from(node_id_t from)
         return;
     }
     poll_remove(from);
-    status_set_channel_ring(from, 0);
+    name_ring(from, 0);
     /* Its ring stays out of use: what says that the node is dead might still write there. */
     peer->receiver = (struct channel_receiver){.ring = NULL};
     counter_set(COUNTER_CHANNELS_OPEN, counter_read(self, COUNTER_CHANNELS_OPEN) - 1);

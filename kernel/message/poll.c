@@ -29,6 +29,15 @@ static unsigned channel_count;
 static unsigned next_quiet; /* how many behind the first */
 static unsigned rounds_to_sweep;
 
+/* On this node's page: whether who sends on this channel has to say so. */
+static void set_quiet(node_id_t from, bool is_quiet)
+{
+    uint32_t *word = &status_own_page->quiet[from / 32];
+    uint32_t bit = 1u << from % 32;
+
+    mailbox_store(word, is_quiet ? *word | bit : *word & ~bit);
+}
+
 void poll_initialise(void)
 {
     loud_count = 0;
@@ -70,7 +79,7 @@ void poll_remove(node_id_t node)
         index++;
     }
     ASSERT(index < channel_count);
-    status_set_quiet(node, false);
+    set_quiet(node, false);
     if (index < loud_count) {
         swap(&channels[index], &channels[--loud_count]);
         index = loud_count;
@@ -93,7 +102,7 @@ static unsigned receive(struct watched_channel *channel)
 
 static void end_quiet(struct watched_channel *channel)
 {
-    status_set_quiet(channel->node, false);
+    set_quiet(channel->node, false);
     channel->has_spoken = true;
     swap(channel, &channels[loud_count++]);
 }
@@ -127,14 +136,14 @@ static __attribute__((noinline)) void sweep(void)
     rounds_to_sweep = QUIET_ROUNDS;
     for (unsigned i = loud_count; i-- > 0;) {
         if (!channels[i].has_spoken) {
-            status_set_quiet(channels[i].node, true);
+            set_quiet(channels[i].node, true);
             swap(&channels[i], &channels[--loud_count]);
         }
         channels[i].has_spoken = false;
     }
     if (loud_count != before) {
         /* The marks before the last look. Pairs with the fence in peers_ring_doorbells() between
-         * publishing and status_is_quiet(): of a sender and this node at least one sees the other.
+         * publishing and is_quiet(): of a sender and this node at least one sees the other.
          */
         mailbox_fence();
         peers_look_at_quiet();

@@ -336,12 +336,18 @@ unsigned peers_send_posted(void)
     return count;
 }
 
+/* Whether it hardly looks at its channel from this node (poll.c). */
+static bool is_quiet(node_id_t to)
+{
+    return (mailbox_load(&platform_status_page(to)->quiet[self / 32]) >> self % 32 & 1) != 0;
+}
+
 static void ring_doorbell(node_id_t node)
 {
     enum node_sleep sleep = status_node_sleep(node);
     bool is_message = (peers[node].due & DUE_MESSAGE) != 0;
 
-    if (is_message && status_is_quiet(node)) {
+    if (is_message && is_quiet(node)) {
         platform_send_attention(node);
         counter_increment(COUNTER_DOORBELLS);
     } else if (sleep != NODE_AWAKE && (is_message || sleep == NODE_SLEEPS_FOR_ROOM)) {

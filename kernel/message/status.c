@@ -53,18 +53,6 @@ uint64_t counter_read(node_id_t node, unsigned counter)
     return value;
 }
 
-/* While a node sleeps, the word is its idle time less the time since when, and one less: so it is
- * below zero, and whoever reads it adds the present. */
-void status_begin_idle(uint64_t now_ns)
-{
-    counter_add(COUNTER_IDLE_NS, -now_ns - 1);
-}
-
-void status_end_idle(uint64_t now_ns)
-{
-    counter_add(COUNTER_IDLE_NS, now_ns + 1);
-}
-
 uint32_t status_own_word(node_id_t node)
 {
     /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
@@ -118,18 +106,6 @@ struct node_set status_declared_dead_by(node_id_t node)
     return nodes;
 }
 
-bool status_is_declared_dead(node_id_t node)
-{
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        struct node_set nodes = status_declared_dead_by((node_id_t)i);
-
-        if (node_set_has(&nodes, node)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void status_send_attention(void)
 {
     for (unsigned node = 0; node < platform_node_count(); node++) {
@@ -158,42 +134,6 @@ void status_set_sleep(enum node_sleep sleep)
 enum node_sleep status_node_sleep(node_id_t node)
 {
     return (enum node_sleep)mailbox_load(&page_of(node)->sleep);
-}
-
-void status_request_channel(node_id_t to, bool is_wanted)
-{
-    mailbox_store(&own_page()->channel_requests[to], is_wanted);
-}
-
-uint64_t status_channel_ring(node_id_t to)
-{
-    /* Pairs with the release below: the ring is zeroed, its first line acknowledged. */
-    return mailbox_load64_acquire(&page_of(to)->channel_rings[platform_node()]);
-}
-
-bool status_is_channel_requested(node_id_t from)
-{
-    return mailbox_load(&page_of(from)->channel_requests[platform_node()]) != 0;
-}
-
-void status_set_channel_ring(node_id_t from, uint64_t ring)
-{
-    mailbox_store64_release(&own_page()->channel_rings[from], ring);
-}
-
-void status_set_quiet(node_id_t from, bool is_quiet)
-{
-    uint32_t *word = &own_page()->quiet[from / 32];
-    uint32_t bit = 1u << from % 32;
-
-    mailbox_store(word, is_quiet ? *word | bit : *word & ~bit);
-}
-
-bool status_is_quiet(node_id_t to)
-{
-    node_id_t self = platform_node();
-
-    return (mailbox_load(&page_of(to)->quiet[self / 32]) >> self % 32 & 1) != 0;
 }
 
 static struct line_ring log_of(const struct status_page *page)

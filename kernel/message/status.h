@@ -83,7 +83,9 @@ static inline void counter_increment(unsigned counter)
 {
     counter_add(counter, 1);
 }
-/* Any node's counter, perhaps a moment old; IDLE_NS with the sleep that still goes on. */
+/* Any node's counter, perhaps a moment old. While a node sleeps its IDLE_NS holds the time less the
+ * moment at which it began, and less one: below zero, and what is returned is the time until now.
+ */
 uint64_t counter_read(node_id_t node, unsigned counter);
 
 /* NODE_DEAD also of one that this node has lost: see watch.h. */
@@ -94,10 +96,9 @@ uint32_t status_own_word(node_id_t node);
 /* From now on the node is dead to this one, whatever it says. */
 void status_lose(node_id_t node);
 /* Publish that this node has given up another; whom a node has given up, by its word, with anything
- * for nodes that do not exist; and whether any node has given up this one. */
+ * for nodes that do not exist. */
 void status_declare_dead(node_id_t node);
 struct node_set status_declared_dead_by(node_id_t node);
-bool status_is_declared_dead(node_id_t node);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */
 void status_send_attention(void);
 /* Whether a dead node still writes to the console's devices. Its word: wait no longer for it than a
@@ -109,23 +110,6 @@ uint64_t status_memory_bytes(node_id_t node);
  * publishes, fences, looks at the flag. So does a receiver that has freed room. */
 void status_set_sleep(enum node_sleep sleep);
 enum node_sleep status_node_sleep(node_id_t node);
-
-/* As the sender of a channel: whether one is wanted to `to`, and its ring, 0 when there is none. */
-void status_request_channel(node_id_t to, bool is_wanted);
-uint64_t status_channel_ring(node_id_t to);
-/* As the receiver: what `from` wants, and its answer, or 0 to take it back. */
-bool status_is_channel_requested(node_id_t from);
-void status_set_channel_ring(node_id_t from, uint64_t ring);
-
-/* Whether the channel from `from` to this node is quiet; and ours to `to`. A receiver that has set
- * the mark fences and looks at the channel once more; a sender publishes, fences, and looks at the
- * mark: then it sends the attention interrupt. */
-void status_set_quiet(node_id_t from, bool is_quiet);
-bool status_is_quiet(node_id_t to);
-
-/* Before and after this node halts: counts IDLE_NS. */
-void status_begin_idle(uint64_t now_ns);
-void status_end_idle(uint64_t now_ns);
 
 /*
  * Add a whole line to this node's log, over the oldest ones. `printed` is how far the console's
