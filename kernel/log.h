@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: `[    0.123456] node3 ts: text`, ASCII, one event a line. A node writes its lines
- * into its own status page; the node that owns the console prints them whole, so lines are never
- * torn and a dying node's last lines are still read. Lines overwritten before they were printed
- * are counted (LOG_LOST).
- *
- * The console's owner is the lowest node that is alive. When it dies the next one goes on where it
- * stopped.
+ * The log: `[    0.123456] node3 ts: text`, ASCII, one event a line. A node writes its lines to its
+ * own status page, where those that are overwritten unprinted are counted (LOG_LOST). The console's
+ * owner, the lowest node that is alive, prints them whole; when it dies the next one goes on where
+ * it stopped.
  */
 #pragma once
 
@@ -24,8 +21,8 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 #define log_info(subsystem, ...)    log_write(LOG_INFO, subsystem, __VA_ARGS__)
 #define log_debug(subsystem, ...)   log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
-/* What is logged: LOG_INFO and what is worse, until this is called. Levels beyond `highest` cost a
- * comparison; of the others `is_wanted` decides, or NULL: all. */
+/* What is logged: LOG_INFO and what is worse, until this is called. Of levels up to `highest`
+ * `is_wanted` decides, or NULL: all. */
 void log_set_filter(enum log_level highest,
                     bool (*is_wanted)(enum log_level level, const char *subsystem));
 
@@ -35,18 +32,12 @@ bool log_is_console_owner(void);
 
 /* Whether this node has written lines of which nobody has been told; clears it. */
 bool log_take_unannounced(void);
-/*
- * Print everything now if this node owns the console, else tell its owner. For a node that is
- * failing, and for node 0 while it brings the machine up.
- */
+/* Print everything now if this node owns the console, else tell its owner. */
 void log_flush_all(void);
-/*
- * This node has failed and has written its last line. It is dead from now on, and the others are
- * told at once: what waits on it must not wait for a slow console, too. Then what it has given to
- * the console's devices goes out; the next owner prints its last lines, or if there is none it
- * prints them itself.
- */
+/* This node has failed and has written its last line. It is dead from now on, and the others are
+ * told before the console, which may be slow, has all it was given. Without a next owner it prints
+ * its last lines itself. */
 void log_end(void);
-/* Whether lines are printed at the end of a dispatch round. If not, as at first, then at once, so
- * that a start that hangs shows how far it came. */
+/* Whether lines are printed at the end of a round; at first they are at once, so that a start that
+ * hangs shows how far it came. */
 void log_defer_printing(bool is_wanted);

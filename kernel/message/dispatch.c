@@ -17,9 +17,8 @@
 /* Roles that want to know of a dead node, on a node that runs all of them; and to spare. */
 #define NODE_DOWN_MAX 8
 
-/* While this node is busy: rounds between looks at the state and wishes of another node, one after
- * the other; and at log lines. Chosen: the first costs a round some instructions, however many
- * nodes there are, and at some microseconds a round all have had a look within milliseconds. */
+/* While this node is busy: rounds between looks at one other node, and at log lines. Chosen: a look
+ * costs a round some instructions, and all nodes have had one within milliseconds. */
 #define LOOK_ROUNDS  16
 #define WATCH_ROUNDS 256
 
@@ -118,11 +117,9 @@ static unsigned look_at_all_nodes(void)
     return found + look_at_log();
 }
 
-/*
- * A look at every node costs more than a round or a sleep otherwise does. So a node that dies
- * interrupts all others, and a node that logs interrupts the console's owner: they look when they
- * next sleep. A node that is too busy to sleep looks now and then.
- */
+/* A look at every node costs more than a round otherwise does. So a node that dies interrupts all
+ * others, and one that logs the console's owner: they look when they next sleep, or, if they are
+ * too busy to sleep, now and then. */
 static unsigned watch_now_and_then(void)
 {
     static unsigned round;
@@ -155,8 +152,7 @@ static void look_if_asked(void)
     }
 }
 
-/* Lines that this node wrote. An owner that is awake looks for them before it sleeps and not
- * sooner, so it is told in any case. */
+/* Lines that this node wrote. An owner that is awake looks before it sleeps, so it is told, too. */
 static void pass_on_log(void)
 {
     if (UNLIKELY(log_take_unannounced())) {
@@ -213,8 +209,8 @@ static bool prepare_sources(void)
     return has_work;
 }
 
-/* Whether a source has, in arming itself, given this node something to do: a thread is ready, there
- * is a message to this node, somebody is to be rung, or a channel has turned out to be full. */
+/* Whether a source, in arming itself, has made work: a thread that is ready, a message, or a
+ * channel that has turned out to be full. */
 static bool has_work_come(bool was_blocked)
 {
     return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != was_blocked;

@@ -2,14 +2,12 @@
 /*
  * The dispatcher: a node's event loop. A round is: messages from every channel (a bounded batch
  * each), sources' poll, expired timers, ready threads, sources' flush, doorbells; and before the
- * timers and before the flush, what this node has sent to itself. A round that found nothing leads
- * to sleep.
+ * timers and before the flush, what this node has sent to itself. After one that found nothing the
+ * node sleeps.
  *
- * Message handlers run in the dispatcher's context, never inside a send: they do not block.
- *
- * What another node wrote can change at any time. So a handler gets a private copy of the fixed
- * part of a message from there, and the payload, if its type has one, apart from it: message.h. Of
- * a message from its own node it gets both where they lie. How to send: send.h.
+ * Handlers run in the dispatcher's context, never inside a send, and do not block. What another
+ * node wrote can change at any time: its message's fixed part is a private copy, a payload lies
+ * where it was sent (message.h). How to send: send.h.
  */
 #pragma once
 
@@ -21,15 +19,14 @@ typedef void (*message_handler)(node_id_t from, const struct message *message);
 typedef void (*message_payload_handler)(node_id_t from, const struct message *message,
                                         struct message_payload payload);
 
-/* One handler for each type on a node; a type without one is counted as DROP_BAD_MESSAGE. A message
- * that is not `bytes` long, which is at most a line, is counted likewise and never reaches it. */
+/* One handler for each type. A message without one, or not `bytes` long, which is at most a line,
+ * is counted as DROP_BAD_MESSAGE. */
 void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler);
 /* The same for a type whose fixed part is followed by a payload of any length. */
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
                                        message_payload_handler handler);
 
-/* Of a registered type: only these nodes may send it; of others it is counted as DROP_BAD_MESSAGE.
- */
+/* Only these nodes may send this type; of others it is counted as DROP_BAD_MESSAGE. */
 void dispatch_limit_senders(uint16_t type, struct node_set nodes);
 
 /* A source of work that must be polled. Any function may be NULL. */
@@ -50,12 +47,11 @@ void dispatch_register_node_down(void (*node_down)(node_id_t node));
 /* Time at the start of this round: for time-outs that need no more precision. */
 uint64_t dispatch_now_ns(void);
 
-/* Set up channels to all nodes, and forget whatever was registered. Before any other call here. */
+/* Forget whatever was registered, and all channels. Before any other call here. */
 void dispatch_initialise(void);
 /* Run for ever. */
 _Noreturn void dispatch_run(void);
-/* One round, without sleeping; returns how much work was done. For tests. */
+/* One round; returns how much work was done. For tests. */
 unsigned dispatch_round(void);
-/* What dispatch_run() does after a round that found nothing: sleep, unless a last look finds
- * work after all. For tests. */
+/* After one that found nothing: sleep, unless a last look finds work. For tests. */
 void dispatch_sleep(void);

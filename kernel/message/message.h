@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The form of a message between nodes: a header of 8 bytes, then what its type says. Messages
- * hold no pointers: objects are named by index and generation. Reserved bytes are zero.
- *
- * Types 1 to 15 are the kernel's own; those above belong to the layers above, who keep theirs
- * apart.
+ * A message between nodes: a header of 8 bytes, then what its type says. It holds no pointers:
+ * objects are named by index and generation. Reserved bytes are zero. Types from 16 on belong to
+ * the layers above, who keep theirs apart.
  */
 #pragma once
 
@@ -22,11 +20,9 @@ struct message {
     struct message_header header;
 };
 
-/*
- * What follows the fixed part of a message, for those types that have it. It lies where it was
- * sent: in a page that its sender, if that is another node, can still change. So its bytes are read
- * once and mean nothing until they are copied: no length, offset or index is taken from here.
- */
+/* What follows the fixed part of a message, for those types that have it, where it was sent: in a
+ * page that another node can still change. Its bytes are read once, and no length, offset or index
+ * is. */
 struct message_payload {
     const uint8_t *bytes;
     size_t length_bytes;

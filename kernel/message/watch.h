@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nodes that hang. Who has sent a node something, and sees it take nothing for long, gives it up:
- * sends it nothing more, and says so on its own status page. If its event loop stands still, too,
- * although it was rung and whether or not it says that it sleeps, its core is stopped: by an NMI,
- * so that it says where it was; if it is deaf to that, by INIT.
+ * Nodes that hang. A node that has sent another one something, and sees it take nothing for long,
+ * gives it up: sends it nothing more, and says so on its own status page. If the other's event loop
+ * stands still, too, although it was rung, its core is stopped: by an NMI, so that it says where it
+ * was; if it is deaf to that, by INIT.
  *
- * What one node says of another is no more than a hint, for it may have gone wild itself. Who hears
- * it rings the accused and looks as long: one that goes round is alive, and the word was false; one
- * that stands still is given up by this node, too. A node is dead when its own page says so, or
- * when more than half of those that live have given it up, so after twice the time at most; failing
- * that, when it has been reset. One that takes nothing but goes round is lost to who has given it
- * up, and to no other: either may be to blame. What a wild node does by interrupts, no page can
+ * What one node says of another is a hint, for it may have gone wild itself. A node that hears it
+ * rings the accused and looks as long. A node is dead when its own page says so, or when more than
+ * half of those that live have given it up, so after twice the time at most; failing that, when it
+ * has been reset. One that takes nothing but goes round is lost to the node that has given it up,
+ * and to no other: either may be to blame. What a wild node does by interrupts, no page can
  * prevent.
  *
- * The time is counted in looks of this node, so what this node did not run, or the whole machine,
- * is not the other's fault. `node_timeout=SECONDS` on the command line sets it; 0: no node is given
- * up for being slow. A node whose application computes for so long without a wait counts as one
- * that hangs.
+ * The time is counted in looks of this node, so that time in which it, or the whole machine, did
+ * not run is not the other's fault. `node_timeout=SECONDS` sets it; 0: no node is given up for
+ * being slow. A node whose application computes for so long without a wait counts as one that
+ * hangs.
  */
 #pragma once
 
@@ -29,14 +28,13 @@
 void watch_initialise(void);
 /* Look at all nodes, if it is time. */
 void watch_look(uint64_t now_ns);
-/* When to look again although nothing else happens: UINT64_MAX, unless a node is watched, or
+/* When to look again although nothing happens: UINT64_MAX unless a node is watched, or
  * `is_blocked`. */
 uint64_t watch_deadline_ns(bool is_blocked);
 
 /* Read what the other nodes say of each other. Panics if most of them have given up this one. */
 void watch_hear(void);
-/* Give up a node that can be sent to. Messages to it vanish from here on; node_down follows when it
- * is dead. */
+/* Give up a node that can be sent to: messages to it vanish; node_down follows when it is dead. */
 void watch_give_up(node_id_t node, const char *reason);
-/* Whether one has been given up, or has become dead to this node, since the last call. */
+/* Whether one has been given up, or has died to this node, since the last call. */
 bool watch_take_lost(void);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooperative threads. The dispatcher runs on the node's own stack; it switches to a thread, which
- * switches back when it yields, blocks or ends. Threads never switch to each other, so the
- * dispatcher's context is the only one to be remembered outside a thread.
- *
- * A thread's struct lies at the top of its stack: one block for both, kept in a free list when
- * the thread has ended.
+ * The dispatcher runs on the node's own stack; it switches to a thread, which switches back when it
+ * yields, blocks or ends. So the dispatcher's context is the only one to be remembered outside a
+ * thread. A thread's struct lies at the top of its stack, and both are kept when it has ended.
  */
 #include "kernel/thread/thread.h"
 

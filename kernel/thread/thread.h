@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooperative threads (PIKA 4.2): each has its own stack and runs until it yields or blocks.
- * There is no preemption, so between two calls of this file a thread owns its node's data.
- *
- * A handler runs on a stack that is handed to the next one at its end, and kept only if it
- * yields: the common case creates, schedules and ends a thread for a few instructions.
+ * Cooperative threads (PIKA 4.2): each has its own stack and runs until it yields or blocks, and
+ * until then owns its node's data. A handler hands its stack to the next one at its end, and keeps
+ * it only if it yields: so the common case costs a few instructions.
  */
 #pragma once
 
@@ -12,13 +10,11 @@
 
 struct thread;
 
-/* Create a thread that becomes ready at once. NULL when there is no memory. The name is kept, not
- * copied. */
+/* Create a thread that is ready at once; NULL without memory. The name is kept, not copied. */
 MUST_CHECK struct thread *thread_create(const char *name, void (*function)(void *argument),
                                         void *argument);
-/* Run `function` now, from the dispatcher's context. If it yields or blocks it goes on as a
- * thread like others. Called in a thread (a handler that a thread reached by a
- * message to its own node), it is thread_create(). Returns 0, or -ENOMEM (nothing was run). */
+/* Run `function` now, from the dispatcher's context; if it yields or blocks it goes on as a thread.
+ * Called in a thread, it is thread_create(). Returns 0, or -ENOMEM (nothing was run). */
 MUST_CHECK int thread_run_handler(const char *name, void (*function)(void *argument),
                                   void *argument);
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtual addresses, the same on every node. What lies behind them differs: each node's tables map
- * its own image, its own memory, and the few pages it may share (design, The node). Read by
- * assembly and by the linker script's reader, too.
+ * Virtual addresses, the same on every node; behind them lie its own image and memory, and the few
+ * pages it may share (design, The node). Read by assembly and by the linker script, too.
  *
- *   direct map      this node's memory, at DIRECT_MAP_BASE + physical address; of that, the rings
- *                   of channels to this node read-only
+ *   direct map      this node's memory, at DIRECT_MAP_BASE + physical address; rings of channels to
+ *                   it read-only
  *   status pages    of all nodes; own writable
  *   channel rings   of channels from this node, in their receivers' memory, writable
  *   places          which core and memory each node has, read-only
