@@ -167,6 +167,30 @@ static void every_kind_of_message_has_its_way_to_the_manager(void **state)
     assert_int_equal(withdrawn->port, PORT);
 }
 
+/* Who may send what is a column of the table of messages: the dispatcher is told of it. */
+static void what_a_node_without_the_role_sends_reaches_no_manager(void **state)
+{
+    struct offer offer = {
+        .header = {.type = OFFER, .length_bytes = sizeof(offer)},
+        .acceptor = {.node = 3, .listener_index = 7, .cm = OTHER_CM, .assigned_by = OTHER_CM},
+        .port = PORT,
+    };
+    struct syn_arrived syn = {
+        .header.type = SYN_ARRIVED,
+        .flow = {.local_port = __builtin_bswap16(PORT)},
+        .ts = OTHER_CM,
+    };
+
+    (void)state;
+    application_serves();
+    (void)fake_expect_message(OTHER_CM, OFFER);
+    fake_deliver(APPLICATION, &offer.header);
+    fake_deliver_payload(APPLICATION, &syn.header, sizeof(syn), "frame", 5);
+    (void)dispatch_round();
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 2);
+    fake_expect_no_message(OTHER_CM); /* no connection was assigned */
+}
+
 static int start_node(void **state)
 {
     char reason[64];
@@ -193,6 +217,7 @@ int main(void)
         TEST(it_is_told_of_dead_nodes),
         TEST(the_node_says_how_it_balances),
         TEST(every_kind_of_message_has_its_way_to_the_manager),
+        TEST(what_a_node_without_the_role_sends_reaches_no_manager),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

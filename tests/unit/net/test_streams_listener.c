@@ -227,6 +227,36 @@ static void a_place_is_asked_for_at_a_living_manager(void **state)
     (void)fake_expect_message(other, UNLISTEN);
 }
 
+/* The managers name the listener by its index in what they say later. */
+static void a_second_listener_speaks_for_itself(void **state)
+{
+    struct stream_listener *second;
+    const struct listen *told;
+    const struct accept_connection *request;
+    const struct unlisten *taken_back;
+    uint16_t index;
+
+    (void)state;
+    open_with_backlog(4);
+    assert_int_equal(stream_listener_open(PORT + 1, 2, note_event, &second, &second), 0);
+    told = fake_expect_message(own_cm, LISTEN);
+    assert_int_equal(told->port, PORT + 1);
+    index = told->listener_index;
+    assert_int_equal(index, 1); /* the first has 0 */
+    stream_listener_claim(second);
+    request = fake_expect_message(own_cm, ACCEPT_CONNECTION);
+    assert_int_equal(request->port, PORT + 1);
+    assert_int_equal(request->listener_index, index);
+    stream_listener_close(second);
+    taken_back = fake_expect_message(own_cm, UNLISTEN);
+    assert_int_equal(taken_back->port, PORT + 1);
+    assert_int_equal(taken_back->listener_index, index);
+    while (fake_take_message(own_cm == 0 ? 1 : 0) != NULL) {
+        continue; /* the other manager is told the same */
+    }
+    close_all();
+}
+
 static void another_backlog_is_told_to_the_managers(void **state)
 {
     (void)state;
@@ -389,6 +419,7 @@ int main(void)
         TEST(what_exceeds_the_backlog_is_declined_until_there_is_room),
         TEST(without_memory_a_connection_is_declined_and_a_place_asked_for_again),
         TEST(the_requests_of_a_new_listener_go_on_counting),
+        TEST(a_second_listener_speaks_for_itself),
         TEST(another_backlog_is_told_to_the_managers),
         TEST(a_port_and_a_listener_too_many_are_refused),
         TEST(closing_resets_what_was_not_taken_and_leaves_what_was),

@@ -186,7 +186,9 @@ void expect_listen(uint32_t backlog)
 void expect_unlisten(void)
 {
     for (unsigned i = 0; i < configuration.cm_count; i++) {
-        (void)fake_expect_message(configuration.cm[i], UNLISTEN);
+        const struct unlisten *told = fake_expect_message(configuration.cm[i], UNLISTEN);
+
+        assert_int_equal(told->port, PORT);
     }
 }
 
