@@ -339,7 +339,7 @@ _Noreturn void boot_main(struct boot_info *info)
     reference_clock_start(&acpi);
     find_cores_call(&acpi, lapic_id(), limits.node_count);
     /* The clocks are measured while the cores reset. */
-    reference_clock_finish(&node_info.clock);
+    reference_clock_finish(&node_info.clock, &node_info.machine.reference);
     entropy_add(&node_info.clock, sizeof(node_info.clock)); /* with the date */
     log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
     core_count = find_cores_await(cores);

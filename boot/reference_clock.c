@@ -18,9 +18,9 @@
 #include "libc/core/port.h"
 
 /* A rate is known well enough when two readings are off by less than this part of the time between
- * them. Chosen: eight seconds a day; an HPET takes three to ten milliseconds. Slower counters are
- * measured for so long at most, and their rates are what they are then. */
-#define MEASURE_SHARPNESS 10000u
+ * them. Chosen: an HPET takes three to ten milliseconds, and drivers/clock/ goes on from there.
+ * Slower counters are measured for so long at most, and their rates are what they are then. */
+#define MEASURE_DOUBT_PPB 100000u
 #define MEASURE_MAX_US    10000u
 #define SAMPLE_TRIES      5
 /* Chosen: about a millisecond of port or register reads, in which each of the counters moves often.
@@ -62,6 +62,8 @@
 
 static struct {
     const char *name;
+    enum reference_kind kind;
+    uint64_t address;
     uint64_t hz;
     uint64_t mask;
     uint64_t (*read)(void);
@@ -133,6 +135,8 @@ static bool use_hpet(const struct acpi *acpi)
     mmio_write32(hpet, HPET_CONFIGURATION,
                  mmio_read32(hpet, HPET_CONFIGURATION) | (uint32_t)HPET_ENABLE);
     counter.name = "HPET";
+    counter.kind = REFERENCE_HPET;
+    counter.address = acpi->hpet_paddr + HPET_COUNTER;
     counter.hz = FS_PER_S / period_fs;
     counter.mask = UINT32_MAX;
     counter.read = read_hpet;
@@ -146,6 +150,8 @@ static bool use_pm_timer(const struct acpi *acpi)
     }
     pm_timer_port = acpi->pm_timer_port;
     counter.name = "ACPI PM timer";
+    counter.kind = REFERENCE_PM_TIMER;
+    counter.address = pm_timer_port;
     counter.hz = PM_TIMER_HZ;
     counter.mask = acpi->pm_timer_is_32bit ? UINT32_MAX : PM_TIMER_SHORT;
     counter.read = read_pm_timer;
@@ -159,6 +165,8 @@ static bool use_pit(const struct acpi *acpi)
     port_write8(PIT_CHANNEL_0, 0);
     port_write8(PIT_CHANNEL_0, 0);
     counter.name = "PIT";
+    counter.kind = REFERENCE_PIT;
+    counter.address = PIT_CHANNEL_0;
     counter.hz = PIT_HZ;
     counter.mask = PIT_COUNT;
     counter.read = read_pit;
@@ -205,6 +213,7 @@ static bool use_tsc(const struct acpi *acpi)
 {
     (void)acpi;
     counter.name = "its own word";
+    counter.kind = REFERENCE_NONE;
     counter.hz = stated_tsc_hz();
     counter.mask = UINT64_MAX;
     counter.read = cpu_read_tsc;
@@ -316,20 +325,30 @@ void reference_clock_wait_until_us(uint64_t us)
 }
 
 /* Each sample lies somewhere in its width, and its counter somewhere in a tick. */
-static bool is_sharp(const struct sample *last)
+static uint64_t doubt_ppb(const struct sample *last)
 {
-    uint64_t ticks = last->ticks - first.ticks;
     uint64_t tsc_count = last->tsc - first.tsc;
+    uint64_t doubt =
+        (first.tsc_width + last->tsc_width) / 2 + tsc_count / (last->ticks - first.ticks);
 
-    if (ticks == 0) {
-        return false;
-    }
-    uint64_t doubt = (first.tsc_width + last->tsc_width) / 2 + tsc_count / ticks;
-
-    return doubt * MEASURE_SHARPNESS <= tsc_count;
+    return doubt < tsc_count ? cpu_multiply_divide(doubt, 1000000000, tsc_count) : 1000000000;
 }
 
-void reference_clock_finish(struct clock *clock)
+static void describe_reference(struct reference *reference, const struct sample *last)
+{
+    *reference = (struct reference){
+        .kind = counter.kind,
+        .address = counter.address,
+        .hz = counter.hz,
+        .mask = counter.mask,
+        .first = {.count = (last_reading - (elapsed_ticks - first.ticks)) & counter.mask,
+                  .tsc = first.tsc,
+                  .tsc_width = first.tsc_width},
+        .doubt_ppb = doubt_ppb(last),
+    };
+}
+
+void reference_clock_finish(struct clock *clock, struct reference *reference)
 {
     struct sample last;
     uint64_t start_us;
@@ -339,7 +358,7 @@ void reference_clock_finish(struct clock *clock)
         start_us = reference_clock_now_us();
         last = take_sample();
     } while (last.ticks == first.ticks ||
-             (!is_sharp(&last) && start_us - elapsed_us < MEASURE_MAX_US));
+             (doubt_ppb(&last) > MEASURE_DOUBT_PPB && start_us - elapsed_us < MEASURE_MAX_US));
     uint64_t ticks = last.ticks - first.ticks;
     uint64_t tsc_count = last.tsc - first.tsc;
 
@@ -356,6 +375,7 @@ void reference_clock_finish(struct clock *clock)
         PANIC("the local APIC's timer does not count");
     }
     clock->boot_epoch_s = reference_clock_epoch_s();
+    describe_reference(reference, &last);
 }
 
 /* --- The battery-backed clock (MC146818A) --- */

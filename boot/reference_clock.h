@@ -10,6 +10,7 @@
 
 struct acpi;
 struct clock;
+struct reference;
 
 /* Choose the clock and begin to measure. */
 void reference_clock_start(const struct acpi *acpi);
@@ -17,8 +18,8 @@ const char *reference_clock_name(void);
 /* Wait until so much time has passed since the measurement began. */
 void reference_clock_wait_until_us(uint64_t us);
 uint64_t reference_clock_now_us(void);
-/* End the measurement, as soon as it is sharp enough, and fill in the rates of *clock. The later it
- * is called, the sharper they are. */
-void reference_clock_finish(struct clock *clock);
+/* End the measurement, as soon as it is sharp enough, and fill in the rates of *clock, and what is
+ * needed to go on with it. The later it is called, the sharper they are. */
+void reference_clock_finish(struct clock *clock, struct reference *reference);
 /* Seconds since 1970 by the machine's battery-backed clock; 0 when it makes no sense. */
 uint64_t reference_clock_epoch_s(void);

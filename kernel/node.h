@@ -25,7 +25,7 @@ struct nmi_line {
 struct clock {
     uint64_t tsc_hz;
     uint64_t tsc_at_zero;    /* of this core: platform_now_ns() is 0 there, at once on all nodes */
-    uint64_t ns_per_tick;    /* fixed point, CLOCK_FRACTION_BITS behind the point */
+    uint64_t ns_per_tick;    /* fixed point, CLOCK_FRACTION_BITS behind the point; refined later */
     uint64_t lapic_timer_hz; /* after the division that lapic.c sets */
     uint64_t boot_epoch_s;
     bool has_tsc_deadline;

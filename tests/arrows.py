@@ -18,6 +18,7 @@ MAY_USE = {
     "drivers": GROUND,
     "drivers/acpi": {"drivers"} | GROUND,
     "drivers/console": {"drivers", "drivers/acpi"} | GROUND,
+    "drivers/clock": {"drivers"} | GROUND,
     "drivers/errors": {"drivers"} | GROUND,
     "drivers/nic": {"drivers"} | GROUND,
     "drivers/pci": {"drivers"} | GROUND,

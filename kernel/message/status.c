@@ -120,6 +120,16 @@ uint64_t status_memory_bytes(node_id_t node)
     return mailbox_load64_acquire(&page_of(node)->memory_bytes);
 }
 
+void status_set_word(enum status_word word, uint64_t value)
+{
+    mailbox_store64_release(&own_page()->words[word], value);
+}
+
+uint64_t status_word(node_id_t node, enum status_word word)
+{
+    return mailbox_load64_acquire(&page_of(node)->words[word]);
+}
+
 void status_set_sleep(enum node_sleep sleep)
 {
     mailbox_store(&own_page()->sleep, sleep);

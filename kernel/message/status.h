@@ -33,6 +33,12 @@ enum node_sleep {
 #define STATUS_TEXT_COUNT 8u
 #define STATUS_TEXT_BYTES 64u
 
+/* Words of layers above, each whole in itself; 0 until it is set. */
+enum status_word {
+    STATUS_WORD_CLOCK, /* drivers/clock/ */
+    STATUS_WORD_COUNT
+};
+
 #define STATUS_LOG_BYTES (4 * PAGE_BYTES)
 
 /* Page-aligned, a whole number of pages. */
@@ -45,6 +51,7 @@ struct status_page {
     struct node_set declared_dead;               /* whom this one has given up */
     uint32_t apic_id;
     uint64_t memory_bytes;
+    uint64_t words[STATUS_WORD_COUNT];
     char texts[STATUS_TEXT_COUNT][STATUS_TEXT_BYTES]; /* zero-terminated */
     /* How far each node's channel to us has been read, in lines (free-running): the receiver's
      * progress travels on the receiver's own page. */
@@ -105,6 +112,9 @@ void status_send_attention(void);
  * node that works would need. */
 bool status_is_holding_console(node_id_t node);
 uint64_t status_memory_bytes(node_id_t node);
+/* One of this node's words; and of any node's: input. */
+void status_set_word(enum status_word word, uint64_t value);
+uint64_t status_word(node_id_t node, enum status_word word);
 
 /* The sleep flag's protocol (design, Mailboxes): set, fence, look once more, sleep; a sender
  * publishes, fences, looks at the flag. So does a receiver that has freed room. */

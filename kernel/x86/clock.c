@@ -21,16 +21,38 @@
 static uint64_t armed_ns = NOT_ARMED;
 uint64_t clock_next_look_ns = UINT64_MAX;
 uint64_t clock_left_out_ns;
+int64_t clock_offset_ns;
+static uint64_t boot_ns_per_tick;
 
 uint64_t clock_leave_out(uint64_t now_ns)
 {
     ASSERT_SLOW(now_ns > clock_next_look_ns);
-    clock_left_out_ns += now_ns - clock_next_look_ns;
+    uint64_t more_ns = now_ns - clock_next_look_ns;
+
+    clock_left_out_ns += more_ns;
+    clock_offset_ns -= (int64_t)more_ns;
     return clock_next_look_ns;
+}
+
+void clock_follow(struct clock_line line, uint64_t step_max_ns)
+{
+    uint64_t before_ns = clock_advance_ns();
+
+    node_info.clock.ns_per_tick = boot_ns_per_tick + (uint64_t)line.rate_change;
+    clock_offset_ns = line.offset_ns - (int64_t)clock_left_out_ns;
+    int64_t step_ns = (int64_t)(clock_line_ns() - before_ns);
+
+    if (step_ns < 0) {
+        clock_offset_ns -= step_ns;
+    } else if ((uint64_t)step_ns > step_max_ns) {
+        clock_offset_ns -= step_ns - (int64_t)step_max_ns;
+    }
+    clock_next_look_ns = clock_line_ns() + CLOCK_STANDSTILL_NS;
 }
 
 void clock_initialise(void)
 {
+    boot_ns_per_tick = node_info.clock.ns_per_tick;
     if (node_info.clock.has_tsc_deadline) {
         lapic_timer_use_deadline();
     }

@@ -12,21 +12,28 @@
  */
 #define CLOCK_STANDSTILL_NS NS_PER_S
 
+extern int64_t clock_offset_ns;     /* of the line that the clock follows, less the next */
 extern uint64_t clock_left_out_ns;  /* so long has the node stood still */
 extern uint64_t clock_next_look_ns; /* at the latest, unless it stands still */
 
 /* It has stood still, and it is not `now_ns`: returns what it is. */
 uint64_t clock_leave_out(uint64_t now_ns);
 
+/* The line that the clock follows, as far as the counter has come. */
+static inline uint64_t clock_line_ns(void)
+{
+    const struct clock *clock = &node_info.clock;
+    uint64_t ticks = cpu_read_tsc() - clock->tsc_at_zero;
+
+    return (uint64_t)((unsigned __int128)ticks * clock->ns_per_tick >> CLOCK_FRACTION_BITS) +
+           (uint64_t)clock_offset_ns;
+}
+
 /* Move the clock on to what the counter shows, less a standstill that shows itself now; returns the
  * time. Inline: some thirty times for a request. */
 static inline uint64_t clock_advance_ns(void)
 {
-    const struct clock *clock = &node_info.clock;
-    uint64_t ticks = cpu_read_tsc() - clock->tsc_at_zero;
-    uint64_t now_ns =
-        (uint64_t)((unsigned __int128)ticks * clock->ns_per_tick >> CLOCK_FRACTION_BITS) -
-        clock_left_out_ns;
+    uint64_t now_ns = clock_line_ns();
 
     if (UNLIKELY(now_ns > clock_next_look_ns)) {
         now_ns = clock_leave_out(now_ns);
@@ -35,6 +42,15 @@ static inline uint64_t clock_advance_ns(void)
     return now_ns;
 }
 
+/* Time as a line over the TSC: boot's is that of node_info.clock. The same on all nodes. */
+struct clock_line {
+    int64_t rate_change; /* of ns_per_tick, in its unit */
+    int64_t offset_ns;   /* at node_info.clock.tsc_at_zero */
+};
+
+/* Follow this line from now on. The clock does not go back: where the line is behind, it stands.
+ * Nor does it go on at once by more than so much. */
+void clock_follow(struct clock_line line, uint64_t step_max_ns);
 /* Choose how the timer is driven. After lapic_initialise(). */
 void clock_initialise(void);
 /* Before a sleep: interrupt this core at the deadline (UINT64_MAX: at none), or a little later. It

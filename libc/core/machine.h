@@ -80,6 +80,30 @@ struct power_registers {
     struct irq_route sci;
 };
 
+/* The counter of known rate by which boot has measured the TSC, to be gone on with. */
+enum reference_kind {
+    REFERENCE_NONE,
+    REFERENCE_HPET,     /* at a physical address */
+    REFERENCE_PM_TIMER, /* at a port */
+    REFERENCE_PIT,
+};
+
+/* What it showed when the TSC showed `tsc`, give or take half of `tsc_width`. */
+struct reference_sample {
+    uint64_t count;
+    uint64_t tsc;
+    uint64_t tsc_width;
+};
+
+struct reference {
+    enum reference_kind kind;
+    uint64_t address;
+    uint64_t hz;
+    uint64_t mask;
+    struct reference_sample first; /* when the measurement began */
+    uint64_t doubt_ppb;            /* so far off the rate of the TSC may be */
+};
+
 /* One colour's bits within a pixel. */
 struct framebuffer_channel {
     uint8_t position; /* of the lowest bit */
@@ -118,4 +142,5 @@ struct machine {
     uint64_t low_memory_end;  /* of what lies below 4 GiB */
     uint64_t high_memory_end; /* 4 GiB when there is none above */
     struct power_registers power;
+    struct reference reference;
 };

@@ -174,11 +174,13 @@ static int begin(void **state)
     return 0;
 }
 
+static struct reference reference;
+
 static void assert_is_measured(void)
 {
     struct clock clock = {0};
 
-    reference_clock_finish(&clock);
+    reference_clock_finish(&clock, &reference);
     assert_in_range(clock.tsc_hz, TSC_HZ - TSC_HZ / 1000, TSC_HZ + TSC_HZ / 1000);
     assert_in_range(clock.lapic_timer_hz, TSC_HZ / 32 - TSC_HZ / 32000,
                     TSC_HZ / 32 + TSC_HZ / 32000);
@@ -207,6 +209,36 @@ static void the_first_counter_that_counts_is_used(void **state)
         wait_us(10000);
         assert_is_measured();
         assert_int_equal(warning_count, 0);
+    }
+}
+
+/* drivers/clock/ goes on with it. */
+static void the_counter_is_described_with_what_it_showed_at_first(void **state)
+{
+    static const enum reference_kind kinds[] = {REFERENCE_HPET, REFERENCE_PM_TIMER, REFERENCE_PIT,
+                                                REFERENCE_NONE};
+    static const uint64_t addresses[] = {HPET_PADDR + 0xF0, PM_PORT, 0x40, 0};
+
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        begin(state);
+        hpet_stops = i > 0 ? 0 : NEVER_STOPS;
+        pm_stops = i > 1 ? 0 : NEVER_STOPS;
+        pit_stops = i > 2 ? 0 : NEVER_STOPS;
+        knows_tsc_rate = true;
+        tsc = 123456789012; /* some turns of each */
+        reference_clock_start(&tables);
+        wait_us(2000);
+        assert_is_measured();
+        assert_int_equal(reference.kind, kinds[i]);
+        assert_true(reference.doubt_ppb > 0 && reference.doubt_ppb < 1000000);
+        if (kinds[i] != REFERENCE_NONE) {
+            uint64_t count =
+                (uint64_t)((unsigned __int128)reference.first.tsc * reference.hz / TSC_HZ);
+
+            assert_int_equal(reference.address, addresses[i]);
+            assert_in_range((reference.first.count - count + 30) & reference.mask, 0, 60);
+            assert_in_range(reference.first.tsc_width, 1, 10 * STEP_TICKS);
+        }
     }
 }
 
@@ -270,7 +302,7 @@ static void a_timer_that_does_not_count_ends_the_boot_with_a_clear_word(void **s
     (void)state;
     is_timer_broken = true;
     reference_clock_start(&tables);
-    expect_assert_failure(reference_clock_finish(&clock));
+    expect_assert_failure(reference_clock_finish(&clock, &reference));
 }
 
 /* Bit 7 of port 70H holds back the chipset's NMIs for as long as it is set. */
@@ -295,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_first_counter_that_counts_is_used, begin),
+        cmocka_unit_test_setup(the_counter_is_described_with_what_it_showed_at_first, begin),
         cmocka_unit_test_setup(a_counter_that_stops_later_is_left_for_the_next, begin),
         cmocka_unit_test_setup(the_time_does_not_go_back_when_a_counter_stops, begin),
         cmocka_unit_test_setup(a_measurement_begins_anew_when_its_counter_stops, begin),

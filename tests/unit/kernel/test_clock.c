@@ -71,6 +71,8 @@ static int begin(void **state)
         .has_tsc_deadline = true,
     };
     clock_left_out_ns = 0;
+    clock_offset_ns = 0;
+    clock_initialise();
     clock_arm(UINT64_MAX); /* before a sleep without end: what follows is no standstill */
     return 0;
 }
@@ -84,6 +86,60 @@ static void it_counts_nanoseconds_since_boot(void **state)
     clock_arm(UINT64_MAX);
     tsc += 365 * 24 * 3600 * TSC_HZ; /* the product needs more than 64 bits */
     assert_in_range(clock_advance_ns() / NS_PER_S, 365 * 24 * 3600, 365 * 24 * 3600 + 1);
+}
+
+/* A rate of a hundred millionths less, from now on. */
+static void another_line_bends_the_clock_without_a_jump(void **state)
+{
+    int64_t change = -(int64_t)node_info.clock.ns_per_tick / 10000;
+    struct clock_line line = {.rate_change = change, .offset_ns = NS_PER_S / 10000};
+
+    (void)state;
+    tsc += TSC_HZ;
+    assert_in_range(clock_advance_ns(), NS_PER_S - 1, NS_PER_S);
+    clock_follow(line, 100);
+    assert_in_range(clock_advance_ns(), NS_PER_S - 1, NS_PER_S + 100);
+    tsc += TSC_HZ / 2;
+    assert_in_range(clock_advance_ns(), NS_PER_S * 3 / 2 - 50100, NS_PER_S * 3 / 2 - 49900);
+    /* Boot's own again: the change is of boot's rate, not of the last one. */
+    clock_follow((struct clock_line){0}, NS_PER_S);
+    assert_in_range(clock_advance_ns(), NS_PER_S * 3 / 2 - 1, NS_PER_S * 3 / 2);
+}
+
+/* A node that hears of it late has gone on too fast meanwhile. */
+static void the_clock_stands_where_a_line_is_behind(void **state)
+{
+    (void)state;
+    tsc += TSC_HZ;
+    uint64_t before_ns = clock_advance_ns();
+    clock_follow((struct clock_line){.offset_ns = -5000000}, 0);
+    assert_int_equal(clock_advance_ns(), before_ns);
+    tsc += TSC_HZ / 2;
+    assert_in_range(clock_advance_ns() - before_ns, NS_PER_S / 2 - 1, NS_PER_S / 2);
+}
+
+static void one_line_shifts_the_clock_by_no_more_than_it_may(void **state)
+{
+    (void)state;
+    tsc += TSC_HZ;
+    uint64_t before_ns = clock_advance_ns();
+    clock_follow((struct clock_line){.offset_ns = 100000000000}, 1000);
+    assert_int_equal(clock_advance_ns(), before_ns + 1000);
+    clock_follow((struct clock_line){.offset_ns = 100000000000}, UINT64_MAX);
+    assert_int_equal(clock_advance_ns(), before_ns + 100000000000);
+    /* What the line adds is no standstill. */
+    assert_int_equal(clock_left_out_ns, 0);
+}
+
+static void a_standstill_is_left_out_of_every_line(void **state)
+{
+    (void)state;
+    tsc += TSC_HZ;
+    (void)clock_advance_ns();
+    tsc += 11 * TSC_HZ;
+    assert_in_range(clock_advance_ns(), 2 * NS_PER_S - 2, 2 * NS_PER_S);
+    clock_follow((struct clock_line){.offset_ns = 500}, 1000);
+    assert_in_range(clock_advance_ns(), 2 * NS_PER_S, 2 * NS_PER_S + 501);
 }
 
 /* boot/ has measured how far each core's TSC is from node 0's, also where it is behind zero. */
@@ -150,6 +206,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(it_counts_nanoseconds_since_boot, begin),
+        cmocka_unit_test_setup(another_line_bends_the_clock_without_a_jump, begin),
+        cmocka_unit_test_setup(the_clock_stands_where_a_line_is_behind, begin),
+        cmocka_unit_test_setup(one_line_shifts_the_clock_by_no_more_than_it_may, begin),
+        cmocka_unit_test_setup(a_standstill_is_left_out_of_every_line, begin),
         cmocka_unit_test_setup(clocks_of_nodes_agree_whatever_their_tscs_show, begin),
         cmocka_unit_test_setup(the_timer_is_moved_only_to_an_earlier_time, begin),
         cmocka_unit_test_setup(a_deadline_that_has_passed_fires_soon, begin),
