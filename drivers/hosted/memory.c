@@ -9,20 +9,18 @@
 #include <string.h>
 
 #include "drivers/acpi/power.h"
+#include "drivers/hosted/rings.h"
 #include "drivers/hosted/visitors.h"
 #include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
 #include "kernel/hosted/hosted.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
 #include "kernel/x86/cpu.h"
-#include "libc/core/memory.h"
 
 #define CARD_WORD         "memory"
-#define RING_FRAMES       1024u /* in either direction; a power of two */
-#define BUFFERS           (2 * RING_FRAMES)
+#define BUFFERS           (2 * RINGS_FRAME_MAX)
 #define LOOK_NS           (10 * NS_PER_MS)
 /* A look at the card that took longer was interrupted by another process: it counts as the others
  * do. Chosen: some hundred microseconds, above any whole batch. */
@@ -30,26 +28,11 @@
 /* A measurement leaves out what comes first, while tables and caches fill: one part in so many. */
 #define WARM_UP           8
 
-struct buffer {
-    struct frame frame;
-    struct buffer *next; /* free */
-    _Alignas(CHANNEL_LINE_BYTES) uint8_t data[FRAME_BUFFER_BYTES];
-};
-
 static const uint8_t own_mac[6] = {0x52, 0x54, 0, 0, 0, 0x10};
 
-/* Counters run freely; a ring's place is its low bits. */
 static struct {
     struct nic nic;
-    struct nic_queue queue;
-    bool is_enabled;
-    struct buffer *free;
-    struct frame *rx[RING_FRAMES];
-    uint32_t rx_head, rx_tail;
-    struct buffer *reserved;
-    struct frame_to_send tx[RING_FRAMES];
-    uint32_t tx_done, tx_taken, tx_flushed, tx_tail; /* in this order */
-    uint32_t missed;
+    struct rings rings;
     struct timer timer;
 } card;
 
@@ -61,33 +44,17 @@ static bool has_ended;
 
 /* --- The clients' side --- */
 
-static void release(struct frame *frame)
-{
-    struct buffer *buffer = CONTAINER_OF(frame, struct buffer, frame);
-
-    buffer->next = card.free;
-    card.free = buffer;
-}
-
 uint8_t *memory_card_reserve(void)
 {
-    if (card.free == NULL || card.rx_tail - card.rx_head == RING_FRAMES) {
-        card.missed++;
-        return NULL;
-    }
-    card.reserved = card.free;
-    return card.reserved->data;
+    uint8_t *data = rings_reserve(&card.rings);
+
+    card.rings.dropped += data == NULL;
+    return data;
 }
 
 void memory_card_deliver(size_t length_bytes, unsigned frame_flags)
 {
-    struct frame *frame = &card.reserved->frame;
-
-    ASSERT_SLOW(card.reserved == card.free && length_bytes <= FRAME_BUFFER_BYTES);
-    card.free = card.free->next;
-    frame->length_bytes = (uint16_t)length_bytes;
-    frame->flags = (uint16_t)frame_flags;
-    card.rx[card.rx_tail++ % RING_FRAMES] = frame;
+    rings_deliver(&card.rings, length_bytes, frame_flags);
 }
 
 static void end(void)
@@ -118,17 +85,23 @@ static void count_ticks(uint64_t start)
     look_count++;
 }
 
-/* Let the clients take what has been sent. */
+/* Let the clients take what has been sent. They check sums that are inserted as the driver of a
+ * plain card does it. */
 static void run_visitors(void)
 {
     uint64_t start = cpu_read_tsc();
+    const struct frame_to_send *frame = has_ended ? NULL : rings_take(&card.rings);
 
-    if (card.tx_taken == card.tx_flushed || has_ended) {
+    if (frame == NULL) {
         return;
     }
-    while (card.tx_taken != card.tx_flushed) {
-        visitors_take(&card.tx[card.tx_taken++ % RING_FRAMES]);
-    }
+    do {
+        if (setting.is_checked) {
+            frame_insert_checksums(frame, frame->offload);
+        }
+        visitors_take(frame);
+        frame = rings_take(&card.rings);
+    } while (frame != NULL);
     visitors_end_batch();
     count_ticks(start);
     if (UNLIKELY(!is_measuring && !setting.is_checked &&
@@ -158,102 +131,28 @@ static void look_at_clock(struct timer *timer)
 
 static unsigned receive(struct nic_queue *queue, struct frame **frames, unsigned frame_max)
 {
-    unsigned count = 0;
-
-    (void)queue;
     run_visitors();
-    while (card.rx_head != card.rx_tail && count < frame_max) {
-        frames[count++] = card.rx[card.rx_head++ % RING_FRAMES];
-    }
-    return count;
+    return rings_receive(queue, frames, frame_max);
 }
 
 static bool is_pending(const struct nic_queue *queue)
 {
-    (void)queue;
     run_visitors();
-    return card.rx_head != card.rx_tail;
-}
-
-static bool arm(struct nic_queue *queue)
-{
-    return !is_pending(queue);
-}
-
-/* The clients check sums that were inserted as the driver of a plain card does it. */
-static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
-{
-    (void)queue;
-    if (card.tx_tail - card.tx_done == RING_FRAMES) {
-        return -EAGAIN;
-    }
-    if (setting.is_checked) {
-        frame_insert_checksums(frame, frame->offload);
-    }
-    nic_count_sent(frame);
-    card.tx[card.tx_tail++ % RING_FRAMES] = *frame;
-    return 0;
-}
-
-static void flush(struct nic_queue *queue)
-{
-    (void)queue;
-    card.tx_flushed = card.tx_tail;
-}
-
-static unsigned reclaim(struct nic_queue *queue)
-{
-    unsigned told = 0;
-
-    (void)queue;
-    while (card.tx_done != card.tx_taken) {
-        const struct frame_to_send *frame = &card.tx[card.tx_done % RING_FRAMES];
-        void (*done)(void *context) = frame->done;
-        void *context = frame->context;
-
-        card.tx_done++;
-        if (done != NULL) {
-            done(context);
-            told++;
-        }
-    }
-    return told;
-}
-
-static unsigned in_flight(const struct nic_queue *queue)
-{
-    (void)queue;
-    return card.tx_tail - card.tx_done;
-}
-
-static uint32_t take_dropped(struct nic_queue *queue)
-{
-    uint32_t missed = card.missed;
-
-    (void)queue;
-    card.missed = 0;
-    return missed;
+    return rings_is_pending(queue);
 }
 
 static const struct nic_queue_operations queue_operations = {
     .receive = receive,
     .is_pending = is_pending,
-    .arm = arm,
-    .transmit = transmit,
-    .flush = flush,
-    .reclaim = reclaim,
-    .in_flight = in_flight,
-    .take_dropped = take_dropped,
+    .transmit = rings_transmit,
+    .flush = rings_flush,
+    .reclaim = rings_reclaim,
+    .in_flight = rings_in_flight,
+    .take_dropped = rings_take_dropped,
+    .count_buffers = rings_count_buffers,
 };
 
 /* --- The card as a whole --- */
-
-static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
-{
-    (void)nic;
-    (void)index;
-    (void)key; /* nothing beyond its number is to be known */
-}
 
 static int enable_receive(struct nic *nic)
 {
@@ -275,49 +174,22 @@ static struct nic_link check_link(struct nic *nic)
     return (struct nic_link){.is_up = true, .megabits = 10000};
 }
 
-static uint32_t take_missed(struct nic *nic)
-{
-    (void)nic;
-    return 0;
-}
-
 static const struct nic_operations operations = {
-    .make_queue_key = make_queue_key,
+    .check_link = check_link,
     .enable_receive = enable_receive,
     .stop = stop,
-    .check_link = check_link,
-    .take_missed = take_missed,
 };
-
-static int fill_buffers(void)
-{
-    for (unsigned i = 0; i < BUFFERS; i++) {
-        struct buffer *buffer = memory_allocate_zeroed(sizeof(*buffer));
-
-        if (buffer == NULL) {
-            log_error("card", "no memory for its buffers");
-            return -ENOMEM;
-        }
-        buffer->frame.data = buffer->data;
-        buffer->frame.release = release;
-        release(&buffer->frame);
-    }
-    return 0;
-}
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic **nic)
 {
-    int result = fill_buffers();
-
     (void)port;
     (void)nodes;
     (void)node_count;
-    if (result != 0) {
-        return result;
-    }
-    if (thread_self() != NULL) {
-        thread_yield(); /* as others reset: whoever is to be told of the card comes up meanwhile */
+    card.rings.frame_max = RINGS_FRAME_MAX;
+    if (rings_add_buffers(&card.rings, BUFFERS) != 0) {
+        log_error("card", "no memory for its buffers");
+        return -ENOMEM;
     }
     card.nic = (struct nic){
         .operations = &operations, .queue_count = 1, .can_segment_tcp = !setting.is_checked};
@@ -332,9 +204,9 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     if (key->queue_index != 0 || card.nic.operations == NULL) {
         return -EINVAL;
     }
-    card.queue = (struct nic_queue){.operations = &queue_operations,
-                                    .interrupt_vector = HOSTED_VECTOR_QUIET};
-    *queue = &card.queue;
+    card.rings.queue = (struct nic_queue){.operations = &queue_operations,
+                                          .interrupt_vector = HOSTED_VECTOR_QUIET};
+    *queue = &card.rings.queue;
     return 0;
 }
 

@@ -7,17 +7,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/hosted/interface.h"
 #include "drivers/hosted/linux.h"
-#include "drivers/hosted/sent.h"
+#include "drivers/hosted/rings.h"
 #include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
 #include "kernel/hosted/hosted.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/thread/thread.h"
 
-#define CARD_WORD    "xdp:"
 /* A chunk for each place of the ring of chunks given, and of that of frames to send. */
 #define RX_CHUNKS    LINUX_XDP_RING_FRAMES
 #define TX_CHUNKS    LINUX_XDP_RING_FRAMES
@@ -27,7 +26,7 @@ _Static_assert(LINUX_XDP_CHUNK_BYTES <= FRAME_BUFFER_BYTES, "no frame is longer 
 
 static struct {
     struct nic nic;
-    struct nic_queue queue;
+    struct rings rings; /* for frames to send */
     char name[LINUX_INTERFACE_NAME_BYTES];
     int file;
     uint8_t *memory;
@@ -71,11 +70,6 @@ static bool is_pending(const struct nic_queue *queue)
     return card.may_have_more;
 }
 
-static bool arm(struct nic_queue *queue)
-{
-    return !is_pending(queue);
-}
-
 static void take_sent(void)
 {
     int64_t offset;
@@ -86,75 +80,50 @@ static void take_sent(void)
     }
 }
 
+/* The frame is copied, and so taken, at once. */
 static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
 {
-    struct linux_xdp_frame chunk = {.length_bytes = 0};
+    struct linux_xdp_frame chunk = {.length_bytes = frame->length_bytes};
 
-    (void)queue;
     if (card.free_tx_count == 0) {
         take_sent();
     }
-    if (card.free_tx_count == 0 || !sent_has_room()) {
+    if (card.free_tx_count == 0 || rings_transmit(queue, frame) != 0) {
         return -EAGAIN;
     }
+    ASSERT_SLOW(chunk.length_bytes <= LINUX_XDP_CHUNK_BYTES);
     chunk.offset = card.free_tx[--card.free_tx_count];
     frame_insert_checksums(frame, frame->offload);
-    for (unsigned i = 0; i < frame->fragment_count; i++) {
-        memcpy(card.memory + chunk.offset + chunk.length_bytes, frame->fragments[i].data,
-               frame->fragments[i].length_bytes);
-        chunk.length_bytes += frame->fragments[i].length_bytes;
-    }
-    ASSERT_SLOW(chunk.length_bytes <= LINUX_XDP_CHUNK_BYTES);
+    rings_copy_frame(card.memory + chunk.offset, frame);
     linux_xdp_send(&chunk);
-    nic_count_sent(frame);
-    sent_note(frame);
     return 0;
 }
 
 static void flush(struct nic_queue *queue)
 {
-    (void)queue;
+    rings_flush(queue);
+    while (rings_take(&card.rings) != NULL) {
+    }
     linux_xdp_flush();
 }
 
 static unsigned reclaim(struct nic_queue *queue)
 {
-    (void)queue;
     take_sent();
-    return sent_reclaim();
+    return rings_reclaim(queue);
 }
 
-static unsigned in_flight(const struct nic_queue *queue)
-{
-    (void)queue;
-    return sent_in_flight();
-}
-
-static uint32_t take_dropped(struct nic_queue *queue)
-{
-    (void)queue;
-    return 0; /* the interface counts them: `ip -s link` */
-}
-
+/* What is lost, the interface counts: `ip -s link`. */
 static const struct nic_queue_operations queue_operations = {
     .receive = receive,
     .is_pending = is_pending,
-    .arm = arm,
     .transmit = transmit,
     .flush = flush,
     .reclaim = reclaim,
-    .in_flight = in_flight,
-    .take_dropped = take_dropped,
+    .in_flight = rings_in_flight,
 };
 
 /* --- The card as a whole --- */
-
-static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
-{
-    (void)nic;
-    (void)index;
-    (void)key; /* nothing beyond its number is to be known */
-}
 
 static int enable_receive(struct nic *nic)
 {
@@ -165,31 +134,16 @@ static int enable_receive(struct nic *nic)
     return 0;
 }
 
-static void stop(struct nic *nic)
-{
-    (void)nic; /* ends with the process */
-}
-
 static struct nic_link check_link(struct nic *nic)
 {
-    bool is_up = linux_interface_is_up(card.name);
-
     (void)nic;
-    return (struct nic_link){.is_up = is_up, .megabits = is_up ? 10000 : 0};
+    return interface_check_link(card.name);
 }
 
-static uint32_t take_missed(struct nic *nic)
-{
-    (void)nic;
-    return 0;
-}
-
+/* It ends with the process. */
 static const struct nic_operations operations = {
-    .make_queue_key = make_queue_key,
-    .enable_receive = enable_receive,
-    .stop = stop,
     .check_link = check_link,
-    .take_missed = take_missed,
+    .enable_receive = enable_receive,
 };
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
@@ -197,7 +151,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
 {
     (void)nodes;
     (void)node_count;
-    memcpy(card.name, port->name + strlen(CARD_WORD), sizeof(card.name));
+    interface_copy_name(card.name, port);
     card.memory = platform_allocate_pages(MEMORY_BYTES / PAGE_BYTES);
     if (card.memory == NULL) {
         log_error("xdp", "no memory for frames");
@@ -217,9 +171,6 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         card.free_tx[i] = (RX_CHUNKS + i) * (uint64_t)LINUX_XDP_CHUNK_BYTES;
     }
     card.free_tx_count = TX_CHUNKS;
-    if (thread_self() != NULL) {
-        thread_yield(); /* as others reset: whoever is to be told of the card comes up meanwhile */
-    }
     *nic = &card.nic;
     return 0;
 }
@@ -229,34 +180,25 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     if (key->queue_index != 0 || card.nic.operations == NULL) {
         return -EINVAL;
     }
-    card.queue = (struct nic_queue){.operations = &queue_operations,
-                                    .interrupt_vector = hosted_watch(card.file)};
-    *queue = &card.queue;
+    card.rings.frame_max = RINGS_FRAME_MAX;
+    card.rings.queue = (struct nic_queue){.operations = &queue_operations,
+                                          .interrupt_vector = hosted_watch(card.file)};
+    *queue = &card.rings.queue;
     return 0;
 }
 
 static int read_mac(const struct nic_port *port, uint8_t mac[6])
 {
-    return linux_interface_mac(port->name + strlen(CARD_WORD), mac);
+    char name[LINUX_INTERFACE_NAME_BYTES];
+
+    interface_copy_name(name, port);
+    return linux_interface_mac(name, mac);
 }
 
 static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
 {
-    size_t length = strlen(linux_node.card);
-
     (void)reach;
-    if (strncmp(linux_node.card, CARD_WORD, strlen(CARD_WORD)) != 0) {
-        return 0;
-    }
-    if (length == strlen(CARD_WORD) || length >= strlen(CARD_WORD) + LINUX_INTERFACE_NAME_BYTES) {
-        log_error("xdp", "--card %s names no interface", linux_node.card);
-        return 0;
-    }
-    if (port_max > 0) {
-        ports[0] = (struct nic_port){.model = "AF_XDP"};
-        memcpy(ports[0].name, linux_node.card, length + 1);
-    }
-    return 1;
+    return interface_find("xdp:", "AF_XDP", ports, port_max);
 }
 
 static const struct nic_driver xdp_driver = {

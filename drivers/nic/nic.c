@@ -48,7 +48,7 @@ void nic_list_drivers(char *text, size_t text_bytes)
 
 int nic_read_mac(const struct nic_port *port, uint8_t mac[6])
 {
-    return port->driver->read_mac(port, mac);
+    return port->driver->read_mac == NULL ? -ENODEV : port->driver->read_mac(port, mac);
 }
 
 int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
@@ -63,7 +63,6 @@ int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node
     }
     (*nic)->driver = port->driver;
     ASSERT((*nic)->queue_count >= 1 && (*nic)->queue_count <= node_count);
-    ASSERT((*nic)->queue_count == 1 || (*nic)->operations->spread != NULL);
     ASSERT((*nic)->group_count == 0 || IS_POWER_OF_TWO((*nic)->group_count));
     ASSERT((*nic)->group_count == 0 || (*nic)->operations->steer != NULL);
     ASSERT(((*nic)->mac[0] & 1) == 0); /* one station's, not a group's */
@@ -90,14 +89,18 @@ void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_
     ASSERT(index < nic->queue_count);
     *key = (struct nic_queue_key){.driver_number = (uint16_t)number_of(nic->driver),
                                   .queue_index = (uint16_t)index};
-    nic->operations->make_queue_key(nic, index, key);
+    if (nic->operations->make_queue_key != NULL) {
+        nic->operations->make_queue_key(nic, index, key);
+    }
 }
 
 void nic_spread(struct nic *nic, const uint8_t *queues, unsigned count)
 {
     ASSERT(nic->queue_count > 1);
     ASSERT(count >= 1 && count <= nic->queue_count);
-    nic->operations->spread(nic, queues, count);
+    if (nic->operations->spread != NULL) {
+        nic->operations->spread(nic, queues, count);
+    }
 }
 
 int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)

@@ -72,12 +72,13 @@ struct nic_driver {
     /* The ports there are, in the order of their addresses. Returns how many; the first port_max,
      * at most NIC_PORT_MAX, are in `ports`, all but the driver filled in. */
     unsigned (*find)(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
-    /* nic_read_mac(), nic_start(), nic_queue_open(), nic_adopt(). The last may be absent: only the
-     * node that started such a card can drive it. */
-    int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
+    /* nic_start(), nic_queue_open() */
     int (*start)(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic **nic);
     int (*open_queue)(const struct nic_queue_key *key, struct nic_queue **queue);
+    /* nic_read_mac(), nic_adopt(). May be absent: such a card has no address before it is started;
+     * only the node that started it can drive it. */
+    int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
     int (*adopt)(const struct nic_queue_key *key, struct nic **nic);
 };
 
@@ -91,8 +92,8 @@ unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_ma
 /* What drivers look for, as text: "Intel 82599 on the PCI bus or ...". */
 void nic_list_drivers(char *text, size_t text_bytes);
 
-/* The MAC address of a port that is not started: it is switched on for this, and off again. 0, or
- * an error that has been logged. */
+/* The MAC address of a port that is not started: it is switched on for this, and off again. 0;
+ * -ENODEV where it has none yet; or an error that has been logged. */
 MUST_CHECK int nic_read_mac(const struct nic_port *port, uint8_t mac[6]);
 
 /* --- The card as a whole: on the first link server's node --- */
@@ -102,14 +103,15 @@ struct nic_link {
     uint32_t megabits; /* per second; 0 while down, or when nobody knows */
 };
 
+/* All but the first may be absent, where there is nothing to be done: the calls below see to it. */
 struct nic_operations {
+    struct nic_link (*check_link)(struct nic *nic);
     void (*make_queue_key)(const struct nic *nic, unsigned index, struct nic_queue_key *key);
     int (*enable_receive)(struct nic *nic);
     void (*stop)(struct nic *nic);
-    struct nic_link (*check_link)(struct nic *nic);
     uint32_t (*take_missed)(struct nic *nic);
-    /* May be absent: with one queue; without groups. */
     void (*spread)(struct nic *nic, const uint8_t *queues, unsigned count);
+    /* Only without groups. */
     int (*steer)(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
 };
 
@@ -152,13 +154,15 @@ void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_
 /* Let frames in: after queue 0 has been opened. 0 or -ETIMEDOUT (logged). */
 MUST_CHECK static inline int nic_enable_receive(struct nic *nic)
 {
-    return nic->operations->enable_receive(nic);
+    return nic->operations->enable_receive == NULL ? 0 : nic->operations->enable_receive(nic);
 }
 
 /* Switch the card off for good: nothing may be asked of it afterwards. */
 static inline void nic_stop(struct nic *nic)
 {
-    nic->operations->stop(nic);
+    if (nic->operations->stop != NULL) {
+        nic->operations->stop(nic);
+    }
 }
 
 /* Look at the link, and let its next change raise the interrupt: one that comes during the look
@@ -177,7 +181,7 @@ static inline uint64_t nic_link_interrupts(const struct nic *nic)
 /* How many frames the card as a whole has lost since the last call, for lack of room. */
 static inline uint32_t nic_take_missed(struct nic *nic)
 {
-    return nic->operations->take_missed(nic);
+    return nic->operations->take_missed == NULL ? 0 : nic->operations->take_missed(nic);
 }
 
 /* Spread what belongs to no steered group over these queues, which have been opened. */
@@ -198,13 +202,15 @@ struct nic_buffers {
 struct nic_queue_operations {
     unsigned (*receive)(struct nic_queue *queue, struct frame **frames, unsigned frame_max);
     bool (*is_pending)(const struct nic_queue *queue);
-    bool (*arm)(struct nic_queue *queue);
     int (*transmit)(struct nic_queue *queue, const struct frame_to_send *frame);
     void (*flush)(struct nic_queue *queue);
     unsigned (*reclaim)(struct nic_queue *queue);
     unsigned (*in_flight)(const struct nic_queue *queue);
+    /* May be absent: where an interrupt comes as long as a frame waits; where nobody counts. All
+     * that a round with frames calls is above. */
+    bool (*arm)(struct nic_queue *queue);
     uint32_t (*take_dropped)(struct nic_queue *queue);
-    struct nic_buffers (*count_buffers)(const struct nic_queue *queue); /* may be absent */
+    struct nic_buffers (*count_buffers)(const struct nic_queue *queue);
 };
 
 struct nic_queue {
@@ -243,7 +249,8 @@ static inline bool nic_queue_is_pending(const struct nic_queue *queue)
  */
 MUST_CHECK static inline bool nic_queue_arm(struct nic_queue *queue)
 {
-    return queue->operations->arm(queue);
+    return queue->operations->arm == NULL ? !nic_queue_is_pending(queue)
+                                          : queue->operations->arm(queue);
 }
 
 static inline bool nic_queue_has_interrupt(const struct nic_queue *queue)
@@ -289,7 +296,7 @@ static inline unsigned nic_queue_in_flight(const struct nic_queue *queue)
 /* How many frames for this queue the card has lost since the last call, for lack of buffers. */
 static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
 {
-    return queue->operations->take_dropped(queue);
+    return queue->operations->take_dropped == NULL ? 0 : queue->operations->take_dropped(queue);
 }
 
 /* None of either where the driver does not say. */

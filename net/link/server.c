@@ -492,10 +492,12 @@ static void note_node_down(node_id_t node)
     }
 }
 
-/* A thread, so that the node goes on while the NIC resets. */
+/* A thread, so that the node goes on while the NIC resets. It begins when this node's other roles
+ * have been started: some are to be told of the NIC. */
 static void start_device(void *argument)
 {
     (void)argument;
+    thread_yield();
     if (link_device_start(configuration, open_queue) == 0) {
         use_queue();
         link_device_announce();

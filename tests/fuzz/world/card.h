@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A card for fuzz targets: takes and gives frames in memory, as drivers/nic/nic.h has it, and
- * checks each that it is given to send.
+ * The card of fuzz targets: that of the unit tests (tests/unit/world/memory_nic.h), with its other
+ * side.
  */
 #pragma once
 
@@ -13,11 +13,9 @@ void card_start(bool can_segment_tcp);
 /* A frame comes, and is taken in the next round. `flags` as in drivers/nic/frame.h. Lost when the
  * ring is full or nothing takes frames yet. */
 void card_receive(const uint8_t *bytes, size_t length, uint16_t flags);
-/* Frames that nobody has released. */
-unsigned card_frames_held(void);
 
 /* Let the card send no frame it was given, or all. What it holds, it has not read. */
-void card_hold(bool is_held);
+void card_hold(bool is_wanted);
 /* Let it take no more frames to send. */
 void card_block(bool is_blocked);
 

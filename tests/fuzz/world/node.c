@@ -44,6 +44,7 @@
 #include "tests/fuzz/world/card.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/memory_nic.h"
 
 #define NETWORK       "net=192.168.1.15/24,gw=192.168.1.2 "
 #define ROUND_MAX     2000u /* a node that finds work for ever does not sleep */
@@ -221,10 +222,10 @@ void node_finish(void)
     FUZZ_CHECK(!pcb_is_any_ticking());
     FUZZ_CHECK(stream_count == 0);
     /* Fragments of packets that never came whole are held until then (IP_REASS_MAXAGE). */
-    for (unsigned i = 0; i < 20 && card_frames_held() != 0; i++) {
+    for (unsigned i = 0; i < 20 && memory_nic_frames_held() != 0; i++) {
         node_advance_ns(NS_PER_S);
     }
-    FUZZ_CHECK(card_frames_held() == 0);
+    FUZZ_CHECK(memory_nic_frames_held() == 0);
     FUZZ_CHECK(frames_held_count() == 0);
     FUZZ_CHECK(held_bytes() == 0);
 }

@@ -19,6 +19,7 @@
 #include "net/status_text.h"
 #include "tests/fuzz/world/clients.h"
 #include "tests/fuzz/world/node.h"
+#include "tests/fuzz/world/packet.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define LISTENER_COUNT 4u
@@ -248,7 +249,7 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
     case NIC_READY: {
         struct nic_ready *ready = body;
 
-        memcpy(ready->mac, (uint8_t[]){0x52, 0x54, 0, 0x12, 0x34, 0x56}, 6);
+        memcpy(ready->mac, packet_node_mac, 6);
         ready->queues.words[0] = choice & 7;
         ready->is_link_up = choice >> 3 & 1;
         ready->can_segment_tcp = choice >> 4 & 1;

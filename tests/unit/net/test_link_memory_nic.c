@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/ls_world.c tests/unit/world/memory_nic.c */
+/* sources: tests/unit/world/ls_world.c tests/unit/world/memory_nic.c tests/unit/world/kept_log.c */
 /*
  * Tests net/link/ over a card in memory that has next to nothing: one queue, no steering, no
  * checksums, no segmentation, no interrupts. Each test goes on where the one before it stopped.
@@ -23,16 +23,12 @@
 #include "net/link/server.h"
 #include "net/steering.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/kept_log.h"
 #include "tests/unit/world/ls_world.h"
 #include "tests/unit/world/memory_nic.h"
 
 #define ETHERNET 14
 #define IP       20
-
-static bool is_logged(const char *text)
-{
-    return strstr(memory_nic_log(), text) != NULL;
-}
 
 static void start(void)
 {
@@ -76,16 +72,20 @@ static void a_card_that_does_not_start_is_left_switched_off(void **state)
 {
     (void)state;
     memory_nic_reset();
+    kept_log_clear();
     memory_nic_setting.start_error = -ETIMEDOUT;
     assert_started_in_vain();
     memory_nic_reset();
+    kept_log_clear();
     memory_nic_setting.open_error = -ENOMEM;
     assert_started_in_vain();
     assert_true(is_logged("queue 0 cannot be opened"));
     memory_nic_reset();
+    kept_log_clear();
     memory_nic_setting.enable_error = -ETIMEDOUT;
     assert_started_in_vain();
     memory_nic_reset();
+    kept_log_clear();
     memory_nic_setting.port_count = 0;
     assert_started_in_vain();
 }
@@ -96,11 +96,12 @@ static void transport_servers_learn_what_the_card_can_do(void **state)
 
     (void)state;
     memory_nic_reset();
+    kept_log_clear();
     start();
     assert_int_equal(memory_nic_started_port(), 0);
     assert_false(is_logged("cannot be opened"));
     assert_true(
-        is_logged("card in memory (memory) at 0000:00:03.0, MAC 52:54:00:00:00:00, 1 queue"));
+        is_logged("card in memory (memory) at 0000:00:03.0, MAC 52:54:00:12:34:56, 1 queue"));
     assert_int_equal(ready_count, 1);
     assert_int_equal(last_ready.queues.words[0], 1);
     assert_int_equal(last_ready.can_segment_tcp, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
+/* sources: drivers/nic/nic.c drivers/nic/checksum.c drivers/hosted/rings.c libc/core/format.c */
 /*
- * A card in memory: see memory_nic.h.
+ * A card in memory: see memory_nic.h. The rings are those of the hosted build's cards.
  */
 #include "tests/unit/world/memory_nic.h"
 
@@ -15,19 +15,12 @@
 
 #include <cmocka.h>
 
+#include "drivers/hosted/rings.h"
 #include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
-#include "kernel/log.h"
 
-#define BUFFERS     (2 * MEMORY_NIC_RING)
-#define KEY         0x6D656D6F72790000u
-#define FIRST_PLACE 3 /* of the first port */
-
-struct buffer {
-    struct frame frame;
-    uint8_t data[FRAME_BUFFER_BYTES];
-    bool is_free;
-};
+#define FIRST_PLACE    3 /* of the first port */
+#define ETHERNET_BYTES 14u
 
 struct memory_nic_setting memory_nic_setting;
 
@@ -36,31 +29,10 @@ static struct {
     unsigned port;
     bool is_started, is_enabled;
     unsigned flush_count, mac_reads;
-    uint32_t lost;
-    char log[4096];
 } card;
 
-static struct {
-    struct nic_queue queue;
-    struct buffer buffers[BUFFERS];
-    struct buffer *rx[MEMORY_NIC_RING];
-    uint32_t rx_head, rx_tail; /* free-running, as all of these: filled by the card, taken by us */
-    struct frame_to_send tx[MEMORY_NIC_RING];
-    uint32_t tx_done, tx_read, tx_flushed, tx_tail; /* in this order */
-} own;
-
-void log_write(enum log_level level, const char *subsystem, const char *format, ...)
-{
-    size_t length = strlen(card.log);
-    va_list arguments;
-
-    (void)level;
-    (void)subsystem;
-    va_start(arguments, format);
-    vsnprintf(card.log + length, sizeof(card.log) - length, format, arguments);
-    va_end(arguments);
-    strncat(card.log, "\n", sizeof(card.log) - strlen(card.log) - 1);
-}
+static struct rings own;
+static struct rings_buffer buffers[2 * MEMORY_NIC_RING];
 
 /* --- Ports --- */
 
@@ -81,7 +53,7 @@ static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port
 
 static void copy_mac(uint8_t mac[6], unsigned port)
 {
-    memcpy(mac, (uint8_t[]){0x52, 0x54, 0, 0, 0, (uint8_t)port}, 6);
+    memcpy(mac, (uint8_t[]){0x52, 0x54, 0, 0x12, 0x34, (uint8_t)(0x56 + port)}, 6);
 }
 
 static int read_mac(const struct nic_port *port, uint8_t mac[6])
@@ -98,7 +70,7 @@ static void make_queue_key(const struct nic *nic, unsigned index, struct nic_que
 {
     assert_ptr_equal(nic, &card.nic);
     assert_true(index < memory_nic_setting.queue_count);
-    key->words[0] = KEY;
+    key->words[0] = MEMORY_NIC_KEY;
 }
 
 static int enable_receive(struct nic *nic)
@@ -123,17 +95,13 @@ static struct nic_link check_link(struct nic *nic)
                              .megabits = memory_nic_setting.is_link_down ? 0 : 1000};
 }
 
-static uint32_t take_missed(struct nic *nic)
-{
-    assert_ptr_equal(nic, &card.nic);
-    return 0;
-}
-
 static void spread(struct nic *nic, const uint8_t *queues, unsigned count)
 {
-    (void)nic;
-    (void)queues;
-    assert_true(count <= memory_nic_setting.queue_count);
+    assert_ptr_equal(nic, &card.nic);
+    assert_in_range(count, 1, memory_nic_setting.queue_count);
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(queues[i] < memory_nic_setting.queue_count);
+    }
 }
 
 static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
@@ -146,13 +114,12 @@ static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsign
 }
 
 static const struct nic_operations operations = {
-    .spread = spread,
-    .steer = steer,
+    .check_link = check_link,
     .make_queue_key = make_queue_key,
     .enable_receive = enable_receive,
     .stop = stop,
-    .check_link = check_link,
-    .take_missed = take_missed,
+    .spread = spread,
+    .steer = steer,
 };
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
@@ -169,120 +136,91 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         .operations = &operations,
         .queue_count = memory_nic_setting.queue_count,
         .group_count = memory_nic_setting.group_count,
+        .can_segment_tcp = memory_nic_setting.can_segment_tcp,
     };
     copy_mac(card.nic.mac, card.port);
     *nic = &card.nic;
     return 0;
 }
 
-/* --- The queue: receive --- */
+/* --- The queue --- */
 
-static void release(struct frame *frame)
+/* The headers lie where the frame says that they do, in its first piece. */
+static void check_headers(const struct frame_to_send *frame)
 {
-    struct buffer *buffer = CONTAINER_OF(frame, struct buffer, frame);
+    size_t ip_bytes = frame->ip_header_offset + frame->ip_header_bytes;
+    size_t first_bytes = frame->fragments[0].length_bytes;
 
-    assert_ptr_equal(frame->release_context, &own);
-    assert_false(buffer->is_free);
-    buffer->is_free = true;
-}
-
-static unsigned receive(struct nic_queue *queue, struct frame **frames, unsigned frame_max)
-{
-    unsigned count = 0;
-
-    assert_ptr_equal(queue, &own.queue);
-    while (own.rx_head != own.rx_tail && count < frame_max) {
-        frames[count++] = &own.rx[own.rx_head++ % MEMORY_NIC_RING]->frame;
+    if (frame->offload != 0) {
+        assert_true(frame->ip_header_bytes >= 20 && ip_bytes <= first_bytes);
     }
-    return count;
+    if ((frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0) {
+        assert_true(ip_bytes + 20 <= first_bytes);
+    }
+    if ((frame->offload & FRAME_INSERT_UDP_CHECKSUM) != 0) {
+        assert_true(ip_bytes + 8 <= first_bytes);
+    }
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        assert_true(memory_nic_setting.can_segment_tcp);
+        assert_true((frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0);
+        assert_true(frame->segment_bytes > 0 && frame->tcp_header_bytes >= 20);
+        assert_true(ip_bytes + frame->tcp_header_bytes + frame->segment_bytes <= FRAME_MAX_BYTES);
+    } else {
+        assert_true(frame->length_bytes <= FRAME_MAX_BYTES);
+    }
 }
-
-static bool is_pending(const struct nic_queue *queue)
-{
-    assert_ptr_equal(queue, &own.queue);
-    return own.rx_head != own.rx_tail;
-}
-
-static bool arm(struct nic_queue *queue)
-{
-    assert_ptr_equal(queue, &own.queue);
-    fail_msg("there is no interrupt to arm");
-    return false;
-}
-
-static uint32_t take_dropped(struct nic_queue *queue)
-{
-    uint32_t lost = card.lost;
-
-    assert_ptr_equal(queue, &own.queue);
-    card.lost = 0;
-    return lost;
-}
-
-/* --- The queue: transmit --- */
 
 static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
 {
-    assert_ptr_equal(queue, &own.queue);
+    size_t bytes = 0;
+
     assert_in_range(frame->fragment_count, 1, FRAME_FRAGMENT_MAX);
-    assert_int_equal(frame->offload & FRAME_SEGMENT_TCP, 0);
-    if (own.tx_tail - own.tx_done == MEMORY_NIC_RING) {
-        return -EAGAIN;
+    for (unsigned i = 0; i < frame->fragment_count; i++) {
+        assert_in_range(frame->fragments[i].length_bytes, 1, FRAME_FRAGMENT_MAX_BYTES);
+        bytes += frame->fragments[i].length_bytes;
     }
-    frame_insert_checksums(frame, frame->offload);
-    nic_count_sent(frame);
-    own.tx[own.tx_tail++ % MEMORY_NIC_RING] = *frame;
-    return 0;
+    assert_true(bytes == frame->length_bytes && bytes >= ETHERNET_BYTES);
+    check_headers(frame);
+    return memory_nic_setting.is_blocked ? -EAGAIN : rings_transmit(queue, frame);
 }
 
 static void flush(struct nic_queue *queue)
 {
-    assert_ptr_equal(queue, &own.queue);
     card.flush_count += own.tx_flushed != own.tx_tail;
-    own.tx_flushed = own.tx_tail;
+    rings_flush(queue);
 }
 
 static unsigned reclaim(struct nic_queue *queue)
 {
-    unsigned told = 0;
-
-    assert_ptr_equal(queue, &own.queue);
-    while (own.tx_done != own.tx_read) {
-        const struct frame_to_send frame = own.tx[own.tx_done++ % MEMORY_NIC_RING];
-
-        if (frame.done != NULL) {
-            frame.done(frame.context);
-            told++;
-        }
+    if (memory_nic_setting.take_turn != NULL) {
+        memory_nic_setting.take_turn();
     }
-    return told;
-}
-
-static unsigned in_flight(const struct nic_queue *queue)
-{
-    assert_ptr_equal(queue, &own.queue);
-    return own.tx_tail - own.tx_done;
+    return rings_reclaim(queue);
 }
 
 static const struct nic_queue_operations queue_operations = {
-    .receive = receive,
-    .is_pending = is_pending,
-    .arm = arm,
+    .receive = rings_receive,
+    .is_pending = rings_is_pending,
     .transmit = transmit,
     .flush = flush,
     .reclaim = reclaim,
-    .in_flight = in_flight,
-    .take_dropped = take_dropped,
+    .in_flight = rings_in_flight,
+    .take_dropped = rings_take_dropped,
 };
 
+/* The key may be any peer's word. Queues other than the first are opened once frames may come: the
+ * node that drives the card has let them in. */
 static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
 {
-    assert_int_equal(key->queue_index, 0);
-    assert_int_equal(key->words[0], KEY);
-    assert_true(card.is_started && !card.is_enabled);
+    if (key->words[0] != MEMORY_NIC_KEY || key->queue_index >= memory_nic_setting.queue_count) {
+        return -EINVAL;
+    }
+    assert_true(key->queue_index != 0 || (card.is_started && !card.is_enabled));
     if (memory_nic_setting.open_error != 0) {
         return memory_nic_setting.open_error;
     }
+    card.is_enabled = key->queue_index != 0;
+    own.frame_max = memory_nic_setting.ring_frames;
     own.queue.operations = &queue_operations;
     *queue = &own.queue;
     return 0;
@@ -305,12 +243,13 @@ void memory_nic_reset(void)
     memset(&card, 0, sizeof(card));
     memset(&own, 0, sizeof(own));
     memory_nic_setting = (struct memory_nic_setting){
-        .port_count = 1, .near_count = MEMORY_NIC_PORTS_MAX, .queue_count = 1};
-    for (unsigned i = 0; i < BUFFERS; i++) {
-        own.buffers[i].frame.data = own.buffers[i].data;
-        own.buffers[i].frame.release = release;
-        own.buffers[i].frame.release_context = &own;
-        own.buffers[i].is_free = true;
+        .port_count = 1,
+        .near_count = MEMORY_NIC_PORTS_MAX,
+        .queue_count = 1,
+        .ring_frames = MEMORY_NIC_RING,
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(buffers); i++) {
+        rings_add_buffer(&own, &buffers[i]);
     }
 }
 
@@ -329,65 +268,67 @@ unsigned memory_nic_mac_reads(void)
     return card.mac_reads;
 }
 
+bool memory_nic_is_enabled(void)
+{
+    return card.is_enabled;
+}
+
 bool memory_nic_receive(const void *bytes, size_t length_bytes)
 {
+    uint8_t *data = rings_reserve(&own);
+
     assert_true(card.is_enabled);
     assert_true(length_bytes <= FRAME_BUFFER_BYTES);
-    for (unsigned i = 0; i < BUFFERS && own.rx_tail - own.rx_head < MEMORY_NIC_RING; i++) {
-        struct buffer *buffer = &own.buffers[i];
-
-        if (buffer->is_free) {
-            buffer->is_free = false;
-            memcpy(buffer->data, bytes, length_bytes);
-            buffer->frame.length_bytes = (uint16_t)length_bytes;
-            buffer->frame.flags = 0;
-            own.rx[own.rx_tail++ % MEMORY_NIC_RING] = buffer;
-            return true;
-        }
+    if (data == NULL) {
+        return false;
     }
-    return false;
+    memcpy(data, bytes, length_bytes);
+    rings_deliver(&own, length_bytes, 0);
+    return true;
+}
+
+bool memory_nic_receive_frame(struct frame *frame)
+{
+    assert_true(card.is_enabled);
+    return rings_deliver_frame(&own, frame);
 }
 
 unsigned memory_nic_frames_held(void)
 {
-    unsigned count = 0;
+    return own.used_count;
+}
 
-    for (unsigned i = 0; i < BUFFERS; i++) {
-        count += !own.buffers[i].is_free;
-    }
-    return count - (own.rx_tail - own.rx_head);
+void memory_nic_note_release(void)
+{
+    assert_true(own.used_count > 0);
+    own.used_count--;
 }
 
 unsigned memory_nic_frames_in_flight(void)
 {
-    return own.tx_tail - own.tx_done;
+    return rings_in_flight(&own.queue);
+}
+
+const struct frame_to_send *memory_nic_take(void)
+{
+    return rings_take(&own);
 }
 
 bool memory_nic_transmit(struct memory_nic_sent *sent)
 {
-    const struct frame_to_send *frame;
+    const struct frame_to_send *frame = rings_take(&own);
 
-    if (own.tx_read == own.tx_flushed) {
+    if (frame == NULL) {
         return false;
     }
-    frame = &own.tx[own.tx_read++ % MEMORY_NIC_RING];
-    sent->length_bytes = 0;
-    for (unsigned i = 0; i < frame->fragment_count; i++) {
-        assert_true(sent->length_bytes + frame->fragments[i].length_bytes <= sizeof(sent->data));
-        memcpy(sent->data + sent->length_bytes, frame->fragments[i].data,
-               frame->fragments[i].length_bytes);
-        sent->length_bytes += frame->fragments[i].length_bytes;
-    }
-    assert_int_equal(sent->length_bytes, frame->length_bytes);
+    assert_true(frame->length_bytes <= sizeof(sent->data));
+    frame_insert_checksums(frame, frame->offload);
+    rings_copy_frame(sent->data, frame);
+    sent->length_bytes = frame->length_bytes;
     return true;
 }
 
 void memory_nic_lose(uint32_t count)
 {
-    card.lost += count;
-}
-
-const char *memory_nic_log(void)
-{
-    return card.log;
+    own.dropped += count;
 }
