@@ -77,8 +77,10 @@ class Machine:
     def __enter__(self):
         return self.start()
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.stop()
+        if kind is not None:
+            print(self.console)  # pytest shows it with the failure
 
     def _read_console(self):
         with self._process.stdout as output:

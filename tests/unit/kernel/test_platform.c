@@ -2,7 +2,8 @@
 /* sources: kernel/x86/platform.c libc/core/random.c */
 /* flags: -DCPU_FAKE */
 /*
- * kernel/x86/platform.c: which core an interrupt goes to, and of which kind.
+ * kernel/x86/platform.c: which core an interrupt goes to, and of which kind; what memory, stacks
+ * and modules a node has.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
+#include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/pages.h"
 
@@ -46,6 +48,7 @@ uint64_t interrupt_count(uint8_t vector)
 }
 
 uint64_t clock_left_out_ns;
+int64_t clock_offset_ns;
 uint64_t clock_next_look_ns;
 
 uint64_t clock_leave_out(uint64_t now_ns)
@@ -58,43 +61,69 @@ void clock_arm(uint64_t deadline_ns)
     (void)deadline_ns;
 }
 
+/* Memory: pages in a row from FIRST_PAGE on, so many; what was mapped where. */
+#define FIRST_PAGE  (DIRECT_MAP_BASE + 0x100000)
+#define STACK_PAGES (THREAD_STACK_BYTES / PAGE_BYTES)
+
+static unsigned pages_left, pages_taken;
+static struct {
+    uintptr_t vaddr;
+    paddr_t paddr;
+} mapped[4 * STACK_PAGES];
+static unsigned mapped_count, mappings_left;
+
 void *pages_allocate(size_t page_count)
 {
-    (void)page_count;
-    return NULL;
+    if (page_count > pages_left) {
+        return NULL;
+    }
+    pages_left -= (unsigned)page_count;
+    pages_taken += (unsigned)page_count;
+    return (void *)(FIRST_PAGE + (pages_taken - page_count) * PAGE_BYTES);
 }
 
 void pages_release(void *pages, size_t page_count)
 {
-    (void)pages;
-    (void)page_count;
+    assert_ptr_equal(pages, FIRST_PAGE);
+    pages_left += (unsigned)page_count;
 }
 
 uint64_t pages_free_bytes(void)
 {
-    return 0;
+    return pages_left * (uint64_t)PAGE_BYTES;
 }
+
+static struct address_space own_space;
 
 struct address_space *paging_own_space(void)
 {
-    return NULL;
+    return &own_space;
 }
 
 int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
                       unsigned flags)
 {
-    (void)space;
-    (void)vaddr;
-    (void)paddr;
-    (void)bytes;
-    (void)flags;
-    return -1;
+    assert_ptr_equal(space, &own_space);
+    assert_int_equal(bytes, PAGE_BYTES);
+    assert_int_equal(flags, PAGING_WRITE);
+    if (mappings_left == 0) {
+        return -1;
+    }
+    mappings_left--;
+    assert_true(mapped_count < ARRAY_COUNT(mapped));
+    mapped[mapped_count].vaddr = vaddr;
+    mapped[mapped_count++].paddr = paddr;
+    return 0;
 }
 
 paddr_t address_space_translate(const struct address_space *space, uintptr_t vaddr)
 {
-    (void)space;
-    (void)vaddr;
+    assert_ptr_equal(space, &own_space);
+    for (unsigned i = 0; i < mapped_count; i++) {
+        if (vaddr - mapped[i].vaddr < PAGE_BYTES) {
+            return mapped[i].paddr + (vaddr - mapped[i].vaddr);
+        }
+    }
     return ADDRESS_SPACE_NONE;
 }
 
@@ -120,7 +149,107 @@ static int begin(void **state)
 
     node_info = (struct node_info){.node = 1, .node_count = NODE_COUNT, .places = places};
     sent = 0;
+    pages_left = mappings_left = UINT32_MAX;
+    pages_taken = mapped_count = 0;
     return 0;
+}
+
+static void a_node_knows_its_number_and_how_many_there_are(void **state)
+{
+    (void)state;
+    assert_int_equal(platform_node(), 1);
+    assert_int_equal(platform_node_count(), NODE_COUNT);
+}
+
+static void memory_is_the_nodes_own(void **state)
+{
+    (void)state;
+    pages_left = 3;
+    assert_int_equal(platform_free_memory_bytes(), 3 * PAGE_BYTES);
+    assert_ptr_equal(platform_allocate_pages(2), FIRST_PAGE);
+    assert_null(platform_allocate_pages(2));
+    platform_release_pages((void *)FIRST_PAGE, 2);
+    assert_int_equal(platform_free_memory_bytes(), 3 * PAGE_BYTES);
+}
+
+/* Below each stack a page stays unmapped: what grows beyond its end faults. */
+static void a_stack_lies_above_a_page_that_is_not_mapped(void **state)
+{
+    uintptr_t first, second;
+
+    (void)state;
+    node_info.stacks_end = STACKS_BASE;
+    first = (uintptr_t)platform_allocate_stack();
+    second = (uintptr_t)platform_allocate_stack();
+    assert_int_equal(first, STACKS_BASE + PAGE_BYTES);
+    assert_int_equal(second, first + THREAD_STACK_BYTES + PAGE_BYTES);
+    assert_int_equal(mapped_count, 2 * STACK_PAGES);
+    for (unsigned i = 0; i < mapped_count; i++) {
+        uintptr_t stack = i < STACK_PAGES ? first : second;
+
+        assert_int_equal(mapped[i].vaddr, stack + i % STACK_PAGES * PAGE_BYTES);
+        assert_int_equal(mapped[i].paddr, FIRST_PAGE - DIRECT_MAP_BASE + i * PAGE_BYTES);
+    }
+}
+
+static void assert_next_stack_lies_above(uintptr_t used_end)
+{
+    uintptr_t stack;
+
+    pages_left = mappings_left = UINT32_MAX;
+    stack = (uintptr_t)platform_allocate_stack();
+    assert_int_equal(stack, used_end + PAGE_BYTES);
+}
+
+static void a_stack_without_memory_leaves_what_was_mapped_out_of_use(void **state)
+{
+    (void)state;
+    node_info.stacks_end = STACKS_BASE;
+    pages_left = STACK_PAGES - 1;
+    assert_null(platform_allocate_stack());
+    assert_next_stack_lies_above(STACKS_BASE + THREAD_STACK_BYTES);
+}
+
+static void a_stack_without_memory_for_its_tables_is_none(void **state)
+{
+    (void)state;
+    node_info.stacks_end = STACKS_BASE;
+    mappings_left = 0;
+    assert_null(platform_allocate_stack());
+    assert_next_stack_lies_above(STACKS_BASE + PAGE_BYTES);
+}
+
+static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
+{
+    uintptr_t stack;
+
+    (void)state;
+    node_info.modules[0] = (struct module){.paddr = 0x5000000, .shown.start = (void *)ARCHIVE_BASE};
+    node_info.modules[1] =
+        (struct module){.paddr = 0x7000000, .shown.start = (void *)(ARCHIVE_BASE + 0x2000)};
+    node_info.module_count = 2;
+    node_info.archive_bytes = 0x3000;
+    node_info.stacks_end = STACKS_BASE;
+    assert_int_equal(platform_bus_addr((void *)(DIRECT_MAP_BASE + 0x1234)), 0x1234);
+    assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x1FFF)), 0x5001FFF);
+    assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2000)), 0x7000000);
+    stack = (uintptr_t)platform_allocate_stack();
+    assert_int_equal(platform_bus_addr((void *)(stack + 5)), FIRST_PAGE - DIRECT_MAP_BASE + 5);
+    expect_assert_failure(platform_bus_addr((void *)(ARCHIVE_BASE + 0x3000)));
+}
+
+static void there_are_so_many_modules_and_no_more(void **state)
+{
+    (void)state;
+    node_info.module_count = 2;
+    assert_ptr_equal(platform_module(1), &node_info.modules[1].shown);
+    assert_null(platform_module(2));
+}
+
+static void without_a_console_nothing_is_printed(void **state)
+{
+    (void)state;
+    assert_int_equal(platform_console->print(), 0);
 }
 
 static void doorbell_and_attention_reach_the_nodes_core(void **state)
@@ -173,6 +302,14 @@ int main(void)
         cmocka_unit_test_setup(a_node_is_stopped_by_nmi_then_by_init, begin),
         cmocka_unit_test_setup(the_core_that_booted_is_never_reset, begin),
         cmocka_unit_test_setup(no_node_interrupts_itself_or_one_that_is_not_there, begin),
+        cmocka_unit_test_setup(a_node_knows_its_number_and_how_many_there_are, begin),
+        cmocka_unit_test_setup(memory_is_the_nodes_own, begin),
+        cmocka_unit_test_setup(a_stack_lies_above_a_page_that_is_not_mapped, begin),
+        cmocka_unit_test_setup(a_stack_without_memory_leaves_what_was_mapped_out_of_use, begin),
+        cmocka_unit_test_setup(a_stack_without_memory_for_its_tables_is_none, begin),
+        cmocka_unit_test_setup(devices_find_memory_stacks_and_modules_where_they_lie, begin),
+        cmocka_unit_test_setup(there_are_so_many_modules_and_no_more, begin),
+        cmocka_unit_test_setup(without_a_console_nothing_is_printed, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
