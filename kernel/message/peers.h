@@ -15,10 +15,11 @@
 #define DUE_MESSAGE 1u /* it has been sent something */
 #define DUE_ROOM    2u /* its channel to us has room again */
 
-/* A message that waits for room. */
+/* A message that waits for room. One of more than a line, which waits for a channel to be opened,
+ * lies in a longer block. */
 struct posted {
     struct posted *next;
-    uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)]; /* the whole of it */
+    uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)];
 };
 
 /* A node, as this one sees it. Of itself it knows only what waits for room. */

@@ -19,6 +19,9 @@
 /* Messages that may wait for one node. Chosen: more than what tens of thousands of connections that
  * end at once say of it; 8 MiB. A node that lets so many wait has hung, or might as well have. */
 #define POSTED_PEER_MAX 65536u
+/* Messages that nobody would send again, and that wait until the channel is open. Chosen: what a
+ * server may well send a node in its first round. */
+#define OPENING_MAX     64u
 /* Of all that wait, so many find a place when there is no other memory. Chosen: 36 KiB. */
 #define POSTED_RESERVE  512u
 
@@ -36,8 +39,8 @@ static struct posted *free_reserve;
 /* Of the message under construction, if it is not in the own ring. */
 static struct {
     struct peer *peer;
-    struct posted *posted;    /* if it is BUILT_TO_WAIT: there */
-    struct message_loan loan; /* if it is BUILT_WITH_LOAN */
+    struct posted *posted;    /* if it is BUILT_TO_WAIT...: there */
+    struct message_loan loan; /* if it is BUILT_..._WITH_LOAN */
 } built;
 static struct posted lost; /* there, if its node is dead */
 
@@ -94,6 +97,27 @@ static struct message *begin_in_channel(struct peer *peer, struct message *messa
     return message;
 }
 
+static struct message *begin_to_wait(struct peer *peer, struct posted *posted)
+{
+    built.peer = peer;
+    built.posted = posted;
+    own_ring.building = BUILT_TO_WAIT;
+    return (struct message *)posted->message;
+}
+
+/* The first messages to a node wait for its channel, like those that are posted. NULL: it is open,
+ * so many wait, or there is no memory. */
+static struct message *wait_for_channel(struct peer *peer, size_t length_bytes)
+{
+    size_t bytes = length_bytes < CHANNEL_LINE_BYTES ? CHANNEL_LINE_BYTES : length_bytes;
+    struct posted *posted = NULL;
+
+    if (opening_is_awaited(peer->node) && peer->posted_count < OPENING_MAX) {
+        posted = memory_allocate(offsetof(struct posted, message) + bytes);
+    }
+    return posted == NULL ? NULL : begin_to_wait(peer, posted);
+}
+
 /* When there is no room as far as is known. */
 static struct message *look_for_room(node_id_t to, size_t length_bytes)
 {
@@ -122,9 +146,12 @@ static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, si
         return begin_in_channel(&peers[to], message);
     }
     if (message_refusal(to) == -EAGAIN) {
-        counter_increment(COUNTER_CHANNEL_FULL);
+        message = wait_for_channel(&peers[to], length_bytes);
+        if (message == NULL) {
+            counter_increment(COUNTER_CHANNEL_FULL);
+        }
     }
-    return NULL;
+    return message;
 }
 
 struct message *send_reserve(node_id_t to, size_t length_bytes)
@@ -144,7 +171,8 @@ struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes, const struct
     if (message != NULL) {
         memcpy((uint8_t *)message + fixed_bytes, loan->bytes, loan->length_bytes);
         built.loan = *loan;
-        own_ring.building = BUILT_WITH_LOAN;
+        own_ring.building = own_ring.building == BUILT_TO_WAIT ? BUILT_TO_WAIT_WITH_LOAN
+                                                               : BUILT_IN_CHANNEL_WITH_LOAN;
     }
     return message;
 }
@@ -176,14 +204,14 @@ static inline void note_sent(struct peer *peer)
 
 static __attribute__((noinline)) void publish_otherwise(enum message_place place)
 {
-    ASSERT(place == BUILT_WITH_LOAN || place == BUILT_TO_WAIT);
-    if (place == BUILT_TO_WAIT) {
+    ASSERT(place >= BUILT_IN_CHANNEL_WITH_LOAN);
+    if (place == BUILT_IN_CHANNEL_WITH_LOAN) {
+        channel_publish(&built.peer->sender);
+        note_sent(built.peer);
+    } else {
         wait_for_room(built.peer, built.posted);
-        return;
     }
-    channel_publish(&built.peer->sender);
-    note_sent(built.peer);
-    if (built.loan.done != NULL) {
+    if (place != BUILT_TO_WAIT && built.loan.done != NULL) {
         built.loan.done(built.loan.context);
     }
 }
@@ -251,10 +279,8 @@ struct message *send_reserve_posted(node_id_t to, size_t length_bytes)
     struct message *message = send_reserve(to, length_bytes);
 
     if (UNLIKELY(message == NULL)) {
-        built.peer = &peers[to < NODE_MAX ? to : self]; /* or nobody's */
-        built.posted = find_block(to);
-        own_ring.building = BUILT_TO_WAIT;
-        message = (struct message *)built.posted->message;
+        message =
+            begin_to_wait(&peers[to < NODE_MAX ? to : self] /* or nobody's */, find_block(to));
     }
     return message;
 }
@@ -262,13 +288,6 @@ struct message *send_reserve_posted(node_id_t to, size_t length_bytes)
 int message_refusal(node_id_t to)
 {
     return to == self || (to < node_count && peers[to].is_present) ? -EAGAIN : -ENODEV;
-}
-
-void message_open(node_id_t to)
-{
-    if (to != self && message_refusal(to) == -EAGAIN) {
-        (void)opening_try(to);
-    }
 }
 
 bool message_ask_for_room(node_id_t to, size_t length_bytes)

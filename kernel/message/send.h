@@ -14,6 +14,7 @@
  * is under construction, and nothing waits or sends between reserve and publish.
  *
  * The functions that reserve return NULL when there is no place now: message_refusal() says why.
+ * The first messages to a node, up to 64, wait in this node's memory until the channel is open.
  */
 #pragma once
 
@@ -25,8 +26,9 @@ enum message_place {
     BUILT_NOWHERE,
     BUILT_IN_OWN_RING,
     BUILT_IN_CHANNEL,
-    BUILT_WITH_LOAN,
+    BUILT_IN_CHANNEL_WITH_LOAN,
     BUILT_TO_WAIT,
+    BUILT_TO_WAIT_WITH_LOAN,
 };
 
 /* For this file, send.c and receive.c. Own messages lie behind each other from the ring's start; in
@@ -172,8 +174,6 @@ static inline void message_publish(void)
 /* Why message_reserve() has returned NULL: -EAGAIN, no room, try on a later round; -ENODEV, the
  * node is dead or does not exist. */
 int message_refusal(node_id_t to);
-/* Ask for the channel to a node that will be sent to, so that the first message finds one. */
-void message_open(node_id_t to);
 /* Whether a message of so many bytes can be reserved now. If not, that is what a send without room
  * is: it asks for a channel that is not there yet, and this node is rung when there is room. */
 bool message_ask_for_room(node_id_t to, size_t length_bytes);

@@ -504,17 +504,6 @@ static void start_device(void *argument)
     }
 }
 
-/* To whom it hands what comes in: a frame that finds no channel is lost. */
-static void open_channels(void)
-{
-    message_open(configuration_own_cm(configuration, self));
-    for (unsigned i = 0; i < configuration->ts_count; i++) {
-        if (configuration_own_ls(configuration, configuration->ts[i]) == self) {
-            message_open(configuration->ts[i]);
-        }
-    }
-}
-
 void link_server_start(const struct configuration *current)
 {
     configuration = current;
@@ -523,7 +512,6 @@ void link_server_start(const struct configuration *current)
     net_register_payload_message(TRANSMIT_FRAME, handle_transmit_frame);
     dispatch_register_node_down(note_node_down);
     link_device_initialise();
-    open_channels();
     if (current->ls[0] == self) {
         if (thread_run_handler("ls", start_device, NULL) != 0) {
             PANIC("no memory to start the link server");

@@ -92,16 +92,6 @@ static void handle_node_down(node_id_t node)
     manager_forget_node(&own_manager, node);
 }
 
-/* To whom it hands new connections: a SYN that finds no channel is lost. */
-static void open_channels(const struct configuration *configuration)
-{
-    for (unsigned i = 0; i < configuration->ts_count; i++) {
-        if (configuration_own_cm(configuration, configuration->ts[i]) == platform_node()) {
-            message_open(configuration->ts[i]);
-        }
-    }
-}
-
 void connection_manager_start(const struct configuration *configuration)
 {
     manager_initialise(&own_manager, platform_node(), configuration, &environment, NULL);
@@ -113,6 +103,5 @@ void connection_manager_start(const struct configuration *configuration)
     net_register_message(CONNECTION_CLOSED, handle_connection_closed);
     net_register_message(OFFER, handle_offer);
     dispatch_register_node_down(handle_node_down);
-    open_channels(configuration);
     status_set_text(STATUS_TEXT_BALANCE, own_manager.balance->description);
 }

@@ -142,6 +142,16 @@ def test_pages_are_served_to_real_clients(network, program, node_count):
         assert re.search(r"Keep-Alive requests: +[1-9]", kept.output), kept.output
 
 
+def test_the_first_frame_between_any_two_nodes_arrives(network, program):
+    """With one queue its link server hands frames to all transport servers, two of which belong to
+    another one; and 32 clients begin at once."""
+    with Hosted(network, program, 8, "pika=LS2+TS4+CM1", "app=httpd:1") as talus:
+        assert ab(talus, "/4b", 200, 32).failed == 0
+        metrics = curl(talus, "/metrics").decode()
+        full = re.findall(r'talus_drops_total\{node="\d",reason="channel_full"\} (\d+)', metrics)
+        assert len(full) == 8 and set(full) == {"0"}, metrics
+
+
 def test_each_link_server_has_a_queue_of_a_device_that_has_several(program):
     with QueuesNetwork() as network, Hosted(network, program, 4) as talus:
         talus.wait_for_line("2 queues")

@@ -22,6 +22,7 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/send_copy.h"
 
 #define LINE_COUNT (CHANNEL_RING_MIN_BYTES / CHANNEL_LINE_BYTES)
 #define TIMEOUT_NS (WATCH_TIMEOUT_DEFAULT_S * NS_PER_S)
@@ -79,11 +80,11 @@ static void nobody_is_asked_for_a_channel_that_is_not_used(void **state)
     }
 }
 
-static void first_send_asks_once_and_finds_no_room(void **state)
+static void first_send_asks_once_and_waits(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(send_number(2, i), -EAGAIN);
+        assert_int_equal(send_number(2, i), 0);
         assert_false(message_ask_for_room(2, 64));
         (void)dispatch_round();
     }
@@ -92,10 +93,14 @@ static void first_send_asks_once_and_finds_no_room(void **state)
     assert_int_equal(fake_attentions(2), 1);
     assert_int_equal(fake_attentions(3), 0);
     fake_open_ring(2);
-    assert_int_equal(send_number(2, 7), 0);
-    expect_number(2, 7);
+    assert_int_equal(send_number(2, 3), 0); /* behind those that came before */
+    run();
+    for (unsigned i = 0; i < 4; i++) {
+        expect_number(2, i);
+    }
     assert_true(message_ask_for_room(2, 64));
     assert_int_equal(fake_attentions(2), 1);
+    assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_FULL), 0);
 }
 
 static void room_comes_with_the_ring(void **state)
@@ -106,18 +111,96 @@ static void room_comes_with_the_ring(void **state)
     assert_true(message_ask_for_room(2, 64));
 }
 
-static void message_with_payload_waits_for_a_channel_too(void **state)
+static void release_loan(void *context)
 {
-    const struct message_loan loan = {.bytes = "abcd", .length_bytes = 4};
+    ++*(unsigned *)context;
+}
+
+static void lent_bytes_are_copied_to_wait_for_a_channel(void **state)
+{
+    uint8_t bytes[3000];
+    unsigned releases = 0;
+    const struct message_loan loan = {bytes, sizeof(bytes), release_loan, &releases};
 
     (void)state;
-    assert_null(message_reserve_loan(2, TYPE, sizeof(struct number), &loan));
-    fake_open_ring(2);
+    memset(bytes, 'a', sizeof(bytes));
     assert_non_null(message_reserve_loan(2, TYPE, sizeof(struct number), &loan));
+    assert_int_equal(releases, 0);
     message_publish();
+    assert_int_equal(releases, 1);
+    memset(bytes, 'b', sizeof(bytes)); /* they are the lender's again */
+    fake_open_ring(2);
+    run();
+    assert_int_equal(releases, 1);
     const struct message *sent = fake_take_message(2);
     assert_non_null(sent);
-    assert_memory_equal(fake_payload(sent, sizeof(struct number)).bytes, "abcd", 4);
+    memset(bytes, 'a', sizeof(bytes));
+    assert_int_equal(fake_payload(sent, sizeof(struct number)).length_bytes, sizeof(bytes));
+    assert_memory_equal(fake_payload(sent, sizeof(struct number)).bytes, bytes, sizeof(bytes));
+}
+
+/* As a whole frame is: it fits no line. */
+static int send_frame(uint32_t number)
+{
+    uint8_t frame[1500];
+    struct number message = {.header = {.type = TYPE}, .number = number};
+
+    memset(frame, (int)number, sizeof(frame));
+    return send_copy_with(2, &message.header, sizeof(message), frame, sizeof(frame));
+}
+
+static void expect_frame(uint32_t number)
+{
+    const struct number *message;
+    struct message_payload payload;
+
+    (void)dispatch_round(); /* there is room behind what has been taken */
+    message = (const struct number *)fake_take_message(2);
+    assert_non_null(message);
+    payload = fake_payload(message, sizeof(*message));
+    assert_int_equal(message->number, number);
+    assert_int_equal(payload.length_bytes, 1500);
+    for (unsigned i = 0; i < 1500; i++) {
+        assert_int_equal(payload.bytes[i], (uint8_t)number);
+    }
+}
+
+/* More than a ring takes, and no more: it is as with a full channel then. */
+static void the_first_messages_wait_up_to_a_bound(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    while (send_frame(count) == 0) {
+        count++;
+    }
+    assert_int_equal(count, 64);
+    assert_int_equal(message_refusal(2), -EAGAIN);
+    assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_FULL), 1);
+    post_number(2, 1000); /* what must not be lost still waits */
+    run();
+    fake_expect_no_message(2);
+    fake_open_ring(2);
+    for (unsigned i = 0; i < count; i++) {
+        expect_frame(i);
+    }
+    (void)dispatch_round();
+    expect_number(2, 1000);
+    fake_expect_no_message(2);
+    assert_int_equal(send_frame(7), 0);
+    expect_frame(7);
+}
+
+static void without_memory_no_message_waits_for_a_channel(void **state)
+{
+    (void)state;
+    fake_fail_allocations_after(0);
+    assert_int_equal(send_frame(1), -EAGAIN);
+    assert_int_equal(counter_read(NODE, COUNTER_CHANNEL_FULL), 1);
+    fake_fail_allocations_after(-1);
+    assert_int_equal(send_frame(2), 0);
+    fake_open_ring(2);
+    expect_frame(2);
 }
 
 static void what_is_posted_before_the_channel_is_there_goes_out_in_order(void **state)
@@ -224,8 +307,8 @@ static void words_that_name_no_ring_of_that_node_are_refused(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         fake_status_page(2)->channel_rings[NODE] = words[i];
-        assert_int_equal(send_number(2, i), -EAGAIN);
-        assert_int_equal(send_number(2, i), -EAGAIN);
+        assert_false(message_ask_for_room(2, 64));
+        assert_false(message_ask_for_room(2, 64));
         assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_RING), i + 1);
         assert_false(fake_is_attached(2));
         assert_false(opening_has_come(2));
@@ -499,9 +582,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(nobody_is_asked_for_a_channel_that_is_not_used),
-        TEST_WITHOUT_RINGS(first_send_asks_once_and_finds_no_room),
+        TEST_WITHOUT_RINGS(first_send_asks_once_and_waits),
         TEST_WITHOUT_RINGS(room_comes_with_the_ring),
-        TEST_WITHOUT_RINGS(message_with_payload_waits_for_a_channel_too),
+        TEST_WITHOUT_RINGS(lent_bytes_are_copied_to_wait_for_a_channel),
+        TEST_WITHOUT_RINGS(the_first_messages_wait_up_to_a_bound),
+        TEST_WITHOUT_RINGS(without_memory_no_message_waits_for_a_channel),
         TEST_WITHOUT_RINGS(what_is_posted_before_the_channel_is_there_goes_out_in_order),
         TEST_WITHOUT_RINGS(sender_sleeps_for_a_channel_and_says_so),
         TEST_WITHOUT_RINGS(ring_that_comes_before_the_sleep_keeps_the_node_awake),
