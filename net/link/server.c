@@ -85,7 +85,8 @@ static unsigned copy_count;
 
 /* --- Receive --- */
 
-/* A SYN, checked by steering_classify(): the CM decides who shall have the connection. */
+/* A SYN, checked by steering_classify(): the CM decides who shall have the connection. That of the
+ * TS, so that CMs share the work also where one queue takes all that comes. */
 static void deliver_syn(struct frame *frame, node_id_t owner)
 {
     size_t length_bytes = frame->length_bytes;
@@ -94,7 +95,7 @@ static void deliver_syn(struct frame *frame, node_id_t owner)
         syn_cut_data(frame->data, &length_bytes, &frame->flags) != 0) {
         counter_increment(COUNTER_DROP_CHECKSUM);
     } else {
-        syn_send(configuration_own_cm(configuration, self), owner, frame->data, length_bytes,
+        syn_send(configuration_own_cm(configuration, owner), owner, frame->data, length_bytes,
                  frame->flags);
     }
     frame->release(frame);
