@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/acpi/device_ranges.c boot/acpi/table.c boot/boot_info.c */
+/* sources: boot/acpi/device_ranges.c boot/acpi/table.c boot/boot_info.c tests/unit/world/panic.c */
 /*
  * boot/acpi/device_ranges.c: what tables name is a device only where the memory map has no memory
  * and the processor has addresses.
@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -22,13 +21,6 @@
 
 static struct acpi acpi;
 static struct boot_info info;
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)format;
-    print_error("%s:%d\n", file, line);
-    abort();
-}
 
 static void add_range(paddr_t paddr, uint64_t bytes, bool is_usable)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/acpi/holes.c */
+/* sources: boot/acpi/holes.c tests/unit/world/panic.c */
 /*
  * boot/acpi/holes.c against memory maps built here, random ones included: holes in which nothing
  * lies, and configuration space that is not memory.
@@ -35,13 +35,6 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     (void)format;
     assert_int_equal(level, LOG_WARNING);
     warning_count++;
-}
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)format;
-    print_error("%s:%d\n", file, line);
-    abort();
 }
 
 static void add_range(paddr_t paddr, uint64_t bytes, bool is_usable)

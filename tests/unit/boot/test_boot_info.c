@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/boot_info.c boot/physical.c */
+/* sources: boot/boot_info.c boot/physical.c tests/unit/world/panic.c */
 /*
  * boot/boot_info.c: whatever a loader's memory map looks like, no reserved byte becomes free
  * memory; and a configuration file's words stand before those of the command line.
@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -228,13 +227,6 @@ static void a_screen_in_usable_memory_is_left_out(void **state)
     assert_true(has_screen_at(UINT64_MAX - 0x100));
     info.framebuffer.paddr = 0;
     assert_true(boot_info_check_framebuffer(&info)); /* there is none */
-}
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)format;
-    print_error("%s:%d\n", file, line);
-    abort();
 }
 
 int main(void)

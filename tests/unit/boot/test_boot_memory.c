@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/boot_memory.c boot/boot_info.c boot/physical.c */
+/* sources: boot/boot_memory.c boot/boot_info.c boot/physical.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE */
 /*
  * boot/boot_memory.c: maps of any size, up to the end of the address space and beyond what the
@@ -105,13 +105,6 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     (void)format;
     assert_int_equal(level, LOG_WARNING);
     warning_count++;
-}
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)format;
-    print_error("panic at %s:%d\n", file, line);
-    abort();
 }
 
 /* --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/find_cores.c */
+/* sources: boot/find_cores.c tests/unit/world/panic.c tests/unit/world/kept_log.c */
 /* flags: -DCPU_FAKE */
 /*
  * boot/find_cores.c: which of the listed cores become nodes, and that each other one has its reason
@@ -10,8 +10,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -22,6 +20,7 @@
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
+#include "tests/unit/world/kept_log.h"
 
 const char boot_pml4[1];
 struct node_info node_info;
@@ -38,26 +37,6 @@ static int measure_error;
 static uint64_t measure_us;
 static uint64_t now_us;
 static uint32_t power_features;
-static char said[8192];
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
-
-void log_write(enum log_level level, const char *subsystem, const char *format, ...)
-{
-    size_t length = strlen(said);
-    va_list arguments;
-
-    (void)level;
-    (void)subsystem;
-    va_start(arguments, format);
-    (void)vsnprintf(said + length, sizeof(said) - length, format, arguments);
-    va_end(arguments);
-    strcat(said, "\n");
-}
 
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
@@ -141,7 +120,7 @@ static int begin(void **state)
     measure_error = 0;
     measure_us = 1;
     power_features = 1u << 8;
-    said[0] = '\0';
+    kept_log_clear();
     node_info.has_x2apic = true;
     node_info.clock.tsc_hz = 1000000000;
     return 0;
@@ -169,7 +148,7 @@ static void this_core_is_the_first_node_wherever_it_is_listed(void **state)
     assert_int_equal(cores[0].listed.domain, 1);
     assert_int_equal(cores[1].listed.apic_id, 0);
     assert_int_equal(cores[3].listed.apic_id, 3);
-    assert_string_equal(said, "");
+    assert_string_equal(kept_log(), "");
 }
 
 static void without_tables_there_is_one_node(void **state)
@@ -188,7 +167,7 @@ static void a_core_that_does_not_answer_is_left_out(void **state)
     assert_int_equal(find(0, UINT64_MAX), 3);
     assert_int_equal(cores[1].listed.apic_id, 2);
     assert_int_equal(cores[1].start_index, 1);
-    assert_string_equal(said, "core with APIC id 1 does not answer, left out\n");
+    assert_string_equal(kept_log(), "core with APIC id 1 does not answer, left out\n");
 }
 
 /* A machine check for all cores resets the machine where it finds one as firmware has left it. */
@@ -201,7 +180,7 @@ static void cores_without_a_node_are_called_to_park(void **state)
     for (unsigned i = 0; i < 4; i++) {
         assert_int_equal(is_wanted[i], i == 0);
     }
-    assert_string_equal(said, "3 cores left out: nodes=2\n");
+    assert_string_equal(kept_log(), "3 cores left out: nodes=2\n");
 }
 
 static void more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number(void **state)
@@ -211,8 +190,8 @@ static void more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number(void
     acpi.unlisted_core_count = 1;
     assert_int_equal(find(0, UINT64_MAX), NODE_MAX);
     assert_int_equal(called_count, ACPI_CORE_MAX - 1);
-    assert_string_equal(said, "960 cores left out: more than 64 nodes\n"
-                              "1 cores left out: firmware lists more than 1024\n");
+    assert_string_equal(kept_log(), "960 cores left out: more than 64 nodes\n"
+                                    "1 cores left out: firmware lists more than 1024\n");
 }
 
 static void cores_that_cannot_be_called_are_left_out(void **state)
@@ -222,12 +201,12 @@ static void cores_that_cannot_be_called_are_left_out(void **state)
     acpi.cores[1].apic_id = 255;
     node_info.has_x2apic = false;
     assert_int_equal(find(0, UINT64_MAX), 2);
-    assert_string_equal(said, "1 cores left out: their APIC ids need an x2APIC\n");
+    assert_string_equal(kept_log(), "1 cores left out: their APIC ids need an x2APIC\n");
     begin(state);
     list(3);
     trampoline = 0;
     assert_int_equal(find(0, UINT64_MAX), 1);
-    assert_string_equal(said, "2 cores left out: no free page below 1 MiB\n");
+    assert_string_equal(kept_log(), "2 cores left out: no free page below 1 MiB\n");
 }
 
 static void one_node_has_the_nmi_line(void **state)
@@ -269,12 +248,13 @@ static void what_is_known_of_the_tscs_is_one_line(void **state)
 
     ranges[0] = (struct tsc_range){-20, 10};
     find_cores_compare_tscs(cores, count);
-    assert_string_equal(said, "TSC: invariant, cores agree to within 30 ns\n");
-    said[0] = '\0';
+    assert_string_equal(kept_log(), "TSC: invariant, cores agree to within 30 ns\n");
+    kept_log_clear();
     power_features = 0;
     find_cores_compare_tscs(cores, count);
-    assert_string_equal(said, "TSC: not said to be invariant, so clocks of nodes may drift apart, "
-                              "cores agree to within 30 ns\n");
+    assert_string_equal(kept_log(),
+                        "TSC: not said to be invariant, so clocks of nodes may drift apart, "
+                        "cores agree to within 30 ns\n");
 }
 
 static void a_tsc_that_is_apart_is_corrected_and_told(void **state)
@@ -290,7 +270,7 @@ static void a_tsc_that_is_apart_is_corrected_and_told(void **state)
     assert_int_equal(cores[1].tsc_offset, 500);
     assert_int_equal(cores[2].tsc_offset, -540);
     assert_int_equal(cores[3].tsc_offset, 0);
-    assert_non_null(strstr(said, "of 4 cores 2 were apart and are corrected, 1 cannot be"));
+    assert_true(is_logged("of 4 cores 2 were apart and are corrected, 1 cannot be"));
 }
 
 /* As on an emulator whose host is busy: the boot goes on. */
@@ -304,12 +284,12 @@ static void comparing_the_tscs_of_many_cores_ends_in_time(void **state)
     measure_us = 300000;
     find_cores_compare_tscs(cores, count);
     assert_in_range(now_us - start_us, 900000, 1200000);
-    assert_non_null(strstr(said, "59 cannot be compared"));
-    said[0] = '\0';
+    assert_true(is_logged("59 cannot be compared"));
+    kept_log_clear();
     measure_error = -ETIMEDOUT;
     measure_us = 1;
     find_cores_compare_tscs(cores, 2);
-    assert_non_null(strstr(said, "1 cannot be compared"));
+    assert_true(is_logged("1 cannot be compared"));
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/physical.c */
+/* sources: boot/physical.c tests/unit/world/panic.c */
 /*
  * boot/physical.c: no byte of memory is given twice, whatever a firmware's map looks like, and
  * shares are equal. Each test leaves the list empty, because it is the module's own.
@@ -17,13 +17,6 @@
 #include "kernel/platform.h"
 
 static struct node_place places[NODE_MAX];
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)format;
-    print_error("%s:%d\n", file, line);
-    abort();
-}
 
 static int empty_the_list(void **state)
 {

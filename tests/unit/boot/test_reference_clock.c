@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/reference_clock.c */
+/* sources: boot/reference_clock.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
  * boot/reference_clock.c on a PC played here: time goes on by each access to one of its clocks,
@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -45,12 +44,6 @@ static bool is_high_byte_next;
 static uint8_t cmos[128];
 static uint8_t cmos_index;
 static unsigned warning_count;
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/start_node.c boot/tsc_offset.c */
+/* sources: boot/start_node.c boot/tsc_offset.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
  * boot/start_node.c with cores played here, as boot/trampoline.S has them act: each looks at its
@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -57,12 +56,6 @@ static uint8_t trampoline_page[PAGE_BYTES];
 static uint64_t now_us;
 static uint64_t tsc;
 static unsigned nmi_count;
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
 
 static uint32_t *word(unsigned index, size_t field)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/console/framebuffer.c drivers/console/font.c drivers/console/vga_text.c */
+/* sources: drivers/console/framebuffer.c drivers/console/font.c drivers/console/vga_text.c tests/unit/world/panic.c */
 /*
  * Tests drivers/console/framebuffer.c and drivers/console/vga_text.c on memory of exactly the size
  * that they say they write to, so that the sanitizer sees a byte beyond; and the font.
@@ -21,12 +21,6 @@
 #include "kernel/platform.h"
 
 #define UNTOUCHED 0xA5
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    fail_msg("%s:%d: %s", file, line, format);
-    abort();
-}
 
 static struct framebuffer_info info;
 static uint8_t *memory;

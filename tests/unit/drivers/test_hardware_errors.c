@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/errors/hardware.c libc/core/format.c */
+/* sources: drivers/errors/hardware.c libc/core/format.c tests/unit/world/panic.c tests/unit/world/kept_log.c */
 /* flags: -DCPU_FAKE */
 /*
  * drivers/errors/hardware.c against a core played here: its registers for machine checks fault
@@ -9,8 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -24,6 +22,7 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/port.h"
+#include "tests/unit/world/kept_log.h"
 
 #define VALID         (1ull << 63)
 #define UNCORRECTED   (1ull << 61)
@@ -48,28 +47,8 @@ static uint32_t features;
 static uint64_t cr4;
 static uint8_t port_61;
 static uint8_t written_61;
-static char said[8192];
 
 LINKER_SET_DECLARE(components, struct component);
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
-
-void log_write(enum log_level level, const char *subsystem, const char *format, ...)
-{
-    size_t length = strlen(said);
-    va_list arguments;
-
-    (void)level;
-    (void)subsystem;
-    va_start(arguments, format);
-    (void)vsnprintf(said + length, sizeof(said) - length, format, arguments);
-    va_end(arguments);
-    strcat(said, "\n");
-}
 
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
@@ -183,7 +162,7 @@ static int begin(void **state)
     family_model = 0x106A0; /* 1AH */
     features = 1u << 7 | 1u << 14;
     cr4 = 0;
-    said[0] = '\0';
+    kept_log_clear();
     node_info.nmi_line = (struct nmi_line){.is_ours = true, .lint = 1, .is_active_low = true};
     opened_lint = NOT_OPENED;
     written_61 = 0xAA;
@@ -194,7 +173,7 @@ static int begin_started(void **state)
 {
     begin(state);
     start_node();
-    said[0] = '\0';
+    kept_log_clear();
     global_status = RIPV | MCIP;
     return 0;
 }
@@ -208,7 +187,7 @@ static void all_banks_report_from_the_start_on(void **state)
     for (unsigned i = 0; i < 10; i++) {
         assert_int_equal(banks[i].control, UINT64_MAX);
     }
-    assert_string_equal(said, "");
+    assert_string_equal(kept_log(), "");
 }
 
 static void the_first_bank_of_old_processors_is_left_to_firmware(void **state)
@@ -255,7 +234,7 @@ static void errors_from_before_the_start_are_told_and_forgotten(void **state)
     banks[4].address = 0x123;
     global_status = MCIP;
     start_node();
-    assert_non_null(strstr(said, "bank 4: STATUS b400000000000135 ADDR 0000000000000123 MISC 0"));
+    assert_true(is_logged("bank 4: STATUS b400000000000135 ADDR 0000000000000123 MISC 0"));
     assert_int_equal(banks[4].status, 0);
     assert_int_equal(global_status, 0);
 }
@@ -308,11 +287,11 @@ static void the_report_has_the_registers_of_each_valid_bank(void **state)
     banks[2].status = VALID;
     assert_false(hardware_error_is_elsewhere(VECTOR_MACHINE_CHECK));
     hardware_error_log(VECTOR_MACHINE_CHECK);
-    assert_string_equal(said, "machine check: MCG_STATUS 0000000000000005\n"
-                              "bank 0: STATUS bc00000000000001 ADDR 0000000000000abc MISC "
-                              "0000000000000def\n"
-                              "bank 2: STATUS 8000000000000000 ADDR 0000000000000000 MISC "
-                              "0000000000000000\n");
+    assert_string_equal(kept_log(), "machine check: MCG_STATUS 0000000000000005\n"
+                                    "bank 0: STATUS bc00000000000001 ADDR 0000000000000abc MISC "
+                                    "0000000000000def\n"
+                                    "bank 2: STATUS 8000000000000000 ADDR 0000000000000000 MISC "
+                                    "0000000000000000\n");
     assert_int_equal(banks[0].status | banks[2].status, 0);
 }
 
@@ -321,12 +300,12 @@ static void an_nmi_of_the_chipset_has_its_reason(void **state)
     (void)state;
     port_61 = 0xB1; /* SERR#, and bits that are others' */
     hardware_error_log(VECTOR_NMI);
-    assert_string_equal(said, "NMI by the chipset: SERR#\n");
+    assert_string_equal(kept_log(), "NMI by the chipset: SERR#\n");
     assert_int_equal(written_61, 0x0D); /* the speaker's bits as they were */
-    said[0] = '\0';
+    kept_log_clear();
     port_61 = 0x40;
     hardware_error_log(VECTOR_NMI);
-    assert_string_equal(said, "NMI by the chipset: IOCHK#\n");
+    assert_string_equal(kept_log(), "NMI by the chipset: IOCHK#\n");
 }
 
 static void an_nmi_without_a_reason_is_a_nodes_or_a_persons(void **state)
@@ -337,7 +316,7 @@ static void an_nmi_without_a_reason_is_a_nodes_or_a_persons(void **state)
         begin_started(state);
         port_61 = ports[i];
         hardware_error_log(VECTOR_NMI);
-        assert_non_null(strstr(said, "by the NMI line"));
+        assert_true(is_logged("by the NMI line"));
         assert_int_equal(written_61, 0xAA);
     }
 }
@@ -348,7 +327,7 @@ static void a_node_without_the_nmi_line_does_not_ask_the_chipset(void **state)
     node_info.nmi_line.is_ours = false;
     port_61 = 0xC0;
     hardware_error_log(VECTOR_NMI);
-    assert_string_equal(said, "NMI by another node\n");
+    assert_string_equal(kept_log(), "NMI by another node\n");
     assert_int_equal(written_61, 0xAA);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/lapic.c boot/firmware_lapic.c */
+/* sources: kernel/x86/lapic.c boot/firmware_lapic.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
  * kernel/x86/lapic.c and boot/firmware_lapic.c against a local APIC played here, in both modes, as
@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -23,12 +22,6 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
 
 #define ID            0x020
 #define VERSION       0x030

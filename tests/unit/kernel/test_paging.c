@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/paging.c libc/core/address_space.c */
+/* sources: kernel/x86/paging.c libc/core/address_space.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE -include tests/unit/world/low_direct_map.h */
 /*
  * Tests which devices kernel/x86/paging.c maps, and libc/core/address_space.c, in tables that lie
@@ -60,12 +60,6 @@ void *pages_allocate(size_t count)
     }
     tables[page_count] = aligned_alloc(4096, 4096);
     return memset(tables[page_count++], 0, 4096);
-}
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
 }
 
 static void fail_core(const char *file, int line, const char *condition)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/platform.c libc/core/random.c */
+/* sources: kernel/x86/platform.c libc/core/random.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE */
 /*
  * kernel/x86/platform.c: which core an interrupt goes to, and of which kind; what memory, stacks
@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -28,12 +27,6 @@
 
 static uint32_t sent_to;
 static uint32_t sent; /* 0: nothing */
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
 
 void lapic_send(uint32_t apic_id, uint32_t command)
 {

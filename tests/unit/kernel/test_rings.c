@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/rings.c */
+/* sources: kernel/x86/rings.c tests/unit/world/panic.c */
 /* flags: -include tests/unit/world/low_direct_map.h */
 /*
  * Tests kernel/x86/rings.c: who may write a ring's pages, and which places are believed. The tables
@@ -37,12 +37,6 @@ static uint64_t mapped_bytes;
 static unsigned mapped_flags;
 static bool is_marked;
 static unsigned mark_count;
-
-_Noreturn void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
 
 void *pages_allocate(size_t page_count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
+/* sources: net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c tests/unit/world/panic.c */
 /*
  * Tests net/manager/listeners.c, waiting.c and balance/least.c by themselves: entries of tables
  * that are full come back whole, and everybody has a turn.
@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -18,12 +17,6 @@
 #include "net/manager/balance/balance.h"
 #include "net/manager/listeners.h"
 #include "net/manager/waiting.h"
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    mock_assert(false, format, file, line);
-    abort();
-}
 
 static struct listener_table table;
 static struct waiting_pool pool;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
+/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c tests/unit/world/panic.c */
 /* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -53,13 +52,6 @@ static struct delivery under_way[QUEUE_MAX]; /* between managers */
 static unsigned sent_count, delivered_count;
 static struct delivery to_ts[QUEUE_MAX];
 static unsigned to_ts_count, seen_count;
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)format;
-    fprintf(stderr, "panic at %s:%d\n", file, line);
-    abort();
-}
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/messages.c net/configuration.c net/placement.c */
+/* sources: net/messages.c net/configuration.c net/placement.c tests/unit/world/panic.c */
 /*
  * Tests net/messages.h: the form that all nodes rely on.
  */
@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -38,14 +37,6 @@ static void every_message_begins_with_its_header(void **state)
 #define X(type, name, from, to) assert_int_equal(offsetof(struct name, header), 0);
     MESSAGE_TABLE(X)
 #undef X
-}
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)file;
-    (void)line;
-    (void)format;
-    abort();
 }
 
 /* The column `from`, as the dispatcher holds every sender to it. */

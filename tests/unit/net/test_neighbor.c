@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/neighbor.c */
+/* sources: net/transport/neighbor.c tests/unit/world/panic.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -21,12 +20,6 @@ static const uint8_t other_mac[6] = {2, 0, 0, 0, 0, 2};
 static uint64_t now_ns;
 /* A letter for each: s1 packet 1 sent, d1 dropped, c1 crowded out, r resolve. */
 static char events[64];
-
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    fail_msg("%s:%d: %s", file, line, format);
-    abort();
-}
 
 uint64_t dispatch_now_ns(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/steering.c */
+/* sources: net/steering.c tests/unit/world/panic.c */
 /*
  * Tests net/steering.c: groups to owners, and frames to servers.
  */
@@ -14,15 +14,6 @@
 
 #include "kernel/platform.h"
 #include "net/steering.h"
-
-/* Not called when all is well. */
-void platform_panic(const char *file, int line, const char *format, ...)
-{
-    (void)file;
-    (void)line;
-    (void)format;
-    abort();
-}
 
 #define FIN      0x01
 #define SYN      0x02

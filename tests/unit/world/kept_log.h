@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A log that keeps what is written, as text: in place of kernel/log.c.
+ * A log that keeps what is written, as text, in place of kernel/log.c.
  */
 #pragma once
 
