@@ -38,7 +38,6 @@ void fuzz_one(const uint8_t *bytes, size_t count)
     clients_start(false);
     node_start(&input, machines[machine].words, machines[machine].node,
                machines[machine].node_count);
-    peers_start();
     application_start();
     for (unsigned i = 0; i < ACTION_MAX && input.left > 0; i++) {
         switch (fuzz_take8(&input) % 8u) {

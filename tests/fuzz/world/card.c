@@ -6,12 +6,14 @@
  */
 #include "tests/fuzz/world/card.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "drivers/hosted/rings.h"
 #include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
+#include "net/steering.h"
 #include "tests/fuzz/fuzzer.h"
 #include "tests/unit/world/memory_nic.h"
 
@@ -50,10 +52,14 @@ static void release(struct frame *frame)
     free(CONTAINER_OF(frame, struct buffer, frame));
 }
 
-void card_start(bool can_segment_tcp)
+void card_start(uint8_t choice)
 {
     memory_nic_reset();
-    memory_nic_setting.can_segment_tcp = can_segment_tcp;
+    memory_nic_setting.can_segment_tcp = (choice & 1) != 0;
+    memory_nic_setting.queue_count = 1 + (choice >> 1 & 3);
+    memory_nic_setting.can_steer = (choice >> 3 & 1) != 0;
+    memory_nic_setting.group_count = memory_nic_setting.can_steer ? STEERING_GROUP_COUNT : 0;
+    memory_nic_setting.adopt_error = (choice >> 4 & 1) != 0 ? -ENODEV : 0;
     memory_nic_setting.ring_frames = RING;
     memory_nic_setting.take_turn = take_turn;
 }

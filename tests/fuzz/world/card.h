@@ -7,8 +7,9 @@
 
 #include "kernel/base.h"
 
-/* Before the node starts. */
-void card_start(bool can_segment_tcp);
+/* Before the node starts. What it can is chosen by bits: whether it cuts segments, how many queues
+ * it has, whether it tells groups of flows apart, and whether another node can adopt it. */
+void card_start(uint8_t choice);
 
 /* A frame comes, and is taken in the next round. `flags` as in drivers/nic/frame.h. Lost when the
  * ring is full or nothing takes frames yet. */

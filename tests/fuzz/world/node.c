@@ -113,7 +113,10 @@ void node_start(struct fuzz_input *input, const char *words, uint8_t node, unsig
     fake_set_archive(archive, sizeof(archive));
     platform_console = &printer;
     log_printer_start();
-    card_start((fuzz_take8(input) & 1) != 0);
+    for (unsigned peer = 0; peer < node_count; peer++) {
+        fake_close_ring((node_id_t)peer); /* until it is asked for one */
+    }
+    card_start(fuzz_take8(input));
     dispatch_initialise();
     FUZZ_CHECK(configuration_parse(&configuration, line, node_count, reason, sizeof(reason)) == 0);
     configuration_set_current(&configuration);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/nic/nic.h"
 #include "kernel/message/channel.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -21,6 +22,7 @@
 #include "tests/fuzz/world/node.h"
 #include "tests/fuzz/world/packet.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/memory_nic.h"
 
 #define LISTENER_COUNT 4u
 #define TAKEN_MAX      64u /* messages at a time */
@@ -34,14 +36,101 @@ union any_message {
     uint32_t words[MESSAGE_MAX_BYTES / 4];
 };
 
-static struct channel_sender senders[NODE_MAX];
+/* As others see it: a faulty node's own view of its channels. */
+static struct {
+    struct channel_sender sender;
+    uint64_t ring; /* the word on the node's page by which it was opened; 0: it was not */
+    bool is_slow;  /* it opens no channel that it is asked for */
+    bool is_deaf;  /* it has named a ring of another length than it reads */
+} far_ends[NODE_MAX];
 /* The last of each type that any peer was sent: what an answer to it has to name. */
 static union any_message told[MESSAGE_TYPE_MAX];
+
+/* --- Channels --- */
+
+/* As a sound node does: that to it, when it is asked for one. */
+static void open_rings(void)
+{
+    const struct status_page *page = fake_status_page(platform_node());
+
+    for (node_id_t peer = 0; peer < platform_node_count(); peer++) {
+        if (page->channel_requests[peer] != 0 && !far_ends[peer].is_slow &&
+            fake_status_page(peer)->channel_rings[platform_node()] == 0 &&
+            !fake_is_attached(peer)) {
+            fake_open_ring(peer);
+            far_ends[peer].is_deaf = false;
+        }
+    }
+}
+
+/* Ask for the channel from it, if there is none yet. Returns whether it has, or had, one: a dead
+ * node goes on writing there. */
+static bool open_channel(node_id_t peer)
+{
+    const uint64_t *word = &fake_status_page(platform_node())->channel_rings[peer];
+
+    if (*word == 0) {
+        far_ends[peer].ring = 0;
+        fake_status_page(peer)->channel_requests[platform_node()] = 1;
+        fake_send_attention();
+        node_run();
+    }
+    if (*word != far_ends[peer].ring) {
+        far_ends[peer].ring = *word;
+        channel_sender_initialise(&far_ends[peer].sender,
+                                  (void *)(*word & ~(uint64_t)(PAGE_BYTES - 1)),
+                                  (size_t)1 << *word % PAGE_BYTES,
+                                  &platform_status_page(platform_node())->acknowledged_lines[peer],
+                                  channel_first_line(peer, platform_node()));
+    }
+    return channel_sender_is_open(&far_ends[peer].sender);
+}
+
+/* Any word about channels to the node and from it. */
+static void write_channel_words(node_id_t peer, struct fuzz_input *input)
+{
+    struct status_page *page = fake_status_page(peer);
+    uint64_t *ring = &page->channel_rings[platform_node()];
+    uint8_t what = fuzz_take8(input);
+    uint32_t value = fuzz_take32(input);
+
+    switch (what % 8) {
+    case 0:
+        page->channel_requests[platform_node()] = value;
+        break;
+    case 1:
+        *ring = (uint64_t)value << (what >> 3) | what;
+        break;
+    case 2: /* near a true one */
+        *ring += (uint64_t)(value % 5) * PAGE_BYTES - 2 * PAGE_BYTES;
+        break;
+    case 3: /* another length */
+        *ring = (*ring & ~(uint64_t)(PAGE_BYTES - 1)) | value % 64;
+        far_ends[peer].is_deaf = true;
+        break;
+    case 4:
+        *ring = 0;
+        break;
+    case 5:
+        page->quiet[0] = value;
+        break;
+    case 6:
+        page->acknowledged_lines[platform_node()] = value;
+        break;
+    default:
+        far_ends[peer].is_slow = (value & 1) != 0;
+        break;
+    }
+    fake_send_attention();
+}
 
 static void take_messages(node_id_t peer)
 {
     const struct message *message;
 
+    if (far_ends[peer].is_deaf) {
+        return;
+    }
     for (unsigned i = 0; i < TAKEN_MAX && (message = fake_take_message(peer)) != NULL; i++) {
         if (message->header.type < MESSAGE_TYPE_MAX) {
             memcpy(&told[message->header.type], message, CHANNEL_LINE_BYTES);
@@ -255,6 +344,17 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         ready->can_segment_tcp = choice >> 4 & 1;
         break;
     }
+    case ATTACH_QUEUE: {
+        struct attach_queue *attach = body;
+        struct nic_queue_key key = {
+            .driver_number = choice >> 6,
+            .queue_index = choice & 3,
+            .words = {(choice & 0x20) != 0 ? choice : MEMORY_NIC_KEY, choice >> 2 & 7},
+        };
+
+        memcpy(attach->key, &key, sizeof(attach->key));
+        break;
+    }
     case QUEUE_ATTACHED: {
         struct queue_attached *attached = body;
 
@@ -310,7 +410,9 @@ static void send_message(node_id_t peer, struct fuzz_input *input)
         bytes = sizeof(struct message_header) + fuzz_take16(input) % 1600u;
     }
     message.header = (struct message_header){.type = type, .length_bytes = (uint16_t)bytes};
-    (void)channel_send(&senders[peer], (const struct message *)&message.header);
+    if (open_channel(peer)) {
+        (void)channel_send(&far_ends[peer].sender, (const struct message *)&message.header);
+    }
 }
 
 /* --- What no node would do --- */
@@ -318,15 +420,17 @@ static void send_message(node_id_t peer, struct fuzz_input *input)
 /* Any header in the line where the next message is looked for. */
 static void write_line(node_id_t peer, struct fuzz_input *input)
 {
-    struct channel_sender *sender = &senders[peer];
-    uint32_t index = sender->sent_lines & (sender->line_count - 1);
+    struct channel_sender *sender = &far_ends[peer].sender;
     struct message_header header = {
         .type = fuzz_take8(input),
         .length_bytes = fuzz_take16(input),
-        .sequence = channel_sequence(sender->sent_lines) + (fuzz_take8(input) == 1),
     };
+    bool is_late = fuzz_take8(input) == 1;
 
-    if (channel_has_room(sender, CHANNEL_LINE_BYTES)) {
+    if (open_channel(peer) && channel_has_room(sender, CHANNEL_LINE_BYTES)) {
+        uint32_t index = sender->sent_lines & (sender->line_count - 1);
+
+        header.sequence = channel_sequence(sender->sent_lines) + is_late;
         memcpy(sender->ring + (size_t)index * CHANNEL_LINE_BYTES, &header, sizeof(header));
         sender->sent_lines++;
     }
@@ -429,28 +533,18 @@ void peers_act(struct fuzz_input *input)
     case 5:
         let_peers_hang();
         break;
+    case 6:
+    case 7:
+        write_channel_words(peer, input);
+        break;
     default:
         take_messages(peer);
         send_message(peer, input);
         break;
     }
+    open_rings();
     if ((action & 0x1F) != 4) { /* several messages before the node looks */
         node_run();
-    }
-}
-
-void peers_start(void)
-{
-    for (node_id_t peer = 0; peer < platform_node_count(); peer++) {
-        if (peer != platform_node()) {
-            size_t bytes;
-            void *ring = fake_ring(peer, &bytes);
-
-            channel_sender_initialise(
-                &senders[peer], ring, bytes,
-                &platform_status_page(platform_node())->acknowledged_lines[peer],
-                channel_first_line(peer, platform_node()));
-        }
     }
 }
 

@@ -71,6 +71,7 @@ static void make_queue_key(const struct nic *nic, unsigned index, struct nic_que
     assert_ptr_equal(nic, &card.nic);
     assert_true(index < memory_nic_setting.queue_count);
     key->words[0] = MEMORY_NIC_KEY;
+    key->words[1] = nic->queue_count;
 }
 
 static int enable_receive(struct nic *nic)
@@ -106,10 +107,12 @@ static void spread(struct nic *nic, const uint8_t *queues, unsigned count)
 
 static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
 {
-    (void)nic;
-    (void)queue;
-    (void)groups;
-    fail_msg("%u groups are steered by a card that cannot", count);
+    assert_ptr_equal(nic, &card.nic);
+    assert_true(memory_nic_setting.can_steer);
+    assert_true(queue < memory_nic_setting.queue_count);
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(groups[i] < memory_nic_setting.group_count);
+    }
     return 0;
 }
 
@@ -122,6 +125,23 @@ static const struct nic_operations operations = {
     .steer = steer,
 };
 
+/* It has queues for all of these nodes, or as many as there are. */
+static void set_up(unsigned port, unsigned node_count, struct nic **nic)
+{
+    card.port = port;
+    card.nic = (struct nic){
+        .operations = &operations,
+        .queue_count = memory_nic_setting.queue_count,
+        .group_count = memory_nic_setting.group_count,
+        .can_segment_tcp = memory_nic_setting.can_segment_tcp,
+    };
+    if (card.nic.queue_count > node_count) {
+        card.nic.queue_count = (uint16_t)node_count;
+    }
+    copy_mac(card.nic.mac, port);
+    *nic = &card.nic;
+}
+
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic **nic)
 {
@@ -131,16 +151,27 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         return memory_nic_setting.start_error;
     }
     card.is_started = true;
-    card.port = port->driver_data[0];
-    card.nic = (struct nic){
-        .operations = &operations,
-        .queue_count = memory_nic_setting.queue_count,
-        .group_count = memory_nic_setting.group_count,
-        .can_segment_tcp = memory_nic_setting.can_segment_tcp,
-    };
-    copy_mac(card.nic.mac, card.port);
-    *nic = &card.nic;
+    set_up(port->driver_data[0], node_count, nic);
     return 0;
+}
+
+/* The key may be any peer's word. */
+static bool is_key_possible(const struct nic_queue_key *key)
+{
+    return key->words[0] == MEMORY_NIC_KEY && key->queue_index < memory_nic_setting.queue_count;
+}
+
+static int adopt(const struct nic_queue_key *key, struct nic **nic)
+{
+    if (!is_key_possible(key) || key->queue_index >= key->words[1] ||
+        key->words[1] > NIC_QUEUE_MAX) {
+        return -EINVAL;
+    }
+    assert_false(card.is_started);
+    if (memory_nic_setting.adopt_error == 0) {
+        set_up(0, (unsigned)key->words[1], nic);
+    }
+    return memory_nic_setting.adopt_error;
 }
 
 /* --- The queue --- */
@@ -208,11 +239,11 @@ static const struct nic_queue_operations queue_operations = {
     .take_dropped = rings_take_dropped,
 };
 
-/* The key may be any peer's word. Queues other than the first are opened once frames may come: the
+/* Queues other than the first are opened once frames may come: the
  * node that drives the card has let them in. */
 static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
 {
-    if (key->words[0] != MEMORY_NIC_KEY || key->queue_index >= memory_nic_setting.queue_count) {
+    if (!is_key_possible(key)) {
         return -EINVAL;
     }
     assert_true(key->queue_index != 0 || (card.is_started && !card.is_enabled));
@@ -233,6 +264,7 @@ static const struct nic_driver memory_driver = {
     .read_mac = read_mac,
     .start = start,
     .open_queue = open_queue,
+    .adopt = adopt,
 };
 NIC_DRIVER(memory_driver);
 
@@ -247,6 +279,7 @@ void memory_nic_reset(void)
         .near_count = MEMORY_NIC_PORTS_MAX,
         .queue_count = 1,
         .ring_frames = MEMORY_NIC_RING,
+        .adopt_error = -ENODEV,
     };
     for (unsigned i = 0; i < ARRAY_COUNT(buffers); i++) {
         rings_add_buffer(&own, &buffers[i]);

@@ -23,8 +23,10 @@ struct memory_nic_setting {
     unsigned ring_frames; /* at most RINGS_FRAME_MAX */
     bool is_link_down;
     bool can_segment_tcp;
+    bool can_steer;  /* the groups that it tells apart: else to ask for it fails the test */
     bool is_blocked; /* takes no frames to send */
     int start_error, open_error, enable_error;
+    int adopt_error; /* -ENODEV after a reset */
     /* The other side's turn, once a round, to take what has been sent. NULL after a reset: the test
      * takes it when it likes. */
     void (*take_turn)(void);
