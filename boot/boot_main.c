@@ -92,10 +92,10 @@ static void start_boot_services(const struct boot_info *info)
     node_info.node_count = 1;
     node_info.page_table_root = image_paddr(boot_pml4);
     boot_memory_start_pages(info);
-    status = pages_allocate(sizeof(*status) / PAGE_BYTES);
+    status = pages_allocate(STATUS_PAGE_BYTES(1) / PAGE_BYTES);
     if (status == NULL ||
         address_space_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
-                          sizeof(*status), PAGING_WRITE) != 0) {
+                          STATUS_PAGE_BYTES(1), PAGING_WRITE) != 0) {
         halt_before_log(info->range_count == 0 ? "Talus: the loader gave no map of the memory\n"
                                                : "Talus: no memory to boot in\n");
     }
@@ -185,14 +185,13 @@ static void choose_node_count(void)
                     core_count - most);
         core_count = (unsigned)most;
     }
-    node_info.node_count = (uint16_t)core_count;
 }
 
 /* What all nodes can read: status pages, zeroed, and who has which memory, to be filled in. And
  * what boot itself needs for each node. */
 static void allocate_tables(struct shared_memory *shared)
 {
-    uint64_t status_bytes = core_count * sizeof(struct status_page);
+    uint64_t status_bytes = core_count * STATUS_PAGE_BYTES(core_count);
 
     shared->status_pages = physical_allocate_low(status_bytes);
     shared->places = physical_allocate_low(core_count * sizeof(struct node_place));
@@ -226,14 +225,21 @@ static void share_memory(const struct shared_memory *shared)
     node_info.places = places;
 }
 
+static struct status_page *status_page_of(const struct shared_memory *shared, unsigned node)
+{
+    return (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages +
+                                  node * STATUS_PAGE_BYTES(core_count));
+}
+
 static void build_nodes(const struct shared_memory *shared)
 {
     for (unsigned i = 0; i < core_count; i++) {
-        struct status_page *status = (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages);
+        struct status_page *status = status_page_of(shared, i);
         struct node_info *plan = &plans[i].info;
 
         *plan = node_info;
         plan->node = (node_id_t)i;
+        plan->node_count = (uint16_t)core_count; /* boot itself sees its own status page alone */
         entropy_draw(plan->random_seed);
         plan->nmi_line = find_nmi_line(cores, core_count, i);
         plan->clock.tsc_at_zero += (uint64_t)cores[i].tsc_offset;
@@ -246,9 +252,9 @@ static void build_nodes(const struct shared_memory *shared)
             PANIC("no memory to build node %u", i);
         }
         /* Before any node runs: none may take another for absent. */
-        status[i].state = NODE_STARTING;
-        status[i].apic_id = cores[i].listed.apic_id;
-        status[i].memory_bytes = plan->memory_bytes;
+        status->state = NODE_STARTING;
+        status->apic_id = cores[i].listed.apic_id;
+        status->memory_bytes = plan->memory_bytes;
     }
 }
 
@@ -259,11 +265,8 @@ static void start_nodes(const struct shared_memory *shared)
     }
     for (unsigned i = 1; i < core_count; i++) {
         if (!start_node_wait_entered(cores[i].start_index)) {
-            struct status_page *status =
-                (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages);
-
             log_error("boot", "node %u has not started", i);
-            status[i].state = NODE_DEAD;
+            status_page_of(shared, i)->state = NODE_DEAD;
         }
     }
 }

@@ -26,7 +26,6 @@ static void mark_ring(const void *ring, size_t bytes)
 /* Tell a checker which pages are shared by design, and that from now on all others are private. */
 static void mark_shared_pages(void)
 {
-    const char *status = (const char *)STATUS_BASE;
     const char *places = (const char *)PLACES_BASE;
     const char *archive = platform_archive_start();
     const char *text;
@@ -37,8 +36,12 @@ static void mark_shared_pages(void)
         return;
     }
     rings_mark = mark_ring;
-    for (size_t i = 0; i < node_info.node_count * sizeof(struct status_page); i += PAGE_BYTES) {
-        probe_declare_mailbox(status + i);
+    for (unsigned node = 0; node < node_info.node_count; node++) {
+        const char *status = (const char *)platform_status_page((node_id_t)node);
+
+        for (size_t i = 0; i < STATUS_PAGE_BYTES(node_info.node_count); i += PAGE_BYTES) {
+            probe_declare_mailbox(status + i);
+        }
     }
     for (size_t i = 0; i < node_info.node_count * sizeof(struct node_place); i += PAGE_BYTES) {
         probe_declare_archive(places + i);

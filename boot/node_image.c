@@ -111,11 +111,11 @@ static int map_memory(struct address_space *space, const struct memory_range *ra
 static int map_status_pages(struct address_space *space, const struct node_info *info,
                             const struct shared_memory *shared)
 {
-    const uint64_t bytes = sizeof(struct status_page);
+    const uint64_t bytes = STATUS_PAGE_BYTES(info->node_count);
     int error = 0;
 
     for (unsigned node = 0; node < info->node_count && error == 0; node++) {
-        error = address_space_map(space, STATUS_BASE + node * bytes,
+        error = address_space_map(space, STATUS_BASE + node * (uintptr_t)STATUS_SLOT_BYTES,
                                   shared->status_pages + node * bytes, bytes,
                                   node == info->node ? PAGING_WRITE : PAGING_READ);
     }

@@ -9,9 +9,9 @@
 
 #define PAGE_BYTES 4096u
 
-/* Nodes a machine may have. Bounds the status pages and the square of channels; the number
- * that runs is what ACPI reports, at most this. */
-#define NODE_MAX 64
+/* Nodes that a machine may have. How many there are is known at boot: platform_node_count(). Tables
+ * of nodes have so many entries; this bounds numbers, sets, and tables of a few bytes a node. */
+#define NODE_MAX 256
 
 _Static_assert(NODE_MAX <= NODE_SET_LIMIT, "sets of nodes");
 

@@ -10,9 +10,13 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-/* How far each node's log is printed; valid while this node owns the console. */
-static uint32_t printed[NODE_MAX];
-static bool is_owner; /* when it was last asked: then printed[] was set up */
+static bool is_owner; /* when it was last asked: then what this node's page says was set up */
+
+/* How far a node's log is printed; valid while this node owns the console. */
+static uint32_t printed_of(node_id_t node)
+{
+    return status_log_printed(platform_node(), node);
+}
 
 /* Go on where the furthest of the former owners stopped. */
 static void find_printed(void)
@@ -30,7 +34,6 @@ static void find_printed(void)
                 furthest = position;
             }
         }
-        printed[node] = furthest;
         status_log_set_printed((node_id_t)node, furthest);
     }
 }
@@ -49,11 +52,12 @@ bool log_printer_take(void)
 static unsigned print_node(node_id_t node)
 {
     char line[LOG_LINE_MAX_BYTES];
+    uint32_t position = printed_of(node);
     unsigned line_count = 0;
 
     /* Bounded by what fits the ring: a writer faster than the console does not hold us here. */
     for (size_t bytes = 0; bytes < STATUS_LOG_BYTES;) {
-        size_t length = status_log_read(node, &printed[node], line, sizeof(line));
+        size_t length = status_log_read(node, &position, line, sizeof(line));
 
         if (length == 0) {
             break;
@@ -62,7 +66,7 @@ static unsigned print_node(node_id_t node)
         bytes += length;
         line_count++;
     }
-    status_log_set_printed(node, printed[node]);
+    status_log_set_printed(node, position);
     return line_count;
 }
 
@@ -74,7 +78,7 @@ unsigned log_printer_print(void)
         return 0;
     }
     for (unsigned node = 0; node < platform_node_count(); node++) {
-        if (status_log_written((node_id_t)node) != printed[node]) {
+        if (status_log_written((node_id_t)node) != printed_of((node_id_t)node)) {
             line_count += print_node((node_id_t)node);
         }
     }

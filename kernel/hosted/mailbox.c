@@ -16,12 +16,12 @@ static struct status_page *status_pages[NODE_MAX];
  */
 static size_t ring_offset(node_id_t to)
 {
-    return sizeof(struct status_page) + to * CHANNEL_RING_MAX_BYTES;
+    return STATUS_PAGE_BYTES(linux_node.node_count) + to * CHANNEL_RING_MAX_BYTES;
 }
 
 size_t hosted_mailbox_bytes(unsigned node_count)
 {
-    return sizeof(struct status_page) + node_count * CHANNEL_RING_MAX_BYTES;
+    return STATUS_PAGE_BYTES(node_count) + node_count * CHANNEL_RING_MAX_BYTES;
 }
 
 void hosted_mailbox_initialise(void)
@@ -32,7 +32,7 @@ void hosted_mailbox_initialise(void)
         status_pages[node] =
             linux_map_mailbox(node, 0,
                               node == linux_node.node ? hosted_mailbox_bytes(linux_node.node_count)
-                                                      : sizeof(struct status_page));
+                                                      : STATUS_PAGE_BYTES(linux_node.node_count));
     }
     status_pages[linux_node.node]->memory_bytes = linux_node.memory_bytes;
 }

@@ -24,12 +24,12 @@ static size_t ring_bytes; /* of each channel to this node, while there is memory
  * acknowledged; 0: none. Pairs with the acquire in ring_named_by(). */
 static void name_ring(node_id_t from, uint64_t ring)
 {
-    mailbox_store64_release(&status_own_page->channel_rings[from], ring);
+    mailbox_store64_release(&status_own_page->for_nodes[from].channel_ring, ring);
 }
 
 static uint64_t ring_named_by(node_id_t to)
 {
-    return mailbox_load64_acquire(&platform_status_page(to)->channel_rings[self]);
+    return mailbox_load64_acquire(&platform_status_page(to)->for_nodes[self].channel_ring);
 }
 
 /* NULL: there is no memory. */
@@ -56,7 +56,8 @@ static void open_from(node_id_t from)
         counter_increment(COUNTER_CHANNELS_REFUSED);
         return;
     }
-    channel_receiver_initialise(receiver, ring, bytes, &status_own_page->acknowledged_lines[from],
+    channel_receiver_initialise(receiver, ring, bytes,
+                                &status_own_page->for_nodes[from].acknowledged_lines,
                                 channel_first_line(from, self));
     counter_add(COUNTER_CHANNELS_OPEN, 1);
     poll_add(from);
@@ -67,7 +68,7 @@ static void open_from(node_id_t from)
 void opening_look_at(node_id_t from)
 {
     if (peers[from].is_present && peers[from].receiver.ring == NULL &&
-        mailbox_load(&platform_status_page(from)->channel_requests[self]) != 0) {
+        mailbox_load(&platform_status_page(from)->for_nodes[self].is_channel_requested) != 0) {
         open_from(from);
     }
 }
@@ -84,7 +85,7 @@ void opening_initialise(void)
     }
     counter_set(COUNTER_CHANNELS_OPEN, 0);
     counter_set(COUNTER_CHANNEL_BYTES, 0);
-    for (unsigned node = 0; node < NODE_MAX; node++) {
+    for (unsigned node = 0; node < platform_node_count(); node++) {
         channel_sender_close(&peers[node].sender);
     }
 }
@@ -122,7 +123,7 @@ __attribute__((noinline)) bool opening_try(node_id_t to)
     }
     if (!peer->is_ring_requested) {
         peer->is_ring_requested = true;
-        mailbox_store(&status_own_page->channel_requests[to], true);
+        mailbox_store(&status_own_page->for_nodes[to].is_channel_requested, true);
         platform_send_attention(to);
     }
     if (ring == 0 || ring == peer->refused_ring) {
@@ -136,7 +137,7 @@ __attribute__((noinline)) bool opening_try(node_id_t to)
         return false;
     }
     channel_sender_initialise(&peer->sender, lines, UINT64_C(1) << order,
-                              &platform_status_page(to)->acknowledged_lines[self],
+                              &platform_status_page(to)->for_nodes[self].acknowledged_lines,
                               channel_first_line(self, to));
     return true;
 }
@@ -149,7 +150,7 @@ static void close_to(node_id_t to)
         platform_ring_detach(to, (size_t)peer->sender.line_count * CHANNEL_LINE_BYTES);
         channel_sender_close(&peer->sender);
     }
-    mailbox_store(&status_own_page->channel_requests[to], false);
+    mailbox_store(&status_own_page->for_nodes[to].is_channel_requested, false);
     peer->is_ring_requested = false;
     peer->refused_ring = 0;
 }

@@ -7,21 +7,31 @@
 #include "kernel/message/opening.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 static node_id_t self;
-struct peer peers[NODE_MAX];
+struct peer *peers;
+
+void *peers_renew_table(void *table, size_t entry_bytes)
+{
+    memory_release(table);
+    table = memory_allocate_zeroed(platform_node_count() * entry_bytes);
+    if (table == NULL) {
+        PANIC("no memory for a table of %u nodes", platform_node_count());
+    }
+    return table;
+}
 
 void peers_initialise(void)
 {
-    unsigned node_count = platform_node_count();
-
     self = platform_node();
-    for (unsigned i = 0; i < NODE_MAX; i++) {
-        struct peer *peer = &peers[i];
-        node_id_t node = (node_id_t)i;
+    peers = peers_renew_table(peers, sizeof(*peers));
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        struct peer *peer = &peers[node];
 
-        *peer = (struct peer){.posted_end = &peer->first_posted, .node = node};
-        peer->is_present = i < node_count && node != self;
+        peer->posted_end = &peer->first_posted;
+        peer->node = (node_id_t)node;
+        peer->is_present = node != self;
     }
     send_initialise();
     receive_initialise();

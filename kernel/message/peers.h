@@ -38,11 +38,15 @@ struct peer {
     bool is_present;   /* exists, is not us, and neither has died nor been given up */
     bool is_condemned; /* has been given up, and not been forgotten yet */
     uint8_t due;       /* DUE_... */
+    struct peer *next_due;
 };
 
-extern struct peer peers[NODE_MAX];
+extern struct peer *peers; /* of all nodes */
 
 /* --- peers.c --- */
+/* A table with an entry for each node, zeroed, in the place of an earlier one or NULL. */
+void *peers_renew_table(void *table, size_t entry_bytes);
+
 /* Without any channel yet, and without handlers. The status pages are known. */
 void peers_initialise(void);
 /* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */

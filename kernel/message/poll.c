@@ -23,7 +23,7 @@ struct watched_channel {
     bool has_spoken; /* since the last sweep */
 };
 
-static struct watched_channel channels[NODE_MAX]; /* the quiet ones last */
+static struct watched_channel *channels; /* the quiet ones last; room for all */
 static unsigned loud_count;
 static unsigned channel_count;
 static unsigned next_quiet; /* how many behind the first */
@@ -40,6 +40,7 @@ static void set_quiet(node_id_t from, bool is_quiet)
 
 void poll_initialise(void)
 {
+    channels = peers_renew_table(channels, sizeof(*channels));
     loud_count = 0;
     channel_count = 0;
     next_quiet = 0;
@@ -66,7 +67,7 @@ static void swap(struct watched_channel *first, struct watched_channel *second)
 
 void poll_add(node_id_t node)
 {
-    ASSERT(channel_count < NODE_MAX);
+    ASSERT(channel_count < platform_node_count());
     watch_channel(&channels[channel_count], node);
     swap(&channels[channel_count++], &channels[loud_count++]);
 }

@@ -28,8 +28,7 @@
 static node_id_t self;
 static unsigned node_count;
 
-static node_id_t doorbells_due[NODE_MAX]; /* nodes with something due */
-static unsigned doorbell_count;
+static struct peer *first_due;     /* of those with something due */
 static struct peer *first_waiting; /* of those for whom something is posted, or was of late */
 static bool is_blocked;            /* a send of this round found no room: then, to whom */
 static struct node_set blocked_nodes;
@@ -51,7 +50,7 @@ void send_initialise(void)
 {
     self = platform_node();
     node_count = platform_node_count();
-    doorbell_count = 0;
+    first_due = NULL;
     first_waiting = NULL;
     is_blocked = false;
     own_ring = (struct own_ring){
@@ -69,8 +68,8 @@ void send_initialise(void)
 void send_note_due(struct peer *peer, uint8_t due)
 {
     if (peer->due == 0) {
-        ASSERT_SLOW(doorbell_count < node_count);
-        doorbells_due[doorbell_count++] = peer->node;
+        peer->next_due = first_due;
+        first_due = peer;
     }
     peer->due |= due;
 }
@@ -156,7 +155,7 @@ static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, si
 
 struct message *send_reserve(node_id_t to, size_t length_bytes)
 {
-    struct peer *peer = &peers[to < NODE_MAX ? to : self];
+    struct peer *peer = &peers[to < node_count ? to : self];
     struct message *message =
         LIKELY(may_send(peer)) ? channel_try_reserve(&peer->sender, length_bytes) : NULL;
 
@@ -280,7 +279,7 @@ struct message *send_reserve_posted(node_id_t to, size_t length_bytes)
 
     if (UNLIKELY(message == NULL)) {
         message =
-            begin_to_wait(&peers[to < NODE_MAX ? to : self] /* or nobody's */, find_block(to));
+            begin_to_wait(&peers[to < node_count ? to : self] /* or nobody's */, find_block(to));
     }
     return message;
 }
@@ -361,10 +360,11 @@ static bool is_quiet(node_id_t to)
     return (mailbox_load(&platform_status_page(to)->quiet[self / 32]) >> self % 32 & 1) != 0;
 }
 
-static void ring_doorbell(node_id_t node)
+static void ring_doorbell(struct peer *peer)
 {
+    node_id_t node = peer->node;
     enum node_sleep sleep = status_node_sleep(node);
-    bool is_message = (peers[node].due & DUE_MESSAGE) != 0;
+    bool is_message = (peer->due & DUE_MESSAGE) != 0;
 
     if (is_message && is_quiet(node)) {
         platform_send_attention(node);
@@ -373,21 +373,20 @@ static void ring_doorbell(node_id_t node)
         platform_ring_doorbell(node);
         counter_increment(COUNTER_DOORBELLS);
     }
-    peers[node].due = 0;
+    peer->due = 0;
 }
 
 void peers_ring_doorbells(void)
 {
-    if (doorbell_count == 0) {
+    if (first_due == NULL) {
         return;
     }
     /* What was published, and room that was freed, before the look at the sleep flags:
      * status_set_sleep() has the other half of this. */
     mailbox_fence();
-    for (unsigned i = 0; i < doorbell_count; i++) {
-        ring_doorbell(doorbells_due[i]);
+    for (; first_due != NULL; first_due = first_due->next_due) {
+        ring_doorbell(first_due);
     }
-    doorbell_count = 0;
 }
 
 /* --- For the event loop --- */
@@ -404,7 +403,7 @@ bool peers_is_blocked(void)
 
 bool peers_is_anything_due(void)
 {
-    return doorbell_count != 0 || peers_is_own_waiting();
+    return first_due != NULL || peers_is_own_waiting();
 }
 
 bool peers_has_room_come(void)

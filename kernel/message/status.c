@@ -14,17 +14,11 @@ _Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES) && STATUS_LOG_BYTES > LINE_RING
 
 struct status_page *status_own_page;
 
-/* Of all nodes: looked up once, because they are looked at in every round. */
-static struct status_page *pages[NODE_MAX];
-
 static struct node_set lost_nodes;
 
 void status_initialise(void)
 {
-    for (unsigned node = 0; node < platform_node_count(); node++) {
-        pages[node] = platform_status_page((node_id_t)node);
-    }
-    status_own_page = pages[platform_node()];
+    status_own_page = platform_status_page(platform_node());
     ASSERT(status_own_page != NULL);
     lost_nodes = (struct node_set){{0}};
 }
@@ -38,7 +32,7 @@ static struct status_page *own_page(void)
 static const struct status_page *page_of(node_id_t node)
 {
     ASSERT_SLOW(status_own_page != NULL && node < platform_node_count());
-    return pages[node];
+    return platform_status_page(node);
 }
 
 uint64_t counter_read(node_id_t node, unsigned counter)
@@ -98,10 +92,11 @@ void status_declare_dead(node_id_t node)
 
 struct node_set status_declared_dead_by(node_id_t node)
 {
-    struct node_set nodes;
+    const struct status_page *page = page_of(node);
+    struct node_set nodes = {{0}};
 
-    for (unsigned i = 0; i < NODE_SET_WORDS; i++) {
-        nodes.words[i] = mailbox_load64_acquire(&page_of(node)->declared_dead.words[i]);
+    for (unsigned i = 0; i * 64 < platform_node_count(); i++) {
+        nodes.words[i] = mailbox_load64_acquire(&page->declared_dead.words[i]);
     }
     return nodes;
 }
@@ -185,10 +180,10 @@ size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t si
 
 void status_log_set_printed(node_id_t node, uint32_t position)
 {
-    mailbox_store(&own_page()->log_printed[node], position);
+    mailbox_store(&own_page()->for_nodes[node].log_printed, position);
 }
 
 uint32_t status_log_printed(node_id_t owner, node_id_t node)
 {
-    return mailbox_load(&page_of(owner)->log_printed[node]);
+    return mailbox_load(&page_of(owner)->for_nodes[node].log_printed);
 }

@@ -41,7 +41,17 @@ enum status_word {
 
 #define STATUS_LOG_BYTES (4 * PAGE_BYTES)
 
-/* Page-aligned, a whole number of pages. */
+/* What a node's page holds for each node. */
+struct status_for_node {
+    uint64_t channel_ring; /* where its channel to us is, and how long (opening.c); 0: none */
+    /* How far that channel has been read, in lines (free-running): the receiver's progress travels
+     * on the receiver's own page. */
+    uint32_t acknowledged_lines;
+    uint32_t is_channel_requested; /* we have something to send to it: it then makes a channel */
+    uint32_t log_printed;          /* if we are the console's owner: how far its log is, in bytes */
+};
+
+/* Page-aligned, of as many pages as STATUS_PAGE_BYTES() says. */
 struct status_page {
     /* Looked at by every sender once per dispatch round: alone on its line. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t sleep; /* enum node_sleep */
@@ -53,26 +63,20 @@ struct status_page {
     uint64_t memory_bytes;
     uint64_t words[STATUS_WORD_COUNT];
     char texts[STATUS_TEXT_COUNT][STATUS_TEXT_BYTES]; /* zero-terminated */
-    /* How far each node's channel to us has been read, in lines (free-running): the receiver's
-     * progress travels on the receiver's own page. */
-    _Alignas(CHANNEL_LINE_BYTES) uint32_t acknowledged_lines[NODE_MAX];
-    /* Whether we have something to send to each node. It then has a channel made for it. */
-    uint32_t channel_requests[NODE_MAX];
-    /* The ring of each node's channel to us: where it is, and how long (opening.c); 0: none. */
-    uint64_t channel_rings[NODE_MAX];
-    /* If we are the console's owner: how far each node's log has been printed, in bytes. */
-    uint32_t log_printed[NODE_MAX];
     _Alignas(CHANNEL_LINE_BYTES) uint64_t counters[COUNTER_MAX];
     /* Log ring: bytes written so far (free-running), then the text. */
     _Alignas(CHANNEL_LINE_BYTES) uint32_t log_written;
-    _Alignas(PAGE_BYTES) char log[STATUS_LOG_BYTES];
+    char log[STATUS_LOG_BYTES];
+    _Alignas(CHANNEL_LINE_BYTES) struct status_for_node for_nodes[]; /* node_count of them */
 };
 
-_Static_assert(sizeof(struct status_page) % PAGE_BYTES == 0, "mapped by the page");
+#define STATUS_PAGE_BYTES(node_count)                                                              \
+    ALIGN_UP(sizeof(struct status_page) + (node_count) * sizeof(struct status_for_node),           \
+             (size_t)PAGE_BYTES)
 
 /* This node's own page. */
 extern struct status_page *status_own_page;
-/* Look up all pages. Before any other call here, and when a test has become another node. */
+/* Before any other call here, and when a test has become another node. */
 void status_initialise(void);
 
 /* Add to a counter of this node. Plain stores: one writer. */

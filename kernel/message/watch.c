@@ -34,7 +34,7 @@ static struct watched {
     bool is_accused;     /* another node has given it up, and it has not gone round since */
     uint16_t given_up;   /* how many it has given up, by its word */
     uint16_t votes;      /* how many of those that live have given it up */
-} seen[NODE_MAX];
+} * seen;                /* of all nodes */
 
 void watch_initialise(void)
 {
@@ -49,7 +49,7 @@ void watch_initialise(void)
     next_look_ns = 0;
     is_any_watched = false;
     has_lost = false;
-    __builtin_memset(seen, 0, sizeof(seen));
+    seen = peers_renew_table(seen, sizeof(*seen));
 }
 
 /* --- What this node sees --- */

@@ -19,6 +19,8 @@
 
 struct node_info node_info;
 
+_Static_assert(STATUS_PAGE_BYTES(NODE_MAX) <= STATUS_SLOT_BYTES, "the slots do not overlap");
+
 /* --- Who and how many --- */
 
 node_id_t platform_node(void)
@@ -54,8 +56,8 @@ uint64_t platform_boot_epoch_s(void)
 
 struct status_page *platform_status_page(node_id_t node)
 {
-    ASSERT(node < node_info.node_count);
-    return (struct status_page *)STATUS_BASE + node;
+    ASSERT_SLOW(node < node_info.node_count);
+    return (struct status_page *)(STATUS_BASE + node * (uintptr_t)STATUS_SLOT_BYTES);
 }
 
 /* --- Sleeping and waking --- */

@@ -12,6 +12,38 @@
 
 _Static_assert(IS_POWER_OF_TWO(LISTENER_HASH_SIZE), "ports are masked into it");
 
+static unsigned application_max_of(unsigned node_count)
+{
+    return 2 * node_count > LISTENING_APPLICATION_LEAST ? 2 * node_count
+                                                        : LISTENING_APPLICATION_LEAST;
+}
+
+size_t listener_table_bytes(unsigned node_count)
+{
+    unsigned application_max = application_max_of(node_count);
+
+    return application_max *
+               (sizeof(struct listening_application) + node_count * sizeof(uint32_t)) +
+           LISTENER_MAX * node_count * sizeof(struct acceptor);
+}
+
+void listener_table_initialise(struct listener_table *table, unsigned node_count, void *memory)
+{
+    *table = (struct listener_table){.node_count = node_count,
+                                     .application_max = application_max_of(node_count),
+                                     .applications = memory};
+    uint32_t *outstanding = (uint32_t *)(table->applications + table->application_max);
+    struct acceptor *offers =
+        (struct acceptor *)(outstanding + table->application_max * node_count);
+
+    for (unsigned i = 0; i < table->application_max; i++) {
+        table->applications[i].outstanding_by_ts = outstanding + i * node_count;
+    }
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
+        table->listeners[i].offers = offers + i * node_count;
+    }
+}
+
 static unsigned hash_of(uint16_t port)
 {
     return port & (LISTENER_HASH_SIZE - 1);
@@ -39,10 +71,10 @@ struct listener *listener_obtain(struct listener_table *table, uint16_t port)
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
         if (table->listeners[i].port == 0) {
             listener = &table->listeners[i];
-            memset(listener, 0, sizeof(*listener));
-            listener->port = port;
-            listener->published.node = NODE_NONE;
-            listener->next = *bucket;
+            *listener = (struct listener){.next = *bucket,
+                                          .port = port,
+                                          .offers = listener->offers,
+                                          .published = {.node = NODE_NONE}};
             *bucket = listener;
             return listener;
         }
@@ -100,10 +132,13 @@ static struct listening_application *allocate_application(struct listener_table 
 
     if (application != NULL) {
         table->free_applications = application->next;
-        memset(application, 0, sizeof(*application));
+        uint32_t *outstanding_by_ts = application->outstanding_by_ts;
+
+        memset(outstanding_by_ts, 0, table->node_count * sizeof(*outstanding_by_ts));
+        *application = (struct listening_application){.outstanding_by_ts = outstanding_by_ts};
         return application;
     }
-    if (table->fresh_application < LISTENING_APPLICATION_MAX) {
+    if (table->fresh_application < table->application_max) {
         return &table->applications[table->fresh_application++];
     }
     return NULL;
@@ -200,7 +235,6 @@ void listener_remove_acceptor(struct listener *listener, struct listening_applic
 
 void listener_set_offer(struct listener *listener, node_id_t cm, const struct acceptor *acceptor)
 {
-    ASSERT(cm < NODE_MAX);
     if (acceptor->node == NODE_NONE) {
         node_set_remove(&listener->offering, cm);
         return;

@@ -11,7 +11,8 @@
 #include "net/manager/waiting.h"
 #include "net/messages.h"
 
-#define LISTENING_APPLICATION_MAX 128 /* applications on all ports together */
+/* Applications on all ports together, or two for each node if that is more. */
+#define LISTENING_APPLICATION_LEAST 128u
 
 /* One application on one port. */
 struct listening_application {
@@ -26,7 +27,7 @@ struct listening_application {
     uint16_t request_number; /* of its last ACCEPT_CONNECTION */
     /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */
     uint32_t outstanding;
-    uint32_t outstanding_by_ts[NODE_MAX];
+    uint32_t *outstanding_by_ts; /* of each node */
 };
 
 struct listener {
@@ -37,7 +38,7 @@ struct listener {
     /* The acceptor list. Who comes last to it stands last. */
     struct listening_application *first_acceptor, *last_acceptor;
     /* What other CMs offer, by their node; valid for those in `offering`. */
-    struct acceptor offers[NODE_MAX];
+    struct acceptor *offers;
     struct node_set offering;
     /* The fields above are written by listeners.c, those below by who is named. */
     node_id_t last_offer_used; /* the scheme of load balance */
@@ -48,14 +49,21 @@ struct listener {
 
 #define LISTENER_HASH_SIZE 64u
 
-/* All listeners of one CM. Zeroed: empty. listeners.c alone writes its own fields. */
+/* All listeners of one CM. listeners.c alone writes its own fields. */
 struct listener_table {
     struct listener listeners[LISTENER_MAX];
     struct listener *hash[LISTENER_HASH_SIZE];
-    struct listening_application applications[LISTENING_APPLICATION_MAX];
+    unsigned node_count;
+    unsigned application_max;
+    struct listening_application *applications;      /* application_max of them */
     struct listening_application *free_applications; /* those that were used before */
     unsigned fresh_application;                      /* from here on never used */
 };
+
+/* Bytes that a table needs beside itself on a machine of so many nodes. */
+size_t listener_table_bytes(unsigned node_count);
+/* Make it empty; `memory` is so many bytes, zeroed, and the table's from now on. */
+void listener_table_initialise(struct listener_table *table, unsigned node_count, void *memory);
 
 /* NULL when this CM knows of nobody who serves the port. O(1). */
 struct listener *listener_find(const struct listener_table *table, uint16_t port);
@@ -81,5 +89,5 @@ void listener_remove_application(struct listener_table *table, struct listener *
 void listener_add_acceptor(struct listener *listener, struct listening_application *application);
 void listener_remove_acceptor(struct listener *listener, struct listening_application *application);
 
-/* Another CM's offer; one without acceptor withdraws it. */
+/* The offer of another node that is a CM; one without acceptor withdraws it. */
 void listener_set_offer(struct listener *listener, node_id_t cm, const struct acceptor *acceptor);

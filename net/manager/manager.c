@@ -111,7 +111,7 @@ static struct acceptor take_acceptor(struct manager *manager, struct listener *l
     const struct choice choice = manager->balance->choose(listener);
     struct listening_application *application = choice.application;
 
-    ASSERT_SLOW(ts < NODE_MAX);
+    ASSERT_SLOW(ts < manager->configuration->node_count);
     if (application != NULL) {
         ASSERT_SLOW(application->is_accepting);
         application->outstanding++;
@@ -457,8 +457,7 @@ static void remove_applications_of(struct manager *manager, struct listener *lis
 
 void manager_forget_node(struct manager *manager, node_id_t node)
 {
-    ASSERT(node < NODE_MAX);
-    ASSERT(node != manager->node);
+    ASSERT(node < manager->configuration->node_count && node != manager->node);
     for (struct listener *listener = listener_after(&manager->listeners, NULL); listener != NULL;
          listener = listener_after(&manager->listeners, listener)) {
         waiting_remove_ts(&manager->waiting, &listener->waiting, node);
@@ -472,7 +471,7 @@ void manager_forget_node(struct manager *manager, node_id_t node)
 
 void manager_initialise(struct manager *manager, node_id_t node,
                         const struct configuration *configuration,
-                        const struct manager_environment *environment, void *context)
+                        const struct manager_environment *environment, void *context, void *memory)
 {
     ASSERT(configuration_has_role(configuration, node, ROLE_CM));
     memset(manager, 0, sizeof(*manager));
@@ -481,4 +480,5 @@ void manager_initialise(struct manager *manager, node_id_t node,
     manager->balance = &balance_least;
     manager->environment = environment;
     manager->context = context;
+    listener_table_initialise(&manager->listeners, configuration->node_count, memory);
 }

@@ -40,10 +40,10 @@ struct manager {
 };
 
 /* Make `manager` the CM of `node`, which has that role in the configuration: it knows of no
- * listener. What it is given must outlive it. */
+ * listener. What it is given must outlive it; `memory` is zeroed, of listener_table_bytes(). */
 void manager_initialise(struct manager *manager, node_id_t node,
                         const struct configuration *configuration,
-                        const struct manager_environment *environment, void *context);
+                        const struct manager_environment *environment, void *context, void *memory);
 
 /*
  * Messages (net/messages.h), one function for each type that a CM receives: whole, as the

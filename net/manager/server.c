@@ -8,12 +8,14 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/handlers.h"
 #include "net/manager/manager.h"
 #include "net/status_text.h"
 
 static struct manager own_manager;
+static void *tables; /* its */
 
 /* --- What it asks of its node --- */
 
@@ -94,7 +96,12 @@ static void handle_node_down(node_id_t node)
 
 void connection_manager_start(const struct configuration *configuration)
 {
-    manager_initialise(&own_manager, platform_node(), configuration, &environment, NULL);
+    memory_release(tables); /* if it is started anew */
+    tables = memory_allocate_zeroed(listener_table_bytes(configuration->node_count));
+    if (tables == NULL) {
+        PANIC("no memory for the tables of the listeners");
+    }
+    manager_initialise(&own_manager, platform_node(), configuration, &environment, NULL, tables);
     net_register_message(LISTEN, handle_listen);
     net_register_message(UNLISTEN, handle_unlisten);
     net_register_message(ACCEPT_CONNECTION, handle_accept_connection);

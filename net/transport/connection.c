@@ -12,6 +12,7 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
@@ -31,11 +32,23 @@
 static struct connection *dirty_head, *dirty_tail;
 /* Without room in the channel of their application: told more when it has room again, the one that
  * has waited longest first. A queue for each node: those of one application cost the others
- * nothing.
- */
-static struct connection_link blocked[NODE_MAX];
+ * nothing. */
+static struct connection_link *blocked;
 static struct node_set blocked_nodes; /* whose queue is not empty, and how many */
 static unsigned blocked_node_count;
+
+void connection_initialise(void)
+{
+    unsigned node_count = platform_node_count();
+
+    blocked = memory_allocate(node_count * sizeof(*blocked));
+    if (blocked == NULL) {
+        PANIC("no memory for the queues of %u applications", node_count);
+    }
+    for (unsigned node = 0; node < node_count; node++) {
+        connection_queue_initialise(&blocked[node]);
+    }
+}
 
 /* --- Received bytes --- */
 
@@ -337,10 +350,7 @@ static void block(struct connection *connection)
 {
     node_id_t node = connection->acceptor.node;
 
-    ASSERT(node < NODE_MAX); /* whose channel is full */
-    if (blocked[node].next == NULL) {
-        connection_queue_initialise(&blocked[node]);
-    }
+    ASSERT(node < platform_node_count()); /* whose channel is full */
     connection->blocked_on = node;
     connection_queue_append(&blocked[node], &connection->blocked_link);
     if (!node_set_has(&blocked_nodes, node)) {

@@ -97,6 +97,8 @@ struct connection {
 void connection_mark_dirty(struct connection *connection);
 /* The same, and let TCP send what it can. */
 void connection_request_output(struct connection *connection);
+/* Before any connection. */
+void connection_initialise(void);
 /* Settle what is dirty: tell applications, CMs and the peer what has changed. */
 void connection_settle_all(void);
 /* Some could not be settled for lack of room in a channel, and now there is some, or its node is

@@ -48,7 +48,7 @@
 
 /* Looking for what dead applications and CMs had: over the whole table, once after each death. */
 static struct {
-    bool is_dead[NODE_MAX];
+    struct node_set dead;
     bool is_running;
     uint32_t next_index;
 } sweep;
@@ -56,7 +56,7 @@ static struct {
 static void note_node_down(node_id_t node)
 {
     ASSERT(node < NODE_MAX && node != platform_node());
-    sweep.is_dead[node] = true;
+    node_set_add(&sweep.dead, node);
     sweep.is_running = true;
     sweep.next_index = 0;
     transport_address_lose_node();
@@ -64,7 +64,7 @@ static void note_node_down(node_id_t node)
 
 static bool is_dead(node_id_t node)
 {
-    return node < NODE_MAX && sweep.is_dead[node]; /* NODE_NONE is not */
+    return node < NODE_MAX && node_set_has(&sweep.dead, node); /* NODE_NONE is not */
 }
 
 /* Returns how many entries were looked at. */
@@ -130,6 +130,7 @@ void transport_server_start(const struct configuration *configuration)
     transport_timer_initialise();
     interface_initialise(configuration);
     connection_table_initialise();
+    connection_initialise();
     demux_initialise();
     frames_initialise(configuration);
     availability_initialise();

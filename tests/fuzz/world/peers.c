@@ -54,8 +54,8 @@ static void open_rings(void)
     const struct status_page *page = fake_status_page(platform_node());
 
     for (node_id_t peer = 0; peer < platform_node_count(); peer++) {
-        if (page->channel_requests[peer] != 0 && !far_ends[peer].is_slow &&
-            fake_status_page(peer)->channel_rings[platform_node()] == 0 &&
+        if (page->for_nodes[peer].is_channel_requested != 0 && !far_ends[peer].is_slow &&
+            fake_status_page(peer)->for_nodes[platform_node()].channel_ring == 0 &&
             !fake_is_attached(peer)) {
             fake_open_ring(peer);
             far_ends[peer].is_deaf = false;
@@ -67,21 +67,21 @@ static void open_rings(void)
  * node goes on writing there. */
 static bool open_channel(node_id_t peer)
 {
-    const uint64_t *word = &fake_status_page(platform_node())->channel_rings[peer];
+    const uint64_t *word = &fake_status_page(platform_node())->for_nodes[peer].channel_ring;
 
     if (*word == 0) {
         far_ends[peer].ring = 0;
-        fake_status_page(peer)->channel_requests[platform_node()] = 1;
+        fake_status_page(peer)->for_nodes[platform_node()].is_channel_requested = 1;
         fake_send_attention();
         node_run();
     }
     if (*word != far_ends[peer].ring) {
         far_ends[peer].ring = *word;
-        channel_sender_initialise(&far_ends[peer].sender,
-                                  (void *)(*word & ~(uint64_t)(PAGE_BYTES - 1)),
-                                  (size_t)1 << *word % PAGE_BYTES,
-                                  &platform_status_page(platform_node())->acknowledged_lines[peer],
-                                  channel_first_line(peer, platform_node()));
+        channel_sender_initialise(
+            &far_ends[peer].sender, (void *)(*word & ~(uint64_t)(PAGE_BYTES - 1)),
+            (size_t)1 << *word % PAGE_BYTES,
+            &platform_status_page(platform_node())->for_nodes[peer].acknowledged_lines,
+            channel_first_line(peer, platform_node()));
     }
     return channel_sender_is_open(&far_ends[peer].sender);
 }
@@ -90,13 +90,13 @@ static bool open_channel(node_id_t peer)
 static void write_channel_words(node_id_t peer, struct fuzz_input *input)
 {
     struct status_page *page = fake_status_page(peer);
-    uint64_t *ring = &page->channel_rings[platform_node()];
+    uint64_t *ring = &page->for_nodes[platform_node()].channel_ring;
     uint8_t what = fuzz_take8(input);
     uint32_t value = fuzz_take32(input);
 
     switch (what % 8) {
     case 0:
-        page->channel_requests[platform_node()] = value;
+        page->for_nodes[platform_node()].is_channel_requested = value;
         break;
     case 1:
         *ring = (uint64_t)value << (what >> 3) | what;
@@ -115,7 +115,7 @@ static void write_channel_words(node_id_t peer, struct fuzz_input *input)
         page->quiet[0] = value;
         break;
     case 6:
-        page->acknowledged_lines[platform_node()] = value;
+        page->for_nodes[platform_node()].acknowledged_lines = value;
         break;
     default:
         far_ends[peer].is_slow = (value & 1) != 0;
@@ -462,13 +462,13 @@ static void write_status(node_id_t peer, struct fuzz_input *input)
             may_accuse(peer) ? value : value & ~(1ull << platform_node());
         break;
     case 3:
-        page->acknowledged_lines[platform_node()] += value;
+        page->for_nodes[platform_node()].acknowledged_lines += value;
         break;
     case 4:
         page->log_written = value;
         break;
     case 5:
-        page->log_printed[platform_node()] = value;
+        page->for_nodes[platform_node()].log_printed = value;
         break;
     case 6:
         page->counters[value % COUNTER_MAX] = UINT64_MAX - value;

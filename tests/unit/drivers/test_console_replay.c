@@ -48,7 +48,7 @@ static void what_was_printed_is_replayed_in_the_order_of_time(void **state)
     write_as(2, "[    0.000002] node2 a: second\n");
     write_as(2, "[    0.500000] node2 a: fourth\n");
     for (node_id_t node = 0; node < 3; node++) {
-        fake_status_page(0)->log_printed[node] = fake_status_page(node)->log_written;
+        fake_status_page(0)->for_nodes[node].log_printed = fake_status_page(node)->log_written;
     }
     write_as(2, "[   13.000000] node2 a: not printed\n");
     assert_string_equal(replay(10), ""); /* node 0 owns the console */
@@ -72,7 +72,7 @@ static void a_full_log_is_replayed_as_far_as_it_stands(void **state)
         (void)snprintf(line, sizeof(line), "[%5u.000000] node0 a: line of some length\n", i);
         write_as(0, line);
     }
-    fake_status_page(0)->log_printed[0] = fake_status_page(0)->log_written;
+    fake_status_page(0)->for_nodes[0].log_printed = fake_status_page(0)->log_written;
     fake_set_node_state(0, NODE_DEAD);
     (void)replay(2000);
     assert_in_range(count_lines(replayed), 300, 500);

@@ -121,8 +121,8 @@ static void new_owner_goes_on_where_the_dead_one_stopped(void **state)
     become(1, 3);
     write_as(0, "printed\nlast words\n");
     write_as(2, "one\ntwo\n");
-    fake_status_page(0)->log_printed[0] = 8;
-    fake_status_page(0)->log_printed[2] = 4;
+    fake_status_page(0)->for_nodes[0].log_printed = 8;
+    fake_status_page(0)->for_nodes[2].log_printed = 4;
     fake_set_node_state(0, NODE_DEAD);
     log_flush_all();
     assert_string_equal(fake_console(), "last words\ntwo\n");
@@ -173,7 +173,7 @@ static void byte_count_wraps_unnoticed(void **state)
     (void)state;
     become(0, 2);
     fake_status_page(1)->log_written = UINT32_MAX - 5;
-    fake_status_page(0)->log_printed[1] = UINT32_MAX - 5;
+    fake_status_page(0)->for_nodes[1].log_printed = UINT32_MAX - 5;
     assert_int_equal(log_printer_print(), 0);
     assert_true(log_is_console_owner());
     write_as(1, "across the wrap\nbehind it\n");

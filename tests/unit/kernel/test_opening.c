@@ -29,12 +29,12 @@
 
 static uint64_t offered(node_id_t from)
 {
-    return fake_status_page(NODE)->channel_rings[from];
+    return fake_status_page(NODE)->for_nodes[from].channel_ring;
 }
 
 static void request(node_id_t from)
 {
-    fake_status_page(from)->channel_requests[NODE] = 1;
+    fake_status_page(from)->for_nodes[NODE].is_channel_requested = 1;
     fake_send_attention();
 }
 
@@ -74,7 +74,7 @@ static void nobody_is_asked_for_a_channel_that_is_not_used(void **state)
     (void)state;
     run();
     for (node_id_t node = 0; node < 4; node++) {
-        assert_int_equal(fake_status_page(NODE)->channel_requests[node], 0);
+        assert_int_equal(fake_status_page(NODE)->for_nodes[node].is_channel_requested, 0);
         assert_int_equal(fake_attentions(node), 0);
         assert_false(fake_is_attached(node));
     }
@@ -88,8 +88,8 @@ static void first_send_asks_once_and_waits(void **state)
         assert_false(message_ask_for_room(2, 64));
         (void)dispatch_round();
     }
-    assert_int_equal(fake_status_page(NODE)->channel_requests[2], 1);
-    assert_int_equal(fake_status_page(NODE)->channel_requests[3], 0);
+    assert_int_equal(fake_status_page(NODE)->for_nodes[2].is_channel_requested, 1);
+    assert_int_equal(fake_status_page(NODE)->for_nodes[3].is_channel_requested, 0);
     assert_int_equal(fake_attentions(2), 1);
     assert_int_equal(fake_attentions(3), 0);
     fake_open_ring(2);
@@ -285,7 +285,7 @@ static void rings_of_a_node_start_in_different_sets_of_a_cache(void **state)
 /* Each is counted once however often the node tries, and a true one is taken afterwards. */
 static void words_that_name_no_ring_of_that_node_are_refused(void **state)
 {
-    uint64_t ring = fake_status_page(2)->channel_rings[NODE];
+    uint64_t ring = fake_status_page(2)->for_nodes[NODE].channel_ring;
     uint64_t place = ring & ~(uint64_t)0xFFF;
     const uint64_t words[] = {
         1,
@@ -306,14 +306,14 @@ static void words_that_name_no_ring_of_that_node_are_refused(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        fake_status_page(2)->channel_rings[NODE] = words[i];
+        fake_status_page(2)->for_nodes[NODE].channel_ring = words[i];
         assert_false(message_ask_for_room(2, 64));
         assert_false(message_ask_for_room(2, 64));
         assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_RING), i + 1);
         assert_false(fake_is_attached(2));
         assert_false(opening_has_come(2));
     }
-    fake_status_page(2)->channel_rings[NODE] = ring;
+    fake_status_page(2)->for_nodes[NODE].channel_ring = ring;
     assert_true(opening_has_come(2));
     assert_int_equal(send_number(2, 42), 0);
     expect_number(2, 42);
@@ -325,7 +325,7 @@ static void word_that_changes_under_an_open_channel_changes_nothing(void **state
 {
     (void)state;
     assert_int_equal(send_number(2, 1), 0);
-    fake_status_page(2)->channel_rings[NODE] = UINT64_MAX;
+    fake_status_page(2)->for_nodes[NODE].channel_ring = UINT64_MAX;
     for (unsigned i = 2; send_number(2, i) == 0; i++) {
     }
     expect_number(2, 1);
@@ -366,7 +366,7 @@ static void node_that_dies_before_its_channel_is_there_is_asked_for_nothing_more
     fake_set_node_state(2, NODE_DEAD);
     run();
     assert_int_equal(send_number(2, 1), -ENODEV);
-    assert_int_equal(fake_status_page(NODE)->channel_requests[2], 0);
+    assert_int_equal(fake_status_page(NODE)->for_nodes[2].is_channel_requested, 0);
     fake_open_ring(2); /* the answer was on its way */
     run();
     assert_false(fake_is_attached(2));
@@ -384,7 +384,7 @@ static void channel_to_a_node_that_died_is_unmapped(void **state)
     run();
     assert_false(fake_is_attached(2));
     assert_true(fake_is_attached(3));
-    assert_int_equal(fake_status_page(NODE)->channel_requests[2], 0);
+    assert_int_equal(fake_status_page(NODE)->for_nodes[2].is_channel_requested, 0);
 }
 
 /* --- As the receiver --- */
@@ -408,7 +408,7 @@ static void who_asks_gets_a_ring_and_nobody_else(void **state)
 static void two_that_ask_at_once_get_two_rings(void **state)
 {
     (void)state;
-    fake_status_page(3)->channel_requests[NODE] = 1;
+    fake_status_page(3)->for_nodes[NODE].is_channel_requested = 1;
     request(2);
     run();
     assert_int_not_equal(offered(2), 0);
@@ -454,7 +454,7 @@ static void receiver_that_sleeps_is_woken_by_the_request(void **state)
 static void receiver_that_never_sleeps_looks_now_and_then(void **state)
 {
     (void)state;
-    fake_status_page(2)->channel_requests[NODE] = 1;
+    fake_status_page(2)->for_nodes[NODE].is_channel_requested = 1;
     for (unsigned i = 0; offered(2) == 0; i++) {
         assert_true(i < 1000);
         (void)dispatch_round();

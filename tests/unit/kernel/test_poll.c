@@ -164,7 +164,7 @@ static void message_that_comes_while_a_channel_falls_quiet_is_not_left_there(voi
     (void)state;
     has_delivered = false;
     while (!has_delivered) {
-        hostile_page_start(fake_status_page(NODE), sizeof(struct status_page),
+        hostile_page_start(fake_status_page(NODE), STATUS_PAGE_BYTES(platform_node_count()),
                            deliver_after_the_first_mark);
         (void)dispatch_round();
         (void)hostile_page_stop();

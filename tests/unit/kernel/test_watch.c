@@ -271,7 +271,9 @@ static void say_anything(void)
     static unsigned count;
     struct status_page *page = fake_status_page(0);
 
-    page->declared_dead.words[0] = count % 3 == 0 ? UINT64_MAX : count % 3 == 1 ? 0 : HUNG_BIT | 1 << NODE;
+    page->declared_dead.words[0] = count % 3 == 0   ? UINT64_MAX
+                                   : count % 3 == 1 ? 0
+                                                    : HUNG_BIT | 1 << NODE;
     page->counters[COUNTER_DISPATCH_ROUNDS] = count;
     count++;
 }
@@ -283,7 +285,7 @@ static void page_that_accuses_at_random_lets_no_living_node_die(void **state)
     assert_int_equal(send_number(3, 1), 0);
     expect_number(3, 1);
     fake_expect_no_message(3);
-    hostile_page_start(fake_status_page(0), sizeof(struct status_page), say_anything);
+    hostile_page_start(fake_status_page(0), STATUS_PAGE_BYTES(platform_node_count()), say_anything);
     for (unsigned i = 0; i < 50; i++) {
         fake_send_attention();
         run_for_ns(TIMEOUT_NS / 10);

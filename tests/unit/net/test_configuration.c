@@ -77,7 +77,7 @@ static void the_default_uses_half_of_the_nodes_for_servers(void **state)
     parse("", 4);
     assert_prints("TS2LS2CM2 httpd:2");
     parse("", NODE_MAX);
-    assert_prints("TS32LS32CM32 httpd:32");
+    assert_prints("TS128LS128CM128 httpd:128");
 }
 
 static void words_of_others_change_nothing(void **state)

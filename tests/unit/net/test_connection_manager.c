@@ -262,7 +262,7 @@ static void ports_beyond_the_table_are_not_served(void **state)
 static void applications_beyond_the_table_are_not_served(void **state)
 {
     (void)state;
-    for (uint16_t i = 0; i < LISTENING_APPLICATION_MAX; i++) {
+    for (uint16_t i = 0; i < manager.listeners.application_max; i++) {
         DELIVER(APP_A, LISTEN, (struct listen){.port = PORT, .listener_index = i, .backlog = 1});
     }
     assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 0);

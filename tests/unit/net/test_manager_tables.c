@@ -19,12 +19,16 @@
 #include "net/manager/waiting.h"
 
 static struct listener_table table;
+static void *memory; /* of the table */
 static struct waiting_pool pool;
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&table, 0, sizeof(table));
+    free(memory);
+    memory = calloc(1, listener_table_bytes(NODE_MAX));
+    assert_non_null(memory);
+    listener_table_initialise(&table, NODE_MAX, memory);
     memset(&pool, 0, sizeof(pool));
     return 0;
 }
@@ -166,18 +170,18 @@ static void all_places_for_applications_come_back(void **state)
 
     (void)state;
     for (unsigned round = 0; round < 3; round++) {
-        for (uint16_t i = 0; i < LISTENING_APPLICATION_MAX; i++) {
+        for (uint16_t i = 0; i < table.application_max; i++) {
             assert_int_equal(
                 listener_add_application(&table, listeners[i % 2], (node_id_t)(i % NODE_MAX), i, 3),
                 0);
         }
         assert_int_equal(listener_add_application(&table, listeners[0], 1, 999, 1), -ENOMEM);
-        assert_int_equal(listeners[0]->backlog, 3 * LISTENING_APPLICATION_MAX / 2);
+        assert_int_equal(listeners[0]->backlog, 3 * table.application_max / 2);
         /* One that is there already may change its backlog. */
         assert_int_equal(listener_add_application(&table, listeners[0], 0, 0, 5), 0);
-        assert_int_equal(listeners[0]->backlog, 3 * LISTENING_APPLICATION_MAX / 2 + 2);
-        for (uint16_t k = 0; k < LISTENING_APPLICATION_MAX; k++) {
-            uint16_t i = (uint16_t)(k * 37 % LISTENING_APPLICATION_MAX);
+        assert_int_equal(listeners[0]->backlog, 3 * table.application_max / 2 + 2);
+        for (uint16_t k = 0; k < table.application_max; k++) {
+            uint16_t i = (uint16_t)(k * 37 % table.application_max);
             struct listening_application *application =
                 listener_find_application(listeners[i % 2], (node_id_t)(i % NODE_MAX), i);
 

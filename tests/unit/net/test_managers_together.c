@@ -43,6 +43,7 @@ struct delivery {
 /* One node with its CM; its address is the context that the manager gives back. */
 struct server {
     struct manager manager;
+    void *memory; /* of its tables */
     uint64_t counters[COUNTER_MAX];
 };
 
@@ -408,8 +409,11 @@ static int start_three(void **state)
     }
     for (node_id_t node = 0; node < SERVER_COUNT; node++) {
         memset(servers[node].counters, 0, sizeof(servers[node].counters));
+        free(servers[node].memory);
+        servers[node].memory = calloc(1, listener_table_bytes(configuration.node_count));
+        assert_non_null(servers[node].memory);
         manager_initialise(&servers[node].manager, node, &configuration, &environment,
-                           &servers[node]);
+                           &servers[node], servers[node].memory);
     }
     return 0;
 }

@@ -23,6 +23,7 @@
 /* --- What the CM asks of its node --- */
 
 struct manager manager;
+static void *memory; /* of its tables */
 struct sent_message sent[SENT_MAX];
 unsigned sent_count;
 static unsigned seen_count;
@@ -238,7 +239,10 @@ int start_anew(void **state)
                             sizeof(reason)) != 0) {
         return -1;
     }
-    manager_initialise(&manager, OUR_CM, &configuration, &environment, counters);
+    free(memory);
+    memory = calloc(1, listener_table_bytes(configuration.node_count));
+    assert_non_null(memory);
+    manager_initialise(&manager, OUR_CM, &configuration, &environment, counters, memory);
     sent_count = 0;
     seen_count = 0;
     memset(counters, 0, sizeof(counters));

@@ -104,7 +104,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     memset(resets, 0, sizeof(resets));
 
     for (unsigned i = 0; i < count; i++) {
-        status_pages[i] = fresh_pages(status_pages[i], sizeof(struct status_page));
+        status_pages[i] = fresh_pages(status_pages[i], STATUS_PAGE_BYTES(count));
         status_pages[i]->state = NODE_RUNNING;
     }
     fake_rings = (struct fake_rings){.longest_bytes = SIZE_MAX};
@@ -127,16 +127,16 @@ void fake_open_ring(node_id_t to)
 
     rings[to] = fresh_pages(rings[to], FAKE_RING_BYTES);
     channel_receiver_initialise(&far_end->receiver, rings[to], FAKE_RING_BYTES,
-                                &status_pages[to]->acknowledged_lines[this_node],
+                                &status_pages[to]->for_nodes[this_node].acknowledged_lines,
                                 channel_first_line(this_node, to));
     far_end->is_reading = false;
-    status_pages[to]->channel_rings[this_node] =
+    status_pages[to]->for_nodes[this_node].channel_ring =
         (uintptr_t)rings[to] | (unsigned)__builtin_ctzll(FAKE_RING_BYTES);
 }
 
 void fake_close_ring(node_id_t to)
 {
-    status_pages[to]->channel_rings[this_node] = 0;
+    status_pages[to]->for_nodes[this_node].channel_ring = 0;
 }
 
 /* Only tests with a dispatcher deliver anything. */
@@ -148,14 +148,14 @@ void *fake_ring(node_id_t from, size_t *bytes)
     struct channel_sender *sender = &far_ends[from].sender;
 
     if (!channel_sender_is_open(sender)) {
-        status_pages[from]->channel_requests[this_node] = 1;
+        status_pages[from]->for_nodes[this_node].is_channel_requested = 1;
         opening_look_at(from);
-        uint64_t ring = status_pages[this_node]->channel_rings[from];
+        uint64_t ring = status_pages[this_node]->for_nodes[from].channel_ring;
 
         assert_true(ring != 0);
         channel_sender_initialise(sender, (void *)(ring & ~(uint64_t)(PAGE_BYTES - 1)),
                                   (size_t)1 << ring % PAGE_BYTES,
-                                  &status_pages[this_node]->acknowledged_lines[from],
+                                  &status_pages[this_node]->for_nodes[from].acknowledged_lines,
                                   channel_first_line(from, this_node));
     }
     *bytes = (size_t)sender->line_count * CHANNEL_LINE_BYTES;

@@ -29,8 +29,7 @@ struct numbered {
 #define SECOND_LINE 12
 
 static struct variables {
-    node_id_t doorbells_due[MODEL_NODES];
-    unsigned doorbell_count;
+    struct peer *first_due;
     bool is_blocked;
     struct node_set blocked_nodes;
     struct own_ring own_ring;
@@ -57,8 +56,12 @@ static uint64_t attentions[MODEL_NODES];
 static struct dispatch_source node_sources[MODEL_NODES];
 
 /* What each node sees of its own, and where the others' lies. */
-static struct status_page own_pages[MODEL_NODES];
-static struct status_page other_pages[MODEL_NODES];
+static union {
+    struct status_page page;
+    uint8_t bytes[STATUS_PAGE_BYTES(MODEL_NODES)];
+} own_pages[MODEL_NODES], other_pages[MODEL_NODES];
+static struct peer model_peers[MODEL_NODES];
+static struct watched_channel model_channels[MODEL_NODES];
 static _Alignas(
     CHANNEL_LINE_BYTES) uint8_t own_rings[MODEL_NODES][MODEL_LINES_MAX * CHANNEL_LINE_BYTES];
 static _Alignas(CHANNEL_LINE_BYTES) uint8_t
@@ -68,8 +71,7 @@ static _Alignas(CHANNEL_LINE_BYTES) uint8_t
 
 static void save(struct variables *to)
 {
-    memcpy(to->doorbells_due, doorbells_due, sizeof(to->doorbells_due));
-    to->doorbell_count = doorbell_count;
+    to->first_due = first_due;
     to->is_blocked = is_blocked;
     to->blocked_nodes = blocked_nodes;
     to->own_ring = own_ring;
@@ -87,8 +89,7 @@ static void save(struct variables *to)
 
 static void restore(const struct variables *from)
 {
-    memcpy(doorbells_due, from->doorbells_due, sizeof(from->doorbells_due));
-    doorbell_count = from->doorbell_count;
+    first_due = from->first_due;
     is_blocked = from->is_blocked;
     blocked_nodes = from->blocked_nodes;
     own_ring = from->own_ring;
@@ -187,7 +188,7 @@ static void handle_numbered(node_id_t from, const struct message *message,
 static const char *judge(void)
 {
     for (unsigned n = 0; n < MODEL_NODES; n++) {
-        if (own_pages[n].counters[COUNTER_DROP_BAD_MESSAGE] != 0) {
+        if (own_pages[n].page.counters[COUNTER_DROP_BAD_MESSAGE] != 0) {
             return "a message is damaged";
         }
     }
@@ -225,20 +226,23 @@ static void reset_node(unsigned node)
                    .line_count = scenario->line_count,
                    .sent_lines = first_line,
                    .acknowledged_lines = first_line,
-                   .acknowledgement = &other_pages[1 - node].acknowledged_lines[node]},
+                   .acknowledgement =
+                       &other_pages[1 - node].page.for_nodes[node].acknowledged_lines},
         .receiver = {.ring = other_rings[1 - node],
                      .line_count = scenario->line_count,
                      .read_lines = first_line,
                      .acknowledged_lines = first_line,
-                     .acknowledgement = &own_pages[node].acknowledged_lines[1 - node]},
+                     .acknowledgement =
+                         &own_pages[node].page.for_nodes[1 - node].acknowledged_lines},
     };
     become(node);
-    memset(own_pages[node].counters, 0, sizeof(own_pages[node].counters));
+    memset(own_pages[node].page.counters, 0, sizeof(own_pages[node].page.counters));
     peers_begin_round();
-    doorbell_count = 0;
+    first_due = NULL;
     own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, self};
     own_ring.limit += OWN_RING_BYTES;
-    poll_initialise();
+    loud_count = channel_count = next_quiet = 0;
+    rounds_to_sweep = QUIET_ROUNDS;
     poll_add((node_id_t)(1 - node));
     if (scenario->is_quiet_due && node == 1) {
         channels[0].has_spoken = false;
@@ -271,19 +275,21 @@ struct memory_model_result model_explore(const struct model_scenario *of, enum m
     static const struct memory_model_program program = {reset, switch_to, run, judge};
 
     scenario = of;
+    peers = model_peers;
+    channels = model_channels;
     memory_model_clear();
     memset(other_rings, 0, sizeof(other_rings));
     for (unsigned n = 0; n < MODEL_NODES; n++) {
-        struct status_page *own = &own_pages[n];
-        struct status_page *other = &other_pages[n];
+        struct status_page *own = &own_pages[n].page;
+        struct status_page *other = &other_pages[n].page;
 
         own->state = other->state = NODE_RUNNING;
-        other->acknowledged_lines[1 - n] = of->first_line;
+        other->for_nodes[1 - n].acknowledged_lines = of->first_line;
         memory_model_share(n, own_rings[n], other_rings[n], of->line_count * CHANNEL_LINE_BYTES);
         memory_model_share(n, &own->sleep, &other->sleep,
                            offsetof(struct status_page, quiet) + sizeof(own->quiet));
-        memory_model_share(n, own->acknowledged_lines, other->acknowledged_lines,
-                           MODEL_NODES * sizeof(uint32_t));
+        memory_model_share(n, &own->for_nodes[1 - n].acknowledged_lines,
+                           &other->for_nodes[1 - n].acknowledged_lines, sizeof(uint32_t));
     }
     become(0);
     receive_initialise();
@@ -305,7 +311,7 @@ unsigned platform_node_count(void)
 
 struct status_page *platform_status_page(node_id_t node)
 {
-    return node == turn ? &own_pages[node] : &other_pages[node];
+    return node == turn ? &own_pages[node].page : &other_pages[node].page;
 }
 
 void platform_ring_doorbell(node_id_t node)
@@ -477,6 +483,11 @@ void *memory_allocate(size_t bytes)
 {
     (void)bytes;
     return NULL;
+}
+
+void *memory_allocate_zeroed(size_t bytes)
+{
+    return memory_allocate(bytes);
 }
 
 void memory_release(void *memory)
