@@ -15,8 +15,6 @@
 #include "kernel/x86/layout.h"
 #include "libc/core/pages.h"
 
-#define LARGE_PAGE_BYTES (2 * MIB)
-
 static struct address_space own_space;
 
 bool paging_has_1gib_pages(void)
@@ -59,69 +57,36 @@ void paging_unmap(uintptr_t vaddr, uint64_t bytes)
     cpu_flush_tlb();
 }
 
-/* Whether these can be a device's: what is memory of this node would be mapped a second time, and
- * two kinds of view of the same bytes disagree (SDM 3A 11.12.4). Of other nodes' memory nothing is
- * known as a device's. */
-static bool is_outside_memory(paddr_t paddr, uint64_t bytes)
+/* Not memory of this node: it would be mapped a second time, and two kinds of view of the same
+ * bytes disagree (SDM 3A 11.12.4). Other nodes' memory is not known as a device's. */
+static int map(paddr_t paddr, size_t bytes, unsigned flags)
 {
     paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
     paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
 
-    for (unsigned i = 0; i < node_info.range_count; i++) {
-        const struct memory_range *range = &node_info.ranges[i];
-
-        if (start < range->paddr + range->bytes && range->paddr < end) {
-            return false;
-        }
+    if (bytes == 0 || end <= start || end > DEVICES_MAX_BYTES ||
+        memory_ranges_touch(node_info.ranges, node_info.range_count, start, end)) {
+        return -ENODEV;
     }
-    return bytes != 0 && end > start && end <= DEVICES_MAX_BYTES;
-}
-
-/* Pages that are mapped already stay as they are. */
-static int map_pages(paddr_t start, paddr_t end, uint64_t step, unsigned flags)
-{
-    for (paddr_t page = start; page < end; page += step) {
-        int error = address_space_map(paging_own_space(), DEVICES_BASE + page, page, step,
-                                      PAGING_WRITE | flags);
-
-        if (error == -EEXIST && step > PAGE_BYTES) {
-            error = map_pages(page, page + step, PAGE_BYTES, flags); /* a part of it is */
-        }
-        if (error != 0 && error != -EEXIST) {
-            return error;
-        }
-    }
-    return 0;
-}
-
-static void *map(paddr_t paddr, size_t bytes, unsigned flags)
-{
-    paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
-    paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
-    /* Large pages where they fit: configuration space has hundreds of megabytes. */
-    uint64_t step = (start | end) % LARGE_PAGE_BYTES == 0 ? LARGE_PAGE_BYTES : PAGE_BYTES;
-
-    return map_pages(start, end, step, flags) == 0 ? (void *)(DEVICES_BASE + paddr) : NULL;
+    return address_space_map_missing(paging_own_space(), DEVICES_BASE + start, start, end - start,
+                                     PAGING_WRITE | flags);
 }
 
 void *paging_map_device(paddr_t paddr, size_t bytes)
 {
-    if (ranges_find(&node_info.machine.devices, paddr, bytes) == NULL ||
-        !is_outside_memory(paddr, bytes)) {
-        log_error("paging", "refused to map %lu bytes at %#lx: no device is known to be there",
-                  bytes, paddr);
-        counter_increment(COUNTER_DROP_BAD_DEVICE);
+    bool is_known = ranges_find(&node_info.machine.devices, paddr, bytes) != NULL;
+    int error = is_known ? map(paddr, bytes, PAGING_UNCACHED) : -ENODEV;
+
+    if (error != 0) {
+        counter_add(COUNTER_DROP_BAD_DEVICE, error == -ENODEV);
+        log_error("paging", "%lu bytes at %#lx not mapped: %s", bytes, paddr,
+                  error == -ENODEV ? "no device is known to be there" : "no memory");
         return NULL;
     }
-    void *mapped = map(paddr, bytes, PAGING_UNCACHED);
-
-    if (mapped == NULL) {
-        log_error("paging", "no memory to map a device at %#lx", paddr);
-    }
-    return mapped;
+    return (void *)(DEVICES_BASE + paddr);
 }
 
 void *paging_map_screen(paddr_t paddr, size_t bytes)
 {
-    return is_outside_memory(paddr, bytes) ? map(paddr, bytes, PAGING_WRITE_COMBINING) : NULL;
+    return map(paddr, bytes, PAGING_WRITE_COMBINING) == 0 ? (void *)(DEVICES_BASE + paddr) : NULL;
 }

@@ -38,22 +38,6 @@ uint64_t platform_ring_place(const void *ring)
     return (uintptr_t)ring - DIRECT_MAP_BASE;
 }
 
-/* Whether these bytes are memory of that node, all in one range. */
-static bool is_memory_of(node_id_t node, paddr_t paddr, size_t bytes)
-{
-    const struct node_place *place = &node_info.places[node];
-
-    for (unsigned i = 0; i < place->range_count; i++) {
-        const struct memory_range *range = &place->ranges[i];
-
-        if (paddr >= range->paddr && bytes <= range->bytes &&
-            paddr - range->paddr <= range->bytes - bytes) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static uintptr_t ring_vaddr(node_id_t to)
 {
     ASSERT(to < node_info.node_count && to != node_info.node);
@@ -62,10 +46,11 @@ static uintptr_t ring_vaddr(node_id_t to)
 
 void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
 {
+    const struct node_place *receiver = &node_info.places[to];
     uintptr_t vaddr = ring_vaddr(to);
 
     if (place % PAGE_BYTES != 0 || !channel_is_ring_size(bytes) ||
-        !is_memory_of(to, place, bytes)) {
+        !memory_ranges_hold(receiver->ranges, receiver->range_count, place, bytes)) {
         return NULL;
     }
     int error = address_space_map(paging_own_space(), vaddr, place, bytes, PAGING_WRITE);

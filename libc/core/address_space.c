@@ -130,6 +130,28 @@ int address_space_map(struct address_space *space, uintptr_t vaddr, uint64_t pad
     return 0;
 }
 
+int address_space_map_missing(struct address_space *space, uintptr_t vaddr, uint64_t paddr,
+                              uint64_t bytes, unsigned flags)
+{
+    bool is_large = (vaddr | paddr | bytes) % level_bytes(1) == 0;
+    uint64_t step = is_large ? level_bytes(1) : PAGE_BYTES;
+
+    for (uint64_t i = 0; i < bytes; i += step) {
+        int error = address_space_map(space, vaddr + i, paddr + i, step, flags);
+
+        if (error == -EEXIST && is_large) { /* a part of it is */
+            for (uint64_t j = i; j < i + step && (error == 0 || error == -EEXIST);
+                 j += PAGE_BYTES) {
+                error = address_space_map(space, vaddr + j, paddr + j, PAGE_BYTES, flags);
+            }
+        }
+        if (error != 0 && error != -EEXIST) {
+            return error;
+        }
+    }
+    return 0;
+}
+
 int address_space_make_tables(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
 {
     int error = 0;

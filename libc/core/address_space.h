@@ -33,6 +33,10 @@ struct address_space {
  */
 MUST_CHECK int address_space_map(struct address_space *space, uintptr_t vaddr, uint64_t paddr,
                                  uint64_t bytes, unsigned flags);
+/* The same, with pages that are mapped already left as they are. Large pages only if the whole
+ * range is of them. Returns 0 or -ENOMEM. */
+MUST_CHECK int address_space_map_missing(struct address_space *space, uintptr_t vaddr,
+                                         uint64_t paddr, uint64_t bytes, unsigned flags);
 /* Make all tables that address_space_map() may need for this range, of whole 2 MiB, so that it can
  * no longer fail for want of memory. Returns 0 or -ENOMEM. */
 MUST_CHECK int address_space_make_tables(struct address_space *space, uintptr_t vaddr,

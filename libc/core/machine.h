@@ -21,6 +21,30 @@ struct memory_range {
     uint64_t bytes;
 };
 
+/* Whether all of these bytes lie in one of the ranges; and whether any lies in one. */
+static inline bool memory_ranges_hold(const struct memory_range *ranges, unsigned count,
+                                      uint64_t paddr, uint64_t bytes)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (paddr >= ranges[i].paddr && bytes <= ranges[i].bytes &&
+            paddr - ranges[i].paddr <= ranges[i].bytes - bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline bool memory_ranges_touch(const struct memory_range *ranges, unsigned count,
+                                       uint64_t start, uint64_t end)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (start < ranges[i].paddr + ranges[i].bytes && ranges[i].paddr < end) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A window of PCIe configuration space: 1 MiB a bus, the first bus at paddr (ACPI MCFG). */
 struct ecam {
     uint64_t paddr; /* of bus 0, whether or not the window holds it */
