@@ -23,16 +23,6 @@ void log_set_filter(enum log_level highest, bool (*filter)(enum log_level, const
     is_wanted = filter;
 }
 
-/* Text may quote what came from outside: nothing but printable ASCII reaches a terminal. */
-static void replace_control_characters(char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < ' ' || text[i] > '~') {
-            text[i] = '?';
-        }
-    }
-}
-
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {
     if (level > highest_level || (is_wanted != NULL && !is_wanted(level, subsystem))) {
@@ -50,9 +40,10 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     va_start(arguments, format);
     format_append_v(&output, format, arguments);
     va_end(arguments);
+    output_replace_unprintable(&output);
+
     size_t length = output_fitting_bytes(&output);
 
-    replace_control_characters(line, length);
     line[length++] = '\n';
 
     node_id_t owner = log_console_owner();

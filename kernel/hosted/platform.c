@@ -201,14 +201,8 @@ uint64_t platform_random(void)
 {
     static struct random_pool pool;
 
-    if (pool.drawn_count == 0) {
-        uint64_t tsc = cpu_read_tsc();
-
-        random_add(&pool, linux_node.random_seed, sizeof(linux_node.random_seed));
-        __builtin_memset(linux_node.random_seed, 0, sizeof(linux_node.random_seed));
-        random_add(&pool, &tsc, sizeof(tsc));
-    }
-    return random_take(&pool);
+    return random_take_seeded(&pool, linux_node.random_seed, sizeof(linux_node.random_seed),
+                              cpu_read_tsc());
 }
 
 /* --- Ends --- */

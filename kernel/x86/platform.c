@@ -4,8 +4,6 @@
  */
 #include "kernel/platform.h"
 
-#include <string.h>
-
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/x86/clock.h"
@@ -208,18 +206,12 @@ const struct platform_console *platform_console = &no_console;
 
 /* --- Randomness --- */
 
-/* The seed is the boot's; when a number is asked for, which nobody can plan, adds to it. */
 uint64_t platform_random(void)
 {
     static struct random_pool pool;
-    uint64_t tsc = cpu_read_tsc();
 
-    if (pool.drawn_count == 0) {
-        random_add(&pool, node_info.random_seed, sizeof(node_info.random_seed));
-        memset(node_info.random_seed, 0, sizeof(node_info.random_seed)); /* once, and gone */
-        random_add(&pool, &tsc, sizeof(tsc));
-    }
-    return random_take(&pool);
+    return random_take_seeded(&pool, node_info.random_seed, sizeof(node_info.random_seed),
+                              cpu_read_tsc());
 }
 
 /* --- Ends --- */

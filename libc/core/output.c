@@ -61,6 +61,15 @@ void output_append_repeated(struct output *output, char character, size_t count)
     }
 }
 
+void output_replace_unprintable(struct output *output)
+{
+    for (size_t i = 0; i < output_fitting_bytes(output); i++) {
+        if (output->text[i] < ' ' || output->text[i] > '~') {
+            output->text[i] = '?';
+        }
+    }
+}
+
 bool output_is_cut(const struct output *output)
 {
     return output->length >= output->size && output->length > 0;

@@ -23,6 +23,8 @@ void output_append(struct output *output, const void *bytes, size_t count);
 void output_append_string(struct output *output, const char *string);
 void output_append_repeated(struct output *output, char character, size_t count);
 
+/* What is not printable ASCII becomes `?`: text may quote what came from outside. */
+void output_replace_unprintable(struct output *output);
 bool output_is_cut(const struct output *output);
 /* How many bytes stand in the buffer before the zero. */
 size_t output_fitting_bytes(const struct output *output);

@@ -93,3 +93,13 @@ uint64_t random_take(struct random_pool *pool)
     pool->drawn[pool->drawn_count] = 0;
     return number;
 }
+
+uint64_t random_take_seeded(struct random_pool *pool, void *seed, size_t length, uint64_t now)
+{
+    if (pool->drawn_count == 0) {
+        random_add(pool, seed, length);
+        memset(seed, 0, length); /* once, and gone */
+        random_add(pool, &now, sizeof(now));
+    }
+    return random_take(pool);
+}

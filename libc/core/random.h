@@ -25,6 +25,9 @@ struct random_pool {
 void random_add(struct random_pool *pool, const void *bytes, size_t length);
 /* Take a number. */
 uint64_t random_take(struct random_pool *pool);
+/* The same; the first draw puts in this seed, which is wiped, and each one `now`: when a number is
+ * asked for nobody can plan. */
+uint64_t random_take_seeded(struct random_pool *pool, void *seed, size_t length, uint64_t now);
 
 /* RFC 8439 2.3: counter and nonce are the last four words of the input. */
 void chacha20_block(const uint32_t key[RANDOM_KEY_WORDS], const uint32_t input[4],
