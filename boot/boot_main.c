@@ -25,7 +25,6 @@
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
-#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"

@@ -2,13 +2,10 @@
 /*
  * A node's life: the order in which it comes up.
  */
-#include "kernel/main.h"
-
 #include "kernel/component.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
-#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/cpu.h"

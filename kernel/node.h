@@ -77,3 +77,7 @@ struct node_info {
 
 /* This node's own. */
 extern struct node_info node_info;
+
+/* Where a node's life starts, after boot has given it memory, page tables and a stack: bring it up
+ * and run its event loop for ever (kernel/main.c). */
+CALLED_FROM_OUTSIDE _Noreturn void node_main(void);

@@ -4,8 +4,6 @@
  * mark itself dead, so that the others go on without it, and wake them; let the console go; halt. A
  * failure inside says only where it was.
  */
-#include "kernel/panic.h"
-
 #include <stdarg.h>
 
 #include "kernel/log.h"

@@ -89,9 +89,14 @@ extern const struct platform_console *platform_console;
 uint64_t platform_random(void);
 
 /* --- Ends. --- */
-/* Log the failure, mark this node as dead, halt it: kernel/panic.h. */
+/* Log the failure, mark this node as dead, halt it; the others go on. */
 _Noreturn void platform_panic(const char *file, int line, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* Have failed assertions of libc/core end there, too. */
+void panic_initialise(void);
+/* What the layer above has to do before a node that has failed says that it is dead: until then the
+ * console's owner prints its lines, or it does itself. NULL: nothing. */
+extern void (*panic_before_death)(void);
 /* Halt this node without a word. */
 _Noreturn void platform_halt(void);
 

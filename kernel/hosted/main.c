@@ -7,7 +7,6 @@
 #include "kernel/hosted/mailbox.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
-#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "libc/core/pages.h"

@@ -4,8 +4,6 @@
  * ends its process by SIGABRT, so that Linux keeps a core file where it is asked to. Who looks for
  * a backtrace finds it there (README.md).
  */
-#include "kernel/panic.h"
-
 #include <stdarg.h>
 #include <string.h>
 

@@ -7,7 +7,6 @@
 #include "kernel/x86/trap.h"
 
 #include "kernel/limits.h"
-#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/cpu.h"

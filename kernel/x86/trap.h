@@ -39,6 +39,9 @@ struct trap_errors {
 };
 extern const struct trap_errors *trap_errors;
 
+/* The node's end by an exception (kernel/panic.c). */
+_Noreturn void panic_exception(const struct trap_frame *frame);
+
 /* From trap.S. */
 CALLED_FROM_OUTSIDE void trap_exception(struct trap_frame *frame);
 CALLED_FROM_OUTSIDE void trap_interrupt(struct trap_frame *frame);

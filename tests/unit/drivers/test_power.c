@@ -18,7 +18,6 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
-#include "kernel/panic.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/mmio.h"
