@@ -103,13 +103,6 @@ bool opening_is_awaited(node_id_t to)
     return peers[to].is_ring_requested && !channel_sender_is_open(&peers[to].sender);
 }
 
-static void refuse_ring(node_id_t to, uint64_t ring)
-{
-    counter_increment(COUNTER_DROP_BAD_RING);
-    log_error("dispatch", "node%u names a ring that cannot be: %#lx", to, ring);
-    peers[to].refused_ring = ring;
-}
-
 /* Out of line: a sender with room never comes here. */
 __attribute__((noinline)) bool opening_try(node_id_t to)
 {
@@ -133,7 +126,9 @@ __attribute__((noinline)) bool opening_try(node_id_t to)
         lines = platform_ring_attach(to, ring & ~RING_ORDER_MASK, UINT64_C(1) << order);
     }
     if (lines == NULL) {
-        refuse_ring(to, ring);
+        counter_increment(COUNTER_DROP_BAD_RING);
+        log_error("dispatch", "node%u names a ring that cannot be: %#lx", to, ring);
+        peer->refused_ring = ring;
         return false;
     }
     channel_sender_initialise(&peer->sender, lines, UINT64_C(1) << order,

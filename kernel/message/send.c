@@ -14,7 +14,7 @@
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"
 #include "kernel/platform.h"
-#include "libc/core/memory.h"
+#include "libc/core/reserve.h"
 
 /* Messages that may wait for one node. Chosen: more than what tens of thousands of connections that
  * end at once say of it; 8 MiB. A node that lets so many wait has hung, or might as well have. */
@@ -32,8 +32,8 @@ static struct peer *first_due;     /* of those with something due */
 static struct peer *first_waiting; /* of those for whom something is posted, or was of late */
 static bool is_blocked;            /* a send of this round found no room: then, to whom */
 static struct node_set blocked_nodes;
-static struct posted reserve[POSTED_RESERVE];
-static struct posted *free_reserve;
+static struct posted reserved_blocks[POSTED_RESERVE];
+static struct reserve blocks;
 
 /* Of the message under construction, if it is not in the own ring. */
 static struct {
@@ -58,11 +58,7 @@ void send_initialise(void)
         .limit = own_ring_bytes + OWN_RING_BYTES,
         .node = self,
     };
-    free_reserve = NULL;
-    for (unsigned i = 0; i < POSTED_RESERVE; i++) {
-        reserve[i].next = free_reserve;
-        free_reserve = &reserve[i];
-    }
+    reserve_initialise(&blocks, reserved_blocks, sizeof(reserved_blocks[0]), POSTED_RESERVE);
 }
 
 void send_note_due(struct peer *peer, uint8_t due)
@@ -228,17 +224,6 @@ void send_publish(void)
     }
 }
 
-static struct posted *take_block(void)
-{
-    struct posted *block = memory_allocate(sizeof(*block));
-
-    if (UNLIKELY(block == NULL) && free_reserve != NULL) {
-        block = free_reserve;
-        free_reserve = block->next;
-    }
-    return block;
-}
-
 /* The other node that lets most wait. */
 static node_id_t find_slowest(void)
 {
@@ -259,7 +244,7 @@ static struct posted *find_block(node_id_t to)
 {
     while (message_refusal(to) == -EAGAIN) {
         bool may_wait = to == self || peers[to].posted_count < POSTED_PEER_MAX;
-        struct posted *block = may_wait ? take_block() : NULL;
+        struct posted *block = may_wait ? reserve_take(&blocks) : NULL;
 
         if (LIKELY(block != NULL)) {
             return block;
@@ -310,12 +295,7 @@ void send_release_first_posted(struct peer *peer)
         }
     }
     peer->posted_count--;
-    if (block >= reserve && block < reserve + POSTED_RESERVE) {
-        block->next = free_reserve;
-        free_reserve = block;
-    } else {
-        memory_release(block);
-    }
+    reserve_release(&blocks, block);
 }
 
 static unsigned send_posted_to(struct peer *peer)

@@ -12,6 +12,8 @@
 _Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES) && STATUS_LOG_BYTES > LINE_RING_MARGIN_BYTES,
                "as line_ring.h wants it");
 
+COUNTER_TABLE_DEFINE(kernel_counters, COUNTER_BLOCK(0), KERNEL_COUNTERS);
+
 struct status_page *status_own_page;
 
 static struct node_set lost_nodes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/status_text.c apps/monitor/metrics.c libc/core/version.c libc/core/format.c kernel/message/status.c */
-/* sources: kernel/message/counters.c drivers/console/counters.c drivers/nic/counters.c net/counters.c net/transport/counters.c */
+/* sources: drivers/console/counters.c drivers/nic/counters.c net/counters.c net/transport/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests apps/monitor/metrics.c. The form is the Prometheus text format 0.0.4: one HELP and one TYPE

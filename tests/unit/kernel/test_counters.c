@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/message/counters.c kernel/message/status.c kernel/message/channel.c */
+/* sources: kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests counters (kernel/message/status.c), and the table of the kernel's own.

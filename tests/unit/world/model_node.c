@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/message/channel.c kernel/message/status.c kernel/message/receive.c kernel/message/peers.c libc/core/assert.c libc/core/line_ring.c tests/unit/world/memory_model.c tests/unit/world/memory_explorer.c */
+/* sources: kernel/message/channel.c kernel/message/status.c kernel/message/receive.c kernel/message/peers.c libc/core/assert.c libc/core/line_ring.c libc/core/reserve.c tests/unit/world/memory_model.c tests/unit/world/memory_explorer.c */
 /*
  * See model_node.h. A node has these files' variables to itself, and there is one program: so they
  * are changed over when the other node's turn comes, for which three files are included here.
