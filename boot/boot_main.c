@@ -121,7 +121,7 @@ static void start_own_lapic(void)
 {
     node_info.has_x2apic = lapic_initialise();
     firmware_lapic_take_over();
-    own_place.apic_id = lapic_id();
+    own_place.apic_id = firmware_lapic_id();
     node_info.places = &own_place;
 }
 
@@ -339,7 +339,7 @@ _Noreturn void boot_main(struct boot_info *info)
     start_own_lapic();
     legacy_pic_disable();
     reference_clock_start(&acpi);
-    find_cores_call(&acpi, lapic_id(), limits.node_count);
+    find_cores_call(&acpi, firmware_lapic_id(), limits.node_count);
     /* The clocks are measured while the cores reset. */
     reference_clock_finish(&node_info.clock, &node_info.machine.reference);
     entropy_add(&node_info.clock, sizeof(node_info.clock)); /* with the date */

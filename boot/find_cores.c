@@ -6,6 +6,7 @@
 #include "boot/find_cores.h"
 
 #include "boot/boot_memory.h"
+#include "boot/firmware_lapic.h"
 #include "boot/image.h"
 #include "boot/reference_clock.h"
 #include "boot/start_node.h"
@@ -13,7 +14,6 @@
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/lapic.h"
 
 /* Chosen: hardware takes a few microseconds a core; an emulator on a busy host may take a hundred
  * milliseconds, and there the counters are one. */

@@ -4,10 +4,12 @@
  */
 #include "boot/firmware_lapic.h"
 
+#include "kernel/node.h"
 #include "kernel/x86/lapic.h"
 #include "libc/core/base.h"
 #include "libc/core/bits.h"
 
+#define LAPIC_ID          0x020
 #define LAPIC_VERSION     0x030
 #define VERSION_LAST_LVT  BITS(23, 16)
 #define LAPIC_ISR(n)      (0x100 + 0x10 * (n)) /* vectors 32 n to 32 n + 31 */
@@ -18,6 +20,11 @@
 #define LVT_MASKED        BIT(16)
 #define LVT_DELIVERY      BITS(10, 8)
 #define DELIVERY_SMI      2u
+
+uint32_t firmware_lapic_id(void)
+{
+    return lapic_read(LAPIC_ID) >> (node_info.has_x2apic ? 0 : 24);
+}
 
 /* A core has those up to the number of its last one (SDM 3A 11.5.1). What firmware uses for itself,
  * by system management interrupts, stays. */

@@ -42,6 +42,12 @@
 #define STATUS_ADDRESS_VALID BIT(58)
 #define STATUS_FATAL         (STATUS_VALID | STATUS_UNCORRECTED | STATUS_ENABLED)
 
+/* Pins of the local APIC (SDM 3A table 11-1, figure 11-8). */
+#define LAPIC_LVT_LINT0 0x350
+#define LAPIC_LVT_LINT1 0x360
+#define LVT_NMI         0x400
+#define LVT_ACTIVE_LOW  BIT(13)
+
 /* The PC's system control port B. */
 #define CHIPSET_NMI_PORT   0x61
 #define CHIPSET_SERR       BIT(7)
@@ -160,7 +166,8 @@ static void open_nmi_line(void)
     const struct nmi_line *line = &node_info.nmi_line;
 
     if (line->is_ours) {
-        lapic_open_nmi_line(line->lint, line->is_active_low);
+        lapic_write(line->lint == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1,
+                    LVT_NMI | (line->is_active_low ? (uint32_t)LVT_ACTIVE_LOW : 0));
     }
 }
 

@@ -12,7 +12,6 @@
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 
-#define LAPIC_ID            0x020
 #define LAPIC_TPR           0x080
 /* Vectors 16 to 31, which a local APIC would deliver, stay out: there they would pass for
  * exceptions. */
@@ -25,8 +24,6 @@
 #define LAPIC_ICR_HIGH      0x310
 #define LAPIC_LVT_TIMER     0x320
 #define LVT_MASKED          BIT(16)
-#define LVT_NMI             0x400
-#define LVT_ACTIVE_LOW      BIT(13)
 #define LVT_TIMER_DEADLINE  BIT(18)
 #define LAPIC_LVT_LINT0     0x350
 #define LAPIC_LVT_LINT1     0x360
@@ -87,18 +84,6 @@ bool lapic_initialise(void)
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     lapic_timer_start(0);
     return has_x2apic;
-}
-
-void lapic_open_nmi_line(unsigned lint, bool is_active_low)
-{
-    ASSERT(lint <= 1);
-    lapic_write(lint == 0 ? LAPIC_LVT_LINT0 : LAPIC_LVT_LINT1,
-                LVT_NMI | (is_active_low ? (uint32_t)LVT_ACTIVE_LOW : 0));
-}
-
-uint32_t lapic_id(void)
-{
-    return lapic_read(LAPIC_ID) >> (has_x2apic ? 0 : 24);
 }
 
 void lapic_end_interrupt(void)

@@ -10,15 +10,9 @@
 /* The counter runs at the bus clock divided by this. Chosen: at 1 GHz the 32 bits last 68 s. */
 #define LAPIC_TIMER_DIVISOR 16
 
-/* Without x2APIC ids have eight bits, and this one means all cores. */
-#define LAPIC_ID_ALL 0xFFu
-
 /* Switch it on, with its local sources masked; its register page becomes one of the node's devices.
  * Returns whether this is an x2APIC. */
 bool lapic_initialise(void);
-/* Take NMIs from pin `lint`, 0 or 1. */
-void lapic_open_nmi_line(unsigned lint, bool is_active_low);
-uint32_t lapic_id(void);
 void lapic_end_interrupt(void);
 /* A register, by its offset in the page, for who knows that this core has it. */
 uint32_t lapic_read(unsigned offset);

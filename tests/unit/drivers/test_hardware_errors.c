@@ -127,14 +127,13 @@ void port_write8(uint16_t port, uint8_t value)
     written_61 = value;
 }
 
-#define NOT_OPENED 2
-static unsigned opened_lint;
-static bool is_opened_active_low;
+static unsigned opened_register; /* 0: none */
+static uint32_t opened_entry;
 
-void lapic_open_nmi_line(unsigned lint, bool is_active_low)
+void lapic_write(unsigned offset, uint32_t value)
 {
-    opened_lint = lint;
-    is_opened_active_low = is_active_low;
+    opened_register = offset;
+    opened_entry = value;
 }
 
 /* --- */
@@ -164,7 +163,7 @@ static int begin(void **state)
     cr4 = 0;
     kept_log_clear();
     node_info.nmi_line = (struct nmi_line){.is_ours = true, .lint = 1, .is_active_low = true};
-    opened_lint = NOT_OPENED;
+    opened_register = 0;
     written_61 = 0xAA;
     return 0;
 }
@@ -336,12 +335,17 @@ static void the_nmi_line_is_opened_on_its_node_alone(void **state)
 {
     begin(state);
     run_step(NODE_READY);
-    assert_int_equal(opened_lint, 1);
-    assert_true(is_opened_active_low);
+    assert_int_equal(opened_register, 0x360);
+    assert_int_equal(opened_entry, 0x2400);
+    begin(state);
+    node_info.nmi_line = (struct nmi_line){.is_ours = true, .lint = 0};
+    run_step(NODE_READY);
+    assert_int_equal(opened_register, 0x350);
+    assert_int_equal(opened_entry, 0x400);
     begin(state);
     node_info.nmi_line.is_ours = false;
     run_step(NODE_READY);
-    assert_int_equal(opened_lint, NOT_OPENED);
+    assert_int_equal(opened_register, 0);
 }
 
 int main(void)

@@ -191,6 +191,7 @@ static int begin_x2apic(void **state)
 static void initialise(void)
 {
     assert_int_equal(lapic_initialise(), has_x2apic);
+    node_info.has_x2apic = has_x2apic;
     firmware_lapic_take_over();
 }
 
@@ -231,20 +232,13 @@ static void it_can_be_initialised_again(void **state)
     assert_is_ready();
 }
 
-/* The chipset raises it for every core that has it open, and each would end. */
-static void the_nmi_line_is_open_only_where_that_is_asked_for(void **state)
+static void the_pins_of_the_firmware_are_masked(void **state)
 {
     (void)state;
-    registers[LVT_LINT1 / 16] = 0x400; /* as firmware has it */
+    registers[LVT_LINT1 / 16] = 0x400; /* NMI */
     initialise();
     assert_int_equal(registers[LVT_LINT1 / 16], MASKED);
-    lapic_open_nmi_line(1, false);
-    assert_int_equal(registers[LVT_LINT1 / 16], 0x400);
     assert_int_equal(registers[LVT_LINT0 / 16], MASKED);
-    initialise();
-    lapic_open_nmi_line(0, true);
-    assert_int_equal(registers[LVT_LINT0 / 16], 0x2400);
-    assert_int_equal(registers[LVT_LINT1 / 16], MASKED);
 }
 
 static void the_register_page_is_where_the_core_says(void **state)
@@ -306,11 +300,11 @@ static void ids_have_eight_bits_or_thirty_two(void **state)
     (void)state;
     registers[ID / 16] = 0x05000000;
     initialise();
-    assert_int_equal(lapic_id(), 5);
+    assert_int_equal(firmware_lapic_id(), 5);
     begin_x2apic(state);
     registers[ID / 16] = 0x05000001;
     initialise();
-    assert_int_equal(lapic_id(), 0x05000001);
+    assert_int_equal(firmware_lapic_id(), 0x05000001);
 }
 
 static void commands_reach_the_core_by_its_id(void **state)
@@ -382,7 +376,7 @@ int main(void)
         cmocka_unit_test_setup(it_can_be_initialised_again, begin),
         {"it_can_be_initialised_again in x2APIC mode", it_can_be_initialised_again, begin_x2apic,
          NULL, NULL},
-        cmocka_unit_test_setup(the_nmi_line_is_open_only_where_that_is_asked_for, begin),
+        cmocka_unit_test_setup(the_pins_of_the_firmware_are_masked, begin),
         cmocka_unit_test_setup(the_register_page_is_where_the_core_says, begin),
         cmocka_unit_test_setup(sources_of_the_firmware_are_masked_but_those_it_uses_itself, begin),
         cmocka_unit_test_setup(sources_that_a_core_does_not_have_are_left_alone, begin),
