@@ -6,6 +6,18 @@
 
 #include "kernel/base.h"
 
+#ifdef CPU_FAKE /* a unit test plays the processor */
+void cpu_set_cr4(uint64_t bits);
+#else
+static inline void cpu_set_cr4(uint64_t bits)
+{
+    uint64_t value;
+
+    __asm__ volatile("movq %%cr4, %0" : "=r"(value));
+    __asm__ volatile("movq %0, %%cr4" : : "r"(value | bits) : "memory");
+}
+#endif
+
 /* As struct trap_errors has it. */
 bool hardware_error_is_elsewhere(uint64_t vector);
 /* Say what is known of a machine check or an NMI; of other exceptions nothing. */

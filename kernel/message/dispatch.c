@@ -6,7 +6,6 @@
 #include "kernel/message/dispatch.h"
 
 #include "kernel/log.h"
-#include "kernel/message/opening.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"
@@ -21,9 +20,6 @@
  * costs a round some instructions, and all nodes have had one within milliseconds. */
 #define LOOK_ROUNDS  16
 #define WATCH_ROUNDS 256
-
-static node_id_t self;
-static unsigned node_count;
 
 static struct dispatch_source *sources;
 static struct dispatch_source **sources_end;
@@ -42,8 +38,6 @@ void dispatch_initialise(void)
     log_defer_printing(false);
     peers_initialise();
     watch_initialise();
-    self = platform_node();
-    node_count = platform_node_count();
     sources = NULL;
     sources_end = &sources;
     node_down_count = 0;
@@ -77,7 +71,7 @@ uint64_t dispatch_now_ns(void)
 
 static void take_down(node_id_t node)
 {
-    ASSERT(node != self);
+    ASSERT(node != platform_node());
     peers_forget(node);
     if (log_is_console_owner()) {
         log_warning("dispatch", "node%u is dead", node);
@@ -110,7 +104,7 @@ static unsigned look_at_all_nodes(void)
     unsigned found = 0;
 
     watch_hear();
-    for (unsigned node = 0; node < node_count; node++) {
+    for (unsigned node = 0; node < platform_node_count(); node++) {
         found += look_at((node_id_t)node);
     }
     peers_look_at_quiet();
@@ -130,7 +124,7 @@ static unsigned watch_now_and_then(void)
     if (LIKELY(round % LOOK_ROUNDS != 0)) {
         return 0;
     }
-    node = node + 1u < node_count ? node + 1 : 0;
+    node = node + 1u < platform_node_count() ? node + 1 : 0;
     if (node == 0) {
         watch_hear();
     }

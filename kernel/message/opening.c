@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels come and go: see opening.h.
+ * Channels come into being when they are first used (design, Mailboxes). A sender without one says
+ * on its status page that it wants one, and sends the attention interrupt; to it that is a channel
+ * without room. The receiver, when it looks, takes memory, says on its page where the ring is, and
+ * rings a sender that sleeps for room, which checks what it reads there and maps the ring.
+ *
+ * A receiver without memory counts the wish and tries again when it looks next, as the sender asks
+ * it to at each of its looks at nodes that take nothing. It gives up one that makes no channel, or
+ * names a ring that cannot be, as it does those (watch.h).
  */
-#include "kernel/message/opening.h"
-
 #include "kernel/log.h"
 #include "kernel/message/channel.h"
 #include "kernel/message/peers.h"

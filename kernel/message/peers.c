@@ -4,7 +4,6 @@
  */
 #include "kernel/message/peers.h"
 
-#include "kernel/message/opening.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"

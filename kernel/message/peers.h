@@ -100,3 +100,16 @@ unsigned peers_receive_all(void);
 bool peers_is_any_message_waiting(void);
 /* After an attention interrupt. */
 void peers_look_at_quiet(void);
+
+/* --- opening.c: channels come into being, and end --- */
+void opening_initialise(void);
+/* As a sender without room: whether a channel has opened just now. Asks for one if there is none.
+ */
+bool opening_try(node_id_t to);
+/* Whether there is a ring that was not tried; and whether one was asked for that is not there. */
+bool opening_has_come(node_id_t to);
+bool opening_is_awaited(node_id_t to);
+/* As a receiver: make a channel from this node, if it wants one. */
+void opening_look_at(node_id_t from);
+/* For a node that has died, in both directions. */
+void opening_close(node_id_t node);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "kernel/message/channel.h"
-#include "kernel/message/opening.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"

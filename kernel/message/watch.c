@@ -8,7 +8,6 @@
 #include <errno.h>
 
 #include "kernel/log.h"
-#include "kernel/message/opening.h"
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"

@@ -30,7 +30,6 @@ struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf);
 uint64_t cpu_read_msr(uint32_t msr);
 void cpu_write_msr(uint32_t msr, uint64_t value);
 uint64_t cpu_read_tsc(void);
-void cpu_set_cr4(uint64_t bits);
 void cpu_flush_tlb(void);
 #else
 static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
@@ -63,14 +62,6 @@ static inline void cpu_write_msr(uint32_t msr, uint64_t value)
 static inline uint64_t cpu_read_tsc(void)
 {
     return __builtin_ia32_rdtsc();
-}
-
-static inline void cpu_set_cr4(uint64_t bits)
-{
-    uint64_t value;
-
-    __asm__ volatile("movq %%cr4, %0" : "=r"(value));
-    __asm__ volatile("movq %0, %%cr4" : : "r"(value | bits) : "memory");
 }
 
 /* Forget all translations: none is global (SDM 3A 4.10.4.1). */

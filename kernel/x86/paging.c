@@ -43,20 +43,6 @@ struct address_space *paging_own_space(void)
     return &own_space;
 }
 
-int paging_protect(uintptr_t vaddr, uint64_t bytes, unsigned flags)
-{
-    int error = address_space_protect(paging_own_space(), vaddr, bytes, flags);
-
-    cpu_flush_tlb();
-    return error;
-}
-
-void paging_unmap(uintptr_t vaddr, uint64_t bytes)
-{
-    address_space_unmap(paging_own_space(), vaddr, bytes);
-    cpu_flush_tlb();
-}
-
 /* Not memory of this node: it would be mapped a second time, and two kinds of view of the same
  * bytes disagree (SDM 3A 11.12.4). Other nodes' memory is not known as a device's. */
 static int map(paddr_t paddr, size_t bytes, unsigned flags)

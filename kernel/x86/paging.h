@@ -15,10 +15,6 @@ bool paging_has_1gib_pages(void);
 /* This node's own space. */
 struct address_space *paging_own_space(void);
 
-/* The same with a flush of the TLB, for rare use: no other core uses a node's tables. */
-MUST_CHECK int paging_protect(uintptr_t vaddr, uint64_t bytes, unsigned flags);
-void paging_unmap(uintptr_t vaddr, uint64_t bytes);
-
 /* Told of pages that become a channel's ring (rings.c), unless it is NULL: for a checker
  * (boot/mark_shared.c). */
 extern void (*rings_mark)(const void *ring, size_t bytes);

@@ -8,6 +8,7 @@
 #include "kernel/message/channel.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/pages.h"
@@ -23,7 +24,10 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
     if (ring == NULL) {
         return NULL;
     }
-    if (paging_protect((uintptr_t)ring, bytes, PAGING_READ) != 0) {
+    int error = address_space_protect(paging_own_space(), (uintptr_t)ring, bytes, PAGING_READ);
+
+    cpu_flush_tlb();
+    if (error != 0) {
         pages_release(ring, bytes / PAGE_BYTES);
         return NULL;
     }
@@ -61,5 +65,6 @@ void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
 
 void platform_ring_detach(node_id_t to, size_t bytes)
 {
-    paging_unmap(ring_vaddr(to), bytes);
+    address_space_unmap(paging_own_space(), ring_vaddr(to), bytes);
+    cpu_flush_tlb();
 }

@@ -15,7 +15,7 @@
 
 #include "kernel/message/channel.h"
 #include "kernel/message/dispatch.h"
-#include "kernel/message/opening.h"
+#include "kernel/message/peers.h"
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: kernel/x86/rings.c tests/unit/world/panic.c */
-/* flags: -include tests/unit/world/low_direct_map.h */
+/* flags: -DCPU_FAKE -include tests/unit/world/low_direct_map.h */
 /*
  * Tests kernel/x86/rings.c: who may write a ring's pages, and which places are believed. The tables
  * are played here; the direct map starts at address 0.
@@ -17,6 +17,7 @@
 
 #include "kernel/node.h"
 #include "kernel/platform.h"
+#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/pages.h"
 
@@ -36,7 +37,13 @@ static paddr_t mapped_paddr;
 static uint64_t mapped_bytes;
 static unsigned mapped_flags;
 static bool is_marked;
+static bool is_flushed; /* since rights were taken away */
 static unsigned mark_count;
+
+void cpu_flush_tlb(void)
+{
+    is_flushed = true;
+}
 
 void *pages_allocate(size_t page_count)
 {
@@ -52,8 +59,11 @@ void pages_release(void *released, size_t page_count)
     released_count += page_count;
 }
 
-int paging_protect(uintptr_t vaddr, uint64_t bytes, unsigned flags)
+int address_space_protect(struct address_space *space, uintptr_t vaddr, uint64_t bytes,
+                          unsigned flags)
 {
+    assert_null(space);
+    is_flushed = false;
     assert_int_equal(vaddr, (uintptr_t)pages);
     assert_int_equal(bytes, RING);
     if (is_table_memory_gone) {
@@ -85,8 +95,10 @@ int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t padd
     return 0;
 }
 
-void paging_unmap(uintptr_t vaddr, uint64_t bytes)
+void address_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
 {
+    assert_null(space);
+    is_flushed = false;
     assert_int_equal(vaddr, mapped_vaddr);
     assert_int_equal(bytes, mapped_bytes);
     mapped_bytes = 0;
@@ -135,6 +147,7 @@ static void receiver_gives_up_its_right_to_write_what_it_lends(void **state)
     (void)state;
     assert_ptr_equal(ring, pages);
     assert_int_equal(rights, PAGING_READ);
+    assert_true(is_flushed);
     assert_true(is_marked);
     assert_int_equal(platform_ring_place(ring), (uintptr_t)pages);
 }
@@ -162,6 +175,7 @@ static void sender_maps_what_lies_in_the_receivers_memory(void **state)
         assert_int_equal(mapped_flags, PAGING_WRITE);
         platform_ring_detach(PEER, RING);
         assert_int_equal(mapped_bytes, 0);
+        assert_true(is_flushed);
     }
 }
 
