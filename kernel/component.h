@@ -34,8 +34,8 @@ LINKER_SET_DECLARE(components, struct component);
 
 #define COMPONENT(entry) LINKER_SET_ADD(components, struct component, entry)
 
-/* Data of a component that node 0 starts with as the core that boots has left them; all other data
- * it finds as the image was linked. */
+/* Data that node 0 starts with as the core that boots has left them, and not as they were linked.
+ */
 struct handed_over {
     void *data;
     size_t bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log: lines made here, kept on the status page (status.c), printed by whoever drives the
- * console on the node that owns it.
+ * Lines made here, kept on the status page (status.c), printed by the driver of the owner's
+ * console.
  */
 #include "kernel/log.h"
 

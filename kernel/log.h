@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log: `[    0.123456] node3 ts: text`, ASCII, one event a line. A node writes its lines to its
- * own status page, where those that are overwritten unprinted are counted (LOG_LOST). The console's
- * owner, the lowest node that is alive, prints them whole; when it dies the next one goes on where
- * it stopped.
+ * own status page; those overwritten unprinted are counted (LOG_LOST). The console's owner, the
+ * lowest node alive, prints them whole; when it dies the next one goes on where it stopped.
  */
 #pragma once
 
@@ -21,8 +20,7 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 #define log_info(subsystem, ...)    log_write(LOG_INFO, subsystem, __VA_ARGS__)
 #define log_debug(subsystem, ...)   log_write(LOG_DEBUG, subsystem, __VA_ARGS__)
 
-/* What is logged: LOG_INFO and what is worse, until this is called. Of levels up to `highest`
- * `is_wanted` decides, or NULL: all. */
+/* At first what is logged is LOG_INFO and worse. `is_wanted` decides up to `highest`; NULL: all. */
 void log_set_filter(enum log_level highest,
                     bool (*is_wanted)(enum log_level level, const char *subsystem));
 
@@ -34,10 +32,8 @@ bool log_is_console_owner(void);
 bool log_take_unannounced(void);
 /* Print everything now if this node owns the console, else tell its owner. */
 void log_flush_all(void);
-/* This node has failed and has written its last line. It is dead from now on, and the others are
- * told before the console, which may be slow, has all it was given. Without a next owner it prints
- * its last lines itself. */
+/* This node has failed and has written its last line: it is dead, and the others are told before
+ * the console, which may be slow, has all it was given. The last of all prints its lines itself. */
 void log_end(void);
-/* Whether lines are printed at the end of a round; at first they are at once, so that a start that
- * hangs shows how far it came. */
+/* Whether lines are printed at a round's end; at first at once: a start that hangs shows where. */
 void log_defer_printing(bool is_wanted);

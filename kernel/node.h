@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a node is told at its start. boot/ writes it into the node's private copy of the image
- * before the node runs; afterwards it is constant. Everything that the node knows of the machine
- * and of its place in it comes from here.
+ * What a node is told of the machine and of its place in it: written by boot/ into the node's
+ * private copy of the image before the node runs, and constant from then on.
  */
 #pragma once
 
@@ -39,8 +38,7 @@ struct module {
     paddr_t paddr;
 };
 
-/* Where a node is: its core, and its whole share of memory. Boot writes one for each, which all
- * nodes read. */
+/* A node's core, and its whole share of memory: boot writes one for each, all nodes read it. */
 struct node_place {
     uint32_t apic_id;
     uint32_t domain; /* proximity domain (ACPI SRAT); 0 when it says nothing */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a failing node does, in this order, each step of which may itself fail: say it in its log;
- * mark itself dead, so that the others go on without it, and wake them; let the console go; halt. A
- * failure inside says only where it was.
+ * What a failing node does, each step of which may itself fail: say it in its log; mark itself dead
+ * and wake the others; let the console go; halt. A failure inside says only where it was.
  */
 #include <stdarg.h>
 
@@ -16,8 +15,8 @@
 
 void (*panic_before_death)(void);
 
-/* 0: working; then how deep in failing. An NMI or a machine check of one that is dead is no more
- * than a third failure. */
+/* 0: working; then how deep in failing. To one that is dead an NMI is no more than a third failure.
+ */
 #define IS_DEAD 2u
 static unsigned failure_depth;
 

@@ -24,9 +24,8 @@ uint64_t platform_boot_epoch_s(void);
 /* --- Mailbox pages: one writer each, enforced by page tables. --- */
 /* This node's own is writable, all others read-only. */
 struct status_page *platform_status_page(node_id_t node);
-/* The ring of a channel, in its receiver's memory where the machine has a choice. As the receiver:
- * make one that only this sender can write, zeroed, of a size that channel_is_ring_size() allows.
- * NULL without memory. */
+/* The ring of a channel, in its receiver's memory where there is a choice. As the receiver: make
+ * one that only this sender can write, zeroed, channel_is_ring_size() long. NULL without memory. */
 const void *platform_ring_create(node_id_t from, size_t bytes);
 /* By what its sender finds it: a multiple of PAGE_BYTES. */
 uint64_t platform_ring_place(const void *ring);
@@ -78,8 +77,7 @@ struct platform_console {
     unsigned (*print)(void);
     /* Whole lines, past the log: for who has none. */
     void (*write)(const char *text, size_t length_bytes);
-    /* For a node that ends: what is written from now on is seen at once; and wait for what was
-     * written before. */
+    /* For a node that ends: show what is written at once; and wait for what was written before. */
     void (*write_through)(void);
     void (*flush)(void);
 };

@@ -111,9 +111,9 @@ static unsigned look_at_all_nodes(void)
     return found + look_at_log();
 }
 
-/* A look at every node costs more than a round otherwise does. So a node that dies interrupts all
- * others, and one that logs the console's owner: they look when they next sleep, or, if they are
- * too busy to sleep, now and then. */
+/* A look at every node costs more than a round otherwise does. So who dies interrupts all others,
+ * and who logs the console's owner: they look at their next sleep, and when too busy, now and then.
+ */
 static unsigned watch_now_and_then(void)
 {
     static unsigned round;
@@ -203,8 +203,7 @@ static bool prepare_sources(void)
     return has_work;
 }
 
-/* Whether a source, in arming itself, has made work: a thread that is ready, a message, or a
- * channel that has turned out to be full. */
+/* Whether a source, in arming itself, has made a thread ready, sent, or found a channel full. */
 static bool has_work_come(bool was_blocked)
 {
     return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != was_blocked;

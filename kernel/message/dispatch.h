@@ -19,8 +19,8 @@ typedef void (*message_handler)(node_id_t from, const struct message *message);
 typedef void (*message_payload_handler)(node_id_t from, const struct message *message,
                                         struct message_payload payload);
 
-/* One handler for each type. A message without one, or not `bytes` long, which is at most a line,
- * is counted as DROP_BAD_MESSAGE. */
+/* One handler for each type. A message without one, or not of these bytes (at most a line), is
+ * counted as DROP_BAD_MESSAGE. */
 void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler);
 /* The same for a type whose fixed part is followed by a payload of any length. */
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A message between nodes: a header of 8 bytes, then what its type says. It holds no pointers:
- * objects are named by index and generation. Reserved bytes are zero. Types from 16 on belong to
- * the layers above, who keep theirs apart.
+ * A message between nodes: a header of 8 bytes, then what its type says. Objects are named by index
+ * and generation; reserved bytes are zero. Types from 16 on are those of the layers above.
  */
 #pragma once
 
@@ -20,9 +19,8 @@ struct message {
     struct message_header header;
 };
 
-/* What follows the fixed part of a message, for those types that have it, where it was sent: in a
- * page that another node can still change. Its bytes are read once, and no length, offset or index
- * is. */
+/* What follows the fixed part of a message, if its type has it, where it was sent: in a page that
+ * another node can still change. It is read once, and holds no length, offset or index. */
 struct message_payload {
     const uint8_t *bytes;
     size_t length_bytes;

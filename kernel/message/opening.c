@@ -15,8 +15,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-/* The rings of a node to which all others send take at most this part of its memory; but each has
- * CHANNEL_RING_MIN_BYTES. */
+/* All rings to a node take at most this part of its memory, or CHANNEL_RING_MIN_BYTES each. */
 #define RING_MEMORY_FRACTION 16
 
 /* A word on a status page: where the ring is, and in its lowest bits the logarithm of its bytes. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Other nodes, as the files of this folder share them among themselves: peers.c, send.c, receive.c,
- * poll.c, opening.c and watch.c, and for the event loop dispatch.c. Everybody else uses dispatch.h
+ * Other nodes, as the files of this folder share them among themselves. All else uses dispatch.h
  * and send.h.
  */
 #pragma once
@@ -51,8 +50,8 @@ void *peers_renew_table(void *table, size_t entry_bytes);
 void peers_initialise(void);
 /* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */
 void peers_condemn(node_id_t node);
-/* For a node that has died. Messages from it that are still unread are lost, and so are messages
- * to it that wait for room. */
+/* For a node that has died. Messages from it that are unread are lost, and those that wait for it.
+ */
 void peers_forget(node_id_t node);
 
 /* --- send.c --- */

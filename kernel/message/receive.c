@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages to this node: who handles each type. What others send is checked here, of the copy that
- * handlers get.
+ * Messages to this node: who handles each type. Of what others send the handlers' copy is checked.
  */
 #include <string.h>
 

@@ -171,8 +171,8 @@ static inline void message_publish(void)
     }
 }
 
-/* Why message_reserve() has returned NULL: -EAGAIN, no room, try on a later round; -ENODEV, the
- * node is dead or does not exist. */
+/* Why message_reserve() was NULL: -EAGAIN, no room in this round; -ENODEV, no such node, or dead.
+ */
 int message_refusal(node_id_t to);
 /* Whether a message of so many bytes can be reserved now. If not, that is what a send without room
  * is: it asks for a channel that is not there yet, and this node is rung when there is room. */

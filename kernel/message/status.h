@@ -16,8 +16,7 @@ enum node_state {
     NODE_STARTING,
     NODE_RUNNING,
     NODE_DEAD, /* faulted or panicked; owns nothing any more */
-    /* Dead to all, which status_node_state() says, but for its words on their way out: see
-     * status_is_holding_console(). */
+    /* Dead, as status_node_state() says, but still printing: status_is_holding_console(). */
     NODE_DEAD_WITH_CONSOLE,
 };
 
@@ -28,8 +27,8 @@ enum node_sleep {
     NODE_SLEEPS_FOR_ROOM, /* and a channel of its was full */
 };
 
-/* Texts for people: whatever the layers above keep there, and read with the care that another
- * node's words want. */
+/* Texts for people: whatever the layers above keep there (net/status_text.h reads them with care).
+ */
 #define STATUS_TEXT_COUNT 8u
 #define STATUS_TEXT_BYTES 64u
 
@@ -112,8 +111,7 @@ void status_declare_dead(node_id_t node);
 struct node_set status_declared_dead_by(node_id_t node);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */
 void status_send_attention(void);
-/* Whether a dead node still writes to the console's devices. Its word: wait no longer for it than a
- * node that works would need. */
+/* Whether a dead node still writes to the console, by its word: wait for it, but not for ever. */
 bool status_is_holding_console(node_id_t node);
 uint64_t status_memory_bytes(node_id_t node);
 /* One of this node's words; and of any node's: input. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A look at each node that has not read all it was sent, or that another one has given up: see
- * watch.h.
+ * A look at each node that has not read all it was sent, or that another has given up: watch.h.
  */
 #include "kernel/message/watch.h"
 

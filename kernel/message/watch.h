@@ -9,13 +9,11 @@
  * rings the accused and looks as long. A node is dead when its own page says so, or when more than
  * half of those that live have given it up, so after twice the time at most; failing that, when it
  * has been reset. One that takes nothing but goes round is lost to the node that has given it up,
- * and to no other: either may be to blame. What a wild node does by interrupts, no page can
- * prevent.
+ * and to no other: either may be to blame. What a wild node does by interrupts nothing prevents.
  *
  * The time is counted in looks of this node, so that time in which it, or the whole machine, did
- * not run is not the other's fault. `node_timeout=SECONDS` sets it; 0: no node is given up for
- * being slow. A node whose application computes for so long without a wait counts as one that
- * hangs.
+ * not run is not the other's fault. `node_timeout=SECONDS` sets it; 0: no node is too slow. A node
+ * whose application computes for so long without a wait counts as one that hangs.
  */
 #pragma once
 
@@ -28,8 +26,7 @@
 void watch_initialise(void);
 /* Look at all nodes, if it is time. */
 void watch_look(uint64_t now_ns);
-/* When to look again although nothing happens: UINT64_MAX unless a node is watched, or
- * `is_blocked`. */
+/* When to look again whatever happens: UINT64_MAX unless a node is watched, or `is_blocked`. */
 uint64_t watch_deadline_ns(bool is_blocked);
 
 /* Read what the other nodes say of each other. Panics if most of them have given up this one. */

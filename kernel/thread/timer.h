@@ -16,9 +16,8 @@ struct timer {
 
 /* Once for each timer, which must not end: takes memory for it, if there is any. */
 void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer));
-/* Set, or move if it is set. `deadline_ns` is on platform_now_ns()'s clock; one in the past
- * expires on the next round. Returns 0, or -ENOMEM (then it is not set), which a timer that was
- * initialised when there was memory never does. */
+/* Set, or move if it is set; a deadline in the past expires on the next round. Returns 0, or
+ * -ENOMEM (it is not set), but never for a timer that was initialised when there was memory. */
 MUST_CHECK int timer_start(struct timer *timer, uint64_t deadline_ns);
 void timer_stop(struct timer *timer);
 static inline bool timer_is_set(const struct timer *timer)

@@ -73,8 +73,7 @@ static inline void cpu_flush_tlb(void)
 }
 #endif
 
-/* value * multiplier / divisor with 128 bits in between. The result must fit 64 bits: where it does
- * not, the core faults. */
+/* value * multiplier / divisor with 128 bits in between; a result that does not fit 64 faults. */
 static inline uint64_t cpu_multiply_divide(uint64_t value, uint64_t multiplier, uint64_t divisor)
 {
     uint64_t quotient, high;

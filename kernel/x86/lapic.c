@@ -13,8 +13,7 @@
 #include "kernel/x86/paging.h"
 
 #define LAPIC_TPR           0x080
-/* Vectors 16 to 31, which a local APIC would deliver, stay out: there they would pass for
- * exceptions. */
+/* Keeps out vectors 16 to 31, which would pass for exceptions. */
 #define TPR_NO_EXCEPTIONS   0x10
 #define LAPIC_EOI           0x0B0
 #define LAPIC_SVR           0x0F0
@@ -94,8 +93,7 @@ void lapic_end_interrupt(void)
 void lapic_send(uint32_t apic_id, uint32_t command)
 {
     if (has_x2apic) {
-        /* The write is not ordered behind earlier stores, which the other core must see
-         * (SDM 3A 11.12.3). */
+        /* Not ordered behind earlier stores, which the other core must see (SDM 3A 11.12.3). */
         __asm__ volatile("mfence; lfence" : : : "memory");
         cpu_write_msr(MSR_X2APIC_FIRST + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | command);
         return;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A node's map of memory (libc/core/address_space.h). boot/ builds it, the node itself adds stacks,
- * device registers and channels. Table pages lie in the node's own memory and are reached through
- * the direct map.
+ * A node's map of memory (libc/core/address_space.h): boot/ builds it, the node adds stacks,
+ * devices and channels. Its tables lie in the node's own memory.
  */
 #pragma once
 
@@ -15,8 +14,7 @@ bool paging_has_1gib_pages(void);
 /* This node's own space. */
 struct address_space *paging_own_space(void);
 
-/* Told of pages that become a channel's ring (rings.c), unless it is NULL: for a checker
- * (boot/mark_shared.c). */
+/* Told of pages that become a channel's ring (rings.c): for a checker. NULL: nobody. */
 extern void (*rings_mark)(const void *ring, size_t bytes);
 
 /*

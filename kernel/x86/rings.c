@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory of channels (kernel/platform.h). The receiver takes pages of its own and gives up its
- * right to write them, in its own page tables; the sender maps them in its. So a page has one
- * writer at every moment, whoever that is. One whose sender is dead is used no more: what says so
- * might be wrong.
+ * right to write them; then the sender maps them. So a page has one writer at every moment, and it
+ * is not used again when the sender is dead, for what says so might be wrong.
  */
 #include "kernel/message/channel.h"
 #include "kernel/node.h"

@@ -23,9 +23,8 @@ struct trap_frame {
 
 /* Load tables without stacks of their own for faults: enough to report a failure of boot. */
 void trap_initialise(void);
-/* Give page faults, double faults, NMIs and machine checks stacks of their own: a stack that has
- * run into its guard page is reported, too, and what may come between any two instructions finds
- * one. */
+/* Give page faults, double faults, NMIs and machine checks stacks of their own, whatever has become
+ * of the one in use. */
 void trap_use_own_stacks(void);
 
 /* What the layer that knows the machine's errors does for the node. Set before memory is; until
