@@ -13,6 +13,7 @@
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "libc/core/reserve.h"
 
 /* Messages that may wait for one node. Chosen: more than what tens of thousands of connections that
