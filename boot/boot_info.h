@@ -39,6 +39,7 @@ struct boot_info {
     unsigned dropped_range_count;  /* more than fit, or impossible */
     paddr_t rsdp;                  /* 0: search for it */
     uint8_t seed[BOOT_SEED_BYTES]; /* random numbers of firmware's; zeros where it has none */
+    uint64_t epoch_s; /* firmware's date, in seconds since 1970 (UTC); 0: it has none */
     struct framebuffer_info framebuffer;
     unsigned module_count;
     struct boot_module modules[MODULE_MAX - 1]; /* the built-in one is the last */

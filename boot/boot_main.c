@@ -13,6 +13,7 @@
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/boot_memory.h"
+#include "boot/date.h"
 #include "boot/entropy.h"
 #include "boot/find_cores.h"
 #include "boot/firmware_lapic.h"
@@ -342,6 +343,9 @@ _Noreturn void boot_main(struct boot_info *info)
     find_cores_call(&acpi, firmware_lapic_id(), limits.node_count);
     /* The clocks are measured while the cores reset. */
     reference_clock_finish(&node_info.clock, &node_info.machine.reference);
+    /* Firmware knows the zone of the battery-backed clock. */
+    node_info.clock.boot_epoch_s =
+        info->epoch_s != 0 ? info->epoch_s : date_read_rtc_epoch_s(acpi.rtc_century);
     entropy_add(&node_info.clock, sizeof(node_info.clock)); /* with the date */
     log_info("boot", "Talus %s, started by %s", talus_version, info->loader);
     core_count = find_cores_await(cores);

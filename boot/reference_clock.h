@@ -21,5 +21,3 @@ uint64_t reference_clock_now_us(void);
 /* End the measurement, as soon as it is sharp enough, and fill in the rates of *clock, and what is
  * needed to go on with it. The later it is called, the sharper they are. */
 void reference_clock_finish(struct clock *clock, struct reference *reference);
-/* Seconds since 1970 by the machine's battery-backed clock; 0 when it makes no sense. */
-uint64_t reference_clock_epoch_s(void);

@@ -14,6 +14,8 @@
 static enum log_level highest_level = LOG_INFO;
 static bool (*is_wanted)(enum log_level level, const char *subsystem);
 
+static void (*append_stamp)(struct output *output);
+
 static bool is_unannounced; /* written lines of which the console's owner has not been told */
 static bool is_deferred;
 
@@ -21,6 +23,18 @@ void log_set_filter(enum log_level highest, bool (*filter)(enum log_level, const
 {
     highest_level = highest;
     is_wanted = filter;
+}
+
+void log_set_stamp(void (*append)(struct output *output))
+{
+    append_stamp = append;
+}
+
+static void append_seconds(struct output *output)
+{
+    unsigned long long now_us = platform_now_ns() / NS_PER_US;
+
+    format_append(output, "%5llu.%06llu", now_us / 1000000, now_us % 1000000);
 }
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
@@ -31,12 +45,12 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     char line[LOG_LINE_MAX_BYTES]; /* its zero becomes the newline */
     struct output output;
     va_list arguments;
-    uint64_t now_us = platform_now_ns() / NS_PER_US;
     node_id_t node = platform_node();
 
     output_start(&output, line, sizeof(line));
-    format_append(&output, "[%5llu.%06llu] node%u %s: ", (unsigned long long)(now_us / 1000000),
-                  (unsigned long long)(now_us % 1000000), (unsigned)node, subsystem);
+    format_append(&output, "[");
+    (append_stamp != NULL ? append_stamp : append_seconds)(&output);
+    format_append(&output, "] node%u %s: ", (unsigned)node, subsystem);
     va_start(arguments, format);
     format_append_v(&output, format, arguments);
     va_end(arguments);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/output.h"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
@@ -23,6 +24,9 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 /* At first what is logged is LOG_INFO and worse. `is_wanted` decides up to `highest`; NULL: all. */
 void log_set_filter(enum log_level highest,
                     bool (*is_wanted)(enum log_level level, const char *subsystem));
+
+/* What stands at the head of a line, in place of the seconds since boot; NULL: these. */
+void log_set_stamp(void (*append)(struct output *output));
 
 /* The node that prints for all: NODE_NONE when none is alive. */
 node_id_t log_console_owner(void);

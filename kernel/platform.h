@@ -18,7 +18,9 @@ const char *platform_command_line(void); /* zero-terminated, shorter than COMMAN
 /* Nanoseconds since boot without those in which the node stood still: nearly the same on all nodes,
  * never going back on one. Costs a counter read, a multiplication and a shift. */
 uint64_t platform_now_ns(void);
-/* Seconds since 1970 (UTC) less those of platform_now_ns(); 0 when no clock could be read. */
+/* What it has left out, which nodes have not in common: with it, they agree. */
+uint64_t platform_standstill_ns(void);
+/* Seconds since 1970 (UTC) when both were 0; 0 when no clock could be read. */
 uint64_t platform_boot_epoch_s(void);
 
 /* --- Mailbox pages: one writer each, enforced by page tables. --- */

@@ -43,7 +43,8 @@
     X(DROP_INCOMPLETE, "drops_total", "reason=\"incomplete\"", "Input refused, by reason.")        \
     X(DROP_RECEIVE_FULL, "drops_total", "reason=\"receive_full\"", "Input refused, by reason.")    \
     X(DROP_BACKLOG_FULL, "drops_total", "reason=\"backlog_full\"", "Input refused, by reason.")    \
-    X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")
+    X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")              \
+    X(DROP_BAD_DATE, "drops_total", "reason=\"bad_date\"", "Input refused, by reason.")
 /* clang-format on */
 
 #define NET_COUNTER_FIRST COUNTER_BLOCK(3)

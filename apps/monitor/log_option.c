@@ -5,15 +5,21 @@
 #include "apps/monitor/log_option.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
+#include "libc/core/format.h"
+#include "net/wall_clock.h"
 
 /* Subsystems with a level of their own: chosen, twice what a user would name. */
 #define OVERRIDE_MAX         8
 #define SUBSYSTEM_NAME_BYTES 16
+
+/* Lines begin with the date, not with the seconds since boot. */
+#define DATE_WORD "time"
 
 struct level_override {
     char subsystem[SUBSYSTEM_NAME_BYTES];
@@ -76,8 +82,24 @@ static bool set_override(const char *subsystem, size_t length, enum log_level le
     return true;
 }
 
+/* As RFC 3339 has it, in UTC. */
+static void append_date(struct output *output)
+{
+    uint64_t wall_us = wall_clock_at(platform_now_ns()) / NS_PER_US;
+    time_t seconds = (time_t)(wall_us / 1000000);
+    char date[sizeof("2026-11-29T12:34:56")];
+    struct tm tm;
+
+    (void)strftime(date, sizeof(date), "%FT%T", gmtime_r(&seconds, &tm)); /* a year has 4 digits */
+    format_append(output, "%s.%06uZ", date, (unsigned)(wall_us % 1000000));
+}
+
 static bool apply_word(const char *word, size_t length)
 {
+    if (length == strlen(DATE_WORD) && memcmp(word, DATE_WORD, length) == 0) {
+        log_set_stamp(append_date);
+        return true;
+    }
     const char *equals = memchr(word, '=', length);
     const char *level_text = equals != NULL ? equals + 1 : word;
     enum log_level level;
@@ -100,12 +122,13 @@ unsigned log_option_apply(const char *value, size_t length_bytes)
 
     general_level = LOG_INFO;
     override_count = 0;
+    log_set_stamp(NULL);
     while (at < end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         size_t length = (size_t)((comma != NULL ? comma : end) - at);
 
         if (!apply_word(at, length)) {
-            log_warning("log", "log=: ignored `%.*s`: levels are error, warning, info, debug",
+            log_warning("log", "log=: ignored `%.*s`: levels are error, warning, info, debug; time",
                         (int)length, at);
             ignored_count++;
         }

@@ -7,7 +7,8 @@
 #include "kernel/base.h"
 
 /*
- * Levels separated by commas, each for all or for one subsystem: `info`, `warning,ixgbe=debug`. Not
- * zero-terminated. What makes no sense is reported and ignored; returns how many.
+ * Levels separated by commas, each for all or for one subsystem: `info`, `warning,ixgbe=debug`; and
+ * `time`, which puts the date before each line. Not zero-terminated. What makes no sense is
+ * reported and ignored; returns how many.
  */
 unsigned log_option_apply(const char *value, size_t length_bytes);

@@ -43,6 +43,7 @@ struct acpi {
     struct acpi_memory_affinity memory_affinities[ACPI_MEMORY_AFFINITY_MAX];
     uint16_t pm_timer_port; /* 0: none */
     bool pm_timer_is_32bit;
+    uint8_t rtc_century;     /* its index in the battery-backed clock; 0: none */
     paddr_t hpet_paddr;      /* 0: none */
     paddr_t dsdt_ecam_paddr; /* configuration space that the DSDT seems to name; 0: none */
     uint16_t isa_irq_flags[ISA_IRQ_COUNT]; /* of their overrides in the MADT; 0 without one */

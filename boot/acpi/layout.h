@@ -315,7 +315,8 @@ struct acpi_fadt {
     uint32_t timer_port;
     uint8_t reserved_80[8];
     uint8_t pm1_event_bytes; /* of each: as many for status as for enable */
-    uint8_t reserved_89[20];
+    uint8_t reserved_89[19];
+    uint8_t century;     /* where in the battery-backed clock it is; 0: nowhere */
     uint16_t boot_flags; /* FADT_BOOT_ */
     uint8_t reserved_111;
     uint32_t flags; /* FADT_ */
@@ -344,6 +345,7 @@ LIES_AT(acpi_fadt, pm1a_event_port, 56);
 LIES_AT(acpi_fadt, pm1a_control_port, 64);
 LIES_AT(acpi_fadt, timer_port, 76);
 LIES_AT(acpi_fadt, pm1_event_bytes, 88);
+LIES_AT(acpi_fadt, century, 108);
 LIES_AT(acpi_fadt, boot_flags, 109);
 LIES_AT(acpi_fadt, flags, 112);
 LIES_AT(acpi_fadt, reset, FADT_V1_BYTES);

@@ -100,6 +100,7 @@ void acpi_parse_fadt(const struct acpi_table *table)
     }
     acpi->machine.has_no_i8042 =
         table->revision >= FADT_REVISION_FLAGS && (fadt.boot_flags & FADT_BOOT_I8042) == 0;
+    acpi->rtc_century = fadt.century;
     read_power_registers(&acpi->machine.power, &fadt);
     read_power_button(acpi, &fadt);
     timer = choose_register(&fadt.timer, fadt.timer_port);

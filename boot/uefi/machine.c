@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "boot/date.h"
 #include "boot/uefi/firmware.h"
 
 static const EFI_GUID rsdp_guids[] = {ACPI_20_TABLE_GUID, ACPI_TABLE_GUID}; /* the better first */
@@ -22,6 +23,9 @@ struct random_protocol {
 /* A table of loaders for Linux (systemd, "Boot Loader Interface"): how many, and so many bytes. */
 static const EFI_GUID seed_guid = {
     0x1ce1e5bc, 0x7ceb, 0x42f2, {0x81, 0xe5, 0x8a, 0xad, 0xf1, 0x80, 0xf5, 0x7b}};
+
+/* Beyond, as 2047, it is not known. */
+#define ZONE_MAX_MINUTES 1440
 
 static paddr_t find_table(const EFI_GUID *guid)
 {
@@ -128,9 +132,33 @@ static void describe_seed(struct boot_info *info)
     }
 }
 
+/* Firmware's time is that of a zone, which it may know: UTC less so many minutes (UEFI 2.10, 8.3).
+ */
+static void describe_date(struct boot_info *info)
+{
+    EFI_TIME time;
+
+    if (firmware->RuntimeServices->GetTime(&time, NULL) != EFI_SUCCESS) {
+        return;
+    }
+    info->epoch_s = date_epoch_s(&(struct date){
+        .year = time.Year,
+        .month = time.Month,
+        .day = time.Day,
+        .hour = time.Hour,
+        .minute = time.Minute,
+        .second = time.Second,
+    });
+    if (info->epoch_s != 0 && time.TimeZone >= -ZONE_MAX_MINUTES &&
+        time.TimeZone <= ZONE_MAX_MINUTES) {
+        info->epoch_s += (uint64_t)(time.TimeZone * 60);
+    }
+}
+
 void machine_describe(struct boot_info *info)
 {
     describe_seed(info);
+    describe_date(info);
     for (unsigned i = 0; i < ARRAY_COUNT(rsdp_guids) && info->rsdp == 0; i++) {
         info->rsdp = find_table(&rsdp_guids[i]);
     }

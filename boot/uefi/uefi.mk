@@ -7,7 +7,7 @@
 
 EFI_APPLICATION := $(BUILD)/BOOTX64.EFI
 
-EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c \
+EFI_SOURCES := $(wildcard boot/uefi/*.c boot/uefi/*.S) boot/boot_info.c boot/date.c \
                $(addprefix libc/core/,assert.c ctype.c numbers.c string.c)
 EFI_OBJECTS := $(EFI_SOURCES:%=$(BUILD)/obj-efi/%.o)
 

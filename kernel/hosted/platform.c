@@ -60,9 +60,14 @@ uint64_t platform_now_ns(void)
     return now_ns;
 }
 
+uint64_t platform_standstill_ns(void)
+{
+    return left_out_ns;
+}
+
 uint64_t platform_boot_epoch_s(void)
 {
-    return linux_node.boot_epoch_s + left_out_ns / NS_PER_S;
+    return linux_node.boot_epoch_s;
 }
 
 /* --- Sleeping and waking --- */

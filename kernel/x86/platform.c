@@ -43,11 +43,14 @@ uint64_t platform_now_ns(void)
     return clock_advance_ns();
 }
 
+uint64_t platform_standstill_ns(void)
+{
+    return clock_left_out_ns;
+}
+
 uint64_t platform_boot_epoch_s(void)
 {
-    uint64_t epoch_s = node_info.clock.boot_epoch_s;
-
-    return epoch_s == 0 ? 0 : epoch_s + clock_left_out_ns / NS_PER_S;
+    return node_info.clock.boot_epoch_s;
 }
 
 /* --- Mailbox pages --- */

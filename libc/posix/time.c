@@ -13,6 +13,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/posix/descriptor.h"
+#include "net/wall_clock.h"
 
 #define DAY_S    86400
 #define HOUR_S   3600
@@ -29,17 +30,17 @@ int clock_gettime(clockid_t clock, struct timespec *result)
         return (int)call_result(-EINVAL);
     }
     now_ns = is_coarse ? dispatch_now_ns() : platform_now_ns();
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
+        now_ns = wall_clock_at(now_ns);
+    }
     result->tv_sec = (time_t)(now_ns / NS_PER_S);
     result->tv_nsec = (long)(now_ns % NS_PER_S);
-    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
-        result->tv_sec += (time_t)platform_boot_epoch_s();
-    }
     return 0;
 }
 
 time_t time(time_t *result)
 {
-    time_t now = (time_t)(platform_boot_epoch_s() + platform_now_ns() / NS_PER_S);
+    time_t now = (time_t)(wall_clock_at(platform_now_ns()) / NS_PER_S);
 
     if (result != NULL) {
         *result = now;

@@ -20,8 +20,14 @@
 #include "net/configuration.h"
 #include "net/link/nic_option.h"
 #include "net/transport/network_options.h"
+#include "net/wall_clock.h"
 #include "tests/fuzz/fuzzer.h"
 #include "tests/unit/world/fake_platform.h"
+
+uint64_t wall_clock_at(uint64_t now_ns)
+{
+    return now_ns;
+}
 
 static const char *const known_keys[] = {"net", "nic", "pika", "app", NULL};
 

@@ -13,8 +13,15 @@
 
 #include "apps/monitor/log_option.h"
 #include "kernel/log.h"
+#include "kernel/platform.h"
+#include "net/wall_clock.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/log_world.h"
+
+uint64_t wall_clock_at(uint64_t now_ns)
+{
+    return 1795955696 * NS_PER_S + now_ns;
+}
 
 static void set_up(void)
 {
@@ -92,6 +99,19 @@ static void so_many_subsystems_have_a_level_of_their_own_and_no_more(void **stat
         log_option_apply("a=info,b=info,c=info,d=info,e=info,f=info,g=info,h=info,i=info", 62), 1);
 }
 
+static void on_request_lines_begin_with_the_date(void **state)
+{
+    (void)state;
+    set_up();
+    fake_set_now_ns(7 * NS_PER_S + 1234567);
+    (void)log_option_apply("info,time", 9);
+    log_info("ts", "words");
+    assert_string_equal(fake_console(), "[2026-11-29T12:35:03.001234Z] node0 ts: words\n");
+    (void)log_option_apply("info", 4);
+    log_info("ts", "words");
+    assert_non_null(strstr(fake_console(), "\n[    7.001234] node0 ts: words\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +120,7 @@ int main(void)
         cmocka_unit_test(one_subsystem_may_have_its_own_level),
         cmocka_unit_test(unknown_levels_are_reported_and_ignored),
         cmocka_unit_test(so_many_subsystems_have_a_level_of_their_own_and_no_more),
+        cmocka_unit_test(on_request_lines_begin_with_the_date),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,7 @@ static void machine_is_what_the_tables_say(void **state)
     assert_int_equal(machine->power.reset.address, 0xCF9);
     assert_int_equal(machine->power.reset_value, 0x0F);
     assert_int_equal(acpi.pm_timer_port, 0x608);
+    assert_int_equal(acpi.rtc_century, 0x32);
     assert_int_equal(acpi.hpet_paddr, 0xFED00000);
 }
 

@@ -41,8 +41,6 @@ static bool knows_tsc_rate;
 static bool is_timer_broken;
 static uint64_t pit_latch;
 static bool is_high_byte_next;
-static uint8_t cmos[128];
-static uint8_t cmos_index;
 static unsigned warning_count;
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
@@ -118,16 +116,11 @@ void port_write8(uint16_t port, uint8_t value)
     if (port == 0x43 && value == 0) {
         pit_latch = 0xFFFF - ticks(PIT_HZ, pit_stops) % 0x10000;
         is_high_byte_next = false;
-    } else if (port == 0x70) {
-        cmos_index = value;
     }
 }
 
 uint8_t port_read8(uint16_t port)
 {
-    if (port == 0x71) {
-        return cmos[cmos_index & 0x7F];
-    }
     assert_int_equal(port, 0x40);
     uint8_t value = (uint8_t)(is_high_byte_next ? pit_latch >> 8 : pit_latch);
 
@@ -152,17 +145,11 @@ static const struct acpi tables = {.hpet_paddr = HPET_PADDR, .pm_timer_port = PM
 
 static int begin(void **state)
 {
-    static const uint8_t date[10] = {0x56, 0, 0x34, 0, 0x12, 0, 0, 0x29, 0x11, 0x26};
-
     (void)state;
     tsc = 1000;
     hpet_stops = pm_stops = pit_stops = NEVER_STOPS;
     knows_tsc_rate = false;
     is_timer_broken = false;
-    memset(cmos, 0, sizeof(cmos));
-    memcpy(cmos, date, sizeof(date));
-    cmos[0x0B] = 2; /* 24 hours, BCD */
-    cmos_index = 0x80;
     warning_count = 0;
     return 0;
 }
@@ -298,24 +285,6 @@ static void a_timer_that_does_not_count_ends_the_boot_with_a_clear_word(void **s
     expect_assert_failure(reference_clock_finish(&clock, &reference));
 }
 
-/* Bit 7 of port 70H holds back the chipset's NMIs for as long as it is set. */
-static void nmis_are_not_held_back_after_the_date_was_read(void **state)
-{
-    (void)state;
-    assert_int_equal(reference_clock_epoch_s(), 1795955696); /* 2026-11-29 12:34:56 */
-    assert_int_equal(cmos_index & 0x80, 0);
-}
-
-static void a_date_that_never_stands_still_is_none(void **state)
-{
-    (void)state;
-    cmos[0x0A] = 0x80; /* updating, for ever */
-    assert_int_equal(reference_clock_epoch_s(), 1795955696);
-    cmos[0] = 0x7A; /* no seconds at all */
-    assert_int_equal(reference_clock_epoch_s(), 0);
-    assert_int_equal(cmos_index & 0x80, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,8 +295,6 @@ int main(void)
         cmocka_unit_test_setup(a_measurement_begins_anew_when_its_counter_stops, begin),
         cmocka_unit_test_setup(without_any_counter_boot_ends_with_a_clear_word, begin),
         cmocka_unit_test_setup(a_timer_that_does_not_count_ends_the_boot_with_a_clear_word, begin),
-        cmocka_unit_test_setup(nmis_are_not_held_back_after_the_date_was_read, begin),
-        cmocka_unit_test_setup(a_date_that_never_stands_still_is_none, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

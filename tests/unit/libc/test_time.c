@@ -25,6 +25,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/posix/descriptor.h"
+#include "net/wall_clock.h"
 
 /* --- What time.c stands on --- */
 
@@ -35,9 +36,9 @@ uint64_t platform_now_ns(void)
     return now_ns;
 }
 
-uint64_t platform_boot_epoch_s(void)
+uint64_t wall_clock_at(uint64_t at_ns)
 {
-    return 1000000000;
+    return 1000000000 * NS_PER_S + at_ns;
 }
 
 uint64_t dispatch_now_ns(void)

@@ -208,6 +208,7 @@ static void build_fadt(void)
     memory[FADT_PADDR + 52] = 2;
     put(FADT_PADDR + 64, 0x604, 4);
     put(FADT_PADDR + 76, 0x608, 4);
+    memory[FADT_PADDR + 108] = 0x32;
     put(FADT_PADDR + 112, 1u << 10, 4);
     memory[FADT_PADDR + 116] = 1;
     put(FADT_PADDR + 120, 0xCF9, 8);

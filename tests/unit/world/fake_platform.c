@@ -381,6 +381,11 @@ uint64_t platform_now_ns(void)
     return now_ns;
 }
 
+uint64_t platform_standstill_ns(void)
+{
+    return 0;
+}
+
 uint64_t platform_boot_epoch_s(void)
 {
     return 1000000000;
