@@ -64,35 +64,49 @@ static void update_acknowledged(struct channel_sender *sender)
     ASSERT_SLOW(sender->sent_lines - sender->acknowledged_lines <= sender->line_count);
 }
 
-struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
+/* Lines that are free as far as is known. */
+static uint32_t count_free(const struct channel_sender *sender)
 {
-    struct message *message = channel_try_reserve(sender, length_bytes);
-
-    if (message == NULL) {
-        update_acknowledged(sender);
-        message = channel_try_reserve(sender, length_bytes);
-    }
-    return message;
+    return sender->line_count - (sender->sent_lines - sender->acknowledged_lines);
 }
 
-void channel_publish_padding(struct channel_sender *sender, uint32_t first_line)
+static void publish_padding(struct channel_sender *sender, uint32_t line_count)
 {
-    struct message *padding = channel_line_of(sender, first_line);
+    struct message_header *padding = &channel_line_of(sender, sender->sent_lines)->header;
 
-    padding->header.type = MESSAGE_PADDING;
-    padding->header.length_bytes = (uint16_t)(sender->reserved_padding_lines * CHANNEL_LINE_BYTES);
-    channel_publish_line(sender, first_line);
+    padding->type = MESSAGE_PADDING;
+    padding->length_bytes = (uint16_t)(line_count * CHANNEL_LINE_BYTES);
+    sender->reserved_lines = line_count;
+    channel_publish(sender);
 }
 
-bool channel_has_room(struct channel_sender *sender, size_t length_bytes)
+bool channel_make_room(struct channel_sender *sender, size_t length_bytes)
 {
     uint32_t line_count = channel_lines_for(length_bytes);
+    uint32_t left = channel_lines_to_end(sender->sent_lines, sender->line_count);
+    uint32_t padding = line_count > left ? left : 0;
 
-    line_count += channel_padding_for(sender, line_count);
-    if (!channel_has_lines(sender, line_count)) {
-        update_acknowledged(sender);
+    if (line_count <= sender->ready_lines) {
+        return true;
     }
-    return channel_has_lines(sender, line_count);
+    if (padding + line_count > count_free(sender)) {
+        update_acknowledged(sender);
+        if (padding + line_count > count_free(sender)) {
+            return false;
+        }
+    }
+    if (padding != 0) {
+        publish_padding(sender, padding);
+        left = sender->line_count;
+    }
+    sender->ready_lines = left < count_free(sender) ? left : count_free(sender);
+    return true;
+}
+
+struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
+{
+    return channel_make_room(sender, length_bytes) ? channel_try_reserve(sender, length_bytes)
+                                                  : NULL;
 }
 
 uint32_t channel_unacknowledged_lines(struct channel_sender *sender)
@@ -115,6 +129,7 @@ int channel_send(struct channel_sender *sender, const struct message *message)
     }
     /* Not the header's sequence: the receiver may be looking at it. */
     copy->header.type = message->header.type;
+    copy->header.length_bytes = message->header.length_bytes;
     memcpy(copy + 1, message + 1, message->header.length_bytes - sizeof(*copy));
     channel_publish(sender);
     return 0;
@@ -143,7 +158,7 @@ static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
     }
 }
 
-static bool is_header_possible(const struct channel_receiver *receiver, size_t length_bytes)
+static bool is_length_possible(const struct channel_receiver *receiver, size_t length_bytes)
 {
     uint32_t left = channel_lines_to_end(receiver->read_lines, receiver->line_count);
 
@@ -153,27 +168,26 @@ static bool is_header_possible(const struct channel_receiver *receiver, size_t l
 
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line)
 {
-    const struct message_header *header = (const struct message_header *)line;
-
     /* Bounded: a sound sender pads at most once in a ring, a damaged one has at most a ring of
      * lines that look like headers. */
     for (uint32_t i = 0; i <= receiver->line_count; i++) {
-        size_t index = receiver->read_lines & (receiver->line_count - 1);
-        const uint8_t *place = receiver->ring + index * CHANNEL_LINE_BYTES;
+        const uint32_t *word = channel_next_word(receiver);
+        const uint8_t *place = (const uint8_t *)word - offsetof(struct message_header, sequence);
 
-        /* Pairs with the release in publish_line(): what follows is the whole message. */
-        if (mailbox_load_acquire(&((const struct message_header *)place)->sequence) !=
-            channel_sequence(receiver->read_lines)) {
+        /* Pairs with the release in channel_publish(): what follows is the whole message. */
+        if (mailbox_load_acquire(word) != channel_sequence(receiver->read_lines)) {
             break;
         }
         mailbox_copy_line(line->words, (const uint64_t *)place);
-        size_t length_bytes = header->length_bytes;
+        /* The header of the copy, which is in a register. */
+        uint16_t type = (uint16_t)line->words[0];
+        uint16_t length_bytes = (uint16_t)(line->words[0] >> 16);
         mailbox_invalidate(place, length_bytes);
 
-        if (UNLIKELY(!is_header_possible(receiver, length_bytes))) {
+        if (UNLIKELY(!is_length_possible(receiver, length_bytes))) {
             counter_increment(COUNTER_DROP_BAD_MESSAGE);
             skip_lines(receiver, 1);
-        } else if (UNLIKELY(header->type == MESSAGE_PADDING)) {
+        } else if (UNLIKELY(type == MESSAGE_PADDING)) {
             skip_lines(receiver, channel_lines_for(length_bytes));
         } else {
             receiver->message_lines = channel_lines_for(length_bytes);

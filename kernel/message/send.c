@@ -113,32 +113,30 @@ static struct message *wait_for_channel(struct peer *peer, size_t length_bytes)
     return posted == NULL ? NULL : begin_to_wait(peer, posted);
 }
 
-/* When there is no room as far as is known. */
-static struct message *look_for_room(node_id_t to, size_t length_bytes)
+/* When there is no room as far as is known: whether there is, after a look at what the receiver has
+ * read, and at whether it has opened the channel. */
+static bool find_room(node_id_t to, size_t length_bytes)
 {
-    struct message *message = NULL;
+    struct channel_sender *sender;
 
     if (to == self || message_refusal(to) != -EAGAIN) {
-        return NULL; /* the own ring has room again before anybody sleeps */
+        return false; /* the own ring has room again before anybody sleeps */
     }
-    if (may_send(&peers[to])) {
-        message = channel_reserve(&peers[to].sender, length_bytes);
-        if (message == NULL && opening_try(to)) {
-            message = channel_reserve(&peers[to].sender, length_bytes);
-        }
+    sender = &peers[to].sender;
+    if (may_send(&peers[to]) && (channel_make_room(sender, length_bytes) ||
+                                 (opening_try(to) && channel_make_room(sender, length_bytes)))) {
+        return true;
     }
-    if (message == NULL) {
-        note_blocked(to);
-    }
-    return message;
+    note_blocked(to);
+    return false;
 }
 
 static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, size_t length_bytes)
 {
-    struct message *message = look_for_room(to, length_bytes);
+    struct message *message = NULL;
 
-    if (message != NULL) {
-        return begin_in_channel(&peers[to], message);
+    if (find_room(to, length_bytes)) {
+        return begin_in_channel(&peers[to], channel_try_reserve(&peers[to].sender, length_bytes));
     }
     if (message_refusal(to) == -EAGAIN) {
         message = wait_for_channel(&peers[to], length_bytes);
@@ -194,7 +192,11 @@ static void wait_for_room(struct peer *peer, struct posted *posted)
 static inline void note_sent(struct peer *peer)
 {
     counter_increment(COUNTER_CHANNEL_SENT);
-    send_note_due(peer, DUE_MESSAGE);
+    if ((peer->due & DUE_MESSAGE) != 0) {
+        channel_expect_more(&peer->sender); /* as it seems */
+    } else {
+        send_note_due(peer, DUE_MESSAGE);
+    }
 }
 
 static __attribute__((noinline)) void publish_otherwise(enum message_place place)
@@ -279,7 +281,7 @@ bool message_ask_for_room(node_id_t to, size_t length_bytes)
     if (to == self) {
         return own_ring.end + OWN_ROUND_UP(length_bytes) <= own_ring.limit;
     }
-    return look_for_room(to, length_bytes) != NULL; /* a place that is not used is the next one's */
+    return find_room(to, length_bytes);
 }
 
 void send_release_first_posted(struct peer *peer)

@@ -427,7 +427,7 @@ static void write_line(node_id_t peer, struct fuzz_input *input)
     };
     bool is_late = fuzz_take8(input) == 1;
 
-    if (open_channel(peer) && channel_has_room(sender, CHANNEL_LINE_BYTES)) {
+    if (open_channel(peer) && channel_make_room(sender, CHANNEL_LINE_BYTES)) {
         uint32_t index = sender->sent_lines & (sender->line_count - 1);
 
         header.sequence = channel_sequence(sender->sent_lines) + is_late;

@@ -141,7 +141,7 @@ static void full_channel_refuses_and_keeps_order_at(uint32_t first_line)
     for (uint32_t i = 0; i < LINE_COUNT; i++) {
         assert_int_equal(send_number(i, 64), 0);
     }
-    assert_false(channel_has_room(&sender, 8));
+    assert_false(channel_make_room(&sender, 8));
     assert_int_equal(send_number(999, 64), -EAGAIN);
     assert_null(channel_reserve(&sender, 8));
     for (uint32_t i = 0; i < LINE_COUNT; i++) {
@@ -192,6 +192,7 @@ static void message_does_not_wrap_around_the_ring(void **state)
     struct test_message message;
     fill(&message, 5, 128);
     reserved->header.type = TYPE;
+    reserved->header.length_bytes = 128;
     memcpy(reserved + 1, message.payload, 128 - sizeof(struct message_header));
     assert_null(receive());
     channel_publish(&sender);
@@ -217,8 +218,8 @@ static void padding_counts_as_taken_lines(void **state)
         assert_int_equal(send_number(i, MESSAGE_MAX_BYTES), 0);
     }
     /* 32 of padding and 3 * 64 are taken: 32 lines are left. */
-    assert_true(channel_has_room(&sender, 32 * 64));
-    assert_false(channel_has_room(&sender, 32 * 64 + 1));
+    assert_true(channel_make_room(&sender, 32 * 64));
+    assert_false(channel_make_room(&sender, 32 * 64 + 1));
     assert_int_equal(send_number(3, 32 * 64 + 1), -EAGAIN);
     assert_int_equal(send_number(3, 32 * 64), 0);
     assert_int_equal(send_number(4, 8), -EAGAIN);
@@ -249,7 +250,7 @@ static void drained_channel_has_room_for_the_longest_message(void **state)
     (void)state;
     new_channel_at(0);
     for (uint32_t i = 0; i < 5 * LINE_COUNT; i++) {
-        assert_true(channel_has_room(&sender, MESSAGE_MAX_BYTES));
+        assert_true(channel_make_room(&sender, MESSAGE_MAX_BYTES));
         assert_int_equal(send_number(i, 64), 0);
         receive_number(i, 64);
     }
@@ -290,6 +291,7 @@ static void reserved_message_is_invisible_until_published(void **state)
     /* Another reservation replaces the first. */
     message = channel_reserve(&sender, 24);
     message->header.type = TYPE + 1;
+    message->header.length_bytes = 24;
     channel_publish(&sender);
     assert_non_null(receive());
     assert_int_equal(received->type, TYPE + 1);
@@ -401,12 +403,12 @@ static void impossible_acknowledgement_is_counted_and_not_believed(void **state)
     acknowledgement = UINT32_MAX;
     assert_int_equal(send_number(0, 8), -EAGAIN);
     acknowledgement = 10;
-    assert_true(channel_has_room(&sender, 640));
-    assert_false(channel_has_room(&sender, 641));
+    assert_true(channel_make_room(&sender, 640));
+    assert_false(channel_make_room(&sender, 641));
     assert_int_equal(counter_read(0, COUNTER_DROP_BAD_ACKNOWLEDGEMENT), 2);
     acknowledgement = 9; /* backwards */
-    assert_true(channel_has_room(&sender, 640));
-    assert_false(channel_has_room(&sender, 641));
+    assert_true(channel_make_room(&sender, 640));
+    assert_false(channel_make_room(&sender, 641));
     assert_int_equal(counter_read(0, COUNTER_DROP_BAD_ACKNOWLEDGEMENT), 3);
 }
 

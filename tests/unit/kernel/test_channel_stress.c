@@ -73,6 +73,7 @@ static void send_words(uint64_t *random)
         sched_yield();
     }
     message->header.type = type;
+    message->header.length_bytes = (uint16_t)(word_count * 8);
     for (size_t i = 1; i < word_count; i++) {
         ((uint64_t *)message)[i] = next_random(random);
     }

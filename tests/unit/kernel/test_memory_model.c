@@ -166,8 +166,8 @@ static void without_the_sweeps_fence_a_quiet_channel_is_not_heard(void **state)
 static void a_sequence_before_its_message_is_a_fault_where_stores_pass_each_other(void **state)
 {
     (void)state;
-    assert_holds(&padded, MODEL_TSO, "channel_publish_line");
-    assert_fails(&padded, MODEL_WEAKER, "channel_publish_line", SENDER, damaged);
+    assert_holds(&padded, MODEL_TSO, "channel_publish");
+    assert_fails(&padded, MODEL_WEAKER, "channel_publish", SENDER, damaged);
 }
 
 static void a_message_read_before_its_sequence_is_a_fault_where_loads_pass_each_other(void **state)
