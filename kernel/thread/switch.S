@@ -17,14 +17,13 @@
     pushq %r15
     .endm
 
-    .macro resume_context
+    .macro restore_context
     popq %r15
     popq %r14
     popq %r13
     popq %r12
     popq %rbx
     popq %rbp
-    ret
     .endm
 
 /*
@@ -38,7 +37,10 @@ thread_switch:
     movq %rsp, (%rdi)
     movq %rsi, %rsp
     movl %edx, %eax
-    resume_context
+    restore_context
+    /* A return would be predicted to go where the other context was left, and cost that. */
+    popq %rcx
+    jmpq *%rcx
     .size thread_switch, . - thread_switch
 
 /*
@@ -60,7 +62,8 @@ thread_start:
     callq *%rdx
     movq (%rbx), %rsp
     movl $1, %eax
-    resume_context
+    restore_context
+    ret
     .size thread_start, . - thread_start
 
     .section .note.GNU-stack, "", @progbits
