@@ -17,18 +17,22 @@ CONSOLE_MODES ?= 1024x768 3840x2160
 bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
 	$(Q)tests/bench/console --modes '$(CONSOLE_MODES)'
 
-# On two cores of this machine, without QEMU: gcc's own optimisation, no sanitizer.
-MESSAGES_SOURCES := tests/bench/messages.c kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c \
-                    kernel/thread/switch.S kernel/thread/timer.c libc/core/heap.c libc/core/assert.c \
-                    libc/core/line_ring.c
+BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line_ring.c numbers.c output.c)
 
-$(BUILD)/bench/messages: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED
+# On two cores of this machine, without QEMU: the kernel's part as images have it, as one program.
+MESSAGES_SOURCES := tests/bench/messages.c tests/bench/two_nodes.c kernel/log.c $(wildcard kernel/message/*.c) \
+                    kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c $(BENCH_CORE_SOURCES) \
+                    libc/core/format.c
 
-$(BUILD)/bench/messages: $(MESSAGES_SOURCES) $(wildcard kernel/*.h kernel/*/*.h) $$(another_command)
+$(BUILD)/bench/messages: COMMAND = $(HOST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \
+    $(filter -f% -mgeneral-regs-only -mprfchw,$(filter-out -ffreestanding -fbuiltin -fno-pi%,$(CFLAGS))) \
+    -ffunction-sections -Wl,--gc-sections
+
+$(BUILD)/bench/messages: $(MESSAGES_SOURCES) tests/bench/two_nodes.h $(wildcard kernel/*.h kernel/*/*.h) $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) $(MESSAGES_SOURCES) -pthread -o $@
+	$(Q)$(COMMAND) $(MESSAGES_SOURCES) -o $@
 
-bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores of this machine
+bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores, beside their limits
 	$(Q)$<
 
 NATIVE_RUNS ?= 5
@@ -38,7 +42,6 @@ bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes:
 
 # The unit test without sanitizers, optimised as images are, and without what else its world can do.
 ROUNDS_SOURCE := tests/unit/kernel/test_round_cost.c
-BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line_ring.c numbers.c output.c)
 
 $(BUILD)/bench/rounds: COMMAND = $(HOST_CC) -std=gnu11 -O2 -g -Wall -Wextra -I. -DTALUS_HOSTED \
     -ffunction-sections -Wl,--gc-sections,--wrap=status_set_sleep
