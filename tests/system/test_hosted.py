@@ -227,6 +227,50 @@ def writable_files(process):
     return names
 
 
+# --- As many nodes as there may be ---
+
+NODE_MAX = 256
+
+
+def test_256_nodes_serve_and_outlive_one_of_them():
+    """Without sanitizers, for so many processes."""
+    with QueuesNetwork() as network, \
+            Hosted(network, PLAIN, NODE_MAX, "--memory", "16", "pika=TS4LS4CM4") as talus:
+        for node in range(NODE_MAX):
+            talus.wait_for_line(f" node{node} boot: roles ")
+        processes = talus.node_processes()
+        assert len(processes) == NODE_MAX
+        for process in processes:
+            # A doorbell and a readable file of each node, and a few of its own.
+            assert len(list(Path(f"/proc/{process}/fd").iterdir())) < 2 * NODE_MAX + 32
+        # Several for each application: a connection manager gives them out in turn.
+        assert ab(talus, "/4b", 4000, 64).failed == 0
+        served = requests_by_node(talus)
+        assert len(served) == NODE_MAX
+        assert [node for node in range(4, NODE_MAX) if served[node] == 0] == []
+        os.kill(processes[NODE_MAX - 1], signal.SIGKILL)
+        talus.wait_for_line(f"node{NODE_MAX - 1} is dead")
+        assert ab(talus, "/4b", 600, 16).failed == 0
+        metrics = curl(talus, "/metrics").decode()
+        # Between those that talk, and not between all.
+        channels = sum(map(int, re.findall(r'talus_channels_open\{node="\d+"\} (\d+)', metrics)))
+        assert channels < 16 * NODE_MAX, channels
+
+
+def test_servers_on_half_of_256_nodes_answer():
+    """The default: 128 link servers, transport servers and connection managers, of which each tells
+    all the others what it offers."""
+    said = run_memory(PLAIN, NODE_MAX, "count=500", "--memory", "16")
+    assert "TS128LS128CM128 httpd:128" in said
+    assert re.search(r"500 requests answered on \d+ connections, 0 wrong; 0 frames lost", said), said
+
+
+def requests_by_node(talus):
+    metrics = curl(talus, "/metrics").decode()
+    return {int(node): int(count) for node, count in
+            re.findall(r'talus_http_requests_total\{node="(\d+)"\} (\d+)', metrics)}
+
+
 # --- Ends ---
 
 def ask(connection):

@@ -33,7 +33,6 @@
 
 #define MEMORY_DEFAULT_MIB 256u
 #define CALIBRATION_NS     (20 * 1000 * 1000)
-#define FILES_PER_NODE     4u
 #define INVARIANT_TSC_BIT  (1u << 8) /* CPUID 80000007H EDX (SDM 3B 17.17.1) */
 
 /* build/hosted-archive.S */
@@ -42,7 +41,7 @@ extern const char hosted_archive_end[];
 
 static const char usage[] =
     "talus [OPTION].. [WORD]..: a Linux process for each node; WORDs are Talus' command line\n"
-    "  --nodes N      so many nodes: 1\n"
+    "  --nodes N      so many nodes, up to 256: 1\n"
     "  --memory MIB   of each: 256\n"
     "  --cores LIST   where they stay: 0,1\n"
     "  --card CARD    tap:NAME, xdp:NAME, memory or memory:WORDS (drivers/hosted/README.md)\n"

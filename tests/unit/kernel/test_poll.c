@@ -176,6 +176,52 @@ static void message_that_comes_while_a_channel_falls_quiet_is_not_left_there(voi
     assert_false(is_quiet(handled[0].from));
 }
 
+/* On either side of the words in which nodes have their bits, and the last. */
+static void of_the_most_nodes_each_is_quiet_heard_and_blocked_by_itself(void **state)
+{
+    static const node_id_t nodes[] = {0, 31, 32, 63, 64, NODE_MAX - 1};
+
+    (void)state;
+    fake_platform_reset(NODE, NODE_MAX);
+    dispatch_initialise();
+    dispatch_register_message(TYPE, sizeof(struct number), note_message);
+    handled_count = 0;
+    fake_on_sleep(sleep_on);
+    fake_rings.is_quiet_left_alone = true;
+    for (unsigned i = 0; i < ARRAY_COUNT(nodes); i++) {
+        deliver_number(nodes[i], i);
+    }
+    run_rounds(ENOUGH_ROUNDS);
+    assert_int_equal(handled_count, ARRAY_COUNT(nodes));
+    for (unsigned node = 0; node < NODE_MAX; node++) {
+        bool is_one_of_them = false;
+
+        for (unsigned i = 0; i < ARRAY_COUNT(nodes); i++) {
+            is_one_of_them |= nodes[i] == node;
+        }
+        assert_int_equal(fake_status_page(NODE)->quiet[node / 32] >> node % 32 & 1, is_one_of_them);
+    }
+    for (unsigned i = 0; i < ARRAY_COUNT(nodes); i++) {
+        handled_count = 0;
+        deliver_number(nodes[i], i);
+        fake_send_attention();
+        dispatch_sleep();
+        (void)dispatch_round();
+        assert_int_equal(handled_count, 1);
+        assert_int_equal(handled[0].from, nodes[i]);
+    }
+    for (unsigned i = 0; i < ARRAY_COUNT(nodes); i++) {
+        (void)dispatch_round();
+        assert_false(peers_is_blocked());
+        (void)fill_channel(nodes[i]);
+        assert_true(peers_is_blocked());
+        assert_false(peers_has_room_come());
+        while (fake_take_message(nodes[i]) != NULL) {
+        }
+        assert_true(peers_has_room_come());
+    }
+}
+
 static void sender_interrupts_for_a_quiet_channel_also_who_is_awake(void **state)
 {
     (void)state;
@@ -228,6 +274,7 @@ int main(void)
         TEST_QUIET(node_that_sleeps_wakes_for_a_quiet_channel),
         TEST_QUIET(node_that_never_sleeps_finds_a_message_on_a_quiet_channel),
         TEST_QUIET(messages_of_a_channel_keep_their_order_from_quiet_to_loud),
+        TEST(of_the_most_nodes_each_is_quiet_heard_and_blocked_by_itself),
         TEST(message_that_comes_while_a_channel_falls_quiet_is_not_left_there),
         TEST(sender_interrupts_for_a_quiet_channel_also_who_is_awake),
         TEST_QUIET(each_loud_and_quiet_channel_works_when_another_is_gone),

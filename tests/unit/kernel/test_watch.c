@@ -389,6 +389,32 @@ static void node_that_most_others_have_given_up_stops(void **state)
     expect_assert_failure(dispatch_sleep());
 }
 
+/* A majority whose members, and whose victim, are in other words of a set than the first. */
+static void of_the_most_nodes_more_than_half_have_to_give_one_up(void **state)
+{
+    const node_id_t accused = 200;
+    unsigned votes = 0;
+
+    (void)state;
+    fake_platform_reset(NODE, NODE_MAX);
+    fake_on_sleep(sleep_on);
+    dispatch_initialise();
+    dispatch_register_node_down(note_down);
+    for (node_id_t voter = NODE_MAX - 1; votes < NODE_MAX / 2; voter--) {
+        if (voter == accused) {
+            continue;
+        }
+        assert_int_equal(down_count, 0);
+        node_set_add(&fake_status_page(voter)->declared_dead, accused);
+        fake_send_attention();
+        dispatch_sleep();
+        votes++;
+    }
+    assert_int_equal(down_count, 1);
+    assert_int_equal(last_down, accused);
+    assert_int_equal(status_node_state(accused - 1), NODE_RUNNING);
+}
+
 /* Of two nodes there is no third to ask: each believes what it sees. */
 static void of_two_nodes_each_goes_by_its_own_look(void **state)
 {
@@ -534,6 +560,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(word_of_a_dead_node_does_not_count, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(node_that_most_others_have_given_up_stops, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(of_the_most_nodes_more_than_half_have_to_give_one_up, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(of_two_nodes_each_goes_by_its_own_look, start,
                                         finish_dispatcher),

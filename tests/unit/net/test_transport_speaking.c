@@ -183,7 +183,7 @@ static void a_nic_may_have_a_queue_for_each_of_the_most_link_servers(void **stat
     struct nic_ready ready = {
         .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
         .mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
-        .queues = {{UINT64_MAX}},
+        .queues = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}},
         .is_link_up = 1,
     };
     uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
