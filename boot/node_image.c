@@ -225,9 +225,13 @@ int node_image_build(struct node_info *info, const struct shared_memory *shared,
 #endif
     hand_over(info, &node_info, info, sizeof(*info));
     if (info->node == 0) {
-        LINKER_SET_EACH(handed_over, struct handed_over, item)
+        LINKER_SET_EACH(components, struct component, item)
         {
-            hand_over(info, (*item)->data, (*item)->data, (*item)->bytes);
+            const void *data = (*item)->handed_over;
+
+            if (data != NULL) {
+                hand_over(info, data, data, (*item)->handed_over_bytes);
+            }
         }
     }
     return 0;

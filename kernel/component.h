@@ -28,22 +28,14 @@ enum component_step {
 
 struct component {
     void (*steps[COMPONENT_STEP_COUNT])(void); /* NULL: nothing to do then */
+    /* Data that node 0 starts with as the core that boots has left them, and not as linked. */
+    void *handed_over;
+    size_t handed_over_bytes;
 };
 
 LINKER_SET_DECLARE(components, struct component);
 
 #define COMPONENT(entry) LINKER_SET_ADD(components, struct component, entry)
-
-/* Data that node 0 starts with as the core that boots has left them, and not as they were linked.
- */
-struct handed_over {
-    void *data;
-    size_t bytes;
-};
-
-LINKER_SET_DECLARE(handed_over, struct handed_over);
-
-#define HANDED_OVER(entry) LINKER_SET_ADD(handed_over, struct handed_over, entry)
 
 static inline void components_run(enum component_step step)
 {

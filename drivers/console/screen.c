@@ -19,8 +19,9 @@
 
 struct screen screen;
 
-static const struct handed_over screen_handed_over = {&screen, sizeof(screen)};
-HANDED_OVER(screen_handed_over);
+static const struct component screen_component = {.handed_over = &screen,
+                                                  .handed_over_bytes = sizeof(screen)};
+COMPONENT(screen_component);
 
 static screen_draw_function draw_function;
 
