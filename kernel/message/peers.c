@@ -8,29 +8,17 @@
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 
-static node_id_t self;
 struct peer *peers;
-
-void *peers_renew_table(void *table, size_t entry_bytes)
-{
-    memory_release(table);
-    table = memory_allocate_zeroed(platform_node_count() * entry_bytes);
-    if (table == NULL) {
-        PANIC("no memory for a table of %u nodes", platform_node_count());
-    }
-    return table;
-}
 
 void peers_initialise(void)
 {
-    self = platform_node();
-    peers = peers_renew_table(peers, sizeof(*peers));
+    peers = memory_renew(peers, platform_node_count() * sizeof(*peers));
     for (unsigned node = 0; node < platform_node_count(); node++) {
         struct peer *peer = &peers[node];
 
         peer->posted_end = &peer->first_posted;
         peer->node = (node_id_t)node;
-        peer->is_present = node != self;
+        peer->is_present = node != platform_node();
     }
     send_initialise();
     receive_initialise();
@@ -42,7 +30,7 @@ void peers_condemn(node_id_t node)
 {
     struct peer *peer = &peers[node];
 
-    ASSERT(peer->is_present && node != self);
+    ASSERT(peer->is_present);
     peer->is_present = false;
     peer->is_condemned = true;
     while (peer->first_posted != NULL) {

@@ -43,8 +43,6 @@ struct peer {
 extern struct peer *peers; /* of all nodes */
 
 /* --- peers.c --- */
-/* A table with an entry for each node, zeroed, in the place of an earlier one or NULL. */
-void *peers_renew_table(void *table, size_t entry_bytes);
 
 /* Without any channel yet, and without handlers. The status pages are known. */
 void peers_initialise(void);

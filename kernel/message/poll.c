@@ -9,6 +9,7 @@
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* Rounds in which nothing has come, at least; at most twice as many. Chosen: so many looks cost
  * about as much as the interrupt, and the look at all nodes, that ends the quiet. */
@@ -40,7 +41,7 @@ static void set_quiet(node_id_t from, bool is_quiet)
 
 void poll_initialise(void)
 {
-    channels = peers_renew_table(channels, sizeof(*channels));
+    channels = memory_renew(channels, platform_node_count() * sizeof(*channels));
     loud_count = 0;
     channel_count = 0;
     next_quiet = 0;

@@ -25,22 +25,10 @@ void status_initialise(void)
     lost_nodes = (struct node_set){{0}};
 }
 
-static struct status_page *own_page(void)
-{
-    ASSERT_SLOW(status_own_page != NULL);
-    return status_own_page;
-}
-
-static const struct status_page *page_of(node_id_t node)
-{
-    ASSERT_SLOW(status_own_page != NULL && node < platform_node_count());
-    return platform_status_page(node);
-}
-
 uint64_t counter_read(node_id_t node, unsigned counter)
 {
     ASSERT(counter < COUNTER_MAX);
-    uint64_t value = mailbox_load64_acquire(&page_of(node)->counters[counter]);
+    uint64_t value = mailbox_load64_acquire(&platform_status_page(node)->counters[counter]);
 
     if (counter == COUNTER_IDLE_NS && (int64_t)value < 0) {
         value += platform_now_ns() + 1;
@@ -52,7 +40,7 @@ uint64_t counter_read(node_id_t node, unsigned counter)
 uint32_t status_own_word(node_id_t node)
 {
     /* Pairs with the release in status_set_state(): roles and memory are there once it runs. */
-    return mailbox_load_acquire(&page_of(node)->state);
+    return mailbox_load_acquire(&platform_status_page(node)->state);
 }
 
 enum node_state status_node_state(node_id_t node)
@@ -71,8 +59,8 @@ bool status_is_holding_console(node_id_t node)
 
 void status_set_state(enum node_state state)
 {
-    ASSERT(own_page()->state < NODE_DEAD || state >= NODE_DEAD);
-    mailbox_store_release(&own_page()->state, state);
+    ASSERT(status_own_page->state < NODE_DEAD || state >= NODE_DEAD);
+    mailbox_store_release(&status_own_page->state, state);
     /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
      * least one sees the other. */
     mailbox_fence();
@@ -85,16 +73,17 @@ void status_lose(node_id_t node)
 
 void status_declare_dead(node_id_t node)
 {
-    struct node_set declared = own_page()->declared_dead;
+    struct node_set declared = status_own_page->declared_dead;
 
     node_set_add(&declared, node);
-    mailbox_store64_release(&own_page()->declared_dead.words[node / 64], declared.words[node / 64]);
+    mailbox_store64_release(&status_own_page->declared_dead.words[node / 64],
+                            declared.words[node / 64]);
     mailbox_fence(); /* as in status_set_state() */
 }
 
 struct node_set status_declared_dead_by(node_id_t node)
 {
-    const struct status_page *page = page_of(node);
+    const struct status_page *page = platform_status_page(node);
     struct node_set nodes = {{0}};
 
     for (unsigned i = 0; i * 64 < platform_node_count(); i++) {
@@ -114,22 +103,22 @@ void status_send_attention(void)
 
 uint64_t status_memory_bytes(node_id_t node)
 {
-    return mailbox_load64_acquire(&page_of(node)->memory_bytes);
+    return mailbox_load64_acquire(&platform_status_page(node)->memory_bytes);
 }
 
 void status_set_word(enum status_word word, uint64_t value)
 {
-    mailbox_store64_release(&own_page()->words[word], value);
+    mailbox_store64_release(&status_own_page->words[word], value);
 }
 
 uint64_t status_word(node_id_t node, enum status_word word)
 {
-    return mailbox_load64_acquire(&page_of(node)->words[word]);
+    return mailbox_load64_acquire(&platform_status_page(node)->words[word]);
 }
 
 void status_set_sleep(enum node_sleep sleep)
 {
-    mailbox_store(&own_page()->sleep, sleep);
+    mailbox_store(&status_own_page->sleep, sleep);
     if (sleep != NODE_AWAKE) {
         /* The flag before the last look for work. Pairs with the fence in send.c between
          * publishing, or freeing room, and status_node_sleep(): of a sender and a sleeper at least
@@ -140,7 +129,7 @@ void status_set_sleep(enum node_sleep sleep)
 
 enum node_sleep status_node_sleep(node_id_t node)
 {
-    return (enum node_sleep)mailbox_load(&page_of(node)->sleep);
+    return (enum node_sleep)mailbox_load(&platform_status_page(node)->sleep);
 }
 
 static struct line_ring log_of(const struct status_page *page)
@@ -150,7 +139,7 @@ static struct line_ring log_of(const struct status_page *page)
 
 unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed)
 {
-    struct status_page *page = own_page();
+    struct status_page *page = status_own_page;
     uint32_t written = page->log_written;
     unsigned lost = line_ring_write(log_of(page), written, line, length_bytes, printed);
 
@@ -162,12 +151,12 @@ unsigned status_log_append(const char *line, size_t length_bytes, uint32_t print
 
 uint32_t status_log_written(node_id_t node)
 {
-    return mailbox_load_acquire(&page_of(node)->log_written);
+    return mailbox_load_acquire(&platform_status_page(node)->log_written);
 }
 
 size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size)
 {
-    struct line_ring log = log_of(page_of(node));
+    struct line_ring log = log_of(platform_status_page(node));
     uint32_t written = status_log_written(node);
 
     mailbox_invalidate(log.text, log.bytes);
@@ -182,10 +171,10 @@ size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t si
 
 void status_log_set_printed(node_id_t node, uint32_t position)
 {
-    mailbox_store(&own_page()->for_nodes[node].log_printed, position);
+    mailbox_store(&status_own_page->for_nodes[node].log_printed, position);
 }
 
 uint32_t status_log_printed(node_id_t owner, node_id_t node)
 {
-    return mailbox_load(&page_of(owner)->for_nodes[node].log_printed);
+    return mailbox_load(&platform_status_page(owner)->for_nodes[node].log_printed);
 }

@@ -11,6 +11,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
+#include "libc/core/memory.h"
 
 /* Looks in the time after which a node is given up. Chosen: a pause of this node counts as one. */
 #define LOOKS_TO_GIVE_UP 16u
@@ -47,7 +48,7 @@ void watch_initialise(void)
     next_look_ns = 0;
     is_any_watched = false;
     has_lost = false;
-    seen = peers_renew_table(seen, sizeof(*seen));
+    seen = memory_renew(seen, platform_node_count() * sizeof(*seen));
 }
 
 /* --- What this node sees --- */

@@ -235,11 +235,6 @@ void thread_yield(void)
     leave(current, HAS_YIELDED);
 }
 
-void thread_block(void)
-{
-    (void)thread_block_until(UINT64_MAX); /* nothing but a wake ends it */
-}
-
 bool thread_block_until(uint64_t deadline_ns)
 {
     ASSERT(current != NULL);

@@ -24,10 +24,13 @@ const char *thread_name(const struct thread *thread);
 
 /* Only in a thread. */
 void thread_yield(void); /* let everybody else run once */
-void thread_block(void); /* until thread_wake(); a wake that came before is kept */
-/* Like thread_block(), but also returns at `deadline_ns` (UINT64_MAX: never). True if it was woken,
- * false on time-out (at once if there is no memory for the timer). */
+/* Until thread_wake(), of which one that came before is kept, or `deadline_ns` (UINT64_MAX: never).
+ * True if it was woken, false on time-out (at once if there is no memory for the timer). */
 bool thread_block_until(uint64_t deadline_ns);
+static inline void thread_block(void)
+{
+    (void)thread_block_until(UINT64_MAX);
+}
 _Noreturn void thread_exit(void);
 
 /* From anywhere on this node. */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "libc/core/assert.h"
 #include "libc/core/base.h"
 
 #define MEMORY_PAGE_BYTES 4096u
@@ -24,3 +25,13 @@ void *memory_allocate_zeroed(size_t bytes);
 /* Keeps the content up to the smaller size; on NULL the old block is untouched. */
 void *memory_resize(void *block, size_t bytes);
 void memory_release(void *block); /* NULL is allowed */
+
+/* A zeroed table in the place of an old one or NULL, for who cannot go on without. */
+static inline void *memory_renew(void *old, size_t bytes)
+{
+    memory_release(old);
+    void *block = memory_allocate_zeroed(bytes);
+
+    CORE_ASSERT(block != NULL);
+    return block;
+}
