@@ -38,6 +38,8 @@
 #define HPET_COUNTER       0x0F0 /* RW (2.3.7) */
 #define FS_PER_S           1000000000000000ull
 
+#define LAPIC_TIMER_CURRENT 0x390 /* RO (SDM 3A table 11-1) */
+
 #define PM_TIMER_HZ    3579545u    /* ACPI 4.8.3.3 */
 #define PM_TIMER_SHORT BITS(23, 0) /* what it counts in, unless the FADT says 32 bits */
 
@@ -265,7 +267,7 @@ static struct sample take_sample(void)
         uint64_t before = cpu_read_tsc();
 
         (void)count_ticks(&ticks); /* who waits for it to move notices */
-        uint32_t remaining = lapic_timer_remaining();
+        uint32_t remaining = lapic_read(LAPIC_TIMER_CURRENT);
         uint64_t after = cpu_read_tsc();
         const uint64_t reading[] = {before, ticks, remaining, after};
 

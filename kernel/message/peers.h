@@ -62,9 +62,8 @@ void send_initialise(void);
 void send_note_due(struct peer *peer, uint8_t due);
 /* The oldest that waits for this node is done with: sent, handled, or never to be. */
 void send_release_first_posted(struct peer *peer);
-/* At the start of a round; and whether a send since then has found no room. */
-void peers_begin_round(void);
-bool peers_is_blocked(void);
+/* A send of this round has found no room; dispatch.c clears it. */
+extern bool peers_is_blocked;
 /* If it is: whether a node that had no room has made progress since. */
 bool peers_has_room_come(void);
 /* Send to other nodes what waited for room, as far as there is some now; returns how many. */

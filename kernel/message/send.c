@@ -30,7 +30,7 @@ static unsigned node_count;
 
 static struct peer *first_due;     /* of those with something due */
 static struct peer *first_waiting; /* of those for whom something is posted, or was of late */
-static bool is_blocked;            /* a send of this round found no room: then, to whom */
+bool peers_is_blocked;
 static struct node_set blocked_nodes;
 static struct posted reserved_blocks[POSTED_RESERVE];
 static struct reserve blocks;
@@ -52,7 +52,7 @@ void send_initialise(void)
     node_count = platform_node_count();
     first_due = NULL;
     first_waiting = NULL;
-    is_blocked = false;
+    peers_is_blocked = false;
     own_ring = (struct own_ring){
         .end = own_ring_bytes,
         .limit = own_ring_bytes + OWN_RING_BYTES,
@@ -72,8 +72,8 @@ void send_note_due(struct peer *peer, uint8_t due)
 
 static void note_blocked(node_id_t to)
 {
-    if (!is_blocked) {
-        is_blocked = true;
+    if (!peers_is_blocked) {
+        peers_is_blocked = true;
         blocked_nodes = (struct node_set){{0}};
     }
     node_set_add(&blocked_nodes, to);
@@ -372,16 +372,6 @@ void peers_ring_doorbells(void)
 }
 
 /* --- For the event loop --- */
-
-void peers_begin_round(void)
-{
-    is_blocked = false;
-}
-
-bool peers_is_blocked(void)
-{
-    return is_blocked;
-}
 
 bool peers_is_anything_due(void)
 {

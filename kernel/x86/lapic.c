@@ -28,7 +28,6 @@
 #define LAPIC_LVT_LINT1     0x360
 #define LAPIC_LVT_ERROR     0x370
 #define LAPIC_TIMER_INITIAL 0x380
-#define LAPIC_TIMER_CURRENT 0x390
 #define LAPIC_TIMER_DIVIDE  0x3E0
 #define DIVIDE_BY_16        0x3
 
@@ -108,11 +107,6 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 void lapic_timer_start(uint32_t counts)
 {
     lapic_write(LAPIC_TIMER_INITIAL, counts);
-}
-
-uint32_t lapic_timer_remaining(void)
-{
-    return lapic_read(LAPIC_TIMER_CURRENT);
 }
 
 void lapic_timer_use_deadline(void)

@@ -29,6 +29,5 @@ void lapic_send(uint32_t apic_id, uint32_t command);
 
 /* One interrupt (INTERRUPT_VECTOR_TIMER) after so many counts; 0 stops the timer. */
 void lapic_timer_start(uint32_t counts);
-uint32_t lapic_timer_remaining(void);
 /* Make the timer wait for the TSC to reach MSR_TSC_DEADLINE instead of counting. */
 void lapic_timer_use_deadline(void);

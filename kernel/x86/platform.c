@@ -53,8 +53,6 @@ uint64_t platform_boot_epoch_s(void)
     return node_info.clock.boot_epoch_s;
 }
 
-/* --- Mailbox pages --- */
-
 struct status_page *platform_status_page(node_id_t node)
 {
     ASSERT_SLOW(node < node_info.node_count);
@@ -207,8 +205,6 @@ static const struct platform_console no_console = {print_nothing, drop_text, do_
 
 const struct platform_console *platform_console = &no_console;
 
-/* --- Randomness --- */
-
 uint64_t platform_random(void)
 {
     static struct random_pool pool;
@@ -216,8 +212,6 @@ uint64_t platform_random(void)
     return random_take_seeded(&pool, node_info.random_seed, sizeof(node_info.random_seed),
                               cpu_read_tsc());
 }
-
-/* --- Ends --- */
 
 _Noreturn void platform_halt(void)
 {
