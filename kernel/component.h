@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What layers above the kernel add to the start of the machine and of its nodes: the console, the
- * interrupt lines, the roles. Each adds one struct to the set `components`, and boot/ and
- * kernel/main.c run its steps at the moments named here. Components have no order within a step.
+ * What layers above the kernel add to the start of the machine and of its nodes: structs in the set
+ * `components`, whose steps boot/ and kernel/main.c run at these moments, in no order within one.
  */
 #pragma once
 

@@ -74,8 +74,7 @@ size_t platform_archive_bytes(void);
 
 /* --- Console: what the layer that drives it does for the node. Until it is set, nothing. --- */
 struct platform_console {
-    /* On its owner (kernel/log.h): print what all nodes have logged since; returns how many lines.
-     */
+    /* On its owner (kernel/log.h): print what all nodes have logged; returns how many lines. */
     unsigned (*print)(void);
     /* Whole lines, past the log: for who has none. */
     void (*write)(const char *text, size_t length_bytes);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher: the node's event loop, its sleep, and its looks at other nodes' deaths and log
- * lines. Messages are sent and received in send.c and receive.c.
+ * The node's event loop, its sleep, and its looks at other nodes' deaths and log lines.
  */
 #include "kernel/message/dispatch.h"
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The dispatcher: a node's event loop. A round is: messages from every channel (a bounded batch
- * each), sources' poll, expired timers, ready threads, sources' flush, doorbells; and before the
- * timers and before the flush, what this node has sent to itself. After one that found nothing the
- * node sleeps.
+ * A node's event loop. A round is: messages from every channel (a bounded batch each), sources'
+ * poll, expired timers, ready threads, sources' flush, doorbells; and before the timers and before
+ * the flush, what this node has sent to itself. After one that found nothing the node sleeps.
  *
- * Handlers run in the dispatcher's context, never inside a send, and do not block. What another
- * node wrote can change at any time: its message's fixed part is a private copy, a payload lies
- * where it was sent (message.h). How to send: send.h.
+ * Handlers run in the dispatcher's context, never inside a send, and do not block. They get a
+ * private copy of what another node wrote, but for a payload (message.h). How to send: send.h.
  */
 #pragma once
 

@@ -99,8 +99,7 @@ void peers_look_at_quiet(void);
 
 /* --- opening.c: channels come into being, and end --- */
 void opening_initialise(void);
-/* As a sender without room: whether a channel has opened just now. Asks for one if there is none.
- */
+/* As a sender without room: whether a channel has opened just now. If there is none, ask for it. */
 bool opening_try(node_id_t to);
 /* Whether there is a ring that was not tried; and whether one was asked for that is not there. */
 bool opening_has_come(node_id_t to);

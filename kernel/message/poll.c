@@ -145,8 +145,7 @@ static __attribute__((noinline)) void sweep(void)
     }
     if (loud_count != before) {
         /* The marks before the last look. Pairs with the fence in peers_ring_doorbells() between
-         * publishing and is_quiet(): of a sender and this node at least one sees the other.
-         */
+         * publishing and is_quiet(): of sender and receiver at least one sees the other. */
         mailbox_fence();
         peers_look_at_quiet();
     }

@@ -11,9 +11,8 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 
-/* Messages taken from one channel in a round, so that a busy sender does not keep other
- * senders and sources waiting. Chosen: half a ring of the smallest size holds four times as many.
- */
+/* Messages taken from one channel in a round, so that a busy sender does not keep others and
+ * sources waiting. Chosen: half a ring of the smallest size holds four times as many. */
 #define RECEIVE_BATCH 32
 
 struct handler {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages from this node: see send.h. What is posted may wait here for room, in the channel or in
- * the own ring. Doorbells are rung here, once a round.
+ * Messages from this node, those that wait for room, and doorbells, once a round.
  */
 #include "kernel/message/send.h"
 

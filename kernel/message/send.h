@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending. A message is built where it is sent: reserve a place for it, fill in its fields,
- * publish.
+ * A message is built where it is sent: reserve a place for it, fill in its fields, publish.
  *
  *     struct consumed *message = message_reserve_posted(ts, CONSUMED, sizeof(*message));
  *
@@ -9,12 +8,10 @@
  *     message_publish();
  *
  * The place is in the receiver's channel or, if that is this node, in the node's own ring, from
- * which the dispatcher hands it to its handler later in the round, never inside the send. The
- * header is filled in and is left alone; all else of the fixed part is zero. One message at a time
- * is under construction, and nothing waits or sends between reserve and publish.
- *
- * The functions that reserve return NULL when there is no place now: message_refusal() says why.
- * The first messages to a node, up to 64, wait in this node's memory until the channel is open.
+ * which it goes to its handler later in the round, never inside the send. The header is filled in
+ * and is left alone; all else of the fixed part is zero. Nothing waits or sends between reserve and
+ * publish. Without a place the functions that reserve return NULL: message_refusal() says why. The
+ * first messages to a node, up to 64, wait in this node's memory until the channel is open.
  */
 #pragma once
 
@@ -146,12 +143,10 @@ message_reserve_loan(node_id_t to, uint16_t type, size_t fixed_bytes,
 
 /*
  * For control messages that must not be lost: never NULL. Without room in the channel the message
- * waits in this node's memory and goes out, in order, as soon as there is some; until then nothing
- * else can be reserved for that node, so order is kept. A message to a dead node vanishes (it is
- * told by node_down instead).
- *
- * What waits is bounded, for each other node and by memory, of which some is kept for it. Whoever
- * lets most wait when a bound is reached is declared dead (watch.h): the sender goes on.
+ * waits in this node's memory, and nothing else can be reserved for that node, so that order is
+ * kept. A message to a dead node vanishes: node_down tells of that. What waits is bounded, for each
+ * other node and by memory, of which some is kept for it; who lets most wait at a bound is declared
+ * dead (watch.h).
  */
 static inline void *message_reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Status pages: one per node, written by it alone, readable by all. Liveness, the sleep flag,
- * counters, texts, and the node's log lines on their way to the console. Atomics on these fields
- * stand only in kernel/message/status.c and kernel/message/channel.c.
+ * Status pages: one per node, written by it alone, readable by all. Liveness, the sleep flag, words
+ * between two nodes, counters, texts, and log lines on their way to the console.
  */
 #pragma once
 
@@ -95,8 +94,7 @@ static inline void counter_increment(unsigned counter)
     counter_add(counter, 1);
 }
 /* Any node's counter, perhaps a moment old. While a node sleeps its IDLE_NS holds the time less the
- * moment at which it began, and less one: below zero, and what is returned is the time until now.
- */
+ * moment at which it began, less one: below zero; what is returned is the time until now. */
 uint64_t counter_read(node_id_t node, unsigned counter);
 
 /* NODE_DEAD also of one that this node has lost: see watch.h. */

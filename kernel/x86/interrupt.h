@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupts of this node. They are taken only in the idle loop (`sti; hlt; cli`), and a handler
- * does no more than count and acknowledge: waking the node is the whole point, polling finds the
- * work. So a device driver needs no handler, only a vector to put into its MSI-X table.
- *
- * Vectors are the same on every node, so one node can program a device that interrupts another.
+ * Interrupts are taken only in the idle loop (`sti; hlt; cli`), counted and acknowledged: they wake
+ * the node, and polling finds the work. So a driver needs no handler, only a vector for its MSI-X
+ * table. Vectors are the same on every node: one can program a device that interrupts another.
  */
 #pragma once
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This core's local APIC (SDM 3A 11): x2APIC through MSRs where the core has it, else the register
- * page. Interrupts between cores, the one-shot timer, end of interrupt.
+ * This core's local APIC (SDM 3A 11): interrupts between cores, the one-shot timer.
  */
 #pragma once
 

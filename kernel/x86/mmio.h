@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that something other than this core changes or watches: device registers, and descriptors
- * that a device reads and writes by DMA. The only home of `volatile`: each call is one access of
- * exactly that width, neither merged nor repeated nor left out by the compiler, and in program
- * order among themselves. What x86 adds: uncached accesses stay in order, too; what orders
- * descriptors against registers is the driver's matter.
+ * Memory that a device changes or watches: its registers, and descriptors that it reads and writes
+ * by DMA. The only home of `volatile`: each call is one access of that width, none is merged,
+ * repeated or left out, and they stay in program order, on x86 uncached ones in the core, too. What
+ * orders descriptors against registers is the driver's matter.
  *
  * Unit tests that play the device define MMIO_FAKE and supply the functions themselves.
  */

@@ -17,12 +17,9 @@ struct address_space *paging_own_space(void);
 /* Told of pages that become a channel's ring (rings.c): for a checker. NULL: nobody. */
 extern void (*rings_mark)(const void *ring, size_t bytes);
 
-/*
- * Map a device's registers into this node: uncached, read-write, not executable. `paddr` need not
- * be page-aligned. Asked for the same range again, it returns the same address. NULL (logged, and
- * counted as DROP_BAD_DEVICE) unless the range is one of node_info.machine.devices, whoever
- * asks; NULL (logged) without room for the tables.
- */
+/* Map a device's registers into this node: uncached, not executable, `paddr` at any byte; again, at
+ * the same address. NULL, logged, unless the range is one of node_info.machine.devices, whoever
+ * asks (and counted as DROP_BAD_DEVICE), or without room for the tables. */
 void *paging_map_device(paddr_t paddr, size_t bytes);
 
 /* The same for a screen's memory, which firmware names and no list: written in bursts. That needs
