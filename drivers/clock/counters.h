@@ -19,7 +19,6 @@
     X(DROP_BAD_CLOCK, "drops_total", "reason=\"bad_clock\"", "Input refused, by reason.")
 /* clang-format on */
 
-/* Behind the console's, in its block. */
-#define CLOCK_COUNTER_FIRST (COUNTER_BLOCK(1) + 16)
+#define CLOCK_COUNTER_FIRST COUNTER_BLOCK(6)
 
 enum { CLOCK_COUNTER_FIRST_BEFORE = CLOCK_COUNTER_FIRST - 1, CLOCK_COUNTERS(COUNTER_ENUMERATOR) };
