@@ -48,17 +48,23 @@ static union any_message told[MESSAGE_TYPE_MAX];
 
 /* --- Channels --- */
 
-/* As a sound node does: that to it, when it is asked for one. */
+/* That to it, unless there is one. */
+static void open_ring(node_id_t peer)
+{
+    if (fake_status_page(peer)->for_nodes[platform_node()].channel_ring == 0 &&
+        !fake_is_attached(peer)) {
+        fake_open_ring(peer);
+        far_ends[peer].is_deaf = false;
+    }
+}
+
+/* As sound nodes do, when they are asked for one. */
 static void open_rings(void)
 {
-    const struct status_page *page = fake_status_page(platform_node());
-
     for (node_id_t peer = 0; peer < platform_node_count(); peer++) {
-        if (page->for_nodes[peer].is_channel_requested != 0 && !far_ends[peer].is_slow &&
-            fake_status_page(peer)->for_nodes[platform_node()].channel_ring == 0 &&
-            !fake_is_attached(peer)) {
-            fake_open_ring(peer);
-            far_ends[peer].is_deaf = false;
+        if (fake_status_page(platform_node())->for_nodes[peer].is_channel_requested != 0 &&
+            !far_ends[peer].is_slow) {
+            open_ring(peer);
         }
     }
 }
@@ -102,9 +108,11 @@ static void write_channel_words(node_id_t peer, struct fuzz_input *input)
         *ring = (uint64_t)value << (what >> 3) | what;
         break;
     case 2: /* near a true one */
+        open_ring(peer);
         *ring += (uint64_t)(value % 5) * PAGE_BYTES - 2 * PAGE_BYTES;
         break;
     case 3: /* another length */
+        open_ring(peer);
         *ring = (*ring & ~(uint64_t)(PAGE_BYTES - 1)) | value % 64;
         far_ends[peer].is_deaf = true;
         break;
