@@ -19,7 +19,7 @@
  * end at once say of it; 8 MiB. A node that lets so many wait has hung, or might as well have. */
 #define POSTED_PEER_MAX 65536u
 /* Messages that wait for a node's channel to be opened, of those that a full channel would refuse.
- * Chosen: as many frames as a link server takes from its card in a round. */
+ * Chosen: as many as a server may well pass on in one round. */
 #define OPENING_MAX     64u
 /* Of all that wait, so many find a place when there is no other memory. Chosen: 36 KiB. */
 #define POSTED_RESERVE  512u
