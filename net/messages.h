@@ -418,10 +418,12 @@ struct dhcp_lease {
     struct message_header header;
     uint32_t address, netmask, gateway;
     uint32_t server;
-    uint32_t lease_s; /* UINT32_MAX: for ever */
+    uint32_t ntp_server; /* 0: none */
+    uint32_t lease_s;    /* UINT32_MAX: for ever */
     uint32_t renew_s;
     uint32_t rebind_s;
     uint32_t age_s; /* what has passed of them */
+    uint32_t reserved;
 };
 
 /* What a receiver copies (kernel/message/channel.h): all but a payload. */

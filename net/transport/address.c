@@ -30,6 +30,7 @@
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
+#include "net/transport/sntp.h"
 #include "net/transport/table.h"
 
 #include "libc/core/bytes.h"
@@ -199,6 +200,7 @@ static void start_speaking(void)
         (void)etharp_gratuitous(netif); /* lost, as on any wire */
         ask_for_gateway(&announced);
     }
+    transport_sntp_start();
     if (options.is_dhcp) {
         transport_dhcp_start();
     } else {
@@ -349,6 +351,7 @@ static void keep_house(struct timer *timer)
     ip_reass_tmr();
     transport_dhcp_pass(seconds);
     publish_address(interface_netif());
+    transport_sntp_pass(seconds);
     neighbor_visit(refresh_neighbor);
     if (timer_start(timer, kept_until_ns + NS_PER_S) != 0) {
         PANIC("no memory for the transport server's timers");
@@ -363,6 +366,7 @@ void transport_address_initialise(const struct configuration *new_configuration)
     configuration = new_configuration;
     timer_initialise(&housekeeping_timer, keep_house);
     transport_dhcp_initialise();
+    transport_sntp_initialise();
     if (network_options_parse(&options, platform_command_line(), reason, sizeof(reason)) != 0 &&
         configuration->speaker == platform_node()) {
         log_warning("ts", "%s; using dhcp", reason);

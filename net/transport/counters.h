@@ -26,7 +26,11 @@
     X(ORPHANS_TOO_MANY, "tcp_orphans_reset_total", "reason=\"too_many\"",                          \
       "Connections reset that their application had closed and the peer did not end.")             \
     X(ORPHANS_MEMORY, "tcp_orphans_reset_total", "reason=\"memory\"",                              \
-      "Connections reset that their application had closed and the peer did not end.")
+      "Connections reset that their application had closed and the peer did not end.")             \
+    X(NTP_TAKEN, "ntp_answers_total", "result=\"taken\"", "Answers to questions for the date.")    \
+    X(NTP_REFUSED, "ntp_answers_total", "result=\"refused\"",                                      \
+      "Answers to questions for the date.")                                                        \
+    X(NTP_SILENT, "ntp_answers_total", "result=\"none\"", "Answers to questions for the date.")
 /* clang-format on */
 
 #define TRANSPORT_COUNTER_FIRST COUNTER_BLOCK(4)

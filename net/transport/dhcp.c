@@ -20,6 +20,7 @@
 #include "net/handlers.h"
 #include "net/messages.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/sntp.h"
 
 #include "lwip/dhcp.h"
 #include "lwip/netif.h"
@@ -42,6 +43,8 @@ static struct {
     bool is_known;
 } heard;
 
+static uint32_t ntp_server; /* as the lease names it; 0: none */
+
 /* What the others have been told of our own. */
 static struct {
     bool is_told;
@@ -51,6 +54,13 @@ static struct {
 static struct dhcp *client(void)
 {
     return netif_dhcp_data(interface_netif());
+}
+
+/* lwIP has a lease, with or without a server of this kind. */
+void dhcp_set_ntp_servers(u8_t count, const ip4_addr_t *servers)
+{
+    ntp_server = count > 0 ? servers[0].addr : 0;
+    transport_sntp_offer(ntp_server);
 }
 
 /* --- To the other transport servers --- */
@@ -63,6 +73,7 @@ static void post_lease(node_id_t ts, const struct dhcp *dhcp)
     message->netmask = netif_ip4_netmask(interface_netif())->addr;
     message->gateway = dhcp->offered_gw_addr.addr;
     message->server = ip_2_ip4(&dhcp->server_ip_addr)->addr;
+    message->ntp_server = ntp_server;
     message->lease_s = dhcp->offered_t0_lease;
     message->renew_s = dhcp->offered_t1_renew;
     message->rebind_s = dhcp->offered_t2_rebind;
@@ -213,6 +224,8 @@ void transport_dhcp_start(void)
     }
     if (is_held) {
         resume(client(), &heard.message, age_s);
+        ntp_server = heard.message.ntp_server;
+        transport_sntp_offer(ntp_server);
     }
     if (is_asking()) {
         start_fine_timer();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads net= from the command line.
+ * Reads net= and ntp= from the command line.
  */
 #include "net/transport/network_options.h"
 
@@ -118,4 +118,27 @@ int network_options_parse(struct network_options *options, const char *line, cha
     }
     (void)format_text(reason, reason_bytes, "net=%s %s", text, complaint); /* cut if too long */
     return -EINVAL;
+}
+
+int ntp_options_parse(struct ntp_options *options, const char *line, char *reason,
+                      size_t reason_bytes)
+{
+    char text[OPTION_MAX_BYTES] = "";
+    int length = command_line_copy(line, "ntp", text, sizeof(text));
+    uint32_t server;
+
+    ASSERT(reason_bytes > 0);
+    *options = (struct ntp_options){.is_dhcp = length > 0 && strcmp(text, "dhcp") == 0};
+    if (length == -ENOENT || options->is_dhcp) {
+        return 0;
+    }
+    const char *end = length > 0 ? address_parse_ipv4(text, &server) : NULL;
+
+    if (end == NULL || *end != '\0' || !is_host_address(server)) {
+        (void)format_text(reason, reason_bytes, "ntp=%s is neither dhcp nor the address of a host",
+                          length > 0 ? text : ""); /* cut if too long */
+        return -EINVAL;
+    }
+    options->server = server;
+    return 0;
 }

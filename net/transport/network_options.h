@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line's word on the network: `net=dhcp` or `net=ADDRESS/LENGTH[,gw=ADDRESS]
- * [,dns=ADDRESS]`. Addresses are in network byte order.
+ * The command line's words on the network: `net=dhcp` or `net=ADDRESS/LENGTH[,gw=ADDRESS]
+ * [,dns=ADDRESS]`, and `ntp=ADDRESS` or `ntp=dhcp`. Addresses are in network byte order.
  */
 #pragma once
 
@@ -23,3 +23,12 @@ struct network_options {
  */
 MUST_CHECK int network_options_parse(struct network_options *options, const char *line,
                                      char *reason, size_t reason_bytes);
+
+struct ntp_options {
+    bool is_dhcp;
+    uint32_t server; /* 0: none, or the one that the lease names */
+};
+
+/* The same for ntp=: nobody is asked for the date without it, or when it cannot be understood. */
+MUST_CHECK int ntp_options_parse(struct ntp_options *options, const char *line, char *reason,
+                                 size_t reason_bytes);

@@ -19,6 +19,7 @@
  *   overload.c        SYNs that are too many, in the log
  *   timer.c           lwIP's clocks
  *   address.c         DHCP, ARP, neighbours
+ *   sntp.c            the date
  *   lwip/interface.c  frames out
  */
 #include "net/transport/server.h"

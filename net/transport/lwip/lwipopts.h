@@ -99,7 +99,8 @@
 #define LWIP_DHCP                     1
 /* Probing the offered address delays every boot by seconds. */
 #define DHCP_DOES_ARP_CHECK           0
-#define LWIP_DHCP_MAX_NTP_SERVERS     0
+#define LWIP_DHCP_GET_NTP_SRV         1
+#define LWIP_DHCP_MAX_NTP_SERVERS     1
 
 /* --- Checksums: compiled in, switched per packet by what the NIC has verified --- */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1

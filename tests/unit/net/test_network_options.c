@@ -122,6 +122,30 @@ static void a_short_place_for_the_reason_is_not_overrun(void **state)
     assert_string_equal(little + 4, "567");
 }
 
+static void the_server_for_the_date_is_an_address_or_the_leases(void **state)
+{
+    static const char *const wrong[] = {"ntp=",        "ntp=pool.ntp.org", "ntp=192.0.2.1,",
+                                        "ntp=0.0.0.0", "ntp=224.0.1.1",    "ntp=DHCP"};
+    struct ntp_options ntp;
+
+    (void)state;
+    assert_int_equal(ntp_options_parse(&ntp, "net=dhcp", reason, sizeof(reason)), 0);
+    assert_false(ntp.is_dhcp);
+    assert_int_equal(ntp.server, 0);
+    assert_int_equal(ntp_options_parse(&ntp, "ntp=dhcp", reason, sizeof(reason)), 0);
+    assert_true(ntp.is_dhcp);
+    assert_int_equal(ntp_options_parse(&ntp, "ntp=192.0.2.1 x", reason, sizeof(reason)), 0);
+    assert_false(ntp.is_dhcp);
+    assert_int_equal(ntp.server, 0x010200C0);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        reason[0] = '\0';
+        assert_int_equal(ntp_options_parse(&ntp, wrong[i], reason, sizeof(reason)), -EINVAL);
+        assert_true(reason[0] != '\0');
+        assert_false(ntp.is_dhcp);
+        assert_int_equal(ntp.server, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +154,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_understood_is_named_and_becomes_dhcp),
         cmocka_unit_test(each_complaint_names_its_cause),
         cmocka_unit_test(a_short_place_for_the_reason_is_not_overrun),
+        cmocka_unit_test(the_server_for_the_date_is_an_address_or_the_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

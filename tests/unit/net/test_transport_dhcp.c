@@ -30,15 +30,16 @@
 #define CHADDR  (BOOTP + 28)
 #define MAGIC   (BOOTP + 236)
 #define OPTIONS (MAGIC + 4)
-#define END     (OPTIONS + 33)
+#define END     (OPTIONS + 39)
 #define LEASE_S 600u
 
 #define FOLLOWER NODE_OTHER_CM
 
 static uint32_t lease_s = LEASE_S; /* what the server gives */
 static uint8_t gateway[4] = {192, 168, 1, 2};
-static unsigned leases_told;  /* to the other transport server */
-static uint32_t last_lease_s; /* of these */
+static unsigned date_questions; /* to the server that the lease names, on port 123 */
+static unsigned leases_told;    /* to the other transport server */
+static uint32_t last_lease_s;   /* of these */
 
 enum { DISCOVER = 1, OFFER_ADDRESS = 2, REQUEST = 3, ACKNOWLEDGE = 5 };
 
@@ -54,6 +55,8 @@ static unsigned take_message(uint8_t frame[FRAME_MAX_BYTES])
             memcpy(frame, bytes, length);
             return bytes[OPTIONS + 2];
         }
+        date_questions += length == UDP + 8 + 48 && bytes[IP + 9] == 17 && bytes[UDP + 3] == 123 &&
+                          memcmp(bytes + IP + 16, (uint8_t[]){192, 168, 1, 2}, 4) == 0;
     }
     return 0;
 }
@@ -88,6 +91,12 @@ static void answer(uint8_t frame[FRAME_MAX_BYTES], uint8_t type)
                                             gateway[1],
                                             gateway[2],
                                             gateway[3],
+                                            42,
+                                            4,
+                                            192,
+                                            168,
+                                            1,
+                                            2,
                                             255};
     const uint16_t good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
 
@@ -120,6 +129,7 @@ static void let_follower_take_messages(void)
             assert_int_equal(lease->netmask, 0x00FFFFFF);
             assert_memory_equal(&lease->gateway, gateway, sizeof(gateway));
             assert_int_equal(lease->server, WIRE_CLIENT_ADDRESS);
+            assert_int_equal(lease->ntp_server, WIRE_CLIENT_ADDRESS);
             assert_int_equal(lease->renew_s, lease->lease_s / 2);
             assert_int_equal(lease->rebind_s, lease->lease_s * 7 / 8);
             assert_in_range(lease->age_s, 0, 1);
@@ -178,7 +188,7 @@ static int start(void **state)
 {
     (void)state;
     wire_change_configuration = add_follower;
-    wire_start_with("net=dhcp");
+    wire_start_with("net=dhcp ntp=dhcp");
     return 0;
 }
 
@@ -204,7 +214,9 @@ static void an_address_is_asked_for_until_there_is_an_answer(void **state)
     assert_true(pass_seconds(20, false) >= 3);
     assert_int_equal(told_address(), UINT32_MAX);
     assert_int_equal(leases_told, 0);
+    assert_int_equal(date_questions, 0);
     assert_true(pass_seconds(120, true) >= 2);
+    assert_true(date_questions > 0);
     assert_int_equal(told_address(), WIRE_OWN_ADDRESS);
     assert_int_equal(leases_told, 1);
     assert_int_equal(last_lease_s, LEASE_S);

@@ -287,7 +287,9 @@ static unsigned poll_wire(void *context)
         frames_held++;
         transport_server_receive(arrived[i]);
     }
-    arrived_count = 0;
+    /* What was answered meanwhile is for the next round. */
+    arrived_count -= count;
+    memmove(arrived, arrived + count, arrived_count * sizeof(arrived[0]));
     return count;
 }
 
