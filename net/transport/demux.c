@@ -35,9 +35,17 @@
 
 /* Chosen: chains of two when there are as many connections as can be. */
 #define CONNECTIONS_PER_BUCKET 2u
+#define BUCKETS_LEAST          64u /* 512 bytes */
 
+/*
+ * Linear hashing: a bucket for each connection that there has been at a time, so that few of them
+ * lie in few lines of the cache. (With buckets for all that can be, half of the time that a segment
+ * takes here went into fetching its bucket.) There is room for `bucket_limit`.
+ */
 static struct connection **buckets;
-static uint32_t bucket_mask; /* a power of two of buckets, less one */
+static uint32_t bucket_count, bucket_limit;
+static uint32_t bucket_mask; /* the least power of two that is no smaller, less one */
+static uint32_t hashed_count;
 static struct tcp_pcb_listen *listener;
 
 /*
@@ -57,9 +65,34 @@ static struct {
 
 /* --- The hash --- */
 
-static struct connection **bucket_of(const struct flow *flow)
+static inline struct connection **bucket_of(const struct flow *flow)
 {
-    return &buckets[flow_hash(flow) & bucket_mask];
+    uint32_t index = flow_hash(flow) & bucket_mask;
+
+    return &buckets[index < bucket_count ? index : index & bucket_mask >> 1];
+}
+
+/* One bucket more, with those connections that belong there from the one that they have shared. */
+static void add_bucket(void)
+{
+    if (bucket_count > bucket_mask) {
+        bucket_mask = 2 * bucket_mask + 1;
+    }
+    struct connection **added = &buckets[bucket_count];
+    struct connection **link = &buckets[bucket_count & bucket_mask >> 1];
+
+    bucket_count++;
+    while (*link != NULL) {
+        struct connection *connection = *link;
+
+        if (bucket_of(&connection->flow) == added) {
+            *link = connection->hash_next;
+            connection->hash_next = *added;
+            *added = connection;
+        } else {
+            link = &connection->hash_next;
+        }
+    }
 }
 
 /* Inline: once or twice for each segment. */
@@ -81,11 +114,15 @@ struct connection *demux_find(const struct flow *flow)
 
 void demux_add(struct connection *connection)
 {
-    struct connection **bucket = bucket_of(&connection->flow);
     struct demux_assignment *assignment = under_way.assignment;
 
     ASSERT_SLOW(!connection->is_hashed);
     ASSERT_SLOW(demux_find(&connection->flow) == NULL);
+    if (UNLIKELY(++hashed_count > bucket_count) && bucket_count < bucket_limit) {
+        add_bucket();
+    }
+    struct connection **bucket = bucket_of(&connection->flow);
+
     connection->hash_next = *bucket;
     *bucket = connection;
     connection->is_hashed = true;
@@ -113,6 +150,7 @@ void demux_remove(struct connection *connection)
     }
     *link = connection->hash_next;
     connection->is_hashed = false;
+    hashed_count--;
 }
 
 /* --- What lwIP's tcp_input() meets --- */
@@ -388,9 +426,12 @@ void demux_initialise(void)
 {
     uint32_t count = connection_table_limit() / CONNECTIONS_PER_BUCKET;
 
-    bucket_mask = (1u << (31 - __builtin_clz(count))) - 1;
+    bucket_limit = 1u << (31 - __builtin_clz(count));
+    bucket_count = BUCKETS_LEAST;
+    bucket_mask = BUCKETS_LEAST - 1;
+    hashed_count = 0;
     flow_hash_initialise();
-    buckets = platform_allocate_pages((bucket_mask + 1) * sizeof(*buckets) / PAGE_BYTES);
+    buckets = platform_allocate_pages(bucket_limit * sizeof(*buckets) / PAGE_BYTES);
     ASSERT(buckets != NULL);
     timewait_initialise();
     listener = pcb_listen();

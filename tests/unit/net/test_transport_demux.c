@@ -56,10 +56,13 @@ static unsigned check_list(void)
     return count;
 }
 
+static unsigned most_known; /* connections, at a time */
+
 /* Every connection that TCP knows is found by its flow; those listed are exactly the list. */
 static void check_lists(void)
 {
     unsigned listed = 0;
+    unsigned known = 0;
 
     assert_null(tcp_tw_pcbs);
     for (uint32_t i = 0; i < connection_table_size(); i++) {
@@ -71,10 +74,12 @@ static void check_lists(void)
         assert_int_equal(connection->is_hashed, connection->pcb != NULL);
         if (connection->pcb != NULL) {
             assert_ptr_equal(demux_find(&connection->flow), connection);
+            known++;
         }
         listed += connection->is_listed;
     }
     assert_int_equal(check_list(), listed);
+    most_known = known > most_known ? known : most_known;
 }
 
 /* What the server has sent moves the clients on; some of it is lost. */
@@ -233,7 +238,8 @@ static void lists_and_hash_agree_whatever_happens(void **state)
             check_lists();
         }
     }
-    /* The walk was not a walk on the spot. */
+    /* The walk was not a walk on the spot; demux.c has more buckets than the 64 of the start. */
+    assert_true(most_known > 2 * 64);
     assert_true(counter_read(0, COUNTER_TCP_ACCEPTED) > 500);
     assert_true(counter_read(0, COUNTER_CLAIMS_CONFIRMED) > 200);
     assert_true(counter_read(0, COUNTER_CLAIMS_REJECTED) > 0);
