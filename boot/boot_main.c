@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the loader's data to running nodes: memory found and shared out, tables read, cores called,
- * one private image made for each, and all sent into node_main(). Runs in the pristine image, whose
- * own node_info it uses to be "node 0 of 1" until it leaves it.
+ * From the loader's data to running nodes: memory found and shared out, tables read, cores called;
+ * each core then makes its private image, and all are sent into node_main(). Runs in the pristine
+ * image, whose own node_info it uses to be "node 0 of 1" until it leaves it.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,7 +35,7 @@
 #include "libc/core/pages.h"
 #include "libc/core/version.h"
 
-_Noreturn void node_enter(paddr_t root, uintptr_t stack_top);
+_Noreturn void node_enter(paddr_t root);
 
 static BOOT_DATA struct acpi acpi;
 static BOOT_DATA struct found_core cores[NODE_MAX];
@@ -43,11 +43,7 @@ static unsigned core_count;
 static struct node_place own_place; /* until all are known */
 static bool is_screen_left_out;     /* there is no log yet when that is seen */
 static struct boot_limits limits;
-struct node_plan {
-    struct node_info info;
-    uintptr_t stack_top;
-};
-static struct node_plan *plans; /* core_count of them */
+static struct node_layout layout;
 
 /* --- What the loader says --- */
 
@@ -187,86 +183,90 @@ static void choose_node_count(void)
     }
 }
 
-/* What all nodes can read: status pages, zeroed, and who has which memory, to be filled in. And
- * what boot itself needs for each node. */
-static void allocate_tables(struct shared_memory *shared)
+/* What all nodes are built by, to be filled in. */
+static void allocate_layout(void)
 {
-    uint64_t status_bytes = core_count * STATUS_PAGE_BYTES(core_count);
+    paddr_t places = physical_allocate_low(core_count * sizeof(struct node_place));
+    paddr_t plans = physical_allocate_low(core_count * sizeof(struct node_plan));
 
-    shared->status_pages = physical_allocate_low(status_bytes);
-    shared->places = physical_allocate_low(core_count * sizeof(struct node_place));
-    paddr_t plans_paddr = physical_allocate_low(core_count * sizeof(struct node_plan));
-
-    if (shared->status_pages == 0 || shared->places == 0 || plans_paddr == 0) {
-        PANIC("no memory for the tables of %u nodes", core_count);
+    if (places == 0 || plans == 0) {
+        PANIC("no memory for the plans of %u nodes", core_count);
     }
-    plans = (struct node_plan *)(DIRECT_MAP_BASE + plans_paddr);
+    layout.node_count = core_count;
+    layout.places = (struct node_place *)(DIRECT_MAP_BASE + places);
+    layout.plans = (struct node_plan *)(DIRECT_MAP_BASE + plans);
 #ifdef TALUS_TEST_SHARED_PAGE
-    shared->test_page = physical_allocate(PAGE_BYTES, DIRECT_MAP_MAX_BYTES);
+    layout.test_page = physical_allocate(PAGE_BYTES, DIRECT_MAP_MAX_BYTES);
 #endif
-    memset((void *)(DIRECT_MAP_BASE + shared->status_pages), 0, status_bytes);
 }
 
-static void share_memory(const struct shared_memory *shared)
+static void share_memory(void)
 {
-    struct node_place *places = (struct node_place *)(DIRECT_MAP_BASE + shared->places);
-
     for (unsigned i = 0; i < acpi.memory_affinity_count; i++) {
         physical_set_domain(acpi.memory_affinities[i].range, acpi.memory_affinities[i].domain);
     }
     for (unsigned i = 0; i < core_count; i++) {
-        places[i] = (struct node_place){.apic_id = cores[i].listed.apic_id,
-                                        .domain = cores[i].listed.domain};
+        layout.places[i] = (struct node_place){.apic_id = cores[i].listed.apic_id,
+                                               .domain = cores[i].listed.domain};
     }
     uint64_t free_bytes = physical_free_bytes();
 
     log_info("boot", "%lu MiB of memory for %u nodes", free_bytes / MIB, core_count);
-    physical_share(core_count, places);
-    node_info.places = places;
+    physical_share(core_count, layout.places);
+    node_info.places = layout.places;
 }
 
-static struct status_page *status_page_of(const struct shared_memory *shared, unsigned node)
-{
-    return (struct status_page *)(DIRECT_MAP_BASE + shared->status_pages +
-                                  node * STATUS_PAGE_BYTES(core_count));
-}
+/* --- Nodes --- */
 
-static void build_nodes(const struct shared_memory *shared)
+static void plan_nodes(void)
 {
     for (unsigned i = 0; i < core_count; i++) {
-        struct status_page *status = status_page_of(shared, i);
-        struct node_info *plan = &plans[i].info;
+        struct node_plan *plan = &layout.plans[i];
 
-        *plan = node_info;
-        plan->node = (node_id_t)i;
-        plan->node_count = (uint16_t)core_count; /* boot itself sees its own status page alone */
-        entropy_draw(plan->random_seed);
-        plan->nmi_line = find_nmi_line(cores, core_count, i);
-        plan->clock.tsc_at_zero += (uint64_t)cores[i].tsc_offset;
-        plan->range_count = plan->places[i].range_count;
-        memcpy(plan->ranges, plan->places[i].ranges, sizeof(plan->ranges));
-        for (unsigned j = 0; j < plan->range_count; j++) {
-            plan->memory_bytes += plan->ranges[j].bytes;
-        }
-        if (node_image_build(plan, shared, &plans[i].stack_top) != 0) {
+        if (node_image_plan(&layout, i) != 0) {
             PANIC("no memory to build node %u", i);
         }
+        entropy_draw(plan->random_seed);
+        plan->nmi_line = find_nmi_line(cores, core_count, i);
+        plan->tsc_offset = cores[i].tsc_offset;
         /* Before any node runs: none may take another for absent. */
-        status->state = NODE_STARTING;
-        status->apic_id = cores[i].listed.apic_id;
-        status->memory_bytes = plan->memory_bytes;
+        node_image_status(plan)->state = NODE_STARTING;
     }
 }
 
-static void start_nodes(const struct shared_memory *shared)
+paddr_t boot_build_node(uint32_t node)
+{
+    return node_image_build(&layout, node);
+}
+
+/* Every node on its own core, all at once. Returns when those are built that can be: they may read
+ * each other's status pages. Returns node 0's root. */
+static paddr_t build_nodes(void)
 {
     for (unsigned i = 1; i < core_count; i++) {
-        start_node_enter(cores[i].start_index, plans[i].info.page_table_root, plans[i].stack_top);
+        start_node_build(cores[i].start_index, i, node_image_stack_top(&layout.plans[i]));
+    }
+    paddr_t root = boot_build_node(0);
+
+    if (root == 0) {
+        PANIC("no memory to build node 0");
     }
     for (unsigned i = 1; i < core_count; i++) {
-        if (!start_node_wait_entered(cores[i].start_index)) {
+        if (!start_node_wait_built(cores[i].start_index)) {
             log_error("boot", "node %u has not started", i);
-            status_page_of(shared, i)->state = NODE_DEAD;
+            node_image_clear_status(&layout, i);
+            node_image_status(&layout.plans[i])->state = NODE_DEAD;
+        }
+    }
+    node_image_hand_over(&layout.plans[0]);
+    return root;
+}
+
+static void start_nodes(void)
+{
+    for (unsigned i = 1; i < core_count; i++) {
+        if (node_image_status(&layout.plans[i])->state != NODE_DEAD) {
+            start_node_enter(cores[i].start_index);
         }
     }
 }
@@ -316,8 +316,6 @@ static void log_machine(const struct boot_info *info)
 
 _Noreturn void boot_main(struct boot_info *info)
 {
-    struct shared_memory shared;
-
     node_info.clock.tsc_at_zero = cpu_read_tsc();
     panic_initialise();
     trap_initialise();
@@ -355,10 +353,11 @@ _Noreturn void boot_main(struct boot_info *info)
     collect_modules(info);
     physical_limit(limits.memory_bytes);
     choose_node_count();
-    allocate_tables(&shared);
-    share_memory(&shared);
-    build_nodes(&shared);
+    allocate_layout();
+    share_memory();
+    plan_nodes();
+    paddr_t root = build_nodes();
 
-    start_nodes(&shared);
-    node_enter(plans[0].info.page_table_root, plans[0].stack_top);
+    start_nodes();
+    node_enter(root);
 }

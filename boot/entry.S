@@ -10,6 +10,7 @@
  *
  * in pages of 2 MiB, which every x86-64 core has.
  */
+#include "boot/start_node.h"
 #include "kernel/x86/layout.h"
 
 #define PHYSICAL(symbol) ((symbol) - IMAGE_OFFSET)
@@ -199,28 +200,31 @@ compatibility_mode:
     .code64
 
 /*
- * _Noreturn void node_enter(paddr_t root, uintptr_t stack_top): leave the pristine image for the
- * node's own copy. The same instruction lies at the same address in both, so the load of CR3
- * goes on in the copy.
+ * _Noreturn void node_enter(paddr_t root): leave the pristine image for the node's own copy. The
+ * same instruction lies at the same address in both, so the load of CR3 goes on in the copy.
  */
     .text
     .global node_enter
 node_enter:
     movq %rdi, %cr3
-    movq %rsi, %rsp
+    movq $FIRST_STACK_TOP, %rsp
     xorl %ebp, %ebp
     call node_main
     ud2
 
     .section .rodata
     .balign 8
+    .global boot_gdt
 boot_gdt:
     .quad 0
     .quad 0x00AF9A000000FFFF    /* 64-bit code */
     .quad 0x00CF92000000FFFF    /* data */
     .quad 0x00CF9A000000FFFF    /* 32-bit code */
+    .if . - boot_gdt != BOOT_GDT_BYTES
+    .error "BOOT_GDT_BYTES"
+    .endif
 boot_gdt_pointer:               /* read by lgdt in 32-bit mode, and with more bytes in 64-bit */
-    .word . - boot_gdt - 1
+    .word BOOT_GDT_BYTES - 1
     .quad PHYSICAL(boot_gdt)
 
     .section .boot_bss, "aw", @nobits

@@ -69,7 +69,7 @@ void find_cores_call(const struct acpi *acpi, uint32_t own_apic_id, uint64_t nod
     left_out = (struct left_out){.node_limit = node_limit, .unlisted = acpi->unlisted_core_count};
     if (boot_memory_trampoline() != 0) {
         start_node_prepare((void *)(DIRECT_MAP_BASE + boot_memory_trampoline()),
-                           boot_memory_trampoline(), image_paddr(boot_pml4));
+                           boot_memory_trampoline());
     }
     for (unsigned i = 0; i < acpi->core_count; i++) {
         if (acpi->cores[i].apic_id == own_apic_id) {

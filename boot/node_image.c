@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds nodes. Everything is written through the boot's direct map of all memory; the node will
- * see only what is mapped here (design, The node).
+ * Builds nodes, each on its own core. Everything is written through the boot's direct map of all
+ * memory; the node will see only what is mapped here (design, The node).
  */
 #include "boot/node_image.h"
 
@@ -27,12 +27,12 @@ static uint64_t pages_of(uint64_t bytes)
     return ALIGN_UP(bytes, (uint64_t)PAGE_BYTES);
 }
 
-/* Pages from the start of the node's first range that has enough. 0 when none has. */
-static paddr_t take_pages(struct node_info *info, uint64_t bytes)
+/* Pages from the start of the first range that has enough. 0 when none has. */
+static paddr_t take_pages(struct memory_range *ranges, unsigned range_count, uint64_t bytes)
 {
     bytes = pages_of(bytes);
-    for (unsigned i = 0; i < info->range_count; i++) {
-        struct memory_range *range = &info->ranges[i];
+    for (unsigned i = 0; i < range_count; i++) {
+        struct memory_range *range = &ranges[i];
 
         if (range->bytes > bytes) {
             paddr_t paddr = range->paddr;
@@ -48,7 +48,8 @@ static paddr_t take_pages(struct node_info *info, uint64_t bytes)
 
 static paddr_t allocate_table(void *context)
 {
-    paddr_t paddr = take_pages(context, PAGE_BYTES);
+    struct node_info *info = context;
+    paddr_t paddr = take_pages(info->ranges, info->range_count, PAGE_BYTES);
 
     if (paddr != 0) {
         memset(at(paddr), 0, PAGE_BYTES);
@@ -56,77 +57,146 @@ static paddr_t allocate_table(void *context)
     return paddr;
 }
 
-/* Text and read-only data as they stand; .data as it was before anything ran; bss zero. */
-static int copy_image(struct node_info *info)
+int node_image_plan(const struct node_layout *layout, unsigned node)
 {
-    uint8_t *copy;
+    const struct node_place *place = &layout->places[node];
+    struct node_plan *plan = &layout->plans[node];
 
-    info->image_paddr = take_pages(info, bytes_between(image_start, image_end));
-    if (info->image_paddr == 0) {
-        return -ENOMEM;
-    }
-    copy = at(info->image_paddr);
-    memcpy(copy, image_start, bytes_between(image_start, data_start));
-    memcpy(copy + bytes_between(image_start, data_start), pristine_data_start,
-           bytes_between(data_start, data_end));
-    memset(copy + bytes_between(image_start, data_end), 0, bytes_between(data_end, image_end));
-    return 0;
+    ASSERT(place->range_count <= NODE_RANGE_MAX);
+    plan->range_count = place->range_count;
+    memcpy(plan->ranges, place->ranges, sizeof(plan->ranges));
+    plan->image =
+        take_pages(plan->ranges, plan->range_count, bytes_between(image_start, image_end));
+    plan->status_page =
+        take_pages(plan->ranges, plan->range_count, STATUS_PAGE_BYTES(layout->node_count));
+    plan->stack = take_pages(plan->ranges, plan->range_count, THREAD_STACK_BYTES);
+    return plan->image == 0 || plan->status_page == 0 || plan->stack == 0 ? -ENOMEM : 0;
 }
 
-static int map_image_part(struct address_space *space, const struct node_info *info,
+void *node_image_stack_top(const struct node_plan *plan)
+{
+    return at(plan->stack + THREAD_STACK_BYTES);
+}
+
+struct status_page *node_image_status(const struct node_plan *plan)
+{
+    return at(plan->status_page);
+}
+
+/* Where a variable lies in the node's copy. */
+static void *in_copy(const struct node_plan *plan, const void *variable)
+{
+    ASSERT((const char *)variable >= data_start && (const char *)variable < image_end);
+    return at(plan->image + bytes_between(image_start, variable));
+}
+
+/* Text and read-only data as they stand; .data as it was before anything ran; bss zero. */
+static void copy_image(const struct node_plan *plan)
+{
+    uint8_t *copy = at(plan->image);
+
+    memcpy(copy, image_start, bytes_between(image_start, data_start));
+    memcpy(in_copy(plan, data_start), pristine_data_start, bytes_between(data_start, data_end));
+    memset(copy + bytes_between(image_start, data_end), 0, bytes_between(data_end, image_end));
+}
+
+static uint64_t memory_of(const struct node_place *place)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < place->range_count; i++) {
+        bytes += place->ranges[i].bytes;
+    }
+    return bytes;
+}
+
+/* What all nodes know, and what is this one's. */
+static struct node_info *make_info(const struct node_layout *layout, unsigned node)
+{
+    const struct node_plan *plan = &layout->plans[node];
+    struct node_info *info = in_copy(plan, &node_info);
+
+    *info = node_info;
+    info->node = (node_id_t)node;
+    info->node_count = (uint16_t)layout->node_count; /* boot itself sees one status page alone */
+    info->places = (const struct node_place *)PLACES_BASE;
+    info->nmi_line = plan->nmi_line;
+    info->memory_bytes = memory_of(&layout->places[node]);
+    info->range_count = plan->range_count;
+    memcpy(info->ranges, plan->ranges, sizeof(info->ranges));
+    memcpy(info->random_seed, plan->random_seed, sizeof(info->random_seed));
+    info->stacks_end = FIRST_STACK_TOP;
+    info->clock.tsc_at_zero += (uint64_t)plan->tsc_offset;
+    return info;
+}
+
+/* All but its state, and but for the log's text, of which only what is written is read. */
+void node_image_clear_status(const struct node_layout *layout, unsigned node)
+{
+    struct status_page *status = node_image_status(&layout->plans[node]);
+    const size_t state_end = offsetof(struct status_page, state) + sizeof(status->state);
+
+    memset(status, 0, offsetof(struct status_page, state));
+    memset((uint8_t *)status + state_end, 0, offsetof(struct status_page, log) - state_end);
+    memset(status->for_nodes, 0, layout->node_count * sizeof(status->for_nodes[0]));
+    status->apic_id = layout->places[node].apic_id;
+    status->memory_bytes = memory_of(&layout->places[node]);
+}
+
+static int map_image_part(struct address_space *space, const struct node_plan *plan,
                           const char *start, const char *end, unsigned flags)
 {
     return address_space_map(space, (uintptr_t)start,
-                             info->image_paddr + bytes_between(image_start, start),
+                             plan->image + bytes_between(image_start, start),
                              pages_of(bytes_between(start, end)), flags);
 }
 
-static int map_image(struct address_space *space, const struct node_info *info)
+static int map_image(struct address_space *space, const struct node_plan *plan)
 {
-    int error = map_image_part(space, info, image_start, text_end, PAGING_EXECUTE);
+    int error = map_image_part(space, plan, image_start, text_end, PAGING_EXECUTE);
 
     if (error == 0) {
-        error = map_image_part(space, info, rodata_start, data_start, PAGING_READ);
+        error = map_image_part(space, plan, rodata_start, data_start, PAGING_READ);
     }
     if (error == 0) {
-        error = map_image_part(space, info, data_start, image_end, PAGING_WRITE);
+        error = map_image_part(space, plan, data_start, image_end, PAGING_WRITE);
     }
     return error;
 }
 
-/* The node's memory but for its image, which has narrower rights: in `ranges`, because page tables
- * are being taken out of info->ranges meanwhile, and belong to the map, too. */
-static int map_memory(struct address_space *space, const struct memory_range *ranges,
-                      unsigned range_count)
+/* What is left of the node's memory, page tables included: what the plan has taken of it is mapped
+ * elsewhere. */
+static int map_memory(struct address_space *space, const struct node_plan *plan)
 {
     int error = 0;
 
-    for (unsigned i = 0; i < range_count && error == 0; i++) {
-        error = address_space_map(space, DIRECT_MAP_BASE + ranges[i].paddr, ranges[i].paddr,
-                                  ranges[i].bytes, PAGING_WRITE);
+    for (unsigned i = 0; i < plan->range_count && error == 0; i++) {
+        const struct memory_range *range = &plan->ranges[i];
+
+        error = address_space_map(space, DIRECT_MAP_BASE + range->paddr, range->paddr, range->bytes,
+                                  PAGING_WRITE);
     }
     return error;
 }
 
 static int map_status_pages(struct address_space *space, const struct node_info *info,
-                            const struct shared_memory *shared)
+                            const struct node_plan *plans)
 {
     const uint64_t bytes = STATUS_PAGE_BYTES(info->node_count);
     int error = 0;
 
     for (unsigned node = 0; node < info->node_count && error == 0; node++) {
         error = address_space_map(space, STATUS_BASE + node * (uintptr_t)STATUS_SLOT_BYTES,
-                                  shared->status_pages + node * bytes, bytes,
+                                  plans[node].status_page, bytes,
                                   node == info->node ? PAGING_WRITE : PAGING_READ);
     }
     return error;
 }
 
-static int map_places(struct address_space *space, struct node_info *info,
-                      const struct shared_memory *shared)
+static int map_places(struct address_space *space, const struct node_info *info,
+                      const struct node_place *places)
 {
-    info->places = (const struct node_place *)PLACES_BASE;
-    return address_space_map(space, PLACES_BASE, shared->places,
+    return address_space_map(space, PLACES_BASE, (uintptr_t)places - DIRECT_MAP_BASE,
                              pages_of(info->node_count * sizeof(struct node_place)), PAGING_READ);
 }
 
@@ -151,88 +221,73 @@ static int map_archive(struct address_space *space, const struct node_info *info
     return error;
 }
 
-static int map_first_stack(struct address_space *space, struct node_info *info,
-                           uintptr_t *stack_top)
+static int map_first_stack(struct address_space *space, const struct node_plan *plan)
 {
-    uintptr_t stack = STACKS_BASE + PAGE_BYTES; /* above the guard page */
-    paddr_t paddr = take_pages(info, THREAD_STACK_BYTES);
+    _Static_assert(FIRST_STACK_TOP == STACKS_BASE + PAGE_BYTES + THREAD_STACK_BYTES,
+                   "above a guard page");
 
-    if (paddr == 0) {
-        return -ENOMEM;
-    }
-    *stack_top = stack + THREAD_STACK_BYTES;
-    info->stacks_end = *stack_top;
-    return address_space_map(space, stack, paddr, THREAD_STACK_BYTES, PAGING_WRITE);
+    return address_space_map(space, FIRST_STACK_TOP - THREAD_STACK_BYTES, plan->stack,
+                             THREAD_STACK_BYTES, PAGING_WRITE);
 }
 
 #ifdef TALUS_TEST_SHARED_PAGE
 static int map_test_page(struct address_space *space, const struct node_info *info,
-                         const struct shared_memory *shared)
+                         const struct node_layout *layout)
 {
     return shared_page_is_mapped(info)
-               ? address_space_map(space, SHARED_PAGE_VADDR, shared->test_page, PAGE_BYTES,
+               ? address_space_map(space, SHARED_PAGE_VADDR, layout->test_page, PAGE_BYTES,
                                    PAGING_WRITE)
                : 0;
 }
 #endif
 
-/* Give a variable of the node's image its first contents. */
-static void hand_over(const struct node_info *info, const void *variable, const void *contents,
-                      size_t bytes)
+static int map_all(struct address_space *space, const struct node_info *info,
+                   const struct node_layout *layout)
 {
-    const char *start = variable;
-
-    ASSERT(start >= data_start && start + bytes <= image_end);
-    memcpy(at(info->image_paddr + bytes_between(image_start, start)), contents, bytes);
-}
-
-int node_image_build(struct node_info *info, const struct shared_memory *shared,
-                     uintptr_t *stack_top)
-{
-    struct address_space space = {.tables_vaddr = DIRECT_MAP_BASE,
-                                  .has_1gib_pages = paging_has_1gib_pages(),
-                                  .allocate_table = allocate_table,
-                                  .context = info};
-    struct memory_range ranges[NODE_RANGE_MAX];
-    unsigned range_count;
+    const struct node_plan *plan = &layout->plans[info->node];
     int error;
 
-    ASSERT(info->node < info->node_count && info->range_count <= NODE_RANGE_MAX);
-    ASSERT(shared->status_pages % PAGE_BYTES == 0 && shared->places % PAGE_BYTES == 0);
-    error = copy_image(info);
-    if (error != 0) {
-        return error;
-    }
-    range_count = info->range_count;
-    memcpy(ranges, info->ranges, sizeof(ranges));
-    space.root = allocate_table(info);
-    if (space.root == 0) {
-        return -ENOMEM;
-    }
-    info->page_table_root = space.root;
-    if ((error = map_image(&space, info)) != 0 ||
-        (error = map_memory(&space, ranges, range_count)) != 0 ||
-        (error = map_status_pages(&space, info, shared)) != 0 ||
-        (error = map_places(&space, info, shared)) != 0 ||
-        (error = prepare_channels(&space, info)) != 0 || (error = map_archive(&space, info)) != 0 ||
-        (error = map_first_stack(&space, info, stack_top)) != 0) {
+    if ((error = map_image(space, plan)) != 0 || (error = map_memory(space, plan)) != 0 ||
+        (error = map_status_pages(space, info, layout->plans)) != 0 ||
+        (error = map_places(space, info, layout->places)) != 0 ||
+        (error = prepare_channels(space, info)) != 0 || (error = map_archive(space, info)) != 0 ||
+        (error = map_first_stack(space, plan)) != 0) {
         return error;
     }
 #ifdef TALUS_TEST_SHARED_PAGE
-    if ((error = map_test_page(&space, info, shared)) != 0) {
-        return error;
-    }
+    error = map_test_page(space, info, layout);
 #endif
-    hand_over(info, &node_info, info, sizeof(*info));
-    if (info->node == 0) {
-        LINKER_SET_EACH(components, struct component, item)
-        {
-            const void *data = (*item)->handed_over;
+    return error;
+}
 
-            if (data != NULL) {
-                hand_over(info, data, data, (*item)->handed_over_bytes);
-            }
+paddr_t node_image_build(const struct node_layout *layout, unsigned node)
+{
+    struct address_space space = {.tables_vaddr = DIRECT_MAP_BASE,
+                                  .has_1gib_pages = paging_has_1gib_pages(),
+                                  .allocate_table = allocate_table};
+
+    ASSERT(node < layout->node_count);
+    copy_image(&layout->plans[node]);
+    node_image_clear_status(layout, node);
+    struct node_info *info = make_info(layout, node);
+
+    space.context = info;
+    space.root = allocate_table(info);
+    if (space.root == 0 || map_all(&space, info, layout) != 0) {
+        return 0;
+    }
+    info->page_table_root = space.root;
+    return space.root;
+}
+
+void node_image_hand_over(const struct node_plan *plan)
+{
+    LINKER_SET_EACH(components, struct component, item)
+    {
+        const void *data = (*item)->handed_over;
+
+        if (data != NULL) {
+            memcpy(in_copy(plan, data), data, (*item)->handed_over_bytes);
         }
     }
-    return 0;
 }

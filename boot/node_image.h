@@ -4,14 +4,26 @@
  */
 #pragma once
 
-#include "kernel/base.h"
+#include "kernel/node.h"
 
-struct node_info;
+/* What a node is made from, beside the image and the node_info that all have alike. Laid out by the
+ * core that boots, and constant from then on: what it names is the node's own memory. */
+struct node_plan {
+    paddr_t image; /* a copy of the image, with a node_info of its own */
+    paddr_t status_page;
+    paddr_t stack;        /* on which its core builds it and then starts */
+    unsigned range_count; /* what is left of its share */
+    struct memory_range ranges[NODE_RANGE_MAX];
+    uint64_t random_seed[4];
+    struct nmi_line nmi_line;
+    int64_t tsc_offset; /* of its core, to the one that boots */
+};
 
-/* Memory that nodes share, at most one writer a page. */
-struct shared_memory {
-    paddr_t status_pages; /* node_count of them */
-    paddr_t places;       /* struct node_place, as many; written by none of them */
+/* Where boot finds what concerns all nodes. */
+struct node_layout {
+    unsigned node_count;
+    struct node_place *places; /* read by nodes, written by none of them */
+    struct node_plan *plans;
 #ifdef TALUS_TEST_SHARED_PAGE
     paddr_t test_page; /* boot/shared_page.h */
 #endif
@@ -20,10 +32,21 @@ struct shared_memory {
 /* Least memory with which a node can be built and start. */
 #define NODE_MEMORY_MIN_BYTES (8 * MIB)
 
+/* Choose a node's memory out of its share. Returns 0, or -ENOMEM. */
+MUST_CHECK int node_image_plan(const struct node_layout *layout, unsigned node);
+/* Where its core builds the node, as boot's tables map it: the end of its stack. */
+void *node_image_stack_top(const struct node_plan *plan);
+
 /*
- * Build the node that *info describes: copy the image into its memory, make its page tables and its
- * first stack. Completes *info (page_table_root, image_paddr, what is left of the ranges) and
- * writes it into the copy. Returns 0 and the top of the stack, or -ENOMEM.
+ * Build node `node`, on its own core: copy the image into its memory, make its page tables, its
+ * node_info and its status page, but for its state there, which the core that boots writes.
+ * Changes nothing but the node's own memory, whatever was there, so it can be begun again.
+ *
+ * Returns the root of its page tables, or 0 without memory for them.
  */
-MUST_CHECK int node_image_build(struct node_info *info, const struct shared_memory *shared,
-                                uintptr_t *stack_top);
+paddr_t node_image_build(const struct node_layout *layout, unsigned node);
+struct status_page *node_image_status(const struct node_plan *plan);
+/* Prepare the status page, as that does. */
+void node_image_clear_status(const struct node_layout *layout, unsigned node);
+/* Give node 0, which is built, what components hand over. */
+void node_image_hand_over(const struct node_plan *plan);

@@ -16,6 +16,7 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/mmio.h"
+#include "kernel/x86/trap.h"
 
 /* SDM 3A 8.4.4.1: from INIT to the first SIPI, and to a second SIPI 200 us after the first, for
  * cores that missed it. */
@@ -24,6 +25,9 @@
 /* Chosen: a core answers within microseconds; an emulator whose host is loaded may take long to run
  * one of many vCPUs. Waited only when a core that firmware calls usable does not answer. */
 #define ANSWER_TIMEOUT_US 1000000u
+/* Chosen: a millisecond of work, which that emulator may take a thousand times as long for. Begins
+ * anew with each core that is ready. */
+#define BUILD_TIMEOUT_US  10000000u
 /* Chosen: the shortest of some exchanges is near the time that a line takes from core to core. On a
  * busy host one exchange may take milliseconds: then that one is all. */
 #define EXCHANGE_MAX      16u
@@ -32,32 +36,29 @@
 
 extern const char trampoline_start[];
 extern const char trampoline_end[];
-extern const char trampoline_root[];
-extern const char trampoline_core_count[];
+extern const char start_node_nmi[];
+extern const char start_node_machine_check[];
+extern const char start_node_exception[];
 
 _Static_assert(START_CORE_MAX == ACPI_CORE_MAX, "every core that can be listed can be called");
 
-/* What trampoline.S reads: the entries of this file's cores, and the core's words in each. */
+/* What trampoline.S reads: the entries of this file's cores, the core's words in each, and the
+ * descriptors of its exceptions. */
 CALLED_FROM_OUTSIDE BOOT_DATA uint8_t start_node_table[START_CORE_MAX][START_CORE_BYTES];
+CALLED_FROM_OUTSIDE uint32_t start_node_core_count;
+CALLED_FROM_OUTSIDE BOOT_DATA struct trap_gate start_node_idt[START_IDT_GATES];
 
-static uint8_t *page;
 static uint8_t page_number;
-static unsigned core_count;
-
-static size_t offset_of(const char *symbol)
-{
-    return bytes_between(trampoline_start, symbol);
-}
 
 static uint32_t read_word(unsigned index, size_t field)
 {
-    ASSERT(index < core_count);
+    ASSERT(index < start_node_core_count);
     return mmio_read32(start_node_table[index], field);
 }
 
 static void write_word(unsigned index, size_t field, uint32_t value)
 {
-    ASSERT(index < core_count);
+    ASSERT(index < start_node_core_count);
     mmio_write32(start_node_table[index], field, value);
 }
 
@@ -72,21 +73,24 @@ static void give_order_awake(unsigned index, uint32_t order)
     lapic_send(read_word(index, START_CORE_APIC_ID), LAPIC_NMI);
 }
 
-void start_node_prepare(void *mapped_page, paddr_t paddr, paddr_t boot_root)
+void start_node_prepare(void *page, paddr_t paddr)
 {
     /* A SIPI names the page by 8 bits. */
-    ASSERT(paddr != 0 && paddr % PAGE_BYTES == 0 && paddr < MIB && boot_root <= UINT32_MAX);
-    page = mapped_page;
+    ASSERT(paddr != 0 && paddr % PAGE_BYTES == 0 && paddr < MIB);
     page_number = (uint8_t)(paddr / PAGE_BYTES);
-    core_count = 0;
+    start_node_core_count = 0;
     memcpy(page, trampoline_start, bytes_between(trampoline_start, trampoline_end));
-    mmio_write32(page, offset_of(trampoline_root), (uint32_t)boot_root);
+    for (unsigned vector = 0; vector < START_IDT_GATES; vector++) {
+        start_node_idt[vector] = trap_gate_to(start_node_exception, 0);
+    }
+    start_node_idt[VECTOR_NMI] = trap_gate_to(start_node_nmi, 0);
+    start_node_idt[VECTOR_MACHINE_CHECK] = trap_gate_to(start_node_machine_check, 0);
 }
 
 unsigned start_node_add(uint32_t apic_id, bool is_wanted)
 {
-    ASSERT(core_count < START_CORE_MAX);
-    unsigned index = core_count++;
+    ASSERT(start_node_core_count < START_CORE_MAX);
+    unsigned index = start_node_core_count++;
 
     write_word(index, START_CORE_APIC_ID, apic_id);
     give_order(index, is_wanted ? START_ORDER_WAIT : START_ORDER_PARK);
@@ -95,20 +99,17 @@ unsigned start_node_add(uint32_t apic_id, bool is_wanted)
 
 void start_node_reset(void)
 {
-    if (core_count > 0) {
-        mmio_write32(page, offset_of(trampoline_core_count), core_count);
-    }
-    for (unsigned i = 0; i < core_count; i++) {
+    for (unsigned i = 0; i < start_node_core_count; i++) {
         lapic_send(read_word(i, START_CORE_APIC_ID), LAPIC_INIT);
     }
-    if (core_count > 0) {
+    if (start_node_core_count > 0) {
         reference_clock_wait_until_us(reference_clock_now_us() + INIT_WAIT_US);
     }
 }
 
 static void call_those_without_answer(void)
 {
-    for (unsigned i = 0; i < core_count; i++) {
+    for (unsigned i = 0; i < start_node_core_count; i++) {
         if (read_word(i, START_CORE_ANSWER) == START_ANSWER_NONE) {
             lapic_send(read_word(i, START_CORE_APIC_ID), LAPIC_STARTUP(page_number));
         }
@@ -129,7 +130,7 @@ static bool is_awaited(unsigned index)
 
 static bool is_any_awaited(void)
 {
-    for (unsigned i = 0; i < core_count; i++) {
+    for (unsigned i = 0; i < start_node_core_count; i++) {
         if (is_awaited(i)) {
             return true;
         }
@@ -152,7 +153,7 @@ void start_node_call(void)
     wait_for_all(SECOND_CALL_US);
     call_those_without_answer();
     wait_for_all(ANSWER_TIMEOUT_US);
-    for (unsigned i = 0; i < core_count; i++) {
+    for (unsigned i = 0; i < start_node_core_count; i++) {
         if (is_awaited(i)) {
             give_order(i, START_ORDER_PARK);
         }
@@ -198,25 +199,30 @@ int start_node_measure_tsc(unsigned index, struct tsc_range *range)
     return error;
 }
 
-void start_node_enter(unsigned index, paddr_t root, uintptr_t stack_top)
+void start_node_build(unsigned index, uint32_t node, void *stack_top)
 {
-    ASSERT(start_node_is_present(index) && root % PAGE_BYTES == 0);
-    mmio_write64(start_node_table[index], START_CORE_STACK, stack_top);
-    mmio_write64(start_node_table[index], START_CORE_ROOT, root);
-    give_order_awake(index, START_ORDER_ENTER);
+    ASSERT(start_node_is_present(index));
+    write_word(index, START_CORE_NODE, node);
+    mmio_write64(start_node_table[index], START_CORE_STACK, (uintptr_t)stack_top);
+    give_order_awake(index, START_ORDER_BUILD);
 }
 
-bool start_node_wait_entered(unsigned index)
+bool start_node_wait_built(unsigned index)
 {
     uint64_t start_us = reference_clock_now_us();
 
-    while (read_word(index, START_CORE_ANSWER) != START_ANSWER_READY) {
-        if (reference_clock_now_us() - start_us >= ANSWER_TIMEOUT_US) {
+    for (uint32_t i = 1; read_word(index, START_CORE_ANSWER) != START_ANSWER_BUILT; i++) {
+        if (i % CLOCK_LOOK_POLLS == 0 && reference_clock_now_us() - start_us >= BUILD_TIMEOUT_US) {
             give_order(index, START_ORDER_PARK);
             return false;
         }
         cpu_pause();
     }
+    return mmio_read64(start_node_table[index], START_CORE_ROOT) != 0;
+}
+
+void start_node_enter(unsigned index)
+{
+    ASSERT(read_word(index, START_CORE_ANSWER) == START_ANSWER_BUILT);
     give_order_awake(index, START_ORDER_GO);
-    return true;
 }

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a started core wakes: copied to a page below 1 MiB, entered in real mode with cs = page
- * address / 16 and ip = 0. Goes straight to long mode on the first page tables, finds its entry in
- * start_node.c's table by its APIC id, and does what the orders there say (start_node.h). After each
- * it halts, and an NMI, the one interrupt that a local APIC takes as INIT leaves it, has it look again.
- * It writes to its own words there, and to this page what all cores write alike.
+ * address / 16 and ip = 0. Goes straight to long mode on the first page tables, and from the page
+ * to the loaded image. There it finds its entry in start_node.c's table by its APIC id, and does what
+ * the orders say (start_node.h). After each it halts, and an NMI, the one interrupt that a local APIC
+ * takes as INIT leaves it, has it look again.
  *
- * Cores that no node runs on stay here, so the page and the first page tables are never given away.
+ * It writes to its own words in the table, and what an NMI saves to a place of all cores. Nothing
+ * is ever written near code: an emulator would translate that anew, once for each core.
+ *
+ * Cores that no node runs on stay here, so the image and its page tables are never given away.
  */
 #include "boot/start_node.h"
 #include "kernel/x86/layout.h"
 
+#define PHYSICAL(symbol) ((symbol) - IMAGE_OFFSET)
+
 #define CR0_LONG_MODE 0x80010033 /* PG WP NE ET MP PE; caches on: CD and NW clear */
 #define CR4_PAE 0x20
+#define CODE_64 8                /* in boot_gdt */
 #define MSR_EFER 0xC0000080
 #define EFER_LONG_MODE_NO_EXECUTE 0x900
 #define CPUID_1_EDX_MCE 0x80
@@ -32,128 +38,93 @@ trampoline_start:
     cld
     movw %cs, %ax
     movw %ax, %ds
-    movzwl %ax, %ebx
-    shll $4, %ebx               /* ebx: physical address of this page */
-
-    /* Addresses that are known only here. All cores write the same. */
-    leal AT(trampoline_gdt)(%ebx), %eax
-    movl %eax, AT(trampoline_gdt_pointer) + 2
-    leal AT(trampoline_long_mode)(%ebx), %eax
-    movl %eax, AT(trampoline_far_pointer)
-    leal AT(trampoline_idt)(%ebx), %eax
-    movl %eax, AT(trampoline_idt_pointer) + 2
-    leal AT(trampoline_woken)(%ebx), %eax
-    movl %eax, AT(trampoline_return)
-    leal AT(trampoline_interrupted)(%ebx), %eax
-    movl %eax, AT(trampoline_return_stack)
-    leal AT(trampoline_nmi)(%ebx), %eax
-    movw %ax, AT(trampoline_nmi_gate)
-    shrl $16, %eax
-    movw %ax, AT(trampoline_nmi_gate) + 6
-    leal AT(trampoline_machine_check)(%ebx), %eax
-    movw %ax, AT(trampoline_machine_check_gate)
-    shrl $16, %eax
-    movw %ax, AT(trampoline_machine_check_gate) + 6
-
     movl $CR4_PAE, %eax
     movl %eax, %cr4
-    movl AT(trampoline_root), %eax
+    movl $PHYSICAL(boot_pml4), %eax
     movl %eax, %cr3
     movl $MSR_EFER, %ecx
     rdmsr
     orl $EFER_LONG_MODE_NO_EXECUTE, %eax
     wrmsr
     lgdtl AT(trampoline_gdt_pointer)
-    lidtl AT(trampoline_idt_pointer)
     movl $CR0_LONG_MODE, %eax
     movl %eax, %cr0
-    ljmpl *AT(trampoline_far_pointer)
+    ljmpl $CODE_64, $PHYSICAL(arrived)
+trampoline_gdt_pointer:
+    .word BOOT_GDT_BYTES - 1
+    .long PHYSICAL(boot_gdt)
+trampoline_end:
 
+    .section .text.boot, "ax"
     .code64
-trampoline_long_mode:
-    movl %ebx, %ebp             /* cpuid takes ebx */
-    leaq AT(trampoline_interrupted)(%rbp), %rsp
-    xorl %r12d, %r12d           /* no entry yet */
+arrived:
+    movq $linked, %rax
+    jmp *%rax
+linked:
+    movq $interrupted, %rsp
+    lidt idt_pointer(%rip)
 
     /* A machine check that is told to all cores resets the machine where one does not take it. */
     movl $1, %eax
     cpuid
     testl $CPUID_1_EDX_MCE, %edx
-    jz 1f
+    jz woken
     movq %cr4, %rax
     orl $CR4_MCE, %eax
     movq %rax, %cr4
 
-1:  xorl %eax, %eax
+    /* Also after each NMI, which may have come in the middle of anything: no register is known. */
+woken:
+    xorl %eax, %eax
     cpuid
     cmpl $0xB, %eax
-    jb 2f
+    jb 1f
     movl $0xB, %eax
     xorl %ecx, %ecx
     cpuid
     testl %ebx, %ebx
-    jnz 3f                      /* edx: x2APIC id */
-2:  movl $1, %eax
+    jnz 2f                      /* edx: x2APIC id */
+1:  movl $1, %eax
     cpuid
     shrl $24, %ebx
     movl %ebx, %edx
 
-3:  movq $start_node_table, %rax
-    movl AT(trampoline_core_count)(%rbp), %ecx
-4:  testl %ecx, %ecx
+2:  movq $start_node_table, %r12
+    movl start_node_core_count(%rip), %ecx
+3:  testl %ecx, %ecx
     jz halt                     /* nobody called us */
-    cmpl %edx, START_CORE_APIC_ID(%rax)
-    je 5f
-    addq $START_CORE_BYTES, %rax
+    cmpl %edx, START_CORE_APIC_ID(%r12)
+    je look
+    addq $START_CORE_BYTES, %r12
     decl %ecx
-    jmp 4b
+    jmp 3b
 
-5:  movq %rax, %r12
-    cmpl $START_ORDER_PARK, START_CORE_ORDER(%r12)
-    je park                     /* too late, or not wanted */
-    movl $START_ANSWER_PRESENT, START_CORE_ANSWER(%r12)
-halt:
-    hlt
-    jmp halt
+look:
+    movl START_CORE_ORDER(%r12), %eax
+    cmpl $START_ORDER_WAIT, %eax
+    je present
+    cmpl $START_ORDER_MEASURE, %eax
+    je measure
+    cmpl $START_ORDER_BUILD, %eax
+    je build
+    cmpl $START_ORDER_GO, %eax
+    je go
 
-park:
+    /* Too late, or not wanted. */
     movl $START_ANSWER_PARKED, START_CORE_ANSWER(%r12)
     jmp halt
 
-    /* A core without a node ignores them. MCIP goes, for the next one would reset the machine. */
-trampoline_machine_check:
-    xorl %eax, %eax
-    xorl %edx, %edx
-    movl $MSR_MCG_STATUS, %ecx
-    wrmsr
-    /* Before or after hlt, the way on is the same: no wake-up is lost. The return from the NMI
-     * allows the next one. */
-trampoline_nmi:
-    leaq AT(trampoline_return)(%rbp), %rsp
-    iretq
-trampoline_woken:
-    testq %r12, %r12
-    jz halt
-    movl START_CORE_ORDER(%r12), %eax
-    cmpl $START_ORDER_MEASURE, %eax
-    je measure
-    cmpl $START_ORDER_ENTER, %eax
-    je ready
-    cmpl $START_ORDER_GO, %eax
-    je go
-    cmpl $START_ORDER_PARK, %eax
-    je park
-    jmp halt                    /* somebody else's NMI */
-
-ready:
-    movl $START_ANSWER_READY, START_CORE_ANSWER(%r12)
+present:
+    movl $START_ANSWER_PRESENT, START_CORE_ANSWER(%r12)
+halt:
+    hlt
     jmp halt
 
     /* Answer each new ping by the TSC, read after the ping was seen; the pong says it is written. */
 measure:
     movl $PING_POLL_MAX, %edi
 1:  cmpl $START_ORDER_MEASURE, START_CORE_ORDER(%r12)
-    jne trampoline_woken
+    jne look
     movl START_CORE_PING(%r12), %ecx
     cmpl START_CORE_PONG(%r12), %ecx
     je 2f
@@ -168,54 +139,53 @@ measure:
     jnz 1b
     jmp halt
 
+    /* On the node's first stack. Somebody else's NMI in the middle begins it again, which does no
+     * harm: it is made from what does not change. */
+build:
+    movq START_CORE_STACK(%r12), %rsp
+    movl START_CORE_NODE(%r12), %edi
+    xorl %ebp, %ebp             /* ends the backtrace */
+    call boot_build_node
+    movq $interrupted, %rsp
+    movq %rax, START_CORE_ROOT(%r12)
+    movl $START_ANSWER_BUILT, START_CORE_ANSWER(%r12)
+    jmp halt
+
 go:
     movq START_CORE_ROOT(%r12), %rdi
-    movq START_CORE_STACK(%r12), %rsi
-    movq $node_enter, %rax
-    jmp *%rax
+    jmp node_enter
 
-    .balign 8
-trampoline_gdt:
-    .quad 0
-    .quad 0x00AF9A000000FFFF    /* 64-bit code */
-trampoline_gdt_pointer:
-    .word . - trampoline_gdt - 1
-    .long 0
-trampoline_far_pointer:
-    .long 0
-    .word 8
+    /* A core without a node ignores them. MCIP goes, for the next one would reset the machine. */
+    .global start_node_machine_check, start_node_nmi, start_node_exception
+start_node_machine_check:
+    xorl %eax, %eax
+    xorl %edx, %edx
+    movl $MSR_MCG_STATUS, %ecx
+    wrmsr
+    /* Before or after hlt, the way on is the same: no wake-up is lost. The return from the NMI
+     * allows the next one. */
+start_node_nmi:
+    movq $return_frame, %rsp
+    iretq
 
+    /* Our own mistake. The caller misses an answer, and says so. */
+start_node_exception:
+    hlt
+    jmp start_node_exception
+
+    .section .rodata
     .balign 8
-trampoline_idt:
-    .skip 2 * 16
-trampoline_nmi_gate:
-    .word 0, 8, 0x8E00, 0       /* an interrupt gate to 64-bit code; the address comes later */
-    .quad 0
-    .skip 15 * 16
-trampoline_machine_check_gate:
-    .word 0, 8, 0x8E00, 0
-    .quad 0
-trampoline_idt_pointer:
-    .word trampoline_idt_pointer - trampoline_idt - 1
-    .long 0
+return_frame:
+    .quad woken, CODE_64, 2, interrupted, 0 /* rip, cs, rflags, rsp, ss */
+idt_pointer:
+    .word START_IDT_GATES * 16 - 1
+    .quad start_node_idt
 
     /* What an NMI saves here nobody reads, so all cores have the same place. */
+    .section .boot_bss, "aw", @nobits
     .balign 16
-    .skip 5 * 8
+    .skip 6 * 8
     .balign 16
-trampoline_interrupted:
-    /* What all return by: rip, cs, rflags, rsp, ss. */
-trampoline_return:
-    .quad 0, 8, 2
-trampoline_return_stack:
-    .quad 0, 0
-
-    .balign 8
-    .global trampoline_root, trampoline_core_count
-trampoline_root:
-    .long 0
-trampoline_core_count:
-    .long 0
-trampoline_end:
+interrupted:
 
     .section .note.GNU-stack, "", @progbits

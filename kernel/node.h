@@ -54,7 +54,6 @@ struct node_info {
     struct nmi_line nmi_line;
 
     paddr_t page_table_root;
-    paddr_t image_paddr;   /* of this node's copy */
     uint64_t memory_bytes; /* its whole share */
     unsigned range_count;  /* what of its memory is free at its start */
     struct memory_range ranges[NODE_RANGE_MAX];

@@ -17,14 +17,11 @@
 #define VECTOR_COUNT 256u
 #define STUB_BYTES   16u
 
-#define SELECTOR_CODE   0x08
 #define SELECTOR_DATA   0x10
 #define SELECTOR_TSS    0x18
 #define DESCRIPTOR_CODE 0x00AF9A000000FFFF /* 64-bit, ring 0 */
 #define DESCRIPTOR_DATA 0x00CF92000000FFFF
 #define DESCRIPTOR_TSS  (BIT(47) | FIELD_PREP(BITS(43, 40), 9)) /* present, available 64-bit TSS */
-
-#define GATE_INTERRUPT 0x8E00 /* present, ring 0, interrupts stay off */
 
 struct tss {
     uint32_t reserved_0;
@@ -38,17 +35,6 @@ struct tss {
 
 _Static_assert(sizeof(struct tss) == 104, "SDM 3A figure 7-11");
 
-struct gate {
-    uint16_t offset_low;
-    uint16_t selector;
-    uint16_t ist_and_type;
-    uint16_t offset_middle;
-    uint32_t offset_high;
-    uint32_t reserved;
-};
-
-_Static_assert(sizeof(struct gate) == 16, "SDM 3A figure 6-8");
-
 struct table_pointer {
     uint16_t limit;
     uint64_t base;
@@ -60,20 +46,12 @@ const struct trap_errors *trap_errors;
 
 static struct tss tss = {.io_map_base = sizeof(struct tss)};
 static uint64_t gdt[5] = {0, DESCRIPTOR_CODE, DESCRIPTOR_DATA};
-static struct gate idt[VECTOR_COUNT];
+static struct trap_gate idt[VECTOR_COUNT];
 static uint64_t interrupt_counts[VECTOR_COUNT];
 
 static void set_gate(unsigned vector, unsigned ist)
 {
-    uintptr_t stub = (uintptr_t)trap_stubs[vector];
-
-    idt[vector] = (struct gate){
-        .offset_low = (uint16_t)stub,
-        .selector = SELECTOR_CODE,
-        .ist_and_type = (uint16_t)(GATE_INTERRUPT | ist),
-        .offset_middle = (uint16_t)(stub >> 16),
-        .offset_high = (uint32_t)(stub >> 32),
-    };
+    idt[vector] = trap_gate_to(trap_stubs[vector], ist);
 }
 
 void trap_initialise(void)
@@ -102,7 +80,7 @@ void trap_initialise(void)
                      "ltr %w[task]\n\t"
                      "lidt %1"
                      :
-                     : "m"(gdt_pointer), "m"(idt_pointer), [code] "i"(SELECTOR_CODE),
+                     : "m"(gdt_pointer), "m"(idt_pointer), [code] "i"(TRAP_SELECTOR_CODE),
                        [data] "r"(SELECTOR_DATA), [none] "r"(0), [task] "r"(SELECTOR_TSS)
                      : "rax", "memory");
 }

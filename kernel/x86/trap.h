@@ -21,6 +21,35 @@ struct trap_frame {
 #define VECTOR_PAGE_FAULT    14
 #define VECTOR_MACHINE_CHECK 18
 
+#define TRAP_SELECTOR_CODE  0x08
+#define TRAP_GATE_INTERRUPT 0x8E00 /* present, ring 0, interrupts stay off */
+
+/* A descriptor of an IDT (SDM 3A figure 6-8). */
+struct trap_gate {
+    uint16_t offset_low;
+    uint16_t selector;
+    uint16_t ist_and_type;
+    uint16_t offset_middle;
+    uint32_t offset_high;
+    uint32_t reserved;
+};
+
+_Static_assert(sizeof(struct trap_gate) == 16, "SDM 3A figure 6-8");
+
+/* An interrupt gate to this code, on the stack of that number; 0: on the one in use. */
+static inline struct trap_gate trap_gate_to(const char *code, unsigned ist)
+{
+    uintptr_t offset = (uintptr_t)code;
+
+    return (struct trap_gate){
+        .offset_low = (uint16_t)offset,
+        .selector = TRAP_SELECTOR_CODE,
+        .ist_and_type = (uint16_t)(TRAP_GATE_INTERRUPT | ist),
+        .offset_middle = (uint16_t)(offset >> 16),
+        .offset_high = (uint32_t)(offset >> 32),
+    };
+}
+
 /* Load tables without stacks of their own for faults: enough to report a failure of boot. */
 void trap_initialise(void);
 /* Give page faults, double faults, NMIs and machine checks stacks of their own, whatever has become

@@ -170,7 +170,7 @@ def test_a_boot_that_panics_ends_the_emulator_with_its_status():
 # A core's line in start_node_table (boot/start_node.h).
 CORE_BYTES = 128
 ORDER_OFFSET = 4
-ORDER_ENTER = 2
+ORDER_BUILD = 2
 
 
 def order_vaddr(index):
@@ -179,7 +179,7 @@ def order_vaddr(index):
 
 
 def test_a_core_that_wakes_after_its_node_was_given_up_stays_out_of_it(tmp_path):
-    """It stands still from the moment in which it is sent into its node."""
+    """It stands still from the moment in which it is told to build its node."""
     path = tmp_path / "qmp"
     gdb_path = tmp_path / "gdb"
     watched = f"2,{order_vaddr(2):x},4"
@@ -189,7 +189,7 @@ def test_a_core_that_wakes_after_its_node_was_given_up_stays_out_of_it(tmp_path)
         with Qmp(path) as qmp, Gdb(gdb_path) as gdb:
             assert gdb.ask(f"Z{watched}") == "OK"
             order = 0
-            while order != ORDER_ENTER:
+            while order != ORDER_BUILD:
                 assert gdb.ask("c").startswith("T05")
                 order = gdb.read(order_vaddr(2), 1)
             with Stalled(talus, 3):

@@ -22,7 +22,6 @@
 #include "kernel/x86/cpu.h"
 #include "tests/unit/world/kept_log.h"
 
-const char boot_pml4[1];
 struct node_info node_info;
 
 static struct acpi acpi;
@@ -50,10 +49,9 @@ paddr_t boot_memory_trampoline(void)
     return trampoline;
 }
 
-void start_node_prepare(void *page, paddr_t paddr, paddr_t boot_root)
+void start_node_prepare(void *page, paddr_t paddr)
 {
     (void)page;
-    (void)boot_root;
     assert_int_equal(paddr, trampoline);
 }
 

@@ -22,6 +22,7 @@
 #include "kernel/x86/lapic.h"
 
 #include "kernel/x86/mmio.h"
+#include "kernel/x86/trap.h"
 
 #define TRAMPOLINE_PADDR 0x9F000u
 #define FIRST_APIC_ID    10u
@@ -31,19 +32,24 @@
 extern uint8_t start_node_table[START_CORE_MAX][START_CORE_BYTES];
 
 /* The trampoline: symbols by which start_node.c finds its way. */
-__asm__(".globl trampoline_start, trampoline_end, trampoline_root, trampoline_core_count\n"
+__asm__(".globl trampoline_start, trampoline_end\n"
+        ".globl start_node_nmi, start_node_machine_check, start_node_exception\n"
         ".section .rodata\n"
-        "trampoline_start: .skip 16\n"
-        "trampoline_root: .skip 4\n"
-        "trampoline_core_count: .skip 4\n"
-        "trampoline_end: .skip 8\n"
-        ".text");
+        "trampoline_start: .ascii \"trampoline\"\n"
+        "trampoline_end: .skip 6\n"
+        ".text\n"
+        "start_node_nmi: nop\n"
+        "start_node_machine_check: nop\n"
+        "start_node_exception: nop");
+extern const char start_node_nmi[], start_node_machine_check[], start_node_exception[];
+extern struct trap_gate start_node_idt[];
 
 struct core {
     bool is_reset;
     unsigned startups;
     uint64_t startup_delay_us, nmi_delay_us; /* how late it acts */
     uint64_t acts_at_us;
+    bool has_no_memory;
     bool is_in_node;
     bool is_parked;
     int64_t tsc_offset;
@@ -53,6 +59,7 @@ struct core {
 
 static struct core cores[CORE_MAX];
 static uint8_t trampoline_page[PAGE_BYTES];
+static uint8_t build_stack[64];
 static uint64_t now_us;
 static uint64_t tsc;
 static unsigned nmi_count;
@@ -76,9 +83,14 @@ static void look_at_orders(unsigned index)
         core->is_parked = true;
         *word(index, START_CORE_ANSWER) = START_ANSWER_PARKED;
         break;
-    case START_ORDER_ENTER:
-        *word(index, START_CORE_ANSWER) = START_ANSWER_READY;
+    case START_ORDER_BUILD: {
+        uint64_t root =
+            core->has_no_memory ? 0 : 0x5000 + *word(index, START_CORE_NODE) * PAGE_BYTES;
+
+        memcpy(word(index, START_CORE_ROOT), &root, sizeof(root));
+        *word(index, START_CORE_ANSWER) = START_ANSWER_BUILT;
         break;
+    }
     case START_ORDER_GO:
         core->is_in_node = true;
         break;
@@ -167,7 +179,7 @@ uint32_t mmio_read32(const void *base, size_t offset)
     uint32_t value;
 
     assert_true(offset + 4 <= START_CORE_BYTES);
-    let_time_pass(offset == START_CORE_PONG ? 1 : 0);
+    let_time_pass(offset == START_CORE_PONG || *word(0, START_CORE_ORDER) == START_ORDER_BUILD);
     memcpy(&value, (const uint8_t *)base + offset, sizeof(value));
     return value;
 }
@@ -176,7 +188,7 @@ uint64_t mmio_read64(const void *base, size_t offset)
 {
     uint64_t value;
 
-    assert_int_equal(offset, START_CORE_TSC);
+    assert_true(offset == START_CORE_TSC || offset == START_CORE_ROOT);
     memcpy(&value, (const uint8_t *)base + offset, sizeof(value));
     return value;
 }
@@ -189,7 +201,7 @@ void mmio_write32(void *base, size_t offset, uint32_t value)
 
 void mmio_write64(void *base, size_t offset, uint64_t value)
 {
-    assert_true(offset == START_CORE_ROOT || offset == START_CORE_STACK);
+    assert_int_equal(offset, START_CORE_STACK);
     memcpy((uint8_t *)base + offset, &value, sizeof(value));
 }
 
@@ -206,7 +218,7 @@ static int begin(void **state)
     now_us = 0;
     tsc = 1000;
     nmi_count = 0;
-    start_node_prepare(trampoline_page, TRAMPOLINE_PADDR, 0x1000);
+    start_node_prepare(trampoline_page, TRAMPOLINE_PADDR);
     return 0;
 }
 
@@ -223,7 +235,12 @@ static void call(void)
     start_node_call();
 }
 
-static void cores_that_answer_are_present_and_enter(void **state)
+static void build(unsigned index)
+{
+    start_node_build(index, 1 + index, &build_stack[sizeof(build_stack)]);
+}
+
+static void cores_that_answer_are_present_build_and_enter(void **state)
 {
     (void)state;
     add(3);
@@ -231,13 +248,48 @@ static void cores_that_answer_are_present_and_enter(void **state)
     assert_in_range(now_us, 10000, 11000); /* nobody is waited for longer than it takes */
     for (unsigned i = 0; i < 3; i++) {
         assert_true(start_node_is_present(i));
-        start_node_enter(i, 0x5000 + i * PAGE_BYTES, 0x9000);
+        build(i);
     }
     for (unsigned i = 0; i < 3; i++) {
-        assert_true(start_node_wait_entered(i));
+        uint64_t stack_top;
+
+        assert_true(start_node_wait_built(i));
+        memcpy(&stack_top, word(i, START_CORE_STACK), sizeof(stack_top));
+        assert_true(stack_top == (uintptr_t)&build_stack[sizeof(build_stack)]);
+        assert_int_equal(*word(i, START_CORE_NODE), 1 + i);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        start_node_enter(i);
         let_time_pass(1);
         assert_true(cores[i].is_in_node);
-        assert_int_equal(*word(i, START_CORE_ROOT), 0x5000 + i * PAGE_BYTES);
+    }
+}
+
+static void the_page_below_1_mib_gets_the_trampoline(void **state)
+{
+    (void)state;
+    assert_memory_equal(trampoline_page, "trampoline", 10);
+    for (size_t i = 10; i < sizeof(trampoline_page); i++) {
+        assert_int_equal(trampoline_page[i], 0);
+    }
+}
+
+/* SDM 3A figure 6-8: to the code, whatever its address, with interrupts off, on the stack in use.
+ */
+static void every_exception_of_a_core_without_a_node_has_a_gate(void **state)
+{
+    (void)state;
+    for (unsigned vector = 0; vector < START_IDT_GATES; vector++) {
+        const struct trap_gate *gate = &start_node_idt[vector];
+        const char *code = vector == VECTOR_NMI             ? start_node_nmi
+                           : vector == VECTOR_MACHINE_CHECK ? start_node_machine_check
+                                                            : start_node_exception;
+
+        assert_true((gate->offset_low | (uint64_t)gate->offset_middle << 16 |
+                     (uint64_t)gate->offset_high << 32) == (uintptr_t)code);
+        assert_int_equal(gate->selector, 8);
+        assert_int_equal(gate->ist_and_type, 0x8E00);
+        assert_int_equal(gate->reserved, 0);
     }
 }
 
@@ -275,7 +327,7 @@ static void a_core_that_answers_after_it_was_given_up_stays_given_up(void **stat
     call();
     *word(0, START_CORE_ANSWER) = START_ANSWER_PRESENT;
     assert_false(start_node_is_present(0));
-    expect_assert_failure(start_node_enter(0, 0x5000, 0x9000));
+    expect_assert_failure(build(0));
 }
 
 static void a_core_that_wakes_after_its_node_was_given_up_parks(void **state)
@@ -283,27 +335,39 @@ static void a_core_that_wakes_after_its_node_was_given_up_parks(void **state)
     (void)state;
     add(1);
     call();
-    cores[0].nmi_delay_us = 5000000;
-    start_node_enter(0, 0x5000, 0x9000);
-    assert_false(start_node_wait_entered(0));
-    let_time_pass(5000000);
+    cores[0].nmi_delay_us = 50000000;
+    build(0);
+    assert_false(start_node_wait_built(0));
+    let_time_pass(50000000);
     assert_true(cores[0].is_parked);
     assert_false(cores[0].is_in_node);
 }
 
-/* It has said that it is ready, and would have gone on by itself. */
+static void a_core_that_has_no_memory_to_build_its_node_says_so(void **state)
+{
+    (void)state;
+    add(1);
+    call();
+    cores[0].has_no_memory = true;
+    build(0);
+    assert_false(start_node_wait_built(0));
+}
+
+/* It has built its node, and could go on by itself. */
 static void a_core_is_in_its_node_only_by_the_callers_word(void **state)
 {
     (void)state;
     add(1);
     call();
-    start_node_enter(0, 0x5000, 0x9000);
+    expect_assert_failure(start_node_enter(0)); /* it has none */
+    build(0);
     let_time_pass(1);
-    assert_int_equal(*word(0, START_CORE_ANSWER), START_ANSWER_READY);
+    assert_int_equal(*word(0, START_CORE_ANSWER), START_ANSWER_BUILT);
     lapic_send(FIRST_APIC_ID, LAPIC_NMI); /* somebody else's */
     let_time_pass(1);
+    assert_true(start_node_wait_built(0));
     assert_false(cores[0].is_in_node);
-    assert_true(start_node_wait_entered(0));
+    start_node_enter(0);
     let_time_pass(1);
     assert_true(cores[0].is_in_node);
 }
@@ -352,8 +416,8 @@ static void an_offset_of_the_tsc_is_measured(void **state)
         assert_in_range(tsc_range_offset(&range) + 2000000, offsets[i] + 1999980,
                         offsets[i] + 2000020);
         /* And it enters afterwards. */
-        start_node_enter(0, 0x5000, 0x9000);
-        assert_true(start_node_wait_entered(0));
+        build(0);
+        assert_true(start_node_wait_built(0));
     }
 }
 
@@ -373,11 +437,14 @@ static void a_core_that_answers_no_ping_holds_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(cores_that_answer_are_present_and_enter, begin),
+        cmocka_unit_test_setup(cores_that_answer_are_present_build_and_enter, begin),
+        cmocka_unit_test_setup(the_page_below_1_mib_gets_the_trampoline, begin),
+        cmocka_unit_test_setup(every_exception_of_a_core_without_a_node_has_a_gate, begin),
         cmocka_unit_test_setup(a_core_that_missed_the_first_call_is_called_again, begin),
         cmocka_unit_test_setup(a_core_that_comes_after_it_was_given_up_parks, begin),
         cmocka_unit_test_setup(a_core_that_answers_after_it_was_given_up_stays_given_up, begin),
         cmocka_unit_test_setup(a_core_that_wakes_after_its_node_was_given_up_parks, begin),
+        cmocka_unit_test_setup(a_core_that_has_no_memory_to_build_its_node_says_so, begin),
         cmocka_unit_test_setup(a_core_is_in_its_node_only_by_the_callers_word, begin),
         cmocka_unit_test_setup(a_core_that_is_not_wanted_is_called_parks_and_is_not_waited_for,
                                begin),
