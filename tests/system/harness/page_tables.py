@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""What each core of a machine can reach, read from its page tables (SDM 3A 4.5) while it stands still,
+and where the card's descriptors are, from its registers (82599 datasheet 8.2.3.8, 8.2.3.9)."""
+
+import bisect
+import mmap
+import re
+import struct
+from collections import Counter, namedtuple
+
+PAGE_BYTES = 4096
+ENTRY_COUNT = 512
+PRESENT, WRITE, LARGE, NO_EXECUTE = 1 << 0, 1 << 1, 1 << 7, 1 << 63
+ADDRESS = 0x000F_FFFF_FFFF_F000
+
+CARD = (0x8086, 0x10F7)
+# Of the card's queues 0 to 63; each bank of registers takes a page.
+RX_QUEUE, TX_QUEUE, QUEUE_STRIDE = 0x1000, 0x6000, 0x40
+ADDRESS_LOW, ADDRESS_HIGH, LENGTH, HEAD, TAIL, CONTROL = 0x00, 0x04, 0x08, 0x10, 0x18, 0x28
+ENABLE = 1 << 25
+DESCRIPTOR_BYTES = 16
+
+Mapping = namedtuple("Mapping", "vaddr paddr page_count is_writable is_executable")
+Users = namedtuple("Users", "readers writers executors")
+# A queue's descriptors: the pages in which they lie, and of those that the card has to receive into,
+# by their address, the page of the buffer.
+Ring = namedtuple("Ring", "name pages buffers")
+
+
+class PageTables:
+    """Of one core: `mappings`, and `tables`, the physical addresses of the tables themselves."""
+
+    def __init__(self, memory, root):
+        self.root = root & ADDRESS
+        self.mappings = []
+        self.tables = set()
+        self._memory = memory
+        self._walk(self.root, 3, 0, True, True)
+
+    def _walk(self, table, level, base, is_writable, is_executable):
+        self.tables.add(table)
+        for index, entry in enumerate(struct.unpack("<512Q", self._memory.read(table, PAGE_BYTES))):
+            if not entry & PRESENT:
+                continue
+            page_count = ENTRY_COUNT ** level
+            vaddr = base + index * page_count * PAGE_BYTES
+            writable = is_writable and bool(entry & WRITE)
+            executable = is_executable and not entry & NO_EXECUTE
+            if level > 0 and not entry & LARGE:
+                self._walk(entry & ADDRESS, level - 1, vaddr, writable, executable)
+            else:
+                paddr = entry & ADDRESS & ~(page_count * PAGE_BYTES - 1)
+                if vaddr >= 1 << 47:
+                    vaddr |= 0xFFFF << 48
+                self.mappings.append(Mapping(vaddr, paddr, page_count, writable, executable))
+
+
+class GuestMemory:
+    """The memory of a machine that was started with qemu_args(), as this host sees it; all of it below
+    the hole for devices."""
+
+    def __init__(self, folder, *domain_bytes):
+        """So many bytes of each domain; one: no domains."""
+        self.domains = []  # (first physical address, end)
+        self._files = [folder / f"memory{i}" for i in range(len(domain_bytes))]
+        for size in domain_bytes:
+            start = self.domains[-1][1] if self.domains else 0
+            self.domains.append((start, start + size))
+        self.bytes = self.domains[-1][1]
+        self._maps = []
+
+    def qemu_args(self):
+        words = []
+        for index, (path, (start, end)) in enumerate(zip(self._files, self.domains)):
+            words += ["-object", f"memory-backend-file,id=memory{index},size={end - start},"
+                                 f"mem-path={path},share=on"]
+        return " ".join(words) + (" -machine memory-backend=memory0" if len(self._files) == 1 else "")
+
+    def _find(self, paddr):
+        """The map and the place in it."""
+        if not self._maps:
+            for path in self._files:
+                with open(path, "r+b") as file:
+                    self._maps.append(mmap.mmap(file.fileno(), 0))
+        return next((content, paddr - start) for content, (start, end)
+                    in zip(self._maps, self.domains) if start <= paddr < end)
+
+    def read(self, paddr, count):
+        content, at = self._find(paddr)
+        return content[at:at + count]
+
+    def write(self, paddr, data):
+        content, at = self._find(paddr)
+        content[at:at + len(data)] = data
+
+    def domain_of(self, paddr):
+        return next(index for index, (start, end) in enumerate(self.domains) if start <= paddr < end)
+
+
+class Reach:
+    """Of a machine of `memory` (GuestMemory) that stands still, as QEMU's monitor tells."""
+
+    def __init__(self, qmp, memory):
+        self.memory = memory
+        roots = re.findall(r"\bCR3=([0-9a-f]+)", qmp.ask_monitor("info registers -a"))
+        self.nodes = [PageTables(memory, int(root, 16)) for root in roots]
+        self._uses = self._find_uses()
+        self._starts = [start for start, _ in self._uses]
+        self._table_owners = {table: node for node, tables in enumerate(self.nodes)
+                              for table in tables.tables}
+        self.rings = [ring for bar in self._card_registers(qmp) for ring in self._find_rings(qmp, bar)]
+
+    def _find_uses(self):
+        """Memory cut where its users change: [(first physical address, users)], sorted. Users are the
+        nodes that can read it, write it, execute it."""
+        changes = {0: []}
+        for node, tables in enumerate(self.nodes):
+            for mapping in tables.mappings:
+                if mapping.paddr < self.memory.bytes:
+                    use = (node, mapping.is_writable, mapping.is_executable)
+                    end = mapping.paddr + mapping.page_count * PAGE_BYTES
+                    changes.setdefault(mapping.paddr, []).append((use, 1))
+                    changes.setdefault(end, []).append((use, -1))
+        uses, active = [], Counter()
+        for start, steps in sorted(changes.items()):
+            for use, step in steps:
+                active[use] += step
+            now = [use for use, count in active.items() if count > 0]
+            uses.append((start, Users({node for node, _, _ in now},
+                                      {node for node, is_writer, _ in now if is_writer},
+                                      {node for node, _, is_executor in now if is_executor})))
+        return uses
+
+    def users_of(self, page):
+        """Of a page of memory."""
+        return self._uses[bisect.bisect_right(self._starts, page) - 1][1]
+
+    @staticmethod
+    def _card_registers(qmp):
+        """Where the registers of 82599s lie."""
+        return [region["address"] for bus in qmp.run("query-pci") for device in bus["devices"]
+                if (device["id"]["vendor"], device["id"]["device"]) == CARD
+                for region in device["regions"] if region["bar"] == 0]
+
+    def _find_rings(self, qmp, bar):
+        """Of the queues that run; of those that receive, with the buffers that the card has."""
+        for kind, first in (("receive", RX_QUEUE), ("transmit", TX_QUEUE)):
+            text = qmp.ask_monitor(f"xp /{PAGE_BYTES // 4}xw {bar + first:#x}")
+            bank = [int(word, 16) for word in re.findall(r" 0x([0-9a-f]{8})", text)]
+            for queue in range(PAGE_BYTES // QUEUE_STRIDE):
+                registers = bank[queue * QUEUE_STRIDE // 4:][:QUEUE_STRIDE // 4]
+                low, high, length, head, tail, control = (
+                    registers[at // 4] for at in (ADDRESS_LOW, ADDRESS_HIGH, LENGTH, HEAD, TAIL, CONTROL))
+                if control & ENABLE:
+                    address = high << 32 | low
+                    yield Ring(f"{kind} queue {queue}",
+                               range(address & ~(PAGE_BYTES - 1), address + length, PAGE_BYTES),
+                               self._find_buffers(address, length, head, tail)
+                               if kind == "receive" else {})
+
+    def _find_buffers(self, address, length, head, tail):
+        buffers = {}
+        while head != tail:
+            descriptor = address + head * DESCRIPTOR_BYTES
+            buffers[descriptor] = (struct.unpack("<Q", self.memory.read(descriptor, 8))[0]
+                                   & ~(PAGE_BYTES - 1))
+            head = (head + 1) % (length // DESCRIPTOR_BYTES)
+        return buffers
+
+    def owner_of(self, ring):
+        """The one node that can reach the queue's descriptors; None when there is not one."""
+        owners = {frozenset(self.users_of(page).readers) for page in ring.pages}
+        owner = owners.pop() if len(owners) == 1 else ()
+        return next(iter(owner)) if len(owner) == 1 else None
+
+    def faults(self):
+        """What nodes can reach of each other that they should not: a line each."""
+        found = []
+        for start, users in self._uses:
+            if len(users.writers) > 1:
+                found.append(f"{start:#x}: writable for nodes {sorted(users.writers)}")
+            if users.executors and len(users.readers) > 1:
+                found.append(f"{start:#x}: executed by {sorted(users.executors)}, "
+                             f"mapped by {sorted(users.readers)}")
+        for table, owner in self._table_owners.items():
+            readers = self.users_of(table).readers
+            if readers - {owner}:
+                found.append(f"{table:#x}: a page table of node {owner}, mapped by {sorted(readers)}")
+        if len(self._table_owners) != sum(len(node.tables) for node in self.nodes):
+            found.append("two nodes use one page table")
+        for ring in self.rings:
+            owner = self.owner_of(ring)
+            if owner is None:
+                found.append(f"{ring.name}: its descriptors are not one node's")
+            for buffer in sorted(set(ring.buffers.values())):
+                readers = self.users_of(buffer).readers
+                if readers != {owner}:
+                    found.append(f"{ring.name} of node {owner}: the buffer at {buffer:#x} is "
+                                 f"mapped by {sorted(readers)}")
+        return found
