@@ -200,6 +200,32 @@ static void allocate_layout(void)
 #endif
 }
 
+/* A line for each domain that has nodes, where there are several. */
+static void log_domains(void)
+{
+    const struct node_place *places = layout.places;
+
+    for (unsigned i = 0; i < core_count; i++) {
+        uint64_t bytes = 0;
+        uint64_t local_bytes = 0;
+        unsigned count = 0;
+        bool is_first = true;
+
+        for (unsigned j = 0; j < core_count; j++) {
+            if (places[j].domain == places[i].domain) {
+                is_first = is_first && j >= i;
+                count++;
+                bytes += node_image_memory_bytes(&places[j]);
+                local_bytes += places[j].local_bytes;
+            }
+        }
+        if (is_first && count < core_count) {
+            log_info("boot", "domain %u: %u nodes, %lu MiB of its own memory and %lu of others'",
+                     places[i].domain, count, local_bytes / MIB, (bytes - local_bytes) / MIB);
+        }
+    }
+}
+
 static void share_memory(void)
 {
     for (unsigned i = 0; i < acpi.memory_affinity_count; i++) {
@@ -213,6 +239,7 @@ static void share_memory(void)
 
     log_info("boot", "%lu MiB of memory for %u nodes", free_bytes / MIB, core_count);
     physical_share(core_count, layout.places);
+    log_domains();
     node_info.places = layout.places;
 }
 

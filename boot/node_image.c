@@ -100,7 +100,7 @@ static void copy_image(const struct node_plan *plan)
     memset(copy + bytes_between(image_start, data_end), 0, bytes_between(data_end, image_end));
 }
 
-static uint64_t memory_of(const struct node_place *place)
+uint64_t node_image_memory_bytes(const struct node_place *place)
 {
     uint64_t bytes = 0;
 
@@ -121,7 +121,7 @@ static struct node_info *make_info(const struct node_layout *layout, unsigned no
     info->node_count = (uint16_t)layout->node_count; /* boot itself sees one status page alone */
     info->places = (const struct node_place *)PLACES_BASE;
     info->nmi_line = plan->nmi_line;
-    info->memory_bytes = memory_of(&layout->places[node]);
+    info->memory_bytes = node_image_memory_bytes(&layout->places[node]);
     info->range_count = plan->range_count;
     memcpy(info->ranges, plan->ranges, sizeof(info->ranges));
     memcpy(info->random_seed, plan->random_seed, sizeof(info->random_seed));
@@ -140,7 +140,7 @@ void node_image_clear_status(const struct node_layout *layout, unsigned node)
     memset((uint8_t *)status + state_end, 0, offsetof(struct status_page, log) - state_end);
     memset(status->for_nodes, 0, layout->node_count * sizeof(status->for_nodes[0]));
     status->apic_id = layout->places[node].apic_id;
-    status->memory_bytes = memory_of(&layout->places[node]);
+    status->memory_bytes = node_image_memory_bytes(&layout->places[node]);
 }
 
 static int map_image_part(struct address_space *space, const struct node_plan *plan,

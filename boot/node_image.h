@@ -32,6 +32,8 @@ struct node_layout {
 /* Least memory with which a node can be built and start. */
 #define NODE_MEMORY_MIN_BYTES (8 * MIB)
 
+/* How much a node's share is. */
+uint64_t node_image_memory_bytes(const struct node_place *place);
 /* Choose a node's memory out of its share. Returns 0, or -ENOMEM. */
 MUST_CHECK int node_image_plan(const struct node_layout *layout, unsigned node);
 /* Where its core builds the node, as boot's tables map it: the end of its stack. */

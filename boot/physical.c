@@ -255,18 +255,40 @@ static void check_share(unsigned node, uint64_t share_bytes, const struct node_p
     }
 }
 
+static uint64_t align_share(uint64_t bytes)
+{
+    return ALIGN_DOWN(bytes, bytes >= SHARE_ALIGNED_MIN_BYTES ? (uint64_t)SHARE_ALIGNMENT_BYTES
+                                                              : (uint64_t)PAGE_BYTES);
+}
+
+/* What a domain can still give to the first of these nodes, if it gives all of its own as much. */
+static uint64_t domain_part(const struct node_place *place, const struct node_place *end)
+{
+    uint64_t bytes = 0;
+    unsigned node_count = 0;
+
+    for (unsigned i = 0; i < free_count; i++) {
+        bytes += free_ranges[i].domain == place->domain ? free_ranges[i].range.bytes : 0;
+    }
+    for (const struct node_place *other = place; other < end; other++) {
+        node_count += other->domain == place->domain;
+    }
+    return align_share(bytes / node_count);
+}
+
 void physical_share(unsigned node_count, struct node_place *places)
 {
     ASSERT(node_count > 0);
-    uint64_t share_bytes = physical_free_bytes() / node_count;
+    uint64_t share_bytes = align_share(physical_free_bytes() / node_count);
 
-    share_bytes = ALIGN_DOWN(share_bytes, share_bytes >= SHARE_ALIGNED_MIN_BYTES
-                                              ? (uint64_t)SHARE_ALIGNMENT_BYTES
-                                              : (uint64_t)PAGE_BYTES);
-    /* Everybody's own domain before anybody takes from another's. */
+    /* Everybody's own domain before anybody takes from another's. It comes first in each share, and
+     * what a node uses first. */
     for (unsigned i = 0; i < node_count; i++) {
+        uint64_t part = domain_part(&places[i], &places[node_count]);
+
         places[i].range_count = 0;
-        take(share_bytes, false, &places[i]);
+        take(part < share_bytes ? part : share_bytes, false, &places[i]);
+        places[i].local_bytes = bytes_of(&places[i]);
     }
     for (unsigned i = 0; i < node_count; i++) {
         take(share_bytes, true, &places[i]);

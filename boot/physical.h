@@ -25,8 +25,9 @@ uint64_t physical_free_bytes(void);
 void physical_limit(uint64_t bytes);
 
 /*
- * Cut equal shares for `node_count` nodes out of all free memory, into their places' ranges. A node
- * prefers memory of its place's domain; what that cannot give comes from the others. A share has at
- * most NODE_RANGE_MAX ranges; what would be more is lost to all.
+ * Cut equal shares for `node_count` nodes out of all free memory, into their places' ranges. What a
+ * domain has goes to its own nodes, to each as much, as far as their shares reach, and stands first
+ * in them; what is missing comes from the others. A share has at most NODE_RANGE_MAX ranges; what
+ * would be more is lost to all.
  */
 void physical_share(unsigned node_count, struct node_place *places);

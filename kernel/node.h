@@ -43,7 +43,8 @@ struct node_place {
     uint32_t apic_id;
     uint32_t domain; /* proximity domain (ACPI SRAT); 0 when it says nothing */
     uint32_t range_count;
-    struct memory_range ranges[NODE_RANGE_MAX];
+    struct memory_range ranges[NODE_RANGE_MAX]; /* of its own domain first: so many bytes */
+    uint64_t local_bytes;
 };
 
 struct node_info {

@@ -29,8 +29,9 @@ class Watched:
     def __init__(self, network, folder, **others):
         self.memory = GuestMemory(folder, 1 << 30)
         self._qmp_path = folder / "qmp"
-        self.talus = Talus("--qemu-args", f"{Qmp.qemu_args(self._qmp_path)} {self.memory.qemu_args()}",
-                           network=network, mem="1G", **others)
+        arguments = (f"{Qmp.qemu_args(self._qmp_path)} {self.memory.qemu_args()} "
+                     "-machine memory-backend=memory0")
+        self.talus = Talus("--qemu-args", arguments, network=network, mem="1G", **others)
         self.qmp = None
 
     def __enter__(self):

@@ -70,11 +70,10 @@ class GuestMemory:
         self._maps = []
 
     def qemu_args(self):
-        words = []
-        for index, (path, (start, end)) in enumerate(zip(self._files, self.domains)):
-            words += ["-object", f"memory-backend-file,id=memory{index},size={end - start},"
-                                 f"mem-path={path},share=on"]
-        return " ".join(words) + (" -machine memory-backend=memory0" if len(self._files) == 1 else "")
+        """The objects memory0, memory1 ...; one of them alone is -machine memory-backend=memory0."""
+        return " ".join(f"-object memory-backend-file,id=memory{index},size={end - start},"
+                        f"mem-path={path},share=on"
+                        for index, (path, (start, end)) in enumerate(zip(self._files, self.domains)))
 
     def _find(self, paddr):
         """The map and the place in it."""

@@ -197,6 +197,38 @@ static void a_poor_domain_is_helped_out(void **state)
     assert_no_overlap(2);
 }
 
+/* Not to the first of them alone: each has its image and its first tables there. */
+static void nodes_of_a_poor_domain_have_equal_parts_of_it_first_in_their_shares(void **state)
+{
+    (void)state;
+    add(0, 160 * MIB);
+    physical_set_domain((struct memory_range){120 * MIB, 40 * MIB}, 1);
+    places[0].domain = 1;
+    places[3].domain = 1;
+    physical_share(4, places);
+    for (unsigned node = 0; node < 4; node++) {
+        bool is_poor = node % 3 == 0;
+
+        assert_int_equal(share_bytes(node), 40 * MIB);
+        assert_int_equal(places[node].local_bytes, (is_poor ? 20 : 40) * MIB);
+        assert_int_equal(places[node].ranges[0].bytes, places[node].local_bytes);
+        assert_int_equal(places[node].ranges[0].paddr >= 120 * MIB, is_poor);
+    }
+    assert_no_overlap(4);
+}
+
+static void nodes_of_a_domain_without_memory_have_none_of_their_own(void **state)
+{
+    (void)state;
+    add(0, 64 * MIB);
+    places[1].domain = 1;
+    physical_share(2, places);
+    assert_int_equal(places[0].local_bytes, 32 * MIB);
+    assert_int_equal(places[1].local_bytes, 0);
+    assert_int_equal(share_bytes(1), 32 * MIB);
+    assert_no_overlap(2);
+}
+
 static void a_shredded_map_shares_without_overlap(void **state)
 {
     (void)state;
@@ -244,6 +276,10 @@ int main(void)
         cmocka_unit_test_setup(tebibytes_are_shared_like_mebibytes, empty_the_list),
         cmocka_unit_test_setup(nodes_get_memory_of_their_own_domain_first, empty_the_list),
         cmocka_unit_test_setup(a_poor_domain_is_helped_out, empty_the_list),
+        cmocka_unit_test_setup(nodes_of_a_poor_domain_have_equal_parts_of_it_first_in_their_shares,
+                               empty_the_list),
+        cmocka_unit_test_setup(nodes_of_a_domain_without_memory_have_none_of_their_own,
+                               empty_the_list),
         cmocka_unit_test_setup(a_shredded_map_shares_without_overlap, empty_the_list),
     };
 
