@@ -124,7 +124,7 @@ void *platform_allocate_stack(void)
     uintptr_t stack = node_info.stacks_end + PAGE_BYTES; /* above the guard page */
 
     for (uintptr_t page = stack; page < stack + THREAD_STACK_BYTES; page += PAGE_BYTES) {
-        void *memory = pages_allocate(1);
+        void *memory = pages_allocate_raw(1, 0);
 
         if (memory == NULL ||
             address_space_map(paging_own_space(), page, (uintptr_t)memory - DIRECT_MAP_BASE,

@@ -6,9 +6,8 @@
  */
 #include "net/transport/timewait.h"
 
-#include <string.h>
-
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 #include "net/headers.h"
 #include "net/transport/hash.h"
 
@@ -43,13 +42,9 @@ static uint32_t used_count;
 
 void timewait_initialise(void)
 {
-    size_t pages = ALIGN_UP(sizeof(*table), PAGE_BYTES) / PAGE_BYTES;
-
     if (table == NULL) {
-        table = platform_allocate_pages(pages);
+        table = memory_allocate(sizeof(*table)); /* an entry is written when it is added */
         ASSERT(table != NULL);
-    } else {
-        memset(table->entries, 0, sizeof(table->entries));
     }
     for (uint32_t i = 0; i < BUCKETS; i++) {
         table->buckets[i] = NO_ENTRY;
@@ -110,7 +105,6 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
     make_room(now_ns, 4);
     ASSERT_SLOW(newest - oldest < TIMEWAIT_MAX);
     position = newest++ & (TIMEWAIT_MAX - 1);
-    ASSERT_SLOW(!table->entries[position].is_used);
     table->entries[position] = (struct entry){
         .flow = *flow,
         .numbers = numbers,

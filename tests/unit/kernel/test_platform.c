@@ -75,6 +75,12 @@ void *pages_allocate(size_t page_count)
     return (void *)(FIRST_PAGE + (pages_taken - page_count) * PAGE_BYTES);
 }
 
+void *pages_allocate_raw(size_t page_count, unsigned align_order)
+{
+    assert_int_equal(align_order, 0);
+    return pages_allocate(page_count);
+}
+
 void pages_release(void *pages, size_t page_count)
 {
     assert_ptr_equal(pages, FIRST_PAGE);
