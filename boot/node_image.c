@@ -121,7 +121,6 @@ static struct node_info *make_info(const struct node_layout *layout, unsigned no
     info->node_count = (uint16_t)layout->node_count; /* boot itself sees one status page alone */
     info->places = (const struct node_place *)PLACES_BASE;
     info->nmi_line = plan->nmi_line;
-    info->memory_bytes = node_image_memory_bytes(&layout->places[node]);
     info->range_count = plan->range_count;
     memcpy(info->ranges, plan->ranges, sizeof(info->ranges));
     memcpy(info->random_seed, plan->random_seed, sizeof(info->random_seed));

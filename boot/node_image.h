@@ -47,8 +47,9 @@ void *node_image_stack_top(const struct node_plan *plan);
  * Returns the root of its page tables, or 0 without memory for them.
  */
 paddr_t node_image_build(const struct node_layout *layout, unsigned node);
+/* The node's status page, as boot's tables map it. */
 struct status_page *node_image_status(const struct node_plan *plan);
-/* Prepare the status page, as that does. */
+/* Clear it but for its state, as node_image_build() does: where that may have stopped halfway. */
 void node_image_clear_status(const struct node_layout *layout, unsigned node);
 /* Give node 0, which is built, what components hand over. */
 void node_image_hand_over(const struct node_plan *plan);

@@ -207,18 +207,27 @@ void start_node_build(unsigned index, uint32_t node, void *stack_top)
     give_order_awake(index, START_ORDER_BUILD);
 }
 
-bool start_node_wait_built(unsigned index)
+static bool is_built_in_time(unsigned index)
 {
     uint64_t start_us = reference_clock_now_us();
 
     for (uint32_t i = 1; read_word(index, START_CORE_ANSWER) != START_ANSWER_BUILT; i++) {
         if (i % CLOCK_LOOK_POLLS == 0 && reference_clock_now_us() - start_us >= BUILD_TIMEOUT_US) {
-            give_order(index, START_ORDER_PARK);
             return false;
         }
         cpu_pause();
     }
     return mmio_read64(start_node_table[index], START_CORE_ROOT) != 0;
+}
+
+bool start_node_wait_built(unsigned index)
+{
+    bool is_built = is_built_in_time(index);
+
+    if (!is_built) {
+        give_order(index, START_ORDER_PARK);
+    }
+    return is_built;
 }
 
 void start_node_enter(unsigned index)

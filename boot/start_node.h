@@ -12,7 +12,7 @@
  *   WAIT, then INIT, SIPI
  *                                  PRESENT, or nothing within the time: PARK
  *   MEASURE, then pings            a pong for each, with its TSC
- *   BUILD                          BUILT, or nothing within the time: PARK
+ *   BUILD                          BUILT; without memory, or nothing within the time: PARK
  *   GO                             goes into its node
  *   PARK                           PARKED: halts for good
  */
@@ -72,7 +72,7 @@ MUST_CHECK int start_node_measure_tsc(unsigned index, struct tsc_range *range);
 CALLED_FROM_OUTSIDE paddr_t boot_build_node(uint32_t node);
 /* Have core `index`, which is present, build its node, on a stack that ends at stack_top. */
 void start_node_build(unsigned index, uint32_t node, void *stack_top);
-/* Whether it has; waits a while for its word, and gives it up without. */
+/* Whether it has; waits a while for its word, and gives it up without, or without memory. */
 bool start_node_wait_built(unsigned index);
 /* Send it, which has built its node, into that. */
 void start_node_enter(unsigned index);

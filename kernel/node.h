@@ -55,8 +55,7 @@ struct node_info {
     struct nmi_line nmi_line;
 
     paddr_t page_table_root;
-    uint64_t memory_bytes; /* its whole share */
-    unsigned range_count;  /* what of its memory is free at its start */
+    unsigned range_count; /* what of its memory is free at its start */
     struct memory_range ranges[NODE_RANGE_MAX];
     uint64_t random_seed[4]; /* this node's alone; gone once it is used */
     uintptr_t stacks_end;    /* next free address among the stacks */

@@ -351,6 +351,7 @@ static void a_core_that_has_no_memory_to_build_its_node_says_so(void **state)
     cores[0].has_no_memory = true;
     build(0);
     assert_false(start_node_wait_built(0));
+    assert_int_equal(*word(0, START_CORE_ORDER), START_ORDER_PARK);
 }
 
 /* It has built its node, and could go on by itself. */
