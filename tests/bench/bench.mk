@@ -17,7 +17,7 @@ CONSOLE_MODES ?= 1024x768 3840x2160
 bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
 	$(Q)tests/bench/console --modes '$(CONSOLE_MODES)'
 
-BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line_ring.c numbers.c output.c)
+BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line_ring.c numbers.c output.c reserve.c)
 
 # On two cores of this machine, without QEMU: the kernel's part as images have it, as one program.
 MESSAGES_SOURCES := tests/bench/messages.c tests/bench/two_nodes.c kernel/log.c $(wildcard kernel/message/*.c) \

@@ -350,7 +350,7 @@ static void start_dispatch(void)
     dispatch_register_message(TYPE + 1, sizeof(struct message_header), note_opened);
     (void)message_reserve_posted(1 - self, TYPE + 1, sizeof(struct message_header));
     message_publish();
-    while (dispatch_handled == 0 || !message_has_room(1 - self, sizeof(struct numbered))) {
+    while (dispatch_handled == 0 || !message_ask_for_room(1 - self, sizeof(struct numbered))) {
         (void)dispatch_round();
     }
     dispatch_handled = 0;

@@ -186,6 +186,11 @@ void *memory_allocate(size_t bytes)
     return malloc(bytes);
 }
 
+void *memory_allocate_zeroed(size_t bytes)
+{
+    return calloc(1, bytes);
+}
+
 void memory_release(void *block)
 {
     free(block);
