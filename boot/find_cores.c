@@ -14,6 +14,7 @@
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
+#include "kernel/x86/interrupt.h"
 
 /* Chosen: hardware takes a few microseconds a core; an emulator on a busy host may take a hundred
  * milliseconds, and there the counters are one. */
@@ -62,6 +63,21 @@ static void call_core(const struct acpi_core *listed)
     }
 }
 
+/* Those whose APIC ids lie in this range, in the MADT's order; but this core is the first of all.
+ */
+static void call_cores(const struct acpi *acpi, uint32_t first_id, uint32_t last_id)
+{
+    for (unsigned i = 0; i < acpi->core_count; i++) {
+        const struct acpi_core *listed = &acpi->cores[i];
+
+        if (listed->apic_id == called[0].listed.apic_id) {
+            called[0].listed = *listed;
+        } else if (listed->apic_id >= first_id && listed->apic_id <= last_id) {
+            call_core(listed);
+        }
+    }
+}
+
 void find_cores_call(const struct acpi *acpi, uint32_t own_apic_id, uint64_t node_limit)
 {
     called[0].listed.apic_id = own_apic_id;
@@ -71,13 +87,8 @@ void find_cores_call(const struct acpi *acpi, uint32_t own_apic_id, uint64_t nod
         start_node_prepare((void *)(DIRECT_MAP_BASE + boot_memory_trampoline()),
                            boot_memory_trampoline());
     }
-    for (unsigned i = 0; i < acpi->core_count; i++) {
-        if (acpi->cores[i].apic_id == own_apic_id) {
-            called[0].listed = acpi->cores[i];
-        } else {
-            call_core(&acpi->cores[i]);
-        }
-    }
+    call_cores(acpi, 0, INTERRUPT_DEVICE_APIC_ID_MAX);
+    call_cores(acpi, INTERRUPT_DEVICE_APIC_ID_MAX + 1, UINT32_MAX);
     start_node_reset();
 }
 
@@ -105,18 +116,25 @@ static void log_left_out(void)
 
 unsigned find_cores_await(struct found_core *cores)
 {
-    unsigned count = 0;
+    unsigned count = 0, unreached_count = 0;
 
     start_node_call();
     for (unsigned i = 0; i < called_count; i++) {
         if (i == 0 || start_node_is_present(called[i].start_index)) {
             cores[count++] = called[i];
+            unreached_count += called[i].listed.apic_id > INTERRUPT_DEVICE_APIC_ID_MAX;
         } else {
             log_warning("boot", "core with APIC id %u does not answer, left out",
                         called[i].listed.apic_id);
         }
     }
     log_left_out();
+    if (unreached_count > 0) {
+        log_warning("boot",
+                    "%u cores have APIC ids above %u, which no device can interrupt: they are the "
+                    "last nodes, without a queue of a NIC",
+                    unreached_count, INTERRUPT_DEVICE_APIC_ID_MAX);
+    }
     return count;
 }
 

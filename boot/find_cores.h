@@ -16,7 +16,8 @@ struct found_core {
 };
 
 /* Call all cores but this one, so many of which are to be nodes; the others park themselves.
- * Returns when they have had time to reset. */
+ * Returns when they have had time to reset. Cores that devices can interrupt come first, for
+ * servers run on the first nodes. */
 void find_cores_call(const struct acpi *acpi, uint32_t own_apic_id, uint64_t node_limit);
 /* Wait for their answers. Fills in cores[NODE_MAX], this core first; returns how many. Why others
  * are left out is logged. */

@@ -7,6 +7,7 @@
 #include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/node.h"
+#include "kernel/x86/interrupt.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/bits.h"
@@ -21,8 +22,6 @@
 #define LINE_LEVEL            BIT(15)
 #define LINE_MASKED           BIT(16)
 #define LINE_HIGH_DESTINATION BITS(31, 24)
-
-#define DESTINATION_MAX 0xFEu /* 0xFF: all cores */
 
 static uint32_t read_register(void *registers, uint32_t index)
 {
@@ -79,7 +78,7 @@ bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vecto
     uint32_t line;
     void *registers = find_line(route, &line);
 
-    if (registers == NULL || apic_id > DESTINATION_MAX) {
+    if (registers == NULL || apic_id > INTERRUPT_DEVICE_APIC_ID_MAX) {
         return false;
     }
     uint64_t low =

@@ -381,6 +381,11 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
                   key->queue_index, key->words[KEY_REGISTERS_PADDR]);
         return -EINVAL;
     }
+    if (interrupt_apic_id(platform_node()) > INTERRUPT_DEVICE_APIC_ID_MAX) {
+        log_warning("ixgbe", "no queue here: MSI-X does not reach APIC id %u",
+                    interrupt_apic_id(platform_node()));
+        return -ENOTSUP;
+    }
     own = memory_allocate_zeroed(sizeof(*own));
     if (own == NULL) {
         return -ENOMEM;

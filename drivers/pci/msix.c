@@ -6,8 +6,8 @@
 
 #include "drivers/pci/pci.h"
 #include "drivers/pci/registers.h"
-#include "kernel/log.h"
 #include "kernel/platform.h"
+#include "kernel/x86/interrupt.h"
 #include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 
@@ -50,11 +50,8 @@ void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t ap
     size_t entry = index * (size_t)MSIX_ENTRY_BYTES;
 
     pci_msix_mask_entry(msix, index);
-    if (apic_id > MESSAGE_DESTINATION_MAX) {
-        /* Such an id needs interrupt remapping, which is not set up. The device cannot wake that
-         * node, which sees what has come when a timer or another node wakes it. */
-        log_warning("pci", "APIC id %u is out of MSI-X's reach", apic_id);
-        return;
+    if (apic_id > INTERRUPT_DEVICE_APIC_ID_MAX) {
+        return; /* no message reaches that core: nobody there may wait for one */
     }
     mmio_write32(msix->table, entry + MSIX_ENTRY_ADDRESS_LOW,
                  MESSAGE_ADDRESS | (uint32_t)FIELD_PREP(MESSAGE_DESTINATION, apic_id));

@@ -125,7 +125,7 @@ struct pci_msix {
 MUST_CHECK int pci_msix_enable(const struct pci_device *device,
                                const struct pci_bar bars[PCI_BAR_COUNT], struct pci_msix *msix);
 /* Entry `index` (below entry_count) interrupts the core with that APIC id, with that vector, from
- * now on. */
+ * now on; it stays masked for one above INTERRUPT_DEVICE_APIC_ID_MAX. */
 void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t apic_id,
                         uint8_t vector);
 void pci_msix_mask_entry(const struct pci_msix *msix, unsigned index);

@@ -117,6 +117,5 @@
 #define MSIX_ENTRY_MASKED       BIT(0)
 
 /* A message to a local APIC (SDM 3A 10.11): the vector as data, edge triggered, fixed delivery. */
-#define MESSAGE_ADDRESS         0xFEE00000u
-#define MESSAGE_DESTINATION     BITS(19, 12)
-#define MESSAGE_DESTINATION_MAX 0xFEu
+#define MESSAGE_ADDRESS     0xFEE00000u
+#define MESSAGE_DESTINATION BITS(19, 12)

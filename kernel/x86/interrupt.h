@@ -22,3 +22,5 @@ uint64_t interrupt_count(uint8_t vector);
 
 /* The local APIC's id of a node's core, for MSI-X messages and doorbells. */
 uint32_t interrupt_apic_id(node_id_t node);
+/* The highest that devices can name, for want of interrupt remapping; the next means all cores. */
+#define INTERRUPT_DEVICE_APIC_ID_MAX 0xFEu

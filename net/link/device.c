@@ -264,11 +264,13 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
 static int start_nic(const struct nic_port *port,
                      int (*open_own_queue)(const struct nic_queue_key *key))
 {
+    unsigned most =
+        configuration->ls_count < NIC_QUEUE_MAX ? configuration->ls_count : NIC_QUEUE_MAX;
     int result;
 
     ASSERT(device.nic == NULL);
     memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
-    result = nic_start(port, configuration->ls, configuration->ls_count, &device.nic);
+    result = nic_start(port, configuration->ls, most, &device.nic);
     if (result != 0) {
         return result;
     }

@@ -91,6 +91,19 @@ def test_a_core_with_a_wide_apic_id_is_a_node(host):
         assert "dumping local APIC state" in talus.ask_monitor("info lapic 259")
 
 
+def test_a_link_server_with_a_wide_apic_id_does_without_a_queue(host):
+    """MSI-X cannot name it. The other link server receives and sends for it."""
+    smp = FAR_SMP.replace("3,", "1,", 1)
+    roles = '--append "pika=TS2LS2CM2 app=httpd:2@ts"'
+    with NestedTalus(host, f"--cpu host,+x2apic --smp {smp} {roles}", qemu_args=FAR_CORE) as talus:
+        assert "1 cores have APIC ids above 254" in talus.console
+        assert "node1 ixgbe: no queue here: MSI-X does not reach APIC id 259" in talus.console
+        for _ in range(8):  # flows of both
+            assert talus.fetch("/4b") == "pika"
+        for node in range(2):
+            assert f'talus_node_up{{node="{node}"}} 1' in talus.fetch("/metrics")
+
+
 def test_an_x2apic_that_firmware_enabled_stays_so(host):
     qemu_args = ("-option-rom /x2apic.rom -chardev file,id=rom,path=/tmp/rom "
                  "-device isa-debugcon,iobase=0xe9,chardev=rom")

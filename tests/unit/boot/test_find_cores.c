@@ -188,8 +188,11 @@ static void more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number(void
     acpi.unlisted_core_count = 1;
     assert_int_equal(find(0, UINT64_MAX), NODE_MAX);
     assert_int_equal(called_count, ACPI_CORE_MAX - 1);
-    assert_string_equal(kept_log(), "768 cores left out: more than 256 nodes\n"
-                                    "1 cores left out: firmware lists more than 1024\n");
+    assert_string_equal(kept_log(),
+                        "768 cores left out: more than 256 nodes\n"
+                        "1 cores left out: firmware lists more than 1024\n"
+                        "1 cores have APIC ids above 254, which no device can interrupt: they "
+                        "are the last nodes, without a queue of a NIC\n");
 }
 
 static void cores_that_cannot_be_called_are_left_out(void **state)
@@ -205,6 +208,33 @@ static void cores_that_cannot_be_called_are_left_out(void **state)
     trampoline = 0;
     assert_int_equal(find(0, UINT64_MAX), 1);
     assert_string_equal(kept_log(), "2 cores left out: no free page below 1 MiB\n");
+}
+
+/* Those that devices reach are the first nodes, on which servers run; the MADT's order otherwise.
+ */
+static void cores_that_no_device_can_interrupt_are_the_last_nodes(void **state)
+{
+    static const uint32_t ids[] = {300, 4, 255, 0x12345678, 254, 2};
+    static const uint32_t expected[] = {2, 4, 254, 300, 255, 0x12345678};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(ids); i++) {
+        acpi.cores[acpi.core_count++] = (struct acpi_core){.apic_id = ids[i], .domain = i};
+    }
+    assert_int_equal(find(2, UINT64_MAX), ARRAY_COUNT(ids));
+    for (unsigned i = 0; i < ARRAY_COUNT(ids); i++) {
+        assert_int_equal(cores[i].listed.apic_id, expected[i]);
+        assert_true(i == 0 || called_ids[cores[i].start_index] == expected[i]);
+    }
+    assert_int_equal(cores[0].listed.domain, 5);
+    assert_true(is_logged("3 cores have APIC ids above 254"));
+    begin(state);
+    acpi.cores[0].apic_id = 300;
+    acpi.cores[1].apic_id = 7;
+    acpi.core_count = 2;
+    assert_int_equal(find(2, 2), 2);
+    assert_int_equal(cores[1].listed.apic_id, 7);
+    assert_false(is_logged("APIC ids"));
 }
 
 static void one_node_has_the_nmi_line(void **state)
@@ -300,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup(more_cores_than_nodes_or_tables_can_hold_are_left_out_by_number,
                                begin),
         cmocka_unit_test_setup(cores_that_cannot_be_called_are_left_out, begin),
+        cmocka_unit_test_setup(cores_that_no_device_can_interrupt_are_the_last_nodes, begin),
         cmocka_unit_test_setup(one_node_has_the_nmi_line, begin),
         cmocka_unit_test_setup(where_firmware_says_nothing_node_0_has_the_nmi_line_as_in_pcs,
                                begin),

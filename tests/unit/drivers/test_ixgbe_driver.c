@@ -132,9 +132,11 @@ void *paging_map_device(paddr_t paddr, size_t bytes)
     return bus.is_unmappable ? NULL : fake_nic_registers();
 }
 
+static uint32_t first_apic_id = 100;
+
 uint32_t interrupt_apic_id(node_id_t node)
 {
-    return 100u + node;
+    return first_apic_id + node;
 }
 
 uint64_t interrupt_count(uint8_t vector)
@@ -394,6 +396,27 @@ static void keys_that_no_card_can_have_made_are_refused(void **state)
     bus.is_unmappable = false;
 }
 
+/* It would wait for an interrupt for ever. Others send and receive for it. */
+static void a_node_that_msix_does_not_reach_gets_no_queue(void **state)
+{
+    struct nic_queue_key key = key_of(0, REGISTERS_PADDR);
+    struct nic_queue *queue = NULL;
+
+    (void)state;
+    bus.is_unmappable = true;
+    first_apic_id = 255;
+    assert_int_equal(nic_queue_open(&key, &queue), -ENOTSUP);
+    first_apic_id = 0x10064;
+    assert_int_equal(nic_queue_open(&key, &queue), -ENOTSUP);
+    assert_string_equal(bus.steps, "");
+    first_apic_id = 254;
+    assert_int_equal(nic_queue_open(&key, &queue), -ENOMEM);
+    assert_string_equal(bus.steps, "m");
+    first_apic_id = 100;
+    bus.is_unmappable = false;
+    assert_null(queue);
+}
+
 static unsigned done_count;
 
 static void note_done(void *context)
@@ -546,6 +569,7 @@ int main(void)
         cmocka_unit_test_setup(groups_are_steered_until_one_fails, set_up),
         cmocka_unit_test_setup(missed_frames_are_told_once, set_up),
         cmocka_unit_test_setup(keys_that_no_card_can_have_made_are_refused, set_up),
+        cmocka_unit_test_setup(a_node_that_msix_does_not_reach_gets_no_queue, set_up),
         cmocka_unit_test_setup(each_queue_uses_its_own_registers, set_up),
         cmocka_unit_test_setup(a_queue_that_does_not_switch_on_is_not_handed_out, set_up),
         cmocka_unit_test_setup(statistics_start_at_nothing_and_in_order, set_up),

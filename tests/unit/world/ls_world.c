@@ -130,12 +130,18 @@ void log_defer_printing(bool is_wanted)
 
 void start_link_server_on(node_id_t node, const char *roles)
 {
+    start_link_server_among(4, node, roles);
+}
+
+void start_link_server_among(unsigned node_count, node_id_t node, const char *roles)
+{
     char reason[128];
 
-    fake_platform_reset(node, 4);
+    fake_platform_reset(node, node_count);
     fake_set_clock_step_ns(NS_PER_US);
     dispatch_initialise();
-    assert_int_equal(configuration_parse(&configuration, roles, 4, reason, sizeof(reason)), 0);
+    assert_int_equal(configuration_parse(&configuration, roles, node_count, reason, sizeof(reason)),
+                     0);
     dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
     configuration_set_current(&configuration);

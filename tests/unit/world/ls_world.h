@@ -39,6 +39,8 @@ extern uint64_t interrupts[256];
 
 /* Start it on this node, with these roles on the four. Messages wait for a round. */
 void start_link_server_on(node_id_t node, const char *roles);
+/* The same of so many nodes. */
+void start_link_server_among(unsigned node_count, node_id_t node, const char *roles);
 
 /* --- Frames --- */
 
