@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines made here, kept on the status page (status.c), printed by the driver of the owner's
- * console.
+ * Lines made here, kept on the status page (status.c), printed by the console's owner.
  */
 #include "kernel/log.h"
 

@@ -15,8 +15,7 @@
 
 void (*panic_before_death)(void);
 
-/* 0: working; then how deep in failing. To one that is dead an NMI is no more than a third failure.
- */
+/* 0: working; then how deep in failing. To one that is dead an NMI is but a third failure. */
 #define IS_DEAD 2u
 static unsigned failure_depth;
 

@@ -51,8 +51,7 @@ void channel_receiver_initialise(struct channel_receiver *receiver, const void *
 /* The word is another node's: one that is not between what we knew and what we sent is damaged. */
 static void update_acknowledged(struct channel_sender *sender)
 {
-    /* Pairs with the release in acknowledge(): the receiver has read the lines before we
-     * write them again. */
+    /* Pairs with the release in acknowledge(): lines are read before we write them again. */
     uint32_t acknowledged = mailbox_load_acquire(sender->acknowledgement);
 
     if (LIKELY(acknowledged - sender->acknowledged_lines <=
@@ -106,7 +105,7 @@ bool channel_make_room(struct channel_sender *sender, size_t length_bytes)
 struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes)
 {
     return channel_make_room(sender, length_bytes) ? channel_try_reserve(sender, length_bytes)
-                                                  : NULL;
+                                                   : NULL;
 }
 
 uint32_t channel_unacknowledged_lines(struct channel_sender *sender)
@@ -168,8 +167,7 @@ static bool is_length_possible(const struct channel_receiver *receiver, size_t l
 
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line)
 {
-    /* Bounded: a sound sender pads at most once in a ring, a damaged one has at most a ring of
-     * lines that look like headers. */
+    /* Bounded: a sound sender pads once in a ring; a damaged one has a ring of lines at most. */
     for (uint32_t i = 0; i <= receiver->line_count; i++) {
         const uint32_t *word = channel_next_word(receiver);
         const uint8_t *place = (const uint8_t *)word - offsetof(struct message_header, sequence);

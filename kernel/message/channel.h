@@ -70,9 +70,8 @@ static inline bool channel_sender_is_open(const struct channel_sender *sender)
     return sender->line_count != 0;
 }
 
-/* Make room for a message of so many bytes, if there is none as far as is known: look at the
- * receiver's progress, and pad the ring's end if the message does not fit before it. Returns
- * whether there is room. */
+/* Make room for a message if there is none as far as is known: look at the receiver's progress, and
+ * pad the ring's end if it does not fit before that. Returns whether there is room. */
 bool channel_make_room(struct channel_sender *sender, size_t length_bytes);
 /*
  * Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous).
@@ -128,8 +127,8 @@ static inline uint32_t channel_sequence(uint32_t line_number)
     return 2 * line_number + 1;
 }
 
-/* The word that will hold channel_sequence(read_lines) once there is something to receive, so that
- * the dispatcher's poll costs one load. */
+/* The word that will hold channel_sequence(read_lines) once there is a message: a poll is one load.
+ */
 static inline const uint32_t *channel_next_word(const struct channel_receiver *receiver)
 {
     size_t index = receiver->read_lines & (receiver->line_count - 1);

@@ -111,8 +111,7 @@ static unsigned look_at_all_nodes(void)
 }
 
 /* A look at every node costs more than a round otherwise does. So who dies interrupts all others,
- * and who logs the console's owner: they look at their next sleep, and when too busy, now and then.
- */
+ * and who logs the console's owner: they look at their next sleep, or now and then. */
 static unsigned watch_now_and_then(void)
 {
     static unsigned round;

@@ -4,9 +4,7 @@
  * rely on are these calls (tests/check/architecture: no other atomics), and so is every place where
  * a machine without coherent caches would write a line back or throw one away: there the bodies of
  * mailbox_flush() and mailbox_invalidate() are filled in, and nothing else changes. x86 keeps
- * caches coherent, so both are empty here.
- *
- * For the files of this folder.
+ * caches coherent, so both are empty here. For the files of this folder.
  */
 #pragma once
 

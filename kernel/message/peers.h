@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Other nodes, as the files of this folder share them among themselves. All else uses dispatch.h
- * and send.h.
+ * Other nodes, as the files of this folder know them. All else uses dispatch.h and send.h.
  */
 #pragma once
 
@@ -14,8 +13,7 @@
 #define DUE_MESSAGE 1u /* it has been sent something */
 #define DUE_ROOM    2u /* its channel to us has room again */
 
-/* A message that waits for room. One of more than a line, which waits for a channel to be opened,
- * lies in a longer block. */
+/* A message that waits for room. A longer one, which waits for a channel, has a longer block. */
 struct posted {
     struct posted *next;
     uint64_t message[CHANNEL_LINE_BYTES / sizeof(uint64_t)];
@@ -48,8 +46,7 @@ extern struct peer *peers; /* of all nodes */
 void peers_initialise(void);
 /* Send nothing more to a node that has been given up; until it is forgotten, it is condemned. */
 void peers_condemn(node_id_t node);
-/* For a node that has died. Messages from it that are unread are lost, and those that wait for it.
- */
+/* For a node that has died. Messages from it that are unread are lost, and those that wait. */
 void peers_forget(node_id_t node);
 
 /* --- send.c --- */

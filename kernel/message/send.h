@@ -145,8 +145,7 @@ message_reserve_loan(node_id_t to, uint16_t type, size_t fixed_bytes,
  * For control messages that must not be lost: never NULL. Without room in the channel the message
  * waits in this node's memory, and nothing else can be reserved for that node, so that order is
  * kept. A message to a dead node vanishes: node_down tells of that. What waits is bounded, for each
- * other node and by memory, of which some is kept for it; who lets most wait at a bound is declared
- * dead (watch.h).
+ * node and by memory, of which some is kept; at a bound who lets most wait is dead (watch.h).
  */
 static inline void *message_reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes)
 {
@@ -166,7 +165,7 @@ static inline void message_publish(void)
     }
 }
 
-/* Why message_reserve() was NULL: -EAGAIN, no room in this round; -ENODEV, no such node, or dead.
+/* Why message_reserve() was NULL: -EAGAIN, no room in this round; -ENODEV, the node is not there.
  */
 int message_refusal(node_id_t to);
 /* Whether a message of so many bytes can be reserved now. If not, that is what a send without room

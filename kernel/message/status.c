@@ -61,8 +61,8 @@ void status_set_state(enum node_state state)
 {
     ASSERT(status_own_page->state < NODE_DEAD || state >= NODE_DEAD);
     mailbox_store_release(&status_own_page->state, state);
-    /* Of a node that dies and looks at who runs, and one that runs and looks at who is dead, at
-     * least one sees the other. */
+    /* Of one that dies and looks at who runs, and one that runs and looks at who is dead, at least
+     * one sees the other. */
     mailbox_fence();
 }
 

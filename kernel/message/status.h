@@ -26,8 +26,7 @@ enum node_sleep {
     NODE_SLEEPS_FOR_ROOM, /* and a channel of its was full */
 };
 
-/* Texts for people: whatever the layers above keep there (net/status_text.h reads them with care).
- */
+/* Texts for people: whatever the layers above keep there (net/status_text.h). */
 #define STATUS_TEXT_COUNT 8u
 #define STATUS_TEXT_BYTES 64u
 
@@ -43,8 +42,7 @@ enum status_word {
 /* What a node's page holds for each node. */
 struct status_for_node {
     uint64_t channel_ring; /* where its channel to us is, and how long (opening.c); 0: none */
-    /* How far that channel has been read, in lines (free-running): the receiver's progress travels
-     * on the receiver's own page. */
+    /* How far it has been read, in lines (free-running): progress is on the receiver's page. */
     uint32_t acknowledged_lines;
     uint32_t is_channel_requested; /* we have something to send to it: it then makes a channel */
     uint32_t log_printed;          /* if we are the console's owner: how far its log is, in bytes */
@@ -104,8 +102,8 @@ void status_set_state(enum node_state state);
 uint32_t status_own_word(node_id_t node);
 /* From now on the node is dead to this one, whatever it says. */
 void status_lose(node_id_t node);
-/* Publish that this node has given up another; whom a node has given up, by its word, with anything
- * for nodes that do not exist. */
+/* Publish that this node has given up another; and whom a node has given up, by its word: any set.
+ */
 void status_declare_dead(node_id_t node);
 struct node_set status_declared_dead_by(node_id_t node);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */

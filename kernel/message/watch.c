@@ -87,36 +87,32 @@ static void refute(node_id_t node)
     counter_increment(COUNTER_DROP_FALSE_DEATH);
 }
 
-static void stop(node_id_t node)
-{
-    if (seen[node].still_looks == LOOKS_TO_GIVE_UP + 1) {
-        platform_stop_node(node, false);
-    } else if (seen[node].still_looks == LOOKS_TO_GIVE_UP + LOOKS_TO_RESET + 1) {
-        log_error("watch", "node%u does not stop: reset", node);
-        platform_stop_node(node, true);
-        seen[node].is_given_up = false;
-        lose(node); /* whatever has kept the others from agreeing */
-    }
-}
-
 static void judge(node_id_t node)
 {
-    if (seen[node].still_looks == 0 && seen[node].is_accused) {
-        seen[node].is_accused = false;
+    struct watched *watched = &seen[node];
+    bool goes_round = watched->still_looks == 0;
+
+    if (goes_round && watched->is_accused) {
+        watched->is_accused = false;
         refute(node);
     }
-    if (seen[node].still_looks == 0 && seen[node].is_given_up) {
-        seen[node].is_given_up = false;
+    if (goes_round && watched->is_given_up) {
+        watched->is_given_up = false;
         lose(node); /* to the others it is alive */
     }
-    if (seen[node].idle_looks > LOOKS_TO_GIVE_UP &&
-        (stands_still(node) || seen[node].still_looks == 0)) {
+    if (watched->idle_looks > LOOKS_TO_GIVE_UP && (goes_round || stands_still(node))) {
         watch_give_up(node, "takes no message");
     } else if (stands_still(node) && peers[node].is_present) {
         watch_give_up(node, "does nothing");
     }
-    if (seen[node].is_given_up) {
-        stop(node);
+    if (watched->is_given_up && watched->still_looks == LOOKS_TO_GIVE_UP + 1) {
+        platform_stop_node(node, false);
+    }
+    if (watched->is_given_up && watched->still_looks == LOOKS_TO_GIVE_UP + LOOKS_TO_RESET + 1) {
+        log_error("watch", "node%u does not stop: reset", node);
+        platform_stop_node(node, true);
+        watched->is_given_up = false;
+        lose(node); /* whatever has kept the others from agreeing */
     }
 }
 
@@ -200,8 +196,7 @@ static void hear_of(node_id_t node)
     }
 }
 
-/* Count what it says of the others. Those that it has given up are to be heard of if there is one
- * more than before. */
+/* Count what it says of the others, who are news if it has given up one more than before. */
 static void count_votes_of(node_id_t voter, struct node_set *news)
 {
     struct node_set given_up = status_declared_dead_by(voter);

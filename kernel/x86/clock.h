@@ -8,8 +8,7 @@
 #include "kernel/node.h"
 #include "kernel/x86/cpu.h"
 
-/* A node that works looks at its clock more often, and so does one whose timer has fired. Chosen.
- */
+/* A node that works looks at its clock more often, as does one whose timer has fired. Chosen. */
 #define CLOCK_STANDSTILL_NS NS_PER_S
 
 extern int64_t clock_offset_ns;     /* of the line that the clock follows, less the next */
@@ -53,9 +52,8 @@ struct clock_line {
 void clock_follow(struct clock_line line, uint64_t step_max_ns);
 /* Choose how the timer is driven. After lapic_initialise(). */
 void clock_initialise(void);
-/* Before a sleep: interrupt this core at the deadline (UINT64_MAX: at none), or a little later. It
- * may come earlier, too: from a deadline that was set before, or because this one is farther than
- * the timer reaches. */
+/* Before a sleep: interrupt this core at the deadline (UINT64_MAX: at none), or a little later; or
+ * earlier: for a deadline set before, or because this one is farther than the timer reaches. */
 void clock_arm(uint64_t deadline_ns);
 /* From the timer's interrupt. */
 void clock_fired(void);

@@ -71,8 +71,7 @@ bool lapic_initialise(void)
     if (has_x2apic) {
         cpu_write_msr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
     }
-    /* On first: as INIT leaves it, a local APIC keeps its sources masked (SDM 3A 11.4.7.2), and a
-     * node's one-shot timer would never fire. */
+    /* On first: as INIT leaves it, its sources, the timer too, stay masked (SDM 3A 11.4.7.2). */
     lapic_write(LAPIC_TPR, TPR_NO_EXCEPTIONS);
     lapic_write(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);

@@ -9,8 +9,7 @@
 /* The counter runs at the bus clock divided by this. Chosen: at 1 GHz the 32 bits last 68 s. */
 #define LAPIC_TIMER_DIVISOR 16
 
-/* Switch it on, its local sources masked, its page among the node's devices. Returns whether it is
- * an x2APIC. */
+/* Switch it on, its sources masked, its page a device's. Returns whether it is an x2APIC. */
 bool lapic_initialise(void);
 void lapic_end_interrupt(void);
 /* A register, by its offset in the page, for who knows that this core has it. */

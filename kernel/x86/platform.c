@@ -19,8 +19,6 @@ struct node_info node_info;
 
 _Static_assert(STATUS_PAGE_BYTES(NODE_MAX) <= STATUS_SLOT_BYTES, "the slots do not overlap");
 
-/* --- Who and how many --- */
-
 node_id_t platform_node(void)
 {
     return node_info.node;
@@ -35,8 +33,6 @@ const char *platform_command_line(void)
 {
     return node_info.command_line;
 }
-
-/* --- Clock --- */
 
 uint64_t platform_now_ns(void)
 {
@@ -165,8 +161,6 @@ bus_addr_t platform_bus_addr(const void *vaddr)
     }
     return translate(address);
 }
-
-/* --- The boot archive --- */
 
 const struct platform_module *platform_module(unsigned index)
 {

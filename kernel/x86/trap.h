@@ -52,8 +52,7 @@ static inline struct trap_gate trap_gate_to(const char *code, unsigned ist)
 
 /* Load tables without stacks of their own for faults: enough to report a failure of boot. */
 void trap_initialise(void);
-/* Give page faults, double faults, NMIs and machine checks stacks of their own, whatever has become
- * of the one in use. */
+/* Give page faults, double faults, NMIs and machine checks stacks that nothing else uses. */
 void trap_use_own_stacks(void);
 
 /* What the layer that knows the machine's errors does for the node. Set before memory is; until
