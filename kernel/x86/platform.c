@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel/platform.h on the bare machine: mostly one line to the part that does it.
+ * kernel/platform.h on the bare machine, in its order: mostly one line to the part that does it.
  */
 #include "kernel/platform.h"
 
@@ -55,8 +55,6 @@ struct status_page *platform_status_page(node_id_t node)
     return (struct status_page *)(STATUS_BASE + node * (uintptr_t)STATUS_SLOT_BYTES);
 }
 
-/* --- Sleeping and waking --- */
-
 uint32_t interrupt_apic_id(node_id_t node)
 {
     return node_info.places[node].apic_id;
@@ -97,8 +95,6 @@ void platform_sleep(uint64_t deadline_ns)
      * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
-
-/* --- Memory --- */
 
 void *platform_allocate_pages(size_t page_count)
 {
@@ -176,8 +172,6 @@ size_t platform_archive_bytes(void)
 {
     return node_info.archive_bytes;
 }
-
-/* --- Devices that the layers above drive --- */
 
 static void do_nothing(void)
 {
