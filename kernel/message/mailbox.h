@@ -85,3 +85,9 @@ static inline void mailbox_fence(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
+
+/* Keeps this node's earlier loads before its later ones: on x86 an order for the compiler alone. */
+static inline void mailbox_fence_loads(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}

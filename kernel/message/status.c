@@ -164,7 +164,7 @@ size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t si
 
     /* The copy before the second look at the count: a line that the writer has meanwhile begun
      * to overwrite is dropped, and the next call goes on behind the damage. */
-    mailbox_fence();
+    mailbox_fence_loads();
     written = status_log_written(node);
     return line_ring_is_overwritten(log, written, *position - (uint32_t)length) ? 0 : length;
 }
