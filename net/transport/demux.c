@@ -372,12 +372,9 @@ void demux_receive(struct pbuf *segment, struct demux_assignment *assignment)
     struct flow flow;
 
     ASSERT_SLOW(segment->len >= TCP_HLEN);
-    flow = (struct flow){
-        .remote_address = ip4_current_src_addr()->addr,
-        .local_address = ip4_current_dest_addr()->addr,
-        .remote_port = header->src,
-        .local_port = header->dest,
-    };
+    flow.remote_address = ip4_current_src_addr()->addr;
+    flow.local_address = ip4_current_dest_addr()->addr;
+    memcpy(&flow.remote_port, &header->src, sizeof(header->src) + sizeof(header->dest));
     ASSERT_SLOW(under_way.connection == NULL && under_way.assignment == NULL);
     connection = find(&flow);
     if (connection != NULL &&
@@ -415,8 +412,7 @@ bool transport_server_expects_acknowledgment(const struct frame *frame)
 
     memcpy(&flow.remote_address, ip + IPV4_SOURCE_OFFSET, 4);
     memcpy(&flow.local_address, ip + IPV4_DESTINATION_OFFSET, 4);
-    memcpy(&flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
-    memcpy(&flow.local_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
+    memcpy(&flow.remote_port, tcp + TCP_SOURCE_PORT_OFFSET, 4); /* both */
     connection = find(&flow);
     return connection != NULL && connection->pcb->state >= ESTABLISHED &&
            TCP_SEQ_LEQ(load_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET), connection->pcb->snd_nxt);

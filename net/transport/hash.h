@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/bytes.h"
 #include "net/messages.h"
 
 struct flow_hash_secret {
@@ -16,15 +17,20 @@ extern struct flow_hash_secret flow_hash_secret;
 
 void flow_hash_initialise(void);
 
+/* Both ports at once, as they stand in a segment. */
+static inline uint32_t flow_ports(const struct flow *flow)
+{
+    return load_le32((const uint8_t *)flow + offsetof(struct flow, remote_port));
+}
+
 /*
  * The product of two sums modulo 2^32 (the NH family: two different flows collide with a
  * probability of 2^-32 before folding). The local address is left out: there is one.
  */
 static inline uint32_t flow_hash(const struct flow *flow)
 {
-    uint32_t ports = (uint32_t)flow->remote_port << 16 | flow->local_port;
     uint64_t product = (uint64_t)(flow->remote_address + flow_hash_secret.address_addend) *
-                       (ports + flow_hash_secret.ports_addend);
+                       (flow_ports(flow) + flow_hash_secret.ports_addend);
 
     return (uint32_t)(product >> 32) ^ (uint32_t)product;
 }
@@ -32,8 +38,7 @@ static inline uint32_t flow_hash(const struct flow *flow)
 static inline bool flow_equals(const struct flow *left, const struct flow *right)
 {
     return left->remote_address == right->remote_address &&
-           left->local_address == right->local_address && left->remote_port == right->remote_port &&
-           left->local_port == right->local_port;
+           left->local_address == right->local_address && flow_ports(left) == flow_ports(right);
 }
 
 /*
