@@ -77,9 +77,8 @@ bool channel_make_room(struct channel_sender *sender, size_t length_bytes);
  * Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous).
  *
  * Returns where to write it, or NULL when the lines are not free. The caller writes type, payload
- * and, as it is, the length; header.sequence must be left alone or set to zero. Nothing is visible
- * to the receiver before channel_publish(). At most one reservation at a time; a second one
- * replaces the first. Never waits.
+ * and, as it is, the length, and leaves header.sequence alone. The receiver sees nothing before
+ * channel_publish(). A second reservation replaces the first. Never waits.
  */
 MUST_CHECK struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes);
 /* The same, but NULL also when channel_make_room() has to look for it. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counters: numbers that a node keeps on its status page, so that reading them disturbs nobody. To
- * the kernel they are an array, of which the first block is its own.
+ * Counters: an array on a node's status page, so that reading them disturbs nobody.
  */
 #pragma once
 

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Channels come into being when they are first used (design, Mailboxes). A sender without one says
- * on its status page that it wants one, and sends the attention interrupt; to it that is a channel
- * without room. The receiver, when it looks, takes memory, says on its page where the ring is, and
- * rings a sender that sleeps for room, which checks what it reads there and maps the ring.
- *
- * A receiver without memory counts the wish and tries again when it looks next, as the sender asks
- * it to at each of its looks at nodes that take nothing. It gives up one that makes no channel, or
- * names a ring that cannot be, as it does those (watch.h).
+ * so on its status page, and sends the attention interrupt. The receiver, when it looks, takes
+ * memory, says on its page where the ring is, and rings a sender that sleeps for room, which checks
+ * that word and maps the ring. Without memory the receiver counts the wish and tries again at each
+ * look. A node that makes no channel, or names a ring that cannot be, is given up (watch.h).
  */
 #include "kernel/log.h"
 #include "kernel/message/channel.h"

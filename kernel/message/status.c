@@ -121,8 +121,7 @@ void status_set_sleep(enum node_sleep sleep)
     mailbox_store(&status_own_page->sleep, sleep);
     if (sleep != NODE_AWAKE) {
         /* The flag before the last look for work. Pairs with the fence in send.c between
-         * publishing, or freeing room, and status_node_sleep(): of a sender and a sleeper at least
-         * one sees the other, so no message waits beside a sleeping node. */
+         * publishing, or freeing room, and status_node_sleep(): one of the two sees the other. */
         mailbox_fence();
     }
 }

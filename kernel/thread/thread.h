@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooperative threads (PIKA 4.2): each has its own stack and runs until it yields or blocks, and
- * until then owns its node's data. A handler hands its stack to the next one at its end, and keeps
- * it only if it yields: so the common case costs a few instructions.
+ * Cooperative threads (PIKA 4.2): each has a stack, and owns its node's data until it yields or
+ * blocks. A handler that does neither hands its stack on, for a few instructions.
  */
 #pragma once
 

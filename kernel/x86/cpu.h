@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The instructions that C cannot say, and the numbers of the registers they take (SDM 2, 3A, 4).
- *
  * Unit tests that play the processor define CPU_FAKE and supply what is below it themselves.
  */
 #pragma once
