@@ -57,7 +57,7 @@ static int parse_rest(const char *text, struct network_options *options)
     return 0;
 }
 
-static bool is_host_address(uint32_t address)
+bool network_options_is_host(uint32_t address)
 {
     uint8_t first = (uint8_t)address;
 
@@ -82,7 +82,7 @@ static int parse_static(const char *text, struct network_options *options, const
     if (parse_rest(text, options) != 0) {
         return -EINVAL;
     }
-    if (length == 0 || !is_host_address(options->address)) {
+    if (length == 0 || !network_options_is_host(options->address)) {
         *reason = "is not the address of a host on a network";
         return -EINVAL;
     }
@@ -134,7 +134,7 @@ int ntp_options_parse(struct ntp_options *options, const char *line, char *reaso
     }
     const char *end = length > 0 ? address_parse_ipv4(text, &server) : NULL;
 
-    if (end == NULL || *end != '\0' || !is_host_address(server)) {
+    if (end == NULL || *end != '\0' || !network_options_is_host(server)) {
         (void)format_text(reason, reason_bytes, "ntp=%s is neither dhcp nor the address of a host",
                           length > 0 ? text : ""); /* cut if too long */
         return -EINVAL;

@@ -24,6 +24,9 @@ struct network_options {
 MUST_CHECK int network_options_parse(struct network_options *options, const char *line,
                                      char *reason, size_t reason_bytes);
 
+/* Whether the address can be one host's: not of this network, of the host itself, or of many. */
+bool network_options_is_host(uint32_t address);
+
 struct ntp_options {
     bool is_dhcp;
     uint32_t server; /* 0: none, or the one that the lease names */

@@ -213,6 +213,9 @@ static void begin(uint32_t new_server)
 
 void transport_sntp_offer(uint32_t new_server)
 {
+    if (!network_options_is_host(new_server)) {
+        new_server = 0;
+    }
     if (options.is_dhcp && new_server != server) {
         begin(new_server);
     } else if (options.is_dhcp && new_server == 0 && !is_in_doubt) {

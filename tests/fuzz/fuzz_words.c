@@ -82,11 +82,14 @@ static void read_options(const char *line)
     struct console_options console;
     const struct serial_port firmware = {.port = 0x3F8};
     const char *word = line, *text;
+    struct ntp_options ntp;
     char reason[192];
     int result;
 
     result = network_options_parse(&network, line, reason, sizeof(reason));
     FUZZ_CHECK(result == 0 || (result == -EINVAL && network.is_dhcp));
+    result = ntp_options_parse(&ntp, line, reason, sizeof(reason));
+    FUZZ_CHECK(result == 0 || (result == -EINVAL && !ntp.is_dhcp && ntp.server == 0));
     result = nic_option_parse(&nic, line, reason, sizeof(reason));
     FUZZ_CHECK(result == 0 || (result == -EINVAL && nic.choice == NIC_FIRST));
     console_options_parse(&console, line, &firmware);

@@ -19,6 +19,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/counters.h"
+#include "net/transport/counters.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -36,6 +37,7 @@
 #define FOLLOWER NODE_OTHER_CM
 
 static uint32_t lease_s = LEASE_S; /* what the server gives */
+static uint8_t ntp_server[4] = {192, 168, 1, 2};
 static uint8_t gateway[4] = {192, 168, 1, 2};
 static unsigned date_questions; /* to the server that the lease names, on port 123 */
 static unsigned leases_told;    /* to the other transport server */
@@ -93,10 +95,10 @@ static void answer(uint8_t frame[FRAME_MAX_BYTES], uint8_t type)
                                             gateway[3],
                                             42,
                                             4,
-                                            192,
-                                            168,
-                                            1,
-                                            2,
+                                            ntp_server[0],
+                                            ntp_server[1],
+                                            ntp_server[2],
+                                            ntp_server[3],
                                             255};
     const uint16_t good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
 
@@ -129,7 +131,7 @@ static void let_follower_take_messages(void)
             assert_int_equal(lease->netmask, 0x00FFFFFF);
             assert_memory_equal(&lease->gateway, gateway, sizeof(gateway));
             assert_int_equal(lease->server, WIRE_CLIENT_ADDRESS);
-            assert_int_equal(lease->ntp_server, WIRE_CLIENT_ADDRESS);
+            assert_memory_equal(&lease->ntp_server, ntp_server, sizeof(ntp_server));
             assert_int_equal(lease->renew_s, lease->lease_s / 2);
             assert_int_equal(lease->rebind_s, lease->lease_s * 7 / 8);
             assert_in_range(lease->age_s, 0, 1);
@@ -260,6 +262,26 @@ static void another_gateway_that_comes_with_a_renewal_is_told(void **state)
     }
 }
 
+/* A lease is input: to such a server a question would go to many, or to ourselves. */
+static void a_server_for_the_date_that_is_no_host_is_not_asked(void **state)
+{
+    static const uint8_t first_bytes[] = {0, 127, 224, 255};
+    uint64_t before = wire_counted(COUNTER_NTP_SILENT);
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(first_bytes); i++) {
+        ntp_server[0] = first_bytes[i];
+        (void)pass_seconds(LEASE_S, true); /* a renewal at least */
+        before = wire_counted(COUNTER_NTP_SILENT);
+        (void)pass_seconds(2 * LEASE_S, true);
+        assert_int_equal(wire_counted(COUNTER_NTP_SILENT), before);
+    }
+    ntp_server[0] = 192;
+    date_questions = 0;
+    (void)pass_seconds(LEASE_S, true);
+    assert_true(date_questions > 0);
+}
+
 /* They ended in the minute in which they were to be renewed, with every connection. */
 static void short_leases_are_renewed_and_connections_go_on(void **state)
 {
@@ -341,6 +363,7 @@ int main(void)
         cmocka_unit_test(dhcp_does_not_wake_the_node_while_the_lease_lasts),
         cmocka_unit_test(a_lease_is_renewed_before_it_ends),
         cmocka_unit_test(another_gateway_that_comes_with_a_renewal_is_told),
+        cmocka_unit_test(a_server_for_the_date_that_is_no_host_is_not_asked),
         cmocka_unit_test(short_leases_are_renewed_and_connections_go_on),
         cmocka_unit_test(a_short_lease_is_asked_for_more_than_once),
         cmocka_unit_test(an_idle_connection_of_a_lost_address_ends),
