@@ -24,14 +24,37 @@ uint64_t clock_left_out_ns;
 int64_t clock_offset_ns;
 static uint64_t boot_ns_per_tick;
 
+static uint64_t leave_out(uint64_t now_ns, uint64_t resumed_ns)
+{
+    ASSERT_SLOW(now_ns > resumed_ns);
+    clock_left_out_ns += now_ns - resumed_ns;
+    clock_offset_ns -= (int64_t)(now_ns - resumed_ns);
+    return resumed_ns;
+}
+
 uint64_t clock_leave_out(uint64_t now_ns)
 {
-    ASSERT_SLOW(now_ns > clock_next_look_ns);
-    uint64_t more_ns = now_ns - clock_next_look_ns;
+    return leave_out(now_ns, clock_next_look_ns);
+}
 
-    clock_left_out_ns += more_ns;
-    clock_offset_ns -= (int64_t)more_ns;
-    return clock_next_look_ns;
+static uint64_t sleep_begin_ns, sleep_left_out_ns; /* of the last sleep */
+static bool is_after_standstill;                   /* it, or what was before it, was one */
+
+static void note_sleep(uint64_t now_ns)
+{
+    clock_next_look_ns = armed_ns + CLOCK_STANDSTILL_NS;
+    is_after_standstill = clock_left_out_ns != sleep_left_out_ns;
+    sleep_begin_ns = now_ns;
+    sleep_left_out_ns = clock_left_out_ns;
+}
+
+void clock_woken(void)
+{
+    uint64_t now_ns = clock_line_ns();
+
+    if (UNLIKELY(now_ns > clock_next_look_ns) && !is_after_standstill) {
+        clock_next_look_ns = leave_out(now_ns, sleep_begin_ns) + CLOCK_STANDSTILL_NS;
+    }
 }
 
 void clock_follow(struct clock_line line, uint64_t step_max_ns)
@@ -66,7 +89,7 @@ void clock_arm(uint64_t deadline_ns)
 
     ASSERT_SLOW(clock->has_tsc_deadline ? clock->tsc_hz != 0 : clock->lapic_timer_hz != 0);
     if (deadline_ns >= armed_ns) {
-        clock_next_look_ns = armed_ns + CLOCK_STANDSTILL_NS;
+        note_sleep(now_ns);
         return;
     }
     wait_ns = wait_ns < ARM_MAX_NS ? wait_ns : ARM_MAX_NS;
@@ -80,7 +103,7 @@ void clock_arm(uint64_t deadline_ns)
         lapic_timer_start(counts < UINT32_MAX ? (uint32_t)counts : UINT32_MAX);
     }
     armed_ns = now_ns + wait_ns;
-    clock_next_look_ns = armed_ns + CLOCK_STANDSTILL_NS;
+    note_sleep(now_ns);
 }
 
 void clock_fired(void)

@@ -94,6 +94,7 @@ void platform_sleep(uint64_t deadline_ns)
     /* Interrupts are off whenever the node works, so one that has come since the last look for
      * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");
+    clock_woken();
 }
 
 void *platform_allocate_pages(size_t page_count)

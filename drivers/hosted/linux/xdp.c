@@ -114,7 +114,7 @@ static int load_program(int map)
 /* By a link, which ends with this process; in the driver, or where it cannot, behind it. */
 static int attach_program(int program, unsigned interface)
 {
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = XDP_FLAGS_DRV_MODE);
+    struct bpf_link_create_opts options = {.sz = sizeof(options), .flags = XDP_FLAGS_DRV_MODE};
     int result = bpf_link_create(program, (int)interface, BPF_XDP, &options);
 
     if (result < 0) {

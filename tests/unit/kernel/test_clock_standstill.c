@@ -59,6 +59,12 @@ static void pass_ns(uint64_t time_ns)
     tsc += time_ns * (TSC_HZ / NS_PER_S);
 }
 
+static void wake(void)
+{
+    clock_fired();
+    clock_woken();
+}
+
 /* The clock goes on where the last test has left it: each begins with a look. */
 static uint64_t begin(void)
 {
@@ -76,6 +82,9 @@ static uint64_t begin(void)
         is_started = true;
     }
     clock_fired();
+    clock_arm(clock_advance_ns() + 1); /* a sleep without standstill */
+    pass_ns(1);
+    wake();
     tsc_deadline = 0;
     return clock_advance_ns();
 }
@@ -111,9 +120,7 @@ static void an_hour_in_which_the_machine_is_paused_is_a_second(void **state)
     assert_int_equal(clock_left_out_ns - left_out_ns, 2 * 3599 * NS_PER_S);
 }
 
-/* Until its timer wakes it, and the time-outs after the one that it was set for keep their
- * distance. */
-static void a_sleep_takes_its_time_and_a_pause_in_it_no_more(void **state)
+static void a_sleep_takes_its_time(void **state)
 {
     uint64_t start_ns = begin();
     uint64_t left_out_ns = clock_left_out_ns;
@@ -122,15 +129,45 @@ static void a_sleep_takes_its_time_and_a_pause_in_it_no_more(void **state)
     clock_arm(start_ns + 20 * NS_PER_S);
     assert_int_not_equal(tsc_deadline, 0);
     pass_ns(20 * NS_PER_S + NS_PER_MS);
-    clock_fired();
+    wake();
     assert_int_equal(clock_advance_ns(), start_ns + 20 * NS_PER_S + NS_PER_MS);
     assert_int_equal(clock_left_out_ns, left_out_ns);
+}
 
-    start_ns = clock_advance_ns();
-    clock_arm(start_ns + 20 * NS_PER_S);
+static void sleep_too_long(uint64_t deadline_ns)
+{
+    clock_arm(deadline_ns);
     pass_ns(3600 * NS_PER_S);
-    clock_fired();
+    wake();
+}
+
+/* It may have begun at once: what was to be over in the sleep has all its time still. */
+static void a_pause_in_a_sleep_ends_no_time_out(void **state)
+{
+    uint64_t start_ns = begin();
+
+    (void)state;
+    sleep_too_long(start_ns + 20 * NS_PER_S);
+    assert_int_equal(clock_advance_ns(), start_ns);
+    pass_ns(5);
+    assert_int_equal(clock_advance_ns(), start_ns + 5);
+}
+
+/* Or on a machine with too many other things to do no time-out would ever be over. */
+static void of_two_sleeps_in_a_row_that_are_too_long_the_second_takes_its_time(void **state)
+{
+    uint64_t start_ns = begin();
+
+    (void)state;
+    sleep_too_long(start_ns + 20 * NS_PER_S);
+    sleep_too_long(start_ns + 20 * NS_PER_S);
     assert_int_equal(clock_advance_ns(), start_ns + 21 * NS_PER_S);
+    start_ns = clock_advance_ns();
+    clock_arm(start_ns + NS_PER_S); /* one that ends in time */
+    pass_ns(NS_PER_S);
+    wake();
+    sleep_too_long(start_ns + 20 * NS_PER_S);
+    assert_int_equal(clock_advance_ns(), start_ns + NS_PER_S);
 }
 
 /* The timer stays armed when an interrupt ends the sleep early, and the next one is under it, too.
@@ -142,12 +179,14 @@ static void a_sleep_under_an_earlier_timer_is_as_long_as_that(void **state)
     (void)state;
     clock_arm(start_ns + 5 * NS_PER_S);
     pass_ns(NS_PER_S);
+    clock_woken();
     assert_int_equal(clock_advance_ns(), start_ns + NS_PER_S);
     tsc_deadline = 0;
     clock_arm(start_ns + 50 * NS_PER_S);
     assert_int_equal(tsc_deadline, 0);
     pass_ns(100 * NS_PER_S);
-    assert_int_equal(clock_advance_ns(), start_ns + 6 * NS_PER_S);
+    clock_woken();
+    assert_int_equal(clock_advance_ns(), start_ns + NS_PER_S);
 }
 
 /* Nothing is set that could be over. */
@@ -159,6 +198,7 @@ static void a_sleep_without_timer_may_be_as_long_as_it_wants(void **state)
     clock_arm(UINT64_MAX);
     assert_int_equal(tsc_deadline, 0);
     pass_ns(100000 * NS_PER_S);
+    clock_woken();
     assert_int_equal(clock_advance_ns(), start_ns + 100000 * NS_PER_S);
 }
 
@@ -167,7 +207,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_goes_by_as_the_counter_counts),
         cmocka_unit_test(an_hour_in_which_the_machine_is_paused_is_a_second),
-        cmocka_unit_test(a_sleep_takes_its_time_and_a_pause_in_it_no_more),
+        cmocka_unit_test(a_sleep_takes_its_time),
+        cmocka_unit_test(a_pause_in_a_sleep_ends_no_time_out),
+        cmocka_unit_test(of_two_sleeps_in_a_row_that_are_too_long_the_second_takes_its_time),
         cmocka_unit_test(a_sleep_under_an_earlier_timer_is_as_long_as_that),
         cmocka_unit_test(a_sleep_without_timer_may_be_as_long_as_it_wants),
     };

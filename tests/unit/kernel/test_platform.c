@@ -54,6 +54,10 @@ void clock_arm(uint64_t deadline_ns)
     (void)deadline_ns;
 }
 
+void clock_woken(void)
+{
+}
+
 /* Memory: pages in a row from FIRST_PAGE on, so many; what was mapped where. */
 #define FIRST_PAGE  (DIRECT_MAP_BASE + 0x100000)
 #define STACK_PAGES (THREAD_STACK_BYTES / PAGE_BYTES)
