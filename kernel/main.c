@@ -40,6 +40,7 @@ _Noreturn void node_main(void)
     panic_initialise();
     trap_initialise();
     status_initialise();
+    status_count_memory();
     components_run(NODE_FIRST);
 
     /* Memory, then what needs it: mappings of devices and the local APIC, stacks for faults. */

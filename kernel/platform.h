@@ -51,9 +51,7 @@ uint64_t platform_attention_count(void);
  * came after the caller last looked for work is not lost: this returns at once. */
 void platform_sleep(uint64_t deadline_ns);
 
-/* --- Memory of this node alone, able to take DMA, zeroed; NULL when there is none. --- */
-void *platform_allocate_pages(size_t page_count);
-void platform_release_pages(void *pages, size_t page_count);
+/* --- Memory of this node alone (libc/core/memory.h). --- */
 uint64_t platform_free_memory_bytes(void);
 /* THREAD_STACK_BYTES with an unmapped guard page below; returns the lowest usable byte. */
 void *platform_allocate_stack(void);

@@ -12,9 +12,17 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/format.h"
+#include "libc/core/memory.h"
 #include "libc/core/version.h"
 #include "libc/posix/file.h"
 #include "net/status_text.h"
+
+/* As counters: struct memory_counts. */
+#define MEMORY_NUMBERS (sizeof(struct memory_counts) / sizeof(uint64_t))
+
+_Static_assert(offsetof(struct memory_counts, bytes) == sizeof(uint64_t) &&
+                   offsetof(struct memory_counts, failures) == 2 * sizeof(uint64_t),
+               "their order is that of the numbers");
 
 static const char *const state_names[] = {
     [NODE_ABSENT] = "absent",
@@ -146,6 +154,40 @@ static void append_counters_named(struct output *output, const char *name, unsig
     }
 }
 
+/* Of one kind on one node: `number` of its struct memory_counts; what was never taken is not shown.
+ */
+static void append_memory_count(struct output *output, const char *name, node_id_t node,
+                                const char *kind, unsigned kind_index, unsigned number)
+{
+    unsigned first = COUNTER_MEMORY + kind_index * MEMORY_NUMBERS;
+    uint64_t any = 0;
+
+    for (unsigned i = 0; i < MEMORY_NUMBERS; i++) {
+        any |= counter_read(node, first + i);
+    }
+    if (any != 0) {
+        format_append(output, "talus_%s{node=\"%u\",kind=\"%s\"} %llu\n", name, node, kind,
+                      (unsigned long long)counter_read(node, first + number));
+    }
+}
+
+static void append_memory(struct output *output, unsigned number, const char *name,
+                          const char *help)
+{
+    append_help(output, name, help, is_gauge(name) ? "gauge" : "counter");
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        unsigned index = 0;
+
+        LINKER_SET_EACH(memory_kinds, struct memory_kind, kind)
+        {
+            if (is_shown(node)) {
+                append_memory_count(output, name, (node_id_t)node, (*kind)->name, index, number);
+            }
+            index++;
+        }
+    }
+}
+
 size_t metrics_print_prometheus(char *text, size_t size)
 {
     struct output output;
@@ -153,6 +195,9 @@ size_t metrics_print_prometheus(char *text, size_t size)
     output_start(&output, text, size);
     append_build_info(&output);
     append_node_gauges(&output);
+    append_memory(&output, 0, "memory_objects", "Objects in use, by what they are.");
+    append_memory(&output, 1, "memory_bytes", "Memory taken for them.");
+    append_memory(&output, 2, "memory_failures_total", "Objects that could not be had.");
     LINKER_SET_EACH(counter_tables, struct counter_table, table)
     {
         for (unsigned i = 0; i < (*table)->count; i++) {

@@ -14,6 +14,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
+#include "libc/core/memory.h"
 
 /* Chosen: the log of a start with NODE_MAX nodes, which takes four seconds at 115200 baud; and the
  * longest answer, three lines for each node. */
@@ -37,6 +38,8 @@ static uint64_t retry_ns;
 static unsigned dropped_count; /* lines that the log has not told of */
 static struct timer timer;
 
+MEMORY_KIND(queue_kind, "serial_queue");
+
 static void wake_up(struct timer *expired)
 {
     (void)expired; /* a round follows, and with it a look at the port */
@@ -44,7 +47,8 @@ static void wake_up(struct timer *expired)
 
 void serial_output_start(bool is_interrupt_routed)
 {
-    char *text = serial_is_present() ? platform_allocate_pages(QUEUE_BYTES / PAGE_BYTES) : NULL;
+    char *text =
+        serial_is_present() ? memory_allocate_pages(&queue_kind, QUEUE_BYTES / PAGE_BYTES) : NULL;
 
     if (text == NULL) {
         if (serial_is_present()) {

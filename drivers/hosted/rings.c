@@ -38,10 +38,12 @@ void rings_add_buffer(struct rings *rings, struct rings_buffer *buffer)
     rings->buffer_count++;
 }
 
+MEMORY_KIND(buffers_kind, "card_buffers");
+
 int rings_add_buffers(struct rings *rings, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct rings_buffer *buffer = memory_allocate_zeroed(sizeof(*buffer));
+        struct rings_buffer *buffer = memory_allocate_zeroed(&buffers_kind, sizeof(*buffer));
 
         if (buffer == NULL) {
             return -ENOMEM;

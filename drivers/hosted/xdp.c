@@ -16,6 +16,7 @@
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* A chunk for each place of the ring of chunks given, and of that of frames to send. */
 #define RX_CHUNKS    LINUX_XDP_RING_FRAMES
@@ -37,6 +38,8 @@ static struct {
 } card;
 
 /* --- The queue --- */
+
+MEMORY_KIND(frames_kind, "xdp_frames");
 
 static void release(struct frame *frame)
 {
@@ -152,7 +155,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     (void)nodes;
     (void)node_count;
     interface_copy_name(card.name, port);
-    card.memory = platform_allocate_pages(MEMORY_BYTES / PAGE_BYTES);
+    card.memory = memory_allocate_pages(&frames_kind, MEMORY_BYTES / PAGE_BYTES);
     if (card.memory == NULL) {
         log_error("xdp", "no memory for frames");
         return -ENOMEM;
@@ -161,7 +164,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     card.file = linux_xdp_open(card.name, card.memory, MEMORY_BYTES, card.nic.mac);
     if (card.file < 0) {
         log_error("xdp", "the interface %s cannot be taken over: error %d", card.name, -card.file);
-        platform_release_pages(card.memory, MEMORY_BYTES / PAGE_BYTES);
+        memory_release_pages(&frames_kind, card.memory, MEMORY_BYTES / PAGE_BYTES);
         return -ENODEV;
     }
     for (unsigned i = 0; i < RX_CHUNKS; i++) {

@@ -43,6 +43,8 @@ struct queue {
 _Static_assert(sizeof(struct pci_device) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
 _Static_assert(NIC_QUEUE_MAX == IXGBE_QUEUE_MAX, "what may be asked for can be started");
 
+MEMORY_KIND(card_kind, "ixgbe_card");
+
 static struct card *card_of(const struct nic *nic)
 {
     return CONTAINER_OF(nic, struct card, nic);
@@ -189,7 +191,7 @@ static bool is_key_possible(const struct nic_queue_key *key)
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic **nic)
 {
-    struct card *card = memory_allocate_zeroed(sizeof(*card));
+    struct card *card = memory_allocate_zeroed(&card_kind, sizeof(*card));
     int result;
 
     if (card == NULL) {
@@ -199,7 +201,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     result = start_card(card, nodes, node_count);
     if (result != 0) {
         pci_disable(&card->pci);
-        memory_release(card);
+        memory_release(&card_kind, card);
         return result;
     }
     ASSERT(card->device.queue_count >= 1 && card->device.queue_count <= node_count);
@@ -217,7 +219,7 @@ static int adopt(const struct nic_queue_key *key, struct nic **nic)
     if (!is_key_possible(key) || queue_count > IXGBE_QUEUE_MAX || key->queue_index >= queue_count) {
         return -EINVAL;
     }
-    card = memory_allocate_zeroed(sizeof(*card));
+    card = memory_allocate_zeroed(&card_kind, sizeof(*card));
     if (card == NULL) {
         return -ENOMEM;
     }
@@ -227,7 +229,7 @@ static int adopt(const struct nic_queue_key *key, struct nic **nic)
     memcpy(card->device.mac, &key->words[KEY_MAC], sizeof(card->device.mac));
     card->device.registers = paging_map_device(card->registers_paddr, IXGBE_REGISTERS_BYTES);
     if (card->device.registers == NULL) {
-        memory_release(card);
+        memory_release(&card_kind, card);
         return -ENOMEM;
     }
     ixgbe_fdir_prepare();
@@ -254,7 +256,7 @@ static void stop(struct nic *nic)
     struct card *card = card_of(nic);
 
     pci_disable(&card->pci);
-    memory_release(card);
+    memory_release(&card_kind, card);
 }
 
 static struct nic_link check_link(struct nic *nic)
@@ -386,14 +388,14 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
                     interrupt_apic_id(platform_node()));
         return -ENOTSUP;
     }
-    own = memory_allocate_zeroed(sizeof(*own));
+    own = memory_allocate_zeroed(&card_kind, sizeof(*own));
     if (own == NULL) {
         return -ENOMEM;
     }
     own->index = key->queue_index;
     own->registers = paging_map_device(key->words[KEY_REGISTERS_PADDR], IXGBE_REGISTERS_BYTES);
     if (own->registers == NULL) {
-        memory_release(own);
+        memory_release(&card_kind, own);
         return -ENOMEM;
     }
     own->queue.operations = &queue_operations;

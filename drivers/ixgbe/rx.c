@@ -51,15 +51,19 @@ static void release_buffer(struct frame *frame)
     rx->free_count++;
 }
 
+MEMORY_KIND(ring_kind, "ixgbe_rx_ring");
+MEMORY_KIND(buffers_kind, "ixgbe_rx_buffers");
+
 static int add_buffers(struct ixgbe_rx *rx)
 {
-    struct ixgbe_rx_buffer *buffers = memory_allocate(BUFFER_CHUNK * sizeof(*buffers));
-    uint8_t *data = platform_allocate_pages(BUFFER_CHUNK / BUFFERS_PER_PAGE);
+    struct ixgbe_rx_buffer *buffers =
+        memory_allocate(&buffers_kind, BUFFER_CHUNK * sizeof(*buffers));
+    uint8_t *data = memory_allocate_pages(&buffers_kind, BUFFER_CHUNK / BUFFERS_PER_PAGE);
 
     if (buffers == NULL || data == NULL) {
-        memory_release(buffers);
+        memory_release(&buffers_kind, buffers);
         if (data != NULL) {
-            platform_release_pages(data, BUFFER_CHUNK / BUFFERS_PER_PAGE);
+            memory_release_pages(&buffers_kind, data, BUFFER_CHUNK / BUFFERS_PER_PAGE);
         }
         return -ENOMEM;
     }
@@ -123,8 +127,8 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue)
 
     ASSERT(queue < IXGBE_QUEUE_MAX);
     *rx = (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue)};
-    rx->ring = platform_allocate_pages(ring_bytes / PAGE_BYTES);
-    rx->slots = memory_allocate_zeroed(IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
+    rx->ring = memory_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
+    rx->slots = memory_allocate_zeroed(&ring_kind, IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
     if (rx->ring == NULL || rx->slots == NULL) {
         return -ENOMEM;
     }

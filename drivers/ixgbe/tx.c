@@ -29,6 +29,8 @@
 #define PREFETCH_THRESHOLD 32
 #define HOST_THRESHOLD     1
 
+MEMORY_KIND(ring_kind, "ixgbe_tx_ring");
+
 int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
 {
     size_t ring_bytes = IXGBE_TX_RING_COUNT * sizeof(struct ixgbe_tx_descriptor);
@@ -39,10 +41,10 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
 
     ASSERT(queue < IXGBE_QUEUE_MAX);
     *tx = (struct ixgbe_tx){.registers = registers, .tail_register = IXGBE_TDT(queue)};
-    tx->ring = platform_allocate_pages(ring_bytes / PAGE_BYTES);
+    tx->ring = memory_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
     /* A frame takes at least one descriptor: neither list can be longer than the ring. */
-    tx->reports = memory_allocate(IXGBE_TX_RING_COUNT * sizeof(*tx->reports));
-    tx->completions = memory_allocate(IXGBE_TX_RING_COUNT * sizeof(*tx->completions));
+    tx->reports = memory_allocate(&ring_kind, IXGBE_TX_RING_COUNT * sizeof(*tx->reports));
+    tx->completions = memory_allocate(&ring_kind, IXGBE_TX_RING_COUNT * sizeof(*tx->completions));
     if (tx->ring == NULL || tx->reports == NULL || tx->completions == NULL) {
         return -ENOMEM;
     }

@@ -28,6 +28,7 @@ _Noreturn void hosted_main(void)
     panic_initialise();
     hosted_mailbox_initialise();
     status_initialise();
+    status_count_memory();
     components_run(NODE_FIRST);
 
     start_memory();

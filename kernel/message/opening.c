@@ -11,6 +11,7 @@
 #include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 /* All rings to a node take at most this part of its memory, or CHANNEL_RING_MIN_BYTES each. */
 #define RING_MEMORY_FRACTION 16
@@ -20,6 +21,8 @@
 
 static node_id_t self;
 static size_t ring_bytes; /* of each channel to this node, while there is memory */
+
+MEMORY_KIND(rings_kind, "channel_ring");
 
 /* On this node's page: where the ring of the channel from that node is, zeroed, its first line
  * acknowledged; 0: none. Pairs with the acquire in ring_named_by(). */
@@ -37,9 +40,10 @@ static uint64_t ring_named_by(node_id_t to)
 static const void *make_ring(node_id_t from, size_t *bytes)
 {
     for (*bytes = ring_bytes; *bytes >= CHANNEL_RING_MIN_BYTES; *bytes /= 2) {
-        const void *ring = platform_ring_create(from, *bytes);
+        const void *ring =
+            memory_is_refused(&rings_kind) ? NULL : platform_ring_create(from, *bytes);
 
-        if (ring != NULL) {
+        if (memory_count_taken(&rings_kind, ring, *bytes)) {
             counter_add(COUNTER_CHANNEL_BYTES, *bytes);
             return ring;
         }

@@ -8,11 +8,13 @@
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 
+MEMORY_KIND(peers_kind, "peers");
+
 struct peer *peers;
 
 void peers_initialise(void)
 {
-    peers = memory_renew(peers, platform_node_count() * sizeof(*peers));
+    peers = memory_renew(&peers_kind, peers, platform_node_count() * sizeof(*peers));
     for (unsigned node = 0; node < platform_node_count(); node++) {
         struct peer *peer = &peers[node];
 

@@ -24,6 +24,7 @@ struct watched_channel {
     bool has_spoken; /* since the last sweep */
 };
 
+MEMORY_KIND(channels_kind, "polled_channels");
 static struct watched_channel *channels; /* the quiet ones last; room for all */
 static unsigned loud_count;
 static unsigned channel_count;
@@ -41,7 +42,7 @@ static void set_quiet(node_id_t from, bool is_quiet)
 
 void poll_initialise(void)
 {
-    channels = memory_renew(channels, platform_node_count() * sizeof(*channels));
+    channels = memory_renew(&channels_kind, channels, platform_node_count() * sizeof(*channels));
     loud_count = 0;
     channel_count = 0;
     next_quiet = 0;

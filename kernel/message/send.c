@@ -34,6 +34,8 @@ static struct node_set blocked_nodes;
 static struct posted reserved_blocks[POSTED_RESERVE];
 static struct reserve blocks;
 
+MEMORY_KIND(posted_kind, "posted_message");
+
 /* Of the message under construction, if it is not in the own ring. */
 static struct {
     struct peer *peer;
@@ -57,7 +59,8 @@ void send_initialise(void)
         .limit = own_ring_bytes + OWN_RING_BYTES,
         .node = self,
     };
-    reserve_initialise(&blocks, reserved_blocks, sizeof(reserved_blocks[0]), POSTED_RESERVE);
+    reserve_initialise(&blocks, &posted_kind, reserved_blocks, sizeof(reserved_blocks[0]),
+                       POSTED_RESERVE);
 }
 
 void send_note_due(struct peer *peer, uint8_t due)
@@ -107,7 +110,7 @@ static struct message *wait_for_channel(struct peer *peer, size_t length_bytes)
     struct posted *posted = NULL;
 
     if (opening_is_awaited(peer->node) && peer->posted_count < OPENING_MAX) {
-        posted = memory_allocate(offsetof(struct posted, message) + bytes);
+        posted = memory_allocate(&posted_kind, offsetof(struct posted, message) + bytes);
     }
     return posted == NULL ? NULL : begin_to_wait(peer, posted);
 }

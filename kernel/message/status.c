@@ -8,6 +8,7 @@
 #include "kernel/message/mailbox.h"
 #include "kernel/platform.h"
 #include "libc/core/line_ring.h"
+#include "libc/core/memory.h"
 
 _Static_assert(IS_POWER_OF_TWO(STATUS_LOG_BYTES) && STATUS_LOG_BYTES > LINE_RING_MARGIN_BYTES,
                "as line_ring.h wants it");
@@ -23,6 +24,14 @@ void status_initialise(void)
     status_own_page = platform_status_page(platform_node());
     ASSERT(status_own_page != NULL);
     lost_nodes = (struct node_set){{0}};
+}
+
+void status_count_memory(void)
+{
+    void *counts = &status_own_page->counters[COUNTER_MEMORY];
+    unsigned kind_count = memory_publish_counts(counts, COUNTER_MEMORY_MAX);
+
+    ASSERT(kind_count <= COUNTER_MEMORY_MAX);
 }
 
 uint64_t counter_read(node_id_t node, unsigned counter)

@@ -75,6 +75,8 @@ struct status_page {
 extern struct status_page *status_own_page;
 /* Before any other call here, and when a test has become another node. */
 void status_initialise(void);
+/* Have all memory that is taken counted on this node's page (libc/core/memory.h). */
+void status_count_memory(void);
 
 /* Add to a counter of this node. Plain stores: one writer. */
 static inline void counter_add(unsigned counter, uint64_t amount)

@@ -34,6 +34,7 @@ static struct watched {
     uint16_t given_up;   /* how many it has given up, by its word */
     uint16_t votes;      /* how many of those that live have given it up */
 } * seen;                /* of all nodes */
+MEMORY_KIND(seen_kind, "watched_nodes");
 
 void watch_initialise(void)
 {
@@ -48,7 +49,7 @@ void watch_initialise(void)
     next_look_ns = 0;
     is_any_watched = false;
     watch_has_lost = false;
-    seen = memory_renew(seen, platform_node_count() * sizeof(*seen));
+    seen = memory_renew(&seen_kind, seen, platform_node_count() * sizeof(*seen));
 }
 
 /* --- What this node sees --- */

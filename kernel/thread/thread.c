@@ -11,6 +11,7 @@
 #include "kernel/limits.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
+#include "libc/core/memory.h"
 
 /* switch.S. Both return 1 to the dispatcher when the thread has ended, 0 when it has yielded. */
 int thread_switch(void **saved, void *resumed, int result);
@@ -95,6 +96,8 @@ static void time_out(struct timer *timer)
     }
 }
 
+MEMORY_KIND(stacks_kind, "thread_stack"); /* kept for the next thread */
+
 static struct thread *take_thread(void)
 {
     struct thread *thread = free_threads;
@@ -104,9 +107,9 @@ static struct thread *take_thread(void)
         free_threads = thread->next;
         return thread;
     }
-    char *stack = platform_allocate_stack();
+    char *stack = memory_is_refused(&stacks_kind) ? NULL : platform_allocate_stack();
 
-    if (stack == NULL) {
+    if (!memory_count_taken(&stacks_kind, stack, THREAD_STACK_BYTES)) {
         return NULL;
     }
     thread = (struct thread *)(stack + THREAD_STACK_BYTES) - 1;

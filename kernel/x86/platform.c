@@ -97,16 +97,6 @@ void platform_sleep(uint64_t deadline_ns)
     clock_woken();
 }
 
-void *platform_allocate_pages(size_t page_count)
-{
-    return pages_allocate(page_count);
-}
-
-void platform_release_pages(void *pages, size_t page_count)
-{
-    pages_release(pages, page_count);
-}
-
 uint64_t platform_free_memory_bytes(void)
 {
     return pages_free_bytes();

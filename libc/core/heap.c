@@ -13,6 +13,8 @@
 /* Room at first: chosen, one page of pointers less its first. */
 #define FIRST_CAPACITY (MEMORY_PAGE_BYTES / sizeof(struct heap_entry *))
 
+MEMORY_KIND(places_kind, "heap_places");
+
 static void place(struct heap *heap, struct heap_entry *entry, uint32_t index)
 {
     CORE_ASSERT_SLOW(index >= 1 && index <= heap->count && heap->count < heap->capacity);
@@ -74,7 +76,8 @@ static void sift(struct heap *heap, struct heap_entry *entry, uint32_t index)
 static int grow(struct heap *heap)
 {
     uint32_t capacity = heap->capacity == 0 ? FIRST_CAPACITY : 2 * heap->capacity;
-    struct heap_entry **grown = memory_resize(heap->entries, capacity * sizeof(*grown));
+    struct heap_entry **grown =
+        memory_resize(&places_kind, heap->entries, capacity * sizeof(*grown));
 
     if (grown == NULL) {
         return -ENOMEM;

@@ -51,9 +51,29 @@ _Static_assert(HEADER_BYTES + 3 * CLASS_MAX_BYTES <= CHUNK_BYTES, "three of the 
 static const struct memory_source *source;
 static struct chunk *chunks_with_room[CLASS_COUNT];
 
+bool (*memory_fault)(const struct memory_kind *kind);
+
 void memory_set_source(const struct memory_source *pages)
 {
     source = pages;
+}
+
+unsigned memory_publish_counts(struct memory_counts *counts, unsigned count_max)
+{
+    unsigned count = 0;
+
+    LINKER_SET_EACH(memory_kinds, struct memory_kind, item)
+    {
+        /* The set's entries are constants to those that only look. */
+        struct memory_kind *kind = (struct memory_kind *)(uintptr_t)*item;
+
+        if (count < count_max) {
+            counts[count] = *kind->counts;
+            kind->counts = &counts[count];
+        }
+        count++;
+    }
+    return count;
 }
 
 static unsigned class_index_for(size_t bytes)
@@ -84,7 +104,7 @@ static uint32_t class_bytes(unsigned class_index)
     return (5 + class_index % 4) << (7 + class_index / 4);
 }
 
-static void link_chunk(struct chunk *chunk)
+static __attribute__((noinline)) void link_chunk(struct chunk *chunk)
 {
     CORE_ASSERT(chunk->magic == CHUNK_MAGIC && chunk->previous_next == NULL);
     struct chunk **list = &chunks_with_room[chunk->class_index];
@@ -97,7 +117,7 @@ static void link_chunk(struct chunk *chunk)
     *list = chunk;
 }
 
-static void unlink_chunk(struct chunk *chunk)
+static __attribute__((noinline)) void unlink_chunk(struct chunk *chunk)
 {
     CORE_ASSERT(chunk->previous_next != NULL && *chunk->previous_next == chunk);
     *chunk->previous_next = chunk->next;
@@ -143,15 +163,14 @@ static size_t usable_bytes(const struct chunk *chunk)
                                      : chunk->block_bytes;
 }
 
-static void *allocate_run(size_t bytes)
+static __attribute__((noinline)) void *allocate_run(const struct memory_kind *kind, size_t bytes)
 {
-    if (bytes > SIZE_MAX - HEADER_BYTES - MEMORY_PAGE_BYTES) {
-        return NULL;
-    }
-    size_t page_count = (bytes + HEADER_BYTES + MEMORY_PAGE_BYTES - 1) / MEMORY_PAGE_BYTES;
-    struct chunk *run = source->allocate(page_count, CHUNK_ORDER);
+    bool is_possible = bytes <= SIZE_MAX - HEADER_BYTES - MEMORY_PAGE_BYTES;
+    size_t page_count =
+        is_possible ? (bytes + HEADER_BYTES + MEMORY_PAGE_BYTES - 1) / MEMORY_PAGE_BYTES : 0;
+    struct chunk *run = is_possible ? source->allocate(page_count, CHUNK_ORDER) : NULL;
 
-    if (run == NULL) {
+    if (!memory_count_taken(kind, run, page_count * MEMORY_PAGE_BYTES)) {
         return NULL;
     }
     CORE_ASSERT(page_count <= UINT32_MAX);
@@ -169,25 +188,13 @@ static bool is_in_chunk(struct chunk *chunk, void *block)
            (offset - HEADER_BYTES) % chunk->block_bytes == 0;
 }
 
-void *memory_allocate(size_t bytes)
+/* From one that is not full. */
+static inline void *take_block(const struct memory_kind *kind, struct chunk *chunk)
 {
-    if (bytes > CLASS_MAX_BYTES) {
-        return allocate_run(bytes);
-    }
-    unsigned class_index = class_index_for(bytes);
-    CORE_ASSERT_SLOW(class_index < CLASS_COUNT && class_bytes(class_index) >= bytes);
-    struct chunk *chunk = chunks_with_room[class_index];
-
-    if (chunk == NULL) {
-        chunk = new_chunk(class_index);
-        if (chunk == NULL) {
-            return NULL;
-        }
-    }
     struct free_block *free_block = chunk->free_blocks;
     void *block = free_block;
 
-    CORE_ASSERT_SLOW(chunk->class_index == class_index && !chunk_is_full(chunk));
+    CORE_ASSERT_SLOW(!chunk_is_full(chunk));
     if (block != NULL) {
         CORE_ASSERT_SLOW(is_in_chunk(chunk, block));
         /* Else somebody has written to it after its release. */
@@ -198,16 +205,49 @@ void *memory_allocate(size_t bytes)
         chunk->carved_bytes += chunk->block_bytes;
     }
     chunk->used_count++;
-    if (chunk_is_full(chunk)) {
+    poison(block, chunk->block_bytes, POISON_NEW);
+    memory_count_taken(kind, block, chunk->block_bytes);
+    if (UNLIKELY(chunk_is_full(chunk))) {
         unlink_chunk(chunk);
     }
-    poison(block, chunk->block_bytes, POISON_NEW);
     return block;
 }
 
-void *memory_allocate_zeroed(size_t bytes)
+static __attribute__((noinline)) void *take_from_new_chunk(const struct memory_kind *kind,
+                                                           unsigned class_index)
 {
-    void *block = memory_allocate(bytes);
+    struct chunk *chunk = new_chunk(class_index);
+
+    if (chunk == NULL) {
+        memory_count_taken(kind, NULL, 0);
+        return NULL;
+    }
+    return take_block(kind, chunk);
+}
+
+void *memory_allocate(const struct memory_kind *kind, size_t bytes)
+{
+    if (memory_is_refused(kind)) {
+        memory_count_taken(kind, NULL, 0);
+        return NULL;
+    }
+    if (UNLIKELY(bytes > CLASS_MAX_BYTES)) {
+        return allocate_run(kind, bytes);
+    }
+    unsigned class_index = class_index_for(bytes);
+    struct chunk *chunk = chunks_with_room[class_index];
+
+    CORE_ASSERT_SLOW(class_bytes(class_index) >= bytes);
+    if (UNLIKELY(chunk == NULL)) {
+        return take_from_new_chunk(kind, class_index);
+    }
+    CORE_ASSERT_SLOW(chunk->class_index == class_index);
+    return take_block(kind, chunk);
+}
+
+void *memory_allocate_zeroed(const struct memory_kind *kind, size_t bytes)
+{
+    void *block = memory_allocate(kind, bytes);
 
     if (block != NULL) {
         memset(block, 0, bytes);
@@ -215,35 +255,25 @@ void *memory_allocate_zeroed(size_t bytes)
     return block;
 }
 
-void memory_release(void *block)
+static __attribute__((noinline)) void release_run(const struct memory_kind *kind, void *block)
 {
-    if (block == NULL) {
-        return;
-    }
-    struct chunk *chunk = chunk_of(block);
+    struct chunk *run = chunk_of(block);
+    size_t page_count = run->class_index;
 
-    if (chunk->magic == RUN_MAGIC) {
-        size_t page_count = chunk->class_index;
+    CORE_ASSERT(run->magic == RUN_MAGIC);
+    run->magic = 0;
+    memory_count_released(kind, page_count * MEMORY_PAGE_BYTES);
+    source->release(run, page_count);
+}
 
-        chunk->magic = 0;
-        source->release(chunk, page_count);
-        return;
-    }
-    struct free_block *free_block = block;
-
-    CORE_ASSERT(chunk->used_count > 0);
-    CORE_ASSERT_SLOW(is_in_chunk(chunk, block));
-    /* Else it has been released before. */
-    CORE_ASSERT_SLOW(!is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
-    if (chunk_is_full(chunk)) {
+/* A block of it has been released: has it room again, or is it empty? An empty chunk goes back,
+ * unless it is the only one with room: a node that allocates and releases one block in turn would
+ * otherwise build a chunk each time. */
+static __attribute__((noinline)) void list_released(struct chunk *chunk, bool was_full)
+{
+    if (was_full) {
         link_chunk(chunk);
     }
-    poison(block, chunk->block_bytes, POISON_RELEASED);
-    free_block->next = chunk->free_blocks;
-    chunk->free_blocks = free_block;
-    chunk->used_count--;
-    /* An empty chunk goes back, unless it is the only one with room: a node that allocates and
-     * releases one block in turn would otherwise build a chunk each time. */
     if (chunk->used_count == 0 &&
         (chunk->next != NULL || chunk->previous_next != &chunks_with_room[chunk->class_index])) {
         unlink_chunk(chunk);
@@ -252,10 +282,39 @@ void memory_release(void *block)
     }
 }
 
-void *memory_resize(void *block, size_t bytes)
+void memory_release(const struct memory_kind *kind, void *block)
+{
+    struct free_block *free_block = block;
+
+    if (block == NULL) {
+        return;
+    }
+    CORE_ASSERT_SLOW(kind->counts->objects > 0); /* or it was allocated for another kind */
+    struct chunk *chunk = (struct chunk *)ALIGN_DOWN((uintptr_t)block, (uintptr_t)CHUNK_BYTES);
+
+    if (UNLIKELY(chunk->magic != CHUNK_MAGIC)) {
+        release_run(kind, block);
+        return;
+    }
+    bool was_full = chunk_is_full(chunk);
+
+    CORE_ASSERT_SLOW(chunk->used_count > 0 && is_in_chunk(chunk, block));
+    /* Else it has been released before. */
+    CORE_ASSERT_SLOW(!is_poisoned(free_block + 1, chunk->block_bytes - sizeof(*free_block)));
+    poison(block, chunk->block_bytes, POISON_RELEASED);
+    free_block->next = chunk->free_blocks;
+    chunk->free_blocks = free_block;
+    chunk->used_count--;
+    memory_count_released(kind, chunk->block_bytes);
+    if (UNLIKELY(was_full || chunk->used_count == 0)) {
+        list_released(chunk, was_full);
+    }
+}
+
+void *memory_resize(const struct memory_kind *kind, void *block, size_t bytes)
 {
     if (block == NULL) {
-        return memory_allocate(bytes);
+        return memory_allocate(kind, bytes);
     }
     size_t old_bytes = usable_bytes(chunk_of(block));
 
@@ -263,11 +322,29 @@ void *memory_resize(void *block, size_t bytes)
     if (bytes <= old_bytes && bytes >= old_bytes / 2) {
         return block;
     }
-    void *new_block = memory_allocate(bytes);
+    void *new_block = memory_allocate(kind, bytes);
 
     if (new_block != NULL) {
         memcpy(new_block, block, bytes < old_bytes ? bytes : old_bytes);
-        memory_release(block);
+        memory_release(kind, block);
     }
     return new_block;
+}
+
+void *memory_allocate_pages(const struct memory_kind *kind, size_t page_count)
+{
+    size_t bytes = page_count * MEMORY_PAGE_BYTES;
+    void *pages = memory_is_refused(kind) ? NULL : source->allocate(page_count, 0);
+
+    if (pages != NULL) {
+        memset(pages, 0, bytes);
+    }
+    memory_count_taken(kind, pages, bytes);
+    return pages;
+}
+
+void memory_release_pages(const struct memory_kind *kind, void *pages, size_t page_count)
+{
+    memory_count_released(kind, page_count * MEMORY_PAGE_BYTES);
+    source->release(pages, page_count);
 }

@@ -5,7 +5,6 @@
 #include "libc/core/reserve.h"
 
 #include "libc/core/assert.h"
-#include "libc/core/memory.h"
 
 static void put(struct reserve *reserve, void *block)
 {
@@ -13,10 +12,12 @@ static void put(struct reserve *reserve, void *block)
     reserve->free = block;
 }
 
-void reserve_initialise(struct reserve *reserve, void *blocks, size_t block_bytes, unsigned count)
+void reserve_initialise(struct reserve *reserve, const struct memory_kind *kind, void *blocks,
+                        size_t block_bytes, unsigned count)
 {
     CORE_ASSERT(block_bytes >= sizeof(void *) && block_bytes % sizeof(void *) == 0);
     *reserve = (struct reserve){
+        .kind = kind,
         .first = blocks,
         .end = (char *)blocks + count * block_bytes,
         .block_bytes = block_bytes,
@@ -28,7 +29,7 @@ void reserve_initialise(struct reserve *reserve, void *blocks, size_t block_byte
 
 void *reserve_take(struct reserve *reserve)
 {
-    void *block = memory_allocate(reserve->block_bytes);
+    void *block = memory_allocate(reserve->kind, reserve->block_bytes);
 
     if (UNLIKELY(block == NULL) && reserve->free != NULL) {
         block = reserve->free;
@@ -42,6 +43,6 @@ void reserve_release(struct reserve *reserve, void *block)
     if ((char *)block >= reserve->first && (char *)block < reserve->end) {
         put(reserve, block);
     } else {
-        memory_release(block);
+        memory_release(reserve->kind, block);
     }
 }

@@ -37,6 +37,8 @@
 /* As on Linux. */
 #define ERROR_NUMBER_MAX 4095
 
+MEMORY_KIND(table_kind, "descriptor_table");
+
 /* table[fd], below table_count; grown by doubling. */
 static struct descriptor **table;
 static unsigned table_count;
@@ -109,12 +111,12 @@ static __attribute__((noinline)) int grow_table(void)
         return -EMFILE;
     }
     ASSERT(usable_count == table_count && count <= DESCRIPTOR_MAX);
-    struct descriptor **grown = memory_resize(table, count * sizeof(*table));
+    struct descriptor **grown = memory_resize(&table_kind, table, count * sizeof(*table));
     if (grown == NULL) {
         return -ENOMEM;
     }
     table = grown;
-    uint64_t *grown_used = memory_resize(used, count / WORD_BITS * sizeof(*used));
+    uint64_t *grown_used = memory_resize(&table_kind, used, count / WORD_BITS * sizeof(*used));
     if (grown_used == NULL) {
         return -ENOMEM;
     }

@@ -42,6 +42,9 @@ struct epoll {
 
 static const struct descriptor_operations epoll_operations;
 
+MEMORY_KIND(epoll_kind, "epoll");
+MEMORY_KIND(item_kind, "epoll_item");
+
 static void list_item(struct epoll_item *item)
 {
     struct epoll *epoll = item->epoll;
@@ -128,7 +131,7 @@ static void release_item(struct epoll_item *item)
     if (item->next_of_epoll != NULL) {
         item->next_of_epoll->previous_of_epoll = item->previous_of_epoll;
     }
-    memory_release(item);
+    memory_release(&item_kind, item);
 }
 
 void epoll_forget(struct descriptor *descriptor)
@@ -154,7 +157,7 @@ static struct epoll_item **find_item(struct descriptor *descriptor, const struct
 static int add_item(struct epoll *epoll, struct descriptor *descriptor,
                     const struct epoll_event *event)
 {
-    struct epoll_item *item = memory_allocate(sizeof(*item));
+    struct epoll_item *item = memory_allocate(&item_kind, sizeof(*item));
 
     if (item == NULL) {
         return -ENOMEM;
@@ -331,7 +334,7 @@ static void epoll_close(struct descriptor *descriptor)
     }
     ASSERT(epoll->ready_head == NULL);
     ASSERT(epoll->ready_tail == NULL);
-    memory_release(epoll);
+    memory_release(&epoll_kind, epoll);
 }
 
 static const struct descriptor_operations epoll_operations = {
@@ -344,14 +347,14 @@ int epoll_create1(int flags)
     if ((flags & ~EPOLL_CLOEXEC) != 0) {
         return (int)call_result(-EINVAL);
     }
-    struct epoll *epoll = memory_allocate_zeroed(sizeof(*epoll));
+    struct epoll *epoll = memory_allocate_zeroed(&epoll_kind, sizeof(*epoll));
     if (epoll == NULL) {
         return (int)call_result(-ENOMEM);
     }
     descriptor_initialise(&epoll->descriptor, &epoll_operations);
     int fd = descriptor_open(&epoll->descriptor);
     if (fd < 0) {
-        memory_release(epoll);
+        memory_release(&epoll_kind, epoll);
     }
     return (int)call_result(fd);
 }

@@ -27,6 +27,9 @@ struct file {
     uint8_t *own_content; /* to be released with the file, or NULL */
 };
 
+MEMORY_KIND(file_kind, "file");
+MEMORY_KIND(content_kind, "file_content");
+
 /* --- Opening --- */
 
 static int generate(struct file *file, size_t (*print)(char *text, size_t size))
@@ -34,7 +37,7 @@ static int generate(struct file *file, size_t (*print)(char *text, size_t size))
     /* Counters grow by digits while we measure: some room for that, and cut what exceeds it. */
     size_t size = print(NULL, 0) + KIB;
 
-    file->own_content = memory_allocate(size);
+    file->own_content = memory_allocate(&content_kind, size);
     if (file->own_content == NULL) {
         return -ENOMEM;
     }
@@ -86,8 +89,8 @@ static void file_close(struct descriptor *descriptor)
 {
     struct file *file = (struct file *)descriptor;
 
-    memory_release(file->own_content);
-    memory_release(file);
+    memory_release(&content_kind, file->own_content);
+    memory_release(&file_kind, file);
 }
 
 static const struct descriptor_operations file_operations = {
@@ -100,7 +103,7 @@ static int open_file(const char *path, int flags)
     if ((flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC)) != 0) {
         return -EROFS;
     }
-    struct file *file = memory_allocate_zeroed(sizeof(*file));
+    struct file *file = memory_allocate_zeroed(&file_kind, sizeof(*file));
     if (file == NULL) {
         return -ENOMEM;
     }

@@ -9,6 +9,8 @@
 
 #include "libc/core/memory.h"
 
+MEMORY_KIND(malloc_kind, "malloc");
+
 /* A block of no bytes has an address of its own too, so that NULL always means failure. */
 static size_t at_least_one(size_t bytes)
 {
@@ -25,7 +27,7 @@ static void *or_errno(void *block)
 
 void *malloc(size_t bytes)
 {
-    return or_errno(memory_allocate(at_least_one(bytes)));
+    return or_errno(memory_allocate(&malloc_kind, at_least_one(bytes)));
 }
 
 void *calloc(size_t count, size_t bytes)
@@ -35,7 +37,7 @@ void *calloc(size_t count, size_t bytes)
     if (__builtin_mul_overflow(count, bytes, &total)) {
         return or_errno(NULL);
     }
-    return or_errno(memory_allocate_zeroed(at_least_one(total)));
+    return or_errno(memory_allocate_zeroed(&malloc_kind, at_least_one(total)));
 }
 
 void *realloc(void *block, size_t bytes)
@@ -43,12 +45,12 @@ void *realloc(void *block, size_t bytes)
     if (block == NULL) {
         return malloc(bytes);
     }
-    return or_errno(memory_resize(block, at_least_one(bytes)));
+    return or_errno(memory_resize(&malloc_kind, block, at_least_one(bytes)));
 }
 
 void free(void *block)
 {
-    memory_release(block);
+    memory_release(&malloc_kind, block);
 }
 
 char *strndup(const char *text, size_t limit)

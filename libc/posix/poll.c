@@ -19,6 +19,8 @@ _Static_assert(POLLIN == READY_IN && POLLOUT == READY_OUT && POLLERR == READY_ER
                    POLLHUP == READY_HANGUP,
                "events pass unchanged");
 
+MEMORY_KIND(poll_kind, "poll");
+
 /* Claim what can be had on each descriptor, and see what is ready. Returns how many are. */
 static int claim_and_ask_all(struct pollfd *fds, nfds_t count)
 {
@@ -87,7 +89,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, int timeout_ms)
         return claim_and_ask_all(fds, count);
     }
     if (count > POLL_FEW) {
-        waiters = memory_allocate(count * sizeof(*waiters));
+        waiters = memory_allocate(&poll_kind, count * sizeof(*waiters));
         if (waiters == NULL) {
             return -ENOMEM;
         }
@@ -98,7 +100,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, int timeout_ms)
         ready_count = claim_and_ask_all(fds, count);
     } while (ready_count == 0 && is_woken);
     if (waiters != few) {
-        memory_release(waiters);
+        memory_release(&poll_kind, waiters);
     }
     return ready_count;
 }
@@ -177,7 +179,8 @@ int select(int count, fd_set *restrict readable, fd_set *restrict writable,
     if (count < 0 || count > FD_SETSIZE || !is_time_good(timeout)) {
         return (int)call_result(-EINVAL);
     }
-    struct pollfd *fds = memory_allocate((size_t)(count > 0 ? count : 1) * sizeof(*fds));
+    struct pollfd *fds =
+        memory_allocate(&poll_kind, (size_t)(count > 0 ? count : 1) * sizeof(*fds));
     if (fds == NULL) {
         return (int)call_result(-ENOMEM);
     }
@@ -194,6 +197,6 @@ int select(int count, fd_set *restrict readable, fd_set *restrict writable,
                       keep_ready(writable, fds, polled, POLLOUT, POLLOUT | POLLERR) +
                       keep_ready(exceptional, fds, polled, POLLPRI, POLLPRI);
     }
-    memory_release(fds);
+    memory_release(&poll_kind, fds);
     return (int)call_result(ready_count);
 }

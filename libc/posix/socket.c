@@ -10,7 +10,6 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "libc/core/memory.h"
 #include "net/address.h"
 #include "net/counters.h"
 #include "net/streams/listener.h"
@@ -21,9 +20,9 @@ _Static_assert(STREAM_CAN_READ == READY_IN && STREAM_CAN_WRITE == READY_OUT &&
                    STREAM_PEER_HAS_CLOSED == READY_PEER_HANGUP,
                "readiness passes unchanged");
 
-/* Objects are kept for reuse: every accepted connection takes one. The last one freed goes first,
- * while its lines are still in the cache. */
-static struct socket *first_free;
+_Static_assert(offsetof(struct socket, place) == 0, "it is a pool's");
+
+POOL(sockets, "socket", struct socket, DESCRIPTOR_MAX); /* every accepted connection takes one */
 
 void sockets_start(void)
 {
@@ -35,17 +34,12 @@ void sockets_start(void)
 
 static struct socket *create_socket(bool is_nonblocking)
 {
-    struct socket *socket = first_free;
+    struct socket *socket = pool_take(&sockets);
 
-    if (socket != NULL) {
-        first_free = socket->next_free;
-    } else {
-        socket = memory_allocate(sizeof(*socket));
-        if (socket == NULL) {
-            return NULL;
-        }
+    if (socket == NULL) {
+        return NULL;
     }
-    *socket = (struct socket){.descriptor = {.fd = -1}};
+    *socket = (struct socket){.place = socket->place};
     descriptor_initialise(&socket->descriptor, &socket_operations);
     socket->descriptor.is_nonblocking = is_nonblocking;
     return socket;
@@ -56,13 +50,12 @@ static void release_socket(struct socket *socket)
     ASSERT_SLOW(socket->descriptor.fd < 0);
     ASSERT_SLOW(socket->descriptor.waiters == NULL);
     ASSERT_SLOW(socket->descriptor.epoll_items == NULL);
-    socket->next_free = first_free;
-    first_free = socket;
+    pool_release(&sockets, socket);
 }
 
 static void close_socket(struct descriptor *descriptor)
 {
-    struct socket *socket = (struct socket *)descriptor;
+    struct socket *socket = socket_of(descriptor);
 
     ASSERT_SLOW(socket->stream == NULL || socket->listener == NULL);
     if (socket->stream != NULL) {
@@ -76,7 +69,7 @@ static void close_socket(struct descriptor *descriptor)
 
 static unsigned readiness_of_socket(const struct descriptor *descriptor)
 {
-    const struct socket *socket = (const struct socket *)descriptor;
+    const struct socket *socket = CONTAINER_OF(descriptor, struct socket, descriptor);
 
     if (LIKELY(socket->stream != NULL)) {
         return stream_readiness(socket->stream);
@@ -89,7 +82,7 @@ static unsigned readiness_of_socket(const struct descriptor *descriptor)
 
 static void claim_for_socket(struct descriptor *descriptor)
 {
-    struct socket *socket = (struct socket *)descriptor;
+    struct socket *socket = socket_of(descriptor);
 
     if (socket->listener != NULL) {
         stream_listener_claim(socket->listener);
@@ -98,14 +91,14 @@ static void claim_for_socket(struct descriptor *descriptor)
 
 static ssize_t read_socket(struct descriptor *descriptor, void *buffer, size_t bytes)
 {
-    struct socket *socket = (struct socket *)descriptor;
+    struct socket *socket = socket_of(descriptor);
 
     return socket->stream != NULL ? socket_receive(socket, buffer, bytes, 0) : -ENOTCONN;
 }
 
 static ssize_t write_socket(struct descriptor *descriptor, const void *data, size_t bytes)
 {
-    struct socket *socket = (struct socket *)descriptor;
+    struct socket *socket = socket_of(descriptor);
 
     return socket->stream != NULL ? socket_send(socket, data, bytes, 0) : -ENOTCONN;
 }
@@ -121,7 +114,9 @@ const struct descriptor_operations socket_operations = {
 struct socket *socket_get(int fd, int *error)
 {
     *error = 0;
-    return (struct socket *)descriptor_get_kind(fd, &socket_operations, -ENOTSOCK, error);
+    struct descriptor *descriptor = descriptor_get_kind(fd, &socket_operations, -ENOTSOCK, error);
+
+    return descriptor != NULL ? socket_of(descriptor) : NULL;
 }
 
 int socket_why_not_connected(int fd)

@@ -10,12 +10,14 @@
 
 #include <netinet/in.h>
 
+#include "libc/core/pool.h"
 #include "libc/posix/descriptor.h"
 
 struct stream;
 struct stream_listener;
 
 struct socket {
+    struct pool_object place;
     struct descriptor descriptor;
     struct stream_listener *listener; /* NULL: does not listen */
     struct stream *stream;            /* NULL: is not connected */
@@ -23,13 +25,17 @@ struct socket {
     uint16_t port;                    /* machine's order; 0: not bound */
     bool is_linger_zero;              /* SO_LINGER with time 0: close() resets */
     uint64_t defer_ns;                /* TCP_DEFER_ACCEPT */
-    struct socket *next_free;
 };
 
 /* Register what an application receives. On its node, before the application is started. */
 void sockets_start(void);
 
 extern const struct descriptor_operations socket_operations;
+
+static inline struct socket *socket_of(struct descriptor *descriptor)
+{
+    return CONTAINER_OF(descriptor, struct socket, descriptor);
+}
 
 /* The error of socket_get_connected(). */
 int socket_why_not_connected(int fd);
@@ -39,11 +45,11 @@ struct socket *socket_get(int fd, int *error);
 /* The same if it is connected; else *error may also be -ENOTCONN. */
 static inline struct socket *socket_get_connected(int fd, int *error)
 {
-    struct socket *socket = (struct socket *)descriptor_get(fd);
+    struct descriptor *descriptor = descriptor_get(fd);
 
-    if (LIKELY(socket != NULL && socket->descriptor.operations == &socket_operations &&
-               socket->stream != NULL)) {
-        return socket;
+    if (LIKELY(descriptor != NULL && descriptor->operations == &socket_operations &&
+               socket_of(descriptor)->stream != NULL)) {
+        return socket_of(descriptor);
     }
     *error = socket_why_not_connected(fd);
     return NULL;

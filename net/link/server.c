@@ -21,7 +21,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
-#include "libc/core/memory.h"
+#include "libc/core/pool.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
@@ -53,7 +53,7 @@
 #define COPY_BUFFER_MAX 1024
 
 struct copy_buffer {
-    struct copy_buffer *next; /* on the free list */
+    struct pool_object place;
     uint8_t data[FRAME_MAX_BYTES];
 };
 
@@ -80,8 +80,7 @@ static struct {
     node_id_t owner;
 } held;
 
-static struct copy_buffer *free_copies;
-static unsigned copy_count;
+POOL(copies, "link_copy", struct copy_buffer, COPY_BUFFER_MAX);
 
 /* --- Receive --- */
 
@@ -205,27 +204,9 @@ int link_server_transmit(const struct frame_to_send *frame)
     return nic_queue_transmit(queue.nic, frame);
 }
 
-static void release_copy(void *context)
+static void release_copy(void *copy)
 {
-    struct copy_buffer *copy = context;
-
-    ASSERT_SLOW(copy_count >= 1 && copy_count <= COPY_BUFFER_MAX);
-    ASSERT_SLOW(copy != free_copies);
-    copy->next = free_copies;
-    free_copies = copy;
-}
-
-static struct copy_buffer *take_copy(void)
-{
-    struct copy_buffer *copy = free_copies;
-
-    if (copy != NULL) {
-        free_copies = copy->next;
-    } else if (copy_count < COPY_BUFFER_MAX) {
-        copy = memory_allocate(sizeof(*copy));
-        copy_count += copy != NULL;
-    }
-    return copy;
+    pool_release(&copies, copy);
 }
 
 /* Whether the headers that the NIC, or its driver, will look at lie in the frame. */
@@ -271,7 +252,7 @@ static void handle_transmit_frame(node_id_t from, const struct message *raw,
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    copy = take_copy();
+    copy = pool_take(&copies);
     if (copy == NULL) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         return;

@@ -94,10 +94,12 @@ static void handle_node_down(node_id_t node)
     manager_forget_node(&own_manager, node);
 }
 
+MEMORY_KIND(tables_kind, "manager_tables");
+
 void connection_manager_start(const struct configuration *configuration)
 {
-    memory_release(tables); /* if it is started anew */
-    tables = memory_allocate_zeroed(listener_table_bytes(configuration->node_count));
+    memory_release(&tables_kind, tables); /* if it is started anew */
+    tables = memory_allocate_zeroed(&tables_kind, listener_table_bytes(configuration->node_count));
     if (tables == NULL) {
         PANIC("no memory for the tables of the listeners");
     }

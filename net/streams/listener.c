@@ -34,6 +34,8 @@ struct stream_listener {
     void *owner;
 };
 
+MEMORY_KIND(listener_kind, "listener");
+
 static struct stream_listener *listeners[LISTENER_MAX];
 /* Of the last ACCEPT_CONNECTION. One count for all listeners: what a CM is told of a closed one is
  * not taken for its successor's. */
@@ -94,7 +96,7 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
     if (index == LISTENER_MAX) {
         return -ENFILE;
     }
-    struct stream_listener *listener = memory_allocate(sizeof(*listener));
+    struct stream_listener *listener = memory_allocate(&listener_kind, sizeof(*listener));
     if (listener == NULL) {
         return -ENOMEM;
     }
@@ -165,7 +167,7 @@ void stream_listener_close(struct stream_listener *listener)
     ASSERT(listener->available.head == NULL);
     ASSERT(listener->deferred.head == NULL);
     ASSERT(listener->ready.head == NULL);
-    memory_release(listener);
+    memory_release(&listener_kind, listener);
 }
 
 void stream_listener_set_backlog(struct stream_listener *listener, uint32_t backlog)

@@ -23,10 +23,12 @@ struct received_chunk {
     uint8_t bytes[];
 };
 
+MEMORY_KIND(chunk_kind, "stream_received");
+
 static struct received_chunk *add_chunk(struct received *received, size_t length_bytes)
 {
     size_t capacity_bytes = length_bytes > CHUNK_MIN_BYTES ? length_bytes : CHUNK_MIN_BYTES;
-    struct received_chunk *chunk = memory_allocate(sizeof(*chunk) + capacity_bytes);
+    struct received_chunk *chunk = memory_allocate(&chunk_kind, sizeof(*chunk) + capacity_bytes);
 
     if (chunk == NULL) {
         return NULL;
@@ -85,7 +87,7 @@ size_t received_take(struct received *received, void *buffer, size_t length_byte
             chunk->read_bytes += (uint32_t)part;
             if (chunk->read_bytes == chunk->length_bytes) {
                 received->head = next;
-                memory_release(chunk);
+                memory_release(&chunk_kind, chunk);
             }
         }
         chunk = next;
@@ -103,7 +105,7 @@ void received_drop(struct received *received)
     while (received->head != NULL) {
         struct received_chunk *chunk = received->head;
         received->head = chunk->next;
-        memory_release(chunk);
+        memory_release(&chunk_kind, chunk);
     }
     received->bytes = 0;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kernel/platform.h"
+#include "libc/core/pool.h"
 #include "net/messages.h"
 #include "net/streams/received.h"
 
@@ -43,6 +44,7 @@ enum stream_state {
 
 struct stream {
     /* table.c's */
+    struct pool_object place;
     uint32_t stream_index;
     uint32_t connection_index, generation; /* the TS's name for it */
     node_id_t ts;
@@ -84,8 +86,8 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
 void stream_destroy(struct stream *stream);
 
 /* The one that a message from node `from` means: same name, same TS, same generation there. NULL
- * when it is closed already, which is normal for what was on its way meanwhile; a name that never
- * was one is counted as DROP_BAD_MESSAGE. */
+ * when it is closed already, which is normal for what was on its way meanwhile; a place that there
+ * is not is counted as DROP_BAD_MESSAGE. */
 struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t generation);
 /* Call `visit` for each that is not FREE; it may destroy the one it is given. */
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context);

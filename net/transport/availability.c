@@ -119,7 +119,7 @@ static void post_accept_timeout(node_id_t cm, const struct connection *connectio
 {
     struct accept_timeout *message = message_reserve_posted(cm, ACCEPT_TIMEOUT, sizeof(*message));
 
-    message->connection_index = connection->index;
+    message->connection_index = connection->place.index;
     message->generation = connection->generation;
     message->acceptor = *acceptor;
     message->port = local_port_of(connection);
@@ -187,7 +187,7 @@ static void wait_for_claim(struct connection *connection)
 static void fill_availability(struct connection *connection, struct connection_available *message)
 {
     connection->availability_number++;
-    message->connection_index = connection->index;
+    message->connection_index = connection->place.index;
     message->generation = connection->generation;
     message->flow = connection->flow;
     message->listener_index = connection->acceptor.listener_index;

@@ -33,6 +33,7 @@ static struct connection *dirty_head, *dirty_tail;
 /* Without room in the channel of their application: told more when it has room again, the one that
  * has waited longest first. A queue for each node: those of one application cost the others
  * nothing. */
+MEMORY_KIND(blocked_kind, "blocked_connections");
 static struct connection_link *blocked;
 static struct node_set blocked_nodes; /* whose queue is not empty, and how many */
 static unsigned blocked_node_count;
@@ -41,7 +42,7 @@ void connection_initialise(void)
 {
     unsigned node_count = platform_node_count();
 
-    blocked = memory_allocate(node_count * sizeof(*blocked));
+    blocked = memory_allocate(&blocked_kind, node_count * sizeof(*blocked));
     if (blocked == NULL) {
         PANIC("no memory for the queues of %u applications", node_count);
     }

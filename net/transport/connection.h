@@ -13,6 +13,7 @@
 
 #include "kernel/base.h"
 #include "kernel/message/send.h"
+#include "libc/core/pool.h"
 #include "net/messages.h"
 #include "net/transport/queue.h"
 #include "net/transport/state.h"
@@ -28,9 +29,8 @@ struct tcp_pcb;
  */
 struct connection {
     /* --- table.c --- */
-    uint32_t index;
-    uint32_t generation;          /* counts the uses of this entry */
-    struct connection *next_free; /* while the entry is free */
+    struct pool_object place;
+    uint32_t generation; /* counts the uses of this entry */
 
     /* --- state.c --- */
     uint8_t state; /* enum connection_state */

@@ -32,10 +32,13 @@
 
 #include "hooks.h"
 #include "libc/core/bytes.h"
+#include "libc/core/memory.h"
 
 /* Chosen: chains of two when there are as many connections as can be. */
 #define CONNECTIONS_PER_BUCKET 2u
 #define BUCKETS_LEAST          64u /* 512 bytes */
+
+MEMORY_KIND(buckets_kind, "connection_buckets");
 
 /*
  * Linear hashing: a bucket for each connection that there has been at a time, so that few of them
@@ -427,7 +430,7 @@ void demux_initialise(void)
     bucket_mask = BUCKETS_LEAST - 1;
     hashed_count = 0;
     flow_hash_initialise();
-    buckets = platform_allocate_pages(bucket_limit * sizeof(*buckets) / PAGE_BYTES);
+    buckets = memory_allocate_pages(&buckets_kind, bucket_limit * sizeof(*buckets) / PAGE_BYTES);
     ASSERT(buckets != NULL);
     timewait_initialise();
     listener = pcb_listen();

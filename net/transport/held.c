@@ -24,6 +24,8 @@ struct held {
 
 static uint64_t total_bytes, limit_bytes;
 
+MEMORY_KIND(held_kind, "tcp_held");
+
 void held_initialise(void)
 {
     limit_bytes = pages_total_bytes() / HELD_PART_OF_MEMORY;
@@ -45,13 +47,13 @@ static void release_held(struct pbuf *packet)
 
     ASSERT(total_bytes >= sizeof(*held) + held->capacity_bytes);
     total_bytes -= sizeof(*held) + held->capacity_bytes;
-    memory_release(held);
+    memory_release(&held_kind, held);
 }
 
 /* An empty one. */
 static struct held *allocate(uint32_t capacity_bytes)
 {
-    struct held *held = memory_allocate(sizeof(*held) + capacity_bytes);
+    struct held *held = memory_allocate(&held_kind, sizeof(*held) + capacity_bytes);
 
     if (held == NULL) {
         return NULL;

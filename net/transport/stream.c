@@ -39,6 +39,8 @@ struct send_block {
 
 /* --- To the application --- */
 
+MEMORY_KIND(backlog_kind, "tcp_backlog");
+
 static int send_confirmation(struct connection *connection)
 {
     const struct message_loan loan = connection_lend_received(connection);
@@ -48,7 +50,7 @@ static int send_confirmation(struct connection *connection)
     if (message == NULL) {
         return message_refusal(connection->acceptor.node);
     }
-    message->connection_index = connection->index;
+    message->connection_index = connection->place.index;
     message->generation = connection->generation;
     message->stream_index = connection->stream_index;
     message->send_window_bytes = SEND_WINDOW_BYTES;
@@ -169,7 +171,7 @@ void stream_drop_backlog(struct connection *connection)
         struct send_block *block = connection->backlog_head;
 
         connection->backlog_head = block->next;
-        memory_release(block);
+        memory_release(&backlog_kind, block);
     }
     ASSERT_SLOW(connection->backlog_tail == NULL || connection->backlog_head == NULL);
     connection->backlog_tail = NULL;
@@ -232,7 +234,7 @@ static void write_bytes(struct connection *connection, const uint8_t *bytes, uin
     if (written == length) {
         return;
     }
-    block = memory_allocate(sizeof(*block) + (is_copy ? length - written : 0));
+    block = memory_allocate(&backlog_kind, sizeof(*block) + (is_copy ? length - written : 0));
     if (block == NULL) {
         connection_abort(connection, ENOMEM); /* a hole in the stream must not be sent */
         return;
@@ -283,7 +285,7 @@ bool stream_pump(struct connection *connection)
         if (block->next == NULL) {
             connection->backlog_tail = NULL;
         }
-        memory_release(block);
+        memory_release(&backlog_kind, block);
     }
     if (connection->close_due != 0) {
         finish_close(connection);

@@ -23,9 +23,6 @@ void connection_table_initialise(void);
 /* The most that there can be on this node. */
 uint32_t connection_table_limit(void);
 
-/* It grows by so many entries, a block of memory each time, and never shrinks. */
-#define CONNECTION_CHUNK 64u
-
 /* A new connection in state HALF_OPEN, all else but its name zero. NULL when the table is full or
  * memory is short. */
 struct connection *connection_allocate(void);

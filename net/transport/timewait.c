@@ -36,6 +36,7 @@ _Static_assert(IS_POWER_OF_TWO(TIMEWAIT_MAX) && TIMEWAIT_MAX < NO_ENTRY,
                "positions are masked, and 16 bits name them all");
 _Static_assert(sizeof(struct entry) == 40, "as the header says");
 
+MEMORY_KIND(table_kind, "tcp_timewait");
 static struct table *table;
 static uint32_t oldest, newest; /* free-running: entries oldest .. newest - 1, some unused */
 static uint32_t used_count;
@@ -43,7 +44,8 @@ static uint32_t used_count;
 void timewait_initialise(void)
 {
     if (table == NULL) {
-        table = memory_allocate(sizeof(*table)); /* an entry is written when it is added */
+        table =
+            memory_allocate(&table_kind, sizeof(*table)); /* an entry is written when it is added */
         ASSERT(table != NULL);
     }
     for (uint32_t i = 0; i < BUCKETS; i++) {

@@ -17,6 +17,7 @@
 
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/memory.h"
 
 #define NODE_COUNT 2u
 #define LIFE_S     60
@@ -181,23 +182,34 @@ void *platform_allocate_stack(void)
     return aligned_alloc(PAGE_BYTES, THREAD_STACK_BYTES);
 }
 
-void *memory_allocate(size_t bytes)
+void *memory_allocate(const struct memory_kind *kind, size_t bytes)
 {
+    (void)kind;
     return malloc(bytes);
 }
 
-void *memory_allocate_zeroed(size_t bytes)
+void *memory_allocate_zeroed(const struct memory_kind *kind, size_t bytes)
 {
+    (void)kind;
     return calloc(1, bytes);
 }
 
-void memory_release(void *block)
+void memory_release(const struct memory_kind *kind, void *block)
 {
+    (void)kind;
     free(block);
 }
 
-void *memory_resize(void *block, size_t bytes)
+unsigned memory_publish_counts(struct memory_counts *counts, unsigned count_max)
 {
+    (void)counts;
+    (void)count_max;
+    return 0;
+}
+
+void *memory_resize(const struct memory_kind *kind, void *block, size_t bytes)
+{
+    (void)kind;
     return realloc(block, bytes);
 }
 

@@ -17,7 +17,7 @@
 
 #define LWIP_HOOK_FILENAME "hooks.h"
 
-/* --- Memory: the node's allocator behind every object (arch/cc.h) --- */
+/* --- Memory: the node's allocator behind every object (memory.c) --- */
 #define MEM_ALIGNMENT            8
 #define MEM_LIBC_MALLOC          1
 #define MEMP_MEM_MALLOC          1

@@ -20,6 +20,7 @@
 #include "apps/httpd/counters.h"
 #include "apps/monitor/metrics.h"
 #include "kernel/message/status.h"
+#include "libc/core/memory.h"
 #include "libc/core/version.h"
 #include "net/counters.h"
 #include "net/status_text.h"
@@ -28,6 +29,9 @@
 
 /* As apps/httpd/host_talus.c has it. */
 COUNTER_TABLE_DEFINE(httpd_counters, HTTPD_COUNTER_FIRST, HTTPD_COUNTERS);
+
+MEMORY_KIND(saucers_kind, "saucers");
+MEMORY_KIND(cups_kind, "cups");
 
 static char text[64 * KIB];
 
@@ -112,6 +116,32 @@ static void gauges_are_called_that_and_memory_is_shown_as_free_and_used(void **s
     assert_has_line("talus_tcp_connections{node=\"0\",state=\"claimed\"} 7");
     assert_has_line("talus_tcp_connections{node=\"0\",state=\"half_open\"} 0");
     assert_has_line("# TYPE talus_drops_total counter");
+}
+
+/* Each kind has its numbers in the set's order; what a node has never taken is left out. */
+static void memory_is_shown_by_what_it_was_taken_for(void **state)
+{
+    static const struct memory_counts counts = {.objects = 7, .bytes = 448, .failures = 2};
+    unsigned index = 0;
+
+    (void)state;
+    fake_platform_reset(0, 2);
+    LINKER_SET_EACH(memory_kinds, struct memory_kind, item)
+    {
+        if (*item == &cups_kind) {
+            memcpy(&fake_status_page(1)->counters[COUNTER_MEMORY + 3 * index], &counts,
+                   sizeof(counts));
+        }
+        index++;
+    }
+    print();
+    assert_has_line("# TYPE talus_memory_objects gauge");
+    assert_has_line("talus_memory_objects{node=\"1\",kind=\"cups\"} 7");
+    assert_has_line("talus_memory_bytes{node=\"1\",kind=\"cups\"} 448");
+    assert_has_line("# TYPE talus_memory_failures_total counter");
+    assert_has_line("talus_memory_failures_total{node=\"1\",kind=\"cups\"} 2");
+    assert_null(strstr(text, "saucers"));
+    assert_null(strstr(text, "node=\"0\",kind="));
 }
 
 /* A damaged node's text cannot break the form. */
@@ -205,6 +235,7 @@ int main(void)
         cmocka_unit_test(idle_time_is_in_seconds),
         cmocka_unit_test(nodes_say_what_they_are),
         cmocka_unit_test(gauges_are_called_that_and_memory_is_shown_as_free_and_used),
+        cmocka_unit_test(memory_is_shown_by_what_it_was_taken_for),
         cmocka_unit_test(roles_of_another_node_are_quoted_safely),
         cmocka_unit_test(text_has_the_form_that_prometheus_reads),
         cmocka_unit_test(whole_length_is_returned_however_small_the_room),

@@ -23,6 +23,8 @@
 #define RANGE_PAGES     4096u
 #define ODD_RANGE_PAGES 777u
 
+MEMORY_KIND(kind, "test");
+
 static uint64_t random_state = 1;
 
 /* What the ranges hold apart from their books. */
@@ -98,8 +100,8 @@ static void runs_that_cannot_be_had_are_refused(void **state)
     assert_null(pages_allocate(0));
     assert_null(pages_allocate(RANGE_PAGES));
     assert_null(pages_allocate(SIZE_MAX));
-    assert_null(memory_allocate(SIZE_MAX));
-    assert_null(memory_allocate(RANGE_PAGES * (size_t)PAGE_BYTES));
+    assert_null(memory_allocate(&kind, SIZE_MAX));
+    assert_null(memory_allocate(&kind, RANGE_PAGES * (size_t)PAGE_BYTES));
 }
 
 /* Fragments join again: after everything has come back the longest run can be had as before. */
@@ -135,12 +137,12 @@ static void blocks_have_their_alignment_and_size(void **state)
 {
     (void)state;
     for (size_t bytes = 0; bytes < 40000; bytes += 1 + bytes / 13) {
-        uint8_t *block = memory_allocate(bytes);
+        uint8_t *block = memory_allocate(&kind, bytes);
 
         assert_non_null(block);
         assert_int_equal((uintptr_t)block % (bytes >= 64 ? 64 : 16), 0);
         memset(block, 0x5A, bytes);
-        memory_release(block);
+        memory_release(&kind, block);
     }
 }
 
@@ -148,33 +150,33 @@ static void zeroed_blocks_are_zero_when_used_again(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        uint8_t *block = memory_allocate_zeroed(1000);
+        uint8_t *block = memory_allocate_zeroed(&kind, 1000);
 
         for (size_t j = 0; j < 1000; j++) {
             assert_int_equal(block[j], 0);
         }
         memset(block, 0xFF, 1000);
-        memory_release(block);
+        memory_release(&kind, block);
     }
 }
 
 static void resizing_keeps_the_content(void **state)
 {
-    uint8_t *block = memory_resize(NULL, 10);
+    uint8_t *block = memory_resize(&kind, NULL, 10);
 
     (void)state;
     for (size_t bytes = 10; bytes < 100000; bytes = bytes * 3 / 2) {
         memset(block, (int)(bytes & 0x7F), bytes);
-        block = memory_resize(block, bytes * 3 / 2);
+        block = memory_resize(&kind, block, bytes * 3 / 2);
         assert_non_null(block);
         for (size_t i = 0; i < bytes; i++) {
             assert_int_equal(block[i], bytes & 0x7F);
         }
     }
-    assert_null(memory_resize(block, RANGE_PAGES * (size_t)PAGE_BYTES));
-    block = memory_resize(block, 5);
+    assert_null(memory_resize(&kind, block, RANGE_PAGES * (size_t)PAGE_BYTES));
+    block = memory_resize(&kind, block, 5);
     assert_int_equal(block[4], block[0]);
-    memory_release(block);
+    memory_release(&kind, block);
 }
 
 /* Memory in use: a block, or a run of pages. */
@@ -223,7 +225,7 @@ static void take_piece(struct piece *piece, unsigned step)
         piece->start = pages_allocate_raw(page_count, 0);
     } else {
         piece->bytes = random_bytes();
-        piece->start = memory_allocate(piece->bytes);
+        piece->start = memory_allocate(&kind, piece->bytes);
     }
     assert_non_null(piece->start);
 }
@@ -233,7 +235,7 @@ static void release_piece(struct piece *piece)
     if (piece->is_pages) {
         pages_release(piece->start, piece->bytes / PAGE_BYTES);
     } else {
-        memory_release(piece->start);
+        memory_release(&kind, piece->start);
     }
     piece->start = NULL;
 }
@@ -258,7 +260,7 @@ static void blocks_never_overlap_under_random_use(void **state)
         } else {
             size_t bytes = random_bytes();
 
-            piece->start = memory_resize(piece->start, bytes);
+            piece->start = memory_resize(&kind, piece->start, bytes);
             assert_non_null(piece->start);
             check_content(piece, bytes < piece->bytes ? bytes : piece->bytes);
             piece->bytes = bytes;
@@ -279,23 +281,23 @@ static void blocks_never_overlap_under_random_use(void **state)
 /* What was written to is mended afterwards, for the tests that follow. */
 static void write_after_the_release_of_a_block_is_found_when_it_is_used_again(void **state)
 {
-    uint64_t *block = memory_allocate(200);
-    uint64_t *kept = memory_allocate(200); /* so that the chunk is kept */
+    uint64_t *block = memory_allocate(&kind, 200);
+    uint64_t *kept = memory_allocate(&kind, 200); /* so that the chunk is kept */
 
     (void)state;
     assert_non_null(block);
     assert_non_null(kept);
-    memory_release(block);
+    memory_release(&kind, block);
     for (size_t word = 1; word < 200 / sizeof(*block); word += 7) {
         uint64_t pattern = block[word];
 
         block[word] = 1;
-        expect_assert_failure(memory_allocate(200));
+        expect_assert_failure(memory_allocate(&kind, 200));
         block[word] = pattern;
     }
-    assert_ptr_equal(memory_allocate(200), block);
-    memory_release(block);
-    memory_release(kept);
+    assert_ptr_equal(memory_allocate(&kind, 200), block);
+    memory_release(&kind, block);
+    memory_release(&kind, kept);
 }
 
 static void write_after_the_release_of_pages_is_found_when_they_are_used_again(void **state)
@@ -325,16 +327,16 @@ static void write_after_the_release_of_pages_is_found_when_they_are_used_again(v
 
 static void block_that_is_released_twice_is_noticed(void **state)
 {
-    uint64_t *block = memory_allocate(1000);
-    uint64_t *kept = memory_allocate(1000);
+    uint64_t *block = memory_allocate(&kind, 1000);
+    uint64_t *kept = memory_allocate(&kind, 1000);
 
     (void)state;
     assert_non_null(block);
     assert_non_null(kept);
-    memory_release(block);
-    expect_assert_failure(memory_release(block));
-    expect_assert_failure(memory_release((uint8_t *)kept + 16)); /* inside a block */
-    memory_release(kept);
+    memory_release(&kind, block);
+    expect_assert_failure(memory_release(&kind, block));
+    expect_assert_failure(memory_release(&kind, (uint8_t *)kept + 16)); /* inside a block */
+    memory_release(&kind, kept);
 }
 
 static void pages_that_are_released_twice_are_noticed(void **state)
@@ -352,17 +354,17 @@ static void pages_that_are_released_twice_are_noticed(void **state)
 /* Nobody may live on what was there before. */
 static void new_memory_holds_nothing_of_before(void **state)
 {
-    uint8_t *block = memory_allocate(300);
+    uint8_t *block = memory_allocate(&kind, 300);
 
     (void)state;
     assert_non_null(block);
     memset(block, 0, 300);
-    memory_release(block);
-    block = memory_allocate(300);
+    memory_release(&kind, block);
+    block = memory_allocate(&kind, 300);
     for (size_t i = 0; i < 300; i++) {
         assert_int_equal(block[i], 0xA5);
     }
-    memory_release(block);
+    memory_release(&kind, block);
 }
 
 /* A range that holds nothing but its book would use up a place in the node's table of ranges. */
@@ -394,14 +396,14 @@ static unsigned blocks_in_a_chunk(size_t bytes)
         in_chunk = 0;
         do {
             assert_true(count < ARRAY_COUNT(blocks));
-            blocks[count] = memory_allocate(bytes);
+            blocks[count] = memory_allocate(&kind, bytes);
             assert_non_null(blocks[count]);
             count++;
             in_chunk++;
         } while (pages_free_bytes() == free_bytes);
     }
     for (unsigned i = 0; i < count; i++) {
-        memory_release(blocks[i]);
+        memory_release(&kind, blocks[i]);
     }
     return in_chunk;
 }
@@ -436,22 +438,22 @@ static void room_in_any_chunk_is_used_again(void **state)
     for (unsigned first = 0; first < ARRAY_COUNT(blocks); first++) {
         for (unsigned second = 0; second < ARRAY_COUNT(blocks); second++) {
             for (unsigned i = 0; i < ARRAY_COUNT(blocks); i++) {
-                blocks[i] = memory_allocate(16 * KIB);
+                blocks[i] = memory_allocate(&kind, 16 * KIB);
                 assert_non_null(blocks[i]);
             }
             uint64_t when_full = pages_free_bytes();
 
             assert_true(when_full <= at_start - 3 * 64 * KIB);
-            memory_release(blocks[first]);
+            memory_release(&kind, blocks[first]);
             if (second != first) {
-                memory_release(blocks[second]);
-                blocks[second] = memory_allocate(16 * KIB);
+                memory_release(&kind, blocks[second]);
+                blocks[second] = memory_allocate(&kind, 16 * KIB);
             }
-            blocks[first] = memory_allocate(16 * KIB);
+            blocks[first] = memory_allocate(&kind, 16 * KIB);
             assert_int_equal(pages_free_bytes(), when_full);
             for (unsigned i = 0; i < ARRAY_COUNT(blocks); i++) {
                 memory_release(
-                    blocks[(first + i * (second % 2 == 0 ? 1 : 5)) % ARRAY_COUNT(blocks)]);
+                    &kind, blocks[(first + i * (second % 2 == 0 ? 1 : 5)) % ARRAY_COUNT(blocks)]);
             }
             /* One empty chunk may stay; all others have gone back. */
             assert_in_range(at_start + 64 * KIB - pages_free_bytes(), 0, 128 * KIB);
@@ -462,39 +464,125 @@ static void room_in_any_chunk_is_used_again(void **state)
 /* A node that allocates and releases one block in turn builds no chunk each time. */
 static void last_chunk_stays_for_the_next_block(void **state)
 {
-    void *block = memory_allocate(16 * KIB);
+    void *block = memory_allocate(&kind, 16 * KIB);
     uint64_t free_bytes = pages_free_bytes();
 
     (void)state;
     assert_non_null(block);
-    memory_release(block);
+    memory_release(&kind, block);
     assert_int_equal(pages_free_bytes(), free_bytes);
-    assert_ptr_equal(memory_allocate(16 * KIB), block);
-    memory_release(block);
+    assert_ptr_equal(memory_allocate(&kind, 16 * KIB), block);
+    memory_release(&kind, block);
 }
 
 /* A block of 640 bytes: up to there it grows, and down to a half it shrinks, where it lies. */
 static void resizing_stays_in_place_while_it_fits_and_half_is_used(void **state)
 {
-    uint8_t *block = memory_allocate(513);
-    uint8_t *run = memory_allocate(16 * KIB + 1);
+    uint8_t *block = memory_allocate(&kind, 513);
+    uint8_t *run = memory_allocate(&kind, 16 * KIB + 1);
 
     (void)state;
     assert_non_null(block);
     assert_non_null(run);
-    assert_ptr_equal(memory_resize(block, 640), block);
-    assert_ptr_equal(memory_resize(block, 320), block);
-    uint8_t *smaller = memory_resize(block, 319);
+    assert_ptr_equal(memory_resize(&kind, block, 640), block);
+    assert_ptr_equal(memory_resize(&kind, block, 320), block);
+    uint8_t *smaller = memory_resize(&kind, block, 319);
 
     assert_non_null(smaller);
     assert_ptr_not_equal(smaller, block);
-    uint8_t *larger = memory_resize(smaller, 321);
+    uint8_t *larger = memory_resize(&kind, smaller, 321);
 
     assert_ptr_not_equal(larger, smaller);
-    memory_release(larger);
+    memory_release(&kind, larger);
     /* Five pages less the header. */
-    assert_ptr_equal(memory_resize(run, 5 * PAGE_BYTES - 64), run);
-    memory_release(run);
+    assert_ptr_equal(memory_resize(&kind, run, 5 * PAGE_BYTES - 64), run);
+    memory_release(&kind, run);
+}
+
+MEMORY_KIND(cups, "cup");
+
+static void what_is_taken_is_counted_to_its_kind_until_it_is_given_back(void **state)
+{
+    const struct memory_counts *counts = cups.counts;
+
+    (void)state;
+    void *block = memory_allocate(&cups, 100);
+
+    assert_int_equal(counts->objects, 1);
+    assert_in_range(counts->bytes, 100, 128);
+    block = memory_resize(&cups, block, 100000);
+    assert_int_equal(counts->objects, 1);
+    assert_in_range(counts->bytes, 100000, 110000);
+    void *pages = memory_allocate_pages(&cups, 3);
+
+    assert_int_equal(((uint8_t *)pages)[3 * PAGE_BYTES - 1], 0);
+    assert_int_equal(counts->objects, 2);
+    memory_release(&cups, block);
+    assert_int_equal(counts->bytes, 3 * PAGE_BYTES);
+    memory_release(&cups, NULL);
+    memory_release_pages(&cups, pages, 3);
+    assert_int_equal(counts->objects, 0);
+    assert_int_equal(counts->bytes, 0);
+    assert_int_equal(counts->failures, 0);
+}
+
+static bool refuse_cups(const struct memory_kind *asked)
+{
+    return asked == &cups;
+}
+
+/* Of its kind alone, and each way of asking. */
+static void what_cannot_be_had_is_counted(void **state)
+{
+    const struct memory_counts *counts = cups.counts;
+    uint64_t failures = counts->failures;
+
+    (void)state;
+    assert_null(memory_allocate(&cups, SIZE_MAX));
+    assert_null(memory_allocate_pages(&cups, RANGE_PAGES));
+    assert_int_equal(counts->failures, failures + 2);
+    void *kept = memory_allocate(&cups, 16);
+
+    memory_fault = refuse_cups;
+    assert_null(memory_allocate(&cups, 16));
+    assert_null(memory_allocate_zeroed(&cups, 16));
+    assert_null(memory_resize(&cups, kept, 1000));
+    assert_null(memory_allocate_pages(&cups, 1));
+    void *other = memory_allocate(&kind, 16);
+
+    memory_fault = NULL;
+    assert_non_null(other);
+    assert_int_equal(counts->failures, failures + 6);
+    assert_int_equal(counts->objects, 1);
+    memory_release(&kind, other);
+    memory_release(&cups, kept);
+}
+
+/* What has been counted before goes with them; kinds without room there count on as they did. */
+static void counts_are_published_where_there_is_room(void **state)
+{
+    static struct memory_counts published[64];
+    void *before = memory_allocate(&cups, 16);
+    unsigned count = memory_publish_counts(published, 0);
+
+    (void)state;
+    assert_in_range(count, 2, ARRAY_COUNT(published));
+    assert_int_equal(cups.counts->objects, 1);
+    assert_int_equal(memory_publish_counts(published, ARRAY_COUNT(published)), count);
+    assert_in_range((uintptr_t)cups.counts, (uintptr_t)published, (uintptr_t)&published[count - 1]);
+    assert_int_equal(cups.counts->objects, 1);
+    memory_release(&cups, before);
+    assert_int_equal(cups.counts->objects, 0);
+}
+
+static void a_block_given_back_as_another_kind_is_noticed(void **state)
+{
+    void *block = memory_allocate(&kind, 16);
+
+    (void)state;
+    assert_int_equal(cups.counts->objects, 0);
+    expect_assert_failure(memory_release(&cups, block));
+    memory_release(&kind, block);
 }
 
 int main(void)
@@ -517,6 +605,10 @@ int main(void)
         cmocka_unit_test(room_in_any_chunk_is_used_again),
         cmocka_unit_test(last_chunk_stays_for_the_next_block),
         cmocka_unit_test(resizing_stays_in_place_while_it_fits_and_half_is_used),
+        cmocka_unit_test(what_is_taken_is_counted_to_its_kind_until_it_is_given_back),
+        cmocka_unit_test(what_cannot_be_had_is_counted),
+        cmocka_unit_test(counts_are_published_where_there_is_room),
+        cmocka_unit_test(a_block_given_back_as_another_kind_is_noticed),
     };
 
     return cmocka_run_group_tests(tests, add_ranges, NULL);

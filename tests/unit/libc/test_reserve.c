@@ -23,14 +23,18 @@ static struct block blocks[BLOCK_COUNT];
 static struct block memory;
 static unsigned memory_count; /* blocks that there are, at most one */
 
-void *memory_allocate(size_t bytes)
+MEMORY_KIND(kind, "test");
+
+void *memory_allocate(const struct memory_kind *asked, size_t bytes)
 {
+    assert_ptr_equal(asked, &kind);
     assert_int_equal(bytes, sizeof(struct block));
     return memory_count > 0 && memory_count-- > 0 ? &memory : NULL;
 }
 
-void memory_release(void *block)
+void memory_release(const struct memory_kind *released, void *block)
 {
+    assert_ptr_equal(released, &kind);
     assert_ptr_equal(block, &memory);
     memory_count++;
 }
@@ -41,7 +45,7 @@ static int begin(void **state)
 {
     (void)state;
     memory_count = 0;
-    reserve_initialise(&reserve, blocks, sizeof(blocks[0]), BLOCK_COUNT);
+    reserve_initialise(&reserve, &kind, blocks, sizeof(blocks[0]), BLOCK_COUNT);
     return 0;
 }
 

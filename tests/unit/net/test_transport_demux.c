@@ -257,7 +257,7 @@ static void end_connection(const struct connection *connection)
     client = (struct client){
         .port = __builtin_bswap16(connection->flow.remote_port),
         .send_next = connection->pcb == NULL ? 0 : connection->pcb->rcv_nxt,
-        .connection_index = connection->index,
+        .connection_index = connection->place.index,
         .generation = connection->generation,
     };
     if (connection->state == CONNECTION_CLAIMED) {

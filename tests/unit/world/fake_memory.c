@@ -12,9 +12,11 @@
 
 static unsigned block_count;
 
-static void *count_block(void *block)
+bool (*memory_fault)(const struct memory_kind *kind);
+
+static void *count_block(const struct memory_kind *kind, void *block)
 {
-    block_count += block != NULL;
+    block_count += memory_count_taken(kind, block, 0);
     return block;
 }
 
@@ -23,37 +25,68 @@ unsigned fake_memory_blocks(void)
     return block_count;
 }
 
-void *memory_allocate(size_t bytes)
+unsigned memory_publish_counts(struct memory_counts *counts, unsigned count_max)
 {
-    if (fake_allocation_fails()) {
-        return NULL;
-    }
-    void *block = malloc(bytes);
+    (void)counts;
+    (void)count_max;
+    return 0;
+}
+
+static bool fails(const struct memory_kind *kind)
+{
+    return memory_is_refused(kind) || fake_allocation_fails();
+}
+
+void *memory_allocate(const struct memory_kind *kind, size_t bytes)
+{
+    void *block = fails(kind) ? NULL : malloc(bytes);
 
     /* As on a node, what was there before is still there: nobody may rely on zeros. */
     if (block != NULL) {
         memset(block, 0xA5, bytes);
     }
-    return count_block(block);
+    return count_block(kind, block);
 }
 
-void *memory_allocate_zeroed(size_t bytes)
+void *memory_allocate_zeroed(const struct memory_kind *kind, size_t bytes)
 {
-    return fake_allocation_fails() ? NULL : count_block(calloc(1, bytes));
+    return count_block(kind, fails(kind) ? NULL : calloc(1, bytes));
 }
 
-void *memory_resize(void *block, size_t bytes)
+void *memory_resize(const struct memory_kind *kind, void *block, size_t bytes)
 {
-    if (fake_allocation_fails()) {
-        return NULL;
+    if (block == NULL) {
+        return memory_allocate(kind, bytes);
     }
-    return block == NULL ? count_block(malloc(bytes)) : realloc(block, bytes);
+    return fails(kind) ? NULL : realloc(block, bytes);
 }
 
-void memory_release(void *block)
+void memory_release(const struct memory_kind *kind, void *block)
 {
-    block_count -= block != NULL;
+    if (block != NULL) {
+        block_count--;
+        memory_count_released(kind, 0);
+    }
     free(block);
+}
+
+/* Pages are no blocks: what takes them keeps them. */
+void *memory_allocate_pages(const struct memory_kind *kind, size_t page_count)
+{
+    size_t bytes = page_count * MEMORY_PAGE_BYTES;
+    void *pages = fails(kind) ? NULL : aligned_alloc(MEMORY_PAGE_BYTES, bytes);
+
+    if (pages != NULL) {
+        memset(pages, 0, bytes);
+    }
+    memory_count_taken(kind, pages, bytes);
+    return pages;
+}
+
+void memory_release_pages(const struct memory_kind *kind, void *pages, size_t page_count)
+{
+    memory_count_released(kind, page_count * MEMORY_PAGE_BYTES);
+    free(pages);
 }
 
 /* Of libc/core/pages.h: what a small node has, if the test does not say otherwise. */

@@ -474,17 +474,6 @@ void platform_sleep(uint64_t deadline_ns)
     }
 }
 
-void *platform_allocate_pages(size_t page_count)
-{
-    return fake_allocation_fails() ? NULL : fresh_pages(NULL, page_count * PAGE_BYTES);
-}
-
-void platform_release_pages(void *pages, size_t page_count)
-{
-    (void)page_count;
-    free(pages);
-}
-
 uint64_t platform_free_memory_bytes(void)
 {
     return free_memory_bytes;

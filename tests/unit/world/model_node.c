@@ -12,6 +12,7 @@
 #include "kernel/message/dispatch.c"
 #include "kernel/message/poll.c"
 #include "kernel/message/send.c"
+#include "libc/core/memory.h"
 
 #define TYPE MESSAGE_TYPE_FIRST_FREE
 
@@ -476,18 +477,29 @@ void opening_close(node_id_t node)
     (void)node;
 }
 
-void *memory_allocate(size_t bytes)
+void *memory_allocate(const struct memory_kind *kind, size_t bytes)
 {
+    (void)kind;
     (void)bytes;
     return NULL;
 }
 
-void *memory_allocate_zeroed(size_t bytes)
+void *memory_allocate_zeroed(const struct memory_kind *kind, size_t bytes)
 {
-    return memory_allocate(bytes);
+    return memory_allocate(kind, bytes);
 }
 
-void memory_release(void *memory)
+void memory_release(const struct memory_kind *kind, void *memory)
 {
+    (void)kind;
     (void)memory;
+}
+
+bool (*memory_fault)(const struct memory_kind *kind);
+
+unsigned memory_publish_counts(struct memory_counts *counts, unsigned count_max)
+{
+    (void)counts;
+    (void)count_max;
+    return 0;
 }

@@ -6,7 +6,6 @@
 
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
-#include "libc/core/memory.h"
 
 /* The compiler does these in one instruction; lwIP 2.1's own are calls. */
 #define lwip_htons(value) swap16(value)
@@ -29,8 +28,3 @@ typedef int64_t ssize_t_of_lwip;
 #define LWIP_PLATFORM_DIAG(arguments)
 
 #define LWIP_RAND() ((uint32_t)platform_random())
-
-/* Every packet, segment and PCB is a block of the node's allocator, which can take DMA. */
-#define mem_clib_malloc(bytes)        memory_allocate(bytes)
-#define mem_clib_calloc(count, bytes) memory_allocate_zeroed((count) * (bytes))
-#define mem_clib_free(block)          memory_release(block)
