@@ -45,7 +45,6 @@ enum progress {
 static int epoll_fd;
 static uint64_t now_ms;
 static unsigned count;
-static struct client *first_free;
 static char shared_input[INPUT_MAX_BYTES];
 
 /* Clients that are waited for. The head has joined first, so its time is over first. */
@@ -120,8 +119,7 @@ static void close_client(struct client *client)
     close(client->fd); /* leaves the epoll too */
     free(client->input);
     free(client->response.owned);
-    client->next = first_free;
-    first_free = client;
+    free(client);
     count--;
 }
 
@@ -462,17 +460,12 @@ void client_turn_away(int fd)
 
 void client_open(int fd)
 {
-    struct client *client = first_free;
+    struct client *client = malloc(sizeof(*client));
 
     check(fd >= 0);
-    if (client != NULL) {
-        first_free = client->next;
-    } else {
-        client = malloc(sizeof(*client));
-        if (client == NULL) {
-            client_turn_away(fd);
-            return;
-        }
+    if (client == NULL) {
+        client_turn_away(fd);
+        return;
     }
     client->fd = fd;
     client->wait = WAIT_NOT;

@@ -10,6 +10,7 @@
  * at a time; the test plays its connection and the clock.
  */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +46,8 @@ static struct {
 
 static uint64_t now_ms;
 static unsigned turned_away_count;
-static bool has_no_memory, has_no_watch;
+static unsigned blocks_left = UINT_MAX; /* so many can be had */
+static bool has_no_watch;
 
 ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
 {
@@ -110,7 +112,7 @@ int fake_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *even
 
 void *fake_malloc(size_t bytes)
 {
-    return has_no_memory ? NULL : calloc(1, bytes);
+    return blocks_left == 0 ? NULL : (blocks_left--, calloc(1, bytes));
 }
 
 void host_count_request(void)
@@ -163,7 +165,8 @@ static int set_up(void **state)
     wire.input = "";
     wire.room_bytes = SIZE_MAX;
     turned_away_count = 0;
-    has_no_memory = has_no_watch = false;
+    blocks_left = UINT_MAX;
+    has_no_watch = false;
     return 0;
 }
 
@@ -387,9 +390,18 @@ static void a_client_that_is_turned_away_is_told_so_and_counted(void **state)
 static void without_memory_clients_are_turned_away_and_counted(void **state)
 {
     (void)state;
+    /* For itself. */
+    wire.input = GET_PAGE;
+    blocks_left = 0;
+    client_open(FD);
+    assert_true(has_sent("HTTP/1.1 503 "));
+    assert_true(wire.is_closed && !wire.has_unread);
+    assert_int_equal(turned_away_count, 1);
+
     /* For the part of a request that has come. */
+    set_up(state);
     wire.input = "GET /page HTTP/1.1\r\n";
-    has_no_memory = true;
+    blocks_left = 1;
     client_open(FD);
     assert_true(has_sent("HTTP/1.1 503 "));
     assert_int_equal(turned_away_count, 1);
