@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/acpi/power.h"
+#include "drivers/hosted/faults.h"
 #include "drivers/hosted/rings.h"
 #include "drivers/hosted/visitors.h"
 #include "drivers/nic/checksum.h"
@@ -69,6 +70,9 @@ static void end(void)
         strcpy(kind, setting.per_connection > 1 ? "kept-alive" : "short");
         linux_measure_end(kind, setting.count - left_out, visitor_ticks);
     }
+    if (faults_are_wanted()) {
+        faults_report();
+    }
     is_right = visitors_report();
     log_flush_all();
     power_exit(is_right ? POWER_EXIT_PASS : POWER_EXIT_PANIC);
@@ -110,7 +114,7 @@ static void run_visitors(void)
         linux_measure_begin();
         visitor_ticks = look_count = 0;
     }
-    if (UNLIKELY(visitors_is_done())) {
+    if (UNLIKELY(visitors_is_done() && !faults_are_wanted())) {
         end();
     }
 }
@@ -122,6 +126,10 @@ static void look_at_clock(struct timer *timer)
     visitors_look_at_clock(platform_now_ns());
     visitors_end_batch();
     count_ticks(start);
+    /* With faults the end is when all has been put back. */
+    if (faults_are_wanted() && visitors_are_gone() && faults_are_over()) {
+        end();
+    }
     if (timer_start(timer, platform_now_ns() + LOOK_NS) != 0) {
         log_error("card", "no memory for the clients' timer");
     }

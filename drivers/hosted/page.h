@@ -13,7 +13,8 @@ struct page {
     const char *path;
     bool is_checked;
     bool is_wrong;
-    bool has_body; /* the header is complete */
+    bool is_turned_away; /* 503: nothing but an answer of the server's for this request */
+    bool has_body;       /* the header is complete */
     uint32_t head_bytes;
     uint64_t body_bytes; /* what the header says */
     uint64_t taken_bytes;

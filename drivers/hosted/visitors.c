@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/hosted/faults.h"
 #include "drivers/hosted/packet.h"
 #include "drivers/hosted/page.h"
 #include "kernel/log.h"
@@ -58,7 +59,7 @@ static uint32_t request_bytes;
 
 static struct {
     uint64_t asked, answered, opened;
-    uint64_t wrong, retried, refused, reset, given_up, lost;
+    uint64_t wrong, turned_away, retried, refused, reset, given_up, lost;
 } counts;
 
 /* --- Sending --- */
@@ -87,6 +88,23 @@ static void send_segment(struct connection *connection, uint8_t flags, uint32_t 
     packet_send(&segment);
 }
 
+/* In halves: on every other connection the second one follows only when it is sent again. */
+static void send_request(struct connection *connection)
+{
+    uint32_t start = connection->send_next - request_bytes;
+    uint32_t half = request_bytes / 2;
+
+    if (!setting.is_halved || connection->tries != 0) {
+        send_segment(connection, TCP_ACK | TCP_PSH, start, request, request_bytes);
+        return;
+    }
+    send_segment(connection, TCP_ACK | TCP_PSH, start, request, half);
+    if ((connection - connections) % 2 != 0) {
+        send_segment(connection, TCP_ACK | TCP_PSH, start + half, request + half,
+                     request_bytes - half);
+    }
+}
+
 /* What waits for an answer, for the first time or again. */
 static void send_outstanding(struct connection *connection)
 {
@@ -95,8 +113,7 @@ static void send_outstanding(struct connection *connection)
         send_segment(connection, TCP_SYN, connection->send_next - 1, NULL, 0);
         break;
     case ASKING:
-        send_segment(connection, TCP_ACK | TCP_PSH, connection->send_next - request_bytes, request,
-                     request_bytes);
+        send_request(connection);
         break;
     case CLOSING:
         send_segment(connection, TCP_ACK | TCP_FIN, connection->send_next - 1, NULL, 0);
@@ -140,6 +157,13 @@ static void open(struct connection *connection)
     begin(connection, SYN_SENT, 1);
 }
 
+static void open_from(unsigned first)
+{
+    for (unsigned i = first; i < setting.parallel; i++) {
+        open(&connections[i]);
+    }
+}
+
 static struct connection *find(uint32_t address, uint16_t port)
 {
     struct connection *connection;
@@ -165,15 +189,29 @@ static void fail(struct connection *connection, uint64_t *count)
     open(connection);
 }
 
+/* As a program does that closes what it wants no more of: the server need not wait. */
+static void abort_connection(struct connection *connection, uint64_t *count)
+{
+    send_segment(connection, TCP_RST | TCP_ACK, connection->send_next, NULL, 0);
+    fail(connection, count);
+}
+
 static void note_answer(struct connection *connection)
 {
-    counts.answered++;
-    connection->answered++;
+    bool is_turned_away = connection->page.is_turned_away;
+
+    if (is_turned_away) {
+        counts.turned_away++;
+        counts.asked--; /* it is asked again on another connection */
+    } else {
+        counts.answered++;
+        connection->answered++;
+    }
     if (!page_is_right(&connection->page)) {
         counts.wrong++;
     }
-    if (connection->answered < setting.per_connection && !connection->has_peer_ended &&
-        counts.asked < setting.count) {
+    if (!is_turned_away && connection->answered < setting.per_connection &&
+        !connection->has_peer_ended && counts.asked < setting.count) {
         counts.asked++;
         page_begin(&connection->page, setting.path, setting.is_checked);
         begin(connection, ASKING, request_bytes);
@@ -213,7 +251,7 @@ static void take_data(struct connection *connection, const struct received *rece
     if (page_is_complete(&connection->page)) {
         note_answer(connection);
     } else if (connection->has_peer_ended) {
-        fail(connection, &counts.reset); /* ended before it had answered */
+        abort_connection(connection, &counts.reset); /* ended before it had answered */
     }
 }
 
@@ -231,6 +269,9 @@ static void take_syn_answer(struct connection *connection, const struct segment 
     if ((segment->flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK) ||
         segment->acknowledgment != connection->send_next) {
         return;
+    }
+    if (faults_begin()) {
+        open_from(1);
     }
     connection->receive_next = segment->sequence + 1;
     send_segment(connection, TCP_ACK, connection->send_next, NULL, 0);
@@ -318,7 +359,7 @@ void visitors_look_at_clock(uint64_t now_ns)
         } else if (connection->state == CLOSING) {
             open(connection); /* its last words were lost: it has had its answers */
         } else {
-            fail(connection, &counts.given_up);
+            abort_connection(connection, &counts.given_up);
         }
     }
 }
@@ -332,14 +373,25 @@ void visitors_start(const struct visitors_setting *wanted, const uint8_t server_
         request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 192.0.2.10\r\n%s\r\n", setting.path,
         setting.per_connection > 1 ? "" : "Connection: close\r\n");
     packet_start(&setting, server_mac);
-    for (unsigned i = 0; i < setting.parallel; i++) {
-        open(&connections[i]);
-    }
+    open(&connections[0]);
+    if (!faults_are_wanted()) {
+        open_from(1);
+    } /* else one finds out when the server has come up: then the others, with faults, follow */
 }
 
 bool visitors_is_done(void)
 {
     return counts.answered >= setting.count;
+}
+
+bool visitors_are_gone(void)
+{
+    for (unsigned i = 0; i < setting.parallel; i++) {
+        if (connections[i].state != IDLE) {
+            return false;
+        }
+    }
+    return visitors_is_done();
 }
 
 uint64_t visitors_answered(void)
@@ -351,12 +403,13 @@ bool visitors_report(void)
 {
     log_info("card",
              "%llu requests answered on %llu connections, %llu wrong; %llu frames lost, %llu sent "
-             "again, %llu of nobody's; %llu connections refused, %llu reset, %llu given up",
+             "again, %llu of nobody's; %llu connections refused, %llu reset, %llu given up, %llu "
+             "turned away",
              (unsigned long long)counts.answered, (unsigned long long)counts.opened,
              (unsigned long long)counts.wrong, (unsigned long long)counts.lost,
              (unsigned long long)counts.retried, (unsigned long long)packet_flood_count(),
              (unsigned long long)counts.refused, (unsigned long long)counts.reset,
-             (unsigned long long)counts.given_up);
+             (unsigned long long)counts.given_up, (unsigned long long)counts.turned_away);
     return counts.wrong == 0 && counts.given_up == 0;
 }
 
@@ -377,6 +430,16 @@ static int parse_word(const char *word, size_t length, struct visitors_setting *
     if (length == 9 && memcmp(word, "unchecked", 9) == 0) {
         parsed->is_checked = false;
         return 0;
+    }
+    if (length == 6 && memcmp(word, "halved", 6) == 0) {
+        parsed->is_halved = true;
+        return 0;
+    }
+    if (length > 5 && memcmp(word, "fail=", 5) == 0) {
+        return faults_parse(word + 5, length - 5) ? 0 : -EINVAL;
+    }
+    if (length > 5 && memcmp(word, "rest=", 5) == 0) {
+        return faults_parse_rest(word + 5, length - 5) ? 0 : -EINVAL;
     }
     if (length > 5 && length - 5 < sizeof(parsed->path) && memcmp(word, "path=", 5) == 0) {
         memcpy(parsed->path, word + 5, length - 5);

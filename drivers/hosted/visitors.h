@@ -26,11 +26,13 @@ struct visitors_setting {
     unsigned loss_per_mille; /* frames that are lost, in either direction */
     unsigned flood;          /* frames of nobody's for each one of a client */
     uint64_t seed;           /* of losses and floods */
+    bool is_halved;          /* a request comes in two parts, the second one later */
     bool is_checked;         /* checksums are made and checked, and each byte of a page is */
     char path[VISITORS_PATH_BYTES];
 };
 
-/* "kept,count=1000,parallel=32,loss=20,flood=1,seed=7,path=/1k,unchecked", all optional. Returns 0,
+/* "count=1000,parallel=32,kept=10,loss=20,flood=1,seed=7,path=/1k,halved,unchecked,fail=KIND:1:1,
+ * rest=0.0", all optional. Returns 0,
  * or -EINVAL with the word that is wrong in the log. */
 MUST_CHECK int visitors_parse(const char *words, struct visitors_setting *setting);
 
@@ -43,8 +45,10 @@ void visitors_end_batch(void);
 /* Send again what has not been answered for long. To be called now and then. */
 void visitors_look_at_clock(uint64_t now_ns);
 
-/* The end: all requests have been answered. Tell the log what it took. */
+/* The end: all requests have been answered. */
 bool visitors_is_done(void);
+/* And all connections are closed. */
+bool visitors_are_gone(void);
 /* How many requests have been answered so far. */
 uint64_t visitors_answered(void);
 /* The log is told what happened. Returns whether all that was asked for came, and was right. */
