@@ -8,10 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
+#include "libc/core/memory.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
@@ -70,6 +72,44 @@ static void one_orphan_for_so_much_memory(void **state)
     wire_clear();
 }
 
+static bool refuse_pcbs(const struct memory_kind *kind)
+{
+    return strcmp(kind->name, "lwip_TCP_PCB") == 0;
+}
+
+/* lwIP used to end one in LAST_ACK for it, with what its client has not got yet. */
+static void without_memory_for_a_connection_no_other_ends(void **state)
+{
+    struct client old, new = {.port = wire_new_port(), .send_next = 1000};
+
+    (void)state;
+    (void)wire_accept(&old, wire_new_port());
+    wire_send(&old, WIRE_FIN | WIRE_ACK, NULL, 0);
+    old.send_next++;
+    wire_run();
+    wire_application_send(&old, "late", 4);
+    wire_application_close(&old, 0, CLOSE_BOTH);
+    wire_run();
+    wire_clear();
+
+    memory_fault = refuse_pcbs;
+    wire_assign(&new, NODE_APPLICATION, false);
+    wire_run();
+    memory_fault = NULL;
+    wire_expect_silence();
+    assert_int_equal(wire_connection_count(), 1);
+
+    for (unsigned i = 0; i < 40; i++) { /* four seconds: it is sent again */
+        wire_advance_ns(TRANSPORT_TICK_NS);
+    }
+    assert_int_equal(wire_expect(&old).length, 4);
+    wire_clear();
+    old.receive_next += 5;
+    wire_send(&old, WIRE_ACK, NULL, 0);
+    wire_run();
+    assert_int_equal(wire_connection_count(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 int main(void)
@@ -77,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(as_many_connections_as_the_memory_has_kibs_and_no_more),
         TEST(one_orphan_for_so_much_memory),
+        TEST(without_memory_for_a_connection_no_other_ends),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);
