@@ -23,6 +23,7 @@ REPORT = re.compile(r"runtime error|AddressSanitizer|exception|panic")
 LOADS = {
     "short": ((), "count=90,parallel=30"),
     "kept": ((), "count=160,parallel=80,kept=2"),
+    "alone": ((), "count=2,parallel=1,path=/100k"),
     "long": ((), "count=12,parallel=6,path=/100k"),
     "halved": ((), "count=40,parallel=20,halved"),
     "generated": ((), "count=4,parallel=2,path=/metrics"),
@@ -84,10 +85,11 @@ def faults(wanted):
     return [(first, 1) for first in alone if first <= wanted] + [(1, 5), (max(1, wanted // 3), 12)]
 
 
-def faults_of_any(wanted):
-    """The same for all kinds in the order in which they are wanted: each place of the first requests,
-    and what is wanted because something else has failed."""
-    return [(first, 1) for first in range(1, 13)] + [(first, 3) for first in range(1, wanted, 1 + wanted // 12)]
+def faults_of_any(load, wanted):
+    """Of all kinds in the order in which they are wanted: two in a row, so that what is wanted because
+    something else has failed fails, too."""
+    places = range(1, 33) if load == "alone" else range(1, wanted, 1 + wanted // 14)
+    return [(first, 2) for first in places]
 
 
 @pytest.fixture(name="runs", scope="module")
@@ -103,7 +105,7 @@ def fixture_runs():
             total = sum(kind.wanted for kind in first.kinds.values())
             new = [name for name, kind in first.kinds.items() if kind.wanted and name not in tried]
             plans = [(name, *fault) for name in new for fault in faults(first.kinds[name].wanted)]
-            plans += [("any", *fault) for fault in faults_of_any(total)]
+            plans += [("any", *fault) for fault in faults_of_any(load, total)]
             tried.update(new)
             wanted += [(load, f"fail={name}:{number}:{count}", rest) for name, number, count in plans]
         done = list(pool.map(lambda words: (words[0], run(*words)), wanted))
