@@ -15,6 +15,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
+#include "libc/core/multiply_divide.h"
 
 /* Chosen: hardware takes a few microseconds a core; an emulator on a busy host may take a hundred
  * milliseconds, and there the counters are one. */
@@ -161,7 +162,7 @@ void find_cores_compare_tscs(struct found_core *cores, unsigned count)
         corrected += cores[i].tsc_offset != 0;
         doubt = tsc_range_doubt(&range) > doubt ? tsc_range_doubt(&range) : doubt;
     }
-    uint64_t doubt_ns = cpu_multiply_divide(doubt, NS_PER_S, node_info.clock.tsc_hz);
+    uint64_t doubt_ns = multiply_divide(doubt, NS_PER_S, node_info.clock.tsc_hz);
 
     if (corrected > 0 || unknown > 0) {
         log_warning("boot",

@@ -13,8 +13,9 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
+#include "libc/core/multiply_divide.h"
 #include "libc/core/port.h"
 
 /* A rate is known well enough when two readings are off by less than this part of the time between
@@ -333,7 +334,7 @@ static uint64_t doubt_ppb(const struct sample *last)
     uint64_t doubt =
         (first.tsc_width + last->tsc_width) / 2 + tsc_count / (last->ticks - first.ticks);
 
-    return doubt < tsc_count ? cpu_multiply_divide(doubt, 1000000000, tsc_count) : 1000000000;
+    return doubt < tsc_count ? multiply_divide(doubt, 1000000000, tsc_count) : 1000000000;
 }
 
 static void describe_reference(struct reference *reference, const struct sample *last)
@@ -368,10 +369,10 @@ void reference_clock_finish(struct clock *clock, struct reference *reference)
         PANIC("the TSC does not count");
     }
     lapic_timer_start(0);
-    clock->tsc_hz = cpu_multiply_divide(tsc_count, counter.hz, ticks);
+    clock->tsc_hz = multiply_divide(tsc_count, counter.hz, ticks);
     clock->lapic_timer_hz =
-        cpu_multiply_divide(first.lapic_remaining - last.lapic_remaining, counter.hz, ticks);
-    clock->ns_per_tick = cpu_multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, clock->tsc_hz);
+        multiply_divide(first.lapic_remaining - last.lapic_remaining, counter.hz, ticks);
+    clock->ns_per_tick = multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, clock->tsc_hz);
     clock->has_tsc_deadline = (cpu_id(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
     if (!clock->has_tsc_deadline && clock->lapic_timer_hz == 0) {
         PANIC("the local APIC's timer does not count");

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "kernel/node.h"
-#include "kernel/x86/mmio.h"
+#include "libc/core/mmio.h"
 
 #ifdef TALUS_TEST_SHARED_PAGE
 

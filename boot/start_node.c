@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calling side of trampoline.S. The table is written by other cores, too: it is read as what
- * others change, by kernel/x86/mmio.h.
+ * others change, by libc/core/mmio.h.
  */
 #include "boot/start_node.h"
 
@@ -15,8 +15,8 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/mmio.h"
 
 /* SDM 3A 8.4.4.1: from INIT to the first SIPI, and to a second SIPI 200 us after the first, for
  * cores that missed it. */

@@ -8,9 +8,9 @@
 #include "kernel/limits.h"
 #include "kernel/node.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/bits.h"
+#include "libc/core/mmio.h"
 
 #define IOAPIC_INDEX  0x00
 #define IOAPIC_WINDOW 0x10

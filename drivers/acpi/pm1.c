@@ -4,8 +4,8 @@
  */
 #include "drivers/acpi/pm1.h"
 
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 #include "libc/core/port.h"
 
 bool pm1_is_there(const struct power_register *block)

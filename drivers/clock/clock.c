@@ -16,8 +16,9 @@
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
+#include "libc/core/multiply_divide.h"
 #include "libc/core/port.h"
 
 COUNTER_TABLE_DEFINE(clock_counters, CLOCK_COUNTER_FIRST, CLOCK_COUNTERS);
@@ -170,7 +171,7 @@ static void take_over(void)
 
 static void tell(void)
 {
-    uint64_t hz = cpu_multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, refine.ns_per_tick);
+    uint64_t hz = multiply_divide(NS_PER_S, 1ull << CLOCK_FRACTION_BITS, refine.ns_per_tick);
 
     if (!is_told && refine.doubt_ppb <= 1000) {
         is_told = true;

@@ -6,6 +6,7 @@
 #include "drivers/clock/refine.h"
 
 #include "kernel/x86/cpu.h"
+#include "libc/core/multiply_divide.h"
 
 #define BILLION 1000000000u
 
@@ -66,10 +67,10 @@ static bool count_ticks(const struct refine *refine, const struct reference_samp
     uint64_t turn = refine->mask + 1;
     uint64_t passed_ns = ns_of_tsc(sample->tsc - refine->last.tsc, refine->ns_per_tick);
     uint64_t width_ns = ns_of_tsc(sample->tsc_width + refine->last.tsc_width, refine->ns_per_tick);
-    uint64_t expected = cpu_multiply_divide(passed_ns, refine->hz, NS_PER_S);
+    uint64_t expected = multiply_divide(passed_ns, refine->hz, NS_PER_S);
     uint64_t doubt_ns =
-        cpu_multiply_divide(passed_ns, 2 * refine->doubt_ppb + DRIFT_PPB, BILLION) + width_ns;
-    uint64_t doubt = cpu_multiply_divide(doubt_ns, refine->hz, NS_PER_S) + 2;
+        multiply_divide(passed_ns, 2 * refine->doubt_ppb + DRIFT_PPB, BILLION) + width_ns;
+    uint64_t doubt = multiply_divide(doubt_ns, refine->hz, NS_PER_S) + 2;
     uint64_t counted = (sample->count - refine->last.count) & refine->mask;
 
     if (expected + turn / 2 > counted) {
@@ -85,7 +86,7 @@ static uint64_t doubt_of(const struct refine *refine, uint64_t span_tsc)
     uint64_t tick_tsc = span_tsc / (refine->ticks + 1);
     uint64_t doubt_tsc = (refine->first.tsc_width + refine->last.tsc_width) / 2 + tick_tsc + 1;
 
-    return doubt_tsc < span_tsc ? cpu_multiply_divide(doubt_tsc, BILLION, span_tsc) : BILLION;
+    return doubt_tsc < span_tsc ? multiply_divide(doubt_tsc, BILLION, span_tsc) : BILLION;
 }
 
 static int64_t limit(int64_t value, int64_t most)
@@ -133,14 +134,14 @@ enum refine_verdict refine_look(struct refine *refine, const struct reference_sa
     refine->last = *sample;
 
     uint64_t span_tsc = sample->tsc - refine->first.tsc;
-    uint64_t span_ns = cpu_multiply_divide(refine->ticks, NS_PER_S, refine->hz);
+    uint64_t span_ns = multiply_divide(refine->ticks, NS_PER_S, refine->hz);
     uint64_t doubt_ppb = doubt_of(refine, span_tsc);
 
     if (doubt_ppb > GOOD_PPB && doubt_ppb >= refine->doubt_ppb) {
         return REFINE_BLUNT;
     }
     refine->doubt_ppb = doubt_ppb;
-    refine->ns_per_tick = cpu_multiply_divide(span_ns, 1ull << CLOCK_FRACTION_BITS, span_tsc);
+    refine->ns_per_tick = multiply_divide(span_ns, 1ull << CLOCK_FRACTION_BITS, span_tsc);
 
     uint64_t now_ns = line_ns(refine, refine->line, sample->tsc);
     uint64_t reference_ns = refine->first_ns + span_ns;

@@ -7,7 +7,7 @@
 #include "drivers/console/screen.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/mmio.h"
+#include "libc/core/mmio.h"
 #include "libc/core/port.h"
 
 /* The BIOS's data area. */

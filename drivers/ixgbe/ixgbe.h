@@ -15,7 +15,7 @@
 #include "drivers/nic/frame.h"
 #include "drivers/pci/pci.h"
 #include "kernel/base.h"
-#include "kernel/x86/mmio.h"
+#include "libc/core/mmio.h"
 
 /* --- Devices that this driver knows (devices.c) --- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accesses to configuration space in memory. As kernel/x86/mmio.h's, and each is a move by al, ax
+ * Accesses to configuration space in memory. As libc/core/mmio.h's, and each is a move by al, ax
  * or eax: family 10h of AMD passes on no other (BKDG for family 10h, 2.11).
  */
 #pragma once

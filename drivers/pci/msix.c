@@ -8,8 +8,8 @@
 #include "drivers/pci/registers.h"
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 
 int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT],
                     struct pci_msix *msix)

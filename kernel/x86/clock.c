@@ -12,6 +12,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
+#include "libc/core/multiply_divide.h"
 
 #define NOT_ARMED  (UINT64_MAX - CLOCK_STANDSTILL_NS)
 /* Chosen: a farther deadline wakes the node once a minute, which it can bear. Keeps products of
@@ -96,9 +97,9 @@ void clock_arm(uint64_t deadline_ns)
     /* Plus one: a deadline of now, or a count of zero, would stop the timer instead. */
     if (clock->has_tsc_deadline) {
         cpu_write_msr(MSR_TSC_DEADLINE,
-                      cpu_read_tsc() + 1 + cpu_multiply_divide(wait_ns, clock->tsc_hz, NS_PER_S));
+                      cpu_read_tsc() + 1 + multiply_divide(wait_ns, clock->tsc_hz, NS_PER_S));
     } else {
-        uint64_t counts = cpu_multiply_divide(wait_ns, clock->lapic_timer_hz, NS_PER_S) + 1;
+        uint64_t counts = multiply_divide(wait_ns, clock->lapic_timer_hz, NS_PER_S) + 1;
 
         lapic_timer_start(counts < UINT32_MAX ? (uint32_t)counts : UINT32_MAX);
     }

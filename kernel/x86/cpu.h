@@ -72,18 +72,6 @@ static inline void cpu_flush_tlb(void)
 }
 #endif
 
-/* value * multiplier / divisor with 128 bits in between; a result that does not fit 64 faults. */
-static inline uint64_t cpu_multiply_divide(uint64_t value, uint64_t multiplier, uint64_t divisor)
-{
-    uint64_t quotient, high;
-
-    __asm__("mulq %3; divq %4"
-            : "=&a"(quotient), "=&d"(high)
-            : "0"(value), "r"(multiplier), "r"(divisor)
-            : "cc");
-    return quotient;
-}
-
 static inline void cpu_pause(void)
 {
     __asm__ volatile("pause" : : : "memory");

@@ -9,8 +9,8 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 
 #define LAPIC_TPR           0x080
 /* Keeps out vectors 16 to 31, which would pass for exceptions. */

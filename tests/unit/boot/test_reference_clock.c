@@ -21,8 +21,8 @@
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 #include "libc/core/port.h"
 
 #define TSC_HZ      2000000000ull

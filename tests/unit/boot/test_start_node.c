@@ -21,8 +21,8 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/mmio.h"
 
 #define TRAMPOLINE_PADDR 0x9F000u
 #define FIRST_APIC_ID    10u

@@ -23,8 +23,8 @@
 #include "kernel/thread/timer.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define TSC_HZ      2000000000u

@@ -15,8 +15,8 @@
 #include "drivers/acpi/ioapic.h"
 #include "kernel/component.h"
 #include "kernel/node.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 
 #define LINES    24u
 #define INDEXES  256u

@@ -20,9 +20,9 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/cpu.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/command_line.h"
+#include "libc/core/mmio.h"
 #include "libc/core/port.h"
 
 #define DEVICE_PADDR 0xFEA00200u

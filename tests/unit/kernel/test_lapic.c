@@ -20,8 +20,8 @@
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
-#include "kernel/x86/mmio.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
 
 #define ID            0x020
 #define VERSION       0x030

@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
-#include "kernel/x86/mmio.h"
+#include "libc/core/mmio.h"
 
 #define REGISTERS_BYTES 0x20000u
 #define WRITES_MAX      100000u
