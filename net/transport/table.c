@@ -39,14 +39,18 @@ uint32_t connection_table_limit(void)
 struct connection *connection_allocate(void)
 {
     struct connection *connection = pool_take(&table);
-    size_t kept = offsetof(struct connection, generation) + sizeof(connection->generation);
+    struct pool_object place;
+    uint32_t generation;
 
     if (connection == NULL) {
         return NULL;
     }
     ASSERT(connection->state == CONNECTION_FREE);
-    memset((uint8_t *)connection + kept, 0, sizeof(*connection) - kept);
-    connection->generation++;
+    place = connection->place;
+    generation = connection->generation;
+    memset(connection, 0, sizeof(*connection));
+    connection->place = place;
+    connection->generation = generation + 1;
     connection_set_state(connection, CONNECTION_HALF_OPEN);
     return connection;
 }
