@@ -265,12 +265,12 @@ static uint64_t align_share(uint64_t bytes)
 static uint64_t domain_part(const struct node_place *place, const struct node_place *end)
 {
     uint64_t bytes = 0;
-    unsigned node_count = 0;
+    unsigned node_count = 1; /* with itself */
 
     for (unsigned i = 0; i < free_count; i++) {
         bytes += free_ranges[i].domain == place->domain ? free_ranges[i].range.bytes : 0;
     }
-    for (const struct node_place *other = place; other < end; other++) {
+    for (const struct node_place *other = place + 1; other < end; other++) {
         node_count += other->domain == place->domain;
     }
     return align_share(bytes / node_count);
