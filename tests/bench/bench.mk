@@ -12,6 +12,11 @@ bench: system-images | test-packages ## instructions per request: PEER=linux com
 bench-boot: image-files $(QEMU_BIN) | test-packages ## time from start and hand-over to the first answer, beside Linux: BOOTS=7
 	$(Q)tests/bench/boot_time --runs '$(BOOTS)' --mem '$(MEM)'
 
+BOOT_NODES ?= 4 64
+
+bench-boot-nodes: system-images | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
+	$(Q)tests/bench/boot_nodes --nodes '$(BOOT_NODES)'
+
 CONSOLE_MODES ?= 1024x768 3840x2160
 
 bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
@@ -53,4 +58,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-console bench-messages bench-native bench-rounds
+.PHONY: bench bench-boot bench-boot-nodes bench-console bench-messages bench-native bench-rounds
