@@ -53,8 +53,11 @@ void lapic_timer_start(uint32_t value)
     armed_count++;
 }
 
+static unsigned deadline_uses;
+
 void lapic_timer_use_deadline(void)
 {
+    deadline_uses++;
 }
 
 static int begin(void **state)
@@ -202,6 +205,17 @@ static void a_deadline_far_away_is_within_what_the_timer_can_count(void **state)
     assert_int_equal(counts, UINT32_MAX);
 }
 
+static void the_timer_takes_deadlines_where_the_core_has_them(void **state)
+{
+    (void)state;
+    deadline_uses = 0;
+    clock_initialise();
+    assert_int_equal(deadline_uses, 1);
+    node_info.clock.has_tsc_deadline = false;
+    clock_initialise();
+    assert_int_equal(deadline_uses, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +228,7 @@ int main(void)
         cmocka_unit_test_setup(the_timer_is_moved_only_to_an_earlier_time, begin),
         cmocka_unit_test_setup(a_deadline_that_has_passed_fires_soon, begin),
         cmocka_unit_test_setup(a_deadline_far_away_is_within_what_the_timer_can_count, begin),
+        cmocka_unit_test_setup(the_timer_takes_deadlines_where_the_core_has_them, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

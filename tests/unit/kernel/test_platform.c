@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: kernel/x86/platform.c libc/core/random.c tests/unit/world/panic.c */
+/* sources: tests/unit/world/privileged.c */
 /* flags: -DCPU_FAKE */
 /*
  * kernel/x86/platform.c: which core an interrupt goes to, and of which kind; what memory, stacks
@@ -22,6 +23,7 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/pages.h"
+#include "tests/unit/world/privileged.h"
 
 #define NODE_COUNT 3
 
@@ -34,10 +36,10 @@ void lapic_send(uint32_t apic_id, uint32_t command)
     sent = command;
 }
 
-/* What the tests do not come to. */
 uint64_t interrupt_count(uint8_t vector)
 {
-    return vector;
+    assert_int_equal(vector, INTERRUPT_VECTOR_ATTENTION);
+    return 17;
 }
 
 uint64_t clock_left_out_ns;
@@ -49,13 +51,18 @@ uint64_t clock_leave_out(uint64_t now_ns)
     return now_ns;
 }
 
+static uint64_t armed_ns;
+static unsigned woken_after; /* so many sleeps */
+
 void clock_arm(uint64_t deadline_ns)
 {
-    (void)deadline_ns;
+    assert_int_equal(privileged.sleep_count, 0);
+    armed_ns = deadline_ns;
 }
 
 void clock_woken(void)
 {
+    woken_after = privileged.sleep_count;
 }
 
 /* Memory: pages in a row from FIRST_PAGE on, so many; what was mapped where. */
@@ -137,9 +144,11 @@ struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
     return (struct cpuid){0};
 }
 
+static uint64_t tsc;
+
 uint64_t cpu_read_tsc(void)
 {
-    return 0;
+    return tsc;
 }
 
 /* --- */
@@ -154,6 +163,11 @@ static int begin(void **state)
     sent = 0;
     pages_left = mappings_left = UINT32_MAX;
     pages_taken = mapped_count = 0;
+    tsc = 0;
+    clock_left_out_ns = clock_next_look_ns = 0;
+    clock_offset_ns = 0;
+    privileged = (struct privileged){0};
+    armed_ns = woken_after = 0;
     return 0;
 }
 
@@ -294,6 +308,96 @@ static void no_node_interrupts_itself_or_one_that_is_not_there(void **state)
     assert_int_equal(sent, 0);
 }
 
+/* --- Time, and what ends it --- */
+
+#define DEADLINE_NS 5000
+
+static void sleep_until_deadline(void)
+{
+    platform_sleep(DEADLINE_NS);
+}
+
+static void set_now_ns(uint64_t now_ns)
+{
+    clock_next_look_ns = UINT64_MAX; /* it has not stood still */
+    clock_offset_ns = (int64_t)now_ns;
+}
+
+/* Interrupts come in the sleep, and only there. */
+static void a_sleep_arms_the_timer_and_ends_with_interrupts_off(void **state)
+{
+    (void)state;
+    set_now_ns(DEADLINE_NS - 1);
+    assert_true(privileged_call(sleep_until_deadline));
+    assert_int_equal(armed_ns, DEADLINE_NS);
+    assert_int_equal(privileged.sleep_count, 1);
+    assert_false(privileged.has_interrupts);
+    assert_int_equal(woken_after, 1);
+}
+
+static void nobody_sleeps_when_the_deadline_has_come(void **state)
+{
+    (void)state;
+    set_now_ns(DEADLINE_NS);
+    assert_true(privileged_call(sleep_until_deadline));
+    assert_int_equal(privileged.sleep_count, 0);
+    assert_int_equal(armed_ns, 0);
+}
+
+static void times_are_those_of_the_clock(void **state)
+{
+    (void)state;
+    set_now_ns(1234);
+    clock_left_out_ns = 77;
+    node_info.clock.boot_epoch_s = 1700000000;
+    assert_int_equal(platform_now_ns(), 1234);
+    assert_int_equal(platform_standstill_ns(), 77);
+    assert_int_equal(platform_boot_epoch_s(), 1700000000);
+}
+
+static void attentions_are_counted_where_interrupts_are(void **state)
+{
+    (void)state;
+    assert_int_equal(platform_attention_count(), 17);
+}
+
+static void the_nodes_end_is_a_halt_without_interrupts(void **state)
+{
+    (void)state;
+    assert_false(privileged_call(platform_halt));
+    assert_int_equal(privileged.sleep_count, 0);
+}
+
+static void status_pages_lie_in_their_slots(void **state)
+{
+    (void)state;
+    assert_int_equal(platform_status_page(0), STATUS_BASE);
+    assert_int_equal(platform_status_page(2), STATUS_BASE + 2 * STATUS_SLOT_BYTES);
+}
+
+static void the_archive_and_the_command_line_are_where_boot_left_them(void **state)
+{
+    (void)state;
+    memcpy(node_info.command_line, "net=dhcp", sizeof("net=dhcp"));
+    node_info.archive_bytes = 0x3000;
+    assert_string_equal(platform_command_line(), "net=dhcp");
+    assert_int_equal(platform_archive_start(), ARCHIVE_BASE);
+    assert_int_equal(platform_archive_bytes(), 0x3000);
+}
+
+/* Whoever reads the memory of a node finds no seed from which its secrets could be made again. */
+static void random_numbers_come_of_the_seed_of_which_nothing_is_left(void **state)
+{
+    static const uint8_t nothing[sizeof(node_info.random_seed)];
+    uint64_t first;
+
+    (void)state;
+    memset(node_info.random_seed, 0xA5, sizeof(node_info.random_seed));
+    first = platform_random();
+    assert_memory_equal(node_info.random_seed, nothing, sizeof(nothing));
+    assert_int_not_equal(platform_random(), first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +413,14 @@ int main(void)
         cmocka_unit_test_setup(devices_find_memory_stacks_and_modules_where_they_lie, begin),
         cmocka_unit_test_setup(there_are_so_many_modules_and_no_more, begin),
         cmocka_unit_test_setup(without_a_console_nothing_is_printed, begin),
+        cmocka_unit_test_setup(a_sleep_arms_the_timer_and_ends_with_interrupts_off, begin),
+        cmocka_unit_test_setup(nobody_sleeps_when_the_deadline_has_come, begin),
+        cmocka_unit_test_setup(times_are_those_of_the_clock, begin),
+        cmocka_unit_test_setup(attentions_are_counted_where_interrupts_are, begin),
+        cmocka_unit_test_setup(the_nodes_end_is_a_halt_without_interrupts, begin),
+        cmocka_unit_test_setup(status_pages_lie_in_their_slots, begin),
+        cmocka_unit_test_setup(the_archive_and_the_command_line_are_where_boot_left_them, begin),
+        cmocka_unit_test_setup(random_numbers_come_of_the_seed_of_which_nothing_is_left, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
