@@ -36,6 +36,7 @@ struct status_page *status_own_page;
 static struct status_page status;
 static unsigned log_count;
 static unsigned page_count; /* tables */
+static bool has_1gib_pages;
 static void *tables[PAGES_MAX];
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
@@ -68,9 +69,9 @@ static void fail_core(const char *file, int line, const char *condition)
 
 struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
-    (void)leaf;
     (void)subleaf;
-    return (struct cpuid){.edx = CPUID_80000001_EDX_1GIB_PAGES};
+    assert_int_equal(leaf, 0x80000001);
+    return (struct cpuid){.edx = ~CPUID_80000001_EDX_1GIB_PAGES | (has_1gib_pages ? BIT(26) : 0)};
 }
 
 uint64_t cpu_read_msr(uint32_t msr)
@@ -98,6 +99,7 @@ static int reset(void **state)
     memset(paging_own_space(), 0, sizeof(struct address_space)); /* looked up at its first use */
     node_info.page_table_root = (uintptr_t)pages_allocate(1);
     log_count = 0;
+    has_1gib_pages = true;
     ranges_add(&node_info.machine.devices, CARD, 0x20000, 1);
     return 0;
 }
@@ -216,11 +218,13 @@ static void a_range_too_many_is_not_known(void **state)
 /* --- Rights --- */
 
 /* The words of SDM 3A 4.5, read here by hand. */
-#define ENTRY_PRESENT    0x1u
-#define ENTRY_WRITE      0x2u
-#define ENTRY_LARGE      0x80u
-#define ENTRY_NO_EXECUTE (1ull << 63)
-#define ENTRY_ADDRESS    0x000FFFFFFFFFF000ull
+#define ENTRY_PRESENT       0x1u
+#define ENTRY_WRITE         0x2u
+#define ENTRY_WRITE_THROUGH 0x8u /* entry 1 of the page attribute table */
+#define ENTRY_UNCACHED      0x10u
+#define ENTRY_LARGE         0x80u
+#define ENTRY_NO_EXECUTE    (1ull << 63)
+#define ENTRY_ADDRESS       0x000FFFFFFFFFF000ull
 
 #define MEMORY 0xFFFF800040000000ull /* 1 GiB in */
 
@@ -351,6 +355,56 @@ static void pages_that_are_unmapped_can_be_mapped_to_others(void **state)
     expect_assert_failure(address_space_unmap(paging_own_space(), MEMORY + 16 * KIB, PAGE_BYTES));
 }
 
+/* --- How devices and the screen are seen --- */
+
+static void assert_kind(uintptr_t vaddr, uint64_t kind)
+{
+    unsigned shift;
+    uint64_t entry = leaf_at(vaddr, &shift);
+
+    assert_int_equal(entry & (ENTRY_WRITE | ENTRY_WRITE_THROUGH | ENTRY_UNCACHED),
+                     ENTRY_WRITE | kind);
+    assert_true((entry & ENTRY_NO_EXECUTE) != 0);
+}
+
+static void registers_are_written_past_the_caches_and_a_screen_in_bursts(void **state)
+{
+    void *screen = paging_map_screen(0xE0000010, 8 * KIB);
+
+    (void)state;
+    assert_kind((uintptr_t)paging_map_device(CARD, 4096), ENTRY_UNCACHED | ENTRY_WRITE_THROUGH);
+    assert_mapped(screen, 0xE0000010);
+    assert_kind((uintptr_t)screen, ENTRY_WRITE_THROUGH);
+    assert_mapped((uint8_t *)screen + 8 * KIB, 0xE0000010 + 8 * KIB); /* its last bytes */
+}
+
+/* Without a word: a node goes on without a screen. */
+static void a_screen_that_cannot_be_is_not_mapped(void **state)
+{
+    (void)state;
+    node_info.range_count = 1;
+    node_info.ranges[0] = (struct memory_range){0xE0000000, 4096};
+    assert_null(paging_map_screen(0xE0000000, 4096));
+    assert_null(paging_map_screen(0xD0000010, 0));
+    assert_null(paging_map_screen(UINT64_MAX - 10, 100));
+    assert_null(paging_map_screen(DEVICES_MAX_BYTES - 4096, 4097));
+    assert_int_equal(log_count, 0);
+    assert_mapped(paging_map_screen(DEVICES_MAX_BYTES - 4096, 4096), DEVICES_MAX_BYTES - 4096);
+}
+
+static void a_core_without_pages_of_a_gigabyte_gets_smaller_ones(void **state)
+{
+    (void)state;
+    assert_true(paging_has_1gib_pages());
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, GIB, GIB, PAGING_WRITE), 0);
+    assert_page(MEMORY, GIB, true, 30);
+    reset(state);
+    has_1gib_pages = false;
+    assert_false(paging_has_1gib_pages());
+    assert_int_equal(address_space_map(paging_own_space(), MEMORY, GIB, GIB, PAGING_WRITE), 0);
+    assert_page(MEMORY, GIB, true, 21);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -370,6 +424,9 @@ int main(void)
         TEST(what_is_not_mapped_has_no_rights_to_change),
         TEST(with_its_tables_made_a_range_can_be_mapped_without_memory),
         TEST(pages_that_are_unmapped_can_be_mapped_to_others),
+        TEST(registers_are_written_past_the_caches_and_a_screen_in_bursts),
+        TEST(a_screen_that_cannot_be_is_not_mapped),
+        TEST(a_core_without_pages_of_a_gigabyte_gets_smaller_ones),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
