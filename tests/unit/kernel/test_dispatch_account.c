@@ -2,7 +2,7 @@
 /* sources: tests/unit/world/dispatch_world.c */
 /*
  * Tests what the dispatcher leaves behind: what it counts, how long it says that it was idle, and
- * that two nodes, or the same one twice, are served as the first was.
+ * that two nodes, or the same one twice, are served as the first was; also of those who die.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -129,6 +129,37 @@ static void a_node_that_sleeps_is_rung_in_every_round(void **state)
     }
 }
 
+static unsigned down_count;
+static node_id_t last_down;
+
+static void note_down(node_id_t node)
+{
+    down_count++;
+    last_down = node;
+}
+
+/* It looks at one node now and then. The round that finds a death has worked: what those who are
+ * told of it have done is flushed. */
+static void a_node_that_never_sleeps_learns_of_each_nodes_death_in_a_round_that_counts(void **state)
+{
+    static const node_id_t nodes[] = {0, 2, 3};
+
+    for (unsigned i = 0; i < ARRAY_COUNT(nodes); i++) {
+        unsigned working_rounds = 0;
+
+        (void)start_dispatcher(state);
+        dispatch_register_node_down(note_down);
+        down_count = 0;
+        fake_status_page(nodes[i])->state = NODE_DEAD; /* without a word */
+        for (unsigned round = 0; round < 1000; round++) {
+            working_rounds += dispatch_round() != 0;
+        }
+        assert_int_equal(down_count, 1);
+        assert_int_equal(last_down, nodes[i]);
+        assert_int_equal(working_rounds, 1);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_dispatcher, finish_dispatcher)
 
 int main(void)
@@ -138,6 +169,7 @@ int main(void)
         TEST(idle_time_is_that_of_its_sleeps),
         TEST(what_was_posted_to_several_nodes_leaves_for_all_of_them),
         TEST(a_node_that_sleeps_is_rung_in_every_round),
+        TEST(a_node_that_never_sleeps_learns_of_each_nodes_death_in_a_round_that_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,22 +128,30 @@ static void many_timers_expire_in_order(void **state)
     assert_true(timer_next_deadline_ns() == UINT64_MAX);
 }
 
-static void start_again_now(struct timer *timer)
+static uint64_t again_ns;
+
+static void start_again(struct timer *timer)
 {
     expired_count++;
-    assert_int_equal(timer_start(timer, 0), 0);
+    assert_int_equal(timer_start(timer, again_ns), 0);
 }
 
 /* A timer that restarts itself for now must neither hang the round nor starve the others. */
-static void timer_started_for_the_past_expires_on_the_next_round(void **state)
+static void timer_started_for_the_past_or_for_now_expires_on_the_next_round(void **state)
 {
+    static const uint64_t deadlines_ns[] = {0, 99, 100};
+
     (void)state;
-    timer_initialise(&timers[0], start_again_now);
-    assert_int_equal(timer_start(&timers[0], 5), 0);
-    assert_int_equal(timer_start(&timers[1], 50), 0);
-    assert_int_equal(timer_run_expired(100), 2);
-    assert_true(timer_is_set(&timers[0]));
-    assert_int_equal(timer_run_expired(101), 1);
+    timer_initialise(&timers[0], start_again);
+    for (unsigned i = 0; i < ARRAY_COUNT(deadlines_ns); i++) {
+        last_deadline_ns = 0;
+        again_ns = deadlines_ns[i];
+        assert_int_equal(timer_start(&timers[0], 5), 0);
+        assert_int_equal(timer_start(&timers[1], 50), 0);
+        assert_int_equal(timer_run_expired(100), 2);
+        assert_true(timer_is_set(&timers[0]));
+        assert_int_equal(timer_run_expired(101), 1);
+    }
 }
 
 static void stop_neighbour(struct timer *timer)
@@ -230,8 +238,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stopped_timer_does_not_expire, set_up, tear_down),
         cmocka_unit_test_setup_teardown(started_again_it_moves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_timers_expire_in_order, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(timer_started_for_the_past_expires_on_the_next_round,
-                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            timer_started_for_the_past_or_for_now_expires_on_the_next_round, set_up, tear_down),
         cmocka_unit_test_setup_teardown(handler_may_stop_a_timer_that_is_due, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_memory_a_timer_is_not_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
