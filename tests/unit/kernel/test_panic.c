@@ -86,11 +86,14 @@ static unsigned print(void)
 
 static void write_text(const char *text, size_t length_bytes)
 {
-    bool is_fault =
-        strncmp(text, "node3 panic: failed again at 0x0000000000001234\n", length_bytes) == 0;
+    static const char of_fault[] = "node3 panic: failed again at 0x0000000000001234\n";
+    bool is_fault = strcmp(text, of_fault) == 0;
 
     tell(is_fault ? "failed again at the fault\n" : "failed again at %.2s\n",
          text + strcspn(text, "0"));
+    if (length_bytes != strlen(text)) {
+        tell("of which %zu bytes are written\n", length_bytes);
+    }
     if (inside_write != NULL) {
         inside_write();
     }
