@@ -246,11 +246,15 @@ static void the_pins_of_the_firmware_are_masked(void **state)
 
 static void the_register_page_is_where_the_core_says(void **state)
 {
+    const struct owned_range *page;
+
     (void)state;
     base = 0xF0FEE00000 | APIC_BASE_ENABLE | 1 << 8;
     initialise();
     assert_int_equal(mapped_paddr, 0xF0FEE00000);
-    assert_non_null(ranges_find(&node_info.machine.devices, 0xF0FEE00000, PAGE_BYTES));
+    page = ranges_find(&node_info.machine.devices, 0xF0FEE00000, PAGE_BYTES);
+    assert_non_null(page);
+    assert_int_equal(page->owner, 0); /* no PCI function's */
 }
 
 static void sources_of_the_firmware_are_masked_but_those_it_uses_itself(void **state)

@@ -387,6 +387,7 @@ static void a_screen_that_cannot_be_is_not_mapped(void **state)
     assert_null(paging_map_screen(0xE0000000, 4096));
     assert_null(paging_map_screen(0xD0000010, 0));
     assert_null(paging_map_screen(UINT64_MAX - 10, 100));
+    assert_null(paging_map_screen(0xD0000001, SIZE_MAX)); /* up to its own begin, round the end */
     assert_null(paging_map_screen(DEVICES_MAX_BYTES - 4096, 4097));
     assert_int_equal(log_count, 0);
     assert_mapped(paging_map_screen(DEVICES_MAX_BYTES - 4096, 4096), DEVICES_MAX_BYTES - 4096);

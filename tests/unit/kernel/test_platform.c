@@ -243,7 +243,9 @@ static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
     node_info.module_count = 2;
     node_info.archive_bytes = 0x3000;
     node_info.stacks_end = STACKS_BASE;
+    assert_int_equal(platform_bus_addr((void *)DIRECT_MAP_BASE), 0);
     assert_int_equal(platform_bus_addr((void *)(DIRECT_MAP_BASE + 0x1234)), 0x1234);
+    expect_assert_failure(platform_bus_addr((void *)(DIRECT_MAP_BASE + DIRECT_MAP_MAX_BYTES)));
     assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x1FFF)), 0x5001FFF);
     assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2000)), 0x7000000);
     stack = (uintptr_t)platform_allocate_stack();
