@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/peers.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "tests/unit/world/dispatch_world.h"
@@ -160,6 +161,18 @@ static void a_node_that_never_sleeps_learns_of_each_nodes_death_in_a_round_that_
     }
 }
 
+static void of_a_dead_node_no_channel_is_awaited(void **state)
+{
+    (void)state;
+    fake_close_ring(2);
+    post_number(2, 1);
+    (void)dispatch_round();
+    assert_true(opening_is_awaited(2));
+    fake_set_node_state(2, NODE_DEAD);
+    dispatch_sleep();
+    assert_false(opening_is_awaited(2));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_dispatcher, finish_dispatcher)
 
 int main(void)
@@ -170,6 +183,7 @@ int main(void)
         TEST(what_was_posted_to_several_nodes_leaves_for_all_of_them),
         TEST(a_node_that_sleeps_is_rung_in_every_round),
         TEST(a_node_that_never_sleeps_learns_of_each_nodes_death_in_a_round_that_counts),
+        TEST(of_a_dead_node_no_channel_is_awaited),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
