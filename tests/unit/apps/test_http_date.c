@@ -64,6 +64,8 @@ static void what_is_no_date_is_not_read(void **state)
         "sun, 06 Nov 1994 08:49:37 GMT",
         "Sun, 06 nov 1994 08:49:37 GMT",
         "Son, 06 Nov 1994 08:49:37 GMT",
+        ", 06 Nov 1994 08:49:37 GMT",
+        "Sun, 06  1994 08:49:37 GMT",
         "Sun, 06 Nov 94 08:49:37 GMT",
         "Sun, 00 Nov 1994 08:49:37 GMT",
         "Sun, 31 Nov 1994 08:49:37 GMT",
