@@ -1,192 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/client.c apps/httpd/request.c apps/httpd/repeat.c apps/httpd/path.c */
-/* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
-/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
+/* sources: tests/unit/world/http_connection.c */
 /* library: llhttp */
 /* flags: -D_GNU_SOURCE -Dsend=fake_send -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
 /* flags: -Depoll_ctl=fake_epoll_ctl -Dmalloc=fake_malloc */
 /*
- * Tests httpd's client.c: how long clients may take, and how connections end. There is one client
- * at a time; the test plays its connection and the clock.
+ * Tests httpd's client.c: how long clients may take, and how connections end.
  */
 #include <errno.h>
-#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "apps/httpd/client.h"
-#include "apps/httpd/host.h"
-#include "apps/httpd/site.h"
-#include "apps/httpd/text.h"
-
-#define FD         7
-#define HOST       "Host: a\r\n"
-#define GET_PAGE   "GET /page HTTP/1.1\r\n" HOST "\r\n"
-#define PAGE_BYTES 100000
-
-/* The connection. */
-static struct {
-    const char *input; /* what the client has sent and is not read */
-    bool has_ended;    /* and behind it nothing follows */
-    size_t room_bytes; /* that can be sent */
-    char sent[2 * PAGE_BYTES];
-    size_t sent_bytes;
-    bool is_shut, is_closed;
-    bool has_unread; /* when it was closed: that is a reset */
-    struct client *client;
-} wire;
-
-static uint64_t now_ms;
-static unsigned turned_away_count;
-static unsigned blocks_left = UINT_MAX; /* so many can be had */
-static bool has_no_watch;
-
-ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
-{
-    assert_int_equal(fd, FD);
-    assert_true((flags & MSG_NOSIGNAL) != 0 && !wire.is_closed);
-    if (wire.room_bytes == 0) {
-        errno = EAGAIN;
-        return -1;
-    }
-    bytes = bytes < wire.room_bytes ? bytes : wire.room_bytes;
-    assert_true(wire.sent_bytes + bytes < sizeof(wire.sent));
-    memcpy(wire.sent + wire.sent_bytes, data, bytes);
-    wire.sent_bytes += bytes;
-    wire.room_bytes -= bytes;
-    return (ssize_t)bytes;
-}
-
-ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)
-{
-    size_t left = strlen(wire.input);
-
-    assert_int_equal(fd, FD);
-    assert_true(flags == 0 && !wire.is_closed);
-    if (left == 0 && !wire.has_ended) {
-        errno = EAGAIN;
-        return -1;
-    }
-    bytes = bytes < left ? bytes : left;
-    memcpy(buffer, wire.input, bytes);
-    wire.input += bytes;
-    return (ssize_t)bytes;
-}
-
-int fake_close(int fd)
-{
-    assert_int_equal(fd, FD);
-    wire.is_closed = true;
-    wire.has_unread = *wire.input != '\0';
-    return 0;
-}
-
-int fake_shutdown(int fd, int how)
-{
-    assert_int_equal(fd, FD);
-    assert_int_equal(how, SHUT_WR);
-    wire.is_shut = true;
-    return 0;
-}
-
-int fake_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
-{
-    assert_int_equal(epoll_fd, 5);
-    assert_int_equal(operation, EPOLL_CTL_ADD);
-    assert_int_equal(fd, FD);
-    wire.client = event->data.ptr;
-    if (has_no_watch) {
-        errno = ENOMEM;
-        return -1;
-    }
-    return 0;
-}
-
-void *fake_malloc(size_t bytes)
-{
-    return blocks_left == 0 ? NULL : (blocks_left--, calloc(1, bytes));
-}
-
-void host_count_request(void)
-{
-}
-
-static unsigned refusal_status;
-
-void host_note_refusal(unsigned status)
-{
-    refusal_status = status;
-}
-
-void host_count_turned_away(void)
-{
-    turned_away_count++;
-}
-
-static void write_page(struct text *text)
-{
-    char part[1000];
-
-    memset(part, 'p', sizeof(part));
-    for (size_t i = 0; i < PAGE_BYTES / sizeof(part); i++) {
-        text_add(text, part, sizeof(part));
-    }
-}
-
-static void advance(uint64_t ms)
-{
-    now_ms += ms;
-    client_set_time(now_ms);
-    (void)client_expire();
-}
-
-static int set_up_group(void **state)
-{
-    (void)state;
-    client_start(5);
-    client_set_time(0);
-    response_set_time(784111777);
-    site_add_page("/page", "text/plain", write_page);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(&wire, 0, sizeof(wire));
-    wire.input = "";
-    wire.room_bytes = SIZE_MAX;
-    turned_away_count = 0;
-    blocks_left = UINT_MAX;
-    has_no_watch = false;
-    return 0;
-}
-
-/* Nothing of a client stays behind, however it ended. */
-static int tear_down(void **state)
-{
-    (void)state;
-    return client_count() == 0 && wire.is_closed && client_expire() == -1 ? 0 : -1;
-}
-
-static void end_client(void)
-{
-    wire.has_ended = true;
-    client_handle_events(wire.client, EPOLLIN | EPOLLRDHUP);
-}
-
-static bool has_sent(const char *text)
-{
-    return memmem(wire.sent, wire.sent_bytes, text, strlen(text)) != NULL;
-}
+#include "tests/unit/world/http_connection.h"
 
 /* --- Slow clients --- */
 
@@ -273,7 +104,61 @@ static void a_request_that_takes_too_long_is_told_so(void **state)
     assert_true(wire.is_closed);
 }
 
+static void a_client_that_is_idle_has_its_own_time_and_is_told_nothing(void **state)
+{
+    (void)state;
+    wire.input = "";
+    client_open(FD);
+    assert_int_equal(client_expire(), 20000);
+    advance(19999);
+    assert_int_equal(client_expire(), 1);
+    assert_false(wire.is_closed);
+    advance(1);
+    assert_true(wire.is_closed && !wire.is_shut);
+    assert_int_equal(wire.sent_bytes, 0);
+
+    http_set_up(state);
+    wire.input = "";
+    client_open(FD);
+    advance(15000);
+    wire.input = GET_FILE;
+    client_handle_events(wire.client, EPOLLIN);
+    size_t sent_bytes = wire.sent_bytes;
+    advance(10000);
+    assert_int_equal(client_expire(), 50000);
+    /* The next request's time runs from its first byte. */
+    wire.input = "G";
+    client_handle_events(wire.client, EPOLLIN);
+    assert_int_equal(client_expire(), 20000);
+    wire.input = GET_FILE + 1;
+    client_handle_events(wire.client, EPOLLIN);
+    assert_true(wire.sent_bytes == 2 * sent_bytes);
+    advance(59999);
+    assert_false(wire.is_closed);
+    advance(1);
+    assert_true(wire.is_closed && wire.sent_bytes == 2 * sent_bytes);
+}
+
 /* --- Ends of connections --- */
+
+static void a_connection_that_fails_while_it_is_answered_is_closed(void **state)
+{
+    (void)state;
+    wire.input = GET_FILE GET_FILE;
+    wire.send_error = ECONNRESET;
+    client_open(FD);
+    assert_true(wire.is_closed);
+    assert_int_equal(wire.sent_bytes, 0);
+
+    http_set_up(state);
+    wire.input = GET_FILE;
+    wire.room_bytes = 1000;
+    client_open(FD);
+    assert_false(wire.is_closed);
+    wire.send_error = ECONNRESET;
+    client_handle_events(wire.client, EPOLLERR);
+    assert_true(wire.is_closed);
+}
 
 /* Bytes behind the last request are read before the close: unread they would reset the connection,
  * and the response with it (RFC 9112 9.6). */
@@ -287,7 +172,7 @@ static void a_response_survives_what_comes_behind_its_request(void **state)
     };
 
     for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
-        set_up(state);
+        http_set_up(state);
         wire.input = inputs[i];
         client_open(FD);
         assert_true(has_sent("HTTP/1.1 4"));
@@ -311,7 +196,7 @@ static void a_refusal_of_head_has_no_content_and_others_have(void **state)
     assert_false(has_sent("<h1>"));
     end_client();
 
-    set_up(state);
+    http_set_up(state);
     wire.input = "HEAD /none HTTP/1.1\r\n" HOST "\r\nnonsense\r\n\r\n";
     client_open(FD);
     assert_true(has_sent("<h1>400 "));
@@ -322,7 +207,7 @@ static void a_refusal_of_head_has_no_content_and_others_have(void **state)
  * beginning. Found by fuzzing. */
 static void a_method_is_judged_when_all_of_it_has_come(void **state)
 {
-    set_up(state);
+    http_set_up(state);
     wire.input = "BRE";
     client_open(FD);
     assert_int_equal(wire.sent_bytes, 0);
@@ -334,7 +219,7 @@ static void a_method_is_judged_when_all_of_it_has_come(void **state)
     assert_true(has_sent("HTTP/1.1 501 "));
     end_client();
 
-    set_up(state);
+    http_set_up(state);
     wire.input = "BRE";
     client_open(FD);
     wire.input = "W\r\n";
@@ -347,14 +232,14 @@ static void a_method_is_judged_when_all_of_it_has_come(void **state)
  * begins like it has. Found by fuzzing. */
 static void a_refusal_of_head_has_no_content_wherever_it_is_wrong(void **state)
 {
-    set_up(state);
+    http_set_up(state);
     wire.input = "HEAD nowhere ";
     client_open(FD);
     assert_true(has_sent("HTTP/1.1 400 "));
     assert_false(has_sent("<h1>"));
     end_client();
 
-    set_up(state);
+    http_set_up(state);
     wire.input = "HEADS / HTTP/1.1\r\n";
     client_open(FD);
     assert_true(has_sent("HTTP/1.1 501 "));
@@ -399,7 +284,7 @@ static void without_memory_clients_are_turned_away_and_counted(void **state)
     assert_int_equal(turned_away_count, 1);
 
     /* For the part of a request that has come. */
-    set_up(state);
+    http_set_up(state);
     wire.input = "GET /page HTTP/1.1\r\n";
     blocks_left = 1;
     client_open(FD);
@@ -407,7 +292,7 @@ static void without_memory_clients_are_turned_away_and_counted(void **state)
     assert_int_equal(turned_away_count, 1);
     end_client();
 
-    set_up(state);
+    http_set_up(state);
     wire.input = "";
     has_no_watch = true;
     client_open(FD);
@@ -418,29 +303,21 @@ static void without_memory_clients_are_turned_away_and_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_slow_download_goes_on_as_long_as_it_progresses, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_download_that_the_clock_finishes_waits_for_the_next_request, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_download_that_does_not_progress_ends, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_failed_download_ends_at_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_request_that_takes_too_long_is_told_so, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_response_survives_what_comes_behind_its_request, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_refusal_of_head_has_no_content_and_others_have, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_method_is_judged_when_all_of_it_has_come, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_refusal_of_head_has_no_content_wherever_it_is_wrong,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(after_a_transfer_coding_in_http_1_0_nothing_is_answered,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_client_that_is_turned_away_is_told_so_and_counted, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(without_memory_clients_are_turned_away_and_counted, set_up,
-                                        tear_down),
+        HTTP_TEST(a_slow_download_goes_on_as_long_as_it_progresses),
+        HTTP_TEST(a_download_that_the_clock_finishes_waits_for_the_next_request),
+        HTTP_TEST(a_download_that_does_not_progress_ends),
+        HTTP_TEST(a_failed_download_ends_at_once),
+        HTTP_TEST(a_request_that_takes_too_long_is_told_so),
+        HTTP_TEST(a_client_that_is_idle_has_its_own_time_and_is_told_nothing),
+        HTTP_TEST(a_connection_that_fails_while_it_is_answered_is_closed),
+        HTTP_TEST(a_response_survives_what_comes_behind_its_request),
+        HTTP_TEST(a_refusal_of_head_has_no_content_and_others_have),
+        HTTP_TEST(a_method_is_judged_when_all_of_it_has_come),
+        HTTP_TEST(a_refusal_of_head_has_no_content_wherever_it_is_wrong),
+        HTTP_TEST(after_a_transfer_coding_in_http_1_0_nothing_is_answered),
+        HTTP_TEST(a_client_that_is_turned_away_is_told_so_and_counted),
+        HTTP_TEST(without_memory_clients_are_turned_away_and_counted),
     };
 
-    return cmocka_run_group_tests(tests, set_up_group, NULL);
+    return cmocka_run_group_tests(tests, http_set_up_group, NULL);
 }

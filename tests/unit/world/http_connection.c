@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: apps/httpd/client.c apps/httpd/request.c apps/httpd/repeat.c apps/httpd/path.c */
+/* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
+/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
+/* sources: tests/unit/world/http_archive.c */
+/*
+ * A client of httpd for unit tests: see http_connection.h.
+ */
+#include "tests/unit/world/http_connection.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "apps/httpd/client.h"
+#include "apps/httpd/host.h"
+#include "apps/httpd/site.h"
+#include "apps/httpd/text.h"
+#include "tests/unit/world/http_archive.h"
+
+/* The host's, from here on. */
+#undef close
+int close(int fd);
+
+struct http_connection wire;
+unsigned turned_away_count;
+unsigned refusal_status;
+unsigned blocks_left = UINT_MAX;
+bool has_no_watch;
+char http_file[PAGE_BYTES];
+
+static uint64_t now_ms;
+static bool is_site_whole;
+
+ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
+{
+    assert_int_equal(fd, FD);
+    assert_true((flags & MSG_NOSIGNAL) != 0 && !wire.is_closed);
+    if (wire.send_error != 0 || wire.room_bytes == 0) {
+        errno = wire.send_error != 0 ? wire.send_error : EAGAIN;
+        return -1;
+    }
+    bytes = bytes < wire.room_bytes ? bytes : wire.room_bytes;
+    assert_true(wire.sent_bytes + bytes < sizeof(wire.sent));
+    memcpy(wire.sent + wire.sent_bytes, data, bytes);
+    wire.sent_bytes += bytes;
+    wire.room_bytes -= bytes;
+    wire.more_count += (flags & MSG_MORE) != 0;
+    return (ssize_t)bytes;
+}
+
+ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)
+{
+    size_t left = strlen(wire.input);
+
+    assert_int_equal(fd, FD);
+    assert_true(flags == 0 && !wire.is_closed);
+    if (left == 0 && !wire.has_ended) {
+        errno = EAGAIN;
+        return -1;
+    }
+    bytes = bytes < left ? bytes : left;
+    memcpy(buffer, wire.input, bytes);
+    wire.input += bytes;
+    return (ssize_t)bytes;
+}
+
+int fake_close(int fd)
+{
+    if (!is_site_whole) {
+        return close(fd); /* an archive's */
+    }
+    assert_int_equal(fd, FD);
+    wire.is_closed = true;
+    wire.has_unread = *wire.input != '\0';
+    return 0;
+}
+
+int fake_shutdown(int fd, int how)
+{
+    assert_int_equal(fd, FD);
+    assert_int_equal(how, SHUT_WR);
+    wire.is_shut = true;
+    return 0;
+}
+
+int fake_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    assert_int_equal(epoll_fd, 5);
+    assert_int_equal(operation, EPOLL_CTL_ADD);
+    assert_int_equal(fd, FD);
+    wire.client = event->data.ptr;
+    if (has_no_watch) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return 0;
+}
+
+void *fake_malloc(size_t bytes)
+{
+    return blocks_left == 0 ? NULL : (blocks_left--, calloc(1, bytes));
+}
+
+void host_count_request(void)
+{
+}
+
+void host_note_refusal(unsigned status)
+{
+    refusal_status = status;
+}
+
+void host_count_turned_away(void)
+{
+    turned_away_count++;
+}
+
+static void write_page(struct text *text)
+{
+    char part[1000];
+
+    memset(part, 'p', sizeof(part));
+    for (size_t i = 0; i < PAGE_BYTES / sizeof(part); i++) {
+        text_add(text, part, sizeof(part));
+    }
+}
+
+void advance(uint64_t ms)
+{
+    now_ms += ms;
+    client_set_time(now_ms);
+    (void)client_expire();
+}
+
+int http_set_up_group(void **state)
+{
+    (void)state;
+    client_start(5);
+    client_set_time(0);
+    response_set_time(NOW_S);
+    site_add_page("/page", "text/plain", write_page);
+    for (size_t i = 0; i < sizeof(http_file); i++) {
+        http_file[i] = (char)('a' + i / 26 % 26 + i % 3);
+    }
+    add_file("file", http_file, sizeof(http_file));
+    assert_int_equal(finish_archive(), 1);
+    is_site_whole = true;
+    return 0;
+}
+
+int http_set_up(void **state)
+{
+    (void)state;
+    memset(&wire, 0, sizeof(wire));
+    wire.input = "";
+    wire.room_bytes = SIZE_MAX;
+    turned_away_count = 0;
+    blocks_left = UINT_MAX;
+    has_no_watch = false;
+    return 0;
+}
+
+int http_tear_down(void **state)
+{
+    (void)state;
+    return client_count() == 0 && wire.is_closed && client_expire() == -1 ? 0 : -1;
+}
+
+void end_client(void)
+{
+    wire.has_ended = true;
+    client_handle_events(wire.client, EPOLLIN | EPOLLRDHUP);
+}
+
+bool has_sent(const char *text)
+{
+    return memmem(wire.sent, wire.sent_bytes, text, strlen(text)) != NULL;
+}
+
+unsigned count_sent(const char *text)
+{
+    unsigned count = 0;
+
+    for (const char *at = wire.sent; (at = strstr(at, text)) != NULL; at += strlen(text)) {
+        count++;
+    }
+    return count;
+}
