@@ -4,8 +4,7 @@
 /* flags: -DMMIO_FAKE */
 /*
  * Tests drivers/ixgbe/driver.c through drivers/nic/nic.h, over a PCI bus played here: what is
- * switched on and off, and what becomes of a card that lacks something. Also the registers that
- * interrupts and statistics need, by their numbers in the datasheet.
+ * switched on and off, what becomes of a card that lacks something, and of one whose node has died.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -363,12 +362,82 @@ static void missed_frames_are_told_once(void **state)
     nic_stop(nic);
 }
 
-/* --- Queues --- */
-
 static struct nic_queue_key key_of(uint16_t index, uint64_t paddr)
 {
     return (struct nic_queue_key){.queue_index = index, .words = {paddr}};
 }
+
+/* --- Another node's card --- */
+
+/* It goes on as it is: nothing is written to it. */
+static void an_adopted_card_is_what_its_starter_had(void **state)
+{
+    struct nic_queue_key key = {0}, again = {0};
+    struct nic *nic, *adopted;
+    static const uint16_t group = 7;
+
+    (void)state;
+    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    nic_make_queue_key(nic, 1, &key);
+    unsigned write_count = fake_nic_write_count();
+
+    bus.steps[0] = '\0';
+    assert_int_equal(nic_adopt(&key, &adopted), 0);
+    assert_string_equal(bus.steps, "m");
+    assert_int_equal(fake_nic_write_count(), write_count);
+    assert_ptr_not_equal(adopted, nic);
+    assert_memory_equal(adopted->mac, nic->mac, sizeof(nic->mac));
+    assert_int_equal(adopted->queue_count, QUEUES);
+    assert_int_equal(adopted->group_count, nic->group_count);
+    assert_int_equal(adopted->can_segment_tcp, nic->can_segment_tcp);
+    nic_make_queue_key(adopted, 1, &again);
+    assert_memory_equal(&again, &key, sizeof(key));
+    /* It can be driven. */
+    assert_int_equal(nic_steer(adopted, 2, &group, 1), 0);
+    assert_int_equal(fake_nic_filter_count(), 1);
+    nic_stop(adopted);
+    nic_stop(nic);
+}
+
+static void only_keys_of_a_card_of_that_many_queues_adopt_it(void **state)
+{
+    static const struct {
+        uint16_t index;
+        unsigned queue_count;
+        int result;
+    } cases[] = {{0, 1, 0},           {1, 1, -EINVAL},    {2, 3, 0},   {3, 3, -EINVAL},
+                 {0, 0, -EINVAL},     {127, 128, 0},      {0, 128, 0}, {0, 129, -EINVAL},
+                 {128, 129, -EINVAL}, {0, 65535, -EINVAL}};
+    struct nic *nic;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct nic_queue_key key = key_of(cases[i].index, REGISTERS_PADDR);
+
+        key.words[1] = 0x10F7 | (uint64_t)cases[i].queue_count << 16;
+        bus.steps[0] = '\0';
+        assert_int_equal(nic_adopt(&key, &nic), cases[i].result);
+        assert_string_equal(bus.steps, cases[i].result == 0 ? "m" : "");
+        if (cases[i].result == 0) {
+            assert_int_equal(nic->queue_count, cases[i].queue_count);
+            assert_int_equal(nic->group_count, cases[i].queue_count > 1 ? 4096 : 0);
+            nic_stop(nic);
+        }
+    }
+    struct nic_queue_key key = key_of(0, REGISTERS_PADDR + 0x20000);
+
+    key.words[1] = 1 << 16;
+    assert_int_equal(nic_adopt(&key, &nic), -EINVAL);
+    key.words[0] = REGISTERS_PADDR;
+    fake_fail_allocations_after(0);
+    assert_int_equal(nic_adopt(&key, &nic), -ENOMEM);
+    fake_fail_allocations_after(-1);
+    bus.is_unmappable = true;
+    assert_int_equal(nic_adopt(&key, &nic), -ENOMEM);
+    bus.is_unmappable = false;
+}
+
+/* --- Queues --- */
 
 static void keys_that_no_card_can_have_made_are_refused(void **state)
 {
@@ -507,55 +576,6 @@ static void a_queue_that_does_not_switch_on_is_not_handed_out(void **state)
     }
 }
 
-/* --- Registers --- */
-
-static void statistics_start_at_nothing_and_in_order(void **state)
-{
-    struct nic *nic;
-
-    (void)state;
-    for (uint32_t set = 0; set < 16; set++) {
-        fake_nic_set(0x01030 + 0x40 * set, 1);
-        fake_nic_set(0x01430 + 0x40 * set, 1);
-        fake_nic_set(0x06030 + 0x40 * set, 1);
-    }
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
-    for (uint32_t set = 0; set < 16; set++) {
-        assert_int_equal(fake_nic_get(0x01030 + 0x40 * set), 0); /* QPRC */
-        assert_int_equal(fake_nic_get(0x01430 + 0x40 * set), 0); /* QPRDC */
-        assert_int_equal(fake_nic_get(0x06030 + 0x40 * set), 0); /* QPTC */
-    }
-    assert_int_equal(fake_nic_get(0x03FA0), 0); /* MPC */
-    /* Four queues' sets in each of 32 registers, and nothing behind them. */
-    for (uint32_t i = 0; i < 32; i++) {
-        uint32_t sets = 0x03020100 + 0x04040404 * (i % 4);
-
-        assert_int_equal(fake_nic_get(0x02300 + 4 * i), sets);
-        assert_int_equal(fake_nic_get(0x08600 + 4 * i), sets);
-    }
-    assert_int_equal(fake_nic_writes_to(0x02380), 0);
-    assert_int_equal(fake_nic_writes_to(0x08680), 0);
-    nic_stop(nic);
-}
-
-/* Datasheet 8.2.3.7.10: pool 0 receives what is addressed to us, and no other. 8.2.3.9.17: one
- * transmit buffer with its threshold. */
-static void one_pool_and_one_buffer_are_for_all(void **state)
-{
-    struct nic *nic;
-
-    (void)state;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
-    assert_int_equal(fake_nic_get(0x0A600), 1); /* MPSAR(0) */
-    assert_int_equal(fake_nic_get(0x0A604), 0);
-    for (uint32_t i = 0; i < 8; i++) {
-        assert_int_equal(fake_nic_get(0x0CC00 + 4 * i), i == 0 ? 0x28000 : 0); /* TXPBSIZE */
-        assert_int_equal(fake_nic_get(0x04950 + 4 * i), i == 0 ? 0x96 : 0);    /* TXPBTHRESH */
-    }
-    assert_int_equal(fake_nic_get(0x08120), 0); /* MTQC */
-    nic_stop(nic);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -568,12 +588,12 @@ int main(void)
         cmocka_unit_test_setup(looking_at_the_link_clears_its_cause, set_up),
         cmocka_unit_test_setup(groups_are_steered_until_one_fails, set_up),
         cmocka_unit_test_setup(missed_frames_are_told_once, set_up),
+        cmocka_unit_test_setup(an_adopted_card_is_what_its_starter_had, set_up),
+        cmocka_unit_test_setup(only_keys_of_a_card_of_that_many_queues_adopt_it, set_up),
         cmocka_unit_test_setup(keys_that_no_card_can_have_made_are_refused, set_up),
         cmocka_unit_test_setup(a_node_that_msix_does_not_reach_gets_no_queue, set_up),
         cmocka_unit_test_setup(each_queue_uses_its_own_registers, set_up),
         cmocka_unit_test_setup(a_queue_that_does_not_switch_on_is_not_handed_out, set_up),
-        cmocka_unit_test_setup(statistics_start_at_nothing_and_in_order, set_up),
-        cmocka_unit_test_setup(one_pool_and_one_buffer_are_for_all, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

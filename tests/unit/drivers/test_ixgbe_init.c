@@ -311,6 +311,47 @@ static void every_silence_ends_in_a_time_out_that_names_the_register(void **stat
     }
 }
 
+static void statistics_start_at_nothing_and_in_order(void **state)
+{
+    (void)state;
+    for (uint32_t set = 0; set < 16; set++) {
+        fake_nic_set(0x01030 + 0x40 * set, 1);
+        fake_nic_set(0x01430 + 0x40 * set, 1);
+        fake_nic_set(0x06030 + 0x40 * set, 1);
+    }
+    assert_int_equal(start(3), 0);
+    for (uint32_t set = 0; set < 16; set++) {
+        assert_int_equal(fake_nic_get(0x01030 + 0x40 * set), 0); /* QPRC */
+        assert_int_equal(fake_nic_get(0x01430 + 0x40 * set), 0); /* QPRDC */
+        assert_int_equal(fake_nic_get(0x06030 + 0x40 * set), 0); /* QPTC */
+    }
+    assert_int_equal(fake_nic_get(0x03FA0), 0); /* MPC */
+    /* Four queues' sets in each of 32 registers, and nothing behind them. */
+    for (uint32_t i = 0; i < 32; i++) {
+        uint32_t sets = 0x03020100 + 0x04040404 * (i % 4);
+
+        assert_int_equal(fake_nic_get(0x02300 + 4 * i), sets);
+        assert_int_equal(fake_nic_get(0x08600 + 4 * i), sets);
+    }
+    assert_int_equal(fake_nic_writes_to(0x02380), 0);
+    assert_int_equal(fake_nic_writes_to(0x08680), 0);
+}
+
+/* Datasheet 8.2.3.7.10: pool 0 receives what is addressed to us, and no other. 8.2.3.9.17: one
+ * transmit buffer with its threshold. */
+static void one_pool_and_one_buffer_are_for_all(void **state)
+{
+    (void)state;
+    assert_int_equal(start(3), 0);
+    assert_int_equal(fake_nic_get(0x0A600), 1); /* MPSAR(0) */
+    assert_int_equal(fake_nic_get(0x0A604), 0);
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(fake_nic_get(0x0CC00 + 4 * i), i == 0 ? 0x28000 : 0); /* TXPBSIZE */
+        assert_int_equal(fake_nic_get(0x04950 + 4 * i), i == 0 ? 0x96 : 0);    /* TXPBTHRESH */
+    }
+    assert_int_equal(fake_nic_get(0x08120), 0); /* MTQC */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +370,8 @@ int main(void)
         cmocka_unit_test_setup(link_tells_state_and_speed, set_up),
         cmocka_unit_test_setup(optical_cards_have_their_laser_switched_on, set_up),
         cmocka_unit_test_setup(each_queue_counts_in_its_own_set, set_up),
+        cmocka_unit_test_setup(statistics_start_at_nothing_and_in_order, set_up),
+        cmocka_unit_test_setup(one_pool_and_one_buffer_are_for_all, set_up),
         cmocka_unit_test_setup(a_receive_queue_that_runs_is_stopped_before_the_reset, set_up),
         cmocka_unit_test_setup(dma_that_does_not_stop_is_reset_twice, set_up),
         cmocka_unit_test_setup(absent_device_is_refused_untouched, set_up),

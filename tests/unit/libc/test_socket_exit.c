@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/thread/thread.h"
 #include "libc/posix/descriptor.h"
@@ -27,12 +28,19 @@
 #include "tests/unit/world/socket_world.h"
 
 _Noreturn void exit(int status);
+_Noreturn void _exit(int status);
 
 static bool has_returned;
 
 static void end_program(void *status)
 {
     exit(*(int *)status);
+    has_returned = true;
+}
+
+static void end_program_at_once(void *status)
+{
+    _exit(*(int *)status);
     has_returned = true;
 }
 
@@ -86,6 +94,46 @@ static void a_program_that_ends_closes_what_it_has_open(void **state)
         is_unlistened |= message->header.type == UNLISTEN;
     }
     assert_true(is_closed && is_reset && is_unlistened);
+}
+
+static bool has_line(const char *line)
+{
+    const struct status_page *page = fake_status_page(NODE);
+
+    return memmem(page, sizeof(*page), line, strlen(line)) != NULL;
+}
+
+static void run_program(void (*program)(void *status), int status)
+{
+    assert_non_null(thread_create("program", program, &status));
+    dispatch_round();
+    dispatch_round();
+    assert_false(has_returned);
+}
+
+/* Where the log takes warnings only, a good end is not in it. */
+static void a_program_that_fails_is_warned_of_and_a_good_end_is_told(void **state)
+{
+    (void)state;
+    log_set_filter(LOG_WARNING, NULL);
+    run_program(end_program, 0);
+    assert_false(has_line("program: ended with status 0\n"));
+    run_program(end_program, 1);
+    assert_true(has_line("program: ended with status 1\n"));
+    log_set_filter(LOG_INFO, NULL);
+    run_program(end_program, 0);
+    assert_true(has_line("program: ended with status 0\n"));
+}
+
+/* C11 7.22.4: exit() flushes what is open, _Exit() need not. */
+static void exit_ends_lines_that_were_not_ended(void **state)
+{
+    (void)state;
+    socket_line_ends = 0;
+    run_program(end_program_at_once, 0);
+    assert_int_equal(socket_line_ends, 0);
+    run_program(end_program, 0);
+    assert_int_equal(socket_line_ends, 1);
 }
 
 /* As many as memory has room for, exactly, and more than 65,536. */
@@ -151,6 +199,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_program_that_ends_closes_what_it_has_open),
+        TEST(a_program_that_fails_is_warned_of_and_a_good_end_is_told),
+        TEST(exit_ends_lines_that_were_not_ended),
         TEST(descriptors_end_with_emfile_where_memory_sets_the_limit),
         TEST(without_a_descriptor_a_connection_waits_to_be_accepted),
     };

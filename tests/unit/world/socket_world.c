@@ -22,6 +22,8 @@
 #include "libc/posix/socket.h"
 #include "tests/unit/world/fake_platform.h"
 
+unsigned socket_line_ends;
+
 ssize_t log_stream_write(int fd, const void *text, size_t bytes)
 {
     (void)text;
@@ -30,6 +32,7 @@ ssize_t log_stream_write(int fd, const void *text, size_t bytes)
 
 void log_streams_end_lines(void)
 {
+    socket_line_ends++;
 }
 
 int start_sockets(void **state)

@@ -19,6 +19,9 @@ struct pair {
     uint32_t generation;
 };
 
+/* How often lines without an end were ended. */
+extern unsigned socket_line_ends;
+
 int open_listener(int backlog);
 void close_listener(int fd);
 /* The listener has nothing, and asks its CM for a place on the list. */
