@@ -295,8 +295,11 @@ static void chunked_bodies_are_bounded_with_all_that_frames_them(void **state)
         {REQUEST_BODY_MAX_BYTES + 1, REQUEST_BODY_MAX_BYTES + 1, 0, 0, 413},
         {REQUEST_BODY_MAX_BYTES, 1, 0, 0, 200},
         {5, 5, 8000, 8000, 200},
-        {5, 5, 17000, 0, 413},
-        {5, 5, 0, 17000, 431},
+        /* The size of a chunk with the end of what is in front: 8 bytes; of a trailer: 12. */
+        {5, 5, REQUEST_FRAMING_MAX_BYTES - 8, 0, 200},
+        {5, 5, REQUEST_FRAMING_MAX_BYTES - 7, 0, 413},
+        {5, 5, 0, REQUEST_FRAMING_MAX_BYTES - 12, 200},
+        {5, 5, 0, REQUEST_FRAMING_MAX_BYTES - 11, 431},
         {900000, 65536, 0, 17000, 431},
         {50, 1, 1000, 0, 413},
         {0, 1, 0, 16000, 200},

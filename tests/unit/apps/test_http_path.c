@@ -37,6 +37,7 @@ static void authorities_are_a_host_and_perhaps_a_port(void **state)
         "[::2:3:4:5:6:7:8]",
         "[1::3:4]",
         "[::ffff:1.2.3.4]",
+        "[::127.0.0.255]",
         "[1:2:3:4:5:6:1.2.3.4]",
         "[FFFF::]",
         "[v1.a:b]",
