@@ -293,6 +293,25 @@ static void tags_tell_contents_apart(void **state)
     }
 }
 
+/* Of one byte, and of one behind what is hashed in one go. */
+static void tags_tell_last_bytes_apart(void **state)
+{
+    static const size_t lengths[] = {1, 262144 + 1};
+    static char content[262144 + 1];
+    uint64_t tags[2];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        for (char last = 0; last < 2; last++) {
+            content[lengths[i] - 1] = last;
+            add_file("tags/last", content, lengths[i]);
+            assert_int_equal(finish_archive(), 1);
+            tags[(int)last] = site_find("/tags/last", 10)->tag;
+        }
+        assert_int_not_equal(tags[0], tags[1]);
+    }
+}
+
 /* --- Responses, to the byte --- */
 
 static void respond(const char *text, enum persistence persistence, struct response *response)
@@ -565,6 +584,7 @@ int main(void)
         cmocka_unit_test(thousands_of_files_are_found_each_under_its_path),
         cmocka_unit_test(without_memory_what_was_added_stays),
         cmocka_unit_test(tags_tell_contents_apart),
+        cmocka_unit_test(tags_tell_last_bytes_apart),
         cmocka_unit_test(files_are_answered_whole_in_each_form_of_persistence),
         cmocka_unit_test(long_files_are_sent_from_where_they_lie),
         cmocka_unit_test(the_date_of_a_ready_response_is_renewed),
