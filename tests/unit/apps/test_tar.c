@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -190,6 +191,29 @@ static void pax_and_binary_sizes_are_used(void **state)
     assert_entry(&entries[1], TAR_FILE, "b", "defg");
 }
 
+/* A hard link's size is that of the file, whose content stands elsewhere. */
+static void links_and_devices_have_no_content_whatever_their_size(void **state)
+{
+    struct tar_entry entries[2];
+
+    for (char type = '1'; type <= '7'; type++) {
+        bool has_content = type == '7'; /* a contiguous file */
+
+        set_up(state);
+        uint8_t *header = add("first", type, has_content ? "12345" : "");
+        put_octal(header + 124, 12, 5);
+        seal(header);
+        add("second", '0', "content");
+        assert_int_equal(read_entries(archive_bytes, entries, 2), 1);
+        assert_entry(&entries[0],
+                     has_content   ? TAR_FILE
+                     : type == '5' ? TAR_FOLDER
+                                   : TAR_OTHER,
+                     "first", has_content ? "12345" : "");
+        assert_entry(&entries[1], TAR_FILE, "second", "content");
+    }
+}
+
 static void a_wrong_checksum_ends_the_reading(void **state)
 {
     struct tar_entry entry;
@@ -285,6 +309,7 @@ int main(void)
         TEST(a_prefix_is_joined_to_the_name),
         TEST(long_names_of_gnu_and_pax_are_used),
         TEST(pax_and_binary_sizes_are_used),
+        TEST(links_and_devices_have_no_content_whatever_their_size),
         TEST(a_wrong_checksum_ends_the_reading),
         TEST(an_archive_cut_anywhere_is_never_read_beyond),
         TEST(sizes_beyond_the_archive_are_refused),
