@@ -154,6 +154,26 @@ static void hashing_spreads_over_the_queues_that_are_there(void **state)
     }
 }
 
+/* Whoever does not know it cannot aim all flows at one queue. All 40 bytes of it are random. */
+static void the_hashs_key_is_another_each_time(void **state)
+{
+    uint32_t first[10];
+
+    (void)state;
+    assert_int_equal(start(4), 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        first[i] = fake_nic_get(0x0EB80 + 4 * i); /* RSSRK */
+        for (uint32_t k = 0; k < i; k++) {
+            assert_int_not_equal(first[i], first[k]);
+        }
+    }
+    assert_int_equal(start(4), 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_not_equal(fake_nic_get(0x0EB80 + 4 * i), first[i]);
+    }
+    assert_int_equal(fake_nic_writes_to(0x0EB80 + 4 * 10), 0);
+}
+
 /* An entry has four bits. */
 static void hashing_leaves_out_queues_it_cannot_reach(void **state)
 {
@@ -363,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup(receive_strips_the_crc_and_reports_the_hash, set_up),
         cmocka_unit_test_setup(one_queue_needs_neither_filters_nor_hashing, set_up),
         cmocka_unit_test_setup(hashing_spreads_over_the_queues_that_are_there, set_up),
+        cmocka_unit_test_setup(the_hashs_key_is_another_each_time, set_up),
         cmocka_unit_test_setup(hashing_leaves_out_queues_it_cannot_reach, set_up),
         cmocka_unit_test_setup(interrupts_of_a_queue_go_to_its_own_vector, set_up),
         cmocka_unit_test_setup(other_causes_share_vector_0_when_the_table_is_full, set_up),

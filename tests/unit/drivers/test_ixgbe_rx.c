@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "drivers/ixgbe/ixgbe.h"
+#include "libc/core/memory.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -228,6 +229,36 @@ static void without_memory_for_more_buffers_the_device_drops(void **state)
     assert_int_equal(sent, IXGBE_RX_BUFFER_START);
 }
 
+static uint64_t buffer_bytes(void)
+{
+    LINKER_SET_EACH(memory_kinds, struct memory_kind, kind)
+    {
+        if (strcmp((*kind)->name, "ixgbe_rx_buffers") == 0) {
+            return (*kind)->counts->bytes;
+        }
+    }
+    fail();
+    return 0;
+}
+
+/* The pages of their data, which what describes them lies beside. Without memory nothing stays
+ * taken. */
+static void buffers_take_no_more_memory_than_they_hold(void **state)
+{
+    uint64_t before = buffer_bytes();
+
+    (void)state;
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), 0);
+    assert_int_equal(buffer_bytes() - before, IXGBE_RX_BUFFER_START * 2048);
+    before = buffer_bytes();
+    for (int allocations = 2; allocations < 4; allocations++) {
+        fake_fail_allocations_after(allocations); /* ring and slots; then a chunk's first */
+        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ENOMEM);
+        fake_fail_allocations_after(-1);
+        assert_int_equal(buffer_bytes(), before);
+    }
+}
+
 static void lack_of_memory_at_the_start_is_reported(void **state)
 {
     (void)state;
@@ -330,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup(full_ring_of_frames_is_taken_whole, set_up),
         cmocka_unit_test_setup(owner_may_keep_frames_up_to_the_bound, set_up),
         cmocka_unit_test_setup(without_memory_for_more_buffers_the_device_drops, set_up),
+        cmocka_unit_test_setup(buffers_take_no_more_memory_than_they_hold, set_up),
         cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
         cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
         cmocka_unit_test_setup(checksums_are_told_as_the_device_found_them, set_up),
