@@ -92,7 +92,6 @@ static void transmit_queue_is_set_up_as_the_datasheet_says(void **state)
     assert_int_equal(ixgbe_tx_room(&tx), TX_RING - 1);
 }
 
-/* Switching DMA on also switches on queue 0, before its ring is known (X550 datasheet). */
 static void lack_of_memory_at_the_start_is_reported(void **state)
 {
     (void)state;
@@ -110,6 +109,7 @@ static void queue_that_does_not_switch_on_is_reported(void **state)
     assert_non_null(strstr(fake_nic_last_log(), "TXDCTL"));
 }
 
+/* Switching DMA on also switches on queue 0, before its ring is known (X550 datasheet). */
 static void queue_that_is_on_already_is_first_switched_off(void **state)
 {
     unsigned off;
@@ -120,6 +120,19 @@ static void queue_that_is_on_already_is_first_switched_off(void **state)
     assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), 0), 0);
     off = fake_nic_find_write(0, 0x6028, 0x06000000, 0x04000000);
     assert_true(off < fake_nic_find_write(0, 0x6008, UINT32_MAX, TX_RING * 16));
+}
+
+/* Its ring must not be moved under it. */
+static void queue_that_does_not_switch_off_is_left_alone(void **state)
+{
+    (void)state;
+    fake_nic_reset();
+    fake_nic_set(0x6168, 0x02000000);
+    fake_nic_stick(0x6168, 0x02000000, 0x02000000);
+    assert_int_equal(ixgbe_tx_start(&tx, fake_nic_registers(), QUEUE), -ETIMEDOUT);
+    assert_non_null(strstr(fake_nic_last_log(), "TXDCTL"));
+    assert_int_equal(fake_nic_writes_to(0x6140), 0); /* TDBAL */
+    assert_int_equal(fake_nic_write_count(), 1);
 }
 
 static void frame_is_gathered_from_its_fragments(void **state)
@@ -393,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
         cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
         cmocka_unit_test_setup(transmit_queue_is_set_up_as_the_datasheet_says, set_up),
+        cmocka_unit_test_setup(queue_that_does_not_switch_off_is_left_alone, set_up),
         cmocka_unit_test_setup(queue_that_is_on_already_is_first_switched_off, set_up),
         cmocka_unit_test_setup(frame_is_gathered_from_its_fragments, set_up),
         cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
