@@ -20,6 +20,8 @@
 #include "apps/httpd/client.h"
 #include "tests/unit/world/http_connection.h"
 
+#define GET_NONE "GET /none HTTP/1.1\r\n" HOST "\r\n"
+
 /* A head is sent together with the content behind it, if the system can. */
 static void a_file_arrives_whole_however_little_is_taken_at_a_time(void **state)
 {
@@ -104,6 +106,23 @@ static void requests_that_come_together_are_answered_in_order(void **state)
         assert_int_equal(count_sent("HTTP/1.1 "), 4);
         end_client();
     }
+}
+
+/* A short read has emptied the socket. Only where the client's end has come too, it is read. */
+static void a_request_costs_one_read(void **state)
+{
+    (void)state;
+    wire.input = GET_NONE;
+    client_open(FD);
+    assert_int_equal(wire.reads, 1);
+    wire.input = GET_NONE;
+    client_handle_events(wire.client, EPOLLIN);
+    assert_int_equal(wire.reads, 2);
+    wire.input = GET_NONE;
+    end_client();
+    assert_int_equal(wire.reads, 4);
+    assert_true(wire.is_closed);
+    assert_int_equal(count_sent("HTTP/1.1 "), 3);
 }
 
 /* Of any length that is allowed, and in as many pieces. */
@@ -191,6 +210,7 @@ int main(void)
         HTTP_TEST(a_file_arrives_whole_however_little_is_taken_at_a_time),
         HTTP_TEST(a_head_that_is_sent_in_parts_keeps_its_date),
         HTTP_TEST(requests_that_come_together_are_answered_in_order),
+        HTTP_TEST(a_request_costs_one_read),
         HTTP_TEST(a_long_head_that_comes_in_pieces_is_answered),
         HTTP_TEST(a_client_that_waits_to_send_its_body_is_invited_once),
         HTTP_TEST(a_last_response_needs_no_memory_for_what_follows),

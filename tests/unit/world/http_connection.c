@@ -63,6 +63,7 @@ ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)
 
     assert_int_equal(fd, FD);
     assert_true(flags == 0 && !wire.is_closed);
+    wire.reads++;
     if (left == 0 && !wire.has_ended) {
         errno = EAGAIN;
         return -1;

@@ -25,6 +25,7 @@ struct client;
 struct http_connection {
     const char *input; /* what the client has sent and is not read */
     bool has_ended;    /* and behind it nothing follows */
+    unsigned reads;
     size_t room_bytes; /* that can be sent */
     int send_error;    /* instead, if not 0 */
     char sent[3 * PAGE_BYTES];
