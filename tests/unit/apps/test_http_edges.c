@@ -45,6 +45,9 @@ static void types_of_all_extensions_are_found(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_string_equal(mime_type(cases[i].path, strlen(cases[i].path)), cases[i].type);
     }
+    /* What stands behind the path is not looked at. */
+    assert_string_equal(mime_type("/a.css/", 6), "text/css; charset=utf-8");
+    assert_string_equal(mime_type("/a.csss", 6), "text/css; charset=utf-8");
 }
 
 static enum request_progress read_text(const char *text, size_t bytes, struct request *request)

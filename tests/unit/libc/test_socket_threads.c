@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "kernel/message/dispatch.h"
@@ -51,6 +52,15 @@ static void receive(void *argument)
     struct call *call = argument;
 
     end_call(call, recv(call->fd, call->buffer, call->bytes, call->flags));
+}
+
+static void receive_in_pieces(void *argument)
+{
+    struct call *call = argument;
+    const struct iovec pieces[2] = {{call->buffer, call->bytes},
+                                    {call->buffer + call->bytes, call->bytes}};
+
+    end_call(call, readv(call->fd, pieces, 2));
 }
 
 static void send_much(void *argument)
@@ -143,6 +153,19 @@ static void a_blocked_recv_ends_with_data_the_peers_end_or_a_failure(void **stat
     assert_int_equal(recv(pair.fd, call.buffer, 8, 0), 0); /* it was told */
     close(pair.fd);
     close_listener(pair.listener);
+}
+
+/* It has something to tell once a piece has got anything. */
+static void a_readv_does_not_wait_for_its_next_piece(void **state)
+{
+    struct pair pair = open_blocking();
+    struct call call = {.fd = pair.fd, .bytes = 8};
+
+    (void)state;
+    begin(&call, receive_in_pieces);
+    deliver_data(pair.stream_index, pair.generation, "abc", 3);
+    assert_true(call.is_over && call.result == 3 && memcmp(call.buffer, "abc", 3) == 0);
+    close_pair(pair);
 }
 
 static void waitall_waits_for_all_or_the_end(void **state)
@@ -425,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_blocked_recv_ends_with_data_the_peers_end_or_a_failure),
+        TEST(a_readv_does_not_wait_for_its_next_piece),
         TEST(waitall_waits_for_all_or_the_end),
         TEST(a_blocked_send_goes_on_with_each_credit),
         TEST(a_blocked_epoll_wait_ends_with_an_event_its_time_or_its_close),
