@@ -241,8 +241,7 @@ static uint64_t buffer_bytes(void)
     return 0;
 }
 
-/* The pages of their data, which what describes them lies beside. Without memory nothing stays
- * taken. */
+/* Their data's pages are counted. A start that fails for want of memory gives them back. */
 static void buffers_take_no_more_memory_than_they_hold(void **state)
 {
     uint64_t before = buffer_bytes();
