@@ -144,6 +144,11 @@ static void a_prefix_is_joined_to_the_name(void **state)
     assert_int_equal(read_entries(archive_bytes, &entry, 1), 1);
     assert_entry(&entry, TAR_FILE, "some/folder/name", "x");
 
+    memcpy(header + 345, "p\0", 2);
+    seal(header);
+    assert_int_equal(read_entries(archive_bytes, &entry, 1), 1);
+    assert_entry(&entry, TAR_FILE, "p/name", "x");
+
     /* Both without a zero at their end. */
     memset(header, 'n', 100);
     memset(header + 345, 'p', 155);
@@ -257,6 +262,17 @@ static void sizes_beyond_the_archive_are_refused(void **state)
     }
 }
 
+static void a_time_that_is_no_number_is_refused(void **state)
+{
+    struct tar_entry entry;
+
+    (void)state;
+    uint8_t *header = add("a", '0', "abc");
+    memcpy(header + 136, "12x", 4);
+    seal(header);
+    assert_int_equal(read_entries(archive_bytes, &entry, 1), -EINVAL);
+}
+
 static void broken_pax_records_are_refused(void **state)
 {
     static const char *const records[] = {
@@ -313,6 +329,7 @@ int main(void)
         TEST(a_wrong_checksum_ends_the_reading),
         TEST(an_archive_cut_anywhere_is_never_read_beyond),
         TEST(sizes_beyond_the_archive_are_refused),
+        TEST(a_time_that_is_no_number_is_refused),
         TEST(broken_pax_records_are_refused),
         TEST(no_damaged_byte_makes_it_read_outside),
     };
