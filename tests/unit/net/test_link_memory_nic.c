@@ -119,9 +119,14 @@ static void a_queue_that_the_card_has_not_got_cannot_be_attached(void **state)
     uint64_t before = counter_read(0, COUNTER_DROP_BAD_MESSAGE);
 
     (void)state;
+    ready_count = 0;
+    fake_deliver(OTHER_LS, &attached.header);
+    attached.error_number = ENOMEM; /* nor be missed */
     fake_deliver(OTHER_LS, &attached.header);
     settle();
-    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 1);
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 2);
+    assert_int_equal(ready_count, 0);
+    fake_expect_no_message(OTHER_LS);
 }
 
 /* --- Receive --- */

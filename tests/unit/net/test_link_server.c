@@ -20,6 +20,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "kernel/thread/thread.h"
 #include "net/counters.h"
 #include "net/steering.h"
 #include "tests/unit/world/fake_nic.h"
@@ -326,16 +327,32 @@ static void acknowledgements_for_another_node_are_all_forwarded(void **state)
     }
 }
 
-/* Last: it does not come back. Its flows are another's now, and its queue gets nothing more. */
+static bool is_over;
+
+static void wait_until_over(void *argument)
+{
+    (void)argument;
+    while (!is_over) {
+        thread_yield();
+    }
+}
+
+/* Last: it does not come back. Its flows are another's now, and its queue gets nothing more; not
+ * even when there is no memory for a thread that steers. */
 static void a_dead_link_servers_queue_is_steered_to_no_more(void **state)
 {
     (void)state;
     assert_int_equal(fake_nic_get(0x0EB00), 0x01000100);
     ready_count = 0;
+    fake_fail_allocations_after(0);
+    while (thread_create("other", wait_until_over, NULL) != NULL) {
+    }
     fake_set_node_state(OTHER_LS, NODE_DEAD);
     for (unsigned i = 0; i < 256; i++) {
         (void)dispatch_round(); /* now and then it looks at the others' states */
     }
+    fake_fail_allocations_after(-1);
+    is_over = true;
     settle();
     assert_int_equal(ready_count, 1);
     assert_int_equal(last_ready.queues.words[0], 1);

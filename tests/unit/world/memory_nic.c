@@ -27,7 +27,7 @@ struct memory_nic_setting memory_nic_setting;
 static struct {
     struct nic nic;
     unsigned port;
-    bool is_started, is_enabled;
+    bool is_started, is_spread, is_enabled;
     unsigned flush_count, mac_reads;
 } card;
 
@@ -78,6 +78,8 @@ static int enable_receive(struct nic *nic)
 {
     assert_ptr_equal(nic, &card.nic);
     assert_non_null(own.queue.operations); /* the queue is there before the frames are */
+    /* And none comes to a queue that nobody has opened. */
+    assert_true(card.is_spread || nic->queue_count == 1);
     card.is_enabled = memory_nic_setting.enable_error == 0;
     return memory_nic_setting.enable_error;
 }
@@ -103,6 +105,7 @@ static void spread(struct nic *nic, const uint8_t *queues, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         assert_true(queues[i] < memory_nic_setting.queue_count);
     }
+    card.is_spread = true;
 }
 
 static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count)
