@@ -227,7 +227,15 @@ static void a_segment_whole_again_goes_to_its_owner_though_its_pieces_were_forwa
     forward_fragment(whole, 0, 24, false);
     forward_fragment(whole, 24, 12, true);
     wire_run();
-    (void)fake_expect_message(NODE_OTHER_CM, FORWARD_FRAME);
+    const struct forward_frame *message = fake_expect_message(NODE_OTHER_CM, FORWARD_FRAME);
+    const uint8_t *frame = (const uint8_t *)(message + 1);
+
+    assert_int_equal(message->header.length_bytes, sizeof(*message) + IP + 20 + 20 + 16);
+    /* Nobody has looked at the sum over the whole; each IP header was well. */
+    assert_int_equal(message->frame_flags, FRAME_IP_CHECKSUM_GOOD);
+    assert_memory_equal(frame, ((uint8_t[IP]){[12] = 0x08}), IP);
+    assert_memory_equal(frame + IP + 12, whole + IP + 12, 8); /* the addresses */
+    assert_memory_equal(frame + IP + 20, whole + IP + 20, 20 + 16);
     assert_int_equal(wire_counted(COUNTER_DROP_NOT_OURS), not_ours);
     *configuration = before;
 }

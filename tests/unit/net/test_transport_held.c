@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "kernel/message/dispatch.h"
 #include "libc/core/pages.h"
 #include "net/counters.h"
 #include "net/transport/frames.h"
@@ -204,6 +205,29 @@ static void long_segments_for_an_application_that_hangs_keep_no_frames(void **st
     wire_finish(&client);
 }
 
+/* A card's queue never runs dry: beyond that many a frame is copied as it comes, and not lost. */
+static void a_burst_longer_than_the_frames_that_may_wait_comes_whole(void **state)
+{
+    struct client client;
+    uint32_t sent = 0, taken = 0;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    for (; sent < 2 * FRAMES_HELD_MAX * 100; sent += 100) {
+        send_in_order(&client, sent, 100);
+    }
+    (void)dispatch_round();
+    assert_in_range(wire_frames_held(), 0, FRAMES_HELD_MAX);
+    wire_run();
+    for (uint32_t before = 1; taken != before;) {
+        before = taken;
+        taken = take_stream(&client, taken);
+        wire_run();
+    }
+    assert_int_equal(taken, sent);
+    wire_finish(&client);
+}
+
 /* Each may keep the frame of its first bytes, but only so many together. */
 static void connections_that_nobody_claims_keep_few_frames(void **state)
 {
@@ -338,6 +362,7 @@ int main(void)
         TEST(a_fin_before_a_hole_keeps_no_frame),
         TEST(bytes_for_an_application_that_hangs_are_packed),
         TEST(long_segments_for_an_application_that_hangs_keep_no_frames),
+        TEST(a_burst_longer_than_the_frames_that_may_wait_comes_whole),
         TEST(connections_that_nobody_claims_keep_few_frames),
         TEST(bytes_of_an_unclaimed_connection_are_announced_whole_again),
         TEST(all_that_waits_has_a_bound),

@@ -73,6 +73,36 @@ static void what_the_speaker_tells_is_the_date_and_nonsense_is_counted(void **st
     assert_true(wall_clock_at(21) == OTHER_NS + 98);
 }
 
+static void the_first_and_the_last_date_that_may_be_are_taken(void **state)
+{
+    static const uint64_t dates[] = {WALL_CLOCK_MAX_NS - 1, WALL_CLOCK_MIN_NS};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(dates); i++) {
+        become(3, 0);
+        *word_of(0) = dates[i];
+        assert_true(wall_clock_at(5) == dates[i] + 5);
+        assert_int_equal(counter_read(3, COUNTER_DROP_BAD_DATE), 0);
+        become(0, 0); /* and moved to, but no farther */
+        *word_of(0) = OTHER_NS;
+        assert_true(wall_clock_at(5) == OTHER_NS + 5);
+        wall_clock_move((int64_t)(dates[i] - OTHER_NS));
+        wall_clock_move(i == 0 ? 1 : -1);
+        assert_true(*word_of(0) == dates[i]);
+    }
+}
+
+/* The clock that connections are timed by stands while the machine does; the date goes on. */
+static void the_time_that_the_machine_has_stood_still_is_part_of_the_date(void **state)
+{
+    (void)state;
+    become(3, 0);
+    *word_of(0) = OTHER_NS;
+    assert_true(wall_clock_at(5) == OTHER_NS + 5);
+    fake_set_standstill_ns(3600 * NS_PER_S);
+    assert_true(wall_clock_at(6) == OTHER_NS + 6 + 3600 * NS_PER_S);
+}
+
 static void a_clock_set_back_a_little_stands_and_set_back_far_goes_back(void **state)
 {
     (void)state;
@@ -120,6 +150,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_anybody_tells_it_is_the_date_of_boot),
         cmocka_unit_test(what_the_speaker_tells_is_the_date_and_nonsense_is_counted),
+        cmocka_unit_test(the_first_and_the_last_date_that_may_be_are_taken),
+        cmocka_unit_test(the_time_that_the_machine_has_stood_still_is_part_of_the_date),
         cmocka_unit_test(a_clock_set_back_a_little_stands_and_set_back_far_goes_back),
         cmocka_unit_test(the_speaker_moves_the_clock_and_tells_the_others),
         cmocka_unit_test(the_next_speaker_goes_on_with_what_the_dead_one_told),

@@ -33,6 +33,7 @@ static unsigned node_count;
 static const char *command_line;
 static uint64_t now_ns;
 static uint64_t clock_step_ns;
+static uint64_t standstill_ns;
 static struct status_page *status_pages[NODE_MAX];
 static uint8_t *rings[NODE_MAX]; /* of channels from this node, in the others' memory */
 static bool is_attached[NODE_MAX];
@@ -86,6 +87,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     command_line = "";
     now_ns = 0;
     clock_step_ns = 0;
+    standstill_ns = 0;
     sleep_count = 0;
     last_deadline_ns = 0;
     on_sleep = NULL;
@@ -181,6 +183,11 @@ void fake_set_now_ns(uint64_t new_now_ns)
 void fake_advance_ns(uint64_t step_ns)
 {
     now_ns += step_ns;
+}
+
+void fake_set_standstill_ns(uint64_t new_standstill_ns)
+{
+    standstill_ns = new_standstill_ns;
 }
 
 void fake_set_clock_step_ns(uint64_t step_ns)
@@ -383,7 +390,7 @@ uint64_t platform_now_ns(void)
 
 uint64_t platform_standstill_ns(void)
 {
-    return 0;
+    return standstill_ns;
 }
 
 uint64_t platform_boot_epoch_s(void)

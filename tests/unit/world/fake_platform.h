@@ -29,6 +29,8 @@ void fake_set_archive(const void *start, size_t bytes);
 /* --- Time --- */
 void fake_set_now_ns(uint64_t now_ns);
 void fake_advance_ns(uint64_t step_ns);
+/* How long the node is said to have stood still; 0 after a reset. */
+void fake_set_standstill_ns(uint64_t standstill_ns);
 /* Each look at the clock moves it so far; 0 after a reset. For code that waits by looking. */
 void fake_set_clock_step_ns(uint64_t step_ns);
 
