@@ -35,6 +35,11 @@ static uint8_t question[FRAME_MAX_BYTES];
 static bool is_asked;
 static int64_t ahead_ns; /* of the server's clock, beside START_S */
 
+static uint64_t timestamp_of(uint64_t ns)
+{
+    return (ns / NS_PER_S + TO_1970) << 32 | ((ns % NS_PER_S << 32) / NS_PER_S);
+}
+
 static uint64_t server_ns(void)
 {
     return START_S * NS_PER_S + platform_now_ns() + (uint64_t)ahead_ns;
@@ -72,9 +77,7 @@ static unsigned pass_seconds(unsigned seconds)
 /* A good answer to the last question, from its frame. */
 static void build_answer(uint8_t frame[END])
 {
-    uint64_t now_ns = server_ns();
-    uint64_t timestamp =
-        (now_ns / NS_PER_S + TO_1970) << 32 | ((now_ns % NS_PER_S << 32) / NS_PER_S);
+    uint64_t timestamp = timestamp_of(server_ns());
 
     assert_true(is_asked);
     memcpy(frame, question, END);
@@ -137,6 +140,7 @@ static void without_an_answer_it_asks_more_and_more_rarely(void **state)
     uint64_t epoch_s = wall_clock_at(platform_now_ns()) / NS_PER_S;
 
     (void)state;
+    assert_null(strstr(fake_console(), "ignored")); /* the option is as it should be */
     assert_in_range(wait_for_question(), 1, 2);
     for (unsigned wait_s = 2; wait_s <= 1024; wait_s *= 2) {
         assert_int_equal(wait_for_question(), wait_s);
@@ -276,6 +280,41 @@ static void an_answer_that_was_long_on_its_way_is_refused(void **state)
     answer();
 }
 
+/* What the server keeps it for is no time on the way. */
+static void an_answer_of_a_server_that_took_its_time_is_taken(void **state)
+{
+    uint64_t taken = wire_counted(COUNTER_NTP_TAKEN);
+    uint8_t frame[END];
+
+    (void)state;
+    (void)wait_for_question();
+    wire_advance_ns(NS_PER_S * 6 / 5);
+    assert_int_equal(take_questions(), 0);
+    build_answer(frame);
+    store_be64(frame + NTP + 32, timestamp_of(server_ns() - 1100 * NS_PER_MS));
+    store_be64(frame + NTP + 40, timestamp_of(server_ns() - 100 * NS_PER_MS));
+    send_answer(frame);
+    assert_int_equal(wire_counted(COUNTER_NTP_TAKEN), taken + 1);
+    assert_in_range(off_ns() + (int64_t)NS_PER_MS, 0, 2 * NS_PER_MS);
+}
+
+static void a_question_for_which_there_is_no_memory_is_not_called_unanswered(void **state)
+{
+    (void)state;
+    (void)wait_for_question(); /* and it is not answered */
+    uint64_t silent = wire_counted(COUNTER_NTP_SILENT);
+
+    fake_fail_allocations_after(0);
+    for (unsigned i = 0; i < SILENT_S && wire_counted(COUNTER_NTP_SILENT) == silent; i++) {
+        assert_int_equal(pass_seconds(1), 0);
+    }
+    assert_int_equal(wire_counted(COUNTER_NTP_SILENT), silent + 1);
+    fake_fail_allocations_after(-1);
+    (void)wait_for_question();
+    assert_int_equal(wire_counted(COUNTER_NTP_SILENT), silent + 1);
+    answer();
+}
+
 /* Kiss-o'-death, RFC 5905 7.4; and one that has lost its own server. */
 static void a_server_that_sends_us_away_is_asked_rarely(void **state)
 {
@@ -314,6 +353,8 @@ int main(void)
         cmocka_unit_test(a_date_that_is_nearly_right_is_moved_slowly),
         cmocka_unit_test(a_date_that_is_far_off_is_set),
         cmocka_unit_test(an_answer_that_was_long_on_its_way_is_refused),
+        cmocka_unit_test(an_answer_of_a_server_that_took_its_time_is_taken),
+        cmocka_unit_test(a_question_for_which_there_is_no_memory_is_not_called_unanswered),
         cmocka_unit_test(a_server_that_sends_us_away_is_asked_rarely),
     };
 
