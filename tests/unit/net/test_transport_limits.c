@@ -14,6 +14,7 @@
 
 #include "kernel/message/status.h"
 #include "libc/core/memory.h"
+#include "libc/core/pool.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
@@ -110,6 +111,26 @@ static void without_memory_for_a_connection_no_other_ends(void **state)
     assert_int_equal(wire_connection_count(), 0);
 }
 
+/* Last: the server is as if it had begun anew. */
+static void there_is_a_least_and_a_greatest_number_of_connections(void **state)
+{
+    static const struct {
+        uint64_t memory_bytes;
+        uint32_t limit;
+    } cases[] = {
+        {0, CONNECTION_LEAST},
+        {UINT64_MAX, CONNECTION_MAX},
+        {(uint64_t)(CONNECTION_MAX - 1) * CONNECTION_SHARE_BYTES, CONNECTION_MAX - POOL_CHUNK},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        fake_status_page(0)->memory_bytes = cases[i].memory_bytes;
+        connection_table_initialise();
+        assert_int_equal(connection_table_limit(), cases[i].limit);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
 
 int main(void)
@@ -118,6 +139,7 @@ int main(void)
         TEST(as_many_connections_as_the_memory_has_kibs_and_no_more),
         TEST(one_orphan_for_so_much_memory),
         TEST(without_memory_for_a_connection_no_other_ends),
+        TEST(there_is_a_least_and_a_greatest_number_of_connections),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);
