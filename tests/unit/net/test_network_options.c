@@ -140,7 +140,8 @@ static void the_server_for_the_date_is_an_address_or_the_leases(void **state)
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         reason[0] = '\0';
         assert_int_equal(ntp_options_parse(&ntp, wrong[i], reason, sizeof(reason)), -EINVAL);
-        assert_true(reason[0] != '\0');
+        assert_ptr_equal(strstr(reason, wrong[i]), reason); /* it names the word */
+        assert_non_null(strstr(reason, " is neither dhcp nor the address of a host"));
         assert_false(ntp.is_dhcp);
         assert_int_equal(ntp.server, 0);
     }
