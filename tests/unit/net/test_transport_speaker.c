@@ -32,7 +32,7 @@ static int start(void **state)
 {
     (void)state;
     wire_has_other_speaker = true;
-    wire_start_with("net=dhcp");
+    wire_start_with("net=dhcp ntp=dhcp");
     return 0;
 }
 
@@ -70,6 +70,7 @@ static void tell_lease_of(node_id_t from, uint32_t address, uint32_t lease_s, ui
         .netmask = 0x00FFFFFF,
         .gateway = WIRE_CLIENT_ADDRESS,
         .server = WIRE_CLIENT_ADDRESS,
+        .ntp_server = WIRE_CLIENT_ADDRESS,
         .lease_s = lease_s,
         .renew_s = lease_s / 2,
         .rebind_s = lease_s * 7 / 8,
@@ -206,12 +207,14 @@ static void a_dead_speakers_lease_is_renewed_here(void **state)
 {
     const uint8_t *bytes;
     size_t length;
-    unsigned requests = 0;
+    unsigned requests = 0, date_questions = 0;
 
     (void)state;
     for (unsigned second = 0; second < LEASE_S / 2; second++) {
         wire_advance_ns(NS_PER_S);
         while (wire_take_other(&bytes, &length)) {
+            /* To the server that the lease names (NTP, over UDP). */
+            date_questions += bytes[13] == 0 && bytes[23] == 17 && bytes[37] == 123;
             if (bytes[12] == 8 && bytes[13] == 0 && length > BOOTP + 244 && bytes[23] == 17) {
                 /* DHCPREQUEST, of the address it has (RFC 2131 4.3.2, RENEWING). */
                 assert_int_equal(bytes[BOOTP + 242], 3);
@@ -221,6 +224,7 @@ static void a_dead_speakers_lease_is_renewed_here(void **state)
         }
     }
     assert_in_range(requests, 1, 4);
+    assert_true(date_questions > 0);
 }
 
 int main(void)
