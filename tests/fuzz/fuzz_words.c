@@ -68,7 +68,7 @@ static void configure(const char *line, unsigned node_count, uint64_t dead)
     configuration_print(&configuration, text, sizeof(text));
     configuration_print_roles(&configuration, (node_id_t)(dead % node_count), text, sizeof(text));
     for (unsigned node = 0; node < node_count; node++) {
-        if ((dead >> node & 1) != 0) {
+        if ((dead >> node % 64 & 1) != 0) {
             configuration_lose_node(&configuration, (node_id_t)node);
         }
     }

@@ -89,4 +89,4 @@ def test_tables_of_boot_lie_outside_what_each_node_has_a_copy_of():
     copied = {name: size for name, address, size in variables if start <= address < end}
     outside = {name: size for name, address, size in variables if address >= end}
     assert sum(copied.values()) < 1024, copied
-    assert sum(outside.values()) > 256 * 1024, outside
+    assert sum(outside.values()) > 128 * 1024, outside
