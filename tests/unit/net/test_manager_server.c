@@ -180,14 +180,20 @@ static void what_a_node_without_the_role_sends_reaches_no_manager(void **state)
         .flow = {.local_port = __builtin_bswap16(PORT)},
         .ts = OTHER_CM,
     };
+    const struct listen listen = {
+        .header = {.type = LISTEN, .length_bytes = sizeof(listen)},
+        .port = PORT + 1,
+        .backlog = 4,
+    };
 
     (void)state;
     application_serves();
     (void)fake_expect_message(OTHER_CM, OFFER);
     fake_deliver(APPLICATION, &offer.header);
+    fake_deliver(OTHER_CM, &listen.header); /* the manager would not ask who it is */
     fake_deliver_payload(APPLICATION, &syn.header, sizeof(syn), "frame", 5);
     (void)dispatch_round();
-    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 2);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 3);
     fake_expect_no_message(OTHER_CM); /* no connection was assigned */
 }
 
