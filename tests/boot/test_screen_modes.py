@@ -69,7 +69,7 @@ def test_a_burst_of_log_at_4k_holds_nobody_and_ends_right(tmp_path):
     talus, path = booted(tmp_path, "3840x2160x32")
     # Of what is typed, the part that stood there when a line of the log came between is whole, too.
     whole = re.compile(r"\[ *\d+\.\d{6}\] node0 log: log=: ignored `x`: levels are error, warning, "
-                       r"info, debug|\[.* lines dropped: the serial .*|`no` .*|"
+                       r"info, debug; time|\[.* lines dropped: the serial .*|`no` .*|"
                        r"l?|lo|log( [x,]*)?|n|no( .*)?")
     with talus, Screen(path) as screen:
         screen.wait_for(r"listening on http://")
