@@ -111,7 +111,7 @@ void physical_add(struct memory_range range)
     paddr_t end = ALIGN_DOWN(range_end(&range), (paddr_t)PAGE_BYTES);
     unsigned index = 0;
 
-    if (end <= start) {
+    if (end <= start || start < range.paddr) { /* no whole page; or in the last, where it wraps */
         return;
     }
     /* A map whose ranges overlap: count that memory once. */

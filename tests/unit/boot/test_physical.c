@@ -252,6 +252,16 @@ static void a_reservation_to_the_last_address_holds(void **state)
 }
 
 /* Channels of a machine with one node. */
+/* Rounded up it would begin at 0 and be all there is: found by fuzzing. */
+static void memory_in_the_last_page_of_all_is_none(void **state)
+{
+    (void)state;
+    add(UINT64_MAX - 0xFF, 4);
+    assert_int_equal(physical_free_bytes(), 0);
+    add(PAGE_BYTES, PAGE_BYTES);
+    assert_int_equal(physical_free_bytes(), PAGE_BYTES);
+}
+
 static void no_bytes_have_an_address_and_take_nothing(void **state)
 {
     (void)state;
@@ -270,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup(a_reservation_to_the_last_address_holds, empty_the_list),
         cmocka_unit_test_setup(allocations_come_from_below_the_limit, empty_the_list),
         cmocka_unit_test_setup(large_pieces_come_from_the_bottom, empty_the_list),
+        cmocka_unit_test_setup(memory_in_the_last_page_of_all_is_none, empty_the_list),
         cmocka_unit_test_setup(no_bytes_have_an_address_and_take_nothing, empty_the_list),
         cmocka_unit_test_setup(a_limit_takes_the_highest_memory_first, empty_the_list),
         cmocka_unit_test_setup(shares_are_equal_across_a_hole, empty_the_list),
