@@ -133,13 +133,6 @@ void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
                : NULL;
 }
 
-bool platform_ring_renew(const void *ring, size_t bytes)
-{
-    (void)ring;
-    (void)bytes;
-    return false;
-}
-
 void platform_ring_detach(node_id_t to, size_t bytes)
 {
     (void)to;
