@@ -11,7 +11,9 @@
 
 /* Nodes that a machine may have. How many there are is known at boot: platform_node_count(). Tables
  * of nodes have so many entries; this bounds numbers, sets, and tables of a few bytes a node. */
+#ifndef NODE_MAX /* a simulation may have more */
 #define NODE_MAX 256
+#endif
 
 _Static_assert(NODE_MAX <= NODE_SET_LIMIT, "sets of nodes");
 

@@ -120,7 +120,7 @@ static void append_counter(struct output *output, unsigned counter, const struct
 
         format_append(output, "talus_%s{node=\"%u\"%s%s} ", name->name, node,
                       name->label[0] != '\0' ? "," : "", name->label);
-        if (counter == COUNTER_IDLE_NS) {
+        if (strstr(name->name, "_seconds") != NULL) {
             append_seconds(output, value);
         } else {
             format_append(output, "%llu\n", (unsigned long long)value);

@@ -35,5 +35,4 @@
     X(DROP_FALSE_DEATH, "drops_total", "reason=\"false_death\"", "Input refused, by reason.")
 /* clang-format on */
 
-/* IDLE_NS counts nanoseconds and is shown in seconds, Prometheus' base unit. */
 enum { KERNEL_COUNTERS(COUNTER_ENUMERATOR) };

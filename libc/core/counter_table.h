@@ -5,7 +5,8 @@
  * that counts has a block of the array, which no other has (tests/check/architecture).
  *
  * Name and label become talus_<name>{node="N",<label>} (Prometheus text format 0.0.4). What does
- * not end in _total is a gauge: it also falls.
+ * not end in _total is a gauge: it also falls. What has _seconds in its name counts nanoseconds,
+ * and is shown in seconds, Prometheus' base unit.
  */
 #pragma once
 
@@ -14,7 +15,7 @@
 
 /* The first index of a block; block 0 is the kernel's. */
 #define COUNTER_BLOCK_SIZE   32u
-#define COUNTER_BLOCK_COUNT  7u
+#define COUNTER_BLOCK_COUNT  8u
 #define COUNTER_BLOCK(block) ((block)*COUNTER_BLOCK_SIZE)
 
 struct counter_name {

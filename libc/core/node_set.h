@@ -7,7 +7,9 @@
 
 #include "libc/core/base.h"
 
-#define NODE_SET_LIMIT 256u
+#ifndef NODE_SET_LIMIT
+#define NODE_SET_LIMIT 256u /* a simulation may have more; a multiple of 64 */
+#endif
 #define NODE_SET_WORDS (NODE_SET_LIMIT / 64)
 
 struct node_set {

@@ -18,29 +18,51 @@ static unsigned application_max_of(unsigned node_count)
                                                         : LISTENING_APPLICATION_LEAST;
 }
 
-size_t listener_table_bytes(unsigned node_count)
+/* What lies in the memory of a table: `count` objects of each kind, those that need it most
+ * strictly aligned first. */
+struct layout {
+    size_t histories, sums, offers, outstanding, bytes; /* from its start */
+};
+
+static struct layout layout_of(unsigned node_count)
 {
     unsigned application_max = application_max_of(node_count);
+    struct layout layout = {.histories = application_max * sizeof(struct listening_application)};
 
-    return application_max *
-               (sizeof(struct listening_application) + node_count * sizeof(uint32_t)) +
-           LISTENER_MAX * node_count * sizeof(struct acceptor);
+    layout.sums = layout.histories + application_max * sizeof(struct service_history);
+    layout.offers = layout.sums + LISTENER_MAX * weight_tree_bytes(node_count);
+    layout.outstanding = layout.offers + LISTENER_MAX * node_count * sizeof(struct known_offer);
+    layout.bytes = layout.outstanding + (size_t)application_max * node_count * sizeof(uint32_t);
+    return layout;
+}
+
+size_t listener_table_bytes(unsigned node_count)
+{
+    return layout_of(node_count).bytes;
 }
 
 void listener_table_initialise(struct listener_table *table, unsigned node_count, void *memory)
 {
+    const struct layout layout = layout_of(node_count);
+    uint8_t *bytes = memory;
+    struct service_history *histories = (struct service_history *)(bytes + layout.histories);
+    uint32_t *outstanding = (uint32_t *)(bytes + layout.outstanding);
+    struct known_offer *offers = (struct known_offer *)(bytes + layout.offers);
+
     *table = (struct listener_table){.node_count = node_count,
                                      .application_max = application_max_of(node_count),
                                      .applications = memory};
-    uint32_t *outstanding = (uint32_t *)(table->applications + table->application_max);
-    struct acceptor *offers =
-        (struct acceptor *)(outstanding + table->application_max * node_count);
-
     for (unsigned i = 0; i < table->application_max; i++) {
-        table->applications[i].outstanding_by_ts = outstanding + i * node_count;
+        table->applications[i].history = &histories[i];
+        table->applications[i].outstanding_by_ts = outstanding + (size_t)i * node_count;
     }
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        table->listeners[i].offers = offers + i * node_count;
+        table->listeners[i].offers = (struct offers){
+            .known = offers + i * node_count,
+            .weights = {.sums =
+                            (uint64_t *)(bytes + layout.sums + i * weight_tree_bytes(node_count)),
+                        .leaf_count = weight_tree_leaves(node_count)},
+        };
     }
 }
 
@@ -75,6 +97,7 @@ struct listener *listener_obtain(struct listener_table *table, uint16_t port)
                                           .port = port,
                                           .offers = listener->offers,
                                           .published = {.node = NODE_NONE}};
+            offers_initialise(&listener->offers);
             *bucket = listener;
             return listener;
         }
@@ -87,7 +110,7 @@ bool listener_release_unused(struct listener_table *table, struct listener *list
     struct listener **link = &table->hash[hash_of(listener->port)];
 
     ASSERT(listener->port != 0);
-    if (listener->applications != NULL || !node_set_is_empty(&listener->offering)) {
+    if (listener->applications != NULL || !node_set_is_empty(&listener->offers.offering)) {
         return false;
     }
     ASSERT(listener->waiting.count == 0); /* else their entries of the pool are lost */
@@ -103,7 +126,7 @@ bool listener_release_unused(struct listener_table *table, struct listener *list
     return true;
 }
 
-struct listener *listener_after(struct listener_table *table, const struct listener *previous)
+struct listener *listener_after(const struct listener_table *table, const struct listener *previous)
 {
     size_t i = previous == NULL ? 0 : (size_t)(previous - table->listeners) + 1;
 
@@ -111,7 +134,7 @@ struct listener *listener_after(struct listener_table *table, const struct liste
     while (i < LISTENER_MAX && table->listeners[i].port == 0) {
         i++;
     }
-    return i < LISTENER_MAX ? &table->listeners[i] : NULL;
+    return i < LISTENER_MAX ? (struct listener *)&table->listeners[i] : NULL;
 }
 
 struct listening_application *listener_find_application(const struct listener *listener,
@@ -133,9 +156,12 @@ static struct listening_application *allocate_application(struct listener_table 
     if (application != NULL) {
         table->free_applications = application->next;
         uint32_t *outstanding_by_ts = application->outstanding_by_ts;
+        struct service_history *history = application->history;
 
         memset(outstanding_by_ts, 0, table->node_count * sizeof(*outstanding_by_ts));
-        *application = (struct listening_application){.outstanding_by_ts = outstanding_by_ts};
+        memset(history, 0, sizeof(*history));
+        *application = (struct listening_application){.outstanding_by_ts = outstanding_by_ts,
+                                                      .history = history};
         return application;
     }
     if (table->fresh_application < table->application_max) {
@@ -183,8 +209,49 @@ void listener_remove_application(struct listener_table *table, struct listener *
     *link = application->next;
     ASSERT(listener->backlog >= application->backlog);
     listener->backlog -= application->backlog;
+    if (application->is_own) {
+        listener->own_count--;
+    }
+    if (listener->offered == application) {
+        listener->offered = NULL;
+    }
     application->next = table->free_applications;
     table->free_applications = application;
+}
+
+static void find_fastest(struct listener *listener)
+{
+    listener->fastest = listener->first_acceptor;
+    for (struct listening_application *application = listener->first_acceptor; application != NULL;
+         application = application->next_acceptor) {
+        if (application->service_ns < listener->fastest->service_ns) {
+            listener->fastest = application;
+        }
+    }
+}
+
+void listener_set_service(struct listener *listener, struct listening_application *application,
+                          uint64_t service_ns)
+{
+    bool is_slower = service_ns > application->service_ns;
+    uint64_t weight = weight_of(service_ns);
+
+    ASSERT(service_ns != 0 && service_ns <= SERVICE_MAX_NS);
+    if (application->is_accepting) {
+        listener->own_weight += weight - application->weight;
+    }
+    application->service_ns = service_ns;
+    application->weight = weight;
+    if (!application->is_accepting) {
+        return;
+    }
+    if (application == listener->fastest) {
+        if (is_slower) {
+            find_fastest(listener);
+        }
+    } else if (service_ns < listener->fastest->service_ns) {
+        listener->fastest = application;
+    }
 }
 
 void listener_add_acceptor(struct listener *listener, struct listening_application *application)
@@ -194,7 +261,17 @@ void listener_add_acceptor(struct listener *listener, struct listening_applicati
     if (application->is_accepting) {
         return;
     }
+    ASSERT(application->service_ns != 0);
+    if (!application->is_own) {
+        application->is_own = true;
+        listener->own_count++;
+    }
     application->is_accepting = true;
+    listener->acceptor_count++;
+    listener->own_weight += application->weight;
+    if (listener->fastest == NULL || application->service_ns < listener->fastest->service_ns) {
+        listener->fastest = application;
+    }
     application->next_acceptor = NULL;
     application->previous_acceptor = last;
     if (last == NULL) {
@@ -217,6 +294,9 @@ void listener_remove_acceptor(struct listener *listener, struct listening_applic
         return;
     }
     application->is_accepting = false;
+    ASSERT_SLOW(listener->acceptor_count != 0 && listener->own_weight >= application->weight);
+    listener->acceptor_count--;
+    listener->own_weight -= application->weight;
     if (previous == NULL) {
         ASSERT_SLOW(listener->first_acceptor == application);
         listener->first_acceptor = next;
@@ -231,14 +311,7 @@ void listener_remove_acceptor(struct listener *listener, struct listening_applic
         ASSERT_SLOW(next->previous_acceptor == application);
         next->previous_acceptor = previous;
     }
-}
-
-void listener_set_offer(struct listener *listener, node_id_t cm, const struct acceptor *acceptor)
-{
-    if (acceptor->node == NODE_NONE) {
-        node_set_remove(&listener->offering, cm);
-        return;
+    if (listener->fastest == application) {
+        find_fastest(listener);
     }
-    listener->offers[cm] = *acceptor;
-    node_set_add(&listener->offering, cm);
 }

@@ -8,6 +8,8 @@
 
 #include "kernel/base.h"
 #include "kernel/limits.h"
+#include "net/manager/balance/offers.h"
+#include "net/manager/service.h"
 #include "net/manager/waiting.h"
 #include "net/messages.h"
 
@@ -23,28 +25,43 @@ struct listening_application {
     uint16_t listener_index; /* its own name for this listener */
     uint32_t backlog;
     bool is_accepting;
+    bool is_own; /* it has been on the acceptor list: this CM is its own */
+    /* What it is taken to need for a connection, 1 .. SERVICE_MAX_NS, and its weight by that. */
+    uint64_t service_ns, weight;
     /* The fields above are written by listeners.c, those below by manager.c. */
     uint16_t request_number; /* of its last ACCEPT_CONNECTION */
+    bool is_overdue;         /* its open connections show that it needs longer than it did */
     /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */
     uint32_t outstanding;
     uint32_t *outstanding_by_ts; /* of each node */
+    /* When this CM assigned the first of those since one was last closed; 0: none since then. */
+    uint64_t unanswered_since_ns;
+    struct service_history *history;  /* also of what other CMs assigned */
+    uint64_t assigned_count;          /* by this CM */
+    uint64_t closed_for_others_count; /* that other CMs assigned */
 };
 
 struct listener {
     struct listener *next; /* of the same hash */
     uint16_t port;         /* 0: this entry is free */
     struct listening_application *applications;
-    uint32_t backlog; /* the applications' added up */
+    unsigned own_count; /* of them */
+    uint32_t backlog;   /* the applications' added up */
     /* The acceptor list. Who comes last to it stands last. */
     struct listening_application *first_acceptor, *last_acceptor;
-    /* What other CMs offer, by their node; valid for those in `offering`. */
-    struct acceptor *offers;
-    struct node_set offering;
+    unsigned acceptor_count;
+    uint64_t own_weight;                   /* the acceptors' added up */
+    struct listening_application *fastest; /* of the acceptors; NULL when there is none */
     /* The fields above are written by listeners.c, those below by who is named. */
-    node_id_t last_offer_used; /* the scheme of load balance */
-    /* What this CM has told the others; node NODE_NONE: nothing. manager.c */
-    struct acceptor published;
-    struct waiting_queue waiting; /* waiting.c */
+    struct offers offers;      /* balance/ */
+    node_id_t last_offer_used; /* balance/least.c */
+    /* What this CM has told the others: manager.c, as all that follows. */
+    struct acceptor published;             /* node NODE_NONE: nothing */
+    uint64_t published_ns;                 /* its service time, as it was sent */
+    struct listening_application *offered; /* the same; NULL: none, or it has left */
+    uint64_t next_offer_ns;                /* no other one before */
+    bool is_offer_due;                     /* then */
+    struct waiting_queue waiting;          /* waiting.c */
 };
 
 #define LISTENER_HASH_SIZE 64u
@@ -74,7 +91,8 @@ struct listener *listener_obtain(struct listener_table *table, uint16_t port);
 bool listener_release_unused(struct listener_table *table, struct listener *listener);
 /* Every listener in turn, beginning with NULL; NULL at the end. The one just visited may be
  * released. */
-struct listener *listener_after(struct listener_table *table, const struct listener *previous);
+struct listener *listener_after(const struct listener_table *table,
+                                const struct listener *previous);
 
 struct listening_application *listener_find_application(const struct listener *listener,
                                                         node_id_t node, uint16_t listener_index);
@@ -85,9 +103,11 @@ MUST_CHECK int listener_add_application(struct listener_table *table, struct lis
 void listener_remove_application(struct listener_table *table, struct listener *listener,
                                  struct listening_application *application);
 
-/* On and off the acceptor list; a second time changes nothing. */
+/* What it needs for a connection. O(1), but O(acceptors) if it was the fastest and is no longer. */
+void listener_set_service(struct listener *listener, struct listening_application *application,
+                          uint64_t service_ns);
+
+/* On and off the acceptor list; a second time changes nothing. Its service time is set. Cost as
+ * above. */
 void listener_add_acceptor(struct listener *listener, struct listening_application *application);
 void listener_remove_acceptor(struct listener *listener, struct listening_application *application);
-
-/* The offer of another node that is a CM; one without acceptor withdraws it. */
-void listener_set_offer(struct listener *listener, node_id_t cm, const struct acceptor *acceptor);

@@ -15,6 +15,9 @@
 #include "net/manager/listeners.h"
 #include "net/manager/waiting.h"
 
+/* How many times longer than its application needs a connection may be open before it counts. */
+#define OVERDUE_FACTOR 4u
+
 /* What a CM asks of its node; `context` is the manager's own. It comes last, so that passing a call
  * on to the dispatcher moves no argument. */
 struct manager_environment {
@@ -23,27 +26,49 @@ struct manager_environment {
                      void *context);
     void *(*reserve_posted)(node_id_t to, uint16_t type, size_t fixed_bytes, void *context);
     void (*publish)(void *context);
-    /* One more of what this counter (net/counters.h) counts. */
+    /* One more of what this counter (net/counters.h, net/manager/counters.h) counts; and as
+     * counter_add() and counter_set(). */
     void (*count)(unsigned counter, void *context);
+    void (*add)(unsigned counter, uint64_t amount, void *context);
+    void (*set)(unsigned counter, uint64_t value, void *context);
+    /* Time, never less than before and not 0: good to some microseconds, and cheap; and exact, for
+     * measuring what a step costs. */
+    uint64_t (*now_ns)(void *context);
+    uint64_t (*exact_now_ns)(void *context);
+    /* Call manager_send_offers() once, at that time or soon after; moves an earlier wish. */
+    void (*wake_at)(uint64_t time_ns, void *context);
+};
+
+/* How a CM works, as the command line says (options.h). */
+struct manager_options {
+    struct balance balance;
+    uint64_t offer_period_ns; /* the least time between two offers of one port */
 };
 
 struct manager {
     /* Constant once it is initialised. */
     node_id_t node; /* its own */
+    uint64_t offer_period_ns;
     const struct configuration *configuration;
-    const struct balance_scheme *balance;
     const struct manager_environment *environment;
     void *context; /* given back to the environment's functions */
+    struct balance balance;
+    uint64_t wake_ns; /* when manager_send_offers() is due; UINT64_MAX: not */
     /* Its tables. */
     struct listener_table listeners;
     struct waiting_pool waiting;
 };
 
 /* Make `manager` the CM of `node`, which has that role in the configuration: it knows of no
- * listener. What it is given must outlive it; `memory` is zeroed, of listener_table_bytes(). */
+ * listener. What it is given must outlive it, but for the options; `memory` is zeroed, of
+ * listener_table_bytes(). */
 void manager_initialise(struct manager *manager, node_id_t node,
                         const struct configuration *configuration,
+                        const struct manager_options *options,
                         const struct manager_environment *environment, void *context, void *memory);
+
+/* The time has come that wake_at() was given. */
+void manager_send_offers(struct manager *manager);
 
 /*
  * Messages (net/messages.h), one function for each type that a CM receives: whole, as the

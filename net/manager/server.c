@@ -8,14 +8,18 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "kernel/thread/timer.h"
 #include "libc/core/memory.h"
 #include "net/configuration.h"
 #include "net/handlers.h"
+#include "net/manager/counters.h"
 #include "net/manager/manager.h"
+#include "net/manager/options.h"
 #include "net/status_text.h"
 
 static struct manager own_manager;
-static void *tables; /* its */
+static void *tables;             /* its */
+static struct timer offer_timer; /* when it has an offer to send that must wait */
 
 /* --- What it asks of its node --- */
 
@@ -44,11 +48,54 @@ static void count(unsigned counter, void *context)
     counter_increment(counter);
 }
 
+static void add(unsigned counter, uint64_t amount, void *context)
+{
+    (void)context;
+    counter_add(counter, amount);
+}
+
+static void set(unsigned counter, uint64_t value, void *context)
+{
+    (void)context;
+    counter_set(counter, value);
+}
+
+static uint64_t now_ns(void *context)
+{
+    (void)context;
+    return dispatch_now_ns();
+}
+
+static uint64_t exact_now_ns(void *context)
+{
+    (void)context;
+    return platform_now_ns();
+}
+
+static void send_offers(struct timer *timer)
+{
+    (void)timer;
+    manager_send_offers(&own_manager);
+}
+
+static void wake_at(uint64_t time_ns, void *context)
+{
+    (void)context;
+    if (timer_start(&offer_timer, time_ns) != 0) {
+        PANIC("no memory for the timer of offers");
+    }
+}
+
 static const struct manager_environment environment = {
     .reserve = reserve,
     .reserve_posted = reserve_posted,
     .publish = publish,
     .count = count,
+    .add = add,
+    .set = set,
+    .now_ns = now_ns,
+    .exact_now_ns = exact_now_ns,
+    .wake_at = wake_at,
 };
 
 /* --- What its node tells it --- */
@@ -98,12 +145,18 @@ MEMORY_KIND(tables_kind, "manager_tables");
 
 void connection_manager_start(const struct configuration *configuration)
 {
+    struct manager_options options;
+    char balance_text[STATUS_TEXT_BYTES];
+
     memory_release(&tables_kind, tables); /* if it is started anew */
     tables = memory_allocate_zeroed(&tables_kind, listener_table_bytes(configuration->node_count));
     if (tables == NULL) {
         PANIC("no memory for the tables of the listeners");
     }
-    manager_initialise(&own_manager, platform_node(), configuration, &environment, NULL, tables);
+    manager_options_parse(&options, platform_command_line(), platform_random());
+    manager_initialise(&own_manager, platform_node(), configuration, &options, &environment, NULL,
+                       tables);
+    timer_initialise(&offer_timer, send_offers);
     net_register_message(LISTEN, handle_listen);
     net_register_message(UNLISTEN, handle_unlisten);
     net_register_message(ACCEPT_CONNECTION, handle_accept_connection);
@@ -112,5 +165,12 @@ void connection_manager_start(const struct configuration *configuration)
     net_register_message(CONNECTION_CLOSED, handle_connection_closed);
     net_register_message(OFFER, handle_offer);
     dispatch_register_node_down(handle_node_down);
-    status_set_text(STATUS_TEXT_BALANCE, own_manager.balance->description);
+    balance_print(&options.balance, balance_text, sizeof(balance_text));
+    status_set_text(STATUS_TEXT_BALANCE, balance_text);
+    counter_set(COUNTER_OFFER_PERIOD_NS, options.offer_period_ns);
+}
+
+const struct manager *connection_manager_own(void)
+{
+    return tables == NULL ? NULL : &own_manager;
 }

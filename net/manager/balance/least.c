@@ -32,10 +32,11 @@ static struct listening_application *choose_own(struct listener *listener)
 /* The next CM that offers after the last one used, around the end. */
 static node_id_t choose_offering_cm(struct listener *listener)
 {
-    unsigned cm = node_set_next(&listener->offering, listener->last_offer_used + 1u);
+    const struct node_set *offering = &listener->offers.offering;
+    unsigned cm = node_set_next(offering, listener->last_offer_used + 1u);
 
     if (cm == NODE_SET_LIMIT) {
-        cm = node_set_next(&listener->offering, 0);
+        cm = node_set_next(offering, 0);
     }
     if (cm == NODE_SET_LIMIT) {
         return NODE_NONE;
@@ -44,10 +45,11 @@ static node_id_t choose_offering_cm(struct listener *listener)
     return listener->last_offer_used;
 }
 
-static struct choice choose(struct listener *listener)
+static struct choice choose(struct balance *balance, struct listener *listener)
 {
     struct choice choice = {choose_own(listener), NODE_NONE};
 
+    (void)balance;
     if (choice.application == NULL) {
         choice.offering_cm = choose_offering_cm(listener);
     }
@@ -58,21 +60,14 @@ static struct choice choose(struct listener *listener)
  */
 static struct listening_application *best(const struct listener *listener)
 {
-    const struct acceptor *published = &listener->published;
+    struct listening_application *offered = listener->offered;
 
-    if (published->node != NODE_NONE) {
-        struct listening_application *application =
-            listener_find_application(listener, published->node, published->listener_index);
-
-        if (application != NULL && application->is_accepting) {
-            return application;
-        }
-    }
-    return listener->first_acceptor;
+    return offered != NULL && offered->is_accepting ? offered : listener->first_acceptor;
 }
 
 const struct balance_scheme balance_least = {
-    .description = "fewest open connections, in turn among equals",
+    .name = "least",
+    .filter = OFFERS_LAST,
     .choose = choose,
     .best = best,
 };

@@ -282,7 +282,6 @@ static void connections_of_a_dead_ts_neither_wait_nor_count(void **state)
     claim_times_out(TS_B, nobody, 4);
     node_dies(TS_B);
     app_accepts(APP_A, PORT);
-    other_cm_is_offered(APP_A);
     connection_is_reassigned(TS_A, 1, APP_A);
     connection_is_reassigned(TS_A, 3, APP_A);
     nothing_more_is_sent();

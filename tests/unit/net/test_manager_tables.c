@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c tests/unit/world/panic.c */
+/* sources: net/manager/listeners.c net/manager/waiting.c tests/unit/world/panic.c */
+/* sources: net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /*
  * Tests net/manager/listeners.c, waiting.c and balance/least.c by themselves: entries of tables
  * that are full come back whole, and everybody has a turn.
@@ -22,6 +23,7 @@
 static struct listener_table table;
 static void *memory; /* of the table */
 static struct waiting_pool pool;
+static struct balance balance = {.scheme = &balance_least, .tariff = 1, .random = 1};
 
 static int set_up(void **state)
 {
@@ -189,6 +191,7 @@ static void all_places_for_applications_come_back(void **state)
             assert_non_null(application);
             assert_false(listener_release_unused(&table, listeners[i % 2]));
             application->outstanding = 1; /* as the manager may have left it */
+            listener_set_service(listeners[i % 2], application, 1000);
             listener_add_acceptor(listeners[i % 2], application);
             listener_remove_application(&table, listeners[i % 2], application);
             assert_null(listener_find_application(listeners[i % 2], (node_id_t)(i % NODE_MAX), i));
@@ -210,6 +213,7 @@ static void acceptors_leave_and_come_again_at_the_end(void **state)
     for (uint16_t i = 0; i < 3; i++) {
         assert_int_equal(listener_add_application(&table, listener, 1, i, 1), 0);
         applications[i] = listener_find_application(listener, 1, i);
+        listener_set_service(listener, applications[i], 1000);
         listener_remove_acceptor(listener, applications[i]); /* not there: nothing changes */
         listener_add_acceptor(listener, applications[i]);
         listener_add_acceptor(listener, applications[i]);
@@ -246,10 +250,11 @@ static void equals_take_turns_and_the_least_loaded_comes_first(void **state)
     for (uint16_t i = 0; i < 3; i++) {
         assert_int_equal(listener_add_application(&table, listener, 1, i, 1), 0);
         applications[i] = listener_find_application(listener, 1, i);
+        listener_set_service(listener, applications[i], 1000);
         listener_add_acceptor(listener, applications[i]);
     }
     for (unsigned i = 0; i < 9; i++) {
-        struct choice choice = balance_least.choose(listener);
+        struct choice choice = balance_choose(&balance, listener);
 
         assert_ptr_equal(choice.application, applications[i % 3]);
         assert_int_equal(choice.offering_cm, NODE_NONE);
@@ -258,18 +263,18 @@ static void equals_take_turns_and_the_least_loaded_comes_first(void **state)
     applications[1]->outstanding = 1;
     applications[2]->outstanding = 1;
     for (unsigned i = 0; i < 4; i++) {
-        assert_ptr_equal(balance_least.choose(listener).application, applications[1 + i % 2]);
+        assert_ptr_equal(balance_choose(&balance, listener).application, applications[1 + i % 2]);
     }
     applications[2]->outstanding = 0;
     for (unsigned i = 0; i < 3; i++) {
-        assert_ptr_equal(balance_least.choose(listener).application, applications[2]);
+        assert_ptr_equal(balance_choose(&balance, listener).application, applications[2]);
     }
     /* What is published stays so while it accepts. */
-    listener->published = (struct acceptor){.node = 1, .listener_index = 0};
+    listener->offered = applications[0];
     assert_ptr_equal(balance_least.best(listener), applications[0]);
     listener_remove_acceptor(listener, applications[0]);
     assert_ptr_equal(balance_least.best(listener), listener->first_acceptor);
-    listener->published.node = NODE_NONE;
+    listener->offered = NULL;
     assert_ptr_equal(balance_least.best(listener), listener->first_acceptor);
 }
 
@@ -278,29 +283,31 @@ static void offers_of_others_are_taken_in_turn(void **state)
 {
     static const node_id_t cms[] = {0, 5, NODE_MAX - 1};
     struct listener *listener = listener_obtain(&table, 80);
-    struct acceptor acceptor = {.node = 2}, none = {.node = NODE_NONE};
+    struct acceptor acceptor = {.node = 2};
 
     (void)state;
-    assert_int_equal(balance_least.choose(listener).offering_cm, NODE_NONE);
+    assert_int_equal(balance_choose(&balance, listener).offering_cm, NODE_NONE);
     assert_null(balance_least.best(listener));
     for (unsigned i = 0; i < 3; i++) {
         acceptor.listener_index = (uint16_t)i;
-        listener_set_offer(listener, cms[i], &acceptor);
+        balance_set_offer(&balance, listener, cms[i], &acceptor, 0);
     }
     assert_false(listener_release_unused(&table, listener));
     for (unsigned i = 0; i < 7; i++) {
-        struct choice choice = balance_least.choose(listener);
+        struct choice choice = balance_choose(&balance, listener);
 
         assert_null(choice.application);
         assert_int_equal(choice.offering_cm, cms[(i + 1) % 3]);
-        assert_int_equal(listener->offers[choice.offering_cm].listener_index, (i + 1) % 3);
+        assert_int_equal(listener->offers.known[choice.offering_cm].acceptor.listener_index,
+                         (i + 1) % 3);
     }
-    listener_set_offer(listener, 5, &none);
+    balance_remove_offer(listener, 5);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(balance_least.choose(listener).offering_cm, i % 2 == 0 ? NODE_MAX - 1 : 0);
+        assert_int_equal(balance_choose(&balance, listener).offering_cm,
+                         i % 2 == 0 ? NODE_MAX - 1 : 0);
     }
-    listener_set_offer(listener, 0, &none);
-    listener_set_offer(listener, NODE_MAX - 1, &none);
+    balance_remove_offer(listener, 0);
+    balance_remove_offer(listener, NODE_MAX - 1);
     assert_true(listener_release_unused(&table, listener));
 }
 

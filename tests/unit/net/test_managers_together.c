@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c tests/unit/world/panic.c */
+/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c tests/unit/world/panic.c */
+/* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
@@ -22,6 +23,7 @@
 #include "kernel/platform.h"
 #include "net/counters.h"
 #include "net/manager/manager.h"
+#include "net/manager/options.h"
 #include "tests/unit/world/manager_messages.h"
 
 #define SERVER_COUNT      3
@@ -46,6 +48,7 @@ struct server {
     struct manager manager;
     void *memory; /* of its tables */
     uint64_t counters[COUNTER_MAX];
+    uint64_t wake_ns; /* when it wants to be called; UINT64_MAX: never */
 };
 
 static struct configuration configuration;
@@ -54,6 +57,7 @@ static struct delivery under_way[QUEUE_MAX]; /* between managers */
 static unsigned sent_count, delivered_count;
 static struct delivery to_ts[QUEUE_MAX];
 static unsigned to_ts_count, seen_count;
+static uint64_t now_ns; /* on all nodes' clocks; goes on with each message */
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {
@@ -104,11 +108,43 @@ static void count(unsigned counter, void *context)
     server->counters[counter]++;
 }
 
+static void add(unsigned counter, uint64_t amount, void *context)
+{
+    struct server *server = context;
+
+    server->counters[counter] += amount;
+}
+
+static void set(unsigned counter, uint64_t amount, void *context)
+{
+    struct server *server = context;
+
+    server->counters[counter] = amount;
+}
+
+static uint64_t read_clock(void *context)
+{
+    (void)context;
+    return now_ns;
+}
+
+static void wake_at(uint64_t time_ns, void *context)
+{
+    struct server *server = context;
+
+    server->wake_ns = time_ns;
+}
+
 static const struct manager_environment environment = {
     .reserve = reserve,
     .reserve_posted = reserve_posted,
     .publish = publish,
     .count = count,
+    .add = add,
+    .set = set,
+    .now_ns = read_clock,
+    .exact_now_ns = read_clock,
+    .wake_at = wake_at,
 };
 
 /* Until the managers have nothing more to say to each other. */
@@ -127,6 +163,7 @@ static void tell(node_id_t from, node_id_t cm, struct message_header *message, u
 {
     message->type = type;
     message->length_bytes = (uint16_t)bytes;
+    now_ns += NS_PER_MS;
     deliver_to_manager(&servers[cm].manager, from, message);
 }
 
@@ -399,9 +436,12 @@ static void nothing_stays_counted_after_many_random_connections(void **state)
 
 static int start_three(void **state)
 {
+    struct manager_options options;
     char reason[64];
 
     (void)state;
+    manager_options_parse(&options, "balance=least", 1);
+    now_ns = 1;
     sent_count = delivered_count = 0;
     to_ts_count = seen_count = 0;
     if (configuration_parse(&configuration, "pika=TS3LS3CM3 app=httpd:3", NODE_COUNT, reason,
@@ -413,7 +453,7 @@ static int start_three(void **state)
         free(servers[node].memory);
         servers[node].memory = calloc(1, listener_table_bytes(configuration.node_count));
         assert_non_null(servers[node].memory);
-        manager_initialise(&servers[node].manager, node, &configuration, &environment,
+        manager_initialise(&servers[node].manager, node, &configuration, &options, &environment,
                            &servers[node], servers[node].memory);
     }
     return 0;

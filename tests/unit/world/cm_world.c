@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c net/manager/balance/least.c */
+/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c */
+/* sources: net/manager/options.c net/manager/figures.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
 /*
@@ -18,6 +19,7 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "net/manager/options.h"
 #include "tests/unit/world/manager_messages.h"
 
 /* --- What the CM asks of its node --- */
@@ -30,6 +32,7 @@ static unsigned seen_count;
 bool is_channel_full;
 uint64_t counters[COUNTER_MAX];
 struct configuration configuration;
+uint64_t now_ns, message_interval_ns, wake_ns;
 
 void platform_panic(const char *file, int line, const char *format, ...)
 {
@@ -78,11 +81,40 @@ static void count(unsigned counter, void *context)
     counters[counter]++;
 }
 
+static void add(unsigned counter, uint64_t amount, void *context)
+{
+    assert_ptr_equal(context, counters);
+    counters[counter] += amount;
+}
+
+static void set(unsigned counter, uint64_t amount, void *context)
+{
+    assert_ptr_equal(context, counters);
+    counters[counter] = amount;
+}
+
+static uint64_t read_clock(void *context)
+{
+    (void)context;
+    return now_ns;
+}
+
+static void wake_at(uint64_t time_ns, void *context)
+{
+    assert_ptr_equal(context, counters);
+    wake_ns = time_ns;
+}
+
 static const struct manager_environment environment = {
     .reserve = reserve,
     .reserve_posted = reserve_posted,
     .publish = publish,
     .count = count,
+    .add = add,
+    .set = set,
+    .now_ns = read_clock,
+    .exact_now_ns = read_clock,
+    .wake_at = wake_at,
 };
 
 /* --- The rest of the system --- */
@@ -91,6 +123,7 @@ void deliver(node_id_t from, struct message_header *message, uint16_t type, size
 {
     message->type = type;
     message->length_bytes = (uint16_t)bytes;
+    now_ns += message_interval_ns;
     deliver_to_manager(&manager, from, message);
 }
 
@@ -231,9 +264,19 @@ struct listener *listener_at(uint16_t port)
 
 int start_anew(void **state)
 {
+    return start_balanced_by(state, "balance=least");
+}
+
+int start_balanced_by(void **state, const char *line)
+{
+    struct manager_options options;
     char reason[64];
 
     (void)state;
+    manager_options_parse(&options, line, 1);
+    now_ns = 1;
+    message_interval_ns = NS_PER_MS;
+    wake_ns = UINT64_MAX;
     is_channel_full = false;
     if (configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:4", NODE_COUNT, reason,
                             sizeof(reason)) != 0) {
@@ -242,7 +285,7 @@ int start_anew(void **state)
     free(memory);
     memory = calloc(1, listener_table_bytes(configuration.node_count));
     assert_non_null(memory);
-    manager_initialise(&manager, OUR_CM, &configuration, &environment, counters, memory);
+    manager_initialise(&manager, OUR_CM, &configuration, &options, &environment, counters, memory);
     sent_count = 0;
     seen_count = 0;
     memset(counters, 0, sizeof(counters));

@@ -23,8 +23,10 @@
 #define APP_OF_OTHER 3
 #define PORT         80
 
-/* A test's set-up: every table is empty again. */
+/* A test's set-up: every table is empty again; balanced by the fewest open connections. */
 int start_anew(void **state);
+/* The same with words of the command line. */
+int start_balanced_by(void **state, const char *line);
 /* A test's end: every entry of the manager's tables has come back. */
 int all_is_given_back(void **state);
 
@@ -48,7 +50,10 @@ extern unsigned sent_count;
 extern bool is_channel_full; /* what is not posted is refused from now on */
 extern uint64_t counters[COUNTER_MAX];
 extern struct configuration configuration;
-extern struct manager manager; /* the one under test */
+extern uint64_t now_ns;              /* the node's clock; begins at 1 */
+extern uint64_t message_interval_ns; /* it goes on so much with each message: 1 ms at first */
+extern uint64_t wake_ns;             /* when the manager wants to be called; UINT64_MAX: never */
+extern struct manager manager;       /* the one under test */
 
 /* What it knows of a port; NULL for nothing. */
 struct listener *listener_at(uint16_t port);
