@@ -36,6 +36,7 @@ struct listening_application {
     uint32_t *outstanding_by_ts; /* of each node */
     /* When this CM assigned the first of those since one was last closed; 0: none since then. */
     uint64_t unanswered_since_ns;
+    uint64_t usual_gap_ns;            /* from then to a close: the longest of late */
     struct service_history *history;  /* also of what other CMs assigned */
     uint64_t assigned_count;          /* by this CM */
     uint64_t closed_for_others_count; /* that other CMs assigned */

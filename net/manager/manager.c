@@ -13,7 +13,10 @@
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
 #include "net/counters.h"
+#include "net/manager/acceptors.h"
 #include "net/manager/counters.h"
+#include "net/manager/internal.h"
+#include "net/manager/offering.h"
 
 static bool has_role(const struct manager *manager, node_id_t node, enum role role)
 {
@@ -25,25 +28,9 @@ static uint16_t host_order(uint16_t network_order)
     return swap16(network_order);
 }
 
-static void count(struct manager *manager, unsigned counter)
-{
-    manager->environment->count(counter, manager->context);
-}
-
-static void *reserve_posted(struct manager *manager, node_id_t to, uint16_t type,
-                            size_t fixed_bytes)
-{
-    return manager->environment->reserve_posted(to, type, fixed_bytes, manager->context);
-}
-
-static void publish(struct manager *manager)
-{
-    manager->environment->publish(manager->context);
-}
-
 static void refuse_message(struct manager *manager)
 {
-    count(manager, COUNTER_DROP_BAD_MESSAGE);
+    manager_count(manager, COUNTER_DROP_BAD_MESSAGE);
 }
 
 /* An acceptor that came back from a TS: one that some CM may have handed out. */
@@ -53,260 +40,13 @@ static bool is_acceptor_possible(const struct manager *manager, const struct acc
            has_role(manager, acceptor->assigned_by, ROLE_CM);
 }
 
-static struct acceptor nobody(const struct manager *manager)
-{
-    return (struct acceptor){.node = NODE_NONE, .cm = manager->node, .assigned_by = manager->node};
-}
-
-static struct acceptor acceptor_of(const struct manager *manager,
-                                   const struct listening_application *application)
-{
-    return (struct acceptor){
-        .node = application->node,
-        .listener_index = application->listener_index,
-        .cm = manager->node,
-        .assigned_by = manager->node,
-        .request_number = application->request_number,
-    };
-}
-
-static uint64_t now_ns(const struct manager *manager)
-{
-    return manager->environment->now_ns(manager->context);
-}
-
-/* --- Offers to other CMs --- */
-
-/* Since then offers were what it was busy with. */
-static void count_offer_time(struct manager *manager, uint64_t start_ns)
-{
-    uint64_t end_ns = manager->environment->exact_now_ns(manager->context);
-
-    manager->environment->add(COUNTER_OFFER_NS, end_ns - start_ns, manager->context);
-}
-
-/* 0 while it is a guess, or does not matter. */
-static uint64_t offered_service_ns(const struct manager *manager,
-                                   const struct listening_application *application)
-{
-    bool is_known = application->history->count != 0 || application->is_overdue;
-
-    return is_known && manager->balance.scheme->has_weights ? application->service_ns : 0;
-}
-
-/* Look at it again then. */
-static void announce_later(struct manager *manager, struct listener *listener, uint64_t time_ns)
-{
-    listener->is_offer_due = true;
-    if (time_ns < manager->wake_ns) {
-        manager->wake_ns = time_ns;
-        manager->environment->wake_at(time_ns, manager->context);
-    }
-}
-
-static void send_offer(struct manager *manager, struct listener *listener,
-                       struct listening_application *best)
-{
-    const struct acceptor acceptor = best == NULL ? nobody(manager) : acceptor_of(manager, best);
-    uint64_t start_ns = manager->environment->exact_now_ns(manager->context);
-    unsigned sent_count = 0;
-
-    ASSERT(best == NULL || best->is_accepting);
-    listener->published = acceptor;
-    listener->published_ns = best == NULL ? 0 : offered_service_ns(manager, best);
-    listener->offered = best;
-    listener->is_offer_due = false;
-    for (unsigned i = 0; i < manager->configuration->cm_count; i++) {
-        node_id_t cm = manager->configuration->cm[i];
-
-        if (cm != manager->node && !configuration_is_dead(manager->configuration, cm)) {
-            struct offer *message = reserve_posted(manager, cm, OFFER, sizeof(*message));
-
-            message->acceptor = acceptor;
-            message->port = listener->port;
-            message->service_ns = listener->published_ns;
-            publish(manager);
-            sent_count++;
-        }
-    }
-    manager->environment->add(COUNTER_OFFERS_SENT, sent_count, manager->context);
-    count_offer_time(manager, start_ns);
-}
-
-/* What another CM would not know yet: another acceptor, or a service time that differs by more than
- * an eighth. */
-static bool is_news(const struct manager *manager, const struct listener *listener,
-                    const struct listening_application *best)
-{
-    const struct acceptor *published = &listener->published;
-    const struct acceptor acceptor = best == NULL ? nobody(manager) : acceptor_of(manager, best);
-    uint64_t service_ns, difference_ns;
-
-    if (acceptor.node != published->node || acceptor.listener_index != published->listener_index ||
-        acceptor.request_number != published->request_number) {
-        return true;
-    }
-    if (best == NULL) {
-        return false;
-    }
-    service_ns = offered_service_ns(manager, best);
-    difference_ns = service_ns > listener->published_ns ? service_ns - listener->published_ns
-                                                        : listener->published_ns - service_ns;
-    return difference_ns > listener->published_ns / 8;
-}
-
-/* Tell the others what is news for them. A withdrawal is sent at once, as what they assign to it
- * waits in vain; an offer a period after the last one. */
-static void publish_offer(struct manager *manager, struct listener *listener)
-{
-    struct listening_application *best = manager->balance.scheme->best(listener);
-
-    if (!is_news(manager, listener, best)) {
-        listener->is_offer_due = false; /* it was, and has changed back */
-        return;
-    }
-    if (best != NULL) {
-        uint64_t now = now_ns(manager);
-
-        if (now < listener->next_offer_ns) {
-            announce_later(manager, listener, listener->next_offer_ns);
-            return;
-        }
-        listener->next_offer_ns = now + manager->offer_period_ns;
-    }
-    send_offer(manager, listener, best);
-}
-
-void manager_send_offers(struct manager *manager)
-{
-    manager->wake_ns = UINT64_MAX;
-    for (struct listener *listener = listener_after(&manager->listeners, NULL); listener != NULL;
-         listener = listener_after(&manager->listeners, listener)) {
-        if (listener->is_offer_due) {
-            publish_offer(manager, listener);
-        }
-    }
-}
-
-/* --- Service times --- */
-
-/* A connection that has been open for four times as long as its application needs shows that it
- * needs longer by now: at least a quarter of that. Otherwise one whose connections do not close
- * any more would look fast for ever. By an eighth at least each time, so this is seldom true. */
-static uint64_t shown_service_ns(const struct listening_application *application, uint64_t now)
-{
-    uint64_t shown_ns;
-
-    if (application->unanswered_since_ns == 0) {
-        return 0;
-    }
-    shown_ns = (now - application->unanswered_since_ns) / OVERDUE_FACTOR;
-    return shown_ns < SERVICE_MAX_NS ? shown_ns : SERVICE_MAX_NS;
-}
-
-/* Before a connection is given to it; whether it is slower than it was thought to be. */
-static bool notice_overdue(struct manager *manager, struct listener *listener,
-                           struct listening_application *application, uint64_t now)
-{
-    uint64_t shown_ns = shown_service_ns(application, now);
-
-    if (LIKELY(shown_ns <= application->service_ns + application->service_ns / 8) ||
-        !manager->balance.scheme->has_weights) {
-        return false;
-    }
-    application->is_overdue = true;
-    listener_set_service(listener, application, shown_ns);
-    balance_settle(&manager->balance, listener);
-    /* A message may be under construction: the offer goes out by itself. */
-    announce_later(manager, listener, now);
-    return true;
-}
-
-/* A connection of it has closed after so long; 0: it was never told of it. */
-static void learn_service(struct manager *manager, struct listener *listener,
-                          struct listening_application *application, uint64_t service_ns)
-{
-    bool is_sampled;
-
-    if (service_ns == 0) {
-        return;
-    }
-    is_sampled = service_history_add(application->history, service_ns, now_ns(manager));
-    if (!is_sampled && !application->is_overdue) {
-        return;
-    }
-    application->is_overdue = false;
-    listener_set_service(listener, application, service_history_median_ns(application->history));
-    balance_settle(&manager->balance, listener);
-    publish_offer(manager, listener);
-}
-
 /* --- Assignments --- */
-
-/* Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
-static struct acceptor take_acceptor(struct manager *manager, struct listener *listener,
-                                     node_id_t ts)
-{
-    uint64_t now = now_ns(manager);
-    struct choice choice = balance_choose(&manager->balance, listener);
-    struct listening_application *application = choice.application;
-
-    ASSERT_SLOW(ts < manager->configuration->node_count);
-    if (application != NULL && UNLIKELY(notice_overdue(manager, listener, application, now))) {
-        choice = balance_choose(&manager->balance, listener);
-        application = choice.application;
-    }
-    if (application != NULL) {
-        ASSERT_SLOW(application->is_accepting);
-        if (application->unanswered_since_ns == 0) {
-            application->unanswered_since_ns = now;
-        }
-        application->assigned_count++;
-        application->outstanding++;
-        application->outstanding_by_ts[ts]++;
-        return acceptor_of(manager, application);
-    }
-    if (choice.offering_cm != NODE_NONE) {
-        struct acceptor acceptor = listener->offers.known[choice.offering_cm].acceptor;
-
-        ASSERT_SLOW(node_set_has(&listener->offers.offering, choice.offering_cm));
-        acceptor.assigned_by = manager->node;
-        return acceptor;
-    }
-    ASSERT_SLOW(!balance_is_anybody_ready(&manager->balance, listener));
-    return nobody(manager);
-}
-
-/* A connection of `ts` with this acceptor has ended, or never came to be. Returns the application,
- * if it is still there. */
-static struct listening_application *return_acceptor(struct manager *manager,
-                                                     struct listener *listener,
-                                                     const struct acceptor *acceptor, node_id_t ts)
-{
-    struct listening_application *application =
-        listener_find_application(listener, acceptor->node, acceptor->listener_index);
-
-    if (application == NULL) {
-        return NULL;
-    }
-    application->unanswered_since_ns = 0;
-    if (acceptor->assigned_by != manager->node) {
-        /* Connections that another CM assigned were not counted here. */
-        application->closed_for_others_count++;
-    } else if (application->outstanding_by_ts[ts] != 0) {
-        /* Else it has left and come back meanwhile: then the count began anew. */
-        ASSERT_SLOW(application->outstanding >= application->outstanding_by_ts[ts]);
-        application->outstanding_by_ts[ts]--;
-        application->outstanding--;
-    }
-    return application;
-}
 
 static void count_assignment(struct manager *manager, const struct acceptor *acceptor)
 {
     if (acceptor->node != NODE_NONE) {
-        count(manager,
-              acceptor->cm == manager->node ? COUNTER_CM_ASSIGNED : COUNTER_CM_ASSIGNED_REMOTE);
+        manager_count(manager, acceptor->cm == manager->node ? COUNTER_CM_ASSIGNED
+                                                             : COUNTER_CM_ASSIGNED_REMOTE);
     }
 }
 
@@ -314,7 +54,7 @@ static void send_reassignment(struct manager *manager, const struct waiting_conn
                               const struct acceptor *acceptor, uint16_t port, bool is_refused)
 {
     struct reassign_connection *message =
-        reserve_posted(manager, connection->ts, REASSIGN_CONNECTION, sizeof(*message));
+        manager_reserve_posted(manager, connection->ts, REASSIGN_CONNECTION, sizeof(*message));
 
     ASSERT((acceptor->node == NODE_NONE) == is_refused);
     ASSERT(acceptor->assigned_by == manager->node);
@@ -323,13 +63,13 @@ static void send_reassignment(struct manager *manager, const struct waiting_conn
     message->acceptor = *acceptor;
     message->port = port;
     message->is_refused = is_refused;
-    publish(manager);
+    manager_publish(manager);
 }
 
 static void refuse_connection(struct manager *manager, const struct waiting_connection *connection,
                               uint16_t port)
 {
-    const struct acceptor acceptor = nobody(manager);
+    const struct acceptor acceptor = manager_nobody(manager);
 
     send_reassignment(manager, connection, &acceptor, port, true);
 }
@@ -338,19 +78,19 @@ static void refuse_connection(struct manager *manager, const struct waiting_conn
 static void place_connection(struct manager *manager, struct listener *listener,
                              const struct waiting_connection *connection)
 {
-    const struct acceptor acceptor = take_acceptor(manager, listener, connection->ts);
+    const struct acceptor acceptor = acceptors_take(manager, listener, connection->ts);
 
     if (acceptor.node != NODE_NONE) {
         count_assignment(manager, &acceptor);
         send_reassignment(manager, connection, &acceptor, listener->port, false);
     } else if (listener->waiting.count >= listener->backlog) {
-        count(manager, COUNTER_DROP_BACKLOG_FULL);
+        manager_count(manager, COUNTER_DROP_BACKLOG_FULL);
         refuse_connection(manager, connection, listener->port);
     } else if (waiting_add(&manager->waiting, &listener->waiting, connection) != 0) {
-        count(manager, COUNTER_DROP_NO_MEMORY);
+        manager_count(manager, COUNTER_DROP_NO_MEMORY);
         refuse_connection(manager, connection, listener->port);
     } else {
-        count(manager, COUNTER_CM_QUEUED);
+        manager_count(manager, COUNTER_CM_QUEUED);
     }
 }
 
@@ -374,7 +114,7 @@ static void refuse_excess(struct manager *manager, struct listener *listener)
     while (listener->waiting.count > listener->backlog &&
            waiting_take(&manager->waiting, &listener->waiting, &connection)) {
         if (listener->applications != NULL) {
-            count(manager, COUNTER_DROP_BACKLOG_FULL);
+            manager_count(manager, COUNTER_DROP_BACKLOG_FULL);
         }
         refuse_connection(manager, &connection, listener->port);
     }
@@ -385,7 +125,7 @@ static void refuse_excess(struct manager *manager, struct listener *listener)
 static void settle(struct manager *manager, struct listener *listener)
 {
     balance_settle(&manager->balance, listener);
-    publish_offer(manager, listener);
+    offering_publish(manager, listener);
     refuse_excess(manager, listener);
     (void)listener_release_unused(&manager->listeners, listener); /* most often it is still used */
 }
@@ -408,7 +148,7 @@ void manager_handle_listen(struct manager *manager, node_id_t from, const struct
     listener = listener_obtain(&manager->listeners, listen->port);
     if (listener == NULL || listener_add_application(&manager->listeners, listener, from,
                                                      listen->listener_index, backlog) != 0) {
-        count(manager, COUNTER_DROP_NO_MEMORY);
+        manager_count(manager, COUNTER_DROP_NO_MEMORY);
         log_warning("cm", "port %u: too many listeners, node %u is not served", listen->port, from);
         if (listener != NULL) {
             /* It may have been made for this message. */
@@ -456,7 +196,7 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
     }
     listener_add_acceptor(listener, application);
     balance_settle(&manager->balance, listener);
-    publish_offer(manager, listener);
+    offering_publish(manager, listener);
     place_waiting(manager, listener);
 }
 
@@ -479,20 +219,20 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
                                            frame.length_bytes, manager->context);
     if (assign == NULL) {
         /* The peer sends its SYN again. A dead TS takes its flows with it. */
-        count(manager, configuration_is_dead(manager->configuration, syn->ts)
-                           ? COUNTER_DROP_NOT_OURS
-                           : COUNTER_DROP_CHANNEL_FULL);
+        manager_count(manager, configuration_is_dead(manager->configuration, syn->ts)
+                                   ? COUNTER_DROP_NOT_OURS
+                                   : COUNTER_DROP_CHANNEL_FULL);
         return;
     }
     assign->flow = syn->flow;
     assign->acceptor =
-        listener == NULL ? nobody(manager) : take_acceptor(manager, listener, syn->ts);
+        listener == NULL ? manager_nobody(manager) : acceptors_take(manager, listener, syn->ts);
     assign->frame_flags = syn->frame_flags;
     assign->is_refused = listener == NULL;
     ASSERT_SLOW(assign->acceptor.node == NODE_NONE || !assign->is_refused);
     memcpy(assign + 1, frame.bytes, frame.length_bytes);
     count_assignment(manager, &assign->acceptor);
-    publish(manager);
+    manager_publish(manager);
 }
 
 /* --- From TSs --- */
@@ -519,14 +259,14 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
         return;
     }
     if (acceptor->node != NODE_NONE) {
-        application = return_acceptor(manager, listener, acceptor, from);
+        application = acceptors_return(manager, listener, acceptor, from);
     }
     /* If the numbers differ, it has said since that it accepts, and would wait for ever if it were
      * dropped. */
     if (application != NULL && acceptor->request_number == application->request_number) {
         listener_remove_acceptor(listener, application);
         balance_settle(&manager->balance, listener);
-        publish_offer(manager, listener);
+        offering_publish(manager, listener);
     }
     place_connection(manager, listener, &connection);
 }
@@ -543,10 +283,10 @@ void manager_handle_connection_closed(struct manager *manager, node_id_t from,
     }
     if (listener != NULL) {
         struct listening_application *application =
-            return_acceptor(manager, listener, &closed->acceptor, from);
+            acceptors_return(manager, listener, &closed->acceptor, from);
 
         if (application != NULL && application->is_own) {
-            learn_service(manager, listener, application, closed->service_ns);
+            acceptors_learn_service(manager, listener, application, closed->service_ns);
         }
     }
 }
@@ -568,7 +308,7 @@ static void take_offer(struct manager *manager, node_id_t from, const struct off
     struct listener *listener = listener_obtain(&manager->listeners, offer->port);
 
     if (listener == NULL) {
-        count(manager, COUNTER_DROP_NO_MEMORY);
+        manager_count(manager, COUNTER_DROP_NO_MEMORY);
         return;
     }
     balance_set_offer(&manager->balance, listener, from, acceptor, offer->service_ns);
@@ -594,14 +334,14 @@ void manager_handle_offer(struct manager *manager, node_id_t from, const struct 
         refuse_message(manager);
         return;
     }
-    start_ns = manager->environment->exact_now_ns(manager->context);
-    count(manager, COUNTER_OFFERS_RECEIVED);
+    start_ns = manager_exact_now_ns(manager);
+    manager_count(manager, COUNTER_OFFERS_RECEIVED);
     if (offer->acceptor.node == NODE_NONE) {
         drop_offer(manager, from, offer->port);
     } else if (!configuration_is_dead(manager->configuration, offer->acceptor.node)) {
         take_offer(manager, from, offer);
     } /* else its CM will see it, too, and withdraws it then */
-    count_offer_time(manager, start_ns);
+    offering_count_time(manager, start_ns);
 }
 
 /* --- Dead nodes --- */

@@ -15,9 +15,6 @@
 #include "net/manager/listeners.h"
 #include "net/manager/waiting.h"
 
-/* How many times longer than its application needs a connection may be open before it counts. */
-#define OVERDUE_FACTOR 4u
-
 /* What a CM asks of its node; `context` is the manager's own. It comes last, so that passing a call
  * on to the dispatcher moves no argument. */
 struct manager_environment {

@@ -61,8 +61,9 @@ static void forget_oldest(struct service_history *history)
 
 static bool is_oldest_too_old(const struct service_history *history, uint16_t now)
 {
-    return history->count != 0 && (uint16_t)(now - history->came[oldest_of(history)]) >
-                                      SERVICE_SAMPLE_AGE_NS / SERVICE_AGE_UNIT_NS;
+    return history->count > SERVICE_SAMPLES_KEPT &&
+           (uint16_t)(now - history->came[oldest_of(history)]) >
+               SERVICE_SAMPLE_AGE_NS / SERVICE_AGE_UNIT_NS;
 }
 
 /* The place of one that leaves, and that of the one that comes: only what is between them moves. */

@@ -5,9 +5,9 @@
  *
  * At most one in SERVICE_SAMPLE_NS is taken, as in the paper: so the window spans 64 ms at least
  * however busy the application is, and a sample, which costs some 100 instructions, is rare.
- * A sample that is older than SERVICE_SAMPLE_AGE_NS leaves with the next one that comes, although
- * the window is not full: an application that was slow gets few connections, and shall not need 64
- * of them to be seen fast again.
+ * Samples that are older than SERVICE_SAMPLE_AGE_NS leave with the next one that comes, but for the
+ * SERVICE_SAMPLES_KEPT newest: an application that was slow gets few connections, and shall not
+ * need 64 of them to be seen fast again.
  */
 #pragma once
 
@@ -15,7 +15,8 @@
 
 #define SERVICE_WINDOW        128u
 #define SERVICE_SAMPLE_NS     (500 * NS_PER_US)
-#define SERVICE_SAMPLE_AGE_NS NS_PER_S
+#define SERVICE_SAMPLE_AGE_NS (250 * NS_PER_MS)
+#define SERVICE_SAMPLES_KEPT  15u
 
 /* Zeroed: no sample. service.c alone writes it. */
 struct service_history {

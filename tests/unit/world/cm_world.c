@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/manager.c net/manager/listeners.c net/manager/waiting.c */
+/* sources: net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c */
 /* sources: net/manager/options.c net/manager/figures.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Connections given to acceptors and come back from them, and what that tells of their service
+ * times.
+ */
+#include "net/manager/acceptors.h"
+
+#include "kernel/platform.h"
+#include "net/manager/internal.h"
+#include "net/manager/offering.h"
+
+/* --- Service times --- */
+
+/* How slow its open connections show it to be; 0 if that is within what is usual. */
+static uint64_t shown_service_ns(const struct listening_application *application, uint64_t now)
+{
+    uint64_t open_ns, shown_ns;
+
+    if (application->unanswered_since_ns == 0) {
+        return 0;
+    }
+    open_ns = now - application->unanswered_since_ns;
+    if (LIKELY(open_ns <= OVERDUE_FACTOR * application->usual_gap_ns)) {
+        return 0;
+    }
+    shown_ns = open_ns / OVERDUE_FACTOR;
+    return shown_ns < SERVICE_MAX_NS ? shown_ns : SERVICE_MAX_NS;
+}
+
+/* Before a connection is given to it: whether it is slower than it was thought to be. By an eighth
+ * at least each time, so this is seldom true. */
+static bool notice_overdue(struct manager *manager, struct listener *listener,
+                           struct listening_application *application, uint64_t now)
+{
+    uint64_t shown_ns = shown_service_ns(application, now);
+
+    if (LIKELY(shown_ns <= application->service_ns + application->service_ns / 8) ||
+        !manager->balance.scheme->has_weights) {
+        return false;
+    }
+    application->is_overdue = true;
+    listener_set_service(listener, application, shown_ns);
+    balance_settle(&manager->balance, listener);
+    /* A message may be under construction: the offer goes out by itself. */
+    offering_publish_later(manager, listener, now);
+    return true;
+}
+
+/* From the first assignment since the last close until this one: the longest of late. */
+static void learn_gap(struct listening_application *application, uint64_t now)
+{
+    uint64_t gap_ns = now - application->unanswered_since_ns;
+
+    application->usual_gap_ns -= application->usual_gap_ns / 16;
+    if (application->unanswered_since_ns != 0 && gap_ns > application->usual_gap_ns) {
+        application->usual_gap_ns = gap_ns;
+    }
+}
+
+void acceptors_learn_service(struct manager *manager, struct listener *listener,
+                             struct listening_application *application, uint64_t service_ns)
+{
+    uint64_t now = manager_now_ns(manager);
+    bool was_overdue = application->is_overdue;
+    bool is_sampled;
+    uint64_t median_ns;
+
+    if (service_ns == 0) {
+        return;
+    }
+    if (service_ns > SERVICE_MAX_NS) {
+        service_ns = SERVICE_MAX_NS;
+    }
+    is_sampled = service_history_add(application->history, service_ns, now);
+    median_ns = service_history_median_ns(application->history);
+    application->is_overdue = was_overdue && service_ns / OVERDUE_FACTOR > median_ns;
+    if (!application->is_overdue) {
+        learn_gap(application, now);
+    }
+    application->unanswered_since_ns = 0;
+    if (is_sampled || was_overdue) {
+        listener_set_service(listener, application,
+                             application->is_overdue ? service_ns : median_ns);
+        balance_settle(&manager->balance, listener);
+        offering_publish(manager, listener);
+    }
+}
+
+/* --- Assignments --- */
+
+struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts)
+{
+    uint64_t now = manager_now_ns(manager);
+    struct choice choice = balance_choose(&manager->balance, listener);
+    struct listening_application *application = choice.application;
+
+    ASSERT_SLOW(ts < manager->configuration->node_count);
+    if (application != NULL && UNLIKELY(notice_overdue(manager, listener, application, now))) {
+        choice = balance_choose(&manager->balance, listener);
+        application = choice.application;
+    }
+    if (application != NULL) {
+        ASSERT_SLOW(application->is_accepting);
+        if (application->unanswered_since_ns == 0) {
+            application->unanswered_since_ns = now;
+        }
+        application->assigned_count++;
+        application->outstanding++;
+        application->outstanding_by_ts[ts]++;
+        return manager_acceptor_of(manager, application);
+    }
+    if (choice.offering_cm != NODE_NONE) {
+        struct acceptor acceptor = listener->offers.known[choice.offering_cm].acceptor;
+
+        ASSERT_SLOW(node_set_has(&listener->offers.offering, choice.offering_cm));
+        acceptor.assigned_by = manager->node;
+        return acceptor;
+    }
+    ASSERT_SLOW(!balance_is_anybody_ready(&manager->balance, listener));
+    return manager_nobody(manager);
+}
+
+struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
+                                               const struct acceptor *acceptor, node_id_t ts)
+{
+    struct listening_application *application =
+        listener_find_application(listener, acceptor->node, acceptor->listener_index);
+
+    if (application == NULL) {
+        return NULL;
+    }
+    if (acceptor->assigned_by != manager->node) {
+        /* Connections that another CM assigned were not counted here. */
+        application->closed_for_others_count++;
+    } else if (application->outstanding_by_ts[ts] != 0) {
+        /* Else it has left and come back meanwhile: then the count began anew. */
+        ASSERT_SLOW(application->outstanding >= application->outstanding_by_ts[ts]);
+        application->outstanding_by_ts[ts]--;
+        application->outstanding--;
+        if (application->outstanding == 0) {
+            application->unanswered_since_ns = 0;
+        }
+    }
+    return application;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who gets a connection, and what its end tells (PIKA 3.2 and 3.3).
+ *
+ * What an application needs for a connection is the median of its last ones (service.h), a guess
+ * until the first one closes. But a slow application closes few, and one that has stopped none, so
+ * that it would look fast for long, or for ever. So the connections that are open count, too: an
+ * application is *overdue* when since the last close, and since the first assignment after that,
+ * OVERDUE_FACTOR times as long has passed as was usual between the two of late. It then needs a
+ * OVERDUE_FACTORth of that time at least, or as long as a connection that closes meanwhile has
+ * taken, until one closes that has taken no longer than usual. What is usual contains the clients'
+ * way to and fro, and connections that live long beside others do not matter.
+ *
+ * A CM sees only what it assigned itself as open: what others assigned counts when it closes.
+ */
+#pragma once
+
+#include "net/manager/listeners.h"
+#include "net/messages.h"
+
+struct manager;
+
+#define OVERDUE_FACTOR 4u
+
+/* Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
+struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts);
+/* A connection of `ts` with this acceptor has ended, or never came to be. Returns the application,
+ * if it is still there. */
+struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
+                                               const struct acceptor *acceptor, node_id_t ts);
+/* A connection of one of our own has closed after so long; 0: it was never told of it. */
+void acceptors_learn_service(struct manager *manager, struct listener *listener,
+                             struct listening_application *application, uint64_t service_ns);
