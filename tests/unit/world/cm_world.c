@@ -32,7 +32,7 @@ static unsigned seen_count;
 bool is_channel_full;
 uint64_t counters[COUNTER_MAX];
 struct configuration configuration;
-uint64_t now_ns, message_interval_ns, wake_ns;
+uint64_t now_ns, message_interval_ns, clock_step_ns, wake_ns;
 
 void platform_panic(const char *file, int line, const char *format, ...)
 {
@@ -99,6 +99,13 @@ static uint64_t read_clock(void *context)
     return now_ns;
 }
 
+static uint64_t read_exact_clock(void *context)
+{
+    (void)context;
+    now_ns += clock_step_ns;
+    return now_ns;
+}
+
 static void wake_at(uint64_t time_ns, void *context)
 {
     assert_ptr_equal(context, counters);
@@ -113,7 +120,7 @@ static const struct manager_environment environment = {
     .add = add,
     .set = set,
     .now_ns = read_clock,
-    .exact_now_ns = read_clock,
+    .exact_now_ns = read_exact_clock,
     .wake_at = wake_at,
 };
 
@@ -201,6 +208,19 @@ void nothing_more_is_sent(void)
     assert_int_equal(sent_count, seen_count);
 }
 
+void see_all(void)
+{
+    sent_count = seen_count = 0;
+}
+
+void see_only_assignments(void)
+{
+    for (unsigned i = seen_count; i < sent_count; i++) {
+        assert_int_equal(sent[i].header.type, ASSIGN_CONNECTION);
+    }
+    see_all();
+}
+
 struct acceptor assigned_to(node_id_t ts)
 {
     return next_sent(ts, ASSIGN_CONNECTION)->assign.acceptor;
@@ -219,6 +239,14 @@ void other_cm_is_offered(node_id_t app)
     assert_int_equal(offer->acceptor.node, app);
     assert_int_equal(offer->acceptor.cm, OUR_CM);
     assert_int_equal(offer->port, PORT);
+}
+
+void app_is_offered_in(node_id_t app, uint64_t service_ns)
+{
+    const struct offer *offer = &next_sent(OTHER_CM, OFFER)->offer;
+
+    assert_int_equal(offer->acceptor.node, app);
+    assert_int_equal(offer->service_ns, service_ns);
 }
 
 void connection_is_reassigned(node_id_t ts, uint32_t connection_index, node_id_t app)
@@ -262,6 +290,49 @@ struct listener *listener_at(uint16_t port)
     return listener_find(&manager.listeners, port);
 }
 
+struct listening_application *application_of(node_id_t node)
+{
+    return listener_find_application(listener_at(PORT), node, 7);
+}
+
+void serve_one(uint64_t service_ns)
+{
+    struct acceptor acceptor = connection_opens(TS_A);
+
+    now_ns += service_ns;
+    DELIVER(
+        TS_A, CONNECTION_CLOSED,
+        (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = service_ns});
+}
+
+void serve_until_median_is(uint64_t service_ns)
+{
+    for (unsigned i = 0; i < SERVICE_WINDOW; i++) {
+        now_ns += SERVICE_SAMPLE_NS;
+        serve_one(service_ns);
+        see_all();
+    }
+    assert_int_equal(service_history_median_ns(application_of(APP_A)->history), service_ns);
+}
+
+void other_cm_offers_in(node_id_t app, uint64_t service_ns)
+{
+    DELIVER(OTHER_CM, OFFER,
+            (struct offer){.acceptor = {.node = app, .listener_index = 7, .cm = OTHER_CM},
+                           .port = PORT,
+                           .service_ns = service_ns});
+}
+
+void wake(void)
+{
+    assert_int_not_equal(wake_ns, UINT64_MAX);
+    if (wake_ns > now_ns) {
+        now_ns = wake_ns;
+    }
+    wake_ns = UINT64_MAX;
+    manager_send_offers(&manager);
+}
+
 int start_anew(void **state)
 {
     return start_balanced_by(state, "balance=least");
@@ -276,6 +347,7 @@ int start_balanced_by(void **state, const char *line)
     manager_options_parse(&options, line, 1);
     now_ns = 1;
     message_interval_ns = NS_PER_MS;
+    clock_step_ns = 0;
     wake_ns = UINT64_MAX;
     is_channel_full = false;
     if (configuration_parse(&configuration, "pika=TS2LS2CM2 app=httpd:4", NODE_COUNT, reason,
@@ -290,6 +362,14 @@ int start_balanced_by(void **state, const char *line)
     seen_count = 0;
     memset(counters, 0, sizeof(counters));
     return 0;
+}
+
+int start_tournament(void **state)
+{
+    int result = start_balanced_by(state, "net=dhcp");
+
+    message_interval_ns = 0;
+    return result;
 }
 
 /* Whatever the test has left: with all other nodes gone nothing is left of it. */

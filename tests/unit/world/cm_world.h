@@ -27,6 +27,8 @@
 int start_anew(void **state);
 /* The same with words of the command line. */
 int start_balanced_by(void **state, const char *line);
+/* With all defaults, and the clock goes on when the test says so. */
+int start_tournament(void **state);
 /* A test's end: every entry of the manager's tables has come back. */
 int all_is_given_back(void **state);
 
@@ -52,6 +54,7 @@ extern uint64_t counters[COUNTER_MAX];
 extern struct configuration configuration;
 extern uint64_t now_ns;              /* the node's clock; begins at 1 */
 extern uint64_t message_interval_ns; /* it goes on so much with each message: 1 ms at first */
+extern uint64_t clock_step_ns;       /* and so much at each look at the exact time */
 extern uint64_t wake_ns;             /* when the manager wants to be called; UINT64_MAX: never */
 extern struct manager manager;       /* the one under test */
 
@@ -85,6 +88,8 @@ void other_cm_offers(node_id_t app);
 
 struct sent_message *next_sent(node_id_t to, uint16_t type);
 void nothing_more_is_sent(void);
+void see_all(void); /* all that has been sent, whatever it was */
+void see_only_assignments(void);
 struct acceptor assigned_to(node_id_t ts);
 void other_cm_is_offered(node_id_t app);
 void connection_is_reassigned(node_id_t ts, uint32_t connection_index, node_id_t app);
@@ -98,3 +103,15 @@ void one_app_serves(node_id_t app);
 void both_apps_serve(void);
 /* A SYN comes, and is assigned to whom this returns. */
 struct acceptor connection_opens(node_id_t ts);
+
+/* --- Service times --- */
+
+struct listening_application *application_of(node_id_t node);
+/* A connection of the only application opens and closes after so long. */
+void serve_one(uint64_t service_ns);
+/* A's, until the median says so, whatever it was; what is sent meanwhile is seen. */
+void serve_until_median_is(uint64_t service_ns);
+void other_cm_offers_in(node_id_t app, uint64_t service_ns);
+void app_is_offered_in(node_id_t app, uint64_t service_ns);
+/* The node calls the manager, which has asked for that. */
+void wake(void);
