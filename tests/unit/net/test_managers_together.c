@@ -57,7 +57,8 @@ static struct delivery under_way[QUEUE_MAX]; /* between managers */
 static unsigned sent_count, delivered_count;
 static struct delivery to_ts[QUEUE_MAX];
 static unsigned to_ts_count, seen_count;
-static uint64_t now_ns; /* on all nodes' clocks; goes on with each message */
+static uint64_t now_ns;            /* on all nodes' clocks; goes on with each message */
+static uint64_t service_ns = 1000; /* of connections that close */
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {
@@ -232,9 +233,22 @@ static void claim_times_out(node_id_t ts, struct acceptor acceptor, uint32_t con
 
 static void connection_closes(node_id_t ts, struct acceptor acceptor)
 {
-    struct connection_closed message = {.acceptor = acceptor, .port = PORT};
+    struct connection_closed message = {
+        .acceptor = acceptor, .port = PORT, .service_ns = service_ns};
 
     tell(ts, acceptor.cm, &message.header, CONNECTION_CLOSED, sizeof(message));
+}
+
+/* The managers whose time has come send their offers. */
+static void wake_all(void)
+{
+    for (node_id_t cm = 0; cm < SERVER_COUNT; cm++) {
+        if (servers[cm].wake_ns <= now_ns) {
+            servers[cm].wake_ns = UINT64_MAX;
+            manager_send_offers(&servers[cm].manager);
+        }
+    }
+    deliver_all();
 }
 
 static struct listener *listener_at(node_id_t cm)
@@ -253,6 +267,8 @@ static unsigned outstanding_at(node_id_t cm)
     }
     return total;
 }
+
+static int start_balanced_by(void **state, const char *line);
 
 /* --- Tests --- */
 
@@ -357,7 +373,7 @@ static void the_living_forget_a_dead_managers_offers(void **state)
 }
 
 /* Any order of events: when every connection has been answered for, no manager counts one. */
-static void nothing_stays_counted_after_many_random_connections(void **state)
+static void play_random_connections(void)
 {
     struct {
         struct acceptor acceptor;
@@ -366,7 +382,6 @@ static void nothing_stays_counted_after_many_random_connections(void **state)
     unsigned open_count = 0;
     uint32_t random = 1;
 
-    (void)state;
     for (node_id_t n = 0; n < SERVER_COUNT; n++) {
         listen_everywhere(APPLICATION_OF(n));
     }
@@ -377,6 +392,8 @@ static void nothing_stays_counted_after_many_random_connections(void **state)
         random = random * 1664525 + 1013904223;
         node = (node_id_t)((random >> 8) % SERVER_COUNT);
         pick = open_count == 0 ? 0 : (random >> 16) % open_count;
+        service_ns = random >> 8; /* to 17 ms */
+        wake_all();
         switch (random >> 29) {
         case 0:
             accept_at_own(APPLICATION_OF(node), (uint16_t)turn);
@@ -434,13 +451,88 @@ static void nothing_stays_counted_after_many_random_connections(void **state)
     }
 }
 
-static int start_three(void **state)
+static void nothing_stays_counted_after_many_random_connections(void **state)
+{
+    static const char *const schemes[] = {
+        "balance=naive",        "balance=unfiltered:2", "balance=unfiltered:100",
+        "balance=filtered:2",   "balance=tournament:2", "balance=tournament:1",
+        "balance=tournament:7", "balance=least",
+    };
+
+    for (unsigned i = 0; i < ARRAY_COUNT(schemes); i++) {
+        assert_int_equal(start_balanced_by(state, schemes[i]), 0);
+        play_random_connections();
+    }
+}
+
+/* With an application at manager 0 alone, the other two send all they get to it. */
+static void managers_without_applications_take_part_under_every_scheme(void **state)
+{
+    static const char *const schemes[] = {"balance=naive", "balance=unfiltered:2",
+                                          "balance=filtered:2", "balance=tournament:2",
+                                          "balance=least"};
+
+    for (unsigned i = 0; i < ARRAY_COUNT(schemes); i++) {
+        assert_int_equal(start_balanced_by(state, schemes[i]), 0);
+        listen_everywhere(APPLICATION_OF(0));
+        accept_at_own(APPLICATION_OF(0), 0);
+        for (unsigned turn = 0; turn < 300; turn++) {
+            node_id_t cm = (node_id_t)(turn % SERVER_COUNT);
+            struct acceptor acceptor = syn_at(cm);
+
+            assert_int_equal(acceptor.node, APPLICATION_OF(0));
+            assert_int_equal(acceptor.cm, 0);
+            connection_closes(cm, acceptor);
+            wake_all();
+        }
+        assert_int_equal(servers[1].counters[COUNTER_CM_ASSIGNED_REMOTE], 100);
+    }
+}
+
+/* Of three applications one takes ten times as long. Its own manager then gives away most of what
+ * it gets if the scheme balances, and nothing under the naive one. */
+static void a_slow_application_gets_less_unless_the_scheme_is_naive(void **state)
+{
+    static const char *const schemes[] = {"balance=naive", "balance=unfiltered:2",
+                                          "balance=filtered:2", "balance=tournament:2"};
+
+    for (unsigned i = 0; i < ARRAY_COUNT(schemes); i++) {
+        unsigned served[SERVER_COUNT] = {0};
+
+        assert_int_equal(start_balanced_by(state, schemes[i]), 0);
+        for (node_id_t n = 0; n < SERVER_COUNT; n++) {
+            listen_everywhere(APPLICATION_OF(n));
+            accept_at_own(APPLICATION_OF(n), 0);
+        }
+        for (unsigned turn = 0; turn < 3000; turn++) {
+            node_id_t cm = (node_id_t)(turn % SERVER_COUNT);
+            struct acceptor acceptor = syn_at(cm);
+
+            served[acceptor.node - SERVER_COUNT]++;
+            service_ns = acceptor.node == APPLICATION_OF(1) ? 2000000 : 200000;
+            connection_closes(cm, acceptor);
+            wake_all();
+        }
+        if (i == 0) {
+            assert_int_equal(served[1], 1000);
+        } else {
+            assert_true(served[1] < 350);
+            assert_true(served[1] > 10); /* it is sampled */
+        }
+        /* What is as fast as the others keeps to itself, but where nothing is filtered. */
+        if (i != 1) {
+            assert_int_equal(servers[0].counters[COUNTER_CM_ASSIGNED_REMOTE], 0);
+        }
+    }
+}
+
+static int start_balanced_by(void **state, const char *line)
 {
     struct manager_options options;
     char reason[64];
 
     (void)state;
-    manager_options_parse(&options, "balance=least", 1);
+    manager_options_parse(&options, line, 1);
     now_ns = 1;
     sent_count = delivered_count = 0;
     to_ts_count = seen_count = 0;
@@ -450,6 +542,7 @@ static int start_three(void **state)
     }
     for (node_id_t node = 0; node < SERVER_COUNT; node++) {
         memset(servers[node].counters, 0, sizeof(servers[node].counters));
+        servers[node].wake_ns = UINT64_MAX;
         free(servers[node].memory);
         servers[node].memory = calloc(1, listener_table_bytes(configuration.node_count));
         assert_non_null(servers[node].memory);
@@ -457,6 +550,11 @@ static int start_three(void **state)
                            &servers[node], servers[node].memory);
     }
     return 0;
+}
+
+static int start_three(void **state)
+{
+    return start_balanced_by(state, "balance=least");
 }
 
 /* Whatever the test has left: to a manager that is alone nothing is left of it. */
@@ -498,6 +596,8 @@ int main(void)
         TEST(a_used_up_pool_is_one_managers_own),
         TEST(the_living_forget_a_dead_managers_offers),
         TEST(nothing_stays_counted_after_many_random_connections),
+        TEST(managers_without_applications_take_part_under_every_scheme),
+        TEST(a_slow_application_gets_less_unless_the_scheme_is_naive),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
