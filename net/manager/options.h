@@ -15,6 +15,11 @@ struct manager_options;
 #define OFFER_PERIOD_DEFAULT_US 50u
 #define OFFER_PERIOD_MAX_US     1000000u
 
-/* What `line` asks for, drawing from `seed`; a word that is wrong is logged, and the default used.
+/*
+ * What `line` asks for, drawing from `seed` (any).
+ *
+ * Returns 0. -EINVAL when a word cannot be understood: `reason` then says what is wrong, and the
+ * default is used instead of it.
  */
-void manager_options_parse(struct manager_options *options, const char *line, uint64_t seed);
+MUST_CHECK int manager_options_parse(struct manager_options *options, const char *line,
+                                     uint64_t seed, char *reason, size_t reason_bytes);

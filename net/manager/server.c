@@ -4,6 +4,7 @@
  */
 #include "net/manager/server.h"
 
+#include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
@@ -146,14 +147,18 @@ MEMORY_KIND(tables_kind, "manager_tables");
 void connection_manager_start(const struct configuration *configuration)
 {
     struct manager_options options;
-    char balance_text[STATUS_TEXT_BYTES];
+    char balance_text[STATUS_TEXT_BYTES], reason[256];
 
     memory_release(&tables_kind, tables); /* if it is started anew */
     tables = memory_allocate_zeroed(&tables_kind, listener_table_bytes(configuration->node_count));
     if (tables == NULL) {
         PANIC("no memory for the tables of the listeners");
     }
-    manager_options_parse(&options, platform_command_line(), platform_random());
+    if (manager_options_parse(&options, platform_command_line(), platform_random(), reason,
+                              sizeof(reason)) != 0 &&
+        configuration->cm[0] == platform_node()) {
+        log_warning("cm", "%s", reason); /* all have read the same */
+    }
     manager_initialise(&own_manager, platform_node(), configuration, &options, &environment, NULL,
                        tables);
     timer_initialise(&offer_timer, send_offers);

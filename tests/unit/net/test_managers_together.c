@@ -532,7 +532,7 @@ static int start_balanced_by(void **state, const char *line)
     char reason[64];
 
     (void)state;
-    manager_options_parse(&options, line, 1);
+    assert_int_equal(manager_options_parse(&options, line, 1, reason, sizeof(reason)), 0);
     now_ns = 1;
     sent_count = delivered_count = 0;
     to_ts_count = seen_count = 0;

@@ -344,7 +344,7 @@ int start_balanced_by(void **state, const char *line)
     char reason[64];
 
     (void)state;
-    manager_options_parse(&options, line, 1);
+    assert_int_equal(manager_options_parse(&options, line, 1, reason, sizeof(reason)), 0);
     now_ns = 1;
     message_interval_ns = NS_PER_MS;
     clock_step_ns = 0;
