@@ -62,8 +62,8 @@ void acceptors_learn_service(struct manager *manager, struct listener *listener,
 {
     uint64_t now = manager_now_ns(manager);
     bool was_overdue = application->is_overdue;
-    bool is_sampled;
-    uint64_t median_ns;
+    bool was_guess = application->history->count == 0;
+    uint64_t median_ns, needed_ns;
 
     if (service_ns == 0) {
         return;
@@ -71,16 +71,16 @@ void acceptors_learn_service(struct manager *manager, struct listener *listener,
     if (service_ns > SERVICE_MAX_NS) {
         service_ns = SERVICE_MAX_NS;
     }
-    is_sampled = service_history_add(application->history, service_ns, now);
+    (void)service_history_add(application->history, service_ns, now); /* one in a while */
     median_ns = service_history_median_ns(application->history);
     application->is_overdue = was_overdue && service_ns / OVERDUE_FACTOR > median_ns;
     if (!application->is_overdue) {
         learn_gap(application, now);
     }
     application->unanswered_since_ns = 0;
-    if (is_sampled || was_overdue) {
-        listener_set_service(listener, application,
-                             application->is_overdue ? service_ns : median_ns);
+    needed_ns = application->is_overdue ? service_ns : median_ns;
+    if (needed_ns != application->service_ns || was_guess) {
+        listener_set_service(listener, application, needed_ns);
         balance_settle(&manager->balance, listener);
         offering_publish(manager, listener);
     }

@@ -1,124 +1,112 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Moving medians: the window twice, in order of time and in order of size.
+ * Moving medians: how many samples of the window lie in each bucket, and in which one the middle
+ * sample is. A time's bucket is made of its highest bit and the four below it.
  */
 #include "net/manager/service.h"
-
-#include <string.h>
 
 #include "kernel/platform.h"
 #include "net/manager/balance/weights.h"
 
-#define SERVICE_UNIT_NS     16u          /* so that SERVICE_MAX_NS fits 32 bits */
+#define BUCKETS_BITS        4u
+#define BUCKETS_PER_OCTAVE  (1u << BUCKETS_BITS)
 #define SERVICE_AGE_UNIT_NS (1ull << 24) /* 16.8 ms: 2^16 of them are 18 minutes */
 
-_Static_assert(SERVICE_MAX_NS / SERVICE_UNIT_NS <= UINT32_MAX + UINT64_C(1), "a time's bits");
+/* 2^36 is alone in its octave. */
+_Static_assert(SERVICE_MAX_NS == UINT64_C(1) << 36 &&
+                   SERVICE_BUCKETS == (36 - BUCKETS_BITS + 1) * BUCKETS_PER_OCTAVE + 1,
+               "each time has a bucket");
+_Static_assert(SERVICE_WINDOW <= UINT8_MAX, "all samples may lie in one bucket");
 _Static_assert(IS_POWER_OF_TWO(SERVICE_WINDOW), "places are masked");
 
-static uint32_t unit_of(uint64_t service_ns)
+/* The times below 2^5 have a bucket each. */
+static unsigned bucket_of(uint64_t service_ns)
 {
-    uint64_t units = (service_ns + SERVICE_UNIT_NS - 1) / SERVICE_UNIT_NS;
+    unsigned highest_bit = 63u - (unsigned)__builtin_clzll(service_ns | BUCKETS_PER_OCTAVE);
+    unsigned shift = highest_bit - BUCKETS_BITS;
 
-    return service_ns >= SERVICE_MAX_NS ? SERVICE_MAX_NS / SERVICE_UNIT_NS - 1 : (uint32_t)units;
+    return shift * BUCKETS_PER_OCTAVE + (unsigned)(service_ns >> shift);
 }
 
-/* How many of the first `count` are smaller. */
-static uint32_t rank_of(const uint32_t *sorted, uint32_t count, uint32_t time)
+static uint64_t middle_of(unsigned bucket)
 {
-    uint32_t low = 0;
+    unsigned shift;
 
-    while (count != 0) {
-        uint32_t half = count / 2;
-
-        if (sorted[low + half] < time) {
-            low += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
+    if (bucket < 2 * BUCKETS_PER_OCTAVE) {
+        return bucket;
     }
-    return low;
+    if (bucket == SERVICE_BUCKETS - 1) {
+        return SERVICE_MAX_NS;
+    }
+    shift = bucket / BUCKETS_PER_OCTAVE - 1;
+    return ((uint64_t)(bucket - shift * BUCKETS_PER_OCTAVE) << shift) + (UINT64_C(1) << shift) / 2;
 }
 
-static void move(uint32_t *sorted, uint32_t to, uint32_t from, uint32_t count)
+static void put(struct service_history *history, unsigned bucket)
 {
-    memmove(&sorted[to], &sorted[from], count * sizeof(*sorted));
-}
-
-static uint32_t oldest_of(const struct service_history *history)
-{
-    return (history->next - history->count) & (SERVICE_WINDOW - 1);
+    history->counts[bucket]++;
+    history->count++;
+    history->below_median += bucket < history->median;
 }
 
 static void forget_oldest(struct service_history *history)
 {
-    uint32_t rank = rank_of(history->sorted, history->count, history->times[oldest_of(history)]);
+    uint32_t place = (history->next - history->count) & (SERVICE_WINDOW - 1);
+    unsigned bucket = history->buckets[place];
 
-    ASSERT_SLOW(history->sorted[rank] == history->times[oldest_of(history)]);
+    ASSERT_SLOW(history->counts[bucket] != 0);
+    history->counts[bucket]--;
     history->count--;
-    move(history->sorted, rank, rank + 1, history->count - rank);
+    history->below_median -= bucket < history->median;
 }
 
 static bool is_oldest_too_old(const struct service_history *history, uint16_t now)
 {
+    uint32_t place = (history->next - history->count) & (SERVICE_WINDOW - 1);
+
     return history->count > SERVICE_SAMPLES_KEPT &&
-           (uint16_t)(now - history->came[oldest_of(history)]) >
-               SERVICE_SAMPLE_AGE_NS / SERVICE_AGE_UNIT_NS;
+           (uint16_t)(now - history->came[place]) > SERVICE_SAMPLE_AGE_NS / SERVICE_AGE_UNIT_NS;
 }
 
-/* The place of one that leaves, and that of the one that comes: only what is between them moves. */
-static void replace(uint32_t *sorted, uint32_t gone, uint32_t time)
+static void move_median(struct service_history *history)
 {
-    uint32_t from = rank_of(sorted, SERVICE_WINDOW, gone);
-    uint32_t to = rank_of(sorted, SERVICE_WINDOW, time);
+    uint32_t middle = (history->count - 1) / 2; /* so many samples are before it */
 
-    ASSERT_SLOW(sorted[from] == gone);
-    if (to > from) {
-        to--;
-        move(sorted, from, from + 1, to - from);
-    } else {
-        move(sorted, to + 1, to, from - to);
+    while (history->below_median > middle) {
+        history->median--;
+        history->below_median -= history->counts[history->median];
     }
-    sorted[to] = time;
-}
-
-static void insert(struct service_history *history, uint32_t time)
-{
-    uint32_t rank = rank_of(history->sorted, history->count, time);
-
-    move(history->sorted, rank + 1, rank, history->count - rank);
-    history->sorted[rank] = time;
-    history->count++;
+    while (history->below_median + history->counts[history->median] <= middle) {
+        history->below_median += history->counts[history->median];
+        history->median++;
+        ASSERT_SLOW(history->median < SERVICE_BUCKETS);
+    }
 }
 
 bool service_history_add(struct service_history *history, uint64_t service_ns, uint64_t now_ns)
 {
-    uint32_t time = unit_of(service_ns);
     uint16_t now = (uint16_t)(now_ns / SERVICE_AGE_UNIT_NS);
-    uint32_t place = history->next;
 
-    ASSERT_SLOW(service_ns != 0);
+    ASSERT_SLOW(service_ns != 0 && service_ns <= SERVICE_MAX_NS);
     if (now_ns < history->next_sample_ns) {
         return false;
     }
     history->next_sample_ns = now_ns + SERVICE_SAMPLE_NS;
+    if (history->count == SERVICE_WINDOW) {
+        forget_oldest(history);
+    }
     while (is_oldest_too_old(history, now)) {
         forget_oldest(history);
     }
-    if (history->count == SERVICE_WINDOW) {
-        replace(history->sorted, history->times[place], time);
-    } else {
-        insert(history, time);
-    }
-    history->times[place] = time;
-    history->came[place] = now;
-    history->next = (place + 1) & (SERVICE_WINDOW - 1);
+    history->buckets[history->next] = (uint16_t)bucket_of(service_ns);
+    history->came[history->next] = now;
+    put(history, history->buckets[history->next]);
+    history->next = (history->next + 1) & (SERVICE_WINDOW - 1);
+    move_median(history);
     return true;
 }
 
 uint64_t service_history_median_ns(const struct service_history *history)
 {
-    return history->count == 0
-               ? 0
-               : (uint64_t)history->sorted[(history->count - 1) / 2] * SERVICE_UNIT_NS;
+    return history->count == 0 ? 0 : middle_of(history->median);
 }

@@ -13,6 +13,7 @@
 
 #include "net/manager/counters.h"
 #include "net/manager/figures.h"
+#include "net/manager/offering.h"
 #include "tests/unit/world/cm_world.h"
 
 #define US        NS_PER_US
@@ -35,8 +36,8 @@ static void the_first_service_time_is_news(void **state)
     (void)state;
     one_app_serves(APP_A);
     now_ns += PERIOD_NS;
-    serve_one(80 * US);
-    app_is_offered_in(APP_A, 80 * US);
+    serve_one(USUAL_NS);
+    app_is_offered_in(APP_A, USUAL_NS);
     nothing_more_is_sent();
     assert_int_equal(wake_ns, UINT64_MAX);
 }
@@ -44,16 +45,24 @@ static void the_first_service_time_is_news(void **state)
 /* Exactly: up to an eighth it is none, in both directions. */
 static void a_service_time_that_differs_by_more_than_an_eighth_is_news(void **state)
 {
+    static const uint64_t times[] = {90000, 70000, 90001, 78751, 101251, 101252, 88596, 88595};
+    static const bool are_news[] = {false, false, true, false, false, true, false, true};
+    struct listener *listener;
+
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
-    listener_set_service(listener_at(PORT), application_of(APP_A), 80 * US); /* what was sent */
-    serve_until_median_is(90 * US);
-    assert_int_equal(listener_at(PORT)->published_ns, 80 * US);
-    serve_until_median_is(70 * US);
-    assert_int_equal(listener_at(PORT)->published_ns, 80 * US);
-    serve_until_median_is(91 * US - 8);
-    assert_int_equal(listener_at(PORT)->published_ns, 91 * US - 8);
+    serve_until_median_is(USUAL_NS);
+    listener = listener_at(PORT);
+    listener->published_ns = 80000;
+    for (unsigned i = 0; i < 8; i++) {
+        now_ns += PERIOD_NS;
+        listener_set_service(listener, application_of(APP_A), times[i]);
+        offering_publish(&manager, listener);
+        if (are_news[i]) {
+            app_is_offered_in(APP_A, times[i]);
+        }
+        nothing_more_is_sent();
+    }
 }
 
 /* Connections that come and go in equal time: the machine is busy, and nobody is told a thing. */
@@ -61,9 +70,9 @@ static void without_news_nothing_is_sent_and_nothing_waits(void **state)
 {
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
+    serve_until_median_is(USUAL_NS);
     for (unsigned i = 0; i < 1000; i++) {
-        serve_one(80 * US);
+        serve_one(USUAL_NS);
         assert_int_equal(wake_ns, UINT64_MAX);
     }
     see_only_assignments();
@@ -75,11 +84,11 @@ static void news_that_comes_within_the_period_waits_for_its_end(void **state)
     one_app_serves(APP_A);
     uint64_t offered_ns = now_ns;
 
-    serve_one(20 * US);
+    serve_one(19968);
     nothing_more_is_sent();
     assert_int_equal(wake_ns, offered_ns + PERIOD_NS);
     wake();
-    app_is_offered_in(APP_A, 20 * US);
+    app_is_offered_in(APP_A, 19968);
     /* Too early: it is asked for again. */
     app_listens(APP_B, PORT, 8);
     app_accepts(APP_A, PORT);
@@ -241,7 +250,7 @@ static void figures_tell_of_our_own_applications_and_of_offers(void **state)
     app_listens(APP_B, PORT + 1, 8);
     app_accepts(APP_B, PORT + 1);
     see_all();
-    serve_one(160);
+    serve_one(164);
     (void)connection_opens(TS_A);
     other_cm_offers_in(APP_OF_OTHER, 70);
 
@@ -250,8 +259,8 @@ static void figures_tell_of_our_own_applications_and_of_offers(void **state)
     assert_int_equal(figures.port, PORT);
     assert_int_equal(figures.node, APP_A);
     assert_int_equal(figures.listener_index, 7);
-    assert_int_equal(figures.median_ns, 160);
-    assert_int_equal(figures.service_ns, 160);
+    assert_int_equal(figures.median_ns, 164);
+    assert_int_equal(figures.service_ns, 164);
     assert_int_equal(figures.sample_count, 1);
     assert_int_equal(figures.open_count, 1);
     assert_int_equal(figures.assigned_count, 2);

@@ -26,8 +26,8 @@ static void closes_of_connections_that_others_assigned_count_for_the_application
     (void)state;
     one_app_serves(APP_A);
     DELIVER(TS_B, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 160});
-    assert_int_equal(application_of(APP_A)->service_ns, 160);
+            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 164});
+    assert_int_equal(application_of(APP_A)->service_ns, 164);
     assert_int_equal(application_of(APP_A)->closed_for_others_count, 1);
     assert_int_equal(application_of(APP_A)->outstanding, 0);
 }
@@ -55,7 +55,7 @@ static void closes_for_an_application_of_another_cm_change_nothing(void **state)
     (void)state;
     app_listens(APP_OF_OTHER, PORT, 8);
     DELIVER(TS_B, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 160});
+            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 164});
     assert_int_equal(application_of(APP_OF_OTHER)->service_ns, 0);
 }
 
@@ -80,12 +80,12 @@ static void an_application_that_closes_nothing_becomes_slow(void **state)
 {
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
+    serve_until_median_is(USUAL_NS);
     (void)connection_opens(TS_A);
     now_ns += 300 * US; /* within what is usual, fourfold */
     (void)connection_opens(TS_A);
     assert_false(application_of(APP_A)->is_overdue);
-    assert_int_equal(application_of(APP_A)->service_ns, 80 * US);
+    assert_int_equal(application_of(APP_A)->service_ns, USUAL_NS);
     now_ns += 700 * US;
     (void)connection_opens(TS_A);
     assert_true(application_of(APP_A)->is_overdue);
@@ -104,8 +104,8 @@ static void connections_then_go_to_another(void **state)
 
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
-    other_cm_offers_in(APP_OF_OTHER, 80 * US);
+    serve_until_median_is(USUAL_NS);
+    other_cm_offers_in(APP_OF_OTHER, USUAL_NS);
     for (unsigned i = 0; i < 100; i++) {
         assert_int_equal(connection_opens(TS_A).node, APP_A);
     }
@@ -122,7 +122,7 @@ static void a_close_in_usual_time_ends_it(void **state)
 
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
+    serve_until_median_is(USUAL_NS);
     acceptor = connection_opens(TS_A);
     now_ns += 10 * NS_PER_MS;
     (void)connection_opens(TS_A);
@@ -130,7 +130,7 @@ static void a_close_in_usual_time_ends_it(void **state)
     DELIVER(TS_A, CONNECTION_CLOSED,
             (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 90 * US});
     assert_false(application_of(APP_A)->is_overdue);
-    assert_int_equal(application_of(APP_A)->service_ns, 80 * US);
+    assert_int_equal(application_of(APP_A)->service_ns, USUAL_NS);
 }
 
 /* The median of an application that has become slow follows late: each close says so at once. */
@@ -140,7 +140,7 @@ static void a_close_that_took_long_shows_how_slow_it_is(void **state)
 
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
+    serve_until_median_is(USUAL_NS);
     acceptor = connection_opens(TS_A);
     now_ns += 10 * NS_PER_MS;
     (void)connection_opens(TS_A);
@@ -169,10 +169,10 @@ static void a_long_way_to_the_client_is_no_sign_of_slowness(void **state)
         now_ns += 50 * NS_PER_MS;
         DELIVER(
             TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 80 * US});
+            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = USUAL_NS});
         DELIVER(
             TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = second, .port = PORT, .service_ns = 80 * US});
+            (struct connection_closed){.acceptor = second, .port = PORT, .service_ns = USUAL_NS});
         see_all();
     }
 }
@@ -182,9 +182,9 @@ static void a_connection_that_lives_long_is_no_sign_of_slowness(void **state)
 {
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
+    serve_until_median_is(USUAL_NS);
     (void)connection_opens(TS_A);
-    serve_one(80 * US);
+    serve_one(USUAL_NS);
     now_ns += 3600 * NS_PER_S;
     (void)connection_opens(TS_A);
     assert_false(application_of(APP_A)->is_overdue);
@@ -197,7 +197,7 @@ static void nothing_open_is_nothing_overdue(void **state)
 
     (void)state;
     one_app_serves(APP_A);
-    serve_until_median_is(80 * US);
+    serve_until_median_is(USUAL_NS);
     acceptor = connection_opens(TS_A);
     now_ns += NS_PER_S;
     DELIVER(TS_A, CONNECTION_CLOSED,
