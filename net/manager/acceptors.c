@@ -6,6 +6,7 @@
 #include "net/manager/acceptors.h"
 
 #include "kernel/platform.h"
+#include "net/manager/counters.h"
 #include "net/manager/internal.h"
 #include "net/manager/offering.h"
 
@@ -38,7 +39,10 @@ static bool notice_overdue(struct manager *manager, struct listener *listener,
         !manager->balance.scheme->has_weights) {
         return false;
     }
-    application->is_overdue = true;
+    if (!application->is_overdue) {
+        application->is_overdue = true;
+        manager_count(manager, COUNTER_CM_OVERDUE);
+    }
     listener_set_service(listener, application, shown_ns);
     balance_settle(&manager->balance, listener);
     /* A message may be under construction: the offer goes out by itself. */

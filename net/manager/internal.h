@@ -16,6 +16,11 @@ static inline void manager_count_many(struct manager *manager, unsigned counter,
     manager->environment->add(counter, amount, manager->context);
 }
 
+static inline void manager_set_gauge(struct manager *manager, unsigned counter, uint64_t value)
+{
+    manager->environment->set(counter, value, manager->context);
+}
+
 static inline void *manager_reserve_posted(struct manager *manager, node_id_t to, uint16_t type,
                                            size_t fixed_bytes)
 {

@@ -311,8 +311,19 @@ static void take_offer(struct manager *manager, node_id_t from, const struct off
         manager_count(manager, COUNTER_DROP_NO_MEMORY);
         return;
     }
+    if (!node_set_has(&listener->offers.offering, from)) {
+        manager_count(manager, COUNTER_OFFERS_KNOWN);
+    }
     balance_set_offer(&manager->balance, listener, from, acceptor, offer->service_ns);
     place_waiting(manager, listener);
+}
+
+static void forget_offer(struct manager *manager, struct listener *listener, node_id_t cm)
+{
+    if (node_set_has(&listener->offers.offering, cm)) {
+        manager_count_many(manager, COUNTER_OFFERS_KNOWN, UINT64_MAX); /* one less */
+        balance_remove_offer(listener, cm);
+    }
 }
 
 static void drop_offer(struct manager *manager, node_id_t from, uint16_t port)
@@ -320,7 +331,7 @@ static void drop_offer(struct manager *manager, node_id_t from, uint16_t port)
     struct listener *listener = listener_find(&manager->listeners, port);
 
     if (listener != NULL) {
-        balance_remove_offer(listener, from);
+        forget_offer(manager, listener, from);
         settle(manager, listener);
     }
 }
@@ -348,11 +359,10 @@ void manager_handle_offer(struct manager *manager, node_id_t from, const struct 
 
 static void withdraw_offers_of(struct manager *manager, struct listener *listener, node_id_t node)
 {
-    (void)manager;
     NODE_SET_EACH(&listener->offers.offering, cm)
     {
         if (cm == node || listener->offers.known[cm].acceptor.node == node) {
-            balance_remove_offer(listener, (node_id_t)cm);
+            forget_offer(manager, listener, (node_id_t)cm);
         }
     }
 }

@@ -61,6 +61,7 @@ static void send_offer(struct manager *manager, struct listener *listener,
         }
     }
     manager_count_many(manager, COUNTER_OFFERS_SENT, sent_count);
+    manager_set_gauge(manager, COUNTER_OFFERED_SERVICE_NS, listener->published_ns);
     offering_count_time(manager, start_ns);
 }
 

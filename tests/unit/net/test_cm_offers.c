@@ -40,6 +40,7 @@ static void the_first_service_time_is_news(void **state)
     app_is_offered_in(APP_A, USUAL_NS);
     nothing_more_is_sent();
     assert_int_equal(wake_ns, UINT64_MAX);
+    assert_int_equal(counters[COUNTER_OFFERED_SERVICE_NS], USUAL_NS);
 }
 
 /* Exactly: up to an eighth it is none, in both directions. */
@@ -175,8 +176,12 @@ static void offers_are_counted_with_their_time(void **state)
     assert_int_equal(counters[COUNTER_OFFERS_SENT], 1);
     assert_int_equal(counters[COUNTER_OFFER_NS], 100);
     other_cm_offers_in(APP_OF_OTHER, 5);
-    assert_int_equal(counters[COUNTER_OFFERS_RECEIVED], 1);
-    assert_int_equal(counters[COUNTER_OFFER_NS], 200);
+    other_cm_offers_in(APP_OF_OTHER, 0);
+    assert_int_equal(counters[COUNTER_OFFERS_RECEIVED], 2);
+    assert_int_equal(counters[COUNTER_OFFERS_KNOWN], 1);
+    assert_int_equal(counters[COUNTER_OFFER_NS], 300);
+    other_cm_offers_in(NODE_NONE, 0);
+    assert_int_equal(counters[COUNTER_OFFERS_KNOWN], 0);
 }
 
 /* Without weights service times do not matter, and are no news. */

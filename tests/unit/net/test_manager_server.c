@@ -18,8 +18,11 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/thread/timer.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/manager/counters.h"
+#include "net/manager/manager.h"
 #include "net/manager/server.h"
 #include "net/messages.h"
 #include "net/status_text.h"
@@ -104,6 +107,32 @@ static void it_is_told_of_dead_nodes(void **state)
     assert_int_equal(offer->acceptor.node, NODE_NONE);
 }
 
+/* News within the period: the node wakes by its timer, sends it, and sets no other one. */
+static void offers_that_must_wait_are_sent_by_the_nodes_timer(void **state)
+{
+    const struct offer *offer;
+    struct accept_connection again = {
+        .header = {.type = ACCEPT_CONNECTION, .length_bytes = sizeof(again)},
+        .port = PORT,
+        .request_number = 1,
+    };
+
+    (void)state;
+    application_serves();
+    (void)fake_expect_message(OTHER_CM, OFFER);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+    fake_deliver(APPLICATION, &again.header);
+    (void)dispatch_round();
+    fake_expect_no_message(OTHER_CM);
+    assert_int_not_equal(timer_next_deadline_ns(), UINT64_MAX);
+    fake_advance_ns(50 * NS_PER_US);
+    (void)dispatch_round();
+    offer = fake_expect_message(OTHER_CM, OFFER);
+    assert_int_equal(offer->acceptor.request_number, 1);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_OFFERS_SENT], 2);
+}
+
 static void the_node_says_how_it_balances(void **state)
 {
     char text[STATUS_TEXT_BYTES];
@@ -111,6 +140,8 @@ static void the_node_says_how_it_balances(void **state)
     (void)state;
     status_copy_text(0, STATUS_TEXT_BALANCE, text);
     assert_string_equal(text, "tournament:2");
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_OFFER_PERIOD_NS], 50 * NS_PER_US);
+    assert_int_equal(connection_manager_own()->node, 0);
 }
 
 /* Each kind that the manager handles has its way to it: what follows shows what it made of it. */
@@ -222,6 +253,7 @@ int main(void)
         TEST(messages_reach_the_nodes_own_manager_which_answers_by_channel),
         TEST(what_it_counts_stands_on_the_nodes_status_page),
         TEST(it_is_told_of_dead_nodes),
+        TEST(offers_that_must_wait_are_sent_by_the_nodes_timer),
         TEST(the_node_says_how_it_balances),
         TEST(every_kind_of_message_has_its_way_to_the_manager),
         TEST(what_a_node_without_the_role_sends_reaches_no_manager),

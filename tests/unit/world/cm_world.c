@@ -19,6 +19,7 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "net/manager/counters.h"
 #include "net/manager/options.h"
 #include "tests/unit/world/manager_messages.h"
 
@@ -384,7 +385,7 @@ int all_is_given_back(void **state)
             node_dies(node);
         }
     }
-    if (listener_after(&manager.listeners, NULL) != NULL) {
+    if (listener_after(&manager.listeners, NULL) != NULL || counters[COUNTER_OFFERS_KNOWN] != 0) {
         return -1;
     }
     for (const struct listening_application *application = manager.listeners.free_applications;
