@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+/* Which of the machine's nodes it runs on; 0 where there are none. */
+unsigned host_node(void);
 /* The server accepts connections on this port: say where, in the one line that people and
  * harnesses wait for. */
 void host_announce(uint16_t port);

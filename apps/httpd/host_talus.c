@@ -31,6 +31,11 @@ static void address_changed(const struct address_set *address)
     }
 }
 
+unsigned host_node(void)
+{
+    return platform_node();
+}
+
 void host_announce(uint16_t port)
 {
     announced_port = port;

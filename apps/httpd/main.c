@@ -20,6 +20,7 @@
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/client.h"
+#include "apps/httpd/delay.h"
 #include "apps/httpd/host.h"
 #include "apps/httpd/pages.h"
 #include "apps/httpd/response.h"
@@ -66,6 +67,7 @@ static void print_usage(void)
 {
     printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar] [--clients N]\n"
            "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n"
+           "      [--delay NODE:US[:FROM_MS:TO_MS]]  be slow on purpose, on that node\n"
            "      [--leave-after ROUNDS]  end, for tests\n");
 }
 
@@ -100,6 +102,9 @@ static bool parse_option(const char *name, const char *value)
     }
     if (strcmp(name, "--pause-every") == 0) {
         return parse_number(value, UINT32_MAX, &options.pause_every);
+    }
+    if (strcmp(name, "--delay") == 0) {
+        return delay_add(value);
     }
     if (strcmp(name, "--leave-after") == 0) {
         return parse_number(value, UINT32_MAX, &options.leave_after);
@@ -184,6 +189,7 @@ static int accept_clients(void)
     for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
         int fd = accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            delay_connection();
             if (client_count() < client_max) {
                 client_open(fd);
             } else {
