@@ -251,14 +251,14 @@ struct connection_closed {
     uint64_t service_ns; /* from CONNECTION_AVAILABLE to close; 0 if it was never sent */
 };
 
-/* What another CM may assign to when it has no acceptor of its own for this port (PIKA 3.3): sent
- * when it changes and repeated while there is news. acceptor.node NODE_NONE withdraws it. */
+/* What another CM may assign to, if that is better than its own acceptors (PIKA 3.3): sent while
+ * there is news (net/manager/offering.h). acceptor.node NODE_NONE withdraws it. */
 struct offer {
     struct message_header header;
     struct acceptor acceptor;
     uint16_t port;
     uint32_t reserved;
-    uint64_t service_ns; /* of the best application; 0 while unknown */
+    uint64_t service_ns; /* of that application; 0 while unknown */
 };
 
 /* --- The byte stream --- */
