@@ -130,8 +130,8 @@ struct listening_application *acceptors_return(struct manager *manager, struct l
     struct listening_application *application =
         listener_find_application(listener, acceptor->node, acceptor->listener_index);
 
-    if (application == NULL) {
-        return NULL;
+    if (application == NULL || !application->is_own) {
+        return application; /* another one of that name: nothing of it is counted yet */
     }
     if (acceptor->assigned_by != manager->node) {
         /* Connections that another CM assigned were not counted here. */

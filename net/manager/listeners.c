@@ -45,17 +45,14 @@ void listener_table_initialise(struct listener_table *table, unsigned node_count
 {
     const struct layout layout = layout_of(node_count);
     uint8_t *bytes = memory;
-    struct service_history *histories = (struct service_history *)(bytes + layout.histories);
-    uint32_t *outstanding = (uint32_t *)(bytes + layout.outstanding);
     struct known_offer *offers = (struct known_offer *)(bytes + layout.offers);
 
-    *table = (struct listener_table){.node_count = node_count,
-                                     .application_max = application_max_of(node_count),
-                                     .applications = memory};
-    for (unsigned i = 0; i < table->application_max; i++) {
-        table->applications[i].history = &histories[i];
-        table->applications[i].outstanding_by_ts = outstanding + (size_t)i * node_count;
-    }
+    *table =
+        (struct listener_table){.node_count = node_count,
+                                .application_max = application_max_of(node_count),
+                                .applications = memory,
+                                .histories = (struct service_history *)(bytes + layout.histories),
+                                .outstanding = (uint32_t *)(bytes + layout.outstanding)};
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
         table->listeners[i].offers = (struct offers){
             .known = offers + i * node_count,
@@ -155,19 +152,27 @@ static struct listening_application *allocate_application(struct listener_table 
 
     if (application != NULL) {
         table->free_applications = application->next;
-        uint32_t *outstanding_by_ts = application->outstanding_by_ts;
-        struct service_history *history = application->history;
+    } else if (table->fresh_application < table->application_max) {
+        application = &table->applications[table->fresh_application++];
+    } else {
+        return NULL;
+    }
+    *application = (struct listening_application){.table = table};
+    return application;
+}
 
-        memset(outstanding_by_ts, 0, table->node_count * sizeof(*outstanding_by_ts));
-        memset(history, 0, sizeof(*history));
-        *application = (struct listening_application){.outstanding_by_ts = outstanding_by_ts,
-                                                      .history = history};
-        return application;
-    }
-    if (table->fresh_application < table->application_max) {
-        return &table->applications[table->fresh_application++];
-    }
-    return NULL;
+/* It asks this CM for connections for the first time: from now on they are counted. */
+static void make_own(struct listener *listener, struct listening_application *application)
+{
+    const struct listener_table *table = application->table;
+    size_t index = (size_t)(application - table->applications);
+
+    application->is_own = true;
+    listener->own_count++;
+    application->history = &table->histories[index];
+    memset(application->history, 0, sizeof(*application->history));
+    application->outstanding_by_ts = &table->outstanding[index * table->node_count];
+    memset(application->outstanding_by_ts, 0, table->node_count * sizeof(uint32_t));
 }
 
 int listener_add_application(struct listener_table *table, struct listener *listener,
@@ -263,8 +268,7 @@ void listener_add_acceptor(struct listener *listener, struct listening_applicati
     }
     ASSERT(application->service_ns != 0);
     if (!application->is_own) {
-        application->is_own = true;
-        listener->own_count++;
+        make_own(listener, application);
     }
     application->is_accepting = true;
     listener->acceptor_count++;

@@ -18,6 +18,7 @@
 
 /* One application on one port. */
 struct listening_application {
+    struct listener_table *table;
     struct listening_application *next; /* on the same port; or among the free ones */
     /* Neighbours on the acceptor list; only while is_accepting. */
     struct listening_application *next_acceptor, *previous_acceptor;
@@ -28,16 +29,16 @@ struct listening_application {
     bool is_own; /* it has been on the acceptor list: this CM is its own */
     /* What it is taken to need for a connection, 1 .. SERVICE_MAX_NS, and its weight by that. */
     uint64_t service_ns, weight;
+    struct service_history *history; /* of our own; also of what other CMs assigned. manager.c's */
+    uint32_t *outstanding_by_ts;     /* of our own, of each node. manager.c's */
     /* The fields above are written by listeners.c, those below by manager.c. */
     uint16_t request_number; /* of its last ACCEPT_CONNECTION */
     bool is_overdue;         /* its open connections show that it needs longer than it did */
     /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */
     uint32_t outstanding;
-    uint32_t *outstanding_by_ts; /* of each node */
     /* When this CM assigned the first of those since one was last closed; 0: none since then. */
     uint64_t unanswered_since_ns;
     uint64_t usual_gap_ns;            /* from then to a close: the longest of late */
-    struct service_history *history;  /* also of what other CMs assigned */
     uint64_t assigned_count;          /* by this CM */
     uint64_t closed_for_others_count; /* that other CMs assigned */
 };
@@ -74,13 +75,16 @@ struct listener_table {
     unsigned node_count;
     unsigned application_max;
     struct listening_application *applications;      /* application_max of them */
+    struct service_history *histories;               /* of each */
+    uint32_t *outstanding;                           /* of each, for each node */
     struct listening_application *free_applications; /* those that were used before */
     unsigned fresh_application;                      /* from here on never used */
 };
 
 /* Bytes that a table needs beside itself on a machine of so many nodes. */
 size_t listener_table_bytes(unsigned node_count);
-/* Make it empty; `memory` is so many bytes, zeroed, and the table's from now on. */
+/* Make it empty; `memory` is so many bytes, whatever is in them, and
+ * the table's from now on. */
 void listener_table_initialise(struct listener_table *table, unsigned node_count, void *memory);
 
 /* NULL when this CM knows of nobody who serves the port. O(1). */

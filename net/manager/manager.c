@@ -377,7 +377,7 @@ static void remove_applications_of(struct manager *manager, struct listener *lis
         next = application->next;
         if (application->node == node) {
             listener_remove_application(&manager->listeners, listener, application);
-        } else {
+        } else if (application->is_own) {
             ASSERT(application->outstanding >= application->outstanding_by_ts[node]);
             application->outstanding -= application->outstanding_by_ts[node];
             application->outstanding_by_ts[node] = 0;

@@ -57,7 +57,7 @@ struct manager {
 };
 
 /* Make `manager` the CM of `node`, which has that role in the configuration: it knows of no
- * listener. What it is given must outlive it, but for the options; `memory` is zeroed, of
+ * listener. What it is given must outlive it, but for the options; `memory` is of
  * listener_table_bytes(). */
 void manager_initialise(struct manager *manager, node_id_t node,
                         const struct configuration *configuration,

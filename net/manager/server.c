@@ -150,7 +150,7 @@ void connection_manager_start(const struct configuration *configuration)
     char balance_text[STATUS_TEXT_BYTES], reason[256];
 
     memory_release(&tables_kind, tables); /* if it is started anew */
-    tables = memory_allocate_zeroed(&tables_kind, listener_table_bytes(configuration->node_count));
+    tables = memory_allocate(&tables_kind, listener_table_bytes(configuration->node_count));
     if (tables == NULL) {
         PANIC("no memory for the tables of the listeners");
     }

@@ -5,6 +5,8 @@
  */
 #include "net/manager/balance/offers.h"
 
+#include <string.h>
+
 #include "kernel/platform.h"
 #include "net/manager/balance/balance.h"
 
@@ -14,6 +16,7 @@
 
 void offers_initialise(struct offers *offers)
 {
+    memset(offers->weights.sums, 0, 2 * offers->weights.leaf_count * sizeof(uint64_t));
     offers->offering = offers->counting = (struct node_set){{0}};
     offers->counting_count = 0;
     offers->reference_ns = OFFERS_UNMEASURED;

@@ -49,7 +49,7 @@ struct weight_tree {
     uint32_t leaf_count;
 };
 
-/* What a tree over `count` weights needs: so many sums, zeroed. */
+/* What a tree over `count` weights needs: so many sums. */
 static inline uint32_t weight_tree_leaves(unsigned count)
 {
     return count <= 1 ? 1 : 1u << (32 - __builtin_clz(count - 1));

@@ -29,8 +29,9 @@ static int set_up(void **state)
 {
     (void)state;
     free(memory);
-    memory = calloc(1, listener_table_bytes(NODE_MAX));
+    memory = malloc(listener_table_bytes(NODE_MAX));
     assert_non_null(memory);
+    memset(memory, 0xA5, listener_table_bytes(NODE_MAX));
     listener_table_initialise(&table, NODE_MAX, memory);
     memset(&pool, 0, sizeof(pool));
     return 0;

@@ -30,8 +30,9 @@ int start_balance(void **state)
 {
     (void)state;
     free(memory);
-    memory = calloc(1, listener_table_bytes(NODE_MAX));
+    memory = malloc(listener_table_bytes(NODE_MAX));
     assert_non_null(memory);
+    memset(memory, 0xA5, listener_table_bytes(NODE_MAX));
     listener_table_initialise(&table, NODE_MAX, memory);
     listener = listener_obtain(&table, 80);
     own_count = 0;

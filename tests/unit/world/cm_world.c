@@ -356,8 +356,9 @@ int start_balanced_by(void **state, const char *line)
         return -1;
     }
     free(memory);
-    memory = calloc(1, listener_table_bytes(configuration.node_count));
+    memory = malloc(listener_table_bytes(configuration.node_count));
     assert_non_null(memory);
+    memset(memory, 0xA5, listener_table_bytes(configuration.node_count));
     manager_initialise(&manager, OUR_CM, &configuration, &options, &environment, counters, memory);
     sent_count = 0;
     seen_count = 0;

@@ -254,8 +254,9 @@ int start_balanced_by(void **state, const char *line)
         memset(servers[node].counters, 0, sizeof(servers[node].counters));
         servers[node].wake_ns = UINT64_MAX;
         free(servers[node].memory);
-        servers[node].memory = calloc(1, listener_table_bytes(configuration.node_count));
+        servers[node].memory = malloc(listener_table_bytes(configuration.node_count));
         assert_non_null(servers[node].memory);
+        memset(servers[node].memory, 0xA5, listener_table_bytes(configuration.node_count));
         manager_initialise(&servers[node].manager, node, &configuration, &options, &environment,
                            &servers[node], servers[node].memory);
     }
