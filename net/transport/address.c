@@ -28,6 +28,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/dhcp.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/lwip/output.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
 #include "net/transport/sntp.h"
@@ -217,7 +218,7 @@ static void speak_if_first(void)
 
 void transport_address_lose_node(void)
 {
-    interface_choose_link_server();
+    output_choose_link_server();
     speak_if_first();
 }
 

@@ -20,7 +20,8 @@
  *   timer.c           lwIP's clocks
  *   address.c         DHCP, ARP, neighbours
  *   sntp.c            the date
- *   lwip/interface.c  frames out
+ *   lwip/interface.c  packets to neighbours
+ *   lwip/output.c     frames to a link server
  */
 #include "net/transport/server.h"
 
@@ -37,6 +38,7 @@
 #include "net/transport/drops.h"
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/lwip/output.h"
 #include "net/transport/orphan.h"
 #include "net/transport/overload.h"
 #include "net/transport/stream.h"
@@ -93,7 +95,7 @@ static unsigned sweep_some(void)
 
 static unsigned poll_server(void *context)
 {
-    unsigned work = interface_send_queued() + interface_poll_loopback();
+    unsigned work = output_send_queued() + interface_poll_loopback();
 
     (void)context;
     if (UNLIKELY(sweep.is_running)) {

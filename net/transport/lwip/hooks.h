@@ -42,7 +42,7 @@ err_t transport_check_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header)
 struct tcp_pcb *transport_found_pcb(void);
 struct tcp_pcb_listen *transport_found_listener(void);
 
-/* The longest segment of referenced data, 0 if the NIC does not cut segments (interface.c). */
+/* The longest segment of referenced data, 0 if the NIC does not cut segments (output.c). */
 extern u16_t transport_segment_max;
 
 #define INTERFACE_MTU 1500

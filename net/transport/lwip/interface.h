@@ -21,8 +21,6 @@ bool interface_has_mac(void);
  * segments are made only if the NIC can cut them. May be called again.
  */
 void interface_set_nic(const uint8_t mac[6], struct node_set queues, bool can_segment_tcp);
-/* A node has died: send through a link server that lives. */
-void interface_choose_link_server(void);
 /* This node answers ARP for the machine from now on. */
 void interface_start_speaking(void);
 
@@ -38,5 +36,3 @@ void interface_set_verified(bool is_ip_verified, bool is_l4_verified);
 bool interface_has_loopback(void);
 /* Take it in; returns how much work that was, 0 if there was nothing. */
 unsigned interface_poll_loopback(void);
-/* Send what the transmit ring had no room for; returns how many frames went. */
-unsigned interface_send_queued(void);
