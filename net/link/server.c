@@ -21,12 +21,12 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/thread/timer.h"
-#include "libc/core/pool.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/headers.h"
 #include "net/link/device.h"
+#include "net/link/transmit.h"
 #include "net/messages.h"
 #include "net/steering.h"
 #include "net/syn.h"
@@ -48,14 +48,6 @@
 #define IN_FLIGHT_MAX_ASLEEP 256
 #define RECLAIM_DELAY_MIN_NS NS_PER_MS
 #define RECLAIM_DELAY_MAX_NS NS_PER_S
-
-/* Frames of other nodes' TSs that wait in the transmit ring. */
-#define COPY_BUFFER_MAX 1024
-
-struct copy_buffer {
-    struct pool_object place;
-    uint8_t data[FRAME_MAX_BYTES];
-};
 
 static const struct configuration *configuration;
 static node_id_t self;
@@ -79,8 +71,6 @@ static struct {
     struct frame *frame;
     node_id_t owner;
 } held;
-
-POOL(copies, "link_copy", struct copy_buffer, COPY_BUFFER_MAX);
 
 /* --- Receive --- */
 
@@ -202,75 +192,6 @@ int link_server_transmit(const struct frame_to_send *frame)
         return -ENODEV;
     }
     return nic_queue_transmit(queue.nic, frame);
-}
-
-static void release_copy(void *copy)
-{
-    pool_release(&copies, copy);
-}
-
-/* Whether the headers that the NIC, or its driver, will look at lie in the frame. */
-static bool is_offload_valid(const struct transmit_frame *message, size_t frame_bytes)
-{
-    size_t header_bytes = (size_t)message->ip_header_offset + message->ip_header_bytes;
-
-    switch (message->offload & ~FRAME_INSERT_IP_CHECKSUM) {
-    case 0:
-        break;
-    case FRAME_INSERT_TCP_CHECKSUM:
-        header_bytes += TCP_HEADER_MIN_BYTES;
-        break;
-    case FRAME_INSERT_UDP_CHECKSUM:
-        header_bytes += UDP_HEADER_BYTES;
-        break;
-    default:
-        return false;
-    }
-    return message->ip_header_offset == ETHERNET_HEADER_BYTES &&
-           message->ip_header_bytes >= IPV4_HEADER_MIN_BYTES &&
-           message->ip_header_bytes <= IPV4_HEADER_MAX_BYTES && header_bytes <= frame_bytes;
-}
-
-static bool is_transmit_frame_valid(const struct transmit_frame *message, size_t frame_bytes)
-{
-    return frame_bytes >= ETHERNET_HEADER_BYTES && frame_bytes <= FRAME_MAX_BYTES &&
-           (message->offload == 0 || is_offload_valid(message, frame_bytes));
-}
-
-/* A TS on another node sends. There is nobody to wait for room: what finds none is lost, as on any
- * wire, and TCP sends it again. */
-static void handle_transmit_frame(node_id_t from, const struct message *raw,
-                                  struct message_payload payload)
-{
-    const struct transmit_frame *message = (const struct transmit_frame *)raw;
-    size_t frame_bytes = payload.length_bytes;
-    struct frame_to_send frame;
-    struct copy_buffer *copy;
-
-    (void)from;
-    if (!is_transmit_frame_valid(message, frame_bytes)) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return;
-    }
-    copy = pool_take(&copies);
-    if (copy == NULL) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        return;
-    }
-    memcpy(copy->data, payload.bytes, frame_bytes);
-    frame.fragments[0].data = copy->data;
-    frame.fragments[0].length_bytes = (uint32_t)frame_bytes;
-    frame.fragment_count = 1;
-    frame.offload = message->offload;
-    frame.ip_header_offset = message->ip_header_offset;
-    frame.ip_header_bytes = message->ip_header_bytes;
-    frame.length_bytes = (uint16_t)frame_bytes;
-    frame.done = release_copy;
-    frame.context = copy;
-    if (link_server_transmit(&frame) != 0) {
-        counter_increment(COUNTER_DROP_TX_FULL);
-        release_copy(copy);
-    }
 }
 
 /* --- This LS's turn in the event loop --- */
@@ -491,7 +412,7 @@ void link_server_start(const struct configuration *current)
     configuration = current;
     self = platform_node();
     ASSERT(configuration_has_role(current, self, ROLE_LS));
-    net_register_payload_message(TRANSMIT_FRAME, handle_transmit_frame);
+    link_transmit_initialise();
     dispatch_register_node_down(note_node_down);
     link_device_initialise();
     if (current->ls[0] == self) {
