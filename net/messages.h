@@ -6,7 +6,7 @@
  * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
  * because it has crossed the end of its connection, is ignored.
  *
- * Eight of them have a payload (kernel/message/message.h): it is no member of the struct, because a
+ * Nine of them have a payload (kernel/message/message.h): it is no member of the struct, because a
  * receiver gets it apart.
  *
  * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
@@ -49,6 +49,7 @@
     X(CLOSE, close, APP, TS)                                                                       \
     X(FORWARD_FRAME, forward_frame, LS_TS, TS)                                                     \
     X(TRANSMIT_FRAME, transmit_frame, TS, LS)                                                      \
+    X(TRANSMIT_SEGMENT, transmit_segment, TS, LS)                                                  \
     X(NIC_READY, nic_ready, LS, TS)                                                                \
     X(ATTACH_QUEUE, attach_queue, LS, LS)                                                          \
     X(QUEUE_ATTACHED, queue_attached, LS, LS)                                                      \
@@ -356,6 +357,32 @@ struct transmit_frame {
     uint8_t ip_header_offset;
     uint8_t ip_header_bytes;
     uint32_t reserved;
+};
+
+/* A piece of a segment's bytes: first some of those that follow the message, then some of the boot
+ * archive, which every node maps. Either may be none. */
+struct transmit_run {
+    uint64_t archive_offset; /* offset + bytes within platform_archive_bytes() */
+    uint16_t archive_bytes;
+    uint16_t copied_bytes;
+    uint32_t reserved;
+};
+
+#define TRANSMIT_RUN_MAX 3
+
+/*
+ * A TCP segment to send through an LS on another node, of IPv4 behind an Ethernet header without
+ * tags. The NIC inserts all checksums (drivers/nic/frame.h) and, where the segment is longer than
+ * its headers and segment_bytes, cuts it. So it may be much longer than the message: what follows,
+ * at most FRAME_MAX_BYTES, is the headers and what is not in the archive.
+ */
+struct transmit_segment {
+    struct message_header header;
+    uint16_t segment_bytes; /* 0: not to be cut */
+    uint8_t ip_header_bytes;
+    uint8_t tcp_header_bytes;
+    uint32_t reserved;
+    struct transmit_run runs[TRANSMIT_RUN_MAX]; /* the first has all headers */
 };
 
 /* The LS that drives the NIC (configuration.device_ls) has brought it up: TSs learn the MAC address

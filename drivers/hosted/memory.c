@@ -213,7 +213,8 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
         return -EINVAL;
     }
     card.rings.queue = (struct nic_queue){.operations = &queue_operations,
-                                          .interrupt_vector = HOSTED_VECTOR_QUIET};
+                                          .interrupt_vector = HOSTED_VECTOR_QUIET,
+                                          .can_segment_tcp = card.nic.can_segment_tcp};
     *queue = &card.rings.queue;
     return 0;
 }

@@ -400,6 +400,7 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     }
     own->queue.operations = &queue_operations;
     own->queue.interrupt_vector = INTERRUPT_VECTOR_NIC;
+    own->queue.can_segment_tcp = true;
     result = ixgbe_tx_start(&own->tx, own->registers, own->index);
     if (result == 0) {
         result = ixgbe_rx_start(&own->rx, own->registers, own->index);

@@ -216,6 +216,7 @@ struct nic_queue_operations {
 struct nic_queue {
     const struct nic_queue_operations *operations;
     uint8_t interrupt_vector; /* 0: it has no interrupt */
+    bool can_segment_tcp;     /* as the card: takes FRAME_SEGMENT_TCP */
 };
 
 /*

@@ -194,6 +194,11 @@ int link_server_transmit(const struct frame_to_send *frame)
     return nic_queue_transmit(queue.nic, frame);
 }
 
+bool link_server_can_segment_tcp(void)
+{
+    return queue.is_started && queue.nic->can_segment_tcp;
+}
+
 /* --- This LS's turn in the event loop --- */
 
 static void read_statistics(void)

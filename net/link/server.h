@@ -22,3 +22,6 @@ void link_server_start(const struct configuration *configuration);
  * round.
  */
 MUST_CHECK int link_server_transmit(const struct frame_to_send *frame);
+
+/* Whether this node's own LS has a queue that takes FRAME_SEGMENT_TCP. */
+bool link_server_can_segment_tcp(void);

@@ -10,13 +10,12 @@
 #include <string.h>
 
 #include "drivers/nic/frame.h"
-#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/link/server.h"
-#include "net/messages.h"
+#include "net/transport/lwip/remote.h"
 
 #include "hooks.h"
 #include "libc/core/bytes.h"
@@ -28,8 +27,7 @@
 /* Frames that wait for room in the transmit ring; power of two. A whole send window's. */
 #define QUEUE_FRAMES 256u
 
-/* Long segments: with its headers one must be shorter than 64 KiB. A frame for a link server on
- * another node travels in a message, and so stays as short as the wire has it. */
+/* Long segments: with its headers one must be shorter than 64 KiB. */
 #define SEGMENT_MAX_BYTES 65000u
 
 _Static_assert(IS_POWER_OF_TWO(QUEUE_FRAMES), "positions are masked");
@@ -41,6 +39,9 @@ u16_t transport_segment_max;
 
 static struct pbuf *queue[QUEUE_FRAMES];
 static uint32_t queue_head, queue_tail; /* free-running */
+/* Of the payload of the one at the head: went to the link server in messages before the channel was
+ * full. */
+static uint32_t first_sent_bytes;
 
 static void release_sent(void *context)
 {
@@ -88,27 +89,28 @@ static struct offload offload_of(const struct pbuf *packet)
     return (struct offload){FRAME_INSERT_IP_CHECKSUM, 0};
 }
 
-/* The pseudo-header's sum (RFC 9293 3.1), not complemented: the NIC adds the rest. Where it cuts
- * segments it adds their lengths, too. */
-static void put_pseudo_sum(const struct pbuf *packet, struct offload offload)
+void output_put_pseudo_sum(uint8_t *ip_bytes, uint16_t l4_checksum_offset, uint32_t length_bytes)
 {
-    uint8_t *ip_bytes = (uint8_t *)packet->payload + SIZEOF_ETH_HDR;
     const struct ip_hdr *ip = (const struct ip_hdr *)ip_bytes;
-    uint32_t length = 0;
     uint64_t sum;
     uint16_t folded;
 
-    if ((offload.flags & FRAME_SEGMENT_TCP) == 0) {
-        length = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
-    }
-    ASSERT_SLOW(packet->len >= SIZEOF_ETH_HDR + IP_HLEN + offload.l4_checksum_offset + 2u);
-    sum = (uint64_t)ip->src.addr + ip->dest.addr + swap16((uint16_t)(length + IPH_PROTO(ip)));
+    sum = (uint64_t)ip->src.addr + ip->dest.addr + swap16((uint16_t)(length_bytes + IPH_PROTO(ip)));
     sum = (sum & 0xFFFFFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16 & 0xFFFF) + (sum >> 32);
     sum = (sum & 0xFFFF) + (sum >> 16);
     sum = (sum & 0xFFFF) + (sum >> 16);
     folded = (uint16_t)sum;
-    __builtin_memcpy(ip_bytes + IP_HLEN + offload.l4_checksum_offset, &folded, sizeof(folded));
+    __builtin_memcpy(ip_bytes + IP_HLEN + l4_checksum_offset, &folded, sizeof(folded));
+}
+
+static void put_sum_of_packet(const struct pbuf *packet, struct offload offload)
+{
+    uint32_t length_bytes = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
+
+    ASSERT_SLOW(packet->len >= SIZEOF_ETH_HDR + IP_HLEN + offload.l4_checksum_offset + 2u);
+    output_put_pseudo_sum((uint8_t *)packet->payload + SIZEOF_ETH_HDR, offload.l4_checksum_offset,
+                          (offload.flags & FRAME_SEGMENT_TCP) != 0 ? 0 : length_bytes);
 }
 
 /* In pieces no longer than a descriptor can name. Returns how many there are now. */
@@ -157,31 +159,21 @@ static int transmit_here(struct pbuf *packet, uint16_t offload)
     return link_server_transmit(&frame);
 }
 
-static int transmit_by_message(struct pbuf *packet, uint16_t offload)
-{
-    struct transmit_frame *message;
-
-    if (packet->tot_len > FRAME_MAX_BYTES) {
-        return -EMSGSIZE; /* made while our own link server was to send it */
-    }
-    message =
-        message_reserve_payload(link_server, TRANSMIT_FRAME, sizeof(*message), packet->tot_len);
-    if (message == NULL) {
-        return message_refusal(link_server);
-    }
-    message->offload = offload;
-    message->ip_header_offset = SIZEOF_ETH_HDR;
-    message->ip_header_bytes = IP_HLEN;
-    (void)pbuf_copy_partial(packet, message + 1, packet->tot_len, 0);
-    message_publish();
-    release_sent(packet);
-    return 0;
-}
-
 static int transmit(struct pbuf *packet, uint16_t offload)
 {
-    return link_server == self ? transmit_here(packet, offload)
-                               : transmit_by_message(packet, offload);
+    int error;
+
+    if (link_server == self) {
+        return transmit_here(packet, offload);
+    }
+    error = remote_transmit(link_server, packet, offload, &first_sent_bytes);
+    if (error == 0) {
+        release_sent(packet);
+    }
+    if (error != -EAGAIN) {
+        first_sent_bytes = 0; /* the next packet is the first one now */
+    }
+    return error;
 }
 
 /* `error`: -EAGAIN when there was no room, otherwise there is no link server that could send it. */
@@ -258,7 +250,7 @@ err_t output_frame(struct pbuf *packet)
     }
     offload = offload_of(packet);
     if (offload.l4_checksum_offset != 0) {
-        put_pseudo_sum(packet, offload);
+        put_sum_of_packet(packet, offload);
     }
     transmit_or_queue(packet, offload.flags);
     return ERR_OK;
@@ -291,7 +283,7 @@ void output_set_nic(struct node_set new_queues, bool can_segment_tcp)
 {
     queues = new_queues;
     output_choose_link_server();
-    transport_segment_max = link_server == self && can_segment_tcp ? SEGMENT_MAX_BYTES : 0;
+    transport_segment_max = can_segment_tcp ? SEGMENT_MAX_BYTES : 0;
 }
 
 void output_initialise(const struct configuration *configuration)

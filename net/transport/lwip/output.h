@@ -26,3 +26,7 @@ void output_set_nic(struct node_set queues, bool can_segment_tcp);
 /* Send through the node's own link server if it has a queue, else through one of those that have
  * and live: again when a node has died. */
 void output_choose_link_server(void);
+
+/* The pseudo-header's sum (RFC 9293 3.1), not complemented: the NIC adds the rest. Where it cuts
+ * segments, it adds their lengths, too: length_bytes, of what follows the IP header, is 0 then. */
+void output_put_pseudo_sum(uint8_t *ip_bytes, uint16_t l4_checksum_offset, uint32_t length_bytes);

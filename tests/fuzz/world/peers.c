@@ -343,6 +343,16 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         payload_bytes = add_frame(message, fixed_bytes, input, (choice & 0x10) != 0);
         break;
     }
+    case TRANSMIT_SEGMENT: {
+        struct transmit_segment *segment = body;
+
+        payload_bytes = add_frame(message, fixed_bytes, input, (choice & 2) != 0);
+        segment->segment_bytes = (choice & 1) != 0 ? 1460 : 0;
+        segment->ip_header_bytes = segment->tcp_header_bytes = 20;
+        segment->runs[0].copied_bytes = (uint16_t)payload_bytes;
+        segment->runs[choice & 1].archive_bytes = choice * 64u;
+        break;
+    }
     case NIC_READY: {
         struct nic_ready *ready = body;
 

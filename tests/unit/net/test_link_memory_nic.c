@@ -361,6 +361,37 @@ static void frames_of_other_nodes_leave_with_checksums_too(void **state)
     settle();
 }
 
+/* Whoever says so: it has not been told that this card can. */
+static void long_segments_are_refused_for_a_card_that_does_not_cut(void **state)
+{
+    static const uint8_t archive[2000];
+    struct transmit_segment message = {
+        .header.type = TRANSMIT_SEGMENT,
+        .segment_bytes = 1460,
+        .ip_header_bytes = IP,
+        .tcp_header_bytes = 20,
+        .runs = {{.archive_bytes = sizeof(archive), .copied_bytes = 54}},
+    };
+    uint64_t before = counter_read(0, COUNTER_DROP_BAD_MESSAGE);
+    uint8_t headers[54];
+    struct memory_nic_sent sent;
+
+    (void)state;
+    fake_set_archive(archive, sizeof(archive));
+    prepare(headers, 0);
+    fake_deliver_payload(OTHER_LS, &message.header, sizeof(message), headers, sizeof(headers));
+    settle();
+    assert_false(memory_nic_transmit(&sent));
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 1);
+    message.segment_bytes = 0;
+    message.runs[0].archive_bytes = 1000;
+    fake_deliver_payload(OTHER_LS, &message.header, sizeof(message), headers, sizeof(headers));
+    settle();
+    assert_true(memory_nic_transmit(&sent));
+    assert_int_equal(sent.length_bytes, 1054);
+    settle();
+}
+
 static unsigned done_numbers[4 * MEMORY_NIC_RING];
 static unsigned done_count;
 
@@ -502,6 +533,8 @@ int main(void)
         cmocka_unit_test_teardown(a_syn_with_data_is_checked_before_it_is_cut, tear_down),
         cmocka_unit_test_teardown(frames_leave_with_checksums_made_in_software, tear_down),
         cmocka_unit_test_teardown(frames_of_other_nodes_leave_with_checksums_too, tear_down),
+        cmocka_unit_test_teardown(long_segments_are_refused_for_a_card_that_does_not_cut,
+                                  tear_down),
         cmocka_unit_test_teardown(owners_are_told_in_order_and_a_full_ring_changes_nothing,
                                   tear_down),
         cmocka_unit_test_teardown(without_interrupts_the_node_looks_again_each_millisecond,

@@ -184,17 +184,11 @@ static void check_offload(const uint8_t *bytes, size_t length, const struct fram
     }
 }
 
-int link_server_transmit(const struct frame_to_send *frame)
+void wire_put_frame(const struct frame_to_send *frame)
 {
     static uint8_t bytes[65536];
     size_t length = 0;
 
-    if (is_unplugged) {
-        return -ENODEV;
-    }
-    if (is_blocked) {
-        return -EAGAIN;
-    }
     assert_in_range(frame->fragment_count, 1, FRAME_FRAGMENT_MAX);
     for (unsigned i = 0; i < frame->fragment_count; i++) {
         assert_in_range(frame->fragments[i].length_bytes, 1, FRAME_FRAGMENT_MAX_BYTES);
@@ -203,7 +197,6 @@ int link_server_transmit(const struct frame_to_send *frame)
     }
     assert_int_equal(length, frame->length_bytes);
     check_offload(bytes, length, frame);
-    assert_false(wire_nic.lacks_own_queue);
     if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
         assert_false(wire_nic.lacks_segmentation);
         cut_count++;
@@ -211,6 +204,18 @@ int link_server_transmit(const struct frame_to_send *frame)
     } else {
         put_on_wire(bytes, length);
     }
+}
+
+int link_server_transmit(const struct frame_to_send *frame)
+{
+    if (is_unplugged) {
+        return -ENODEV;
+    }
+    if (is_blocked) {
+        return -EAGAIN;
+    }
+    assert_false(wire_nic.lacks_own_queue);
+    wire_put_frame(frame);
     if (is_held) {
         assert_true(held_count < ARRAY_COUNT(held));
         held[held_count].done = frame->done;
@@ -446,7 +451,12 @@ void wire_clear(void)
 
 void wire_run(void)
 {
-    for (unsigned i = 0; i < 1000 && dispatch_round() != 0; i++) {
+    for (unsigned i = 0; i < 1000; i++) {
+        bool has_worked = dispatch_round() != 0;
+
+        if (!wire_relay() && !has_worked) {
+            break;
+        }
     }
 }
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "drivers/nic/frame.h"
 #include "kernel/base.h"
 #include "net/configuration.h"
 #include "net/messages.h"
@@ -51,6 +52,7 @@ struct client {
 struct wire_nic {
     bool lacks_segmentation;
     bool lacks_own_queue; /* the first of two link servers, on NODE_OTHER_CM, has the only one */
+    bool is_relayed;      /* and that one is played, too: what it is sent goes on the wire */
     uint64_t queues;      /* NIC_READY's, if not 0 */
     bool is_late;         /* it comes with wire_bring_up_nic(), not at the start */
 };
@@ -98,6 +100,18 @@ bool wire_take_other(const uint8_t **bytes, size_t *length);
 void wire_expect_silence(void);
 /* How many frames the server has left to the NIC to cut. */
 unsigned wire_cut_count(void);
+/* How many messages with frames the link server on the other node has been sent. */
+unsigned wire_relayed_count(void);
+
+/* --- Between fake_wire.c and fake_relay.c --- */
+
+/* A frame for the NIC: look at it, cut it where it is to be cut, and put it on the wire. */
+void wire_put_frame(const struct frame_to_send *frame);
+/* Do as the other node's link server does, if it is played. Returns whether there was anything. */
+bool wire_relay(void);
+
+/* --- For tests --- */
+
 /* Throw away what is on the wire and in the application's and CM's channels. */
 void wire_clear(void);
 

@@ -256,6 +256,7 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     card.is_enabled = key->queue_index != 0;
     own.frame_max = memory_nic_setting.ring_frames;
     own.queue.operations = &queue_operations;
+    own.queue.can_segment_tcp = memory_nic_setting.can_segment_tcp;
     *queue = &own.queue;
     return 0;
 }
