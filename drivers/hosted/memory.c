@@ -189,10 +189,11 @@ static const struct nic_operations operations = {
 };
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                 struct nic **nic)
+                 struct nic_grouping grouping, struct nic **nic)
 {
     (void)port;
     (void)nodes;
+    (void)grouping;
     (void)node_count;
     card.rings.frame_max = RINGS_FRAME_MAX;
     if (rings_add_buffers(&card.rings, BUFFERS) != 0) {

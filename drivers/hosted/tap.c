@@ -140,9 +140,10 @@ static int open_device(bool *has_queues, uint8_t mac[6])
 }
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                 struct nic **nic)
+                 struct nic_grouping grouping, struct nic **nic)
 {
     (void)nodes;
+    (void)grouping;
     interface_copy_name(card.name, port);
     card.has_queues = node_count > 1;
     card.nic = (struct nic){.operations = &operations};

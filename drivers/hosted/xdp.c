@@ -150,9 +150,10 @@ static const struct nic_operations operations = {
 };
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                 struct nic **nic)
+                 struct nic_grouping grouping, struct nic **nic)
 {
     (void)nodes;
+    (void)grouping;
     (void)node_count;
     interface_copy_name(card.name, port);
     card.memory = memory_allocate_pages(&frames_kind, MEMORY_BYTES / PAGE_BYTES);

@@ -140,7 +140,8 @@ static void start_interrupts(struct card *card, const struct pci_msix *msix, con
     ixgbe_interrupts_start(&card->device, other);
 }
 
-static int start_card(struct card *card, const node_id_t *nodes, unsigned node_count)
+static int start_card(struct card *card, const node_id_t *nodes, unsigned node_count,
+                      struct nic_grouping grouping)
 {
     unsigned queue_count = node_count;
     struct pci_msix msix;
@@ -160,7 +161,7 @@ static int start_card(struct card *card, const node_id_t *nodes, unsigned node_c
                     msix.entry_count, queue_count);
         queue_count = msix.entry_count;
     }
-    result = ixgbe_start(&card->device, registers, card->pci.id.device, queue_count);
+    result = ixgbe_start(&card->device, registers, card->pci.id.device, queue_count, grouping);
     if (result != 0) {
         return result;
     }
@@ -176,7 +177,7 @@ static void describe_card(struct card *card)
     card->nic.operations = &operations;
     memcpy(card->nic.mac, card->device.mac, sizeof(card->nic.mac));
     card->nic.queue_count = card->device.queue_count;
-    card->nic.group_count = card->device.queue_count > 1 ? IXGBE_FDIR_GROUP_COUNT : 0;
+    card->nic.group_count = (uint16_t)ixgbe_fdir_group_count(&card->device);
     card->nic.can_segment_tcp = true;
 }
 
@@ -189,7 +190,7 @@ static bool is_key_possible(const struct nic_queue_key *key)
 }
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                 struct nic **nic)
+                 struct nic_grouping grouping, struct nic **nic)
 {
     struct card *card = memory_allocate_zeroed(&card_kind, sizeof(*card));
     int result;
@@ -198,7 +199,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         return -ENOMEM;
     }
     card->pci = pci_of(port);
-    result = start_card(card, nodes, node_count);
+    result = start_card(card, nodes, node_count, grouping);
     if (result != 0) {
         pci_disable(&card->pci);
         memory_release(&card_kind, card);
@@ -211,7 +212,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     return 0;
 }
 
-static int adopt(const struct nic_queue_key *key, struct nic **nic)
+static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic)
 {
     unsigned queue_count = key->words[KEY_CARD] >> 16 & 0xFFFF;
     struct card *card;
@@ -232,7 +233,8 @@ static int adopt(const struct nic_queue_key *key, struct nic **nic)
         memory_release(&card_kind, card);
         return -ENOMEM;
     }
-    ixgbe_fdir_prepare();
+    card->device.grouping = grouping;
+    ixgbe_fdir_prepare(&card->device);
     describe_card(card);
     *nic = &card->nic;
     return 0;

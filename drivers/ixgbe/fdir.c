@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The flow director in perfect-match mode (datasheet 7.1.2.7, 8.2.3.21): one filter for each of
- * the 4096 values of the low 12 bits of the TCP source port, over IPv4 (PIKA 4.1).
+ * The flow director in perfect-match mode (datasheet 7.1.2.7, 8.2.3.21): one filter for each
+ * group of flows, which is each value of some low bits of the TCP ports, over IPv4. 4096 are those
+ * of 12 bits of the source port (PIKA 4.1), or of 6 bits of either.
  *
  * The device looks a packet up by a hash of its fields under the masks below, which are the same
  * for all filters. Driver and device must compute the same hash: a filter in the wrong bucket
@@ -15,7 +16,8 @@
 #define FDIR_INIT_TIMEOUT_US    20000 /* it takes about 55 us at 10 Gbit/s */
 #define FDIR_COMMAND_TIMEOUT_US 1000
 
-/* Hash keys that spread well; the bucket key also puts our 4096 filters in as many buckets. */
+/* Hash keys that spread well; the bucket key also puts 4096 filters of the source port alone in as
+ * many buckets, and those of 6 bits of either port two by two. */
 #define FDIR_BUCKET_KEY    0x3DAD14E2u
 #define FDIR_SIGNATURE_KEY 0x174D3614u
 
@@ -32,17 +34,10 @@
 #define FDIR_MAX_LENGTH        10
 #define FDIR_FULL_THRESHOLD    4
 
-/* Source port: ignore bits 15..12, compare 11..0. The device wants the mask bit-reversed within
- * its half: bit k acts on port bit 15 - k. */
-#define FDIR_IGNORED_SOURCE_BITS_REVERSED 0x000Fu
-
-#define GROUP_BITS 12
-_Static_assert(IXGBE_FDIR_GROUP_COUNT == 1u << GROUP_BITS, "a group is the compared port bits");
-
 /* The hash is linear over XOR: that of a group is the one of group 0 and, for each bit set in the
  * group, one of these. Filled in by ixgbe_fdir_prepare(). */
 static uint32_t group_0_hash;
-static uint32_t port_bit_hash[GROUP_BITS];
+static uint32_t group_bit_hash[IXGBE_FDIR_GROUP_BITS_MAX];
 
 uint32_t ixgbe_fdir_hash(const struct ixgbe_fdir_tuple *tuple, uint32_t key)
 {
@@ -72,9 +67,31 @@ uint32_t ixgbe_fdir_hash(const struct ixgbe_fdir_tuple *tuple, uint32_t key)
     return hash & FDIR_HASH_MASK;
 }
 
-static uint32_t hash_of_port(uint16_t source_port)
+unsigned ixgbe_fdir_group_count(const struct ixgbe *nic)
 {
-    struct ixgbe_fdir_tuple tuple = {.source_port = source_port, .flow_type = FLOW_TYPE_TCP_IPV4};
+    unsigned bits = nic->grouping.source_port_bits + nic->grouping.destination_port_bits;
+
+    /* With one queue the filters have no room in the packet buffer. */
+    return nic->queue_count > 1 && bits <= IXGBE_FDIR_GROUP_BITS_MAX ? 1u << bits : 0;
+}
+
+/* The bits of the ports that the filters compare; all others are 0. */
+static uint16_t source_port_of(const struct ixgbe *nic, unsigned group)
+{
+    return (uint16_t)(group & ((1u << nic->grouping.source_port_bits) - 1));
+}
+
+static uint16_t destination_port_of(const struct ixgbe *nic, unsigned group)
+{
+    return (uint16_t)(group >> nic->grouping.source_port_bits);
+}
+
+/* By the hash as it is defined. */
+static uint32_t compute_hash(const struct ixgbe *nic, unsigned group)
+{
+    struct ixgbe_fdir_tuple tuple = {.source_port = source_port_of(nic, group),
+                                     .destination_port = destination_port_of(nic, group),
+                                     .flow_type = FLOW_TYPE_TCP_IPV4};
 
     return ixgbe_fdir_hash(&tuple, FDIR_BUCKET_KEY) & FDIR_BUCKET_MASK;
 }
@@ -83,24 +100,35 @@ static uint32_t hash_of_group(unsigned group)
 {
     uint32_t hash = group_0_hash;
 
-    for (unsigned bit = 0; bit < GROUP_BITS; bit++) {
+    for (unsigned bit = 0; bit < IXGBE_FDIR_GROUP_BITS_MAX; bit++) {
         if ((group >> bit & 1) != 0) {
-            hash ^= port_bit_hash[bit];
+            hash ^= group_bit_hash[bit];
         }
     }
     return hash;
 }
 
-void ixgbe_fdir_prepare(void)
+void ixgbe_fdir_prepare(const struct ixgbe *nic)
 {
-    const uint16_t all_bits = IXGBE_FDIR_GROUP_COUNT - 1;
+    unsigned group_count = ixgbe_fdir_group_count(nic);
+    unsigned all_bits = group_count - 1;
 
-    group_0_hash = hash_of_port(0);
-    for (unsigned bit = 0; bit < GROUP_BITS; bit++) {
-        port_bit_hash[bit] = hash_of_port((uint16_t)(1u << bit)) ^ group_0_hash;
+    if (group_count == 0) {
+        return;
     }
-    ASSERT(hash_of_group(all_bits) ==
-           hash_of_port(all_bits)); /* a filter elsewhere never matches */
+    group_0_hash = compute_hash(nic, 0);
+    for (unsigned bit = 0; 1u << bit <= all_bits; bit++) {
+        group_bit_hash[bit] = compute_hash(nic, 1u << bit) ^ group_0_hash;
+    }
+    /* A filter elsewhere never matches. */
+    ASSERT(hash_of_group(all_bits) == compute_hash(nic, all_bits));
+}
+
+/* The low bits of a port are compared, all others ignored. The device wants the mask bit-reversed:
+ * bit k acts on port bit 15 - k. */
+static uint32_t port_mask(unsigned compared_bits)
+{
+    return 0xFFFFu >> compared_bits;
 }
 
 int ixgbe_fdir_start(struct ixgbe *nic)
@@ -108,8 +136,8 @@ int ixgbe_fdir_start(struct ixgbe *nic)
     void *registers = nic->registers;
     int result;
 
-    ASSERT(nic->queue_count > 1); /* with one the filters have no room in the packet buffer */
-    ixgbe_fdir_prepare();
+    ASSERT(ixgbe_fdir_group_count(nic) != 0);
+    ixgbe_fdir_prepare(nic);
     result = ixgbe_receive_path_close(registers);
     if (result != 0) {
         return result;
@@ -121,8 +149,8 @@ int ixgbe_fdir_start(struct ixgbe *nic)
     ixgbe_write(registers, IXGBE_FDIRSIP4M, UINT32_MAX);
     ixgbe_write(registers, IXGBE_FDIRDIP4M, UINT32_MAX);
     ixgbe_write(registers, IXGBE_FDIRTCPM,
-                FIELD_PREP(FDIRPORT_DESTINATION, 0xFFFF) |
-                    FIELD_PREP(FDIRPORT_SOURCE, FDIR_IGNORED_SOURCE_BITS_REVERSED));
+                FIELD_PREP(FDIRPORT_DESTINATION, port_mask(nic->grouping.destination_port_bits)) |
+                    FIELD_PREP(FDIRPORT_SOURCE, port_mask(nic->grouping.source_port_bits)));
     ixgbe_write(registers, IXGBE_FDIRUDPM, UINT32_MAX);
     ixgbe_write(registers, IXGBE_FDIRIP6M, UINT32_MAX);
     ixgbe_write(registers, IXGBE_FDIRHKEY, FDIR_BUCKET_KEY);
@@ -157,10 +185,12 @@ int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue)
     void *registers = nic->registers;
     uint32_t hash;
 
-    ASSERT(group < IXGBE_FDIR_GROUP_COUNT);
+    ASSERT(group < ixgbe_fdir_group_count(nic));
     ASSERT(queue < nic->queue_count);
     hash = hash_of_group(group);
-    ixgbe_write(registers, IXGBE_FDIRPORT, FIELD_PREP(FDIRPORT_SOURCE, group));
+    ixgbe_write(registers, IXGBE_FDIRPORT,
+                FIELD_PREP(FDIRPORT_DESTINATION, destination_port_of(nic, group)) |
+                    FIELD_PREP(FDIRPORT_SOURCE, source_port_of(nic, group)));
     /* The group is also the filter's own number. */
     ixgbe_write(registers, IXGBE_FDIRHASH,
                 FIELD_PREP(FDIRHASH_SW_INDEX, group) | FIELD_PREP(FDIRHASH_HASH, hash));

@@ -247,13 +247,16 @@ static void start_transmit_dma(void *registers)
     ixgbe_set(registers, IXGBE_DMATXCTL, DMATXCTL_TE);
 }
 
-int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id, unsigned queue_count)
+int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id, unsigned queue_count,
+                struct nic_grouping grouping)
 {
     int result;
 
     ASSERT(queue_count >= 1 && queue_count <= IXGBE_QUEUE_MAX);
-    *nic = (struct ixgbe){
-        .registers = registers, .device_id = device_id, .queue_count = (uint16_t)queue_count};
+    *nic = (struct ixgbe){.registers = registers,
+                          .device_id = device_id,
+                          .queue_count = (uint16_t)queue_count,
+                          .grouping = grouping};
 
     if (ixgbe_read(registers, IXGBE_STATUS) == UINT32_MAX) {
         log_error("ixgbe", "the device does not answer: STATUS is all ones");
@@ -272,7 +275,7 @@ int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id, unsigned
 
     start_filters(registers);
     start_packet_buffers(nic);
-    if (queue_count > 1) {
+    if (ixgbe_fdir_group_count(nic) != 0) {
         result = ixgbe_fdir_start(nic);
         if (result != 0) {
             return result;

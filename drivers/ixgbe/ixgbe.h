@@ -13,6 +13,7 @@
 #pragma once
 
 #include "drivers/nic/frame.h"
+#include "drivers/nic/grouping.h"
 #include "drivers/pci/pci.h"
 #include "kernel/base.h"
 #include "libc/core/mmio.h"
@@ -34,6 +35,7 @@ struct ixgbe {
     void *registers;
     uint16_t device_id;
     uint16_t queue_count;
+    struct nic_grouping grouping; /* by which the flow director tells flows apart */
     uint8_t mac[6];
 };
 
@@ -46,7 +48,7 @@ struct ixgbe {
  * a step does not end. Either way it is logged.
  */
 MUST_CHECK int ixgbe_start(struct ixgbe *nic, void *registers, uint16_t device_id,
-                           unsigned queue_count);
+                           unsigned queue_count, struct nic_grouping grouping);
 /* The MAC address that the NVM holds, which the device loads by itself: also before it is started.
  * 0, or -ENODEV (logged) when there is none. */
 MUST_CHECK int ixgbe_read_mac(const void *registers, uint8_t mac[6]);
@@ -62,11 +64,16 @@ void ixgbe_rss_spread(struct ixgbe *nic, const uint8_t *queues, unsigned count);
 /* ARP has no hash: the device gives it to queue 0 unless a filter names another queue. */
 void ixgbe_arp_steer(struct ixgbe *nic, unsigned queue);
 
-/* Source ports, low bits, that the flow director tells apart. */
-#define IXGBE_FDIR_GROUP_COUNT 4096u
+/* Bits of ports by which the flow director tells flows apart: as many filters as it has room for,
+ * one for each value. */
+#define IXGBE_FDIR_GROUP_BITS_MAX 12u
 
-/* TCP over IPv4 from a source port whose low 12 bits are `group` goes to this queue from now on.
- * Only with more than one queue. Costs four register accesses. 0 or -ETIMEDOUT. */
+/* How many groups of flows there are filters for: as nic->grouping says, or 0 where it says more
+ * than that, and with one queue. */
+unsigned ixgbe_fdir_group_count(const struct ixgbe *nic);
+
+/* TCP over IPv4 of this group (struct nic_grouping), of which there must be filters, goes to this
+ * queue from now on. Costs four register accesses. 0 or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue);
 
 /* --- Link (link.c) --- */
@@ -235,6 +242,6 @@ struct ixgbe_fdir_tuple {
 uint32_t ixgbe_fdir_hash(const struct ixgbe_fdir_tuple *tuple, uint32_t key);
 MUST_CHECK int ixgbe_fdir_start(struct ixgbe *nic);
 /* Before ixgbe_fdir_steer() on a node that has not started the device. */
-void ixgbe_fdir_prepare(void);
+void ixgbe_fdir_prepare(const struct ixgbe *nic);
 
 void ixgbe_link_start(struct ixgbe *nic);

@@ -52,18 +52,19 @@ int nic_read_mac(const struct nic_port *port, uint8_t mac[6])
 }
 
 int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-              struct nic **nic)
+              struct nic_grouping grouping, struct nic **nic)
 {
     int result;
 
     ASSERT(node_count >= 1 && node_count <= NIC_QUEUE_MAX);
-    result = port->driver->start(port, nodes, node_count, nic);
+    result = port->driver->start(port, nodes, node_count, grouping, nic);
     if (result != 0) {
         return result;
     }
     (*nic)->driver = port->driver;
     ASSERT((*nic)->queue_count >= 1 && (*nic)->queue_count <= node_count);
     ASSERT((*nic)->group_count == 0 || IS_POWER_OF_TWO((*nic)->group_count));
+    ASSERT((*nic)->group_count <= nic_group_count(grouping));
     ASSERT((*nic)->group_count == 0 || (*nic)->operations->steer != NULL);
     ASSERT(((*nic)->mac[0] & 1) == 0); /* one station's, not a group's */
     return 0;
@@ -126,7 +127,7 @@ static const struct nic_driver *driver_of(const struct nic_queue_key *key)
     return NULL;
 }
 
-int nic_adopt(const struct nic_queue_key *key, struct nic **nic)
+int nic_adopt(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic)
 {
     const struct nic_driver *driver = driver_of(key);
     int result;
@@ -137,7 +138,7 @@ int nic_adopt(const struct nic_queue_key *key, struct nic **nic)
     if (driver->adopt == NULL) {
         return -ENODEV;
     }
-    result = driver->adopt(key, nic);
+    result = driver->adopt(key, grouping, nic);
     if (result == 0) {
         (*nic)->driver = driver;
         ASSERT((*nic)->queue_count > key->queue_index);

@@ -24,6 +24,7 @@
 
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
+#include "drivers/nic/grouping.h"
 #include "kernel/base.h"
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
@@ -74,12 +75,12 @@ struct nic_driver {
     unsigned (*find)(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
     /* nic_start(), nic_queue_open() */
     int (*start)(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                 struct nic **nic);
+                 struct nic_grouping grouping, struct nic **nic);
     int (*open_queue)(const struct nic_queue_key *key, struct nic_queue **queue);
     /* nic_read_mac(), nic_adopt(). May be absent: such a card has no address before it is started;
      * only the node that started it can drive it. */
     int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
-    int (*adopt)(const struct nic_queue_key *key, struct nic **nic);
+    int (*adopt)(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic);
 };
 
 LINKER_SET_DECLARE(nic_drivers, struct nic_driver);
@@ -121,32 +122,33 @@ struct nic {
     uint8_t mac[6];
     uint8_t link_vector;  /* of the interrupt at a change of the link; 0: there is none */
     uint16_t queue_count; /* 1 .. as many as were asked for */
-    /* Groups of flows that the card tells apart, a power of two, or 0. The group of a TCP segment
-     * over IPv4 is its source port modulo this. */
+    /* Groups of flows that the card tells apart, or 0 if it cannot in the way that was asked for.
+     * As many as were asked for, or fewer, a power of two: then by their low bits alone. */
     uint16_t group_count;
     bool can_segment_tcp; /* takes FRAME_SEGMENT_TCP */
 };
 
 /*
  * Start the card with a queue pair for each of these nodes, as far as it has queues; their
- * interrupts go there. Frames stay shut out until nic_enable_receive(). In a thread: others run
- * while the card resets.
+ * interrupts go there. It tells flows apart as `grouping` says, if it can. Frames stay shut out
+ * until nic_enable_receive(). In a thread: others run while the card resets.
  *
  * Returns 0; or an error that has been logged, with the card switched off: -ENODEV, -ENOSPC,
  * -ENOMEM, -ETIMEDOUT.
  */
 MUST_CHECK int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                         struct nic **nic);
+                         struct nic_grouping grouping, struct nic **nic);
 
 /*
  * Go on driving a card as a whole whose node has died, with the key of any of its queues. The
- * queues go on, nothing is reset, and the card steers as it did. There is no interrupt at a change
- * of the link any more.
+ * queues go on, nothing is reset, and the card steers as it did: `grouping` is that of its start.
+ * There is no interrupt at a change of the link any more.
  *
  * The key is another node's word. Returns 0; -EINVAL when no driver could have made it; -ENODEV
  * when this card cannot be adopted; -ENOMEM.
  */
-MUST_CHECK int nic_adopt(const struct nic_queue_key *key, struct nic **nic);
+MUST_CHECK int nic_adopt(const struct nic_queue_key *key, struct nic_grouping grouping,
+                         struct nic **nic);
 
 /* The key to queue `index`, below queue_count. */
 void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key);

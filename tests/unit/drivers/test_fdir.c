@@ -24,6 +24,8 @@
 
 #define ADDRESS(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
+#define GROUP_COUNT 4096u
+
 static struct ixgbe nic;
 
 static int set_up(void **state)
@@ -32,7 +34,18 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_nic_reset();
-    nic = (struct ixgbe){.registers = fake_nic_registers(), .queue_count = 128};
+    nic =
+        (struct ixgbe){.registers = fake_nic_registers(), .queue_count = 128, .grouping = {12, 0}};
+    assert_int_equal(ixgbe_fdir_start(&nic), 0);
+    return 0;
+}
+
+/* Six bits of either port. */
+static int set_up_for_both_ports(void **state)
+{
+    (void)set_up(state);
+    fake_nic_reset();
+    nic.grouping = (struct nic_grouping){6, 6};
     assert_int_equal(ixgbe_fdir_start(&nic), 0);
     return 0;
 }
@@ -128,22 +141,34 @@ static void filters_stand_in_the_buckets_of_their_groups(void **state)
     }
 }
 
-static void every_group_has_a_filter_in_a_bucket_of_its_own(void **state)
+/* With either grouping: it compares the ports that belong to its group, and stands where the device
+ * looks for them. Those of both ports share a bucket by two. */
+static void every_group_has_a_filter_in_its_bucket(void **state)
 {
     static uint8_t is_taken[8192];
+    unsigned source_bits = nic.grouping.source_port_bits;
 
     (void)state;
     memset(is_taken, 0, sizeof(is_taken));
-    for (unsigned group = 0; group < IXGBE_FDIR_GROUP_COUNT; group++) {
+    for (unsigned group = 0; group < GROUP_COUNT; group++) {
         uint32_t bucket;
 
         assert_int_equal(ixgbe_fdir_steer(&nic, group, group % 4), 0);
         bucket = fake_nic_filter((uint16_t)group)->hash_register & 0x7FFF;
+        struct ixgbe_fdir_tuple tuple = {
+            .source_port = (uint16_t)(group & ((1u << source_bits) - 1)),
+            .destination_port = (uint16_t)(group >> source_bits),
+            .flow_type = 2,
+        };
+
+        assert_int_equal(fake_nic_filter((uint16_t)group)->port_register,
+                         (uint32_t)tuple.destination_port << 16 | tuple.source_port);
+        assert_int_equal(bucket, bit_string_hash(&tuple, BUCKET_KEY) & 0x1FFF);
         assert_true(bucket < sizeof(is_taken));
-        assert_false(is_taken[bucket]);
-        is_taken[bucket] = 1;
+        assert_true(is_taken[bucket] < (source_bits == 12 ? 1 : 2));
+        is_taken[bucket]++;
     }
-    assert_int_equal(fake_nic_filter_count(), IXGBE_FDIR_GROUP_COUNT);
+    assert_int_equal(fake_nic_filter_count(), GROUP_COUNT);
 }
 
 static void filter_for_port_80_to_queue_5_is_written_as_the_datasheet_has_it(void **state)
@@ -177,6 +202,30 @@ static void masks_leave_the_low_twelve_bits_of_the_source_port(void **state)
     assert_int_equal(fake_nic_get(0x0EE74), UINT32_MAX);
     assert_int_equal(fake_nic_get(0x0EE68), BUCKET_KEY);
     assert_int_equal(fake_nic_get(0x0EE6C), SIGNATURE_KEY);
+}
+
+static void masks_leave_the_low_six_bits_of_both_ports(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_nic_get(0x0EE70), 0x00000037);
+    assert_int_equal(fake_nic_get(0x0EE44), 0x03FF03FF);
+}
+
+static void groups_of_more_bits_than_there_are_filters_have_none(void **state)
+{
+    static const struct {
+        uint16_t queue_count;
+        struct nic_grouping grouping;
+        unsigned group_count;
+    } cases[] = {{2, {12, 0}, 4096}, {2, {6, 6}, 4096}, {2, {0, 12}, 4096}, {2, {7, 6}, 0},
+                 {2, {16, 16}, 0},   {1, {12, 0}, 0},   {2, {3, 1}, 16}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
+        nic.queue_count = cases[i].queue_count;
+        nic.grouping = cases[i].grouping;
+        assert_int_equal(ixgbe_fdir_group_count(&nic), cases[i].group_count);
+    }
 }
 
 static void table_is_initialised_by_one_write_while_receive_is_shut(void **state)
@@ -218,7 +267,10 @@ int main(void)
         cmocka_unit_test_setup(hash_of_whole_tuples_is_the_datasheets, set_up),
         cmocka_unit_test_setup(both_forms_of_the_hash_agree, set_up),
         cmocka_unit_test_setup(filters_stand_in_the_buckets_of_their_groups, set_up),
-        cmocka_unit_test_setup(every_group_has_a_filter_in_a_bucket_of_its_own, set_up),
+        cmocka_unit_test_setup(every_group_has_a_filter_in_its_bucket, set_up),
+        cmocka_unit_test_setup(every_group_has_a_filter_in_its_bucket, set_up_for_both_ports),
+        cmocka_unit_test_setup(masks_leave_the_low_six_bits_of_both_ports, set_up_for_both_ports),
+        cmocka_unit_test_setup(groups_of_more_bits_than_there_are_filters_have_none, set_up),
         cmocka_unit_test_setup(filter_for_port_80_to_queue_5_is_written_as_the_datasheet_has_it,
                                set_up),
         cmocka_unit_test_setup(group_moves_to_another_queue_in_place, set_up),

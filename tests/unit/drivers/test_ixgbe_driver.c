@@ -144,6 +144,7 @@ uint64_t interrupt_count(uint8_t vector)
 }
 
 static const node_id_t nodes[QUEUES] = {0, 5, 9};
+static const struct nic_grouping by_source = {12, 0};
 static struct nic_port port;
 
 static int set_up(void **state)
@@ -225,7 +226,7 @@ static void a_card_starts_with_a_queue_and_an_interrupt_for_each_node(void **sta
     struct nic *nic;
 
     (void)state;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
     assert_steps("aemi");
     assert_int_equal(nic->queue_count, QUEUES);
     assert_int_equal(nic->group_count, 4096);
@@ -265,7 +266,7 @@ static void one_queue_tells_no_groups_apart(void **state)
     struct nic *nic;
 
     (void)state;
-    assert_int_equal(nic_start(&port, nodes, 1, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, 1, by_source, &nic), 0);
     assert_int_equal(nic->queue_count, 1);
     assert_int_equal(nic->group_count, 0);
     nic_stop(nic);
@@ -278,7 +279,7 @@ static void a_card_with_few_interrupts_has_as_many_queues(void **state)
 
     (void)state;
     bus.msix_entries = 2;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
     assert_int_equal(nic->queue_count, 2);
     assert_int_equal(bus.set_count, 2);
     assert_int_equal(nic_link_interrupts(nic), INTERRUPT_VECTOR_NIC);
@@ -293,19 +294,19 @@ static void a_card_that_lacks_something_is_switched_off(void **state)
 
     (void)state;
     fake_fail_allocations_after(0);
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), -ENOMEM);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENOMEM);
     fake_fail_allocations_after(-1);
     assert_string_equal(bus.steps, "");
     bus.assign_error = -ENODEV;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), -ENODEV);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENODEV);
     assert_steps("ad");
     bus.assign_error = 0;
     bus.msix_error = -ENODEV;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), -ENODEV);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENODEV);
     assert_steps("aemid");
     bus.msix_error = 0;
     fake_nic_stick(0x00008, 0xFFFFFFFF, 0xFFFFFFFF); /* STATUS: nobody answers */
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), -ENODEV);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENODEV);
     assert_steps("aemid");
 }
 
@@ -322,7 +323,7 @@ static void looking_at_the_link_clears_its_cause(void **state)
     struct nic *nic;
 
     (void)state;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         fake_nic_set(0x042A4, cases[i].links);
         fake_nic_set(0x00800, 0);
@@ -341,7 +342,7 @@ static void groups_are_steered_until_one_fails(void **state)
     struct nic *nic;
 
     (void)state;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
     assert_int_equal(nic_steer(nic, 2, groups, 2), 0);
     assert_int_equal(fake_nic_filter_count(), 2);
     fake_nic_stick(0x0EE2C, 3, 1); /* FDIRCMD: the command does not end */
@@ -355,7 +356,7 @@ static void missed_frames_are_told_once(void **state)
     struct nic *nic;
 
     (void)state;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
     fake_nic_set(0x03FA0, 7);
     assert_int_equal(nic_take_missed(nic), 7);
     assert_int_equal(nic_take_missed(nic), 0);
@@ -377,12 +378,12 @@ static void an_adopted_card_is_what_its_starter_had(void **state)
     static const uint16_t group = 7;
 
     (void)state;
-    assert_int_equal(nic_start(&port, nodes, QUEUES, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
     nic_make_queue_key(nic, 1, &key);
     unsigned write_count = fake_nic_write_count();
 
     bus.steps[0] = '\0';
-    assert_int_equal(nic_adopt(&key, &adopted), 0);
+    assert_int_equal(nic_adopt(&key, by_source, &adopted), 0);
     assert_string_equal(bus.steps, "m");
     assert_int_equal(fake_nic_write_count(), write_count);
     assert_ptr_not_equal(adopted, nic);
@@ -402,8 +403,7 @@ static void an_adopted_card_is_what_its_starter_had(void **state)
 static void only_keys_of_a_card_of_that_many_queues_adopt_it(void **state)
 {
     static const struct {
-        uint16_t index;
-        unsigned queue_count;
+        uint16_t index, queue_count;
         int result;
     } cases[] = {{0, 1, 0},           {1, 1, -EINVAL},    {2, 3, 0},   {3, 3, -EINVAL},
                  {0, 0, -EINVAL},     {127, 128, 0},      {0, 128, 0}, {0, 129, -EINVAL},
@@ -416,7 +416,7 @@ static void only_keys_of_a_card_of_that_many_queues_adopt_it(void **state)
 
         key.words[1] = 0x10F7 | (uint64_t)cases[i].queue_count << 16;
         bus.steps[0] = '\0';
-        assert_int_equal(nic_adopt(&key, &nic), cases[i].result);
+        assert_int_equal(nic_adopt(&key, by_source, &nic), cases[i].result);
         assert_string_equal(bus.steps, cases[i].result == 0 ? "m" : "");
         if (cases[i].result == 0) {
             assert_int_equal(nic->queue_count, cases[i].queue_count);
@@ -427,13 +427,13 @@ static void only_keys_of_a_card_of_that_many_queues_adopt_it(void **state)
     struct nic_queue_key key = key_of(0, REGISTERS_PADDR + 0x20000);
 
     key.words[1] = 1 << 16;
-    assert_int_equal(nic_adopt(&key, &nic), -EINVAL);
+    assert_int_equal(nic_adopt(&key, by_source, &nic), -EINVAL);
     key.words[0] = REGISTERS_PADDR;
     fake_fail_allocations_after(0);
-    assert_int_equal(nic_adopt(&key, &nic), -ENOMEM);
+    assert_int_equal(nic_adopt(&key, by_source, &nic), -ENOMEM);
     fake_fail_allocations_after(-1);
     bus.is_unmappable = true;
-    assert_int_equal(nic_adopt(&key, &nic), -ENOMEM);
+    assert_int_equal(nic_adopt(&key, by_source, &nic), -ENOMEM);
     bus.is_unmappable = false;
 }
 

@@ -21,11 +21,12 @@
 
 #define NEVER UINT32_MAX
 
+static const struct nic_grouping by_source = {12, 0};
 static struct ixgbe nic;
 
 static int start(unsigned queue_count)
 {
-    return ixgbe_start(&nic, fake_nic_registers(), 0x10F7, queue_count);
+    return ixgbe_start(&nic, fake_nic_registers(), 0x10F7, queue_count, by_source);
 }
 
 static int set_up(void **state)
@@ -237,7 +238,7 @@ static void optical_cards_have_their_laser_switched_on(void **state)
 
     (void)state;
     fake_nic_stick(0x00020, 0x8, 0x8); /* off */
-    assert_int_equal(ixgbe_start(&nic, fake_nic_registers(), 0x10FB, 1), 0);
+    assert_int_equal(ixgbe_start(&nic, fake_nic_registers(), 0x10FB, 1, by_source), 0);
     assert_int_equal(fake_nic_get(0x00020) & 0x808, 0x800);
     fake_nic_reset();
     assert_int_equal(start(1), 0);

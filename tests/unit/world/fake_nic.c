@@ -141,9 +141,9 @@ unsigned fake_nic_find_write(unsigned from, uint32_t offset, uint32_t mask, uint
     return UINT32_MAX;
 }
 
-const struct fake_nic_filter *fake_nic_filter(uint16_t port_register)
+const struct fake_nic_filter *fake_nic_filter(uint16_t number)
 {
-    return &nic.filters[port_register];
+    return &nic.filters[number];
 }
 
 unsigned fake_nic_filter_count(void)
@@ -203,9 +203,10 @@ static uint32_t read_register(uint32_t offset)
 
 static void add_filter(void)
 {
-    struct fake_nic_filter *filter = &nic.filters[fake_nic_get(FDIRPORT) & 0xFFFF];
+    struct fake_nic_filter *filter = &nic.filters[fake_nic_get(FDIRHASH) >> 16 & 0x1FFF];
 
     nic.filter_count += filter->command_register == 0;
+    filter->port_register = fake_nic_get(FDIRPORT);
     filter->hash_register = fake_nic_get(FDIRHASH);
     filter->command_register = fake_nic_get(FDIRCMD);
     fake_nic_set(FDIRCMD, fake_nic_get(FDIRCMD) & ~3u);

@@ -30,12 +30,13 @@ unsigned fake_nic_writes_to(uint32_t offset);
  * value_wanted; UINT32_MAX: none. */
 unsigned fake_nic_find_write(unsigned from, uint32_t offset, uint32_t mask, uint32_t value_wanted);
 
-/* The flow director's table, by FDIRPORT. */
+/* The flow director's table, by the number that software gives a filter (FDIRHASH). */
 struct fake_nic_filter {
+    uint32_t port_register;
     uint32_t hash_register;
     uint32_t command_register;
 };
-const struct fake_nic_filter *fake_nic_filter(uint16_t port_register);
+const struct fake_nic_filter *fake_nic_filter(uint16_t number);
 unsigned fake_nic_filter_count(void);
 
 /* --- Receive --- */

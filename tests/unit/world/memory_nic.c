@@ -146,10 +146,11 @@ static void set_up(unsigned port, unsigned node_count, struct nic **nic)
 }
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
-                 struct nic **nic)
+                 struct nic_grouping grouping, struct nic **nic)
 {
     assert_true(node_count >= 1);
     (void)nodes;
+    (void)grouping;
     if (memory_nic_setting.start_error != 0) {
         return memory_nic_setting.start_error;
     }
@@ -164,8 +165,9 @@ static bool is_key_possible(const struct nic_queue_key *key)
     return key->words[0] == MEMORY_NIC_KEY && key->queue_index < memory_nic_setting.queue_count;
 }
 
-static int adopt(const struct nic_queue_key *key, struct nic **nic)
+static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic)
 {
+    (void)grouping;
     if (!is_key_possible(key) || key->queue_index >= key->words[1] ||
         key->words[1] > NIC_QUEUE_MAX) {
         return -EINVAL;
