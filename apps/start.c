@@ -20,6 +20,7 @@
 #include "net/link/server.h"
 #include "net/manager/server.h"
 #include "net/status_text.h"
+#include "net/steering.h"
 #include "net/transport/server.h"
 
 #define ARGUMENT_MAX   32
@@ -29,7 +30,7 @@
 static const char *const known_keys[] = {
     "net",     "ntp",   "nic",        "pika",         "app",   "log",
     "console", "panic", "debug_exit", "node_timeout", "nodes", "mem",
-    "pci",     "check", "balance",    "offer-period", NULL,
+    "pci",     "check", "balance",    "offer-period", "steer", NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
@@ -83,6 +84,9 @@ static void configure(const char *line)
                         current.application);
         }
         configuration_default(&current, node_count);
+    }
+    if (steering_parse(&current, line, reason, sizeof(reason)) != 0 && is_first_node()) {
+        log_warning("boot", "%s; using source12", reason);
     }
 }
 

@@ -28,11 +28,18 @@ enum role {
     ROLE_APPLICATION = 1 << 3,
 };
 
+/* How flows are shared out among TSs: net/steering.h. */
+enum steering_scheme {
+    STEERING_SOURCE12,
+    STEERING_XOR6,
+};
+
 #define APPLICATION_NAME_BYTES 16
 #define APPLICATION_DEFAULT    "httpd"
 
 struct configuration {
     uint16_t node_count;
+    uint8_t steering;                         /* enum steering_scheme */
     uint8_t roles[NODE_MAX];                  /* enum role, OR-ed */
     char application[APPLICATION_NAME_BYTES]; /* one kind on all application nodes; "" for none */
     /* Nodes of each role in order, the dead as well: ls[i] owns queue i. Counts are

@@ -1,12 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Classifying frames by the flow they belong to.
+ * The steering scheme, and classifying frames by the flow they belong to.
  */
 #include "net/steering.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
+#include "libc/core/command_line.h"
+#include "libc/core/format.h"
 #include "net/headers.h"
+
+#define WORD_BYTES 16 /* the longest word that can be right is shorter */
+
+int steering_parse(struct configuration *configuration, const char *line, char *reason,
+                   size_t reason_bytes)
+{
+    char word[WORD_BYTES];
+    int length = command_line_copy(line, "steer", word, sizeof(word));
+
+    configuration->steering = STEERING_SOURCE12;
+    if (length == -ENOENT || (length >= 0 && strcmp(word, "source12") == 0)) {
+        return 0;
+    }
+    if (length < 0 || strcmp(word, "xor6") != 0) {
+        (void)format_text(reason, reason_bytes, "steer=: source12 or xor6 is expected");
+        return -EINVAL;
+    }
+    if (configuration->ts_count > STEERING_XOR6_TS_MAX) {
+        (void)format_text(reason, reason_bytes,
+                          "steer=xor6 has flows for %u transport servers, there are %u",
+                          STEERING_XOR6_TS_MAX, configuration->ts_count);
+        return -EINVAL;
+    }
+    configuration->steering = STEERING_XOR6;
+    return 0;
+}
 
 node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
                             size_t length_bytes, enum frame_kind *kind)
@@ -41,7 +72,9 @@ node_id_t steering_classify(const struct configuration *configuration, const uin
     } else if (flags == TCP_FLAG_ACK && ip_bytes == IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES) {
         *kind = FRAME_BARE_ACK;
     }
-    return steering_owner(configuration, steering_group(load_be16(tcp + TCP_SOURCE_PORT_OFFSET)));
+    return steering_owner(configuration,
+                          steering_group(configuration, load_be16(tcp + TCP_SOURCE_PORT_OFFSET),
+                                         load_be16(tcp + TCP_DESTINATION_PORT_OFFSET)));
 }
 
 /* In a bare ACK all headers are of their least length. */

@@ -9,34 +9,83 @@
 #include "kernel/base.h"
 #include "net/configuration.h"
 
-/* Groups of flows: the low 12 bits of the peer's TCP port. */
+/*
+ * Groups of flows: what the NIC tells apart, and so as many as it has exact filters. steer= says
+ * which bits of a flow's TCP ports make its group:
+ *
+ *   source12  the peer's port, the low 12 bits (the paper's, and what is used without the word)
+ *   xor6      the peer's port, the low 6 bits, and above them the low 6 bits of our own. The owner
+ *             depends on the exclusive or of the two alone. So flows to one port of ours are shared
+ *             out by the peers' ports, and flows to one port of a peer's by ours: who opens a
+ *             connection can pick a port by which the answers return to itself. The price is that
+ *             there are 64 shares, not 4096: STEERING_XOR6_TS_MAX servers, not all equal.
+ */
 #define STEERING_GROUP_BITS  12
 #define STEERING_GROUP_COUNT (1u << STEERING_GROUP_BITS)
+#define STEERING_XOR6_BITS   6
+#define STEERING_XOR6_TS_MAX (1u << STEERING_XOR6_BITS)
 
-/* Near STEERING_GROUP_COUNT divided by the golden ratio: see steering_owner(). */
-#define STEERING_MULTIPLIER 2531u
+/* Near STEERING_GROUP_COUNT and 1 << STEERING_XOR6_BITS divided by the golden ratio: see
+ * steering_owner(). */
+#define STEERING_MULTIPLIER      2531u
+#define STEERING_XOR6_MULTIPLIER 39u
 
-_Static_assert(STEERING_MULTIPLIER % 2 == 1, "only an odd number permutes the groups");
+_Static_assert(STEERING_MULTIPLIER % 2 == 1 && STEERING_XOR6_MULTIPLIER % 2 == 1,
+               "only an odd number permutes the groups");
 _Static_assert(STEERING_GROUP_COUNT <= UINT32_MAX / STEERING_MULTIPLIER &&
                    STEERING_GROUP_COUNT <= UINT32_MAX / NODE_MAX,
                "products of positions fit 32 bits");
+_Static_assert(2 * STEERING_XOR6_BITS == STEERING_GROUP_BITS, "as many filters in both schemes");
 
-static inline unsigned steering_group(uint16_t remote_port)
+/* So many low bits of the peer's port, and above them of ours. */
+struct steering_bits {
+    uint8_t remote_port, local_port;
+};
+
+static inline struct steering_bits steering_bits(const struct configuration *configuration)
 {
+    return configuration->steering == STEERING_XOR6
+               ? (struct steering_bits){STEERING_XOR6_BITS, STEERING_XOR6_BITS}
+               : (struct steering_bits){STEERING_GROUP_BITS, 0};
+}
+
+/* Ports in the machine's order. */
+static inline unsigned steering_group(const struct configuration *configuration,
+                                      uint16_t remote_port, uint16_t local_port)
+{
+    const unsigned xor6_mask = (1u << STEERING_XOR6_BITS) - 1;
+
+    if (UNLIKELY(configuration->steering == STEERING_XOR6)) {
+        return (remote_port & xor6_mask) | (local_port & xor6_mask) << STEERING_XOR6_BITS;
+    }
     return remote_port & (STEERING_GROUP_COUNT - 1);
 }
 
 /*
- * The TS that owns a group's flows.
+ * The group's place in the range of all, 0 .. STEERING_GROUP_COUNT - 1, by which it is shared out.
  *
  * Clients number their ports in steps: Linux takes only even ones for connect(), some NATs every
- * fourth or eighth. So groups are first permuted, by a multiplication with STEERING_MULTIPLIER: any
- * small step then visits all parts of the range evenly. The range is cut into one piece for each
- * TS, equal to within one group. A dead one's piece is the next living one's.
+ * fourth or eighth. So groups are permuted, by a multiplication: any small step then visits all
+ * parts of the range evenly.
+ */
+static inline unsigned steering_position(const struct configuration *configuration, unsigned group)
+{
+    if (UNLIKELY(configuration->steering == STEERING_XOR6)) {
+        unsigned both = group ^ group >> STEERING_XOR6_BITS;
+
+        return (both * STEERING_XOR6_MULTIPLIER & ((1u << STEERING_XOR6_BITS) - 1))
+               << STEERING_XOR6_BITS;
+    }
+    return group * STEERING_MULTIPLIER % STEERING_GROUP_COUNT;
+}
+
+/*
+ * The TS that owns a group's flows. The range of positions is cut into one piece for each TS, equal
+ * to within one position. A dead one's piece is the next living one's.
  */
 static inline node_id_t steering_owner(const struct configuration *configuration, unsigned group)
 {
-    unsigned position = group * STEERING_MULTIPLIER % STEERING_GROUP_COUNT;
+    unsigned position = steering_position(configuration, group);
 
     return configuration->flow_owners[position * configuration->ts_count >> STEERING_GROUP_BITS];
 }
@@ -46,6 +95,14 @@ static inline node_id_t steering_ls(const struct configuration *configuration, u
 {
     return configuration_own_ls(configuration, steering_owner(configuration, group));
 }
+
+/*
+ * steer= of the command line, for a configuration whose servers are known. Returns 0, also without
+ * the word; -EINVAL when it cannot be understood or does not fit: `reason` then says why in one
+ * sentence, and the scheme is the one without the word.
+ */
+MUST_CHECK int steering_parse(struct configuration *configuration, const char *line, char *reason,
+                              size_t reason_bytes);
 
 /* What a frame is, as far as the way to its server depends on it. */
 enum frame_kind {

@@ -28,9 +28,6 @@
 
 static const struct configuration *configuration;
 
-/* As net/steering.h has it. */
-static const struct nic_grouping grouping = {.source_port_bits = STEERING_GROUP_BITS};
-
 /* More than any queue. */
 #define QUEUE_UNKNOWN UINT8_MAX
 
@@ -110,6 +107,15 @@ static void check_link(void)
 }
 
 /* --- Steering --- */
+
+/* A peer's port is the source of what comes in. */
+static struct nic_grouping grouping(void)
+{
+    struct steering_bits bits = steering_bits(configuration);
+
+    return (struct nic_grouping){.source_port_bits = bits.remote_port,
+                                 .destination_port_bits = bits.local_port};
+}
 
 /* Let the NIC use the attached queues, and no others, for what belongs to no steered group. */
 static void spread(void)
@@ -273,7 +279,7 @@ static int start_nic(const struct nic_port *port,
 
     ASSERT(device.nic == NULL);
     memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
-    result = nic_start(port, configuration->ls, most, grouping, &device.nic);
+    result = nic_start(port, configuration->ls, most, grouping(), &device.nic);
     if (result != 0) {
         return result;
     }
@@ -338,7 +344,7 @@ void link_device_take_over(const struct configuration *current, const struct nic
 {
     configuration = current;
     ASSERT(device.nic == NULL && current->device_ls == platform_node());
-    if (key == NULL || nic_adopt(key, grouping, &device.nic) != 0) {
+    if (key == NULL || nic_adopt(key, grouping(), &device.nic) != 0) {
         log_error("ls", "nobody drives the NIC any more: its steering stays as it is");
         return;
     }

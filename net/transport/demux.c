@@ -302,7 +302,7 @@ static bool prepare_stranger(const struct flow *flow, const struct demux_assignm
     if (meet_timewait(flow, header, segment->tot_len)) {
         return false;
     }
-    if (assignment == NULL && frames_pass_on(segment, flow->remote_port)) {
+    if (assignment == NULL && frames_pass_on(segment, flow)) {
         return false;
     }
     if (is_syn && assignment == NULL) {

@@ -146,9 +146,11 @@ static int forward(const struct pbuf *packet, node_id_t owner)
     return 0;
 }
 
-bool frames_pass_on(const struct pbuf *packet, uint16_t remote_port)
+bool frames_pass_on(const struct pbuf *packet, const struct flow *flow)
 {
-    node_id_t owner = steering_owner(configuration, steering_group(swap16(remote_port)));
+    unsigned group =
+        steering_group(configuration, swap16(flow->remote_port), swap16(flow->local_port));
+    node_id_t owner = steering_owner(configuration, group);
 
     if (owner == platform_node()) {
         return false;

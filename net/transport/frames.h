@@ -10,6 +10,7 @@
 
 struct configuration;
 struct demux_assignment;
+struct flow;
 struct pbuf;
 
 /*
@@ -32,9 +33,9 @@ void frames_receive_assigned(struct message_payload frame, uint16_t flags,
  * For a packet of an unknown flow that lwIP's IP layer has just handed up (fragments are
  * reassembled, and ICMP is understood, on the speaker, whoever owns their flow): if
  * the flow is another server's, pass it on. Returns whether it was, or should have been; the packet
- * stays the caller's. Port in network order.
+ * stays the caller's.
  */
-bool frames_pass_on(const struct pbuf *packet, uint16_t remote_port);
+bool frames_pass_on(const struct pbuf *packet, const struct flow *flow);
 /* Likewise for a SYN that has come past the connection managers, in fragments: ask one of them. It
  * comes back by frames_receive_assigned(). */
 void frames_ask_manager(const struct pbuf *segment);

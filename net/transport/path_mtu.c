@@ -117,7 +117,7 @@ void path_mtu_receive(struct pbuf *packet)
 
     if (!read_message(packet, &segment)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
-    } else if (!frames_pass_on(packet, segment.flow.remote_port)) {
+    } else if (!frames_pass_on(packet, &segment.flow)) {
         connection = demux_find(&segment.flow);
         if (connection != NULL && is_under_way(connection->pcb, segment.sequence)) {
             lower_mss(connection, segment.mtu_bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/configuration.c net/placement.c net/transport/network_options.c net/link/nic_option.c */
+/* sources: net/configuration.c net/placement.c net/steering.c net/transport/network_options.c net/link/nic_option.c */
 /* sources: libc/core/address.c drivers/console/options.c boot/boot_limits.c apps/monitor/log_option.c */
 /* sources: libc/core/command_line.c libc/core/numbers.c libc/core/format.c kernel/log.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -19,6 +19,7 @@
 #include "libc/core/command_line.h"
 #include "net/configuration.h"
 #include "net/link/nic_option.h"
+#include "net/steering.h"
 #include "net/transport/network_options.h"
 #include "net/wall_clock.h"
 #include "tests/fuzz/fuzzer.h"
@@ -29,7 +30,7 @@ uint64_t wall_clock_at(uint64_t now_ns)
     return now_ns;
 }
 
-static const char *const known_keys[] = {"net", "nic", "pika", "app", NULL};
+static const char *const known_keys[] = {"net", "nic", "pika", "app", "steer", NULL};
 
 static void check_configuration(const struct configuration *configuration, unsigned node_count)
 {
@@ -65,6 +66,12 @@ static void configure(const char *line, unsigned node_count, uint64_t dead)
 
     FUZZ_CHECK(result == 0 || (result == -EINVAL && strlen(reason) < sizeof(reason)));
     check_configuration(&configuration, node_count);
+    result = steering_parse(&configuration, line, reason, sizeof(reason));
+    FUZZ_CHECK(result == 0 || (result == -EINVAL && configuration.steering == STEERING_SOURCE12));
+    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group += 61) {
+        FUZZ_CHECK(
+            configuration_has_role(&configuration, steering_owner(&configuration, group), ROLE_TS));
+    }
     configuration_print(&configuration, text, sizeof(text));
     configuration_print_roles(&configuration, (node_id_t)(dead % node_count), text, sizeof(text));
     for (unsigned node = 0; node < node_count; node++) {

@@ -33,7 +33,7 @@ static int start(void **state)
 {
     (void)state;
     fake_nic_reset();
-    start_link_server_on(SELF, "pika=TS2LS2CM2 app=httpd:2");
+    start_link_server_on(SELF, "pika=TS2LS2CM2 app=httpd:2 steer=xor6");
     settle();
     return 0;
 }
@@ -137,6 +137,9 @@ static void the_next_link_server_takes_the_nic_over(void **state)
     }
     for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
         assert_int_equal(fake_nic_filter((uint16_t)group)->command_register >> 16 & 0x7F, 1);
+        /* In the scheme of its start: six bits of either port. */
+        assert_int_equal(fake_nic_filter((uint16_t)group)->port_register,
+                         (group & 63) | group >> 6 << 16);
         assert_int_equal(steering_owner(configuration_current(), group), SELF);
     }
     assert_int_equal(fake_nic_get(0x0EB00), 0x01010101);

@@ -73,8 +73,9 @@ static void ports_in_steps_reach_all_servers(void **state)
             unsigned counts[NODE_MAX] = {0};
 
             for (unsigned i = 0; i < 256; i++) {
-                counts[steering_owner(&configuration,
-                                      steering_group((uint16_t)(32768 + i * step)))]++;
+                counts[steering_owner(
+                    &configuration,
+                    steering_group(&configuration, (uint16_t)(32768 + i * step), 80))]++;
             }
             for (unsigned i = 0; i < ts_count; i++) {
                 assert_in_range(counts[i], 256 / ts_count * 3 / 4 - 1, 256 / ts_count * 5 / 4 + 2);
@@ -131,7 +132,8 @@ static node_id_t classify(const struct tcp_frame *frame, enum frame_kind *kind)
 static uint16_t port_of_another_ts(void)
 {
     for (unsigned port = 40000;; port++) {
-        if (steering_owner(&configuration, steering_group((uint16_t)port)) != 0) {
+        if (steering_owner(&configuration, steering_group(&configuration, (uint16_t)port, 80)) !=
+            0) {
             return (uint16_t)port;
         }
     }

@@ -220,7 +220,8 @@ static void a_segment_whole_again_goes_to_its_owner_though_its_pieces_were_forwa
     configuration->ts_count = 2;
     configuration->ts[1] = NODE_OTHER_CM;
     configuration->flow_owners[1] = NODE_OTHER_CM;
-    while (steering_owner(configuration, steering_group(segment.client_port)) != NODE_OTHER_CM) {
+    while (steering_owner(configuration, steering_group(configuration, segment.client_port, 80)) !=
+           NODE_OTHER_CM) {
         segment.client_port++;
     }
     (void)wire_build(whole, &segment);

@@ -252,7 +252,8 @@ static void a_message_about_another_servers_flow_is_passed_on(void **state)
     (void)state;
     configuration->ts_count = 2;
     configuration->ts[1] = configuration->flow_owners[1] = NODE_OTHER_CM;
-    while (steering_owner(configuration, steering_group(client.port)) != NODE_OTHER_CM) {
+    while (steering_owner(configuration, steering_group(configuration, client.port, 80)) !=
+           NODE_OTHER_CM) {
         client.port++;
     }
     length = wire_build_too_long(frame, &client, 1, 1000);

@@ -85,7 +85,8 @@ static uint16_t port_of_group_owned_by(node_id_t ts)
 {
     uint16_t port = wire_new_port();
 
-    while (steering_owner(configuration_current(), steering_group(port)) != ts) {
+    while (steering_owner(configuration_current(),
+                          steering_group(configuration_current(), port, 80)) != ts) {
         port = wire_new_port();
     }
     return port;

@@ -142,6 +142,7 @@ void start_link_server_among(unsigned node_count, node_id_t node, const char *ro
     dispatch_initialise();
     assert_int_equal(configuration_parse(&configuration, roles, node_count, reason, sizeof(reason)),
                      0);
+    assert_int_equal(steering_parse(&configuration, roles, reason, sizeof(reason)), 0);
     dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
     configuration_set_current(&configuration);
@@ -153,7 +154,8 @@ void start_link_server_among(unsigned node_count, node_id_t node, const char *ro
 uint16_t port_owned_by(node_id_t ts)
 {
     for (unsigned port = 40000; port < 40000 + STEERING_GROUP_COUNT; port++) {
-        if (steering_owner(&configuration, steering_group((uint16_t)port)) == ts) {
+        if (steering_owner(&configuration, steering_group(&configuration, (uint16_t)port, 80)) ==
+            ts) {
             return (uint16_t)port;
         }
     }
