@@ -53,8 +53,13 @@ struct configuration {
     struct node_set dead;
     node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX]; /* as below */
     node_id_t flow_owners[NODE_MAX];              /* of each of ts_count pieces of all flows */
-    node_id_t speaker;   /* the first living TS: ARP, DHCP, ICMP, fragments */
-    node_id_t device_ls; /* the first living LS: what concerns the NIC as a whole */
+    /* Living LSs through which no living TS sends, in order: number i takes in what belongs to
+     * piece i modulo ts_count, beside the LS of that piece's owner. */
+    uint16_t spare_ls_count;
+    node_id_t spare_ls[NODE_MAX];
+    node_id_t spare_of[NODE_MAX]; /* by node: the TS for which a spare LS takes in; NODE_NONE */
+    node_id_t speaker;            /* the first living TS: ARP, DHCP, ICMP, fragments */
+    node_id_t device_ls;          /* the first living LS: what concerns the NIC as a whole */
 };
 
 /*
@@ -120,4 +125,12 @@ static inline node_id_t configuration_own_ls(const struct configuration *configu
                                              node_id_t node)
 {
     return configuration->own_ls[node];
+}
+
+/* Whether frames of this TS's flows should reach that LS: its own one, or one beyond the number of
+ * TSs, which are given out in turn. */
+static inline bool configuration_is_ls_of(const struct configuration *configuration, node_id_t ls,
+                                          node_id_t ts)
+{
+    return configuration->own_ls[ts] == ls || configuration->spare_of[ls] == ts;
 }

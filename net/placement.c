@@ -179,6 +179,34 @@ static node_id_t server_now(const struct configuration *configuration, node_id_t
                : first;
 }
 
+/* Link servers beyond those through which transport servers send. */
+static void find_spare_link_servers(struct configuration *configuration)
+{
+    struct node_set used = {{0}};
+
+    for (unsigned i = 0; i < configuration->ts_count; i++) {
+        node_id_t ts = configuration->ts[i];
+
+        if (!configuration_is_dead(configuration, ts)) {
+            node_set_add(&used, configuration->own_ls[ts]);
+        }
+    }
+    configuration->spare_ls_count = 0;
+    for (unsigned node = 0; node < NODE_MAX; node++) {
+        configuration->spare_of[node] = NODE_NONE;
+    }
+    for (unsigned i = 0; i < configuration->ls_count; i++) {
+        node_id_t ls = configuration->ls[i];
+
+        if (!node_set_has(&used, ls) && !configuration_is_dead(configuration, ls)) {
+            unsigned piece = configuration->spare_ls_count % configuration->ts_count;
+
+            configuration->spare_of[ls] = configuration->flow_owners[piece];
+            configuration->spare_ls[configuration->spare_ls_count++] = ls;
+        }
+    }
+}
+
 static void find_servers_now(struct configuration *configuration)
 {
     const struct configuration *c = configuration;
@@ -196,6 +224,7 @@ static void find_servers_now(struct configuration *configuration)
     }
     configuration->speaker = living_from(c, c->ts, c->ts_count, 0);
     configuration->device_ls = living_from(c, c->ls, c->ls_count, 0);
+    find_spare_link_servers(configuration);
 }
 
 void placement_build(struct configuration *configuration, const struct servers *servers,

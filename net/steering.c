@@ -13,6 +13,19 @@
 #include "libc/core/format.h"
 #include "net/headers.h"
 
+node_id_t steering_ls(const struct configuration *configuration, unsigned group)
+{
+    const unsigned ts_count = configuration->ts_count;
+    unsigned place = steering_position(configuration, group) * ts_count;
+    unsigned piece = place >> STEERING_GROUP_BITS;
+    unsigned spare_count = (configuration->spare_ls_count + ts_count - 1 - piece) / ts_count;
+    unsigned within_piece = place & (STEERING_GROUP_COUNT - 1);
+    unsigned part = within_piece * (1 + spare_count) >> STEERING_GROUP_BITS;
+
+    return part == 0 ? configuration_own_ls(configuration, configuration->flow_owners[piece])
+                     : configuration->spare_ls[piece + (part - 1) * ts_count];
+}
+
 #define WORD_BYTES 16 /* the longest word that can be right is shorter */
 
 int steering_parse(struct configuration *configuration, const char *line, char *reason,

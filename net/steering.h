@@ -90,11 +90,11 @@ static inline node_id_t steering_owner(const struct configuration *configuration
     return configuration->flow_owners[position * configuration->ts_count >> STEERING_GROUP_BITS];
 }
 
-/* The LS whose queue the group's frames should reach: the owner's own. */
-static inline node_id_t steering_ls(const struct configuration *configuration, unsigned group)
-{
-    return configuration_own_ls(configuration, steering_owner(configuration, group));
-}
+/*
+ * The LS whose queue the group's frames should reach: the owner's own. Where there are more LSs
+ * than TSs, a piece has others as well (struct configuration), and is cut into one part for each.
+ */
+node_id_t steering_ls(const struct configuration *configuration, unsigned group);
 
 /*
  * steer= of the command line, for a configuration whose servers are known. Returns 0, also without

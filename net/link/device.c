@@ -152,6 +152,11 @@ static void steer_each_group(void)
         node_id_t ls = steering_ls(configuration, group);
         uint8_t queue = queues[ls];
 
+        if (queue == QUEUE_UNKNOWN) {
+            /* One beyond the TSs has no queue, or not yet: then the owner's own LS takes in all. */
+            ls = configuration_own_ls(configuration, steering_owner(configuration, group));
+            queue = queues[ls];
+        }
         if (queue == QUEUE_UNKNOWN || device.group_queues[group] == queue) {
             continue;
         }

@@ -103,8 +103,8 @@ static void forward(const struct frame *frame, node_id_t owner)
     message->frame_flags = frame->flags;
     memcpy(message + 1, frame->data, frame->length_bytes);
     message_publish();
-    if (configuration_own_ls(configuration, owner) != self) {
-        counter_increment(COUNTER_STEER_FORWARDED); /* the NIC chose another LS's queue */
+    if (!configuration_is_ls_of(configuration, self, owner)) {
+        counter_increment(COUNTER_STEER_FORWARDED); /* the NIC chose another TS's queue */
     }
 }
 

@@ -214,6 +214,39 @@ static void the_smaller_number_takes_a_subset_of_the_servers(void **state)
     assert_int_equal(configuration_own_ls(&configuration, 2), 0);
 }
 
+/* Those through which no transport server sends take in for them in turn. */
+static void link_servers_beyond_the_transport_servers_are_shared_out(void **state)
+{
+    (void)state;
+    parse("pika=TS2LS5CM2 app=httpd:1", 6);
+    assert_int_equal(configuration.spare_ls_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(configuration.spare_ls[i], 2 + i);
+        assert_int_equal(configuration.spare_of[2 + i], i % 2);
+        assert_true(configuration_is_ls_of(&configuration, (node_id_t)(2 + i), i % 2));
+        assert_false(configuration_is_ls_of(&configuration, (node_id_t)(2 + i), 1 - i % 2));
+    }
+    assert_true(configuration_is_ls_of(&configuration, 0, 0));
+    assert_false(configuration_is_ls_of(&configuration, 0, 1));
+
+    parse("pika=LS4+TS2+CM1 app=none", 7);
+    assert_int_equal(configuration.spare_ls_count, 2);
+    assert_int_equal(configuration.spare_of[2], 4);
+    assert_int_equal(configuration.spare_of[3], 5);
+    configuration_lose_node(&configuration, 2);
+    assert_int_equal(configuration.spare_ls_count, 1);
+    assert_int_equal(configuration.spare_of[2], NODE_NONE);
+    assert_int_equal(configuration.spare_of[3], 4);
+    /* The dead transport server's link server takes in for the living one. */
+    parse("pika=LS2+TS2+CM1 app=none", 5);
+    assert_int_equal(configuration.spare_ls_count, 0);
+    configuration_lose_node(&configuration, 2);
+    assert_int_equal(configuration.spare_ls_count, 1);
+    assert_int_equal(configuration.spare_of[0], 3);
+    parse("pika=TS4+LS2+CM1 app=none", 7);
+    assert_int_equal(configuration.spare_ls_count, 0);
+}
+
 static void applications_may_share_the_transport_servers_nodes(void **state)
 {
     (void)state;
@@ -370,6 +403,7 @@ int main(void)
         cmocka_unit_test(separate_managers_stand_on_nodes_of_their_own),
         cmocka_unit_test(all_components_may_stand_apart_in_any_order),
         cmocka_unit_test(the_smaller_number_takes_a_subset_of_the_servers),
+        cmocka_unit_test(link_servers_beyond_the_transport_servers_are_shared_out),
         cmocka_unit_test(applications_may_share_the_transport_servers_nodes),
         cmocka_unit_test(what_is_left_open_fits_the_nodes_that_are_left),
         cmocka_unit_test(the_shortest_name_takes_its_nodes),

@@ -183,6 +183,48 @@ static void a_dead_servers_flows_are_the_next_ones(void **state)
     }
 }
 
+/* With more link servers than transport servers, of which each has some, all their queues get
+ * flows: equal parts of what their transport server has, by either scheme. */
+static void all_link_servers_get_flows(void **state)
+{
+    static const char *const schemes[] = {"steer=source12", "steer=xor6"};
+    static const struct {
+        const char *words;
+        unsigned ts_count, ls_count;
+    } cases[] = {{"pika=TS2LS4CM1 app=none", 2, 4},
+                 {"pika=TS1LS7CM1 app=none", 1, 7},
+                 {"pika=TS3LS8CM2 app=none", 3, 8},
+                 {"pika=TS8LS8CM8 app=none", 8, 8},
+                 {"pika=LS16+TS4+CM1 app=none", 4, 16}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(cases) * ARRAY_COUNT(schemes); i++) {
+        unsigned number = i / ARRAY_COUNT(schemes);
+        unsigned counts[NODE_MAX] = {0};
+        unsigned most = cases[number].ls_count / cases[number].ts_count +
+                        (cases[number].ls_count % cases[number].ts_count != 0);
+        unsigned least = STEERING_GROUP_COUNT / cases[number].ts_count / most;
+
+        assert_int_equal(
+            configuration_parse(&configuration, cases[number].words, 32, reason, sizeof(reason)),
+            0);
+        assert_int_equal(steering_parse(&configuration, schemes[i % ARRAY_COUNT(schemes)], reason,
+                                        sizeof(reason)),
+                         0);
+        for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
+            node_id_t ls = steering_ls(&configuration, group);
+
+            assert_true(
+                configuration_is_ls_of(&configuration, ls, steering_owner(&configuration, group)));
+            counts[ls]++;
+        }
+        for (unsigned ls = 0; ls < cases[number].ls_count; ls++) {
+            /* One share of 64 more or less where there are no more. */
+            assert_true(counts[configuration.ls[ls]] + STEERING_GROUP_COUNT / 64 >= least);
+        }
+    }
+}
+
 /* Frames that come in say the same. */
 static void frames_are_classified_by_both_ports(void **state)
 {
@@ -213,6 +255,7 @@ int main(void)
         cmocka_unit_test(even_ports_reach_all_of_up_to_16_servers),
         cmocka_unit_test(answers_return_to_who_picked_the_port),
         cmocka_unit_test(a_dead_servers_flows_are_the_next_ones),
+        cmocka_unit_test(all_link_servers_get_flows),
         cmocka_unit_test(frames_are_classified_by_both_ports),
     };
 
