@@ -172,6 +172,22 @@ static void steer_each_group(void)
     }
 }
 
+/* When no more queues are to come, until one is lost. */
+static void log_steering(void)
+{
+    const struct steering_bits bits = steering_bits(configuration);
+    unsigned queue_count = 0;
+
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
+        queue_count += node_set_has(&device.attached, i);
+        if (!node_set_has(&device.attached, i) && !node_set_has(&device.missing, i)) {
+            return;
+        }
+    }
+    log_info("ls", "the NIC steers to %u %s, by %u bits of the peer's port and %u of ours",
+             queue_count, queue_count == 1 ? "queue" : "queues", bits.remote_port, bits.local_port);
+}
+
 /* To each attached queue the groups whose owner its LS serves, if the NIC tells groups apart as we
  * do. Frames of other groups are forwarded in software. Asked again while it works, it begins again
  * when it is through: so many queues that come one after the other cost few passes. */
@@ -191,6 +207,7 @@ static void steer_all(void *argument)
         steer_each_group();
     }
     device.is_steering = false;
+    log_steering();
 }
 
 /* In a thread, which lets others run now and then: these are milliseconds. */

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, LONG_WAIT_S, WAIT_S, HarnessError, Network, ab, curl, wait_until
+from harness import (BUILD, LONG_WAIT_S, WAIT_S, HarnessError, Metrics, Network, ab, curl,
+                     wait_until)
 
 PLAIN = BUILD / "hosted" / "talus"
 SANITIZED = BUILD / "sanitized" / "hosted" / "talus"
@@ -69,7 +70,7 @@ def fixture_network():
         yield made
 
 
-class Hosted:
+class Hosted(Metrics):
     """The program with a TAP device, until the `with` ends. To be loaded as a machine is."""
 
     def __init__(self, network, program, node_count, *words):

@@ -11,9 +11,9 @@ from .network import Network
 from .page_tables import GuestMemory, Reach
 from .paths import BUILD, KERNEL, PLUGINS, REPOSITORY
 from .qmp import Qmp
-from .talus import Talus
+from .talus import Metrics, Talus
 from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
 __all__ = ["BUILD", "Counters", "Gdb", "GuestMemory", "HarnessError", "KERNEL", "LONG_WAIT_S", "LinuxGuest",
-           "Machine", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Talus", "WAIT_S", "ab", "curl",
+           "Machine", "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Talus", "WAIT_S", "ab", "curl",
            "free_port", "make", "ping", "several_ab", "symbol_vaddr", "wait_until", "wrk"]

@@ -12,7 +12,28 @@ METRIC = re.compile(r"^(\w+)(?:\{([^}]*)\})? ([0-9.e+]+)$")
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
-class Talus(Machine):
+class Metrics:
+    """The counters of what `curl()` reaches."""
+
+    def metrics(self):
+        """/metrics as a list of (name, labels, value)."""
+        rows = []
+        for line in curl(self, "/metrics").decode("ascii").splitlines():
+            match = METRIC.match(line)
+            if match:
+                rows.append((match[1], dict(LABEL.findall(match[2] or "")), float(match[3])))
+        return rows
+
+    def counter(self, name, **labels):
+        """A counter's values by node; `name` without talus_ and with _total as published."""
+        values = {}
+        for row_name, row_labels, value in self.metrics():
+            if row_name == f"talus_{name}" and labels.items() <= row_labels.items():
+                values[int(row_labels["node"])] = values.get(int(row_labels["node"]), 0) + value
+        return values
+
+
+class Talus(Metrics, Machine):
     """Talus under the launcher; `words` are command line words, the network's come by themselves.
 
     An image (kernel=None) brings its own.
@@ -46,20 +67,3 @@ class Talus(Machine):
         self.type("balance\n")
         match = self.wait_for(r"(?s)CM: .*? (\d+) waited.*CM: .*? (\d+) waited", start)
         return int(match[1]) + int(match[2])
-
-    def metrics(self):
-        """/metrics as a list of (name, labels, value)."""
-        rows = []
-        for line in curl(self, "/metrics").decode("ascii").splitlines():
-            match = METRIC.match(line)
-            if match:
-                rows.append((match[1], dict(LABEL.findall(match[2] or "")), float(match[3])))
-        return rows
-
-    def counter(self, name, **labels):
-        """A counter's values by node; `name` without talus_ and with _total as published."""
-        values = {}
-        for row_name, row_labels, value in self.metrics():
-            if row_name == f"talus_{name}" and labels.items() <= row_labels.items():
-                values[int(row_labels["node"])] = values.get(int(row_labels["node"]), 0) + value
-        return values
