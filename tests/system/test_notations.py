@@ -116,6 +116,24 @@ def test_the_card_steers_so_that_nothing_is_forwarded(notation, node_count, sche
         check_work(talus, notation)
 
 
+@pytest.mark.parametrize("dead", [0, 2], ids=["driving the card", "not driving it"])
+@pytest.mark.parametrize("scheme", ["source12", "xor6"])
+def test_a_dead_servers_flows_are_steered_to_those_that_live(scheme, dead):
+    with Network() as network, \
+            Talus(words=f"pika=TS4LS4CM4 app=httpd:4 steer={scheme}", network=network,
+                  smp=8) as talus:
+        talus.wait_for("the NIC steers to 4 queues")
+        talus.type(f"crash {dead}\n")
+        talus.wait_for("the NIC steers to 3 queues")
+        assert ab(talus, "/1k", 100, 16).failed == 0
+        before = talus.counter("steer_forwarded_total")
+        assert ab(talus, "/1k", REQUESTS, 64).failed == 0
+        after = talus.counter("steer_forwarded_total")
+        assert all(after[node] == before[node] for node in range(8) if node != dead)
+        accepted = talus.counter("tcp_connections_accepted_total")
+        assert all(accepted[node] > 0 for node in range(4) if node != dead)
+
+
 def test_a_wrong_scheme_is_reported_and_the_usual_one_taken():
     with Network() as network, \
             Talus(words="steer=xor7", network=network, smp=4) as talus:
