@@ -10,6 +10,7 @@
 #include "drivers/ixgbe/ixgbe.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
@@ -132,6 +133,7 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue)
     if (rx->ring == NULL || rx->slots == NULL) {
         return -ENOMEM;
     }
+    memset(rx->ring, 0, ring_bytes);
     while (rx->buffer_count < IXGBE_RX_BUFFER_START) {
         result = add_buffers(rx);
         if (result != 0) {

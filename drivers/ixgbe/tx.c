@@ -10,6 +10,7 @@
 #include "drivers/ixgbe/ixgbe.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
@@ -48,6 +49,7 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
     if (tx->ring == NULL || tx->reports == NULL || tx->completions == NULL) {
         return -ENOMEM;
     }
+    memset(tx->ring, 0, ring_bytes);
 
     /* Switching DMA on may have switched on queue 0 with it; head moves only while it is off. */
     if ((ixgbe_read(registers, IXGBE_TXDCTL(queue)) & TXDCTL_ENABLE) != 0) {

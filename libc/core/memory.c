@@ -336,9 +336,6 @@ void *memory_allocate_pages(const struct memory_kind *kind, size_t page_count)
     size_t bytes = page_count * MEMORY_PAGE_BYTES;
     void *pages = memory_is_refused(kind) ? NULL : source->allocate(page_count, 0);
 
-    if (pages != NULL) {
-        memset(pages, 0, bytes);
-    }
     memory_count_taken(kind, pages, bytes);
     return pages;
 }

@@ -91,7 +91,7 @@ void *memory_resize(const struct memory_kind *kind, void *block, size_t bytes);
 /* Of the kind that it was allocated for. NULL is allowed. */
 void memory_release(const struct memory_kind *kind, void *block);
 
-/* Whole pages, zeroed. */
+/* Whole pages, not zeroed: most of what is taken so is large, and used little by little. */
 void *memory_allocate_pages(const struct memory_kind *kind, size_t page_count);
 void memory_release_pages(const struct memory_kind *kind, void *pages, size_t page_count);
 

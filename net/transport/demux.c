@@ -84,6 +84,7 @@ static void add_bucket(void)
     struct connection **added = &buckets[bucket_count];
     struct connection **link = &buckets[bucket_count & bucket_mask >> 1];
 
+    *added = NULL;
     bucket_count++;
     while (*link != NULL) {
         struct connection *connection = *link;
@@ -432,6 +433,7 @@ void demux_initialise(void)
     flow_hash_initialise();
     buckets = memory_allocate_pages(&buckets_kind, bucket_limit * sizeof(*buckets) / PAGE_BYTES);
     ASSERT(buckets != NULL);
+    memset(buckets, 0, BUCKETS_LEAST * sizeof(*buckets)); /* the others when they are added */
     timewait_initialise();
     listener = pcb_listen();
 }

@@ -77,7 +77,7 @@ void *memory_allocate_pages(const struct memory_kind *kind, size_t page_count)
     void *pages = fails(kind) ? NULL : aligned_alloc(MEMORY_PAGE_BYTES, bytes);
 
     if (pages != NULL) {
-        memset(pages, 0, bytes);
+        memset(pages, 0xA5, bytes); /* what was there is undefined */
     }
     memory_count_taken(kind, pages, bytes);
     return pages;
