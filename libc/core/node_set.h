@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "libc/core/assert.h"
 #include "libc/core/base.h"
 
 #ifndef NODE_SET_LIMIT
@@ -18,6 +19,7 @@ struct node_set {
 
 static inline void node_set_add(struct node_set *set, unsigned node)
 {
+    CORE_ASSERT(node < NODE_SET_LIMIT);
     set->words[node / 64] |= UINT64_C(1) << node % 64;
 }
 
