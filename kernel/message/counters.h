@@ -21,9 +21,6 @@
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
     X(CHANNELS_OPEN, "channels_open", "", "Channels from other nodes to this one.")                \
-    X(CHANNEL_BYTES, "channel_memory_bytes", "", "Memory of the node in their rings.")             \
-    X(CHANNELS_REFUSED, "channels_refused_total", "",                                              \
-      "Looks at a channel wanted, without memory.")                                                \
     X(NODES_GIVEN_UP, "nodes_given_up_total", "", "Nodes that this one has declared dead.")        \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
     X(MEMORY_FREE, "node_memory_free_bytes", "", "Memory of the node that is free.")               \

@@ -39,16 +39,15 @@ static uint64_t ring_named_by(node_id_t to)
 /* NULL: there is no memory. */
 static const void *make_ring(node_id_t from, size_t *bytes)
 {
-    for (*bytes = ring_bytes; *bytes >= CHANNEL_RING_MIN_BYTES; *bytes /= 2) {
-        const void *ring =
-            memory_is_refused(&rings_kind) ? NULL : platform_ring_create(from, *bytes);
+    bool is_refused = memory_is_refused(&rings_kind);
+    const void *ring = NULL;
 
-        if (memory_count_taken(&rings_kind, ring, *bytes)) {
-            counter_add(COUNTER_CHANNEL_BYTES, *bytes);
-            return ring;
-        }
+    for (*bytes = 2 * ring_bytes; ring == NULL && *bytes > CHANNEL_RING_MIN_BYTES;) {
+        *bytes /= 2;
+        ring = is_refused ? NULL : platform_ring_create(from, *bytes);
     }
-    return NULL;
+    (void)memory_count_taken(&rings_kind, ring, *bytes); /* one, however many were tried */
+    return ring;
 }
 
 static void open_from(node_id_t from)
@@ -58,7 +57,6 @@ static void open_from(node_id_t from)
     const void *ring = make_ring(from, &bytes);
 
     if (ring == NULL) {
-        counter_increment(COUNTER_CHANNELS_REFUSED);
         return;
     }
     channel_receiver_initialise(receiver, ring, bytes,
@@ -89,7 +87,6 @@ void opening_initialise(void)
         ring_bytes /= 2;
     }
     counter_set(COUNTER_CHANNELS_OPEN, 0);
-    counter_set(COUNTER_CHANNEL_BYTES, 0);
     for (unsigned node = 0; node < platform_node_count(); node++) {
         channel_sender_close(&peers[node].sender);
     }
