@@ -27,9 +27,7 @@ static unsigned node_down_count;
 
 static uint64_t attention_count; /* attention interrupts when this node last looked */
 static bool has_late_work;       /* something was done on the way to sleep */
-static uint64_t now_ns;
-
-/* --- Set-up --- */
+static uint64_t now_ns;          /* of this round; 0: nobody has asked in it */
 
 void dispatch_initialise(void)
 {
@@ -42,7 +40,7 @@ void dispatch_initialise(void)
     node_down_count = 0;
     attention_count = platform_attention_count();
     has_late_work = false;
-    now_ns = platform_now_ns();
+    now_ns = 0;
 }
 
 void dispatch_register_source(struct dispatch_source *source)
@@ -63,6 +61,9 @@ void dispatch_register_node_down(void (*node_down)(node_id_t node))
 
 uint64_t dispatch_now_ns(void)
 {
+    if (now_ns == 0) {
+        now_ns = platform_now_ns();
+    }
     return now_ns;
 }
 
@@ -128,7 +129,7 @@ static unsigned watch_now_and_then(void)
     }
     found = look_at(node);
     if (round % WATCH_ROUNDS == 0) {
-        watch_look(now_ns);
+        watch_look(dispatch_now_ns());
         found += look_at_log();
     }
     return found;
@@ -160,7 +161,7 @@ unsigned dispatch_round(void)
     unsigned work = has_late_work;
 
     has_late_work = false;
-    now_ns = platform_now_ns();
+    now_ns = 0;
     peers_is_blocked = false;
     counter_increment(COUNTER_DISPATCH_ROUNDS);
 
@@ -173,7 +174,9 @@ unsigned dispatch_round(void)
     }
     /* Before threads, which may wait for it, and before the flush, which acts on it. */
     work += peers_handle_own();
-    work += timer_run_expired(now_ns);
+    if (timer_next_deadline_ns() != UINT64_MAX) {
+        work += timer_run_expired(dispatch_now_ns());
+    }
     work += thread_run_ready();
     work += peers_handle_own();
     work += watch_now_and_then();

@@ -42,7 +42,8 @@ void dispatch_register_source(struct dispatch_source *source);
 /* Called once on this node when another one is seen dead. */
 void dispatch_register_node_down(void (*node_down)(node_id_t node));
 
-/* Time at the start of this round: for time-outs that need no more precision. */
+/* The time of this round, which is when it was first asked for: for time-outs that need no more
+ * precision. */
 uint64_t dispatch_now_ns(void);
 
 /* Forget whatever was registered, and all channels. Before any other call here. */

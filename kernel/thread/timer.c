@@ -10,10 +10,10 @@
 
 static struct heap timers;
 
-/* While timer_run_expired() runs: its time. A timer that a handler starts for no later waits for
- * the next round, or one that restarts itself would keep the others out for ever. */
-static bool is_running;
-static uint64_t running_now_ns;
+/* While timer_run_expired() runs: behind its time; else 0. A timer that a handler starts for
+ * earlier waits for the next round, or one that restarts itself would keep the others out for ever.
+ */
+static uint64_t earliest_ns;
 
 void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
 {
@@ -23,9 +23,6 @@ void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
 
 int timer_start(struct timer *timer, uint64_t deadline_ns)
 {
-    if (is_running && deadline_ns <= running_now_ns) {
-        deadline_ns = running_now_ns + 1;
-    }
     ASSERT_SLOW(timer->expired != NULL); /* it has been initialised */
     if (UNLIKELY(!timer->has_place)) {
         if (heap_reserve(&timers) != 0) {
@@ -33,7 +30,7 @@ int timer_start(struct timer *timer, uint64_t deadline_ns)
         }
         timer->has_place = true;
     }
-    heap_put(&timers, &timer->deadline, deadline_ns);
+    heap_put(&timers, &timer->deadline, deadline_ns < earliest_ns ? earliest_ns : deadline_ns);
     return 0;
 }
 
@@ -49,9 +46,8 @@ unsigned timer_run_expired(uint64_t now_ns)
     unsigned expired = 0;
     struct heap_entry *first;
 
-    ASSERT(!is_running); /* handlers must not */
-    is_running = true;
-    running_now_ns = now_ns;
+    ASSERT(earliest_ns == 0); /* handlers must not */
+    earliest_ns = now_ns + 1;
     while ((first = heap_first(&timers)) != NULL && first->key <= now_ns) {
         struct timer *timer = CONTAINER_OF(first, struct timer, deadline);
 
@@ -59,7 +55,7 @@ unsigned timer_run_expired(uint64_t now_ns)
         timer->expired(timer);
         expired++;
     }
-    is_running = false;
+    earliest_ns = 0;
     return expired;
 }
 
