@@ -139,8 +139,7 @@ static void look_if_asked(void)
 {
     uint64_t count = platform_attention_count();
 
-    if (UNLIKELY(watch_has_lost || count != attention_count)) {
-        watch_has_lost = false;
+    if (UNLIKELY(watch_take_lost() || count != attention_count)) {
         attention_count = count;
         (void)look_at_all_nodes();
     }
@@ -162,7 +161,7 @@ unsigned dispatch_round(void)
 
     has_late_work = false;
     now_ns = 0;
-    peers_is_blocked = false;
+    peers_begin_round();
     counter_increment(COUNTER_DISPATCH_ROUNDS);
 
     work += peers_send_posted();
@@ -208,7 +207,7 @@ static bool prepare_sources(void)
 /* Whether a source, in arming itself, has made a thread ready, sent, or found a channel full. */
 static bool has_work_come(bool was_blocked)
 {
-    return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked != was_blocked;
+    return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != was_blocked;
 }
 
 static void halt_until(uint64_t deadline_ns)
@@ -225,7 +224,7 @@ static void halt_until(uint64_t deadline_ns)
 
 void dispatch_sleep(void)
 {
-    bool is_blocked = peers_is_blocked;
+    bool is_blocked = peers_is_blocked();
 
     /* The flag first, then the last look at all that another node can do to us. */
     status_set_sleep(is_blocked ? NODE_SLEEPS_FOR_ROOM : NODE_SLEEPS);

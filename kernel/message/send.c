@@ -27,10 +27,9 @@
 static node_id_t self;
 static unsigned node_count;
 
-static struct peer *first_due;     /* of those with something due */
-static struct peer *first_waiting; /* of those for whom something is posted, or was of late */
-bool peers_is_blocked;
-static struct node_set blocked_nodes;
+static struct peer *first_due;        /* of those with something due */
+static struct peer *first_waiting;    /* of those for whom something is posted, or was of late */
+static struct node_set blocked_nodes; /* those without room for a send of this round */
 static struct posted reserved_blocks[POSTED_RESERVE];
 static struct reserve blocks;
 
@@ -53,7 +52,7 @@ void send_initialise(void)
     node_count = platform_node_count();
     first_due = NULL;
     first_waiting = NULL;
-    peers_is_blocked = false;
+    peers_begin_round();
     own_ring = (struct own_ring){
         .end = own_ring_bytes,
         .limit = own_ring_bytes + OWN_RING_BYTES,
@@ -70,15 +69,6 @@ void send_note_due(struct peer *peer, uint8_t due)
         first_due = peer;
     }
     peer->due |= due;
-}
-
-static void note_blocked(node_id_t to)
-{
-    if (!peers_is_blocked) {
-        peers_is_blocked = true;
-        blocked_nodes = (struct node_set){{0}};
-    }
-    node_set_add(&blocked_nodes, to);
 }
 
 /* Whether the channel may be used: the node is there, and nothing older waits for it. */
@@ -129,7 +119,7 @@ static bool find_room(node_id_t to, size_t length_bytes)
                                  (opening_try(to) && channel_make_room(sender, length_bytes)))) {
         return true;
     }
-    note_blocked(to);
+    node_set_add(&blocked_nodes, to);
     return false;
 }
 
@@ -312,7 +302,7 @@ static unsigned send_posted_to(struct peer *peer)
             send_release_first_posted(peer);
             count++;
         } else if (!opening_try(peer->node)) {
-            note_blocked(peer->node);
+            node_set_add(&blocked_nodes, peer->node);
             break;
         }
     }
@@ -373,11 +363,19 @@ void peers_ring_doorbells(void)
     }
 }
 
-/* --- For the event loop --- */
-
 bool peers_is_anything_due(void)
 {
     return first_due != NULL || peers_is_own_waiting();
+}
+
+void peers_begin_round(void)
+{
+    blocked_nodes = (struct node_set){{0}};
+}
+
+bool peers_is_blocked(void)
+{
+    return node_set_next(&blocked_nodes, 0) != NODE_SET_LIMIT;
 }
 
 bool peers_has_room_come(void)

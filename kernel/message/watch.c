@@ -21,7 +21,7 @@
 static uint64_t interval_ns; /* 0: never */
 static uint64_t next_look_ns;
 static bool is_any_watched;
-bool watch_has_lost;
+static bool has_lost;
 
 /* Another node, at the last look. */
 static struct watched {
@@ -48,8 +48,16 @@ void watch_initialise(void)
     interval_ns = timeout_s * NS_PER_S / LOOKS_TO_GIVE_UP;
     next_look_ns = 0;
     is_any_watched = false;
-    watch_has_lost = false;
+    has_lost = false;
     seen = memory_renew(&seen_kind, seen, platform_node_count() * sizeof(*seen));
+}
+
+bool watch_take_lost(void)
+{
+    bool had_lost = has_lost;
+
+    has_lost = false;
+    return had_lost;
 }
 
 /* --- What this node sees --- */
@@ -58,7 +66,7 @@ static void lose(node_id_t node)
 {
     status_lose(node);
     seen[node].is_accused = false;
-    watch_has_lost = true;
+    has_lost = true;
 }
 
 static bool stands_still(node_id_t node)
@@ -74,7 +82,7 @@ void watch_give_up(node_id_t node, const char *reason)
     status_declare_dead(node);
     status_send_attention();
     seen[node].is_given_up = true;
-    watch_has_lost = true;
+    has_lost = true;
     if (!stands_still(node)) {
         lose(node); /* the others need not agree */
     }

@@ -33,5 +33,5 @@ uint64_t watch_deadline_ns(bool is_blocked);
 void watch_hear(void);
 /* Give up a node that can be sent to: messages to it vanish; node_down follows when it is dead. */
 void watch_give_up(node_id_t node, const char *reason);
-/* One has been given up, or has died to this node; dispatch.c clears it as it looks at all. */
-extern bool watch_has_lost;
+/* Whether one has been given up, or has died to this node, since the last call. */
+bool watch_take_lost(void);

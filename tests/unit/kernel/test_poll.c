@@ -212,9 +212,9 @@ static void of_the_most_nodes_each_is_quiet_heard_and_blocked_by_itself(void **s
     }
     for (unsigned i = 0; i < ARRAY_COUNT(nodes); i++) {
         (void)dispatch_round();
-        assert_false(peers_is_blocked);
+        assert_false(peers_is_blocked());
         (void)fill_channel(nodes[i]);
-        assert_true(peers_is_blocked);
+        assert_true(peers_is_blocked());
         assert_false(peers_has_room_come());
         while (fake_take_message(nodes[i]) != NULL) {
         }

@@ -31,7 +31,6 @@ struct numbered {
 
 static struct variables {
     struct peer *first_due;
-    bool is_blocked;
     struct node_set blocked_nodes;
     struct own_ring own_ring;
     struct peer *built_peer;
@@ -73,7 +72,6 @@ static _Alignas(CHANNEL_LINE_BYTES) uint8_t
 static void save(struct variables *to)
 {
     to->first_due = first_due;
-    to->is_blocked = peers_is_blocked;
     to->blocked_nodes = blocked_nodes;
     to->own_ring = own_ring;
     to->built_peer = built.peer;
@@ -91,7 +89,6 @@ static void save(struct variables *to)
 static void restore(const struct variables *from)
 {
     first_due = from->first_due;
-    peers_is_blocked = from->is_blocked;
     blocked_nodes = from->blocked_nodes;
     own_ring = from->own_ring;
     built.peer = from->built_peer;
@@ -238,7 +235,7 @@ static void reset_node(unsigned node)
     };
     become(node);
     memset(own_pages[node].page.counters, 0, sizeof(own_pages[node].page.counters));
-    peers_is_blocked = false;
+    peers_begin_round();
     first_due = NULL;
     own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, self};
     own_ring.limit += OWN_RING_BYTES;
@@ -443,7 +440,10 @@ void watch_give_up(node_id_t node, const char *reason)
     memory_model_fail("a node is given up");
 }
 
-bool watch_has_lost;
+bool watch_take_lost(void)
+{
+    return false;
+}
 
 void opening_initialise(void)
 {
