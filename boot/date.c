@@ -4,7 +4,8 @@
  */
 #include "boot/date.h"
 
-#define DAYS_TO_2000 10957u /* since 1970 */
+#define DAYS_TO_2000     10957u /* since 1970 */
+#define ZONE_MAX_MINUTES 1440
 
 static bool is_leap_year(unsigned year)
 {
@@ -34,4 +35,12 @@ uint64_t date_epoch_s(const struct date *date)
         days += days_of_month(date->year, month);
     }
     return ((days + date->day - 1) * 24 + date->hour) * 3600 + date->minute * 60u + date->second;
+}
+
+uint64_t date_in_zone_epoch_s(const struct date *date, int zone_minutes)
+{
+    uint64_t epoch_s = date_epoch_s(date);
+    bool is_known = zone_minutes >= -ZONE_MAX_MINUTES && zone_minutes <= ZONE_MAX_MINUTES;
+
+    return epoch_s != 0 && is_known ? epoch_s + (uint64_t)(zone_minutes * 60) : epoch_s;
 }

@@ -24,9 +24,6 @@ struct random_protocol {
 static const EFI_GUID seed_guid = {
     0x1ce1e5bc, 0x7ceb, 0x42f2, {0x81, 0xe5, 0x8a, 0xad, 0xf1, 0x80, 0xf5, 0x7b}};
 
-/* Beyond, as 2047, it is not known. */
-#define ZONE_MAX_MINUTES 1440
-
 static paddr_t find_table(const EFI_GUID *guid)
 {
     for (UINTN i = 0; i < firmware->NumberOfTableEntries; i++) {
@@ -132,8 +129,7 @@ static void describe_seed(struct boot_info *info)
     }
 }
 
-/* Firmware's time is that of a zone, which it may know: UTC less so many minutes (UEFI 2.10, 8.3).
- */
+/* Firmware's time is that of a zone, which it may know. */
 static void describe_date(struct boot_info *info)
 {
     EFI_TIME time;
@@ -141,18 +137,16 @@ static void describe_date(struct boot_info *info)
     if (firmware->RuntimeServices->GetTime(&time, NULL) != EFI_SUCCESS) {
         return;
     }
-    info->epoch_s = date_epoch_s(&(struct date){
-        .year = time.Year,
-        .month = time.Month,
-        .day = time.Day,
-        .hour = time.Hour,
-        .minute = time.Minute,
-        .second = time.Second,
-    });
-    if (info->epoch_s != 0 && time.TimeZone >= -ZONE_MAX_MINUTES &&
-        time.TimeZone <= ZONE_MAX_MINUTES) {
-        info->epoch_s += (uint64_t)(time.TimeZone * 60);
-    }
+    info->epoch_s = date_in_zone_epoch_s(
+        &(struct date){
+            .year = time.Year,
+            .month = time.Month,
+            .day = time.Day,
+            .hour = time.Hour,
+            .minute = time.Minute,
+            .second = time.Second,
+        },
+        time.TimeZone);
 }
 
 void machine_describe(struct boot_info *info)

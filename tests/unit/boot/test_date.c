@@ -163,11 +163,31 @@ static void a_clock_that_never_stands_still_or_shows_no_digits_is_none(void **st
     assert_int_equal(date_read_rtc_epoch_s(0), 0);
 }
 
+/* Noon in a zone east of Greenwich, for which UEFI's number is negative, was earlier in UTC. */
+static void a_date_in_a_zone_is_told_in_utc(void **state)
+{
+    const struct date noon = {2024, 2, 29, 12, 0, 0};
+    const struct date none = {2024, 2, 30, 12, 0, 0};
+    uint64_t utc_s = date_epoch_s(&noon);
+
+    (void)state;
+    assert_int_equal(date_in_zone_epoch_s(&noon, 0), utc_s);
+    assert_int_equal(date_in_zone_epoch_s(&noon, -330), utc_s - 330 * 60); /* India */
+    assert_int_equal(date_in_zone_epoch_s(&noon, 300), utc_s + 300 * 60);  /* New York */
+    assert_int_equal(date_in_zone_epoch_s(&noon, 1440), utc_s + 86400);
+    assert_int_equal(date_in_zone_epoch_s(&noon, -1440), utc_s - 86400);
+    assert_int_equal(date_in_zone_epoch_s(&noon, 1441), utc_s);
+    assert_int_equal(date_in_zone_epoch_s(&noon, -1441), utc_s);
+    assert_int_equal(date_in_zone_epoch_s(&noon, 2047), utc_s); /* it does not know its zone */
+    assert_int_equal(date_in_zone_epoch_s(&none, 300), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_day_of_two_centuries_is_the_hosts, begin),
         cmocka_unit_test_setup(what_is_no_date_is_none, begin),
+        cmocka_unit_test(a_date_in_a_zone_is_told_in_utc),
         cmocka_unit_test_setup(decimal_and_binary_12_hours_and_24_are_read, begin),
         cmocka_unit_test_setup(the_century_is_where_acpi_says, begin),
         cmocka_unit_test_setup(a_date_that_is_just_changing_is_read_when_it_has, begin),
