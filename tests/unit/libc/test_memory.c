@@ -529,6 +529,17 @@ static bool refuse_cups(const struct memory_kind *asked)
     return asked == &cups;
 }
 
+/* As long as nothing is taken for that other kind. */
+static void block_that_is_released_as_another_kind_is_noticed(void **state)
+{
+    void *block = memory_allocate(&kind, 100);
+
+    (void)state;
+    assert_int_equal(cups.counts->objects, 0);
+    expect_assert_failure(memory_release(&cups, block));
+    memory_release(&kind, block);
+}
+
 static void what_cannot_be_had_is_counted(void **state)
 {
     const struct memory_counts *counts = cups.counts;
@@ -584,6 +595,7 @@ int main(void)
         cmocka_unit_test(write_after_the_release_of_a_block_is_found_when_it_is_used_again),
         cmocka_unit_test(write_after_the_release_of_pages_is_found_when_they_are_used_again),
         cmocka_unit_test(block_that_is_released_twice_is_noticed),
+        cmocka_unit_test(block_that_is_released_as_another_kind_is_noticed),
         cmocka_unit_test(pages_that_are_released_twice_are_noticed),
         cmocka_unit_test(new_memory_holds_nothing_of_before),
         cmocka_unit_test(ranges_without_room_count_for_nothing),
