@@ -222,12 +222,20 @@ void transport_address_lose_node(void)
     speak_if_first();
 }
 
+/* One station's: not a group's, and not one that nobody has set. */
+static bool is_station(const uint8_t mac[6])
+{
+    static const uint8_t nobody[6];
+
+    return (mac[0] & 1) == 0 && memcmp(mac, nobody, sizeof(nobody)) != 0;
+}
+
 static void handle_nic_ready(node_id_t from, const struct message *message)
 {
     const struct nic_ready *ready = (const struct nic_ready *)message;
     struct netif *netif = interface_netif();
 
-    if (!configuration_may_drive_device(from) ||
+    if (!configuration_may_drive_device(from) || !is_station(ready->mac) ||
         node_set_next(&ready->queues, configuration->ls_count) != NODE_SET_LIMIT) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;

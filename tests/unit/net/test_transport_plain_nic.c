@@ -81,10 +81,37 @@ static void segments_are_cut_again_when_the_path_turns_out_narrower(void **state
     wire_finish(&client);
 }
 
+/* A group's, or nobody's. */
+static void a_nic_without_an_address_of_its_own_is_refused(void **state)
+{
+    struct nic_ready ready = {
+        .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
+        .queues = {{1}},
+        .is_link_up = 1,
+    };
+    uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    post_copy(0, &ready.header);
+    memcpy(ready.mac, "\x01\x00\x5E\x00\x00\x01", sizeof(ready.mac));
+    post_copy(0, &ready.header);
+    memset(ready.mac, 0xFF, sizeof(ready.mac));
+    post_copy(0, &ready.header);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);
+    memcpy(ready.mac, "\x52\x54\x00\x12\x34\x56", sizeof(ready.mac));
+    post_copy(0, &ready.header);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);
+}
+
 /* What another node says is checked: a NIC has no more queues than there are LSs. */
 static void a_nic_with_an_impossible_number_of_queues_is_refused(void **state)
 {
-    struct nic_ready ready = {.header = {.type = NIC_READY, .length_bytes = sizeof(ready)}};
+    struct nic_ready ready = {
+        .header = {.type = NIC_READY, .length_bytes = sizeof(ready)},
+        .mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56},
+    };
     uint64_t before = wire_counted(COUNTER_DROP_BAD_MESSAGE);
 
     (void)state;
@@ -108,6 +135,7 @@ int main(void)
         TEST(no_frame_is_longer_than_the_wire_takes),
         TEST(segments_are_cut_again_when_the_path_turns_out_narrower),
         TEST(a_nic_with_an_impossible_number_of_queues_is_refused),
+        TEST(a_nic_without_an_address_of_its_own_is_refused),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
