@@ -50,11 +50,6 @@ void *mem_malloc(mem_size_t bytes)
     return memory_allocate(&packets_kind, bytes);
 }
 
-void *mem_calloc(mem_size_t count, mem_size_t bytes)
-{
-    return memory_allocate_zeroed(&packets_kind, (size_t)count * bytes);
-}
-
 void mem_free(void *block)
 {
     memory_release(&packets_kind, block);

@@ -20,23 +20,7 @@
 #include "lwip/mem.h"
 #include "lwip/memp.h"
 
-#define COUNT 3u
 #define BYTES 16u
-
-static void an_array_is_zero_and_has_room_for_each_of_its_elements(void **state)
-{
-    unsigned before = fake_memory_blocks();
-    uint8_t *array = mem_calloc(COUNT, BYTES);
-
-    (void)state;
-    assert_non_null(array);
-    for (unsigned i = 0; i < COUNT * BYTES; i++) {
-        assert_int_equal(array[i], 0);
-        array[i] = 1;
-    }
-    mem_free(array);
-    assert_int_equal(fake_memory_blocks(), before);
-}
 
 /* lwIP goes on with what it is told, and counts on what is in it. */
 static void a_block_that_is_cut_stays_where_it_is(void **state)
@@ -70,7 +54,6 @@ static void without_memory_nothing_is_given(void **state)
     (void)state;
     fake_fail_allocations_after(0);
     assert_null(mem_malloc(BYTES));
-    assert_null(mem_calloc(COUNT, BYTES));
     assert_null(memp_malloc(MEMP_TCP_PCB));
     fake_fail_allocations_after(-1);
 }
@@ -78,7 +61,6 @@ static void without_memory_nothing_is_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_array_is_zero_and_has_room_for_each_of_its_elements),
         cmocka_unit_test(a_block_that_is_cut_stays_where_it_is),
         cmocka_unit_test(a_pools_object_has_its_size_and_goes_back),
         cmocka_unit_test(without_memory_nothing_is_given),
