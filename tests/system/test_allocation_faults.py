@@ -146,4 +146,4 @@ def test_each_kind_has_failed_or_is_known_to_be_tried_elsewhere(runs):
     known = set(runs["short"][0].kinds)
     failed = {name for _, others in runs.values() for one in others
               for name, kind in one.kinds.items() if kind.failed}
-    assert known - failed == ELSEWHERE
+    assert known - failed <= ELSEWHERE <= known  # some of those fail here too, on some hosts
