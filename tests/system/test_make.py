@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -169,6 +170,22 @@ def test_make_with_a_cache_that_cannot_be_written_says_so(tmp_path):
     done = make("build", f"BUILD={tmp_path / 'build'}", f"TALUS_CACHE={tmp_path / 'file' / 'talus'}")
     assert done.returncode != 0
     assert done.stderr.count("TALUS_CACHE=") == 1, done.stderr
+
+
+def test_trees_that_unpack_lwip_at_once_get_one_folder(tmp_path):
+    """The later ones must not take it away from the first, which may be copying from it."""
+    cache = Path(os.environ.get("TALUS_CACHE") or Path.home() / ".cache" / "talus")
+    for archive in cache.glob("lwip_*"):
+        shutil.copy(archive, tmp_path)
+    folder = tmp_path / "lwip"
+    command = [paths.REPOSITORY / "qemu" / "unpack-lwip", tmp_path, folder]
+    trees = [subprocess.Popen(command) for _ in range(3)]
+    assert trees[0].wait(WAIT_S) == 0
+    first = folder.stat().st_ino
+    assert [tree.wait(WAIT_S) for tree in trees] == [0, 0, 0]
+    subprocess.run(command, check=True, timeout=WAIT_S)
+    assert folder.stat().st_ino == first
+    assert (folder / "src" / "core" / "tcp_in.c").exists()
 
 
 @pytest.mark.parametrize("target, word", [("build", "LWIP_SRC"),
