@@ -35,7 +35,7 @@ $(BUILD)/obj/apps/httpd/main.c.o: CFLAGS += -Dmain=httpd_main
 # --- httpd for Linux: the same sources, the host's headers and libraries ---
 
 LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
-LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c,$(HTTPD_SOURCES)) \
+LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c apps/httpd/durations.c,$(HTTPD_SOURCES)) \
                        $(wildcard apps/httpd/linux/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
 # Of libc/core what the host has not; it depends on no node.
 LINUX_HTTPD_SOURCES += $(addprefix libc/core/,assert.c format.c numbers.c output.c)

@@ -14,6 +14,8 @@ unsigned host_node(void);
 void host_announce(uint16_t port);
 /* A request has been answered. */
 void host_count_request(void);
+/* A round of the event loop is over: what it has answered leaves now. */
+void host_end_round(void);
 /* A client was sent away, or lost, for lack of room. */
 void host_count_turned_away(void);
 /* A request was refused with this status. */

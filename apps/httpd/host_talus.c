@@ -9,7 +9,9 @@
 #include <stdbool.h>
 
 #include "apps/httpd/counters.h"
+#include "apps/httpd/durations.h"
 #include "kernel/log.h"
+#include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/address.h"
@@ -19,6 +21,7 @@ COUNTER_TABLE_DEFINE(httpd_counters, HTTPD_COUNTER_FIRST, HTTPD_COUNTERS);
 
 static uint16_t announced_port;
 static bool is_announced;
+static uint64_t requests_before; /* this round */
 
 static void address_changed(const struct address_set *address)
 {
@@ -47,6 +50,19 @@ void host_announce(uint16_t port)
 void host_count_request(void)
 {
     counter_increment(COUNTER_HTTP_REQUESTS);
+}
+
+/* The clock is read once for all requests of a round. */
+void host_end_round(void)
+{
+    uint64_t requests = status_own_page->counters[COUNTER_HTTP_REQUESTS];
+
+    if (requests != requests_before) {
+        uint64_t now_ns = platform_now_ns();
+
+        durations_note(requests - requests_before, now_ns - dispatch_now_ns(), now_ns);
+        requests_before = requests;
+    }
 }
 
 void host_count_turned_away(void)

@@ -260,6 +260,7 @@ static void run(int epoll_fd)
         }
         accept_ms = has_more_to_accept ? accept_clients() : -1;
         note_room();
+        host_end_round();
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/httpd/counters.h"
+#include "apps/httpd/durations.h"
 #include "drivers/nic/counters.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -188,6 +189,48 @@ static void append_memory(struct output *output, unsigned number, const char *na
     }
 }
 
+/* Of a node that has counted any. Prometheus counts in each bucket what lies below its bound. */
+static void append_durations_of(struct output *output, node_id_t node)
+{
+    struct durations durations = {{0}};
+    uint64_t below = 0;
+
+    durations_add_all(&durations, node);
+    if (durations_count(&durations) == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < DURATION_BUCKETS - 1; i++) {
+        uint64_t bound_ns = DURATION_BOUND_NS(i);
+
+        below += durations.counts[i];
+        format_append(
+            output,
+            "talus_http_request_duration_seconds_bucket{node=\"%u\",le=\"0.%09llu\"} %llu\n", node,
+            (unsigned long long)bound_ns, (unsigned long long)below);
+    }
+    format_append(output,
+                  "talus_http_request_duration_seconds_bucket{node=\"%u\",le=\"+Inf\"} %llu\n",
+                  node, (unsigned long long)durations_count(&durations));
+    format_append(output, "talus_http_request_duration_seconds_sum{node=\"%u\"} ", node);
+    append_seconds(output, counter_read(node, COUNTER_DURATIONS_SUM_NS));
+    format_append(output, "talus_http_request_duration_seconds_count{node=\"%u\"} %llu\n", node,
+                  (unsigned long long)durations_count(&durations));
+}
+
+_Static_assert(DURATION_BOUND_NS(DURATION_BUCKETS - 2) < NS_PER_S, "bounds begin with 0.");
+
+static void append_durations(struct output *output)
+{
+    append_help(output, "http_request_duration_seconds",
+                "From the round that has read a request to its end, when the answer leaves.",
+                "histogram");
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        if (is_shown(node)) {
+            append_durations_of(output, (node_id_t)node);
+        }
+    }
+}
+
 size_t metrics_print_prometheus(char *text, size_t size)
 {
     struct output output;
@@ -198,6 +241,7 @@ size_t metrics_print_prometheus(char *text, size_t size)
     append_memory(&output, 0, "memory_objects", "Objects in use, by what they are.");
     append_memory(&output, 1, "memory_bytes", "Memory taken for them.");
     append_memory(&output, 2, "memory_failures_total", "Objects that could not be had.");
+    append_durations(&output);
     LINKER_SET_EACH(counter_tables, struct counter_table, table)
     {
         for (unsigned i = 0; i < (*table)->count; i++) {

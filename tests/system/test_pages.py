@@ -49,18 +49,19 @@ def test_metrics_are_in_prometheus_form(talus):
     assert fields["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     text = curl(talus, "/metrics").decode("ascii")
     assert text.endswith("\n")
-    described, last_name = set(), None
+    described, last_name, endings = set(), None, ()
     for line in text.splitlines():
         match = re.fullmatch(r"# (HELP|TYPE) (talus_\w+) .+", line)
         if match:
             assert (match[1], match[2]) not in described, f"described twice: {line}"
             described.add((match[1], match[2]))
             last_name = match[2]
+            endings = (("_bucket", "_sum", "_count") if line.endswith(" histogram") else ("",))
             continue
         match = re.fullmatch(r"(talus_\w+)(\{(\w+=\"[^\"]*\",?)+\})? [0-9.]+", line)
         assert match, line
-        assert match[1] == last_name, f"rows of one name stand apart: {line}"
-        assert ("TYPE", match[1]) in described
+        assert match[1] in [last_name + ending for ending in endings], f"rows of one name stand apart: {line}"
+        assert ("TYPE", last_name) in described
     assert ("TYPE", "talus_http_requests_total") in described
 
 

@@ -22,6 +22,11 @@ void host_count_request(void)
     /* Linux keeps its own counters of sockets; nobody would read this one. */
 }
 
+void host_end_round(void)
+{
+    /* Nor the durations of requests. */
+}
+
 void host_count_turned_away(void)
 {
     /* Likewise; main.c writes a line when it begins and when it ends. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/status_text.c apps/monitor/metrics.c libc/core/version.c libc/core/format.c kernel/message/status.c */
+/* sources: net/status_text.c apps/monitor/metrics.c apps/httpd/durations.c libc/core/version.c libc/core/format.c kernel/message/status.c */
 /* sources: drivers/console/counters.c drivers/nic/counters.c net/counters.c net/transport/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "apps/httpd/counters.h"
+#include "apps/httpd/durations.h"
 #include "apps/monitor/metrics.h"
 #include "kernel/message/status.h"
 #include "libc/core/memory.h"
@@ -145,6 +146,27 @@ static void memory_is_shown_by_what_it_was_taken_for(void **state)
 }
 
 /* A damaged node's text cannot break the form. */
+/* Each bucket counts what lies below its bound, the last one all; a node without requests has none.
+ */
+static void durations_are_a_histogram(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 2);
+    fake_status_page(1)->counters[COUNTER_DURATIONS] = 2;
+    fake_status_page(1)->counters[COUNTER_DURATIONS + 1] = 3;
+    fake_status_page(1)->counters[COUNTER_DURATIONS + 19] = 4;
+    fake_status_page(1)->counters[COUNTER_DURATIONS_SUM_NS] = 1234567890;
+    print();
+    assert_has_line("# TYPE talus_http_request_duration_seconds histogram");
+    assert_has_line("talus_http_request_duration_seconds_bucket{node=\"1\",le=\"0.000001024\"} 2");
+    assert_has_line("talus_http_request_duration_seconds_bucket{node=\"1\",le=\"0.000002048\"} 5");
+    assert_has_line("talus_http_request_duration_seconds_bucket{node=\"1\",le=\"0.268435456\"} 5");
+    assert_has_line("talus_http_request_duration_seconds_bucket{node=\"1\",le=\"+Inf\"} 9");
+    assert_has_line("talus_http_request_duration_seconds_sum{node=\"1\"} 1.234567890");
+    assert_has_line("talus_http_request_duration_seconds_count{node=\"1\"} 9");
+    assert_null(strstr(text, "duration_seconds_count{node=\"0\"}"));
+}
+
 static void roles_of_another_node_are_quoted_safely(void **state)
 {
     (void)state;
@@ -165,15 +187,30 @@ static bool is_name(const char *name, size_t length)
     return length > 0;
 }
 
+/* What stands behind the name of what is described. */
+static bool is_ending(const char *ending, size_t length, bool is_histogram)
+{
+    static const char *const endings[] = {"_bucket", "_sum", "_count"};
+
+    for (size_t i = 0; is_histogram && i < 3; i++) {
+        if (strlen(endings[i]) == length && memcmp(ending, endings[i], length) == 0) {
+            return true;
+        }
+    }
+    return !is_histogram && length == 0;
+}
+
 /* Walk over all lines as a scraper does. */
 static void text_has_the_form_that_prometheus_reads(void **state)
 {
     (void)state;
     char current[128] = "";
     char seen[8 * KIB] = "";
+    bool is_histogram = false;
     char *rest;
 
     fake_platform_reset(0, 4);
+    fake_status_page(1)->counters[COUNTER_DURATIONS] = 1;
     print();
     assert_int_equal(text[strlen(text) - 1], '\n');
     for (char *line = strtok_r(text, "\n", &rest); line != NULL;
@@ -190,11 +227,14 @@ static void text_has_the_form_that_prometheus_reads(void **state)
             assert_int_equal(strncmp(line + 7, current, strlen(current)), 0);
             bool is_total = strstr(current, "_total") != NULL;
             assert_int_equal(strstr(line, " counter") != NULL, is_total);
+            is_histogram = strstr(line, " histogram") != NULL;
         } else {
             size_t name_length = strcspn(line, "{ ");
 
-            assert_int_equal(name_length, strlen(current));
-            assert_memory_equal(line, current, name_length);
+            assert_true(name_length >= strlen(current));
+            assert_memory_equal(line, current, strlen(current));
+            assert_true(
+                is_ending(line + strlen(current), name_length - strlen(current), is_histogram));
             assert_non_null(strrchr(line, ' '));
             assert_true(isdigit((unsigned char)strrchr(line, ' ')[1]));
         }
@@ -236,6 +276,7 @@ int main(void)
         cmocka_unit_test(nodes_say_what_they_are),
         cmocka_unit_test(gauges_are_called_that_and_memory_is_shown_as_free_and_used),
         cmocka_unit_test(memory_is_shown_by_what_it_was_taken_for),
+        cmocka_unit_test(durations_are_a_histogram),
         cmocka_unit_test(roles_of_another_node_are_quoted_safely),
         cmocka_unit_test(text_has_the_form_that_prometheus_reads),
         cmocka_unit_test(whole_length_is_returned_however_small_the_room),
