@@ -46,6 +46,7 @@ struct status_for_node {
     uint32_t acknowledged_lines;
     uint32_t is_channel_requested; /* we have something to send to it: it then makes a channel */
     uint32_t log_printed;          /* if we are the console's owner: how far its log is, in bytes */
+    uint32_t note;                 /* of the layers above, about it */
 };
 
 /* Page-aligned, of as many pages as STATUS_PAGE_BYTES() says. */
@@ -71,8 +72,7 @@ struct status_page {
     ALIGN_UP(sizeof(struct status_page) + (node_count) * sizeof(struct status_for_node),           \
              (size_t)PAGE_BYTES)
 
-/* This node's own page. */
-extern struct status_page *status_own_page;
+extern struct status_page *status_own_page; /* this node's */
 /* Before any other call here, and when a test has become another node. */
 void status_initialise(void);
 /* Have all memory that is taken counted on this node's page (libc/core/memory.h). */

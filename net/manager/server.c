@@ -14,12 +14,18 @@
 #include "net/configuration.h"
 #include "net/handlers.h"
 #include "net/manager/counters.h"
+#include "net/manager/figures.h"
 #include "net/manager/manager.h"
 #include "net/manager/options.h"
+#include "net/service_times.h"
 #include "net/status_text.h"
+
+/* Service times are published for people, who look no oftener. */
+#define PUBLISH_PERIOD_NS (250 * NS_PER_MS)
 
 static struct manager own_manager;
 static void *tables;             /* its */
+static uint64_t publish_ns;      /* when service times are next published */
 static struct timer offer_timer; /* when it has an offer to send that must wait */
 
 /* --- What it asks of its node --- */
@@ -127,9 +133,28 @@ static void handle_accept_timeout(node_id_t from, const struct message *message)
     manager_handle_accept_timeout(&own_manager, from, message);
 }
 
+/* Of an application with several ports one counts, the first that has been asked. */
+static void publish_service_times(void)
+{
+    struct manager_cursor cursor = {0};
+    struct manager_application application;
+    struct node_set is_said = {{0}};
+
+    while (manager_next_application(&own_manager, &cursor, &application)) {
+        if (!node_set_has(&is_said, application.node) && application.sample_count != 0) {
+            node_set_add(&is_said, application.node);
+            service_times_publish(application.node, application.median_ns);
+        }
+    }
+}
+
 static void handle_connection_closed(node_id_t from, const struct message *message)
 {
     manager_handle_connection_closed(&own_manager, from, message);
+    if (UNLIKELY(dispatch_now_ns() >= publish_ns)) {
+        publish_ns = dispatch_now_ns() + PUBLISH_PERIOD_NS;
+        publish_service_times();
+    }
 }
 
 static void handle_offer(node_id_t from, const struct message *message)
@@ -150,6 +175,7 @@ void connection_manager_start(const struct configuration *configuration)
     char balance_text[STATUS_TEXT_BYTES], reason[256];
 
     memory_release(&tables_kind, tables); /* if it is started anew */
+    publish_ns = 0;
     tables = memory_allocate(&tables_kind, listener_table_bytes(configuration->node_count));
     if (tables == NULL) {
         PANIC("no memory for the tables of the listeners");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/nic_option.c */
-/* sources: net/manager/server.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c */
+/* sources: net/manager/server.c net/manager/figures.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c net/service_times.c */
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/transport/demux.c net/transport/pcb.c */
 /* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/status_text.c net/manager/server.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c */
+/* sources: net/status_text.c net/service_times.c net/manager/server.c net/manager/figures.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c */
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/core/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
@@ -25,6 +25,7 @@
 #include "net/manager/manager.h"
 #include "net/manager/server.h"
 #include "net/messages.h"
+#include "net/service_times.h"
 #include "net/status_text.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -144,6 +145,56 @@ static void the_node_says_how_it_balances(void **state)
     assert_int_equal(connection_manager_own()->node, 0);
 }
 
+/* Rounded up to 16 ns, and cut to a minute; a word of nobody's is none. */
+static void a_service_time_stands_on_the_page_for_all(void **state)
+{
+    (void)state;
+    service_times_publish(APPLICATION, 1);
+    assert_int_equal(service_times_look(APPLICATION), 16);
+    service_times_publish(APPLICATION, 60 * NS_PER_S + 1);
+    assert_int_equal(service_times_look(APPLICATION), 60 * NS_PER_S);
+    service_times_publish(APPLICATION, 0);
+    assert_int_equal(service_times_look(APPLICATION), 0);
+    service_times_publish(OTHER_CM, 1000); /* it runs no application */
+    assert_int_equal(service_times_look(OTHER_CM), 0);
+}
+
+/* At once, and then no oftener than a few times a second. */
+static void service_times_are_published_as_connections_end(void **state)
+{
+    struct connection_closed closed = {
+        .header = {.type = CONNECTION_CLOSED, .length_bytes = sizeof(closed)},
+        .acceptor = {.node = APPLICATION, .cm = 0, .assigned_by = 0},
+        .port = PORT,
+        .service_ns = 319488, /* in the middle of its bucket: it is its own median */
+    };
+    struct syn_arrived syn = {
+        .header.type = SYN_ARRIVED,
+        .flow = {.local_port = __builtin_bswap16(PORT)},
+        .ts = OTHER_CM,
+    };
+
+    (void)state;
+    application_serves();
+    fake_set_now_ns(NS_PER_S);
+    for (unsigned i = 0; i < 3; i++) {
+        fake_deliver_payload(OTHER_CM, &syn.header, sizeof(syn), "frame", 5);
+    }
+    (void)dispatch_round();
+    fake_deliver(OTHER_CM, &closed.header);
+    (void)dispatch_round();
+    assert_int_equal(service_times_look(APPLICATION), 319488);
+    closed.service_ns = 159744; /* of two the smaller one is the median */
+    fake_advance_ns(100 * NS_PER_MS);
+    fake_deliver(OTHER_CM, &closed.header);
+    (void)dispatch_round();
+    assert_int_equal(service_times_look(APPLICATION), 319488);
+    fake_advance_ns(200 * NS_PER_MS);
+    fake_deliver(OTHER_CM, &closed.header);
+    (void)dispatch_round();
+    assert_int_equal(service_times_look(APPLICATION), 159744);
+}
+
 /* Each kind that the manager handles has its way to it: what follows shows what it made of it. */
 static void every_kind_of_message_has_its_way_to_the_manager(void **state)
 {
@@ -255,6 +306,8 @@ int main(void)
         TEST(it_is_told_of_dead_nodes),
         TEST(offers_that_must_wait_are_sent_by_the_nodes_timer),
         TEST(the_node_says_how_it_balances),
+        TEST(a_service_time_stands_on_the_page_for_all),
+        TEST(service_times_are_published_as_connections_end),
         TEST(every_kind_of_message_has_its_way_to_the_manager),
         TEST(what_a_node_without_the_role_sends_reaches_no_manager),
     };
