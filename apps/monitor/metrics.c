@@ -16,6 +16,7 @@
 #include "libc/core/memory.h"
 #include "libc/core/version.h"
 #include "libc/posix/file.h"
+#include "net/service_times.h"
 #include "net/status_text.h"
 
 /* As counters: struct memory_counts. */
@@ -231,6 +232,21 @@ static void append_durations(struct output *output)
     }
 }
 
+static void append_service_times(struct output *output)
+{
+    append_help(output, "application_service_seconds",
+                "Median of the last connections, from offer to close, as its CM knows it.",
+                "gauge");
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        uint64_t service_ns = is_shown(node) ? service_times_look((node_id_t)node) : 0;
+
+        if (service_ns != 0) {
+            format_append(output, "talus_application_service_seconds{node=\"%u\"} ", node);
+            append_seconds(output, service_ns);
+        }
+    }
+}
+
 size_t metrics_print_prometheus(char *text, size_t size)
 {
     struct output output;
@@ -242,6 +258,7 @@ size_t metrics_print_prometheus(char *text, size_t size)
     append_memory(&output, 1, "memory_bytes", "Memory taken for them.");
     append_memory(&output, 2, "memory_failures_total", "Objects that could not be had.");
     append_durations(&output);
+    append_service_times(&output);
     LINKER_SET_EACH(counter_tables, struct counter_table, table)
     {
         for (unsigned i = 0; i < (*table)->count; i++) {

@@ -24,6 +24,7 @@
 #include "libc/core/memory.h"
 #include "libc/core/version.h"
 #include "net/counters.h"
+#include "net/service_times.h"
 #include "net/status_text.h"
 #include "net/transport/counters.h"
 #include "tests/unit/world/fake_platform.h"
@@ -33,6 +34,12 @@ COUNTER_TABLE_DEFINE(httpd_counters, HTTPD_COUNTER_FIRST, HTTPD_COUNTERS);
 
 MEMORY_KIND(saucers_kind, "saucers");
 MEMORY_KIND(cups_kind, "cups");
+
+/* Of node 1's application alone something is known. */
+uint64_t service_times_look(node_id_t node)
+{
+    return node == 1 ? 310000 : 0;
+}
 
 static char text[64 * KIB];
 
@@ -167,6 +174,16 @@ static void durations_are_a_histogram(void **state)
     assert_null(strstr(text, "duration_seconds_count{node=\"0\"}"));
 }
 
+static void service_times_are_shown_where_they_are_known(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 3);
+    print();
+    assert_has_line("# TYPE talus_application_service_seconds gauge");
+    assert_has_line("talus_application_service_seconds{node=\"1\"} 0.000310000");
+    assert_null(strstr(text, "service_seconds{node=\"0\"}"));
+}
+
 static void roles_of_another_node_are_quoted_safely(void **state)
 {
     (void)state;
@@ -277,6 +294,7 @@ int main(void)
         cmocka_unit_test(gauges_are_called_that_and_memory_is_shown_as_free_and_used),
         cmocka_unit_test(memory_is_shown_by_what_it_was_taken_for),
         cmocka_unit_test(durations_are_a_histogram),
+        cmocka_unit_test(service_times_are_shown_where_they_are_known),
         cmocka_unit_test(roles_of_another_node_are_quoted_safely),
         cmocka_unit_test(text_has_the_form_that_prometheus_reads),
         cmocka_unit_test(whole_length_is_returned_however_small_the_room),
