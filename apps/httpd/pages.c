@@ -3,6 +3,7 @@
  * Pages with live content. A page is a built-in file in which marks are replaced:
  *
  *     <!--#file /proc/nodes -->    by that file's text as it is now, written when it is opened
+ *     <!--#part /proc/picture -->  by that file's text, which is HTML
  *     <!--#own /style.css -->      by that built-in file, as it stands
  *
  * Built-in files are found before others can take their paths: a page looks the same whatever else
@@ -17,6 +18,7 @@
 
 #define MARK_START      "<!--#"
 #define MARK_FILE       "file "
+#define MARK_PART       "part "
 #define MARK_OWN        "own "
 #define MARK_END        " -->"
 #define MARK_PATH_BYTES 64
@@ -27,9 +29,8 @@ static struct own_file {
     const char *content;
     size_t bytes;
 } own_files[] = {
-    {.path = "/index.html"},
-    {.path = "/stats.html"},
-    {.path = "/style.css"},
+    {.path = "/index.html"}, {.path = "/stats.html"}, {.path = "/stats.css"},
+    {.path = "/stats.js"},   {.path = "/style.css"},
 };
 
 #define OWN_FILE_COUNT (sizeof(own_files) / sizeof(own_files[0]))
@@ -69,14 +70,14 @@ static const char *find(const char *text, const char *end, const char *wanted)
     return NULL;
 }
 
-static void add_marked_file(struct text *text, const char *path, size_t path_bytes)
+static void add_marked_file(struct text *text, const char *path, size_t path_bytes, bool is_escaped)
 {
     char name[MARK_PATH_BYTES];
 
     if (path_bytes < sizeof(name)) {
         memcpy(name, path, path_bytes);
         name[path_bytes] = '\0';
-        if (text_add_file(text, name, true)) {
+        if (text_add_file(text, name, is_escaped)) {
             return;
         }
     }
@@ -99,7 +100,10 @@ static void add_mark(struct text *text, const char *mark, const char *end)
         }
     } else if (starts_with(mark, end, MARK_FILE)) {
         const char *path = mark + strlen(MARK_FILE);
-        add_marked_file(text, path, (size_t)(end - path));
+        add_marked_file(text, path, (size_t)(end - path), true);
+    } else if (starts_with(mark, end, MARK_PART)) {
+        const char *path = mark + strlen(MARK_PART);
+        add_marked_file(text, path, (size_t)(end - path), false);
     }
 }
 
@@ -138,6 +142,24 @@ static void write_stats(struct text *text)
     write_file(text, "/stats.html");
 }
 
+static void write_stats_style(struct text *text)
+{
+    write_file(text, "/stats.css");
+}
+
+static void write_stats_script(struct text *text)
+{
+    write_file(text, "/stats.js");
+}
+
+/* What the script puts in the place of what it has. */
+static void write_stats_live(struct text *text)
+{
+    if (!text_add_file(text, "/proc/picture", false)) {
+        text_print(text, "<p>not available on this system</p>\n");
+    }
+}
+
 static void write_metrics(struct text *text)
 {
     if (!text_add_file(text, "/proc/metrics", false)) {
@@ -154,5 +176,8 @@ void pages_add_welcome(void)
 void pages_add_status(void)
 {
     site_add_page("/stats", "text/html; charset=utf-8", write_stats);
+    site_add_page("/stats/live", "text/html; charset=utf-8", write_stats_live);
+    site_add_page("/stats/style.css", "text/css; charset=utf-8", write_stats_style);
+    site_add_page("/stats/script.js", "text/javascript; charset=utf-8", write_stats_script);
     site_add_page("/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics);
 }

@@ -7,5 +7,5 @@
 /* "/", which an index.html that is added later replaces. Behind the built-in files, before any
  * others: its parts are found here. */
 void pages_add_welcome(void);
-/* "/stats" and "/metrics": for operators, whatever else the site holds. Last. */
+/* "/stats" with its parts, and "/metrics": for operators, whatever else the site holds. Last. */
 void pages_add_status(void);

@@ -50,6 +50,9 @@ static void a_page_that_was_not_built_in_says_so(void **state)
     pages_add_status();
     assert_page("/", "This server was built without /index.html.\n");
     assert_page("/stats", "This server was built without /stats.html.\n");
+    assert_page("/stats/style.css", "This server was built without /stats.css.\n");
+    assert_page("/stats/script.js", "This server was built without /stats.js.\n");
+    assert_page("/stats/live", "<p>not available on this system</p>\n");
 }
 
 /* It is read each time, and what HTML would take for its own is escaped. */
@@ -67,6 +70,12 @@ static void a_files_mark_stands_for_its_text_as_it_is_now(void **state)
     assert_page("/", "<pre>a &lt; b</pre>");
     assert_int_equal(write(fd, "!", 1), 1);
     assert_page("/", "<pre>a &lt; b!</pre>");
+    /* A part of the page is HTML itself. */
+    snprintf(page, sizeof(page), "<main><!--#part %s --></main>", name);
+    set_welcome(page);
+    assert_page("/", "<main>a < b!</main>");
+    snprintf(page, sizeof(page), "<pre><!--#file %s --></pre>", name);
+    set_welcome(page);
     close(fd);
     unlink(name);
     assert_page("/", "<pre>not available on this system\n</pre>");
