@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What system tests and the benchmark share: machines, networks, load, counters."""
 
+from .browser import Browser
 from .counters import Counters
 from .gdb import Gdb, symbol_vaddr
+from .hosted import Hosted, TapNetwork
 from .linux_guest import LinuxGuest
 from .load import ab, curl, ping, several_ab, wrk
 from .machine import Machine, free_port
@@ -14,6 +16,7 @@ from .qmp import Qmp
 from .talus import Metrics, Talus
 from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
-__all__ = ["BUILD", "Counters", "Gdb", "GuestMemory", "HarnessError", "KERNEL", "LONG_WAIT_S", "LinuxGuest",
-           "Machine", "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Talus", "WAIT_S", "ab", "curl",
-           "free_port", "make", "ping", "several_ab", "symbol_vaddr", "wait_until", "wrk"]
+__all__ = ["BUILD", "Browser", "Counters", "Gdb", "GuestMemory", "HarnessError", "Hosted", "KERNEL",
+           "LONG_WAIT_S", "LinuxGuest", "Machine", "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY",
+           "Reach", "Talus", "TapNetwork", "WAIT_S", "ab", "curl", "free_port", "make", "ping",
+           "several_ab", "symbol_vaddr", "wait_until", "wrk"]
