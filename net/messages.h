@@ -44,7 +44,6 @@
     X(CONNECTION_FAILED, connection_failed, TS, APP)                                               \
     X(SEND_CREDIT, send_credit, TS, APP)                                                           \
     X(SEND, send, APP, TS)                                                                         \
-    X(SEND_ARCHIVE, send_archive, APP, TS)                                                         \
     X(CONSUMED, consumed, APP, TS)                                                                 \
     X(CLOSE, close, APP, TS)                                                                       \
     X(FORWARD_FRAME, forward_frame, LS_TS, TS)                                                     \
@@ -296,23 +295,20 @@ struct send_credit {
     uint32_t reserved;
 };
 
-/* Bytes to send follow the struct; they fit the credit. */
+/*
+ * To be sent: the bytes that follow the struct, then some of the boot archive, which every node
+ * maps, so that they are not copied; then perhaps a FIN. Each may be missing. All of it fits the
+ * credit.
+ */
 struct send {
     struct message_header header;
     uint32_t connection_index;
     uint32_t generation;
     uint32_t consumed_bytes; /* as in CONSUMED: saves a message */
+    uint32_t archive_bytes;
+    uint64_t archive_offset; /* offset + bytes within platform_archive_bytes() */
+    uint32_t close_kind;     /* 0, or CLOSE_SEND_ONLY as in CLOSE: saves a message */
     uint32_t reserved;
-};
-
-/* The same for bytes of the boot archive, which every node maps: nothing is copied. */
-struct send_archive {
-    struct message_header header;
-    uint32_t connection_index;
-    uint32_t generation;
-    uint32_t consumed_bytes;
-    uint32_t length_bytes;
-    uint64_t archive_offset; /* offset + length within platform_archive_bytes() */
 };
 
 /* The application has read so many bytes: open the receive window again. */

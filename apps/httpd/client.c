@@ -19,6 +19,11 @@
 #include "apps/httpd/host.h"
 #include "apps/httpd/repeat.h"
 
+/* Linux has none: there our end of the connection goes alone, by shutdown() or close(). */
+#ifndef MSG_EOF
+#define MSG_EOF 0
+#endif
+
 /* A request's largest head, and some room so that a larger one is seen to be. */
 #define INPUT_MAX_BYTES   (REQUEST_HEAD_MAX_BYTES + 1024)
 #define INPUT_START_BYTES 2048
@@ -168,27 +173,31 @@ static bool own_head(struct response *response)
     return true;
 }
 
-/* Send as much as goes. Returns 1 when all is sent, 0 when the rest must wait, -1 on failure. */
+/* Send as much as goes: head, body and, behind the last response, our end of the connection in one
+ * call. Returns 1 when all is sent, 0 when the rest must wait, -1 on failure. */
 static int send_response(const struct client *client, struct response *response)
 {
-    while (response->head_bytes > 0) {
-        int more = response->body_bytes > 0 ? MSG_MORE : 0;
-        ssize_t sent = send(client->fd, response->head, response->head_bytes, MSG_NOSIGNAL | more);
+    int flags = MSG_NOSIGNAL | (client->is_last ? MSG_EOF : 0);
+
+    while (response->head_bytes + response->body_bytes > 0) {
+        struct iovec pieces[] = {
+            {.iov_base = (void *)(uintptr_t)response->head, .iov_len = response->head_bytes},
+            {.iov_base = (void *)(uintptr_t)response->body, .iov_len = response->body_bytes},
+        };
+        const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+        ssize_t sent = sendmsg(client->fd, &message, flags);
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }
-        check((size_t)sent <= response->head_bytes);
-        response->head += sent;
-        response->head_bytes -= (size_t)sent;
-    }
-    while (response->body_bytes > 0) {
-        ssize_t sent = send(client->fd, response->body, response->body_bytes, MSG_NOSIGNAL);
-        if (sent < 0) {
-            return errno == EAGAIN ? 0 : -1;
+        size_t of_head = (size_t)sent < response->head_bytes ? (size_t)sent : response->head_bytes;
+        size_t of_body = (size_t)sent - of_head;
+        check(of_body <= response->body_bytes);
+        response->head += of_head;
+        response->head_bytes -= of_head;
+        if (of_body > 0) { /* a response without body has no pointer to it */
+            response->body += of_body;
+            response->body_bytes -= of_body;
         }
-        check((size_t)sent <= response->body_bytes);
-        response->body += sent;
-        response->body_bytes -= (size_t)sent;
     }
     return 1;
 }
@@ -448,7 +457,7 @@ static void serve(struct client *client, bool must_reach_end)
 
 void client_turn_away(int fd)
 {
-    struct client nobody = {.fd = fd};
+    struct client nobody = {.fd = fd, .is_last = true};
 
     host_count_turned_away();
     /* What is there of the request would turn the close into a reset. */

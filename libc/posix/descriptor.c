@@ -324,76 +324,84 @@ ssize_t read(int fd, void *buffer, size_t bytes)
     return call_result(descriptor->operations->read(descriptor, buffer, bytes));
 }
 
-ssize_t write(int fd, const void *buffer, size_t bytes)
+/* A descriptor that is not open may still be the log's: its lines are made of bytes alone. */
+static ssize_t write_to_log(int fd, const struct iovec *pieces, size_t count)
+{
+    ssize_t total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        ssize_t written = log_stream_write(fd, pieces[i].iov_base, pieces[i].iov_len);
+        if (written < 0) {
+            return written;
+        }
+        total += written;
+    }
+    return total;
+}
+
+static ssize_t write_pieces(int fd, const struct iovec *pieces, size_t count, size_t bytes)
 {
     struct descriptor *descriptor = descriptor_get(fd);
 
     if (descriptor == NULL) {
-        return call_result(log_stream_write(fd, buffer, bytes));
+        return call_result(write_to_log(fd, pieces, count));
     }
     if (descriptor->operations->write == NULL) {
         return call_result(-EBADF);
     }
-    return call_result(descriptor->operations->write(descriptor, buffer, bytes));
+    return call_result(descriptor->operations->write(descriptor, pieces, count, bytes));
 }
 
-int iovec_check(const struct iovec *pieces, size_t count, int too_many)
+ssize_t write(int fd, const void *buffer, size_t bytes)
 {
-    size_t left = SSIZE_MAX;
+    const struct iovec piece = {.iov_base = (void *)(uintptr_t)buffer, .iov_len = bytes};
+
+    return write_pieces(fd, &piece, 1, bytes);
+}
+
+ssize_t iovec_total(const struct iovec *pieces, size_t count, int too_many)
+{
+    size_t total = 0;
 
     if (count > IOV_MAX) {
         return too_many;
     }
     for (size_t i = 0; i < count; i++) {
-        if (pieces[i].iov_len > left) {
+        if (pieces[i].iov_len > SSIZE_MAX - total) {
             return -EINVAL;
         }
-        left -= pieces[i].iov_len;
+        total += pieces[i].iov_len;
     }
-    return 0;
+    return (ssize_t)total;
 }
 
-/* The pieces one after the other, until one is not moved whole. */
-static ssize_t move_pieces(int fd, const struct iovec *pieces, int count,
-                           ssize_t (*move)(int fd, const struct iovec *piece))
+/* The pieces one after the other, until one is not filled. */
+ssize_t readv(int fd, const struct iovec *pieces, int count)
 {
+    ssize_t bytes = count < 0 ? -EINVAL : iovec_total(pieces, (size_t)count, -EINVAL);
     ssize_t total = 0;
-    int error = count < 0 ? -EINVAL : iovec_check(pieces, (size_t)count, -EINVAL);
 
-    if (error != 0) {
-        return call_result(error);
+    if (bytes < 0) {
+        return call_result(bytes);
     }
     for (int i = 0; i < count; i++) {
-        ssize_t moved = move(fd, &pieces[i]);
-        if (moved < 0) {
+        ssize_t part = read(fd, pieces[i].iov_base, pieces[i].iov_len);
+        if (part < 0) {
             return total > 0 ? total : -1;
         }
-        total += moved;
-        if ((size_t)moved < pieces[i].iov_len) {
+        total += part;
+        if ((size_t)part < pieces[i].iov_len) {
             break;
         }
     }
     return total;
 }
 
-static ssize_t read_piece(int fd, const struct iovec *piece)
-{
-    return read(fd, piece->iov_base, piece->iov_len);
-}
-
-static ssize_t write_piece(int fd, const struct iovec *piece)
-{
-    return write(fd, piece->iov_base, piece->iov_len);
-}
-
-ssize_t readv(int fd, const struct iovec *pieces, int count)
-{
-    return move_pieces(fd, pieces, count, read_piece);
-}
-
 ssize_t writev(int fd, const struct iovec *pieces, int count)
 {
-    return move_pieces(fd, pieces, count, write_piece);
+    ssize_t bytes = count < 0 ? -EINVAL : iovec_total(pieces, (size_t)count, -EINVAL);
+
+    return bytes < 0 ? call_result(bytes) : write_pieces(fd, pieces, (size_t)count, (size_t)bytes);
 }
 
 int close(int fd)

@@ -41,7 +41,9 @@ struct descriptor_operations {
     void (*claim)(struct descriptor *descriptor);
     /* As read() and write(), but -errno for an error; NULL: -EINVAL. */
     ssize_t (*read)(struct descriptor *descriptor, void *buffer, size_t bytes);
-    ssize_t (*write)(struct descriptor *descriptor, const void *buffer, size_t bytes);
+    /* All pieces at once, `bytes` in all. */
+    ssize_t (*write)(struct descriptor *descriptor, const struct iovec *pieces, size_t count,
+                     size_t bytes);
     /* The number is free already, nobody waits any more: let go of the object. */
     void (*close)(struct descriptor *descriptor);
 };
@@ -139,9 +141,9 @@ MUST_CHECK int descriptor_wait(struct descriptor *descriptor, unsigned events,
 /* When a wait of `timeout_ms` ends, on platform_now_ns()'s clock; negative: never. */
 uint64_t deadline_after_ms(int timeout_ms);
 
-/* Whether a call can take these pieces: 0; `too_many` for more than IOV_MAX; -EINVAL when together
- * they are longer than a ssize_t tells. */
-MUST_CHECK int iovec_check(const struct iovec *pieces, size_t count, int too_many);
+/* Bytes in these pieces; `too_many` for more than IOV_MAX; -EINVAL when together they are longer
+ * than a ssize_t tells. */
+MUST_CHECK ssize_t iovec_total(const struct iovec *pieces, size_t count, int too_many);
 
 /* The one place where a negative errno turns into -1 and errno. */
 ssize_t call_result(ssize_t result);

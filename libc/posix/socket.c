@@ -96,11 +96,12 @@ static ssize_t read_socket(struct descriptor *descriptor, void *buffer, size_t b
     return socket->stream != NULL ? socket_receive(socket, buffer, bytes, 0) : -ENOTCONN;
 }
 
-static ssize_t write_socket(struct descriptor *descriptor, const void *data, size_t bytes)
+static ssize_t write_socket(struct descriptor *descriptor, const struct iovec *pieces, size_t count,
+                            size_t bytes)
 {
     struct socket *socket = socket_of(descriptor);
 
-    return socket->stream != NULL ? socket_send(socket, data, bytes, 0) : -ENOTCONN;
+    return socket->stream != NULL ? socket_send(socket, pieces, count, bytes, 0) : -ENOTCONN;
 }
 
 const struct descriptor_operations socket_operations = {

@@ -57,4 +57,6 @@ static inline struct socket *socket_get_connected(int fd, int *error)
 
 /* recv() and send() on a connected socket: how many bytes, or a negative errno. */
 ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags);
-ssize_t socket_send(struct socket *socket, const void *data, size_t bytes, int flags);
+/* The pieces have so many bytes in all. */
+ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t count, size_t bytes,
+                    int flags);

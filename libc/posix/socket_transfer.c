@@ -9,6 +9,11 @@
 #include "libc/posix/socket.h"
 #include "net/streams/stream.h"
 
+_Static_assert(offsetof(struct iovec, iov_base) == offsetof(struct stream_piece, data) &&
+                   offsetof(struct iovec, iov_len) == offsetof(struct stream_piece, bytes) &&
+                   sizeof(struct iovec) == sizeof(struct stream_piece),
+               "pieces pass unchanged");
+
 /* Wait until one of `events` may have come true. -EAGAIN if this call must not wait, -EBADF if the
  * socket was closed meanwhile. */
 static int wait_for(struct socket *socket, unsigned events, int flags)
@@ -69,7 +74,8 @@ ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int fl
 }
 
 /* Likewise. */
-static __attribute__((noinline)) ssize_t send_rest(struct socket *socket, const uint8_t *data,
+static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
+                                                   const struct stream_piece *pieces, size_t count,
                                                    size_t bytes, int flags, int64_t part)
 {
     size_t sent = 0;
@@ -88,18 +94,20 @@ static __attribute__((noinline)) ssize_t send_rest(struct socket *socket, const 
                 return sent > 0 ? (ssize_t)sent : error;
             }
         }
-        part = stream_send(socket->stream, data + sent, bytes - sent);
+        part = stream_send(socket->stream, pieces, count, sent, (flags & MSG_EOF) != 0);
     }
 }
 
-ssize_t socket_send(struct socket *socket, const void *data, size_t bytes, int flags)
+ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t count, size_t bytes,
+                    int flags)
 {
-    int64_t part = stream_send(socket->stream, data, bytes);
+    const struct stream_piece *as_pieces = (const struct stream_piece *)(const void *)pieces;
+    int64_t part = stream_send(socket->stream, as_pieces, count, 0, (flags & MSG_EOF) != 0);
 
     if (LIKELY(part == (int64_t)bytes)) {
         return part;
     }
-    return send_rest(socket, data, bytes, flags, part);
+    return send_rest(socket, as_pieces, count, bytes, flags, part);
 }
 
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
@@ -113,7 +121,8 @@ ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
     return call_result(socket != NULL ? socket_receive(socket, buffer, bytes, flags) : error);
 }
 
-ssize_t send(int fd, const void *data, size_t bytes, int flags)
+static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t count, size_t bytes,
+                           int flags)
 {
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
@@ -121,7 +130,14 @@ ssize_t send(int fd, const void *data, size_t bytes, int flags)
     if (socket != NULL && (flags & MSG_OOB)) {
         return call_result(-EOPNOTSUPP);
     }
-    return call_result(socket != NULL ? socket_send(socket, data, bytes, flags) : error);
+    return call_result(socket != NULL ? socket_send(socket, pieces, count, bytes, flags) : error);
+}
+
+ssize_t send(int fd, const void *data, size_t bytes, int flags)
+{
+    const struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
+
+    return send_pieces(fd, &piece, 1, bytes, flags);
 }
 
 int shutdown(int fd, int how)
@@ -168,33 +184,21 @@ ssize_t sendto(int fd, const void *data, size_t bytes, int flags, const struct s
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    ssize_t total = 0;
-    int error = iovec_check(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
+    ssize_t bytes = iovec_total(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
 
-    if (error != 0) {
-        return call_result(error);
+    if (bytes < 0) {
+        return call_result(bytes);
     }
-    for (size_t i = 0; i < message->msg_iovlen; i++) {
-        const struct iovec *piece = &message->msg_iov[i];
-        ssize_t sent = send(fd, piece->iov_base, piece->iov_len, flags);
-        if (sent < 0) {
-            return total > 0 ? total : -1;
-        }
-        total += sent;
-        if ((size_t)sent < piece->iov_len) {
-            break;
-        }
-    }
-    return total;
+    return send_pieces(fd, message->msg_iov, message->msg_iovlen, (size_t)bytes, flags);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     ssize_t total = 0;
-    int error = iovec_check(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
+    ssize_t bytes = iovec_total(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
 
-    if (error != 0) {
-        return call_result(error);
+    if (bytes < 0) {
+        return call_result(bytes);
     }
     message->msg_flags = 0;
     message->msg_controllen = 0;

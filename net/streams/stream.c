@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending uses the credit that the TS has given: SEND carries a copy of the bytes; those that lie
- * in the boot archive, which every node maps, go as SEND_ARCHIVE without being touched. Reading
- * returns credit: what has been read is told with the next SEND or CLOSE, or alone when much has
- * gathered.
+ * Sending uses the credit that the TS has given: SEND carries a copy of the bytes, and names those
+ * behind them that lie in the boot archive, which every node maps: a response's head and the file
+ * go as one message, and the FIN with them. Reading returns credit: what has been read is told with
+ * the next SEND or CLOSE, or alone when much has gathered.
  */
 #include "net/streams/stream.h"
 
@@ -172,36 +172,77 @@ static bool is_in_archive(const void *data, size_t bytes)
     return offset < platform_archive_bytes() && bytes <= platform_archive_bytes() - offset;
 }
 
-static int send_reference(struct stream *stream, const void *data, uint32_t bytes)
-{
-    struct send_archive *message = message_reserve(stream->ts, SEND_ARCHIVE, sizeof(*message));
+/* What is still to be sent. */
+struct unsent {
+    const struct stream_piece *piece;
+    size_t skip_bytes; /* of this piece: sent already */
+    size_t bytes;      /* in all */
+};
 
-    if (message == NULL) {
-        return message_refusal(stream->ts);
+/* So many bytes in front have been sent; what is left begins in a piece that has some. */
+static void skip_sent(struct unsent *unsent, size_t bytes)
+{
+    ASSERT_SLOW(bytes <= unsent->bytes);
+    unsent->bytes -= bytes;
+    unsent->skip_bytes += bytes;
+    while (unsent->bytes != 0 && unsent->skip_bytes >= unsent->piece->bytes) {
+        unsent->skip_bytes -= unsent->piece->bytes;
+        unsent->piece++;
     }
-    message->connection_index = stream->connection_index;
-    message->generation = stream->generation;
-    message->consumed_bytes = stream->unreported_bytes;
-    message->length_bytes = bytes;
-    message->archive_offset = (uintptr_t)data - (uintptr_t)platform_archive_start();
-    message_publish();
-    return 0;
 }
 
-static int send_copy(struct stream *stream, const void *data, uint32_t bytes)
+/* Whether this piece, but for what is skipped, is referred to. It may be empty, and nowhere. */
+static bool is_reference(const struct stream_piece *piece, size_t skip_bytes)
 {
-    struct send *message = message_reserve_payload(stream->ts, SEND, sizeof(*message), bytes);
+    size_t bytes = piece->bytes - skip_bytes;
 
-    ASSERT_SLOW(bytes <= SEND_MAX_BYTES);
-    if (message == NULL) {
-        return message_refusal(stream->ts);
+    return bytes >= ARCHIVE_REFERENCE_MIN_BYTES &&
+           is_in_archive((const uint8_t *)piece->data + skip_bytes, bytes);
+}
+
+/* How many bytes in front are copied into a message: what comes before the first that are referred
+ * to, but no more than `most`. */
+static size_t count_copied(const struct unsent *unsent, size_t most)
+{
+    const struct stream_piece *piece = unsent->piece;
+    size_t skip_bytes = unsent->skip_bytes;
+    size_t count = 0;
+
+    most = most < unsent->bytes ? most : unsent->bytes;
+    while (count < most && !is_reference(piece, skip_bytes)) {
+        count += piece->bytes - skip_bytes;
+        skip_bytes = 0;
+        piece++;
     }
-    message->connection_index = stream->connection_index;
-    message->generation = stream->generation;
-    message->consumed_bytes = stream->unreported_bytes;
-    memcpy(message + 1, data, bytes);
-    message_publish();
-    return 0;
+    return count < most ? count : most;
+}
+
+static void take_copy(struct unsent *unsent, uint8_t *to, size_t bytes)
+{
+    while (bytes != 0) {
+        size_t part = unsent->piece->bytes - unsent->skip_bytes;
+
+        part = part < bytes ? part : bytes;
+        memcpy(to, (const uint8_t *)unsent->piece->data + unsent->skip_bytes, part);
+        to += part;
+        bytes -= part;
+        skip_sent(unsent, part);
+    }
+}
+
+/* If bytes of the archive are next, name up to `most` of them in the message. Returns how many. */
+static uint32_t take_reference(struct unsent *unsent, struct send *message, size_t most)
+{
+    if (most == 0 || unsent->bytes == 0 || !is_reference(unsent->piece, unsent->skip_bytes)) {
+        return 0;
+    }
+    const uint8_t *data = (const uint8_t *)unsent->piece->data + unsent->skip_bytes;
+    size_t bytes = unsent->piece->bytes - unsent->skip_bytes;
+    bytes = bytes < most ? bytes : most;
+    message->archive_offset = (uintptr_t)data - (uintptr_t)platform_archive_start();
+    message->archive_bytes = (uint32_t)bytes;
+    skip_sent(unsent, bytes);
+    return (uint32_t)bytes;
 }
 
 /* Look again at each dispatch round: a channel that gets room tells nobody. */
@@ -214,59 +255,81 @@ static void wait_for_channel(struct stream *stream)
     }
 }
 
-/* Send one message's worth. Returns how many bytes went, -EAGAIN, or why the connection failed. */
-static int64_t send_some(struct stream *stream, const void *data, size_t bytes)
+/* Send one message's worth. Returns 0, -EAGAIN, or why the connection failed. */
+static int send_some(struct stream *stream, struct unsent *unsent, bool is_last)
 {
-    uint32_t part_bytes = stream->send_credit_bytes;
-    bool is_reference = bytes >= ARCHIVE_REFERENCE_MIN_BYTES && is_in_archive(data, bytes);
+    uint32_t credit_bytes = stream->send_credit_bytes;
+    size_t copied_bytes =
+        count_copied(unsent, credit_bytes < SEND_MAX_BYTES ? credit_bytes : SEND_MAX_BYTES);
 
-    if (part_bytes > bytes) {
-        part_bytes = (uint32_t)bytes;
-    }
-    if (!is_reference && part_bytes > SEND_MAX_BYTES) {
-        part_bytes = SEND_MAX_BYTES;
-    }
-    if (part_bytes == 0) {
-        return -EAGAIN;
-    }
     ASSERT_SLOW(!stream->is_gone);
-    int error = is_reference ? send_reference(stream, data, part_bytes)
-                             : send_copy(stream, data, part_bytes);
-    if (error == 0) {
-        stream->send_credit_bytes -= part_bytes;
-        stream->unreported_bytes = 0; /* it went along */
-        return part_bytes;
-    }
-    if (error == -EAGAIN) {
-        wait_for_channel(stream);
+    if (credit_bytes == 0) {
         return -EAGAIN;
     }
-    fail_stream(stream, ECONNRESET); /* its TS is dead */
-    return -ECONNRESET;
+    struct send *message =
+        message_reserve_payload(stream->ts, SEND, sizeof(*message), copied_bytes);
+    if (message == NULL) {
+        int error = message_refusal(stream->ts);
+        if (error == -EAGAIN) {
+            wait_for_channel(stream);
+            return -EAGAIN;
+        }
+        fail_stream(stream, ECONNRESET); /* its TS is dead */
+        return -ECONNRESET;
+    }
+    message->connection_index = stream->connection_index;
+    message->generation = stream->generation;
+    message->consumed_bytes = stream->unreported_bytes;
+    take_copy(unsent, (uint8_t *)(message + 1), copied_bytes);
+    credit_bytes -= (uint32_t)copied_bytes;
+    credit_bytes -= take_reference(unsent, message, credit_bytes);
+    ASSERT_SLOW(credit_bytes < stream->send_credit_bytes); /* or we should try for ever */
+    if (is_last && unsent->bytes == 0) {
+        message->close_kind = CLOSE_SEND_ONLY;
+        stream->is_send_shut = true;
+    }
+    message_publish();
+    stream->send_credit_bytes = credit_bytes;
+    stream->unreported_bytes = 0; /* it went along */
+    return 0;
 }
 
-int64_t stream_send(struct stream *stream, const void *data, size_t bytes)
+static size_t count_bytes(const struct stream_piece *pieces, size_t piece_count)
 {
-    int64_t sent = 0;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < piece_count; i++) {
+        bytes += pieces[i].bytes;
+    }
+    return bytes;
+}
+
+int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t piece_count,
+                    size_t from_bytes, bool is_last)
+{
+    struct unsent unsent = {.piece = pieces, .bytes = count_bytes(pieces, piece_count)};
 
     ASSERT_SLOW(stream->state == STREAM_OPEN);
-    while ((size_t)sent < bytes) {
-        int64_t part;
+    skip_sent(&unsent, from_bytes);
+    const size_t bytes = unsent.bytes;
+    if (bytes == 0 && is_last) {
+        stream_shut_send(stream);
+    }
+    while (unsent.bytes != 0) {
+        int error;
         if (UNLIKELY(stream->is_gone || stream->is_send_shut)) {
-            part = stream->error != 0 ? -stream->error : -EPIPE;
+            error = stream->error != 0 ? -stream->error : -EPIPE;
         } else {
-            part = send_some(stream, (const uint8_t *)data + sent, bytes - (size_t)sent);
+            error = send_some(stream, &unsent, is_last);
         }
-        if (part < 0) {
-            if (part == -EAGAIN) {
+        if (error != 0) {
+            if (error == -EAGAIN) {
                 stream->is_short_of_room = true;
             }
-            return sent > 0 ? sent : part;
+            return bytes > unsent.bytes ? (int64_t)(bytes - unsent.bytes) : error;
         }
-        sent += part;
     }
-    ASSERT_SLOW((size_t)sent == bytes);
-    return sent;
+    return (int64_t)bytes;
 }
 
 void stream_shut_send(struct stream *stream)

@@ -41,15 +41,25 @@ const struct flow *stream_flow(const struct stream *stream);
  */
 MUST_CHECK int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek);
 
+/* Bytes to send. As POSIX' struct iovec, so that libc/posix need not translate it. */
+struct stream_piece {
+    const void *data;
+    size_t bytes;
+};
+
 /*
- * Send as much of `data` as credit and channel allow. Bytes in the boot archive are not copied:
- * TS and network card read them where they lie.
+ * Send as much of the pieces, one behind the other, as credit and channel allow. Bytes in the boot
+ * archive are not copied: TS and network card read them where they lie.
  *
- * Returns how many bytes were sent, also when that is less than `bytes`. -EAGAIN when none could
+ * from_bytes  so many in front are left out: they were sent before
+ * is_last     when all has been sent, stream_shut_send(): the FIN goes along
+ *
+ * Returns how many bytes were sent, also when that is not all. -EAGAIN when none could
  * be: STREAM_CAN_WRITE is told when there is room again. When the connection has failed, why, until
  * stream_take_error(); -EPIPE after that, and after stream_shut_send().
  */
-MUST_CHECK int64_t stream_send(struct stream *stream, const void *data, size_t bytes);
+MUST_CHECK int64_t stream_send(struct stream *stream, const struct stream_piece *pieces,
+                               size_t piece_count, size_t from_bytes, bool is_last);
 
 /* Send no more: the peer gets a FIN after what has been sent. A second time changes nothing. */
 void stream_shut_send(struct stream *stream);

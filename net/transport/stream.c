@@ -334,6 +334,23 @@ static void consume(struct connection *connection, uint32_t bytes)
     connection_mark_dirty(connection);
 }
 
+/* FIN behind what has been written, at the end of the round. */
+static void shut_send(struct connection *connection)
+{
+    ASSERT_SLOW(may_send(connection));
+    connection->close_due = CLOSE_SEND_ONLY;
+    connection_mark_dirty(connection);
+}
+
+static bool is_send_possible(const struct send *send)
+{
+    size_t archive_bytes = platform_archive_bytes();
+
+    return send->archive_offset <= archive_bytes &&
+           send->archive_bytes <= archive_bytes - send->archive_offset &&
+           (send->close_kind == 0 || send->close_kind == CLOSE_SEND_ONLY);
+}
+
 static void handle_send(node_id_t from, const struct message *message,
                         struct message_payload payload)
 {
@@ -343,30 +360,21 @@ static void handle_send(node_id_t from, const struct message *message,
     if (connection == NULL) {
         return;
     }
-    consume(connection, send->consumed_bytes);
-    if (may_send(connection) && payload.length_bytes != 0) {
-        write_bytes(connection, payload.bytes, (uint32_t)payload.length_bytes, true);
-    }
-}
-
-static void handle_send_archive(node_id_t from, const struct message *message)
-{
-    const struct send_archive *send = (const struct send_archive *)message;
-    struct connection *connection = admit_message(from, send->connection_index, send->generation);
-    size_t archive_bytes = platform_archive_bytes();
-
-    if (connection == NULL) {
-        return;
-    }
-    if (send->archive_offset > archive_bytes ||
-        send->length_bytes > archive_bytes - send->archive_offset) {
+    if (!is_send_possible(send)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
     consume(connection, send->consumed_bytes);
-    if (may_send(connection) && send->length_bytes != 0) {
+    if (payload.length_bytes != 0 && may_send(connection)) {
+        write_bytes(connection, payload.bytes, (uint32_t)payload.length_bytes, true);
+    }
+    /* Each may find that the one before had no memory, and has reset the connection. */
+    if (send->archive_bytes != 0 && may_send(connection)) {
         write_bytes(connection, (const uint8_t *)platform_archive_start() + send->archive_offset,
-                    send->length_bytes, false);
+                    send->archive_bytes, false);
+    }
+    if (send->close_kind != 0 && may_send(connection)) {
+        shut_send(connection);
     }
 }
 
@@ -392,9 +400,8 @@ static void handle_close(node_id_t from, const struct message *message)
     if (close->kind == CLOSE_SEND_ONLY) {
         consume(connection, close->consumed_bytes);
         if (may_send(connection)) {
-            connection->close_due = CLOSE_SEND_ONLY;
+            shut_send(connection);
         }
-        connection_mark_dirty(connection);
         return;
     }
     if (close->kind != CLOSE_BOTH && close->kind != CLOSE_ABORT) {
@@ -426,7 +433,6 @@ void stream_note_acknowledged(struct connection *connection, uint32_t bytes)
 void stream_initialise(void)
 {
     net_register_payload_message(SEND, handle_send);
-    net_register_message(SEND_ARCHIVE, handle_send_archive);
     net_register_message(CONSUMED, handle_consumed);
     net_register_message(CLOSE, handle_close);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The byte stream between a connection's TCP and the application that has claimed it: DATA,
- * PEER_CLOSED, CONNECTION_FAILED and SEND_CREDIT one way; SEND, SEND_ARCHIVE, CONSUMED and CLOSE
+ * PEER_CLOSED, CONNECTION_FAILED and SEND_CREDIT one way; SEND, CONSUMED and CLOSE
  * the other.
  */
 #pragma once

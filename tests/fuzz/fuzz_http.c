@@ -2,7 +2,7 @@
 /* sources: apps/httpd/client.c apps/httpd/request.c apps/httpd/repeat.c apps/httpd/path.c */
 /* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
-/* flags: -D_GNU_SOURCE -Dsend=fake_send -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
+/* flags: -D_GNU_SOURCE -Dsendmsg=fake_sendmsg -DMSG_EOF=0x200 -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
 /* flags: -Depoll_ctl=fake_epoll_ctl -Dopen=fake_open -Dfstat=fake_fstat -Dmmap=fake_mmap */
 /* library: llhttp */
 /*
@@ -65,20 +65,32 @@ static uint64_t now_ms;
 
 /* --- The socket calls --- */
 
-ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
+ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    size_t sent = 0;
+
     FUZZ_CHECK(fd == FD && !wire.is_closed && !wire.is_shut && (flags & MSG_NOSIGNAL) != 0);
     if (wire.room_bytes == 0) {
         errno = EAGAIN;
         return -1;
     }
-    bytes = bytes < wire.room_bytes ? bytes : wire.room_bytes;
-    wire.room_bytes -= bytes;
-    if (wire.sent->count + bytes <= SENT_MAX) { /* beyond that nothing is compared */
-        memcpy(wire.sent->bytes + wire.sent->count, data, bytes);
+    wire.is_shut = (flags & MSG_EOF) != 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        const struct iovec *piece = &message->msg_iov[i];
+        if (piece->iov_len == 0) {
+            continue; /* and may be nowhere */
+        }
+        size_t bytes = piece->iov_len < wire.room_bytes ? piece->iov_len : wire.room_bytes;
+
+        wire.room_bytes -= bytes;
+        if (wire.sent->count + bytes <= SENT_MAX) { /* beyond that nothing is compared */
+            memcpy(wire.sent->bytes + wire.sent->count, piece->iov_base, bytes);
+        }
+        wire.sent->count += bytes;
+        sent += bytes;
+        wire.is_shut = wire.is_shut && bytes == piece->iov_len;
     }
-    wire.sent->count += bytes;
-    return (ssize_t)bytes;
+    return (ssize_t)sent;
 }
 
 ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)

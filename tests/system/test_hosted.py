@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import (BUILD, LONG_WAIT_S, WAIT_S, Hosted, Network, TapNetwork, ab, curl,
-                     wait_until)
+from harness import BUILD, LONG_WAIT_S, WAIT_S, Hosted, TapNetwork, ab, curl, wait_until
 from harness.hosted import REPORT
 
 PLAIN = BUILD / "hosted" / "talus"

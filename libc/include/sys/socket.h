@@ -60,6 +60,7 @@ struct msghdr {
 #define MSG_PEEK     0x02
 #define MSG_DONTWAIT 0x40
 #define MSG_WAITALL  0x100
+#define MSG_EOF      0x200 /* FreeBSD's: then shutdown(SHUT_WR); Linux has no use for the value */
 #define MSG_NOSIGNAL 0x4000
 #define MSG_MORE     0x8000
 

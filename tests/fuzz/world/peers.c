@@ -312,14 +312,15 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         break;
     }
     case SEND:
-    case SEND_ARCHIVE:
     case CONSUMED:
     case CLOSE:
         memcpy(message->words + 2, told[CLAIM_CONFIRMED].words + 2, 8);
         if (type == SEND) {
+            struct send *send = body;
+
+            send->archive_bytes = (choice & 0x7F) * 64u;
+            send->close_kind = choice >> 7; /* or the FIN along */
             payload_bytes = add_bytes(message, fixed_bytes, input);
-        } else if (type == SEND_ARCHIVE) {
-            message->words[5] = choice * 64u;
         } else if (type == CLOSE) {
             message->words[4] = (choice & 0x80) != 0 ? UINT32_MAX : 0;
             message->words[5] = choice & 3;

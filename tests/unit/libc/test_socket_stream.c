@@ -164,9 +164,9 @@ static void bytes_of_the_archive_are_sent_by_reference(void **state)
     memset(archive, 'a', sizeof(archive));
     fake_set_archive(archive, (size_t)(end - archive));
     assert_int_equal(send(pair.fd, archive + 100, 1900, 0), 1900);
-    const struct send_archive *reference = fake_expect_message(TS, SEND_ARCHIVE);
+    const struct send *reference = fake_expect_message(TS, SEND);
     assert_int_equal(reference->archive_offset, 100);
-    assert_int_equal(reference->length_bytes, 1900);
+    assert_int_equal(reference->archive_bytes, 1900);
     /* Few bytes are cheaper to copy. */
     assert_int_equal(send(pair.fd, archive + 100, 20, 0), 20);
     assert_memory_equal((const struct send *)fake_expect_message(TS, SEND) + 1, archive + 100, 20);

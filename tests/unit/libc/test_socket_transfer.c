@@ -125,6 +125,31 @@ static void pieces_end_where_the_credit_ends(void **state)
     close_pair(pair);
 }
 
+/* MSG_EOF: once all of it has been sent, not before. */
+static void the_end_goes_with_the_last_bytes(void **state)
+{
+    static char bytes[WINDOW + 1];
+    struct pair pair = open_connection("");
+    struct iovec pieces[] = {{bytes, WINDOW}, {bytes, 1}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+    const struct message *told;
+
+    (void)state;
+    assert_int_equal(sendmsg(pair.fd, &message, MSG_EOF), WINDOW);
+    while ((told = fake_take_message(TS)) != NULL) {
+        assert_int_equal(((const struct send *)(const void *)told)->close_kind, 0);
+    }
+    assert_fails(send(pair.fd, bytes, 1, MSG_EOF), EAGAIN);
+    give_credit(pair.stream_index, pair.generation, 1);
+    assert_int_equal(send(pair.fd, bytes, 1, MSG_EOF), 1);
+    assert_int_equal(((const struct send *)fake_expect_message(TS, SEND))->close_kind,
+                     CLOSE_SEND_ONLY);
+    assert_fails(send(pair.fd, bytes, 1, MSG_NOSIGNAL), EPIPE);
+    assert_int_equal(shutdown(pair.fd, SHUT_WR), 0);
+    fake_expect_no_message(TS);
+    close_pair(pair);
+}
+
 static void recvfrom_names_the_peer_and_sendto_takes_none(void **state)
 {
     struct pair pair = open_connection("abc");
@@ -351,6 +376,7 @@ int main(void)
         TEST(pieces_are_sent_one_after_the_other),
         TEST(pieces_are_filled_one_after_the_other),
         TEST(pieces_end_where_the_credit_ends),
+        TEST(the_end_goes_with_the_last_bytes),
         TEST(recvfrom_names_the_peer_and_sendto_takes_none),
         TEST(numbers_without_a_descriptor_are_the_logs_or_nobodys),
         TEST(shutdown_ends_the_side_that_it_names),

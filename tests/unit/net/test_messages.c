@@ -51,7 +51,7 @@ static void only_nodes_with_the_tables_role_may_send(void **state)
                      0);
     /* Node 0 is the TS, 1 the LS, 2 the CM, 3 and 4 applications, 5 nothing. */
     assert_int_equal(net_message_senders(&configuration, LISTEN).words[0], 0x18);
-    assert_int_equal(net_message_senders(&configuration, SEND_ARCHIVE).words[0], 0x18);
+    assert_int_equal(net_message_senders(&configuration, SEND).words[0], 0x18);
     assert_int_equal(net_message_senders(&configuration, DECLINE_CONNECTION).words[0], 0x18);
     assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED).words[0], 0x03);
     assert_int_equal(net_message_senders(&configuration, ASSIGN_CONNECTION).words[0], 0x04);

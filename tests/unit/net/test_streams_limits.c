@@ -310,16 +310,15 @@ static void only_what_lies_whole_in_the_archive_is_sent_by_reference(void **stat
                  {4096, 1500, false}};
 
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        assert_int_equal(stream_send(stream, archive + cases[i].offset, cases[i].bytes),
+        assert_int_equal(send_bytes(stream, archive + cases[i].offset, cases[i].bytes),
                          cases[i].bytes);
         const struct message *message = fake_take_message(TS);
 
         assert_non_null(message);
-        assert_int_equal(message->header.type, cases[i].is_reference ? SEND_ARCHIVE : SEND);
-        if (cases[i].is_reference) {
-            assert_int_equal(((const struct send_archive *)message)->archive_offset,
-                             cases[i].offset);
-        }
+        assert_int_equal(message->header.type, SEND);
+        const struct send *sent = (const struct send *)message;
+        assert_int_equal(sent->archive_bytes, cases[i].is_reference ? cases[i].bytes : 0);
+        assert_int_equal(sent->archive_offset, cases[i].is_reference ? cases[i].offset : 0);
         while (fake_take_message(TS) != NULL) {
         }
     }

@@ -102,12 +102,12 @@ static void a_failure_is_returned_until_it_is_taken(void **state)
     assert_int_equal(stream_receive(stream, &byte, 1, false), 1);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(stream_receive(stream, &byte, 1, false), -ETIMEDOUT);
-        assert_int_equal(stream_send(stream, "y", 1), -ETIMEDOUT);
+        assert_int_equal(send_bytes(stream, "y", 1), -ETIMEDOUT);
     }
     assert_int_equal(stream_take_error(stream), -ETIMEDOUT);
     assert_int_equal(stream_take_error(stream), 0);
     assert_int_equal(stream_receive(stream, &byte, 1, false), 0);
-    assert_int_equal(stream_send(stream, "y", 1), -EPIPE);
+    assert_int_equal(send_bytes(stream, "y", 1), -EPIPE);
     assert_int_equal(stream_readiness(stream) & STREAM_HAS_FAILED, 0);
     /* The first reason holds. */
     fail_connection(name, 3, ECONNRESET);
@@ -150,15 +150,15 @@ static void sending_stops_at_the_credit_and_room_is_told(void **state)
     static uint8_t bytes[WINDOW + 100];
 
     (void)state;
-    assert_int_equal(stream_send(stream, bytes, 0), 0);
-    assert_int_equal(stream_send(stream, bytes, sizeof(bytes)), WINDOW);
-    assert_int_equal(stream_send(stream, bytes, 1), -EAGAIN);
+    assert_int_equal(send_bytes(stream, bytes, 0), 0);
+    assert_int_equal(send_bytes(stream, bytes, sizeof(bytes)), WINDOW);
+    assert_int_equal(send_bytes(stream, bytes, 1), -EAGAIN);
     assert_int_equal(stream_readiness(stream), 0);
     give_credit(name, 3, WINDOW / 2 - 1);
     assert_int_equal(take_told(), 0);
     give_credit(name, 3, 1);
     assert_int_equal(take_told(), STREAM_CAN_WRITE);
-    assert_int_equal(stream_send(stream, bytes, 1), 1);
+    assert_int_equal(send_bytes(stream, bytes, 1), 1);
     /* There is room, and nobody was short of it: nothing is told. */
     give_credit(name, 3, 1);
     assert_int_equal(take_told(), STREAM_CAN_WRITE);
@@ -176,7 +176,7 @@ static void a_stream_whose_channel_is_full_can_be_closed(void **state)
     (void)state;
     do {
         give_credit(name, 3, sizeof(bytes));
-        sent = stream_send(stream, bytes, sizeof(bytes));
+        sent = send_bytes(stream, bytes, sizeof(bytes));
     } while (sent == sizeof(bytes));
     assert_true(sent == -EAGAIN || sent > 0);
     stream_close(stream, CLOSE_ABORT);
@@ -187,6 +187,145 @@ static void a_stream_whose_channel_is_full_can_be_closed(void **state)
     dispatch_round();
     dispatch_round();
     assert_int_equal(told_count, 0);
+}
+
+/* --- Pieces --- */
+
+static uint8_t archive[6000];
+
+/* The next SEND: so many bytes copied, so many of the archive from there on, and the FIN or not. */
+static const struct send *expect_send(size_t copied_bytes, size_t from, size_t archive_bytes,
+                                      bool has_fin)
+{
+    const struct send *send = fake_expect_message(TS, SEND);
+
+    assert_int_equal(send->header.length_bytes, sizeof(*send) + copied_bytes);
+    assert_int_equal(send->archive_bytes, archive_bytes);
+    assert_int_equal(send->archive_offset, archive_bytes != 0 ? from : 0);
+    assert_int_equal(send->close_kind, has_fin ? CLOSE_SEND_ONLY : 0);
+    return send;
+}
+
+static void a_head_its_file_and_the_end_are_one_message(void **state)
+{
+    const struct stream_piece pieces[] = {
+        {NULL, 0}, {"ab", 2}, {NULL, 0}, {"cde", 3}, {archive + 100, 4000}, {NULL, 0},
+    };
+    char byte;
+
+    (void)state;
+    fake_set_archive(archive, sizeof(archive));
+    deliver_data(name, 3, "x", 1);
+    assert_int_equal(stream_receive(stream, &byte, 1, false), 1);
+    assert_int_equal(stream_send(stream, pieces, ARRAY_COUNT(pieces), 0, true), 4005);
+    const struct send *send = expect_send(5, 100, 4000, true);
+    assert_memory_equal(send + 1, "abcde", 5);
+    assert_int_equal(send->consumed_bytes, 1);
+    fake_expect_no_message(TS);
+    /* It has ended: nothing more is sent, and no second FIN. */
+    assert_int_equal(send_bytes(stream, "x", 1), -EPIPE);
+    stream_shut_send(stream);
+    assert_int_equal(stream_send(stream, pieces, 0, 0, true), 0);
+    fake_expect_no_message(TS);
+    assert_int_equal(stream_readiness(stream) & STREAM_HAS_ENDED, 0);
+    close_by_peer(name, 3);
+    assert_true((stream_readiness(stream) & STREAM_HAS_ENDED) != 0);
+}
+
+static void an_end_behind_nothing_is_a_close(void **state)
+{
+    const struct stream_piece none = {"", 0};
+
+    (void)state;
+    assert_int_equal(stream_send(stream, &none, 1, 0, true), 0);
+    (void)expect_close(CLOSE_SEND_ONLY);
+    fake_expect_no_message(TS);
+}
+
+/* Whatever the credit, the messages together are the pieces, and only the last ends them. */
+static void pieces_end_at_the_credit_and_go_on_where_they_stopped(void **state)
+{
+    static uint8_t head[300], tail[2000];
+    const struct stream_piece pieces[] = {
+        {head, sizeof(head)},
+        {archive + 7, 5000},
+        {tail, 1},
+        {archive, 100}, /* too short for a reference */
+        {tail + 1, sizeof(tail) - 1},
+    };
+    const size_t bytes = 300 + 5000 + 1 + 100 + 1999;
+    static uint8_t expected[300 + 5000 + 1 + 100 + 1999], got[WINDOW];
+    static const uint32_t credits[] = {1, 299, 300, 301, 1500, 5300, 5301, 7000, sizeof(expected)};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(archive); i++) {
+        archive[i] = (uint8_t)(i % 251);
+        head[i % sizeof(head)] = (uint8_t)(i * 3);
+        tail[i % sizeof(tail)] = (uint8_t)(i * 5);
+    }
+    memcpy(expected, head, 300);
+    memcpy(expected + 300, archive + 7, 5000);
+    memcpy(expected + 5300, tail, 1);
+    memcpy(expected + 5301, archive, 100);
+    memcpy(expected + 5401, tail + 1, 1999);
+    fake_set_archive(archive, sizeof(archive));
+    for (size_t i = 0; i < ARRAY_COUNT(credits); i++) {
+        size_t sent = 0, taken = 0;
+        bool has_fin = false;
+
+        end(state);
+        start(state);
+        /* Use up the credit but for this. */
+        assert_int_equal(send_bytes(stream, got, WINDOW - credits[i]), WINDOW - credits[i]);
+        while (fake_take_message(TS) != NULL) {
+        }
+        while (sent < bytes) {
+            int64_t part = stream_send(stream, pieces, ARRAY_COUNT(pieces), sent, true);
+            const struct message *message;
+
+            assert_true(part > 0 && (size_t)part <= credits[i]);
+            sent += (size_t)part;
+            while ((message = fake_take_message(TS)) != NULL) {
+                const struct send *send = (const void *)message;
+                size_t copied = send->header.length_bytes - sizeof(*send);
+
+                assert_int_equal(message->header.type, SEND);
+                assert_false(has_fin);
+                memcpy(got + taken, send + 1, copied);
+                taken += copied;
+                memcpy(got + taken, archive + send->archive_offset, send->archive_bytes);
+                taken += send->archive_bytes;
+                has_fin = send->close_kind == CLOSE_SEND_ONLY;
+            }
+            assert_int_equal(taken, sent);
+            assert_int_equal(has_fin, sent == bytes);
+            give_credit(name, 3, (uint32_t)part);
+        }
+        assert_memory_equal(got, expected, bytes);
+    }
+}
+
+/* A full channel takes none of it, nor the end. */
+static void an_end_waits_for_what_a_full_channel_does_not_take(void **state)
+{
+    static uint8_t bytes[4000];
+    const struct stream_piece piece = {bytes, sizeof(bytes)};
+    int64_t sent;
+
+    (void)state;
+    do {
+        give_credit(name, 3, sizeof(bytes));
+        sent = send_bytes(stream, bytes, sizeof(bytes));
+    } while (sent == sizeof(bytes));
+    give_credit(name, 3, sizeof(bytes));
+    assert_int_equal(stream_send(stream, &piece, 1, 0, true), -EAGAIN);
+    while (fake_take_message(TS) != NULL) {
+    }
+    dispatch_round();
+    sent = stream_send(stream, &piece, 1, 0, true);
+    assert_int_equal(sent, sizeof(bytes));
+    (void)expect_send(sizeof(bytes), 0, 0, true);
+    fake_expect_no_message(TS);
 }
 
 static void after_the_close_nothing_is_told_and_its_name_is_nobodys(void **state)
@@ -238,7 +377,7 @@ static void both_ways_shut_is_the_end(void **state)
     stream_shut_send(stream);
     assert_int_equal(expect_close(CLOSE_SEND_ONLY)->consumed_bytes, 1);
     fake_expect_no_message(TS);
-    assert_int_equal(stream_send(stream, "x", 1), -EPIPE);
+    assert_int_equal(send_bytes(stream, "x", 1), -EPIPE);
     assert_int_equal(stream_readiness(stream) & STREAM_HAS_ENDED, 0);
     close_by_peer(name, 3);
     assert_true((stream_readiness(stream) & STREAM_HAS_ENDED) != 0);
@@ -255,6 +394,10 @@ int main(void)
         TEST(more_than_a_transport_server_may_send_ahead_ends_the_connection),
         TEST(sending_stops_at_the_credit_and_room_is_told),
         TEST(a_stream_whose_channel_is_full_can_be_closed),
+        TEST(a_head_its_file_and_the_end_are_one_message),
+        TEST(an_end_behind_nothing_is_a_close),
+        TEST(pieces_end_at_the_credit_and_go_on_where_they_stopped),
+        TEST(an_end_waits_for_what_a_full_channel_does_not_take),
         TEST(after_the_close_nothing_is_told_and_its_name_is_nobodys),
         TEST(a_message_from_another_node_does_not_reach_the_stream),
         TEST(both_ways_shut_is_the_end),

@@ -71,7 +71,7 @@ static void receive_all(struct receiver *receiver)
     }
 }
 
-static void send_response(unsigned loss, uint32_t archive_bytes)
+static void send_response(unsigned loss, uint32_t archive_bytes, bool is_one_message)
 {
     static const uint8_t head[] = "HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n";
     struct client client;
@@ -80,8 +80,13 @@ static void send_response(unsigned loss, uint32_t archive_bytes)
     (void)wire_accept(&client, wire_new_port());
     receiver.client = &client;
     receiver.start = receiver.end = client.receive_next;
-    wire_application_send(&client, head, sizeof(head));
-    wire_application_send_archive(&client, 0, archive_bytes);
+    if (is_one_message) {
+        wire_application_respond(&client, head, sizeof(head), archive_bytes, CLOSE_SEND_ONLY);
+        wire_run(); /* the close comes later */
+    } else {
+        wire_application_send(&client, head, sizeof(head));
+        wire_application_send_archive(&client, 0, archive_bytes);
+    }
     wire_application_close(&client, 0, CLOSE_BOTH);
     wire_run();
     for (unsigned i = 0; i < 20000 && !receiver.has_fin; i++) {
@@ -101,11 +106,59 @@ static void a_long_response_arrives_whole(void **state)
     (void)state;
     uint64_t retransmissions = counter_read(platform_node(), COUNTER_TCP_RETRANSMITS);
 
-    send_response(0, 1);
-    send_response(0, WIRE_MSS);
-    send_response(0, 102400);
-    send_response(0, 250000);
+    for (unsigned i = 0; i < 2; i++) {
+        send_response(0, 1, i != 0);
+        send_response(0, WIRE_MSS, i != 0);
+        send_response(0, 102400, i != 0);
+        send_response(0, 250000, i != 0);
+    }
     assert_int_equal(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS), retransmissions);
+}
+
+/* Head, file and FIN that came as one message; nothing is sent behind the FIN. */
+static void head_file_and_fin_of_one_message_leave_in_one_segment(void **state)
+{
+    uint64_t refused = counter_read(platform_node(), COUNTER_DROP_BAD_MESSAGE);
+    struct client client;
+    struct segment segment;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_respond(&client, "head", 4, 1000, CLOSE_SEND_ONLY);
+    wire_application_respond(&client, "more", 4, 1000, CLOSE_SEND_ONLY);
+    wire_run();
+    segment = wire_expect(&client);
+    assert_int_equal(segment.flags & (WIRE_FIN | WIRE_ACK), WIRE_FIN | WIRE_ACK);
+    assert_int_equal(segment.length, 1004);
+    assert_memory_equal(segment.payload, "head", 4);
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_int_equal(segment.payload[4 + i], wire_archive_byte(i));
+    }
+    wire_expect_silence();
+    client.receive_next += 1005;
+    wire_send(&client, WIRE_ACK, NULL, 0);
+    /* It can still be read, and the FIN alone is a message too. */
+    wire_send(&client, WIRE_ACK | WIRE_PSH, "x", 1);
+    client.send_next++;
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, DATA);
+    wire_application_close(&client, 1, CLOSE_BOTH);
+    wire_run();
+    wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);
+    wire_run();
+    wire_clear();
+    assert_int_equal(wire_connection_count(), 0);
+    assert_int_equal(counter_read(platform_node(), COUNTER_DROP_BAD_MESSAGE), refused);
+
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_respond(&client, "", 0, 0, CLOSE_SEND_ONLY);
+    wire_run();
+    segment = wire_expect(&client);
+    assert_int_equal(segment.flags & WIRE_FIN, WIRE_FIN);
+    assert_int_equal(segment.length, 0);
+    wire_application_close(&client, 0, CLOSE_ABORT);
+    wire_run();
+    wire_clear();
 }
 
 /* All that is under way; acknowledged as one. */
@@ -148,7 +201,7 @@ static void a_long_response_arrives_whole_through_losses(void **state)
     (void)state;
     for (unsigned seed = 1; seed <= 12; seed++) {
         srand(seed);
-        send_response(seed, 40000 + 17000 * seed);
+        send_response(seed, 40000 + 17000 * seed, seed % 2 != 0);
     }
     assert_true(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS) > retransmissions);
 }
@@ -295,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_long_response_arrives_whole),
+        TEST(head_file_and_fin_of_one_message_leave_in_one_segment),
         TEST(slow_start_doubles_the_window_for_each_flight),
         TEST(a_long_response_arrives_whole_through_losses),
         TEST(frames_that_the_nic_still_reads_are_left_alone),

@@ -35,7 +35,7 @@ static int set_up(void **state)
     configuration->roles[NODE_OTHER_CM] |= ROLE_APPLICATION;
     /* Who may send was settled when the server started. */
     dispatch_limit_senders(CLAIM_CONNECTION, net_message_senders(configuration, CLAIM_CONNECTION));
-    dispatch_limit_senders(SEND_ARCHIVE, net_message_senders(configuration, SEND_ARCHIVE));
+    dispatch_limit_senders(SEND, net_message_senders(configuration, SEND));
     return result;
 }
 
@@ -144,11 +144,11 @@ static void make_failure_due(struct client *client, node_id_t application)
 
 static void make_credit_due(struct client *client, node_id_t application)
 {
-    struct send_archive message = {
-        .header.type = SEND_ARCHIVE,
+    struct send message = {
+        .header.type = SEND,
         .connection_index = client->connection_index,
         .generation = client->generation,
-        .length_bytes = SEND_CREDIT_LEAST_BYTES,
+        .archive_bytes = SEND_CREDIT_LEAST_BYTES,
     };
     uint32_t end = client->receive_next + SEND_CREDIT_LEAST_BYTES;
     struct segment segment;

@@ -237,10 +237,10 @@ static void messages_about_connections_of_others_are_refused(void **state)
 {
     struct client client;
     uint64_t refused = wire_counted(COUNTER_DROP_BAD_MESSAGE);
-    struct send_archive beyond = {
-        .header = {.type = SEND_ARCHIVE, .length_bytes = sizeof(beyond)},
+    struct send beyond = {
+        .header = {.type = SEND, .length_bytes = sizeof(beyond)},
         .archive_offset = WIRE_ARCHIVE_BYTES - 1,
-        .length_bytes = 2,
+        .archive_bytes = 2,
     };
 
     (void)state;
@@ -251,6 +251,11 @@ static void messages_about_connections_of_others_are_refused(void **state)
     beyond.archive_offset = UINT64_MAX;
     fake_deliver(NODE_APPLICATION, &beyond.header);
     beyond.archive_offset = 0;
+    beyond.close_kind = CLOSE_BOTH; /* not with bytes */
+    fake_deliver(NODE_APPLICATION, &beyond.header);
+    beyond.close_kind = UINT32_MAX;
+    fake_deliver(NODE_APPLICATION, &beyond.header);
+    beyond.close_kind = 0;
     beyond.generation++;
     fake_deliver(NODE_APPLICATION, &beyond.header);
     beyond.generation--;
@@ -259,7 +264,7 @@ static void messages_about_connections_of_others_are_refused(void **state)
     fake_deliver(NODE_APPLICATION, &beyond.header);
     wire_application_close(&client, 0, (enum close_kind)99);
     wire_run();
-    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - refused, 6);
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - refused, 8);
     wire_expect_silence();
     wire_finish(&client);
 }
@@ -465,7 +470,7 @@ static void a_stalled_application_costs_a_look_at_its_channel_and_no_more(void *
 
 /* --- An application that changes what it has sent --- */
 
-static struct send_archive *changing; /* where it lies in the channel */
+static struct send *changing; /* where it lies in the channel */
 static uint32_t random_state = 1;
 
 /* Within the archive, or beyond its end. */
@@ -476,18 +481,18 @@ static void change_archive_range(void)
     random_state = random_state * 1664525 + 1013904223;
     is_honest = random_state >> 31 != 0;
     changing->archive_offset = is_honest ? 5000 : WIRE_ARCHIVE_BYTES - 100;
-    changing->length_bytes = is_honest ? 1000 : 4000;
+    changing->archive_bytes = is_honest ? 1000 : 4000;
 }
 
-static struct send_archive *find_in_channel(uint64_t archive_offset)
+static struct send *find_in_channel(uint64_t archive_offset)
 {
     size_t ring_bytes;
     uint8_t *ring = fake_ring(NODE_APPLICATION, &ring_bytes);
 
     for (size_t at = 0; at < ring_bytes; at += CHANNEL_LINE_BYTES) {
-        struct send_archive *message = (struct send_archive *)(ring + at);
+        struct send *message = (struct send *)(ring + at);
 
-        if (message->header.type == SEND_ARCHIVE && message->archive_offset == archive_offset) {
+        if (message->header.type == SEND && message->archive_offset == archive_offset) {
             return message;
         }
     }

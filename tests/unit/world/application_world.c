@@ -19,6 +19,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/peers.h"
+#include "net/streams/stream.h"
 #include "net/streams/table.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
@@ -151,6 +152,15 @@ void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes)
 {
     TELL(SEND_CREDIT, (struct send_credit){
                           .stream_index = stream_index, .generation = generation, .bytes = bytes});
+}
+
+/* --- What the application does --- */
+
+int64_t send_bytes(struct stream *stream, const void *bytes, size_t length)
+{
+    const struct stream_piece piece = {bytes, length};
+
+    return stream_send(stream, &piece, 1, 0, false);
 }
 
 /* --- What it is told --- */

@@ -48,6 +48,12 @@ void close_by_peer(uint32_t stream_index, uint32_t generation);
 void fail_connection(uint32_t stream_index, uint32_t generation, uint32_t error_number);
 void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes);
 
+/* --- What the application does --- */
+
+struct stream;
+/* stream_send() of one piece. */
+int64_t send_bytes(struct stream *stream, const void *bytes, size_t length);
+
 /* --- What they are told --- */
 
 /* Take the claim of that connection; returns the application's name for it. */

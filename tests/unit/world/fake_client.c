@@ -124,15 +124,29 @@ void wire_application_send(const struct client *client, const void *bytes, uint3
 
 void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length)
 {
-    struct send_archive message = {
-        .header = {.type = SEND_ARCHIVE, .length_bytes = sizeof(message)},
+    struct send message = {
+        .header = {.type = SEND, .length_bytes = sizeof(message)},
         .connection_index = client->connection_index,
         .generation = client->generation,
         .archive_offset = offset,
-        .length_bytes = length,
+        .archive_bytes = length,
     };
 
     fake_deliver(NODE_APPLICATION, &message.header);
+}
+
+void wire_application_respond(const struct client *client, const void *head, uint32_t head_bytes,
+                              uint32_t archive_bytes, uint32_t close_kind)
+{
+    struct send message = {
+        .header.type = SEND,
+        .connection_index = client->connection_index,
+        .generation = client->generation,
+        .archive_bytes = archive_bytes,
+        .close_kind = close_kind,
+    };
+
+    fake_deliver_payload(NODE_APPLICATION, &message.header, sizeof(message), head, head_bytes);
 }
 
 void wire_application_consumed(const struct client *client, uint32_t bytes)

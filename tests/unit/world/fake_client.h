@@ -31,6 +31,10 @@ void wire_claim(const struct client *client);
 /* From the application. */
 void wire_application_send(const struct client *client, const void *bytes, uint32_t length);
 void wire_application_send_archive(const struct client *client, uint64_t offset, uint32_t length);
+/* Head, bytes of the archive and, unless the kind is 0, our end of the connection as one message.
+ */
+void wire_application_respond(const struct client *client, const void *head, uint32_t head_bytes,
+                              uint32_t archive_bytes, uint32_t close_kind);
 void wire_application_consumed(const struct client *client, uint32_t bytes);
 void wire_application_close(const struct client *client, uint32_t consumed, enum close_kind kind);
 

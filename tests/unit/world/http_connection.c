@@ -40,21 +40,33 @@ char http_file[PAGE_BYTES];
 static uint64_t now_ms;
 static bool is_site_whole;
 
-ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
+ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
 {
+    size_t sent = 0;
+
     assert_int_equal(fd, FD);
-    assert_true((flags & MSG_NOSIGNAL) != 0 && !wire.is_closed);
+    assert_true((flags & MSG_NOSIGNAL) != 0 && !wire.is_closed && !wire.is_shut);
+    wire.send_count++;
     if (wire.send_error != 0 || wire.room_bytes == 0) {
         errno = wire.send_error != 0 ? wire.send_error : EAGAIN;
         return -1;
     }
-    bytes = bytes < wire.room_bytes ? bytes : wire.room_bytes;
-    assert_true(wire.sent_bytes + bytes < sizeof(wire.sent));
-    memcpy(wire.sent + wire.sent_bytes, data, bytes);
-    wire.sent_bytes += bytes;
-    wire.room_bytes -= bytes;
-    wire.more_count += (flags & MSG_MORE) != 0;
-    return (ssize_t)bytes;
+    wire.is_shut = (flags & MSG_EOF) != 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        const struct iovec *piece = &message->msg_iov[i];
+        if (piece->iov_len == 0) {
+            continue; /* and may be nowhere */
+        }
+        size_t bytes = piece->iov_len < wire.room_bytes ? piece->iov_len : wire.room_bytes;
+
+        assert_true(wire.sent_bytes + bytes < sizeof(wire.sent));
+        memcpy(wire.sent + wire.sent_bytes, piece->iov_base, bytes);
+        wire.sent_bytes += bytes;
+        wire.room_bytes -= bytes;
+        sent += bytes;
+        wire.is_shut = wire.is_shut && bytes == piece->iov_len;
+    }
+    return (ssize_t)sent;
 }
 
 ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)

@@ -32,7 +32,7 @@ struct http_connection {
     size_t sent_bytes;
     bool is_shut, is_closed;
     bool has_unread;     /* when it was closed: that is a reset */
-    unsigned more_count; /* of sends behind which more was to follow at once */
+    unsigned send_count; /* calls */
     struct client *client;
 };
 

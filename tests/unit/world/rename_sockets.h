@@ -34,3 +34,6 @@
 #define socket        talus_socket
 #define write         talus_write
 #define writev        talus_writev
+
+/* FreeBSD's, which the host's headers do not have. */
+#define MSG_EOF 0x200
