@@ -20,6 +20,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
+#include "net/transport/claim_option.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
@@ -30,6 +31,8 @@
 #include "libc/core/bytes.h"
 #include "lwip/pbuf.h"
 
+/* From CONNECTION_AVAILABLE until an unclaimed connection goes to somebody else. */
+static uint64_t claim_timeout_ns;
 /* ANNOUNCED, or ASSIGNED without room in the channel of the acceptor; oldest first: all have the
  * same time-out. */
 static struct connection_link unclaimed;
@@ -170,7 +173,7 @@ static void start_claim_timer(void)
     struct connection *oldest = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
     ASSERT(!connection_queue_is_empty(&unclaimed));
-    start_timer(&claim_timer, oldest->waiting_since_ns + CLAIM_TIMEOUT_NS);
+    start_timer(&claim_timer, oldest->waiting_since_ns + claim_timeout_ns);
 }
 
 /* From now on the acceptor has so long to claim it. */
@@ -216,7 +219,7 @@ static void expire_unclaimed(struct timer *timer)
 
         ASSERT(connection->state == CONNECTION_ANNOUNCED ||
                connection->state == CONNECTION_ASSIGNED);
-        if (connection->waiting_since_ns + CLAIM_TIMEOUT_NS > now_ns) {
+        if (connection->waiting_since_ns + claim_timeout_ns > now_ns) {
             start_claim_timer();
             return;
         }
@@ -437,6 +440,7 @@ static void handle_decline_connection(node_id_t from, const struct message *mess
 
 void availability_initialise(void)
 {
+    claim_timeout_ns = claim_option_timeout_ns(platform_command_line());
     connection_queue_initialise(&unclaimed);
     timer_initialise(&claim_timer, expire_unclaimed);
     connection_queue_initialise(&waiting);

@@ -11,10 +11,6 @@
 struct acceptor;
 struct connection;
 
-/* From CONNECTION_AVAILABLE until an unclaimed connection goes to somebody else. Chosen long
- * against the few milliseconds that a busy node under TCG may take for one round. */
-#define CLAIM_TIMEOUT_NS (100 * NS_PER_MS)
-
 /* So long a connection waits for an application that listens but does not accept; then it is reset.
  * Chosen: longer than clients wait. From its SYN to its end it is twice as much at most. */
 #define UNACCEPTED_MAX_NS (60 * NS_PER_S)

@@ -19,6 +19,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
+#include "net/transport/claim_option.h"
 #include "net/transport/demux.h"
 #include "net/transport/stream.h"
 #include "tests/unit/world/fake_client.h"
@@ -112,7 +113,7 @@ static void an_acceptor_without_room_in_its_channel_loses_the_connection(void **
     while (send_copy(NODE_APPLICATION, &filler) == 0) {
     }
     wire_open(&client, wire_new_port(), "hello");
-    wire_advance_ns(CLAIM_TIMEOUT_NS - 1);
+    wire_advance_ns(CLAIM_TIMEOUT_DEFAULT_NS - 1);
     fake_expect_no_message(NODE_CM);
     wire_advance_ns(1);
     const struct accept_timeout *timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
@@ -165,7 +166,7 @@ static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_reject
     client.connection_index = again.connection_index = available->connection_index;
     client.generation = again.generation = available->generation;
     client.availability_number = available->availability_number;
-    wire_advance_ns(CLAIM_TIMEOUT_NS - 1);
+    wire_advance_ns(CLAIM_TIMEOUT_DEFAULT_NS - 1);
     fake_expect_no_message(NODE_CM);
     wire_advance_ns(1);
     timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
@@ -282,7 +283,7 @@ one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own(void
     wire_send(&own, WIRE_ACK, NULL, 0);
     wire_run();
     wire_open(&next, wire_new_port(), NULL);
-    wire_advance_ns(CLAIM_TIMEOUT_NS);
+    wire_advance_ns(CLAIM_TIMEOUT_DEFAULT_NS);
     (void)fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
 
     wire_send(&next, WIRE_RST, NULL, 0);

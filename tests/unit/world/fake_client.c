@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/syn.c net/transport/demux.c net/transport/pcb.c */
 /* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
-/* sources: net/transport/availability.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
+/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
 /* sources: net/status_text.c net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/lwip/remote.c net/transport/neighbor.c */
 /* sources: net/transport/network_options.c libc/core/address.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/steering.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
