@@ -148,7 +148,9 @@ static void ask_again(struct connection *connection)
     if (configuration_is_dead(configuration, cm)) {
         connection_abort(connection, 0); /* all are */
     } else if (dispatch_now_ns() - connection->opened_ns >= UNACCEPTED_MAX_NS) {
-        refuse_unaccepted(connection); /* one application after the other has let it pass */
+        /* One application after the other has let it pass: the last one is answered here. */
+        report_closed(&last, local_port_of(connection), 0);
+        refuse_unaccepted(connection);
     } else {
         post_accept_timeout(cm, connection, &last);
     }

@@ -188,6 +188,43 @@ static void an_unclaimed_connection_goes_to_another_and_the_late_claim_is_reject
     wire_finish(&client);
 }
 
+/* Its CM counts it as open at the last acceptor, and did so for ever. */
+static void one_that_no_acceptor_has_taken_in_time_is_given_back_when_it_is_reset(void **state)
+{
+    struct client client;
+    const struct accept_timeout *timeout;
+    const struct connection_closed *closed;
+    struct segment segment;
+    struct reassign_connection again = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
+        .acceptor = {.node = NODE_APPLICATION,
+                     .listener_index = 9,
+                     .cm = NODE_CM,
+                     .assigned_by = NODE_CM},
+        .port = WIRE_SERVER_PORT,
+    };
+
+    (void)state;
+    wire_open(&client, wire_new_port(), NULL);
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    wire_advance_ns(CLAIM_TIMEOUT_NS);
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    again.connection_index = timeout->connection_index;
+    again.generation = timeout->generation;
+    wire_advance_ns(UNACCEPTED_MAX_NS - CLAIM_TIMEOUT_NS);
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    wire_advance_ns(CLAIM_TIMEOUT_NS);
+    closed = fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    assert_memory_equal(&closed->acceptor, &again.acceptor, sizeof(again.acceptor));
+    assert_int_equal(closed->port, WIRE_SERVER_PORT);
+    assert_true(wire_take(&segment));
+    assert_int_equal(segment.flags & WIRE_RST, WIRE_RST);
+    assert_int_equal(wire_connection_count(), 0);
+    fake_expect_no_message(NODE_CM);
+}
+
 static void claim_at_once(node_id_t from, const struct message *message,
                           struct message_payload data)
 {
@@ -481,6 +518,7 @@ int main(void)
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
         TEST(an_acceptor_without_room_in_its_channel_loses_the_connection),
         TEST(an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected),
+        TEST(one_that_no_acceptor_has_taken_in_time_is_given_back_when_it_is_reset),
         TEST(a_declined_connection_is_given_to_another_at_once),
         TEST(one_that_is_claimed_within_the_send_needs_no_timer_and_the_next_has_its_own),
         TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
