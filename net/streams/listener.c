@@ -239,7 +239,7 @@ bool stream_listener_is_ready(const struct stream_listener *listener)
     return listener->ready.head != NULL;
 }
 
-/* The CM has dropped us, or will, or is dead. A new place is asked for when somebody waits: an
+/* The CM has dropped us, or will, or may have, or is dead. A new place is asked for when somebody waits: an
  * application that does not accept shall not be on the list. */
 static void lose_place(struct stream_listener *listener)
 {
@@ -476,10 +476,14 @@ void stream_listener_lose(struct stream *stream)
     }
 }
 
-void stream_listener_lose_manager(node_id_t node)
+/* A TS may have told the CM that we did not claim in time, and have died before we heard of it. */
+void stream_listener_lose_node(node_id_t node)
 {
+    bool was_ts = configuration_has_role(configuration_current(), node, ROLE_TS);
+
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        if (listeners[i] != NULL && listeners[i]->is_on_list && listeners[i]->cm == node) {
+        if (listeners[i] != NULL && listeners[i]->is_on_list &&
+            (was_ts || listeners[i]->cm == node)) {
             lose_place(listeners[i]);
         }
     }

@@ -71,5 +71,6 @@ void stream_listener_start(void);
 void stream_listener_end_deferring(struct stream *stream);
 /* Its TS has died before it was taken. Destroys it. */
 void stream_listener_lose(struct stream *stream);
-/* A node has died: listeners that were on its acceptor list ask for a place on another's. */
-void stream_listener_lose_manager(node_id_t node);
+/* A node has died: listeners that were on its acceptor list, or may have lost their place by its
+ * word, ask for a place again. */
+void stream_listener_lose_node(node_id_t node);

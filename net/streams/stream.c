@@ -482,7 +482,7 @@ static void lose_stream(struct stream *stream, void *node)
 static void lose_node(node_id_t node)
 {
     stream_for_each(lose_stream, &node);
-    stream_listener_lose_manager(node);
+    stream_listener_lose_node(node);
 }
 
 void streams_start(void)

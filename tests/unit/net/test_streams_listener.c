@@ -227,6 +227,26 @@ static void a_place_is_asked_for_at_a_living_manager(void **state)
     (void)fake_expect_message(other, UNLISTEN);
 }
 
+/* What it said last may not have come: that a connection was available, which it then took back and
+ * had us dropped from the list. Who waited was on no list, for ever. */
+static void a_place_is_asked_for_again_when_a_transport_server_has_died(void **state)
+{
+    node_id_t dead = own_cm == 0 ? 1 : 0;
+
+    (void)state;
+    open_with_backlog(4);
+    is_eager = true;
+    stream_listener_claim(listener);
+    expect_place_request();
+    fake_set_node_state(dead, NODE_DEAD);
+    for (unsigned i = 0; i < 256; i++) {
+        (void)dispatch_round(); /* now and then it looks at the others' states */
+    }
+    expect_place_request();
+    stream_listener_close(listener);
+    (void)fake_expect_message(own_cm, UNLISTEN);
+}
+
 /* The managers name the listener by its index in what they say later. */
 static void a_second_listener_speaks_for_itself(void **state)
 {
@@ -427,6 +447,7 @@ int main(void)
         TEST(what_names_no_listener_of_ours_is_declined),
         TEST(taking_what_is_not_there_is_our_own_mistake),
         TEST(a_place_is_asked_for_at_a_living_manager),
+        TEST(a_place_is_asked_for_again_when_a_transport_server_has_died),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
