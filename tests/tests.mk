@@ -1,4 +1,4 @@
-# Tests: each suite alone (test-unit, test-fuzz, test-check, test-model, test-system,
+# Tests: each suite alone (test-unit, test-proof, test-fuzz, test-check, test-model, test-system,
 # test-boot) or all of them (test).
 # Every one ends with a line `N passed, N failed`.
 
@@ -97,8 +97,8 @@ test: system-images | test-packages ## run every test
 	$(Q)qemu/install-packages tests/boot/packages.txt
 	$(Q)$(MAKE) --no-print-directory iso disk efi
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
-	$(Q)$(MAKE) --no-print-directory fuzz-programs
-	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/fuzz -- pytest tests/model -- pytest tests/system -- \
+	$(Q)$(MAKE) --no-print-directory fuzz-programs proof-programs
+	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/proof -- pytest tests/fuzz -- pytest tests/model -- pytest tests/system -- \
 	  pytest tests/boot
 
 # Which small faults the unit tests would not notice. No test: nothing fails by what it finds.
@@ -125,3 +125,4 @@ $(BUILD)/sanitized/hosted/talus: FORCE
 
 include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
+include tests/proof/proof.mk

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Guards of the handshake, each taken out of the sources by itself, and what the explorer then
+must find."""
+import collections
+
+Mutant = collections.namedtuple("Mutant", "name path old new scenario fault")
+
+AVAILABILITY = "net/transport/availability.c"
+LISTENER = "net/streams/listener.c"
+MANAGER = "net/manager/manager.c"
+
+MUTANTS = [
+    # Who has asked for its place again since stays on the list: the two messages cross.
+    Mutant("request-number", MANAGER,
+           "acceptor->request_number == application->request_number", "true",
+           "claims", "forgotten"),
+    # A claim or a decline of an earlier availability changes nothing.
+    Mutant("availability-number", AVAILABILITY,
+           "&&\n           connection->availability_number == availability_number", "",
+           "data", "has 0 bytes"),
+    # Whoever was never told for want of room claims in vain, and asks for its place again.
+    Mutant("tell-too-late", AVAILABILITY,
+           "            tell_too_late(connection);\n", "",
+           "no-room", "forgotten"),
+    # A message about a connection that has gone is not for the one that has its place now.
+    Mutant("generation", "net/transport/table.c",
+           "connection != NULL && connection->generation == generation ? connection : NULL",
+           "(void)generation, connection",
+           "reuse", "."),
+    # Whoever is rejected asks for its place again.
+    Mutant("rejected", LISTENER,
+           "        listener->undecided_count--;\n        lose_place(listener);\n",
+           "        listener->undecided_count--;\n",
+           "claims", "forgotten"),
+    # The acceptor that times out is on the list of its CM, which tells the others.
+    Mutant("withdrawal", MANAGER,
+           "        balance_settle(&manager->balance, listener);\n"
+           "        offering_publish(manager, listener);\n    }\n    place_connection",
+           "        balance_settle(&manager->balance, listener);\n    }\n    place_connection",
+           "managers", "offers"),
+    # A connection that another CM assigned is not counted by the acceptor's own.
+    Mutant("assigned-by", "net/manager/acceptors.c",
+           "acceptor->assigned_by != manager->node", "false",
+           "managers", "counts"),
+    # What waits at a CM that dies is told to another one.
+    Mutant("manager-lost", "net/transport/server.c",
+           "            availability_lose_manager(connection);\n", "",
+           "manager-dies", "lost"),
+    # What a dead application had been told of goes to another one.
+    Mutant("application-lost", AVAILABILITY,
+           "    case CONNECTION_ANNOUNCED:\n        ask_again(connection);\n        break;\n"
+           "    case CONNECTION_CLAIMED:",
+           "        ask_again(connection);\n        break;\n    case CONNECTION_ANNOUNCED:\n"
+           "        break;\n    case CONNECTION_CLAIMED:",
+           "application-dies", "."),
+    # The last acceptor of a connection that is given up is answered, too.
+    Mutant("last-acceptor", AVAILABILITY,
+           "        report_closed(&last, local_port_of(connection), 0);\n", "",
+           "given-up", "counts"),
+    # A TS may have had us dropped and die before we hear of it.
+    Mutant("server-lost", LISTENER, "(was_ts || listeners[i]->cm == node)",
+           "listeners[i]->cm == node", "server-dies", "forgotten"),
+    # An assignment that comes for a connection which has gone is given back.
+    Mutant("given-back", AVAILABILITY,
+           "        report_closed(&reassign->acceptor, reassign->port, 0);\n", "",
+           "resets", "counts"),
+    # Connections wait until somebody accepts, who then gets them.
+    Mutant("placed-later", MANAGER,
+           "    offering_publish(manager, listener);\n    place_waiting(manager, listener);\n",
+           "    offering_publish(manager, listener);\n",
+           "claims", "waits"),
+]
