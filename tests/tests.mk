@@ -69,7 +69,7 @@ $(UNIT_TESTS): $(BUILD)/unit/%: $$(call unit_objects,$$(call unit_main,$$*)) \
                                 $$(foreach word,$$(call unit_words,$$(call unit_main,$$*)),$$(UNIT_OBJECT_$$(word))) \
                                 $(BUILD)/unit/core.a $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) $(filter %.o %.a,$^) -o $@ -lcmocka -pthread
+	$(Q)$(COMMAND) $(filter %.o %.a,$^) -o $@ -lcmocka -lm -pthread
 
 test-packages:
 	$(Q)qemu/install-packages qemu/packages.txt tests/packages.txt
