@@ -126,3 +126,4 @@ $(BUILD)/sanitized/hosted/talus: FORCE
 include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
 include tests/proof/proof.mk
+include tests/sim/sim.mk

@@ -284,7 +284,6 @@ void connection_handle_close(void *context, uint32_t index, uint64_t word)
             .service_ns = now_ns - connection->first_available_ns,
             .wait_ns = connection->begun_ns - connection->first_available_ns,
             .application = (uint16_t)availability_application_of(word),
-            .cm = configuration_own_cm(&simulation->configuration, connection->ts),
             .is_local = connection->acceptor.cm == connection->acceptor.assigned_by,
         });
     simulation->statistics.served++;

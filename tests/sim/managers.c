@@ -299,6 +299,12 @@ void managers_release(struct managers *managers)
     }
 }
 
+struct manager *managers_cm(struct simulation *simulation, unsigned server)
+{
+    ASSERT(server < simulation->options.server_count);
+    return &simulation->managers.servers[server].manager;
+}
+
 uint64_t managers_estimate_ns(const struct simulation *simulation, unsigned application)
 {
     const struct manager *manager =

@@ -7,6 +7,7 @@
 
 #include "net/messages.h"
 
+struct manager;
 struct simulation;
 struct server;
 struct managers_message;
@@ -18,7 +19,7 @@ struct managers {
     /* Messages to and from CMs on their way. */
     struct managers_message *messages;
     uint32_t message_count, capacity, first_free;
-    uint32_t built;  /* the one that a CM is just filling in */
+    uint32_t built; /* the one that a CM is just filling in */
     uint64_t offers_received;
 };
 
@@ -28,5 +29,11 @@ void managers_release(struct managers *managers);
 /* Messages to CMs, of which `message` is copied; its header is filled in. */
 void managers_send(struct simulation *simulation, node_id_t from, node_id_t cm, uint16_t type,
                    void *message, size_t bytes);
+struct manager *managers_cm(struct simulation *simulation, unsigned server);
+/* What it takes a CM to handle an OFFER, on this machine: the shortest of several measurements, in
+ * which CM 0 gets new ones from all others. To be called after the run; the simulation is then only
+ * good for its release. */
+/* offer_cost.c */
+double managers_measure_offer_ns(struct simulation *simulation);
 /* What this application's own CM estimates its service time at; 0 while it knows nothing. */
 uint64_t managers_estimate_ns(const struct simulation *simulation, unsigned application);

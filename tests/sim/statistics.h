@@ -12,8 +12,7 @@ struct record {
     uint64_t service_ns;   /* from then until its TS saw the close */
     uint64_t wait_ns;      /* of that, before it was served */
     uint16_t application;
-    uint16_t cm;   /* to which its SYN came, by its place among the CMs */
-    bool is_local; /* the application was one of that CM's own */
+    bool is_local; /* the application was one of the own of the CM that its SYN came to */
 };
 
 /* How many there are of something, added up over time; and how long each was there. */
