@@ -161,13 +161,40 @@ static struct listening_application *allocate_application(struct listener_table 
     return application;
 }
 
+/* Our own ones stand first. */
+static void insert_application(struct listener *listener, struct listening_application *application)
+{
+    struct listening_application **link = &listener->applications;
+
+    if (!application->is_own) {
+        while (*link != NULL && (*link)->is_own) {
+            link = &(*link)->next;
+        }
+    }
+    application->next = *link;
+    *link = application;
+}
+
+static void unlink_application(struct listener *listener, struct listening_application *application)
+{
+    struct listening_application **link = &listener->applications;
+
+    while (*link != application) {
+        ASSERT(*link != NULL);
+        link = &(*link)->next;
+    }
+    *link = application->next;
+}
+
 /* It asks this CM for connections for the first time: from now on they are counted. */
 static void make_own(struct listener *listener, struct listening_application *application)
 {
     const struct listener_table *table = application->table;
     size_t index = (size_t)(application - table->applications);
 
+    unlink_application(listener, application);
     application->is_own = true;
+    insert_application(listener, application);
     listener->own_count++;
     application->history = &table->histories[index];
     memset(application->history, 0, sizeof(*application->history));
@@ -192,8 +219,7 @@ int listener_add_application(struct listener_table *table, struct listener *list
         ASSERT(application->outstanding == 0);
         application->node = node;
         application->listener_index = listener_index;
-        application->next = listener->applications;
-        listener->applications = application;
+        insert_application(listener, application);
     }
     ASSERT(listener->backlog >= application->backlog);
     listener->backlog += backlog - application->backlog;
@@ -204,14 +230,8 @@ int listener_add_application(struct listener_table *table, struct listener *list
 void listener_remove_application(struct listener_table *table, struct listener *listener,
                                  struct listening_application *application)
 {
-    struct listening_application **link = &listener->applications;
-
     listener_remove_acceptor(listener, application);
-    while (*link != application) {
-        ASSERT(*link != NULL);
-        link = &(*link)->next;
-    }
-    *link = application->next;
+    unlink_application(listener, application);
     ASSERT(listener->backlog >= application->backlog);
     listener->backlog -= application->backlog;
     if (application->is_own) {

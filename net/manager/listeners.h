@@ -44,11 +44,11 @@ struct listening_application {
 };
 
 struct listener {
-    struct listener *next; /* of the same hash */
-    uint16_t port;         /* 0: this entry is free */
-    struct listening_application *applications;
-    unsigned own_count; /* of them */
-    uint32_t backlog;   /* the applications' added up */
+    struct listener *next;                      /* of the same hash */
+    uint16_t port;                              /* 0: this entry is free */
+    struct listening_application *applications; /* our own first: those that messages are about */
+    unsigned own_count;                         /* of them */
+    uint32_t backlog;                           /* the applications' added up */
     /* The acceptor list. Who comes last to it stands last. */
     struct listening_application *first_acceptor, *last_acceptor;
     unsigned acceptor_count;

@@ -240,6 +240,34 @@ static void acceptors_leave_and_come_again_at_the_end(void **state)
     }
 }
 
+/* All messages but LISTEN and UNLISTEN are about those of this CM's own: with many nodes the search
+ * for them must not go through all others'. */
+static void own_applications_stand_before_all_others(void **state)
+{
+    struct listener *listener = listener_obtain(&table, 80);
+    static const uint16_t own[] = {9, 0, 4};
+
+    (void)state;
+    for (uint16_t i = 0; i < 20; i++) {
+        assert_int_equal(listener_add_application(&table, listener, 1, i, 1), 0);
+        if (i >= 10 && i - 10u < ARRAY_COUNT(own)) {
+            struct listening_application *application =
+                listener_find_application(listener, 1, own[i - 10]);
+
+            listener_set_service(listener, application, 1000);
+            listener_add_acceptor(listener, application);
+        }
+    }
+    struct listening_application *application = listener->applications;
+    for (unsigned i = 0; i < 20; i++, application = application->next) {
+        assert_int_equal(application->is_own, i < ARRAY_COUNT(own));
+    }
+    assert_null(application);
+    listener_remove_application(&table, listener, listener_find_application(listener, 1, 0));
+    assert_true(listener->applications->is_own && listener->applications->next->is_own);
+    assert_false(listener->applications->next->next->is_own);
+}
+
 /* --- Balance --- */
 
 static void equals_take_turns_and_the_least_loaded_comes_first(void **state)
@@ -321,6 +349,7 @@ int main(void)
         cmocka_unit_test_setup(a_full_table_of_ports_takes_another_when_one_has_gone, set_up),
         cmocka_unit_test_setup(all_places_for_applications_come_back, set_up),
         cmocka_unit_test_setup(acceptors_leave_and_come_again_at_the_end, set_up),
+        cmocka_unit_test_setup(own_applications_stand_before_all_others, set_up),
         cmocka_unit_test_setup(equals_take_turns_and_the_least_loaded_comes_first, set_up),
         cmocka_unit_test_setup(offers_of_others_are_taken_in_turn, set_up),
     };
