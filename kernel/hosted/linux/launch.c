@@ -296,10 +296,21 @@ static void start_nodes(void)
     close(pipes[1]);
 }
 
+/* By a signal at whose default action valgrind still writes what it counted, and after which they
+ * are waited for: when this process has ended, Linux kills them at once (node_run()). One that is
+ * stopped takes it when it goes on. */
 _Noreturn static void end_all(int status)
 {
+    siginfo_t ended;
+
     for (unsigned node = 0; node < linux_node.node_count; node++) {
-        kill(node_processes[node], SIGKILL);
+        kill(node_processes[node], SIGTERM);
+        kill(node_processes[node], SIGCONT);
+    }
+    for (unsigned node = 0; node < linux_node.node_count; node++) {
+        while (waitid(P_PID, (id_t)node_processes[node], &ended, WEXITED | WNOWAIT) != 0 &&
+               errno == EINTR) {
+        }
     }
     if (has_terminal) {
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal);
