@@ -13,6 +13,10 @@
  * or "sharing: FAILED" with the reason; each guilty page has a line with the vCPUs, what they did
  * and the address of the instruction that did it first.
  *
+ * With lines=on it also counts the lines that move between vCPUs, as caches without end would move
+ * them: `fetched` are reads of a line that only others have a copy of, `taken` are writes to one that
+ * others have. The report gives both for each kind of page.
+ *
  * A page whose kind is changed is judged by its old kind first, and begins anew.
  *
  * Not seen: page-table walks, interrupt frames that the CPU pushes, DMA, and the second page of an
@@ -36,6 +40,8 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 /* Chosen: more than any machine that the tests start. The table is touched only where used. */
 #define MEMORY_MAX_BYTES (UINT64_C(16) << 30)
 #define PAGE_MAX (MEMORY_MAX_BYTES >> PAGE_SHIFT)
+#define LINE_SHIFT 6
+#define LINE_MAX (MEMORY_MAX_BYTES >> LINE_SHIFT)
 /* One bit each in a page's masks. */
 #define VCPU_MAX 64
 
@@ -62,6 +68,12 @@ struct page {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct page *pages;
+
+/* Of each line, the vCPUs that have a copy; NULL: lines are not counted. Two accesses at the same
+ * moment may count as one move more or less. */
+static _Atomic uint64_t *line_holders;
+enum move { LINE_FETCHED, LINE_TAKEN, MOVE_COUNT };
+static _Atomic uint64_t moves[PAGE_KIND_COUNT][MOVE_COUNT];
 static const char *report_path;
 
 /* vCPUs whose boot is finished. */
@@ -99,6 +111,31 @@ static void note(uint64_t paddr, unsigned vcpu, enum access access, uint64_t pc)
     pthread_mutex_unlock(&lock);
 }
 
+static void note_line(uint64_t paddr, unsigned vcpu, bool is_write)
+{
+    uint64_t bit = UINT64_C(1) << vcpu;
+    _Atomic uint64_t *line;
+    uint64_t holders;
+
+    if (line_holders == NULL || paddr >= MEMORY_MAX_BYTES) {
+        return;
+    }
+    line = &line_holders[paddr >> LINE_SHIFT];
+    holders = atomic_load_explicit(line, memory_order_relaxed);
+    if (is_write ? holders == bit : (holders & bit) != 0) {
+        return; /* it has what it needs, as nearly always */
+    }
+    holders = is_write ? atomic_exchange_explicit(line, bit, memory_order_relaxed)
+                       : atomic_fetch_or_explicit(line, bit, memory_order_relaxed);
+    if ((holders & ~bit) != 0) {
+        unsigned kind =
+            atomic_load_explicit(&pages[paddr >> PAGE_SHIFT].kind, memory_order_relaxed);
+
+        atomic_fetch_add_explicit(&moves[kind][is_write ? LINE_TAKEN : LINE_FETCHED], 1,
+                                  memory_order_relaxed);
+    }
+}
+
 static bool is_armed(unsigned vcpu)
 {
     return atomic_load_explicit(&armed, memory_order_relaxed) >> vcpu & 1;
@@ -121,8 +158,10 @@ static void on_memory(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
     uint64_t paddr;
 
     if (is_armed(vcpu) && ram_address(info, vaddr, &paddr)) {
-        note(paddr, vcpu, qemu_plugin_mem_is_store(info) ? ACCESS_WRITE : ACCESS_READ,
-             (uintptr_t)pc);
+        bool is_write = qemu_plugin_mem_is_store(info);
+
+        note(paddr, vcpu, is_write ? ACCESS_WRITE : ACCESS_READ, (uintptr_t)pc);
+        note_line(paddr, vcpu, is_write);
     }
 }
 
@@ -305,6 +344,24 @@ static void print_page(FILE *out, uint64_t number)
     }
 }
 
+static void print_moves(FILE *out)
+{
+    uint64_t shared[PAGE_KIND_COUNT] = {0};
+
+    for (uint64_t i = 0; i < PAGE_MAX; i++) {
+        const struct page *page = &pages[i];
+
+        shared[page->kind] += count_bits(page->vcpus[ACCESS_READ] | page->vcpus[ACCESS_WRITE] |
+                                         page->vcpus[ACCESS_EXECUTE]) > 1;
+    }
+    for (unsigned kind = 0; kind < PAGE_KIND_COUNT; kind++) {
+        fprintf(out,
+                "sharing: %s: %" PRIu64 " pages touched by several vCPUs, %" PRIu64
+                " lines fetched, %" PRIu64 " taken\n",
+                kind_names[kind], shared[kind], moves[kind][LINE_FETCHED], moves[kind][LINE_TAKEN]);
+    }
+}
+
 static void on_exit_report(qemu_plugin_id_t id, void *data)
 {
     FILE *out = report_path != NULL ? fopen(report_path, "w") : stderr;
@@ -318,6 +375,9 @@ static void on_exit_report(qemu_plugin_id_t id, void *data)
         return;
     }
     pthread_mutex_lock(&lock);
+    if (line_holders != NULL) {
+        print_moves(out);
+    }
     for (uint64_t i = 0; i < PAGE_MAX; i++) {
         if (pages[i].touches != NULL) {
             touched[pages[i].kind]++;
@@ -354,6 +414,12 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "report=", 7) == 0) {
             report_path = strdup(argv[i] + 7);
+        } else if (strcmp(argv[i], "lines=on") == 0) {
+            line_holders = calloc(LINE_MAX, sizeof(*line_holders));
+            if (line_holders == NULL) {
+                perror("sharing");
+                return -1;
+            }
         } else {
             fprintf(stderr, "sharing: unknown argument %s\n", argv[i]);
             return -1;
