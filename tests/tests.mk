@@ -125,5 +125,6 @@ $(BUILD)/sanitized/hosted/talus: FORCE
 
 include tests/bench/bench.mk
 include tests/fuzz/fuzz.mk
+include tests/paper/paper.mk
 include tests/proof/proof.mk
 include tests/sim/sim.mk
