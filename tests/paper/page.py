@@ -71,6 +71,7 @@ def ours(one, outcome):
         return (f'<p class="missing"><strong>Missing.</strong> {escape(outcome.reason)}</p>')
     parts = [plot(part) for part in outcome.shown.plots]
     parts += [table(part) for part in outcome.shown.tables]
+    parts += [f'<p class="missing"><strong>Missing in part.</strong> {escape(words)}</p>' for words in outcome.lacks]
     return "\n".join(parts)
 
 
@@ -121,6 +122,8 @@ def state(outcome):
     """What the table of contents says of a piece."""
     if outcome.reason is not None:
         return "missing", "missing"
+    if outcome.lacks:
+        return "missing", "missing in part"
     verdicts = [part.verdict for part in outcome.shown.findings]
     for verdict in ("contradicts", "open", "agrees"):
         if verdict in verdicts:

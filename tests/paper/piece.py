@@ -88,7 +88,8 @@ class Piece:
     how: str           # how ours was measured, in a few sentences
     assumed: tuple     # where the paper leaves it open
     needs: tuple       # Measurements
-    show: object       # show(data...) -> Shown, one Data for each of `needs`
+    show: object       # show(data...) -> Shown, one Data for each of `needs`, then of `wants`
+    wants: tuple = ()  # Measurements without which the rest is shown: None, and the page says why
 
 
 def run(command, **options):

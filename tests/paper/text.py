@@ -53,6 +53,8 @@ def piece(one, outcome):
     else:
         for part in outcome.shown.tables:
             lines += table(part) + [""]
+        for words in outcome.lacks:
+            lines += paragraph(words, "MISSING IN PART: ") + [""]
         for finding in outcome.shown.findings:
             lines += paragraph(finding.text, f"{finding.verdict}: ") + [""]
     lines += ["How it was measured:", *paragraph(one.how), ""]

@@ -3,8 +3,9 @@
 
 import plots
 from measures.bench import KEPT, SHORT
-from measures.scaling import SCALING
+from measures.scaling import LINUX, TALUS
 from piece import AGREES, CONTRADICTS, OPEN, Finding, Piece, Plot, Shown, Table
+from store import Data
 
 LOADS = ((SHORT, "short-lived connections (a)"), (KEPT, "long-lived connections (b)"))
 PEERS = (("talus", "Talus"), ("linux", "Linux + nginx"))
@@ -70,7 +71,8 @@ def findings(scaling):
     return found
 
 
-def show(scaling):
+def show(talus, linux):
+    scaling = Data(talus.columns, talus.rows + (linux.rows if linux else []))
     scaling.require("peer", "nodes", "load", "instructions", "busiest_node", "messages")
     rows = []
     for peer, name in PEERS:
@@ -100,4 +102,4 @@ PIECE = Piece(
     ("Instructions stand for time. What contention costs Linux beyond instructions (waiting for a lock spins, and so is seen; "
      "a line's way between caches is not) is left out, so Linux' curve here flatters it.",
      "The default configuration and load balancing of this version; a short connection is one request for 4 bytes."),
-    (SCALING,), show)
+    (TALUS,), show, (LINUX,))
