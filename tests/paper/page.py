@@ -91,6 +91,13 @@ def notes(outcome):
     return f"<h3>Data</h3><ul>{''.join(rows)}</ul>" if rows else ""
 
 
+def all_assumed(one, outcome):
+    """The piece's own words, then what the data say was assumed when they were made, each once."""
+    notes_of_data = [f"{key}: {value}" for data in outcome.data.values()
+                     for key, value in data.notes.items() if "assumed" in value]
+    return [*one.assumed, *dict.fromkeys(notes_of_data)]
+
+
 def section(one, outcome):
     paper = "\n".join(table(part) if isinstance(part, Table) else f"<p>{escape(part)}</p>"
                       for part in one.paper)
@@ -98,7 +105,7 @@ def section(one, outcome):
     if outcome.reason is None and outcome.shown.findings:
         findings = ("<h3>Beside the paper</h3><ul>"
                     + "\n".join(map(finding, outcome.shown.findings)) + "</ul>")
-    assumed = "".join(f"<li>{escape(words)}</li>" for words in one.assumed)
+    assumed = "".join(f"<li>{escape(words)}</li>" for words in all_assumed(one, outcome))
     assumed = f"<h3>Assumed</h3><ul>{assumed}</ul>" if assumed else ""
     return f"""<section id="{one.key}">
 <h2>{escape(one.title)}</h2>

@@ -41,6 +41,6 @@ def parts_of(row):
     return {part: round(row["by_part"].get(part, 0), 1) for part in PARTS}
 
 
-def busiest(row):
-    """(instructions per request of the node that has most to do, its roles)."""
-    return max(zip((round(count, 1) for count in row["by_node"]), node_roles(row)))
+def busiest(row, role=""):
+    """(instructions per request of the node that has most to do, its roles), of all or those with a role."""
+    return max((round(count, 1), roles) for count, roles in zip(row["by_node"], node_roles(row)) if role in roles)

@@ -83,8 +83,8 @@ def take(settings):
             many = run_once(settings, notation, nodes, kib, first + counted)
             rows.append(dict(zip(COLUMNS, (notation, kib, *(
                 round((b - a) / counted, 3) for a, b in zip(few, many))))))
-    return Data(list(COLUMNS), rows, {"requests": counted, "cache": f"I1 and D1 of this size each, {WAYS} ways, "
-                                      f"lines of {LINE_BYTES} bytes"})
+    return Data(list(COLUMNS), rows, {"requests": counted, "cache": "I1 and D1 of this size each, "
+                                      f"{WAYS} ways, lines of {LINE_BYTES} bytes"})
 
 
 CACHES = Measurement("caches", take)

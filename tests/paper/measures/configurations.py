@@ -18,7 +18,7 @@ GROUPS = (
 )
 QUICK_SERVERS = 2
 COLUMNS = ("group", "configuration", "nodes", "server_nodes", "instructions", *PARTS, "messages",
-           "busiest_node", "busiest_roles", "failed")
+           "busiest_node", "busiest_roles", "busiest_cm", "failed")
 
 
 def server_nodes(notation):
@@ -37,13 +37,15 @@ def check_roles(row, notation):
 
 def measure_one(settings, notation, servers, requests):
     nodes = server_nodes(notation) + servers
-    row, = bench(settings, [nodes], "--append", f"pika={notation} app=httpd:{servers}", "--mem", "2G",
+    row, = bench(settings, [nodes], "--append", f"pika={notation} "
+                                                f"app=httpd:{servers}", "--mem", "2G",
                  "--no-rates", requests=requests)
     check_roles(row, notation)
     count, roles = busiest(row)
     return {"configuration": notation, "nodes": nodes, "server_nodes": server_nodes(notation),
             "instructions": round(row["instructions"], 1), **parts_of(row),
             "messages": round(row["messages"], 2), "busiest_node": count, "busiest_roles": roles,
+            "busiest_cm": busiest(row, "CM")[0],
             "failed": row["failed"]}
 
 

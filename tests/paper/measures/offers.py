@@ -30,7 +30,8 @@ def totals(talus):
 
 
 def measure(cms, requests):
-    with Network() as network, Talus(words=f"pika=TS{cms}LS{cms}CM{cms} app=httpd:{cms}", network=network,
+    with Network() as network, Talus(words=f"pika=TS{cms}LS{cms}CM{cms} "
+                                           f"app=httpd:{cms}", network=network,
                                      smp=2 * cms, mem="2G") as talus:
         before, begin_s = totals(talus), time.monotonic()
         load = several_ab(talus, "/4b", requests * cms, 16 * cms, processes=min(cms, 4))
@@ -54,7 +55,8 @@ def take(settings):
         rows = [measure(cms, settings.pick(4000, 200)) for cms in settings.pick(CMS, (2,))]
     except HarnessError as error:
         raise Missing(f"Talus could not be loaded: {str(error).splitlines()[0]}") from None
-    return Data(list(COLUMNS), rows, {"load": "/4b, a connection each, 16 at a time for each CM, from ab"})
+    return Data(list(COLUMNS), rows, {"load": "/4b, a connection each, 16 at a time for each CM, "
+                                              "from ab"})
 
 
 OFFERS = Measurement("offers", take)

@@ -27,7 +27,8 @@ def take_talus(settings):
     rows = bench(settings, settings.pick(NODES, (1, 2)), "--mem", "2G", loads=LOADS,
                  requests=settings.pick(0.5, 0.1))
     return Data(list(COLUMNS), [as_row(row) for row in rows],
-                {"load": "16 connections for each server node, from ab", "host cores": os.cpu_count()})
+                {"load": "16 connections for each server node, from "
+                         "ab", "host cores": os.cpu_count()})
 
 
 def take_linux(settings):

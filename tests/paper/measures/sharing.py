@@ -49,7 +49,8 @@ def take(settings):
     rows = [dict(zip(COLUMNS, (kind, pages, round((fetched - few[kind][1]) / counted, 3),
                                round((taken - few[kind][2]) / counted, 3))))
             for kind, (pages, fetched, taken) in many.items()]
-    return Data(list(COLUMNS), rows, {"requests": counted, "configuration": f"pika={NOTATION} app=httpd:{SERVERS}",
+    return Data(list(COLUMNS), rows, {"requests": counted, "configuration": f"pika={NOTATION} "
+                                                                            f"app=httpd:{SERVERS}",
                                       "load": "/4b, a connection each, 64 at a time"})
 
 

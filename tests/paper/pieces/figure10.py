@@ -41,21 +41,26 @@ def show(data):
         tournament, filtered, unfiltered = (values[name] for name in ("tournament:2", "filtered:2", "unfiltered:2"))
         findings = [
             Finding(AGREES if unfiltered[0] < 0.7 * tournament[0] else CONTRADICTS,
-                    f"unfiltered:2 has poor locality all the time: {unfiltered[0]:,.0f} local connections a second before 3 s, tournament:2 "
-                    f"{tournament[0]:,.0f}."),
+                    f"unfiltered:2 has poor locality all the time: {unfiltered[0]:,.0f} local "
+                    f"connections a second before 3 s, tournament:2 {tournament[0]:,.0f}."),
             Finding(AGREES if filtered[1] < 0.7 * filtered[0] else CONTRADICTS,
-                    f"filtered:2 prefers remote web servers greatly from 3 s on: from {filtered[0]:,.0f} to {filtered[1]:,.0f}."),
+                    "filtered:2 prefers remote web servers greatly from 3 s on: from "
+                    f"{filtered[0]:,.0f} to {filtered[1]:,.0f}."),
             Finding(AGREES if filtered[1] / max(1, filtered[0]) < tournament[1] / max(1, tournament[0]) else CONTRADICTS,
-                    f"tournament:2 shows only a slight decrease: from {tournament[0]:,.0f} to {tournament[1]:,.0f}.")]
+                    f"tournament:2 shows only a slight decrease: from {tournament[0]:,.0f} to "
+                    f"{tournament[1]:,.0f}.")]
     else:
         findings.append(Finding(OPEN, "Not all three schemes are in the data."))
     table = Table("Local connections per second of web server 7", ["scheme", "before 3 s", "after"],
                   [[scheme, *pair] for scheme, pair in values.items()])
-    return Shown([table], [Plot("figure10", "Connections that stay local at web server 7 over time, for each scheme.", figure)], findings)
+    return Shown([table], [Plot("figure10", "Connections that stay local at web server 7 over "
+                                            "time, for each scheme.", figure)], findings)
 
 
 PIECE = Piece(
     "figure10", "Figure 10: locality at a web server that is slightly slowed", "5.3", (
-        "Connections assigned locally at web server #7 over time, for Tournament 2, Filtered 2 and Unfiltered 2. Unfiltered 2 is remote all "
-        "the time; Filtered 2 “greatly prefers remote web servers” from 3 s on; Tournament 2 “shows only a slight decrease”.",),
-    "virtual time", "The set-up of figure 5 with each of the schemes.", ASSUMED, (file("fig10"),), show)
+        "Connections assigned locally at web server #7 over time, for Tournament 2, Filtered 2 and "
+        "Unfiltered 2. Unfiltered 2 is remote all the time; Filtered 2 “greatly prefers remote web "
+        "servers” from 3 s on; Tournament 2 “shows only a slight decrease”.",),
+    "virtual time", "The set-up of figure 5 with each of the "
+                    "schemes.", ASSUMED, (file("fig10"),), show)

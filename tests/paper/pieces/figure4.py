@@ -52,8 +52,8 @@ def findings(scaling):
     for load, name in ((SHORT, "short-lived"), (KEPT, "long-lived")):
         last, times = growth(scaling, load)
         found.append(Finding(AGREES if times <= 1.15 else CONTRADICTS,
-                             f"Near perfect scaling, {name}: a request costs {times:.2f} times as many instructions on {last} "
-                             "nodes as on 2."))
+                             f"Near perfect scaling, {name}: a request costs {times:.2f} times as "
+                             f"many instructions on {last} nodes as on 2."))
     linux = {row["nodes"]: row["instructions"] for row in scaling.where(peer="linux", load=SHORT)}
     talus = {row["nodes"]: row["instructions"] for row in scaling.where(peer="talus", load=SHORT)}
     if linux:
@@ -61,13 +61,17 @@ def findings(scaling):
         first = min(set(linux) & set(talus))
         found.append(Finding(
             AGREES if linux[last] / linux[first] > talus[last] / talus[first] else CONTRADICTS,
-            f"Linux scales worse: its short connection costs {linux[last] / linux[first]:.2f} times as much on {last} cores as "
-            f"on {first}; Talus' {talus[last] / talus[first]:.2f} times. The paper finds Linux equal at few cores; here it takes "
-            f"{linux[first] / talus[first]:.1f} times the instructions at {first}: a general kernel with a general web server, "
-            "beside one program that is both (the paper served with the same web server on both)."))
-    found.append(Finding(OPEN, "The paper's 1.9 million requests a second cannot be compared: an emulated processor has no speed, "
-                         "waits for locks and misses of caches cost no instructions, and the paper does not say of which kind "
-                         "its requests were (192 connections outstanding at 307 us each would be 0.63 million short ones)."))
+            f"Linux scales worse: its short connection costs {linux[last] / linux[first]:.2f} "
+            f"times as much on {last} cores as on {first}; Talus' {talus[last] / talus[first]:.2f} "
+            "times. The paper finds Linux equal at few cores; here it takes "
+            f"{linux[first] / talus[first]:.1f} times the instructions at {first}: a general "
+            "kernel with a general web server, beside one program that is both (the paper served "
+            "with the same web server on both)."))
+    found.append(Finding(OPEN, "The paper's 1.9 million requests a second cannot be compared: an "
+                         "emulated processor has no speed, waits for locks and misses of caches "
+                         "cost no instructions, and the paper does not say of which kind its "
+                         "requests were (192 connections outstanding at 307 us each would be 0.63 "
+                         "million short ones)."))
     return found
 
 
@@ -82,24 +86,31 @@ def show(talus, linux):
                              row["messages"] if peer == "talus" else None, row["failed"]])
     table = Table("Instructions per request, all nodes together", [
         "", "load", "nodes", "instructions", "requests/s here", "messages between nodes", "failed"], rows)
-    plot = Plot("figure4", "Requests per million instructions of each core over the number of nodes, for short and long-lived "
-                "connections, Talus and Linux, with a straight line for perfect scaling.", draw(scaling))
+    plot = Plot("figure4", "Requests per million instructions of each core over the number of "
+                "nodes, for short and long-lived connections, Talus and Linux, with a straight "
+                "line for perfect scaling.", draw(scaling))
     return Shown([table], [plot], findings(scaling))
 
 
 PIECE = Piece(
     "figure4", "Figure 4: scaling with the number of cores", "5.2", (
-        "Throughput over cores, for short-lived (a) and long-lived connections (b), PIKA, Linux and “Ideal” (Linux at two cores, "
-        "scaled up). The text gives one number: 1.9 M requests/s on a high number of cores.",
-        "“PIKA achieves near perfect scaling, chiefly because the use of individual accept queues by each CM removes the main source "
-        "of contention.” “PIKA achieves performance competitive with Linux for small core counts while significantly "
-        "outperforming it for large core counts.”"),
+        "Throughput over cores, for short-lived (a) and long-lived connections (b), PIKA, Linux "
+        "and “Ideal” (Linux at two cores, scaled up). The text gives one number: 1.9 M requests/s "
+        "on a high number of cores.",
+        "“PIKA achieves near perfect scaling, chiefly because the use of individual accept queues "
+        "by each CM removes the main source of contention.” “PIKA achieves performance competitive "
+        "with Linux for small core counts while significantly outperforming it for large core "
+        "counts.”"),
     "guest instructions",
-    "make bench: all instructions that all virtual cores execute, idle loops too, divided by the requests; load in proportion to the "
-    "nodes (16 connections for each server node, from ab). Half of the nodes are combined servers, half web servers. "
-    "The Linux guest (nginx, the same QEMU, the same 82599 model) beside it. The plot turns them into the rate of a machine "
-    "whose cores all execute instructions at the same speed. Requests/s are those of an emulated processor on this host.",
-    ("Instructions stand for time. What contention costs Linux beyond instructions (waiting for a lock spins, and so is seen; "
-     "a line's way between caches is not) is left out, so Linux' curve here flatters it.",
-     "The default configuration and load balancing of this version; a short connection is one request for 4 bytes."),
+    "make bench: all instructions that all virtual cores execute, idle loops too, divided by the "
+    "requests; load in proportion to the nodes (16 connections for each server node, from ab). "
+    "Half of the nodes are combined servers, half web servers. The Linux guest (nginx, the same "
+    "QEMU, the same 82599 model) beside it. The plot turns them into the rate of a machine whose "
+    "cores all execute instructions at the same speed. Requests/s are those of an emulated "
+    "processor on this host.",
+    ("Instructions stand for time. What contention costs Linux beyond instructions (waiting for a "
+     "lock spins, and so is seen; a line's way between caches is not) is left out, so Linux' curve "
+     "here flatters it.",
+     "The default configuration and load balancing of this version; a short connection is one "
+     "request for 4 bytes."),
     (TALUS,), show, (LINUX,))

@@ -31,17 +31,22 @@ def show(actual, estimates, errors):
     worst = max(errors.column("median_error_percent"))
     rows = [[f"#{row['web_server']}", row["median_error_percent"], row["p90_error_percent"]] for row in errors.rows]
     return Shown(
-        [Table("How far estimates are from the times of the same slice, per cent", ["web server", "median", "90 %"], rows)],
-        [Plot("figure6", "Median service time of each web server over time, and beside it the estimates of it.", draw(actual, estimates))],
+        [Table("How far estimates are from the times of the same slice, per "
+               "cent", ["web server", "median", "90 %"], rows)],
+        [Plot("figure6", "Median service time of each web server over time, and beside it the "
+                         "estimates of it.", draw(actual, estimates))],
         [Finding(AGREES if worst <= 15 else CONTRADICTS,
-                 f"“Nearly identical to the actual service times”: the worst web server's median error is {worst:.1f} %.")])
+                 "“Nearly identical to the actual service times”: the worst web server's median "
+                 f"error is {worst:.1f} %.")])
 
 
 PIECE = Piece(
     "figure6", "Figure 6: service times and the estimates of them", "5.3", (
-        "Service times of 8 web servers over the experiment (a), and PIKA's estimates (b): three have transient delays (#1 from 0.5 to "
-        "1 s, #3 from 1.5 to 4 s, #7 slightly from 3 s), one is always slow.",
-        "“This is nearly identical to the actual service times (Figure 6a), demonstrating that PIKA has accurate knowledge.” Moving median of "
-        "128, sampled every 500 us."),
-    "virtual time", "The run of figure 5 with tournament:2; medians of slices of time, and the estimates at their ends.", ASSUMED,
+        "Service times of 8 web servers over the experiment (a), and PIKA's estimates (b): three "
+        "have transient delays (#1 from 0.5 to 1 s, #3 from 1.5 to 4 s, #7 slightly from 3 s), one "
+        "is always slow.",
+        "“This is nearly identical to the actual service times (Figure 6a), demonstrating that "
+        "PIKA has accurate knowledge.” Moving median of 128, sampled every 500 us."),
+    "virtual time", "The run of figure 5 with tournament:2; medians of slices of time, and the "
+                    "estimates at their ends.", ASSUMED,
     (file("fig6a"), file("fig6b"), file("fig6_error")), show)

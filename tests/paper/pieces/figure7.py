@@ -24,8 +24,9 @@ def findings(rows):
               "nowhere takes twice the undisturbed time")
         if scheme in GOOD:
             found.append(Finding(AGREES if place >= 99 else CONTRADICTS,
-                                 f"{scheme} should degrade little until the 99th: it {at}; 99 % of connections take at most "
-                                 f"{row['p99_us']:,.0f} us (undisturbed {row['undisturbed_p99_us']:,.0f})."))
+                                 f"{scheme} should degrade little until the 99th: it {at}; 99 % of "
+                                 f"connections take at most {row['p99_us']:,.0f} us (undisturbed "
+                                 f"{row['undisturbed_p99_us']:,.0f})."))
         else:
             found.append(Finding(AGREES if place <= 85 else CONTRADICTS,
                                  f"{scheme} should leave the others before the 80th: it {at}."))
@@ -35,7 +36,8 @@ def findings(rows):
 def many_cms(schemes):
     rows = [[row["scheme"], row["cms"], *(row[name] for name in COLUMNS[1:])]
             for row in sorted(schemes.rows, key=lambda row: (row["scheme"], row["cms"]))]
-    return Table("The same on larger machines, not in the paper", ["scheme", "CMs", *HEADINGS[1:]], rows)
+    return Table("The same on larger machines, not in the "
+                 "paper", ["scheme", "CMs", *HEADINGS[1:]], rows)
 
 
 def show(data, summary, schemes):
@@ -46,16 +48,20 @@ def show(data, summary, schemes):
     for row in data.rows:
         curves.setdefault(row["scheme"], []).append(row)
     curves = {name: percentiles.curve(rows) for name, rows in curves.items()}
-    table = Table("Service times in microseconds, and where a scheme leaves the undisturbed curve", list(HEADINGS),
+    table = Table("Service times in microseconds, and where a scheme leaves the undisturbed "
+                  "curve", list(HEADINGS),
                   [[row[name] for name in COLUMNS] for row in summary.rows])
-    plot = Plot("figure7", "Service time over percentiles for each balancing scheme, on logarithmic axes.",
+    plot = Plot("figure7", "Service time over percentiles for each balancing scheme, on "
+                           "logarithmic axes.",
                 percentiles.draw(curves))
     return Shown([table, many_cms(schemes)], [plot], findings({row["scheme"]: row for row in summary.rows}))
 
 
 PIECE = Piece(
     "figure7", "Figure 7: balancing schemes under imbalance", "5.3", (
-        "Service time over percentiles for five schemes. “Tournament 2, Filtered 2, and Unfiltered 2 perform similarly and degrade little "
-        "until the 99th percentile. Unfiltered 100 and Naive perform poorly, diverging before 80th percentile.”",),
-    "virtual time", "The set-up of figure 5 with each scheme; a scheme leaves the undisturbed curve at the first percentile "
-    "at which it takes twice as long as without delays.", ASSUMED, (file("fig7"), file("fig7_summary"), file("schemes")), show)
+        "Service time over percentiles for five schemes. “Tournament 2, Filtered 2, and Unfiltered "
+        "2 perform similarly and degrade little until the 99th percentile. Unfiltered 100 and "
+        "Naive perform poorly, diverging before 80th percentile.”",),
+    "virtual time", "The set-up of figure 5 with each scheme; a scheme leaves the undisturbed "
+    "curve at the first percentile at which it takes twice as long as without "
+    "delays.", ASSUMED, (file("fig7"), file("fig7_summary"), file("schemes")), show)

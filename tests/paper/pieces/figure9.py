@@ -54,18 +54,23 @@ def show(data):
     return Shown(
         [Table("Connections per second of each web server, means", [
             "web server", *(f"{begin:.2g} to {end:.2g} s" for begin, end in spans)], rows)],
-        [Plot("figure9", "Connections per second over time, stacked by web server; dotted lines where the imbalance changes.",
+        [Plot("figure9", "Connections per second over time, stacked by web server; dotted lines "
+                         "where the imbalance changes.",
               draw(times, rates, by))],
         [Finding(AGREES if min(steady) > 0.9 * REQUESTS_PER_S else CONTRADICTS,
-                 f"“Throughput is maintained at request rate”: at least {min(steady):,.0f} of {REQUESTS_PER_S:,} connections a second."),
+                 f"“Throughput is maintained at request rate”: at least {min(steady):,.0f} of "
+                 f"{REQUESTS_PER_S:,} connections a second."),
          Finding(AGREES if slow < 0.5 else CONTRADICTS,
-                 f"#1 “receives sharply fewer connections” while it is slow: {slow:.2f} times as many."),
-         Finding(AGREES if 0.8 < back < 1.25 else CONTRADICTS, f"It regains its rate: {back:.2f} times after it recovered.")])
+                 f"#1 “receives sharply fewer connections” while it is slow: {slow:.2f} times as "
+                 "many."),
+         Finding(AGREES if 0.8 < back < 1.25 else CONTRADICTS, f"It regains its rate: {back:.2f} "
+                                                               "times after it recovered.")])
 
 
 PIECE = Piece(
     "figure9", "Figure 9: throughput over time, by web server", "5.3", (
-        "Connections per second over time under imbalance, by which web server got them. “Throughput is maintained at request rate "
-        "throughout the experiment, with minor fluctuations when the load changes.” At 0.5 s #1 “slows and receives sharply fewer "
+        "Connections per second over time under imbalance, by which web server got them. "
+        "“Throughput is maintained at request rate throughout the experiment, with minor "
+        "fluctuations when the load changes.” At 0.5 s #1 “slows and receives sharply fewer "
         "connections”, at 1 s it recovers; #3 likewise at 1.5 s and 4 s.",),
     "virtual time", "The run of figure 5 with tournament:2.", ASSUMED, (file("fig9"),), show)

@@ -18,24 +18,32 @@ def show(sharing):
     is_clean = private["pages_touched_by_several"] == 0 and private["fetched_per_request"] == 0
     mailbox = sharing.one(kind="mailbox")
     moved = mailbox["fetched_per_request"] + mailbox["taken_per_request"]
-    finding = (Finding(AGREES, "Nothing is shared in secret: no private page is touched by a second node, and all lines "
-                       "that move between nodes are in mailbox and status pages.") if is_clean else
-               Finding(CONTRADICTS, "Private pages are touched by several nodes: a fault of Talus."))
-    return Shown([Table("Pages that several nodes touched, and lines that moved between them per request",
+    finding = (Finding(AGREES, "Nothing is shared in secret: no private page is touched by a "
+                       "second node, and all lines that move between nodes are in mailbox and "
+                       "status pages.") if is_clean else
+               Finding(CONTRADICTS, "Private pages are touched by several nodes: a fault of "
+                                    "Talus."))
+    return Shown([Table("Pages that several nodes touched, and lines that moved between them per "
+                        "request",
                         ["", "pages", "fetched", "taken away"], rows)], [],
-                 [finding, Finding(AGREES, f"What moves is messages: {moved:.1f} lines a request, each once when it is read and "
-                                   "once when its place in the ring is written again.")])
+                 [finding, Finding(AGREES, f"What moves is messages: {moved:.1f} lines a request, "
+                                   "each once when it is read and once when its place in the ring "
+                                   "is written again.")])
 
 
 PIECE = Piece(
     "table1", "Table 1: what a request shares between nodes", "5.1",
-    (PAPER, "“LLC misses do not increase across sockets; thus, there is no hidden communication among cores.”"),
+    (PAPER, "“LLC misses do not increase across sockets; thus, there is no hidden communication "
+            "among cores.”"),
     "guest instructions' memory accesses",
-    f"pika={NOTATION} with {SERVERS} web servers on nodes of their own, in QEMU. A TCG plugin (qemu/plugins/sharing.c) sees "
-    "each access to memory after boot and keeps which nodes have a copy of each line of 64 bytes, as caches without end "
-    "would. Fetched: a read of a line that only others have. Taken: a write to a line that others have. The difference "
-    "of two runs, so that start-up falls out.",
-    ("The paper could only see the kernel's misses, because its servers' processes were isolated by Linux. Here all memory of "
-     "all nodes is watched, so the lines of messages are in the sum, and there is no second socket to compare.",
-     "What the card reads and writes (DMA), page tables and frames that an interrupt pushes are not seen."),
+    f"pika={NOTATION} with {SERVERS} web servers on nodes of their own, in QEMU. A TCG plugin "
+    "(qemu/plugins/sharing.c) sees each access to memory after boot and keeps which nodes have a "
+    "copy of each line of 64 bytes, as caches without end would. Fetched: a read of a line that "
+    "only others have. Taken: a write to a line that others have. The difference of two runs, so "
+    "that start-up falls out.",
+    ("The paper could only see the kernel's misses, because its servers' processes were isolated "
+     "by Linux. Here all memory of all nodes is watched, so the lines of messages are in the sum, "
+     "and there is no second socket to compare.",
+     "What the card reads and writes (DMA), page tables and frames that an interrupt pushes are "
+     "not seen."),
     (SHARING,), show)

@@ -4,7 +4,8 @@
 from measures.messages import MESSAGES
 from piece import AGREES, CONTRADICTS, OPEN, Finding, Piece, Shown, Table
 
-PAPER = Table("Latency in cycles, and cache misses of a round trip", ["", "socket", "cycles", "misses"], [
+PAPER = Table("Latency in cycles, and cache misses of a round "
+              "trip", ["", "socket", "cycles", "misses"], [
     ["Shared memory, one line", "on", 186, 2.00], ["", "off", "564 (?)", 2.00],
     ["Synchronous, messaging", "on", 597, 2.95], ["", "off", 1898, 3.13],
     ["Synchronous, dispatch", "on", 706, None], ["", "off", 2058, None],
@@ -36,31 +37,35 @@ def show(messages):
     dispatched, flight = cycles["round trip, dispatched"], cycles["32 in flight"]
     findings = [
         Finding(AGREES if trip / two <= 3.2 else CONTRADICTS,
-                f"Allocation and polling misses make the paper's round trip 3.2 times its one line. Here a message is built "
-                f"in the receiver's ring, and costs {trip / two:.2f} times two lines there and back, which no full message can "
-                "undercut."),
+                "Allocation and polling misses make the paper's round trip 3.2 times its one "
+                f"line. Here a message is built in the receiver's ring, and costs {trip / two:.2f} "
+                "times two lines there and back, which no full message can undercut."),
         Finding(AGREES if flight < trip else CONTRADICTS,
-                f"With many in flight the misses are hidden: {flight} cycles each, beside {trip} synchronous."),
+                f"With many in flight the misses are hidden: {flight} cycles each, beside {trip} "
+                "synchronous."),
         Finding(AGREES if dispatched <= 1.5 * trip else CONTRADICTS,
                 f"Dispatch adds a modest overhead: {dispatched} cycles beside {trip} "
                 f"({dispatched / trip:.2f} times; the paper 1.18).")]
     if any(row["disturbed"] == "yes" for row in messages.rows):
-        findings.append(Finding(OPEN, "Some lines were disturbed by other programs (their median is half above the tenth): "
-                                "measure again on a quiet host."))
+        findings.append(Finding(OPEN, "Some lines were disturbed by other programs (their median "
+                                "is half above the tenth): measure again on a quiet host."))
     return Shown([Table("Cycles of the time-stamp counter: worst of the best tenth, and median", [
         "", "tenth", "median", "/ one line", "paper's / one line"], rows)], [], findings)
 
 
 PIECE = Piece(
     "table2", "Table 2: messages and threads", "5.1", (
-        PAPER, "Two processes with lines of 64 bytes; “concurrent” has many messages in flight. “Dispatch adds modest "
-        "overhead in all cases.” The copy of the paper at hand has no misses for the dispatch rows, and 564 is hardly legible."),
+        PAPER, "Two processes with lines of 64 bytes; “concurrent” has many messages in flight. "
+        "“Dispatch adds modest overhead in all cases.” The copy of the paper at hand has no misses "
+        "for the dispatch rows, and 564 is hardly legible."),
     "native cycles",
-    "make bench-messages: two processes on two cores of this machine are two nodes and run the kernel's own channels, dispatcher "
-    "and threads (tests/bench/messages.c), beside the least that C can do there with lines of the same size. All measures "
-    "take turns in batches of some ten microseconds; the figure is the worst of the best tenth. On a host that other programs use, "
+    "make bench-messages: two processes on two cores of this machine are two nodes and run the "
+    "kernel's own channels, dispatcher and threads (tests/bench/messages.c), beside the least that "
+    "C can do there with lines of the same size. All measures take turns in batches of some ten "
+    "microseconds; the figure is the worst of the best tenth. On a host that other programs use, "
     "or whose virtual cores move, the figures vary by a factor of four: compare lines of one run.",
-    ("The paper's processor is a Xeon E7-4850; its cycles are compared by their ratio to one line there and back.",
+    ("The paper's processor is a Xeon E7-4850; its cycles are compared by their ratio to one line "
+     "there and back.",
      "Off socket: this host has one socket, as far as it tells.",
      "Concurrent: 32 messages in flight from one sender; the paper does not say how many."),
     (MESSAGES,), show)
