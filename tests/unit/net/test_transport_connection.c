@@ -207,15 +207,15 @@ static void one_that_no_acceptor_has_taken_in_time_is_given_back_when_it_is_rese
     (void)state;
     wire_open(&client, wire_new_port(), NULL);
     (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    wire_advance_ns(CLAIM_TIMEOUT_NS);
+    wire_advance_ns(CLAIM_TIMEOUT_DEFAULT_NS);
     timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
     again.connection_index = timeout->connection_index;
     again.generation = timeout->generation;
-    wire_advance_ns(UNACCEPTED_MAX_NS - CLAIM_TIMEOUT_NS);
+    wire_advance_ns(UNACCEPTED_MAX_NS - CLAIM_TIMEOUT_DEFAULT_NS);
     fake_deliver(NODE_CM, &again.header);
     wire_run();
     (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
-    wire_advance_ns(CLAIM_TIMEOUT_NS);
+    wire_advance_ns(CLAIM_TIMEOUT_DEFAULT_NS);
     closed = fake_expect_message(NODE_CM, CONNECTION_CLOSED);
     assert_memory_equal(&closed->acceptor, &again.acceptor, sizeof(again.acceptor));
     assert_int_equal(closed->port, WIRE_SERVER_PORT);
