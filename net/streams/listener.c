@@ -239,8 +239,8 @@ bool stream_listener_is_ready(const struct stream_listener *listener)
     return listener->ready.head != NULL;
 }
 
-/* The CM has dropped us, or will, or may have, or is dead. A new place is asked for when somebody waits: an
- * application that does not accept shall not be on the list. */
+/* The CM has dropped us, or will, or may have, or is dead. A new place is asked for when somebody
+ * waits: an application that does not accept shall not be on the list. */
 static void lose_place(struct stream_listener *listener)
 {
     listener->is_on_list = false;
