@@ -2,6 +2,7 @@
 /* sources: net/configuration.c net/placement.c net/steering.c net/transport/network_options.c net/link/nic_option.c */
 /* sources: libc/core/address.c drivers/console/options.c boot/boot_limits.c apps/monitor/log_option.c */
 /* sources: libc/core/command_line.c libc/core/numbers.c libc/core/format.c kernel/log.c kernel/message/status.c kernel/message/channel.c */
+/* sources: net/manager/options.c net/manager/listeners.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * The input is a command line: all that read words of it read it. Whatever it says, a node has
@@ -19,6 +20,8 @@
 #include "libc/core/command_line.h"
 #include "net/configuration.h"
 #include "net/link/nic_option.h"
+#include "net/manager/manager.h"
+#include "net/manager/options.h"
 #include "net/steering.h"
 #include "net/transport/network_options.h"
 #include "net/wall_clock.h"
@@ -90,6 +93,7 @@ static void read_options(const char *line)
     const struct serial_port firmware = {.port = 0x3F8};
     const char *word = line, *text;
     struct ntp_options ntp;
+    struct manager_options manager;
     char reason[192];
     int result;
 
@@ -99,6 +103,10 @@ static void read_options(const char *line)
     FUZZ_CHECK(result == 0 || (result == -EINVAL && !ntp.is_dhcp && ntp.server == 0));
     result = nic_option_parse(&nic, line, reason, sizeof(reason));
     FUZZ_CHECK(result == 0 || (result == -EINVAL && nic.choice == NIC_FIRST));
+    result = manager_options_parse(&manager, line, 1, reason, sizeof(reason));
+    FUZZ_CHECK(result == 0 || (result == -EINVAL && strlen(reason) < sizeof(reason)));
+    FUZZ_CHECK(manager.balance.tariff >= 1 && manager.balance.tariff <= TARIFF_MAX);
+    FUZZ_CHECK(manager.offer_period_ns >= NS_PER_US && manager.offer_period_ns <= NS_PER_S);
     console_options_parse(&console, line, &firmware);
     (void)console_options_report(line);
     FUZZ_CHECK(boot_limits_read(line).node_count >= 1);

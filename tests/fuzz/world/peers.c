@@ -309,6 +309,7 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
 
         offer->acceptor = acceptor_at(peer, choice);
         offer->port = NODE_PORT;
+        offer->service_ns = choice == 0 ? 0 : UINT64_MAX >> choice % 64;
         break;
     }
     case SEND:
