@@ -74,7 +74,7 @@ bool peers_is_anything_due(void);
 /* --- receive.c --- */
 void receive_initialise(void);
 /* Hand a bounded batch of the messages from this node to their handlers; returns how many. */
-unsigned receive_from(node_id_t node);
+unsigned receive_from(struct peer *peer);
 /* Hand this node's own messages to their handlers: those that are there, and those that these send,
  * as far as the ring reaches; returns whether there was any. */
 bool peers_handle_own(void);

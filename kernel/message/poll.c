@@ -20,7 +20,7 @@
 struct watched_channel {
     const uint32_t *word;
     uint32_t sequence;
-    node_id_t node;
+    struct peer *from;
     bool has_spoken; /* since the last sweep */
 };
 
@@ -49,13 +49,13 @@ void poll_initialise(void)
     rounds_to_sweep = QUIET_ROUNDS;
 }
 
-static void watch_channel(struct watched_channel *channel, node_id_t node)
+static void watch_channel(struct watched_channel *channel, struct peer *from)
 {
-    const struct channel_receiver *receiver = &peers[node].receiver;
+    const struct channel_receiver *receiver = &from->receiver;
 
     channel->word = channel_next_word(receiver);
     channel->sequence = channel_sequence(receiver->read_lines);
-    channel->node = node;
+    channel->from = from;
     channel->has_spoken = true;
 }
 
@@ -70,7 +70,7 @@ static void swap(struct watched_channel *first, struct watched_channel *second)
 void poll_add(node_id_t node)
 {
     ASSERT(channel_count < platform_node_count());
-    watch_channel(&channels[channel_count], node);
+    watch_channel(&channels[channel_count], &peers[node]);
     swap(&channels[channel_count++], &channels[loud_count++]);
 }
 
@@ -78,7 +78,7 @@ void poll_remove(node_id_t node)
 {
     unsigned index = 0;
 
-    while (index < channel_count && channels[index].node != node) {
+    while (index < channel_count && channels[index].from != &peers[node]) {
         index++;
     }
     ASSERT(index < channel_count);
@@ -97,15 +97,15 @@ static inline bool has_message(const struct watched_channel *channel)
 
 static unsigned receive(struct watched_channel *channel)
 {
-    unsigned count = receive_from(channel->node);
+    unsigned count = receive_from(channel->from);
 
-    watch_channel(channel, channel->node);
+    watch_channel(channel, channel->from);
     return count;
 }
 
 static void end_quiet(struct watched_channel *channel)
 {
-    set_quiet(channel->node, false);
+    set_quiet(channel->from->node, false);
     channel->has_spoken = true;
     swap(channel, &channels[loud_count++]);
 }
@@ -139,7 +139,7 @@ static __attribute__((noinline)) void sweep(void)
     rounds_to_sweep = QUIET_ROUNDS;
     for (unsigned i = loud_count; i-- > 0;) {
         if (!channels[i].has_spoken) {
-            set_quiet(channels[i].node, true);
+            set_quiet(channels[i].from->node, true);
             swap(&channels[i], &channels[--loud_count]);
         }
         channels[i].has_spoken = false;

@@ -94,9 +94,9 @@ static inline void handle(node_id_t from, const struct message *message, const u
     }
 }
 
-unsigned receive_from(node_id_t node)
+unsigned receive_from(struct peer *peer)
 {
-    struct peer *peer = &peers[node];
+    node_id_t node = peer->node;
     unsigned count = 0;
 
     for (; count < RECEIVE_BATCH; count++) {
