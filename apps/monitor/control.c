@@ -8,24 +8,13 @@
 #include <string.h>
 
 #include "apps/monitor/log_option.h"
+#include "apps/monitor/messages.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "net/messages.h"
-
-/* Behind those of net/messages.h. */
-enum {
-    MESSAGE_CRASH_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver takes a page fault */
-    MESSAGE_HANG_NODE,                           /* the receiver does nothing more */
-    MESSAGE_STOP_NODE,                           /* the receiver halts for good */
-    MESSAGE_SET_LOG,                             /* struct set_log */
-    MESSAGE_TYPE_AFTER_CONTROL
-};
-
-_Static_assert(MESSAGE_TYPE_AFTER_CONTROL <= MESSAGE_TYPE_MAX, "the dispatcher's table has room");
 
 /* The receiver logs at other levels. No answer is owed. */
 struct set_log {

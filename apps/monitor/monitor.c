@@ -6,8 +6,10 @@
  */
 #include <string.h>
 
+#include "apps/monitor/balance.h"
 #include "apps/monitor/control.h"
 #include "apps/monitor/log_option.h"
+#include "apps/monitor/print.h"
 #include "drivers/acpi/button.h"
 #include "drivers/acpi/power.h"
 #include "drivers/console/console.h"
@@ -35,7 +37,7 @@ static size_t line_length;
 static bool may_have_input; /* the last look has not come to the end of what was typed */
 static bool is_line_whole;  /* it waits until its answer has room */
 
-PRINTF_LIKE(1, 2) static void print(const char *format, ...)
+void monitor_print(const char *format, ...)
 {
     char text[256];
     struct output output;
@@ -54,7 +56,7 @@ static bool parse_node(const char *text, node_id_t *node)
     uint64_t number;
 
     if (number_parse(text, strlen(text), 10, platform_node_count() - 1, &number) != 0) {
-        print("there is no node `%s`\n", text);
+        monitor_print("there is no node `%s`\n", text);
         return false;
     }
     *node = (node_id_t)number;
@@ -74,9 +76,9 @@ static void show_nodes(const char *argument)
         uint64_t idle_ms = counter_read(node, COUNTER_IDLE_NS) / NS_PER_MS;
 
         status_copy_text(node, STATUS_TEXT_ROLES, roles);
-        print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %s\n", i,
-              states[status_node_state(node)], platform_status_page(node)->apic_id,
-              status_memory_bytes(node) / MIB, idle_ms / 1000, idle_ms % 1000, roles);
+        monitor_print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %s\n", i,
+                      states[status_node_state(node)], platform_status_page(node)->apic_id,
+                      status_memory_bytes(node) / MIB, idle_ms / 1000, idle_ms % 1000, roles);
     }
 }
 
@@ -118,7 +120,7 @@ static void show_drops(node_id_t node)
             sum += append_drop(&drops, node, (*table)->first + i, &(*table)->names[i]);
         }
     }
-    print("node%-2u refused %lu%s\n", node, sum, text);
+    monitor_print("node%-2u refused %lu%s\n", node, sum, text);
 }
 
 static void show_net(const char *argument)
@@ -132,22 +134,23 @@ static void show_net(const char *argument)
         status_copy_text(node, STATUS_TEXT_ADDRESS, address);
         status_copy_text(node, STATUS_TEXT_GATEWAY, gateway);
         if (address[0] != '\0') {
-            print("node%-2u address %s, gateway %s\n", i, address, gateway);
+            monitor_print("node%-2u address %s, gateway %s\n", i, address, gateway);
         }
         status_copy_text(node, STATUS_TEXT_LINK, link);
         if (link[0] != '\0') {
-            print("node%-2u link %s\n", i, link);
+            monitor_print("node%-2u link %s\n", i, link);
         }
     }
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
 
         if (has_role(node, ROLE_LS)) {
-            print("node%-2u received %lu frames, %lu bytes, %lu missed; sent %lu frames, %lu "
-                  "bytes; %lu forwarded in software\n",
-                  i, count_of(node, COUNTER_NIC_RX_PACKETS), count_of(node, COUNTER_NIC_RX_BYTES),
-                  count_of(node, COUNTER_NIC_RX_MISSED), count_of(node, COUNTER_NIC_TX_PACKETS),
-                  count_of(node, COUNTER_NIC_TX_BYTES), count_of(node, COUNTER_STEER_FORWARDED));
+            monitor_print(
+                "node%-2u received %lu frames, %lu bytes, %lu missed; sent %lu frames, %lu "
+                "bytes; %lu forwarded in software\n",
+                i, count_of(node, COUNTER_NIC_RX_PACKETS), count_of(node, COUNTER_NIC_RX_BYTES),
+                count_of(node, COUNTER_NIC_RX_MISSED), count_of(node, COUNTER_NIC_TX_PACKETS),
+                count_of(node, COUNTER_NIC_TX_BYTES), count_of(node, COUNTER_STEER_FORWARDED));
         }
         if (has_role(node, ROLE_LS) || has_role(node, ROLE_TS)) {
             show_drops(node);
@@ -165,46 +168,11 @@ static void show_connections(const char *argument)
         unsigned long accepted = count_of(node, COUNTER_TCP_ACCEPTED);
 
         if (has_role(node, ROLE_TS)) {
-            print("node%-2u %lu open, %lu accepted, %lu closed, %lu of them reset; %lu segments "
-                  "sent again\n",
-                  i, accepted > closed ? accepted - closed : 0, accepted, closed,
-                  count_of(node, COUNTER_TCP_RESETS), count_of(node, COUNTER_TCP_RETRANSMITS));
-        }
-    }
-}
-
-static void show_balance(const char *argument)
-{
-    char balance[STATUS_TEXT_BYTES];
-
-    (void)argument;
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        node_id_t node = (node_id_t)i;
-
-        status_copy_text(node, STATUS_TEXT_BALANCE, balance);
-        if (balance[0] != '\0') {
-            print("scheme: %s\n", balance);
-            break; /* all CMs have the same */
-        }
-    }
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        node_id_t node = (node_id_t)i;
-
-        if (has_role(node, ROLE_CM)) {
-            print("node%-2u CM: assigned %lu here, %lu to other CMs; %lu waited for an acceptor\n",
-                  i, count_of(node, COUNTER_CM_ASSIGNED),
-                  count_of(node, COUNTER_CM_ASSIGNED_REMOTE), count_of(node, COUNTER_CM_QUEUED));
-        }
-        if (has_role(node, ROLE_TS)) {
-            print(
-                "node%-2u TS: claims: %lu confirmed, %lu rejected; %lu connections not claimed in "
-                "time\n",
-                i, count_of(node, COUNTER_CLAIMS_CONFIRMED),
-                count_of(node, COUNTER_CLAIMS_REJECTED), count_of(node, COUNTER_ACCEPT_TIMEOUTS));
-        }
-        if (count_of(node, COUNTER_SOCKETS_ACCEPTED) != 0) {
-            print("node%-2u application: %lu connections accepted\n", i,
-                  count_of(node, COUNTER_SOCKETS_ACCEPTED));
+            monitor_print(
+                "node%-2u %lu open, %lu accepted, %lu closed, %lu of them reset; %lu segments "
+                "sent again\n",
+                i, accepted > closed ? accepted - closed : 0, accepted, closed,
+                count_of(node, COUNTER_TCP_RESETS), count_of(node, COUNTER_TCP_RETRANSMITS));
         }
     }
 }
@@ -215,14 +183,14 @@ static void set_log_level(const char *argument)
     size_t length = strlen(argument);
 
     if (length == 0 || length > CONTROL_LOG_MAX_BYTES) {
-        print("log LEVEL: error, warning, info, debug; or SUBSYSTEM=LEVEL, with commas\n");
+        monitor_print("log LEVEL: error, warning, info, debug; or SUBSYSTEM=LEVEL, with commas\n");
         return;
     }
     if (log_option_apply(argument, length) != 0) {
         return;
     }
     control_set_log_elsewhere(argument, length);
-    print("log=%s on all nodes\n", argument);
+    monitor_print("log=%s on all nodes\n", argument);
 }
 
 static void crash_node(const char *argument)
@@ -294,7 +262,7 @@ static const struct {
     {"nodes", show_nodes, "what each node is and does"},
     {"net", show_net, "address, link, and what the NIC's queues have carried"},
     {"conns", show_connections, "connections of each transport server"},
-    {"balance", show_balance, "how connections were given out"},
+    {"balance", balance_show, "how connections are given out, and what managers know"},
     {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
     {"crash", crash_node, "crash N: let node N take a page fault"},
     {"hang", hang_node, "hang N: let node N work for ever on nothing"},
@@ -306,7 +274,7 @@ static void show_help(const char *argument)
 {
     (void)argument;
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        print("%-10s %s\n", commands[i].name, commands[i].help);
+        monitor_print("%-10s %s\n", commands[i].name, commands[i].help);
     }
 }
 
@@ -327,7 +295,7 @@ static void run_line(void)
             return;
         }
     }
-    print("`%s` is no command; `help` lists them\n", line);
+    monitor_print("`%s` is no command; `help` lists them\n", line);
 }
 
 static void end_line(void)

@@ -73,6 +73,16 @@ def test_balance_says_the_scheme_and_what_became_of_claims(talus):
         r"\d+ connections not claimed in time")
 
 
+def test_balance_says_what_each_manager_knows(talus):
+    """Of its own application, and of the other's, which has been offered to it."""
+    curl(talus, "/4b")
+    for cm, own in ((0, 2), (1, 3)):
+        for line in (rf"port 80: node{own} takes [\d.]+ us \((a guess|median of \d+)(, now slower)?\), "
+                     r"\d+ open; \d+ assigned here, \d+ closed for other CMs",
+                     rf"port 80: node{1 - cm} offers node{5 - own}, which takes "):
+            ask(talus, "balance", rf"node{cm} +CM: {line}")
+
+
 def test_net_counts_what_was_refused(talus):
     ask(talus, "net", r"(?s)node0 +refused \d+.*node1 +refused \d+")
 

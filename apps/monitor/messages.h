@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor's messages, from a node to any other: behind those of net/messages.h. Each is owned
+ * by the file that is named with it.
+ */
+#pragma once
+
+#include "kernel/limits.h"
+#include "kernel/message/message.h"
+#include "net/messages.h"
+
+enum {
+    /* control.c */
+    MESSAGE_CRASH_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver takes a page fault */
+    MESSAGE_HANG_NODE,                           /* the receiver does nothing more */
+    MESSAGE_STOP_NODE,                           /* the receiver halts for good */
+    MESSAGE_SET_LOG,                             /* struct set_log */
+    /* balance.c */
+    MESSAGE_ASK_BALANCE,  /* answers owed: MESSAGE_TELL_BALANCE */
+    MESSAGE_TELL_BALANCE, /* struct tell_balance */
+    MESSAGE_TYPE_AFTER_MONITOR
+};
+
+_Static_assert(MESSAGE_TYPE_AFTER_MONITOR <= MESSAGE_TYPE_MAX, "the dispatcher's table has room");
+
+/* --- balance.c --- */
+
+enum told {
+    TOLD_APPLICATION,
+    TOLD_OFFER,
+    TOLD_LEFT_OUT, /* the last one, if it is needed: `count` things more */
+};
+
+/* One thing that a manager knows. No answer. */
+struct tell_balance {
+    struct message_header header;
+    uint8_t told; /* enum told */
+    /* Of an application: it would take a connection; those that it has open take longer than its
+     * median; it is offered to others. Of an offer: connections may go there. */
+    uint8_t is_accepting, is_overdue, is_offered, counts;
+    uint8_t reserved;
+    uint16_t port;
+    node_id_t node, cm;
+    uint32_t open, sample_count;
+    uint32_t count;
+    uint64_t service_ns; /* 0: not known */
+    uint64_t assigned, closed_for_others;
+};
+
+_Static_assert(sizeof(struct tell_balance) <= CHANNEL_LINE_BYTES, "one line");
