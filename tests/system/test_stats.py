@@ -2,11 +2,12 @@
 """/stats in a browser: hosted Talus under a little load, and Debian's Chromium. What is compared is
 not pixels but elements: where they stand, whether they are whole, and what colours they have."""
 
+import json
 import re
 
 import pytest
 
-from harness import BUILD, Browser, Hosted, TapNetwork, ab, wait_until
+from harness import BUILD, REPOSITORY, Browser, Hosted, TapNetwork, ab, curl, wait_until
 
 PROGRAM = BUILD / "hosted" / "talus"
 TELEPHONE, SCREEN = 360, 1400
@@ -60,6 +61,11 @@ LOOK = """
             name: name(e.querySelector('.name')), ...place(e.querySelector('.box')),
             texts: texts(e), bars: all(e, 'rect.track, rect.load').map(place)})),
         arrows: all(shown[0], 'g.arrow').map(e => ({name: name(e), ...place(e)})),
+        header: all(document, 'header p, h1, button').map(e => {
+            const range = document.createRange();
+            range.selectNodeContents(e);
+            return {name: name(e), ...place(e.tagName === 'BUTTON' ? e : range)};
+        }),
         blocks: all(document, '.tiles > div, section, details').map(
             e => ({name: name(e), ...place(e)})),
         charts: all(document, 'svg.chart').map(e => ({
@@ -90,6 +96,7 @@ def assert_in_order(page, node_count):
     assert page["needed"] <= page["width"], "the page scrolls sideways"
     assert page["cut"] == []
     assert overlaps(page["blocks"]) == []
+    assert overlaps(page["header"], slack=2) == []
     for block in page["blocks"]:
         assert block["left"] >= 0 and block["right"] <= page["width"], block
     assert len(page["nodes"]) == node_count
@@ -296,3 +303,58 @@ def test_it_has_all_it_needs_from_its_own_server(talus, browser):
 def refresh_complaints(browser):
     browser.run("0")  # what it has said meanwhile is read with the answer
     return browser.complaints
+
+
+# --- For who scrapes ---
+
+# What Prometheus adds to what it has scraped.
+SCRAPED_LABELS = {"instance", "job"}
+
+
+def dashboard():
+    return json.loads((REPOSITORY / "apps/httpd/grafana.json").read_text(encoding="ascii"))
+
+
+def expressions():
+    return [target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]]
+
+
+def test_the_dashboard_names_what_metrics_print(talus):
+    """Each metric that it asks for, with each label by which it chooses or adds up."""
+    load(talus)
+    # A web server publishes what it has answered when its round is over, before it sleeps.
+    text = curl(talus, "/metrics").decode("ascii")
+    labels = {}
+    for name, pairs in re.findall(r"^(talus_\w+)(?:\{(.*?)\})? ", text, re.MULTILINE):
+        labels.setdefault(name, set()).update(re.findall(r'(\w+)="', pairs))
+    asked = set()
+    for expression in expressions():
+        names = re.findall(r"\b(talus_\w+)", expression)
+        assert names, expression
+        wanted = set(re.findall(r'(\w+)=~?"', expression))
+        wanted |= {label for group in re.findall(r"by \((.*?)\)", expression)
+                   for label in group.split(", ")}
+        for name in names:
+            assert name in labels, f"{name} is not in /metrics"
+            assert wanted - SCRAPED_LABELS <= labels[name], expression
+            # A counter grows: it is its rate that is looked at, and a gauge's value.
+            is_counter = re.search(r"_(total|bucket|count|sum)$", name) is not None
+            assert is_counter == (f"rate({name}" in expression), expression
+        asked |= set(names)
+    for name in ("http_requests_total", "http_request_duration_seconds_bucket", "drops_total",
+                 "channel_messages_total", "application_service_seconds",
+                 "node_idle_seconds_total"):
+        assert f"talus_{name}" in asked, f"no panel shows {name}"
+
+
+def test_the_dashboards_panels_stand_beside_each_other():
+    panels = dashboard()["panels"]
+    places = [{"name": panel["title"] + " " + panel["type"],
+               "left": panel["gridPos"]["x"], "right": panel["gridPos"]["x"] + panel["gridPos"]["w"],
+               "top": panel["gridPos"]["y"], "bottom": panel["gridPos"]["y"] + panel["gridPos"]["h"]}
+              for panel in panels]
+    assert overlaps(places) == []
+    assert all(0 <= place["left"] and place["right"] <= 24 for place in places)
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
