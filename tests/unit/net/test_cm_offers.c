@@ -43,6 +43,17 @@ static void the_first_service_time_is_news(void **state)
     assert_int_equal(counters[COUNTER_OFFERED_SERVICE_NS], USUAL_NS);
 }
 
+/* Also if it is just what the application was taken to need, from what others offer. */
+static void the_first_service_time_is_news_even_if_it_was_guessed(void **state)
+{
+    (void)state;
+    other_cm_offers_in(APP_OF_OTHER, USUAL_NS);
+    one_app_serves(APP_A);
+    now_ns += PERIOD_NS;
+    serve_one(USUAL_NS);
+    app_is_offered_in(APP_A, USUAL_NS);
+}
+
 /* Exactly: up to an eighth it is none, in both directions. */
 static void a_service_time_that_differs_by_more_than_an_eighth_is_news(void **state)
 {
@@ -127,6 +138,34 @@ static void there_is_one_offer_in_a_period_at_most(void **state)
         }
     }
     assert_int_equal(counters[COUNTER_OFFERS_SENT], (now_ns - begin_ns) / PERIOD_NS);
+}
+
+/* Two ports: what waits for one does not put off what waits for the other. */
+static void the_manager_is_woken_for_what_is_due_first(void **state)
+{
+    struct accept_connection again = {.listener_index = 7, .request_number = 5};
+    uint64_t first_ns;
+
+    (void)state;
+    one_app_serves(APP_A);
+    first_ns = now_ns + PERIOD_NS;
+    now_ns += 30 * US;
+    app_listens(APP_B, PORT + 1, 8);
+    app_accepts(APP_B, PORT + 1);
+    see_all();
+    again.port = PORT;
+    deliver(APP_A, &again.header, ACCEPT_CONNECTION, sizeof(again));
+    assert_int_equal(wake_ns, first_ns);
+    again.port = PORT + 1;
+    deliver(APP_B, &again.header, ACCEPT_CONNECTION, sizeof(again));
+    assert_int_equal(wake_ns, first_ns);
+    wake();
+    assert_int_equal(next_sent(OTHER_CM, OFFER)->offer.port, PORT);
+    nothing_more_is_sent();
+    assert_int_equal(wake_ns, first_ns + 30 * US);
+    wake();
+    assert_int_equal(next_sent(OTHER_CM, OFFER)->offer.port, PORT + 1);
+    assert_int_equal(wake_ns, UINT64_MAX);
 }
 
 static void news_that_is_none_any_more_is_not_sent(void **state)
@@ -293,10 +332,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_newcomer_is_offered_without_a_service_time),
         TEST(the_first_service_time_is_news),
+        TEST(the_first_service_time_is_news_even_if_it_was_guessed),
         TEST(a_service_time_that_differs_by_more_than_an_eighth_is_news),
         TEST(without_news_nothing_is_sent_and_nothing_waits),
         TEST(news_that_comes_within_the_period_waits_for_its_end),
         TEST(there_is_one_offer_in_a_period_at_most),
+        TEST(the_manager_is_woken_for_what_is_due_first),
         TEST(news_that_is_none_any_more_is_not_sent),
         TEST(a_withdrawal_does_not_wait),
         TEST(offers_go_to_those_that_live),
