@@ -125,7 +125,21 @@ bool balance_is_anybody_ready(const struct balance *balance, const struct listen
            (!node_set_is_empty(&listener->offers.offering) && may_take_offers(balance, listener));
 }
 
-/* Any of our own acceptors, whatever it is worth. */
+/* Whether draws leave it out: it is so much slower than the best of those that it competes with. */
+static bool is_hardly_drawn(const struct listener *listener,
+                            const struct listening_application *application)
+{
+    uint64_t best = listener->fastest->weight;
+
+    if (listener->offers.counting_count != 0) {
+        uint64_t average = offers_weight(&listener->offers) / listener->offers.counting_count;
+
+        best = average > best ? average : best;
+    }
+    return application->weight < best / BALANCE_SAMPLE_SLOWNESS;
+}
+
+/* Any of our own acceptors. */
 static struct listening_application *sample_own(struct balance *balance,
                                                 const struct listener *listener)
 {
@@ -153,8 +167,8 @@ struct choice balance_choose(struct balance *balance, struct listener *listener)
         weight_random(&balance->random) < UINT64_MAX / BALANCE_SAMPLE_SHARE) {
         struct listening_application *sample = sample_own(balance, listener);
 
-        /* The connections that it has already will tell more than one more would. */
-        if (!sample->is_overdue) {
+        /* If it is overdue, what it has open will tell more than one more would. */
+        if (!sample->is_overdue && is_hardly_drawn(listener, sample)) {
             return (struct choice){sample, NODE_NONE};
         }
     }

@@ -11,9 +11,9 @@
  *   least          no service times: the fewest open connections; an offer only without an acceptor
  *
  * Whoever is drawn is drawn by the inverse of his service time; an offer's time is multiplied by
- * the tariff T. A CM without acceptors of its own draws among all offers. One connection in
- * BALANCE_SAMPLE_SHARE goes to one of our own acceptors, whatever it is worth, so that a slow one
- * that has recovered is seen.
+ * the tariff T. A CM without acceptors of its own draws among all offers. An acceptor of our own
+ * that is so slow that it is hardly drawn gets one connection in BALANCE_SAMPLE_SHARE all the same,
+ * or its part of that, so that its recovery is seen.
  *
  * Cost of a choice: with one acceptor and no offer that counts, two looks; else a step for each of
  * our own acceptors of the port, and log2(nodes) for the offers. Which offers pass the filter is
@@ -28,11 +28,13 @@ struct acceptor;
 struct listener;
 struct listening_application;
 
-#define TARIFF_DEFAULT       2u
+#define TARIFF_DEFAULT          2u
 /* Of an application of which nothing is known, when nothing is known of any. Short: what is slower
  * than that is seen soon (service.h, overdue), and until then connections stay with their CM. */
-#define SERVICE_GUESS_NS     (10 * NS_PER_US)
-#define BALANCE_SAMPLE_SHARE 64u
+#define SERVICE_GUESS_NS        (10 * NS_PER_US)
+#define BALANCE_SAMPLE_SHARE    64u
+/* So many times slower, with the tariff, than the fastest of our own and than the average offer. */
+#define BALANCE_SAMPLE_SLOWNESS 16u
 
 struct choice {
     struct listening_application *application; /* one of our own acceptors, or NULL */

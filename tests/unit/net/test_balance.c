@@ -25,22 +25,27 @@ static void own_acceptors_are_drawn_by_their_inverse_service_times(void **state)
     own_application(2 * MS);
     own_application(5 * MS);
     for (unsigned i = 0; i < ARRAY_COUNT(words); i++) {
-        double sampled = 1.0 / BALANCE_SAMPLE_SHARE;
-
         balance_by(words[i]);
         choose_many();
-        expect_share(chosen_own[0], sampled / 3 + (1 - sampled) * 10 / 17);
-        expect_share(chosen_own[1], sampled / 3 + (1 - sampled) * 5 / 17);
-        expect_share(chosen_own[2], sampled / 3 + (1 - sampled) * 2 / 17);
+        expect_share(chosen_own[0], 10.0 / 17);
+        expect_share(chosen_own[1], 5.0 / 17);
+        expect_share(chosen_own[2], 2.0 / 17);
     }
 }
 
-/* However slow it is: so that its recovery is seen. Not while what it has open would show that. */
+/* From sixteen times as slow on: so that its recovery is seen. Not while what it has open would
+ * show that. */
 static void a_slow_acceptor_is_sampled_unless_it_is_overdue(void **state)
 {
     (void)state;
     own_application(1000);
-    own_application(SERVICE_MAX_NS);
+    own_application(16000);
+    choose_many();
+    expect_share(chosen_own[1], 1.0 / 17);
+    own_becomes(1, 17000);
+    choose_many();
+    expect_share(chosen_own[1], 1.0 / BALANCE_SAMPLE_SHARE / 2 + 1.0 / 18);
+    own_becomes(1, SERVICE_MAX_NS);
     choose_many();
     expect_share(chosen_own[1], 1.0 / BALANCE_SAMPLE_SHARE / 2);
     assert_true(chosen_own[1] > 100);

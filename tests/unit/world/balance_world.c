@@ -118,7 +118,5 @@ void expect_share(unsigned count, double share)
 
 double own_share(double own_weight, double offered_weight)
 {
-    double sampled = 1.0 / BALANCE_SAMPLE_SHARE;
-
-    return sampled + (1 - sampled) * own_weight / (own_weight + offered_weight);
+    return own_weight / (own_weight + offered_weight);
 }
