@@ -10,6 +10,7 @@
 
 #define BUCKETS_BITS        4u
 #define BUCKETS_PER_OCTAVE  (1u << BUCKETS_BITS)
+#define BUCKETS_OF_FACTOR_4 (2 * BUCKETS_PER_OCTAVE)
 #define SERVICE_AGE_UNIT_NS (1ull << 24) /* 16.8 ms: 2^16 of them are 18 minutes */
 
 /* 2^36 is alone in its octave. */
@@ -83,25 +84,56 @@ static void move_median(struct service_history *history)
     }
 }
 
-bool service_history_add(struct service_history *history, uint64_t service_ns, uint64_t now_ns)
+static void take_sample(struct service_history *history, unsigned bucket, uint16_t now)
 {
-    uint16_t now = (uint16_t)(now_ns / SERVICE_AGE_UNIT_NS);
-
-    ASSERT_SLOW(service_ns != 0 && service_ns <= SERVICE_MAX_NS);
-    if (now_ns < history->next_sample_ns) {
-        return false;
-    }
-    history->next_sample_ns = now_ns + SERVICE_SAMPLE_NS;
     if (history->count == SERVICE_WINDOW) {
         forget_oldest(history);
     }
     while (is_oldest_too_old(history, now)) {
         forget_oldest(history);
     }
-    history->buckets[history->next] = (uint16_t)bucket_of(service_ns);
+    history->buckets[history->next] = (uint16_t)bucket;
     history->came[history->next] = now;
-    put(history, history->buckets[history->next]);
+    put(history, bucket);
     history->next = (history->next + 1) & (SERVICE_WINDOW - 1);
+}
+
+/* Whether this one makes up a run of much slower ones. */
+static bool completes_run(struct service_history *history, unsigned bucket)
+{
+    if (LIKELY(history->count == 0 || bucket < history->median + BUCKETS_OF_FACTOR_4)) {
+        history->run_count = 0;
+        return false;
+    }
+    history->run[history->run_count++] = (uint16_t)bucket;
+    return history->run_count == SERVICE_RUN;
+}
+
+static void begin_anew_with_run(struct service_history *history, uint16_t now)
+{
+    while (history->count != 0) {
+        forget_oldest(history);
+    }
+    for (unsigned i = 0; i < SERVICE_RUN; i++) {
+        take_sample(history, history->run[i], now);
+    }
+    history->run_count = 0;
+}
+
+bool service_history_add(struct service_history *history, uint64_t service_ns, uint64_t now_ns)
+{
+    uint16_t now = (uint16_t)(now_ns / SERVICE_AGE_UNIT_NS);
+    unsigned bucket = bucket_of(service_ns);
+
+    ASSERT_SLOW(service_ns != 0 && service_ns <= SERVICE_MAX_NS);
+    if (UNLIKELY(completes_run(history, bucket))) {
+        begin_anew_with_run(history, now);
+    } else if (now_ns >= history->next_sample_ns) {
+        take_sample(history, bucket, now);
+    } else {
+        return false;
+    }
+    history->next_sample_ns = now_ns + SERVICE_SAMPLE_NS;
     move_median(history);
     return true;
 }

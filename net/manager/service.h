@@ -9,7 +9,9 @@
  * At most one in SERVICE_SAMPLE_NS is taken, as in the paper: so the window spans 64 ms at least
  * however busy the application is. Samples that are older than SERVICE_SAMPLE_AGE_NS leave with the
  * next one that comes, but for the SERVICE_SAMPLES_KEPT newest: an application that was slow gets
- * few connections, and shall not need 64 of them to be seen fast again.
+ * few connections, and shall not need 64 of them to be seen fast again. And when SERVICE_RUN in a
+ * row, sampled or not, have taken four times as long as the median, the window begins anew with
+ * these: connections go to an application that has become slow for as long as that is not seen.
  */
 #pragma once
 
@@ -19,6 +21,8 @@
 #define SERVICE_SAMPLE_NS     (500 * NS_PER_US)
 #define SERVICE_SAMPLE_AGE_NS (250 * NS_PER_MS)
 #define SERVICE_SAMPLES_KEPT  15u
+/* Where one in sixteen takes so long by chance, as with exponential times, 8 in a row do in 4e9. */
+#define SERVICE_RUN           8u
 
 /* Of 16 to an octave, those that SERVICE_MAX_NS (balance/weights.h) and less fall into. */
 #define SERVICE_BUCKETS 529u
@@ -31,6 +35,8 @@ struct service_history {
     uint32_t median;                  /* its bucket; meaningless without a sample */
     uint32_t below_median;            /* samples in all buckets before that one */
     uint16_t buckets[SERVICE_WINDOW]; /* of the samples, in the order in which they came */
+    uint32_t run_count;               /* the last so many were much slower than the median */
+    uint16_t run[SERVICE_RUN];        /* their buckets */
     uint16_t came[SERVICE_WINDOW];    /* when, modulo 2^16 SERVICE_AGE_UNIT_NS */
     uint8_t counts[SERVICE_BUCKETS];  /* samples in each bucket */
 };

@@ -117,11 +117,11 @@ static void half_a_window_does_not_change_the_median_and_one_more_does(void **st
         sample(1600);
     }
     for (unsigned i = 0; i < SERVICE_WINDOW / 2; i++) {
-        sample(16000);
+        sample(4800);
     }
     expect_median(1600);
-    sample(16000);
-    expect_median(16000);
+    sample(4800);
+    expect_median(4800);
 }
 
 static void the_shortest_and_the_longest_times_are_kept(void **state)
@@ -213,6 +213,47 @@ static void at_a_low_rate_the_least_number_is_kept(void **state)
     }
 }
 
+/* Seven prove nothing, and one that is not so slow begins the count anew; also between samples. */
+static void a_run_of_much_slower_ones_begins_the_window_anew(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SERVICE_WINDOW; i++) {
+        sample(9984); /* the middle of a bucket */
+    }
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned i = 1; i < SERVICE_RUN; i++) {
+            (void)service_history_add(&history, 40000 + i * 4000, now_ns);
+        }
+        expect_median(9984);
+        (void)service_history_add(&history, 38000, now_ns); /* not four times as long */
+    }
+    expect_median(9984);
+    for (unsigned i = 1; i < SERVICE_RUN; i++) {
+        (void)service_history_add(&history, 40000 + i * 4000, now_ns);
+        expect_median(9984);
+    }
+    assert_true(service_history_add(&history, 40000, now_ns));
+    assert_int_equal(history.count, SERVICE_RUN);
+    expect_median(52000); /* of 40000 and the seven */
+    assert_false(service_history_add(&history, 40000, now_ns + SERVICE_SAMPLE_NS - 1));
+    assert_true(service_history_add(&history, 40000, now_ns + SERVICE_SAMPLE_NS));
+    assert_int_equal(history.count, SERVICE_RUN + 1);
+}
+
+/* The other way round there is no hurry. */
+static void a_run_of_much_faster_ones_is_like_any(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SERVICE_WINDOW; i++) {
+        sample(9984);
+    }
+    for (unsigned i = 0; i < 2 * SERVICE_RUN; i++) {
+        sample(100);
+    }
+    expect_median(9984);
+    assert_int_equal(history.count, SERVICE_WINDOW);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -227,6 +268,8 @@ int main(void)
         TEST(the_median_goes_over_empty_buckets),
         TEST(one_in_a_sampling_interval_is_taken),
         TEST(old_samples_leave_but_for_the_newest),
+        TEST(a_run_of_much_slower_ones_begins_the_window_anew),
+        TEST(a_run_of_much_faster_ones_is_like_any),
         TEST(at_a_low_rate_the_least_number_is_kept),
     };
 
