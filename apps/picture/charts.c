@@ -68,8 +68,8 @@ static void draw_bar(struct output *output, const char *kind, unsigned left, uns
 /* --- Columns --- */
 
 /* One of `count` columns of equal width; any value at all is seen. */
-static void draw_column(struct output *output, unsigned index, unsigned count, uint64_t value,
-                        uint64_t most)
+static void draw_column(struct output *output, const char *kind, unsigned index, unsigned count,
+                        uint64_t value, uint64_t most)
 {
     unsigned step = WHOLE / count;
     int height = most == 0 ? 0 : (int)multiply_divide(value, COLUMNS_HEIGHT, most);
@@ -78,8 +78,8 @@ static void draw_column(struct output *output, unsigned index, unsigned count, u
         height = 2;
     }
     if (height != 0) {
-        draw_bar(output, "column", index * step + step / 12, step - step / 6,
-                 COLUMNS_BOTTOM - height, height);
+        draw_bar(output, kind, index * step + step / 12, step - step / 6, COLUMNS_BOTTOM - height,
+                 height);
     }
 }
 
@@ -112,7 +112,8 @@ void charts_draw_requests(struct output *output, const struct figures *figures)
     output_append_string(output, "/s");
     end_text(output);
     for (unsigned i = 0; i < count; i++) {
-        draw_column(output, i, count, figures->minute_requests[i], most);
+        draw_column(output, i < count - 1 ? "column" : "column growing", i, count,
+                    figures->minute_requests[i], most);
     }
     draw_ground(output);
     draw_text(output, 0, COLUMNS_BOTTOM + 18, "note", "a minute ago");
@@ -173,7 +174,7 @@ void charts_draw_durations(struct output *output, const struct figures *figures)
     begin_chart(output, COLUMNS_CHART,
                 "How many requests of the last minute took how long, in steps of a factor of two");
     for (unsigned i = 0; i < DURATION_BUCKETS; i++) {
-        draw_column(output, i, DURATION_BUCKETS, counts[i], most);
+        draw_column(output, "column", i, DURATION_BUCKETS, counts[i], most);
     }
     draw_ground(output);
     for (size_t i = 0; i < ARRAY_COUNT(axis); i++) {

@@ -287,9 +287,7 @@ static void look_at_minute(void)
     for (unsigned i = 0; i < figures->node_count; i++) {
         durations_add_minute(&figures->minute, figures->nodes[i].node, figures->now_ns);
     }
-    figures->minute_slots =
-        (unsigned)(now_slot < DURATION_SLOTS - 1 ? now_slot : DURATION_SLOTS - 1);
-    for (unsigned back = 1; back < DURATION_SLOTS; back++) {
+    for (unsigned back = 0; back < DURATION_SLOTS; back++) {
         struct durations slot = {{0}};
 
         for (unsigned i = 0; i < figures->node_count && back <= now_slot; i++) {

@@ -55,8 +55,7 @@ struct figures {
     /* Of all web servers. */
     struct durations minute;
     uint64_t minute_ns;
-    uint64_t minute_requests[DURATION_SLOTS - 1]; /* in whole slots, the oldest first */
-    unsigned minute_slots;                        /* so many of the last ones are after the start */
+    uint64_t minute_requests[DURATION_SLOTS]; /* by slot, the oldest first; the last is not over */
     /* Those that count most, most first. */
     unsigned arrow_count;
     struct arrow_figures arrows[FIGURES_ARROW_MAX];

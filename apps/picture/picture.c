@@ -17,9 +17,9 @@ static void append_period(struct output *output, const struct figures *figures)
 {
     output_append_string(output, "<p class=\"when\">Up for ");
     units_append_long_duration(output, figures->now_ns);
-    output_append_string(output, ". What is counted by the second is an average ");
+    output_append_string(output, ". Rates are averages ");
     if (figures->is_since_start) {
-        output_append_string(output, "since the start, as this server has not been looked at yet");
+        output_append_string(output, "since the start: nobody has looked here before");
     } else {
         output_append_string(output, "of the last ");
         if (figures->period_ns < 60 * NS_PER_S) {

@@ -129,7 +129,7 @@ def look_at_columns(browser):
 def test_everything_stands_in_its_place(talus, browser, width, scheme, tmp_path):
     load(talus)
     open_stats(browser, talus, width, scheme=scheme)
-    # Requests are shown when their four seconds are over.
+    # A web server counts what it has answered a moment later.
     page = wait_until(lambda: look_at_columns(browser), "columns in all charts")
     browser.screenshot(tmp_path / f"stats-{width}-{scheme}.png")  # for who wants to look
     assert page["shown"] == ["narrow" if width == TELEPHONE else "wide"]

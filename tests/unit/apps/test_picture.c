@@ -233,6 +233,7 @@ static void the_last_minute_is_of_all_web_servers(void **state)
     assert_int_equal(durations_count(&figures->minute), (NODES - 2) * 11);
     assert_int_equal(figures->minute.counts[3], NODES - 2);
     assert_int_equal(figures->minute_requests[DURATION_SLOTS - 2], (NODES - 2) * 10);
+    assert_int_equal(figures->minute_requests[DURATION_SLOTS - 1], NODES - 2);
     assert_int_equal(figures->minute_requests[DURATION_SLOTS - 3], 0);
 }
 

@@ -286,12 +286,13 @@ static void requests_have_a_column_for_each_slot_with_any(void **state)
     draw_chart(charts_draw_requests);
     assert_int_equal(count_elements(text, "rect"), 0);
     figures->minute_requests[0] = 1;
-    figures->minute_requests[14] = UINT64_MAX / 1000;
+    figures->minute_requests[15] = UINT64_MAX / 1000;
     draw_chart(charts_draw_requests);
     assert_int_equal(count_elements(text, "rect"), 2);
     assert_non_null(strstr(text, "height=\"2\""));
     assert_non_null(strstr(text, "height=\"104\""));
-    figures->minute_requests[14] = 4000;
+    assert_int_equal(count_texts("\"column growing\""), 1);
+    figures->minute_requests[15] = 4000;
     assert_non_null(strstr(draw_chart(charts_draw_requests), "most: 1,000/s"));
 }
 
