@@ -2,6 +2,7 @@
 """Curves of percentiles, as figures 5 and 7 have them."""
 
 import plots
+from piece import Plot, Table
 
 
 def curve(rows):
@@ -35,3 +36,15 @@ def draw(curves):
     axes.set_ylabel("service time, us")
     plots.legend(axes)
     return figure
+
+
+def measured(imbalance, systems, name):
+    """(curves, Table, Plot) of measurements on the running system, of these systems."""
+    curves = {system: curve(imbalance.where(scheme=system)) for system in systems if imbalance.where(scheme=system)}
+    places = (50, 80, 90, 95, 99, 99.9)
+    rows = [[system, *(at(points, place) / 1000 for place in places), imbalance.where(scheme=system)[0]["failed"]]
+            for system, points in curves.items()]
+    table = Table("Measured on the running system, slowed down: milliseconds at percentiles", [
+        "", *(f"{place:g} %" for place in places), "failed"], rows)
+    return curves, table, Plot(name, "Times measured on the running system over percentiles, on logarithmic axes.",
+                               draw(curves))

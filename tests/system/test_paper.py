@@ -2,10 +2,13 @@
 """`make paper` without its measuring: what its parsers make of programs' output, and the page it builds from
 small made-up data (tests/paper/canned)."""
 
+import http.server
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
@@ -16,7 +19,7 @@ from harness import REPOSITORY
 PAPER = REPOSITORY / "tests" / "paper"
 sys.path.insert(0, str(PAPER))
 
-from measures import caches, configurations, messages, native, sharing  # noqa: E402
+from measures import caches, configurations, imbalance, messages, native, sharing  # noqa: E402
 from piece import Missing  # noqa: E402
 import percentiles  # noqa: E402
 import store  # noqa: E402
@@ -123,6 +126,50 @@ def test_a_curve_leaves_the_reference_where_it_is_first_above_its_multiple():
     assert percentiles.leaves_at([(50, 20), (99, 40), (99.9, 60)], reference) is None
 
 
+def test_percentiles_are_of_whole_connections_and_failures_are_counted():
+    lines = "".join(f"0.{i:03} {i}\n" for i in range(100, 0, -1)) + "0.5 failed\n"
+    times, failed = imbalance.parse(lines)
+    assert (len(times), failed) == (100, 1)
+    assert [imbalance.percentile(times, place) for place in (1, 50, 98.5, 99, 99.9)] == [1, 50, 99, 99, 100]
+    with pytest.raises(Missing):
+        imbalance.parse("0.5 failed\n")
+
+
+def test_delays_have_the_papers_phases_on_the_web_servers_nodes():
+    words = imbalance.delay_words(length_s=50, start_ms=15000, is_disturbed=True)
+    assert "--delay 8:2000 " in words and "--delay 15:2000 " in words
+    assert "--delay 8:4400:20000:25000" in words and "--delay 10:18000:30000:55000" in words
+    assert words.count("--delay") == imbalance.SERVERS + len(imbalance.DELAYS)
+    assert imbalance.delay_words(50, 15000, is_disturbed=False).count("--delay") == imbalance.SERVERS
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """What the client expects of a web server, every third time an error."""
+
+    numbers = itertools.count()
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        self.send_response(500 if next(Answers.numbers) % 3 == 0 else 200)
+        self.end_headers()
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        pass
+
+
+def test_the_client_opens_all_connections_and_tells_good_answers_from_others():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        done = subprocess.run([PAPER / "open_loop.py", "127.0.0.1", str(port), "60", "0.5"], capture_output=True,
+                              text=True, check=True)
+        server.shutdown()
+    times, failed = imbalance.parse(done.stdout)
+    assert (len(times), failed) == (20, 10)
+    refused = subprocess.run([PAPER / "open_loop.py", "127.0.0.1", str(port), "60", "0.1"], capture_output=True,
+                             text=True, check=True)
+    assert [line.split()[1] for line in refused.stdout.splitlines()] == ["failed"] * 6
+
+
 # --- The page ---
 
 class Page(HTMLParser):
@@ -187,7 +234,8 @@ def test_the_page_has_every_piece_with_the_papers_beside_ours(tmp_path):
     for name, words in page.sections.items():
         assert "The paper" in words and "Talus" in words and "How it was measured" in words, name
         assert "Missing." not in words and (tmp_path / "text" / f"{name}.txt").stat().st_size > 0
-    assert {source for source, _ in page.images} == {f"plots/{name}.svg" for name in PIECES if "figure" in name}
+    figures = [name for name in PIECES if "figure" in name] + ["figure5-measured", "figure7-measured"]
+    assert sorted(source for source, _ in page.images) == sorted(f"plots/{name}.svg" for name in figures)
     # The paper's numbers, as its tables have them.
     assert "597" in page.sections["table2"] and "6,767" in page.sections["table5"]
 
