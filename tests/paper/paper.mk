@@ -4,10 +4,8 @@ ONLY      ?=
 REMEASURE ?=
 QUICK     ?=
 
-# Taken in when the simulation is part of the tree.
-PAPER_SIMULATION := $(if $(wildcard tests/sim/sim.mk),$(BUILD)/sim/sim)
-
-PAPER_NEEDS := $(BUILD)/talus.elf $(QEMU_BIN) $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/bench/messages $(PAPER_SIMULATION)
+PAPER_NEEDS := $(BUILD)/talus.elf $(QEMU_BIN) $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/bench/messages \
+               $(BUILD)/sim/sim
 
 paper: $(PAPER_NEEDS) | test-packages ## PIKA's evaluation, the paper's beside ours: ONLY=table4 REMEASURE=yes
 	$(Q)qemu/install-packages tests/paper/packages.txt

@@ -14,7 +14,7 @@ _files = {}
 def _run(settings):
     program = settings.build / "sim" / "sim"
     if not program.exists():
-        raise Missing("The simulation is not in this tree (tests/sim, make sim).")
+        raise Missing(f"The simulation is not built: {program}.")
     with tempfile.TemporaryDirectory(prefix="talus-paper-") as folder:
         run([program, *(["--seconds", "0.5", "--cms", "16"] if settings.is_quick else []), "--output", folder])
         return {path.stem: store.read(path) for path in Path(folder).glob("*.tsv")}
