@@ -329,8 +329,10 @@ static bool may_turn(const struct machine *machine, unsigned node)
     const struct node_view *view = machine_view(machine, node);
 
     for (unsigned i = 0; i < view->connection_count; i++) {
-        if (view->connections[i].is_blocked &&
-            room_for(machine, node, view->connections[i].acceptor.node) != 0) {
+        unsigned to = view->connections[i].acceptor.node;
+
+        if (view->connections[i].is_blocked && to < proof_node_count &&
+            room_for(machine, node, to) != 0) {
             return true;
         }
     }

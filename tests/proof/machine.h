@@ -43,8 +43,12 @@ struct machine {
     uint8_t syns_sent[PROOF_CLIENT_MAX];
     uint8_t unlistens[PROOF_NODE_MAX], listens[PROOF_NODE_MAX]; /* made */
     uint8_t taken_by_dead; /* clients, a bit each: handed out on nodes that are dead */
-    uint8_t reserved;
+    uint8_t reserved[4];   /* all bytes of it are compared */
 };
+
+_Static_assert(sizeof(struct machine) == (PROOF_NODE_MAX + CHANNEL_MAX) * sizeof(uint32_t) +
+                                             PROOF_CLIENT_MAX + 2 * PROOF_NODE_MAX + 9,
+               "no bytes between its fields");
 
 enum choice_kind {
     CHOICE_DELIVER, /* the first message in the channel `other` > `node` */

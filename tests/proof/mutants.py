@@ -46,6 +46,10 @@ MUTANTS = [
     Mutant("manager-lost", "net/transport/server.c",
            "            availability_lose_manager(connection);\n", "",
            "manager-dies", "lost"),
+    # Its CM is dead: another one is asked for an acceptor.
+    Mutant("other-manager", AVAILABILITY,
+           "        cm = configuration_own_cm(configuration, platform_node());\n        last.node", "        last.node",
+           "manager-dies", "turned away"),
     # What a dead application had been told of goes to another one.
     Mutant("application-lost", AVAILABILITY,
            "    case CONNECTION_ANNOUNCED:\n        ask_again(connection);\n        break;\n"
@@ -59,7 +63,7 @@ MUTANTS = [
            "given-up", "counts"),
     # A TS may have had us dropped and die before we hear of it.
     Mutant("server-lost", LISTENER, "(was_ts || listeners[i]->cm == node)",
-           "listeners[i]->cm == node", "server-dies", "forgotten"),
+           "listeners[i]->cm == node", "server-dies-with-timers", "forgotten"),
     # An assignment that comes for a connection which has gone is given back.
     Mutant("given-back", AVAILABILITY,
            "        report_closed(&reassign->acceptor, reassign->port, 0);\n", "",

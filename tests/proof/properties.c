@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must hold. In every state: no connection is handed out twice. In every quiet state, in which
- * no message is under way and nothing is left to learn, but timers may be running:
+ * What must hold. In every state: no connection is handed out twice, and no client is turned away
+ * without a reason: nobody has closed a listener, let a claim's time pass, or died, but for CMs. In
+ * every quiet state, in which no message is under way and nothing is left to learn, but timers may
+ * be running:
  *
  *   lost        each connection is somebody's: its application's stream, an application's that has
  *               been told of it, a living CM's queue, or TCP's alone
@@ -47,6 +49,42 @@ static const char *judge_owners(const struct machine *machine)
             return FAULT("client %u's connection is handed out twice", __builtin_ctz(taken & here));
         }
         taken |= here;
+    }
+    return NULL;
+}
+
+/* Whether something has happened for which a client may be turned away. */
+static bool has_reason(const struct machine *machine)
+{
+    const struct scenario *scenario = machine_scenario();
+    unsigned backlog = 0;
+
+    for (unsigned node = 0; node < proof_node_count; node++) {
+        if (!machine_lives(machine, node)) {
+            if ((scenario->mortal_roles & ~ROLE_CM) != 0) {
+                return true;
+            }
+        } else if (has_role(machine, node, ROLE_APPLICATION)) {
+            backlog += scenario->backlog;
+        }
+        if (machine->unlistens[node] != 0) {
+            return true;
+        }
+    }
+    return scenario->is_from_scratch || machine->timers_left != scenario->timer_max ||
+           backlog < scenario->client_count;
+}
+
+static const char *judge_clients(const struct machine *machine)
+{
+    for (unsigned client = 0; client < machine_scenario()->client_count; client++) {
+        unsigned ts = machine_ts_of(client);
+        uint8_t state = machine_lives(machine, ts) ? machine_view(machine, ts)->clients[client]
+                                                   : (uint8_t)CLIENT_UNKNOWN;
+
+        if ((state == CLIENT_REFUSED || state == CLIENT_RESET) && !has_reason(machine)) {
+            return FAULT("client %u is turned away without a reason", client);
+        }
     }
     return NULL;
 }
@@ -342,6 +380,7 @@ const char *machine_judge(const struct machine *machine)
 {
     const char *fault = judge_owners(machine);
 
+    fault = fault != NULL ? fault : judge_clients(machine);
     if (fault != NULL || !machine_is_quiet(machine)) {
         return fault;
     }
