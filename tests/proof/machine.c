@@ -28,6 +28,7 @@ enum application_kind proof_application_kind;
 bool proof_are_offers_prompt;
 unsigned proof_accept_max;
 
+bool machine_leaves_nothing_out;
 unsigned machine_sent_count;
 struct sent machine_sent[OUTBOX_MAX];
 
@@ -436,7 +437,7 @@ static unsigned keep_node(struct choice *choices, unsigned count, unsigned node)
  * that a node makes is one for another. */
 static unsigned reduce(const struct machine *machine, struct choice *choices, unsigned count)
 {
-    if (machine->deaths_left != 0 || scenario->room != 0) {
+    if (machine_leaves_nothing_out || machine->deaths_left != 0 || scenario->room != 0) {
         return count;
     }
     for (unsigned node = 0; node < proof_node_count; node++) {

@@ -77,6 +77,7 @@ const char *machine_start(struct machine *machine, const struct scenario *scenar
  * because it can as well happen later. */
 unsigned machine_all_choices(const struct machine *machine, struct choice *choices);
 unsigned machine_choices(const struct machine *machine, struct choice *choices);
+extern bool machine_leaves_nothing_out; /* then the two are the same */
 /* Let it happen. What went wrong inside a node, or NULL. */
 const char *machine_apply(struct machine *machine, struct choice choice);
 /* The message that the choice delivers; NULL if it delivers none. */

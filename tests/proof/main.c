@@ -8,6 +8,7 @@
  *   proof --coverage      what happens in them, as far as the first states show
  *   proof --replay=FILE   follow a trace
  *   --states=N            before these words: no more than so many states of each
+ *   --unreduced           before these words: also orders that make no difference
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,10 @@ static bool obey(const char *word)
     }
     if (strncmp(word, "--replay=", strlen("--replay=")) == 0) {
         return trace_replay(word + strlen("--replay="));
+    }
+    if (strcmp(word, "--unreduced") == 0) {
+        machine_leaves_nothing_out = true;
+        return true;
     }
     if (strcmp(word, "--coverage") == 0) {
         print_coverage();

@@ -37,6 +37,15 @@ def test_nothing_is_lost_or_forgotten_in_any_order(name, capsys):
     assert states > 1000 and quiet > 100 and settled > 10
 
 
+@pytest.mark.parametrize("name", ["data", "repeated-syns", "serving"])
+def test_what_is_left_out_leads_to_the_same_quiet_states(name):
+    """And to the same images of nodes."""
+    found = [re.search(r"(\d+) states, .* (\d+ quiet states, \d+ of them .*; \d+ images)",
+                       run(PROOF, *words, name).stdout) for words in ([], ["--unreduced"])]
+    assert int(found[0].group(1)) < int(found[1].group(1))
+    assert found[0].group(2) == found[1].group(2)
+
+
 def test_there_are_scenarios():
     assert len(scenarios()) >= 10
 
