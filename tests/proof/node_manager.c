@@ -18,7 +18,8 @@ static void look_at_application(const struct listening_application *application,
         .is_accepting = application->is_accepting,
         .outstanding = application->outstanding,
     };
-    for (unsigned node = 0; node < proof_node_count; node++) {
+    /* Those that ask another CM for connections are not counted. */
+    for (unsigned node = 0; node < proof_node_count && application->is_own; node++) {
         seen->outstanding_by_ts[node] = application->outstanding_by_ts[node];
     }
 }

@@ -18,6 +18,7 @@
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/lwip/output.h"
 #include "net/transport/orphan.h"
 #include "net/transport/overload.h"
 #include "net/transport/pcb.h"
@@ -241,7 +242,7 @@ unsigned interface_poll_loopback(void)
     return 0;
 }
 
-unsigned interface_send_queued(void)
+unsigned output_send_queued(void)
 {
     return 0;
 }
