@@ -205,6 +205,19 @@ static const char *const connection_states[] = {"free",    "half-open", "assigne
 static const char *const stream_states[] = {"free",     "available", "claimed",
                                             "deferred", "ready",     "open"};
 
+/* In the order of their nodes: that of a CM's lists means nothing. */
+static void print_applications(const struct node_view *view, unsigned node, unsigned other)
+{
+    for (unsigned i = 0; i < view->application_count; i++) {
+        const struct seen_application *application = &view->applications[i];
+
+        if (application->node == other) {
+            printf("  node%u: node%u listens%s, %u open\n", node, other,
+                   application->is_accepting ? " and accepts" : "", application->outstanding);
+        }
+    }
+}
+
 static void print_node(const struct node_view *view, unsigned node)
 {
     for (unsigned i = 0; i < view->connection_count; i++) {
@@ -217,11 +230,8 @@ static void print_node(const struct node_view *view, unsigned node)
                connection->generation, connection->client, connection_states[connection->state],
                connection->is_blocked ? " without room" : "", acceptor);
     }
-    for (unsigned i = 0; i < view->application_count; i++) {
-        const struct seen_application *application = &view->applications[i];
-
-        printf("  node%u: node%u listens%s, %u open\n", node, application->node,
-               application->is_accepting ? " and accepts" : "", application->outstanding);
+    for (unsigned other = 0; other < proof_node_count; other++) {
+        print_applications(view, node, other);
     }
     for (unsigned i = 0; i < view->waiting_count; i++) {
         printf("  node%u: connection %u.%u of node%u is in the queue\n", node,
