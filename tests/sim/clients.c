@@ -30,8 +30,10 @@ static void schedule_next(struct simulation *simulation)
         .mean_ns = (double)NS_PER_S / options->connections_per_s,
     };
 
+    unsigned calm = simulation_now_ns(simulation) < options->calm_ns ? 4 : 1;
+
     /* Kept in fractions of a nanosecond, so that the rate is exact. */
-    simulation->next_arrival_ns += distribution_sample_ns(&gap, &simulation->arrivals);
+    simulation->next_arrival_ns += calm * distribution_sample_ns(&gap, &simulation->arrivals);
     if (simulation->next_arrival_ns < (double)options->duration_ns) {
         events_schedule(&simulation->events, (uint64_t)simulation->next_arrival_ns, open_next,
                         simulation, 0, 0);

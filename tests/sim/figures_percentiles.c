@@ -126,7 +126,7 @@ void figure_7(const struct figure_request *request)
  */
 static uint64_t duration_at(const struct figure_request *request, unsigned server_count)
 {
-    return request->duration_ns / (server_count >= 1024 ? 4 : server_count >= 256 ? 2 : 1);
+    return request->duration_ns / (server_count >= 1024 ? 8 : server_count >= 256 ? 4 : 1);
 }
 
 void figure_schemes(const struct figure_request *request)

@@ -51,6 +51,7 @@ struct simulation_options {
     double connections_per_s; /* of all clients; not for CLIENTS_CLOSED */
     unsigned open_count;      /* CLIENTS_CLOSED */
     uint64_t duration_ns;     /* clients begin connections for so long */
+    uint64_t calm_ns;         /* at the beginning only a quarter of that rate, for so long */
     struct distribution service;
     const struct disturbance *disturbances;
     size_t disturbance_count;

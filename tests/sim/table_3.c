@@ -86,7 +86,8 @@ void table_3(const struct figure_request *request)
                       "paper_updates_per_s\tpaper_overhead_percent");
     for (unsigned disturbed = 0; disturbed < 2; disturbed++) {
         for (size_t i = 0; i < ARRAY_COUNT(sizes) && sizes[i] <= request->server_max; i++) {
-            uint64_t duration_ns = request->duration_ns / (sizes[i] >= 256 ? 10 : 2);
+            /* Half of it is long enough for two windows of the estimates. */
+            uint64_t duration_ns = request->duration_ns / (sizes[i] >= 256 ? 20 : 2);
             struct traffic traffic = measure(request, sizes[i], disturbed != 0, duration_ns);
             /* As many are sent as are received. */
             double us_per_s = traffic.per_s * (traffic.handle_ns + 2 * MESSAGE_NS) / 1000;
