@@ -61,17 +61,15 @@ static void learn_gap(struct listening_application *application, uint64_t now)
     }
 }
 
-void acceptors_learn_service(struct manager *manager, struct listener *listener,
-                             struct listening_application *application, uint64_t service_ns)
+/* A connection of it has closed after so long, which is not 0. */
+static void learn_service(struct manager *manager, struct listener *listener,
+                          struct listening_application *application, uint64_t service_ns)
 {
     uint64_t now = manager_now_ns(manager);
     bool was_overdue = application->is_overdue;
     bool was_guess = application->history->count == 0;
     uint64_t median_ns, needed_ns;
 
-    if (service_ns == 0) {
-        return;
-    }
     if (service_ns > SERVICE_MAX_NS) {
         service_ns = SERVICE_MAX_NS;
     }
@@ -133,11 +131,9 @@ struct listening_application *acceptors_return(struct manager *manager, struct l
     if (application == NULL || !application->is_own) {
         return application; /* another one of that name: nothing of it is counted yet */
     }
-    if (acceptor->assigned_by != manager->node) {
-        /* Connections that another CM assigned were not counted here. */
-        application->closed_for_others_count++;
-    } else if (application->outstanding_by_ts[ts] != 0) {
-        /* Else it has left and come back meanwhile: then the count began anew. */
+    /* What another CM assigned was not counted here; and it may have left and come back meanwhile:
+     * then the count began anew. */
+    if (acceptor->assigned_by == manager->node && application->outstanding_by_ts[ts] != 0) {
         ASSERT_SLOW(application->outstanding >= application->outstanding_by_ts[ts]);
         application->outstanding_by_ts[ts]--;
         application->outstanding--;
@@ -146,4 +142,18 @@ struct listening_application *acceptors_return(struct manager *manager, struct l
         }
     }
     return application;
+}
+
+void acceptors_close(struct manager *manager, struct listener *listener,
+                     const struct acceptor *acceptor, node_id_t ts, uint64_t service_ns)
+{
+    struct listening_application *application = acceptors_return(manager, listener, acceptor, ts);
+
+    if (application == NULL || !application->is_own || service_ns == 0) {
+        return;
+    }
+    if (acceptor->assigned_by != manager->node) {
+        application->closed_for_others_count++;
+    }
+    learn_service(manager, listener, application, service_ns);
 }

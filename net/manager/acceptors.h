@@ -28,6 +28,7 @@ struct acceptor acceptors_take(struct manager *manager, struct listener *listene
  * if it is still there. */
 struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
                                                const struct acceptor *acceptor, node_id_t ts);
-/* A connection of one of our own has closed after so long; 0: it was never told of it. */
-void acceptors_learn_service(struct manager *manager, struct listener *listener,
-                             struct listening_application *application, uint64_t service_ns);
+/* The same of one that has closed after so long, which is learned; 0: the application was never
+ * told of it. */
+void acceptors_close(struct manager *manager, struct listener *listener,
+                     const struct acceptor *acceptor, node_id_t ts, uint64_t service_ns);

@@ -282,12 +282,7 @@ void manager_handle_connection_closed(struct manager *manager, node_id_t from,
         return;
     }
     if (listener != NULL) {
-        struct listening_application *application =
-            acceptors_return(manager, listener, &closed->acceptor, from);
-
-        if (application != NULL && application->is_own) {
-            acceptors_learn_service(manager, listener, application, closed->service_ns);
-        }
+        acceptors_close(manager, listener, &closed->acceptor, from, closed->service_ns);
     }
 }
 

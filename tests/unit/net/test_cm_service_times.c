@@ -30,6 +30,9 @@ static void closes_of_connections_that_others_assigned_count_for_the_application
     assert_int_equal(application_of(APP_A)->service_ns, 164);
     assert_int_equal(application_of(APP_A)->closed_for_others_count, 1);
     assert_int_equal(application_of(APP_A)->outstanding, 0);
+    /* Those that it did not claim are none of them. */
+    claim_times_out(TS_B, acceptor, 1);
+    assert_int_equal(application_of(APP_A)->closed_for_others_count, 1);
 }
 
 static void a_connection_that_was_never_available_tells_nothing(void **state)
