@@ -122,24 +122,31 @@ struct acceptor acceptors_take(struct manager *manager, struct listener *listene
     return manager_nobody(manager);
 }
 
-struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
+/* One connection less is open, if it was counted. */
+static struct listening_application *take_back(struct manager *manager, struct listener *listener,
                                                const struct acceptor *acceptor, node_id_t ts)
 {
     struct listening_application *application =
         listener_find_application(listener, acceptor->node, acceptor->listener_index);
 
-    if (application == NULL || !application->is_own) {
-        return application; /* another one of that name: nothing of it is counted yet */
-    }
-    /* What another CM assigned was not counted here; and it may have left and come back meanwhile:
-     * then the count began anew. */
-    if (acceptor->assigned_by == manager->node && application->outstanding_by_ts[ts] != 0) {
+    /* What another CM assigned was not counted here. And it may have left and come back meanwhile:
+     * then the count began anew, and nothing is counted before it asks for connections. */
+    if (application != NULL && application->is_own && acceptor->assigned_by == manager->node &&
+        application->outstanding_by_ts[ts] != 0) {
         ASSERT_SLOW(application->outstanding >= application->outstanding_by_ts[ts]);
         application->outstanding_by_ts[ts]--;
         application->outstanding--;
-        if (application->outstanding == 0) {
-            application->unanswered_since_ns = 0;
-        }
+    }
+    return application;
+}
+
+struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
+                                               const struct acceptor *acceptor, node_id_t ts)
+{
+    struct listening_application *application = take_back(manager, listener, acceptor, ts);
+
+    if (application != NULL && application->outstanding == 0) {
+        application->unanswered_since_ns = 0;
     }
     return application;
 }
@@ -147,9 +154,14 @@ struct listening_application *acceptors_return(struct manager *manager, struct l
 void acceptors_close(struct manager *manager, struct listener *listener,
                      const struct acceptor *acceptor, node_id_t ts, uint64_t service_ns)
 {
-    struct listening_application *application = acceptors_return(manager, listener, acceptor, ts);
+    struct listening_application *application;
 
-    if (application == NULL || !application->is_own || service_ns == 0) {
+    if (service_ns == 0) {
+        (void)acceptors_return(manager, listener, acceptor, ts);
+        return;
+    }
+    application = take_back(manager, listener, acceptor, ts);
+    if (application == NULL || !application->is_own) {
         return;
     }
     if (acceptor->assigned_by != manager->node) {

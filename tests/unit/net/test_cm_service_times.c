@@ -100,7 +100,30 @@ static void an_application_that_closes_nothing_becomes_slow(void **state)
     assert_int_equal(application_of(APP_A)->service_ns, SERVICE_MAX_NS);
 }
 
-/* The filter lets an offer pass then that it has kept out. */
+/* What is usual is the longest of late, and is forgotten slowly. */
+static void a_gap_that_was_longer_of_late_counts_as_usual(void **state)
+{
+    (void)state;
+    one_app_serves(APP_A);
+    serve_until_median_is(USUAL_NS);
+    serve_one(200 * US);
+    for (unsigned i = 0; i < 3; i++) {
+        serve_one(USUAL_NS);
+    }
+    (void)connection_opens(TS_A);
+    now_ns += 600 * US;
+    (void)connection_opens(TS_A);
+    assert_false(application_of(APP_A)->is_overdue);
+    serve_until_median_is(USUAL_NS);
+    (void)connection_opens(TS_A);
+    now_ns += 600 * US;
+    (void)connection_opens(TS_A);
+    assert_true(application_of(APP_A)->is_overdue);
+    see_all();
+}
+
+/* The filter lets an offer pass then that it has kept out, for the very connection that shows it.
+ */
 static void connections_then_go_to_another(void **state)
 {
     unsigned given_away = 0;
@@ -113,6 +136,7 @@ static void connections_then_go_to_another(void **state)
         assert_int_equal(connection_opens(TS_A).node, APP_A);
     }
     now_ns += 100 * NS_PER_MS;
+    assert_int_equal(connection_opens(TS_A).node, APP_OF_OTHER);
     for (unsigned i = 0; i < 100; i++) {
         given_away += connection_opens(TS_A).node == APP_OF_OTHER;
     }
@@ -219,6 +243,7 @@ int main(void)
         TEST(closes_for_an_application_of_another_cm_change_nothing),
         TEST(the_longest_service_times_are_cut),
         TEST(an_application_that_closes_nothing_becomes_slow),
+        TEST(a_gap_that_was_longer_of_late_counts_as_usual),
         TEST(connections_then_go_to_another),
         TEST(a_close_in_usual_time_ends_it),
         TEST(a_close_that_took_long_shows_how_slow_it_is),
