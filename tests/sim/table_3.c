@@ -82,18 +82,18 @@ void table_3(const struct figure_request *request)
     output_note(&file, "the paper's overhead",
                 "its percentages are ten times what its microseconds in ten seconds amount to, and "
                 "its updates fit an offer per CM every 48 ms, not every 50 us; both as printed");
-    output_row(&file, "workload\tcms\tupdates_per_s\thandle_ns\tus_per_s\toverhead_percent\t"
+    output_row(&file, "workload\tcms\tupdates_per_s\tns_per_update\tus_per_s\toverhead_percent\t"
                       "paper_updates_per_s\tpaper_overhead_percent");
-    for (unsigned disturbed = 0; disturbed < 2; disturbed++) {
+    for (unsigned uniform = 0; uniform < 2; uniform++) {
         for (size_t i = 0; i < ARRAY_COUNT(sizes) && sizes[i] <= request->server_max; i++) {
             /* Half of it is long enough for two windows of the estimates. */
             uint64_t duration_ns = request->duration_ns / (sizes[i] >= 256 ? 20 : 2);
-            struct traffic traffic = measure(request, sizes[i], disturbed != 0, duration_ns);
+            struct traffic traffic = measure(request, sizes[i], uniform == 0, duration_ns);
             /* As many are sent as are received. */
             double us_per_s = traffic.per_s * (traffic.handle_ns + 2 * MESSAGE_NS) / 1000;
 
             output_row(&file, "%s\t%u\t%.1f\t%.1f\t%.2f\t%.5f\t%s",
-                       disturbed != 0 ? "disturbed" : "uniform", sizes[i], traffic.per_s,
+                       uniform == 0 ? "disturbed" : "uniform", sizes[i], traffic.per_s,
                        traffic.handle_ns, us_per_s, us_per_s / 1e4, paper_row(sizes[i]));
         }
     }
