@@ -18,15 +18,16 @@ def measured_table(offers):
 
 
 def show(data, offers):
-    data.require("cms", "updates_per_s", "ns_per_update", "overhead_percent")
+    data.require("workload", "cms", "updates_per_s", "ns_per_update", "overhead_percent")
     tables = [Table("Simulated: offers that a CM receives, and what taking one costs", [
-        "CMs", "updates/s", "ns for each", "overhead, %"],
-        [[row["cms"], row["updates_per_s"], row["ns_per_update"], row["overhead_percent"]] for row in data.rows])]
+        "load", "CMs", "updates/s", "ns for each", "overhead, %"],
+        [[row[name] for name in ("workload", "cms", "updates_per_s", "ns_per_update", "overhead_percent")]
+         for row in data.rows])]
     findings = []
     for count, bound in BOUNDS.items():
         found = data.where(cms=count)
         if found:
-            share = found[0]["overhead_percent"]
+            share = max(row["overhead_percent"] for row in found)
             findings.append(Finding(AGREES if share <= bound else CONTRADICTS,
                                     f"“Negligible”: {share:.3g} % of a node's time at {count} CMs "
                                     f"in the simulation (goal {bound} %; the paper 0.34 % at 16)."))
