@@ -52,8 +52,8 @@ int manager_options_parse(struct manager_options *options, const char *line, uin
     balance_initialise(&options->balance, seed);
     if (length >= 0 && balance_parse(&options->balance, value, (size_t)length) != 0) {
         (void)format_text(reason, reason_bytes,
-                          "balance=%.*s is not naive, unfiltered:T, filtered:T, tournament:T or "
-                          "least, T from 1 to %u; it is tournament:%u",
+                          "balance=%.*s is not naive, unfiltered:T, filtered:T, tournament:T, "
+                          "sharp:T or least, T from 1 to %u; it is tournament:%u",
                           length, value, TARIFF_MAX, TARIFF_DEFAULT);
         error = -EINVAL;
     }

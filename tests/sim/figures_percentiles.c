@@ -8,7 +8,8 @@
 #include "tests/sim/figures.h"
 
 const char *const figure_schemes_shown[] = {
-    "naive", "unfiltered:100", "unfiltered:2", "filtered:2", "tournament:2", "least", NULL,
+    "naive",        "unfiltered:100", "unfiltered:2", "filtered:2",
+    "tournament:2", "sharp:2",        "least",        NULL,
 };
 
 struct outcome {
@@ -132,8 +133,8 @@ static uint64_t duration_at(const struct figure_request *request, unsigned serve
 void figure_schemes(const struct figure_request *request)
 {
     static const unsigned sizes[] = {8, 16, 64, 256, 1024};
-    static const char *const schemes[] = {"naive", "unfiltered:100", "unfiltered:2", "filtered:2",
-                                          "tournament:2"};
+    static const char *const schemes[] = {"naive",      "unfiltered:100", "unfiltered:2",
+                                          "filtered:2", "tournament:2",   "sharp:2"};
     struct output_file file;
 
     open_summary(&file, request, "schemes");

@@ -12,7 +12,8 @@
 #include "net/manager/listeners.h"
 
 static const struct balance_scheme *const schemes[] = {
-    &balance_naive, &balance_unfiltered, &balance_filtered, &balance_tournament, &balance_least,
+    &balance_naive,      &balance_unfiltered, &balance_filtered,
+    &balance_tournament, &balance_sharp,      &balance_least,
 };
 
 void balance_initialise(struct balance *balance, uint64_t seed)

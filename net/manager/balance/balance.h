@@ -8,6 +8,7 @@
  *   filtered:T     the same over those offers that beat our own acceptors
  *   tournament:T   our own among each other, such offers among each other, then winner against
  *                  winner; two marks keep an offer from passing the filter to and fro
+ *   sharp:T        the same, with squares in the last round: ours, not the paper's
  *   least          no service times: the fewest open connections; an offer only without an acceptor
  *
  * Whoever is drawn is drawn by the inverse of his service time; an offer's time is multiplied by
@@ -63,7 +64,7 @@ struct balance_scheme {
 };
 
 extern const struct balance_scheme balance_naive, balance_unfiltered, balance_filtered,
-    balance_tournament, balance_least;
+    balance_tournament, balance_sharp, balance_least;
 
 /* What a CM balances by. */
 struct balance {

@@ -240,6 +240,25 @@ static void a_tournament_keeps_its_own_share_as_offers_grow(void **state)
     }
 }
 
+/* 10 against 8 are 64 to 100. */
+static void a_sharp_tournaments_last_round_is_by_squares(void **state)
+{
+    (void)state;
+    balance_by("sharp:2");
+    own_application(10 * MS);
+    for (node_id_t cm = 1; cm <= 15; cm++) {
+        offer(cm, 4 * MS);
+    }
+    choose_many();
+    expect_share(all_own, 64.0 / 164);
+    own_becomes(0, 80 * MS);
+    choose_many();
+    expect_share(all_own, 1.0 / 101);
+    own_becomes(0, SERVICE_MAX_NS);
+    choose_many();
+    expect_share(all_own, 1.0 / BALANCE_SAMPLE_SHARE);
+}
+
 static void in_a_tournament_those_that_are_as_fast_keep_to_themselves(void **state)
 {
     (void)state;
@@ -315,6 +334,7 @@ int main(void)
         TEST(unfiltered_loses_what_is_its_own_as_offers_grow),
         TEST(the_tariff_makes_offers_dearer),
         TEST(a_tournament_keeps_its_own_share_as_offers_grow),
+        TEST(a_sharp_tournaments_last_round_is_by_squares),
         TEST(in_a_tournament_those_that_are_as_fast_keep_to_themselves),
         TEST(the_second_round_is_by_weight_among_offers),
         TEST(the_fastest_is_offered_and_stays_so_while_it_is_about_as_fast),

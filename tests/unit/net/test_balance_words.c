@@ -29,6 +29,7 @@ static void schemes_are_understood(void **state)
         {"unfiltered:100", "unfiltered:100", &balance_unfiltered},
         {"filtered:1", "filtered:1", &balance_filtered},
         {"tournament:1000", "tournament:1000", &balance_tournament},
+        {"sharp", "sharp:2", &balance_sharp},
         {"tournament:3 and more", "tournament:3", &balance_tournament},
     };
     char text[32];

@@ -89,8 +89,9 @@ static void a_wrong_scheme_is_reported_and_not_used(void **state)
 {
     (void)state;
     assert_int_equal(parse("balance=tournament:0 offer-period=60us"), -EINVAL);
-    assert_string_equal(reason, "balance=tournament:0 is not naive, unfiltered:T, filtered:T, "
-                                "tournament:T or least, T from 1 to 1000; it is tournament:2");
+    assert_string_equal(reason,
+                        "balance=tournament:0 is not naive, unfiltered:T, filtered:T, "
+                        "tournament:T, sharp:T or least, T from 1 to 1000; it is tournament:2");
     assert_ptr_equal(options.balance.scheme, &balance_tournament);
     assert_int_equal(options.balance.tariff, 2);
     assert_int_equal(options.offer_period_ns, 60 * NS_PER_US);

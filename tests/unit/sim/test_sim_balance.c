@@ -102,6 +102,19 @@ static void tournament_and_filter_hold_the_98th_percentile(void **state)
     assert_true(filtered_ratio < 2);
 }
 
+/* What tournament leaves with the slow is most of the tail. */
+static void squares_in_the_last_round_cut_the_tail(void **state)
+{
+    struct judged tournament = judge(SCENARIO_BLOCK, "tournament:2", true, DURATION_NS);
+    struct judged sharp = judge(SCENARIO_BLOCK, "sharp:2", true, DURATION_NS);
+
+    (void)state;
+    assert_true(curve_us(&sharp.curve, 99.7) < curve_us(&tournament.curve, 99.7) / 2);
+    assert_true(sharp.local_percent > 0.9 * tournament.local_percent);
+    curve_release(&tournament.curve);
+    curve_release(&sharp.curve);
+}
+
 /* A quarter of all connections come to the CM of a web server that is slow just then. */
 static void without_balance_or_with_a_high_tariff_a_fifth_is_slow(void **state)
 {
@@ -326,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tournament_and_filter_hold_the_98th_percentile),
+        cmocka_unit_test(squares_in_the_last_round_cut_the_tail),
         cmocka_unit_test(without_balance_or_with_a_high_tariff_a_fifth_is_slow),
         cmocka_unit_test(linuxs_one_accept_queue_is_left_behind_at_the_98th_percentile),
         cmocka_unit_test(a_tournament_keeps_connections_local_however_many_managers_there_are),
