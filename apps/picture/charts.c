@@ -158,15 +158,14 @@ static void draw_mark(struct output *output, const struct figures *figures, unsi
 
 void charts_draw_durations(struct output *output, const struct figures *figures)
 {
+    /* Bounds of buckets; a bucket's is at its right. */
     static const struct {
         unsigned bucket;
         const char *kind, *text;
     } axis[] = {
-        {0, "note", "1&#160;&#181;s"},
-        {5, "note middle", "33&#160;&#181;s"},
-        {10, "note middle", "1&#160;ms"},
-        {15, "note middle", "34&#160;ms"},
-        {20, "note right", "&gt;&#160;0.3&#160;s"},
+        {0, "note middle", "1&#160;&#181;s"}, {4, "note middle", "16&#160;&#181;s"},
+        {9, "note middle", "0.5&#160;ms"},    {14, "note middle", "17&#160;ms"},
+        {19, "note right", "&gt;0.3&#160;s"},
     };
     const uint64_t *counts = figures->minute.counts;
     const uint64_t most = most_of(counts, DURATION_BUCKETS);
@@ -178,7 +177,7 @@ void charts_draw_durations(struct output *output, const struct figures *figures)
     }
     draw_ground(output);
     for (size_t i = 0; i < ARRAY_COUNT(axis); i++) {
-        draw_text(output, axis[i].bucket * (WHOLE / DURATION_BUCKETS), COLUMNS_BOTTOM + 18,
+        draw_text(output, (axis[i].bucket + 1) * (WHOLE / DURATION_BUCKETS), COLUMNS_BOTTOM + 18,
                   axis[i].kind, axis[i].text);
     }
     if (most != 0) {

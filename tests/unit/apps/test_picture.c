@@ -150,6 +150,7 @@ static void busy_is_what_is_not_idle(void **state)
     assert_int_equal(figures->nodes[0].busy_permille, 750);
     assert_int_equal(figures->nodes[1].busy_permille, 0);
     assert_int_equal(figures->nodes[2].busy_permille, 0);
+    assert_int_equal(figures->nodes[3].busy_permille, 1000);
     assert_int_equal(figures->nodes[2].state, NODE_DEAD);
 }
 
@@ -217,6 +218,11 @@ static void drops_are_added_up_by_reason(void **state)
     assert_int_equal(figures->drops[0].count, 8);
     assert_int_equal(figures->drops[1].count, 7);
     assert_int_equal(figures->drops[1].rate, 7000);
+    count(3, COUNTER_DROP_BAD_MESSAGE, 5);
+    figures = look_after(NS_PER_S);
+    assert_int_equal(figures->drops[0].count, 13);
+    assert_int_equal(figures->drops[0].rate, 5000);
+    assert_int_equal(figures->drops[1].rate, 0);
 }
 
 static void the_last_minute_is_of_all_web_servers(void **state)

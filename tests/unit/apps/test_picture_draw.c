@@ -316,6 +316,29 @@ static void durations_have_a_column_for_each_bucket_and_two_marks(void **state)
     assert_non_null(strstr(text, "x1=\"95.00%\""));
 }
 
+/* What falls on a bound has its mark above the bound's label. */
+static void the_axis_of_durations_is_where_the_marks_are(void **state)
+{
+    static const struct {
+        unsigned bucket;
+        const char *mark, *label;
+    } cases[] = {
+        {0, "x1=\"5.00%\"", "x=\"5.00%\" y=\"156\" class=\"note middle\">1&#160;&#181;s<"},
+        {4, "x1=\"25.00%\"", "x=\"25.00%\" y=\"156\" class=\"note middle\">16&#160;&#181;s<"},
+        {9, "x1=\"50.00%\"", "x=\"50.00%\" y=\"156\" class=\"note middle\">0.5&#160;ms<"},
+        {14, "x1=\"75.00%\"", "x=\"75.00%\" y=\"156\" class=\"note middle\">17&#160;ms<"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        make_figures(2);
+        figures->minute.counts[cases[i].bucket] = 1;
+        draw_chart(charts_draw_durations);
+        assert_non_null(strstr(text, cases[i].mark));
+        assert_non_null(strstr(text, cases[i].label));
+    }
+}
+
 static void acceptors_are_shown_busiest_first(void **state)
 {
     (void)state;
@@ -370,6 +393,7 @@ int main(void)
         cmocka_unit_test(the_whole_length_is_told_however_small_the_room),
         cmocka_unit_test(requests_have_a_column_for_each_slot_with_any),
         cmocka_unit_test(durations_have_a_column_for_each_bucket_and_two_marks),
+        cmocka_unit_test(the_axis_of_durations_is_where_the_marks_are),
         cmocka_unit_test(acceptors_are_shown_busiest_first),
         cmocka_unit_test(drops_are_named_by_their_reason),
     };

@@ -91,6 +91,7 @@ static void room_beside_a_column_is_free(void **state)
                 int right = layout.boxes[i].x + layout.box_width +
                             layout.room_right[layout.boxes[i].column];
 
+                assert_true(layout.room_right[layout.boxes[i].column] <= 420);
                 assert_true(left >= 0 && right <= layout.width);
                 for (unsigned j = 0; j < counts[c]; j++) {
                     assert_true(layout.boxes[j].x + layout.box_width <= left ||
