@@ -42,6 +42,7 @@ ELSEWHERE = {
     "lwip_FRAG_PBUF", "lwip_PBUF_POOL", "lwip_REASSDATA", "lwip_UDP_PCB",
     "channel_ring",    # at a node's first message: test_opening.c
     "heap_places",     # beyond 511 timers: test_timer.c
+    "picture",         # by who looks at /stats: test_picture.c
     "poll",            # by programs that poll(): test_socket_select.c
     "posted_message",  # by who finds a channel full: test_dispatch_retry.c, test_dispatch_own.c
 }

@@ -183,6 +183,26 @@ static void arrows_are_lines_read_those_that_carry_most_first(void **state)
     assert_int_equal(figures->arrows[1].lines_rate, 7000);
 }
 
+/* Then the next look takes what it sees for new. */
+static void a_look_without_memory_for_channels_has_its_arrows_all_the_same(void **state)
+{
+    const struct figures *figures;
+
+    (void)state;
+    figures_look();
+    count_lines(0, 2, 100);
+    fake_fail_allocations_after(0);
+    figures = look_after(NS_PER_S);
+    assert_int_equal(figures->arrow_count, 1);
+    count_lines(0, 2, 150);
+    fake_fail_allocations_after(-1);
+    figures = look_after(NS_PER_S);
+    assert_int_equal(figures->arrows[0].lines_rate, 150000);
+    count_lines(0, 2, 170);
+    figures = look_after(NS_PER_S);
+    assert_int_equal(figures->arrows[0].lines_rate, 20000);
+}
+
 static void only_the_busiest_arrows_are_kept(void **state)
 {
     (void)state;
@@ -341,6 +361,7 @@ int main(void)
         TEST(a_look_soon_after_another_is_the_same),
         TEST(busy_is_what_is_not_idle),
         TEST(arrows_are_lines_read_those_that_carry_most_first),
+        TEST(a_look_without_memory_for_channels_has_its_arrows_all_the_same),
         TEST(only_the_busiest_arrows_are_kept),
         TEST(drops_are_added_up_by_reason),
         TEST(the_last_minute_is_of_all_web_servers),
