@@ -55,7 +55,7 @@ def show(messages):
 
 PIECE = Piece(
     "table2", "Table 2: messages and threads", "5.1", (
-        PAPER, "Two processes with lines of 64 bytes; “concurrent” has many messages in flight. "
+        PAPER, "“Synchronous”: two processes, one message at a time. “Concurrent”: “many communicating processes”. "
         "“Dispatch adds modest overhead in all cases.” The copy of the paper at hand has no misses "
         "for the dispatch rows, and 564 is hardly legible."),
     "native cycles",
@@ -67,5 +67,6 @@ PIECE = Piece(
     ("The paper's processor is a Xeon E7-4850; its cycles are compared by their ratio to one line "
      "there and back.",
      "Off socket: this host has one socket, as far as it tells.",
-     "Concurrent: 32 messages in flight from one sender; the paper does not say how many."),
+     "Concurrent: 32 messages in flight between two nodes; the paper does not say how many, nor between "
+     "how many processes."),
     (MESSAGES,), show)
