@@ -25,7 +25,7 @@ def part_of_the_slow(talus):
 def shown_scheme(talus):
     start = len(talus.console)
     talus.type("balance\n")
-    return talus.wait_for(r"scheme: (\S+)", start)[1]
+    return talus.wait_for(r"scheme: (\S+)\s", start)[1]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
