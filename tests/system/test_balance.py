@@ -7,8 +7,8 @@ import pytest
 from harness import Network, Talus, ab, wait_until
 
 FAST, SLOW = 2, 3  # the nodes of the web servers; each has a connection manager of its own
-DELAY = f"-- --delay {SLOW}:5000"
-REQUESTS = 400
+DELAY = f"-- --delay {SLOW}:40000"
+REQUESTS = 200
 SCHEMES = ["naive", "unfiltered:2", "unfiltered:100", "filtered:2", "tournament:2", "tournament:1",
            "least"]
 
@@ -39,18 +39,26 @@ def test_each_scheme_serves_and_is_shown(scheme):
         assert set(talus.counter("cm_offer_period_seconds").values()) >= {0.00005}
 
 
-def test_a_slow_web_server_gets_less_unless_the_scheme_is_naive():
-    parts = {}
-    for scheme in "naive", "tournament:2":
-        with Network() as network, \
-                Talus(words=f"balance={scheme} {DELAY}", network=network, smp=4) as talus:
-            part_of_the_slow(talus)  # until its service time is known
-            parts[scheme] = part_of_the_slow(talus)
-            remote = sum(talus.counter("cm_assigned_remote_total").values())
-            assert (remote == 0) == (scheme == "naive")
-    # The peers' ports, which are random, say which manager gets a connection.
-    assert parts["naive"] > 0.3
-    assert parts["tournament:2"] < 0.6 * parts["naive"], parts
+def remote(talus):
+    return sum(talus.counter("cm_assigned_remote_total").values())
+
+
+def test_a_slow_web_server_keeps_its_part_under_naive():
+    """The peers' ports, which are as good as random, say which manager gets a connection."""
+    with Network() as network, \
+            Talus(words=f"balance=naive {DELAY}", network=network, smp=4) as talus:
+        part_of_the_slow(talus)  # until its service time is known
+        before = remote(talus)
+        assert part_of_the_slow(talus) > 0.3
+        assert remote(talus) == before
+
+
+def test_a_slow_web_server_gets_less_in_a_tournament():
+    with Network() as network, \
+            Talus(words=f"balance=tournament:2 {DELAY}", network=network, smp=4) as talus:
+        # On a busy host a time may be anything, once.
+        wait_until(lambda: part_of_the_slow(talus) < 0.3, "the slow one to get less")
+        assert remote(talus) > 0
 
 
 def test_a_wrong_word_is_reported_and_the_default_used():
