@@ -21,7 +21,7 @@
 #define SERVICE_SAMPLE_NS     (500 * NS_PER_US)
 #define SERVICE_SAMPLE_AGE_NS (250 * NS_PER_MS)
 #define SERVICE_SAMPLES_KEPT  15u
-/* Where one in sixteen takes so long by chance, as with exponential times, 8 in a row do in 4e9. */
+/* With exponential times one in sixteen takes so long by chance, and 8 in a row once in 4e9. */
 #define SERVICE_RUN           8u
 
 /* Of 16 to an octave, those that SERVICE_MAX_NS (balance/weights.h) and less fall into. */
