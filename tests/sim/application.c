@@ -173,16 +173,14 @@ void application_handle_rejected(void *context, uint32_t connection, uint64_t wo
 
 /* --- The machine's --- */
 
-static void listen_at_all(struct simulation *simulation, unsigned index)
+/* A real one tells all CMs; but what the others learn by it is how many connections may wait with
+ * them, and with 1,024 of both it is a million messages. */
+static void listen_at_own_cm(struct simulation *simulation, unsigned index)
 {
-    const struct configuration *configuration = &simulation->configuration;
+    struct listen message = {.port = SIMULATION_PORT, .backlog = simulation->options.backlog};
 
-    for (unsigned i = 0; i < configuration->cm_count; i++) {
-        struct listen message = {.port = SIMULATION_PORT, .backlog = simulation->options.backlog};
-
-        managers_send(simulation, application_node(simulation, index), configuration->cm[i], LISTEN,
-                      &message, sizeof(message));
-    }
+    managers_send(simulation, application_node(simulation, index),
+                  simulation->applications[index].cm, LISTEN, &message, sizeof(message));
 }
 
 void applications_start(struct simulation *simulation)
@@ -198,7 +196,7 @@ void applications_start(struct simulation *simulation)
         if (simulation->options.balance == NULL) {
             shared_queue_accept(simulation, i);
         } else {
-            listen_at_all(simulation, i);
+            listen_at_own_cm(simulation, i);
             accept_next(simulation, i);
         }
     }

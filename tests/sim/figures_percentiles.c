@@ -83,7 +83,8 @@ static void open_summary(struct output_file *file, const struct figure_request *
     figure_open(
         file, request, name,
         "service time from offer to close; leaves_percentile is the first one at which it is "
-        "half as long again as without delays under tournament:2, 100 if there is none");
+        "half as long again as without delays under tournament:2, 100 if there is none; with 256 "
+        "CMs the experiment takes a quarter of its length, with 1,024 a sixteenth");
     output_row(file, "scheme\tcms\tp50_us\tp90_us\tp95_us\tp99_us\tp999_us\tundisturbed_p99_us\t"
                      "leaves_percentile\tlocal_percent\trefused_percent");
 }
@@ -122,12 +123,11 @@ void figure_7(const struct figure_request *request)
     output_close(&summary);
 }
 
-/* Shorter on the largest machines, which have the most connections: but no phase of the experiment
- * gets shorter than the window of the estimates (64 ms), or its web servers were never found out.
- */
+/* Shorter on the largest machines, which have the most connections. There a phase of the experiment
+ * may be shorter than the window of the estimates (64 ms), which is then more of it. */
 static uint64_t duration_at(const struct figure_request *request, unsigned server_count)
 {
-    return request->duration_ns / (server_count >= 1024 ? 8 : server_count >= 256 ? 4 : 1);
+    return request->duration_ns / (server_count >= 1024 ? 16 : server_count >= 256 ? 4 : 1);
 }
 
 void figure_schemes(const struct figure_request *request)
