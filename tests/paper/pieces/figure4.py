@@ -37,7 +37,7 @@ def draw(scaling):
         axes.set_title(title)
         axes.set_xlabel("nodes (Linux: cores)")
         axes.set_ylabel("requests per million instructions of each core")
-        plots.legend(axes)
+        plots.legend(axes, loc="upper left", fontsize=8)
     return figure
 
 
