@@ -14,7 +14,7 @@ bench-boot: image-files $(QEMU_BIN) | test-packages ## time from start and hand-
 
 BOOT_NODES ?= 4 64
 
-bench-boot-nodes: system-images | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
+bench-boot-nodes: system-images $(HOSTED)/talus | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
 	$(Q)tests/bench/boot_nodes --nodes '$(BOOT_NODES)'
 
 CONSOLE_MODES ?= 1024x768 3840x2160
