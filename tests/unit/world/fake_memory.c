@@ -25,6 +25,17 @@ unsigned fake_memory_blocks(void)
     return block_count;
 }
 
+const struct memory_counts *fake_memory_counts(const char *name)
+{
+    LINKER_SET_EACH(memory_kinds, struct memory_kind, item)
+    {
+        if (strcmp((*item)->name, name) == 0) {
+            return (*item)->counts;
+        }
+    }
+    abort();
+}
+
 unsigned memory_publish_counts(struct memory_counts *counts, unsigned count_max)
 {
     (void)counts;
