@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What can happen to a machine, and what it does then.
+ * Channels, and what a choice does.
  */
 #include "tests/proof/machine.h"
 
@@ -28,7 +28,6 @@ enum application_kind proof_application_kind;
 bool proof_are_offers_prompt;
 unsigned proof_accept_max;
 
-bool machine_leaves_nothing_out;
 unsigned machine_sent_count;
 struct sent machine_sent[OUTBOX_MAX];
 
@@ -36,9 +35,6 @@ static const struct scenario *scenario;
 static struct intern contents = {.bytes = sizeof(struct content)};
 /* Pairs of nodes that have talked: their place in struct machine, plus 1. */
 static uint8_t channel_places[PROOF_NODE_MAX][PROOF_NODE_MAX];
-static struct {
-    uint8_t from, to;
-} channel_ends[CHANNEL_MAX];
 static unsigned channel_count;
 static uint8_t ts_nodes[PROOF_NODE_MAX];
 static unsigned ts_count;
@@ -77,8 +73,6 @@ static unsigned place_of(unsigned from, unsigned to)
             fprintf(stderr, "too many channels\n");
             exit(2);
         }
-        channel_ends[channel_count].from = (uint8_t)from;
-        channel_ends[channel_count].to = (uint8_t)to;
         channel_places[from][to] = (uint8_t)++channel_count;
     }
     return channel_places[from][to] - 1u;
@@ -134,7 +128,12 @@ static void empty(struct machine *machine, unsigned from, unsigned to)
     }
 }
 
-static unsigned room_for(const struct machine *machine, unsigned from, unsigned to)
+bool machine_has_message(const struct machine *machine, unsigned from, unsigned to)
+{
+    return channel_places[from][to] != 0 && machine->channels[place_of(from, to)] != 0;
+}
+
+unsigned machine_room(const struct machine *machine, unsigned from, unsigned to)
 {
     uint32_t count;
 
@@ -152,8 +151,9 @@ static const char *act(struct machine *machine, struct node_input *input)
     const struct image_step *step;
 
     for (unsigned to = 0; to < proof_node_count; to++) {
-        input->room[to] =
-            input->kind == INPUT_START ? UINT8_MAX : (uint8_t)room_for(machine, input->node, to);
+        input->room[to] = input->kind == INPUT_START
+                              ? UINT8_MAX
+                              : (uint8_t)machine_room(machine, input->node, to);
     }
     step = image_act(machine->images[input->node], input);
     if (step->fault != NULL) {
@@ -285,237 +285,30 @@ const struct packed_message *machine_message(const struct machine *machine, stru
     return content->count == 0 ? NULL : message_numbered(content->messages[0]);
 }
 
-/* --- What can happen --- */
+/* --- The first state --- */
 
-static void add(struct choice *choices, unsigned *count, enum choice_kind kind, unsigned node,
-                unsigned other)
+static bool find_delivery(const struct machine *machine, struct choice *delivery)
 {
-    if (*count == CHOICE_MAX) {
-        fprintf(stderr, "too many choices\n");
-        exit(2);
-    }
-    choices[(*count)++] = (struct choice){(uint8_t)kind, (uint8_t)node, (uint8_t)other, 0};
-}
+    struct choice choices[CHOICE_MAX];
+    unsigned count = machine_all_choices(machine, choices);
 
-static void add_deliveries(const struct machine *machine, struct choice *choices, unsigned *count)
-{
-    for (unsigned place = 0; place < channel_count; place++) {
-        if (machine->channels[place] != 0 && machine_lives(machine, channel_ends[place].to)) {
-            add(choices, count, CHOICE_DELIVER, channel_ends[place].to, channel_ends[place].from);
-        }
-    }
-}
-
-static void add_deaths(const struct machine *machine, struct choice *choices, unsigned *count)
-{
-    for (unsigned node = 0; node < proof_node_count; node++) {
-        if (!machine_lives(machine, node)) {
-            continue;
-        }
-        for (unsigned dead = 0; dead < proof_node_count; dead++) {
-            if (!machine_lives(machine, dead) &&
-                (machine_view(machine, node)->known_dead >> dead & 1) == 0) {
-                add(choices, count, CHOICE_LEARN, node, dead);
-            }
-        }
-        if (machine->deaths_left != 0 &&
-            (machine_view(machine, node)->roles & scenario->mortal_roles) != 0) {
-            add(choices, count, CHOICE_DIE, node, 0);
-        }
-    }
-}
-
-static bool may_turn(const struct machine *machine, unsigned node)
-{
-    const struct node_view *view = machine_view(machine, node);
-
-    for (unsigned i = 0; i < view->connection_count; i++) {
-        unsigned to = view->connections[i].acceptor.node;
-
-        if (view->connections[i].is_blocked && to < proof_node_count &&
-            room_for(machine, node, to) != 0) {
+    for (unsigned i = 0; i < count; i++) {
+        if (choices[i].kind == CHOICE_DELIVER) {
+            *delivery = choices[i];
             return true;
         }
     }
     return false;
 }
 
-/* An offer's timer is always let expire: it is part of no count. */
-static bool may_expire(const struct machine *machine, unsigned node)
-{
-    const struct node_view *view = machine_view(machine, node);
-
-    return view->is_offer_due || (machine->timers_left != 0 && view->has_timer);
-}
-
-static void add_client(const struct machine *machine, unsigned client, struct choice *choices,
-                       unsigned *count)
-{
-    unsigned ts = machine_ts_of(client);
-    const struct node_view *view;
-    enum client_state state;
-
-    if (!machine_lives(machine, ts)) {
-        return;
-    }
-    view = machine_view(machine, ts);
-    state = (enum client_state)view->clients[client];
-    /* Clients differ in nothing, so the first is the first. One that a dead CM has not answered may
-     * send its SYN again. */
-    if (machine->syns_sent[client] < scenario->syn_max &&
-        (client == 0 || machine->syns_sent[client - 1] != 0) && state <= CLIENT_HALF_OPEN &&
-        machine_lives(machine, view->own_cm)) {
-        add(choices, count, CHOICE_SYN, view->own_cm, client);
-    }
-    if (state == CLIENT_HALF_OPEN) {
-        add(choices, count, CHOICE_ACK, ts, client);
-    }
-    if (scenario->is_sending && state == CLIENT_OPEN && (view->sent >> client & 1) == 0) {
-        add(choices, count, CHOICE_DATA, ts, client);
-    }
-    if (machine->resets_left != 0 && (state == CLIENT_HALF_OPEN || state == CLIENT_OPEN)) {
-        add(choices, count, CHOICE_RESET, ts, client);
-    }
-}
-
-static void add_application(const struct machine *machine, unsigned node, struct choice *choices,
-                            unsigned *count)
-{
-    const struct node_view *view = machine_view(machine, node);
-    bool is_blocked = view->is_waiting && scenario->application_kind == APPLICATION_CALLS;
-
-    if (!view->is_listening && machine->listens[node] < 1u + scenario->unlisten_max) {
-        add(choices, count, CHOICE_LISTEN, node, 0);
-    }
-    if (view->is_listening && !view->is_waiting && view->accepts_left != 0) {
-        add(choices, count, CHOICE_ACCEPT, node, 0);
-    }
-    if (view->is_listening && !is_blocked && machine->unlistens[node] < scenario->unlisten_max) {
-        add(choices, count, CHOICE_UNLISTEN, node, 0);
-    }
-    for (unsigned client = 0; client < scenario->client_count && !is_blocked; client++) {
-        if (scenario->is_closing && (view->held >> client & 1) != 0) {
-            add(choices, count, CHOICE_CLOSE, node, client);
-        }
-    }
-}
-
-/*
- * Whether all that this node will do next is among its choices now, whatever the others do first:
- * it has an application alone, each TS that lives has sent it something it has not read, and what
- * others still send comes behind that. None of its choices makes a difference to another node's
- * choices either. So it may go first: of each run to a quiet state, in which it has read all, there
- * is one with the same end in which it does.
- */
-static bool may_go_first(const struct machine *machine, unsigned node)
-{
-    if (!machine_lives(machine, node) || machine_view(machine, node)->roles != ROLE_APPLICATION) {
-        return false;
-    }
-    for (unsigned i = 0; i < ts_count; i++) {
-        if (machine_lives(machine, ts_nodes[i]) &&
-            machine->channels[place_of(ts_nodes[i], node)] == 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static unsigned keep_node(struct choice *choices, unsigned count, unsigned node)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < count; i++) {
-        if (choices[i].node == node) {
-            choices[kept++] = choices[i];
-        }
-    }
-    return kept;
-}
-
-/* Without those that need not be tried in this state. A death is a choice for all nodes, and room
- * that a node makes is one for another. */
-static unsigned reduce(const struct machine *machine, struct choice *choices, unsigned count)
-{
-    if (machine_leaves_nothing_out || machine->deaths_left != 0 || scenario->room != 0) {
-        return count;
-    }
-    for (unsigned node = 0; node < proof_node_count; node++) {
-        if (may_go_first(machine, node)) {
-            unsigned kept = keep_node(choices, count, node);
-
-            if (kept != 0) {
-                return kept;
-            }
-        }
-    }
-    return count;
-}
-
-unsigned machine_all_choices(const struct machine *machine, struct choice *choices)
-{
-    unsigned count = 0;
-
-    add_deliveries(machine, choices, &count);
-    for (unsigned client = 0; client < scenario->client_count; client++) {
-        add_client(machine, client, choices, &count);
-    }
-    for (unsigned node = 0; node < proof_node_count; node++) {
-        if (!machine_lives(machine, node)) {
-            continue;
-        }
-        if (has_role(machine, node, ROLE_APPLICATION)) {
-            add_application(machine, node, choices, &count);
-        }
-        if (may_expire(machine, node)) {
-            add(choices, &count, CHOICE_TIMER, node, 0);
-        }
-        if (may_turn(machine, node)) {
-            add(choices, &count, CHOICE_TURN, node, 0);
-        }
-    }
-    add_deaths(machine, choices, &count);
-    return count;
-}
-
-unsigned machine_choices(const struct machine *machine, struct choice *choices)
-{
-    return reduce(machine, choices, machine_all_choices(machine, choices));
-}
-
-bool machine_is_quiet(const struct machine *machine)
-{
-    for (unsigned place = 0; place < channel_count; place++) {
-        if (machine->channels[place] != 0 && machine_lives(machine, channel_ends[place].to)) {
-            return false;
-        }
-    }
-    for (unsigned node = 0; node < proof_node_count; node++) {
-        if (machine_lives(machine, node) &&
-            (machine_view(machine, node)->known_dead != machine->dead ||
-             machine_view(machine, node)->is_offer_due || may_turn(machine, node))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* --- The first state --- */
-
 static const char *deliver_all(struct machine *machine)
 {
-    struct choice choices[CHOICE_MAX];
-    unsigned count;
+    struct choice delivery;
     const char *fault = NULL;
 
-    do {
-        count = 0;
-        add_deliveries(machine, choices, &count);
-        machine_sent_count = 0;
-        if (count != 0) {
-            fault = machine_apply(machine, choices[0]);
-        }
-    } while (count != 0 && fault == NULL);
+    while (fault == NULL && find_delivery(machine, &delivery)) {
+        fault = machine_apply(machine, delivery);
+    }
     return fault;
 }
 

@@ -73,11 +73,13 @@ struct choice {
 
 /* Make it the scenario of what follows, and the machine its first state. A fault, or NULL. */
 const char *machine_start(struct machine *machine, const struct scenario *scenario);
-/* What can happen next; returns how many. And without what makes no difference to any quiet state,
- * because it can as well happen later. */
-unsigned machine_all_choices(const struct machine *machine, struct choice *choices);
-unsigned machine_choices(const struct machine *machine, struct choice *choices);
-extern bool machine_leaves_nothing_out; /* then the two are the same */
+/* Whether something lies in that channel, and for how many messages more a sender finds room. */
+bool machine_has_message(const struct machine *machine, unsigned from, unsigned to);
+unsigned machine_room(const struct machine *machine, unsigned from, unsigned to);
+const struct node_view *machine_view(const struct machine *machine, unsigned node);
+bool machine_lives(const struct machine *machine, unsigned node);
+unsigned machine_ts_of(unsigned client);
+const struct scenario *machine_scenario(void);
 /* Let it happen. What went wrong inside a node, or NULL. */
 const char *machine_apply(struct machine *machine, struct choice choice);
 /* The message that the choice delivers; NULL if it delivers none. */
@@ -89,12 +91,15 @@ extern struct sent {
     uint32_t message;
 } machine_sent[OUTBOX_MAX];
 
+/* --- choices.c --- */
+
+/* What can happen next; returns how many. And without what makes no difference to any quiet state,
+ * because it can as well happen later. */
+unsigned machine_all_choices(const struct machine *machine, struct choice *choices);
+unsigned machine_choices(const struct machine *machine, struct choice *choices);
+extern bool machine_leaves_nothing_out; /* then the two are the same */
 /* Whether no message is under way, and all that live know who is dead. */
 bool machine_is_quiet(const struct machine *machine);
-const struct node_view *machine_view(const struct machine *machine, unsigned node);
-bool machine_lives(const struct machine *machine, unsigned node);
-unsigned machine_ts_of(unsigned client);
-const struct scenario *machine_scenario(void);
 
 /* --- properties.c --- */
 
