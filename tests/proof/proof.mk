@@ -43,7 +43,7 @@ proof-programs: $(BUILD)/proof/recipe.json
 test-proof: proof-programs | test-packages ## explore the handshake: all orders of messages, timers and deaths
 	$(Q)BUILD=$(BUILD) tests/run pytest tests/proof
 
-prove: $(PROOF) ## the same with larger bounds, which takes an hour and much memory
+prove: $(PROOF) ## the same with larger bounds, which takes long and much memory
 	$(Q)$(PROOF) --all
 
 .PHONY: proof-programs test-proof prove
