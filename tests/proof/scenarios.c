@@ -416,7 +416,6 @@ const struct scenario scenarios[] = {
         .client_count = 1,
         .backlog = 1,
         .accept_max = 1,
-        .timer_max = 1,
         .syn_max = 1,
         .death_max = 2,
         .mortal_roles = ROLE_CM | ROLE_APPLICATION,
