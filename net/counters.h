@@ -26,6 +26,7 @@
     X(CM_ASSIGNED_REMOTE, "cm_assigned_remote_total", "", "Connections given to another CM's.")    \
     X(CM_QUEUED, "cm_queued_total", "", "Connections that waited for an acceptor.")                \
     X(CLAIMS_CONFIRMED, "claims_total", "result=\"confirmed\"", "Claims by their result.")         \
+    X(CLAIMS_GRANTED, "claims_total", "result=\"granted\"", "Claims by their result.")             \
     X(CLAIMS_REJECTED, "claims_total", "result=\"rejected\"", "Claims by their result.")           \
     X(ACCEPT_TIMEOUTS, "accept_timeouts_total", "", "Availabilities not claimed in time.")         \
     X(ACCEPTS_DECLINED, "accepts_declined_total", "", "Availabilities that were declined.")        \

@@ -14,7 +14,8 @@
  *
  * A connection is named by its TS's node (the sender or receiver), connection_index in that
  * TS's table and that entry's generation; entries are reused. `stream_index` is the application's
- * own name for it, given with CLAIM_CONNECTION and returned in every later message to it.
+ * own name for it, given with CLAIM_CONNECTION, or with the first message about it if that claims
+ * it, and returned in every later message to it.
  */
 #pragma once
 
@@ -35,6 +36,7 @@
     X(DECLINE_CONNECTION, decline_connection, APP, TS)                                             \
     X(CLAIM_CONFIRMED, claim_confirmed, TS, APP)                                                   \
     X(CLAIM_REJECTED, claim_rejected, TS, APP)                                                     \
+    X(RECALL_CONNECTION, recall_connection, TS, APP)                                               \
     X(ACCEPT_TIMEOUT, accept_timeout, TS, CM)                                                      \
     X(REASSIGN_CONNECTION, reassign_connection, CM, TS)                                            \
     X(CONNECTION_CLOSED, connection_closed, TS, CM)                                                \
@@ -106,15 +108,32 @@ struct unlisten {
     uint32_t reserved;
 };
 
-/* Put me on the acceptor list of this port (first accept or poll; again after CLAIM_REJECTED).
+/* Connections that an application may claim in advance. Chosen: a message more for each eight. */
+#define GRANT_MAX 16u
+
+/*
+ * Put me on the acceptor list of this port (first accept or poll; again after CLAIM_REJECTED).
  * Sent to the application's own CM (configuration_own_cm), and to the next one when that has died.
+ *
+ * The next grant_count connections that this CM assigns to me are claimed by this. A renewal adds
+ * to what is left of them: its request_number is that of the place, which must still be there.
+ * With wants_data they are told of when something has come on them, or a second has passed.
  */
 struct accept_connection {
     struct message_header header;
     uint16_t port;
-    uint16_t listener_index;
+    uint8_t listener_index;
+    uint8_t is_renewal;
     uint16_t request_number; /* counts this node's requests: a listener's successor goes on */
-    uint16_t reserved;
+    uint8_t grant_count;     /* 0 .. GRANT_MAX */
+    uint8_t wants_data;
+};
+
+/* Whether an acceptor has claimed the connection in advance. */
+enum acceptor_grant {
+    GRANT_NONE = 0,
+    GRANT_AT_ONCE = 1,
+    GRANT_WITH_DATA = 2,
 };
 
 /*
@@ -125,7 +144,8 @@ struct accept_connection {
  */
 struct acceptor {
     node_id_t node; /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
-    uint16_t listener_index;
+    uint8_t listener_index;
+    uint8_t grant;           /* enum acceptor_grant; what is none of these counts as AT_ONCE */
     node_id_t cm;            /* the CM that keeps this acceptor's list: told of its close */
     node_id_t assigned_by;   /* the CM that chose it: another one if it took that CM's OFFER */
     uint16_t request_number; /* of the ACCEPT_CONNECTION by which it is on that list */
@@ -159,8 +179,15 @@ struct assign_connection {
     uint8_t reserved[3];
 };
 
-/* A connection can be had. The data that has already come follows the struct. Answer owed:
- * CLAIM_CONNECTION or DECLINE_CONNECTION within the claim time-out. */
+/*
+ * A connection can be had. The data that has already come follows the struct.
+ *
+ * Answer owed, within the claim time-out: CLAIM_CONNECTION or DECLINE_CONNECTION. One that was
+ * granted is the application's at once, to be taken as if CLAIM_CONFIRMED had come: what it says
+ * first about it, SEND, CONSUMED or CLOSE, claims it, or CLAIM_CONNECTION if it says nothing in the
+ * round in which it takes it. Until then no other message comes. The TS does not give it to
+ * anybody else by itself: see RECALL_CONNECTION.
+ */
 struct connection_available {
     struct message_header header;
     uint32_t connection_index;
@@ -169,10 +196,13 @@ struct connection_available {
     uint16_t listener_index;
     uint16_t availability_number; /* counts these messages for one connection: an answer to an
                                    * earlier one changes nothing */
+    uint32_t send_window_bytes;   /* as in CLAIM_CONFIRMED, if it was granted; else 0 */
+    uint32_t reserved;
 };
 
 /* accept(), select() or poll() takes an available connection. Answer owed: CLAIM_CONFIRMED, after
- * which the application owns the byte stream, or CLAIM_REJECTED: it came too late. */
+ * which the application owns the byte stream, or CLAIM_REJECTED: it came too late. For one that was
+ * granted CLAIM_CONFIRMED is not sent. */
 struct claim_connection {
     struct message_header header;
     uint32_t connection_index;
@@ -211,6 +241,18 @@ struct claim_rejected {
     uint32_t reserved;
 };
 
+/* One that was granted has not been claimed in time. Answer owed: DECLINE_CONNECTION, if the
+ * application has not taken it, which loses it its place on the list as well. If it has, none: the
+ * claim is on its way. */
+struct recall_connection {
+    struct message_header header;
+    uint32_t connection_index;
+    uint32_t generation;
+    uint16_t listener_index;
+    uint16_t availability_number;
+    uint32_t reserved;
+};
+
 /*
  * Not claimed in time, or declined; or the application has died; or there was no acceptor. Answer
  * owed: REASSIGN_CONNECTION, at once or when an acceptor appears.
@@ -241,14 +283,23 @@ struct reassign_connection {
     uint16_t reserved;
 };
 
-/* A connection that was assigned has ended. Sent to the CM named in the acceptor; not for one
- * without acceptor. */
+/* One of the connections that CONNECTION_CLOSED tells of (net/closed.h). */
+struct closed_connection {
+    node_id_t node, assigned_by; /* of its acceptor, as listener_index; the cm is the receiver */
+    uint16_t port;               /* 0: this place is empty */
+    uint8_t listener_index;
+    uint8_t is_granted;
+    uint32_t service; /* from CONNECTION_AVAILABLE to close; 0 if that was never sent */
+};
+
+/* As many as fit a line. */
+#define CLOSED_MAX 4u
+
+/* Connections that were assigned have ended. Sent to the CM named in their acceptors; not for one
+ * without acceptor. A busy TS gathers them: at the latest when it sleeps, all have been told. */
 struct connection_closed {
     struct message_header header;
-    struct acceptor acceptor;
-    uint16_t port;
-    uint32_t reserved;
-    uint64_t service_ns; /* from CONNECTION_AVAILABLE to close; 0 if it was never sent */
+    struct closed_connection closed[CLOSED_MAX];
 };
 
 /* What another CM may assign to, if that is better than its own acceptors (PIKA 3.3): sent while
@@ -308,7 +359,7 @@ struct send {
     uint32_t archive_bytes;
     uint64_t archive_offset; /* offset + bytes within platform_archive_bytes() */
     uint32_t close_kind;     /* 0, or CLOSE_SEND_ONLY as in CLOSE: saves a message */
-    uint32_t reserved;
+    uint32_t stream_index;   /* as in CLAIM_CONNECTION, for one that was granted */
 };
 
 /* The application has read so many bytes: open the receive window again. */
@@ -317,7 +368,7 @@ struct consumed {
     uint32_t connection_index;
     uint32_t generation;
     uint32_t consumed_bytes;
-    uint32_t reserved;
+    uint32_t stream_index; /* as in SEND */
 };
 
 enum close_kind {
@@ -333,6 +384,8 @@ struct close {
     uint32_t generation;
     uint32_t consumed_bytes; /* all that was read: what is left unread makes the close a reset */
     uint32_t kind;           /* enum close_kind */
+    uint32_t stream_index;   /* as in SEND */
+    uint32_t reserved;
 };
 
 /* --- Frames and addresses --- */

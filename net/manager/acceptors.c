@@ -90,6 +90,25 @@ static void learn_service(struct manager *manager, struct listener *listener,
 
 /* --- Assignments --- */
 
+void acceptors_add_grants(struct listening_application *application, unsigned count)
+{
+    unsigned sum = application->granted_count + count;
+
+    application->granted_count = (uint8_t)(sum < GRANT_MAX ? sum : GRANT_MAX);
+}
+
+static struct acceptor assign_to(const struct manager *manager,
+                                 struct listening_application *application)
+{
+    struct acceptor acceptor = manager_acceptor_of(manager, application);
+
+    if (application->granted_count != 0) {
+        application->granted_count--;
+        acceptor.grant = application->wants_data ? GRANT_WITH_DATA : GRANT_AT_ONCE;
+    }
+    return acceptor;
+}
+
 struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts)
 {
     uint64_t now = manager_now_ns(manager);
@@ -109,13 +128,14 @@ struct acceptor acceptors_take(struct manager *manager, struct listener *listene
         application->assigned_count++;
         application->outstanding++;
         application->outstanding_by_ts[ts]++;
-        return manager_acceptor_of(manager, application);
+        return assign_to(manager, application);
     }
     if (choice.offering_cm != NODE_NONE) {
         struct acceptor acceptor = listener->offers.known[choice.offering_cm].acceptor;
 
         ASSERT_SLOW(node_set_has(&listener->offers.offering, choice.offering_cm));
         acceptor.assigned_by = manager->node;
+        acceptor.grant = GRANT_NONE; /* its own CM alone knows what is left */
         return acceptor;
     }
     ASSERT_SLOW(!balance_is_anybody_ready(&manager->balance, listener));
@@ -156,10 +176,7 @@ void acceptors_close(struct manager *manager, struct listener *listener,
 {
     struct listening_application *application;
 
-    if (service_ns == 0) {
-        (void)acceptors_return(manager, listener, acceptor, ts);
-        return;
-    }
+    ASSERT(service_ns != 0);
     application = take_back(manager, listener, acceptor, ts);
     if (application == NULL || !application->is_own) {
         return;

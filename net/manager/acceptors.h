@@ -24,11 +24,13 @@ struct manager;
 
 /* Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
 struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts);
+/* So many connections more are claimed in advance; together they are GRANT_MAX at most. */
+void acceptors_add_grants(struct listening_application *application, unsigned count);
 /* A connection of `ts` with this acceptor has ended, or never came to be. Returns the application,
  * if it is still there. */
 struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
                                                const struct acceptor *acceptor, node_id_t ts);
-/* The same of one that has closed after so long, which is learned; 0: the application was never
- * told of it. */
+/* The same of one that its application was told of and that has closed after so long, which is
+ * learned: not 0. */
 void acceptors_close(struct manager *manager, struct listener *listener,
                      const struct acceptor *acceptor, node_id_t ts, uint64_t service_ns);

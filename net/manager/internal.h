@@ -53,7 +53,7 @@ static inline struct acceptor manager_acceptor_of(const struct manager *manager,
 {
     return (struct acceptor){
         .node = application->node,
-        .listener_index = application->listener_index,
+        .listener_index = (uint8_t)application->listener_index,
         .cm = manager->node,
         .assigned_by = manager->node,
         .request_number = application->request_number,

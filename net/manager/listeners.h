@@ -33,6 +33,8 @@ struct listening_application {
     uint32_t *outstanding_by_ts;     /* of our own, of each node. manager.c's */
     /* The fields above are written by listeners.c, those below by manager.c. */
     uint16_t request_number; /* of its last ACCEPT_CONNECTION */
+    uint8_t granted_count;   /* connections that it has claimed in advance, 0 .. GRANT_MAX */
+    bool wants_data;         /* and is to be told of when there is some */
     bool is_overdue;         /* its open connections show that it needs longer than it did */
     /* Connections assigned to it by this CM and not yet closed, in all and by their TS. */
     uint32_t outstanding;

@@ -12,6 +12,7 @@
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
+#include "net/closed.h"
 #include "net/counters.h"
 #include "net/manager/acceptors.h"
 #include "net/manager/counters.h"
@@ -138,7 +139,7 @@ void manager_handle_listen(struct manager *manager, node_id_t from, const struct
     uint32_t backlog = listen->backlog;
     struct listener *listener;
 
-    if (listen->port == 0 || backlog == 0) {
+    if (listen->port == 0 || listen->listener_index >= LISTENER_MAX || backlog == 0) {
         refuse_message(manager);
         return;
     }
@@ -186,11 +187,20 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
     if (listener != NULL) {
         application = listener_find_application(listener, from, accept->listener_index);
     }
-    if (application == NULL) {
+    if (application == NULL || accept->grant_count > GRANT_MAX) {
         refuse_message(manager);
         return;
     }
+    if (accept->is_renewal != 0) {
+        /* Of a place that is lost, by a message on its way here, it says nothing. */
+        if (application->is_accepting && application->request_number == accept->request_number) {
+            acceptors_add_grants(application, accept->grant_count);
+        }
+        return;
+    }
     application->request_number = accept->request_number;
+    application->granted_count = accept->grant_count;
+    application->wants_data = accept->wants_data != 0;
     if (application->service_ns == 0) {
         listener_set_service(listener, application, balance_newcomers_service_ns(listener));
     }
@@ -271,18 +281,40 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
     place_connection(manager, listener, &connection);
 }
 
-void manager_handle_connection_closed(struct manager *manager, node_id_t from,
-                                      const struct message *message)
+static void note_closed(struct manager *manager, node_id_t ts,
+                        const struct closed_connection *closed)
 {
-    const struct connection_closed *closed = (const struct connection_closed *)message;
+    const struct acceptor acceptor = closed_connection_acceptor(closed, manager->node);
     struct listener *listener = listener_find(&manager->listeners, closed->port);
+    struct listening_application *application;
 
-    if (!is_acceptor_possible(manager, &closed->acceptor)) {
+    if (!is_acceptor_possible(manager, &acceptor)) {
         refuse_message(manager);
         return;
     }
-    if (listener != NULL) {
-        acceptors_close(manager, listener, &closed->acceptor, from, closed->service_ns);
+    if (listener == NULL) {
+        return;
+    }
+    if (closed->service != 0) {
+        acceptors_close(manager, listener, &acceptor, ts, closed_connection_service_ns(closed));
+        return;
+    }
+    /* Its application was never told of it. */
+    application = acceptors_return(manager, listener, &acceptor, ts);
+    if (application != NULL && closed->is_granted != 0) {
+        acceptors_add_grants(application, 1);
+    }
+}
+
+void manager_handle_connection_closed(struct manager *manager, node_id_t from,
+                                      const struct message *message)
+{
+    const struct connection_closed *connections = (const struct connection_closed *)message;
+
+    for (unsigned i = 0; i < CLOSED_MAX; i++) {
+        if (connections->closed[i].port != 0) {
+            note_closed(manager, from, &connections->closed[i]);
+        }
     }
 }
 

@@ -3,13 +3,18 @@
  * A connection goes through three queues of its listener: available (may be claimed), deferred
  * (ours, but the listener wants it only with data) and ready (may be taken). Between the first and
  * the others, while its claim is under way, it stands on none.
+ *
+ * With each place that it asks for, a listener claims some connections in advance: these are ready
+ * at once. Whoever takes one most often sends something about it right away, which tells the TS; if
+ * not, CLAIM_CONNECTION does at the end of the round. Grants are renewed when somebody asks for
+ * connections and less than half are left: so not by an application that is busy elsewhere. One
+ * that has some in its queue and does not take them is asked for them back by their TS.
  */
 #include "net/streams/listener.h"
 
 #include <errno.h>
 
 #include "kernel/message/dispatch.h"
-#include "kernel/message/send.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "libc/core/bytes.h"
@@ -17,15 +22,19 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
+#include "net/streams/grant_option.h"
+#include "net/streams/requests.h"
 #include "net/streams/stream.h"
 #include "net/streams/table.h"
 
 struct stream_listener {
-    uint16_t port;     /* machine's order */
-    uint16_t index;    /* its name in messages */
-    bool is_on_list;   /* on the CM's acceptor list, as far as we know */
-    node_id_t cm;      /* whose list that is */
-    bool has_declined; /* one that was available: the CM drops us, or has */
+    uint16_t port;           /* machine's order */
+    uint16_t index;          /* its name in messages */
+    bool is_on_list;         /* on the CM's acceptor list, as far as we know */
+    node_id_t cm;            /* whose list that is */
+    uint16_t request_number; /* by which it is on that list */
+    uint16_t granted_count; /* connections claimed in advance that are to come, as far as we know */
+    bool has_declined;      /* one that was available: the CM drops us, or has */
     uint32_t backlog;
     uint32_t undecided_count; /* on `available`, and claimed without an answer yet */
     uint64_t defer_ns;        /* 0: defer nothing */
@@ -37,6 +46,8 @@ struct stream_listener {
 MEMORY_KIND(listener_kind, "listener");
 
 static struct stream_listener *listeners[LISTENER_MAX];
+static uint32_t grant_most;       /* connections claimed in advance by one listener at a time */
+static struct stream_queue taken; /* those of which the TS is to hear in this round */
 /* Of the last ACCEPT_CONNECTION. One count for all listeners: what a CM is told of a closed one is
  * not taken for its successor's. */
 static uint16_t request_number;
@@ -55,21 +66,6 @@ static void tell_owner(struct stream_listener *listener, enum stream_listener_ev
 }
 
 /* --- Opening and closing --- */
-
-static void tell_connection_managers(const struct stream_listener *listener)
-{
-    const struct configuration *configuration = configuration_current();
-
-    for (unsigned i = 0; i < configuration->cm_count; i++) {
-        struct listen *message =
-            message_reserve_posted(configuration->cm[i], LISTEN, sizeof(*message));
-
-        message->port = listener->port;
-        message->listener_index = listener->index;
-        message->backlog = listener->backlog;
-        message_publish();
-    }
-}
 
 static bool is_port_taken(uint16_t port)
 {
@@ -109,21 +105,17 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
     };
     listeners[index] = listener;
     *result = listener;
-    tell_connection_managers(listener);
+    request_listen(port, index, backlog);
     return 0;
 }
 
-/* To the TS that has told us of it: somebody else shall have it. */
-static void post_decline(node_id_t ts, uint32_t connection_index, uint32_t generation,
-                         uint16_t availability_number)
+/* One that nobody here has taken. */
+static void decline_stream(struct stream *stream)
 {
-    struct decline_connection *message =
-        message_reserve_posted(ts, DECLINE_CONNECTION, sizeof(*message));
-
-    message->connection_index = connection_index;
-    message->generation = generation;
-    message->availability_number = availability_number;
-    message_publish();
+    ASSERT(stream->state == STREAM_AVAILABLE || stream->state == STREAM_READY);
+    request_decline(stream->ts, stream->connection_index, stream->generation,
+                    stream->availability_number);
+    stream_destroy(stream);
 }
 
 static void orphan_stream(struct stream *stream, void *listener)
@@ -132,37 +124,18 @@ static void orphan_stream(struct stream *stream, void *listener)
         return;
     }
     stream->listener = NULL;
-    switch (stream->state) {
-    case STREAM_AVAILABLE:
-        post_decline(stream->ts, stream->connection_index, stream->generation,
-                     stream->availability_number);
-        stream_destroy(stream);
-        break;
-    case STREAM_CLAIMED:
-        break; /* handle_claim_confirmed() resets it */
-    default:
+    if (stream->state == STREAM_AVAILABLE || stream->is_claim_due) {
+        decline_stream(stream);
+    } else if (stream->state != STREAM_CLAIMED) { /* that one handle_claim_confirmed() resets */
         stream_close(stream, CLOSE_ABORT);
     }
 }
 
-static void post_unlisten(node_id_t cm, const struct stream_listener *listener)
-{
-    struct unlisten *message = message_reserve_posted(cm, UNLISTEN, sizeof(*message));
-
-    message->port = listener->port;
-    message->listener_index = listener->index;
-    message_publish();
-}
-
 void stream_listener_close(struct stream_listener *listener)
 {
-    const struct configuration *configuration = configuration_current();
-
     ASSERT(listeners[listener->index] == listener);
     listeners[listener->index] = NULL;
-    for (unsigned i = 0; i < configuration->cm_count; i++) {
-        post_unlisten(configuration->cm[i], listener);
-    }
+    request_unlisten(listener->port, listener->index);
     stream_for_each(orphan_stream, listener);
     ASSERT(listener->available.head == NULL);
     ASSERT(listener->deferred.head == NULL);
@@ -175,7 +148,7 @@ void stream_listener_set_backlog(struct stream_listener *listener, uint32_t back
     ASSERT(backlog >= 1);
     if (listener->backlog != backlog) {
         listener->backlog = backlog;
-        tell_connection_managers(listener);
+        request_listen(listener->port, listener->index, backlog);
     }
 }
 
@@ -186,39 +159,79 @@ void stream_listener_set_defer(struct stream_listener *listener, uint64_t defer_
 
 /* --- Claiming and taking --- */
 
+/* How many of its connections may be claimed in advance: what it has room for, less those that are
+ * on their way. */
+static uint32_t count_grants(const struct stream_listener *listener)
+{
+    uint32_t spoken_for =
+        listener->undecided_count + listener->ready.count + listener->granted_count;
+    uint32_t room = spoken_for < listener->backlog ? listener->backlog - spoken_for : 0;
+    uint32_t most = grant_most - listener->granted_count;
+
+    ASSERT(listener->granted_count <= grant_most);
+    return room < most ? room : most;
+}
+
+/* Less than half is left of what there may be, and room for that half. */
+static bool is_renewal_due(const struct stream_listener *listener)
+{
+    uint32_t most = listener->backlog < grant_most ? listener->backlog : grant_most;
+    uint32_t half = (most + 1) / 2;
+
+    return listener->granted_count < half && count_grants(listener) >= half;
+}
+
+static void post_accept(struct stream_listener *listener, bool is_renewal)
+{
+    const struct accept_connection request = {
+        .port = listener->port,
+        .listener_index = (uint8_t)listener->index,
+        .is_renewal = is_renewal,
+        .request_number = listener->request_number,
+        .grant_count = (uint8_t)count_grants(listener),
+        .wants_data = listener->defer_ns != 0,
+    };
+
+    request_accept(listener->cm, &request);
+    listener->granted_count += request.grant_count;
+}
+
 static void ask_for_connections(struct stream_listener *listener)
 {
-    struct accept_connection *message;
-
     ASSERT(!listener->is_on_list);
     listener->is_on_list = true;
     listener->cm = configuration_own_cm(configuration_current(), platform_node());
-    request_number++;
-    message = message_reserve_posted(listener->cm, ACCEPT_CONNECTION, sizeof(*message));
-    message->port = listener->port;
-    message->listener_index = listener->index;
-    message->request_number = request_number;
-    message_publish();
+    listener->request_number = ++request_number;
+    listener->granted_count = 0; /* those of an earlier place are no longer counted */
+    post_accept(listener, false);
 }
 
 static void claim_connection(struct stream *stream)
 {
-    struct claim_connection *message =
-        message_reserve_posted(stream->ts, CLAIM_CONNECTION, sizeof(*message));
-
     ASSERT_SLOW(stream->listener->undecided_count > 0);
-    message->connection_index = stream->connection_index;
-    message->generation = stream->generation;
-    message->stream_index = stream->stream_index;
-    message->availability_number = stream->availability_number;
-    message_publish();
+    request_claim(stream);
     stream_set_state(stream, STREAM_CLAIMED, NULL);
+}
+
+/* At the end of the round: those about which nothing was said. */
+static void claim_taken(void *context)
+{
+    (void)context;
+    while (UNLIKELY(taken.head != NULL)) {
+        struct stream *stream = taken.head;
+
+        request_claim(stream);
+        stream_end_claim_due(stream);
+        ASSERT(taken.head != stream);
+    }
 }
 
 static __attribute__((noinline)) void claim_all(struct stream_listener *listener)
 {
     if (!listener->is_on_list) {
         ask_for_connections(listener);
+    } else if (is_renewal_due(listener)) {
+        post_accept(listener, true);
     }
     while (listener->available.head != NULL) {
         claim_connection(listener->available.head);
@@ -229,7 +242,7 @@ static __attribute__((noinline)) void claim_all(struct stream_listener *listener
 void stream_listener_claim(struct stream_listener *listener)
 {
     ASSERT_SLOW(listeners[listener->index] == listener);
-    if (!listener->is_on_list || listener->available.head != NULL) {
+    if (!listener->is_on_list || listener->available.head != NULL || is_renewal_due(listener)) {
         claim_all(listener);
     }
 }
@@ -255,7 +268,7 @@ struct stream *stream_listener_take(struct stream_listener *listener,
 
     ASSERT(stream != NULL);
     ASSERT_SLOW(stream->listener == listener);
-    stream_set_state(stream, STREAM_OPEN, NULL);
+    stream_set_state(stream, STREAM_OPEN, stream->is_claim_due ? &taken : NULL);
     stream->listener = NULL;
     stream->changed = changed;
     stream->owner = owner;
@@ -339,8 +352,8 @@ static bool has_room(const struct stream_listener *listener)
 
 static void decline(node_id_t ts, const struct connection_available *available)
 {
-    post_decline(ts, available->connection_index, available->generation,
-                 available->availability_number);
+    request_decline(ts, available->connection_index, available->generation,
+                    available->availability_number);
 }
 
 /* Those that declined for lack of memory ask again, if there is room in their backlog. Those that
@@ -371,7 +384,57 @@ static bool prepare_sleep(void *context)
     return is_memory_awaited;
 }
 
-static struct dispatch_source memory_watch = {.prepare_sleep = prepare_sleep};
+static struct dispatch_source source = {.flush = claim_taken, .prepare_sleep = prepare_sleep};
+
+/* NULL: no memory. */
+static struct stream *create_stream(node_id_t ts, const struct connection_available *available,
+                                    struct message_payload data)
+{
+    struct received received = {0};
+    struct stream *stream = NULL;
+
+    if (received_append(&received, data.bytes, data.length_bytes) == 0) {
+        stream = stream_create(ts, available);
+    }
+    if (stream == NULL) {
+        received_drop(&received);
+    } else {
+        stream->received = received;
+    }
+    return stream;
+}
+
+/* It is ours: whoever accepts may have it, at once or when something comes on it. */
+static void begin_stream(struct stream *stream, uint32_t send_window_bytes)
+{
+    stream->send_window_bytes = send_window_bytes;
+    stream->send_credit_bytes = send_window_bytes;
+    stream->confirmed_ns = dispatch_now_ns();
+    if (stream->listener->defer_ns != 0 && stream->received.bytes == 0) {
+        defer_stream(stream);
+    } else {
+        make_ready(stream);
+    }
+}
+
+static void begin_granted(struct stream *stream, uint32_t send_window_bytes)
+{
+    stream->is_claim_due = true;
+    if (stream->listener->defer_ns != 0 && stream->received.bytes == 0) {
+        request_claim(stream); /* or nothing would come on it */
+        stream->is_claim_due = false;
+    }
+    begin_stream(stream, send_window_bytes);
+}
+
+static bool is_recalled(const struct stream *stream, node_id_t ts,
+                        const struct recall_connection *recall)
+{
+    return stream->is_claim_due && stream->ts == ts &&
+           stream->connection_index == recall->connection_index &&
+           stream->generation == recall->generation &&
+           stream->availability_number == recall->availability_number;
+}
 
 static void handle_connection_available(node_id_t from, const struct message *message,
                                         struct message_payload data)
@@ -389,20 +452,54 @@ static void handle_connection_available(node_id_t from, const struct message *me
         decline(from, available);
         return;
     }
-    struct stream *stream = stream_create(from, available, &listener->available);
-    if (stream == NULL || received_append(&stream->received, data.bytes, data.length_bytes) != 0) {
+    struct stream *stream = create_stream(from, available, data);
+    if (stream == NULL) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
-        if (stream != NULL) {
-            stream_destroy(stream);
-        }
         decline(from, available);
         listener->has_declined = true;
         wait_for_memory();
         return;
     }
     stream->listener = listener;
+    /* Also by one that was not: not all that were granted come, as handshakes fail and TSs die. */
+    if (listener->granted_count != 0) {
+        listener->granted_count--;
+    }
+    if (available->send_window_bytes != 0) {
+        begin_granted(stream, available->send_window_bytes);
+        return;
+    }
+    stream_set_state(stream, STREAM_AVAILABLE, &listener->available);
     listener->undecided_count++;
     tell_owner(listener, LISTENER_CLAIMABLE);
+}
+
+/* Its TS has waited long enough for one that was granted: it may have it back, if nobody has taken
+ * it. Else it hears of that by the claim, which may be on its way. */
+static void handle_recall_connection(node_id_t from, const struct message *message)
+{
+    const struct recall_connection *recall = (const void *)message;
+    struct stream_listener *listener;
+    struct stream *stream;
+
+    if (recall->listener_index >= LISTENER_MAX) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    listener = listeners[recall->listener_index];
+    if (listener == NULL) {
+        return; /* closed meanwhile: all were declined */
+    }
+    stream = listener->ready.head; /* the one that has waited longest stands first */
+    while (stream != NULL && !is_recalled(stream, from, recall)) {
+        stream = stream->next;
+    }
+    if (stream != NULL) {
+        decline_stream(stream);
+        if (listener->is_on_list) {
+            lose_place(listener);
+        }
+    }
 }
 
 /* One that was available is ours or has gone: there is room for another. */
@@ -435,15 +532,8 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
         }
         return;
     }
-    stream->send_window_bytes = confirmed->send_window_bytes;
-    stream->send_credit_bytes = confirmed->send_window_bytes;
-    stream->confirmed_ns = dispatch_now_ns();
     end_undecided(listener);
-    if (listener->defer_ns != 0 && stream->received.bytes == 0) {
-        defer_stream(stream);
-    } else {
-        make_ready(stream);
-    }
+    begin_stream(stream, confirmed->send_window_bytes);
 }
 
 static void handle_claim_rejected(node_id_t from, const struct message *message)
@@ -491,8 +581,10 @@ void stream_listener_lose_node(node_id_t node)
 
 void stream_listener_start(void)
 {
+    grant_most = grant_option_most(platform_command_line());
     timer_initialise(&memory_timer, end_memory_wait);
-    dispatch_register_source(&memory_watch);
+    dispatch_register_source(&source);
+    net_register_message(RECALL_CONNECTION, handle_recall_connection);
     timer_initialise(&defer_timer, defer_expired);
     net_register_payload_message(CONNECTION_AVAILABLE, handle_connection_available);
     net_register_payload_message(CLAIM_CONFIRMED, handle_claim_confirmed);

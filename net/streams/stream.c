@@ -96,6 +96,7 @@ static void fail_stream(struct stream *stream, int error)
     address_print_ipv4(stream->flow.remote_address, address);
     log_debug("socket", "connection from %s port %u failed, error %d", address,
               swap16(stream->flow.remote_port), error);
+    stream_end_claim_due(stream);
     stream->is_gone = true;
     stream->error = error;
     stream->send_credit_bytes = 0;
@@ -114,7 +115,9 @@ static void post_close(struct stream *stream, enum close_kind kind)
     message->generation = stream->generation;
     message->consumed_bytes = stream->unreported_bytes;
     message->kind = kind;
+    message->stream_index = stream->stream_index;
     message_publish();
+    stream_end_claim_due(stream);
     stream->unreported_bytes = 0;
     stream->is_gone = kind != CLOSE_SEND_ONLY;
 }
@@ -131,7 +134,9 @@ static void report_consumed(struct stream *stream)
     message->connection_index = stream->connection_index;
     message->generation = stream->generation;
     message->consumed_bytes = stream->unreported_bytes;
+    message->stream_index = stream->stream_index;
     message_publish();
+    stream_end_claim_due(stream);
     stream->unreported_bytes = 0;
 }
 
@@ -280,6 +285,7 @@ static int send_some(struct stream *stream, struct unsent *unsent, bool is_last)
     message->connection_index = stream->connection_index;
     message->generation = stream->generation;
     message->consumed_bytes = stream->unreported_bytes;
+    message->stream_index = stream->stream_index;
     take_copy(unsent, (uint8_t *)(message + 1), copied_bytes);
     credit_bytes -= (uint32_t)copied_bytes;
     credit_bytes -= take_reference(unsent, message, credit_bytes);
@@ -289,6 +295,7 @@ static int send_some(struct stream *stream, struct unsent *unsent, bool is_last)
         stream->is_send_shut = true;
     }
     message_publish();
+    stream_end_claim_due(stream);
     stream->send_credit_bytes = credit_bytes;
     stream->unreported_bytes = 0; /* it went along */
     return 0;

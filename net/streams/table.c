@@ -16,8 +16,7 @@ _Static_assert(offsetof(struct stream, place) == 0, "it is a pool's");
 
 POOL(table, "stream", struct stream, STREAM_MAX);
 
-struct stream *stream_create(node_id_t ts, const struct connection_available *available,
-                             struct stream_queue *queue)
+struct stream *stream_create(node_id_t ts, const struct connection_available *available)
 {
     struct stream *stream = pool_take(&table);
 
@@ -35,7 +34,6 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
         .state = STREAM_FREE,
         .flow = available->flow,
     };
-    stream_set_state(stream, STREAM_AVAILABLE, queue);
     return stream;
 }
 

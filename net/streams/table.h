@@ -24,14 +24,22 @@ struct stream_queue;
  * which the stream then stands.
  *
  *   from       to         when                                                       queue
- *   FREE       AVAILABLE  CONNECTION_AVAILABLE came                                  available
+ *   FREE       AVAILABLE  CONNECTION_AVAILABLE came, not granted                     available
+ *   FREE       DEFERRED   it came granted, without data, and the listener waits for some
+ *                                                                                    deferred
+ *   FREE       READY      it came granted, otherwise                                 ready
  *   AVAILABLE  CLAIMED    stream_listener_claim()                                    none
  *   CLAIMED    DEFERRED   CLAIM_CONFIRMED came, without data, and the listener waits for some
  *                                                                                    deferred
  *   CLAIMED    READY      CLAIM_CONFIRMED came, otherwise                            ready
  *   DEFERRED   READY      data, its end or its time came                             ready
- *   READY      OPEN       stream_listener_take()                                     none
- *   any        FREE       closed, rejected, lost with its TS or its listener         none
+ *   READY      OPEN       stream_listener_take()                                     none, or taken
+ *   any        FREE       closed, declined, rejected, lost with its TS or its listener
+ *                                                                                    none
+ *
+ * The TS knows that it is ours from CLAIMED on; of one that was granted it knows so only by a
+ * message, and is_claim_due says that none has been sent. An OPEN one stands on the queue `taken`
+ * exactly as long as that is so: till the end of the round at the latest.
  */
 enum stream_state {
     STREAM_FREE,
@@ -49,6 +57,7 @@ struct stream {
     uint32_t connection_index, generation; /* the TS's name for it */
     node_id_t ts;
     uint16_t availability_number; /* from CONNECTION_AVAILABLE, returned with the claim */
+    bool is_claim_due;            /* it was granted, and the TS has not heard of it since */
     uint8_t state;                /* enum stream_state */
     struct flow flow;
     struct stream_queue *queue; /* that it stands on, or NULL */
@@ -79,9 +88,9 @@ struct stream_queue {
     uint32_t count;
 };
 
-/* A fresh stream, AVAILABLE and on that queue. NULL when there is no memory or no place. */
-struct stream *stream_create(node_id_t ts, const struct connection_available *available,
-                             struct stream_queue *queue);
+/* A fresh stream, still FREE: the caller sets its state. NULL when there is no memory or no place.
+ */
+struct stream *stream_create(node_id_t ts, const struct connection_available *available);
 /* Forget it and what it has received; tells the TS nothing. */
 void stream_destroy(struct stream *stream);
 
@@ -140,8 +149,8 @@ static inline bool stream_is_transition_allowed(unsigned from, enum stream_state
                         STREAM_FROM(READY) | STREAM_FROM(OPEN),
         [STREAM_AVAILABLE] = STREAM_FROM(FREE),
         [STREAM_CLAIMED] = STREAM_FROM(AVAILABLE),
-        [STREAM_DEFERRED] = STREAM_FROM(CLAIMED),
-        [STREAM_READY] = STREAM_FROM(CLAIMED) | STREAM_FROM(DEFERRED),
+        [STREAM_DEFERRED] = STREAM_FROM(FREE) | STREAM_FROM(CLAIMED),
+        [STREAM_READY] = STREAM_FROM(FREE) | STREAM_FROM(CLAIMED) | STREAM_FROM(DEFERRED),
         [STREAM_OPEN] = STREAM_FROM(READY),
     };
 
@@ -154,12 +163,24 @@ static inline void stream_set_state(struct stream *stream, enum stream_state sta
 {
     ASSERT_SLOW(stream_is_transition_allowed(stream->state, state));
     ASSERT_SLOW((queue != NULL) ==
-                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY));
+                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY ||
+                 (state == STREAM_OPEN && stream->is_claim_due)));
     if (stream->queue != NULL) {
         stream_queue_remove(stream);
     }
     stream->state = (uint8_t)state;
     if (queue != NULL) {
         stream_queue_append(queue, stream);
+    }
+}
+
+/* A message about it goes to its TS now, or never will: no claim is due. */
+static inline void stream_end_claim_due(struct stream *stream)
+{
+    if (stream->is_claim_due) {
+        stream->is_claim_due = false;
+        if (stream->state == STREAM_OPEN) {
+            stream_queue_remove(stream); /* `taken` */
+        }
     }
 }

@@ -5,6 +5,12 @@
  * it, is slow, or cannot be told for want of room, loses it to another acceptor; a claim that comes
  * after that is rejected by its number.
  *
+ * A connection that was granted is the acceptor's as soon as it is told of it: it may have taken
+ * it, and acted upon it, before we hear of that. So it is given to somebody else only when the
+ * acceptor declines it, as it is asked to at the time-out, or has died with all that it made of it.
+ * When TCP ends before we hear, the connection is kept until we do, because its application must be
+ * told.
+ *
  * An acceptor that a living CM hands over is answered once: by ACCEPT_TIMEOUT, which asks for
  * another one, or by CONNECTION_CLOSED.
  */
@@ -21,6 +27,7 @@
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/transport/claim_option.h"
+#include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
@@ -37,6 +44,9 @@ static uint64_t claim_timeout_ns;
  * same time-out. */
 static struct connection_link unclaimed;
 static struct timer claim_timer;
+/* ASSIGNED and is_awaiting_data, in the order in which they began to. */
+static struct connection_link dataless;
+static struct timer dataless_timer;
 /* WAITING, in the order in which they began to. */
 static struct connection_link waiting;
 static struct timer waiting_timer;
@@ -57,17 +67,9 @@ static void start_timer(struct timer *timer, uint64_t deadline_ns)
 
 static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
 {
-    if (acceptor->node == NODE_NONE) {
-        return;
+    if (acceptor->node != NODE_NONE) {
+        closed_report(acceptor, port, service_ns);
     }
-    ASSERT(acceptor->cm < NODE_MAX); /* checked when it came */
-    struct connection_closed *message =
-        message_reserve_posted(acceptor->cm, CONNECTION_CLOSED, sizeof(*message));
-
-    message->acceptor = *acceptor;
-    message->port = port;
-    message->service_ns = service_ns;
-    message_publish();
 }
 
 void availability_report_closed(struct connection *connection)
@@ -77,6 +79,7 @@ void availability_report_closed(struct connection *connection)
     if (connection->announced_ns != 0) {
         ASSERT(connection->announced_ns <= dispatch_now_ns());
         service_ns = dispatch_now_ns() - connection->announced_ns;
+        service_ns += service_ns == 0; /* 0 would say that it was never told of */
     }
     report_closed(&connection->acceptor, local_port_of(connection), service_ns);
     connection->acceptor.node = NODE_NONE;
@@ -109,6 +112,7 @@ static void expire_waiting(struct timer *timer)
 static void wait_for_acceptor(struct connection *connection)
 {
     connection_queue_remove(&connection->claim_link);
+    connection->is_awaiting_data = false;
     connection_set_state(connection, CONNECTION_WAITING);
     connection->waiting_since_ns = dispatch_now_ns();
     connection_queue_append(&waiting, &connection->claim_link);
@@ -199,6 +203,26 @@ static void fill_availability(struct connection *connection, struct connection_a
     message->availability_number = connection->availability_number;
 }
 
+/* It may have been taken: see above. */
+static bool is_out_of_hand(const struct connection *connection)
+{
+    return connection->state == CONNECTION_ANNOUNCED && connection->acceptor.grant != GRANT_NONE;
+}
+
+/* It leaves the queue: what there is to wait for now is the acceptor's answer, or its death. */
+static void recall(struct connection *connection)
+{
+    struct recall_connection *message =
+        message_reserve_posted(connection->acceptor.node, RECALL_CONNECTION, sizeof(*message));
+
+    message->connection_index = connection->place.index;
+    message->generation = connection->generation;
+    message->listener_index = connection->acceptor.listener_index;
+    message->availability_number = connection->availability_number;
+    message_publish();
+    connection_queue_remove(&connection->claim_link);
+}
+
 /* The acceptor was never told of it, and is about to lose its place on the CM's list: it shall
  * claim in vain, when it can, and ask for a place again. */
 static void tell_too_late(struct connection *connection)
@@ -226,6 +250,10 @@ static void expire_unclaimed(struct timer *timer)
             return;
         }
         counter_increment(COUNTER_ACCEPT_TIMEOUTS);
+        if (is_out_of_hand(connection)) {
+            recall(connection);
+            continue;
+        }
         if (connection->state == CONNECTION_ASSIGNED) {
             tell_too_late(connection);
         }
@@ -245,6 +273,7 @@ static int send_availability(struct connection *connection)
     }
     connection->announced_bytes = (uint32_t)loan.length_bytes;
     fill_availability(connection, message);
+    message->send_window_bytes = connection->acceptor.grant != GRANT_NONE ? SEND_WINDOW_BYTES : 0;
     if (connection->received_head != NULL) {
         pbuf_ref(connection->received_head); /* it stays until it is claimed */
     }
@@ -274,6 +303,52 @@ static bool announce(struct connection *connection)
     return true;
 }
 
+/* --- Waiting for data --- */
+
+static bool is_data_wanted(const struct connection *connection)
+{
+    return connection->acceptor.grant == GRANT_WITH_DATA && connection->received_head == NULL &&
+           !connection->has_peer_closed;
+}
+
+/* So the request goes along with CONNECTION_AVAILABLE, although it has come a moment later. */
+static void wait_for_data(struct connection *connection)
+{
+    if (connection->is_awaiting_data) {
+        return;
+    }
+    connection->is_awaiting_data = true;
+    connection->waiting_since_ns = dispatch_now_ns();
+    connection_queue_append(&dataless, &connection->claim_link);
+    if (!timer_is_set(&dataless_timer)) {
+        start_timer(&dataless_timer, connection->waiting_since_ns + DATA_WAIT_NS);
+    }
+}
+
+static void end_waiting_for_data(struct connection *connection)
+{
+    connection->is_awaiting_data = false;
+    connection_queue_remove(&connection->claim_link);
+}
+
+/* Nothing has come in time: told of as it is. */
+static void expire_dataless(struct timer *timer)
+{
+    while (!connection_queue_is_empty(&dataless)) {
+        struct connection *connection = CONTAINER_OF(dataless.next, struct connection, claim_link);
+        uint64_t end_ns = connection->waiting_since_ns + DATA_WAIT_NS;
+
+        ASSERT(connection->state == CONNECTION_ASSIGNED && connection->is_awaiting_data);
+        if (end_ns > dispatch_now_ns()) {
+            start_timer(timer, end_ns);
+            return;
+        }
+        end_waiting_for_data(connection);
+        connection->acceptor.grant = GRANT_AT_ONCE;
+        connection_mark_dirty(connection);
+    }
+}
+
 bool availability_settle(struct connection *connection)
 {
     if (connection->state != CONNECTION_ASSIGNED) {
@@ -283,17 +358,28 @@ bool availability_settle(struct connection *connection)
         ask_again(connection);
         return true;
     }
+    if (is_data_wanted(connection)) {
+        wait_for_data(connection);
+        return true;
+    }
+    if (connection->is_awaiting_data) {
+        end_waiting_for_data(connection);
+    }
     return announce(connection);
 }
 
-void availability_withdraw(struct connection *connection)
+bool availability_withdraw(struct connection *connection)
 {
+    if (is_out_of_hand(connection)) {
+        return false;
+    }
     connection_queue_remove(&connection->claim_link);
     /* While it waits its last acceptor has been answered already. */
     if (connection->state != CONNECTION_WAITING) {
         availability_report_closed(connection);
     }
     connection_set_state(connection, CONNECTION_DETACHED);
+    return true;
 }
 
 void availability_lose_manager(struct connection *connection)
@@ -309,6 +395,7 @@ void availability_lose_application(struct connection *connection)
     case CONNECTION_ASSIGNED:
     case CONNECTION_ANNOUNCED:
         ask_again(connection);
+        connection_mark_dirty(connection); /* TCP may have ended, too */
         break;
     case CONNECTION_CLAIMED:
         connection_detach(connection);
@@ -401,17 +488,11 @@ static bool is_announced_to(const struct connection *connection, node_id_t appli
            connection->availability_number == availability_number;
 }
 
-static void handle_claim_connection(node_id_t from, const struct message *message)
+static void claim(struct connection *connection, uint32_t stream_index)
 {
-    const struct claim_connection *claim = (const struct claim_connection *)message;
-    struct connection *connection = connection_find(claim->connection_index, claim->generation);
+    bool is_granted = connection->acceptor.grant != GRANT_NONE;
 
-    if (connection == NULL || !is_announced_to(connection, from, claim->availability_number)) {
-        reject_claim(from, claim);
-        return;
-    }
-    ASSERT(connection_link_is_queued(&connection->claim_link));
-    counter_increment(COUNTER_CLAIMS_CONFIRMED);
+    counter_increment(is_granted ? COUNTER_CLAIMS_GRANTED : COUNTER_CLAIMS_CONFIRMED);
     connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_CLAIMED);
     if (connection->announced_bytes != 0) {
@@ -420,7 +501,32 @@ static void handle_claim_connection(node_id_t from, const struct message *messag
         pbuf_free(connection_take_received(connection)); /* went along with CONNECTION_AVAILABLE */
         connection->announced_bytes = 0;
     }
-    stream_begin(connection, claim->stream_index);
+    stream_begin(connection, stream_index, !is_granted);
+}
+
+bool availability_claim_granted(struct connection *connection, node_id_t application,
+                                uint32_t stream_index)
+{
+    if (!is_out_of_hand(connection) || connection->acceptor.node != application) {
+        return false;
+    }
+    claim(connection, stream_index);
+    return true;
+}
+
+static void handle_claim_connection(node_id_t from, const struct message *message)
+{
+    const struct claim_connection *claim_message = (const struct claim_connection *)message;
+    struct connection *connection =
+        connection_find(claim_message->connection_index, claim_message->generation);
+
+    if (connection == NULL ||
+        !is_announced_to(connection, from, claim_message->availability_number)) {
+        reject_claim(from, claim_message);
+        return;
+    }
+    ASSERT(connection_link_is_queued(&connection->claim_link) || is_out_of_hand(connection));
+    claim(connection, claim_message->stream_index);
 }
 
 static void handle_decline_connection(node_id_t from, const struct message *message)
@@ -437,6 +543,7 @@ static void handle_decline_connection(node_id_t from, const struct message *mess
     if (is_announced_to(connection, from, decline->availability_number)) {
         counter_increment(COUNTER_ACCEPTS_DECLINED);
         ask_again(connection);
+        connection_mark_dirty(connection); /* if TCP has ended, nothing is left to wait for */
     }
 }
 
@@ -445,6 +552,8 @@ void availability_initialise(void)
     claim_timeout_ns = claim_option_timeout_ns(platform_command_line());
     connection_queue_initialise(&unclaimed);
     timer_initialise(&claim_timer, expire_unclaimed);
+    connection_queue_initialise(&dataless);
+    timer_initialise(&dataless_timer, expire_dataless);
     connection_queue_initialise(&waiting);
     timer_initialise(&waiting_timer, expire_waiting);
     net_register_payload_message(ASSIGN_CONNECTION, handle_assign_connection);

@@ -11,6 +11,10 @@
 struct acceptor;
 struct connection;
 
+/* So long a connection waits for data whose acceptor wants some first. Chosen: longer than a
+ * request that is sent at once takes, short for one that is not. */
+#define DATA_WAIT_NS NS_PER_S
+
 /* So long a connection waits for an application that listens but does not accept; then it is reset.
  * Chosen: longer than clients wait. From its SYN to its end it is twice as much at most. */
 #define UNACCEPTED_MAX_NS (60 * NS_PER_S)
@@ -21,8 +25,13 @@ void availability_initialise(void);
 void availability_assign(struct connection *connection, const struct acceptor *acceptor);
 /* Send what is due for a connection that is not claimed. False: no room in a channel. */
 MUST_CHECK bool availability_settle(struct connection *connection);
-/* TCP is done with a connection that nobody has claimed. */
-void availability_withdraw(struct connection *connection);
+/* A message about it has come from `application`, whose name for it is stream_index: that claims it
+ * if it was granted. Returns whether it was, and is CLAIMED now. */
+MUST_CHECK bool availability_claim_granted(struct connection *connection, node_id_t application,
+                                           uint32_t stream_index);
+/* TCP is done with a connection that nobody has claimed: nobody shall. False: its application may
+ * have taken it already, and must be told when it says so. */
+MUST_CHECK bool availability_withdraw(struct connection *connection);
 /* The node of its acceptor has died: somebody else gets it, or it is reset if it was claimed. */
 void availability_lose_application(struct connection *connection);
 /* The CM at which it may be waiting has died: another one is asked. */

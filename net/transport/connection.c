@@ -403,8 +403,8 @@ static bool is_unclaimed(const struct connection *connection)
 static void settle_end(struct connection *connection)
 {
     ASSERT(connection->pcb == NULL);
-    if (is_unclaimed(connection)) {
-        availability_withdraw(connection);
+    if (is_unclaimed(connection) && !availability_withdraw(connection)) {
+        return; /* kept until it is claimed, or declined */
     }
     if (connection->state == CONNECTION_DETACHED && !connection->is_dirty) {
         if (connection->has_initial_window) {

@@ -32,6 +32,7 @@
 #include "net/configuration.h"
 #include "net/transport/address.h"
 #include "net/transport/availability.h"
+#include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
@@ -63,6 +64,7 @@ static void note_node_down(node_id_t node)
     sweep.is_running = true;
     sweep.next_index = 0;
     transport_address_lose_node();
+    closed_forget_manager(node);
 }
 
 static bool is_dead(node_id_t node)
@@ -117,6 +119,7 @@ static void flush_server(void *context)
 static bool prepare_sleep(void *context)
 {
     (void)context;
+    closed_send_all();
     connection_publish_counts();
     counter_set(COUNTER_TIME_WAIT, timewait_expire(dispatch_now_ns()));
     return interface_has_loopback();
@@ -136,6 +139,7 @@ void transport_server_start(const struct configuration *configuration)
     connection_initialise();
     demux_initialise();
     frames_initialise(configuration);
+    closed_initialise();
     availability_initialise();
     stream_initialise();
     orphan_initialise();

@@ -11,9 +11,10 @@
  *   ASSIGNED   WAITING    there is no acceptor, or its node is dead: ACCEPT_TIMEOUT asks for one
  *   ASSIGNED   DETACHED   TCP has ended
  *   ANNOUNCED  ASSIGNED   taken back: CONNECTION_AVAILABLE found no room in its channel
- *   ANNOUNCED  WAITING    it is declined, not claimed in time, or the acceptor's node is dead
- *   ANNOUNCED  CLAIMED    CLAIM_CONNECTION has come in time
- *   ANNOUNCED  DETACHED   TCP has ended
+ *   ANNOUNCED  WAITING    it is declined, or the acceptor's node is dead; not granted, not claimed
+ *                         in time
+ *   ANNOUNCED  CLAIMED    CLAIM_CONNECTION has come in time; granted, any message about it
+ *   ANNOUNCED  DETACHED   TCP has ended; not if it was granted
  *   WAITING    WAITING    the CM that was asked is dead: another one is asked
  *   WAITING    ASSIGNED   REASSIGN_CONNECTION names an acceptor
  *   WAITING    DETACHED   TCP has ended

@@ -295,15 +295,17 @@ bool stream_pump(struct connection *connection)
 
 /* --- Messages from the application --- */
 
-/* The connection that an application's message is about, if it is that application's. NULL if not;
- * counted unless it may happen. */
-static struct connection *admit_message(node_id_t from, uint32_t index, uint32_t generation)
+/* The connection that an application's message is about, if it is that application's, or becomes it
+ * by this message. NULL if not; counted unless it may happen. */
+static struct connection *admit_message(node_id_t from, uint32_t index, uint32_t generation,
+                                        uint32_t stream_index)
 {
     struct connection *connection = connection_find(index, generation);
     bool is_over;
 
-    if (connection != NULL && connection->state == CONNECTION_CLAIMED &&
-        connection->acceptor.node == from) {
+    if (connection != NULL &&
+        ((connection->state == CONNECTION_CLAIMED && connection->acceptor.node == from) ||
+         availability_claim_granted(connection, from, stream_index))) {
         return connection;
     }
     /* CONNECTION_FAILED and the message may cross: nobody's fault. */
@@ -355,7 +357,8 @@ static void handle_send(node_id_t from, const struct message *message,
                         struct message_payload payload)
 {
     const struct send *send = (const struct send *)message;
-    struct connection *connection = admit_message(from, send->connection_index, send->generation);
+    struct connection *connection =
+        admit_message(from, send->connection_index, send->generation, send->stream_index);
 
     if (connection == NULL) {
         return;
@@ -381,8 +384,8 @@ static void handle_send(node_id_t from, const struct message *message,
 static void handle_consumed(node_id_t from, const struct message *message)
 {
     const struct consumed *consumed = (const struct consumed *)message;
-    struct connection *connection =
-        admit_message(from, consumed->connection_index, consumed->generation);
+    struct connection *connection = admit_message(from, consumed->connection_index,
+                                                  consumed->generation, consumed->stream_index);
 
     if (connection != NULL) {
         consume(connection, consumed->consumed_bytes);
@@ -392,7 +395,8 @@ static void handle_consumed(node_id_t from, const struct message *message)
 static void handle_close(node_id_t from, const struct message *message)
 {
     const struct close *close = (const struct close *)message;
-    struct connection *connection = admit_message(from, close->connection_index, close->generation);
+    struct connection *connection =
+        admit_message(from, close->connection_index, close->generation, close->stream_index);
 
     if (connection == NULL) {
         return;
@@ -417,11 +421,12 @@ static void handle_close(node_id_t from, const struct message *message)
     }
 }
 
-void stream_begin(struct connection *connection, uint32_t stream_index)
+void stream_begin(struct connection *connection, uint32_t stream_index, bool is_confirmation_due)
 {
     ASSERT(connection->state == CONNECTION_CLAIMED && !connection->is_confirmation_due);
+    ASSERT(is_confirmation_due || connection->pcb != NULL || connection->error_number != 0);
     connection->stream_index = stream_index;
-    connection->is_confirmation_due = true;
+    connection->is_confirmation_due = is_confirmation_due;
     connection_mark_dirty(connection);
 }
 

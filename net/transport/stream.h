@@ -19,8 +19,9 @@ void stream_initialise(void);
 
 /* Give the application all there is. Returns false if a channel had no room: call again later. */
 MUST_CHECK bool stream_deliver(struct connection *connection);
-/* An application has just claimed it: confirm that, and give it the name by which it calls it. */
-void stream_begin(struct connection *connection, uint32_t stream_index);
+/* An application has just claimed it, and this is its name for it. The claim is to be confirmed,
+ * unless it was granted. */
+void stream_begin(struct connection *connection, uint32_t stream_index, bool is_confirmation_due);
 /* The peer has acknowledged so many bytes: credit for the application. */
 void stream_note_acknowledged(struct connection *connection, uint32_t bytes);
 /* Move what lwIP had no room for into its queue as far as it goes, then close if that is due; TCP

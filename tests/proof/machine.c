@@ -22,6 +22,7 @@ struct content {
 };
 
 const char *configuration_line;
+static char line[200];
 unsigned proof_node_count;
 unsigned proof_backlog;
 enum application_kind proof_application_kind;
@@ -331,7 +332,9 @@ const char *machine_start(struct machine *machine, const struct scenario *wanted
     const char *fault = NULL;
 
     scenario = wanted;
-    configuration_line = scenario->configuration;
+    /* The handshake of PIKA 3.2: no connection is claimed in advance. */
+    (void)snprintf(line, sizeof(line), "%s grants=0", scenario->configuration);
+    configuration_line = line;
     proof_node_count = scenario->node_count;
     proof_backlog = scenario->backlog;
     proof_application_kind = scenario->application_kind;

@@ -218,6 +218,12 @@ static void run_round(void)
             sources[i]->flush(sources[i]->context);
         }
     }
+    /* It sleeps behind each. */
+    for (unsigned i = 0; i < source_count; i++) {
+        if (sources[i]->prepare_sleep != NULL) {
+            (void)sources[i]->prepare_sleep(sources[i]->context);
+        }
+    }
 }
 
 static bool is_own_waiting(void)

@@ -122,7 +122,12 @@ static void print_message(struct text *text, const struct packed_message *packed
         print(text, "%s", reassign->is_refused != 0 ? " refused" : "");
         print_acceptor(text, &reassign->acceptor);
     } else if (type == CONNECTION_CLOSED) {
-        print_acceptor(text, &((const struct connection_closed *)message)->acceptor);
+        const struct connection_closed *connections = message;
+
+        for (unsigned i = 0; i < CLOSED_MAX && connections->closed[i].port != 0; i++) {
+            print(text, " of=node%u by=node%u", connections->closed[i].node,
+                  connections->closed[i].assigned_by);
+        }
     } else if (type == OFFER) {
         print_acceptor(text, &((const struct offer *)message)->acceptor);
     } else if (type == CLOSE) {

@@ -3,6 +3,7 @@
  * See connections.h.
  */
 #include "tests/sim/connections.h"
+#include "net/closed.h"
 
 #include <stdlib.h>
 
@@ -91,9 +92,8 @@ static void ask_again(struct simulation *simulation, struct connection *connecti
 static void report_closed(struct simulation *simulation, const struct connection *connection)
 {
     struct connection_closed message = {
-        .acceptor = connection->acceptor,
-        .port = SIMULATION_PORT,
-        .service_ns = simulation_now_ns(simulation) - connection->available_ns,
+        .closed = {closed_connection_of(&connection->acceptor, SIMULATION_PORT,
+                                        simulation_now_ns(simulation) - connection->available_ns)},
     };
 
     managers_send(simulation, connection->ts, connection->acceptor.cm, CONNECTION_CLOSED, &message,

@@ -16,7 +16,7 @@ FIRST, SECOND = 2, 3  # the nodes of the web servers
 @pytest.fixture(scope="module")
 def talus():
     with Network() as network, \
-            Talus("--qemu-args", QEMU_ARGS, words="node_timeout=0", network=network, smp=4) as machine:
+            Talus("--qemu-args", QEMU_ARGS, words="node_timeout=0 grants=0", network=network, smp=4) as machine:
         yield machine
 
 

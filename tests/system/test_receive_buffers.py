@@ -105,7 +105,7 @@ def end_request(peer):
 def test_bytes_for_an_application_that_hangs_keep_no_buffers():
     """Its connections are sent thousands of tiny segments in order, of which it takes none. The other
     web server is served through the same queues meanwhile, and what waited is answered afterwards."""
-    with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=0",
+    with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=0 grants=0",
                                      network=network) as machine, Wire(network) as opened:
         opened.introduce_peer()
         with Stalled(machine, OTHER):

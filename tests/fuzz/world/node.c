@@ -4,9 +4,9 @@
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/transport/demux.c net/transport/pcb.c */
 /* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
-/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
+/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
 /* sources: net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/lwip/remote.c net/transport/neighbor.c net/transport/network_options.c */
-/* sources: net/streams/listener.c net/streams/received.c net/streams/stream.c net/streams/table.c */
+/* sources: net/streams/listener.c net/streams/received.c net/streams/requests.c net/streams/grant_option.c net/streams/stream.c net/streams/table.c */
 /* sources: net/syn.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c libc/posix/poll.c libc/posix/epoll.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */

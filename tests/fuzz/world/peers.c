@@ -15,6 +15,7 @@
 #include "kernel/message/channel.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/closed.h"
 #include "net/configuration.h"
 #include "net/messages.h"
 #include "net/status_text.h"
@@ -156,6 +157,7 @@ static struct acceptor acceptor_at(node_id_t peer, uint8_t choice)
     return (struct acceptor){
         .node = peer,
         .listener_index = choice % LISTENER_COUNT,
+        .grant = choice >> 4 & 3,
         .cm = (choice & 0x40) != 0 ? peer : platform_node(),
         .assigned_by = (choice & 0x80) != 0 ? peer : platform_node(),
         .request_number = choice >> 2 & 3,
@@ -210,6 +212,9 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         request->port = NODE_PORT;
         request->listener_index = choice % LISTENER_COUNT;
         request->request_number = choice >> 2 & 3;
+        request->is_renewal = choice >> 7;
+        request->grant_count = choice >> 4 & 3;
+        request->wants_data = choice & 1;
         break;
     }
     case SYN_ARRIVED: {
@@ -238,6 +243,7 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         available->flow = (struct flow){.remote_address = 0x0201A8C0, .remote_port = choice};
         available->listener_index = choice % LISTENER_COUNT;
         available->availability_number = 1;
+        available->send_window_bytes = (choice & 8) != 0 ? choice * 256u : 0; /* granted or not */
         payload_bytes = add_bytes(message, fixed_bytes, input);
         break;
     }
@@ -256,6 +262,15 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         memcpy(message->words + 2, told[CONNECTION_AVAILABLE].words + 2, 8);
         decline->availability_number =
             TOLD(connection_available, CONNECTION_AVAILABLE)->availability_number;
+        break;
+    }
+    case RECALL_CONNECTION: { /* of what CONNECTION_AVAILABLE above told of */
+        struct recall_connection *recall = body;
+
+        recall->connection_index = choice >> 4;
+        recall->generation = 1;
+        recall->listener_index = choice % LISTENER_COUNT;
+        recall->availability_number = 1;
         break;
     }
     case CLAIM_CONFIRMED:
@@ -299,9 +314,11 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
     case CONNECTION_CLOSED: {
         struct connection_closed *closed = body;
 
-        closed->acceptor = TOLD(assign_connection, ASSIGN_CONNECTION)->acceptor;
-        closed->port = NODE_PORT;
-        closed->service_ns = choice * NS_PER_MS;
+        for (unsigned i = 0; i <= choice % CLOSED_MAX; i++) {
+            closed->closed[i] =
+                closed_connection_of(&TOLD(assign_connection, ASSIGN_CONNECTION)->acceptor,
+                                     NODE_PORT, choice * NS_PER_MS);
+        }
         break;
     }
     case OFFER: {
@@ -315,7 +332,9 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
     case SEND:
     case CONSUMED:
     case CLOSE:
-        memcpy(message->words + 2, told[CLAIM_CONFIRMED].words + 2, 8);
+        /* Of a claim that was confirmed, or of one that was granted. */
+        memcpy(message->words + 2,
+               told[(choice & 0x40) != 0 ? CONNECTION_AVAILABLE : CLAIM_CONFIRMED].words + 2, 8);
         if (type == SEND) {
             struct send *send = body;
 

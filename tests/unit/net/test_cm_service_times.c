@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "net/closed.h"
 #include "net/manager/acceptors.h"
 #include "tests/unit/world/cm_world.h"
 
@@ -26,7 +27,7 @@ static void closes_of_connections_that_others_assigned_count_for_the_application
     (void)state;
     one_app_serves(APP_A);
     DELIVER(TS_B, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 164});
+            (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, 164)}});
     assert_int_equal(application_of(APP_A)->service_ns, 164);
     assert_int_equal(application_of(APP_A)->closed_for_others_count, 1);
     assert_int_equal(application_of(APP_A)->outstanding, 0);
@@ -43,7 +44,7 @@ static void a_connection_that_was_never_available_tells_nothing(void **state)
     one_app_serves(APP_A);
     acceptor = connection_opens(TS_A);
     DELIVER(TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 0});
+            (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, 0)}});
     assert_int_equal(application_of(APP_A)->history->count, 0);
     assert_int_equal(application_of(APP_A)->outstanding, 0);
     nothing_more_is_sent();
@@ -58,7 +59,7 @@ static void closes_for_an_application_of_another_cm_change_nothing(void **state)
     (void)state;
     app_listens(APP_OF_OTHER, PORT, 8);
     DELIVER(TS_B, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 164});
+            (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, 164)}});
     assert_int_equal(application_of(APP_OF_OTHER)->service_ns, 0);
 }
 
@@ -66,12 +67,11 @@ static void the_longest_service_times_are_cut(void **state)
 {
     (void)state;
     one_app_serves(APP_A);
-    DELIVER(
-        TS_B, CONNECTION_CLOSED,
-        (struct connection_closed){
-            .acceptor = {.node = APP_A, .listener_index = 7, .cm = OUR_CM, .assigned_by = OTHER_CM},
-            .port = PORT,
-            .service_ns = UINT64_MAX});
+    DELIVER(TS_B, CONNECTION_CLOSED,
+            (struct connection_closed){
+                .closed = {closed_connection_of(
+                    &(struct acceptor){.node = APP_A, .listener_index = 7, .assigned_by = OTHER_CM},
+                    PORT, UINT64_MAX)}});
     assert_true(application_of(APP_A)->service_ns <= SERVICE_MAX_NS);
     (void)connection_opens(TS_A);
 }
@@ -155,7 +155,7 @@ static void a_close_in_usual_time_ends_it(void **state)
     (void)connection_opens(TS_A);
     assert_true(application_of(APP_A)->is_overdue);
     DELIVER(TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 90 * US});
+            (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, 90 * US)}});
     assert_false(application_of(APP_A)->is_overdue);
     assert_int_equal(application_of(APP_A)->service_ns, USUAL_NS);
 }
@@ -174,7 +174,7 @@ static void a_close_that_took_long_shows_how_slow_it_is(void **state)
     now_ns += 10 * NS_PER_MS;
     DELIVER(TS_A, CONNECTION_CLOSED,
             (struct connection_closed){
-                .acceptor = acceptor, .port = PORT, .service_ns = 20 * NS_PER_MS});
+                .closed = {closed_connection_of(&acceptor, PORT, 20 * NS_PER_MS)}});
     assert_true(application_of(APP_A)->is_overdue);
     assert_int_equal(application_of(APP_A)->service_ns, 20 * NS_PER_MS);
 }
@@ -194,12 +194,12 @@ static void a_long_way_to_the_client_is_no_sign_of_slowness(void **state)
             assert_false(application_of(APP_A)->is_overdue);
         }
         now_ns += 50 * NS_PER_MS;
+        DELIVER(TS_A, CONNECTION_CLOSED,
+                (struct connection_closed){
+                    .closed = {closed_connection_of(&acceptor, PORT, USUAL_NS)}});
         DELIVER(
             TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = USUAL_NS});
-        DELIVER(
-            TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = second, .port = PORT, .service_ns = USUAL_NS});
+            (struct connection_closed){.closed = {closed_connection_of(&second, PORT, USUAL_NS)}});
         see_all();
     }
 }
@@ -228,7 +228,7 @@ static void nothing_open_is_nothing_overdue(void **state)
     acceptor = connection_opens(TS_A);
     now_ns += NS_PER_S;
     DELIVER(TS_A, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 0});
+            (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, 0)}});
     (void)connection_opens(TS_A);
     assert_false(application_of(APP_A)->is_overdue);
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "net/closed.h"
 #include "tests/unit/world/cm_world.h"
 
 /* --- Opening --- */
@@ -199,7 +200,6 @@ static void messages_that_name_impossible_things_are_refused(void **state)
     acceptor = ours;
     acceptor.cm = OTHER_CM;
     claim_times_out(TS_A, acceptor, 1);
-    connection_closes(TS_A, acceptor);
     acceptor = ours;
     acceptor.assigned_by = NODE_NONE;
     connection_closes(TS_A, acceptor);
@@ -209,6 +209,8 @@ static void messages_that_name_impossible_things_are_refused(void **state)
     DELIVER(OTHER_CM, OFFER,
             (struct offer){.acceptor = {.node = APP_A, .cm = OUR_CM}, .port = PORT});
     DELIVER(OTHER_CM, OFFER, (struct offer){.acceptor = {.node = APP_A, .cm = OTHER_CM}});
+    DELIVER(APP_B, LISTEN,
+            (struct listen){.port = PORT, .listener_index = LISTENER_MAX, .backlog = 1});
     assert_refused_messages(16);
     assert_int_equal(listener_at(PORT)->applications->outstanding, 0);
 }
@@ -262,18 +264,67 @@ static void ports_beyond_the_table_are_not_served(void **state)
 static void applications_beyond_the_table_are_not_served(void **state)
 {
     (void)state;
+    assert_true(manager.listeners.application_max <= 2 * LISTENER_MAX);
     for (uint16_t i = 0; i < manager.listeners.application_max; i++) {
-        DELIVER(APP_A, LISTEN, (struct listen){.port = PORT, .listener_index = i, .backlog = 1});
+        DELIVER(i % 2 == 0 ? APP_A : APP_B, LISTEN,
+                (struct listen){.port = PORT, .listener_index = i / 2, .backlog = 1});
     }
     assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 0);
-    app_listens(APP_B, PORT, 8);
+    app_listens(APP_A, PORT + 1, 8);
     app_listens(APP_B, PORT + 1, 8);
     assert_int_equal(counters[COUNTER_DROP_NO_MEMORY], 2);
     assert_null(listener_at(PORT + 1));
     DELIVER(APP_A, UNLISTEN, (struct unlisten){.port = PORT, .listener_index = 5});
-    app_listens(APP_B, PORT, 8);
-    app_accepts(APP_B, PORT);
-    other_cm_is_offered(APP_B);
+    app_listens(APP_B, PORT + 1, 8);
+    app_accepts(APP_B, PORT + 1);
+    assert_int_equal(next_sent(OTHER_CM, OFFER)->offer.acceptor.node, APP_B);
+}
+
+/* Several in one message, each of them checked and counted by itself. */
+static void closes_that_come_together_count_each(void **state)
+{
+    struct acceptor acceptor;
+    struct connection_closed message = {.closed = {{0}}};
+
+    (void)state;
+    one_app_serves(APP_A);
+    for (unsigned i = 0; i < 5; i++) {
+        acceptor = connection_opens(TS_A);
+    }
+    message.closed[0] = closed_connection_of(&acceptor, PORT, 1000);
+    message.closed[1] = closed_connection_of(&acceptor, PORT + 1, 1000); /* nobody's */
+    message.closed[2] = closed_connection_of(&acceptor, PORT, 0);
+    message.closed[2].node = TS_A; /* no application */
+    message.closed[3] = closed_connection_of(&acceptor, PORT, UINT64_MAX);
+    DELIVER(TS_A, CONNECTION_CLOSED, message);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 3);
+    assert_int_equal(counters[COUNTER_DROP_BAD_MESSAGE], 1);
+    /* An empty place says nothing, wherever it is. */
+    message.closed[0].port = message.closed[2].port = message.closed[3].port = 0;
+    message.closed[1].port = PORT;
+    DELIVER(TS_A, CONNECTION_CLOSED, message);
+    assert_int_equal(listener_at(PORT)->applications->outstanding, 2);
+    assert_int_equal(counters[COUNTER_DROP_BAD_MESSAGE], 1);
+}
+
+/* To within its unit, and never 0 unless it was never sent. */
+static void a_service_time_survives_its_message(void **state)
+{
+    static const uint64_t times_ns[] = {1, 15, 16, 17, 1000000007, 0xFFFFFFF00};
+    const struct acceptor acceptor = {.node = APP_A};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(times_ns); i++) {
+        struct closed_connection closed = closed_connection_of(&acceptor, PORT, times_ns[i]);
+
+        assert_in_range(closed_connection_service_ns(&closed), times_ns[i] & ~UINT64_C(15),
+                        times_ns[i] | 16);
+    }
+    const struct closed_connection never = closed_connection_of(&acceptor, PORT, 0);
+    const struct closed_connection longest = closed_connection_of(&acceptor, PORT, UINT64_MAX);
+
+    assert_int_equal(never.service, 0);
+    assert_int_equal(longest.service, UINT32_MAX);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_anew, all_is_given_back)
@@ -282,6 +333,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_syn_goes_to_the_acceptor_with_its_frame),
+        TEST(closes_that_come_together_count_each),
+        TEST(a_service_time_survives_its_message),
         TEST(a_syn_for_a_port_that_nobody_serves_is_refused),
         TEST(equal_acceptors_take_turns),
         TEST(the_acceptor_with_fewer_open_connections_is_chosen),

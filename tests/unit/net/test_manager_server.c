@@ -19,6 +19,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/thread/timer.h"
+#include "net/closed.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/manager/counters.h"
@@ -164,9 +165,8 @@ static void service_times_are_published_as_connections_end(void **state)
 {
     struct connection_closed closed = {
         .header = {.type = CONNECTION_CLOSED, .length_bytes = sizeof(closed)},
-        .acceptor = {.node = APPLICATION, .cm = 0, .assigned_by = 0},
-        .port = PORT,
-        .service_ns = 319488, /* in the middle of its bucket: it is its own median */
+        /* In the middle of its bucket: it is its own median. */
+        .closed = {closed_connection_of(&(struct acceptor){.node = APPLICATION}, PORT, 319488)},
     };
     struct syn_arrived syn = {
         .header.type = SYN_ARRIVED,
@@ -184,7 +184,8 @@ static void service_times_are_published_as_connections_end(void **state)
     fake_deliver(OTHER_CM, &closed.header);
     (void)dispatch_round();
     assert_int_equal(service_times_look(APPLICATION), 319488);
-    closed.service_ns = 159744; /* of two the smaller one is the median */
+    /* Of two the smaller one is the median. */
+    closed.closed[0] = closed_connection_of(&(struct acceptor){.node = APPLICATION}, PORT, 159744);
     fake_advance_ns(100 * NS_PER_MS);
     fake_deliver(OTHER_CM, &closed.header);
     (void)dispatch_round();
@@ -210,11 +211,9 @@ static void every_kind_of_message_has_its_way_to_the_manager(void **state)
         .acceptor.node = NODE_NONE,
         .port = PORT + 1,
     };
-    struct connection_closed closed = {
+    const struct connection_closed closed = {
         .header = {.type = CONNECTION_CLOSED, .length_bytes = sizeof(closed)},
-        .acceptor = {.node = APPLICATION, .cm = 0, .assigned_by = 0},
-        .port = PORT,
-        .service_ns = 1,
+        .closed[0] = {.node = APPLICATION, .assigned_by = 0, .port = PORT + 2, .service = 1},
     };
     const struct unlisten unlisten = {
         .header = {.type = UNLISTEN, .length_bytes = sizeof(unlisten)},
@@ -238,7 +237,6 @@ static void every_kind_of_message_has_its_way_to_the_manager(void **state)
     (void)fake_expect_message(OTHER_CM, OFFER);
     uint64_t bad = fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE];
 
-    closed.port = PORT + 2;
     fake_deliver(OTHER_CM, &closed.header);
     (void)dispatch_round();
     assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], bad);

@@ -51,7 +51,7 @@ static void response_and_fin_leave_in_one_segment(void **state)
     assert_memory_equal(answer.payload, "answer", 6);
     wire_expect_silence();
     closed = fake_expect_message(NODE_CM, CONNECTION_CLOSED);
-    assert_int_equal(closed->acceptor.listener_index, 3);
+    assert_int_equal(closed->closed[0].listener_index, 3);
 
     client.receive_next += 7;
     wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/handlers.c net/messages.c net/streams/listener.c net/streams/received.c net/streams/stream.c net/streams/table.c */
+/* sources: net/handlers.c net/messages.c net/streams/listener.c net/streams/received.c net/streams/requests.c net/streams/grant_option.c net/streams/stream.c net/streams/table.c */
 /* sources: net/configuration.c net/current_configuration.c net/placement.c kernel/log.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
@@ -79,7 +79,8 @@ void run_conserved_test(void **state)
 
 /* --- What the servers say --- */
 
-void make_available(uint32_t index, uint32_t generation, const char *data)
+static void make_available_with(uint32_t index, uint32_t generation, const char *data,
+                                uint32_t send_window_bytes)
 {
     struct connection_available message = {
         .header = {.type = CONNECTION_AVAILABLE},
@@ -90,9 +91,33 @@ void make_available(uint32_t index, uint32_t generation, const char *data)
                  .local_address = htonl(0x0A000002),
                  .local_port = htons(PORT)},
         .availability_number = 1,
+        .send_window_bytes = send_window_bytes,
     };
 
     fake_deliver_payload(TS, &message.header, sizeof(message), data, strlen(data));
+    dispatch_round();
+}
+
+void make_available(uint32_t index, uint32_t generation, const char *data)
+{
+    make_available_with(index, generation, data, 0);
+}
+
+void grant(uint32_t index, uint32_t generation, const char *data)
+{
+    make_available_with(index, generation, data, WINDOW);
+}
+
+void recall(uint32_t index, uint32_t generation)
+{
+    const struct recall_connection message = {
+        .header = {.type = RECALL_CONNECTION, .length_bytes = sizeof(message)},
+        .connection_index = index,
+        .generation = generation,
+        .availability_number = 1,
+    };
+
+    fake_deliver(TS, &message.header);
     dispatch_round();
 }
 
@@ -184,10 +209,23 @@ void expect_decline(uint32_t index, uint32_t generation)
     assert_int_equal(decline->availability_number, 1);
 }
 
+/* The next message to a CM but for renewals of grants, which come as connections do. */
+static const void *expect_of_cm(node_id_t cm, uint16_t type)
+{
+    const struct accept_connection *message;
+
+    do {
+        message = (const void *)fake_take_message(cm);
+        assert_non_null(message);
+    } while (message->header.type == ACCEPT_CONNECTION && message->is_renewal);
+    assert_int_equal(message->header.type, type);
+    return message;
+}
+
 void expect_listen(uint32_t backlog)
 {
     for (unsigned i = 0; i < configuration.cm_count; i++) {
-        const struct listen *told = fake_expect_message(configuration.cm[i], LISTEN);
+        const struct listen *told = expect_of_cm(configuration.cm[i], LISTEN);
         assert_int_equal(told->port, PORT);
         assert_int_equal(told->backlog, backlog);
     }
@@ -196,7 +234,7 @@ void expect_listen(uint32_t backlog)
 void expect_unlisten(void)
 {
     for (unsigned i = 0; i < configuration.cm_count; i++) {
-        const struct unlisten *told = fake_expect_message(configuration.cm[i], UNLISTEN);
+        const struct unlisten *told = expect_of_cm(configuration.cm[i], UNLISTEN);
 
         assert_int_equal(told->port, PORT);
     }
@@ -204,7 +242,7 @@ void expect_unlisten(void)
 
 void expect_place_request(void)
 {
-    const struct accept_connection *request = fake_expect_message(own_cm, ACCEPT_CONNECTION);
+    const struct accept_connection *request = expect_of_cm(own_cm, ACCEPT_CONNECTION);
 
     assert_int_equal(request->port, PORT);
 }

@@ -41,6 +41,9 @@ void run_conserved_test(void **state);
 /* --- What the servers say --- */
 
 void make_available(uint32_t index, uint32_t generation, const char *data);
+/* One that was claimed in advance, with WINDOW; and its TS wants it back. */
+void grant(uint32_t index, uint32_t generation, const char *data);
+void recall(uint32_t index, uint32_t generation);
 void confirm(uint32_t index, uint32_t generation, uint32_t stream_index, const char *data);
 void reject(uint32_t index, uint32_t generation, uint32_t stream_index);
 void deliver_data(uint32_t stream_index, uint32_t generation, const void *bytes, size_t length);

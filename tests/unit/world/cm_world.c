@@ -19,6 +19,7 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "net/closed.h"
 #include "net/manager/counters.h"
 #include "net/manager/options.h"
 #include "tests/unit/world/manager_messages.h"
@@ -184,7 +185,7 @@ void claim_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection
 void connection_closes(node_id_t ts, struct acceptor acceptor)
 {
     DELIVER(ts, CONNECTION_CLOSED,
-            (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = 1000});
+            (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, 1000)}});
 }
 
 void other_cm_offers(node_id_t app)
@@ -303,7 +304,7 @@ void serve_one(uint64_t service_ns)
     now_ns += service_ns;
     DELIVER(
         TS_A, CONNECTION_CLOSED,
-        (struct connection_closed){.acceptor = acceptor, .port = PORT, .service_ns = service_ns});
+        (struct connection_closed){.closed = {closed_connection_of(&acceptor, PORT, service_ns)}});
 }
 
 void serve_until_median_is(uint64_t service_ns)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/syn.c net/transport/demux.c net/transport/pcb.c */
 /* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
-/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
+/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
 /* sources: net/status_text.c net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/lwip/remote.c net/transport/neighbor.c */
 /* sources: net/transport/network_options.c libc/core/address.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/steering.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
@@ -32,6 +32,8 @@
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
 
+enum acceptor_grant wire_grant;
+
 void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_node,
                        bool is_refused)
 {
@@ -39,6 +41,7 @@ void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_n
         .header.type = ASSIGN_CONNECTION,
         .acceptor = {.node = acceptor_node,
                      .listener_index = 3,
+                     .grant = (uint8_t)wire_grant,
                      .cm = NODE_CM,
                      .assigned_by = NODE_CM},
         .frame_flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD,
@@ -117,6 +120,7 @@ void wire_application_send(const struct client *client, const void *bytes, uint3
         .header.type = SEND,
         .connection_index = client->connection_index,
         .generation = client->generation,
+        .stream_index = client->port,
     };
 
     fake_deliver_payload(NODE_APPLICATION, &message.header, sizeof(message), bytes, length);
@@ -128,6 +132,7 @@ void wire_application_send_archive(const struct client *client, uint64_t offset,
         .header = {.type = SEND, .length_bytes = sizeof(message)},
         .connection_index = client->connection_index,
         .generation = client->generation,
+        .stream_index = client->port,
         .archive_offset = offset,
         .archive_bytes = length,
     };
@@ -142,6 +147,7 @@ void wire_application_respond(const struct client *client, const void *head, uin
         .header.type = SEND,
         .connection_index = client->connection_index,
         .generation = client->generation,
+        .stream_index = client->port,
         .archive_bytes = archive_bytes,
         .close_kind = close_kind,
     };
@@ -155,6 +161,7 @@ void wire_application_consumed(const struct client *client, uint32_t bytes)
         .header = {.type = CONSUMED, .length_bytes = sizeof(message)},
         .connection_index = client->connection_index,
         .generation = client->generation,
+        .stream_index = client->port,
         .consumed_bytes = bytes,
     };
 
@@ -167,6 +174,7 @@ void wire_application_close(const struct client *client, uint32_t consumed, enum
         .header = {.type = CLOSE, .length_bytes = sizeof(message)},
         .connection_index = client->connection_index,
         .generation = client->generation,
+        .stream_index = client->port,
         .consumed_bytes = consumed,
         .kind = kind,
     };

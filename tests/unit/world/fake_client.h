@@ -17,6 +17,8 @@ uint16_t wire_new_port(void);
 /* Of the transport server's node. */
 uint64_t wire_counted(unsigned counter);
 
+/* The application has claimed what the CM assigns in advance. */
+extern enum acceptor_grant wire_grant;
 /* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
 void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
 /* The same for any frame. */

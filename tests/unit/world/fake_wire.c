@@ -19,6 +19,7 @@
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/link/server.h"
+#include "net/transport/closed.h"
 #include "net/transport/server.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/send_copy.h"
@@ -458,6 +459,7 @@ void wire_run(void)
             break;
         }
     }
+    closed_send_all(); /* as before its sleep */
 }
 
 void wire_advance_ns(uint64_t step_ns)
@@ -540,10 +542,12 @@ void wire_start_with(const char *words)
     }
 }
 
+const char *wire_words = "net=192.168.1.15/24,gw=192.168.1.2";
+
 void wire_start(void)
 {
     /* The client's machine is the gateway as well: its address is asked for at once. */
-    wire_start_with("net=192.168.1.15/24,gw=192.168.1.2");
+    wire_start_with(wire_words);
     (void)fake_expect_message(NODE_APPLICATION, ADDRESS_SET);
     wire_clear();
 }

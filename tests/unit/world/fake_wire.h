@@ -68,6 +68,8 @@ extern bool wire_has_other_speaker;
  */
 extern void (*wire_change_configuration)(struct configuration *configuration);
 
+/* The command line, if it is to be another one; with the same address. */
+extern const char *wire_words;
 /* Start the server; ends with its address set and everything sent so far thrown away. */
 void wire_start(void);
 /* Start it with these words; what it has sent so far is on the wire. */

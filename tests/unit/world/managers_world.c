@@ -20,6 +20,7 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "net/closed.h"
 #include "net/manager/options.h"
 #include "tests/unit/world/manager_messages.h"
 
@@ -204,7 +205,7 @@ void claim_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection
 void connection_closes(node_id_t ts, struct acceptor acceptor)
 {
     struct connection_closed message = {
-        .acceptor = acceptor, .port = PORT, .service_ns = service_ns};
+        .closed = {closed_connection_of(&acceptor, PORT, service_ns)}};
 
     tell(ts, acceptor.cm, &message.header, CONNECTION_CLOSED, sizeof(message));
 }
