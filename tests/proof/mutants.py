@@ -40,7 +40,7 @@ MUTANTS = [
            "managers", "offers"),
     # A connection that another CM assigned is not counted by the acceptor's own.
     Mutant("assigned-by", "net/manager/acceptors.c",
-           "acceptor->assigned_by != manager->node", "false",
+           "application->is_own && acceptor->assigned_by == manager->node &&", "application->is_own &&",
            "managers", "counts"),
     # What waits at a CM that dies is told to another one.
     Mutant("manager-lost", "net/transport/server.c",
