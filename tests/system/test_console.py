@@ -58,8 +58,8 @@ def test_conns_counts_each_connection(talus):
 
 def test_balance_counts_each_connection(talus):
     def given_out():
-        match = ask(talus, "balance", r"(?s)CM: assigned (\d+) here.*CM: assigned (\d+) here")
-        return int(match[1]) + int(match[2])
+        assigned = r"CM: assigned (\d+) here, (\d+) to other CMs"
+        return sum(map(int, ask(talus, "balance", rf"(?s){assigned}.*{assigned}").groups()))
 
     before = given_out()
     for _ in range(5):
