@@ -113,6 +113,7 @@ static void wait_for_acceptor(struct connection *connection)
 {
     connection_queue_remove(&connection->claim_link);
     connection->is_awaiting_data = false;
+    connection->announced_ns = 0; /* the next one has not been told of it */
     connection_set_state(connection, CONNECTION_WAITING);
     connection->waiting_since_ns = dispatch_now_ns();
     connection_queue_append(&waiting, &connection->claim_link);
@@ -152,7 +153,9 @@ static void ask_again(struct connection *connection)
     if (configuration_is_dead(configuration, cm)) {
         connection_abort(connection, 0); /* all are */
     } else if (dispatch_now_ns() - connection->opened_ns >= UNACCEPTED_MAX_NS) {
-        /* One application after the other has let it pass: the last one is answered here. */
+        /* One application after the other has let it pass: the last one is answered here. It has
+         * been told, or is, by tell_too_late(): what it has granted is used up. */
+        last.grant = GRANT_NONE;
         report_closed(&last, local_port_of(connection), 0);
         refuse_unaccepted(connection);
     } else {

@@ -70,7 +70,7 @@ struct connection {
     bool is_awaiting_data; /* ASSIGNED, and not told of before some has come */
     struct acceptor acceptor;
     uint32_t announced_bytes;          /* of received_head: went along with CONNECTION_AVAILABLE */
-    uint64_t announced_ns;             /* when CONNECTION_AVAILABLE was sent; 0: never */
+    uint64_t announced_ns;             /* when this acceptor was told of it; 0: it was not */
     uint64_t waiting_since_ns;         /* while claim_link is queued */
     struct connection_link claim_link; /* unclaimed, without data, or WAITING: in order */
 

@@ -57,6 +57,27 @@ static void decline(const struct client *client)
     wire_run();
 }
 
+/* The CM is asked for another acceptor, and has one. */
+static void reassign(enum acceptor_grant grant)
+{
+    const struct accept_timeout *timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    const struct reassign_connection again = {
+        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
+        .connection_index = timeout->connection_index,
+        .generation = timeout->generation,
+        .acceptor = {.node = NODE_APPLICATION,
+                     .listener_index = 4,
+                     .grant = (uint8_t)grant,
+                     .cm = NODE_CM,
+                     .assigned_by = NODE_CM},
+        .port = WIRE_SERVER_PORT,
+    };
+
+    assert_int_equal(timeout->acceptor.node, NODE_APPLICATION);
+    fake_deliver(NODE_CM, &again.header);
+    wire_run();
+}
+
 static void expect_recall(const struct client *client)
 {
     const struct recall_connection *recall =
@@ -228,21 +249,7 @@ static void at_the_time_out_it_is_asked_for_and_goes_to_another_when_declined(vo
     fake_expect_no_message(NODE_APPLICATION); /* once is enough: no message is lost */
     fake_expect_no_message(NODE_CM);
     decline(&client);
-    const struct accept_timeout *timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
-    assert_int_equal(timeout->acceptor.node, NODE_APPLICATION);
-    struct reassign_connection again = {
-        .header = {.type = REASSIGN_CONNECTION, .length_bytes = sizeof(again)},
-        .connection_index = timeout->connection_index,
-        .generation = timeout->generation,
-        .acceptor = {.node = NODE_APPLICATION,
-                     .listener_index = 4,
-                     .grant = GRANT_AT_ONCE,
-                     .cm = NODE_CM,
-                     .assigned_by = NODE_CM},
-        .port = WIRE_SERVER_PORT,
-    };
-    fake_deliver(NODE_CM, &again.header);
-    wire_run();
+    reassign(GRANT_AT_ONCE);
     const struct connection_available *available =
         fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
     assert_int_equal(available->listener_index, 4);
@@ -253,6 +260,38 @@ static void at_the_time_out_it_is_asked_for_and_goes_to_another_when_declined(vo
     wire_application_close(&client, 5, CLOSE_ABORT);
     wire_run();
     wire_clear();
+}
+
+static void what_one_was_told_of_the_next_one_was_not(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)open_granted(&client, NULL);
+    wire_advance_ns(TIMEOUT_NS);
+    expect_recall(&client);
+    decline(&client);
+    reassign(GRANT_WITH_DATA);
+    fake_expect_no_message(NODE_APPLICATION);
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    expect_closed(false); /* so its grant is good for another, and no service time is learned */
+}
+
+static void who_declines_one_that_is_given_up_gets_no_grant_back(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)open_granted(&client, "GET /");
+    wire_advance_ns(UNACCEPTED_MAX_NS);
+    expect_recall(&client);
+    decline(&client);
+    const struct connection_closed *closed = fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    assert_int_equal(closed->closed[0].node, NODE_APPLICATION);
+    assert_int_equal(closed->closed[0].is_granted, 0);
+    assert_int_equal(closed->closed[0].service, 0);
+    expect_reset(&client);
 }
 
 static void a_claim_that_crosses_the_recall_is_good(void **state)
@@ -514,6 +553,8 @@ int main(void)
         TEST(what_has_come_before_a_silent_claim_is_delivered_then),
         TEST(nobody_else_can_claim_it_by_a_message),
         TEST(at_the_time_out_it_is_asked_for_and_goes_to_another_when_declined),
+        TEST(what_one_was_told_of_the_next_one_was_not),
+        TEST(who_declines_one_that_is_given_up_gets_no_grant_back),
         TEST(a_claim_that_crosses_the_recall_is_good),
         TEST(one_that_cannot_be_told_has_not_taken_it),
         TEST(a_recall_finds_its_way_through_a_full_channel),
