@@ -416,8 +416,18 @@ static void act(const struct node_input *input)
     } while (is_own_waiting() || tcp_finish() || pass_offer_period());
 }
 
+/* What a struct has between its fields is copied along with it, from the stack, into the image. */
+static __attribute__((noinline)) void clear_stack(void)
+{
+    volatile uint8_t stack[16 * KIB];
+
+    memset((void *)(uintptr_t)stack, 0, sizeof(stack));
+    (void)stack[0];
+}
+
 void node_act(const struct node_input *input)
 {
+    clear_stack();
     outbox_count = 0;
     memset(status.page.counters, 0, sizeof(status.page.counters));
     memcpy(room, input->room, sizeof(room));
