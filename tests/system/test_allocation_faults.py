@@ -35,8 +35,8 @@ LOADS = {
 # Kinds that no load here wants on the card's node once clients have come, and what tries them.
 ELSEWHERE = {
     # Taken at the start, which fails without them.
-    "blocked_connections", "card_buffers", "connection_buckets", "epoll", "listener", "peers",
-    "lwip_TCP_PCB_LISTEN", "manager_tables", "polled_channels", "tcp_timewait", "thread_stack",
+    "blocked_connections", "card_buffers", "closed_connections", "connection_buckets", "epoll",
+    "listener", "peers", "lwip_TCP_PCB_LISTEN", "manager_tables", "polled_channels", "tcp_timewait", "thread_stack",
     "watched_nodes", "xdp_frames",
     # Fragments, DHCP and what speaks UDP: fuzz_frames and fuzz_dhcp let memory fail as they like.
     "lwip_FRAG_PBUF", "lwip_PBUF_POOL", "lwip_REASSDATA", "lwip_UDP_PCB",
