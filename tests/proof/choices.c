@@ -76,6 +76,12 @@ static bool may_turn(const struct machine *machine, unsigned node)
     return false;
 }
 
+/* Whether closed connections that it has gathered wait for its sleep. */
+static bool may_sleep(const struct machine *machine, unsigned node)
+{
+    return machine_scenario()->is_busy && machine_view(machine, node)->is_gathering;
+}
+
 /* An offer's timer is always let expire: it is part of no count. */
 static bool may_expire(const struct machine *machine, unsigned node)
 {
@@ -170,11 +176,12 @@ static unsigned keep_node(struct choice *choices, unsigned count, unsigned node)
     return kept;
 }
 
-/* Without those that need not be tried in this state. A death is a choice for all nodes, and room
- * that a node makes is one for another. */
+/* Without those that need not be tried in this state. A death is a choice for all nodes, room that
+ * a node makes is one for another, and a listener that wants data has a timer, which counts. */
 static unsigned reduce(const struct machine *machine, struct choice *choices, unsigned count)
 {
-    if (machine_leaves_nothing_out || machine->deaths_left != 0 || machine_scenario()->room != 0) {
+    if (machine_leaves_nothing_out || machine->deaths_left != 0 || machine_scenario()->room != 0 ||
+        machine_scenario()->wants_data) {
         return count;
     }
     for (unsigned node = 0; node < proof_node_count; node++) {
@@ -210,6 +217,9 @@ unsigned machine_all_choices(const struct machine *machine, struct choice *choic
         if (may_turn(machine, node)) {
             add(choices, &count, CHOICE_TURN, node, 0);
         }
+        if (may_sleep(machine, node)) {
+            add(choices, &count, CHOICE_SLEEP, node, 0);
+        }
     }
     add_deaths(machine, choices, &count);
     return count;
@@ -232,7 +242,8 @@ bool machine_is_quiet(const struct machine *machine)
     for (unsigned node = 0; node < proof_node_count; node++) {
         if (machine_lives(machine, node) &&
             (machine_view(machine, node)->known_dead != machine->dead ||
-             machine_view(machine, node)->is_offer_due || may_turn(machine, node))) {
+             machine_view(machine, node)->is_offer_due || may_turn(machine, node) ||
+             may_sleep(machine, node))) {
             return false;
         }
     }

@@ -28,6 +28,9 @@ unsigned proof_backlog;
 enum application_kind proof_application_kind;
 bool proof_are_offers_prompt;
 unsigned proof_accept_max;
+enum application_answer proof_answer;
+bool proof_wants_data;
+bool proof_is_busy;
 
 unsigned machine_sent_count;
 struct sent machine_sent[OUTBOX_MAX];
@@ -220,11 +223,59 @@ static const char *tell_other_applications(struct machine *machine, unsigned dea
     return fault;
 }
 
+/* What its TS has; NULL: nothing. */
+static const struct seen_connection *connection_of(const struct machine *machine, unsigned client)
+{
+    const struct node_view *view = machine_view(machine, machine_ts_of(client));
+
+    for (unsigned i = 0; i < view->connection_count; i++) {
+        if (machine_lives(machine, machine_ts_of(client)) &&
+            view->connections[i].client == client) {
+            return &view->connections[i];
+        }
+    }
+    return NULL;
+}
+
+/* Of what was claimed in advance the TS may not have heard. */
+static void note_taken_by(struct machine *machine, unsigned dead)
+{
+    uint8_t taken = machine_view(machine, dead)->taken;
+
+    for (unsigned client = 0; client < scenario->client_count; client++) {
+        const struct seen_connection *connection = connection_of(machine, client);
+        uint8_t bit = (uint8_t)(taken & 1u << client);
+
+        if (connection != NULL && connection->state == CONNECTION_ANNOUNCED &&
+            connection->acceptor.node == dead) {
+            machine->taken_unknown |= bit;
+        } else {
+            machine->taken_by_dead |= bit;
+        }
+    }
+}
+
+/* The message may still come. */
+static void note_known(struct machine *machine)
+{
+    for (unsigned client = 0; client < scenario->client_count; client++) {
+        const struct seen_connection *connection = connection_of(machine, client);
+        uint8_t bit = (uint8_t)(1u << client);
+
+        if ((machine->taken_unknown & bit) != 0 && connection != NULL &&
+            connection->state == CONNECTION_CLAIMED &&
+            !machine_lives(machine, connection->acceptor.node)) {
+            machine->taken_unknown &= (uint8_t)~bit;
+            machine->taken_by_dead |= bit;
+        }
+    }
+}
+
 static const char *die(struct machine *machine, unsigned node)
 {
     bool is_application = machine_view(machine, node)->roles == ROLE_APPLICATION;
 
-    machine->taken_by_dead |= machine_view(machine, node)->taken;
+    note_taken_by(machine, node);
     machine->dead |= (uint8_t)(1u << node);
     machine->deaths_left--;
     machine->images[node] = IMAGE_FIRST; /* nobody asks it any more */
@@ -236,14 +287,14 @@ static const char *die(struct machine *machine, unsigned node)
     return is_application ? tell_other_applications(machine, node) : NULL;
 }
 
-const char *machine_apply(struct machine *machine, struct choice choice)
+static const char *apply(struct machine *machine, struct choice choice)
 {
     static const uint8_t inputs[CHOICE_KIND_COUNT] = {
         [CHOICE_TIMER] = INPUT_TIMER,       [CHOICE_TURN] = INPUT_TURN,
         [CHOICE_ACK] = INPUT_ACK,           [CHOICE_RESET] = INPUT_RESET,
         [CHOICE_DATA] = INPUT_DATA,         [CHOICE_LISTEN] = INPUT_LISTEN,
         [CHOICE_ACCEPT] = INPUT_ACCEPT,     [CHOICE_CLOSE] = INPUT_CLOSE,
-        [CHOICE_UNLISTEN] = INPUT_UNLISTEN,
+        [CHOICE_UNLISTEN] = INPUT_UNLISTEN, [CHOICE_SLEEP] = INPUT_SLEEP,
     };
     struct node_input input = {
         .kind = inputs[choice.kind], .node = choice.node, .argument = choice.other};
@@ -274,6 +325,16 @@ const char *machine_apply(struct machine *machine, struct choice choice)
         break;
     }
     return act(machine, &input);
+}
+
+const char *machine_apply(struct machine *machine, struct choice choice)
+{
+    const char *fault = apply(machine, choice);
+
+    if (fault == NULL && machine->taken_unknown != 0) {
+        note_known(machine);
+    }
+    return fault;
 }
 
 const struct packed_message *machine_message(const struct machine *machine, struct choice choice)
@@ -332,14 +393,16 @@ const char *machine_start(struct machine *machine, const struct scenario *wanted
     const char *fault = NULL;
 
     scenario = wanted;
-    /* The handshake of PIKA 3.2: no connection is claimed in advance. */
-    (void)snprintf(line, sizeof(line), "%s grants=0", scenario->configuration);
+    (void)snprintf(line, sizeof(line), "%s grants=%u", scenario->configuration, scenario->grants);
     configuration_line = line;
     proof_node_count = scenario->node_count;
     proof_backlog = scenario->backlog;
     proof_application_kind = scenario->application_kind;
     proof_are_offers_prompt = !scenario->has_late_offers;
     proof_accept_max = scenario->accept_max;
+    proof_answer = scenario->answer;
+    proof_wants_data = scenario->wants_data;
+    proof_is_busy = scenario->is_busy;
     image_clear();
     intern_clear(&contents);
     (void)intern(&contents, &nothing); /* number 0 */

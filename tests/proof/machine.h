@@ -18,7 +18,9 @@ struct scenario {
     uint8_t client_count;
     uint8_t backlog;
     enum application_kind application_kind;
+    enum application_answer answer;
     uint8_t accept_max; /* calls of accept() by each application */
+    uint8_t grants;     /* connections that each may claim in advance at a time */
     /* How often all together: */
     uint8_t timer_max;
     uint8_t reset_max;
@@ -32,6 +34,8 @@ struct scenario {
     bool is_from_scratch; /* nobody listens at first */
     bool is_sending;      /* clients send a byte each, at any time */
     bool is_closing;      /* applications close their connections, at any time */
+    bool wants_data;      /* applications want their connections with data */
+    bool is_busy;         /* nodes sleep late: what they gather until then waits */
     bool is_long;         /* for `make prove` alone */
 };
 
@@ -42,8 +46,10 @@ struct machine {
     uint8_t timers_left, resets_left, deaths_left;
     uint8_t syns_sent[PROOF_CLIENT_MAX];
     uint8_t unlistens[PROOF_NODE_MAX], listens[PROOF_NODE_MAX]; /* made */
-    uint8_t taken_by_dead; /* clients, a bit each: handed out on nodes that are dead */
-    uint8_t reserved[4];   /* all bytes of it are compared */
+    /* Clients, a bit each: handed out on nodes that are dead, and whether their TS knows it. Of one
+     * that was claimed in advance nobody may ever know: then it may be another's. */
+    uint8_t taken_by_dead, taken_unknown;
+    uint8_t reserved[3]; /* all bytes of it are compared */
 };
 
 _Static_assert(sizeof(struct machine) == (PROOF_NODE_MAX + CHANNEL_MAX) * sizeof(uint32_t) +
@@ -63,6 +69,7 @@ enum choice_kind {
     CHOICE_ACCEPT,
     CHOICE_CLOSE, /* of client `other`'s connection */
     CHOICE_UNLISTEN,
+    CHOICE_SLEEP, /* `node` has nothing to do */
     CHOICE_DIE,
     CHOICE_KIND_COUNT
 };
@@ -105,6 +112,11 @@ bool machine_is_quiet(const struct machine *machine);
 
 /* The property that does not hold in this state, or NULL. */
 const char *machine_judge(const struct machine *machine);
+
+/* --- grants.c --- */
+
+/* The same for one CM and what is claimed in advance, in a quiet state. */
+const char *machine_judge_grants(const struct machine *machine, unsigned cm);
 
 /* --- text.c --- */
 

@@ -44,11 +44,11 @@ static void print_coverage(void)
 {
     uint64_t delivered[MESSAGE_TYPE_MAX] = {0}, made[CHOICE_KIND_COUNT] = {0};
 
-    for (unsigned i = 0; i < scenario_count; i++) {
+    for (unsigned i = 0; scenario_at(i) != NULL; i++) {
         struct exploration result = {.fault = NULL};
 
-        if (!scenarios[i].is_long) {
-            result = explore(&scenarios[i], COVERAGE_STATES);
+        if (!scenario_at(i)->is_long) {
+            result = explore(scenario_at(i), COVERAGE_STATES);
         }
         for (unsigned type = 0; type < MESSAGE_TYPE_MAX; type++) {
             delivered[type] += result.delivered[type];
@@ -72,11 +72,11 @@ static bool run_all(bool is_list)
 {
     bool is_good = true;
 
-    for (unsigned i = 0; i < scenario_count; i++) {
+    for (unsigned i = 0; scenario_at(i) != NULL; i++) {
         if (!is_list) {
-            is_good &= run(&scenarios[i]);
-        } else if (!scenarios[i].is_long) {
-            printf("%s\n", scenarios[i].name);
+            is_good &= run(scenario_at(i));
+        } else if (!scenario_at(i)->is_long) {
+            printf("%s\n", scenario_at(i)->name);
         }
     }
     return is_good;

@@ -17,7 +17,7 @@ MUTANTS = [
     # A claim or a decline of an earlier availability changes nothing.
     Mutant("availability-number", AVAILABILITY,
            "&&\n           connection->availability_number == availability_number", "",
-           "data", "has 0 bytes"),
+           "data", "lost"),
     # Whoever was never told for want of room claims in vain, and asks for its place again.
     Mutant("tell-too-late", AVAILABILITY,
            "            tell_too_late(connection);\n", "",
@@ -71,4 +71,42 @@ MUTANTS = [
            "    offering_publish(manager, listener);\n    place_waiting(manager, listener);\n",
            "    offering_publish(manager, listener);\n",
            "claims", "waits"),
+    # One that was granted may have been taken: it is asked back before another gets it.
+    Mutant("recall", AVAILABILITY,
+           "        if (is_out_of_hand(connection)) {\n            recall(connection);\n"
+           "            continue;\n        }\n", "",
+           "granted", "."),
+    # A recall that crosses the claim finds the connection taken.
+    Mutant("recall-too-late", LISTENER,
+           "return stream->is_claim_due && stream->ts == ts", "return stream->ts == ts",
+           "granted-with-data", "lost"),
+    # Whoever gives one back is dropped from the list.
+    Mutant("place-after-recall", LISTENER,
+           "        decline_stream(stream);\n        if (listener->is_on_list) {\n"
+           "            lose_place(listener);\n        }\n",
+           "        decline_stream(stream);\n",
+           "granted", "forgotten"),
+    # Its own CM alone knows what an application has granted.
+    Mutant("offer-grants", "net/manager/acceptors.c",
+           "acceptor.grant = GRANT_NONE;", "acceptor.grant = GRANT_AT_ONCE;",
+           "granted-managers", "granted"),
+    # Who takes one and says nothing claims it at the end of the round.
+    Mutant("silent-claim", LISTENER, ".flush = claim_taken, ", "",
+           "granted", "lost"),
+    # An application that may have taken a connection is told of its end.
+    Mutant("kept-until-told", AVAILABILITY,
+           "    if (is_out_of_hand(connection)) {\n        return false;\n    }\n", "",
+           "granted-resets", "never told|bad message"),
+    # What was granted for a connection that came to nothing is good for another one.
+    Mutant("granted-again", MANAGER, "        acceptors_add_grants(application, 1);\n", "        ;\n",
+           "granted-resets", "granted"),
+    # But not if its application was told of it.
+    Mutant("granted-once", AVAILABILITY, "        last.grant = GRANT_NONE;\n", "",
+           "granted-data", "granted"),
+    # Of another acceptor's connection this one was told, not of its own.
+    Mutant("untold", AVAILABILITY, "    connection->announced_ns = 0;", "   ",
+           "granted-and-closed", "granted"),
+    # Closed connections are told of before the TS sleeps.
+    Mutant("closed-before-sleep", "net/transport/server.c", "    closed_send_all();\n", "",
+           "claims", "counts"),
 ]

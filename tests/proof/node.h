@@ -20,18 +20,19 @@
 /* --- In --- */
 
 enum input_kind {
-    INPUT_START,   /* the roles that `configuration_line` gives this node */
-    INPUT_MESSAGE, /* from another node */
-    INPUT_TIMER,   /* time passes until the next timer expires */
-    INPUT_DOWN,    /* node `argument` is seen dead */
-    INPUT_TURN,    /* a round without any of these: a channel may have room again */
-    INPUT_ACK,     /* client `argument` completes its handshake */
-    INPUT_RESET,   /* client `argument` gives up */
-    INPUT_DATA,    /* client `argument` sends its only byte */
-    INPUT_LISTEN,  /* the application calls listen() */
-    INPUT_ACCEPT,  /* accept(): it waits until it has a connection */
-    INPUT_CLOSE,   /* close() of the connection of client `argument` */
-    INPUT_UNLISTEN /* close() of the listener */
+    INPUT_START,    /* the roles that `configuration_line` gives this node */
+    INPUT_MESSAGE,  /* from another node */
+    INPUT_TIMER,    /* time passes until the next timer expires */
+    INPUT_DOWN,     /* node `argument` is seen dead */
+    INPUT_TURN,     /* a round without any of these: a channel may have room again */
+    INPUT_ACK,      /* client `argument` completes its handshake */
+    INPUT_RESET,    /* client `argument` gives up */
+    INPUT_DATA,     /* client `argument` sends its only byte */
+    INPUT_LISTEN,   /* the application calls listen() */
+    INPUT_ACCEPT,   /* accept(): it waits until it has a connection */
+    INPUT_CLOSE,    /* close() of the connection of client `argument` */
+    INPUT_UNLISTEN, /* close() of the listener */
+    INPUT_SLEEP     /* it has nothing to do, and is about to sleep */
 };
 
 #define PROOF_MESSAGE_BYTES 96u
@@ -58,12 +59,22 @@ enum application_kind {
     APPLICATION_SERVES /* it always waits for the next connection, as with epoll_wait() */
 };
 
+/* What it does with a connection in the round in which it takes it. */
+enum application_answer {
+    ANSWER_NOTHING,
+    ANSWER_SEND, /* a byte */
+    ANSWER_CLOSE
+};
+
 extern const char *configuration_line;
 extern unsigned proof_node_count;
 extern unsigned proof_backlog;
 extern enum application_kind proof_application_kind;
 extern bool proof_are_offers_prompt; /* their period is over before anything else happens */
 extern unsigned proof_accept_max;    /* calls of accept() by each application */
+extern enum application_answer proof_answer;
+extern bool proof_wants_data; /* listeners do, first (TCP_DEFER_ACCEPT) */
+extern bool proof_is_busy;    /* nodes sleep only when told to */
 
 /* --- Out --- */
 
@@ -102,6 +113,8 @@ struct seen_connection {
     uint8_t state; /* enum connection_state */
     bool has_deadline;
     bool is_blocked;
+    bool is_awaiting_data;
+    uint16_t availability_number;
     uint32_t index, generation;
     struct acceptor acceptor;
 };
@@ -110,6 +123,8 @@ struct seen_application {
     node_id_t node;
     uint16_t listener_index;
     bool is_accepting;
+    uint16_t request_number;
+    uint8_t granted_count;
     uint32_t outstanding;
     uint32_t outstanding_by_ts[PROOF_NODE_MAX];
 };
@@ -125,6 +140,8 @@ struct seen_stream {
     node_id_t ts;
     uint32_t index, generation;
     bool is_gone;
+    bool is_claim_due;
+    uint16_t availability_number;
     uint32_t received_bytes;
 };
 
@@ -140,6 +157,7 @@ struct node_view {
     struct seen_connection connections[SEEN_MAX];
     uint8_t clients[PROOF_CLIENT_MAX]; /* enum client_state */
     uint8_t sent;                      /* clients, a bit each: whose byte has come */
+    bool is_gathering;                 /* closed connections, for some CM */
     /* CM */
     unsigned application_count, waiting_count;
     struct seen_application applications[SEEN_MAX];
@@ -154,6 +172,8 @@ struct node_view {
     uint8_t held, taken; /* clients, a bit each: whose connection it has, and has ever had */
     unsigned stream_count;
     struct seen_stream streams[SEEN_MAX];
+    uint16_t places_asked; /* on its CM's list, one after the other */
+    uint16_t granted;      /* connections that it has claimed in advance and not been told of */
 };
 
 /* Of the node that is loaded. */
@@ -172,4 +192,9 @@ void application_act(const struct node_input *input);
 void application_run(void);
 void application_look(struct node_view *view);
 void manager_look(struct node_view *view);
+bool closed_is_gathering(void);
+/* What the application says it claims in advance, and what it is told of. */
+void grants_note_sent(const struct message *message);
+void grants_note_received(const struct message *message);
+void grants_look(struct node_view *view);
 bool manager_is_offer_due(void);

@@ -11,6 +11,8 @@
 #include "net/streams/table.h"
 #include "tests/proof/node.h"
 
+#define DEFER_NS (10 * NS_PER_S)
+
 static struct stream_listener *listener;
 static bool is_waiting; /* in accept() */
 static bool is_woken;   /* its thread goes on at the next turn */
@@ -34,6 +36,20 @@ static void stream_changed(void *owner, unsigned readiness)
     (void)readiness;
 }
 
+static void answer(unsigned client)
+{
+    static const struct stream_piece byte = {"", 1};
+
+    if (proof_answer == ANSWER_SEND) {
+        int64_t sent_bytes = stream_send(held[client], &byte, 1, 0, false);
+
+        ASSERT(sent_bytes == 1 || sent_bytes < 0); /* it may have ended */
+    } else if (proof_answer == ANSWER_CLOSE) {
+        stream_close(held[client], CLOSE_BOTH);
+        held[client] = NULL;
+    }
+}
+
 static void take(void)
 {
     struct stream *stream = stream_listener_take(listener, stream_changed, NULL);
@@ -45,6 +61,7 @@ static void take(void)
     }
     taken |= (uint8_t)(1u << client);
     held[client] = stream;
+    answer(client);
 }
 
 void application_run(void)
@@ -73,6 +90,7 @@ void application_act(const struct node_input *input)
             0) {
             PANIC("listen() fails");
         }
+        stream_listener_set_defer(listener, proof_wants_data ? DEFER_NS : 0);
         break;
     case INPUT_ACCEPT:
         accepts_made++;
@@ -104,6 +122,8 @@ static void look_at_stream(struct stream *stream, void *context)
         .index = stream->connection_index,
         .generation = stream->generation,
         .is_gone = stream->is_gone,
+        .is_claim_due = stream->is_claim_due,
+        .availability_number = stream->availability_number,
         .received_bytes = stream->received.bytes,
     };
 }
@@ -120,4 +140,5 @@ void application_look(struct node_view *view)
     seen = view;
     stream_for_each(look_at_stream, NULL);
     seen = NULL;
+    grants_look(view);
 }

@@ -104,6 +104,7 @@ void send_publish(void)
 
     ASSERT(built != NULL);
     header->sequence = 0;
+    grants_note_sent((const struct message *)header);
     if (built != &nowhere) {
         if (built->to != self && room[built->to] != 0 && room[built->to] != UINT8_MAX) {
             room[built->to]--;
@@ -175,7 +176,10 @@ static void handle(node_id_t from, const struct packed_message *packed)
     if (fixed_bytes == 0 || copy.length_bytes < fixed_bytes ||
         !node_set_has(&handlers[type].senders, from)) {
         node_fail("node %u: takes no message of type %u from node %u", self, type, from);
-    } else if (handlers[type].handle != NULL) {
+        return;
+    }
+    grants_note_received(message);
+    if (handlers[type].handle != NULL) {
         handlers[type].handle(from, message);
     } else {
         handlers[type].handle_payload(
@@ -218,7 +222,10 @@ static void run_round(void)
             sources[i]->flush(sources[i]->context);
         }
     }
-    /* It sleeps behind each. */
+}
+
+static void prepare_sleep(void)
+{
     for (unsigned i = 0; i < source_count; i++) {
         if (sources[i]->prepare_sleep != NULL) {
             (void)sources[i]->prepare_sleep(sources[i]->context);
@@ -380,6 +387,7 @@ static void begin_act(const struct node_input *input)
         }
         break;
     case INPUT_TURN:
+    case INPUT_SLEEP:
         break;
     case INPUT_ACK:
     case INPUT_RESET:
@@ -412,6 +420,9 @@ static void act(const struct node_input *input)
     begin_act(input);
     do {
         run_round();
+        if (!proof_is_busy || input->kind == INPUT_SLEEP) {
+            prepare_sleep();
+        }
         ASSERT(++rounds < ROUND_MAX);
     } while (is_own_waiting() || tcp_finish() || pass_offer_period());
 }

@@ -16,6 +16,8 @@ static void look_at_application(const struct listening_application *application,
         .node = application->node,
         .listener_index = application->listener_index,
         .is_accepting = application->is_accepting,
+        .request_number = application->request_number,
+        .granted_count = application->granted_count,
         .outstanding = application->outstanding,
     };
     /* Those that ask another CM for connections are not counted. */

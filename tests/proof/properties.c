@@ -9,6 +9,8 @@
  *               been told of it, a living CM's queue, or TCP's alone
  *   for ever    nobody waits for a connection while one waits for somebody; and a connection that
  *               waits has a timer running
+ *   told        who has a connection that has ended knows it
+ *   granted     what is claimed in advance (grants.c)
  *   forgotten   who waits in accept() is on the list of his CM, and who is on a list listens
  *   bytes       who has a connection has what its client has sent
  *   counted     a CM counts as open at its applications what the TSs have from it, and nothing else
@@ -91,7 +93,8 @@ static const char *judge_clients(const struct machine *machine)
 
 /* --- In quiet states --- */
 
-/* The application's stream for that connection; NULL: none. */
+/* The application's stream for that connection; NULL: none. It may have an older one, too, which it
+ * will claim in vain. */
 static const struct seen_stream *stream_of(const struct machine *machine, unsigned ts,
                                            const struct seen_connection *connection)
 {
@@ -105,7 +108,8 @@ static const struct seen_stream *stream_of(const struct machine *machine, unsign
         const struct seen_stream *stream = &view->streams[i];
 
         if (stream->ts == ts && stream->index == connection->index &&
-            stream->generation == connection->generation && !stream->is_gone) {
+            stream->generation == connection->generation &&
+            stream->availability_number == connection->availability_number && !stream->is_gone) {
             return stream;
         }
     }
@@ -153,6 +157,17 @@ static const char *judge_waiting(const struct machine *machine, unsigned ts,
     return NULL;
 }
 
+/* Whether an application that has been told of it has it, and has not taken it. */
+static bool is_untaken(const struct seen_connection *connection, const struct seen_stream *stream)
+{
+    if (stream == NULL) {
+        return false;
+    }
+    return connection->acceptor.grant == GRANT_NONE
+               ? stream->state == STREAM_AVAILABLE
+               : stream->state == STREAM_READY && stream->is_claim_due;
+}
+
 static const char *judge_connection(const struct machine *machine, unsigned ts,
                                     const struct seen_connection *connection)
 {
@@ -165,7 +180,7 @@ static const char *judge_connection(const struct machine *machine, unsigned ts,
         return NULL;
     case CONNECTION_ANNOUNCED:
         application = machine_view(machine, connection->acceptor.node);
-        if (stream == NULL || stream->state != STREAM_AVAILABLE) {
+        if (!is_untaken(connection, stream)) {
             return FAULT("client %u's connection is lost: node %u has been told of it and does "
                          "not have it",
                          client, connection->acceptor.node);
@@ -196,7 +211,11 @@ static const char *judge_connection(const struct machine *machine, unsigned ts,
                          connection->acceptor.node, client);
         }
         return NULL;
-    case CONNECTION_ASSIGNED: /* without room in the channel of an application that is dead */
+    case CONNECTION_ASSIGNED: /* or without room in the channel of an application that is dead */
+        if (connection->is_awaiting_data) {
+            break;
+        }
+        /* fall through */
     default:
         return FAULT("client %u's connection is left in state %u", client, connection->state);
     }
@@ -204,6 +223,22 @@ static const char *judge_connection(const struct machine *machine, unsigned ts,
         return FAULT("client %u's connection waits without a timer", client);
     }
     return NULL;
+}
+
+static bool is_known(const struct machine *machine, unsigned node, const struct seen_stream *stream)
+{
+    const struct node_view *ts = machine_view(machine, stream->ts);
+
+    for (unsigned i = 0; i < ts->connection_count && machine_lives(machine, stream->ts); i++) {
+        const struct seen_connection *connection = &ts->connections[i];
+
+        if (connection->index == stream->index && connection->generation == stream->generation) {
+            return connection->acceptor.node == node &&
+                   (connection->state == CONNECTION_ANNOUNCED ||
+                    connection->state == CONNECTION_CLAIMED);
+        }
+    }
+    return false;
 }
 
 /* Streams that no TS knows. */
@@ -216,6 +251,11 @@ static const char *judge_streams(const struct machine *machine, unsigned node)
 
         if (stream->state == STREAM_CLAIMED) {
             return FAULT("node %u's claim of client %u's connection is never answered", node,
+                         stream->client);
+        }
+        if (stream->state > STREAM_CLAIMED && !stream->is_gone &&
+            !is_known(machine, node, stream)) {
+            return FAULT("node %u is never told that client %u's connection is over", node,
                          stream->client);
         }
     }
@@ -356,7 +396,8 @@ static const char *judge_manager(const struct machine *machine, unsigned cm)
 
     fault = fault != NULL ? fault : judge_offers(machine, cm);
     fault = fault != NULL ? fault : judge_published(machine, cm);
-    return fault != NULL ? fault : judge_queue(machine, cm);
+    fault = fault != NULL ? fault : judge_queue(machine, cm);
+    return fault != NULL ? fault : machine_judge_grants(machine, cm);
 }
 
 static const char *judge_quiet_node(const struct machine *machine, unsigned node)

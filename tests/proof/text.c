@@ -21,7 +21,7 @@ static const char *const choice_names[CHOICE_KIND_COUNT] = {
     [CHOICE_TURN] = "turn",       [CHOICE_SYN] = "syn",     [CHOICE_ACK] = "ack",
     [CHOICE_RESET] = "reset",     [CHOICE_DATA] = "data",   [CHOICE_LISTEN] = "listen",
     [CHOICE_ACCEPT] = "accept",   [CHOICE_CLOSE] = "close", [CHOICE_UNLISTEN] = "unlisten",
-    [CHOICE_DIE] = "die",
+    [CHOICE_SLEEP] = "sleep",     [CHOICE_DIE] = "die",
 };
 
 const char *message_name(uint16_t type)
@@ -63,7 +63,8 @@ static void print_acceptor(struct text *text, const struct acceptor *acceptor)
         print(text, " acceptor=node%u request=%u list=node%u", acceptor->node,
               acceptor->request_number, acceptor->cm);
     }
-    print(text, " by=node%u", acceptor->assigned_by);
+    print(text, " by=node%u%s", acceptor->assigned_by,
+          acceptor->grant != GRANT_NONE ? " granted" : "");
 }
 
 static void print_name(struct text *text, uint32_t index, uint32_t generation)
@@ -79,7 +80,12 @@ static void print_message(struct text *text, const struct packed_message *packed
 
     print(text, "%s", message_names[type]);
     if (type == ACCEPT_CONNECTION) {
-        print(text, " request=%u", ((const struct accept_connection *)message)->request_number);
+        const struct accept_connection *accept = message;
+
+        print(text, " request=%u", accept->request_number);
+        if (accept->grant_count != 0) {
+            print(text, " grants=%u%s", accept->grant_count, accept->is_renewal ? " more" : "");
+        }
     } else if (type == ASSIGN_CONNECTION) {
         const struct assign_connection *assign = message;
 
@@ -90,8 +96,8 @@ static void print_message(struct text *text, const struct packed_message *packed
         const struct connection_available *available = message;
 
         print_name(text, available->connection_index, available->generation);
-        print(text, " client=%u availability=%u", available->flow.remote_port,
-              available->availability_number);
+        print(text, " client=%u availability=%u%s", available->flow.remote_port,
+              available->availability_number, available->send_window_bytes != 0 ? " granted" : "");
     } else if (type == CLAIM_CONNECTION) {
         const struct claim_connection *claim = message;
 
@@ -102,6 +108,11 @@ static void print_message(struct text *text, const struct packed_message *packed
 
         print_name(text, decline->connection_index, decline->generation);
         print(text, " availability=%u", decline->availability_number);
+    } else if (type == RECALL_CONNECTION) {
+        const struct recall_connection *recall = message;
+
+        print_name(text, recall->connection_index, recall->generation);
+        print(text, " availability=%u", recall->availability_number);
     } else if (type == CLAIM_CONFIRMED) {
         const struct claim_confirmed *confirmed = message;
 
@@ -217,8 +228,12 @@ static void print_applications(const struct node_view *view, unsigned node, unsi
         const struct seen_application *application = &view->applications[i];
 
         if (application->node == other) {
-            printf("  node%u: node%u listens%s, %u open\n", node, other,
+            printf("  node%u: node%u listens%s, %u open", node, other,
                    application->is_accepting ? " and accepts" : "", application->outstanding);
+            if (application->granted_count != 0) {
+                printf(", %u granted", application->granted_count);
+            }
+            printf("\n");
         }
     }
 }
