@@ -223,14 +223,13 @@ static const char *tell_other_applications(struct machine *machine, unsigned dea
     return fault;
 }
 
-/* What its TS has; NULL: nothing. */
+/* What its TS has; NULL: nothing, or it is dead. */
 static const struct seen_connection *connection_of(const struct machine *machine, unsigned client)
 {
     const struct node_view *view = machine_view(machine, machine_ts_of(client));
 
-    for (unsigned i = 0; i < view->connection_count; i++) {
-        if (machine_lives(machine, machine_ts_of(client)) &&
-            view->connections[i].client == client) {
+    for (unsigned i = 0; view != NULL && i < view->connection_count; i++) {
+        if (view->connections[i].client == client) {
             return &view->connections[i];
         }
     }

@@ -83,6 +83,7 @@ const char *machine_start(struct machine *machine, const struct scenario *scenar
 /* Whether something lies in that channel, and for how many messages more a sender finds room. */
 bool machine_has_message(const struct machine *machine, unsigned from, unsigned to);
 unsigned machine_room(const struct machine *machine, unsigned from, unsigned to);
+/* NULL of a node that is dead. */
 const struct node_view *machine_view(const struct machine *machine, unsigned node);
 bool machine_lives(const struct machine *machine, unsigned node);
 unsigned machine_ts_of(unsigned client);

@@ -229,7 +229,7 @@ static bool is_known(const struct machine *machine, unsigned node, const struct 
 {
     const struct node_view *ts = machine_view(machine, stream->ts);
 
-    for (unsigned i = 0; i < ts->connection_count && machine_lives(machine, stream->ts); i++) {
+    for (unsigned i = 0; ts != NULL && i < ts->connection_count; i++) {
         const struct seen_connection *connection = &ts->connections[i];
 
         if (connection->index == stream->index && connection->generation == stream->generation) {
