@@ -106,6 +106,10 @@ MUTANTS = [
     # Of another acceptor's connection this one was told, not of its own.
     Mutant("untold", AVAILABILITY, "    connection->announced_ns = 0;", "   ",
            "granted-and-closed", "granted"),
+    # Nothing keeps a connection that has ended when its application has given it back.
+    Mutant("end-of-keeping", AVAILABILITY,
+           "        connection_mark_dirty(connection); /* if TCP has ended, nothing is left to wait for */\n",
+           "", "granted-resets", "is kept"),
     # Closed connections are told of before the TS sleeps.
     Mutant("closed-before-sleep", "net/transport/server.c", "    closed_send_all();\n", "",
            "claims", "counts"),

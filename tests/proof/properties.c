@@ -9,7 +9,7 @@
  *               been told of it, a living CM's queue, or TCP's alone
  *   for ever    nobody waits for a connection while one waits for somebody; and a connection that
  *               waits has a timer running
- *   told        who has a connection that has ended knows it
+ *   told        who has a connection that has ended knows it; nobody else keeps it
  *   granted     what is claimed in advance (grants.c)
  *   forgotten   who waits in accept() is on the list of his CM, and who is on a list listens
  *   bytes       who has a connection has what its client has sent
@@ -168,6 +168,14 @@ static bool is_untaken(const struct seen_connection *connection, const struct se
                : stream->state == STREAM_READY && stream->is_claim_due;
 }
 
+/* Of one that has ended without it an application must be told only if it may have taken it. */
+static bool is_kept_in_vain(const struct machine *machine, unsigned ts,
+                            const struct seen_connection *connection)
+{
+    return machine_view(machine, ts)->clients[connection->client] > CLIENT_OPEN &&
+           (connection->state != CONNECTION_ANNOUNCED || connection->acceptor.grant == GRANT_NONE);
+}
+
 static const char *judge_connection(const struct machine *machine, unsigned ts,
                                     const struct seen_connection *connection)
 {
@@ -175,6 +183,9 @@ static const char *judge_connection(const struct machine *machine, unsigned ts,
     unsigned client = connection->client;
     const struct node_view *application;
 
+    if (is_kept_in_vain(machine, ts, connection)) {
+        return FAULT("client %u's connection is over, and is kept", client);
+    }
     switch ((enum connection_state)connection->state) {
     case CONNECTION_HALF_OPEN:
         return NULL;
