@@ -52,8 +52,8 @@ MUTANTS = [
            "manager-dies", "turned away"),
     # What a dead application had been told of goes to another one.
     Mutant("application-lost", AVAILABILITY,
-           "    case CONNECTION_ANNOUNCED:\n        ask_again(connection);\n",
-           "        ask_again(connection);\n        break;\n    case CONNECTION_ANNOUNCED:\n",
+           "        /* fallthrough */\n    case CONNECTION_ASSIGNED:\n        ask_again(connection);\n",
+           "        break;\n    case CONNECTION_ASSIGNED:\n        ask_again(connection);\n",
            "application-dies", "."),
     # The last acceptor of a connection that is given up is answered, too.
     Mutant("last-acceptor", AVAILABILITY,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -26,9 +27,24 @@ def scenarios():
     return run(PROOF, "--list").stdout.split() if os.path.exists(PROOF) else []
 
 
+def run_ahead(request, fixture, parameter, function):
+    """What `function` makes of each value of this parameter in the tests that were asked for and use
+    this fixture: as many at a time as there are cores, each a future."""
+    values = [item.callspec.params[parameter] for item in request.session.items
+              if fixture in item.fixturenames]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {value: pool.submit(function, value) for value in values}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(name="explored", scope="module")
+def fixture_explored(request):
+    yield from run_ahead(request, "explored", "name", lambda name: run(PROOF, name))
+
+
 @pytest.mark.parametrize("name", scenarios())
-def test_nothing_is_lost_or_forgotten_in_any_order(name, capsys):
-    result = run(PROOF, name)
+def test_nothing_is_lost_or_forgotten_in_any_order(name, explored, capsys):
+    result = explored[name].result()
     with capsys.disabled():
         print(f"\n{result.stdout.rstrip()}", flush=True)
     assert result.returncode == 0, result.stdout[-20000:]
@@ -84,10 +100,19 @@ def make_mutant(mutant):
     return program
 
 
-@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
-def test_without_a_guard_a_fault_is_found(mutant):
+def try_mutant(mutant):
     program = make_mutant(mutant)
-    result = run(program, mutant.scenario)
+    return program, run(program, mutant.scenario)
+
+
+@pytest.fixture(name="tried", scope="module")
+def fixture_tried(request):
+    yield from run_ahead(request, "tried", "mutant", try_mutant)
+
+
+@pytest.mark.parametrize("mutant", mutants.MUTANTS, ids=lambda mutant: mutant.name)
+def test_without_a_guard_a_fault_is_found(mutant, tried):
+    program, result = tried[mutant].result()
     assert result.returncode == 1, result.stdout[-20000:]
     fault = re.search(r"^FAULT: (.*)$", result.stdout, re.M)
     assert fault and re.search(mutant.fault, fault.group(1)), result.stdout[-20000:]
