@@ -371,23 +371,17 @@ bool availability_settle(struct connection *connection)
     return announce(connection);
 }
 
-/* Nobody is told of it any more. */
-static void withdraw(struct connection *connection)
+bool availability_withdraw(struct connection *connection)
 {
+    if (is_out_of_hand(connection)) {
+        return false;
+    }
     connection_queue_remove(&connection->claim_link);
     /* While it waits its last acceptor has been answered already. */
     if (connection->state != CONNECTION_WAITING) {
         availability_report_closed(connection);
     }
     connection_set_state(connection, CONNECTION_DETACHED);
-}
-
-bool availability_withdraw(struct connection *connection)
-{
-    if (is_out_of_hand(connection)) {
-        return false;
-    }
-    withdraw(connection);
     return true;
 }
 
@@ -401,15 +395,8 @@ void availability_lose_manager(struct connection *connection)
 void availability_lose_application(struct connection *connection)
 {
     switch (connection->state) {
-    case CONNECTION_ANNOUNCED:
-        /* It may have acted on the request, or died of it: that shall not happen to another one. */
-        if (is_out_of_hand(connection) && connection->announced_bytes != 0) {
-            withdraw(connection);
-            connection_abort(connection, 0);
-            break;
-        }
-        /* fallthrough */
     case CONNECTION_ASSIGNED:
+    case CONNECTION_ANNOUNCED:
         ask_again(connection);
         connection_mark_dirty(connection); /* TCP may have ended, too */
         break;

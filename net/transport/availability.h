@@ -32,8 +32,7 @@ MUST_CHECK bool availability_claim_granted(struct connection *connection, node_i
 /* TCP is done with a connection that nobody has claimed: nobody shall. False: its application may
  * have taken it already, and must be told when it says so. */
 MUST_CHECK bool availability_withdraw(struct connection *connection);
-/* The node of its acceptor has died: somebody else gets it, or it is reset if it was claimed, or if
- * it was granted and told of with part of a request. */
+/* The node of its acceptor has died: somebody else gets it, or it is reset if it was claimed. */
 void availability_lose_application(struct connection *connection);
 /* The CM at which it may be waiting has died: another one is asked. */
 void availability_lose_manager(struct connection *connection);
