@@ -272,7 +272,8 @@ struct accept_timeout {
     uint32_t reserved;
 };
 
-/* Tell this acceptor of it. When the connection is gone meanwhile: CONNECTION_CLOSED. */
+/* Tell this acceptor of it, which is granted nothing. When the connection is gone meanwhile:
+ * CONNECTION_CLOSED. */
 struct reassign_connection {
     struct message_header header;
     uint32_t connection_index;

@@ -98,18 +98,19 @@ void acceptors_add_grants(struct listening_application *application, unsigned co
 }
 
 static struct acceptor assign_to(const struct manager *manager,
-                                 struct listening_application *application)
+                                 struct listening_application *application, bool is_new)
 {
     struct acceptor acceptor = manager_acceptor_of(manager, application);
 
-    if (application->granted_count != 0) {
+    if (is_new && application->granted_count != 0) {
         application->granted_count--;
         acceptor.grant = application->wants_data ? GRANT_WITH_DATA : GRANT_AT_ONCE;
     }
     return acceptor;
 }
 
-struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts)
+struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts,
+                               bool is_new)
 {
     uint64_t now = manager_now_ns(manager);
     struct choice choice = balance_choose(&manager->balance, listener);
@@ -128,7 +129,7 @@ struct acceptor acceptors_take(struct manager *manager, struct listener *listene
         application->assigned_count++;
         application->outstanding++;
         application->outstanding_by_ts[ts]++;
-        return assign_to(manager, application);
+        return assign_to(manager, application, is_new);
     }
     if (choice.offering_cm != NODE_NONE) {
         struct acceptor acceptor = listener->offers.known[choice.offering_cm].acceptor;

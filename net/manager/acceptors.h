@@ -22,8 +22,15 @@ struct manager;
 
 #define OVERDUE_FACTOR 4u
 
-/* Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody. */
-struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts);
+/*
+ * Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody.
+ *
+ * One that is not new, because its last acceptor has let it pass, is never granted: an application
+ * may have died of its request, and the next one dies of it only once it has claimed it, which
+ * makes it the last.
+ */
+struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts,
+                               bool is_new);
 /* So many connections more are claimed in advance; together they are GRANT_MAX at most. */
 void acceptors_add_grants(struct listening_application *application, unsigned count);
 /* A connection of `ts` with this acceptor has ended, or never came to be. Returns the application,

@@ -79,7 +79,7 @@ static void refuse_connection(struct manager *manager, const struct waiting_conn
 static void place_connection(struct manager *manager, struct listener *listener,
                              const struct waiting_connection *connection)
 {
-    const struct acceptor acceptor = acceptors_take(manager, listener, connection->ts);
+    const struct acceptor acceptor = acceptors_take(manager, listener, connection->ts, false);
 
     if (acceptor.node != NODE_NONE) {
         count_assignment(manager, &acceptor);
@@ -235,8 +235,8 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
         return;
     }
     assign->flow = syn->flow;
-    assign->acceptor =
-        listener == NULL ? manager_nobody(manager) : acceptors_take(manager, listener, syn->ts);
+    assign->acceptor = listener == NULL ? manager_nobody(manager)
+                                        : acceptors_take(manager, listener, syn->ts, true);
     assign->frame_flags = syn->frame_flags;
     assign->is_refused = listener == NULL;
     ASSERT_SLOW(assign->acceptor.node == NODE_NONE || !assign->is_refused);

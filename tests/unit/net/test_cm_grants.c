@@ -90,9 +90,27 @@ static void a_renewal_of_a_place_that_is_lost_changes_nothing(void **state)
     app_grants(6, false, 1);
     other_cm_is_offered(APP_A);
     connection_is_reassigned(TS_A, 3, APP_A);
-    assert_int_equal(count_granted(), 0); /* that one had it */
+    assert_int_equal(count_granted(), 1); /* that one has not had it, see below */
     app_grants(5, true, 4);               /* of the earlier place */
     assert_int_equal(count_granted(), 0);
+}
+
+/* Who was told of it may have died of its request. The next one claims it before it acts on it, so
+ * that it is the last. */
+static void what_one_has_let_pass_is_not_granted_to_the_next(void **state)
+{
+    struct acceptor acceptor;
+
+    (void)state;
+    one_app_grants(8);
+    acceptor = connection_opens(TS_A);
+    assert_int_equal(acceptor.grant, GRANT_AT_ONCE);
+    claim_times_out(TS_A, acceptor, 3);
+    other_cm_is_offered(NODE_NONE);
+    app_grants(6, false, 8);
+    other_cm_is_offered(APP_A);
+    connection_is_reassigned(TS_A, 3, APP_A);
+    assert_int_equal(count_granted(), 8);
 }
 
 static void an_application_may_want_data_first(void **state)
@@ -166,6 +184,7 @@ int main(void)
         TEST(a_renewal_adds_to_what_is_left_up_to_the_most),
         TEST(another_request_begins_anew),
         TEST(a_renewal_of_a_place_that_is_lost_changes_nothing),
+        TEST(what_one_has_let_pass_is_not_granted_to_the_next),
         TEST(an_application_may_want_data_first),
         TEST(a_handshake_that_fails_gives_its_grant_back),
         TEST(what_another_manager_assigns_is_not_granted),

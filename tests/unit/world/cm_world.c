@@ -258,6 +258,7 @@ void connection_is_reassigned(node_id_t ts, uint32_t connection_index, node_id_t
     assert_int_equal(reassign->connection_index, connection_index);
     assert_int_equal(reassign->generation, connection_index + 100);
     assert_int_equal(reassign->acceptor.node, app);
+    assert_int_equal(reassign->acceptor.grant, GRANT_NONE);
     assert_int_equal(reassign->port, PORT);
     assert_int_equal(reassign->is_refused, 0);
 }
