@@ -29,6 +29,7 @@ table { border-collapse: collapse; font-size: .88rem; margin: .4rem 0; }
 caption { text-align: left; padding: .2rem 0; font-style: italic; }
 th, td { padding: .22rem .6rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: bottom; } td { white-space: nowrap; }
+table.pieces td { white-space: normal; }
 th { background: var(--soft); } td.number, th.number { text-align: right;
   font-variant-numeric: tabular-nums; } td.number { white-space: nowrap; }
 figure { margin: .5rem 0; background: #fff; padding: .4rem; border: 1px solid var(--line); }
@@ -147,7 +148,7 @@ def contents(pieces, outcomes):
         rows.append(f'<tr><td><a href="#{one.key}">{escape(one.title)}</a></td>'
                     f"<td>{escape(one.unit)}</td>"
                     f'<td class="{"contradicts" if kind == "missing" else kind}">{words}</td></tr>')
-    return ('<div class="wide"><table><thead><tr><th>Piece</th><th>Measured in</th><th>Result</th>'
+    return ('<div class="wide"><table class="pieces"><thead><tr><th>Piece</th><th>Measured in</th><th>Result</th>'
             f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
 
 
