@@ -58,7 +58,7 @@ def show(data, imbalance):
     shown = [Plot("figure5", "Service time over percentiles on logarithmic axes, for PIKA's tournament, Linux' one "
                   "queue, and without delays.", percentiles.draw(curves))]
     if imbalance:
-        real, table, plot = percentiles.measured(imbalance, (PIKA, UNDISTURBED), "figure5-measured")
+        real, table, plot = percentiles.measured(imbalance, (PIKA, LINUX, UNDISTURBED), "figure5-measured")
         tables.append(table)
         shown.append(plot)
         knee = percentiles.leaves_at(real[PIKA], real[UNDISTURBED], SLOWED_TIMES)
@@ -67,6 +67,11 @@ def show(data, imbalance):
                                 + (f"{knee:g} %." if knee else "no percentile measured.") + " A median of 128 service times "
                                 "needs 3.4 s of a server's connections there, two thirds of the shortest phase; in the paper's "
                                 "experiment a fifteenth."))
+        if LINUX in real:
+            queue_knee = percentiles.leaves_at(real[LINUX], real[UNDISTURBED], SLOWED_TIMES)
+            findings.append(Finding(OPEN, f"Measured, Linux's one queue leaves {SLOWED_TIMES:g} times the undisturbed time at "
+                                    + (f"{queue_knee:g} %" if queue_knee else "no percentile measured")
+                                    + ": a web server takes the next connection when it is free, however slow it is."))
     return Shown(tables, shown, findings)
 
 
