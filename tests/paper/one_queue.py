@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Web servers that take connections from one accept queue, as processes do that share a listening socket.
 
-    tests/paper/one_queue.py SECONDS US[,US:FROM_MS:TO_MS...]...
+    tests/paper/one_queue.py US[,US:FROM_MS:TO_MS...]...
 
 A process for each word. Each sleeps with each connection: the first number of its word in microseconds, and while
 its connections begin between FROM_MS and TO_MS so much more. Prints the port on 127.0.0.1 that they serve, and
-ends after so many seconds.
+ends with its own input.
 """
 
 import os
@@ -41,7 +41,7 @@ def serve(listener, delays, start_s):
         connection.close()
 
 
-def main(seconds, words):
+def main(words):
     start_s = time.monotonic()
     processes = []
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listener:
@@ -51,11 +51,11 @@ def main(seconds, words):
                 serve(listener, parse(word), start_s)
             processes.append(process)
         print(listener.getsockname()[1], flush=True)
-        time.sleep(seconds)
+        sys.stdin.read()
     for process in processes:
         os.kill(process, signal.SIGTERM)
         os.waitpid(process, 0)
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), sys.argv[2:])
+    main(sys.argv[1:])

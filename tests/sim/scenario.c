@@ -35,7 +35,7 @@ static const struct {
                  "paper: half of Table 2's 2,058 cycles for a dispatched round trip, at 2 GHz"},
     [HANDSHAKE] = {"client's round trip", 100, "us",
                    "assumed: Table 4's 307 us for a connection are three of them"},
-    [CLAIM_TIMEOUT] = {"claim time-out", 100, "ms", "assumed: Talus' CLAIM_TIMEOUT_NS"},
+    [CLAIM_TIMEOUT] = {"claim time-out", 100, "ms", "assumed: Talus' default"},
     [BACKLOG] = {"backlog of a web server", 1024, "", "assumed: that of apps/httpd"},
 };
 

@@ -10,7 +10,7 @@ FAST, SLOW = 2, 3  # the nodes of the web servers; each has a connection manager
 DELAY = f"-- --delay {SLOW}:40000"
 REQUESTS = 200
 SCHEMES = ["naive", "unfiltered:2", "unfiltered:100", "filtered:2", "tournament:2", "tournament:1",
-           "least"]
+           "sharp:2", "least"]
 
 
 def part_of_the_slow(talus):

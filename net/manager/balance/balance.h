@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Load balance (PIKA 3.3 and 5.3): who gets the next connection of a port. One interface; each
- * scheme is a file in this folder.
+ * scheme is a file in this folder, but for sharp, which shares the tournament's.
  *
  *   naive          our own applications only: a CM that has some takes no offer
  *   unfiltered:T   one draw over our own acceptors and all offers

@@ -23,8 +23,6 @@ LINUX = "linux"
 BASE_US = 2000
 RATE = 300
 LENGTH_S = 50
-# So long after the last connection was opened Linux's servers are there.
-END_S = 5
 # Web server, microseconds more, and between which of the paper's seconds.
 DELAYS = ((1, 4400, 0.5, 1.0), (3, 18000, 1.5, 4.0), (5, 4400, 0.0, 5.0), (7, 3600, 3.0, 5.0))
 PERCENTILES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 92, 94, 95, 96, 97, 98, 98.5, 99, 99.5,
@@ -87,13 +85,10 @@ def one_queue_words(length_s):
 
 def measure_linux(length_s):
     """Linux on this machine: eight processes that share one accept queue."""
-    with subprocess.Popen([FOLDER / "one_queue.py", str(length_s + END_S), *one_queue_words(length_s)],
-                          stdout=subprocess.PIPE, text=True) as servers:
-        try:
-            port = servers.stdout.readline().strip()
-            return parse(run([FOLDER / "open_loop.py", "127.0.0.1", port, RATE, length_s]))
-        finally:
-            servers.wait()
+    with subprocess.Popen([FOLDER / "one_queue.py", *one_queue_words(length_s)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as servers:  # and it closes their input
+        port = servers.stdout.readline().strip()
+        return parse(run([FOLDER / "open_loop.py", "127.0.0.1", port, RATE, length_s]))
 
 
 def rows_of(name, times, failed):
