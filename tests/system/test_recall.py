@@ -6,7 +6,8 @@ from harness import Hosted, TapNetwork, ab
 from test_hosted import PLAIN
 
 FAST, SLOW = 2, 3  # the web servers' nodes
-WORDS = ("balance=naive", "claim-timeout=20", "--", "--delay", f"{SLOW}:300000")
+# A scheme by which a manager whose own application is off its list takes the other one's.
+WORDS = ("balance=least", "claim-timeout=20", "--", "--delay", f"{SLOW}:300000")
 
 
 def total(talus, name):
