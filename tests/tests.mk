@@ -111,7 +111,13 @@ mutate-libraries: $(LWIP_READY) $(LLHTTP)/llhttp.c
 
 # What the system tests and the benchmark boot, and what watches it.
 system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/talus.elf $(QEMU_BIN) \
-               $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/sanitized/hosted/talus
+               $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/sanitized/hosted/talus $(BUILD)/tests/relay
+
+# The bad wire between a guest and its clients.
+$(BUILD)/tests/relay: COMMAND = $(HOST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
+$(BUILD)/tests/relay: tests/relay/relay.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $< -o $@
 
 # With the slow checks, for which everything is compiled once more.
 $(BUILD)/checked/talus.elf: FORCE

@@ -17,6 +17,11 @@ BOOT_NODES ?= 4 64
 bench-boot-nodes: system-images $(HOSTED)/talus | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
 	$(Q)tests/bench/boot_nodes --nodes '$(BOOT_NODES)'
 
+GOODPUT ?=
+
+bench-goodput: system-images | test-packages ## downloads and requests over a bad wire, beside Linux: GOODPUT='--loss "0 1"'
+	$(Q)tests/bench/goodput $(GOODPUT)
+
 CONSOLE_MODES ?= 1024x768 3840x2160
 
 bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
@@ -58,4 +63,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-boot-nodes bench-console bench-messages bench-native bench-rounds
+.PHONY: bench bench-boot bench-boot-nodes bench-console bench-goodput bench-messages bench-native bench-rounds

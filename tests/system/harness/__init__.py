@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What system tests and the benchmark share: machines, networks, load, counters."""
 
+from .bad_wire import BadWire
 from .browser import Browser
 from .counters import Counters
 from .gdb import Gdb, symbol_vaddr
@@ -16,7 +17,7 @@ from .qmp import Qmp
 from .talus import Metrics, Talus
 from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
-__all__ = ["BUILD", "Browser", "Counters", "Gdb", "GuestMemory", "HarnessError", "Hosted", "KERNEL",
+__all__ = ["BUILD", "BadWire", "Browser", "Counters", "Gdb", "GuestMemory", "HarnessError", "Hosted", "KERNEL",
            "LONG_WAIT_S", "LinuxGuest", "Machine", "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY",
            "Reach", "Talus", "TapNetwork", "WAIT_S", "ab", "curl", "free_port", "make", "ping",
            "several_ab", "symbol_vaddr", "wait_until", "wrk"]

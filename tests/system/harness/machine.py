@@ -50,7 +50,7 @@ class Machine:
         self._command = [sys.executable, paths.LAUNCHER, "--qemu", paths.QEMU, "--smp", smp,
                          "--mem", mem, "--timeout", timeout_s]
         self._command += ["--kernel", kernel] if kernel else []
-        self._command += ["--tap", network.tap] if network else ["--port", self.port]
+        self._command += [*network.launch_options] if network else ["--port", self.port]
         for plugin in plugins:
             self._command += ["--plugin", plugin]
         self._command += options

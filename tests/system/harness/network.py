@@ -23,8 +23,10 @@ CLONE_NEWNET = 0x40000000
 SETTINGS = {
     "net/ipv4/ip_local_port_range": "1024 65535",
     "net/ipv4/tcp_tw_reuse": "1",
-    f"net/ipv4/neigh/{TAP}/retrans_time_ms": "20",
-    f"net/ipv6/conf/{TAP}/disable_ipv6": "1",
+}
+DEVICE_SETTINGS = {
+    "net/ipv4/neigh/{}/retrans_time_ms": "20",
+    "net/ipv6/conf/{}/disable_ipv6": "1",
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -33,6 +35,19 @@ _numbers = itertools.count()
 
 def _ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+def _write_setting(name, value):
+    path = f"/proc/sys/{name}"
+    # A kernel without IPv6 has nothing to switch off.
+    if os.path.exists(path):
+        with open(path, "w", encoding="ascii") as setting:
+            setting.write(value)
+
+
+def write_device_settings(device):
+    for name, value in DEVICE_SETTINGS.items():
+        _write_setting(name.format(device), value)
 
 
 class Network:
@@ -47,6 +62,10 @@ class Network:
 
     def __init__(self):
         self.name = f"talus-{os.getpid()}-{next(_numbers)}"
+
+    @property
+    def launch_options(self):
+        return "--tap", TAP
 
     @property
     def talus_words(self):
@@ -80,11 +99,8 @@ class Network:
     @staticmethod
     def _write_settings():
         for name, value in SETTINGS.items():
-            path = f"/proc/sys/{name}"
-            # A kernel without IPv6 has nothing to switch off.
-            if os.path.exists(path):
-                with open(path, "w", encoding="ascii") as setting:
-                    setting.write(value)
+            _write_setting(name, value)
+        write_device_settings(TAP)
 
     def command(self, *words):
         """The command that runs `words` inside."""
