@@ -193,7 +193,13 @@ def test_drivers_own_self_test_passes(guest):
 
 
 def test_kernel_log_holds_nothing_alarming(guest):
-    assert alarms(guest) == []
+    """But for a reset after the plug was pulled, if a frame was just on its way: the card stops then,
+    and by a reset the driver gets back what it holds. It says so beforehand, each time."""
+    reason = "initiating reset to clear Tx work after link loss"
+    announced = guest.run("dmesg").count(reason)
+    resets = [line for line in alarms(guest) if "Reset adapter" in line]
+    assert len(resets) == announced
+    assert alarms(guest, expected=("Reset adapter",)) == []
 
 
 def test_model_saw_no_mistake_of_the_driver(model_log):
