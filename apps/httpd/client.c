@@ -33,7 +33,7 @@
  * takes anything at all of a response in its time has it again; so much because Talus tells of what
  * was taken in pieces of 64 KiB only: that is 2 kbit/s.
  */
-static const uint64_t time_limits_ms[WAIT_COUNT] = {
+static uint64_t time_limits_ms[WAIT_COUNT] = {
     [WAIT_REQUEST] = 20000,
     [WAIT_IDLE] = 60000,
     [WAIT_SEND] = 300000,
@@ -62,6 +62,11 @@ static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 void client_start(int epoll)
 {
     epoll_fd = epoll;
+}
+
+void client_limit_idle_time(unsigned limit_s)
+{
+    time_limits_ms[WAIT_IDLE] = limit_s * UINT64_C(1000);
 }
 
 void client_set_time(uint64_t now)

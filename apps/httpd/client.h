@@ -39,6 +39,8 @@ struct client {
 
 /* The epoll that watches the clients; before any other call. */
 void client_start(int epoll_fd);
+/* Keep a connection so long without a request, in place of a minute; before there are clients. */
+void client_limit_idle_time(unsigned limit_s);
 /* The time from here on. */
 void client_set_time(uint64_t now_ms);
 

@@ -41,6 +41,9 @@
 /* When accept() fails for lack of something, nothing tells when it would not: look again. */
 #define ACCEPT_RETRY_MS 100
 
+/* The longest that --idle takes: a day. */
+#define IDLE_MAX_S 86400u
+
 /* So long a connection may come without a request before it is accepted all the same. Chosen. */
 #define DEFER_ACCEPT_S 5
 
@@ -66,6 +69,7 @@ static unsigned turned_away_count; /* since all places were taken; 0: they are n
 static void print_usage(void)
 {
     printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar] [--clients N]\n"
+           "      [--idle SECONDS]  how long a connection is kept without a request (60)\n"
            "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n"
            "      [--delay NODE:US[:FROM_MS:TO_MS]]  be slow on purpose, on that node\n"
            "      [--leave-after ROUNDS]  end, for tests\n");
@@ -82,7 +86,7 @@ static bool parse_number(const char *text, unsigned most, unsigned *number)
 
 static bool parse_option(const char *name, const char *value)
 {
-    unsigned port;
+    unsigned port, idle_s;
 
     if (strcmp(name, "--port") == 0) {
         bool is_good = parse_number(value, UINT16_MAX, &port) && port != 0;
@@ -99,6 +103,13 @@ static bool parse_option(const char *name, const char *value)
     }
     if (strcmp(name, "--clients") == 0) {
         return parse_number(value, INT_MAX, &options.clients) && options.clients != 0;
+    }
+    if (strcmp(name, "--idle") == 0) {
+        bool is_good = parse_number(value, IDLE_MAX_S, &idle_s) && idle_s != 0;
+        if (is_good) {
+            client_limit_idle_time(idle_s);
+        }
+        return is_good;
     }
     if (strcmp(name, "--pause-every") == 0) {
         return parse_number(value, UINT32_MAX, &options.pause_every);

@@ -22,6 +22,16 @@ GOODPUT ?=
 bench-goodput: system-images | test-packages ## downloads and requests over a bad wire, beside Linux: GOODPUT='--loss "0 1"'
 	$(Q)tests/bench/goodput $(GOODPUT)
 
+$(BUILD)/bench/many_clients: COMMAND = $(HOST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
+$(BUILD)/bench/many_clients: tests/bench/many_clients.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $< -o $@
+
+CONNECTIONS ?=
+
+bench-connections: system-images $(BUILD)/bench/many_clients | test-packages ## a request beside ever more idle connections: CONNECTIONS='--counts "10 1000000"'
+	$(Q)tests/bench/connections $(CONNECTIONS)
+
 CONSOLE_MODES ?= 1024x768 3840x2160
 
 bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
@@ -63,4 +73,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-boot-nodes bench-console bench-goodput bench-messages bench-native bench-rounds
+.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-goodput bench-messages bench-native bench-rounds
