@@ -163,26 +163,22 @@ void *memset(void *memory, int value, size_t bytes)
     return memory;
 }
 
-int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
+/* The first byte that differs is the most significant one that does. */
+static int compare_words(uint64_t left, uint64_t right)
 {
-    const uint8_t *left = left_memory;
-    const uint8_t *right = right_memory;
+    left = swap64(left);
+    right = swap64(right);
+    return left < right ? -1 : left > right;
+}
 
-    while (bytes >= 2 * WORD_BYTES && load_le64(left) == load_le64(right) &&
-           load_le64(left + WORD_BYTES) == load_le64(right + WORD_BYTES)) {
-        left += 2 * WORD_BYTES;
-        right += 2 * WORD_BYTES;
-        bytes -= 2 * WORD_BYTES;
-    }
-    for (; bytes >= WORD_BYTES; bytes -= WORD_BYTES) {
-        uint64_t left_word = load_le64(left);
-        uint64_t right_word = load_le64(right);
-        if (left_word != right_word) {
-            /* The first byte that differs is the most significant one that does. */
-            return swap64(left_word) < swap64(right_word) ? -1 : 1;
-        }
-        left += WORD_BYTES;
-        right += WORD_BYTES;
+static int compare_short(const uint8_t *left, const uint8_t *right, size_t bytes)
+{
+    CORE_ASSERT_SLOW(bytes < WORD_BYTES);
+    if (bytes >= sizeof(uint32_t)) {
+        size_t last = bytes - sizeof(uint32_t);
+        uint64_t left_word = (uint64_t)load_le32(left + last) << 8 * last | load_le32(left);
+        uint64_t right_word = (uint64_t)load_le32(right + last) << 8 * last | load_le32(right);
+        return compare_words(left_word, right_word);
     }
     for (size_t i = 0; i < bytes; i++) {
         if (left[i] != right[i]) {
@@ -190,6 +186,33 @@ int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
         }
     }
     return 0;
+}
+
+int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
+{
+    const uint8_t *left = left_memory;
+    const uint8_t *right = right_memory;
+
+    if (bytes < WORD_BYTES) {
+        return compare_short(left, right, bytes);
+    }
+    const uint8_t *last = left + bytes - WORD_BYTES;
+    while ((size_t)(last - left) >= 4 * WORD_BYTES && load_le64(left) == load_le64(right) &&
+           load_le64(left + WORD_BYTES) == load_le64(right + WORD_BYTES) &&
+           load_le64(left + 2 * WORD_BYTES) == load_le64(right + 2 * WORD_BYTES) &&
+           load_le64(left + 3 * WORD_BYTES) == load_le64(right + 3 * WORD_BYTES)) {
+        left += 4 * WORD_BYTES;
+        right += 4 * WORD_BYTES;
+    }
+    for (; left < last; left += WORD_BYTES) {
+        if (load_le64(left) != load_le64(right)) {
+            return compare_words(load_le64(left), load_le64(right));
+        }
+        right += WORD_BYTES;
+    }
+    /* The last word, part of which may have been found equal already. */
+    right -= left - last;
+    return compare_words(load_le64(last), load_le64(right));
 }
 
 void *memchr(const void *memory, int value, size_t bytes)
