@@ -194,6 +194,11 @@ static int send_response(const struct client *client, struct response *response)
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }
+        if ((size_t)sent == response->head_bytes + response->body_bytes) { /* nearly always */
+            response->head_bytes = 0;
+            response->body_bytes = 0;
+            return 1;
+        }
         size_t of_head = (size_t)sent < response->head_bytes ? (size_t)sent : response->head_bytes;
         size_t of_body = (size_t)sent - of_head;
         check(of_body <= response->body_bytes);

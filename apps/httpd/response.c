@@ -168,36 +168,43 @@ static struct ready_response *make_ready(const struct resource *resource,
     return ready;
 }
 
-static void make_whole_file(struct response *response, struct resource *resource, bool is_head,
-                            enum persistence persistence)
+/* The one for this file, with the current date; NULL without memory for it. Rarely called: inlined
+ * it would have its caller save registers for each response. */
+static __attribute__((noinline)) struct ready_response *renew_ready(struct resource *resource,
+                                                                    enum persistence persistence)
 {
     struct ready_response *ready = resource->ready[persistence];
 
-    check(resource->kind == RESOURCE_FILE);
     if (ready == NULL) {
         ready = make_ready(resource, persistence);
-        if (ready == NULL) {
-            struct text none = {.has_failed = true};
-            use_text(response, 503, &none);
-            return;
-        }
         resource->ready[persistence] = ready;
-    }
-    if (ready->date_s != current_s) {
+    } else {
         ready->date_s = current_s;
         memcpy(ready->text + strlen(OK_START), current_date, DATE_BYTES);
     }
+    return ready;
+}
+
+static void make_whole_file(struct response *response, struct resource *resource, bool is_head,
+                            enum persistence persistence)
+{
+    const struct ready_response *ready = resource->ready[persistence];
+
+    check(resource->kind == RESOURCE_FILE);
+    if (ready == NULL || ready->date_s != current_s) {
+        ready = renew_ready(resource, persistence);
+    }
+    if (ready == NULL) {
+        response_make_overload(response);
+        return;
+    }
     response->status = 200;
     response->head = ready->text;
-    response->head_bytes = ready->head_bytes;
+    response->head_bytes = ready->head_bytes + (is_head ? 0 : ready->inline_bytes);
     response->body = NULL;
     response->body_bytes = 0;
     response->owned = NULL;
-    if (is_head) {
-        return;
-    }
-    response->head_bytes += ready->inline_bytes;
-    if (ready->inline_bytes < resource->content_bytes) {
+    if (!is_head && ready->inline_bytes < resource->content_bytes) {
         response->body = resource->content;
         response->body_bytes = resource->content_bytes;
     }
@@ -357,26 +364,59 @@ static void make_options(struct response *response, enum persistence persistence
     use_text(response, 204, &text);
 }
 
-static void make_for_path(struct response *response, const struct request *request,
-                          const char *head, enum persistence persistence)
+/* All but a file that goes out whole. */
+static __attribute__((noinline)) void
+make_otherwise(struct response *response, const struct request *request, const char *head,
+               int error, struct resource *resource, enum persistence persistence)
 {
-    static char path[REQUEST_TARGET_MAX_BYTES + 1];
     bool is_head = request->method == HTTP_HEAD;
-    int path_bytes = path_decode(head + request->target.offset, request->target.bytes, path);
-    struct resource *resource = path_bytes >= 0 ? site_find(path, (size_t)path_bytes) : NULL;
 
-    if (path_bytes == -EINVAL) {
+    if (error == -EINVAL) {
         make_message(response, 400, "", is_head, persistence);
-    } else if (resource == NULL) {
+    } else if (error != 0 || resource == NULL) {
         make_message(response, 404, "", is_head, persistence);
     } else if (resource->kind == RESOURCE_PAGE) {
         make_page(response, resource, is_head, persistence);
     } else if (resource->kind == RESOURCE_FOLDER) {
         make_redirection(response, request, head, resource, is_head, persistence);
-    } else if (request->present & REQUEST_CONDITIONS) {
-        make_conditional(response, request, head, resource, persistence);
     } else {
-        make_whole_file(response, resource, is_head, persistence);
+        make_conditional(response, request, head, resource, persistence);
+    }
+}
+
+/*
+ * By a request's target. Returns 0, and *resource is NULL if there is nothing; or an error of
+ * path_decode(). What is found as it stands is not decoded: a path of the site has no segment "..",
+ * and one that is plain is what a target of the same characters is decoded to.
+ */
+static int find_resource(const char *target, size_t bytes, struct resource **resource)
+{
+    static char path[REQUEST_TARGET_MAX_BYTES + 1];
+
+    *resource = site_find(target, bytes);
+    if (*resource != NULL && (*resource)->is_plain) {
+        return 0;
+    }
+    check(bytes <= REQUEST_TARGET_MAX_BYTES);
+    int path_bytes = path_decode(target, bytes, path);
+    if (path_bytes < 0) {
+        return path_bytes;
+    }
+    *resource = site_find(path, (size_t)path_bytes);
+    return 0;
+}
+
+static void make_for_path(struct response *response, const struct request *request,
+                          const char *head, enum persistence persistence)
+{
+    struct resource *resource;
+    int error = find_resource(head + request->target.offset, request->target.bytes, &resource);
+
+    if (error == 0 && resource != NULL && resource->kind == RESOURCE_FILE &&
+        (request->present & REQUEST_CONDITIONS) == 0) {
+        make_whole_file(response, resource, request->method == HTTP_HEAD, persistence);
+    } else {
+        make_otherwise(response, request, head, error, resource, persistence);
     }
 }
 

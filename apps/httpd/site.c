@@ -18,6 +18,7 @@
 #include "apps/httpd/date.h"
 #include "apps/httpd/mime.h"
 #include "apps/httpd/tar.h"
+#include "libc/core/bytes.h"
 
 #define INDEX_NAME        "index.html"
 #define TABLE_START_COUNT 64u
@@ -29,16 +30,35 @@ static struct resource **table;
 static size_t table_count;
 static size_t resource_count;
 
-/* FNV-1a (Fowler, Noll, Vo), which costs little for short paths. A client cannot add paths, so it
- * cannot make them collide. */
+/* Bytes are hashed eight at a time, each mixed in by a multiplication with an odd constant (the
+ * golden ratio's fraction) and a shift that brings the high bits down. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
+    return hash ^ hash >> 32;
+}
+
+/* At most eight bytes as one word. */
+static uint64_t load_few(const char *from, size_t bytes)
+{
+    if (bytes >= sizeof(uint32_t)) {
+        return (uint64_t)load_le32(from + bytes - sizeof(uint32_t)) << 32 | load_le32(from);
+    }
+    return bytes == 0 ? 0
+                      : (uint64_t)(uint8_t)from[bytes - 1] << 16 |
+                            (uint64_t)(uint8_t)from[bytes / 2] << 8 | (uint8_t)from[0];
+}
+
+/* A client cannot add paths, so it cannot make them collide. */
 static uint32_t hash_path(const char *path, size_t bytes)
 {
-    uint32_t hash = 2166136261u;
+    uint64_t hash = bytes;
 
-    for (size_t i = 0; i < bytes; i++) {
-        hash = (hash ^ (uint8_t)path[i]) * 16777619u;
+    for (; bytes > sizeof(uint64_t); bytes -= sizeof(uint64_t)) {
+        hash = mix(hash, load_le64(path));
+        path += sizeof(uint64_t);
     }
-    return hash;
+    return (uint32_t)mix(hash, load_few(path, bytes));
 }
 
 /* The place where this path stands, or where it would be put. */
@@ -50,8 +70,8 @@ static struct resource **find_place(const char *path, size_t bytes, uint32_t has
     check(resource_count < table_count);
     while (table[place] != NULL) {
         const struct resource *resource = table[place];
-        if (resource->hash == hash && strncmp(resource->path, path, bytes) == 0 &&
-            resource->path[bytes] == '\0') {
+        if (resource->hash == hash && resource->path_bytes == bytes &&
+            memcmp(resource->path, path, bytes) == 0) {
             break;
         }
         place = (place + 1) & (table_count - 1);
@@ -79,17 +99,24 @@ static bool grow_table(void)
     table_count = count;
     for (size_t i = 0; i < old_count; i++) {
         if (old[i] != NULL) {
-            *find_place(old[i]->path, strlen(old[i]->path), old[i]->hash) = old[i];
+            *find_place(old[i]->path, old[i]->path_bytes, old[i]->hash) = old[i];
         }
     }
     free(old);
     return true;
 }
 
+/* Whether a target that is the same is decoded to this: it has no escape and no query. */
+static bool is_plain(const char *path, size_t bytes)
+{
+    return memchr(path, '%', bytes) == NULL && memchr(path, '?', bytes) == NULL &&
+           memchr(path, '#', bytes) == NULL;
+}
+
 /* Put a copy of `resource` under this path, in the place of what was there. */
 static bool add_resource(const char *path, size_t bytes, const struct resource *resource)
 {
-    assert(bytes > 0 && path[0] == '/');
+    assert(bytes > 0 && bytes <= UINT16_MAX && path[0] == '/');
     if (!grow_table()) {
         return false;
     }
@@ -105,7 +132,9 @@ static bool add_resource(const char *path, size_t bytes, const struct resource *
         }
         *added = *resource;
         added->path = copy;
+        added->path_bytes = (uint16_t)bytes;
         added->hash = hash;
+        added->is_plain = is_plain(path, bytes);
         assert(added->path[0] == '/' && strlen(added->path) == bytes);
         *place = added;
         resource_count++;
@@ -113,7 +142,9 @@ static bool add_resource(const char *path, size_t bytes, const struct resource *
         char *own_path = (*place)->path;
         **place = *resource;
         (*place)->path = own_path;
+        (*place)->path_bytes = (uint16_t)bytes;
         (*place)->hash = hash;
+        (*place)->is_plain = is_plain(path, bytes);
     }
     return true;
 }
@@ -163,14 +194,6 @@ static bool add_folders(const char *path, size_t bytes)
 }
 
 /* --- Content --- */
-
-/* Eight bytes at a time, each mixed in by a multiplication with an odd constant (the golden
- * ratio's fraction) and a shift that brings the high bits down. */
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9E3779B97F4A7C15ull;
-    return hash ^ hash >> 32;
-}
 
 /* Of `slice` further on. */
 static uint64_t hash_slice(uint64_t hash, const uint8_t *slice, size_t bytes)

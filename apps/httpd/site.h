@@ -30,7 +30,9 @@ enum persistence {
 struct resource {
     char *path; /* decoded, with the first slash, zero-terminated */
     uint32_t hash;
-    uint8_t kind; /* enum resource_kind */
+    uint16_t path_bytes;
+    uint8_t kind;  /* enum resource_kind */
+    bool is_plain; /* each character of `path` stands for itself in a request's target, too */
     const uint8_t *content;
     size_t content_bytes;
     time_t mtime_s; /* since 1970, before the year 10000 */

@@ -343,6 +343,35 @@ static void add_file_to_site(const char *name, const char *mtime)
 
 /* --- Files --- */
 
+/* A target is looked up before it is decoded, but a file whose name looks like an escape or a query
+ * is found only by what decodes to it. */
+static void targets_that_need_decoding_name_what_they_decode_to(void **state)
+{
+    static const char *const names[] = {"odd/a%41", "odd/a?b", "odd/aA", "odd/a"};
+    static const struct {
+        const char *target, *name;
+    } cases[] = {
+        {"/odd/a%41", "odd/aA"},   {"/odd/a%2541", "odd/a%41"}, {"/odd/a?b", "odd/a"},
+        {"/odd/a%3Fb", "odd/a?b"}, {"/odd/aA", "odd/aA"},       {"/odd/a", "odd/a"},
+    };
+    char text[64];
+    struct response response;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        add_to_site(names[i], NO_TIME, names[i], strlen(names[i]));
+    }
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t bytes = strlen(cases[i].name);
+
+        snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\n" HOST "\r\n", cases[i].target);
+        respond(text, &response);
+        assert_int_equal(response.status, 200);
+        assert_memory_equal(response.head + response.head_bytes - bytes - 2, "\r\n", 2);
+        assert_memory_equal(response.head + response.head_bytes - bytes, cases[i].name, bytes);
+    }
+}
+
 static void respond_with_file(const char *fields, struct response *response)
 {
     char text[256];
@@ -532,6 +561,7 @@ int main(void)
         cmocka_unit_test(conditions_are_evaluated_in_their_order),
         cmocka_unit_test(pages_folders_and_methods_have_their_responses),
         cmocka_unit_test(each_refusal_has_its_response),
+        cmocka_unit_test(targets_that_need_decoding_name_what_they_decode_to),
         cmocka_unit_test(no_response_reads_a_large_files_content),
         cmocka_unit_test(status_pages_look_the_same_whatever_the_site_holds),
         cmocka_unit_test(a_folder_sends_the_client_to_its_path_with_a_slash),
