@@ -81,13 +81,6 @@ bool channel_make_room(struct channel_sender *sender, size_t length_bytes);
  * channel_publish(). A second reservation replaces the first. Never waits.
  */
 MUST_CHECK struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes);
-/* The same, but NULL also when channel_make_room() has to look for it. */
-MUST_CHECK static inline struct message *channel_try_reserve(struct channel_sender *sender,
-                                                             size_t length_bytes);
-static inline void channel_publish(struct channel_sender *sender);
-/* Behind channel_publish(), if more will follow soon: the cache fetches their lines meanwhile. One
- * that is alone is slower for it: its receiver is already looking at its line. */
-static inline void channel_expect_more(const struct channel_sender *sender);
 
 /* How many lines the receiver has not acknowledged, after a look at its progress. */
 uint32_t channel_unacknowledged_lines(struct channel_sender *sender);
@@ -136,7 +129,7 @@ static inline const uint32_t *channel_next_word(const struct channel_receiver *r
     return &((const struct message_header *)place)->sequence;
 }
 
-/* --- channel.c's, and for reserve and publish, which each message passes through --- */
+/* --- channel.c's, and what each message passes through --- */
 
 static inline struct message *channel_line_of(const struct channel_sender *sender,
                                               uint32_t line_number)
@@ -157,8 +150,9 @@ static inline uint32_t channel_lines_to_end(uint32_t line_number, uint32_t line_
     return line_count - (line_number & (line_count - 1));
 }
 
-static inline struct message *channel_try_reserve(struct channel_sender *sender,
-                                                  size_t length_bytes)
+/* As channel_reserve(), but NULL also when channel_make_room() has to look for it. */
+MUST_CHECK static inline struct message *channel_try_reserve(struct channel_sender *sender,
+                                                             size_t length_bytes)
 {
     uint32_t line_count = channel_lines_for(length_bytes);
 
@@ -204,8 +198,10 @@ static inline void channel_publish(struct channel_sender *sender)
     mailbox_store_release(&message->header.sequence, channel_sequence(line_number));
 }
 
-/* Measured: 8 lines ahead streaming costs half of what it does without; with 4 it costs more, and
- * with 16 messages that go both ways take each other's lines away. */
+/* Behind channel_publish(), if more will follow soon: the cache fetches their lines meanwhile. One
+ * that is alone is slower for it: its receiver is already looking at its line. Measured: 8 lines
+ * ahead streaming costs half of what it does without; with 4 it costs more, and with 16 messages
+ * that go both ways take each other's lines away. */
 static inline void channel_expect_more(const struct channel_sender *sender)
 {
     mailbox_own_soon(channel_line_of(sender, sender->sent_lines + 8));

@@ -204,12 +204,6 @@ static bool prepare_sources(void)
     return has_work;
 }
 
-/* Whether a source, in arming itself, has made a thread ready, sent, or found a channel full. */
-static bool has_work_come(bool was_blocked)
-{
-    return thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != was_blocked;
-}
-
 static void halt_until(uint64_t deadline_ns)
 {
     counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
@@ -231,7 +225,9 @@ void dispatch_sleep(void)
     bool has_work = peers_is_any_message_waiting() || (is_blocked && peers_has_room_come());
 
     has_work |= prepare_sources();
-    has_late_work = has_work_come(is_blocked);
+    /* In arming itself a source may have made a thread ready, sent, or found a channel full. */
+    has_late_work =
+        thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != is_blocked;
     pass_on_log();
     if (!has_work && !has_late_work) {
         uint64_t timer_ns = timer_next_deadline_ns();

@@ -25,19 +25,17 @@ struct handler {
     struct node_set senders; /* who may send it */
 };
 
-static node_id_t self;
 static struct handler handlers[MESSAGE_TYPE_MAX];
 
 void receive_initialise(void)
 {
-    self = platform_node();
     memset(handlers, 0, sizeof(handlers));
 }
 
 static void add_handler(uint16_t type, struct handler handler)
 {
     ASSERT(type > MESSAGE_PADDING && type < MESSAGE_TYPE_MAX);
-    ASSERT(handlers[type].fixed_bytes == 0);
+    ASSERT(handlers[type].fixed_bytes == 0 && handler.plain != NULL);
     ASSERT(handler.fixed_bytes >= sizeof(struct message_header) &&
            handler.fixed_bytes <= CHANNEL_LINE_BYTES);
     handlers[type] = handler;
@@ -52,14 +50,12 @@ void dispatch_limit_senders(uint16_t type, struct node_set nodes)
 
 void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler)
 {
-    ASSERT(handler != NULL);
     add_handler(type, (struct handler){.plain = handler, .fixed_bytes = (uint32_t)bytes});
 }
 
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
                                        message_payload_handler handler)
 {
-    ASSERT(handler != NULL);
     add_handler(type, (struct handler){.with_payload = handler,
                                        .fixed_bytes = (uint32_t)fixed_bytes,
                                        .payload_max_bytes = MESSAGE_MAX_BYTES});
@@ -73,10 +69,9 @@ static __attribute__((noinline)) void refuse(node_id_t from, const struct messag
 }
 
 /* The payload lies behind the fixed part at `place`, unless `payload` says where. */
-static inline void handle(node_id_t from, const struct message *message, const uint8_t *place,
-                          const uint8_t *payload)
+static inline void handle(node_id_t from, uint16_t type, const struct message *message,
+                          const uint8_t *place, const uint8_t *payload)
 {
-    uint16_t type = message->header.type;
     const struct handler *handler = &handlers[type < MESSAGE_TYPE_MAX ? type : 0];
     uint32_t payload_bytes = message->header.length_bytes - handler->fixed_bytes;
 
@@ -106,7 +101,8 @@ unsigned receive_from(struct peer *peer)
         if (place == NULL) {
             break;
         }
-        handle(node, (const struct message *)&line, place, NULL);
+        const struct message *message = (const struct message *)&line;
+        handle(node, message->header.type, message, place, NULL);
         channel_release(&peer->receiver);
     }
     if (UNLIKELY(channel_take_freed_room(&peer->receiver))) {
@@ -117,14 +113,28 @@ unsigned receive_from(struct peer *peer)
 
 /* --- This node's own --- */
 
-static __attribute__((noinline)) void handle_lent(struct message *message)
+static struct message_loan *loan_of(const struct message *message)
 {
-    uint8_t *end = (uint8_t *)message + message->header.sequence;
-    const struct message_loan *loan = (const struct message_loan *)end - 1;
-
     ASSERT((message->header.type & OWN_IS_LENT) != 0);
-    message->header.type &= (uint16_t)~OWN_IS_LENT;
-    handle(self, message, (const uint8_t *)message, loan->bytes);
+    return (struct message_loan *)((uintptr_t)message + message->header.sequence) - 1;
+}
+
+bool message_keep_loan(const struct message *message, struct message_loan *loan)
+{
+    if ((message->header.type & OWN_IS_LENT) == 0) {
+        return false;
+    }
+    *loan = *loan_of(message);
+    loan_of(message)->done = NULL;
+    return true;
+}
+
+static __attribute__((noinline)) void handle_lent(const struct message *message)
+{
+    const struct message_loan *loan = loan_of(message);
+    uint16_t type = message->header.type & (uint16_t)~OWN_IS_LENT;
+
+    handle(own_ring.node, type, message, (const uint8_t *)message, loan->bytes);
     if (loan->done != NULL) {
         loan->done(loan->context);
     }
@@ -133,15 +143,13 @@ static __attribute__((noinline)) void handle_lent(struct message *message)
 /* Handlers may send meanwhile: those are behind, and have their turn, too. */
 static void handle_ring(void)
 {
-    node_id_t node = self;
-
     for (uint8_t *place = own_ring_bytes; place != own_ring.end;
          place += ((struct message *)place)->header.sequence) {
-        struct message *message = (struct message *)place;
+        const struct message *message = (const struct message *)place;
 
         ASSERT_SLOW(message->header.sequence >= sizeof(*message)); /* nobody has touched it */
         if (LIKELY(message->header.type < MESSAGE_TYPE_MAX)) {
-            handle(node, message, place, NULL);
+            handle(own_ring.node, message->header.type, message, place, NULL);
         } else {
             handle_lent(message);
         }
@@ -149,25 +157,19 @@ static void handle_ring(void)
     own_ring.end = own_ring_bytes;
 }
 
-/* Those that found the ring full, and no more that come meanwhile. */
-static __attribute__((noinline)) void handle_posted(unsigned count)
-{
-    for (; count > 0; count--) {
-        const struct message *message = (const struct message *)peers[self].first_posted->message;
-
-        handle(self, message, (const uint8_t *)message, NULL);
-        send_release_first_posted(&peers[self]);
-    }
-}
-
 static __attribute__((noinline)) void handle_all_own(void)
 {
-    unsigned posted_count = peers[self].posted_count;
+    struct peer *self = &peers[own_ring.node];
+    unsigned posted_count = self->posted_count;
 
     ASSERT(own_ring.building == BUILT_NOWHERE);
     handle_ring();
-    if (UNLIKELY(posted_count != 0)) {
-        handle_posted(posted_count);
+    /* Those that found the ring full, and no more that come meanwhile. */
+    for (; UNLIKELY(posted_count > 0); posted_count--) {
+        const struct message *message = (const struct message *)self->first_posted->message;
+
+        handle(self->node, message->header.type, message, (const uint8_t *)message, NULL);
+        send_release_first_posted(self);
     }
 }
 
@@ -178,10 +180,9 @@ bool peers_is_own_waiting(void)
 
 bool peers_handle_own(void)
 {
-    bool is_waiting = peers_is_own_waiting();
-
-    if (is_waiting) {
-        handle_all_own();
+    if (!peers_is_own_waiting()) {
+        return false;
     }
-    return is_waiting;
+    handle_all_own();
+    return true;
 }

@@ -24,7 +24,6 @@
 /* Of all that wait, so many find a place when there is no other memory. Chosen: 36 KiB. */
 #define POSTED_RESERVE  512u
 
-static node_id_t self;
 static unsigned node_count;
 
 static struct peer *first_due;        /* of those with something due */
@@ -48,7 +47,6 @@ _Alignas(CHANNEL_LINE_BYTES) uint8_t own_ring_bytes[OWN_RING_BYTES];
 
 void send_initialise(void)
 {
-    self = platform_node();
     node_count = platform_node_count();
     first_due = NULL;
     first_waiting = NULL;
@@ -56,7 +54,7 @@ void send_initialise(void)
     own_ring = (struct own_ring){
         .end = own_ring_bytes,
         .limit = own_ring_bytes + OWN_RING_BYTES,
-        .node = self,
+        .node = platform_node(),
     };
     reserve_initialise(&blocks, &posted_kind, reserved_blocks, sizeof(reserved_blocks[0]),
                        POSTED_RESERVE);
@@ -111,7 +109,7 @@ static bool find_room(node_id_t to, size_t length_bytes)
 {
     struct channel_sender *sender;
 
-    if (to == self || message_refusal(to) != -EAGAIN) {
+    if (to == own_ring.node || message_refusal(to) != -EAGAIN) {
         return false; /* the own ring has room again before anybody sleeps */
     }
     sender = &peers[to].sender;
@@ -141,7 +139,7 @@ static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, si
 
 struct message *send_reserve(node_id_t to, size_t length_bytes)
 {
-    struct peer *peer = &peers[to < node_count ? to : self];
+    struct peer *peer = &peers[to < node_count ? to : own_ring.node];
     struct message *message =
         LIKELY(may_send(peer)) ? channel_try_reserve(&peer->sender, length_bytes) : NULL;
 
@@ -172,7 +170,7 @@ static void wait_for_room(struct peer *peer, struct posted *posted)
     *peer->posted_end = posted;
     peer->posted_end = &posted->next;
     peer->posted_count++;
-    if (peer == &peers[self]) {
+    if (peer == &peers[own_ring.node]) {
         own_ring.limit = own_ring_bytes; /* what comes later waits, too */
     } else if (!peer->is_waiting) {
         peer->is_waiting = true;
@@ -237,7 +235,7 @@ static node_id_t find_slowest(void)
 static struct posted *find_block(node_id_t to)
 {
     while (message_refusal(to) == -EAGAIN) {
-        bool may_wait = to == self || peers[to].posted_count < POSTED_PEER_MAX;
+        bool may_wait = to == own_ring.node || peers[to].posted_count < POSTED_PEER_MAX;
         struct posted *block = may_wait ? reserve_take(&blocks) : NULL;
 
         if (LIKELY(block != NULL)) {
@@ -257,20 +255,20 @@ struct message *send_reserve_posted(node_id_t to, size_t length_bytes)
     struct message *message = send_reserve(to, length_bytes);
 
     if (UNLIKELY(message == NULL)) {
-        message =
-            begin_to_wait(&peers[to < node_count ? to : self] /* or nobody's */, find_block(to));
+        message = begin_to_wait(&peers[to < node_count ? to : own_ring.node] /* or nobody's */,
+                                find_block(to));
     }
     return message;
 }
 
 int message_refusal(node_id_t to)
 {
-    return to == self || (to < node_count && peers[to].is_present) ? -EAGAIN : -ENODEV;
+    return to == own_ring.node || (to < node_count && peers[to].is_present) ? -EAGAIN : -ENODEV;
 }
 
 bool message_ask_for_room(node_id_t to, size_t length_bytes)
 {
-    if (to == self) {
+    if (to == own_ring.node) {
         return own_ring.end + OWN_ROUND_UP(length_bytes) <= own_ring.limit;
     }
     return find_room(to, length_bytes);
@@ -284,7 +282,7 @@ void send_release_first_posted(struct peer *peer)
     peer->first_posted = block->next;
     if (peer->first_posted == NULL) {
         peer->posted_end = &peer->first_posted;
-        if (peer->node == self) {
+        if (peer->node == own_ring.node) {
             own_ring.limit = own_ring_bytes + OWN_RING_BYTES;
         }
     }
@@ -331,6 +329,8 @@ unsigned peers_send_posted(void)
 /* Whether it hardly looks at its channel from this node (poll.c). */
 static bool is_quiet(node_id_t to)
 {
+    node_id_t self = own_ring.node;
+
     return (mailbox_load(&platform_status_page(to)->quiet[self / 32]) >> self % 32 & 1) != 0;
 }
 

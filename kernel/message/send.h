@@ -50,6 +50,10 @@ struct message_loan {
     void *context;
 };
 
+/* For the handler of a message, once: if its payload was lent to this node, keep it beyond the
+ * handler, who then calls `done`. False: it was not lent. */
+bool message_keep_loan(const struct message *message, struct message_loan *loan);
+
 /* When there is no room in the own ring, or the message is for another node. */
 MUST_CHECK struct message *send_reserve(node_id_t to, size_t length_bytes);
 MUST_CHECK struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes,

@@ -243,6 +243,57 @@ static void what_is_refused_is_not_lent(void **state)
     dispatch_limit_senders(TYPE, (struct node_set){{0}}); /* there are too many to note */
 }
 
+static struct message_loan kept;
+static bool was_kept, was_kept_again;
+
+static void keep_loan(node_id_t from, const struct message *message, struct message_payload payload)
+{
+    struct message_loan again;
+
+    note_payload(from, message, payload);
+    was_kept = message_keep_loan(message, &kept);
+    was_kept_again = message_keep_loan(message, &again) && again.done != NULL;
+}
+
+static void handler_may_keep_what_is_lent_and_gives_it_back_itself(void **state)
+{
+    static const char bytes[] = "kept";
+
+    (void)state;
+    dispatch_initialise();
+    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), keep_loan);
+    assert_int_equal(send_lent(NODE, 1, bytes, sizeof(bytes)), 0);
+    (void)dispatch_round();
+    assert_true(was_kept);
+    assert_false(was_kept_again);
+    assert_int_equal(done_count, 0);
+    assert_ptr_equal(kept.bytes, bytes);
+    assert_int_equal(kept.length_bytes, sizeof(bytes));
+    kept.done(kept.context);
+    assert_int_equal(done_count, 1);
+}
+
+static void handler_cannot_keep_a_payload_that_was_copied(void **state)
+{
+    struct number message = number_message(1);
+
+    (void)state;
+    dispatch_initialise();
+    dispatch_register_payload_message(OTHER_TYPE, sizeof(struct number), keep_loan);
+    message.header.type = OTHER_TYPE;
+    was_kept = true;
+    fake_deliver_payload(2, &message.header, sizeof(message), "abc", 4);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 1);
+    assert_false(was_kept);
+    /* No other node can say that its message is a loan. */
+    message.header.type = OTHER_TYPE | OWN_IS_LENT;
+    fake_deliver_payload(2, &message.header, sizeof(message), "abc", 4);
+    (void)dispatch_round();
+    assert_int_equal(handled_count, 1);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), 1);
+}
+
 /* A wrong length, no handler, or not for this node to send: the payload comes back all the same. */
 static void refused_own_messages_are_counted_and_give_back_what_was_lent(void **state)
 {
@@ -517,6 +568,8 @@ int main(void)
         TEST(lent_payload_is_not_copied_on_its_way_to_this_node, start),
         TEST(lent_payload_is_copied_once_into_a_channel_and_given_back, start),
         TEST(what_is_refused_is_not_lent, start),
+        TEST(handler_may_keep_what_is_lent_and_gives_it_back_itself, start),
+        TEST(handler_cannot_keep_a_payload_that_was_copied, start),
         TEST(refused_own_messages_are_counted_and_give_back_what_was_lent, start),
         TEST(full_own_ring_refuses_and_takes_again_when_it_has_been_handled, start_counting),
         TEST(posted_own_messages_wait_for_room_and_keep_their_order, start_counting),

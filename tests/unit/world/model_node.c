@@ -106,7 +106,7 @@ static void restore(const struct variables *from)
 static void become(unsigned node)
 {
     turn = node;
-    self = (node_id_t)node;
+    own_ring.node = (node_id_t)node;
     status_initialise();
 }
 
@@ -237,7 +237,7 @@ static void reset_node(unsigned node)
     memset(own_pages[node].page.counters, 0, sizeof(own_pages[node].page.counters));
     peers_begin_round();
     first_due = NULL;
-    own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, self};
+    own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, (node_id_t)node};
     own_ring.limit += OWN_RING_BYTES;
     loud_count = channel_count = next_quiet = 0;
     rounds_to_sweep = QUIET_ROUNDS;
