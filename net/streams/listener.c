@@ -390,16 +390,12 @@ static struct dispatch_source source = {.flush = claim_taken, .prepare_sleep = p
 static struct stream *create_stream(node_id_t ts, const struct connection_available *available,
                                     struct message_payload data)
 {
-    struct received received = {0};
-    struct stream *stream = NULL;
+    struct stream *stream = stream_create(ts, available);
 
-    if (received_append(&received, data.bytes, data.length_bytes) == 0) {
-        stream = stream_create(ts, available);
-    }
-    if (stream == NULL) {
-        received_drop(&received);
-    } else {
-        stream->received = received;
+    if (stream != NULL &&
+        received_keep(&stream->received, (const struct message *)available, data) != 0) {
+        stream_destroy(stream);
+        return NULL;
     }
     return stream;
 }
@@ -523,8 +519,7 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
         return;
     }
     struct stream_listener *listener = stream->listener;
-    if (listener == NULL ||
-        received_append(&stream->received, data.bytes, data.length_bytes) != 0) {
+    if (listener == NULL || received_keep(&stream->received, message, data) != 0) {
         stream_close(stream, CLOSE_ABORT);
         if (listener != NULL) {
             counter_increment(COUNTER_DROP_NO_MEMORY);

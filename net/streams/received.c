@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A list of chunks. A chunk is released as soon as its last byte has been read, so every chunk on
- * the list has bytes to read.
+ * A list of chunks, and perhaps a loan in front of it. A chunk is released as soon as its last byte
+ * has been read, so every chunk on the list has bytes to read; and a loan is returned then.
+ *
+ * A program that waits for input runs in the round in which it comes: what it reads costs one copy
+ * and no memory. Loans are short, so one small table has those of all connections.
  */
 #include "net/streams/received.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/message/send.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 
@@ -25,15 +29,56 @@ struct received_chunk {
 
 MEMORY_KIND(chunk_kind, "stream_received");
 
-static struct received_chunk *add_chunk(struct received *received, size_t length_bytes)
+/* So many in a round; what else comes in it is copied. Chosen: twice what a card's poll returns. */
+#define LOAN_MAX 64u
+
+static struct loan {
+    struct message_loan lent;
+    struct received *received; /* whose it is; NULL: it has been returned */
+    uint32_t read_bytes;       /* of these, from the start */
+} loans[LOAN_MAX];
+static unsigned loan_count; /* of this round, with those that have been returned */
+
+_Static_assert(LOAN_MAX <= UINT8_MAX, "a number fits loan_number");
+
+static struct loan *loan_of(const struct received *received)
+{
+    struct loan *loan = &loans[received->loan_number - 1];
+
+    ASSERT_SLOW(received->loan_number != 0 && received->loan_number <= loan_count);
+    ASSERT_SLOW(loan->received == received);
+    return loan;
+}
+
+static void return_loan(struct received *received)
+{
+    struct loan *loan = loan_of(received);
+
+    received->loan_number = 0;
+    loan->received = NULL;
+    if (loan->lent.done != NULL) {
+        loan->lent.done(loan->lent.context);
+    }
+}
+
+static struct received_chunk *new_chunk(size_t length_bytes)
 {
     size_t capacity_bytes = length_bytes > CHUNK_MIN_BYTES ? length_bytes : CHUNK_MIN_BYTES;
     struct received_chunk *chunk = memory_allocate(&chunk_kind, sizeof(*chunk) + capacity_bytes);
 
+    if (chunk != NULL) {
+        *chunk = (struct received_chunk){.capacity_bytes = (uint32_t)capacity_bytes};
+    }
+    return chunk;
+}
+
+static struct received_chunk *add_chunk(struct received *received, size_t length_bytes)
+{
+    struct received_chunk *chunk = new_chunk(length_bytes);
+
     if (chunk == NULL) {
         return NULL;
     }
-    *chunk = (struct received_chunk){.capacity_bytes = (uint32_t)capacity_bytes};
     if (received->head == NULL) {
         received->head = chunk;
     } else {
@@ -47,7 +92,7 @@ int received_append(struct received *received, const void *bytes, size_t length_
 {
     struct received_chunk *tail = received->head != NULL ? received->tail : NULL;
 
-    ASSERT_SLOW((received->head != NULL) == (received->bytes != 0));
+    ASSERT_SLOW((received->head != NULL || received->loan_number != 0) == (received->bytes != 0));
     if (length_bytes == 0) {
         return 0;
     }
@@ -69,9 +114,79 @@ int received_append(struct received *received, const void *bytes, size_t length_
     return 0;
 }
 
-size_t received_take(struct received *received, void *buffer, size_t length_bytes, bool is_peek)
+int received_keep(struct received *received, const struct message *message,
+                  struct message_payload payload)
 {
-    uint8_t *to = buffer;
+    if (received->bytes == 0 && payload.length_bytes != 0 && loan_count < LOAN_MAX) {
+        struct loan *loan = &loans[loan_count];
+
+        if (message_keep_loan(message, &loan->lent)) {
+            loan->received = received;
+            loan->read_bytes = 0;
+            received->loan_number = (uint8_t)++loan_count;
+            received->bytes = (uint32_t)payload.length_bytes;
+            return 0;
+        }
+    }
+    return received_append(received, payload.bytes, payload.length_bytes);
+}
+
+/* A copy of the rest takes its place. */
+static bool copy_loan(struct received *received)
+{
+    const struct loan *loan = loan_of(received);
+    size_t length_bytes = loan->lent.length_bytes - loan->read_bytes;
+    struct received_chunk *chunk = new_chunk(length_bytes);
+
+    if (chunk == NULL) {
+        return false;
+    }
+    memcpy(chunk->bytes, (const uint8_t *)loan->lent.bytes + loan->read_bytes, length_bytes);
+    chunk->length_bytes = (uint32_t)length_bytes;
+    chunk->next = received->head;
+    if (received->head == NULL) {
+        received->tail = chunk;
+    }
+    received->head = chunk;
+    return_loan(received);
+    return true;
+}
+
+void received_end_round(void)
+{
+    unsigned left_count = 0;
+
+    for (unsigned i = 0; i < loan_count; i++) {
+        struct received *received = loans[i].received;
+
+        if (received != NULL && !copy_loan(received)) {
+            loans[left_count] = loans[i];
+            received->loan_number = (uint8_t)++left_count;
+        }
+    }
+    loan_count = left_count;
+}
+
+static size_t take_lent(struct received *received, uint8_t *to, size_t length_bytes, bool is_peek)
+{
+    struct loan *loan = loan_of(received);
+    size_t part = loan->lent.length_bytes - loan->read_bytes;
+
+    if (part > length_bytes) {
+        part = length_bytes;
+    }
+    memcpy(to, (const uint8_t *)loan->lent.bytes + loan->read_bytes, part);
+    if (!is_peek) {
+        loan->read_bytes += (uint32_t)part;
+        if (loan->read_bytes == loan->lent.length_bytes) {
+            return_loan(received);
+        }
+    }
+    return part;
+}
+
+static size_t take_chunks(struct received *received, uint8_t *to, size_t length_bytes, bool is_peek)
+{
     size_t taken = 0;
 
     for (struct received_chunk *chunk = received->head; chunk != NULL && taken < length_bytes;) {
@@ -92,16 +207,33 @@ size_t received_take(struct received *received, void *buffer, size_t length_byte
         }
         chunk = next;
     }
+    return taken;
+}
+
+size_t received_take(struct received *received, void *buffer, size_t length_bytes, bool is_peek)
+{
+    size_t taken = 0;
+
+    if (received->loan_number != 0) {
+        taken = take_lent(received, buffer, length_bytes, is_peek);
+    }
+    if (received->head != NULL) {
+        taken += take_chunks(received, (uint8_t *)buffer + taken, length_bytes - taken, is_peek);
+    }
     if (!is_peek) {
         ASSERT_SLOW(taken <= received->bytes);
         received->bytes -= (uint32_t)taken;
-        ASSERT_SLOW((received->head != NULL) == (received->bytes != 0));
+        ASSERT_SLOW((received->head != NULL || received->loan_number != 0) ==
+                    (received->bytes != 0));
     }
     return taken;
 }
 
 void received_drop(struct received *received)
 {
+    if (received->loan_number != 0) {
+        return_loan(received);
+    }
     while (received->head != NULL) {
         struct received_chunk *chunk = received->head;
         received->head = chunk->next;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes of one connection that have been received and not yet read, in the order in which they
- * came. They are copied once, into chunks that grow with what arrives.
+ * came. What a TS on this node lends is read where it lies, if that is in the same round; all else
+ * is copied once, into chunks that grow with what arrives.
  */
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/message/message.h"
 
 /* A TS may send this much ahead of the application. Above any TCP window: a TS that sends more is
  * damaged, and its connection is aborted rather than memory exhausted. Chosen. */
@@ -16,8 +18,17 @@ struct received_chunk;
 /* Zeroes are an empty one. */
 struct received {
     struct received_chunk *head, *tail; /* head NULL: nothing is there, and tail means nothing */
-    uint32_t bytes;                     /* in all chunks together, without what has been read */
+    uint32_t bytes;                     /* all together, without what has been read */
+    uint8_t loan_number;                /* in front of the chunks: which of the loans; 0: none */
 };
+
+/* Keep a message's payload: as a loan, if it is one and nothing else is there, until the end of the
+ * round; else like received_append(). `received` stays where it is as long as it is not empty. */
+MUST_CHECK int received_keep(struct received *received, const struct message *message,
+                             struct message_payload payload);
+/* Copy what is lent still: whoever has lent it wants it back. What there is no memory for waits for
+ * the end of the next round. */
+void received_end_round(void);
 
 /* Keep a copy of these. Returns 0, or -ENOMEM or -EMSGSIZE (more than RECEIVED_MAX_BYTES would be
  * there): nothing was kept, and the byte stream has a hole. */

@@ -374,8 +374,14 @@ static unsigned poll_full_channels(void *context)
     return told;
 }
 
-/* As long as one is full the dispatcher sleeps only for moments. */
-static struct dispatch_source full_channels = {.poll = poll_full_channels};
+static void end_round(void *context)
+{
+    (void)context;
+    received_end_round();
+}
+
+/* As long as a channel is full the dispatcher sleeps only for moments. */
+static struct dispatch_source source = {.poll = poll_full_channels, .flush = end_round};
 
 /* --- Closing --- */
 
@@ -414,7 +420,7 @@ static void handle_data(node_id_t from, const struct message *message,
     if (stream == NULL || stream->is_gone) {
         return;
     }
-    if (received_append(&stream->received, payload.bytes, payload.length_bytes) != 0) {
+    if (received_keep(&stream->received, message, payload) != 0) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         post_close(stream, CLOSE_ABORT);
         fail_stream(stream, ENOBUFS);
@@ -500,5 +506,5 @@ void streams_start(void)
     net_register_message(CONNECTION_FAILED, handle_connection_failed);
     net_register_message(SEND_CREDIT, handle_send_credit);
     dispatch_register_node_down(lose_node);
-    dispatch_register_source(&full_channels);
+    dispatch_register_source(&source);
 }

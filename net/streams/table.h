@@ -145,8 +145,8 @@ static inline void stream_queue_remove(struct stream *stream)
 static inline bool stream_is_transition_allowed(unsigned from, enum stream_state to)
 {
     static const uint8_t allowed[] = {
-        [STREAM_FREE] = STREAM_FROM(AVAILABLE) | STREAM_FROM(CLAIMED) | STREAM_FROM(DEFERRED) |
-                        STREAM_FROM(READY) | STREAM_FROM(OPEN),
+        [STREAM_FREE] = STREAM_FROM(FREE) | STREAM_FROM(AVAILABLE) | STREAM_FROM(CLAIMED) |
+                        STREAM_FROM(DEFERRED) | STREAM_FROM(READY) | STREAM_FROM(OPEN),
         [STREAM_AVAILABLE] = STREAM_FROM(FREE),
         [STREAM_CLAIMED] = STREAM_FROM(AVAILABLE),
         [STREAM_DEFERRED] = STREAM_FROM(FREE) | STREAM_FROM(CLAIMED),

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "net/streams/received.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -81,10 +83,163 @@ static void what_does_not_fit_changes_nothing(void **state)
     received_drop(&received);
 }
 
+/* --- What is lent --- */
+
+#define NODE 1
+#define TYPE (MESSAGE_TYPE_FIRST_FREE + 1)
+
+static struct received *receiver; /* of the next message */
+static unsigned returned_count;
+
+static void note_returned(void *context)
+{
+    assert_null(context);
+    returned_count++;
+}
+
+static void keep(node_id_t from, const struct message *message, struct message_payload payload)
+{
+    (void)from;
+    assert_int_equal(received_keep(receiver, message, payload), 0);
+}
+
+/* As a TS on this node does. */
+static void lend(struct received *to, const void *bytes, size_t length_bytes)
+{
+    const struct message_loan loan = {bytes, length_bytes, note_returned, NULL};
+
+    assert_non_null(message_reserve_loan(NODE, TYPE, sizeof(struct message), &loan));
+    message_publish();
+    receiver = to;
+    assert_true(dispatch_round() > 0);
+}
+
+static void expect(struct received *received, const char *expected, size_t length_bytes)
+{
+    char out[64];
+
+    assert_int_equal(received_take(received, out, length_bytes, false), strlen(expected));
+    assert_memory_equal(out, expected, strlen(expected));
+}
+
+static void what_is_lent_is_read_where_it_lies_and_returned_with_its_last_byte(void **state)
+{
+    struct received received = {0};
+    char bytes[] = "abcdef", out[8];
+
+    (void)state;
+    lend(&received, bytes, 6);
+    assert_int_equal(received.bytes, 6);
+    assert_null(received.head);
+    bytes[1] = 'B';
+    assert_int_equal(received_take(&received, out, sizeof(out), true), 6);
+    expect(&received, "aB", 2);
+    assert_int_equal(received.bytes, 4);
+    assert_int_equal(returned_count, 0);
+    expect(&received, "cdef", 4);
+    assert_int_equal(returned_count, 1);
+    assert_int_equal(received.bytes, 0);
+    assert_int_equal(received.loan_number, 0);
+    received_end_round();
+    assert_int_equal(returned_count, 1);
+}
+
+static void what_comes_behind_a_loan_is_copied_and_read_behind_it(void **state)
+{
+    struct received received = {0};
+    char second[] = "second";
+
+    (void)state;
+    lend(&received, "first ", 6);
+    lend(&received, second, 6);
+    assert_int_equal(returned_count, 1);
+    memset(second, 'x', sizeof(second));
+    expect(&received, "fir", 3);
+    expect(&received, "st second", sizeof(second) + 20);
+    assert_int_equal(returned_count, 2);
+}
+
+/* Its lender has it back; also when part of it was read, and with more behind it. */
+static void at_the_end_of_the_round_the_rest_of_a_loan_is_copied(void **state)
+{
+    struct received read = {0}, half = {0}, whole = {0};
+    char bytes[] = "abcdef";
+
+    (void)state;
+    lend(&read, bytes, 6);
+    lend(&half, bytes, 6);
+    lend(&whole, bytes, 6);
+    assert_int_equal(received_append(&half, "ghi", 3), 0);
+    expect(&read, "abcdef", 6);
+    expect(&half, "abc", 3);
+    received_end_round();
+    assert_int_equal(returned_count, 3);
+    memset(bytes, 'x', sizeof(bytes));
+    expect(&half, "defg", 4);
+    expect(&half, "hi", 4);
+    assert_int_equal(received_append(&whole, "!", 1), 0);
+    expect(&whole, "abcdef!", 9);
+}
+
+static void without_memory_a_loan_is_kept_for_another_round(void **state)
+{
+    struct received first = {0}, second = {0}, third = {0};
+
+    (void)state;
+    lend(&first, "one", 3);
+    lend(&second, "two", 3);
+    expect(&first, "one", 3);
+    fake_fail_allocations_after(0);
+    received_end_round();
+    fake_fail_allocations_after(-1);
+    assert_int_equal(returned_count, 1);
+    lend(&third, "three", 5);
+    expect(&second, "two", 3);
+    received_end_round();
+    assert_int_equal(returned_count, 3);
+    expect(&third, "three", 5);
+}
+
+static void what_is_dropped_is_returned(void **state)
+{
+    struct received received = {0};
+
+    (void)state;
+    lend(&received, "abc", 3);
+    received_drop(&received);
+    assert_int_equal(returned_count, 1);
+    assert_int_equal(received.bytes, 0);
+    lend(&received, "", 0);
+    assert_int_equal(returned_count, 2);
+    assert_int_equal(received.bytes, 0);
+}
+
+/* One more than there are places is copied at once. */
+static void loans_of_a_round_are_bounded(void **state)
+{
+    static struct received all[65];
+
+    (void)state;
+    for (unsigned i = 0; i < 65; i++) {
+        lend(&all[i], "x", 1);
+    }
+    assert_int_equal(returned_count, 1);
+    assert_non_null(all[64].head);
+    received_end_round();
+    assert_int_equal(returned_count, 65);
+    for (unsigned i = 0; i < 65; i++) {
+        expect(&all[i], "x", 2);
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
-    fake_fail_allocations_after(-1);
+    fake_platform_reset(NODE, 4);
+    dispatch_initialise();
+    dispatch_register_payload_message(TYPE, sizeof(struct message), keep);
+    received_end_round(); /* of the test before */
+    returned_count = 0;
     return 0;
 }
 
@@ -96,6 +251,12 @@ int main(void)
         TEST(bytes_come_out_in_the_order_in_which_they_went_in),
         TEST(a_peek_takes_nothing),
         TEST(what_does_not_fit_changes_nothing),
+        TEST(what_is_lent_is_read_where_it_lies_and_returned_with_its_last_byte),
+        TEST(what_comes_behind_a_loan_is_copied_and_read_behind_it),
+        TEST(at_the_end_of_the_round_the_rest_of_a_loan_is_copied),
+        TEST(without_memory_a_loan_is_kept_for_another_round),
+        TEST(what_is_dropped_is_returned),
+        TEST(loans_of_a_round_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
