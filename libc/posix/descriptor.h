@@ -93,20 +93,6 @@ void descriptors_close_all(void);
 void descriptor_yield(void);
 void descriptor_yield_seldom(void);
 
-/* All that are open. */
-void descriptors_close_all(void);
-
-/*
- * Before a call that need not wait says that there is nothing to be had, and when one that waits
- * had no need to: threads are cooperative, so without this a program that asks again and again
- * would let nobody run who could change the answer. descriptor_yield() lets everybody run now,
- * before a call that is made only to look (poll() without time). descriptor_yield_seldom() does
- * when there have been many calls since the node last had a round: those of servers that wait
- * elsewhere cost nothing.
- */
-void descriptor_yield(void);
-void descriptor_yield_seldom(void);
-
 /* What could be done now without blocking, READY_... OR-ed. Changes nothing. */
 static inline unsigned descriptor_readiness(const struct descriptor *descriptor)
 {

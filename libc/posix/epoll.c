@@ -38,6 +38,7 @@ struct epoll {
     struct epoll_item *ready_head, *ready_tail;
     struct epoll_item *items;
     struct waiter *blocked; /* threads in epoll_wait() */
+    bool is_woken;          /* the first of these has been, and has not run yet */
 };
 
 static const struct descriptor_operations epoll_operations;
@@ -79,16 +80,24 @@ static void unlist_item(struct epoll_item *item)
     }
 }
 
-/* Put it on the ready list, and wake who waits for that. */
-static void item_may_be_ready(struct epoll_item *item)
+static void wake_first(struct epoll *epoll)
+{
+    if (epoll->blocked != NULL) {
+        epoll->is_woken = true;
+        thread_wake(epoll->blocked->thread);
+    }
+}
+
+/* Put it on the ready list, and wake who waits for that: once, however many items come. */
+static inline void item_may_be_ready(struct epoll_item *item)
 {
     struct epoll *epoll = item->epoll;
 
     if (!item->is_listed) {
         list_item(item);
     }
-    if (epoll->blocked != NULL) {
-        thread_wake(epoll->blocked->thread);
+    if (!epoll->is_woken) {
+        wake_first(epoll);
     }
     if (epoll->descriptor.waiters != NULL || epoll->descriptor.epoll_items != NULL) {
         descriptor_notify(&epoll->descriptor, READY_IN);
@@ -227,16 +236,33 @@ static int control(int epoll_fd, int operation, int fd, const struct epoll_event
     }
 }
 
-/* Ask each item on the list once; report what is true, up to `count` events. */
+/* Back to the head of the list, items that have not been asked. */
+static void put_back(struct epoll *epoll, struct epoll_item *first, struct epoll_item *last)
+{
+    first->previous_ready = NULL;
+    last->next_ready = epoll->ready_head;
+    if (epoll->ready_head != NULL) {
+        epoll->ready_head->previous_ready = last;
+    } else {
+        epoll->ready_tail = last;
+    }
+    epoll->ready_head = first;
+}
+
+/* Ask each item on the list once; report what is true, up to `count` events. No question closes a
+ * descriptor, so nobody looks for an item on the list while it is apart. */
 static int collect_events(struct epoll *epoll, struct epoll_event *events, int count)
 {
+    struct epoll_item *item = epoll->ready_head;
     struct epoll_item *last = epoll->ready_tail;
     int found = 0;
 
-    for (struct epoll_item *item = epoll->ready_head; item != NULL && found < count;) {
-        struct epoll_item *next = item == last ? NULL : item->next_ready;
-        /* Off the list before the question: what becomes ready meanwhile lists it again. */
-        unlist_item(item);
+    epoll->ready_head = NULL;
+    epoll->ready_tail = NULL;
+    while (item != NULL && found < count) {
+        struct epoll_item *next = item->next_ready;
+        /* Not listed before the question: what becomes ready meanwhile lists it again. */
+        item->is_listed = false;
         descriptor_claim(item->descriptor);
         unsigned ready = descriptor_readiness(item->descriptor) & (item->events | READY_ALWAYS);
         if (ready != 0 && !item->is_spent) {
@@ -251,9 +277,12 @@ static int collect_events(struct epoll *epoll, struct epoll_event *events, int c
         }
         item = next;
     }
+    if (item != NULL) {
+        put_back(epoll, item, last);
+    }
     /* What is left is for another who waits: when it came, it was this thread that was woken. */
     if (UNLIKELY(epoll->blocked != NULL) && epoll->ready_head != NULL) {
-        thread_wake(epoll->blocked->thread);
+        wake_first(epoll);
     }
     return found;
 }
@@ -300,6 +329,7 @@ static int wait_for_events(int epoll_fd, struct epoll_event *events, int count, 
         if (waiter.is_closed) {
             return -EBADF;
         }
+        epoll->is_woken = false;
         struct waiter **link = &epoll->blocked;
         while (*link != &waiter) {
             ASSERT(*link != NULL);
