@@ -32,7 +32,8 @@ void sockets_start(void)
 
 /* --- Objects --- */
 
-static struct socket *create_socket(bool is_nonblocking)
+static struct socket *create_socket(const struct descriptor_operations *operations,
+                                    bool is_nonblocking)
 {
     struct socket *socket = pool_take(&sockets);
 
@@ -40,7 +41,7 @@ static struct socket *create_socket(bool is_nonblocking)
         return NULL;
     }
     *socket = (struct socket){.place = socket->place};
-    descriptor_initialise(&socket->descriptor, &socket_operations);
+    descriptor_initialise(&socket->descriptor, operations);
     socket->descriptor.is_nonblocking = is_nonblocking;
     return socket;
 }
@@ -53,14 +54,43 @@ static void release_socket(struct socket *socket)
     pool_release(&sockets, socket);
 }
 
+static void close_connected(struct descriptor *descriptor)
+{
+    struct socket *socket = socket_of(descriptor);
+
+    stream_close(socket->stream, socket->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
+    release_socket(socket);
+}
+
+static unsigned readiness_of_connected(const struct descriptor *descriptor)
+{
+    return stream_readiness(CONTAINER_OF(descriptor, struct socket, descriptor)->stream);
+}
+
+static ssize_t read_connected(struct descriptor *descriptor, void *buffer, size_t bytes)
+{
+    return socket_receive(socket_of(descriptor), buffer, bytes, 0);
+}
+
+static ssize_t write_connected(struct descriptor *descriptor, const struct iovec *pieces,
+                               size_t count, size_t bytes)
+{
+    (void)count;
+    return socket_send(socket_of(descriptor), pieces, bytes, 0);
+}
+
+const struct descriptor_operations connected_operations = {
+    .readiness = readiness_of_connected,
+    .read = read_connected,
+    .write = write_connected,
+    .close = close_connected,
+};
+
 static void close_socket(struct descriptor *descriptor)
 {
     struct socket *socket = socket_of(descriptor);
 
-    ASSERT_SLOW(socket->stream == NULL || socket->listener == NULL);
-    if (socket->stream != NULL) {
-        stream_close(socket->stream, socket->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
-    } else if (socket->listener != NULL) {
+    if (socket->listener != NULL) {
         stream_listener_close(socket->listener);
         log_debug("socket", "listening on port %u no more", socket->port);
     }
@@ -71,9 +101,6 @@ static unsigned readiness_of_socket(const struct descriptor *descriptor)
 {
     const struct socket *socket = CONTAINER_OF(descriptor, struct socket, descriptor);
 
-    if (LIKELY(socket->stream != NULL)) {
-        return stream_readiness(socket->stream);
-    }
     if (socket->listener == NULL) {
         return READY_HANGUP | READY_OUT; /* as on Linux */
     }
@@ -91,17 +118,20 @@ static void claim_for_socket(struct descriptor *descriptor)
 
 static ssize_t read_socket(struct descriptor *descriptor, void *buffer, size_t bytes)
 {
-    struct socket *socket = socket_of(descriptor);
-
-    return socket->stream != NULL ? socket_receive(socket, buffer, bytes, 0) : -ENOTCONN;
+    (void)descriptor;
+    (void)buffer;
+    (void)bytes;
+    return -ENOTCONN;
 }
 
 static ssize_t write_socket(struct descriptor *descriptor, const struct iovec *pieces, size_t count,
                             size_t bytes)
 {
-    struct socket *socket = socket_of(descriptor);
-
-    return socket->stream != NULL ? socket_send(socket, pieces, count, bytes, 0) : -ENOTCONN;
+    (void)descriptor;
+    (void)pieces;
+    (void)count;
+    (void)bytes;
+    return -ENOTCONN;
 }
 
 const struct descriptor_operations socket_operations = {
@@ -114,10 +144,18 @@ const struct descriptor_operations socket_operations = {
 
 struct socket *socket_get(int fd, int *error)
 {
-    *error = 0;
-    struct descriptor *descriptor = descriptor_get_kind(fd, &socket_operations, -ENOTSOCK, error);
+    struct descriptor *descriptor = descriptor_get(fd);
 
-    return descriptor != NULL ? socket_of(descriptor) : NULL;
+    *error = 0;
+    if (descriptor == NULL) {
+        *error = -EBADF;
+    } else if (descriptor->operations == &socket_operations ||
+               descriptor->operations == &connected_operations) {
+        return socket_of(descriptor);
+    } else {
+        *error = -ENOTSOCK;
+    }
+    return NULL;
 }
 
 int socket_why_not_connected(int fd)
@@ -151,7 +189,7 @@ static int open_socket(int domain, int type, int protocol)
     if (kind != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP)) {
         return -EPROTONOSUPPORT;
     }
-    struct socket *socket = create_socket((type & SOCK_NONBLOCK) != 0);
+    struct socket *socket = create_socket(&socket_operations, (type & SOCK_NONBLOCK) != 0);
     if (socket == NULL) {
         return -ENOMEM;
     }
@@ -243,7 +281,7 @@ static void stream_changed(void *owner, unsigned readiness)
 
 static int accept_connection(struct stream_listener *listener, int flags, struct flow *flow)
 {
-    struct socket *socket = create_socket((flags & SOCK_NONBLOCK) != 0);
+    struct socket *socket = create_socket(&connected_operations, (flags & SOCK_NONBLOCK) != 0);
 
     if (socket == NULL) {
         return -ENOMEM;

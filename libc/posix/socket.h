@@ -30,6 +30,8 @@ struct socket {
 /* Register what an application receives. On its node, before the application is started. */
 void sockets_start(void);
 
+/* Those of a socket that came from accept(), and of any other. */
+extern const struct descriptor_operations connected_operations;
 extern const struct descriptor_operations socket_operations;
 
 static inline struct socket *socket_of(struct descriptor *descriptor)
@@ -47,8 +49,7 @@ static inline struct socket *socket_get_connected(int fd, int *error)
 {
     struct descriptor *descriptor = descriptor_get(fd);
 
-    if (LIKELY(descriptor != NULL && descriptor->operations == &socket_operations &&
-               socket_of(descriptor)->stream != NULL)) {
+    if (LIKELY(descriptor != NULL && descriptor->operations == &connected_operations)) {
         return socket_of(descriptor);
     }
     *error = socket_why_not_connected(fd);
@@ -58,5 +59,4 @@ static inline struct socket *socket_get_connected(int fd, int *error)
 /* recv() and send() on a connected socket: how many bytes, or a negative errno. */
 ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags);
 /* The pieces have so many bytes in all. */
-ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t count, size_t bytes,
-                    int flags);
+ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t bytes, int flags);

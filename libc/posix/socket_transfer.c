@@ -75,8 +75,8 @@ ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int fl
 
 /* Likewise. */
 static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
-                                                   const struct stream_piece *pieces, size_t count,
-                                                   size_t bytes, int flags, int64_t part)
+                                                   const struct stream_piece *pieces, size_t bytes,
+                                                   int flags, int64_t part)
 {
     size_t sent = 0;
 
@@ -94,20 +94,19 @@ static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
                 return sent > 0 ? (ssize_t)sent : error;
             }
         }
-        part = stream_send(socket->stream, pieces, count, sent, (flags & MSG_EOF) != 0);
+        part = stream_send(socket->stream, pieces, bytes, sent, (flags & MSG_EOF) != 0);
     }
 }
 
-ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t count, size_t bytes,
-                    int flags)
+ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t bytes, int flags)
 {
     const struct stream_piece *as_pieces = (const struct stream_piece *)(const void *)pieces;
-    int64_t part = stream_send(socket->stream, as_pieces, count, 0, (flags & MSG_EOF) != 0);
+    int64_t part = stream_send(socket->stream, as_pieces, bytes, 0, (flags & MSG_EOF) != 0);
 
     if (LIKELY(part == (int64_t)bytes)) {
         return part;
     }
-    return send_rest(socket, as_pieces, count, bytes, flags, part);
+    return send_rest(socket, as_pieces, bytes, flags, part);
 }
 
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
@@ -121,8 +120,7 @@ ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
     return call_result(socket != NULL ? socket_receive(socket, buffer, bytes, flags) : error);
 }
 
-static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t count, size_t bytes,
-                           int flags)
+static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int flags)
 {
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
@@ -130,14 +128,14 @@ static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t count, siz
     if (socket != NULL && (flags & MSG_OOB)) {
         return call_result(-EOPNOTSUPP);
     }
-    return call_result(socket != NULL ? socket_send(socket, pieces, count, bytes, flags) : error);
+    return call_result(socket != NULL ? socket_send(socket, pieces, bytes, flags) : error);
 }
 
 ssize_t send(int fd, const void *data, size_t bytes, int flags)
 {
     const struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
 
-    return send_pieces(fd, &piece, 1, bytes, flags);
+    return send_pieces(fd, &piece, bytes, flags);
 }
 
 int shutdown(int fd, int how)
@@ -189,7 +187,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (bytes < 0) {
         return call_result(bytes);
     }
-    return send_pieces(fd, message->msg_iov, message->msg_iovlen, (size_t)bytes, flags);
+    return send_pieces(fd, message->msg_iov, (size_t)bytes, flags);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)

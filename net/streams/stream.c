@@ -222,16 +222,30 @@ static size_t count_copied(const struct unsent *unsent, size_t most)
     return count < most ? count : most;
 }
 
-static void take_copy(struct unsent *unsent, uint8_t *to, size_t bytes)
+/* Not inlined: together with the rest of a send it would need more registers than there are. */
+static __attribute__((noinline)) void copy_pieces(uint8_t *to, const struct stream_piece *piece,
+                                                  size_t skip_bytes, size_t bytes)
 {
-    while (bytes != 0) {
-        size_t part = unsent->piece->bytes - unsent->skip_bytes;
+    size_t part = piece->bytes - skip_bytes;
 
-        part = part < bytes ? part : bytes;
-        memcpy(to, (const uint8_t *)unsent->piece->data + unsent->skip_bytes, part);
+    while (UNLIKELY(part < bytes)) {
+        if (part != 0) { /* an empty piece may lie nowhere */
+            memcpy(to, (const uint8_t *)piece->data + skip_bytes, part);
+        }
         to += part;
         bytes -= part;
-        skip_sent(unsent, part);
+        skip_bytes = 0;
+        piece++;
+        part = piece->bytes;
+    }
+    memcpy(to, (const uint8_t *)piece->data + skip_bytes, bytes);
+}
+
+static void take_copy(struct unsent *unsent, uint8_t *to, size_t bytes)
+{
+    if (bytes != 0) {
+        copy_pieces(to, unsent->piece, unsent->skip_bytes, bytes);
+        skip_sent(unsent, bytes);
     }
 }
 
@@ -301,24 +315,14 @@ static int send_some(struct stream *stream, struct unsent *unsent, bool is_last)
     return 0;
 }
 
-static size_t count_bytes(const struct stream_piece *pieces, size_t piece_count)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < piece_count; i++) {
-        bytes += pieces[i].bytes;
-    }
-    return bytes;
-}
-
-int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t piece_count,
+int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
                     size_t from_bytes, bool is_last)
 {
-    struct unsent unsent = {.piece = pieces, .bytes = count_bytes(pieces, piece_count)};
+    struct unsent unsent = {.piece = pieces, .bytes = bytes};
 
     ASSERT_SLOW(stream->state == STREAM_OPEN);
     skip_sent(&unsent, from_bytes);
-    const size_t bytes = unsent.bytes;
+    bytes = unsent.bytes;
     if (bytes == 0 && is_last) {
         stream_shut_send(stream);
     }

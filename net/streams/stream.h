@@ -51,6 +51,7 @@ struct stream_piece {
  * Send as much of the pieces, one behind the other, as credit and channel allow. Bytes in the boot
  * archive are not copied: TS and network card read them where they lie.
  *
+ * bytes       the pieces' lengths, added up
  * from_bytes  so many in front are left out: they were sent before
  * is_last     when all has been sent, stream_shut_send(): the FIN goes along
  *
@@ -59,7 +60,7 @@ struct stream_piece {
  * stream_take_error(); -EPIPE after that, and after stream_shut_send().
  */
 MUST_CHECK int64_t stream_send(struct stream *stream, const struct stream_piece *pieces,
-                               size_t piece_count, size_t from_bytes, bool is_last);
+                               size_t bytes, size_t from_bytes, bool is_last);
 
 /* Send no more: the peer gets a FIN after what has been sent. A second time changes nothing. */
 void stream_shut_send(struct stream *stream);

@@ -185,7 +185,7 @@ int64_t send_bytes(struct stream *stream, const void *bytes, size_t length)
 {
     const struct stream_piece piece = {bytes, length};
 
-    return stream_send(stream, &piece, 1, 0, false);
+    return stream_send(stream, &piece, length, 0, false);
 }
 
 /* --- What it is told --- */
