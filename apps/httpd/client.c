@@ -2,9 +2,10 @@
 /*
  * Serving a client.
  *
- * Input is read into one buffer for all clients; only what is left over when a client has to be
- * waited for, part of a request as a rule, is kept in a buffer of its own. So an idle connection
- * costs its struct client, and the usual short connection nothing but that for a moment.
+ * Input is read into one buffer for all clients, and requests are read and answered in one struct
+ * work; only what is left over when a client has to be waited for, part of a request or of a
+ * response, is kept in a buffer and a work of its own. So an idle connection costs its struct
+ * client, and the usual short connection nothing but that for a moment.
  */
 #include "apps/httpd/client.h"
 
@@ -52,16 +53,17 @@ static uint64_t now_ms;
 static unsigned count;
 static char shared_input[INPUT_MAX_BYTES];
 
+_Static_assert(INPUT_MAX_BYTES <= UINT16_MAX, "lengths of input are kept in 16 bits");
+
 /* Clients that are waited for. The head has joined first, so its time is over first. */
 static struct {
     struct client *head, *tail;
 } lists[WAIT_COUNT];
 
-static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-
 void client_start(int epoll)
 {
     epoll_fd = epoll;
+    work_start();
 }
 
 void client_limit_idle_time(unsigned limit_s)
@@ -122,13 +124,46 @@ static void join_list(struct client *client, enum client_wait wait)
     check(client->previous == NULL || client->previous->deadline_ms <= client->deadline_ms);
 }
 
+/* --- Work --- */
+
+static struct work *work_of(struct client *client)
+{
+    return client->work != NULL ? client->work : &work_shared;
+}
+
+/* Go on in a work of its own. */
+static bool own_work(struct client *client)
+{
+    if (client->work == NULL) {
+        client->work = work_take_shared();
+    }
+    return client->work != NULL;
+}
+
+/* A client that is waited for keeps its work if it is in the middle of some. */
+static bool keep_work(struct client *client, enum client_wait wait)
+{
+    if (wait == WAIT_SEND || (wait == WAIT_REQUEST && client->input_bytes > 0)) {
+        return own_work(client);
+    }
+    if (client->work != NULL) {
+        check(client->work->response.owned == NULL);
+        free(client->work);
+        client->work = NULL;
+    }
+    return true;
+}
+
 static void close_client(struct client *client)
 {
     check(count > 0);
     leave_list(client);
     close(client->fd); /* leaves the epoll too */
-    free(client->input);
-    free(client->response.owned);
+    work_release_response(work_of(client));
+    if (client->work != NULL || client->input != NULL) { /* rarely */
+        free(client->work);
+        free(client->input);
+    }
     free(client);
     count--;
 }
@@ -147,7 +182,7 @@ static bool watch(struct client *client)
 
 static enum progress wait_for(struct client *client, enum client_wait wait)
 {
-    if (!client->is_watched && !watch(client)) {
+    if ((!client->is_watched && !watch(client)) || !keep_work(client, wait)) {
         host_count_turned_away();
         close_client(client);
         return CLOSED;
@@ -230,7 +265,7 @@ static enum progress discard_input(struct client *client)
  * response on its way: end our side, and read until the client ends its own (RFC 9112 9.6). */
 static enum progress finish(struct client *client)
 {
-    check(client->is_last && !client->is_sending && client->response.owned == NULL);
+    check(client->is_last && !client->is_sending && work_of(client)->response.owned == NULL);
     if (!client->must_linger) {
         close_client(client);
         return CLOSED;
@@ -242,9 +277,9 @@ static enum progress finish(struct client *client)
     return discard_input(client);
 }
 
-static enum progress flush(struct client *client)
+static enum progress flush(struct client *client, struct work *work)
 {
-    int result = send_response(client, &client->response);
+    int result = send_response(client, &work->response);
 
     if (result < 0) {
         close_client(client);
@@ -254,55 +289,57 @@ static enum progress flush(struct client *client)
     if (client->is_sending) {
         return wait_for(client, WAIT_SEND);
     }
-    if (client->response.owned != NULL) {
-        free(client->response.owned);
-        client->response.owned = NULL;
-    }
+    work_release_response(work);
     return client->is_last ? finish(client) : READY;
 }
 
 /* --- Requests --- */
 
 /* `has_more`: bytes have come behind this request. */
-static enum progress answer(struct client *client, const char *head, bool has_more)
+static enum progress answer(struct client *client, struct work *work, const char *head,
+                            bool has_more)
 {
-    const struct request *request = &client->request;
+    const struct request *request = &work->request;
     enum persistence persistence = PERSIST_NOT;
 
-    check(request->is_complete && !client->is_sending && client->response.owned == NULL);
+    check(request->is_complete && !client->is_sending && work->response.owned == NULL);
     if (request->is_keep_alive) {
         persistence = request->minor_version >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
     }
-    response_make(&client->response, request, head, persistence);
-    client->is_last = persistence == PERSIST_NOT || client->response.status == 503;
+    response_make(&work->response, request, head, persistence);
+    client->is_last = persistence == PERSIST_NOT || work->response.status == 503;
     client->must_linger = has_more || request->method == HTTP_CONNECT;
     client->has_requested = true;
     if (client->wait == WAIT_REQUEST) {
         leave_list(client); /* the next request has its own time */
     }
     host_count_request();
-    return flush(client);
+    return flush(client, work);
 }
 
 static enum progress refuse(struct client *client, uint16_t status)
 {
-    assert(!client->is_sending && client->response.owned == NULL);
-    response_make_refusal(&client->response, status, request_is_head(&client->request));
+    struct work *work = work_of(client);
+
+    assert(!client->is_sending && work->response.owned == NULL);
+    response_make_refusal(&work->response, status, request_is_head(&work->request));
     client->is_last = true;
     client->must_linger = true;
     host_note_refusal(status);
     host_count_request();
-    return flush(client);
+    return flush(client, work);
 }
 
 /* Send the 100 that the client waits for before it sends the body (RFC 9110 10.1.1). */
-static enum progress invite_body(struct client *client)
+static enum progress invite_body(struct client *client, struct work *work)
 {
-    assert(!client->is_sending && client->response.owned == NULL);
-    client->response =
+    static const char continue_text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+    assert(!client->is_sending && work->response.owned == NULL);
+    work->response =
         (struct response){.head = continue_text, .head_bytes = sizeof(continue_text) - 1};
-    client->request.present &= ~(1u << FIELD_EXPECT);
-    return flush(client);
+    work->request.present &= ~(1u << FIELD_EXPECT);
+    return flush(client, work);
 }
 
 /* Keep `bytes` from `from` on, of which `parsed` are parsed, in the client's own buffer. */
@@ -318,13 +355,13 @@ static bool keep_input(struct client *client, const char *from, size_t bytes, si
         memcpy(grown, from, bytes);
         free(client->input);
         client->input = grown;
-        client->input_capacity = (uint32_t)capacity;
+        client->input_capacity = (uint16_t)capacity;
     } else if (from != client->input) {
         memmove(client->input, from, bytes);
     }
     assert(bytes <= client->input_capacity);
-    client->input_bytes = (uint32_t)bytes;
-    client->input_parsed = (uint32_t)parsed;
+    client->input_bytes = (uint16_t)bytes;
+    client->input_parsed = (uint16_t)parsed;
     return true;
 }
 
@@ -340,9 +377,9 @@ static void drop_input(struct client *client)
 }
 
 /* Read on from *at, which then stands behind what belongs to this request. */
-static enum request_progress parse(struct request *request, const char *head, char **at,
-                                   const char *end)
+static enum request_progress parse(struct work *work, const char *head, char **at, const char *end)
 {
+    struct request *request = &work->request;
     size_t bytes = (size_t)(end - *at);
     bool is_whole = *at == head;
     size_t consumed;
@@ -352,6 +389,7 @@ static enum request_progress parse(struct request *request, const char *head, ch
         *at += consumed;
         return REQUEST_COMPLETE;
     }
+    work_begin_request(work);
     enum request_progress progress = request_parse(request, head, *at, bytes, &consumed);
     check(consumed <= bytes);
     *at += consumed;
@@ -367,7 +405,7 @@ static enum request_progress parse(struct request *request, const char *head, ch
  */
 static enum progress handle_input(struct client *client, char *buffer, size_t parsed, size_t bytes)
 {
-    struct request *request = &client->request;
+    struct work *work = work_of(client);
     const char *head = buffer;
     char *at = buffer + parsed;
     const char *end = buffer + bytes;
@@ -375,29 +413,36 @@ static enum progress handle_input(struct client *client, char *buffer, size_t pa
 
     check(parsed <= bytes && bytes <= INPUT_MAX_BYTES);
     while (at < end && progress == READY) {
-        enum request_progress parsing = parse(request, head, &at, end);
+        enum request_progress parsing = parse(work, head, &at, end);
         if (parsing == REQUEST_REFUSED) {
-            return refuse(client, request->status);
+            return refuse(client, work->request.status);
         }
         if (parsing == REQUEST_COMPLETE) {
-            progress = answer(client, head, at < end);
+            progress = answer(client, work, head, at < end);
             if (progress == CLOSED || client->is_last) {
                 return progress;
             }
             head = at;
-            request_restart(request);
-        } else if (request_expects_continue(request)) {
-            progress = invite_body(client);
+            work_restart(work);
+            if (work != work_of(client)) { /* it waits, with a copy */
+                work = client->work;
+                work_restart(work);
+            }
+        } else if (request_expects_continue(&work->request)) {
+            progress = invite_body(client, work);
+            if (progress == CLOSED) {
+                return CLOSED;
+            }
+            work = work_of(client);
         }
     }
-    if (progress == CLOSED) {
-        return CLOSED;
-    }
     /* A body is dropped as it comes; its request's head is needed for the answer. */
-    size_t kept = request->has_head ? request->head_bytes : (size_t)(end - head);
+    bool has_head = work->request.has_head;
+    size_t kept = has_head ? work->request.head_bytes : (size_t)(end - head);
     if (kept == 0) {
         drop_input(client);
-    } else if (!keep_input(client, head, kept, request->has_head ? kept : (size_t)(at - head))) {
+    } else if (!keep_input(client, head, kept, has_head ? kept : (size_t)(at - head)) ||
+               !own_work(client)) {
         host_count_turned_away();
         if (!client->is_sending) {
             return refuse(client, 503);
@@ -423,8 +468,7 @@ static enum progress read_input(struct client *client, bool must_reach_end)
 
     /* Without room a recv() of nothing would pass for the client's end. */
     check(kept < sizeof(shared_input));
-    /* Behind what is left of the last read: the largest head fits. */
-    if (kept > 0) {
+    if (kept > 0) { /* behind what is left of the last read: the largest head fits */
         memcpy(shared_input, client->input, kept);
     }
     ssize_t received = recv(client->fd, shared_input + kept, room, 0);
@@ -448,9 +492,12 @@ static void serve(struct client *client, bool must_reach_end)
 {
     enum progress progress = READY;
 
+    if (client->work == NULL) {
+        work_clear_shared();
+    }
     if (client->is_sending) {
         must_reach_end = true; /* events that came meanwhile were not looked at */
-        progress = flush(client);
+        progress = flush(client, client->work);
         /* Requests that came behind the one whose response had to wait. */
         if (progress == READY && client->input_parsed < client->input_bytes) {
             size_t bytes = client->input_bytes;
@@ -467,13 +514,14 @@ static void serve(struct client *client, bool must_reach_end)
 
 void client_turn_away(int fd)
 {
-    struct client nobody = {.fd = fd, .is_last = true};
+    const struct client nobody = {.fd = fd, .is_last = true};
+    struct response response;
 
     host_count_turned_away();
     /* What is there of the request would turn the close into a reset. */
     (void)recv(fd, shared_input, sizeof(shared_input), 0);
-    response_make_overload(&nobody.response);
-    (void)send_response(&nobody, &nobody.response); /* a fresh connection has room for that */
+    response_make_overload(&response);
+    (void)send_response(&nobody, &response); /* a fresh connection has room for that */
     close(fd);
 }
 
@@ -493,12 +541,11 @@ void client_open(int fd)
     client->is_last = false;
     client->must_linger = false;
     client->has_requested = false;
-    client->response.owned = NULL;
+    client->work = NULL;
     client->input = NULL;
     client->input_bytes = 0;
     client->input_parsed = 0;
     client->input_capacity = 0;
-    request_initialise(&client->request);
     count++;
     serve(client, false);
 }
@@ -518,7 +565,7 @@ void client_handle_events(struct client *client, uint32_t events)
 /* A client that is not fast enough to make an event may have taken something all the same. */
 static bool has_taken_more(struct client *client)
 {
-    struct response *response = &client->response;
+    struct response *response = &client->work->response;
     size_t left_bytes = response->head_bytes + response->body_bytes;
 
     (void)send_response(client, response); /* what it comes to is seen once more */
@@ -532,7 +579,7 @@ static void give_up(struct client *client, enum client_wait wait)
         return;
     }
     /* Part of a request has come: tell its sender why nothing follows. */
-    if (wait == WAIT_REQUEST && (client->input_bytes > 0 || client->request.head_bytes > 0)) {
+    if (wait == WAIT_REQUEST && client->input_bytes > 0) {
         (void)refuse(client, 408); /* it is closed or lingers */
     } else {
         close_client(client);

@@ -7,8 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "apps/httpd/request.h"
-#include "apps/httpd/response.h"
+#include "apps/httpd/work.h"
 
 /* What a client is waited for. Each has its own time limit. */
 enum client_wait {
@@ -20,6 +19,7 @@ enum client_wait {
     WAIT_NOT = WAIT_COUNT, /* on no list */
 };
 
+/* All that an idle one costs: no request is under way, or the shared work serves. */
 struct client {
     int fd;
     uint8_t wait;       /* enum client_wait: which list it stands on */
@@ -28,13 +28,13 @@ struct client {
     bool is_last;       /* close when it is */
     bool must_linger;   /* unread bytes may still come: a close would reset the connection */
     bool has_requested; /* at least one request was answered */
+    /* Of `input`. */
+    uint16_t input_bytes, input_parsed, input_capacity;
     uint64_t deadline_ms;
     struct client *next, *previous;
-    struct response response;
+    struct work *work; /* its own, while it is waited for in the middle of it; else NULL */
     /* Bytes of a request that is not complete, or of those behind a response not yet sent. */
     char *input;
-    uint32_t input_bytes, input_parsed, input_capacity;
-    struct request request;
 };
 
 /* The epoll that watches the clients; before any other call. */

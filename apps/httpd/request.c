@@ -381,7 +381,6 @@ void request_initialise(struct request *request)
     llhttp_init(&request->parser, HTTP_REQUEST, &callbacks);
     /* Any x of HTTP/x.y is accepted here, so that check_head() can answer 505. */
     request->parser.lenient_flags |= LENIENT_VERSION;
-    request->parser.data = request;
     request_restart(request);
 }
 
@@ -479,6 +478,7 @@ enum request_progress request_parse(struct request *request, const char *head, c
     if (!request->has_head) {
         replace_tabs(head, data, bytes);
     }
+    request->parser.data = request; /* it may have been moved */
     request->head = head;
     request->unframed = data;
     llhttp_errno_t error = llhttp_execute(&request->parser, data, bytes);

@@ -293,6 +293,14 @@ static void without_memory_clients_are_turned_away_and_counted(void **state)
     end_client();
 
     http_set_up(state);
+    wire.input = "GET /page HTTP/1.1\r\n";
+    blocks_left = 2; /* for the bytes, but not for what was made of them */
+    client_open(FD);
+    assert_true(has_sent("HTTP/1.1 503 "));
+    assert_int_equal(turned_away_count, 1);
+    end_client();
+
+    http_set_up(state);
     wire.input = "";
     has_no_watch = true;
     client_open(FD);

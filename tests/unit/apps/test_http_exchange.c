@@ -188,7 +188,7 @@ static void a_last_response_needs_no_memory_for_what_follows(void **state)
     (void)state;
     wire.input = "GET /file HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n" GET_PAGE;
     wire.room_bytes = 1000;
-    blocks_left = 2; /* for the client and for the head that is made first */
+    blocks_left = 3; /* for the client, for the head that is made first, and for its response */
     client_open(FD);
     assert_false(wire.is_closed);
     wire.room_bytes = SIZE_MAX;
@@ -197,6 +197,45 @@ static void a_last_response_needs_no_memory_for_what_follows(void **state)
     assert_true(wire.sent_bytes > PAGE_BYTES);
     assert_int_equal(count_sent("HTTP/1.1 "), 1);
     end_client();
+}
+
+/* One that has sent a part, one that is answered in between, and one that takes its response
+ * slowly: what is under way for one client is not another's. */
+static void clients_in_the_middle_of_a_request_do_not_mix(void **state)
+{
+    struct client *first, *second, *third;
+
+    (void)state;
+    wire.input = "GET /file HTTP/1.1\r\n" HOST "X: ";
+    client_open(FD);
+    first = wire.client;
+    wire.input = "HEAD /none HTTP/1.1\r\n" HOST "\r\nGET /none HT";
+    client_open(FD);
+    second = wire.client;
+    assert_int_equal(count_sent("HTTP/1.1 404 "), 1);
+    wire.input = GET_PAGE;
+    wire.room_bytes = 1000;
+    client_open(FD);
+    third = wire.client;
+    size_t sent_bytes = wire.sent_bytes;
+    wire.room_bytes = SIZE_MAX;
+    wire.input = "y\r\n\r\n";
+    client_handle_events(first, EPOLLIN);
+    assert_true(wire.sent_bytes > sent_bytes + PAGE_BYTES);
+    assert_memory_equal(wire.sent + wire.sent_bytes - PAGE_BYTES, http_file, PAGE_BYTES);
+    wire.input = "TP/1.1\r\n" HOST "\r\n";
+    client_handle_events(second, EPOLLIN);
+    assert_int_equal(count_sent("HTTP/1.1 404 "), 2);
+    sent_bytes = wire.sent_bytes;
+    client_handle_events(third, EPOLLOUT);
+    assert_true(wire.sent_bytes > sent_bytes + PAGE_BYTES - 1000);
+    assert_int_equal(count_sent("HTTP/1.1 200 "), 2);
+    for (struct client *each[] = {first, second, third}, **client = each; client < each + 3;
+         client++) {
+        wire.is_closed = false;
+        wire.client = *client;
+        end_client();
+    }
 }
 
 int main(void)
@@ -209,6 +248,7 @@ int main(void)
         HTTP_TEST(a_long_head_that_comes_in_pieces_is_answered),
         HTTP_TEST(a_client_that_waits_to_send_its_body_is_invited_once),
         HTTP_TEST(a_last_response_needs_no_memory_for_what_follows),
+        HTTP_TEST(clients_in_the_middle_of_a_request_do_not_mix),
     };
 
     return cmocka_run_group_tests(tests, http_set_up_group, NULL);

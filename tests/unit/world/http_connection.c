@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/client.c apps/httpd/request.c apps/httpd/repeat.c apps/httpd/path.c */
+/* sources: apps/httpd/client.c apps/httpd/work.c apps/httpd/request.c apps/httpd/repeat.c */
+/* sources: apps/httpd/path.c */
 /* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
 /* sources: tests/unit/world/http_archive.c */
