@@ -132,18 +132,21 @@ static __attribute__((noinline)) paddr_t translate(uintptr_t address)
 
 bus_addr_t platform_bus_addr(const void *vaddr)
 {
+    static const struct module *last = node_info.modules; /* most lie where the one before did */
     uintptr_t address = (uintptr_t)vaddr;
 
-    if (address >= DIRECT_MAP_BASE && address < DIRECT_MAP_BASE + DIRECT_MAP_MAX_BYTES) {
+    if (address - DIRECT_MAP_BASE < DIRECT_MAP_MAX_BYTES) {
         return address - DIRECT_MAP_BASE;
     }
-    if (address >= ARCHIVE_BASE && address < ARCHIVE_BASE + node_info.archive_bytes) {
-        for (unsigned i = node_info.module_count; i-- > 0;) {
-            const struct module *module = &node_info.modules[i];
+    if (address - (uintptr_t)last->shown.start < last->shown.bytes) {
+        return last->paddr + (address - (uintptr_t)last->shown.start);
+    }
+    for (unsigned i = 0; i < node_info.module_count; i++) {
+        const struct module *module = &node_info.modules[i];
 
-            if (address >= (uintptr_t)module->shown.start) {
-                return module->paddr + (address - (uintptr_t)module->shown.start);
-            }
+        if (address - (uintptr_t)module->shown.start < module->shown.bytes) {
+            last = module;
+            return module->paddr + (address - (uintptr_t)module->shown.start);
         }
     }
     return translate(address);

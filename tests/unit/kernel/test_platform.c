@@ -237,9 +237,10 @@ static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
     uintptr_t stack;
 
     (void)state;
-    node_info.modules[0] = (struct module){.paddr = 0x5000000, .shown.start = (void *)ARCHIVE_BASE};
-    node_info.modules[1] =
-        (struct module){.paddr = 0x7000000, .shown.start = (void *)(ARCHIVE_BASE + 0x2000)};
+    node_info.modules[0] = (struct module){
+        .paddr = 0x5000000, .shown.start = (void *)ARCHIVE_BASE, .shown.bytes = 0x2000};
+    node_info.modules[1] = (struct module){
+        .paddr = 0x7000000, .shown.start = (void *)(ARCHIVE_BASE + 0x2000), .shown.bytes = 0x1000};
     node_info.module_count = 2;
     node_info.archive_bytes = 0x3000;
     node_info.stacks_end = STACKS_BASE;
@@ -248,6 +249,8 @@ static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
     expect_assert_failure(platform_bus_addr((void *)(DIRECT_MAP_BASE + DIRECT_MAP_MAX_BYTES)));
     assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x1FFF)), 0x5001FFF);
     assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2000)), 0x7000000);
+    assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2FFF)), 0x7000FFF);
+    assert_int_equal(platform_bus_addr((void *)ARCHIVE_BASE), 0x5000000);
     stack = (uintptr_t)platform_allocate_stack();
     assert_int_equal(platform_bus_addr((void *)(stack + 5)), FIRST_PAGE - DIRECT_MAP_BASE + 5);
     expect_assert_failure(platform_bus_addr((void *)(ARCHIVE_BASE + 0x3000)));
