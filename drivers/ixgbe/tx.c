@@ -174,49 +174,50 @@ static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_sen
     return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)is_context_needed;
 }
 
-/* The frame's own bytes, in as many descriptors as it has fragments. What the loop needs is kept in
- * registers: the compiler takes each write of a descriptor for a change of all else. */
+/* There is no room: give the device what it has not seen, and take back what it has done with.
+ * Returns whether there is some now. */
+static __attribute__((noinline)) bool make_room(struct ixgbe_tx *tx,
+                                                const struct frame_to_send *frame, uint64_t context)
+{
+    /* The device may be waiting for the tail. */
+    ixgbe_tx_flush(tx);
+    (void)ixgbe_tx_reclaim(tx);
+    /* An owner may have sent meanwhile. */
+    return has_room(tx, frame, needs_context(tx, frame, context));
+}
+
+/* The frame's own bytes, in as many descriptors as it has fragments. The address is
+ * a call: little is kept in registers across it. */
 static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
     const struct tx_words words = words_of(frame);
-    const unsigned fragment_count = frame->fragment_count;
-    struct ixgbe_tx_descriptor *const ring = tx->ring;
+    const struct frame_fragment *fragment = frame->fragments;
+    const struct frame_fragment *end = fragment + frame->fragment_count;
     struct ixgbe_tx_descriptor *descriptor;
-    uint32_t tail = tx->tail;
-    unsigned i = 0;
 
     do {
-        const struct frame_fragment *fragment = &frame->fragments[i];
-
         ASSERT_SLOW(fragment->length_bytes >= 1 &&
                     fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
-        descriptor = &ring[tail++ & RING_MASK];
-        descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
+        bus_addr_t bus_addr = platform_bus_addr(fragment->data);
+        descriptor = &tx->ring[tx->tail++ & RING_MASK];
+        descriptor->buffer_bus_addr = bus_addr;
         descriptor->command = words.command | fragment->length_bytes;
         descriptor->status = words.status;
-    } while (++i < fragment_count);
+    } while (++fragment != end);
     descriptor->command |= TX_EOP;
-    tx->tail = tail;
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
     uint64_t context = context_of(frame);
-    bool is_context_needed = needs_context(tx, frame, context);
 
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(!has_room(tx, frame, is_context_needed))) {
-        /* The device may be waiting for the tail. */
-        ixgbe_tx_flush(tx);
-        (void)ixgbe_tx_reclaim(tx);
-        /* An owner may have sent meanwhile. */
-        is_context_needed = needs_context(tx, frame, context);
-        if (!has_room(tx, frame, is_context_needed)) {
-            return -EAGAIN;
-        }
+    /* Room for a context, too, which few need: so there are no two answers to keep. */
+    if (UNLIKELY(!has_room(tx, frame, true)) && !make_room(tx, frame, context)) {
+        return -EAGAIN;
     }
-    if (is_context_needed) {
+    if (needs_context(tx, frame, context)) {
         write_context(tx, frame, context);
     }
     write_fragments(tx, frame);
