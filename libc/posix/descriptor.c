@@ -204,6 +204,15 @@ int descriptor_close(int fd)
     return 0;
 }
 
+void descriptor_for_each(void (*visit)(struct descriptor *descriptor, void *context), void *context)
+{
+    for (unsigned fd = 0; fd < table_count; fd++) {
+        if (table[fd] != NULL) {
+            visit(table[fd], context);
+        }
+    }
+}
+
 void descriptors_close_all(void)
 {
     for (unsigned fd = 0; fd < table_count; fd++) {

@@ -81,6 +81,8 @@ int descriptor_close(int fd);
 
 /* All that are open. */
 void descriptors_close_all(void);
+void descriptor_for_each(void (*visit)(struct descriptor *descriptor, void *context),
+                         void *context);
 
 /*
  * Before a call that need not wait says that there is nothing to be had, and when one that waits

@@ -30,13 +30,14 @@ struct epoll_item {
     epoll_data_t data;
     struct epoll_item *next_of_descriptor;
     struct epoll_item *next_ready, *previous_ready;
-    struct epoll_item *next_of_epoll, *previous_of_epoll;
 };
+
+/* Each connection of a server has one. */
+_Static_assert(sizeof(struct epoll_item) <= 64, "the next of memory's classes is twice as large");
 
 struct epoll {
     struct descriptor descriptor;
     struct epoll_item *ready_head, *ready_tail;
-    struct epoll_item *items;
     struct waiter *blocked; /* threads in epoll_wait() */
     bool is_woken;          /* the first of these has been, and has not run yet */
 };
@@ -126,19 +127,11 @@ bool epoll_is_awaited(const struct descriptor *descriptor, unsigned events)
     return false;
 }
 
-/* Take an item out of its epoll's lists and let it go; its descriptor's list is the caller's. */
+/* Take an item off its epoll's list and let it go; its descriptor's list is the caller's. */
 static void release_item(struct epoll_item *item)
 {
     if (item->is_listed) {
         unlist_item(item);
-    }
-    if (item->previous_of_epoll != NULL) {
-        item->previous_of_epoll->next_of_epoll = item->next_of_epoll;
-    } else {
-        item->epoll->items = item->next_of_epoll;
-    }
-    if (item->next_of_epoll != NULL) {
-        item->next_of_epoll->previous_of_epoll = item->previous_of_epoll;
     }
     memory_release(&item_kind, item);
 }
@@ -175,13 +168,8 @@ static int add_item(struct epoll *epoll, struct descriptor *descriptor,
                                 .epoll = epoll,
                                 .events = event->events,
                                 .data = event->data,
-                                .next_of_descriptor = descriptor->epoll_items,
-                                .next_of_epoll = epoll->items};
+                                .next_of_descriptor = descriptor->epoll_items};
     descriptor->epoll_items = item;
-    if (epoll->items != NULL) {
-        epoll->items->previous_of_epoll = item;
-    }
-    epoll->items = item;
     /* What is ready already makes no more noise: the next epoll_wait() asks. */
     item_may_be_ready(item);
     return 0;
@@ -347,6 +335,18 @@ static unsigned epoll_readiness(const struct descriptor *descriptor)
     return ((const struct epoll *)descriptor)->ready_head != NULL ? READY_IN : 0;
 }
 
+static void forget_epoll(struct descriptor *descriptor, void *epoll)
+{
+    struct epoll_item **link = find_item(descriptor, epoll);
+    struct epoll_item *item = *link;
+
+    if (item != NULL) {
+        *link = item->next_of_descriptor;
+        release_item(item);
+    }
+}
+
+/* An epoll has no list of its items, which would be two pointers in each: it ends once. */
 static void epoll_close(struct descriptor *descriptor)
 {
     struct epoll *epoll = (struct epoll *)descriptor;
@@ -355,13 +355,7 @@ static void epoll_close(struct descriptor *descriptor)
         waiter->is_closed = true;
         thread_wake(waiter->thread);
     }
-    while (epoll->items != NULL) {
-        struct epoll_item *item = epoll->items;
-        struct epoll_item **link = find_item(item->descriptor, epoll);
-        ASSERT(*link == item);
-        *link = item->next_of_descriptor;
-        release_item(item);
-    }
+    descriptor_for_each(forget_epoll, epoll);
     ASSERT(epoll->ready_head == NULL);
     ASSERT(epoll->ready_tail == NULL);
     memory_release(&epoll_kind, epoll);
