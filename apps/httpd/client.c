@@ -36,7 +36,6 @@
  */
 static uint64_t time_limits_ms[WAIT_COUNT] = {
     [WAIT_REQUEST] = 20000,
-    [WAIT_IDLE] = 60000,
     [WAIT_SEND] = 300000,
     [WAIT_LINGER] = 2000,
 };
@@ -60,15 +59,11 @@ static struct {
     struct client *head, *tail;
 } lists[WAIT_COUNT];
 
-void client_start(int epoll)
+void client_start(int epoll, unsigned idle_s)
 {
     epoll_fd = epoll;
+    time_limits_ms[WAIT_IDLE] = idle_s * UINT64_C(1000);
     work_start();
-}
-
-void client_limit_idle_time(unsigned limit_s)
-{
-    time_limits_ms[WAIT_IDLE] = limit_s * UINT64_C(1000);
 }
 
 void client_set_time(uint64_t now)

@@ -37,10 +37,11 @@ struct client {
     char *input;
 };
 
-/* The epoll that watches the clients; before any other call. */
-void client_start(int epoll_fd);
-/* Keep a connection so long without a request, in place of a minute; before there are clients. */
-void client_limit_idle_time(unsigned limit_s);
+/* How long a kept-alive connection may be idle, where nobody says otherwise. */
+#define CLIENT_IDLE_S 60u
+
+/* The epoll that watches the clients, and how long they may be idle; before any other call. */
+void client_start(int epoll_fd, unsigned idle_s);
 /* The time from here on. */
 void client_set_time(uint64_t now_ms);
 

@@ -52,10 +52,15 @@ static struct {
     const char *root;     /* the user's files */
     const char *builtin;  /* those that come with the server */
     unsigned clients;     /* so many are served at once; 0: as many as there is room for */
+    unsigned idle_s;      /* how long one may be without a request */
     unsigned pause_every; /* for tests: pause before every so many rounds; 0: never */
     unsigned pause_ms;
     unsigned leave_after; /* for tests: leave main() after so many rounds; 0: never */
-} options = {.port = DEFAULT_PORT, .root = USER_ROOT, .builtin = BUILTIN_ROOT, .pause_ms = 100};
+} options = {.port = DEFAULT_PORT,
+             .root = USER_ROOT,
+             .builtin = BUILTIN_ROOT,
+             .idle_s = CLIENT_IDLE_S,
+             .pause_ms = 100};
 
 static int listener_fd;
 /* Connections may be left over from the last event, and an edge-triggered listener tells of each
@@ -86,7 +91,7 @@ static bool parse_number(const char *text, unsigned most, unsigned *number)
 
 static bool parse_option(const char *name, const char *value)
 {
-    unsigned port, idle_s;
+    unsigned port;
 
     if (strcmp(name, "--port") == 0) {
         bool is_good = parse_number(value, UINT16_MAX, &port) && port != 0;
@@ -105,11 +110,7 @@ static bool parse_option(const char *name, const char *value)
         return parse_number(value, INT_MAX, &options.clients) && options.clients != 0;
     }
     if (strcmp(name, "--idle") == 0) {
-        bool is_good = parse_number(value, IDLE_MAX_S, &idle_s) && idle_s != 0;
-        if (is_good) {
-            client_limit_idle_time(idle_s);
-        }
-        return is_good;
+        return parse_number(value, IDLE_MAX_S, &options.idle_s) && options.idle_s != 0;
     }
     if (strcmp(name, "--pause-every") == 0) {
         return parse_number(value, UINT32_MAX, &options.pause_every);
@@ -293,7 +294,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "httpd: port %u: %s\n", options.port, strerror(errno));
         return EXIT_FAILURE;
     }
-    client_start(epoll_fd);
+    client_start(epoll_fd, options.idle_s);
     host_announce(options.port);
     run(epoll_fd);
     return EXIT_SUCCESS;

@@ -291,7 +291,7 @@ void fuzz_one(const uint8_t *bytes, size_t count)
     if (archive_bytes == 0) {
         make_archive();
     }
-    client_start(EPOLL_FD);
+    client_start(EPOLL_FD, CLIENT_IDLE_S);
     response_set_time(NOW_S);
     FUZZ_CHECK(site_add_archive("archive") == 7);
     site_add_page("/page", "text/plain", write_page);

@@ -158,7 +158,7 @@ void advance(uint64_t ms)
 int http_set_up_group(void **state)
 {
     (void)state;
-    client_start(5);
+    client_start(5, CLIENT_IDLE_S);
     client_set_time(0);
     response_set_time(NOW_S);
     site_add_page("/page", "text/plain", write_page);
