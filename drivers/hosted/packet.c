@@ -157,10 +157,10 @@ static void answer_arp(const uint8_t *arp)
 
 /* --- From the server --- */
 
-static enum packet_kind complain(const char *what)
+static enum answer_kind complain(const char *what)
 {
     log_error("card", "a frame from the server: %s", what);
-    return PACKET_WRONG;
+    return ANSWER_WRONG;
 }
 
 /* The frame as one piece: a copy where it is in several. */
@@ -179,7 +179,7 @@ static const uint8_t *in_one_piece(const struct frame_to_send *frame)
     return copy;
 }
 
-static enum packet_kind check(const struct frame_to_send *frame)
+static enum answer_kind check(const struct frame_to_send *frame)
 {
     const uint8_t *ip = in_one_piece(frame) + ETHERNET_BYTES;
 
@@ -189,11 +189,11 @@ static enum packet_kind check(const struct frame_to_send *frame)
     if (tcp_sum(ip, load_be16(ip + 2) - IP_BYTES) != 0xFFFF) {
         return complain("its TCP checksum is wrong");
     }
-    return PACKET_SEGMENT;
+    return ANSWER_SEGMENT;
 }
 
-enum packet_kind packet_parse(const struct frame_to_send *frame, bool is_checked,
-                              struct received *received)
+enum answer_kind packet_take_apart(const struct frame_to_send *frame, bool is_checked,
+                                   struct received *received)
 {
     const uint8_t *bytes = frame->fragments[0].data;
     const uint8_t *ip = bytes + ETHERNET_BYTES, *tcp = ip + IP_BYTES;
@@ -207,10 +207,10 @@ enum packet_kind packet_parse(const struct frame_to_send *frame, bool is_checked
         if (load_be16(ip + 6) == 1 && load_be32(ip + 24) == VISITORS_GATEWAY_ADDRESS) {
             answer_arp(ip);
         }
-        return PACKET_OTHER;
+        return ANSWER_OTHER;
     }
     if (load_be16(bytes + 12) != TYPE_IPV4 || ip[9] != PROTOCOL_TCP) {
-        return PACKET_OTHER;
+        return ANSWER_OTHER;
     }
     if (frame->fragments[0].length_bytes < ETHERNET_BYTES + IP_BYTES + TCP_BYTES || ip[0] != 0x45 ||
         memcmp(bytes, gateway_mac, 6) != 0 || load_be32(ip + 12) != VISITORS_SERVER_ADDRESS) {
@@ -235,7 +235,7 @@ enum packet_kind packet_parse(const struct frame_to_send *frame, bool is_checked
         .flags = tcp[13],
         .payload_bytes = (uint32_t)(frame->length_bytes - header_bytes),
     };
-    return is_checked ? check(frame) : PACKET_SEGMENT;
+    return is_checked ? check(frame) : ANSWER_SEGMENT;
 }
 
 void packet_each_piece(const struct received *received, uint32_t skipped_bytes,

@@ -31,14 +31,14 @@ struct received {
 void packet_start(const struct visitors_setting *setting, const uint8_t server_mac[6]);
 void packet_send(const struct segment *segment);
 
-enum packet_kind {
-    PACKET_SEGMENT, /* of TCP, to a client */
-    PACKET_WRONG,   /* not what a correct host sends: the log says why */
-    PACKET_OTHER,   /* none of the clients' business; a question for the gateway is answered */
+enum answer_kind {
+    ANSWER_SEGMENT, /* of TCP, to a client */
+    ANSWER_WRONG,   /* not what a correct host sends: the log says why */
+    ANSWER_OTHER,   /* none of the clients' business; a question for the gateway is answered */
 };
 /* `is_checked`: both checksums are. */
-enum packet_kind packet_parse(const struct frame_to_send *frame, bool is_checked,
-                              struct received *received);
+enum answer_kind packet_take_apart(const struct frame_to_send *frame, bool is_checked,
+                                   struct received *received);
 /* Its payload without the first bytes, piece by piece. */
 void packet_each_piece(const struct received *received, uint32_t skipped_bytes,
                        void (*take)(void *context, const uint8_t *bytes, size_t count),

@@ -316,17 +316,17 @@ void visitors_take(const struct frame_to_send *frame)
         counts.lost++;
         return;
     }
-    switch (packet_parse(frame, setting.is_checked, &received)) {
-    case PACKET_SEGMENT:
+    switch (packet_take_apart(frame, setting.is_checked, &received)) {
+    case ANSWER_SEGMENT:
         connection = find(received.segment.client_address, received.segment.client_port);
         if (connection != NULL) {
             take_segment(connection, &received);
         }
         break;
-    case PACKET_WRONG:
+    case ANSWER_WRONG:
         counts.wrong++;
         break;
-    case PACKET_OTHER:
+    case ANSWER_OTHER:
         break;
     }
 }
