@@ -27,6 +27,7 @@ struct card {
     struct nic nic;
     struct ixgbe device;
     paddr_t registers_paddr;
+    bool is_adopted;
     /* Only on the node that started it. */
     struct pci_device pci;
     struct pci_bar bars[PCI_BAR_COUNT];
@@ -234,6 +235,9 @@ static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, 
         return -ENOMEM;
     }
     card->device.grouping = grouping;
+    card->is_adopted = true;
+    /* The ring for SYNs was the dead node's. */
+    ixgbe_syn_direct(&card->device, false);
     ixgbe_fdir_prepare(&card->device);
     describe_card(card);
     *nic = &card->nic;
@@ -294,6 +298,13 @@ static int steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsign
     return 0;
 }
 
+static int open_syn_queue(struct nic *nic, struct nic_queue **queue);
+
+static void direct_syns(struct nic *nic, bool is_directed)
+{
+    ixgbe_syn_direct(&card_of(nic)->device, is_directed);
+}
+
 static const struct nic_operations operations = {
     .make_queue_key = make_queue_key,
     .enable_receive = enable_receive,
@@ -302,6 +313,8 @@ static const struct nic_operations operations = {
     .take_missed = take_missed,
     .spread = spread,
     .steer = steer,
+    .open_syn_queue = open_syn_queue,
+    .direct_syns = direct_syns,
 };
 
 /* --- A queue --- */
@@ -405,9 +418,40 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     own->queue.can_segment_tcp = true;
     result = ixgbe_tx_start(&own->tx, own->registers, own->index);
     if (result == 0) {
-        result = ixgbe_rx_start(&own->rx, own->registers, own->index);
+        result = ixgbe_rx_start(&own->rx, own->registers, own->index, ixgbe_rx_size_usual);
     }
     if (result == 0) {
+        *queue = &own->queue;
+    }
+    return result;
+}
+
+static const struct nic_queue_operations syn_queue_operations = {
+    .receive = receive,
+    .is_pending = is_pending,
+    .take_dropped = take_dropped,
+    .count_buffers = count_buffers,
+};
+
+static int open_syn_queue(struct nic *nic, struct nic_queue **queue)
+{
+    struct ixgbe *device = &card_of(nic)->device;
+    struct queue *own;
+    int result;
+
+    if (card_of(nic)->is_adopted || !ixgbe_has_syn_queue(device)) {
+        return -ENOTSUP; /* it was adopted, or all queues are in use */
+    }
+    own = memory_allocate_zeroed(&card_kind, sizeof(*own));
+    if (own == NULL) {
+        return -ENOMEM;
+    }
+    own->index = ixgbe_syn_queue(device);
+    own->registers = device->registers;
+    own->queue.operations = &syn_queue_operations;
+    result = ixgbe_rx_start(&own->rx, own->registers, own->index, ixgbe_rx_size_syns);
+    if (result == 0) {
+        ixgbe_syn_interrupt_start(device);
         *queue = &own->queue;
     }
     return result;

@@ -347,6 +347,29 @@ void ixgbe_interrupts_start(struct ixgbe *nic, unsigned other_vector)
     ixgbe_write(registers, IXGBE_EIMS, EICR_LSC);
 }
 
+bool ixgbe_has_syn_queue(const struct ixgbe *nic)
+{
+    return nic->queue_count < IXGBE_QUEUE_MAX;
+}
+
+void ixgbe_syn_interrupt_start(struct ixgbe *nic)
+{
+    unsigned queue = ixgbe_syn_queue(nic);
+    uint32_t shift = IVAR_QUEUE_SHIFT(queue);
+    uint32_t others = ixgbe_read(nic->registers, IXGBE_IVAR(queue / 2)) & ~(IVAR_QUEUE << shift);
+
+    ASSERT(ixgbe_has_syn_queue(nic));
+    ixgbe_write(nic->registers, IXGBE_IVAR(queue / 2), others | (IVAR_VALID | 0) << shift);
+}
+
+void ixgbe_syn_direct(struct ixgbe *nic, bool is_directed)
+{
+    uint32_t filter = SYNQF_ENABLE | SYNQF_FIRST | FIELD_PREP(SYNQF_RX_QUEUE, ixgbe_syn_queue(nic));
+
+    ASSERT(!is_directed || ixgbe_has_syn_queue(nic));
+    ixgbe_write(nic->registers, IXGBE_SYNQF, is_directed ? filter : 0);
+}
+
 void ixgbe_interrupt_clear(void *registers, unsigned queue)
 {
     if (queue < EICR_QUEUE_CAUSES) {

@@ -76,6 +76,21 @@ unsigned ixgbe_fdir_group_count(const struct ixgbe *nic);
  * queue from now on. Costs four register accesses. 0 or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue);
 
+/* --- A queue for SYNs alone (ixgbe.c; datasheet 7.1.2.6) --- */
+
+/* The one behind the others; there is none where all are in use. Only on the node that started the
+ * device. */
+bool ixgbe_has_syn_queue(const struct ixgbe *nic);
+static inline unsigned ixgbe_syn_queue(const struct ixgbe *nic)
+{
+    return nic->queue_count;
+}
+/* What comes there raises the interrupt of queue 0. */
+void ixgbe_syn_interrupt_start(struct ixgbe *nic);
+/* All TCP segments with SYN go there from now on, or to the queues that other filters name. With
+ * ACK, too, perhaps: the datasheet does not say. */
+void ixgbe_syn_direct(struct ixgbe *nic, bool is_directed);
+
 /* --- Link (link.c) --- */
 
 struct ixgbe_link {
@@ -89,6 +104,13 @@ struct ixgbe_link ixgbe_link_read(struct ixgbe *nic);
 struct ixgbe_rx_buffer;
 struct ixgbe_rx_descriptor;
 
+/* Of one queue. When owners keep more buffers than the most there may be the device finds no
+ * descriptor and drops (counted in NIC_RX_MISSED). */
+struct ixgbe_rx_size {
+    uint32_t given_max; /* buffers that the device has at a time, below IXGBE_RX_RING_COUNT */
+    uint32_t buffer_start, buffer_max; /* there are to begin with, and at most */
+};
+
 struct ixgbe_rx {
     void *registers;
     struct ixgbe_rx_descriptor *ring;
@@ -99,16 +121,17 @@ struct ixgbe_rx {
     uint32_t free_count;
     struct ixgbe_rx_buffer *free;
     uint32_t buffer_count; /* all buffers there are */
-    bool is_discarding;    /* inside a frame longer than a buffer */
+    struct ixgbe_rx_size size;
+    bool is_discarding; /* inside a frame longer than a buffer */
 };
 
-/* Buffers of one queue: to begin with, and at most, when their owners keep many. Beyond that the
- * device finds no descriptor and drops (counted in NIC_RX_MISSED). */
-#define IXGBE_RX_BUFFER_START 768u
-#define IXGBE_RX_BUFFER_MAX   4096u
+/* A queue for all that comes; and one for SYNs, which nobody keeps: of those that are too many it
+ * shall hold few. */
+extern const struct ixgbe_rx_size ixgbe_rx_size_usual, ixgbe_rx_size_syns;
 
 /* Allocate the ring and buffers, and start the queue. 0, -ENOMEM or -ETIMEDOUT. */
-MUST_CHECK int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue);
+MUST_CHECK int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue,
+                              struct ixgbe_rx_size size);
 
 /*
  * Take up to frame_max frames, which the caller owns from then on and returns by frame->release, at

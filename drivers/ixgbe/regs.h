@@ -149,7 +149,10 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define IXGBE_ETQS(i)  (0x0EC00 + 4 * (i)) /* RW their queues */
 #define ETQS_RX_QUEUE  BITS(22, 16)
 #define ETQS_QUEUE_EN  BIT(31)
-#define IXGBE_SYNQF    0x0EC30 /* RW */
+#define IXGBE_SYNQF    0x0EC30 /* RW TCP segments with SYN */
+#define SYNQF_ENABLE   BIT(0)
+#define SYNQF_RX_QUEUE BITS(7, 1)
+#define SYNQF_FIRST    BIT(31) /* before the 5-tuple filters */
 
 #define IXGBE_MTA_COUNT   128
 #define IXGBE_VFTA_COUNT  128

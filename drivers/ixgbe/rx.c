@@ -22,6 +22,10 @@
 #define RING_FULL        (IXGBE_RX_RING_COUNT - 1)
 #define QUEUE_TIMEOUT_US 20000
 
+/* SYNs that the device may hold at a time. Chosen: several rounds of them, and a flood fills no
+ * more. */
+#define SYN_RING_FULL 127u
+
 /* Descriptors given back with one tail write: what other drivers have found worth it. */
 #define REFILL_BATCH 32u
 
@@ -29,9 +33,17 @@
 #define BUFFERS_PER_PAGE (PAGE_BYTES / FRAME_BUFFER_BYTES)
 #define BUFFER_CHUNK     64u
 
-_Static_assert(IXGBE_RX_BUFFER_START % BUFFER_CHUNK == 0 && IXGBE_RX_BUFFER_MAX % BUFFER_CHUNK == 0,
-               "buffers come in whole chunks");
-_Static_assert(IXGBE_RX_BUFFER_START > IXGBE_RX_RING_COUNT, "some spare ones to hand over");
+const struct ixgbe_rx_size ixgbe_rx_size_usual = {
+    .given_max = RING_FULL,
+    .buffer_start = 768,
+    .buffer_max = 4096,
+};
+const struct ixgbe_rx_size ixgbe_rx_size_syns = {
+    .given_max = SYN_RING_FULL,
+    .buffer_start = 256,
+    .buffer_max = 256,
+};
+
 _Static_assert(FRAME_BUFFER_BYTES % KIB == 0 && PAGE_BYTES % FRAME_BUFFER_BYTES == 0,
                "SRRCTL counts KiB, and no buffer lies across two pages");
 
@@ -86,11 +98,11 @@ static int add_buffers(struct ixgbe_rx *rx)
 static void refill_ring(struct ixgbe_rx *rx)
 {
     uint32_t given = rx->filled - rx->next;
-    uint32_t room = RING_FULL - given;
+    uint32_t room = rx->size.given_max - given;
 
-    ASSERT_SLOW(given <= RING_FULL);
+    ASSERT_SLOW(given <= rx->size.given_max);
     if (rx->free_count < REFILL_BATCH) {
-        if (rx->buffer_count < IXGBE_RX_BUFFER_MAX) {
+        if (rx->buffer_count < rx->size.buffer_max) {
             /* Without memory the device drops what it has no buffer for, and counts it. */
             (void)add_buffers(rx);
         }
@@ -120,21 +132,25 @@ static void refill_ring(struct ixgbe_rx *rx)
     ixgbe_write(rx->registers, rx->tail_register, rx->filled & RING_MASK);
 }
 
-int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue)
+int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue, struct ixgbe_rx_size size)
 {
     size_t ring_bytes = IXGBE_RX_RING_COUNT * sizeof(struct ixgbe_rx_descriptor);
     bus_addr_t ring_bus_addr;
     int result;
 
     ASSERT(queue < IXGBE_QUEUE_MAX);
-    *rx = (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue)};
+    /* Buffers come in whole chunks, some spare ones to hand over among them. */
+    ASSERT(size.buffer_start % BUFFER_CHUNK == 0 && size.buffer_max % BUFFER_CHUNK == 0);
+    ASSERT(size.given_max <= RING_FULL && size.buffer_start > size.given_max);
+    *rx =
+        (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue), .size = size};
     rx->ring = memory_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
     rx->slots = memory_allocate_zeroed(&ring_kind, IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
     if (rx->ring == NULL || rx->slots == NULL) {
         return -ENOMEM;
     }
     memset(rx->ring, 0, ring_bytes);
-    while (rx->buffer_count < IXGBE_RX_BUFFER_START) {
+    while (rx->buffer_count < size.buffer_start) {
         result = add_buffers(rx);
         if (result != 0) {
             return result;
@@ -245,7 +261,7 @@ unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned fram
     if (ixgbe_rx_is_pending(rx)) {
         count = take_frames(rx, frames, frame_max);
     }
-    if (RING_FULL - (rx->filled - rx->next) >= REFILL_BATCH) {
+    if (rx->size.given_max - (rx->filled - rx->next) >= REFILL_BATCH) {
         refill_ring(rx);
     }
     return count;

@@ -17,6 +17,9 @@
     X(NIC_TX_PACKETS, "nic_tx_packets_total", "", "Frames given to the transmit queue.")           \
     X(NIC_TX_BYTES, "nic_tx_bytes_total", "", "Bytes given to the transmit queue.")                \
     X(NIC_RX_MISSED, "nic_rx_missed_total", "", "Frames the NIC dropped for lack of descriptors.") \
+    X(NIC_SYNS_MISSED, "nic_syns_missed_total", "",                                                \
+      "Frames among those that were SYNs, which had a queue of their own.")                        \
+    X(NIC_SYN_QUEUE, "nic_syn_queue", "", "Whether SYNs have a queue of their own now.")           \
     X(NIC_RX_BUFFERS_FREE, "nic_rx_buffers", "state=\"free\"", "Buffers for received frames.")     \
     X(NIC_RX_BUFFERS_USED, "nic_rx_buffers", "state=\"used\"", "Buffers for received frames.")     \
     X(NIC_INTERRUPTS, "nic_interrupts_total", "", "Interrupts taken from the NIC.")                \

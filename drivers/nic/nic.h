@@ -16,11 +16,14 @@
  *   checksums, in     a frame lacks FRAME_..._GOOD: whoever takes the packet checks it
  *   TCP segmentation  can_segment_tcp is false: nobody sends FRAME_SEGMENT_TCP
  *   interrupts        interrupt_vector is 0: the link server looks again by a timer
+ *   a queue for SYNs  nic_open_syn_queue() says -ENOTSUP: they share the others' queues
  *
  * Finding, starting, steering and opening may wait for hardware, each wait with a bound; in a
  * thread others run meanwhile where that is said. Nothing else here waits.
  */
 #pragma once
+
+#include <errno.h>
 
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
@@ -114,6 +117,9 @@ struct nic_operations {
     void (*spread)(struct nic *nic, const uint8_t *queues, unsigned count);
     /* Only without groups. */
     int (*steer)(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
+    /* Both or neither. */
+    int (*open_syn_queue)(struct nic *nic, struct nic_queue **queue);
+    void (*direct_syns)(struct nic *nic, bool is_directed);
 };
 
 struct nic {
@@ -192,6 +198,30 @@ void nic_spread(struct nic *nic, const uint8_t *queues, unsigned count);
 /* These groups (below group_count) go to this queue from now on. Cheaper with many at once. Returns
  * 0; or -ETIMEDOUT (logged): some may still go where they went. */
 MUST_CHECK int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
+
+/*
+ * Open a queue that takes only SYNs, and no more of them than a ring much shorter than the others'
+ * holds: a flood of them does not take the place of other frames. It is the node's that started the
+ * card, which has opened queue 0: a frame raises that queue's interrupt, so whoever arms it looks
+ * here afterwards. Of a queue it has nic_queue_receive(), nic_queue_is_pending(),
+ * nic_queue_take_dropped() and nic_queue_count_buffers() alone. Nothing comes until
+ * nic_direct_syns(). Once for a card.
+ *
+ * Returns 0; -ENOTSUP when the card has none, or was adopted; -ENOMEM; -ETIMEDOUT (logged).
+ */
+MUST_CHECK static inline int nic_open_syn_queue(struct nic *nic, struct nic_queue **queue)
+{
+    return nic->operations->open_syn_queue == NULL ? -ENOTSUP
+                                                   : nic->operations->open_syn_queue(nic, queue);
+}
+
+/* TCP segments with SYN, whoever owns their flow, go to that queue from now on, which is open; or
+ * as all others do. Some cards take those with ACK for such, too. Whoever adopts a card finds them
+ * going as all others do. */
+static inline void nic_direct_syns(struct nic *nic, bool is_directed)
+{
+    nic->operations->direct_syns(nic, is_directed);
+}
 
 /* --- One queue pair: on its own node --- */
 

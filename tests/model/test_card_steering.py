@@ -430,6 +430,31 @@ def test_syn_filter_and_its_priority(card):
     assert arrives(card, syn(1))[0] == 5
 
 
+@pytest.mark.parametrize("flags", ["S", "SA", "SF", "SEC"])
+def test_syn_filter_takes_what_has_syn_before_flow_director_and_hash(card, flags):
+    start_rss(card)
+    start_fdir(card, PERFECT | 3)
+    add_group(card, 0x123, 6)
+    segment = packet(TCP(sport=0x123, dport=80, flags=flags))
+    assert arrives(card, segment)[0] == 6
+    card.write(0xEC30, 1 << 31 | 1 | 7 << 1)
+    assert arrives(card, segment)[0] == 7
+    assert arrives(card, packet(TCP(sport=0x123, dport=80, flags="A")))[0] == 6
+    assert arrives(card, packet(UDP(sport=0x123, dport=80)))[0] != 7
+    card.write(0xEC30, 0)
+    assert arrives(card, segment)[0] == 6
+
+
+def test_full_ring_of_syns_with_drop_enabled_loses_them_alone(card):
+    card.start_rx(5, count=16, given=15)
+    card.write(0xEC30, 1 << 31 | 1 | 5 << 1)
+    for port in range(18):
+        card.send(syn(port))
+    assert arrives(card, packet(TCP(sport=1, flags="A")), [0])[0] == 0
+    assert card.read(QPRDC) == 3
+    assert [card.receive_anywhere([5])[0] for _ in range(15)] == [5] * 15
+
+
 def test_last_queue_is_reached_by_a_filter(card):
     card.start_rx(127)
     start_fdir(card, PERFECT | 3)

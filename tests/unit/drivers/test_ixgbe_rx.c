@@ -42,7 +42,7 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_nic_reset();
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), 0);
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual), 0);
     kept_count = 0;
     return 0;
 }
@@ -199,8 +199,8 @@ static void owner_may_keep_frames_up_to_the_bound(void **state)
         sent++;
         (void)take(64, keep);
     }
-    assert_int_equal(sent, IXGBE_RX_BUFFER_MAX);
-    assert_int_equal(kept_count, IXGBE_RX_BUFFER_MAX);
+    assert_int_equal(sent, ixgbe_rx_size_usual.buffer_max);
+    assert_int_equal(kept_count, ixgbe_rx_size_usual.buffer_max);
     assert_int_equal(fake_nic_receive_room(QUEUE), 0);
     for (uint32_t i = 0; i < sent; i++) {
         assert_int_equal(number_of(kept[i]), i);
@@ -226,7 +226,7 @@ static void without_memory_for_more_buffers_the_device_drops(void **state)
         sent++;
         (void)take(64, keep);
     }
-    assert_int_equal(sent, IXGBE_RX_BUFFER_START);
+    assert_int_equal(sent, ixgbe_rx_size_usual.buffer_start);
 }
 
 static uint64_t buffer_bytes(void)
@@ -247,15 +247,39 @@ static void buffers_take_no_more_memory_than_they_hold(void **state)
     uint64_t before = buffer_bytes();
 
     (void)state;
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), 0);
-    assert_int_equal(buffer_bytes() - before, IXGBE_RX_BUFFER_START * 2048);
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual), 0);
+    assert_int_equal(buffer_bytes() - before, ixgbe_rx_size_usual.buffer_start * 2048);
     before = buffer_bytes();
     for (int allocations = 2; allocations < 4; allocations++) {
         fake_fail_allocations_after(allocations); /* ring and slots; then a chunk's first */
-        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ENOMEM);
+        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual),
+                         -ENOMEM);
         fake_fail_allocations_after(-1);
         assert_int_equal(buffer_bytes(), before);
     }
+}
+
+/* What a flood of SYNs fills: the device drops the others, also when their owner keeps some. */
+static void a_queue_for_syns_holds_few(void **state)
+{
+    uint32_t sent = 0;
+
+    (void)state;
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_syns), 0);
+    assert_int_equal(fake_nic_receive_room(QUEUE), 127);
+    while (receive_number(sent)) {
+        sent++;
+    }
+    assert_int_equal(sent, 127);
+    assert_int_equal(take(RX_RING, release_at_once), 127);
+    assert_int_equal(fake_nic_receive_room(QUEUE), 127);
+    assert_false(ixgbe_rx_is_pending(&rx));
+    kept_count = sent = 0;
+    while (receive_number(sent)) {
+        sent++;
+        (void)take(64, keep);
+    }
+    assert_int_equal(sent, ixgbe_rx_size_syns.buffer_max);
 }
 
 static void lack_of_memory_at_the_start_is_reported(void **state)
@@ -263,7 +287,8 @@ static void lack_of_memory_at_the_start_is_reported(void **state)
     (void)state;
     for (int allocations = 0; allocations < 6; allocations++) {
         fake_fail_allocations_after(allocations);
-        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ENOMEM);
+        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual),
+                         -ENOMEM);
     }
 }
 
@@ -271,7 +296,8 @@ static void queue_that_does_not_switch_on_is_reported(void **state)
 {
     (void)state;
     fake_nic_stick(0x1168, 0x02000000, 0);
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE), -ETIMEDOUT);
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual),
+                     -ETIMEDOUT);
     assert_non_null(strstr(fake_nic_last_log(), "RXDCTL"));
 }
 
@@ -361,6 +387,7 @@ int main(void)
         cmocka_unit_test_setup(owner_may_keep_frames_up_to_the_bound, set_up),
         cmocka_unit_test_setup(without_memory_for_more_buffers_the_device_drops, set_up),
         cmocka_unit_test_setup(buffers_take_no_more_memory_than_they_hold, set_up),
+        cmocka_unit_test_setup(a_queue_for_syns_holds_few, set_up),
         cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
         cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
         cmocka_unit_test_setup(checksums_are_told_as_the_device_found_them, set_up),
