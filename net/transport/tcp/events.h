@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What TCP tells of a connection. net/transport/connection.c implements these; they note what has
+ * happened and mark the connection, and send nothing: that is done at the end of the round.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct pbuf;
+struct tcb;
+
+/* Bytes in order, one or more pbufs linked as a packet; takes them. */
+void tcp_event_received(struct tcb *tcb, struct pbuf *packet);
+/* The peer's FIN has come, behind all its bytes. */
+void tcp_event_peer_closed(struct tcb *tcb);
+/* The peer has so many bytes more of what was queued: their memory is free. */
+void tcp_event_acknowledged(struct tcb *tcb, uint32_t bytes);
+/*
+ * TCP is done with it: nothing of the block is in use any more, and no other event follows. Its
+ * flow is to be found no longer (demux_remove()); the block stays until the end of the round.
+ *
+ * error  0: both sides have closed, or TIME_WAIT has it; ECONNRESET, ETIMEDOUT, or what
+ *        tcb_abort() was given
+ */
+void tcp_event_ended(struct tcb *tcb, int error);
+/* Call tcb_settle() at the end of this round. */
+void tcp_event_unsettled(struct tcb *tcb);
+
+/* Whether bytes that have come wait here, because the application does not take them. */
+bool tcp_application_is_behind(const struct tcb *tcb);

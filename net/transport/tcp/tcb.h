@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transmission control block (RFC 9293 3.3.1) of a connection from the ACK that completes its
+ * handshake until its end, or TIME_WAIT. It is the one truth: lwIP is lent the receive half of it
+ * for a segment that is not in order (lend.h), and nothing of the send half ever.
+ *
+ * Sequence numbers are compared by difference (sequence.h). Times are microseconds of tcp_now_us(),
+ * which wraps: compared by signed difference. Windows and amounts are in bytes.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "net/messages.h"
+#include "net/transport/tcp/wheel.h"
+
+struct handshake;
+struct loan;
+struct reference;
+struct recovery;
+struct segment;
+
+/*
+ * RFC 9293 3.3.2, from the completed handshake on. What leads from each state to which:
+ *
+ *   state          our FIN goes   a FIN comes    our FIN is acknowledged
+ *   ESTABLISHED    FIN_WAIT_1     CLOSE_WAIT
+ *   FIN_WAIT_1                    CLOSING        FIN_WAIT_2
+ *   FIN_WAIT_2                    (TIME-WAIT)
+ *   CLOSE_WAIT     LAST_ACK
+ *   CLOSING                                      (TIME-WAIT)
+ *   LAST_ACK                                     CLOSED
+ *
+ * Any of them is CLOSED by a reset, a time-out, or tcb_abort(). TIME-WAIT is timewait.h's: the
+ * block is CLOSED then, too.
+ */
+enum tcb_state {
+    TCB_CLOSED = 0, /* none: never opened, or over */
+    TCB_ESTABLISHED,
+    TCB_FIN_WAIT_1,
+    TCB_FIN_WAIT_2,
+    TCB_CLOSE_WAIT,
+    TCB_CLOSING,
+    TCB_LAST_ACK,
+    TCB_STATE_COUNT
+};
+
+/* An acknowledgement that the peer is to get. A segment with data carries it, too. */
+enum ack_due {
+    ACK_NONE,
+    ACK_FRESH,   /* since this round: delayed at its end if nothing has taken it along */
+    ACK_DELAYED, /* at ack_deadline_us */
+    ACK_NOW,     /* at the end of the round */
+    ACK_ALONE,   /* then, and before any data: it tells of a hole */
+};
+
+/* The fields stand in groups by the file that writes them; any file may read. */
+struct tcb {
+    /* --- tcb.c --- */
+    struct flow flow;
+    uint8_t state;  /* enum tcb_state */
+    bool has_sack;  /* both sides have offered it (RFC 2018) */
+    bool is_orphan; /* nobody reads any more: bytes that come are answered with a reset */
+    uint8_t snd_scale, rcv_scale;  /* RFC 7323 2 */
+    uint32_t fin_wait_deadline_us; /* of an orphan in FIN_WAIT_2 */
+
+    /* --- demux.c --- */
+    bool is_hashed;
+    struct tcb *hash_next;
+
+    /* --- receiver.c --- */
+    uint8_t ack_due;          /* enum ack_due */
+    uint8_t unacked_segments; /* with data, since our last ACK */
+    bool has_peer_fin;        /* and it is in rcv_nxt */
+    uint8_t challenge_count;  /* RFC 5961 7: in this period */
+    uint32_t rcv_nxt;
+    uint32_t rcv_edge;         /* the right edge of the window that the peer has been told */
+    uint32_t rcv_buffer_bytes; /* how far that may be from what the application has taken */
+    uint32_t rcv_unread_bytes; /* in order, and not yet taken by the application */
+    uint32_t rcv_taken_bytes;  /* by the application, since rcv_taken_since_us */
+    uint32_t rcv_taken_since_us;
+    uint32_t ack_deadline_us;
+    uint32_t challenge_period_us; /* when it began */
+
+    /* --- persist.c --- */
+    uint32_t persist_deadline_us;
+    uint32_t persist_interval_us; /* 0: the window is not closed */
+    uint8_t probe_count;          /* since it is */
+    uint8_t unanswered_count;     /* of those, since the peer has said something */
+
+    /* --- segment_out.c --- */
+    uint16_t neighbor; /* where the next hop stands in the cache of neighbours, or did */
+
+    /* --- sender.c --- */
+    uint16_t mss;         /* of payload in a segment: the peer's, or the path's if that is less */
+    uint32_t snd_wnd;     /* in bytes: scaled already */
+    uint32_t snd_wnd_max; /* the largest there was */
+    uint32_t snd_wl1, snd_wl2;
+    bool is_fin_due; /* FIN shall follow what is queued; queue.c has it, or gets it soon */
+
+    /* --- blocked.c --- */
+    bool is_output_blocked; /* the card had no room: sender_poll_blocked() tries again */
+    struct tcb *blocked_next, **blocked_link;
+
+    /* --- queue.c --- */
+    uint32_t snd_una; /* oldest number that is not acknowledged */
+    uint32_t snd_max; /* beyond the highest sent, FIN included: where `unsent` begins */
+    uint32_t snd_end; /* beyond the highest queued, FIN included */
+    bool has_fin;     /* snd_end includes one */
+    uint16_t reference_count;
+    struct reference *queue_head, *queue_tail; /* from snd_una on */
+    struct reference
+        *unsent; /* the first that was never sent: nor was any after it. NULL: all were */
+
+    /* --- round_trip.c --- */
+    uint32_t srtt_us8;   /* eight times SRTT; 0: nothing measured */
+    uint32_t rttvar_us4; /* four times RTTVAR */
+    uint32_t rto_us;     /* with its back-off */
+    uint32_t min_rtt_us; /* 0: nothing measured */
+    uint8_t backoff_count;
+
+    /* --- congestion.c --- */
+    bool is_cwnd_limited; /* cwnd is what kept the last sender_output() from sending more */
+    uint32_t cwnd, ssthresh;
+    uint32_t last_send_us;
+
+    /* --- hystart.c --- */
+    uint8_t hystart_round_samples, hystart_css_rounds;
+    uint32_t hystart_round_end;
+    uint32_t hystart_last_min_us, hystart_this_min_us, hystart_css_base_us;
+
+    /* --- newreno.c --- */
+    uint8_t duplicate_acks;
+
+    /* --- loss_timer.c --- */
+    uint8_t loss_timer;      /* enum loss_timer: what the deadline is for */
+    uint8_t silent_timeouts; /* since the peer has acknowledged something */
+    uint32_t loss_deadline_us;
+
+    /* --- recovery_block.c --- */
+    struct recovery *recovery; /* from the first loss, SACK, time-out or congestion avoidance on */
+
+    /* --- lend.c --- */
+    struct loan *loan;         /* lwIP's view of the receive half, while bytes wait beyond a hole */
+    uint32_t loan_deadline_us; /* when they are forgotten */
+
+    /* --- tcb.c --- */
+    struct wheel_entry timer; /* for the earliest of all deadlines above, or earlier */
+    uint32_t timer_us;        /* that time, while it is on the wheel */
+};
+
+/* Microseconds of this round: wraps after 71 minutes. */
+uint32_t tcp_now_us(void);
+
+/*
+ * A connection begins: all that the handshake has found out (handshake.h). The block is zero, or
+ * that of one that has ended. The segment that completed the handshake is handled as any other one
+ * afterwards (receiver_segment()); the caller makes the flow known (demux_add()).
+ */
+void tcb_open(struct tcb *tcb, const struct handshake *handshake);
+
+/* The one place where a state changes: panics on what the table above does not have. */
+void tcb_set_state(struct tcb *tcb, enum tcb_state state);
+/* Take note in the state if our FIN has gone. */
+void tcb_note_fin_sent(struct tcb *tcb);
+
+/* FIN behind what is queued. Nothing may be appended afterwards. Calls again are ignored. */
+void tcb_close_send(struct tcb *tcb);
+/*
+ * The application is gone: tcb_close_send(), and what comes from now on is answered with a reset
+ * (RFC 9293 3.10.4, RFC 2525 2.17). With bytes that it has not taken that is now. May end it.
+ */
+void tcb_close(struct tcb *tcb);
+/* Reset the peer, and end. `error`: what tcp_event_ended() shall say, 0 or an errno. */
+void tcb_abort(struct tcb *tcb, int error);
+/* It is over, without a word to the peer: gives back all that it holds, and tells so. */
+void tcb_end(struct tcb *tcb, int error);
+/* Both FINs are acknowledged, and ours came first: TIME_WAIT keeps its numbers, and it ends. */
+void tcb_enter_time_wait(struct tcb *tcb);
+
+/* At the end of a round in which something happened to it: data, FIN, an ACK if one is due, and the
+ * timer for what comes next. May end it. */
+void tcb_settle(struct tcb *tcb);
+/* Its timer has expired: whatever is due by now. Then tcb_settle() at the end of the round. */
+void tcb_expire(struct tcb *tcb);
+/* The address or the path has changed: segments of at most so many bytes of payload, and what is
+ * under way again. Never more than before. */
+void tcb_lower_mss(struct tcb *tcb, uint16_t mss);
