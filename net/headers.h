@@ -15,6 +15,7 @@
 #define IPV4_HEADER_MAX_BYTES   60u /* with options */
 #define IPV4_LENGTH_OFFSET      2
 #define IPV4_FRAGMENT_OFFSET    6
+#define IPV4_DO_NOT_FRAGMENT    0x4000u
 #define IPV4_FRAGMENT_MASK      0x3FFFu /* more fragments, or not the first one */
 #define IPV4_PROTOCOL_OFFSET    9
 #define IPV4_PROTOCOL_TCP       6
@@ -29,9 +30,12 @@
 #define TCP_SEQUENCE_OFFSET         4
 #define TCP_ACKNOWLEDGMENT_OFFSET   8
 #define TCP_FLAGS_OFFSET            13
+#define TCP_WINDOW_OFFSET           14
+#define TCP_CHECKSUM_OFFSET         16
 #define TCP_FLAG_FIN                0x01
 #define TCP_FLAG_SYN                0x02
 #define TCP_FLAG_RST                0x04
+#define TCP_FLAG_PSH                0x08
 #define TCP_FLAG_ACK                0x10
 
 #define UDP_HEADER_BYTES            8u
