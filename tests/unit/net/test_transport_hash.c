@@ -26,6 +26,23 @@ static void siphash_agrees_with_the_published_vector(void **state)
     assert_int_equal(siphash(key, input, 8), 0x93F5F5799A932462);
 }
 
+/* What is written out for the length of a flow is the same function. */
+static void a_flows_hash_is_that_of_its_bytes(void **state)
+{
+    const uint64_t key[2] = {0x0123456789ABCDEF, 0xFEDCBA9876543210};
+    struct {
+        struct flow flow;
+        uint32_t number;
+    } input = {{0x0100000A, 0x0200000A, 0x1234, 0x5000}, 0x89ABCDEF};
+
+    (void)state;
+    for (unsigned bit = 0; bit < 8 * sizeof(input); bit++) {
+        ((uint8_t *)&input)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(flow_siphash(key, &input.flow, input.number),
+                         siphash(key, &input, sizeof(input)));
+    }
+}
+
 static void initial_sequence_numbers_grow_with_time_and_differ_between_flows(void **state)
 {
     struct flow flow = {0x0100000A, 0x0200000A, 0x1234, 0x5000};
@@ -110,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_agrees_with_the_published_vector),
+        cmocka_unit_test(a_flows_hash_is_that_of_its_bytes),
         cmocka_unit_test(initial_sequence_numbers_grow_with_time_and_differ_between_flows),
         cmocka_unit_test(initial_sequence_numbers_of_different_flows_are_unrelated),
         cmocka_unit_test(another_boot_has_other_initial_sequence_numbers),
