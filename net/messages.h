@@ -6,7 +6,7 @@
  * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
  * because it has crossed the end of its connection, is ignored.
  *
- * Nine of them have a payload (kernel/message/message.h): it is no member of the struct, because a
+ * Seven of them have a payload (kernel/message/message.h): it is no member of the struct, because a
  * receiver gets it apart.
  *
  * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
@@ -29,7 +29,8 @@
     X(LISTEN, listen, APP, CM)                                                                     \
     X(UNLISTEN, unlisten, APP, CM)                                                                 \
     X(ACCEPT_CONNECTION, accept_connection, APP, CM)                                               \
-    X(SYN_ARRIVED, syn_arrived, LS_TS, CM)                                                         \
+    X(PORTS_SERVED, ports_served, CM, TS)                                                          \
+    X(SYN_ARRIVED, syn_arrived, TS, CM)                                                            \
     X(ASSIGN_CONNECTION, assign_connection, CM, TS)                                                \
     X(CONNECTION_AVAILABLE, connection_available, TS, APP)                                         \
     X(CLAIM_CONNECTION, claim_connection, APP, TS)                                                 \
@@ -140,7 +141,7 @@ enum acceptor_grant {
  * What a CM hands to a TS with a new connection: which application shall be told of it. The TS
  * returns it as it is. The CM counts what it has assigned, so each acceptor handed to a TS is
  * answered once: by ACCEPT_TIMEOUT, or by CONNECTION_CLOSED, also when the application was never
- * told of it (its handshake failed, or the SYN was not taken).
+ * told of it (its handshake failed, or has ended before ASSIGN_CONNECTION came).
  */
 struct acceptor {
     node_id_t node; /* NODE_NONE: nobody now; the TS asks again with ACCEPT_TIMEOUT */
@@ -153,30 +154,46 @@ struct acceptor {
 
 /* --- Opening --- */
 
-/* Ethernet (14), IP and TCP with all options (60 each), rounded up to whole words. */
-#define SYN_FRAME_MAX_BYTES 136
+/* Ports in one PORTS_SERVED: what fits a line. */
+#define PORTS_SERVED_MAX 24u
 
 /*
- * A SYN for some port. The CM answers the network through ASSIGN_CONNECTION. The frame follows the
- * struct. Sent by the LS that got it; one that came in fragments by the TS that owns its flow.
+ * The ports that somebody serves, all of them, in as many messages as it takes: from a CM to the
+ * TSs whose own CM it is (configuration_own_cm), when there is a change, and when it has become
+ * theirs by a death. A TS resets who asks for another port, and does not answer at all before it
+ * has the whole list. No answer.
+ */
+struct ports_served {
+    struct message_header header;
+    uint16_t ports[PORTS_SERVED_MAX]; /* machine's order; 0: this place is empty */
+    uint8_t is_first;                 /* what was said before is void */
+    uint8_t is_last;                  /* there are no others */
+    uint8_t reserved[6];
+};
+
+/*
+ * A SYN for a port that is served has come to the TS that owns its flow, and has been answered: who
+ * shall have the connection, when its handshake completes? Sent to the TS's own CM. Answer owed:
+ * ASSIGN_CONNECTION.
  */
 struct syn_arrived {
     struct message_header header;
     struct flow flow;
-    node_id_t ts;         /* the owner of the flow by steering */
-    uint16_t frame_flags; /* FRAME_... */
+    uint32_t reserved;
 };
 
-/* This SYN's connection goes to that application. The TS gives the frame to its TCP, remembers
- * the acceptor, and tells it when the handshake completes. A SYN for a port that
- * nobody serves comes with is_refused set: TCP answers RST. */
+/*
+ * That application, or nobody yet. The TS remembers the acceptor with the handshake, and tells it
+ * when that completes; or gives it to the connection, if it has waited for this; or, if neither is
+ * there any more, says that it has closed. When nobody serves the port any more is_refused is set:
+ * the handshake is forgotten, or the connection reset.
+ */
 struct assign_connection {
     struct message_header header;
     struct flow flow;
     struct acceptor acceptor;
-    uint16_t frame_flags;
     uint8_t is_refused;
-    uint8_t reserved[3];
+    uint8_t reserved;
 };
 
 /*
@@ -338,13 +355,18 @@ struct connection_failed {
     uint32_t reserved;
 };
 
-/* So many bytes have been acknowledged: as many more may be sent. */
+/* The most that an application may have in flight, where a path takes much at a time. Chosen: 40 ms
+ * at 100 MB/s. */
+#define SEND_WINDOW_MAX_BYTES (4 * 1024 * 1024u)
+
+/* So many bytes have been acknowledged, or the window has become wider: as many more may be sent.
+ */
 struct send_credit {
     struct message_header header;
     uint32_t stream_index;
     uint32_t generation;
     uint32_t bytes;
-    uint32_t reserved;
+    uint32_t send_window_bytes; /* it never becomes narrower */
 };
 
 /*

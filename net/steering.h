@@ -7,7 +7,9 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/bytes.h"
 #include "net/configuration.h"
+#include "net/packet.h"
 
 /*
  * Groups of flows: what the NIC tells apart, and so as many as it has exact filters. steer= says
@@ -104,23 +106,15 @@ node_id_t steering_ls(const struct configuration *configuration, unsigned group)
 MUST_CHECK int steering_parse(struct configuration *configuration, const char *line, char *reason,
                               size_t reason_bytes);
 
-/* What a frame is, as far as the way to its server depends on it. */
-enum frame_kind {
-    FRAME_PLAIN,
-    FRAME_SYN,      /* a TCP segment with SYN and without ACK, FIN and RST */
-    FRAME_BARE_ACK, /* a TCP segment with ACK and no other flag, no data, no options of IP or TCP */
-};
-
-/*
- * The TS that shall receive this frame: the flow's owner for unfragmented IPv4 TCP with a whole
- * TCP header, the speaker (ARP, ICMP, UDP, DHCP, fragments) for all else. Any bytes
- * will do: nothing beyond length_bytes is read.
- */
-node_id_t steering_classify(const struct configuration *configuration, const uint8_t *frame,
-                            size_t length_bytes, enum frame_kind *kind);
-
-/*
- * Whether the later of two frames says all that the earlier one does: both are FRAME_BARE_ACK, of
- * the same flow, with nothing sent in between, and the later one acknowledges more.
- */
-bool steering_supersedes(const uint8_t *later, const uint8_t *earlier);
+/* The TS that shall receive this packet: the flow's owner, or the speaker (ARP, ICMP, UDP, DHCP,
+ * fragments, options of IP) for PACKET_OTHER. */
+static inline node_id_t steering_packet_owner(const struct configuration *configuration,
+                                              const struct packet *packet)
+{
+    if (UNLIKELY(packet->kind == PACKET_OTHER)) {
+        return configuration->speaker;
+    }
+    return steering_owner(configuration,
+                          steering_group(configuration, swap16(packet->flow.remote_port),
+                                         swap16(packet->flow.local_port)));
+}

@@ -45,11 +45,12 @@ unit_objects  = $(patsubst %,$(UNIT_OBJECTS)/$(call unit_folder,$(1))/%.o,$(1) $
 folder_words   = $(subst ~,=,$(subst @,/,$(subst +, ,$(firstword $(subst /, ,$(1))))))
 object_source  = $(patsubst $(firstword $(subst /, ,$(1)))/%,%,$(1))
 object_headers = $(foreach word,$(call folder_words,$(1)),$(UNIT_HEADERS_$(word)))
+object_seams   = $(foreach word,$(call folder_words,$(1)),$(UNIT_SEAMS_$(word)))
 words_flags    = $(foreach word,$(filter-out plain,$(1)),$(or $(UNIT_FLAGS_$(word)),$(word)))
 
 $(UNIT_OBJECTS)/%.o: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) -MMD -MP \
                        $(call words_flags,$(call folder_words,$(@:$(UNIT_OBJECTS)/%=%)))
-$(UNIT_OBJECTS)/%.o: $$(call object_source,$$*) $$(another_command) | $$(call object_headers,$$*)
+$(UNIT_OBJECTS)/%.o: $$(call object_source,$$*) $$(call object_seams,$$*) $$(another_command) | $$(call object_headers,$$*)
 	$(keep_command)
 	$(Q)$(COMMAND) -c $< -o $@
 

@@ -19,6 +19,7 @@
 #include "net/configuration.h"
 #include "net/handlers.h"
 #include "net/link/port.h"
+#include "net/link/syns.h"
 #include "net/messages.h"
 #include "net/status_text.h"
 #include "net/steering.h"
@@ -289,7 +290,11 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
     }
     node_set_add(&device.attached, 0);
     spread();
-    return nic_enable_receive(nic);
+    result = nic_enable_receive(nic);
+    if (result == 0) {
+        link_syns_open(nic);
+    }
+    return result;
 }
 
 static int start_nic(const struct nic_port *port,

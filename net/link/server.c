@@ -26,10 +26,11 @@
 #include "net/handlers.h"
 #include "net/headers.h"
 #include "net/link/device.h"
+#include "net/link/syns.h"
 #include "net/link/transmit.h"
 #include "net/messages.h"
+#include "net/packet.h"
 #include "net/steering.h"
-#include "net/syn.h"
 #include "net/transport/server.h"
 
 /* Frames taken in one round: channels and the transport server's timers wait that long. */
@@ -66,29 +67,20 @@ static struct {
     uint64_t reclaim_delay_ns;
 } queue;
 
-/* The last frame of the batch so far, if it is an acknowledgement that may still be superseded. */
-static struct {
+/* A frame of the batch, its headers, and the TS that owns its flow. */
+struct arrival {
     struct frame *frame;
+    struct packet packet;
     node_id_t owner;
-} held;
+};
+
+/* The frame at hand, and the one before it if that is an acknowledgement which may still be
+ * superseded; NULL: it is not. */
+static struct arrival arrivals[2];
+static struct arrival *held;
+static unsigned syn_count; /* of this batch */
 
 /* --- Receive --- */
-
-/* A SYN, checked by steering_classify(): the CM decides who shall have the connection. That of the
- * TS, so that CMs share the work also where one queue takes all that comes. */
-static void deliver_syn(struct frame *frame, node_id_t owner)
-{
-    size_t length_bytes = frame->length_bytes;
-
-    if (UNLIKELY(length_bytes > SYN_FRAME_MAX_BYTES) &&
-        syn_cut_data(frame->data, &length_bytes, &frame->flags) != 0) {
-        counter_increment(COUNTER_DROP_CHECKSUM);
-    } else {
-        syn_send(configuration_own_cm(configuration, owner), owner, frame->data, length_bytes,
-                 frame->flags);
-    }
-    frame->release(frame);
-}
 
 static void forward(const struct frame *frame, node_id_t owner)
 {
@@ -108,77 +100,85 @@ static void forward(const struct frame *frame, node_id_t owner)
     }
 }
 
-static void hand_over(struct frame *frame, node_id_t owner)
+static void hand_over(const struct arrival *arrival)
 {
-    ASSERT_SLOW(configuration_has_role(configuration, owner, ROLE_TS));
-    if (owner == self) {
-        transport_server_receive(frame);
+    ASSERT_SLOW(configuration_has_role(configuration, arrival->owner, ROLE_TS));
+    if (arrival->owner == self) {
+        transport_server_receive(arrival->frame, &arrival->packet);
     } else {
-        forward(frame, owner);
-        frame->release(frame);
+        forward(arrival->frame, arrival->owner);
+        arrival->frame->release(arrival->frame);
     }
 }
 
 static void hand_over_held(void)
 {
-    struct frame *frame = held.frame;
+    const struct arrival *arrival = held;
 
-    if (frame != NULL) {
-        held.frame = NULL;
-        hand_over(frame, held.owner);
+    if (arrival != NULL) {
+        held = NULL;
+        hand_over(arrival);
     }
 }
 
 /*
  * A peer that takes in much acknowledges every second segment, and its acknowledgements come in
  * bunches. Each is held until the next frame of the batch is seen: if that acknowledges more, it
- * says all there is to say. Duplicates are never merged: TCP counts them. One that acknowledges
- * what was never sent says nothing, and must not replace one that does: so the TS is asked, and
- * where that is on another node, all are handed over.
+ * says all there is to say, but for how many it stands for. Duplicates are never merged: TCP counts
+ * them. One that acknowledges what was never sent says nothing, and must not replace one that does:
+ * so the TS is asked, and where that is on another node, all are handed over.
  */
-static void hold(struct frame *frame, node_id_t owner)
+static void hold(struct arrival *arrival)
 {
-    if (held.frame != NULL && held.owner == owner && owner == self &&
-        frame->flags == held.frame->flags && steering_supersedes(frame->data, held.frame->data) &&
-        transport_server_expects_acknowledgment(frame)) {
-        held.frame->release(held.frame);
+    if (held != NULL && held->owner == arrival->owner && arrival->owner == self &&
+        arrival->packet.flags == held->packet.flags &&
+        packet_supersedes(&arrival->packet, &held->packet) &&
+        transport_server_expects_acknowledgment(&arrival->packet)) {
+        arrival->packet.merged_count = (uint16_t)(held->packet.merged_count + 1);
+        held->frame->release(held->frame);
         counter_increment(COUNTER_NIC_RX_MERGED);
     } else {
         hand_over_held();
     }
-    ASSERT_SLOW((frame->flags & FRAME_L4_CHECKSUM_GOOD) != 0); /* damage must not replace */
-    held.frame = frame;
-    held.owner = owner;
+    ASSERT_SLOW((arrival->packet.flags & FRAME_L4_CHECKSUM_GOOD) !=
+                0); /* damage must not replace */
+    held = arrival;
 }
 
-static void deliver(struct frame *frame)
+/* Whether there is a frame to look at; what is not is counted. */
+static bool is_usable(const struct frame *frame)
 {
-    enum frame_kind kind;
-    node_id_t owner;
-
     ASSERT_SLOW(frame->length_bytes <= FRAME_BUFFER_BYTES);
     if (UNLIKELY((frame->flags & (FRAME_DAMAGED | FRAME_CHECKSUM_BAD)) != 0)) {
         counter_increment((frame->flags & FRAME_DAMAGED) != 0 ? COUNTER_DROP_MALFORMED
                                                               : COUNTER_DROP_CHECKSUM);
-        frame->release(frame);
-        return;
+        return false;
     }
     if (UNLIKELY(frame->length_bytes < ETHERNET_HEADER_BYTES)) {
         counter_increment(COUNTER_DROP_TRUNCATED);
+        return false;
+    }
+    return true;
+}
+
+static void deliver(struct frame *frame)
+{
+    struct arrival *arrival = held == &arrivals[0] ? &arrivals[1] : &arrivals[0];
+
+    if (!is_usable(frame)) {
         frame->release(frame);
         return;
     }
-    owner = steering_classify(configuration, frame->data, frame->length_bytes, &kind);
-    if (kind == FRAME_BARE_ACK && (frame->flags & FRAME_L4_CHECKSUM_GOOD) != 0) {
-        hold(frame, owner);
+    arrival->frame = frame;
+    packet_parse(&arrival->packet, frame->data, frame->length_bytes, frame->flags);
+    arrival->owner = steering_packet_owner(configuration, &arrival->packet);
+    if (packet_is_bare_ack(&arrival->packet) && (frame->flags & FRAME_L4_CHECKSUM_GOOD) != 0) {
+        hold(arrival);
         return;
     }
     hand_over_held();
-    if (kind == FRAME_SYN) {
-        deliver_syn(frame, owner);
-    } else {
-        hand_over(frame, owner);
-    }
+    syn_count += arrival->packet.kind == PACKET_SYN;
+    hand_over(arrival);
 }
 
 /* --- Transmit --- */
@@ -201,15 +201,18 @@ bool link_server_can_segment_tcp(void)
 
 /* --- This LS's turn in the event loop --- */
 
-static void read_statistics(void)
+/* Returns how many frames have been lost since the last look. */
+static uint32_t read_statistics(void)
 {
-    uint32_t missed = nic_queue_take_dropped(queue.nic) + link_device_take_missed();
+    uint32_t missed =
+        nic_queue_take_dropped(queue.nic) + link_device_take_missed() + link_syns_check();
     struct nic_buffers buffers = nic_queue_count_buffers(queue.nic);
 
     counter_set(COUNTER_NIC_RX_BUFFERS_FREE, buffers.free);
     counter_set(COUNTER_NIC_RX_BUFFERS_USED, buffers.used);
     counter_add(COUNTER_NIC_RX_MISSED, missed);
     queue.next_statistics_ns = dispatch_now_ns() + STATISTICS_INTERVAL_NS;
+    return missed;
 }
 
 /* Apart from its caller, whose common case needs none of the registers that this one saves. */
@@ -217,7 +220,7 @@ static __attribute__((noinline)) void deliver_all(struct frame **frames, unsigne
 {
     uint64_t byte_count = 0;
 
-    ASSERT_SLOW(held.frame == NULL); /* none is left from the batch before */
+    ASSERT_SLOW(held == NULL); /* none is left from the batch before */
     for (unsigned i = 0; i < count; i++) {
         byte_count += frames[i]->length_bytes;
         deliver(frames[i]);
@@ -227,15 +230,34 @@ static __attribute__((noinline)) void deliver_all(struct frame **frames, unsigne
     counter_add(COUNTER_NIC_RX_BYTES, byte_count);
 }
 
+/* From the queue that takes only those. */
+static __attribute__((noinline)) unsigned deliver_syns(struct frame **frames, unsigned most)
+{
+    unsigned count = link_syns_receive(frames, most);
+
+    if (count > 0) {
+        deliver_all(frames, count);
+    }
+    return count;
+}
+
 static unsigned poll_queue(void *context)
 {
     struct frame *frames[RECEIVE_BUDGET];
     unsigned count = nic_queue_receive(queue.nic, frames, RECEIVE_BUDGET);
+    unsigned room = RECEIVE_BUDGET - count;
 
     (void)context;
     ASSERT_SLOW(count <= RECEIVE_BUDGET);
     if (count > 0) {
+        syn_count = 0;
         deliver_all(frames, count);
+        if (syn_count > 0 && link_syns_note(syn_count) && read_statistics() > 0) {
+            link_syns_begin();
+        }
+    }
+    if (UNLIKELY(link_syns_is_pending())) {
+        count += deliver_syns(frames, room > LINK_SYNS_LEAST ? room : LINK_SYNS_LEAST);
     }
     return count + nic_queue_reclaim(queue.nic);
 }
@@ -245,7 +267,7 @@ static void flush_queue(void *context)
     (void)context;
     nic_queue_flush(queue.nic);
     if (UNLIKELY(dispatch_now_ns() >= queue.next_statistics_ns)) {
-        read_statistics();
+        (void)read_statistics(); /* for the counters */
         link_device_check();
     }
 }
@@ -284,7 +306,7 @@ static bool poll_while_asleep(void)
         timer_start(&queue.poll_timer, platform_now_ns() + POLL_INTERVAL_NS) != 0) {
         return true; /* no memory for a timer: nothing would wake us */
     }
-    return nic_queue_is_pending(queue.nic);
+    return nic_queue_is_pending(queue.nic) || link_syns_is_pending();
 }
 
 /* Returns whether to stay awake. */
@@ -300,10 +322,11 @@ static bool arm_interrupt(void)
     }
     if (queue.is_armed) {
         /* Not taken since: a frame that comes now, or came while we were awake, has raised it. */
-        return nic_queue_is_pending(queue.nic);
+        return nic_queue_is_pending(queue.nic) || link_syns_is_pending();
     }
     queue.is_armed = nic_queue_arm(queue.nic);
-    return !queue.is_armed;
+    /* Arming has cleared the cause of SYNs, too, and has not looked at them. */
+    return !queue.is_armed || link_syns_is_pending();
 }
 
 static bool prepare_sleep(void *context)

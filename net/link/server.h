@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link server (LS): owns one queue pair of the NIC. Hands SYNs to a CM and every other frame to
- * the TS that owns the flow; sends frames for TSs. The first living LS drives the NIC: brings it
- * up, has it steer, and tells the TSs (NIC_READY).
+ * The link server (LS): owns one queue pair of the NIC. Hands every frame to the TS that owns its
+ * flow; sends frames for TSs. The first living LS drives the NIC: brings it up, has it steer, and
+ * tells the TSs (NIC_READY).
  */
 #pragma once
 

@@ -66,6 +66,7 @@ struct listener {
     uint64_t next_offer_ns;                /* no other one before */
     bool is_offer_due;                     /* then */
     struct waiting_queue waiting;          /* waiting.c */
+    bool is_told;                          /* ports.c: the TSs know that it is served */
 };
 
 #define LISTENER_HASH_SIZE 64u

@@ -18,6 +18,7 @@
 #include "net/manager/counters.h"
 #include "net/manager/internal.h"
 #include "net/manager/offering.h"
+#include "net/manager/ports.h"
 
 static bool has_role(const struct manager *manager, node_id_t node, enum role role)
 {
@@ -128,7 +129,9 @@ static void settle(struct manager *manager, struct listener *listener)
     balance_settle(&manager->balance, listener);
     offering_publish(manager, listener);
     refuse_excess(manager, listener);
-    (void)listener_release_unused(&manager->listeners, listener); /* most often it is still used */
+    if (listener_release_unused(&manager->listeners, listener)) {
+        ports_tell(manager);
+    }
 }
 
 /* --- From applications --- */
@@ -157,6 +160,7 @@ void manager_handle_listen(struct manager *manager, node_id_t from, const struct
         }
         return;
     }
+    ports_note_listener(manager, listener);
     refuse_excess(manager, listener);
 }
 
@@ -210,42 +214,25 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
     place_waiting(manager, listener);
 }
 
-/* --- From LSs --- */
+/* --- From TSs --- */
 
 void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
-                                const struct message *message, struct message_payload frame)
+                                const struct message *message)
 {
     const struct syn_arrived *syn = (const struct syn_arrived *)message;
-    uint16_t port = host_order(syn->flow.local_port);
-    struct listener *listener = listener_find(&manager->listeners, port);
-    struct assign_connection *assign;
+    struct listener *listener =
+        listener_find(&manager->listeners, host_order(syn->flow.local_port));
+    struct assign_connection *assign =
+        manager_reserve_posted(manager, from, ASSIGN_CONNECTION, sizeof(*assign));
 
-    (void)from; /* some LS or TS */
-    if (!has_role(manager, syn->ts, ROLE_TS) || frame.length_bytes > SYN_FRAME_MAX_BYTES) {
-        refuse_message(manager);
-        return;
-    }
-    assign = manager->environment->reserve(syn->ts, ASSIGN_CONNECTION, sizeof(*assign),
-                                           frame.length_bytes, manager->context);
-    if (assign == NULL) {
-        /* The peer sends its SYN again. A dead TS takes its flows with it. */
-        manager_count(manager, configuration_is_dead(manager->configuration, syn->ts)
-                                   ? COUNTER_DROP_NOT_OURS
-                                   : COUNTER_DROP_CHANNEL_FULL);
-        return;
-    }
     assign->flow = syn->flow;
-    assign->acceptor = listener == NULL ? manager_nobody(manager)
-                                        : acceptors_take(manager, listener, syn->ts, true);
-    assign->frame_flags = syn->frame_flags;
+    assign->acceptor =
+        listener == NULL ? manager_nobody(manager) : acceptors_take(manager, listener, from, true);
     assign->is_refused = listener == NULL;
     ASSERT_SLOW(assign->acceptor.node == NODE_NONE || !assign->is_refused);
-    memcpy(assign + 1, frame.bytes, frame.length_bytes);
     count_assignment(manager, &assign->acceptor);
     manager_publish(manager);
 }
-
-/* --- From TSs --- */
 
 void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
                                    const struct message *message)
@@ -342,6 +329,7 @@ static void take_offer(struct manager *manager, node_id_t from, const struct off
         manager_count(manager, COUNTER_OFFERS_KNOWN);
     }
     balance_set_offer(&manager->balance, listener, from, acceptor, offer->service_ns);
+    ports_note_listener(manager, listener);
     place_waiting(manager, listener);
 }
 
@@ -421,6 +409,9 @@ void manager_forget_node(struct manager *manager, node_id_t node)
         withdraw_offers_of(manager, listener, node);
         remove_applications_of(manager, listener, node);
         settle(manager, listener);
+    }
+    if (has_role(manager, node, ROLE_CM)) {
+        ports_tell(manager); /* some of its transport servers are this one's now */
     }
 }
 

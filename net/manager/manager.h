@@ -18,9 +18,7 @@
 /* What a CM asks of its node; `context` is the manager's own. It comes last, so that passing a call
  * on to the dispatcher moves no argument. */
 struct manager_environment {
-    /* As message_reserve_payload() and the others in kernel/message/send.h. */
-    void *(*reserve)(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
-                     void *context);
+    /* As message_reserve_posted() and message_publish() in kernel/message/send.h. */
     void *(*reserve_posted)(node_id_t to, uint16_t type, size_t fixed_bytes, void *context);
     void (*publish)(void *context);
     /* One more of what this counter (net/counters.h, net/manager/counters.h) counts; and as
@@ -78,7 +76,7 @@ void manager_handle_unlisten(struct manager *manager, node_id_t from,
 void manager_handle_accept_connection(struct manager *manager, node_id_t from,
                                       const struct message *message);
 void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
-                                const struct message *message, struct message_payload frame);
+                                const struct message *message);
 void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
                                    const struct message *message);
 void manager_handle_connection_closed(struct manager *manager, node_id_t from,

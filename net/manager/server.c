@@ -30,13 +30,6 @@ static struct timer offer_timer; /* when it has an offer to send that must wait 
 
 /* --- What it asks of its node --- */
 
-static void *reserve(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
-                     void *context)
-{
-    (void)context;
-    return message_reserve_payload(to, type, fixed_bytes, payload_bytes);
-}
-
 static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
 {
     (void)context;
@@ -94,7 +87,6 @@ static void wake_at(uint64_t time_ns, void *context)
 }
 
 static const struct manager_environment environment = {
-    .reserve = reserve,
     .reserve_posted = reserve_posted,
     .publish = publish,
     .count = count,
@@ -122,10 +114,9 @@ static void handle_accept_connection(node_id_t from, const struct message *messa
     manager_handle_accept_connection(&own_manager, from, message);
 }
 
-static void handle_syn_arrived(node_id_t from, const struct message *message,
-                               struct message_payload frame)
+static void handle_syn_arrived(node_id_t from, const struct message *message)
 {
-    manager_handle_syn_arrived(&own_manager, from, message, frame);
+    manager_handle_syn_arrived(&own_manager, from, message);
 }
 
 static void handle_accept_timeout(node_id_t from, const struct message *message)
@@ -191,7 +182,7 @@ void connection_manager_start(const struct configuration *configuration)
     net_register_message(LISTEN, handle_listen);
     net_register_message(UNLISTEN, handle_unlisten);
     net_register_message(ACCEPT_CONNECTION, handle_accept_connection);
-    net_register_payload_message(SYN_ARRIVED, handle_syn_arrived);
+    net_register_message(SYN_ARRIVED, handle_syn_arrived);
     net_register_message(ACCEPT_TIMEOUT, handle_accept_timeout);
     net_register_message(CONNECTION_CLOSED, handle_connection_closed);
     net_register_message(OFFER, handle_offer);

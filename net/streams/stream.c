@@ -474,10 +474,13 @@ static void handle_send_credit(node_id_t from, const struct message *message)
     ASSERT_SLOW(!stream->is_channel_full || channel_full_head != NULL);
     bool had_room = has_send_room(stream);
     /* No more than is under way can have been acknowledged. */
-    if (credit->bytes > stream->send_window_bytes - stream->send_credit_bytes) {
+    if (credit->send_window_bytes < stream->send_window_bytes ||
+        credit->send_window_bytes > SEND_WINDOW_MAX_BYTES ||
+        credit->bytes > credit->send_window_bytes - stream->send_credit_bytes) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
+    stream->send_window_bytes = credit->send_window_bytes;
     stream->send_credit_bytes += credit->bytes;
     if (has_send_room(stream) && (!had_room || stream->is_short_of_room)) {
         tell_room(stream);

@@ -25,10 +25,10 @@
 #include "net/headers.h"
 #include "net/messages.h"
 #include "net/status_text.h"
+#include "net/transport/card.h"
 #include "net/transport/connection.h"
 #include "net/transport/dhcp.h"
 #include "net/transport/lwip/interface.h"
-#include "net/transport/lwip/output.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
 #include "net/transport/sntp.h"
@@ -87,15 +87,16 @@ static void announce(const struct address_set *address)
     }
 }
 
-/* Connections of an address that is no longer ours cannot go on. */
-static void abort_connections(uint32_t old_address)
+/* Connections of an address that is no longer ours cannot go on, and nothing more is to be said
+ * from there. */
+static void end_connections(uint32_t old_address)
 {
     for (uint32_t i = 0; i < connection_table_size(); i++) {
         struct connection *connection = connection_at(i);
 
-        if (connection != NULL && connection->pcb != NULL &&
-            connection->flow.local_address == old_address) {
-            connection_abort(connection, ENETDOWN);
+        if (connection != NULL && connection_has_tcp(connection) &&
+            connection->tcb.flow.local_address == old_address) {
+            connection_end(connection, ENETDOWN);
         }
     }
 }
@@ -130,9 +131,8 @@ static void publish_address(struct netif *netif)
         return;
     }
     announced = address;
-    /* lwIP has aborted those that it has on its list, but not those that are parked beside it. */
     if (old_address != 0 && old_address != address.address) {
-        abort_connections(old_address);
+        end_connections(old_address);
     }
     if (address.address != 0) {
         show_address(&address);
@@ -158,7 +158,7 @@ static void take_address(const struct address_set *address)
         return; /* it came from here */
     }
     if (old_address != 0 && old_address != address->address) {
-        abort_connections(old_address);
+        end_connections(old_address);
     }
     netif_set_addr(netif, &own, &netmask, &gateway);
 }
@@ -218,7 +218,7 @@ static void speak_if_first(void)
 
 void transport_address_lose_node(void)
 {
-    output_choose_link_server();
+    card_choose_link_server();
     speak_if_first();
 }
 

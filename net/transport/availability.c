@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Availability. A CM has named an acceptor with the SYN; when TCP's handshake is complete the
- * acceptor is told of the connection, together with the data of the same round. Whoever declines
- * it, is slow, or cannot be told for want of room, loses it to another acceptor; a claim that comes
- * after that is rejected by its number.
+ * Availability. A CM is asked for an acceptor when the SYN comes; when TCP's handshake is complete,
+ * and the CM has answered, the acceptor is told of the connection, together with the data of the
+ * same round. Whoever declines it, is slow, or cannot be told for want of room, loses it to another
+ * acceptor; a claim that comes after that is rejected by its number.
  *
  * A connection that was granted is the acceptor's as soon as it is told of it: it may have taken
  * it, and acted upon it, before we hear of that. So it is given to somebody else only when the
@@ -30,8 +30,6 @@
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
-#include "net/transport/demux.h"
-#include "net/transport/frames.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 
@@ -53,7 +51,7 @@ static struct timer waiting_timer;
 
 static uint16_t local_port_of(const struct connection *connection)
 {
-    return swap16(connection->flow.local_port);
+    return swap16(connection->tcb.flow.local_port);
 }
 
 static void start_timer(struct timer *timer, uint64_t deadline_ns)
@@ -142,6 +140,7 @@ static void ask_again(struct connection *connection)
     node_id_t cm = last.node == NODE_NONE ? last.assigned_by : last.cm;
 
     ASSERT(connection->state != CONNECTION_CLAIMED);
+    connection->is_assignment_due = false;
     if (configuration_is_dead(configuration, cm)) {
         cm = configuration_own_cm(configuration, platform_node());
         last.node = NODE_NONE; /* the list that it was on is gone */
@@ -163,16 +162,17 @@ static void ask_again(struct connection *connection)
     }
 }
 
-void availability_assign(struct connection *connection, const struct acceptor *acceptor)
+void availability_assign(struct connection *connection, const struct acceptor *acceptor,
+                         bool is_due)
 {
-    node_id_t cm;
+    ASSERT(!is_due || (acceptor->node == NODE_NONE && acceptor->assigned_by != NODE_NONE));
+    connection->acceptor = *acceptor;
+    connection->is_assignment_due = is_due;
+    if (acceptor->node == NODE_NONE && acceptor->assigned_by == NODE_NONE) {
+        node_id_t cm = configuration_own_cm(configuration_current(), platform_node());
 
-    if (acceptor != NULL) {
-        connection->acceptor = *acceptor;
-        return;
+        connection->acceptor.cm = connection->acceptor.assigned_by = cm;
     }
-    cm = configuration_own_cm(configuration_current(), platform_node());
-    connection->acceptor = (struct acceptor){.node = NODE_NONE, .cm = cm, .assigned_by = cm};
 }
 
 /* --- CONNECTION_AVAILABLE and its time-out --- */
@@ -201,7 +201,7 @@ static void fill_availability(struct connection *connection, struct connection_a
     connection->availability_number++;
     message->connection_index = connection->place.index;
     message->generation = connection->generation;
-    message->flow = connection->flow;
+    message->flow = connection->tcb.flow;
     message->listener_index = connection->acceptor.listener_index;
     message->availability_number = connection->availability_number;
 }
@@ -358,7 +358,11 @@ bool availability_settle(struct connection *connection)
         return true;
     }
     if (connection->acceptor.node == NODE_NONE) {
-        ask_again(connection);
+        if (connection->is_assignment_due) {
+            wait_for_acceptor(connection); /* a CM has been asked */
+        } else {
+            ask_again(connection);
+        }
         return true;
     }
     if (is_data_wanted(connection)) {
@@ -405,13 +409,13 @@ void availability_lose_application(struct connection *connection)
         connection_abort(connection, 0);
         break;
     default:
-        break; /* half-open: it is asked again when its handshake is complete */
+        break;
     }
 }
 
 /* --- Messages --- */
 
-static bool is_acceptor_possible(node_id_t from, const struct acceptor *acceptor)
+bool availability_is_acceptor_possible(node_id_t from, const struct acceptor *acceptor)
 {
     const struct configuration *configuration = configuration_current();
 
@@ -421,25 +425,30 @@ static bool is_acceptor_possible(node_id_t from, const struct acceptor *acceptor
              configuration_has_role(configuration, acceptor->cm, ROLE_CM)));
 }
 
-static void handle_assign_connection(node_id_t from, const struct message *message,
-                                     struct message_payload frame)
+/* As long as it waits. */
+static void give_to(struct connection *connection, const struct acceptor *acceptor)
 {
-    const struct assign_connection *assign = (const struct assign_connection *)message;
-    struct demux_assignment assignment = {
-        .acceptor = assign->acceptor,
-        .is_refused = assign->is_refused != 0,
-    };
+    ASSERT(connection->state == CONNECTION_WAITING && acceptor->node != NODE_NONE);
+    connection->acceptor = *acceptor;
+    connection->is_assignment_due = false;
+    connection_queue_remove(&connection->claim_link);
+    connection_set_state(connection, CONNECTION_ASSIGNED);
+    connection_mark_dirty(connection);
+}
 
-    if (!is_acceptor_possible(from, &assign->acceptor)) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return;
-    }
-    if (assignment.acceptor.node == NODE_NONE) {
-        assignment.acceptor.assigned_by = from;
-    }
-    frames_receive_assigned(frame, assign->frame_flags, &assignment);
-    if (!assignment.was_taken) {
-        report_closed(&assignment.acceptor, swap16(assign->flow.local_port), 0);
+void availability_take_assignment(struct connection *connection, const struct acceptor *acceptor,
+                                  bool is_refused)
+{
+    ASSERT(connection->is_assignment_due && connection->acceptor.node == NODE_NONE);
+    connection->is_assignment_due = false;
+    if (is_refused) {
+        connection_abort(connection, 0);
+    } else if (connection->state == CONNECTION_ASSIGNED) {
+        connection->acceptor = *acceptor; /* it is settled at the end of this round */
+    } else if (acceptor->node != NODE_NONE) {
+        give_to(connection, acceptor);
+    } else {
+        ask_again(connection); /* now it is one that waits at the CM */
     }
 }
 
@@ -449,7 +458,7 @@ static void handle_reassign_connection(node_id_t from, const struct message *mes
     struct connection *connection =
         connection_find(reassign->connection_index, reassign->generation);
 
-    if (!is_acceptor_possible(from, &reassign->acceptor)) {
+    if (!availability_is_acceptor_possible(from, &reassign->acceptor)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
@@ -468,9 +477,7 @@ static void handle_reassign_connection(node_id_t from, const struct message *mes
         connection->acceptor.assigned_by = from;
         return; /* still nobody: the CM keeps it in mind */
     }
-    connection_queue_remove(&connection->claim_link);
-    connection_set_state(connection, CONNECTION_ASSIGNED);
-    connection_mark_dirty(connection);
+    give_to(connection, &reassign->acceptor);
 }
 
 static void reject_claim(node_id_t to, const struct claim_connection *claim)
@@ -559,7 +566,6 @@ void availability_initialise(void)
     timer_initialise(&dataless_timer, expire_dataless);
     connection_queue_initialise(&waiting);
     timer_initialise(&waiting_timer, expire_waiting);
-    net_register_payload_message(ASSIGN_CONNECTION, handle_assign_connection);
     net_register_message(REASSIGN_CONNECTION, handle_reassign_connection);
     net_register_message(CLAIM_CONNECTION, handle_claim_connection);
     net_register_message(DECLINE_CONNECTION, handle_decline_connection);

@@ -21,8 +21,16 @@ struct connection;
 
 void availability_initialise(void);
 
-/* A SYN has opened it: who shall have it. NULL: nobody yet; this node's own CM will be asked. */
-void availability_assign(struct connection *connection, const struct acceptor *acceptor);
+/* It is open: who shall have it. An acceptor without node is nobody yet: with `is_due`, its CM has
+ * been asked and will say; else it is asked now, or this node's own if none is named. */
+void availability_assign(struct connection *connection, const struct acceptor *acceptor,
+                         bool is_due);
+/* The CM that was asked has answered: nobody yet, if the acceptor has no node. Refused: nobody
+ * serves the port any more. */
+void availability_take_assignment(struct connection *connection, const struct acceptor *acceptor,
+                                  bool is_refused);
+/* Whether that node may hand over this acceptor. */
+bool availability_is_acceptor_possible(node_id_t from, const struct acceptor *acceptor);
 /* Send what is due for a connection that is not claimed. False: no room in a channel. */
 MUST_CHECK bool availability_settle(struct connection *connection);
 /* A message about it has come from `application`, whose name for it is stream_index: that claims it

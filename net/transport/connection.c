@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwIP's events, and the end of the dispatch round: each connection that something happened to
- * is settled once. Then its application learns what has come, its PCB sends what it can, and a
- * connection that is over is forgotten.
+ * What TCP tells of connections (tcp/events.h), and the end of the dispatch round: each connection
+ * that something happened to is settled once. Then its application learns what has come, TCP sends
+ * what it can, and a connection that is over is forgotten.
  */
 #include "net/transport/connection.h"
 
@@ -16,18 +16,17 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
+#include "net/transport/demux.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
-#include "net/transport/pcb.h"
+#include "net/transport/orphan.h"
+#include "net/transport/overload.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
-#include "net/transport/timer.h"
+#include "net/transport/tcp/events.h"
+#include "net/transport/tcp/handshake.h"
 
-#include "net/transport/lwip/round_trip.h"
-#include "net/transport/lwip/tcp.h"
-
-/* RFC 6928. lwIP starts with three. */
-#define INITIAL_WINDOW_SEGMENTS 10u
+#include "lwip/pbuf.h"
 
 static struct connection *dirty_head, *dirty_tail;
 /* Without room in the channel of their application: told more when it has room again, the one that
@@ -79,13 +78,13 @@ static void pack_received(struct connection *connection, struct pbuf *packet)
     }
 }
 
-/* TCP empties the front of a chain whose beginning has come before. */
+/* lwIP empties the front of a chain whose beginning has come before. */
 static struct pbuf *skip_empty(struct pbuf *packet)
 {
     while (packet->len == 0) {
         struct pbuf *next = packet->next;
 
-        ASSERT(next != NULL); /* lwIP hands over no packet without bytes */
+        ASSERT(next != NULL); /* no packet comes without bytes */
         packet->next = NULL;
         pbuf_free(packet);
         packet = next;
@@ -168,74 +167,79 @@ void connection_drop_received(struct connection *connection)
     ASSERT_SLOW(connection->received_tail == NULL);
 }
 
-/* --- Events --- */
+/* --- From the handshake to the end --- */
 
-static void note_established(struct connection *connection)
+bool connection_open(const struct handshake *handshake)
 {
+    struct connection *connection = connection_allocate();
+
+    if (UNLIKELY(connection == NULL)) {
+        if (connection_table_is_full()) {
+            counter_increment(COUNTER_DROP_TABLE_FULL);
+            overload_note(OVERLOAD_TABLE, connection_table_limit());
+        } else {
+            counter_increment(COUNTER_DROP_NO_MEMORY);
+        }
+        return false;
+    }
+    connection->opened_ns = handshake->opened_ns;
+    tcb_open(&connection->tcb, handshake);
+    demux_add(&connection->tcb);
+    availability_assign(connection, &handshake->acceptor, handshake->is_acceptor_due);
     counter_increment(COUNTER_TCP_ACCEPTED);
-    connection->is_handshake_repeated = connection->pcb->nrtx != 0;
-    connection_set_state(connection, CONNECTION_ASSIGNED);
-}
-
-static void note_received(struct connection *connection, struct pbuf *packet)
-{
-    if (packet == NULL) {
-        connection->has_peer_closed = true;
-    } else if (connection->state == CONNECTION_DETACHED) {
-        pbuf_free(packet);
-    } else {
-        append_received(connection, packet);
-    }
-}
-
-static void note_error(struct connection *connection, err_t error)
-{
-    if (error == ERR_CLSD) {
-        return; /* both sides have said FIN */
-    }
-    if (error == ERR_RST) {
-        counter_increment(COUNTER_TCP_RESETS);
-    }
-    if (connection->error_number == 0) {
-        connection->error_number = error == ERR_RST ? ECONNRESET : ETIMEDOUT;
-    }
-}
-
-/* Called from inside lwIP: notes what happened, and no more. */
-err_t lwip_tcp_event(void *argument, struct tcp_pcb *pcb, enum lwip_event event,
-                     struct pbuf *packet, u16_t size, err_t error)
-{
-    struct connection *connection = argument;
-
-    if (connection == NULL) {
-        /* The listening PCB: there was no memory for another one. Or one that got no connection,
-         * which open_passively() has counted. */
-        counter_add(COUNTER_DROP_NO_MEMORY, event == LWIP_EVENT_ACCEPT);
-        return ERR_OK;
-    }
-    ASSERT_SLOW(pcb == NULL || connection->pcb == pcb);
-    ASSERT_SLOW(connection->state != CONNECTION_FREE);
-    switch (event) {
-    case LWIP_EVENT_ACCEPT:
-        note_established(connection);
-        break;
-    case LWIP_EVENT_RECV:
-        note_received(connection, packet);
-        break;
-    case LWIP_EVENT_SENT:
-        stream_note_acknowledged(connection, size);
-        break;
-    case LWIP_EVENT_ERR:
-        note_error(connection, error);
-        break;
-    case LWIP_EVENT_POLL:
-        return ERR_OK; /* each slow tick; nothing has happened */
-    case LWIP_EVENT_CONNECTED:
-        break;
-    }
-    (void)pcb;
     connection_mark_dirty(connection);
-    return ERR_OK;
+    return true;
+}
+
+void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    if (UNLIKELY(connection->state == CONNECTION_DETACHED)) {
+        pbuf_free(packet); /* on its way when the application closed */
+        return;
+    }
+    append_received(connection, packet);
+    connection_mark_dirty(connection);
+}
+
+void tcp_event_peer_closed(struct tcb *tcb)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    connection->has_peer_closed = true;
+    connection_mark_dirty(connection);
+}
+
+void tcp_event_acknowledged(struct tcb *tcb, uint32_t bytes)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    stream_note_acknowledged(connection, bytes);
+    connection_mark_dirty(connection);
+}
+
+void tcp_event_ended(struct tcb *tcb, int error)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    ASSERT(error >= 0);
+    if (connection->error_number == 0) {
+        connection->error_number = (uint32_t)error;
+    }
+    demux_remove(tcb);
+    orphan_forget(connection);
+    connection_mark_dirty(connection);
+}
+
+void tcp_event_unsettled(struct tcb *tcb)
+{
+    connection_request_output(connection_of_tcb(tcb));
+}
+
+bool tcp_application_is_behind(const struct tcb *tcb)
+{
+    return CONTAINER_OF(tcb, const struct connection, tcb)->received_head != NULL;
 }
 
 void connection_abort(struct connection *connection, uint32_t error_number)
@@ -243,12 +247,16 @@ void connection_abort(struct connection *connection, uint32_t error_number)
     if (connection->error_number == 0) {
         connection->error_number = error_number;
     }
-    if (connection->pcb != NULL) {
-        counter_increment(COUNTER_TCP_RESETS);
-        tcp_abort(connection->pcb);
-        ASSERT(connection->pcb == NULL); /* lwIP has told pcb.c of the end */
+    if (connection_has_tcp(connection)) {
+        tcb_abort(&connection->tcb, (int)error_number);
+        ASSERT(!connection_has_tcp(connection)); /* it has told of the end */
     }
     connection_mark_dirty(connection);
+}
+
+void connection_end(struct connection *connection, uint32_t error_number)
+{
+    tcb_end(&connection->tcb, (int)error_number);
 }
 
 void connection_detach(struct connection *connection)
@@ -257,6 +265,9 @@ void connection_detach(struct connection *connection)
     availability_report_closed(connection);
     connection_set_state(connection, CONNECTION_DETACHED);
     connection_drop_received(connection);
+    if (connection_has_tcp(connection)) {
+        orphan_watch(connection);
+    }
     connection_mark_dirty(connection);
 }
 
@@ -300,30 +311,12 @@ static struct connection *take_dirty(void)
     return connection;
 }
 
-/* lwIP sets its small initial window after the event that tells of the new connection. */
-static void open_initial_window(struct connection *connection)
-{
-    struct tcp_pcb *pcb = connection->pcb;
-    uint64_t round_trip_ns = dispatch_now_ns() - connection->opened_ns;
-
-    ASSERT(connection->opened_ns <= dispatch_now_ns());
-    ASSERT(pcb->mss > 0); /* lwIP puts its own in the place of a peer's 0 */
-    connection->has_initial_window = true;
-    pcb->cwnd = INITIAL_WINDOW_SEGMENTS * pcb->mss;
-    /* The handshake is the first measurement, unless it is not known which SYN-ACK was answered.
-     * What lwIP has made of it counts whole ticks. */
-    round_trip_forget(pcb, connection->is_handshake_repeated);
-    if (!connection->is_handshake_repeated) {
-        round_trip_note(pcb, (uint32_t)(round_trip_ns / TRANSPORT_TICK_NS));
-    }
-}
-
 /* Returns whether it was told all there is. */
 static bool tell(struct connection *connection)
 {
     switch (connection->state) {
     case CONNECTION_ASSIGNED:
-        return connection->pcb == NULL || availability_settle(connection);
+        return !connection_has_tcp(connection) || availability_settle(connection);
     case CONNECTION_CLAIMED:
         return stream_deliver(connection);
     default:
@@ -335,7 +328,7 @@ static bool tell(struct connection *connection)
 static bool is_to_be_told(const struct connection *connection)
 {
     return connection->state == CONNECTION_CLAIMED ||
-           (connection->state == CONNECTION_ASSIGNED && connection->pcb != NULL);
+           (connection->state == CONNECTION_ASSIGNED && connection_has_tcp(connection));
 }
 
 static void end_block(struct connection *connection)
@@ -376,40 +369,20 @@ static bool tell_in_turn(struct connection *connection)
     return true;
 }
 
-static void settle_pcb(struct connection *connection)
-{
-    if (!connection->has_initial_window && connection->pcb->state >= ESTABLISHED) {
-        open_initial_window(connection);
-    }
-    if (stream_pump(connection)) {
-        connection->is_output_due = true;
-    }
-    if (connection->pcb != NULL && connection->is_output_due) {
-        connection->is_output_due = false;
-        (void)tcp_output(connection->pcb); /* what cannot go now, goes with a later ACK or tick */
-    }
-    if (connection->pcb != NULL) {
-        pcb_park(connection);
-        transport_timer_watch(connection);
-    }
-}
-
 static bool is_unclaimed(const struct connection *connection)
 {
     return connection->state != CONNECTION_CLAIMED && connection->state != CONNECTION_DETACHED;
 }
 
-/* TCP has forgotten it. An application may still have it: until it closes. */
+/* TCP is done with it. An application may still have it: until it closes. */
 static void settle_end(struct connection *connection)
 {
-    ASSERT(connection->pcb == NULL);
+    ASSERT(!connection_has_tcp(connection));
     if (is_unclaimed(connection) && !availability_withdraw(connection)) {
         return; /* kept until it is claimed, or declined */
     }
     if (connection->state == CONNECTION_DETACHED && !connection->is_dirty) {
-        if (connection->has_initial_window) {
-            counter_increment(COUNTER_TCP_CLOSED);
-        }
+        counter_increment(COUNTER_TCP_CLOSED);
         connection_release(connection);
     }
 }
@@ -421,10 +394,11 @@ static void settle(struct connection *connection)
     if (connection->received_head != NULL) {
         hold_received(connection);
     }
-    if (connection->pcb != NULL) {
-        settle_pcb(connection);
+    if (connection->is_output_due && connection_has_tcp(connection)) {
+        connection->is_output_due = false;
+        tcb_settle(&connection->tcb);
     }
-    if (is_told && connection->pcb == NULL) {
+    if (is_told && !connection_has_tcp(connection)) {
         settle_end(connection);
     }
 }

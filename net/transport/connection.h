@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A transport server's connection: what it knows of each beside lwIP's PCB.
+ * A transport server's connection: TCP's block (tcp/tcb.h) and what the applications are told of
+ * it.
  *
- * A connection exists from the SYN until TCP has forgotten it *and* its application has closed
- * or been told of its end. What happens to it in a round, lwIP's events and messages, changes it
- * and marks it dirty. connection_settle_all() then runs once at the end of the round, outside
- * lwIP: it sends what is due to the application, and the segments that can wait so long, so that
+ * A connection exists from the ACK that completes its handshake until TCP is done with it *and* its
+ * application has closed or been told of its end. What happens to it in a round, TCP's events and
+ * messages, changes it and marks it dirty. connection_settle_all() then runs once at the end of the
+ * round: it sends what is due to the application, and the segments that can wait so long, so that
  * what came in one round leaves in as few as it can. What cannot wait leaves at once: resets,
- * lwIP's retransmissions, answers from TIME_WAIT, and messages to connection managers.
+ * answers from TIME_WAIT, and messages to connection managers.
  */
 #pragma once
 
@@ -17,57 +18,43 @@
 #include "net/messages.h"
 #include "net/transport/queue.h"
 #include "net/transport/state.h"
+#include "net/transport/tcp/tcb.h"
 
+struct handshake;
 struct pbuf;
-struct send_block;
-struct tcp_pcb;
 
 /*
  * The fields stand in groups by the file that writes them; a file that needs another's field
  * changed calls a function of that file. Any file may read. tests/check/connection holds them to
- * it, by these headings.
+ * it, by these headings; those of `tcb` have headings of their own.
  */
 struct connection {
     /* --- table.c --- */
     struct pool_object place;
+    struct tcb tcb;
     uint32_t generation; /* counts the uses of this entry */
 
     /* --- state.c --- */
     uint8_t state; /* enum connection_state */
 
-    /* --- pcb.c --- */
-    bool is_listed;                /* on lwIP's list of PCBs that its slow timer visits */
-    uint8_t retransmissions;       /* in a row, as lwIP counts them: those already counted */
-    struct tcp_pcb *pcb;           /* NULL when TCP is done with it */
-    struct tcp_pcb *list_previous; /* on that list */
-    struct flow flow;
-    uint64_t opened_ns; /* when the SYN came */
-
-    /* --- demux.c --- */
-    bool is_hashed;
-    struct connection *hash_next;
-
-    /* --- challenge.c --- */
-    uint32_t challenge_tick; /* when the last challenge ACK went out, in lwIP's slow ticks */
-
     /* --- connection.c --- */
-    bool is_dirty;              /* waits to be settled */
-    bool is_output_due;         /* tcp_output() at the end of the round */
-    bool is_handshake_repeated; /* the SYN-ACK was sent more than once */
-    bool has_initial_window;
+    bool is_dirty;      /* waits to be settled */
+    bool is_output_due; /* tcb_settle() at the end of the round */
     bool has_peer_closed;
     bool is_holding;       /* what is received has waited since an earlier round */
     uint32_t error_number; /* why TCP gave up; 0 while it has not */
     struct connection *dirty_next;
-    node_id_t blocked_on;                /* while blocked_link is queued */
-    struct connection_link blocked_link; /* waits for room in that node's channel */
     /* Received and not yet given to the application, linked by `next` alone: the total lengths
      * in these pbufs mean nothing. */
     struct pbuf *received_head, *received_tail;
+    node_id_t blocked_on;                /* while blocked_link is queued */
+    struct connection_link blocked_link; /* waits for room in that node's channel */
+    uint64_t opened_ns;                  /* when the SYN came */
 
     /* --- availability.c --- */
     uint16_t availability_number;
-    bool is_awaiting_data; /* ASSIGNED, and not told of before some has come */
+    bool is_awaiting_data;  /* ASSIGNED, and not told of before some has come */
+    bool is_assignment_due; /* a CM was asked with the SYN, and has not answered yet */
     struct acceptor acceptor;
     uint32_t announced_bytes;          /* of received_head: went along with CONNECTION_AVAILABLE */
     uint64_t announced_ns;             /* when this acceptor was told of it; 0: it was not */
@@ -78,28 +65,39 @@ struct connection {
     bool is_confirmation_due; /* CLAIM_CONFIRMED has not been sent yet */
     bool is_told_peer_closed; /* PEER_CLOSED has been sent */
     bool is_send_closed;
-    uint8_t close_due;     /* enum close_kind, once the backlog is written; 0: none */
-    uint32_t stream_index; /* the application's name for it */
-    uint32_t credit_bytes; /* acknowledged by the peer, not yet told to the application */
-    struct send_block *backlog_head, *backlog_tail; /* what lwIP's queue had no room for */
+    uint32_t stream_index;    /* the application's name for it */
+    uint32_t credit_bytes;    /* acknowledged by the peer, not yet told to the application */
+    uint32_t allowance_bytes; /* that it has been told of, and has not sent */
+    uint32_t window_bytes;    /* the most that it may have sent without its being acknowledged */
 
     /* --- orphan.c --- */
-    uint8_t orphan_tcp_state;           /* lwIP's, and the byte that the peer has acknowledged, */
+    uint8_t orphan_tcp_state;           /* TCP's, and the byte that the peer has acknowledged, */
     uint32_t orphan_acknowledged;       /* when the period began */
     uint64_t orphan_deadline_ns;        /* when it ends */
     struct connection_link orphan_link; /* orphans, by that */
-
-    /* --- timer.c --- */
-    uint64_t ack_deadline_ns;
-    struct connection_link ack_link; /* delayed acknowledgements, in order */
 };
+
+static inline struct connection *connection_of_tcb(struct tcb *tcb)
+{
+    return CONTAINER_OF(tcb, struct connection, tcb);
+}
+
+/* Whether TCP is not done with it. */
+static inline bool connection_has_tcp(const struct connection *connection)
+{
+    return connection->tcb.state != TCB_CLOSED;
+}
+
+/* Before any connection. */
+void connection_initialise(void);
+/* A handshake is complete: the connection is there, and found by its flow. False, and counted: the
+ * node has as many as it takes, or no memory; nothing has changed. */
+MUST_CHECK bool connection_open(const struct handshake *handshake);
 
 /* Something has happened to it: settle it at the end of the round. */
 void connection_mark_dirty(struct connection *connection);
 /* The same, and let TCP send what it can. */
 void connection_request_output(struct connection *connection);
-/* Before any connection. */
-void connection_initialise(void);
 /* Settle what is dirty: tell applications, CMs and the peer what has changed. */
 void connection_settle_all(void);
 /* Some could not be settled for lack of room in a channel, and now there is some, or its node is
@@ -115,5 +113,7 @@ struct message_loan connection_lend_received(const struct connection *connection
 
 /* Reset it; an application that has claimed it is told of `error_number` unless that is 0. */
 void connection_abort(struct connection *connection, uint32_t error_number);
+/* The same without a word to its peer: TCP must not be done with it. */
+void connection_end(struct connection *connection, uint32_t error_number);
 /* Its application is done with it: only TCP goes on. It must be CLAIMED. */
 void connection_detach(struct connection *connection);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a transport server counts of its connections, beside net/counters.h. The states are those of
- * net/transport/state.h, in that order.
+ * What a transport server counts of its connections, beside net/counters.h. The states behind the
+ * first, which is TCP's (tcp/half_open.h), are those of net/transport/state.h, in that order.
  */
 #pragma once
 
@@ -18,6 +18,12 @@
     X(CONNECTIONS_CLAIMED, "tcp_connections", "state=\"claimed\"", "Connections by state.")        \
     X(CONNECTIONS_DETACHED, "tcp_connections", "state=\"detached\"", "Connections by state.")      \
     X(TIME_WAIT, "tcp_time_wait", "", "Flows that are over and remembered.")                       \
+    X(TIME_WAIT_REOPENED, "tcp_time_wait_cut_short_total", "reason=\"reopened\"",                  \
+      "Flows forgotten before their time was over.")                                               \
+    X(TIME_WAIT_OVERWRITTEN, "tcp_time_wait_cut_short_total", "reason=\"overwritten\"",            \
+      "Flows forgotten before their time was over.")                                               \
+    X(TIME_WAIT_NO_MEMORY, "tcp_time_wait_cut_short_total", "reason=\"no_memory\"",                \
+      "Flows forgotten before their time was over.")                                               \
     X(CONNECTIONS_MAX, "tcp_connections_max", "", "Connections that the node takes.")              \
     X(UNACCEPTED, "tcp_connections_unaccepted_total", "",                                          \
       "Connections reset because no application accepted them.")                                   \
@@ -27,6 +33,28 @@
       "Connections reset that their application had closed and the peer did not end.")             \
     X(ORPHANS_MEMORY, "tcp_orphans_reset_total", "reason=\"memory\"",                              \
       "Connections reset that their application had closed and the peer did not end.")             \
+    X(HANDSHAKES_EXPIRED, "tcp_handshakes_expired_total", "",                                      \
+      "Handshakes that the peer did not complete.")                                                \
+    X(COOKIES_SENT, "tcp_cookies_total", "result=\"sent\"", "SYN cookies.")                        \
+    X(COOKIES_RETURNED, "tcp_cookies_total", "result=\"returned\"", "SYN cookies.")                \
+    X(COOKIES_REFUSED, "tcp_cookies_total", "result=\"refused\"", "SYN cookies.")                  \
+    X(COOKIES_UNCHECKED, "tcp_cookies_total", "result=\"unchecked\"", "SYN cookies.")              \
+    X(REFUSALS_SENT, "tcp_refusals_total", "result=\"sent\"",                                      \
+      "Resets for segments that no connection has.")                                               \
+    X(REFUSALS_WITHHELD, "tcp_refusals_total", "result=\"withheld\"",                              \
+      "Resets for segments that no connection has.")                                               \
+    X(TCP_FAST_RECOVERIES, "tcp_recoveries_total", "cause=\"acknowledgements\"",                   \
+      "Times bytes were found lost, by what said so.")                                             \
+    X(TCP_TIMEOUTS, "tcp_recoveries_total", "cause=\"timeout\"",                                   \
+      "Times bytes were found lost, by what said so.")                                             \
+    X(TCP_LOSSES_UNDONE, "tcp_losses_undone_total", "",                                            \
+      "Recoveries and time-outs that had no cause, and were undone.")                              \
+    X(TCP_PROBES, "tcp_probes_total", "", "Tail loss probes.")                                     \
+    X(TCP_SACK_RENEGED, "tcp_sack_reneged_total", "",                                              \
+      "Peers that have dropped what they had acknowledged selectively.")                           \
+    X(TCP_SACK_EDGES_IGNORED, "tcp_sack_edges_ignored_total", "",                                  \
+      "Selective acknowledgements of too small pieces.")                                           \
+    X(DROP_NO_MANAGER, "drops_total", "reason=\"no_manager\"", "Input refused, by reason.")        \
     X(NTP_TAKEN, "ntp_answers_total", "result=\"taken\"", "Answers to questions for the date.")    \
     X(NTP_REFUSED, "ntp_answers_total", "result=\"refused\"",                                      \
       "Answers to questions for the date.")                                                        \

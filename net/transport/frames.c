@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames in. A frame becomes a pbuf without a copy: the pbuf lives in the frame's owner_data and
- * gives the frame back when lwIP, or the connection it waits in, lets go of it.
+ * Frames in. Where somebody keeps a frame, it becomes a pbuf without a copy: the pbuf lives in the
+ * frame's owner_data and gives the frame back when lwIP, or the connection it waits in, lets go of
+ * it.
  */
 #include "net/transport/frames.h"
 
@@ -19,11 +20,12 @@
 #include "net/handlers.h"
 #include "net/headers.h"
 #include "net/messages.h"
+#include "net/packet.h"
 #include "net/steering.h"
-#include "net/syn.h"
 #include "net/transport/held.h"
 #include "net/transport/packet.h"
 #include "net/transport/server.h"
+#include "net/transport/tcp/segment.h"
 
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
@@ -39,21 +41,6 @@ static uint32_t held_count;
 
 /* --- Ways in --- */
 
-/* A message lies in a page that its sender can change and we may only read, and lwIP turns a
- * header's bytes in place: so nothing is looked at before it is copied. NULL, and counted, when
- * there is no memory. */
-static struct pbuf *copy_frame(struct message_payload frame)
-{
-    struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)frame.length_bytes, PBUF_RAM);
-
-    if (packet == NULL) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        return NULL;
-    }
-    memcpy(packet->payload, frame.bytes, frame.length_bytes);
-    return packet;
-}
-
 static void release_frame(struct pbuf *packet)
 {
     struct frame *frame = CONTAINER_OF(packet, struct frame, owner_data);
@@ -63,32 +50,40 @@ static void release_frame(struct pbuf *packet)
     frame->release(frame);
 }
 
-static __attribute__((noinline)) void receive_copy(struct frame *frame)
-{
-    struct message_payload bytes = {frame->data, frame->length_bytes};
-    struct pbuf *packet = copy_frame(bytes);
-    uint16_t flags = frame->flags;
-
-    frame->release(frame);
-    if (packet != NULL) {
-        packet_receive(packet, flags, NULL);
-    }
-}
-
-void transport_server_receive(struct frame *frame)
+struct pbuf *frames_wrap(struct frame *frame)
 {
     struct pbuf_custom *custom = (struct pbuf_custom *)frame->owner_data;
 
     ASSERT_SLOW(frame->release != NULL);
     if (UNLIKELY(held_count >= FRAMES_HELD_MAX)) {
-        receive_copy(frame);
-        return;
+        return NULL;
     }
     held_count++;
     custom->custom_free_function = release_frame;
-    packet_receive(pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
-                                       frame->length_bytes),
-                   frame->flags, NULL);
+    return pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
+                               frame->length_bytes);
+}
+
+struct pbuf *frames_copy(const uint8_t *bytes, size_t length_bytes)
+{
+    struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)length_bytes, PBUF_RAM);
+
+    if (packet == NULL) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+        return NULL;
+    }
+    memcpy(packet->payload, bytes, length_bytes);
+    return packet;
+}
+
+void transport_server_receive(struct frame *frame, const struct packet *packet)
+{
+    struct segment segment = {.packet = packet, .frame = frame};
+
+    packet_receive(&segment);
+    if (!segment.is_kept) {
+        frame->release(frame);
+    }
 }
 
 uint32_t frames_held_count(void)
@@ -96,26 +91,28 @@ uint32_t frames_held_count(void)
     return held_count;
 }
 
-void frames_receive_assigned(struct message_payload frame, uint16_t flags,
-                             struct demux_assignment *assignment)
-{
-    struct pbuf *packet = copy_frame(frame);
-
-    if (packet != NULL) {
-        packet_receive(packet, flags, assignment);
-    }
-}
-
+/* A message lies in a page that its sender can change and we may only read, and lwIP turns a
+ * header's bytes in place: so nothing is looked at before it is copied. */
 static void handle_forward_frame(node_id_t from, const struct message *message,
                                  struct message_payload frame)
 {
     const struct forward_frame *forward = (const struct forward_frame *)message;
-    struct pbuf *packet = copy_frame(frame);
+    struct packet packet;
+    struct segment segment = {.packet = &packet, .is_forwarded = true};
 
     (void)from;
-    if (packet != NULL) {
-        packet->flags |= PACKET_FORWARDED;
-        packet_receive(packet, forward->frame_flags, NULL);
+    if (frame.length_bytes < ETHERNET_HEADER_BYTES) {
+        counter_increment(COUNTER_DROP_TRUNCATED);
+        return;
+    }
+    segment.buffer = frames_copy(frame.bytes, frame.length_bytes);
+    if (segment.buffer == NULL) {
+        return;
+    }
+    packet_parse(&packet, segment.buffer->payload, segment.buffer->len, forward->frame_flags);
+    packet_receive(&segment);
+    if (!segment.is_kept) {
+        pbuf_free(segment.buffer);
     }
 }
 
@@ -162,22 +159,6 @@ bool frames_pass_on(const struct pbuf *packet, const struct flow *flow)
         counter_increment(COUNTER_STEER_FORWARDED);
     }
     return true;
-}
-
-void frames_ask_manager(const struct pbuf *segment)
-{
-    uint8_t frame[SYN_FRAME_MAX_BYTES] = {[ETHERNET_TYPE_OFFSET] = ETHTYPE_IP >> 8};
-    uint8_t *ip = frame + ETHERNET_HEADER_BYTES;
-    size_t tcp_bytes = tcp_header_bytes_of(segment->payload);
-    size_t ip_bytes = IPV4_HEADER_MIN_BYTES + tcp_bytes;
-
-    ASSERT(tcp_bytes <= segment->len); /* packet.c has put it in one piece */
-    memcpy(ip, ip4_current_header(), IPV4_HEADER_MIN_BYTES);
-    ip[IPV4_LENGTH_OFFSET] = 0;
-    ip[IPV4_LENGTH_OFFSET + 1] = (uint8_t)ip_bytes;
-    memcpy(ip + IPV4_HEADER_MIN_BYTES, segment->payload, tcp_bytes);
-    syn_send(configuration_own_cm(configuration, platform_node()), platform_node(), frame,
-             ETHERNET_HEADER_BYTES + ip_bytes, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
 }
 
 void frames_initialise(const struct configuration *new_configuration)

@@ -6,11 +6,10 @@
 #pragma once
 
 #include "kernel/base.h"
-#include "kernel/message/message.h"
 
 struct configuration;
-struct demux_assignment;
 struct flow;
+struct frame;
 struct pbuf;
 
 /*
@@ -24,18 +23,15 @@ struct pbuf;
 
 uint32_t frames_held_count(void);
 
+/* A pbuf around a frame, which gives it back when it is freed. NULL: too many wait. */
+struct pbuf *frames_wrap(struct frame *frame);
+/* A pbuf with a copy. NULL, and counted, when there is no memory. */
+struct pbuf *frames_copy(const uint8_t *bytes, size_t length_bytes);
+
 void frames_initialise(const struct configuration *configuration);
-/* A SYN that a CM has assigned; it lies in a message, and is copied. `flags` as in
- * drivers/nic/frame.h. Sets assignment->was_taken if a connection has come of it. */
-void frames_receive_assigned(struct message_payload frame, uint16_t flags,
-                             struct demux_assignment *assignment);
 /*
- * For a packet of an unknown flow that lwIP's IP layer has just handed up (fragments are
- * reassembled, and ICMP is understood, on the speaker, whoever owns their flow): if
- * the flow is another server's, pass it on. Returns whether it was, or should have been; the packet
- * stays the caller's.
+ * For a packet that lwIP's IP layer has just handed up (fragments are reassembled, and options of
+ * IP and ICMP are understood, on the speaker, whoever owns their flow): if the flow is another
+ * server's, pass it on. Returns whether it was, or should have been; the packet stays the caller's.
  */
 bool frames_pass_on(const struct pbuf *packet, const struct flow *flow);
-/* Likewise for a SYN that has come past the connection managers, in fragments: ask one of them. It
- * comes back by frames_receive_assigned(). */
-void frames_ask_manager(const struct pbuf *segment);

@@ -90,6 +90,18 @@ static bool append(struct held *held, const void *bytes, uint32_t length)
     return true;
 }
 
+struct pbuf *held_allocate(uint32_t length_bytes)
+{
+    struct held *held = allocate(length_bytes);
+
+    ASSERT(length_bytes <= UINT16_MAX);
+    if (held == NULL) {
+        return NULL;
+    }
+    held->packet.pbuf.len = held->packet.pbuf.tot_len = (u16_t)length_bytes;
+    return &held->packet.pbuf;
+}
+
 struct pbuf *held_copy(const struct pbuf *packet)
 {
     struct held *held = allocate(packet->tot_len);

@@ -24,6 +24,8 @@ bool held_is_full(void);
 /* In all copies, with what they need themselves. */
 uint64_t held_bytes(void);
 
+/* So many bytes in one piece, for the caller to write. NULL without memory. */
+struct pbuf *held_allocate(uint32_t length_bytes);
 /* All of a packet in one piece. The packet stays the caller's. NULL without memory. */
 struct pbuf *held_copy(const struct pbuf *packet);
 

@@ -26,6 +26,7 @@ struct entry {
 };
 
 _Static_assert(IS_POWER_OF_TWO(SET_COUNT), "sets are chosen by masking");
+_Static_assert(NEIGHBOR_MAX <= UINT16_MAX, "places are remembered in 16 bits");
 
 static struct entry sets[SET_COUNT][SET_ENTRIES];
 static struct neighbor_functions functions;
@@ -90,6 +91,21 @@ const uint8_t *neighbor_find(uint32_t address)
     return entry != NULL && entry->state == ENTRY_KNOWN ? entry->mac : NULL;
 }
 
+const uint8_t *neighbor_find_at(uint32_t address, uint16_t *place)
+{
+    const struct entry *entry = &sets[0][0] + *place;
+
+    if (LIKELY(*place < NEIGHBOR_MAX && entry->address == address && entry->state == ENTRY_KNOWN)) {
+        return entry->mac;
+    }
+    entry = find(address);
+    if (entry == NULL || entry->state != ENTRY_KNOWN) {
+        return NULL;
+    }
+    *place = (uint16_t)(entry - &sets[0][0]);
+    return entry->mac;
+}
+
 static void start_patience_timer(void)
 {
     uint64_t deadline_ns = dispatch_now_ns() + NEIGHBOR_RETRY_NS;
@@ -124,11 +140,32 @@ static void lose_patience(struct timer *timer)
     }
 }
 
+/* The question, unless it has been asked a moment ago. */
+static void ask(struct entry *entry)
+{
+    uint64_t now_ns = dispatch_now_ns();
+    bool is_first = entry->state == ENTRY_FREE;
+
+    ASSERT_SLOW(entry->state != ENTRY_KNOWN);
+    entry->state = ENTRY_ASKED;
+    if (is_first || now_ns - entry->changed_ns >= NEIGHBOR_RETRY_NS) {
+        entry->changed_ns = now_ns;
+        functions.resolve(entry->address);
+    }
+}
+
+void neighbor_ask(uint32_t address)
+{
+    struct entry *entry = find_or_take(address);
+
+    if (entry->state != ENTRY_KNOWN) {
+        ask(entry);
+    }
+}
+
 void neighbor_wait(uint32_t address, void *packet)
 {
     struct entry *entry = find_or_take(address);
-    uint64_t now_ns = dispatch_now_ns();
-    bool is_first = entry->state == ENTRY_FREE;
 
     if (entry->state == ENTRY_KNOWN) {
         functions.send(packet, entry->mac);
@@ -142,12 +179,8 @@ void neighbor_wait(uint32_t address, void *packet)
                 entry->waiting_count * sizeof(entry->waiting[0]));
     }
     entry->waiting[entry->waiting_count++] = packet;
-    entry->state = ENTRY_ASKED;
     start_patience_timer();
-    if (is_first || now_ns - entry->changed_ns >= NEIGHBOR_RETRY_NS) {
-        entry->changed_ns = now_ns;
-        functions.resolve(address);
-    }
+    ask(entry);
 }
 
 bool neighbor_set(uint32_t address, const uint8_t mac[6])

@@ -33,6 +33,13 @@ void neighbor_initialise(const struct neighbor_functions *functions);
 
 /* Its Ethernet address, valid until the next call of another function here; NULL: unknown. */
 const uint8_t *neighbor_find(uint32_t address);
+/*
+ * The same for who asks often and remembers the place of the entry, any number in the beginning:
+ * no search while it is there still. Moves `place` when it is elsewhere.
+ */
+const uint8_t *neighbor_find_at(uint32_t address, uint16_t *place);
+/* Have it found out, unless it is known or asked for: nothing waits. */
+void neighbor_ask(uint32_t address);
 /* Keep the packet until the neighbour is known or its patience is over, and have it resolved. */
 void neighbor_wait(uint32_t address, void *packet);
 /* Returns whether this is news. Sends what has waited. */

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Orphans stand in the order in which their periods end. One that got on in its period begins
- * another one with the next tick.
+ * another one behind the others.
  */
 #include "net/transport/orphan.h"
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "kernel/thread/timer.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 
-#include "net/transport/lwip/tcp.h"
-
-/* A node whose free memory is less than this part of all resets its oldest orphans, so many in a
- * tick. Chosen. */
+/* A node whose free memory is less than this part of all resets its oldest orphans, so many each
+ * time it looks. Chosen. */
 #define SCARCE_PART  16u
-#define SCARCE_BATCH 64u
+#define SCARCE_BATCH 1024u
 
 static struct connection_link orphans; /* the one whose period ends first comes first */
 static uint32_t orphan_count;
 static uint32_t orphan_limit;
+static struct timer look_timer; /* set while there are some */
 
 static struct connection *first_orphan(void)
 {
@@ -28,17 +28,30 @@ static struct connection *first_orphan(void)
     return CONTAINER_OF(orphans.next, struct connection, orphan_link);
 }
 
+static void begin_period(struct connection *connection)
+{
+    connection->orphan_deadline_ns = dispatch_now_ns() + ORPHAN_PERIOD_NS;
+    connection->orphan_acknowledged = connection->tcb.snd_una;
+    connection->orphan_tcp_state = connection->tcb.state;
+    connection_queue_append(&orphans, &connection->orphan_link);
+}
+
+static void start_look_timer(void)
+{
+    if (timer_start(&look_timer, dispatch_now_ns() + ORPHAN_LOOK_NS) != 0) {
+        PANIC("no memory for the timer of orphans");
+    }
+}
+
 void orphan_watch(struct connection *connection)
 {
-    ASSERT_SLOW(connection->state == CONNECTION_DETACHED && connection->pcb != NULL);
-    if (connection_link_is_queued(&connection->orphan_link)) {
-        return;
-    }
-    connection->orphan_deadline_ns = dispatch_now_ns() + ORPHAN_PERIOD_NS;
-    connection->orphan_acknowledged = connection->pcb->lastack;
-    connection->orphan_tcp_state = (uint8_t)connection->pcb->state;
-    connection_queue_append(&orphans, &connection->orphan_link);
+    ASSERT_SLOW(connection->state == CONNECTION_DETACHED && connection_has_tcp(connection));
+    ASSERT_SLOW(!connection_link_is_queued(&connection->orphan_link));
+    begin_period(connection);
     orphan_count++;
+    if (UNLIKELY(!timer_is_set(&look_timer))) {
+        start_look_timer();
+    }
 }
 
 void orphan_forget(struct connection *connection)
@@ -54,15 +67,17 @@ static void reset(struct connection *connection, unsigned reason)
 {
     counter_increment(reason);
     connection_abort(connection, 0);
-    ASSERT(!connection_link_is_queued(&connection->orphan_link)); /* pcb.c has told of the end */
+    ASSERT(!connection_link_is_queued(&connection->orphan_link)); /* TCP has told of the end */
 }
 
+/* By bytes, or by a state that the peer has brought it to: to send FIN is our own doing. */
 static bool has_got_on(const struct connection *connection)
 {
-    const struct tcp_pcb *pcb = connection->pcb;
+    uint8_t state = connection->tcb.state;
 
-    return pcb->lastack - connection->orphan_acknowledged >= ORPHAN_LEAST_BYTES ||
-           pcb->state != (enum tcp_state)connection->orphan_tcp_state;
+    return connection->tcb.snd_una - connection->orphan_acknowledged >= ORPHAN_LEAST_BYTES ||
+           (state != connection->orphan_tcp_state && state != TCB_FIN_WAIT_1 &&
+            state != TCB_LAST_ACK);
 }
 
 static bool is_memory_scarce(void)
@@ -70,15 +85,17 @@ static bool is_memory_scarce(void)
     return platform_free_memory_bytes() < status_memory_bytes(platform_node()) / SCARCE_PART;
 }
 
-void orphan_expire(void)
+static void look(struct timer *timer)
 {
     uint64_t now_ns = dispatch_now_ns();
 
+    (void)timer;
     while (!connection_queue_is_empty(&orphans) && first_orphan()->orphan_deadline_ns <= now_ns) {
         struct connection *connection = first_orphan();
 
         if (has_got_on(connection)) {
-            orphan_forget(connection); /* the next tick begins another period */
+            connection_queue_remove(&connection->orphan_link);
+            begin_period(connection);
         } else {
             reset(connection, COUNTER_ORPHANS_STALLED);
         }
@@ -89,6 +106,9 @@ void orphan_expire(void)
     for (unsigned i = 0; i < SCARCE_BATCH && orphan_count > 0 && is_memory_scarce(); i++) {
         reset(first_orphan(), COUNTER_ORPHANS_MEMORY);
     }
+    if (orphan_count > 0) {
+        start_look_timer();
+    }
 }
 
 void orphan_initialise(void)
@@ -96,6 +116,7 @@ void orphan_initialise(void)
     uint64_t limit = status_memory_bytes(platform_node()) / ORPHAN_SHARE_BYTES;
 
     connection_queue_initialise(&orphans);
+    timer_initialise(&look_timer, look);
     orphan_count = 0;
     orphan_limit = (uint32_t)(limit < ORPHAN_LEAST_COUNT ? ORPHAN_LEAST_COUNT
                               : limit < UINT32_MAX       ? limit

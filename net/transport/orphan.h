@@ -12,21 +12,20 @@
 struct connection;
 
 /* In each period an orphan gets rid of so many bytes, or comes closer to its end by a state of TCP,
- * or is reset. Chosen: 2 kbit/s is less than any peer takes that wants the data. What a send window
- * holds is gone after 17 periods, so no orphan lives for more than 20 minutes. */
+ * or is reset. Chosen: 2 kbit/s is less than any peer takes that wants the data. What the first
+ * send window holds is gone after 17 periods, so few orphans live for more than 20 minutes. */
 #define ORPHAN_PERIOD_NS   (60 * NS_PER_S)
 #define ORPHAN_LEAST_BYTES (16 * 1024u)
+/* So often, while there are orphans, a look finds out which of them to reset. */
+#define ORPHAN_LOOK_NS     (100 * NS_PER_MS)
 
 /* One orphan for so much of the node's memory, ORPHAN_LEAST_COUNT at least; beyond it the oldest
- * ones are reset. Chosen: it keeps a PCB and, mostly, some segments. */
+ * ones are reset. Chosen: most keep some bytes that are not acknowledged. */
 #define ORPHAN_SHARE_BYTES (16 * 1024u)
 #define ORPHAN_LEAST_COUNT 256u
 
 void orphan_initialise(void);
-/* It has no application, and a slow tick has found it alive: its life is limited from here on.
- * Costs nothing those that end within a tick. May be called again. */
+/* It has no application from now on: its life is limited. */
 void orphan_watch(struct connection *connection);
 /* TCP is done with it. */
 void orphan_forget(struct connection *connection);
-/* Reset those that do not get on, and the oldest of too many. Once in a slow tick. */
-void orphan_expire(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each kind of overload has a timer that runs from its first dropped SYN until there has been none
- * for a while. So the log gets two lines in ten seconds of each at most.
+ * Each kind of overload has a timer that runs from its first SYN until there has been none for a
+ * while. So the log gets two lines in ten seconds of each at most.
  */
 #include "net/transport/overload.h"
 
@@ -13,17 +13,20 @@
 static const struct {
     const char *beginning; /* with the limit */
     const char *end;
+    const char *fate; /* of the SYNs */
 } texts[OVERLOAD_COUNT] = {
-    [OVERLOAD_HALF_OPEN] = {"SYN flood: %u handshakes are going on, further SYNs are dropped",
-                            "the SYN flood is over"},
+    [OVERLOAD_COOKIES] = {"SYN flood: %u handshakes are going on, further SYNs get cookies",
+                          "the SYN flood is over", "got cookies"},
+    [OVERLOAD_SYNS] = {"SYN flood: %u SYNs in one round, further ones are dropped",
+                       "less SYNs come again", "dropped"},
     [OVERLOAD_TABLE] = {"all %u connections are in use, further SYNs are dropped",
-                        "there are connections to be had again"},
+                        "there are connections to be had again", "dropped"},
 };
 
 static struct {
     struct timer timer; /* set while it lasts */
     uint64_t first_ns, last_ns;
-    uint64_t dropped;
+    uint64_t syn_count;
 } overloads[OVERLOAD_COUNT];
 
 static void look_for_the_end(struct timer *timer)
@@ -39,8 +42,8 @@ static void look_for_the_end(struct timer *timer)
     if (quiet_ns > dispatch_now_ns() && timer_start(timer, quiet_ns) == 0) {
         return;
     }
-    log_info("ts", "%s: %llu SYNs dropped in %llu s", texts[kind].end,
-             (unsigned long long)overloads[kind].dropped,
+    log_info("ts", "%s: %llu SYNs %s in %llu s", texts[kind].end,
+             (unsigned long long)overloads[kind].syn_count, texts[kind].fate,
              (unsigned long long)((overloads[kind].last_ns - overloads[kind].first_ns) / NS_PER_S));
 }
 
@@ -54,11 +57,11 @@ void overload_note(enum overload overload, uint32_t limit)
             return; /* without memory for its end there is no beginning: the counters say it */
         }
         overloads[overload].first_ns = now_ns;
-        overloads[overload].dropped = 0;
+        overloads[overload].syn_count = 0;
         log_warning("ts", texts[overload].beginning, limit);
     }
     overloads[overload].last_ns = now_ns;
-    overloads[overload].dropped++;
+    overloads[overload].syn_count++;
 }
 
 void overload_initialise(void)

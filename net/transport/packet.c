@@ -2,7 +2,7 @@
 /*
  * From a frame that has come in to the protocol above IP. What lwIP would read before it checks
  * lengths is checked here, and so is what it does not check. A whole TCP segment for us goes past
- * its IP layer.
+ * its IP layer; one in fragments, or behind options of IP, comes out of it.
  */
 #include "net/transport/packet.h"
 
@@ -16,11 +16,14 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/headers.h"
+#include "net/packet.h"
+#include "net/steering.h"
 #include "net/transport/address.h"
 #include "net/transport/demux.h"
+#include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/path_mtu.h"
-#include "net/transport/timer.h"
+#include "net/transport/tcp/segment.h"
 
 #include "hooks.h"
 #include "lwip/icmp.h"
@@ -38,16 +41,9 @@
 #define OPTION_LOOSE_SOURCE_ROUTE  131
 #define OPTION_STRICT_SOURCE_ROUTE 137
 
-/* What is put in one piece of a reassembled segment: the longest header, and some of its bytes. */
-#define FIRST_PIECE_BYTES 256u
-
 #define NO_REASON UINT32_MAX
 
 static const struct configuration *configuration;
-
-/* What a CM has said of the packet that ip4_input() works on, which has no parameter for it: set
- * right before that call and NULL again after it. transport_tcp_input() gets it back from here. */
-static struct demux_assignment *beyond_ip;
 
 /* The transport server of all that is not a whole TCP segment. */
 static bool is_speaker(void)
@@ -158,33 +154,6 @@ static __attribute__((noinline)) bool take_off_options(struct pbuf *packet, uint
 
 /* --- What lwIP's IP layer hands up --- */
 
-/* lwIP wants TCP's header in a packet's first piece, which a fragment may have cut (RFC 791 3.2: as
- * short as eight bytes). NULL, and counted, without memory. */
-static struct pbuf *gather_header(struct pbuf *packet)
-{
-    u16_t bytes = packet->tot_len < FIRST_PIECE_BYTES ? packet->tot_len : FIRST_PIECE_BYTES;
-    struct pbuf *first;
-
-    if (packet->next == NULL || packet->len >= TCP_HEADER_MAX_BYTES) {
-        return packet;
-    }
-    first = pbuf_alloc(PBUF_IP, bytes, PBUF_RAM);
-    if (first == NULL) {
-        drop(packet, COUNTER_DROP_NO_MEMORY);
-        return NULL;
-    }
-    /* lwIP's pointer to the IP header leads into the old first piece. */
-    ip_data.current_ip4_header = memcpy((uint8_t *)first->payload - IPV4_HEADER_MIN_BYTES,
-                                        ip4_current_header(), IPV4_HEADER_MIN_BYTES);
-    first->flags |= packet->flags & PACKET_FORWARDED;
-    (void)pbuf_copy_partial(packet, first->payload, bytes, 0);
-    packet = pbuf_free_header(packet, bytes);
-    if (packet != NULL) {
-        pbuf_cat(first, packet);
-    }
-    return first;
-}
-
 static bool is_for_many(const struct netif *netif)
 {
     return ip4_addr_isbroadcast(ip4_current_dest_addr(), netif) ||
@@ -197,37 +166,76 @@ static bool is_checksum_good(struct pbuf *packet, uint8_t protocol)
                             ip_current_dest_addr()) == 0;
 }
 
-/* A segment, from its TCP header on. Nobody is told of it, here or elsewhere, before it is known to
- * be whole. */
-void transport_tcp_input(struct pbuf *packet, struct netif *netif)
+/*
+ * A segment that lwIP hands up, from its TCP header on and perhaps in pieces, in one piece as a
+ * frame of its own. NULL, and counted, without memory, or if it is longer than a frame can say.
+ */
+static struct pbuf *make_frame(const struct pbuf *pieces)
 {
-    unsigned header_bytes;
+    unsigned ip_bytes = IPV4_HEADER_MIN_BYTES + pieces->tot_len;
+    struct pbuf *packet;
+    uint8_t *frame, *ip;
 
-    if (packet->tot_len < TCP_HEADER_MIN_BYTES) {
-        drop(packet, COUNTER_DROP_TRUNCATED);
+    if (ip_bytes > UINT16_MAX - ETHERNET_HEADER_BYTES) {
+        counter_increment(COUNTER_DROP_PROTOCOL);
+        return NULL;
+    }
+    packet = pbuf_alloc(PBUF_RAW, (u16_t)(ETHERNET_HEADER_BYTES + ip_bytes), PBUF_RAM);
+    if (packet == NULL) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+        return NULL;
+    }
+    frame = packet->payload;
+    memset(frame, 0, ETHERNET_HEADER_BYTES);
+    frame[ETHERNET_TYPE_OFFSET] = ETHERNET_TYPE_IPV4 >> 8;
+    ip = memcpy(frame + ETHERNET_HEADER_BYTES, ip4_current_header(), IPV4_HEADER_MIN_BYTES);
+    ip[IPV4_LENGTH_OFFSET] = (uint8_t)(ip_bytes >> 8);
+    ip[IPV4_LENGTH_OFFSET + 1] = (uint8_t)ip_bytes;
+    (void)pbuf_copy_partial(pieces, ip + IPV4_HEADER_MIN_BYTES, pieces->tot_len, 0);
+    return packet;
+}
+
+/* In one piece to whom it is for. Nobody is told of a segment, here or elsewhere, before it is
+ * known to be whole. */
+static void receive_from_ip(const struct pbuf *pieces)
+{
+    const uint16_t good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+    struct pbuf *frame = make_frame(pieces);
+    struct packet packet;
+    struct segment segment = {.packet = &packet, .buffer = frame};
+
+    if (frame == NULL) {
         return;
     }
+    packet_parse(&packet, frame->payload, frame->len, good);
+    if (packet.kind == PACKET_OTHER) {
+        counter_increment(COUNTER_DROP_TRUNCATED);
+    } else if (!frames_pass_on(pieces, &packet.flow)) {
+        demux_receive(&segment);
+    }
+    if (!segment.is_kept) {
+        pbuf_free(frame);
+    }
+}
+
+/* A segment, from its TCP header on. */
+void transport_tcp_input(struct pbuf *packet, struct netif *netif)
+{
     if (is_for_many(netif)) {
         drop(packet, COUNTER_DROP_PROTOCOL); /* RFC 9293 3.9.2.3 */
         return;
     }
-    packet = gather_header(packet);
-    if (packet == NULL) {
-        return;
-    }
-    header_bytes = tcp_header_bytes_of(packet->payload);
-    if (header_bytes < TCP_HEADER_MIN_BYTES || header_bytes > packet->tot_len) {
+    if (packet->tot_len < TCP_HEADER_MIN_BYTES) {
         drop(packet, COUNTER_DROP_TRUNCATED);
         return;
     }
-    if ((netif->chksum_flags & NETIF_CHECKSUM_CHECK_TCP) != 0) {
-        if (!is_checksum_good(packet, IP_PROTO_TCP)) {
-            drop(packet, COUNTER_DROP_CHECKSUM);
-            return;
-        }
-        netif->chksum_flags &= (u16_t)~NETIF_CHECKSUM_CHECK_TCP;
+    if ((netif->chksum_flags & NETIF_CHECKSUM_CHECK_TCP) != 0 &&
+        !is_checksum_good(packet, IP_PROTO_TCP)) {
+        drop(packet, COUNTER_DROP_CHECKSUM);
+        return;
     }
-    demux_receive(packet, beyond_ip);
+    receive_from_ip(packet);
+    pbuf_free(packet);
 }
 
 static bool is_port_bound(uint16_t port)
@@ -284,70 +292,23 @@ void transport_icmp_input(struct pbuf *packet, struct netif *netif)
 
 /* --- Into IP --- */
 
-/*
- * Whether nothing is left for lwIP's IP layer to decide: a whole TCP segment for our address from
- * a host's, with checksums that the NIC has verified.
- */
-static bool is_plain_segment(const struct pbuf *packet, uint16_t flags)
-{
-    const unsigned good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
-    const struct ip_hdr *ip = packet->payload;
-    const struct netif *netif = interface_netif();
-
-    return (flags & good) == good && IPH_PROTO(ip) == IPV4_PROTOCOL_TCP &&
-           (IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) == 0 &&
-           ip->dest.addr == netif_ip4_addr(netif)->addr && ip->dest.addr != 0 &&
-           is_other_host(ip->src.addr);
-}
-
-/* As ip4_input() hands it on. */
-static void receive_segment(struct pbuf *packet, unsigned ip_bytes,
-                            struct demux_assignment *assignment)
+/* What no host may send is refused here, the rest is lwIP's to sort. */
+static void give_to_ip(struct pbuf *packet)
 {
     const struct ip_hdr *ip = packet->payload;
-    struct netif *netif = interface_netif();
-
-    ASSERT_SLOW(packet->next == NULL && ip_bytes <= packet->len);
-    ASSERT_SLOW(ip_bytes >= IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES);
-    ip_data.current_iphdr_dest.addr = ip->dest.addr;
-    ip_data.current_iphdr_src.addr = ip->src.addr;
-    ip_data.current_netif = netif;
-    ip_data.current_input_netif = netif;
-    ip_data.current_ip4_header = ip;
-    ip_data.current_ip_header_tot_len = IPV4_HEADER_MIN_BYTES;
-    packet->payload = (uint8_t *)packet->payload + IPV4_HEADER_MIN_BYTES;
-    packet->len = packet->tot_len = (u16_t)(ip_bytes - IPV4_HEADER_MIN_BYTES);
-    demux_receive(packet, assignment);
-}
-
-/* All else: what no host may send is refused here, the rest is lwIP's to sort. */
-static __attribute__((noinline)) void receive_beyond_plain(struct pbuf *packet,
-                                                           struct demux_assignment *assignment)
-{
-    const struct ip_hdr *ip = packet->payload;
-    bool is_fragment;
 
     if (!is_other_host(ip->src.addr) || !is_destination(ip->dest.addr)) {
         drop(packet, COUNTER_DROP_PROTOCOL);
         return;
     }
-    is_fragment = (IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) != 0;
-    if (is_fragment && !is_speaker()) {
+    if ((IPH_OFFSET(ip) & PP_HTONS(IPV4_FRAGMENT_MASK)) != 0 && !is_speaker()) {
         drop(packet, COUNTER_DROP_NOT_OURS);
         return;
     }
-    if (is_speaker() && (is_fragment || IPH_PROTO(ip) != IPV4_PROTOCOL_TCP)) {
-        /* If it was forwarded, then by a link server elsewhere, not by the owner of the flow that
-         * it belongs to, or speaks of: it may have to go on to that one. */
-        packet->flags &= (u8_t)~PACKET_FORWARDED;
-    }
-    ASSERT_SLOW(beyond_ip == NULL); /* lwIP does not call itself */
-    beyond_ip = assignment;
     (void)ip4_input(packet, interface_netif()); /* always ERR_OK; it has taken the packet */
-    beyond_ip = NULL;
 }
 
-static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assignment *assignment)
+static void receive_ipv4(struct pbuf *packet, uint16_t flags)
 {
     const uint8_t *ip = packet->payload;
     unsigned ip_bytes;
@@ -356,7 +317,7 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assig
         drop(packet, COUNTER_DROP_TRUNCATED);
         return;
     }
-    if (UNLIKELY(ip[0] != (4 << 4 | IPV4_HEADER_MIN_BYTES / 4))) {
+    if (ip[0] != (4 << 4 | IPV4_HEADER_MIN_BYTES / 4)) {
         if (!take_off_options(packet, flags)) {
             return;
         }
@@ -376,41 +337,90 @@ static void receive_ipv4(struct pbuf *packet, uint16_t flags, struct demux_assig
         drop(packet, COUNTER_DROP_PROTOCOL); /* RFC 9293 3.9.2.3 */
         return;
     }
-    transport_timer_catch_up();
     interface_set_verified((flags & FRAME_IP_CHECKSUM_GOOD) != 0,
                            (flags & FRAME_L4_CHECKSUM_GOOD) != 0);
-    if (LIKELY(is_plain_segment(packet, flags) &&
-               ip_bytes >= IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES)) {
-        receive_segment(packet, ip_bytes, assignment);
-    } else {
-        receive_beyond_plain(packet, assignment);
-    }
+    give_to_ip(packet);
 }
 
-void packet_receive(struct pbuf *packet, uint16_t flags, struct demux_assignment *assignment)
+/* All but the plain segments. */
+static __attribute__((noinline)) void receive_other(struct segment *segment)
 {
-    const uint8_t *ethernet = packet->payload;
+    struct pbuf *packet = segment_keep_frame(segment);
+    uint16_t flags = segment->packet->flags;
+    const uint8_t *ethernet;
     uint16_t type;
 
-    if (packet->len < ETHERNET_HEADER_BYTES) {
-        drop(packet, COUNTER_DROP_TRUNCATED);
+    if (packet == NULL) {
         return;
     }
-    if ((flags & FRAME_CHECKSUM_BAD) != 0) {
-        drop(packet, COUNTER_DROP_CHECKSUM);
-        return;
+    /* What the speaker alone understands was forwarded by a link server elsewhere, not by the owner
+     * of the flow that it belongs to, or speaks of: it may have to go on to that one. */
+    if (segment->is_forwarded && !(segment->packet->kind == PACKET_OTHER && is_speaker())) {
+        packet->flags |= PACKET_FORWARDED;
     }
+    ethernet = packet->payload;
     type = load_be16(ethernet + ETHERNET_TYPE_OFFSET);
-    if (type == ETHTYPE_IP) {
+    if (type == ETHERNET_TYPE_IPV4) {
         if ((ethernet[0] & 1) != 0) {
             packet->flags |= PBUF_FLAG_LLBCAST;
         }
         (void)pbuf_remove_header(packet, ETHERNET_HEADER_BYTES); /* the length was checked */
-        receive_ipv4(packet, flags, assignment);
+        receive_ipv4(packet, flags);
     } else if (type == ETHTYPE_ARP && transport_address_is_speaking()) {
         transport_address_receive_arp(packet);
     } else {
         drop(packet, COUNTER_DROP_PROTOCOL);
+    }
+}
+
+/* --- Past it --- */
+
+/* Whether nothing is left for lwIP's IP layer to decide: a whole TCP segment for our address from a
+ * host's. */
+static inline bool is_plain_segment(const struct packet *packet)
+{
+    uint32_t own_address = netif_ip4_addr(interface_netif())->addr;
+
+    return packet->kind != PACKET_OTHER && (packet->bytes[0] & 1) == 0 &&
+           packet->flow.local_address == own_address && own_address != 0 &&
+           is_other_host(packet->flow.remote_address);
+}
+
+/* Of a plain segment, those that the NIC has not verified. */
+static __attribute__((noinline)) bool are_checksums_good(const struct packet *packet)
+{
+    uint8_t *ip = (uint8_t *)packet->bytes + ETHERNET_HEADER_BYTES;
+    uint16_t tcp_bytes =
+        (uint16_t)(packet->payload_offset - packet->tcp_offset + packet->payload_bytes);
+    struct pbuf tcp = {
+        .payload = ip + IPV4_HEADER_MIN_BYTES, .len = tcp_bytes, .tot_len = tcp_bytes};
+    const ip4_addr_t source = {packet->flow.remote_address};
+    const ip4_addr_t destination = {packet->flow.local_address};
+
+    if ((packet->flags & FRAME_IP_CHECKSUM_GOOD) == 0 &&
+        inet_chksum(ip, IPV4_HEADER_MIN_BYTES) != 0) {
+        return false;
+    }
+    return (packet->flags & FRAME_L4_CHECKSUM_GOOD) != 0 ||
+           inet_chksum_pseudo(&tcp, IP_PROTO_TCP, tcp_bytes, &source, &destination) == 0;
+}
+
+void packet_receive(struct segment *segment)
+{
+    const unsigned good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+    const struct packet *packet = segment->packet;
+
+    if (UNLIKELY((packet->flags & FRAME_CHECKSUM_BAD) != 0)) {
+        counter_increment(COUNTER_DROP_CHECKSUM);
+    } else if (UNLIKELY(!is_plain_segment(packet))) {
+        receive_other(segment);
+    } else if (UNLIKELY((packet->flags & good) != good) && !are_checksums_good(packet)) {
+        counter_increment(COUNTER_DROP_CHECKSUM);
+    } else if (UNLIKELY(segment->is_forwarded) &&
+               steering_packet_owner(configuration, packet) != platform_node()) {
+        counter_increment(COUNTER_DROP_NOT_OURS); /* nodes that disagree must not loop a packet */
+    } else {
+        demux_receive(segment);
     }
 }
 

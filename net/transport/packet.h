@@ -7,15 +7,15 @@
 #include "kernel/base.h"
 
 struct configuration;
-struct demux_assignment;
-struct pbuf;
+struct segment;
 
 /* Of lwIP's flags for a pbuf, one that it leaves free: another node has forwarded this packet. */
 #define PACKET_FORWARDED 0x80u
 
 void packet_initialise(const struct configuration *configuration);
 /*
- * Take a frame, from its Ethernet header on and in one piece; its bytes may be changed. What is
- * refused is counted. `flags` as in drivers/nic/frame.h; `assignment` as in demux.h.
+ * What has come: whole TCP segments for us go to demux_receive() as they are, the rest to lwIP, and
+ * comes from there to the same place where it is a segment after all. What is refused is counted.
+ * Unless it is kept meanwhile (tcp/segment.h) it stays the caller's.
  */
-void packet_receive(struct pbuf *packet, uint16_t flags, struct demux_assignment *assignment);
+void packet_receive(struct segment *segment);

@@ -16,14 +16,14 @@
 #include "libc/core/bytes.h"
 #include "net/counters.h"
 #include "net/headers.h"
-#include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/tcp/sequence.h"
+#include "net/transport/tcp/tcb.h"
 
 #include "lwip/ip.h"
 #include "lwip/netif.h"
-#include "net/transport/lwip/tcp.h"
 
 #define HEADERS_BYTES (IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES)
 
@@ -79,48 +79,36 @@ static bool read_message(const struct pbuf *packet, struct quoted_segment *segme
     return segment->flow.local_address == netif_ip4_addr(interface_netif())->addr;
 }
 
-static bool is_under_way(const struct tcp_pcb *pcb, uint32_t sequence)
+static bool is_under_way(const struct tcb *tcb, uint32_t sequence)
 {
-    return pcb->state >= ESTABLISHED && TCP_SEQ_GEQ(sequence, pcb->lastack) &&
-           TCP_SEQ_LT(sequence, pcb->snd_nxt);
+    return sequence_is_within(sequence, tcb->snd_una, tcb->snd_max - tcb->snd_una);
 }
 
 /* The MSS only falls: a connection does not live long enough to look for more (RFC 1191 6.3: ten
  * minutes). */
-static void lower_mss(struct connection *connection, unsigned mtu_bytes)
+static void lower_mss(struct tcb *tcb, unsigned mtu_bytes)
 {
-    struct tcp_pcb *pcb = connection->pcb;
-    uint16_t mss;
-
     if (mtu_bytes < PATH_MTU_MIN_BYTES) {
         mtu_bytes = PATH_MTU_MIN_BYTES;
     }
-    if (mtu_bytes - HEADERS_BYTES >= pcb->mss) {
+    if (mtu_bytes - HEADERS_BYTES >= tcb->mss) {
         return; /* another segment's message has said it */
     }
-    mss = (uint16_t)(mtu_bytes - HEADERS_BYTES);
     counter_increment(COUNTER_TCP_PATH_MTU);
-    pcb->mss = mss;
-    pcb->unsent_oversize = 0; /* its segment may be too long now */
-    /* Lost for its length, not for congestion: again at once. While the NIC still reads a segment,
-     * the retransmission timer does it. */
-    if (tcp_rexmit_rto_prepare(pcb) == ERR_OK) {
-        pcb->rtime = 0;
-        connection_request_output(connection);
-    }
+    tcb_lower_mss(tcb, (uint16_t)(mtu_bytes - HEADERS_BYTES));
 }
 
 void path_mtu_receive(struct pbuf *packet)
 {
     struct quoted_segment segment;
-    struct connection *connection;
+    struct tcb *tcb;
 
     if (!read_message(packet, &segment)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
     } else if (!frames_pass_on(packet, &segment.flow)) {
-        connection = demux_find(&segment.flow);
-        if (connection != NULL && is_under_way(connection->pcb, segment.sequence)) {
-            lower_mss(connection, segment.mtu_bytes);
+        tcb = demux_find(&segment.flow);
+        if (tcb != NULL && is_under_way(tcb, segment.sequence)) {
+            lower_mss(tcb, segment.mtu_bytes);
         } else {
             counter_increment(COUNTER_DROP_PROTOCOL);
         }

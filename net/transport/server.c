@@ -5,23 +5,22 @@
  *   frames.c          frames in
  *   packet.c          frame to the protocol above IP
  *   path_mtu.c        routers that want shorter segments
- *   challenge.c       segments that a connection must not believe
  *   drops.c           what lwIP has dropped
  *   held.c            received bytes that have to wait
  *   demux.c           segment to connection
- *   pcb.c             connection to lwIP's PCB, and lwIP's list of them
- *   timewait.c        flows that are over
+ *   tcp/              TCP itself
  *   table.c state.c   connections: their names and their states
- *   connection.c      lwIP's events; the end of the round
+ *   connection.c      TCP's events; the end of the round
+ *   admission.c       ports that are served, and the question for an acceptor
  *   availability.c    assignment, availability, claim
  *   stream.c          bytes from and to applications
  *   orphan.c          connections whose application has closed
  *   overload.c        SYNs that are too many, in the log
- *   timer.c           lwIP's clocks
  *   address.c         DHCP, ARP, neighbours
  *   sntp.c            the date
  *   lwip/interface.c  packets to neighbours
  *   lwip/output.c     frames to a link server
+ *   card.c            which link server, and what the card can do
  */
 #include "net/transport/server.h"
 
@@ -31,6 +30,7 @@
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/transport/address.h"
+#include "net/transport/admission.h"
 #include "net/transport/availability.h"
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
@@ -44,8 +44,15 @@
 #include "net/transport/overload.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
-#include "net/transport/timer.h"
-#include "net/transport/timewait.h"
+#include "net/transport/tcp/flood.h"
+#include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment_out.h"
+#include "net/transport/tcp/sender.h"
+#include "net/transport/tcp/timewait.h"
+#include "net/transport/tcp/wheel.h"
 
 /* Entries of the table looked at in one round after a node has died. */
 #define SWEEP_BATCH 256u
@@ -65,6 +72,7 @@ static void note_node_down(node_id_t node)
     sweep.next_index = 0;
     transport_address_lose_node();
     closed_forget_manager(node);
+    half_open_lose_node(node);
 }
 
 static bool is_dead(node_id_t node)
@@ -97,7 +105,7 @@ static unsigned sweep_some(void)
 
 static unsigned poll_server(void *context)
 {
-    unsigned work = output_send_queued() + interface_poll_loopback();
+    unsigned work = output_send_queued() + interface_poll_loopback() + sender_poll_blocked();
 
     (void)context;
     if (UNLIKELY(sweep.is_running)) {
@@ -110,8 +118,8 @@ static unsigned poll_server(void *context)
 static void flush_server(void *context)
 {
     (void)context;
-    transport_timer_catch_up();
     connection_settle_all();
+    flood_end_round();
     drops_count();
 }
 
@@ -121,7 +129,9 @@ static bool prepare_sleep(void *context)
     (void)context;
     closed_send_all();
     connection_publish_counts();
-    counter_set(COUNTER_TIME_WAIT, timewait_expire(dispatch_now_ns()));
+    counter_set(COUNTER_CONNECTIONS_HALF_OPEN, half_open_count());
+    timewait_expire(dispatch_now_ns());
+    counter_set(COUNTER_TIME_WAIT, timewait_count());
     return interface_has_loopback();
 }
 
@@ -131,15 +141,38 @@ static struct dispatch_source source = {
     .prepare_sleep = prepare_sleep,
 };
 
+static void expire_timer(struct wheel_entry *entry)
+{
+    struct tcb *tcb = CONTAINER_OF(entry, struct tcb, timer);
+
+    tcb_expire(tcb);
+    if (tcb->state != TCB_CLOSED) {
+        connection_request_output(connection_of_tcb(tcb));
+    }
+}
+
+static void start_tcp(void)
+{
+    wheel_initialise(expire_timer);
+    queue_initialise();
+    recovery_initialise();
+    sender_initialise();
+    segment_out_initialise();
+    receiver_initialise();
+    half_open_initialise();
+    timewait_initialise();
+}
+
 void transport_server_start(const struct configuration *configuration)
 {
-    transport_timer_initialise();
     interface_initialise(configuration);
     connection_table_initialise();
     connection_initialise();
     demux_initialise();
+    start_tcp();
     frames_initialise(configuration);
     closed_initialise();
+    admission_initialise();
     availability_initialise();
     stream_initialise();
     orphan_initialise();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The states of connections: which may follow which, and how many handshakes are going on.
+ * The states of connections: which may follow which, and how many are in each.
  */
 #include "net/transport/state.h"
 
@@ -12,8 +12,7 @@
 
 /* By the state before: a bit for each that may follow. The table of state.h, which says when. */
 static const uint8_t successors[CONNECTION_STATE_COUNT] = {
-    [CONNECTION_FREE] = TO(HALF_OPEN),
-    [CONNECTION_HALF_OPEN] = TO(ASSIGNED) | TO(DETACHED),
+    [CONNECTION_FREE] = TO(ASSIGNED),
     [CONNECTION_ASSIGNED] = TO(ANNOUNCED) | TO(WAITING) | TO(DETACHED),
     [CONNECTION_ANNOUNCED] = TO(ASSIGNED) | TO(WAITING) | TO(CLAIMED) | TO(DETACHED),
     [CONNECTION_WAITING] = TO(WAITING) | TO(ASSIGNED) | TO(DETACHED),
@@ -22,14 +21,14 @@ static const uint8_t successors[CONNECTION_STATE_COUNT] = {
 };
 
 _Static_assert(CONNECTION_STATE_COUNT <= 8, "a bit for each");
-_Static_assert(COUNTER_CONNECTIONS_DETACHED - COUNTER_CONNECTIONS_HALF_OPEN ==
-                   CONNECTION_DETACHED - CONNECTION_HALF_OPEN,
+_Static_assert(COUNTER_CONNECTIONS_DETACHED - COUNTER_CONNECTIONS_ASSIGNED ==
+                   CONNECTION_DETACHED - CONNECTION_ASSIGNED,
                "gauges in the order of the states");
 
 /* By state; that of FREE means nothing. */
 static uint32_t counts[CONNECTION_STATE_COUNT];
 
-/* Inline: a short connection changes its state five times, to a state that is known where it is
+/* Inline: a short connection changes its state four times, to a state that is known where it is
  * called, and the linker's optimiser leaves little of this there. */
 inline void connection_set_state(struct connection *connection, enum connection_state state)
 {
@@ -40,14 +39,9 @@ inline void connection_set_state(struct connection *connection, enum connection_
     connection->state = (uint8_t)state;
 }
 
-uint32_t connection_half_open_count(void)
-{
-    return counts[CONNECTION_HALF_OPEN];
-}
-
 void connection_publish_counts(void)
 {
-    for (unsigned state = CONNECTION_HALF_OPEN; state < CONNECTION_STATE_COUNT; state++) {
-        counter_set(COUNTER_CONNECTIONS_HALF_OPEN + state - CONNECTION_HALF_OPEN, counts[state]);
+    for (unsigned state = CONNECTION_ASSIGNED; state < CONNECTION_STATE_COUNT; state++) {
+        counter_set(COUNTER_CONNECTIONS_ASSIGNED + state - CONNECTION_ASSIGNED, counts[state]);
     }
 }

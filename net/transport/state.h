@@ -4,9 +4,7 @@
  *
  *   from       to         when
  *   ---------  ---------  --------------------------------------------------------------------
- *   FREE       HALF_OPEN  a SYN has come
- *   HALF_OPEN  ASSIGNED   TCP's handshake is complete
- *   HALF_OPEN  DETACHED   TCP has ended before
+ *   FREE       ASSIGNED   TCP's handshake is complete
  *   ASSIGNED   ANNOUNCED  CONNECTION_AVAILABLE is sent to the acceptor
  *   ASSIGNED   WAITING    there is no acceptor, or its node is dead: ACCEPT_TIMEOUT asks for one
  *   ASSIGNED   DETACHED   TCP has ended
@@ -30,7 +28,6 @@ struct connection;
 
 enum connection_state {
     CONNECTION_FREE = 0,
-    CONNECTION_HALF_OPEN, /* SYN received, handshake going on */
     CONNECTION_ASSIGNED,  /* `acceptor` is to be told of it */
     CONNECTION_ANNOUNCED, /* CONNECTION_AVAILABLE is out */
     CONNECTION_WAITING,   /* the CM has been asked for another acceptor */
@@ -41,7 +38,5 @@ enum connection_state {
 
 /* The one place where a state changes. Panics on a transition that is not in the table above. */
 void connection_set_state(struct connection *connection, enum connection_state state);
-/* How many are HALF_OPEN now. */
-uint32_t connection_half_open_count(void);
-/* Write how many are in each state to the status page (gauges tcp_connections). */
+/* Write how many are in each state to the status page (gauges tcp_connections); handshakes too. */
 void connection_publish_counts(void);

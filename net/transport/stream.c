@@ -2,44 +2,28 @@
 /*
  * The byte stream. Bytes from the peer stay in the frame they came in until a channel has taken
  * them; they count against TCP's window until the application says CONSUMED. Bytes to the peer
- * are copied once, out of the channel into TCP's segments; those of the boot archive are sent
- * from where they lie.
+ * are copied once, out of the channel into TCP's queue; those of the boot archive are sent from
+ * where they lie.
+ *
+ * An application never has more under way than its credit, so its bytes are in TCP's queue as soon
+ * as they come. One that sends more has not counted, and loses the connection.
  */
 #include "net/transport/stream.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "libc/core/memory.h"
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/table.h"
-
-#include "lwip/pbuf.h"
-#include "net/transport/lwip/tcp.h"
-
-/* tcp_write() takes 16 bits; whole segments, so that none is cut short between two calls. */
-#define WRITE_MAX_BYTES (44u * TCP_MSS)
-
-_Static_assert(WRITE_MAX_BYTES <= UINT16_MAX, "fits the parameter");
-_Static_assert(SEND_WINDOW_BYTES <= TCP_SND_BUF, "what the credit allows, lwIP's buffer takes");
-
-/* Bytes that wait for room in lwIP's queue: a copy behind this struct, or in the archive. */
-struct send_block {
-    struct send_block *next;
-    const uint8_t *bytes;
-    uint32_t length_bytes;
-    bool is_copy;
-};
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/receiver.h"
 
 /* --- To the application --- */
-
-MEMORY_KIND(backlog_kind, "tcp_backlog");
 
 static int send_confirmation(struct connection *connection)
 {
@@ -119,7 +103,9 @@ static int send_credit(struct connection *connection)
     message->stream_index = connection->stream_index;
     message->generation = connection->generation;
     message->bytes = connection->credit_bytes;
+    message->send_window_bytes = connection->window_bytes;
     message_publish();
+    connection->allowance_bytes += connection->credit_bytes;
     connection->credit_bytes = 0;
     return 0;
 }
@@ -165,132 +151,26 @@ bool stream_deliver(struct connection *connection)
 
 /* --- To the peer --- */
 
-void stream_drop_backlog(struct connection *connection)
-{
-    while (connection->backlog_head != NULL) {
-        struct send_block *block = connection->backlog_head;
-
-        connection->backlog_head = block->next;
-        memory_release(&backlog_kind, block);
-    }
-    ASSERT_SLOW(connection->backlog_tail == NULL || connection->backlog_head == NULL);
-    connection->backlog_tail = NULL;
-}
-
-/* Returns how many bytes lwIP took. */
-static uint32_t write_some(struct tcp_pcb *pcb, const uint8_t *bytes, uint32_t length, bool is_copy)
-{
-    uint32_t written = 0;
-
-    while (written < length) {
-        uint32_t piece = length - written;
-        u8_t flags = is_copy ? TCP_WRITE_FLAG_COPY : 0;
-
-        if (piece > WRITE_MAX_BYTES) {
-            piece = WRITE_MAX_BYTES;
-        }
-        /* What follows unsent bytes shares their segments, so leave room behind it for more. */
-        if (piece < length - written || pcb->unsent != NULL) {
-            flags |= TCP_WRITE_FLAG_MORE;
-        }
-        if (tcp_write(pcb, bytes + written, (u16_t)piece, flags) != ERR_OK) {
-            break;
-        }
-        written += piece;
-    }
-    return written;
-}
-
-static void append_block(struct connection *connection, struct send_block *block)
-{
-    ASSERT(block->length_bytes > 0);
-    ASSERT((connection->backlog_head == NULL) == (connection->backlog_tail == NULL));
-    block->next = NULL;
-    if (connection->backlog_tail == NULL) {
-        connection->backlog_head = block;
-    } else {
-        connection->backlog_tail->next = block;
-    }
-    connection->backlog_tail = block;
-}
-
 static bool may_send(const struct connection *connection)
 {
-    return connection->pcb != NULL && connection->error_number == 0 &&
-           !connection->is_send_closed && connection->close_due == 0;
+    return connection_has_tcp(connection) && !connection->is_send_closed;
 }
 
-static void write_bytes(struct connection *connection, const uint8_t *bytes, uint32_t length,
-                        bool is_copy)
+/* Without memory there would be a hole in the stream. */
+static void queue_copy(struct connection *connection, const uint8_t *bytes, uint32_t length_bytes)
 {
-    uint32_t written = 0;
-    struct send_block *block;
-
-    ASSERT_SLOW(length > 0 && may_send(connection));
-    if (connection->backlog_head == NULL) {
-        written = write_some(connection->pcb, bytes, length, is_copy);
-    }
-    connection_request_output(connection);
-    if (written == length) {
-        return;
-    }
-    block = memory_allocate(&backlog_kind, sizeof(*block) + (is_copy ? length - written : 0));
-    if (block == NULL) {
-        connection_abort(connection, ENOMEM); /* a hole in the stream must not be sent */
-        return;
-    }
-    block->is_copy = is_copy;
-    block->length_bytes = length - written;
-    block->bytes = bytes + written;
-    if (is_copy) {
-        memcpy(block + 1, bytes + written, length - written);
-        block->bytes = (const uint8_t *)(block + 1);
-    }
-    append_block(connection, block);
-}
-
-static void finish_close(struct connection *connection)
-{
-    enum close_kind kind = (enum close_kind)connection->close_due;
-    err_t error;
-
-    ASSERT(kind == CLOSE_BOTH || kind == CLOSE_SEND_ONLY);
-    ASSERT(connection->backlog_head == NULL); /* or the FIN would overtake it */
-    connection->close_due = 0;
-    connection->is_send_closed = true;
-    error = kind == CLOSE_BOTH ? tcp_close(connection->pcb) : tcp_shutdown(connection->pcb, 0, 1);
-    if (error != ERR_OK && connection->pcb != NULL) {
-        connection_abort(connection, 0);
+    if (!queue_append_copy(&connection->tcb, bytes, length_bytes)) {
+        connection_abort(connection, ENOMEM);
     }
 }
 
-bool stream_pump(struct connection *connection)
+static void queue_archive(struct connection *connection, uint64_t offset, uint32_t length_bytes)
 {
-    bool has_written = false;
+    const uint8_t *bytes = (const uint8_t *)platform_archive_start() + offset;
 
-    ASSERT_SLOW(connection->pcb != NULL);
-    while (connection->backlog_head != NULL) {
-        struct send_block *block = connection->backlog_head;
-        uint32_t written =
-            write_some(connection->pcb, block->bytes, block->length_bytes, block->is_copy);
-
-        ASSERT_SLOW(written <= block->length_bytes);
-        has_written |= written != 0;
-        block->bytes += written;
-        block->length_bytes -= written;
-        if (block->length_bytes != 0) {
-            return has_written;
-        }
-        connection->backlog_head = block->next;
-        if (block->next == NULL) {
-            connection->backlog_tail = NULL;
-        }
-        memory_release(&backlog_kind, block);
+    if (!queue_append_archive(&connection->tcb, bytes, length_bytes)) {
+        connection_abort(connection, ENOMEM);
     }
-    if (connection->close_due != 0) {
-        finish_close(connection);
-    }
-    return has_written;
 }
 
 /* --- Messages from the application --- */
@@ -317,31 +197,24 @@ static struct connection *admit_message(node_id_t from, uint32_t index, uint32_t
     return NULL;
 }
 
+/* What it says beyond what it can have read changes nothing. */
 static void consume(struct connection *connection, uint32_t bytes)
 {
-    uint32_t most;
+    uint32_t most = connection->tcb.rcv_unread_bytes;
 
-    if (bytes == 0 || connection->pcb == NULL) {
-        return;
+    if (bytes != 0 && connection_has_tcp(connection)) {
+        receiver_consumed(&connection->tcb, bytes < most ? bytes : most);
+        connection_mark_dirty(connection);
     }
-    ASSERT_SLOW(connection->pcb->rcv_wnd <= TCP_WND_MAX(connection->pcb));
-    most = TCP_WND_MAX(connection->pcb) - connection->pcb->rcv_wnd;
-    bytes = bytes < most ? bytes : most;
-    while (bytes != 0) {
-        u16_t piece = bytes < UINT16_MAX ? (u16_t)bytes : UINT16_MAX;
-
-        tcp_recved(connection->pcb, piece);
-        bytes -= piece;
-    }
-    connection_mark_dirty(connection);
 }
 
 /* FIN behind what has been written, at the end of the round. */
 static void shut_send(struct connection *connection)
 {
     ASSERT_SLOW(may_send(connection));
-    connection->close_due = CLOSE_SEND_ONLY;
-    connection_mark_dirty(connection);
+    connection->is_send_closed = true;
+    tcb_close_send(&connection->tcb);
+    connection_request_output(connection);
 }
 
 static bool is_send_possible(const struct send *send)
@@ -368,17 +241,26 @@ static void handle_send(node_id_t from, const struct message *message,
         return;
     }
     consume(connection, send->consumed_bytes);
-    if (payload.length_bytes != 0 && may_send(connection)) {
-        write_bytes(connection, payload.bytes, (uint32_t)payload.length_bytes, true);
+    if (!may_send(connection)) {
+        return; /* TCP has ended, and the application is told; or it has said FIN before */
+    }
+    if (payload.length_bytes + send->archive_bytes > connection->allowance_bytes) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        connection_abort(connection, ENOBUFS);
+        return;
+    }
+    connection->allowance_bytes -= (uint32_t)payload.length_bytes + send->archive_bytes;
+    if (payload.length_bytes != 0) {
+        queue_copy(connection, payload.bytes, (uint32_t)payload.length_bytes);
     }
     /* Each may find that the one before had no memory, and has reset the connection. */
     if (send->archive_bytes != 0 && may_send(connection)) {
-        write_bytes(connection, (const uint8_t *)platform_archive_start() + send->archive_offset,
-                    send->archive_bytes, false);
+        queue_archive(connection, send->archive_offset, send->archive_bytes);
     }
     if (send->close_kind != 0 && may_send(connection)) {
         shut_send(connection);
     }
+    connection_request_output(connection);
 }
 
 static void handle_consumed(node_id_t from, const struct message *message)
@@ -416,23 +298,42 @@ static void handle_close(node_id_t from, const struct message *message)
     connection_detach(connection);
     if (close->kind == CLOSE_ABORT) {
         connection_abort(connection, 0);
-    } else if (connection->pcb != NULL) {
-        connection->close_due = CLOSE_BOTH;
+    } else if (connection_has_tcp(connection)) {
+        tcb_close(&connection->tcb);
+        connection_request_output(connection);
     }
 }
 
 void stream_begin(struct connection *connection, uint32_t stream_index, bool is_confirmation_due)
 {
     ASSERT(connection->state == CONNECTION_CLAIMED && !connection->is_confirmation_due);
-    ASSERT(is_confirmation_due || connection->pcb != NULL || connection->error_number != 0);
+    ASSERT(is_confirmation_due || connection_has_tcp(connection) || connection->error_number != 0);
     connection->stream_index = stream_index;
     connection->is_confirmation_due = is_confirmation_due;
+    connection->allowance_bytes = connection->window_bytes = SEND_WINDOW_BYTES;
     connection_mark_dirty(connection);
+}
+
+/* Twice the congestion window, so that the next bytes are there while some are under way. */
+static __attribute__((noinline)) void widen_window(struct connection *connection)
+{
+    uint32_t wanted = 2 * connection->tcb.cwnd;
+
+    if (wanted > SEND_WINDOW_MAX_BYTES) {
+        wanted = SEND_WINDOW_MAX_BYTES;
+    }
+    if (wanted > connection->window_bytes && queue_room_bytes(&connection->tcb) != 0) {
+        connection->credit_bytes += wanted - connection->window_bytes;
+        connection->window_bytes = wanted;
+    }
 }
 
 void stream_note_acknowledged(struct connection *connection, uint32_t bytes)
 {
     connection->credit_bytes += bytes;
+    if (UNLIKELY(connection->tcb.cwnd > connection->window_bytes / 2)) {
+        widen_window(connection);
+    }
 }
 
 void stream_initialise(void)

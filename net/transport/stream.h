@@ -10,7 +10,8 @@
 
 struct connection;
 
-/* How much an application may have in flight: lwIP's send buffer, and so the first credit. */
+/* How much an application may have in flight at first: the first credit. It grows with what the
+ * path takes at a time, to SEND_WINDOW_MAX_BYTES. */
 #define SEND_WINDOW_BYTES       (256 * 1024u)
 /* Credit is given back in pieces of at least a quarter of it. */
 #define SEND_CREDIT_LEAST_BYTES (SEND_WINDOW_BYTES / 4)
@@ -24,7 +25,3 @@ MUST_CHECK bool stream_deliver(struct connection *connection);
 void stream_begin(struct connection *connection, uint32_t stream_index, bool is_confirmation_due);
 /* The peer has acknowledged so many bytes: credit for the application. */
 void stream_note_acknowledged(struct connection *connection, uint32_t bytes);
-/* Move what lwIP had no room for into its queue as far as it goes, then close if that is due; TCP
- * may be done with the connection after that. Returns whether lwIP has got new bytes to send. */
-bool stream_pump(struct connection *connection);
-void stream_drop_backlog(struct connection *connection);

@@ -12,8 +12,6 @@
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
-#include "net/transport/stream.h"
-#include "net/transport/timer.h"
 
 _Static_assert(CONNECTION_MAX % POOL_CHUNK == 0 && CONNECTION_LEAST % POOL_CHUNK == 0,
                "whole chunks");
@@ -51,19 +49,17 @@ struct connection *connection_allocate(void)
     memset(connection, 0, sizeof(*connection));
     connection->place = place;
     connection->generation = generation + 1;
-    connection_set_state(connection, CONNECTION_HALF_OPEN);
+    connection_set_state(connection, CONNECTION_ASSIGNED);
     return connection;
 }
 
 void connection_release(struct connection *connection)
 {
-    ASSERT(connection->pcb == NULL);
-    ASSERT(!connection->is_hashed && !connection->is_listed && !connection->is_dirty);
+    ASSERT(!connection_has_tcp(connection));
+    ASSERT(!connection->tcb.is_hashed && !connection->is_dirty);
     ASSERT(!connection_link_is_queued(&connection->claim_link));
     ASSERT(!connection_link_is_queued(&connection->blocked_link));
     connection_drop_received(connection);
-    stream_drop_backlog(connection);
-    transport_timer_forget(connection);
     connection_set_state(connection, CONNECTION_FREE);
     pool_release(&table, connection);
 }

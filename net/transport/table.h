@@ -23,11 +23,11 @@ void connection_table_initialise(void);
 /* The most that there can be on this node. */
 uint32_t connection_table_limit(void);
 
-/* A new connection in state HALF_OPEN, all else but its name zero. NULL when the table is full or
+/* A new connection in state ASSIGNED, all else but its name zero. NULL when the table is full or
  * memory is short. */
 struct connection *connection_allocate(void);
 /* Frees the entry and what it still holds. It must be DETACHED, done with by TCP, and neither
- * hashed, listed nor dirty. */
+ * hashed nor dirty. */
 void connection_release(struct connection *connection);
 /* The live connection of that name; NULL if there is none. Any numbers will do. */
 struct connection *connection_find(uint32_t index, uint32_t generation);

@@ -36,7 +36,6 @@ fuzz_objects = $(addprefix $(BUILD)/fuzz/obj/$(call fuzz_group,$(1))/,$(addsuffi
 FUZZ_WRAPPED := thread_switch thread_start status_set_sleep malloc calloc realloc aligned_alloc free strdup strndup
 
 define fuzz_group_rules
-$(BUILD)/fuzz/obj/$(1)/lwip/core/tcp_in.c.o:   LWIP_SEAM := -DTALUS_LWIP_TCP_IN
 $(BUILD)/fuzz/obj/$(1)/lwip/core/ipv4/ip4.c.o: LWIP_SEAM := -DTALUS_LWIP_IP4
 $(BUILD)/fuzz/obj/$(1)/%.o: COMMAND = $(FUZZ_CC) $(FUZZ_CFLAGS) $(2)
 $(BUILD)/fuzz/obj/$(1)/lwip/%.o: COMMAND = $(FUZZ_CC) $(FUZZ_CFLAGS) $(LWIP_INCLUDES) $$(LWIP_SEAM)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/fuzz/world/node.c tests/fuzz/world/clients.c tests/fuzz/world/application.c tests/fuzz/world/peers.c */
-/* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h -DTIMEWAIT_MAX=64u */
+/* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h -DTIMEWAIT_BLOCK_ENTRIES=64u */
 /* library: lwip */
 /* objects: node */
 /*

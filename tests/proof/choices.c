@@ -102,12 +102,10 @@ static void add_client(const struct machine *machine, unsigned client, struct ch
     }
     view = machine_view(machine, ts);
     state = (enum client_state)view->clients[client];
-    /* Clients differ in nothing, so the first is the first. One that a dead CM has not answered may
-     * send its SYN again. */
+    /* Clients differ in nothing, so the first is the first. */
     if (machine->syns_sent[client] < machine_scenario()->syn_max &&
-        (client == 0 || machine->syns_sent[client - 1] != 0) && state <= CLIENT_HALF_OPEN &&
-        machine_lives(machine, view->own_cm)) {
-        add(choices, count, CHOICE_SYN, view->own_cm, client);
+        (client == 0 || machine->syns_sent[client - 1] != 0) && state <= CLIENT_HALF_OPEN) {
+        add(choices, count, CHOICE_SYN, ts, client);
     }
     if (state == CLIENT_HALF_OPEN) {
         add(choices, count, CHOICE_ACK, ts, client);

@@ -170,27 +170,6 @@ static const char *act(struct machine *machine, struct node_input *input)
     return NULL;
 }
 
-static const char *send_syn(struct machine *machine, unsigned client)
-{
-    unsigned ts = machine_ts_of(client);
-    struct node_input input = {
-        .kind = INPUT_MESSAGE,
-        .node = (uint8_t)machine_view(machine, ts)->own_cm,
-        .from = (uint8_t)ts,
-    };
-    struct syn_arrived *syn = (struct syn_arrived *)input.message.bytes;
-
-    machine->syns_sent[client]++;
-    input.message.length_bytes = sizeof(*syn) + 1;
-    syn->header.type = SYN_ARRIVED;
-    syn->header.length_bytes = sizeof(*syn) + 1;
-    syn->flow =
-        (struct flow){.remote_port = (uint16_t)client, .local_port = __builtin_bswap16(PROOF_PORT)};
-    syn->ts = (node_id_t)ts;
-    input.message.bytes[sizeof(*syn)] = (uint8_t)client;
-    return act(machine, &input);
-}
-
 static const char *deliver(struct machine *machine, unsigned from, unsigned to)
 {
     struct node_input input = {.kind = INPUT_MESSAGE, .node = (uint8_t)to, .from = (uint8_t)from};
@@ -289,11 +268,12 @@ static const char *die(struct machine *machine, unsigned node)
 static const char *apply(struct machine *machine, struct choice choice)
 {
     static const uint8_t inputs[CHOICE_KIND_COUNT] = {
-        [CHOICE_TIMER] = INPUT_TIMER,       [CHOICE_TURN] = INPUT_TURN,
-        [CHOICE_ACK] = INPUT_ACK,           [CHOICE_RESET] = INPUT_RESET,
-        [CHOICE_DATA] = INPUT_DATA,         [CHOICE_LISTEN] = INPUT_LISTEN,
-        [CHOICE_ACCEPT] = INPUT_ACCEPT,     [CHOICE_CLOSE] = INPUT_CLOSE,
-        [CHOICE_UNLISTEN] = INPUT_UNLISTEN, [CHOICE_SLEEP] = INPUT_SLEEP,
+        [CHOICE_TIMER] = INPUT_TIMER,   [CHOICE_TURN] = INPUT_TURN,
+        [CHOICE_SYN] = INPUT_SYN,       [CHOICE_ACK] = INPUT_ACK,
+        [CHOICE_RESET] = INPUT_RESET,   [CHOICE_DATA] = INPUT_DATA,
+        [CHOICE_LISTEN] = INPUT_LISTEN, [CHOICE_ACCEPT] = INPUT_ACCEPT,
+        [CHOICE_CLOSE] = INPUT_CLOSE,   [CHOICE_UNLISTEN] = INPUT_UNLISTEN,
+        [CHOICE_SLEEP] = INPUT_SLEEP,
     };
     struct node_input input = {
         .kind = inputs[choice.kind], .node = choice.node, .argument = choice.other};
@@ -303,7 +283,8 @@ static const char *apply(struct machine *machine, struct choice choice)
     case CHOICE_DELIVER:
         return deliver(machine, choice.other, choice.node);
     case CHOICE_SYN:
-        return send_syn(machine, choice.other);
+        machine->syns_sent[choice.other]++;
+        break;
     case CHOICE_LEARN:
         return learn(machine, choice.node, choice.other);
     case CHOICE_DIE:

@@ -66,6 +66,10 @@ MUTANTS = [
     Mutant("given-back", AVAILABILITY,
            "        report_closed(&reassign->acceptor, reassign->port, 0);\n", "",
            "resets", "counts"),
+    # So is the answer to a SYN whose handshake and connection have gone.
+    Mutant("answer-given-back", "net/transport/admission.c",
+           "    } else if (acceptor.node != NODE_NONE) {\n", "    } else if (false) {\n",
+           "busy-resets", "counts"),
     # Connections wait until somebody accepts, who then gets them.
     Mutant("placed-later", MANAGER,
            "    offering_publish(manager, listener);\n    place_waiting(manager, listener);\n",

@@ -12,6 +12,7 @@
 
 #include "kernel/base.h"
 #include "net/messages.h"
+#include "net/transport/state.h"
 
 #define PROOF_NODE_MAX   6u
 #define PROOF_CLIENT_MAX 3u
@@ -25,6 +26,7 @@ enum input_kind {
     INPUT_TIMER,    /* time passes until the next timer expires */
     INPUT_DOWN,     /* node `argument` is seen dead */
     INPUT_TURN,     /* a round without any of these: a channel may have room again */
+    INPUT_SYN,      /* client `argument` begins a handshake, or sends its SYN again */
     INPUT_ACK,      /* client `argument` completes its handshake */
     INPUT_RESET,    /* client `argument` gives up */
     INPUT_DATA,     /* client `argument` sends its only byte */
@@ -108,9 +110,12 @@ enum client_state {
     CLIENT_CLOSED,  /* by the application */
 };
 
+/* As the state of a handshake, which is none of the connection's: its acceptor counts. */
+#define SEEN_HALF_OPEN CONNECTION_FREE
+
 struct seen_connection {
     uint8_t client;
-    uint8_t state; /* enum connection_state */
+    uint8_t state; /* enum connection_state, or SEEN_HALF_OPEN */
     bool has_deadline;
     bool is_blocked;
     bool is_awaiting_data;

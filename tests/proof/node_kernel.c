@@ -397,6 +397,7 @@ static void begin_act(const struct node_input *input)
     case INPUT_TURN:
     case INPUT_SLEEP:
         break;
+    case INPUT_SYN:
     case INPUT_ACK:
     case INPUT_RESET:
     case INPUT_DATA:

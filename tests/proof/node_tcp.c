@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What stands between the wire and a TS's connections, played: lwIP and the files of net/transport/
- * that know frames. A client's SYN is a frame of one byte, its number. Clients send a byte at most,
- * and acknowledge a FIN at once.
+ * What stands between the wire and a TS's connections, played: TCP (net/transport/tcp/) and the
+ * files of net/transport/ that know frames. A client is named by its port. Clients send a byte at
+ * most, and acknowledge a FIN at once.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "kernel/message/dispatch.h"
@@ -11,7 +12,8 @@
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
 #include "net/transport/address.h"
-#include "net/transport/availability.h"
+#include "net/transport/admission.h"
+#include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
 #include "net/transport/drops.h"
@@ -21,100 +23,161 @@
 #include "net/transport/lwip/output.h"
 #include "net/transport/orphan.h"
 #include "net/transport/overload.h"
-#include "net/transport/pcb.h"
 #include "net/transport/table.h"
-#include "net/transport/timer.h"
-#include "net/transport/timewait.h"
+#include "net/transport/tcp/events.h"
+#include "net/transport/tcp/flood.h"
+#include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/handshake.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment_out.h"
+#include "net/transport/tcp/sender.h"
+#include "net/transport/tcp/timewait.h"
+#include "net/transport/tcp/wheel.h"
 #include "tests/proof/node.h"
 
-#include "net/transport/lwip/tcp.h"
+#include "lwip/pbuf.h"
 
-/* One for each client; zero while it has none. */
-static struct tcp_pcb pcbs[PROOF_CLIENT_MAX];
-static struct connection *connections[PROOF_CLIENT_MAX];
+/* One for each client; NULL while it has none. */
+static struct tcb *blocks[PROOF_CLIENT_MAX];
 static uint8_t clients[PROOF_CLIENT_MAX]; /* enum client_state */
 static bool is_closing[PROOF_CLIENT_MAX];
+/* While half-open. */
+static struct acceptor acceptors[PROOF_CLIENT_MAX];
+static bool is_acceptor_due[PROOF_CLIENT_MAX];
+static const struct acceptor nobody = {
+    .node = NODE_NONE, .cm = NODE_NONE, .assigned_by = NODE_NONE};
 /* The packet with the client's byte. */
 static struct pbuf packets[PROOF_CLIENT_MAX];
 static uint8_t bytes[PROOF_CLIENT_MAX];
 static uint8_t sent; /* clients, a bit each: it has come */
 
-static unsigned client_of(const struct tcp_pcb *pcb)
+static struct flow flow_of(unsigned client)
 {
-    ASSERT(pcb >= pcbs && pcb < pcbs + PROOF_CLIENT_MAX);
-    return (unsigned)(pcb - pcbs);
+    return (struct flow){.remote_port = (uint16_t)client, .local_port = swap16(PROOF_PORT)};
 }
 
-/* As forget_pcb() of pcb.c. */
-static void forget(unsigned client, enum client_state state)
+static unsigned client_of(const struct tcb *tcb)
 {
-    struct connection *connection = connections[client];
+    unsigned client = tcb->flow.remote_port;
 
-    ASSERT(connection != NULL && connection->pcb == &pcbs[client]);
-    clients[client] = state;
-    connections[client] = NULL;
-    is_closing[client] = false;
-    memset(&pcbs[client], 0, sizeof(pcbs[client]));
-    connection->pcb = NULL;
-    connection_mark_dirty(connection);
+    ASSERT(client < PROOF_CLIENT_MAX && blocks[client] == tcb);
+    return client;
 }
 
 /* --- From the wire --- */
 
-void frames_receive_assigned(struct message_payload frame, uint16_t flags,
-                             struct demux_assignment *assignment)
+/* As half_open.c and demux.c. */
+static void begin_handshake(unsigned client)
 {
-    unsigned client = frame.bytes[0];
-    struct connection *connection;
+    struct flow flow = flow_of(client);
 
-    (void)flags;
-    ASSERT(frame.length_bytes == 1 && client < PROOF_CLIENT_MAX);
     if (clients[client] != CLIENT_UNKNOWN) {
         return; /* its SYN has come a second time */
     }
-    if (assignment->is_refused) {
+    switch (admission_of_port(PROOF_PORT)) {
+    case ADMISSION_SERVED:
+        clients[client] = CLIENT_HALF_OPEN;
+        acceptors[client] = nobody;
+        acceptors[client].assigned_by = admission_ask(&flow);
+        is_acceptor_due[client] = acceptors[client].assigned_by != NODE_NONE;
+        break;
+    case ADMISSION_REFUSED:
         clients[client] = CLIENT_REFUSED;
-        return;
+        break;
+    case ADMISSION_UNKNOWN:
+        break; /* it sends its SYN again */
     }
-    connection = connection_allocate();
-    ASSERT(connection != NULL);
-    clients[client] = CLIENT_HALF_OPEN;
-    connections[client] = connection;
-    pcbs[client].state = SYN_RCVD;
-    pcbs[client].mss = 1460;
-    connection->pcb = &pcbs[client];
-    connection->opened_ns = dispatch_now_ns();
-    connection->flow =
-        (struct flow){.remote_port = (uint16_t)client, .local_port = swap16(PROOF_PORT)};
-    availability_assign(connection, &assignment->acceptor);
-    assignment->was_taken = true;
-    connection_mark_dirty(connection);
+}
+
+bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor, bool is_refused)
+{
+    unsigned client = flow->remote_port;
+
+    ASSERT(client < PROOF_CLIENT_MAX);
+    if (clients[client] != CLIENT_HALF_OPEN || !is_acceptor_due[client]) {
+        return false;
+    }
+    is_acceptor_due[client] = false;
+    acceptors[client] = *acceptor;
+    if (is_refused) {
+        clients[client] = CLIENT_REFUSED; /* when its ACK comes */
+    }
+    return true;
+}
+
+void half_open_lose_node(node_id_t node)
+{
+    for (unsigned client = 0; client < PROOF_CLIENT_MAX; client++) {
+        struct acceptor *acceptor = &acceptors[client];
+
+        if (clients[client] != CLIENT_HALF_OPEN) {
+            continue;
+        }
+        if (node == (acceptor->node == NODE_NONE ? acceptor->assigned_by : acceptor->cm)) {
+            *acceptor = nobody;
+            is_acceptor_due[client] = false;
+        } else if (acceptor->node == node) {
+            closed_report(acceptor, PROOF_PORT, 0);
+            *acceptor = nobody;
+        }
+    }
+}
+
+static void complete_handshake(unsigned client)
+{
+    struct handshake handshake = {
+        .flow = flow_of(client),
+        .opened_ns = dispatch_now_ns(),
+        .acceptor = acceptors[client],
+        .is_acceptor_due = is_acceptor_due[client],
+    };
+    bool is_open;
+
+    ASSERT(clients[client] == CLIENT_HALF_OPEN);
+    clients[client] = CLIENT_OPEN;
+    is_open = connection_open(&handshake);
+    ASSERT(is_open);
+}
+
+/* The client's reset ends its handshake, or its connection. */
+static void reset_by_client(unsigned client)
+{
+    if (clients[client] == CLIENT_HALF_OPEN) {
+        clients[client] = CLIENT_GAVE_UP;
+        if (acceptors[client].node != NODE_NONE) {
+            closed_report(&acceptors[client], PROOF_PORT, 0);
+        }
+    } else {
+        clients[client] = CLIENT_GAVE_UP;
+        tcb_end(blocks[client], ECONNRESET);
+    }
 }
 
 static void receive(unsigned client)
 {
     sent |= (uint8_t)(1u << client);
     packets[client] = (struct pbuf){.payload = &bytes[client], .len = 1, .tot_len = 1, .ref = 1};
-    (void)lwip_tcp_event(connections[client], &pcbs[client], LWIP_EVENT_RECV, &packets[client], 1,
-                         ERR_OK);
+    blocks[client]->rcv_unread_bytes = 1;
+    tcp_event_received(blocks[client], &packets[client]);
 }
 
 void tcp_act(const struct node_input *input)
 {
     unsigned client = input->argument;
-    struct connection *connection = connections[client];
 
-    ASSERT(connection != NULL);
+    if (input->kind == INPUT_SYN) {
+        begin_handshake(client); /* nothing runs out */
+        return;
+    }
     kernel_set_time_of(client);
     if (input->kind == INPUT_ACK) {
-        clients[client] = CLIENT_OPEN;
-        pcbs[client].state = ESTABLISHED;
-        (void)lwip_tcp_event(connection, &pcbs[client], LWIP_EVENT_ACCEPT, NULL, 0, ERR_OK);
+        complete_handshake(client);
     } else if (input->kind == INPUT_DATA) {
         receive(client);
     } else {
-        (void)lwip_tcp_event(connection, NULL, LWIP_EVENT_ERR, NULL, 0, ERR_RST);
-        forget(client, CLIENT_GAVE_UP);
+        reset_by_client(client);
     }
 }
 
@@ -124,58 +187,94 @@ bool tcp_finish(void)
 
     for (unsigned client = 0; client < PROOF_CLIENT_MAX; client++) {
         if (is_closing[client]) {
-            forget(client, CLIENT_CLOSED);
+            clients[client] = CLIENT_CLOSED;
+            tcb_end(blocks[client], 0);
             was_any = true;
         }
     }
     return was_any;
 }
 
-/* --- lwIP, as the sources under test call it --- */
+/* --- TCP, as the sources under test call it --- */
 
-void tcp_abort(struct tcp_pcb *pcb)
+void tcb_open(struct tcb *tcb, const struct handshake *handshake)
 {
-    unsigned client = client_of(pcb);
-    struct connection *connection = connections[client];
+    unsigned client = handshake->flow.remote_port;
 
-    forget(client, CLIENT_RESET);
-    (void)lwip_tcp_event(connection, NULL, LWIP_EVENT_ERR, NULL, 0, ERR_ABRT);
+    ASSERT(blocks[client] == NULL);
+    blocks[client] = tcb;
+    tcb->flow = handshake->flow;
+    tcb->state = TCB_ESTABLISHED;
 }
 
-err_t tcp_close(struct tcp_pcb *pcb)
+void tcb_end(struct tcb *tcb, int error)
 {
-    is_closing[client_of(pcb)] = true;
-    return ERR_OK;
+    unsigned client = client_of(tcb);
+
+    blocks[client] = NULL;
+    is_closing[client] = false;
+    tcb->state = TCB_CLOSED;
+    tcp_event_ended(tcb, error);
 }
 
-err_t tcp_shutdown(struct tcp_pcb *pcb, int is_receive_shut, int is_send_shut)
+void tcb_abort(struct tcb *tcb, int error)
 {
-    (void)pcb;
-    (void)is_receive_shut;
-    (void)is_send_shut;
-    return ERR_OK;
+    clients[client_of(tcb)] = CLIENT_RESET;
+    tcb_end(tcb, error);
 }
 
-err_t tcp_output(struct tcp_pcb *pcb)
+/* What the client has sent is read, or goes unread without a reset: it does not matter here. */
+void tcb_close(struct tcb *tcb)
 {
-    (void)pcb;
-    return ERR_OK;
+    is_closing[client_of(tcb)] = true;
 }
 
-err_t tcp_write(struct tcp_pcb *pcb, const void *bytes, u16_t length, u8_t flags)
+void tcb_close_send(struct tcb *tcb)
 {
-    (void)pcb;
+    (void)tcb;
+}
+
+void tcb_settle(struct tcb *tcb)
+{
+    (void)tcb;
+}
+
+void tcb_expire(struct tcb *tcb)
+{
+    (void)tcb;
+    PANIC("no timer is set");
+}
+
+/* The client never acknowledges it. */
+bool queue_append_copy(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes)
+{
+    (void)tcb;
     (void)bytes;
-    (void)length;
-    (void)flags;
-    return ERR_OK; /* the client never acknowledges it */
+    (void)length_bytes;
+    return true;
 }
 
-void tcp_recved(struct tcp_pcb *pcb, u16_t length)
+uint32_t queue_room_bytes(const struct tcb *tcb)
 {
-    (void)pcb;
-    (void)length;
+    (void)tcb;
+    return 0;
+}
+
+bool queue_append_archive(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes)
+{
+    return queue_append_copy(tcb, bytes, length_bytes);
+}
+
+void receiver_consumed(struct tcb *tcb, uint32_t bytes)
+{
+    (void)tcb;
+    (void)bytes;
     PANIC("no application reads anything");
+}
+
+uint32_t half_open_count(void)
+{
+    return 0;
 }
 
 u8_t pbuf_free(struct pbuf *packet)
@@ -193,6 +292,38 @@ void pbuf_ref(struct pbuf *packet)
 
 /* --- The other parts of a transport server, which have nothing to do here --- */
 
+struct tcb *demux_find(const struct flow *flow)
+{
+    ASSERT(flow->remote_port < PROOF_CLIENT_MAX);
+    return blocks[flow->remote_port];
+}
+
+void demux_add(struct tcb *tcb)
+{
+    (void)tcb;
+}
+
+void demux_remove(struct tcb *tcb)
+{
+    (void)tcb;
+}
+
+void orphan_watch(struct connection *connection)
+{
+    (void)connection;
+}
+
+void orphan_forget(struct connection *connection)
+{
+    (void)connection;
+}
+
+void overload_note(enum overload overload, uint32_t limit)
+{
+    (void)overload;
+    PANIC("the table of %u is not full", limit);
+}
+
 uint32_t frames_held_count(void)
 {
     return 0;
@@ -202,29 +333,6 @@ struct pbuf *held_pack(struct pbuf *tail, struct pbuf *packets)
 {
     (void)tail;
     return packets;
-}
-
-void pcb_park(struct connection *connection)
-{
-    (void)connection;
-}
-
-void transport_timer_initialise(void)
-{
-}
-
-void transport_timer_catch_up(void)
-{
-}
-
-void transport_timer_watch(struct connection *connection)
-{
-    (void)connection;
-}
-
-void transport_timer_forget(struct connection *connection)
-{
-    (void)connection;
 }
 
 void interface_initialise(const struct configuration *configuration)
@@ -243,6 +351,58 @@ unsigned interface_poll_loopback(void)
 }
 
 unsigned output_send_queued(void)
+{
+    return 0;
+}
+
+unsigned sender_poll_blocked(void)
+{
+    return 0;
+}
+
+void wheel_initialise(void (*expired)(struct wheel_entry *entry))
+{
+    (void)expired;
+}
+
+void queue_initialise(void)
+{
+}
+
+void recovery_initialise(void)
+{
+}
+
+void sender_initialise(void)
+{
+}
+
+void segment_out_initialise(void)
+{
+}
+
+void receiver_initialise(void)
+{
+}
+
+void half_open_initialise(void)
+{
+}
+
+void flood_end_round(void)
+{
+}
+
+void timewait_initialise(void)
+{
+}
+
+void timewait_expire(uint64_t now_ns)
+{
+    (void)now_ns;
+}
+
+uint32_t timewait_count(void)
 {
     return 0;
 }
@@ -273,12 +433,6 @@ void transport_address_lose_node(void)
 {
 }
 
-uint32_t timewait_expire(uint64_t now_ns)
-{
-    (void)now_ns;
-    return 0;
-}
-
 void drops_count(void)
 {
 }
@@ -290,6 +444,16 @@ void tcp_look(struct node_view *view)
     memcpy(view->clients, clients, sizeof(clients));
     view->sent = sent;
     view->is_gathering = closed_is_gathering();
+    for (unsigned client = 0; client < PROOF_CLIENT_MAX; client++) {
+        if (clients[client] == CLIENT_HALF_OPEN) {
+            ASSERT(view->connection_count < SEEN_MAX);
+            view->connections[view->connection_count++] = (struct seen_connection){
+                .client = (uint8_t)client,
+                .state = SEEN_HALF_OPEN,
+                .acceptor = acceptors[client],
+            };
+        }
+    }
     for (uint32_t index = 0; index < connection_table_size(); index++) {
         const struct connection *connection = connection_at(index);
 
@@ -298,7 +462,7 @@ void tcp_look(struct node_view *view)
         }
         ASSERT(view->connection_count < SEEN_MAX);
         view->connections[view->connection_count++] = (struct seen_connection){
-            .client = (uint8_t)connection->flow.remote_port,
+            .client = (uint8_t)connection->tcb.flow.remote_port,
             .state = connection->state,
             .has_deadline = connection_link_is_queued(&connection->claim_link),
             .is_blocked = connection_link_is_queued(&connection->blocked_link),

@@ -186,9 +186,10 @@ static const char *judge_connection(const struct machine *machine, unsigned ts,
     if (is_kept_in_vain(machine, ts, connection)) {
         return FAULT("client %u's connection is over, and is kept", client);
     }
-    switch ((enum connection_state)connection->state) {
-    case CONNECTION_HALF_OPEN:
+    if (connection->state == SEEN_HALF_OPEN) {
         return NULL;
+    }
+    switch ((enum connection_state)connection->state) {
     case CONNECTION_ANNOUNCED:
         application = machine_view(machine, connection->acceptor.node);
         if (!is_untaken(connection, stream)) {

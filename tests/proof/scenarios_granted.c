@@ -31,6 +31,7 @@ static const struct scenario scenarios[] = {
         .timer_max = 2,
         .syn_max = 1,
         .is_closing = true,
+        .is_long = true,
     },
     {
         .name = "granted-and-answered",
@@ -72,6 +73,7 @@ static const struct scenario scenarios[] = {
         .grants = 2,
         .timer_max = 1,
         .syn_max = 1,
+        .is_long = true,
     },
     {
         .name = "granted-resets",
@@ -183,6 +185,7 @@ static const struct scenario scenarios[] = {
         .timer_max = 1,
         .reset_max = 1,
         .syn_max = 1,
+        .is_long = true,
     },
     {
         .name = "granted-unlistening",
@@ -250,6 +253,7 @@ static const struct scenario scenarios[] = {
         .syn_max = 1,
         .death_max = 1,
         .mortal_roles = ROLE_APPLICATION,
+        .is_long = true,
     },
     {
         .name = "granted-server-dies",

@@ -86,6 +86,14 @@ static void print_message(struct text *text, const struct packed_message *packed
         if (accept->grant_count != 0) {
             print(text, " grants=%u%s", accept->grant_count, accept->is_renewal ? " more" : "");
         }
+    } else if (type == PORTS_SERVED) {
+        for (unsigned i = 0; i < PORTS_SERVED_MAX; i++) {
+            uint16_t port = ((const struct ports_served *)message)->ports[i];
+
+            print(text, port != 0 ? " port=%u" : "", port);
+        }
+    } else if (type == SYN_ARRIVED) {
+        print(text, " client=%u", ((const struct syn_arrived *)message)->flow.remote_port);
     } else if (type == ASSIGN_CONNECTION) {
         const struct assign_connection *assign = message;
 
@@ -216,8 +224,8 @@ bool machine_parse_choice(const char *line, struct choice *choice)
 
 /* --- States --- */
 
-static const char *const connection_states[] = {"free",    "half-open", "assigned", "announced",
-                                                "waiting", "claimed",   "detached"};
+static const char *const connection_states[] = {
+    [SEEN_HALF_OPEN] = "half-open", "assigned", "announced", "waiting", "claimed", "detached"};
 static const char *const stream_states[] = {"free",     "available", "claimed",
                                             "deferred", "ready",     "open"};
 

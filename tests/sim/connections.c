@@ -175,11 +175,9 @@ static void receive_syn(void *context, uint32_t index, uint64_t unused)
 {
     struct simulation *simulation = context;
     struct connection *connection = connection_at(simulation, index);
-    /* The frame is not looked at by a CM; the flow comes back with ASSIGN_CONNECTION, and tells
-     * which connection is meant. */
+    /* The flow comes back with ASSIGN_CONNECTION, and tells which connection is meant. */
     struct syn_arrived message = {
         .flow = {.remote_address = index, .local_port = __builtin_bswap16(SIMULATION_PORT)},
-        .ts = connection->ts,
     };
 
     (void)unused;

@@ -36,6 +36,7 @@ struct managers_message {
         struct offer offer;
         struct assign_connection assign;
         struct reassign_connection reassign;
+        struct ports_served ports;
     };
 };
 
@@ -84,7 +85,6 @@ static struct managers_message *prepare(struct managers *managers, uint32_t inde
 
 static void deliver_to_cm(struct manager *manager, const struct managers_message *message)
 {
-    static const uint8_t no_frame[1];
     const struct message *whole = (const struct message *)&message->header;
 
     switch (message->header.type) {
@@ -95,8 +95,7 @@ static void deliver_to_cm(struct manager *manager, const struct managers_message
         manager_handle_accept_connection(manager, message->from, whole);
         return;
     case SYN_ARRIVED:
-        manager_handle_syn_arrived(manager, message->from, whole,
-                                   (struct message_payload){no_frame, 0});
+        manager_handle_syn_arrived(manager, message->from, whole);
         return;
     case ACCEPT_TIMEOUT:
         manager_handle_accept_timeout(manager, message->from, whole);
@@ -120,6 +119,8 @@ static void deliver(void *context, uint32_t index, uint64_t unused)
     (void)unused;
     free_message(managers, index);
     switch (message.header.type) {
+    case PORTS_SERVED:
+        return; /* clients come when their port is served */
     case ASSIGN_CONNECTION:
         connection_assign(simulation, message.assign.flow.remote_address, &message.assign.acceptor,
                           message.assign.is_refused);
@@ -149,21 +150,14 @@ void managers_send(struct simulation *simulation, node_id_t from, node_id_t cm, 
 
 /* --- What a CM asks of its node --- */
 
-static void *reserve(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
-                     void *context)
+static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
 {
     struct server *server = context;
     struct managers *managers = &server->simulation->managers;
 
     ASSERT(managers->built == MESSAGE_NONE); /* one at a time */
-    ASSERT(payload_bytes == 0);              /* there is no frame */
     managers->built = take_message(managers);
     return &prepare(managers, managers->built, server->manager.node, to, type, fixed_bytes)->header;
-}
-
-static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
-{
-    return reserve(to, type, fixed_bytes, 0, context);
 }
 
 static void publish(void *context)
@@ -246,7 +240,6 @@ static void wake_at(uint64_t time_ns, void *context)
 }
 
 static const struct manager_environment environment = {
-    .reserve = reserve,
     .reserve_posted = reserve_posted,
     .publish = publish,
     .count = count,

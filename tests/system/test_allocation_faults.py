@@ -36,16 +36,26 @@ LOADS = {
 ELSEWHERE = {
     # Taken at the start, which fails without them.
     "blocked_connections", "card_buffers", "closed_connections", "connection_buckets", "epoll",
-    "listener", "peers", "lwip_TCP_PCB_LISTEN", "manager_tables", "polled_channels", "tcp_timewait", "thread_stack",
+    "half_open", "listener", "peers", "manager_tables", "polled_channels", "thread_stack",
     "watched_nodes", "xdp_frames",
+    # lwIP has no connection of its own.
+    "lwip_TCP_PCB", "lwip_TCP_PCB_LISTEN",
     # Fragments, DHCP and what speaks UDP: fuzz_frames and fuzz_dhcp let memory fail as they like.
-    "lwip_FRAG_PBUF", "lwip_PBUF_POOL", "lwip_REASSDATA", "lwip_UDP_PCB",
+    "lwip_FRAG_PBUF", "lwip_PBUF", "lwip_packet", "lwip_PBUF_POOL", "lwip_REASSDATA", "lwip_UDP_PCB",
+    "lwip_TCP_SEG",    # by what comes beyond a hole: test_tcp_lend.c
     "channel_ring",    # at a node's first message: test_opening.c
     "heap_places",     # beyond 511 timers: test_timer.c
     "picture",         # by who looks at /stats: test_picture.c
     "poll",            # by programs that poll(): test_socket_select.c
+    "tcp_recovery",    # by what is lost, which differs from run to run: test_tcp_recovery.c
+    "tcp_timewait",    # by the first connection that we close, and then by many: test_tcp_timewait.c
     "posted_message",  # by who finds a channel full: test_dispatch_retry.c, test_dispatch_own.c
 }
+
+
+# Stay for ever, and which of them there are depends on what has failed: a list for each pool that was
+# ever used, of some ten; the first block of TIME-WAIT's table, once we have closed first.
+KEPT = {"pool_list": 10, "tcp_timewait": 2}
 
 
 @dataclass
@@ -103,9 +113,11 @@ def fixture_runs():
         wanted = []
         for load, first in without.items():
             assert not first.report, first.report
-            rest = "rest=" + ".".join(str(kind.left) for kind in first.kinds.values())
+            rest = "rest=" + ".".join(str(kind.left + KEPT.get(name, 0))
+                                      for name, kind in first.kinds.items())
             total = sum(kind.wanted for kind in first.kinds.values())
-            new = [name for name, kind in first.kinds.items() if kind.wanted and name not in tried]
+            new = [name for name, kind in first.kinds.items()
+                   if kind.wanted and name not in tried and name != "tcp_recovery"]
             plans = [(name, *fault) for name in new for fault in faults(first.kinds[name].wanted)]
             plans += [("any", *fault) for fault in faults_of_any(load, total)]
             tried.update(new)
@@ -138,7 +150,7 @@ def test_all_memory_is_given_back(runs, load):
     without, others = runs[load]
     for one in others:
         left = {name: (kind.left, without.kinds[name].left) for name, kind in one.kinds.items()
-                if kind.left > without.kinds[name].left}
+                if kind.left > without.kinds[name].left + KEPT.get(name, 0)}
         assert not left, (one.what, left)
 
 
@@ -147,4 +159,5 @@ def test_each_kind_has_failed_or_is_known_to_be_tried_elsewhere(runs):
     known = set(runs["short"][0].kinds)
     failed = {name for _, others in runs.values() for one in others
               for name, kind in one.kinds.items() if kind.failed}
-    assert known - failed <= ELSEWHERE <= known  # some of those fail here too, on some hosts
+    assert sorted(known - failed - ELSEWHERE) == []  # some of those fail here too, on some hosts
+    assert sorted(ELSEWHERE - known) == []

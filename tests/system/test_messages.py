@@ -17,10 +17,10 @@ CONFIGURATIONS = [
     ("pika=TS1LS1CM1 app=httpd:1@ts", 1, 0, 0),
     # AVAILABLE, SEND and CLOSE; DATA and SEND. A renewal of grants for each eight connections.
     ("pika=TS1LS1CM1 app=httpd:1", 2, 3.3, 2.2),
-    # The SYN to the CM and back, and a part of CONNECTION_CLOSED.
+    # The SYN's question to the CM and the answer, and a part of CONNECTION_CLOSED.
     ("pika=TS1LS1+CM1 app=httpd:1", 3, 6.1, 2.3),
     # Each frame to and from the LS.
-    ("pika=TS1+LS1+CM1 app=httpd:1", 4, 12.8, 4.7),
+    ("pika=TS1+LS1+CM1 app=httpd:1", 4, 13.9, 4.7),
 ]
 
 

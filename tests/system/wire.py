@@ -21,7 +21,6 @@ ETH_P_ALL = 3
 SOL_PACKET = 263
 PACKET_IGNORE_OUTGOING = 23
 SO_RCVBUFFORCE = 33
-IPPROTO_TCP = 6
 # Room for all that the guest sends while nobody reads: pages, for instance.
 RECEIVE_BUFFER_BYTES = 256 << 20
 FRAME_MAX_BYTES = 2048
@@ -77,19 +76,6 @@ class Wire:
             if is_wanted(packet):
                 return packet
         return None
-
-    def skip_answers(self, port, count):
-        """Wait until so many segments for this port of the peer have come, and forget them. For
-        thousands, which scapy would take its time to look at."""
-        wanted = port.to_bytes(2, "big")
-        deadline_s = time.monotonic() + WAIT_S
-        while count > 0:
-            if not select.select([self._socket], [], [],
-                                 max(deadline_s - time.monotonic(), 0))[0]:
-                raise HarnessError(f"{count} answers to port {port} are missing")
-            frame = self._socket.recv(FRAME_MAX_BYTES)
-            count -= (frame[12:14] == b"\x08\x00" and frame[23] == IPPROTO_TCP
-                      and frame[36:38] == wanted)
 
     def _next(self, deadline_s):
         """The next frame from the guest, whatever it is."""

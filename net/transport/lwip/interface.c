@@ -14,6 +14,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/messages.h"
+#include "net/transport/card.h"
 #include "net/transport/lwip/output.h"
 #include "net/transport/neighbor.h"
 
@@ -22,6 +23,7 @@
 #include "lwip/init.h"
 #include "lwip/ip.h"
 #include "lwip/prot/tcp.h"
+#include "lwip/timeouts.h"
 
 _Static_assert(FRAME_MAX_BYTES == SIZEOF_ETH_HDR + INTERFACE_MTU, "what the wire takes");
 _Static_assert(TCP_MSS == INTERFACE_MTU - IP_HLEN - TCP_HLEN, "lwIP takes its own word for it");
@@ -97,18 +99,38 @@ static bool put_group_mac(const ip4_addr_t *destination, uint8_t mac[6])
     return false;
 }
 
+uint32_t interface_next_hop(uint32_t address)
+{
+    ip4_addr_t destination = {.addr = address};
+
+    if (!ip4_addr_netcmp(&destination, netif_ip4_addr(&interface), netif_ip4_netmask(&interface)) &&
+        !ip4_addr_isany(netif_ip4_gw(&interface))) {
+        return netif_ip4_gw(&interface)->addr;
+    }
+    return address;
+}
+
+void interface_send_later(uint32_t next_hop, const uint8_t *packet, uint16_t length_bytes)
+{
+    struct pbuf *copy = pbuf_alloc(PBUF_LINK, length_bytes, PBUF_RAM);
+
+    if (copy == NULL) {
+        counter_increment(COUNTER_DROP_NO_MEMORY);
+        return;
+    }
+    memcpy(copy->payload, packet, length_bytes);
+    neighbor_wait(next_hop, copy);
+}
+
 /* lwIP's output: an IP packet and where it shall go. */
 static err_t output_packet(struct netif *netif, struct pbuf *packet, const ip4_addr_t *destination)
 {
     struct ip_hdr *ip = packet->payload;
-    uint32_t next_hop = destination->addr;
+    uint32_t next_hop = interface_next_hop(destination->addr);
     const uint8_t *mac;
     uint8_t group[6];
 
-    if (!ip4_addr_netcmp(destination, netif_ip4_addr(netif), netif_ip4_netmask(netif)) &&
-        !ip4_addr_isany(netif_ip4_gw(netif))) {
-        next_hop = netif_ip4_gw(netif)->addr;
-    }
+    (void)netif;
     if (IPH_PROTO(ip) == IP_PROTO_TCP) {
         IPH_OFFSET_SET(ip, PP_HTONS(IP_DF)); /* segments fit the MTU; ids need not be unique then */
     }
@@ -146,13 +168,20 @@ static err_t initialise_netif(struct netif *netif)
     return ERR_OK;
 }
 
+/* lwIP's own time-outs are not used (LWIP_TIMERS_CUSTOM; net/transport/address.c calls what needs
+ * its turn), but it starts them. */
+void sys_timeouts_init(void)
+{
+}
+
 void interface_initialise(const struct configuration *configuration)
 {
     const struct neighbor_functions functions = {send_waiting, drop_waiting, resolve};
 
     ASSERT(configuration->ts_count > 0);
     self = platform_node();
-    output_initialise(configuration);
+    card_initialise(configuration);
+    output_initialise();
     neighbor_initialise(&functions);
     lwip_init();
     if (netif_add_noaddr(&interface, NULL, initialise_netif, ip4_input) == NULL) {
@@ -171,9 +200,14 @@ bool interface_has_mac(void)
     return has_mac;
 }
 
+const uint8_t *interface_mac(void)
+{
+    return interface.hwaddr;
+}
+
 void interface_set_nic(const uint8_t mac[6], struct node_set queues, bool can_segment_tcp)
 {
-    output_set_nic(queues, can_segment_tcp);
+    card_set(queues, can_segment_tcp);
     memcpy(interface.hwaddr, mac, sizeof(interface.hwaddr));
     has_mac = true;
     netif_set_up(&interface);

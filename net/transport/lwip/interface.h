@@ -21,6 +21,13 @@ bool interface_has_mac(void);
  * segments are made only if the NIC can cut them. May be called again.
  */
 void interface_set_nic(const uint8_t mac[6], struct node_set queues, bool can_segment_tcp);
+/* Our Ethernet address, once it is known. */
+const uint8_t *interface_mac(void);
+/* Where a packet to this address goes first: there, or to the gateway. */
+uint32_t interface_next_hop(uint32_t address);
+/* Send an IP packet, copied, its checksums left to the card, when this neighbour is known: it is
+ * asked for. */
+void interface_send_later(uint32_t next_hop, const uint8_t *packet, uint16_t length_bytes);
 /* This node answers ARP for the machine from now on. */
 void interface_start_speaking(void);
 
@@ -28,7 +35,7 @@ void interface_start_speaking(void);
  * Which checksums the NIC has verified in the packet that lwIP gets next; lwIP verifies the others.
  *
  * An argument that travels beside the call: ip4_input(), tcp_input() and udp_input() have no
- * parameter for it and look at the interface's flags (LWIP_CHECKSUM_CTRL_PER_NETIF). frames.c calls
+ * parameter for it and look at the interface's flags (LWIP_CHECKSUM_CTRL_PER_NETIF). packet.c calls
  * this before it gives them a packet, each time; interface_poll_loopback() does for its own.
  */
 void interface_set_verified(bool is_ip_verified, bool is_l4_verified);

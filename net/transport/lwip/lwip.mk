@@ -14,8 +14,7 @@ OBJECTS      += $(LWIP_OBJECTS)
 # As system headers, so that our own warnings do not apply to them.
 LWIP_INCLUDES := -Inet/transport/lwip -isystem $(LWIP)/src/include
 
-# hooks.h gives these two files a seam that the others do not have.
-$(BUILD)/obj/lwip/core/tcp_in.c.o   $(BUILD)/unit/lwip/core/tcp_in.c.o:   LWIP_SEAM := -DTALUS_LWIP_TCP_IN
+# hooks.h gives this file a seam that the others do not have.
 $(BUILD)/obj/lwip/core/ipv4/ip4.c.o $(BUILD)/unit/lwip/core/ipv4/ip4.c.o: LWIP_SEAM := -DTALUS_LWIP_IP4
 
 # lwIP's own sources only: what -Wextra finds in them is not ours to change.
@@ -37,7 +36,7 @@ $(BUILD)/obj/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
 
 # Only these may include lwIP.
 $(BUILD)/obj/net/transport/%.c.o: CFLAGS += $(LWIP_INCLUDES)
-$(filter $(BUILD)/obj/net/transport/%,$(OBJECTS)): | $(LWIP_READY)
+$(filter $(BUILD)/obj/net/transport/%,$(OBJECTS)): $(LWIP_READY) $(LWIP_SEAMS)
 
 # For unit tests: the same sources with the host's compiler and sanitizers, as one object.
 LWIP_UNIT_OBJECTS := $(patsubst %,$(BUILD)/unit/lwip/%.o,$(LWIP_SOURCES))
@@ -53,6 +52,7 @@ $(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
 # For the tests that say so in a comment, `library: lwip`.
 UNIT_FLAGS_lwip   := $(LWIP_INCLUDES)
 UNIT_HEADERS_lwip := $(LWIP_READY)
+UNIT_SEAMS_lwip   := $(LWIP_READY) $(LWIP_SEAMS)
 UNIT_OBJECT_lwip  := $(BUILD)/unit/lwip.o
 
 -include $(LWIP_UNIT_OBJECTS:.o=.d)

@@ -24,8 +24,6 @@
 #define MEM_STATS                0
 #define MEMP_STATS               0
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
-/* In each pbuf: how long the segments shall be that the NIC cuts a long packet into. */
-#define LWIP_PBUF_CUSTOM_DATA    u16_t segment_bytes;
 #define PBUF_POOL_SIZE           16 /* frames that come in do not use the pool */
 #define PBUF_POOL_FREE_OOSEQ     0
 

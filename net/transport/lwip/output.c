@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames to the link server. The NIC computes the checksums: the pseudo-header's sum is put in
- * their place here. Data is sent from where it lies; the reference on a packet's first pbuf, given
- * back when the NIC has read it, keeps TCP from touching or freeing it before.
+ * Frames of lwIP to a link server: all but TCP's, of which only what has waited for a neighbour
+ * comes this way (interface_send_later()). The NIC computes the checksums: the pseudo-header's sum
+ * is put in their place here. On this node a frame is sent from where it lies; the reference on its
+ * first pbuf is given back when the NIC has read it.
  */
 #include "net/transport/lwip/output.h"
 
@@ -10,38 +11,29 @@
 #include <string.h>
 
 #include "drivers/nic/frame.h"
+#include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "net/configuration.h"
 #include "net/counters.h"
 #include "net/link/server.h"
-#include "net/transport/lwip/remote.h"
+#include "net/messages.h"
+#include "net/transport/card.h"
 
-#include "hooks.h"
 #include "libc/core/bytes.h"
 #include "lwip/ip.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/tcp.h"
 #include "lwip/prot/udp.h"
 
-/* Frames that wait for room in the transmit ring; power of two. A whole send window's. */
+/* Frames that wait for room in the transmit ring; power of two. Chosen: four rounds' answers. */
 #define QUEUE_FRAMES 256u
-
-/* Long segments: with its headers one must be shorter than 64 KiB. */
-#define SEGMENT_MAX_BYTES 65000u
 
 _Static_assert(IS_POWER_OF_TWO(QUEUE_FRAMES), "positions are masked");
 
-static node_id_t self, link_server;
-static struct node_set queues; /* NIC_READY's: numbers of LSs that have one */
-
-u16_t transport_segment_max;
+static node_id_t self;
 
 static struct pbuf *queue[QUEUE_FRAMES];
 static uint32_t queue_head, queue_tail; /* free-running */
-/* Of the payload of the one at the head: went to the link server in messages before the channel was
- * full. */
-static uint32_t first_sent_bytes;
 
 static void release_sent(void *context)
 {
@@ -50,22 +42,9 @@ static void release_sent(void *context)
 
 /* What the NIC shall do with a packet; the headers are in its first pbuf. */
 struct offload {
-    uint16_t flags; /* FRAME_INSERT_..., FRAME_SEGMENT_TCP */
+    uint16_t flags; /* FRAME_INSERT_... */
     uint16_t l4_checksum_offset;
 };
-
-/* Whether a segment is longer than the peer, or the path to it, takes. A reset without connection
- * says nothing of that, and has no data. */
-static uint16_t segmentation_of(const struct pbuf *packet)
-{
-    const struct tcp_hdr *tcp =
-        (const struct tcp_hdr *)((const uint8_t *)packet->payload + SIZEOF_ETH_HDR + IP_HLEN);
-    uint32_t headers_bytes = SIZEOF_ETH_HDR + IP_HLEN + (uint32_t)TCPH_HDRLEN_BYTES(tcp);
-
-    return packet->tot_len > headers_bytes + packet->segment_bytes && transport_segment_max != 0
-               ? FRAME_SEGMENT_TCP
-               : 0;
-}
 
 static struct offload offload_of(const struct pbuf *packet)
 {
@@ -77,8 +56,7 @@ static struct offload offload_of(const struct pbuf *packet)
     }
     if ((IPH_OFFSET(ip) & PP_HTONS(IP_OFFMASK | IP_MF)) == 0) {
         if (IPH_PROTO(ip) == IP_PROTO_TCP) {
-            return (struct offload){segmentation_of(packet) | FRAME_INSERT_IP_CHECKSUM |
-                                        FRAME_INSERT_TCP_CHECKSUM,
+            return (struct offload){FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM,
                                     offsetof(struct tcp_hdr, chksum)};
         }
         if (IPH_PROTO(ip) == IP_PROTO_UDP) {
@@ -89,7 +67,8 @@ static struct offload offload_of(const struct pbuf *packet)
     return (struct offload){FRAME_INSERT_IP_CHECKSUM, 0};
 }
 
-void output_put_pseudo_sum(uint8_t *ip_bytes, uint16_t l4_checksum_offset, uint32_t length_bytes)
+/* The pseudo-header's sum (RFC 9293 3.1, RFC 768), not complemented: the NIC adds the rest. */
+static void put_pseudo_sum(uint8_t *ip_bytes, uint16_t l4_checksum_offset, uint32_t length_bytes)
 {
     const struct ip_hdr *ip = (const struct ip_hdr *)ip_bytes;
     uint64_t sum;
@@ -109,28 +88,8 @@ static void put_sum_of_packet(const struct pbuf *packet, struct offload offload)
     uint32_t length_bytes = (uint32_t)packet->tot_len - SIZEOF_ETH_HDR - IP_HLEN;
 
     ASSERT_SLOW(packet->len >= SIZEOF_ETH_HDR + IP_HLEN + offload.l4_checksum_offset + 2u);
-    output_put_pseudo_sum((uint8_t *)packet->payload + SIZEOF_ETH_HDR, offload.l4_checksum_offset,
-                          (offload.flags & FRAME_SEGMENT_TCP) != 0 ? 0 : length_bytes);
-}
-
-/* In pieces no longer than a descriptor can name. Returns how many there are now. */
-static uint16_t add_fragments(struct frame_to_send *frame, uint16_t count,
-                              const struct pbuf *packet)
-{
-    const uint8_t *bytes = packet->payload;
-    uint32_t left = packet->len;
-
-    while (left != 0) {
-        ASSERT_SLOW(count < FRAME_FRAGMENT_MAX); /* gather() has seen to it */
-        uint32_t piece = left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES;
-
-        frame->fragments[count].data = bytes;
-        frame->fragments[count].length_bytes = piece;
-        count++;
-        bytes += piece;
-        left -= piece;
-    }
-    return count;
+    put_pseudo_sum((uint8_t *)packet->payload + SIZEOF_ETH_HDR, offload.l4_checksum_offset,
+                   length_bytes);
 }
 
 /* The caller has taken a reference for the link server, which release_sent() gives back. */
@@ -140,40 +99,47 @@ static int transmit_here(struct pbuf *packet, uint16_t offload)
     uint16_t count = 0;
 
     for (const struct pbuf *piece = packet; piece != NULL; piece = piece->next) {
-        count = add_fragments(&frame, count, piece);
+        ASSERT_SLOW(count < FRAME_FRAGMENT_MAX); /* gather() has seen to it */
+        frame.fragments[count].data = piece->payload;
+        frame.fragments[count].length_bytes = piece->len;
+        count++;
     }
     frame.fragment_count = count;
     frame.offload = offload;
     frame.ip_header_offset = SIZEOF_ETH_HDR;
     frame.ip_header_bytes = IP_HLEN;
     frame.length_bytes = packet->tot_len;
-    if ((offload & FRAME_SEGMENT_TCP) != 0) {
-        const uint8_t *tcp = (const uint8_t *)packet->payload + SIZEOF_ETH_HDR + IP_HLEN;
-
-        ASSERT_SLOW(packet->segment_bytes > 0 && packet->segment_bytes <= TCP_MSS);
-        frame.segment_bytes = packet->segment_bytes;
-        frame.tcp_header_bytes = TCPH_HDRLEN_BYTES((const struct tcp_hdr *)tcp);
-    }
     frame.done = release_sent;
     frame.context = packet;
     return link_server_transmit(&frame);
 }
 
+/* Copied once, into the channel. */
+static int transmit_elsewhere(node_id_t link_server, struct pbuf *packet, uint16_t offload)
+{
+    struct transmit_frame *message;
+
+    ASSERT(packet->tot_len <= FRAME_MAX_BYTES); /* IP cuts to the MTU */
+    message =
+        message_reserve_payload(link_server, TRANSMIT_FRAME, sizeof(*message), packet->tot_len);
+    if (message == NULL) {
+        return message_refusal(link_server);
+    }
+    message->offload = offload;
+    message->ip_header_offset = SIZEOF_ETH_HDR;
+    message->ip_header_bytes = IP_HLEN;
+    (void)pbuf_copy_partial(packet, message + 1, packet->tot_len, 0);
+    message_publish();
+    release_sent(packet);
+    return 0;
+}
+
 static int transmit(struct pbuf *packet, uint16_t offload)
 {
-    int error;
+    node_id_t link_server = card_link_server();
 
-    if (link_server == self) {
-        return transmit_here(packet, offload);
-    }
-    error = remote_transmit(link_server, packet, offload, &first_sent_bytes);
-    if (error == 0) {
-        release_sent(packet);
-    }
-    if (error != -EAGAIN) {
-        first_sent_bytes = 0; /* the next packet is the first one now */
-    }
-    return error;
+    return link_server == self ? transmit_here(packet, offload)
+                               : transmit_elsewhere(link_server, packet, offload);
 }
 
 /* `error`: -EAGAIN when there was no room, otherwise there is no link server that could send it. */
@@ -224,19 +190,12 @@ unsigned output_send_queued(void)
  * lwIP writes them in one pbuf, and most frames have no more than two. */
 static struct pbuf *gather(struct pbuf *packet)
 {
-    struct pbuf *copy;
-
-    if (packet->next == NULL ||
-        (pbuf_clen(packet) + packet->tot_len / FRAME_FRAGMENT_MAX_BYTES <= FRAME_FRAGMENT_MAX &&
-         packet->len >= SIZEOF_ETH_HDR + IP_HLEN + TCP_HLEN)) {
+    if (packet->next == NULL || (pbuf_clen(packet) <= FRAME_FRAGMENT_MAX &&
+                                 packet->len >= SIZEOF_ETH_HDR + IP_HLEN + TCP_HLEN)) {
         pbuf_ref(packet);
         return packet;
     }
-    copy = pbuf_clone(PBUF_RAW, PBUF_RAM, packet);
-    if (copy != NULL) {
-        copy->segment_bytes = packet->segment_bytes;
-    }
-    return copy;
+    return pbuf_clone(PBUF_RAW, PBUF_RAM, packet);
 }
 
 err_t output_frame(struct pbuf *packet)
@@ -256,38 +215,7 @@ err_t output_frame(struct pbuf *packet)
     return ERR_OK;
 }
 
-/* --- Which link server --- */
-
-void output_choose_link_server(void)
-{
-    const struct configuration *configuration = configuration_current();
-    node_id_t own = configuration_own_ls(configuration, self);
-    unsigned first = 0;
-
-    while (first < configuration->ls_count && configuration->ls[first] != own) {
-        first++;
-    }
-    link_server = own;
-    for (unsigned i = 0; i < configuration->ls_count; i++) {
-        unsigned index = (first + i) % configuration->ls_count;
-        node_id_t node = configuration->ls[index];
-
-        if (node_set_has(&queues, index) && !configuration_is_dead(configuration, node)) {
-            link_server = node;
-            return;
-        }
-    }
-}
-
-void output_set_nic(struct node_set new_queues, bool can_segment_tcp)
-{
-    queues = new_queues;
-    output_choose_link_server();
-    transport_segment_max = can_segment_tcp ? SEGMENT_MAX_BYTES : 0;
-}
-
-void output_initialise(const struct configuration *configuration)
+void output_initialise(void)
 {
     self = platform_node();
-    link_server = configuration_own_ls(configuration, self);
 }

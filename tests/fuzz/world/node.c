@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/nic_option.c */
-/* sources: net/manager/server.c net/manager/figures.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c net/service_times.c */
+/* sources: net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/syns.c net/link/nic_option.c */
+/* sources: net/manager/server.c net/manager/figures.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/ports.c net/manager/waiting.c net/service_times.c */
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
-/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/transport/demux.c net/transport/pcb.c */
-/* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
-/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
-/* sources: net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/lwip/remote.c net/transport/neighbor.c net/transport/network_options.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/drops.c net/transport/demux.c */
+/* sources: net/transport/connection.c net/transport/table.c net/transport/state.c */
+/* sources: net/transport/admission.c net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c */
+/* sources: net/transport/tcp/blocked.c net/transport/tcp/congestion.c net/transport/tcp/cookie.c net/transport/tcp/cubic.c net/transport/tcp/episode.c net/transport/tcp/flood.c net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/hystart.c net/transport/tcp/lend.c net/transport/tcp/loss_timer.c net/transport/tcp/newreno.c net/transport/tcp/options.c */
+/* sources: net/transport/tcp/persist.c net/transport/tcp/piece.c net/transport/tcp/probe.c net/transport/tcp/prr.c net/transport/tcp/queue.c net/transport/tcp/rack.c net/transport/tcp/receiver.c net/transport/tcp/recovery.c net/transport/tcp/recovery_block.c net/transport/tcp/round_trip.c net/transport/tcp/rto_option.c net/transport/tcp/scoreboard.c net/transport/tcp/segment.c */
+/* sources: net/transport/tcp/segment_bare.c net/transport/tcp/segment_block.c net/transport/tcp/segment_out.c net/transport/tcp/segment_remote.c net/transport/tcp/send_buffer.c net/transport/tcp/sender.c net/transport/tcp/sender_output.c net/transport/tcp/tcb.c net/transport/tcp/timewait.c net/transport/tcp/undo.c net/transport/tcp/wheel.c */
+/* sources: net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c net/transport/network_options.c */
 /* sources: net/streams/listener.c net/streams/received.c net/streams/requests.c net/streams/grant_option.c net/streams/stream.c net/streams/table.c */
-/* sources: net/syn.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
+/* sources: net/packet.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c libc/posix/poll.c libc/posix/epoll.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
@@ -39,9 +42,10 @@
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
-#include "net/transport/pcb.h"
 #include "net/transport/server.h"
 #include "net/transport/table.h"
+#include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/queue.h"
 #include "tests/fuzz/world/card.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
@@ -217,13 +221,13 @@ void node_finish(void)
         }
     }
     node_run();
-    for (unsigned i = 0; i < 60 && (connection_count() != 0 || pcb_is_any_ticking()); i++) {
+    for (unsigned i = 0; i < 60 && (connection_count() != 0 || half_open_count() != 0); i++) {
         node_advance_ns(i < 10 ? NS_PER_S : SETTLE_MINUTE);
     }
     stream_for_each(count_stream, &stream_count);
     FUZZ_CHECK(connection_count() == 0);
-    FUZZ_CHECK(connection_half_open_count() == 0);
-    FUZZ_CHECK(!pcb_is_any_ticking());
+    FUZZ_CHECK(half_open_count() == 0);
+    FUZZ_CHECK(queue_memory_bytes() == 0);
     FUZZ_CHECK(stream_count == 0);
     /* Fragments of packets that never came whole are held until then (IP_REASS_MAXAGE). */
     for (unsigned i = 0; i < 20 && memory_nic_frames_held() != 0; i++) {

@@ -164,17 +164,18 @@ static struct acceptor acceptor_at(node_id_t peer, uint8_t choice)
     };
 }
 
-/* The flow of a frame, as it stands there. */
-static void copy_flow(struct flow *flow, const uint8_t *frame)
-{
-    memcpy(flow, frame + 14 + 12, sizeof(*flow));
-}
-
 /* Returns the payload's length. */
 static size_t add_frame(union any_message *message, size_t fixed_bytes, struct fuzz_input *input,
                         bool is_syn)
 {
     return clients_build_frame(message->bytes + fixed_bytes, input, is_syn);
+}
+
+static void add_flow(struct flow *flow, union any_message *message, size_t fixed_bytes,
+                     struct fuzz_input *input)
+{
+    (void)add_frame(message, fixed_bytes, input, true);
+    memcpy(flow, message->bytes + fixed_bytes + 14 + 12, sizeof(*flow)); /* that of a SYN */
 }
 
 static size_t add_bytes(union any_message *message, size_t fixed_bytes, struct fuzz_input *input)
@@ -217,22 +218,23 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         request->wants_data = choice & 1;
         break;
     }
-    case SYN_ARRIVED: {
-        struct syn_arrived *syn = body;
-
-        payload_bytes = add_frame(message, fixed_bytes, input, true);
-        copy_flow(&syn->flow, message->bytes + fixed_bytes);
-        syn->ts = (node_id_t)(choice % platform_node_count());
-        syn->frame_flags = 3;
+    case PORTS_SERVED: {
+        struct ports_served *list = body;
+        list->ports[choice % PORTS_SERVED_MAX] = NODE_PORT + (choice >> 6);
+        list->is_first = choice & 1;
+        list->is_last = choice >> 1 & 1;
         break;
     }
+    case SYN_ARRIVED:
+        add_flow(&((struct syn_arrived *)body)->flow, message, fixed_bytes, input);
+        break;
     case ASSIGN_CONNECTION: {
         struct assign_connection *assign = body;
 
-        payload_bytes = add_frame(message, fixed_bytes, input, true);
-        copy_flow(&assign->flow, message->bytes + fixed_bytes);
+        add_flow(&assign->flow, message, fixed_bytes, input);
+        assign->flow = (choice & 1) != 0 ? TOLD(syn_arrived, SYN_ARRIVED)->flow : assign->flow;
         assign->acceptor = acceptor_at((choice & 0x20) != 0 ? peer : platform_node(), choice);
-        assign->frame_flags = 3;
+        assign->is_refused = (choice & 0x1F) == 0x1F;
         break;
     }
     case CONNECTION_AVAILABLE: {

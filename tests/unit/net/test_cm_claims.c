@@ -27,7 +27,7 @@ static void an_unclaimed_connection_goes_to_another_acceptor(void **state)
     other_cm_is_offered(APP_B);
     connection_is_reassigned(TS_A, 3, APP_B);
     /* A is off the list until it asks again. */
-    syn_arrives(0, TS_A, PORT);
+    syn_arrives(TS_A, PORT);
     assert_int_equal(connection_opens(TS_A).node, APP_B);
     assert_int_equal(assigned_to(TS_A).node, APP_B);
     app_accepts(APP_A, PORT);
@@ -285,8 +285,8 @@ static void connections_of_a_dead_ts_neither_wait_nor_count(void **state)
     connection_is_reassigned(TS_A, 1, APP_A);
     connection_is_reassigned(TS_A, 3, APP_A);
     nothing_more_is_sent();
-    syn_arrives(0, TS_B, PORT);
-    syn_arrives(0, TS_B, PORT);
+    syn_arrives(TS_B, PORT);
+    syn_arrives(TS_B, PORT);
     application = listener_at(PORT)->applications;
     assert_int_equal(application->outstanding, 4);
     node_dies(TS_B);

@@ -179,27 +179,6 @@ static void frames_of_all_groups_reach_their_owner_without_steering(void **state
     assert_int_equal(memory_nic_frames_held(), 0);
 }
 
-/* Else all connections of a card with one queue would be one CM's to balance. */
-static void syn_goes_to_the_connection_manager_of_its_transport_server(void **state)
-{
-    struct test_frame own = tcp_frame(0, 0x02), other = tcp_frame(OTHER_LS, 0x02);
-    const struct syn_arrived *sent;
-
-    (void)state;
-    syn_count = 0;
-    come(&own);
-    come(&other);
-    settle();
-    assert_int_equal(syn_count, 1);
-    assert_int_equal(last_syn.ts, 0);
-    assert_int_equal(last_syn.frame_flags, 0);
-    sent = fake_expect_message(OTHER_LS, SYN_ARRIVED);
-    assert_int_equal(sent->ts, OTHER_LS);
-    assert_int_equal(sent->frame_flags, 0);
-    fake_expect_no_message(OTHER_LS);
-    assert_int_equal(memory_nic_frames_held(), 0);
-}
-
 /* What nobody has checked may be damaged: the later one must not make up for the earlier. */
 static void acknowledgements_that_nobody_has_checked_are_not_merged(void **state)
 {
@@ -261,48 +240,6 @@ static void assert_checksums_good(const struct memory_nic_sent *sent)
 
     assert_int_equal(sum_of(0, ip, IP), 0xFFFF);
     assert_int_equal(sum_of(pseudo_sum(ip, tcp_bytes), ip + IP, tcp_bytes), 0xFFFF);
-}
-
-static void put_sum(uint8_t *bytes, uint32_t sum)
-{
-    bytes[0] = (uint8_t)(~sum >> 8);
-    bytes[1] = (uint8_t)~sum;
-}
-
-/* The transport server could not, once the data is cut off. */
-static void a_syn_with_data_is_checked_before_it_is_cut(void **state)
-{
-    struct test_frame frame = tcp_frame(0, 0x02);
-    uint64_t bad = counter_read(0, COUNTER_DROP_CHECKSUM);
-    uint8_t *ip = frame.bytes + ETHERNET;
-
-    (void)state;
-    ip[3] = 161; /* an odd number of bytes */
-    frame.length_bytes = ETHERNET + 161;
-    memset(ip + 40, 7, 121);
-    put_sum(ip + 10, sum_of(0, ip, IP));
-    put_sum(ip + IP + 16, sum_of(pseudo_sum(ip, 141), ip + IP, 141));
-    syn_count = 0;
-    come(&frame);
-    settle();
-    assert_int_equal(syn_count, 1);
-    assert_int_equal(last_syn.frame_flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
-    assert_memory_equal(&last_syn.flow, ip + 12, sizeof(last_syn.flow)); /* in the same order */
-    assert_int_equal(last_syn_frame.length_bytes, ETHERNET + 40);
-    assert_int_equal(last_syn_frame.bytes[ETHERNET + 2] << 8 | last_syn_frame.bytes[ETHERNET + 3],
-                     40);
-    assert_memory_equal(last_syn_frame.bytes + ETHERNET + 12, ip + 12,
-                        40 - 12); /* the rest is it */
-    ip[160] ^= 1;                 /* damage at the very end of the data */
-    come(&frame);
-    settle();
-    ip[160] ^= 1;
-    ip[8] ^= 1; /* and in the IP header, beyond the pseudo-header */
-    come(&frame);
-    settle();
-    assert_int_equal(syn_count, 1);
-    assert_int_equal(counter_read(0, COUNTER_DROP_CHECKSUM), bad + 2);
-    assert_int_equal(memory_nic_frames_held(), 0);
 }
 
 static struct frame_to_send frame_of(const uint8_t *headers, const char *data)
@@ -526,11 +463,8 @@ int main(void)
         cmocka_unit_test_teardown(a_queue_that_the_card_has_not_got_cannot_be_attached, tear_down),
         cmocka_unit_test_teardown(frames_of_all_groups_reach_their_owner_without_steering,
                                   tear_down),
-        cmocka_unit_test_teardown(syn_goes_to_the_connection_manager_of_its_transport_server,
-                                  tear_down),
         cmocka_unit_test_teardown(acknowledgements_that_nobody_has_checked_are_not_merged,
                                   tear_down),
-        cmocka_unit_test_teardown(a_syn_with_data_is_checked_before_it_is_cut, tear_down),
         cmocka_unit_test_teardown(frames_leave_with_checksums_made_in_software, tear_down),
         cmocka_unit_test_teardown(frames_of_other_nodes_leave_with_checksums_too, tear_down),
         cmocka_unit_test_teardown(long_segments_are_refused_for_a_card_that_does_not_cut,

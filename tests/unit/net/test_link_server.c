@@ -135,34 +135,25 @@ static void frame_of_another_servers_flow_is_forwarded(void **state)
     assert_int_equal(counter_read(0, COUNTER_STEER_FORWARDED), 1);
 }
 
-static void syn_goes_to_the_connection_manager_with_its_flow(void **state)
+/* The transport server decides who shall be told of it. */
+static void syn_takes_the_way_of_any_frame(void **state)
 {
-    struct test_frame frame = tcp_frame(0, 0x02);
+    struct test_frame own = tcp_frame(0, 0x02), other = tcp_frame(OTHER_LS, 0x02);
+    const struct forward_frame *message;
 
     (void)state;
-    receive(&frame, TCP_GOOD);
-    assert_int_equal(syn_count, 1);
-    assert_int_equal(last_syn.ts, 0);
-    assert_int_equal(last_syn.header.length_bytes, sizeof(struct syn_arrived) + 60);
-    assert_memory_equal(&last_syn.flow, ((uint8_t[]){192, 0, 2, 1, 198, 51, 100, 2}), 8);
-    assert_memory_equal(&last_syn.flow.remote_port, frame.bytes + 34, 4);
+    received_count = 0;
+    receive(&own, TCP_GOOD);
+    assert_int_equal(received_count, 1);
+    assert_memory_equal(received->data, own.bytes, own.length_bytes);
+    received->release(received);
+    other.bytes[14 + 3] = 140; /* with data, as TCP fast open has it */
+    other.length_bytes = 154;
+    receive(&other, TCP_GOOD);
+    assert_int_equal(received_count, 1);
+    message = fake_expect_message(OTHER_LS, FORWARD_FRAME);
+    assert_memory_equal(message + 1, other.bytes, other.length_bytes);
     fake_expect_no_message(OTHER_LS);
-}
-
-/* Of TCP fast open; it went past the connection manager. */
-static void a_syn_with_data_goes_to_the_connection_manager_without_it(void **state)
-{
-    struct test_frame frame = tcp_frame(0, 0x02);
-
-    (void)state;
-    frame.bytes[14 + 3] = 140;
-    frame.length_bytes = 154;
-    received_count = syn_count = 0;
-    receive(&frame, TCP_GOOD);
-    assert_int_equal(received_count, 0);
-    assert_int_equal(syn_count, 1);
-    assert_int_equal(last_syn.header.length_bytes, sizeof(last_syn) + 54);
-    assert_int_equal(last_syn.frame_flags, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
 }
 
 static void bad_frames_are_counted_and_dropped(void **state)
@@ -209,6 +200,7 @@ static void put_ack(struct test_frame *frame, uint8_t acknowledgment)
     frame->bytes[14 + 20 + 11] = acknowledgment;
 }
 
+/* Which says how many more it stands for: TCP counts them. */
 static void acknowledgements_in_a_row_are_merged_into_the_last(void **state)
 {
     struct test_frame frame = tcp_frame(0, 0x10);
@@ -222,6 +214,7 @@ static void acknowledgements_in_a_row_are_merged_into_the_last(void **state)
     dispatch_round();
     assert_int_equal(received_count, 1);
     assert_int_equal(received->data[14 + 20 + 11], 5);
+    assert_int_equal(last_merged_count, 4);
     assert_int_equal(counter_read(0, COUNTER_NIC_RX_MERGED), 4);
     received->release(received);
 }
@@ -237,6 +230,7 @@ static void duplicate_acknowledgements_are_all_handed_over(void **state)
     }
     dispatch_round();
     assert_int_equal(received_count, 3);
+    assert_int_equal(last_merged_count, 0);
     for (unsigned i = 0; i < 3; i++) {
         all_received[i]->release(all_received[i]);
     }
@@ -373,8 +367,7 @@ int main(void)
         TEST(only_queues_that_are_attached_are_steered_to),
         TEST(frame_of_an_own_flow_is_handed_over_to_the_transport_server),
         TEST(frame_of_another_servers_flow_is_forwarded),
-        TEST(syn_goes_to_the_connection_manager_with_its_flow),
-        TEST(a_syn_with_data_goes_to_the_connection_manager_without_it),
+        TEST(syn_takes_the_way_of_any_frame),
         TEST(acknowledgements_in_a_row_are_merged_into_the_last),
         TEST(duplicate_acknowledgements_are_all_handed_over),
         TEST(frames_stay_in_order_around_an_acknowledgement),

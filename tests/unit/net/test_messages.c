@@ -53,8 +53,9 @@ static void only_nodes_with_the_tables_role_may_send(void **state)
     assert_int_equal(net_message_senders(&configuration, LISTEN).words[0], 0x18);
     assert_int_equal(net_message_senders(&configuration, SEND).words[0], 0x18);
     assert_int_equal(net_message_senders(&configuration, DECLINE_CONNECTION).words[0], 0x18);
-    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED).words[0], 0x03);
+    assert_int_equal(net_message_senders(&configuration, SYN_ARRIVED).words[0], 0x01);
     assert_int_equal(net_message_senders(&configuration, ASSIGN_CONNECTION).words[0], 0x04);
+    assert_int_equal(net_message_senders(&configuration, PORTS_SERVED).words[0], 0x04);
     assert_int_equal(net_message_senders(&configuration, ADDRESS_SET).words[0], 0x01);
     assert_int_equal(net_message_senders(&configuration, FORWARD_FRAME).words[0], 0x03);
     assert_int_equal(net_message_senders(&configuration, OFFER).words[0], 0x04);

@@ -87,6 +87,7 @@ static int set_up(void **state)
 
     (void)state;
     now_ns = 0;
+    running_timer = NULL;
     memset(events, 0, sizeof(events));
     neighbor_initialise(&functions);
     return 0;
@@ -126,6 +127,47 @@ static void the_oldest_packet_makes_room_for_a_fourth(void **state)
     neighbor_wait(ADDRESS, "4");
     (void)neighbor_set(ADDRESS, mac);
     assert_string_equal(events, "rc1s2s3s4");
+}
+
+static void who_only_asks_leaves_nothing_that_waits(void **state)
+{
+    (void)state;
+    neighbor_ask(ADDRESS);
+    neighbor_ask(ADDRESS);
+    assert_string_equal(events, "r");
+    assert_null(running_timer);
+    now_ns = NEIGHBOR_RETRY_NS;
+    neighbor_ask(ADDRESS);
+    assert_string_equal(events, "rr");
+    neighbor_wait(ADDRESS, "1"); /* has been asked for a moment ago */
+    (void)neighbor_set(ADDRESS, mac);
+    assert_string_equal(events, "rrs1");
+    now_ns += NEIGHBOR_RETRY_NS;
+    neighbor_ask(ADDRESS); /* it is known */
+    assert_string_equal(events, "rrs1");
+}
+
+/* The place is only where it is looked for first: whatever is there, the address decides. */
+static void a_remembered_place_is_believed_only_if_the_neighbour_is_there(void **state)
+{
+    static const uint16_t wrong[] = {0, 1, NEIGHBOR_MAX - 1, NEIGHBOR_MAX, UINT16_MAX};
+    uint16_t place, other_place = 0;
+
+    (void)state;
+    (void)neighbor_set(ADDRESS, mac);
+    (void)neighbor_set(ADDRESS + 1, other_mac);
+    assert_memory_equal(neighbor_find_at(ADDRESS + 1, &other_place), other_mac, sizeof(mac));
+    for (unsigned i = 0; i < ARRAY_COUNT(wrong); i++) {
+        place = wrong[i];
+        assert_memory_equal(neighbor_find_at(ADDRESS, &place), mac, sizeof(mac));
+        assert_true(place < NEIGHBOR_MAX && place != other_place);
+    }
+    assert_memory_equal(neighbor_find_at(ADDRESS, &other_place), mac, sizeof(mac));
+    assert_int_equal(other_place, place);
+    neighbor_forget(ADDRESS);
+    assert_null(neighbor_find_at(ADDRESS, &place));
+    neighbor_ask(ADDRESS);
+    assert_null(neighbor_find_at(ADDRESS, &place)); /* asked for is not known */
 }
 
 static void only_a_changed_address_is_news(void **state)
@@ -266,6 +308,9 @@ int main(void)
         cmocka_unit_test_setup(packets_wait_in_order_and_the_question_is_asked_once, set_up),
         cmocka_unit_test_setup(the_question_is_repeated_no_more_than_once_a_second, set_up),
         cmocka_unit_test_setup(the_oldest_packet_makes_room_for_a_fourth, set_up),
+        cmocka_unit_test_setup(who_only_asks_leaves_nothing_that_waits, set_up),
+        cmocka_unit_test_setup(a_remembered_place_is_believed_only_if_the_neighbour_is_there,
+                               set_up),
         cmocka_unit_test_setup(only_a_changed_address_is_news, set_up),
         cmocka_unit_test_setup(a_forgotten_neighbour_drops_what_waited_and_is_asked_for_again,
                                set_up),

@@ -225,23 +225,20 @@ static void all_link_servers_get_flows(void **state)
     }
 }
 
-/* Frames that come in say the same. */
-static void frames_are_classified_by_both_ports(void **state)
+/* Packets that come in say the same. */
+static void packets_go_to_their_owner_by_both_ports(void **state)
 {
     (void)state;
     assert_int_equal(configure(5, "steer=xor6"), 0);
     for (unsigned i = 0; i < 5000; i++) {
         unsigned remote = i * 7919 % 65536, local = i * 104729 % 65536;
-        uint8_t frame[54] = {
-            [12] = 0x08, [14] = 0x45, [17] = 40, [23] = 6, [46] = 5 << 4, [47] = 0x10};
-        enum frame_kind kind;
+        struct packet packet = {
+            .kind = PACKET_SEGMENT,
+            .flow = {.remote_port = __builtin_bswap16((uint16_t)remote),
+                     .local_port = __builtin_bswap16((uint16_t)local)},
+        };
 
-        frame[34] = (uint8_t)(remote >> 8);
-        frame[35] = (uint8_t)remote;
-        frame[36] = (uint8_t)(local >> 8);
-        frame[37] = (uint8_t)local;
-        assert_int_equal(steering_classify(&configuration, frame, sizeof(frame), &kind),
-                         owner_of(remote, local));
+        assert_int_equal(steering_packet_owner(&configuration, &packet), owner_of(remote, local));
     }
 }
 
@@ -256,7 +253,7 @@ int main(void)
         cmocka_unit_test(answers_return_to_who_picked_the_port),
         cmocka_unit_test(a_dead_servers_flows_are_the_next_ones),
         cmocka_unit_test(all_link_servers_get_flows),
-        cmocka_unit_test(frames_are_classified_by_both_ports),
+        cmocka_unit_test(packets_go_to_their_owner_by_both_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,6 +242,32 @@ static void an_end_behind_nothing_is_a_close(void **state)
     fake_expect_no_message(TS);
 }
 
+/* What the TS lets be under way grows with what the path takes, and not beyond what it may be. */
+static void a_wider_window_gives_more_credit_than_was_sent(void **state)
+{
+    static uint8_t bytes[4 * WINDOW];
+    uint64_t refused = counter_read(NODE, COUNTER_DROP_BAD_MESSAGE);
+    int64_t sent = 0;
+
+    (void)state;
+    assert_int_equal(send_bytes(stream, bytes, sizeof(bytes)), WINDOW);
+    widen_window(name, 3, 2 * WINDOW + 1, 2 * WINDOW);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), refused + 1);
+    widen_window(name, 3, 2 * WINDOW, 2 * WINDOW);
+    for (int64_t part; (part = send_bytes(stream, bytes, sizeof(bytes))) != -EAGAIN; sent += part) {
+        assert_true(part > 0);
+        while (fake_take_message(TS) != NULL) {
+        }
+    }
+    assert_int_equal(sent, 2 * WINDOW);
+    widen_window(name, 3, 1, WINDOW);
+    widen_window(name, 3, 1, SEND_WINDOW_MAX_BYTES + 1);
+    assert_int_equal(counter_read(NODE, COUNTER_DROP_BAD_MESSAGE), refused + 3);
+    assert_int_equal(send_bytes(stream, bytes, 1), -EAGAIN);
+    while (fake_take_message(TS) != NULL) {
+    }
+}
+
 /* Whatever the credit, the messages together are the pieces, and only the last ends them. */
 static void pieces_end_at_the_credit_and_go_on_where_they_stopped(void **state)
 {
@@ -393,6 +419,7 @@ int main(void)
         TEST(a_failure_for_a_reason_that_is_none_is_counted_and_taken_for_a_reset),
         TEST(more_than_a_transport_server_may_send_ahead_ends_the_connection),
         TEST(sending_stops_at_the_credit_and_room_is_told),
+        TEST(a_wider_window_gives_more_credit_than_was_sent),
         TEST(a_stream_whose_channel_is_full_can_be_closed),
         TEST(a_head_its_file_and_the_end_are_one_message),
         TEST(an_end_behind_nothing_is_a_close),

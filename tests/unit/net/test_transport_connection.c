@@ -3,7 +3,7 @@
 /* library: lwip */
 /*
  * Tests the transport server with TCP clients on one side and an application and a CM on the
- * other, over the real lwIP: how connections come to an application, and what becomes of them
+ * other: how connections come to an application, and what becomes of them
  * when others die.
  */
 #include <setjmp.h>
@@ -20,8 +20,9 @@
 #include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/claim_option.h"
-#include "net/transport/demux.h"
+#include "net/transport/counters.h"
 #include "net/transport/stream.h"
+#include "net/transport/tcp/half_open.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/send_copy.h"
@@ -50,21 +51,50 @@ static void a_connection_becomes_available_with_the_data_that_came_with_it(void 
         NODE_APPLICATION);
 }
 
+/* Of one address: what it has no entries for gets SYN cookies, and keeps nothing. */
 static void a_flood_of_syns_never_reaches_the_application(void **state)
 {
     struct client client = {.send_next = 77};
-    uint64_t dropped = wire_counted(COUNTER_DROP_SYN_LIMIT);
+    uint64_t cookies = wire_counted(COUNTER_COOKIES_SENT);
 
     (void)state;
-    for (unsigned i = 0; i < HALF_OPEN_MAX + 10; i++) {
+    for (unsigned i = 0; i < HALF_OPEN_MAX_PER_PEER + 1000; i++) {
         client.port = (uint16_t)(1024 + i);
         wire_assign(&client, NODE_APPLICATION, false);
-        while (i >= HALF_OPEN_MAX && fake_take_message(NODE_CM) != NULL) {
+        assert_int_equal(wire_expect(&client).flags, WIRE_SYN | WIRE_ACK);
+        while (fake_take_message(NODE_CM) != NULL) {
         }
     }
     fake_expect_no_message(NODE_APPLICATION);
-    assert_int_equal(wire_counted(COUNTER_DROP_SYN_LIMIT) - dropped, 10);
-    assert_int_equal(wire_connection_count(), HALF_OPEN_MAX);
+    assert_int_equal(wire_counted(COUNTER_COOKIES_SENT) - cookies, 1000);
+    assert_int_equal(wire_connection_count(), HALF_OPEN_MAX_PER_PEER);
+}
+
+/* Of a cookie it is not known who shall have the connection: a CM is asked when it has come back.
+ */
+static void a_syn_cookie_that_comes_back_is_a_connection(void **state)
+{
+    struct client client = {.send_next = 77};
+    const struct accept_timeout *timeout;
+
+    (void)state;
+    for (unsigned i = 0; i <= HALF_OPEN_MAX_PER_PEER; i++) {
+        client.port = (uint16_t)(1024 + i);
+        client.send_next = 77;
+        wire_assign(&client, NODE_APPLICATION, false);
+        client.receive_next = wire_expect(&client).sequence + 1;
+    }
+    wire_clear();
+    wire_send(&client, WIRE_ACK, "GET /", 5);
+    client.send_next += 5;
+    wire_run();
+    timeout = fake_expect_message(NODE_CM, ACCEPT_TIMEOUT);
+    assert_int_equal(timeout->acceptor.node, NODE_NONE);
+    assert_int_equal(timeout->port, WIRE_SERVER_PORT);
+    wire_clear();
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    assert_int_equal(wire_connection_count(), HALF_OPEN_MAX_PER_PEER);
 }
 
 static void a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows(void **state)
@@ -362,6 +392,7 @@ static void without_an_acceptor_the_cm_is_asked_and_may_refuse(void **state)
 static void acceptors_that_cannot_be_are_refused(void **state)
 {
     struct client client = {.port = wire_new_port(), .send_next = 500};
+    struct client other = {.port = wire_new_port(), .send_next = 500};
     uint64_t bad_messages = wire_counted(COUNTER_DROP_BAD_MESSAGE);
     const struct accept_timeout *timeout;
     struct reassign_connection again = {
@@ -387,9 +418,10 @@ static void acceptors_that_cannot_be_are_refused(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - bad_messages, 3);
     fake_expect_no_message(NODE_APPLICATION);
 
-    wire_assign(&(struct client){.port = wire_new_port()}, 60000, false);
+    wire_send_syn(&other);
+    (void)wire_expect(&other);
+    assert_true(wire_answer_syn(60000, false));
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE) - bad_messages, 4);
-    wire_expect_silence();
 
     again.acceptor.node = NODE_APPLICATION;
     fake_deliver(NODE_CM, &again.header);
@@ -414,7 +446,7 @@ static void a_reassignment_that_comes_too_late_is_answered(void **state)
     (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
 }
 
-static void a_repeated_syn_is_answered_and_its_assignment_given_back(void **state)
+static void a_repeated_syn_is_answered_and_asks_for_no_second_acceptor(void **state)
 {
     struct client client = {.port = wire_new_port(), .send_next = 500};
     struct segment first, second;
@@ -422,10 +454,11 @@ static void a_repeated_syn_is_answered_and_its_assignment_given_back(void **stat
     (void)state;
     wire_assign(&client, NODE_APPLICATION, false);
     first = wire_expect(&client);
-    wire_assign(&client, NODE_APPLICATION, false);
+    wire_advance_ns(200 * NS_PER_MS);
+    wire_send_syn(&client);
     second = wire_expect(&client);
     assert_int_equal(second.sequence, first.sequence);
-    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED);
+    fake_expect_no_message(NODE_CM);
     assert_int_equal(wire_connection_count(), 1);
 }
 
@@ -518,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_connection_becomes_available_with_the_data_that_came_with_it),
         TEST(a_flood_of_syns_never_reaches_the_application),
+        TEST(a_syn_cookie_that_comes_back_is_a_connection),
         TEST(a_confirmed_claim_brings_what_came_meanwhile_and_then_data_follows),
         TEST(an_acceptor_without_room_in_its_channel_loses_the_connection),
         TEST(an_unclaimed_connection_goes_to_another_and_the_late_claim_is_rejected),
@@ -527,7 +561,7 @@ int main(void)
         TEST(without_an_acceptor_the_cm_is_asked_and_may_refuse),
         TEST(acceptors_that_cannot_be_are_refused),
         TEST(a_reassignment_that_comes_too_late_is_answered),
-        TEST(a_repeated_syn_is_answered_and_its_assignment_given_back),
+        TEST(a_repeated_syn_is_answered_and_asks_for_no_second_acceptor),
         TEST(a_half_open_connection_that_dies_is_given_back),
         TEST(a_syn_for_a_port_that_nobody_serves_is_reset),
         TEST(a_dead_applications_connections_are_reset_and_unclaimed_ones_given_to_others),

@@ -20,15 +20,16 @@
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
-#include "net/transport/lwip/tcp.h"
 #include "net/transport/orphan.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
-#include "net/transport/timer.h"
+#include "net/transport/tcp/tcb.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
-static uint8_t bytes[SEND_WINDOW_BYTES];
+#define TICK_NS (100 * NS_PER_MS)
+
+static uint8_t bytes[4000];
 
 static const struct connection *connection_of(const struct client *client)
 {
@@ -97,7 +98,7 @@ static void enter_claimed_with_data_in_flight(struct client *client)
     (void)wire_accept(client, wire_new_port());
     wire_application_send(client, "x", 1);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, ESTABLISHED);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_ESTABLISHED);
 }
 
 static void enter_claimed_behind_a_closed_window(struct client *client)
@@ -106,7 +107,7 @@ static void enter_claimed_behind_a_closed_window(struct client *client)
     send_with_window(client, WIRE_ACK, 0);
     wire_application_send(client, "x", 1);
     wire_run();
-    assert_int_not_equal(connection_of(client)->pcb->persist_backoff, 0);
+    assert_int_not_equal(connection_of(client)->tcb.persist_interval_us, 0);
 }
 
 static void enter_claimed_fin_wait_1(struct client *client)
@@ -114,7 +115,7 @@ static void enter_claimed_fin_wait_1(struct client *client)
     (void)wire_accept(client, wire_new_port());
     wire_application_close(client, 0, CLOSE_SEND_ONLY);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, FIN_WAIT_1);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_FIN_WAIT_1);
 }
 
 static void enter_claimed_last_ack(struct client *client)
@@ -124,7 +125,7 @@ static void enter_claimed_last_ack(struct client *client)
     client->send_next++;
     wire_application_close(client, 0, CLOSE_SEND_ONLY);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, LAST_ACK);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_LAST_ACK);
 }
 
 /* Closed by the application while the peer has no room: all that was sent waits in TCP's queue. */
@@ -135,23 +136,19 @@ static void enter_orphan_behind_a_closed_window(struct client *client)
     wire_application_send(client, "last words", 10);
     wire_application_close(client, 0, CLOSE_BOTH);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, FIN_WAIT_1);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_ESTABLISHED); /* FIN waits, too */
     assert_int_equal(connection_of(client)->state, CONNECTION_DETACHED);
 }
 
-/* Closed while there is more than TCP's queue takes: FIN has still to be asked for. */
-static void enter_orphan_with_backlog(struct client *client)
+/* Closed with all that its credit allows behind a closed window. */
+static void enter_orphan_with_much_to_send(struct client *client)
 {
     (void)wire_accept(client, wire_new_port());
     send_with_window(client, WIRE_ACK, 0);
-    for (unsigned i = 0; i < 600; i++) {
-        wire_application_send(client, bytes, 1000);
-        wire_run();
-    }
+    wire_application_send_archive(client, 0, SEND_WINDOW_BYTES);
     wire_application_close(client, 0, CLOSE_BOTH);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, ESTABLISHED);
-    assert_non_null(connection_of(client)->backlog_head);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_ESTABLISHED);
 }
 
 static void enter_orphan_fin_wait_1(struct client *client)
@@ -160,7 +157,7 @@ static void enter_orphan_fin_wait_1(struct client *client)
     wire_application_close(client, 0, CLOSE_BOTH);
     wire_run();
     client->receive_next += 1;
-    assert_int_equal(connection_of(client)->pcb->state, FIN_WAIT_1);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_FIN_WAIT_1);
 }
 
 static void enter_orphan_fin_wait_2(struct client *client)
@@ -168,7 +165,7 @@ static void enter_orphan_fin_wait_2(struct client *client)
     enter_orphan_fin_wait_1(client);
     wire_send(client, WIRE_ACK, NULL, 0);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, FIN_WAIT_2);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_FIN_WAIT_2);
 }
 
 static void enter_orphan_closing(struct client *client)
@@ -178,7 +175,7 @@ static void enter_orphan_closing(struct client *client)
     wire_send(client, WIRE_ACK | WIRE_FIN, NULL, 0);
     client->send_next++;
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, CLOSING);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_CLOSING);
 }
 
 static void enter_orphan_last_ack(struct client *client)
@@ -188,19 +185,22 @@ static void enter_orphan_last_ack(struct client *client)
     client->send_next++;
     wire_application_close(client, 0, CLOSE_BOTH);
     wire_run();
-    assert_int_equal(connection_of(client)->pcb->state, LAST_ACK);
+    assert_int_equal(connection_of(client)->tcb.state, TCB_LAST_ACK);
 }
 
 /* --- To its end --- */
 
-#define TICKS(ns)      ((unsigned)((ns) / TRANSPORT_TICK_NS))
-#define ORPHAN_SHORT   TICKS(ORPHAN_PERIOD_NS), TICKS(ORPHAN_PERIOD_NS) + 2
-#define HANDSHAKE      TICKS(8 * NS_PER_S), TICKS(8 * NS_PER_S) + 2
+#define TICKS(ns)      ((unsigned)((ns) / TICK_NS))
+#define ORPHAN_SHORT   TICKS(ORPHAN_PERIOD_NS), TICKS(ORPHAN_PERIOD_NS) + 4
+/* It got on in the first period: the peer has said FIN. */
+#define ORPHAN_TWICE   TICKS(2 * ORPHAN_PERIOD_NS), TICKS(2 * ORPHAN_PERIOD_NS) + 4
+#define HANDSHAKE      TICKS(7 * NS_PER_S), TICKS(7 * NS_PER_S) + 2
 #define UNACCEPTED     TICKS(UNACCEPTED_MAX_NS), TICKS(UNACCEPTED_MAX_NS) + 2
-/* Twelve retransmissions and the wait for the last one's answer, from half a second on. */
-#define GIVEN_UP       4235, 4240
-/* Twelve probes. */
-#define PROBED_IN_VAIN 900, 1000
+/* Twelve retransmissions and the wait for the last one's answer, from 0.2 s on, a minute at most.
+ */
+#define GIVEN_UP       3422, 3440
+/* Fifteen probes, likewise. */
+#define PROBED_IN_VAIN 5222, 5245
 
 static const struct {
     const char *name;
@@ -221,11 +221,11 @@ static const struct {
     {"orphan, window closed, peer alive", enter_orphan_behind_a_closed_window, true, ORPHAN_SHORT},
     {"orphan, window closed, peer vanished", enter_orphan_behind_a_closed_window, false,
      ORPHAN_SHORT},
-    {"orphan, backlog, peer alive", enter_orphan_with_backlog, true, ORPHAN_SHORT},
+    {"orphan, much to send, peer alive", enter_orphan_with_much_to_send, true, ORPHAN_SHORT},
     {"orphan, FIN_WAIT_1, peer vanished", enter_orphan_fin_wait_1, false, ORPHAN_SHORT},
     {"orphan, FIN_WAIT_2, peer vanished", enter_orphan_fin_wait_2, false, ORPHAN_SHORT},
     {"orphan, FIN_WAIT_2, peer alive", enter_orphan_fin_wait_2, true, ORPHAN_SHORT},
-    {"orphan, CLOSING, peer vanished", enter_orphan_closing, false, ORPHAN_SHORT},
+    {"orphan, CLOSING, peer vanished", enter_orphan_closing, false, ORPHAN_TWICE},
     {"orphan, LAST_ACK, peer vanished", enter_orphan_last_ack, false, ORPHAN_SHORT},
 };
 
@@ -254,7 +254,7 @@ static void every_state_of_a_connection_has_an_end(void **state)
         lives[i].enter(&client);
         let_others_act(&client, lives[i].is_answering);
         while (wire_connection_count() != 0 && ticks <= lives[i].most_ticks) {
-            wire_advance_ns(TRANSPORT_TICK_NS);
+            wire_advance_ns(TICK_NS);
             let_others_act(&client, lives[i].is_answering);
             ticks++;
         }
@@ -283,7 +283,7 @@ static void a_window_that_closes_over_data_in_flight_loses_nothing(void **state)
     client.receive_next += WIRE_MSS;
     send_with_window(&client, WIRE_ACK, 0);
     for (unsigned i = 0; i < TICKS(1200 * NS_PER_S); i++) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
         let_others_act(&client, true);
     }
     assert_int_equal(connection_of(&client)->error_number, 0);
@@ -295,7 +295,7 @@ static void a_window_that_closes_over_data_in_flight_loses_nothing(void **state)
             }
         }
         send_with_window(&client, WIRE_ACK, 65535);
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
     }
     assert_int_equal(client.receive_next, first + 4000);
     wire_finish(&client);
@@ -303,7 +303,7 @@ static void a_window_that_closes_over_data_in_flight_loses_nothing(void **state)
 
 /* --- Orphans --- */
 
-/* A slow peer is served to the end: this one takes a segment in five seconds. */
+/* A slow peer is served to the end: this one takes a segment in four seconds. */
 static void an_orphan_that_gets_on_goes_on(void **state)
 {
     struct client client;
@@ -318,8 +318,8 @@ static void an_orphan_that_gets_on_goes_on(void **state)
     wire_application_close(&client, 0, CLOSE_BOTH);
     wire_run();
     while ((segment.flags & WIRE_FIN) == 0) {
-        for (unsigned i = 0; i < 50; i++) {
-            wire_advance_ns(TRANSPORT_TICK_NS);
+        for (unsigned i = 0; i < 40; i++) {
+            wire_advance_ns(TICK_NS);
         }
         take_messages();
         while ((segment.flags & WIRE_FIN) == 0 && wire_take(&segment)) {
@@ -349,17 +349,17 @@ static void the_peer_has_time_for_its_fin_however_long_the_response_took(void **
     wire_application_close(&client, 0, CLOSE_BOTH);
     wire_run();
     for (unsigned i = 0; i < 500; i++) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
         take_messages();
     }
     clear_wire();
     client.receive_next += 5;
     wire_send(&client, WIRE_ACK, NULL, 0);
     for (unsigned i = 0; i < 500; i++) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
         take_messages();
     }
-    assert_int_equal(connection_of(&client)->pcb->state, FIN_WAIT_2);
+    assert_int_equal(connection_of(&client)->tcb.state, TCB_FIN_WAIT_2);
     wire_expect_silence();
     wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);
     client.send_next++;
@@ -377,7 +377,7 @@ static void a_stalled_orphan_is_reset_and_counted(void **state)
     (void)state;
     enter_orphan_behind_a_closed_window(&client);
     while (wire_connection_count() != 0) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
         take_messages();
         while (wire_take(&last)) {
         }
@@ -399,11 +399,11 @@ static void of_too_many_orphans_the_oldest_go(void **state)
         enter_orphan_fin_wait_2(&clients[i]);
         take_messages();
         if (i < 3) {
-            wire_advance_ns(TRANSPORT_TICK_NS); /* which of them is older is certain */
+            wire_advance_ns(TICK_NS); /* which of them is older is certain */
         }
         clear_wire();
     }
-    wire_advance_ns(TRANSPORT_TICK_NS);
+    wire_advance_ns(TICK_NS);
     assert_int_equal(wire_counted(COUNTER_ORPHANS_TOO_MANY) - too_many, 2);
     for (unsigned i = 0; i < 2; i++) {
         assert_true(wire_take(&segment));
@@ -423,14 +423,14 @@ static void orphans_go_when_memory_is_scarce(void **state)
     enter_orphan_fin_wait_2(&client);
     fake_status_page(0)->memory_bytes = 16 * MIB;
     fake_set_free_memory_bytes(MIB);
-    wire_advance_ns(TRANSPORT_TICK_NS);
+    wire_advance_ns(TICK_NS);
     assert_int_equal(wire_connection_count(), 1);
     fake_set_free_memory_bytes(MIB - 1);
-    wire_advance_ns(TRANSPORT_TICK_NS);
+    wire_advance_ns(TICK_NS);
     assert_int_equal(wire_connection_count(), 0);
     assert_int_equal(wire_counted(COUNTER_ORPHANS_MEMORY) - scarce, 1);
 
-    /* Of many, some in each tick: what the first ones give back may do. */
+    /* Of many, too. */
     clear_wire();
     fake_set_free_memory_bytes(UINT64_MAX);
     for (unsigned i = 0; i < 100; i++) {
@@ -439,10 +439,17 @@ static void orphans_go_when_memory_is_scarce(void **state)
         take_messages();
     }
     fake_set_free_memory_bytes(MIB - 1);
-    wire_advance_ns(TRANSPORT_TICK_NS);
-    assert_int_equal(wire_connection_count(), 100 - 64);
+    wire_advance_ns(TICK_NS);
+    assert_int_equal(wire_connection_count(), 0);
     fake_set_free_memory_bytes(UINT64_MAX);
     wire_clear();
+}
+
+/* Which has the least number of orphans. */
+static int set_up(void **state)
+{
+    wire_memory_bytes = ORPHAN_LEAST_COUNT * ORPHAN_SHARE_BYTES;
+    return wire_set_up(state);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, wire_tear_down)
@@ -459,5 +466,5 @@ int main(void)
         TEST(orphans_go_when_memory_is_scarce),
     };
 
-    return cmocka_run_group_tests(tests, wire_set_up, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }

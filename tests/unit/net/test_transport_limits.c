@@ -15,13 +15,13 @@
 #include "kernel/message/status.h"
 #include "libc/core/memory.h"
 #include "libc/core/pool.h"
+#include "net/counters.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
 #include "net/transport/orphan.h"
 #include "net/transport/state.h"
 #include "net/transport/table.h"
-#include "net/transport/timer.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -67,21 +67,22 @@ static void one_orphan_for_so_much_memory(void **state)
         wire_clear();
     }
     assert_int_equal(wire_connection_count(), limit + 3);
-    wire_advance_ns(TRANSPORT_TICK_NS);
+    wire_advance_ns(ORPHAN_LOOK_NS);
     assert_int_equal(wire_connection_count(), limit);
     assert_int_equal(wire_counted(COUNTER_ORPHANS_TOO_MANY), 3);
     wire_clear();
 }
 
-static bool refuse_pcbs(const struct memory_kind *kind)
+static bool refuse_connections(const struct memory_kind *kind)
 {
-    return strcmp(kind->name, "lwip_TCP_PCB") == 0;
+    return strcmp(kind->name, "connection") == 0;
 }
 
-/* lwIP used to end one in LAST_ACK for it, with what its client has not got yet. */
+/* A handshake that finds no memory is not completed, and no other connection ends for it. */
 static void without_memory_for_a_connection_no_other_ends(void **state)
 {
     struct client old, new = {.port = wire_new_port(), .send_next = 1000};
+    uint64_t dropped = wire_counted(COUNTER_DROP_NO_MEMORY);
 
     (void)state;
     (void)wire_accept(&old, wire_new_port());
@@ -93,15 +94,26 @@ static void without_memory_for_a_connection_no_other_ends(void **state)
     wire_run();
     wire_clear();
 
-    memory_fault = refuse_pcbs;
     wire_assign(&new, NODE_APPLICATION, false);
+    new.receive_next = wire_expect(&new).sequence + 1;
+    memory_fault = refuse_connections;
+    wire_send(&new, WIRE_ACK, NULL, 0);
     wire_run();
     memory_fault = NULL;
     wire_expect_silence();
-    assert_int_equal(wire_connection_count(), 1);
+    assert_int_equal(wire_counted(COUNTER_DROP_NO_MEMORY), dropped + 1);
+    assert_int_equal(wire_connection_count(), 2);
 
+    /* What either side sends again, it sends in vain no longer. */
+    wire_send(&new, WIRE_ACK, "GET /", 5);
+    new.send_next += 5;
+    wire_run();
+    (void)fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
+    wire_send(&new, WIRE_RST, NULL, 0);
+    wire_run();
+    wire_clear();
     for (unsigned i = 0; i < 40; i++) { /* four seconds: it is sent again */
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(ORPHAN_LOOK_NS);
     }
     assert_int_equal(wire_expect(&old).length, 4);
     wire_clear();

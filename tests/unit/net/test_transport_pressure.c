@@ -18,6 +18,7 @@
 
 #include "drivers/nic/frame.h"
 #include "kernel/platform.h"
+#include "net/packet.h"
 #include "net/transport/server.h"
 #include "net/transport/stream.h"
 #include "tests/unit/world/fake_client.h"
@@ -226,13 +227,13 @@ static void ends_of_connections_wait_for_room_and_come_once(void **state)
 
 /* --- A slow peer --- */
 
-/* What is longer than lwIP's buffer waits in blocks: more may be appended while the first of them
- * is half written, and the channel's memory is used again meanwhile. */
+/* Small pieces come while a long one before them is on its way, and the channel's memory is used
+ * again meanwhile. */
 static void bytes_behind_a_long_response_keep_their_content_and_order(void **state)
 {
-    const uint32_t archive_bytes = WIRE_ARCHIVE_BYTES;
     char text[64];
     char expected[200 * sizeof(text)];
+    const uint32_t archive_bytes = SEND_WINDOW_BYTES - sizeof(expected);
     uint32_t expected_bytes = 0, start, received = 0;
     struct segment segment;
     unsigned sends = 0;
@@ -292,9 +293,9 @@ static void waiting_bytes_leave_with_the_acknowledgement_that_makes_room(void **
     end = clients[0].receive_next;
     /* Twice: what waited has gone, and something waits again. */
     for (unsigned round = 0; round < 2; round++) {
-        wire_application_send_archive(&clients[0], 0, WIRE_ARCHIVE_BYTES);
+        wire_application_send_archive(&clients[0], 0, SEND_WINDOW_BYTES);
         wire_run();
-        while (end - clients[0].receive_next < WIRE_ARCHIVE_BYTES) {
+        while (end - clients[0].receive_next < SEND_WINDOW_BYTES) {
             uint32_t before = end;
 
             while (wire_take(&segment)) {
@@ -321,15 +322,15 @@ static void count_release(struct frame *frame)
     free(frame);
 }
 
-/* One that nobody will read goes back to the card at once: the application has closed, but its
- * response is still on its way. */
+/* One that nobody will read goes back to the card at once: the application has closed, though its
+ * response was still on its way. */
 static void data_for_a_closed_application_gives_its_buffer_back(void **state)
 {
     uint8_t bytes[FRAME_MAX_BYTES];
 
     (void)state;
     accept_clients();
-    wire_application_send_archive(&clients[0], 0, WIRE_ARCHIVE_BYTES);
+    wire_application_send_archive(&clients[0], 0, SEND_WINDOW_BYTES);
     wire_application_close(&clients[0], 0, CLOSE_BOTH);
     wire_run();
     released_count = 0;
@@ -344,6 +345,7 @@ static void data_for_a_closed_application_gives_its_buffer_back(void **state)
             .length = 17,
         };
         struct frame *frame = calloc(1, sizeof(*frame) + FRAME_MAX_BYTES);
+        struct packet packet;
 
         assert_non_null(frame);
         frame->data = (uint8_t *)(frame + 1);
@@ -352,7 +354,8 @@ static void data_for_a_closed_application_gives_its_buffer_back(void **state)
         frame->release = count_release;
         memcpy(frame->data, bytes, frame->length_bytes);
         clients[0].send_next += segment.length;
-        transport_server_receive(frame);
+        packet_parse(&packet, frame->data, frame->length_bytes, frame->flags);
+        transport_server_receive(frame, &packet);
         wire_run();
         assert_int_equal(released_count, i + 1);
     }

@@ -2,8 +2,8 @@
 /* sources: tests/unit/world/fake_client.c */
 /* library: lwip */
 /*
- * Tests net/transport/lwip/remote.c over the real lwIP: responses that leave through a link server
- * on another node, which the test plays. The channel to it is as short as any.
+ * Tests net/transport/tcp/segment_remote.c under the whole server: responses that leave through a
+ * link server on another node, which the test plays. The channel to it is as short as any.
  */
 #include <setjmp.h>
 #include <stdarg.h>

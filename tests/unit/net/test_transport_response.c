@@ -91,6 +91,9 @@ static void send_response(unsigned loss, uint32_t archive_bytes, bool is_one_mes
     wire_run();
     for (unsigned i = 0; i < 20000 && !receiver.has_fin; i++) {
         receive_all(&receiver);
+        while (fake_take_message(NODE_APPLICATION) != NULL) {
+            /* credit: a node that takes nothing for minutes is dead */
+        }
     }
     assert_true(receiver.has_fin);
     assert_int_equal(receiver.end - receiver.start, sizeof(head) + archive_bytes);
@@ -176,8 +179,9 @@ static uint32_t receive_flight(struct client *client)
     return bytes;
 }
 
-/* RFC 5681 3.1: by what is acknowledged, and by no more, however few acknowledgements come. */
-static void slow_start_doubles_the_window_for_each_flight(void **state)
+/* RFC 5681 3.1: by what is acknowledged, and by no more; and by eight segments at most for each
+ * acknowledgement (RFC 9406 4.2). */
+static void slow_start_grows_by_what_is_acknowledged(void **state)
 {
     struct client client;
 
@@ -186,7 +190,8 @@ static void slow_start_doubles_the_window_for_each_flight(void **state)
     wire_application_send_archive(&client, 0, 200000);
     wire_run();
     assert_int_equal(receive_flight(&client), 10 * WIRE_MSS);
-    assert_int_equal(receive_flight(&client), 20 * WIRE_MSS);
+    assert_int_equal(receive_flight(&client), 18 * WIRE_MSS);
+    assert_int_equal(receive_flight(&client), 26 * WIRE_MSS);
     wire_application_close(&client, 0, CLOSE_ABORT);
     wire_run();
     wire_clear();
@@ -206,8 +211,9 @@ static void a_long_response_arrives_whole_through_losses(void **state)
     assert_true(counter_read(platform_node(), COUNTER_TCP_RETRANSMITS) > retransmissions);
 }
 
-/* Bytes in a frame that the NIC has not read yet may not change, nor be freed. */
-static void frames_that_the_nic_still_reads_are_left_alone(void **state)
+/* Bytes in a frame that the NIC has not read yet may not change, nor be freed; each retransmission
+ * has headers of its own, so it need not wait. */
+static void frames_that_the_nic_still_reads_keep_their_bytes(void **state)
 {
     struct client client;
     struct segment segment;
@@ -219,12 +225,14 @@ static void frames_that_the_nic_still_reads_are_left_alone(void **state)
     wire_application_send(&client, "precious", 8);
     wire_run();
     for (unsigned i = 0; i < 50; i++) {
-        wire_advance_ns(100 * NS_PER_MS); /* retransmission is due, but the first is not out */
+        wire_advance_ns(100 * NS_PER_MS); /* retransmissions are due, and the first is not out */
     }
     while (wire_take(&segment)) {
+        assert_int_equal(segment.length, 8);
+        assert_memory_equal(segment.payload, "precious", 8);
         count++;
     }
-    assert_int_equal(count, 1);
+    assert_true(count > 1);
     wire_application_close(&client, 0, CLOSE_ABORT);
     wire_run();
     wire_hold_sent(false); /* the sanitizer sees a block freed twice or too early */
@@ -247,10 +255,9 @@ static void a_full_transmit_ring_delays_and_loses_nothing(void **state)
     wire_expect_silence();
     wire_block_transmit(false);
     wire_run();
-    segment = wire_expect(&client);
-    assert_memory_equal(segment.payload, "first", 5);
-    segment = wire_expect(&client);
-    assert_memory_equal(segment.payload, "second", 6);
+    segment = wire_expect(&client); /* both: nothing was made before there was room */
+    assert_int_equal(segment.length, 11);
+    assert_memory_equal(segment.payload, "firstsecond", 11);
     wire_finish(&client);
 }
 
@@ -349,9 +356,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_long_response_arrives_whole),
         TEST(head_file_and_fin_of_one_message_leave_in_one_segment),
-        TEST(slow_start_doubles_the_window_for_each_flight),
+        TEST(slow_start_grows_by_what_is_acknowledged),
         TEST(a_long_response_arrives_whole_through_losses),
-        TEST(frames_that_the_nic_still_reads_are_left_alone),
+        TEST(frames_that_the_nic_still_reads_keep_their_bytes),
         TEST(a_full_transmit_ring_delays_and_loses_nothing),
         TEST(thousands_of_tiny_sends_arrive_in_order),
         TEST(credit_comes_back_as_bytes_are_acknowledged),

@@ -2,8 +2,8 @@
 /* sources: tests/unit/world/fake_client.c */
 /* library: lwip */
 /*
- * Tests the retransmission time-out over the real lwIP (net/transport/lwip/round_trip.h and
- * patches/0004): what is measured, what becomes of it, and how often a silent peer is asked.
+ * Tests the retransmission time-out (RFC 6298) of whole connections: what is measured, what becomes
+ * of it, and how often a silent peer is asked.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,28 +17,24 @@
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "net/transport/connection.h"
-#include "net/transport/demux.h"
-#include "net/transport/lwip/round_trip.h"
 #include "net/transport/table.h"
-#include "net/transport/timer.h"
+#include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/round_trip.h"
+#include "net/transport/tcp/rto_option.h"
+#include "net/transport/tcp/tcb.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
+#define RTO_MIN_US       (1000 * RTO_MIN_DEFAULT_MS)
 #define TICKS_PER_SECOND 10
-
-static struct tcp_pcb *pcb_of(const struct client *client)
-{
-    struct connection *connection = connection_find(client->connection_index, client->generation);
-
-    assert_non_null(connection);
-    assert_non_null(connection->pcb);
-    return connection->pcb;
-}
+#define TICK_NS          (NS_PER_S / TICKS_PER_SECOND)
+#define TICK_US          (US_PER_S / TICKS_PER_SECOND)
+#define US_PER_S         1000000u
 
 static void advance_ticks(unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
     }
 }
 
@@ -87,33 +83,32 @@ static void exchange_byte(struct client *client, unsigned ticks)
 
 /* --- What is measured --- */
 
-/* RFC 6298 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR; and our doubt. */
+/* RFC 6298 2.2: SRTT = R, RTTVAR = R / 2, RTO = SRTT + 4 RTTVAR. */
 static void the_handshake_is_the_first_measurement(void **state)
 {
     struct client client;
 
     (void)state;
     accept_after(&client, 0);
-    assert_int_equal(pcb_of(&client)->rto, ROUND_TRIP_DOUBT_TICKS);
+    assert_int_equal(wire_tcb_of(&client)->rto_us, RTO_MIN_US);
     wire_finish(&client);
     accept_after(&client, 4);
-    assert_int_equal(pcb_of(&client)->rto, 3 * 4 + ROUND_TRIP_DOUBT_TICKS);
+    assert_int_equal(wire_tcb_of(&client)->rto_us, 3 * 4 * TICK_US);
     wire_finish(&client);
 }
 
-/* Which of the SYN-ACKs has been answered? The whole time counted as one round trip: seven seconds
- * made 21 of them, doubled with each retransmission. RFC 6298 3, 5.7. */
+/* Which of the SYN-ACKs has been answered? RFC 6298 3, 5.7. */
 static void
 a_handshake_with_retransmissions_measures_nothing_and_begins_with_three_seconds(void **state)
 {
     struct client client;
 
     (void)state;
-    accept_after(&client, 7 * TICKS_PER_SECOND);
-    assert_int_equal(pcb_of(&client)->rto, 3 * TICKS_PER_SECOND);
-    assert_true(pcb_of(&client)->sa < 0);
+    accept_after(&client, 5 * TICKS_PER_SECOND);
+    assert_int_equal(wire_tcb_of(&client)->rto_us, 3 * US_PER_S);
+    assert_int_equal(wire_tcb_of(&client)->srtt_us8, 0);
     exchange_byte(&client, 0);
-    assert_int_equal(pcb_of(&client)->rto, ROUND_TRIP_DOUBT_TICKS); /* the first measurement */
+    assert_int_equal(wire_tcb_of(&client)->rto_us, RTO_MIN_US); /* the first measurement */
     wire_finish(&client);
 }
 
@@ -126,62 +121,69 @@ static void a_repeated_syn_spoils_the_measurement_as_well(void **state)
     (void)state;
     wire_assign(&client, NODE_APPLICATION, false);
     client.receive_next = wire_expect(&client).sequence + 1;
+    advance_ticks(2);
     wire_assign(&client, NODE_APPLICATION, false);
     (void)wire_expect(&client);
-    (void)fake_expect_message(NODE_CM, CONNECTION_CLOSED); /* the second assignment */
     wire_send(&client, WIRE_ACK, NULL, 0);
     wire_run();
     available = fake_expect_message(NODE_APPLICATION, CONNECTION_AVAILABLE);
     client.connection_index = available->connection_index;
     client.generation = available->generation;
-    assert_int_equal(pcb_of(&client)->rto, 3 * TICKS_PER_SECOND);
+    assert_int_equal(wire_tcb_of(&client)->rto_us, 3 * US_PER_S);
     wire_send(&client, WIRE_RST, NULL, 0);
     wire_run();
 }
 
-/* RFC 6298 2.3, in ticks, with the constants 1/8 and 1/4. */
+/* RFC 6298 2.3, with the constants 1/8 and 1/4, in floating point. */
 static void measurements_move_the_time_out(void **state)
 {
-    static const struct {
-        unsigned round_trip;
-        int srtt_by_8, deviation_by_4;
-    } steps[] = {
-        {0, 0, 4}, {0, 0, 3}, {0, 0, 3}, {2, 2, 5}, {2, 4, 6}, {2, 6, 7}, {2, 8, 8}, {2, 9, 7},
-    };
+    static const unsigned round_trips[] = {4, 4, 1, 0, 0, 7, 3, 3, 3, 0};
+    double srtt = 2 * TICK_US, deviation = srtt / 2;
     struct client client;
 
     (void)state;
-    accept_after(&client, 0);
-    for (unsigned i = 0; i < ARRAY_COUNT(steps); i++) {
-        exchange_byte(&client, steps[i].round_trip);
-        assert_int_equal(pcb_of(&client)->sa, steps[i].srtt_by_8);
-        assert_int_equal(pcb_of(&client)->sv, steps[i].deviation_by_4);
-        assert_int_equal(pcb_of(&client)->rto,
-                         round_trip_limit(steps[i].srtt_by_8 / 8 + steps[i].deviation_by_4));
+    accept_after(&client, 2);
+    for (unsigned i = 0; i < ARRAY_COUNT(round_trips); i++) {
+        double measured = round_trips[i] * TICK_US;
+        double error = measured - srtt;
+        const struct tcb *tcb;
+
+        /* What takes longer than the time-out is sent again, and not measured. */
+        assert_true(measured < srtt + 4 * deviation);
+        exchange_byte(&client, round_trips[i]);
+        deviation += ((error < 0 ? -error : error) - deviation) / 4;
+        srtt += error / 8;
+        tcb = wire_tcb_of(&client);
+        assert_in_range(tcb->srtt_us8 / 8, srtt - 10, srtt + 10);
+        assert_in_range(tcb->rttvar_us4 / 4, deviation - 10, deviation + 10);
+        if (srtt + 4 * deviation > RTO_MIN_US) {
+            assert_in_range(tcb->rto_us, srtt + 4 * deviation - 50, srtt + 4 * deviation + 50);
+        } else {
+            assert_int_equal(tcb->rto_us, RTO_MIN_US);
+        }
     }
     wire_finish(&client);
 }
 
-/* Karn's rule. lwIP began a new measurement with each retransmission: an answer to the first
- * sending made the way seem shorter than it ever was. The time-out stays doubled until something is
+/* Karn's rule: which sending has been answered? The time-out stays doubled until something is
  * measured. */
 static void what_was_sent_again_is_not_measured_and_the_time_out_stays_long(void **state)
 {
     struct client client;
-    int srtt, deviation;
+    uint32_t srtt, deviation;
 
     (void)state;
     accept_after(&client, 8);
-    srtt = pcb_of(&client)->sa;
-    deviation = pcb_of(&client)->sv;
-    assert_int_equal(pcb_of(&client)->rto, 29);
-    exchange_byte(&client, 31); /* sent again after 29 */
-    assert_int_equal(pcb_of(&client)->sa, srtt);
-    assert_int_equal(pcb_of(&client)->sv, deviation);
-    assert_int_equal(pcb_of(&client)->rto, 58);
+    srtt = wire_tcb_of(&client)->srtt_us8;
+    deviation = wire_tcb_of(&client)->rttvar_us4;
+    assert_int_equal(wire_tcb_of(&client)->rto_us, 24 * TICK_US);
+    exchange_byte(&client, 26); /* sent again after 24 */
+    assert_int_equal(wire_tcb_of(&client)->srtt_us8, srtt);
+    assert_int_equal(wire_tcb_of(&client)->rttvar_us4, deviation);
+    assert_int_equal(wire_tcb_of(&client)->rto_us, 48 * TICK_US);
     exchange_byte(&client, 8);
-    assert_int_equal(pcb_of(&client)->sa, srtt);
-    assert_int_equal(pcb_of(&client)->rto, 8 + pcb_of(&client)->sv);
+    assert_in_range(wire_tcb_of(&client)->srtt_us8, srtt - 8, srtt + 8);
+    assert_true(wire_tcb_of(&client)->rto_us < 24 * TICK_US);
     wire_finish(&client);
 }
 
@@ -198,7 +200,7 @@ static unsigned measure_intervals(struct client *client, unsigned intervals[], u
     wire_run();
     assert_int_equal(wire_expect(client).length, 1);
     for (bool is_over = false; !is_over;) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+        wire_advance_ns(TICK_NS);
         ticks++;
         is_over = connection_find(client->connection_index, client->generation) == NULL;
         if (wire_take(&segment) || is_over) {
@@ -213,9 +215,9 @@ static unsigned measure_intervals(struct client *client, unsigned intervals[], u
 
 static void time_outs_double_up_to_a_minute_and_then_the_peer_is_given_up(void **state)
 {
-    static const unsigned expected[TCP_MAXRTX + 1] = {5,   10,  20,  40,  80,  160, 320,
-                                                      600, 600, 600, 600, 600, 600};
-    unsigned intervals[TCP_MAXRTX + 1];
+    static const unsigned expected[RECOVERY_TIMEOUTS_MAX + 1] = {2,   4,   8,   16,  32,  64, 128,
+                                                                 256, 512, 600, 600, 600, 600};
+    unsigned intervals[RECOVERY_TIMEOUTS_MAX + 1];
     struct client client;
     const struct connection_failed *failed;
 
@@ -224,15 +226,14 @@ static void time_outs_double_up_to_a_minute_and_then_the_peer_is_given_up(void *
     assert_int_equal(measure_intervals(&client, intervals, ARRAY_COUNT(intervals)),
                      ARRAY_COUNT(expected));
     for (unsigned i = 0; i < ARRAY_COUNT(expected); i++) {
-        assert_int_equal(intervals[i], expected[i]);
+        assert_in_range(intervals[i], expected[i], expected[i] + 1); /* the wheel's tick */
     }
     failed = fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
     assert_int_equal(failed->error_number, ETIMEDOUT);
     wire_clear();
 }
 
-/* A peer gets as much time for its answer to the last retransmission as the time-out says. lwIP
- * gave up a tick after it. */
+/* A peer gets as much time for its answer to the last retransmission as the time-out says. */
 static void an_answer_to_the_last_retransmission_is_in_time(void **state)
 {
     struct client client;
@@ -244,16 +245,17 @@ static void an_answer_to_the_last_retransmission_is_in_time(void **state)
     wire_application_send(&client, "x", 1);
     wire_run();
     assert_int_equal(wire_expect(&client).length, 1);
-    while (count < TCP_MAXRTX) {
-        wire_advance_ns(TRANSPORT_TICK_NS);
+    while (count < RECOVERY_TIMEOUTS_MAX) {
+        wire_advance_ns(TICK_NS);
         count += wire_take(&segment);
     }
-    advance_ticks(ROUND_TRIP_MOST_TICKS - 1);
+    advance_ticks(60 * TICKS_PER_SECOND - 1);
     client.receive_next++;
     wire_send(&client, WIRE_ACK, NULL, 0);
     wire_run();
-    assert_int_equal(pcb_of(&client)->nrtx, 0);
-    assert_int_equal(pcb_of(&client)->rto, ROUND_TRIP_MOST_TICKS);
+    assert_int_equal(wire_tcb_of(&client)->silent_timeouts, 0);
+    /* So much of the back-off stays until something is measured. */
+    assert_int_equal(wire_tcb_of(&client)->rto_us, round_trip_floor_us << ROUND_TRIP_BACKOFF_KEPT);
     wire_finish(&client);
 }
 
@@ -274,7 +276,7 @@ static void acknowledge(const struct client *client, uint32_t acknowledgement, u
 }
 
 /* A segment that is to be sent again waits for the window, and is then acknowledged after all:
- * lwIP's persist timer ran on without one, and its assertion ended the node. Found by fuzzing. */
+ * nothing is left to be asked for. */
 static void a_late_acknowledgement_ends_the_wait_for_a_closed_window(void **state)
 {
     struct client client;
@@ -286,15 +288,14 @@ static void a_late_acknowledgement_ends_the_wait_for_a_closed_window(void **stat
     wire_run();
     assert_int_equal(wire_expect(&client).length, 4);
     acknowledge(&client, client.receive_next, 0);
-    while (pcb_of(&client)->persist_backoff == 0) {
-        advance_ticks(1);
-    }
+    advance_ticks(2 * TICKS_PER_SECOND);
     while (wire_take(&again)) {
         assert_int_equal(again.sequence, client.receive_next);
     }
     acknowledge(&client, client.receive_next + 4, 0);
-    assert_int_equal(pcb_of(&client)->persist_backoff, 0);
-    advance_ticks(TICKS_PER_SECOND);
+    advance_ticks(2 * TICKS_PER_SECOND);
+    wire_expect_silence();
+    assert_false(wheel_is_set(&wire_tcb_of(&client)->timer));
     client.receive_next += 4;
     wire_finish(&client);
 }

@@ -21,8 +21,7 @@
 static const struct {
     enum connection_state from, to;
 } allowed[] = {
-    {STATE(FREE), STATE(HALF_OPEN)},     {STATE(HALF_OPEN), STATE(ASSIGNED)},
-    {STATE(HALF_OPEN), STATE(DETACHED)}, {STATE(ASSIGNED), STATE(ANNOUNCED)},
+    {STATE(FREE), STATE(ASSIGNED)},      {STATE(ASSIGNED), STATE(ANNOUNCED)},
     {STATE(ASSIGNED), STATE(WAITING)},   {STATE(ASSIGNED), STATE(DETACHED)},
     {STATE(ANNOUNCED), STATE(ASSIGNED)}, {STATE(ANNOUNCED), STATE(WAITING)},
     {STATE(ANNOUNCED), STATE(CLAIMED)},  {STATE(ANNOUNCED), STATE(DETACHED)},
@@ -33,12 +32,11 @@ static const struct {
 
 /* One way from FREE to each state; ends with FREE. */
 static const enum connection_state ways[CONNECTION_STATE_COUNT][6] = {
-    [STATE(HALF_OPEN)] = {STATE(HALF_OPEN)},
-    [STATE(ASSIGNED)] = {STATE(HALF_OPEN), STATE(ASSIGNED)},
-    [STATE(ANNOUNCED)] = {STATE(HALF_OPEN), STATE(ASSIGNED), STATE(ANNOUNCED)},
-    [STATE(WAITING)] = {STATE(HALF_OPEN), STATE(ASSIGNED), STATE(WAITING)},
-    [STATE(CLAIMED)] = {STATE(HALF_OPEN), STATE(ASSIGNED), STATE(ANNOUNCED), STATE(CLAIMED)},
-    [STATE(DETACHED)] = {STATE(HALF_OPEN), STATE(DETACHED)},
+    [STATE(ASSIGNED)] = {STATE(ASSIGNED)},
+    [STATE(ANNOUNCED)] = {STATE(ASSIGNED), STATE(ANNOUNCED)},
+    [STATE(WAITING)] = {STATE(ASSIGNED), STATE(WAITING)},
+    [STATE(CLAIMED)] = {STATE(ASSIGNED), STATE(ANNOUNCED), STATE(CLAIMED)},
+    [STATE(DETACHED)] = {STATE(ASSIGNED), STATE(DETACHED)},
 };
 
 static bool is_allowed(enum connection_state from, enum connection_state to)
@@ -86,7 +84,6 @@ static void every_other_transition_panics_and_changes_nothing(void **state)
     (void)state;
     for (enum connection_state from = 0; from < CONNECTION_STATE_COUNT; from++) {
         struct connection connection = connection_in(from);
-        uint32_t half_open = connection_half_open_count();
 
         for (enum connection_state to = 0; to < CONNECTION_STATE_COUNT; to++) {
             if (is_allowed(from, to)) {
@@ -96,46 +93,32 @@ static void every_other_transition_panics_and_changes_nothing(void **state)
             assert_int_equal(connection.state, from);
             refused++;
         }
-        assert_int_equal(connection_half_open_count(), half_open);
     }
     assert_int_equal(refused,
                      CONNECTION_STATE_COUNT * CONNECTION_STATE_COUNT - ARRAY_COUNT(allowed));
 }
 
-static void handshakes_are_counted_while_they_last(void **state)
-{
-    uint32_t before = connection_half_open_count();
-    struct connection first = connection_in(CONNECTION_HALF_OPEN);
-    struct connection second = connection_in(CONNECTION_HALF_OPEN);
-
-    (void)state;
-    assert_int_equal(connection_half_open_count(), before + 2);
-    connection_set_state(&first, CONNECTION_ASSIGNED);
-    connection_set_state(&second, CONNECTION_DETACHED);
-    assert_int_equal(connection_half_open_count(), before);
-}
-
 static uint64_t gauge(enum connection_state state)
 {
-    return counter_read(0, COUNTER_CONNECTIONS_HALF_OPEN + state - CONNECTION_HALF_OPEN);
+    return counter_read(0, COUNTER_CONNECTIONS_ASSIGNED + state - CONNECTION_ASSIGNED);
 }
 
 /* What /metrics shows of them. */
 static void connections_are_counted_by_state(void **state)
 {
     (void)state;
-    for (enum connection_state i = CONNECTION_HALF_OPEN; i < CONNECTION_STATE_COUNT; i++) {
+    for (enum connection_state i = CONNECTION_ASSIGNED; i < CONNECTION_STATE_COUNT; i++) {
         uint64_t before[CONNECTION_STATE_COUNT];
         struct connection connection;
 
         connection_publish_counts();
-        for (enum connection_state j = CONNECTION_HALF_OPEN; j < CONNECTION_STATE_COUNT; j++) {
+        for (enum connection_state j = CONNECTION_ASSIGNED; j < CONNECTION_STATE_COUNT; j++) {
             before[j] = gauge(j);
         }
         connection = connection_in(i);
         assert_int_equal(gauge(i), before[i]);
         connection_publish_counts();
-        for (enum connection_state j = CONNECTION_HALF_OPEN; j < CONNECTION_STATE_COUNT; j++) {
+        for (enum connection_state j = CONNECTION_ASSIGNED; j < CONNECTION_STATE_COUNT; j++) {
             assert_int_equal(gauge(j), before[j] + (i == j));
         }
         if (i == CONNECTION_DETACHED) {
@@ -159,7 +142,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_transition_of_the_table_passes),
         cmocka_unit_test(every_other_transition_panics_and_changes_nothing),
-        cmocka_unit_test(handshakes_are_counted_while_they_last),
         cmocka_unit_test(connections_are_counted_by_state),
     };
 

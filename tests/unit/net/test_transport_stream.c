@@ -22,7 +22,7 @@
 #include "net/counters.h"
 #include "net/headers.h"
 #include "net/transport/stream.h"
-#include "net/transport/timewait.h"
+#include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/hostile_page.h"
@@ -88,7 +88,7 @@ static void data_without_answer_is_acknowledged_after_a_moment(void **state)
     client.send_next++;
     wire_run();
     wire_expect_silence();
-    wire_advance_ns(10 * NS_PER_MS);
+    wire_advance_ns(12 * NS_PER_MS); /* 10, and the wheel's tick */
     assert_int_equal(wire_expect(&client).acknowledgement, client.send_next);
     wire_finish(&client);
 }
@@ -269,6 +269,28 @@ static void messages_about_connections_of_others_are_refused(void **state)
     wire_finish(&client);
 }
 
+/* It has not counted, and there is no end to what it might send. */
+static void an_application_that_sends_beyond_its_credit_loses_the_connection(void **state)
+{
+    struct client client;
+    uint64_t refused = wire_counted(COUNTER_DROP_BAD_MESSAGE);
+    const struct connection_failed *failed;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_application_send_archive(&client, 0, SEND_WINDOW_BYTES);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), refused);
+    fake_expect_no_message(NODE_APPLICATION);
+    wire_application_send(&client, "x", 1);
+    wire_run();
+    assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), refused + 1);
+    failed = fake_expect_message(NODE_APPLICATION, CONNECTION_FAILED);
+    assert_int_equal(failed->error_number, ENOBUFS);
+    assert_int_equal(wire_connection_count(), 0);
+    wire_clear();
+}
+
 /* --- What no honest host sends --- */
 
 static void impossible_acknowledgements_bring_no_data_in(void **state)
@@ -350,7 +372,7 @@ static void broken_frames_do_no_harm_and_are_counted(void **state)
     segment.sequence = client.send_next + 50000; /* out of order: it would be kept */
     segment.acknowledgement = client.receive_next;
     length = wire_build(good, &segment);
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 14; i < length; i++) { /* the link server takes no less */
         wire_receive_frame(good, i, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
     }
     for (unsigned i = 0; i < 50000; i++) {
@@ -553,6 +575,7 @@ int main(void)
         TEST(what_a_full_channel_does_not_take_is_delivered_later),
         TEST(what_crosses_the_end_of_a_connection_is_no_bad_message),
         TEST(messages_about_connections_of_others_are_refused),
+        TEST(an_application_that_sends_beyond_its_credit_loses_the_connection),
         TEST(impossible_acknowledgements_bring_no_data_in),
         TEST(a_wrong_checksum_is_noticed_without_the_nics_help),
         TEST(broken_frames_do_no_harm_and_are_counted),

@@ -175,8 +175,15 @@ void fail_connection(uint32_t stream_index, uint32_t generation, uint32_t error_
 
 void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes)
 {
-    TELL(SEND_CREDIT, (struct send_credit){
-                          .stream_index = stream_index, .generation = generation, .bytes = bytes});
+    widen_window(stream_index, generation, bytes, WINDOW);
+}
+
+void widen_window(uint32_t stream_index, uint32_t generation, uint32_t bytes, uint32_t window_bytes)
+{
+    TELL(SEND_CREDIT, (struct send_credit){.stream_index = stream_index,
+                                           .generation = generation,
+                                           .bytes = bytes,
+                                           .send_window_bytes = window_bytes});
 }
 
 /* --- What the application does --- */

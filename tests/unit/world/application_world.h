@@ -50,6 +50,9 @@ void deliver_data(uint32_t stream_index, uint32_t generation, const void *bytes,
 void close_by_peer(uint32_t stream_index, uint32_t generation);
 void fail_connection(uint32_t stream_index, uint32_t generation, uint32_t error_number);
 void give_credit(uint32_t stream_index, uint32_t generation, uint32_t bytes);
+/* The same, and from then on so much may be under way. */
+void widen_window(uint32_t stream_index, uint32_t generation, uint32_t bytes,
+                  uint32_t window_bytes);
 
 /* --- What the application does --- */
 

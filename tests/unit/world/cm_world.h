@@ -43,13 +43,17 @@ struct sent_message {
         struct assign_connection assign;
         struct reassign_connection reassign;
         struct offer offer;
+        struct ports_served ports;
         uint8_t bytes[256];
     };
 };
 
 extern struct sent_message sent[SENT_MAX];
 extern unsigned sent_count;
-extern bool is_channel_full; /* what is not posted is refused from now on */
+/* The lists of ports that it has sent; the last so many of them, as a ring. */
+#define TOLD_PORTS_MAX 64
+extern struct sent_message told_ports[TOLD_PORTS_MAX];
+extern unsigned told_ports_count;
 extern uint64_t counters[COUNTER_MAX];
 extern struct configuration configuration;
 extern uint64_t now_ns;              /* the node's clock; begins at 1 */
@@ -63,8 +67,6 @@ struct listener *listener_at(uint16_t port);
 
 /* --- What the rest of the system tells it --- */
 
-#define SYN_FRAME_BYTES 31
-extern const uint8_t syn_frame[SYN_FRAME_BYTES];
 extern const struct acceptor nobody; /* a connection was assigned to */
 
 void deliver(node_id_t from, struct message_header *message, uint16_t type, size_t bytes);
@@ -79,7 +81,7 @@ void node_dies(node_id_t node);
 void app_listens(node_id_t app, uint16_t port, uint32_t backlog);
 void app_stops_listening(node_id_t app, uint16_t port);
 void app_accepts(node_id_t app, uint16_t port);
-void syn_arrives(node_id_t ls, node_id_t ts, uint16_t port);
+void syn_arrives(node_id_t ts, uint16_t port);
 void claim_times_out(node_id_t ts, struct acceptor acceptor, uint32_t connection_index);
 void connection_closes(node_id_t ts, struct acceptor acceptor);
 void other_cm_offers(node_id_t app);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/challenge.c net/transport/drops.c net/syn.c net/transport/demux.c net/transport/pcb.c */
-/* sources: net/transport/timewait.c net/transport/connection.c net/transport/table.c net/transport/state.c */
-/* sources: net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c net/transport/timer.c */
-/* sources: net/status_text.c net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/lwip/remote.c net/transport/neighbor.c */
-/* sources: net/transport/network_options.c libc/core/address.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/steering.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/drops.c net/transport/demux.c */
+/* sources: net/transport/connection.c net/transport/table.c net/transport/state.c */
+/* sources: net/transport/admission.c net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c */
+/* sources: net/transport/tcp/blocked.c net/transport/tcp/congestion.c net/transport/tcp/cookie.c net/transport/tcp/cubic.c net/transport/tcp/episode.c net/transport/tcp/flood.c net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/hystart.c net/transport/tcp/lend.c net/transport/tcp/loss_timer.c net/transport/tcp/newreno.c net/transport/tcp/options.c */
+/* sources: net/transport/tcp/persist.c net/transport/tcp/piece.c net/transport/tcp/probe.c net/transport/tcp/prr.c net/transport/tcp/queue.c net/transport/tcp/rack.c net/transport/tcp/receiver.c net/transport/tcp/recovery.c net/transport/tcp/recovery_block.c net/transport/tcp/round_trip.c net/transport/tcp/rto_option.c net/transport/tcp/scoreboard.c net/transport/tcp/segment.c */
+/* sources: net/transport/tcp/segment_bare.c net/transport/tcp/segment_block.c net/transport/tcp/segment_out.c net/transport/tcp/segment_remote.c net/transport/tcp/send_buffer.c net/transport/tcp/sender.c net/transport/tcp/sender_output.c net/transport/tcp/tcb.c net/transport/tcp/timewait.c net/transport/tcp/undo.c net/transport/tcp/wheel.c */
+/* sources: net/status_text.c net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c */
+/* sources: net/transport/network_options.c net/packet.c libc/core/address.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/steering.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S libc/core/command_line.c */
 /* sources: tests/unit/world/fake_wire.c tests/unit/world/fake_relay.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -22,40 +25,69 @@
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/message/peers.h"
+#include "libc/core/memory.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
-#include "net/transport/pcb.h"
 #include "net/transport/table.h"
-#include "net/transport/timewait.h"
-#include "tests/unit/world/fake_memory.h"
+#include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
 
 enum acceptor_grant wire_grant;
 
-void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_node,
-                       bool is_refused)
+/* Other messages to the CM are left out. */
+static const struct syn_arrived *take_question(void)
 {
+    const struct message *message;
+
+    do {
+        message = fake_take_message(NODE_CM);
+    } while (message != NULL && message->header.type != SYN_ARRIVED);
+    return (const struct syn_arrived *)message;
+}
+
+bool wire_answer_syn(node_id_t acceptor_node, bool is_refused)
+{
+    const struct syn_arrived *question = take_question();
     struct assign_connection message = {
-        .header.type = ASSIGN_CONNECTION,
+        .header = {.type = ASSIGN_CONNECTION, .length_bytes = sizeof(message)},
         .acceptor = {.node = acceptor_node,
                      .listener_index = 3,
                      .grant = (uint8_t)wire_grant,
                      .cm = NODE_CM,
                      .assigned_by = NODE_CM},
-        .frame_flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD,
         .is_refused = is_refused,
     };
 
-    memcpy(&message.flow, bytes + 14 + 12, 12); /* addresses and ports stand in a row */
-    fake_deliver_payload(NODE_CM, &message.header, sizeof(message), bytes, length);
+    if (question == NULL) {
+        return false;
+    }
+    message.flow = question->flow;
+    fake_deliver(NODE_CM, &message.header);
     wire_run();
+    return true;
 }
 
-void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused)
+void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_node,
+                       bool is_refused)
 {
-    uint8_t bytes[FRAME_MAX_BYTES];
+    if (is_refused) {
+        wire_serve(false);
+    }
+    wire_receive_frame(bytes, length, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    wire_run();
+    if (is_refused) {
+        wire_serve(true);
+    } else {
+        (void)wire_answer_syn(acceptor_node, false);
+    }
+}
+
+static size_t build_syn(uint8_t *bytes, const struct client *client)
+{
     struct segment syn = {
         .client_port = client->port,
         .flags = WIRE_SYN,
@@ -63,7 +95,23 @@ void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_r
         .window = 65535,
     };
 
-    wire_assign_frame(bytes, wire_build(bytes, &syn), acceptor_node, is_refused);
+    return wire_build(bytes, &syn);
+}
+
+void wire_send_syn(const struct client *client)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+
+    wire_receive_frame(bytes, build_syn(bytes, client),
+                       FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    wire_run();
+}
+
+void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused)
+{
+    uint8_t bytes[FRAME_MAX_BYTES];
+
+    wire_assign_frame(bytes, build_syn(bytes, client), acceptor_node, is_refused);
 }
 
 void wire_open(struct client *client, uint16_t port, const char *data)
@@ -225,12 +273,21 @@ void wire_tell_mtu(const struct client *client, uint32_t sequence, unsigned mtu)
 
 unsigned wire_connection_count(void)
 {
-    unsigned count = 0;
+    unsigned count = half_open_count();
 
     for (uint32_t i = 0; i < connection_table_size(); i++) {
         count += connection_at(i) != NULL;
     }
     return count;
+}
+
+struct tcb *wire_tcb_of(const struct client *client)
+{
+    struct connection *connection = connection_find(client->connection_index, client->generation);
+
+    assert_non_null(connection);
+    assert_int_not_equal(connection->tcb.state, TCB_CLOSED);
+    return &connection->tcb;
 }
 
 uint16_t wire_new_port(void)
@@ -245,22 +302,35 @@ uint64_t wire_counted(unsigned counter)
     return counter_read(0, counter);
 }
 
-/* Blocks of memory while there is no connection, but for the table of connections, which keeps what
- * it has: its chunks and their list. */
-static unsigned idle_block_count;
+/* What is in use of each kind of memory while there is no connection. Pools keep what they have
+ * taken, and count what is used of it; their lists of chunks, TIME_WAIT's table and channels stay.
+ */
+#define KINDS_MAX 64u
 
-static unsigned block_count(void)
+static uint64_t idle_objects[KINDS_MAX];
+
+static bool stays(const struct memory_kind *kind)
 {
-    uint32_t chunk_count = connection_table_size() / POOL_CHUNK;
+    return strcmp(kind->name, "pool_list") == 0 || strcmp(kind->name, "tcp_timewait") == 0 ||
+           strcmp(kind->name, "channel_ring") == 0;
+}
 
-    return fake_memory_blocks() - chunk_count - (chunk_count != 0);
+static void note_idle_objects(void)
+{
+    unsigned i = 0;
+
+    LINKER_SET_EACH(memory_kinds, struct memory_kind, kind)
+    {
+        assert_true(i < KINDS_MAX);
+        idle_objects[i++] = (*kind)->counts->objects;
+    }
 }
 
 int wire_set_up(void **state)
 {
     (void)state;
     wire_start();
-    idle_block_count = block_count();
+    note_idle_objects();
     return 0;
 }
 
@@ -288,22 +358,32 @@ int wire_tear_down(void **state)
         wire_clear();
     }
     is_all_back &= is_conserved("connections", wire_connection_count(), 0);
-    is_all_back &= is_conserved("half-open connections", connection_half_open_count(), 0);
+    is_all_back &= is_conserved("handshakes", half_open_count(), 0);
     is_all_back &= is_conserved("frames of the link server", wire_frames_held(), 0);
     is_all_back &= is_conserved("frames that the server counts", frames_held_count(), 0);
     is_all_back &= is_conserved("messages to this node", peers_is_own_waiting(), 0);
     is_all_back &= is_conserved("bytes that wait", held_bytes(), 0);
-    uint32_t flow_count = timewait_expire(dispatch_now_ns());
+    is_all_back &= is_conserved("bytes to be sent", queue_memory_bytes(), 0);
+    uint32_t flow_count;
 
-    for (uint32_t before = flow_count + 1; flow_count != before;) {
-        before = flow_count;
-        flow_count = timewait_expire(dispatch_now_ns());
-    }
+    wire_advance_ns(TIMEWAIT_LIFETIME_NS);
+    wire_clear();
+    do {
+        flow_count = timewait_count();
+        timewait_expire(dispatch_now_ns());
+    } while (timewait_count() != flow_count);
     is_all_back &= is_conserved("flows in TIME_WAIT", flow_count, 0);
-    is_all_back &= is_conserved("PCBs that tick", pcb_is_any_ticking(), 0);
-    /* lwIP's PCBs, segments and packets, backlogs, messages that were posted. */
-    is_all_back &= is_conserved("blocks of memory", block_count(), idle_block_count);
-    idle_block_count = block_count();
+    /* Packets, what is to be sent, messages that were posted. */
+    const uint64_t *before = idle_objects;
+
+    LINKER_SET_EACH(memory_kinds, struct memory_kind, kind)
+    {
+        uint64_t now = (*kind)->counts->objects;
+
+        is_all_back &= stays(*kind) || is_conserved((*kind)->name, now, *before);
+        before++;
+    }
+    note_idle_objects();
     return is_all_back ? 0 : -1;
 }
 

@@ -9,6 +9,8 @@
 #include "net/messages.h"
 #include "tests/unit/world/fake_wire.h"
 
+struct tcb;
+
 /* A group's set-up, and a test's end: nothing of it may reach the next one. */
 int wire_set_up(void **state);
 int wire_tear_down(void **state);
@@ -19,7 +21,11 @@ uint64_t wire_counted(unsigned counter);
 
 /* The application has claimed what the CM assigns in advance. */
 extern enum acceptor_grant wire_grant;
-/* The CM assigns a SYN of the client, to the application or to `acceptor_node`. */
+/* A SYN of the client, of which the CM is asked; its answer. Returns whether it was asked. */
+void wire_send_syn(const struct client *client);
+bool wire_answer_syn(node_id_t acceptor_node, bool is_refused);
+/* Both: the CM assigns it, to the application or to `acceptor_node`. Refused: nobody serves its
+ * port. */
 void wire_assign(const struct client *client, node_id_t acceptor_node, bool is_refused);
 /* The same for any frame. */
 void wire_assign_frame(const uint8_t *bytes, size_t length, node_id_t acceptor_node,
@@ -46,7 +52,9 @@ size_t wire_build_too_long(uint8_t *frame, const struct client *client, uint32_t
                            unsigned mtu);
 void wire_tell_mtu(const struct client *client, uint32_t sequence, unsigned mtu);
 
-/* Connections that the server knows of, in whatever state. */
+/* Connections that the server knows of, in whatever state: handshakes, too. */
 unsigned wire_connection_count(void);
+/* What TCP knows of a connection that the application has been told of; it must not be over. */
+struct tcb *wire_tcb_of(const struct client *client);
 /* Client and server say FIN, the client first or second; nothing stays behind. */
 void wire_finish(struct client *client);

@@ -17,8 +17,10 @@
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "kernel/thread/timer.h"
 #include "net/configuration.h"
 #include "net/link/server.h"
+#include "net/packet.h"
 #include "net/transport/closed.h"
 #include "net/transport/server.h"
 #include "tests/unit/world/fake_platform.h"
@@ -41,7 +43,7 @@ static uint32_t sent_first, sent_end;
 static struct sent taken;
 static bool is_held, is_blocked, is_unplugged;
 static unsigned cut_count;
-uint64_t wire_memory_bytes;
+uint64_t wire_memory_bytes = 8 * MIB;
 struct wire_nic wire_nic;
 uint16_t wire_client_mss = WIRE_MSS;
 bool wire_has_other_speaker;
@@ -291,7 +293,10 @@ static unsigned poll_wire(void *context)
     (void)context;
     for (unsigned i = 0; i < count; i++) {
         frames_held++;
-        transport_server_receive(arrived[i]);
+        struct packet packet;
+
+        packet_parse(&packet, arrived[i]->data, arrived[i]->length_bytes, arrived[i]->flags);
+        transport_server_receive(arrived[i], &packet);
     }
     /* What was answered meanwhile is for the next round. */
     arrived_count -= count;
@@ -455,7 +460,7 @@ void wire_run(void)
     for (unsigned i = 0; i < 1000; i++) {
         bool has_worked = dispatch_round() != 0;
 
-        if (!wire_relay() && !has_worked) {
+        if (!wire_relay() && !has_worked && timer_next_deadline_ns() > platform_now_ns()) {
             break;
         }
     }
@@ -490,6 +495,19 @@ void wire_bring_up_nic(void)
     } else {
         post_copy(0, &ready.header);
     }
+    wire_run();
+}
+
+void wire_serve(bool is_served)
+{
+    const struct ports_served list = {
+        .header = {.type = PORTS_SERVED, .length_bytes = sizeof(list)},
+        .ports = {[5] = is_served ? WIRE_SERVER_PORT : 0},
+        .is_first = 1,
+        .is_last = 1,
+    };
+
+    fake_deliver(NODE_CM, &list.header);
     wire_run();
 }
 
@@ -537,6 +555,7 @@ void wire_start_with(const char *words)
     configuration_set_current(&configuration);
     transport_server_start(configuration_current());
     dispatch_register_source(&source);
+    wire_serve(true);
     if (!wire_nic.is_late) {
         wire_bring_up_nic();
     }

@@ -57,7 +57,7 @@ struct wire_nic {
     bool is_late;         /* it comes with wire_bring_up_nic(), not at the start */
 };
 extern struct wire_nic wire_nic;
-/* Of the server's node, at the start; 0 unless a test changes it. */
+/* Of the server's node, at the start; 8 MiB unless a test changes it. */
 extern uint64_t wire_memory_bytes;
 
 /* What a client's SYN says of the segments it takes. */
@@ -74,6 +74,8 @@ extern const char *wire_words;
 void wire_start(void);
 /* Start it with these words; what it has sent so far is on the wire. */
 void wire_start_with(const char *words);
+/* The CM says that the clients' port is served, as it has at the start, or that none is. */
+void wire_serve(bool is_served);
 /* What the link server says once the NIC is there; a part of the start, unless that is late. */
 void wire_bring_up_nic(void);
 /* Rounds of the server until one has nothing to do. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/nic_option.c */
-/* sources: net/syn.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
+/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/syns.c net/link/nic_option.c */
+/* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: kernel/thread/timer.c libc/core/format.c libc/core/command_line.c */
@@ -23,8 +23,8 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
-#include "libc/core/bytes.h"
 #include "net/link/server.h"
+#include "net/packet.h"
 #include "net/steering.h"
 #include "net/transport/server.h"
 #include "tests/unit/world/fake_platform.h"
@@ -32,11 +32,9 @@
 struct configuration configuration;
 struct frame *received;
 unsigned received_count;
+unsigned last_merged_count;
 struct frame *all_received[RECEIVED_MAX];
 uint32_t last_byte_sent = 1000;
-unsigned syn_count;
-struct syn_arrived last_syn;
-struct test_frame last_syn_frame;
 uint64_t interrupts[256];
 struct nic_ready last_ready;
 unsigned ready_count;
@@ -63,8 +61,12 @@ int ls_tear_down(void **state)
     return frames_held == 0 ? 0 : -1;
 }
 
-void transport_server_receive(struct frame *frame)
+void transport_server_receive(struct frame *frame, const struct packet *packet)
 {
+    assert_ptr_equal(packet->bytes, frame->data);
+    assert_int_equal(packet->length_bytes, frame->length_bytes);
+    assert_int_equal(packet->flags, frame->flags);
+    last_merged_count = packet->merged_count;
     release_to_driver = frame->release;
     frame->release = release_frame;
     frames_held++;
@@ -75,20 +77,9 @@ void transport_server_receive(struct frame *frame)
     received_count++;
 }
 
-bool transport_server_expects_acknowledgment(const struct frame *frame)
+bool transport_server_expects_acknowledgment(const struct packet *packet)
 {
-    return load_be32(frame->data + 14 + 20 + 8) <= last_byte_sent;
-}
-
-static void handle_syn_arrived(node_id_t from, const struct message *message,
-                               struct message_payload frame)
-{
-    assert_int_equal(from, 0);
-    memcpy(&last_syn, message, sizeof(last_syn));
-    assert_true(frame.length_bytes <= sizeof(last_syn_frame.bytes));
-    memcpy(last_syn_frame.bytes, frame.bytes, frame.length_bytes);
-    last_syn_frame.length_bytes = (uint16_t)frame.length_bytes;
-    syn_count++;
+    return packet->acknowledgment <= last_byte_sent;
 }
 
 static void handle_nic_ready(node_id_t from, const struct message *message)
@@ -143,7 +134,6 @@ void start_link_server_among(unsigned node_count, node_id_t node, const char *ro
     assert_int_equal(configuration_parse(&configuration, roles, node_count, reason, sizeof(reason)),
                      0);
     assert_int_equal(steering_parse(&configuration, roles, reason, sizeof(reason)), 0);
-    dispatch_register_payload_message(SYN_ARRIVED, sizeof(struct syn_arrived), handle_syn_arrived);
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
     configuration_set_current(&configuration);
     link_server_start(configuration_current());

@@ -22,15 +22,13 @@ struct test_frame {
 /* What the link server hands to its own node, the last of each and how many. */
 extern struct frame *received;
 extern unsigned received_count;
+/* How many acknowledgements the last one stands for, beside itself. */
+extern unsigned last_merged_count;
 /* All of them since the count was last set to 0; the first so many. */
-#define RECEIVED_MAX 64
+#define RECEIVED_MAX 128
 extern struct frame *all_received[RECEIVED_MAX];
 /* Acknowledgements above it the transport server does not expect. */
 extern uint32_t last_byte_sent;
-/* What the connection manager was told last, and the frame with it. */
-extern struct syn_arrived last_syn;
-extern struct test_frame last_syn_frame;
-extern unsigned syn_count;
 extern struct nic_ready last_ready;
 extern unsigned ready_count;
 

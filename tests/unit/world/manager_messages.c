@@ -20,7 +20,7 @@ static const struct {
     [LISTEN] = {sizeof(struct listen), manager_handle_listen},
     [UNLISTEN] = {sizeof(struct unlisten), manager_handle_unlisten},
     [ACCEPT_CONNECTION] = {sizeof(struct accept_connection), manager_handle_accept_connection},
-    [SYN_ARRIVED] = {sizeof(struct syn_arrived), NULL}, /* the one with a payload */
+    [SYN_ARRIVED] = {sizeof(struct syn_arrived), manager_handle_syn_arrived},
     [ACCEPT_TIMEOUT] = {sizeof(struct accept_timeout), manager_handle_accept_timeout},
     [CONNECTION_CLOSED] = {sizeof(struct connection_closed), manager_handle_connection_closed},
     [OFFER] = {sizeof(struct offer), manager_handle_offer},
@@ -44,12 +44,6 @@ void deliver_to_manager(struct manager *manager, node_id_t from,
     if (!node_set_has(&senders, from)) {
         manager->environment->count(COUNTER_DROP_BAD_MESSAGE, manager->context);
         return; /* as the dispatcher does */
-    }
-    if (message->type == SYN_ARRIVED) {
-        manager_handle_syn_arrived(manager, from, whole,
-                                   (struct message_payload){(const uint8_t *)message + fixed_bytes,
-                                                            message->length_bytes - fixed_bytes});
-        return;
     }
     assert_int_equal(message->length_bytes, fixed_bytes);
     received[message->type].handle(manager, from, whole);

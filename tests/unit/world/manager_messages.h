@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The dispatcher's part for managers in unit tests: which messages a CM receives, and how long each
- * is, without the payload of SYN_ARRIVED.
+ * is.
  */
 #pragma once
 

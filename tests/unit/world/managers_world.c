@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/waiting.c tests/unit/world/panic.c */
+/* sources: net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/ports.c net/manager/waiting.c tests/unit/world/panic.c */
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: tests/unit/world/manager_messages.c net/messages.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */
@@ -44,27 +44,32 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 
 static struct delivery *built;
 
-static void *reserve(node_id_t to, uint16_t type, size_t fixed_bytes, size_t payload_bytes,
-                     void *context)
-{
-    const struct server *server = context;
+/* No transport server is there to whom a list of ports would say anything. */
+static struct delivery told_ports;
 
-    built = manager_fixed_bytes(type) != 0 ? &under_way[sent_count++ % QUEUE_MAX]
-                                           : &to_ts[to_ts_count++];
-    assert_true(sent_count - delivered_count <= QUEUE_MAX);
-    assert_true(to_ts_count <= QUEUE_MAX);
-    assert_true(fixed_bytes + payload_bytes <= sizeof(built->bytes));
-    memset(built, 0, sizeof(*built));
-    built->from = (node_id_t)(server - servers);
-    built->to = to;
-    built->header.type = type;
-    built->header.length_bytes = (uint16_t)(fixed_bytes + payload_bytes);
-    return built->bytes;
+static struct delivery *next_place(uint16_t type)
+{
+    if (type == PORTS_SERVED) {
+        return &told_ports;
+    }
+    return manager_fixed_bytes(type) != 0 ? &under_way[sent_count++ % QUEUE_MAX]
+                                          : &to_ts[to_ts_count++];
 }
 
 static void *reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes, void *context)
 {
-    return reserve(to, type, fixed_bytes, 0, context);
+    const struct server *server = context;
+
+    built = next_place(type);
+    assert_true(sent_count - delivered_count <= QUEUE_MAX);
+    assert_true(to_ts_count <= QUEUE_MAX);
+    assert_true(fixed_bytes <= sizeof(built->bytes));
+    memset(built, 0, sizeof(*built));
+    built->from = (node_id_t)(server - servers);
+    built->to = to;
+    built->header.type = type;
+    built->header.length_bytes = (uint16_t)fixed_bytes;
+    return built->bytes;
 }
 
 /* Nothing is delivered meanwhile. */
@@ -110,7 +115,6 @@ static void wake_at(uint64_t time_ns, void *context)
 }
 
 static const struct manager_environment environment = {
-    .reserve = reserve,
     .reserve_posted = reserve_posted,
     .publish = publish,
     .count = count,
@@ -185,7 +189,6 @@ struct acceptor syn_at(node_id_t cm)
 {
     struct syn_arrived message = {
         .flow = {.local_port = __builtin_bswap16(PORT)},
-        .ts = cm,
     };
 
     tell(cm, cm, &message.header, SYN_ARRIVED, sizeof(message));

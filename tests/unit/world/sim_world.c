@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/sim/application.c tests/sim/clients.c tests/sim/connections.c tests/sim/distribution.c tests/sim/events.c tests/sim/fifo.c */
 /* sources: tests/sim/host.c tests/sim/managers.c tests/sim/network.c tests/sim/random.c tests/sim/shared_queue.c tests/sim/simulation.c tests/sim/statistics.c */
-/* sources: net/manager/manager.c net/manager/acceptors.c net/manager/listeners.c net/manager/offering.c net/manager/options.c net/manager/service.c net/manager/waiting.c */
+/* sources: net/manager/manager.c net/manager/acceptors.c net/manager/listeners.c net/manager/offering.c net/manager/options.c net/manager/ports.c net/manager/service.c net/manager/waiting.c */
 /* sources: net/manager/balance/balance.c net/manager/balance/filtered.c net/manager/balance/least.c net/manager/balance/naive.c */
 /* sources: net/manager/balance/offers.c net/manager/balance/tournament.c net/manager/balance/unfiltered.c net/manager/balance/weights.c */
 /* sources: net/configuration.c net/placement.c libc/core/command_line.c libc/core/format.c */

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ports that are served, a bit each; and what is asked of a CM for a SYN: see admission.h.
+ */
+#include "net/transport/admission.h"
+
+#include <string.h>
+
+#include "kernel/message/send.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "libc/core/bytes.h"
+#include "net/configuration.h"
+#include "net/handlers.h"
+#include "net/messages.h"
+#include "net/transport/availability.h"
+#include "net/transport/closed.h"
+#include "net/transport/connection.h"
+#include "net/transport/demux.h"
+#include "net/transport/tcp/half_open.h"
+
+#define PORT_COUNT    65536u
+#define BITS_PER_WORD 64u
+
+static uint64_t served[PORT_COUNT / BITS_PER_WORD];
+static bool is_known; /* the whole list has come */
+
+enum admission admission_of_port(uint16_t port)
+{
+    if (UNLIKELY(!is_known)) {
+        return ADMISSION_UNKNOWN;
+    }
+    return (served[port / BITS_PER_WORD] >> port % BITS_PER_WORD & 1) != 0 ? ADMISSION_SERVED
+                                                                           : ADMISSION_REFUSED;
+}
+
+node_id_t admission_ask(const struct flow *flow)
+{
+    node_id_t cm = configuration_own_cm(configuration_current(), platform_node());
+    struct syn_arrived *message = message_reserve(cm, SYN_ARRIVED, sizeof(*message));
+
+    if (message == NULL) {
+        return NODE_NONE;
+    }
+    message->flow = *flow;
+    message_publish();
+    return cm;
+}
+
+/* A connection of this flow that is complete and has waited for the answer. */
+static struct connection *find_waiting(const struct flow *flow)
+{
+    struct tcb *tcb = demux_find(flow);
+
+    return tcb != NULL && connection_of_tcb(tcb)->is_assignment_due ? connection_of_tcb(tcb) : NULL;
+}
+
+static void handle_assign_connection(node_id_t from, const struct message *message)
+{
+    const struct assign_connection *assign = (const struct assign_connection *)message;
+    struct acceptor acceptor = assign->acceptor;
+    bool is_refused = assign->is_refused != 0;
+    struct connection *connection;
+
+    if (!availability_is_acceptor_possible(from, &acceptor) ||
+        (is_refused && acceptor.node != NODE_NONE)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    if (acceptor.node == NODE_NONE) {
+        acceptor.assigned_by = from;
+    }
+    if (half_open_assign(&assign->flow, &acceptor, is_refused)) {
+        return;
+    }
+    connection = find_waiting(&assign->flow);
+    if (connection != NULL) {
+        availability_take_assignment(connection, &acceptor, is_refused);
+    } else if (acceptor.node != NODE_NONE) {
+        closed_report(&acceptor, swap16(assign->flow.local_port), 0);
+    }
+}
+
+/* From whichever CM: another one than we know may have become ours by a death that we have not been
+ * told of yet. All are told the same by applications. */
+static void handle_ports_served(node_id_t from, const struct message *message)
+{
+    const struct ports_served *list = (const struct ports_served *)message;
+
+    (void)from;
+    if (list->is_first != 0) {
+        memset(served, 0, sizeof(served));
+        is_known = false;
+    }
+    for (unsigned i = 0; i < PORTS_SERVED_MAX; i++) {
+        uint16_t port = list->ports[i];
+
+        if (port != 0) {
+            served[port / BITS_PER_WORD] |= UINT64_C(1) << port % BITS_PER_WORD;
+        }
+    }
+    is_known |= list->is_last != 0;
+}
+
+void admission_initialise(void)
+{
+    memset(served, 0, sizeof(served));
+    is_known = false;
+    net_register_message(PORTS_SERVED, handle_ports_served);
+    net_register_message(ASSIGN_CONNECTION, handle_assign_connection);
+}

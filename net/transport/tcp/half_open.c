@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SYN-RECEIVED (RFC 9293 3.10.7.4) without a connection: see half_open.h. Here entries change;
+ * half_open_table.c keeps them, flood.c says how many are dealt with.
+ */
+#include "net/transport/tcp/half_open.h"
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "kernel/thread/timer.h"
+#include "libc/core/bytes.h"
+#include "net/counters.h"
+#include "net/headers.h"
+#include "net/transport/admission.h"
+#include "net/transport/closed.h"
+#include "net/transport/connection.h"
+#include "net/transport/counters.h"
+#include "net/transport/hash.h"
+#include "net/transport/overload.h"
+#include "net/transport/table.h"
+#include "net/transport/tcp/cookie.h"
+#include "net/transport/tcp/flood.h"
+#include "net/transport/tcp/half_open_table.h"
+#include "net/transport/tcp/handshake.h"
+#include "net/transport/tcp/options.h"
+#include "net/transport/tcp/segment.h"
+#include "net/transport/tcp/segment_out.h"
+#include "net/transport/tcp/sequence.h"
+
+/* How long an entry is in each queue: RFC 6298 2.1 and 5.5. */
+static const uint64_t queue_ns[HALF_OPEN_QUEUE_COUNT] = {NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S};
+
+/* Entries dealt with when the timer expires; the others in the next round. Chosen: what goes to a
+ * card's ring of 512 at once. */
+#define EXPIRE_BATCH 64u
+
+static const struct acceptor nobody = {
+    .node = NODE_NONE, .cm = NODE_NONE, .assigned_by = NODE_NONE};
+static struct timer timer;
+
+/* The clock of `answered_tick`. */
+static uint32_t tick_of(uint64_t now_ns)
+{
+    return (uint32_t)(now_ns >> 20);
+}
+
+/* --- Answers --- */
+
+static void send_syn_ack(const struct flow *flow, uint32_t irs, uint32_t iss, bool has_scale,
+                         bool has_sack)
+{
+    struct bare_segment answer;
+
+    answer.flow = *flow;
+    answer.sequence = iss;
+    answer.acknowledgment = irs + 1;
+    answer.window = HANDSHAKE_WINDOW_BYTES; /* not scaled (RFC 7323 2.2) */
+    answer.tcp_flags = TCP_FLAG_SYN | TCP_FLAG_ACK;
+    answer.option_bytes = (uint8_t)tcp_options_put_syn_ack(answer.options, HANDSHAKE_MSS, has_scale,
+                                                           HANDSHAKE_SCALE, has_sack);
+    segment_out_send_bare(&answer);
+}
+
+static void answer_entry(const struct half_open *entry)
+{
+    send_syn_ack(&entry->flow, entry->irs, entry->iss, entry->has_scale, entry->has_sack);
+}
+
+static void answer_again(struct half_open *entry)
+{
+    entry->is_repeated = true;
+    counter_increment(COUNTER_TCP_RETRANSMITS);
+    answer_entry(entry);
+}
+
+/* Whether what has come for an entry may be answered now. */
+static bool take_answer_turn(struct half_open *entry, uint64_t now_ns)
+{
+    uint32_t tick = tick_of(now_ns);
+
+    if (tick - entry->answered_tick < HALF_OPEN_ANSWER_TICKS) {
+        return false;
+    }
+    entry->answered_tick = tick;
+    return true;
+}
+
+/* An ACK that says where we are, for a segment that is not believed (RFC 5961 3.2) or does not fit
+ * (RFC 9293 3.10.7.4, first). */
+static void challenge(struct half_open *entry, uint64_t now_ns)
+{
+    struct bare_segment answer;
+
+    counter_increment(COUNTER_DROP_PROTOCOL);
+    if (!take_answer_turn(entry, now_ns)) {
+        counter_increment(COUNTER_TCP_CHALLENGES_WITHHELD);
+        return;
+    }
+    counter_increment(COUNTER_TCP_CHALLENGES_SENT);
+    answer.flow = entry->flow;
+    answer.sequence = entry->iss + 1;
+    answer.acknowledgment = entry->irs + 1;
+    answer.window = HANDSHAKE_WINDOW_BYTES >> (entry->has_scale ? HANDSHAKE_SCALE : 0);
+    answer.tcp_flags = TCP_FLAG_ACK;
+    answer.option_bytes = 0;
+    segment_out_send_bare(&answer);
+}
+
+/* --- Time --- */
+
+static void start_timer(uint64_t due_ns)
+{
+    if (timer_start(&timer, due_ns) != 0) {
+        PANIC("no memory for the timer of handshakes");
+    }
+}
+
+static void watch(uint64_t due_ns)
+{
+    if (!timer_is_set(&timer) || timer.deadline.key > due_ns) {
+        start_timer(due_ns);
+    }
+}
+
+/* --- The end of an entry --- */
+
+static void report_closed(struct half_open *entry)
+{
+    if (entry->acceptor.node != NODE_NONE) {
+        closed_report(&entry->acceptor, swap16(entry->flow.local_port), 0);
+    }
+    entry->acceptor = nobody;
+}
+
+static void end_entry(struct half_open *entry)
+{
+    report_closed(entry);
+    half_open_table_remove(entry);
+}
+
+/* The first of a queue has been there for its time. */
+static void expire_entry(struct half_open *entry, uint64_t now_ns)
+{
+    unsigned next_queue = entry->queue + 1u;
+
+    if (next_queue == HALF_OPEN_QUEUE_COUNT) {
+        counter_increment(COUNTER_HANDSHAKES_EXPIRED);
+        end_entry(entry);
+        return;
+    }
+    half_open_table_move(entry, next_queue, now_ns + queue_ns[next_queue]);
+    answer_again(entry);
+}
+
+static uint64_t next_due_ns(void)
+{
+    uint64_t next_ns = UINT64_MAX;
+
+    for (unsigned queue = 0; queue < HALF_OPEN_QUEUE_COUNT; queue++) {
+        const struct half_open *entry = half_open_table_first(queue);
+
+        next_ns = entry != NULL && entry->due_ns < next_ns ? entry->due_ns : next_ns;
+    }
+    return next_ns;
+}
+
+/* What is still due afterwards has its turn in the next round. */
+static void expire(struct timer *expired)
+{
+    uint64_t now_ns = dispatch_now_ns();
+    unsigned left = EXPIRE_BATCH;
+    uint64_t next_ns;
+
+    ASSERT_SLOW(expired == &timer);
+    for (unsigned queue = 0; queue < HALF_OPEN_QUEUE_COUNT; queue++) {
+        struct half_open *entry;
+
+        while (left > 0 && (entry = half_open_table_first(queue)) != NULL &&
+               entry->due_ns <= now_ns) {
+            expire_entry(entry, now_ns);
+            left--;
+        }
+    }
+    next_ns = next_due_ns();
+    if (next_ns != UINT64_MAX) {
+        start_timer(next_ns);
+    }
+}
+
+/* --- SYNs --- */
+
+/* Of a host, and another one than we are (RFC 1122 3.2.1.3): nothing is sent to anybody else. */
+static bool is_from_other_host(const struct flow *flow)
+{
+    uint8_t first_byte = (uint8_t)flow->remote_address;
+
+    return flow->remote_address != flow->local_address && first_byte != 0 && first_byte != 127 &&
+           first_byte < 224;
+}
+
+/* RFC 6528, but not before that number: the flow has used others (RFC 6191 2). */
+static uint32_t iss_from(const struct flow *flow, uint32_t floor, uint64_t now_ns)
+{
+    uint32_t iss = flow_initial_sequence(flow, now_ns);
+
+    return sequence_is_before(iss, floor) ? floor : iss;
+}
+
+static uint16_t mss_of(const struct tcp_options *options)
+{
+    uint16_t mss = options->mss != 0 ? options->mss : TCP_OPTION_MSS_DEFAULT;
+
+    return mss < HANDSHAKE_MSS ? mss : HANDSHAKE_MSS;
+}
+
+/* What the SYN says, in an entry that waits in the first queue. */
+static void fill_entry(struct half_open *entry, const struct packet *syn,
+                       const struct tcp_options *options, uint32_t iss, uint64_t now_ns)
+{
+    entry->opened_ns = now_ns;
+    entry->irs = syn->sequence;
+    entry->iss = iss;
+    entry->answered_tick = tick_of(now_ns);
+    entry->mss = mss_of(options);
+    entry->snd_scale = options->has_scale ? options->scale : 0;
+    entry->has_scale = options->has_scale;
+    entry->has_sack = options->is_sack_permitted;
+    entry->is_repeated = false;
+}
+
+/* A SYN of a flow that has an entry: the same one again, or another, for which a passive open
+ * returns to LISTEN first (RFC 9293 3.10.7.4, fourth). Who shall have the connection is not asked
+ * again. */
+static void meet_syn_again(struct half_open *entry, const struct packet *syn, uint64_t now_ns)
+{
+    struct tcp_options options;
+
+    if (syn->sequence == entry->irs) {
+        if (take_answer_turn(entry, now_ns)) {
+            answer_again(entry);
+        }
+        return;
+    }
+    tcp_options_parse(&options, packet_options(syn), syn->option_bytes);
+    fill_entry(entry, syn, &options, iss_from(&entry->flow, entry->iss, now_ns), now_ns);
+    half_open_table_move(entry, 0, now_ns + queue_ns[0]);
+    watch(entry->due_ns);
+    answer_entry(entry);
+}
+
+/* Speculation (PIKA 3.2): the answer is there before the handshake is complete, most often. */
+static void ask_for_acceptor(struct half_open *entry)
+{
+    node_id_t cm = NODE_NONE;
+
+    if (half_open_table_count() <= HALF_OPEN_ASKED_MAX) {
+        cm = admission_ask(&entry->flow);
+    }
+    entry->acceptor = nobody;
+    entry->acceptor.assigned_by = cm;
+    entry->is_acceptor_due = cm != NODE_NONE;
+}
+
+static void send_cookie(const struct packet *syn, const struct tcp_options *options,
+                        uint64_t now_ns)
+{
+    uint32_t iss = cookie_make(syn, options, now_ns);
+
+    flood_note_cookie_sent(now_ns);
+    send_syn_ack(&syn->flow, syn->sequence, iss, options->has_scale, options->is_sack_permitted);
+}
+
+static bool has_room_for_connection(void)
+{
+    if (UNLIKELY(connection_table_is_full())) {
+        counter_increment(COUNTER_DROP_TABLE_FULL);
+        overload_note(OVERLOAD_TABLE, connection_table_limit());
+        return false;
+    }
+    return true;
+}
+
+/* Whether a SYN of a flow without entry gets a cookie in place of one. */
+static bool choose_cookie(const struct flow *flow, bool is_known, uint64_t now_ns)
+{
+    bool is_flooded = flood_switch_cookies(half_open_table_count(), now_ns);
+
+    return (is_flooded && !is_known) ||
+           half_open_table_count_of(flow->remote_address) >= HALF_OPEN_MAX_PER_PEER;
+}
+
+void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_iss)
+{
+    const struct packet *syn = segment->packet;
+    uint64_t now_ns = dispatch_now_ns();
+    struct tcp_options options;
+    struct half_open *entry;
+
+    if (!is_from_other_host(&syn->flow)) {
+        counter_increment(COUNTER_DROP_PROTOCOL);
+        return;
+    }
+    if (!flood_take_syn()) {
+        return;
+    }
+    entry = half_open_table_find(&syn->flow);
+    if (entry != NULL) {
+        meet_syn_again(entry, syn, now_ns);
+        return;
+    }
+    if (!has_room_for_connection()) {
+        return;
+    }
+    tcp_options_parse(&options, packet_options(syn), syn->option_bytes);
+    if (!choose_cookie(&syn->flow, has_least_iss, now_ns)) {
+        entry = half_open_table_add(&syn->flow, now_ns + queue_ns[0]);
+    }
+    if (entry == NULL) {
+        send_cookie(syn, &options, now_ns);
+        return;
+    }
+    fill_entry(entry, syn, &options,
+               has_least_iss ? iss_from(&syn->flow, least_iss + HALF_OPEN_ISS_DISTANCE, now_ns)
+                             : flow_initial_sequence(&syn->flow, now_ns),
+               now_ns);
+    watch(entry->due_ns);
+    answer_entry(entry);
+    ask_for_acceptor(entry);
+}
+
+bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor, bool is_refused)
+{
+    struct half_open *entry = half_open_table_find(flow);
+
+    if (entry == NULL || !entry->is_acceptor_due) {
+        return false;
+    }
+    ASSERT_SLOW(entry->acceptor.node == NODE_NONE);
+    entry->is_acceptor_due = false;
+    if (is_refused) {
+        end_entry(entry);
+    } else {
+        entry->acceptor = *acceptor;
+    }
+    return true;
+}
+
+/* --- What follows a SYN --- */
+
+static uint32_t round_trip_us(const struct half_open *entry, uint64_t now_ns)
+{
+    uint64_t us = (now_ns - entry->opened_ns) / NS_PER_US;
+
+    if (entry->is_repeated) {
+        return 0; /* of which of them nobody knows (Karn; RFC 6298 3) */
+    }
+    return us > 0 ? (uint32_t)us : 1; /* less than 7 s */
+}
+
+/* Everything about it is as it should be. If there is no connection nevertheless, the entry stays:
+ * the peer will send something again. */
+static bool complete_entry(struct half_open *entry, const struct packet *packet, uint64_t now_ns)
+{
+    const struct handshake handshake = {
+        .flow = entry->flow,
+        .irs = entry->irs,
+        .iss = entry->iss,
+        .rcv_window_bytes = HANDSHAKE_WINDOW_BYTES,
+        .snd_window_bytes = (uint32_t)packet->window << entry->snd_scale,
+        .mss = entry->mss,
+        .snd_scale = entry->snd_scale,
+        .rcv_scale = entry->has_scale ? HANDSHAKE_SCALE : 0,
+        .has_sack = entry->has_sack,
+        .is_repeated = entry->is_repeated,
+        .opened_ns = entry->opened_ns,
+        .round_trip_us = round_trip_us(entry, now_ns),
+        .acceptor = entry->acceptor,
+        .is_acceptor_due = entry->is_acceptor_due,
+    };
+
+    if (!connection_open(&handshake)) {
+        return false;
+    }
+    half_open_table_remove(entry);
+    return true;
+}
+
+/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2. Returns whether there is a connection now.
+ */
+static bool meet_segment(struct half_open *entry, const struct packet *packet, uint64_t now_ns)
+{
+    uint32_t distance = packet->sequence - (entry->irs + 1);
+
+    if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance == 0 &&
+        (packet->tcp_flags & TCP_FLAG_SYN) == 0) {
+        end_entry(entry);
+        return false;
+    }
+    if ((packet->tcp_flags & TCP_FLAG_SYN) != 0 ||
+        (packet->tcp_flags & (TCP_FLAG_RST | TCP_FLAG_ACK)) == 0) {
+        counter_increment(COUNTER_DROP_PROTOCOL); /* not what a peer sends that has sent a SYN */
+        return false;
+    }
+    if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance >= HANDSHAKE_WINDOW_BYTES) {
+        counter_increment(COUNTER_DROP_PROTOCOL);
+        return false;
+    }
+    if ((packet->tcp_flags & TCP_FLAG_RST) != 0 || distance >= HANDSHAKE_WINDOW_BYTES) {
+        challenge(entry, now_ns);
+        return false;
+    }
+    if (packet->acknowledgment != entry->iss + 1) {
+        segment_out_refuse(packet);
+        return false;
+    }
+    return complete_entry(entry, packet, now_ns);
+}
+
+/* Returns whether it may be one; if it is one and there is room, there is a connection now. */
+static bool meet_cookie(const struct packet *packet, uint64_t now_ns, bool *is_completed)
+{
+    struct handshake handshake;
+
+    if (!flood_take_check()) {
+        return true; /* if it is one, its sender shall not be reset */
+    }
+    if (!cookie_check(packet, now_ns, &handshake)) {
+        counter_increment(COUNTER_COOKIES_REFUSED);
+        return false;
+    }
+    *is_completed = connection_open(&handshake);
+    if (*is_completed) {
+        flood_note_cookie_returned();
+    }
+    return true;
+}
+
+bool half_open_segment(struct segment *segment, bool *is_completed)
+{
+    const struct packet *packet = segment->packet;
+    struct half_open *entry = half_open_table_find(&packet->flow);
+
+    *is_completed = false;
+    if (entry != NULL) {
+        *is_completed = meet_segment(entry, packet, dispatch_now_ns());
+        return true;
+    }
+    if ((packet->tcp_flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST)) == TCP_FLAG_ACK &&
+        UNLIKELY(cookie_is_awaited(dispatch_now_ns()))) {
+        return meet_cookie(packet, dispatch_now_ns(), is_completed);
+    }
+    return false;
+}
+
+/* --- The rest --- */
+
+uint32_t half_open_count(void)
+{
+    return half_open_table_count();
+}
+
+void half_open_lose_node(node_id_t node)
+{
+    for (unsigned place = 0; place < HALF_OPEN_MAX; place++) {
+        struct half_open *entry = half_open_table_at(place);
+
+        if (entry == NULL) {
+            continue;
+        }
+        if (node == (entry->acceptor.node == NODE_NONE ? entry->acceptor.assigned_by
+                                                       : entry->acceptor.cm)) {
+            entry->acceptor = nobody; /* the list that it is on is gone, and who would be told */
+            entry->is_acceptor_due = false;
+        } else if (entry->acceptor.node == node) {
+            report_closed(entry);
+        }
+    }
+}
+
+void half_open_initialise(void)
+{
+    half_open_table_initialise();
+    cookie_initialise();
+    flood_initialise();
+    timer_initialise(&timer, expire);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/transport/tcp/piece.h"
+
+#include <errno.h>
+
+#include "net/headers.h"
+#include "net/transport/tcp/blocked.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment_out.h"
+#include "net/transport/tcp/tcb.h"
+
+enum outcome piece_wait(struct tcb *tcb)
+{
+    blocked_add(tcb);
+    return OUTCOME_WAITS;
+}
+
+struct piece piece_fit(const struct tcb *tcb, struct piece piece)
+{
+    uint32_t length_bytes = segment_out_fit(tcb, piece.first, piece.length_bytes);
+
+    if (LIKELY(length_bytes == piece.length_bytes)) {
+        return piece;
+    }
+    if (length_bytes > tcb->mss) {
+        length_bytes -= length_bytes % tcb->mss;
+    }
+    piece.length_bytes = length_bytes;
+    piece.has_fin = false;
+    return piece;
+}
+
+enum outcome piece_send(struct tcb *tcb, struct piece piece, bool is_known)
+{
+    uint32_t sequence = piece.first->sequence;
+    uint32_t end_sequence = sequence + piece.length_bytes + piece.has_fin;
+    struct reference *end = NULL;
+    uint8_t tcp_flags = piece.has_fin ? TCP_FLAG_FIN : 0;
+
+    if (end_sequence != tcb->snd_end) {
+        end = queue_split(tcb, piece.first, end_sequence);
+        if (UNLIKELY(end == NULL)) {
+            return piece_wait(tcb);
+        }
+    }
+    /* Nothing more to come for now (RFC 9293 3.9.1.2). */
+    if (piece.length_bytes != 0 && (end == NULL || end->length_bytes == 0)) {
+        tcp_flags |= TCP_FLAG_PSH;
+    }
+    if (UNLIKELY(segment_out_send(tcb, piece.first, sequence, piece.length_bytes, tcp_flags) ==
+                 -EAGAIN)) {
+        return OUTCOME_REFUSED;
+    }
+    if ((int32_t)(end_sequence - tcb->snd_max) > 0) {
+        queue_note_sent(tcb, end_sequence);
+    }
+    if (is_known) {
+        recovery_note_sent(tcb, piece.first, end);
+    }
+    return OUTCOME_SENT;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A TCP segment that has come, or another frame, with the buffer in which it lies. Who wants its
+ * bytes keeps them; what nobody keeps costs no pbuf.
+ */
+#pragma once
+
+#include "net/packet.h"
+
+struct frame;
+struct pbuf;
+
+struct segment {
+    const struct packet *packet;
+    struct frame *frame; /* as it came from this node's LS; NULL: `buffer` has it */
+    struct pbuf *buffer; /* one piece, from packet->bytes on */
+    bool is_kept;
+    bool is_forwarded; /* from another node: not to be passed on once more */
+};
+
+/*
+ * A pbuf with `length_bytes` of the payload from `offset` on (0: all of it), which the caller owns;
+ * the frame goes back when that is freed. Once for each segment. NULL, and counted, without memory.
+ */
+struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned length_bytes);
+/* The same from the TCP header on: for lwIP. */
+struct pbuf *segment_keep_headers(struct segment *segment);
+/* The whole frame, whatever it is. */
+struct pbuf *segment_keep_frame(struct segment *segment);

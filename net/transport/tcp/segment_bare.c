@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segments of no connection: see segment_out.h. One whose neighbour is not known waits for it as a
+ * packet of lwIP's: what answers a SYN is the first that a neighbour is asked for.
+ */
+#include <errno.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/counters.h"
+#include "net/packet.h"
+#include "net/transport/counters.h"
+#include "net/transport/neighbor.h"
+#include "net/transport/tcp/segment_block.h"
+#include "net/transport/tcp/segment_out.h"
+
+/* Resets to strangers in a second: at least, and by chance up to so many more, so that nobody can
+ * tell by them how many others have got (CVE-2016-5696). Chosen: a scan of all ports in a minute.
+ */
+#define REFUSALS_LEAST  1000u
+#define REFUSALS_SPREAD 500u
+
+/* Lost, or waiting for the neighbour. */
+static void send_block(struct segment_block *block, const struct bare_segment *segment)
+{
+    const struct segment_fields fields = {
+        .sequence = segment->sequence,
+        .acknowledgment = segment->acknowledgment,
+        .window = segment->window,
+        .tcp_flags = segment->tcp_flags,
+        .option_bytes = segment->option_bytes,
+    };
+    static const uint8_t unknown[6];
+    uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
+    const uint8_t *mac = neighbor_find(next_hop);
+    int error;
+
+    segment_put_headers(block, mac != NULL ? mac : unknown, &segment->flow, fields);
+    if (mac == NULL) {
+        interface_send_later(
+            next_hop, block->headers + ETHERNET_HEADER_BYTES,
+            (uint16_t)(SEGMENT_HEADERS_BYTES - ETHERNET_HEADER_BYTES + fields.option_bytes));
+        segment_block_release(block);
+        return;
+    }
+    error = segment_block_send(block, fields, NULL, 0);
+    if (error != 0) {
+        counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
+    }
+}
+
+void segment_out_send_bare(const struct bare_segment *segment)
+{
+    struct segment_block *block = segment_block_take();
+
+    ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= SEGMENT_OPTION_BYTES_MAX);
+    if (block == NULL) {
+        counter_increment(COUNTER_DROP_TX_FULL);
+        return;
+    }
+    if (segment->option_bytes != 0) {
+        __builtin_memcpy(block->headers + SEGMENT_HEADERS_BYTES, segment->options,
+                         segment->option_bytes);
+    }
+    send_block(block, segment);
+}
+
+/* --- Resets to strangers --- */
+
+static struct {
+    uint64_t ends_ns;
+    uint32_t left_count;
+} this_second;
+
+static bool take_refusal_turn(void)
+{
+    uint64_t now_ns = dispatch_now_ns();
+
+    if (now_ns >= this_second.ends_ns) {
+        this_second.ends_ns = now_ns + NS_PER_S;
+        this_second.left_count = REFUSALS_LEAST + (uint32_t)(platform_random() % REFUSALS_SPREAD);
+    }
+    if (this_second.left_count == 0) {
+        counter_increment(COUNTER_REFUSALS_WITHHELD);
+        return false;
+    }
+    this_second.left_count--;
+    counter_increment(COUNTER_REFUSALS_SENT);
+    return true;
+}
+
+void segment_out_refuse(const struct packet *packet)
+{
+    struct bare_segment reset = {.flow = packet->flow, .tcp_flags = TCP_FLAG_RST};
+
+    if ((packet->tcp_flags & TCP_FLAG_RST) != 0 || !take_refusal_turn()) {
+        return;
+    }
+    if ((packet->tcp_flags & TCP_FLAG_ACK) != 0) {
+        reset.sequence = packet->acknowledgment;
+    } else {
+        reset.tcp_flags |= TCP_FLAG_ACK;
+        reset.acknowledgment = packet->sequence + packet->payload_bytes +
+                               ((packet->tcp_flags & TCP_FLAG_SYN) != 0) +
+                               ((packet->tcp_flags & TCP_FLAG_FIN) != 0);
+    }
+    segment_out_send_bare(&reset);
+}
+
+void segment_out_initialise(void)
+{
+    this_second.ends_ns = 0;
+    this_second.left_count = 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Headers of a segment on its way: written into a block of their own for each transmission, so that
+ * what the card still reads of an earlier one holds nobody up. The block remembers which buffers
+ * its frame reads, and lets go of them when the card is done.
+ */
+#pragma once
+
+#include "drivers/nic/frame.h"
+#include "kernel/base.h"
+#include "libc/core/bytes.h"
+#include "libc/core/pool.h"
+#include "net/headers.h"
+#include "net/messages.h"
+#include "net/transport/lwip/interface.h"
+
+struct reference;
+struct send_buffer;
+
+#define SEGMENT_OPTION_BYTES_MAX (TCP_HEADER_MAX_BYTES - TCP_HEADER_MIN_BYTES)
+/* Of Ethernet, IPv4 and TCP, without options. */
+#define SEGMENT_HEADERS_BYTES    (ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES)
+
+#define SEGMENT_TIME_TO_LIVE 64u /* RFC 1700 */
+
+struct segment_block {
+    struct pool_object place;
+    uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
+    uint8_t held_count;
+    struct send_buffer *held[FRAME_FRAGMENT_MAX - 1];
+};
+
+/* NULL while there are as many as may be: frames on their way give theirs back. */
+struct segment_block *segment_block_take(void);
+void segment_block_release(struct segment_block *block);
+
+/* Options stand in the block already, behind the headers. */
+struct segment_fields {
+    uint32_t sequence, acknowledgment;
+    uint32_t payload_bytes;
+    uint16_t window;
+    uint8_t tcp_flags;
+    uint8_t option_bytes; /* a multiple of 4 */
+    uint16_t cut_bytes;   /* of payload, that the card cuts it into; 0: it does not */
+};
+
+/* The sum of the pseudo-header (RFC 9293 3.1), not complemented: the card adds the rest, and where
+ * it cuts segments their lengths, too. */
+static inline uint16_t segment_pseudo_sum(const struct flow *flow, uint32_t tcp_bytes)
+{
+    uint64_t sum = (uint64_t)flow->local_address + flow->remote_address +
+                   swap16((uint16_t)(tcp_bytes + IPV4_PROTOCOL_TCP));
+
+    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    return (uint16_t)(sum + (sum >> 16));
+}
+
+/* DF, since a segment never exceeds the path's MTU for long; so its identification means nothing
+ * (RFC 6864 4.1). */
+__attribute__((always_inline)) static inline void segment_put_headers(struct segment_block *block,
+                                                                      const uint8_t mac[6],
+                                                                      const struct flow *flow,
+                                                                      struct segment_fields fields)
+{
+    uint32_t tcp_bytes = TCP_HEADER_MIN_BYTES + fields.option_bytes + fields.payload_bytes;
+    uint8_t *ethernet = block->headers;
+    uint8_t *ip = ethernet + ETHERNET_HEADER_BYTES;
+    uint8_t *tcp = ip + IPV4_HEADER_MIN_BYTES;
+
+    __builtin_memcpy(ethernet, mac, 6);
+    __builtin_memcpy(ethernet + 6, interface_mac(), 6);
+    store_be32(ethernet + ETHERNET_TYPE_OFFSET, ETHERNET_TYPE_IPV4 << 16 | 0x4500);
+    store_be16(ip + IPV4_LENGTH_OFFSET, (uint16_t)(IPV4_HEADER_MIN_BYTES + tcp_bytes));
+    store_be64(ip + 4, (uint64_t)IPV4_DO_NOT_FRAGMENT << 32 | (uint64_t)SEGMENT_TIME_TO_LIVE << 24 |
+                           IPV4_PROTOCOL_TCP << 16);
+    __builtin_memcpy(ip + IPV4_SOURCE_OFFSET, &flow->local_address, 4);
+    __builtin_memcpy(ip + IPV4_DESTINATION_OFFSET, &flow->remote_address, 4);
+    __builtin_memcpy(tcp + TCP_SOURCE_PORT_OFFSET, &flow->local_port, 2);
+    __builtin_memcpy(tcp + TCP_DESTINATION_PORT_OFFSET, &flow->remote_port, 2);
+    store_be32(tcp + TCP_SEQUENCE_OFFSET, fields.sequence);
+    store_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET, fields.acknowledgment);
+    store_be32(tcp + 12, (TCP_HEADER_MIN_BYTES + fields.option_bytes) << 26 |
+                             (uint32_t)fields.tcp_flags << 16 | fields.window);
+    store_le32(tcp + TCP_CHECKSUM_OFFSET,
+               segment_pseudo_sum(flow, fields.cut_bytes != 0 ? 0 : tcp_bytes));
+}
+
+/*
+ * Send the block's headers, and payload from `offset` in `first` on, which segment_out_fit() has
+ * allowed: through this node's link server, or with a message to another one's. Takes the block.
+ *
+ * 0; -EAGAIN without room, -ENODEV without a link server.
+ */
+MUST_CHECK int segment_block_send(struct segment_block *block, struct segment_fields fields,
+                                  const struct reference *first, uint32_t offset);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Acknowledgements, FIN and time: see sender.h. What goes out: sender_output.c.
+ */
+#include "net/transport/tcp/sender.h"
+
+#include <errno.h>
+
+#include "kernel/platform.h"
+#include "net/headers.h"
+#include "net/packet.h"
+#include "net/transport/tcp/blocked.h"
+#include "net/transport/tcp/events.h"
+#include "net/transport/tcp/persist.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/sequence.h"
+#include "net/transport/tcp/tcb.h"
+
+/* --- Acknowledgements --- */
+
+void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t irs, uint16_t mss)
+{
+    ASSERT(mss > 0);
+    tcb->mss = mss;
+    tcb->snd_wnd = window_bytes;
+    tcb->snd_wnd_max = window_bytes;
+    tcb->snd_wl1 = irs; /* before any other segment of the peer */
+    tcb->snd_wl2 = iss + 1;
+    queue_open(tcb, iss + 1);
+}
+
+/* RFC 9293 3.10.7.4: from the latest segment, and of those with that number the one that
+ * acknowledges most. Returns whether the window is another one now. */
+static bool take_window(struct tcb *tcb, const struct packet *packet)
+{
+    int32_t later = (int32_t)(packet->sequence - tcb->snd_wl1);
+    uint32_t window_bytes, window_before = tcb->snd_wnd;
+
+    if (later < 0 || (later == 0 && (int32_t)(packet->acknowledgment - tcb->snd_wl2) < 0)) {
+        return false;
+    }
+    window_bytes = (uint32_t)packet->window << tcb->snd_scale;
+    tcb->snd_wl1 = packet->sequence;
+    tcb->snd_wl2 = packet->acknowledgment;
+    tcb->snd_wnd = window_bytes;
+    if (window_bytes > tcb->snd_wnd_max) {
+        tcb->snd_wnd_max = window_bytes;
+    }
+    return window_bytes != window_before;
+}
+
+/* RFC 5681 2, where there is no SACK that would say more. Answers to probes of a closed window look
+ * like that, and are none. */
+static bool is_duplicate(const struct tcb *tcb, const struct packet *packet, bool is_window_change)
+{
+    return !tcb->has_sack && packet->acknowledgment == tcb->snd_una && packet->payload_bytes == 0 &&
+           (packet->tcp_flags & (TCP_FLAG_SYN | TCP_FLAG_FIN)) == 0 && !is_window_change &&
+           tcb->persist_interval_us == 0;
+}
+
+bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
+                        const struct tcp_options *options)
+{
+    uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
+    uint32_t acknowledged_bytes;
+    bool was_closed = tcb->snd_wnd < tcb->mss;
+    bool is_window_change, is_fin_acknowledged;
+
+    if (UNLIKELY(packet->acknowledgment - tcb->snd_una > flight_bytes)) {
+        return false; /* older than what is known */
+    }
+    is_window_change = take_window(tcb, packet);
+    if (UNLIKELY(tcb->persist_interval_us != 0)) {
+        persist_note_answer(tcb);
+    }
+    if (flight_bytes == 0 && tcb->recovery == NULL) {
+        return false; /* nothing is under way, and no D-SACK is waited for */
+    }
+    if (UNLIKELY(was_closed && flight_bytes != 0 && packet->acknowledgment == tcb->snd_una &&
+                 tcb->snd_wnd >= tcb->mss && tcb->backoff_count != 0)) {
+        recovery_mark_all_lost(tcb); /* what was sent into the closed window: not at the time-out */
+    }
+    acknowledged_bytes =
+        recovery_acknowledge(tcb, packet, options, is_duplicate(tcb, packet, is_window_change));
+    ASSERT_SLOW(tcb->snd_una == packet->acknowledgment);
+    if (acknowledged_bytes == 0) {
+        return false;
+    }
+    is_fin_acknowledged = sender_is_fin_acknowledged(tcb);
+    if (UNLIKELY(tcb->persist_interval_us != 0) && tcb->snd_una == tcb->snd_end) {
+        persist_stop(tcb); /* the probe was the last of it */
+    }
+    acknowledged_bytes -= is_fin_acknowledged;
+    if (LIKELY(acknowledged_bytes != 0)) {
+        tcp_event_acknowledged(tcb, acknowledged_bytes);
+    }
+    return is_fin_acknowledged;
+}
+
+/* --- FIN --- */
+
+void sender_close(struct tcb *tcb)
+{
+    tcb->is_fin_due = true; /* without memory output() tries again */
+    if (!tcb->has_fin && !queue_append_fin(tcb)) {
+        blocked_add(tcb);
+    }
+}
+
+bool sender_has_sent_fin(const struct tcb *tcb)
+{
+    return tcb->has_fin && tcb->snd_max == tcb->snd_end;
+}
+
+bool sender_is_fin_acknowledged(const struct tcb *tcb)
+{
+    return tcb->has_fin && tcb->snd_una == tcb->snd_end;
+}
+
+/* --- Time --- */
+
+void sender_expire(struct tcb *tcb)
+{
+    uint32_t deadline_us;
+
+    if (!sender_deadline(tcb, &deadline_us) || !time_has_come(tcp_now_us(), deadline_us)) {
+        return;
+    }
+    if (tcb->persist_interval_us != 0) {
+        persist_expire(tcb);
+    } else if (!recovery_expire(tcb)) {
+        tcb_end(tcb, ETIMEDOUT);
+    }
+}
+
+bool sender_deadline(const struct tcb *tcb, uint32_t *deadline_us)
+{
+    if (UNLIKELY(tcb->persist_interval_us != 0)) {
+        *deadline_us = tcb->persist_deadline_us;
+        return true;
+    }
+    return recovery_deadline(tcb, deadline_us);
+}
+
+/* --- Other --- */
+
+void sender_lower_mss(struct tcb *tcb, uint16_t mss)
+{
+    ASSERT(mss > 0);
+    if (mss < tcb->mss) {
+        tcb->mss = mss;
+        recovery_mark_all_lost(tcb);
+    }
+}
+
+void sender_drop(struct tcb *tcb)
+{
+    if (tcb->is_output_blocked) {
+        blocked_remove(tcb);
+    }
+    persist_stop(tcb);
+    queue_drop(tcb);
+    recovery_drop(tcb);
+}
+
+void sender_initialise(void)
+{
+    blocked_initialise();
+}

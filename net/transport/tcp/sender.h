@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The send half of TCP: what an acknowledgement says (RFC 9293 3.10.7.4, fifth), what may be sent
+ * now (window, congestion, silly windows: 3.8.6), FIN, and the closed window (3.8.6.1). What is
+ * lost, and how fast to send, is recovery.h's and congestion.h's.
+ */
+#pragma once
+
+#include "kernel/base.h"
+
+struct packet;
+struct tcb;
+struct tcp_options;
+
+/* All that is not said here is 0. */
+void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t irs, uint16_t mss);
+
+/*
+ * The acknowledgement in a segment that is acceptable, and whose number is neither older than what
+ * can still be under way nor beyond what was sent (receiver.c has looked). Takes window, SACK, what
+ * is acknowledged, and what is lost for all that. `options` may be NULL: it has none.
+ *
+ * Returns whether our FIN is acknowledged by it, for the first time.
+ */
+MUST_CHECK bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
+                                   const struct tcp_options *options);
+/* FIN behind what is queued. */
+void sender_close(struct tcb *tcb);
+/* Whether FIN has been sent; whether it, and all before it, is acknowledged. */
+bool sender_has_sent_fin(const struct tcb *tcb);
+bool sender_is_fin_acknowledged(const struct tcb *tcb);
+/* Send all that may go now. Returns whether a segment went: the ACK that was due, with it. */
+bool sender_output(struct tcb *tcb);
+/* Time-outs of retransmission and of the closed window, those that are due. May end it. */
+void sender_expire(struct tcb *tcb);
+/* The next of those, as tcp_now_us(). False: there is none. */
+bool sender_deadline(const struct tcb *tcb, uint32_t *deadline_us);
+/* What is under way does not fit the path: it is lost, though not for congestion (RFC 1191). */
+void sender_lower_mss(struct tcb *tcb, uint16_t mss);
+/* Gives back all. */
+void sender_drop(struct tcb *tcb);
+
+/* Send what found no room in the card's ring or a channel, waits for memory, or has had its part of
+ * a round: once a round, before the connections are settled, in order. Returns how many connections
+ * went on. */
+unsigned sender_poll_blocked(void);
+void sender_initialise(void);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a connection: how it opens, which states it goes through, how it ends, and what is
+ * done once at the end of each round in which something has happened to it. See tcb.h.
+ */
+#include "net/transport/tcp/tcb.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "net/counters.h"
+#include "net/headers.h"
+#include "net/transport/tcp/congestion.h"
+#include "net/transport/tcp/events.h"
+#include "net/transport/tcp/handshake.h"
+#include "net/transport/tcp/lend.h"
+#include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment_out.h"
+#include "net/transport/tcp/sender.h"
+#include "net/transport/tcp/sequence.h"
+#include "net/transport/tcp/timewait.h"
+
+/* How long a peer that nobody listens to may take for its FIN. Chosen: as long as TIME-WAIT. */
+#define FIN_WAIT_2_US 60000000u
+/* After which an ACK that found no room is tried again at the latest. */
+#define ACK_RETRY_US  1000u
+
+uint32_t tcp_now_us(void)
+{
+    return (uint32_t)(dispatch_now_ns() / NS_PER_US);
+}
+
+/* --- States --- */
+
+void tcb_set_state(struct tcb *tcb, enum tcb_state state)
+{
+    /* The table in tcb.h. */
+    static const uint8_t successors[TCB_STATE_COUNT] = {
+        [TCB_CLOSED] = 1u << TCB_ESTABLISHED,
+        [TCB_ESTABLISHED] = 1u << TCB_FIN_WAIT_1 | 1u << TCB_CLOSE_WAIT | 1u << TCB_CLOSED,
+        [TCB_FIN_WAIT_1] = 1u << TCB_FIN_WAIT_2 | 1u << TCB_CLOSING | 1u << TCB_CLOSED,
+        [TCB_FIN_WAIT_2] = 1u << TCB_CLOSED,
+        [TCB_CLOSE_WAIT] = 1u << TCB_LAST_ACK | 1u << TCB_CLOSED,
+        [TCB_CLOSING] = 1u << TCB_CLOSED,
+        [TCB_LAST_ACK] = 1u << TCB_CLOSED,
+    };
+
+    ASSERT(tcb->state < TCB_STATE_COUNT && state < TCB_STATE_COUNT);
+    if ((successors[tcb->state] & 1u << state) == 0) {
+        PANIC("TCP: from state %u to %u", tcb->state, (unsigned)state);
+    }
+    tcb->state = (uint8_t)state;
+    if (state == TCB_FIN_WAIT_2) {
+        tcb->fin_wait_deadline_us = tcp_now_us() + FIN_WAIT_2_US;
+    }
+}
+
+void tcb_note_fin_sent(struct tcb *tcb)
+{
+    if (tcb->state == TCB_ESTABLISHED && sender_has_sent_fin(tcb)) {
+        tcb_set_state(tcb, TCB_FIN_WAIT_1);
+    } else if (tcb->state == TCB_CLOSE_WAIT && sender_has_sent_fin(tcb)) {
+        tcb_set_state(tcb, TCB_LAST_ACK);
+    }
+}
+
+/* --- From the first to the last --- */
+
+void tcb_open(struct tcb *tcb, const struct handshake *handshake)
+{
+    ASSERT(tcb->state == TCB_CLOSED && !tcb->is_hashed && !wheel_is_set(&tcb->timer));
+    ASSERT(tcb->queue_head == NULL && tcb->recovery == NULL && tcb->loan == NULL);
+    memset(tcb, 0, sizeof(*tcb));
+    tcb->flow = handshake->flow;
+    tcb->has_sack = handshake->has_sack;
+    tcb->snd_scale = handshake->snd_scale;
+    tcb->rcv_scale = handshake->rcv_scale;
+    receiver_open(tcb, handshake->irs, handshake->rcv_window_bytes);
+    sender_open(tcb, handshake->iss, handshake->snd_window_bytes, handshake->irs, handshake->mss);
+    recovery_open(tcb, handshake->round_trip_us, handshake->is_repeated);
+    congestion_open(tcb, handshake->is_repeated);
+    tcb_set_state(tcb, TCB_ESTABLISHED);
+}
+
+void tcb_end(struct tcb *tcb, int error)
+{
+    tcb_set_state(tcb, TCB_CLOSED);
+    sender_drop(tcb);
+    receiver_drop(tcb);
+    wheel_clear(&tcb->timer);
+    tcp_event_ended(tcb, error);
+}
+
+void tcb_abort(struct tcb *tcb, int error)
+{
+    struct bare_segment reset = {
+        .flow = tcb->flow,
+        .sequence = tcb->snd_max,
+        .acknowledgment = tcb->rcv_nxt,
+        .tcp_flags = TCP_FLAG_RST | TCP_FLAG_ACK,
+    };
+
+    segment_out_send_bare(&reset);
+    counter_increment(COUNTER_TCP_RESETS);
+    tcb_end(tcb, error);
+}
+
+void tcb_close_send(struct tcb *tcb)
+{
+    ASSERT(tcb->state != TCB_CLOSED);
+    sender_close(tcb);
+    tcp_event_unsettled(tcb);
+}
+
+void tcb_close(struct tcb *tcb)
+{
+    ASSERT(tcb->state != TCB_CLOSED && !tcb->is_orphan);
+    if (tcb->rcv_unread_bytes != 0) {
+        tcb_abort(tcb, 0);
+        return;
+    }
+    tcb->is_orphan = true;
+    tcb->fin_wait_deadline_us = tcp_now_us() + FIN_WAIT_2_US; /* again if it is not there yet */
+    tcb_close_send(tcb);
+}
+
+/* Without room it stays due. */
+static void send_ack(struct tcb *tcb)
+{
+    int error = segment_out_send(tcb, NULL, tcb->snd_max, 0, 0);
+
+    if (UNLIKELY(error == -EAGAIN)) {
+        receiver_retry_ack(tcb);
+    } else if (UNLIKELY(error != 0)) {
+        receiver_note_ack_sent(tcb); /* lost as on any wire */
+    }
+}
+
+void tcb_enter_time_wait(struct tcb *tcb)
+{
+    struct timewait_numbers numbers = {.rcv_nxt = tcb->rcv_nxt, .snd_nxt = tcb->snd_max};
+
+    if (tcb->ack_due != ACK_NONE) {
+        send_ack(tcb); /* without room: the peer sends its FIN again, and TIME-WAIT answers */
+    }
+    timewait_add(&tcb->flow, numbers, dispatch_now_ns());
+    tcb_end(tcb, 0);
+}
+
+void tcb_lower_mss(struct tcb *tcb, uint16_t mss)
+{
+    ASSERT(tcb->state != TCB_CLOSED);
+    if (mss < tcb->mss) {
+        sender_lower_mss(tcb, mss);
+        tcp_event_unsettled(tcb);
+    }
+}
+
+/* --- The end of a round, and the timer --- */
+
+static inline bool is_waiting_for_fin(const struct tcb *tcb)
+{
+    return tcb->state == TCB_FIN_WAIT_2 && tcb->is_orphan;
+}
+
+static void set_timer(struct tcb *tcb)
+{
+    uint32_t deadline_us, nearest_us = 0;
+    bool is_due = sender_deadline(tcb, &nearest_us);
+    int32_t left_us;
+
+    if (receiver_deadline(tcb, &deadline_us) &&
+        (!is_due || (int32_t)(deadline_us - nearest_us) < 0)) {
+        nearest_us = deadline_us;
+        is_due = true;
+    }
+    if (is_waiting_for_fin(tcb) &&
+        (!is_due || (int32_t)(tcb->fin_wait_deadline_us - nearest_us) < 0)) {
+        nearest_us = tcb->fin_wait_deadline_us;
+        is_due = true;
+    }
+    if (!is_due || (wheel_is_set(&tcb->timer) && (int32_t)(nearest_us - tcb->timer_us) >= 0)) {
+        return; /* the visit there finds nothing due, and sets it anew */
+    }
+    tcb->timer_us = nearest_us;
+    left_us = (int32_t)(nearest_us - tcp_now_us());
+    wheel_set(&tcb->timer, dispatch_now_ns() + (left_us > 0 ? (uint64_t)left_us : 0) * NS_PER_US);
+}
+
+void tcb_settle(struct tcb *tcb)
+{
+    if (tcb->state == TCB_CLOSED) {
+        return;
+    }
+    (void)sender_output(tcb);
+    if (tcb->state == TCB_CLOSED) {
+        return;
+    }
+    tcb_note_fin_sent(tcb);
+    if (tcb->ack_due != ACK_NONE && receiver_needs_ack(tcb)) {
+        send_ack(tcb);
+    }
+    set_timer(tcb);
+}
+
+void tcb_expire(struct tcb *tcb)
+{
+    ASSERT(tcb->state != TCB_CLOSED);
+    if (is_waiting_for_fin(tcb) && time_has_come(tcp_now_us(), tcb->fin_wait_deadline_us)) {
+        tcb_end(tcb, ETIMEDOUT);
+        return;
+    }
+    receiver_expire(tcb);
+    tcp_event_unsettled(tcb);
+    sender_expire(tcb);
+}

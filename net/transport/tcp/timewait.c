@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The entries form a first-in, first-out queue in a ring of blocks: new ones behind `tail`, and
+ * what is over goes at `head`. Where the tail has filled a block and the next one still has
+ * entries, a fresh block is put between them; when there may be no more, the tail follows the head
+ * into its block, and overwrites. An entry that leaves from the middle is a hole until the head
+ * comes there; one whose time was restarted is appended again then. Nothing ticks.
+ *
+ * They are found by buckets, chained by the entries' numbers. Buckets are split one at a time
+ * (linear hashing: Litwin 1980), as entries are added, so that none is ever hashed again with all
+ * others. Each block of entries brings memory for as many buckets.
+ */
+#include "net/transport/tcp/timewait.h"
+
+#include <string.h>
+
+#include "kernel/message/status.h"
+#include "kernel/platform.h"
+#include "libc/core/memory.h"
+#include "net/packet.h"
+#include "net/transport/counters.h"
+#include "net/transport/hash.h"
+#include "net/transport/tcp/segment_out.h"
+#include "net/transport/tcp/sequence.h"
+
+/* A peer that keeps sending into a closed connection gets so many answers: chosen. */
+#define ANSWERS_MAX       8
+/* How far behind the old connection's last number a new one begins: chosen, as much as a window
+ * without scaling lets be under way. */
+#define ISS_DISTANCE      65536u
+/* Looked at for each new entry, so that more leave than come, and for each call to expire. */
+#define FORGET_PER_ADD    4u
+#define FORGET_PER_EXPIRE 64u
+
+/* Units of time in an entry: 2^24 ns, 17 ms. They wrap after 2.3 years. */
+#define TIME_SHIFT 24u
+
+#define FLAG_FIN 0x01
+#define FLAG_SYN 0x02
+#define FLAG_RST 0x04
+#define FLAG_ACK 0x10
+
+enum { IS_USED = 1 << 0, IS_RESTARTED = 1 << 1, IS_MUTE = 1 << 2 };
+
+struct entry {
+    struct flow flow;
+    uint32_t rcv_nxt, snd_nxt;
+    uint32_t expires;
+    uint32_t next; /* in the bucket's chain: a name, see name_of() */
+    uint8_t answer_count;
+    uint8_t flags; /* IS_...: mute after a reset, it answers nothing and lets any SYN open */
+};
+
+/* A place in the ring. `index` may be behind the block's end: the next one is another block's. */
+struct place {
+    uint32_t block, index;
+};
+
+#define PAGES_FOR(bytes) (((bytes) + MEMORY_PAGE_BYTES - 1) / MEMORY_PAGE_BYTES)
+#define ENTRIES_PAGES    PAGES_FOR(TIMEWAIT_BLOCK_ENTRIES * sizeof(struct entry))
+#define BUCKETS_PAGES    PAGES_FOR(TIMEWAIT_BLOCK_ENTRIES * sizeof(uint32_t))
+#define BLOCK_BYTES      ((ENTRIES_PAGES + BUCKETS_PAGES) * (uint64_t)MEMORY_PAGE_BYTES)
+
+_Static_assert(sizeof(struct entry) == 32, "as the header says");
+_Static_assert(IS_POWER_OF_TWO(TIMEWAIT_BLOCK_ENTRIES), "names and hashes are masked");
+
+/* A block of entries, its buckets, and the next block in the ring. */
+struct block {
+    struct entry *entries;
+    uint32_t *buckets; /* first of a chain: a name */
+    uint32_t next;
+};
+
+MEMORY_KIND(table_kind, "tcp_timewait");
+
+static struct block *blocks;
+static uint32_t block_count, block_limit;
+static struct place head, tail;
+static uint32_t place_count; /* from head to before tail, holes among them */
+static uint32_t used_count;
+static uint32_t bucket_count, bucket_mask; /* the mask covers them, and is the least that does */
+
+/* --- Entries and buckets --- */
+
+/* What chains are made of: 0 is none. */
+static uint32_t name_of(struct place place)
+{
+    return place.block * TIMEWAIT_BLOCK_ENTRIES + place.index + 1;
+}
+
+static struct entry *entry_at(struct place place)
+{
+    return &blocks[place.block].entries[place.index];
+}
+
+static struct entry *entry_named(uint32_t name)
+{
+    uint32_t number = name - 1;
+
+    ASSERT_SLOW(name != 0 && number / TIMEWAIT_BLOCK_ENTRIES < block_count);
+    return &blocks[number / TIMEWAIT_BLOCK_ENTRIES].entries[number % TIMEWAIT_BLOCK_ENTRIES];
+}
+
+static uint32_t *bucket_numbered(uint32_t number)
+{
+    return &blocks[number / TIMEWAIT_BLOCK_ENTRIES].buckets[number % TIMEWAIT_BLOCK_ENTRIES];
+}
+
+static uint32_t *bucket_of(const struct flow *flow)
+{
+    uint32_t number = flow_hash(flow) & bucket_mask;
+
+    /* Its bucket has not been split yet: it is still with the one that will be. */
+    if (number >= bucket_count) {
+        number &= bucket_mask >> 1;
+    }
+    return bucket_numbered(number);
+}
+
+/* The bucket after the last takes from the one that had its entries so far those that are its own;
+ * both keep their order. */
+static void split_bucket(void)
+{
+    uint32_t number = bucket_count++;
+    uint32_t *stay, *move;
+
+    if (number > bucket_mask) {
+        bucket_mask = bucket_mask << 1 | 1;
+    }
+    stay = bucket_numbered(number & bucket_mask >> 1);
+    move = bucket_numbered(number);
+    for (uint32_t name = *stay; name != 0;) {
+        struct entry *entry = entry_named(name);
+        uint32_t next = entry->next;
+
+        if ((flow_hash(&entry->flow) & bucket_mask) == number) {
+            *move = name;
+            move = &entry->next;
+        } else {
+            *stay = name;
+            stay = &entry->next;
+        }
+        name = next;
+    }
+    *stay = *move = 0;
+}
+
+static struct entry *find(const struct flow *flow)
+{
+    uint32_t name = block_count == 0 ? 0 : *bucket_of(flow);
+
+    while (name != 0) {
+        struct entry *entry = entry_named(name);
+
+        ASSERT_SLOW((entry->flags & IS_USED) != 0);
+        if (flow_equals(&entry->flow, flow)) {
+            return entry;
+        }
+        name = entry->next;
+    }
+    return NULL;
+}
+
+static void remove_entry(struct entry *entry)
+{
+    uint32_t *link = bucket_of(&entry->flow);
+
+    ASSERT_SLOW((entry->flags & IS_USED) != 0 && used_count > 0);
+    while (entry_named(*link) != entry) {
+        link = &entry_named(*link)->next;
+    }
+    *link = entry->next;
+    entry->flags = 0;
+    used_count--;
+}
+
+/* --- The ring --- */
+
+/* Put a new block behind this one, or make the first one; false: there may be no more, or there is
+ * no memory. */
+static bool grow(uint32_t behind)
+{
+    struct block *block = &blocks[block_count];
+
+    if (block_count == block_limit) {
+        return false;
+    }
+    block->entries = memory_allocate_pages(&table_kind, ENTRIES_PAGES);
+    if (block->entries == NULL) {
+        return false;
+    }
+    block->buckets = memory_allocate_pages(&table_kind, BUCKETS_PAGES);
+    if (block->buckets == NULL) {
+        memory_release_pages(&table_kind, block->entries, ENTRIES_PAGES);
+        return false;
+    }
+    if (block_count == 0) {
+        block->next = 0;
+        /* The first block's buckets are all there from the beginning. */
+        memset(block->buckets, 0, TIMEWAIT_BLOCK_ENTRIES * sizeof(*block->buckets));
+        bucket_count = TIMEWAIT_BLOCK_ENTRIES;
+        bucket_mask = TIMEWAIT_BLOCK_ENTRIES - 1;
+    } else {
+        block->next = blocks[behind].next;
+        blocks[behind].next = block_count;
+    }
+    block_count++;
+    return true;
+}
+
+static void leave_head(void)
+{
+    ASSERT_SLOW(place_count > 0);
+    place_count--;
+    head.index++;
+    if (head.index == TIMEWAIT_BLOCK_ENTRIES && place_count > 0) {
+        head = (struct place){.block = blocks[head.block].next};
+    }
+}
+
+/* A free place behind all others, which becomes part of the queue. There is a block. */
+static struct place take_tail(void)
+{
+    struct place place;
+
+    if (tail.index == TIMEWAIT_BLOCK_ENTRIES) {
+        if (place_count > 0 && blocks[tail.block].next == head.block) {
+            (void)grow(tail.block); /* else it overwrites */
+        }
+        tail = (struct place){.block = blocks[tail.block].next};
+    }
+    if (place_count == 0) {
+        head = tail;
+    } else if (head.block == tail.block && head.index == tail.index) {
+        struct entry *oldest = entry_at(head);
+
+        if ((oldest->flags & IS_USED) != 0) {
+            remove_entry(oldest);
+            counter_increment(COUNTER_TIME_WAIT_OVERWRITTEN);
+        }
+        leave_head();
+        if (place_count == 0) {
+            head = tail;
+        }
+    }
+    place = tail;
+    tail.index++;
+    place_count++;
+    return place;
+}
+
+/* As `content`, but for the chain. */
+static void append(const struct entry *content)
+{
+    struct place place = take_tail();
+    struct entry *entry = entry_at(place);
+    uint32_t *bucket = bucket_of(&content->flow);
+
+    *entry = *content;
+    entry->next = *bucket;
+    *bucket = name_of(place);
+    used_count++;
+    if (used_count > bucket_count && bucket_count < block_count * TIMEWAIT_BLOCK_ENTRIES) {
+        split_bucket();
+    }
+}
+
+static uint32_t time_of(uint64_t now_ns)
+{
+    return (uint32_t)(now_ns >> TIME_SHIFT);
+}
+
+/* When what begins now is over: never early. */
+static uint32_t expiry_of(uint64_t now_ns)
+{
+    return time_of(now_ns + TIMEWAIT_LIFETIME_NS) + 1;
+}
+
+/* Look at so many of the oldest places, as long as they are over or holes. */
+static void forget(uint64_t now_ns, unsigned most)
+{
+    uint32_t now = time_of(now_ns);
+
+    for (unsigned i = 0; i < most && place_count > 0; i++) {
+        struct entry *oldest = entry_at(head);
+        struct entry restarted = {.flags = 0};
+
+        if ((oldest->flags & IS_USED) != 0) {
+            bool is_over = time_has_come(now, oldest->expires);
+
+            if (!is_over && (oldest->flags & IS_RESTARTED) == 0) {
+                return;
+            }
+            if (!is_over) {
+                restarted = *oldest;
+                restarted.flags &= (uint8_t)~IS_RESTARTED;
+            }
+            remove_entry(oldest);
+        }
+        leave_head();
+        if (restarted.flags != 0) {
+            append(&restarted); /* into the place that has just been left, if need be */
+        }
+    }
+}
+
+/* --- Used by the transport server --- */
+
+void timewait_initialise(void)
+{
+    uint64_t limit = status_memory_bytes(platform_node()) / TIMEWAIT_PART_OF_MEMORY / BLOCK_BYTES;
+
+    for (uint32_t i = 0; i < block_count; i++) {
+        memory_release_pages(&table_kind, blocks[i].entries, ENTRIES_PAGES);
+        memory_release_pages(&table_kind, blocks[i].buckets, BUCKETS_PAGES);
+    }
+    block_limit = limit < 1 ? 1
+                  : limit > UINT32_MAX / TIMEWAIT_BLOCK_ENTRIES
+                      ? UINT32_MAX / TIMEWAIT_BLOCK_ENTRIES
+                      : (uint32_t)limit;
+    blocks = memory_renew(&table_kind, blocks, block_limit * sizeof(*blocks));
+    block_count = 0;
+    head = tail = (struct place){.block = 0};
+    place_count = used_count = bucket_count = bucket_mask = 0;
+}
+
+void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns)
+{
+    struct entry entry = {
+        .flow = *flow,
+        .rcv_nxt = numbers.rcv_nxt,
+        .snd_nxt = numbers.snd_nxt,
+        .expires = expiry_of(now_ns),
+        .flags = IS_USED,
+    };
+
+    if (block_count == 0 && !grow(0)) {
+        counter_increment(COUNTER_TIME_WAIT_NO_MEMORY);
+        return;
+    }
+    forget(now_ns, FORGET_PER_ADD);
+    append(&entry);
+}
+
+void timewait_expire(uint64_t now_ns)
+{
+    forget(now_ns, FORGET_PER_EXPIRE);
+}
+
+uint32_t timewait_count(void)
+{
+    return used_count;
+}
+
+/* An acknowledgement with the numbers of the connection that was; nothing is left to come, so its
+ * window is closed. Returns whether there was one. */
+static bool answer(struct entry *entry)
+{
+    struct bare_segment bare = {
+        .flow = entry->flow,
+        .sequence = entry->snd_nxt,
+        .acknowledgment = entry->rcv_nxt,
+        .tcp_flags = FLAG_ACK,
+    };
+
+    if (entry->answer_count == ANSWERS_MAX) {
+        return false;
+    }
+    entry->answer_count++;
+    segment_out_send_bare(&bare);
+    return true;
+}
+
+/* RFC 6191 2, with no timestamps on either side: beyond all that the connection has used. */
+static enum timewait_verdict judge_syn(struct entry *entry, const struct packet *packet,
+                                       uint32_t *least_iss)
+{
+    bool is_later =
+        packet->sequence == entry->rcv_nxt || sequence_is_after(packet->sequence, entry->rcv_nxt);
+
+    if (!is_later && (entry->flags & IS_MUTE) == 0) {
+        (void)answer(entry); /* a challenge: RFC 5961 4.2 */
+        return TIMEWAIT_TAKEN;
+    }
+    *least_iss = entry->snd_nxt + ISS_DISTANCE;
+    remove_entry(entry);
+    counter_increment(COUNTER_TIME_WAIT_REOPENED);
+    return TIMEWAIT_REOPEN;
+}
+
+/* The FIN that has ended it, again: our last acknowledgement was lost, perhaps. */
+static bool is_repeated_fin(const struct entry *entry, const struct packet *packet)
+{
+    return (packet->tcp_flags & FLAG_FIN) != 0 &&
+           packet->sequence + packet->payload_bytes + 1 == entry->rcv_nxt;
+}
+
+enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now_ns,
+                                       uint32_t *least_iss)
+{
+    struct entry *entry = find(&packet->flow);
+
+    ASSERT_SLOW(packet->kind != PACKET_OTHER);
+    if (entry == NULL) {
+        return TIMEWAIT_UNKNOWN;
+    }
+    if (time_has_come(time_of(now_ns), entry->expires)) {
+        remove_entry(entry);
+        return TIMEWAIT_UNKNOWN;
+    }
+    if (packet->kind == PACKET_SYN) {
+        return judge_syn(entry, packet, least_iss);
+    }
+    if ((packet->tcp_flags & FLAG_RST) != 0) {
+        /* It is not freed (RFC 1337). But a client sends one when its SYN was answered with our
+         * old numbers: its next SYN is welcome. */
+        if (packet->sequence == entry->rcv_nxt) {
+            entry->flags |= IS_MUTE;
+        }
+        return TIMEWAIT_TAKEN;
+    }
+    if ((packet->payload_bytes == 0 && (packet->tcp_flags & (FLAG_FIN | FLAG_SYN)) == 0) ||
+        (entry->flags & IS_MUTE) != 0) {
+        return TIMEWAIT_TAKEN;
+    }
+    if (answer(entry) && is_repeated_fin(entry, packet)) {
+        entry->expires = expiry_of(now_ns);
+        entry->flags |= IS_RESTARTED;
+    }
+    return TIMEWAIT_TAKEN;
+}

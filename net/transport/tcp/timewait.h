@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TIME-WAIT (RFC 9293 3.6.1): 32 bytes a flow, found by a keyed hash, forgotten in the order in
+ * which their times end. The table grows by 2 MiB to a part of the node's memory, which it keeps;
+ * then the oldest are overwritten, and counted. Nothing is refused for it.
+ */
+#pragma once
+
+#include "kernel/base.h"
+#include "net/messages.h"
+
+struct packet;
+
+#define TIMEWAIT_LIFETIME_NS    (60 * NS_PER_S) /* chosen: one MSL of 30 s, twice */
+#define TIMEWAIT_PART_OF_MEMORY 16u
+
+/* By how many the table grows: a power of two. Fuzz targets, which start a node for each input,
+ * take fewer at a time (tests/fuzz/). */
+#ifndef TIMEWAIT_BLOCK_ENTRIES
+#define TIMEWAIT_BLOCK_ENTRIES 65536u
+#endif
+
+enum timewait_verdict {
+    TIMEWAIT_UNKNOWN, /* not a flow of ours */
+    TIMEWAIT_REOPEN,  /* a new connection may begin (RFC 6191 2, RFC 9293 3.10.7.4): the entry is
+                         gone */
+    TIMEWAIT_TAKEN,   /* answered, or passed over */
+};
+
+struct timewait_numbers {
+    uint32_t rcv_nxt, snd_nxt;
+};
+
+void timewait_initialise(void);
+/* Without memory for the first block the flow is not remembered, and that is counted. */
+void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns);
+/* `least_iss`, with TIMEWAIT_REOPEN: our initial sequence number is to lie beyond it. */
+enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now_ns,
+                                       uint32_t *least_iss);
+/* Forget flows whose time is over, a few at a time. Each new one does so, too. */
+void timewait_expire(uint64_t now_ns);
+/* Flows that are remembered, and those whose time is over but which have not been forgotten. */
+uint32_t timewait_count(void);
