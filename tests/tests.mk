@@ -135,3 +135,4 @@ include tests/fuzz/fuzz.mk
 include tests/paper/paper.mk
 include tests/proof/proof.mk
 include tests/sim/sim.mk
+include tests/unit/reference/reference.mk
