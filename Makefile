@@ -54,6 +54,8 @@ CFLAGS += -nostdinc -isystem libc/include -isystem $(COMPILER_INCLUDE)
 CFLAGS += -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none
 # Checks that cost on the packet path (kernel/platform.h); with a BUILD of its own.
 CFLAGS += $(if $(SLOW_CHECKS),-DTALUS_SLOW_CHECKS)
+# A flood of SYNs is never given a queue of its own (net/link/syns.h); likewise.
+CFLAGS += $(if $(SYNS_SHARED),-DLINK_SYNS_ON_PER_S=UINT32_MAX)
 
 ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 

@@ -37,6 +37,15 @@ CONSOLE_MODES ?= 1024x768 3840x2160
 bench-console: system-images iso | test-packages ## what the screen costs per request: CONSOLE_MODES='1024x768 3840x2160'
 	$(Q)tests/bench/console --modes '$(CONSOLE_MODES)'
 
+FLOOD_NODES ?= 1 4
+FLOOD_RATES ?= 0 30000 60000
+
+$(BUILD)/syns-shared/talus.elf: FORCE
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory BUILD=$(BUILD)/syns-shared SYNS_SHARED=1 $@
+
+bench-syn-queue: system-images $(BUILD)/syns-shared/talus.elf | test-packages ## a flood of SYNs with and without a queue of its own
+	$(Q)tests/bench/syn_queue --nodes '$(FLOOD_NODES)' --rates '$(FLOOD_RATES)' --without $(BUILD)/syns-shared/talus.elf
+
 BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line_ring.c numbers.c output.c reserve.c)
 
 # On two cores of this machine, without QEMU: the kernel's part as images have it, as one program.
@@ -60,6 +69,11 @@ NATIVE_RUNS ?= 5
 bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes: NATIVE_RUNS=5
 	$(Q)tests/bench/native --runs '$(NATIVE_RUNS)' $<
 
+FLOODS ?=
+
+bench-floods: system-images | test-packages ## who is served in floods of SYNs, ACKs and RSTs: FLOODS='--seconds 10 --hosted'
+	$(Q)tests/bench/floods $(FLOODS)
+
 # The unit test without sanitizers, optimised as images are, and without what else its world can do.
 ROUNDS_SOURCE := tests/unit/kernel/test_round_cost.c
 
@@ -73,4 +87,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-goodput bench-messages bench-native bench-rounds
+.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-syn-queue
