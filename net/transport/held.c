@@ -102,18 +102,6 @@ struct pbuf *held_allocate(uint32_t length_bytes)
     return &held->packet.pbuf;
 }
 
-struct pbuf *held_copy(const struct pbuf *packet)
-{
-    struct held *held = allocate(packet->tot_len);
-
-    for (; held != NULL && packet != NULL; packet = packet->next) {
-        bool is_done = append(held, packet->payload, packet->len);
-
-        ASSERT(is_done); /* a chain is as long as its first piece says */
-    }
-    return held == NULL ? NULL : &held->packet.pbuf;
-}
-
 /* One packet in a copy with room for more behind it; takes the packet unless it returns NULL. */
 static struct held *pack_alone(struct pbuf *packet)
 {

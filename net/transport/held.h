@@ -26,8 +26,6 @@ uint64_t held_bytes(void);
 
 /* So many bytes in one piece, for the caller to write. NULL without memory. */
 struct pbuf *held_allocate(uint32_t length_bytes);
-/* All of a packet in one piece. The packet stays the caller's. NULL without memory. */
-struct pbuf *held_copy(const struct pbuf *packet);
 
 /*
  * Move the bytes of `packets`, linked by `next` alone, behind those of `tail`: as much as it has

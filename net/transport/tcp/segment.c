@@ -41,14 +41,6 @@ struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned len
                 length_bytes == 0 ? packet->payload_bytes - offset : length_bytes);
 }
 
-struct pbuf *segment_keep_headers(struct segment *segment)
-{
-    const struct packet *packet = segment->packet;
-
-    return keep(segment, packet->tcp_offset,
-                (unsigned)packet->payload_offset - packet->tcp_offset + packet->payload_bytes);
-}
-
 struct pbuf *segment_keep_frame(struct segment *segment)
 {
     return keep(segment, 0, segment->packet->length_bytes);

@@ -23,7 +23,5 @@ struct segment {
  * the frame goes back when that is freed. Once for each segment. NULL, and counted, without memory.
  */
 struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned length_bytes);
-/* The same from the TCP header on: for lwIP. */
-struct pbuf *segment_keep_headers(struct segment *segment);
 /* The whole frame, whatever it is. */
 struct pbuf *segment_keep_frame(struct segment *segment);
