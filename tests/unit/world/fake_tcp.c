@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/tcb.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/held.c net/transport/lwip/memory.c */
+/* sources: net/transport/tcp/tcb.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/held.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
 /* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * The neighbours of TCP's receive half: see fake_tcp.h.
@@ -31,9 +31,7 @@
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 
-#include "lwip/dhcp.h"
 #include "lwip/pbuf.h"
-#include "lwip/timeouts.h"
 
 #include "hooks.h"
 
@@ -326,35 +324,6 @@ void fake_tcp_expire(struct tcb *tcb)
 {
     wheel_clear(&tcb->timer);
     tcb_expire(tcb);
-}
-
-/* --- What lwIP wants, and nothing here calls --- */
-
-void transport_tcp_input(struct pbuf *packet, struct netif *netif)
-{
-    (void)packet, (void)netif;
-    fail();
-}
-
-void transport_udp_input(struct pbuf *packet, struct netif *netif)
-{
-    transport_tcp_input(packet, netif);
-}
-
-void transport_icmp_input(struct pbuf *packet, struct netif *netif)
-{
-    transport_tcp_input(packet, netif);
-}
-
-void dhcp_set_ntp_servers(u8_t count, const ip4_addr_t *servers)
-{
-    (void)count, (void)servers;
-    fail();
-}
-
-void sys_timeouts_init(void)
-{
-    fail();
 }
 
 /* --- The beginning --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/tcb.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/tcp/options.c net/transport/held.c net/transport/lwip/memory.c */
+/* sources: net/transport/tcp/tcb.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/tcp/options.c net/transport/held.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
 /* sources: net/transport/tcp/sender.c net/transport/tcp/blocked.c net/transport/tcp/persist.c net/transport/tcp/piece.c net/transport/tcp/sender_output.c net/transport/tcp/queue.c net/transport/tcp/send_buffer.c net/transport/tcp/recovery.c net/transport/tcp/recovery_block.c net/transport/tcp/scoreboard.c net/transport/tcp/rack.c net/transport/tcp/episode.c net/transport/tcp/loss_timer.c */
 /* sources: net/transport/tcp/newreno.c net/transport/tcp/probe.c net/transport/tcp/prr.c net/transport/tcp/undo.c net/transport/tcp/congestion.c net/transport/tcp/cubic.c */
 /* sources: net/transport/tcp/hystart.c net/transport/tcp/round_trip.c net/transport/tcp/rto_option.c libc/core/command_line.c */
@@ -34,9 +34,7 @@
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 
-#include "lwip/dhcp.h"
 #include "lwip/pbuf.h"
-#include "lwip/timeouts.h"
 
 #include "hooks.h"
 
@@ -262,35 +260,6 @@ void machine_expire(struct machine *machine)
         timer->link = NULL;
         tcb_expire(&machine->tcb);
     }
-}
-
-/* --- What lwIP wants, and nothing here calls --- */
-
-void transport_tcp_input(struct pbuf *packet, struct netif *netif)
-{
-    (void)packet, (void)netif;
-    fail();
-}
-
-void transport_udp_input(struct pbuf *packet, struct netif *netif)
-{
-    transport_tcp_input(packet, netif);
-}
-
-void transport_icmp_input(struct pbuf *packet, struct netif *netif)
-{
-    transport_tcp_input(packet, netif);
-}
-
-void dhcp_set_ntp_servers(u8_t count, const ip4_addr_t *servers)
-{
-    (void)count, (void)servers;
-    fail();
-}
-
-void sys_timeouts_init(void)
-{
-    fail();
 }
 
 /* --- Life --- */
