@@ -9,7 +9,7 @@ import pytest
 
 import libfuzzer
 
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "60"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "40"))
 
 # A busy host may be slow: then a target runs until it has tried so many.
 EXECUTIONS_MIN = 3000
