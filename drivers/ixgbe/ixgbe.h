@@ -147,11 +147,16 @@ bool ixgbe_rx_is_pending(const struct ixgbe_rx *rx);
 
 struct ixgbe_tx_descriptor;
 
-/* Whom to tell when the device has read the frame that ends before descriptor `end`. */
+/* Whom to tell when the device has read a frame. */
 struct ixgbe_tx_completion {
-    uint32_t end; /* free-running */
     void (*done)(void *context);
     void *context;
+};
+
+/* What the device has read when it reports: free-running indices of rings below. */
+struct ixgbe_tx_report {
+    uint32_t end;            /* descriptors before this one */
+    uint32_t completion_end; /* frames whose completions stand before this one */
 };
 
 struct ixgbe_tx {
@@ -161,13 +166,17 @@ struct ixgbe_tx {
     uint32_t flushed_tail; /* as the device knows it */
     uint32_t head;         /* free-running: the oldest that the device may still read */
     uint32_t tail_register;
-    uint64_t context; /* what the device's context slot holds (tx.c); 0: nothing */
-    /* Ends of the pieces whose completion the device reports, oldest first. */
-    uint32_t *reports;
+    /* What the device's context slot holds, as of a frame; all 0: nothing. */
+    uint32_t context_form;
+    uint16_t context_segment_bytes;
+    uint8_t context_tcp_header_bytes;
+    /* Those that the device has been asked for, oldest first. */
+    struct ixgbe_tx_report *reports;
     uint32_t report_first, report_end; /* free-running */
     uint32_t last_report;              /* the newest of them; head when all have come */
     struct ixgbe_tx_completion *completions;
-    uint32_t completion_first, completion_end; /* free-running */
+    /* Free-running; those before completion_due have been reported. */
+    uint32_t completion_first, completion_due, completion_end;
 };
 
 /* Allocate the ring and start the queue. 0, -ENOMEM or -ETIMEDOUT. */

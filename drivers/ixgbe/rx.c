@@ -93,6 +93,25 @@ static int add_buffers(struct ixgbe_rx *rx)
     return 0;
 }
 
+/* Fill `count` descriptors with buffers from the free list, which has so many. */
+static inline void give_buffers(struct ixgbe_rx *rx, uint32_t count)
+{
+    struct ixgbe_rx_descriptor *ring = rx->ring;
+    struct ixgbe_rx_buffer **slots = rx->slots;
+    struct ixgbe_rx_buffer *buffer = rx->free;
+    uint32_t end = rx->filled + count;
+
+    for (uint32_t i = rx->filled; i != end; i++) {
+        ASSERT_SLOW(buffer != NULL); /* the list is as long as free_count says */
+        slots[i & RING_MASK] = buffer;
+        ring[i & RING_MASK] = (struct ixgbe_rx_descriptor){.buffer_bus_addr = buffer->bus_addr};
+        buffer = buffer->next;
+    }
+    rx->free = buffer;
+    rx->free_count -= count;
+    rx->filled = end;
+}
+
 /* Give free buffers to the device, a batch at a time. When owners keep so many that the device has
  * almost none left, a few are better than a batch, and more are allocated up to the bound. */
 static void refill_ring(struct ixgbe_rx *rx)
@@ -113,18 +132,7 @@ static void refill_ring(struct ixgbe_rx *rx)
     if (room > rx->free_count) {
         room = rx->free_count;
     }
-    rx->free_count -= room;
-    for (; room > 0; room--) {
-        struct ixgbe_rx_buffer *buffer = rx->free;
-        struct ixgbe_rx_descriptor *descriptor = &rx->ring[rx->filled & RING_MASK];
-
-        ASSERT_SLOW(buffer != NULL); /* the list is as long as free_count says */
-        rx->free = buffer->next;
-        rx->slots[rx->filled & RING_MASK] = buffer;
-        descriptor->buffer_bus_addr = buffer->bus_addr;
-        descriptor->status = 0;
-        rx->filled++;
-    }
+    give_buffers(rx, room);
     /* The descriptors are in memory before the device is told of them. x86 keeps stores in order,
      * a register's behind those to memory: only the compiler must be held. Pairs with the device's
      * reading of a descriptor after the tail. */
@@ -206,19 +214,45 @@ static unsigned checksum_flags(uint64_t status, uint64_t packet_info)
     return flags;
 }
 
+/* The frame is whole, and both of its checksums are good. */
+#define RX_GOOD (RX_EOP | RX_IPCS | RX_L4I)
+#define RX_SAID (RX_GOOD | RX_RXE | RX_IPE | RX_L4E | RX_LENGTH_IMPOSSIBLE)
+
+/* Anything else. Returns whether there is a frame to hand over. */
+static __attribute__((noinline)) bool describe_frame(struct ixgbe_rx *rx, struct frame *frame,
+                                                     uint64_t status, uint64_t packet_info)
+{
+    unsigned flags = 0;
+
+    if ((status & (RX_EOP | RX_RXE | RX_LENGTH_IMPOSSIBLE)) != RX_EOP || rx->is_discarding) {
+        /* Longer than a buffer, although the device passes no such frames, or damaged; or the
+         * device is wrong about what it has written. Nobody reads a byte of it. */
+        status &= ~RX_LENGTH;
+        rx->is_discarding = (status & RX_EOP) == 0;
+        if (rx->is_discarding) {
+            release_buffer(frame);
+            return false;
+        }
+        flags = FRAME_DAMAGED;
+    }
+    frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
+    frame->flags = (uint16_t)(flags | checksum_flags(status, packet_info));
+    return true;
+}
+
 /* Apart from its caller, whose common case needs none of the registers that this one saves. */
 static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struct frame **frames,
                                                       unsigned frame_max)
 {
+    uint32_t given = rx->filled - rx->next;
+    uint32_t end = rx->next + (given < frame_max ? given : frame_max);
     unsigned count = 0;
+    uint32_t next;
 
-    while (count < frame_max && rx->next != rx->filled) {
-        uint32_t slot = rx->next & RING_MASK;
-        const struct ixgbe_rx_descriptor *descriptor = &rx->ring[slot];
-        struct ixgbe_rx_buffer *buffer = rx->slots[slot];
+    for (next = rx->next; next != end; next++) {
+        const struct ixgbe_rx_descriptor *descriptor = &rx->ring[next & RING_MASK];
+        struct frame *frame = &rx->slots[next & RING_MASK]->frame;
         uint64_t status = mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, status));
-        struct frame *frame;
-        unsigned flags = 0;
 
         if ((status & RX_DD) == 0) {
             break;
@@ -226,30 +260,18 @@ static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struc
         /* The rest of the descriptor and the data were written before DD. x86 keeps loads in
          * order: only the compiler must be held. Pairs with the device's write of DD last. */
         __asm__ volatile("" ::: "memory");
-        rx->next++;
-
-        frame = &buffer->frame;
         ASSERT_SLOW(frame->release_context == rx);
-        if (UNLIKELY((status & (RX_EOP | RX_RXE | RX_LENGTH_IMPOSSIBLE)) != RX_EOP ||
-                     rx->is_discarding)) {
-            /* Longer than a buffer, although the device passes no such frames, or damaged; or the
-             * device is wrong about what it has written. Nobody reads a byte of it. */
-            status &= ~RX_LENGTH;
-            rx->is_discarding = (status & RX_EOP) == 0;
-            if (rx->is_discarding) {
-                release_buffer(frame);
-                continue;
-            }
-            flags = FRAME_DAMAGED;
+        if (LIKELY((status & RX_SAID) == RX_GOOD && !rx->is_discarding)) {
+            frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
+            frame->flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+        } else if (!describe_frame(rx, frame, status,
+                                   mmio_read64(descriptor,
+                                               offsetof(struct ixgbe_rx_descriptor, packet_info)))) {
+            continue;
         }
-        frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
-        frame->flags =
-            (uint16_t)(flags |
-                       checksum_flags(
-                           status, mmio_read64(descriptor,
-                                               offsetof(struct ixgbe_rx_descriptor, packet_info))));
         frames[count++] = frame;
     }
+    rx->next = next;
     return count;
 }
 

@@ -80,157 +80,155 @@ unsigned ixgbe_tx_room(const struct ixgbe_tx *tx)
     return RING_MASK - ixgbe_tx_in_flight(tx);
 }
 
-/*
- * What a context descriptor says, in one word that is never 0: where the headers lie and what they
- * are, in the low half; how to cut, in the high one, where it matters only to frames that are cut.
- */
-#define CONTEXT_HEADERS UINT64_C(0xFFFFFFFF)
+/* What of a frame's form a context descriptor says: where the headers lie and what they are. */
+#define FORM_OF_CONTEXT                                                                            \
+    (UINT32_C(0xFFFF0000) | FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)
 
-static inline uint64_t context_of(const struct frame_to_send *frame)
+_Static_assert(offsetof(struct frame_to_send, offload) == offsetof(struct frame_to_send, form),
+               "the low half");
+_Static_assert(FRAME_INSERT_IP_CHECKSUM == TX_IXSM && FRAME_INSERT_TCP_CHECKSUM == TX_TXSM &&
+                   (uint64_t)FRAME_SEGMENT_TCP << 16 == TX_TSE,
+               "offload has the descriptor's bits");
+
+static inline bool is_cut(const struct frame_to_send *frame)
 {
-    uint64_t context = BIT(31) | (uint64_t)(frame->offload & FRAME_INSERT_TCP_CHECKSUM) << 16 |
-                       (uint64_t)frame->ip_header_offset << 8 | frame->ip_header_bytes;
-
-    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
-        context |= (uint64_t)frame->segment_bytes << 48 | (uint64_t)frame->tcp_header_bytes << 32;
-    }
-    return context;
+    return (frame->form & FRAME_SEGMENT_TCP) != 0;
 }
 
-/* Whether the device must be given this frame's context first. */
-static inline bool needs_context(const struct ixgbe_tx *tx, const struct frame_to_send *frame,
-                                 uint64_t context)
+/* Whether the device must be given this frame's context first. It remembers one; how to cut matters
+ * only to frames that are cut. */
+static inline bool needs_context(const struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    uint64_t difference = context ^ tx->context;
+    uint32_t difference = (frame->form ^ tx->context_form) & FORM_OF_CONTEXT;
 
-    if ((frame->offload & FRAME_SEGMENT_TCP) == 0) {
-        difference &= CONTEXT_HEADERS;
+    if (is_cut(frame)) {
+        difference |= (uint32_t)(frame->segment_bytes ^ tx->context_segment_bytes) |
+                      (uint32_t)(frame->tcp_header_bytes ^ tx->context_tcp_header_bytes);
     }
-    return frame->offload != 0 && difference != 0;
+    return difference != 0 && frame->offload != 0;
 }
 
-static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame, uint64_t context)
+static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
+    struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail++ & RING_MASK];
     uint32_t l4_type = (frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0 ? L4T_TCP : L4T_UDP;
 
     ASSERT_SLOW(
         FIELD_GET(TX_CONTEXT_MACLEN, FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset)) ==
         frame->ip_header_offset);
-    ASSERT_SLOW(ixgbe_tx_in_flight(tx) < RING_MASK); /* the context and a fragment behind it */
+    ASSERT_SLOW(ixgbe_tx_in_flight(tx) < RING_MASK); /* a fragment comes behind it */
+    tx->context_form = frame->form;
+    tx->context_segment_bytes = is_cut(frame) ? frame->segment_bytes : 0;
+    tx->context_tcp_header_bytes = is_cut(frame) ? frame->tcp_header_bytes : 0;
     descriptor->context_lengths = FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset) |
                                   FIELD_PREP(TX_CONTEXT_IPLEN, frame->ip_header_bytes);
     descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
                           FIELD_PREP(TX_CONTEXT_L4T, l4_type);
-    descriptor->status = 0; /* context slot 0 */
-    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
-        descriptor->status = FIELD_PREP(TX_CONTEXT_L4LEN, frame->tcp_header_bytes) |
-                             FIELD_PREP(TX_CONTEXT_MSS, frame->segment_bytes);
-    }
-    tx->context = context;
-    tx->tail++;
+    /* Context slot 0. */
+    descriptor->status = FIELD_PREP(TX_CONTEXT_L4LEN, tx->context_tcp_header_bytes) |
+                         FIELD_PREP(TX_CONTEXT_MSS, tx->context_segment_bytes);
 }
 
-static void request_report(struct ixgbe_tx *tx)
+static __attribute__((noinline)) void request_report(struct ixgbe_tx *tx)
 {
     ASSERT_SLOW(tx->report_end - tx->report_first < IXGBE_TX_RING_COUNT);
     tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_RS;
-    tx->reports[tx->report_end++ & RING_MASK] = tx->tail;
+    tx->reports[tx->report_end++ & RING_MASK] =
+        (struct ixgbe_tx_report){.end = tx->tail, .completion_end = tx->completion_end};
     tx->last_report = tx->tail;
 }
 
-/* Of the data descriptors, all the same: lengths are filled in for each. */
-struct tx_words {
-    uint32_t command;
-    uint32_t status;
-};
-
-static inline struct tx_words words_of(const struct frame_to_send *frame)
+/* How long the frame is to the device (TX_PAYLEN). */
+static inline uint32_t payload_bytes_of(const struct frame_to_send *frame)
 {
-    struct tx_words words = {.command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS};
     uint32_t payload_bytes = frame->length_bytes;
 
-    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+    if (is_cut(frame)) {
         uint32_t header_bytes =
             frame->ip_header_offset + frame->ip_header_bytes + frame->tcp_header_bytes;
 
         ASSERT_SLOW(frame->segment_bytes > 0 && frame->length_bytes > header_bytes);
         payload_bytes -= header_bytes;
-        words.command |= TX_TSE;
     }
-    words.status = FIELD_PREP(TX_PAYLEN, payload_bytes);
-    if ((frame->offload & FRAME_INSERT_IP_CHECKSUM) != 0) {
-        words.status |= TX_IXSM;
-    }
-    if ((frame->offload & (FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)) != 0) {
-        words.status |= TX_TXSM;
-    }
-    return words;
+    return payload_bytes;
 }
 
-static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame,
-                            bool is_context_needed)
-{
-    return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)is_context_needed;
-}
-
-/* There is no room: give the device what it has not seen, and take back what it has done with.
- * Returns whether there is some now. */
-static __attribute__((noinline)) bool make_room(struct ixgbe_tx *tx,
-                                                const struct frame_to_send *frame, uint64_t context)
-{
-    /* The device may be waiting for the tail. */
-    ixgbe_tx_flush(tx);
-    (void)ixgbe_tx_reclaim(tx);
-    /* An owner may have sent meanwhile. */
-    return has_room(tx, frame, needs_context(tx, frame, context));
-}
-
-/* The frame's own bytes, in as many descriptors as it has fragments. The address is
- * a call: little is kept in registers across it. */
+/* The frame's own bytes, in as many descriptors as it has fragments. */
 static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    const struct tx_words words = words_of(frame);
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
+    uint32_t form = frame->form;
+    uint32_t command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS |
+                       (form & FRAME_SEGMENT_TCP) << 16;
+    uint32_t status = FIELD_PREP(TX_PAYLEN, payload_bytes_of(frame)) |
+                      (form & (FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM));
     struct ixgbe_tx_descriptor *descriptor;
+    uint32_t tail = tx->tail;
 
+    if (UNLIKELY((form & FRAME_INSERT_UDP_CHECKSUM) != 0)) {
+        status |= TX_TXSM;
+    }
     do {
         ASSERT_SLOW(fragment->length_bytes >= 1 &&
                     fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
-        bus_addr_t bus_addr = platform_bus_addr(fragment->data);
-        descriptor = &tx->ring[tx->tail++ & RING_MASK];
-        descriptor->buffer_bus_addr = bus_addr;
-        descriptor->command = words.command | fragment->length_bytes;
-        descriptor->status = words.status;
+        descriptor = &tx->ring[tail++ & RING_MASK];
+        descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
+        descriptor->command = command | fragment->length_bytes;
+        descriptor->status = status;
     } while (++fragment != end);
     descriptor->command |= TX_EOP;
+    tx->tail = tail;
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
+}
+
+/* There is room for it, and the device has its context, or will have. */
+__attribute__((always_inline)) static inline int transmit(struct ixgbe_tx *tx,
+                                                         const struct frame_to_send *frame)
+{
+    nic_count_sent(frame);
+    write_fragments(tx, frame);
+    if (LIKELY(frame->done != NULL)) {
+        ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
+        tx->completions[tx->completion_end++ & RING_MASK] =
+            (struct ixgbe_tx_completion){.done = frame->done, .context = frame->context};
+    }
+    if (UNLIKELY(tx->tail - tx->last_report >= REPORT_INTERVAL)) {
+        request_report(tx);
+    }
+    return 0;
+}
+
+static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame)
+{
+    return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)needs_context(tx, frame);
+}
+
+/* There may be no room: then give the device what it has not seen, and take back what it has done
+ * with. It may be waiting for the tail; and owners may send meanwhile. */
+static __attribute__((noinline)) int transmit_slowly(struct ixgbe_tx *tx,
+                                                     const struct frame_to_send *frame)
+{
+    if (!has_room(tx, frame)) {
+        ixgbe_tx_flush(tx);
+        (void)ixgbe_tx_reclaim(tx);
+        if (!has_room(tx, frame)) {
+            return -EAGAIN;
+        }
+    }
+    if (needs_context(tx, frame)) {
+        write_context(tx, frame);
+    }
+    return transmit(tx, frame);
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    uint64_t context = context_of(frame);
-
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    /* Room for a context, too, which few need: so there are no two answers to keep. */
-    if (UNLIKELY(!has_room(tx, frame, true)) && !make_room(tx, frame, context)) {
-        return -EAGAIN;
+    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count || needs_context(tx, frame))) {
+        return transmit_slowly(tx, frame);
     }
-    if (needs_context(tx, frame, context)) {
-        write_context(tx, frame, context);
-    }
-    write_fragments(tx, frame);
-    nic_count_sent(frame);
-    if (frame->done != NULL) {
-        ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
-        tx->completions[tx->completion_end++ & RING_MASK] = (struct ixgbe_tx_completion){
-            .end = tx->tail, .done = frame->done, .context = frame->context};
-    }
-    if (tx->tail - tx->last_report >= REPORT_INTERVAL) {
-        request_report(tx);
-    }
-    return 0;
+    return transmit(tx, frame);
 }
 
 void ixgbe_tx_flush(struct ixgbe_tx *tx)
@@ -250,30 +248,33 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx)
     ixgbe_write(tx->registers, tx->tail_register, tx->tail & RING_MASK);
 }
 
-unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx)
+static inline void take_reports(struct ixgbe_tx *tx)
 {
-    unsigned told = 0;
-
     while (tx->report_first != tx->report_end) {
-        uint32_t end = tx->reports[tx->report_first & RING_MASK];
-        const struct ixgbe_tx_descriptor *descriptor = &tx->ring[(end - 1) & RING_MASK];
+        struct ixgbe_tx_report report = tx->reports[tx->report_first & RING_MASK];
+        const struct ixgbe_tx_descriptor *descriptor = &tx->ring[(report.end - 1) & RING_MASK];
 
         if ((mmio_read32(descriptor, offsetof(struct ixgbe_tx_descriptor, status)) & TX_DD) == 0) {
             break;
         }
-        ASSERT_SLOW(end - tx->head <= ixgbe_tx_in_flight(tx));
-        tx->head = end;
+        ASSERT_SLOW(report.end - tx->head <= ixgbe_tx_in_flight(tx));
+        tx->head = report.end;
         tx->report_first++;
+        tx->completion_due = report.completion_end;
     }
-    while (tx->completion_first != tx->completion_end) {
+}
+
+unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx)
+{
+    unsigned told = 0;
+
+    take_reports(tx);
+    while (tx->completion_first != tx->completion_due) {
         /* A copy, and off the list first: the owner may send from inside. */
         struct ixgbe_tx_completion completion = tx->completions[tx->completion_first & RING_MASK];
 
-        if ((int32_t)(tx->head - completion.end) < 0) {
-            break;
-        }
-        tx->completion_first++;
         ASSERT_SLOW(completion.done != NULL);
+        tx->completion_first++;
         completion.done(completion.context);
         told++;
     }

@@ -49,10 +49,10 @@ struct frame_fragment {
  * with both other flags of TCP, and here the pseudo-header's sum leaves the length out.
  */
 enum {
-    FRAME_INSERT_IP_CHECKSUM = 1 << 0,
-    FRAME_INSERT_TCP_CHECKSUM = 1 << 1,
-    FRAME_INSERT_UDP_CHECKSUM = 1 << 2,
-    FRAME_SEGMENT_TCP = 1 << 3,
+    FRAME_INSERT_IP_CHECKSUM = 1 << 8,  /* where the 82599 has its bits: its driver does not ask */
+    FRAME_INSERT_TCP_CHECKSUM = 1 << 9, /* for one after the other (ixgbe/tx.c) */
+    FRAME_INSERT_UDP_CHECKSUM = 1 << 10,
+    FRAME_SEGMENT_TCP = 1 << 15,
 };
 
 #define FRAME_FRAGMENT_MAX       16u
@@ -60,11 +60,16 @@ enum {
 
 struct frame_to_send {
     struct frame_fragment fragments[FRAME_FRAGMENT_MAX];
-    uint16_t fragment_count;  /* 1 .. FRAME_FRAGMENT_MAX, none of them empty */
-    uint16_t offload;         /* FRAME_INSERT_..., FRAME_SEGMENT_TCP */
-    uint8_t ip_header_offset; /* 14 without VLAN; only with offload */
-    uint8_t ip_header_bytes;  /* only with offload */
-    uint16_t length_bytes;    /* sum of the fragments */
+    uint16_t fragment_count; /* 1 .. FRAME_FRAGMENT_MAX, none of them empty */
+    uint16_t length_bytes;   /* sum of the fragments */
+    union {
+        struct {
+            uint16_t offload;         /* FRAME_INSERT_..., FRAME_SEGMENT_TCP */
+            uint8_t ip_header_offset; /* 14 without VLAN; only with offload */
+            uint8_t ip_header_bytes;  /* only with offload */
+        };
+        uint32_t form; /* all three at a glance, offload in the low half */
+    };
     uint16_t segment_bytes;   /* only with FRAME_SEGMENT_TCP */
     uint8_t tcp_header_bytes; /* likewise */
     /* Called once, in order of sending, when the NIC has read every fragment. May be NULL. */

@@ -121,35 +121,34 @@ void *platform_allocate_stack(void)
     return (void *)stack;
 }
 
+static const struct module *last_module = node_info.modules; /* most lie where the one before did */
+
 /* Out of line, so that the usual ways need no registers saved. */
-static __attribute__((noinline)) paddr_t translate(uintptr_t address)
+static __attribute__((noinline, cold)) bus_addr_t find_bus_addr(uintptr_t address)
 {
     paddr_t paddr = address_space_translate(paging_own_space(), address);
 
-    ASSERT(paddr != ADDRESS_SPACE_NONE);
-    return paddr;
-}
-
-bus_addr_t platform_bus_addr(const void *vaddr)
-{
-    static const struct module *last = node_info.modules; /* most lie where the one before did */
-    uintptr_t address = (uintptr_t)vaddr;
-
-    if (address - DIRECT_MAP_BASE < DIRECT_MAP_MAX_BYTES) {
-        return address - DIRECT_MAP_BASE;
-    }
-    if (address - (uintptr_t)last->shown.start < last->shown.bytes) {
-        return last->paddr + (address - (uintptr_t)last->shown.start);
-    }
     for (unsigned i = 0; i < node_info.module_count; i++) {
         const struct module *module = &node_info.modules[i];
 
         if (address - (uintptr_t)module->shown.start < module->shown.bytes) {
-            last = module;
-            return module->paddr + (address - (uintptr_t)module->shown.start);
+            last_module = module;
         }
     }
-    return translate(address);
+    ASSERT(paddr != ADDRESS_SPACE_NONE);
+    return paddr;
+}
+
+inline bus_addr_t platform_bus_addr(const void *vaddr)
+{
+    uintptr_t address = (uintptr_t)vaddr;
+    uintptr_t offset = address - (uintptr_t)last_module->shown.start;
+
+    if (address - DIRECT_MAP_BASE < DIRECT_MAP_MAX_BYTES) {
+        return address - DIRECT_MAP_BASE;
+    }
+    return LIKELY(offset < last_module->shown.bytes) ? last_module->paddr + offset
+                                                     : find_bus_addr(address);
 }
 
 const struct platform_module *platform_module(unsigned index)
