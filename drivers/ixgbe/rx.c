@@ -265,8 +265,8 @@ static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struc
             frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
             frame->flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
         } else if (!describe_frame(rx, frame, status,
-                                   mmio_read64(descriptor,
-                                               offsetof(struct ixgbe_rx_descriptor, packet_info)))) {
+                                   mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor,
+                                                                    packet_info)))) {
             continue;
         }
         frames[count++] = frame;

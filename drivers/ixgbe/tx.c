@@ -159,8 +159,8 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
     uint32_t form = frame->form;
-    uint32_t command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS |
-                       (form & FRAME_SEGMENT_TCP) << 16;
+    uint32_t command =
+        TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS | (form & FRAME_SEGMENT_TCP) << 16;
     uint32_t status = FIELD_PREP(TX_PAYLEN, payload_bytes_of(frame)) |
                       (form & (FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM));
     struct ixgbe_tx_descriptor *descriptor;
@@ -184,7 +184,7 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
 
 /* There is room for it, and the device has its context, or will have. */
 __attribute__((always_inline)) static inline int transmit(struct ixgbe_tx *tx,
-                                                         const struct frame_to_send *frame)
+                                                          const struct frame_to_send *frame)
 {
     nic_count_sent(frame);
     write_fragments(tx, frame);

@@ -202,7 +202,9 @@ void channel_release(struct channel_receiver *receiver)
 {
     ASSERT_SLOW(receiver->message_lines != 0);
     skip_lines(receiver, receiver->message_lines);
-    receiver->message_lines = 0;
+    if (HAS_SLOW_CHECKS) {
+        receiver->message_lines = 0;
+    }
 }
 
 bool channel_take_freed_room(struct channel_receiver *receiver)

@@ -27,7 +27,7 @@ struct channel_sender {
     uint8_t *ring;
     uint32_t line_count;             /* power of two */
     uint32_t sent_lines;             /* free-running */
-    uint32_t ready_lines;            /* from there on: known to be free, and none wraps */
+    uint32_t ready_lines;            /* from there on, none wraps; 0: channel_make_room() looks */
     uint32_t acknowledged_lines;     /* last seen */
     uint32_t reserved_lines;         /* 0 when nothing is reserved */
     const uint32_t *acknowledgement; /* on the receiver's status page */
@@ -38,7 +38,7 @@ struct channel_receiver {
     const uint8_t *ring;
     uint32_t line_count;
     uint32_t read_lines;         /* free-running; next line to look at */
-    uint32_t message_lines;      /* of the message being read; 0 when there is none */
+    uint32_t message_lines;      /* of the message being read */
     uint32_t acknowledged_lines; /* last told to the sender */
     uint32_t *acknowledgement;   /* on our own status page */
     bool has_freed_room;         /* for channel_take_freed_room() */

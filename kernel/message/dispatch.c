@@ -59,12 +59,14 @@ void dispatch_register_node_down(void (*node_down)(node_id_t node))
     node_down_functions[node_down_count++] = node_down;
 }
 
-uint64_t dispatch_now_ns(void)
+static __attribute__((noinline)) uint64_t look_at_clock(void)
 {
-    if (now_ns == 0) {
-        now_ns = platform_now_ns();
-    }
-    return now_ns;
+    return now_ns = platform_now_ns();
+}
+
+inline uint64_t dispatch_now_ns(void)
+{
+    return LIKELY(now_ns != 0) ? now_ns : look_at_clock();
 }
 
 /* --- Other nodes' deaths and log lines --- */

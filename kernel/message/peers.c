@@ -35,6 +35,7 @@ void peers_condemn(node_id_t node)
     ASSERT(peer->is_present);
     peer->is_present = false;
     peer->is_condemned = true;
+    peer->sender.ready_lines = 0;
     while (peer->first_posted != NULL) {
         send_release_first_posted(peer);
     }

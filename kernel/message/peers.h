@@ -29,12 +29,13 @@ struct peer {
     bool is_waiting; /* in the list of those for whom something is posted */
     struct peer *next_waiting;
     node_id_t node;
+    uint8_t due;       /* DUE_... */
+    bool is_present;   /* exists, is not us, and neither has died nor been given up */
+    bool is_condemned; /* has been given up, and not been forgotten yet */
     /* The channel to it, until it is open (opening.c). */
     bool is_ring_requested;
     uint64_t refused_ring;
-    bool is_present;   /* exists, is not us, and neither has died nor been given up */
-    bool is_condemned; /* has been given up, and not been forgotten yet */
-    uint8_t due;       /* DUE_... */
+    uint64_t types; /* of messages that it may send, of those with a handler: a bit each */
     struct peer *next_due;
 };
 

@@ -22,7 +22,6 @@ struct handler {
     };
     uint32_t fixed_bytes;
     uint32_t payload_max_bytes;
-    struct node_set senders; /* who may send it */
 };
 
 static struct handler handlers[MESSAGE_TYPE_MAX];
@@ -39,13 +38,20 @@ static void add_handler(uint16_t type, struct handler handler)
     ASSERT(handler.fixed_bytes >= sizeof(struct message_header) &&
            handler.fixed_bytes <= CHANNEL_LINE_BYTES);
     handlers[type] = handler;
-    memset(&handlers[type].senders, 0xFF, sizeof(handlers[type].senders)); /* all */
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        peers[node].types |= UINT64_C(1) << type;
+    }
 }
+
+_Static_assert(MESSAGE_TYPE_MAX <= 64, "a bit for each type");
 
 void dispatch_limit_senders(uint16_t type, struct node_set nodes)
 {
     ASSERT(type < MESSAGE_TYPE_MAX && handlers[type].fixed_bytes != 0);
-    handlers[type].senders = nodes;
+    for (unsigned node = 0; node < platform_node_count(); node++) {
+        peers[node].types &= ~(UINT64_C(1) << type);
+        peers[node].types |= (uint64_t)node_set_has(&nodes, node) << type;
+    }
 }
 
 void dispatch_register_message(uint16_t type, size_t bytes, message_handler handler)
@@ -68,30 +74,28 @@ static __attribute__((noinline)) void refuse(node_id_t from, const struct messag
               header->length_bytes, from);
 }
 
-/* The payload lies behind the fixed part at `place`, unless `payload` says where. */
-static inline void handle(node_id_t from, uint16_t type, const struct message *message,
-                          const uint8_t *place, const uint8_t *payload)
+/* The payload lies behind the fixed part at `place`, unless there is a loan. */
+static inline void handle(const struct peer *from, uint16_t type, const struct message *message,
+                          const uint8_t *place, const struct message_loan *loan)
 {
-    const struct handler *handler = &handlers[type < MESSAGE_TYPE_MAX ? type : 0];
+    const struct handler *handler = &handlers[type % MESSAGE_TYPE_MAX];
     uint32_t payload_bytes = message->header.length_bytes - handler->fixed_bytes;
 
-    /* Without a handler fixed_bytes is 0, and no message is that short. */
-    if (UNLIKELY(payload_bytes > handler->payload_max_bytes ||
-                 !node_set_has(&handler->senders, from))) {
-        refuse(from, &message->header);
+    if (UNLIKELY(type >= MESSAGE_TYPE_MAX || (from->types >> type & 1) == 0 ||
+                 payload_bytes > handler->payload_max_bytes)) {
+        refuse(from->node, &message->header);
     } else if (handler->payload_max_bytes == 0) {
-        handler->plain(from, message);
+        handler->plain(from->node, message);
     } else {
         handler->with_payload(
-            from, message,
-            (struct message_payload){payload != NULL ? payload : place + handler->fixed_bytes,
+            from->node, message,
+            (struct message_payload){loan != NULL ? loan->bytes : place + handler->fixed_bytes,
                                      payload_bytes});
     }
 }
 
 unsigned receive_from(struct peer *peer)
 {
-    node_id_t node = peer->node;
     unsigned count = 0;
 
     for (; count < RECEIVE_BATCH; count++) {
@@ -102,7 +106,7 @@ unsigned receive_from(struct peer *peer)
             break;
         }
         const struct message *message = (const struct message *)&line;
-        handle(node, message->header.type, message, place, NULL);
+        handle(peer, message->header.type, message, place, NULL);
         channel_release(&peer->receiver);
     }
     if (UNLIKELY(channel_take_freed_room(&peer->receiver))) {
@@ -115,7 +119,7 @@ unsigned receive_from(struct peer *peer)
 
 static struct message_loan *loan_of(const struct message *message)
 {
-    ASSERT((message->header.type & OWN_IS_LENT) != 0);
+    ASSERT_SLOW((message->header.type & OWN_IS_LENT) != 0);
     return (struct message_loan *)((uintptr_t)message + message->header.sequence) - 1;
 }
 
@@ -129,32 +133,15 @@ bool message_keep_loan(const struct message *message, struct message_loan *loan)
     return true;
 }
 
-static __attribute__((noinline)) void handle_lent(const struct message *message)
+static __attribute__((noinline)) void handle_lent(const struct peer *self,
+                                                  const struct message *message)
 {
     const struct message_loan *loan = loan_of(message);
-    uint16_t type = message->header.type & (uint16_t)~OWN_IS_LENT;
 
-    handle(own_ring.node, type, message, (const uint8_t *)message, loan->bytes);
+    handle(self, message->header.type % OWN_IS_LENT, message, NULL, loan);
     if (loan->done != NULL) {
         loan->done(loan->context);
     }
-}
-
-/* Handlers may send meanwhile: those are behind, and have their turn, too. */
-static void handle_ring(void)
-{
-    for (uint8_t *place = own_ring_bytes; place != own_ring.end;
-         place += ((struct message *)place)->header.sequence) {
-        const struct message *message = (const struct message *)place;
-
-        ASSERT_SLOW(message->header.sequence >= sizeof(*message)); /* nobody has touched it */
-        if (LIKELY(message->header.type < MESSAGE_TYPE_MAX)) {
-            handle(own_ring.node, message->header.type, message, place, NULL);
-        } else {
-            handle_lent(message);
-        }
-    }
-    own_ring.end = own_ring_bytes;
 }
 
 static __attribute__((noinline)) void handle_all_own(void)
@@ -163,12 +150,24 @@ static __attribute__((noinline)) void handle_all_own(void)
     unsigned posted_count = self->posted_count;
 
     ASSERT(own_ring.building == BUILT_NOWHERE);
-    handle_ring();
+    /* Handlers may send meanwhile: those are behind, and have their turn, too. */
+    for (uint8_t *place = own_ring_bytes; place != own_ring.end;
+         place += ((struct message *)place)->header.sequence) {
+        const struct message *message = (const struct message *)place;
+
+        ASSERT_SLOW(message->header.sequence >= sizeof(*message)); /* nobody has touched it */
+        if (LIKELY(message->header.type < MESSAGE_TYPE_MAX)) {
+            handle(self, message->header.type, message, place, NULL);
+        } else {
+            handle_lent(self, message);
+        }
+    }
+    own_ring.end = own_ring_bytes;
     /* Those that found the ring full, and no more that come meanwhile. */
     for (; UNLIKELY(posted_count > 0); posted_count--) {
         const struct message *message = (const struct message *)self->first_posted->message;
 
-        handle(self->node, message->header.type, message, (const uint8_t *)message, NULL);
+        handle(self, message->header.type, message, (const uint8_t *)message, NULL);
         send_release_first_posted(self);
     }
 }

@@ -37,8 +37,9 @@ MEMORY_KIND(posted_kind, "posted_message");
 /* Of the message under construction, if it is not in the own ring. */
 static struct {
     struct peer *peer;
-    struct posted *posted;    /* if it is BUILT_TO_WAIT...: there */
-    struct message_loan loan; /* if it is BUILT_..._WITH_LOAN */
+    struct posted *posted;       /* if it is BUILT_TO_WAIT: there */
+    void (*done)(void *context); /* with its payload, if that was lent; or NULL */
+    void *context;
 } built;
 static struct posted lost; /* there, if its node is dead */
 
@@ -69,15 +70,18 @@ void send_note_due(struct peer *peer, uint8_t due)
     peer->due |= due;
 }
 
-/* Whether the channel may be used: the node is there, and nothing older waits for it. */
+/* Whether the channel may be used: the node is there, and nothing older waits for it. As long as it
+ * may not, no room is known in it: so who looks for room first need not ask. */
 static bool may_send(const struct peer *peer)
 {
-    return LIKELY(peer->is_present && peer->first_posted == NULL);
+    return peer->is_present && peer->first_posted == NULL;
 }
 
 static struct message *begin_in_channel(struct peer *peer, struct message *message)
 {
+    ASSERT_SLOW(may_send(peer));
     built.peer = peer;
+    built.done = NULL;
     own_ring.building = BUILT_IN_CHANNEL;
     return message;
 }
@@ -86,6 +90,7 @@ static struct message *begin_to_wait(struct peer *peer, struct posted *posted)
 {
     built.peer = peer;
     built.posted = posted;
+    built.done = NULL;
     own_ring.building = BUILT_TO_WAIT;
     return (struct message *)posted->message;
 }
@@ -140,8 +145,7 @@ static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, si
 struct message *send_reserve(node_id_t to, size_t length_bytes)
 {
     struct peer *peer = &peers[to < node_count ? to : own_ring.node];
-    struct message *message =
-        LIKELY(may_send(peer)) ? channel_try_reserve(&peer->sender, length_bytes) : NULL;
+    struct message *message = channel_try_reserve(&peer->sender, length_bytes);
 
     return LIKELY(message != NULL) ? begin_in_channel(peer, message)
                                    : reserve_slowly(to, length_bytes);
@@ -153,9 +157,8 @@ struct message *send_reserve_loan(node_id_t to, size_t fixed_bytes, const struct
 
     if (message != NULL) {
         memcpy((uint8_t *)message + fixed_bytes, loan->bytes, loan->length_bytes);
-        built.loan = *loan;
-        own_ring.building = own_ring.building == BUILT_TO_WAIT ? BUILT_TO_WAIT_WITH_LOAN
-                                                               : BUILT_IN_CHANNEL_WITH_LOAN;
+        built.done = loan->done;
+        built.context = loan->context;
     }
     return message;
 }
@@ -167,6 +170,7 @@ static void wait_for_room(struct peer *peer, struct posted *posted)
         return;
     }
     posted->next = NULL;
+    peer->sender.ready_lines = 0;
     *peer->posted_end = posted;
     peer->posted_end = &posted->next;
     peer->posted_count++;
@@ -189,30 +193,21 @@ static inline void note_sent(struct peer *peer)
     }
 }
 
-static __attribute__((noinline)) void publish_otherwise(enum message_place place)
-{
-    ASSERT(place >= BUILT_IN_CHANNEL_WITH_LOAN);
-    if (place == BUILT_IN_CHANNEL_WITH_LOAN) {
-        channel_publish(&built.peer->sender);
-        note_sent(built.peer);
-    } else {
-        wait_for_room(built.peer, built.posted);
-    }
-    if (place != BUILT_TO_WAIT && built.loan.done != NULL) {
-        built.loan.done(built.loan.context);
-    }
-}
-
 void send_publish(void)
 {
+    struct peer *peer = built.peer;
     enum message_place place = own_ring.building;
 
+    ASSERT(place >= BUILT_IN_CHANNEL);
     own_ring.building = BUILT_NOWHERE;
     if (LIKELY(place == BUILT_IN_CHANNEL)) {
-        channel_publish(&built.peer->sender);
-        note_sent(built.peer);
+        channel_publish(&peer->sender);
+        note_sent(peer);
     } else {
-        publish_otherwise(place);
+        wait_for_room(peer, built.posted);
+    }
+    if (built.done != NULL) {
+        built.done(built.context);
     }
 }
 
@@ -301,6 +296,7 @@ static unsigned send_posted_to(struct peer *peer)
             count++;
         } else if (!opening_try(peer->node)) {
             node_set_add(&blocked_nodes, peer->node);
+            peer->sender.ready_lines = 0;
             break;
         }
     }

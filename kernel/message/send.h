@@ -23,9 +23,7 @@ enum message_place {
     BUILT_NOWHERE,
     BUILT_IN_OWN_RING,
     BUILT_IN_CHANNEL,
-    BUILT_IN_CHANNEL_WITH_LOAN,
     BUILT_TO_WAIT,
-    BUILT_TO_WAIT_WITH_LOAN,
 };
 
 /* For this file, send.c and receive.c. Own messages lie behind each other from the ring's start; in

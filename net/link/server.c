@@ -113,7 +113,7 @@ static void hand_over(const struct arrival *arrival)
     }
 }
 
-static void hand_over_held(void)
+static inline void hand_over_held(void)
 {
     const struct arrival *arrival = held;
 
