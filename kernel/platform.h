@@ -57,6 +57,9 @@ uint64_t platform_free_memory_bytes(void);
 void *platform_allocate_stack(void);
 /* Where a device finds this byte; the address must lie in this node's memory or in the archive. */
 bus_addr_t platform_bus_addr(const void *vaddr);
+/* The same without a search, or BUS_ADDR_NONE if it takes one. */
+bus_addr_t platform_bus_addr_at_once(const void *vaddr);
+#define BUS_ADDR_NONE UINT64_MAX
 
 /* --- The boot archive: modules, read-only, at the same virtual address on every node. --- */
 struct platform_module {

@@ -42,8 +42,13 @@ struct ixgbe_tx_descriptor {
         uint64_t buffer_bus_addr;
         uint64_t context_lengths;
     };
-    uint32_t command;
-    uint32_t status;
+    union {
+        struct {
+            uint32_t command;
+            uint32_t status;
+        };
+        uint64_t words; /* both: status above command */
+    };
 };
 
 /* Of command, in both kinds. */

@@ -87,6 +87,7 @@ unsigned ixgbe_tx_room(const struct ixgbe_tx *tx)
 _Static_assert(offsetof(struct frame_to_send, offload) == offsetof(struct frame_to_send, form),
                "the low half");
 _Static_assert(FRAME_INSERT_IP_CHECKSUM == TX_IXSM && FRAME_INSERT_TCP_CHECKSUM == TX_TXSM &&
+                   FRAME_INSERT_UDP_CHECKSUM >> 2 == TX_TXSM &&
                    (uint64_t)FRAME_SEGMENT_TCP << 16 == TX_TSE,
                "offload has the descriptor's bits");
 
@@ -153,41 +154,43 @@ static inline uint32_t payload_bytes_of(const struct frame_to_send *frame)
     return payload_bytes;
 }
 
-/* The frame's own bytes, in as many descriptors as it has fragments. */
-static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame)
+/* The frame's own bytes, in as many descriptors as it has fragments. False if `bus_addr_of` does
+ * not know where one lies: nothing has been written that counts. */
+__attribute__((always_inline)) static inline bool
+write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame,
+                bus_addr_t (*bus_addr_of)(const void *vaddr))
 {
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
     uint32_t form = frame->form;
-    uint32_t command =
-        TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS | (form & FRAME_SEGMENT_TCP) << 16;
     uint32_t status = FIELD_PREP(TX_PAYLEN, payload_bytes_of(frame)) |
-                      (form & (FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM));
+                      ((form | form >> 2) & (TX_IXSM | TX_TXSM)); /* TCP or UDP: TXSM */
+    uint64_t words = (uint64_t)status << 32 | TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS |
+                     (form & FRAME_SEGMENT_TCP) << 16;
     struct ixgbe_tx_descriptor *descriptor;
     uint32_t tail = tx->tail;
 
-    if (UNLIKELY((form & FRAME_INSERT_UDP_CHECKSUM) != 0)) {
-        status |= TX_TXSM;
-    }
     do {
+        bus_addr_t bus_addr = bus_addr_of(fragment->data);
+
         ASSERT_SLOW(fragment->length_bytes >= 1 &&
                     fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+        if (UNLIKELY(bus_addr == BUS_ADDR_NONE)) {
+            return false;
+        }
         descriptor = &tx->ring[tail++ & RING_MASK];
-        descriptor->buffer_bus_addr = platform_bus_addr(fragment->data);
-        descriptor->command = command | fragment->length_bytes;
-        descriptor->status = status;
+        descriptor->buffer_bus_addr = bus_addr;
+        descriptor->words = words | fragment->length_bytes;
     } while (++fragment != end);
     descriptor->command |= TX_EOP;
     tx->tail = tail;
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
+    return true;
 }
 
-/* There is room for it, and the device has its context, or will have. */
-__attribute__((always_inline)) static inline int transmit(struct ixgbe_tx *tx,
-                                                          const struct frame_to_send *frame)
+static inline void note_written(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
     nic_count_sent(frame);
-    write_fragments(tx, frame);
     if (LIKELY(frame->done != NULL)) {
         ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
         tx->completions[tx->completion_end++ & RING_MASK] =
@@ -196,7 +199,6 @@ __attribute__((always_inline)) static inline int transmit(struct ixgbe_tx *tx,
     if (UNLIKELY(tx->tail - tx->last_report >= REPORT_INTERVAL)) {
         request_report(tx);
     }
-    return 0;
 }
 
 static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame)
@@ -204,12 +206,13 @@ static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_sen
     return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)needs_context(tx, frame);
 }
 
-/* There may be no room: then give the device what it has not seen, and take back what it has done
- * with. It may be waiting for the tail; and owners may send meanwhile. */
+/* For a frame that may need anything. Apart from its caller, whose usual frame needs nothing, and
+ * so no registers saved. */
 static __attribute__((noinline)) int transmit_slowly(struct ixgbe_tx *tx,
                                                      const struct frame_to_send *frame)
 {
     if (!has_room(tx, frame)) {
+        /* The device may be waiting for the tail; and owners may send meanwhile. */
         ixgbe_tx_flush(tx);
         (void)ixgbe_tx_reclaim(tx);
         if (!has_room(tx, frame)) {
@@ -219,16 +222,20 @@ static __attribute__((noinline)) int transmit_slowly(struct ixgbe_tx *tx,
     if (needs_context(tx, frame)) {
         write_context(tx, frame);
     }
-    return transmit(tx, frame);
+    (void)write_fragments(tx, frame, platform_bus_addr);
+    note_written(tx, frame);
+    return 0;
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count || needs_context(tx, frame))) {
+    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count || needs_context(tx, frame) ||
+                 !write_fragments(tx, frame, platform_bus_addr_at_once))) {
         return transmit_slowly(tx, frame);
     }
-    return transmit(tx, frame);
+    note_written(tx, frame);
+    return 0;
 }
 
 void ixgbe_tx_flush(struct ixgbe_tx *tx)

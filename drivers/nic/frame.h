@@ -51,7 +51,7 @@ struct frame_fragment {
 enum {
     FRAME_INSERT_IP_CHECKSUM = 1 << 8,  /* where the 82599 has its bits: its driver does not ask */
     FRAME_INSERT_TCP_CHECKSUM = 1 << 9, /* for one after the other (ixgbe/tx.c) */
-    FRAME_INSERT_UDP_CHECKSUM = 1 << 10,
+    FRAME_INSERT_UDP_CHECKSUM = 1 << 11,
     FRAME_SEGMENT_TCP = 1 << 15,
 };
 

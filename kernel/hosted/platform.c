@@ -147,6 +147,11 @@ bus_addr_t platform_bus_addr(const void *vaddr)
     return (bus_addr_t)(uintptr_t)vaddr;
 }
 
+bus_addr_t platform_bus_addr_at_once(const void *vaddr)
+{
+    return platform_bus_addr(vaddr);
+}
+
 /* --- The boot archive --- */
 
 static struct platform_module modules[LINUX_MODULE_MAX];

@@ -123,34 +123,30 @@ void *platform_allocate_stack(void)
 
 static const struct module *last_module = node_info.modules; /* most lie where the one before did */
 
-/* Out of line: the usual ways are short enough to stand in a caller's loop. */
-static __attribute__((noinline, cold)) bus_addr_t find_bus_addr(uintptr_t address)
+inline bus_addr_t platform_bus_addr_at_once(const void *vaddr)
 {
-    paddr_t paddr;
+    uintptr_t offset = (uintptr_t)vaddr - DIRECT_MAP_BASE;
 
-    for (unsigned i = 0; i < node_info.module_count; i++) {
-        const struct module *module = &node_info.modules[i];
-
-        if (address - (uintptr_t)module->shown.start < module->shown.bytes) {
-            last_module = module;
-            return module->paddr + (address - (uintptr_t)module->shown.start);
-        }
+    if (offset < DIRECT_MAP_MAX_BYTES) {
+        return offset;
     }
-    paddr = address_space_translate(paging_own_space(), address);
-    ASSERT(paddr != ADDRESS_SPACE_NONE);
-    return paddr;
+    offset = (uintptr_t)vaddr - (uintptr_t)last_module->shown.start;
+    return offset < last_module->shown.bytes ? last_module->paddr + offset : BUS_ADDR_NONE;
 }
 
-inline bus_addr_t platform_bus_addr(const void *vaddr)
+bus_addr_t platform_bus_addr(const void *vaddr)
 {
-    uintptr_t address = (uintptr_t)vaddr;
-    uintptr_t offset = address - (uintptr_t)last_module->shown.start;
+    bus_addr_t bus_addr = platform_bus_addr_at_once(vaddr);
 
-    if (address - DIRECT_MAP_BASE < DIRECT_MAP_MAX_BYTES) {
-        return address - DIRECT_MAP_BASE;
+    for (unsigned i = 0; bus_addr == BUS_ADDR_NONE && i < node_info.module_count; i++) {
+        last_module = &node_info.modules[i];
+        bus_addr = platform_bus_addr_at_once(vaddr);
     }
-    return LIKELY(offset < last_module->shown.bytes) ? last_module->paddr + offset
-                                                     : find_bus_addr(address);
+    if (bus_addr == BUS_ADDR_NONE) {
+        bus_addr = address_space_translate(paging_own_space(), (uintptr_t)vaddr);
+        ASSERT(bus_addr != ADDRESS_SPACE_NONE);
+    }
+    return bus_addr;
 }
 
 const struct platform_module *platform_module(unsigned index)

@@ -74,12 +74,6 @@ struct arrival {
     node_id_t owner;
 };
 
-/* The frame at hand, and the one before it if that is an acknowledgement which may still be
- * superseded; NULL: it is not. */
-static struct arrival arrivals[2];
-static struct arrival *held;
-static unsigned syn_count; /* of this batch */
-
 /* --- Receive --- */
 
 /* Apart from its caller, whose common case needs fewer registers saved. */
@@ -103,23 +97,13 @@ static __attribute__((noinline)) void forward(struct frame *frame, node_id_t own
     frame->release(frame);
 }
 
-static void hand_over(const struct arrival *arrival)
+__attribute__((always_inline)) static inline void hand_over(const struct arrival *arrival)
 {
     ASSERT_SLOW(configuration_has_role(configuration, arrival->owner, ROLE_TS));
     if (arrival->owner == self) {
         transport_server_receive(arrival->frame, &arrival->packet);
     } else {
         forward(arrival->frame, arrival->owner);
-    }
-}
-
-static inline void hand_over_held(void)
-{
-    const struct arrival *arrival = held;
-
-    if (arrival != NULL) {
-        held = NULL;
-        hand_over(arrival);
     }
 }
 
@@ -130,21 +114,26 @@ static inline void hand_over_held(void)
  * them. One that acknowledges what was never sent says nothing, and must not replace one that does:
  * so the TS is asked, and where that is on another node, all are handed over.
  */
-static void hold(struct arrival *arrival)
+static inline bool may_be_held(const struct arrival *arrival)
 {
-    if (held != NULL && held->owner == arrival->owner && arrival->owner == self &&
-        arrival->packet.flags == held->packet.flags &&
-        packet_supersedes(&arrival->packet, &held->packet) &&
-        transport_server_expects_acknowledgment(&arrival->packet)) {
-        arrival->packet.merged_count = (uint16_t)(held->packet.merged_count + 1);
+    /* Damage must not replace. */
+    return packet_is_bare_ack(&arrival->packet) &&
+           (arrival->packet.flags & FRAME_L4_CHECKSUM_GOOD) != 0;
+}
+
+/* Hand over the acknowledgement that is held, or let the next one replace it. */
+static inline void end_hold(struct arrival *held, struct arrival *next)
+{
+    if (held->owner == next->owner && next->owner == self &&
+        next->packet.flags == held->packet.flags &&
+        packet_supersedes(&next->packet, &held->packet) &&
+        transport_server_expects_acknowledgment(&next->packet)) {
+        next->packet.merged_count = (uint16_t)(held->packet.merged_count + 1);
         held->frame->release(held->frame);
         counter_increment(COUNTER_NIC_RX_MERGED);
     } else {
-        hand_over_held();
+        hand_over(held);
     }
-    ASSERT_SLOW((arrival->packet.flags & FRAME_L4_CHECKSUM_GOOD) !=
-                0); /* damage must not replace */
-    held = arrival;
 }
 
 /* Whether there is a frame to look at; what is not is counted. */
@@ -163,24 +152,11 @@ static bool is_usable(const struct frame *frame)
     return true;
 }
 
-static void deliver(struct frame *frame)
+static inline void read_headers(struct arrival *arrival, struct frame *frame)
 {
-    struct arrival *arrival = held == &arrivals[0] ? &arrivals[1] : &arrivals[0];
-
-    if (!is_usable(frame)) {
-        frame->release(frame);
-        return;
-    }
     arrival->frame = frame;
     packet_parse(&arrival->packet, frame->data, frame->length_bytes, frame->flags);
     arrival->owner = steering_packet_owner(configuration, &arrival->packet);
-    if (packet_is_bare_ack(&arrival->packet) && (frame->flags & FRAME_L4_CHECKSUM_GOOD) != 0) {
-        hold(arrival);
-        return;
-    }
-    hand_over_held();
-    syn_count += arrival->packet.kind == PACKET_SYN;
-    hand_over(arrival);
 }
 
 /* --- Transmit --- */
@@ -217,19 +193,44 @@ static uint32_t read_statistics(void)
     return missed;
 }
 
-/* Apart from its caller, whose common case needs none of the registers that this one saves. */
-static __attribute__((noinline)) void deliver_all(struct frame **frames, unsigned count)
+/* Returns how many of them were SYNs. Apart from its caller, whose common case needs none of the
+ * registers that this one saves. */
+static __attribute__((noinline)) unsigned deliver_all(struct frame **frames, unsigned count)
 {
+    struct arrival arrivals[2];
+    struct arrival *arrival = arrivals;
+    struct arrival *held = NULL; /* the one before it, an acknowledgement */
+    unsigned syn_count = 0;
     uint64_t byte_count = 0;
 
-    ASSERT_SLOW(held == NULL); /* none is left from the batch before */
     for (unsigned i = 0; i < count; i++) {
         byte_count += frames[i]->length_bytes;
-        deliver(frames[i]);
+        if (!is_usable(frames[i])) {
+            frames[i]->release(frames[i]);
+            continue;
+        }
+        read_headers(arrival, frames[i]);
+        if (may_be_held(arrival)) {
+            if (held != NULL) {
+                end_hold(held, arrival);
+            }
+            held = arrival;
+            arrival = arrival == arrivals ? arrivals + 1 : arrivals;
+        } else {
+            if (held != NULL) {
+                hand_over(held);
+                held = NULL;
+            }
+            syn_count += arrival->packet.kind == PACKET_SYN;
+            hand_over(arrival);
+        }
     }
-    hand_over_held();
+    if (held != NULL) {
+        hand_over(held);
+    }
     counter_add(COUNTER_NIC_RX_PACKETS, count);
     counter_add(COUNTER_NIC_RX_BYTES, byte_count);
+    return syn_count;
 }
 
 /* From the queue that takes only those. */
@@ -238,7 +239,7 @@ static __attribute__((noinline)) unsigned deliver_syns(struct frame **frames, un
     unsigned count = link_syns_receive(frames, most);
 
     if (count > 0) {
-        deliver_all(frames, count);
+        (void)deliver_all(frames, count);
     }
     return count;
 }
@@ -252,8 +253,8 @@ static unsigned poll_queue(void *context)
     (void)context;
     ASSERT_SLOW(count <= RECEIVE_BUDGET);
     if (count > 0) {
-        syn_count = 0;
-        deliver_all(frames, count);
+        unsigned syn_count = deliver_all(frames, count);
+
         if (syn_count > 0 && link_syns_note(syn_count) && read_statistics() > 0) {
             link_syns_begin();
         }

@@ -508,6 +508,11 @@ bus_addr_t platform_bus_addr(const void *vaddr)
     return (uintptr_t)vaddr;
 }
 
+bus_addr_t platform_bus_addr_at_once(const void *vaddr)
+{
+    return platform_bus_addr(vaddr);
+}
+
 const struct platform_module *platform_module(unsigned index)
 {
     (void)index;
