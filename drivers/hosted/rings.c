@@ -125,7 +125,7 @@ int rings_transmit(struct nic_queue *queue, const struct frame_to_send *frame)
     if (rings->tx_tail - rings->tx_done >= rings->frame_max) {
         return -EAGAIN;
     }
-    nic_count_sent(frame);
+    nic_count_sent(frame, nic_header_bytes(frame));
     rings->tx[rings->tx_tail++ % RINGS_FRAME_MAX] = *frame;
     return 0;
 }

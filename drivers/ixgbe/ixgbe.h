@@ -170,6 +170,7 @@ struct ixgbe_tx {
     uint32_t context_form;
     uint16_t context_segment_bytes;
     uint8_t context_tcp_header_bytes;
+    uint16_t context_header_bytes; /* of all headers of a frame that is cut */
     /* Those that the device has been asked for, oldest first. */
     struct ixgbe_tx_report *reports;
     uint32_t report_first, report_end; /* free-running */

@@ -121,6 +121,7 @@ static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame
     tx->context_form = frame->form;
     tx->context_segment_bytes = is_cut(frame) ? frame->segment_bytes : 0;
     tx->context_tcp_header_bytes = is_cut(frame) ? frame->tcp_header_bytes : 0;
+    tx->context_header_bytes = (uint16_t)nic_header_bytes(frame);
     descriptor->context_lengths = FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset) |
                                   FIELD_PREP(TX_CONTEXT_IPLEN, frame->ip_header_bytes);
     descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
@@ -139,31 +140,16 @@ static __attribute__((noinline)) void request_report(struct ixgbe_tx *tx)
     tx->last_report = tx->tail;
 }
 
-/* How long the frame is to the device (TX_PAYLEN). */
-static inline uint32_t payload_bytes_of(const struct frame_to_send *frame)
-{
-    uint32_t payload_bytes = frame->length_bytes;
-
-    if (is_cut(frame)) {
-        uint32_t header_bytes =
-            frame->ip_header_offset + frame->ip_header_bytes + frame->tcp_header_bytes;
-
-        ASSERT_SLOW(frame->segment_bytes > 0 && frame->length_bytes > header_bytes);
-        payload_bytes -= header_bytes;
-    }
-    return payload_bytes;
-}
-
 /* The frame's own bytes, in as many descriptors as it has fragments. False if `bus_addr_of` does
  * not know where one lies: nothing has been written that counts. */
 __attribute__((always_inline)) static inline bool
-write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame,
+write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame, uint32_t header_bytes,
                 bus_addr_t (*bus_addr_of)(const void *vaddr))
 {
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
     uint32_t form = frame->form;
-    uint32_t status = FIELD_PREP(TX_PAYLEN, payload_bytes_of(frame)) |
+    uint32_t status = FIELD_PREP(TX_PAYLEN, frame->length_bytes - header_bytes) |
                       ((form | form >> 2) & (TX_IXSM | TX_TXSM)); /* TCP or UDP: TXSM */
     uint64_t words = (uint64_t)status << 32 | TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS |
                      (form & FRAME_SEGMENT_TCP) << 16;
@@ -188,9 +174,10 @@ write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame,
     return true;
 }
 
-static inline void note_written(struct ixgbe_tx *tx, const struct frame_to_send *frame)
+static inline void note_written(struct ixgbe_tx *tx, const struct frame_to_send *frame,
+                                uint32_t header_bytes)
 {
-    nic_count_sent(frame);
+    nic_count_sent(frame, header_bytes);
     if (LIKELY(frame->done != NULL)) {
         ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
         tx->completions[tx->completion_end++ & RING_MASK] =
@@ -222,19 +209,22 @@ static __attribute__((noinline)) int transmit_slowly(struct ixgbe_tx *tx,
     if (needs_context(tx, frame)) {
         write_context(tx, frame);
     }
-    (void)write_fragments(tx, frame, platform_bus_addr);
-    note_written(tx, frame);
+    (void)write_fragments(tx, frame, nic_header_bytes(frame), platform_bus_addr);
+    note_written(tx, frame, nic_header_bytes(frame));
     return 0;
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
+    /* As the context has it, which is the frame's if it needs no other. */
+    uint32_t header_bytes = is_cut(frame) ? tx->context_header_bytes : 0;
+
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
     if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count || needs_context(tx, frame) ||
-                 !write_fragments(tx, frame, platform_bus_addr_at_once))) {
+                 !write_fragments(tx, frame, header_bytes, platform_bus_addr_at_once))) {
         return transmit_slowly(tx, frame);
     }
-    note_written(tx, frame);
+    note_written(tx, frame, header_bytes);
     return 0;
 }
 

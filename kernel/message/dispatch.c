@@ -175,7 +175,7 @@ unsigned dispatch_round(void)
     }
     /* Before threads, which may wait for it, and before the flush, which acts on it. */
     work += peers_handle_own();
-    if (timer_next_deadline_ns() != UINT64_MAX) {
+    if (timer_next_deadline_ns() != UINT64_MAX && timer_next_deadline_ns() <= dispatch_now_ns()) {
         work += timer_run_expired(dispatch_now_ns());
     }
     work += thread_run_ready();
