@@ -371,7 +371,7 @@ void peers_begin_round(void)
 
 bool peers_is_blocked(void)
 {
-    return node_set_next(&blocked_nodes, 0) != NODE_SET_LIMIT;
+    return !node_set_is_empty(&blocked_nodes);
 }
 
 bool peers_has_room_come(void)

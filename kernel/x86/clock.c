@@ -82,10 +82,9 @@ void clock_initialise(void)
     }
 }
 
-void clock_arm(uint64_t deadline_ns)
+void clock_arm(uint64_t deadline_ns, uint64_t now_ns)
 {
     const struct clock *clock = &node_info.clock;
-    uint64_t now_ns = clock_advance_ns();
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 
     ASSERT_SLOW(clock->has_tsc_deadline ? clock->tsc_hz != 0 : clock->lapic_timer_hz != 0);

@@ -87,10 +87,12 @@ uint64_t platform_attention_count(void)
 
 void platform_sleep(uint64_t deadline_ns)
 {
-    if (deadline_ns <= clock_advance_ns()) {
+    uint64_t now_ns = clock_advance_ns();
+
+    if (deadline_ns <= now_ns) {
         return;
     }
-    clock_arm(deadline_ns);
+    clock_arm(deadline_ns, now_ns);
     /* Interrupts are off whenever the node works, so one that has come since the last look for
      * work is pending; `sti` holds it back until `hlt` has begun, which it then ends. */
     __asm__ volatile("sti; hlt; cli" : : : "memory");

@@ -38,6 +38,17 @@ static inline bool node_set_has(const struct node_set *set, unsigned node)
     return (set->words[node / 64] >> node % 64 & 1) != 0;
 }
 
+static inline bool node_set_is_empty(const struct node_set *set)
+{
+    uint64_t all = 0;
+
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < NODE_SET_WORDS; i++) {
+        all |= set->words[i];
+    }
+    return all == 0;
+}
+
 static inline void node_set_add_all(struct node_set *set, const struct node_set *others)
 {
     for (unsigned i = 0; i < NODE_SET_WORDS; i++) {
@@ -62,11 +73,6 @@ static inline unsigned node_set_next(const struct node_set *set, unsigned node)
 #define NODE_SET_EACH(set, node)                                                                   \
     for (unsigned node = node_set_next(set, 0); node < NODE_SET_LIMIT;                             \
          node = node_set_next(set, node + 1))
-
-static inline bool node_set_is_empty(const struct node_set *set)
-{
-    return node_set_next(set, 0) == NODE_SET_LIMIT;
-}
 
 static inline unsigned node_set_count(const struct node_set *set)
 {

@@ -76,7 +76,8 @@ static int begin(void **state)
     clock_left_out_ns = 0;
     clock_offset_ns = 0;
     clock_initialise();
-    clock_arm(UINT64_MAX); /* before a sleep without end: what follows is no standstill */
+    clock_arm(UINT64_MAX,
+              clock_advance_ns()); /* before a sleep without end: what follows is no standstill */
     return 0;
 }
 
@@ -86,7 +87,7 @@ static void it_counts_nanoseconds_since_boot(void **state)
     assert_int_equal(clock_advance_ns(), 0);
     tsc += TSC_HZ;
     assert_in_range(clock_advance_ns(), NS_PER_S - 1, NS_PER_S);
-    clock_arm(UINT64_MAX);
+    clock_arm(UINT64_MAX, clock_advance_ns());
     tsc += 365 * 24 * 3600 * TSC_HZ; /* the product needs more than 64 bits */
     assert_in_range(clock_advance_ns() / NS_PER_S, 365 * 24 * 3600, 365 * 24 * 3600 + 1);
 }
@@ -164,7 +165,7 @@ static void clocks_of_nodes_agree_whatever_their_tscs_show(void **state)
         node_info.clock.tsc_at_zero += (uint64_t)offsets[i];
         assert_int_equal(clock_advance_ns(), node_0_ns);
         /* A deadline is in this core's own ticks. */
-        clock_arm(node_0_ns + NS_PER_MS);
+        clock_arm(node_0_ns + NS_PER_MS, clock_advance_ns());
         assert_in_range(deadline - tsc, TSC_HZ / 1000, TSC_HZ / 1000 + 1);
     }
 }
@@ -172,14 +173,14 @@ static void clocks_of_nodes_agree_whatever_their_tscs_show(void **state)
 static void the_timer_is_moved_only_to_an_earlier_time(void **state)
 {
     (void)state;
-    clock_arm(2000000);
-    clock_arm(3000000);
-    clock_arm(2000000);
+    clock_arm(2000000, clock_advance_ns());
+    clock_arm(3000000, clock_advance_ns());
+    clock_arm(2000000, clock_advance_ns());
     assert_int_equal(armed_count, 1);
-    clock_arm(1000000);
+    clock_arm(1000000, clock_advance_ns());
     assert_int_equal(armed_count, 2);
     clock_fired();
-    clock_arm(3000000);
+    clock_arm(3000000, clock_advance_ns());
     assert_int_equal(armed_count, 3);
 }
 
@@ -188,11 +189,11 @@ static void a_deadline_that_has_passed_fires_soon(void **state)
 {
     (void)state;
     tsc += TSC_HZ;
-    clock_arm(5);
+    clock_arm(5, clock_advance_ns());
     assert_int_equal(deadline, tsc + 1);
     clock_fired();
     node_info.clock.has_tsc_deadline = false;
-    clock_arm(5);
+    clock_arm(5, clock_advance_ns());
     assert_int_equal(counts, 1);
 }
 
@@ -200,12 +201,12 @@ static void a_deadline_far_away_is_within_what_the_timer_can_count(void **state)
 {
     (void)state;
     node_info.clock.has_tsc_deadline = false;
-    clock_arm(UINT64_MAX / 2);
+    clock_arm(UINT64_MAX / 2, clock_advance_ns());
     assert_in_range(counts, 60 * TIMER_HZ, 60 * TIMER_HZ + 1);
     begin(state);
     node_info.clock.has_tsc_deadline = false;
     node_info.clock.lapic_timer_hz = 100 * TIMER_HZ;
-    clock_arm(UINT64_MAX / 2);
+    clock_arm(UINT64_MAX / 2, clock_advance_ns());
     assert_int_equal(counts, UINT32_MAX);
 }
 

@@ -82,7 +82,7 @@ static uint64_t begin(void)
         is_started = true;
     }
     clock_fired();
-    clock_arm(clock_advance_ns() + 1); /* a sleep without standstill */
+    clock_arm(clock_advance_ns() + 1, clock_advance_ns()); /* a sleep without standstill */
     pass_ns(1);
     wake();
     tsc_deadline = 0;
@@ -126,7 +126,7 @@ static void a_sleep_takes_its_time(void **state)
     uint64_t left_out_ns = clock_left_out_ns;
 
     (void)state;
-    clock_arm(start_ns + 20 * NS_PER_S);
+    clock_arm(start_ns + 20 * NS_PER_S, clock_advance_ns());
     assert_int_not_equal(tsc_deadline, 0);
     pass_ns(20 * NS_PER_S + NS_PER_MS);
     wake();
@@ -136,7 +136,7 @@ static void a_sleep_takes_its_time(void **state)
 
 static void sleep_too_long(uint64_t deadline_ns)
 {
-    clock_arm(deadline_ns);
+    clock_arm(deadline_ns, clock_advance_ns());
     pass_ns(3600 * NS_PER_S);
     wake();
 }
@@ -163,7 +163,7 @@ static void of_two_sleeps_in_a_row_that_are_too_long_the_second_takes_its_time(v
     sleep_too_long(start_ns + 20 * NS_PER_S);
     assert_int_equal(clock_advance_ns(), start_ns + 21 * NS_PER_S);
     start_ns = clock_advance_ns();
-    clock_arm(start_ns + NS_PER_S); /* one that ends in time */
+    clock_arm(start_ns + NS_PER_S, clock_advance_ns()); /* one that ends in time */
     pass_ns(NS_PER_S);
     wake();
     sleep_too_long(start_ns + 20 * NS_PER_S);
@@ -177,12 +177,12 @@ static void a_sleep_under_an_earlier_timer_is_as_long_as_that(void **state)
     uint64_t start_ns = begin();
 
     (void)state;
-    clock_arm(start_ns + 5 * NS_PER_S);
+    clock_arm(start_ns + 5 * NS_PER_S, clock_advance_ns());
     pass_ns(NS_PER_S);
     clock_woken();
     assert_int_equal(clock_advance_ns(), start_ns + NS_PER_S);
     tsc_deadline = 0;
-    clock_arm(start_ns + 50 * NS_PER_S);
+    clock_arm(start_ns + 50 * NS_PER_S, clock_advance_ns());
     assert_int_equal(tsc_deadline, 0);
     pass_ns(100 * NS_PER_S);
     clock_woken();
@@ -195,7 +195,7 @@ static void a_sleep_without_timer_may_be_as_long_as_it_wants(void **state)
     uint64_t start_ns = begin();
 
     (void)state;
-    clock_arm(UINT64_MAX);
+    clock_arm(UINT64_MAX, clock_advance_ns());
     assert_int_equal(tsc_deadline, 0);
     pass_ns(100000 * NS_PER_S);
     clock_woken();
