@@ -15,6 +15,8 @@
 #include <cmocka.h>
 
 #include "drivers/ixgbe/ixgbe.h"
+#include "drivers/nic/counters.h"
+#include "kernel/message/status.h"
 #include "tests/unit/world/fake_nic.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -150,6 +152,25 @@ static void frame_is_gathered_from_its_fragments(void **state)
     assert_int_equal(sent.first_command, 0x22300006);
     assert_int_equal(sent.first_status, 13 << 14);
     assert_int_equal(sent.context_command, 0);
+}
+
+static void frame_whose_bytes_must_be_searched_for_is_sent_once(void **state)
+{
+    struct frame_to_send frame = frame_of("payload", 7);
+    struct fake_nic_sent sent;
+
+    (void)state;
+    fake_hide_bus_addr(frame.fragments[1].data);
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    fake_hide_bus_addr(NULL);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 2);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), 1);
+    assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), 13);
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_memory_equal(sent.data, "headerpayload", 13);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 1);
+    assert_int_equal(done_calls[0], 7);
 }
 
 static void checksum_offload_takes_one_context_for_frames_alike(void **state)
@@ -400,6 +421,40 @@ static void owner_may_send_while_it_is_told(void **state)
     assert_int_equal(ixgbe_tx_in_flight(&tx), 0);
 }
 
+static void fill_ring(void *context)
+{
+    unsigned number = 100;
+
+    note_done(context);
+    while (send_number(number) == 0) {
+        number++;
+    }
+}
+
+/* In looking for room it tells the others, who stand behind it: each once, and in order. */
+static void owner_may_fill_the_ring_while_it_is_told(void **state)
+{
+    struct frame_to_send frame = frame_of("first", 0);
+
+    (void)state;
+    frame.done = fill_ring;
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    for (unsigned i = 1; i < 100; i++) {
+        assert_int_equal(send_number(i), 0);
+    }
+    ixgbe_tx_flush(&tx);
+    assert_int_equal(transmit_all(), 100);
+    (void)ixgbe_tx_reclaim(&tx);
+    assert_int_equal(done_count, 100);
+    assert_true(ixgbe_tx_room(&tx) < 2);
+    assert_int_equal(transmit_all(), (TX_RING - 1) / 2);
+    (void)ixgbe_tx_reclaim(&tx);
+    for (unsigned i = 0; i < done_count; i++) {
+        assert_int_equal(done_calls[i], i);
+    }
+    assert_int_equal(done_count, 100 + (TX_RING - 1) / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +464,7 @@ int main(void)
         cmocka_unit_test_setup(queue_that_does_not_switch_off_is_left_alone, set_up),
         cmocka_unit_test_setup(queue_that_is_on_already_is_first_switched_off, set_up),
         cmocka_unit_test_setup(frame_is_gathered_from_its_fragments, set_up),
+        cmocka_unit_test_setup(frame_whose_bytes_must_be_searched_for_is_sent_once, set_up),
         cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
         cmocka_unit_test_setup(long_tcp_frame_is_cut_by_the_device, set_up),
         cmocka_unit_test_setup(context_is_renewed_for_another_segment_size_only_to_cut, set_up),
@@ -420,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup(transmit_ring_wraps, set_up),
         cmocka_unit_test_setup(transmit_indices_wrap, set_up),
         cmocka_unit_test_setup(owner_may_send_while_it_is_told, set_up),
+        cmocka_unit_test_setup(owner_may_fill_the_ring_while_it_is_told, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,7 +252,12 @@ static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
     assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2000)), 0x7000000);
     assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2FFF)), 0x7000FFF);
     assert_int_equal(platform_bus_addr((void *)ARCHIVE_BASE), 0x5000000);
+    /* At once in own memory and in the module of the byte before. */
+    assert_int_equal(platform_bus_addr_at_once((void *)(DIRECT_MAP_BASE + 0x1234)), 0x1234);
+    assert_int_equal(platform_bus_addr_at_once((void *)(ARCHIVE_BASE + 1)), 0x5000001);
+    assert_true(platform_bus_addr_at_once((void *)(ARCHIVE_BASE + 0x2000)) == BUS_ADDR_NONE);
     stack = (uintptr_t)platform_allocate_stack();
+    assert_true(platform_bus_addr_at_once((void *)(stack + 5)) == BUS_ADDR_NONE);
     assert_int_equal(platform_bus_addr((void *)(stack + 5)), FIRST_PAGE - DIRECT_MAP_BASE + 5);
     expect_assert_failure(platform_bus_addr((void *)(ARCHIVE_BASE + 0x3000)));
 }

@@ -106,6 +106,8 @@ void fake_console_write(const char *text, size_t length_bytes);
 
 /* --- Memory: allocations fail after so many; negative, the default, means never. --- */
 void fake_fail_allocations_after(int count);
+/* This byte's bus address takes a search; NULL: none does. */
+void fake_hide_bus_addr(const void *vaddr);
 /* What the node has free; UINT64_MAX after a reset. */
 void fake_set_free_memory_bytes(uint64_t bytes);
 
