@@ -157,23 +157,23 @@ static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
     }
 }
 
-static bool is_length_possible(const struct channel_receiver *receiver, size_t length_bytes)
+static bool is_length_possible(uint32_t length_bytes, uint32_t left_lines)
 {
-    uint32_t left = channel_lines_to_end(receiver->read_lines, receiver->line_count);
-
     return length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES &&
-           channel_lines_for(length_bytes) <= left;
+           channel_lines_for(length_bytes) <= left_lines;
 }
 
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line)
 {
     /* Bounded: a sound sender pads once in a ring; a damaged one has a ring of lines at most. */
     for (uint32_t i = 0; i <= receiver->line_count; i++) {
+        uint32_t next = receiver->read_lines;
+        uint32_t left_lines = channel_lines_to_end(next, receiver->line_count);
         const uint32_t *word = channel_next_word(receiver);
         const uint8_t *place = (const uint8_t *)word - offsetof(struct message_header, sequence);
 
         /* Pairs with the release in channel_publish(): what follows is the whole message. */
-        if (mailbox_load_acquire(word) != channel_sequence(receiver->read_lines)) {
+        if (mailbox_load_acquire(word) != channel_sequence(next)) {
             break;
         }
         mailbox_copy_line(line->words, (const uint64_t *)place);
@@ -182,7 +182,7 @@ const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel
         uint16_t length_bytes = (uint16_t)(line->words[0] >> 16);
         mailbox_invalidate(place, length_bytes);
 
-        if (UNLIKELY(!is_length_possible(receiver, length_bytes))) {
+        if (UNLIKELY(!is_length_possible(length_bytes, left_lines))) {
             counter_increment(COUNTER_DROP_BAD_MESSAGE);
             skip_lines(receiver, 1);
         } else if (UNLIKELY(type == MESSAGE_PADDING)) {
