@@ -18,7 +18,9 @@
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/host.h"
+#include "apps/httpd/known.h"
 #include "apps/httpd/repeat.h"
+#include "apps/httpd/waiting.h"
 
 /* Linux has none: there our end of the connection goes alone, by shutdown() or close(). */
 #ifndef MSG_EOF
@@ -29,17 +31,6 @@
 #define INPUT_MAX_BYTES   (REQUEST_HEAD_MAX_BYTES + 1024)
 #define INPUT_START_BYTES 2048
 
-/*
- * Limits, chosen: long enough for slow people, short enough that slow attackers gain little. Who
- * takes anything at all of a response in its time has it again; so much because Talus tells of what
- * was taken in pieces of 64 KiB only: that is 2 kbit/s.
- */
-static uint64_t time_limits_ms[WAIT_COUNT] = {
-    [WAIT_REQUEST] = 20000,
-    [WAIT_SEND] = 300000,
-    [WAIT_LINGER] = 2000,
-};
-
 /* What became of a client. */
 enum progress {
     READY,   /* go on: more input can be handled */
@@ -48,75 +39,26 @@ enum progress {
 };
 
 static int epoll_fd;
-static uint64_t now_ms;
 static unsigned count;
 static char shared_input[INPUT_MAX_BYTES];
 
 _Static_assert(INPUT_MAX_BYTES <= UINT16_MAX, "lengths of input are kept in 16 bits");
 
-/* Clients that are waited for. The head has joined first, so its time is over first. */
-static struct {
-    struct client *head, *tail;
-} lists[WAIT_COUNT];
-
 void client_start(int epoll, unsigned idle_s)
 {
     epoll_fd = epoll;
-    time_limits_ms[WAIT_IDLE] = idle_s * UINT64_C(1000);
+    waiting_start(idle_s);
     work_start();
 }
 
-void client_set_time(uint64_t now)
+void client_set_time(uint64_t now_ms)
 {
-    check(now >= now_ms);
-    now_ms = now;
+    waiting_set_time(now_ms);
 }
 
 unsigned client_count(void)
 {
     return count;
-}
-
-/* --- Waiting --- */
-
-static void leave_list(struct client *client)
-{
-    if (client->wait == WAIT_NOT) {
-        return;
-    }
-    check(client->wait < WAIT_COUNT);
-    check(client->previous != NULL ? client->previous->next == client
-                                   : lists[client->wait].head == client);
-    check(client->next != NULL ? client->next->previous == client
-                               : lists[client->wait].tail == client);
-    if (client->previous != NULL) {
-        client->previous->next = client->next;
-    } else {
-        lists[client->wait].head = client->next;
-    }
-    if (client->next != NULL) {
-        client->next->previous = client->previous;
-    } else {
-        lists[client->wait].tail = client->previous;
-    }
-    client->wait = WAIT_NOT;
-}
-
-static void join_list(struct client *client, enum client_wait wait)
-{
-    check(wait < WAIT_COUNT && client->wait == WAIT_NOT);
-    client->wait = (uint8_t)wait;
-    client->deadline_ms = now_ms + time_limits_ms[wait];
-    client->next = NULL;
-    client->previous = lists[wait].tail;
-    if (client->previous != NULL) {
-        client->previous->next = client;
-    } else {
-        lists[wait].head = client;
-    }
-    lists[wait].tail = client;
-    /* What stands in front has waited longer: client_expire() looks at the head only. */
-    check(client->previous == NULL || client->previous->deadline_ms <= client->deadline_ms);
 }
 
 /* --- Work --- */
@@ -152,7 +94,7 @@ static bool keep_work(struct client *client, enum client_wait wait)
 static void close_client(struct client *client)
 {
     check(count > 0);
-    leave_list(client);
+    waiting_leave(client);
     close(client->fd); /* leaves the epoll too */
     work_release_response(work_of(client));
     if (client->work != NULL || client->input != NULL) { /* rarely */
@@ -175,7 +117,8 @@ static bool watch(struct client *client)
     return client->is_watched;
 }
 
-static enum progress wait_for(struct client *client, enum client_wait wait)
+static __attribute__((noinline)) enum progress wait_for(struct client *client,
+                                                        enum client_wait wait)
 {
     if ((!client->is_watched && !watch(client)) || !keep_work(client, wait)) {
         host_count_turned_away();
@@ -184,8 +127,8 @@ static enum progress wait_for(struct client *client, enum client_wait wait)
     }
     /* A request's time runs from its first byte: one that comes byte by byte gets no more. */
     if (client->wait != wait || wait != WAIT_REQUEST) {
-        leave_list(client);
-        join_list(client, wait);
+        waiting_leave(client);
+        waiting_join(client, wait);
     }
     return WAITING;
 }
@@ -208,6 +151,17 @@ static bool own_head(struct response *response)
     return true;
 }
 
+static ssize_t send_both(int fd, const struct response *response, int flags)
+{
+    struct iovec pieces[] = {
+        {.iov_base = (void *)(uintptr_t)response->head, .iov_len = response->head_bytes},
+        {.iov_base = (void *)(uintptr_t)response->body, .iov_len = response->body_bytes},
+    };
+    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+
+    return sendmsg(fd, &message, flags);
+}
+
 /* Send as much as goes: head, body and, behind the last response, our end of the connection in one
  * call. Returns 1 when all is sent, 0 when the rest must wait, -1 on failure. */
 static int send_response(const struct client *client, struct response *response)
@@ -215,12 +169,9 @@ static int send_response(const struct client *client, struct response *response)
     int flags = MSG_NOSIGNAL | (client->is_last ? MSG_EOF : 0);
 
     while (response->head_bytes + response->body_bytes > 0) {
-        struct iovec pieces[] = {
-            {.iov_base = (void *)(uintptr_t)response->head, .iov_len = response->head_bytes},
-            {.iov_base = (void *)(uintptr_t)response->body, .iov_len = response->body_bytes},
-        };
-        const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
-        ssize_t sent = sendmsg(client->fd, &message, flags);
+        ssize_t sent = response->body_bytes == 0
+                           ? send(client->fd, response->head, response->head_bytes, flags)
+                           : send_both(client->fd, response, flags);
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }
@@ -290,6 +241,20 @@ static enum progress flush(struct client *client, struct work *work)
 
 /* --- Requests --- */
 
+/* A response has been made: send it. `may_linger`: bytes may come that are no request of ours. */
+static enum progress send_answer(struct client *client, struct work *work,
+                                 enum persistence persistence, bool may_linger)
+{
+    client->is_last = persistence == PERSIST_NOT || work->response.status == 503;
+    client->must_linger = may_linger;
+    client->has_requested = true;
+    if (client->wait == WAIT_REQUEST) {
+        waiting_leave(client); /* the next request has its own time */
+    }
+    host_count_request();
+    return flush(client, work);
+}
+
 /* `has_more`: bytes have come behind this request. */
 static enum progress answer(struct client *client, struct work *work, const char *head,
                             bool has_more)
@@ -301,15 +266,21 @@ static enum progress answer(struct client *client, struct work *work, const char
     if (request->is_keep_alive) {
         persistence = request->minor_version >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
     }
-    response_make(&work->response, request, head, persistence);
-    client->is_last = persistence == PERSIST_NOT || work->response.status == 503;
-    client->must_linger = has_more || request->method == HTTP_CONNECT;
-    client->has_requested = true;
-    if (client->wait == WAIT_REQUEST) {
-        leave_list(client); /* the next request has its own time */
+    struct resource *file = response_make(&work->response, request, head, persistence);
+    if (file != NULL && request->is_repeated) {
+        known_remember(head, request->head_bytes, file, persistence);
     }
-    host_count_request();
-    return flush(client, work);
+    return send_answer(client, work, persistence, has_more || request->method == HTTP_CONNECT);
+}
+
+/* Nothing of it has to be read: its work stays as it is between two requests. */
+static enum progress answer_known(struct client *client, const struct known *known)
+{
+    struct work *work = work_of(client);
+
+    check(!client->is_sending && !work->request.has_head && work->response.owned == NULL);
+    response_make_file(&work->response, known->file, known->persistence);
+    return send_answer(client, work, known->persistence, false);
 }
 
 static enum progress refuse(struct client *client, uint16_t status)
@@ -452,6 +423,9 @@ static enum progress wait_for_request(struct client *client)
 {
     bool is_idle = client->has_requested && client->input_bytes == 0;
 
+    if (is_idle && client->work == NULL && waiting_is_idle(client)) {
+        return WAITING; /* as nearly always between two requests */
+    }
     return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
 }
 
@@ -474,8 +448,11 @@ static enum progress read_input(struct client *client, bool must_reach_end)
         close_client(client);
         return CLOSED;
     }
+    const struct known *known = kept == 0 ? known_find(shared_input, (size_t)received) : NULL;
     enum progress progress =
-        handle_input(client, shared_input, client->input_parsed, kept + (size_t)received);
+        known != NULL
+            ? answer_known(client, known)
+            : handle_input(client, shared_input, client->input_parsed, kept + (size_t)received);
     /* A short read has emptied the socket: whatever comes next is a new event. */
     if (progress == READY && (size_t)received < room && !must_reach_end) {
         return wait_for_request(client);
@@ -583,18 +560,5 @@ static void give_up(struct client *client, enum client_wait wait)
 
 int client_expire(void)
 {
-    uint64_t next_ms = UINT64_MAX;
-
-    for (enum client_wait wait = 0; wait < WAIT_COUNT; wait++) {
-        while (lists[wait].head != NULL && lists[wait].head->deadline_ms <= now_ms) {
-            struct client *client = lists[wait].head;
-
-            give_up(client, wait);
-            assert(lists[wait].head != client || client->deadline_ms > now_ms);
-        }
-        if (lists[wait].head != NULL && lists[wait].head->deadline_ms < next_ms) {
-            next_ms = lists[wait].head->deadline_ms;
-        }
-    }
-    return next_ms == UINT64_MAX ? -1 : (int)(next_ms - now_ms);
+    return waiting_expire(give_up);
 }

@@ -104,6 +104,7 @@ bool repeat_recognise(struct request *request, const char *head, size_t bytes, s
     request->is_keep_alive = memory->is_keep_alive;
     request->has_head = true;
     request->is_complete = true;
+    request->is_repeated = true;
     request->head_bytes = (uint32_t)bytes;
     for (uint32_t left = memory->present; left != 0; left &= left - 1) {
         unsigned field = (unsigned)__builtin_ctz(left);

@@ -402,6 +402,7 @@ void request_restart(struct request *request)
     request->has_close = false;
     request->has_head = false;
     request->is_complete = false;
+    request->is_repeated = false;
     request->status = 0;
     request->head_bytes = 0;
     request->body_bytes = 0;

@@ -64,6 +64,7 @@ struct request {
     bool has_head;  /* complete: a body may follow */
     bool is_complete;
     bool is_keep_alive;
+    bool is_repeated;     /* recognised by repeat.c: its head_bytes are all of it */
     bool has_body_fields; /* Content-Length, Transfer-Encoding or Upgrade */
     uint16_t status;      /* why it is refused, as an HTTP status; 0: not */
     uint32_t head_bytes;  /* up to the end of the last value read: all that spans refer to */

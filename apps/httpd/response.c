@@ -406,29 +406,37 @@ static int find_resource(const char *target, size_t bytes, struct resource **res
     return 0;
 }
 
-static void make_for_path(struct response *response, const struct request *request,
-                          const char *head, enum persistence persistence)
+void response_make_file(struct response *response, struct resource *file,
+                        enum persistence persistence)
 {
+    make_whole_file(response, file, false, persistence);
+}
+
+/* As response_make(). */
+static struct resource *make_for_path(struct response *response, const struct request *request,
+                                      const char *head, enum persistence persistence)
+{
+    bool is_head = request->method == HTTP_HEAD;
     struct resource *resource;
     int error = find_resource(head + request->target.offset, request->target.bytes, &resource);
 
     if (error == 0 && resource != NULL && resource->kind == RESOURCE_FILE &&
         (request->present & REQUEST_CONDITIONS) == 0) {
-        make_whole_file(response, resource, request->method == HTTP_HEAD, persistence);
-    } else {
-        make_otherwise(response, request, head, error, resource, persistence);
+        make_whole_file(response, resource, is_head, persistence);
+        return is_head ? NULL : resource;
     }
+    make_otherwise(response, request, head, error, resource, persistence);
+    return NULL;
 }
 
-void response_make(struct response *response, const struct request *request, const char *head,
-                   enum persistence persistence)
+struct resource *response_make(struct response *response, const struct request *request,
+                               const char *head, enum persistence persistence)
 {
     check(request->is_complete && persistence < PERSISTENCE_COUNT);
     switch (request->method) {
     case HTTP_GET:
     case HTTP_HEAD:
-        make_for_path(response, request, head, persistence);
-        break;
+        return make_for_path(response, request, head, persistence);
     case HTTP_OPTIONS:
         make_options(response, persistence);
         break;
@@ -436,4 +444,5 @@ void response_make(struct response *response, const struct request *request, con
         make_message(response, 405, "Allow: " ALLOWED_METHODS "\r\n", false, persistence);
         break;
     }
+    return NULL;
 }

@@ -29,9 +29,16 @@ struct response {
 void response_set_time(time_t now_s);
 time_t response_time(void);
 
-/* The answer to a request whose head is at `head`. Never fails: without memory it is 503. */
-void response_make(struct response *response, const struct request *request, const char *head,
-                   enum persistence persistence);
+/*
+ * The answer to a request whose head is at `head`. Never fails: without memory it is 503.
+ *
+ * Returns the file if response_make_file() is what a request of the same head gets, else NULL.
+ */
+struct resource *response_make(struct response *response, const struct request *request,
+                               const char *head, enum persistence persistence);
+/* A file as it is. */
+void response_make_file(struct response *response, struct resource *file,
+                        enum persistence persistence);
 /* 503, at once and without memory; closes the connection. */
 void response_make_overload(struct response *response);
 /* The answer to a request that was refused with `status`; closes the connection. One of HEAD has no

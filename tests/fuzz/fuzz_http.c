@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/client.c apps/httpd/work.c apps/httpd/request.c apps/httpd/repeat.c */
-/* sources: apps/httpd/path.c */
+/* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/request.c */
+/* sources: apps/httpd/repeat.c apps/httpd/known.c apps/httpd/path.c */
 /* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
-/* flags: -D_GNU_SOURCE -Dsendmsg=fake_sendmsg -DMSG_EOF=0x200 -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
+/* flags: -D_GNU_SOURCE -Dsendmsg=fake_sendmsg -Dsend=fake_send -DMSG_EOF=0x200 -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
 /* flags: -Depoll_ctl=fake_epoll_ctl -Dopen=fake_open -Dfstat=fake_fstat -Dmmap=fake_mmap */
 /* library: llhttp */
 /*
@@ -92,6 +92,14 @@ ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
         wire.is_shut = wire.is_shut && bytes == piece->iov_len;
     }
     return (ssize_t)sent;
+}
+
+ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
+    const struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    return fake_sendmsg(fd, &message, flags);
 }
 
 ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/client.c apps/httpd/work.c apps/httpd/request.c apps/httpd/repeat.c */
-/* sources: apps/httpd/path.c */
+/* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/request.c */
+/* sources: apps/httpd/repeat.c apps/httpd/known.c apps/httpd/path.c */
 /* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
 /* sources: tests/unit/world/http_archive.c */
@@ -68,6 +68,14 @@ ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
         wire.is_shut = wire.is_shut && bytes == piece->iov_len;
     }
     return (ssize_t)sent;
+}
+
+ssize_t fake_send(int fd, const void *data, size_t bytes, int flags)
+{
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
+    const struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    return fake_sendmsg(fd, &message, flags);
 }
 
 ssize_t fake_recv(int fd, void *buffer, size_t bytes, int flags)
