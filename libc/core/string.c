@@ -3,9 +3,12 @@
  * Memory and strings. The compiler calls memcpy(), memmove(), memset() and memcmp() by itself.
  *
  * Up to BULK_BYTES are moved in general registers (a thread switch saves no vector registers),
- * with a last word that overlaps the one before it instead of a loop over single bytes. Above,
- * the processor's string instructions move whole words: where they are microcoded they are the
- * fastest way to move many bytes, and an emulator takes one step for eight of them.
+ * with a last word or group of words that overlaps the one before it instead of a loop over what is
+ * left. Above, the processor's string instructions move whole words: where they are microcoded they
+ * are the fastest way to move many bytes, and an emulator takes one step for eight of them.
+ *
+ * memcpy() and memcmp() are not inlined, nor then split: for more than a few bytes the second half
+ * would be a call away.
  */
 #include <string.h>
 
@@ -19,10 +22,11 @@
 #define BULK_BYTES 256
 
 #define WORD_BYTES       sizeof(uint64_t)
+#define GROUP_BYTES      (4 * WORD_BYTES)
 #define EACH_BYTE(value) ((uint64_t)(value)*0x0101010101010101ull)
 
 /* At most this. Everything is loaded before anything is stored: the ranges may overlap. */
-#define SHORT_MAX_BYTES (4 * WORD_BYTES)
+#define SHORT_MAX_BYTES GROUP_BYTES
 
 static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
 {
@@ -56,6 +60,35 @@ static inline void move_short(uint8_t *to, const uint8_t *from, size_t bytes)
     }
 }
 
+/* Four words, loaded before any is stored: `to` may lie less than that below `from`. */
+static inline void move_group(uint8_t *to, const uint8_t *from)
+{
+    uint64_t first = load_le64(from);
+    uint64_t second = load_le64(from + WORD_BYTES);
+    uint64_t third = load_le64(from + 2 * WORD_BYTES);
+    uint64_t fourth = load_le64(from + 3 * WORD_BYTES);
+
+    store_le64(to, first);
+    store_le64(to + WORD_BYTES, second);
+    store_le64(to + 2 * WORD_BYTES, third);
+    store_le64(to + 3 * WORD_BYTES, fourth);
+}
+
+/* More than SHORT_MAX_BYTES, between ranges that are disjoint or the same. The last group may
+ * overlap the one before it; it goes first, so that nothing has to be kept for it. */
+static inline void move_disjoint(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    const uint8_t *last = from + bytes - GROUP_BYTES;
+
+    CORE_ASSERT_SLOW(bytes > SHORT_MAX_BYTES);
+    move_group(to + bytes - GROUP_BYTES, last);
+    do {
+        move_group(to, from);
+        to += GROUP_BYTES;
+        from += GROUP_BYTES;
+    } while (from < last);
+}
+
 /* More than SHORT_MAX_BYTES, from the start to the end: `to` may lie below `from`, even
  * overlapping. */
 static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
@@ -70,17 +103,9 @@ static inline void move_forwards(uint8_t *to, const uint8_t *from, size_t bytes)
         size_t words = (bytes - 1) / WORD_BYTES;
         __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     } else {
-        /* Each group is loaded before it is stored: `to` may lie less than a group below. */
-        for (; (size_t)(last_to - to) >= 4 * WORD_BYTES; to += 4 * WORD_BYTES) {
-            uint64_t first = load_le64(from);
-            uint64_t second = load_le64(from + WORD_BYTES);
-            uint64_t third = load_le64(from + 2 * WORD_BYTES);
-            uint64_t fourth = load_le64(from + 3 * WORD_BYTES);
-            store_le64(to, first);
-            store_le64(to + WORD_BYTES, second);
-            store_le64(to + 2 * WORD_BYTES, third);
-            store_le64(to + 3 * WORD_BYTES, fourth);
-            from += 4 * WORD_BYTES;
+        for (; (size_t)(last_to - to) >= GROUP_BYTES; to += GROUP_BYTES) {
+            move_group(to, from);
+            from += GROUP_BYTES;
         }
         for (; to < last_to; to += WORD_BYTES) {
             store_le64(to, load_le64(from));
@@ -103,13 +128,15 @@ static void move_backwards(uint8_t *to, const uint8_t *from, size_t bytes)
     store_le64(to, first);
 }
 
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+__attribute__((noinline)) void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
     /* Disjoint; or the same, which the compiler makes of the assignment of a struct to itself. */
     CORE_ASSERT_SLOW(to == from || ((uintptr_t)to - (uintptr_t)from >= bytes &&
                                     (uintptr_t)from - (uintptr_t)to >= bytes));
     if (bytes <= SHORT_MAX_BYTES) {
         move_short(to, from, bytes);
+    } else if (bytes < BULK_BYTES) {
+        move_disjoint(to, from, bytes);
     } else {
         move_forwards(to, from, bytes);
     }
@@ -188,22 +215,11 @@ static int compare_short(const uint8_t *left, const uint8_t *right, size_t bytes
     return 0;
 }
 
-int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
+/* At least a word of each, which may be the same. */
+static __attribute__((noinline)) int compare_long(const uint8_t *left, const uint8_t *right, size_t bytes)
 {
-    const uint8_t *left = left_memory;
-    const uint8_t *right = right_memory;
-
-    if (bytes < WORD_BYTES) {
-        return compare_short(left, right, bytes);
-    }
     const uint8_t *last = left + bytes - WORD_BYTES;
-    while ((size_t)(last - left) >= 4 * WORD_BYTES && load_le64(left) == load_le64(right) &&
-           load_le64(left + WORD_BYTES) == load_le64(right + WORD_BYTES) &&
-           load_le64(left + 2 * WORD_BYTES) == load_le64(right + 2 * WORD_BYTES) &&
-           load_le64(left + 3 * WORD_BYTES) == load_le64(right + 3 * WORD_BYTES)) {
-        left += 4 * WORD_BYTES;
-        right += 4 * WORD_BYTES;
-    }
+
     for (; left < last; left += WORD_BYTES) {
         if (load_le64(left) != load_le64(right)) {
             return compare_words(load_le64(left), load_le64(right));
@@ -213,6 +229,38 @@ int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
     /* The last word, part of which may have been found equal already. */
     right -= left - last;
     return compare_words(load_le64(last), load_le64(right));
+}
+
+static inline bool is_group_equal(const uint8_t *left, const uint8_t *right)
+{
+    return load_le64(left) == load_le64(right) &&
+           load_le64(left + WORD_BYTES) == load_le64(right + WORD_BYTES) &&
+           load_le64(left + 2 * WORD_BYTES) == load_le64(right + 2 * WORD_BYTES) &&
+           load_le64(left + 3 * WORD_BYTES) == load_le64(right + 3 * WORD_BYTES);
+}
+
+__attribute__((noinline)) int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
+{
+    const uint8_t *left = left_memory;
+    const uint8_t *right = right_memory;
+
+    if (bytes < WORD_BYTES) {
+        return compare_short(left, right, bytes);
+    }
+    if (bytes > GROUP_BYTES) {
+        const uint8_t *last = left + bytes - GROUP_BYTES;
+
+        for (; left < last; left += GROUP_BYTES) {
+            if (!is_group_equal(left, right)) {
+                return compare_long(left, right, GROUP_BYTES);
+            }
+            right += GROUP_BYTES;
+        }
+        /* The last group, part of which may have been found equal already. */
+        right -= left - last;
+        return is_group_equal(last, right) ? 0 : compare_long(last, right, GROUP_BYTES);
+    }
+    return compare_long(left, right, bytes);
 }
 
 void *memchr(const void *memory, int value, size_t bytes)
