@@ -216,7 +216,8 @@ static int compare_short(const uint8_t *left, const uint8_t *right, size_t bytes
 }
 
 /* At least a word of each, which may be the same. */
-static __attribute__((noinline)) int compare_long(const uint8_t *left, const uint8_t *right, size_t bytes)
+static __attribute__((noinline)) int compare_long(const uint8_t *left, const uint8_t *right,
+                                                  size_t bytes)
 {
     const uint8_t *last = left + bytes - WORD_BYTES;
 
@@ -239,7 +240,8 @@ static inline bool is_group_equal(const uint8_t *left, const uint8_t *right)
            load_le64(left + 3 * WORD_BYTES) == load_le64(right + 3 * WORD_BYTES);
 }
 
-__attribute__((noinline)) int memcmp(const void *left_memory, const void *right_memory, size_t bytes)
+__attribute__((noinline)) int memcmp(const void *left_memory, const void *right_memory,
+                                     size_t bytes)
 {
     const uint8_t *left = left_memory;
     const uint8_t *right = right_memory;

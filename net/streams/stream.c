@@ -177,88 +177,89 @@ static bool is_in_archive(const void *data, size_t bytes)
     return offset < platform_archive_bytes() && bytes <= platform_archive_bytes() - offset;
 }
 
-/* What is still to be sent. */
+/* What is still to be sent: the rest of a piece, and those behind it. */
 struct unsent {
-    const struct stream_piece *piece;
-    size_t skip_bytes; /* of this piece: sent already */
-    size_t bytes;      /* in all */
+    const uint8_t *at;
+    size_t piece_bytes; /* from `at` on */
+    const struct stream_piece *next;
+    size_t bytes; /* in all */
 };
 
 /* So many bytes in front have been sent; what is left begins in a piece that has some. */
-static void skip_sent(struct unsent *unsent, size_t bytes)
+static inline void skip_sent(struct unsent *unsent, size_t bytes)
 {
     ASSERT_SLOW(bytes <= unsent->bytes);
     unsent->bytes -= bytes;
-    unsent->skip_bytes += bytes;
-    while (unsent->bytes != 0 && unsent->skip_bytes >= unsent->piece->bytes) {
-        unsent->skip_bytes -= unsent->piece->bytes;
-        unsent->piece++;
+    while (unsent->bytes != 0 && bytes >= unsent->piece_bytes) {
+        bytes -= unsent->piece_bytes;
+        unsent->at = unsent->next->data;
+        unsent->piece_bytes = unsent->next->bytes;
+        unsent->next++;
     }
+    unsent->at += bytes;
+    unsent->piece_bytes -= bytes;
 }
 
-/* Whether this piece, but for what is skipped, is referred to. It may be empty, and nowhere. */
-static bool is_reference(const struct stream_piece *piece, size_t skip_bytes)
+/* Whether this piece is referred to. It may be empty, and nowhere. */
+static inline bool is_reference(const void *data, size_t bytes)
 {
-    size_t bytes = piece->bytes - skip_bytes;
-
-    return bytes >= ARCHIVE_REFERENCE_MIN_BYTES &&
-           is_in_archive((const uint8_t *)piece->data + skip_bytes, bytes);
+    return bytes >= ARCHIVE_REFERENCE_MIN_BYTES && is_in_archive(data, bytes);
 }
 
 /* How many bytes in front are copied into a message: what comes before the first that are referred
  * to, but no more than `most`. */
-static size_t count_copied(const struct unsent *unsent, size_t most)
+static inline size_t count_copied(const struct unsent *unsent, size_t most)
 {
-    const struct stream_piece *piece = unsent->piece;
-    size_t skip_bytes = unsent->skip_bytes;
+    const struct stream_piece *next = unsent->next;
+    const void *data = unsent->at;
+    size_t bytes = unsent->piece_bytes;
     size_t count = 0;
 
     most = most < unsent->bytes ? most : unsent->bytes;
-    while (count < most && !is_reference(piece, skip_bytes)) {
-        count += piece->bytes - skip_bytes;
-        skip_bytes = 0;
-        piece++;
+    while (!is_reference(data, bytes)) {
+        count += bytes;
+        if (count >= most) {
+            return most;
+        }
+        data = next->data;
+        bytes = next->bytes;
+        next++;
     }
-    return count < most ? count : most;
+    return count;
 }
 
-/* Not inlined: together with the rest of a send it would need more registers than there are. */
-static __attribute__((noinline)) void copy_pieces(uint8_t *to, const struct stream_piece *piece,
-                                                  size_t skip_bytes, size_t bytes)
+/* From several pieces, the first of which has fewer. Rarely called. */
+static __attribute__((noinline)) void copy_pieces(uint8_t *to, struct unsent unsent, size_t bytes)
 {
-    size_t part = piece->bytes - skip_bytes;
+    while (unsent.piece_bytes < bytes) {
+        size_t part = unsent.piece_bytes;
 
-    while (UNLIKELY(part < bytes)) {
-        if (part != 0) { /* an empty piece may lie nowhere */
-            memcpy(to, (const uint8_t *)piece->data + skip_bytes, part);
-        }
+        memcpy(to, unsent.at, part);
         to += part;
         bytes -= part;
-        skip_bytes = 0;
-        piece++;
-        part = piece->bytes;
+        skip_sent(&unsent, part);
     }
-    memcpy(to, (const uint8_t *)piece->data + skip_bytes, bytes);
+    memcpy(to, unsent.at, bytes);
 }
 
-static void take_copy(struct unsent *unsent, uint8_t *to, size_t bytes)
+static inline void take_copy(struct unsent *unsent, uint8_t *to, size_t bytes)
 {
-    if (bytes != 0) {
-        copy_pieces(to, unsent->piece, unsent->skip_bytes, bytes);
-        skip_sent(unsent, bytes);
+    if (UNLIKELY(bytes > unsent->piece_bytes)) {
+        copy_pieces(to, *unsent, bytes);
+    } else if (bytes != 0) {
+        memcpy(to, unsent->at, bytes);
     }
+    skip_sent(unsent, bytes);
 }
 
 /* If bytes of the archive are next, name up to `most` of them in the message. Returns how many. */
-static uint32_t take_reference(struct unsent *unsent, struct send *message, size_t most)
+static inline uint32_t take_reference(struct unsent *unsent, struct send *message, size_t most)
 {
-    if (most == 0 || unsent->bytes == 0 || !is_reference(unsent->piece, unsent->skip_bytes)) {
+    if (unsent->bytes == 0 || most == 0 || !is_reference(unsent->at, unsent->piece_bytes)) {
         return 0;
     }
-    const uint8_t *data = (const uint8_t *)unsent->piece->data + unsent->skip_bytes;
-    size_t bytes = unsent->piece->bytes - unsent->skip_bytes;
-    bytes = bytes < most ? bytes : most;
-    message->archive_offset = (uintptr_t)data - (uintptr_t)platform_archive_start();
+    size_t bytes = unsent->piece_bytes < most ? unsent->piece_bytes : most;
+    message->archive_offset = (uintptr_t)unsent->at - (uintptr_t)platform_archive_start();
     message->archive_bytes = (uint32_t)bytes;
     skip_sent(unsent, bytes);
     return (uint32_t)bytes;
@@ -318,7 +319,8 @@ static int send_some(struct stream *stream, struct unsent *unsent, bool is_last)
 int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
                     size_t from_bytes, bool is_last)
 {
-    struct unsent unsent = {.piece = pieces, .bytes = bytes};
+    struct unsent unsent = {
+        .at = pieces->data, .piece_bytes = pieces->bytes, .next = pieces + 1, .bytes = bytes};
 
     ASSERT_SLOW(stream->state == STREAM_OPEN);
     skip_sent(&unsent, from_bytes);
