@@ -94,14 +94,14 @@ static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
                 return sent > 0 ? (ssize_t)sent : error;
             }
         }
-        part = stream_send(socket->stream, pieces, bytes, sent, (flags & MSG_EOF) != 0);
+        part = stream_send_rest(socket->stream, pieces, bytes, sent, (flags & MSG_EOF) != 0);
     }
 }
 
 ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t bytes, int flags)
 {
     const struct stream_piece *as_pieces = (const struct stream_piece *)(const void *)pieces;
-    int64_t part = stream_send(socket->stream, as_pieces, bytes, 0, (flags & MSG_EOF) != 0);
+    int64_t part = stream_send(socket->stream, as_pieces, bytes, (flags & MSG_EOF) != 0);
 
     if (LIKELY(part == (int64_t)bytes)) {
         return part;

@@ -177,92 +177,81 @@ static bool is_in_archive(const void *data, size_t bytes)
     return offset < platform_archive_bytes() && bytes <= platform_archive_bytes() - offset;
 }
 
-/* What is still to be sent: the rest of a piece, and those behind it. */
-struct unsent {
-    const uint8_t *at;
-    size_t piece_bytes; /* from `at` on */
-    const struct stream_piece *next;
-    size_t bytes; /* in all */
-};
-
-/* So many bytes in front have been sent; what is left begins in a piece that has some. */
-static inline void skip_sent(struct unsent *unsent, size_t bytes)
-{
-    ASSERT_SLOW(bytes <= unsent->bytes);
-    unsent->bytes -= bytes;
-    while (unsent->bytes != 0 && bytes >= unsent->piece_bytes) {
-        bytes -= unsent->piece_bytes;
-        unsent->at = unsent->next->data;
-        unsent->piece_bytes = unsent->next->bytes;
-        unsent->next++;
-    }
-    unsent->at += bytes;
-    unsent->piece_bytes -= bytes;
-}
-
-/* Whether this piece is referred to. It may be empty, and nowhere. */
-static inline bool is_reference(const void *data, size_t bytes)
+/* Whether bytes of a piece are referred to. It may be empty, and nowhere. */
+static bool is_reference(const void *data, size_t bytes)
 {
     return bytes >= ARCHIVE_REFERENCE_MIN_BYTES && is_in_archive(data, bytes);
 }
 
-/* How many bytes in front are copied into a message: what comes before the first that are referred
- * to, but no more than `most`. */
-static inline size_t count_copied(const struct unsent *unsent, size_t most)
-{
-    const struct stream_piece *next = unsent->next;
-    const void *data = unsent->at;
-    size_t bytes = unsent->piece_bytes;
-    size_t count = 0;
+/* What is still to be sent: the rest of a piece, and those behind it. */
+struct unsent {
+    const struct stream_piece *piece;
+    size_t skip_bytes; /* of this piece: sent already */
+    size_t bytes;      /* in all */
+};
 
-    most = most < unsent->bytes ? most : unsent->bytes;
-    while (!is_reference(data, bytes)) {
-        count += bytes;
-        if (count >= most) {
-            return most;
+/* What of it goes into one message: so many bytes in front are copied, then come some of the
+ * archive, which begin `archived_skip_bytes` into `archived`. */
+struct part {
+    size_t copied_bytes;
+    const struct stream_piece *archived;
+    size_t archived_skip_bytes, archived_bytes;
+};
+
+/* At most `most` bytes, of which no more are copied than a message has room for. */
+static __attribute__((noinline)) struct part find_part(const struct unsent *unsent, size_t most)
+{
+    struct part part = {.archived = unsent->piece, .archived_skip_bytes = unsent->skip_bytes};
+    size_t bytes = unsent->bytes < most ? unsent->bytes : most;
+    size_t copied_most = bytes < SEND_MAX_BYTES ? bytes : SEND_MAX_BYTES;
+
+    while (part.copied_bytes < copied_most) {
+        size_t piece_bytes = part.archived->bytes - part.archived_skip_bytes;
+
+        if (is_reference((const uint8_t *)part.archived->data + part.archived_skip_bytes,
+                         piece_bytes)) {
+            bytes -= part.copied_bytes;
+            part.archived_bytes = piece_bytes < bytes ? piece_bytes : bytes;
+            return part;
         }
-        data = next->data;
-        bytes = next->bytes;
-        next++;
+        part.copied_bytes += piece_bytes;
+        part.archived_skip_bytes = 0;
+        part.archived++;
     }
-    return count;
+    part.copied_bytes = copied_most;
+    return part;
 }
 
-/* From several pieces, the first of which has fewer. Rarely called. */
-static __attribute__((noinline)) void copy_pieces(uint8_t *to, struct unsent unsent, size_t bytes)
+/* From several pieces. Together with the rest of a send it would need more registers than there
+ * are.
+ */
+static __attribute__((noinline)) void copy_several(uint8_t *to, const struct unsent *unsent,
+                                                   size_t bytes)
 {
-    while (unsent.piece_bytes < bytes) {
-        size_t part = unsent.piece_bytes;
+    const struct stream_piece *piece = unsent->piece;
+    const uint8_t *data = (const uint8_t *)piece->data + unsent->skip_bytes;
+    size_t part = piece->bytes - unsent->skip_bytes;
 
-        memcpy(to, unsent.at, part);
+    while (part < bytes) {
+        if (part != 0) { /* an empty piece may lie nowhere */
+            memcpy(to, data, part);
+        }
         to += part;
         bytes -= part;
-        skip_sent(&unsent, part);
+        piece++;
+        data = piece->data;
+        part = piece->bytes;
     }
-    memcpy(to, unsent.at, bytes);
+    memcpy(to, data, bytes);
 }
 
-static inline void take_copy(struct unsent *unsent, uint8_t *to, size_t bytes)
+static inline void copy_pieces(uint8_t *to, const struct unsent *unsent, size_t bytes)
 {
-    if (UNLIKELY(bytes > unsent->piece_bytes)) {
-        copy_pieces(to, *unsent, bytes);
+    if (UNLIKELY(unsent->piece->bytes - unsent->skip_bytes < bytes)) {
+        copy_several(to, unsent, bytes);
     } else if (bytes != 0) {
-        memcpy(to, unsent->at, bytes);
+        memcpy(to, (const uint8_t *)unsent->piece->data + unsent->skip_bytes, bytes);
     }
-    skip_sent(unsent, bytes);
-}
-
-/* If bytes of the archive are next, name up to `most` of them in the message. Returns how many. */
-static inline uint32_t take_reference(struct unsent *unsent, struct send *message, size_t most)
-{
-    if (unsent->bytes == 0 || most == 0 || !is_reference(unsent->at, unsent->piece_bytes)) {
-        return 0;
-    }
-    size_t bytes = unsent->piece_bytes < most ? unsent->piece_bytes : most;
-    message->archive_offset = (uintptr_t)unsent->at - (uintptr_t)platform_archive_start();
-    message->archive_bytes = (uint32_t)bytes;
-    skip_sent(unsent, bytes);
-    return (uint32_t)bytes;
 }
 
 /* Look again at each dispatch round: a channel that gets room tells nobody. */
@@ -275,74 +264,102 @@ static void wait_for_channel(struct stream *stream)
     }
 }
 
-/* Send one message's worth. Returns 0, -EAGAIN, or why the connection failed. */
-static int send_some(struct stream *stream, struct unsent *unsent, bool is_last)
+/* There was no place for a message. Returns -EAGAIN, or why the connection failed. */
+static __attribute__((noinline)) int64_t note_refusal(struct stream *stream)
 {
-    uint32_t credit_bytes = stream->send_credit_bytes;
-    size_t copied_bytes =
-        count_copied(unsent, credit_bytes < SEND_MAX_BYTES ? credit_bytes : SEND_MAX_BYTES);
+    int error = message_refusal(stream->ts);
 
-    ASSERT_SLOW(!stream->is_gone);
-    if (credit_bytes == 0) {
+    if (error == -EAGAIN) {
+        wait_for_channel(stream);
+        stream->is_short_of_room = true;
         return -EAGAIN;
     }
-    struct send *message =
-        message_reserve_payload(stream->ts, SEND, sizeof(*message), copied_bytes);
-    if (message == NULL) {
-        int error = message_refusal(stream->ts);
-        if (error == -EAGAIN) {
-            wait_for_channel(stream);
-            return -EAGAIN;
+    fail_stream(stream, ECONNRESET); /* its TS is dead */
+    return -ECONNRESET;
+}
+
+static __attribute__((noinline)) int64_t send_nothing(struct stream *stream, size_t bytes,
+                                                      bool is_last)
+{
+    if (bytes == 0) {
+        if (is_last) {
+            stream_shut_send(stream);
         }
-        fail_stream(stream, ECONNRESET); /* its TS is dead */
-        return -ECONNRESET;
+        return 0;
+    }
+    if (stream->is_gone || stream->is_send_shut) {
+        return stream->error != 0 ? -stream->error : -EPIPE;
+    }
+    stream->is_short_of_room = true;
+    return -EAGAIN; /* no credit */
+}
+
+/* Nearly always there is one short piece, and credit for it. */
+static inline struct part choose_part(const struct unsent *unsent, size_t most)
+{
+    size_t bytes = unsent->bytes;
+
+    if (LIKELY(bytes == unsent->piece->bytes - unsent->skip_bytes && bytes <= most &&
+               bytes < ARCHIVE_REFERENCE_MIN_BYTES)) {
+        return (struct part){.copied_bytes = bytes};
+    }
+    return find_part(unsent, most);
+}
+
+/* Inlined in both, so that the usual one starts at a piece's first byte and keeps no more in hand.
+ */
+__attribute__((always_inline)) static inline int64_t send_part(struct stream *stream,
+                                                               struct unsent unsent, bool is_last)
+{
+    ASSERT_SLOW(stream->state == STREAM_OPEN);
+    const struct part part = choose_part(&unsent, stream->send_credit_bytes);
+    size_t part_bytes = part.copied_bytes + part.archived_bytes;
+    if (UNLIKELY(stream->is_gone || stream->is_send_shut || part_bytes == 0)) {
+        return send_nothing(stream, unsent.bytes, is_last);
+    }
+    struct send *message =
+        message_reserve_payload(stream->ts, SEND, sizeof(*message), part.copied_bytes);
+    if (UNLIKELY(message == NULL)) {
+        return note_refusal(stream);
     }
     message->connection_index = stream->connection_index;
     message->generation = stream->generation;
     message->consumed_bytes = stream->unreported_bytes;
     message->stream_index = stream->stream_index;
-    take_copy(unsent, (uint8_t *)(message + 1), copied_bytes);
-    credit_bytes -= (uint32_t)copied_bytes;
-    credit_bytes -= take_reference(unsent, message, credit_bytes);
-    ASSERT_SLOW(credit_bytes < stream->send_credit_bytes); /* or we should try for ever */
-    if (is_last && unsent->bytes == 0) {
+    if (part.archived_bytes != 0) {
+        message->archive_bytes = (uint32_t)part.archived_bytes;
+        message->archive_offset = (uintptr_t)part.archived->data + part.archived_skip_bytes -
+                                  (uintptr_t)platform_archive_start();
+    }
+    if (is_last && part_bytes == unsent.bytes) {
         message->close_kind = CLOSE_SEND_ONLY;
         stream->is_send_shut = true;
     }
+    stream->send_credit_bytes -= (uint32_t)part_bytes;
+    stream->unreported_bytes = 0; /* it goes along */
+    copy_pieces((uint8_t *)(message + 1), &unsent, part.copied_bytes);
     message_publish();
     stream_end_claim_due(stream);
-    stream->send_credit_bytes = credit_bytes;
-    stream->unreported_bytes = 0; /* it went along */
-    return 0;
+    return (int64_t)part_bytes;
 }
 
 int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
-                    size_t from_bytes, bool is_last)
+                    bool is_last)
 {
-    struct unsent unsent = {
-        .at = pieces->data, .piece_bytes = pieces->bytes, .next = pieces + 1, .bytes = bytes};
+    return send_part(stream, (struct unsent){.piece = pieces, .bytes = bytes}, is_last);
+}
 
-    ASSERT_SLOW(stream->state == STREAM_OPEN);
-    skip_sent(&unsent, from_bytes);
-    bytes = unsent.bytes;
-    if (bytes == 0 && is_last) {
-        stream_shut_send(stream);
+int64_t stream_send_rest(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
+                         size_t from_bytes, bool is_last)
+{
+    struct unsent unsent = {.piece = pieces, .skip_bytes = from_bytes, .bytes = bytes - from_bytes};
+
+    /* What is left begins in a piece that has some. */
+    while (unsent.bytes != 0 && unsent.skip_bytes >= unsent.piece->bytes) {
+        unsent.skip_bytes -= unsent.piece->bytes;
+        unsent.piece++;
     }
-    while (unsent.bytes != 0) {
-        int error;
-        if (UNLIKELY(stream->is_gone || stream->is_send_shut)) {
-            error = stream->error != 0 ? -stream->error : -EPIPE;
-        } else {
-            error = send_some(stream, &unsent, is_last);
-        }
-        if (error != 0) {
-            if (error == -EAGAIN) {
-                stream->is_short_of_room = true;
-            }
-            return bytes > unsent.bytes ? (int64_t)(bytes - unsent.bytes) : error;
-        }
-    }
-    return (int64_t)bytes;
+    return send_part(stream, unsent, is_last);
 }
 
 void stream_shut_send(struct stream *stream)

@@ -48,19 +48,21 @@ struct stream_piece {
 };
 
 /*
- * Send as much of the pieces, one behind the other, as credit and channel allow. Bytes in the boot
- * archive are not copied: TS and network card read them where they lie.
+ * Send of the pieces, one behind the other, as much as credit allows and one message holds. Bytes
+ * in the boot archive are not copied: TS and network card read them where they lie.
  *
- * bytes       the pieces' lengths, added up
- * from_bytes  so many in front are left out: they were sent before
- * is_last     when all has been sent, stream_shut_send(): the FIN goes along
+ * bytes     the pieces' lengths, added up
+ * is_last   when all has been sent, stream_shut_send(): the FIN goes along
  *
- * Returns how many bytes were sent, also when that is not all. -EAGAIN when none could
- * be: STREAM_CAN_WRITE is told when there is room again. When the connection has failed, why, until
- * stream_take_error(); -EPIPE after that, and after stream_shut_send().
+ * Returns how many bytes were sent: perhaps not all, then go on with stream_send_rest(). -EAGAIN
+ * when none could be: STREAM_CAN_WRITE is told when there is room again. When the connection has
+ * failed, why, until stream_take_error(); -EPIPE after that, and after stream_shut_send().
  */
 MUST_CHECK int64_t stream_send(struct stream *stream, const struct stream_piece *pieces,
-                               size_t bytes, size_t from_bytes, bool is_last);
+                               size_t bytes, bool is_last);
+/* The same without the first `from_bytes`, which were sent before. */
+MUST_CHECK int64_t stream_send_rest(struct stream *stream, const struct stream_piece *pieces,
+                                    size_t bytes, size_t from_bytes, bool is_last);
 
 /* Send no more: the peer gets a FIN after what has been sent. A second time changes nothing. */
 void stream_shut_send(struct stream *stream);
