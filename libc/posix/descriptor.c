@@ -220,22 +220,23 @@ void descriptors_close_all(void)
     }
 }
 
-static __attribute__((noinline)) void wake_waiters(const struct descriptor *descriptor,
-                                                   unsigned events)
+static __attribute__((noinline)) void notify_waiters(struct descriptor *descriptor, unsigned events)
 {
     for (struct waiter *waiter = descriptor->waiters; waiter != NULL; waiter = waiter->next) {
         if ((waiter->events | READY_ALWAYS) & events) {
             thread_wake(waiter->thread);
         }
     }
+    if (descriptor->epoll_items != NULL) {
+        epoll_notify(descriptor, events);
+    }
 }
 
 void descriptor_notify(struct descriptor *descriptor, unsigned events)
 {
     if (UNLIKELY(descriptor->waiters != NULL)) {
-        wake_waiters(descriptor, events);
-    }
-    if (descriptor->epoll_items != NULL) {
+        notify_waiters(descriptor, events);
+    } else if (descriptor->epoll_items != NULL) {
         epoll_notify(descriptor, events);
     }
 }

@@ -25,7 +25,8 @@ struct epoll_item {
     struct descriptor *descriptor;
     struct epoll *epoll;
     uint32_t events; /* asked for, with EPOLLET and EPOLLONESHOT */
-    bool is_spent;   /* a one-shot item that was reported, and not been set anew */
+    uint32_t wanted; /* what may be reported: of these, and READY_ALWAYS; nothing of a one-shot item
+                      * that was reported, and has not been set anew */
     bool is_listed;
     epoll_data_t data;
     struct epoll_item *next_of_descriptor;
@@ -89,6 +90,18 @@ static void wake_first(struct epoll *epoll)
     }
 }
 
+/* Who waits in epoll_wait(), and who waits for the epoll itself. */
+static __attribute__((noinline)) void tell_waiting(struct epoll *epoll)
+{
+    ASSERT_SLOW(epoll->descriptor.epoll_items == NULL);
+    if (!epoll->is_woken) {
+        wake_first(epoll);
+    }
+    if (epoll->descriptor.waiters != NULL) {
+        descriptor_notify(&epoll->descriptor, READY_IN);
+    }
+}
+
 /* Put it on the ready list, and wake who waits for that: once, however many items come. */
 static inline void item_may_be_ready(struct epoll_item *item)
 {
@@ -97,22 +110,29 @@ static inline void item_may_be_ready(struct epoll_item *item)
     if (!item->is_listed) {
         list_item(item);
     }
-    if (!epoll->is_woken) {
-        wake_first(epoll);
+    if (!epoll->is_woken || epoll->descriptor.waiters != NULL) {
+        tell_waiting(epoll);
     }
-    if (epoll->descriptor.waiters != NULL || epoll->descriptor.epoll_items != NULL) {
-        descriptor_notify(&epoll->descriptor, READY_IN);
+}
+
+static __attribute__((noinline)) void notify_several(struct epoll_item *item, unsigned events)
+{
+    for (; item != NULL; item = item->next_of_descriptor) {
+        if ((item->wanted & events) != 0) {
+            item_may_be_ready(item);
+        }
     }
 }
 
 void epoll_notify(struct descriptor *descriptor, unsigned events)
 {
-    for (struct epoll_item *item = descriptor->epoll_items; item != NULL;
-         item = item->next_of_descriptor) {
-        ASSERT_SLOW(item->descriptor == descriptor);
-        if (!item->is_spent && ((item->events | READY_ALWAYS) & events) != 0) {
-            item_may_be_ready(item);
-        }
+    struct epoll_item *item = descriptor->epoll_items;
+
+    ASSERT_SLOW(item->descriptor == descriptor);
+    if (UNLIKELY(item->next_of_descriptor != NULL)) {
+        notify_several(item, events);
+    } else if ((item->wanted & events) != 0) {
+        item_may_be_ready(item);
     }
 }
 
@@ -120,7 +140,7 @@ bool epoll_is_awaited(const struct descriptor *descriptor, unsigned events)
 {
     for (const struct epoll_item *item = descriptor->epoll_items; item != NULL;
          item = item->next_of_descriptor) {
-        if (!item->is_spent && (item->events & events) != 0 && item->epoll->blocked != NULL) {
+        if ((item->wanted & item->events & events) != 0 && item->epoll->blocked != NULL) {
             return true;
         }
     }
@@ -156,6 +176,11 @@ static struct epoll_item **find_item(struct descriptor *descriptor, const struct
     return link;
 }
 
+static uint32_t wanted_of(const struct epoll_event *event)
+{
+    return event->events | READY_ALWAYS;
+}
+
 static int add_item(struct epoll *epoll, struct descriptor *descriptor,
                     const struct epoll_event *event)
 {
@@ -167,6 +192,7 @@ static int add_item(struct epoll *epoll, struct descriptor *descriptor,
     *item = (struct epoll_item){.descriptor = descriptor,
                                 .epoll = epoll,
                                 .events = event->events,
+                                .wanted = wanted_of(event),
                                 .data = event->data,
                                 .next_of_descriptor = descriptor->epoll_items};
     descriptor->epoll_items = item;
@@ -208,7 +234,7 @@ static int control(int epoll_fd, int operation, int fd, const struct epoll_event
             return -ENOENT;
         }
         item->events = event->events;
-        item->is_spent = false;
+        item->wanted = wanted_of(event);
         item->data = event->data;
         item_may_be_ready(item);
         return 0;
@@ -252,13 +278,13 @@ static int collect_events(struct epoll *epoll, struct epoll_event *events, int c
         /* Not listed before the question: what becomes ready meanwhile lists it again. */
         item->is_listed = false;
         descriptor_claim(item->descriptor);
-        unsigned ready = descriptor_readiness(item->descriptor) & (item->events | READY_ALWAYS);
-        if (ready != 0 && !item->is_spent) {
+        unsigned ready = descriptor_readiness(item->descriptor) & item->wanted;
+        if (ready != 0) {
             events[found].events = ready;
             events[found].data = item->data;
             found++;
             if (item->events & EPOLLONESHOT) {
-                item->is_spent = true;
+                item->wanted = 0;
             } else if (!(item->events & EPOLLET) && !item->is_listed) {
                 list_item(item);
             }

@@ -36,14 +36,13 @@ static ssize_t end_call(struct socket *socket, size_t moved, int64_t error)
     return error;
 }
 
-/* Go on after the first try, which has returned `part`. A function of its own, so that most calls,
- * which need no second try, do not save the registers that this one uses. */
-static __attribute__((noinline)) ssize_t receive_rest(struct socket *socket, uint8_t *buffer,
-                                                      size_t bytes, int flags, int64_t part)
+ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags)
 {
     size_t received = 0;
 
     for (;;) {
+        int64_t part = stream_receive(socket->stream, (uint8_t *)buffer + received,
+                                      bytes - received, (flags & MSG_PEEK) != 0);
         if (part >= 0) {
             received += (size_t)part;
             /* A second peek would only find the same bytes again. */
@@ -58,22 +57,11 @@ static __attribute__((noinline)) ssize_t receive_rest(struct socket *socket, uin
                 return received > 0 ? (ssize_t)received : error;
             }
         }
-        part = stream_receive(socket->stream, buffer + received, bytes - received,
-                              (flags & MSG_PEEK) != 0);
     }
 }
 
-ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags)
-{
-    int64_t part = stream_receive(socket->stream, buffer, bytes, (flags & MSG_PEEK) != 0);
-
-    if (LIKELY(part >= 0 && !(flags & MSG_WAITALL))) {
-        return part;
-    }
-    return receive_rest(socket, buffer, bytes, flags, part);
-}
-
-/* Likewise. */
+/* Go on after the first try, which has returned `part`. A function of its own, so that most calls,
+ * which need no second try, do not save the registers that this one uses. */
 static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
                                                    const struct stream_piece *pieces, size_t bytes,
                                                    int flags, int64_t part)
@@ -109,7 +97,8 @@ ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t by
     return send_rest(socket, as_pieces, bytes, flags, part);
 }
 
-ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
+static __attribute__((noinline)) ssize_t receive_otherwise(int fd, void *buffer, size_t bytes,
+                                                           int flags)
 {
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
@@ -118,6 +107,22 @@ ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
         return call_result(-EINVAL);
     }
     return call_result(socket != NULL ? socket_receive(socket, buffer, bytes, flags) : error);
+}
+
+/* What has come is nearly always all that is asked for: then nothing can fail or wait. */
+ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (LIKELY(descriptor != NULL && descriptor->operations == &connected_operations &&
+               flags == 0 && bytes != 0)) {
+        struct stream *stream = socket_of(descriptor)->stream;
+
+        if (LIKELY(stream_has_received(stream))) {
+            return (ssize_t)stream_take(stream, buffer, bytes);
+        }
+    }
+    return receive_otherwise(fd, buffer, bytes, flags);
 }
 
 static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int flags)

@@ -50,14 +50,19 @@ static struct loan *loan_of(const struct received *received)
     return loan;
 }
 
+static inline void finish_loan(const struct loan *loan)
+{
+    if (loan->lent.done != NULL) {
+        loan->lent.done(loan->lent.context);
+    }
+}
+
 static void return_loan(struct received *received, struct loan *loan)
 {
     ASSERT_SLOW(loan == loan_of(received));
     received->loan_number = 0;
     loan->received = NULL;
-    if (loan->lent.done != NULL) {
-        loan->lent.done(loan->lent.context);
-    }
+    finish_loan(loan);
 }
 
 static struct received_chunk *new_chunk(size_t length_bytes)
@@ -153,7 +158,7 @@ static bool copy_loan(struct received *received)
     return true;
 }
 
-void received_end_round(void)
+static __attribute__((noinline)) void end_loans(void)
 {
     unsigned left_count = 0;
 
@@ -166,6 +171,13 @@ void received_end_round(void)
         }
     }
     loan_count = left_count;
+}
+
+void received_end_round(void)
+{
+    if (loan_count != 0) {
+        end_loans();
+    }
 }
 
 static size_t take_lent(struct received *received, uint8_t *to, size_t length_bytes, bool is_peek)
@@ -235,9 +247,11 @@ static size_t take_whole_loan(struct received *received, uint8_t *to)
     struct loan *loan = loan_of(received);
     size_t length_bytes = received->bytes;
 
-    memcpy(to, (const uint8_t *)loan->lent.bytes + loan->read_bytes, length_bytes);
     received->bytes = 0;
-    return_loan(received, loan);
+    received->loan_number = 0;
+    loan->received = NULL;
+    memcpy(to, (const uint8_t *)loan->lent.bytes + loan->read_bytes, length_bytes);
+    finish_loan(loan);
     return length_bytes;
 }
 

@@ -34,14 +34,15 @@
 /* Streams whose last send found their channel full, until it has room again. */
 static struct stream *channel_full_head;
 
-static bool has_send_room(const struct stream *stream)
+static inline bool has_send_room(const struct stream *stream)
 {
     /* Half of the window at least, so that a long response is not woken for every segment. */
     return !stream->is_channel_full &&
            2 * (uint64_t)stream->send_credit_bytes >= stream->send_window_bytes;
 }
 
-unsigned stream_readiness(const struct stream *stream)
+/* Of one that has ended or failed in part, or whose channel is full. */
+static __attribute__((noinline)) unsigned readiness_otherwise(const struct stream *stream)
 {
     unsigned ready = 0;
 
@@ -61,6 +62,16 @@ unsigned stream_readiness(const struct stream *stream)
         ready |= STREAM_CAN_WRITE;
     }
     return ready;
+}
+
+unsigned stream_readiness(const struct stream *stream)
+{
+    if (UNLIKELY(stream->is_gone || stream->is_peer_closed || stream->is_receive_shut ||
+                 stream->is_channel_full || stream->error != 0)) {
+        return readiness_otherwise(stream);
+    }
+    return (stream->received.bytes != 0 ? STREAM_CAN_READ : 0) |
+           (has_send_room(stream) ? STREAM_CAN_WRITE : 0);
 }
 
 const struct flow *stream_flow(const struct stream *stream)
@@ -124,7 +135,7 @@ static void post_close(struct stream *stream, enum close_kind kind)
 
 /* --- Receiving --- */
 
-static void report_consumed(struct stream *stream)
+static __attribute__((noinline)) void report_consumed(struct stream *stream)
 {
     if (stream->is_gone) {
         return;
@@ -140,18 +151,30 @@ static void report_consumed(struct stream *stream)
     stream->unreported_bytes = 0;
 }
 
+bool stream_has_received(const struct stream *stream)
+{
+    return stream->received.bytes != 0;
+}
+
+/* What is there is known beforehand, so nothing is left to do behind the copy. */
+size_t stream_take(struct stream *stream, void *buffer, size_t bytes)
+{
+    size_t taken = bytes < stream->received.bytes ? bytes : stream->received.bytes;
+
+    ASSERT_SLOW(stream->state == STREAM_OPEN && taken != 0);
+    stream->unreported_bytes += (uint32_t)taken;
+    if (UNLIKELY(stream->unreported_bytes >= CONSUMED_REPORT_BYTES)) {
+        report_consumed(stream);
+    }
+    return received_take(&stream->received, buffer, taken, false);
+}
+
 int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek)
 {
     ASSERT_SLOW(stream->state == STREAM_OPEN);
-    if (stream->received.bytes != 0) {
-        size_t taken = received_take(&stream->received, buffer, bytes, is_peek);
-        if (!is_peek) {
-            stream->unreported_bytes += (uint32_t)taken;
-            if (stream->unreported_bytes >= CONSUMED_REPORT_BYTES) {
-                report_consumed(stream);
-            }
-        }
-        return (int64_t)taken;
+    if (stream->received.bytes != 0 && bytes != 0) {
+        return (int64_t)(is_peek ? received_take(&stream->received, buffer, bytes, true)
+                                 : stream_take(stream, buffer, bytes));
     }
     if (bytes == 0) {
         return 0;

@@ -74,11 +74,13 @@ struct stream {
     uint32_t send_credit_bytes, send_window_bytes;
     uint32_t unreported_bytes; /* read by the application, not yet told to the TS */
     int error;                 /* why it failed, a positive errno, until that is told; 0: none */
-    bool is_peer_closed;
+    /* Side by side, because one look tells that none of the first is so. */
     bool is_gone; /* failed, or closed by us: the TS does not know it any more */
-    bool is_send_shut, is_receive_shut;
+    bool is_peer_closed;
+    bool is_receive_shut;
+    bool is_channel_full;  /* a send found it so; the stream is on stream.c's list */
+    bool is_send_shut;
     bool is_short_of_room; /* a send found no credit or no room in the channel */
-    bool is_channel_full;  /* it was the channel; the stream is on stream.c's list */
     struct stream *next_channel_full;
 };
 
