@@ -222,7 +222,7 @@ struct part {
 };
 
 /* At most `most` bytes, of which no more are copied than a message has room for. */
-static __attribute__((noinline)) struct part find_part(const struct unsent *unsent, size_t most)
+static struct part find_part(const struct unsent *unsent, size_t most)
 {
     struct part part = {.archived = unsent->piece, .archived_skip_bytes = unsent->skip_bytes};
     size_t bytes = unsent->bytes < most ? unsent->bytes : most;
@@ -317,59 +317,81 @@ static __attribute__((noinline)) int64_t send_nothing(struct stream *stream, siz
     return -EAGAIN; /* no credit */
 }
 
-/* Nearly always there is one short piece, and credit for it. */
-static inline struct part choose_part(const struct unsent *unsent, size_t most)
+/* A place for a message with so many bytes that are copied; NULL: there is none. */
+static inline struct send *begin_send(const struct stream *stream, size_t copied_bytes)
 {
-    size_t bytes = unsent->bytes;
+    struct send *message =
+        message_reserve_payload(stream->ts, SEND, sizeof(*message), copied_bytes);
 
-    if (LIKELY(bytes == unsent->piece->bytes - unsent->skip_bytes && bytes <= most &&
-               bytes < ARCHIVE_REFERENCE_MIN_BYTES)) {
-        return (struct part){.copied_bytes = bytes};
+    if (LIKELY(message != NULL)) {
+        message->connection_index = stream->connection_index;
+        message->generation = stream->generation;
+        message->consumed_bytes = stream->unreported_bytes;
+        message->stream_index = stream->stream_index;
     }
-    return find_part(unsent, most);
+    return message;
 }
 
-/* Inlined in both, so that the usual one starts at a piece's first byte and keeps no more in hand.
- */
-__attribute__((always_inline)) static inline int64_t send_part(struct stream *stream,
-                                                               struct unsent unsent, bool is_last)
+/* It is to send so many bytes in all, and perhaps the end behind them. */
+static inline void note_sent(struct stream *stream, struct send *message, size_t bytes, bool is_end)
 {
-    ASSERT_SLOW(stream->state == STREAM_OPEN);
-    const struct part part = choose_part(&unsent, stream->send_credit_bytes);
-    size_t part_bytes = part.copied_bytes + part.archived_bytes;
-    if (UNLIKELY(stream->is_gone || stream->is_send_shut || part_bytes == 0)) {
-        return send_nothing(stream, unsent.bytes, is_last);
+    if (is_end) {
+        message->close_kind = CLOSE_SEND_ONLY;
+        stream->is_send_shut = true;
     }
-    struct send *message =
-        message_reserve_payload(stream->ts, SEND, sizeof(*message), part.copied_bytes);
+    stream->send_credit_bytes -= (uint32_t)bytes;
+    stream->unreported_bytes = 0; /* it goes along */
+}
+
+static inline int64_t end_send(struct stream *stream, size_t bytes)
+{
+    message_publish();
+    stream_end_claim_due(stream);
+    return (int64_t)bytes;
+}
+
+static __attribute__((noinline)) int64_t send_part(struct stream *stream,
+                                                   const struct unsent *unsent, bool is_last)
+{
+    const struct part part = find_part(unsent, stream->send_credit_bytes);
+    size_t bytes = part.copied_bytes + part.archived_bytes;
+
+    if (stream->is_gone || stream->is_send_shut || bytes == 0) {
+        return send_nothing(stream, unsent->bytes, is_last);
+    }
+    struct send *message = begin_send(stream, part.copied_bytes);
     if (UNLIKELY(message == NULL)) {
         return note_refusal(stream);
     }
-    message->connection_index = stream->connection_index;
-    message->generation = stream->generation;
-    message->consumed_bytes = stream->unreported_bytes;
-    message->stream_index = stream->stream_index;
     if (part.archived_bytes != 0) {
         message->archive_bytes = (uint32_t)part.archived_bytes;
         message->archive_offset = (uintptr_t)part.archived->data + part.archived_skip_bytes -
                                   (uintptr_t)platform_archive_start();
     }
-    if (is_last && part_bytes == unsent.bytes) {
-        message->close_kind = CLOSE_SEND_ONLY;
-        stream->is_send_shut = true;
-    }
-    stream->send_credit_bytes -= (uint32_t)part_bytes;
-    stream->unreported_bytes = 0; /* it goes along */
-    copy_pieces((uint8_t *)(message + 1), &unsent, part.copied_bytes);
-    message_publish();
-    stream_end_claim_due(stream);
-    return (int64_t)part_bytes;
+    note_sent(stream, message, bytes, is_last && bytes == unsent->bytes);
+    copy_pieces((uint8_t *)(message + 1), unsent, part.copied_bytes);
+    return end_send(stream, bytes);
 }
 
 int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
                     bool is_last)
 {
-    return send_part(stream, (struct unsent){.piece = pieces, .bytes = bytes}, is_last);
+    ASSERT_SLOW(stream->state == STREAM_OPEN);
+    /* One short piece, and credit for it, as nearly always: nothing has to be chosen. */
+    if (LIKELY(bytes == pieces->bytes && bytes < ARCHIVE_REFERENCE_MIN_BYTES &&
+               bytes <= stream->send_credit_bytes && bytes != 0 && !stream->is_gone &&
+               !stream->is_send_shut)) {
+        struct send *message = begin_send(stream, bytes);
+
+        if (UNLIKELY(message == NULL)) {
+            return note_refusal(stream);
+        }
+        note_sent(stream, message, bytes, is_last);
+        memcpy(message + 1, pieces->data, bytes);
+        return end_send(stream, bytes);
+    }
+    const struct unsent unsent = {.piece = pieces, .bytes = bytes};
+    return send_part(stream, &unsent, is_last);
 }
 
 int64_t stream_send_rest(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
@@ -382,7 +404,7 @@ int64_t stream_send_rest(struct stream *stream, const struct stream_piece *piece
         unsent.skip_bytes -= unsent.piece->bytes;
         unsent.piece++;
     }
-    return send_part(stream, unsent, is_last);
+    return send_part(stream, &unsent, is_last);
 }
 
 void stream_shut_send(struct stream *stream)
@@ -457,8 +479,18 @@ void stream_close(struct stream *stream, enum close_kind kind)
 
 /* --- What the TS says --- */
 
-static void handle_data(node_id_t from, const struct message *message,
-                        struct message_payload payload)
+/* There was no memory for what has come: the byte stream has a hole. */
+static __attribute__((noinline)) void lose_data(struct stream *stream)
+{
+    counter_increment(COUNTER_DROP_NO_MEMORY);
+    post_close(stream, CLOSE_ABORT);
+    fail_stream(stream, ENOBUFS);
+    stream_listener_end_deferring(stream);
+}
+
+/* All in one: each request comes by it. */
+__attribute__((flatten)) static void handle_data(node_id_t from, const struct message *message,
+                                                 struct message_payload payload)
 {
     const struct data *data = (const void *)message;
     struct stream *stream = stream_resolve(from, data->stream_index, data->generation);
@@ -466,14 +498,13 @@ static void handle_data(node_id_t from, const struct message *message,
     if (stream == NULL || stream->is_gone) {
         return;
     }
-    if (received_keep(&stream->received, message, payload) != 0) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        post_close(stream, CLOSE_ABORT);
-        fail_stream(stream, ENOBUFS);
-    } else {
+    if (UNLIKELY(received_keep(&stream->received, message, payload) != 0)) {
+        lose_data(stream);
+    } else if (LIKELY(stream->state == STREAM_OPEN)) {
         tell_owner(stream, STREAM_CAN_READ);
+    } else {
+        stream_listener_end_deferring(stream);
     }
-    stream_listener_end_deferring(stream);
 }
 
 static void handle_peer_closed(node_id_t from, const struct message *message)
