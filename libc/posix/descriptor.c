@@ -46,6 +46,8 @@ static unsigned usable_count; /* of these: the limit may be less */
 
 /* A set bit is a number in use: below table_count, of which there is no other record. */
 static uint64_t *used;
+static unsigned
+    first_word; /* of `used`, with a free number; beyond the table: there is none in it */
 /* A set bit is a word of the level below that has no free number, or no bit free. */
 static uint64_t full_words[DESCRIPTOR_MAX / WORD_BITS / WORD_BITS];
 static uint64_t full_groups[DESCRIPTOR_MAX / WORD_BITS / WORD_BITS / WORD_BITS];
@@ -61,44 +63,68 @@ unsigned descriptor_limit(void)
                                     : DESCRIPTOR_MAX;
 }
 
-/* usable_count or above when there is none. */
-static unsigned lowest_free_number(void)
+static unsigned find_first_word(void)
 {
     for (unsigned i = 0; i < ARRAY_COUNT(full_groups); i++) {
         if (full_groups[i] != UINT64_MAX) {
             unsigned group = i * WORD_BITS + (unsigned)__builtin_ctzll(~full_groups[i]);
-            unsigned word = group * WORD_BITS + (unsigned)__builtin_ctzll(~full_words[group]);
-            unsigned fd = word * WORD_BITS;
-            return fd < table_count ? fd + (unsigned)__builtin_ctzll(~used[word]) : fd;
+            return group * WORD_BITS + (unsigned)__builtin_ctzll(~full_words[group]);
         }
     }
-    return DESCRIPTOR_MAX;
+    return DESCRIPTOR_MAX / WORD_BITS;
+}
+
+/* usable_count or above when there is none. */
+static unsigned lowest_free_number(void)
+{
+    unsigned fd = first_word * WORD_BITS;
+
+    return fd < table_count ? fd + (unsigned)__builtin_ctzll(~used[first_word]) : fd;
+}
+
+/* A word is full, or is full no more: rare, of its 64 numbers. */
+static __attribute__((noinline)) void mark_full(unsigned word)
+{
+    unsigned group = word / WORD_BITS;
+
+    full_words[group] |= 1ull << word % WORD_BITS;
+    if (full_words[group] == UINT64_MAX) {
+        full_groups[group / WORD_BITS] |= 1ull << group % WORD_BITS;
+    }
+    first_word = find_first_word();
+}
+
+static __attribute__((noinline)) void unmark_full(unsigned word)
+{
+    unsigned group = word / WORD_BITS;
+
+    full_words[group] &= ~(1ull << word % WORD_BITS);
+    full_groups[group / WORD_BITS] &= ~(1ull << group % WORD_BITS);
+    if (word < first_word) {
+        first_word = word;
+    }
 }
 
 static void mark_used(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
-    unsigned group = word / WORD_BITS;
 
     ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 0);
     used[word] |= 1ull << fd % WORD_BITS;
-    if (used[word] == UINT64_MAX) {
-        full_words[group] |= 1ull << word % WORD_BITS;
-        if (full_words[group] == UINT64_MAX) {
-            full_groups[group / WORD_BITS] |= 1ull << group % WORD_BITS;
-        }
+    if (UNLIKELY(used[word] == UINT64_MAX)) {
+        mark_full(word);
     }
 }
 
 static void mark_free(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
-    unsigned group = word / WORD_BITS;
 
     ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 1);
+    if (UNLIKELY(used[word] == UINT64_MAX)) {
+        unmark_full(word);
+    }
     used[word] &= ~(1ull << fd % WORD_BITS);
-    full_words[group] &= ~(1ull << word % WORD_BITS);
-    full_groups[group / WORD_BITS] &= ~(1ull << group % WORD_BITS);
 }
 
 /* All numbers below usable_count are in use. */

@@ -40,9 +40,14 @@ static struct socket *create_socket(const struct descriptor_operations *operatio
     if (socket == NULL) {
         return NULL;
     }
-    *socket = (struct socket){.place = socket->place};
     descriptor_initialise(&socket->descriptor, operations);
     socket->descriptor.is_nonblocking = is_nonblocking;
+    socket->listener = NULL;
+    socket->stream = NULL;
+    socket->address.s_addr = 0;
+    socket->port = 0;
+    socket->is_linger_zero = false;
+    socket->defer_ns = 0;
     return socket;
 }
 

@@ -242,7 +242,8 @@ static __attribute__((noinline)) void claim_all(struct stream_listener *listener
 void stream_listener_claim(struct stream_listener *listener)
 {
     ASSERT_SLOW(listeners[listener->index] == listener);
-    if (!listener->is_on_list || listener->available.head != NULL || is_renewal_due(listener)) {
+    if (UNLIKELY(!listener->is_on_list || listener->available.head != NULL ||
+                 is_renewal_due(listener))) {
         claim_all(listener);
     }
 }
@@ -295,7 +296,7 @@ void stream_listener_end_deferring(struct stream *stream)
 }
 
 /* Wait for data first, but not for ever. */
-static void defer_stream(struct stream *stream)
+static __attribute__((noinline)) void defer_stream(struct stream *stream)
 {
     struct stream_listener *listener = stream->listener;
 
@@ -350,7 +351,8 @@ static bool has_room(const struct stream_listener *listener)
     return listener->undecided_count + listener->ready.count < listener->backlog;
 }
 
-static void decline(node_id_t ts, const struct connection_available *available)
+static __attribute__((noinline)) void decline(node_id_t ts,
+                                              const struct connection_available *available)
 {
     request_decline(ts, available->connection_index, available->generation,
                     available->availability_number);
@@ -382,6 +384,16 @@ static bool prepare_sleep(void *context)
         wait_for_memory();
     }
     return is_memory_awaited;
+}
+
+static __attribute__((noinline)) void
+decline_for_memory(struct stream_listener *listener, node_id_t ts,
+                   const struct connection_available *available)
+{
+    counter_increment(COUNTER_DROP_NO_MEMORY);
+    decline(ts, available);
+    listener->has_declined = true;
+    wait_for_memory();
 }
 
 static struct dispatch_source source = {.flush = claim_taken, .prepare_sleep = prepare_sleep};
@@ -432,8 +444,10 @@ static bool is_recalled(const struct stream *stream, node_id_t ts,
            stream->availability_number == recall->availability_number;
 }
 
-static void handle_connection_available(node_id_t from, const struct message *message,
-                                        struct message_payload data)
+/* All in one: each connection comes by it. */
+__attribute__((flatten)) static void handle_connection_available(node_id_t from,
+                                                                 const struct message *message,
+                                                                 struct message_payload data)
 {
     const struct connection_available *available = (const void *)message;
     struct stream_listener *listener =
@@ -449,11 +463,8 @@ static void handle_connection_available(node_id_t from, const struct message *me
         return;
     }
     struct stream *stream = create_stream(from, available, data);
-    if (stream == NULL) {
-        counter_increment(COUNTER_DROP_NO_MEMORY);
-        decline(from, available);
-        listener->has_declined = true;
-        wait_for_memory();
+    if (UNLIKELY(stream == NULL)) {
+        decline_for_memory(listener, from, available);
         return;
     }
     stream->listener = listener;

@@ -23,17 +23,28 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
     if (stream == NULL) {
         return NULL;
     }
-    ASSERT_SLOW(stream->state == STREAM_FREE);
-    *stream = (struct stream){
-        .place = stream->place,
-        .stream_index = NEXT_USE(stream->stream_index) | stream->place.index,
-        .connection_index = available->connection_index,
-        .generation = available->generation,
-        .ts = ts,
-        .availability_number = available->availability_number,
-        .state = STREAM_FREE,
-        .flow = available->flow,
-    };
+    /* What stream_destroy() leaves as it has to be. */
+    ASSERT_SLOW(stream->state == STREAM_FREE && stream->queue == NULL);
+    ASSERT_SLOW(stream->received.bytes == 0 && stream->received.head == NULL);
+    ASSERT_SLOW(stream->received.loan_number == 0 && !stream->is_channel_full);
+    stream->stream_index = NEXT_USE(stream->stream_index) | stream->place.index;
+    stream->connection_index = available->connection_index;
+    stream->generation = available->generation;
+    stream->ts = ts;
+    stream->availability_number = available->availability_number;
+    stream->is_claim_due = false;
+    stream->flow = available->flow;
+    stream->listener = NULL;
+    stream->changed = NULL;
+    stream->send_credit_bytes = 0;
+    stream->send_window_bytes = 0;
+    stream->unreported_bytes = 0;
+    stream->error = 0;
+    stream->is_gone = false;
+    stream->is_peer_closed = false;
+    stream->is_receive_shut = false;
+    stream->is_send_shut = false;
+    stream->is_short_of_room = false;
     return stream;
 }
 
