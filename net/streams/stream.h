@@ -40,8 +40,8 @@ const struct flow *stream_flow(const struct stream *stream);
  * why it failed (-ECONNRESET, -ETIMEDOUT ...), until stream_take_error().
  */
 MUST_CHECK int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek);
-/* Whether bytes have come and are not read; and to read up to `bytes` of them, at least one. Returns
- * how many. */
+/* Whether bytes have come and are not read; and to read up to `bytes` of them, at least one.
+ * Returns how many. */
 bool stream_has_received(const struct stream *stream);
 size_t stream_take(struct stream *stream, void *buffer, size_t bytes);
 

@@ -78,7 +78,7 @@ struct stream {
     bool is_gone; /* failed, or closed by us: the TS does not know it any more */
     bool is_peer_closed;
     bool is_receive_shut;
-    bool is_channel_full;  /* a send found it so; the stream is on stream.c's list */
+    bool is_channel_full; /* a send found it so; the stream is on stream.c's list */
     bool is_send_shut;
     bool is_short_of_room; /* a send found no credit or no room in the channel */
     struct stream *next_channel_full;
