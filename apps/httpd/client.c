@@ -280,10 +280,8 @@ static enum progress answer(struct client *client, struct work *work, const char
     return send_answer(client, work, persistence, has_more || request->method == HTTP_CONNECT);
 }
 
-/* Nothing of it has to be read: its work stays as it is between two requests. All in one, because
- * most requests come by here. */
-__attribute__((flatten)) static enum progress answer_known(struct client *client,
-                                                           const struct known *known)
+/* Nothing of it has to be read: its work stays as it is between two requests. */
+static enum progress answer_known(struct client *client, const struct known *known)
 {
     struct work *work = work_of(client);
 
@@ -378,7 +376,8 @@ static enum request_progress parse(struct work *work, const char *head, char **a
  * Handle the requests in `bytes` from `buffer` on, of which `parsed` belong to the first one and
  * are parsed. READY: all of it was handled or kept, and more may be read.
  */
-static enum progress handle_input(struct client *client, char *buffer, size_t parsed, size_t bytes)
+static __attribute__((noinline)) enum progress handle_input(struct client *client, char *buffer,
+                                                            size_t parsed, size_t bytes)
 {
     struct work *work = work_of(client);
     const char *head = buffer;
@@ -438,8 +437,8 @@ static enum progress wait_for_request(struct client *client)
     return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
 }
 
-/* Read once and handle it. */
-static enum progress read_input(struct client *client, bool must_reach_end)
+/* Read once and handle it. All in one but for what is rare: each request comes by here. */
+__attribute__((flatten)) static enum progress read_input(struct client *client, bool must_reach_end)
 {
     size_t kept = client->input_bytes;
     size_t room = sizeof(shared_input) - kept;
