@@ -245,9 +245,7 @@ static struct part find_part(const struct unsent *unsent, size_t most)
     return part;
 }
 
-/* From several pieces. Together with the rest of a send it would need more registers than there
- * are.
- */
+/* From several pieces. Not inlined: with the rest of a send it would need too many registers. */
 static __attribute__((noinline)) void copy_several(uint8_t *to, const struct unsent *unsent,
                                                    size_t bytes)
 {
