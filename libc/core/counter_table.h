@@ -15,7 +15,7 @@
 
 /* The first index of a block; block 0 is the kernel's. */
 #define COUNTER_BLOCK_SIZE   32u
-#define COUNTER_BLOCK_COUNT  19u
+#define COUNTER_BLOCK_COUNT  20u
 #define COUNTER_BLOCK(block) ((block)*COUNTER_BLOCK_SIZE)
 
 struct counter_name {

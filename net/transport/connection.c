@@ -16,6 +16,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/transport/availability.h"
+#include "net/transport/counters.h"
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
@@ -72,7 +73,8 @@ static void pack_received(struct connection *connection, struct pbuf *packet)
     bool may_grow = connection->state == CONNECTION_CLAIMED ||
                     connection->received_tail != connection->received_head;
 
-    packet = held_pack(may_grow ? connection->received_tail : NULL, packet);
+    packet = held_pack(connection->tcb.flow.remote_address,
+                       may_grow ? connection->received_tail : NULL, packet);
     if (packet != NULL) {
         link_received(connection, packet);
     }
@@ -122,7 +124,7 @@ static void hold_received(struct connection *connection)
     }
     connection->received_head = connection->received_tail = NULL;
     first->next = NULL;
-    link_received(connection, held_pack(NULL, first));
+    link_received(connection, held_pack(connection->tcb.flow.remote_address, NULL, first));
     if (rest != NULL) {
         pack_received(connection, rest);
     }
@@ -169,15 +171,34 @@ void connection_drop_received(struct connection *connection)
 
 /* --- From the handshake to the end --- */
 
+static __attribute__((noinline)) void note_refused(uint32_t remote_address)
+{
+    if (connection_table_is_full()) {
+        counter_increment(COUNTER_DROP_TABLE_FULL);
+        overload_note(OVERLOAD_TABLE, connection_table_limit());
+    } else {
+        counter_increment(COUNTER_DROP_ADDRESS_LIMIT);
+        overload_note(OVERLOAD_ADDRESS, connection_count_of(remote_address));
+    }
+}
+
+bool connection_is_admitted(uint32_t remote_address)
+{
+    bool is_admitted = connection_table_allows(remote_address);
+
+    if (UNLIKELY(!is_admitted)) {
+        note_refused(remote_address);
+    }
+    return is_admitted;
+}
+
 bool connection_open(const struct handshake *handshake)
 {
-    struct connection *connection = connection_allocate();
+    uint32_t remote_address = handshake->flow.remote_address;
+    struct connection *connection = connection_allocate(remote_address);
 
     if (UNLIKELY(connection == NULL)) {
-        if (connection_table_is_full()) {
-            counter_increment(COUNTER_DROP_TABLE_FULL);
-            overload_note(OVERLOAD_TABLE, connection_table_limit());
-        } else {
+        if (connection_is_admitted(remote_address)) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
         }
         return false;

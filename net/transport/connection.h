@@ -33,6 +33,7 @@ struct connection {
     struct pool_object place;
     struct tcb tcb;
     uint32_t generation; /* counts the uses of this entry */
+    bool is_counted;     /* by address */
 
     /* --- state.c --- */
     uint8_t state; /* enum connection_state */
@@ -71,6 +72,7 @@ struct connection {
     uint32_t window_bytes;    /* the most that it may have sent without its being acknowledged */
 
     /* --- orphan.c --- */
+    bool is_orphan_counted;             /* by address */
     uint8_t orphan_tcp_state;           /* TCP's, and the byte that the peer has acknowledged, */
     uint32_t orphan_acknowledged;       /* when the period began */
     uint64_t orphan_deadline_ns;        /* when it ends */
@@ -90,8 +92,10 @@ static inline bool connection_has_tcp(const struct connection *connection)
 
 /* Before any connection. */
 void connection_initialise(void);
-/* A handshake is complete: the connection is there, and found by its flow. False, and counted: the
- * node has as many as it takes, or no memory; nothing has changed. */
+/* Whether the node takes one more, of this address; counted, and noted in the log, if not. */
+MUST_CHECK bool connection_is_admitted(uint32_t remote_address);
+/* A handshake is complete: the connection is there, and found by its flow. False, and counted: it
+ * is not admitted, or there is no memory; nothing has changed. */
 MUST_CHECK bool connection_open(const struct handshake *handshake);
 
 /* Something has happened to it: settle it at the end of the round. */

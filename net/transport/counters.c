@@ -5,3 +5,4 @@
 #include "net/transport/counters.h"
 
 COUNTER_TABLE_DEFINE(transport_counters, TRANSPORT_COUNTER_FIRST, TRANSPORT_COUNTERS);
+COUNTER_TABLE_DEFINE(share_counters, SHARE_COUNTER_FIRST, SHARE_COUNTERS);

@@ -59,11 +59,21 @@
     X(NTP_REFUSED, "ntp_answers_total", "result=\"refused\"",                                      \
       "Answers to questions for the date.")                                                        \
     X(NTP_SILENT, "ntp_answers_total", "result=\"none\"", "Answers to questions for the date.")
+
+/* What one remote address may not have (share.h). */
+#define SHARE_COUNTERS(X)                                                                          \
+    X(DROP_ADDRESS_LIMIT, "drops_total", "reason=\"address_limit\"", "Input refused, by reason.")  \
+    X(PINNED_BYTES, "tcp_pinned_bytes", "",                                                        \
+      "Memory of what was sent and is not acknowledged after a time-out.")                         \
+    X(PINNED_RESET, "tcp_pinned_reset_total", "",                                                  \
+      "Connections reset for what their address keeps us from letting go of.")
 /* clang-format on */
 
 #define TRANSPORT_COUNTER_FIRST COUNTER_BLOCK(4)
+#define SHARE_COUNTER_FIRST     COUNTER_BLOCK(19)
 
 enum {
     TRANSPORT_COUNTER_FIRST_BEFORE = TRANSPORT_COUNTER_FIRST - 1,
     TRANSPORT_COUNTERS(COUNTER_ENUMERATOR)
 };
+enum { SHARE_COUNTER_FIRST_BEFORE = SHARE_COUNTER_FIRST - 1, SHARE_COUNTERS(COUNTER_ENUMERATOR) };

@@ -9,8 +9,9 @@
 
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
-
 #include "libc/core/pages.h"
+#include "net/transport/share.h"
+
 #include "lwip/pbuf.h"
 
 /* With it a copy fills a block of two KiB (libc/core/memory.c), and fits a message. */
@@ -19,39 +20,44 @@
 struct held {
     struct pbuf_custom packet; /* first: a pbuf is cast to it */
     uint32_t capacity_bytes;
+    uint32_t remote_address; /* whose connection it waits for */
     _Alignas(16) uint8_t bytes[];
 };
 
-static uint64_t total_bytes, limit_bytes;
+static struct share share; /* bytes */
 
 MEMORY_KIND(held_kind, "tcp_held");
 
 void held_initialise(void)
 {
-    limit_bytes = pages_total_bytes() / HELD_PART_OF_MEMORY;
+    share_initialise(&share, pages_total_bytes() / HELD_PART_OF_MEMORY);
 }
 
 bool held_is_full(void)
 {
-    return total_bytes > limit_bytes;
+    return share_is_exhausted(&share);
+}
+
+bool held_is_full_for(uint32_t remote_address)
+{
+    return share_is_exhausted(&share) || !share_allows(&share, remote_address, 0);
 }
 
 uint64_t held_bytes(void)
 {
-    return total_bytes;
+    return share.taken;
 }
 
 static void release_held(struct pbuf *packet)
 {
     struct held *held = (struct held *)packet;
 
-    ASSERT(total_bytes >= sizeof(*held) + held->capacity_bytes);
-    total_bytes -= sizeof(*held) + held->capacity_bytes;
+    share_give_back(&share, held->remote_address, sizeof(*held) + held->capacity_bytes);
     memory_release(&held_kind, held);
 }
 
 /* An empty one. */
-static struct held *allocate(uint32_t capacity_bytes)
+static struct held *allocate(uint32_t remote_address, uint32_t capacity_bytes)
 {
     struct held *held = memory_allocate(&held_kind, sizeof(*held) + capacity_bytes);
 
@@ -59,10 +65,11 @@ static struct held *allocate(uint32_t capacity_bytes)
         return NULL;
     }
     held->capacity_bytes = capacity_bytes;
+    held->remote_address = remote_address;
     held->packet.custom_free_function = release_held;
     (void)pbuf_alloced_custom(PBUF_RAW, 0, PBUF_REF, &held->packet, held->bytes,
                               (u16_t)capacity_bytes);
-    total_bytes += sizeof(*held) + capacity_bytes;
+    share_take(&share, remote_address, sizeof(*held) + capacity_bytes);
     return held;
 }
 
@@ -90,9 +97,9 @@ static bool append(struct held *held, const void *bytes, uint32_t length)
     return true;
 }
 
-struct pbuf *held_allocate(uint32_t length_bytes)
+struct pbuf *held_allocate(uint32_t remote_address, uint32_t length_bytes)
 {
-    struct held *held = allocate(length_bytes);
+    struct held *held = allocate(remote_address, length_bytes);
 
     ASSERT(length_bytes <= UINT16_MAX);
     if (held == NULL) {
@@ -103,9 +110,10 @@ struct pbuf *held_allocate(uint32_t length_bytes)
 }
 
 /* One packet in a copy with room for more behind it; takes the packet unless it returns NULL. */
-static struct held *pack_alone(struct pbuf *packet)
+static struct held *pack_alone(uint32_t remote_address, struct pbuf *packet)
 {
-    struct held *held = allocate(packet->len > SHARED_BYTES ? packet->len : SHARED_BYTES);
+    uint32_t capacity_bytes = packet->len > SHARED_BYTES ? packet->len : SHARED_BYTES;
+    struct held *held = allocate(remote_address, capacity_bytes);
 
     if (held != NULL) {
         bool is_done = append(held, packet->payload, packet->len);
@@ -116,7 +124,7 @@ static struct held *pack_alone(struct pbuf *packet)
     return held;
 }
 
-struct pbuf *held_pack(struct pbuf *tail, struct pbuf *packets)
+struct pbuf *held_pack(uint32_t remote_address, struct pbuf *tail, struct pbuf *packets)
 {
     struct held *open = held_of(tail);
     struct pbuf *first = NULL, **link = &first;
@@ -131,7 +139,7 @@ struct pbuf *held_pack(struct pbuf *tail, struct pbuf *packets)
             pbuf_free(packet);
             continue;
         }
-        open = pack_alone(packet);
+        open = pack_alone(remote_address, packet);
         *link = open == NULL ? packet : &open->packet.pbuf;
         link = &(*link)->next;
     }

@@ -11,15 +11,22 @@
 #include "kernel/thread/timer.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/share.h"
 
 /* A node whose free memory is less than this part of all resets its oldest orphans, so many each
  * time it looks. Chosen. */
-#define SCARCE_PART  16u
-#define SCARCE_BATCH 1024u
+#define SCARCE_PART    16u
+#define SCARCE_BATCH   1024u
+/* An address that has this part of all orphans that there may be, of those that were closed while
+ * there were half as many: its own are reset before others' when they are too many, if no more than
+ * so many others stand before them. Chosen. */
+#define HOARDER_PART   4u
+#define HOARDER_SEARCH 1024u
 
 static struct connection_link orphans; /* the one whose period ends first comes first */
 static uint32_t orphan_count;
 static uint32_t orphan_limit;
+static struct share by_address;
 static struct timer look_timer; /* set while there are some */
 
 static struct connection *first_orphan(void)
@@ -49,6 +56,10 @@ void orphan_watch(struct connection *connection)
     ASSERT_SLOW(!connection_link_is_queued(&connection->orphan_link));
     begin_period(connection);
     orphan_count++;
+    if (UNLIKELY(orphan_count > orphan_limit / 2)) {
+        connection->is_orphan_counted = true;
+        share_take(&by_address, connection->tcb.flow.remote_address, 1);
+    }
     if (UNLIKELY(!timer_is_set(&look_timer))) {
         start_look_timer();
     }
@@ -60,6 +71,9 @@ void orphan_forget(struct connection *connection)
         ASSERT_SLOW(orphan_count > 0);
         connection_queue_remove(&connection->orphan_link);
         orphan_count--;
+        if (UNLIKELY(connection->is_orphan_counted)) {
+            share_give_back(&by_address, connection->tcb.flow.remote_address, 1);
+        }
     }
 }
 
@@ -85,6 +99,32 @@ static bool is_memory_scarce(void)
     return platform_free_memory_bytes() < status_memory_bytes(platform_node()) / SCARCE_PART;
 }
 
+static bool is_hoarders(const struct connection *connection)
+{
+    return share_of(&by_address, connection->tcb.flow.remote_address) > orphan_limit / HOARDER_PART;
+}
+
+/* The oldest ones of addresses that have many, else the oldest. */
+static void reset_too_many(void)
+{
+    struct connection_link *link = orphans.next;
+    unsigned passed_count = 0;
+
+    while (orphan_count > orphan_limit && link != &orphans && passed_count < HOARDER_SEARCH) {
+        struct connection *connection = CONTAINER_OF(link, struct connection, orphan_link);
+
+        link = link->next;
+        if (is_hoarders(connection)) {
+            reset(connection, COUNTER_ORPHANS_TOO_MANY);
+        } else {
+            passed_count++;
+        }
+    }
+    while (orphan_count > orphan_limit) {
+        reset(first_orphan(), COUNTER_ORPHANS_TOO_MANY);
+    }
+}
+
 static void look(struct timer *timer)
 {
     uint64_t now_ns = dispatch_now_ns();
@@ -100,9 +140,7 @@ static void look(struct timer *timer)
             reset(connection, COUNTER_ORPHANS_STALLED);
         }
     }
-    while (orphan_count > orphan_limit) {
-        reset(first_orphan(), COUNTER_ORPHANS_TOO_MANY);
-    }
+    reset_too_many();
     for (unsigned i = 0; i < SCARCE_BATCH && orphan_count > 0 && is_memory_scarce(); i++) {
         reset(first_orphan(), COUNTER_ORPHANS_MEMORY);
     }
@@ -121,4 +159,5 @@ void orphan_initialise(void)
     orphan_limit = (uint32_t)(limit < ORPHAN_LEAST_COUNT ? ORPHAN_LEAST_COUNT
                               : limit < UINT32_MAX       ? limit
                                                          : UINT32_MAX);
+    share_initialise(&by_address, orphan_limit);
 }

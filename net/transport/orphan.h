@@ -20,7 +20,8 @@ struct connection;
 #define ORPHAN_LOOK_NS     (100 * NS_PER_MS)
 
 /* One orphan for so much of the node's memory, ORPHAN_LEAST_COUNT at least; beyond it the oldest
- * ones are reset. Chosen: most keep some bytes that are not acknowledged. */
+ * ones are reset, those of an address that has many before others. Chosen: most keep some bytes
+ * that are not acknowledged. */
 #define ORPHAN_SHARE_BYTES (16 * 1024u)
 #define ORPHAN_LEAST_COUNT 256u
 

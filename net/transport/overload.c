@@ -21,6 +21,8 @@ static const struct {
                        "less SYNs come again", "dropped"},
     [OVERLOAD_TABLE] = {"all %u connections are in use, further SYNs are dropped",
                         "there are connections to be had again", "dropped"},
+    [OVERLOAD_ADDRESS] = {"one address has %u connections, further SYNs of it are dropped",
+                          "no address has too many connections any more", "dropped"},
 };
 
 static struct {

@@ -12,6 +12,7 @@ enum overload {
     OVERLOAD_COOKIES, /* so many handshakes are going on that SYN cookies stand for the others */
     OVERLOAD_SYNS,    /* more come in a round than are looked at */
     OVERLOAD_TABLE,   /* as many connections live as the node takes */
+    OVERLOAD_ADDRESS, /* one address has twice as many as there may be yet (share.h) */
     OVERLOAD_COUNT,
 };
 

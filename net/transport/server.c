@@ -46,6 +46,7 @@
 #include "net/transport/table.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/recovery.h"
@@ -155,6 +156,7 @@ static void start_tcp(void)
 {
     wheel_initialise(expire_timer);
     queue_initialise();
+    pinned_initialise();
     recovery_initialise();
     sender_initialise();
     segment_out_initialise();

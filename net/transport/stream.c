@@ -19,9 +19,12 @@
 #include "net/handlers.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
+#include "net/transport/counters.h"
 #include "net/transport/table.h"
+#include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/send_buffer.h"
 
 /* --- To the application --- */
 
@@ -156,9 +159,16 @@ static bool may_send(const struct connection *connection)
     return connection_has_tcp(connection) && !connection->is_send_closed;
 }
 
-/* Without memory there would be a hole in the stream. */
+/* Without memory there would be a hole in the stream; and when it is scarce, who has more than his
+ * part does not take what is left. */
 static void queue_copy(struct connection *connection, const uint8_t *bytes, uint32_t length_bytes)
 {
+    if (length_bytes > SEND_BUFFER_LEAST_ROOM && UNLIKELY(queue_is_scarce()) &&
+        !pinned_visit(&connection->tcb)) {
+        counter_increment(COUNTER_PINNED_RESET);
+        connection_abort(connection, ENOBUFS);
+        return;
+    }
     if (!queue_append_copy(&connection->tcb, bytes, length_bytes)) {
         connection_abort(connection, ENOMEM);
     }

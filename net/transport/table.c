@@ -12,12 +12,21 @@
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/share.h"
 
 _Static_assert(CONNECTION_MAX % POOL_CHUNK == 0 && CONNECTION_LEAST % POOL_CHUNK == 0,
                "whole chunks");
 _Static_assert(offsetof(struct connection, place) == 0, "it is a pool's");
 
 POOL(table, "connection", struct connection, 0);
+
+/* By address, those that begin while half of the table is in use, and COUNT_BATCH of the others
+ * with each of them: so all are, before two thirds are in use, and below half none costs anything.
+ */
+static struct share by_address;
+static uint32_t next_to_count;
+
+#define COUNT_BATCH 16u
 
 void connection_table_initialise(void)
 {
@@ -26,6 +35,8 @@ void connection_table_initialise(void)
     limit = limit < CONNECTION_LEAST ? CONNECTION_LEAST : limit;
     limit = limit > CONNECTION_MAX ? CONNECTION_MAX : limit;
     table.object_max = (uint32_t)ALIGN_DOWN(limit, POOL_CHUNK);
+    share_initialise(&by_address, table.object_max);
+    next_to_count = 0;
     counter_add(COUNTER_CONNECTIONS_MAX, connection_table_limit());
 }
 
@@ -34,13 +45,46 @@ uint32_t connection_table_limit(void)
     return table.object_max;
 }
 
-struct connection *connection_allocate(void)
+static inline bool is_half_full(void)
 {
-    struct connection *connection = pool_take(&table);
+    return table.kind->counts->objects >= table.object_max / 2;
+}
+
+static __attribute__((noinline)) void count_by_address(struct connection *connection,
+                                                       uint32_t remote_address)
+{
+    share_take(&by_address, remote_address, 1);
+    connection->is_counted = true;
+}
+
+static __attribute__((noinline)) void count_some(void)
+{
+    for (unsigned i = 0; i < COUNT_BATCH; i++) {
+        struct connection *connection;
+
+        next_to_count = next_to_count < pool_size(&table) ? next_to_count : 0;
+        connection = connection_at(next_to_count++);
+        if (connection != NULL && !connection->is_counted) {
+            count_by_address(connection, connection->tcb.flow.remote_address);
+        }
+    }
+}
+
+struct connection *connection_allocate(uint32_t remote_address)
+{
+    bool is_to_count = is_half_full();
+    struct connection *connection;
     struct pool_object place;
     uint32_t generation;
 
-    if (connection == NULL) {
+    if (UNLIKELY(is_to_count)) {
+        if (!connection_table_allows(remote_address)) {
+            return NULL;
+        }
+        count_some();
+    }
+    connection = pool_take(&table);
+    if (UNLIKELY(connection == NULL)) {
         return NULL;
     }
     ASSERT(connection->state == CONNECTION_FREE);
@@ -49,6 +93,9 @@ struct connection *connection_allocate(void)
     memset(connection, 0, sizeof(*connection));
     connection->place = place;
     connection->generation = generation + 1;
+    if (UNLIKELY(is_to_count)) {
+        count_by_address(connection, remote_address);
+    }
     connection_set_state(connection, CONNECTION_ASSIGNED);
     return connection;
 }
@@ -61,6 +108,9 @@ void connection_release(struct connection *connection)
     ASSERT(!connection_link_is_queued(&connection->blocked_link));
     connection_drop_received(connection);
     connection_set_state(connection, CONNECTION_FREE);
+    if (UNLIKELY(connection->is_counted)) {
+        share_give_back(&by_address, connection->tcb.flow.remote_address, 1);
+    }
     pool_release(&table, connection);
 }
 
@@ -102,4 +152,15 @@ uint32_t connection_table_size(void)
 bool connection_table_is_full(void)
 {
     return pool_is_exhausted(&table);
+}
+
+bool connection_table_allows(uint32_t remote_address)
+{
+    return LIKELY(!is_half_full()) ||
+           (!connection_table_is_full() && share_allows(&by_address, remote_address, 1));
+}
+
+uint32_t connection_count_of(uint32_t remote_address)
+{
+    return (uint32_t)share_of(&by_address, remote_address);
 }

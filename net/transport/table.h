@@ -23,11 +23,11 @@ void connection_table_initialise(void);
 /* The most that there can be on this node. */
 uint32_t connection_table_limit(void);
 
-/* A new connection in state ASSIGNED, all else but its name zero. NULL when the table is full or
- * memory is short. */
-struct connection *connection_allocate(void);
+/* A new connection of that address in state ASSIGNED, all else but its name zero. NULL when the
+ * table does not allow it or memory is short. */
+struct connection *connection_allocate(uint32_t remote_address);
 /* Frees the entry and what it still holds. It must be DETACHED, done with by TCP, and neither
- * hashed nor dirty. */
+ * hashed nor dirty; its flow says whose it was. */
 void connection_release(struct connection *connection);
 /* The live connection of that name; NULL if there is none. Any numbers will do. */
 struct connection *connection_find(uint32_t index, uint32_t generation);
@@ -38,3 +38,7 @@ struct connection *connection_at(uint32_t index);
 uint32_t connection_table_size(void);
 /* Whether as many as there can be live now. */
 bool connection_table_is_full(void);
+/* Whether this address may have one more (share.h): while less than two thirds of the table are in
+ * use each may. How many it has, as far as they are counted. */
+bool connection_table_allows(uint32_t remote_address);
+uint32_t connection_count_of(uint32_t remote_address);

@@ -28,6 +28,7 @@
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
 #include "net/transport/tcp/handshake.h"
+#include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/recovery.h"
@@ -254,6 +255,21 @@ bool queue_append_copy(struct tcb *tcb, const uint8_t *bytes, uint32_t length_by
     return true;
 }
 
+bool queue_is_scarce(void)
+{
+    return false;
+}
+
+bool pinned_visit(struct tcb *tcb)
+{
+    (void)tcb;
+    return true;
+}
+
+void pinned_initialise(void)
+{
+}
+
 uint32_t queue_room_bytes(const struct tcb *tcb)
 {
     (void)tcb;
@@ -329,8 +345,9 @@ uint32_t frames_held_count(void)
     return 0;
 }
 
-struct pbuf *held_pack(struct pbuf *tail, struct pbuf *packets)
+struct pbuf *held_pack(uint32_t remote_address, struct pbuf *tail, struct pbuf *packets)
 {
+    (void)remote_address;
     (void)tail;
     return packets;
 }

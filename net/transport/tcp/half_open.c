@@ -17,8 +17,6 @@
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/hash.h"
-#include "net/transport/overload.h"
-#include "net/transport/table.h"
 #include "net/transport/tcp/cookie.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open_table.h"
@@ -271,16 +269,6 @@ static void send_cookie(const struct packet *syn, const struct tcp_options *opti
     send_syn_ack(&syn->flow, syn->sequence, iss, options->has_scale, options->is_sack_permitted);
 }
 
-static bool has_room_for_connection(void)
-{
-    if (UNLIKELY(connection_table_is_full())) {
-        counter_increment(COUNTER_DROP_TABLE_FULL);
-        overload_note(OVERLOAD_TABLE, connection_table_limit());
-        return false;
-    }
-    return true;
-}
-
 /* Whether a SYN of a flow without entry gets a cookie in place of one. */
 static bool choose_cookie(const struct flow *flow, bool is_known, uint64_t now_ns)
 {
@@ -309,7 +297,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
         meet_syn_again(entry, syn, now_ns);
         return;
     }
-    if (!has_room_for_connection()) {
+    if (!connection_is_admitted(syn->flow.remote_address)) {
         return;
     }
     tcp_options_parse(&options, packet_options(syn), syn->option_bytes);

@@ -35,7 +35,7 @@ uint32_t half_open_count(void);
  * A SYN for a served port, of a flow that has no connection, its checksum verified. Looked at in
  * this order: whether a host may have such an address (that it is not the link's broadcast, the
  * caller knows), the budget of the round (flood.h), whether the flow has an entry, whether the
- * node has room for connections; then an entry is made, or a cookie.
+ * node takes a connection of that address; then an entry is made, or a cookie.
  *
  * least_iss      our initial sequence number is to lie beyond it (TIME_WAIT), if has_least_iss;
  *                such a flow is known and gets an entry while there are any

@@ -23,9 +23,9 @@
 #include "net/transport/lwip/tcp.h"
 
 /* RFC 9293 has none; lwIP's TCP_OOSEQ_TIMEOUT. A peer has sent again by then, or is gone. */
-#define FORGOTTEN_AFTER_RTO  6u
-/* How often all of it is given up for want of memory: a walk through all loans. */
-#define FORGET_ALL_PERIOD_US 100000u
+#define FORGOTTEN_AFTER_RTO 6u
+/* How often much of it is given up for want of memory: a walk through all loans. */
+#define MAKE_ROOM_PERIOD_US 100000u
 
 struct loan {
     struct tcp_pcb pcb;
@@ -34,8 +34,8 @@ struct loan {
 };
 
 static struct loan *loans;
-static uint32_t forgotten_all_us;
-static bool has_forgotten_all;
+static uint32_t made_room_us;
+static bool has_made_room;
 
 MEMORY_KIND(loan_kind, "tcp_loans");
 
@@ -80,17 +80,21 @@ void lend_forget(struct tcb *tcb)
     memory_release(&loan_kind, loan);
 }
 
-void lend_forget_all(void)
+void lend_make_room(uint32_t remote_address)
 {
+    bool is_for_all = held_is_full();
     uint32_t now_us = tcp_now_us();
 
-    if (has_forgotten_all && now_us - forgotten_all_us < FORGET_ALL_PERIOD_US) {
+    if (has_made_room && now_us - made_room_us < MAKE_ROOM_PERIOD_US) {
         return;
     }
-    has_forgotten_all = true;
-    forgotten_all_us = now_us;
-    while (loans != NULL) {
-        lend_forget(loans->tcb);
+    has_made_room = true;
+    made_room_us = now_us;
+    for (struct loan *loan = loans, *next; loan != NULL; loan = next) {
+        next = loan->next;
+        if (is_for_all || loan->tcb->flow.remote_address == remote_address) {
+            lend_forget(loan->tcb);
+        }
     }
 }
 
@@ -116,7 +120,7 @@ static struct pbuf *copy_segment(const struct tcb *tcb, const struct packet *pac
         end = sequence_is_after(end, tcb->rcv_edge) ? tcb->rcv_edge : end;
         has_fin = false;
     }
-    copy = held_allocate(sizeof(*header) + (end - first));
+    copy = held_allocate(tcb->flow.remote_address, sizeof(*header) + (end - first));
     if (copy == NULL) {
         counter_increment(COUNTER_DROP_NO_MEMORY);
         return NULL;

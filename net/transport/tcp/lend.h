@@ -40,5 +40,6 @@ MUST_CHECK bool lend_begin(struct tcb *tcb);
 unsigned lend_sack_blocks(const struct tcb *tcb, uint32_t blocks[][2], unsigned most);
 /* Forget what waits beyond the hole: it may be, at any time (RFC 2018 8). */
 void lend_forget(struct tcb *tcb);
-/* The same for all connections: memory is short. Does so at most ten times a second. */
-void lend_forget_all(void);
+/* The same for all connections if memory is short (held.h), else for all of this address, which has
+ * its part of it. Does so at most ten times a second. */
+void lend_make_room(uint32_t remote_address);

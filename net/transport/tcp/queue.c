@@ -115,8 +115,8 @@ static bool is_exhausted(void)
     return pool_is_exhausted(&references) || send_buffer_is_exhausted();
 }
 
-/* Most of a pool is in use: those that have much queued get no more. */
-static bool is_scarce(void)
+/* Those that have much queued get no more. */
+bool queue_is_scarce(void)
 {
     return references.kind->counts->objects > references.object_max / 2 || send_buffer_is_scarce();
 }
@@ -126,7 +126,7 @@ uint32_t queue_room_bytes(const struct tcb *tcb)
     uint32_t queued_bytes = tcb->snd_end - tcb->snd_una;
     uint32_t most_bytes = tcb->cwnd < QUEUE_MOST_BYTES / 2 ? 2 * tcb->cwnd : QUEUE_MOST_BYTES;
 
-    if (most_bytes < QUEUE_LEAST_BYTES || is_scarce()) {
+    if (most_bytes < QUEUE_LEAST_BYTES || queue_is_scarce()) {
         most_bytes = QUEUE_LEAST_BYTES;
     }
     if (queued_bytes >= most_bytes || tcb->reference_count >= REFERENCES_MOST || is_exhausted()) {
@@ -471,10 +471,18 @@ uint64_t queue_memory_bytes(void)
     return references.kind->counts->objects * sizeof(struct reference) + send_buffer_memory_bytes();
 }
 
+static uint64_t quarter_bytes(void)
+{
+    return status_memory_bytes(platform_node()) / QUEUE_PART_OF_MEMORY / 4;
+}
+
+uint64_t queue_memory_limit_bytes(void)
+{
+    return QUEUE_REFERENCE_WEIGHT * quarter_bytes();
+}
+
 void queue_initialise(void)
 {
-    uint64_t memory_bytes = status_memory_bytes(platform_node()) / QUEUE_PART_OF_MEMORY;
-
-    references.object_max = send_buffer_pool_max(&references, memory_bytes / 4);
-    send_buffer_initialise(memory_bytes / 4, memory_bytes / 2);
+    references.object_max = send_buffer_pool_max(&references, quarter_bytes());
+    send_buffer_initialise(quarter_bytes(), 2 * quarter_bytes());
 }

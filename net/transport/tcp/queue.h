@@ -75,7 +75,12 @@ struct reference *queue_split(struct tcb *tcb, struct reference *from, uint32_t 
 /* All of it. Frames on their way keep their buffers. */
 void queue_drop(struct tcb *tcb);
 
+/* More than half of all buffers or references are in use. */
+bool queue_is_scarce(void);
 /* Bytes of memory in buffers and references, of all connections. */
 uint64_t queue_memory_bytes(void);
+/* So many in buffers there may be; and as many in references, if each counts so often. */
+#define QUEUE_REFERENCE_WEIGHT 3u
+uint64_t queue_memory_limit_bytes(void);
 
 void queue_initialise(void);

@@ -19,6 +19,7 @@
 #include "net/headers.h"
 #include "net/packet.h"
 #include "net/transport/held.h"
+#include "net/transport/share.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/lend.h"
 #include "net/transport/tcp/options.h"
@@ -42,12 +43,11 @@ _Static_assert(RECEIVER_BUFFER_MAX_BYTES <= (uint64_t)WINDOW_FIELD_MAX << RECEIV
                "the whole buffer can be announced");
 
 /* By how much buffers have grown, and may. */
-static uint64_t grown_bytes, grown_limit_bytes;
+static struct share grown;
 
 void receiver_initialise(void)
 {
-    grown_bytes = 0;
-    grown_limit_bytes = pages_total_bytes() / RECEIVER_PART_OF_MEMORY;
+    share_initialise(&grown, pages_total_bytes() / RECEIVER_PART_OF_MEMORY);
 }
 
 void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes)
@@ -62,9 +62,11 @@ void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes)
 void receiver_drop(struct tcb *tcb)
 {
     lend_forget(tcb);
-    ASSERT(grown_bytes >= tcb->rcv_buffer_bytes - RECEIVER_BUFFER_FIRST_BYTES);
-    grown_bytes -= tcb->rcv_buffer_bytes - RECEIVER_BUFFER_FIRST_BYTES;
-    tcb->rcv_buffer_bytes = RECEIVER_BUFFER_FIRST_BYTES;
+    if (UNLIKELY(tcb->rcv_buffer_bytes != RECEIVER_BUFFER_FIRST_BYTES)) {
+        share_give_back(&grown, tcb->flow.remote_address,
+                        tcb->rcv_buffer_bytes - RECEIVER_BUFFER_FIRST_BYTES);
+        tcb->rcv_buffer_bytes = RECEIVER_BUFFER_FIRST_BYTES;
+    }
 }
 
 /* --- The window --- */
@@ -114,6 +116,13 @@ void receiver_note_ack_sent(struct tcb *tcb)
     tcb->unacked_segments = 0;
 }
 
+static bool may_grow(const struct tcb *tcb, uint32_t bytes)
+{
+    uint32_t address = tcb->flow.remote_address;
+
+    return !held_is_full_for(address) && share_allows(&grown, address, bytes);
+}
+
 /* Twice what the application has taken in a round trip: so its peer can send as much again, and
  * more, before it hears of it. */
 static void grow_buffer(struct tcb *tcb, uint32_t bytes)
@@ -132,9 +141,8 @@ static void grow_buffer(struct tcb *tcb, uint32_t bytes)
     wanted = least(2 * least(tcb->rcv_taken_bytes, most), most);
     tcb->rcv_taken_bytes = 0;
     tcb->rcv_taken_since_us = now_us;
-    if (wanted > tcb->rcv_buffer_bytes && !held_is_full() &&
-        wanted - tcb->rcv_buffer_bytes <= grown_limit_bytes - grown_bytes) {
-        grown_bytes += wanted - tcb->rcv_buffer_bytes;
+    if (wanted > tcb->rcv_buffer_bytes && may_grow(tcb, wanted - tcb->rcv_buffer_bytes)) {
+        share_take(&grown, tcb->flow.remote_address, wanted - tcb->rcv_buffer_bytes);
         tcb->rcv_buffer_bytes = wanted;
     }
 }
@@ -293,14 +301,17 @@ static void take_fin(struct tcb *tcb)
     }
 }
 
-/* Too many bytes wait on this node, and these would: they are lost as on any wire, and counted. */
+/* Too many bytes wait on this node, or too many of the peer's address, and these would: they are
+ * lost as on any wire, and counted. */
 static __attribute__((noinline)) bool has_no_room(struct tcb *tcb, bool is_beyond_hole)
 {
-    if (!held_is_full()) {
+    uint32_t address = tcb->flow.remote_address;
+
+    if (!held_is_full_for(address)) {
         return false;
     }
-    lend_forget_all();
-    if (!held_is_full() || (!is_beyond_hole && !tcp_application_is_behind(tcb))) {
+    lend_make_room(address);
+    if (!held_is_full_for(address) || (!is_beyond_hole && !tcp_application_is_behind(tcb))) {
         return false;
     }
     counter_increment(COUNTER_DROP_RECEIVE_FULL);

@@ -13,10 +13,12 @@
 #include "kernel/platform.h"
 #include "net/counters.h"
 #include "net/headers.h"
+#include "net/transport/counters.h"
 #include "net/transport/tcp/congestion.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/lend.h"
+#include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/recovery.h"
 #include "net/transport/tcp/segment_out.h"
@@ -89,6 +91,7 @@ void tcb_open(struct tcb *tcb, const struct handshake *handshake)
 void tcb_end(struct tcb *tcb, int error)
 {
     tcb_set_state(tcb, TCB_CLOSED);
+    pinned_forget(tcb);
     sender_drop(tcb);
     receiver_drop(tcb);
     wheel_clear(&tcb->timer);
@@ -212,6 +215,11 @@ void tcb_expire(struct tcb *tcb)
     ASSERT(tcb->state != TCB_CLOSED);
     if (is_waiting_for_fin(tcb) && time_has_come(tcp_now_us(), tcb->fin_wait_deadline_us)) {
         tcb_end(tcb, ETIMEDOUT);
+        return;
+    }
+    if (!pinned_visit(tcb)) {
+        counter_increment(COUNTER_PINNED_RESET);
+        tcb_abort(tcb, ENOBUFS);
         return;
     }
     receiver_expire(tcb);

@@ -63,6 +63,9 @@ struct tcb {
     uint8_t snd_scale, rcv_scale;  /* RFC 7323 2 */
     uint32_t fin_wait_deadline_us; /* of an orphan in FIN_WAIT_2 */
 
+    /* --- pinned.c --- */
+    uint32_t pinned_bytes; /* of memory that its peer keeps, as counted at the last visit */
+
     /* --- demux.c --- */
     bool is_hashed;
     struct tcb *hash_next;

@@ -24,6 +24,7 @@
 #include "tests/unit/world/fake_tcp.h"
 
 #include "lwip/opt.h"
+#include "lwip/pbuf.h"
 
 #define FIN TCP_FLAG_FIN
 #define ACK TCP_FLAG_ACK
@@ -261,26 +262,33 @@ static void what_waits_for_too_long_is_forgotten(void **state)
     fake_tcp_expect_stream(1500);
 }
 
+#define HELD_BYTES    9000u /* all that may wait */
+#define OTHER_ADDRESS 77u
+
+/* Of memory, the machine has this; of what may wait, others have so much that it leaves. */
+static struct pbuf *leave_room_for(uint32_t bytes)
+{
+    fake_memory_total_bytes = HELD_PART_OF_MEMORY * HELD_BYTES;
+    held_initialise();
+    return held_allocate(OTHER_ADDRESS, HELD_BYTES - bytes);
+}
+
 /* Bytes that wait keep no frame, and their copies are bounded by held.h. */
 static void when_memory_is_short_what_waits_is_forgotten_first(void **state)
 {
     uint64_t lost = counted(COUNTER_DROP_RECEIVE_FULL);
+    struct pbuf *others = leave_room_for(1900);
 
     (void)state;
-    fake_memory_total_bytes = HELD_PART_OF_MEMORY * 3000;
-    held_initialise();
     open_at(0);
     segment(ACK, 1000, 1000);
-    segment(ACK, 2500, 1000);
     assert_false(held_is_full());
-    segment(ACK, 4500, 1000);
+    segment(ACK, 2500, 1000);
     assert_true(held_is_full());
     fake_tcp_advance_us(100000);
-    segment(ACK, 5500, 700); /* makes room, and takes it */
+    segment(ACK, 5500, 800); /* makes room, and takes it */
     assert_int_equal(counted(COUNTER_DROP_RECEIVE_FULL) - lost, 0);
     segment(ACK, 1500, 1000);
-    segment(ACK, 500, 1000);
-    segment(ACK, 6500, 1000);
     assert_true(held_is_full());
     segment(ACK, 3500, 900); /* too soon to forget all again */
     assert_int_equal(counted(COUNTER_DROP_RECEIVE_FULL) - lost, 1);
@@ -290,6 +298,45 @@ static void when_memory_is_short_what_waits_is_forgotten_first(void **state)
     segment(ACK, 100, 100);
     fake_tcp_expect_stream(100);
     assert_int_equal(counted(COUNTER_DROP_RECEIVE_FULL) - lost, 2);
+    pbuf_free(others);
+}
+
+/* One address's bytes beyond holes leave room for another's, and go first. */
+static void what_one_address_makes_wait_costs_no_other_its_bytes(void **state)
+{
+    uint64_t lost = counted(COUNTER_DROP_RECEIVE_FULL);
+    struct tcb other = {.state = TCB_CLOSED};
+    uint32_t offset = 1000;
+
+    (void)state;
+    pbuf_free(leave_room_for(HELD_BYTES));
+    open_at(0);
+    fake_tcp_open(&other, irs, 99);
+    other.flow.remote_address = OTHER_ADDRESS;
+    fake_tcp_segment(&other, (struct fake_segment){.sequence = irs + 11,
+                                                   .acknowledgment = other.snd_max,
+                                                   .window = 400,
+                                                   .tcp_flags = ACK,
+                                                   .payload_bytes = 100});
+    assert_non_null(other.loan);
+    fake_tcp_advance_us(300000);
+    for (; !held_is_full_for(tcb.flow.remote_address); offset += 1000) {
+        segment(ACK, offset, 900);
+    }
+    assert_in_range(held_bytes(), HELD_BYTES / 2, HELD_BYTES);
+    assert_false(held_is_full());
+    assert_false(held_is_full_for(OTHER_ADDRESS));
+    segment(ACK, offset, 900); /* its own make room */
+    assert_int_equal(counted(COUNTER_DROP_RECEIVE_FULL) - lost, 0);
+    assert_in_range(held_bytes(), 900, 1400);
+    while (!held_is_full_for(tcb.flow.remote_address)) {
+        offset += 1000;
+        segment(ACK, offset, 900);
+    }
+    segment(ACK, offset + 1000, 900); /* too soon */
+    assert_int_equal(counted(COUNTER_DROP_RECEIVE_FULL) - lost, 1);
+    assert_non_null(other.loan);
+    tcb_end(&other, 0);
 }
 
 static void without_memory_a_segment_is_lost_and_counted(void **state)
@@ -404,6 +451,7 @@ int main(void)
         TEST(a_peer_without_sack_is_told_of_none),
         TEST(what_waits_for_too_long_is_forgotten),
         TEST(when_memory_is_short_what_waits_is_forgotten_first),
+        TEST(what_one_address_makes_wait_costs_no_other_its_bytes),
         TEST(without_memory_a_segment_is_lost_and_counted),
         TEST(a_flood_of_single_bytes_has_a_bound),
         TEST(the_end_gives_back_all),

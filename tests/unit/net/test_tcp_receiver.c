@@ -467,7 +467,7 @@ static void take_windows(uint32_t rounds)
 static void the_buffer_grows_with_what_the_application_takes(void **state)
 {
     (void)state;
-    fake_memory_total_bytes = RECEIVER_PART_OF_MEMORY * RECEIVER_BUFFER_MAX_BYTES;
+    fake_memory_total_bytes = 2 * RECEIVER_PART_OF_MEMORY * RECEIVER_BUFFER_MAX_BYTES;
     receiver_initialise();
     open_at(0);
     assert_int_equal(tcb.rcv_buffer_bytes, RECEIVER_BUFFER_FIRST_BYTES);
@@ -487,9 +487,27 @@ static void all_buffers_together_grow_to_a_part_of_the_nodes_memory(void **state
     for (unsigned i = 0; i < 2; i++) {
         open_at(0);
         take_windows(20);
-        assert_in_range(tcb.rcv_buffer_bytes, MIB / 2, MIB);
+        assert_in_range(tcb.rcv_buffer_bytes, MIB / 4, MIB);
         tcb_end(&tcb, 0);
     }
+}
+
+/* However many an address has: they leave a third to others. */
+static void buffers_of_one_address_leave_room_for_others_to_grow(void **state)
+{
+    static struct tcb first;
+
+    (void)state;
+    fake_memory_total_bytes = RECEIVER_PART_OF_MEMORY * MIB;
+    receiver_initialise();
+    open_at(0);
+    take_windows(20);
+    first = tcb; /* it goes on as a copy: nothing is linked to it */
+    memset(&tcb, 0, sizeof(tcb));
+    open_at(0);
+    take_windows(20);
+    assert_in_range(first.rcv_buffer_bytes + tcb.rcv_buffer_bytes, MIB / 2, MIB * 3 / 4);
+    tcb_end(&first, 0);
 }
 
 static void the_buffer_does_not_grow_for_who_takes_little(void **state)
@@ -566,6 +584,7 @@ int main(void)
         TEST(a_closed_window_refuses_bytes_and_takes_acknowledgements),
         TEST(the_buffer_grows_with_what_the_application_takes),
         TEST(all_buffers_together_grow_to_a_part_of_the_nodes_memory),
+        TEST(buffers_of_one_address_leave_room_for_others_to_grow),
         TEST(the_buffer_does_not_grow_for_who_takes_little),
         TEST(without_a_scale_the_window_is_what_the_field_holds),
         TEST(options_reach_the_send_half),

@@ -351,12 +351,13 @@ static void a_syn_that_finds_the_table_full_is_counted_as_that(void **state)
     (void)state;
     for (unsigned i = wire_connection_count(); i < connection_table_limit(); i++) {
         assert_false(connection_table_is_full());
-        connection = connection_allocate();
+        connection = connection_allocate(i);
         assert_non_null(connection);
+        connection->tcb.flow.remote_address = i;
         connection_set_state(connection, CONNECTION_DETACHED);
     }
     assert_true(connection_table_is_full());
-    assert_null(connection_allocate());
+    assert_null(connection_allocate(0));
     wire_assign(&client, NODE_APPLICATION, false);
     wire_expect_silence();
     assert_int_equal(wire_counted(COUNTER_DROP_TABLE_FULL), full + 1);

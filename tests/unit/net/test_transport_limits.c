@@ -41,17 +41,71 @@ static void as_many_connections_as_the_memory_has_kibs_and_no_more(void **state)
     assert_int_equal(connection_table_limit(), limit);
     assert_int_equal(wire_counted(COUNTER_CONNECTIONS_MAX), limit);
     for (uint32_t i = 0; i < limit; i++) {
-        struct connection *connection = connection_allocate();
+        struct connection *connection = connection_allocate(i);
 
         assert_non_null(connection);
+        connection->tcb.flow.remote_address = i;
         connection_set_state(connection, CONNECTION_DETACHED);
     }
     assert_true(connection_table_is_full());
-    assert_null(connection_allocate());
+    assert_null(connection_allocate(0));
     for (uint32_t i = 0; i < connection_table_size(); i++) {
         connection_release(connection_at(i));
     }
     assert_false(connection_table_is_full());
+}
+
+#define HOARDER 0x0100000Au /* 10.0.0.1: behind the gateway, as OTHER */
+#define OTHER   0x0200000Au
+
+/* Returns how many of them there are. */
+static uint32_t allocate_for(uint32_t remote_address, uint32_t most)
+{
+    struct connection *connection;
+    uint32_t count = 0;
+
+    for (; count < most && (connection = connection_allocate(remote_address)) != NULL; count++) {
+        connection->tcb.flow.remote_address = remote_address;
+        connection_set_state(connection, CONNECTION_DETACHED);
+    }
+    return count;
+}
+
+/* Idle, dead, half-closed: whatever they are. */
+static void one_address_does_not_keep_others_out_of_the_table(void **state)
+{
+    struct client client = {.port = wire_new_port(), .send_next = 500};
+    uint64_t refused = wire_counted(COUNTER_DROP_ADDRESS_LIMIT);
+    uint32_t two_thirds = connection_table_limit() / 3 * 2;
+
+    (void)state;
+    (void)allocate_for(HOARDER, two_thirds - 2);
+    wire_client_address = HOARDER;
+    wire_assign(&client, NODE_APPLICATION, false);
+    client.receive_next = wire_expect(&client).sequence + 1;
+    assert_in_range(allocate_for(HOARDER, two_thirds), 1, 2 + two_thirds / 128);
+    wire_send(&client, WIRE_ACK, NULL, 0); /* which others of its have taken meanwhile */
+    wire_run();
+    wire_expect_silence();
+    assert_int_equal(wire_counted(COUNTER_DROP_ADDRESS_LIMIT), refused + 1);
+    client.port = wire_new_port();
+    wire_send_syn(&client);
+    wire_expect_silence();
+    assert_int_equal(wire_counted(COUNTER_DROP_ADDRESS_LIMIT), refused + 2);
+
+    wire_client_address = OTHER;
+    (void)wire_accept(&client, wire_new_port());
+    wire_finish(&client);
+    wire_client_address = WIRE_CLIENT_ADDRESS;
+    for (uint32_t i = 0; i < connection_table_size(); i++) {
+        struct connection *connection = connection_at(i);
+
+        if (connection != NULL && !connection->tcb.is_hashed) {
+            connection_release(connection);
+        }
+    }
+    wire_advance_ns(8 * NS_PER_S); /* the handshake is given up */
+    wire_clear();
 }
 
 static void one_orphan_for_so_much_memory(void **state)
@@ -71,6 +125,34 @@ static void one_orphan_for_so_much_memory(void **state)
     assert_int_equal(wire_connection_count(), limit);
     assert_int_equal(wire_counted(COUNTER_ORPHANS_TOO_MANY), 3);
     wire_clear();
+}
+
+/* Half-closed hoarders: the oldest orphan is not theirs, and stays. */
+static void orphans_of_one_address_do_not_end_others(void **state)
+{
+    unsigned limit = MEMORY_BYTES / ORPHAN_SHARE_BYTES;
+    uint64_t reset = wire_counted(COUNTER_ORPHANS_TOO_MANY);
+    struct client client, other;
+
+    (void)state;
+    wire_client_address = OTHER;
+    (void)wire_accept(&other, wire_new_port());
+    wire_application_close(&other, 0, CLOSE_BOTH);
+    wire_run();
+    wire_clear();
+    wire_client_address = HOARDER;
+    for (unsigned i = 0; i < limit + 3; i++) {
+        (void)wire_accept(&client, wire_new_port());
+        wire_application_close(&client, 0, CLOSE_BOTH);
+        wire_run();
+        wire_clear();
+    }
+    wire_advance_ns(ORPHAN_LOOK_NS);
+    wire_clear();
+    assert_int_equal(wire_connection_count(), limit);
+    assert_int_equal(wire_counted(COUNTER_ORPHANS_TOO_MANY), reset + 4);
+    assert_int_equal(wire_tcb_of(&other)->state, TCB_FIN_WAIT_1);
+    wire_client_address = WIRE_CLIENT_ADDRESS;
 }
 
 static bool refuse_connections(const struct memory_kind *kind)
@@ -149,7 +231,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(as_many_connections_as_the_memory_has_kibs_and_no_more),
+        TEST(one_address_does_not_keep_others_out_of_the_table),
         TEST(one_orphan_for_so_much_memory),
+        TEST(orphans_of_one_address_do_not_end_others),
         TEST(without_memory_for_a_connection_no_other_ends),
         TEST(there_is_a_least_and_a_greatest_number_of_connections),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/tcb.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/held.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
+/* sources: net/transport/tcp/tcb.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/held.c net/transport/share.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
 /* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * The neighbours of TCP's receive half: see fake_tcp.h.
@@ -21,6 +21,7 @@
 #include "net/transport/tcp/congestion.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/options.h"
+#include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/recovery.h"
 #include "net/transport/tcp/segment.h"
@@ -264,6 +265,17 @@ void sender_drop(struct tcb *tcb)
 {
     (void)tcb;
     fake.drop_count++;
+}
+
+bool pinned_visit(struct tcb *tcb)
+{
+    (void)tcb;
+    return !fake.has_pinned_too_much;
+}
+
+void pinned_forget(struct tcb *tcb)
+{
+    (void)tcb;
 }
 
 /* --- Segments out --- */

@@ -36,6 +36,7 @@ struct fake_tcp {
     unsigned acknowledge_count, lower_mss_count, expire_count, drop_count;
     bool had_options;
     bool has_deadline;
+    bool has_pinned_too_much; /* what pinned_visit() denies */
     uint32_t deadline_us;
     /* TIME-WAIT, the wheel. */
     unsigned timewait_count, wheel_count;

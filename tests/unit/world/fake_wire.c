@@ -45,6 +45,7 @@ static bool is_held, is_blocked, is_unplugged;
 static unsigned cut_count;
 uint64_t wire_memory_bytes = 8 * MIB;
 struct wire_nic wire_nic;
+uint32_t wire_client_address = WIRE_CLIENT_ADDRESS;
 uint16_t wire_client_mss = WIRE_MSS;
 bool wire_has_other_speaker;
 void (*wire_change_configuration)(struct configuration *configuration);
@@ -336,7 +337,7 @@ size_t wire_build(uint8_t *bytes, const struct segment *segment)
     put16(ip + 4, ip_identification++);
     ip[8] = 64;
     ip[9] = 6;
-    memcpy(ip + 12, &(uint32_t){WIRE_CLIENT_ADDRESS}, 4);
+    memcpy(ip + 12, &wire_client_address, 4);
     memcpy(ip + 16, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
     put16(tcp, segment->client_port);
     put16(tcp + 2, WIRE_SERVER_PORT);

@@ -79,14 +79,10 @@ bool connection_open(const struct handshake *handshake)
     return true;
 }
 
-bool connection_table_is_full(void)
+bool connection_is_admitted(uint32_t remote_address)
 {
-    return world.is_table_full;
-}
-
-uint32_t connection_table_limit(void)
-{
-    return 8192;
+    world.asked_admission_of = remote_address;
+    return !world.is_table_full;
 }
 
 void overload_note(enum overload overload, uint32_t limit)

@@ -27,6 +27,7 @@ extern struct half_open_world {
     unsigned opened_count;
     struct handshake opened;
     bool is_table_full, has_no_memory;
+    uint32_t asked_admission_of; /* the last address of which that was asked */
     /* The client of the functions at the end, and who shall be told. */
     struct flow flow;
     struct acceptor acceptor;
