@@ -24,6 +24,7 @@
 #include "net/transport/tcp/lend.h"
 #include "net/transport/tcp/options.h"
 #include "net/transport/tcp/segment.h"
+#include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/tcb.h"
@@ -360,6 +361,18 @@ static void hand_over(struct tcb *tcb, struct pbuf *packet)
     }
 }
 
+/* One for each segment behind a hole (RFC 5681 3.2): a peer without SACK counts them, so one that
+ * is due already goes before the next is. To another one the last tells all. */
+static void owe_duplicate_ack(struct tcb *tcb)
+{
+    if (tcb->ack_due == ACK_ALONE && !tcb->has_sack) {
+        int error = segment_out_send(tcb, NULL, tcb->snd_max, 0, 0);
+
+        (void)error; /* without room one goes for both */
+    }
+    owe_ack(tcb, ACK_ALONE);
+}
+
 /* Bytes or FIN that do not come next, or while others wait, or that do not fit. */
 static void take_odd_text(struct tcb *tcb, const struct packet *packet)
 {
@@ -376,7 +389,7 @@ static void take_odd_text(struct tcb *tcb, const struct packet *packet)
         return;
     }
     if (in_order.length_bytes == 0 && !in_order.has_fin) {
-        owe_ack(tcb, ACK_ALONE); /* RFC 5681 3.2 */
+        owe_duplicate_ack(tcb);
         return;
     }
     tcb->rcv_nxt += in_order.length_bytes;

@@ -4,6 +4,7 @@
 /*
  * Tests net/transport/tcp/lend.c over the real lwIP: what does not come in order.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -236,6 +237,38 @@ static void a_peer_without_sack_is_told_of_none(void **state)
     assert_int_equal(receiver_put_sack(&tcb, fake.sack), 0);
 }
 
+/* They count them (RFC 5681 3.2), up to the one that leaves at the end of the round; to one with
+ * SACK that tells all. */
+static void a_peer_without_sack_gets_an_acknowledgement_for_each_segment_behind_a_hole(void **state)
+{
+    (void)state;
+    for (unsigned has_sack = 0; has_sack < 2; has_sack++) {
+        open_at(0);
+        tcb.has_sack = has_sack != 0;
+        for (unsigned i = 1; i <= 5; i++) {
+            segment(ACK, 1000 * i, 500);
+        }
+        assert_int_equal(fake.ack_count, has_sack ? 0 : 4);
+        tcb_settle(&tcb);
+        assert_int_equal(fake.ack_count, has_sack ? 1 : 5);
+        assert_int_equal(fake.ack_number, irs + 1);
+        tcb_end(&tcb, 0);
+    }
+}
+
+static void without_room_several_duplicates_go_as_one(void **state)
+{
+    (void)state;
+    open_at(0);
+    tcb.has_sack = false;
+    segment(ACK, 1000, 500);
+    fake.send_error = -EAGAIN;
+    segment(ACK, 2000, 500);
+    assert_int_equal(fake.ack_count, 0);
+    tcb_settle(&tcb);
+    assert_int_equal(fake.ack_count, 1);
+}
+
 /* --- Memory --- */
 
 static void what_waits_for_too_long_is_forgotten(void **state)
@@ -449,6 +482,8 @@ int main(void)
         TEST(more_than_64_kib_come_in_order_at_once),
         TEST(the_most_recent_block_comes_first),
         TEST(a_peer_without_sack_is_told_of_none),
+        TEST(a_peer_without_sack_gets_an_acknowledgement_for_each_segment_behind_a_hole),
+        TEST(without_room_several_duplicates_go_as_one),
         TEST(what_waits_for_too_long_is_forgotten),
         TEST(when_memory_is_short_what_waits_is_forgotten_first),
         TEST(what_one_address_makes_wait_costs_no_other_its_bytes),
