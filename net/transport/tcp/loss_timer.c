@@ -16,6 +16,7 @@
 #include "net/transport/tcp/recovery_block.h"
 #include "net/transport/tcp/round_trip.h"
 #include "net/transport/tcp/scoreboard.h"
+#include "net/transport/tcp/send_buffer.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/undo.h"
 
@@ -122,7 +123,24 @@ static void time_out(struct tcb *tcb, struct recovery *recovery)
     episode_settle(tcb, recovery);
 }
 
-/* The last time-out's segment has found no room in the card's ring since: the peer cannot know. */
+/* A frame with the oldest bytes still lies in the card's ring: it holds their buffer, beside the
+ * references that do. (Bytes of the archive have none: of them it is not known.) */
+static bool is_in_ring(const struct tcb *tcb)
+{
+    const struct send_buffer *buffer = tcb->queue_head->buffer;
+    uint32_t reference_count = 0;
+
+    if (buffer == NULL) {
+        return false;
+    }
+    for (const struct reference *reference = tcb->queue_head;
+         reference != NULL && reference->buffer == buffer; reference = reference->next) {
+        reference_count++;
+    }
+    return buffer->holder_count > reference_count;
+}
+
+/* The last time-out's segment has found no room in the card's ring since. */
 static bool is_waiting_to_send(const struct tcb *tcb)
 {
     return (tcb->recovery == NULL || tcb->recovery->state == RECOVERY_TIMEOUT) &&
@@ -149,7 +167,7 @@ bool recovery_expire(struct tcb *tcb)
     case LOSS_TIMER_NONE:
         break;
     }
-    if (is_waiting_to_send(tcb)) {
+    if (is_waiting_to_send(tcb) || is_in_ring(tcb)) { /* what the peer cannot know is no silence */
         loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);
         return true;
     }

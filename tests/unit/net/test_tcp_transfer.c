@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "libc/core/memory.h"
+#include "net/transport/tcp/recovery.h"
 #include "net/transport/tcp/sender.h"
 #include "tests/unit/world/tcp_card.h"
 #include "tests/unit/world/tcp_transfer.h"
@@ -105,6 +106,34 @@ static void any_run_of_segments_may_be_lost(void **state)
                 finish_transfer();
             }
         }
+    }
+}
+
+/* The card stands still, as while its link is down: nothing goes again, and nobody has been silent.
+ */
+static void bytes_that_the_card_has_not_read_are_not_timed_out(void **state)
+{
+    (void)state;
+    for (unsigned has_sack = 0; has_sack < 2; has_sack++) {
+        unsigned taken_count;
+
+        open_transfer(has_sack != 0, 1 << 20);
+        write_copy(2000);
+        assert_true(sender_output(&tcb));
+        taken_count = card_taken_count;
+        for (unsigned second = 0; second < 1000; second++) {
+            card_now_ns += NS_PER_S;
+            assert_true(recovery_expire(&tcb));
+            (void)sender_output(&tcb);
+        }
+        assert_int_equal(tcb.silent_timeouts, 0);
+        assert_in_range(card_taken_count, taken_count, taken_count + 1); /* a probe of the tail */
+        card_complete(card_unread_count());
+        card_now_ns += NS_PER_S;
+        assert_true(recovery_expire(&tcb));
+        assert_int_equal(tcb.silent_timeouts, 1);
+        sender_close(&tcb);
+        finish_transfer();
     }
 }
 
@@ -248,6 +277,7 @@ int main(void)
         cmocka_unit_test(any_two_segments_may_be_lost),
         cmocka_unit_test(any_two_acknowledgements_may_be_lost),
         cmocka_unit_test(any_run_of_segments_may_be_lost),
+        cmocka_unit_test(bytes_that_the_card_has_not_read_are_not_timed_out),
         cmocka_unit_test(all_at_once),
         cmocka_unit_test(a_window_that_closes_and_opens_again),
         cmocka_unit_test(a_peer_that_reads_now_and_then_gets_all),
