@@ -378,7 +378,7 @@ void link_device_take_over(const struct configuration *current, const struct nic
     if (device.nic->queue_count > current->ls_count) {
         device.nic->queue_count = current->ls_count; /* there is nobody for the others */
     }
-    log_info("ls", "the NIC is driven from here now");
+    log_info("ls", "the NIC is driven from here now; SYNs have no queue of their own any more");
     memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
     node_set_put(&device.attached, key->queue_index, is_queue_open);
     node_set_put(&device.missing, key->queue_index, !is_queue_open);

@@ -6,6 +6,10 @@
  * no longer in place of frames of connections. Otherwise that queue would cost a message for each
  * SYN whose transport server is on another node, and it loses some that come in bunches, so it is
  * not used.
+ *
+ * When that node dies nobody opens such a queue again: its ring lies in the dead node's memory and
+ * raises the dead node's interrupt, and a card that is adopted is not reset. The log says so. SYNs
+ * share the other rings then; what is too many is dropped in software (net/transport/tcp/flood.h).
  */
 #pragma once
 

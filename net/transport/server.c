@@ -16,6 +16,7 @@
  *   stream.c          bytes from and to applications
  *   orphan.c          connections whose application has closed
  *   overload.c        SYNs that are too many, in the log
+ *   share.c           what one remote address may have
  *   address.c         DHCP, ARP, neighbours
  *   sntp.c            the date
  *   lwip/interface.c  packets to neighbours

@@ -84,6 +84,25 @@ static void after_a_repeated_handshake_it_is_one(void **state)
     assert_int_equal(tcb.cwnd, 8 * MSS);
 }
 
+/* A peer that acknowledges byte by byte (Savage and others, "TCP congestion control with a
+ * misbehaving receiver", 1999) gets no more than one that does not: bytes count, not segments. */
+static void acknowledgements_of_pieces_open_the_window_no_further(void **state)
+{
+    uint32_t cwnd_by_segments;
+
+    (void)state;
+    open_tcb(MSS);
+    congestion_on_send(&tcb, true);
+    congestion_on_ack(&tcb, 5 * MSS, 1, 20000);
+    cwnd_by_segments = tcb.cwnd;
+    open_tcb(MSS);
+    for (unsigned i = 0; i < 5 * MSS; i++) {
+        congestion_on_send(&tcb, true);
+        congestion_on_ack(&tcb, 1, 1, 20000);
+    }
+    assert_true(tcb.cwnd <= cwnd_by_segments);
+}
+
 static void a_window_that_limits_nothing_stays_as_it_is(void **state)
 {
     (void)state;
@@ -216,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_window_is_ten_segments_or_what_they_may_be),
         cmocka_unit_test(after_a_repeated_handshake_it_is_one),
+        cmocka_unit_test(acknowledgements_of_pieces_open_the_window_no_further),
         cmocka_unit_test(a_window_that_limits_nothing_stays_as_it_is),
         cmocka_unit_test(slow_start_needs_no_block_and_congestion_avoidance_takes_one),
         cmocka_unit_test(without_memory_the_window_stays_and_losses_make_it_smaller),
