@@ -63,6 +63,8 @@
 /* What one remote address may not have (share.h). */
 #define SHARE_COUNTERS(X)                                                                          \
     X(DROP_ADDRESS_LIMIT, "drops_total", "reason=\"address_limit\"", "Input refused, by reason.")  \
+    X(HOLES_FORGOTTEN, "tcp_holes_forgotten_total", "",                                            \
+      "Connections whose bytes beyond a hole were given up for want of room.")                     \
     X(PINNED_BYTES, "tcp_pinned_bytes", "",                                                        \
       "Memory of what was sent and is not acknowledged after a time-out.")                         \
     X(PINNED_RESET, "tcp_pinned_reset_total", "",                                                  \

@@ -42,17 +42,18 @@ def neighbor_mac(network):
 
 
 def _checksum(data):
-    """RFC 1071; of an even number of bytes."""
+    """RFC 1071."""
+    data += bytes(len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
 
-def segment(source, destination, ports, numbers, flags, options):
+def segment(source, destination, ports, numbers, flags, options, payload=b"", window=1000):
     """IPv4 and TCP; addresses as numbers, ports and numbers as pairs."""
     tcp = bytearray(struct.pack("!HHIIBBHHH", *ports, *numbers, (20 + len(options)) << 2, flags,
-                                1000, 0, 0) + options)
+                                window, 0, 0) + options + payload)
     pseudo_header = struct.pack("!IIHH", source, destination, socket.IPPROTO_TCP, len(tcp))
     struct.pack_into("!H", tcp, 16, _checksum(pseudo_header + tcp))
     ip = bytearray(struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64,

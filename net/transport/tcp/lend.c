@@ -16,6 +16,7 @@
 #include "net/counters.h"
 #include "net/headers.h"
 #include "net/packet.h"
+#include "net/transport/counters.h"
 #include "net/transport/held.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/tcb.h"
@@ -93,6 +94,7 @@ void lend_make_room(uint32_t remote_address)
     for (struct loan *loan = loans, *next; loan != NULL; loan = next) {
         next = loan->next;
         if (is_for_all || loan->tcb->flow.remote_address == remote_address) {
+            counter_increment(COUNTER_HOLES_FORGOTTEN);
             lend_forget(loan->tcb);
         }
     }

@@ -17,6 +17,7 @@
 #include "libc/core/bytes.h"
 #include "net/counters.h"
 #include "net/headers.h"
+#include "net/transport/counters.h"
 #include "net/transport/held.h"
 #include "net/transport/tcp/lend.h"
 #include "net/transport/tcp/receiver.h"
@@ -338,6 +339,7 @@ static void when_memory_is_short_what_waits_is_forgotten_first(void **state)
 static void what_one_address_makes_wait_costs_no_other_its_bytes(void **state)
 {
     uint64_t lost = counted(COUNTER_DROP_RECEIVE_FULL);
+    uint64_t forgotten = counted(COUNTER_HOLES_FORGOTTEN);
     struct tcb other = {.state = TCB_CLOSED};
     uint32_t offset = 1000;
 
@@ -360,6 +362,7 @@ static void what_one_address_makes_wait_costs_no_other_its_bytes(void **state)
     assert_false(held_is_full());
     assert_false(held_is_full_for(OTHER_ADDRESS));
     segment(ACK, offset, 900); /* its own make room */
+    assert_int_equal(counted(COUNTER_HOLES_FORGOTTEN) - forgotten, 1);
     assert_int_equal(counted(COUNTER_DROP_RECEIVE_FULL) - lost, 0);
     assert_in_range(held_bytes(), 900, 1400);
     while (!held_is_full_for(tcb.flow.remote_address)) {
