@@ -63,7 +63,7 @@ def segment(source, destination, ports, numbers, flags, options, payload=b"", wi
 
 
 class Flood:
-    """Use with `with`: it lasts until the end, from a process of its own.
+    """Use with `with`, as often as is wanted: it lasts until the end, from a process of its own.
 
     kind    of KINDS
     rate    segments a second, if this host is fast enough
@@ -78,7 +78,8 @@ class Flood:
         self._frames = list(self._make_frames(*KINDS[kind], victim))
         self._sent_count = context.Value("Q", 0)
         self._is_over = context.Event()
-        self._process = context.Process(target=network.inside, args=(self._run,), daemon=True)
+        self._context = context
+        self._process = None
 
     @property
     def sent_count(self):
@@ -103,6 +104,7 @@ class Flood:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
             wire.bind((self.network.tap, 0))
             begin_s = time.monotonic()
+            before = self._sent_count.value
             sent_count, is_behind = 0, False
             while not self._is_over.wait(0 if is_behind else PERIOD_S):
                 due_count = int((time.monotonic() - begin_s) * self.rate) - sent_count
@@ -114,9 +116,12 @@ class Flood:
                     except OSError:
                         pass  # no room: lost, as on any wire
                 sent_count += count
-                self._sent_count.value = sent_count
+                self._sent_count.value = before + sent_count
 
     def __enter__(self):
+        self._is_over.clear()
+        self._process = self._context.Process(target=self.network.inside, args=(self._run,),
+                                              daemon=True)
         self._process.start()
         return self
 
