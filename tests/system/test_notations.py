@@ -29,8 +29,9 @@ NOTATIONS = [
 REQUESTS = 600
 
 # What no load of honest clients may cause. Other drops are of what a network says by itself.
-LOSSES = ("bad_message", "bad_ring", "channel_full", "checksum", "malformed", "no_device",
-          "no_memory", "not_ours", "receive_full", "table_full", "truncated", "tx_full", "backlog_full")
+LOSSES = ("address_limit", "backlog_full", "bad_message", "bad_ring", "channel_full", "checksum",
+          "malformed", "no_device", "no_memory", "not_ours", "receive_full", "table_full", "truncated",
+          "tx_full")
 
 # By what each role's nodes show that they took part.
 WORK = {"LS": "nic_rx_packets_total", "TS": "tcp_connections_accepted_total",
