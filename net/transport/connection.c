@@ -29,7 +29,8 @@
 
 #include "lwip/pbuf.h"
 
-static struct connection *dirty_head, *dirty_tail;
+/* With something due: to be settled at the end of the round. */
+static struct connection *due_head, *due_tail;
 /* Without room in the channel of their application: told more when it has room again, the one that
  * has waited longest first. A queue for each node: those of one application cost the others
  * nothing. */
@@ -151,14 +152,16 @@ static void free_packet(void *packet)
     pbuf_free(packet);
 }
 
+struct message_loan connection_lend(struct pbuf *packet)
+{
+    return (struct message_loan){packet->payload, packet->len, free_packet, packet};
+}
+
 struct message_loan connection_lend_received(const struct connection *connection)
 {
     struct pbuf *packet = connection->received_head;
 
-    if (packet == NULL) {
-        return (struct message_loan){.bytes = ""};
-    }
-    return (struct message_loan){packet->payload, packet->len, free_packet, packet};
+    return packet == NULL ? (struct message_loan){.bytes = ""} : connection_lend(packet);
 }
 
 void connection_drop_received(struct connection *connection)
@@ -212,16 +215,36 @@ bool connection_open(const struct handshake *handshake)
     return true;
 }
 
-void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
+/* Until the end of the round, or longer. */
+static __attribute__((noinline)) void keep_received(struct connection *connection,
+                                                    struct pbuf *packet)
 {
-    struct connection *connection = connection_of_tcb(tcb);
-
     if (UNLIKELY(connection->state == CONNECTION_DETACHED)) {
         pbuf_free(packet); /* on its way when the application closed */
         return;
     }
     append_received(connection, packet);
     connection_mark_dirty(connection);
+}
+
+/* Whether what comes next may go to its application at once: it has been told all else, and nobody
+ * waits for room in that channel, who would be overtaken. */
+static inline bool is_next_to_tell(const struct connection *connection)
+{
+    return connection->state == CONNECTION_CLAIMED && (connection->due & DUE_TELL) == 0 &&
+           connection->received_head == NULL &&
+           (blocked_node_count == 0 || !node_set_has(&blocked_nodes, connection->acceptor.node));
+}
+
+/* The application's turn comes in this same round if it is on this node. */
+void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    if (UNLIKELY(!is_next_to_tell(connection) || packet->next != NULL) ||
+        UNLIKELY(!stream_deliver_at_once(connection, packet))) {
+        keep_received(connection, packet);
+    }
 }
 
 void tcp_event_peer_closed(struct tcb *tcb)
@@ -236,8 +259,9 @@ void tcp_event_acknowledged(struct tcb *tcb, uint32_t bytes)
 {
     struct connection *connection = connection_of_tcb(tcb);
 
-    stream_note_acknowledged(connection, bytes);
-    connection_mark_dirty(connection);
+    if (UNLIKELY(stream_note_acknowledged(connection, bytes))) {
+        connection_mark_dirty(connection);
+    }
 }
 
 void tcp_event_ended(struct tcb *tcb, int error)
@@ -294,40 +318,47 @@ void connection_detach(struct connection *connection)
 
 /* --- Settling --- */
 
-void connection_mark_dirty(struct connection *connection)
+static inline void mark(struct connection *connection, uint8_t due)
 {
+    uint8_t due_before = connection->due;
+
     ASSERT_SLOW(connection->state != CONNECTION_FREE);
-    ASSERT_SLOW((dirty_head == NULL) == (dirty_tail == NULL));
-    if (connection->is_dirty) {
+    ASSERT_SLOW((due_head == NULL) == (due_tail == NULL));
+    connection->due = due_before | due | DUE_IN_LIST;
+    if ((due_before & DUE_IN_LIST) != 0) {
         return;
     }
-    connection->is_dirty = true;
-    connection->dirty_next = NULL;
-    if (dirty_tail == NULL) {
-        dirty_head = connection;
+    connection->due_next = NULL;
+    if (due_tail == NULL) {
+        due_head = connection;
     } else {
-        dirty_tail->dirty_next = connection;
+        due_tail->due_next = connection;
     }
-    dirty_tail = connection;
+    due_tail = connection;
+}
+
+/* One that nobody has is looked at: it may be over. */
+void connection_mark_dirty(struct connection *connection)
+{
+    mark(connection, connection->state == CONNECTION_DETACHED ? 0 : DUE_TELL);
 }
 
 void connection_request_output(struct connection *connection)
 {
-    connection->is_output_due = true;
-    connection_mark_dirty(connection);
+    mark(connection, DUE_OUTPUT);
 }
 
-static struct connection *take_dirty(void)
+static struct connection *take_due(void)
 {
-    struct connection *connection = dirty_head;
+    struct connection *connection = due_head;
 
     if (connection != NULL) {
-        ASSERT_SLOW(connection->is_dirty);
-        dirty_head = connection->dirty_next;
-        if (dirty_head == NULL) {
-            dirty_tail = NULL;
+        ASSERT_SLOW((connection->due & DUE_IN_LIST) != 0);
+        due_head = connection->due_next;
+        if (due_head == NULL) {
+            due_tail = NULL;
         }
-        connection->is_dirty = false;
+        connection->due &= (uint8_t)~DUE_IN_LIST;
     }
     return connection;
 }
@@ -402,24 +433,34 @@ static void settle_end(struct connection *connection)
     if (is_unclaimed(connection) && !availability_withdraw(connection)) {
         return; /* kept until it is claimed, or declined */
     }
-    if (connection->state == CONNECTION_DETACHED && !connection->is_dirty) {
+    if (connection->state == CONNECTION_DETACHED && connection->due == 0) {
         counter_increment(COUNTER_TCP_CLOSED);
         connection_release(connection);
     }
 }
 
-static void settle(struct connection *connection)
+/* Tell it what there is; what it is not told stays due, and is held. */
+static __attribute__((noinline)) void settle_telling(struct connection *connection)
 {
-    bool is_told = tell_in_turn(connection);
-
+    connection->due &= (uint8_t)~DUE_TELL;
+    if (!tell_in_turn(connection)) {
+        connection->due |= DUE_TELL;
+    }
     if (connection->received_head != NULL) {
         hold_received(connection);
     }
-    if (connection->is_output_due && connection_has_tcp(connection)) {
-        connection->is_output_due = false;
+}
+
+static void settle(struct connection *connection)
+{
+    if ((connection->due & DUE_TELL) != 0) {
+        settle_telling(connection);
+    }
+    if ((connection->due & DUE_OUTPUT) != 0) {
+        connection->due &= (uint8_t)~DUE_OUTPUT;
         tcb_settle(&connection->tcb);
     }
-    if (is_told && !connection_has_tcp(connection)) {
+    if (UNLIKELY(!connection_has_tcp(connection)) && (connection->due & DUE_TELL) == 0) {
         settle_end(connection);
     }
 }
@@ -458,7 +499,7 @@ void connection_settle_all(void)
 
         if (connection == NULL) {
             may_unblock = false;
-            connection = take_dirty();
+            connection = take_due();
         }
         if (connection == NULL) {
             return;

@@ -5,10 +5,11 @@
  *
  * A connection exists from the ACK that completes its handshake until TCP is done with it *and* its
  * application has closed or been told of its end. What happens to it in a round, TCP's events and
- * messages, changes it and marks it dirty. connection_settle_all() then runs once at the end of the
- * round: it sends what is due to the application, and the segments that can wait so long, so that
- * what came in one round leaves in as few as it can. What cannot wait leaves at once: resets,
- * answers from TIME_WAIT, and messages to connection managers.
+ * messages, changes it and marks what is due. connection_settle_all() then runs once at the end of
+ * the round: it sends what is due to the application, and the segments that can wait so long, so
+ * that what came in one round leaves in as few as it can. What cannot wait leaves at once: resets,
+ * answers from TIME_WAIT, messages to connection managers; and bytes for an application that has
+ * been told all before them, so that its answer leaves in the same round.
  */
 #pragma once
 
@@ -22,6 +23,13 @@
 
 struct handshake;
 struct pbuf;
+
+/* What is to be done for a connection at the end of the round. */
+enum {
+    DUE_TELL = 1 << 0,    /* its application, of what has come; that stays while it is blocked */
+    DUE_OUTPUT = 1 << 1,  /* tcb_settle() */
+    DUE_IN_LIST = 1 << 2, /* of those that are to be settled */
+};
 
 /*
  * The fields stand in groups by the file that writes them; a file that needs another's field
@@ -39,12 +47,11 @@ struct connection {
     uint8_t state; /* enum connection_state */
 
     /* --- connection.c --- */
-    bool is_dirty;      /* waits to be settled */
-    bool is_output_due; /* tcb_settle() at the end of the round */
+    uint8_t due; /* DUE_... */
     bool has_peer_closed;
     bool is_holding;       /* what is received has waited since an earlier round */
     uint32_t error_number; /* why TCP gave up; 0 while it has not */
-    struct connection *dirty_next;
+    struct connection *due_next;
     /* Received and not yet given to the application, linked by `next` alone: the total lengths
      * in these pbufs mean nothing. */
     struct pbuf *received_head, *received_tail;
@@ -98,9 +105,9 @@ MUST_CHECK bool connection_is_admitted(uint32_t remote_address);
  * is not admitted, or there is no memory; nothing has changed. */
 MUST_CHECK bool connection_open(const struct handshake *handshake);
 
-/* Something has happened to it: settle it at the end of the round. */
+/* Something has happened to it that somebody may have to be told: at the end of the round. */
 void connection_mark_dirty(struct connection *connection);
-/* The same, and let TCP send what it can. */
+/* Let TCP send what it can, at the end of the round. */
 void connection_request_output(struct connection *connection);
 /* Settle what is dirty: tell applications, CMs and the peer what has changed. */
 void connection_settle_all(void);
@@ -111,8 +118,9 @@ bool connection_can_unblock(void);
 /* Received bytes, a frame at a time. Taking from an empty queue is allowed. */
 struct pbuf *connection_take_received(struct connection *connection);
 void connection_drop_received(struct connection *connection);
-/* What connection_take_received() would take, for a message; it is freed when that has been read.
- */
+/* A frame's bytes, for a message; they are freed when that has been read. */
+struct message_loan connection_lend(struct pbuf *packet);
+/* The same of what connection_take_received() would take; no bytes if that is nothing. */
 struct message_loan connection_lend_received(const struct connection *connection);
 
 /* Reset it; an application that has claimed it is told of `error_number` unless that is 0. */

@@ -26,6 +26,8 @@
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/send_buffer.h"
 
+#include "lwip/pbuf.h"
+
 /* --- To the application --- */
 
 static int send_confirmation(struct connection *connection)
@@ -47,20 +49,40 @@ static int send_confirmation(struct connection *connection)
     return 0;
 }
 
-static int send_data(struct connection *connection)
+/* To be published. Returns whether there is room for it. */
+static inline bool reserve_data(const struct connection *connection, struct pbuf *packet)
 {
-    const struct message_loan loan = connection_lend_received(connection);
+    const struct message_loan loan = connection_lend(packet);
     struct data *message =
         message_reserve_loan(connection->acceptor.node, DATA, sizeof(*message), &loan);
 
-    if (message == NULL) {
-        return message_refusal(connection->acceptor.node);
+    if (UNLIKELY(message == NULL)) {
+        return false;
     }
     message->stream_index = connection->stream_index;
     message->generation = connection->generation;
+    return true;
+}
+
+static int send_data(struct connection *connection)
+{
+    if (!reserve_data(connection, connection->received_head)) {
+        return message_refusal(connection->acceptor.node);
+    }
     (void)connection_take_received(connection);
     message_publish();
     return 0;
+}
+
+bool stream_deliver_at_once(const struct connection *connection, struct pbuf *packet)
+{
+    ASSERT_SLOW(connection->state == CONNECTION_CLAIMED && !connection->is_confirmation_due);
+    ASSERT_SLOW(connection->received_head == NULL && packet->next == NULL);
+    if (UNLIKELY(!reserve_data(connection, packet))) {
+        return false;
+    }
+    message_publish();
+    return true;
 }
 
 static int send_peer_closed(struct connection *connection)
@@ -113,8 +135,22 @@ static int send_credit(struct connection *connection)
     return 0;
 }
 
-/* One message. Nothing has changed if it could not be sent. */
-static int deliver_next(struct connection *connection, bool *is_complete)
+static bool is_credit_due(const struct connection *connection)
+{
+    return connection->credit_bytes >= SEND_CREDIT_LEAST_BYTES;
+}
+
+/* Whether there is anything that it has not been told. */
+static bool has_news(const struct connection *connection)
+{
+    return connection->is_confirmation_due || connection->error_number != 0 ||
+           connection->received_head != NULL ||
+           (connection->has_peer_closed && !connection->is_told_peer_closed) ||
+           is_credit_due(connection);
+}
+
+/* The first of that, in one message. Nothing has changed if it could not be sent. */
+static int deliver_next(struct connection *connection)
 {
     if (connection->is_confirmation_due) {
         return send_confirmation(connection);
@@ -128,19 +164,13 @@ static int deliver_next(struct connection *connection, bool *is_complete)
     if (connection->has_peer_closed && !connection->is_told_peer_closed) {
         return send_peer_closed(connection);
     }
-    if (connection->credit_bytes >= SEND_CREDIT_LEAST_BYTES) {
-        return send_credit(connection);
-    }
-    *is_complete = true;
-    return 0;
+    return send_credit(connection);
 }
 
 bool stream_deliver(struct connection *connection)
 {
-    bool is_complete = false;
-
-    while (!is_complete && connection->state == CONNECTION_CLAIMED) {
-        int error = deliver_next(connection, &is_complete);
+    while (connection->state == CONNECTION_CLAIMED && has_news(connection)) {
+        int error = deliver_next(connection);
 
         if (error == -EAGAIN) {
             return false;
@@ -214,7 +244,6 @@ static void consume(struct connection *connection, uint32_t bytes)
 
     if (bytes != 0 && connection_has_tcp(connection)) {
         receiver_consumed(&connection->tcb, bytes < most ? bytes : most);
-        connection_mark_dirty(connection);
     }
 }
 
@@ -321,7 +350,9 @@ void stream_begin(struct connection *connection, uint32_t stream_index, bool is_
     connection->stream_index = stream_index;
     connection->is_confirmation_due = is_confirmation_due;
     connection->allowance_bytes = connection->window_bytes = SEND_WINDOW_BYTES;
-    connection_mark_dirty(connection);
+    if (has_news(connection)) {
+        connection_mark_dirty(connection);
+    }
 }
 
 /* Twice the congestion window, so that the next bytes are there while some are under way. */
@@ -338,12 +369,13 @@ static __attribute__((noinline)) void widen_window(struct connection *connection
     }
 }
 
-void stream_note_acknowledged(struct connection *connection, uint32_t bytes)
+bool stream_note_acknowledged(struct connection *connection, uint32_t bytes)
 {
     connection->credit_bytes += bytes;
     if (UNLIKELY(connection->tcb.cwnd > connection->window_bytes / 2)) {
         widen_window(connection);
     }
+    return is_credit_due(connection);
 }
 
 void stream_initialise(void)

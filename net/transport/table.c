@@ -103,7 +103,7 @@ struct connection *connection_allocate(uint32_t remote_address)
 void connection_release(struct connection *connection)
 {
     ASSERT(!connection_has_tcp(connection));
-    ASSERT(!connection->tcb.is_hashed && !connection->is_dirty);
+    ASSERT(!connection->tcb.is_hashed && connection->due == 0);
     ASSERT(!connection_link_is_queued(&connection->claim_link));
     ASSERT(!connection_link_is_queued(&connection->blocked_link));
     connection_drop_received(connection);

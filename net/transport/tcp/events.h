@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What TCP tells of a connection. net/transport/connection.c implements these; they note what has
- * happened and mark the connection, and send nothing: that is done at the end of the round.
+ * happened and mark the connection: what follows is done at the end of the round, and no handler
+ * runs before they return.
  */
 #pragma once
 
