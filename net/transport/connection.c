@@ -26,6 +26,7 @@
 #include "net/transport/table.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
+#include "net/transport/tcp/segment.h"
 
 #include "lwip/pbuf.h"
 
@@ -152,16 +153,14 @@ static void free_packet(void *packet)
     pbuf_free(packet);
 }
 
-struct message_loan connection_lend(struct pbuf *packet)
-{
-    return (struct message_loan){packet->payload, packet->len, free_packet, packet};
-}
-
 struct message_loan connection_lend_received(const struct connection *connection)
 {
     struct pbuf *packet = connection->received_head;
 
-    return packet == NULL ? (struct message_loan){.bytes = ""} : connection_lend(packet);
+    if (packet == NULL) {
+        return (struct message_loan){.bytes = ""};
+    }
+    return (struct message_loan){packet->payload, packet->len, free_packet, packet};
 }
 
 void connection_drop_received(struct connection *connection)
@@ -216,15 +215,27 @@ bool connection_open(const struct handshake *handshake)
 }
 
 /* Until the end of the round, or longer. */
-static __attribute__((noinline)) void keep_received(struct connection *connection,
-                                                    struct pbuf *packet)
+void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
 {
+    struct connection *connection = connection_of_tcb(tcb);
+
     if (UNLIKELY(connection->state == CONNECTION_DETACHED)) {
         pbuf_free(packet); /* on its way when the application closed */
         return;
     }
     append_received(connection, packet);
     connection_mark_dirty(connection);
+}
+
+static __attribute__((noinline)) bool keep_text(struct tcb *tcb, struct segment *segment)
+{
+    struct pbuf *packet = segment_keep(segment);
+
+    if (packet == NULL) {
+        return false;
+    }
+    tcp_event_received(tcb, packet);
+    return true;
 }
 
 /* Whether what comes next may go to its application at once: it has been told all else, and nobody
@@ -237,14 +248,13 @@ static inline bool is_next_to_tell(const struct connection *connection)
 }
 
 /* The application's turn comes in this same round if it is on this node. */
-void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
+bool tcp_event_text(struct tcb *tcb, struct segment *segment)
 {
-    struct connection *connection = connection_of_tcb(tcb);
+    const struct connection *connection = connection_of_tcb(tcb);
 
-    if (UNLIKELY(!is_next_to_tell(connection) || packet->next != NULL) ||
-        UNLIKELY(!stream_deliver_at_once(connection, packet))) {
-        keep_received(connection, packet);
-    }
+    return (LIKELY(is_next_to_tell(connection)) &&
+            LIKELY(stream_deliver_at_once(connection, segment))) ||
+           keep_text(tcb, segment);
 }
 
 void tcp_event_peer_closed(struct tcb *tcb)

@@ -118,9 +118,8 @@ bool connection_can_unblock(void);
 /* Received bytes, a frame at a time. Taking from an empty queue is allowed. */
 struct pbuf *connection_take_received(struct connection *connection);
 void connection_drop_received(struct connection *connection);
-/* A frame's bytes, for a message; they are freed when that has been read. */
-struct message_loan connection_lend(struct pbuf *packet);
-/* The same of what connection_take_received() would take; no bytes if that is nothing. */
+/* What connection_take_received() would take, for a message; it is freed when that has been read.
+ */
 struct message_loan connection_lend_received(const struct connection *connection);
 
 /* Reset it; an application that has claimed it is told of `error_number` unless that is 0. */

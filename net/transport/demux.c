@@ -152,7 +152,7 @@ static void receive_completing(struct segment *segment)
     receiver_segment(tcb, segment);
 }
 
-static __attribute__((noinline)) void receive_stranger(struct segment *segment)
+void demux_receive_stranger(struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     bool is_syn = packet->kind == PACKET_SYN;
@@ -183,17 +183,28 @@ static __attribute__((noinline)) void receive_stranger(struct segment *segment)
 
 /* --- Segments in --- */
 
-void demux_receive(struct segment *segment)
+bool demux_receive_known(struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     struct tcb *tcb = find(&packet->flow);
 
     ASSERT_SLOW(packet->kind == PACKET_SEGMENT || packet->kind == PACKET_SYN);
-    if (LIKELY(tcb != NULL)) {
-        receiver_segment(tcb, segment);
-        return;
+    if (UNLIKELY(tcb == NULL)) {
+        return false;
     }
-    receive_stranger(segment);
+    receiver_segment(tcb, segment);
+    return true;
+}
+
+void demux_receive(struct segment *segment)
+{
+    struct tcb *tcb = find(&segment->packet->flow);
+
+    if (tcb != NULL) {
+        receiver_segment(tcb, segment);
+    } else {
+        demux_receive_stranger(segment);
+    }
 }
 
 /* Of the link server on this node: see net/transport/server.h. */

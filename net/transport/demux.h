@@ -17,6 +17,9 @@ void demux_initialise(void);
  * kept meanwhile (tcp/segment.h) it stays the caller's.
  */
 void demux_receive(struct segment *segment);
+/* The same in two steps: if it is of a connection (returns whether it was), and if it is not. */
+MUST_CHECK bool demux_receive_known(struct segment *segment);
+void demux_receive_stranger(struct segment *segment);
 
 /* The block of this flow, from its handshake's end to its own. NULL if there is none. */
 struct tcb *demux_find(const struct flow *flow);

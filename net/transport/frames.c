@@ -41,13 +41,46 @@ static uint32_t held_count;
 
 /* --- Ways in --- */
 
-static void release_frame(struct pbuf *packet)
+static void release_frame(void *context)
 {
-    struct frame *frame = CONTAINER_OF(packet, struct frame, owner_data);
+    struct frame *frame = context;
 
     ASSERT_SLOW(held_count > 0);
     held_count--;
     frame->release(frame);
+}
+
+static void release_wrapped(struct pbuf *packet)
+{
+    release_frame(CONTAINER_OF(packet, struct frame, owner_data));
+}
+
+static void release_buffer(void *packet)
+{
+    pbuf_free(packet);
+}
+
+bool frames_lend(const struct segment *segment, struct message_loan *loan)
+{
+    const struct packet *packet = segment->packet;
+
+    loan->bytes = packet->bytes + packet->payload_offset;
+    loan->length_bytes = packet->payload_bytes;
+    if (UNLIKELY(segment->frame == NULL)) {
+        loan->done = release_buffer;
+        loan->context = segment->buffer;
+        return true;
+    }
+    loan->done = release_frame;
+    loan->context = segment->frame;
+    return LIKELY(held_count < FRAMES_HELD_MAX);
+}
+
+void frames_note_lent(struct segment *segment)
+{
+    ASSERT_SLOW(!segment->is_kept);
+    segment->is_kept = true;
+    held_count += segment->frame != NULL;
 }
 
 struct pbuf *frames_wrap(struct frame *frame)
@@ -59,7 +92,7 @@ struct pbuf *frames_wrap(struct frame *frame)
         return NULL;
     }
     held_count++;
-    custom->custom_free_function = release_frame;
+    custom->custom_free_function = release_wrapped;
     return pbuf_alloced_custom(PBUF_RAW, frame->length_bytes, PBUF_REF, custom, frame->data,
                                frame->length_bytes);
 }

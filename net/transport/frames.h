@@ -10,7 +10,9 @@
 struct configuration;
 struct flow;
 struct frame;
+struct message_loan;
 struct pbuf;
+struct segment;
 
 /*
  * Frames of the own link server that wait here as they came: at most FRAMES_HELD_MAX, beyond which
@@ -23,6 +25,10 @@ struct pbuf;
 
 uint32_t frames_held_count(void);
 
+/* A segment's payload, for a message whose reader gives the frame back; frames_note_lent() once
+ * there is room for that. False: too many wait. */
+MUST_CHECK bool frames_lend(const struct segment *segment, struct message_loan *loan);
+void frames_note_lent(struct segment *segment);
 /* A pbuf around a frame, which gives it back when it is freed. NULL: too many wait. */
 struct pbuf *frames_wrap(struct frame *frame);
 /* A pbuf with a copy. NULL, and counted, when there is no memory. */

@@ -405,22 +405,59 @@ static __attribute__((noinline)) bool are_checksums_good(const struct packet *pa
            inet_chksum_pseudo(&tcp, IP_PROTO_TCP, tcp_bytes, &source, &destination) == 0;
 }
 
-void packet_receive(struct segment *segment)
+/* Nodes that disagree about whose it is must not loop a packet. */
+static bool is_misdirected(const struct segment *segment)
 {
-    const unsigned good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+    return UNLIKELY(segment->is_forwarded) &&
+           steering_packet_owner(configuration, segment->packet) != platform_node();
+}
+
+/* Of a flow that there is no connection of. */
+static __attribute__((noinline)) void receive_unknown(struct segment *segment)
+{
+    if (UNLIKELY(!is_plain_segment(segment->packet))) {
+        receive_other(segment);
+    } else if (is_misdirected(segment)) {
+        counter_increment(COUNTER_DROP_NOT_OURS);
+    } else {
+        demux_receive_stranger(segment);
+    }
+}
+
+/* What the NIC does not vouch for, or is no segment to us at first sight. */
+static __attribute__((noinline)) void receive_unverified(struct segment *segment)
+{
     const struct packet *packet = segment->packet;
 
     if (UNLIKELY((packet->flags & FRAME_CHECKSUM_BAD) != 0)) {
         counter_increment(COUNTER_DROP_CHECKSUM);
-    } else if (UNLIKELY(!is_plain_segment(packet))) {
+    } else if (!is_plain_segment(packet)) {
         receive_other(segment);
-    } else if (UNLIKELY((packet->flags & good) != good) && !are_checksums_good(packet)) {
+    } else if (!are_checksums_good(packet)) {
         counter_increment(COUNTER_DROP_CHECKSUM);
-    } else if (UNLIKELY(segment->is_forwarded) &&
-               steering_packet_owner(configuration, packet) != platform_node()) {
-        counter_increment(COUNTER_DROP_NOT_OURS); /* nodes that disagree must not loop a packet */
+    } else if (is_misdirected(segment)) {
+        counter_increment(COUNTER_DROP_NOT_OURS);
     } else {
         demux_receive(segment);
+    }
+}
+
+static inline bool is_verified_segment(const struct packet *packet)
+{
+    const unsigned good = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+
+    return packet->kind != PACKET_OTHER && (packet->flags & (good | FRAME_CHECKSUM_BAD)) == good &&
+           (packet->bytes[0] & 1) == 0 &&
+           packet->flow.local_address == netif_ip4_addr(interface_netif())->addr;
+}
+
+/* Where a connection is from, and whose it is, was looked at when it began. */
+void packet_receive(struct segment *segment)
+{
+    if (UNLIKELY(!is_verified_segment(segment->packet))) {
+        receive_unverified(segment);
+    } else if (UNLIKELY(!demux_receive_known(segment))) {
+        receive_unknown(segment);
     }
 }
 

@@ -20,13 +20,12 @@
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/frames.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/send_buffer.h"
-
-#include "lwip/pbuf.h"
 
 /* --- To the application --- */
 
@@ -50,11 +49,11 @@ static int send_confirmation(struct connection *connection)
 }
 
 /* To be published. Returns whether there is room for it. */
-static inline bool reserve_data(const struct connection *connection, struct pbuf *packet)
+static inline bool reserve_data(const struct connection *connection,
+                                const struct message_loan *bytes)
 {
-    const struct message_loan loan = connection_lend(packet);
     struct data *message =
-        message_reserve_loan(connection->acceptor.node, DATA, sizeof(*message), &loan);
+        message_reserve_loan(connection->acceptor.node, DATA, sizeof(*message), bytes);
 
     if (UNLIKELY(message == NULL)) {
         return false;
@@ -66,7 +65,9 @@ static inline bool reserve_data(const struct connection *connection, struct pbuf
 
 static int send_data(struct connection *connection)
 {
-    if (!reserve_data(connection, connection->received_head)) {
+    const struct message_loan loan = connection_lend_received(connection);
+
+    if (!reserve_data(connection, &loan)) {
         return message_refusal(connection->acceptor.node);
     }
     (void)connection_take_received(connection);
@@ -74,13 +75,16 @@ static int send_data(struct connection *connection)
     return 0;
 }
 
-bool stream_deliver_at_once(const struct connection *connection, struct pbuf *packet)
+bool stream_deliver_at_once(const struct connection *connection, struct segment *segment)
 {
+    struct message_loan loan;
+
     ASSERT_SLOW(connection->state == CONNECTION_CLAIMED && !connection->is_confirmation_due);
-    ASSERT_SLOW(connection->received_head == NULL && packet->next == NULL);
-    if (UNLIKELY(!reserve_data(connection, packet))) {
+    ASSERT_SLOW(connection->received_head == NULL);
+    if (UNLIKELY(!frames_lend(segment, &loan) || !reserve_data(connection, &loan))) {
         return false;
     }
+    frames_note_lent(segment);
     message_publish();
     return true;
 }

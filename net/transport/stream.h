@@ -9,7 +9,7 @@
 #include "kernel/base.h"
 
 struct connection;
-struct pbuf;
+struct segment;
 
 /* How much an application may have in flight at first: the first credit. It grows with what the
  * path takes at a time, to SEND_WINDOW_MAX_BYTES. */
@@ -21,9 +21,10 @@ void stream_initialise(void);
 
 /* Give the application all there is. Returns false if a channel had no room: call again later. */
 MUST_CHECK bool stream_deliver(struct connection *connection);
-/* Give it these bytes, before the end of the round: it has been told all else that has come. Takes
- * the packet, a single one. False if the channel has no room, and nothing has changed. */
-MUST_CHECK bool stream_deliver_at_once(const struct connection *connection, struct pbuf *packet);
+/* Give it these bytes, before the end of the round: it has been told all else that has come. False
+ * if there is no room for them, and nothing has changed. */
+MUST_CHECK bool stream_deliver_at_once(const struct connection *connection,
+                                       struct segment *segment);
 /* An application has just claimed it, and this is its name for it. The claim is to be confirmed,
  * unless it was granted. */
 void stream_begin(struct connection *connection, uint32_t stream_index, bool is_confirmation_due);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
@@ -32,6 +33,7 @@
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/timewait.h"
@@ -158,10 +160,15 @@ static void reset_by_client(unsigned client)
 
 static void receive(unsigned client)
 {
+    struct packet packet = {.bytes = &bytes[client], .payload_bytes = 1};
+    struct segment segment = {.packet = &packet, .buffer = &packets[client]};
+
     sent |= (uint8_t)(1u << client);
     packets[client] = (struct pbuf){.payload = &bytes[client], .len = 1, .tot_len = 1, .ref = 1};
     blocks[client]->rcv_unread_bytes = 1;
-    tcp_event_received(blocks[client], &packets[client]);
+    if (!tcp_event_text(blocks[client], &segment)) {
+        PANIC("segment_keep() has kept it");
+    }
 }
 
 void tcp_act(const struct node_input *input)
@@ -343,6 +350,28 @@ void overload_note(enum overload overload, uint32_t limit)
 uint32_t frames_held_count(void)
 {
     return 0;
+}
+
+static void release_packet(void *packet)
+{
+    (void)pbuf_free(packet);
+}
+
+bool frames_lend(const struct segment *segment, struct message_loan *loan)
+{
+    *loan = (struct message_loan){segment->packet->bytes, 1, release_packet, segment->buffer};
+    return true;
+}
+
+void frames_note_lent(struct segment *segment)
+{
+    segment->is_kept = true;
+}
+
+struct pbuf *segment_keep(struct segment *segment)
+{
+    segment->is_kept = true;
+    return segment->buffer;
 }
 
 struct pbuf *held_pack(uint32_t remote_address, struct pbuf *tail, struct pbuf *packets)

@@ -9,9 +9,12 @@
 #include "kernel/base.h"
 
 struct pbuf;
+struct segment;
 struct tcb;
 
-/* Bytes in order, one or more pbufs linked as a packet; takes them. */
+/* A segment's bytes are the next in order. False, and counted: there is no memory to keep them. */
+MUST_CHECK bool tcp_event_text(struct tcb *tcb, struct segment *segment);
+/* Bytes that are in order now, one or more pbufs linked as a packet; takes them. */
 void tcp_event_received(struct tcb *tcb, struct pbuf *packet);
 /* The peer's FIN has come, behind all its bytes. */
 void tcp_event_peer_closed(struct tcb *tcb);

@@ -326,23 +326,17 @@ static inline void take_text(struct tcb *tcb, struct segment *segment)
     uint32_t length_bytes = packet->payload_bytes;
 
     if (LIKELY(length_bytes != 0)) {
-        struct pbuf *bytes;
-
         if (UNLIKELY(tcb->is_orphan)) {
             tcb_abort(tcb, 0);
             return;
         }
-        if (tcb->rcv_unread_bytes != 0 && has_no_room(tcb, false)) {
-            return;
-        }
-        bytes = segment_keep(segment, 0, length_bytes);
-        if (UNLIKELY(bytes == NULL)) {
+        if ((tcb->rcv_unread_bytes != 0 && has_no_room(tcb, false)) ||
+            UNLIKELY(!tcp_event_text(tcb, segment))) {
             return;
         }
         tcb->rcv_nxt += length_bytes;
         tcb->rcv_unread_bytes += length_bytes;
         owe_ack_of_bytes(tcb);
-        tcp_event_received(tcb, bytes);
     }
     if ((packet->tcp_flags & TCP_FLAG_FIN) != 0) {
         take_fin(tcb);

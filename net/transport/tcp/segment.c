@@ -32,13 +32,9 @@ static struct pbuf *keep(struct segment *segment, unsigned offset, unsigned leng
     return packet;
 }
 
-struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned length_bytes)
+struct pbuf *segment_keep(struct segment *segment)
 {
-    const struct packet *packet = segment->packet;
-
-    ASSERT_SLOW(offset + length_bytes <= packet->payload_bytes);
-    return keep(segment, packet->payload_offset + offset,
-                length_bytes == 0 ? packet->payload_bytes - offset : length_bytes);
+    return keep(segment, segment->packet->payload_offset, segment->packet->payload_bytes);
 }
 
 struct pbuf *segment_keep_frame(struct segment *segment)

@@ -19,9 +19,9 @@ struct segment {
 };
 
 /*
- * A pbuf with `length_bytes` of the payload from `offset` on (0: all of it), which the caller owns;
- * the frame goes back when that is freed. Once for each segment. NULL, and counted, without memory.
+ * A pbuf with the payload, which the caller owns; the frame goes back when that is freed. Once for
+ * each segment. NULL, and counted, without memory.
  */
-struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned length_bytes);
+struct pbuf *segment_keep(struct segment *segment);
 /* The whole frame, whatever it is. */
 struct pbuf *segment_keep_frame(struct segment *segment);

@@ -67,6 +67,17 @@ void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
     pbuf_free(packet);
 }
 
+bool tcp_event_text(struct tcb *tcb, struct segment *segment)
+{
+    struct pbuf *packet = segment_keep(segment);
+
+    if (packet == NULL) {
+        return false;
+    }
+    tcp_event_received(tcb, packet);
+    return true;
+}
+
 void tcp_event_peer_closed(struct tcb *tcb)
 {
     assert_true(tcb->has_peer_fin);
@@ -100,23 +111,19 @@ bool tcp_application_is_behind(const struct tcb *tcb)
 
 /* --- Segments in --- */
 
-struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned length_bytes)
+struct pbuf *segment_keep(struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     struct pbuf *copy;
 
     assert_false(segment->is_kept);
-    if (length_bytes == 0) {
-        length_bytes = packet->payload_bytes - offset;
-    }
-    assert_true(offset + length_bytes <= packet->payload_bytes);
     if (fake.is_out_of_memory) {
         return NULL;
     }
     segment->is_kept = true;
-    copy = pbuf_alloc(PBUF_RAW, (u16_t)length_bytes, PBUF_RAM);
+    copy = pbuf_alloc(PBUF_RAW, packet->payload_bytes, PBUF_RAM);
     assert_non_null(copy);
-    memcpy(copy->payload, packet->bytes + packet->payload_offset + offset, length_bytes);
+    memcpy(copy->payload, packet->bytes + packet->payload_offset, packet->payload_bytes);
     return copy;
 }
 

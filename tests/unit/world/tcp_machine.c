@@ -132,15 +132,15 @@ bool tcp_application_is_behind(const struct tcb *tcb)
 
 /* --- Segments in --- */
 
-struct pbuf *segment_keep(struct segment *segment, unsigned offset, unsigned length_bytes)
+bool tcp_event_text(struct tcb *tcb, struct segment *segment)
 {
-    struct pbuf *copy = pbuf_alloc(PBUF_RAW, (u16_t)length_bytes, PBUF_RAM);
+    const struct packet *packet = segment->packet;
+    struct pbuf *copy = pbuf_alloc(PBUF_RAW, packet->payload_bytes, PBUF_RAM);
 
     assert_non_null(copy);
-    assert_true(offset + length_bytes <= segment->packet->payload_bytes);
-    memcpy(copy->payload, segment->packet->bytes + segment->packet->payload_offset + offset,
-           length_bytes);
-    return copy;
+    memcpy(copy->payload, packet->bytes + packet->payload_offset, packet->payload_bytes);
+    tcp_event_received(tcb, copy);
+    return true;
 }
 
 void machine_receive(struct machine *machine, const uint8_t *tcp, size_t bytes)
