@@ -43,11 +43,9 @@ static bool can_probe(const struct tcb *tcb)
              recovery->lost_bytes == 0 && !recovery->is_probe_due && !recovery->is_probe_sent));
 }
 
-void loss_timer_restart(struct tcb *tcb)
+void loss_timer_start(struct tcb *tcb)
 {
-    if (tcb->snd_una == tcb->snd_max) {
-        tcb->loss_timer = LOSS_TIMER_NONE;
-    } else if (can_probe(tcb)) {
+    if (can_probe(tcb)) {
         loss_timer_set(tcb, LOSS_TIMER_PROBE, probe_timeout_us(tcb, tcb->snd_max - tcb->snd_una));
     } else {
         loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/platform.h"
 #include "net/transport/tcp/tcb.h"
 
 /* What tcb->loss_deadline_us is for. */
@@ -18,8 +19,18 @@ enum loss_timer {
 
 void loss_timer_open(struct tcb *tcb);
 void loss_timer_set(struct tcb *tcb, enum loss_timer timer, uint32_t timeout_us);
+/* For what is under way, from now on. */
+void loss_timer_start(struct tcb *tcb);
+
 /* Something is acknowledged: from now on again, or never. */
-void loss_timer_restart(struct tcb *tcb);
+static inline void loss_timer_restart(struct tcb *tcb)
+{
+    if (LIKELY(tcb->snd_una == tcb->snd_max)) {
+        tcb->loss_timer = LOSS_TIMER_NONE;
+    } else {
+        loss_timer_start(tcb);
+    }
+}
 
 /* The peer is there. */
 static inline void loss_timer_note_heard(struct tcb *tcb)

@@ -45,7 +45,8 @@ static void ignore(struct tcb *tcb, const struct reference *reference)
 }
 
 /* The common one: something new, and nothing is missing. */
-static uint32_t acknowledge_plain(struct tcb *tcb, const struct packet *packet)
+__attribute__((always_inline)) static inline void acknowledge_plain(struct tcb *tcb,
+                                                                    const struct packet *packet)
 {
     struct recovery *recovery = tcb->recovery;
     const struct reference *newest = tcb->queue_head, *next;
@@ -74,7 +75,12 @@ static uint32_t acknowledge_plain(struct tcb *tcb, const struct packet *packet)
     if (UNLIKELY(recovery != NULL)) {
         episode_settle(tcb, recovery);
     }
-    return bytes;
+}
+
+void recovery_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
+{
+    ASSERT_SLOW(tcb->recovery == NULL);
+    acknowledge_plain(tcb, packet);
 }
 
 /* Marks, sums and measurements; the queue is shorter then. */
@@ -138,9 +144,10 @@ static void advance(struct tcb *tcb, struct recovery *recovery, const struct pac
 }
 
 /* Apart from the short way, which saves few registers. */
-static __attribute__((noinline)) uint32_t
-acknowledge_all(struct tcb *tcb, struct recovery *recovery, const struct packet *packet,
-                const struct tcp_options *options, bool is_duplicate)
+static __attribute__((noinline)) void acknowledge_all(struct tcb *tcb, struct recovery *recovery,
+                                                      const struct packet *packet,
+                                                      const struct tcp_options *options,
+                                                      bool is_duplicate)
 {
     struct delivery delivery = {0};
     uint32_t una_before = tcb->snd_una, lost_before, reorder_us = 0;
@@ -181,34 +188,48 @@ acknowledge_all(struct tcb *tcb, struct recovery *recovery, const struct packet 
     } else if (is_restarting || tcb->loss_timer != LOSS_TIMER_RTO) {
         loss_timer_restart(tcb);
     }
-    return delivery.acknowledged_bytes;
 }
 
-uint32_t recovery_acknowledge(struct tcb *tcb, const struct packet *packet,
-                              const struct tcp_options *options, bool is_duplicate)
+/* What is not plain. Returns whether it is done with. */
+static bool acknowledge_odd(struct tcb *tcb, const struct packet *packet,
+                            const struct tcp_options *options, bool is_new, bool has_blocks,
+                            bool is_duplicate)
 {
-    bool is_new = sequence_is_after(packet->acknowledgment, tcb->snd_una);
-    bool has_blocks = options != NULL && options->sack_count > 0 && tcb->has_sack;
-    struct recovery *recovery = tcb->recovery;
+    struct recovery *recovery;
 
-    ASSERT_SLOW(!sequence_is_after(packet->acknowledgment, tcb->snd_max));
-    if (LIKELY(is_new && !has_blocks && (recovery == NULL || recovery->is_quiet))) {
-        return acknowledge_plain(tcb, packet);
-    }
-    if (tcb->snd_una == tcb->snd_max && recovery == NULL) {
-        return 0; /* nothing is under way that could be lost */
+    if (tcb->snd_una == tcb->snd_max && tcb->recovery == NULL) {
+        return true; /* nothing is under way that could be lost */
     }
     if (tcb->snd_wnd < tcb->mss) {
         loss_timer_note_heard(tcb); /* it answers that it cannot take more (RFC 9293 3.8.6.1) */
     }
     is_duplicate = is_duplicate && !tcb->has_sack && tcb->snd_una != tcb->snd_max;
-    if (is_new || has_blocks || is_duplicate) {
-        recovery = recovery_block(tcb);
-        if (recovery != NULL) {
-            return acknowledge_all(tcb, recovery, packet, options, is_duplicate);
+    if (!is_new && !has_blocks && !is_duplicate) {
+        return true;
+    }
+    recovery = recovery_block(tcb);
+    if (recovery == NULL) {
+        return !is_new;
+    }
+    acknowledge_all(tcb, recovery, packet, options, is_duplicate);
+    return true;
+}
+
+uint32_t recovery_acknowledge(struct tcb *tcb, const struct packet *packet,
+                              const struct tcp_options *options, bool is_duplicate)
+{
+    uint32_t bytes = packet->acknowledgment - tcb->snd_una;
+    bool has_blocks = options != NULL && options->sack_count > 0 && tcb->has_sack;
+    bool is_quiet = tcb->recovery == NULL || tcb->recovery->is_quiet;
+
+    ASSERT_SLOW(!sequence_is_after(packet->acknowledgment, tcb->snd_max));
+    if (bytes == 0 || has_blocks || !is_quiet) {
+        if (acknowledge_odd(tcb, packet, options, bytes != 0, has_blocks, is_duplicate)) {
+            return bytes;
         }
     }
-    return is_new ? acknowledge_plain(tcb, packet) : 0;
+    acknowledge_plain(tcb, packet);
+    return bytes;
 }
 
 /* --- What may be sent, and was --- */

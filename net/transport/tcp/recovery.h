@@ -29,6 +29,10 @@ void recovery_open(struct tcb *tcb, uint32_t round_trip_us, bool is_handshake_re
 uint32_t recovery_acknowledge(struct tcb *tcb, const struct packet *packet,
                               const struct tcp_options *options, bool is_duplicate);
 
+/* The same of one that acknowledges something new, has no options, and comes while there is no
+ * recovery block. */
+void recovery_acknowledge_plain(struct tcb *tcb, const struct packet *packet);
+
 /* What is in the network by our reckoning (RFC 6675 "pipe"). */
 uint32_t recovery_pipe_bytes(const struct tcb *tcb);
 /* How many bytes may be sent now, of lost or new ones, by congestion control; the window is the

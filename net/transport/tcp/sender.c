@@ -26,25 +26,25 @@ void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t 
     tcb->snd_wnd = window_bytes;
     tcb->snd_wnd_max = window_bytes;
     tcb->snd_wl1 = irs; /* before any other segment of the peer */
-    tcb->snd_wl2 = iss + 1;
     queue_open(tcb, iss + 1);
 }
 
-/* RFC 9293 3.10.7.4: from the latest segment, and of those with that number the one that
- * acknowledges most. Returns whether the window is another one now. */
-static bool take_window(struct tcb *tcb, const struct packet *packet)
+/*
+ * RFC 9293 3.10.7.4: from the latest segment. Of those with that number the one that acknowledges
+ * most is none before this: what is older than snd_una has been refused. Returns whether the window
+ * is another one now.
+ */
+static inline bool take_window(struct tcb *tcb, const struct packet *packet)
 {
-    int32_t later = (int32_t)(packet->sequence - tcb->snd_wl1);
     uint32_t window_bytes, window_before = tcb->snd_wnd;
 
-    if (later < 0 || (later == 0 && (int32_t)(packet->acknowledgment - tcb->snd_wl2) < 0)) {
+    if (UNLIKELY((int32_t)(packet->sequence - tcb->snd_wl1) < 0)) {
         return false;
     }
     window_bytes = (uint32_t)packet->window << tcb->snd_scale;
     tcb->snd_wl1 = packet->sequence;
-    tcb->snd_wl2 = packet->acknowledgment;
     tcb->snd_wnd = window_bytes;
-    if (window_bytes > tcb->snd_wnd_max) {
+    if (UNLIKELY(window_bytes > tcb->snd_wnd_max)) {
         tcb->snd_wnd_max = window_bytes;
     }
     return window_bytes != window_before;
@@ -59,26 +59,34 @@ static bool is_duplicate(const struct tcb *tcb, const struct packet *packet, boo
            tcb->persist_interval_us == 0;
 }
 
-bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
-                        const struct tcp_options *options)
+/* So many bytes are off the queue. Returns whether our FIN is among them. */
+static inline bool note_acknowledged(struct tcb *tcb, uint32_t acknowledged_bytes)
 {
-    uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
-    uint32_t acknowledged_bytes;
-    bool was_closed = tcb->snd_wnd < tcb->mss;
-    bool is_window_change, is_fin_acknowledged;
+    bool is_fin_acknowledged = sender_is_fin_acknowledged(tcb);
 
-    if (UNLIKELY(packet->acknowledgment - tcb->snd_una > flight_bytes)) {
-        return false; /* older than what is known */
+    acknowledged_bytes -= is_fin_acknowledged;
+    if (LIKELY(acknowledged_bytes != 0)) {
+        tcp_event_acknowledged(tcb, acknowledged_bytes);
     }
-    is_window_change = take_window(tcb, packet);
-    if (UNLIKELY(tcb->persist_interval_us != 0)) {
+    return is_fin_acknowledged;
+}
+
+/* One that says nothing new, or says it while something is missing or the window is closed. */
+static __attribute__((noinline)) bool acknowledge_odd(struct tcb *tcb, const struct packet *packet,
+                                                      const struct tcp_options *options)
+{
+    uint32_t flight_bytes = tcb->snd_max - tcb->snd_una, acknowledged_bytes;
+    bool was_closed = tcb->snd_wnd < tcb->mss;
+    bool is_window_change = take_window(tcb, packet);
+
+    if (tcb->persist_interval_us != 0) {
         persist_note_answer(tcb);
     }
     if (flight_bytes == 0 && tcb->recovery == NULL) {
         return false; /* nothing is under way, and no D-SACK is waited for */
     }
-    if (UNLIKELY(was_closed && flight_bytes != 0 && packet->acknowledgment == tcb->snd_una &&
-                 tcb->snd_wnd >= tcb->mss && tcb->backoff_count != 0)) {
+    if (was_closed && flight_bytes != 0 && packet->acknowledgment == tcb->snd_una &&
+        tcb->snd_wnd >= tcb->mss && tcb->backoff_count != 0) {
         recovery_mark_all_lost(tcb); /* what was sent into the closed window: not at the time-out */
     }
     acknowledged_bytes =
@@ -87,15 +95,27 @@ bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
     if (acknowledged_bytes == 0) {
         return false;
     }
-    is_fin_acknowledged = sender_is_fin_acknowledged(tcb);
-    if (UNLIKELY(tcb->persist_interval_us != 0) && tcb->snd_una == tcb->snd_end) {
+    if (tcb->persist_interval_us != 0 && tcb->snd_una == tcb->snd_end) {
         persist_stop(tcb); /* the probe was the last of it */
     }
-    acknowledged_bytes -= is_fin_acknowledged;
-    if (LIKELY(acknowledged_bytes != 0)) {
-        tcp_event_acknowledged(tcb, acknowledged_bytes);
+    return note_acknowledged(tcb, acknowledged_bytes);
+}
+
+bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
+                        const struct tcp_options *options)
+{
+    uint32_t acknowledged_bytes = packet->acknowledgment - tcb->snd_una;
+
+    if (UNLIKELY(acknowledged_bytes > tcb->snd_max - tcb->snd_una)) {
+        return false; /* older than what is known */
     }
-    return is_fin_acknowledged;
+    if (UNLIKELY(options != NULL || tcb->recovery != NULL || tcb->persist_interval_us != 0) ||
+        acknowledged_bytes == 0) {
+        return acknowledge_odd(tcb, packet, options);
+    }
+    (void)take_window(tcb, packet);
+    recovery_acknowledge_plain(tcb, packet);
+    return note_acknowledged(tcb, acknowledged_bytes);
 }
 
 /* --- FIN --- */

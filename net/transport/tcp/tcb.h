@@ -97,8 +97,8 @@ struct tcb {
     uint16_t mss;         /* of payload in a segment: the peer's, or the path's if that is less */
     uint32_t snd_wnd;     /* in bytes: scaled already */
     uint32_t snd_wnd_max; /* the largest there was */
-    uint32_t snd_wl1, snd_wl2;
-    bool is_fin_due; /* FIN shall follow what is queued; queue.c has it, or gets it soon */
+    uint32_t snd_wl1;     /* of the segment that said so; SND.WL2 would never be beyond snd_una */
+    bool is_fin_due;      /* FIN shall follow what is queued; queue.c has it, or gets it soon */
 
     /* --- blocked.c --- */
     bool is_output_blocked; /* the card had no room: sender_poll_blocked() tries again */

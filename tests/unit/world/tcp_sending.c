@@ -49,6 +49,11 @@ uint32_t recovery_acknowledge(struct tcb *of, const struct packet *packet,
     return bytes;
 }
 
+void recovery_acknowledge_plain(struct tcb *of, const struct packet *packet)
+{
+    (void)recovery_acknowledge(of, packet, NULL, false);
+}
+
 uint32_t recovery_pipe_bytes(const struct tcb *of)
 {
     return of->snd_max - of->snd_una;
