@@ -284,6 +284,13 @@ static int send_availability(struct connection *connection)
     return 0;
 }
 
+static void note_announced(struct connection *connection)
+{
+    connection->announced_ns = dispatch_now_ns();
+    connection_set_state(connection, CONNECTION_ANNOUNCED);
+    wait_for_claim(connection);
+}
+
 static bool announce(struct connection *connection)
 {
     int error;
@@ -300,9 +307,7 @@ static bool announce(struct connection *connection)
         ask_again(connection); /* the acceptor's node is dead */
         return true;
     }
-    connection->announced_ns = dispatch_now_ns();
-    connection_set_state(connection, CONNECTION_ANNOUNCED);
-    wait_for_claim(connection);
+    note_announced(connection);
     return true;
 }
 
@@ -373,6 +378,18 @@ bool availability_settle(struct connection *connection)
         end_waiting_for_data(connection);
     }
     return announce(connection);
+}
+
+void availability_announce_at_once(struct connection *connection)
+{
+    ASSERT_SLOW(connection->state == CONNECTION_ASSIGNED && connection->received_head != NULL);
+    if (connection->acceptor.node == NODE_NONE || send_availability(connection) != 0) {
+        return;
+    }
+    if (connection->is_awaiting_data) {
+        end_waiting_for_data(connection);
+    }
+    note_announced(connection);
 }
 
 bool availability_withdraw(struct connection *connection)

@@ -31,6 +31,9 @@ void availability_take_assignment(struct connection *connection, const struct ac
                                   bool is_refused);
 /* Whether that node may hand over this acceptor. */
 bool availability_is_acceptor_possible(node_id_t from, const struct acceptor *acceptor);
+/* Its first bytes have come in the midst of a round, and it has an acceptor, who is told if there
+ * is room. Otherwise at the end of the round. */
+void availability_announce_at_once(struct connection *connection);
 /* Send what is due for a connection that is not claimed. False: no room in a channel. */
 MUST_CHECK bool availability_settle(struct connection *connection);
 /* A message about it has come from `application`, whose name for it is stream_index: that claims it

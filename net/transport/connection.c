@@ -214,6 +214,12 @@ bool connection_open(const struct handshake *handshake)
     return true;
 }
 
+/* Nobody waits for room in the channel to its application, who would be overtaken. */
+static inline bool has_clear_way(const struct connection *connection)
+{
+    return blocked_node_count == 0 || !node_set_has(&blocked_nodes, connection->acceptor.node);
+}
+
 /* Until the end of the round, or longer. */
 void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
 {
@@ -224,6 +230,10 @@ void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
         return;
     }
     append_received(connection, packet);
+    if (connection->state == CONNECTION_ASSIGNED && connection->acceptor.node != NODE_NONE &&
+        has_clear_way(connection)) {
+        availability_announce_at_once(connection);
+    }
     connection_mark_dirty(connection);
 }
 
@@ -238,13 +248,11 @@ static __attribute__((noinline)) bool keep_text(struct tcb *tcb, struct segment 
     return true;
 }
 
-/* Whether what comes next may go to its application at once: it has been told all else, and nobody
- * waits for room in that channel, who would be overtaken. */
+/* Whether what comes next may go to its application at once: it has been told all else. */
 static inline bool is_next_to_tell(const struct connection *connection)
 {
     return connection->state == CONNECTION_CLAIMED && (connection->due & DUE_TELL) == 0 &&
-           connection->received_head == NULL &&
-           (blocked_node_count == 0 || !node_set_has(&blocked_nodes, connection->acceptor.node));
+           connection->received_head == NULL && has_clear_way(connection);
 }
 
 /* The application's turn comes in this same round if it is on this node. */

@@ -47,7 +47,8 @@ static void expect_piece(const struct client *client, char letter)
 
 /* An application's turn, behind the frames of a round and before its end. */
 static bool is_looking;
-static unsigned seen_count;
+static unsigned seen_count[MESSAGE_TYPE_MAX];
+static struct connection_available seen_available;
 
 static unsigned look(void *context)
 {
@@ -55,10 +56,20 @@ static unsigned look(void *context)
 
     (void)context;
     while (is_looking && (message = fake_take_message(NODE_APPLICATION)) != NULL) {
-        assert_int_equal(message->header.type, DATA);
-        seen_count++;
+        seen_count[message->header.type]++;
+        if (message->header.type == CONNECTION_AVAILABLE) {
+            seen_available = *(const struct connection_available *)message;
+        }
     }
     return 0;
+}
+
+static void run_looking(void)
+{
+    memset(seen_count, 0, sizeof(seen_count));
+    is_looking = true;
+    (void)dispatch_round();
+    is_looking = false;
 }
 
 static struct dispatch_source application = {.poll = look};
@@ -80,12 +91,34 @@ static void bytes_are_told_before_the_end_of_the_round(void **state)
     (void)wire_accept(&client, wire_new_port());
     send_piece(&client, 'a');
     send_piece(&client, 'b');
-    is_looking = true;
-    seen_count = 0;
-    (void)dispatch_round();
-    is_looking = false;
-    assert_int_equal(seen_count, 2);
+    run_looking();
+    assert_int_equal(seen_count[DATA], 2);
     fake_expect_no_message(NODE_APPLICATION);
+    wire_finish(&client);
+}
+
+/* So a request on a new connection is answered in the round in which it came, too. */
+static void a_connection_is_available_as_soon_as_its_first_bytes_come(void **state)
+{
+    struct client client;
+
+    (void)state;
+    wire_grant = GRANT_WITH_DATA;
+    wire_open(&client, wire_new_port(), NULL);
+    wire_grant = GRANT_NONE;
+    fake_expect_no_message(NODE_APPLICATION);
+    send_piece(&client, 'a');
+    send_piece(&client, 'b');
+    run_looking();
+    assert_int_equal(seen_count[CONNECTION_AVAILABLE], 1);
+    assert_int_equal(wire_expect(&client).acknowledgement, client.send_next);
+    fake_expect_no_message(NODE_APPLICATION); /* the rest follows the claim */
+    client.connection_index = seen_available.connection_index;
+    client.generation = seen_available.generation;
+    wire_application_send(&client, "answer", 6);
+    wire_run();
+    expect_piece(&client, 'b');
+    assert_int_equal(wire_expect(&client).length, 6);
     wire_finish(&client);
 }
 
@@ -208,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bytes_are_told_before_the_end_of_the_round),
+        TEST(a_connection_is_available_as_soon_as_its_first_bytes_come),
         TEST(fin_and_failure_of_the_same_round_come_behind_the_bytes),
         TEST(fin_of_the_same_round_comes_behind_the_bytes),
         TEST(bytes_for_which_the_channel_has_no_room_keep_their_order),
