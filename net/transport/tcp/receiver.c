@@ -114,7 +114,6 @@ void receiver_note_ack_sent(struct tcb *tcb)
         tcb->rcv_edge = edge;
     }
     tcb->ack_due = ACK_NONE;
-    tcb->unacked_segments = 0;
 }
 
 static bool may_grow(const struct tcb *tcb, uint32_t bytes)
@@ -172,15 +171,11 @@ static inline void owe_ack(struct tcb *tcb, enum ack_due due)
     }
 }
 
-/* Bytes have come in order. */
+/* Bytes have come in order: every second segment of them is acknowledged at once (RFC 9293
+ * 3.8.6.3). */
 static inline void owe_ack_of_bytes(struct tcb *tcb)
 {
-    tcb->unacked_segments++;
-    if (tcb->unacked_segments >= 2) {
-        owe_ack(tcb, ACK_NOW);
-    } else {
-        owe_ack(tcb, ACK_FRESH);
-    }
+    owe_ack(tcb, LIKELY(tcb->ack_due == ACK_NONE) ? ACK_FRESH : ACK_NOW);
 }
 
 bool receiver_needs_ack(struct tcb *tcb)

@@ -71,10 +71,9 @@ struct tcb {
     struct tcb *hash_next;
 
     /* --- receiver.c --- */
-    uint8_t ack_due;          /* enum ack_due */
-    uint8_t unacked_segments; /* with data, since our last ACK */
-    bool has_peer_fin;        /* and it is in rcv_nxt */
-    uint8_t challenge_count;  /* RFC 5961 7: in this period */
+    uint8_t ack_due;         /* enum ack_due */
+    bool has_peer_fin;       /* and it is in rcv_nxt */
+    uint8_t challenge_count; /* RFC 5961 7: in this period */
     uint32_t rcv_nxt;
     uint32_t rcv_edge;         /* the right edge of the window that the peer has been told */
     uint32_t rcv_buffer_bytes; /* how far that may be from what the application has taken */
