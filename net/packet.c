@@ -12,6 +12,17 @@
 
 #define TCP_OFFSET (ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES)
 
+/* The Ethernet type, and version and length of IP's header behind it; flags and offset of a
+ * fragment, a byte that may be anything, and the protocol: each looked at as one word. */
+#define TYPE_MASK          0xFFFFFF00u
+#define TYPE_PLAIN         (ETHERNET_TYPE_IPV4 << 16 | (4 << 4 | IPV4_HEADER_MIN_BYTES / 4) << 8)
+#define PROTOCOL_MASK      ((uint32_t)IPV4_FRAGMENT_MASK << 16 | 0xFFu)
+#define PROTOCOL_WHOLE_TCP IPV4_PROTOCOL_TCP
+
+_Static_assert(ETHERNET_TYPE_OFFSET + 2 == ETHERNET_HEADER_BYTES &&
+                   IPV4_FRAGMENT_OFFSET + 3 == IPV4_PROTOCOL_OFFSET,
+               "they lie in words");
+
 /* Without options of IP, addresses and ports stand side by side on the wire, too. */
 _Static_assert(IPV4_SOURCE_OFFSET + 4 == IPV4_DESTINATION_OFFSET &&
                    IPV4_DESTINATION_OFFSET + 4 == IPV4_HEADER_MIN_BYTES &&
@@ -43,10 +54,8 @@ void packet_parse(struct packet *packet, const uint8_t *bytes, uint16_t length_b
     packet->merged_count = 0;
     packet->kind = PACKET_OTHER;
     if (UNLIKELY(length_bytes < TCP_OFFSET + TCP_HEADER_MIN_BYTES ||
-                 load_be16(bytes + ETHERNET_TYPE_OFFSET) != ETHERNET_TYPE_IPV4 ||
-                 ip[0] != (4 << 4 | IPV4_HEADER_MIN_BYTES / 4) ||
-                 ip[IPV4_PROTOCOL_OFFSET] != IPV4_PROTOCOL_TCP ||
-                 (load_be16(ip + IPV4_FRAGMENT_OFFSET) & IPV4_FRAGMENT_MASK) != 0)) {
+                 (load_be32(bytes + ETHERNET_TYPE_OFFSET) & TYPE_MASK) != TYPE_PLAIN ||
+                 (load_be32(ip + IPV4_FRAGMENT_OFFSET) & PROTOCOL_MASK) != PROTOCOL_WHOLE_TCP)) {
         return;
     }
     ip_bytes = load_be16(ip + IPV4_LENGTH_OFFSET);

@@ -112,13 +112,16 @@ void congestion_undo(struct tcb *tcb)
 void congestion_after_idle(struct tcb *tcb)
 {
     /* The clock wraps after 71 minutes: a longer time counts as what is beyond them. */
-    uint32_t idle_us = tcp_now_us() - tcb->last_send_us;
-    uint32_t least = congestion_initial_bytes(tcb);
+    uint32_t idle_us = tcp_now_us() - tcb->last_send_us, least;
 
     if (tcb->recovery != NULL) {
         cubic_skip_time(tcb->recovery);
     }
-    if (idle_us < tcb->rto_us || tcb->cwnd <= least) {
+    if (LIKELY(idle_us < tcb->rto_us)) {
+        return;
+    }
+    least = congestion_initial_bytes(tcb);
+    if (tcb->cwnd <= least) {
         return;
     }
     /* RFC 5681 4.1 lets it go back to the initial window at once: halving is gentler, and ssthresh

@@ -203,7 +203,9 @@ void tcb_settle(struct tcb *tcb)
     if (tcb->state == TCB_CLOSED) {
         return;
     }
-    tcb_note_fin_sent(tcb);
+    if (tcb->has_fin) {
+        tcb_note_fin_sent(tcb);
+    }
     if (tcb->ack_due != ACK_NONE && receiver_needs_ack(tcb)) {
         send_ack(tcb);
     }
