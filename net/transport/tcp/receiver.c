@@ -398,13 +398,9 @@ static void take_odd_text(struct tcb *tcb, const struct packet *packet)
 
 /* --- Segments --- */
 
-/* RFC 9293 3.10.7.4, fifth. Returns whether the connection goes on. */
-static inline bool take_acknowledgment(struct tcb *tcb, const struct packet *packet,
-                                       const struct tcp_options *options)
+/* Of our FIN. Returns whether the connection goes on. */
+static bool take_acknowledgment_of_fin(struct tcb *tcb)
 {
-    if (LIKELY(!sender_acknowledge(tcb, packet, options))) {
-        return true;
-    }
     tcb_note_fin_sent(tcb);
     switch (tcb->state) {
     case TCB_FIN_WAIT_1:
@@ -491,8 +487,11 @@ static __attribute__((noinline)) void receive_unpredicted(struct tcb *tcb, struc
         tcp_options_parse(&options, packet_options(packet), packet->option_bytes);
     }
     tcp_event_unsettled(tcb);
-    if (!take_acknowledgment(tcb, packet, packet->option_bytes != 0 ? &options : NULL) ||
-        text == 0) {
+    if (sender_acknowledge(tcb, packet, packet->option_bytes != 0 ? &options : NULL) &&
+        !take_acknowledgment_of_fin(tcb)) {
+        return;
+    }
+    if (text == 0) {
         return;
     }
     if (is_text_refused) {
@@ -510,6 +509,7 @@ void receiver_segment(struct tcb *tcb, struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     uint32_t text = packet->payload_bytes + (packet->tcp_flags & TCP_FLAG_FIN);
+    bool is_fin_acknowledged;
 
     _Static_assert(TCP_FLAG_FIN == 1, "it counts as much in the sequence");
     ASSERT_SLOW(tcb->state != TCB_CLOSED);
@@ -524,7 +524,13 @@ void receiver_segment(struct tcb *tcb, struct segment *segment)
         return;
     }
     tcp_event_unsettled(tcb);
-    if (take_acknowledgment(tcb, packet, NULL) && text != 0) {
+    is_fin_acknowledged = LIKELY(sender_is_plain(tcb, packet->acknowledgment))
+                              ? sender_acknowledge_plain(tcb, packet)
+                              : sender_acknowledge(tcb, packet, NULL);
+    if (UNLIKELY(is_fin_acknowledged) && !take_acknowledgment_of_fin(tcb)) {
+        return;
+    }
+    if (text != 0) {
         take_text(tcb, segment);
     }
 }

@@ -71,14 +71,17 @@ static inline bool note_acknowledged(struct tcb *tcb, uint32_t acknowledged_byte
     return is_fin_acknowledged;
 }
 
-/* One that says nothing new, or says it while something is missing or the window is closed. */
-static __attribute__((noinline)) bool acknowledge_odd(struct tcb *tcb, const struct packet *packet,
-                                                      const struct tcp_options *options)
+bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
+                        const struct tcp_options *options)
 {
     uint32_t flight_bytes = tcb->snd_max - tcb->snd_una, acknowledged_bytes;
     bool was_closed = tcb->snd_wnd < tcb->mss;
-    bool is_window_change = take_window(tcb, packet);
+    bool is_window_change;
 
+    if (packet->acknowledgment - tcb->snd_una > flight_bytes) {
+        return false; /* older than what is known */
+    }
+    is_window_change = take_window(tcb, packet);
     if (tcb->persist_interval_us != 0) {
         persist_note_answer(tcb);
     }
@@ -101,18 +104,11 @@ static __attribute__((noinline)) bool acknowledge_odd(struct tcb *tcb, const str
     return note_acknowledged(tcb, acknowledged_bytes);
 }
 
-bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
-                        const struct tcp_options *options)
+bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
 {
     uint32_t acknowledged_bytes = packet->acknowledgment - tcb->snd_una;
 
-    if (UNLIKELY(acknowledged_bytes > tcb->snd_max - tcb->snd_una)) {
-        return false; /* older than what is known */
-    }
-    if (UNLIKELY(options != NULL || tcb->recovery != NULL || tcb->persist_interval_us != 0) ||
-        acknowledged_bytes == 0) {
-        return acknowledge_odd(tcb, packet, options);
-    }
+    ASSERT_SLOW(sender_is_plain(tcb, packet->acknowledgment));
     (void)take_window(tcb, packet);
     recovery_acknowledge_plain(tcb, packet);
     return note_acknowledged(tcb, acknowledged_bytes);

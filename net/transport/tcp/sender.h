@@ -7,9 +7,9 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/transport/tcp/tcb.h"
 
 struct packet;
-struct tcb;
 struct tcp_options;
 
 /* All that is not said here is 0. */
@@ -24,6 +24,15 @@ void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t 
  */
 MUST_CHECK bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
                                    const struct tcp_options *options);
+/* Whether one with this number, neither old nor beyond what was sent, says something new while
+ * nothing is missing and the window is open. */
+static inline bool sender_is_plain(const struct tcb *tcb, uint32_t acknowledgment)
+{
+    return acknowledgment != tcb->snd_una && tcb->recovery == NULL && tcb->persist_interval_us == 0;
+}
+
+/* sender_acknowledge() of such a one, without options. */
+MUST_CHECK bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet);
 /* FIN behind what is queued. */
 void sender_close(struct tcb *tcb);
 /* Whether FIN has been sent; whether it, and all before it, is acknowledged. */

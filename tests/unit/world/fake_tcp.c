@@ -210,6 +210,12 @@ bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
     return sender_is_fin_acknowledged(tcb);
 }
 
+bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
+{
+    assert_true(sequence_is_after(packet->acknowledgment, tcb->snd_una));
+    return sender_acknowledge(tcb, packet, NULL);
+}
+
 void sender_close(struct tcb *tcb)
 {
     tcb->is_fin_due = !tcb->has_fin;

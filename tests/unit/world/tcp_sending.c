@@ -222,6 +222,10 @@ bool sending_acknowledge(uint32_t offset, uint32_t window_bytes)
         .tcp_flags = TCP_FLAG_ACK,
     };
 
+    if (FIRST + offset - tcb.snd_una <= tcb.snd_max - tcb.snd_una &&
+        sender_is_plain(&tcb, packet.acknowledgment)) {
+        return sender_acknowledge_plain(&tcb, &packet);
+    }
     return sender_acknowledge(&tcb, &packet, NULL);
 }
 
