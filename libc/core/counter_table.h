@@ -14,7 +14,7 @@
 #include "libc/core/linker_set.h"
 
 /* The first index of a block; block 0 is the kernel's. */
-#define COUNTER_BLOCK_SIZE   32u
+#define COUNTER_BLOCK_SIZE   40u
 #define COUNTER_BLOCK_COUNT  20u
 #define COUNTER_BLOCK(block) ((block)*COUNTER_BLOCK_SIZE)
 

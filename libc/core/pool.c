@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pools: see pool.h. A chunk is one block of the allocator, and so is the list of chunks.
+ * Pools: see pool.h. A chunk is whole pages where POOL_CHUNK objects fill them, and objects whose
+ * size is a multiple of a cache line lie on cache lines then; else it is a block of the allocator.
+ * The list of chunks is a block, too.
  */
 #include "libc/core/pool.h"
+
+#include <string.h>
 
 #include "libc/core/assert.h"
 
@@ -28,6 +32,21 @@ static bool make_room(struct pool *pool)
     return true;
 }
 
+static uint8_t *allocate_chunk(const struct pool *pool)
+{
+    size_t bytes = POOL_CHUNK * (size_t)pool->object_bytes;
+    uint8_t *chunk;
+
+    if (bytes % MEMORY_PAGE_BYTES != 0) {
+        return memory_allocate_zeroed(pool->kind, bytes);
+    }
+    chunk = memory_allocate_pages(pool->kind, bytes / MEMORY_PAGE_BYTES);
+    if (chunk != NULL) {
+        memset(chunk, 0, bytes);
+    }
+    return chunk;
+}
+
 bool pool_grow(struct pool *pool)
 {
     uint8_t *chunk;
@@ -40,7 +59,7 @@ bool pool_grow(struct pool *pool)
     if (!make_room(pool)) {
         return false;
     }
-    chunk = memory_allocate_zeroed(pool->kind, POOL_CHUNK * (size_t)pool->object_bytes);
+    chunk = allocate_chunk(pool);
     if (chunk == NULL) {
         return false;
     }

@@ -74,9 +74,9 @@ void availability_report_closed(struct connection *connection)
 {
     uint64_t service_ns = 0;
 
-    if (connection->announced_ns != 0) {
-        ASSERT(connection->announced_ns <= dispatch_now_ns());
-        service_ns = dispatch_now_ns() - connection->announced_ns;
+    if (connection->is_announced) {
+        ASSERT(connection->since_ns <= dispatch_now_ns());
+        service_ns = dispatch_now_ns() - connection->since_ns;
         service_ns += service_ns == 0; /* 0 would say that it was never told of */
     }
     report_closed(&connection->acceptor, local_port_of(connection), service_ns);
@@ -95,7 +95,7 @@ static void expire_waiting(struct timer *timer)
 {
     while (!connection_queue_is_empty(&waiting)) {
         struct connection *connection = CONTAINER_OF(waiting.next, struct connection, claim_link);
-        uint64_t end_ns = connection->waiting_since_ns + UNACCEPTED_MAX_NS;
+        uint64_t end_ns = connection->since_ns + UNACCEPTED_MAX_NS;
 
         ASSERT(connection->state == CONNECTION_WAITING);
         if (end_ns > dispatch_now_ns()) {
@@ -111,12 +111,12 @@ static void wait_for_acceptor(struct connection *connection)
 {
     connection_queue_remove(&connection->claim_link);
     connection->is_awaiting_data = false;
-    connection->announced_ns = 0; /* the next one has not been told of it */
+    connection->is_announced = false; /* the next one has not been told of it */
     connection_set_state(connection, CONNECTION_WAITING);
-    connection->waiting_since_ns = dispatch_now_ns();
+    connection->since_ns = dispatch_now_ns();
     connection_queue_append(&waiting, &connection->claim_link);
     if (!timer_is_set(&waiting_timer)) {
-        start_timer(&waiting_timer, connection->waiting_since_ns + UNACCEPTED_MAX_NS);
+        start_timer(&waiting_timer, connection->since_ns + UNACCEPTED_MAX_NS);
     }
 }
 
@@ -182,14 +182,14 @@ static void start_claim_timer(void)
     struct connection *oldest = CONTAINER_OF(unclaimed.next, struct connection, claim_link);
 
     ASSERT(!connection_queue_is_empty(&unclaimed));
-    start_timer(&claim_timer, oldest->waiting_since_ns + claim_timeout_ns);
+    start_timer(&claim_timer, oldest->since_ns + claim_timeout_ns);
 }
 
 /* From now on the acceptor has so long to claim it. */
 static void wait_for_claim(struct connection *connection)
 {
     connection_queue_remove(&connection->claim_link);
-    connection->waiting_since_ns = dispatch_now_ns();
+    connection->since_ns = dispatch_now_ns();
     connection_queue_append(&unclaimed, &connection->claim_link);
     if (!timer_is_set(&claim_timer)) {
         start_claim_timer();
@@ -248,7 +248,7 @@ static void expire_unclaimed(struct timer *timer)
 
         ASSERT(connection->state == CONNECTION_ANNOUNCED ||
                connection->state == CONNECTION_ASSIGNED);
-        if (connection->waiting_since_ns + claim_timeout_ns > now_ns) {
+        if (connection->since_ns + claim_timeout_ns > now_ns) {
             start_claim_timer();
             return;
         }
@@ -274,7 +274,7 @@ static int send_availability(struct connection *connection)
     if (message == NULL) {
         return message_refusal(connection->acceptor.node);
     }
-    connection->announced_bytes = (uint32_t)loan.length_bytes;
+    connection->is_data_announced = loan.length_bytes != 0;
     fill_availability(connection, message);
     message->send_window_bytes = connection->acceptor.grant != GRANT_NONE ? SEND_WINDOW_BYTES : 0;
     if (connection->received_head != NULL) {
@@ -286,7 +286,7 @@ static int send_availability(struct connection *connection)
 
 static void note_announced(struct connection *connection)
 {
-    connection->announced_ns = dispatch_now_ns();
+    connection->is_announced = true;
     connection_set_state(connection, CONNECTION_ANNOUNCED);
     wait_for_claim(connection);
 }
@@ -326,10 +326,10 @@ static void wait_for_data(struct connection *connection)
         return;
     }
     connection->is_awaiting_data = true;
-    connection->waiting_since_ns = dispatch_now_ns();
+    connection->since_ns = dispatch_now_ns();
     connection_queue_append(&dataless, &connection->claim_link);
     if (!timer_is_set(&dataless_timer)) {
-        start_timer(&dataless_timer, connection->waiting_since_ns + DATA_WAIT_NS);
+        start_timer(&dataless_timer, connection->since_ns + DATA_WAIT_NS);
     }
 }
 
@@ -344,7 +344,7 @@ static void expire_dataless(struct timer *timer)
 {
     while (!connection_queue_is_empty(&dataless)) {
         struct connection *connection = CONTAINER_OF(dataless.next, struct connection, claim_link);
-        uint64_t end_ns = connection->waiting_since_ns + DATA_WAIT_NS;
+        uint64_t end_ns = connection->since_ns + DATA_WAIT_NS;
 
         ASSERT(connection->state == CONNECTION_ASSIGNED && connection->is_awaiting_data);
         if (end_ns > dispatch_now_ns()) {
@@ -522,11 +522,10 @@ static void claim(struct connection *connection, uint32_t stream_index)
     counter_increment(is_granted ? COUNTER_CLAIMS_GRANTED : COUNTER_CLAIMS_CONFIRMED);
     connection_queue_remove(&connection->claim_link);
     connection_set_state(connection, CONNECTION_CLAIMED);
-    if (connection->announced_bytes != 0) {
-        ASSERT_SLOW(connection->received_head != NULL &&
-                    connection->received_head->len == connection->announced_bytes);
+    if (connection->is_data_announced) {
+        ASSERT_SLOW(connection->received_head != NULL);
         pbuf_free(connection_take_received(connection)); /* went along with CONNECTION_AVAILABLE */
-        connection->announced_bytes = 0;
+        connection->is_data_announced = false;
     }
     stream_begin(connection, stream_index, !is_granted);
 }

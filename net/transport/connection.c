@@ -282,14 +282,21 @@ void tcp_event_acknowledged(struct tcb *tcb, uint32_t bytes)
     }
 }
 
+/* The first one says why. */
+static void note_error(struct connection *connection, unsigned error_number)
+{
+    ASSERT(error_number <= UINT16_MAX);
+    if (connection->error_number == 0) {
+        connection->error_number = (uint16_t)error_number;
+    }
+}
+
 void tcp_event_ended(struct tcb *tcb, int error)
 {
     struct connection *connection = connection_of_tcb(tcb);
 
     ASSERT(error >= 0);
-    if (connection->error_number == 0) {
-        connection->error_number = (uint32_t)error;
-    }
+    note_error(connection, (unsigned)error);
     demux_remove(tcb);
     orphan_forget(connection);
     connection_mark_dirty(connection);
@@ -307,9 +314,7 @@ bool tcp_application_is_behind(const struct tcb *tcb)
 
 void connection_abort(struct connection *connection, uint32_t error_number)
 {
-    if (connection->error_number == 0) {
-        connection->error_number = error_number;
-    }
+    note_error(connection, error_number);
     if (connection_has_tcp(connection)) {
         tcb_abort(&connection->tcb, (int)error_number);
         ASSERT(!connection_has_tcp(connection)); /* it has told of the end */

@@ -32,59 +32,99 @@ enum {
 };
 
 /*
- * The fields stand in groups by the file that writes them; a file that needs another's field
- * changed calls a function of that file. Any file may read. tests/check/connection holds them to
- * it, by these headings; those of `tcb` have headings of their own.
+ * The fields lie by cache lines: what is read together lies together. On each line they stand in
+ * groups by the file that writes them; a file that needs another's field changed calls a function
+ * of that file. Any file may read. tests/check/connection holds them to it, by these headings;
+ * `tcb`, whose lines are these, has headings of its own.
  */
 struct connection {
+    /* === Lines 0 to 3: its names, and TCP. === */
+
     /* --- table.c --- */
-    struct pool_object place;
+    _Alignas(64) struct pool_object place;
     struct tcb tcb;
-    uint32_t generation; /* counts the uses of this entry */
-    bool is_counted;     /* by address */
+
+    /* === Line 4: the stream, and whose it is. === */
+
+    /* --- connection.c --- */
+    struct connection *due_next;
+    /* Received and not yet given to the application, linked by `next` alone: the total lengths
+     * in these pbufs mean nothing. */
+    struct pbuf *received_head, *received_tail;
+
+    /* --- stream.c --- */
+    uint32_t stream_index;    /* the application's name for it */
+    uint32_t credit_bytes;    /* acknowledged by the peer, not yet told to the application */
+    uint32_t allowance_bytes; /* that it has been told of, and has not sent */
+    uint32_t window_bytes;    /* the most that it may have sent without its being acknowledged */
+    bool is_confirmation_due; /* CLAIM_CONFIRMED has not been sent yet */
+    bool is_told_peer_closed; /* PEER_CLOSED has been sent */
+    bool is_send_closed;
 
     /* --- state.c --- */
     uint8_t state; /* enum connection_state */
+
+    /* --- table.c --- */
+    uint32_t generation; /* counts the uses of this entry */
+    bool is_counted;     /* by address */
 
     /* --- connection.c --- */
     uint8_t due; /* DUE_... */
     bool has_peer_closed;
     bool is_holding;       /* what is received has waited since an earlier round */
-    uint32_t error_number; /* why TCP gave up; 0 while it has not */
-    struct connection *due_next;
-    /* Received and not yet given to the application, linked by `next` alone: the total lengths
-     * in these pbufs mean nothing. */
-    struct pbuf *received_head, *received_tail;
-    node_id_t blocked_on;                /* while blocked_link is queued */
-    struct connection_link blocked_link; /* waits for room in that node's channel */
-    uint64_t opened_ns;                  /* when the SYN came */
+    uint16_t error_number; /* why TCP gave up; 0 while it has not */
+
+    /* --- availability.c --- */
+    struct acceptor acceptor; /* its node on this line, the rest on the next */
+
+    /* === Line 5: what is seldom asked for. === */
+
+    /* --- connection.c --- */
+    struct connection_link blocked_link; /* waits for room in the channel: */
+    node_id_t blocked_on;                /* of that node, then */
 
     /* --- availability.c --- */
     uint16_t availability_number;
+    bool is_announced;      /* the acceptor has been told of it */
+    bool is_data_announced; /* the first frame of received_head went along with that */
     bool is_awaiting_data;  /* ASSIGNED, and not told of before some has come */
     bool is_assignment_due; /* a CM was asked with the SYN, and has not answered yet */
-    struct acceptor acceptor;
-    uint32_t announced_bytes;          /* of received_head: went along with CONNECTION_AVAILABLE */
-    uint64_t announced_ns;             /* when this acceptor was told of it; 0: it was not */
-    uint64_t waiting_since_ns;         /* while claim_link is queued */
-    struct connection_link claim_link; /* unclaimed, without data, or WAITING: in order */
 
-    /* --- stream.c --- */
-    bool is_confirmation_due; /* CLAIM_CONFIRMED has not been sent yet */
-    bool is_told_peer_closed; /* PEER_CLOSED has been sent */
-    bool is_send_closed;
-    uint32_t stream_index;    /* the application's name for it */
-    uint32_t credit_bytes;    /* acknowledged by the peer, not yet told to the application */
-    uint32_t allowance_bytes; /* that it has been told of, and has not sent */
-    uint32_t window_bytes;    /* the most that it may have sent without its being acknowledged */
+    /* The one until it is DETACHED, and the other from then on. */
+    union {
+        struct {
+            /* --- availability.c --- */
+            struct connection_link claim_link; /* unclaimed, without data, or WAITING: in order */
+            uint64_t since_ns; /* when it was announced, or put on claim_link's queue */
 
-    /* --- orphan.c --- */
-    bool is_orphan_counted;             /* by address */
-    uint8_t orphan_tcp_state;           /* TCP's, and the byte that the peer has acknowledged, */
-    uint32_t orphan_acknowledged;       /* when the period began */
-    uint64_t orphan_deadline_ns;        /* when it ends */
-    struct connection_link orphan_link; /* orphans, by that */
+            /* --- connection.c --- */
+            uint64_t opened_ns; /* when the SYN came */
+        };
+        struct {
+            /* --- orphan.c --- */
+            struct connection_link orphan_link; /* orphans, by the end of their periods: */
+            uint64_t orphan_deadline_ns;
+            uint32_t orphan_acknowledged; /* the byte that the peer had acknowledged, and TCP's */
+            uint8_t orphan_tcp_state;     /* state, when the period began */
+            bool is_orphan_counted;       /* by address */
+        };
+    };
 };
+
+#define CONNECTION_LINE_BYTES   64u
+#define CONNECTION_LINES_IN_USE 5u /* the first ones, by an exchange of request and answer */
+
+#define CONNECTION_LINE(field, line)                                                               \
+    _Static_assert(offsetof(struct connection, field) == (line)*CONNECTION_LINE_BYTES,             \
+                   "the line begins there")
+
+CONNECTION_LINE(place, 0);
+CONNECTION_LINE(tcb.rcv_buffer_bytes, 1);
+CONNECTION_LINE(tcb.cwnd, 2);
+CONNECTION_LINE(tcb.loss_deadline_us, 3);
+CONNECTION_LINE(acceptor.listener_index, 5);
+_Static_assert(sizeof(struct connection) == 6 * CONNECTION_LINE_BYTES,
+               "a pool's 64 are whole pages");
 
 static inline struct connection *connection_of_tcb(struct tcb *tcb)
 {

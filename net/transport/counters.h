@@ -18,6 +18,7 @@
     X(CONNECTIONS_CLAIMED, "tcp_connections", "state=\"claimed\"", "Connections by state.")        \
     X(CONNECTIONS_DETACHED, "tcp_connections", "state=\"detached\"", "Connections by state.")      \
     X(TIME_WAIT, "tcp_time_wait", "", "Flows that are over and remembered.")                       \
+    X(FIN_WAIT, "tcp_fin_wait", "", "Flows in tcp_time_wait that wait for the peer's FIN.")        \
     X(TIME_WAIT_REOPENED, "tcp_time_wait_cut_short_total", "reason=\"reopened\"",                  \
       "Flows forgotten before their time was over.")                                               \
     X(TIME_WAIT_OVERWRITTEN, "tcp_time_wait_cut_short_total", "reason=\"overwritten\"",            \

@@ -53,7 +53,7 @@ static void start_look_timer(void)
 void orphan_watch(struct connection *connection)
 {
     ASSERT_SLOW(connection->state == CONNECTION_DETACHED && connection_has_tcp(connection));
-    ASSERT_SLOW(!connection_link_is_queued(&connection->orphan_link));
+    ASSERT_SLOW(!connection_link_is_queued(&connection->claim_link)); /* in whose place it is now */
     begin_period(connection);
     orphan_count++;
     if (UNLIKELY(orphan_count > orphan_limit / 2)) {
@@ -67,7 +67,8 @@ void orphan_watch(struct connection *connection)
 
 void orphan_forget(struct connection *connection)
 {
-    if (connection_link_is_queued(&connection->orphan_link)) {
+    if (connection->state == CONNECTION_DETACHED &&
+        connection_link_is_queued(&connection->orphan_link)) {
         ASSERT_SLOW(orphan_count > 0);
         connection_queue_remove(&connection->orphan_link);
         orphan_count--;

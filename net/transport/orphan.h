@@ -28,5 +28,5 @@ struct connection;
 void orphan_initialise(void);
 /* It has no application from now on: its life is limited. */
 void orphan_watch(struct connection *connection);
-/* TCP is done with it. */
+/* TCP is done with it, orphan or not. */
 void orphan_forget(struct connection *connection);

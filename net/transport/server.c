@@ -134,6 +134,7 @@ static bool prepare_sleep(void *context)
     counter_set(COUNTER_CONNECTIONS_HALF_OPEN, half_open_count());
     timewait_expire(dispatch_now_ns());
     counter_set(COUNTER_TIME_WAIT, timewait_count());
+    counter_set(COUNTER_FIN_WAIT, timewait_fin_wait_count());
     return interface_has_loopback();
 }
 

@@ -453,6 +453,11 @@ uint32_t timewait_count(void)
     return 0;
 }
 
+uint32_t timewait_fin_wait_count(void)
+{
+    return 0;
+}
+
 void demux_initialise(void)
 {
 }

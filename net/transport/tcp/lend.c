@@ -32,6 +32,7 @@ struct loan {
     struct tcp_pcb pcb;
     struct tcb *tcb;
     struct loan *next, **link;
+    uint32_t deadline_us; /* when what waits is forgotten */
 };
 
 static struct loan *loans;
@@ -60,8 +61,13 @@ bool lend_begin(struct tcb *tcb)
     }
     loans = loan;
     tcb->loan = loan;
-    tcb->loan_deadline_us = tcp_now_us() + FORGOTTEN_AFTER_RTO * tcb->rto_us;
+    tcb->loan->deadline_us = tcp_now_us() + FORGOTTEN_AFTER_RTO * tcb->rto_us;
     return true;
+}
+
+uint32_t lend_deadline_us(const struct tcb *tcb)
+{
+    return tcb->loan->deadline_us;
 }
 
 void lend_forget(struct tcb *tcb)
@@ -172,7 +178,7 @@ bool lend_segment(struct tcb *tcb, const struct packet *packet, struct lent_byte
         return true;
     }
     ASSERT(!in_order->has_fin); /* nothing lies behind one */
-    tcb->loan_deadline_us = tcp_now_us() + FORGOTTEN_AFTER_RTO * tcb->rto_us;
+    tcb->loan->deadline_us = tcp_now_us() + FORGOTTEN_AFTER_RTO * tcb->rto_us;
     return true;
 }
 

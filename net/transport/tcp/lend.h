@@ -38,6 +38,8 @@ MUST_CHECK bool lend_begin(struct tcb *tcb);
 /* SACK blocks of what waits (RFC 2018 4), the most recent first: pairs of left and right. Returns
  * how many. */
 unsigned lend_sack_blocks(const struct tcb *tcb, uint32_t blocks[][2], unsigned most);
+/* When what waits is to be forgotten. There must be a loan. */
+uint32_t lend_deadline_us(const struct tcb *tcb);
 /* Forget what waits beyond the hole: it may be, at any time (RFC 2018 8). */
 void lend_forget(struct tcb *tcb);
 /* The same for all connections if memory is short (held.h), else for all of this address, which has

@@ -229,7 +229,7 @@ void receiver_expire(struct tcb *tcb)
     if (tcb->ack_due == ACK_DELAYED && time_has_come(now_us, tcb->ack_deadline_us)) {
         tcb->ack_due = ACK_NOW;
     }
-    if (tcb->loan != NULL && time_has_come(now_us, tcb->loan_deadline_us)) {
+    if (tcb->loan != NULL && time_has_come(now_us, lend_deadline_us(tcb))) {
         lend_forget(tcb);
     }
 }
@@ -241,8 +241,9 @@ bool receiver_deadline(const struct tcb *tcb, uint32_t *deadline_us)
     if (has_one) {
         *deadline_us = tcb->ack_deadline_us;
     }
-    if (tcb->loan != NULL && (!has_one || (int32_t)(tcb->loan_deadline_us - *deadline_us) < 0)) {
-        *deadline_us = tcb->loan_deadline_us;
+    if (UNLIKELY(tcb->loan != NULL) &&
+        (!has_one || (int32_t)(lend_deadline_us(tcb) - *deadline_us) < 0)) {
+        *deadline_us = lend_deadline_us(tcb);
         has_one = true;
     }
     return has_one;

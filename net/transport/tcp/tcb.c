@@ -26,8 +26,10 @@
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/timewait.h"
 
-/* How long a peer that nobody listens to may take for its FIN. Chosen: as long as TIME-WAIT. */
-#define FIN_WAIT_2_US 60000000u
+/* So long after our FIN is acknowledged a peer that nobody listens to has an entry of TIME-WAIT's
+ * table in the place of its block, if its FIN has not come. Chosen: most peers need a round trip.
+ */
+#define FIN_WAIT_2_US 1000000u
 /* After which an ACK that found no room is tried again at the latest. */
 #define ACK_RETRY_US  1000u
 
@@ -56,9 +58,6 @@ void tcb_set_state(struct tcb *tcb, enum tcb_state state)
         PANIC("TCP: from state %u to %u", tcb->state, (unsigned)state);
     }
     tcb->state = (uint8_t)state;
-    if (state == TCB_FIN_WAIT_2) {
-        tcb->fin_wait_deadline_us = tcp_now_us() + FIN_WAIT_2_US;
-    }
 }
 
 void tcb_note_fin_sent(struct tcb *tcb)
@@ -127,7 +126,6 @@ void tcb_close(struct tcb *tcb)
         return;
     }
     tcb->is_orphan = true;
-    tcb->fin_wait_deadline_us = tcp_now_us() + FIN_WAIT_2_US; /* again if it is not there yet */
     tcb_close_send(tcb);
 }
 
@@ -145,7 +143,11 @@ static void send_ack(struct tcb *tcb)
 
 void tcb_enter_time_wait(struct tcb *tcb)
 {
-    struct timewait_numbers numbers = {.rcv_nxt = tcb->rcv_nxt, .snd_nxt = tcb->snd_max};
+    struct timewait_numbers numbers = {
+        .rcv_nxt = tcb->rcv_nxt,
+        .snd_nxt = tcb->snd_max,
+        .is_fin_awaited = !tcb->has_peer_fin,
+    };
 
     if (tcb->ack_due != ACK_NONE) {
         send_ack(tcb); /* without room: the peer sends its FIN again, and TIME-WAIT answers */
@@ -181,9 +183,8 @@ static void set_timer(struct tcb *tcb)
         nearest_us = deadline_us;
         is_due = true;
     }
-    if (is_waiting_for_fin(tcb) &&
-        (!is_due || (int32_t)(tcb->fin_wait_deadline_us - nearest_us) < 0)) {
-        nearest_us = tcb->fin_wait_deadline_us;
+    if (is_waiting_for_fin(tcb) && !is_due) {
+        nearest_us = tcp_now_us() + FIN_WAIT_2_US; /* or when it was set for already */
         is_due = true;
     }
     if (!is_due || (wheel_is_set(&tcb->timer) && (int32_t)(nearest_us - tcb->timer_us) >= 0)) {
@@ -215,8 +216,8 @@ void tcb_settle(struct tcb *tcb)
 void tcb_expire(struct tcb *tcb)
 {
     ASSERT(tcb->state != TCB_CLOSED);
-    if (is_waiting_for_fin(tcb) && time_has_come(tcp_now_us(), tcb->fin_wait_deadline_us)) {
-        tcb_end(tcb, ETIMEDOUT);
+    if (is_waiting_for_fin(tcb)) {
+        tcb_enter_time_wait(tcb);
         return;
     }
     if (!pinned_visit(tcb)) {

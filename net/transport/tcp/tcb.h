@@ -53,65 +53,81 @@ enum ack_due {
     ACK_ALONE,   /* then, and before any data: it tells of a hole */
 };
 
-/* The fields stand in groups by the file that writes them; any file may read. */
+/*
+ * By cache lines of struct connection, of which this is a part: what is read together lies
+ * together. A kept-alive exchange needs lines 0 to 2, and a little of line 3. On each line the
+ * fields stand in groups by the file that writes them; any file may read.
+ */
 struct tcb {
+    /* === Line 0: which connection a segment is for, and whether it is what was expected. === */
+
+    /* --- demux.c --- */
+    struct tcb *hash_next;
+
     /* --- tcb.c --- */
     struct flow flow;
-    uint8_t state;  /* enum tcb_state */
-    bool has_sack;  /* both sides have offered it (RFC 2018) */
-    bool is_orphan; /* nobody reads any more: bytes that come are answered with a reset */
-    uint8_t snd_scale, rcv_scale;  /* RFC 7323 2 */
-    uint32_t fin_wait_deadline_us; /* of an orphan in FIN_WAIT_2 */
-
-    /* --- pinned.c --- */
-    uint32_t pinned_bytes; /* of memory that its peer keeps, as counted at the last visit */
+    uint8_t state; /* enum tcb_state */
 
     /* --- demux.c --- */
     bool is_hashed;
-    struct tcb *hash_next;
 
     /* --- receiver.c --- */
-    uint8_t ack_due;         /* enum ack_due */
-    bool has_peer_fin;       /* and it is in rcv_nxt */
-    uint8_t challenge_count; /* RFC 5961 7: in this period */
+    uint8_t ack_due; /* enum ack_due */
     uint32_t rcv_nxt;
-    uint32_t rcv_edge;         /* the right edge of the window that the peer has been told */
-    uint32_t rcv_buffer_bytes; /* how far that may be from what the application has taken */
-    uint32_t rcv_unread_bytes; /* in order, and not yet taken by the application */
-    uint32_t rcv_taken_bytes;  /* by the application, since rcv_taken_since_us */
-    uint32_t rcv_taken_since_us;
-    uint32_t ack_deadline_us;
-    uint32_t challenge_period_us; /* when it began */
-
-    /* --- persist.c --- */
-    uint32_t persist_deadline_us;
-    uint32_t persist_interval_us; /* 0: the window is not closed */
-    uint8_t probe_count;          /* since it is */
-    uint8_t unanswered_count;     /* of those, since the peer has said something */
-
-    /* --- segment_out.c --- */
-    uint16_t neighbor; /* where the next hop stands in the cache of neighbours, or did */
-
-    /* --- sender.c --- */
-    uint16_t mss;         /* of payload in a segment: the peer's, or the path's if that is less */
-    uint32_t snd_wnd;     /* in bytes: scaled already */
-    uint32_t snd_wnd_max; /* the largest there was */
-    uint32_t snd_wl1;     /* of the segment that said so; SND.WL2 would never be beyond snd_una */
-    bool is_fin_due;      /* FIN shall follow what is queued; queue.c has it, or gets it soon */
-
-    /* --- blocked.c --- */
-    bool is_output_blocked; /* the card had no room: sender_poll_blocked() tries again */
-    struct tcb *blocked_next, **blocked_link;
+    uint32_t rcv_edge; /* the right edge of the window that the peer has been told */
 
     /* --- queue.c --- */
     uint32_t snd_una; /* oldest number that is not acknowledged */
     uint32_t snd_max; /* beyond the highest sent, FIN included: where `unsent` begins */
-    uint32_t snd_end; /* beyond the highest queued, FIN included */
-    bool has_fin;     /* snd_end includes one */
-    uint16_t reference_count;
+
+    /* --- sender.c --- */
+    uint32_t snd_wnd; /* in bytes: scaled already */
+    uint32_t snd_wl1; /* of the segment that said so; SND.WL2 would never be beyond snd_una */
+
+    /* === Line 1: what is queued, and what each segment out wants. === */
+
+    /* --- receiver.c --- */
+    uint32_t rcv_buffer_bytes; /* how far rcv_edge may be from what the application has taken */
+
+    /* --- tcb.c --- */
+    uint8_t snd_scale, rcv_scale; /* RFC 7323 2 */
+    bool is_orphan;               /* nobody reads any more: bytes that come are answered with RST */
+
+    /* --- receiver.c --- */
+    bool has_peer_fin; /* and it is in rcv_nxt */
+
+    /* --- recovery_block.c --- */
+    struct recovery *recovery; /* from the first loss, SACK, time-out or congestion avoidance on */
+
+    /* --- lend.c --- */
+    struct loan *loan; /* lwIP's view of the receive half, while bytes wait beyond a hole */
+
+    /* --- queue.c --- */
     struct reference *queue_head, *queue_tail; /* from snd_una on */
     struct reference
-        *unsent; /* the first that was never sent: nor was any after it. NULL: all were */
+        *unsent;      /* the first that was never sent: nor was any after it. NULL: all were */
+    uint32_t snd_end; /* beyond the highest queued, FIN included */
+    uint16_t reference_count;
+    bool has_fin; /* snd_end includes one */
+
+    /* --- sender.c --- */
+    bool is_fin_due; /* FIN shall follow what is queued; queue.c has it, or gets it soon */
+    uint16_t mss;    /* of payload in a segment: the peer's, or the path's if that is less */
+
+    /* --- segment_out.c --- */
+    uint16_t neighbor; /* where the next hop stands in the cache of neighbours, or did */
+
+    /* --- receiver.c --- */
+    uint32_t rcv_unread_bytes; /* in order, and not yet taken by the application */
+
+    /* === Line 2: how much may be sent, how long an answer takes, and the timer. === */
+
+    /* --- congestion.c --- */
+    uint32_t cwnd, ssthresh;
+    uint32_t last_send_us;
+
+    /* --- sender.c --- */
+    uint32_t snd_wnd_max; /* the largest there was */
 
     /* --- round_trip.c --- */
     uint32_t srtt_us8;   /* eight times SRTT; 0: nothing measured */
@@ -122,40 +138,65 @@ struct tcb {
 
     /* --- congestion.c --- */
     bool is_cwnd_limited; /* cwnd is what kept the last sender_output() from sending more */
-    uint32_t cwnd, ssthresh;
-    uint32_t last_send_us;
+
+    /* --- loss_timer.c --- */
+    uint8_t loss_timer;      /* enum loss_timer: what the deadline is for */
+    uint8_t silent_timeouts; /* since the peer has acknowledged something */
+
+    /* --- tcb.c --- */
+    uint32_t timer_us;        /* when `timer` is due, while it is on the wheel */
+    struct wheel_entry timer; /* for the earliest of all deadlines, or earlier */
+
+    /* === Line 3: deadlines and buffers, and what is seldom asked for. === */
+
+    /* --- loss_timer.c --- */
+    uint32_t loss_deadline_us;
+
+    /* --- receiver.c --- */
+    uint32_t ack_deadline_us;
+    uint32_t rcv_taken_bytes; /* by the application, since rcv_taken_since_us */
+    uint32_t rcv_taken_since_us;
+    uint32_t challenge_period_us; /* when it began */
+    uint8_t challenge_count;      /* RFC 5961 7: in this period */
+
+    /* --- tcb.c --- */
+    bool has_sack; /* both sides have offered it (RFC 2018) */
+
+    /* --- newreno.c --- */
+    uint8_t duplicate_acks;
+
+    /* --- blocked.c --- */
+    bool is_output_blocked; /* the card had no room: sender_poll_blocked() tries again */
+    struct tcb *blocked_next, **blocked_link;
+
+    /* --- persist.c --- */
+    uint32_t persist_deadline_us;
+    uint32_t persist_interval_us; /* 0: the window is not closed */
+    uint8_t probe_count;          /* since it is */
+    uint8_t unanswered_count;     /* of those, since the peer has said something */
 
     /* --- hystart.c --- */
     uint8_t hystart_round_samples, hystart_css_rounds;
     uint32_t hystart_round_end;
     uint32_t hystart_last_min_us, hystart_this_min_us, hystart_css_base_us;
 
-    /* --- newreno.c --- */
-    uint8_t duplicate_acks;
-
-    /* --- loss_timer.c --- */
-    uint8_t loss_timer;      /* enum loss_timer: what the deadline is for */
-    uint8_t silent_timeouts; /* since the peer has acknowledged something */
-    uint32_t loss_deadline_us;
-
-    /* --- recovery_block.c --- */
-    struct recovery *recovery; /* from the first loss, SACK, time-out or congestion avoidance on */
-
-    /* --- lend.c --- */
-    struct loan *loan;         /* lwIP's view of the receive half, while bytes wait beyond a hole */
-    uint32_t loan_deadline_us; /* when they are forgotten */
-
-    /* --- tcb.c --- */
-    struct wheel_entry timer; /* for the earliest of all deadlines above, or earlier */
-    uint32_t timer_us;        /* that time, while it is on the wheel */
+    /* --- pinned.c --- */
+    uint32_t pinned_bytes; /* of memory that its peer keeps, as counted at the last visit */
 };
+
+/* Whether there is something to send for the first time, and the window has room for a segment. */
+static inline bool tcb_has_new(const struct tcb *tcb)
+{
+    return tcb->unsent != NULL &&
+           (int32_t)(tcb->snd_una + tcb->snd_wnd - tcb->snd_max) >= (int32_t)tcb->mss;
+}
 
 /* Microseconds of this round: wraps after 71 minutes. */
 uint32_t tcp_now_us(void);
 
 /*
- * A connection begins: all that the handshake has found out (handshake.h). The block is zero, or
- * that of one that has ended. The segment that completed the handshake is handled as any other one
+ * A connection begins: all that the handshake has found out (handshake.h). The block is
+ * zero. The segment that completed the handshake is handled as any other one
  * afterwards (receiver_segment()); the caller makes the flow known (demux_add()).
  */
 void tcb_open(struct tcb *tcb, const struct handshake *handshake);
@@ -176,13 +217,15 @@ void tcb_close(struct tcb *tcb);
 void tcb_abort(struct tcb *tcb, int error);
 /* It is over, without a word to the peer: gives back all that it holds, and tells so. */
 void tcb_end(struct tcb *tcb, int error);
-/* Both FINs are acknowledged, and ours came first: TIME_WAIT keeps its numbers, and it ends. */
+/* Our FIN is acknowledged, and the peer's has come, or is all that can: timewait.h keeps the
+ * numbers, and it ends. */
 void tcb_enter_time_wait(struct tcb *tcb);
 
 /* At the end of a round in which something happened to it: data, FIN, an ACK if one is due, and the
  * timer for what comes next. May end it. */
 void tcb_settle(struct tcb *tcb);
-/* Its timer has expired: whatever is due by now. Then tcb_settle() at the end of the round. */
+/* Its timer has expired: whatever is due by now, and then tcb_settle() at the end of the round is
+ * asked for (tcp_event_unsettled()). Nothing is, mostly. */
 void tcb_expire(struct tcb *tcb);
 /* The address or the path has changed: segments of at most so many bytes of payload, and what is
  * under way again. Never more than before. */

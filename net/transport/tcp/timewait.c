@@ -17,9 +17,11 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
+#include "net/counters.h"
 #include "net/packet.h"
 #include "net/transport/counters.h"
 #include "net/transport/hash.h"
+#include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sequence.h"
 
@@ -40,7 +42,7 @@
 #define FLAG_RST 0x04
 #define FLAG_ACK 0x10
 
-enum { IS_USED = 1 << 0, IS_RESTARTED = 1 << 1, IS_MUTE = 1 << 2 };
+enum { IS_USED = 1 << 0, IS_RESTARTED = 1 << 1, IS_MUTE = 1 << 2, IS_FIN_AWAITED = 1 << 3 };
 
 struct entry {
     struct flow flow;
@@ -48,7 +50,8 @@ struct entry {
     uint32_t expires;
     uint32_t next; /* in the bucket's chain: a name, see name_of() */
     uint8_t answer_count;
-    uint8_t flags; /* IS_...: mute after a reset, it answers nothing and lets any SYN open */
+    uint8_t flags; /* IS_...: mute after a reset, it answers nothing and lets any SYN open; with
+                      FIN awaited it is in FIN-WAIT-2 */
 };
 
 /* A place in the ring. `index` may be behind the block's end: the next one is another block's. */
@@ -77,7 +80,7 @@ static struct block *blocks;
 static uint32_t block_count, block_limit;
 static struct place head, tail;
 static uint32_t place_count; /* from head to before tail, holes among them */
-static uint32_t used_count;
+static uint32_t used_count, fin_wait_count;
 static uint32_t bucket_count, bucket_mask; /* the mask covers them, and is the least that does */
 
 /* --- Entries and buckets --- */
@@ -170,6 +173,7 @@ static void remove_entry(struct entry *entry)
         link = &entry_named(*link)->next;
     }
     *link = entry->next;
+    fin_wait_count -= (entry->flags & IS_FIN_AWAITED) != 0;
     entry->flags = 0;
     used_count--;
 }
@@ -259,6 +263,7 @@ static void append(const struct entry *content)
     *entry = *content;
     entry->next = *bucket;
     *bucket = name_of(place);
+    fin_wait_count += (entry->flags & IS_FIN_AWAITED) != 0;
     used_count++;
     if (used_count > bucket_count && bucket_count < block_count * TIMEWAIT_BLOCK_ENTRIES) {
         split_bucket();
@@ -321,7 +326,7 @@ void timewait_initialise(void)
     blocks = memory_renew(&table_kind, blocks, block_limit * sizeof(*blocks));
     block_count = 0;
     head = tail = (struct place){.block = 0};
-    place_count = used_count = bucket_count = bucket_mask = 0;
+    place_count = used_count = fin_wait_count = bucket_count = bucket_mask = 0;
 }
 
 void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns)
@@ -331,7 +336,7 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
         .rcv_nxt = numbers.rcv_nxt,
         .snd_nxt = numbers.snd_nxt,
         .expires = expiry_of(now_ns),
-        .flags = IS_USED,
+        .flags = numbers.is_fin_awaited ? IS_USED | IS_FIN_AWAITED : IS_USED,
     };
 
     if (block_count == 0 && !grow(0)) {
@@ -352,6 +357,11 @@ uint32_t timewait_count(void)
     return used_count;
 }
 
+uint32_t timewait_fin_wait_count(void)
+{
+    return fin_wait_count;
+}
+
 /* An acknowledgement with the numbers of the connection that was; nothing is left to come, so its
  * window is closed. Returns whether there was one. */
 static bool answer(struct entry *entry)
@@ -370,6 +380,67 @@ static bool answer(struct entry *entry)
     segment_out_send_bare(&bare);
     return true;
 }
+
+/* Its time begins again. */
+static void restart(struct entry *entry, uint64_t now_ns)
+{
+    entry->expires = expiry_of(now_ns);
+    entry->flags |= IS_RESTARTED;
+}
+
+/* --- FIN-WAIT-2, of who does not read any more --- */
+
+static void reset(struct entry *entry)
+{
+    segment_out_send_bare(&(struct bare_segment){.flow = entry->flow,
+                                                 .sequence = entry->snd_nxt,
+                                                 .acknowledgment = entry->rcv_nxt,
+                                                 .tcp_flags = FLAG_RST | FLAG_ACK});
+    counter_increment(COUNTER_TCP_RESETS);
+    remove_entry(entry);
+}
+
+/* The peer's FIN, which is the next in order: TIME-WAIT begins. */
+static void take_fin(struct entry *entry, uint64_t now_ns)
+{
+    entry->rcv_nxt++;
+    entry->flags &= (uint8_t)~IS_FIN_AWAITED;
+    fin_wait_count--;
+    entry->answer_count = 0;
+    (void)answer(entry);
+    restart(entry, now_ns);
+}
+
+/*
+ * As receiver.h has it for a connection, with RFC 5961, but that the peer has acknowledged all
+ * there was: so what is said now acknowledges just that. What may be somebody else's, or is old,
+ * gets an acknowledgement, of which there are as many as in TIME-WAIT.
+ */
+static void take_in_fin_wait(struct entry *entry, const struct packet *packet, uint64_t now_ns)
+{
+    uint32_t end = packet->sequence + packet->payload_bytes;
+    bool is_next = packet->sequence == entry->rcv_nxt;
+    bool has_fin = (packet->tcp_flags & FLAG_FIN) != 0;
+
+    if ((packet->tcp_flags & FLAG_RST) != 0 && is_next) {
+        counter_increment(COUNTER_TCP_RESETS);
+        remove_entry(entry);
+    } else if ((packet->tcp_flags & (FLAG_RST | FLAG_SYN | FLAG_ACK)) != FLAG_ACK ||
+               packet->acknowledgment != entry->snd_nxt) {
+        (void)answer(entry);
+    } else if (packet->payload_bytes == 0 && !has_fin && is_next) {
+        return; /* nothing new */
+    } else if (sequence_is_within(end, entry->rcv_nxt + 1, RECEIVER_BUFFER_MAX_BYTES) &&
+               packet->payload_bytes != 0) {
+        reset(entry); /* bytes that nobody reads: RFC 9293 3.10.7.4, seventh */
+    } else if (has_fin && end == entry->rcv_nxt) {
+        take_fin(entry, now_ns);
+    } else {
+        (void)answer(entry);
+    }
+}
+
+/* --- TIME-WAIT --- */
 
 /* RFC 6191 2, with no timestamps on either side: beyond all that the connection has used. */
 static enum timewait_verdict judge_syn(struct entry *entry, const struct packet *packet,
@@ -408,6 +479,10 @@ enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now
         remove_entry(entry);
         return TIMEWAIT_UNKNOWN;
     }
+    if (UNLIKELY((entry->flags & IS_FIN_AWAITED) != 0)) {
+        take_in_fin_wait(entry, packet, now_ns);
+        return TIMEWAIT_TAKEN;
+    }
     if (packet->kind == PACKET_SYN) {
         return judge_syn(entry, packet, least_iss);
     }
@@ -424,8 +499,7 @@ enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now
         return TIMEWAIT_TAKEN;
     }
     if (answer(entry) && is_repeated_fin(entry, packet)) {
-        entry->expires = expiry_of(now_ns);
-        entry->flags |= IS_RESTARTED;
+        restart(entry, now_ns);
     }
     return TIMEWAIT_TAKEN;
 }

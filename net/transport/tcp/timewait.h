@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TIME-WAIT (RFC 9293 3.6.1): 32 bytes a flow, found by a keyed hash, forgotten in the order in
- * which their times end. The table grows by 2 MiB to a part of the node's memory, which it keeps;
- * then the oldest are overwritten, and counted. Nothing is refused for it.
+ * Flows that are over but for what the peer may still say: 32 bytes each, found by a keyed hash,
+ * forgotten in the order in which their times end. Most are in TIME-WAIT (RFC 9293 3.6.1); some in
+ * FIN-WAIT-2, when nobody reads any more: all that is left of those is the peer's FIN, too. The
+ * table grows by 2 MiB to a part of the node's memory, which it keeps; then the oldest are
+ * overwritten, and counted. Nothing is refused for it.
  */
 #pragma once
 
@@ -29,6 +31,7 @@ enum timewait_verdict {
 
 struct timewait_numbers {
     uint32_t rcv_nxt, snd_nxt;
+    bool is_fin_awaited; /* FIN-WAIT-2: the peer's has not come yet */
 };
 
 void timewait_initialise(void);
@@ -41,3 +44,5 @@ enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now
 void timewait_expire(uint64_t now_ns);
 /* Flows that are remembered, and those whose time is over but which have not been forgotten. */
 uint32_t timewait_count(void);
+/* Those of them that wait for the peer's FIN. */
+uint32_t timewait_fin_wait_count(void);

@@ -83,7 +83,7 @@ static void add(uint32_t number)
 {
     struct flow flow = flow_number(number);
 
-    timewait_add(&flow, (struct timewait_numbers){rcv_nxt, snd_nxt}, now_ns);
+    timewait_add(&flow, (struct timewait_numbers){rcv_nxt, snd_nxt, false}, now_ns);
 }
 
 static enum timewait_verdict meet(uint32_t number, uint8_t flags, uint32_t sequence,

@@ -24,6 +24,7 @@
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/tcb.h"
+#include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -194,6 +195,9 @@ static void enter_orphan_last_ack(struct client *client)
 #define ORPHAN_SHORT   TICKS(ORPHAN_PERIOD_NS), TICKS(ORPHAN_PERIOD_NS) + 4
 /* It got on in the first period: the peer has said FIN. */
 #define ORPHAN_TWICE   TICKS(2 * ORPHAN_PERIOD_NS), TICKS(2 * ORPHAN_PERIOD_NS) + 4
+/* Or when the timer of our FIN comes, if that is sooner; then it is an entry of TIME_WAIT's table.
+ */
+#define FIN_WAIT       1, 12
 #define HANDSHAKE      TICKS(7 * NS_PER_S), TICKS(7 * NS_PER_S) + 2
 #define UNACCEPTED     TICKS(UNACCEPTED_MAX_NS), TICKS(UNACCEPTED_MAX_NS) + 2
 /* Twelve retransmissions and the wait for the last one's answer, from 0.2 s on, a minute at most.
@@ -223,8 +227,8 @@ static const struct {
      ORPHAN_SHORT},
     {"orphan, much to send, peer alive", enter_orphan_with_much_to_send, true, ORPHAN_SHORT},
     {"orphan, FIN_WAIT_1, peer vanished", enter_orphan_fin_wait_1, false, ORPHAN_SHORT},
-    {"orphan, FIN_WAIT_2, peer vanished", enter_orphan_fin_wait_2, false, ORPHAN_SHORT},
-    {"orphan, FIN_WAIT_2, peer alive", enter_orphan_fin_wait_2, true, ORPHAN_SHORT},
+    {"orphan, FIN_WAIT_2, peer vanished", enter_orphan_fin_wait_2, false, FIN_WAIT},
+    {"orphan, FIN_WAIT_2, peer alive", enter_orphan_fin_wait_2, true, FIN_WAIT},
     {"orphan, CLOSING, peer vanished", enter_orphan_closing, false, ORPHAN_TWICE},
     {"orphan, LAST_ACK, peer vanished", enter_orphan_last_ack, false, ORPHAN_SHORT},
 };
@@ -359,13 +363,15 @@ static void the_peer_has_time_for_its_fin_however_long_the_response_took(void **
         wire_advance_ns(TICK_NS);
         take_messages();
     }
-    assert_int_equal(connection_of(&client)->tcb.state, TCB_FIN_WAIT_2);
+    assert_int_equal(wire_connection_count(), 0);
+    assert_int_equal(timewait_fin_wait_count(), 1);
     wire_expect_silence();
     wire_send(&client, WIRE_ACK | WIRE_FIN, NULL, 0);
     client.send_next++;
     wire_run();
     assert_int_equal(wire_expect(&client).acknowledgement, client.send_next);
-    assert_int_equal(wire_connection_count(), 0);
+    assert_int_equal(timewait_fin_wait_count(), 0);
+    assert_int_equal(timewait_count(), 1);
 }
 
 static void a_stalled_orphan_is_reset_and_counted(void **state)
@@ -396,7 +402,7 @@ static void of_too_many_orphans_the_oldest_go(void **state)
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_COUNT(clients); i++) {
-        enter_orphan_fin_wait_2(&clients[i]);
+        enter_orphan_fin_wait_1(&clients[i]);
         take_messages();
         if (i < 3) {
             wire_advance_ns(TICK_NS); /* which of them is older is certain */
@@ -406,9 +412,10 @@ static void of_too_many_orphans_the_oldest_go(void **state)
     wire_advance_ns(TICK_NS);
     assert_int_equal(wire_counted(COUNTER_ORPHANS_TOO_MANY) - too_many, 2);
     for (unsigned i = 0; i < 2; i++) {
-        assert_true(wire_take(&segment));
+        do {
+            assert_true(wire_take(&segment)); /* a FIN again, perhaps */
+        } while ((segment.flags & WIRE_RST) == 0);
         assert_int_equal(segment.client_port, clients[i].port);
-        assert_true((segment.flags & WIRE_RST) != 0);
     }
     assert_int_equal(wire_connection_count(), ORPHAN_LEAST_COUNT);
     wire_clear();

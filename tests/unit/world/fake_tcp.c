@@ -331,6 +331,7 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
     fake.timewait_count++;
     fake.timewait_rcv_nxt = numbers.rcv_nxt;
     fake.timewait_snd_nxt = numbers.snd_nxt;
+    fake.is_fin_awaited = numbers.is_fin_awaited;
 }
 
 void wheel_set(struct wheel_entry *entry, uint64_t deadline_ns)

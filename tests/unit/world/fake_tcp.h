@@ -41,6 +41,7 @@ struct fake_tcp {
     /* TIME-WAIT, the wheel. */
     unsigned timewait_count, wheel_count;
     uint32_t timewait_rcv_nxt, timewait_snd_nxt;
+    bool is_fin_awaited;
     uint64_t wheel_ns;
     /* Kept frames. */
     bool is_out_of_memory; /* segment_keep() has none */
