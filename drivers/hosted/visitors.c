@@ -15,6 +15,7 @@
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
 #include "libc/core/format.h"
+#include "libc/core/memory.h"
 #include "libc/core/numbers.h"
 
 #define FIRST_PORT    1024u
@@ -27,10 +28,14 @@
 #define TRIES_MAX 200u
 
 /*
+ * With `among` a place has many connections, and one of them at a time is not at rest.
+ *
  *   SYN_SENT  -> ASKING   the SYN is acknowledged, the request goes out
  *             -> SYN_SENT refused: nobody listens yet; later from another port
  *   ASKING    -> ASKING   answered, and another request follows
  *             -> CLOSING  answered for the last time: FIN
+ *             -> SYN_SENT answered, and it rests: the place's next connection
+ *             -> IDLE     the same, and all of the place's are open: until those of all are
  *   CLOSING   -> SYN_SENT both FINs are acknowledged: the next connection
  *             -> IDLE     the same, and nothing is left to ask for
  */
@@ -41,6 +46,7 @@ static struct connection {
     uint32_t address;
     uint16_t port;
     uint32_t serial; /* connections that this place has had */
+    uint32_t awake;  /* with `among`: the serial of the one that does not rest */
     uint32_t send_next;
     uint32_t unacknowledged_bytes; /* of what was sent last; SYN and FIN count one */
     uint32_t receive_next;
@@ -52,6 +58,13 @@ static struct connection {
     uint64_t retry_ns;
     struct page page;
 } connections[VISITORS_PARALLEL_MAX];
+
+/* Those that rest, by serial and place: what their numbers are. */
+static struct {
+    uint32_t send_next, receive_next;
+} * resting;
+static unsigned resting_first_count; /* that have been opened, and answered once */
+MEMORY_KIND(resting_kind, "card_resting");
 
 static struct visitors_setting setting;
 static char request[128];
@@ -133,21 +146,27 @@ static void begin(struct connection *connection, enum state state, uint32_t byte
     send_outstanding(connection);
 }
 
-/* A connection that no other has been before: of another port, or another client. */
-static void open(struct connection *connection)
+static void take_name(struct connection *connection, uint32_t serial)
 {
     unsigned place = (unsigned)(connection - connections);
     unsigned rounds = PORT_COUNT / setting.parallel;
+
+    connection->address = CLIENTS_FIRST + serial / rounds;
+    connection->port = (uint16_t)(FIRST_PORT + serial % rounds * setting.parallel + place);
+}
+
+/* A connection that no other has been before: of another port, or another client. */
+static void open(struct connection *connection)
+{
     uint32_t serial = connection->serial++;
 
     connection->state = IDLE;
     if (counts.asked >= setting.count) {
         return;
     }
-    counts.asked++;
+    counts.asked += setting.among == 0;
     counts.opened++;
-    connection->address = CLIENTS_FIRST + serial / rounds;
-    connection->port = (uint16_t)(FIRST_PORT + serial % rounds * setting.parallel + place);
+    take_name(connection, serial);
     connection->send_next = (uint32_t)packet_random();
     connection->receive_next = 0;
     connection->has_peer_ended = connection->owes_acknowledgment = false;
@@ -161,6 +180,57 @@ static void open_from(unsigned first)
 {
     for (unsigned i = first; i < setting.parallel; i++) {
         open(&connections[i]);
+    }
+}
+
+/* --- Many that rest --- */
+
+static size_t resting_index(const struct connection *connection, uint32_t serial)
+{
+    return (size_t)serial * setting.parallel + (size_t)(connection - connections);
+}
+
+/* The place has another one of its connections ask. */
+static void wake_one(struct connection *connection)
+{
+    uint32_t serial = (uint32_t)(packet_random() % (setting.among / setting.parallel));
+    size_t index = resting_index(connection, serial);
+
+    counts.asked++;
+    connection->awake = serial;
+    take_name(connection, serial);
+    connection->send_next = resting[index].send_next;
+    connection->receive_next = resting[index].receive_next;
+    page_begin(&connection->page, setting.path, setting.is_checked);
+    begin(connection, ASKING, request_bytes);
+}
+
+/* It is answered. What it has got it acknowledges now: its next request may be long in coming. */
+static void rest(struct connection *connection)
+{
+    size_t index = resting_index(connection, connection->awake);
+
+    send_segment(connection, TCP_ACK, connection->send_next, NULL, 0);
+    resting[index].send_next = connection->send_next;
+    resting[index].receive_next = connection->receive_next;
+    if (resting_first_count == setting.among) {
+        counts.answered++;
+        if (counts.asked < setting.count) {
+            wake_one(connection);
+        } else {
+            connection->state = IDLE;
+        }
+        return;
+    }
+    resting_first_count++;
+    if (connection->serial < setting.among / setting.parallel) {
+        connection->awake = connection->serial;
+        open(connection);
+        return;
+    }
+    connection->state = IDLE;
+    for (unsigned i = 0; i < setting.parallel && resting_first_count == setting.among; i++) {
+        wake_one(&connections[i]);
     }
 }
 
@@ -183,6 +253,16 @@ static struct connection *find(uint32_t address, uint16_t port)
 static void fail(struct connection *connection, uint64_t *count)
 {
     ++*count;
+    if (setting.among != 0 && connection->state == SYN_SENT) {
+        connection->serial--; /* the same one again */
+        open(connection);
+        return;
+    }
+    if (setting.among != 0) {
+        counts.given_up++; /* the measurement is none */
+        connection->state = IDLE;
+        return;
+    }
     if (connection->state == ASKING || connection->state == SYN_SENT) {
         counts.asked--;
     }
@@ -200,6 +280,11 @@ static void note_answer(struct connection *connection)
 {
     bool is_turned_away = connection->page.is_turned_away;
 
+    if (setting.among != 0) {
+        counts.wrong += is_turned_away || !page_is_right(&connection->page);
+        rest(connection);
+        return;
+    }
     if (is_turned_away) {
         counts.turned_away++;
         counts.asked--; /* it is asked again on another connection */
@@ -373,6 +458,9 @@ void visitors_start(const struct visitors_setting *wanted, const uint8_t server_
         request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 192.0.2.10\r\n%s\r\n", setting.path,
         setting.per_connection > 1 ? "" : "Connection: close\r\n");
     packet_start(&setting, server_mac);
+    if (setting.among != 0) {
+        resting = memory_renew(&resting_kind, resting, setting.among * sizeof(*resting));
+    }
     open(&connections[0]);
     if (!faults_are_wanted()) {
         open_from(1);
@@ -422,10 +510,11 @@ static int parse_word(const char *word, size_t length, struct visitors_setting *
         uint64_t most;
     } numbers[] = {{"count=", UINT32_MAX}, {"parallel=", VISITORS_PARALLEL_MAX},
                    {"kept=", UINT32_MAX},  {"loss=", 900},
-                   {"flood=", 1000},       {"seed=", UINT64_MAX}};
-    uint64_t values[ARRAY_COUNT(numbers)] = {parsed->count,          parsed->parallel,
-                                             parsed->per_connection, parsed->loss_per_mille,
-                                             parsed->flood,          parsed->seed};
+                   {"flood=", 1000},       {"seed=", UINT64_MAX},
+                   {"among=", 1u << 24}};
+    uint64_t values[ARRAY_COUNT(numbers)] = {
+        parsed->count, parsed->parallel, parsed->per_connection, parsed->loss_per_mille,
+        parsed->flood, parsed->seed,     parsed->among};
 
     if (length == 9 && memcmp(word, "unchecked", 9) == 0) {
         parsed->is_checked = false;
@@ -458,7 +547,9 @@ static int parse_word(const char *word, size_t length, struct visitors_setting *
             parsed->loss_per_mille = (unsigned)values[3];
             parsed->flood = (unsigned)values[4];
             parsed->seed = values[5];
-            return parsed->count != 0 && parsed->parallel != 0 && parsed->per_connection != 0
+            parsed->among = (unsigned)values[6];
+            return parsed->count != 0 && parsed->parallel != 0 && parsed->per_connection != 0 &&
+                           parsed->among % parsed->parallel == 0
                        ? 0
                        : -EINVAL;
         }
