@@ -146,12 +146,7 @@ static struct dispatch_source source = {
 
 static void expire_timer(struct wheel_entry *entry)
 {
-    struct tcb *tcb = CONTAINER_OF(entry, struct tcb, timer);
-
-    tcb_expire(tcb);
-    if (tcb->state != TCB_CLOSED) {
-        connection_request_output(connection_of_tcb(tcb));
-    }
+    tcb_expire(CONTAINER_OF(entry, struct tcb, timer));
 }
 
 static void start_tcp(void)

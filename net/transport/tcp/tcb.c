@@ -172,27 +172,40 @@ static inline bool is_waiting_for_fin(const struct tcb *tcb)
     return tcb->state == TCB_FIN_WAIT_2 && tcb->is_orphan;
 }
 
-static void set_timer(struct tcb *tcb)
+static inline bool has_deadline(const struct tcb *tcb, uint32_t *nearest_us)
 {
-    uint32_t deadline_us, nearest_us = 0;
-    bool is_due = sender_deadline(tcb, &nearest_us);
-    int32_t left_us;
+    bool has_one = sender_deadline(tcb, nearest_us);
+    uint32_t deadline_us;
 
     if (receiver_deadline(tcb, &deadline_us) &&
-        (!is_due || (int32_t)(deadline_us - nearest_us) < 0)) {
-        nearest_us = deadline_us;
-        is_due = true;
+        (!has_one || (int32_t)(deadline_us - *nearest_us) < 0)) {
+        *nearest_us = deadline_us;
+        has_one = true;
     }
-    if (is_waiting_for_fin(tcb) && !is_due) {
-        nearest_us = tcp_now_us() + FIN_WAIT_2_US; /* or when it was set for already */
-        is_due = true;
+    if (is_waiting_for_fin(tcb) && !has_one) {
+        *nearest_us = tcp_now_us() + FIN_WAIT_2_US; /* or when it was set for already */
+        has_one = true;
     }
-    if (!is_due || (wheel_is_set(&tcb->timer) && (int32_t)(nearest_us - tcb->timer_us) >= 0)) {
+    return has_one;
+}
+
+static void start_timer(struct tcb *tcb, uint32_t deadline_us)
+{
+    int32_t left_us = (int32_t)(deadline_us - tcp_now_us());
+
+    tcb->timer_us = deadline_us;
+    wheel_set(&tcb->timer, dispatch_now_ns() + (left_us > 0 ? (uint64_t)left_us : 0) * NS_PER_US);
+}
+
+static void set_timer(struct tcb *tcb)
+{
+    uint32_t nearest_us;
+
+    if (!has_deadline(tcb, &nearest_us) ||
+        (wheel_is_set(&tcb->timer) && (int32_t)(nearest_us - tcb->timer_us) >= 0)) {
         return; /* the visit there finds nothing due, and sets it anew */
     }
-    tcb->timer_us = nearest_us;
-    left_us = (int32_t)(nearest_us - tcp_now_us());
-    wheel_set(&tcb->timer, dispatch_now_ns() + (left_us > 0 ? (uint64_t)left_us : 0) * NS_PER_US);
+    start_timer(tcb, nearest_us);
 }
 
 void tcb_settle(struct tcb *tcb)
@@ -215,6 +228,8 @@ void tcb_settle(struct tcb *tcb)
 
 void tcb_expire(struct tcb *tcb)
 {
+    uint32_t nearest_us;
+
     ASSERT(tcb->state != TCB_CLOSED);
     if (is_waiting_for_fin(tcb)) {
         tcb_enter_time_wait(tcb);
@@ -223,6 +238,14 @@ void tcb_expire(struct tcb *tcb)
     if (!pinned_visit(tcb)) {
         counter_increment(COUNTER_PINNED_RESET);
         tcb_abort(tcb, ENOBUFS);
+        return;
+    }
+    /* Most have got their acknowledgement since: nothing else happens to these. */
+    if (!has_deadline(tcb, &nearest_us)) {
+        return;
+    }
+    if (!time_has_come(tcp_now_us(), nearest_us)) {
+        start_timer(tcb, nearest_us);
         return;
     }
     receiver_expire(tcb);

@@ -199,6 +199,7 @@ static void expire_slot(void)
 
         ASSERT_SLOW(entry->deadline_tick == tick);
         unlink_entry(entry);
+        __builtin_prefetch(due_entries, 1); /* of many, each one lies in a line of its own */
         if (entry->wanted_tick != tick) {
             (void)place(entry);
         } else {
