@@ -203,6 +203,7 @@ static __attribute__((noinline)) unsigned deliver_all(struct frame **frames, uns
     unsigned syn_count = 0;
     uint64_t byte_count = 0;
 
+    transport_server_expect(frames, count);
     for (unsigned i = 0; i < count; i++) {
         byte_count += frames[i]->length_bytes;
         if (!is_usable(frames[i])) {

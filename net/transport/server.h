@@ -18,6 +18,13 @@ void transport_server_start(const struct configuration *configuration);
 void transport_server_receive(struct frame *frame, const struct packet *packet);
 
 /*
+ * These frames come next, by transport_server_receive(): what is wanted of their connections is
+ * fetched into the cache, all at once instead of one after the other, where there are so many
+ * connections that it will not be there. Nothing depends on it, and nothing is checked.
+ */
+void transport_server_expect(struct frame *const *frames, unsigned count);
+
+/*
  * Of a bare acknowledgement (packet_is_bare_ack()), its checksums good: whether it belongs to a
  * connection here, is not an old one, and acknowledges no more than has been sent. Then it says all
  * that an earlier one did. Costs a search by hash.

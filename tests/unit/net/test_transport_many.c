@@ -13,9 +13,11 @@
 
 #include <cmocka.h>
 
+#include "drivers/nic/frame.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
 #include "net/counters.h"
+#include "net/transport/server.h"
 #include "net/transport/tcp/tcb.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
@@ -126,6 +128,32 @@ static void they_are_as_good_as_new_however_the_clock_stands(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_PROTOCOL), 0);
 }
 
+/* Whatever the frames are: of connections, of none, too short to say. */
+static void to_expect_frames_changes_nothing(void **state)
+{
+    static uint8_t bytes[40][FRAME_BUFFER_BYTES];
+    static struct frame frames[40];
+    struct frame *pointers[40];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(frames); i++) {
+        const struct segment segment = {.client_port = (uint16_t)(1 + i), .flags = WIRE_ACK};
+
+        (void)select_client(i % 2 == 0 ? 0 : MANY - 1);
+        frames[i] = (struct frame){.data = bytes[i],
+                                   .length_bytes = (uint16_t)wire_build(bytes[i], &segment)};
+        if (i % 5 == 0) {
+            frames[i].length_bytes = (uint16_t)(i + 14);
+        }
+        pointers[i] = &frames[i];
+    }
+    transport_server_expect(pointers, ARRAY_COUNT(frames));
+    transport_server_expect(pointers, 1);
+    wire_run();
+    wire_expect_silence();
+    assert_int_equal(wire_connection_count(), MANY);
+}
+
 static int close_all(void **state)
 {
     for (unsigned i = 0; i < MANY; i++) {
@@ -138,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_hour_of_idle_connections_wakes_the_node_for_no_one),
+        cmocka_unit_test(to_expect_frames_changes_nothing),
         cmocka_unit_test(they_are_as_good_as_new_however_the_clock_stands),
     };
 

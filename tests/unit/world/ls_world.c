@@ -77,6 +77,11 @@ void transport_server_receive(struct frame *frame, const struct packet *packet)
     received_count++;
 }
 
+void transport_server_expect(struct frame *const *frames, unsigned count)
+{
+    assert_true(frames[0] != NULL && frames[count - 1] != NULL);
+}
+
 bool transport_server_expects_acknowledgment(const struct packet *packet)
 {
     return packet->acknowledgment <= last_byte_sent;
