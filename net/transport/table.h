@@ -10,9 +10,9 @@
 struct connection;
 
 /*
- * How many there can be follows the node's memory: one for each KiB, of which it takes little
- * more than a third while it is idle; at least and at most so many (gauge tcp_connections_max). Beyond it a
- * SYN is not taken (DROP_TABLE_FULL): the peer asks again.
+ * How many there can be follows the node's memory: one for each KiB, of which it takes little more
+ * than a third while it is idle; at least and at most so many (gauge tcp_connections_max). Beyond
+ * it a SYN is not taken (DROP_TABLE_FULL): the peer asks again.
  */
 #define CONNECTION_SHARE_BYTES 1024u
 #define CONNECTION_LEAST       8192u
