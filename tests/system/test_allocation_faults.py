@@ -36,7 +36,7 @@ LOADS = {
 ELSEWHERE = {
     # Taken at the start, which fails without them.
     "blocked_connections", "card_buffers", "closed_connections", "connection_buckets", "epoll",
-    "half_open", "listener", "peers", "manager_tables", "polled_channels", "thread_stack",
+    "card_resting", "half_open", "listener", "peers", "manager_tables", "polled_channels", "thread_stack",
     "watched_nodes", "xdp_frames",
     # lwIP has no connection of its own.
     "lwip_TCP_PCB", "lwip_TCP_PCB_LISTEN",
