@@ -106,9 +106,9 @@ uint16_t receiver_window(const struct tcb *tcb)
     return (uint16_t)least(window >> tcb->rcv_scale, WINDOW_FIELD_MAX);
 }
 
-void receiver_note_ack_sent(struct tcb *tcb)
+void receiver_note_ack_sent(struct tcb *tcb, uint16_t window)
 {
-    uint32_t edge = tcb->rcv_nxt + ((uint32_t)receiver_window(tcb) << tcb->rcv_scale);
+    uint32_t edge = tcb->rcv_nxt + ((uint32_t)window << tcb->rcv_scale);
 
     if (sequence_is_after(edge, tcb->rcv_edge)) {
         tcb->rcv_edge = edge;

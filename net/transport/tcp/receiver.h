@@ -40,7 +40,7 @@ void receiver_consumed(struct tcb *tcb, uint32_t bytes);
  * moves left (RFC 9293 3.8.6). */
 uint16_t receiver_window(const struct tcb *tcb);
 /* A segment with ACK and that window has gone. */
-void receiver_note_ack_sent(struct tcb *tcb);
+void receiver_note_ack_sent(struct tcb *tcb, uint16_t window);
 /* SACK blocks for the next segment, as an option of whole words, at most 40 bytes. Returns how
  * many bytes; 0: nothing waits beyond a hole. */
 unsigned receiver_put_sack(const struct tcb *tcb, uint8_t *option);

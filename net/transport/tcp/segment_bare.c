@@ -21,49 +21,43 @@
 #define REFUSALS_LEAST  1000u
 #define REFUSALS_SPREAD 500u
 
-/* Lost, or waiting for the neighbour. */
-static void send_block(struct segment_block *block, const struct bare_segment *segment)
+/* As a packet of lwIP's. */
+static void send_later(uint32_t next_hop, struct segment_fields *fields)
 {
-    const struct segment_fields fields = {
+    static const uint8_t unknown[6];
+    uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
+
+    fields->mac = unknown;
+    segment_put_headers(headers, fields);
+    interface_send_later(
+        next_hop, headers + ETHERNET_HEADER_BYTES,
+        (uint16_t)(SEGMENT_HEADERS_BYTES - ETHERNET_HEADER_BYTES + fields->option_bytes));
+}
+
+void segment_out_send_bare(const struct bare_segment *segment)
+{
+    uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
+    struct segment_fields fields = {
+        .mac = neighbor_find(next_hop),
+        .flow = &segment->flow,
+        .options = segment->options,
         .sequence = segment->sequence,
         .acknowledgment = segment->acknowledgment,
         .window = segment->window,
         .tcp_flags = segment->tcp_flags,
         .option_bytes = segment->option_bytes,
     };
-    static const uint8_t unknown[6];
-    uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
-    const uint8_t *mac = neighbor_find(next_hop);
     int error;
 
-    segment_put_headers(block, mac != NULL ? mac : unknown, &segment->flow, fields);
-    if (mac == NULL) {
-        interface_send_later(
-            next_hop, block->headers + ETHERNET_HEADER_BYTES,
-            (uint16_t)(SEGMENT_HEADERS_BYTES - ETHERNET_HEADER_BYTES + fields.option_bytes));
-        segment_block_release(block);
+    ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= SEGMENT_OPTION_BYTES_MAX);
+    if (UNLIKELY(fields.mac == NULL)) {
+        send_later(next_hop, &fields);
         return;
     }
-    error = segment_block_send(block, fields, NULL, 0);
-    if (error != 0) {
+    error = segment_block_send(&fields);
+    if (UNLIKELY(error != 0)) {
         counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
     }
-}
-
-void segment_out_send_bare(const struct bare_segment *segment)
-{
-    struct segment_block *block = segment_block_take();
-
-    ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= SEGMENT_OPTION_BYTES_MAX);
-    if (block == NULL) {
-        counter_increment(COUNTER_DROP_TX_FULL);
-        return;
-    }
-    if (segment->option_bytes != 0) {
-        __builtin_memcpy(block->headers + SEGMENT_HEADERS_BYTES, segment->options,
-                         segment->option_bytes);
-    }
-    send_block(block, segment);
 }
 
 /* --- Resets to strangers --- */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/transport/tcp/segment_block.h"
 
+#include <errno.h>
+
 #include "kernel/platform.h"
 #include "net/link/server.h"
 #include "net/transport/card.h"
-#include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/segment_remote.h"
 #include "net/transport/tcp/send_buffer.h"
 
@@ -31,93 +32,35 @@ void segment_block_release(struct segment_block *block)
     pool_release(&blocks, block);
 }
 
+/* A block that holds nothing. */
 static void release_sent(void *block)
 {
-    segment_block_release(block);
+    pool_release(&blocks, block);
 }
 
-static inline void hold(struct segment_block *block, struct send_buffer *buffer)
+int segment_block_send(const struct segment_fields *fields)
 {
-    if (block->held_count != 0 && block->held[block->held_count - 1] == buffer) {
-        return;
-    }
-    send_buffer_hold(buffer);
-    block->held[block->held_count++] = buffer;
-}
-
-/* In pieces that a descriptor can name; segment_out_fit() has seen to it that there are not too
- * many. Returns how many fragments the frame has now. */
-static unsigned add_payload(struct frame_to_send *frame, struct segment_block *block,
-                            const struct reference *reference, uint32_t offset,
-                            uint32_t length_bytes)
-{
-    struct frame_fragment *fragment = &frame->fragments[1];
-
-    while (length_bytes != 0) {
-        const uint8_t *bytes = reference->bytes + offset;
-        uint32_t left = reference->length_bytes - offset;
-
-        left = left < length_bytes ? left : length_bytes;
-        length_bytes -= left;
-        if (reference->buffer != NULL && left != 0) {
-            hold(block, reference->buffer);
-        }
-        while (left != 0) {
-            uint32_t piece = left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES;
-
-            ASSERT(fragment != frame->fragments + FRAME_FRAGMENT_MAX);
-            fragment->data = bytes;
-            fragment->length_bytes = piece;
-            fragment++;
-            bytes += piece;
-            left -= piece;
-        }
-        reference = reference->next;
-        offset = 0;
-    }
-    return (unsigned)(fragment - frame->fragments);
-}
-
-static int send_here(struct segment_block *block, struct segment_fields fields,
-                     const struct reference *first, uint32_t offset)
-{
-    uint32_t headers_bytes = SEGMENT_HEADERS_BYTES + fields.option_bytes;
+    struct segment_block *block;
     struct frame_to_send frame;
     int error;
 
-    frame.fragments[0].data = block->headers;
-    frame.fragments[0].length_bytes = headers_bytes;
-    frame.fragment_count =
-        (uint16_t)add_payload(&frame, block, first, offset, fields.payload_bytes);
-    frame.offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
-    frame.ip_header_offset = ETHERNET_HEADER_BYTES;
-    frame.ip_header_bytes = IPV4_HEADER_MIN_BYTES;
-    frame.length_bytes = (uint16_t)(headers_bytes + fields.payload_bytes);
-    if (fields.cut_bytes != 0) {
-        frame.offload |= FRAME_SEGMENT_TCP;
-        frame.segment_bytes = fields.cut_bytes;
-        frame.tcp_header_bytes = (uint8_t)(TCP_HEADER_MIN_BYTES + fields.option_bytes);
+    if (UNLIKELY(card_link_server() != platform_node())) {
+        return segment_remote_send(card_link_server(), fields, NULL, 0);
     }
+    block = segment_block_take();
+    if (UNLIKELY(block == NULL)) {
+        return -EAGAIN;
+    }
+    segment_put_headers(block->headers, fields);
+    segment_put_work(&frame, fields);
+    frame.fragments[0].data = block->headers;
+    frame.fragments[0].length_bytes = frame.length_bytes;
+    frame.fragment_count = 1;
     frame.done = release_sent;
     frame.context = block;
     error = link_server_transmit(&frame);
     if (UNLIKELY(error != 0)) {
-        segment_block_release(block);
+        release_sent(block);
     }
-    return error;
-}
-
-int segment_block_send(struct segment_block *block, struct segment_fields fields,
-                       const struct reference *first, uint32_t offset)
-{
-    int error;
-
-    if (LIKELY(card_link_server() == platform_node())) {
-        return send_here(block, fields, first, offset);
-    }
-    error = segment_remote_send(card_link_server(), block->headers,
-                                SEGMENT_HEADERS_BYTES + fields.option_bytes, first, offset,
-                                fields.payload_bytes, fields.cut_bytes);
-    segment_block_release(block); /* it is copied */
     return error;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Headers of a segment on its way: written into a block of their own for each transmission, so that
- * what the card still reads of an earlier one holds nobody up. The block remembers which buffers
- * its frame reads, and lets go of them when the card is done.
+ * Headers of a segment on its way to this node's card, written anew for each transmission: in front
+ * of its bytes where those begin a buffer that has room for headers (send_buffer.h), and in a block
+ * of their own otherwise, so that what the card still reads of an earlier one holds nobody up. A
+ * block remembers which buffers its frame reads, and lets go of them when the card is done.
  */
 #pragma once
 
@@ -14,7 +15,6 @@
 #include "net/messages.h"
 #include "net/transport/lwip/interface.h"
 
-struct reference;
 struct send_buffer;
 
 #define SEGMENT_OPTION_BYTES_MAX (TCP_HEADER_MAX_BYTES - TCP_HEADER_MIN_BYTES)
@@ -34,14 +34,17 @@ struct segment_block {
 struct segment_block *segment_block_take(void);
 void segment_block_release(struct segment_block *block);
 
-/* Options stand in the block already, behind the headers. */
+/* A segment that is about to go, but for its payload. */
 struct segment_fields {
+    const uint8_t *mac; /* of the next hop */
+    const struct flow *flow;
+    const uint8_t *options;
     uint32_t sequence, acknowledgment;
     uint32_t payload_bytes;
     uint16_t window;
+    uint16_t cut_bytes; /* of payload, that the card cuts it into; 0: it does not */
     uint8_t tcp_flags;
     uint8_t option_bytes; /* a multiple of 4 */
-    uint16_t cut_bytes;   /* of payload, that the card cuts it into; 0: it does not */
 };
 
 /* The sum of the pseudo-header (RFC 9293 3.1), not complemented: the card adds the rest, and where
@@ -50,26 +53,24 @@ static inline uint16_t segment_pseudo_sum(const struct flow *flow, uint32_t tcp_
 {
     uint64_t sum = (uint64_t)flow->local_address + flow->remote_address +
                    swap16((uint16_t)(tcp_bytes + IPV4_PROTOCOL_TCP));
+    uint32_t half;
 
-    sum = (sum & 0xFFFFFFFF) + (sum >> 32);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    sum = (sum & 0xFFFF) + (sum >> 16);
-    return (uint16_t)(sum + (sum >> 16));
+    /* A sum and itself with its halves changed: the upper half is that of both, the carry in it. */
+    half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+    return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
 }
 
 /* DF, since a segment never exceeds the path's MTU for long; so its identification means nothing
  * (RFC 6864 4.1). */
-__attribute__((always_inline)) static inline void segment_put_headers(struct segment_block *block,
-                                                                      const uint8_t mac[6],
-                                                                      const struct flow *flow,
-                                                                      struct segment_fields fields)
+__attribute__((always_inline)) static inline void
+segment_put_headers(uint8_t *ethernet, const struct segment_fields *fields)
 {
-    uint32_t tcp_bytes = TCP_HEADER_MIN_BYTES + fields.option_bytes + fields.payload_bytes;
-    uint8_t *ethernet = block->headers;
+    const struct flow *flow = fields->flow;
+    uint32_t tcp_bytes = TCP_HEADER_MIN_BYTES + fields->option_bytes + fields->payload_bytes;
     uint8_t *ip = ethernet + ETHERNET_HEADER_BYTES;
     uint8_t *tcp = ip + IPV4_HEADER_MIN_BYTES;
 
-    __builtin_memcpy(ethernet, mac, 6);
+    __builtin_memcpy(ethernet, fields->mac, 6);
     __builtin_memcpy(ethernet + 6, interface_mac(), 6);
     store_be32(ethernet + ETHERNET_TYPE_OFFSET, ETHERNET_TYPE_IPV4 << 16 | 0x4500);
     store_be16(ip + IPV4_LENGTH_OFFSET, (uint16_t)(IPV4_HEADER_MIN_BYTES + tcp_bytes));
@@ -79,19 +80,33 @@ __attribute__((always_inline)) static inline void segment_put_headers(struct seg
     __builtin_memcpy(ip + IPV4_DESTINATION_OFFSET, &flow->remote_address, 4);
     __builtin_memcpy(tcp + TCP_SOURCE_PORT_OFFSET, &flow->local_port, 2);
     __builtin_memcpy(tcp + TCP_DESTINATION_PORT_OFFSET, &flow->remote_port, 2);
-    store_be32(tcp + TCP_SEQUENCE_OFFSET, fields.sequence);
-    store_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET, fields.acknowledgment);
-    store_be32(tcp + 12, (TCP_HEADER_MIN_BYTES + fields.option_bytes) << 26 |
-                             (uint32_t)fields.tcp_flags << 16 | fields.window);
+    store_be32(tcp + TCP_SEQUENCE_OFFSET, fields->sequence);
+    store_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET, fields->acknowledgment);
+    store_be32(tcp + 12, (TCP_HEADER_MIN_BYTES + fields->option_bytes) << 26 |
+                             (uint32_t)fields->tcp_flags << 16 | fields->window);
     store_le32(tcp + TCP_CHECKSUM_OFFSET,
-               segment_pseudo_sum(flow, fields.cut_bytes != 0 ? 0 : tcp_bytes));
+               segment_pseudo_sum(flow, fields->cut_bytes != 0 ? 0 : tcp_bytes));
+    if (UNLIKELY(fields->option_bytes != 0)) {
+        __builtin_memcpy(tcp + TCP_HEADER_MIN_BYTES, fields->options, fields->option_bytes);
+    }
 }
 
-/*
- * Send the block's headers, and payload from `offset` in `first` on, which segment_out_fit() has
- * allowed: through this node's link server, or with a message to another one's. Takes the block.
- *
- * 0; -EAGAIN without room, -ENODEV without a link server.
- */
-MUST_CHECK int segment_block_send(struct segment_block *block, struct segment_fields fields,
-                                  const struct reference *first, uint32_t offset);
+/* What a frame with these headers wants of the card. The fragments are the caller's. */
+__attribute__((always_inline)) static inline void
+segment_put_work(struct frame_to_send *frame, const struct segment_fields *fields)
+{
+    frame->offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+    frame->ip_header_offset = ETHERNET_HEADER_BYTES;
+    frame->ip_header_bytes = IPV4_HEADER_MIN_BYTES;
+    frame->length_bytes =
+        (uint16_t)(SEGMENT_HEADERS_BYTES + fields->option_bytes + fields->payload_bytes);
+    if (fields->cut_bytes != 0) {
+        frame->offload |= FRAME_SEGMENT_TCP;
+        frame->segment_bytes = fields->cut_bytes;
+        frame->tcp_header_bytes = (uint8_t)(TCP_HEADER_MIN_BYTES + fields->option_bytes);
+    }
+}
+
+/* A segment without payload, through this node's link server or another's. 0; -EAGAIN without room,
+ * -ENODEV without a link server. */
+MUST_CHECK int segment_block_send(const struct segment_fields *fields);

@@ -10,6 +10,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "net/counters.h"
+#include "net/link/server.h"
 #include "net/transport/card.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/tcp/blocked.h"
@@ -17,6 +18,7 @@
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/segment_block.h"
 #include "net/transport/tcp/segment_remote.h"
+#include "net/transport/tcp/send_buffer.h"
 #include "net/transport/tcp/tcb.h"
 
 /* References that a frame has room for whatever they are: each may need as many pieces as the
@@ -75,13 +77,138 @@ bool segment_out_fits(const struct tcb *tcb, uint32_t queued_bytes)
            (queued_bytes <= tcb->mss || queued_bytes <= card_segment_max_bytes());
 }
 
+/* --- Through this node's link server --- */
+
+static void release_block(void *block)
+{
+    segment_block_release(block);
+}
+
+static void release_leading(void *buffer)
+{
+    send_buffer_end_leading(buffer);
+}
+
+static inline void hold(struct segment_block *block, struct send_buffer *buffer)
+{
+    if (block->held_count != 0 && block->held[block->held_count - 1] == buffer) {
+        return;
+    }
+    send_buffer_hold(buffer);
+    block->held[block->held_count++] = buffer;
+}
+
+/* In pieces that a descriptor can name; segment_out_fit() has seen to it that there are not too
+ * many. The block holds their buffers; NULL: they are held already. Returns where the next goes. */
+static inline struct frame_fragment *add_payload(struct frame_to_send *frame,
+                                                 struct frame_fragment *fragment,
+                                                 struct segment_block *block,
+                                                 const struct reference *reference, uint32_t offset,
+                                                 uint32_t length_bytes)
+{
+    while (length_bytes != 0) {
+        const uint8_t *bytes = reference->bytes + offset;
+        uint32_t left = reference->length_bytes - offset;
+
+        left = left < length_bytes ? left : length_bytes;
+        length_bytes -= left;
+        if (block != NULL && reference->buffer != NULL && left != 0) {
+            hold(block, reference->buffer);
+        }
+        while (left != 0) {
+            uint32_t piece = left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES;
+
+            ASSERT(fragment != frame->fragments + FRAME_FRAGMENT_MAX);
+            fragment->data = bytes;
+            fragment->length_bytes = piece;
+            fragment++;
+            bytes += piece;
+            left -= piece;
+        }
+        reference = reference->next;
+        offset = 0;
+    }
+    return fragment;
+}
+
+/* Whether so many bytes from there on are in the archive, which nobody needs to hold. */
+static bool is_in_archive(const struct reference *reference, uint32_t length_bytes)
+{
+    while (reference->buffer == NULL && reference->length_bytes < length_bytes) {
+        length_bytes -= reference->length_bytes;
+        reference = reference->next;
+    }
+    return reference->buffer == NULL;
+}
+
+/*
+ * The head of a response: headers, and what was copied, are one piece. That is so where the headers
+ * have room in front of the payload, and its first buffer is all that the frame needs to hold.
+ */
+static inline bool can_lead(const struct segment_fields *fields, const struct reference *first,
+                            uint32_t offset)
+{
+    uint32_t left = first->length_bytes - offset;
+
+    return first->buffer != NULL && send_buffer_may_lead(first->buffer, first->bytes + offset) &&
+           (fields->payload_bytes <= left ||
+            is_in_archive(first->next, fields->payload_bytes - left));
+}
+
+static inline int send_here(struct segment_fields fields, const struct reference *first)
+{
+    uint32_t offset = fields.sequence - first->sequence;
+    uint32_t payload_bytes = fields.payload_bytes, leading_bytes = 0;
+    struct segment_block *block = NULL;
+    struct frame_to_send frame;
+    struct frame_fragment *next = &frame.fragments[1];
+    uint8_t *headers;
+    int error;
+
+    ASSERT_SLOW(offset < first->length_bytes);
+    ASSERT_SLOW(fields.cut_bytes == 0 || card_segment_max_bytes() != 0);
+    if (can_lead(&fields, first, offset)) {
+        leading_bytes = first->length_bytes - offset;
+        leading_bytes = leading_bytes < payload_bytes ? leading_bytes : payload_bytes;
+        headers = send_buffer_bytes(first->buffer) - SEGMENT_HEADERS_BYTES;
+        send_buffer_lead(first->buffer);
+        frame.done = release_leading;
+        frame.context = first->buffer;
+        first = first->next;
+        offset = 0;
+    } else {
+        block = segment_block_take();
+        if (UNLIKELY(block == NULL)) {
+            return -EAGAIN;
+        }
+        headers = block->headers;
+        frame.done = release_block;
+        frame.context = block;
+    }
+    segment_put_headers(headers, &fields);
+    segment_put_work(&frame, &fields);
+    frame.fragments[0].data = headers;
+    frame.fragments[0].length_bytes = SEGMENT_HEADERS_BYTES + leading_bytes;
+    if (leading_bytes != payload_bytes) {
+        next = add_payload(&frame, next, block, first, offset, payload_bytes - leading_bytes);
+    }
+    frame.fragment_count = (uint16_t)(next - frame.fragments);
+    error = link_server_transmit(&frame);
+    if (UNLIKELY(error != 0)) {
+        frame.done(frame.context);
+    }
+    return error;
+}
+
+/* --- All of it --- */
+
 /* Lost for want of a neighbour or a link server, as on any wire: retransmission tries again, gives
  * up in the end, and needs no other list of those that wait. A neighbour is known when a handshake
  * has succeeded, and is forgotten for silence, or where a link has more of them than the cache. */
 static int lose(struct tcb *tcb, unsigned counter)
 {
     counter_increment(counter);
-    receiver_note_ack_sent(tcb);
+    receiver_note_ack_sent(tcb, receiver_window(tcb));
     return -ENODEV;
 }
 
@@ -91,44 +218,65 @@ static int wait(struct tcb *tcb)
     return -EAGAIN;
 }
 
+__attribute__((always_inline)) static inline struct segment_fields
+fields_of(const struct tcb *tcb, const uint8_t *mac, uint16_t window, uint32_t sequence,
+          uint32_t length_bytes, uint8_t tcp_flags)
+{
+    return (struct segment_fields){
+        .mac = mac,
+        .flow = &tcb->flow,
+        .sequence = sequence,
+        .acknowledgment = tcb->rcv_nxt,
+        .payload_bytes = length_bytes,
+        .window = window,
+        .tcp_flags = TCP_FLAG_ACK | tcp_flags,
+        .cut_bytes = length_bytes > tcb->mss ? tcb->mss : 0,
+    };
+}
+
+static int send_elsewhere(const struct tcb *tcb, const uint8_t *mac, const struct reference *first,
+                          uint32_t sequence, uint32_t length_bytes, uint8_t tcp_flags)
+{
+    const struct segment_fields fields =
+        fields_of(tcb, mac, receiver_window(tcb), sequence, length_bytes, tcp_flags);
+
+    return segment_remote_send(card_link_server(), &fields, first, sequence - first->sequence);
+}
+
+/* Options go not with payload, which may fill the wire's frame without them. */
+static int send_bare(const struct tcb *tcb, const uint8_t *mac, uint32_t sequence,
+                     uint8_t tcp_flags)
+{
+    struct segment_fields fields =
+        fields_of(tcb, mac, receiver_window(tcb), sequence, 0, tcp_flags);
+    uint8_t options[SEGMENT_OPTION_BYTES_MAX];
+
+    fields.options = options;
+    fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
+    return segment_block_send(&fields);
+}
+
 int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t sequence,
                      uint32_t length_bytes, uint8_t tcp_flags)
 {
     uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
     const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
-    uint32_t offset = 0;
-    struct segment_block *block;
-    struct segment_fields fields;
+    uint16_t window = receiver_window(tcb);
     int error;
 
     if (UNLIKELY(mac == NULL)) {
         neighbor_ask(next_hop);
         return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
     }
-    block = segment_block_take();
-    if (UNLIKELY(block == NULL)) {
-        return wait(tcb);
-    }
-    fields.sequence = sequence;
-    fields.acknowledgment = tcb->rcv_nxt;
-    fields.payload_bytes = length_bytes;
-    fields.window = receiver_window(tcb);
-    fields.tcp_flags = TCP_FLAG_ACK | tcp_flags;
-    fields.option_bytes = 0;
-    fields.cut_bytes = length_bytes > tcb->mss ? tcb->mss : 0;
-    ASSERT_SLOW(fields.cut_bytes == 0 || card_segment_max_bytes() != 0);
-    if (length_bytes != 0) {
-        offset = sequence - first->sequence;
-        ASSERT_SLOW(offset < first->length_bytes);
+    if (length_bytes == 0) {
+        error = send_bare(tcb, mac, sequence, tcp_flags);
+    } else if (UNLIKELY(card_link_server() != platform_node())) {
+        error = send_elsewhere(tcb, mac, first, sequence, length_bytes, tcp_flags);
     } else {
-        /* Not with payload, which may fill the wire's frame without them. */
-        fields.option_bytes =
-            (uint8_t)receiver_put_sack(tcb, block->headers + SEGMENT_HEADERS_BYTES);
+        error = send_here(fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags), first);
     }
-    segment_put_headers(block, mac, &tcb->flow, fields);
-    error = segment_block_send(block, fields, first, offset);
     if (LIKELY(error == 0)) {
-        receiver_note_ack_sent(tcb);
+        receiver_note_ack_sent(tcb, window);
         return 0;
     }
     return error == -EAGAIN ? wait(tcb) : lose(tcb, COUNTER_DROP_NO_DEVICE);

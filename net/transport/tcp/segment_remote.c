@@ -174,25 +174,26 @@ static void copy_runs(uint8_t *to, const struct plan *plan, const uint8_t *heade
     }
 }
 
-int segment_remote_send(node_id_t link_server, const uint8_t *headers, uint32_t headers_bytes,
-                        const struct reference *first, uint32_t offset, uint32_t length_bytes,
-                        uint16_t segment_bytes)
+int segment_remote_send(node_id_t link_server, const struct segment_fields *fields,
+                        const struct reference *first, uint32_t offset)
 {
+    uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
+    uint32_t headers_bytes = SEGMENT_HEADERS_BYTES + fields->option_bytes;
     struct plan plan;
     uint8_t *to;
 
-    plan_message(&plan, headers_bytes, first, offset, length_bytes, segment_bytes);
-    if (has_reference(&plan) || segment_bytes != 0) {
+    segment_put_headers(headers, fields);
+    plan_message(&plan, headers_bytes, first, offset, fields->payload_bytes, fields->cut_bytes);
+    if (has_reference(&plan) || fields->cut_bytes != 0) {
         struct transmit_segment *message = message_reserve_payload(
             link_server, TRANSMIT_SEGMENT, sizeof(*message), plan.copied_bytes);
 
         if (message == NULL) {
             return message_refusal(link_server);
         }
-        message->segment_bytes = segment_bytes;
+        message->segment_bytes = fields->cut_bytes;
         message->ip_header_bytes = IPV4_HEADER_MIN_BYTES;
-        message->tcp_header_bytes =
-            (uint8_t)(headers_bytes - ETHERNET_HEADER_BYTES - IPV4_HEADER_MIN_BYTES);
+        message->tcp_header_bytes = (uint8_t)(TCP_HEADER_MIN_BYTES + fields->option_bytes);
         memcpy(message->runs, plan.runs, sizeof(plan.runs));
         to = (uint8_t *)(message + 1);
     } else {

@@ -8,6 +8,7 @@
 #include "kernel/base.h"
 
 struct reference;
+struct segment_fields;
 struct tcb;
 
 /* How much of `most_bytes` from the start of `first` on one message can say; at least a whole
@@ -16,13 +17,10 @@ uint32_t segment_remote_fit(const struct tcb *tcb, const struct reference *first
                             uint32_t most_bytes);
 
 /*
- * Send what segment_remote_fit() has allowed, or less; from `offset` in `first` on.
- *
- * headers        Ethernet, IPv4 without options, TCP; checksums as FRAME_INSERT_... wants them
- * segment_bytes  what the card shall cut it into; 0: it need not
+ * Send what segment_remote_fit() has allowed, or less; from `offset` in `first` on. The headers are
+ * made for it; both may be NULL and 0 without payload.
  *
  * Returns 0; -EAGAIN when the channel is full; -ENODEV when that node is not there.
  */
-MUST_CHECK int segment_remote_send(node_id_t link_server, const uint8_t *headers,
-                                   uint32_t headers_bytes, const struct reference *first,
-                                   uint32_t offset, uint32_t length_bytes, uint16_t segment_bytes);
+MUST_CHECK int segment_remote_send(node_id_t link_server, const struct segment_fields *fields,
+                                   const struct reference *first, uint32_t offset);

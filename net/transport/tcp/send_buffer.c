@@ -24,6 +24,7 @@ static struct send_buffer *take_from(struct pool *pool, size_t room_bytes)
 
     if (LIKELY(buffer != NULL)) {
         buffer->holder_count = 1;
+        buffer->is_leading = false;
         buffer->used_bytes = 0;
         buffer->room_bytes = (uint16_t)room_bytes;
     }

@@ -16,12 +16,18 @@
 #define SEND_BUFFER_SMALL_BYTES 512u
 #define SEND_BUFFER_LARGE_BYTES 2048u
 
+/* For a segment's headers in front of the bytes: those of Ethernet, IPv4 and TCP without options,
+ * and what makes the bytes begin at a word. */
+#define SEND_BUFFER_HEADROOM_BYTES 56u
+
 /* The bytes follow. */
 struct send_buffer {
     struct pool_object place;
-    uint32_t holder_count;
+    uint16_t holder_count;
+    bool is_leading;     /* the card reads headers in the headroom */
     uint16_t room_bytes; /* all of it: tells its size */
     uint16_t used_bytes; /* from its start on */
+    uint8_t headroom[SEND_BUFFER_HEADROOM_BYTES];
 };
 
 /* Of either size. */
@@ -38,7 +44,7 @@ struct send_buffer *send_buffer_take(uint32_t length_bytes);
 
 static inline void send_buffer_hold(struct send_buffer *buffer)
 {
-    ASSERT_SLOW(buffer->holder_count > 0);
+    ASSERT_SLOW(buffer->holder_count > 0 && buffer->holder_count < UINT16_MAX);
     buffer->holder_count++;
 }
 
@@ -50,6 +56,27 @@ static inline void send_buffer_release(struct send_buffer *buffer)
     if (--buffer->holder_count == 0) {
         send_buffer_give_back(buffer);
     }
+}
+
+/* Whether a frame may begin in the headroom and go on with these bytes: they are the first, and
+ * no frame does so that the card has not read. */
+static inline bool send_buffer_may_lead(const struct send_buffer *buffer, const uint8_t *bytes)
+{
+    return bytes == (const uint8_t *)(buffer + 1) && !buffer->is_leading;
+}
+
+/* A frame does, and holds the buffer until the card has read it. */
+static inline void send_buffer_lead(struct send_buffer *buffer)
+{
+    buffer->is_leading = true;
+    send_buffer_hold(buffer);
+}
+
+static inline void send_buffer_end_leading(struct send_buffer *buffer)
+{
+    ASSERT_SLOW(buffer->is_leading);
+    buffer->is_leading = false;
+    send_buffer_release(buffer);
 }
 
 /* None is left. */

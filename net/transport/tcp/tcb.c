@@ -132,12 +132,8 @@ void tcb_close(struct tcb *tcb)
 /* Without room it stays due. */
 static void send_ack(struct tcb *tcb)
 {
-    int error = segment_out_send(tcb, NULL, tcb->snd_max, 0, 0);
-
-    if (UNLIKELY(error == -EAGAIN)) {
+    if (UNLIKELY(segment_out_send(tcb, NULL, tcb->snd_max, 0, 0) == -EAGAIN)) {
         receiver_retry_ack(tcb);
-    } else if (UNLIKELY(error != 0)) {
-        receiver_note_ack_sent(tcb); /* lost as on any wire */
     }
 }
 

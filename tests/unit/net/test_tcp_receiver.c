@@ -220,7 +220,7 @@ static void each_kind_of_segment_has_its_action_and_counter(void **state)
 
             open_at(bases[i]);
             segment(ACK, 0, 100, 0); /* so that there are duplicates */
-            receiver_note_ack_sent(&tcb);
+            receiver_note_ack_sent(&tcb, receiver_window(&tcb));
             tcb.rcv_edge = peer(WINDOW);
             fake.acknowledge_count = fake.unsettled_count = 0;
             before[0] = counted(COUNTER_DROP_PROTOCOL);
@@ -382,18 +382,18 @@ static void the_windows_edge_never_moves_left(void **state)
 
         segment(ACK, bytes, length, 0);
         bytes += length;
-        receiver_note_ack_sent(&tcb);
+        receiver_note_ack_sent(&tcb, receiver_window(&tcb));
         assert_int_equal(tcb.rcv_edge, edge); /* nobody reads: nor right */
         assert_true(receiver_window(&tcb) <= (edge - tcb.rcv_nxt) >> RECEIVER_SCALE);
     }
     assert_int_equal(receiver_window(&tcb), 0);
     receiver_consumed(&tcb, FAKE_MSS - 2); /* one less than the buffer holds is under way */
-    receiver_note_ack_sent(&tcb);
+    receiver_note_ack_sent(&tcb, receiver_window(&tcb));
     assert_int_equal(tcb.rcv_edge, edge);
     assert_int_equal(receiver_window(&tcb), 0); /* no silly window */
     receiver_consumed(&tcb, 1);
     assert_int_equal(receiver_window(&tcb), FAKE_MSS >> RECEIVER_SCALE);
-    receiver_note_ack_sent(&tcb);
+    receiver_note_ack_sent(&tcb, receiver_window(&tcb));
     assert_int_equal(tcb.rcv_edge, edge + ALIGN_DOWN(FAKE_MSS, 128));
 }
 
@@ -460,7 +460,7 @@ static void take_windows(uint32_t rounds)
         }
         fake_tcp_advance_us(1000); /* what the handshake took */
         receiver_consumed(&tcb, tcb.rcv_unread_bytes);
-        receiver_note_ack_sent(&tcb);
+        receiver_note_ack_sent(&tcb, receiver_window(&tcb));
     }
 }
 
@@ -519,7 +519,7 @@ static void the_buffer_does_not_grow_for_who_takes_little(void **state)
         fake.stream_bytes = 0;
         fake_tcp_advance_us(500); /* a kilobyte or two in a round trip */
         receiver_consumed(&tcb, 1000);
-        receiver_note_ack_sent(&tcb);
+        receiver_note_ack_sent(&tcb, receiver_window(&tcb));
     }
     assert_int_equal(tcb.rcv_buffer_bytes, RECEIVER_BUFFER_FIRST_BYTES);
 }

@@ -251,7 +251,7 @@ bool sender_output(struct tcb *tcb)
         tcb->snd_max = tcb->snd_end;
     }
     fake.data_count++;
-    receiver_note_ack_sent(tcb);
+    receiver_note_ack_sent(tcb, receiver_window(tcb));
     return true;
 }
 
@@ -304,13 +304,16 @@ int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t se
     assert_int_equal(tcp_flags, 0);
     if (error != 0) {
         fake.send_error = 0;
+        if (error != -EAGAIN) {
+            receiver_note_ack_sent(tcb, receiver_window(tcb)); /* as if lost on the wire */
+        }
         return error;
     }
     fake.ack_count++;
     fake.ack_number = tcb->rcv_nxt;
     fake.ack_window = receiver_window(tcb);
     fake.sack_bytes = receiver_put_sack(tcb, fake.sack);
-    receiver_note_ack_sent(tcb);
+    receiver_note_ack_sent(tcb, receiver_window(tcb));
     return 0;
 }
 

@@ -365,8 +365,9 @@ uint16_t receiver_window(const struct tcb *tcb)
     return card_window;
 }
 
-void receiver_note_ack_sent(struct tcb *tcb)
+void receiver_note_ack_sent(struct tcb *tcb, uint16_t window)
 {
+    (void)window;
     tcb->ack_due = ACK_NONE;
     card_acks_noted++;
 }

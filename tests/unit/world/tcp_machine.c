@@ -196,7 +196,7 @@ int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t se
         memcpy(payload + length_bytes - left, first->bytes + offset, some);
         left -= some;
     }
-    receiver_note_ack_sent(tcb);
+    receiver_note_ack_sent(tcb, receiver_window(tcb));
     send(machine_of(tcb), tcp, 20 + option_bytes + length_bytes);
     return 0;
 }
