@@ -53,7 +53,11 @@ enum outcome piece_send(struct tcb *tcb, struct piece piece, bool is_known)
         return OUTCOME_REFUSED;
     }
     if ((int32_t)(end_sequence - tcb->snd_max) > 0) {
-        queue_note_sent(tcb, end_sequence);
+        if (end != NULL) {
+            queue_note_sent(tcb, end);
+        } else {
+            queue_note_all_sent(tcb);
+        }
     }
     if (is_known) {
         recovery_note_sent(tcb, piece.first, end);

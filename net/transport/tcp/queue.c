@@ -41,7 +41,6 @@ make_reference(const uint8_t *bytes, struct send_buffer *buffer, uint32_t length
     if (UNLIKELY(reference == NULL)) {
         return NULL;
     }
-    ASSERT_SLOW(length_bytes <= REFERENCE_MAX_BYTES);
     reference->next = NULL;
     reference->bytes = bytes;
     reference->buffer = buffer;
@@ -69,7 +68,7 @@ static void release_list(struct reference *reference)
     }
 }
 
-static void link_last(struct tcb *tcb, struct reference *reference)
+static inline void link_last(struct tcb *tcb, struct reference *reference)
 {
     reference->sequence = tcb->snd_end;
     tcb->snd_end = reference_end(reference);
@@ -83,6 +82,16 @@ static void link_last(struct tcb *tcb, struct reference *reference)
         tcb->unsent = reference;
     }
     tcb->reference_count++;
+}
+
+/* The queue is empty. */
+static inline void link_only(struct tcb *tcb, struct reference *reference)
+{
+    ASSERT_SLOW(tcb->queue_head == NULL && tcb->reference_count == 0);
+    reference->sequence = tcb->snd_end;
+    tcb->snd_end += reference->length_bytes;
+    tcb->queue_head = tcb->queue_tail = tcb->unsent = reference;
+    tcb->reference_count = 1;
 }
 
 static void link_list(struct tcb *tcb, struct reference *reference)
@@ -153,7 +162,6 @@ static void extend_tail(struct tcb *tcb, uint32_t length_bytes)
 {
     tcb->queue_tail->length_bytes += length_bytes;
     tcb->snd_end += length_bytes;
-    ASSERT_SLOW(tcb->queue_tail->length_bytes <= REFERENCE_MAX_BYTES);
 }
 
 /* --- Copies --- */
@@ -246,7 +254,7 @@ static bool append_one(struct tcb *tcb, const uint8_t *bytes, uint32_t length_by
     ASSERT_SLOW(length_bytes <= buffer->room_bytes);
     buffer->used_bytes = (uint16_t)length_bytes;
     memcpy(send_buffer_bytes(buffer), bytes, length_bytes);
-    link_last(tcb, reference);
+    link_only(tcb, reference);
     return true;
 }
 
@@ -279,58 +287,34 @@ static bool append_many(struct tcb *tcb, const uint8_t *bytes, uint32_t length_b
 
 bool queue_append_copy(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes)
 {
-    if (!may_append(tcb, length_bytes)) {
-        return false;
-    }
+    ASSERT(!tcb->has_fin && length_bytes > 0);
     if (LIKELY(tcb->queue_tail == NULL && length_bytes <= SEND_BUFFER_LEAST_ROOM)) {
         return append_one(tcb, bytes, length_bytes);
     }
-    return append_many(tcb, bytes, length_bytes);
+    return may_append(tcb, length_bytes) && append_many(tcb, bytes, length_bytes);
 }
 
 /* --- Bytes of the archive --- */
 
-static struct reference *refer_in_list(const uint8_t *bytes, uint32_t length_bytes)
-{
-    struct reference *list = NULL;
-    struct reference **link = &list;
-
-    while (length_bytes != 0) {
-        uint32_t piece = length_bytes < REFERENCE_MAX_BYTES ? length_bytes : REFERENCE_MAX_BYTES;
-        struct reference *reference = make_reference(bytes, NULL, piece);
-
-        if (UNLIKELY(reference == NULL)) {
-            release_list(list);
-            return NULL;
-        }
-        *link = reference;
-        link = &reference->next;
-        bytes += piece;
-        length_bytes -= piece;
-    }
-    return list;
-}
-
 bool queue_append_archive(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes)
 {
     const struct reference *tail = extensible_tail(tcb);
-    struct reference *list;
+    struct reference *reference;
 
     ASSERT_SLOW((uintptr_t)bytes - (uintptr_t)platform_archive_start() + length_bytes <=
                 platform_archive_bytes());
     if (!may_append(tcb, length_bytes)) {
         return false;
     }
-    if (tail != NULL && tail->buffer == NULL && tail->bytes + tail->length_bytes == bytes &&
-        tail->length_bytes + length_bytes <= REFERENCE_MAX_BYTES) {
+    if (tail != NULL && tail->buffer == NULL && tail->bytes + tail->length_bytes == bytes) {
         extend_tail(tcb, length_bytes);
         return true;
     }
-    list = refer_in_list(bytes, length_bytes);
-    if (list == NULL) {
+    reference = make_reference(bytes, NULL, length_bytes);
+    if (UNLIKELY(reference == NULL)) {
         return false;
     }
-    link_list(tcb, list);
+    link_last(tcb, reference);
     return true;
 }
 
@@ -362,17 +346,12 @@ void queue_note_all_sent(struct tcb *tcb)
     tcb->snd_max = tcb->snd_end;
 }
 
-void queue_note_sent(struct tcb *tcb, uint32_t new_max)
+void queue_note_sent(struct tcb *tcb, struct reference *end)
 {
-    struct reference *reference = tcb->unsent;
-
-    ASSERT_SLOW(sequence_is_after(new_max, tcb->snd_max));
-    while (reference != NULL && reference->sequence != new_max) {
-        reference = reference->next;
-    }
-    ASSERT(reference != NULL || new_max == tcb->snd_end);
-    tcb->unsent = reference;
-    tcb->snd_max = new_max;
+    ASSERT_SLOW(tcb->unsent != end);
+    ASSERT_SLOW(end == NULL || sequence_is_after(end->sequence, tcb->snd_max));
+    tcb->unsent = end;
+    tcb->snd_max = end->sequence;
 }
 
 static void cut_front(struct reference *reference, uint32_t length_bytes)
@@ -383,39 +362,26 @@ static void cut_front(struct reference *reference, uint32_t length_bytes)
     reference->length_bytes -= length_bytes;
 }
 
-/* Only the front of the first reference is acknowledged: that is told as a piece of its own. */
-static void release_front(struct tcb *tcb, uint32_t new_una,
-                          void (*acknowledged)(struct tcb *tcb, const struct reference *reference))
+void queue_release(struct tcb *tcb, uint32_t new_una)
 {
-    struct reference *head = tcb->queue_head;
-    struct reference front = *head;
-
-    front.length_bytes = new_una - head->sequence;
-    front.flags &= (uint8_t)~REFERENCE_FIN;
-    acknowledged(tcb, &front);
-    cut_front(head, front.length_bytes);
-}
-
-void queue_release(struct tcb *tcb, uint32_t new_una,
-                   void (*acknowledged)(struct tcb *tcb, const struct reference *reference))
-{
-    struct reference *head = tcb->queue_head;
+    struct reference *head = tcb->queue_head, *unsent = tcb->unsent;
 
     ASSERT(new_una - tcb->snd_una - 1 < tcb->snd_max - tcb->snd_una);
-    while (head != tcb->unsent && (int32_t)(reference_end(head) - new_una) <= 0) {
-        acknowledged(tcb, head);
-        tcb->queue_head = head->next;
+    while (head != unsent && !sequence_is_after(reference_end(head), new_una)) {
+        struct reference *next = head->next;
+
         release_reference(head);
         tcb->reference_count--;
-        head = tcb->queue_head;
+        head = next;
     }
+    tcb->queue_head = head;
+    tcb->snd_una = new_una;
     if (head == NULL) {
         tcb->queue_tail = NULL;
     } else if (head->sequence != new_una) {
-        ASSERT(head != tcb->unsent);
-        release_front(tcb, new_una, acknowledged);
+        ASSERT(head != unsent);
+        cut_front(head, new_una - head->sequence);
     }
-    tcb->snd_una = new_una;
 }
 
 /* The part from `sequence` on becomes a reference of its own, sent and marked as the first. */

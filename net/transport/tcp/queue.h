@@ -32,13 +32,11 @@ struct reference {
     const uint8_t *bytes;
     struct send_buffer *buffer; /* NULL: the boot archive's, which stay */
     uint32_t sequence;
-    uint32_t length_bytes; /* at most REFERENCE_MAX_BYTES */
-    uint32_t sent_us;      /* last */
+    uint32_t length_bytes;
+    uint32_t sent_us; /* last */
     uint8_t flags;
     uint8_t sent_count; /* 0: not yet. Stays at 255 */
 };
-
-#define REFERENCE_MAX_BYTES 65535u
 
 /* The sequence number behind it. */
 static inline uint32_t reference_end(const struct reference *reference)
@@ -59,16 +57,14 @@ uint32_t queue_room_bytes(const struct tcb *tcb);
 /* FIN behind all that is queued. False: no memory for a reference of its own; try again later. */
 MUST_CHECK bool queue_append_fin(struct tcb *tcb);
 
-/* So much of what `unsent` begins with has been sent, FIN included: snd_max and `unsent` move. It
- * is split there beforehand (queue_split()), so whole references are sent or not. */
-void queue_note_sent(struct tcb *tcb, uint32_t new_max);
+/* What is unsent has been, up to this reference, which is not the first of it: snd_max and `unsent`
+ * move. It was split there beforehand (queue_split()), so whole references are sent or not. */
+void queue_note_sent(struct tcb *tcb, struct reference *end);
 /* All that is queued has been. */
 void queue_note_all_sent(struct tcb *tcb);
 /* Move snd_una to `new_una`, which lies in (snd_una, snd_max], and give back what lies before it.
- * Before each goes, `acknowledged` is called with it. One that is acknowledged in part is cut at
- * its front, and told as a copy of it that ends there. */
-void queue_release(struct tcb *tcb, uint32_t new_una,
-                   void (*acknowledged)(struct tcb *tcb, const struct reference *reference));
+ * A reference that is acknowledged in part is cut at its front. */
+void queue_release(struct tcb *tcb, uint32_t new_una);
 /* The reference that begins at this number, which lies in the queue: split there if need be. NULL
  * without memory, or at the end of the queue. */
 struct reference *queue_split(struct tcb *tcb, struct reference *from, uint32_t sequence);

@@ -123,22 +123,23 @@ static bool may_grow(const struct tcb *tcb, uint32_t bytes)
     return !held_is_full_for(address) && share_allows(&grown, address, bytes);
 }
 
-/* Twice what the application has taken in a round trip: so its peer can send as much again, and
- * more, before it hears of it. */
-static void grow_buffer(struct tcb *tcb, uint32_t bytes)
+/* Twice what the application takes in a round trip: so its peer can send as much again, and more,
+ * before it hears of it. Looked at when it has taken so much that there may be something to do. */
+static __attribute__((noinline)) void grow_buffer(struct tcb *tcb)
 {
     uint32_t round_trip_us = tcb->srtt_us8 == 0 ? ROUND_TRIP_UNKNOWN_US : tcb->srtt_us8 / 8;
     uint32_t most = least(RECEIVER_BUFFER_MAX_BYTES, WINDOW_FIELD_MAX << tcb->rcv_scale);
-    uint32_t now_us = tcp_now_us(), wanted;
+    uint32_t now_us = tcp_now_us(), past_us = now_us - tcb->rcv_taken_since_us;
+    uint32_t taken_bytes, wanted;
 
-    tcb->rcv_taken_bytes += bytes;
     if (round_trip_us < ROUND_TRIP_LEAST_US) {
         round_trip_us = ROUND_TRIP_LEAST_US;
     }
-    if (now_us - tcb->rcv_taken_since_us < round_trip_us) {
+    if (past_us < round_trip_us) {
         return;
     }
-    wanted = least(2 * least(tcb->rcv_taken_bytes, most), most);
+    taken_bytes = (uint32_t)((uint64_t)tcb->rcv_taken_bytes * round_trip_us / past_us);
+    wanted = least(2 * least(taken_bytes, most), most);
     tcb->rcv_taken_bytes = 0;
     tcb->rcv_taken_since_us = now_us;
     if (wanted > tcb->rcv_buffer_bytes && may_grow(tcb, wanted - tcb->rcv_buffer_bytes)) {
@@ -154,7 +155,10 @@ void receiver_consumed(struct tcb *tcb, uint32_t bytes)
     if (tcb->has_peer_fin) {
         return; /* nothing comes that wants a window */
     }
-    grow_buffer(tcb, bytes);
+    tcb->rcv_taken_bytes += bytes;
+    if (UNLIKELY(tcb->rcv_taken_bytes > tcb->rcv_buffer_bytes / 2)) {
+        grow_buffer(tcb);
+    }
     if (room_behind_edge(tcb) >= (int32_t)least(2u * tcb->mss, tcb->rcv_buffer_bytes / 2) &&
         tcb->ack_due < ACK_NOW) {
         tcb->ack_due = ACK_NOW;

@@ -37,13 +37,6 @@ void recovery_open(struct tcb *tcb, uint32_t round_trip_us, bool is_handshake_re
 
 /* --- Acknowledgements --- */
 
-/* They have been looked at before they go. */
-static void ignore(struct tcb *tcb, const struct reference *reference)
-{
-    (void)tcb;
-    (void)reference;
-}
-
 /* The common one: something new, and nothing is missing. */
 __attribute__((always_inline)) static inline void acknowledge_plain(struct tcb *tcb,
                                                                     const struct packet *packet)
@@ -66,7 +59,7 @@ __attribute__((always_inline)) static inline void acknowledge_plain(struct tcb *
     }
     newreno_forget(tcb);
     loss_timer_note_heard(tcb);
-    queue_release(tcb, ack, ignore);
+    queue_release(tcb, ack);
     if (UNLIKELY(tcb->is_cwnd_limited || recovery != NULL)) {
         congestion_on_ack(tcb, bytes, 1u + packet->merged_count, round_trip_us);
         recovery = tcb->recovery;
@@ -92,7 +85,7 @@ static void take_news(struct tcb *tcb, struct recovery *recovery, const struct p
 
     if (sequence_is_after(ack, tcb->snd_una)) {
         scoreboard_acknowledge(tcb, recovery, ack, delivery);
-        queue_release(tcb, ack, ignore);
+        queue_release(tcb, ack);
         loss_timer_note_heard(tcb);
         round_trip_ease(tcb);
     }

@@ -21,11 +21,9 @@
 #include "net/transport/tcp/send_buffer.h"
 #include "net/transport/tcp/tcb.h"
 
-/* References that a frame has room for whatever they are: each may need as many pieces as the
- * longest one. */
-#define REFERENCES_ANY                                                                             \
-    ((FRAME_FRAGMENT_MAX - 1) /                                                                    \
-     ((REFERENCE_MAX_BYTES + FRAME_FRAGMENT_MAX_BYTES - 1) / FRAME_FRAGMENT_MAX_BYTES))
+/* References that a frame has room for whatever they are: each has a piece that is not full, beside
+ * the full ones that the longest segment has. */
+#define REFERENCES_ANY (FRAME_FRAGMENT_MAX - 1 - UINT16_MAX / FRAME_FRAGMENT_MAX_BYTES)
 
 _Static_assert(REFERENCES_ANY >= 2, "head and file of a response");
 
@@ -48,12 +46,14 @@ static uint32_t limit_to_frame(const struct reference *reference, uint32_t most_
     unsigned count = 1; /* the headers */
 
     while (length_bytes < most_bytes) {
-        count +=
-            (reference->length_bytes + FRAME_FRAGMENT_MAX_BYTES - 1) / FRAME_FRAGMENT_MAX_BYTES;
+        uint32_t left = most_bytes - length_bytes;
+
+        left = left < reference->length_bytes ? left : reference->length_bytes;
+        count += (left + FRAME_FRAGMENT_MAX_BYTES - 1) / FRAME_FRAGMENT_MAX_BYTES;
         if (count > FRAME_FRAGMENT_MAX) {
             return length_bytes;
         }
-        length_bytes += reference->length_bytes;
+        length_bytes += left;
         reference = reference->next;
     }
     return most_bytes;

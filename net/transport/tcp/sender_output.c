@@ -203,25 +203,41 @@ static enum outcome send_ack_first(struct tcb *tcb)
                                                                       : OUTCOME_SENT;
 }
 
+/* Whether nothing more of it may go, after something new has: not a whole segment, nor all that is
+ * left. A quick look that may be wrong if it says no. */
+static bool is_spent(const struct tcb *tcb)
+{
+    uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
+    uint32_t most_bytes = least(tcb->cwnd, tcb->snd_wnd);
+
+    return tcb->recovery == NULL && tcb->snd_wnd_max >= 2u * tcb->mss &&
+           (tcb->unsent == NULL ||
+            most_bytes < flight_bytes + least(tcb->mss, tcb->snd_end - tcb->snd_max));
+}
+
 /* Nothing new goes while there is something lost that may not. */
-static enum outcome send_next(struct tcb *tcb)
+static enum outcome send_next(struct tcb *tcb, bool *is_over)
 {
     struct reference *lost = recovery_next_lost(tcb);
     struct reference *first;
+    enum outcome outcome;
 
     if (UNLIKELY(lost != NULL)) {
         return send_lost(tcb, lost);
     }
     first = first_new(tcb);
-    return first == NULL ? OUTCOME_NOTHING : send_new(tcb, first);
+    outcome = first == NULL ? OUTCOME_NOTHING : send_new(tcb, first);
+    *is_over = is_spent(tcb);
+    return outcome;
 }
 
 static struct progress send_frames(struct tcb *tcb)
 {
     struct progress progress = {OUTCOME_SENT, 0};
+    bool is_over = false;
 
-    while (progress.frame_count < FRAMES_PER_ROUND) {
-        progress.outcome = send_next(tcb);
+    while (progress.frame_count < FRAMES_PER_ROUND && !is_over) {
+        progress.outcome = send_next(tcb, &is_over);
         if (progress.outcome != OUTCOME_SENT) {
             break;
         }
@@ -230,7 +246,9 @@ static struct progress send_frames(struct tcb *tcb)
     if (progress.frame_count != 0) {
         congestion_on_send(tcb, is_cwnd_limit(tcb));
     }
-    if (progress.outcome == OUTCOME_SENT) {
+    if (progress.outcome == OUTCOME_SENT && is_over) {
+        progress.outcome = OUTCOME_NOTHING;
+    } else if (progress.outcome == OUTCOME_SENT) {
         blocked_add(tcb);
         progress.outcome = OUTCOME_WAITS;
     } else if (progress.outcome == OUTCOME_NOTHING) {

@@ -52,7 +52,7 @@ static void whole_segments_go_as_far_as_congestion_control_says(void **state)
     sending_append(&tcb, 100000);
     assert_string_equal(sending_go(&tcb), "0+14600");
     assert_true(seen.is_limited);
-    assert_int_equal(tcb.reference_count, 3); /* split where sending has stopped */
+    assert_int_equal(tcb.reference_count, 2); /* split where sending has stopped */
     assert_string_equal(sending_go(&tcb), "");
 }
 

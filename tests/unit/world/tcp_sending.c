@@ -29,12 +29,6 @@ struct tcb tcb, others[8];
 struct sending_given given;
 struct sending_seen seen;
 
-static void ignore(struct tcb *of, const struct reference *reference)
-{
-    (void)of;
-    (void)reference;
-}
-
 uint32_t recovery_acknowledge(struct tcb *of, const struct packet *packet,
                               const struct tcp_options *options, bool is_duplicate)
 {
@@ -44,7 +38,7 @@ uint32_t recovery_acknowledge(struct tcb *of, const struct packet *packet,
     seen.acknowledge_count++;
     seen.was_duplicate = is_duplicate;
     if (bytes != 0) {
-        queue_release(of, packet->acknowledgment, ignore);
+        queue_release(of, packet->acknowledgment);
     }
     return bytes;
 }
