@@ -227,12 +227,6 @@ uint32_t recovery_acknowledge(struct tcb *tcb, const struct packet *packet,
 
 /* --- What may be sent, and was --- */
 
-/* Without memory for more: the head alone, after a time-out. */
-static bool is_head_lost(const struct tcb *tcb)
-{
-    return tcb->queue_head != tcb->unsent && (tcb->queue_head->flags & REFERENCE_LOST) != 0;
-}
-
 uint32_t recovery_pipe_bytes(const struct tcb *tcb)
 {
     const struct recovery *recovery = tcb->recovery;
@@ -250,7 +244,7 @@ uint32_t recovery_quota_bytes(const struct tcb *tcb)
     if (recovery != NULL && undo_hides_lost(tcb, recovery)) {
         return undo_quota_bytes(tcb, recovery);
     }
-    if (UNLIKELY(recovery == NULL && is_head_lost(tcb))) {
+    if (UNLIKELY(recovery == NULL && !recovery_is_plain(tcb))) {
         return tcb->mss;
     }
     return tcb->cwnd > pipe_bytes ? tcb->cwnd - pipe_bytes : 0;
@@ -261,7 +255,7 @@ struct reference *recovery_next_lost(const struct tcb *tcb)
     const struct recovery *recovery = tcb->recovery;
 
     if (LIKELY(recovery == NULL)) {
-        return UNLIKELY(is_head_lost(tcb)) ? tcb->queue_head : NULL;
+        return UNLIKELY(!recovery_is_plain(tcb)) ? tcb->queue_head : NULL;
     }
     return undo_hides_lost(tcb, recovery) ? NULL : scoreboard_first_lost(tcb, recovery);
 }

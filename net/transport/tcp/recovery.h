@@ -7,10 +7,11 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/recovery_block.h"
+#include "net/transport/tcp/tcb.h"
 
 struct packet;
-struct reference;
-struct tcb;
 struct tcp_options;
 
 /* Chosen: the peer is silent for that many time-outs, each twice as long as the one before: 6 to 13
@@ -35,6 +36,15 @@ void recovery_acknowledge_plain(struct tcb *tcb, const struct packet *packet);
 
 /* What is in the network by our reckoning (RFC 6675 "pipe"). */
 uint32_t recovery_pipe_bytes(const struct tcb *tcb);
+/* Nothing is missing, and no probe due: what may be sent is cwnd less what is under way. */
+static inline bool recovery_is_plain(const struct tcb *tcb)
+{
+    if (UNLIKELY(tcb->recovery != NULL)) {
+        return tcb->recovery->is_quiet;
+    }
+    /* Without memory for more: the head alone, after a time-out. */
+    return tcb->queue_head == tcb->unsent || (tcb->queue_head->flags & REFERENCE_LOST) == 0;
+}
 /* How many bytes may be sent now, of lost or new ones, by congestion control; the window is the
  * caller's. */
 uint32_t recovery_quota_bytes(const struct tcb *tcb);

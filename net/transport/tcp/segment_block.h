@@ -47,45 +47,60 @@ struct segment_fields {
     uint8_t option_bytes; /* a multiple of 4 */
 };
 
+/* A sum of 16-bit words in 32 bits and itself with its halves changed: the upper half is that of
+ * both, the carry in it (RFC 1071 2). */
+static inline uint16_t segment_fold(uint32_t sum)
+{
+    return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
+}
+
 /* The sum of the pseudo-header (RFC 9293 3.1), not complemented: the card adds the rest, and where
  * it cuts segments their lengths, too. */
-static inline uint16_t segment_pseudo_sum(const struct flow *flow, uint32_t tcp_bytes)
+static inline uint16_t segment_pseudo_sum(uint64_t addresses, uint32_t tcp_bytes)
 {
-    uint64_t sum = (uint64_t)flow->local_address + flow->remote_address +
-                   swap16((uint16_t)(tcp_bytes + IPV4_PROTOCOL_TCP));
-    uint32_t half;
+    uint32_t sum = (uint32_t)((addresses + (addresses << 32 | addresses >> 32)) >> 32);
 
-    /* A sum and itself with its halves changed: the upper half is that of both, the carry in it. */
-    half = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
-    return (uint16_t)((half + (half << 16 | half >> 16)) >> 16);
+    return segment_fold((sum & 0xFFFF) + (sum >> 16) +
+                        swap16((uint16_t)(tcp_bytes + IPV4_PROTOCOL_TCP)));
 }
+
+_Static_assert(offsetof(struct flow, remote_address) == 0 &&
+                   offsetof(struct flow, local_address) == sizeof(uint32_t) &&
+                   offsetof(struct flow, local_port) ==
+                       offsetof(struct flow, remote_port) + sizeof(uint16_t),
+               "read as one word each");
 
 /* DF, since a segment never exceeds the path's MTU for long; so its identification means nothing
  * (RFC 6864 4.1). */
 __attribute__((always_inline)) static inline void
 segment_put_headers(uint8_t *ethernet, const struct segment_fields *fields)
 {
-    const struct flow *flow = fields->flow;
     uint32_t tcp_bytes = TCP_HEADER_MIN_BYTES + fields->option_bytes + fields->payload_bytes;
     uint8_t *ip = ethernet + ETHERNET_HEADER_BYTES;
     uint8_t *tcp = ip + IPV4_HEADER_MIN_BYTES;
+    const struct flow *flow = fields->flow;
+    uint64_t addresses;
+    uint32_t ports;
+    uint16_t sum;
 
+    /* As they stand in a segment that is received, source and destination changed. */
+    __builtin_memcpy(&addresses, flow, sizeof(addresses));
+    __builtin_memcpy(&ports, (const uint8_t *)flow + offsetof(struct flow, remote_port),
+                     sizeof(ports));
+    sum = segment_pseudo_sum(addresses, fields->cut_bytes != 0 ? 0 : tcp_bytes);
+    store_le64(ip + IPV4_SOURCE_OFFSET, addresses << 32 | addresses >> 32);
+    store_le32(tcp + TCP_SOURCE_PORT_OFFSET, ports << 16 | ports >> 16);
+    store_le32(tcp + TCP_CHECKSUM_OFFSET, sum);
     __builtin_memcpy(ethernet, fields->mac, 6);
     __builtin_memcpy(ethernet + 6, interface_mac(), 6);
     store_be32(ethernet + ETHERNET_TYPE_OFFSET, ETHERNET_TYPE_IPV4 << 16 | 0x4500);
     store_be16(ip + IPV4_LENGTH_OFFSET, (uint16_t)(IPV4_HEADER_MIN_BYTES + tcp_bytes));
     store_be64(ip + 4, (uint64_t)IPV4_DO_NOT_FRAGMENT << 32 | (uint64_t)SEGMENT_TIME_TO_LIVE << 24 |
                            IPV4_PROTOCOL_TCP << 16);
-    __builtin_memcpy(ip + IPV4_SOURCE_OFFSET, &flow->local_address, 4);
-    __builtin_memcpy(ip + IPV4_DESTINATION_OFFSET, &flow->remote_address, 4);
-    __builtin_memcpy(tcp + TCP_SOURCE_PORT_OFFSET, &flow->local_port, 2);
-    __builtin_memcpy(tcp + TCP_DESTINATION_PORT_OFFSET, &flow->remote_port, 2);
     store_be32(tcp + TCP_SEQUENCE_OFFSET, fields->sequence);
     store_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET, fields->acknowledgment);
     store_be32(tcp + 12, (TCP_HEADER_MIN_BYTES + fields->option_bytes) << 26 |
                              (uint32_t)fields->tcp_flags << 16 | fields->window);
-    store_le32(tcp + TCP_CHECKSUM_OFFSET,
-               segment_pseudo_sum(flow, fields->cut_bytes != 0 ? 0 : tcp_bytes));
     if (UNLIKELY(fields->option_bytes != 0)) {
         __builtin_memcpy(tcp + TCP_HEADER_MIN_BYTES, fields->options, fields->option_bytes);
     }

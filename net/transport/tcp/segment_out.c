@@ -234,8 +234,10 @@ fields_of(const struct tcb *tcb, const uint8_t *mac, uint16_t window, uint32_t s
     };
 }
 
-static int send_elsewhere(const struct tcb *tcb, const uint8_t *mac, const struct reference *first,
-                          uint32_t sequence, uint32_t length_bytes, uint8_t tcp_flags)
+static __attribute__((noinline)) int send_elsewhere(const struct tcb *tcb, const uint8_t *mac,
+                                                    const struct reference *first,
+                                                    uint32_t sequence, uint32_t length_bytes,
+                                                    uint8_t tcp_flags)
 {
     const struct segment_fields fields =
         fields_of(tcb, mac, receiver_window(tcb), sequence, length_bytes, tcp_flags);
@@ -243,9 +245,10 @@ static int send_elsewhere(const struct tcb *tcb, const uint8_t *mac, const struc
     return segment_remote_send(card_link_server(), &fields, first, sequence - first->sequence);
 }
 
-/* Options go not with payload, which may fill the wire's frame without them. */
-static int send_bare(const struct tcb *tcb, const uint8_t *mac, uint32_t sequence,
-                     uint8_t tcp_flags)
+/* Apart, like the one before: the caller has few registers to spare. Options go not with payload,
+ * which may fill the wire's frame without them. */
+static __attribute__((noinline)) int send_bare(const struct tcb *tcb, const uint8_t *mac,
+                                               uint32_t sequence, uint8_t tcp_flags)
 {
     struct segment_fields fields =
         fields_of(tcb, mac, receiver_window(tcb), sequence, 0, tcp_flags);

@@ -126,13 +126,12 @@ static struct piece cut_to_half_window(const struct tcb *tcb, struct piece piece
     return piece;
 }
 
-static enum outcome send_new(struct tcb *tcb, struct reference *first)
+static enum outcome send_new(struct tcb *tcb, struct reference *first, uint32_t quota_bytes)
 {
     uint32_t flight_bytes = first->sequence - tcb->snd_una;
     uint32_t queued_bytes = tcb->snd_end - first->sequence;
     uint32_t payload_bytes = queued_bytes - tcb->has_fin;
     uint32_t window_bytes = window_room(tcb, flight_bytes);
-    uint32_t quota_bytes = recovery_quota_bytes(tcb);
     uint32_t usable_bytes = least(window_bytes, quota_bytes);
     struct piece piece = {first, payload_bytes, tcb->has_fin};
 
@@ -152,13 +151,6 @@ static enum outcome send_new(struct tcb *tcb, struct reference *first)
         persist_stop(tcb);
     }
     return piece_send(tcb, piece_fit(tcb, piece), true);
-}
-
-/* Whether congestion control, and not the window, keeps what is queued from going. */
-static bool is_cwnd_limit(const struct tcb *tcb)
-{
-    return tcb->unsent != NULL &&
-           recovery_quota_bytes(tcb) < window_room(tcb, tcb->snd_max - tcb->snd_una);
 }
 
 /* --- Probes for the tail of what was sent (RFC 8985 7) --- */
@@ -203,50 +195,65 @@ static enum outcome send_ack_first(struct tcb *tcb)
                                                                       : OUTCOME_SENT;
 }
 
-/* Whether nothing more of it may go, after something new has: not a whole segment, nor all that is
- * left. A quick look that may be wrong if it says no. */
-static bool is_spent(const struct tcb *tcb)
+/* What congestion control lets go. Nothing is lost, most often. */
+static inline uint32_t quota_of(const struct tcb *tcb, bool is_plain)
 {
     uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
-    uint32_t most_bytes = least(tcb->cwnd, tcb->snd_wnd);
 
-    return tcb->recovery == NULL && tcb->snd_wnd_max >= 2u * tcb->mss &&
-           (tcb->unsent == NULL ||
-            most_bytes < flight_bytes + least(tcb->mss, tcb->snd_end - tcb->snd_max));
+    if (UNLIKELY(!is_plain)) {
+        return recovery_quota_bytes(tcb);
+    }
+    return tcb->cwnd > flight_bytes ? tcb->cwnd - flight_bytes : 0;
+}
+
+/* Whether congestion control, and not the window, keeps what is queued from going. */
+static inline bool is_cwnd_limit(const struct tcb *tcb, bool is_plain)
+{
+    return tcb->unsent != NULL &&
+           quota_of(tcb, is_plain) < window_room(tcb, tcb->snd_max - tcb->snd_una);
+}
+
+/* Whether nothing more may go, after something new has: not a whole segment, nor all that is left.
+ * A quick look that may be wrong if it says no. */
+static inline bool is_spent(const struct tcb *tcb)
+{
+    uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
+
+    return tcb->snd_wnd_max >= 2u * tcb->mss &&
+           (tcb->unsent == NULL || least(tcb->cwnd, tcb->snd_wnd) <
+                                       flight_bytes + least(tcb->mss, tcb->snd_end - tcb->snd_max));
 }
 
 /* Nothing new goes while there is something lost that may not. */
-static enum outcome send_next(struct tcb *tcb, bool *is_over)
+static inline enum outcome send_next(struct tcb *tcb, bool is_plain)
 {
-    struct reference *lost = recovery_next_lost(tcb);
+    struct reference *lost = UNLIKELY(!is_plain) ? recovery_next_lost(tcb) : NULL;
     struct reference *first;
-    enum outcome outcome;
 
     if (UNLIKELY(lost != NULL)) {
         return send_lost(tcb, lost);
     }
     first = first_new(tcb);
-    outcome = first == NULL ? OUTCOME_NOTHING : send_new(tcb, first);
-    *is_over = is_spent(tcb);
-    return outcome;
+    return first == NULL ? OUTCOME_NOTHING : send_new(tcb, first, quota_of(tcb, is_plain));
 }
 
 static struct progress send_frames(struct tcb *tcb)
 {
     struct progress progress = {OUTCOME_SENT, 0};
-    bool is_over = false;
+    bool is_plain = recovery_is_plain(tcb), is_over = false;
 
     while (progress.frame_count < FRAMES_PER_ROUND && !is_over) {
-        progress.outcome = send_next(tcb, &is_over);
+        progress.outcome = send_next(tcb, is_plain);
         if (progress.outcome != OUTCOME_SENT) {
             break;
         }
         progress.frame_count++;
+        is_over = is_plain && is_spent(tcb);
     }
     if (progress.frame_count != 0) {
-        congestion_on_send(tcb, is_cwnd_limit(tcb));
+        congestion_on_send(tcb, is_cwnd_limit(tcb, is_plain));
     }
-    if (progress.outcome == OUTCOME_SENT && is_over) {
+    if (is_over) {
         progress.outcome = OUTCOME_NOTHING;
     } else if (progress.outcome == OUTCOME_SENT) {
         blocked_add(tcb);
@@ -282,7 +289,7 @@ static struct progress output(struct tcb *tcb)
     if (progress.outcome > OUTCOME_NOTHING) {
         return progress;
     }
-    if (first_new(tcb) != NULL || recovery_next_lost(tcb) != NULL) {
+    if (first_new(tcb) != NULL || !recovery_is_plain(tcb)) {
         progress = send_frames(tcb);
     }
     progress.frame_count += has_sent;
@@ -320,10 +327,17 @@ static bool send_all(struct tcb *tcb)
     return true;
 }
 
+/* Neither new nor lost nor a FIN: all that there was has gone. */
+static inline bool has_nothing(const struct tcb *tcb)
+{
+    return tcb->unsent == NULL && recovery_is_plain(tcb) && tcb->is_fin_due == tcb->has_fin &&
+           tcb->persist_interval_us == 0;
+}
+
 bool sender_output(struct tcb *tcb)
 {
-    if (UNLIKELY(tcb->is_output_blocked)) {
-        return false; /* behind those that were first */
+    if (has_nothing(tcb) || UNLIKELY(tcb->is_output_blocked)) {
+        return false; /* or behind those that were first */
     }
     if (tcb->snd_max == tcb->snd_una && tcb->unsent != NULL) {
         congestion_after_idle(tcb);
