@@ -52,10 +52,12 @@ make_reference(const uint8_t *bytes, struct send_buffer *buffer, uint32_t length
 
 static void release_reference(struct reference *reference)
 {
-    if (reference->buffer != NULL) {
-        send_buffer_release(reference->buffer);
-    }
+    struct send_buffer *buffer = reference->buffer;
+
     pool_release(&references, reference);
+    if (buffer != NULL) {
+        send_buffer_release(buffer);
+    }
 }
 
 static void release_list(struct reference *reference)
@@ -362,11 +364,10 @@ static void cut_front(struct reference *reference, uint32_t length_bytes)
     reference->length_bytes -= length_bytes;
 }
 
-void queue_release(struct tcb *tcb, uint32_t new_una)
+static __attribute__((noinline)) void release_some(struct tcb *tcb, uint32_t new_una)
 {
     struct reference *head = tcb->queue_head, *unsent = tcb->unsent;
 
-    ASSERT(new_una - tcb->snd_una - 1 < tcb->snd_max - tcb->snd_una);
     while (head != unsent && !sequence_is_after(reference_end(head), new_una)) {
         struct reference *next = head->next;
 
@@ -375,13 +376,28 @@ void queue_release(struct tcb *tcb, uint32_t new_una)
         head = next;
     }
     tcb->queue_head = head;
-    tcb->snd_una = new_una;
     if (head == NULL) {
         tcb->queue_tail = NULL;
     } else if (head->sequence != new_una) {
         ASSERT(head != unsent);
         cut_front(head, new_una - head->sequence);
     }
+}
+
+void queue_release(struct tcb *tcb, uint32_t new_una)
+{
+    struct reference *head = tcb->queue_head;
+
+    ASSERT(new_una - tcb->snd_una - 1 < tcb->snd_max - tcb->snd_una);
+    tcb->snd_una = new_una;
+    if (head->next != NULL || new_una != tcb->snd_end) {
+        release_some(tcb, new_una);
+        return;
+    }
+    ASSERT_SLOW(head == tcb->queue_tail && tcb->unsent == NULL);
+    tcb->queue_head = tcb->queue_tail = NULL;
+    tcb->reference_count = 0;
+    release_reference(head);
 }
 
 /* The part from `sequence` on becomes a reference of its own, sent and marked as the first. */

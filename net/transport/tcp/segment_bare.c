@@ -22,16 +22,16 @@
 #define REFUSALS_SPREAD 500u
 
 /* As a packet of lwIP's. */
-static void send_later(uint32_t next_hop, struct segment_fields *fields)
+static void send_later(uint32_t next_hop, struct segment_fields fields)
 {
     static const uint8_t unknown[6];
     uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
 
-    fields->mac = unknown;
-    segment_put_headers(headers, fields);
+    fields.mac = unknown;
+    segment_put_headers(headers, &fields);
     interface_send_later(
         next_hop, headers + ETHERNET_HEADER_BYTES,
-        (uint16_t)(SEGMENT_HEADERS_BYTES - ETHERNET_HEADER_BYTES + fields->option_bytes));
+        (uint16_t)(SEGMENT_HEADERS_BYTES - ETHERNET_HEADER_BYTES + fields.option_bytes));
 }
 
 void segment_out_send_bare(const struct bare_segment *segment)
@@ -51,7 +51,7 @@ void segment_out_send_bare(const struct bare_segment *segment)
 
     ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= SEGMENT_OPTION_BYTES_MAX);
     if (UNLIKELY(fields.mac == NULL)) {
-        send_later(next_hop, &fields);
+        send_later(next_hop, fields);
         return;
     }
     error = segment_block_send(&fields);

@@ -7,13 +7,19 @@
  */
 #pragma once
 
+#include <errno.h>
+
 #include "drivers/nic/frame.h"
 #include "kernel/base.h"
+#include "kernel/platform.h"
 #include "libc/core/bytes.h"
 #include "libc/core/pool.h"
 #include "net/headers.h"
+#include "net/link/server.h"
 #include "net/messages.h"
+#include "net/transport/card.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/tcp/segment_remote.h"
 
 struct send_buffer;
 
@@ -33,6 +39,8 @@ struct segment_block {
 /* NULL while there are as many as may be: frames on their way give theirs back. */
 struct segment_block *segment_block_take(void);
 void segment_block_release(struct segment_block *block);
+/* The same of one that holds nothing: frame_to_send.done. */
+void segment_block_release_bare(void *block);
 
 /* A segment that is about to go, but for its payload. */
 struct segment_fields {
@@ -122,6 +130,39 @@ segment_put_work(struct frame_to_send *frame, const struct segment_fields *field
     }
 }
 
+/* Apart from what it is a copy of, which need not be in memory. */
+static inline int segment_send_elsewhere(struct segment_fields fields,
+                                         const struct reference *first, uint32_t offset)
+{
+    return segment_remote_send(card_link_server(), &fields, first, offset);
+}
+
 /* A segment without payload, through this node's link server or another's. 0; -EAGAIN without room,
  * -ENODEV without a link server. */
-MUST_CHECK int segment_block_send(const struct segment_fields *fields);
+MUST_CHECK __attribute__((always_inline)) static inline int
+segment_block_send(const struct segment_fields *fields)
+{
+    struct segment_block *block;
+    struct frame_to_send frame;
+    int error;
+
+    if (UNLIKELY(card_link_server() != platform_node())) {
+        return segment_send_elsewhere(*fields, NULL, 0);
+    }
+    block = segment_block_take();
+    if (UNLIKELY(block == NULL)) {
+        return -EAGAIN;
+    }
+    segment_put_headers(block->headers, fields);
+    segment_put_work(&frame, fields);
+    frame.fragments[0].data = block->headers;
+    frame.fragments[0].length_bytes = frame.length_bytes;
+    frame.fragment_count = 1;
+    frame.done = segment_block_release_bare;
+    frame.context = block;
+    error = link_server_transmit(&frame);
+    if (UNLIKELY(error != 0)) {
+        segment_block_release_bare(block);
+    }
+    return error;
+}

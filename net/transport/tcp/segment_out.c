@@ -234,19 +234,18 @@ fields_of(const struct tcb *tcb, const uint8_t *mac, uint16_t window, uint32_t s
     };
 }
 
+/* Apart: the caller has few registers to spare. */
 static __attribute__((noinline)) int send_elsewhere(const struct tcb *tcb, const uint8_t *mac,
                                                     const struct reference *first,
                                                     uint32_t sequence, uint32_t length_bytes,
                                                     uint8_t tcp_flags)
 {
-    const struct segment_fields fields =
-        fields_of(tcb, mac, receiver_window(tcb), sequence, length_bytes, tcp_flags);
-
-    return segment_remote_send(card_link_server(), &fields, first, sequence - first->sequence);
+    return segment_send_elsewhere(
+        fields_of(tcb, mac, receiver_window(tcb), sequence, length_bytes, tcp_flags), first,
+        sequence - first->sequence);
 }
 
-/* Apart, like the one before: the caller has few registers to spare. Options go not with payload,
- * which may fill the wire's frame without them. */
+/* Likewise. */
 static __attribute__((noinline)) int send_bare(const struct tcb *tcb, const uint8_t *mac,
                                                uint32_t sequence, uint8_t tcp_flags)
 {
@@ -254,8 +253,9 @@ static __attribute__((noinline)) int send_bare(const struct tcb *tcb, const uint
         fields_of(tcb, mac, receiver_window(tcb), sequence, 0, tcp_flags);
     uint8_t options[SEGMENT_OPTION_BYTES_MAX];
 
-    fields.options = options;
+    /* Not with payload, which may fill the wire's frame without them. */
     fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
+    fields.options = options;
     return segment_block_send(&fields);
 }
 
