@@ -16,11 +16,11 @@ enum outcome piece_wait(struct tcb *tcb)
     return OUTCOME_WAITS;
 }
 
-struct piece piece_fit(const struct tcb *tcb, struct piece piece)
+static __attribute__((noinline)) struct piece cut(const struct tcb *tcb, struct piece piece)
 {
     uint32_t length_bytes = segment_out_fit(tcb, piece.first, piece.length_bytes);
 
-    if (LIKELY(length_bytes == piece.length_bytes)) {
+    if (length_bytes == piece.length_bytes) {
         return piece;
     }
     if (length_bytes > tcb->mss) {
@@ -29,6 +29,11 @@ struct piece piece_fit(const struct tcb *tcb, struct piece piece)
     piece.length_bytes = length_bytes;
     piece.has_fin = false;
     return piece;
+}
+
+struct piece piece_fit(const struct tcb *tcb, struct piece piece)
+{
+    return LIKELY(segment_out_fits(tcb, piece.length_bytes)) ? piece : cut(tcb, piece);
 }
 
 enum outcome piece_send(struct tcb *tcb, struct piece piece, bool is_known)

@@ -71,10 +71,10 @@ uint32_t segment_out_fit(const struct tcb *tcb, const struct reference *first, u
                                                           : limit_to_frame(first, most_bytes);
 }
 
-bool segment_out_fits(const struct tcb *tcb, uint32_t queued_bytes)
+bool segment_out_fits(const struct tcb *tcb, uint32_t length_bytes)
 {
     return tcb->reference_count <= REFERENCES_ANY && card_link_server() == platform_node() &&
-           (queued_bytes <= tcb->mss || queued_bytes <= card_segment_max_bytes());
+           (length_bytes <= tcb->mss || length_bytes <= card_segment_max_bytes());
 }
 
 /* --- Through this node's link server --- */

@@ -28,9 +28,9 @@ MUST_CHECK int segment_out_send(struct tcb *tcb, const struct reference *first, 
  * ones. */
 uint32_t segment_out_fit(const struct tcb *tcb, const struct reference *first, uint32_t most_bytes);
 
-/* Whether it takes all that is queued, which is so long: a quick look that may be wrong if it says
+/* Whether it takes so much, all that is queued or less: a quick look that may be wrong if it says
  * no. */
-bool segment_out_fits(const struct tcb *tcb, uint32_t queued_bytes);
+bool segment_out_fits(const struct tcb *tcb, uint32_t length_bytes);
 
 /* A segment without payload for a flow without a connection, or none any more: SYN-ACK, RST, the
  * answers of TIME_WAIT. Lost, and counted, when there is no room or neighbour. */
