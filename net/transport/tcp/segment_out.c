@@ -26,6 +26,7 @@
 #define REFERENCES_ANY (FRAME_FRAGMENT_MAX - 1 - UINT16_MAX / FRAME_FRAGMENT_MAX_BYTES)
 
 _Static_assert(REFERENCES_ANY >= 2, "head and file of a response");
+_Static_assert(SEND_BUFFER_HEADROOM_BYTES >= SEGMENT_HEADERS_BYTES, "in front of what is copied");
 
 /* The longest segment: a multiple of the maximum segment size, so that the card leaves no short
  * piece within. */

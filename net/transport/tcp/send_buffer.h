@@ -23,10 +23,10 @@
 /* The bytes follow. */
 struct send_buffer {
     struct pool_object place;
-    uint16_t holder_count;
-    bool is_leading;     /* the card reads headers in the headroom */
-    uint16_t room_bytes; /* all of it: tells its size */
-    uint16_t used_bytes; /* from its start on */
+    uint16_t holder_count; /* a reference for each byte, and a frame for each block, at most */
+    bool is_leading;       /* the card reads headers in the headroom */
+    uint16_t room_bytes;   /* all of it: tells its size */
+    uint16_t used_bytes;   /* from its start on */
     uint8_t headroom[SEND_BUFFER_HEADROOM_BYTES];
 };
 
