@@ -26,17 +26,6 @@ static inline struct closed_connection closed_connection_of(const struct accepto
     };
 }
 
-static inline struct acceptor closed_connection_acceptor(const struct closed_connection *closed,
-                                                         node_id_t cm)
-{
-    return (struct acceptor){
-        .node = closed->node,
-        .listener_index = closed->listener_index,
-        .cm = cm,
-        .assigned_by = closed->assigned_by,
-    };
-}
-
 static inline uint64_t closed_connection_service_ns(const struct closed_connection *closed)
 {
     return (uint64_t)closed->service * CLOSED_SERVICE_UNIT_NS;

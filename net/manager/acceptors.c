@@ -97,92 +97,81 @@ void acceptors_add_grants(struct listening_application *application, unsigned co
     application->granted_count = (uint8_t)(sum < GRANT_MAX ? sum : GRANT_MAX);
 }
 
-static struct acceptor assign_to(const struct manager *manager,
-                                 struct listening_application *application, bool is_new)
+/* An application of this CM's: counted as open. */
+static void assign_to(const struct manager *manager, struct listening_application *application,
+                      node_id_t ts, bool is_new, struct acceptor *acceptor)
 {
-    struct acceptor acceptor = manager_acceptor_of(manager, application);
-
+    ASSERT_SLOW(application->is_accepting && ts < manager->configuration->node_count);
+    application->assigned_count++;
+    application->outstanding++;
+    application->outstanding_by_ts[ts]++;
+    *acceptor = manager_acceptor_of(manager, application);
     if (is_new && application->granted_count != 0) {
         application->granted_count--;
-        acceptor.grant = application->wants_data ? GRANT_WITH_DATA : GRANT_AT_ONCE;
+        acceptor->grant = application->wants_data ? GRANT_WITH_DATA : GRANT_AT_ONCE;
     }
-    return acceptor;
 }
 
-struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts,
-                               bool is_new)
+void acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts, bool is_new,
+                    struct acceptor *acceptor)
 {
     uint64_t now = manager_now_ns(manager);
     struct choice choice = balance_choose(&manager->balance, listener);
     struct listening_application *application = choice.application;
 
-    ASSERT_SLOW(ts < manager->configuration->node_count);
     if (application != NULL && UNLIKELY(notice_overdue(manager, listener, application, now))) {
         choice = balance_choose(&manager->balance, listener);
         application = choice.application;
     }
     if (application != NULL) {
-        ASSERT_SLOW(application->is_accepting);
         if (application->unanswered_since_ns == 0) {
             application->unanswered_since_ns = now;
         }
-        application->assigned_count++;
-        application->outstanding++;
-        application->outstanding_by_ts[ts]++;
-        return assign_to(manager, application, is_new);
-    }
-    if (choice.offering_cm != NODE_NONE) {
-        struct acceptor acceptor = listener->offers.known[choice.offering_cm].acceptor;
-
+        assign_to(manager, application, ts, is_new, acceptor);
+    } else if (choice.offering_cm != NODE_NONE) {
         ASSERT_SLOW(node_set_has(&listener->offers.offering, choice.offering_cm));
-        acceptor.assigned_by = manager->node;
-        acceptor.grant = GRANT_NONE; /* its own CM alone knows what is left */
-        return acceptor;
+        *acceptor = listener->offers.known[choice.offering_cm].acceptor;
+        acceptor->assigned_by = manager->node;
+        acceptor->grant = GRANT_NONE; /* its own CM alone knows what is left */
+    } else {
+        ASSERT_SLOW(!balance_is_anybody_ready(&manager->balance, listener));
+        *acceptor = manager_nobody(manager);
     }
-    ASSERT_SLOW(!balance_is_anybody_ready(&manager->balance, listener));
-    return manager_nobody(manager);
 }
 
 /* One connection less is open, if it was counted. */
-static struct listening_application *take_back(struct manager *manager, struct listener *listener,
-                                               const struct acceptor *acceptor, node_id_t ts)
+static void take_back(const struct manager *manager, struct listening_application *application,
+                      node_id_t assigned_by, node_id_t ts)
 {
-    struct listening_application *application =
-        listener_find_application(listener, acceptor->node, acceptor->listener_index);
-
     /* What another CM assigned was not counted here. And it may have left and come back meanwhile:
      * then the count began anew, and nothing is counted before it asks for connections. */
-    if (application != NULL && application->is_own && acceptor->assigned_by == manager->node &&
+    if (application->is_own && assigned_by == manager->node &&
         application->outstanding_by_ts[ts] != 0) {
         ASSERT_SLOW(application->outstanding >= application->outstanding_by_ts[ts]);
         application->outstanding_by_ts[ts]--;
         application->outstanding--;
     }
-    return application;
 }
 
-struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
-                                               const struct acceptor *acceptor, node_id_t ts)
+void acceptors_return(const struct manager *manager, struct listening_application *application,
+                      node_id_t assigned_by, node_id_t ts)
 {
-    struct listening_application *application = take_back(manager, listener, acceptor, ts);
-
-    if (application != NULL && application->outstanding == 0) {
+    take_back(manager, application, assigned_by, ts);
+    if (application->outstanding == 0) {
         application->unanswered_since_ns = 0;
     }
-    return application;
 }
 
 void acceptors_close(struct manager *manager, struct listener *listener,
-                     const struct acceptor *acceptor, node_id_t ts, uint64_t service_ns)
+                     struct listening_application *application, node_id_t assigned_by, node_id_t ts,
+                     uint64_t service_ns)
 {
-    struct listening_application *application;
-
     ASSERT(service_ns != 0);
-    application = take_back(manager, listener, acceptor, ts);
-    if (application == NULL || !application->is_own) {
+    take_back(manager, application, assigned_by, ts);
+    if (!application->is_own) {
         return;
     }
-    if (acceptor->assigned_by != manager->node) {
+    if (assigned_by != manager->node) {
         application->closed_for_others_count++;
     }
     learn_service(manager, listener, application, service_ns);

@@ -23,21 +23,23 @@ struct manager;
 #define OVERDUE_FACTOR 4u
 
 /*
- * Who gets the next connection of `ts`; counted as open. Its node is NODE_NONE for nobody.
+ * Who gets the next connection of `ts`, into `acceptor`; counted as open. Its node is NODE_NONE for
+ * nobody.
  *
  * One that is not new, because its last acceptor has let it pass, is never granted: an application
  * may have died of its request, and the next one dies of it only once it has claimed it, which
  * makes it the last.
  */
-struct acceptor acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts,
-                               bool is_new);
+void acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts, bool is_new,
+                    struct acceptor *acceptor);
 /* So many connections more are claimed in advance; together they are GRANT_MAX at most. */
 void acceptors_add_grants(struct listening_application *application, unsigned count);
-/* A connection of `ts` with this acceptor has ended, or never came to be. Returns the application,
- * if it is still there. */
-struct listening_application *acceptors_return(struct manager *manager, struct listener *listener,
-                                               const struct acceptor *acceptor, node_id_t ts);
+/* A connection of `ts` that `assigned_by` gave to this application has ended, or never came to be.
+ */
+void acceptors_return(const struct manager *manager, struct listening_application *application,
+                      node_id_t assigned_by, node_id_t ts);
 /* The same of one that its application was told of and that has closed after so long, which is
  * learned: not 0. */
 void acceptors_close(struct manager *manager, struct listener *listener,
-                     const struct acceptor *acceptor, node_id_t ts, uint64_t service_ns);
+                     struct listening_application *application, node_id_t assigned_by, node_id_t ts,
+                     uint64_t service_ns);

@@ -35,11 +35,12 @@ static void refuse_message(struct manager *manager)
     manager_count(manager, COUNTER_DROP_BAD_MESSAGE);
 }
 
-/* An acceptor that came back from a TS: one that some CM may have handed out. */
-static bool is_acceptor_possible(const struct manager *manager, const struct acceptor *acceptor)
+/* An acceptor that came back from a TS: one of this CM's list that some CM may have handed out. */
+static bool is_acceptor_possible(const struct manager *manager, node_id_t application,
+                                 node_id_t assigned_by)
 {
-    return has_role(manager, acceptor->node, ROLE_APPLICATION) && acceptor->cm == manager->node &&
-           has_role(manager, acceptor->assigned_by, ROLE_CM);
+    return has_role(manager, application, ROLE_APPLICATION) &&
+           has_role(manager, assigned_by, ROLE_CM);
 }
 
 /* --- Assignments --- */
@@ -80,8 +81,9 @@ static void refuse_connection(struct manager *manager, const struct waiting_conn
 static void place_connection(struct manager *manager, struct listener *listener,
                              const struct waiting_connection *connection)
 {
-    const struct acceptor acceptor = acceptors_take(manager, listener, connection->ts, false);
+    struct acceptor acceptor;
 
+    acceptors_take(manager, listener, connection->ts, false, &acceptor);
     if (acceptor.node != NODE_NONE) {
         count_assignment(manager, &acceptor);
         send_reassignment(manager, connection, &acceptor, listener->port, false);
@@ -226,10 +228,12 @@ void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
         manager_reserve_posted(manager, from, ASSIGN_CONNECTION, sizeof(*assign));
 
     assign->flow = syn->flow;
-    assign->acceptor =
-        listener == NULL ? manager_nobody(manager) : acceptors_take(manager, listener, from, true);
-    assign->is_refused = listener == NULL;
-    ASSERT_SLOW(assign->acceptor.node == NODE_NONE || !assign->is_refused);
+    if (LIKELY(listener != NULL)) {
+        acceptors_take(manager, listener, from, true, &assign->acceptor);
+    } else {
+        assign->acceptor = manager_nobody(manager);
+        assign->is_refused = true;
+    }
     count_assignment(manager, &assign->acceptor);
     manager_publish(manager);
 }
@@ -247,7 +251,9 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
     struct listener *listener = listener_find(&manager->listeners, timeout->port);
     struct listening_application *application = NULL;
 
-    if (acceptor->node != NODE_NONE && !is_acceptor_possible(manager, acceptor)) {
+    if (acceptor->node != NODE_NONE &&
+        (acceptor->cm != manager->node ||
+         !is_acceptor_possible(manager, acceptor->node, acceptor->assigned_by))) {
         refuse_message(manager);
         return;
     }
@@ -256,7 +262,10 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
         return;
     }
     if (acceptor->node != NODE_NONE) {
-        application = acceptors_return(manager, listener, acceptor, from);
+        application = listener_find_application(listener, acceptor->node, acceptor->listener_index);
+    }
+    if (application != NULL) {
+        acceptors_return(manager, application, acceptor->assigned_by, from);
     }
     /* If the numbers differ, it has said since that it accepts, and would wait for ever if it were
      * dropped. */
@@ -271,24 +280,27 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
 static void note_closed(struct manager *manager, node_id_t ts,
                         const struct closed_connection *closed)
 {
-    const struct acceptor acceptor = closed_connection_acceptor(closed, manager->node);
     struct listener *listener = listener_find(&manager->listeners, closed->port);
-    struct listening_application *application;
+    struct listening_application *application = NULL;
 
-    if (!is_acceptor_possible(manager, &acceptor)) {
+    if (!is_acceptor_possible(manager, closed->node, closed->assigned_by)) {
         refuse_message(manager);
         return;
     }
-    if (listener == NULL) {
+    if (listener != NULL) {
+        application = listener_find_application(listener, closed->node, closed->listener_index);
+    }
+    if (application == NULL) {
         return;
     }
     if (closed->service != 0) {
-        acceptors_close(manager, listener, &acceptor, ts, closed_connection_service_ns(closed));
+        acceptors_close(manager, listener, application, closed->assigned_by, ts,
+                        closed_connection_service_ns(closed));
         return;
     }
-    /* Its application was never told of it. */
-    application = acceptors_return(manager, listener, &acceptor, ts);
-    if (application != NULL && closed->is_granted != 0) {
+    /* It was never told of it. */
+    acceptors_return(manager, application, closed->assigned_by, ts);
+    if (closed->is_granted != 0) {
         acceptors_add_grants(application, 1);
     }
 }

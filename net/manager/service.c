@@ -82,6 +82,7 @@ static void move_median(struct service_history *history)
         history->median++;
         ASSERT_SLOW(history->median < SERVICE_BUCKETS);
     }
+    history->median_ns = middle_of(history->median);
 }
 
 static void take_sample(struct service_history *history, unsigned bucket, uint16_t now)
@@ -136,9 +137,4 @@ bool service_history_add(struct service_history *history, uint64_t service_ns, u
     history->next_sample_ns = now_ns + SERVICE_SAMPLE_NS;
     move_median(history);
     return true;
-}
-
-uint64_t service_history_median_ns(const struct service_history *history)
-{
-    return history->count == 0 ? 0 : middle_of(history->median);
 }

@@ -32,6 +32,7 @@ struct service_history {
     uint64_t next_sample_ns;          /* none before */
     uint32_t next;                    /* where the next sample goes in the two tables of samples */
     uint32_t count;                   /* how many there are before that place */
+    uint64_t median_ns;               /* 0 without a sample */
     uint32_t median;                  /* its bucket; meaningless without a sample */
     uint32_t below_median;            /* samples in all buckets before that one */
     uint16_t buckets[SERVICE_WINDOW]; /* of the samples, in the order in which they came */
@@ -46,4 +47,7 @@ struct service_history {
 bool service_history_add(struct service_history *history, uint64_t service_ns, uint64_t now_ns);
 /* 1 .. SERVICE_MAX_NS; of an even number the smaller one of the two in the middle. 0 without a
  * sample. */
-uint64_t service_history_median_ns(const struct service_history *history);
+static inline uint64_t service_history_median_ns(const struct service_history *history)
+{
+    return history->median_ns;
+}

@@ -52,13 +52,15 @@ static void send_to(node_id_t cm)
 void closed_report(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
 {
     node_id_t cm = acceptor->cm;
+    struct gathered *some = &gathered[cm];
 
     ASSERT(cm < platform_node_count()); /* checked when it came */
-    gathered[cm].closed[gathered[cm].count++] = closed_connection_of(acceptor, port, service_ns);
-    if (gathered[cm].count == CLOSED_MAX) {
-        send_to(cm);
-    } else {
+    if (some->count == 0) {
         node_set_add(&gathering, cm);
+    }
+    some->closed[some->count++] = closed_connection_of(acceptor, port, service_ns);
+    if (some->count == CLOSED_MAX) {
+        send_to(cm);
     }
 }
 

@@ -38,6 +38,8 @@ struct recovery *recovery_block(struct tcb *tcb)
 
 void recovery_block_release(struct tcb *tcb)
 {
-    memory_release(&block_kind, tcb->recovery);
-    tcb->recovery = NULL;
+    if (tcb->recovery != NULL) {
+        memory_release(&block_kind, tcb->recovery);
+        tcb->recovery = NULL;
+    }
 }

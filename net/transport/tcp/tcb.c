@@ -40,23 +40,22 @@ uint32_t tcp_now_us(void)
 
 /* --- States --- */
 
-void tcb_set_state(struct tcb *tcb, enum tcb_state state)
-{
-    /* The table in tcb.h. */
-    static const uint8_t successors[TCB_STATE_COUNT] = {
-        [TCB_CLOSED] = 1u << TCB_ESTABLISHED,
-        [TCB_ESTABLISHED] = 1u << TCB_FIN_WAIT_1 | 1u << TCB_CLOSE_WAIT | 1u << TCB_CLOSED,
-        [TCB_FIN_WAIT_1] = 1u << TCB_FIN_WAIT_2 | 1u << TCB_CLOSING | 1u << TCB_CLOSED,
-        [TCB_FIN_WAIT_2] = 1u << TCB_CLOSED,
-        [TCB_CLOSE_WAIT] = 1u << TCB_LAST_ACK | 1u << TCB_CLOSED,
-        [TCB_CLOSING] = 1u << TCB_CLOSED,
-        [TCB_LAST_ACK] = 1u << TCB_CLOSED,
-    };
+/* The table in tcb.h. */
+static const uint8_t successors[TCB_STATE_COUNT] = {
+    [TCB_CLOSED] = 1u << TCB_ESTABLISHED,
+    [TCB_ESTABLISHED] = 1u << TCB_FIN_WAIT_1 | 1u << TCB_CLOSE_WAIT | 1u << TCB_CLOSED,
+    [TCB_FIN_WAIT_1] = 1u << TCB_FIN_WAIT_2 | 1u << TCB_CLOSING | 1u << TCB_CLOSED,
+    [TCB_FIN_WAIT_2] = 1u << TCB_CLOSED,
+    [TCB_CLOSE_WAIT] = 1u << TCB_LAST_ACK | 1u << TCB_CLOSED,
+    [TCB_CLOSING] = 1u << TCB_CLOSED,
+    [TCB_LAST_ACK] = 1u << TCB_CLOSED,
+};
 
-    ASSERT(tcb->state < TCB_STATE_COUNT && state < TCB_STATE_COUNT);
-    if ((successors[tcb->state] & 1u << state) == 0) {
-        PANIC("TCP: from state %u to %u", tcb->state, (unsigned)state);
-    }
+/* Inline as connection_set_state() is: the state is known where it is called. */
+inline void tcb_set_state(struct tcb *tcb, enum tcb_state state)
+{
+    ASSERT_SLOW(tcb->state < TCB_STATE_COUNT);
+    ASSERT((successors[tcb->state] >> state & 1) != 0);
     tcb->state = (uint8_t)state;
 }
 
