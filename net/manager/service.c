@@ -29,18 +29,25 @@ static unsigned bucket_of(uint64_t service_ns)
     return shift * BUCKETS_PER_OCTAVE + (unsigned)(service_ns >> shift);
 }
 
+static unsigned shift_of(unsigned bucket)
+{
+    return bucket < 2 * BUCKETS_PER_OCTAVE ? 0 : bucket / BUCKETS_PER_OCTAVE - 1;
+}
+
+/* The shortest time in it, or that would be in it if there were so many. */
+static uint64_t first_of(unsigned bucket)
+{
+    unsigned shift = shift_of(bucket);
+
+    return (uint64_t)(bucket - shift * BUCKETS_PER_OCTAVE) << shift;
+}
+
 static uint64_t middle_of(unsigned bucket)
 {
-    unsigned shift;
-
-    if (bucket < 2 * BUCKETS_PER_OCTAVE) {
-        return bucket;
-    }
     if (bucket == SERVICE_BUCKETS - 1) {
         return SERVICE_MAX_NS;
     }
-    shift = bucket / BUCKETS_PER_OCTAVE - 1;
-    return ((uint64_t)(bucket - shift * BUCKETS_PER_OCTAVE) << shift) + (UINT64_C(1) << shift) / 2;
+    return first_of(bucket) + (UINT64_C(1) << shift_of(bucket)) / 2;
 }
 
 static void put(struct service_history *history, unsigned bucket)
@@ -83,6 +90,7 @@ static void move_median(struct service_history *history)
         ASSERT_SLOW(history->median < SERVICE_BUCKETS);
     }
     history->median_ns = middle_of(history->median);
+    history->much_slower_ns = first_of(history->median + BUCKETS_OF_FACTOR_4);
 }
 
 static void take_sample(struct service_history *history, unsigned bucket, uint16_t now)
@@ -100,13 +108,13 @@ static void take_sample(struct service_history *history, unsigned bucket, uint16
 }
 
 /* Whether this one makes up a run of much slower ones. */
-static bool completes_run(struct service_history *history, unsigned bucket)
+static bool completes_run(struct service_history *history, uint64_t service_ns)
 {
-    if (LIKELY(history->count == 0 || bucket < history->median + BUCKETS_OF_FACTOR_4)) {
+    if (LIKELY(history->count == 0 || service_ns < history->much_slower_ns)) {
         history->run_count = 0;
         return false;
     }
-    history->run[history->run_count++] = (uint16_t)bucket;
+    history->run[history->run_count++] = (uint16_t)bucket_of(service_ns);
     return history->run_count == SERVICE_RUN;
 }
 
@@ -124,13 +132,12 @@ static void begin_anew_with_run(struct service_history *history, uint16_t now)
 bool service_history_add(struct service_history *history, uint64_t service_ns, uint64_t now_ns)
 {
     uint16_t now = (uint16_t)(now_ns / SERVICE_AGE_UNIT_NS);
-    unsigned bucket = bucket_of(service_ns);
 
     ASSERT_SLOW(service_ns != 0 && service_ns <= SERVICE_MAX_NS);
-    if (UNLIKELY(completes_run(history, bucket))) {
+    if (UNLIKELY(completes_run(history, service_ns))) {
         begin_anew_with_run(history, now);
     } else if (now_ns >= history->next_sample_ns) {
-        take_sample(history, bucket, now);
+        take_sample(history, bucket_of(service_ns), now);
     } else {
         return false;
     }

@@ -33,6 +33,7 @@ struct service_history {
     uint32_t next;                    /* where the next sample goes in the two tables of samples */
     uint32_t count;                   /* how many there are before that place */
     uint64_t median_ns;               /* 0 without a sample */
+    uint64_t much_slower_ns;          /* than the median: this, or more */
     uint32_t median;                  /* its bucket; meaningless without a sample */
     uint32_t below_median;            /* samples in all buckets before that one */
     uint16_t buckets[SERVICE_WINDOW]; /* of the samples, in the order in which they came */

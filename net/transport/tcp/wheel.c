@@ -11,6 +11,8 @@
  */
 #include "net/transport/tcp/wheel.h"
 
+#include <string.h>
+
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
@@ -22,7 +24,7 @@
 #define SLOT_MASK   (SLOT_COUNT - 1)
 #define SPAN_TICKS  (1u << (LEVEL_COUNT * SLOT_BITS)) /* of the whole wheel */
 #define WORD_BITS   64u
-#define WORD_COUNT  (SLOT_COUNT / WORD_BITS)
+#define WORD_COUNT  (SLOT_COUNT / WORD_BITS) /* of a level */
 
 #define FARTHEST_TICKS ((uint32_t)(WHEEL_FARTHEST_NS >> TICK_SHIFT))
 #define NEVER          UINT64_MAX
@@ -30,12 +32,9 @@
 _Static_assert(WHEEL_TICK_NS == 1ull << TICK_SHIFT, "as the header says");
 _Static_assert(FARTHEST_TICKS < SPAN_TICKS, "the last level reaches that far");
 
-struct level {
-    uint64_t in_use[WORD_COUNT]; /* a bit for each slot that has entries */
-    struct wheel_entry *slots[SLOT_COUNT];
-};
-
-static struct level levels[LEVEL_COUNT];
+/* Of all levels, one after the other; and a bit for each that has entries. */
+static struct wheel_entry *slots[LEVEL_COUNT * SLOT_COUNT];
+static uint64_t in_use[LEVEL_COUNT * WORD_COUNT];
 /* All before it is done. Never beyond the first slot in use. */
 static uint64_t current_tick;
 /* What the kernel timer is set for: at or before the first slot in use. NEVER: it is not. */
@@ -70,16 +69,18 @@ static inline void push(struct wheel_entry **list, struct wheel_entry *entry)
     *list = entry;
 }
 
+static inline void note_empty(unsigned slot)
+{
+    in_use[slot / WORD_BITS] &= ~(1ull << slot % WORD_BITS);
+}
+
 /* The slot's bit, if that is what this points to and it has become empty. */
 static inline void note_emptied(struct wheel_entry *const *link)
 {
-    uintptr_t offset = (uintptr_t)link - (uintptr_t)levels;
+    uintptr_t offset = (uintptr_t)link - (uintptr_t)slots;
 
-    if (*link == NULL && offset < sizeof(levels)) {
-        struct level *level = &levels[offset / sizeof(*level)];
-        unsigned slot = (unsigned)(link - level->slots);
-
-        level->in_use[slot / WORD_BITS] &= ~(1ull << slot % WORD_BITS);
+    if (*link == NULL && offset < sizeof(slots)) {
+        note_empty((unsigned)(offset / sizeof(slots[0])));
     }
 }
 
@@ -97,12 +98,12 @@ static inline void unlink_entry(struct wheel_entry *entry)
 }
 
 /* All entries of a slot. */
-static struct wheel_entry *take_slot(struct level *level, unsigned slot)
+static struct wheel_entry *take_slot(unsigned slot)
 {
-    struct wheel_entry *entries = level->slots[slot];
+    struct wheel_entry *entries = slots[slot];
 
-    level->slots[slot] = NULL;
-    level->in_use[slot / WORD_BITS] &= ~(1ull << slot % WORD_BITS);
+    slots[slot] = NULL;
+    note_empty(slot);
     return entries;
 }
 
@@ -112,9 +113,8 @@ static struct wheel_entry *take_slot(struct level *level, unsigned slot)
 static inline uint64_t place(struct wheel_entry *entry)
 {
     uint32_t distance = entry->wanted_tick - (uint32_t)current_tick;
-    unsigned level_index = distance < SLOT_COUNT ? 0 : distance < SLOT_COUNT * SLOT_COUNT ? 1 : 2;
-    unsigned shift = level_index * SLOT_BITS;
-    struct level *level = &levels[level_index];
+    unsigned level = distance < SLOT_COUNT ? 0 : distance < SLOT_COUNT * SLOT_COUNT ? 1 : 2;
+    unsigned shift = level * SLOT_BITS;
     unsigned slot;
 
     /* Set during a turn that is late by an hour: the visit moves it on. */
@@ -122,24 +122,25 @@ static inline uint64_t place(struct wheel_entry *entry)
         distance = SPAN_TICKS - 1;
     }
     entry->deadline_tick = (uint32_t)current_tick + distance;
-    slot = entry->deadline_tick >> shift & SLOT_MASK;
-    push(&level->slots[slot], entry);
-    level->in_use[slot / WORD_BITS] |= 1ull << slot % WORD_BITS;
+    slot = level * SLOT_COUNT + (entry->deadline_tick >> shift & SLOT_MASK);
+    push(&slots[slot], entry);
+    in_use[slot / WORD_BITS] |= 1ull << slot % WORD_BITS;
     return (current_tick + distance) >> shift << shift;
 }
 
 /* The distance from `first` to the first slot in use, going round; SLOT_COUNT: none is. */
-static inline unsigned find_slot(const struct level *level, unsigned first)
+static inline unsigned find_slot(unsigned level, unsigned first)
 {
+    const uint64_t *words = &in_use[level * WORD_COUNT];
     unsigned bit = first % WORD_BITS;
-    uint64_t word = level->in_use[first / WORD_BITS] >> bit;
+    uint64_t word = words[first / WORD_BITS] >> bit;
 
     if (word != 0) {
         return (unsigned)__builtin_ctzll(word);
     }
     /* The rest of the words, and at last what lies before `first` in its own. */
     for (unsigned i = 1; i <= WORD_COUNT; i++) {
-        word = level->in_use[(first / WORD_BITS + i) % WORD_COUNT];
+        word = words[(first / WORD_BITS + i) % WORD_COUNT];
         if (word != 0) {
             return i * WORD_BITS - bit + (unsigned)__builtin_ctzll(word);
         }
@@ -156,7 +157,7 @@ static uint64_t next_visit(void)
         unsigned shift = i * SLOT_BITS;
         /* The first block that begins at or after now. */
         uint64_t block = (current_tick + (1u << shift) - 1) >> shift;
-        unsigned distance = find_slot(&levels[i], (unsigned)block & SLOT_MASK);
+        unsigned distance = find_slot(i, (unsigned)block & SLOT_MASK);
         uint64_t tick = (block + distance) << shift;
 
         if (distance < SLOT_COUNT && tick < next) {
@@ -169,15 +170,15 @@ static uint64_t next_visit(void)
 /* --- Visits --- */
 
 /* A block begins: its entries move to where they belong now. */
-static void spread(unsigned level_index)
+static void spread(unsigned level)
 {
-    unsigned shift = level_index * SLOT_BITS;
+    unsigned shift = level * SLOT_BITS;
     struct wheel_entry *entry, *next;
 
     if ((current_tick & ((1u << shift) - 1)) != 0) {
         return;
     }
-    entry = take_slot(&levels[level_index], (unsigned)(current_tick >> shift) & SLOT_MASK);
+    entry = take_slot(level * SLOT_COUNT + ((unsigned)(current_tick >> shift) & SLOT_MASK));
     for (; entry != NULL; entry = next) {
         next = entry->next;
         (void)place(entry); /* the loop that calls this looks for the next visit itself */
@@ -189,7 +190,7 @@ static void expire_slot(void)
     uint32_t tick = (uint32_t)current_tick;
 
     ASSERT_SLOW(due_entries == NULL);
-    due_entries = take_slot(&levels[0], tick & SLOT_MASK);
+    due_entries = take_slot(tick & SLOT_MASK); /* of the first level */
     if (due_entries != NULL) {
         due_entries->link = &due_entries;
     }
@@ -281,9 +282,8 @@ void wheel_initialise(void (*expired)(struct wheel_entry *entry))
         timer_initialise(&timer, turn);
     }
     timer_stop(&timer);
-    for (unsigned i = 0; i < LEVEL_COUNT; i++) {
-        levels[i] = (struct level){.in_use = {0}};
-    }
+    memset(slots, 0, sizeof(slots));
+    memset(in_use, 0, sizeof(in_use));
     expire_entry = expired;
     due_entries = NULL;
     timer_tick = NEVER;
