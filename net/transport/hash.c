@@ -12,7 +12,7 @@
 #include "kernel/platform.h"
 
 struct flow_hash_secret flow_hash_secret;
-static uint64_t sequence_key[2];
+static struct siphash_key sequence_key;
 
 void flow_hash_initialise(void)
 {
@@ -20,15 +20,10 @@ void flow_hash_initialise(void)
 
     flow_hash_secret.address_addend = (uint32_t)secret;
     flow_hash_secret.ports_addend = (uint32_t)(secret >> 32);
-    sequence_key[0] = platform_random();
-    sequence_key[1] = platform_random();
+    sequence_key = siphash_key_of(platform_random(), platform_random());
 }
 
 /* --- SipHash-2-4: inline, so that its four words stay in registers --- */
-
-struct sip {
-    uint64_t v0, v1, v2, v3;
-};
 
 #define SIP_INLINE static inline __attribute__((always_inline))
 
@@ -37,7 +32,7 @@ SIP_INLINE uint64_t rotate_left(uint64_t value, unsigned bits)
     return value << bits | value >> (64 - bits);
 }
 
-SIP_INLINE void sip_round(struct sip *sip)
+SIP_INLINE void sip_round(struct siphash_key *sip)
 {
     sip->v0 += sip->v1;
     sip->v2 += sip->v3;
@@ -51,18 +46,7 @@ SIP_INLINE void sip_round(struct sip *sip)
     sip->v2 = rotate_left(sip->v2, 32);
 }
 
-SIP_INLINE struct sip sip_begin(const uint64_t key[2])
-{
-    return (struct sip){
-        /* "somepseudorandomlygeneratedbytes", as the paper has it */
-        .v0 = key[0] ^ 0x736f6d6570736575ull,
-        .v1 = key[1] ^ 0x646f72616e646f6dull,
-        .v2 = key[0] ^ 0x6c7967656e657261ull,
-        .v3 = key[1] ^ 0x7465646279746573ull,
-    };
-}
-
-SIP_INLINE void sip_absorb(struct sip *sip, uint64_t word)
+SIP_INLINE void sip_absorb(struct siphash_key *sip, uint64_t word)
 {
     sip->v3 ^= word;
     sip_round(sip);
@@ -71,7 +55,7 @@ SIP_INLINE void sip_absorb(struct sip *sip, uint64_t word)
 }
 
 /* `tail`: the bytes that do not fill a word; the input's length goes with them. */
-SIP_INLINE uint64_t sip_end(struct sip *sip, uint64_t tail, size_t length_bytes)
+SIP_INLINE uint64_t sip_end(struct siphash_key *sip, uint64_t tail, size_t length_bytes)
 {
     sip_absorb(sip, tail | (uint64_t)length_bytes << 56);
     sip->v2 ^= 0xFF;
@@ -81,9 +65,20 @@ SIP_INLINE uint64_t sip_end(struct sip *sip, uint64_t tail, size_t length_bytes)
     return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
 }
 
-uint64_t siphash(const uint64_t key[2], const void *data, size_t length_bytes)
+struct siphash_key siphash_key_of(uint64_t first, uint64_t second)
 {
-    struct sip sip = sip_begin(key);
+    return (struct siphash_key){
+        /* "somepseudorandomlygeneratedbytes", as the paper has it */
+        .v0 = first ^ 0x736f6d6570736575ull,
+        .v1 = second ^ 0x646f72616e646f6dull,
+        .v2 = first ^ 0x6c7967656e657261ull,
+        .v3 = second ^ 0x7465646279746573ull,
+    };
+}
+
+uint64_t siphash(const struct siphash_key *key, const void *data, size_t length_bytes)
+{
+    struct siphash_key sip = *key;
     const uint8_t *bytes = data;
     size_t left = length_bytes;
     uint64_t tail = 0;
@@ -99,9 +94,9 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t length_bytes)
 
 _Static_assert(sizeof(struct flow) == 12, "a word and a half");
 
-uint64_t flow_siphash(const uint64_t key[2], const struct flow *flow, uint32_t number)
+uint64_t flow_siphash(const struct siphash_key *key, const struct flow *flow, uint32_t number)
 {
-    struct sip sip = sip_begin(key);
+    struct siphash_key sip = *key;
 
     sip_absorb(&sip, load_le64(flow));
     sip_absorb(&sip, flow_ports(flow) | (uint64_t)number << 32);
@@ -110,7 +105,7 @@ uint64_t flow_siphash(const uint64_t key[2], const struct flow *flow, uint32_t n
 
 uint32_t flow_initial_sequence(const struct flow *flow, uint64_t now_ns)
 {
-    struct sip sip = sip_begin(sequence_key);
+    struct siphash_key sip = sequence_key;
 
     sip_absorb(&sip, load_le64(flow));
     return (uint32_t)sip_end(&sip, flow_ports(flow), sizeof(*flow)) + (uint32_t)(now_ns / 4096);

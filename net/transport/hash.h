@@ -46,7 +46,12 @@ static inline bool flow_equals(const struct flow *left, const struct flow *right
  * counts about every four microseconds (4096 ns).
  */
 uint32_t flow_initial_sequence(const struct flow *flow, uint64_t now_ns);
-/* SipHash-2-4 of a flow and a number behind it, with a key of 16 bytes. */
-uint64_t flow_siphash(const uint64_t key[2], const struct flow *flow, uint32_t number);
+/* A key of SipHash-2-4, as it stands in its four words before the first byte. */
+struct siphash_key {
+    uint64_t v0, v1, v2, v3;
+};
+struct siphash_key siphash_key_of(uint64_t first, uint64_t second);
+/* SipHash-2-4 of a flow and a number behind it. */
+uint64_t flow_siphash(const struct siphash_key *key, const struct flow *flow, uint32_t number);
 /* The same of any short input: what the others, written out for their lengths, are checked by. */
-uint64_t siphash(const uint64_t key[2], const void *data, size_t length_bytes);
+uint64_t siphash(const struct siphash_key *key, const void *data, size_t length_bytes);

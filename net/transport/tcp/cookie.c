@@ -31,15 +31,14 @@ static const uint8_t scales[7] = {0, 2, 4, 6, 7, 8, 10};
 #define PARITY_SHIFT     7
 
 /* By parity: that of this period, and of the one before it. */
-static uint64_t secrets[2][2];
+static struct siphash_key secrets[2];
 static uint64_t period; /* the last in which a secret was wanted */
 static uint64_t last_made_ns;
 static bool has_made;
 
 static void make_secret(unsigned parity)
 {
-    secrets[parity][0] = platform_random();
-    secrets[parity][1] = platform_random();
+    secrets[parity] = siphash_key_of(platform_random(), platform_random());
 }
 
 /* Returns the parity of this period's secret. */
@@ -98,7 +97,7 @@ uint32_t cookie_make(const struct packet *syn, const struct tcp_options *options
     data |= index_of_segment_size(options->mss != 0 ? options->mss : TCP_OPTION_MSS_DEFAULT);
     last_made_ns = now_ns;
     has_made = true;
-    return number_of(flow_siphash(secrets[parity], &syn->flow, syn->sequence), data, parity);
+    return number_of(flow_siphash(&secrets[parity], &syn->flow, syn->sequence), data, parity);
 }
 
 bool cookie_is_awaited(uint64_t now_ns)
@@ -115,7 +114,7 @@ bool cookie_check(const struct packet *ack, uint64_t now_ns, struct handshake *h
     uint64_t hash;
 
     (void)turn_secrets(now_ns);
-    hash = flow_siphash(secrets[parity], &ack->flow, irs);
+    hash = flow_siphash(&secrets[parity], &ack->flow, irs);
     data = (number ^ (uint32_t)hash) & DATA_MASK;
     if (number_of(hash, data, parity) != number) {
         return false;
