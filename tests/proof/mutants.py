@@ -40,7 +40,7 @@ MUTANTS = [
            "managers", "offers"),
     # A connection that another CM assigned is not counted by the acceptor's own.
     Mutant("assigned-by", "net/manager/acceptors.c",
-           "application->is_own && acceptor->assigned_by == manager->node &&", "application->is_own &&",
+           "application->is_own && assigned_by == manager->node &&", "application->is_own &&",
            "managers", "counts"),
     # What waits at a CM that dies is told to another one.
     Mutant("manager-lost", "net/transport/server.c",
@@ -68,7 +68,7 @@ MUTANTS = [
            "resets", "counts"),
     # So is the answer to a SYN whose handshake and connection have gone.
     Mutant("answer-given-back", "net/transport/admission.c",
-           "    } else if (acceptor.node != NODE_NONE) {\n", "    } else if (false) {\n",
+           "    } else if (acceptor->node != NODE_NONE) {\n", "    } else if (false) {\n",
            "busy-resets", "counts"),
     # Connections wait until somebody accepts, who then gets them.
     Mutant("placed-later", MANAGER,
@@ -92,7 +92,7 @@ MUTANTS = [
            "granted", "forgotten"),
     # Its own CM alone knows what an application has granted.
     Mutant("offer-grants", "net/manager/acceptors.c",
-           "acceptor.grant = GRANT_NONE;", "acceptor.grant = GRANT_AT_ONCE;",
+           "acceptor->grant = GRANT_NONE;", "acceptor->grant = GRANT_AT_ONCE;",
            "granted-managers", "granted"),
     # Who takes one and says nothing claims it at the end of the round.
     Mutant("silent-claim", LISTENER, ".flush = claim_taken, ", "",
