@@ -90,6 +90,9 @@ void episode_undo(struct tcb *tcb, struct recovery *recovery)
     recovery->state = RECOVERY_OPEN;
     scoreboard_forget_lost(tcb, recovery);
     rack_forget(recovery);
+    if (recovery->was_overtaken) {
+        rack_note_reordering(recovery);
+    }
     congestion_undo(tcb);
     undo_end(recovery);
 }

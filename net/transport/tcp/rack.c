@@ -70,6 +70,11 @@ void rack_note_duplicate(struct tcb *tcb, struct recovery *recovery)
     }
 }
 
+void rack_note_reordering(struct recovery *recovery)
+{
+    recovery->is_reordering_seen = true;
+}
+
 void rack_forget(struct recovery *recovery)
 {
     recovery->rack_rtt_us = 0;

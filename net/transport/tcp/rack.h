@@ -23,6 +23,9 @@ void rack_deliver_plain(struct recovery *recovery, uint32_t sent_us, uint32_t en
                         uint32_t round_trip_us);
 /* A D-SACK has come: step 4's widening, once a round trip. */
 void rack_note_duplicate(struct tcb *tcb, struct recovery *recovery);
+/* What was taken for lost has only been overtaken. Step 3 does not see that once it was sent again,
+ * so where all that comes late went again before it came nothing was ever seen. */
+void rack_note_reordering(struct recovery *recovery);
 /* What was sent again has not arrived, as was thought: the first one has. */
 void rack_forget(struct recovery *recovery);
 void rack_note_recovered(struct recovery *recovery);

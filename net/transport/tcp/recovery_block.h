@@ -62,6 +62,7 @@ struct recovery {
     uint32_t undo_again_bytes; /* sent again in it, less what D-SACK says came twice */
     uint32_t undo_frto_max;    /* snd_max before F-RTO's new bytes */
     bool can_undo;
+    bool was_overtaken; /* the loss: what went later had come */
 
     /* --- cubic.c (RFC 9438 4.1) --- */
     bool has_epoch;

@@ -12,6 +12,7 @@
 void undo_begin(struct tcb *tcb, struct recovery *recovery, bool is_timeout)
 {
     recovery->can_undo = true;
+    recovery->was_overtaken = recovery->state == RECOVERY_FAST;
     recovery->undo_from = tcb->snd_una;
     recovery->undo_again_bytes = 0;
     recovery->frto_step = is_timeout ? FRTO_FIRST : FRTO_NONE;
