@@ -68,6 +68,12 @@ static void reduce(struct tcb *tcb, uint32_t flight_bytes)
         recovery->prior_ssthresh = tcb->ssthresh;
         cubic_on_loss(tcb, recovery);
     }
+    /* What acknowledgements have just let go, or what waits for more of them, is not in flight but
+     * in use: the network has carried it. A window that the application has not filled has not
+     * grown, either, so cwnd may stand for the flight (RFC 9438 4.6). */
+    if (tcb->is_cwnd_limited && flight_bytes < tcb->cwnd) {
+        flight_bytes = tcb->cwnd;
+    }
     tcb->ssthresh = cubic_less(flight_bytes);
     if (tcb->ssthresh < tcb->mss * 2u) {
         tcb->ssthresh = tcb->mss * 2u;

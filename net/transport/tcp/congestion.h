@@ -20,7 +20,8 @@ uint32_t congestion_initial_bytes(const struct tcb *tcb);
 /* New bytes are acknowledged outside recovery. `ack_count`: segments that said so (a merged one
  * stands for several). `rtt_us`: a measurement, or 0. */
 void congestion_on_ack(struct tcb *tcb, uint32_t bytes, unsigned ack_count, uint32_t rtt_us);
-/* A loss, once an episode: sets ssthresh from what was in flight; PRR leads cwnd there. */
+/* A loss, once an episode: sets ssthresh from what was in flight, or from cwnd if that was what
+ * kept more from it; PRR leads cwnd there. */
 void congestion_on_loss(struct tcb *tcb, uint32_t flight_bytes);
 /* A time-out: ssthresh likewise if `is_first` of its episode; cwnd is one segment. */
 void congestion_on_timeout(struct tcb *tcb, uint32_t flight_bytes, bool is_first);
