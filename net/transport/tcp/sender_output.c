@@ -21,6 +21,9 @@
  * the card cuts segments. */
 #define FRAMES_PER_ROUND 16u
 
+/* Chosen: a millisecond, as SRTT is kept. */
+#define LITTLE_US8 8000u
+
 static uint32_t least(uint32_t left, uint32_t right)
 {
     return left < right ? left : right;
@@ -83,6 +86,17 @@ static uint32_t segment_bytes_of(const struct tcb *tcb)
     return half_bytes >= tcb->mss ? tcb->mss : half_bytes + (half_bytes == 0);
 }
 
+/* Not a third of what may be under way, nor what goes in a millisecond. Where the round trip is
+ * longer, what waits for more would be missing from each: acknowledgements come in bunches like
+ * those of the frames that the card cuts, and let as much go again as went before. */
+static bool is_little(const struct tcb *tcb, uint32_t bytes)
+{
+    uint32_t flight_bytes_max = least(tcb->cwnd, tcb->snd_wnd);
+
+    return bytes < flight_bytes_max / 3 &&
+           (uint64_t)bytes * tcb->srtt_us8 < flight_bytes_max * (uint64_t)LITTLE_US8;
+}
+
 /*
  * How much of what is queued goes when not all of it may. Whole segments; less than one only if the
  * window is all that keeps it, and lets half of the most go that it ever has (RFC 9293 3.8.6.2.1).
@@ -101,7 +115,7 @@ static uint32_t choose_part(const struct tcb *tcb, uint32_t flight_bytes, uint32
                    ? window_bytes
                    : 0;
     }
-    if (flight_bytes != 0 && part_bytes < least(tcb->cwnd, tcb->snd_wnd) / 3 &&
+    if (flight_bytes != 0 && is_little(tcb, part_bytes) &&
         part_bytes < segment_out_fit(tcb, first_new(tcb), usable_bytes + 1) &&
         recovery_pipe_bytes(tcb) == flight_bytes) {
         return 0;

@@ -97,6 +97,20 @@ static void a_part_goes_only_if_it_is_worth_it(void **state)
     assert_string_equal(sending_go(&tcb), "43800+14600");
 }
 
+/* On a long way what waits is missing from each round trip: a third of the window was. */
+static void more_than_a_millisecond_of_the_rate_does_not_wait(void **state)
+{
+    (void)state;
+    tcb.cwnd = 30 * MSS;
+    tcb.srtt_us8 = 20000 * 8;
+    sending_append(&tcb, 100 * MSS);
+    assert_string_equal(sending_go(&tcb), "0+43800P");
+    assert_false(sending_acknowledge(MSS, 65535));
+    assert_string_equal(sending_go(&tcb), "");
+    assert_false(sending_acknowledge(2 * MSS, 65535));
+    assert_string_equal(sending_go(&tcb), "43800+2920P");
+}
+
 static void after_idle_time_congestion_control_is_asked_first(void **state)
 {
     (void)state;
@@ -274,6 +288,7 @@ int main(void)
         TEST(without_a_card_that_cuts_each_segment_is_a_frame),
         TEST(psh_is_set_where_nothing_is_queued_behind),
         TEST(a_part_goes_only_if_it_is_worth_it),
+        TEST(more_than_a_millisecond_of_the_rate_does_not_wait),
         TEST(after_idle_time_congestion_control_is_asked_first),
         TEST(what_is_lost_goes_before_what_is_new),
         TEST(what_is_lost_goes_as_far_as_the_quota),
