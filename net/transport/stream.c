@@ -359,10 +359,10 @@ void stream_begin(struct connection *connection, uint32_t stream_index, bool is_
     }
 }
 
-/* Twice the congestion window, so that the next bytes are there while some are under way. */
+/* By the congestion window, so that the next bytes are there while others are under way. */
 static __attribute__((noinline)) void widen_window(struct connection *connection)
 {
-    uint32_t wanted = 2 * connection->tcb.cwnd;
+    uint32_t wanted = QUEUE_WINDOWS * connection->tcb.cwnd;
 
     if (wanted > SEND_WINDOW_MAX_BYTES) {
         wanted = SEND_WINDOW_MAX_BYTES;
@@ -376,7 +376,7 @@ static __attribute__((noinline)) void widen_window(struct connection *connection
 bool stream_note_acknowledged(struct connection *connection, uint32_t bytes)
 {
     connection->credit_bytes += bytes;
-    if (UNLIKELY(connection->tcb.cwnd > connection->window_bytes / 2)) {
+    if (UNLIKELY(connection->tcb.cwnd > connection->window_bytes / QUEUE_WINDOWS)) {
         widen_window(connection);
     }
     return is_credit_due(connection);

@@ -135,7 +135,8 @@ bool queue_is_scarce(void)
 uint32_t queue_room_bytes(const struct tcb *tcb)
 {
     uint32_t queued_bytes = tcb->snd_end - tcb->snd_una;
-    uint32_t most_bytes = tcb->cwnd < QUEUE_MOST_BYTES / 2 ? 2 * tcb->cwnd : QUEUE_MOST_BYTES;
+    uint32_t most_bytes =
+        tcb->cwnd < QUEUE_MOST_BYTES / QUEUE_WINDOWS ? QUEUE_WINDOWS * tcb->cwnd : QUEUE_MOST_BYTES;
 
     if (most_bytes < QUEUE_LEAST_BYTES || queue_is_scarce()) {
         most_bytes = QUEUE_LEAST_BYTES;

@@ -45,6 +45,11 @@ static inline uint32_t reference_end(const struct reference *reference)
            ((reference->flags & REFERENCE_FIN) != 0);
 }
 
+/* Congestion windows that may be queued. Half of it is always there where an application waits for
+ * the other half to be free; while a hole is being filled two windows lie behind it, the first of
+ * them SACKed. */
+#define QUEUE_WINDOWS 4u
+
 void queue_open(struct tcb *tcb, uint32_t sequence);
 
 /* Append. Bytes of small calls share a buffer while it has room. False: no memory, or far more than
