@@ -28,6 +28,7 @@ static __attribute__((noinline)) struct piece cut(const struct tcb *tcb, struct 
     }
     piece.length_bytes = length_bytes;
     piece.has_fin = false;
+    piece.is_last = false;
     return piece;
 }
 
@@ -49,8 +50,10 @@ enum outcome piece_send(struct tcb *tcb, struct piece piece, bool is_known)
             return piece_wait(tcb);
         }
     }
-    /* Nothing more to come for now (RFC 9293 3.9.1.2). */
-    if (piece.length_bytes != 0 && (end == NULL || end->length_bytes == 0)) {
+    /* Nothing more to come for now (RFC 9293 3.9.1.2). Where only the windows keep it the peer
+     * would else wait for it, too: with an acknowledgement, up to its delay, if it is owed for
+     * little. */
+    if (piece.length_bytes != 0 && (piece.is_last || end == NULL || end->length_bytes == 0)) {
         tcp_flags |= TCP_FLAG_PSH;
     }
     if (UNLIKELY(segment_out_send(tcb, piece.first, sequence, piece.length_bytes, tcp_flags) ==

@@ -14,6 +14,7 @@ struct piece {
     struct reference *first; /* from its start on */
     uint32_t length_bytes;
     bool has_fin;
+    bool is_last; /* nothing more goes before the peer has answered */
 };
 
 enum outcome {

@@ -66,6 +66,7 @@ static enum outcome send_lost(struct tcb *tcb, struct reference *first)
     if (piece.length_bytes == 0 && !piece.has_fin) {
         return OUTCOME_NOTHING;
     }
+    piece.is_last = most_bytes - piece.length_bytes < tcb->mss;
     return piece_send(tcb, piece_fit(tcb, piece), true);
 }
 
@@ -136,6 +137,7 @@ static struct piece cut_to_half_window(const struct tcb *tcb, struct piece piece
     if (segment_bytes < tcb->mss && piece.length_bytes > segment_bytes) {
         piece.length_bytes = segment_bytes;
         piece.has_fin = false;
+        piece.is_last = false;
     }
     return piece;
 }
@@ -147,7 +149,7 @@ static enum outcome send_new(struct tcb *tcb, struct reference *first, uint32_t 
     uint32_t payload_bytes = queued_bytes - tcb->has_fin;
     uint32_t window_bytes = window_room(tcb, flight_bytes);
     uint32_t usable_bytes = least(window_bytes, quota_bytes);
-    struct piece piece = {first, payload_bytes, tcb->has_fin};
+    struct piece piece = {first, payload_bytes, tcb->has_fin, false};
 
     if (UNLIKELY(usable_bytes < queued_bytes)) {
         piece.has_fin = false;
@@ -157,6 +159,7 @@ static enum outcome send_new(struct tcb *tcb, struct reference *first, uint32_t 
         if (piece.length_bytes == 0) {
             return OUTCOME_NOTHING;
         }
+        piece.is_last = usable_bytes - piece.length_bytes < tcb->mss;
     }
     if (UNLIKELY(tcb->snd_wnd_max < 2u * tcb->mss)) {
         piece = cut_to_half_window(tcb, piece);
@@ -173,7 +176,7 @@ static enum outcome send_new(struct tcb *tcb, struct reference *first, uint32_t 
 static enum outcome send_tail_probe(struct tcb *tcb)
 {
     uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
-    struct piece piece = {.first = tcb->unsent};
+    struct piece piece = {.first = tcb->unsent, .is_last = true};
     uint32_t fin, offset;
 
     if (tcb->unsent != NULL && tcb->snd_wnd > flight_bytes) {

@@ -23,9 +23,9 @@ static void no_more_goes_than_the_window_takes(void **state)
     (void)state;
     sending_open(&tcb, 5000);
     sending_append(&tcb, 10000);
-    assert_string_equal(sending_go(&tcb), "0+4380");
+    assert_string_equal(sending_go(&tcb), "0+4380P");
     assert_false(sending_acknowledge(2920, 5000));
-    assert_string_equal(sending_go(&tcb), "4380+2920");
+    assert_string_equal(sending_go(&tcb), "4380+2920P");
 }
 
 static void windows_of_less_than_a_segment(void **state)
@@ -33,7 +33,7 @@ static void windows_of_less_than_a_segment(void **state)
     static const struct {
         uint32_t window_bytes;
         const char *sent;
-    } cases[] = {{0, ""}, {1, "0+1"}, {2, "0+1 1+1"}, {MSS - 1, "0+729 729+729"}};
+    } cases[] = {{0, ""}, {1, "0+1P"}, {2, "0+1 1+1P"}, {MSS - 1, "0+729 729+729P"}};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {
@@ -56,7 +56,7 @@ static void little_of_a_window_that_was_large_is_not_used(void **state)
     assert_string_equal(sending_go(&tcb), "");
     assert_int_equal(tcb.persist_interval_us, 200000);
     assert_false(sending_acknowledge(1000, 2 * MSS));
-    assert_string_equal(sending_go(&tcb), "1000+2920");
+    assert_string_equal(sending_go(&tcb), "1000+2920P");
     assert_int_equal(tcb.persist_interval_us, 0);
 }
 

@@ -51,7 +51,7 @@ static void whole_segments_go_as_far_as_congestion_control_says(void **state)
     (void)state;
     tcb.cwnd = 10 * MSS + 500;
     sending_append(&tcb, 100000);
-    assert_string_equal(sending_go(&tcb), "0+14600");
+    assert_string_equal(sending_go(&tcb), "0+14600P");
     assert_true(seen.is_limited);
     assert_int_equal(tcb.reference_count, 2); /* split where sending has stopped */
     assert_string_equal(sending_go(&tcb), "");
@@ -72,15 +72,17 @@ static void without_a_card_that_cuts_each_segment_is_a_frame(void **state)
     assert_string_equal(sending_go(&tcb), "0+1460 1460+1460 2920+80P");
 }
 
-static void psh_is_set_where_nothing_is_queued_behind(void **state)
+/* And where only an acknowledgement lets more go, so that the peer does not delay it: a single
+ * segment, or a probe, waited 40 ms for it. */
+static void psh_is_set_where_nothing_follows(void **state)
 {
     (void)state;
-    tcb.cwnd = 2 * MSS;
-    sending_append(&tcb, 2 * MSS);
-    sending_append(&tcb, 1);
-    assert_string_equal(sending_go(&tcb), "0+2920");
-    tcb.cwnd = 3 * MSS;
-    assert_string_equal(sending_go(&tcb), "2920+1P");
+    sending_open(&tcb, 200000);
+    tcb.cwnd = 88 * MSS;
+    sending_append(&tcb, 88 * MSS + 1);
+    assert_string_equal(sending_go(&tcb), "0+64240 64240+64240P");
+    tcb.cwnd = 89 * MSS;
+    assert_string_equal(sending_go(&tcb), "128480+1P");
 }
 
 static void a_part_goes_only_if_it_is_worth_it(void **state)
@@ -88,13 +90,13 @@ static void a_part_goes_only_if_it_is_worth_it(void **state)
     (void)state;
     tcb.cwnd = 30 * MSS;
     sending_append(&tcb, 100 * MSS);
-    assert_string_equal(sending_go(&tcb), "0+43800");
+    assert_string_equal(sending_go(&tcb), "0+43800P");
     assert_false(sending_acknowledge(2 * MSS, 65535));
     assert_string_equal(sending_go(&tcb), ""); /* more acknowledgements are on their way */
     assert_false(sending_acknowledge(9 * MSS, 65535));
     assert_string_equal(sending_go(&tcb), "");
     assert_false(sending_acknowledge(10 * MSS, 65535));
-    assert_string_equal(sending_go(&tcb), "43800+14600");
+    assert_string_equal(sending_go(&tcb), "43800+14600P");
 }
 
 /* On a long way what waits is missing from each round trip: a third of the window was. */
@@ -148,13 +150,13 @@ static void what_is_lost_goes_before_what_is_new(void **state)
     (void)state;
     tcb.cwnd = 10 * MSS;
     sending_append(&tcb, 30 * MSS);
-    assert_string_equal(sending_go(&tcb), "0+14600");
+    assert_string_equal(sending_go(&tcb), "0+14600P");
     lose(2 * MSS, 4 * MSS);
     lose(6 * MSS, 7 * MSS);
-    assert_string_equal(sending_go(&tcb), "2920+2920 8760+1460");
+    assert_string_equal(sending_go(&tcb), "2920+2920 8760+1460P");
     tcb.cwnd = 16 * MSS;
     lose(0, 2 * MSS);
-    assert_string_equal(sending_go(&tcb), "0+2920 14600+8760");
+    assert_string_equal(sending_go(&tcb), "0+2920 14600+8760P");
 }
 
 static void what_is_lost_goes_as_far_as_the_quota(void **state)
@@ -165,11 +167,11 @@ static void what_is_lost_goes_as_far_as_the_quota(void **state)
     (void)sending_go(&tcb);
     lose(0, 10 * MSS);
     tcb.cwnd = MSS + 100;
-    assert_string_equal(sending_go(&tcb), "0+1460");
+    assert_string_equal(sending_go(&tcb), "0+1460P");
     tcb.cwnd = 2 * MSS - 1;
     assert_string_equal(sending_go(&tcb), "");
     tcb.cwnd = 5 * MSS;
-    assert_string_equal(sending_go(&tcb), "1460+5840");
+    assert_string_equal(sending_go(&tcb), "1460+5840P");
 }
 
 static void a_lost_fin_goes_again(void **state)
@@ -191,10 +193,10 @@ static void what_is_lost_beyond_the_window_waits(void **state)
     (void)sending_go(&tcb);
     lose(0, 10 * MSS);
     assert_false(sending_acknowledge(0, 0));
-    assert_string_equal(sending_go(&tcb), "0+1460");
+    assert_string_equal(sending_go(&tcb), "0+1460P");
     assert_string_equal(sending_go(&tcb), "");
     assert_false(sending_acknowledge(0, 3 * MSS));
-    assert_string_equal(sending_go(&tcb), "1460+2920");
+    assert_string_equal(sending_go(&tcb), "1460+2920P");
     assert_int_equal(tcb.persist_interval_us, 0); /* retransmission probes it */
 }
 
@@ -218,10 +220,10 @@ static void a_tail_probe_is_something_new(void **state)
     (void)state;
     tcb.cwnd = MSS;
     sending_append(&tcb, 3 * MSS);
-    assert_string_equal(sending_go(&tcb), "0+1460");
+    assert_string_equal(sending_go(&tcb), "0+1460P");
     tcb.recovery = &recovery;
     given.is_probe_due = true;
-    assert_string_equal(sending_go(&tcb), "1460+1460");
+    assert_string_equal(sending_go(&tcb), "1460+1460P");
     assert_false(given.is_probe_due);
 }
 
@@ -249,13 +251,13 @@ static void a_tail_probe_is_no_more_than_the_window_takes(void **state)
     (void)state;
     sending_open(&tcb, 4000);
     sending_append(&tcb, 10000);
-    assert_string_equal(sending_go(&tcb), "0+2920");
+    assert_string_equal(sending_go(&tcb), "0+2920P");
     tcb.recovery = &recovery;
     given.is_probe_due = true;
-    assert_string_equal(sending_go(&tcb), "2920+1080");
+    assert_string_equal(sending_go(&tcb), "2920+1080P");
     tcb.recovery = &recovery;
     given.is_probe_due = true;
-    assert_string_equal(sending_go(&tcb), "2540+1460");
+    assert_string_equal(sending_go(&tcb), "2540+1460P");
 }
 
 /* --- Selective acknowledgements of ours --- */
@@ -286,7 +288,7 @@ int main(void)
         TEST(whole_segments_go_as_far_as_congestion_control_says),
         TEST(longer_than_a_frame_goes_in_several),
         TEST(without_a_card_that_cuts_each_segment_is_a_frame),
-        TEST(psh_is_set_where_nothing_is_queued_behind),
+        TEST(psh_is_set_where_nothing_follows),
         TEST(a_part_goes_only_if_it_is_worth_it),
         TEST(more_than_a_millisecond_of_the_rate_does_not_wait),
         TEST(after_idle_time_congestion_control_is_asked_first),

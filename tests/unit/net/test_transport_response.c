@@ -333,11 +333,11 @@ static void credit_comes_back_as_bytes_are_acknowledged(void **state)
     wire_finish(&client);
 }
 
-/* RFC 9293 3.9.1.2: PSH stands where nothing is queued behind. It was missing when the end of a
- * response shared no write with its beginning. */
+/* RFC 9293 3.9.1.2: PSH stands where nothing is queued behind, and not before while the window is
+ * wide enough. It was missing when the end of a response shared no write with its beginning. */
 static void the_last_segment_of_what_there_is_has_psh(void **state)
 {
-    static const uint32_t archive_lengths[] = {100, 1460, 2000, 2920, 30000};
+    static const uint32_t archive_lengths[] = {100, 1460, 2000, 2920, 14000};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_COUNT(archive_lengths); i++) {
