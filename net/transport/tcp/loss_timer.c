@@ -32,15 +32,14 @@ void loss_timer_set(struct tcb *tcb, enum loss_timer timer, uint32_t timeout_us)
     tcb->loss_deadline_us = tcp_now_us() + timeout_us;
 }
 
-/* RFC 8985 7.2: not while something is known to be missing, or a probe is out. */
+/* RFC 8985 7.2: not after a time-out, nor while a probe is out. */
 static bool can_probe(const struct tcb *tcb)
 {
     const struct recovery *recovery = tcb->recovery;
 
-    return tcb->has_sack &&
-           (recovery == NULL || recovery->is_quiet ||
-            (recovery->state == RECOVERY_OPEN && recovery->sacked_bytes == 0 &&
-             recovery->lost_bytes == 0 && !recovery->is_probe_due && !recovery->is_probe_sent));
+    return tcb->has_sack && (recovery == NULL || recovery->is_quiet ||
+                             (recovery->state != RECOVERY_TIMEOUT && !recovery->is_probe_due &&
+                              !recovery->is_probe_sent && probe_is_possible(tcb, recovery)));
 }
 
 void loss_timer_start(struct tcb *tcb)
@@ -83,7 +82,7 @@ static void expire_reorder(struct tcb *tcb, struct recovery *recovery)
     if (left_us != 0) {
         loss_timer_set(tcb, LOSS_TIMER_REORDER, left_us);
     } else {
-        loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);
+        loss_timer_restart(tcb);
     }
 }
 

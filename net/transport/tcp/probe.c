@@ -20,6 +20,12 @@ uint32_t probe_timeout_us(const struct tcb *tcb, uint32_t flight_bytes)
     return tcb->srtt_us8 != 0 && timeout_us < tcb->rto_us ? timeout_us : tcb->rto_us;
 }
 
+bool probe_is_possible(const struct tcb *tcb, const struct recovery *recovery)
+{
+    return (recovery->state == RECOVERY_OPEN && recovery->sacked_bytes == 0) ||
+           recovery->lost_bytes > 0 || tcb_has_new(tcb);
+}
+
 void probe_set_due(struct recovery *recovery)
 {
     recovery->is_probe_due = true;
@@ -43,8 +49,12 @@ bool probe_acknowledge(struct recovery *recovery, uint32_t ack, const struct del
     bool is_duplicate = delivery->duplicate_right != delivery->duplicate_left &&
                         delivery->duplicate_right == recovery->probe_end;
 
-    if (delivery->acknowledged_bytes > 0) {
+    if (delivery->acknowledged_bytes > 0 || delivery->has_sacked) {
         recovery->is_probe_due = false; /* something was heard */
+    }
+    if (recovery->is_probe_sent && !recovery->is_probe_again &&
+        !sequence_is_before(recovery->rack_forward, recovery->probe_end)) {
+        recovery->is_probe_sent = false; /* what is missing before it is recovery's */
     }
     if (!recovery->is_probe_sent || sequence_is_before(ack, recovery->probe_end)) {
         return false;

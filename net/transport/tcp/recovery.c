@@ -300,6 +300,8 @@ static __attribute__((noinline)) void note_sent_all(struct tcb *tcb, struct refe
         last = reference;
     }
     if (recovery != NULL && recovery->is_probe_due) {
+        /* Its answer may only say of a loss what the episode has not said. */
+        is_again = is_again && recovery->state == RECOVERY_OPEN;
         probe_note_sent(recovery, reference_end(last), is_again);
         loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);
     } else if (tcb->loss_timer == LOSS_TIMER_NONE || tcb->loss_timer == LOSS_TIMER_PROBE) {
@@ -307,7 +309,7 @@ static __attribute__((noinline)) void note_sent_all(struct tcb *tcb, struct refe
     } else if (is_head && tcb->loss_timer == LOSS_TIMER_RTO &&
                (tcb->has_sack || recovery == NULL || recovery->state != RECOVERY_FAST)) {
         /* Without SACK only acknowledgements do, as acknowledge_all() has it. */
-        loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);
+        loss_timer_restart(tcb);
     }
 }
 
@@ -335,7 +337,8 @@ void recovery_note_sent(struct tcb *tcb, struct reference *first, const struct r
 
 bool recovery_is_probe_due(const struct tcb *tcb)
 {
-    return tcb->recovery != NULL && tcb->recovery->is_probe_due;
+    return tcb->recovery != NULL && tcb->recovery->is_probe_due &&
+           probe_is_possible(tcb, tcb->recovery);
 }
 
 void recovery_drop(struct tcb *tcb)

@@ -55,8 +55,8 @@ struct reference *recovery_next_lost(const struct tcb *tcb);
  * whole: again, or for the first time (then queue_note_sent() has been called). Sets their times
  * and marks, and the timers. */
 void recovery_note_sent(struct tcb *tcb, struct reference *first, const struct reference *end);
-/* Whether a probe for the tail of what was sent is due (RFC 8985 7): the sender sends one segment
- * of new bytes, or the last that was sent, whatever the quota says. */
+/* Whether a probe for the tail of what was sent is due (RFC 8985 7): the sender sends one segment,
+ * lost or new, or the last that was sent, whatever the quota says. */
 bool recovery_is_probe_due(const struct tcb *tcb);
 
 /* RTO, TLP or reordering timer, whichever is next. */

@@ -44,10 +44,10 @@ static uint32_t window_room_from(const struct tcb *tcb, uint32_t sequence)
 }
 
 /* Whole references, one behind the other, and of one that is too long whole segments. */
-static enum outcome send_lost(struct tcb *tcb, struct reference *first)
+static enum outcome send_lost(struct tcb *tcb, struct reference *first, uint32_t quota_bytes)
 {
     struct piece piece = {.first = first};
-    uint32_t most_bytes = least(recovery_quota_bytes(tcb), window_room_from(tcb, first->sequence));
+    uint32_t most_bytes = least(quota_bytes, window_room_from(tcb, first->sequence));
     const struct reference *reference = first;
 
     if (most_bytes == 0) {
@@ -172,13 +172,18 @@ static enum outcome send_new(struct tcb *tcb, struct reference *first, uint32_t 
 
 /* --- Probes for the tail of what was sent (RFC 8985 7) --- */
 
-/* Something new if there is, and the window lets it go, or the last segment again. */
+/* What is lost and waits for its turn; or something new if there is, and the window lets it go; or
+ * the last segment again. */
 static enum outcome send_tail_probe(struct tcb *tcb)
 {
     uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
     struct piece piece = {.first = tcb->unsent, .is_last = true};
+    struct reference *lost = recovery_next_lost(tcb);
     uint32_t fin, offset;
 
+    if (lost != NULL) {
+        return send_lost(tcb, lost, tcb->mss);
+    }
     if (tcb->unsent != NULL && tcb->snd_wnd > flight_bytes) {
         fin = tcb->has_fin;
         piece.length_bytes =
@@ -248,7 +253,7 @@ static inline enum outcome send_next(struct tcb *tcb, bool is_plain)
     struct reference *first;
 
     if (UNLIKELY(lost != NULL)) {
-        return send_lost(tcb, lost);
+        return send_lost(tcb, lost, recovery_quota_bytes(tcb));
     }
     first = first_new(tcb);
     return first == NULL ? OUTCOME_NOTHING : send_new(tcb, first, quota_of(tcb, is_plain));

@@ -42,17 +42,10 @@ uint32_t undo_quota_bytes(const struct tcb *tcb, const struct recovery *recovery
     return sent_bytes < NEW_SEGMENTS * tcb->mss ? NEW_SEGMENTS * tcb->mss - sent_bytes : 0;
 }
 
-/* There is something new, and the window has room for a segment of it. */
-static bool can_send_new(const struct tcb *tcb)
-{
-    return tcb->unsent != NULL &&
-           (int32_t)(tcb->snd_una + tcb->snd_wnd - tcb->snd_max) >= (int32_t)tcb->mss;
-}
-
 bool undo_hides_lost(const struct tcb *tcb, const struct recovery *recovery)
 {
     return recovery->frto_step == FRTO_SECOND &&
-           (tcb->snd_max != recovery->undo_frto_max || can_send_new(tcb));
+           (tcb->snd_max != recovery->undo_frto_max || tcb_has_new(tcb));
 }
 
 /* Everything that was sent again in this episode has come twice. */
@@ -91,7 +84,7 @@ static bool is_timeout_spurious(struct tcb *tcb, struct recovery *recovery,
         }
         recovery->undo_frto_max = tcb->snd_max;
         /* Without anything new there is only the conventional way. */
-        recovery->frto_step = can_send_new(tcb) ? FRTO_SECOND : FRTO_NONE;
+        recovery->frto_step = tcb_has_new(tcb) ? FRTO_SECOND : FRTO_NONE;
         return false;
     }
     if (delivery->acknowledged_bytes > 0 && !tcb->has_sack) {

@@ -189,6 +189,54 @@ static void a_lost_retransmission_is_found_without_a_time_out(void **state)
     assert_int_equal(path_counter(COUNTER_TCP_TIMEOUTS), 0);
 }
 
+static uint64_t silent_from_us;
+
+static uint32_t lose_the_twentieth(const struct path_segment *segment)
+{
+    if (segment->is_again && silent_from_us == PATH_NEVER) {
+        silent_from_us = segment->sent_us + DELAY_US; /* when that arrives */
+    }
+    return !segment->is_again && segment->offset == 20 * PATH_MSS ? PATH_LOST : 0;
+}
+
+static uint32_t lose_a_flights(uint64_t now_us)
+{
+    return now_us >= silent_from_us && now_us - silent_from_us <= ROUND_TRIP_US ? PATH_LOST : 0;
+}
+
+/* All that tells of the retransmission and of what went behind it: it took a time-out, 200 ms. */
+static void silence_in_recovery_is_asked_into_with_new_bytes(void **state)
+{
+    struct path_options options = plain;
+
+    (void)state;
+    silent_from_us = PATH_NEVER;
+    options.fate = lose_the_twentieth;
+    options.ack_fate = lose_a_flights;
+    path_open(&options);
+    path_write(100 * PATH_MSS);
+    assert_true(path_run(LONG_US) < 9 * ROUND_TRIP_US);
+    assert_int_equal(path.again_count, 1);
+    assert_int_equal(path_counter(COUNTER_TCP_PROBES), 1);
+    assert_int_equal(path_counter(COUNTER_TCP_TIMEOUTS), 0);
+}
+
+/* Then only the time-out sends again what nobody says is lost (RFC 6298 5). */
+static void silence_in_recovery_with_nothing_new_is_the_time_outs(void **state)
+{
+    struct path_options options = plain;
+
+    (void)state;
+    silent_from_us = PATH_NEVER;
+    options.fate = lose_the_twentieth;
+    options.ack_fate = lose_a_flights;
+    path_open(&options);
+    path_write(28 * PATH_MSS);
+    assert_true(path_run(LONG_US) > 200000);
+    assert_int_equal(path_counter(COUNTER_TCP_PROBES), 0);
+    assert_int_equal(path_counter(COUNTER_TCP_TIMEOUTS), 1);
+}
+
 static uint32_t lose_from_fifty_on(const struct path_segment *segment)
 {
     return !segment->is_again && segment->offset >= 50 * PATH_MSS && segment->offset < 80 * PATH_MSS
@@ -320,6 +368,8 @@ int main(void)
         cmocka_unit_test(a_lost_tail_of_several_segments_needs_no_time_out),
         cmocka_unit_test(a_probe_that_was_not_needed_costs_no_window),
         cmocka_unit_test(a_lost_retransmission_is_found_without_a_time_out),
+        cmocka_unit_test(silence_in_recovery_is_asked_into_with_new_bytes),
+        cmocka_unit_test(silence_in_recovery_with_nothing_new_is_the_time_outs),
         cmocka_unit_test(a_burst_of_losses_goes_again_once_each),
         cmocka_unit_test(a_window_that_grows_with_each_acknowledgement_hides_no_loss),
         cmocka_unit_test(what_the_peer_has_dropped_again_is_sent_again),
