@@ -97,6 +97,15 @@ void acceptors_add_grants(struct listening_application *application, unsigned co
     application->granted_count = (uint8_t)(sum < GRANT_MAX ? sum : GRANT_MAX);
 }
 
+static uint8_t take_grant(struct listening_application *application)
+{
+    if (application->granted_count == 0) {
+        return GRANT_NONE;
+    }
+    application->granted_count--;
+    return application->wants_data ? GRANT_WITH_DATA : GRANT_AT_ONCE;
+}
+
 /* An application of this CM's: counted as open. */
 static void assign_to(const struct manager *manager, struct listening_application *application,
                       node_id_t ts, bool is_new, struct acceptor *acceptor)
@@ -105,11 +114,11 @@ static void assign_to(const struct manager *manager, struct listening_applicatio
     application->assigned_count++;
     application->outstanding++;
     application->outstanding_by_ts[ts]++;
-    *acceptor = manager_acceptor_of(manager, application);
-    if (is_new && application->granted_count != 0) {
-        application->granted_count--;
-        acceptor->grant = application->wants_data ? GRANT_WITH_DATA : GRANT_AT_ONCE;
-    }
+    acceptor->node = application->node;
+    acceptor->listener_index = (uint8_t)application->listener_index;
+    acceptor->grant = is_new ? take_grant(application) : GRANT_NONE;
+    acceptor->cm = acceptor->assigned_by = manager->node;
+    acceptor->request_number = application->request_number;
 }
 
 void acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts, bool is_new,

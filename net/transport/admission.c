@@ -58,26 +58,27 @@ static struct connection *find_waiting(const struct flow *flow)
 static void handle_assign_connection(node_id_t from, const struct message *message)
 {
     const struct assign_connection *assign = (const struct assign_connection *)message;
-    struct acceptor acceptor = assign->acceptor;
+    const struct acceptor nobody = {.node = NODE_NONE, .cm = from, .assigned_by = from};
+    const struct acceptor *acceptor = &assign->acceptor;
     bool is_refused = assign->is_refused != 0;
     struct connection *connection;
 
-    if (!availability_is_acceptor_possible(from, &acceptor) ||
-        (is_refused && acceptor.node != NODE_NONE)) {
+    if (!availability_is_acceptor_possible(from, acceptor) ||
+        (is_refused && acceptor->node != NODE_NONE)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    if (acceptor.node == NODE_NONE) {
-        acceptor.assigned_by = from;
+    if (UNLIKELY(acceptor->node == NODE_NONE)) {
+        acceptor = &nobody;
     }
-    if (half_open_assign(&assign->flow, &acceptor, is_refused)) {
+    if (half_open_assign(&assign->flow, acceptor, is_refused)) {
         return;
     }
     connection = find_waiting(&assign->flow);
     if (connection != NULL) {
-        availability_take_assignment(connection, &acceptor, is_refused);
-    } else if (acceptor.node != NODE_NONE) {
-        closed_report(&acceptor, swap16(assign->flow.local_port), 0);
+        availability_take_assignment(connection, acceptor, is_refused);
+    } else if (acceptor->node != NODE_NONE) {
+        closed_report(acceptor, swap16(assign->flow.local_port), 0);
     }
 }
 

@@ -75,8 +75,10 @@ void availability_report_closed(struct connection *connection)
     uint64_t service_ns = 0;
 
     if (connection->is_announced) {
-        ASSERT(connection->since_ns <= dispatch_now_ns());
-        service_ns = dispatch_now_ns() - connection->since_ns;
+        uint64_t now_ns = dispatch_now_ns();
+
+        ASSERT(connection->since_ns <= now_ns);
+        service_ns = now_ns - connection->since_ns;
         service_ns += service_ns == 0; /* 0 would say that it was never told of */
     }
     report_closed(&connection->acceptor, local_port_of(connection), service_ns);

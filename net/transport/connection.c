@@ -194,7 +194,7 @@ bool connection_is_admitted(uint32_t remote_address)
     return is_admitted;
 }
 
-bool connection_open(const struct handshake *handshake)
+struct tcb *connection_open(const struct handshake *handshake)
 {
     uint32_t remote_address = handshake->flow.remote_address;
     struct connection *connection = connection_allocate(remote_address);
@@ -203,7 +203,7 @@ bool connection_open(const struct handshake *handshake)
         if (connection_is_admitted(remote_address)) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
         }
-        return false;
+        return NULL;
     }
     connection->opened_ns = handshake->opened_ns;
     tcb_open(&connection->tcb, handshake);
@@ -211,7 +211,7 @@ bool connection_open(const struct handshake *handshake)
     availability_assign(connection, &handshake->acceptor, handshake->is_acceptor_due);
     counter_increment(COUNTER_TCP_ACCEPTED);
     connection_mark_dirty(connection);
-    return true;
+    return &connection->tcb;
 }
 
 /* Nobody waits for room in the channel to its application, who would be overtaken. */

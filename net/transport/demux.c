@@ -52,9 +52,9 @@ static uint32_t hashed_count;
 
 /* --- The hash --- */
 
-static inline struct tcb **bucket_of(const struct flow *flow)
+static inline struct tcb **bucket_of(uint32_t flow_hash)
 {
-    uint32_t index = flow_hash(flow) & bucket_mask;
+    uint32_t index = flow_hash & bucket_mask;
 
     return &buckets[index < bucket_count ? index : index & bucket_mask >> 1];
 }
@@ -73,7 +73,7 @@ static void add_bucket(void)
     while (*link != NULL) {
         struct tcb *tcb = *link;
 
-        if (bucket_of(&tcb->flow) == added) {
+        if (bucket_of(flow_hash(&tcb->flow)) == added) {
             *link = tcb->hash_next;
             tcb->hash_next = *added;
             *added = tcb;
@@ -84,9 +84,10 @@ static void add_bucket(void)
 }
 
 /* Inline: once for each segment. */
-static inline __attribute__((always_inline)) struct tcb *find(const struct flow *flow)
+static inline __attribute__((always_inline)) struct tcb *find(const struct flow *flow,
+                                                              uint32_t flow_hash)
 {
-    struct tcb *tcb = *bucket_of(flow);
+    struct tcb *tcb = *bucket_of(flow_hash);
 
     while (tcb != NULL && !flow_equals(&tcb->flow, flow)) {
         tcb = tcb->hash_next;
@@ -97,7 +98,7 @@ static inline __attribute__((always_inline)) struct tcb *find(const struct flow 
 
 struct tcb *demux_find(const struct flow *flow)
 {
-    return find(flow);
+    return find(flow, flow_hash(flow));
 }
 
 void demux_add(struct tcb *tcb)
@@ -105,11 +106,11 @@ void demux_add(struct tcb *tcb)
     struct tcb **bucket;
 
     ASSERT_SLOW(!tcb->is_hashed);
-    ASSERT_SLOW(find(&tcb->flow) == NULL);
+    ASSERT_SLOW(find(&tcb->flow, flow_hash(&tcb->flow)) == NULL);
     if (UNLIKELY(++hashed_count > bucket_count) && bucket_count < bucket_limit) {
         add_bucket();
     }
-    bucket = bucket_of(&tcb->flow);
+    bucket = bucket_of(flow_hash(&tcb->flow));
     tcb->hash_next = *bucket;
     *bucket = tcb;
     tcb->is_hashed = true;
@@ -117,7 +118,7 @@ void demux_add(struct tcb *tcb)
 
 void demux_remove(struct tcb *tcb)
 {
-    struct tcb **link = bucket_of(&tcb->flow);
+    struct tcb **link = bucket_of(flow_hash(&tcb->flow));
 
     ASSERT_SLOW(tcb->is_hashed);
     while (*link != tcb) {
@@ -152,25 +153,24 @@ static void receive_syn(struct segment *segment, uint32_t least_iss, bool has_le
     }
 }
 
-static void receive_completing(struct segment *segment)
+/* What completes a handshake is an acknowledgement, mostly, and nothing else: the block has begun
+ * with what that says. */
+static bool says_more(const struct packet *completing, const struct tcb *opened)
 {
-    struct tcb *tcb = find(&segment->packet->flow);
-
-    ASSERT(tcb != NULL); /* half_open.c has opened it */
-    receiver_segment(tcb, segment);
+    return !packet_is_bare_ack(completing) || completing->sequence != opened->rcv_nxt;
 }
 
 void demux_receive_stranger(struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     bool is_syn = packet->kind == PACKET_SYN;
-    bool is_completed = false;
+    struct tcb *opened = NULL;
     uint32_t least_iss = 0;
     enum timewait_verdict verdict;
 
-    if (!is_syn && half_open_segment(segment, &is_completed)) {
-        if (is_completed) {
-            receive_completing(segment);
+    if (!is_syn && half_open_segment(segment, &opened)) {
+        if (opened != NULL && says_more(packet, opened)) {
+            receiver_segment(opened, segment);
         }
         return;
     }
@@ -178,7 +178,7 @@ void demux_receive_stranger(struct segment *segment)
         counter_increment(COUNTER_DROP_PROTOCOL);
         return;
     }
-    verdict = timewait_segment(packet, dispatch_now_ns(), &least_iss);
+    verdict = timewait_segment(segment, dispatch_now_ns(), &least_iss);
     if (verdict == TIMEWAIT_TAKEN) {
         return;
     }
@@ -194,10 +194,12 @@ void demux_receive_stranger(struct segment *segment)
 bool demux_receive_known(struct segment *segment)
 {
     const struct packet *packet = segment->packet;
-    struct tcb *tcb = find(&packet->flow);
+    uint32_t hash = flow_hash(&packet->flow);
+    struct tcb *tcb = find(&packet->flow, hash);
 
     ASSERT_SLOW(packet->kind == PACKET_SEGMENT || packet->kind == PACKET_SYN);
     if (UNLIKELY(tcb == NULL)) {
+        segment->flow_hash = hash;
         return false;
     }
     receiver_segment(tcb, segment);
@@ -206,11 +208,7 @@ bool demux_receive_known(struct segment *segment)
 
 void demux_receive(struct segment *segment)
 {
-    struct tcb *tcb = find(&segment->packet->flow);
-
-    if (tcb != NULL) {
-        receiver_segment(tcb, segment);
-    } else {
+    if (!demux_receive_known(segment)) {
         demux_receive_stranger(segment);
     }
 }
@@ -246,7 +244,7 @@ static void expect_batch(struct frame *const *frames, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct flow flow = likely_flow(frames[i]);
 
-        found[i] = bucket_of(&flow);
+        found[i] = bucket_of(flow_hash(&flow));
         __builtin_prefetch(found[i]);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -281,7 +279,7 @@ void transport_server_expect(struct frame *const *frames, unsigned count)
 
 bool transport_server_expects_acknowledgment(const struct packet *packet)
 {
-    const struct tcb *tcb = find(&packet->flow);
+    const struct tcb *tcb = find(&packet->flow, flow_hash(&packet->flow));
 
     return tcb != NULL && packet->acknowledgment - tcb->snd_una <= tcb->snd_max - tcb->snd_una;
 }

@@ -59,9 +59,10 @@ SIP_INLINE uint64_t sip_end(struct siphash_key *sip, uint64_t tail, size_t lengt
 {
     sip_absorb(sip, tail | (uint64_t)length_bytes << 56);
     sip->v2 ^= 0xFF;
-    for (unsigned i = 0; i < 4; i++) {
-        sip_round(sip);
-    }
+    sip_round(sip);
+    sip_round(sip);
+    sip_round(sip);
+    sip_round(sip);
     return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
 }
 

@@ -56,8 +56,8 @@ void orphan_watch(struct connection *connection)
     ASSERT_SLOW(!connection_link_is_queued(&connection->claim_link)); /* in whose place it is now */
     begin_period(connection);
     orphan_count++;
-    if (UNLIKELY(orphan_count > orphan_limit / 2)) {
-        connection->is_orphan_counted = true;
+    connection->is_orphan_counted = orphan_count > orphan_limit / 2;
+    if (UNLIKELY(connection->is_orphan_counted)) {
         share_take(&by_address, connection->tcb.flow.remote_address, 1);
     }
     if (UNLIKELY(!timer_is_set(&look_timer))) {

@@ -193,28 +193,34 @@ static bool may_send(const struct connection *connection)
     return connection_has_tcp(connection) && !connection->is_send_closed;
 }
 
-/* Without memory there would be a hole in the stream; and when it is scarce, who has more than his
- * part does not take what is left. */
-static void queue_copy(struct connection *connection, const uint8_t *bytes, uint32_t length_bytes)
+/* While memory is scarce, who has more than his part does not take what is left. */
+static bool is_within_part(struct connection *connection, uint32_t length_bytes)
 {
-    if (length_bytes > SEND_BUFFER_LEAST_ROOM && UNLIKELY(queue_is_scarce()) &&
-        !pinned_visit(&connection->tcb)) {
-        counter_increment(COUNTER_PINNED_RESET);
-        connection_abort(connection, ENOBUFS);
-        return;
-    }
-    if (!queue_append_copy(&connection->tcb, bytes, length_bytes)) {
-        connection_abort(connection, ENOMEM);
-    }
+    return length_bytes <= SEND_BUFFER_LEAST_ROOM || LIKELY(!queue_is_scarce()) ||
+           pinned_visit(&connection->tcb);
 }
 
-static void queue_archive(struct connection *connection, uint64_t offset, uint32_t length_bytes)
+/* The bytes that a message brings and those that it refers to. False, and it is reset: without
+ * memory there would be a hole in the stream. */
+static bool queue_bytes(struct connection *connection, const struct send *send,
+                        struct message_payload payload)
 {
-    const uint8_t *bytes = (const uint8_t *)platform_archive_start() + offset;
+    struct tcb *tcb = &connection->tcb;
+    const uint8_t *archive = platform_archive_start();
 
-    if (!queue_append_archive(&connection->tcb, bytes, length_bytes)) {
-        connection_abort(connection, ENOMEM);
+    if (!is_within_part(connection, (uint32_t)payload.length_bytes)) {
+        counter_increment(COUNTER_PINNED_RESET);
+        connection_abort(connection, ENOBUFS);
+        return false;
     }
+    if ((payload.length_bytes == 0 ||
+         queue_append_copy(tcb, payload.bytes, (uint32_t)payload.length_bytes)) &&
+        (send->archive_bytes == 0 ||
+         queue_append_archive(tcb, archive + send->archive_offset, send->archive_bytes))) {
+        return true;
+    }
+    connection_abort(connection, ENOMEM);
+    return false;
 }
 
 /* --- Messages from the application --- */
@@ -256,8 +262,7 @@ static void shut_send(struct connection *connection)
 {
     ASSERT_SLOW(may_send(connection));
     connection->is_send_closed = true;
-    tcb_close_send(&connection->tcb);
-    connection_request_output(connection);
+    tcb_close_send(&connection->tcb); /* tells that it is unsettled */
 }
 
 static bool is_send_possible(const struct send *send)
@@ -293,17 +298,14 @@ static void handle_send(node_id_t from, const struct message *message,
         return;
     }
     connection->allowance_bytes -= (uint32_t)payload.length_bytes + send->archive_bytes;
-    if (payload.length_bytes != 0) {
-        queue_copy(connection, payload.bytes, (uint32_t)payload.length_bytes);
+    if (UNLIKELY(!queue_bytes(connection, send, payload))) {
+        return;
     }
-    /* Each may find that the one before had no memory, and has reset the connection. */
-    if (send->archive_bytes != 0 && may_send(connection)) {
-        queue_archive(connection, send->archive_offset, send->archive_bytes);
-    }
-    if (send->close_kind != 0 && may_send(connection)) {
+    if (send->close_kind != 0) {
         shut_send(connection);
+    } else {
+        connection_request_output(connection);
     }
-    connection_request_output(connection);
 }
 
 static void handle_consumed(node_id_t from, const struct message *message)

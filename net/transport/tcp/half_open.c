@@ -48,13 +48,14 @@ static uint32_t tick_of(uint64_t now_ns)
 static void send_syn_ack(const struct flow *flow, uint32_t irs, uint32_t iss, bool has_scale,
                          bool has_sack)
 {
-    struct bare_segment answer;
+    struct bare_segment answer = {
+        .flow = *flow,
+        .sequence = iss,
+        .acknowledgment = irs + 1,
+        .window = HANDSHAKE_WINDOW_BYTES, /* not scaled (RFC 7323 2.2) */
+        .tcp_flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
+    };
 
-    answer.flow = *flow;
-    answer.sequence = iss;
-    answer.acknowledgment = irs + 1;
-    answer.window = HANDSHAKE_WINDOW_BYTES; /* not scaled (RFC 7323 2.2) */
-    answer.tcp_flags = TCP_FLAG_SYN | TCP_FLAG_ACK;
     answer.option_bytes = (uint8_t)tcp_options_put_syn_ack(answer.options, HANDSHAKE_MSS, has_scale,
                                                            HANDSHAKE_SCALE, has_sack);
     segment_out_send_bare(&answer);
@@ -88,7 +89,13 @@ static bool take_answer_turn(struct half_open *entry, uint64_t now_ns)
  * (RFC 9293 3.10.7.4, first). */
 static void challenge(struct half_open *entry, uint64_t now_ns)
 {
-    struct bare_segment answer;
+    const struct bare_segment answer = {
+        .flow = entry->flow,
+        .sequence = entry->iss + 1,
+        .acknowledgment = entry->irs + 1,
+        .window = HANDSHAKE_WINDOW_BYTES >> (entry->has_scale ? HANDSHAKE_SCALE : 0),
+        .tcp_flags = TCP_FLAG_ACK,
+    };
 
     counter_increment(COUNTER_DROP_PROTOCOL);
     if (!take_answer_turn(entry, now_ns)) {
@@ -96,12 +103,6 @@ static void challenge(struct half_open *entry, uint64_t now_ns)
         return;
     }
     counter_increment(COUNTER_TCP_CHALLENGES_SENT);
-    answer.flow = entry->flow;
-    answer.sequence = entry->iss + 1;
-    answer.acknowledgment = entry->irs + 1;
-    answer.window = HANDSHAKE_WINDOW_BYTES >> (entry->has_scale ? HANDSHAKE_SCALE : 0);
-    answer.tcp_flags = TCP_FLAG_ACK;
-    answer.option_bytes = 0;
     segment_out_send_bare(&answer);
 }
 
@@ -269,15 +270,6 @@ static void send_cookie(const struct packet *syn, const struct tcp_options *opti
     send_syn_ack(&syn->flow, syn->sequence, iss, options->has_scale, options->is_sack_permitted);
 }
 
-/* Whether a SYN of a flow without entry gets a cookie in place of one. */
-static bool choose_cookie(const struct flow *flow, bool is_known, uint64_t now_ns)
-{
-    bool is_flooded = flood_switch_cookies(half_open_table_count(), now_ns);
-
-    return (is_flooded && !is_known) ||
-           half_open_table_count_of(flow->remote_address) >= HALF_OPEN_MAX_PER_PEER;
-}
-
 void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_iss)
 {
     const struct packet *syn = segment->packet;
@@ -292,7 +284,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
     if (!flood_take_syn()) {
         return;
     }
-    entry = half_open_table_find(&syn->flow);
+    entry = half_open_table_find(&syn->flow, segment->flow_hash);
     if (entry != NULL) {
         meet_syn_again(entry, syn, now_ns);
         return;
@@ -301,8 +293,8 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
         return;
     }
     tcp_options_parse(&options, packet_options(syn), syn->option_bytes);
-    if (!choose_cookie(&syn->flow, has_least_iss, now_ns)) {
-        entry = half_open_table_add(&syn->flow, now_ns + queue_ns[0]);
+    if (!flood_switch_cookies(half_open_table_count(), now_ns) || has_least_iss) {
+        entry = half_open_table_add(&syn->flow, segment->flow_hash, now_ns + queue_ns[0]);
     }
     if (entry == NULL) {
         send_cookie(syn, &options, now_ns);
@@ -319,7 +311,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
 
 bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor, bool is_refused)
 {
-    struct half_open *entry = half_open_table_find(flow);
+    struct half_open *entry = half_open_table_find(flow, flow_hash(flow));
 
     if (entry == NULL || !entry->is_acceptor_due) {
         return false;
@@ -348,14 +340,15 @@ static uint32_t round_trip_us(const struct half_open *entry, uint64_t now_ns)
 
 /* Everything about it is as it should be. If there is no connection nevertheless, the entry stays:
  * the peer will send something again. */
-static bool complete_entry(struct half_open *entry, const struct packet *packet, uint64_t now_ns)
+static struct tcb *complete_entry(struct half_open *entry, const struct segment *segment,
+                                  uint64_t now_ns)
 {
     const struct handshake handshake = {
         .flow = entry->flow,
         .irs = entry->irs,
         .iss = entry->iss,
         .rcv_window_bytes = HANDSHAKE_WINDOW_BYTES,
-        .snd_window_bytes = (uint32_t)packet->window << entry->snd_scale,
+        .snd_window_bytes = (uint32_t)segment->packet->window << entry->snd_scale,
         .mss = entry->mss,
         .snd_scale = entry->snd_scale,
         .rcv_scale = entry->has_scale ? HANDSHAKE_SCALE : 0,
@@ -367,76 +360,78 @@ static bool complete_entry(struct half_open *entry, const struct packet *packet,
         .is_acceptor_due = entry->is_acceptor_due,
     };
 
-    if (!connection_open(&handshake)) {
-        return false;
+    struct tcb *tcb = connection_open(&handshake);
+
+    if (LIKELY(tcb != NULL)) {
+        half_open_table_remove(entry);
     }
-    half_open_table_remove(entry);
-    return true;
+    return tcb;
 }
 
-/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2. Returns whether there is a connection now.
- */
-static bool meet_segment(struct half_open *entry, const struct packet *packet, uint64_t now_ns)
+/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2. Returns the block of the connection
+ * that is there now; NULL: none. */
+static struct tcb *meet_segment(struct half_open *entry, const struct segment *segment,
+                                uint64_t now_ns)
 {
+    const struct packet *packet = segment->packet;
     uint32_t distance = packet->sequence - (entry->irs + 1);
 
     if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance == 0 &&
         (packet->tcp_flags & TCP_FLAG_SYN) == 0) {
         end_entry(entry);
-        return false;
+        return NULL;
     }
     if ((packet->tcp_flags & TCP_FLAG_SYN) != 0 ||
         (packet->tcp_flags & (TCP_FLAG_RST | TCP_FLAG_ACK)) == 0) {
         counter_increment(COUNTER_DROP_PROTOCOL); /* not what a peer sends that has sent a SYN */
-        return false;
+        return NULL;
     }
     if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance >= HANDSHAKE_WINDOW_BYTES) {
         counter_increment(COUNTER_DROP_PROTOCOL);
-        return false;
+        return NULL;
     }
     if ((packet->tcp_flags & TCP_FLAG_RST) != 0 || distance >= HANDSHAKE_WINDOW_BYTES) {
         challenge(entry, now_ns);
-        return false;
+        return NULL;
     }
     if (packet->acknowledgment != entry->iss + 1) {
         segment_out_refuse(packet);
-        return false;
+        return NULL;
     }
-    return complete_entry(entry, packet, now_ns);
+    return complete_entry(entry, segment, now_ns);
 }
 
 /* Returns whether it may be one; if it is one and there is room, there is a connection now. */
-static bool meet_cookie(const struct packet *packet, uint64_t now_ns, bool *is_completed)
+static bool meet_cookie(const struct segment *segment, uint64_t now_ns, struct tcb **opened)
 {
     struct handshake handshake;
 
     if (!flood_take_check()) {
         return true; /* if it is one, its sender shall not be reset */
     }
-    if (!cookie_check(packet, now_ns, &handshake)) {
+    if (!cookie_check(segment->packet, now_ns, &handshake)) {
         counter_increment(COUNTER_COOKIES_REFUSED);
         return false;
     }
-    *is_completed = connection_open(&handshake);
-    if (*is_completed) {
+    *opened = connection_open(&handshake);
+    if (*opened != NULL) {
         flood_note_cookie_returned();
     }
     return true;
 }
 
-bool half_open_segment(struct segment *segment, bool *is_completed)
+bool half_open_segment(struct segment *segment, struct tcb **opened)
 {
     const struct packet *packet = segment->packet;
-    struct half_open *entry = half_open_table_find(&packet->flow);
+    struct half_open *entry = half_open_table_find(&packet->flow, segment->flow_hash);
 
-    *is_completed = false;
     if (entry != NULL) {
-        *is_completed = meet_segment(entry, packet, dispatch_now_ns());
+        *opened = meet_segment(entry, segment, dispatch_now_ns());
         return true;
     }
     if ((packet->tcp_flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST)) == TCP_FLAG_ACK &&
         UNLIKELY(cookie_is_awaited(dispatch_now_ns()))) {
-        return meet_cookie(packet, dispatch_now_ns(), is_completed);
+        return meet_cookie(segment, dispatch_now_ns(), opened);
     }
     return false;
 }

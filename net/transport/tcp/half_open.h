@@ -16,6 +16,7 @@
 #include "net/messages.h"
 
 struct segment;
+struct tcb;
 
 #define HALF_OPEN_MAX          4096u /* entries; chosen */
 #define HALF_OPEN_MAX_PER_PEER 64u   /* for one remote address: chosen */
@@ -49,11 +50,11 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
 MUST_CHECK bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor,
                                  bool is_refused);
 /*
- * Any other segment of a flow without connection and TIME_WAIT. If it completes a handshake, a
- * connection is there (connection_open()), and the segment is to be given to it by the caller,
- * which looks for it again. Returns whether the segment was about a handshake: else it is a
- * stranger's.
+ * Any other segment of a flow without connection and TIME_WAIT. If it completes a handshake,
+ * `opened` is the block of a connection that is there now (connection_open()), with the window
+ * that the segment names, and the caller gives it the rest; else `opened` stays as it is. Returns
+ * whether the segment was about a handshake: else it is a stranger's.
  */
-MUST_CHECK bool half_open_segment(struct segment *segment, bool *is_completed);
+MUST_CHECK bool half_open_segment(struct segment *segment, struct tcb **opened);
 /* A node has died: entries forget it as the application of their acceptor, or as its CM. */
 void half_open_lose_node(node_id_t node);

@@ -51,9 +51,9 @@ static struct half_open *entry_at(uint16_t place)
     return &table->entries[place];
 }
 
-static uint16_t *bucket_of(const struct flow *flow)
+static uint16_t bucket_of(uint32_t flow_hash)
 {
-    return &table->buckets[flow_hash(flow) & (BUCKET_COUNT - 1)];
+    return flow_hash & (BUCKET_COUNT - 1);
 }
 
 /* --- By remote address --- */
@@ -130,9 +130,9 @@ struct half_open *half_open_table_first(unsigned queue)
 
 /* --- Entries --- */
 
-struct half_open *half_open_table_find(const struct flow *flow)
+struct half_open *half_open_table_find(const struct flow *flow, uint32_t flow_hash)
 {
-    uint16_t place = *bucket_of(flow);
+    uint16_t place = table->buckets[bucket_of(flow_hash)];
 
     while (place != HALF_OPEN_NONE) {
         struct half_open *entry = entry_at(place);
@@ -145,30 +145,32 @@ struct half_open *half_open_table_find(const struct flow *flow)
     return NULL;
 }
 
-struct half_open *half_open_table_add(const struct flow *flow, uint64_t due_ns)
+struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_hash, uint64_t due_ns)
 {
-    uint16_t *bucket = bucket_of(flow);
+    uint16_t bucket = bucket_of(flow_hash);
     struct half_open *entry;
 
-    ASSERT_SLOW(half_open_table_find(flow) == NULL);
-    if (first_free == HALF_OPEN_NONE) {
+    ASSERT_SLOW(half_open_table_find(flow, flow_hash) == NULL);
+    if (first_free == HALF_OPEN_NONE ||
+        half_open_table_count_of(flow->remote_address) >= HALF_OPEN_MAX_PER_PEER) {
         return NULL;
     }
+    count_address(flow->remote_address, 1);
     entry = entry_at(first_free);
     ASSERT_SLOW(entry->queue == NOT_IN_USE);
     first_free = entry->next;
     entry->flow = *flow;
-    entry->hash_next = *bucket;
-    *bucket = place_of(entry);
+    entry->bucket = bucket;
+    entry->hash_next = table->buckets[bucket];
+    table->buckets[bucket] = place_of(entry);
     append(entry, 0, due_ns);
-    count_address(flow->remote_address, 1);
     count++;
     return entry;
 }
 
 void half_open_table_remove(struct half_open *entry)
 {
-    uint16_t *link = bucket_of(&entry->flow);
+    uint16_t *link = &table->buckets[entry->bucket];
     uint16_t place = place_of(entry);
 
     ASSERT(entry->queue < HALF_OPEN_QUEUE_COUNT && count > 0);

@@ -24,24 +24,26 @@ struct half_open {
     uint16_t mss;           /* what the peer takes in a segment: within its bounds */
     struct acceptor acceptor;
     uint8_t snd_scale;
-    bool has_scale : 1;       /* and so have we: both or none */
-    bool has_sack : 1;        /* likewise */
-    bool is_repeated : 1;     /* the SYN-ACK was sent more than once */
-    bool is_acceptor_due : 1; /* the CM in acceptor.assigned_by has been asked for one */
+    bool has_scale : 1;   /* and so have we: both or none */
+    bool has_sack : 1;    /* likewise */
+    bool is_repeated : 1; /* the SYN-ACK was sent more than once */
+    bool is_acceptor_due; /* the CM in acceptor.assigned_by has been asked for one */
     /* half_open_table.c's. */
     uint8_t queue; /* HALF_OPEN_QUEUE_COUNT: not in use */
     uint16_t hash_next;
     uint16_t next, previous; /* in its queue; `next` links those that are not in use, too */
+    uint16_t bucket;         /* where its chain begins */
 };
 
 _Static_assert(sizeof(struct half_open) == 64, "an entry is a line of the cache");
 
 /* Takes its memory for good: panics without. */
 void half_open_table_initialise(void);
-struct half_open *half_open_table_find(const struct flow *flow);
+/* `flow_hash`: flow_hash() of the flow, here and below. */
+struct half_open *half_open_table_find(const struct flow *flow, uint32_t flow_hash);
 /* One more, of a flow that has none, last in the first queue: `flow` and `due_ns` are filled in,
- * the rest is as it was left. NULL: all are in use. */
-struct half_open *half_open_table_add(const struct flow *flow, uint64_t due_ns);
+ * the rest is as it was left. NULL: all are in use, or its remote address has as many as it may. */
+struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_hash, uint64_t due_ns);
 void half_open_table_remove(struct half_open *entry);
 /* The first in this queue; NULL: it is empty. */
 struct half_open *half_open_table_first(unsigned queue);

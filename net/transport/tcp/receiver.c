@@ -62,7 +62,9 @@ void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes)
 
 void receiver_drop(struct tcb *tcb)
 {
-    lend_forget(tcb);
+    if (UNLIKELY(tcb->loan != NULL)) {
+        lend_forget(tcb);
+    }
     if (UNLIKELY(tcb->rcv_buffer_bytes != RECEIVER_BUFFER_FIRST_BYTES)) {
         share_give_back(&grown, tcb->flow.remote_address,
                         tcb->rcv_buffer_bytes - RECEIVER_BUFFER_FIRST_BYTES);

@@ -14,6 +14,7 @@ struct segment {
     const struct packet *packet;
     struct frame *frame; /* as it came from this node's LS; NULL: `buffer` has it */
     struct pbuf *buffer; /* one piece, from packet->bytes on */
+    uint32_t flow_hash;  /* of a flow without connection: flow_hash() of it, once for all tables */
     bool is_kept;
     bool is_forwarded; /* from another node: not to be passed on once more */
 };

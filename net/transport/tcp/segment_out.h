@@ -7,6 +7,7 @@
 
 #include "kernel/base.h"
 #include "net/messages.h"
+#include "net/transport/tcp/options.h"
 
 struct reference;
 struct tcb;
@@ -40,7 +41,7 @@ struct bare_segment {
     uint16_t window; /* as it shall stand there */
     uint8_t tcp_flags;
     uint8_t option_bytes; /* a multiple of 4 */
-    uint8_t options[40];
+    uint8_t options[TCP_OPTION_SYN_ACK_MAX_BYTES];
 };
 void segment_out_send_bare(const struct bare_segment *segment);
 /* The reset that a segment without connection gets (RFC 9293 3.10.7.1); none for a reset. Only so

@@ -124,7 +124,7 @@ void sender_close(struct tcb *tcb)
     }
 }
 
-bool sender_has_sent_fin(const struct tcb *tcb)
+inline bool sender_has_sent_fin(const struct tcb *tcb)
 {
     return tcb->has_fin && tcb->snd_max == tcb->snd_end;
 }

@@ -6,7 +6,6 @@
 #include "net/transport/tcp/tcb.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
@@ -59,11 +58,15 @@ inline void tcb_set_state(struct tcb *tcb, enum tcb_state state)
     tcb->state = (uint8_t)state;
 }
 
-void tcb_note_fin_sent(struct tcb *tcb)
+/* Inline: most have no FIN yet, and this is asked of each with each segment. */
+inline void tcb_note_fin_sent(struct tcb *tcb)
 {
-    if (tcb->state == TCB_ESTABLISHED && sender_has_sent_fin(tcb)) {
+    if (LIKELY(!sender_has_sent_fin(tcb))) {
+        return;
+    }
+    if (tcb->state == TCB_ESTABLISHED) {
         tcb_set_state(tcb, TCB_FIN_WAIT_1);
-    } else if (tcb->state == TCB_CLOSE_WAIT && sender_has_sent_fin(tcb)) {
+    } else if (tcb->state == TCB_CLOSE_WAIT) {
         tcb_set_state(tcb, TCB_LAST_ACK);
     }
 }
@@ -72,9 +75,8 @@ void tcb_note_fin_sent(struct tcb *tcb)
 
 void tcb_open(struct tcb *tcb, const struct handshake *handshake)
 {
-    ASSERT(tcb->state == TCB_CLOSED && !tcb->is_hashed && !wheel_is_set(&tcb->timer));
-    ASSERT(tcb->queue_head == NULL && tcb->recovery == NULL && tcb->loan == NULL);
-    memset(tcb, 0, sizeof(*tcb));
+    ASSERT_SLOW(tcb->state == TCB_CLOSED && !tcb->is_hashed && !wheel_is_set(&tcb->timer));
+    ASSERT_SLOW(tcb->queue_head == NULL && tcb->recovery == NULL && tcb->loan == NULL);
     tcb->flow = handshake->flow;
     tcb->has_sack = handshake->has_sack;
     tcb->snd_scale = handshake->snd_scale;

@@ -18,10 +18,10 @@
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "net/counters.h"
-#include "net/packet.h"
 #include "net/transport/counters.h"
 #include "net/transport/hash.h"
 #include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sequence.h"
 
@@ -109,9 +109,9 @@ static uint32_t *bucket_numbered(uint32_t number)
     return &blocks[number / TIMEWAIT_BLOCK_ENTRIES].buckets[number % TIMEWAIT_BLOCK_ENTRIES];
 }
 
-static uint32_t *bucket_of(const struct flow *flow)
+static inline uint32_t *bucket_of(uint32_t flow_hash)
 {
-    uint32_t number = flow_hash(flow) & bucket_mask;
+    uint32_t number = flow_hash & bucket_mask;
 
     /* Its bucket has not been split yet: it is still with the one that will be. */
     if (number >= bucket_count) {
@@ -122,7 +122,7 @@ static uint32_t *bucket_of(const struct flow *flow)
 
 /* The bucket after the last takes from the one that had its entries so far those that are its own;
  * both keep their order. */
-static void split_bucket(void)
+static __attribute__((noinline)) void split_bucket(void)
 {
     uint32_t number = bucket_count++;
     uint32_t *stay, *move;
@@ -148,9 +148,9 @@ static void split_bucket(void)
     *stay = *move = 0;
 }
 
-static struct entry *find(const struct flow *flow)
+static struct entry *find(const struct flow *flow, uint32_t flow_hash)
 {
-    uint32_t name = block_count == 0 ? 0 : *bucket_of(flow);
+    uint32_t name = block_count == 0 ? 0 : *bucket_of(flow_hash);
 
     while (name != 0) {
         struct entry *entry = entry_named(name);
@@ -166,7 +166,7 @@ static struct entry *find(const struct flow *flow)
 
 static void remove_entry(struct entry *entry)
 {
-    uint32_t *link = bucket_of(&entry->flow);
+    uint32_t *link = bucket_of(flow_hash(&entry->flow));
 
     ASSERT_SLOW((entry->flags & IS_USED) != 0 && used_count > 0);
     while (entry_named(*link) != entry) {
@@ -222,20 +222,27 @@ static void leave_head(void)
     }
 }
 
-/* A free place behind all others, which becomes part of the queue. There is a block. */
-static struct place take_tail(void)
+static inline bool is_tail_at_head(void)
 {
-    struct place place;
+    return head.index == tail.index && head.block == tail.block;
+}
 
+/* Whether the place at the tail is free, and the head is one. */
+static inline bool has_place(void)
+{
+    return place_count > 0 && tail.index != TIMEWAIT_BLOCK_ENTRIES && !is_tail_at_head();
+}
+
+/* What has_place() asks for, or an empty queue that begins at the tail. There is a block. */
+static void make_place(void)
+{
     if (tail.index == TIMEWAIT_BLOCK_ENTRIES) {
         if (place_count > 0 && blocks[tail.block].next == head.block) {
             (void)grow(tail.block); /* else it overwrites */
         }
         tail = (struct place){.block = blocks[tail.block].next};
     }
-    if (place_count == 0) {
-        head = tail;
-    } else if (head.block == tail.block && head.index == tail.index) {
+    if (place_count > 0 && is_tail_at_head()) {
         struct entry *oldest = entry_at(head);
 
         if ((oldest->flags & IS_USED) != 0) {
@@ -243,31 +250,40 @@ static struct place take_tail(void)
             counter_increment(COUNTER_TIME_WAIT_OVERWRITTEN);
         }
         leave_head();
-        if (place_count == 0) {
-            head = tail;
-        }
     }
-    place = tail;
-    tail.index++;
-    place_count++;
-    return place;
+    if (place_count == 0) {
+        head = tail;
+    }
 }
 
-/* As `content`, but for the chain. */
-static void append(const struct entry *content)
+/* At the tail, where there is a place. */
+static inline struct entry *append(const struct flow *flow, struct timewait_numbers numbers,
+                                   uint32_t expires)
 {
-    struct place place = take_tail();
-    struct entry *entry = entry_at(place);
-    uint32_t *bucket = bucket_of(&content->flow);
+    struct entry *entry = entry_at(tail);
+    uint32_t *bucket = bucket_of(flow_hash(flow));
 
-    *entry = *content;
+    ASSERT_SLOW(tail.index < TIMEWAIT_BLOCK_ENTRIES);
+    entry->flow = *flow;
+    entry->rcv_nxt = numbers.rcv_nxt;
+    entry->snd_nxt = numbers.snd_nxt;
+    entry->expires = expires;
+    entry->answer_count = 0;
+    entry->flags = IS_USED;
     entry->next = *bucket;
-    *bucket = name_of(place);
-    fin_wait_count += (entry->flags & IS_FIN_AWAITED) != 0;
+    *bucket = name_of(tail);
+    if (UNLIKELY(numbers.is_fin_awaited)) {
+        entry->flags |= IS_FIN_AWAITED;
+        fin_wait_count++;
+    }
+    tail.index++;
+    place_count++;
     used_count++;
-    if (used_count > bucket_count && bucket_count < block_count * TIMEWAIT_BLOCK_ENTRIES) {
+    if (UNLIKELY(used_count > bucket_count) &&
+        bucket_count < block_count * TIMEWAIT_BLOCK_ENTRIES) {
         split_bucket();
     }
+    return entry;
 }
 
 static uint32_t time_of(uint64_t now_ns)
@@ -281,32 +297,54 @@ static uint32_t expiry_of(uint64_t now_ns)
     return time_of(now_ns + TIMEWAIT_LIFETIME_NS) + 1;
 }
 
-/* Look at so many of the oldest places, as long as they are over or holes. */
-static void forget(uint64_t now_ns, unsigned most)
+/* Whether the head may leave its place: as a hole, as one that is over, or for the tail, because it
+ * was restarted. */
+static inline bool may_leave(uint32_t now)
 {
-    uint32_t now = time_of(now_ns);
+    const struct entry *oldest = entry_at(head);
 
-    for (unsigned i = 0; i < most && place_count > 0; i++) {
-        struct entry *oldest = entry_at(head);
-        struct entry restarted = {.flags = 0};
+    return (oldest->flags & (IS_USED | IS_RESTARTED)) != IS_USED ||
+           time_has_come(now, oldest->expires);
+}
 
-        if ((oldest->flags & IS_USED) != 0) {
-            bool is_over = time_has_come(now, oldest->expires);
+static __attribute__((noinline)) void forget_oldest(uint32_t now)
+{
+    struct entry *oldest = entry_at(head);
+    const struct entry last = *oldest;
 
-            if (!is_over && (oldest->flags & IS_RESTARTED) == 0) {
-                return;
-            }
-            if (!is_over) {
-                restarted = *oldest;
-                restarted.flags &= (uint8_t)~IS_RESTARTED;
-            }
-            remove_entry(oldest);
-        }
-        leave_head();
-        if (restarted.flags != 0) {
-            append(&restarted); /* into the place that has just been left, if need be */
-        }
+    if ((last.flags & IS_USED) != 0) {
+        remove_entry(oldest);
     }
+    leave_head();
+    if ((last.flags & IS_USED) != 0 && !time_has_come(now, last.expires)) {
+        const struct timewait_numbers numbers = {last.rcv_nxt, last.snd_nxt,
+                                                 (last.flags & IS_FIN_AWAITED) != 0};
+        struct entry *restarted;
+
+        make_place(); /* that which has just been left, if need be */
+        restarted = append(&last.flow, numbers, last.expires);
+        restarted->answer_count = last.answer_count;
+        restarted->flags = last.flags & (uint8_t)~IS_RESTARTED;
+    }
+}
+
+/* Look at so many of the oldest places, as long as they may leave. */
+static void forget(uint32_t now, unsigned most)
+{
+    for (; most > 0 && place_count > 0 && may_leave(now); most--) {
+        forget_oldest(now);
+    }
+}
+
+/* For one more, after some that are over have left. False: without memory for the first block. */
+static __attribute__((noinline)) bool make_room(uint32_t now)
+{
+    if (block_count == 0 && !grow(0)) {
+        return false;
+    }
+    forget(now, FORGET_PER_ADD);
+    make_place();
+    return true;
 }
 
 /* --- Used by the transport server --- */
@@ -331,25 +369,18 @@ void timewait_initialise(void)
 
 void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns)
 {
-    struct entry entry = {
-        .flow = *flow,
-        .rcv_nxt = numbers.rcv_nxt,
-        .snd_nxt = numbers.snd_nxt,
-        .expires = expiry_of(now_ns),
-        .flags = numbers.is_fin_awaited ? IS_USED | IS_FIN_AWAITED : IS_USED,
-    };
+    uint32_t now = time_of(now_ns);
 
-    if (block_count == 0 && !grow(0)) {
+    if (UNLIKELY(!has_place() || may_leave(now)) && !make_room(now)) {
         counter_increment(COUNTER_TIME_WAIT_NO_MEMORY);
         return;
     }
-    forget(now_ns, FORGET_PER_ADD);
-    append(&entry);
+    (void)append(flow, numbers, expiry_of(now_ns));
 }
 
 void timewait_expire(uint64_t now_ns)
 {
-    forget(now_ns, FORGET_PER_EXPIRE);
+    forget(time_of(now_ns), FORGET_PER_EXPIRE);
 }
 
 uint32_t timewait_count(void)
@@ -466,10 +497,11 @@ static bool is_repeated_fin(const struct entry *entry, const struct packet *pack
            packet->sequence + packet->payload_bytes + 1 == entry->rcv_nxt;
 }
 
-enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now_ns,
+enum timewait_verdict timewait_segment(const struct segment *segment, uint64_t now_ns,
                                        uint32_t *least_iss)
 {
-    struct entry *entry = find(&packet->flow);
+    const struct packet *packet = segment->packet;
+    struct entry *entry = find(&packet->flow, segment->flow_hash);
 
     ASSERT_SLOW(packet->kind != PACKET_OTHER);
     if (entry == NULL) {

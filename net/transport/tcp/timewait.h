@@ -11,7 +11,7 @@
 #include "kernel/base.h"
 #include "net/messages.h"
 
-struct packet;
+struct segment;
 
 #define TIMEWAIT_LIFETIME_NS    (60 * NS_PER_S) /* chosen: one MSL of 30 s, twice */
 #define TIMEWAIT_PART_OF_MEMORY 16u
@@ -38,7 +38,7 @@ void timewait_initialise(void);
 /* Without memory for the first block the flow is not remembered, and that is counted. */
 void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint64_t now_ns);
 /* `least_iss`, with TIMEWAIT_REOPEN: our initial sequence number is to lie beyond it. */
-enum timewait_verdict timewait_segment(const struct packet *packet, uint64_t now_ns,
+enum timewait_verdict timewait_segment(const struct segment *segment, uint64_t now_ns,
                                        uint32_t *least_iss);
 /* Forget flows whose time is over, a few at a time. Each new one does so, too. */
 void timewait_expire(uint64_t now_ns);

@@ -16,6 +16,7 @@
 #include "net/counters.h"
 #include "net/packet.h"
 #include "net/transport/hash.h"
+#include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_memory.h"
@@ -70,9 +71,10 @@ static enum timewait_verdict meet(uint8_t flags, uint32_t sequence, uint16_t pay
         .tcp_flags = flags,
         .kind = (flags & (SYN | ACK | RST | FIN)) == SYN ? PACKET_SYN : PACKET_SEGMENT,
     };
+    const struct segment segment = {.packet = &packet, .flow_hash = flow_hash(&flow)};
     uint32_t least_iss;
 
-    return timewait_segment(&packet, now_ns, &least_iss);
+    return timewait_segment(&segment, now_ns, &least_iss);
 }
 
 static void take(uint8_t flags, uint32_t sequence, uint16_t payload_bytes)

@@ -188,7 +188,7 @@ static void a_flow_from_time_wait_has_an_entry_while_there_are_any(void **state)
     for (unsigned i = 0; i <= left_count; i++) {
         struct flow flow = world_flow(100000 + i);
         struct packet syn = world_packet(&flow, TCP_FLAG_SYN, 1, 0);
-        struct segment segment = {.packet = &syn};
+        struct segment segment = world_segment_of(&syn);
 
         syn.bytes = (const uint8_t[TCP_HEADER_MAX_BYTES]){0};
         half_open_syn(&segment, 5, true);
@@ -240,7 +240,7 @@ static void addresses_are_not_taken_for_one_another(void **state)
         struct flow flow = world_flow(1);
 
         flow.remote_address = i < 1500 ? swap32(0x0A000100 + i) : swap32((i << 16) + 5);
-        (void)half_open_table_add(&flow, 0);
+        (void)half_open_table_add(&flow, flow_hash(&flow), 0);
     }
     for (unsigned i = 0; i < 3000; i++) {
         uint32_t address = i < 1500 ? swap32(0x0A000100 + i) : swap32((i << 16) + 5);
@@ -272,18 +272,18 @@ static void flows_of_one_bucket_are_kept_apart(void **state)
     }
     for (unsigned removed = 0; removed < 4; removed++) {
         for (unsigned i = 0; i < 4; i++) {
-            assert_non_null(half_open_table_add(&flows[i], i));
+            assert_non_null(half_open_table_add(&flows[i], flow_hash(&flows[i]), i));
         }
-        half_open_table_remove(half_open_table_find(&flows[removed]));
+        half_open_table_remove(half_open_table_find(&flows[removed], flow_hash(&flows[removed])));
         for (unsigned i = 0; i < 4; i++) {
-            struct half_open *entry = half_open_table_find(&flows[i]);
+            struct half_open *entry = half_open_table_find(&flows[i], flow_hash(&flows[i]));
 
             assert_int_equal(entry == NULL, i == removed);
             assert_true(entry == NULL || memcmp(&entry->flow, &flows[i], sizeof(flows[i])) == 0);
         }
         for (unsigned i = 0; i < 4; i++) {
             if (i != removed) {
-                half_open_table_remove(half_open_table_find(&flows[i]));
+                half_open_table_remove(half_open_table_find(&flows[i], flow_hash(&flows[i])));
             }
         }
         assert_int_equal(half_open_table_count(), 0);
@@ -297,18 +297,18 @@ static void a_full_table_has_no_place_until_one_is_free(void **state)
     (void)state;
     for (unsigned i = 0; i < HALF_OPEN_MAX; i++) {
         flow = world_flow(i);
-        assert_non_null(half_open_table_add(&flow, i));
+        assert_non_null(half_open_table_add(&flow, flow_hash(&flow), i));
     }
     flow = world_flow(HALF_OPEN_MAX);
-    assert_null(half_open_table_add(&flow, HALF_OPEN_MAX));
+    assert_null(half_open_table_add(&flow, flow_hash(&flow), HALF_OPEN_MAX));
     for (unsigned i = 0; i < HALF_OPEN_MAX; i++) {
         struct half_open *first = half_open_table_first(0);
 
         assert_int_equal(first->due_ns, i); /* in the order in which they came */
         half_open_table_remove(first);
         assert_int_equal(half_open_table_count(), HALF_OPEN_MAX - 1);
-        assert_non_null(half_open_table_add(&flow, HALF_OPEN_MAX + i));
-        half_open_table_move(half_open_table_find(&flow), 2, i);
+        assert_non_null(half_open_table_add(&flow, flow_hash(&flow), HALF_OPEN_MAX + i));
+        half_open_table_move(half_open_table_find(&flow, flow_hash(&flow)), 2, i);
         flow = world_flow(HALF_OPEN_MAX + 1 + i);
     }
     assert_null(half_open_table_first(0));

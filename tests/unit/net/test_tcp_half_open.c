@@ -407,7 +407,7 @@ static void another_syn_of_the_flow_takes_the_place_of_the_first(void **state)
 static void a_flow_from_time_wait_begins_beyond_its_old_numbers(void **state)
 {
     struct packet syn = world_packet(&world.flow, TCP_FLAG_SYN, WORLD_IRS, 0);
-    struct segment segment = {.packet = &syn};
+    struct segment segment = world_segment_of(&syn);
     uint32_t usual, next;
 
     (void)state;

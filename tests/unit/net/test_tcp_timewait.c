@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "kernel/message/status.h"
-#include "net/packet.h"
 #include "net/transport/counters.h"
 #include "net/transport/hash.h"
+#include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_memory.h"
@@ -86,18 +86,23 @@ static void add(uint32_t number)
     timewait_add(&flow, (struct timewait_numbers){rcv_nxt, snd_nxt, false}, now_ns);
 }
 
+static enum timewait_verdict meet_packet(const struct packet *packet)
+{
+    return timewait_segment(
+        &(struct segment){.packet = packet, .flow_hash = flow_hash(&packet->flow)}, now_ns,
+        &least_iss);
+}
+
 static enum timewait_verdict meet(uint32_t number, uint8_t flags, uint32_t sequence,
                                   uint16_t payload_bytes)
 {
-    struct packet packet = {
+    return meet_packet(&(struct packet){
         .flow = flow_number(number),
         .sequence = sequence,
         .payload_bytes = payload_bytes,
         .tcp_flags = flags,
         .kind = (flags & (SYN | ACK | RST | FIN)) == SYN ? PACKET_SYN : PACKET_SEGMENT,
-    };
-
-    return timewait_segment(&packet, now_ns, &least_iss);
+    });
 }
 
 /* What changes nothing and says whether there is such an entry. */
@@ -275,7 +280,7 @@ static void a_flow_to_another_address_of_ours_is_another_one(void **state)
     (void)state;
     add(1);
     packet.flow.local_address++;
-    assert_int_equal(timewait_segment(&packet, now_ns, &least_iss), TIMEWAIT_UNKNOWN);
+    assert_int_equal(meet_packet(&packet), TIMEWAIT_UNKNOWN);
 }
 
 /* --- Time --- */

@@ -22,7 +22,6 @@
 #include "net/transport/table.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
-#include "net/transport/tcp/segment.h"
 #include "tests/unit/world/fake_platform.h"
 
 struct half_open_world world;
@@ -69,14 +68,16 @@ node_id_t admission_ask(const struct flow *flow)
     return WORLD_CM;
 }
 
-bool connection_open(const struct handshake *handshake)
+struct tcb *connection_open(const struct handshake *handshake)
 {
+    static struct tcb opened;
+
     if (world.is_table_full || world.has_no_memory) {
-        return false; /* and counted */
+        return NULL; /* and counted */
     }
     world.opened = *handshake;
     world.opened_count++;
-    return true;
+    return &opened;
 }
 
 bool connection_is_admitted(uint32_t remote_address)
@@ -172,12 +173,17 @@ struct packet world_packet(const struct flow *flow, uint8_t tcp_flags, uint32_t 
     };
 }
 
+struct segment world_segment_of(const struct packet *packet)
+{
+    return (struct segment){.packet = packet, .flow_hash = flow_hash(&packet->flow)};
+}
+
 void world_syn_with(const struct flow *flow, uint32_t irs, const uint8_t *options,
                     unsigned option_bytes)
 {
     uint8_t header[TCP_HEADER_MAX_BYTES] = {0};
     struct packet packet = world_packet(flow, TCP_FLAG_SYN, irs, 0);
-    struct segment segment = {.packet = &packet};
+    struct segment segment = world_segment_of(&packet);
 
     packet.kind = PACKET_SYN;
     packet.bytes = header;
@@ -194,12 +200,12 @@ bool world_syn(const struct flow *flow, uint32_t irs, const struct acceptor *acc
 
 bool world_segment(const struct packet *packet, bool *is_known)
 {
-    struct segment segment = {.packet = packet};
-    bool is_completed;
+    struct segment segment = world_segment_of(packet);
+    struct tcb *opened = NULL;
 
-    *is_known = half_open_segment(&segment, &is_completed);
-    assert_true(*is_known || !is_completed);
-    return is_completed;
+    *is_known = half_open_segment(&segment, &opened);
+    assert_true(*is_known || opened == NULL);
+    return opened != NULL;
 }
 
 bool world_acknowledge(const struct flow *flow)

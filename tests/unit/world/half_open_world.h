@@ -10,6 +10,7 @@
 #include "net/transport/overload.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/options.h"
+#include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 
 #define WORLD_ADDRESS 0x0100000Au /* 10.0.0.1, ours */
@@ -50,6 +51,8 @@ struct flow world_flow(unsigned number);
 /* A segment of that flow without options or payload, for more to be filled in. */
 struct packet world_packet(const struct flow *flow, uint8_t tcp_flags, uint32_t sequence,
                            uint32_t acknowledgment);
+/* As demux.c hands it over. */
+struct segment world_segment_of(const struct packet *packet);
 
 /* A SYN as usual systems send it: MSS 1460, SACK, scale 7. With an acceptor the manager answers at
  * once: returns whether the handshake has taken it. */
