@@ -148,6 +148,14 @@ static void settle(struct machine *machine)
     FUZZ_CHECK(machine->is_over || !sequence_is_before(machine->tcb.rcv_edge, edge));
 }
 
+/* In FIN-WAIT-2, without an application, TIME-WAIT's table takes a connection over when its timer
+ * comes next, which is another one's if lwIP has bytes. */
+static bool has_left_before(const struct machine *one, const struct machine *other)
+{
+    return one->is_in_time_wait && !other->is_over && other->tcb.is_orphan &&
+           other->tcb.state == TCB_FIN_WAIT_2;
+}
+
 static void compare(void)
 {
     uint8_t sack[40], other_sack[40];
@@ -202,6 +210,9 @@ void fuzz_one(const uint8_t *bytes, size_t count)
         }
         settle(&ours);
         settle(&lending);
+        if (has_left_before(&ours, &lending) || has_left_before(&lending, &ours)) {
+            break;
+        }
         compare();
     }
     machine_end(&ours);
