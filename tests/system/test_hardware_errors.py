@@ -37,7 +37,7 @@ def states(machine):
     """Of each node, as the console's owner tells it."""
     start = len(machine.console)
     machine.type("nodes\n")
-    machine.wait_for(r"^node3 +\w+", start)
+    machine.wait_for(r"^node3 +\w+\s", start)  # its end, too: the line comes byte by byte
     return re.findall(r"^node\d +(\w+)", machine.console[start:], re.M)
 
 
