@@ -52,7 +52,9 @@ bool pinned_visit(struct tcb *tcb)
         return true;
     }
     note(tcb, kept_bytes(tcb));
-    return share_allows(&bytes, address, 0) ||
+    /* One that keeps something is counted: its address has a connection, whatever others' cells
+     * say. */
+    return tcb->pinned_bytes == 0 || share_allows(&bytes, address, 0) ||
            tcb->pinned_bytes < share_of(&bytes, address) / share_of(&connections, address);
 }
 
