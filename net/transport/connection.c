@@ -184,7 +184,7 @@ static __attribute__((noinline)) void note_refused(uint32_t remote_address)
     }
 }
 
-bool connection_is_admitted(uint32_t remote_address)
+bool connection_admit(uint32_t remote_address)
 {
     bool is_admitted = connection_table_allows(remote_address);
 
@@ -200,7 +200,7 @@ struct tcb *connection_open(const struct handshake *handshake)
     struct connection *connection = connection_allocate(remote_address);
 
     if (UNLIKELY(connection == NULL)) {
-        if (connection_is_admitted(remote_address)) {
+        if (connection_admit(remote_address)) {
             counter_increment(COUNTER_DROP_NO_MEMORY);
         }
         return NULL;

@@ -140,7 +140,7 @@ static inline bool connection_has_tcp(const struct connection *connection)
 /* Before any connection. */
 void connection_initialise(void);
 /* Whether the node takes one more, of this address; counted, and noted in the log, if not. */
-MUST_CHECK bool connection_is_admitted(uint32_t remote_address);
+MUST_CHECK bool connection_admit(uint32_t remote_address);
 /* A handshake is complete: the connection is there, and found by its flow. Returns its block; NULL,
  * and counted: it is not admitted, or there is no memory; nothing has changed. */
 MUST_CHECK struct tcb *connection_open(const struct handshake *handshake);

@@ -289,7 +289,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
         meet_syn_again(entry, syn, now_ns);
         return;
     }
-    if (!connection_is_admitted(syn->flow.remote_address)) {
+    if (!connection_admit(syn->flow.remote_address)) {
         return;
     }
     tcp_options_parse(&options, packet_options(syn), syn->option_bytes);

@@ -80,7 +80,7 @@ struct tcb *connection_open(const struct handshake *handshake)
     return &opened;
 }
 
-bool connection_is_admitted(uint32_t remote_address)
+bool connection_admit(uint32_t remote_address)
 {
     world.asked_admission_of = remote_address;
     return !world.is_table_full;
