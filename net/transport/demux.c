@@ -36,7 +36,7 @@
 /* Of a batch, so that what is fetched is still there when it is wanted. */
 #define EXPECTED_AT_ONCE   32u
 /* In IPv4 without options: two addresses and two ports, as in struct flow. */
-#define LIKELY_FLOW_OFFSET (ETHERNET_HEADER_BYTES + 12u)
+#define LIKELY_FLOW_OFFSET (ETHERNET_HEADER_BYTES + IPV4_SOURCE_OFFSET)
 
 MEMORY_KIND(buckets_kind, "connection_buckets");
 
