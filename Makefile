@@ -28,7 +28,14 @@ $(BUILD)/toolchain.mk: qemu/packages.txt
 	@qemu/install-packages $<
 	@echo "COMPILER_INCLUDE := $$($(CC) -print-file-name=include)" >$@
 -include $(BUILD)/toolchain.mk
+# What was compiled before, in whatever folder, comes from a cache where there is ccache, which the
+# tests install, and where the cache can be written.
+CCACHE := $(shell mkdir -p $(TALUS_CACHE)/compiled 2>/dev/null && command -v ccache)
 endif
+COMPILE = $(CCACHE) $(COMMAND)
+export CCACHE_DIR       := $(TALUS_CACHE)/compiled
+export CCACHE_NOHASHDIR := 1
+export CCACHE_MAXSIZE   := 2G
 
 # --- Talus itself -------------------------------------------------------------------------------
 
@@ -88,12 +95,12 @@ include tests/tests.mk
 $(BUILD)/obj/%.c.o: COMMAND = $(CC) $(CFLAGS)
 $(BUILD)/obj/%.c.o: %.c $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 $(BUILD)/obj/%.S.o: COMMAND = $(CC) $(ASFLAGS)
 $(BUILD)/obj/%.S.o: %.S $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 # git's word for this tree. As it is part of a command, only version.c is built again when it changes.
 VERSION := $(shell GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --tags 2>/dev/null || \

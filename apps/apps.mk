@@ -20,7 +20,7 @@ $(LLHTTP_SOURCES:%=$(LLHTTP)/%) &: apps/httpd/fetch-llhttp
 $(BUILD)/obj/llhttp/%.c.o: COMMAND = $(CC) $(CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
 $(BUILD)/obj/llhttp/%.c.o: $(LLHTTP)/llhttp.c $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LLHTTP)/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LLHTTP)/$*.c -o $@
 
 # --- httpd ---
 
@@ -71,7 +71,7 @@ LLHTTP_UNIT_OBJECTS := $(LLHTTP_SOURCES:%=$(BUILD)/unit/llhttp/%.o)
 $(BUILD)/unit/llhttp/%.c.o: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
 $(BUILD)/unit/llhttp/%.c.o: $(LLHTTP)/llhttp.c $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LLHTTP)/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LLHTTP)/$*.c -o $@
 
 $(BUILD)/unit/llhttp.o: $(LLHTTP_UNIT_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@

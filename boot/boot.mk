@@ -37,7 +37,7 @@ talus-shared_OBJECTS = $(filter-out $(SHARED_SOURCES:%=$(BUILD)/obj/%.o),$(OBJEC
 $(BUILD)/obj-shared/%.c.o: COMMAND = $(CC) $(CFLAGS) -DTALUS_TEST_SHARED_PAGE
 $(BUILD)/obj-shared/%.c.o: %.c $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 -include $(SHARED_SOURCES:%=$(BUILD)/obj-shared/%.d)
 

@@ -49,25 +49,25 @@ $(HOSTED)/obj/libc/core/string.c.o: HOSTED_EXTRA += -fno-lto
 $(HOSTED)/obj/%.c.o: COMMAND = $(CC) $(HOSTED_CFLAGS) $(HOSTED_EXTRA)
 $(HOSTED)/obj/%.c.o: %.c $$(another_command) | $(LWIP_READY) $(LLHTTP)/llhttp.c
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 $(HOSTED)/obj/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LWIP)/src/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LWIP)/src/$*.c -o $@
 
 $(HOSTED)/obj/llhttp/%.c.o: $(LLHTTP)/llhttp.c $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LLHTTP)/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LLHTTP)/$*.c -o $@
 
 $(HOSTED)/obj/%.S.o: COMMAND = $(CC) -g -I. -MMD -MP
 $(HOSTED)/obj/%.S.o: %.S $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 $(HOSTED_LINUX_OBJECTS): COMMAND = $(HOST_CC) $(HOSTED_LINUX_CFLAGS)
 $(HOSTED_LINUX_OBJECTS): $(HOSTED)/obj/%.o: % $$(another_command) | host-packages
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 -include $(HOSTED_OBJECTS:.o=.d) $(HOSTED_LINUX_OBJECTS:.o=.d)
 

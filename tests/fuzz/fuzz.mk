@@ -41,13 +41,13 @@ $(BUILD)/fuzz/obj/$(1)/%.o: COMMAND = $(FUZZ_CC) $(FUZZ_CFLAGS) $(2)
 $(BUILD)/fuzz/obj/$(1)/lwip/%.o: COMMAND = $(FUZZ_CC) $(FUZZ_CFLAGS) $(LWIP_INCLUDES) $$(LWIP_SEAM)
 $(BUILD)/fuzz/obj/$(1)/lwip/%.o: $(LWIP_READY) $(LWIP_SEAMS) $$$$(another_command)
 	$$(keep_command)
-	$$(Q)$$(COMMAND) -MMD -MP -c $(LWIP)/src/$$* -o $$@
+	$$(Q)$$(COMPILE) -MMD -MP -c $(LWIP)/src/$$* -o $$@
 $(BUILD)/fuzz/obj/$(1)/llhttp/%.o: $(LLHTTP)/% $$$$(another_command)
 	$$(keep_command)
-	$$(Q)$$(COMMAND) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(COMPILE) -MMD -MP -c $$< -o $$@
 $(BUILD)/fuzz/obj/$(1)/%.o: % $$$$(another_command) | $(3)
 	$$(keep_command)
-	$$(Q)$$(COMMAND) -MMD -MP -c $$< -o $$@
+	$$(Q)$$(COMPILE) -MMD -MP -c $$< -o $$@
 endef
 
 FUZZ_GROUPS := $(sort $(foreach target,$(FUZZ_TARGETS),$(call fuzz_group,$(target))))
@@ -68,7 +68,7 @@ $(BUILD)/fuzz/core.a: $(FUZZ_CORE_OBJECTS)
 $(BUILD)/fuzz/fuzzer.o: COMMAND = $(FUZZ_CC) $(filter-out -fsanitize=%,$(FUZZ_CFLAGS)) -fsanitize=address
 $(BUILD)/fuzz/fuzzer.o: tests/fuzz/fuzzer.c tests/fuzz/fuzzer.h $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 $(FUZZ_PROGRAMS): COMMAND = $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -no-pie
 $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $$(call fuzz_objects,$$*) $(BUILD)/fuzz/core.a $(BUILD)/fuzz/fuzzer.o \

@@ -23,7 +23,7 @@ PROOF_OBJECTS      := $(PROOF_SOURCES:%=$(BUILD)/proof/obj/%.o)
 $(BUILD)/proof/obj/%.o: COMMAND = $(HOST_CC) $(PROOF_CFLAGS)
 $(BUILD)/proof/obj/%.o: % $$(another_command) | $(LWIP_READY)
 	$(keep_command)
-	$(Q)$(COMMAND) -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) -MMD -MP -c $< -o $@
 
 $(PROOF): COMMAND = $(HOST_CC) -no-pie
 $(PROOF): $(PROOF_NODE_OBJECTS) $(PROOF_OBJECTS) tests/fuzz/node.ld $$(another_command)

@@ -32,7 +32,7 @@ LWIP_SEAMS := net/transport/lwip/hooks.h net/transport/lwip/lwipopts.h $(wildcar
 $(BUILD)/obj/lwip/%.c.o: COMMAND = $(CC) $(CFLAGS) $(LWIP_FLAGS)
 $(BUILD)/obj/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LWIP)/src/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LWIP)/src/$*.c -o $@
 
 # Only these may include lwIP.
 $(BUILD)/obj/net/transport/%.c.o: CFLAGS += $(LWIP_INCLUDES)
@@ -44,7 +44,7 @@ LWIP_UNIT_OBJECTS := $(patsubst %,$(BUILD)/unit/lwip/%.o,$(LWIP_SOURCES))
 $(BUILD)/unit/lwip/%.c.o: COMMAND = $(HOST_CC) $(UNIT_CFLAGS) -MMD -MP $(LWIP_FLAGS)
 $(BUILD)/unit/lwip/%.c.o: $(LWIP_READY) $(LWIP_SEAMS) $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LWIP)/src/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LWIP)/src/$*.c -o $@
 
 $(BUILD)/unit/lwip.o: $(LWIP_UNIT_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@

@@ -14,13 +14,13 @@ REFERENCE_SEAMS   := tests/unit/reference/lwipopts.h tests/unit/reference/arch/c
 $(BUILD)/unit/reference/core/%.c.o: COMMAND = $(REFERENCE_COMMAND)
 $(BUILD)/unit/reference/core/%.c.o: $(LWIP_READY) $(REFERENCE_SEAMS) $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $(LWIP)/src/core/$*.c -o $@
+	$(Q)$(COMPILE) -c $(LWIP)/src/core/$*.c -o $@
 
 $(BUILD)/unit/reference/reference.c.o: COMMAND = $(REFERENCE_COMMAND)
 $(BUILD)/unit/reference/reference.c.o: tests/unit/reference/reference.c $(LWIP_READY) $(REFERENCE_SEAMS) \
                                        $$(another_command)
 	$(keep_command)
-	$(Q)$(COMMAND) -c $< -o $@
+	$(Q)$(COMPILE) -c $< -o $@
 
 $(BUILD)/unit/reference.o: $(REFERENCE_OBJECTS)
 	$(Q)$(LD) -r $^ -o $@
