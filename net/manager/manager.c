@@ -218,24 +218,21 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
 
 /* --- From TSs --- */
 
-void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
-                                const struct message *message)
+void manager_answer_syn(struct manager *manager, node_id_t from, const struct message *message,
+                        struct assign_connection *answer)
 {
     const struct syn_arrived *syn = (const struct syn_arrived *)message;
     struct listener *listener =
         listener_find(&manager->listeners, host_order(syn->flow.local_port));
-    struct assign_connection *assign =
-        manager_reserve_posted(manager, from, ASSIGN_CONNECTION, sizeof(*assign));
 
-    assign->flow = syn->flow;
+    answer->flow = syn->flow;
     if (LIKELY(listener != NULL)) {
-        acceptors_take(manager, listener, from, true, &assign->acceptor);
+        acceptors_take(manager, listener, from, true, &answer->acceptor);
     } else {
-        assign->acceptor = manager_nobody(manager);
-        assign->is_refused = true;
+        answer->acceptor = manager_nobody(manager);
+        answer->is_refused = true;
     }
-    count_assignment(manager, &assign->acceptor);
-    manager_publish(manager);
+    count_assignment(manager, &answer->acceptor);
 }
 
 void manager_handle_accept_timeout(struct manager *manager, node_id_t from,

@@ -75,8 +75,10 @@ void manager_handle_unlisten(struct manager *manager, node_id_t from,
                              const struct message *message);
 void manager_handle_accept_connection(struct manager *manager, node_id_t from,
                                       const struct message *message);
-void manager_handle_syn_arrived(struct manager *manager, node_id_t from,
-                                const struct message *message);
+/* SYN_ARRIVED: its answer, whose fixed part is zero, is the caller's, who knows where it is built
+ * and saves each connection a call for that. */
+void manager_answer_syn(struct manager *manager, node_id_t from, const struct message *message,
+                        struct assign_connection *answer);
 void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
                                    const struct message *message);
 void manager_handle_connection_closed(struct manager *manager, node_id_t from,

@@ -116,7 +116,11 @@ static void handle_accept_connection(node_id_t from, const struct message *messa
 
 static void handle_syn_arrived(node_id_t from, const struct message *message)
 {
-    manager_handle_syn_arrived(&own_manager, from, message);
+    struct assign_connection *answer =
+        message_reserve_posted(from, ASSIGN_CONNECTION, sizeof(*answer));
+
+    manager_answer_syn(&own_manager, from, message, answer);
+    message_publish();
 }
 
 static void handle_accept_timeout(node_id_t from, const struct message *message)

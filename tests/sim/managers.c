@@ -83,6 +83,18 @@ static struct managers_message *prepare(struct managers *managers, uint32_t inde
 
 /* --- To CMs --- */
 
+/* As net/manager/server.c has it. */
+static void handle_syn_arrived(struct manager *manager, node_id_t from,
+                               const struct message *message)
+{
+    const struct manager_environment *environment = manager->environment;
+    struct assign_connection *answer =
+        environment->reserve_posted(from, ASSIGN_CONNECTION, sizeof(*answer), manager->context);
+
+    manager_answer_syn(manager, from, message, answer);
+    environment->publish(manager->context);
+}
+
 static void deliver_to_cm(struct manager *manager, const struct managers_message *message)
 {
     const struct message *whole = (const struct message *)&message->header;
@@ -95,7 +107,7 @@ static void deliver_to_cm(struct manager *manager, const struct managers_message
         manager_handle_accept_connection(manager, message->from, whole);
         return;
     case SYN_ARRIVED:
-        manager_handle_syn_arrived(manager, message->from, whole);
+        handle_syn_arrived(manager, message->from, whole);
         return;
     case ACCEPT_TIMEOUT:
         manager_handle_accept_timeout(manager, message->from, whole);

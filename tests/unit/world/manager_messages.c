@@ -13,6 +13,18 @@
 
 #include "kernel/message/counters.h"
 
+/* As net/manager/server.c has it. */
+static void handle_syn_arrived(struct manager *manager, node_id_t from,
+                               const struct message *message)
+{
+    const struct manager_environment *environment = manager->environment;
+    struct assign_connection *answer =
+        environment->reserve_posted(from, ASSIGN_CONNECTION, sizeof(*answer), manager->context);
+
+    manager_answer_syn(manager, from, message, answer);
+    environment->publish(manager->context);
+}
+
 static const struct {
     size_t fixed_bytes;
     void (*handle)(struct manager *manager, node_id_t from, const struct message *message);
@@ -20,7 +32,7 @@ static const struct {
     [LISTEN] = {sizeof(struct listen), manager_handle_listen},
     [UNLISTEN] = {sizeof(struct unlisten), manager_handle_unlisten},
     [ACCEPT_CONNECTION] = {sizeof(struct accept_connection), manager_handle_accept_connection},
-    [SYN_ARRIVED] = {sizeof(struct syn_arrived), manager_handle_syn_arrived},
+    [SYN_ARRIVED] = {sizeof(struct syn_arrived), handle_syn_arrived},
     [ACCEPT_TIMEOUT] = {sizeof(struct accept_timeout), manager_handle_accept_timeout},
     [CONNECTION_CLOSED] = {sizeof(struct connection_closed), manager_handle_connection_closed},
     [OFFER] = {sizeof(struct offer), manager_handle_offer},
