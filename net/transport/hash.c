@@ -13,6 +13,12 @@
 
 struct flow_hash_secret flow_hash_secret;
 static struct siphash_key sequence_key;
+/* The same behind the local half of a flow, which is one for all connections of a served port: the
+ * last one's. */
+static struct siphash_key sequence_key_of_local;
+static uint64_t sequence_local;
+
+#define NO_LOCAL UINT64_MAX /* a local half has 48 bits */
 
 void flow_hash_initialise(void)
 {
@@ -21,6 +27,7 @@ void flow_hash_initialise(void)
     flow_hash_secret.address_addend = (uint32_t)secret;
     flow_hash_secret.ports_addend = (uint32_t)(secret >> 32);
     sequence_key = siphash_key_of(platform_random(), platform_random());
+    sequence_local = NO_LOCAL;
 }
 
 /* --- SipHash-2-4: inline, so that its four words stay in registers --- */
@@ -104,10 +111,23 @@ uint64_t flow_siphash(const struct siphash_key *key, const struct flow *flow, ui
     return sip_end(&sip, 0, sizeof(*flow) + sizeof(number));
 }
 
+static __attribute__((noinline)) void absorb_local(uint64_t local)
+{
+    sequence_key_of_local = sequence_key;
+    sip_absorb(&sequence_key_of_local, local);
+    sequence_local = local;
+}
+
+/* Of the local half, and the remote one: a word each, the length behind the second. */
 uint32_t flow_initial_sequence(const struct flow *flow, uint64_t now_ns)
 {
-    struct siphash_key sip = sequence_key;
+    uint64_t local = flow->local_address | (uint64_t)flow->local_port << 32;
+    uint64_t remote = flow->remote_address | (uint64_t)flow->remote_port << 32;
+    struct siphash_key sip;
 
-    sip_absorb(&sip, load_le64(flow));
-    return (uint32_t)sip_end(&sip, flow_ports(flow), sizeof(*flow)) + (uint32_t)(now_ns / 4096);
+    if (UNLIKELY(local != sequence_local)) {
+        absorb_local(local);
+    }
+    sip = sequence_key_of_local;
+    return (uint32_t)sip_end(&sip, remote, 14) + (uint32_t)(now_ns / 4096);
 }

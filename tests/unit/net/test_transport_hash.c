@@ -59,6 +59,29 @@ static void initial_sequence_numbers_grow_with_time_and_differ_between_flows(voi
     assert_int_not_equal(flow_initial_sequence(&other, 0), first);
 }
 
+/* What is kept of one port's hash is no other's, and none of the last boot's. */
+static void initial_sequence_numbers_are_the_same_in_any_order(void **state)
+{
+    struct flow flows[3] = {{0x0100000A, 0x0200000A, 0x1234, 0x5000}};
+    uint32_t numbers[ARRAY_COUNT(flows)];
+
+    (void)state;
+    flows[1] = flows[2] = flows[0];
+    flows[1].local_port++;
+    flows[2].local_address++;
+    for (unsigned i = 0; i < ARRAY_COUNT(flows); i++) {
+        fake_platform_reset(0, 1);
+        flow_hash_initialise();
+        numbers[i] = flow_initial_sequence(&flows[i], 0); /* the first that is asked for */
+    }
+    for (unsigned i = 0; i < 3 * ARRAY_COUNT(flows); i++) {
+        unsigned turn = (i ^ i / 3) % ARRAY_COUNT(flows);
+
+        assert_int_equal(flow_initial_sequence(&flows[turn], 0), numbers[turn]);
+    }
+    assert_true(numbers[0] != numbers[1] && numbers[0] != numbers[2] && numbers[1] != numbers[2]);
+}
+
 /* RFC 6528 3: whoever sees the numbers of his own connections learns nothing of another's. Each bit
  * of a flow changes about half of the number's, whichever bit it is, and so does another boot. */
 static void initial_sequence_numbers_of_different_flows_are_unrelated(void **state)
@@ -129,6 +152,7 @@ int main(void)
         cmocka_unit_test(siphash_agrees_with_the_published_vector),
         cmocka_unit_test(a_flows_hash_is_that_of_its_bytes),
         cmocka_unit_test(initial_sequence_numbers_grow_with_time_and_differ_between_flows),
+        cmocka_unit_test(initial_sequence_numbers_are_the_same_in_any_order),
         cmocka_unit_test(initial_sequence_numbers_of_different_flows_are_unrelated),
         cmocka_unit_test(another_boot_has_other_initial_sequence_numbers),
         cmocka_unit_test(neighbouring_ports_spread_over_buckets),
