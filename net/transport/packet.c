@@ -412,10 +412,12 @@ static bool is_misdirected(const struct segment *segment)
            steering_packet_owner(configuration, segment->packet) != platform_node();
 }
 
-/* Of a flow that there is no connection of. */
+/* A verified segment of a flow that there is no connection of: plain, if it is from a host. */
 static __attribute__((noinline)) void receive_unknown(struct segment *segment)
 {
-    if (UNLIKELY(!is_plain_segment(segment->packet))) {
+    const struct flow *flow = &segment->packet->flow;
+
+    if (UNLIKELY(flow->local_address == 0 || !is_other_host(flow->remote_address))) {
         receive_other(segment);
     } else if (is_misdirected(segment)) {
         counter_increment(COUNTER_DROP_NOT_OURS);
