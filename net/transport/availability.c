@@ -187,15 +187,20 @@ static void start_claim_timer(void)
     start_timer(&claim_timer, oldest->since_ns + claim_timeout_ns);
 }
 
+static void enqueue_unclaimed(struct connection *connection)
+{
+    connection_queue_append(&unclaimed, &connection->claim_link);
+    if (!timer_is_set(&claim_timer)) {
+        start_claim_timer();
+    }
+}
+
 /* From now on the acceptor has so long to claim it. */
 static void wait_for_claim(struct connection *connection)
 {
     connection_queue_remove(&connection->claim_link);
     connection->since_ns = dispatch_now_ns();
-    connection_queue_append(&unclaimed, &connection->claim_link);
-    if (!timer_is_set(&claim_timer)) {
-        start_claim_timer();
-    }
+    enqueue_unclaimed(connection);
 }
 
 static void fill_availability(struct connection *connection, struct connection_available *message)
@@ -290,7 +295,6 @@ static void note_announced(struct connection *connection)
 {
     connection->is_announced = true;
     connection_set_state(connection, CONNECTION_ANNOUNCED);
-    wait_for_claim(connection);
 }
 
 static bool announce(struct connection *connection)
@@ -310,6 +314,7 @@ static bool announce(struct connection *connection)
         return true;
     }
     note_announced(connection);
+    wait_for_claim(connection);
     return true;
 }
 
@@ -382,16 +387,27 @@ bool availability_settle(struct connection *connection)
     return announce(connection);
 }
 
-void availability_announce_at_once(struct connection *connection)
+bool availability_announce_at_once(struct connection *connection)
 {
     ASSERT_SLOW(connection->state == CONNECTION_ASSIGNED && connection->received_head != NULL);
     if (connection->acceptor.node == NODE_NONE || send_availability(connection) != 0) {
-        return;
+        return false;
     }
-    if (connection->is_awaiting_data) {
-        end_waiting_for_data(connection);
-    }
+    connection->is_awaiting_data = false;
+    connection_queue_remove(&connection->claim_link);
     note_announced(connection);
+    connection->since_ns = dispatch_now_ns();
+    return true;
+}
+
+/* An application on this node has claimed it by now. Others have as long as if it had been told of
+ * now, but for less than a round: so long one may stand behind another that is due later. */
+void availability_settle_announced(struct connection *connection)
+{
+    if (connection->state == CONNECTION_ANNOUNCED &&
+        !connection_link_is_queued(&connection->claim_link)) {
+        enqueue_unclaimed(connection);
+    }
 }
 
 bool availability_withdraw(struct connection *connection)
@@ -553,7 +569,8 @@ static void handle_claim_connection(node_id_t from, const struct message *messag
         reject_claim(from, claim_message);
         return;
     }
-    ASSERT(connection_link_is_queued(&connection->claim_link) || is_out_of_hand(connection));
+    ASSERT(connection_link_is_queued(&connection->claim_link) || is_out_of_hand(connection) ||
+           (connection->due & DUE_CLAIM) != 0);
     claim(connection, claim_message->stream_index);
 }
 

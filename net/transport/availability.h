@@ -32,8 +32,11 @@ void availability_take_assignment(struct connection *connection, const struct ac
 /* Whether that node may hand over this acceptor. */
 bool availability_is_acceptor_possible(node_id_t from, const struct acceptor *acceptor);
 /* Its first bytes have come in the midst of a round, and it has an acceptor, who is told if there
- * is room. Otherwise at the end of the round. */
-void availability_announce_at_once(struct connection *connection);
+ * is room. Otherwise at the end of the round. True: it was, and availability_settle_announced()
+ * is due then, unless it has been claimed. */
+MUST_CHECK bool availability_announce_at_once(struct connection *connection);
+/* One that its acceptor has been told of in this round: the time in which it is to be claimed. */
+void availability_settle_announced(struct connection *connection);
 /* Send what is due for a connection that is not claimed. False: no room in a channel. */
 MUST_CHECK bool availability_settle(struct connection *connection);
 /* A message about it has come from `application`, whose name for it is stream_index: that claims it

@@ -171,6 +171,46 @@ void connection_drop_received(struct connection *connection)
     ASSERT_SLOW(connection->received_tail == NULL);
 }
 
+/* --- What is due at the end of the round --- */
+
+static inline void mark(struct connection *connection, uint8_t due)
+{
+    uint8_t due_before = connection->due;
+
+    ASSERT_SLOW(connection->state != CONNECTION_FREE);
+    ASSERT_SLOW((due_head == NULL) == (due_tail == NULL));
+    connection->due = due_before | due | DUE_IN_LIST;
+    if ((due_before & DUE_IN_LIST) != 0) {
+        return;
+    }
+    connection->due_next = NULL;
+    if (due_tail == NULL) {
+        due_head = connection;
+    } else {
+        due_tail->due_next = connection;
+    }
+    due_tail = connection;
+}
+
+/* One that nobody has is looked at: it may be over. */
+void connection_mark_dirty(struct connection *connection)
+{
+    mark(connection, connection->state == CONNECTION_DETACHED ? 0 : DUE_TELL);
+}
+
+void connection_request_output(struct connection *connection)
+{
+    mark(connection, DUE_OUTPUT);
+}
+
+/* One that waits for room in the channel of somebody else leaves that queue first. */
+void connection_note_told(struct connection *connection)
+{
+    if (LIKELY(!connection_link_is_queued(&connection->blocked_link))) {
+        connection->due &= (uint8_t) ~(DUE_TELL | DUE_CLAIM);
+    }
+}
+
 /* --- From the handshake to the end --- */
 
 static __attribute__((noinline)) void note_refused(uint32_t remote_address)
@@ -231,10 +271,11 @@ void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
     }
     append_received(connection, packet);
     if (connection->state == CONNECTION_ASSIGNED && connection->acceptor.node != NODE_NONE &&
-        has_clear_way(connection)) {
-        availability_announce_at_once(connection);
+        has_clear_way(connection) && availability_announce_at_once(connection)) {
+        mark(connection, DUE_TELL | DUE_CLAIM);
+    } else {
+        connection_mark_dirty(connection);
     }
-    connection_mark_dirty(connection);
 }
 
 static __attribute__((noinline)) bool keep_text(struct tcb *tcb, struct segment *segment)
@@ -341,36 +382,6 @@ void connection_detach(struct connection *connection)
 
 /* --- Settling --- */
 
-static inline void mark(struct connection *connection, uint8_t due)
-{
-    uint8_t due_before = connection->due;
-
-    ASSERT_SLOW(connection->state != CONNECTION_FREE);
-    ASSERT_SLOW((due_head == NULL) == (due_tail == NULL));
-    connection->due = due_before | due | DUE_IN_LIST;
-    if ((due_before & DUE_IN_LIST) != 0) {
-        return;
-    }
-    connection->due_next = NULL;
-    if (due_tail == NULL) {
-        due_head = connection;
-    } else {
-        due_tail->due_next = connection;
-    }
-    due_tail = connection;
-}
-
-/* One that nobody has is looked at: it may be over. */
-void connection_mark_dirty(struct connection *connection)
-{
-    mark(connection, connection->state == CONNECTION_DETACHED ? 0 : DUE_TELL);
-}
-
-void connection_request_output(struct connection *connection)
-{
-    mark(connection, DUE_OUTPUT);
-}
-
 static struct connection *take_due(void)
 {
     struct connection *connection = due_head;
@@ -465,7 +476,10 @@ static void settle_end(struct connection *connection)
 /* Tell it what there is; what it is not told stays due, and is held. */
 static __attribute__((noinline)) void settle_telling(struct connection *connection)
 {
-    connection->due &= (uint8_t)~DUE_TELL;
+    if ((connection->due & DUE_CLAIM) != 0) {
+        availability_settle_announced(connection);
+    }
+    connection->due &= (uint8_t) ~(DUE_TELL | DUE_CLAIM);
     if (!tell_in_turn(connection)) {
         connection->due |= DUE_TELL;
     }

@@ -29,6 +29,7 @@ enum {
     DUE_TELL = 1 << 0,    /* its application, of what has come; that stays while it is blocked */
     DUE_OUTPUT = 1 << 1,  /* tcb_settle() */
     DUE_IN_LIST = 1 << 2, /* of those that are to be settled */
+    DUE_CLAIM = 1 << 3, /* with DUE_TELL: it was told of at once, availability_announce_at_once() */
 };
 
 /*
@@ -147,6 +148,8 @@ MUST_CHECK struct tcb *connection_open(const struct handshake *handshake);
 
 /* Something has happened to it that somebody may have to be told: at the end of the round. */
 void connection_mark_dirty(struct connection *connection);
+/* Its application has claimed it, and knows all: nothing is due to it at the end of the round. */
+void connection_note_told(struct connection *connection);
 /* Let TCP send what it can, at the end of the round. */
 void connection_request_output(struct connection *connection);
 /* Settle what is dirty: tell applications, CMs and the peer what has changed. */

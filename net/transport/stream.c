@@ -358,6 +358,8 @@ void stream_begin(struct connection *connection, uint32_t stream_index, bool is_
     connection->allowance_bytes = connection->window_bytes = SEND_WINDOW_BYTES;
     if (has_news(connection)) {
         connection_mark_dirty(connection);
+    } else {
+        connection_note_told(connection);
     }
 }
 

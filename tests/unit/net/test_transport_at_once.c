@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/peers.h"
 #include "net/transport/tcp/tcb.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
@@ -46,9 +47,24 @@ static void expect_piece(const struct client *client, char letter)
 /* --- In the midst of a round --- */
 
 /* An application's turn, behind the frames of a round and before its end. */
-static bool is_looking;
+static bool is_looking, is_claiming;
 static unsigned seen_count[MESSAGE_TYPE_MAX];
 static struct connection_available seen_available;
+
+/* Its claim is there before the end of the round, as one of an application on this node. */
+static void claim_seen(void)
+{
+    struct claim_connection claim = {
+        .header = {.type = CLAIM_CONNECTION, .length_bytes = sizeof(claim)},
+        .connection_index = seen_available.connection_index,
+        .generation = seen_available.generation,
+        .stream_index = 1,
+        .availability_number = seen_available.availability_number,
+    };
+
+    fake_deliver(NODE_APPLICATION, &claim.header);
+    assert_int_equal(peers_receive_all(), 1);
+}
 
 static unsigned look(void *context)
 {
@@ -59,6 +75,9 @@ static unsigned look(void *context)
         seen_count[message->header.type]++;
         if (message->header.type == CONNECTION_AVAILABLE) {
             seen_available = *(const struct connection_available *)message;
+            if (is_claiming) {
+                claim_seen();
+            }
         }
     }
     return 0;
@@ -120,6 +139,27 @@ static void a_connection_is_available_as_soon_as_its_first_bytes_come(void **sta
     expect_piece(&client, 'b');
     assert_int_equal(wire_expect(&client).length, 6);
     wire_finish(&client);
+}
+
+/* Granted or not: and it is not told of a second time. */
+static void a_connection_can_be_claimed_in_the_round_it_was_told_of(void **state)
+{
+    struct client client;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        memset(seen_count, 0, sizeof(seen_count));
+        is_looking = is_claiming = true;
+        wire_grant = i == 0 ? GRANT_NONE : GRANT_AT_ONCE;
+        wire_open(&client, wire_new_port(), "request");
+        is_looking = is_claiming = false;
+        wire_grant = GRANT_NONE;
+        assert_int_equal(seen_count[CONNECTION_AVAILABLE], 1);
+        assert_int_equal(seen_count[CLAIM_CONFIRMED], i == 0);
+        client.connection_index = seen_available.connection_index;
+        client.generation = seen_available.generation;
+        wire_finish(&client);
+    }
 }
 
 static void fin_and_failure_of_the_same_round_come_behind_the_bytes(void **state)
@@ -242,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(bytes_are_told_before_the_end_of_the_round),
         TEST(a_connection_is_available_as_soon_as_its_first_bytes_come),
+        TEST(a_connection_can_be_claimed_in_the_round_it_was_told_of),
         TEST(fin_and_failure_of_the_same_round_come_behind_the_bytes),
         TEST(fin_of_the_same_round_comes_behind_the_bytes),
         TEST(bytes_for_which_the_channel_has_no_room_keep_their_order),
