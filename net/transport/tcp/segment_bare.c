@@ -34,27 +34,50 @@ static void send_later(uint32_t next_hop, struct segment_fields fields)
         (uint16_t)(SEGMENT_HEADERS_BYTES - ETHERNET_HEADER_BYTES + fields.option_bytes));
 }
 
-void segment_out_send_bare(const struct bare_segment *segment)
+static inline struct segment_fields fields_of(const struct bare_segment *segment,
+                                              const uint8_t *mac, uint8_t option_bytes)
 {
-    uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
-    struct segment_fields fields = {
-        .mac = neighbor_find(next_hop),
+    return (struct segment_fields){
+        .mac = mac,
         .flow = &segment->flow,
         .options = segment->options,
         .sequence = segment->sequence,
         .acknowledgment = segment->acknowledgment,
         .window = segment->window,
         .tcp_flags = segment->tcp_flags,
-        .option_bytes = segment->option_bytes,
+        .option_bytes = option_bytes,
     };
+}
+
+/* Any but the next, whose length is known where it is made. */
+static __attribute__((noinline)) int send(const struct bare_segment *segment, const uint8_t *mac)
+{
+    struct segment_fields fields = fields_of(segment, mac, segment->option_bytes);
+
+    return segment_block_send(&fields);
+}
+
+/* A SYN-ACK for who offers what we do, as nearly all do. */
+static inline int send_syn_ack(const struct bare_segment *segment, const uint8_t *mac)
+{
+    struct segment_fields fields = fields_of(segment, mac, TCP_OPTION_SYN_ACK_MAX_BYTES);
+
+    return segment_block_send(&fields);
+}
+
+void segment_out_send_bare(const struct bare_segment *segment)
+{
+    uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
+    const uint8_t *mac = neighbor_find(next_hop);
     int error;
 
-    ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= SEGMENT_OPTION_BYTES_MAX);
-    if (UNLIKELY(fields.mac == NULL)) {
-        send_later(next_hop, fields);
+    ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= TCP_OPTION_SYN_ACK_MAX_BYTES);
+    if (UNLIKELY(mac == NULL)) {
+        send_later(next_hop, fields_of(segment, mac, segment->option_bytes));
         return;
     }
-    error = segment_block_send(&fields);
+    error = segment->option_bytes == TCP_OPTION_SYN_ACK_MAX_BYTES ? send_syn_ack(segment, mac)
+                                                                  : send(segment, mac);
     if (UNLIKELY(error != 0)) {
         counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
     }

@@ -246,8 +246,17 @@ static __attribute__((noinline)) int send_elsewhere(const struct tcb *tcb, const
         sequence - first->sequence);
 }
 
-/* Likewise. */
+/* Likewise, and each of these knows how many bytes of options there are. */
 static __attribute__((noinline)) int send_bare(const struct tcb *tcb, const uint8_t *mac,
+                                               uint16_t window, uint32_t sequence,
+                                               uint8_t tcp_flags)
+{
+    struct segment_fields fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
+
+    return segment_block_send(&fields);
+}
+
+static __attribute__((noinline)) int send_sack(const struct tcb *tcb, const uint8_t *mac,
                                                uint32_t sequence, uint8_t tcp_flags)
 {
     struct segment_fields fields =
@@ -273,7 +282,8 @@ int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t se
         return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
     }
     if (length_bytes == 0) {
-        error = send_bare(tcb, mac, sequence, tcp_flags);
+        error = LIKELY(tcb->loan == NULL) ? send_bare(tcb, mac, window, sequence, tcp_flags)
+                                          : send_sack(tcb, mac, sequence, tcp_flags);
     } else if (UNLIKELY(card_link_server() != platform_node())) {
         error = send_elsewhere(tcb, mac, first, sequence, length_bytes, tcp_flags);
     } else {
