@@ -58,17 +58,18 @@ static struct connection *find_waiting(const struct flow *flow)
 static void handle_assign_connection(node_id_t from, const struct message *message)
 {
     const struct assign_connection *assign = (const struct assign_connection *)message;
-    const struct acceptor nobody = {.node = NODE_NONE, .cm = from, .assigned_by = from};
     const struct acceptor *acceptor = &assign->acceptor;
     bool is_refused = assign->is_refused != 0;
     struct connection *connection;
+    struct acceptor nobody;
 
-    if (!availability_is_acceptor_possible(from, acceptor) ||
+    if (!availability_is_acceptor_possible(acceptor) ||
         (is_refused && acceptor->node != NODE_NONE)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
     if (UNLIKELY(acceptor->node == NODE_NONE)) {
+        nobody = (struct acceptor){.node = NODE_NONE, .cm = from, .assigned_by = from};
         acceptor = &nobody;
     }
     if (half_open_assign(&assign->flow, acceptor, is_refused)) {

@@ -450,14 +450,13 @@ void availability_lose_application(struct connection *connection)
 
 /* --- Messages --- */
 
-bool availability_is_acceptor_possible(node_id_t from, const struct acceptor *acceptor)
+inline bool availability_is_acceptor_possible(const struct acceptor *acceptor)
 {
     const struct configuration *configuration = configuration_current();
 
-    return configuration_has_role(configuration, from, ROLE_CM) &&
-           (acceptor->node == NODE_NONE ||
-            (configuration_has_role(configuration, acceptor->node, ROLE_APPLICATION) &&
-             configuration_has_role(configuration, acceptor->cm, ROLE_CM)));
+    return acceptor->node == NODE_NONE ||
+           (configuration_has_role(configuration, acceptor->node, ROLE_APPLICATION) &&
+            configuration_has_role(configuration, acceptor->cm, ROLE_CM));
 }
 
 /* As long as it waits. */
@@ -493,7 +492,7 @@ static void handle_reassign_connection(node_id_t from, const struct message *mes
     struct connection *connection =
         connection_find(reassign->connection_index, reassign->generation);
 
-    if (!availability_is_acceptor_possible(from, &reassign->acceptor)) {
+    if (!availability_is_acceptor_possible(&reassign->acceptor)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }

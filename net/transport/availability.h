@@ -29,8 +29,8 @@ void availability_assign(struct connection *connection, const struct acceptor *a
  * serves the port any more. */
 void availability_take_assignment(struct connection *connection, const struct acceptor *acceptor,
                                   bool is_refused);
-/* Whether that node may hand over this acceptor. */
-bool availability_is_acceptor_possible(node_id_t from, const struct acceptor *acceptor);
+/* Whether a CM, which alone sends them, may hand over this acceptor. */
+bool availability_is_acceptor_possible(const struct acceptor *acceptor);
 /* Its first bytes have come in the midst of a round, and it has an acceptor, who is told if there
  * is room. Otherwise at the end of the round. True: it was, and availability_settle_announced()
  * is due then, unless it has been claimed. */
