@@ -147,37 +147,32 @@ bool ixgbe_rx_is_pending(const struct ixgbe_rx *rx);
 
 struct ixgbe_tx_descriptor;
 
-/* Whom to tell when the device has read a frame. */
+/* Whom to tell when the device has read a descriptor and all before it. */
 struct ixgbe_tx_completion {
-    void (*done)(void *context);
+    void (*done)(void *context); /* NULL: a frame does not end there, or nobody wants to know */
     void *context;
-};
-
-/* What the device has read when it reports: free-running indices of rings below. */
-struct ixgbe_tx_report {
-    uint32_t end;            /* descriptors before this one */
-    uint32_t completion_end; /* frames whose completions stand before this one */
 };
 
 struct ixgbe_tx {
     void *registers;
     struct ixgbe_tx_descriptor *ring;
-    uint32_t tail;         /* free-running: one past the last descriptor written */
-    uint32_t flushed_tail; /* as the device knows it */
-    uint32_t head;         /* free-running: the oldest that the device may still read */
-    uint32_t tail_register;
+    struct ixgbe_tx_completion *completions; /* one beside each descriptor */
+    uint32_t tail;        /* free-running: one past the last descriptor written */
+    uint32_t head;        /* free-running: the oldest whose owner has not been told */
+    uint32_t last_report; /* the newest that the device was asked for; head when all have come */
+    /* A frame of this form in one piece needs its descriptor alone, which says this of it. */
+    uint32_t usual_form;
+    uint64_t usual_words;
     /* What the device's context slot holds, as of a frame; all 0: nothing. */
     uint32_t context_form;
     uint16_t context_segment_bytes;
     uint8_t context_tcp_header_bytes;
-    uint16_t context_header_bytes; /* of all headers of a frame that is cut */
-    /* Those that the device has been asked for, oldest first. */
-    struct ixgbe_tx_report *reports;
+    uint32_t flushed_tail; /* as the device knows it */
+    uint32_t tail_register;
+    uint32_t reported; /* free-running: the device has read those before it */
+    /* Reports that the device has been asked for, oldest first: of the descriptors before each. */
+    uint32_t *reports;
     uint32_t report_first, report_end; /* free-running */
-    uint32_t last_report;              /* the newest of them; head when all have come */
-    struct ixgbe_tx_completion *completions;
-    /* Free-running; those before completion_due have been reported. */
-    uint32_t completion_first, completion_due, completion_end;
 };
 
 /* Allocate the ring and start the queue. 0, -ENOMEM or -ETIMEDOUT. */
@@ -198,7 +193,7 @@ unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx);
 
 /* Free descriptors: a frame takes one per fragment and perhaps one more. */
 unsigned ixgbe_tx_room(const struct ixgbe_tx *tx);
-/* Descriptors that the device has not reported yet. */
+/* Descriptors that it may still read, or whose owners have not been told. */
 static inline unsigned ixgbe_tx_in_flight(const struct ixgbe_tx *tx)
 {
     return tx->tail - tx->head;

@@ -96,20 +96,25 @@ static int add_buffers(struct ixgbe_rx *rx)
 /* Fill `count` descriptors with buffers from the free list, which has so many. */
 static inline void give_buffers(struct ixgbe_rx *rx, uint32_t count)
 {
-    struct ixgbe_rx_descriptor *ring = rx->ring;
-    struct ixgbe_rx_buffer **slots = rx->slots;
     struct ixgbe_rx_buffer *buffer = rx->free;
-    uint32_t end = rx->filled + count;
 
-    for (uint32_t i = rx->filled; i != end; i++) {
-        ASSERT_SLOW(buffer != NULL); /* the list is as long as free_count says */
-        slots[i & RING_MASK] = buffer;
-        ring[i & RING_MASK] = (struct ixgbe_rx_descriptor){.buffer_bus_addr = buffer->bus_addr};
-        buffer = buffer->next;
+    rx->free_count -= count;
+    while (count != 0) {
+        uint32_t place = rx->filled & RING_MASK;
+        uint32_t run = count < IXGBE_RX_RING_COUNT - place ? count : IXGBE_RX_RING_COUNT - place;
+        struct ixgbe_rx_descriptor *descriptor = &rx->ring[place];
+        struct ixgbe_rx_buffer **slot = &rx->slots[place];
+
+        rx->filled += run;
+        count -= run;
+        do {
+            ASSERT_SLOW(buffer != NULL); /* the list is as long as free_count says */
+            *slot++ = buffer;
+            *descriptor++ = (struct ixgbe_rx_descriptor){.buffer_bus_addr = buffer->bus_addr};
+            buffer = buffer->next;
+        } while (--run != 0);
     }
     rx->free = buffer;
-    rx->free_count -= count;
-    rx->filled = end;
 }
 
 /* Give free buffers to the device, a batch at a time. When owners keep so many that the device has
@@ -244,14 +249,16 @@ static __attribute__((noinline)) bool describe_frame(struct ixgbe_rx *rx, struct
 static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struct frame **frames,
                                                       unsigned frame_max)
 {
-    uint32_t given = rx->filled - rx->next;
-    uint32_t end = rx->next + (given < frame_max ? given : frame_max);
-    unsigned count = 0;
-    uint32_t next;
+    const struct ixgbe_rx_descriptor *ring = rx->ring;
+    struct ixgbe_rx_buffer **slots = rx->slots;
+    uint32_t next = rx->next;
+    uint32_t given = rx->filled - next;
+    uint32_t end = next + (given < frame_max ? given : frame_max);
+    struct frame **taken = frames;
 
-    for (next = rx->next; next != end; next++) {
-        const struct ixgbe_rx_descriptor *descriptor = &rx->ring[next & RING_MASK];
-        struct frame *frame = &rx->slots[next & RING_MASK]->frame;
+    for (; next != end; next++) {
+        const struct ixgbe_rx_descriptor *descriptor = &ring[next & RING_MASK];
+        struct frame *frame = &slots[next & RING_MASK]->frame;
         uint64_t status = mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, status));
 
         if ((status & RX_DD) == 0) {
@@ -269,10 +276,10 @@ static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struc
                                                                     packet_info)))) {
             continue;
         }
-        frames[count++] = frame;
+        *taken++ = frame;
     }
     rx->next = next;
-    return count;
+    return (unsigned)(taken - frames);
 }
 
 unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max)

@@ -4,8 +4,9 @@
  * lie. Its owner is told, in order, when the device has read it; the device is asked to report
  * only now and then, because a report covers all that came before it.
  *
- * Indices run freely: descriptors head .. tail - 1 may still be read by the device, those from
- * flushed_tail on it does not know yet.
+ * Indices run freely: descriptors head .. tail - 1 may still be read by the device, or their owners
+ * have not been told that it has; those from flushed_tail on it does not know yet. Beside each
+ * descriptor stands whom to tell of it.
  */
 #include "drivers/ixgbe/ixgbe.h"
 
@@ -32,6 +33,29 @@
 
 MEMORY_KIND(ring_kind, "ixgbe_tx_ring");
 
+_Static_assert(offsetof(struct frame_to_send, offload) == offsetof(struct frame_to_send, form),
+               "the low half");
+_Static_assert(FRAME_INSERT_IP_CHECKSUM == TX_IXSM && FRAME_INSERT_TCP_CHECKSUM == TX_TXSM &&
+                   FRAME_INSERT_UDP_CHECKSUM >> 2 == TX_TXSM &&
+                   (uint64_t)FRAME_SEGMENT_TCP << 16 == TX_TSE,
+               "offload has the descriptor's bits");
+
+/* What a data descriptor of a frame of this form says, but for lengths and the end: both words. */
+static inline uint64_t words_of_form(uint32_t form)
+{
+    uint32_t checksums = (form | form >> 2) & (TX_IXSM | TX_TXSM); /* TCP or UDP: TXSM */
+
+    return (uint64_t)checksums << 32 | TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS |
+           (form & FRAME_SEGMENT_TCP) << 16;
+}
+
+/* Frames of this form that are not cut need nothing but their own descriptor from now on. */
+static void set_usual_form(struct ixgbe_tx *tx, uint32_t form)
+{
+    tx->usual_form = form;
+    tx->usual_words = words_of_form(form) | TX_EOP;
+}
+
 int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
 {
     size_t ring_bytes = IXGBE_TX_RING_COUNT * sizeof(struct ixgbe_tx_descriptor);
@@ -43,13 +67,13 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
     ASSERT(queue < IXGBE_QUEUE_MAX);
     *tx = (struct ixgbe_tx){.registers = registers, .tail_register = IXGBE_TDT(queue)};
     tx->ring = memory_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
-    /* A frame takes at least one descriptor: neither list can be longer than the ring. */
     tx->reports = memory_allocate(&ring_kind, IXGBE_TX_RING_COUNT * sizeof(*tx->reports));
     tx->completions = memory_allocate(&ring_kind, IXGBE_TX_RING_COUNT * sizeof(*tx->completions));
     if (tx->ring == NULL || tx->reports == NULL || tx->completions == NULL) {
         return -ENOMEM;
     }
     memset(tx->ring, 0, ring_bytes);
+    set_usual_form(tx, 0); /* no checksum, no context */
 
     /* Switching DMA on may have switched on queue 0 with it; head moves only while it is off. */
     if ((ixgbe_read(registers, IXGBE_TXDCTL(queue)) & TXDCTL_ENABLE) != 0) {
@@ -84,13 +108,6 @@ unsigned ixgbe_tx_room(const struct ixgbe_tx *tx)
 #define FORM_OF_CONTEXT                                                                            \
     (UINT32_C(0xFFFF0000) | FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)
 
-_Static_assert(offsetof(struct frame_to_send, offload) == offsetof(struct frame_to_send, form),
-               "the low half");
-_Static_assert(FRAME_INSERT_IP_CHECKSUM == TX_IXSM && FRAME_INSERT_TCP_CHECKSUM == TX_TXSM &&
-                   FRAME_INSERT_UDP_CHECKSUM >> 2 == TX_TXSM &&
-                   (uint64_t)FRAME_SEGMENT_TCP << 16 == TX_TSE,
-               "offload has the descriptor's bits");
-
 static inline bool is_cut(const struct frame_to_send *frame)
 {
     return (frame->form & FRAME_SEGMENT_TCP) != 0;
@@ -109,19 +126,32 @@ static inline bool needs_context(const struct ixgbe_tx *tx, const struct frame_t
     return difference != 0 && frame->offload != 0;
 }
 
+static inline uint64_t payload_word(uint32_t payload_bytes)
+{
+    return (uint64_t)FIELD_PREP(TX_PAYLEN, payload_bytes) << 32;
+}
+
+static inline void put_completion(struct ixgbe_tx *tx, uint32_t index, void (*done)(void *context),
+                                  void *context)
+{
+    tx->completions[index & RING_MASK] =
+        (struct ixgbe_tx_completion){.done = done, .context = context};
+}
+
 static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail++ & RING_MASK];
+    struct ixgbe_tx_descriptor *descriptor = &tx->ring[tx->tail & RING_MASK];
     uint32_t l4_type = (frame->offload & FRAME_INSERT_TCP_CHECKSUM) != 0 ? L4T_TCP : L4T_UDP;
 
     ASSERT_SLOW(
         FIELD_GET(TX_CONTEXT_MACLEN, FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset)) ==
         frame->ip_header_offset);
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) < RING_MASK); /* a fragment comes behind it */
+    put_completion(tx, tx->tail++, NULL, NULL);
     tx->context_form = frame->form;
     tx->context_segment_bytes = is_cut(frame) ? frame->segment_bytes : 0;
     tx->context_tcp_header_bytes = is_cut(frame) ? frame->tcp_header_bytes : 0;
-    tx->context_header_bytes = (uint16_t)nic_header_bytes(frame);
+    set_usual_form(tx, frame->form & ~(uint32_t)FRAME_SEGMENT_TCP);
     descriptor->context_lengths = FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset) |
                                   FIELD_PREP(TX_CONTEXT_IPLEN, frame->ip_header_bytes);
     descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
@@ -135,57 +165,37 @@ static __attribute__((noinline)) void request_report(struct ixgbe_tx *tx)
 {
     ASSERT_SLOW(tx->report_end - tx->report_first < IXGBE_TX_RING_COUNT);
     tx->ring[(tx->tail - 1) & RING_MASK].command |= TX_RS;
-    tx->reports[tx->report_end++ & RING_MASK] =
-        (struct ixgbe_tx_report){.end = tx->tail, .completion_end = tx->completion_end};
+    tx->reports[tx->report_end++ & RING_MASK] = tx->tail;
     tx->last_report = tx->tail;
 }
 
-/* The frame's own bytes, in as many descriptors as it has fragments. False if `bus_addr_of` does
- * not know where one lies: nothing has been written that counts. */
-__attribute__((always_inline)) static inline bool
-write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame, uint32_t header_bytes,
-                bus_addr_t (*bus_addr_of)(const void *vaddr))
+/* The frame's own bytes, in as many descriptors as it has fragments. */
+static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame,
+                                   uint32_t header_bytes)
 {
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
-    uint32_t form = frame->form;
-    uint32_t status = FIELD_PREP(TX_PAYLEN, frame->length_bytes - header_bytes) |
-                      ((form | form >> 2) & (TX_IXSM | TX_TXSM)); /* TCP or UDP: TXSM */
-    uint64_t words = (uint64_t)status << 32 | TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_DATA) | TX_IFCS |
-                     (form & FRAME_SEGMENT_TCP) << 16;
+    uint64_t words = words_of_form(frame->form) | payload_word(frame->length_bytes - header_bytes);
     struct ixgbe_tx_descriptor *descriptor;
     uint32_t tail = tx->tail;
 
     do {
-        bus_addr_t bus_addr = bus_addr_of(fragment->data);
+        bus_addr_t bus_addr = platform_bus_addr_at_once(fragment->data);
 
         ASSERT_SLOW(fragment->length_bytes >= 1 &&
                     fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
         if (UNLIKELY(bus_addr == BUS_ADDR_NONE)) {
-            return false;
+            bus_addr = platform_bus_addr(fragment->data);
         }
+        put_completion(tx, tail, NULL, NULL);
         descriptor = &tx->ring[tail++ & RING_MASK];
         descriptor->buffer_bus_addr = bus_addr;
         descriptor->words = words | fragment->length_bytes;
     } while (++fragment != end);
     descriptor->command |= TX_EOP;
+    put_completion(tx, tail - 1, frame->done, frame->context);
     tx->tail = tail;
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
-    return true;
-}
-
-static inline void note_written(struct ixgbe_tx *tx, const struct frame_to_send *frame,
-                                uint32_t header_bytes)
-{
-    nic_count_sent(frame, header_bytes);
-    if (LIKELY(frame->done != NULL)) {
-        ASSERT_SLOW(tx->completion_end - tx->completion_first < IXGBE_TX_RING_COUNT);
-        tx->completions[tx->completion_end++ & RING_MASK] =
-            (struct ixgbe_tx_completion){.done = frame->done, .context = frame->context};
-    }
-    if (UNLIKELY(tx->tail - tx->last_report >= REPORT_INTERVAL)) {
-        request_report(tx);
-    }
 }
 
 static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame)
@@ -193,12 +203,14 @@ static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_sen
     return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)needs_context(tx, frame);
 }
 
-/* For a frame that may need anything. Apart from its caller, whose usual frame needs nothing, and
- * so no registers saved. */
-static __attribute__((noinline)) int transmit_slowly(struct ixgbe_tx *tx,
-                                                     const struct frame_to_send *frame)
+/* Any frame. Apart from its caller, whose usual frame needs nothing, and so no registers saved. */
+static __attribute__((noinline)) int transmit_any(struct ixgbe_tx *tx,
+                                                  const struct frame_to_send *frame)
 {
-    if (!has_room(tx, frame)) {
+    uint32_t header_bytes = nic_header_bytes(frame);
+
+    ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
+    if (UNLIKELY(!has_room(tx, frame))) {
         /* The device may be waiting for the tail; and owners may send meanwhile. */
         ixgbe_tx_flush(tx);
         (void)ixgbe_tx_reclaim(tx);
@@ -209,22 +221,34 @@ static __attribute__((noinline)) int transmit_slowly(struct ixgbe_tx *tx,
     if (needs_context(tx, frame)) {
         write_context(tx, frame);
     }
-    (void)write_fragments(tx, frame, nic_header_bytes(frame), platform_bus_addr);
-    note_written(tx, frame, nic_header_bytes(frame));
+    write_fragments(tx, frame, header_bytes);
+    nic_count_sent(frame, header_bytes);
+    if (UNLIKELY(tx->tail - tx->last_report >= REPORT_INTERVAL)) {
+        request_report(tx);
+    }
     return 0;
 }
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    /* As the context has it, which is the frame's if it needs no other. */
-    uint32_t header_bytes = is_cut(frame) ? tx->context_header_bytes : 0;
+    const struct frame_fragment *fragment = frame->fragments;
+    uint32_t tail = tx->tail;
+    struct ixgbe_tx_descriptor *descriptor = &tx->ring[tail & RING_MASK];
+    bus_addr_t bus_addr = platform_bus_addr_at_once(fragment->data);
 
-    ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count || needs_context(tx, frame) ||
-                 !write_fragments(tx, frame, header_bytes, platform_bus_addr_at_once))) {
-        return transmit_slowly(tx, frame);
+    /* In one piece, as the frame before it, with room and no report due. */
+    if (UNLIKELY(frame->fragment_count != 1 || frame->form != tx->usual_form ||
+                 tail - tx->head >= RING_MASK || tail - tx->last_report >= REPORT_INTERVAL - 1 ||
+                 bus_addr == BUS_ADDR_NONE)) {
+        return transmit_any(tx, frame);
     }
-    note_written(tx, frame, header_bytes);
+    ASSERT_SLOW(fragment->length_bytes == frame->length_bytes &&
+                frame->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+    descriptor->buffer_bus_addr = bus_addr;
+    descriptor->words = tx->usual_words | payload_word(frame->length_bytes) | frame->length_bytes;
+    put_completion(tx, tail, frame->done, frame->context);
+    tx->tail = tail + 1;
+    nic_count_sent(frame, 0);
     return 0;
 }
 
@@ -248,32 +272,38 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx)
 static inline void take_reports(struct ixgbe_tx *tx)
 {
     while (tx->report_first != tx->report_end) {
-        struct ixgbe_tx_report report = tx->reports[tx->report_first & RING_MASK];
-        const struct ixgbe_tx_descriptor *descriptor = &tx->ring[(report.end - 1) & RING_MASK];
+        uint32_t end = tx->reports[tx->report_first & RING_MASK];
+        const struct ixgbe_tx_descriptor *descriptor = &tx->ring[(end - 1) & RING_MASK];
 
         if ((mmio_read32(descriptor, offsetof(struct ixgbe_tx_descriptor, status)) & TX_DD) == 0) {
             break;
         }
-        ASSERT_SLOW(report.end - tx->head <= ixgbe_tx_in_flight(tx));
-        tx->head = report.end;
+        ASSERT_SLOW(end - tx->head <= ixgbe_tx_in_flight(tx));
         tx->report_first++;
-        tx->completion_due = report.completion_end;
+        tx->reported = end;
     }
+}
+
+/* Apart from its caller, which mostly finds nothing. */
+static __attribute__((noinline)) unsigned tell_owners(struct ixgbe_tx *tx)
+{
+    unsigned told = 0;
+
+    while (tx->head != tx->reported) {
+        /* A copy, and out of the ring first: the owner may send from inside. */
+        struct ixgbe_tx_completion completion = tx->completions[tx->head & RING_MASK];
+
+        tx->head++;
+        if (completion.done != NULL) {
+            completion.done(completion.context);
+            told++;
+        }
+    }
+    return told;
 }
 
 unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx)
 {
-    unsigned told = 0;
-
     take_reports(tx);
-    while (tx->completion_first != tx->completion_due) {
-        /* A copy, and off the list first: the owner may send from inside. */
-        struct ixgbe_tx_completion completion = tx->completions[tx->completion_first & RING_MASK];
-
-        ASSERT_SLOW(completion.done != NULL);
-        tx->completion_first++;
-        completion.done(completion.context);
-        told++;
-    }
-    return told;
+    return tx->head == tx->reported ? 0 : tell_owners(tx);
 }
