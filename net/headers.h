@@ -29,6 +29,7 @@
 #define TCP_DESTINATION_PORT_OFFSET 2
 #define TCP_SEQUENCE_OFFSET         4
 #define TCP_ACKNOWLEDGMENT_OFFSET   8
+#define TCP_DATA_OFFSET_OFFSET      12
 #define TCP_FLAGS_OFFSET            13
 #define TCP_WINDOW_OFFSET           14
 #define TCP_CHECKSUM_OFFSET         16
@@ -54,5 +55,5 @@ static inline unsigned ipv4_header_bytes(const uint8_t *ip)
 
 static inline unsigned tcp_header_bytes_of(const uint8_t *tcp)
 {
-    return (tcp[12] >> 4) * 4u;
+    return (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4u;
 }

@@ -52,6 +52,7 @@
 
 static const struct configuration *configuration;
 static node_id_t self;
+static bool is_only_owner; /* of all flows: nothing needs to be steered */
 
 /* This LS's own queue. */
 static struct {
@@ -67,12 +68,17 @@ static struct {
     uint64_t reclaim_delay_ns;
 } queue;
 
-/* A frame of the batch, its headers, and the TS that owns its flow. */
+/* A frame of the batch, its headers, and the TS that owns its flow, if there are several. */
 struct arrival {
     struct frame *frame;
     struct packet packet;
     node_id_t owner;
 };
+
+static inline bool is_own(const struct arrival *arrival)
+{
+    return LIKELY(is_only_owner) || arrival->owner == self;
+}
 
 /* --- Receive --- */
 
@@ -99,18 +105,60 @@ static __attribute__((noinline)) void forward(struct frame *frame, node_id_t own
 
 __attribute__((always_inline)) static inline void hand_over(const struct arrival *arrival)
 {
-    ASSERT_SLOW(configuration_has_role(configuration, arrival->owner, ROLE_TS));
-    if (arrival->owner == self) {
+    if (is_own(arrival)) {
         transport_server_receive(arrival->frame, &arrival->packet);
     } else {
+        ASSERT_SLOW(configuration_has_role(configuration, arrival->owner, ROLE_TS));
         forward(arrival->frame, arrival->owner);
     }
 }
 
+/* Nobody looks at it. */
+static __attribute__((noinline)) void drop(struct frame *frame, unsigned counter)
+{
+    counter_increment(counter);
+    frame->release(frame);
+}
+
+/* What came in a round. */
+struct batch {
+    uint64_t byte_count;
+    unsigned syn_count;
+};
+
+/* Read the headers, and find the owner. False: it is dropped. */
+__attribute__((always_inline)) static inline bool take_in(struct arrival *arrival,
+                                                          struct frame *frame, struct batch *batch)
+{
+    const struct packet *packet = &arrival->packet;
+    uint16_t length_bytes = frame->length_bytes;
+    uint16_t flags = frame->flags;
+
+    ASSERT_SLOW(length_bytes <= FRAME_BUFFER_BYTES);
+    batch->byte_count += length_bytes;
+    if (UNLIKELY((flags & (FRAME_DAMAGED | FRAME_CHECKSUM_BAD)) != 0)) {
+        drop(frame, (flags & FRAME_DAMAGED) != 0 ? COUNTER_DROP_MALFORMED : COUNTER_DROP_CHECKSUM);
+        return false;
+    }
+    arrival->frame = frame;
+    packet_parse_here(&arrival->packet, frame->data, length_bytes, flags);
+    if (UNLIKELY(packet->kind != PACKET_SEGMENT)) {
+        batch->syn_count += packet->kind == PACKET_SYN;
+        if (length_bytes < ETHERNET_HEADER_BYTES) {
+            drop(frame, COUNTER_DROP_TRUNCATED);
+            return false;
+        }
+    }
+    if (UNLIKELY(!is_only_owner)) {
+        arrival->owner = steering_packet_owner(configuration, packet);
+    }
+    return true;
+}
+
 /*
  * A peer that takes in much acknowledges every second segment, and its acknowledgements come in
- * bunches. Each is held until the next frame of the batch is seen: if that acknowledges more, it
- * says all there is to say, but for how many it stands for. Duplicates are never merged: TCP counts
+ * bunches. One that another follows is held until that is seen: if it acknowledges more, it says
+ * all there is to say, but for how many it stands for. Duplicates are never merged: TCP counts
  * them. One that acknowledges what was never sent says nothing, and must not replace one that does:
  * so the TS is asked, and where that is on another node, all are handed over.
  */
@@ -121,42 +169,49 @@ static inline bool may_be_held(const struct arrival *arrival)
            (arrival->packet.flags & FRAME_L4_CHECKSUM_GOOD) != 0;
 }
 
-/* Hand over the acknowledgement that is held, or let the next one replace it. */
-static inline void end_hold(struct arrival *held, struct arrival *next)
+/* Whether the next frame may be another of the same flow: as far as length and ports say. */
+static inline bool is_alike(const struct frame *next, const struct packet *packet)
 {
-    if (held->owner == next->owner && next->owner == self &&
-        next->packet.flags == held->packet.flags &&
-        packet_supersedes(&next->packet, &held->packet) &&
-        transport_server_expects_acknowledgment(&next->packet)) {
-        next->packet.merged_count = (uint16_t)(held->packet.merged_count + 1);
-        held->frame->release(held->frame);
-        counter_increment(COUNTER_NIC_RX_MERGED);
-    } else {
-        hand_over(held);
-    }
+    return next->length_bytes == packet->length_bytes &&
+           load_le32(next->data + PACKET_TCP_OFFSET) == load_le32(&packet->flow.remote_port);
 }
 
-/* Whether there is a frame to look at; what is not is counted. */
-static bool is_usable(const struct frame *frame)
+static inline bool may_replace(const struct arrival *next, const struct arrival *held)
 {
-    ASSERT_SLOW(frame->length_bytes <= FRAME_BUFFER_BYTES);
-    if (UNLIKELY((frame->flags & (FRAME_DAMAGED | FRAME_CHECKSUM_BAD)) != 0)) {
-        counter_increment((frame->flags & FRAME_DAMAGED) != 0 ? COUNTER_DROP_MALFORMED
-                                                              : COUNTER_DROP_CHECKSUM);
-        return false;
-    }
-    if (UNLIKELY(frame->length_bytes < ETHERNET_HEADER_BYTES)) {
-        counter_increment(COUNTER_DROP_TRUNCATED);
-        return false;
-    }
-    return true;
+    return may_be_held(next) && is_own(held) && is_own(next) &&
+           next->packet.flags == held->packet.flags &&
+           packet_supersedes(&next->packet, &held->packet) &&
+           transport_server_expects_acknowledgment(&next->packet);
 }
 
-static inline void read_headers(struct arrival *arrival, struct frame *frame)
+/* `held` is of the frame at `at`, and frames behind it are alike: hand over all of them, up to the
+ * one returned. */
+static __attribute__((noinline)) struct frame *const *deliver_alike(struct arrival *held,
+                                                                    struct frame *const *at,
+                                                                    struct frame *const *end,
+                                                                    struct batch *batch)
 {
-    arrival->frame = frame;
-    packet_parse(&arrival->packet, frame->data, frame->length_bytes, frame->flags);
-    arrival->owner = steering_packet_owner(configuration, &arrival->packet);
+    struct arrival other;
+    struct arrival *next = &other;
+
+    while (at + 1 != end && is_alike(at[1], &held->packet)) {
+        struct arrival *before = held;
+
+        if (!take_in(next, *++at, batch)) {
+            continue;
+        }
+        if (may_replace(next, held)) {
+            next->packet.merged_count = (uint16_t)(held->packet.merged_count + 1);
+            held->frame->release(held->frame);
+            counter_increment(COUNTER_NIC_RX_MERGED);
+        } else {
+            hand_over(held);
+        }
+        held = next;
+        next = before;
+    }
+    hand_over(held);
+    return at;
 }
 
 /* --- Transmit --- */
@@ -197,41 +252,24 @@ static uint32_t read_statistics(void)
  * registers that this one saves. */
 static __attribute__((noinline)) unsigned deliver_all(struct frame **frames, unsigned count)
 {
-    struct arrival arrivals[2];
-    struct arrival *arrival = arrivals;
-    struct arrival *held = NULL; /* the one before it, an acknowledgement */
-    unsigned syn_count = 0;
-    uint64_t byte_count = 0;
+    struct frame *const *end = frames + count;
+    struct batch batch = {0};
+    struct arrival arrival;
 
     transport_server_expect(frames, count);
-    for (unsigned i = 0; i < count; i++) {
-        byte_count += frames[i]->length_bytes;
-        if (!is_usable(frames[i])) {
-            frames[i]->release(frames[i]);
+    for (struct frame *const *at = frames; at != end; at++) {
+        if (!take_in(&arrival, *at, &batch)) {
             continue;
         }
-        read_headers(arrival, frames[i]);
-        if (may_be_held(arrival)) {
-            if (held != NULL) {
-                end_hold(held, arrival);
-            }
-            held = arrival;
-            arrival = arrival == arrivals ? arrivals + 1 : arrivals;
+        if (may_be_held(&arrival) && at + 1 != end && is_alike(at[1], &arrival.packet)) {
+            at = deliver_alike(&arrival, at, end, &batch);
         } else {
-            if (held != NULL) {
-                hand_over(held);
-                held = NULL;
-            }
-            syn_count += arrival->packet.kind == PACKET_SYN;
-            hand_over(arrival);
+            hand_over(&arrival);
         }
     }
-    if (held != NULL) {
-        hand_over(held);
-    }
     counter_add(COUNTER_NIC_RX_PACKETS, count);
-    counter_add(COUNTER_NIC_RX_BYTES, byte_count);
-    return syn_count;
+    counter_add(COUNTER_NIC_RX_BYTES, batch.byte_count);
+    return batch.syn_count;
 }
 
 /* From the queue that takes only those. */
@@ -443,6 +481,7 @@ void link_server_start(const struct configuration *current)
 {
     configuration = current;
     self = platform_node();
+    is_only_owner = current->ts_count == 1 && current->ts[0] == self;
     ASSERT(configuration_has_role(current, self, ROLE_LS));
     link_transmit_initialise();
     dispatch_register_node_down(note_node_down);

@@ -391,7 +391,7 @@ static __attribute__((noinline)) bool are_checksums_good(const struct packet *pa
 {
     uint8_t *ip = (uint8_t *)packet->bytes + ETHERNET_HEADER_BYTES;
     uint16_t tcp_bytes =
-        (uint16_t)(packet->payload_offset - packet->tcp_offset + packet->payload_bytes);
+        (uint16_t)(packet->payload_offset - PACKET_TCP_OFFSET + packet->payload_bytes);
     struct pbuf tcp = {
         .payload = ip + IPV4_HEADER_MIN_BYTES, .len = tcp_bytes, .tot_len = tcp_bytes};
     const ip4_addr_t source = {packet->flow.remote_address};

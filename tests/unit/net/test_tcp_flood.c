@@ -190,7 +190,7 @@ static void a_flow_from_time_wait_has_an_entry_while_there_are_any(void **state)
         struct packet syn = world_packet(&flow, TCP_FLAG_SYN, 1, 0);
         struct segment segment = world_segment_of(&syn);
 
-        syn.bytes = (const uint8_t[TCP_HEADER_MAX_BYTES]){0};
+        syn.bytes = (const uint8_t[PACKET_TCP_OFFSET + TCP_HEADER_MAX_BYTES]){0};
         half_open_syn(&segment, 5, true);
         flood_end_round();
     }

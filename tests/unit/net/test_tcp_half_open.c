@@ -411,7 +411,7 @@ static void a_flow_from_time_wait_begins_beyond_its_old_numbers(void **state)
     uint32_t usual, next;
 
     (void)state;
-    syn.bytes = (const uint8_t[TCP_HEADER_MAX_BYTES]){0};
+    syn.bytes = (const uint8_t[PACKET_TCP_OFFSET + TCP_HEADER_MAX_BYTES]){0};
     usual = world_begin();
     assert_true(world_acknowledge(&world.flow));
     half_open_syn(&segment, usual + 1, true); /* beyond the clock's */

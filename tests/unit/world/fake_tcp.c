@@ -142,7 +142,6 @@ void fake_tcp_segment(struct tcb *tcb, struct fake_segment from)
         .acknowledgment = from.acknowledgment,
         .window = from.window,
         .tcp_flags = from.tcp_flags,
-        .tcp_offset = 34,
         .option_bytes = from.option_bytes,
         .payload_offset = (uint16_t)(54 + from.option_bytes),
         .payload_bytes = from.payload_bytes,

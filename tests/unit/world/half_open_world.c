@@ -181,14 +181,14 @@ struct segment world_segment_of(const struct packet *packet)
 void world_syn_with(const struct flow *flow, uint32_t irs, const uint8_t *options,
                     unsigned option_bytes)
 {
-    uint8_t header[TCP_HEADER_MAX_BYTES] = {0};
+    uint8_t frame[PACKET_TCP_OFFSET + TCP_HEADER_MAX_BYTES] = {0};
     struct packet packet = world_packet(flow, TCP_FLAG_SYN, irs, 0);
     struct segment segment = world_segment_of(&packet);
 
     packet.kind = PACKET_SYN;
-    packet.bytes = header;
+    packet.bytes = frame;
     packet.option_bytes = (uint8_t)option_bytes;
-    memcpy(header + TCP_HEADER_MIN_BYTES, options, option_bytes);
+    memcpy(frame + PACKET_TCP_OFFSET + TCP_HEADER_MIN_BYTES, options, option_bytes);
     half_open_syn(&segment, 0, false);
 }
 

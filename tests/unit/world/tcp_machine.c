@@ -145,9 +145,10 @@ bool tcp_event_text(struct tcb *tcb, struct segment *segment)
 
 void machine_receive(struct machine *machine, const uint8_t *tcp, size_t bytes)
 {
-    size_t header_bytes = tcp_header_bytes_of(tcp);
+    static uint8_t frame[PACKET_TCP_OFFSET + MACHINE_SEGMENT_MAX];
+    size_t header_bytes = (size_t)(tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4;
     struct packet packet = {
-        .bytes = tcp,
+        .bytes = frame,
         .flow = machine->tcb.flow,
         .sequence = load_be32(tcp + TCP_SEQUENCE_OFFSET),
         .acknowledgment = load_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET),
@@ -155,12 +156,14 @@ void machine_receive(struct machine *machine, const uint8_t *tcp, size_t bytes)
         .window = load_be16(tcp + TCP_WINDOW_OFFSET),
         .tcp_flags = tcp[TCP_FLAGS_OFFSET],
         .option_bytes = (uint8_t)(header_bytes - TCP_HEADER_MIN_BYTES),
-        .payload_offset = (uint16_t)header_bytes,
+        .payload_offset = (uint16_t)(PACKET_TCP_OFFSET + header_bytes),
         .payload_bytes = (uint16_t)(bytes - header_bytes),
         .kind = PACKET_SEGMENT,
     };
     struct segment segment = {.packet = &packet};
 
+    assert_true(bytes <= MACHINE_SEGMENT_MAX);
+    memcpy(frame + PACKET_TCP_OFFSET, tcp, bytes);
     assert_true(header_bytes >= TCP_HEADER_MIN_BYTES && header_bytes <= bytes);
     assert_false(machine->is_over);
     receiver_segment(&machine->tcb, &segment);
