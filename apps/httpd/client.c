@@ -169,6 +169,21 @@ static __attribute__((noinline)) ssize_t send_both(int fd, const struct response
     return sendmsg(fd, &message, flags);
 }
 
+/* So much of it has been taken, head first. */
+static void note_sent(struct response *response, size_t sent)
+{
+    size_t of_head = sent < response->head_bytes ? sent : response->head_bytes;
+    size_t of_body = sent - of_head;
+
+    check(of_body <= response->body_bytes);
+    response->head += of_head;
+    response->head_bytes -= of_head;
+    if (of_body > 0) { /* a response without body has no pointer to it */
+        response->body += of_body;
+        response->body_bytes -= of_body;
+    }
+}
+
 /* Send as much as goes: head, body and, behind the last response, our end of the connection in one
  * call. Returns 1 when all is sent, 0 when the rest must wait, -1 on failure. */
 static int send_response(const struct client *client, struct response *response)
@@ -187,15 +202,7 @@ static int send_response(const struct client *client, struct response *response)
             response->body_bytes = 0;
             return 1;
         }
-        size_t of_head = (size_t)sent < response->head_bytes ? (size_t)sent : response->head_bytes;
-        size_t of_body = (size_t)sent - of_head;
-        check(of_body <= response->body_bytes);
-        response->head += of_head;
-        response->head_bytes -= of_head;
-        if (of_body > 0) { /* a response without body has no pointer to it */
-            response->body += of_body;
-            response->body_bytes -= of_body;
-        }
+        note_sent(response, (size_t)sent);
     }
     return 1;
 }
@@ -248,16 +255,21 @@ static enum progress flush(struct client *client, struct work *work)
 
 /* --- Requests --- */
 
+static inline void note_answer(struct client *client)
+{
+    client->has_requested = true;
+    if (client->wait == WAIT_REQUEST) {
+        waiting_leave(client); /* the next request has its own time */
+    }
+}
+
 /* A response has been made: send it. `may_linger`: bytes may come that are no request of ours. */
 static enum progress send_answer(struct client *client, struct work *work,
                                  enum persistence persistence, bool may_linger)
 {
     client->is_last = persistence == PERSIST_NOT || work->response.status == 503;
     client->must_linger = may_linger;
-    client->has_requested = true;
-    if (client->wait == WAIT_REQUEST) {
-        waiting_leave(client); /* the next request has its own time */
-    }
+    note_answer(client);
     host_count_request();
     return flush(client, work);
 }
@@ -280,13 +292,37 @@ static enum progress answer(struct client *client, struct work *work, const char
     return send_answer(client, work, persistence, has_more || request->method == HTTP_CONNECT);
 }
 
-/* Nothing of it has to be read: its work stays as it is between two requests. */
-static enum progress answer_known(struct client *client, const struct known *known)
+/* The answer to a request that is known, if it is in one piece: no client is needed for it. Returns
+ * whether all of it was sent, and then it is counted; else *sent is how much. */
+static inline bool answer_at_once(int fd, const struct known *known, size_t *sent)
+{
+    const int flags = MSG_NOSIGNAL | (known->persistence == PERSIST_NOT ? MSG_EOF : 0);
+    size_t bytes;
+    const char *text = response_text(known->file, known->persistence, &bytes);
+
+    *sent = 0;
+    if (text == NULL) {
+        return false;
+    }
+    ssize_t result = send(fd, text, bytes, flags);
+    if (result == (ssize_t)bytes) { /* nearly always */
+        host_count_request();
+        return true;
+    }
+    *sent = result > 0 ? (size_t)result : 0; /* why no more is found out by the next try */
+    return false;
+}
+
+/* The same in more than one piece, or behind what was sent of it. Nothing of the request has to be
+ * read: the work stays as it is between two requests. */
+static __attribute__((noinline)) enum progress answer_known(struct client *client,
+                                                            const struct known *known, size_t sent)
 {
     struct work *work = work_of(client);
 
-    check(!client->is_sending && !work->request.has_head && work->response.owned == NULL);
+    check(!client->is_sending && client->work == NULL && work->response.owned == NULL);
     response_make_file(&work->response, known->file, known->persistence);
+    note_sent(&work->response, sent);
     return send_answer(client, work, known->persistence, false);
 }
 
@@ -379,6 +415,9 @@ static enum request_progress parse(struct work *work, const char *head, char **a
 static __attribute__((noinline)) enum progress handle_input(struct client *client, char *buffer,
                                                             size_t parsed, size_t bytes)
 {
+    if (client->work == NULL) {
+        work_clear_shared();
+    }
     struct work *work = work_of(client);
     const char *head = buffer;
     char *at = buffer + parsed;
@@ -437,44 +476,89 @@ static enum progress wait_for_request(struct client *client)
     return wait_for(client, is_idle ? WAIT_IDLE : WAIT_REQUEST);
 }
 
-/* Read once and handle it. All in one but for what is rare: each request comes by here. */
-__attribute__((flatten)) static enum progress read_input(struct client *client, bool must_reach_end)
+/* Nothing was read: there is nothing yet, or no more. */
+static __attribute__((noinline)) enum progress end_read(struct client *client, ssize_t received)
+{
+    if (received < 0 && errno == EAGAIN) {
+        return wait_for_request(client);
+    }
+    close_client(client);
+    return CLOSED;
+}
+
+/* A short read has emptied the socket: whatever comes next is a new event. */
+static inline enum progress end_input(struct client *client, enum progress progress, bool is_short,
+                                      bool must_reach_end)
+{
+    return progress == READY && is_short && !must_reach_end ? wait_for_request(client) : progress;
+}
+
+/* So much has been read, and nothing was left of earlier reads. */
+static inline enum progress handle_read(struct client *client, ssize_t received,
+                                        bool must_reach_end)
+{
+    const struct known *known;
+    enum progress progress = READY;
+    size_t sent;
+
+    check(client->input_bytes == 0 && !client->is_sending);
+    if (received <= 0) {
+        return end_read(client, received);
+    }
+    known = known_find(shared_input, (size_t)received);
+    if (known == NULL) {
+        progress = handle_input(client, shared_input, client->input_parsed, (size_t)received);
+    } else if (!answer_at_once(client->fd, known, &sent)) {
+        progress = answer_known(client, known, sent);
+    } else if (known->persistence == PERSIST_NOT) {
+        close_client(client);
+        return CLOSED;
+    } else {
+        note_answer(client);
+    }
+    return end_input(client, progress, (size_t)received < sizeof(shared_input), must_reach_end);
+}
+
+/* Read behind what is left of the last read: the largest head fits. */
+static __attribute__((noinline)) enum progress read_more(struct client *client, bool must_reach_end)
 {
     size_t kept = client->input_bytes;
     size_t room = sizeof(shared_input) - kept;
 
     /* Without room a recv() of nothing would pass for the client's end. */
     check(kept < sizeof(shared_input));
-    if (kept > 0) { /* behind what is left of the last read: the largest head fits */
-        memcpy(shared_input, client->input, kept);
-    }
+    memcpy(shared_input, client->input, kept);
     ssize_t received = recv(client->fd, shared_input + kept, room, 0);
-    if (received < 0 && errno == EAGAIN) {
-        return wait_for_request(client);
-    }
     if (received <= 0) {
-        close_client(client);
-        return CLOSED;
+        return end_read(client, received);
     }
-    const struct known *known = kept == 0 ? known_find(shared_input, (size_t)received) : NULL;
-    enum progress progress =
-        known != NULL
-            ? answer_known(client, known)
-            : handle_input(client, shared_input, client->input_parsed, kept + (size_t)received);
-    /* A short read has emptied the socket: whatever comes next is a new event. */
-    if (progress == READY && (size_t)received < room && !must_reach_end) {
-        return wait_for_request(client);
+    return end_input(
+        client, handle_input(client, shared_input, client->input_parsed, kept + (size_t)received),
+        (size_t)received < room, must_reach_end);
+}
+
+/* Read once and handle it. All in one but for what is rare: each request comes by here. */
+__attribute__((flatten)) static enum progress read_input(struct client *client, bool must_reach_end)
+{
+    if (client->input_bytes != 0) {
+        return read_more(client, must_reach_end);
     }
-    return progress;
+    return handle_read(client, recv(client->fd, shared_input, sizeof(shared_input), 0),
+                       must_reach_end);
+}
+
+/* Go on reading until there is nothing to be done. */
+static void serve_rest(struct client *client, enum progress progress, bool must_reach_end)
+{
+    while (progress == READY) {
+        progress = read_input(client, must_reach_end);
+    }
 }
 
 static void serve(struct client *client, bool must_reach_end)
 {
     enum progress progress = READY;
 
-    if (client->work == NULL) {
-        work_clear_shared();
-    }
     if (client->is_sending) {
         must_reach_end = true; /* events that came meanwhile were not looked at */
         progress = flush(client, client->work);
@@ -485,9 +569,7 @@ static void serve(struct client *client, bool must_reach_end)
             progress = handle_input(client, shared_input, client->input_parsed, bytes);
         }
     }
-    while (progress == READY) {
-        progress = read_input(client, must_reach_end);
-    }
+    serve_rest(client, progress, must_reach_end);
 }
 
 /* --- From outside --- */
@@ -505,30 +587,56 @@ void client_turn_away(int fd)
     close(fd);
 }
 
-void client_open(int fd)
+/* NULL: no memory. */
+static struct client *create_client(int fd)
 {
     struct client *client = spare != NULL ? spare : malloc(sizeof(*client));
 
-    check(fd >= 0);
     spare = NULL;
-    if (client == NULL) {
-        client_turn_away(fd);
-        return;
+    if (client != NULL) {
+        *client = (struct client){.fd = fd, .wait = WAIT_NOT};
+        count++;
     }
-    client->fd = fd;
-    client->wait = WAIT_NOT;
-    client->is_watched = false;
-    client->is_sending = false;
-    client->is_last = false;
-    client->must_linger = false;
-    client->has_requested = false;
-    client->work = NULL;
-    client->input = NULL;
-    client->input_bytes = 0;
-    client->input_parsed = 0;
-    client->input_capacity = 0;
-    count++;
-    serve(client, false);
+    return client;
+}
+
+/* Its first read has brought so much; `sent` of the answer to that, if it is `known`. */
+static __attribute__((noinline)) void serve_first(int fd, ssize_t received,
+                                                  const struct known *known, size_t sent)
+{
+    struct client *client = create_client(fd);
+    enum progress progress;
+
+    if (client != NULL) {
+        progress =
+            sent != 0 ? answer_known(client, known, sent) : handle_read(client, received, false);
+        serve_rest(client, progress, false);
+    } else if (sent != 0) {
+        host_count_turned_away();
+        close(fd); /* in the middle of an answer nothing else can be said */
+    } else {
+        client_turn_away(fd);
+    }
+}
+
+/* The usual short connection brings a request that is known, and is over with its answer. */
+__attribute__((flatten)) void client_open(int fd)
+{
+    ssize_t received;
+    const struct known *known = NULL;
+    size_t sent = 0;
+
+    check(fd >= 0);
+    received = recv(fd, shared_input, sizeof(shared_input), 0);
+    if (received > 0) {
+        known = known_find(shared_input, (size_t)received);
+        if (known != NULL && known->persistence == PERSIST_NOT &&
+            answer_at_once(fd, known, &sent)) {
+            close(fd);
+            return;
+        }
+    }
+    serve_first(fd, received, known, sent);
 }
 
 void client_handle_events(struct client *client, uint32_t events)

@@ -28,13 +28,27 @@ static struct known *place_of(const char *head, size_t bytes)
     return &places[hash >> (64 - PLACE_BITS)];
 }
 
+/* Eight bytes a step, and none of them is left out early: they nearly always agree. The last step
+ * looks at some of the bytes before it again. */
+static bool is_same(const char *one, const char *other, size_t bytes)
+{
+    size_t last = bytes - sizeof(uint64_t);
+    uint64_t difference = load_le64(one + last) ^ load_le64(other + last);
+
+#pragma GCC unroll 4
+    for (size_t i = 0; i < last; i += sizeof(uint64_t)) {
+        difference |= load_le64(one + i) ^ load_le64(other + i);
+    }
+    return difference == 0;
+}
+
 const struct known *known_find(const char *head, size_t bytes)
 {
     if (bytes < HEAD_MIN_BYTES) {
         return NULL;
     }
     const struct known *known = place_of(head, bytes);
-    return known->head_bytes == bytes && memcmp(known->head, head, bytes) == 0 ? known : NULL;
+    return known->head_bytes == bytes && is_same(known->head, head, bytes) ? known : NULL;
 }
 
 void known_remember(const char *head, size_t bytes, struct resource *file,

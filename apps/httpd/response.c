@@ -14,6 +14,7 @@
 #include "apps/httpd/path.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/text.h"
+#include "libc/core/base.h"
 #include "libc/core/format.h"
 
 /* Content up to this is sent in one piece with its header. Chosen: with it, one segment. */
@@ -185,15 +186,21 @@ static __attribute__((noinline)) struct ready_response *renew_ready(struct resou
     return ready;
 }
 
-static void make_whole_file(struct response *response, struct resource *resource, bool is_head,
-                            enum persistence persistence)
+static inline const struct ready_response *find_ready(struct resource *resource,
+                                                      enum persistence persistence)
 {
     const struct ready_response *ready = resource->ready[persistence];
 
     check(resource->kind == RESOURCE_FILE);
-    if (ready == NULL || ready->date_s != current_s) {
-        ready = renew_ready(resource, persistence);
-    }
+    return LIKELY(ready != NULL && ready->date_s == current_s) ? ready
+                                                               : renew_ready(resource, persistence);
+}
+
+static void make_whole_file(struct response *response, struct resource *resource, bool is_head,
+                            enum persistence persistence)
+{
+    const struct ready_response *ready = find_ready(resource, persistence);
+
     if (ready == NULL) {
         response_make_overload(response);
         return;
@@ -404,6 +411,17 @@ static int find_resource(const char *target, size_t bytes, struct resource **res
     }
     *resource = site_find(path, (size_t)path_bytes);
     return 0;
+}
+
+const char *response_text(struct resource *file, enum persistence persistence, size_t *bytes)
+{
+    const struct ready_response *ready = find_ready(file, persistence);
+
+    if (ready == NULL || ready->inline_bytes != file->content_bytes) {
+        return NULL;
+    }
+    *bytes = ready->head_bytes + ready->inline_bytes;
+    return ready->text;
 }
 
 void response_make_file(struct response *response, struct resource *file,
