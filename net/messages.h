@@ -355,9 +355,9 @@ struct connection_failed {
     uint32_t reserved;
 };
 
-/* The most that an application may have in flight, where a path takes much at a time. Chosen: 40 ms
- * at 100 MB/s. */
-#define SEND_WINDOW_MAX_BYTES (4 * 1024 * 1024u)
+/* The most that an application may have in flight, where a path takes much at a time. Chosen: 160
+ * ms at 100 MB/s. */
+#define SEND_WINDOW_MAX_BYTES (16 * 1024 * 1024u)
 
 /* So many bytes have been acknowledged, or the window has become wider: as many more may be sent.
  */

@@ -28,7 +28,7 @@ void congestion_open(struct tcb *tcb, bool is_handshake_repeated)
 {
     tcb->cwnd = is_handshake_repeated ? tcb->mss : congestion_initial_bytes(tcb);
     tcb->ssthresh = CONGESTION_SSTHRESH_MAX;
-    tcb->is_cwnd_limited = false;
+    tcb->cwnd_use = CWND_SPARE;
     tcb->last_send_us = tcp_now_us();
     hystart_open(tcb);
 }
@@ -36,16 +36,17 @@ void congestion_open(struct tcb *tcb, bool is_handshake_repeated)
 void congestion_on_ack(struct tcb *tcb, uint32_t bytes, unsigned ack_count, uint32_t rtt_us)
 {
     struct recovery *recovery = tcb->recovery;
-    bool is_over = false;
+    bool is_slow_start = tcb->cwnd < tcb->ssthresh, is_over = false;
 
     /* What does not use its window must not widen it (RFC 9438 5.8); what is lost waits for it. */
-    if (!tcb->is_cwnd_limited && (recovery == NULL || recovery->lost_bytes == 0)) {
+    if (tcb->cwnd_use < (is_slow_start ? CWND_HALF : CWND_FULL) &&
+        (recovery == NULL || recovery->lost_bytes == 0)) {
         if (recovery != NULL) {
             cubic_skip_time(recovery);
         }
         return;
     }
-    if (tcb->cwnd < tcb->ssthresh) {
+    if (is_slow_start) {
         congestion_set_window(tcb, tcb->cwnd +
                                        hystart_increase(tcb, bytes, ack_count, rtt_us, &is_over));
         if (is_over) {
@@ -71,7 +72,7 @@ static void reduce(struct tcb *tcb, uint32_t flight_bytes)
     /* What acknowledgements have just let go, or what waits for more of them, is not in flight but
      * in use: the network has carried it. A window that the application has not filled has not
      * grown, either, so cwnd may stand for the flight (RFC 9438 4.6). */
-    if (tcb->is_cwnd_limited && flight_bytes < tcb->cwnd) {
+    if (tcb->cwnd_use == CWND_FULL && flight_bytes < tcb->cwnd) {
         flight_bytes = tcb->cwnd;
     }
     tcb->ssthresh = cubic_less(flight_bytes);
@@ -142,11 +143,11 @@ void congestion_after_idle(struct tcb *tcb)
     if (tcb->cwnd < least) {
         tcb->cwnd = least;
     }
-    tcb->is_cwnd_limited = false;
+    tcb->cwnd_use = CWND_SPARE;
 }
 
-void congestion_on_send(struct tcb *tcb, bool is_limited)
+void congestion_on_send(struct tcb *tcb, enum cwnd_use use)
 {
-    tcb->is_cwnd_limited = is_limited;
+    tcb->cwnd_use = (uint8_t)use;
     tcb->last_send_us = tcp_now_us();
 }

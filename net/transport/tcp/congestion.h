@@ -13,6 +13,11 @@ struct tcb;
 #define CONGESTION_MAX_BYTES    (128u << 20)
 #define CONGESTION_SSTHRESH_MAX UINT32_MAX /* no loss was seen yet */
 
+/* Who uses more than half of it has shown that the network carries that much: slow start goes on
+ * (RFC 7661 4.2, whose pipeACK is what is under way). A peer's window that grows with what it gets,
+ * as Linux's does, is often a little behind cwnd, and would else be what is doubled. */
+enum cwnd_use { CWND_SPARE, CWND_HALF, CWND_FULL /* it keeps more from going */ };
+
 /* After a handshake whose SYN or SYN-ACK was lost it begins with one segment (RFC 5681 3.1). */
 void congestion_open(struct tcb *tcb, bool is_handshake_repeated);
 /* Ten segments, but at most 14,600 bytes unless those are two (RFC 6928 2). */
@@ -31,5 +36,5 @@ void congestion_set_window(struct tcb *tcb, uint32_t bytes);
 void congestion_undo(struct tcb *tcb);
 /* Before something is sent after nothing was under way. */
 void congestion_after_idle(struct tcb *tcb);
-/* Something went; `is_limited`: cwnd kept more from going. */
-void congestion_on_send(struct tcb *tcb, bool is_limited);
+/* Something went, and then so much of cwnd was in use. */
+void congestion_on_send(struct tcb *tcb, enum cwnd_use use);

@@ -15,7 +15,12 @@
 #define RTT_SAMPLES          8u
 #define CSS_GROWTH_DIVISOR   4u
 #define CSS_ROUNDS           5u
-/* Segments for each acknowledgement: 8 unless sending is paced (4.2). */
+/*
+ * Segments for each acknowledgement, in later slow starts (L, 4.2): one of them may stand for what
+ * had come before the time-out. The first has no such limit, as if it were paced. A receiver that
+ * merges segments acknowledges tens of them at once, and the network has just carried those in one
+ * burst; what goes then is twice as long.
+ */
 #define GROWTH_LIMIT         8u
 
 #define NO_RTT 0u
@@ -70,15 +75,13 @@ static void take_sample(struct tcb *tcb, unsigned ack_count, uint32_t rtt_us)
 uint32_t hystart_increase(struct tcb *tcb, uint32_t bytes, unsigned ack_count, uint32_t rtt_us,
                           bool *is_over)
 {
-    uint32_t most = GROWTH_LIMIT * ack_count * tcb->mss;
-
-    if (bytes > most) {
-        bytes = most;
-    }
     *is_over = false;
     if (tcb->ssthresh != CONGESTION_SSTHRESH_MAX) {
+        uint32_t most = GROWTH_LIMIT * ack_count * tcb->mss;
+
         /* Not further than to where congestion avoidance begins. */
-        return bytes < tcb->ssthresh - tcb->cwnd ? bytes : tcb->ssthresh - tcb->cwnd;
+        most = most < tcb->ssthresh - tcb->cwnd ? most : tcb->ssthresh - tcb->cwnd;
+        return bytes < most ? bytes : most;
     }
     if (rtt_us != 0) {
         take_sample(tcb, ack_count, rtt_us);

@@ -19,12 +19,12 @@
 #define QUEUE_PART_OF_MEMORY 8u
 
 /* A connection may have at least so much queued while there is memory, and at most: twice its
- * congestion window, so that the application writes the next while one is under way. Chosen: 4 MiB
- * are 40 ms at 100 MB/s. */
+ * congestion window, so that the application writes the next while one is under way. Chosen: 16 MiB
+ * are 160 ms at 100 MB/s. */
 #define QUEUE_LEAST_BYTES (64 * 1024u)
-#define QUEUE_MOST_BYTES  (4 * 1024 * 1024u)
+#define QUEUE_MOST_BYTES  (16 * 1024 * 1024u)
 
-/* References of one connection: 1 KiB each where it has the most queued. Who writes byte by byte
+/* References of one connection: 4 KiB each where it has the most queued. Who writes byte by byte
  * gets no further. */
 #define REFERENCES_MOST 4096u
 

@@ -60,7 +60,7 @@ __attribute__((always_inline)) static inline void acknowledge_plain(struct tcb *
     newreno_forget(tcb);
     loss_timer_note_heard(tcb);
     queue_release(tcb, ack);
-    if (UNLIKELY(tcb->is_cwnd_limited || recovery != NULL)) {
+    if (UNLIKELY(tcb->cwnd_use != CWND_SPARE || recovery != NULL)) {
         congestion_on_ack(tcb, bytes, 1u + packet->merged_count, round_trip_us);
         recovery = tcb->recovery;
     }

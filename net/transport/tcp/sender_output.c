@@ -228,11 +228,15 @@ static inline uint32_t quota_of(const struct tcb *tcb, bool is_plain)
     return tcb->cwnd > flight_bytes ? tcb->cwnd - flight_bytes : 0;
 }
 
-/* Whether congestion control, and not the window, keeps what is queued from going. */
-static inline bool is_cwnd_limit(const struct tcb *tcb, bool is_plain)
+/* Full: congestion control, and not the window, keeps what is queued from going. */
+static inline enum cwnd_use cwnd_use(const struct tcb *tcb, bool is_plain)
 {
-    return tcb->unsent != NULL &&
-           quota_of(tcb, is_plain) < window_room(tcb, tcb->snd_max - tcb->snd_una);
+    uint32_t flight_bytes = tcb->snd_max - tcb->snd_una;
+
+    if (tcb->unsent != NULL && quota_of(tcb, is_plain) < window_room(tcb, flight_bytes)) {
+        return CWND_FULL;
+    }
+    return flight_bytes > tcb->cwnd / 2 ? CWND_HALF : CWND_SPARE;
 }
 
 /* Whether nothing more may go, after something new has: not a whole segment, nor all that is left.
@@ -273,7 +277,7 @@ static struct progress send_frames(struct tcb *tcb)
         is_over = is_plain && is_spent(tcb);
     }
     if (progress.frame_count != 0) {
-        congestion_on_send(tcb, is_cwnd_limit(tcb, is_plain));
+        congestion_on_send(tcb, cwnd_use(tcb, is_plain));
     }
     if (is_over) {
         progress.outcome = OUTCOME_NOTHING;
@@ -345,7 +349,7 @@ static bool send_all(struct tcb *tcb)
     }
     queue_note_all_sent(tcb);
     recovery_note_sent(tcb, first, NULL);
-    congestion_on_send(tcb, false);
+    congestion_on_send(tcb, CWND_SPARE);
     return true;
 }
 

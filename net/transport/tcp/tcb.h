@@ -137,7 +137,7 @@ struct tcb {
     uint8_t backoff_count;
 
     /* --- congestion.c --- */
-    bool is_cwnd_limited; /* cwnd is what kept the last sender_output() from sending more */
+    uint8_t cwnd_use; /* enum cwnd_use, of the last sender_output() */
 
     /* --- loss_timer.c --- */
     uint8_t loss_timer;      /* enum loss_timer: what the deadline is for */

@@ -49,7 +49,7 @@ static void acknowledge_all_of_it(unsigned round_trips)
     for (unsigned i = 0; i < round_trips; i++) {
         for (uint32_t left = tcb.cwnd / tcb.mss; left > 0; left--) {
             tcb.snd_max += tcb.mss;
-            congestion_on_send(&tcb, true);
+            congestion_on_send(&tcb, CWND_FULL);
             tcb.snd_una += tcb.mss;
             congestion_on_ack(&tcb, tcb.mss, 1, 20000);
         }
@@ -92,12 +92,12 @@ static void acknowledgements_of_pieces_open_the_window_no_further(void **state)
 
     (void)state;
     open_tcb(MSS);
-    congestion_on_send(&tcb, true);
+    congestion_on_send(&tcb, CWND_FULL);
     congestion_on_ack(&tcb, 5 * MSS, 1, 20000);
     cwnd_by_segments = tcb.cwnd;
     open_tcb(MSS);
     for (unsigned i = 0; i < 5 * MSS; i++) {
-        congestion_on_send(&tcb, true);
+        congestion_on_send(&tcb, CWND_FULL);
         congestion_on_ack(&tcb, 1, 1, 20000);
     }
     assert_true(tcb.cwnd <= cwnd_by_segments);
@@ -108,11 +108,27 @@ static void a_window_that_limits_nothing_stays_as_it_is(void **state)
     (void)state;
     open_tcb(MSS);
     for (int i = 0; i < 100; i++) {
-        congestion_on_send(&tcb, false);
+        congestion_on_send(&tcb, CWND_SPARE);
         congestion_on_ack(&tcb, MSS, 1, 20000);
     }
     assert_int_equal(tcb.cwnd, 10 * MSS);
     assert_null(tcb.recovery);
+}
+
+/* RFC 7661: in slow start a half is enough, as where the peer's window follows cwnd; later it is
+ * not. */
+static void slow_start_goes_on_while_half_of_the_window_is_used(void **state)
+{
+    (void)state;
+    open_tcb(MSS);
+    congestion_on_send(&tcb, CWND_HALF);
+    congestion_on_ack(&tcb, 6 * MSS, 3, 20000);
+    assert_int_equal(tcb.cwnd, 16 * MSS);
+    tcb.ssthresh = tcb.cwnd;
+    congestion_on_ack(&tcb, tcb.cwnd, 8, 20000);
+    assert_int_equal(tcb.cwnd, 16 * MSS);
+    congestion_on_loss(&tcb, 6 * MSS); /* what counts is what was under way */
+    assert_in_range(tcb.ssthresh, 4 * MSS, 5 * MSS);
 }
 
 static void slow_start_needs_no_block_and_congestion_avoidance_takes_one(void **state)
@@ -155,12 +171,12 @@ static void a_loss_takes_three_tenths_of_what_was_in_use(void **state)
     (void)state;
     open_tcb(MSS);
     tcb.cwnd = 500 * MSS;
-    congestion_on_send(&tcb, true);
+    congestion_on_send(&tcb, CWND_FULL);
     congestion_on_loss(&tcb, 400 * MSS);
     assert_in_range(tcb.ssthresh, 349600, 350100);
     congestion_on_loss(&tcb, 600 * MSS);
     assert_in_range(tcb.ssthresh, 419600, 420200);
-    congestion_on_send(&tcb, false);
+    congestion_on_send(&tcb, CWND_SPARE);
     congestion_on_loss(&tcb, 100 * MSS);
     assert_in_range(tcb.ssthresh, 69900, 70100);
     congestion_on_loss(&tcb, 2 * MSS);
@@ -244,6 +260,7 @@ int main(void)
         cmocka_unit_test(after_a_repeated_handshake_it_is_one),
         cmocka_unit_test(acknowledgements_of_pieces_open_the_window_no_further),
         cmocka_unit_test(a_window_that_limits_nothing_stays_as_it_is),
+        cmocka_unit_test(slow_start_goes_on_while_half_of_the_window_is_used),
         cmocka_unit_test(slow_start_needs_no_block_and_congestion_avoidance_takes_one),
         cmocka_unit_test(without_memory_the_window_stays_and_losses_make_it_smaller),
         cmocka_unit_test(a_loss_takes_three_tenths_of_what_was_in_use),

@@ -89,7 +89,7 @@ static void open_tcb(uint16_t mss, uint32_t cwnd_segments, uint32_t rtt_us)
     tcb.ssthresh = tcb.cwnd;
     tcb.srtt_us8 = rtt_us * 8;
     tcb.rto_us = 200000;
-    congestion_on_send(&tcb, true);
+    congestion_on_send(&tcb, CWND_FULL);
     assert_non_null(recovery_block(&tcb));
     memset(&model, 0, sizeof(model));
     model.cwnd = cwnd_segments;
@@ -208,7 +208,7 @@ static void time_that_is_not_used_does_not_count(void **state)
     (void)follow(50000, 500000);
     before = tcb.cwnd;
 
-    congestion_on_send(&tcb, false);
+    congestion_on_send(&tcb, CWND_SPARE);
     for (int i = 0; i < 1000; i++) {
         now_us += 10000;
         congestion_on_ack(&tcb, 1000, 1, 50000);
@@ -219,7 +219,7 @@ static void time_that_is_not_used_does_not_count(void **state)
     congestion_after_idle(&tcb);
     assert_int_equal(tcb.cwnd, before);
 
-    congestion_on_send(&tcb, true);
+    congestion_on_send(&tcb, CWND_FULL);
     model.epoch += 10 + 3000; /* as if it had not been */
     assert_true(follow(50000, 2000000) < 1);
 }

@@ -120,6 +120,22 @@ static void without_losses_the_link_is_full(void **state)
     assert_true(goodput(true, 500, 0) > 0.9 * 10e6);
 }
 
+/* A receiver that merges segments (GRO) acknowledges what came in a millisecond at once, tens and
+ * hundreds of them: the window is doubled each round trip all the same, to where the queue ends. */
+static void a_receiver_that_merges_segments_gets_as_much(void **state)
+{
+    struct path_options options = {.has_sack = true, .delay_us = 50000, .seed = 1};
+    double expected;
+
+    (void)state;
+    expected = run(&options);
+    options.merging_us = 1000;
+    assert_true(run(&options) > 0.98 * expected);
+    options.bytes_per_ms = 100000;
+    options.queue_bytes = 100000000;
+    assert_true(run(&options) > 0.9 * expected);
+}
+
 /* CUBIC's own ground: a long way, few losses. */
 static void on_long_ways_it_is_faster_than_reno(void **state)
 {
@@ -135,6 +151,7 @@ int main(void)
         cmocka_unit_test(without_sack_it_is_more_but_bounded),
         cmocka_unit_test(hardly_anything_goes_in_vain),
         cmocka_unit_test(without_losses_the_link_is_full),
+        cmocka_unit_test(a_receiver_that_merges_segments_gets_as_much),
         cmocka_unit_test(on_long_ways_it_is_faster_than_reno),
     };
 

@@ -80,7 +80,6 @@ static void model_acknowledge(double segments, unsigned acks, double rtt)
     } else if (model.samples >= 8 && model.is_css && model.this_min < model.baseline) {
         model.is_css = false;
     }
-    segments = fmin(segments, 8 * acks);
     model.cwnd += model.is_css ? segments / 4 : segments;
 }
 
@@ -178,10 +177,26 @@ static void merged_acknowledgements_count_as_what_they_stand_for(void **state)
     assert_true(tcb.hystart_css_rounds > 0);
 }
 
-static void one_acknowledgement_adds_eight_segments_at_most(void **state)
+/* Of a receiver that merges segments, and so acknowledges hundreds at once. */
+static void one_acknowledgement_adds_all_that_it_acknowledges(void **state)
 {
     (void)state;
     open_tcb();
+    model_open();
+    for (int round = 0; round < 8; round++) {
+        uint32_t before = tcb.cwnd;
+
+        assert_true(run_round(before / MSS, 1, 50000));
+        assert_int_equal(tcb.cwnd, 2 * before);
+    }
+}
+
+/* It may stand for what had come before a time-out. */
+static void in_later_slow_starts_it_adds_eight_segments_at_most(void **state)
+{
+    (void)state;
+    open_tcb();
+    tcb.ssthresh = 1000 * MSS;
     tcb.snd_max = tcb.snd_una + 100 * MSS;
     tcb.snd_una += 50 * MSS;
     assert_int_equal(increase(50 * MSS, 1, 1000), 8 * MSS);
@@ -207,7 +222,8 @@ int main(void)
         cmocka_unit_test(longer_ones_slow_it_down_and_end_it_after_five_rounds),
         cmocka_unit_test(jitter_does_not_end_it),
         cmocka_unit_test(merged_acknowledgements_count_as_what_they_stand_for),
-        cmocka_unit_test(one_acknowledgement_adds_eight_segments_at_most),
+        cmocka_unit_test(one_acknowledgement_adds_all_that_it_acknowledges),
+        cmocka_unit_test(in_later_slow_starts_it_adds_eight_segments_at_most),
         cmocka_unit_test(later_slow_starts_end_at_ssthresh),
     };
 

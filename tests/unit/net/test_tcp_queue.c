@@ -392,18 +392,18 @@ static void the_room_is_four_congestion_windows_within_bounds(void **state)
     append_archive(0, 150000); /* who does not ask gets some more */
     assert_int_equal(queue_room_bytes(&tcb), 0);
     tcb.cwnd = UINT32_MAX;
-    assert_int_equal(queue_room_bytes(&tcb), 4 * 1024 * 1024 - 450000);
+    assert_int_equal(queue_room_bytes(&tcb), 16 * 1024 * 1024 - 450000);
 }
 
-static void a_connection_has_no_more_than_four_mebibytes_queued(void **state)
+static void a_connection_has_no_more_than_sixteen_mebibytes_queued(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 16; i++) {
         append_archive(0, CARD_ARCHIVE_BYTES);
     }
     assert_false(queue_append_archive(&tcb, card_archive, 1));
     assert_false(queue_append_copy(&tcb, card_archive, 1));
-    assert_int_equal(tcb.snd_end - tcb.snd_una, 4 * CARD_ARCHIVE_BYTES);
+    assert_int_equal(tcb.snd_end - tcb.snd_una, 16 * CARD_ARCHIVE_BYTES);
 }
 
 static void single_bytes_are_limited_by_their_references(void **state)
@@ -571,7 +571,7 @@ int main(void)
         TEST(a_frame_keeps_the_buffer_of_a_reference_that_is_gone),
         TEST(two_parts_hold_a_buffer_until_both_are_gone),
         TEST(the_room_is_four_congestion_windows_within_bounds),
-        TEST(a_connection_has_no_more_than_four_mebibytes_queued),
+        TEST(a_connection_has_no_more_than_sixteen_mebibytes_queued),
         TEST(single_bytes_are_limited_by_their_references),
         TEST(memory_is_a_part_of_the_nodes),
         TEST(without_memory_nothing_has_changed),

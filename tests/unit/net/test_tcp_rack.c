@@ -48,7 +48,7 @@ static void reordering_by_a_quarter_of_a_round_trip_costs_nothing_once_seen(void
     struct path_options options = plain;
 
     (void)state;
-    options.bytes_per_ms = 20000; /* so that bursts do not differ more among themselves */
+    options.bytes_per_ms = 40000; /* so that bursts do not differ more among themselves */
     options.fate = late_by_a_quarter;
     path_open(&options);
     path.observe = note_reordering;

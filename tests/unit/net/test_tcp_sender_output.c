@@ -57,6 +57,21 @@ static void whole_segments_go_as_far_as_congestion_control_says(void **state)
     assert_string_equal(sending_go(&tcb), "");
 }
 
+/* RFC 7661: more than half counts as used, whatever keeps the rest from going. */
+static void more_than_half_of_what_congestion_control_allows_counts_as_used(void **state)
+{
+    (void)state;
+    tcb.cwnd = 20 * MSS;
+    sending_append(&tcb, 100000);
+    tcb.snd_wnd = 10 * MSS;
+    assert_string_equal(sending_go(&tcb), "0+14600P");
+    assert_false(seen.is_half_used);
+    assert_false(sending_acknowledge(2 * MSS, 12 * MSS));
+    assert_string_equal(sending_go(&tcb), "14600+5840P");
+    assert_true(seen.is_half_used);
+    assert_false(seen.is_limited);
+}
+
 static void longer_than_a_frame_goes_in_several(void **state)
 {
     (void)state;
@@ -286,6 +301,7 @@ int main(void)
         TEST(all_that_is_queued_goes_in_one_frame_with_fin),
         TEST(fin_goes_alone_when_all_else_is_sent),
         TEST(whole_segments_go_as_far_as_congestion_control_says),
+        TEST(more_than_half_of_what_congestion_control_allows_counts_as_used),
         TEST(longer_than_a_frame_goes_in_several),
         TEST(without_a_card_that_cuts_each_segment_is_a_frame),
         TEST(psh_is_set_where_nothing_follows),

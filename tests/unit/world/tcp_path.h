@@ -36,6 +36,7 @@ struct path_options {
     unsigned duplicate_per_mille;
     uint32_t seed;
     bool is_acking_each; /* else every second segment, or after 40 ms */
+    uint32_t merging_us; /* else, unless 0, all that has come in so long after the first at once */
     /* What happens to it: so many microseconds later than others, or PATH_LOST. NULL: nothing. */
     uint32_t (*fate)(const struct path_segment *segment);
     /* The same for acknowledgements: by the time at which they leave. */

@@ -90,12 +90,14 @@ bool path_receiver_take(uint32_t offset, uint32_t length_bytes)
     if (owed_segments++ == 0) {
         owed_since_us = path.now_us;
     }
-    return !was_whole || owed_segments >= 2 || path.options.is_acking_each;
+    return !was_whole || (owed_segments >= 2 && path.options.merging_us == 0) ||
+           path.options.is_acking_each;
 }
 
 bool path_receiver_deadline(uint64_t *deadline_us)
 {
-    *deadline_us = owed_since_us + ACK_DELAY_US;
+    *deadline_us =
+        owed_since_us + (path.options.merging_us != 0 ? path.options.merging_us : ACK_DELAY_US);
     return owed_segments > 0;
 }
 

@@ -124,10 +124,11 @@ void congestion_after_idle(struct tcb *of)
     seen.idle_count++;
 }
 
-void congestion_on_send(struct tcb *of, bool is_cwnd_limited)
+void congestion_on_send(struct tcb *of, enum cwnd_use use)
 {
     (void)of;
-    seen.is_limited = is_cwnd_limited;
+    seen.is_limited = use == CWND_FULL;
+    seen.is_half_used = use != CWND_SPARE;
 }
 
 /* --- The connection above --- */

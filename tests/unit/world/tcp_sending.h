@@ -25,7 +25,7 @@ extern struct sending_given {
 
 /* What they, and the connection above, have been told. */
 extern struct sending_seen {
-    bool is_limited, was_duplicate;
+    bool is_limited, is_half_used, was_duplicate;
     unsigned idle_count, expire_count, mark_count, acknowledge_count, unsettled_count;
     uint32_t acknowledged_bytes;
     int end_error, abort_error;
