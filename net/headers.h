@@ -52,8 +52,3 @@ static inline unsigned ipv4_header_bytes(const uint8_t *ip)
 {
     return (ip[0] & 0x0Fu) * 4;
 }
-
-static inline unsigned tcp_header_bytes_of(const uint8_t *tcp)
-{
-    return (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4u;
-}

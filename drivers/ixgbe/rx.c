@@ -220,12 +220,47 @@ static unsigned checksum_flags(uint64_t status, uint64_t packet_info)
 }
 
 /* The frame is whole, and both of its checksums are good. */
-#define RX_GOOD (RX_EOP | RX_IPCS | RX_L4I)
-#define RX_SAID (RX_GOOD | RX_RXE | RX_IPE | RX_L4E | RX_LENGTH_IMPOSSIBLE)
+#define RX_USUAL (RX_DD | RX_EOP | RX_IPCS | RX_L4I)
+#define RX_SAID  (RX_USUAL | RX_RXE | RX_IPE | RX_L4E | RX_LENGTH_IMPOSSIBLE)
+
+/* Take usual frames, up to one that is not, or to the ring's end. Returns how many. */
+static inline unsigned take_usual(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max)
+{
+    uint32_t place = rx->next & RING_MASK;
+    uint32_t most = rx->filled - rx->next;
+    const struct ixgbe_rx_descriptor *descriptor = &rx->ring[place];
+    struct ixgbe_rx_buffer *const *slot = &rx->slots[place];
+    struct frame **taken = frames;
+    unsigned count;
+
+    most = most < frame_max ? most : frame_max;
+    most = most < IXGBE_RX_RING_COUNT - place ? most : IXGBE_RX_RING_COUNT - place;
+    for (struct frame **end = frames + most; taken != end; taken++) {
+        uint64_t status = mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, status));
+        struct frame *frame;
+
+        if (UNLIKELY((status & RX_SAID) != RX_USUAL)) {
+            break;
+        }
+        /* The rest of the descriptor and the data were written before DD. x86 keeps loads in
+         * order: only the compiler must be held. Pairs with the device's write of DD last. */
+        __asm__ volatile("" ::: "memory");
+        frame = &(*slot)->frame;
+        ASSERT_SLOW(frame->release_context == rx);
+        frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
+        frame->flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
+        *taken = frame;
+        descriptor++;
+        slot++;
+    }
+    count = (unsigned)(taken - frames);
+    rx->next += count;
+    return count;
+}
 
 /* Anything else. Returns whether there is a frame to hand over. */
-static __attribute__((noinline)) bool describe_frame(struct ixgbe_rx *rx, struct frame *frame,
-                                                     uint64_t status, uint64_t packet_info)
+static bool describe_frame(struct ixgbe_rx *rx, struct frame *frame, uint64_t status,
+                           uint64_t packet_info)
 {
     unsigned flags = 0;
 
@@ -245,53 +280,56 @@ static __attribute__((noinline)) bool describe_frame(struct ixgbe_rx *rx, struct
     return true;
 }
 
-/* Apart from its caller, whose common case needs none of the registers that this one saves. */
-static __attribute__((noinline)) unsigned take_frames(struct ixgbe_rx *rx, struct frame **frames,
+/* Take frames of any kind. Apart from its caller, which mostly has taken all. */
+static __attribute__((noinline)) unsigned take_others(struct ixgbe_rx *rx, struct frame **frames,
                                                       unsigned frame_max)
 {
-    const struct ixgbe_rx_descriptor *ring = rx->ring;
-    struct ixgbe_rx_buffer **slots = rx->slots;
-    uint32_t next = rx->next;
-    uint32_t given = rx->filled - next;
-    uint32_t end = next + (given < frame_max ? given : frame_max);
-    struct frame **taken = frames;
+    unsigned count = 0;
 
-    for (; next != end; next++) {
-        const struct ixgbe_rx_descriptor *descriptor = &ring[next & RING_MASK];
-        struct frame *frame = &slots[next & RING_MASK]->frame;
+    while (count < frame_max && ixgbe_rx_is_pending(rx)) {
+        const struct ixgbe_rx_descriptor *descriptor = &rx->ring[rx->next & RING_MASK];
+        struct frame *frame = &rx->slots[rx->next & RING_MASK]->frame;
         uint64_t status = mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, status));
 
-        if ((status & RX_DD) == 0) {
-            break;
-        }
-        /* The rest of the descriptor and the data were written before DD. x86 keeps loads in
-         * order: only the compiler must be held. Pairs with the device's write of DD last. */
-        __asm__ volatile("" ::: "memory");
-        ASSERT_SLOW(frame->release_context == rx);
-        if (LIKELY((status & RX_SAID) == RX_GOOD && !rx->is_discarding)) {
-            frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
-            frame->flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
-        } else if (!describe_frame(rx, frame, status,
-                                   mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor,
-                                                                    packet_info)))) {
+        if ((status & RX_SAID) == RX_USUAL && !rx->is_discarding) {
+            count += take_usual(rx, frames + count, frame_max - count);
             continue;
         }
-        *taken++ = frame;
+        /* As in take_usual(). */
+        __asm__ volatile("" ::: "memory");
+        rx->next++;
+        if (describe_frame(
+                rx, frame, status,
+                mmio_read64(descriptor, offsetof(struct ixgbe_rx_descriptor, packet_info)))) {
+            frames[count++] = frame;
+        }
     }
-    rx->next = next;
-    return (unsigned)(taken - frames);
+    return count;
+}
+
+static inline bool is_refill_due(const struct ixgbe_rx *rx)
+{
+    return rx->size.given_max - (rx->filled - rx->next) >= REFILL_BATCH;
+}
+
+/* Apart from its caller, which mostly finds nothing and saves no registers. */
+static __attribute__((noinline)) unsigned take_and_refill(struct ixgbe_rx *rx,
+                                                          struct frame **frames, unsigned frame_max)
+{
+    unsigned count = rx->is_discarding ? 0 : take_usual(rx, frames, frame_max);
+
+    if (UNLIKELY(count < frame_max && ixgbe_rx_is_pending(rx))) {
+        count += take_others(rx, frames + count, frame_max - count);
+    }
+    if (is_refill_due(rx)) {
+        refill_ring(rx);
+    }
+    return count;
 }
 
 unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max)
 {
-    unsigned count = 0;
-
-    /* Most rounds of the event loop find nothing: they shall cost next to nothing. */
-    if (ixgbe_rx_is_pending(rx)) {
-        count = take_frames(rx, frames, frame_max);
-    }
-    if (rx->size.given_max - (rx->filled - rx->next) >= REFILL_BATCH) {
-        refill_ring(rx);
-    }
-    return count;
+    /* Released buffers may be all there is for the device. */
+    return ixgbe_rx_is_pending(rx) || is_refill_due(rx) ? take_and_refill(rx, frames, frame_max)
+                                                        : 0;
 }

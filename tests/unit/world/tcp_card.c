@@ -208,7 +208,7 @@ static void check_headers(const struct frame_to_send *frame, const uint8_t *byte
     assert_int_equal(load_be16(tcp + 18), 0); /* no urgent data */
     if (is_cut) {
         assert_true(card_can_cut);
-        assert_int_equal(frame->tcp_header_bytes, tcp_header_bytes_of(tcp));
+        assert_int_equal(frame->tcp_header_bytes, (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4);
         assert_true(frame->segment_bytes > 0 && 54u + frame->segment_bytes < frame->length_bytes);
     } else {
         assert_true(frame->length_bytes <= FRAME_MAX_BYTES);
@@ -222,14 +222,14 @@ static void note_frame(const struct frame_to_send *frame, const uint8_t *bytes)
 
     assert_true(taken_tail - taken_head < CARD_FRAMES_MAX);
     taken_tail++;
-    note->headers_bytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + tcp_header_bytes_of(tcp);
+    note->headers_bytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4;
     assert_true(note->headers_bytes <= frame->length_bytes);
     memcpy(note->headers, bytes, note->headers_bytes);
     note->sequence = load_be32(tcp + TCP_SEQUENCE_OFFSET);
     note->acknowledgment = load_be32(tcp + TCP_ACKNOWLEDGMENT_OFFSET);
     note->window = load_be16(tcp + 14);
     note->tcp_flags = tcp[TCP_FLAGS_OFFSET];
-    note->option_bytes = tcp_header_bytes_of(tcp) - TCP_HEADER_MIN_BYTES;
+    note->option_bytes = (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4 - TCP_HEADER_MIN_BYTES;
     note->segment_bytes = (frame->offload & FRAME_SEGMENT_TCP) != 0 ? frame->segment_bytes : 0;
     note->fragment_count = frame->fragment_count;
     note->length_bytes = frame->length_bytes - note->headers_bytes;
