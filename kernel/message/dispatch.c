@@ -20,8 +20,9 @@
 #define LOOK_ROUNDS  16
 #define WATCH_ROUNDS 256
 
-static struct dispatch_source *sources;
-static struct dispatch_source **sources_end;
+/* A round does not look at sources that do nothing in it. */
+enum { POLLED, FLUSHED, PREPARED, SOURCE_LISTS };
+static struct dispatch_source *sources[SOURCE_LISTS];
 static void (*node_down_functions[NODE_DOWN_MAX])(node_id_t node);
 static unsigned node_down_count;
 
@@ -35,8 +36,7 @@ void dispatch_initialise(void)
     log_defer_printing(false);
     peers_initialise();
     watch_initialise();
-    sources = NULL;
-    sources_end = &sources;
+    sources[POLLED] = sources[FLUSHED] = sources[PREPARED] = NULL;
     node_down_count = 0;
     attention_count = platform_attention_count();
     has_late_work = false;
@@ -45,12 +45,17 @@ void dispatch_initialise(void)
 
 void dispatch_register_source(struct dispatch_source *source)
 {
-    for (const struct dispatch_source *other = sources; other != NULL; other = other->next) {
-        ASSERT(other != source);
+    const bool has[] = {source->poll != NULL, source->flush != NULL, source->prepare_sleep != NULL};
+
+    for (unsigned list = 0; list < SOURCE_LISTS; list++) {
+        struct dispatch_source **end = &sources[list];
+
+        for (; *end != NULL; end = &(*end)->next[list]) {
+            ASSERT(*end != source);
+        }
+        source->next[list] = NULL;
+        *end = has[list] ? source : NULL;
     }
-    source->next = NULL;
-    *sources_end = source;
-    sources_end = &source->next;
 }
 
 void dispatch_register_node_down(void (*node_down)(node_id_t node))
@@ -160,6 +165,7 @@ static void pass_on_log(void)
 unsigned dispatch_round(void)
 {
     unsigned work = has_late_work;
+    struct dispatch_source *each;
 
     has_late_work = false;
     now_ns = 0;
@@ -168,10 +174,8 @@ unsigned dispatch_round(void)
 
     work += peers_send_posted();
     work += peers_receive_all();
-    for (struct dispatch_source *source = sources; source != NULL; source = source->next) {
-        if (source->poll != NULL) {
-            work += source->poll(source->context);
-        }
+    for (each = sources[POLLED]; each != NULL; each = each->next[POLLED]) {
+        work += each->poll(each->context);
     }
     /* Before threads, which may wait for it, and before the flush, which acts on it. */
     work += peers_handle_own();
@@ -181,12 +185,8 @@ unsigned dispatch_round(void)
     work += thread_run_ready();
     work += peers_handle_own();
     work += watch_now_and_then();
-    if (work != 0) {
-        for (struct dispatch_source *source = sources; source != NULL; source = source->next) {
-            if (source->flush != NULL) {
-                source->flush(source->context);
-            }
-        }
+    for (each = work != 0 ? sources[FLUSHED] : NULL; each != NULL; each = each->next[FLUSHED]) {
+        each->flush(each->context);
     }
     peers_ring_doorbells();
     pass_on_log();
@@ -196,12 +196,11 @@ unsigned dispatch_round(void)
 /* Every source arms its wake-up, also when an earlier one has already found work. */
 static bool prepare_sources(void)
 {
+    struct dispatch_source *each = sources[PREPARED];
     bool has_work = false;
 
-    for (struct dispatch_source *source = sources; source != NULL; source = source->next) {
-        if (source->prepare_sleep != NULL && source->prepare_sleep(source->context)) {
-            has_work = true;
-        }
+    for (; each != NULL; each = each->next[PREPARED]) {
+        has_work |= each->prepare_sleep(each->context);
     }
     return has_work;
 }

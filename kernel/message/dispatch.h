@@ -34,7 +34,7 @@ struct dispatch_source {
     /* Before sleep: arm the wake-up, look once more, return true if there is work after all. */
     bool (*prepare_sleep)(void *context);
     void *context;
-    struct dispatch_source *next; /* dispatch.c's own */
+    struct dispatch_source *next[3]; /* dispatch.c's own: of those with each function */
 };
 /* Sources are polled and flushed in the order of registration. */
 void dispatch_register_source(struct dispatch_source *source);
