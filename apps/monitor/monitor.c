@@ -346,12 +346,9 @@ static unsigned take_input(void)
     return LINE_BYTES;
 }
 
-static unsigned poll_console(void *context)
+/* Apart from its caller, which is asked in every round. */
+static __attribute__((noinline)) unsigned look_at_console(void)
 {
-    (void)context;
-    if (LIKELY(!console_notice_input(dispatch_now_ns()) && !may_have_input)) {
-        return 0;
-    }
     if (power_button_is_pressed(dispatch_now_ns())) {
         log_info("monitor", "the power button has been pressed");
         power_off_machine("");
@@ -362,6 +359,13 @@ static unsigned poll_console(void *context)
     }
     may_have_input = true;
     return take_input();
+}
+
+static unsigned poll_console(void *context)
+{
+    (void)context;
+    return UNLIKELY(console_notice_input(dispatch_now_ns()) || may_have_input) ? look_at_console()
+                                                                               : 0;
 }
 
 static void start(bool has_screen)

@@ -176,9 +176,13 @@ static void map_screen(void)
 
 /* --- The event loop --- */
 
-static void draw_some(uint64_t now_ns)
+/* Apart from its caller, which mostly has nothing to do. */
+static __attribute__((noinline)) void put_out(uint64_t now_ns)
 {
-    if (screen_is_dirty() && now_ns >= next_draw_ns) {
+    if (serial_output_is_busy) {
+        serial_output_poll(now_ns);
+    }
+    if (has_screen && screen_is_dirty() && now_ns >= next_draw_ns) {
         next_draw_ns = now_ns + BUSY_PERIOD_NS;
         (void)screen_draw(BUSY_CELLS);
     }
@@ -187,14 +191,9 @@ static void draw_some(uint64_t now_ns)
 /* Returns no work, so the node may sleep: prepare_sleep() sends out what is left. */
 static unsigned poll_output(void *context)
 {
-    uint64_t now_ns = dispatch_now_ns();
-
     (void)context;
-    if (UNLIKELY(serial_output_is_busy)) {
-        serial_output_poll(now_ns);
-    }
-    if (has_screen) {
-        draw_some(now_ns);
+    if (UNLIKELY(serial_output_is_busy || (has_screen && screen_is_dirty()))) {
+        put_out(dispatch_now_ns());
     }
     return 0;
 }
