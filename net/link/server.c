@@ -283,13 +283,11 @@ static __attribute__((noinline)) unsigned deliver_syns(struct frame **frames, un
     return count;
 }
 
-static unsigned poll_queue(void *context)
+/* The frames of a round, some of which may wait in the queue for SYNs. Returns how many. */
+static __attribute__((noinline)) unsigned deliver(struct frame **frames, unsigned count)
 {
-    struct frame *frames[RECEIVE_BUDGET];
-    unsigned count = nic_queue_receive(queue.nic, frames, RECEIVE_BUDGET);
     unsigned room = RECEIVE_BUDGET - count;
 
-    (void)context;
     ASSERT_SLOW(count <= RECEIVE_BUDGET);
     if (count > 0) {
         unsigned syn_count = deliver_all(frames, count);
@@ -301,7 +299,24 @@ static unsigned poll_queue(void *context)
     if (UNLIKELY(link_syns_is_pending())) {
         count += deliver_syns(frames, room > LINK_SYNS_LEAST ? room : LINK_SYNS_LEAST);
     }
-    return count + nic_queue_reclaim(queue.nic);
+    return count;
+}
+
+/* What the card has sent is no work that the node must go on for, unless somebody waits for its
+ * place. */
+static unsigned poll_queue(void *context)
+{
+    struct frame *frames[RECEIVE_BUDGET];
+    unsigned count = nic_queue_receive(queue.nic, frames, RECEIVE_BUDGET);
+
+    (void)context;
+    if (count > 0 || link_syns_is_pending()) {
+        count = deliver(frames, count);
+    }
+    if (nic_queue_reclaim(queue.nic) > 0 && transport_server_awaits_room()) {
+        count++;
+    }
+    return count;
 }
 
 static void flush_queue(void *context)

@@ -45,6 +45,7 @@
 #include "net/transport/overload.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
+#include "net/transport/tcp/blocked.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
 #include "net/transport/tcp/pinned.h"
@@ -115,6 +116,11 @@ static unsigned poll_server(void *context)
     }
     /* The flush that follows work settles them. */
     return work + connection_can_unblock();
+}
+
+bool transport_server_awaits_room(void)
+{
+    return blocked_count() != 0 || output_is_queueing();
 }
 
 static void flush_server(void *context)

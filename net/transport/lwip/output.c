@@ -186,6 +186,11 @@ unsigned output_send_queued(void)
     return count;
 }
 
+bool output_is_queueing(void)
+{
+    return queue_head != queue_tail;
+}
+
 /* A frame in so many pieces that the NIC takes it; the headers, which are written to, in the first.
  * lwIP writes them in one pbuf, and most frames have no more than two. */
 static struct pbuf *gather(struct pbuf *packet)

@@ -17,3 +17,5 @@ void output_initialise(void);
 err_t output_frame(struct pbuf *packet);
 /* Send what the transmit ring had no room for; returns how many frames went. */
 unsigned output_send_queued(void);
+/* Whether any wait for that. */
+bool output_is_queueing(void);
