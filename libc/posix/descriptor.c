@@ -44,10 +44,10 @@ static struct descriptor **table;
 static unsigned table_count;
 static unsigned usable_count; /* of these: the limit may be less */
 
-/* A set bit is a number in use: below table_count, of which there is no other record. */
-static uint64_t *used;
-static unsigned
-    first_word; /* of `used`, with a free number; beyond the table: there is none in it */
+/* A set bit is a free number below table_count, of which there is no other record. */
+static uint64_t *unused;
+static unsigned word_count;
+static unsigned first_word; /* with a free number; beyond the table: there is none in it */
 /* A set bit is a word of the level below that has no free number, or no bit free. */
 static uint64_t full_words[DESCRIPTOR_MAX / WORD_BITS / WORD_BITS];
 static uint64_t full_groups[DESCRIPTOR_MAX / WORD_BITS / WORD_BITS / WORD_BITS];
@@ -77,9 +77,9 @@ static unsigned find_first_word(void)
 /* usable_count or above when there is none. */
 static unsigned lowest_free_number(void)
 {
-    unsigned fd = first_word * WORD_BITS;
-
-    return fd < table_count ? fd + (unsigned)__builtin_ctzll(~used[first_word]) : fd;
+    return LIKELY(first_word < word_count)
+               ? first_word * WORD_BITS + (unsigned)__builtin_ctzll(unused[first_word])
+               : table_count;
 }
 
 /* A word is full, or is full no more: rare, of its 64 numbers. */
@@ -109,9 +109,9 @@ static void mark_used(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
-    ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 0);
-    used[word] |= 1ull << fd % WORD_BITS;
-    if (UNLIKELY(used[word] == UINT64_MAX)) {
+    ASSERT_SLOW((unused[word] >> fd % WORD_BITS & 1) == 1);
+    unused[word] &= unused[word] - 1; /* it is the lowest */
+    if (UNLIKELY(unused[word] == 0)) {
         mark_full(word);
     }
 }
@@ -120,11 +120,11 @@ static void mark_free(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
-    ASSERT_SLOW((used[word] >> fd % WORD_BITS & 1) == 1);
-    if (UNLIKELY(used[word] == UINT64_MAX)) {
+    ASSERT_SLOW((unused[word] >> fd % WORD_BITS & 1) == 0);
+    if (UNLIKELY(unused[word] == 0)) {
         unmark_full(word);
     }
-    used[word] &= ~(1ull << fd % WORD_BITS);
+    unused[word] |= 1ull << fd % WORD_BITS;
 }
 
 /* All numbers below usable_count are in use. */
@@ -142,17 +142,19 @@ static __attribute__((noinline)) int grow_table(void)
         return -ENOMEM;
     }
     table = grown;
-    uint64_t *grown_used = memory_resize(&table_kind, used, count / WORD_BITS * sizeof(*used));
-    if (grown_used == NULL) {
+    uint64_t *grown_unused =
+        memory_resize(&table_kind, unused, count / WORD_BITS * sizeof(*unused));
+    if (grown_unused == NULL) {
         return -ENOMEM;
     }
-    used = grown_used;
+    unused = grown_unused;
     memset(table + table_count, 0, (count - table_count) * sizeof(*table));
-    memset(used + table_count / WORD_BITS, 0, (count - table_count) / WORD_BITS * sizeof(*used));
+    memset(unused + word_count, 0xFF, (count / WORD_BITS - word_count) * sizeof(*unused));
     if (table_count == 0) {
-        used[0] = (1u << DESCRIPTOR_FIRST) - 1;
+        unused[0] = UINT64_MAX << DESCRIPTOR_FIRST;
     }
     table_count = count;
+    word_count = count / WORD_BITS;
     usable_count = count < limit ? count : limit;
     return 0;
 }

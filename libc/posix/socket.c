@@ -32,6 +32,13 @@ void sockets_start(void)
 
 /* --- Objects --- */
 
+/* What a connected one never has, so that no new one needs to be cleared of it. */
+static bool is_unused(const struct socket *socket)
+{
+    return socket->listener == NULL && socket->address.s_addr == 0 && socket->port == 0 &&
+           socket->defer_ns == 0;
+}
+
 static struct socket *create_socket(const struct descriptor_operations *operations,
                                     bool is_nonblocking)
 {
@@ -42,12 +49,9 @@ static struct socket *create_socket(const struct descriptor_operations *operatio
     }
     descriptor_initialise(&socket->descriptor, operations);
     socket->descriptor.is_nonblocking = is_nonblocking;
-    socket->listener = NULL;
     socket->stream = NULL;
-    socket->address.s_addr = 0;
-    socket->port = 0;
     socket->is_linger_zero = false;
-    socket->defer_ns = 0;
+    ASSERT_SLOW(is_unused(socket));
     return socket;
 }
 
@@ -56,7 +60,17 @@ static void release_socket(struct socket *socket)
     ASSERT_SLOW(socket->descriptor.fd < 0);
     ASSERT_SLOW(socket->descriptor.waiters == NULL);
     ASSERT_SLOW(socket->descriptor.epoll_items == NULL);
+    ASSERT_SLOW(is_unused(socket));
     pool_release(&sockets, socket);
+}
+
+/* One that may have been more than connected. */
+static void clear_socket(struct socket *socket)
+{
+    socket->listener = NULL;
+    socket->address.s_addr = 0;
+    socket->port = 0;
+    socket->defer_ns = 0;
 }
 
 /* All in one: each connection ends by it. */
@@ -100,6 +114,7 @@ static void close_socket(struct descriptor *descriptor)
         stream_listener_close(socket->listener);
         log_debug("socket", "listening on port %u no more", socket->port);
     }
+    clear_socket(socket);
     release_socket(socket);
 }
 
