@@ -5,8 +5,7 @@
  * the others, while its claim is under way, it stands on none.
  *
  * With each place that it asks for, a listener claims some connections in advance: these are ready
- * at once. Whoever takes one most often sends something about it right away, which tells the TS; if
- * not, CLAIM_CONNECTION does at the end of the round. Grants are renewed when somebody asks for
+ * at once (taken.h tells their TS that they are taken). Grants are renewed when somebody asks for
  * connections and less than half are left: so not by an application that is busy elsewhere. One
  * that has some in its queue and does not take them is asked for them back by their TS.
  */
@@ -26,6 +25,7 @@
 #include "net/streams/requests.h"
 #include "net/streams/stream.h"
 #include "net/streams/table.h"
+#include "net/streams/taken.h"
 
 struct stream_listener {
     uint16_t port;           /* machine's order */
@@ -34,7 +34,9 @@ struct stream_listener {
     node_id_t cm;            /* whose list that is */
     uint16_t request_number; /* by which it is on that list */
     uint16_t granted_count; /* connections claimed in advance that are to come, as far as we know */
+    uint16_t renewal_count; /* grants are renewed when fewer are left, if there is room */
     bool has_declined;      /* one that was available: the CM drops us, or has */
+    bool is_told;           /* the owner has been told of one that is ready, and has not looked */
     uint32_t backlog;
     uint32_t undecided_count; /* on `available`, and claimed without an answer yet */
     uint64_t defer_ns;        /* 0: defer nothing */
@@ -46,8 +48,7 @@ struct stream_listener {
 MEMORY_KIND(listener_kind, "listener");
 
 static struct stream_listener *listeners[LISTENER_MAX];
-static uint32_t grant_most;       /* connections claimed in advance by one listener at a time */
-static struct stream_queue taken; /* those of which the TS is to hear in this round */
+static uint32_t grant_most; /* connections claimed in advance by one listener at a time */
 /* Of the last ACCEPT_CONNECTION. One count for all listeners: what a CM is told of a closed one is
  * not taken for its successor's. */
 static uint16_t request_number;
@@ -63,6 +64,15 @@ static bool is_memory_awaited; /* for that timer */
 static void tell_owner(struct stream_listener *listener, enum stream_listener_event event)
 {
     listener->changed(listener->owner, event);
+}
+
+/* Less than half of what there may be. */
+static void set_backlog(struct stream_listener *listener, uint32_t backlog)
+{
+    uint32_t most = backlog < grant_most ? backlog : grant_most;
+
+    listener->backlog = backlog;
+    listener->renewal_count = (uint16_t)((most + 1) / 2);
 }
 
 /* --- Opening and closing --- */
@@ -99,10 +109,10 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
     *listener = (struct stream_listener){
         .port = port,
         .index = index,
-        .backlog = backlog,
         .changed = changed,
         .owner = owner,
     };
+    set_backlog(listener, backlog);
     listeners[index] = listener;
     *result = listener;
     request_listen(port, index, backlog);
@@ -147,7 +157,7 @@ void stream_listener_set_backlog(struct stream_listener *listener, uint32_t back
 {
     ASSERT(backlog >= 1);
     if (listener->backlog != backlog) {
-        listener->backlog = backlog;
+        set_backlog(listener, backlog);
         request_listen(listener->port, listener->index, backlog);
     }
 }
@@ -172,13 +182,11 @@ static uint32_t count_grants(const struct stream_listener *listener)
     return room < most ? room : most;
 }
 
-/* Less than half is left of what there may be, and room for that half. */
+/* Few are left, and there is room for as many more. */
 static bool is_renewal_due(const struct stream_listener *listener)
 {
-    uint32_t most = listener->backlog < grant_most ? listener->backlog : grant_most;
-    uint32_t half = (most + 1) / 2;
-
-    return listener->granted_count < half && count_grants(listener) >= half;
+    return listener->granted_count < listener->renewal_count &&
+           count_grants(listener) >= listener->renewal_count;
 }
 
 static void post_accept(struct stream_listener *listener, bool is_renewal)
@@ -213,19 +221,6 @@ static void claim_connection(struct stream *stream)
     stream_set_state(stream, STREAM_CLAIMED, NULL);
 }
 
-/* At the end of the round: those about which nothing was said. */
-static void claim_taken(void *context)
-{
-    (void)context;
-    while (UNLIKELY(taken.head != NULL)) {
-        struct stream *stream = taken.head;
-
-        request_claim(stream);
-        stream_end_claim_due(stream);
-        ASSERT(taken.head != stream);
-    }
-}
-
 static __attribute__((noinline)) void claim_all(struct stream_listener *listener)
 {
     if (!listener->is_on_list) {
@@ -242,8 +237,9 @@ static __attribute__((noinline)) void claim_all(struct stream_listener *listener
 void stream_listener_claim(struct stream_listener *listener)
 {
     ASSERT_SLOW(listeners[listener->index] == listener);
+    listener->is_told = false;
     if (UNLIKELY(!listener->is_on_list || listener->available.head != NULL ||
-                 is_renewal_due(listener))) {
+                 listener->granted_count < listener->renewal_count)) {
         claim_all(listener);
     }
 }
@@ -269,7 +265,8 @@ struct stream *stream_listener_take(struct stream_listener *listener,
 
     ASSERT(stream != NULL);
     ASSERT_SLOW(stream->listener == listener);
-    stream_set_state(stream, STREAM_OPEN, stream->is_claim_due ? &taken : NULL);
+    taken_note(stream);
+    stream_set_state(stream, STREAM_OPEN, NULL);
     stream->listener = NULL;
     stream->changed = changed;
     stream->owner = owner;
@@ -285,7 +282,11 @@ static void make_ready(struct stream *stream)
 {
     ASSERT_SLOW(stream->listener != NULL);
     stream_set_state(stream, STREAM_READY, &stream->listener->ready);
-    tell_owner(stream->listener, LISTENER_READY);
+    /* Once: whoever waits was woken by it, and looks. */
+    if (!stream->listener->is_told) {
+        stream->listener->is_told = true;
+        tell_owner(stream->listener, LISTENER_READY);
+    }
 }
 
 void stream_listener_end_deferring(struct stream *stream)
@@ -396,7 +397,7 @@ decline_for_memory(struct stream_listener *listener, node_id_t ts,
     wait_for_memory();
 }
 
-static struct dispatch_source source = {.flush = claim_taken, .prepare_sleep = prepare_sleep};
+static struct dispatch_source source = {.flush = taken_end_round, .prepare_sleep = prepare_sleep};
 
 /* NULL: no memory. */
 static struct stream *create_stream(node_id_t ts, const struct connection_available *available,

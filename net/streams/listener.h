@@ -21,7 +21,8 @@ enum stream_listener_event {
     /* stream_listener_claim() would now do something. Call it if somebody waits for a connection,
      * otherwise when somebody does. */
     LISTENER_CLAIMABLE,
-    /* stream_listener_take() has a stream. */
+    /* stream_listener_take() has a stream. Told once until stream_listener_claim() is called, as it
+     * is before each look of somebody who would wait. */
     LISTENER_READY,
 };
 

@@ -43,6 +43,7 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
     stream->is_gone = false;
     stream->is_peer_closed = false;
     stream->is_receive_shut = false;
+    stream->is_channel_full = false; /* it is: one store clears them all */
     stream->is_send_shut = false;
     stream->is_short_of_room = false;
     return stream;

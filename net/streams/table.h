@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The streams of this node's application, and their names in messages. For listener.c and
- * stream.c; everybody else uses their headers.
+ * The streams of this node's application, and their names in messages. For listener.c, taken.c
+ * and stream.c; everybody else uses their headers.
  *
  * A stream's name, stream_index, is its place in the table together with a count of that place's
  * uses: a message to a closed stream is never taken for one to its successor.
@@ -33,13 +33,13 @@ struct stream_queue;
  *                                                                                    deferred
  *   CLAIMED    READY      CLAIM_CONFIRMED came, otherwise                            ready
  *   DEFERRED   READY      data, its end or its time came                             ready
- *   READY      OPEN       stream_listener_take()                                     none, or taken
+ *   READY      OPEN       stream_listener_take()                                     none
  *   any        FREE       closed, declined, rejected, lost with its TS or its listener
  *                                                                                    none
  *
  * The TS knows that it is ours from CLAIMED on; of one that was granted it knows so only by a
- * message, and is_claim_due says that none has been sent. An OPEN one stands on the queue `taken`
- * exactly as long as that is so: till the end of the round at the latest.
+ * message, and is_claim_due says that none has been sent. Of an OPEN one that is so till the end of
+ * the round at the latest: it is the last one that was taken, or stands on the queue in taken.c.
  */
 enum stream_state {
     STREAM_FREE,
@@ -165,8 +165,7 @@ static inline void stream_set_state(struct stream *stream, enum stream_state sta
 {
     ASSERT_SLOW(stream_is_transition_allowed(stream->state, state));
     ASSERT_SLOW((queue != NULL) ==
-                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY ||
-                 (state == STREAM_OPEN && stream->is_claim_due)));
+                (state == STREAM_AVAILABLE || state == STREAM_DEFERRED || state == STREAM_READY));
     if (stream->queue != NULL) {
         stream_queue_remove(stream);
     }
@@ -181,8 +180,8 @@ static inline void stream_end_claim_due(struct stream *stream)
 {
     if (stream->is_claim_due) {
         stream->is_claim_due = false;
-        if (stream->state == STREAM_OPEN) {
-            stream_queue_remove(stream); /* `taken` */
+        if (UNLIKELY(stream->state == STREAM_OPEN && stream->queue != NULL)) {
+            stream_queue_remove(stream); /* taken.c's */
         }
     }
 }

@@ -95,7 +95,7 @@ MUTANTS = [
            "acceptor->grant = GRANT_NONE;", "acceptor->grant = GRANT_AT_ONCE;",
            "granted-managers", "granted"),
     # Who takes one and says nothing claims it at the end of the round.
-    Mutant("silent-claim", LISTENER, ".flush = claim_taken, ", "",
+    Mutant("silent-claim", LISTENER, ".flush = taken_end_round, ", "",
            "granted", "lost"),
     # An application that may have taken a connection is told of its end.
     Mutant("kept-until-told", AVAILABILITY,
