@@ -381,7 +381,7 @@ struct send {
     uint32_t consumed_bytes; /* as in CONSUMED: saves a message */
     uint32_t archive_bytes;
     uint64_t archive_offset; /* offset + bytes within platform_archive_bytes() */
-    uint32_t close_kind;     /* 0, or CLOSE_SEND_ONLY as in CLOSE: saves a message */
+    uint32_t close_kind;     /* but CLOSE_ABORT: as in CLOSE, saves a message */
     uint32_t stream_index;   /* as in CLAIM_CONNECTION, for one that was granted */
 };
 
@@ -395,12 +395,14 @@ struct consumed {
 };
 
 enum close_kind {
+    CLOSE_NOT = 0,       /* in SEND */
     CLOSE_SEND_ONLY = 1, /* shutdown(SHUT_WR): FIN after what has been sent; reading goes on */
     CLOSE_BOTH = 2,      /* close(): the application forgets the connection */
     CLOSE_ABORT = 3,     /* reset at once (SO_LINGER 0) */
 };
 
-/* After CLOSE_BOTH and CLOSE_ABORT the TS sends nothing more for this connection. */
+/* After CLOSE_BOTH, here or in SEND, and CLOSE_ABORT the TS sends nothing more for this
+ * connection. */
 struct close {
     struct message_header header;
     uint32_t connection_index;

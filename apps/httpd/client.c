@@ -18,18 +18,11 @@
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/host.h"
+#include "apps/httpd/kept.h"
 #include "apps/httpd/known.h"
 #include "apps/httpd/repeat.h"
+#include "apps/httpd/sending.h"
 #include "apps/httpd/waiting.h"
-
-/* Linux has none: there our end of the connection goes alone, by shutdown() or close(). */
-#ifndef MSG_EOF
-#define MSG_EOF 0
-#endif
-
-/* A request's largest head, and some room so that a larger one is seen to be. */
-#define INPUT_MAX_BYTES   (REQUEST_HEAD_MAX_BYTES + 1024)
-#define INPUT_START_BYTES 2048
 
 /* What became of a client. */
 enum progress {
@@ -43,8 +36,6 @@ static unsigned count;
 /* One that has closed, for the next: short connections often come one after the other. */
 static struct client *spare;
 static char shared_input[INPUT_MAX_BYTES];
-
-_Static_assert(INPUT_MAX_BYTES <= UINT16_MAX, "lengths of input are kept in 16 bits");
 
 void client_start(int epoll, unsigned idle_s)
 {
@@ -97,7 +88,9 @@ static __attribute__((noinline)) void close_client(struct client *client)
 {
     check(count > 0);
     waiting_leave(client);
-    close(client->fd); /* leaves the epoll too */
+    if (client->fd >= 0) { /* its last send has not closed it */
+        close(client->fd); /* leaves the epoll too */
+    }
     work_release_response(work_of(client));
     if (client->work != NULL || client->input != NULL) { /* rarely */
         free(client->work);
@@ -141,70 +134,13 @@ static __attribute__((noinline)) enum progress wait_for(struct client *client,
 
 /* --- Sending --- */
 
-/* A shared head gets a new date while this client waits: it keeps a copy of the rest. */
-static __attribute__((noinline)) bool own_head(struct response *response)
+static int send_response(struct client *client, struct response *response)
 {
-    if (response->owned != NULL || response->head_bytes == 0) {
-        return true;
-    }
-    char *copy = malloc(response->head_bytes);
-    if (copy == NULL) {
-        return false;
-    }
-    memcpy(copy, response->head, response->head_bytes);
-    response->head = copy;
-    response->owned = copy;
-    return true;
-}
+    enum sending_end end = !client->is_last      ? SENDING_GOES_ON
+                           : client->must_linger ? SENDING_ENDS
+                                                 : SENDING_CLOSES;
 
-static __attribute__((noinline)) ssize_t send_both(int fd, const struct response *response,
-                                                   int flags)
-{
-    struct iovec pieces[] = {
-        {.iov_base = (void *)(uintptr_t)response->head, .iov_len = response->head_bytes},
-        {.iov_base = (void *)(uintptr_t)response->body, .iov_len = response->body_bytes},
-    };
-    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
-
-    return sendmsg(fd, &message, flags);
-}
-
-/* So much of it has been taken, head first. */
-static void note_sent(struct response *response, size_t sent)
-{
-    size_t of_head = sent < response->head_bytes ? sent : response->head_bytes;
-    size_t of_body = sent - of_head;
-
-    check(of_body <= response->body_bytes);
-    response->head += of_head;
-    response->head_bytes -= of_head;
-    if (of_body > 0) { /* a response without body has no pointer to it */
-        response->body += of_body;
-        response->body_bytes -= of_body;
-    }
-}
-
-/* Send as much as goes: head, body and, behind the last response, our end of the connection in one
- * call. Returns 1 when all is sent, 0 when the rest must wait, -1 on failure. */
-static int send_response(const struct client *client, struct response *response)
-{
-    int flags = MSG_NOSIGNAL | (client->is_last ? MSG_EOF : 0);
-
-    while (response->head_bytes + response->body_bytes > 0) {
-        ssize_t sent = response->body_bytes == 0
-                           ? send(client->fd, response->head, response->head_bytes, flags)
-                           : send_both(client->fd, response, flags);
-        if (sent < 0) {
-            return errno == EAGAIN && own_head(response) ? 0 : -1;
-        }
-        if ((size_t)sent == response->head_bytes + response->body_bytes) { /* nearly always */
-            response->head_bytes = 0;
-            response->body_bytes = 0;
-            return 1;
-        }
-        note_sent(response, (size_t)sent);
-    }
-    return 1;
+    return sending_response(&client->fd, response, end);
 }
 
 static enum progress discard_input(struct client *client)
@@ -292,29 +228,8 @@ static enum progress answer(struct client *client, struct work *work, const char
     return send_answer(client, work, persistence, has_more || request->method == HTTP_CONNECT);
 }
 
-/* The answer to a request that is known, if it is in one piece: no client is needed for it. Returns
- * whether all of it was sent, and then it is counted; else *sent is how much. */
-static inline bool answer_at_once(int fd, const struct known *known, size_t *sent)
-{
-    const int flags = MSG_NOSIGNAL | (known->persistence == PERSIST_NOT ? MSG_EOF : 0);
-    size_t bytes;
-    const char *text = response_text(known->file, known->persistence, &bytes);
-
-    *sent = 0;
-    if (text == NULL) {
-        return false;
-    }
-    ssize_t result = send(fd, text, bytes, flags);
-    if (result == (ssize_t)bytes) { /* nearly always */
-        host_count_request();
-        return true;
-    }
-    *sent = result > 0 ? (size_t)result : 0; /* why no more is found out by the next try */
-    return false;
-}
-
-/* The same in more than one piece, or behind what was sent of it. Nothing of the request has to be
- * read: the work stays as it is between two requests. */
+/* A request that is known, whose answer is in more than one piece, or is sent in part. Nothing of
+ * the request has to be read: the work stays as it is between two requests. */
 static __attribute__((noinline)) enum progress answer_known(struct client *client,
                                                             const struct known *known, size_t sent)
 {
@@ -322,7 +237,7 @@ static __attribute__((noinline)) enum progress answer_known(struct client *clien
 
     check(!client->is_sending && client->work == NULL && work->response.owned == NULL);
     response_make_file(&work->response, known->file, known->persistence);
-    note_sent(&work->response, sent);
+    sending_note(&work->response, sent);
     return send_answer(client, work, known->persistence, false);
 }
 
@@ -349,40 +264,6 @@ static enum progress invite_body(struct client *client, struct work *work)
         (struct response){.head = continue_text, .head_bytes = sizeof(continue_text) - 1};
     work->request.present &= ~(1u << FIELD_EXPECT);
     return flush(client, work);
-}
-
-/* Keep `bytes` from `from` on, of which `parsed` are parsed, in the client's own buffer. */
-static bool keep_input(struct client *client, const char *from, size_t bytes, size_t parsed)
-{
-    assert(parsed <= bytes && bytes <= INPUT_MAX_BYTES);
-    if (bytes > client->input_capacity) {
-        size_t capacity = bytes <= INPUT_START_BYTES ? INPUT_START_BYTES : INPUT_MAX_BYTES;
-        char *grown = malloc(capacity);
-        if (grown == NULL) {
-            return false;
-        }
-        memcpy(grown, from, bytes);
-        free(client->input);
-        client->input = grown;
-        client->input_capacity = (uint16_t)capacity;
-    } else if (from != client->input) {
-        memmove(client->input, from, bytes);
-    }
-    assert(bytes <= client->input_capacity);
-    client->input_bytes = (uint16_t)bytes;
-    client->input_parsed = (uint16_t)parsed;
-    return true;
-}
-
-static void drop_input(struct client *client)
-{
-    if (client->input != NULL) {
-        free(client->input);
-        client->input = NULL;
-        client->input_bytes = 0;
-        client->input_parsed = 0;
-        client->input_capacity = 0;
-    }
 }
 
 /* Read on from *at, which then stands behind what belongs to this request. */
@@ -453,8 +334,8 @@ static __attribute__((noinline)) enum progress handle_input(struct client *clien
     bool has_head = work->request.has_head;
     size_t kept = has_head ? work->request.head_bytes : (size_t)(end - head);
     if (kept == 0) {
-        drop_input(client);
-    } else if (!keep_input(client, head, kept, has_head ? kept : (size_t)(at - head)) ||
+        kept_drop(client);
+    } else if (!kept_store(client, head, kept, has_head ? kept : (size_t)(at - head)) ||
                !own_work(client)) {
         host_count_turned_away();
         if (!client->is_sending) {
@@ -493,6 +374,20 @@ static inline enum progress end_input(struct client *client, enum progress progr
     return progress == READY && is_short && !must_reach_end ? wait_for_request(client) : progress;
 }
 
+static __attribute__((noinline)) enum progress answer_last(struct client *client,
+                                                           const struct known *known)
+{
+    size_t sent;
+
+    if (!sending_known(client->fd, known, SENDING_CLOSES, &sent)) {
+        return answer_known(client, known, sent);
+    }
+    host_count_request();
+    client->fd = -1;
+    close_client(client);
+    return CLOSED;
+}
+
 /* So much has been read, and nothing was left of earlier reads. */
 static inline enum progress handle_read(struct client *client, ssize_t received,
                                         bool must_reach_end)
@@ -508,13 +403,13 @@ static inline enum progress handle_read(struct client *client, ssize_t received,
     known = known_find(shared_input, (size_t)received);
     if (known == NULL) {
         progress = handle_input(client, shared_input, client->input_parsed, (size_t)received);
-    } else if (!answer_at_once(client->fd, known, &sent)) {
-        progress = answer_known(client, known, sent);
     } else if (known->persistence == PERSIST_NOT) {
-        close_client(client);
-        return CLOSED;
-    } else {
+        progress = answer_last(client, known);
+    } else if (sending_known(client->fd, known, SENDING_GOES_ON, &sent)) {
+        host_count_request();
         note_answer(client);
+    } else {
+        progress = answer_known(client, known, sent);
     }
     return end_input(client, progress, (size_t)received < sizeof(shared_input), must_reach_end);
 }
@@ -576,15 +471,17 @@ static void serve(struct client *client, bool must_reach_end)
 
 void client_turn_away(int fd)
 {
-    const struct client nobody = {.fd = fd, .is_last = true};
     struct response response;
 
     host_count_turned_away();
     /* What is there of the request would turn the close into a reset. */
     (void)recv(fd, shared_input, sizeof(shared_input), 0);
     response_make_overload(&response);
-    (void)send_response(&nobody, &response); /* a fresh connection has room for that */
-    close(fd);
+    /* A fresh connection has room for that. */
+    (void)sending_response(&fd, &response, SENDING_CLOSES);
+    if (fd >= 0) {
+        close(fd);
+    }
 }
 
 /* NULL: no memory. */
@@ -631,8 +528,8 @@ __attribute__((flatten)) void client_open(int fd)
     if (received > 0) {
         known = known_find(shared_input, (size_t)received);
         if (known != NULL && known->persistence == PERSIST_NOT &&
-            answer_at_once(fd, known, &sent)) {
-            close(fd);
+            sending_known(fd, known, SENDING_CLOSES, &sent)) {
+            host_count_request();
             return;
         }
     }

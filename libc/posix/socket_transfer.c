@@ -60,6 +60,15 @@ ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int fl
     }
 }
 
+/* What its peer and its TS are told behind the last byte. A close() that resets says so itself. */
+static inline enum close_kind end_behind(const struct socket *socket, int flags)
+{
+    if ((flags & MSG_CLOSE) != 0 && !socket->is_linger_zero) {
+        return CLOSE_BOTH;
+    }
+    return (flags & (MSG_EOF | MSG_CLOSE)) != 0 ? CLOSE_SEND_ONLY : CLOSE_NOT;
+}
+
 /* Go on after the first try, which has returned `part`. A function of its own, so that most calls,
  * which need no second try, do not save the registers that this one uses. */
 static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
@@ -82,14 +91,14 @@ static __attribute__((noinline)) ssize_t send_rest(struct socket *socket,
                 return sent > 0 ? (ssize_t)sent : error;
             }
         }
-        part = stream_send_rest(socket->stream, pieces, bytes, sent, (flags & MSG_EOF) != 0);
+        part = stream_send_rest(socket->stream, pieces, bytes, sent, end_behind(socket, flags));
     }
 }
 
 ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t bytes, int flags)
 {
     const struct stream_piece *as_pieces = (const struct stream_piece *)(const void *)pieces;
-    int64_t part = stream_send(socket->stream, as_pieces, bytes, (flags & MSG_EOF) != 0);
+    int64_t part = stream_send(socket->stream, as_pieces, bytes, end_behind(socket, flags));
 
     if (LIKELY(part == (int64_t)bytes)) {
         return part;
@@ -130,10 +139,17 @@ static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
 
-    if (socket != NULL && (flags & MSG_OOB)) {
+    if (UNLIKELY(socket == NULL)) {
+        return call_result(error);
+    }
+    if (UNLIKELY((flags & MSG_OOB) != 0)) {
         return call_result(-EOPNOTSUPP);
     }
-    return call_result(socket != NULL ? socket_send(socket, pieces, bytes, flags) : error);
+    ssize_t sent = socket_send(socket, pieces, bytes, flags);
+    if ((flags & MSG_CLOSE) != 0 && sent == (ssize_t)bytes) {
+        (void)descriptor_close(fd); /* it is open: it may have waited, but was not closed */
+    }
+    return call_result(sent);
 }
 
 ssize_t send(int fd, const void *data, size_t bytes, int flags)

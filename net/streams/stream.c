@@ -300,10 +300,10 @@ static __attribute__((noinline)) int64_t note_refusal(struct stream *stream)
 }
 
 static __attribute__((noinline)) int64_t send_nothing(struct stream *stream, size_t bytes,
-                                                      bool is_last)
+                                                      enum close_kind end)
 {
     if (bytes == 0) {
-        if (is_last) {
+        if (end != CLOSE_NOT) {
             stream_shut_send(stream);
         }
         return 0;
@@ -331,11 +331,13 @@ static inline struct send *begin_send(const struct stream *stream, size_t copied
 }
 
 /* It is to send so many bytes in all, and perhaps the end behind them. */
-static inline void note_sent(struct stream *stream, struct send *message, size_t bytes, bool is_end)
+static inline void note_sent(struct stream *stream, struct send *message, size_t bytes,
+                             enum close_kind end)
 {
-    if (is_end) {
-        message->close_kind = CLOSE_SEND_ONLY;
+    if (end != CLOSE_NOT) {
+        message->close_kind = end;
         stream->is_send_shut = true;
+        stream->is_gone = end == CLOSE_BOTH;
     }
     stream->send_credit_bytes -= (uint32_t)bytes;
     stream->unreported_bytes = 0; /* it goes along */
@@ -349,13 +351,13 @@ static inline int64_t end_send(struct stream *stream, size_t bytes)
 }
 
 static __attribute__((noinline)) int64_t send_part(struct stream *stream,
-                                                   const struct unsent *unsent, bool is_last)
+                                                   const struct unsent *unsent, enum close_kind end)
 {
     const struct part part = find_part(unsent, stream->send_credit_bytes);
     size_t bytes = part.copied_bytes + part.archived_bytes;
 
     if (stream->is_gone || stream->is_send_shut || bytes == 0) {
-        return send_nothing(stream, unsent->bytes, is_last);
+        return send_nothing(stream, unsent->bytes, end);
     }
     struct send *message = begin_send(stream, part.copied_bytes);
     if (UNLIKELY(message == NULL)) {
@@ -366,15 +368,15 @@ static __attribute__((noinline)) int64_t send_part(struct stream *stream,
         message->archive_offset = (uintptr_t)part.archived->data + part.archived_skip_bytes -
                                   (uintptr_t)platform_archive_start();
     }
-    note_sent(stream, message, bytes, is_last && bytes == unsent->bytes);
+    note_sent(stream, message, bytes, bytes == unsent->bytes ? end : CLOSE_NOT);
     copy_pieces((uint8_t *)(message + 1), unsent, part.copied_bytes);
     return end_send(stream, bytes);
 }
 
 int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
-                    bool is_last)
+                    enum close_kind end)
 {
-    ASSERT_SLOW(stream->state == STREAM_OPEN);
+    ASSERT_SLOW(stream->state == STREAM_OPEN && end != CLOSE_ABORT);
     /* One short piece, and credit for it, as nearly always: nothing has to be chosen. */
     if (LIKELY(bytes == pieces->bytes && bytes < ARCHIVE_REFERENCE_MIN_BYTES &&
                bytes <= stream->send_credit_bytes && bytes != 0 && !stream->is_gone &&
@@ -384,16 +386,16 @@ int64_t stream_send(struct stream *stream, const struct stream_piece *pieces, si
         if (UNLIKELY(message == NULL)) {
             return note_refusal(stream);
         }
-        note_sent(stream, message, bytes, is_last);
+        note_sent(stream, message, bytes, end);
         memcpy(message + 1, pieces->data, bytes);
         return end_send(stream, bytes);
     }
     const struct unsent unsent = {.piece = pieces, .bytes = bytes};
-    return send_part(stream, &unsent, is_last);
+    return send_part(stream, &unsent, end);
 }
 
 int64_t stream_send_rest(struct stream *stream, const struct stream_piece *pieces, size_t bytes,
-                         size_t from_bytes, bool is_last)
+                         size_t from_bytes, enum close_kind end)
 {
     struct unsent unsent = {.piece = pieces, .skip_bytes = from_bytes, .bytes = bytes - from_bytes};
 
@@ -402,7 +404,7 @@ int64_t stream_send_rest(struct stream *stream, const struct stream_piece *piece
         unsent.skip_bytes -= unsent.piece->bytes;
         unsent.piece++;
     }
-    return send_part(stream, &unsent, is_last);
+    return send_part(stream, &unsent, end);
 }
 
 void stream_shut_send(struct stream *stream)

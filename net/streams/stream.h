@@ -56,17 +56,18 @@ struct stream_piece {
  * in the boot archive are not copied: TS and network card read them where they lie.
  *
  * bytes     the pieces' lengths, added up
- * is_last   when all has been sent, stream_shut_send(): the FIN goes along
+ * end       when all has been sent: CLOSE_NOT; CLOSE_SEND_ONLY, stream_shut_send(): the FIN goes
+ *           along; CLOSE_BOTH: so does what stream_close() says, which must be called then
  *
  * Returns how many bytes were sent: perhaps not all, then go on with stream_send_rest(). -EAGAIN
  * when none could be: STREAM_CAN_WRITE is told when there is room again. When the connection has
  * failed, why, until stream_take_error(); -EPIPE after that, and after stream_shut_send().
  */
 MUST_CHECK int64_t stream_send(struct stream *stream, const struct stream_piece *pieces,
-                               size_t bytes, bool is_last);
+                               size_t bytes, enum close_kind end);
 /* The same without the first `from_bytes`, which were sent before. */
 MUST_CHECK int64_t stream_send_rest(struct stream *stream, const struct stream_piece *pieces,
-                                    size_t bytes, size_t from_bytes, bool is_last);
+                                    size_t bytes, size_t from_bytes, enum close_kind end);
 
 /* Send no more: the peer gets a FIN after what has been sent. A second time changes nothing. */
 void stream_shut_send(struct stream *stream);

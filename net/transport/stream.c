@@ -271,7 +271,41 @@ static bool is_send_possible(const struct send *send)
 
     return send->archive_offset <= archive_bytes &&
            send->archive_bytes <= archive_bytes - send->archive_offset &&
-           (send->close_kind == 0 || send->close_kind == CLOSE_SEND_ONLY);
+           (send->close_kind == CLOSE_NOT || send->close_kind == CLOSE_SEND_ONLY ||
+            send->close_kind == CLOSE_BOTH);
+}
+
+/* What it sends goes into TCP's queue, and perhaps the end of it. */
+static inline void take_sent(struct connection *connection, const struct send *send,
+                             struct message_payload payload)
+{
+    if (!may_send(connection)) {
+        return; /* TCP has ended, and the application is told; or it has said FIN before */
+    }
+    if (payload.length_bytes + send->archive_bytes > connection->allowance_bytes) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        connection_abort(connection, ENOBUFS);
+        return;
+    }
+    connection->allowance_bytes -= (uint32_t)payload.length_bytes + send->archive_bytes;
+    if (UNLIKELY(!queue_bytes(connection, send, payload))) {
+        return;
+    }
+    if (send->close_kind == CLOSE_SEND_ONLY) {
+        shut_send(connection);
+    } else if (send->close_kind == CLOSE_NOT) {
+        connection_request_output(connection);
+    }
+}
+
+/* The application has forgotten it; what it has written still goes out, and the FIN behind it. */
+static void close_both(struct connection *connection)
+{
+    connection_detach(connection);
+    if (connection_has_tcp(connection)) {
+        tcb_close(&connection->tcb);
+        connection_request_output(connection);
+    }
 }
 
 static void handle_send(node_id_t from, const struct message *message,
@@ -289,22 +323,9 @@ static void handle_send(node_id_t from, const struct message *message,
         return;
     }
     consume(connection, send->consumed_bytes);
-    if (!may_send(connection)) {
-        return; /* TCP has ended, and the application is told; or it has said FIN before */
-    }
-    if (payload.length_bytes + send->archive_bytes > connection->allowance_bytes) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        connection_abort(connection, ENOBUFS);
-        return;
-    }
-    connection->allowance_bytes -= (uint32_t)payload.length_bytes + send->archive_bytes;
-    if (UNLIKELY(!queue_bytes(connection, send, payload))) {
-        return;
-    }
-    if (send->close_kind != 0) {
-        shut_send(connection);
-    } else {
-        connection_request_output(connection);
+    take_sent(connection, send, payload);
+    if (send->close_kind == CLOSE_BOTH) {
+        close_both(connection);
     }
 }
 
@@ -340,12 +361,11 @@ static void handle_close(node_id_t from, const struct message *message)
         return;
     }
     consume(connection, close->consumed_bytes);
-    connection_detach(connection);
-    if (close->kind == CLOSE_ABORT) {
+    if (close->kind == CLOSE_BOTH) {
+        close_both(connection);
+    } else {
+        connection_detach(connection);
         connection_abort(connection, 0);
-    } else if (connection_has_tcp(connection)) {
-        tcb_close(&connection->tcb);
-        connection_request_output(connection);
     }
 }
 

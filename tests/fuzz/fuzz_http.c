@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/request.c */
-/* sources: apps/httpd/repeat.c apps/httpd/known.c apps/httpd/path.c */
+/* sources: apps/httpd/repeat.c apps/httpd/kept.c apps/httpd/sending.c apps/httpd/known.c apps/httpd/path.c */
 /* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
-/* flags: -D_GNU_SOURCE -Dsendmsg=fake_sendmsg -Dsend=fake_send -DMSG_EOF=0x200 -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
+/* flags: -D_GNU_SOURCE -Dsendmsg=fake_sendmsg -Dsend=fake_send -DMSG_EOF=0x200 -DMSG_CLOSE=0x400 -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
 /* flags: -Depoll_ctl=fake_epoll_ctl -Dopen=fake_open -Dfstat=fake_fstat -Dmmap=fake_mmap */
 /* library: llhttp */
 /*
@@ -66,6 +66,8 @@ static uint64_t now_ms;
 
 /* --- The socket calls --- */
 
+int fake_close(int fd);
+
 ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     size_t sent = 0;
@@ -90,6 +92,9 @@ ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
         wire.sent->count += bytes;
         sent += bytes;
         wire.is_shut = wire.is_shut && bytes == piece->iov_len;
+    }
+    if (wire.is_shut && (flags & MSG_CLOSE) != 0) {
+        (void)fake_close(fd);
     }
     return (ssize_t)sent;
 }

@@ -41,7 +41,7 @@ static void answer(unsigned client)
     static const struct stream_piece byte = {"", 1};
 
     if (proof_answer == ANSWER_SEND) {
-        int64_t sent_bytes = stream_send(held[client], &byte, byte.bytes, false);
+        int64_t sent_bytes = stream_send(held[client], &byte, byte.bytes, CLOSE_NOT);
 
         ASSERT(sent_bytes == 1 || sent_bytes < 0); /* it may have ended */
     } else if (proof_answer == ANSWER_CLOSE) {

@@ -61,6 +61,7 @@ struct msghdr {
 #define MSG_DONTWAIT 0x40
 #define MSG_WAITALL  0x100
 #define MSG_EOF      0x200 /* FreeBSD's: then shutdown(SHUT_WR); Linux has no use for the value */
+#define MSG_CLOSE    0x400 /* our own: then close(), if all of it was taken; likewise */
 #define MSG_NOSIGNAL 0x4000
 #define MSG_MORE     0x8000
 

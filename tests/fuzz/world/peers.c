@@ -341,7 +341,7 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
             struct send *send = body;
 
             send->archive_bytes = (choice & 0x7F) * 64u;
-            send->close_kind = choice >> 7; /* or the FIN along */
+            send->close_kind = choice >> 6 & 3; /* or the FIN along, or all of it */
             payload_bytes = add_bytes(message, fixed_bytes, input);
         } else if (type == CLOSE) {
             message->words[4] = (choice & 0x80) != 0 ? UINT32_MAX : 0;

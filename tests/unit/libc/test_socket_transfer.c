@@ -150,6 +150,45 @@ static void the_end_goes_with_the_last_bytes(void **state)
     close_pair(pair);
 }
 
+/* MSG_CLOSE: the descriptor is closed with the last bytes, and one message says all of it. */
+static void the_last_bytes_close_the_socket(void **state)
+{
+    static char bytes[WINDOW + 1];
+    struct pair pair = open_connection("request");
+    const struct send *told;
+
+    (void)state;
+    assert_int_equal(recv(pair.fd, bytes, sizeof(bytes), 0), 7);
+    assert_int_equal(send(pair.fd, bytes, WINDOW + 1, MSG_CLOSE), WINDOW);
+    while ((told = (const void *)fake_take_message(TS)) != NULL) {
+        assert_int_equal(told->close_kind, CLOSE_NOT);
+    }
+    assert_fails(send(pair.fd, bytes, 1, MSG_CLOSE), EAGAIN);
+    assert_int_equal(fcntl(pair.fd, F_GETFD), 0);
+    give_credit(pair.stream_index, pair.generation, 1);
+    assert_int_equal(send(pair.fd, bytes, 1, MSG_CLOSE), 1);
+    assert_int_equal(((const struct send *)fake_expect_message(TS, SEND))->close_kind, CLOSE_BOTH);
+    assert_fails(fcntl(pair.fd, F_GETFD), EBADF);
+    assert_fails(send(pair.fd, bytes, 1, MSG_CLOSE), EBADF);
+    fake_expect_no_message(TS);
+    assert_int_equal(close(pair.listener), 0);
+}
+
+static void a_close_that_resets_does_so_behind_the_last_bytes(void **state)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    struct pair pair = open_connection("");
+
+    (void)state;
+    assert_int_equal(setsockopt(pair.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    assert_int_equal(send(pair.fd, "x", 1, MSG_CLOSE), 1);
+    assert_int_equal(((const struct send *)fake_expect_message(TS, SEND))->close_kind,
+                     CLOSE_SEND_ONLY);
+    (void)expect_close(CLOSE_ABORT);
+    assert_fails(fcntl(pair.fd, F_GETFD), EBADF);
+    assert_int_equal(close(pair.listener), 0);
+}
+
 static void recvfrom_names_the_peer_and_sendto_takes_none(void **state)
 {
     struct pair pair = open_connection("abc");
@@ -377,6 +416,8 @@ int main(void)
         TEST(pieces_are_filled_one_after_the_other),
         TEST(pieces_end_where_the_credit_ends),
         TEST(the_end_goes_with_the_last_bytes),
+        TEST(the_last_bytes_close_the_socket),
+        TEST(a_close_that_resets_does_so_behind_the_last_bytes),
         TEST(recvfrom_names_the_peer_and_sendto_takes_none),
         TEST(numbers_without_a_descriptor_are_the_logs_or_nobodys),
         TEST(shutdown_ends_the_side_that_it_names),

@@ -89,7 +89,7 @@ static void the_answer_claims_it(void **state)
     assert_int_equal(claimable_count, 0);
     struct stream *stream = take();
     assert_int_equal(stream_receive(stream, request, 8, false), 7);
-    assert_int_equal(stream_send(stream, &answer, 6, true), 6);
+    assert_int_equal(stream_send(stream, &answer, 6, CLOSE_SEND_ONLY), 6);
     const struct send *send = fake_expect_message(TS, SEND);
     assert_int_equal(send->stream_index, stream->stream_index);
     assert_int_equal(send->connection_index, 7);

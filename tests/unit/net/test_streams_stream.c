@@ -217,7 +217,7 @@ static void a_head_its_file_and_the_end_are_one_message(void **state)
     fake_set_archive(archive, sizeof(archive));
     deliver_data(name, 3, "x", 1);
     assert_int_equal(stream_receive(stream, &byte, 1, false), 1);
-    assert_int_equal(stream_send(stream, pieces, 4005, true), 4005);
+    assert_int_equal(stream_send(stream, pieces, 4005, CLOSE_SEND_ONLY), 4005);
     const struct send *send = expect_send(5, 100, 4000, true);
     assert_memory_equal(send + 1, "abcde", 5);
     assert_int_equal(send->consumed_bytes, 1);
@@ -225,11 +225,33 @@ static void a_head_its_file_and_the_end_are_one_message(void **state)
     /* It has ended: nothing more is sent, and no second FIN. */
     assert_int_equal(send_bytes(stream, "x", 1), -EPIPE);
     stream_shut_send(stream);
-    assert_int_equal(stream_send(stream, pieces, 0, true), 0);
+    assert_int_equal(stream_send(stream, pieces, 0, CLOSE_SEND_ONLY), 0);
     fake_expect_no_message(TS);
     assert_int_equal(stream_readiness(stream) & STREAM_HAS_ENDED, 0);
     close_by_peer(name, 3);
     assert_true((stream_readiness(stream) & STREAM_HAS_ENDED) != 0);
+}
+
+/* Of a response in several parts only the last one says so. */
+static void a_close_goes_with_the_last_bytes(void **state)
+{
+    static const uint8_t bytes[5000];
+    const struct stream_piece piece = {bytes, sizeof(bytes)};
+    const struct send *send;
+
+    (void)state;
+    int64_t sent = stream_send(stream, &piece, sizeof(bytes), CLOSE_BOTH);
+    assert_in_range(sent, 1, sizeof(bytes) - 1);
+    send = fake_expect_message(TS, SEND);
+    assert_int_equal(send->close_kind, CLOSE_NOT);
+    assert_int_equal(stream_send_rest(stream, &piece, sizeof(bytes), (size_t)sent, CLOSE_BOTH),
+                     (int64_t)sizeof(bytes) - sent);
+    send = fake_expect_message(TS, SEND);
+    assert_int_equal(send->close_kind, CLOSE_BOTH);
+    assert_int_equal(send_bytes(stream, "x", 1), -EPIPE);
+    stream_close(stream, CLOSE_BOTH);
+    fake_expect_no_message(TS);
+    stream = NULL;
 }
 
 static void an_end_behind_nothing_is_a_close(void **state)
@@ -237,7 +259,7 @@ static void an_end_behind_nothing_is_a_close(void **state)
     const struct stream_piece none = {"", 0};
 
     (void)state;
-    assert_int_equal(stream_send(stream, &none, 0, true), 0);
+    assert_int_equal(stream_send(stream, &none, 0, CLOSE_SEND_ONLY), 0);
     (void)expect_close(CLOSE_SEND_ONLY);
     fake_expect_no_message(TS);
 }
@@ -306,7 +328,7 @@ static void pieces_end_at_the_credit_and_go_on_where_they_stopped(void **state)
         while (fake_take_message(TS) != NULL) {
         }
         while (sent < bytes) {
-            int64_t part = stream_send_rest(stream, pieces, bytes, sent, true);
+            int64_t part = stream_send_rest(stream, pieces, bytes, sent, CLOSE_SEND_ONLY);
             const struct message *message;
 
             assert_true(part > 0 && (size_t)part <= credits[i]);
@@ -344,11 +366,11 @@ static void an_end_waits_for_what_a_full_channel_does_not_take(void **state)
         sent = send_bytes(stream, bytes, sizeof(bytes));
     } while (sent == sizeof(bytes));
     give_credit(name, 3, sizeof(bytes));
-    assert_int_equal(stream_send(stream, &piece, sizeof(bytes), true), -EAGAIN);
+    assert_int_equal(stream_send(stream, &piece, sizeof(bytes), CLOSE_SEND_ONLY), -EAGAIN);
     while (fake_take_message(TS) != NULL) {
     }
     dispatch_round();
-    sent = stream_send(stream, &piece, sizeof(bytes), true);
+    sent = stream_send(stream, &piece, sizeof(bytes), CLOSE_SEND_ONLY);
     assert_int_equal(sent, sizeof(bytes));
     (void)expect_send(sizeof(bytes), 0, 0, true);
     fake_expect_no_message(TS);
@@ -422,6 +444,7 @@ int main(void)
         TEST(a_wider_window_gives_more_credit_than_was_sent),
         TEST(a_stream_whose_channel_is_full_can_be_closed),
         TEST(a_head_its_file_and_the_end_are_one_message),
+        TEST(a_close_goes_with_the_last_bytes),
         TEST(an_end_behind_nothing_is_a_close),
         TEST(pieces_end_at_the_credit_and_go_on_where_they_stopped),
         TEST(an_end_waits_for_what_a_full_channel_does_not_take),

@@ -251,7 +251,7 @@ static void messages_about_connections_of_others_are_refused(void **state)
     beyond.archive_offset = UINT64_MAX;
     fake_deliver(NODE_APPLICATION, &beyond.header);
     beyond.archive_offset = 0;
-    beyond.close_kind = CLOSE_BOTH; /* not with bytes */
+    beyond.close_kind = CLOSE_ABORT; /* not with bytes */
     fake_deliver(NODE_APPLICATION, &beyond.header);
     beyond.close_kind = UINT32_MAX;
     fake_deliver(NODE_APPLICATION, &beyond.header);

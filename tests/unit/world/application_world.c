@@ -191,13 +191,14 @@ void widen_window(uint32_t stream_index, uint32_t generation, uint32_t bytes, ui
 int64_t send_bytes(struct stream *stream, const void *bytes, size_t length)
 {
     const struct stream_piece piece = {bytes, length};
-    int64_t part = stream_send(stream, &piece, length, false);
+    int64_t part = stream_send(stream, &piece, length, CLOSE_NOT);
     int64_t sent = 0;
 
     while (part > 0) { /* as a socket does */
         sent += part;
-        part = (size_t)sent < length ? stream_send_rest(stream, &piece, length, (size_t)sent, false)
-                                     : 0;
+        part = (size_t)sent < length
+                   ? stream_send_rest(stream, &piece, length, (size_t)sent, CLOSE_NOT)
+                   : 0;
     }
     return sent > 0 ? sent : part;
 }

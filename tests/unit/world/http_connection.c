@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/request.c */
-/* sources: apps/httpd/repeat.c apps/httpd/known.c apps/httpd/path.c */
+/* sources: apps/httpd/repeat.c apps/httpd/kept.c apps/httpd/sending.c apps/httpd/known.c apps/httpd/path.c */
 /* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
 /* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
 /* sources: tests/unit/world/http_archive.c */
@@ -41,6 +41,8 @@ char http_file[PAGE_BYTES];
 static uint64_t now_ms;
 static bool is_site_whole;
 
+int fake_close(int fd);
+
 ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     size_t sent = 0;
@@ -66,6 +68,9 @@ ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags)
         wire.room_bytes -= bytes;
         sent += bytes;
         wire.is_shut = wire.is_shut && bytes == piece->iov_len;
+    }
+    if (wire.is_shut && (flags & MSG_CLOSE) != 0) {
+        (void)fake_close(fd);
     }
     return (ssize_t)sent;
 }
@@ -101,6 +106,7 @@ int fake_close(int fd)
         return close(fd); /* an archive's */
     }
     assert_int_equal(fd, FD);
+    assert_false(wire.is_closed);
     wire.is_closed = true;
     wire.has_unread = *wire.input != '\0';
     return 0;

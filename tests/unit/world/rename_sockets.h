@@ -35,5 +35,6 @@
 #define write         talus_write
 #define writev        talus_writev
 
-/* FreeBSD's, which the host's headers do not have. */
-#define MSG_EOF 0x200
+/* FreeBSD's and our own, which the host's headers do not have. */
+#define MSG_EOF   0x200
+#define MSG_CLOSE 0x400

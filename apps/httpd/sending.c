@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A head and a body go in one call, and our end of the connection with them where the system has a
+ * flag for that.
+ */
+#include "apps/httpd/sending.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apps/httpd/check.h"
+#include "libc/core/base.h"
+
+/* Linux has neither: there our end of the connection goes alone, by shutdown() or close(). */
+#ifndef MSG_EOF
+#define MSG_EOF 0
+#endif
+#ifndef MSG_CLOSE
+#define MSG_CLOSE 0
+#endif
+
+static inline int flags_of(enum sending_end end)
+{
+    return MSG_NOSIGNAL | (end == SENDING_GOES_ON ? 0
+                           : end == SENDING_ENDS  ? MSG_EOF
+                                                  : MSG_EOF | MSG_CLOSE);
+}
+
+/* A shared head gets a new date while this client waits: it keeps a copy of the rest. */
+static __attribute__((noinline)) bool own_head(struct response *response)
+{
+    if (response->owned != NULL || response->head_bytes == 0) {
+        return true;
+    }
+    char *copy = malloc(response->head_bytes);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, response->head, response->head_bytes);
+    response->head = copy;
+    response->owned = copy;
+    return true;
+}
+
+static __attribute__((noinline)) ssize_t send_both(int fd, const struct response *response,
+                                                   int flags)
+{
+    struct iovec pieces[] = {
+        {.iov_base = (void *)(uintptr_t)response->head, .iov_len = response->head_bytes},
+        {.iov_base = (void *)(uintptr_t)response->body, .iov_len = response->body_bytes},
+    };
+    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+
+    return sendmsg(fd, &message, flags);
+}
+
+static inline void close_sent(int *fd)
+{
+    if (MSG_CLOSE == 0) {
+        close(*fd);
+    }
+    *fd = -1;
+}
+
+void sending_note(struct response *response, size_t sent)
+{
+    size_t of_head = sent < response->head_bytes ? sent : response->head_bytes;
+    size_t of_body = sent - of_head;
+
+    check(of_body <= response->body_bytes);
+    response->head += of_head;
+    response->head_bytes -= of_head;
+    if (of_body > 0) { /* a response without body has no pointer to it */
+        response->body += of_body;
+        response->body_bytes -= of_body;
+    }
+}
+
+int sending_response(int *fd, struct response *response, enum sending_end end)
+{
+    const int flags = flags_of(end);
+
+    while (response->head_bytes + response->body_bytes > 0) {
+        ssize_t sent = response->body_bytes == 0
+                           ? send(*fd, response->head, response->head_bytes, flags)
+                           : send_both(*fd, response, flags);
+        if (sent < 0) {
+            return errno == EAGAIN && own_head(response) ? 0 : -1;
+        }
+        if ((size_t)sent == response->head_bytes + response->body_bytes) { /* nearly always */
+            response->head_bytes = 0;
+            response->body_bytes = 0;
+            if (end == SENDING_CLOSES) {
+                close_sent(fd);
+            }
+            return 1;
+        }
+        sending_note(response, (size_t)sent);
+    }
+    return 1;
+}
+
+bool sending_known(int fd, const struct known *known, enum sending_end end, size_t *sent)
+{
+    size_t bytes;
+    const char *text = response_text(known->file, known->persistence, &bytes);
+
+    *sent = 0;
+    if (UNLIKELY(text == NULL)) {
+        return false;
+    }
+    ssize_t result = send(fd, text, bytes, flags_of(end));
+    if (LIKELY(result == (ssize_t)bytes)) {
+        if (end == SENDING_CLOSES) {
+            close_sent(&fd);
+        }
+        return true;
+    }
+    *sent = result > 0 ? (size_t)result : 0;
+    return false;
+}
