@@ -4,7 +4,8 @@
  * the same for every kind (read, write, close, fcntl).
  *
  * POSIX wants the lowest free number. Free numbers are bits in three levels of words, so that the
- * lowest is found in a few steps however many are open.
+ * lowest is found in a few steps however many are open; and the lowest one, when it was closed
+ * last, is kept apart: descriptors often come and go one after the other.
  */
 #include "libc/posix/descriptor.h"
 
@@ -44,8 +45,12 @@ static struct descriptor **table;
 static unsigned table_count;
 static unsigned usable_count; /* of these: the limit may be less */
 
+/* A free number that is lower than all others, or NONE. Its bit is that of one in use. */
+#define NONE UINT32_MAX /* no int */
+static unsigned spare = NONE;
 /* A set bit is a free number below table_count, of which there is no other record. */
 static uint64_t *unused;
+static unsigned least; /* no bit below is set */
 static unsigned word_count;
 static unsigned first_word; /* with a free number; beyond the table: there is none in it */
 /* A set bit is a word of the level below that has no free number, or no bit free. */
@@ -109,22 +114,29 @@ static void mark_used(unsigned fd)
 {
     unsigned word = fd / WORD_BITS;
 
-    ASSERT_SLOW((unused[word] >> fd % WORD_BITS & 1) == 1);
+    ASSERT_SLOW(fd >= least && (unused[word] >> fd % WORD_BITS & 1) == 1);
+    least = fd + 1;
     unused[word] &= unused[word] - 1; /* it is the lowest */
     if (UNLIKELY(unused[word] == 0)) {
         mark_full(word);
     }
 }
 
-static void mark_free(unsigned fd)
+static __attribute__((noinline)) void mark_free(unsigned fd)
 {
-    unsigned word = fd / WORD_BITS;
+    unsigned number = fd;
 
-    ASSERT_SLOW((unused[word] >> fd % WORD_BITS & 1) == 0);
+    if (spare != NONE && fd < spare) {
+        number = spare;
+        spare = fd;
+    }
+    least = number < least ? number : least;
+    unsigned word = number / WORD_BITS;
+    ASSERT_SLOW((unused[word] >> number % WORD_BITS & 1) == 0);
     if (UNLIKELY(unused[word] == 0)) {
         unmark_full(word);
     }
-    unused[word] |= 1ull << fd % WORD_BITS;
+    unused[word] |= 1ull << number % WORD_BITS;
 }
 
 /* All numbers below usable_count are in use. */
@@ -166,11 +178,11 @@ void descriptor_initialise(struct descriptor *descriptor,
     *descriptor = (struct descriptor){.operations = operations, .fd = -1};
 }
 
-int descriptor_open(struct descriptor *descriptor)
+/* There is no spare one. */
+static __attribute__((noinline)) int take_lowest_number(void)
 {
     unsigned fd = lowest_free_number();
 
-    ASSERT_SLOW(descriptor->fd < 0);
     if (fd >= usable_count) {
         int error = grow_table();
         if (error != 0) {
@@ -180,10 +192,25 @@ int descriptor_open(struct descriptor *descriptor)
     }
     ASSERT_SLOW(fd < usable_count);
     mark_used(fd);
+    return (int)fd;
+}
+
+int descriptor_open(struct descriptor *descriptor)
+{
+    int fd = (int)spare;
+
+    ASSERT_SLOW(descriptor->fd < 0);
+    spare = NONE;
+    if (fd < 0) {
+        fd = take_lowest_number();
+        if (fd < 0) {
+            return fd;
+        }
+    }
     ASSERT_SLOW(table[fd] == NULL);
     table[fd] = descriptor;
-    descriptor->fd = (int)fd;
-    return (int)fd;
+    descriptor->fd = fd;
+    return fd;
 }
 
 struct descriptor *descriptor_get(int fd)
@@ -216,7 +243,11 @@ int descriptor_close(int fd)
     }
     ASSERT_SLOW(descriptor->fd == fd);
     table[fd] = NULL;
-    mark_free((unsigned)fd);
+    if (LIKELY(spare == NONE && (unsigned)fd < least)) {
+        spare = (unsigned)fd;
+    } else {
+        mark_free((unsigned)fd);
+    }
     descriptor->fd = -1;
     while (descriptor->waiters != NULL) {
         struct waiter *waiter = descriptor->waiters;

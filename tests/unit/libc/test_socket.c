@@ -78,6 +78,35 @@ static void descriptors_get_the_lowest_free_number(void **state)
     }
 }
 
+/* In whatever order they are closed. */
+static void the_lowest_number_is_free_again_at_once(void **state)
+{
+    bool is_open[200] = {false};
+    uint32_t chance = 1;
+
+    (void)state;
+    for (unsigned step = 0; step < 20000; step++) {
+        unsigned place = (chance = chance * 1664525 + 1013904223) >> 8;
+
+        /* It is nearly empty, nearly full, and between, and often the last one goes first. */
+        place %= 1 + step / 100 % ARRAY_COUNT(is_open);
+        if (is_open[place]) {
+            assert_int_equal(close(3 + (int)place), 0);
+            is_open[place] = false;
+        } else {
+            unsigned lowest = 0;
+            while (is_open[lowest]) {
+                lowest++;
+            }
+            assert_int_equal(socket(AF_INET, SOCK_STREAM, 0), 3 + (int)lowest);
+            is_open[lowest] = true;
+        }
+    }
+    for (unsigned i = 0; i < ARRAY_COUNT(is_open); i++) {
+        assert_int_equal(close(3 + (int)i), is_open[i] ? 0 : -1);
+    }
+}
+
 static void accept_asks_once_claims_what_is_available_and_returns_what_was_confirmed(void **state)
 {
     struct sockaddr_in peer;
@@ -237,6 +266,7 @@ int main(void)
         TEST(a_port_is_served_by_one_listener_only),
         TEST(unbound_and_foreign_sockets_are_refused),
         TEST(descriptors_get_the_lowest_free_number),
+        TEST(the_lowest_number_is_free_again_at_once),
         TEST(accept_asks_once_claims_what_is_available_and_returns_what_was_confirmed),
         TEST(a_rejected_claim_asks_for_a_new_place),
         TEST(connections_beyond_the_backlog_are_declined_and_a_place_is_asked_for_again),
