@@ -48,9 +48,10 @@ static int send_confirmation(struct connection *connection)
     return 0;
 }
 
-/* To be published. Returns whether there is room for it. */
-static inline bool reserve_data(const struct connection *connection,
-                                const struct message_loan *bytes)
+/* To be published. Returns whether there is room for it. Inlined, so that a loan is written once,
+ * where it is read. */
+__attribute__((always_inline)) static inline bool reserve_data(const struct connection *connection,
+                                                               const struct message_loan *bytes)
 {
     struct data *message =
         message_reserve_loan(connection->acceptor.node, DATA, sizeof(*message), bytes);
@@ -63,7 +64,7 @@ static inline bool reserve_data(const struct connection *connection,
     return true;
 }
 
-static int send_data(struct connection *connection)
+static __attribute__((noinline)) int send_data(struct connection *connection)
 {
     const struct message_loan loan = connection_lend_received(connection);
 
