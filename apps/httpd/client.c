@@ -443,28 +443,25 @@ __attribute__((flatten)) static enum progress read_input(struct client *client, 
 }
 
 /* Go on reading until there is nothing to be done. */
-static void serve_rest(struct client *client, enum progress progress, bool must_reach_end)
+static inline void serve_rest(struct client *client, enum progress progress, bool must_reach_end)
 {
     while (progress == READY) {
         progress = read_input(client, must_reach_end);
     }
 }
 
-static void serve(struct client *client, bool must_reach_end)
+/* One whose response had to wait. */
+static __attribute__((noinline)) void serve_on(struct client *client)
 {
-    enum progress progress = READY;
+    enum progress progress = flush(client, client->work);
 
-    if (client->is_sending) {
-        must_reach_end = true; /* events that came meanwhile were not looked at */
-        progress = flush(client, client->work);
-        /* Requests that came behind the one whose response had to wait. */
-        if (progress == READY && client->input_parsed < client->input_bytes) {
-            size_t bytes = client->input_bytes;
-            memcpy(shared_input, client->input, bytes);
-            progress = handle_input(client, shared_input, client->input_parsed, bytes);
-        }
+    /* Requests that came behind the one that was answered. */
+    if (progress == READY && client->input_parsed < client->input_bytes) {
+        size_t bytes = client->input_bytes;
+        memcpy(shared_input, client->input, bytes);
+        progress = handle_input(client, shared_input, client->input_parsed, bytes);
     }
-    serve_rest(client, progress, must_reach_end);
+    serve_rest(client, progress, true); /* events that came meanwhile were not looked at */
 }
 
 /* --- From outside --- */
@@ -541,11 +538,11 @@ void client_handle_events(struct client *client, uint32_t events)
     check(client->is_watched && client->wait != WAIT_NOT);
     if (client->wait == WAIT_LINGER) {
         (void)discard_input(client); /* it waits on, or is gone */
-    } else if (client->is_sending && !(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
-        return; /* more requests; first the answer that is under way */
-    } else {
-        serve(client, (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0);
-    }
+    } else if (!client->is_sending) {
+        serve_rest(client, READY, (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0);
+    } else if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+        serve_on(client);
+    } /* else more requests; first the answer that is under way */
 }
 
 /* A client that is not fast enough to make an event may have taken something all the same. */
@@ -561,7 +558,7 @@ static bool has_taken_more(struct client *client)
 static void give_up(struct client *client, enum client_wait wait)
 {
     if (wait == WAIT_SEND && has_taken_more(client)) {
-        serve(client, true);
+        serve_on(client);
         return;
     }
     /* Part of a request has come: tell its sender why nothing follows. */

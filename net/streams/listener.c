@@ -278,21 +278,21 @@ struct stream *stream_listener_take(struct stream_listener *listener,
 
 /* --- Deferring --- */
 
-static void make_ready(struct stream *stream)
+static void make_ready(struct stream *stream, struct stream_listener *listener)
 {
-    ASSERT_SLOW(stream->listener != NULL);
-    stream_set_state(stream, STREAM_READY, &stream->listener->ready);
+    ASSERT_SLOW(listener != NULL && stream->listener == listener);
+    stream_set_state(stream, STREAM_READY, &listener->ready);
     /* Once: whoever waits was woken by it, and looks. */
-    if (!stream->listener->is_told) {
-        stream->listener->is_told = true;
-        tell_owner(stream->listener, LISTENER_READY);
+    if (!listener->is_told) {
+        listener->is_told = true;
+        tell_owner(listener, LISTENER_READY);
     }
 }
 
 void stream_listener_end_deferring(struct stream *stream)
 {
     if (stream->state == STREAM_DEFERRED) {
-        make_ready(stream);
+        make_ready(stream, stream->listener);
     }
 }
 
@@ -301,14 +301,15 @@ static __attribute__((noinline)) void defer_stream(struct stream *stream)
 {
     struct stream_listener *listener = stream->listener;
 
+    stream->confirmed_ns = dispatch_now_ns();
     while (listener->deferred.count >= listener->backlog) {
-        make_ready(listener->deferred.head); /* bounded: it has waited longest */
+        make_ready(listener->deferred.head, listener); /* bounded: it has waited longest */
     }
     stream_set_state(stream, STREAM_DEFERRED, &listener->deferred);
     ASSERT(listener->deferred.count <= listener->backlog);
     if (!timer_is_set(&defer_timer) &&
         timer_start(&defer_timer, stream->confirmed_ns + listener->defer_ns) != 0) {
-        make_ready(stream); /* no memory for a timer: as if it had waited */
+        make_ready(stream, listener); /* no memory for a timer: as if it had waited */
     }
 }
 
@@ -326,7 +327,7 @@ static uint64_t end_deferring_until(uint64_t now_ns)
         struct stream *first = listener->deferred.head;
         ASSERT(listener->index == i);
         while (first != NULL && first->confirmed_ns + listener->defer_ns <= now_ns) {
-            make_ready(first);
+            make_ready(first, listener);
             first = listener->deferred.head;
         }
         if (first != NULL && first->confirmed_ns + listener->defer_ns < next_ns) {
@@ -416,24 +417,19 @@ static struct stream *create_stream(node_id_t ts, const struct connection_availa
 /* It is ours: whoever accepts may have it, at once or when something comes on it. */
 static void begin_stream(struct stream *stream, uint32_t send_window_bytes)
 {
+    struct stream_listener *listener = stream->listener;
+
     stream->send_window_bytes = send_window_bytes;
     stream->send_credit_bytes = send_window_bytes;
-    stream->confirmed_ns = dispatch_now_ns();
-    if (stream->listener->defer_ns != 0 && stream->received.bytes == 0) {
+    if (UNLIKELY(stream->received.bytes == 0 && listener->defer_ns != 0)) {
+        if (stream->is_claim_due) {
+            stream->is_claim_due = false;
+            request_claim(stream); /* or nothing would come on it */
+        }
         defer_stream(stream);
     } else {
-        make_ready(stream);
+        make_ready(stream, listener);
     }
-}
-
-static void begin_granted(struct stream *stream, uint32_t send_window_bytes)
-{
-    stream->is_claim_due = true;
-    if (stream->listener->defer_ns != 0 && stream->received.bytes == 0) {
-        request_claim(stream); /* or nothing would come on it */
-        stream->is_claim_due = false;
-    }
-    begin_stream(stream, send_window_bytes);
 }
 
 static bool is_recalled(const struct stream *stream, node_id_t ts,
@@ -474,7 +470,8 @@ __attribute__((flatten)) static void handle_connection_available(node_id_t from,
         listener->granted_count--;
     }
     if (available->send_window_bytes != 0) {
-        begin_granted(stream, available->send_window_bytes);
+        stream->is_claim_due = true;
+        begin_stream(stream, available->send_window_bytes);
         return;
     }
     stream_set_state(stream, STREAM_AVAILABLE, &listener->available);

@@ -34,11 +34,15 @@
 /* Streams whose last send found their channel full, until it has room again. */
 static struct stream *channel_full_head;
 
+/* Half of the window at least, so that a long response is not woken for every segment. */
+static inline bool has_half_credit(const struct stream *stream)
+{
+    return 2 * (uint64_t)stream->send_credit_bytes >= stream->send_window_bytes;
+}
+
 static inline bool has_send_room(const struct stream *stream)
 {
-    /* Half of the window at least, so that a long response is not woken for every segment. */
-    return !stream->is_channel_full &&
-           2 * (uint64_t)stream->send_credit_bytes >= stream->send_window_bytes;
+    return !stream->is_channel_full && has_half_credit(stream);
 }
 
 /* Of one that has ended or failed in part, or whose channel is full. */
@@ -66,12 +70,13 @@ static __attribute__((noinline)) unsigned readiness_otherwise(const struct strea
 
 unsigned stream_readiness(const struct stream *stream)
 {
+    ASSERT_SLOW(stream->error == 0 || stream->is_gone);
     if (UNLIKELY(stream->is_gone || stream->is_peer_closed || stream->is_receive_shut ||
-                 stream->is_channel_full || stream->error != 0)) {
+                 stream->is_channel_full)) {
         return readiness_otherwise(stream);
     }
     return (stream->received.bytes != 0 ? STREAM_CAN_READ : 0) |
-           (has_send_room(stream) ? STREAM_CAN_WRITE : 0);
+           (has_half_credit(stream) ? STREAM_CAN_WRITE : 0);
 }
 
 const struct flow *stream_flow(const struct stream *stream)

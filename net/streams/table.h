@@ -65,7 +65,7 @@ struct stream {
 
     /* listener.c's */
     struct stream_listener *listener; /* until it is taken; NULL before that: the listener closed */
-    uint64_t confirmed_ns;
+    uint64_t confirmed_ns;            /* of a deferred one */
     void (*changed)(void *owner, unsigned readiness); /* NULL until it is taken */
     void *owner;
 
