@@ -191,7 +191,8 @@ void demux_receive_stranger(struct segment *segment)
 
 /* --- Segments in --- */
 
-bool demux_receive_known(struct segment *segment)
+/* Inline: once for each segment, in packet.c. */
+__attribute__((always_inline)) inline bool demux_receive_known(struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     uint32_t hash = flow_hash(&packet->flow);
