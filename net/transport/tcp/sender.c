@@ -71,8 +71,8 @@ static inline bool note_acknowledged(struct tcb *tcb, uint32_t acknowledged_byte
     return is_fin_acknowledged;
 }
 
-bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
-                        const struct tcp_options *options)
+static __attribute__((noinline)) bool acknowledge(struct tcb *tcb, const struct packet *packet,
+                                                  const struct tcp_options *options)
 {
     uint32_t flight_bytes = tcb->snd_max - tcb->snd_una, acknowledged_bytes;
     bool was_closed = tcb->snd_wnd < tcb->mss;
@@ -102,6 +102,18 @@ bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
         persist_stop(tcb); /* the probe was the last of it */
     }
     return note_acknowledged(tcb, acknowledged_bytes);
+}
+
+/* Nothing is under way when a connection's first request comes, so there is little to look at. */
+bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
+                        const struct tcp_options *options)
+{
+    if (packet->acknowledgment == tcb->snd_max && tcb->snd_una == tcb->snd_max &&
+        tcb->recovery == NULL && tcb->persist_interval_us == 0) {
+        (void)take_window(tcb, packet);
+        return false;
+    }
+    return acknowledge(tcb, packet, options);
 }
 
 bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
