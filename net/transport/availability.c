@@ -346,6 +346,16 @@ static void end_waiting_for_data(struct connection *connection)
     connection_queue_remove(&connection->claim_link);
 }
 
+bool availability_begins_without_data(struct connection *connection)
+{
+    ASSERT_SLOW(connection->state == CONNECTION_ASSIGNED);
+    if (connection->acceptor.node == NODE_NONE || !is_data_wanted(connection)) {
+        return false;
+    }
+    wait_for_data(connection);
+    return true;
+}
+
 /* Nothing has come in time: told of as it is. */
 static void expire_dataless(struct timer *timer)
 {

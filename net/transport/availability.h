@@ -25,6 +25,9 @@ void availability_initialise(void);
  * been asked and will say; else it is asked now, or this node's own if none is named. */
 void availability_assign(struct connection *connection, const struct acceptor *acceptor,
                          bool is_due);
+/* Then, and before any bytes of it have come: whether its acceptor wants some first. It waits for
+ * them now, and nothing is to be settled. */
+MUST_CHECK bool availability_begins_without_data(struct connection *connection);
 /* The CM that was asked has answered: nobody yet, if the acceptor has no node. Refused: nobody
  * serves the port any more. */
 void availability_take_assignment(struct connection *connection, const struct acceptor *acceptor,

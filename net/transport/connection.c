@@ -250,7 +250,9 @@ struct tcb *connection_open(const struct handshake *handshake)
     demux_add(&connection->tcb);
     availability_assign(connection, &handshake->acceptor, handshake->is_acceptor_due);
     counter_increment(COUNTER_TCP_ACCEPTED);
-    connection_mark_dirty(connection);
+    if (!availability_begins_without_data(connection)) {
+        connection_mark_dirty(connection);
+    }
     return &connection->tcb;
 }
 
