@@ -70,7 +70,8 @@ static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64
     }
 }
 
-void availability_report_closed(struct connection *connection)
+/* Inline: once for each connection. */
+inline void availability_report_closed(struct connection *connection)
 {
     uint64_t service_ns = 0;
 

@@ -49,7 +49,8 @@ static void send_to(node_id_t cm)
     empty(cm);
 }
 
-void closed_report(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
+/* Inline: once for each connection. */
+inline void closed_report(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
 {
     node_id_t cm = acceptor->cm;
     struct gathered *some = &gathered[cm];

@@ -373,8 +373,8 @@ void connection_end(struct connection *connection, uint32_t error_number)
 void connection_detach(struct connection *connection)
 {
     ASSERT(connection->state == CONNECTION_CLAIMED);
-    availability_report_closed(connection);
     connection_set_state(connection, CONNECTION_DETACHED);
+    availability_report_closed(connection);
     connection_drop_received(connection);
     if (connection_has_tcp(connection)) {
         orphan_watch(connection);

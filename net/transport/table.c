@@ -154,7 +154,7 @@ bool connection_table_is_full(void)
     return pool_is_exhausted(&table);
 }
 
-bool connection_table_allows(uint32_t remote_address)
+inline bool connection_table_allows(uint32_t remote_address)
 {
     return LIKELY(!is_half_full()) ||
            (!connection_table_is_full() && share_allows(&by_address, remote_address, 1));

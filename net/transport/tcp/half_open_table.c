@@ -102,7 +102,7 @@ static void append(struct half_open *entry, unsigned queue, uint64_t due_ns)
     queues[queue].last = place;
 }
 
-static void unlink_from_queue(struct half_open *entry)
+static inline void unlink_from_queue(struct half_open *entry)
 {
     if (entry->previous == HALF_OPEN_NONE) {
         queues[entry->queue].first = entry->next;
@@ -130,7 +130,9 @@ struct half_open *half_open_table_first(unsigned queue)
 
 /* --- Entries --- */
 
-struct half_open *half_open_table_find(const struct flow *flow, uint32_t flow_hash)
+/* Inline, as half_open_table_remove(): each connection's SYN, ACK and acceptor look here. */
+__attribute__((always_inline)) inline struct half_open *
+half_open_table_find(const struct flow *flow, uint32_t flow_hash)
 {
     uint16_t place = table->buckets[bucket_of(flow_hash)];
 
@@ -168,7 +170,7 @@ struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_has
     return entry;
 }
 
-void half_open_table_remove(struct half_open *entry)
+__attribute__((always_inline)) inline void half_open_table_remove(struct half_open *entry)
 {
     uint16_t *link = &table->buckets[entry->bucket];
     uint16_t place = place_of(entry);
