@@ -298,8 +298,9 @@ static inline bool is_next_to_tell(const struct connection *connection)
            connection->received_head == NULL && has_clear_way(connection);
 }
 
-/* The application's turn comes in this same round if it is on this node. */
-bool tcp_event_text(struct tcb *tcb, struct segment *segment)
+/* The application's turn comes in this same round if it is on this node. Inline: once for each
+ * segment with bytes. */
+inline __attribute__((always_inline)) bool tcp_event_text(struct tcb *tcb, struct segment *segment)
 {
     const struct connection *connection = connection_of_tcb(tcb);
 
@@ -383,21 +384,6 @@ void connection_detach(struct connection *connection)
 }
 
 /* --- Settling --- */
-
-static struct connection *take_due(void)
-{
-    struct connection *connection = due_head;
-
-    if (connection != NULL) {
-        ASSERT_SLOW((connection->due & DUE_IN_LIST) != 0);
-        due_head = connection->due_next;
-        if (due_head == NULL) {
-            due_tail = NULL;
-        }
-        connection->due &= (uint8_t)~DUE_IN_LIST;
-    }
-    return connection;
-}
 
 /* Returns whether it was told all there is. */
 static bool tell(struct connection *connection)
@@ -490,9 +476,9 @@ static __attribute__((noinline)) void settle_telling(struct connection *connecti
     }
 }
 
-static void settle(struct connection *connection)
+static inline void settle(struct connection *connection)
 {
-    if ((connection->due & DUE_TELL) != 0) {
+    if (UNLIKELY((connection->due & DUE_TELL) != 0)) {
         settle_telling(connection);
     }
     if ((connection->due & DUE_OUTPUT) != 0) {
@@ -527,23 +513,34 @@ static __attribute__((noinline)) struct connection *take_unblocked(void)
     return NULL;
 }
 
-/* Those that waited come first, one at a time as long as there is room: so one that stalls again
- * costs one look a round. */
+/* One at a time as long as there is room: so one that stalls again costs one look a round. */
+static __attribute__((noinline)) void settle_unblocked(void)
+{
+    struct connection *connection;
+
+    while ((connection = take_unblocked()) != NULL) {
+        settle(connection);
+    }
+}
+
+/* Those that waited come first. What settling one makes due of another stands behind the rest. */
 void connection_settle_all(void)
 {
-    bool may_unblock = blocked_node_count != 0;
+    if (UNLIKELY(blocked_node_count != 0)) {
+        settle_unblocked();
+    }
+    while (due_head != NULL) {
+        struct connection *connection = due_head;
 
-    for (;;) {
-        struct connection *connection = UNLIKELY(may_unblock) ? take_unblocked() : NULL;
+        due_head = due_tail = NULL;
+        do {
+            struct connection *next = connection->due_next;
 
-        if (connection == NULL) {
-            may_unblock = false;
-            connection = take_due();
-        }
-        if (connection == NULL) {
-            return;
-        }
-        settle(connection);
+            ASSERT_SLOW((connection->due & DUE_IN_LIST) != 0);
+            connection->due &= (uint8_t)~DUE_IN_LIST;
+            settle(connection);
+            connection = next;
+        } while (connection != NULL);
     }
 }
 

@@ -203,13 +203,20 @@ __attribute__((always_inline)) inline bool demux_receive_known(struct segment *s
         segment->flow_hash = hash;
         return false;
     }
-    receiver_segment(tcb, segment);
+    receiver_segment_inline(tcb, segment);
     return true;
 }
 
 void demux_receive(struct segment *segment)
 {
-    if (!demux_receive_known(segment)) {
+    const struct packet *packet = segment->packet;
+    uint32_t hash = flow_hash(&packet->flow);
+    struct tcb *tcb = find(&packet->flow, hash);
+
+    if (tcb != NULL) {
+        receiver_segment(tcb, segment);
+    } else {
+        segment->flow_hash = hash;
         demux_receive_stranger(segment);
     }
 }

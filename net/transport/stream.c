@@ -76,7 +76,8 @@ static __attribute__((noinline)) int send_data(struct connection *connection)
     return 0;
 }
 
-bool stream_deliver_at_once(const struct connection *connection, struct segment *segment)
+inline __attribute__((always_inline)) bool
+stream_deliver_at_once(const struct connection *connection, struct segment *segment)
 {
     struct message_loan loan;
 
@@ -145,13 +146,17 @@ static bool is_credit_due(const struct connection *connection)
     return connection->credit_bytes >= SEND_CREDIT_LEAST_BYTES;
 }
 
-/* Whether there is anything that it has not been told. */
-static bool has_news(const struct connection *connection)
+/* Whether there is anything that it has not been told, beside that its bytes have gone. */
+static inline bool has_more_news(const struct connection *connection)
 {
     return connection->is_confirmation_due || connection->error_number != 0 ||
            connection->received_head != NULL ||
-           (connection->has_peer_closed && !connection->is_told_peer_closed) ||
-           is_credit_due(connection);
+           (connection->has_peer_closed && !connection->is_told_peer_closed);
+}
+
+static bool has_news(const struct connection *connection)
+{
+    return has_more_news(connection) || is_credit_due(connection);
 }
 
 /* The first of that, in one message. Nothing has changed if it could not be sent. */
@@ -166,25 +171,21 @@ static int deliver_next(struct connection *connection)
     if (connection->received_head != NULL) {
         return send_data(connection);
     }
-    if (connection->has_peer_closed && !connection->is_told_peer_closed) {
-        return send_peer_closed(connection);
-    }
-    return send_credit(connection);
+    return send_peer_closed(connection);
 }
 
 bool stream_deliver(struct connection *connection)
 {
-    while (connection->state == CONNECTION_CLAIMED && has_news(connection)) {
-        int error = deliver_next(connection);
+    int error = 0;
 
-        if (error == -EAGAIN) {
-            return false;
-        }
-        if (error != 0) {
-            return true; /* the node is dead: node_down takes its connections */
-        }
+    while (error == 0 && connection->state == CONNECTION_CLAIMED && has_more_news(connection)) {
+        error = deliver_next(connection);
     }
-    return true;
+    if (error == 0 && connection->state == CONNECTION_CLAIMED && is_credit_due(connection)) {
+        error = send_credit(connection);
+    }
+    /* Of another error the node is dead: node_down takes its connections. */
+    return error != -EAGAIN;
 }
 
 /* --- To the peer --- */
@@ -228,15 +229,13 @@ static bool queue_bytes(struct connection *connection, const struct send *send,
 
 /* The connection that an application's message is about, if it is that application's, or becomes it
  * by this message. NULL if not; counted unless it may happen. */
-static struct connection *admit_message(node_id_t from, uint32_t index, uint32_t generation,
-                                        uint32_t stream_index)
+static __attribute__((noinline)) struct connection *
+admit_odd_message(struct connection *connection, node_id_t from, uint32_t index,
+                  uint32_t generation, uint32_t stream_index)
 {
-    struct connection *connection = connection_find(index, generation);
     bool is_over;
 
-    if (connection != NULL &&
-        ((connection->state == CONNECTION_CLAIMED && connection->acceptor.node == from) ||
-         availability_claim_granted(connection, from, stream_index))) {
+    if (connection != NULL && availability_claim_granted(connection, from, stream_index)) {
         return connection;
     }
     /* CONNECTION_FAILED and the message may cross: nobody's fault. */
@@ -248,14 +247,32 @@ static struct connection *admit_message(node_id_t from, uint32_t index, uint32_t
     return NULL;
 }
 
+static inline struct connection *admit_message(node_id_t from, uint32_t index, uint32_t generation,
+                                               uint32_t stream_index)
+{
+    struct connection *connection = connection_find(index, generation);
+
+    if (LIKELY(connection != NULL && connection->state == CONNECTION_CLAIMED &&
+               connection->acceptor.node == from)) {
+        return connection;
+    }
+    return admit_odd_message(connection, from, index, generation, stream_index);
+}
+
 /* What it says beyond what it can have read changes nothing. */
-static void consume(struct connection *connection, uint32_t bytes)
+__attribute__((always_inline)) static inline void consume_inline(struct connection *connection,
+                                                                 uint32_t bytes)
 {
     uint32_t most = connection->tcb.rcv_unread_bytes;
 
     if (bytes != 0 && connection_has_tcp(connection)) {
         receiver_consumed(&connection->tcb, bytes < most ? bytes : most);
     }
+}
+
+static __attribute__((noinline)) void consume(struct connection *connection, uint32_t bytes)
+{
+    consume_inline(connection, bytes);
 }
 
 /* FIN behind what has been written, at the end of the round. */
@@ -323,7 +340,7 @@ static void handle_send(node_id_t from, const struct message *message,
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    consume(connection, send->consumed_bytes);
+    consume_inline(connection, send->consumed_bytes);
     take_sent(connection, send, payload);
     if (send->close_kind == CLOSE_BOTH) {
         close_both(connection);

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "kernel/base.h"
-
-struct tcb;
+#include "kernel/platform.h"
+#include "net/transport/tcp/tcb.h"
 
 /* Chosen: a second at 1 Gb/s, or 100 ms at 10 Gb/s; CUBIC's remainders fit in 32 bits. */
 #define CONGESTION_MAX_BYTES    (128u << 20)
@@ -35,6 +35,19 @@ void congestion_set_window(struct tcb *tcb, uint32_t bytes);
 /* The loss or time-out was none: as before it. */
 void congestion_undo(struct tcb *tcb);
 /* Before something is sent after nothing was under way. */
-void congestion_after_idle(struct tcb *tcb);
+__attribute__((noinline)) void congestion_after_idle(struct tcb *tcb);
 /* Something went, and then so much of cwnd was in use. */
 void congestion_on_send(struct tcb *tcb, enum cwnd_use use);
+
+/* Whether the first of these has anything to do: mostly not. */
+static inline bool congestion_is_idle(const struct tcb *tcb, uint32_t now_us)
+{
+    return tcb->recovery != NULL || now_us - tcb->last_send_us >= tcb->rto_us;
+}
+
+/* The second: all that there was went. */
+static inline void congestion_on_send_all(struct tcb *tcb, uint32_t now_us)
+{
+    tcb->cwnd_use = CWND_SPARE;
+    tcb->last_send_us = now_us;
+}

@@ -26,10 +26,16 @@ void loss_timer_open(struct tcb *tcb)
     tcb->silent_timeouts = 0;
 }
 
-void loss_timer_set(struct tcb *tcb, enum loss_timer timer, uint32_t timeout_us)
+inline void loss_timer_set_from(struct tcb *tcb, uint32_t now_us, enum loss_timer timer,
+                                uint32_t timeout_us)
 {
     tcb->loss_timer = (uint8_t)timer;
-    tcb->loss_deadline_us = tcp_now_us() + timeout_us;
+    tcb->loss_deadline_us = now_us + timeout_us;
+}
+
+void loss_timer_set(struct tcb *tcb, enum loss_timer timer, uint32_t timeout_us)
+{
+    loss_timer_set_from(tcb, tcp_now_us(), timer, timeout_us);
 }
 
 /* RFC 8985 7.2: not after a time-out, nor while a probe is out. */

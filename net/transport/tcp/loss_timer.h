@@ -19,14 +19,24 @@ enum loss_timer {
 
 void loss_timer_open(struct tcb *tcb);
 void loss_timer_set(struct tcb *tcb, enum loss_timer timer, uint32_t timeout_us);
+/* The same for who has asked for the time already. */
+void loss_timer_set_from(struct tcb *tcb, uint32_t now_us, enum loss_timer timer,
+                         uint32_t timeout_us);
+
 /* For what is under way, from now on. */
 void loss_timer_start(struct tcb *tcb);
+
+/* Nothing is under way. */
+static inline void loss_timer_stop(struct tcb *tcb)
+{
+    tcb->loss_timer = LOSS_TIMER_NONE;
+}
 
 /* Something is acknowledged: from now on again, or never. */
 static inline void loss_timer_restart(struct tcb *tcb)
 {
     if (LIKELY(tcb->snd_una == tcb->snd_max)) {
-        tcb->loss_timer = LOSS_TIMER_NONE;
+        loss_timer_stop(tcb);
     } else {
         loss_timer_start(tcb);
     }

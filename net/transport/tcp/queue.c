@@ -50,7 +50,7 @@ make_reference(const uint8_t *bytes, struct send_buffer *buffer, uint32_t length
     return reference;
 }
 
-static void release_reference(struct reference *reference)
+static inline void release_reference(struct reference *reference)
 {
     struct send_buffer *buffer = reference->buffer;
 
@@ -243,7 +243,7 @@ static void fill_tail(struct tcb *tcb, const uint8_t *bytes, uint32_t length_byt
 /* The common one: the head of a response, in a buffer of its own. */
 static bool append_one(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes)
 {
-    struct send_buffer *buffer = send_buffer_take(length_bytes);
+    struct send_buffer *buffer = send_buffer_take_inline(length_bytes);
     struct reference *reference;
 
     if (UNLIKELY(buffer == NULL)) {
@@ -365,7 +365,7 @@ static void cut_front(struct reference *reference, uint32_t length_bytes)
     reference->length_bytes -= length_bytes;
 }
 
-static __attribute__((noinline)) void release_some(struct tcb *tcb, uint32_t new_una)
+static void release_some(struct tcb *tcb, uint32_t new_una)
 {
     struct reference *head = tcb->queue_head, *unsent = tcb->unsent;
 
@@ -385,20 +385,26 @@ static __attribute__((noinline)) void release_some(struct tcb *tcb, uint32_t new
     }
 }
 
-void queue_release(struct tcb *tcb, uint32_t new_una)
+inline __attribute__((always_inline)) void queue_release_only(struct tcb *tcb)
 {
-    struct reference *head = tcb->queue_head;
+    struct reference *only = tcb->queue_head;
 
-    ASSERT(new_una - tcb->snd_una - 1 < tcb->snd_max - tcb->snd_una);
-    tcb->snd_una = new_una;
-    if (head->next != NULL || new_una != tcb->snd_end) {
-        release_some(tcb, new_una);
-        return;
-    }
-    ASSERT_SLOW(head == tcb->queue_tail && tcb->unsent == NULL);
+    ASSERT_SLOW(only == tcb->queue_tail && tcb->unsent == NULL && tcb->snd_max == tcb->snd_end);
+    tcb->snd_una = tcb->snd_end;
     tcb->queue_head = tcb->queue_tail = NULL;
     tcb->reference_count = 0;
-    release_reference(head);
+    release_reference(only);
+}
+
+void queue_release(struct tcb *tcb, uint32_t new_una)
+{
+    ASSERT(new_una - tcb->snd_una - 1 < tcb->snd_max - tcb->snd_una);
+    if (tcb->reference_count == 1 && new_una == tcb->snd_end) {
+        queue_release_only(tcb);
+    } else {
+        tcb->snd_una = new_una;
+        release_some(tcb, new_una);
+    }
 }
 
 /* The part from `sequence` on becomes a reference of its own, sent and marked as the first. */

@@ -70,6 +70,8 @@ void queue_note_all_sent(struct tcb *tcb);
 /* Move snd_una to `new_una`, which lies in (snd_una, snd_max], and give back what lies before it.
  * A reference that is acknowledged in part is cut at its front. */
 void queue_release(struct tcb *tcb, uint32_t new_una);
+/* The same of all that is queued, which was sent and is one reference. */
+void queue_release_only(struct tcb *tcb);
 /* The reference that begins at this number, which lies in the queue: split there if need be. NULL
  * without memory, or at the end of the queue. */
 struct reference *queue_split(struct tcb *tcb, struct reference *from, uint32_t sequence);

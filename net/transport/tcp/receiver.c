@@ -137,7 +137,7 @@ static __attribute__((noinline)) void grow_buffer(struct tcb *tcb)
     if (round_trip_us < ROUND_TRIP_LEAST_US) {
         round_trip_us = ROUND_TRIP_LEAST_US;
     }
-    if (past_us < round_trip_us) {
+    if (past_us < round_trip_us || tcb->has_peer_fin) {
         return;
     }
     taken_bytes = (uint32_t)((uint64_t)tcb->rcv_taken_bytes * round_trip_us / past_us);
@@ -150,21 +150,26 @@ static __attribute__((noinline)) void grow_buffer(struct tcb *tcb)
     }
 }
 
-void receiver_consumed(struct tcb *tcb, uint32_t bytes)
+/* The window can open by what is worth a segment of its own. */
+static __attribute__((noinline)) void open_window(struct tcb *tcb)
 {
-    ASSERT(bytes <= tcb->rcv_unread_bytes);
-    tcb->rcv_unread_bytes -= bytes;
-    if (tcb->has_peer_fin) {
-        return; /* nothing comes that wants a window */
+    if (tcb->ack_due < ACK_NOW && !tcb->has_peer_fin) { /* behind that nothing wants a window */
+        tcb->ack_due = ACK_NOW;
+        tcp_event_unsettled(tcb);
     }
+}
+
+inline __attribute__((always_inline)) void receiver_consumed(struct tcb *tcb, uint32_t bytes)
+{
+    ASSERT_SLOW(bytes <= tcb->rcv_unread_bytes);
+    tcb->rcv_unread_bytes -= bytes;
     tcb->rcv_taken_bytes += bytes;
     if (UNLIKELY(tcb->rcv_taken_bytes > tcb->rcv_buffer_bytes / 2)) {
         grow_buffer(tcb);
     }
-    if (room_behind_edge(tcb) >= (int32_t)least(2u * tcb->mss, tcb->rcv_buffer_bytes / 2) &&
-        tcb->ack_due < ACK_NOW) {
-        tcb->ack_due = ACK_NOW;
-        tcp_event_unsettled(tcb);
+    if (UNLIKELY(room_behind_edge(tcb) >=
+                 (int32_t)least(2u * tcb->mss, tcb->rcv_buffer_bytes / 2))) {
+        open_window(tcb);
     }
 }
 
@@ -322,7 +327,8 @@ static __attribute__((noinline)) bool has_no_room(struct tcb *tcb, bool is_beyon
 }
 
 /* Bytes or FIN that come next, and fit. */
-static inline void take_text(struct tcb *tcb, struct segment *segment)
+__attribute__((always_inline)) static inline void take_text(struct tcb *tcb,
+                                                            struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     uint32_t length_bytes = packet->payload_bytes;
@@ -401,6 +407,12 @@ static void take_odd_text(struct tcb *tcb, const struct packet *packet)
     if (in_order.has_fin) {
         take_fin(tcb);
     }
+}
+
+/* The same, once: that is long. */
+static __attribute__((noinline)) void take_text_seldom(struct tcb *tcb, struct segment *segment)
+{
+    take_text(tcb, segment);
 }
 
 /* --- Segments --- */
@@ -506,13 +518,14 @@ static __attribute__((noinline)) void receive_unpredicted(struct tcb *tcb, struc
     } else if (tcb->has_peer_fin) {
         refuse(tcb); /* what lies behind a FIN is none of the stream */
     } else if (packet->sequence == tcb->rcv_nxt && text <= window_of(tcb) && tcb->loan == NULL) {
-        take_text(tcb, segment);
+        take_text_seldom(tcb, segment);
     } else {
         take_odd_text(tcb, packet);
     }
 }
 
-void receiver_segment(struct tcb *tcb, struct segment *segment)
+inline __attribute__((always_inline)) void receiver_segment_inline(struct tcb *tcb,
+                                                                   struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     uint32_t text = packet->payload_bytes + (packet->tcp_flags & TCP_FLAG_FIN);
@@ -540,4 +553,9 @@ void receiver_segment(struct tcb *tcb, struct segment *segment)
     if (text != 0) {
         take_text(tcb, segment);
     }
+}
+
+void receiver_segment(struct tcb *tcb, struct segment *segment)
+{
+    receiver_segment_inline(tcb, segment);
 }

@@ -70,10 +70,28 @@ __attribute__((always_inline)) static inline void acknowledge_plain(struct tcb *
     }
 }
 
-void recovery_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
+/* Apart: recovery_acknowledge_only() needs few registers. */
+__attribute__((noinline)) void recovery_acknowledge_plain(struct tcb *tcb,
+                                                          const struct packet *packet)
 {
-    ASSERT_SLOW(tcb->recovery == NULL);
+    ASSERT_SLOW(tcb->recovery == NULL || tcb->recovery->is_quiet);
     acknowledge_plain(tcb, packet);
+}
+
+inline __attribute__((always_inline)) bool recovery_acknowledge_only(struct tcb *tcb)
+{
+    const struct reference *only = tcb->queue_head;
+
+    ASSERT_SLOW(tcb->recovery == NULL && tcb->reference_count == 1 && tcb->unsent == NULL);
+    if (UNLIKELY(tcb->cwnd_use != CWND_SPARE || only->sent_count != 1)) {
+        return false;
+    }
+    round_trip_take(tcb, round_trip_between(only->sent_us, tcp_now_us()));
+    newreno_forget(tcb);
+    loss_timer_note_heard(tcb);
+    loss_timer_stop(tcb);
+    queue_release_only(tcb);
+    return true;
 }
 
 /* Marks, sums and measurements; the queue is shorter then. */
@@ -313,15 +331,12 @@ static __attribute__((noinline)) void note_sent_all(struct tcb *tcb, struct refe
     }
 }
 
-void recovery_note_sent(struct tcb *tcb, struct reference *first, const struct reference *end)
+/* From `first` to before `end`, for the first time. */
+__attribute__((always_inline)) static inline void
+note_new(struct tcb *tcb, struct reference *first, const struct reference *end, uint32_t now_us)
 {
     struct reference *reference = first;
-    uint32_t now_us = tcp_now_us();
 
-    if (UNLIKELY(first->sent_count != 0 || (tcb->recovery != NULL && !tcb->recovery->is_quiet))) {
-        note_sent_all(tcb, first, end);
-        return;
-    }
     do {
         ASSERT_SLOW(reference->sent_count == 0);
         reference->sent_count = 1;
@@ -329,10 +344,28 @@ void recovery_note_sent(struct tcb *tcb, struct reference *first, const struct r
         reference = reference->next;
     } while (reference != end);
     if (tcb->has_sack) {
-        loss_timer_set(tcb, LOSS_TIMER_PROBE, probe_timeout_us(tcb, tcb->snd_max - tcb->snd_una));
+        loss_timer_set_from(tcb, now_us, LOSS_TIMER_PROBE,
+                            probe_timeout_us(tcb, tcb->snd_max - tcb->snd_una));
     } else if (tcb->loss_timer == LOSS_TIMER_NONE) {
-        loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);
+        loss_timer_set_from(tcb, now_us, LOSS_TIMER_RTO, tcb->rto_us);
     } /* else it is for what was sent before (RFC 6298 5.1) */
+}
+
+void recovery_note_all_sent(struct tcb *tcb, uint32_t now_us)
+{
+    ASSERT_SLOW(tcb->recovery == NULL || tcb->recovery->is_quiet);
+    ASSERT_SLOW(tcb->unsent == NULL);
+    note_new(tcb, tcb->queue_head, NULL, now_us);
+}
+
+void recovery_note_sent(struct tcb *tcb, struct reference *first, const struct reference *end)
+{
+
+    if (UNLIKELY(first->sent_count != 0 || (tcb->recovery != NULL && !tcb->recovery->is_quiet))) {
+        note_sent_all(tcb, first, end);
+    } else {
+        note_new(tcb, first, end, tcp_now_us());
+    }
 }
 
 bool recovery_is_probe_due(const struct tcb *tcb)

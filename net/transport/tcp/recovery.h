@@ -31,8 +31,12 @@ uint32_t recovery_acknowledge(struct tcb *tcb, const struct packet *packet,
                               const struct tcp_options *options, bool is_duplicate);
 
 /* The same of one that acknowledges something new, has no options, and comes while there is no
- * recovery block. */
+ * recovery block, or that is quiet. */
 void recovery_acknowledge_plain(struct tcb *tcb, const struct packet *packet);
+/* The same of all that is queued, which was sent and is one reference, while there is no recovery
+ * block. False: that is another
+ * case, and nothing has happened. */
+MUST_CHECK bool recovery_acknowledge_only(struct tcb *tcb);
 
 /* What is in the network by our reckoning (RFC 6675 "pipe"). */
 uint32_t recovery_pipe_bytes(const struct tcb *tcb);
@@ -55,6 +59,9 @@ struct reference *recovery_next_lost(const struct tcb *tcb);
  * whole: again, or for the first time (then queue_note_sent() has been called). Sets their times
  * and marks, and the timers. */
 void recovery_note_sent(struct tcb *tcb, struct reference *first, const struct reference *end);
+/* The same of all that is queued, for the first time, after nothing was under way and while there
+ * is no recovery block, or that is quiet. */
+void recovery_note_all_sent(struct tcb *tcb, uint32_t now_us);
 /* Whether a probe for the tail of what was sent is due (RFC 8985 7): the sender sends one segment,
  * lost or new, or the last that was sent, whatever the quota says. */
 bool recovery_is_probe_due(const struct tcb *tcb);

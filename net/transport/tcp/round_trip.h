@@ -36,7 +36,8 @@ void round_trip_take_first(struct tcb *tcb, uint32_t round_trip_us);
 uint32_t round_trip_bounded_us(uint32_t srtt_us, uint32_t variation_us);
 
 /* round_trip_measure() in line, for each acknowledgement's. */
-static inline void round_trip_take(struct tcb *tcb, uint32_t round_trip_us)
+__attribute__((always_inline)) static inline void round_trip_take(struct tcb *tcb,
+                                                                  uint32_t round_trip_us)
 {
     uint32_t srtt_us8 = tcb->srtt_us8, variation_us, timeout_us;
     int32_t error_us = (int32_t)(round_trip_us - (srtt_us8 >> 3));

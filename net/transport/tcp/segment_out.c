@@ -186,19 +186,28 @@ static inline int send_here(struct segment_fields fields, const struct reference
         frame.done = release_block;
         frame.context = block;
     }
-    segment_put_headers(headers, &fields);
-    segment_put_work(&frame, &fields);
     frame.fragments[0].data = headers;
     frame.fragments[0].length_bytes = SEGMENT_HEADERS_BYTES + leading_bytes;
     if (leading_bytes != payload_bytes) {
         next = add_payload(&frame, next, block, first, offset, payload_bytes - leading_bytes);
     }
     frame.fragment_count = (uint16_t)(next - frame.fragments);
+    segment_put_headers(headers, &fields);
+    segment_put_work(&frame, &fields);
     error = link_server_transmit(&frame);
     if (UNLIKELY(error != 0)) {
         frame.done(frame.context);
     }
     return error;
+}
+
+/* Whether it is the beginning of a buffer that has room for the headers, and one segment. */
+static inline bool is_one_piece(const struct tcb *tcb, const struct reference *first,
+                                uint32_t sequence, uint32_t length_bytes)
+{
+    return length_bytes <= tcb->mss && first->sequence == sequence &&
+           length_bytes <= first->length_bytes && first->buffer != NULL &&
+           send_buffer_may_lead(first->buffer, first->bytes);
 }
 
 /* --- All of it --- */
@@ -235,38 +244,97 @@ fields_of(const struct tcb *tcb, const uint8_t *mac, uint16_t window, uint32_t s
     };
 }
 
-/* Apart: the caller has few registers to spare. */
-static __attribute__((noinline)) int send_elsewhere(const struct tcb *tcb, const uint8_t *mac,
-                                                    const struct reference *first,
-                                                    uint32_t sequence, uint32_t length_bytes,
-                                                    uint8_t tcp_flags)
+/* It has gone, or has not. */
+static inline int conclude(struct tcb *tcb, uint16_t window, int error)
 {
-    return segment_send_elsewhere(
-        fields_of(tcb, mac, receiver_window(tcb), sequence, length_bytes, tcp_flags), first,
-        sequence - first->sequence);
+    if (LIKELY(error == 0)) {
+        receiver_note_ack_sent(tcb, window);
+        return 0;
+    }
+    return error == -EAGAIN ? wait(tcb) : lose(tcb, COUNTER_DROP_NO_DEVICE);
 }
 
-/* Likewise, and each of these knows how many bytes of options there are. */
-static __attribute__((noinline)) int send_bare(const struct tcb *tcb, const uint8_t *mac,
-                                               uint16_t window, uint32_t sequence,
-                                               uint8_t tcp_flags)
+/* The seldom ways, each apart, since the common one needs few registers. Their parameters are those
+ * of segment_out_send(), and stay where they are. Of the first two each knows how many bytes of
+ * options there are. */
+
+static __attribute__((noinline)) int send_bare(struct tcb *tcb, const struct reference *first,
+                                               uint32_t sequence, uint32_t length_bytes,
+                                               uint8_t tcp_flags, const uint8_t *mac)
 {
+    uint16_t window = receiver_window(tcb);
     struct segment_fields fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
 
-    return segment_block_send(&fields);
+    (void)first;
+    ASSERT_SLOW(length_bytes == 0);
+    return conclude(tcb, window, segment_block_send(&fields));
 }
 
-static __attribute__((noinline)) int send_sack(const struct tcb *tcb, const uint8_t *mac,
-                                               uint32_t sequence, uint8_t tcp_flags)
+static __attribute__((noinline)) int send_sack(struct tcb *tcb, const struct reference *first,
+                                               uint32_t sequence, uint32_t length_bytes,
+                                               uint8_t tcp_flags, const uint8_t *mac)
 {
-    struct segment_fields fields =
-        fields_of(tcb, mac, receiver_window(tcb), sequence, 0, tcp_flags);
+    uint16_t window = receiver_window(tcb);
+    struct segment_fields fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
     uint8_t options[SEGMENT_OPTION_BYTES_MAX];
 
+    (void)first;
+    ASSERT_SLOW(length_bytes == 0);
     /* Not with payload, which may fill the wire's frame without them. */
     fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
     fields.options = options;
-    return segment_block_send(&fields);
+    return conclude(tcb, window, segment_block_send(&fields));
+}
+
+static __attribute__((noinline)) int send_elsewhere(struct tcb *tcb, const struct reference *first,
+                                                    uint32_t sequence, uint32_t length_bytes,
+                                                    uint8_t tcp_flags, const uint8_t *mac)
+{
+    uint16_t window = receiver_window(tcb);
+
+    return conclude(
+        tcb, window,
+        segment_send_elsewhere(fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags),
+                               first, sequence - first->sequence));
+}
+
+static __attribute__((noinline)) int send_pieces(struct tcb *tcb, const struct reference *first,
+                                                 uint32_t sequence, uint32_t length_bytes,
+                                                 uint8_t tcp_flags, const uint8_t *mac)
+{
+    uint16_t window = receiver_window(tcb);
+
+    return conclude(
+        tcb, window,
+        send_here(fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags), first));
+}
+
+/* The common one: what send_pieces() does of such a one, in fewer steps. */
+static inline int send_one_piece(const struct segment_fields *fields, struct send_buffer *buffer)
+{
+    uint8_t *headers = send_buffer_bytes(buffer) - SEGMENT_HEADERS_BYTES;
+    struct frame_to_send frame;
+    int error;
+
+    send_buffer_lead(buffer);
+    segment_put_headers(headers, fields);
+    segment_put_work(&frame, fields);
+    frame.fragments[0].data = headers;
+    frame.fragments[0].length_bytes = frame.length_bytes;
+    frame.fragment_count = 1;
+    frame.done = release_leading;
+    frame.context = buffer;
+    error = link_server_transmit(&frame);
+    if (UNLIKELY(error != 0)) {
+        release_leading(frame.context);
+    }
+    return error;
+}
+
+static __attribute__((noinline)) int lose_for_neighbor(struct tcb *tcb, uint32_t next_hop)
+{
+    neighbor_ask(next_hop);
+    return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
 }
 
 int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t sequence,
@@ -274,24 +342,25 @@ int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t se
 {
     uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
     const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
-    uint16_t window = receiver_window(tcb);
-    int error;
+    struct segment_fields fields;
+    uint16_t window;
 
     if (UNLIKELY(mac == NULL)) {
-        neighbor_ask(next_hop);
-        return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
+        return lose_for_neighbor(tcb, next_hop);
     }
     if (length_bytes == 0) {
-        error = LIKELY(tcb->loan == NULL) ? send_bare(tcb, mac, window, sequence, tcp_flags)
-                                          : send_sack(tcb, mac, sequence, tcp_flags);
-    } else if (UNLIKELY(card_link_server() != platform_node())) {
-        error = send_elsewhere(tcb, mac, first, sequence, length_bytes, tcp_flags);
-    } else {
-        error = send_here(fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags), first);
+        return LIKELY(tcb->loan == NULL)
+                   ? send_bare(tcb, first, sequence, length_bytes, tcp_flags, mac)
+                   : send_sack(tcb, first, sequence, length_bytes, tcp_flags, mac);
     }
-    if (LIKELY(error == 0)) {
-        receiver_note_ack_sent(tcb, window);
-        return 0;
+    if (UNLIKELY(card_link_server() != platform_node())) {
+        return send_elsewhere(tcb, first, sequence, length_bytes, tcp_flags, mac);
     }
-    return error == -EAGAIN ? wait(tcb) : lose(tcb, COUNTER_DROP_NO_DEVICE);
+    if (!is_one_piece(tcb, first, sequence, length_bytes)) {
+        return send_pieces(tcb, first, sequence, length_bytes, tcp_flags, mac);
+    }
+    window = receiver_window(tcb);
+    fields = fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags);
+    fields.cut_bytes = 0; /* as it is, which the compiler does not see */
+    return conclude(tcb, window, send_one_piece(&fields, first->buffer));
 }

@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct large_buffer) == SEND_BUFFER_LARGE_BYTES, "counted 
 POOL(small_buffers, "tcp_send_small", struct small_buffer, POOL_CHUNK);
 POOL(large_buffers, "tcp_send_large", struct large_buffer, POOL_CHUNK);
 
-static struct send_buffer *take_from(struct pool *pool, size_t room_bytes)
+static inline struct send_buffer *take_from(struct pool *pool, size_t room_bytes)
 {
     struct send_buffer *buffer = pool_take(pool);
 
@@ -36,12 +36,13 @@ static struct send_buffer *take_small(void)
     return take_from(&small_buffers, sizeof(((struct small_buffer *)0)->bytes));
 }
 
-static struct send_buffer *take_large(void)
+static __attribute__((noinline)) struct send_buffer *take_large(void)
 {
     return take_from(&large_buffers, sizeof(((struct large_buffer *)0)->bytes));
 }
 
-struct send_buffer *send_buffer_take(uint32_t length_bytes)
+inline __attribute__((always_inline)) struct send_buffer *
+send_buffer_take_inline(uint32_t length_bytes)
 {
     struct send_buffer *buffer;
 
@@ -51,6 +52,11 @@ struct send_buffer *send_buffer_take(uint32_t length_bytes)
     }
     buffer = take_large();
     return LIKELY(buffer != NULL) ? buffer : take_small();
+}
+
+struct send_buffer *send_buffer_take(uint32_t length_bytes)
+{
+    return send_buffer_take_inline(length_bytes);
 }
 
 void send_buffer_give_back(struct send_buffer *buffer)

@@ -41,6 +41,8 @@ static inline uint8_t *send_buffer_bytes(struct send_buffer *buffer)
 /* For so many bytes, or some of them: its room tells. Where one size has run out it is of the
  * other. NULL without memory. The caller holds it. */
 struct send_buffer *send_buffer_take(uint32_t length_bytes);
+/* The same, in line in its caller. */
+struct send_buffer *send_buffer_take_inline(uint32_t length_bytes);
 
 static inline void send_buffer_hold(struct send_buffer *buffer)
 {

@@ -116,13 +116,17 @@ bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
     return acknowledge(tcb, packet, options);
 }
 
-bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
+inline __attribute__((always_inline)) bool sender_acknowledge_plain(struct tcb *tcb,
+                                                                    const struct packet *packet)
 {
     uint32_t acknowledged_bytes = packet->acknowledgment - tcb->snd_una;
 
     ASSERT_SLOW(sender_is_plain(tcb, packet->acknowledgment));
     (void)take_window(tcb, packet);
-    recovery_acknowledge_plain(tcb, packet);
+    if (packet->acknowledgment != tcb->snd_end || tcb->reference_count != 1 ||
+        tcb->recovery != NULL || !recovery_acknowledge_only(tcb)) {
+        recovery_acknowledge_plain(tcb, packet);
+    }
     return note_acknowledged(tcb, acknowledged_bytes);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/transport/tcp/recovery_block.h"
 #include "net/transport/tcp/tcb.h"
 
 struct packet;
@@ -28,7 +29,8 @@ MUST_CHECK bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
  * nothing is missing and the window is open. */
 static inline bool sender_is_plain(const struct tcb *tcb, uint32_t acknowledgment)
 {
-    return acknowledgment != tcb->snd_una && tcb->recovery == NULL && tcb->persist_interval_us == 0;
+    return acknowledgment != tcb->snd_una && tcb->persist_interval_us == 0 &&
+           (tcb->recovery == NULL || tcb->recovery->is_quiet);
 }
 
 /* sender_acknowledge() of such a one, without options. */
@@ -38,8 +40,14 @@ void sender_close(struct tcb *tcb);
 /* Whether FIN has been sent; whether it, and all before it, is acknowledged. */
 bool sender_has_sent_fin(const struct tcb *tcb);
 bool sender_is_fin_acknowledged(const struct tcb *tcb);
-/* Send all that may go now. Returns whether a segment went: the ACK that was due, with it. */
-bool sender_output(struct tcb *tcb);
+/* Send all that may go now. */
+enum sender_sent {
+    SENT_NOTHING = 0,
+    SENT_SOME, /* a segment or more, and the ACK that was due with it */
+    SENT_ALL,  /* nothing was under way, and all that is queued is now: no ACK is due, and the one
+                  deadline that is new is loss_deadline_us */
+};
+enum sender_sent sender_output(struct tcb *tcb);
 /* Time-outs of retransmission and of the closed window, those that are due. May end it. */
 void sender_expire(struct tcb *tcb);
 /* The next of those, as tcp_now_us(). False: there is none. */

@@ -326,31 +326,31 @@ static struct progress output(struct tcb *tcb)
  * The common one: nothing is under way, and all that is queued goes as one frame. What send_new()
  * would find out in more steps; it does what this does not.
  */
-static bool can_send_all(const struct tcb *tcb)
+static inline bool can_send_all(const struct tcb *tcb)
 {
     uint32_t queued_bytes = tcb->snd_end - tcb->snd_una;
 
-    return tcb->snd_max == tcb->snd_una && tcb->recovery == NULL && queued_bytes <= tcb->cwnd &&
-           queued_bytes <= tcb->snd_wnd && tcb->snd_wnd_max >= 2u * tcb->mss &&
-           tcb->persist_interval_us == 0 && tcb->ack_due != ACK_ALONE &&
-           tcb->is_fin_due == tcb->has_fin && queued_bytes != 0 &&
+    return queued_bytes <= tcb->cwnd && queued_bytes <= tcb->snd_wnd &&
+           (tcb->recovery == NULL || tcb->recovery->is_quiet) &&
+           tcb->snd_wnd_max >= 2u * tcb->mss && tcb->persist_interval_us == 0 &&
+           tcb->ack_due != ACK_ALONE && tcb->is_fin_due == tcb->has_fin &&
            segment_out_fits(tcb, queued_bytes);
 }
 
-static bool send_all(struct tcb *tcb)
+static inline enum sender_sent send_all(struct tcb *tcb, uint32_t now_us)
 {
-    struct reference *first = tcb->unsent;
     uint32_t payload_bytes = tcb->snd_end - tcb->snd_una - tcb->has_fin;
     uint8_t tcp_flags = (tcb->has_fin ? TCP_FLAG_FIN : 0) | (payload_bytes != 0 ? TCP_FLAG_PSH : 0);
+    struct reference *first = tcb->unsent;
 
     ASSERT_SLOW(first == tcb->queue_head && first->sequence == tcb->snd_una);
     if (UNLIKELY(segment_out_send(tcb, first, tcb->snd_una, payload_bytes, tcp_flags) == -EAGAIN)) {
-        return false;
+        return SENT_NOTHING;
     }
     queue_note_all_sent(tcb);
-    recovery_note_sent(tcb, first, NULL);
-    congestion_on_send(tcb, CWND_SPARE);
-    return true;
+    recovery_note_all_sent(tcb, now_us);
+    congestion_on_send_all(tcb, now_us);
+    return SENT_ALL;
 }
 
 /* Neither new nor lost nor a FIN: all that there was has gone. */
@@ -360,18 +360,21 @@ static inline bool has_nothing(const struct tcb *tcb)
            tcb->persist_interval_us == 0;
 }
 
-bool sender_output(struct tcb *tcb)
+enum sender_sent sender_output(struct tcb *tcb)
 {
-    if (has_nothing(tcb) || UNLIKELY(tcb->is_output_blocked)) {
-        return false; /* or behind those that were first */
-    }
-    if (tcb->snd_max == tcb->snd_una && tcb->unsent != NULL) {
-        congestion_after_idle(tcb);
-        if (LIKELY(can_send_all(tcb))) {
-            return send_all(tcb);
+    if (tcb->unsent != NULL && tcb->snd_max == tcb->snd_una && LIKELY(!tcb->is_output_blocked)) {
+        uint32_t now_us = tcp_now_us();
+
+        if (UNLIKELY(congestion_is_idle(tcb, now_us))) {
+            congestion_after_idle(tcb);
         }
+        if (LIKELY(can_send_all(tcb))) {
+            return send_all(tcb, now_us);
+        }
+    } else if (has_nothing(tcb) || UNLIKELY(tcb->is_output_blocked)) {
+        return SENT_NOTHING; /* or behind those that were first */
     }
-    return output(tcb).frame_count != 0;
+    return output(tcb).frame_count != 0 ? SENT_SOME : SENT_NOTHING;
 }
 
 unsigned sender_poll_blocked(void)

@@ -194,28 +194,39 @@ static void start_timer(struct tcb *tcb, uint32_t deadline_us)
     wheel_set(&tcb->timer, dispatch_now_ns() + (left_us > 0 ? (uint64_t)left_us : 0) * NS_PER_US);
 }
 
-static void set_timer(struct tcb *tcb)
+/* Due at that time, or earlier: the visit there finds nothing due, and sets it anew. */
+static inline void keep_timer(struct tcb *tcb, uint32_t deadline_us)
+{
+    if (UNLIKELY(!wheel_is_set(&tcb->timer) || (int32_t)(deadline_us - tcb->timer_us) < 0)) {
+        start_timer(tcb, deadline_us);
+    }
+}
+
+static inline void set_timer(struct tcb *tcb)
 {
     uint32_t nearest_us;
 
-    if (!has_deadline(tcb, &nearest_us) ||
-        (wheel_is_set(&tcb->timer) && (int32_t)(nearest_us - tcb->timer_us) >= 0)) {
-        return; /* the visit there finds nothing due, and sets it anew */
+    if (has_deadline(tcb, &nearest_us)) {
+        keep_timer(tcb, nearest_us);
     }
-    start_timer(tcb, nearest_us);
 }
 
 void tcb_settle(struct tcb *tcb)
 {
+    enum sender_sent sent;
+
     if (tcb->state == TCB_CLOSED) {
         return;
     }
-    (void)sender_output(tcb);
-    if (tcb->state == TCB_CLOSED) {
-        return;
-    }
+    sent = sender_output(tcb);
+    ASSERT_SLOW(tcb->state != TCB_CLOSED);
     if (tcb->has_fin) {
         tcb_note_fin_sent(tcb);
+    }
+    if (LIKELY(sent == SENT_ALL) && LIKELY(tcb->loan == NULL)) {
+        ASSERT_SLOW(tcb->ack_due == ACK_NONE);
+        keep_timer(tcb, tcb->loss_deadline_us);
+        return;
     }
     if (tcb->ack_due != ACK_NONE && receiver_needs_ack(tcb)) {
         send_ack(tcb);

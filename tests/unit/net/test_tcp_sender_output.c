@@ -128,16 +128,27 @@ static void more_than_a_millisecond_of_the_rate_does_not_wait(void **state)
     assert_string_equal(sending_go(&tcb), "43800+2920P");
 }
 
+/* Nothing was under way for as long as a time-out; then what is sent counts as the last. */
 static void after_idle_time_congestion_control_is_asked_first(void **state)
 {
     (void)state;
+    tcb.rto_us = 1000;
+    tcb.last_send_us = tcp_now_us() - 1000;
     sending_append(&tcb, 100);
     (void)sending_go(&tcb);
     assert_int_equal(seen.idle_count, 1);
+    assert_int_equal(tcb.last_send_us, tcp_now_us());
+    tcb.last_send_us -= 1000;
     sending_append(&tcb, 100);
     (void)sending_go(&tcb);
     assert_int_equal(seen.idle_count, 1);
     assert_false(sending_acknowledge(200, 65535));
+    tcb.last_send_us = tcp_now_us() - 999;
+    sending_append(&tcb, 100);
+    (void)sending_go(&tcb);
+    assert_int_equal(seen.idle_count, 1);
+    assert_false(sending_acknowledge(300, 65535));
+    tcb.last_send_us -= 1000;
     sending_append(&tcb, 100);
     (void)sending_go(&tcb);
     assert_int_equal(seen.idle_count, 2);

@@ -230,10 +230,10 @@ bool sender_is_fin_acknowledged(const struct tcb *tcb)
     return sender_has_sent_fin(tcb) && tcb->snd_una == tcb->snd_max;
 }
 
-bool sender_output(struct tcb *tcb)
+enum sender_sent sender_output(struct tcb *tcb)
 {
     if (!fake.has_data && !tcb->is_fin_due) {
-        return false;
+        return SENT_NOTHING;
     }
     if (tcb->ack_due == ACK_ALONE) {
         assert_int_equal(segment_out_send(tcb, NULL, tcb->snd_max, 0, 0), 0);
@@ -251,7 +251,7 @@ bool sender_output(struct tcb *tcb)
     }
     fake.data_count++;
     receiver_note_ack_sent(tcb, receiver_window(tcb));
-    return true;
+    return SENT_SOME;
 }
 
 void sender_expire(struct tcb *tcb)

@@ -48,6 +48,13 @@ void recovery_acknowledge_plain(struct tcb *of, const struct packet *packet)
     (void)recovery_acknowledge(of, packet, NULL, false);
 }
 
+/* Always another case. */
+bool recovery_acknowledge_only(struct tcb *of)
+{
+    assert_int_equal(of->reference_count, 1);
+    return false;
+}
+
 uint32_t recovery_pipe_bytes(const struct tcb *of)
 {
     return of->snd_max - of->snd_una;
@@ -83,6 +90,12 @@ void recovery_note_sent(struct tcb *of, struct reference *first, const struct re
         i->flags &= (uint8_t)~REFERENCE_LOST;
     }
     given.is_probe_due = false;
+}
+
+void recovery_note_all_sent(struct tcb *of, uint32_t now_us)
+{
+    assert_int_equal(now_us, tcp_now_us());
+    recovery_note_sent(of, of->queue_head, NULL);
 }
 
 bool recovery_is_probe_due(const struct tcb *of)
