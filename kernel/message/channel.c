@@ -134,33 +134,31 @@ int channel_send(struct channel_sender *sender, const struct message *message)
     return 0;
 }
 
-static void acknowledge(struct channel_receiver *receiver)
+static bool is_acknowledgement_due(const struct channel_receiver *receiver)
 {
-    receiver->acknowledged_lines = receiver->read_lines;
-    /* Keeps our reads of these lines before the sender's next writes. Pairs with the acquire in
-     * update_acknowledged(). */
-    mailbox_store_release(receiver->acknowledgement, receiver->read_lines);
+    return receiver->read_lines - receiver->acknowledged_lines >= receiver->line_count / 4;
 }
 
-/*
- * The sender reads the acknowledgement only when it runs out of lines, so it is written rarely: a
+static __attribute__((noinline)) void acknowledge(struct channel_receiver *receiver)
+{
+    if (receiver->kept_count == 0) {
+        receiver->acknowledged_lines = receiver->read_lines;
+        /* Keeps our reads of these lines before the sender's next writes. Pairs with the acquire in
+         * update_acknowledged(). */
+        mailbox_store_release(receiver->acknowledgement, receiver->read_lines);
+    }
+}
+
+/* The sender reads the acknowledgement only when it runs out of lines, so it is written rarely: a
  * quarter of the ring at a time, and when all has been read. The first bounds how long a sender
- * waits for room; the second lets it see an idle channel as empty.
- */
+ * waits for room; the second lets it see an idle channel as empty. */
 static void skip_lines(struct channel_receiver *receiver, uint32_t line_count)
 {
     receiver->read_lines += line_count;
     ASSERT_SLOW(receiver->read_lines - receiver->acknowledged_lines <= receiver->line_count);
-    if (receiver->read_lines - receiver->acknowledged_lines >= receiver->line_count / 4) {
+    if (UNLIKELY(is_acknowledgement_due(receiver))) {
         acknowledge(receiver);
-        receiver->has_freed_room = true;
     }
-}
-
-static bool is_length_possible(uint32_t length_bytes, uint32_t left_lines)
-{
-    return length_bytes >= sizeof(struct message_header) && length_bytes <= MESSAGE_MAX_BYTES &&
-           channel_lines_for(length_bytes) <= left_lines;
 }
 
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line)
@@ -182,7 +180,9 @@ const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel
         uint16_t length_bytes = (uint16_t)(line->words[0] >> 16);
         mailbox_invalidate(place, length_bytes);
 
-        if (UNLIKELY(!is_length_possible(length_bytes, left_lines))) {
+        if (UNLIKELY(length_bytes < sizeof(struct message_header) ||
+                     length_bytes > MESSAGE_MAX_BYTES ||
+                     channel_lines_for(length_bytes) > left_lines)) {
             counter_increment(COUNTER_DROP_BAD_MESSAGE);
             skip_lines(receiver, 1);
         } else if (UNLIKELY(type == MESSAGE_PADDING)) {
@@ -207,10 +207,18 @@ void channel_release(struct channel_receiver *receiver)
     }
 }
 
-bool channel_take_freed_room(struct channel_receiver *receiver)
+bool channel_keep(struct channel_receiver *receiver)
 {
-    bool has_freed_room = receiver->has_freed_room;
+    bool may_keep = !is_acknowledgement_due(receiver);
 
-    receiver->has_freed_room = false;
-    return has_freed_room;
+    ASSERT_SLOW(receiver->message_lines != 0);
+    receiver->kept_count += may_keep;
+    return may_keep;
+}
+
+void channel_end_keeping(struct channel_receiver *receiver)
+{
+    ASSERT_SLOW(receiver->kept_count != 0);
+    receiver->kept_count--;
+    acknowledge(receiver);
 }

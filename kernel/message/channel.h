@@ -10,10 +10,7 @@
  * The sequence word of a message that starts in line L is 2 L + 1: another one each time round
  * the ring, and never zero, so an untouched line is never taken for a message. A line may hold
  * payload of the round before, which is any bytes at all: before it publishes, the sender makes
- * sure that the line after the message does not look like a header (channel.c).
- *
- * Memory ordering and the places where a machine without coherent caches would flush or
- * invalidate are in mailbox.h, used only here and in status.c.
+ * sure that the line after the message does not look like a header. Memory ordering: mailbox.h.
  */
 #pragma once
 
@@ -40,8 +37,8 @@ struct channel_receiver {
     uint32_t read_lines;         /* free-running; next line to look at */
     uint32_t message_lines;      /* of the message being read */
     uint32_t acknowledged_lines; /* last told to the sender */
+    uint32_t kept_count;         /* messages that are read after their release */
     uint32_t *acknowledgement;   /* on our own status page */
-    bool has_freed_room;         /* for channel_take_freed_room() */
 };
 
 static inline bool channel_is_ring_size(size_t bytes)
@@ -73,13 +70,10 @@ static inline bool channel_sender_is_open(const struct channel_sender *sender)
 /* Make room for a message if there is none as far as is known: look at the receiver's progress, and
  * pad the ring's end if it does not fit before that. Returns whether there is room. */
 bool channel_make_room(struct channel_sender *sender, size_t length_bytes);
-/*
- * Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous).
- *
- * Returns where to write it, or NULL when the lines are not free. The caller writes type, payload
- * and, as it is, the length, and leaves header.sequence alone. The receiver sees nothing before
- * channel_publish(). A second reservation replaces the first. Never waits.
- */
+/* Reserve room for one message of `length_bytes` (8 .. MESSAGE_MAX_BYTES, contiguous). Returns
+ * where to write it, or NULL when the lines are not free. The caller writes type, payload and, as
+ * it is, the length, and leaves header.sequence alone. The receiver sees nothing before
+ * channel_publish(). A second reservation replaces the first. Never waits. */
 MUST_CHECK struct message *channel_reserve(struct channel_sender *sender, size_t length_bytes);
 
 /* How many lines the receiver has not acknowledged, after a look at its progress. */
@@ -87,10 +81,8 @@ uint32_t channel_unacknowledged_lines(struct channel_sender *sender);
 /* Whether the receiver has made progress since this node last looked. */
 bool channel_has_progress(const struct channel_sender *sender);
 
-/*
- * Send a copy of one message. Returns 0, or -EAGAIN when its lines are not free: nothing was
- * sent. Never waits, rings no doorbell (dispatch does, once per round).
- */
+/* Send a copy of one message. Returns 0, or -EAGAIN when its lines are not free: nothing was sent.
+ * Never waits, rings no doorbell (dispatch does, once per round). */
 MUST_CHECK int channel_send(struct channel_sender *sender, const struct message *message);
 
 /* The first line of a message, copied: its header and its fixed part. */
@@ -98,20 +90,16 @@ struct channel_line {
     uint64_t words[CHANNEL_LINE_BYTES / sizeof(uint64_t)];
 };
 
-/*
- * The next message: its first line is copied to `line` and checked there. Returns where it lies,
+/* The next message: its first line is copied to `line` and checked there. Returns where it lies,
  * for its payload, or NULL when there is none. It stays valid until channel_release(), which frees
- * its lines for the sender. A message whose header is impossible (the sender is damaged) is
- * counted as DROP_BAD_MESSAGE and its first line skipped.
- */
+ * its lines for the sender. A message whose header is impossible (the sender is damaged) is counted
+ * as DROP_BAD_MESSAGE and its first line skipped. */
 const uint8_t *channel_receive(struct channel_receiver *receiver, struct channel_line *line);
 void channel_release(struct channel_receiver *receiver);
-/*
- * Whether a quarter of the ring, or more, has been acknowledged since the last call: a sender that
- * found no room may have some. Less than that never helps one: while the longest message with its
- * padding does not fit, so much of the ring is unread that another quarter follows.
- */
-bool channel_take_freed_room(struct channel_receiver *receiver);
+/* Keep the message that is being read, beyond its release: nothing is acknowledged until the second
+ * has been called as often as the first has returned true; false: a quarter of the ring is due. */
+bool channel_keep(struct channel_receiver *receiver);
+void channel_end_keeping(struct channel_receiver *receiver);
 
 /* Sequence word of a message that starts in this line. */
 static inline uint32_t channel_sequence(uint32_t line_number)
@@ -119,8 +107,7 @@ static inline uint32_t channel_sequence(uint32_t line_number)
     return 2 * line_number + 1;
 }
 
-/* The word that will hold channel_sequence(read_lines) once there is a message: a poll is one load.
- */
+/* The word that will hold channel_sequence(read_lines) once there is a message. */
 static inline const uint32_t *channel_next_word(const struct channel_receiver *receiver)
 {
     size_t index = receiver->read_lines & (receiver->line_count - 1);
@@ -164,12 +151,10 @@ MUST_CHECK static inline struct message *channel_try_reserve(struct channel_send
     return channel_line_of(sender, sender->sent_lines);
 }
 
-/*
- * The receiver will look at this line next. If payload of an earlier round left there just the
- * word that a header would have, spoil it. Hardly ever needed, so the line, which the receiver
- * may hold in its cache, is only read. If the ring is full now, the line is the oldest unread
- * message's header, whose sequence is that of a round ago: it stays as it is.
- */
+/* The receiver will look at this line next. If payload of an earlier round left there just the word
+ * that a header would have, spoil it. Hardly ever needed, so the line, which the receiver may hold
+ * in its cache, is only read. If the ring is full now, the line is the oldest unread message's
+ * header, whose sequence is that of a round ago: it stays as it is. */
 static inline void channel_spoil_stale_sequence(struct message *line, uint32_t line_number)
 {
     if (UNLIKELY(mailbox_load(&line->header.sequence) == channel_sequence(line_number))) {
@@ -198,11 +183,10 @@ static inline void channel_publish(struct channel_sender *sender)
     mailbox_store_release(&message->header.sequence, channel_sequence(line_number));
 }
 
-/* Behind channel_publish(), if more will follow soon: the cache fetches their lines meanwhile. One
- * that is alone is slower for it: its receiver is already looking at its line. Measured: 8 lines
- * ahead streaming costs half of what it does without; with 4 it costs more, and with 16 messages
- * that go both ways take each other's lines away. */
+/* Behind channel_publish(), if more will follow soon: the cache fetches their lines meanwhile. For
+ * one that is alone it is slower. Measured: 8 lines ahead streaming costs half; with 4 it costs
+ * more, and with 16 messages that go both ways take each other's lines away. */
 static inline void channel_expect_more(const struct channel_sender *sender)
 {
-    mailbox_own_soon(channel_line_of(sender, sender->sent_lines + 8));
+    __builtin_prefetch(channel_line_of(sender, sender->sent_lines + 8), 1);
 }

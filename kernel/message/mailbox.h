@@ -74,12 +74,6 @@ static inline void mailbox_store(uint32_t *word, uint32_t value)
     mailbox_flush(word, sizeof(*word));
 }
 
-/* The writer will write this line soon: a hint to its cache, wherever it points. */
-static inline void mailbox_own_soon(const void *line)
-{
-    __builtin_prefetch(line, 1);
-}
-
 /* Keeps this node's earlier stores before its later loads, which x86 would otherwise reorder. */
 static inline void mailbox_fence(void)
 {

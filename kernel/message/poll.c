@@ -173,10 +173,8 @@ unsigned peers_receive_all(void)
 
 bool peers_is_any_message_waiting(void)
 {
-    const struct watched_channel *end = channels + loud_count;
-
-    for (const struct watched_channel *channel = channels; channel < end; channel++) {
-        if (has_message(channel)) {
+    for (unsigned i = 0; i < loud_count; i++) {
+        if (has_message(&channels[i])) {
             return true;
         }
     }

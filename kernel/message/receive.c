@@ -75,11 +75,12 @@ static __attribute__((noinline)) void refuse(node_id_t from, const struct messag
 }
 
 /* The payload lies behind the fixed part at `place`, unless there is a loan. */
-static inline void handle(const struct peer *from, uint16_t type, const struct message *message,
-                          const uint8_t *place, const struct message_loan *loan)
+static inline void handle(const struct peer *from, uint16_t type, uint16_t length_bytes,
+                          const struct message *message, const uint8_t *place,
+                          const struct message_loan *loan)
 {
     const struct handler *handler = &handlers[type % MESSAGE_TYPE_MAX];
-    uint32_t payload_bytes = message->header.length_bytes - handler->fixed_bytes;
+    uint32_t payload_bytes = length_bytes - handler->fixed_bytes;
 
     if (UNLIKELY(type >= MESSAGE_TYPE_MAX || (from->types >> type & 1) == 0 ||
                  payload_bytes > handler->payload_max_bytes)) {
@@ -94,8 +95,20 @@ static inline void handle(const struct peer *from, uint16_t type, const struct m
     }
 }
 
+/* A sender that found no room has some when a quarter of the ring is acknowledged. Less never helps
+ * it: while the longest message with its padding does not fit, another quarter follows. */
+static inline void note_room(struct peer *peer, uint32_t acknowledged_before)
+{
+    const struct channel_receiver *receiver = &peer->receiver;
+
+    if (UNLIKELY(receiver->acknowledged_lines - acknowledged_before >= receiver->line_count / 4)) {
+        send_note_due(peer, DUE_ROOM);
+    }
+}
+
 unsigned receive_from(struct peer *peer)
 {
+    uint32_t before = peer->receiver.acknowledged_lines;
     unsigned count = 0;
 
     for (; count < RECEIVE_BATCH; count++) {
@@ -105,14 +118,30 @@ unsigned receive_from(struct peer *peer)
         if (place == NULL) {
             break;
         }
-        const struct message *message = (const struct message *)&line;
-        handle(peer, message->header.type, message, place, NULL);
+        /* The header is in a register. */
+        handle(peer, (uint16_t)line.words[0], (uint16_t)(line.words[0] >> 16),
+               (const struct message *)&line, place, NULL);
         channel_release(&peer->receiver);
     }
-    if (UNLIKELY(channel_take_freed_room(&peer->receiver))) {
-        send_note_due(peer, DUE_ROOM);
-    }
+    note_room(peer, before);
     return count;
+}
+
+static void end_keeping(void *context)
+{
+    struct peer *peer = context;
+    uint32_t before = peer->receiver.acknowledged_lines;
+
+    if (LIKELY(peer->receiver.ring != NULL)) { /* else it has died in this round */
+        channel_end_keeping(&peer->receiver);
+        note_room(peer, before);
+    }
+}
+
+bool message_keep_lines(node_id_t from, struct message_payload payload, struct message_loan *loan)
+{
+    *loan = (struct message_loan){payload.bytes, payload.length_bytes, end_keeping, &peers[from]};
+    return channel_keep(&peers[from].receiver);
 }
 
 /* --- This node's own --- */
@@ -138,7 +167,8 @@ static __attribute__((noinline)) void handle_lent(const struct peer *self,
 {
     const struct message_loan *loan = loan_of(message);
 
-    handle(self, message->header.type % OWN_IS_LENT, message, NULL, loan);
+    handle(self, message->header.type % OWN_IS_LENT, message->header.length_bytes, message, NULL,
+           loan);
     if (loan->done != NULL) {
         loan->done(loan->context);
     }
@@ -157,7 +187,7 @@ static __attribute__((noinline)) void handle_all_own(void)
 
         ASSERT_SLOW(message->header.sequence >= sizeof(*message)); /* nobody has touched it */
         if (LIKELY(message->header.type < MESSAGE_TYPE_MAX)) {
-            handle(self, message->header.type, message, place, NULL);
+            handle(self, message->header.type, message->header.length_bytes, message, place, NULL);
         } else {
             handle_lent(self, message);
         }
@@ -167,7 +197,8 @@ static __attribute__((noinline)) void handle_all_own(void)
     for (; UNLIKELY(posted_count > 0); posted_count--) {
         const struct message *message = (const struct message *)self->first_posted->message;
 
-        handle(self, message->header.type, message, (const uint8_t *)message, NULL);
+        handle(self, message->header.type, message->header.length_bytes, message,
+               (const uint8_t *)message, NULL);
         send_release_first_posted(self);
     }
 }

@@ -24,8 +24,6 @@
 /* Of all that wait, so many find a place when there is no other memory. Chosen: 36 KiB. */
 #define POSTED_RESERVE  512u
 
-static unsigned node_count;
-
 static struct peer *first_due;        /* of those with something due */
 static struct peer *first_waiting;    /* of those for whom something is posted, or was of late */
 static struct node_set blocked_nodes; /* those without room for a send of this round */
@@ -48,7 +46,6 @@ _Alignas(CHANNEL_LINE_BYTES) uint8_t own_ring_bytes[OWN_RING_BYTES];
 
 void send_initialise(void)
 {
-    node_count = platform_node_count();
     first_due = NULL;
     first_waiting = NULL;
     peers_begin_round();
@@ -144,7 +141,7 @@ static __attribute__((noinline)) struct message *reserve_slowly(node_id_t to, si
 
 struct message *send_reserve(node_id_t to, size_t length_bytes)
 {
-    struct peer *peer = &peers[to < node_count ? to : own_ring.node];
+    struct peer *peer = &peers[to < platform_node_count() ? to : own_ring.node];
     struct message *message = channel_try_reserve(&peer->sender, length_bytes);
 
     return LIKELY(message != NULL) ? begin_in_channel(peer, message)
@@ -250,15 +247,17 @@ struct message *send_reserve_posted(node_id_t to, size_t length_bytes)
     struct message *message = send_reserve(to, length_bytes);
 
     if (UNLIKELY(message == NULL)) {
-        message = begin_to_wait(&peers[to < node_count ? to : own_ring.node] /* or nobody's */,
-                                find_block(to));
+        message =
+            begin_to_wait(&peers[to < platform_node_count() ? to : own_ring.node] /* or nobody's */,
+                          find_block(to));
     }
     return message;
 }
 
 int message_refusal(node_id_t to)
 {
-    return to == own_ring.node || (to < node_count && peers[to].is_present) ? -EAGAIN : -ENODEV;
+    return to == own_ring.node || (to < platform_node_count() && peers[to].is_present) ? -EAGAIN
+                                                                                       : -ENODEV;
 }
 
 bool message_ask_for_room(node_id_t to, size_t length_bytes)
@@ -322,21 +321,15 @@ unsigned peers_send_posted(void)
     return count;
 }
 
-/* Whether it hardly looks at its channel from this node (poll.c). */
-static bool is_quiet(node_id_t to)
-{
-    node_id_t self = own_ring.node;
-
-    return (mailbox_load(&platform_status_page(to)->quiet[self / 32]) >> self % 32 & 1) != 0;
-}
-
 static void ring_doorbell(struct peer *peer)
 {
     node_id_t node = peer->node;
     enum node_sleep sleep = status_node_sleep(node);
     bool is_message = (peer->due & DUE_MESSAGE) != 0;
+    node_id_t self = own_ring.node;
+    uint32_t quiet = mailbox_load(&platform_status_page(node)->quiet[self / 32]); /* poll.c */
 
-    if (is_message && is_quiet(node)) {
+    if (is_message && (quiet >> self % 32 & 1) != 0) {
         platform_send_attention(node);
         counter_increment(COUNTER_DOORBELLS);
     } else if (sleep != NODE_AWAKE && (is_message || sleep == NODE_SLEEPS_FOR_ROOM)) {

@@ -51,6 +51,9 @@ struct message_loan {
 /* For the handler of a message, once: if its payload was lent to this node, keep it beyond the
  * handler, who then calls `done`. False: it was not lent. */
 bool message_keep_loan(const struct message *message, struct message_loan *loan);
+/* The same for another node's message, whose payload lies in its lines: `done` is called by the end
+ * of the round, because its channel gets no room until then. False: that node may need the room. */
+bool message_keep_lines(node_id_t from, struct message_payload payload, struct message_loan *loan);
 
 /* When there is no room in the own ring, or the message is for another node. */
 MUST_CHECK struct message *send_reserve(node_id_t to, size_t length_bytes);
@@ -143,12 +146,10 @@ message_reserve_loan(node_id_t to, uint16_t type, size_t fixed_bytes,
     return message_begin(message, type, fixed_bytes, length_bytes);
 }
 
-/*
- * For control messages that must not be lost: never NULL. Without room in the channel the message
+/* For control messages that must not be lost: never NULL. Without room in the channel the message
  * waits in this node's memory, and nothing else can be reserved for that node, so that order is
  * kept. A message to a dead node vanishes: node_down tells of that. What waits is bounded, for each
- * node and by memory, of which some is kept; at a bound who lets most wait is dead (watch.h).
- */
+ * node and by memory, of which some is kept; at a bound who lets most wait is dead (watch.h). */
 static inline void *message_reserve_posted(node_id_t to, uint16_t type, size_t fixed_bytes)
 {
     message_check(type, fixed_bytes, fixed_bytes);
@@ -167,8 +168,7 @@ static inline void message_publish(void)
     }
 }
 
-/* Why message_reserve() was NULL: -EAGAIN, no room in this round; -ENODEV, the node is not there.
- */
+/* Why message_reserve() was NULL: -EAGAIN, no room in this round; -ENODEV, the node is gone. */
 int message_refusal(node_id_t to);
 /* Whether a message of so many bytes can be reserved now. If not, that is what a send without room
  * is: it asks for a channel that is not there yet, and this node is rung when there is room. */

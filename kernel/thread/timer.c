@@ -11,8 +11,7 @@
 static struct heap timers;
 
 /* While timer_run_expired() runs: behind its time; else 0. A timer that a handler starts for
- * earlier waits for the next round, or one that restarts itself would keep the others out for ever.
- */
+ * earlier waits for the next round, or one that restarts itself would keep the others out. */
 static uint64_t earliest_ns;
 
 void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))

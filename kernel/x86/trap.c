@@ -49,11 +49,6 @@ static uint64_t gdt[5] = {0, DESCRIPTOR_CODE, DESCRIPTOR_DATA};
 static struct trap_gate idt[VECTOR_COUNT];
 static uint64_t interrupt_counts[VECTOR_COUNT];
 
-static void set_gate(unsigned vector, unsigned ist)
-{
-    idt[vector] = trap_gate_to(trap_stubs[vector], ist);
-}
-
 void trap_initialise(void)
 {
     struct table_pointer gdt_pointer = {sizeof(gdt) - 1, (uintptr_t)gdt};
@@ -64,7 +59,7 @@ void trap_initialise(void)
              FIELD_PREP(BITS(63, 56), base >> 24);
     gdt[4] = base >> 32;
     for (unsigned vector = 0; vector < VECTOR_COUNT; vector++) {
-        set_gate(vector, 0);
+        idt[vector] = trap_gate_to(trap_stubs[vector], 0);
     }
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %[code]\n\t"
@@ -94,7 +89,7 @@ static void use_own_stack(unsigned vector, unsigned ist)
         PANIC("no memory for the stack of exception %u", vector);
     }
     tss.ist[ist - 1] = (uintptr_t)stack + THREAD_STACK_BYTES;
-    set_gate(vector, ist);
+    idt[vector] = trap_gate_to(trap_stubs[vector], ist);
 }
 
 void trap_use_own_stacks(void)

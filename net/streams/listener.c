@@ -407,7 +407,7 @@ static struct stream *create_stream(node_id_t ts, const struct connection_availa
     struct stream *stream = stream_create(ts, available);
 
     if (stream != NULL &&
-        received_keep(&stream->received, (const struct message *)available, data) != 0) {
+        received_keep(&stream->received, ts, (const struct message *)available, data) != 0) {
         stream_destroy(stream);
         return NULL;
     }
@@ -528,7 +528,7 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
         return;
     }
     struct stream_listener *listener = stream->listener;
-    if (listener == NULL || received_keep(&stream->received, message, data) != 0) {
+    if (listener == NULL || received_keep(&stream->received, from, message, data) != 0) {
         stream_close(stream, CLOSE_ABORT);
         if (listener != NULL) {
             counter_increment(COUNTER_DROP_NO_MEMORY);

@@ -5,6 +5,9 @@
  *
  * A program that waits for input runs in the round in which it comes: what it reads costs one copy
  * and no memory. Loans are short, so one small table has those of all connections.
+ *
+ * A channel gets no room while some of its lines are lent, so they must be copied at the end of the
+ * round also if there is no memory. So no more is lent than a spare of fixed size can hold.
  */
 #include "net/streams/received.h"
 
@@ -36,10 +39,22 @@ static struct loan {
     struct message_loan lent;
     struct received *received; /* whose it is; NULL: it has been returned */
     uint32_t read_bytes;       /* of these, from the start */
+    bool is_remote;            /* of another node's lines: there is a place in the spare for it */
 } loans[LOAN_MAX];
 static unsigned loan_count; /* of this round, with those that have been returned */
 
 _Static_assert(LOAN_MAX <= UINT8_MAX, "a number fits loan_number");
+
+/* Chosen: as many requests as there may be loans, of some hundred bytes each. */
+#define SPARE_BYTES (32 * KIB)
+
+/* Chunks without memory, one behind the other. What has been read is free when all has. */
+static struct {
+    _Alignas(struct received_chunk) uint8_t bytes[SPARE_BYTES];
+    uint32_t end;          /* of the chunks that are there */
+    uint32_t promised_end; /* with those that this round's loans may need */
+    uint32_t chunk_count;
+} spare;
 
 static struct loan *loan_of(const struct received *received)
 {
@@ -74,6 +89,33 @@ static struct received_chunk *new_chunk(size_t length_bytes)
         *chunk = (struct received_chunk){.capacity_bytes = (uint32_t)capacity_bytes};
     }
     return chunk;
+}
+
+static uint32_t spare_bytes_for(size_t length_bytes)
+{
+    return (uint32_t)ALIGN_UP(sizeof(struct received_chunk) + length_bytes,
+                              _Alignof(struct received_chunk));
+}
+
+static struct received_chunk *take_spare(size_t length_bytes)
+{
+    struct received_chunk *chunk = (struct received_chunk *)&spare.bytes[spare.end];
+
+    spare.end += spare_bytes_for(length_bytes);
+    ASSERT(spare.end <= spare.promised_end);
+    spare.chunk_count++;
+    *chunk = (struct received_chunk){.capacity_bytes = (uint32_t)length_bytes};
+    return chunk;
+}
+
+static void release_chunk(struct received_chunk *chunk)
+{
+    if (LIKELY((uintptr_t)chunk - (uintptr_t)spare.bytes >= SPARE_BYTES)) {
+        memory_release(&chunk_kind, chunk);
+    } else if (--spare.chunk_count == 0) {
+        spare.promised_end -= spare.end;
+        spare.end = 0;
+    }
 }
 
 static struct received_chunk *add_chunk(struct received *received, size_t length_bytes)
@@ -120,18 +162,42 @@ __attribute__((noinline)) int received_append(struct received *received, const v
     return 0;
 }
 
-int received_keep(struct received *received, const struct message *message,
+static inline int note_loan(struct received *received, struct loan *loan, size_t length_bytes)
+{
+    loan->received = received;
+    loan->read_bytes = 0;
+    received->loan_number = (uint8_t)++loan_count;
+    received->bytes = (uint32_t)length_bytes;
+    return 0;
+}
+
+/* Not inlined: as received_append(). */
+static __attribute__((noinline)) int keep_remote(struct received *received, node_id_t from,
+                                                 struct message_payload payload)
+{
+    struct loan *loan = &loans[loan_count];
+    uint32_t end = spare.promised_end + spare_bytes_for(payload.length_bytes);
+
+    if (UNLIKELY(end > SPARE_BYTES || !message_keep_lines(from, payload, &loan->lent))) {
+        return received_append(received, payload.bytes, payload.length_bytes);
+    }
+    spare.promised_end = end;
+    loan->is_remote = true;
+    return note_loan(received, loan, payload.length_bytes);
+}
+
+int received_keep(struct received *received, node_id_t from, const struct message *message,
                   struct message_payload payload)
 {
     if (received->bytes == 0 && payload.length_bytes != 0 && loan_count < LOAN_MAX) {
         struct loan *loan = &loans[loan_count];
 
+        if (from != platform_node()) {
+            return keep_remote(received, from, payload);
+        }
         if (message_keep_loan(message, &loan->lent)) {
-            loan->received = received;
-            loan->read_bytes = 0;
-            received->loan_number = (uint8_t)++loan_count;
-            received->bytes = (uint32_t)payload.length_bytes;
-            return 0;
+            loan->is_remote = false;
+            return note_loan(received, loan, payload.length_bytes);
         }
     }
     return received_append(received, payload.bytes, payload.length_bytes);
@@ -144,6 +210,9 @@ static bool copy_loan(struct received *received)
     size_t length_bytes = loan->lent.length_bytes - loan->read_bytes;
     struct received_chunk *chunk = new_chunk(length_bytes);
 
+    if (UNLIKELY(chunk == NULL) && loan->is_remote) {
+        chunk = take_spare(length_bytes);
+    }
     if (chunk == NULL) {
         return false;
     }
@@ -171,6 +240,7 @@ static __attribute__((noinline)) void end_loans(void)
         }
     }
     loan_count = left_count;
+    spare.promised_end = spare.end;
 }
 
 void received_end_round(void)
@@ -215,7 +285,7 @@ static size_t take_chunks(struct received *received, uint8_t *to, size_t length_
             chunk->read_bytes += (uint32_t)part;
             if (chunk->read_bytes == chunk->length_bytes) {
                 received->head = next;
-                memory_release(&chunk_kind, chunk);
+                release_chunk(chunk);
             }
         }
         chunk = next;
@@ -228,6 +298,10 @@ static __attribute__((noinline)) size_t take_part(struct received *received, uin
 {
     size_t taken = 0;
 
+    /* A byte in another node's line is read once. */
+    if (received->loan_number != 0 && is_peek && loan_of(received)->is_remote) {
+        (void)copy_loan(received);
+    }
     if (received->loan_number != 0) {
         taken = take_lent(received, to, length_bytes, is_peek);
     }
@@ -272,7 +346,7 @@ void received_drop(struct received *received)
     while (received->head != NULL) {
         struct received_chunk *chunk = received->head;
         received->head = chunk->next;
-        memory_release(&chunk_kind, chunk);
+        release_chunk(chunk);
     }
     received->bytes = 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bytes of one connection that have been received and not yet read, in the order in which they
- * came. What a TS on this node lends is read where it lies, if that is in the same round; all else
- * is copied once, into chunks that grow with what arrives.
+ * came. They are read where the TS's message has them, if that is in the same round; all else is
+ * copied once, into chunks that grow with what arrives.
  */
 #pragma once
 
@@ -22,12 +22,13 @@ struct received {
     uint8_t loan_number;                /* in front of the chunks: which of the loans; 0: none */
 };
 
-/* Keep a message's payload: as a loan, if it is one and nothing else is there, until the end of the
- * round; else like received_append(). `received` stays where it is as long as it is not empty. */
-MUST_CHECK int received_keep(struct received *received, const struct message *message,
-                             struct message_payload payload);
+/* Keep the payload of a message from that node: as a loan until the end of the round, if nothing
+ * else is there; else like received_append(). `received` stays where it is as long as it is not
+ * empty. */
+MUST_CHECK int received_keep(struct received *received, node_id_t from,
+                             const struct message *message, struct message_payload payload);
 /* Copy what is lent still: whoever has lent it wants it back. What there is no memory for waits for
- * the end of the next round. */
+ * the end of the next round, if this node has lent it: another one's lines are always copied. */
 void received_end_round(void);
 
 /* Keep a copy of these. Returns 0, or -ENOMEM or -EMSGSIZE (more than RECEIVED_MAX_BYTES would be

@@ -503,7 +503,7 @@ __attribute__((flatten)) static void handle_data(node_id_t from, const struct me
     if (stream == NULL || stream->is_gone) {
         return;
     }
-    if (UNLIKELY(received_keep(&stream->received, message, payload) != 0)) {
+    if (UNLIKELY(received_keep(&stream->received, from, message, payload) != 0)) {
         lose_data(stream);
     } else if (LIKELY(stream->state == STREAM_OPEN)) {
         tell_owner(stream, STREAM_CAN_READ);

@@ -390,6 +390,44 @@ static void received_line_is_the_receivers_own(void **state)
     assert_int_equal(receiver.read_lines, 2);
 }
 
+/* Also across the wrap of the line numbers. */
+static void sender_gets_no_line_as_long_as_a_message_is_kept(void **state)
+{
+    struct test_message expected;
+
+    (void)state;
+    new_channel_at(UINT32_MAX - 1);
+    assert_int_equal(send_number(1, 100), 0);
+    const uint8_t *place = receive();
+    assert_true(channel_keep(&receiver));
+    channel_release(&receiver);
+    for (uint32_t i = 0; i < LINE_COUNT - 2; i++) {
+        assert_int_equal(send_number(i, 8), 0);
+        assert_non_null(receive());
+        if (i >= LINE_COUNT / 4) { /* so much is due already */
+            assert_false(channel_keep(&receiver));
+        }
+        channel_release(&receiver);
+    }
+    assert_null(receive());
+    assert_int_equal(send_number(2, 8), -EAGAIN);
+    fill(&expected, 1, 100);
+    assert_memory_equal(place + 8, expected.payload, 100 - 8);
+
+    channel_end_keeping(&receiver);
+    assert_int_equal(channel_unacknowledged_lines(&sender), 0);
+    assert_int_equal(send_number(2, 8), 0);
+    receive_number(2, 8);
+}
+
+static void only_what_is_being_read_can_be_kept(void **state)
+{
+    (void)state;
+    new_channel_at(0);
+    expect_assert_failure((void)channel_keep(&receiver));
+    expect_assert_failure(channel_end_keeping(&receiver));
+}
+
 /* The receiver is damaged: progress it cannot have made frees nothing. */
 static void impossible_acknowledgement_is_counted_and_not_believed(void **state)
 {
@@ -443,6 +481,8 @@ int main(void)
         cmocka_unit_test(message_beyond_the_rings_end_is_impossible),
         cmocka_unit_test(ring_full_of_nonsense_ends),
         cmocka_unit_test(received_line_is_the_receivers_own),
+        cmocka_unit_test(sender_gets_no_line_as_long_as_a_message_is_kept),
+        cmocka_unit_test(only_what_is_being_read_can_be_kept),
         cmocka_unit_test(impossible_acknowledgement_is_counted_and_not_believed),
         cmocka_unit_test(ring_of_a_wrong_size_is_our_own_mistake),
     };

@@ -385,7 +385,7 @@ static void without_memory_one_that_was_granted_is_declined(void **state)
 {
     (void)state;
     fake_fail_allocations_after(0);
-    grant(7, 3, "some data, which needs memory however the entry was had");
+    grant(7, 3, "");
     fake_fail_allocations_after(-1);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
     expect_decline(7, 3);
@@ -403,6 +403,9 @@ static void without_memory_one_that_was_granted_is_declined(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: no later connection needs memory for its entry. */
+        cmocka_unit_test_setup_teardown(without_memory_one_that_was_granted_is_declined, start,
+                                        end),
         TEST(the_answer_claims_it),
         TEST(the_close_claims_it),
         TEST(a_report_of_what_was_read_claims_it),
@@ -416,8 +419,6 @@ int main(void)
         TEST(a_renewal_names_the_place_that_it_is_of),
         TEST(there_are_no_more_grants_than_room_in_the_backlog),
         TEST(what_comes_without_a_grant_counts_as_one),
-        cmocka_unit_test_setup_teardown(without_memory_one_that_was_granted_is_declined, start,
-                                        end),
         cmocka_unit_test_setup_teardown(one_without_data_that_is_deferred_is_claimed_at_once, start,
                                         end), /* last: it leaves a timer */
     };

