@@ -55,8 +55,8 @@ void clock_initialise(void);
 /* Before a sleep: interrupt this core at the deadline (UINT64_MAX: at none), or a little later; or
  * earlier: for a deadline set before, or because this one is farther than the timer reaches. */
 void clock_arm(uint64_t deadline_ns, uint64_t now_ns);
-/* The first look after a sleep. One that ends too late may have been a standstill from its begin on:
- * then all of it is left out, and no time-out is over. Of two such in a row the second counts until
+/* The first look after a sleep. One that ends too late may have been a standstill from its begin
+ * on: then all of it is left out, and no time-out is over. Of two in a row the second counts until
  * its timer: there the node gets too little of a core, and a time-out must be over some day. */
 void clock_woken(void);
 /* From the timer's interrupt. */
