@@ -99,13 +99,17 @@ static void a_single_byte_that_comes_early_is_kept(void **state)
 }
 
 /* What was claimed cannot be left to others any more: it is reset, counted, and there is room. */
+/* Behind bytes that came before it: alone it would be read where it lies. */
 static void a_confirmation_without_memory_for_its_data_is_reset(void **state)
 {
-    (void)state;
-    uint32_t name = claim(7, "");
+    char more[300] = {0};
 
+    (void)state;
+    uint32_t name = claim(7, "a");
+
+    memset(more, 'b', sizeof(more) - 1); /* no room behind the other */
     fake_fail_allocations_after(0);
-    confirm(7, 1, name, "b");
+    confirm(7, 1, name, more);
     fake_fail_allocations_after(-1);
     (void)expect_close(CLOSE_ABORT);
     assert_int_equal(counter_read(NODE, COUNTER_DROP_NO_MEMORY), 1);
