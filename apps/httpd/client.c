@@ -24,6 +24,9 @@
 #include "apps/httpd/sending.h"
 #include "apps/httpd/waiting.h"
 
+/* With fewer, they are in the cache, mostly: as net/transport/demux.c has it. */
+#define EXPECT_CLIENTS 512u
+
 /* What became of a client. */
 enum progress {
     READY,   /* go on: more input can be handled */
@@ -52,6 +55,22 @@ void client_set_time(uint64_t now_ms)
 unsigned client_count(void)
 {
     return count;
+}
+
+bool client_is_to_be_expected(void)
+{
+    return count >= EXPECT_CLIENTS;
+}
+
+void client_expect(const struct client *client)
+{
+    __builtin_prefetch(client, 1);
+}
+
+void client_expect_links(const struct client *client)
+{
+    __builtin_prefetch(client->previous, 1);
+    __builtin_prefetch(client->next, 1);
 }
 
 /* --- Work --- */

@@ -52,6 +52,11 @@ void client_open(int fd);
 void client_turn_away(int fd);
 /* Something has happened to it. May be gone afterwards. `events` as epoll tells them. */
 void client_handle_events(struct client *client, uint32_t events);
+/* With many clients, of each that client_handle_events() is called for soon: have it fetched into
+ * the cache; and later, when that is so, what it is linked to. */
+bool client_is_to_be_expected(void);
+void client_expect(const struct client *client);
+void client_expect_links(const struct client *client);
 /* Give up on those whose time is over; milliseconds until the next one's is, or -1. */
 int client_expire(void);
 /* How many there are. */

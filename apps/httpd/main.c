@@ -248,6 +248,19 @@ static void pause_on_purpose(unsigned round)
     }
 }
 
+/* One after the other they would be waited for longer than all else takes. */
+static void expect_clients(const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        client_expect(events[i].data.ptr); /* of the listener's it does no harm */
+    }
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr != &listener_fd) {
+            client_expect_links(events[i].data.ptr);
+        }
+    }
+}
+
 static void run(int epoll_fd)
 {
     struct epoll_event events[EVENT_BATCH];
@@ -263,6 +276,9 @@ static void run(int epoll_fd)
         pause_on_purpose(round);
         read_clocks();
         check(count <= EVENT_BATCH);
+        if (client_is_to_be_expected()) {
+            expect_clients(events, count);
+        }
         for (int i = 0; i < count; i++) {
             if (events[i].data.ptr == &listener_fd) {
                 has_more_to_accept = true;

@@ -218,6 +218,11 @@ struct descriptor *descriptor_get(int fd)
     return fd >= 0 && (unsigned)fd < table_count ? table[fd] : NULL;
 }
 
+void descriptor_expect(int fd)
+{
+    __builtin_prefetch(table + fd);
+}
+
 struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operations *operations,
                                        int otherwise, int *error)
 {

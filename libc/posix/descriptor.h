@@ -73,6 +73,8 @@ unsigned descriptor_limit(void);
 MUST_CHECK int descriptor_open(struct descriptor *descriptor);
 /* NULL when nothing is open under this number. */
 struct descriptor *descriptor_get(int fd);
+/* It will be asked for: have its place fetched into the cache. */
+void descriptor_expect(int fd);
 /* The same if it has these operations, else NULL and *error is -EBADF or `otherwise`. */
 struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operations *operations,
                                        int otherwise, int *error);

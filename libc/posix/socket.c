@@ -24,9 +24,23 @@ _Static_assert(offsetof(struct socket, place) == 0, "it is a pool's");
 
 POOL(sockets, "socket", struct socket, DESCRIPTOR_MAX); /* every accepted connection takes one */
 
+/* With what the program names it by, and who watches it. */
+static void expect_socket(void *owner, enum expect_step step)
+{
+    const struct socket *socket = owner;
+
+    if (step == EXPECT_OWNER) {
+        expect_bytes(socket, sizeof(*socket));
+    } else {
+        __builtin_prefetch(socket->descriptor.epoll_items, 1);
+        descriptor_expect(socket->descriptor.fd);
+    }
+}
+
 void sockets_start(void)
 {
     streams_start();
+    streams_register_expecter(expect_socket);
     address_start(); /* programs may want to know it once they run */
 }
 

@@ -586,6 +586,7 @@ static void lose_node(node_id_t node)
 void streams_start(void)
 {
     stream_listener_start();
+    net_register_expecter(stream_expect);
     net_register_payload_message(DATA, handle_data);
     net_register_message(PEER_CLOSED, handle_peer_closed);
     net_register_message(CONNECTION_FAILED, handle_connection_failed);

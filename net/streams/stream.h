@@ -10,6 +10,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/expect.h"
 #include "net/messages.h"
 
 struct stream;
@@ -26,6 +27,8 @@ enum stream_readiness {
 
 /* Register the messages of streams and listeners. Once, before the first dispatch round. */
 void streams_start(void);
+/* What fetches a stream's owner, and then what that will look at, for net/expect.h. */
+void streams_register_expecter(void (*expect)(void *owner, enum expect_step step));
 
 /* enum stream_readiness, OR-ed. */
 unsigned stream_readiness(const struct stream *stream);

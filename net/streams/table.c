@@ -6,6 +6,7 @@
 
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/streams/stream.h"
 
 #define PLACE_BITS             20
 #define PLACE(stream_index)    ((stream_index) & ((1u << PLACE_BITS) - 1))
@@ -70,6 +71,28 @@ struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t ge
     bool is_meant = stream->stream_index == stream_index && stream->state != STREAM_FREE &&
                     stream->ts == from && stream->generation == generation;
     return is_meant ? stream : NULL;
+}
+
+static void (*owner_expecter)(void *owner, enum expect_step step);
+
+void streams_register_expecter(void (*expect)(void *owner, enum expect_step step))
+{
+    owner_expecter = expect;
+}
+
+void stream_expect(uint32_t stream_index, enum expect_step step)
+{
+    struct stream *stream;
+
+    if (PLACE(stream_index) >= pool_size(&table)) {
+        return;
+    }
+    stream = pool_at(&table, PLACE(stream_index));
+    if (step == EXPECT_STREAM) {
+        expect_bytes(stream, sizeof(*stream));
+    } else if (stream->changed != NULL && owner_expecter != NULL) {
+        owner_expecter(stream->owner, step);
+    }
 }
 
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context)

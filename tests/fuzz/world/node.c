@@ -10,7 +10,7 @@
 /* sources: net/transport/tcp/segment_bare.c net/transport/tcp/segment_block.c net/transport/tcp/segment_out.c net/transport/tcp/segment_remote.c net/transport/tcp/send_buffer.c net/transport/tcp/sender.c net/transport/tcp/sender_output.c net/transport/tcp/tcb.c net/transport/tcp/timewait.c net/transport/tcp/undo.c net/transport/tcp/wheel.c */
 /* sources: net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c net/transport/network_options.c */
 /* sources: net/streams/listener.c net/streams/received.c net/streams/requests.c net/streams/grant_option.c net/streams/stream.c net/streams/table.c net/streams/taken.c */
-/* sources: net/packet.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
+/* sources: net/packet.c net/expect.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c libc/posix/poll.c libc/posix/epoll.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */

@@ -14,6 +14,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "net/counters.h"
+#include "net/expect.h"
 #include "net/streams/listener.h"
 #include "net/streams/received.h"
 #include "net/streams/stream.h"
@@ -433,6 +434,33 @@ static void both_ways_shut_is_the_end(void **state)
 
 #define TEST(name) CONSERVED_TEST(name, start, end)
 
+static unsigned expected_count;
+
+static void note_expected(void *owner, enum expect_step step)
+{
+    assert_ptr_equal(owner, &told);
+    assert_int_equal(step, EXPECT_OWNER + expected_count % 2);
+    expected_count++;
+}
+
+/* A transport server may be wrong about names; closed streams tell nobody. */
+static void the_owner_of_an_expected_stream_is_expected(void **state)
+{
+    const uint32_t names[] = {name, UINT32_MAX, name + 1, 1u << 19};
+
+    (void)state;
+    expected_count = 0;
+    streams_register_expecter(note_expected);
+    net_expect(names, ARRAY_COUNT(names));
+    assert_int_equal(expected_count, 2);
+    stream_close(stream, CLOSE_BOTH);
+    stream = NULL;
+    net_expect(names, ARRAY_COUNT(names));
+    assert_int_equal(expected_count, 2);
+    streams_register_expecter(NULL);
+    (void)expect_close(CLOSE_BOTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +479,7 @@ int main(void)
         TEST(after_the_close_nothing_is_told_and_its_name_is_nobodys),
         TEST(a_message_from_another_node_does_not_reach_the_stream),
         TEST(both_ways_shut_is_the_end),
+        TEST(the_owner_of_an_expected_stream_is_expected),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
