@@ -41,8 +41,7 @@ static struct variables {
     unsigned next_quiet;
     unsigned rounds_to_sweep;
 
-    struct dispatch_source *sources;
-    struct dispatch_source **sources_end;
+    struct dispatch_source *sources[SOURCE_LISTS];
     uint64_t attention_count;
     bool has_late_work;
 } variables[MODEL_NODES];
@@ -80,8 +79,7 @@ static void save(struct variables *to)
     to->channel_count = channel_count;
     to->next_quiet = next_quiet;
     to->rounds_to_sweep = rounds_to_sweep;
-    to->sources = sources;
-    to->sources_end = sources_end;
+    memcpy(to->sources, sources, sizeof(sources));
     to->attention_count = attention_count;
     to->has_late_work = has_late_work;
 }
@@ -97,8 +95,7 @@ static void restore(const struct variables *from)
     channel_count = from->channel_count;
     next_quiet = from->next_quiet;
     rounds_to_sweep = from->rounds_to_sweep;
-    sources = from->sources;
-    sources_end = from->sources_end;
+    memcpy(sources, from->sources, sizeof(sources));
     attention_count = from->attention_count;
     has_late_work = from->has_late_work;
 }
@@ -247,8 +244,7 @@ static void reset_node(unsigned node)
         channels[0].has_spoken = false;
         rounds_to_sweep = 1;
     }
-    sources = NULL;
-    sources_end = &sources;
+    memset(sources, 0, sizeof(sources));
     node_sources[node] = (struct dispatch_source){.poll = send_some};
     dispatch_register_source(&node_sources[node]);
     attention_count = 0;
