@@ -75,18 +75,21 @@ static inline void move_group(uint8_t *to, const uint8_t *from)
 }
 
 /* More than SHORT_MAX_BYTES, between ranges that are disjoint or the same. The last group may
- * overlap the one before it; it goes first, so that nothing has to be kept for it. */
+ * overlap the one before it; it goes first, so that nothing has to be kept for it. One index, which
+ * ends at zero, counts for both. */
 static inline void move_disjoint(uint8_t *to, const uint8_t *from, size_t bytes)
 {
-    const uint8_t *last = from + bytes - GROUP_BYTES;
+    size_t last = bytes - GROUP_BYTES;
+    ptrdiff_t at = -(ptrdiff_t)last;
 
     CORE_ASSERT_SLOW(bytes > SHORT_MAX_BYTES);
-    move_group(to + bytes - GROUP_BYTES, last);
+    to += last;
+    from += last;
+    move_group(to, from);
     do {
-        move_group(to, from);
-        to += GROUP_BYTES;
-        from += GROUP_BYTES;
-    } while (from < last);
+        move_group(to + at, from + at);
+        at += (ptrdiff_t)GROUP_BYTES;
+    } while (at < 0);
 }
 
 /* More than SHORT_MAX_BYTES, from the start to the end: `to` may lie below `from`, even
@@ -249,20 +252,25 @@ __attribute__((noinline)) int memcmp(const void *left_memory, const void *right_
     if (bytes < WORD_BYTES) {
         return compare_short(left, right, bytes);
     }
-    if (bytes > GROUP_BYTES) {
-        const uint8_t *last = left + bytes - GROUP_BYTES;
-
-        for (; left < last; left += GROUP_BYTES) {
-            if (!is_group_equal(left, right)) {
-                return compare_long(left, right, GROUP_BYTES);
-            }
-            right += GROUP_BYTES;
-        }
-        /* The last group, part of which may have been found equal already. */
-        right -= left - last;
-        return is_group_equal(last, right) ? 0 : compare_long(last, right, GROUP_BYTES);
+    if (bytes <= GROUP_BYTES) {
+        return compare_long(left, right, bytes);
     }
-    return compare_long(left, right, bytes);
+    size_t last = bytes - GROUP_BYTES;
+    ptrdiff_t at = -(ptrdiff_t)last;
+
+    left += last;
+    right += last;
+    /* The last group first: part of it may be looked at again. */
+    if (!is_group_equal(left, right)) {
+        return compare_long(left_memory, right_memory, bytes);
+    }
+    do {
+        if (!is_group_equal(left + at, right + at)) {
+            return compare_long(left_memory, right_memory, bytes);
+        }
+        at += (ptrdiff_t)GROUP_BYTES;
+    } while (at < 0);
+    return 0;
 }
 
 void *memchr(const void *memory, int value, size_t bytes)

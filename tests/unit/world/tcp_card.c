@@ -222,7 +222,8 @@ static void note_frame(const struct frame_to_send *frame, const uint8_t *bytes)
 
     assert_true(taken_tail - taken_head < CARD_FRAMES_MAX);
     taken_tail++;
-    note->headers_bytes = ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4;
+    note->headers_bytes =
+        ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + (tcp[TCP_DATA_OFFSET_OFFSET] >> 4) * 4;
     assert_true(note->headers_bytes <= frame->length_bytes);
     memcpy(note->headers, bytes, note->headers_bytes);
     note->sequence = load_be32(tcp + TCP_SEQUENCE_OFFSET);
