@@ -231,24 +231,27 @@ static __attribute__((noinline)) int transmit_any(struct ixgbe_tx *tx,
 
 int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
 {
-    const struct frame_fragment *fragment = frame->fragments;
     uint32_t tail = tx->tail;
+    uint32_t length_bytes = frame->length_bytes;
     struct ixgbe_tx_descriptor *descriptor = &tx->ring[tail & RING_MASK];
-    bus_addr_t bus_addr = platform_bus_addr_at_once(fragment->data);
+    bus_addr_t bus_addr;
 
     /* In one piece, as the frame before it, with room and no report due. */
     if (UNLIKELY(frame->fragment_count != 1 || frame->form != tx->usual_form ||
-                 tail - tx->head >= RING_MASK || tail - tx->last_report >= REPORT_INTERVAL - 1 ||
-                 bus_addr == BUS_ADDR_NONE)) {
+                 tail - tx->head >= RING_MASK || tail - tx->last_report >= REPORT_INTERVAL - 1)) {
         return transmit_any(tx, frame);
     }
-    ASSERT_SLOW(fragment->length_bytes == frame->length_bytes &&
-                frame->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+    bus_addr = platform_bus_addr_at_once(frame->fragments[0].data);
+    if (UNLIKELY(bus_addr == BUS_ADDR_NONE)) {
+        return transmit_any(tx, frame);
+    }
+    ASSERT_SLOW(frame->fragments[0].length_bytes == length_bytes &&
+                length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+    nic_count_sent(frame, 0);
     descriptor->buffer_bus_addr = bus_addr;
-    descriptor->words = tx->usual_words | payload_word(frame->length_bytes) | frame->length_bytes;
+    descriptor->words = tx->usual_words | payload_word(length_bytes) | length_bytes;
     put_completion(tx, tail, frame->done, frame->context);
     tx->tail = tail + 1;
-    nic_count_sent(frame, 0);
     return 0;
 }
 

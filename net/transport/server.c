@@ -106,21 +106,30 @@ static unsigned sweep_some(void)
     return count;
 }
 
-static unsigned poll_server(void *context)
+bool transport_server_awaits_room(void)
+{
+    return blocked_count() != 0 || output_is_queueing();
+}
+
+/* Apart from its caller, which mostly finds nothing. */
+static __attribute__((noinline)) unsigned take_up_waiting(void)
 {
     unsigned work = output_send_queued() + interface_poll_loopback() + sender_poll_blocked();
 
-    (void)context;
-    if (UNLIKELY(sweep.is_running)) {
+    if (sweep.is_running) {
         work += sweep_some();
     }
     /* The flush that follows work settles them. */
     return work + connection_can_unblock();
 }
 
-bool transport_server_awaits_room(void)
+static unsigned poll_server(void *context)
 {
-    return blocked_count() != 0 || output_is_queueing();
+    (void)context;
+    return LIKELY(!transport_server_awaits_room() && !interface_has_loopback() &&
+                  !sweep.is_running && !connection_can_unblock())
+               ? 0
+               : take_up_waiting();
 }
 
 static void flush_server(void *context)
