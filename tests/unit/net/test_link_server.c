@@ -241,6 +241,31 @@ static uint8_t acknowledged_by(const struct frame *frame)
     return frame->data[14 + 20 + 11];
 }
 
+/* It neither replaces nor ends what is held, and nothing is lost where it comes last. */
+static void a_damaged_frame_between_acknowledgements_is_only_dropped(void **state)
+{
+    struct test_frame frame = tcp_frame(0, 0x10);
+    uint64_t dropped = counter_read(0, COUNTER_DROP_CHECKSUM);
+
+    (void)state;
+    received_count = 0;
+    for (uint8_t i = 1; i <= 4; i++) {
+        put_ack(&frame, i);
+        if (i % 2 == 1) {
+            arrive(&frame);
+        } else {
+            assert_true(fake_nic_receive(0, frame.bytes, frame.length_bytes,
+                                         0x2 | TCP_GOOD | 0x40000000, 0x110)); /* TCP's checksum */
+        }
+    }
+    dispatch_round();
+    assert_int_equal(received_count, 1);
+    assert_int_equal(acknowledged_by(received), 3);
+    assert_int_equal(last_merged_count, 1);
+    assert_int_equal(counter_read(0, COUNTER_DROP_CHECKSUM), dropped + 2);
+    received->release(received);
+}
+
 /* Of one flow: what is held goes before whatever comes behind it. */
 static void frames_stay_in_order_around_an_acknowledgement(void **state)
 {
@@ -375,6 +400,7 @@ int main(void)
         TEST(acknowledgements_for_another_node_are_all_forwarded),
         TEST(bad_frames_are_counted_and_dropped),
         TEST(full_channel_costs_frames_not_service),
+        TEST(a_damaged_frame_between_acknowledgements_is_only_dropped),
         TEST(a_dead_link_servers_queue_is_steered_to_no_more),
     };
 
