@@ -121,8 +121,10 @@ static void assign_to(const struct manager *manager, struct listening_applicatio
     acceptor->request_number = application->request_number;
 }
 
-void acceptors_take(struct manager *manager, struct listener *listener, node_id_t ts, bool is_new,
-                    struct acceptor *acceptor)
+/* Inline: once for each connection. */
+__attribute__((always_inline)) inline void acceptors_take(struct manager *manager,
+                                                          struct listener *listener, node_id_t ts,
+                                                          bool is_new, struct acceptor *acceptor)
 {
     uint64_t now = manager_now_ns(manager);
     struct choice choice = balance_choose(&manager->balance, listener);
