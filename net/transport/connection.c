@@ -335,7 +335,8 @@ static void note_error(struct connection *connection, unsigned error_number)
     }
 }
 
-void tcp_event_ended(struct tcb *tcb, int error)
+/* Inline: once for each connection. */
+__attribute__((always_inline)) inline void tcp_event_ended(struct tcb *tcb, int error)
 {
     struct connection *connection = connection_of_tcb(tcb);
 

@@ -88,7 +88,7 @@ void tcb_open(struct tcb *tcb, const struct handshake *handshake)
     tcb_set_state(tcb, TCB_ESTABLISHED);
 }
 
-void tcb_end(struct tcb *tcb, int error)
+static inline __attribute__((always_inline)) void end(struct tcb *tcb, int error)
 {
     tcb_set_state(tcb, TCB_CLOSED);
     pinned_forget(tcb);
@@ -96,6 +96,11 @@ void tcb_end(struct tcb *tcb, int error)
     receiver_drop(tcb);
     wheel_clear(&tcb->timer);
     tcp_event_ended(tcb, error);
+}
+
+void tcb_end(struct tcb *tcb, int error)
+{
+    end(tcb, error);
 }
 
 void tcb_abort(struct tcb *tcb, int error)
@@ -150,7 +155,7 @@ void tcb_enter_time_wait(struct tcb *tcb)
         send_ack(tcb); /* without room: the peer sends its FIN again, and TIME-WAIT answers */
     }
     timewait_add(&tcb->flow, numbers, dispatch_now_ns());
-    tcb_end(tcb, 0);
+    end(tcb, 0); /* in line: most end here */
 }
 
 void tcb_lower_mss(struct tcb *tcb, uint16_t mss)
