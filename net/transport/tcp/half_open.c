@@ -402,7 +402,8 @@ static struct tcb *meet_segment(struct half_open *entry, const struct segment *s
 }
 
 /* Returns whether it may be one; if it is one and there is room, there is a connection now. */
-static bool meet_cookie(const struct segment *segment, uint64_t now_ns, struct tcb **opened)
+static __attribute__((noinline)) bool meet_cookie(const struct segment *segment, uint64_t now_ns,
+                                                  struct tcb **opened)
 {
     struct handshake handshake;
 

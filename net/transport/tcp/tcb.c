@@ -73,7 +73,9 @@ inline void tcb_note_fin_sent(struct tcb *tcb)
 
 /* --- From the first to the last --- */
 
-void tcb_open(struct tcb *tcb, const struct handshake *handshake)
+/* Inline as connection_open() is. */
+__attribute__((always_inline)) inline void tcb_open(struct tcb *tcb,
+                                                    const struct handshake *handshake)
 {
     ASSERT_SLOW(tcb->state == TCB_CLOSED && !tcb->is_hashed && !wheel_is_set(&tcb->timer));
     ASSERT_SLOW(tcb->queue_head == NULL && tcb->recovery == NULL && tcb->loan == NULL);
