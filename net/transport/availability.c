@@ -23,7 +23,6 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/timer.h"
-#include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/transport/claim_option.h"
@@ -188,20 +187,15 @@ static void start_claim_timer(void)
     start_timer(&claim_timer, oldest->since_ns + claim_timeout_ns);
 }
 
-static void enqueue_unclaimed(struct connection *connection)
-{
-    connection_queue_append(&unclaimed, &connection->claim_link);
-    if (!timer_is_set(&claim_timer)) {
-        start_claim_timer();
-    }
-}
-
 /* From now on the acceptor has so long to claim it. */
 static void wait_for_claim(struct connection *connection)
 {
     connection_queue_remove(&connection->claim_link);
     connection->since_ns = dispatch_now_ns();
-    enqueue_unclaimed(connection);
+    connection_queue_append(&unclaimed, &connection->claim_link);
+    if (!timer_is_set(&claim_timer)) {
+        start_claim_timer();
+    }
 }
 
 static void fill_availability(struct connection *connection, struct connection_available *message)
@@ -404,20 +398,18 @@ bool availability_announce_at_once(struct connection *connection)
     if (connection->acceptor.node == NODE_NONE || send_availability(connection) != 0) {
         return false;
     }
-    connection->is_awaiting_data = false;
-    connection_queue_remove(&connection->claim_link);
+    end_waiting_for_data(connection);
     note_announced(connection);
     connection->since_ns = dispatch_now_ns();
     return true;
 }
 
-/* An application on this node has claimed it by now. Others have as long as if it had been told of
- * now, but for less than a round: so long one may stand behind another that is due later. */
+/* An application on this node has claimed it by now, and others have not heard of it yet. */
 void availability_settle_announced(struct connection *connection)
 {
     if (connection->state == CONNECTION_ANNOUNCED &&
         !connection_link_is_queued(&connection->claim_link)) {
-        enqueue_unclaimed(connection);
+        wait_for_claim(connection);
     }
 }
 
@@ -460,15 +452,6 @@ void availability_lose_application(struct connection *connection)
 }
 
 /* --- Messages --- */
-
-inline bool availability_is_acceptor_possible(const struct acceptor *acceptor)
-{
-    const struct configuration *configuration = configuration_current();
-
-    return acceptor->node == NODE_NONE ||
-           (configuration_has_role(configuration, acceptor->node, ROLE_APPLICATION) &&
-            configuration_has_role(configuration, acceptor->cm, ROLE_CM));
-}
 
 /* As long as it waits. */
 static void give_to(struct connection *connection, const struct acceptor *acceptor)

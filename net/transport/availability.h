@@ -7,8 +7,9 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/configuration.h"
+#include "net/messages.h"
 
-struct acceptor;
 struct connection;
 
 /* So long a connection waits for data whose acceptor wants some first. Chosen: longer than a
@@ -33,7 +34,14 @@ MUST_CHECK bool availability_begins_without_data(struct connection *connection);
 void availability_take_assignment(struct connection *connection, const struct acceptor *acceptor,
                                   bool is_refused);
 /* Whether a CM, which alone sends them, may hand over this acceptor. */
-bool availability_is_acceptor_possible(const struct acceptor *acceptor);
+static inline bool availability_is_acceptor_possible(const struct acceptor *acceptor)
+{
+    const struct configuration *configuration = configuration_current();
+
+    return acceptor->node == NODE_NONE ||
+           (configuration_has_role(configuration, acceptor->node, ROLE_APPLICATION) &&
+            configuration_has_role(configuration, acceptor->cm, ROLE_CM));
+}
 /* Its first bytes have come in the midst of a round, and it has an acceptor, who is told if there
  * is room. Otherwise at the end of the round. True: it was, and availability_settle_announced()
  * is due then, unless it has been claimed. */

@@ -227,36 +227,33 @@ static bool queue_bytes(struct connection *connection, const struct send *send,
 
 /* --- Messages from the application --- */
 
-/* The connection that an application's message is about, if it is that application's, or becomes it
- * by this message. NULL if not; counted unless it may happen. */
-static __attribute__((noinline)) struct connection *
-admit_odd_message(struct connection *connection, node_id_t from, uint32_t index,
-                  uint32_t generation, uint32_t stream_index)
+/* Of a message about none that is its sender's: CONNECTION_FAILED and the message may cross, which
+ * is nobody's fault. */
+static __attribute__((noinline)) void note_refused(const struct connection *connection,
+                                                   uint32_t index, uint32_t generation)
 {
-    bool is_over;
+    bool is_over = connection == NULL ? connection_has_been(index, generation)
+                                      : connection->state == CONNECTION_DETACHED;
 
-    if (connection != NULL && availability_claim_granted(connection, from, stream_index)) {
-        return connection;
-    }
-    /* CONNECTION_FAILED and the message may cross: nobody's fault. */
-    is_over = connection == NULL ? connection_has_been(index, generation)
-                                 : connection->state == CONNECTION_DETACHED;
     if (!is_over) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
     }
-    return NULL;
 }
 
-static inline struct connection *admit_message(node_id_t from, uint32_t index, uint32_t generation,
-                                               uint32_t stream_index)
+/* The connection that an application's message is about, if it is that application's, or becomes it
+ * by this message. NULL if not; counted unless it may happen. Inline: for each message. */
+static inline __attribute__((always_inline)) struct connection *
+admit_message(node_id_t from, uint32_t index, uint32_t generation, uint32_t stream_index)
 {
     struct connection *connection = connection_find(index, generation);
 
-    if (LIKELY(connection != NULL && connection->state == CONNECTION_CLAIMED &&
-               connection->acceptor.node == from)) {
+    if (LIKELY(connection != NULL) &&
+        ((connection->state == CONNECTION_CLAIMED && connection->acceptor.node == from) ||
+         availability_claim_granted(connection, from, stream_index))) {
         return connection;
     }
-    return admit_odd_message(connection, from, index, generation, stream_index);
+    note_refused(connection, index, generation);
+    return NULL;
 }
 
 /* What it says beyond what it can have read changes nothing. */
