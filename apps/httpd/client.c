@@ -513,18 +513,18 @@ static struct client *create_client(int fd)
     return client;
 }
 
-/* Its first read has brought so much; `sent` of the answer to that, if it is `known`. */
+/* Its first read has brought so much. If that is `known`, `sent` of the answer has been sent. */
 static __attribute__((noinline)) void serve_first(int fd, ssize_t received,
                                                   const struct known *known, size_t sent)
 {
     struct client *client = create_client(fd);
-    enum progress progress;
 
     if (client != NULL) {
-        progress =
-            sent != 0 ? answer_known(client, known, sent) : handle_read(client, received, false);
-        serve_rest(client, progress, false);
-    } else if (sent != 0) {
+        serve_rest(client,
+                   known != NULL ? answer_known(client, known, sent)
+                                 : handle_read(client, received, false),
+                   false);
+    } else if (known != NULL) {
         host_count_turned_away();
         close(fd); /* in the middle of an answer nothing else can be said */
     } else {
@@ -549,7 +549,7 @@ __attribute__((flatten)) void client_open(int fd)
             return;
         }
     }
-    serve_first(fd, received, known, sent);
+    serve_first(fd, received, sent != 0 ? known : NULL, sent);
 }
 
 void client_handle_events(struct client *client, uint32_t events)

@@ -150,6 +150,41 @@ static void a_known_request_may_come_in_pieces_and_with_others(void **state)
 }
 
 /* The rest of its answer waits like any other's. */
+/* Of a small file head and content are one piece: whatever is taken of it at first. */
+static void a_short_connection_gets_its_whole_answer_however_little_is_taken_at_first(void **state)
+{
+    static const char text[] = "GET /small HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+    static char whole[1000];
+    size_t bytes = 0;
+
+    for (size_t room = 0; room == 0 || room <= bytes; room++) {
+        http_set_up(state);
+        wire.room_bytes = room < 3 ? SIZE_MAX : room - 3;
+        ask(text);
+        if (room < 3) { /* until it is known */
+            bytes = wire.sent_bytes;
+            assert_in_range(bytes, 1, sizeof(whole));
+            memcpy(whole, wire.sent, bytes);
+            assert_true(wire.is_closed);
+            continue;
+        }
+        assert_true(is_known(text) && !wire.is_closed);
+        assert_int_equal(wire.sent_bytes, room - 3);
+        wire.room_bytes = SIZE_MAX;
+        client_handle_events(wire.client, EPOLLOUT);
+        assert_true(wire.is_closed);
+        assert_int_equal(wire.sent_bytes, bytes);
+        assert_memory_equal(wire.sent, whole, bytes);
+    }
+    /* Without memory for the rest it ends in the middle, and nothing else is said. */
+    http_set_up(state);
+    blocks_left = 0;
+    wire.room_bytes = 10;
+    ask(text);
+    assert_true(wire.is_closed);
+    assert_int_equal(wire.sent_bytes, 10);
+}
+
 static void the_answer_to_a_known_request_goes_on_when_there_is_room(void **state)
 {
     (void)state;
@@ -177,6 +212,7 @@ int main(void)
         HTTP_TEST(only_whole_files_are_known),
         HTTP_TEST(a_head_is_known_up_to_a_length),
         HTTP_TEST(a_known_request_may_come_in_pieces_and_with_others),
+        HTTP_TEST(a_short_connection_gets_its_whole_answer_however_little_is_taken_at_first),
         HTTP_TEST(the_answer_to_a_known_request_goes_on_when_there_is_room),
     };
 

@@ -180,7 +180,8 @@ int http_set_up_group(void **state)
         http_file[i] = (char)('a' + i / 26 % 26 + i % 3);
     }
     add_file("file", http_file, sizeof(http_file));
-    assert_int_equal(finish_archive(), 1);
+    add_file("small", http_file, 4);
+    assert_int_equal(finish_archive(), 2);
     is_site_whole = true;
     return 0;
 }
