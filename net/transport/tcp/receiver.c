@@ -529,7 +529,7 @@ inline __attribute__((always_inline)) void receiver_segment_inline(struct tcb *t
 {
     const struct packet *packet = segment->packet;
     uint32_t text = packet->payload_bytes + (packet->tcp_flags & TCP_FLAG_FIN);
-    bool is_fin_acknowledged;
+    bool is_plain, is_fin_acknowledged;
 
     _Static_assert(TCP_FLAG_FIN == 1, "it counts as much in the sequence");
     ASSERT_SLOW(tcb->state != TCB_CLOSED);
@@ -543,10 +543,13 @@ inline __attribute__((always_inline)) void receiver_segment_inline(struct tcb *t
         receive_unpredicted(tcb, segment);
         return;
     }
+    is_plain = sender_is_plain(tcb, packet->acknowledgment);
+    is_fin_acknowledged = LIKELY(is_plain) ? sender_acknowledge_plain(tcb, packet)
+                                           : sender_acknowledge(tcb, packet, NULL);
+    if (text == 0 && is_plain && !is_fin_acknowledged && sender_is_settled(tcb)) {
+        return;
+    }
     tcp_event_unsettled(tcb);
-    is_fin_acknowledged = LIKELY(sender_is_plain(tcb, packet->acknowledgment))
-                              ? sender_acknowledge_plain(tcb, packet)
-                              : sender_acknowledge(tcb, packet, NULL);
     if (UNLIKELY(is_fin_acknowledged) && !take_acknowledgment_of_fin(tcb)) {
         return;
     }

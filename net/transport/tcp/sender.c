@@ -11,6 +11,7 @@
 #include "net/packet.h"
 #include "net/transport/tcp/blocked.h"
 #include "net/transport/tcp/events.h"
+#include "net/transport/tcp/loss_timer.h"
 #include "net/transport/tcp/persist.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/recovery.h"
@@ -128,6 +129,13 @@ inline __attribute__((always_inline)) bool sender_acknowledge_plain(struct tcb *
         recovery_acknowledge_plain(tcb, packet);
     }
     return note_acknowledged(tcb, acknowledged_bytes);
+}
+
+inline bool sender_is_settled(const struct tcb *tcb)
+{
+    return tcb->unsent == NULL && recovery_is_plain(tcb) &&
+           (tcb->loss_timer == LOSS_TIMER_NONE ||
+            (wheel_is_set(&tcb->timer) && (int32_t)(tcb->loss_deadline_us - tcb->timer_us) >= 0));
 }
 
 /* --- FIN --- */

@@ -35,6 +35,9 @@ static inline bool sender_is_plain(const struct tcb *tcb, uint32_t acknowledgmen
 
 /* sender_acknowledge() of such a one, without options. */
 MUST_CHECK bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet);
+/* After that: whether nothing follows from it. Nothing waits to be sent, and the connection's timer
+ * is due no later than what is under way wants it. */
+bool sender_is_settled(const struct tcb *tcb);
 /* FIN behind what is queued. */
 void sender_close(struct tcb *tcb);
 /* Whether FIN has been sent; whether it, and all before it, is acknowledged. */

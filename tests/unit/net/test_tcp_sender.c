@@ -13,6 +13,9 @@
 
 #include "net/headers.h"
 #include "net/packet.h"
+#include "net/transport/tcp/loss_timer.h"
+#include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/recovery_block.h"
 #include "net/transport/tcp/sender.h"
 #include "tests/unit/world/tcp_sending.h"
 
@@ -185,6 +188,37 @@ static void recoverys_deadline_is_the_senders(void **state)
     assert_int_equal(seen.end_error, ETIMEDOUT);
 }
 
+/* Else the end of the round has something to do: send, or set the timer for an earlier time. */
+static void what_waits_for_nothing_is_settled(void **state)
+{
+    struct recovery recovery = {.is_quiet = true};
+    struct wheel_entry *slot = &tcb.timer;
+
+    (void)state;
+    assert_true(sender_is_settled(&tcb));
+    sending_append(&tcb, 100);
+    assert_false(sender_is_settled(&tcb)); /* not sent yet */
+    (void)sending_go(&tcb);
+    tcb.loss_timer = LOSS_TIMER_RTO;
+    tcb.loss_deadline_us = 100;
+    assert_false(sender_is_settled(&tcb)); /* no timer */
+    tcb.timer.link = &slot;
+    tcb.timer_us = 101;
+    assert_false(sender_is_settled(&tcb)); /* a late one */
+    tcb.timer_us = 100;
+    assert_true(sender_is_settled(&tcb));
+    tcb.timer_us = UINT32_MAX; /* 101 us before that */
+    assert_true(sender_is_settled(&tcb));
+    tcb.recovery = &recovery;
+    assert_true(sender_is_settled(&tcb));
+    recovery.is_quiet = false;
+    assert_false(sender_is_settled(&tcb));
+    tcb.recovery = NULL;
+    tcb.queue_head->flags |= REFERENCE_LOST; /* without memory for a block */
+    assert_false(sender_is_settled(&tcb));
+    tcb.timer.link = NULL;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sending_set_up, sending_tear_down)
@@ -198,6 +232,7 @@ int main(void)
         TEST(the_window_is_scaled),
         TEST(a_duplicate_says_nothing_new_at_all),
         TEST(recoverys_deadline_is_the_senders),
+        TEST(what_waits_for_nothing_is_settled),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

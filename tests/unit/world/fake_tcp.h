@@ -35,6 +35,7 @@ struct fake_tcp {
     bool has_data; /* sender_output() has something to send: it goes, and the ACK with it */
     unsigned acknowledge_count, lower_mss_count, expire_count, drop_count;
     bool had_options;
+    bool is_settled; /* what sender_is_settled() says */
     bool has_deadline;
     bool has_pinned_too_much; /* what pinned_visit() denies */
     uint32_t deadline_us;
