@@ -478,13 +478,16 @@ static __attribute__((noinline)) void settle_telling(struct connection *connecti
     }
 }
 
-static inline void settle(struct connection *connection)
+/* `kept`: what stays marked of that which is not done here. */
+static inline void settle(struct connection *connection, uint8_t kept)
 {
-    if (UNLIKELY((connection->due & DUE_TELL) != 0)) {
+    uint8_t due = connection->due;
+
+    connection->due = due & (DUE_TELL | DUE_CLAIM | kept);
+    if (UNLIKELY((due & DUE_TELL) != 0)) {
         settle_telling(connection);
     }
-    if ((connection->due & DUE_OUTPUT) != 0) {
-        connection->due &= (uint8_t)~DUE_OUTPUT;
+    if ((due & DUE_OUTPUT) != 0) {
         tcb_settle(&connection->tcb);
     }
     if (UNLIKELY(!connection_has_tcp(connection)) && (connection->due & DUE_TELL) == 0) {
@@ -521,7 +524,7 @@ static __attribute__((noinline)) void settle_unblocked(void)
     struct connection *connection;
 
     while ((connection = take_unblocked()) != NULL) {
-        settle(connection);
+        settle(connection, DUE_IN_LIST);
     }
 }
 
@@ -539,8 +542,7 @@ void connection_settle_all(void)
             struct connection *next = connection->due_next;
 
             ASSERT_SLOW((connection->due & DUE_IN_LIST) != 0);
-            connection->due &= (uint8_t)~DUE_IN_LIST;
-            settle(connection);
+            settle(connection, 0);
             connection = next;
         } while (connection != NULL);
     }

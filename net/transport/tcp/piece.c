@@ -16,25 +16,32 @@ enum outcome piece_wait(struct tcb *tcb)
     return OUTCOME_WAITS;
 }
 
-static __attribute__((noinline)) struct piece cut(const struct tcb *tcb, struct piece piece)
+/* How many bytes of it, then. */
+static __attribute__((noinline)) uint32_t cut(const struct tcb *tcb, const struct reference *first,
+                                              uint32_t length_bytes)
 {
-    uint32_t length_bytes = segment_out_fit(tcb, piece.first, piece.length_bytes);
+    uint32_t fitting_bytes = segment_out_fit(tcb, first, length_bytes);
 
-    if (length_bytes == piece.length_bytes) {
-        return piece;
+    if (fitting_bytes != length_bytes && fitting_bytes > tcb->mss) {
+        fitting_bytes -= fitting_bytes % tcb->mss;
     }
-    if (length_bytes > tcb->mss) {
-        length_bytes -= length_bytes % tcb->mss;
-    }
-    piece.length_bytes = length_bytes;
-    piece.has_fin = false;
-    piece.is_last = false;
-    return piece;
+    return fitting_bytes;
 }
 
-struct piece piece_fit(const struct tcb *tcb, struct piece piece)
+inline __attribute__((always_inline)) struct piece piece_fit(const struct tcb *tcb,
+                                                             struct piece piece)
 {
-    return LIKELY(segment_out_fits(tcb, piece.length_bytes)) ? piece : cut(tcb, piece);
+    uint32_t length_bytes = piece.length_bytes;
+
+    if (UNLIKELY(!segment_out_fits(tcb, length_bytes))) {
+        length_bytes = cut(tcb, piece.first, length_bytes);
+    }
+    if (length_bytes != piece.length_bytes) {
+        piece.length_bytes = length_bytes;
+        piece.has_fin = false;
+        piece.is_last = false;
+    }
+    return piece;
 }
 
 enum outcome piece_send(struct tcb *tcb, struct piece piece, bool is_known)
