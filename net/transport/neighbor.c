@@ -26,6 +26,7 @@ struct entry {
 };
 
 _Static_assert(IS_POWER_OF_TWO(SET_COUNT), "sets are chosen by masking");
+_Static_assert(IS_POWER_OF_TWO(NEIGHBOR_MAX), "so is a place that may be any number");
 _Static_assert(NEIGHBOR_MAX <= UINT16_MAX, "places are remembered in 16 bits");
 
 static struct entry sets[SET_COUNT][SET_ENTRIES];
@@ -93,9 +94,9 @@ const uint8_t *neighbor_find(uint32_t address)
 
 const uint8_t *neighbor_find_at(uint32_t address, uint16_t *place)
 {
-    const struct entry *entry = &sets[0][0] + *place;
+    const struct entry *entry = &sets[0][0] + (*place & (NEIGHBOR_MAX - 1));
 
-    if (LIKELY(*place < NEIGHBOR_MAX && entry->address == address && entry->state == ENTRY_KNOWN)) {
+    if (LIKELY(entry->address == address && entry->state == ENTRY_KNOWN)) {
         return entry->mac;
     }
     entry = find(address);

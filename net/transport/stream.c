@@ -190,7 +190,7 @@ bool stream_deliver(struct connection *connection)
 
 /* --- To the peer --- */
 
-static bool may_send(const struct connection *connection)
+static inline bool may_send(const struct connection *connection)
 {
     return connection_has_tcp(connection) && !connection->is_send_closed;
 }
@@ -262,7 +262,7 @@ __attribute__((always_inline)) static inline void consume_inline(struct connecti
 {
     uint32_t most = connection->tcb.rcv_unread_bytes;
 
-    if (bytes != 0 && connection_has_tcp(connection)) {
+    if (connection_has_tcp(connection) && bytes != 0) {
         receiver_consumed(&connection->tcb, bytes < most ? bytes : most);
     }
 }

@@ -290,7 +290,7 @@ static bool append_many(struct tcb *tcb, const uint8_t *bytes, uint32_t length_b
 
 bool queue_append_copy(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes)
 {
-    ASSERT(!tcb->has_fin && length_bytes > 0);
+    ASSERT_SLOW(!tcb->has_fin && length_bytes > 0);
     if (LIKELY(tcb->queue_tail == NULL && length_bytes <= SEND_BUFFER_LEAST_ROOM)) {
         return append_one(tcb, bytes, length_bytes);
     }

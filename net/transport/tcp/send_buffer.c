@@ -61,7 +61,7 @@ struct send_buffer *send_buffer_take(uint32_t length_bytes)
 
 void send_buffer_give_back(struct send_buffer *buffer)
 {
-    ASSERT(buffer->holder_count == 0);
+    ASSERT_SLOW(buffer->holder_count == 0);
     if (HAS_SLOW_CHECKS) {
         /* A frame that still has it shows. */
         memset(send_buffer_bytes(buffer), 0xDB, buffer->room_bytes);
