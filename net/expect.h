@@ -14,7 +14,7 @@
 
 enum expect_step {
     EXPECT_STREAM,
-    EXPECT_OWNER,         /* whom the stream tells */
+    EXPECT_OWNER,          /* whom the stream tells */
     EXPECT_OWNERS_OBJECTS, /* what that will look at */
     EXPECT_STEPS,
 };

@@ -259,6 +259,8 @@ void packet_each_piece(const struct received *received, uint32_t skipped_bytes,
 
 /* --- Floods --- */
 
+#define UNDAMAGED 3u /* or more */
+
 /* One of: SYNs of hosts that never answer; segments of no connection, with any flags; the same cut
  * short, with wrong checksums, or of any bytes behind the addresses. */
 static void send_of_nobody(void)
@@ -273,13 +275,19 @@ static void send_of_nobody(void)
         .flags = chance % 4 == 0 ? TCP_SYN : (uint8_t)(chance >> 40),
     };
     uint8_t *frame = memory_card_reserve();
+    unsigned damage = chance >> 5 & 7;
     size_t length;
 
     if (frame == NULL) {
         return;
     }
+    if (setting.is_flood_of_syns) {
+        segment.server_port = 80;
+        segment.flags = TCP_SYN;
+        damage = UNDAMAGED;
+    }
     length = put_segment(frame, &segment);
-    switch (chance >> 5 & 7) {
+    switch (damage) {
     case 0:
         length = packet_random() % (length + 1);
         break;
@@ -294,7 +302,7 @@ static void send_of_nobody(void)
     default:
         break;
     }
-    memory_card_deliver(length, 0);
+    memory_card_deliver(length, damage < UNDAMAGED ? 0 : frame_flags());
     flood_count++;
 }
 

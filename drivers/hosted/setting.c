@@ -32,6 +32,10 @@ static int parse_word(const char *word, size_t length, struct visitors_setting *
         parsed->is_halved = true;
         return 0;
     }
+    if (length == 4 && memcmp(word, "syns", 4) == 0) {
+        parsed->is_flood_of_syns = true;
+        return 0;
+    }
     if (length > 5 && memcmp(word, "fail=", 5) == 0) {
         return faults_parse(word + 5, length - 5) ? 0 : -EINVAL;
     }

@@ -17,13 +17,14 @@ struct visitors_setting {
                                 so. A multiple of `parallel` */
     unsigned loss_per_mille; /* frames that are lost, in either direction */
     unsigned flood;          /* frames of nobody's for each one of a client */
+    bool is_flood_of_syns;   /* they are nothing else */
     uint64_t seed;           /* of losses and floods */
     bool is_halved;          /* a request comes in two parts, the second one later */
     bool is_checked;         /* checksums are made and checked, and each byte of a page is */
     char path[VISITORS_PATH_BYTES];
 };
 
-/* "count=1000,parallel=32,kept=10,among=64,loss=20,flood=1,seed=7,path=/1k,halved,unchecked,
+/* "count=1000,parallel=32,kept=10,among=64,loss=20,flood=1,seed=7,path=/1k,halved,syns,unchecked,
  * fail=KIND:1:1,rest=0.0", all optional. Returns 0, or -EINVAL with the word that is wrong in the
  * log. */
 MUST_CHECK int visitors_parse(const char *words, struct visitors_setting *setting);
