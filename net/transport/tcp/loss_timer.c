@@ -20,6 +20,10 @@
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/undo.h"
 
+/* A card that has not read its ring since: its link may be down, or it never will. Chosen: 20
+ * minutes. Then it is a time-out, of which there may be twelve. */
+#define HELD_HERE_MAX_US 1200000000u
+
 void loss_timer_open(struct tcb *tcb)
 {
     tcb->loss_timer = LOSS_TIMER_NONE;
@@ -150,6 +154,13 @@ static bool is_waiting_to_send(const struct tcb *tcb)
            recovery_next_lost(tcb) == tcb->queue_head && recovery_quota_bytes(tcb) >= tcb->mss;
 }
 
+/* So long, but not for ever. */
+static bool is_held_here(const struct tcb *tcb)
+{
+    return tcp_now_us() - tcb->queue_head->sent_us < HELD_HERE_MAX_US &&
+           (is_waiting_to_send(tcb) || is_in_ring(tcb));
+}
+
 bool recovery_expire(struct tcb *tcb)
 {
     struct recovery *recovery = tcb->recovery;
@@ -170,7 +181,7 @@ bool recovery_expire(struct tcb *tcb)
     case LOSS_TIMER_NONE:
         break;
     }
-    if (is_waiting_to_send(tcb) || is_in_ring(tcb)) { /* what the peer cannot know is no silence */
+    if (is_held_here(tcb)) { /* what the peer cannot know is no silence */
         loss_timer_set(tcb, LOSS_TIMER_RTO, tcb->rto_us);
         return true;
     }

@@ -135,6 +135,7 @@ void tcb_close(struct tcb *tcb)
         return;
     }
     tcb->is_orphan = true;
+    lend_forget(tcb); /* its hole will be bytes that nobody reads, and end the connection */
     tcb_close_send(tcb);
 }
 

@@ -396,6 +396,21 @@ static void without_memory_a_segment_is_lost_and_counted(void **state)
     assert_int_equal(counted(COUNTER_DROP_NO_MEMORY) - lost, 3);
 }
 
+/* Nobody will read it: it need not wait for the hole to be filled, which is answered with a reset.
+ */
+static void what_waits_when_the_application_closes_is_forgotten(void **state)
+{
+    (void)state;
+    open_at(0);
+    segment(ACK, 100, 100);
+    assert_non_null(tcb.loan);
+    tcb_close(&tcb);
+    assert_null(tcb.loan);
+    assert_int_equal(tcb.state, TCB_ESTABLISHED);
+    segment(ACK, 0, 100);
+    assert_int_equal(tcb.state, TCB_CLOSED);
+}
+
 static void a_flood_of_single_bytes_has_a_bound(void **state)
 {
     (void)state;
@@ -491,6 +506,7 @@ int main(void)
         TEST(when_memory_is_short_what_waits_is_forgotten_first),
         TEST(what_one_address_makes_wait_costs_no_other_its_bytes),
         TEST(without_memory_a_segment_is_lost_and_counted),
+        TEST(what_waits_when_the_application_closes_is_forgotten),
         TEST(a_flood_of_single_bytes_has_a_bound),
         TEST(the_end_gives_back_all),
         TEST(any_order_gives_the_stream),

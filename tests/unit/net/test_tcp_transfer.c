@@ -137,6 +137,26 @@ static void bytes_that_the_card_has_not_read_are_not_timed_out(void **state)
     }
 }
 
+/* One that never reads again: in the end that is silence, too. */
+static void a_card_that_never_reads_is_given_up_after_hours(void **state)
+{
+    unsigned seconds = 0;
+
+    (void)state;
+    open_transfer(true, 1 << 20);
+    write_copy(2000);
+    assert_true(sender_output(&tcb));
+    while (recovery_expire(&tcb)) {
+        card_now_ns += NS_PER_S;
+        (void)sender_output(&tcb);
+        assert_true(seconds++ < 5 * 3600);
+        assert_true(seconds > 1200 || tcb.silent_timeouts == 0);
+    }
+    assert_int_equal(tcb.silent_timeouts, 12);
+    card_complete(card_unread_count());
+    sender_drop(&tcb);
+}
+
 static uint32_t seed;
 
 static uint32_t roll(uint32_t sides)
@@ -278,6 +298,7 @@ int main(void)
         cmocka_unit_test(any_two_acknowledgements_may_be_lost),
         cmocka_unit_test(any_run_of_segments_may_be_lost),
         cmocka_unit_test(bytes_that_the_card_has_not_read_are_not_timed_out),
+        cmocka_unit_test(a_card_that_never_reads_is_given_up_after_hours),
         cmocka_unit_test(all_at_once),
         cmocka_unit_test(a_window_that_closes_and_opens_again),
         cmocka_unit_test(a_peer_that_reads_now_and_then_gets_all),
