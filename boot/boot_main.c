@@ -22,6 +22,7 @@
 #include "boot/node_image.h"
 #include "boot/physical.h"
 #include "boot/reference_clock.h"
+#include "boot/rejoin.h"
 #include "boot/start_node.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
@@ -34,8 +35,6 @@
 #include "kernel/x86/trap.h"
 #include "libc/core/pages.h"
 #include "libc/core/version.h"
-
-_Noreturn void node_enter(paddr_t root);
 
 static BOOT_DATA struct acpi acpi;
 static BOOT_DATA struct found_core cores[NODE_MAX];
@@ -254,10 +253,19 @@ static void plan_nodes(void)
             PANIC("no memory to build node %u", i);
         }
         entropy_draw(plan->random_seed);
+        entropy_draw(plan->kept_secret);
+        plan->incarnation = 1;
+        plan->died_ns = 0;
+        plan->history = (struct rejoin_history){0};
         plan->nmi_line = find_nmi_line(cores, core_count, i);
         plan->tsc_offset = cores[i].tsc_offset;
         /* Before any node runs: none may take another for absent. */
+        node_image_status(plan)->start_order = 0;
+        node_image_status(plan)->incarnation = 1;
         node_image_status(plan)->state = NODE_STARTING;
+    }
+    if (limits.restart != RESTART_NO) {
+        rejoin_prepare(&layout, limits.restart == RESTART_ALWAYS);
     }
 }
 

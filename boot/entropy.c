@@ -88,12 +88,32 @@ void entropy_report(void)
     }
 }
 
-void entropy_draw(uint64_t seed[ENTROPY_SEED_WORDS])
+static void draw_seed(struct random_pool *from, uint64_t seed[ENTROPY_SEED_WORDS])
 {
     uint64_t tsc = cpu_read_tsc();
 
-    random_add(&pool, &tsc, sizeof(tsc));
+    random_add(from, &tsc, sizeof(tsc));
     for (unsigned i = 0; i < ENTROPY_SEED_WORDS; i++) {
-        seed[i] = random_take(&pool);
+        seed[i] = random_take(from);
     }
+}
+
+void entropy_draw(uint64_t seed[ENTROPY_SEED_WORDS])
+{
+    draw_seed(&pool, seed);
+}
+
+void entropy_renew(uint64_t kept[ENTROPY_SEED_WORDS], uint64_t seed[ENTROPY_SEED_WORDS])
+{
+    struct random_pool own = {.drawn_count = 0};
+    uint64_t value;
+
+    random_add(&own, kept, ENTROPY_SEED_WORDS * sizeof(kept[0]));
+    for (unsigned i = 0; i < ENTROPY_SEED_WORDS && rdrand == GENERATOR_WORKS; i++) {
+        if (draw_once(hardware_rdrand, &value)) {
+            random_add(&own, &value, sizeof(value));
+        }
+    }
+    draw_seed(&own, seed);
+    draw_seed(&own, kept);
 }

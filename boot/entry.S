@@ -223,6 +223,7 @@ boot_gdt:
     .if . - boot_gdt != BOOT_GDT_BYTES
     .error "BOOT_GDT_BYTES"
     .endif
+    .global boot_gdt_pointer
 boot_gdt_pointer:               /* read by lgdt in 32-bit mode, and with more bytes in 64-bit */
     .word BOOT_GDT_BYTES - 1
     .quad PHYSICAL(boot_gdt)

@@ -90,12 +90,25 @@ static void *in_copy(const struct node_plan *plan, const void *variable)
     return at(plan->image + bytes_between(image_start, variable));
 }
 
+/* What a node before this one has left in place stays: it could not write to it, and an emulator
+ * translates anew what is written. */
+static void copy_constant_pages(uint8_t *copy)
+{
+    for (const char *page = image_start; page < data_start; page += PAGE_BYTES) {
+        uint8_t *place = copy + bytes_between(image_start, page);
+
+        if (memcmp(place, page, PAGE_BYTES) != 0) {
+            memcpy(place, page, PAGE_BYTES);
+        }
+    }
+}
+
 /* Text and read-only data as they stand; .data as it was before anything ran; bss zero. */
 static void copy_image(const struct node_plan *plan)
 {
     uint8_t *copy = at(plan->image);
 
-    memcpy(copy, image_start, bytes_between(image_start, data_start));
+    copy_constant_pages(copy);
     memcpy(in_copy(plan, data_start), pristine_data_start, bytes_between(data_start, data_end));
     memset(copy + bytes_between(image_start, data_end), 0, bytes_between(data_end, image_end));
 }
@@ -126,18 +139,35 @@ static struct node_info *make_info(const struct node_layout *layout, unsigned no
     memcpy(info->random_seed, plan->random_seed, sizeof(info->random_seed));
     info->stacks_end = FIRST_STACK_TOP;
     info->clock.tsc_at_zero += (uint64_t)plan->tsc_offset;
+    info->leave = layout->leave;
+    info->incarnation = plan->incarnation;
+    info->died_ns = plan->died_ns;
     return info;
 }
 
-/* All but its state, and but for the log's text, of which only what is written is read. */
+/* What is at `start` in the page, up to `end`. */
+static void clear_part(struct status_page *status, size_t start, size_t end)
+{
+    memset((uint8_t *)status + start, 0, end - start);
+}
+
+/* All but boot's own words, and but for the log's text, of which only what is written is read. The
+ * log of a node that has failed goes on, and what it has printed of others' stays printed. */
 void node_image_clear_status(const struct node_layout *layout, unsigned node)
 {
     struct status_page *status = node_image_status(&layout->plans[node]);
-    const size_t state_end = offsetof(struct status_page, state) + sizeof(status->state);
+    bool is_first = layout->plans[node].incarnation == 1;
 
-    memset(status, 0, offsetof(struct status_page, state));
-    memset((uint8_t *)status + state_end, 0, offsetof(struct status_page, log) - state_end);
-    memset(status->for_nodes, 0, layout->node_count * sizeof(status->for_nodes[0]));
+    clear_part(status, 0, offsetof(struct status_page, state));
+    clear_part(status, offsetof(struct status_page, declared_dead),
+               offsetof(struct status_page, log_written));
+    if (is_first) {
+        status->log_written = 0;
+    }
+    for (unsigned i = 0; i < layout->node_count; i++) {
+        status->for_nodes[i] = (struct status_for_node){
+            .log_printed = is_first ? 0 : status->for_nodes[i].log_printed};
+    }
     status->apic_id = layout->places[node].apic_id;
     status->memory_bytes = node_image_memory_bytes(&layout->places[node]);
 }

@@ -4,19 +4,25 @@
  */
 #pragma once
 
+#include "boot/rejoin.h"
 #include "kernel/node.h"
 
 /* What a node is made from, beside the image and the node_info that all have alike. Laid out by the
- * core that boots, and constant from then on: what it names is the node's own memory. */
+ * core that boots; what it names is the node's own memory. */
 struct node_plan {
     paddr_t image; /* a copy of the image, with a node_info of its own */
     paddr_t status_page;
     paddr_t stack;        /* on which its core builds it and then starts */
     unsigned range_count; /* what is left of its share */
     struct memory_range ranges[NODE_RANGE_MAX];
-    uint64_t random_seed[4];
     struct nmi_line nmi_line;
     int64_t tsc_offset; /* of its core, to the one that boots */
+    /* Changed when it is built again, by its own core (rejoin.c). */
+    uint32_t incarnation;
+    uint64_t random_seed[4];
+    uint64_t kept_secret[4]; /* for the seeds to come */
+    uint64_t died_ns;
+    struct rejoin_history history;
 };
 
 /* Where boot finds what concerns all nodes. */
@@ -24,6 +30,7 @@ struct node_layout {
     unsigned node_count;
     struct node_place *places; /* read by nodes, written by none of them */
     struct node_plan *plans;
+    void (*leave)(void); /* for all node_infos */
 #ifdef TALUS_TEST_SHARED_PAGE
     paddr_t test_page; /* boot/shared_page.h */
 #endif
@@ -41,7 +48,7 @@ void *node_image_stack_top(const struct node_plan *plan);
 
 /*
  * Build node `node`, on its own core: copy the image into its memory, make its page tables, its
- * node_info and its status page, but for its state there, which the core that boots writes.
+ * node_info and its status page, but for what boot writes itself there: state, incarnation, order.
  * Changes nothing but the node's own memory, whatever was there, so it can be begun again.
  *
  * Returns the root of its page tables, or 0 without memory for them.

@@ -18,6 +18,7 @@
 #define PROBE_MAILBOX       0x54414C01 /* "TAL", 1 */
 #define PROBE_ARCHIVE       0x54414C02
 #define PROBE_BOOT_FINISHED 0x54414C03
+#define PROBE_BOOT_AGAIN    0x54414C04
 
 #define PROBE_LOAD(magic, vaddr)                                                                   \
     __asm__ volatile("movb %c[number](%[base]), %%al"                                              \
@@ -51,4 +52,11 @@ static inline void probe_boot_finished(void)
                      :
                      : [number] "i"(PROBE_BOOT_FINISHED)
                      : "rax", "rdi", "memory", "cc");
+}
+
+/* The node of this core has failed, and boot's code builds it again, from what all such cores read:
+ * nothing is recorded of it until the node says that it has started. `own`: its own memory. */
+static inline void probe_boot_again(const volatile void *own)
+{
+    PROBE_LOAD(PROBE_BOOT_AGAIN, own);
 }

@@ -75,21 +75,8 @@ linked:
 
     /* Also after each NMI, which may have come in the middle of anything: no register is known. */
 woken:
-    xorl %eax, %eax
-    cpuid
-    cmpl $0xB, %eax
-    jb 1f
-    movl $0xB, %eax
-    xorl %ecx, %ecx
-    cpuid
-    testl %ebx, %ebx
-    jnz 2f                      /* edx: x2APIC id */
-1:  movl $1, %eax
-    cpuid
-    shrl $24, %ebx
-    movl %ebx, %edx
-
-2:  movq $start_node_table, %r12
+    OWN_APIC_ID
+    movq $start_node_table, %r12
     movl start_node_core_count(%rip), %ecx
 3:  testl %ecx, %ecx
     jz halt                     /* nobody called us */

@@ -85,15 +85,21 @@ void log_defer_printing(bool is_wanted)
 
 node_id_t log_console_owner(void)
 {
-    for (unsigned node = 0; node < platform_node_count(); node++) {
-        enum node_state state = status_node_state((node_id_t)node);
+    node_id_t owner = NODE_NONE;
+    uint32_t first = UINT32_MAX;
 
-        if (state == NODE_STARTING || state == NODE_RUNNING) {
-            return (node_id_t)node;
+    for (unsigned i = 0; i < platform_node_count() && first != 0; i++) {
+        node_id_t node = (node_id_t)i;
+        enum node_state state = status_node_state(node);
+
+        if ((state == NODE_STARTING || state == NODE_RUNNING) && status_start_order(node) < first) {
+            first = status_start_order(node);
+            owner = node;
         }
     }
     /* The last of all prints its own last words. */
-    return status_is_holding_console(platform_node()) ? platform_node() : NODE_NONE;
+    return owner == NODE_NONE && status_is_holding_console(platform_node()) ? platform_node()
+                                                                            : owner;
 }
 
 bool log_is_console_owner(void)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a failing node does, each step of which may itself fail: say it in its log; mark itself dead
- * and wake the others; let the console go; halt. A failure inside says only where it was.
+ * and wake the others; let the console go; leave. A failure inside says only where it was.
  */
 #include <stdarg.h>
 
 #include "kernel/log.h"
+#include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/x86/cpu.h"
@@ -16,7 +17,8 @@
 void (*panic_before_death)(void);
 
 /* 0: working; then how deep in failing. To one that is dead an NMI is but a third failure. */
-#define IS_DEAD 2u
+#define IS_DEAD      2u
+#define LAST_FAILURE 6u /* not even the way out works */
 static unsigned failure_depth;
 
 /* The first words of a failure inside a failure: nothing but the console is trusted any more. */
@@ -31,6 +33,15 @@ static void report_nested(uintptr_t where)
     platform_console->flush();
 }
 
+/* For ever: by way of boot there is a new node. */
+_Noreturn static void leave(void)
+{
+    if (node_info.leave != NULL && failure_depth < LAST_FAILURE) {
+        node_info.leave();
+    }
+    cpu_halt_for_ever();
+}
+
 _Noreturn static void die(void)
 {
     log_error("panic", "node %u halted", platform_node());
@@ -39,7 +50,7 @@ _Noreturn static void die(void)
     }
     log_end();
     failure_depth = IS_DEAD;
-    cpu_halt_for_ever();
+    leave();
 }
 
 /* True the first time. The second says no more than where it was, and a third nothing at all. */
@@ -49,7 +60,7 @@ static bool begin_failure(uintptr_t where)
     if (failure_depth == 2) {
         report_nested(where);
     } else if (failure_depth > 2) {
-        cpu_halt_for_ever();
+        leave();
     }
     return failure_depth == 1;
 }

@@ -51,6 +51,7 @@ static struct console_options options;
 /* How often a successor looks whether the console is free. Chosen: short for a person. */
 #define SUCCESSION_LOOK_NS (10 * NS_PER_MS)
 
+static bool has_inherited; /* this node has the console, from its start or from one that died */
 static bool is_awaited; /* this node is the next owner, and the last one still writes */
 static struct timer succession_timer;
 static bool has_screen;     /* mapped, and drawn by this node */
@@ -385,7 +386,7 @@ static void node_first(void)
 
 static void node_memory(void)
 {
-    if (node_info.node == 0) {
+    if (log_is_console_owner()) {
         map_screen();
     }
 }
@@ -405,10 +406,8 @@ static void take_over_when_free(struct timer *expired)
 /* Another node has died: perhaps the one that had the console, and this one is the next. */
 static void inherit(node_id_t dead_node)
 {
-    static bool has_inherited;
-
     (void)dead_node;
-    if (node_info.node != 0 && !has_inherited && log_console_owner() == node_info.node) {
+    if (!has_inherited && log_console_owner() == node_info.node) {
         has_inherited = true;
         is_awaited = true;
         timer_initialise(&succession_timer, take_over_when_free);
@@ -419,7 +418,8 @@ static void inherit(node_id_t dead_node)
 static void node_ready(void)
 {
     dispatch_register_node_down(inherit);
-    if (node_info.node == 0) {
+    if (log_is_console_owner()) {
+        has_inherited = true;
         (void)console_options_report(node_info.command_line); /* it has logged each */
         start();
     }

@@ -15,6 +15,10 @@
 /* Roles that want to know of a dead node, on a node that runs all of them; and to spare. */
 #define NODE_DOWN_MAX 8
 
+/* From one welcome of a node to the next, at least. Chosen: half of what boot leaves between two
+ * starts, so that only a node's word gone wild ever waits for it. */
+#define WELCOME_INTERVAL_NS (50 * NS_PER_MS)
+
 /* While this node is busy: rounds between looks at one other node, and at log lines. Chosen: a look
  * costs a round some instructions, and all nodes have had one within milliseconds. */
 #define LOOK_ROUNDS  16
@@ -25,6 +29,8 @@ enum { POLLED, FLUSHED, PREPARED, SOURCE_LISTS };
 static struct dispatch_source *sources[SOURCE_LISTS];
 static void (*node_down_functions[NODE_DOWN_MAX])(node_id_t node);
 static unsigned node_down_count;
+static void (*node_up_functions[NODE_DOWN_MAX])(node_id_t node);
+static unsigned node_up_count;
 
 static uint64_t attention_count; /* attention interrupts when this node last looked */
 static bool has_late_work;       /* something was done on the way to sleep */
@@ -37,7 +43,7 @@ void dispatch_initialise(void)
     peers_initialise();
     watch_initialise();
     sources[POLLED] = sources[FLUSHED] = sources[PREPARED] = NULL;
-    node_down_count = 0;
+    node_down_count = node_up_count = 0;
     attention_count = platform_attention_count();
     has_late_work = false;
     now_ns = 0;
@@ -64,6 +70,12 @@ void dispatch_register_node_down(void (*node_down)(node_id_t node))
     node_down_functions[node_down_count++] = node_down;
 }
 
+void dispatch_register_node_up(void (*node_up)(node_id_t node))
+{
+    ASSERT(node_up_count < NODE_DOWN_MAX && node_up != NULL);
+    node_up_functions[node_up_count++] = node_up;
+}
+
 static __attribute__((noinline)) uint64_t look_at_clock(void)
 {
     return now_ns = platform_now_ns();
@@ -80,6 +92,7 @@ static void take_down(node_id_t node)
 {
     ASSERT(node != platform_node());
     peers_forget(node);
+    status_lose(node); /* until it is welcome again */
     if (log_is_console_owner()) {
         log_warning("dispatch", "node%u is dead", node);
     }
@@ -88,13 +101,70 @@ static void take_down(node_id_t node)
     }
 }
 
-/* Returns how many have died: it, or none. */
+static void take_up(node_id_t node, uint32_t incarnation)
+{
+    peers_welcome(node, incarnation);
+    peers[node].welcome_ns = dispatch_now_ns() + WELCOME_INTERVAL_NS;
+    for (unsigned i = 0; i < node_up_count; i++) {
+        node_up_functions[i](node);
+    }
+}
+
+static bool is_forgotten(node_id_t node)
+{
+    return !peers[node].is_present && !peers[node].is_condemned;
+}
+
+/* Of one that is forgotten: let go of it when it is dead; take it up when it runs again. */
+static unsigned look_at_forgotten(node_id_t node, bool may_take_up)
+{
+    const struct peer *peer = &peers[node];
+    uint32_t incarnation = status_incarnation(node);
+    uint32_t word = status_own_word(node);
+
+    if (peer->holds != 0) {
+        return 0;
+    }
+    if (word >= NODE_DEAD) {
+        watch_forget(node);
+        status_let_go(node);
+    } else if (may_take_up && word == NODE_RUNNING && incarnation != peer->incarnation &&
+               dispatch_now_ns() >= peer->welcome_ns) {
+        take_up(node, incarnation);
+        return 1;
+    }
+    return 0;
+}
+
+void dispatch_hold_node(node_id_t node)
+{
+    ASSERT(node != platform_node());
+    peers[node].holds++;
+    ASSERT(peers[node].holds != 0);
+}
+
+void dispatch_release_node(node_id_t node)
+{
+    ASSERT(peers[node].holds != 0);
+    peers[node].holds--;
+    if (is_forgotten(node)) {
+        (void)look_at_forgotten(node, false);
+    }
+}
+
+/* Returns how many have died, or live again: it, or none. */
 static unsigned look_at(node_id_t node)
 {
-    if ((peers[node].is_present || peers[node].is_condemned) &&
-        status_node_state(node) == NODE_DEAD) {
+    if (node == platform_node()) {
+        return 0;
+    }
+    if (is_forgotten(node)) {
+        return look_at_forgotten(node, true);
+    }
+    if (status_node_state(node) == NODE_DEAD ||
+        status_incarnation(node) != peers[node].incarnation) {
         take_down(node);
-        return 1;
+        return 1 + look_at_forgotten(node, true);
     }
     opening_look_at(node);
     return 0;

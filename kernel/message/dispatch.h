@@ -39,8 +39,22 @@ struct dispatch_source {
 /* Sources are polled and flushed in the order of registration. */
 void dispatch_register_source(struct dispatch_source *source);
 
-/* Called once on this node when another one is seen dead. */
+/*
+ * Called once on this node when another one is seen dead, or has been built again without that.
+ * And once when it runs again, in another incarnation (status_incarnation()): then channels to and
+ * from it are new. Not called when a node starts for the first time, nor for one that ran already
+ * when this node started.
+ */
 void dispatch_register_node_down(void (*node_down)(node_id_t node));
+void dispatch_register_node_up(void (*node_up)(node_id_t node));
+/*
+ * A dead node's memory is used again when all that live have let go of it: this one, once its
+ * node_down functions have run and no hold is left. Who lets a device reach that memory holds the
+ * node, then or before, and releases it when the device has stopped. Holds count; they are this
+ * node's alone, and end with it.
+ */
+void dispatch_hold_node(node_id_t node);
+void dispatch_release_node(node_id_t node);
 
 /* The time of this round, which is when it was first asked for: for time-outs that need no more
  * precision. */

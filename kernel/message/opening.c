@@ -36,9 +36,13 @@ static uint64_t ring_named_by(node_id_t to)
     return mailbox_load64_acquire(&platform_status_page(to)->for_nodes[self].channel_ring);
 }
 
-/* NULL: there is no memory. */
+/* The one that an earlier incarnation has left, or a new one. NULL: there is no memory. */
 static const void *make_ring(node_id_t from, size_t *bytes)
 {
+    if (peers[from].left_ring != NULL) {
+        *bytes = peers[from].left_bytes;
+        return peers[from].left_ring;
+    }
     bool is_refused = memory_is_refused(&rings_kind);
     const void *ring = NULL;
 
@@ -48,6 +52,20 @@ static const void *make_ring(node_id_t from, size_t *bytes)
     }
     (void)memory_count_taken(&rings_kind, ring, *bytes); /* one, however many were tried */
     return ring;
+}
+
+/* The receiver chooses, where the ring holds no number that would pass for a message there: what
+ * is left in it may be anything. From then on the sender sees to that (channel.h). */
+static void choose_first_line(struct channel_receiver *receiver)
+{
+    for (uint32_t i = 0; i < receiver->line_count; i++) {
+        if (mailbox_load(channel_next_word(receiver)) != channel_sequence(receiver->read_lines)) {
+            break;
+        }
+        receiver->read_lines++;
+    }
+    receiver->acknowledged_lines = receiver->read_lines;
+    mailbox_store_release(receiver->acknowledgement, receiver->read_lines);
 }
 
 static void open_from(node_id_t from)
@@ -62,6 +80,7 @@ static void open_from(node_id_t from)
     channel_receiver_initialise(receiver, ring, bytes,
                                 &status_own_page->for_nodes[from].acknowledged_lines,
                                 channel_first_line(from, self));
+    choose_first_line(receiver);
     counter_add(COUNTER_CHANNELS_OPEN, 1);
     poll_add(from);
     name_ring(from, platform_ring_place(ring) | (unsigned)__builtin_ctzll(bytes));
@@ -121,7 +140,8 @@ __attribute__((noinline)) bool opening_try(node_id_t to)
         mailbox_store(&status_own_page->for_nodes[to].is_channel_requested, true);
         platform_send_attention(to);
     }
-    if (ring == 0 || ring == peer->refused_ring) {
+    /* A dead one may be built again in the memory where its rings were: see status_welcome(). */
+    if (ring == 0 || ring == peer->refused_ring || status_node_state(to) == NODE_DEAD) {
         return false;
     }
     if (order < 32 && channel_is_ring_size(UINT64_C(1) << order)) {
@@ -133,9 +153,10 @@ __attribute__((noinline)) bool opening_try(node_id_t to)
         peer->refused_ring = ring;
         return false;
     }
-    channel_sender_initialise(&peer->sender, lines, UINT64_C(1) << order,
-                              &platform_status_page(to)->for_nodes[self].acknowledged_lines,
-                              channel_first_line(self, to));
+    const uint32_t *progress = &platform_status_page(to)->for_nodes[self].acknowledged_lines;
+
+    channel_sender_initialise(&peer->sender, lines, UINT64_C(1) << order, progress,
+                              mailbox_load(progress));
     return true;
 }
 
@@ -161,7 +182,10 @@ static void close_from(node_id_t from)
     }
     poll_remove(from);
     name_ring(from, 0);
-    /* Its ring stays out of use: what says that the node is dead might still write there. */
+    /* Its ring is kept for its next incarnation and nothing else: what says that the node is dead
+     * might still write there. */
+    peer->left_ring = peer->receiver.ring;
+    peer->left_bytes = (size_t)peer->receiver.line_count * CHANNEL_LINE_BYTES;
     peer->receiver = (struct channel_receiver){.ring = NULL};
     counter_set(COUNTER_CHANNELS_OPEN, counter_read(self, COUNTER_CHANNELS_OPEN) - 1);
 }

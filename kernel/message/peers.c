@@ -21,6 +21,7 @@ void peers_initialise(void)
         peer->posted_end = &peer->first_posted;
         peer->node = (node_id_t)node;
         peer->is_present = node != platform_node();
+        peer->incarnation = status_incarnation((node_id_t)node);
     }
     send_initialise();
     receive_initialise();
@@ -48,4 +49,14 @@ void peers_forget(node_id_t node)
     }
     peers[node].is_condemned = false;
     opening_close(node);
+}
+
+void peers_welcome(node_id_t node, uint32_t incarnation)
+{
+    struct peer *peer = &peers[node];
+
+    ASSERT(node != platform_node() && !peer->is_present && !peer->is_condemned);
+    peer->is_present = true;
+    peer->incarnation = incarnation;
+    status_welcome(node);
 }

@@ -32,9 +32,14 @@ struct peer {
     uint8_t due;       /* DUE_... */
     bool is_present;   /* exists, is not us, and neither has died nor been given up */
     bool is_condemned; /* has been given up, and not been forgotten yet */
+    uint16_t holds;       /* what keeps this node from letting go of it, when it is dead */
+    uint32_t incarnation; /* that this node knows, or knew before it died */
+    uint64_t welcome_ns;  /* the next one is taken for alive no sooner */
     /* The channel to it, until it is open (opening.c). */
     bool is_ring_requested;
     uint64_t refused_ring;
+    const void *left_ring; /* of a channel from an earlier incarnation */
+    size_t left_bytes;
     uint64_t types; /* of messages that it may send, of those with a handler: a bit each */
     struct peer *next_due;
 };
@@ -49,6 +54,8 @@ void peers_initialise(void);
 void peers_condemn(node_id_t node);
 /* For a node that has died. Messages from it that are unread are lost, and those that wait. */
 void peers_forget(node_id_t node);
+/* For one that was forgotten, and lives again. */
+void peers_welcome(node_id_t node, uint32_t incarnation);
 
 /* --- send.c --- */
 /* The own ring (send.h). Chosen: more than one round of hundreds of connections says of them. */

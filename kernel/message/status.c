@@ -60,6 +60,16 @@ enum node_state status_node_state(node_id_t node)
     return is_dead ? NODE_DEAD : (enum node_state)state;
 }
 
+uint32_t status_incarnation(node_id_t node)
+{
+    return mailbox_load(&platform_status_page(node)->incarnation);
+}
+
+uint32_t status_start_order(node_id_t node)
+{
+    return mailbox_load(&platform_status_page(node)->start_order);
+}
+
 bool status_is_holding_console(node_id_t node)
 {
     /* Pairs as there: what it printed is told when it lets go. */
@@ -80,14 +90,34 @@ void status_lose(node_id_t node)
     node_set_add(&lost_nodes, node);
 }
 
-void status_declare_dead(node_id_t node)
+static void declare(node_id_t node, bool is_dead)
 {
     struct node_set declared = status_own_page->declared_dead;
 
-    node_set_add(&declared, node);
+    node_set_put(&declared, node, is_dead);
     mailbox_store64_release(&status_own_page->declared_dead.words[node / 64],
                             declared.words[node / 64]);
     mailbox_fence(); /* as in status_set_state() */
+}
+
+void status_declare_dead(node_id_t node)
+{
+    declare(node, true);
+}
+
+void status_let_go(node_id_t node)
+{
+    declare(node, false); /* before it may come back: no vote is about its next life */
+    mailbox_store_release(&status_own_page->for_nodes[node].released, status_incarnation(node));
+}
+
+void status_welcome(node_id_t node)
+{
+    node_set_remove(&lost_nodes, node);
+    mailbox_store_release(&status_own_page->for_nodes[node].released, 0);
+    /* Before a look at whether it lives, and so before its memory is mapped (opening_try()): of
+     * this node and one that dies and looks at who has let go, at least one sees the other. */
+    mailbox_fence();
 }
 
 struct node_set status_declared_dead_by(node_id_t node)

@@ -47,6 +47,7 @@ struct status_for_node {
     uint32_t is_channel_requested; /* we have something to send to it: it then makes a channel */
     uint32_t log_printed;          /* if we are the console's owner: how far its log is, in bytes */
     uint32_t note;                 /* of the layers above, about it */
+    uint32_t released;             /* its incarnation of which we have let go; boot reads it */
 };
 
 /* Page-aligned, of as many pages as STATUS_PAGE_BYTES() says. */
@@ -56,6 +57,10 @@ struct status_page {
     /* Nodes, a bit each, whose channel to us we hardly look at: who sends there must say so. */
     uint32_t quiet[(NODE_MAX + 31) / 32];
     _Alignas(CHANNEL_LINE_BYTES) uint32_t state; /* enum node_state */
+    /* Boot's two words: how often it has built the node; 0 of one never started. And how many nodes
+     * at least have been built again until then: 0 for a first life. */
+    uint32_t incarnation;
+    uint32_t start_order;
     struct node_set declared_dead;               /* whom this one has given up */
     uint32_t apic_id;
     uint64_t memory_bytes;
@@ -102,8 +107,14 @@ enum node_state status_node_state(node_id_t node);
 void status_set_state(enum node_state state);
 /* What it says itself: any number. */
 uint32_t status_own_word(node_id_t node);
-/* From now on the node is dead to this one, whatever it says. */
+/* Changes when the node is built again, by its word: any number. */
+uint32_t status_incarnation(node_id_t node);
+uint32_t status_start_order(node_id_t node);
+/* From now on the node is dead to this one, whatever it says; or no longer. */
 void status_lose(node_id_t node);
+void status_welcome(node_id_t node);
+/* For a node that is dead by its own word: nothing here touches its memory any more. */
+void status_let_go(node_id_t node);
 /* Publish that this node has given up another; and whom a node has given up, by its word: any set.
  */
 void status_declare_dead(node_id_t node);

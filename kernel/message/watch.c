@@ -60,6 +60,11 @@ bool watch_take_lost(void)
     return had_lost;
 }
 
+void watch_forget(node_id_t node)
+{
+    seen[node] = (struct watched){0};
+}
+
 /* --- What this node sees --- */
 
 static void lose(node_id_t node)

@@ -33,5 +33,7 @@ uint64_t watch_deadline_ns(bool is_blocked);
 void watch_hear(void);
 /* Give up a node that can be sent to: messages to it vanish; node_down follows when it is dead. */
 void watch_give_up(node_id_t node, const char *reason);
+/* Of a dead node nothing more is to be seen: what its next incarnation does counts anew. */
+void watch_forget(node_id_t node);
 /* Whether one has been given up, or has died to this node, since the last call. */
 bool watch_take_lost(void);

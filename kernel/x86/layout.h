@@ -20,7 +20,7 @@
 #define DIRECT_MAP_BASE      0xFFFF800000000000
 #define DIRECT_MAP_MAX_BYTES 0x100000000000 /* 16 TiB, to the status pages; more is not used */
 #define STATUS_BASE          0xFFFF900000000000
-#define STATUS_SLOT_BYTES    0x8000 /* from the start of a node's to the next node's */
+#define STATUS_SLOT_BYTES    0x10000 /* from the start of a node's to the next node's */
 #define CHANNELS_BASE        0xFFFF980000000000
 #define PLACES_BASE          0xFFFF9C0000000000
 #define ARCHIVE_BASE         0xFFFFA00000000000

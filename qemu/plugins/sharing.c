@@ -3,7 +3,8 @@
  * TCG plugin: do Talus' nodes share memory that they should not?
  *
  * Records which vCPU reads, writes and executes each page of RAM, from the moment on at which
- * that vCPU's node reports that its boot is finished (boot/probe.h). At exit it judges:
+ * that vCPU's node reports that its boot is finished (boot/probe.h), and not while boot's code builds
+ * a node again that has failed. At exit it judges:
  *
  *   private page   touched by at most one vCPU
  *   mailbox page   read by any, written by at most one, executed by none
@@ -263,6 +264,16 @@ static void on_boot_finished(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t
     }
 }
 
+static void on_boot_again(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *data)
+{
+    (void)info;
+    (void)vaddr;
+    (void)data;
+    if (vcpu < VCPU_MAX) {
+        atomic_fetch_and_explicit(&armed, ~(UINT64_C(1) << vcpu), memory_order_release);
+    }
+}
+
 /* The number in a marking load, 0 for any other instruction. */
 static uint32_t mark_of(const struct qemu_plugin_insn *insn)
 {
@@ -293,6 +304,9 @@ static void watch_memory(struct qemu_plugin_insn *insn)
     case PROBE_BOOT_FINISHED:
         callback = on_boot_finished;
         data = qemu_plugin_insn_haddr(insn);
+        break;
+    case PROBE_BOOT_AGAIN:
+        callback = on_boot_again;
         break;
     }
     qemu_plugin_register_vcpu_mem_cb(insn, callback, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node that has failed is built again, on its own core. The core leaves the node for the image as
+ * it was loaded and for the first page tables, as it was before the node's first start. There it
+ * waits until all nodes that live have let go of the dead one's memory, which they say on their
+ * status pages (kernel/message/dispatch.h); builds the node anew, from what nobody but boot could
+ * write, with another incarnation and another secret; and enters it. Nothing is reset.
+ *
+ * A node that fails more than a few times in a minute stays down longer each time, and says so.
+ */
+#pragma once
+
+/* What rejoin.S reads: an entry for each node's core. */
+#define REJOIN_CORE_APIC_ID 0
+#define REJOIN_CORE_STACK   8
+#define REJOIN_CORE_BYTES   16
+
+#ifndef __ASSEMBLER__
+
+#include "kernel/base.h"
+
+/* A node's lives so far. All zero at first. */
+struct rejoin_history {
+    uint64_t started_ns;    /* the last one */
+    unsigned recent_deaths; /* less one for each so long that it was alive */
+};
+
+/* Chosen: some 3 deaths a minute are borne for ever. */
+#define REJOIN_FORGIVE_NS   (20 * NS_PER_S)
+#define REJOIN_AT_ONCE_MAX  3u
+#define REJOIN_DELAY_NS     NS_PER_S /* of the next one; then twice that, and so on */
+#define REJOIN_DELAY_MAX_NS (64 * NS_PER_S)
+/* From one start to the next at least: twice what others leave (dispatch.c). */
+#define REJOIN_INTERVAL_NS  (100 * NS_PER_MS)
+
+/* It has died now: how long to wait before it starts again. */
+uint64_t rejoin_delay_ns(struct rejoin_history *history, uint64_t now_ns);
+
+struct node_layout;
+/* Have the nodes of this layout, which stays as it is, leave by here. `is_at_once`: never delayed.
+ */
+void rejoin_prepare(struct node_layout *layout, bool is_at_once);
+/* In a node: out of it (rejoin.S). */
+CALLED_FROM_OUTSIDE _Noreturn void rejoin_leave(void);
+/* What follows, on the node's first stack. May be begun again at any moment. */
+CALLED_FROM_OUTSIDE _Noreturn void rejoin_main(uint32_t node);
+
+/* Into a node (entry.S). */
+_Noreturn void node_enter(paddr_t root);
+
+#endif
