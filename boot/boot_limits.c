@@ -43,8 +43,8 @@ static enum boot_restart read_restart(const char *line)
         return RESTART_ALWAYS;
     }
     if (length >= 0 && (length != 3 || memcmp(text, "yes", 3) != 0)) {
-        log_warning("boot", "command line: restart=%.*s is none of yes, no, always; ignored", length,
-                    text);
+        log_warning("boot", "command line: restart=%.*s is none of yes, no, always; ignored",
+                    length, text);
     }
     return RESTART_WITH_DELAYS;
 }

@@ -20,5 +20,6 @@ void entropy_report(void);
 /* A node's own secret; no two are alike. */
 void entropy_draw(uint64_t seed[ENTROPY_SEED_WORDS]);
 /* A node's next secret, when it is built again: from one that boot has kept for it and told nobody,
- * and from what this core has to give now; what is kept becomes another. For any core at any time. */
+ * and from what this core has to give now; what is kept becomes another. For any core at any time.
+ */
 void entropy_renew(uint64_t kept[ENTROPY_SEED_WORDS], uint64_t seed[ENTROPY_SEED_WORDS]);

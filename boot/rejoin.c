@@ -31,14 +31,14 @@
 #define LAPIC_LVT_TIMER 0x320 /* as written here: one shot, not masked */
 
 /* How a core waits for the others: at first by looking, for they are awake and will soon be done;
- * then between looks it halts, first shortly. Chosen: there may be more cores than the host has, and
- * one that looks for long keeps from running those that it waits for. */
-#define LOOK_NS         (100 * NS_PER_US)
-#define SHORT_HALT_NS   (250 * NS_PER_US)
-#define SHORT_HALTS_NS  (20 * NS_PER_MS)
-#define LONG_HALT_NS    (10 * NS_PER_MS)
+ * then between looks it halts, first shortly. Chosen: there may be more cores than the host has,
+ * and one that looks for long keeps from running those that it waits for. */
+#define LOOK_NS        (100 * NS_PER_US)
+#define SHORT_HALT_NS  (250 * NS_PER_US)
+#define SHORT_HALTS_NS (20 * NS_PER_MS)
+#define LONG_HALT_NS   (10 * NS_PER_MS)
 /* So long without an answer is worth a line. */
-#define SILENCE_NS      NS_PER_S
+#define SILENCE_NS     NS_PER_S
 
 struct core {
     uint32_t apic_id;
@@ -68,8 +68,8 @@ void rejoin_prepare(struct node_layout *all, bool is_at_once)
     all->leave = rejoin_leave;
     rejoin_core_count = all->node_count;
     for (unsigned i = 0; i < all->node_count; i++) {
-        rejoin_cores[i] = (struct core){all->places[i].apic_id,
-                                        (uintptr_t)node_image_stack_top(&all->plans[i])};
+        rejoin_cores[i] =
+            (struct core){all->places[i].apic_id, (uintptr_t)node_image_stack_top(&all->plans[i])};
     }
     for (unsigned vector = 0; vector < GATE_COUNT; vector++) {
         rejoin_idt[vector] =
@@ -177,8 +177,9 @@ static void say(unsigned node, const char *format, ...)
 static node_id_t find_holder(unsigned node)
 {
     for (unsigned i = 0; i < layout->node_count; i++) {
-        if (i != node && lives(i) && mmio_read32(&status_of(i)->for_nodes[node].released, 0) !=
-                                         layout->plans[node].incarnation) {
+        if (i != node && lives(i) &&
+            mmio_read32(&status_of(i)->for_nodes[node].released, 0) !=
+                layout->plans[node].incarnation) {
             return (node_id_t)i;
         }
     }

@@ -54,7 +54,8 @@ struct node_info {
     bool has_x2apic;
     struct nmi_line nmi_line;
 
-    /* Out of a node that has failed and has said so, to boot, which builds it again; NULL: it halts. */
+    /* Out of a node that has failed and has said so, to boot, which builds it again; NULL: it
+     * halts. */
     void (*leave)(void);
     uint32_t incarnation;
     uint64_t died_ns; /* when the one before it failed */

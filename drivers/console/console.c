@@ -52,7 +52,7 @@ static struct console_options options;
 #define SUCCESSION_LOOK_NS (10 * NS_PER_MS)
 
 static bool has_inherited; /* this node has the console, from its start or from one that died */
-static bool is_awaited; /* this node is the next owner, and the last one still writes */
+static bool is_awaited;    /* this node is the next owner, and the last one still writes */
 static struct timer succession_timer;
 static bool has_screen;     /* mapped, and drawn by this node */
 static bool is_drawn_later; /* by the event loop */

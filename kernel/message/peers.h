@@ -29,9 +29,9 @@ struct peer {
     bool is_waiting; /* in the list of those for whom something is posted */
     struct peer *next_waiting;
     node_id_t node;
-    uint8_t due;       /* DUE_... */
-    bool is_present;   /* exists, is not us, and neither has died nor been given up */
-    bool is_condemned; /* has been given up, and not been forgotten yet */
+    uint8_t due;          /* DUE_... */
+    bool is_present;      /* exists, is not us, and neither has died nor been given up */
+    bool is_condemned;    /* has been given up, and not been forgotten yet */
     uint16_t holds;       /* what keeps this node from letting go of it, when it is dead */
     uint32_t incarnation; /* that this node knows, or knew before it died */
     uint64_t welcome_ns;  /* the next one is taken for alive no sooner */

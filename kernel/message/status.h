@@ -61,7 +61,7 @@ struct status_page {
      * at least have been built again until then: 0 for a first life. */
     uint32_t incarnation;
     uint32_t start_order;
-    struct node_set declared_dead;               /* whom this one has given up */
+    struct node_set declared_dead; /* whom this one has given up */
     uint32_t apic_id;
     uint64_t memory_bytes;
     uint64_t words[STATUS_WORD_COUNT];

@@ -3,8 +3,8 @@
  * TCG plugin: do Talus' nodes share memory that they should not?
  *
  * Records which vCPU reads, writes and executes each page of RAM, from the moment on at which
- * that vCPU's node reports that its boot is finished (boot/probe.h), and not while boot's code builds
- * a node again that has failed. At exit it judges:
+ * that vCPU's node reports that its boot is finished (boot/probe.h), and not while boot's code
+ * builds a node again that has failed. At exit it judges:
  *
  *   private page   touched by at most one vCPU
  *   mailbox page   read by any, written by at most one, executed by none
@@ -15,8 +15,8 @@
  * and the address of the instruction that did it first.
  *
  * With lines=on it also counts the lines that move between vCPUs, as caches without end would move
- * them: `fetched` are reads of a line that only others have a copy of, `taken` are writes to one that
- * others have. The report gives both for each kind of page.
+ * them: `fetched` are reads of a line that only others have a copy of, `taken` are writes to one
+ * that others have. The report gives both for each kind of page.
  *
  * A page whose kind is changed is judged by its old kind first, and begins anew.
  *
@@ -37,14 +37,14 @@
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
-#define PAGE_SHIFT 12
+#define PAGE_SHIFT       12
 /* Chosen: more than any machine that the tests start. The table is touched only where used. */
 #define MEMORY_MAX_BYTES (UINT64_C(16) << 30)
-#define PAGE_MAX (MEMORY_MAX_BYTES >> PAGE_SHIFT)
-#define LINE_SHIFT 6
-#define LINE_MAX (MEMORY_MAX_BYTES >> LINE_SHIFT)
+#define PAGE_MAX         (MEMORY_MAX_BYTES >> PAGE_SHIFT)
+#define LINE_SHIFT       6
+#define LINE_MAX         (MEMORY_MAX_BYTES >> LINE_SHIFT)
 /* One bit each in a page's masks. */
-#define VCPU_MAX 64
+#define VCPU_MAX         64
 
 enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE, ACCESS_COUNT };
 enum page_kind { PAGE_PRIVATE, PAGE_MAILBOX, PAGE_ARCHIVE, PAGE_KIND_COUNT };
@@ -350,8 +350,7 @@ static void print_page(FILE *out, uint64_t number)
 {
     const struct page *page = &pages[number];
 
-    fprintf(out, "sharing: page 0x%" PRIx64 " (%s):", number << PAGE_SHIFT,
-            kind_names[page->kind]);
+    fprintf(out, "sharing: page 0x%" PRIx64 " (%s):", number << PAGE_SHIFT, kind_names[page->kind]);
     for (const struct touch *touch = page->touches; touch != NULL; touch = touch->next) {
         fprintf(out, " vcpu%u %s at 0x%" PRIx64 "%s", touch->vcpu, access_names[touch->access],
                 touch->pc, touch->next != NULL ? "," : "\n");
@@ -404,8 +403,7 @@ static void on_exit_report(qemu_plugin_id_t id, void *data)
     fprintf(out,
             "sharing: %u vCPUs watched; pages touched: %" PRIu64 " private, %" PRIu64
             " mailbox, %" PRIu64 " archive\n",
-            count_bits(armed), touched[PAGE_PRIVATE], touched[PAGE_MAILBOX],
-            touched[PAGE_ARCHIVE]);
+            count_bits(armed), touched[PAGE_PRIVATE], touched[PAGE_MAILBOX], touched[PAGE_ARCHIVE]);
     if (armed == 0) {
         fprintf(out, "sharing: FAILED: no node reported the end of its boot\n");
     } else if (untracked != 0) {

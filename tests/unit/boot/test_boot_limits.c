@@ -82,6 +82,23 @@ static void too_little_becomes_the_least(void **state)
     assert_int_equal(memory("mem=15M"), BOOT_LIMIT_MEMORY_MIN_BYTES);
 }
 
+static enum boot_restart restart(const char *line)
+{
+    return boot_limits_read(line).restart;
+}
+
+static void a_node_that_fails_starts_again_unless_the_line_says_no(void **state)
+{
+    (void)state;
+    assert_int_equal(restart("net=dhcp -- restart=no"), RESTART_WITH_DELAYS);
+    assert_int_equal(restart("restart=yes"), RESTART_WITH_DELAYS);
+    assert_int_equal(restart("restart=no"), RESTART_NO);
+    assert_int_equal(restart("restart=always"), RESTART_ALWAYS);
+    assert_int_equal(restart("restart="), RESTART_WITH_DELAYS);
+    assert_int_equal(restart("restart=none"), RESTART_WITH_DELAYS);
+    assert_int_equal(restart("restart=n"), RESTART_WITH_DELAYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +106,7 @@ int main(void)
         cmocka_unit_test_setup(sizes_have_units, set_up),
         cmocka_unit_test_setup(what_is_no_number_is_ignored, set_up),
         cmocka_unit_test_setup(too_little_becomes_the_least, set_up),
+        cmocka_unit_test_setup(a_node_that_fails_starts_again_unless_the_line_says_no, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,44 @@ static void no_two_seeds_are_alike_even_with_stuck_generators(void **state)
     }
 }
 
+/* What boot keeps changes with each, and is no seed. */
+static void a_nodes_next_seeds_are_unlike_each_other_and_what_is_kept(void **state)
+{
+    static const uint64_t ones[] = {UINT64_MAX};
+    uint64_t kept[ENTROPY_SEED_WORDS], words[2 * 16 * ENTROPY_SEED_WORDS];
+    unsigned count = 0;
+
+    (void)state;
+    given = ones;
+    given_count = 1;
+    boot();
+    entropy_draw(kept);
+    draw_count = 0;
+    while (count < ARRAY_COUNT(words)) {
+        entropy_renew(kept, words + count);
+        count += ENTROPY_SEED_WORDS;
+        memcpy(words + count, kept, sizeof(kept));
+        count += ENTROPY_SEED_WORDS;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned other = 0; other < i; other++) {
+            assert_int_not_equal(words[i], words[other]);
+        }
+    }
+    assert_int_equal(draw_count, 0); /* it is stuck */
+}
+
+static void a_generator_that_works_goes_into_the_next_seed(void **state)
+{
+    uint64_t kept[ENTROPY_SEED_WORDS] = {0}, seed[ENTROPY_SEED_WORDS];
+
+    (void)state;
+    boot();
+    draw_count = 0;
+    entropy_renew(kept, seed);
+    assert_int_equal(draw_count, ENTROPY_SEED_WORDS);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -186,6 +224,8 @@ int main(void)
         TEST(a_stuck_generator_is_told_of),
         TEST(a_silent_generator_is_asked_a_bounded_number_of_times),
         TEST(no_two_seeds_are_alike_even_with_stuck_generators),
+        TEST(a_nodes_next_seeds_are_unlike_each_other_and_what_is_kept),
+        TEST(a_generator_that_works_goes_into_the_next_seed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
+#include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "kernel/x86/trap.h"
@@ -42,6 +43,8 @@ static void tell(const char *format, ...)
 }
 
 /* --- What it meets --- */
+
+struct node_info node_info;
 
 node_id_t platform_node(void)
 {
@@ -137,6 +140,7 @@ static int begin(void **state)
     inside_write = NULL;
     trap_errors = &errors;
     panic_before_death = tell_before_death;
+    node_info.leave = NULL;
     return 0;
 }
 
@@ -295,6 +299,60 @@ static void a_dead_node_that_is_stopped_says_nothing(void **state)
                                "halts\n");
 }
 
+static void leave(void)
+{
+    tell("leaves\n");
+    __asm__ volatile("cli; hlt");
+}
+
+static void fail_in_leaving(void)
+{
+    tell("leaves\n");
+    fault();
+}
+
+/* To where boot builds it again. */
+static void a_node_that_is_dead_leaves(void **state)
+{
+    (void)state;
+    trap_errors = NULL;
+    node_info.leave = leave;
+    fail_elsewhere(fault, 2);
+    assert_string_equal(story, "log 0 panic: node 3: exception 14, error code 0x12\n"
+                               "log 0 panic: node 3 halted\n"
+                               "before death\n"
+                               "dead\n"
+                               "leaves\n"
+                               "halts\n"
+                               "leaves\n"
+                               "halts\n");
+}
+
+static void a_node_that_cannot_say_that_it_is_dead_leaves_all_the_same(void **state)
+{
+    (void)state;
+    inside_report = fault;
+    inside_write = panic_in_a_file;
+    node_info.leave = leave;
+    fail_elsewhere(panic_in_a_file, 1);
+    assert_string_equal(story, "log 0 panic: node 3: some/file.c:7: text of 5\n"
+                               "report no exception, frame pointer there\n"
+                               "write through\n"
+                               "failed again at the fault\n"
+                               "leaves\n"
+                               "halts\n");
+}
+
+/* Where the way is damaged, too, it is not tried for ever. */
+static void a_node_that_cannot_leave_halts(void **state)
+{
+    (void)state;
+    trap_errors = NULL;
+    node_info.leave = fail_in_leaving;
+    fail_elsewhere(fault, 1);
+    assert_string_equal(strstr(story, "dead\n"), "dead\nleaves\nleaves\nleaves\nleaves\nhalts\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -308,6 +366,9 @@ int main(void)
         TEST(a_panic_inside_an_exception_says_only_where_it_was),
         TEST(a_third_failure_halts_without_a_word),
         TEST(a_dead_node_that_is_stopped_says_nothing),
+        TEST(a_node_that_is_dead_leaves),
+        TEST(a_node_that_cannot_say_that_it_is_dead_leaves_all_the_same),
+        TEST(a_node_that_cannot_leave_halts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

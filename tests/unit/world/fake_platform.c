@@ -155,13 +155,18 @@ void *fake_ring(node_id_t from, size_t *bytes)
         uint64_t ring = status_pages[this_node]->for_nodes[from].channel_ring;
 
         assert_true(ring != 0);
+        const uint32_t *progress = &status_pages[this_node]->for_nodes[from].acknowledged_lines;
+
         channel_sender_initialise(sender, (void *)(ring & ~(uint64_t)(PAGE_BYTES - 1)),
-                                  (size_t)1 << ring % PAGE_BYTES,
-                                  &status_pages[this_node]->for_nodes[from].acknowledged_lines,
-                                  channel_first_line(from, this_node));
+                                  (size_t)1 << ring % PAGE_BYTES, progress, *progress);
     }
     *bytes = (size_t)sender->line_count * CHANNEL_LINE_BYTES;
     return sender->ring;
+}
+
+unsigned fake_rings_made(void)
+{
+    return made_ring_count;
 }
 
 bool fake_is_attached(node_id_t to)
@@ -213,6 +218,20 @@ void fake_set_node_state(node_id_t node, enum node_state state)
     if (state == NODE_DEAD) {
         fake_send_attention();
     }
+}
+
+void fake_build_again(node_id_t node)
+{
+    struct status_page *page = fake_status_page(node);
+    uint32_t incarnation = page->incarnation + 1;
+
+    assert_true(node != this_node);
+    memset(page, 0, STATUS_PAGE_BYTES(node_count));
+    page->incarnation = incarnation;
+    channel_sender_close(&far_ends[node].sender);
+    fake_open_ring(node);
+    fake_set_node_state(node, NODE_RUNNING);
+    fake_send_attention();
 }
 
 void fake_deliver(node_id_t from, const struct message_header *message)

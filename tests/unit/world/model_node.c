@@ -429,6 +429,11 @@ void watch_hear(void)
 {
 }
 
+void watch_forget(node_id_t node)
+{
+    (void)node;
+}
+
 void watch_give_up(node_id_t node, const char *reason)
 {
     (void)node;
