@@ -132,7 +132,7 @@ def test_lines_without_sense_are_answered(talus, line, answer):
 
 
 def test_crash_ends_one_node(network):
-    with Talus(network=network) as talus:
+    with Talus(words="restart=no", network=network) as talus:
         ask(talus, "crash 3", r"node3 panic: node 3 halted")
         talus.wait_for(r"node3 is dead")
         ask(talus, "nodes", r"node3 +dead ")
@@ -141,7 +141,7 @@ def test_crash_ends_one_node(network):
 
 def test_the_next_node_takes_over_the_monitor(network):
     """One after the other, under load, down to the last."""
-    with Talus(network=network) as talus:
+    with Talus(words="restart=no", network=network) as talus:
         for node in range(3):
             for _ in range(5 if node == 0 else 0):
                 curl(talus, "/4b")
@@ -152,7 +152,7 @@ def test_the_next_node_takes_over_the_monitor(network):
 
 
 def test_the_monitor_answers_after_its_node_died_under_load(network):
-    with Talus(network=network) as talus:
+    with Talus(words="restart=no", network=network) as talus:
         requests = sum(talus.counter("http_requests_total").values())
         load = threading.Thread(target=wrk, args=(talus, "/4b", 16, 3), daemon=True)
         load.start()
@@ -165,7 +165,7 @@ def test_the_monitor_answers_after_its_node_died_under_load(network):
 
 
 def test_log_level_decides_what_is_logged(network):
-    with Talus(network=network) as talus:
+    with Talus(words="restart=no", network=network) as talus:
         ask(talus, "log error", "log=error on all nodes")
         ask(talus, "crash 3", r"node3 panic: node 3 halted")
         assert "asks for a page fault" not in talus.console

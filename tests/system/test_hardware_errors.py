@@ -22,7 +22,7 @@ def machine(tmp_path_factory):
     """
     path = tmp_path_factory.mktemp("qmp") / "socket"
     with Talus("--cpu", "max,model=26", "--qemu-args", Qmp.qemu_args(path), smp=5,
-               words="nodes=4") as talus, Qmp(path) as qmp:
+               words="nodes=4 restart=no") as talus, Qmp(path) as qmp:
         talus.qmp = qmp
         yield talus
 

@@ -121,7 +121,7 @@ def test_the_card_steers_so_that_nothing_is_forwarded(notation, node_count, sche
 @pytest.mark.parametrize("scheme", ["source12", "xor6"])
 def test_a_dead_servers_flows_are_steered_to_those_that_live(scheme, dead):
     with Network() as network, \
-            Talus(words=f"pika=TS4LS4CM4 app=httpd:4 steer={scheme}", network=network,
+            Talus(words=f"pika=TS4LS4CM4 app=httpd:4 steer={scheme} restart=no", network=network,
                   smp=8) as talus:
         talus.wait_for("the NIC steers to 4 queues")
         talus.type(f"crash {dead}\n")
