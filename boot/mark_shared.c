@@ -4,6 +4,8 @@
  * for the rings of channels, which kernel/x86/rings.c makes. Only with `check=sharing` on the
  * command line: the marks of many nodes take a while.
  */
+#include "boot/mark_shared.h"
+
 #include <string.h>
 
 #include "boot/probe.h"
@@ -15,6 +17,14 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/command_line.h"
+
+static bool is_checked(void)
+{
+    const char *text;
+
+    return command_line_find(platform_command_line(), "check", &text) == 7 &&
+           memcmp(text, "sharing", 7) == 0;
+}
 
 static void mark_ring(const void *ring, size_t bytes)
 {
@@ -28,10 +38,8 @@ static void mark_shared_pages(void)
 {
     const char *places = (const char *)PLACES_BASE;
     const char *archive = platform_archive_start();
-    const char *text;
 
-    if (command_line_find(platform_command_line(), "check", &text) != 7 ||
-        memcmp(text, "sharing", 7) != 0) {
+    if (!is_checked()) {
         shared_page_touch();
         return;
     }
@@ -51,6 +59,21 @@ static void mark_shared_pages(void)
     }
     probe_boot_finished();
     shared_page_touch();
+}
+
+void mark_rings_private(const struct status_page *status, const struct node_place *place,
+                        unsigned node_count)
+{
+    for (unsigned i = 0; i < node_count && is_checked(); i++) {
+        paddr_t ring = ALIGN_DOWN(status->for_nodes[i].channel_ring, (paddr_t)PAGE_BYTES);
+        uint64_t bytes = UINT64_C(1) << status->for_nodes[i].channel_ring % 32;
+
+        for (uint64_t done = 0;
+             memory_ranges_hold(place->ranges, place->range_count, ring, bytes) && done < bytes;
+             done += PAGE_BYTES) {
+            probe_declare_private((const void *)(DIRECT_MAP_BASE + ring + done));
+        }
+    }
 }
 
 static const struct component mark_component = {.steps = {[NODE_READY] = mark_shared_pages}};

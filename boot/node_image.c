@@ -140,6 +140,7 @@ static struct node_info *make_info(const struct node_layout *layout, unsigned no
     info->stacks_end = FIRST_STACK_TOP;
     info->clock.tsc_at_zero += (uint64_t)plan->tsc_offset;
     info->leave = layout->leave;
+    info->startup_page = layout->startup_page;
     info->incarnation = plan->incarnation;
     info->died_ns = plan->died_ns;
     return info;

@@ -30,7 +30,8 @@ struct node_layout {
     unsigned node_count;
     struct node_place *places; /* read by nodes, written by none of them */
     struct node_plan *plans;
-    void (*leave)(void); /* for all node_infos */
+    void (*leave)(void); /* these two: for all node_infos */
+    uint8_t startup_page;
 #ifdef TALUS_TEST_SHARED_PAGE
     paddr_t test_page; /* boot/shared_page.h */
 #endif

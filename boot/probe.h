@@ -19,6 +19,7 @@
 #define PROBE_ARCHIVE       0x54414C02
 #define PROBE_BOOT_FINISHED 0x54414C03
 #define PROBE_BOOT_AGAIN    0x54414C04
+#define PROBE_PRIVATE       0x54414C05
 
 #define PROBE_LOAD(magic, vaddr)                                                                   \
     __asm__ volatile("movb %c[number](%[base]), %%al"                                              \
@@ -36,6 +37,12 @@ static inline void probe_declare_mailbox(const volatile void *page)
 static inline void probe_declare_archive(const volatile void *page)
 {
     PROBE_LOAD(PROBE_ARCHIVE, page);
+}
+
+/* The page of this address is no longer either: it is its owner's own again. */
+static inline void probe_declare_private(const volatile void *page)
+{
+    PROBE_LOAD(PROBE_PRIVATE, page);
 }
 
 /*

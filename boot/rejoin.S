@@ -12,7 +12,7 @@
 #define MSR_MCG_STATUS 0x17A
 
     .text
-    .global rejoin_leave
+    .global rejoin_leave, rejoin_again
 rejoin_leave:
     cli
     cld
@@ -20,7 +20,7 @@ rejoin_leave:
     movq $PHYSICAL(boot_pml4), %rax
     movq %rax, %cr3
     /* The return from what may be an NMI allows the next one. */
-again:
+rejoin_again:
     movq $PHYSICAL(boot_gdt_pointer), %rax
     lgdt (%rax)
     lidt idt_pointer(%rip)
@@ -66,7 +66,7 @@ rejoin_nmi:
     cmpq $left_start, %rax
     jb 1f
     cmpq $left, %rax
-    jb again
+    jb rejoin_again
 1:  popq %rax
     iretq
 

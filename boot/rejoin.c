@@ -11,8 +11,10 @@
 #include "boot/entropy.h"
 #include "boot/firmware_lapic.h"
 #include "boot/image.h"
+#include "boot/mark_shared.h"
 #include "boot/node_image.h"
 #include "boot/probe.h"
+#include "boot/start_node.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
@@ -20,6 +22,7 @@
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/bits.h"
 #include "libc/core/format.h"
 #include "libc/core/line_ring.h"
 #include "libc/core/mmio.h"
@@ -28,7 +31,11 @@
 #define GATE_COUNT      256u
 #define EXCEPTION_COUNT 32u
 
-#define LAPIC_LVT_TIMER 0x320 /* as written here: one shot, not masked */
+#define LAPIC_SVR          0x0F0
+#define SVR_ENABLE         BIT(8)
+#define LAPIC_LVT_TIMER    0x320 /* as written here: one shot, not masked */
+#define LAPIC_TIMER_DIVIDE 0x3E0
+#define DIVIDE_BY_16       0x3
 
 /* How a core waits for the others: at first by looking, for they are awake and will soon be done;
  * then between looks it halts, first shortly. Chosen: there may be more cores than the host has,
@@ -66,6 +73,7 @@ void rejoin_prepare(struct node_layout *all, bool is_at_once)
     layout = all;
     is_never_delayed = is_at_once;
     all->leave = rejoin_leave;
+    all->startup_page = start_node_page();
     rejoin_core_count = all->node_count;
     for (unsigned i = 0; i < all->node_count; i++) {
         rejoin_cores[i] =
@@ -249,6 +257,8 @@ _Noreturn void rejoin_main(uint32_t node)
     uint64_t died_ns = now_ns(plan);
 
     probe_boot_again(&died_ns);
+    lapic_write(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS); /* INIT turns it off */
+    lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     firmware_lapic_take_over();
     declare_dead(node);
     if (is_never_delayed) {
@@ -263,6 +273,7 @@ _Noreturn void rejoin_main(uint32_t node)
     wait_for(plan, delay_ns);
     wait_until_released(node);
 
+    mark_rings_private(status, &layout->places[node], layout->node_count);
     plan->died_ns = died_ns;
     plan->incarnation++;
     entropy_renew(plan->kept_secret, plan->random_seed);

@@ -87,6 +87,11 @@ void start_node_prepare(void *page, paddr_t paddr)
     start_node_idt[VECTOR_MACHINE_CHECK] = trap_gate_to(start_node_machine_check, 0);
 }
 
+uint8_t start_node_page(void)
+{
+    return page_number;
+}
+
 unsigned start_node_add(uint32_t apic_id, bool is_wanted)
 {
     ASSERT(start_node_core_count < START_CORE_MAX);

@@ -13,8 +13,11 @@
  *                                  PRESENT, or nothing within the time: PARK
  *   MEASURE, then pings            a pong for each, with its TSC
  *   BUILD                          BUILT; without memory, or nothing within the time: PARK
- *   GO                             goes into its node
+ *   GO                             ENTERED: goes into its node
  *   PARK                           PARKED: halts for good
+ *
+ * One that is called by INIT and SIPI again, because its node was deaf to all else, finds ENTERED, and
+ * goes on as a node that has failed (rejoin.S).
  */
 #pragma once
 
@@ -41,6 +44,7 @@
 #define START_ANSWER_PRESENT 1
 #define START_ANSWER_BUILT   2
 #define START_ANSWER_PARKED  3
+#define START_ANSWER_ENTERED 4
 
 /* Exceptions, NMI and machine check among them, of a core that is in no node. */
 #define START_IDT_GATES 32
@@ -76,6 +80,8 @@
 
 /* Put the trampoline into a free page, which lies at `paddr` below 1 MiB. */
 void start_node_prepare(void *page, paddr_t paddr);
+/* Its number, for who calls a core again. */
+uint8_t start_node_page(void);
 /* Add a core to those that are called, at most START_CORE_MAX; returns its index. One that is not
  * wanted parks itself when it comes: a machine check reaches it, too, and would reset the machine
  * where it finds a core as firmware has left it. */

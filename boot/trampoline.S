@@ -87,6 +87,8 @@ woken:
     jmp 3b
 
 look:
+    cmpl $START_ANSWER_ENTERED, START_CORE_ANSWER(%r12)
+    je rejoin_again
     movl START_CORE_ORDER(%r12), %eax
     cmpl $START_ORDER_WAIT, %eax
     je present
@@ -139,6 +141,7 @@ build:
     jmp halt
 
 go:
+    movl $START_ANSWER_ENTERED, START_CORE_ANSWER(%r12)
     movq START_CORE_ROOT(%r12), %rdi
     jmp node_enter
 

@@ -57,6 +57,7 @@ struct node_info {
     /* Out of a node that has failed and has said so, to boot, which builds it again; NULL: it
      * halts. */
     void (*leave)(void);
+    uint8_t startup_page; /* where a core that was reset goes there, too; 0: nowhere */
     uint32_t incarnation;
     uint64_t died_ns; /* when the one before it failed */
 

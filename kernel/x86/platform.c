@@ -77,7 +77,13 @@ void platform_stop_node(node_id_t node, bool by_reset)
     ASSERT(node < node_info.node_count && node != node_info.node);
     /* Node 0 has the core that booted: after an INIT it does not wait, but runs firmware, which
      * starts the whole machine again (SDM 3A 8.4.2). Deaf to the NMI, it stays as it is. */
-    lapic_send(interrupt_apic_id(node), by_reset && node != 0 ? LAPIC_INIT : LAPIC_NMI);
+    bool is_reset = by_reset && node != 0;
+
+    lapic_send(interrupt_apic_id(node), is_reset ? LAPIC_INIT : LAPIC_NMI);
+    if (is_reset && node_info.startup_page != 0) {
+        /* No core of 64 bits needs the wait of the SDM's 8.4.4.1 between the two. */
+        lapic_send(interrupt_apic_id(node), LAPIC_STARTUP(node_info.startup_page));
+    }
 }
 
 uint64_t platform_attention_count(void)

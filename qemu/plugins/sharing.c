@@ -252,6 +252,14 @@ static void on_declare_archive(unsigned vcpu, qemu_plugin_meminfo_t info, uint64
     declare(info, vaddr, PAGE_ARCHIVE);
 }
 
+static void on_declare_private(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                               void *data)
+{
+    (void)vcpu;
+    (void)data;
+    declare(info, vaddr, PAGE_PRIVATE);
+}
+
 /* The marking instruction loads its own first byte: both its addresses are known here. */
 static void on_boot_finished(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
                              void *host_address)
@@ -304,6 +312,9 @@ static void watch_memory(struct qemu_plugin_insn *insn)
     case PROBE_BOOT_FINISHED:
         callback = on_boot_finished;
         data = qemu_plugin_insn_haddr(insn);
+        break;
+    case PROBE_PRIVATE:
+        callback = on_declare_private;
         break;
     case PROBE_BOOT_AGAIN:
         callback = on_boot_again;
