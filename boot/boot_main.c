@@ -28,11 +28,11 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 #include "libc/core/version.h"
 

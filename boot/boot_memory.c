@@ -11,8 +11,8 @@
 #include "boot/physical.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 #define CPUID_80000008_EAX_WIDTH BITS(7, 0) /* of physical addresses */

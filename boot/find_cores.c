@@ -13,8 +13,8 @@
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
+#include "libc/core/cpu.h"
 #include "libc/core/multiply_divide.h"
 
 /* Chosen: hardware takes a few microseconds a core; an emulator on a busy host may take a hundred

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 
 #define CPUID_1_ECX_RDRAND BIT(30)
 #define CPUID_7_EBX_RDSEED BIT(18)

@@ -4,8 +4,8 @@
  * hours or 24.
  */
 #include "boot/date.h"
-#include "kernel/x86/cpu.h"
 #include "libc/core/bits.h"
+#include "libc/core/cpu.h"
 #include "libc/core/port.h"
 
 /* Bit 7 of the index holds back NMIs for as long as it stays: firmware may have left it set. */

@@ -16,8 +16,8 @@
  *   GO                             ENTERED: goes into its node
  *   PARK                           PARKED: halts for good
  *
- * One that is called by INIT and SIPI again, because its node was deaf to all else, finds ENTERED, and
- * goes on as a node that has failed (rejoin.S).
+ * One that is called by INIT and SIPI again, because its node was deaf to all else, finds ENTERED,
+ * and goes on as a node that has failed (rejoin.S).
  */
 #pragma once
 

@@ -88,12 +88,12 @@ node_id_t log_console_owner(void)
     node_id_t owner = NODE_NONE;
     uint32_t first = UINT32_MAX;
 
-    for (unsigned i = 0; i < platform_node_count() && first != 0; i++) {
-        node_id_t node = (node_id_t)i;
+    for (node_id_t node = 0; node < platform_node_count() && first != 0; node++) {
         enum node_state state = status_node_state(node);
+        uint32_t order = status_start_order(node);
 
-        if ((state == NODE_STARTING || state == NODE_RUNNING) && status_start_order(node) < first) {
-            first = status_start_order(node);
+        if ((state == NODE_STARTING || state == NODE_RUNNING) && order < first) {
+            first = order;
             owner = node;
         }
     }

@@ -2,8 +2,8 @@
 /*
  * The log: `[    0.123456] node3 ts: text`, ASCII, one event a line. A node writes its lines to its
  * own status page; those overwritten unprinted are counted (LOG_LOST). The console's owner, the
- * lowest node alive, prints them whole; when it dies the next one goes on where it stopped. A node
- * that has been started again is behind all that run.
+ * lowest node alive, prints them whole; when it dies the next one goes on where it stopped.
+ * One that is started again is behind all that run.
  */
 #pragma once
 

@@ -8,11 +8,11 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
+#include "libc/core/cpu.h"
 #include "libc/core/memory.h"
 #include "libc/core/pages.h"
 

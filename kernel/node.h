@@ -54,8 +54,7 @@ struct node_info {
     bool has_x2apic;
     struct nmi_line nmi_line;
 
-    /* Out of a node that has failed and has said so, to boot, which builds it again; NULL: it
-     * halts. */
+    /* Out of a node that has failed, to boot, which builds it again; NULL: it halts. */
     void (*leave)(void);
     uint8_t startup_page; /* where a core that was reset goes there, too; 0: nowhere */
     uint32_t incarnation;

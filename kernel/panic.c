@@ -9,9 +9,9 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/assert.h"
+#include "libc/core/cpu.h"
 #include "libc/core/format.h"
 
 void (*panic_before_death)(void);
@@ -33,7 +33,6 @@ static void report_nested(uintptr_t where)
     platform_console->flush();
 }
 
-/* For ever: by way of boot there is a new node. */
 _Noreturn static void leave(void)
 {
     if (node_info.leave != NULL && failure_depth < LAST_FAILURE) {

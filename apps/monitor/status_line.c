@@ -17,8 +17,8 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
 #include "libc/core/format.h"
+#include "libc/core/timer.h"
 #include "net/status_text.h"
 
 #define PERIOD_NS           NS_PER_S

@@ -14,12 +14,12 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/mmio.h"
 #include "libc/core/multiply_divide.h"
 #include "libc/core/port.h"
+#include "libc/core/timer.h"
 
 COUNTER_TABLE_DEFINE(clock_counters, CLOCK_COUNTER_FIRST, CLOCK_COUNTERS);
 

@@ -5,7 +5,7 @@
  */
 #include "drivers/clock/refine.h"
 
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 #include "libc/core/multiply_divide.h"
 
 #define BILLION 1000000000u

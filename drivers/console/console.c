@@ -24,11 +24,11 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/bits.h"
+#include "libc/core/cpu.h"
+#include "libc/core/timer.h"
 
 #define ISA_IRQ_KEYBOARD 1
 

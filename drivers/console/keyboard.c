@@ -6,8 +6,8 @@
  */
 #include "drivers/console/keyboard.h"
 
-#include "kernel/x86/cpu.h"
 #include "libc/core/bits.h"
+#include "libc/core/cpu.h"
 #include "libc/core/port.h"
 
 #define DATA_PORT           0x60

@@ -7,7 +7,7 @@
 
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 #include "libc/core/port.h"
 
 /* Registers from the port's first address on. */

@@ -13,8 +13,8 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
 #include "libc/core/memory.h"
+#include "libc/core/timer.h"
 
 /* Chosen: the log of a start with NODE_MAX nodes, which takes four seconds at 115200 baud; and the
  * longest answer, three lines for each node. */

@@ -7,7 +7,7 @@
 #include "drivers/console/serial_output.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 
 /* What serial_output_write_through() takes at most, and as much again for a screen and whoever
  * hosts a virtual machine. */

@@ -17,8 +17,8 @@
 #include "kernel/hosted/hosted.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
+#include "libc/core/timer.h"
 
 #define CARD_WORD         "memory"
 #define BUFFERS           (2 * RINGS_FRAME_MAX)

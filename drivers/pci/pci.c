@@ -12,8 +12,8 @@
 #include "drivers/pci/registers.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/port.h"
 
 /* The device may be slow to answer for so long (PCI power management 1.2, 5.4). */

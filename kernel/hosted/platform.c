@@ -7,8 +7,8 @@
 
 #include "kernel/hosted/hosted.h"
 #include "kernel/hosted/linux.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 #include "libc/core/random.h"
 

@@ -10,7 +10,7 @@
 #include "kernel/message/watch.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 
 /* Roles that want to know of a dead node, on a node that runs all of them; and to spare. */
 #define NODE_DOWN_MAX 8
@@ -28,9 +28,8 @@
 enum { POLLED, FLUSHED, PREPARED, SOURCE_LISTS };
 static struct dispatch_source *sources[SOURCE_LISTS];
 static void (*node_down_functions[NODE_DOWN_MAX])(node_id_t node);
-static unsigned node_down_count;
 static void (*node_up_functions[NODE_DOWN_MAX])(node_id_t node);
-static unsigned node_up_count;
+static unsigned node_down_count, node_up_count;
 
 static uint64_t attention_count; /* attention interrupts when this node last looked */
 static bool has_late_work;       /* something was done on the way to sleep */
@@ -103,8 +102,10 @@ static void take_down(node_id_t node)
 
 static void take_up(node_id_t node, uint32_t incarnation)
 {
-    peers_welcome(node, incarnation);
+    peers[node].is_present = true;
+    peers[node].incarnation = incarnation;
     peers[node].welcome_ns = dispatch_now_ns() + WELCOME_INTERVAL_NS;
+    status_welcome(node);
     for (unsigned i = 0; i < node_up_count; i++) {
         node_up_functions[i](node);
     }

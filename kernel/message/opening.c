@@ -54,20 +54,6 @@ static const void *make_ring(node_id_t from, size_t *bytes)
     return ring;
 }
 
-/* The receiver chooses, where the ring holds no number that would pass for a message there: what
- * is left in it may be anything. From then on the sender sees to that (channel.h). */
-static void choose_first_line(struct channel_receiver *receiver)
-{
-    for (uint32_t i = 0; i < receiver->line_count; i++) {
-        if (mailbox_load(channel_next_word(receiver)) != channel_sequence(receiver->read_lines)) {
-            break;
-        }
-        receiver->read_lines++;
-    }
-    receiver->acknowledged_lines = receiver->read_lines;
-    mailbox_store_release(receiver->acknowledgement, receiver->read_lines);
-}
-
 static void open_from(node_id_t from)
 {
     struct channel_receiver *receiver = &peers[from].receiver;
@@ -77,10 +63,15 @@ static void open_from(node_id_t from)
     if (ring == NULL) {
         return;
     }
-    channel_receiver_initialise(receiver, ring, bytes,
-                                &status_own_page->for_nodes[from].acknowledged_lines,
-                                channel_first_line(from, self));
-    choose_first_line(receiver);
+    /* We choose where it starts: where nothing that is left in the ring passes for a message. From
+     * then on the sender sees to that (channel.h). */
+    uint32_t line = channel_first_line(from, self);
+    uint32_t end = line + (uint32_t)(bytes / CHANNEL_LINE_BYTES);
+
+    do {
+        channel_receiver_initialise(receiver, ring, bytes,
+                                    &status_own_page->for_nodes[from].acknowledged_lines, line);
+    } while (mailbox_load(channel_next_word(receiver)) == channel_sequence(line) && line++ != end);
     counter_add(COUNTER_CHANNELS_OPEN, 1);
     poll_add(from);
     name_ring(from, platform_ring_place(ring) | (unsigned)__builtin_ctzll(bytes));

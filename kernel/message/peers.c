@@ -50,13 +50,3 @@ void peers_forget(node_id_t node)
     peers[node].is_condemned = false;
     opening_close(node);
 }
-
-void peers_welcome(node_id_t node, uint32_t incarnation)
-{
-    struct peer *peer = &peers[node];
-
-    ASSERT(node != platform_node() && !peer->is_present && !peer->is_condemned);
-    peer->is_present = true;
-    peer->incarnation = incarnation;
-    status_welcome(node);
-}

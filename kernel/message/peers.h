@@ -54,8 +54,6 @@ void peers_initialise(void);
 void peers_condemn(node_id_t node);
 /* For a node that has died. Messages from it that are unread are lost, and those that wait. */
 void peers_forget(node_id_t node);
-/* For one that was forgotten, and lives again. */
-void peers_welcome(node_id_t node, uint32_t incarnation);
 
 /* --- send.c --- */
 /* The own ring (send.h). Chosen: more than one round of hundreds of connections says of them. */

@@ -10,8 +10,8 @@
 
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
 #include "libc/core/memory.h"
+#include "libc/core/timer.h"
 
 /* switch.S. Both return 1 to the dispatcher when the thread has ended, 0 when it has yielded. */
 int thread_switch(void **saved, void *resumed, int result);

@@ -6,7 +6,7 @@
 
 #include "kernel/base.h"
 #include "kernel/node.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 
 /* A node that works looks at its clock more often, as does one whose timer has fired. Chosen. */
 #define CLOCK_STANDSTILL_NS NS_PER_S

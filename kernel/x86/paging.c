@@ -11,8 +11,8 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 static struct address_space own_space;

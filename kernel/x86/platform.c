@@ -7,11 +7,11 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 #include "libc/core/random.h"
 

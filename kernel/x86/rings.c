@@ -7,9 +7,9 @@
 #include "kernel/message/channel.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 void (*rings_mark)(const void *ring, size_t bytes);

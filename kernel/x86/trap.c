@@ -9,10 +9,10 @@
 #include "kernel/limits.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "libc/core/bits.h"
+#include "libc/core/cpu.h"
 
 #define VECTOR_COUNT 256u
 #define STUB_BYTES   16u

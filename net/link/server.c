@@ -20,7 +20,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"

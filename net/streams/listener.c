@@ -15,9 +15,9 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
 #include "libc/core/bytes.h"
 #include "libc/core/memory.h"
+#include "libc/core/timer.h"
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"

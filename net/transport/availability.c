@@ -22,7 +22,7 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/transport/claim_option.h"

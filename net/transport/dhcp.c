@@ -15,7 +15,7 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/configuration.h"
 #include "net/handlers.h"
 #include "net/messages.h"

@@ -9,7 +9,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 
 #define SET_ENTRIES 4u
 #define SET_COUNT   (NEIGHBOR_MAX / SET_ENTRIES)

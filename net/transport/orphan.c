@@ -8,7 +8,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/share.h"

@@ -8,7 +8,7 @@
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 
 static const struct {
     const char *beginning; /* with the limit */

@@ -50,7 +50,7 @@ BENCH_CORE_SOURCES := $(addprefix libc/core/,assert.c command_line.c heap.c line
 
 # On two cores of this machine, without QEMU: the kernel's part as images have it, as one program.
 MESSAGES_SOURCES := tests/bench/messages.c tests/bench/two_nodes.c kernel/log.c $(wildcard kernel/message/*.c) \
-                    kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c $(BENCH_CORE_SOURCES) \
+                    kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c $(BENCH_CORE_SOURCES) \
                     libc/core/format.c
 
 $(BUILD)/bench/messages: COMMAND = $(HOST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -I. -DTALUS_HOSTED \

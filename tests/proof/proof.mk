@@ -8,7 +8,7 @@ PROOF_NODE_SOURCES := \
   $(filter-out %/server.c,$(wildcard net/manager/*.c)) $(wildcard net/manager/balance/*.c) \
   $(wildcard net/streams/*.c) \
   $(addprefix net/transport/,server.c admission.c availability.c claim_option.c connection.c stream.c table.c share.c state.c counters.c) \
-  kernel/thread/timer.c \
+  libc/core/timer.c \
   $(addprefix libc/core/,pool.c heap.c command_line.c format.c address.c assert.c output.c numbers.c) \
   $(wildcard tests/proof/node_*.c)
 PROOF_SOURCES := $(filter-out tests/proof/node_%,$(wildcard tests/proof/*.c))

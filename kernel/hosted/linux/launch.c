@@ -29,7 +29,7 @@
 
 #include "kernel/hosted/linux/node.h"
 #include "kernel/message/status.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 
 #define MEMORY_DEFAULT_MIB 256u
 #define CALIBRATION_NS     (20 * 1000 * 1000)

@@ -15,7 +15,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 
 #define TICK_SHIFT  20u
 #define LEVEL_COUNT 3u

@@ -13,7 +13,7 @@
 /* sources: net/packet.c net/expect.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c libc/posix/poll.c libc/posix/epoll.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
-/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c tests/fuzz/world/card.c drivers/console/log_printer.c */
 /*
  * A whole node: see node.h.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: apps/monitor/balance.c net/configuration.c net/current_configuration.c net/placement.c net/status_text.c libc/core/command_line.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
-/* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* sources: libc/core/format.c libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests apps/monitor/balance.c. Node 0 has the console and is a manager, as node 1 is; the test
  * plays what managers know, and the console.

@@ -3,7 +3,7 @@
 /* sources: apps/httpd/durations.c net/configuration.c net/current_configuration.c net/placement.c net/service_times.c libc/core/command_line.c */
 /* sources: net/counters.c net/transport/counters.c drivers/nic/counters.c tests/unit/world/xml.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
-/* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: libc/core/format.c libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /*
  * Tests apps/picture/figures.c, what is seen on status pages, and picture.c, the whole of it. Five
  * servers and five web servers; the test plays all pages. Time goes on from test to test.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/status_text.c apps/monitor/status_line.c drivers/console/screen.c kernel/message/status.c kernel/message/channel.c kernel/thread/timer.c */
+/* sources: net/status_text.c apps/monitor/status_line.c drivers/console/screen.c kernel/message/status.c kernel/message/channel.c libc/core/timer.c */
 /* sources: libc/core/format.c kernel/log.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests apps/monitor/status_line.c.
@@ -19,7 +19,7 @@
 #include "kernel/limits.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/status_text.h"
 #include "tests/unit/world/fake_platform.h"
 

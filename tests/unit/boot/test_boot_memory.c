@@ -20,8 +20,8 @@
 #include "boot/physical.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 #define TIB         (1024 * GIB)

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "boot/date.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 
 #define CENTURY_INDEX 0x32
 

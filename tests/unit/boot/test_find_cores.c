@@ -19,7 +19,7 @@
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
+#include "libc/core/cpu.h"
 #include "tests/unit/world/kept_log.h"
 
 struct node_info node_info;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/clock/clock.c drivers/clock/refine.c kernel/thread/timer.c kernel/message/status.c */
+/* sources: drivers/clock/clock.c drivers/clock/refine.c libc/core/timer.c kernel/message/status.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
@@ -20,11 +20,11 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/mmio.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define TSC_HZ      2000000000u

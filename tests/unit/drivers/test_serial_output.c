@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/console/serial_output.c drivers/console/line_queue.c kernel/log.c libc/core/format.c */
-/* sources: kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c */
+/* sources: libc/core/timer.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests drivers/console/serial_output.c on a port whose FIFO the test empties. The file keeps its
@@ -21,7 +21,7 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define FIFO_BYTES 16u

@@ -14,7 +14,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
 

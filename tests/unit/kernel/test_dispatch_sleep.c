@@ -17,7 +17,7 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
 

@@ -17,10 +17,10 @@
 #include "boot/firmware_lapic.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/mmio.h"
 
 #define ID            0x020

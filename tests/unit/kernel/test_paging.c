@@ -20,9 +20,9 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/assert.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 #define PAGES_MAX 64

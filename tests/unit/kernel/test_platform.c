@@ -17,11 +17,11 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 #include "tests/unit/world/privileged.h"
 

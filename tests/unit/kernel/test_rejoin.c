@@ -83,12 +83,26 @@ static int begin(void **state)
     return 0;
 }
 
+/* As boot does: another incarnation of node 2 runs, and its memory is new. */
+static void build_again(void)
+{
+    struct status_page *page = fake_status_page(2);
+    uint32_t incarnation = page->incarnation + 1;
+
+    fake_close_ring(2);
+    memset(page, 0, STATUS_PAGE_BYTES(platform_node_count()));
+    page->incarnation = incarnation;
+    fake_open_ring(2);
+    fake_set_node_state(2, NODE_RUNNING);
+    fake_send_attention();
+}
+
 static void die_and_come_back(void)
 {
     kill_node_2();
     run();
     fake_advance_ns(INTERVAL_NS);
-    fake_build_again(2);
+    build_again();
     run();
 }
 
@@ -100,7 +114,7 @@ static void a_death_and_a_return_are_told_once_each(void **state)
     run();
     assert_int_equal(down_count, 1);
     assert_int_equal(up_count, 0);
-    fake_build_again(2);
+    build_again();
     run();
     run();
     assert_int_equal(up_count, 1);
@@ -116,7 +130,7 @@ static void a_node_that_is_not_back_yet_stays_dead(void **state)
     (void)state;
     kill_node_2();
     run();
-    fake_build_again(2);
+    build_again();
     fake_set_node_state(2, NODE_STARTING);
     run();
     assert_int_equal(up_count, 0);
@@ -189,7 +203,7 @@ static void channels_of_the_next_incarnation_are_new(void **state)
     dispatch_sleep();
     assert_int_equal(fake_status_page(NODE)->for_nodes[2].channel_ring, 0);
     fake_advance_ns(INTERVAL_NS);
-    fake_build_again(2);
+    build_again();
     run();
     handled_count = 0;
     assert_int_equal(send_number(2, 5), 0);
@@ -226,7 +240,7 @@ static void nothing_left_in_a_ring_passes_for_a_message(void **state)
     kill_node_2();
     run();
     fake_advance_ns(INTERVAL_NS);
-    fake_build_again(2);
+    build_again();
     run();
     handled_count = 0;
     for (uint32_t i = 0; i < 2 * lines; i++) {
@@ -251,10 +265,10 @@ static void many_lives_of_a_node_take_no_more_memory_than_one(void **state)
         run();
         assert_int_equal(handled_count, 1);
         assert_int_equal(counter_read(NODE, COUNTER_CHANNELS_OPEN), 1);
-        ring_count = ring_count == 0 ? fake_rings_made() : ring_count;
+        ring_count = ring_count == 0 ? fake_rings.made_count : ring_count;
         die_and_come_back();
     }
-    assert_int_equal(fake_rings_made(), ring_count);
+    assert_int_equal(fake_rings.made_count, ring_count);
     assert_int_equal(up_count, 1000);
 }
 
@@ -284,7 +298,7 @@ static void it_is_let_go_of_once_all_have_heard_of_its_death(void **state)
     assert_int_equal(released(2), 1);
     assert_false(fake_is_attached(2));
     fake_advance_ns(INTERVAL_NS);
-    fake_build_again(2);
+    build_again();
     run();
     assert_int_equal(released(2), 0);
     kill_node_2();
@@ -314,7 +328,7 @@ static void one_that_is_held_does_not_come_back(void **state)
     is_held_in_node_down = true;
     kill_node_2();
     run();
-    fake_build_again(2);
+    build_again();
     run();
     assert_int_equal(up_count, 0);
     dispatch_release_node(2);
@@ -352,7 +366,7 @@ static void one_that_is_not_dead_by_its_own_word_is_not_let_go_of(void **state)
     /* No vote is about its next life. */
     assert_false(node_set_has(&fake_status_page(NODE)->declared_dead, 2));
     fake_advance_ns(INTERVAL_NS);
-    fake_build_again(2);
+    build_again();
     run();
     assert_int_equal(up_count, 1);
     assert_int_equal(send_number(2, 1), 0);
@@ -372,7 +386,7 @@ static void a_node_that_was_dead_when_this_one_started_may_come_back(void **stat
     run();
     assert_int_equal(down_count, 1);
     assert_int_equal(released(2), 7);
-    fake_build_again(2);
+    build_again();
     run();
     assert_int_equal(up_count, 1);
 }

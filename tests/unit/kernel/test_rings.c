@@ -17,8 +17,8 @@
 
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/cpu.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 #define NODE 1

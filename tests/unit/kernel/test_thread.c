@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c */
+/* sources: kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c kernel/message/status.c kernel/message/channel.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests kernel/thread/thread.c and kernel/thread/switch.S. The test stands where the dispatcher
@@ -19,7 +19,7 @@
 #include "kernel/limits.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/fake_platform.h"
 
 static char trace[64]; /* what ran, a letter each */

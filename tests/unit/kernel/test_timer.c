@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
+/* sources: libc/core/timer.c kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c */
 /*
- * Tests kernel/thread/timer.c.
+ * Tests libc/core/timer.c.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define TIMER_COUNT 2000 /* several times the heap's first room */

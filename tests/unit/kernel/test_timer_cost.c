@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/thread/timer.c kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
+/* sources: libc/core/timer.c kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c tests/unit/world/steps.c */
 /*
- * kernel/thread/timer.c with 100,000 timers that are set: they expire in order, and what a call
+ * libc/core/timer.c with 100,000 timers that are set: they expire in order, and what a call
  * costs, in instructions of this build, grows with the logarithm of their number.
  */
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/steps.h"
 

@@ -2,7 +2,7 @@
 /* sources: net/address.c net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c */
-/* sources: kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c kernel/log.c */
+/* sources: kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c kernel/log.c */
 /*
  * Tests net/address.c. What it keeps lives as long as the process, so each test goes on where the
  * one before it stopped.

@@ -3,7 +3,7 @@
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: libc/core/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
-/* sources: libc/core/format.c kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: libc/core/format.c libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests net/manager/server.c: the node's own manager hears its dispatcher, and is heard by others.
@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "kernel/message/dispatch.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/closed.h"
 #include "net/configuration.h"
 #include "net/counters.h"

@@ -10,7 +10,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/transport/neighbor.h"
 
 #define ADDRESS 0x0500000A

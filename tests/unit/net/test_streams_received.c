@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/streams/received.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c */
-/* sources: kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c kernel/log.c */
+/* sources: kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c kernel/log.c */
 /*
  * Tests net/streams/received.c.
  */

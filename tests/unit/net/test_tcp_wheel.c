@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/wheel.c kernel/thread/timer.c kernel/message/channel.c kernel/message/status.c */
+/* sources: net/transport/tcp/wheel.c libc/core/timer.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests net/transport/tcp/wheel.c over the kernel's real timers. `now_ns` is the round's clock.
@@ -14,7 +14,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/transport/tcp/wheel.h"
 #include "tests/unit/world/fake_platform.h"
 

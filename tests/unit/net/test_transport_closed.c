@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/transport/closed.c net/messages.c */
 /* sources: kernel/log.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c */
-/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S */
+/* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * Tests net/transport/closed.c: node 0 is a TS, nodes 1 and 2 are CMs.

@@ -15,7 +15,7 @@
 
 #include "drivers/nic/frame.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/counters.h"
 #include "net/expect.h"
 #include "net/transport/server.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c drivers/console/log_printer.c libc/core/format.c */
-/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/world/fake_platform.c */
+/* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S tests/unit/world/fake_platform.c */
 /* sources: tests/unit/world/fake_memory.c */
 /*
  * A dispatcher's world for unit tests: see dispatch_world.h.
@@ -20,7 +20,7 @@
 #include "kernel/message/peers.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/send_copy.h"

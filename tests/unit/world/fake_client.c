@@ -8,7 +8,7 @@
 /* sources: net/status_text.c net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c */
 /* sources: net/transport/network_options.c net/packet.c libc/core/address.c net/expect.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/steering.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
-/* sources: kernel/thread/timer.c kernel/thread/thread.c kernel/thread/switch.S libc/core/command_line.c */
+/* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S libc/core/command_line.c */
 /* sources: tests/unit/world/fake_wire.c tests/unit/world/fake_relay.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * TCP clients of a transport server, and the application they talk to: see fake_client.h.

@@ -2,7 +2,7 @@
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/tx.c drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/devices.c */
 /* sources: kernel/message/channel.c */
-/* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S kernel/thread/timer.c */
+/* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * An 82599 for unit tests: see fake_nic.h.

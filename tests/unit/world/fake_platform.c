@@ -38,7 +38,6 @@ static struct status_page *status_pages[NODE_MAX];
 static uint8_t *rings[NODE_MAX]; /* of channels from this node, in the others' memory */
 static bool is_attached[NODE_MAX];
 static void *made_rings[NODE_MAX]; /* in this node's memory */
-static unsigned made_ring_count;
 struct fake_rings fake_rings;
 static struct far_end far_ends[NODE_MAX];
 static unsigned doorbells[NODE_MAX];
@@ -109,10 +108,10 @@ void fake_platform_reset(node_id_t node, unsigned count)
         status_pages[i] = fresh_pages(status_pages[i], STATUS_PAGE_BYTES(count));
         status_pages[i]->state = NODE_RUNNING;
     }
-    fake_rings = (struct fake_rings){.longest_bytes = SIZE_MAX};
-    while (made_ring_count > 0) {
-        free(made_rings[--made_ring_count]);
+    while (fake_rings.made_count > 0) {
+        free(made_rings[--fake_rings.made_count]);
     }
+    fake_rings = (struct fake_rings){.longest_bytes = SIZE_MAX};
     for (unsigned i = 0; i < count; i++) {
         is_attached[i] = false;
         channel_sender_close(&far_ends[i].sender);
@@ -139,6 +138,7 @@ void fake_open_ring(node_id_t to)
 void fake_close_ring(node_id_t to)
 {
     status_pages[to]->for_nodes[this_node].channel_ring = 0;
+    channel_sender_close(&far_ends[to].sender);
 }
 
 /* Only tests with a dispatcher deliver anything. */
@@ -162,11 +162,6 @@ void *fake_ring(node_id_t from, size_t *bytes)
     }
     *bytes = (size_t)sender->line_count * CHANNEL_LINE_BYTES;
     return sender->ring;
-}
-
-unsigned fake_rings_made(void)
-{
-    return made_ring_count;
 }
 
 bool fake_is_attached(node_id_t to)
@@ -218,20 +213,6 @@ void fake_set_node_state(node_id_t node, enum node_state state)
     if (state == NODE_DEAD) {
         fake_send_attention();
     }
-}
-
-void fake_build_again(node_id_t node)
-{
-    struct status_page *page = fake_status_page(node);
-    uint32_t incarnation = page->incarnation + 1;
-
-    assert_true(node != this_node);
-    memset(page, 0, STATUS_PAGE_BYTES(node_count));
-    page->incarnation = incarnation;
-    channel_sender_close(&far_ends[node].sender);
-    fake_open_ring(node);
-    fake_set_node_state(node, NODE_RUNNING);
-    fake_send_attention();
 }
 
 void fake_deliver(node_id_t from, const struct message_header *message)
@@ -430,8 +411,8 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
     if (bytes > fake_rings.longest_bytes) {
         return NULL;
     }
-    assert_true(made_ring_count < NODE_MAX);
-    return made_rings[made_ring_count++] = fresh_pages(NULL, bytes);
+    assert_true(fake_rings.made_count < NODE_MAX);
+    return made_rings[fake_rings.made_count++] = fresh_pages(NULL, bytes);
 }
 
 uint64_t platform_ring_place(const void *ring)

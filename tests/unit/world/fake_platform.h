@@ -40,10 +40,6 @@ void fake_set_clock_step_ns(uint64_t step_ns);
 struct status_page *fake_status_page(node_id_t node);
 /* One that dies tells the node under test. */
 void fake_set_node_state(node_id_t node, enum node_state state);
-/* As boot does with a node that has died: another incarnation of it runs, its memory is new. */
-void fake_build_again(node_id_t node);
-/* How many rings this node has taken memory for. */
-unsigned fake_rings_made(void);
 /* Another node has told the node under test of news. */
 void fake_send_attention(void);
 
@@ -84,6 +80,7 @@ bool fake_is_attached(node_id_t to);
 void *fake_ring(node_id_t from, size_t *bytes);
 /* For the test to change; the reset puts back what is usual. */
 extern struct fake_rings {
+    unsigned made_count;  /* for which this node has taken memory */
     size_t longest_bytes; /* this node has no memory for longer ones */
     /* fake_deliver() on a quiet channel does not make the node look at it: the test interrupts it,
      * or does not. */

@@ -17,7 +17,7 @@
 #include "drivers/nic/frame.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 #include "net/configuration.h"
 #include "net/link/server.h"
 #include "net/packet.h"

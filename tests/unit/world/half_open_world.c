@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/flood.c net/transport/tcp/cookie.c net/transport/tcp/options.c */
-/* sources: net/transport/hash.c kernel/thread/timer.c kernel/message/channel.c kernel/message/status.c */
+/* sources: net/transport/hash.c libc/core/timer.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 #include "tests/unit/world/half_open_world.h"
 
@@ -13,8 +13,8 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
-#include "kernel/thread/timer.h"
 #include "libc/core/bytes.h"
+#include "libc/core/timer.h"
 #include "net/transport/admission.h"
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"

@@ -3,7 +3,7 @@
 /* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
-/* sources: kernel/thread/timer.c libc/core/format.c libc/core/command_line.c */
+/* sources: libc/core/timer.c libc/core/format.c libc/core/command_line.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * A link server's world for unit tests: see ls_world.h.

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/base.h"
+#include "libc/core/base.h"
 #include "libc/core/bits.h"
 
 #define MSR_APIC_BASE     0x1B

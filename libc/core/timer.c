@@ -2,11 +2,11 @@
 /*
  * One-shot timers in a heap by their deadlines.
  */
-#include "kernel/thread/timer.h"
+#include "libc/core/timer.h"
 
 #include <errno.h>
 
-#include "kernel/platform.h"
+#include "libc/core/assert.h"
 
 static struct heap timers;
 
@@ -16,13 +16,13 @@ static uint64_t earliest_ns;
 
 void timer_initialise(struct timer *timer, void (*expired)(struct timer *timer))
 {
-    ASSERT(expired != NULL);
+    CORE_ASSERT(expired != NULL);
     *timer = (struct timer){.expired = expired, .has_place = heap_reserve(&timers) == 0};
 }
 
 int timer_start(struct timer *timer, uint64_t deadline_ns)
 {
-    ASSERT_SLOW(timer->expired != NULL); /* it has been initialised */
+    CORE_ASSERT_SLOW(timer->expired != NULL); /* it has been initialised */
     if (UNLIKELY(!timer->has_place)) {
         if (heap_reserve(&timers) != 0) {
             return -ENOMEM;
@@ -45,7 +45,7 @@ unsigned timer_run_expired(uint64_t now_ns)
     unsigned expired = 0;
     struct heap_entry *first;
 
-    ASSERT(earliest_ns == 0); /* handlers must not */
+    CORE_ASSERT(earliest_ns == 0); /* handlers must not */
     earliest_ns = now_ns + 1;
     while ((first = heap_first(&timers)) != NULL && first->key <= now_ns) {
         struct timer *timer = CONTAINER_OF(first, struct timer, deadline);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/base.h"
+#include "libc/core/base.h"
 #include "libc/core/heap.h"
 
 struct timer {
