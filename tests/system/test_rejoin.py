@@ -7,6 +7,7 @@ import re
 import pytest
 
 from harness import GuestMemory, KERNEL, Network, PLUGINS, Qmp, Reach, Talus, ab, curl, wait_until
+from vcpu import QEMU_ARGS, Stalled
 
 NODE_COUNT = 4
 
@@ -102,6 +103,21 @@ def test_a_node_that_hangs_comes_back_as_one_that_faults():
 
         wait_until(is_back, "it to be stopped and to come back", talus.last_lines)
         all_run(talus)
+
+
+def test_a_core_that_had_to_be_reset_comes_back_when_it_goes_on():
+    """It hears neither an NMI nor INIT until then."""
+    with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=2",
+                                     network=network) as talus:
+        with Stalled(talus, 3):
+            def is_given_up():
+                ab(talus, "/4b", 20, concurrency=4)
+                return "node3 does not stop: reset" in talus.console
+
+            wait_until(is_given_up, "the others to give it up", talus.last_lines)
+        talus.wait_for(r"node3 boot: came back as incarnation 2")
+        all_run(talus)
+        assert ab(talus, "/4b", 200, concurrency=8).failed == 0
 
 
 def mapped_by(reach, node):
