@@ -268,6 +268,17 @@ static void it_waits_until_all_that_live_have_let_go(void **state)
     assert_string_equal(pages[NODE]->log, "");
 }
 
+/* Nothing would end its halt. */
+static void without_a_timer_it_looks_all_the_time(void **state)
+{
+    (void)state;
+    node_info.clock.lapic_timer_hz = 0;
+    pages[2]->for_nodes[NODE].released = 0;
+    release_at = tsc + 3 * NS_PER_MS;
+    assert_in_range(down_for_ns(), 3 * NS_PER_MS, 4 * NS_PER_MS);
+    assert_int_equal(privileged.sleep_count, 0);
+}
+
 static void it_waits_for_none_that_has_died(void **state)
 {
     (void)state;
@@ -391,6 +402,7 @@ int main(void)
         TEST(node_0_is_given_again_what_boot_has_handed_over),
         TEST(a_node_that_has_not_said_that_it_is_dead_is_declared_so),
         TEST(it_waits_until_all_that_live_have_let_go),
+        TEST(without_a_timer_it_looks_all_the_time),
         TEST(it_waits_for_none_that_has_died),
         TEST(it_waits_for_one_that_has_let_go_of_another_life),
         TEST(it_says_for_whom_it_waits_long_behind_what_its_node_has_said),
