@@ -49,8 +49,11 @@ struct configuration {
     /* By node, for those with a role: the CM and LS that it began with. */
     node_id_t first_cm[NODE_MAX], first_ls[NODE_MAX];
 
-    /* --- Who serves now: written by configuration_lose_node() --- */
+    /* --- Who serves now: written by the three calls below --- */
     struct node_set dead;
+    /* They live again, and do not know enough yet to serve as TS, or as CM. */
+    struct node_set returning_ts, returning_cm;
+    uint32_t start_orders[NODE_MAX];              /* of those that came back; 0: never away */
     node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX]; /* as below */
     node_id_t flow_owners[NODE_MAX];              /* of each of ts_count pieces of all flows */
     /* Living LSs through which no living TS sends, in order: number i takes in what belongs to
@@ -58,8 +61,10 @@ struct configuration {
     uint16_t spare_ls_count;
     node_id_t spare_ls[NODE_MAX];
     node_id_t spare_of[NODE_MAX]; /* by node: the TS for which a spare LS takes in; NODE_NONE */
-    node_id_t speaker;            /* the first living TS: ARP, DHCP, ICMP, fragments */
-    node_id_t device_ls;          /* the first living LS: what concerns the NIC as a whole */
+    /* Of those that live the one that has for longest, by start_orders, the first of several: who comes
+     * back takes nothing from a successor. */
+    node_id_t speaker;   /* of the TSs: ARP, DHCP, ICMP, fragments */
+    node_id_t device_ls; /* of the LSs: what concerns the NIC as a whole */
 };
 
 /*
@@ -86,15 +91,23 @@ void configuration_print_roles(const struct configuration *configuration, node_i
  * it stays a dead node's, to which nothing can be sent.
  */
 void configuration_lose_node(struct configuration *configuration, node_id_t node);
+/* It lives again, as the so manieth, not 0, that came back: the same to all. Flows, and what others ask of a CM, stay
+ * with those that have taken them over until it serves in that role again. */
+void configuration_regain_node(struct configuration *configuration, node_id_t node,
+                               uint32_t start_order);
+void configuration_let_serve(struct configuration *configuration, node_id_t node, enum role role);
 
-/* The one that this node runs in: a copy of it is kept, once, before any server starts, and
- * follows the deaths of nodes before any server is told of them. */
+/* The one that this node runs in: a copy of it is kept, once, before any server starts, with the
+ * deaths that there have been, and follows deaths and returns before any server is told of them. A
+ * node that has come back waits here for those that do so in the same moment. */
 void configuration_set_current(const struct configuration *configuration);
 const struct configuration *configuration_current(void);
+/* That node serves in this role again, as it has said: for net/returning.c alone. */
+void configuration_note_serving(node_id_t node, enum role role);
 
 /*
- * Whether that node may act as speaker, or as device_ls: all before it are dead. For what another
- * node has said: it may know of a death that we have not been told of yet.
+ * Whether that node may act as speaker, or as device_ls: all that would come before it are dead. For
+ * what another node has said: it may know of a death that we have not been told of yet.
  */
 bool configuration_may_speak(node_id_t node);
 bool configuration_may_drive_device(node_id_t node);

@@ -156,27 +156,61 @@ static void find_own_servers(struct configuration *configuration, const node_id_
     }
 }
 
-/* The first that lives from nodes[first] on, around the end; nodes[first] itself if none does. */
-static node_id_t living_from(const struct configuration *configuration, const node_id_t *nodes,
-                             unsigned count, unsigned first)
+/* The first from nodes[first] on, around the end, that is none of `absent`; NODE_NONE if all are. */
+static node_id_t first_present(const struct node_set *absent, const node_id_t *nodes,
+                               unsigned count, unsigned first)
 {
     for (unsigned i = 0; i < count; i++) {
         node_id_t node = nodes[(first + i) % count];
 
-        if (!configuration_is_dead(configuration, node)) {
+        if (!node_set_has(absent, node)) {
             return node;
         }
     }
-    return nodes[first % count];
+    return NODE_NONE;
 }
 
-/* Those whose first server is dead share the living out in turn. */
-static node_id_t server_now(const struct configuration *configuration, node_id_t first,
-                            const node_id_t *nodes, unsigned count, unsigned turn)
+/* The first from nodes[first] on that serves; one that is about to, if none does; nodes[first]
+ * itself if none lives. */
+static node_id_t serving_from(const struct configuration *configuration,
+                              const struct node_set *returning, const node_id_t *nodes,
+                              unsigned count, unsigned first)
 {
-    return configuration_is_dead(configuration, first)
-               ? living_from(configuration, nodes, count, turn)
+    struct node_set absent = configuration->dead;
+    node_id_t node;
+
+    node_set_add_all(&absent, returning);
+    node = first_present(&absent, nodes, count, first);
+    if (node == NODE_NONE) {
+        node = first_present(&configuration->dead, nodes, count, first);
+    }
+    return node == NODE_NONE ? nodes[first % count] : node;
+}
+
+/* Those whose first server does not serve share the others out in turn. */
+static node_id_t server_now(const struct configuration *configuration, node_id_t first,
+                            const struct node_set *returning, const node_id_t *nodes,
+                            unsigned count, unsigned turn)
+{
+    return configuration_is_dead(configuration, first) || node_set_has(returning, first)
+               ? serving_from(configuration, returning, nodes, count, turn)
                : first;
+}
+
+/* The one that has lived for longest; nodes[0] if none lives. */
+static node_id_t eldest(const struct configuration *configuration, const node_id_t *nodes,
+                        unsigned count)
+{
+    node_id_t found = NODE_NONE;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!configuration_is_dead(configuration, nodes[i]) &&
+            (found == NODE_NONE ||
+             configuration->start_orders[nodes[i]] < configuration->start_orders[found])) {
+            found = nodes[i];
+        }
+    }
+    return found == NODE_NONE ? nodes[0] : found;
 }
 
 /* Link servers beyond those through which transport servers send. */
@@ -209,21 +243,22 @@ static void find_spare_link_servers(struct configuration *configuration)
 
 static void find_servers_now(struct configuration *configuration)
 {
+    static const struct node_set nobody; /* an LS without a queue sends by others' (card.h) */
     const struct configuration *c = configuration;
 
     for (unsigned node = 0; node < c->node_count; node++) {
         if (c->roles[node] != 0) {
             configuration->own_cm[node] =
-                server_now(c, c->first_cm[node], c->cm, c->cm_count, node);
+                server_now(c, c->first_cm[node], &c->returning_cm, c->cm, c->cm_count, node);
             configuration->own_ls[node] =
-                server_now(c, c->first_ls[node], c->ls, c->ls_count, node);
+                server_now(c, c->first_ls[node], &nobody, c->ls, c->ls_count, node);
         }
     }
     for (unsigned i = 0; i < c->ts_count; i++) {
-        configuration->flow_owners[i] = living_from(c, c->ts, c->ts_count, i);
+        configuration->flow_owners[i] = serving_from(c, &c->returning_ts, c->ts, c->ts_count, i);
     }
-    configuration->speaker = living_from(c, c->ts, c->ts_count, 0);
-    configuration->device_ls = living_from(c, c->ls, c->ls_count, 0);
+    configuration->speaker = eldest(c, c->ts, c->ts_count);
+    configuration->device_ls = eldest(c, c->ls, c->ls_count);
     find_spare_link_servers(configuration);
 }
 
@@ -266,5 +301,29 @@ void configuration_lose_node(struct configuration *configuration, node_id_t node
 {
     ASSERT(node < configuration->node_count);
     node_set_add(&configuration->dead, node);
+    node_set_remove(&configuration->returning_ts, node);
+    node_set_remove(&configuration->returning_cm, node);
+    find_servers_now(configuration);
+}
+
+void configuration_regain_node(struct configuration *configuration, node_id_t node,
+                               uint32_t start_order)
+{
+    ASSERT(node < configuration->node_count && start_order != 0);
+    node_set_remove(&configuration->dead, node);
+    node_set_put(&configuration->returning_ts, node,
+                 configuration_has_role(configuration, node, ROLE_TS));
+    node_set_put(&configuration->returning_cm, node,
+                 configuration_has_role(configuration, node, ROLE_CM));
+    configuration->start_orders[node] = start_order;
+    find_servers_now(configuration);
+}
+
+void configuration_let_serve(struct configuration *configuration, node_id_t node, enum role role)
+{
+    ASSERT(configuration_has_role(configuration, node, role));
+    ASSERT(role == ROLE_TS || role == ROLE_CM);
+    node_set_remove(role == ROLE_TS ? &configuration->returning_ts : &configuration->returning_cm,
+                    node);
     find_servers_now(configuration);
 }

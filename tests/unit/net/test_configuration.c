@@ -161,6 +161,81 @@ static void when_all_servers_are_dead_their_work_is_a_dead_nodes(void **state)
     assert_int_equal(configuration_own_cm(&configuration, 1), 0);
 }
 
+/* --- Returns --- */
+
+/* Its flows, and what was asked of it as a CM, come back when it serves. */
+static void who_returns_serves_as_before_when_it_says_so(void **state)
+{
+    struct configuration before;
+
+    (void)state;
+    parse("pika=TS3LS3CM3 app=httpd:3", 6);
+    before = configuration;
+    configuration_lose_node(&configuration, 1);
+    configuration_regain_node(&configuration, 1, 1000);
+    assert_false(configuration_is_dead(&configuration, 1));
+    assert_int_equal(configuration_own_ls(&configuration, 1), 1);
+    assert_int_equal(configuration.flow_owners[1], 2);
+    assert_int_not_equal(configuration_own_cm(&configuration, 4), 1);
+    configuration_let_serve(&configuration, 1, ROLE_CM);
+    assert_int_equal(configuration_own_cm(&configuration, 4), 1);
+    assert_int_equal(configuration.flow_owners[1], 2);
+    configuration_let_serve(&configuration, 1, ROLE_TS);
+    before.start_orders[1] = 1000;
+    assert_memory_equal(&configuration, &before, sizeof(before));
+}
+
+/* Nobody else is there. */
+static void the_only_server_that_returns_has_the_work_at_once(void **state)
+{
+    (void)state;
+    parse("pika=TS1LS1+CM2 app=httpd:1", 4);
+    configuration_lose_node(&configuration, 0);
+    configuration_lose_node(&configuration, 1);
+    configuration_lose_node(&configuration, 2);
+    configuration_regain_node(&configuration, 0, 1000);
+    configuration_regain_node(&configuration, 2, 1001);
+    assert_int_equal(configuration.flow_owners[0], 0);
+    assert_int_equal(configuration.speaker, 0);
+    for (node_id_t node = 0; node < 4; node++) {
+        assert_int_equal(configuration_own_cm(&configuration, node), 2);
+    }
+}
+
+/* However often any of them has come back. */
+static void who_returns_takes_no_work_for_all_from_a_successor_but_may_succeed_it(void **state)
+{
+    (void)state;
+    parse("pika=TS3LS3CM3 app=httpd:1", 4);
+    for (uint32_t order = 1; order < 20; order++) {
+        node_id_t next = (node_id_t)(order % 3);
+
+        configuration_lose_node(&configuration, configuration.speaker);
+        assert_int_equal(configuration.speaker, next);
+        assert_int_equal(configuration.device_ls, next);
+        configuration_regain_node(&configuration, (node_id_t)((order - 1) % 3), order);
+        assert_int_equal(configuration.speaker, next);
+        assert_int_equal(configuration.device_ls, next);
+    }
+}
+
+static void the_first_of_those_that_returned_together_has_the_work_for_all(void **state)
+{
+    (void)state;
+    parse("pika=TS3LS3CM3 app=httpd:1", 4);
+    for (node_id_t node = 0; node < 3; node++) {
+        configuration_lose_node(&configuration, node);
+    }
+    configuration_regain_node(&configuration, 2, 500);
+    assert_int_equal(configuration.speaker, 2);
+    configuration_regain_node(&configuration, 1, 500);
+    assert_int_equal(configuration.speaker, 1);
+    configuration_regain_node(&configuration, 0, 501);
+    assert_int_equal(configuration.speaker, 1);
+}
+
+/* --- */
+
 static void separate_managers_stand_on_nodes_of_their_own(void **state)
 {
     (void)state;
@@ -400,6 +475,10 @@ int main(void)
         cmocka_unit_test(the_work_of_a_dead_node_is_the_next_living_ones),
         cmocka_unit_test(deaths_lead_to_the_same_in_any_order),
         cmocka_unit_test(when_all_servers_are_dead_their_work_is_a_dead_nodes),
+        cmocka_unit_test(who_returns_serves_as_before_when_it_says_so),
+        cmocka_unit_test(the_only_server_that_returns_has_the_work_at_once),
+        cmocka_unit_test(who_returns_takes_no_work_for_all_from_a_successor_but_may_succeed_it),
+        cmocka_unit_test(the_first_of_those_that_returned_together_has_the_work_for_all),
         cmocka_unit_test(separate_managers_stand_on_nodes_of_their_own),
         cmocka_unit_test(all_components_may_stand_apart_in_any_order),
         cmocka_unit_test(the_smaller_number_takes_a_subset_of_the_servers),
