@@ -19,6 +19,7 @@
 #include "net/configuration.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
+#include "net/returning.h"
 #include "net/status_text.h"
 #include "net/steering.h"
 #include "net/transport/server.h"
@@ -28,9 +29,10 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",     "ntp",          "nic",          "pika",          "app",    "log",     "console",
-    "panic",   "debug_exit",   "node_timeout", "nodes",         "mem",    "pci",     "check",
-    "balance", "offer-period", "steer",        "claim-timeout", "grants", "rto-min", NULL,
+    "net",     "ntp",     "nic",        "pika",         "app",   "log",
+    "console", "panic",   "debug_exit", "node_timeout", "nodes", "mem",
+    "pci",     "check",   "balance",    "offer-period", "steer", "claim-timeout",
+    "grants",  "rto-min", "restart",    NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
@@ -175,6 +177,9 @@ static void start_roles(void)
     configuration = configuration_current();
     roles = configuration->roles[platform_node()];
     announce(roles);
+    if (roles != 0) {
+        returning_start();
+    }
 
     /* The NIC resets while all else starts. */
     if ((roles & ROLE_LS) != 0) {

@@ -94,11 +94,9 @@ static void *in_copy(const struct node_plan *plan, const void *variable)
  * translates anew what is written. */
 static void copy_constant_pages(uint8_t *copy)
 {
-    for (const char *page = image_start; page < data_start; page += PAGE_BYTES) {
-        uint8_t *place = copy + bytes_between(image_start, page);
-
-        if (memcmp(place, page, PAGE_BYTES) != 0) {
-            memcpy(place, page, PAGE_BYTES);
+    for (size_t offset = 0; offset < bytes_between(image_start, data_start); offset += PAGE_BYTES) {
+        if (memcmp(copy + offset, image_start + offset, PAGE_BYTES) != 0) {
+            memcpy(copy + offset, image_start + offset, PAGE_BYTES);
         }
     }
 }

@@ -4,6 +4,7 @@
  * same address in its copy and in the image as it was loaded, so the load of CR3 goes on there.
  */
 #include "boot/rejoin.h"
+#include "boot/own_apic_id.inc"
 #include "boot/start_node.h"
 #include "kernel/x86/layout.h"
 

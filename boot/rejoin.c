@@ -15,6 +15,7 @@
 #include "boot/node_image.h"
 #include "boot/probe.h"
 #include "boot/start_node.h"
+#include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/node.h"
@@ -219,6 +220,18 @@ static void wait_until_released(unsigned node)
     }
 }
 
+/* Who has it stops what is a dead node's. If nobody has, the card may still write to memory that is
+ * about to be used again. */
+static bool is_card_in_hand(void)
+{
+    for (unsigned i = 0; i < layout->node_count; i++) {
+        if (lives(i) && mmio_read64(&status_of(i)->words[STATUS_WORD_DEVICE], 0) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void wait_for(const struct node_plan *plan, uint64_t wait_ns)
 {
     uint64_t end_ns = now_ns(plan) + wait_ns;
@@ -276,6 +289,9 @@ _Noreturn void rejoin_main(uint32_t node)
     }
     wait_for(plan, delay_ns);
     wait_until_released(node);
+    if (!is_card_in_hand()) {
+        components_run(NODE_GONE);
+    }
 
     mark_rings_private(status, &layout->places[node], layout->node_count);
     plan->died_ns = died_ns;

@@ -51,29 +51,7 @@
 
 #define BOOT_GDT_BYTES 32
 
-#ifdef __ASSEMBLER__
-/* clang-format off */
-
-    /* This core's APIC id to %edx. Changes %eax, %ebx and %ecx; needs no stack. */
-    .macro OWN_APIC_ID
-    xorl %eax, %eax
-    cpuid
-    cmpl $0xB, %eax
-    jb 1f
-    movl $0xB, %eax
-    xorl %ecx, %ecx
-    cpuid
-    testl %ebx, %ebx
-    jnz 2f                      /* edx: x2APIC id */
-1:  movl $1, %eax
-    cpuid
-    shrl $24, %ebx
-    movl %ebx, %edx
-2:
-    .endm
-
-/* clang-format on */
-#else
+#ifndef __ASSEMBLER__
 
 #include "boot/tsc_offset.h"
 #include "kernel/base.h"

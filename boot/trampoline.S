@@ -11,6 +11,7 @@
  *
  * Cores that no node runs on stay here, so the image and its page tables are never given away.
  */
+#include "boot/own_apic_id.inc"
 #include "boot/start_node.h"
 #include "kernel/x86/layout.h"
 

@@ -22,6 +22,10 @@ enum component_step {
     NODE_READY,  /* the event loop takes handlers and sources */
     NODE_RUN,    /* all of that is done: start what the node is there for */
 
+    /* On the core of one that has failed, in the image that the nodes are copied from, if none that
+     * lives has a hand on a device (STATUS_WORD_DEVICE). Others may be at it, too. */
+    NODE_GONE,
+
     COMPONENT_STEP_COUNT
 };
 

@@ -61,8 +61,8 @@ struct configuration {
     uint16_t spare_ls_count;
     node_id_t spare_ls[NODE_MAX];
     node_id_t spare_of[NODE_MAX]; /* by node: the TS for which a spare LS takes in; NODE_NONE */
-    /* Of those that live the one that has for longest, by start_orders, the first of several: who comes
-     * back takes nothing from a successor. */
+    /* Of those that live the one that has for longest, by start_orders, the first of several: who
+     * comes back takes nothing from a successor. */
     node_id_t speaker;   /* of the TSs: ARP, DHCP, ICMP, fragments */
     node_id_t device_ls; /* of the LSs: what concerns the NIC as a whole */
 };
@@ -91,8 +91,8 @@ void configuration_print_roles(const struct configuration *configuration, node_i
  * it stays a dead node's, to which nothing can be sent.
  */
 void configuration_lose_node(struct configuration *configuration, node_id_t node);
-/* It lives again, as the so manieth, not 0, that came back: the same to all. Flows, and what others ask of a CM, stay
- * with those that have taken them over until it serves in that role again. */
+/* It lives again, as the so manieth, not 0, that came back: the same to all. Flows, and what others
+ * ask of a CM, stay with those that have taken them over until it serves in that role again. */
 void configuration_regain_node(struct configuration *configuration, node_id_t node,
                                uint32_t start_order);
 void configuration_let_serve(struct configuration *configuration, node_id_t node, enum role role);
@@ -106,8 +106,8 @@ const struct configuration *configuration_current(void);
 void configuration_note_serving(node_id_t node, enum role role);
 
 /*
- * Whether that node may act as speaker, or as device_ls: all that would come before it are dead. For
- * what another node has said: it may know of a death that we have not been told of yet.
+ * Whether that node may act as speaker, or as device_ls: all that would come before it are dead.
+ * For what another node has said: it may know of a death that we have not been told of yet.
  */
 bool configuration_may_speak(node_id_t node);
 bool configuration_may_drive_device(node_id_t node);

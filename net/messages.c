@@ -14,6 +14,7 @@ enum {
     SENDERS_TS = ROLE_TS,
     SENDERS_LS = ROLE_LS,
     SENDERS_LS_TS = ROLE_LS | ROLE_TS,
+    SENDERS_TS_CM = ROLE_TS | ROLE_CM,
 };
 
 static const struct {

@@ -6,7 +6,7 @@
  * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
  * because it has crossed the end of its connection, is ignored.
  *
- * Seven of them have a payload (kernel/message/message.h): it is no member of the struct, because a
+ * Eight of them have a payload (kernel/message/message.h): it is no member of the struct, because a
  * receiver gets it apart.
  *
  * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
@@ -50,6 +50,7 @@
     X(CONSUMED, consumed, APP, TS)                                                                 \
     X(CLOSE, close, APP, TS)                                                                       \
     X(FORWARD_FRAME, forward_frame, LS_TS, TS)                                                     \
+    X(FORWARD_STRANGER, forward_stranger, TS, TS)                                                  \
     X(TRANSMIT_FRAME, transmit_frame, TS, LS)                                                      \
     X(TRANSMIT_SEGMENT, transmit_segment, TS, LS)                                                  \
     X(NIC_READY, nic_ready, LS, TS)                                                                \
@@ -58,7 +59,11 @@
     X(ADDRESS_SET, address_set, TS, TS_APP)                                                        \
     X(NEIGHBOR_REQUEST, neighbor_request, TS, TS)                                                  \
     X(NEIGHBOR_SET, neighbor_set, TS, TS)                                                          \
-    X(DHCP_LEASE, dhcp_lease, TS, TS)
+    X(DHCP_LEASE, dhcp_lease, TS, TS)                                                              \
+    X(GIVE_UP_PLACE, give_up_place, APP, CM)                                                       \
+    X(LISTENERS_TOLD, listeners_told, APP, CM)                                                     \
+    X(SERVES_AGAIN, serves_again, TS_CM, ALL)                                                      \
+    X(FLOWS_KEPT, flows_kept, TS, TS)
 /* clang-format on */
 
 enum net_message_type {
@@ -137,6 +142,15 @@ enum acceptor_grant {
     GRANT_WITH_DATA = 2,
 };
 
+/* Take me off this acceptor list: my own CM serves again, and I ask it. No answer. */
+struct give_up_place {
+    struct message_header header;
+    uint16_t port;
+    uint16_t listener_index;
+    uint16_t request_number; /* by which it is on the list */
+    uint16_t reserved;
+};
+
 /*
  * What a CM hands to a TS with a new connection: which application shall be told of it. The TS
  * returns it as it is. The CM counts what it has assigned, so each acceptor handed to a TS is
@@ -150,6 +164,29 @@ struct acceptor {
     node_id_t cm;            /* the CM that keeps this acceptor's list: told of its close */
     node_id_t assigned_by;   /* the CM that chose it: another one if it took that CM's OFFER */
     uint16_t request_number; /* of the ACCEPT_CONNECTION by which it is on that list */
+};
+
+/* --- Returns of nodes --- */
+
+/* To a CM that has come back: all my listeners have been told to it by LISTEN. No answer. */
+struct listeners_told {
+    struct message_header header;
+};
+
+/* To all: I, who have come back, know what I must, and serve in this role again. From now on I have
+ * the flows, or am the CM, that I was at first. */
+struct serves_again {
+    struct message_header header;
+    uint32_t role; /* enum role: ROLE_TS or ROLE_CM */
+    uint32_t reserved;
+};
+
+/* To a TS that serves again, from all others; and to all when it is no longer so: I may have
+ * connections whose flows are others' now, from the time in which I had their place. */
+struct flows_kept {
+    struct message_header header;
+    uint32_t is_keeping;
+    uint32_t reserved;
 };
 
 /* --- Opening --- */
@@ -421,6 +458,16 @@ struct forward_frame {
     uint16_t frame_flags;
     uint16_t reserved;
     uint32_t reserved_2;
+};
+
+/* A received frame of a flow that the first sender owns and has no connection of: it may be one
+ * that another TS has kept. Whoever does not know it either hands it to the next of `others`; the
+ * last one answers as to any stranger. The frame follows. */
+struct forward_stranger {
+    struct message_header header;
+    struct node_set others; /* who has not been asked */
+    uint16_t frame_flags;
+    uint16_t reserved[3];
 };
 
 /* A frame to send through an LS on another node; its bytes follow, offload as in

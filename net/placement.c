@@ -156,7 +156,8 @@ static void find_own_servers(struct configuration *configuration, const node_id_
     }
 }
 
-/* The first from nodes[first] on, around the end, that is none of `absent`; NODE_NONE if all are. */
+/* The first from nodes[first] on, around the end, that is none of `absent`; NODE_NONE if all are.
+ */
 static node_id_t first_present(const struct node_set *absent, const node_id_t *nodes,
                                unsigned count, unsigned first)
 {

@@ -59,13 +59,20 @@ void wall_clock_move(int64_t more_ns)
     }
 }
 
+/* Those that live, or have lived, for longer may have spoken before; the last one's word counts. */
 void wall_clock_inherit(void)
 {
     const struct configuration *configuration = configuration_current();
+    uint32_t own_order = configuration->start_orders[platform_node()];
+    bool is_before = true;
 
-    for (unsigned i = 0; i < configuration->ts_count && configuration->ts[i] != platform_node();
-         i++) {
-        hear(status_word(configuration->ts[i], STATUS_WORD_DATE));
+    for (unsigned i = 0; i < configuration->ts_count; i++) {
+        uint32_t order = configuration->start_orders[configuration->ts[i]];
+
+        is_before &= configuration->ts[i] != platform_node();
+        if (order < own_order || (order == own_order && is_before)) {
+            hear(status_word(configuration->ts[i], STATUS_WORD_DATE));
+        }
     }
     if (base_ns != 0) {
         tell(base_ns);

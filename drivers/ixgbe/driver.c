@@ -18,16 +18,18 @@
 #include "libc/core/format.h"
 #include "libc/core/memory.h"
 
-/* The words of a queue's key; the last two are for whoever adopts the card. */
+/* The words of a queue's key: all but the first are for when its card's node dies. */
 #define KEY_REGISTERS_PADDR 0
 #define KEY_CARD            1 /* device ID, and above its 16 bits the number of queues */
 #define KEY_MAC             2 /* first byte lowest */
+#define KEY_STARTER         3 /* the queue of the node that started it, and has the one for SYNs */
 
 struct card {
     struct nic nic;
     struct ixgbe device;
     paddr_t registers_paddr;
     bool is_adopted;
+    unsigned starter; /* the queue of the node that started it */
     /* Only on the node that started it. */
     struct pci_device pci;
     struct pci_bar bars[PCI_BAR_COUNT];
@@ -37,6 +39,7 @@ struct queue {
     struct nic_queue queue;
     void *registers;
     unsigned index;
+    unsigned queue_count, starter; /* of the card */
     struct ixgbe_rx rx;
     struct ixgbe_tx tx;
 };
@@ -208,6 +211,9 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     }
     ASSERT(card->device.queue_count >= 1 && card->device.queue_count <= node_count);
     card->registers_paddr = card->bars[0].paddr;
+    while (card->starter < node_count && nodes[card->starter] != platform_node()) {
+        card->starter++;
+    }
     describe_card(card);
     *nic = &card->nic;
     return 0;
@@ -226,6 +232,7 @@ static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, 
         return -ENOMEM;
     }
     card->registers_paddr = key->words[KEY_REGISTERS_PADDR];
+    card->starter = (unsigned)key->words[KEY_STARTER];
     card->device.device_id = (uint16_t)key->words[KEY_CARD];
     card->device.queue_count = (uint16_t)queue_count;
     memcpy(card->device.mac, &key->words[KEY_MAC], sizeof(card->device.mac));
@@ -250,6 +257,7 @@ static void make_queue_key(const struct nic *nic, unsigned index, struct nic_que
     key->words[KEY_REGISTERS_PADDR] = card_of(nic)->registers_paddr;
     key->words[KEY_CARD] = card_of(nic)->device.device_id | (uint64_t)nic->queue_count << 16;
     memcpy(&key->words[KEY_MAC], nic->mac, sizeof(nic->mac));
+    key->words[KEY_STARTER] = card_of(nic)->starter;
 }
 
 static int enable_receive(struct nic *nic)
@@ -375,6 +383,23 @@ static struct nic_buffers count_buffers(const struct nic_queue *queue)
     return (struct nic_buffers){.free = free, .used = rx->buffer_count - free};
 }
 
+static int stop_other(struct nic_queue *queue, unsigned index)
+{
+    struct queue *own = queue_of(queue);
+    unsigned syn_queue = own->queue_count; /* as ixgbe_syn_queue() has it */
+    int result;
+
+    if (index >= own->queue_count || index >= IXGBE_QUEUE_MAX || index == own->index) {
+        return -EINVAL;
+    }
+    result = ixgbe_queue_stop(own->registers, index);
+    if (result == 0 && index == own->starter && syn_queue < IXGBE_QUEUE_MAX) {
+        ixgbe_write(own->registers, IXGBE_SYNQF, 0);
+        result = ixgbe_queue_stop(own->registers, syn_queue);
+    }
+    return result;
+}
+
 static const struct nic_queue_operations queue_operations = {
     .receive = receive,
     .is_pending = is_pending,
@@ -385,6 +410,7 @@ static const struct nic_queue_operations queue_operations = {
     .in_flight = in_flight,
     .take_dropped = take_dropped,
     .count_buffers = count_buffers,
+    .stop_other = stop_other,
 };
 
 /* One that fails keeps what it has allocated: the device may know of it. */
@@ -408,6 +434,8 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
         return -ENOMEM;
     }
     own->index = key->queue_index;
+    own->queue_count = key->words[KEY_CARD] >> 16 & 0xFFFF;
+    own->starter = (unsigned)key->words[KEY_STARTER];
     own->registers = paging_map_device(key->words[KEY_REGISTERS_PADDR], IXGBE_REGISTERS_BYTES);
     if (own->registers == NULL) {
         memory_release(&card_kind, own);
@@ -439,8 +467,8 @@ static int open_syn_queue(struct nic *nic, struct nic_queue **queue)
     struct queue *own;
     int result;
 
-    if (card_of(nic)->is_adopted || !ixgbe_has_syn_queue(device)) {
-        return -ENOTSUP; /* it was adopted, or all queues are in use */
+    if (card_of(nic)->is_adopted || card_of(nic)->starter != 0 || !ixgbe_has_syn_queue(device)) {
+        return -ENOTSUP; /* its interrupt is the first queue's; or all queues are in use */
     }
     own = memory_allocate_zeroed(&card_kind, sizeof(*own));
     if (own == NULL) {

@@ -21,6 +21,7 @@
 #define DMA_INIT_TIMEOUT_US       1000000
 #define QUEUE_TIMEOUT_US          20000
 #define RECEIVE_PATH_TIMEOUT_US   40000
+#define QUEUE_SETTLE_US           100 /* 4.6.7.1.2: what it has begun to write */
 
 #define MAC_BYTES 6u
 #define MAC_GROUP BIT(0) /* of the first byte: not the address of one station */
@@ -70,6 +71,18 @@ int ixgbe_wait_named(const void *registers, uint32_t offset, const char *name, u
         }
         __builtin_ia32_pause();
     }
+}
+
+int ixgbe_queue_stop(void *registers, unsigned queue)
+{
+    int rx_result, tx_result;
+
+    ixgbe_clear(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE);
+    ixgbe_write(registers, IXGBE_TXDCTL(queue), TXDCTL_SWFLSH);
+    rx_result = ixgbe_wait(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+    tx_result = ixgbe_wait(registers, IXGBE_TXDCTL(queue), TXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+    wait_at_least(QUEUE_SETTLE_US);
+    return rx_result != 0 ? rx_result : tx_result;
 }
 
 static void mask_all_interrupts(void *registers)

@@ -76,6 +76,12 @@ unsigned ixgbe_fdir_group_count(const struct ixgbe *nic);
  * queue from now on. Costs four register accesses. 0 or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue);
 
+/*
+ * Stop both halves of a queue whose ring is another node's, which is dead: afterwards the device
+ * neither reads nor writes there. Waits, with a bound. Returns 0 or -ETIMEDOUT (logged).
+ */
+MUST_CHECK int ixgbe_queue_stop(void *registers, unsigned queue);
+
 /* --- A queue for SYNs alone (ixgbe.c; datasheet 7.1.2.6) --- */
 
 /* The one behind the others; there is none where all are in use. Only on the node that started the

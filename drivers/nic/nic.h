@@ -243,6 +243,8 @@ struct nic_queue_operations {
     bool (*arm)(struct nic_queue *queue);
     uint32_t (*take_dropped)(struct nic_queue *queue);
     struct nic_buffers (*count_buffers)(const struct nic_queue *queue);
+    /* Where queues share nothing but the card, and a dead node's reaches its memory. */
+    int (*stop_other)(struct nic_queue *queue, unsigned index);
 };
 
 struct nic_queue {
@@ -330,6 +332,17 @@ static inline unsigned nic_queue_in_flight(const struct nic_queue *queue)
 static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
 {
     return queue->operations->take_dropped == NULL ? 0 : queue->operations->take_dropped(queue);
+}
+
+/*
+ * Of the same card, stop the queue of a node that has died, and what else of the card's was in its
+ * memory: afterwards the card reaches it no more. On every node with a queue, whoever drives the
+ * card, for those that die at a time may include whoever would do it for the others. Waits, with a
+ * bound. Returns 0; -EINVAL when the card has no such queue; -ETIMEDOUT (logged).
+ */
+MUST_CHECK static inline int nic_queue_stop_other(struct nic_queue *queue, unsigned index)
+{
+    return queue->operations->stop_other == NULL ? 0 : queue->operations->stop_other(queue, index);
 }
 
 /* None of either where the driver does not say. */

@@ -84,6 +84,20 @@ static void report(void)
 
 /* --- Devices that somebody drives --- */
 
+static struct pci_device prepared[PREPARED_MAX];
+static unsigned prepared_count;
+
+/* Nobody who lives drives them, and those who did have left them writing to memory. All that come
+ * here at a time write the same. */
+static void stop_prepared(void)
+{
+    for (unsigned i = 0; i < prepared_count; i++) {
+        uint16_t command = pci_read16(&prepared[i], PCI_COMMAND);
+
+        pci_write16(&prepared[i], PCI_COMMAND, command & (uint16_t)~COMMAND_BUS_MASTER);
+    }
+}
+
 void pci_prepare(const struct pci_id *ids, size_t id_count)
 {
     struct pci_device devices[PREPARED_MAX];
@@ -99,10 +113,13 @@ void pci_prepare(const struct pci_id *ids, size_t id_count)
         if (pci_assign(&devices[i], bars) != 0) {
             continue; /* it stays switched off, and the log says why */
         }
+        if (prepared_count < PREPARED_MAX) {
+            prepared[prepared_count++] = devices[i];
+        }
     }
 }
 
 static const struct component pci_component = {
-    .steps = {[BOOT_TABLES] = stop_devices, [BOOT_DEVICES] = report},
+    .steps = {[BOOT_TABLES] = stop_devices, [BOOT_DEVICES] = report, [NODE_GONE] = stop_prepared},
 };
 COMPONENT(pci_component);

@@ -39,20 +39,14 @@ struct dispatch_source {
 /* Sources are polled and flushed in the order of registration. */
 void dispatch_register_source(struct dispatch_source *source);
 
-/*
- * Called once on this node when another one is seen dead, or has been built again without that.
- * And once when it runs again, in another incarnation (status_incarnation()): then channels to and
- * from it are new. Not called when a node starts for the first time, nor for one that ran already
- * when this node started.
- */
+/* Called once on this node when another one is seen dead, or was built again unseen; and once when
+ * it runs again in another incarnation (status_incarnation()), with new channels: not at a node's
+ * first start, nor for one that ran before this node did. */
 void dispatch_register_node_down(void (*node_down)(node_id_t node));
 void dispatch_register_node_up(void (*node_up)(node_id_t node));
-/*
- * A dead node's memory is used again when all that live have let go of it: this one, once its
+/* A dead node's memory is used again when all that live have let go of it: this one, once its
  * node_down functions have run and no hold is left. Who lets a device reach that memory holds the
- * node, then or before, and releases it when the device has stopped. Holds count; they are this
- * node's alone, and end with it.
- */
+ * node, then or before, until the device has stopped. Holds count, are this node's, end with it. */
 void dispatch_hold_node(node_id_t node);
 void dispatch_release_node(node_id_t node);
 

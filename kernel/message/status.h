@@ -32,8 +32,9 @@ enum node_sleep {
 
 /* Words of layers above, each whole in itself; 0 until it is set. */
 enum status_word {
-    STATUS_WORD_CLOCK, /* drivers/clock/ */
-    STATUS_WORD_DATE,  /* net/wall_clock.h */
+    STATUS_WORD_CLOCK,  /* drivers/clock/ */
+    STATUS_WORD_DATE,   /* net/wall_clock.h */
+    STATUS_WORD_DEVICE, /* net/link/: it has a hand on one that writes to memory */
     STATUS_WORD_COUNT
 };
 

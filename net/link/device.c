@@ -80,17 +80,21 @@ static struct node_set usable_queues(void)
     return queues;
 }
 
+static void tell_transport_server(node_id_t ts)
+{
+    struct nic_ready *message = message_reserve_posted(ts, NIC_READY, sizeof(*message));
+
+    memcpy(message->mac, device.nic->mac, sizeof(message->mac));
+    message->queues = usable_queues();
+    message->is_link_up = device.link.is_up;
+    message->can_segment_tcp = device.nic->can_segment_tcp;
+    message_publish();
+}
+
 static void tell_transport_servers(void)
 {
     for (unsigned i = 0; i < configuration->ts_count; i++) {
-        struct nic_ready *message =
-            message_reserve_posted(configuration->ts[i], NIC_READY, sizeof(*message));
-
-        memcpy(message->mac, device.nic->mac, sizeof(message->mac));
-        message->queues = usable_queues();
-        message->is_link_up = device.link.is_up;
-        message->can_segment_tcp = device.nic->can_segment_tcp;
-        message_publish();
+        tell_transport_server(configuration->ts[i]);
     }
 }
 
@@ -242,19 +246,23 @@ static void handle_queue_attached(node_id_t from, const struct message *raw)
     }
 }
 
+static void ask_for_queue(unsigned index)
+{
+    struct nic_queue_key key;
+    struct attach_queue *message;
+
+    nic_make_queue_key(device.nic, index, &key);
+    message = message_reserve_posted(configuration->ls[index], ATTACH_QUEUE, sizeof(*message));
+    memcpy(message->key, &key, sizeof(message->key));
+    message_publish();
+}
+
 static void attach_other_queues(void)
 {
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
-        struct nic_queue_key key;
-        struct attach_queue *message;
-
-        if (node_set_has(&device.missing, i) || configuration->ls[i] == platform_node()) {
-            continue;
+        if (!node_set_has(&device.missing, i) && configuration->ls[i] != platform_node()) {
+            ask_for_queue(i);
         }
-        nic_make_queue_key(device.nic, i, &key);
-        message = message_reserve_posted(configuration->ls[i], ATTACH_QUEUE, sizeof(*message));
-        memcpy(message->key, &key, sizeof(message->key));
-        message_publish();
     }
 }
 
@@ -277,18 +285,34 @@ static void announce(void)
 
 /* --- Bringing the NIC up --- */
 
+static unsigned own_index(void)
+{
+    unsigned index = 0;
+
+    while (configuration->ls[index] != platform_node()) {
+        index++;
+        ASSERT(index < configuration->ls_count);
+    }
+    return index;
+}
+
 /* Up to the point where frames come in. Whatever fails has logged why. */
 static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queue_key *key))
 {
     struct nic_queue_key key;
+    unsigned own = own_index();
     int result;
 
-    nic_make_queue_key(nic, 0, &key);
+    if (own >= nic->queue_count) {
+        log_error("ls", "the NIC has no queue for the node that drives it");
+        return -ENOSPC;
+    }
+    nic_make_queue_key(nic, own, &key);
     result = open_own_queue(&key);
     if (result != 0) {
         return result;
     }
-    node_set_add(&device.attached, 0);
+    node_set_add(&device.attached, own);
     spread();
     result = nic_enable_receive(nic);
     if (result == 0) {
@@ -339,7 +363,7 @@ int link_device_start(const struct configuration *current,
     int result;
 
     configuration = current;
-    ASSERT(current->ls[0] == platform_node());
+    ASSERT(configuration_has_role(current, platform_node(), ROLE_LS));
     result = link_port_find(&port);
     if (result != 0) {
         return result;
@@ -358,7 +382,7 @@ int link_device_start(const struct configuration *current,
 
 void link_device_announce(void)
 {
-    ASSERT(device.nic != NULL && node_set_has(&device.attached, 0));
+    ASSERT(device.nic != NULL && node_set_has(&device.attached, own_index()));
     note_missing_queues();
     announce();
     steer_all(NULL);
@@ -401,6 +425,29 @@ void link_device_lose_node(node_id_t node)
         tell_transport_servers();
     }
     steer_in_thread();
+}
+
+void link_device_regain_node(node_id_t node)
+{
+    if (!device.is_announced) {
+        return;
+    }
+    /* Its queue stays a missing one until it says that it is open. */
+    for (unsigned i = 0; i < device.nic->queue_count; i++) {
+        if (configuration->ls[i] == node) {
+            ask_for_queue(i);
+        }
+    }
+    if (configuration_has_role(configuration, node, ROLE_TS)) {
+        tell_transport_server(node);
+    }
+}
+
+void link_device_note_serving(void)
+{
+    if (device.is_announced) {
+        steer_in_thread();
+    }
 }
 
 void link_device_initialise(void)

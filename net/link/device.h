@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The NIC as a whole, for the link server that drives it: bring-up, steering of flows to the
- * queues of all link servers, and the state of the link. That is the first one; when it dies the
- * next takes over what runs. Without a NIC to drive, as on all other nodes, every call but those
- * two does nothing.
+ * queues of all link servers, and the state of the link. That is the one that has lived for
+ * longest; when it dies the next takes over what runs. Without a NIC to drive, as on all other
+ * nodes, every call but those two does nothing.
  */
 #pragma once
 
@@ -42,6 +42,10 @@ void link_device_take_over(const struct configuration *configuration,
 /* A node has died: its queue gets no more frames, and its flows go to the queues of those whose
  * they are now. */
 void link_device_lose_node(node_id_t node);
+/* One has come back: its queue is asked for, its TS told of the NIC. And when it serves again as a
+ * TS, its flows go to its queue. */
+void link_device_regain_node(node_id_t node);
+void link_device_note_serving(void);
 
 /* Before sleep: if the link's interrupt was taken, look at the link, and tell the TSs what has
  * changed. Costs a read of a counter otherwise. */

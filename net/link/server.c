@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The link server: one queue pair of the NIC, from the event loop's side. What concerns the NIC as
- * a whole is in device.c, for the first living link server.
+ * a whole is in device.c, for the link server that has lived for longest.
  *
  * The NIC's interrupt only wakes the node: it comes once, and is armed again before sleep, when it
  * has been taken since. A queue that has none is looked at again by a timer.
@@ -30,6 +30,7 @@
 #include "net/link/transmit.h"
 #include "net/messages.h"
 #include "net/packet.h"
+#include "net/returning.h"
 #include "net/steering.h"
 #include "net/transport/server.h"
 
@@ -53,6 +54,7 @@
 static const struct configuration *configuration;
 static node_id_t self;
 static bool is_only_owner; /* of all flows: nothing needs to be steered */
+static bool is_driving; /* the NIC as a whole, or begins to */
 
 /* This LS's own queue. */
 static struct {
@@ -422,6 +424,7 @@ static void use_queue(void)
 {
     ASSERT(!queue.is_started);
     queue.is_started = true;
+    status_set_word(STATUS_WORD_DEVICE, 1);
     queue.interrupts_seen = nic_queue_interrupts(queue.nic);
     queue.reclaim_delay_ns = RECLAIM_DELAY_MIN_NS;
     timer_initialise(&queue.reclaim_timer, reclaim_timer_expired);
@@ -467,17 +470,18 @@ static void handle_attach_queue(node_id_t from, const struct message *raw)
     post_attached(from, key.queue_index, (uint32_t)-result);
 }
 
-static void note_node_down(node_id_t node)
+/* Nobody else reaches it who could go on driving it as it is. */
+static bool is_card_left_alone(void)
 {
-    static bool was_driver;
-    bool is_driver = configuration->device_ls == self;
+    for (unsigned i = 0; i < configuration->ls_count; i++) {
+        node_id_t node = configuration->ls[i];
 
-    if (is_driver && !was_driver && configuration->ls[0] != self) {
-        was_driver = true;
-        link_device_take_over(configuration, queue.has_key ? &queue.key : NULL, queue.is_started);
-    } else {
-        link_device_lose_node(node);
+        if (node != self && !configuration_is_dead(configuration, node) &&
+            status_word(node, STATUS_WORD_DEVICE) != 0) {
+            return false;
+        }
     }
+    return true;
 }
 
 /* A thread, so that the node goes on while the NIC resets. It begins when this node's other roles
@@ -492,6 +496,56 @@ static void start_device(void *argument)
     }
 }
 
+static void begin_driving(void)
+{
+    is_driving = true;
+    status_set_word(STATUS_WORD_DEVICE, 1); /* before this node lets go of one that has died */
+    if (thread_run_handler("ls", start_device, NULL) != 0) {
+        PANIC("no memory to start the link server");
+    }
+}
+
+/* Before its memory is used again, which waits for this. */
+static void stop_queue_of(node_id_t node)
+{
+    for (unsigned i = 0; i < configuration->ls_count && queue.is_started; i++) {
+        if (configuration->ls[i] == node) {
+            int result = nic_queue_stop_other(queue.nic, i);
+
+            if (result != 0 && result != -EINVAL) {
+                log_error("ls", "the NIC may still write to node%u: it stays down", node);
+                dispatch_hold_node(node);
+            }
+        }
+    }
+}
+
+static void note_node_down(node_id_t node)
+{
+    stop_queue_of(node);
+    if (configuration->device_ls != self || is_driving) {
+        link_device_lose_node(node);
+    } else if (!queue.has_key && is_card_left_alone()) {
+        begin_driving();
+    } else {
+        is_driving = true;
+        link_device_take_over(configuration, queue.has_key ? &queue.key : NULL, queue.is_started);
+    }
+}
+
+static void note_node_up(node_id_t node)
+{
+    link_device_regain_node(node);
+}
+
+static void note_serving(node_id_t node, enum role role)
+{
+    (void)node;
+    if (role == ROLE_TS) {
+        link_device_note_serving();
+    }
+}
+
 void link_server_start(const struct configuration *current)
 {
     configuration = current;
@@ -500,12 +554,11 @@ void link_server_start(const struct configuration *current)
     ASSERT(configuration_has_role(current, self, ROLE_LS));
     link_transmit_initialise();
     dispatch_register_node_down(note_node_down);
+    dispatch_register_node_up(note_node_up);
+    returning_observe(note_serving);
     link_device_initialise();
-    if (current->ls[0] == self) {
-        if (thread_run_handler("ls", start_device, NULL) != 0) {
-            PANIC("no memory to start the link server");
-        }
-    } else {
-        net_register_message(ATTACH_QUEUE, handle_attach_queue);
+    net_register_message(ATTACH_QUEUE, handle_attach_queue);
+    if (current->device_ls == self) {
+        begin_driving();
     }
 }

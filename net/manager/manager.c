@@ -216,6 +216,25 @@ void manager_handle_accept_connection(struct manager *manager, node_id_t from,
     place_waiting(manager, listener);
 }
 
+void manager_handle_give_up_place(struct manager *manager, node_id_t from,
+                                  const struct message *message)
+{
+    const struct give_up_place *place = (const struct give_up_place *)message;
+    struct listener *listener = listener_find(&manager->listeners, place->port);
+    struct listening_application *application = NULL;
+
+    if (listener != NULL) {
+        application = listener_find_application(listener, from, place->listener_index);
+    }
+    if (application == NULL) {
+        refuse_message(manager);
+    } else if (application->request_number == place->request_number) {
+        listener_remove_acceptor(listener, application);
+        balance_settle(&manager->balance, listener);
+        offering_publish(manager, listener);
+    }
+}
+
 /* --- From TSs --- */
 
 void manager_answer_syn(struct manager *manager, node_id_t from, const struct message *message,
@@ -230,7 +249,7 @@ void manager_answer_syn(struct manager *manager, node_id_t from, const struct me
         acceptors_take(manager, listener, from, true, &answer->acceptor);
     } else {
         answer->acceptor = manager_nobody(manager);
-        answer->is_refused = true;
+        answer->is_refused = !manager->is_learning;
     }
     count_assignment(manager, &answer->acceptor);
 }
@@ -422,6 +441,30 @@ void manager_forget_node(struct manager *manager, node_id_t node)
     if (has_role(manager, node, ROLE_CM)) {
         ports_tell(manager); /* some of its transport servers are this one's now */
     }
+}
+
+/* --- Nodes that come back --- */
+
+void manager_greet_node(struct manager *manager, node_id_t node)
+{
+    ASSERT(node < manager->configuration->node_count && node != manager->node);
+    if (has_role(manager, node, ROLE_CM)) {
+        offering_tell(manager, node);
+    }
+    if (has_role(manager, node, ROLE_TS)) {
+        ports_tell(manager);
+    }
+}
+
+void manager_begin_learning(struct manager *manager)
+{
+    manager->is_learning = true;
+}
+
+void manager_end_learning(struct manager *manager)
+{
+    manager->is_learning = false;
+    ports_tell(manager);
 }
 
 /* --- The manager as a whole --- */

@@ -49,6 +49,9 @@ struct manager {
     void *context; /* given back to the environment's functions */
     struct balance balance;
     uint64_t wake_ns; /* when manager_send_offers() is due; UINT64_MAX: not */
+    /* Its node has come back, and does not know of all listeners: nobody is told which ports are
+     * served, or turned away from one that seems not to be. */
+    bool is_learning;
     /* Its tables. */
     struct listener_table listeners;
     struct waiting_pool waiting;
@@ -75,6 +78,8 @@ void manager_handle_unlisten(struct manager *manager, node_id_t from,
                              const struct message *message);
 void manager_handle_accept_connection(struct manager *manager, node_id_t from,
                                       const struct message *message);
+void manager_handle_give_up_place(struct manager *manager, node_id_t from,
+                                  const struct message *message);
 /* SYN_ARRIVED: its answer, whose fixed part is zero, is the caller's, who knows where it is built
  * and saves each connection a call for that. */
 void manager_answer_syn(struct manager *manager, node_id_t from, const struct message *message,
@@ -87,3 +92,9 @@ void manager_handle_offer(struct manager *manager, node_id_t from, const struct 
 
 /* Another node has died: forget what it had, and give to others what waited for it. */
 void manager_forget_node(struct manager *manager, node_id_t node);
+/* It has come back: tell it what it must know of this manager. */
+void manager_greet_node(struct manager *manager, node_id_t node);
+
+/* Its own node has come back; and serves as a CM again, as its configuration says. */
+void manager_begin_learning(struct manager *manager);
+void manager_end_learning(struct manager *manager);

@@ -34,6 +34,28 @@ void offering_publish_later(struct manager *manager, struct listener *listener, 
     }
 }
 
+/* As it stands in listener->published. */
+static void post_offer(struct manager *manager, const struct listener *listener, node_id_t cm)
+{
+    struct offer *message = manager_reserve_posted(manager, cm, OFFER, sizeof(*message));
+
+    message->acceptor = listener->published;
+    message->port = listener->port;
+    message->service_ns = listener->published_ns;
+    manager_publish(manager);
+}
+
+void offering_tell(struct manager *manager, node_id_t cm)
+{
+    for (struct listener *listener = listener_after(&manager->listeners, NULL); listener != NULL;
+         listener = listener_after(&manager->listeners, listener)) {
+        if (listener->published.node != NODE_NONE) {
+            post_offer(manager, listener, cm);
+            manager_count(manager, COUNTER_OFFERS_SENT);
+        }
+    }
+}
+
 static void send_offer(struct manager *manager, struct listener *listener,
                        struct listening_application *best)
 {
@@ -51,12 +73,7 @@ static void send_offer(struct manager *manager, struct listener *listener,
         node_id_t cm = manager->configuration->cm[i];
 
         if (cm != manager->node && !configuration_is_dead(manager->configuration, cm)) {
-            struct offer *message = manager_reserve_posted(manager, cm, OFFER, sizeof(*message));
-
-            message->acceptor = acceptor;
-            message->port = listener->port;
-            message->service_ns = listener->published_ns;
-            manager_publish(manager);
+            post_offer(manager, listener, cm);
             sent_count++;
         }
     }

@@ -19,5 +19,7 @@ void offering_publish(struct manager *manager, struct listener *listener);
 /* The same from manager_send_offers(), at that time or later: while a message is under
  * construction. */
 void offering_publish_later(struct manager *manager, struct listener *listener, uint64_t time_ns);
+/* To one that has come back: all that the others know. */
+void offering_tell(struct manager *manager, node_id_t cm);
 /* Since then offers were what this node was busy with. */
 void offering_count_time(struct manager *manager, uint64_t start_ns);

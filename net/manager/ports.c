@@ -35,6 +35,9 @@ void ports_tell(struct manager *manager)
 {
     const struct configuration *configuration = manager->configuration;
 
+    if (manager->is_learning) {
+        return; /* manager_end_learning() tells */
+    }
     for (struct listener *listener = listener_after(&manager->listeners, NULL); listener != NULL;
          listener = listener_after(&manager->listeners, listener)) {
         listener->is_told = true;

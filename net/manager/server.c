@@ -17,8 +17,13 @@
 #include "net/manager/figures.h"
 #include "net/manager/manager.h"
 #include "net/manager/options.h"
+#include "net/returning.h"
 #include "net/service_times.h"
 #include "net/status_text.h"
+
+/* For what applications tell a CM that has come back: one that hangs must not keep it from its
+ * work. Chosen: a hundred times what they need. */
+#define LEARNING_PATIENCE_NS (100 * NS_PER_MS)
 
 /* Service times are published for people, who look no oftener. */
 #define PUBLISH_PERIOD_NS (250 * NS_PER_MS)
@@ -27,6 +32,9 @@ static struct manager own_manager;
 static void *tables;             /* its */
 static uint64_t publish_ns;      /* when service times are next published */
 static struct timer offer_timer; /* when it has an offer to send that must wait */
+/* This node has come back: the applications that have not told their listeners. */
+static struct node_set untold;
+static struct timer learning_timer;
 
 /* --- What it asks of its node --- */
 
@@ -114,6 +122,11 @@ static void handle_accept_connection(node_id_t from, const struct message *messa
     manager_handle_accept_connection(&own_manager, from, message);
 }
 
+static void handle_give_up_place(node_id_t from, const struct message *message)
+{
+    manager_handle_give_up_place(&own_manager, from, message);
+}
+
 static void handle_syn_arrived(node_id_t from, const struct message *message)
 {
     struct assign_connection *answer =
@@ -157,9 +170,68 @@ static void handle_offer(node_id_t from, const struct message *message)
     manager_handle_offer(&own_manager, from, message);
 }
 
+/* --- Returns --- */
+
+static void serve_again(void)
+{
+    if (returning_is_due(ROLE_CM)) {
+        timer_stop(&learning_timer);
+        returning_announce(ROLE_CM);
+    }
+}
+
+static void note_told(node_id_t application)
+{
+    node_set_remove(&untold, application);
+    if (node_set_is_empty(&untold)) {
+        serve_again();
+    }
+}
+
+static void handle_listeners_told(node_id_t from, const struct message *message)
+{
+    (void)message;
+    note_told(from);
+}
+
+static void lose_patience(struct timer *timer)
+{
+    (void)timer;
+    serve_again();
+}
+
+/* Those that live tell of their listeners unasked; one that starts later does anyway. */
+static void begin_learning(const struct configuration *configuration)
+{
+    for (unsigned i = 0; i < configuration->application_count; i++) {
+        if (!configuration_is_dead(configuration, configuration->applications[i])) {
+            node_set_add(&untold, configuration->applications[i]);
+        }
+    }
+    node_set_remove(&untold, platform_node());
+    manager_begin_learning(&own_manager);
+    if (node_set_is_empty(&untold) ||
+        timer_start(&learning_timer, dispatch_now_ns() + LEARNING_PATIENCE_NS) != 0) {
+        serve_again();
+    }
+}
+
+static void note_serving(node_id_t node, enum role role)
+{
+    if (node == platform_node() && role == ROLE_CM) {
+        manager_end_learning(&own_manager);
+    }
+}
+
 static void handle_node_down(node_id_t node)
 {
     manager_forget_node(&own_manager, node);
+    note_told(node);
+}
+
+static void handle_node_up(node_id_t node)
+{
+    manager_greet_node(&own_manager, node);
 }
 
 MEMORY_KIND(tables_kind, "manager_tables");
@@ -186,11 +258,20 @@ void connection_manager_start(const struct configuration *configuration)
     net_register_message(LISTEN, handle_listen);
     net_register_message(UNLISTEN, handle_unlisten);
     net_register_message(ACCEPT_CONNECTION, handle_accept_connection);
+    net_register_message(GIVE_UP_PLACE, handle_give_up_place);
+    net_register_message(LISTENERS_TOLD, handle_listeners_told);
     net_register_message(SYN_ARRIVED, handle_syn_arrived);
     net_register_message(ACCEPT_TIMEOUT, handle_accept_timeout);
     net_register_message(CONNECTION_CLOSED, handle_connection_closed);
     net_register_message(OFFER, handle_offer);
     dispatch_register_node_down(handle_node_down);
+    dispatch_register_node_up(handle_node_up);
+    returning_observe(note_serving);
+    timer_initialise(&learning_timer, lose_patience);
+    untold = (struct node_set){{0}};
+    if (returning_is_due(ROLE_CM)) {
+        begin_learning(configuration);
+    }
     balance_print(&options.balance, balance_text, sizeof(balance_text));
     status_set_text(STATUS_TEXT_BALANCE, balance_text);
     counter_set(COUNTER_OFFER_PERIOD_NS, options.offer_period_ns);

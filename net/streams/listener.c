@@ -22,32 +22,16 @@
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/streams/grant_option.h"
+#include "net/streams/listener_table.h"
 #include "net/streams/requests.h"
+#include "net/streams/returns.h"
 #include "net/streams/stream.h"
 #include "net/streams/table.h"
 #include "net/streams/taken.h"
 
-struct stream_listener {
-    uint16_t port;           /* machine's order */
-    uint16_t index;          /* its name in messages */
-    bool is_on_list;         /* on the CM's acceptor list, as far as we know */
-    node_id_t cm;            /* whose list that is */
-    uint16_t request_number; /* by which it is on that list */
-    uint16_t granted_count; /* connections claimed in advance that are to come, as far as we know */
-    uint16_t renewal_count; /* grants are renewed when fewer are left, if there is room */
-    bool has_declined;      /* one that was available: the CM drops us, or has */
-    bool is_told;           /* the owner has been told of one that is ready, and has not looked */
-    uint32_t backlog;
-    uint32_t undecided_count; /* on `available`, and claimed without an answer yet */
-    uint64_t defer_ns;        /* 0: defer nothing */
-    struct stream_queue available, deferred, ready;
-    stream_listener_callback changed;
-    void *owner;
-};
-
 MEMORY_KIND(listener_kind, "listener");
 
-static struct stream_listener *listeners[LISTENER_MAX];
+struct stream_listener *stream_listeners[LISTENER_MAX];
 static uint32_t grant_most; /* connections claimed in advance by one listener at a time */
 /* Of the last ACCEPT_CONNECTION. One count for all listeners: what a CM is told of a closed one is
  * not taken for its successor's. */
@@ -80,7 +64,7 @@ static void set_backlog(struct stream_listener *listener, uint32_t backlog)
 static bool is_port_taken(uint16_t port)
 {
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        if (listeners[i] != NULL && listeners[i]->port == port) {
+        if (stream_listeners[i] != NULL && stream_listeners[i]->port == port) {
             return true;
         }
     }
@@ -96,7 +80,7 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
         return -EADDRINUSE;
     }
     uint16_t index = 0;
-    while (index < LISTENER_MAX && listeners[index] != NULL) {
+    while (index < LISTENER_MAX && stream_listeners[index] != NULL) {
         index++;
     }
     if (index == LISTENER_MAX) {
@@ -113,7 +97,7 @@ int stream_listener_open(uint16_t port, uint32_t backlog, stream_listener_callba
         .owner = owner,
     };
     set_backlog(listener, backlog);
-    listeners[index] = listener;
+    stream_listeners[index] = listener;
     *result = listener;
     request_listen(port, index, backlog);
     return 0;
@@ -143,8 +127,8 @@ static void orphan_stream(struct stream *stream, void *listener)
 
 void stream_listener_close(struct stream_listener *listener)
 {
-    ASSERT(listeners[listener->index] == listener);
-    listeners[listener->index] = NULL;
+    ASSERT(stream_listeners[listener->index] == listener);
+    stream_listeners[listener->index] = NULL;
     request_unlisten(listener->port, listener->index);
     stream_for_each(orphan_stream, listener);
     ASSERT(listener->available.head == NULL);
@@ -236,7 +220,7 @@ static __attribute__((noinline)) void claim_all(struct stream_listener *listener
 /* Called whenever somebody asks for connections, which most often have all been claimed. */
 void stream_listener_claim(struct stream_listener *listener)
 {
-    ASSERT_SLOW(listeners[listener->index] == listener);
+    ASSERT_SLOW(stream_listeners[listener->index] == listener);
     listener->is_told = false;
     if (UNLIKELY(!listener->is_on_list || listener->available.head != NULL ||
                  listener->granted_count < listener->renewal_count)) {
@@ -251,7 +235,7 @@ bool stream_listener_is_ready(const struct stream_listener *listener)
 
 /* The CM has dropped us, or will, or may have, or is dead. A new place is asked for when somebody
  * waits: an application that does not accept shall not be on the list. */
-static void lose_place(struct stream_listener *listener)
+void stream_listener_lose_place(struct stream_listener *listener)
 {
     listener->is_on_list = false;
     listener->has_declined = false;
@@ -271,7 +255,7 @@ struct stream *stream_listener_take(struct stream_listener *listener,
     stream->changed = changed;
     stream->owner = owner;
     if (listener->has_declined) {
-        lose_place(listener);
+        stream_listener_lose_place(listener);
     }
     return stream;
 }
@@ -320,7 +304,7 @@ static uint64_t end_deferring_until(uint64_t now_ns)
     uint64_t next_ns = UINT64_MAX;
 
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        struct stream_listener *listener = listeners[i];
+        struct stream_listener *listener = stream_listeners[i];
         if (listener == NULL) {
             continue;
         }
@@ -366,8 +350,9 @@ static void end_memory_wait(struct timer *timer)
 {
     (void)timer;
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        if (listeners[i] != NULL && listeners[i]->has_declined && has_room(listeners[i])) {
-            lose_place(listeners[i]);
+        if (stream_listeners[i] != NULL && stream_listeners[i]->has_declined &&
+            has_room(stream_listeners[i])) {
+            stream_listener_lose_place(stream_listeners[i]);
         }
     }
 }
@@ -447,8 +432,9 @@ __attribute__((flatten)) static void handle_connection_available(node_id_t from,
                                                                  struct message_payload data)
 {
     const struct connection_available *available = (const void *)message;
-    struct stream_listener *listener =
-        available->listener_index < LISTENER_MAX ? listeners[available->listener_index] : NULL;
+    struct stream_listener *listener = available->listener_index < LISTENER_MAX
+                                           ? stream_listeners[available->listener_index]
+                                           : NULL;
 
     if (listener == NULL || listener->port != swap16(available->flow.local_port)) {
         decline(from, available); /* closed meanwhile */
@@ -491,7 +477,7 @@ static void handle_recall_connection(node_id_t from, const struct message *messa
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    listener = listeners[recall->listener_index];
+    listener = stream_listeners[recall->listener_index];
     if (listener == NULL) {
         return; /* closed meanwhile: all were declined */
     }
@@ -502,7 +488,7 @@ static void handle_recall_connection(node_id_t from, const struct message *messa
     if (stream != NULL) {
         decline_stream(stream);
         if (listener->is_on_list) {
-            lose_place(listener);
+            stream_listener_lose_place(listener);
         }
     }
 }
@@ -513,7 +499,7 @@ static void end_undecided(struct stream_listener *listener)
     ASSERT_SLOW(listener->undecided_count > 0);
     listener->undecided_count--;
     if (listener->has_declined) {
-        lose_place(listener);
+        stream_listener_lose_place(listener);
     }
 }
 
@@ -554,7 +540,7 @@ static void handle_claim_rejected(node_id_t from, const struct message *message)
     if (listener != NULL) {
         ASSERT_SLOW(listener->undecided_count > 0);
         listener->undecided_count--;
-        lose_place(listener);
+        stream_listener_lose_place(listener);
     }
 }
 
@@ -576,9 +562,9 @@ void stream_listener_lose_node(node_id_t node)
     bool was_ts = configuration_has_role(configuration_current(), node, ROLE_TS);
 
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        if (listeners[i] != NULL && listeners[i]->is_on_list &&
-            (was_ts || listeners[i]->cm == node)) {
-            lose_place(listeners[i]);
+        if (stream_listeners[i] != NULL && stream_listeners[i]->is_on_list &&
+            (was_ts || stream_listeners[i]->cm == node)) {
+            stream_listener_lose_place(stream_listeners[i]);
         }
     }
 }
@@ -588,6 +574,7 @@ void stream_listener_start(void)
     grant_most = grant_option_most(platform_command_line());
     timer_initialise(&memory_timer, end_memory_wait);
     dispatch_register_source(&source);
+    stream_returns_start();
     net_register_message(RECALL_CONNECTION, handle_recall_connection);
     timer_initialise(&defer_timer, defer_expired);
     net_register_payload_message(CONNECTION_AVAILABLE, handle_connection_available);

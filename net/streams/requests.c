@@ -8,19 +8,29 @@
 #include "net/configuration.h"
 #include "net/streams/table.h"
 
+void request_listen_from(node_id_t cm, uint16_t port, uint16_t listener_index, uint32_t backlog)
+{
+    struct listen *message = message_reserve_posted(cm, LISTEN, sizeof(*message));
+
+    message->port = port;
+    message->listener_index = listener_index;
+    message->backlog = backlog;
+    message_publish();
+}
+
 void request_listen(uint16_t port, uint16_t listener_index, uint32_t backlog)
 {
     const struct configuration *configuration = configuration_current();
 
     for (unsigned i = 0; i < configuration->cm_count; i++) {
-        struct listen *message =
-            message_reserve_posted(configuration->cm[i], LISTEN, sizeof(*message));
-
-        message->port = port;
-        message->listener_index = listener_index;
-        message->backlog = backlog;
-        message_publish();
+        request_listen_from(configuration->cm[i], port, listener_index, backlog);
     }
+}
+
+void request_end_listening_from(node_id_t cm)
+{
+    (void)message_reserve_posted(cm, LISTENERS_TOLD, sizeof(struct listeners_told)); /* no fields */
+    message_publish();
 }
 
 void request_unlisten(uint16_t port, uint16_t listener_index)
@@ -48,6 +58,17 @@ void request_accept(node_id_t cm, const struct accept_connection *request)
     message->request_number = request->request_number;
     message->grant_count = request->grant_count;
     message->wants_data = request->wants_data;
+    message_publish();
+}
+
+void request_give_up_place(node_id_t cm, uint16_t port, uint16_t listener_index,
+                           uint16_t request_number)
+{
+    struct give_up_place *message = message_reserve_posted(cm, GIVE_UP_PLACE, sizeof(*message));
+
+    message->port = port;
+    message->listener_index = listener_index;
+    message->request_number = request_number;
     message_publish();
 }
 

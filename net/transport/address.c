@@ -31,6 +31,7 @@
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
+#include "net/transport/readiness.h"
 #include "net/transport/sntp.h"
 #include "net/transport/table.h"
 
@@ -71,18 +72,22 @@ static void show_address(const struct address_set *address)
     status_set_text(STATUS_TEXT_GATEWAY, address->gateway == 0 ? "none" : gateway);
 }
 
+static void post_address(node_id_t node, const struct address_set *address)
+{
+    struct address_set *message = message_reserve_posted(node, ADDRESS_SET, sizeof(*message));
+
+    message->address = address->address;
+    message->netmask = address->netmask;
+    message->gateway = address->gateway;
+    message_publish();
+}
+
 static void announce(const struct address_set *address)
 {
     ASSERT(is_speaker);
     for (unsigned node = 0; node < configuration->node_count; node++) {
         if ((configuration->roles[node] & (ROLE_TS | ROLE_APPLICATION)) != 0) {
-            struct address_set *message =
-                message_reserve_posted((node_id_t)node, ADDRESS_SET, sizeof(*message));
-
-            message->address = address->address;
-            message->netmask = address->netmask;
-            message->gateway = address->gateway;
-            message_publish();
+            post_address((node_id_t)node, address);
         }
     }
 }
@@ -155,18 +160,22 @@ static void take_address(const struct address_set *address)
     ip4_addr_t gateway = {.addr = address->gateway};
 
     if (is_speaker) {
+        readiness_check();
         return; /* it came from here */
     }
     if (old_address != 0 && old_address != address->address) {
         end_connections(old_address);
     }
     netif_set_addr(netif, &own, &netmask, &gateway);
+    readiness_check();
 }
 
 /* --- The speaker begins: at the NIC's start, or after the death of the one before --- */
 
-static void confirm_neighbor(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns)
+static void confirm_neighbor(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns,
+                             void *context)
 {
+    (void)context;
     (void)confirmed_ns; /* of the news; the speaker before has seen it since, and told nobody */
     (void)neighbor_set(address, mac);
 }
@@ -197,7 +206,7 @@ static void start_speaking(void)
         announced = address_of(netif);
         show_address(&announced);
         announce(&announced);
-        neighbor_visit(confirm_neighbor);
+        neighbor_visit(confirm_neighbor, NULL);
         (void)etharp_gratuitous(netif); /* lost, as on any wire */
         ask_for_gateway(&announced);
     }
@@ -247,6 +256,7 @@ static void handle_nic_ready(node_id_t from, const struct message *message)
         netif_set_link_down(netif);
     }
     speak_if_first();
+    readiness_check();
 }
 
 /* --- Neighbours --- */
@@ -268,6 +278,27 @@ static void tell_neighbor(uint32_t address, const uint8_t mac[6], bool is_valid)
         if (configuration->ts[i] != platform_node()) {
             post_neighbor(configuration->ts[i], address, mac, is_valid);
         }
+    }
+}
+
+static void greet_with_neighbor(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns,
+                                void *node)
+{
+    (void)confirmed_ns;
+    post_neighbor(*(const node_id_t *)node, address, mac, true);
+}
+
+void transport_address_greet_node(node_id_t node)
+{
+    if (!is_speaker) {
+        return;
+    }
+    if (configuration_has_role(configuration, node, ROLE_TS)) {
+        neighbor_visit(greet_with_neighbor, &node);
+        transport_dhcp_greet_node(node);
+    }
+    if ((configuration->roles[node] & (ROLE_TS | ROLE_APPLICATION)) != 0) {
+        post_address(node, &announced);
     }
 }
 
@@ -334,11 +365,13 @@ static void handle_neighbor_set(node_id_t from, const struct message *message)
     }
 }
 
-static void refresh_neighbor(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns)
+static void refresh_neighbor(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns,
+                             void *context)
 {
     uint64_t age_ns = dispatch_now_ns() - confirmed_ns;
     ip4_addr_t neighbor = {.addr = address};
 
+    (void)context;
     ASSERT(confirmed_ns <= dispatch_now_ns());
     if (age_ns >= NEIGHBOR_EXPIRY_NS) {
         tell_neighbor(address, mac, false);
@@ -361,7 +394,7 @@ static void keep_house(struct timer *timer)
     transport_dhcp_pass(seconds);
     publish_address(interface_netif());
     transport_sntp_pass(seconds);
-    neighbor_visit(refresh_neighbor);
+    neighbor_visit(refresh_neighbor, NULL);
     if (timer_start(timer, kept_until_ns + NS_PER_S) != 0) {
         PANIC("no memory for the transport server's timers");
     }

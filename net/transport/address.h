@@ -17,3 +17,5 @@ bool transport_address_is_speaking(void);
 void transport_address_receive_arp(struct pbuf *packet);
 /* A node has died, as the configuration knows: this one may be the speaker now. */
 void transport_address_lose_node(void);
+/* It has come back: tell it what the others have been told. */
+void transport_address_greet_node(node_id_t node);

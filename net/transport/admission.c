@@ -17,6 +17,7 @@
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
+#include "net/transport/readiness.h"
 #include "net/transport/tcp/half_open.h"
 
 #define PORT_COUNT    65536u
@@ -32,6 +33,11 @@ enum admission admission_of_port(uint16_t port)
     }
     return (served[port / BITS_PER_WORD] >> port % BITS_PER_WORD & 1) != 0 ? ADMISSION_SERVED
                                                                            : ADMISSION_REFUSED;
+}
+
+bool admission_has_ports(void)
+{
+    return is_known;
 }
 
 node_id_t admission_ask(const struct flow *flow)
@@ -102,6 +108,7 @@ static void handle_ports_served(node_id_t from, const struct message *message)
         }
     }
     is_known |= list->is_last != 0;
+    readiness_check();
 }
 
 void admission_initialise(void)

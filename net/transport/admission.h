@@ -21,6 +21,8 @@ enum admission {
 void admission_initialise(void);
 /* In the machine's order. */
 enum admission admission_of_port(uint16_t port);
+/* Whether a CM has said it. */
+bool admission_has_ports(void);
 /* Ask for an acceptor: SYN_ARRIVED. Returns the CM that will answer; NODE_NONE: there is no room in
  * the channel, or no CM lives, and nothing is asked. */
 MUST_CHECK node_id_t admission_ask(const struct flow *flow);

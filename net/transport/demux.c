@@ -20,6 +20,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/hash.h"
+#include "net/transport/kept.h"
 #include "net/transport/server.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
@@ -187,7 +188,7 @@ void demux_receive_stranger(struct segment *segment)
     }
     if (is_syn) {
         receive_syn(segment, least_iss, verdict == TIMEWAIT_REOPEN);
-    } else {
+    } else if (!kept_pass_on(segment)) {
         segment_out_refuse(packet);
     }
 }

@@ -107,6 +107,15 @@ void transport_dhcp_tell(void)
     told.age_s = dhcp->lease_used;
 }
 
+void transport_dhcp_greet_node(node_id_t ts)
+{
+    const struct dhcp *dhcp = client();
+
+    if (dhcp != NULL && dhcp->state == DHCP_STATE_BOUND) {
+        post_lease(ts, dhcp);
+    }
+}
+
 static void handle_dhcp_lease(node_id_t from, const struct message *message)
 {
     const struct dhcp_lease *lease = (const struct dhcp_lease *)message;

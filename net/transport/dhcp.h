@@ -15,3 +15,5 @@ void transport_dhcp_start(void);
 void transport_dhcp_pass(uint64_t seconds);
 /* On the speaker, when the address has changed: the others learn of a new lease at once. */
 void transport_dhcp_tell(void);
+/* On the speaker, to a transport server that has come back. */
+void transport_dhcp_greet_node(node_id_t ts);

@@ -213,14 +213,16 @@ void neighbor_forget(uint32_t address)
     }
 }
 
-void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns))
+void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns,
+                                  void *context),
+                    void *context)
 {
     for (unsigned i = 0; i < SET_COUNT; i++) {
         for (unsigned j = 0; j < SET_ENTRIES; j++) {
             const struct entry *entry = &sets[i][j];
 
             if (entry->state == ENTRY_KNOWN) {
-                visit(entry->address, entry->mac, entry->changed_ns);
+                visit(entry->address, entry->mac, entry->changed_ns, context);
             }
         }
     }

@@ -47,4 +47,6 @@ bool neighbor_set(uint32_t address, const uint8_t mac[6]);
 /* Not there any more. Drops what has waited. */
 void neighbor_forget(uint32_t address);
 /* Call `visit` with each known neighbour and when it was last confirmed by neighbor_set(). */
-void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns));
+void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64_t confirmed_ns,
+                                  void *context),
+                    void *context);

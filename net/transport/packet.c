@@ -408,7 +408,7 @@ static __attribute__((noinline)) bool are_checksums_good(const struct packet *pa
 /* Nodes that disagree about whose it is must not loop a packet. */
 static bool is_misdirected(const struct segment *segment)
 {
-    return UNLIKELY(segment->is_forwarded) &&
+    return UNLIKELY(segment->is_forwarded) && segment->others == NULL &&
            steering_packet_owner(configuration, segment->packet) != platform_node();
 }
 

@@ -21,6 +21,8 @@
  *   sntp.c            the date
  *   lwip/interface.c  packets to neighbours
  *   lwip/output.c     frames to a link server
+ *   kept.c            connections of the flows of those that have come back
+ *   readiness.c       when a server that has come back serves again
  *   card.c            which link server, and what the card can do
  */
 #include "net/transport/server.h"
@@ -39,6 +41,7 @@
 #include "net/transport/demux.h"
 #include "net/transport/drops.h"
 #include "net/transport/frames.h"
+#include "net/transport/kept.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/lwip/output.h"
 #include "net/transport/orphan.h"
@@ -76,6 +79,7 @@ static void note_node_down(node_id_t node)
     transport_address_lose_node();
     closed_forget_manager(node);
     half_open_lose_node(node);
+    kept_lose_node(node);
 }
 
 static bool is_dead(node_id_t node)
@@ -111,6 +115,16 @@ bool transport_server_awaits_room(void)
     return blocked_count() != 0 || output_is_queueing();
 }
 
+/* What the dead one had must not be taken for what the new one has. */
+static void note_node_up(node_id_t node)
+{
+    while (sweep.is_running) {
+        (void)sweep_some();
+    }
+    node_set_remove(&sweep.dead, node);
+    transport_address_greet_node(node);
+}
+
 /* Apart from its caller, which mostly finds nothing. */
 static __attribute__((noinline)) unsigned take_up_waiting(void)
 {
@@ -119,6 +133,7 @@ static __attribute__((noinline)) unsigned take_up_waiting(void)
     if (sweep.is_running) {
         work += sweep_some();
     }
+    work += kept_poll();
     /* The flush that follows work settles them. */
     return work + connection_can_unblock();
 }
@@ -127,7 +142,7 @@ static unsigned poll_server(void *context)
 {
     (void)context;
     return LIKELY(!transport_server_awaits_room() && !interface_has_loopback() &&
-                  !sweep.is_running && !connection_can_unblock())
+                  !sweep.is_running && !kept_is_searching() && !connection_can_unblock())
                ? 0
                : take_up_waiting();
 }
@@ -192,6 +207,8 @@ void transport_server_start(const struct configuration *configuration)
     orphan_initialise();
     overload_initialise();
     transport_address_initialise(configuration);
+    kept_initialise(configuration);
     dispatch_register_node_down(note_node_down);
+    dispatch_register_node_up(note_node_up);
     dispatch_register_source(&source);
 }

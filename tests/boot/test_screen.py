@@ -93,7 +93,8 @@ def test_the_keyboard_gives_the_monitor(images, tmp_path):
         ask(talus, screen, "crash 3", r"node3 panic: node 3 halted")
         screen.wait_for(r"node3 panic: node 3 halted")
         talus.wait_for("node3 is dead")
-        ask(talus, screen, "nodes", r"node2 +running(.*\n)+node3 +dead ")
+        talus.wait_for("node3 boot: came back as incarnation 2")
+        ask(talus, screen, "nodes", r"node2 +running(.*\n)+node3 +running ")
 
 
 def test_keys_without_sense_are_answered(images, tmp_path):
@@ -157,7 +158,9 @@ def test_the_next_node_takes_over_screen_and_keyboard(images, tmp_path):
         screen.wait_for(r"node0 panic: node 0 halted")
         rows = screen.wait_for(r"node1 dispatch: node0 is dead")
         assert any("page fault: read of address" in row for row in rows)
-        ask(talus, screen, "nodes", r"(?s)^nodes\nnode0 +dead .*node3 +running.*httpd\n")
+        # It comes back, and leaves both where they are.
+        talus.wait_for(r"node0 boot: came back as incarnation 2")
+        ask(talus, screen, "nodes", r"(?s)^nodes\nnode0 +running .*node3 +running.*httpd\n")
         screen.wait_for(r"^node3  running ")
         screen.wait_for(r"^ Talus \| .* \| TS2LS2CM2 httpd:2 \| ")
         screen.wait_until_at_rest()

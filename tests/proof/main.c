@@ -60,7 +60,7 @@ static void print_coverage(void)
     for (unsigned kind = 0; kind < CHOICE_KIND_COUNT; kind++) {
         printf("%s: %llu\n", choice_name((enum choice_kind)kind), (unsigned long long)made[kind]);
     }
-    /* Those of the handshake. */
+    /* Those of the handshake. Nodes do not come back here. */
     for (unsigned type = LISTEN; type <= OFFER; type++) {
         printf("%s: %llu\n", message_name((uint16_t)type), (unsigned long long)delivered[type]);
     }

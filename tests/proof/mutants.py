@@ -29,7 +29,7 @@ MUTANTS = [
            "reuse", "."),
     # Whoever is rejected asks for its place again.
     Mutant("rejected", LISTENER,
-           "        listener->undecided_count--;\n        lose_place(listener);\n",
+           "        listener->undecided_count--;\n        stream_listener_lose_place(listener);\n",
            "        listener->undecided_count--;\n",
            "claims", "forgotten"),
     # The acceptor that times out is on the list of its CM, which tells the others.
@@ -60,8 +60,8 @@ MUTANTS = [
            "        report_closed(&last, local_port_of(connection), 0);\n", "",
            "given-up", "counts"),
     # A TS may have had us dropped and die before we hear of it.
-    Mutant("server-lost", LISTENER, "(was_ts || listeners[i]->cm == node)",
-           "listeners[i]->cm == node", "server-dies-with-timers", "forgotten"),
+    Mutant("server-lost", LISTENER, "(was_ts || stream_listeners[i]->cm == node)",
+           "stream_listeners[i]->cm == node", "server-dies-with-timers", "forgotten"),
     # An assignment that comes for a connection which has gone is given back.
     Mutant("given-back", AVAILABILITY,
            "        report_closed(&reassign->acceptor, reassign->port, 0);\n", "",
@@ -87,7 +87,7 @@ MUTANTS = [
     # Whoever gives one back is dropped from the list.
     Mutant("place-after-recall", LISTENER,
            "        decline_stream(stream);\n        if (listener->is_on_list) {\n"
-           "            lose_place(listener);\n        }\n",
+           "            stream_listener_lose_place(listener);\n        }\n",
            "        decline_stream(stream);\n",
            "granted", "forgotten"),
     # Its own CM alone knows what an application has granted.

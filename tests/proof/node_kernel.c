@@ -177,6 +177,12 @@ void dispatch_register_node_down(void (*node_down)(node_id_t node))
     down_functions[down_count++] = node_down;
 }
 
+/* Nobody comes back. */
+void dispatch_register_node_up(void (*node_up)(node_id_t node))
+{
+    (void)node_up;
+}
+
 uint64_t dispatch_now_ns(void)
 {
     return now_ns;
@@ -279,6 +285,19 @@ uint64_t status_memory_bytes(node_id_t node)
 {
     (void)node;
     return 64 * MIB;
+}
+
+/* None comes back here. */
+uint32_t status_incarnation(node_id_t node)
+{
+    (void)node;
+    return 1;
+}
+
+uint32_t status_start_order(node_id_t node)
+{
+    (void)node;
+    return 0;
 }
 
 enum node_state status_node_state(node_id_t node)

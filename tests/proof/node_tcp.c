@@ -20,10 +20,12 @@
 #include "net/transport/drops.h"
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
+#include "net/transport/kept.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/lwip/output.h"
 #include "net/transport/orphan.h"
 #include "net/transport/overload.h"
+#include "net/transport/readiness.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/flood.h"
@@ -401,6 +403,16 @@ unsigned output_send_queued(void)
     return 0;
 }
 
+bool output_is_queueing(void)
+{
+    return false;
+}
+
+uint32_t blocked_count(void)
+{
+    return 0;
+}
+
 unsigned sender_poll_blocked(void)
 {
     return 0;
@@ -481,6 +493,35 @@ void transport_address_initialise(const struct configuration *configuration)
 }
 
 void transport_address_lose_node(void)
+{
+}
+
+void transport_address_greet_node(node_id_t node)
+{
+    (void)node;
+}
+
+void kept_initialise(const struct configuration *configuration)
+{
+    (void)configuration;
+}
+
+void kept_lose_node(node_id_t node)
+{
+    (void)node;
+}
+
+bool kept_is_searching(void)
+{
+    return false;
+}
+
+unsigned kept_poll(void)
+{
+    return 0;
+}
+
+void readiness_check(void)
 {
 }
 

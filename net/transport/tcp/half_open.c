@@ -444,6 +444,18 @@ uint32_t half_open_count(void)
     return half_open_table_count();
 }
 
+bool half_open_has_any(bool (*is_such)(const struct flow *flow))
+{
+    for (unsigned place = 0; place < HALF_OPEN_MAX; place++) {
+        const struct half_open *entry = half_open_table_at(place);
+
+        if (entry != NULL && is_such(&entry->flow)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void half_open_lose_node(node_id_t node)
 {
     for (unsigned place = 0; place < HALF_OPEN_MAX; place++) {

@@ -56,5 +56,7 @@ MUST_CHECK bool half_open_assign(const struct flow *flow, const struct acceptor 
  * whether the segment was about a handshake: else it is a stranger's.
  */
 MUST_CHECK bool half_open_segment(struct segment *segment, struct tcb **opened);
+/* Whether there is one of such a flow. Walks through all. */
+bool half_open_has_any(bool (*is_such)(const struct flow *flow));
 /* A node has died: entries forget it as the application of their acceptor, or as its CM. */
 void half_open_lose_node(node_id_t node);

@@ -15,6 +15,8 @@ struct segment {
     struct frame *frame; /* as it came from this node's LS; NULL: `buffer` has it */
     struct pbuf *buffer; /* one piece, from packet->bytes on */
     uint32_t flow_hash;  /* of a flow without connection: flow_hash() of it, once for all tables */
+    /* NULL, or of one that its flow's owner does not know: who has not been asked (kept.h). */
+    const struct node_set *others;
     bool is_kept;
     bool is_forwarded; /* from another node: not to be passed on once more */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/dispatch_world.c */
+/* sources: tests/unit/world/dispatch_world.c tests/unit/world/fake_return.c */
 /*
  * Tests what a node does when another one dies and is built again (kernel/message/dispatch.h): it
  * lets go of the old one, and takes up the new one as a peer of which it knows nothing.
@@ -22,6 +22,7 @@
 #include "kernel/platform.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/fake_return.h"
 
 #define INTERVAL_NS (100 * NS_PER_MS) /* as boot leaves between two starts */
 
@@ -84,25 +85,12 @@ static int begin(void **state)
 }
 
 /* As boot does: another incarnation of node 2 runs, and its memory is new. */
-static void build_again(void)
-{
-    struct status_page *page = fake_status_page(2);
-    uint32_t incarnation = page->incarnation + 1;
-
-    fake_close_ring(2);
-    memset(page, 0, STATUS_PAGE_BYTES(platform_node_count()));
-    page->incarnation = incarnation;
-    fake_open_ring(2);
-    fake_set_node_state(2, NODE_RUNNING);
-    fake_send_attention();
-}
-
 static void die_and_come_back(void)
 {
     kill_node_2();
     run();
     fake_advance_ns(INTERVAL_NS);
-    build_again();
+    fake_build_again(2);
     run();
 }
 
@@ -114,7 +102,7 @@ static void a_death_and_a_return_are_told_once_each(void **state)
     run();
     assert_int_equal(down_count, 1);
     assert_int_equal(up_count, 0);
-    build_again();
+    fake_build_again(2);
     run();
     run();
     assert_int_equal(up_count, 1);
@@ -130,7 +118,7 @@ static void a_node_that_is_not_back_yet_stays_dead(void **state)
     (void)state;
     kill_node_2();
     run();
-    build_again();
+    fake_build_again(2);
     fake_set_node_state(2, NODE_STARTING);
     run();
     assert_int_equal(up_count, 0);
@@ -203,7 +191,7 @@ static void channels_of_the_next_incarnation_are_new(void **state)
     dispatch_sleep();
     assert_int_equal(fake_status_page(NODE)->for_nodes[2].channel_ring, 0);
     fake_advance_ns(INTERVAL_NS);
-    build_again();
+    fake_build_again(2);
     run();
     handled_count = 0;
     assert_int_equal(send_number(2, 5), 0);
@@ -240,7 +228,7 @@ static void nothing_left_in_a_ring_passes_for_a_message(void **state)
     kill_node_2();
     run();
     fake_advance_ns(INTERVAL_NS);
-    build_again();
+    fake_build_again(2);
     run();
     handled_count = 0;
     for (uint32_t i = 0; i < 2 * lines; i++) {
@@ -298,7 +286,7 @@ static void it_is_let_go_of_once_all_have_heard_of_its_death(void **state)
     assert_int_equal(released(2), 1);
     assert_false(fake_is_attached(2));
     fake_advance_ns(INTERVAL_NS);
-    build_again();
+    fake_build_again(2);
     run();
     assert_int_equal(released(2), 0);
     kill_node_2();
@@ -328,7 +316,7 @@ static void one_that_is_held_does_not_come_back(void **state)
     is_held_in_node_down = true;
     kill_node_2();
     run();
-    build_again();
+    fake_build_again(2);
     run();
     assert_int_equal(up_count, 0);
     dispatch_release_node(2);
@@ -366,7 +354,7 @@ static void one_that_is_not_dead_by_its_own_word_is_not_let_go_of(void **state)
     /* No vote is about its next life. */
     assert_false(node_set_has(&fake_status_page(NODE)->declared_dead, 2));
     fake_advance_ns(INTERVAL_NS);
-    build_again();
+    fake_build_again(2);
     run();
     assert_int_equal(up_count, 1);
     assert_int_equal(send_number(2, 1), 0);
@@ -386,7 +374,7 @@ static void a_node_that_was_dead_when_this_one_started_may_come_back(void **stat
     run();
     assert_int_equal(down_count, 1);
     assert_int_equal(released(2), 7);
-    build_again();
+    fake_build_again(2);
     run();
     assert_int_equal(up_count, 1);
 }

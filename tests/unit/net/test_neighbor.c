@@ -189,8 +189,9 @@ static void a_forgotten_neighbour_drops_what_waited_and_is_asked_for_again(void 
 }
 
 static unsigned visited;
-static void count_visit(uint32_t address, const uint8_t at[6], uint64_t confirmed_ns)
+static void count_visit(uint32_t address, const uint8_t at[6], uint64_t confirmed_ns, void *context)
 {
+    assert_null(context);
     assert_memory_equal(at, &address, 4);
     assert_true(confirmed_ns <= now_ns);
     visited++;
@@ -209,7 +210,7 @@ static void a_full_cache_gives_up_old_entries(void **state)
         assert_memory_equal(neighbor_find(i), address_as_mac, 6);
     }
     visited = 0;
-    neighbor_visit(count_visit);
+    neighbor_visit(count_visit, NULL);
     assert_in_range(visited, NEIGHBOR_MAX / 2, NEIGHBOR_MAX);
 }
 
@@ -277,7 +278,7 @@ static void forgotten_neighbour_is_unknown_and_not_visited(void **state)
     neighbor_forget(ADDRESS);
     assert_null(neighbor_find(ADDRESS));
     visited = 0;
-    neighbor_visit(count_visit);
+    neighbor_visit(count_visit, NULL);
     assert_int_equal(visited, 0);
     assert_true(neighbor_set(ADDRESS, mac)); /* news again, though the address is the same */
 }

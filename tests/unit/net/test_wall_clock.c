@@ -145,6 +145,20 @@ static void the_next_speaker_goes_on_with_what_the_dead_one_told(void **state)
     assert_true(wall_clock_at(NS_PER_S) == OTHER_NS + 1234 + NS_PER_S);
 }
 
+/* Node 2 has come back, node 0 after it: the last one that spoke was node 1. */
+static void who_has_come_back_goes_on_with_the_last_speakers_word(void **state)
+{
+    (void)state;
+    become(2, 2);
+    configuration.start_orders[2] = 1;
+    configuration.start_orders[0] = 2;
+    *word_of(0) = OTHER_NS + 1;
+    *word_of(1) = OTHER_NS + 1234;
+    wall_clock_inherit();
+    assert_true(*word_of(2) == OTHER_NS + 1234);
+    configuration.start_orders[0] = configuration.start_orders[2] = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +169,7 @@ int main(void)
         cmocka_unit_test(a_clock_set_back_a_little_stands_and_set_back_far_goes_back),
         cmocka_unit_test(the_speaker_moves_the_clock_and_tells_the_others),
         cmocka_unit_test(the_next_speaker_goes_on_with_what_the_dead_one_told),
+        cmocka_unit_test(who_has_come_back_goes_on_with_the_last_speakers_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@
 #include "net/configuration.h"
 #include "net/link/server.h"
 #include "net/packet.h"
+#include "net/returning.h"
 #include "net/transport/closed.h"
 #include "net/transport/server.h"
 #include "tests/unit/world/fake_platform.h"
@@ -554,6 +555,7 @@ void wire_start_with(const char *words)
         wire_change_configuration(&configuration);
     }
     configuration_set_current(&configuration);
+    returning_start();
     transport_server_start(configuration_current());
     dispatch_register_source(&source);
     wire_serve(true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/syns.c net/link/nic_option.c */
-/* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c */
+/* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: libc/core/timer.c libc/core/format.c libc/core/command_line.c */
@@ -25,6 +25,7 @@
 #include "kernel/x86/interrupt.h"
 #include "net/link/server.h"
 #include "net/packet.h"
+#include "net/returning.h"
 #include "net/steering.h"
 #include "net/transport/server.h"
 #include "tests/unit/world/fake_platform.h"
@@ -147,6 +148,7 @@ void start_link_server_among(unsigned node_count, node_id_t node, const char *ro
     assert_int_equal(steering_parse(&configuration, roles, reason, sizeof(reason)), 0);
     dispatch_register_message(NIC_READY, sizeof(struct nic_ready), handle_nic_ready);
     configuration_set_current(&configuration);
+    returning_start();
     link_server_start(configuration_current());
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CMs that come back: see returns.h.
+ */
+#include "net/streams/returns.h"
+
+#include "kernel/message/dispatch.h"
+#include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/returning.h"
+#include "net/streams/listener_table.h"
+#include "net/streams/requests.h"
+
+/* A CM that comes back knows nothing. */
+static void tell_listeners(node_id_t node)
+{
+    if (!configuration_has_role(configuration_current(), node, ROLE_CM)) {
+        return;
+    }
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
+        if (stream_listeners[i] != NULL) {
+            request_listen_from(node, stream_listeners[i]->port, stream_listeners[i]->index,
+                                stream_listeners[i]->backlog);
+        }
+    }
+    request_end_listening_from(node);
+}
+
+/* The CM that this node began with serves again: from its successor's list to its own. */
+static void change_lists(node_id_t node, enum role role)
+{
+    node_id_t own = configuration_own_cm(configuration_current(), platform_node());
+
+    for (unsigned i = 0; i < LISTENER_MAX && role == ROLE_CM && node == own; i++) {
+        if (stream_listeners[i] != NULL && stream_listeners[i]->is_on_list &&
+            stream_listeners[i]->cm != own) {
+            request_give_up_place(stream_listeners[i]->cm, stream_listeners[i]->port,
+                                  stream_listeners[i]->index, stream_listeners[i]->request_number);
+            stream_listener_lose_place(stream_listeners[i]);
+        }
+    }
+}
+
+void stream_returns_start(void)
+{
+    dispatch_register_node_up(tell_listeners);
+    returning_observe(change_lists);
+}
