@@ -54,7 +54,7 @@
 static const struct configuration *configuration;
 static node_id_t self;
 static bool is_only_owner; /* of all flows: nothing needs to be steered */
-static bool is_driving; /* the NIC as a whole, or begins to */
+static bool is_driving;    /* the NIC as a whole, or begins to */
 
 /* This LS's own queue. */
 static struct {
@@ -304,8 +304,8 @@ static __attribute__((noinline)) unsigned deliver(struct frame **frames, unsigne
     return count;
 }
 
-/* What the card has sent is no work that the node must go on for, unless somebody waits for its
- * place. */
+/* What the card has sent counts as work: the round after it, which mostly finds nothing, lets the
+ * next frames come together. Without it a node slept some ten times as often between requests. */
 static unsigned poll_queue(void *context)
 {
     struct frame *frames[RECEIVE_BUDGET];
@@ -315,10 +315,7 @@ static unsigned poll_queue(void *context)
     if (count > 0 || link_syns_is_pending()) {
         count = deliver(frames, count);
     }
-    if (nic_queue_reclaim(queue.nic) > 0 && transport_server_awaits_room()) {
-        count++;
-    }
-    return count;
+    return count + nic_queue_reclaim(queue.nic);
 }
 
 static void flush_queue(void *context)

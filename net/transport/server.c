@@ -110,7 +110,7 @@ static unsigned sweep_some(void)
     return count;
 }
 
-bool transport_server_awaits_room(void)
+static inline bool awaits_room(void)
 {
     return blocked_count() != 0 || output_is_queueing();
 }
@@ -141,8 +141,8 @@ static __attribute__((noinline)) unsigned take_up_waiting(void)
 static unsigned poll_server(void *context)
 {
     (void)context;
-    return LIKELY(!transport_server_awaits_room() && !interface_has_loopback() &&
-                  !sweep.is_running && !kept_is_searching() && !connection_can_unblock())
+    return LIKELY(!awaits_room() && !interface_has_loopback() && !sweep.is_running &&
+                  !kept_is_searching() && !connection_can_unblock())
                ? 0
                : take_up_waiting();
 }

@@ -30,6 +30,3 @@ void transport_server_expect(struct frame *const *frames, unsigned count);
  * that an earlier one did. Costs a search by hash.
  */
 bool transport_server_expects_acknowledgment(const struct packet *packet);
-
-/* Whether connections wait until frames of theirs can be sent: they are looked at once a round. */
-bool transport_server_awaits_room(void);

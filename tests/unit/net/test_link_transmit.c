@@ -119,10 +119,6 @@ static void frames_that_end_inside_a_header_with_a_checksum_are_refused(void **s
     assert_true(fake_nic_transmit(0, &sent));
 }
 
-static void do_nothing_asleep(void)
-{
-}
-
 /* As the wire sees it. */
 static void segments_that_the_nic_cuts_are_counted_one_by_one(void **state)
 {
@@ -145,8 +141,7 @@ static void segments_that_the_nic_cuts_are_counted_one_by_one(void **state)
     assert_int_equal(link_server_transmit(&frame), 0);
     assert_int_equal(counter_read(0, COUNTER_NIC_TX_PACKETS), packets + 3);
     assert_int_equal(counter_read(0, COUNTER_NIC_TX_BYTES), bytes + 4000 + 3 * 54);
-    fake_on_sleep(do_nothing_asleep);
-    dispatch_sleep(); /* flushes */
+    settle();
     assert_true(fake_nic_transmit(0, &sent));
 }
 
@@ -158,6 +153,10 @@ static void arrive_asleep(void)
 
     assert_true(fake_nic_receive(0, frame.bytes, frame.length_bytes, EOP, 0));
     interrupts[INTERRUPT_VECTOR_NIC]++;
+}
+
+static void do_nothing_asleep(void)
+{
 }
 
 static void interrupt_is_unmasked_before_sleep_and_only_when_it_was_taken(void **state)
@@ -255,33 +254,6 @@ static void frame_sent_after_the_flush_still_leaves_before_sleep(void **state)
 static void count_done(void *context)
 {
     (*(unsigned *)context)++;
-}
-
-/* Without that the node would go round once more for each answer before it sleeps; but who found no
- * room is asked again in the next round, and must get one. */
-static void what_the_card_has_sent_is_work_only_where_its_place_is_awaited(void **state)
-{
-    unsigned done_count = 0;
-    struct frame_to_send frame = {
-        .fragments = {{"0123456789abcdef", 16}},
-        .fragment_count = 1,
-        .length_bytes = 16,
-        .done = count_done,
-        .context = &done_count,
-    };
-    struct fake_nic_sent sent;
-
-    (void)state;
-    for (unsigned i = 0; i < 2; i++) {
-        is_room_awaited = i == 1;
-        settle();
-        assert_int_equal(link_server_transmit(&frame), 0);
-        dispatch_sleep(); /* flushes */
-        assert_true(fake_nic_transmit(0, &sent));
-        assert_int_equal(dispatch_round(), i);
-        assert_int_equal(done_count, i + 1);
-    }
-    is_room_awaited = false;
 }
 
 static void many_frames_in_flight_are_looked_after_by_a_timer(void **state)
@@ -472,7 +444,6 @@ int main(void)
         cmocka_unit_test(frame_that_came_before_sleep_keeps_the_node_awake),
         cmocka_unit_test(frame_that_comes_on_either_side_of_the_sleep_flag_is_not_slept_on),
         cmocka_unit_test(frame_sent_after_the_flush_still_leaves_before_sleep),
-        cmocka_unit_test(what_the_card_has_sent_is_work_only_where_its_place_is_awaited),
         cmocka_unit_test(many_frames_in_flight_are_looked_after_by_a_timer),
         cmocka_unit_test(change_of_the_link_is_told_to_all_transport_servers),
         cmocka_unit_test(buffers_are_counted_while_their_frames_are_with_their_owner),

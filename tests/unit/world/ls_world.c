@@ -35,7 +35,6 @@ struct frame *received;
 unsigned received_count;
 unsigned last_merged_count;
 struct frame *all_received[RECEIVED_MAX];
-bool is_room_awaited;
 uint32_t last_byte_sent = 1000;
 uint64_t interrupts[256];
 struct nic_ready last_ready;
@@ -87,11 +86,6 @@ void transport_server_expect(struct frame *const *frames, unsigned count)
 bool transport_server_expects_acknowledgment(const struct packet *packet)
 {
     return packet->acknowledgment <= last_byte_sent;
-}
-
-bool transport_server_awaits_room(void)
-{
-    return is_room_awaited;
 }
 
 static void handle_nic_ready(node_id_t from, const struct message *message)

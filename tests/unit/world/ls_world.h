@@ -29,8 +29,6 @@ extern unsigned last_merged_count;
 extern struct frame *all_received[RECEIVED_MAX];
 /* Acknowledgements above it the transport server does not expect. */
 extern uint32_t last_byte_sent;
-/* Whether it has something that found no room. */
-extern bool is_room_awaited;
 extern struct nic_ready last_ready;
 extern unsigned ready_count;
 
