@@ -11,16 +11,22 @@
 #include "net/streams/listener_table.h"
 #include "net/streams/requests.h"
 
-/* A CM that comes back knows nothing. */
+/* A CM that comes back knows nothing: neither of listeners, nor who had asked for a place while it
+ * was dead and no other CM lived. */
 static void tell_listeners(node_id_t node)
 {
     if (!configuration_has_role(configuration_current(), node, ROLE_CM)) {
         return;
     }
     for (unsigned i = 0; i < LISTENER_MAX; i++) {
-        if (stream_listeners[i] != NULL) {
-            request_listen_from(node, stream_listeners[i]->port, stream_listeners[i]->index,
-                                stream_listeners[i]->backlog);
+        struct stream_listener *listener = stream_listeners[i];
+
+        if (listener == NULL) {
+            continue;
+        }
+        request_listen_from(node, listener->port, listener->index, listener->backlog);
+        if (listener->is_on_list && listener->cm == node) {
+            stream_listener_lose_place(listener);
         }
     }
     request_end_listening_from(node);
