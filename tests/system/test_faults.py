@@ -166,7 +166,8 @@ def test_a_connection_manager_that_dies_alone_is_replaced_by_the_other(manager):
         load = ab(machine, "/4b", 500, concurrency=8)
         assert load.failed == 0, load.output
         after = machine.counter("http_requests_total")
-        assert after[3] > before[3] + 100 and after[4] > before[4] + 100
+        # How many each gets follows from how long each takes.
+        assert after[3] > before[3] + 20 and after[4] > before[4] + 20
         assert machine.counter("node_up")[manager] == 0
 
 
