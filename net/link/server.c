@@ -51,6 +51,9 @@
 #define RECLAIM_DELAY_MIN_NS NS_PER_MS
 #define RECLAIM_DELAY_MAX_NS NS_PER_S
 
+/* From one try to start the card to the next, for want of memory. Chosen. */
+#define START_RETRY_NS (100 * NS_PER_MS)
+
 static const struct configuration *configuration;
 static node_id_t self;
 static bool is_only_owner; /* of all flows: nothing needs to be steered */
@@ -493,13 +496,23 @@ static void start_device(void *argument)
     }
 }
 
-static void begin_driving(void)
+/* One that takes over may lack memory for a thread, for now. */
+static void try_to_start_device(struct timer *timer)
 {
-    is_driving = true;
-    status_set_word(STATUS_WORD_DEVICE, 1); /* before this node lets go of one that has died */
-    if (thread_run_handler("ls", start_device, NULL) != 0) {
+    if (thread_run_handler("ls", start_device, NULL) != 0 &&
+        timer_start(timer, platform_now_ns() + START_RETRY_NS) != 0) {
         PANIC("no memory to start the link server");
     }
+}
+
+static void begin_driving(void)
+{
+    static struct timer start_timer;
+
+    is_driving = true;
+    status_set_word(STATUS_WORD_DEVICE, 1); /* before this node lets go of one that has died */
+    timer_initialise(&start_timer, try_to_start_device);
+    try_to_start_device(&start_timer);
 }
 
 /* Before its memory is used again, which waits for this. */
