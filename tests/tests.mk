@@ -99,8 +99,8 @@ test: system-images | test-packages ## run every test
 	$(Q)$(MAKE) --no-print-directory iso disk efi
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
 	$(Q)$(MAKE) --no-print-directory fuzz-programs proof-programs
-	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/proof -- pytest tests/fuzz -- pytest tests/model -- \
-	  pytest tests/system ++ pytest tests/boot
+	$(Q)BUILD=$(BUILD) tests/run check -- unit $(UNIT_TESTS) -- pytest tests/proof -- pytest tests/fuzz -- pytest tests/model -- pytest tests/system -- \
+	  pytest tests/boot
 
 # Which small faults the unit tests would not notice. No test: nothing fails by what it finds.
 mutate: | test-packages ## try the unit tests: MUTATE="net/link --sample 30", --help
