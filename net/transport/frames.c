@@ -126,14 +126,12 @@ uint32_t frames_held_count(void)
 
 /* A message lies in a page that its sender can change and we may only read, and lwIP turns a
  * header's bytes in place: so nothing is looked at before it is copied. */
-static void handle_forward_frame(node_id_t from, const struct message *message,
-                                 struct message_payload frame)
+void frames_receive_message(struct message_payload frame, uint16_t frame_flags,
+                            const struct node_set *others)
 {
-    const struct forward_frame *forward = (const struct forward_frame *)message;
     struct packet packet;
-    struct segment segment = {.packet = &packet, .is_forwarded = true};
+    struct segment segment = {.packet = &packet, .others = others, .is_forwarded = true};
 
-    (void)from;
     if (frame.length_bytes < ETHERNET_HEADER_BYTES) {
         counter_increment(COUNTER_DROP_TRUNCATED);
         return;
@@ -142,11 +140,22 @@ static void handle_forward_frame(node_id_t from, const struct message *message,
     if (segment.buffer == NULL) {
         return;
     }
-    packet_parse(&packet, segment.buffer->payload, segment.buffer->len, forward->frame_flags);
-    packet_receive(&segment);
+    packet_parse(&packet, segment.buffer->payload, segment.buffer->len, frame_flags);
+    if (others == NULL || packet.kind == PACKET_SEGMENT) {
+        packet_receive(&segment);
+    } else {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE); /* nobody asks about anything else */
+    }
     if (!segment.is_kept) {
         pbuf_free(segment.buffer);
     }
+}
+
+static void handle_forward_frame(node_id_t from, const struct message *message,
+                                 struct message_payload frame)
+{
+    (void)from;
+    frames_receive_message(frame, ((const struct forward_frame *)message)->frame_flags, NULL);
 }
 
 /* --- Ways on --- */

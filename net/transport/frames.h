@@ -6,6 +6,8 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/message/message.h"
+#include "libc/core/node_set.h"
 
 struct configuration;
 struct flow;
@@ -33,6 +35,10 @@ void frames_note_lent(struct segment *segment);
 struct pbuf *frames_wrap(struct frame *frame);
 /* A pbuf with a copy. NULL, and counted, when there is no memory. */
 struct pbuf *frames_copy(const uint8_t *bytes, size_t length_bytes);
+/* A frame that another node has handed on. `others`: NULL, or a segment of a flow that may be kept
+ * by these as well (kept.h). */
+void frames_receive_message(struct message_payload frame, uint16_t frame_flags,
+                            const struct node_set *others);
 
 void frames_initialise(const struct configuration *configuration);
 /*

@@ -16,18 +16,14 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
-#include "net/headers.h"
 #include "net/messages.h"
 #include "net/returning.h"
 #include "net/steering.h"
 #include "net/transport/connection.h"
 #include "net/transport/frames.h"
-#include "net/transport/packet.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
 #include "net/transport/tcp/segment.h"
-
-#include "lwip/pbuf.h"
 
 /* From one look for such connections to the next, at least: the table may be long. Chosen. */
 #define SEARCH_INTERVAL_NS NS_PER_S
@@ -164,33 +160,13 @@ bool kept_pass_on(const struct segment *segment)
     return true;
 }
 
-/* As handle_forward_frame(): nothing is looked at before it is copied. */
 static void handle_forward_stranger(node_id_t from, const struct message *message,
                                     struct message_payload frame)
 {
     const struct forward_stranger *forwarded = (const struct forward_stranger *)message;
-    struct node_set others = forwarded->others;
-    struct packet packet;
-    struct segment segment = {.packet = &packet, .others = &others, .is_forwarded = true};
 
     (void)from;
-    if (frame.length_bytes < ETHERNET_HEADER_BYTES) {
-        counter_increment(COUNTER_DROP_TRUNCATED);
-        return;
-    }
-    segment.buffer = frames_copy(frame.bytes, frame.length_bytes);
-    if (segment.buffer == NULL) {
-        return;
-    }
-    packet_parse(&packet, segment.buffer->payload, segment.buffer->len, forwarded->frame_flags);
-    if (packet.kind == PACKET_SEGMENT) {
-        packet_receive(&segment);
-    } else {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE); /* nobody asks about anything else */
-    }
-    if (!segment.is_kept) {
-        pbuf_free(segment.buffer);
-    }
+    frames_receive_message(frame, forwarded->frame_flags, &forwarded->others);
 }
 
 /* --- Until the last one has ended --- */

@@ -39,6 +39,7 @@ CONFIGURATIONS = [
     ("pika=TS1LS1+CM2 app=httpd:2", 5, [1, 2]),     # each CM
     ("pika=TS2+LS2+CM1 app=httpd:1", 6, [0, 2, 4]),  # a TS, an LS, the only CM
     ("pika=TS1LS1CM1 app=httpd:1", 2, [0, 1]),      # the only server, the only application
+    ("", 1, [0, 0]),                                # all there is
 ]
 
 
