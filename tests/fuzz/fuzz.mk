@@ -5,7 +5,7 @@
 FUZZ_CC        := clang
 FUZZ           ?=
 # Each target runs so long in a test, as many at a time as there are cores.
-FUZZ_SECONDS   ?= 40
+FUZZ_SECONDS   ?= 20
 FUZZ_TARGETS   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS  := $(addprefix $(BUILD)/fuzz/,$(FUZZ_TARGETS))
 
@@ -88,7 +88,7 @@ fuzz-programs: | fuzz-packages
 fuzz: fuzz-programs ## fuzz for long: FUZZ="frames 600"; without, which targets there are
 	$(Q)BUILD=$(BUILD) tests/fuzz/run $(FUZZ)
 
-test-fuzz: fuzz-programs ## run each fuzz target for FUZZ_SECONDS=40
+test-fuzz: fuzz-programs ## run each fuzz target for FUZZ_SECONDS=20
 	$(Q)BUILD=$(BUILD) tests/run pytest tests/fuzz
 
 .PHONY: fuzz fuzz-packages fuzz-programs test-fuzz
