@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 #
-# The kernel image: every object, linked twice. The first link has an empty table of symbols; from
-# its addresses the table is made that the second one holds. Only the table itself grows, and it
-# lies behind everything that it names.
+# The kernel image: every object, linked three times. The first link has an empty table of symbols;
+# from its addresses the table is made that the second one holds. Only the table itself grows, and it
+# lies behind everything that it names. The second link keeps its relocations, of which the table is
+# made that the third one holds, behind everything else.
 # Needs BUILD, CC, CFLAGS, OBJECTS and Q; adds to OBJECTS.
 
 LDFLAGS := -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
@@ -48,7 +49,10 @@ $(BUILD)/no-symbols.S: boot/symbols.awk
 $(BUILD)/%-symbols.S: $(BUILD)/%-unnamed.elf boot/symbols.awk
 	$(Q)nm -n $< | awk -f boot/symbols.awk > $@
 
-$(BUILD)/no-symbols.o $(IMAGES:%=$(BUILD)/%-symbols.o): %.o: %.S
+$(BUILD)/%-relocations.S: $(BUILD)/%-named.elf boot/relocations.awk
+	$(Q)readelf -rW $< | awk -f boot/relocations.awk > $@
+
+$(BUILD)/no-symbols.o $(IMAGES:%=$(BUILD)/%-symbols.o) $(IMAGES:%=$(BUILD)/%-relocations.o): %.o: %.S
 	$(Q)$(CC) -c $< -o $@
 
 # All objects as one, optimised together: most calls on a packet's way lead into other files. The
@@ -74,7 +78,15 @@ $(IMAGES:%=$(BUILD)/%-unnamed.elf): $(BUILD)/%-unnamed.elf: $(BUILD)/%-whole.o $
 	$(keep_command)
 	$(Q)$(COMMAND) -o $@ $(filter %.o,$^)
 
+$(BUILD)/%-named.elf: COMMAND = $(LD) $(LDFLAGS) --emit-relocs --strip-debug -T $(BUILD)/kernel.ld
+
+$(IMAGES:%=$(BUILD)/%-named.elf): $(BUILD)/%-named.elf: $(BUILD)/%-whole.o $(BUILD)/%-symbols.o \
+                                                        $(BUILD)/kernel.ld $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) -o $@ $(filter %.o,$^)
+
 $(IMAGES:%=$(BUILD)/%.elf): $(BUILD)/%.elf: $(BUILD)/%-whole.o $(BUILD)/%-symbols.o \
-                                            $(BUILD)/kernel.ld $$(another_command)
+                                            $(BUILD)/%-relocations.o $(BUILD)/kernel.ld \
+                                            $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) -o $@ $(filter %.o,$^)

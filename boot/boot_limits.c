@@ -49,11 +49,27 @@ static enum boot_restart read_restart(const char *line)
     return RESTART_WITH_DELAYS;
 }
 
+static bool read_randomise(const char *line)
+{
+    const char *text;
+    int length = command_line_find(line, "randomise", &text);
+
+    if (length == 2 && memcmp(text, "no", 2) == 0) {
+        return false;
+    }
+    if (length >= 0 && (length != 3 || memcmp(text, "yes", 3) != 0)) {
+        log_warning("boot", "command line: randomise=%.*s is none of yes, no; ignored", length,
+                    text);
+    }
+    return true;
+}
+
 struct boot_limits boot_limits_read(const char *line)
 {
     return (struct boot_limits){
         .node_count = read_limit(line, "nodes", 1),
         .memory_bytes = read_limit(line, "mem", BOOT_LIMIT_MEMORY_MIN_BYTES),
         .restart = read_restart(line),
+        .has_fixed_addresses = !read_randomise(line),
     };
 }

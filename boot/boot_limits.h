@@ -2,7 +2,8 @@
 /*
  * The words of the command line that boot itself obeys: `nodes=N` and `mem=SIZE` make the machine
  * smaller than it is; `restart=no` leaves a node dead that has failed, `restart=always` starts it
- * again however often it fails, without the delays of boot/rejoin.h.
+ * again however often it fails, without the delays of boot/rejoin.h; `randomise=no` gives each node
+ * the addresses of boot/addresses.h that are always the same.
  */
 #pragma once
 
@@ -14,6 +15,7 @@ struct boot_limits {
     uint64_t node_count;   /* at least 1 */
     uint64_t memory_bytes; /* for all nodes together, at least BOOT_LIMIT_MEMORY_MIN_BYTES */
     enum boot_restart restart;
+    bool has_fixed_addresses;
 };
 
 #define BOOT_LIMIT_MEMORY_MIN_BYTES (16 * MIB)

@@ -44,6 +44,15 @@ static bool is_screen_left_out;     /* there is no log yet when that is seen */
 static struct boot_limits limits;
 static struct node_layout layout;
 
+/* Boot's own addresses; no node has any of them. */
+static const struct node_map own_map = {
+    .direct_map = DIRECT_MAP_BASE,
+    .direct_bytes = DIRECT_MAP_MAX_BYTES,
+    .status_pages = DIRECT_MAP_BASE + DIRECT_MAP_MAX_BYTES,
+    .devices = DIRECT_MAP_BASE + 2 * DIRECT_MAP_MAX_BYTES,
+    .device_bytes = DEVICES_MAX_BYTES,
+};
+
 /* --- What the loader says --- */
 
 static void read_configuration(struct boot_info *info)
@@ -88,9 +97,9 @@ static void start_boot_services(const struct boot_info *info)
     node_info.page_table_root = image_paddr(boot_pml4);
     boot_memory_start_pages(info);
     status = pages_allocate(STATUS_PAGE_BYTES(1) / PAGE_BYTES);
-    if (status == NULL ||
-        address_space_map(paging_own_space(), STATUS_BASE, (uintptr_t)status - DIRECT_MAP_BASE,
-                          STATUS_PAGE_BYTES(1), PAGING_WRITE) != 0) {
+    if (status == NULL || address_space_map(paging_own_space(), node_info.map.status_pages,
+                                            (uintptr_t)status - DIRECT_MAP_BASE,
+                                            STATUS_PAGE_BYTES(1), PAGING_WRITE) != 0) {
         halt_before_log(info->range_count == 0 ? "Talus: the loader gave no map of the memory\n"
                                                : "Talus: no memory to boot in\n");
     }
@@ -133,8 +142,8 @@ static void add_module(const char *name, paddr_t paddr, uint64_t bytes)
     memcpy(module->name, name, strnlen(name, MODULE_NAME_BYTES - 1));
     module->paddr = paddr;
     module->shown = (struct platform_module){
-        .name = module->name, /* at the same address on all nodes */
-        .start = (const void *)(ARCHIVE_BASE + node_info.archive_bytes),
+        .name = module->name,
+        .start = (const void *)(uintptr_t)node_info.archive_bytes, /* in the archive, as yet */
         .bytes = bytes,
     };
     node_info.module_count++;
@@ -187,13 +196,16 @@ static void allocate_layout(void)
 {
     paddr_t places = physical_allocate_low(core_count * sizeof(struct node_place));
     paddr_t plans = physical_allocate_low(core_count * sizeof(struct node_plan));
+    paddr_t addresses = physical_allocate_low(core_count * sizeof(struct addresses));
 
-    if (places == 0 || plans == 0) {
+    if (places == 0 || plans == 0 || addresses == 0) {
         PANIC("no memory for the plans of %u nodes", core_count);
     }
     layout.node_count = core_count;
     layout.places = (struct node_place *)(DIRECT_MAP_BASE + places);
     layout.plans = (struct node_plan *)(DIRECT_MAP_BASE + plans);
+    layout.addresses = (struct addresses *)(DIRECT_MAP_BASE + addresses);
+    layout.has_fixed_addresses = limits.has_fixed_addresses;
 #ifdef TALUS_TEST_SHARED_PAGE
     layout.test_page = physical_allocate(PAGE_BYTES, DIRECT_MAP_MAX_BYTES);
 #endif
@@ -249,11 +261,11 @@ static void plan_nodes(void)
     for (unsigned i = 0; i < core_count; i++) {
         struct node_plan *plan = &layout.plans[i];
 
+        entropy_draw(plan->random_seed);
+        entropy_draw(plan->kept_secret);
         if (node_image_plan(&layout, i) != 0) {
             PANIC("no memory to build node %u", i);
         }
-        entropy_draw(plan->random_seed);
-        entropy_draw(plan->kept_secret);
         plan->incarnation = 1;
         plan->died_ns = 0;
         plan->history = (struct rejoin_history){0};
@@ -274,16 +286,19 @@ paddr_t boot_build_node(uint32_t node)
     return node_image_build(&layout, node);
 }
 
+_Noreturn void boot_enter_node(uint32_t node)
+{
+    node_image_enter(&layout, node);
+}
+
 /* Every node on its own core, all at once. Returns when those are built that can be: they may read
- * each other's status pages. Returns node 0's root. */
-static paddr_t build_nodes(void)
+ * each other's status pages. */
+static void build_nodes(void)
 {
     for (unsigned i = 1; i < core_count; i++) {
         start_node_build(cores[i].start_index, i, node_image_stack_top(&layout.plans[i]));
     }
-    paddr_t root = boot_build_node(0);
-
-    if (root == 0) {
+    if (boot_build_node(0) == 0) {
         PANIC("no memory to build node 0");
     }
     for (unsigned i = 1; i < core_count; i++) {
@@ -294,7 +309,6 @@ static paddr_t build_nodes(void)
         }
     }
     node_image_hand_over(&layout.plans[0]);
-    return root;
 }
 
 static void start_nodes(void)
@@ -352,6 +366,7 @@ static void log_machine(const struct boot_info *info)
 _Noreturn void boot_main(struct boot_info *info)
 {
     node_info.clock.tsc_at_zero = cpu_read_tsc();
+    node_info.map = own_map;
     panic_initialise();
     trap_initialise();
     is_screen_left_out = !boot_info_check_framebuffer(info);
@@ -388,11 +403,13 @@ _Noreturn void boot_main(struct boot_info *info)
     collect_modules(info);
     physical_limit(limits.memory_bytes);
     choose_node_count();
+    if (!node_image_can_be_moved()) {
+        PANIC("the table of relocations does not fit the image");
+    }
     allocate_layout();
     share_memory();
     plan_nodes();
-    paddr_t root = build_nodes();
-
+    build_nodes();
     start_nodes();
-    node_enter(root);
+    node_image_enter(&layout, 0);
 }

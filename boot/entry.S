@@ -199,19 +199,6 @@ compatibility_mode:
     jmp start_32bit
     .code64
 
-/*
- * _Noreturn void node_enter(paddr_t root): leave the pristine image for the node's own copy. The
- * same instruction lies at the same address in both, so the load of CR3 goes on in the copy.
- */
-    .text
-    .global node_enter
-node_enter:
-    movq %rdi, %cr3
-    movq $FIRST_STACK_TOP, %rsp
-    xorl %ebp, %ebp
-    call node_main
-    ud2
-
     .section .rodata
     .balign 8
     .global boot_gdt

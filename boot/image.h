@@ -22,8 +22,15 @@ extern const char image_end[];
 extern const char pristine_data_start[]; /* .data before anything was written to it */
 extern const char archive_start[];
 extern const char archive_end[];
+extern const uint32_t relocations_start[]; /* boot/relocate.h */
+extern const uint32_t relocations_end[];
+extern const char gate_start[]; /* the image's first page */
+extern const char gate_stack[];
 extern const char loaded_end[];
 extern const char boot_pml4[]; /* the first page tables */
+
+/* Into a node that has these page tables, to its first function, there (gate.S). */
+_Noreturn void gate_enter(paddr_t root, uintptr_t main, uintptr_t stack_top);
 
 static inline uint64_t bytes_between(const char *start, const char *end)
 {

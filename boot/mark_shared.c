@@ -36,7 +36,7 @@ static void mark_ring(const void *ring, size_t bytes)
 /* Tell a checker which pages are shared by design, and that from now on all others are private. */
 static void mark_shared_pages(void)
 {
-    const char *places = (const char *)PLACES_BASE;
+    const char *places = (const char *)node_info.places;
     const char *archive = platform_archive_start();
 
     if (!is_checked()) {

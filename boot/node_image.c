@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "boot/entropy.h"
 #include "boot/image.h"
+#include "boot/relocate.h"
 #include "boot/shared_page.h"
 #include "kernel/component.h"
 #include "kernel/message/status.h"
@@ -16,6 +18,8 @@
 #include "kernel/platform.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+
+#define LARGE_PAGE_BYTES (2 * MIB)
 
 static void *at(paddr_t paddr)
 {
@@ -57,6 +61,126 @@ static paddr_t allocate_table(void *context)
     return paddr;
 }
 
+/* --- Where a node lies, in memory and in its own space --- */
+
+/* Behind its last byte of memory, so that the direct map reaches it. */
+static paddr_t memory_end(const struct node_place *place)
+{
+    paddr_t end = 0;
+
+    for (unsigned i = 0; i < place->range_count; i++) {
+        paddr_t range_end = place->ranges[i].paddr + place->ranges[i].bytes;
+
+        end = range_end > end ? range_end : end;
+    }
+    return end;
+}
+
+/* Whether large parts of it can be mapped by entries of a gigabyte. */
+static bool has_whole_gibs(const struct node_place *place)
+{
+    for (unsigned i = 0; i < place->range_count; i++) {
+        if (place->ranges[i].bytes >= 2 * GIB) {
+            return paging_has_1gib_pages();
+        }
+    }
+    return false;
+}
+
+/* Behind all registers that a driver may ask for, and the screen. */
+static paddr_t devices_end(void)
+{
+    const struct ranges *devices = &node_info.machine.devices;
+    const struct framebuffer_info *screen = &node_info.framebuffer;
+    paddr_t end = BOOT_MAPPED_BYTES; /* with all that is where it always was */
+    paddr_t screen_end = screen->paddr + (uint64_t)screen->pitch_bytes * screen->height;
+
+    for (unsigned i = 0; i < devices->count; i++) {
+        paddr_t device_end = devices->list[i].start + devices->list[i].bytes;
+
+        if (device_end > end && devices->list[i].bytes < DEVICES_MAX_BYTES) {
+            end = device_end;
+        }
+    }
+    end = screen_end > end ? screen_end : end;
+    return end < DEVICES_MAX_BYTES ? ALIGN_UP(end, LARGE_PAGE_BYTES) : DEVICES_MAX_BYTES;
+}
+
+static void need(struct addresses *addresses, enum window window, uint64_t bytes,
+                 uint64_t alignment)
+{
+    addresses->windows[window].bytes = pages_of(bytes);
+    addresses->windows[window].alignment = alignment;
+}
+
+static void need_all(struct addresses *addresses, const struct node_layout *layout, unsigned node)
+{
+    const struct node_place *place = &layout->places[node];
+    const uint64_t stack_bytes = node_image_memory_bytes(place);
+
+    need(addresses, WINDOW_IMAGE, bytes_between(image_start, image_end), PAGE_BYTES);
+    need(addresses, WINDOW_DIRECT_MAP, memory_end(place),
+         has_whole_gibs(place) ? GIB : LARGE_PAGE_BYTES);
+    /* As many as there is memory for, with the pages between them. */
+    need(addresses, WINDOW_STACKS,
+         stack_bytes + (stack_bytes / THREAD_STACK_BYTES + 1) * PAGE_BYTES, PAGE_BYTES);
+    need(addresses, WINDOW_STATUS_PAGES, layout->node_count * (uint64_t)STATUS_SLOT_BYTES,
+         PAGE_BYTES);
+    need(addresses, WINDOW_CHANNELS,
+         ALIGN_UP(layout->node_count * CHANNEL_RING_MAX_BYTES, LARGE_PAGE_BYTES), LARGE_PAGE_BYTES);
+    need(addresses, WINDOW_PLACES, layout->node_count * sizeof(struct node_place), PAGE_BYTES);
+    need(addresses, WINDOW_ARCHIVE, node_info.archive_bytes, LARGE_PAGE_BYTES);
+    need(addresses, WINDOW_DEVICES, devices_end(), LARGE_PAGE_BYTES);
+}
+
+/* Numbers that nothing else is drawn from, out of the node's secret, which is another each time. */
+static struct random_pool start_drawing(const struct node_plan *plan)
+{
+    struct random_pool pool = {.drawn_count = 0};
+
+    random_add(&pool, plan->random_seed, sizeof(plan->random_seed));
+    return pool;
+}
+
+static int choose_addresses(const struct node_layout *layout, unsigned node)
+{
+    struct addresses *addresses = &layout->addresses[node];
+    struct random_pool pool = start_drawing(&layout->plans[node]);
+
+    need_all(addresses, layout, node);
+    if (layout->has_fixed_addresses) {
+        addresses_fix(addresses);
+        return 0;
+    }
+    return addresses_draw(addresses, &pool, layout->addresses, node);
+}
+
+void node_image_move(const struct node_layout *layout, unsigned node)
+{
+    struct addresses moved = layout->addresses[node];
+    struct random_pool pool = start_drawing(&layout->plans[node]);
+
+    if (!layout->has_fixed_addresses && addresses_draw_again(&moved, &pool) == 0) {
+        layout->addresses[node] = moved;
+    }
+}
+
+static uintptr_t window_start(const struct node_layout *layout, unsigned node, enum window window)
+{
+    return layout->addresses[node].windows[window].start;
+}
+
+/* How much higher the node's image lies than the loaded one was linked. */
+static uint64_t slide_of(const struct node_layout *layout, unsigned node)
+{
+    return window_start(layout, node, WINDOW_IMAGE) - (uintptr_t)image_start;
+}
+
+static uintptr_t first_stack_top(const struct node_layout *layout, unsigned node)
+{
+    return window_start(layout, node, WINDOW_STACKS) + PAGE_BYTES + THREAD_STACK_BYTES;
+}
+
 int node_image_plan(const struct node_layout *layout, unsigned node)
 {
     const struct node_place *place = &layout->places[node];
@@ -70,7 +194,11 @@ int node_image_plan(const struct node_layout *layout, unsigned node)
     plan->status_page =
         take_pages(plan->ranges, plan->range_count, STATUS_PAGE_BYTES(layout->node_count));
     plan->stack = take_pages(plan->ranges, plan->range_count, THREAD_STACK_BYTES);
-    return plan->image == 0 || plan->status_page == 0 || plan->stack == 0 ? -ENOMEM : 0;
+    plan->root = 0;
+    if (plan->image == 0 || plan->status_page == 0 || plan->stack == 0) {
+        return -ENOMEM;
+    }
+    return choose_addresses(layout, node);
 }
 
 void *node_image_stack_top(const struct node_plan *plan)
@@ -90,25 +218,48 @@ static void *in_copy(const struct node_plan *plan, const void *variable)
     return at(plan->image + bytes_between(image_start, variable));
 }
 
+static struct relocations all_relocations(void)
+{
+    return (struct relocations){relocations_start, (size_t)(relocations_end - relocations_start)};
+}
+
+bool node_image_can_be_moved(void)
+{
+    struct relocations relocations = all_relocations();
+
+    /* But for its first page, the gate. */
+    return relocations_are_within(&relocations, PAGE_BYTES, bytes_between(image_start, data_end));
+}
+
 /* What a node before this one has left in place stays: it could not write to it, and an emulator
  * translates anew what is written. */
-static void copy_constant_pages(uint8_t *copy)
+static void copy_constant_pages(uint8_t *copy, uint64_t slide)
 {
+    const struct relocations relocations = all_relocations();
+    uint8_t page[PAGE_BYTES];
+
     for (size_t offset = 0; offset < bytes_between(image_start, data_start); offset += PAGE_BYTES) {
-        if (memcmp(copy + offset, image_start + offset, PAGE_BYTES) != 0) {
-            memcpy(copy + offset, image_start + offset, PAGE_BYTES);
+        relocations_copy(&relocations, page, (const uint8_t *)image_start, offset, PAGE_BYTES,
+                         slide);
+        if (memcmp(copy + offset, page, PAGE_BYTES) != 0) {
+            memcpy(copy + offset, page, PAGE_BYTES);
         }
     }
 }
 
 /* Text and read-only data as they stand; .data as it was before anything ran; bss zero. */
-static void copy_image(const struct node_plan *plan)
+static void copy_image(const struct node_plan *plan, uint64_t slide)
 {
+    const struct relocations relocations = all_relocations();
+    const size_t data_offset = bytes_between(image_start, data_start);
+    const size_t data_bytes = bytes_between(data_start, data_end);
     uint8_t *copy = at(plan->image);
 
-    copy_constant_pages(copy);
-    memcpy(in_copy(plan, data_start), pristine_data_start, bytes_between(data_start, data_end));
-    memset(copy + bytes_between(image_start, data_end), 0, bytes_between(data_end, image_end));
+    copy_constant_pages(copy, slide);
+    relocations_copy(&relocations, copy + data_offset,
+                     (const uint8_t *)pristine_data_start - data_offset, data_offset, data_bytes,
+                     slide);
+    memset(copy + data_offset + data_bytes, 0, bytes_between(data_end, image_end));
 }
 
 uint64_t node_image_memory_bytes(const struct node_place *place)
@@ -121,6 +272,33 @@ uint64_t node_image_memory_bytes(const struct node_place *place)
     return bytes;
 }
 
+static struct node_map make_map(const struct node_layout *layout, unsigned node)
+{
+    const struct addresses *addresses = &layout->addresses[node];
+
+    return (struct node_map){
+        .image_slide = slide_of(layout, node),
+        .direct_map = window_start(layout, node, WINDOW_DIRECT_MAP),
+        .direct_bytes = addresses->windows[WINDOW_DIRECT_MAP].bytes,
+        .status_pages = window_start(layout, node, WINDOW_STATUS_PAGES),
+        .channels = window_start(layout, node, WINDOW_CHANNELS),
+        .archive = window_start(layout, node, WINDOW_ARCHIVE),
+        .devices = window_start(layout, node, WINDOW_DEVICES),
+        .device_bytes = addresses->windows[WINDOW_DEVICES].bytes,
+    };
+}
+
+/* What points into the node, as the node has it. */
+static void place_modules(struct node_info *info)
+{
+    for (unsigned i = 0; i < info->module_count; i++) {
+        info->modules[i].shown.name =
+            (const char *)((uintptr_t)node_info.modules[i].name + info->map.image_slide);
+        info->modules[i].shown.start =
+            (const void *)(info->map.archive + (uintptr_t)node_info.modules[i].shown.start);
+    }
+}
+
 /* What all nodes know, and what is this one's. */
 static struct node_info *make_info(const struct node_layout *layout, unsigned node)
 {
@@ -130,12 +308,14 @@ static struct node_info *make_info(const struct node_layout *layout, unsigned no
     *info = node_info;
     info->node = (node_id_t)node;
     info->node_count = (uint16_t)layout->node_count; /* boot itself sees one status page alone */
-    info->places = (const struct node_place *)PLACES_BASE;
+    info->places = (const struct node_place *)window_start(layout, node, WINDOW_PLACES);
     info->nmi_line = plan->nmi_line;
     info->range_count = plan->range_count;
     memcpy(info->ranges, plan->ranges, sizeof(info->ranges));
     memcpy(info->random_seed, plan->random_seed, sizeof(info->random_seed));
-    info->stacks_end = FIRST_STACK_TOP;
+    info->map = make_map(layout, node);
+    place_modules(info);
+    info->stacks_end = first_stack_top(layout, node);
     info->clock.tsc_at_zero += (uint64_t)plan->tsc_offset;
     info->leave = layout->leave;
     info->startup_page = layout->startup_page;
@@ -172,37 +352,49 @@ void node_image_clear_status(const struct node_layout *layout, unsigned node)
 }
 
 static int map_image_part(struct address_space *space, const struct node_plan *plan,
-                          const char *start, const char *end, unsigned flags)
+                          const char *start, const char *end, uint64_t slide, unsigned flags)
 {
-    return address_space_map(space, (uintptr_t)start,
-                             plan->image + bytes_between(image_start, start),
+    const uintptr_t vaddr = (uintptr_t)start + slide;
+
+    return address_space_map(space, vaddr, plan->image + bytes_between(image_start, start),
                              pages_of(bytes_between(start, end)), flags);
 }
 
-static int map_image(struct address_space *space, const struct node_plan *plan)
+/* Where it was linked, too, in the node's own copy of it. */
+static int map_gate(struct address_space *space, const struct node_plan *plan)
 {
-    int error = map_image_part(space, plan, image_start, text_end, PAGING_EXECUTE);
+    int error = map_image_part(space, plan, gate_start, gate_start + PAGE_BYTES, 0, PAGING_EXECUTE);
+
+    return error == 0
+               ? map_image_part(space, plan, gate_stack, gate_stack + PAGE_BYTES, 0, PAGING_WRITE)
+               : error;
+}
+
+static int map_image(struct address_space *space, const struct node_plan *plan, uint64_t slide)
+{
+    int error = map_image_part(space, plan, image_start, text_end, slide, PAGING_EXECUTE);
 
     if (error == 0) {
-        error = map_image_part(space, plan, rodata_start, data_start, PAGING_READ);
+        error = map_image_part(space, plan, rodata_start, data_start, slide, PAGING_READ);
     }
     if (error == 0) {
-        error = map_image_part(space, plan, data_start, image_end, PAGING_WRITE);
+        error = map_image_part(space, plan, data_start, image_end, slide, PAGING_WRITE);
     }
-    return error;
+    return error == 0 && slide != 0 ? map_gate(space, plan) : error;
 }
 
 /* What is left of the node's memory, page tables included: what the plan has taken of it is mapped
  * elsewhere. */
-static int map_memory(struct address_space *space, const struct node_plan *plan)
+static int map_memory(struct address_space *space, const struct node_info *info,
+                      const struct node_plan *plan)
 {
     int error = 0;
 
     for (unsigned i = 0; i < plan->range_count && error == 0; i++) {
         const struct memory_range *range = &plan->ranges[i];
 
-        error = address_space_map(space, DIRECT_MAP_BASE + range->paddr, range->paddr, range->bytes,
-                                  PAGING_WRITE);
+        error = address_space_map(space, info->map.direct_map + range->paddr, range->paddr,
+                                  range->bytes, PAGING_WRITE);
     }
     return error;
 }
@@ -214,9 +406,9 @@ static int map_status_pages(struct address_space *space, const struct node_info 
     int error = 0;
 
     for (unsigned node = 0; node < info->node_count && error == 0; node++) {
-        error = address_space_map(space, STATUS_BASE + node * (uintptr_t)STATUS_SLOT_BYTES,
-                                  plans[node].status_page, bytes,
-                                  node == info->node ? PAGING_WRITE : PAGING_READ);
+        error = address_space_map(
+            space, info->map.status_pages + node * (uintptr_t)STATUS_SLOT_BYTES,
+            plans[node].status_page, bytes, node == info->node ? PAGING_WRITE : PAGING_READ);
     }
     return error;
 }
@@ -224,7 +416,7 @@ static int map_status_pages(struct address_space *space, const struct node_info 
 static int map_places(struct address_space *space, const struct node_info *info,
                       const struct node_place *places)
 {
-    return address_space_map(space, PLACES_BASE, (uintptr_t)places - DIRECT_MAP_BASE,
+    return address_space_map(space, (uintptr_t)info->places, (uintptr_t)places - DIRECT_MAP_BASE,
                              pages_of(info->node_count * sizeof(struct node_place)), PAGING_READ);
 }
 
@@ -233,7 +425,7 @@ static int prepare_channels(struct address_space *space, const struct node_info 
 {
     const uint64_t bytes = info->node_count * (uint64_t)CHANNEL_RING_MAX_BYTES;
 
-    return address_space_make_tables(space, CHANNELS_BASE, ALIGN_UP(bytes, 2 * (uint64_t)MIB));
+    return address_space_make_tables(space, info->map.channels, ALIGN_UP(bytes, 2 * (uint64_t)MIB));
 }
 
 static int map_archive(struct address_space *space, const struct node_info *info)
@@ -249,12 +441,10 @@ static int map_archive(struct address_space *space, const struct node_info *info
     return error;
 }
 
-static int map_first_stack(struct address_space *space, const struct node_plan *plan)
+static int map_first_stack(struct address_space *space, const struct node_info *info,
+                           const struct node_plan *plan)
 {
-    _Static_assert(FIRST_STACK_TOP == STACKS_BASE + PAGE_BYTES + THREAD_STACK_BYTES,
-                   "above a guard page");
-
-    return address_space_map(space, FIRST_STACK_TOP - THREAD_STACK_BYTES, plan->stack,
+    return address_space_map(space, info->stacks_end - THREAD_STACK_BYTES, plan->stack,
                              THREAD_STACK_BYTES, PAGING_WRITE);
 }
 
@@ -275,11 +465,12 @@ static int map_all(struct address_space *space, const struct node_info *info,
     const struct node_plan *plan = &layout->plans[info->node];
     int error;
 
-    if ((error = map_image(space, plan)) != 0 || (error = map_memory(space, plan)) != 0 ||
+    if ((error = map_image(space, plan, info->map.image_slide)) != 0 ||
+        (error = map_memory(space, info, plan)) != 0 ||
         (error = map_status_pages(space, info, layout->plans)) != 0 ||
         (error = map_places(space, info, layout->places)) != 0 ||
         (error = prepare_channels(space, info)) != 0 || (error = map_archive(space, info)) != 0 ||
-        (error = map_first_stack(space, plan)) != 0) {
+        (error = map_first_stack(space, info, plan)) != 0) {
         return error;
     }
 #ifdef TALUS_TEST_SHARED_PAGE
@@ -295,7 +486,8 @@ paddr_t node_image_build(const struct node_layout *layout, unsigned node)
                                   .allocate_table = allocate_table};
 
     ASSERT(node < layout->node_count);
-    copy_image(&layout->plans[node]);
+    layout->plans[node].root = 0;
+    copy_image(&layout->plans[node], slide_of(layout, node));
     node_image_clear_status(layout, node);
     struct node_info *info = make_info(layout, node);
 
@@ -305,7 +497,17 @@ paddr_t node_image_build(const struct node_layout *layout, unsigned node)
         return 0;
     }
     info->page_table_root = space.root;
+    layout->plans[node].root = space.root;
     return space.root;
+}
+
+_Noreturn void node_image_enter(const struct node_layout *layout, unsigned node)
+{
+    const struct node_plan *plan = &layout->plans[node];
+
+    ASSERT(plan->root != 0);
+    gate_enter(plan->root, (uintptr_t)node_main + slide_of(layout, node),
+               first_stack_top(layout, node));
 }
 
 void node_image_hand_over(const struct node_plan *plan)

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "boot/addresses.h"
 #include "boot/rejoin.h"
 #include "kernel/node.h"
 
@@ -18,6 +19,7 @@ struct node_plan {
     struct nmi_line nmi_line;
     int64_t tsc_offset; /* of its core, to the one that boots */
     /* Changed when it is built again, by its own core (rejoin.c). */
+    paddr_t root; /* of its page tables; 0: not built */
     uint32_t incarnation;
     uint64_t random_seed[4];
     uint64_t kept_secret[4]; /* for the seeds to come */
@@ -30,6 +32,8 @@ struct node_layout {
     unsigned node_count;
     struct node_place *places; /* read by nodes, written by none of them */
     struct node_plan *plans;
+    struct addresses *addresses; /* one for each plan */
+    bool has_fixed_addresses;
     void (*leave)(void); /* these two: for all node_infos */
     uint8_t startup_page;
 #ifdef TALUS_TEST_SHARED_PAGE
@@ -42,8 +46,14 @@ struct node_layout {
 
 /* How much a node's share is. */
 uint64_t node_image_memory_bytes(const struct node_place *place);
-/* Choose a node's memory out of its share. Returns 0, or -ENOMEM. */
+/* Whether the table of relocations fits the image: else no node can be made. */
+bool node_image_can_be_moved(void);
+/* Choose a node's memory out of its share, and its addresses unlike those of the nodes before it.
+ * Returns 0, -ENOMEM, or -ENOSPC when its addresses do not suffice. */
 MUST_CHECK int node_image_plan(const struct node_layout *layout, unsigned node);
+/* Other addresses, but for the image, for one that is built again: text that moves an emulator
+ * would translate anew. */
+void node_image_move(const struct node_layout *layout, unsigned node);
 /* Where its core builds the node, as boot's tables map it: the end of its stack. */
 void *node_image_stack_top(const struct node_plan *plan);
 
@@ -55,6 +65,8 @@ void *node_image_stack_top(const struct node_plan *plan);
  * Returns the root of its page tables, or 0 without memory for them.
  */
 paddr_t node_image_build(const struct node_layout *layout, unsigned node);
+/* Into the node, which is built. */
+_Noreturn void node_image_enter(const struct node_layout *layout, unsigned node);
 /* The node's status page, as boot's tables map it. */
 struct status_page *node_image_status(const struct node_plan *plan);
 /* Clear it but for its state, as node_image_build() does: where that may have stopped halfway. */

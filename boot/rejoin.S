@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Out of a node that has failed, whatever it was in the middle of. The same instructions lie at the
- * same address in its copy and in the image as it was loaded, so the load of CR3 goes on there.
+ * What a core does that has left a failed node by the gate (gate.S), before it has a stack.
  */
 #include "boot/rejoin.h"
 #include "boot/own_apic_id.inc"
@@ -13,15 +12,11 @@
 #define MSR_MCG_STATUS 0x17A
 
     .text
-    .global rejoin_leave, rejoin_again
-rejoin_leave:
-    cli
-    cld
-    movq $left, %rsp            /* not there before the next load; the node's NMI has its own */
-    movq $PHYSICAL(boot_pml4), %rax
-    movq %rax, %cr3
-    /* The return from what may be an NMI allows the next one. */
+    /* On boot's page tables, from the gate or the trampoline. The return from what may be an NMI
+     * allows the next one. */
+    .global rejoin_again
 rejoin_again:
+    movq $left, %rsp
     movq $PHYSICAL(boot_gdt_pointer), %rax
     lgdt (%rax)
     lidt idt_pointer(%rip)

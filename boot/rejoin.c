@@ -297,6 +297,7 @@ _Noreturn void rejoin_main(uint32_t node)
     plan->died_ns = died_ns;
     plan->incarnation++;
     entropy_renew(plan->kept_secret, plan->random_seed);
+    node_image_move(layout, node);
     paddr_t root = node_image_build(layout, node);
 
     if (root == 0) { /* it was enough once */
@@ -311,5 +312,5 @@ _Noreturn void rejoin_main(uint32_t node)
     mmio_write32(&status->state, 0, NODE_STARTING);
     /* Before the node looks at who is dead: see status_welcome(). */
     __asm__ volatile("mfence" : : : "memory");
-    node_enter(root);
+    node_image_enter(layout, node);
 }

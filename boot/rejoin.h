@@ -40,12 +40,9 @@ struct node_layout;
 /* Have the nodes of this layout, which stays as it is, leave by here. `is_at_once`: never delayed.
  */
 void rejoin_prepare(struct node_layout *layout, bool is_at_once);
-/* In a node: out of it (rejoin.S). */
+/* In a node: out of it (gate.S). */
 CALLED_FROM_OUTSIDE _Noreturn void rejoin_leave(void);
 /* What follows, on the node's first stack. May be begun again at any moment. */
 CALLED_FROM_OUTSIDE _Noreturn void rejoin_main(uint32_t node);
-
-/* Into a node (entry.S). */
-_Noreturn void node_enter(paddr_t root);
 
 #endif

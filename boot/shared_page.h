@@ -11,7 +11,7 @@
 
 #ifdef TALUS_TEST_SHARED_PAGE
 
-#define SHARED_PAGE_VADDR 0xFFFFD00000000000
+#define SHARED_PAGE_VADDR 0xFFFFFFFFFFE00000 /* above all images (addresses.c) */
 
 static inline bool shared_page_is_mapped(const struct node_info *info)
 {

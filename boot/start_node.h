@@ -76,6 +76,8 @@ MUST_CHECK int start_node_measure_tsc(unsigned index, struct tsc_range *range);
 /* What core `index` calls, on the order below: build the node, and return the root of its page
  * tables, or 0 without memory. May be begun again at any moment. */
 CALLED_FROM_OUTSIDE paddr_t boot_build_node(uint32_t node);
+/* And on the next one, on the same stack: enter it. */
+CALLED_FROM_OUTSIDE _Noreturn void boot_enter_node(uint32_t node);
 /* Have core `index`, which is present, build its node, on a stack that ends at stack_top. */
 void start_node_build(unsigned index, uint32_t node, void *stack_top);
 /* Whether it has; waits a while for its word, and gives it up without, or without memory. */

@@ -143,8 +143,10 @@ build:
 
 go:
     movl $START_ANSWER_ENTERED, START_CORE_ANSWER(%r12)
-    movq START_CORE_ROOT(%r12), %rdi
-    jmp node_enter
+    movq START_CORE_STACK(%r12), %rsp
+    movl START_CORE_NODE(%r12), %edi
+    xorl %ebp, %ebp
+    call boot_enter_node
 
     /* A core without a node ignores them. MCIP goes, for the next one would reset the machine. */
     .global start_node_machine_check, start_node_nmi, start_node_exception

@@ -9,7 +9,6 @@
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/lapic.h"
-#include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/cpu.h"
@@ -27,7 +26,7 @@ static void start_memory(void)
     };
 
     for (unsigned i = 0; i < node_info.range_count; i++) {
-        pages_add_range((void *)(DIRECT_MAP_BASE + node_info.ranges[i].paddr),
+        pages_add_range((void *)(node_info.map.direct_map + node_info.ranges[i].paddr),
                         node_info.ranges[i].bytes);
     }
     memory_set_source(&pages);

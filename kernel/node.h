@@ -47,10 +47,23 @@ struct node_place {
     uint64_t local_bytes;
 };
 
+/* Virtual addresses, other ones on every node; behind them lie its own image and memory, and the
+ * few pages that it may share (design, The node). */
+struct node_map {
+    uintptr_t image_slide;  /* what is added to the addresses as linked: text, data */
+    uintptr_t direct_map;   /* its memory, there + physical address; rings to it read-only */
+    uint64_t direct_bytes;  /* of that, from physical address 0 on */
+    uintptr_t status_pages; /* of all nodes; own writable */
+    uintptr_t channels;     /* rings of channels from it, in their receivers' memory, writable */
+    uintptr_t archive;      /* boot modules and built-in web root, read-only */
+    uintptr_t devices;      /* registers that a driver asked for, there + physical address */
+    uint64_t device_bytes;
+};
+
 struct node_info {
     node_id_t node;
     uint16_t node_count;
-    const struct node_place *places; /* of all nodes */
+    const struct node_place *places; /* of all nodes, read-only */
     bool has_x2apic;
     struct nmi_line nmi_line;
 
@@ -64,7 +77,8 @@ struct node_info {
     unsigned range_count; /* what of its memory is free at its start */
     struct memory_range ranges[NODE_RANGE_MAX];
     uint64_t random_seed[4]; /* this node's alone; gone once it is used */
-    uintptr_t stacks_end;    /* next free address among the stacks */
+    struct node_map map;
+    uintptr_t stacks_end; /* next free address among the stacks, each with no page below */
 
     unsigned module_count;
     struct module modules[MODULE_MAX];

@@ -26,7 +26,7 @@ static void report_nested(uintptr_t where)
 {
     char text[96];
     int length = format_text(text, sizeof(text), "node%u panic: failed again at %#018lx\n",
-                             platform_node(), where);
+                             platform_node(), where - node_info.map.image_slide);
 
     platform_console->write_through();
     platform_console->write(text, (size_t)length);

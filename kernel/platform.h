@@ -61,7 +61,7 @@ bus_addr_t platform_bus_addr(const void *vaddr);
 bus_addr_t platform_bus_addr_at_once(const void *vaddr);
 #define BUS_ADDR_NONE UINT64_MAX
 
-/* --- The boot archive: modules, read-only, at the same virtual address on every node. --- */
+/* --- The boot archive: modules, read-only. --- */
 struct platform_module {
     const char *name; /* "root.tar": the user's; "builtin.tar": part of the image */
     const void *start;

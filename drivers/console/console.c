@@ -112,12 +112,13 @@ static void find_devices(void)
     /* Without a port the log goes nowhere else, and the system works all the same. */
     (void)serial_initialise(&options.serial);
     if (options.has_screen && info->paddr == 0) {
-        (void)vga_text_detect(info, (uint8_t *)DIRECT_MAP_BASE); /* else there is no screen */
+        (void)vga_text_detect(info,
+                              (uint8_t *)node_info.map.direct_map); /* else there is no screen */
     }
     uint64_t bytes = screen_bytes();
 
     if (bytes != 0 && bytes <= BOOT_MAPPED_BYTES && info->paddr <= BOOT_MAPPED_BYTES - bytes) {
-        open_screen((void *)(DIRECT_MAP_BASE + info->paddr));
+        open_screen((void *)(node_info.map.direct_map + info->paddr));
     }
 }
 

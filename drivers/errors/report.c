@@ -6,7 +6,7 @@
 #include "drivers/errors/hardware.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
-#include "kernel/x86/layout.h"
+#include "kernel/node.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/bits.h"
@@ -36,6 +36,7 @@ extern const uint32_t symbol_count;
 extern const struct symbol symbol_table[];
 extern const char symbol_names[];
 
+/* In text, as it was linked: so it says where it was, and not where this node has it. */
 static void log_address(const char *label, uintptr_t vaddr)
 {
     uintptr_t offset = vaddr - (uintptr_t)text_start;
@@ -44,11 +45,18 @@ static void log_address(const char *label, uintptr_t vaddr)
         offset < text_bytes ? symbol_find(symbol_table, symbol_count, (uint32_t)offset) : NULL;
 
     if (symbol != NULL) {
-        log_error("panic", "%s %#018lx %s+%#lx", label, vaddr, &symbol_names[symbol->name_offset],
-                  offset - symbol->offset);
+        log_error("panic", "%s %#018lx %s+%#lx", label, vaddr - node_info.map.image_slide,
+                  &symbol_names[symbol->name_offset], offset - symbol->offset);
     } else {
         log_error("panic", "%s %#018lx", label, vaddr);
     }
+}
+
+/* Else the upper bits, which tables do not go by, are not what the processor wants (SDM 1 3.3.7.1).
+ */
+static bool is_canonical(uintptr_t vaddr)
+{
+    return (intptr_t)(vaddr << 16) >> 16 == (intptr_t)vaddr;
 }
 
 /* Whether a frame's two words can be read: the chain may be what was destroyed. */
@@ -56,7 +64,7 @@ static bool is_readable_frame(uintptr_t frame)
 {
     struct address_space *space = paging_own_space();
 
-    return frame % sizeof(uintptr_t) == 0 && frame >= DIRECT_MAP_BASE &&
+    return frame % sizeof(uintptr_t) == 0 && is_canonical(frame) &&
            address_space_translate(space, frame) != ADDRESS_SPACE_NONE &&
            address_space_translate(space, frame + sizeof(uintptr_t)) != ADDRESS_SPACE_NONE;
 }

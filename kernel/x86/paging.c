@@ -11,7 +11,6 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/layout.h"
 #include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
@@ -27,7 +26,7 @@ static paddr_t allocate_own_table(void *context)
     void *page = pages_allocate(1);
 
     (void)context;
-    return page == NULL ? 0 : (uintptr_t)page - DIRECT_MAP_BASE;
+    return page == NULL ? 0 : (uintptr_t)page - node_info.map.direct_map;
 }
 
 struct address_space *paging_own_space(void)
@@ -35,7 +34,7 @@ struct address_space *paging_own_space(void)
     if (own_space.root == 0) {
         own_space = (struct address_space){
             .root = node_info.page_table_root,
-            .tables_vaddr = DIRECT_MAP_BASE,
+            .tables_vaddr = node_info.map.direct_map,
             .has_1gib_pages = paging_has_1gib_pages(),
             .allocate_table = allocate_own_table,
         };
@@ -50,12 +49,12 @@ static int map(paddr_t paddr, size_t bytes, unsigned flags)
     paddr_t start = ALIGN_DOWN(paddr, (paddr_t)PAGE_BYTES);
     paddr_t end = ALIGN_UP(paddr + bytes, (paddr_t)PAGE_BYTES);
 
-    if (bytes == 0 || end <= start || end > DEVICES_MAX_BYTES ||
+    if (bytes == 0 || end <= start || end > node_info.map.device_bytes ||
         memory_ranges_touch(node_info.ranges, node_info.range_count, start, end)) {
         return -ENODEV;
     }
-    return address_space_map_missing(paging_own_space(), DEVICES_BASE + start, start, end - start,
-                                     PAGING_WRITE | flags);
+    return address_space_map_missing(paging_own_space(), node_info.map.devices + start, start,
+                                     end - start, PAGING_WRITE | flags);
 }
 
 void *paging_map_device(paddr_t paddr, size_t bytes)
@@ -69,10 +68,12 @@ void *paging_map_device(paddr_t paddr, size_t bytes)
                   error == -ENODEV ? "no device is known to be there" : "no memory");
         return NULL;
     }
-    return (void *)(DEVICES_BASE + paddr);
+    return (void *)(node_info.map.devices + paddr);
 }
 
 void *paging_map_screen(paddr_t paddr, size_t bytes)
 {
-    return map(paddr, bytes, PAGING_WRITE_COMBINING) == 0 ? (void *)(DEVICES_BASE + paddr) : NULL;
+    int error = map(paddr, bytes, PAGING_WRITE_COMBINING);
+
+    return error == 0 ? (void *)(node_info.map.devices + paddr) : NULL;
 }

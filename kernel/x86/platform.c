@@ -52,7 +52,7 @@ uint64_t platform_boot_epoch_s(void)
 struct status_page *platform_status_page(node_id_t node)
 {
     ASSERT_SLOW(node < node_info.node_count);
-    return (struct status_page *)(STATUS_BASE + node * (uintptr_t)STATUS_SLOT_BYTES);
+    return (struct status_page *)(node_info.map.status_pages + node * (uintptr_t)STATUS_SLOT_BYTES);
 }
 
 uint32_t interrupt_apic_id(node_id_t node)
@@ -117,9 +117,9 @@ void *platform_allocate_stack(void)
     for (uintptr_t page = stack; page < stack + THREAD_STACK_BYTES; page += PAGE_BYTES) {
         void *memory = pages_allocate_raw(1, 0);
 
-        if (memory == NULL ||
-            address_space_map(paging_own_space(), page, (uintptr_t)memory - DIRECT_MAP_BASE,
-                              PAGE_BYTES, PAGING_WRITE) != 0) {
+        if (memory == NULL || address_space_map(paging_own_space(), page,
+                                                (uintptr_t)memory - node_info.map.direct_map,
+                                                PAGE_BYTES, PAGING_WRITE) != 0) {
             /* The part that is mapped stays below the next stack, out of use. */
             node_info.stacks_end = page;
             return NULL;
@@ -133,9 +133,9 @@ static const struct module *last_module = node_info.modules; /* most lie where t
 
 inline bus_addr_t platform_bus_addr_at_once(const void *vaddr)
 {
-    uintptr_t offset = (uintptr_t)vaddr - DIRECT_MAP_BASE;
+    uintptr_t offset = (uintptr_t)vaddr - node_info.map.direct_map;
 
-    if (offset < DIRECT_MAP_MAX_BYTES) {
+    if (offset < node_info.map.direct_bytes) {
         return offset;
     }
     offset = (uintptr_t)vaddr - (uintptr_t)last_module->shown.start;
@@ -164,7 +164,7 @@ const struct platform_module *platform_module(unsigned index)
 
 const void *platform_archive_start(void)
 {
-    return (const void *)ARCHIVE_BASE;
+    return (const void *)node_info.map.archive;
 }
 
 size_t platform_archive_bytes(void)

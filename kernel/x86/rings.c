@@ -7,7 +7,6 @@
 #include "kernel/message/channel.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
 #include "libc/core/pages.h"
@@ -38,13 +37,13 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
 
 uint64_t platform_ring_place(const void *ring)
 {
-    return (uintptr_t)ring - DIRECT_MAP_BASE;
+    return (uintptr_t)ring - node_info.map.direct_map;
 }
 
 static uintptr_t ring_vaddr(node_id_t to)
 {
     ASSERT(to < node_info.node_count && to != node_info.node);
-    return CHANNELS_BASE + to * CHANNEL_RING_MAX_BYTES;
+    return node_info.map.channels + to * CHANNEL_RING_MAX_BYTES;
 }
 
 void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)

@@ -99,6 +99,16 @@ static void a_node_that_fails_starts_again_unless_the_line_says_no(void **state)
     assert_int_equal(restart("restart=n"), RESTART_WITH_DELAYS);
 }
 
+static void nodes_have_addresses_of_their_own_unless_the_line_says_no(void **state)
+{
+    (void)state;
+    assert_false(boot_limits_read("").has_fixed_addresses);
+    assert_false(boot_limits_read("randomise=yes").has_fixed_addresses);
+    assert_false(boot_limits_read("-- randomise=no").has_fixed_addresses);
+    assert_true(boot_limits_read("randomise=no").has_fixed_addresses);
+    assert_false(boot_limits_read("randomise=not").has_fixed_addresses);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +117,7 @@ int main(void)
         cmocka_unit_test_setup(what_is_no_number_is_ignored, set_up),
         cmocka_unit_test_setup(too_little_becomes_the_least, set_up),
         cmocka_unit_test_setup(a_node_that_fails_starts_again_unless_the_line_says_no, set_up),
+        cmocka_unit_test_setup(nodes_have_addresses_of_their_own_unless_the_line_says_no, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

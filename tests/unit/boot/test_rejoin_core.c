@@ -43,8 +43,9 @@ static uint64_t tsc;
 static uint64_t timer_counts; /* running */
 static unsigned attentions[NODE_COUNT];
 static bool was_entered, is_handed_over;
-static unsigned build_count;
+static unsigned build_count, move_count;
 static uint32_t state_when_built, incarnation_when_built;
+static uint64_t seed_when_moved;
 /* At that time node 2 says that it has let go; or that it is dead. */
 static uint64_t release_at, death_at;
 static jmp_buf in_node;
@@ -141,9 +142,17 @@ void node_image_hand_over(const struct node_plan *plan)
     is_handed_over = true;
 }
 
-_Noreturn void node_enter(paddr_t root)
+void node_image_move(const struct node_layout *of, unsigned node)
 {
-    assert_int_equal(root, ROOT);
+    assert_ptr_equal(of, &layout);
+    assert_int_equal(move_count++, build_count); /* before it is built */
+    seed_when_moved = plans[node].random_seed[0];
+}
+
+_Noreturn void node_image_enter(const struct node_layout *of, unsigned node)
+{
+    assert_ptr_equal(of, &layout);
+    assert_int_equal(pages[node]->state, NODE_STARTING);
     was_entered = true;
     longjmp(in_node, 1);
 }
@@ -170,7 +179,7 @@ static int begin(void **state)
     tsc = 1000 * NS_PER_S; /* no life was a short one */
     timer_counts = 0;
     was_entered = is_handed_over = false;
-    build_count = 0;
+    build_count = move_count = 0;
     release_at = death_at = NEVER;
     privileged.sleep_count = 0;
     rejoin_prepare(&layout, false);
@@ -226,6 +235,7 @@ static void its_next_life_has_another_number_and_another_secret(void **state)
     assert_int_equal(pages[NODE]->state, NODE_STARTING);
     assert_int_equal(plans[NODE].random_seed[0], 2);
     assert_int_equal(plans[NODE].kept_secret[0], 1);
+    assert_int_equal(seed_when_moved, 2); /* it has other addresses, too */
     assert_false(is_handed_over);
     assert_int_equal(privileged.sleep_count, 0);
     assert_string_equal(pages[NODE]->log, "");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: kernel/x86/paging.c libc/core/address_space.c tests/unit/world/panic.c */
-/* flags: -DCPU_FAKE -include tests/unit/world/low_direct_map.h */
+/* flags: -DCPU_FAKE */
 /*
  * Tests which devices kernel/x86/paging.c maps, and libc/core/address_space.c, in tables that lie
  * in this program: the direct map starts at address 0 here.
@@ -25,10 +25,12 @@
 #include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
-#define PAGES_MAX 64
-#define CARD      0xFEB00000u
-#define ECAM      0xB0000000u
-#define ECAM_SIZE 0x10000000u
+#define PAGES_MAX    64
+#define CARD         0xFEB00000u
+#define ECAM         0xB0000000u
+#define ECAM_SIZE    0x10000000u
+#define DEVICES      0xFFFFC98760000000
+#define DEVICE_BYTES (64 * GIB)
 
 struct node_info node_info;
 struct status_page *status_own_page;
@@ -95,6 +97,8 @@ static int reset(void **state)
         free(tables[--page_count]);
     }
     memset(&node_info, 0, sizeof(node_info));
+    node_info.map.devices = DEVICES;
+    node_info.map.device_bytes = DEVICE_BYTES;
     memset(&status, 0, sizeof(status));
     memset(paging_own_space(), 0, sizeof(struct address_space)); /* looked up at its first use */
     node_info.page_table_root = (uintptr_t)pages_allocate(1);
@@ -121,7 +125,7 @@ static void assert_refused(paddr_t paddr, size_t bytes)
     assert_int_equal(log_count, 1);
     assert_int_equal(status.counters[COUNTER_DROP_BAD_DEVICE], before + 1);
     assert_int_equal(page_count, pages_before);
-    assert_int_equal(address_space_translate(paging_own_space(), DEVICES_BASE + paddr),
+    assert_int_equal(address_space_translate(paging_own_space(), DEVICES + paddr),
                      ADDRESS_SPACE_NONE);
 }
 
@@ -134,7 +138,7 @@ static void a_known_device_is_mapped_and_again_at_the_same_address(void **state)
     assert_mapped((uint8_t *)vaddr + 0x1F123, CARD + 0x1F123);
     assert_ptr_equal(paging_map_device(CARD, 0x20000), vaddr);
     assert_ptr_equal(paging_map_device(CARD + 0x10010, 4), (uint8_t *)vaddr + 0x10010);
-    assert_int_equal(address_space_translate(paging_own_space(), DEVICES_BASE + CARD + 0x20000),
+    assert_int_equal(address_space_translate(paging_own_space(), DEVICES + CARD + 0x20000),
                      ADDRESS_SPACE_NONE);
 }
 
@@ -159,8 +163,8 @@ static void memory_of_this_node_is_refused_even_where_a_device_says_it_is(void *
     assert_refused(CARD, 0x20000);
     assert_refused(CARD + 0x10800, 1);
     node_info.range_count = 0;
-    ranges_add(&node_info.machine.devices, DEVICES_MAX_BYTES - 4096, 8192, 0);
-    assert_refused(DEVICES_MAX_BYTES - 4096, 8192); /* the map has no room for it */
+    ranges_add(&node_info.machine.devices, DEVICE_BYTES - 4096, 8192, 0);
+    assert_refused(DEVICE_BYTES - 4096, 8192); /* the map has no room for it */
 }
 
 /* By the page, its tables would take half a megabyte. */
@@ -172,7 +176,7 @@ static void large_devices_take_few_tables(void **state)
     ranges_add(&node_info.machine.devices, ECAM, ECAM_SIZE, 0);
     assert_mapped(paging_map_device(ECAM, ECAM_SIZE), ECAM);
     assert_in_range(page_count - before, 1, 3);
-    assert_mapped((uint8_t *)DEVICES_BASE + ECAM + ECAM_SIZE - 1, ECAM + ECAM_SIZE - 1);
+    assert_mapped((uint8_t *)DEVICES + ECAM + ECAM_SIZE - 1, ECAM + ECAM_SIZE - 1);
     assert_mapped(paging_map_device(ECAM + 0x1234000, 4096), ECAM + 0x1234000);
 }
 
@@ -183,7 +187,7 @@ static void a_large_device_of_which_a_page_is_mapped_is_mapped_too(void **state)
     assert_mapped(paging_map_device(ECAM + 0x201000, 4096), ECAM + 0x201000);
     assert_mapped(paging_map_device(ECAM, ECAM_SIZE), ECAM);
     for (paddr_t offset = 0; offset < ECAM_SIZE; offset += PAGE_BYTES) {
-        assert_mapped((uint8_t *)DEVICES_BASE + ECAM + offset, ECAM + offset);
+        assert_mapped((uint8_t *)DEVICES + ECAM + offset, ECAM + offset);
     }
 }
 
@@ -388,9 +392,9 @@ static void a_screen_that_cannot_be_is_not_mapped(void **state)
     assert_null(paging_map_screen(0xD0000010, 0));
     assert_null(paging_map_screen(UINT64_MAX - 10, 100));
     assert_null(paging_map_screen(0xD0000001, SIZE_MAX)); /* up to its own begin, round the end */
-    assert_null(paging_map_screen(DEVICES_MAX_BYTES - 4096, 4097));
+    assert_null(paging_map_screen(DEVICE_BYTES - 4096, 4097));
     assert_int_equal(log_count, 0);
-    assert_mapped(paging_map_screen(DEVICES_MAX_BYTES - 4096, 4096), DEVICES_MAX_BYTES - 4096);
+    assert_mapped(paging_map_screen(DEVICE_BYTES - 4096, 4096), DEVICE_BYTES - 4096);
 }
 
 static void a_core_without_pages_of_a_gigabyte_gets_smaller_ones(void **state)

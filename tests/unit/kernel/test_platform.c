@@ -66,8 +66,15 @@ void clock_woken(void)
     woken_after = privileged.sleep_count;
 }
 
+/* Addresses, as boot may have drawn them. */
+#define DIRECT_MAP       0xFFFF9A3BC0000000
+#define DIRECT_MAP_BYTES 0x40000000
+#define STATUS_PAGES     0xFFFF812345678000
+#define ARCHIVE          0xFFFFC04321000000
+#define STACKS           0xFFFFDEADBEEFF000
+
 /* Memory: pages in a row from FIRST_PAGE on, so many; what was mapped where. */
-#define FIRST_PAGE  (DIRECT_MAP_BASE + 0x100000)
+#define FIRST_PAGE  (DIRECT_MAP + 0x100000)
 #define STACK_PAGES (THREAD_STACK_BYTES / PAGE_BYTES)
 
 static unsigned pages_left, pages_taken;
@@ -160,7 +167,13 @@ static int begin(void **state)
     static const struct node_place places[NODE_COUNT] = {
         {.apic_id = 40}, {.apic_id = 41}, {.apic_id = 7}};
 
-    node_info = (struct node_info){.node = 1, .node_count = NODE_COUNT, .places = places};
+    node_info = (struct node_info){.node = 1,
+                                   .node_count = NODE_COUNT,
+                                   .places = places,
+                                   .map = {.direct_map = DIRECT_MAP,
+                                           .direct_bytes = DIRECT_MAP_BYTES,
+                                           .status_pages = STATUS_PAGES,
+                                           .archive = ARCHIVE}};
     sent = 0;
     pages_left = mappings_left = UINT32_MAX;
     pages_taken = mapped_count = 0;
@@ -192,17 +205,17 @@ static void a_stack_lies_above_a_page_that_is_not_mapped(void **state)
     uintptr_t first, second;
 
     (void)state;
-    node_info.stacks_end = STACKS_BASE;
+    node_info.stacks_end = STACKS;
     first = (uintptr_t)platform_allocate_stack();
     second = (uintptr_t)platform_allocate_stack();
-    assert_int_equal(first, STACKS_BASE + PAGE_BYTES);
+    assert_int_equal(first, STACKS + PAGE_BYTES);
     assert_int_equal(second, first + THREAD_STACK_BYTES + PAGE_BYTES);
     assert_int_equal(mapped_count, 2 * STACK_PAGES);
     for (unsigned i = 0; i < mapped_count; i++) {
         uintptr_t stack = i < STACK_PAGES ? first : second;
 
         assert_int_equal(mapped[i].vaddr, stack + i % STACK_PAGES * PAGE_BYTES);
-        assert_int_equal(mapped[i].paddr, FIRST_PAGE - DIRECT_MAP_BASE + i * PAGE_BYTES);
+        assert_int_equal(mapped[i].paddr, FIRST_PAGE - DIRECT_MAP + i * PAGE_BYTES);
     }
 }
 
@@ -218,19 +231,19 @@ static void assert_next_stack_lies_above(uintptr_t used_end)
 static void a_stack_without_memory_leaves_what_was_mapped_out_of_use(void **state)
 {
     (void)state;
-    node_info.stacks_end = STACKS_BASE;
+    node_info.stacks_end = STACKS;
     pages_left = STACK_PAGES - 1;
     assert_null(platform_allocate_stack());
-    assert_next_stack_lies_above(STACKS_BASE + THREAD_STACK_BYTES);
+    assert_next_stack_lies_above(STACKS + THREAD_STACK_BYTES);
 }
 
 static void a_stack_without_memory_for_its_tables_is_none(void **state)
 {
     (void)state;
-    node_info.stacks_end = STACKS_BASE;
+    node_info.stacks_end = STACKS;
     mappings_left = 0;
     assert_null(platform_allocate_stack());
-    assert_next_stack_lies_above(STACKS_BASE + PAGE_BYTES);
+    assert_next_stack_lies_above(STACKS + PAGE_BYTES);
 }
 
 static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
@@ -238,28 +251,28 @@ static void devices_find_memory_stacks_and_modules_where_they_lie(void **state)
     uintptr_t stack;
 
     (void)state;
-    node_info.modules[0] = (struct module){
-        .paddr = 0x5000000, .shown.start = (void *)ARCHIVE_BASE, .shown.bytes = 0x2000};
+    node_info.modules[0] =
+        (struct module){.paddr = 0x5000000, .shown.start = (void *)ARCHIVE, .shown.bytes = 0x2000};
     node_info.modules[1] = (struct module){
-        .paddr = 0x7000000, .shown.start = (void *)(ARCHIVE_BASE + 0x2000), .shown.bytes = 0x1000};
+        .paddr = 0x7000000, .shown.start = (void *)(ARCHIVE + 0x2000), .shown.bytes = 0x1000};
     node_info.module_count = 2;
     node_info.archive_bytes = 0x3000;
-    node_info.stacks_end = STACKS_BASE;
-    assert_int_equal(platform_bus_addr((void *)DIRECT_MAP_BASE), 0);
-    assert_int_equal(platform_bus_addr((void *)(DIRECT_MAP_BASE + 0x1234)), 0x1234);
-    expect_assert_failure(platform_bus_addr((void *)(DIRECT_MAP_BASE + DIRECT_MAP_MAX_BYTES)));
-    assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x1FFF)), 0x5001FFF);
-    assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2000)), 0x7000000);
-    assert_int_equal(platform_bus_addr((void *)(ARCHIVE_BASE + 0x2FFF)), 0x7000FFF);
-    assert_int_equal(platform_bus_addr((void *)ARCHIVE_BASE), 0x5000000);
+    node_info.stacks_end = STACKS;
+    assert_int_equal(platform_bus_addr((void *)DIRECT_MAP), 0);
+    assert_int_equal(platform_bus_addr((void *)(DIRECT_MAP + 0x1234)), 0x1234);
+    expect_assert_failure(platform_bus_addr((void *)(DIRECT_MAP + DIRECT_MAP_BYTES)));
+    assert_int_equal(platform_bus_addr((void *)(ARCHIVE + 0x1FFF)), 0x5001FFF);
+    assert_int_equal(platform_bus_addr((void *)(ARCHIVE + 0x2000)), 0x7000000);
+    assert_int_equal(platform_bus_addr((void *)(ARCHIVE + 0x2FFF)), 0x7000FFF);
+    assert_int_equal(platform_bus_addr((void *)ARCHIVE), 0x5000000);
     /* At once in own memory and in the module of the byte before. */
-    assert_int_equal(platform_bus_addr_at_once((void *)(DIRECT_MAP_BASE + 0x1234)), 0x1234);
-    assert_int_equal(platform_bus_addr_at_once((void *)(ARCHIVE_BASE + 1)), 0x5000001);
-    assert_true(platform_bus_addr_at_once((void *)(ARCHIVE_BASE + 0x2000)) == BUS_ADDR_NONE);
+    assert_int_equal(platform_bus_addr_at_once((void *)(DIRECT_MAP + 0x1234)), 0x1234);
+    assert_int_equal(platform_bus_addr_at_once((void *)(ARCHIVE + 1)), 0x5000001);
+    assert_true(platform_bus_addr_at_once((void *)(ARCHIVE + 0x2000)) == BUS_ADDR_NONE);
     stack = (uintptr_t)platform_allocate_stack();
     assert_true(platform_bus_addr_at_once((void *)(stack + 5)) == BUS_ADDR_NONE);
-    assert_int_equal(platform_bus_addr((void *)(stack + 5)), FIRST_PAGE - DIRECT_MAP_BASE + 5);
-    expect_assert_failure(platform_bus_addr((void *)(ARCHIVE_BASE + 0x3000)));
+    assert_int_equal(platform_bus_addr((void *)(stack + 5)), FIRST_PAGE - DIRECT_MAP + 5);
+    expect_assert_failure(platform_bus_addr((void *)(ARCHIVE + 0x3000)));
 }
 
 static void there_are_so_many_modules_and_no_more(void **state)
@@ -382,8 +395,8 @@ static void the_nodes_end_is_a_halt_without_interrupts(void **state)
 static void status_pages_lie_in_their_slots(void **state)
 {
     (void)state;
-    assert_int_equal(platform_status_page(0), STATUS_BASE);
-    assert_int_equal(platform_status_page(2), STATUS_BASE + 2 * STATUS_SLOT_BYTES);
+    assert_int_equal(platform_status_page(0), STATUS_PAGES);
+    assert_int_equal(platform_status_page(2), STATUS_PAGES + 2 * STATUS_SLOT_BYTES);
 }
 
 static void the_archive_and_the_command_line_are_where_boot_left_them(void **state)
@@ -392,7 +405,7 @@ static void the_archive_and_the_command_line_are_where_boot_left_them(void **sta
     memcpy(node_info.command_line, "net=dhcp", sizeof("net=dhcp"));
     node_info.archive_bytes = 0x3000;
     assert_string_equal(platform_command_line(), "net=dhcp");
-    assert_int_equal(platform_archive_start(), ARCHIVE_BASE);
+    assert_int_equal(platform_archive_start(), ARCHIVE);
     assert_int_equal(platform_archive_bytes(), 0x3000);
 }
 
