@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/monitor/status_line.h"
+#include "drivers/nic/user.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
@@ -14,6 +15,7 @@
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/core/command_line.h"
+#include "libc/core/format.h"
 #include "libc/core/pages.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
@@ -32,7 +34,7 @@ static const char *const known_keys[] = {
     "net",     "ntp",     "nic",        "pika",         "app",   "log",
     "console", "panic",   "debug_exit", "node_timeout", "nodes", "mem",
     "pci",     "check",   "balance",    "offer-period", "steer", "claim-timeout",
-    "grants",  "rto-min", "restart",    NULL,
+    "grants",  "rto-min", "restart",    "iommu",        NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
@@ -71,21 +73,26 @@ static bool is_first_node(void)
     return platform_node() == 0;
 }
 
+/* Without one that can be, the default; `reason` says why, or is empty. */
+static void choose_configuration(const char *line, unsigned node_count, char *reason,
+                                 size_t reason_bytes)
+{
+    reason[0] = '\0';
+    if (configuration_parse(&current, line, node_count, reason, reason_bytes) == 0 &&
+        current.application_count != 0 && find_application(current.application) == NULL) {
+        (void)format_text(reason, reason_bytes, "app=: there is no application %s",
+                          current.application);
+        configuration_default(&current, node_count);
+    }
+}
+
 static void configure(const char *line)
 {
     char reason[128];
-    unsigned node_count = platform_node_count();
 
-    if (configuration_parse(&current, line, node_count, reason, sizeof(reason)) != 0) {
-        if (is_first_node()) {
-            log_warning("boot", "%s; using the default", reason);
-        }
-    } else if (current.application_count != 0 && find_application(current.application) == NULL) {
-        if (is_first_node()) {
-            log_warning("boot", "app=: there is no application %s; using the default",
-                        current.application);
-        }
-        configuration_default(&current, node_count);
+    choose_configuration(line, platform_node_count(), reason, sizeof(reason));
+    if (reason[0] != '\0' && is_first_node()) {
+        log_warning("boot", "%s; using the default", reason);
     }
     if (steering_parse(&current, line, reason, sizeof(reason)) != 0 && is_first_node()) {
         log_warning("boot", "%s; using source12", reason);
@@ -197,6 +204,19 @@ static void start_roles(void)
         start_application();
     }
 }
+
+/* While the machine boots: what is wrong with the line will be said when roles start. */
+static unsigned list_link_servers(unsigned node_count, node_id_t nodes[NODE_MAX])
+{
+    char reason[128];
+
+    choose_configuration(platform_command_line(), node_count, reason, sizeof(reason));
+    memcpy(nodes, current.ls, current.ls_count * sizeof(nodes[0]));
+    return current.ls_count;
+}
+
+static const struct nic_user link_servers = {.list_nodes = list_link_servers};
+NIC_USER(link_servers);
 
 static const struct component roles_component = {.steps = {[NODE_RUN] = start_roles}};
 COMPONENT(roles_component);

@@ -120,6 +120,9 @@ static void read_tables(const struct boot_info *info)
     acpi_find_holes(&acpi.machine, &acpi, info, boot_memory_address_bits());
     acpi_allow_devices(&acpi, info, boot_memory_address_bits());
     node_info.machine = acpi.machine;
+    if (node_info.machine.iommu_count > 0) {
+        boot_memory_add_pages();
+    }
 }
 
 static void start_own_lapic(void)
@@ -252,6 +255,8 @@ static void share_memory(void)
     physical_share(core_count, layout.places);
     log_domains();
     node_info.places = layout.places;
+    node_info.machine.node_count = core_count;
+    components_run(BOOT_SHARED);
 }
 
 /* --- Nodes --- */

@@ -17,13 +17,14 @@
 
 #define CPUID_80000008_EAX_WIDTH BITS(7, 0) /* of physical addresses */
 
-#define LOW_MEMORY_END       MIB     /* firmware's data, the trampoline */
-#define TRAMPOLINE_END       0xA0000 /* video memory begins */
+#define LOW_MEMORY_END        MIB     /* firmware's data, the trampoline */
+#define TRAMPOLINE_END        0xA0000 /* video memory begins */
 /* Chosen: page tables for devices below 4 GiB and a status page take a tenth of it. */
-#define BOOT_PAGES_MIN_BYTES (512 * KIB)
-#define LARGE_PAGE_BYTES     (2 * MIB)
-#define TABLE_SPAN_BYTES     GIB         /* of one table of large pages */
-#define TABLES_SPAN_BYTES    (512 * GIB) /* of one table of such tables */
+#define BOOT_PAGES_MIN_BYTES  (512 * KIB)
+#define IOMMU_PAGES_MAX_BYTES (4 * MIB)
+#define LARGE_PAGE_BYTES      (2 * MIB)
+#define TABLE_SPAN_BYTES      GIB         /* of one table of large pages */
+#define TABLES_SPAN_BYTES     (512 * GIB) /* of one table of such tables */
 
 static paddr_t trampoline_paddr;
 static uint64_t impossible_bytes;  /* of memory, beyond what the processor can address */
@@ -123,6 +124,20 @@ void boot_memory_start_pages(const struct boot_info *info)
 
         bytes += table_count(&range) * PAGE_BYTES;
     }
+    paddr_t paddr = physical_allocate(bytes, BOOT_MAPPED_BYTES);
+
+    if (paddr != 0) {
+        pages_add_range((void *)(DIRECT_MAP_BASE + paddr), bytes);
+    }
+}
+
+/* A page maps 2 MiB by pages, so all memory can be, up to 2 GiB; where IOMMUs have large pages, so
+ * can a thousand times as much. */
+void boot_memory_add_pages(void)
+{
+    uint64_t bytes = ALIGN_UP(physical_free_bytes() / 512, (uint64_t)PAGE_BYTES);
+
+    bytes = bytes < IOMMU_PAGES_MAX_BYTES ? bytes : IOMMU_PAGES_MAX_BYTES;
     paddr_t paddr = physical_allocate(bytes, BOOT_MAPPED_BYTES);
 
     if (paddr != 0) {

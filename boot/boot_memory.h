@@ -19,6 +19,8 @@ paddr_t boot_memory_trampoline(void);
 
 /* Give the page allocator what boot itself needs: above all for the tables of the direct map. */
 void boot_memory_start_pages(const struct boot_info *info);
+/* And what the tables of IOMMUs need, which are there as long as the machine runs. */
+void boot_memory_add_pages(void);
 /* Map all usable memory. Costs a few tables for each range where the core has pages of 1 GiB. */
 void boot_memory_map(const struct boot_info *info);
 /* Say what of the map is left unused, and why. */

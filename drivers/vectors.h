@@ -14,6 +14,7 @@ enum device_vector {
     INTERRUPT_VECTOR_SCI,                                   /* ACPI's: the power button */
     INTERRUPT_VECTOR_NIC = INTERRUPT_VECTOR_DEVICES + 0x10, /* this node's queue */
     INTERRUPT_VECTOR_NIC_OTHER, /* link state and errors: on the node that has set up the card */
+    INTERRUPT_VECTOR_IOMMU,     /* a refused access: likewise */
     DEVICE_VECTOR_END
 };
 

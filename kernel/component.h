@@ -15,6 +15,7 @@ enum component_step {
     BOOT_MEMORY,  /* pages can be allocated and mapped; there is a log */
     BOOT_TABLES,  /* node_info.machine says what firmware's tables say */
     BOOT_DEVICES, /* the clock runs; what is found now, all nodes will know */
+    BOOT_SHARED,  /* which node has which memory: node_info.places, machine.node_count */
 
     /* On each node. */
     NODE_FIRST,  /* the node has its status page and nothing else */
@@ -25,7 +26,6 @@ enum component_step {
     /* On the core of one that has failed, in the image that the nodes are copied from, if none that
      * lives has a hand on a device (STATUS_WORD_DEVICE). Others may be at it, too. */
     NODE_GONE,
-
     COMPONENT_STEP_COUNT
 };
 

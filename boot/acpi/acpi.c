@@ -21,6 +21,7 @@ static const struct {
     /* In this order whatever the root table's is: SRAT names cores that the MADT listed. */
     {"APIC", acpi_parse_madt}, {"SRAT", acpi_parse_srat}, {"MCFG", acpi_parse_mcfg},
     {"FACP", acpi_parse_fadt}, {"HPET", acpi_parse_hpet}, {"SPCR", acpi_parse_spcr},
+    {"DMAR", acpi_parse_dmar},
 };
 
 /* The first valid table of that signature. */
@@ -93,7 +94,7 @@ int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
         }
     }
     ASSERT(acpi->core_count <= ACPI_CORE_MAX && acpi->machine.ecam_count <= ECAM_MAX);
-    ASSERT(acpi->machine.ioapic_count <= IOAPIC_MAX);
+    ASSERT(acpi->machine.ioapic_count <= IOAPIC_MAX && acpi->machine.iommu_count <= IOMMU_MAX);
     return 0;
 }
 

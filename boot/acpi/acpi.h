@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACPI's static tables: RSDP, XSDT or RSDT, MADT, SRAT, MCFG, FADT, HPET, SPCR, and of the DSDT
- * what is written down as data (dsdt.c). They are input from outside: every length is checked
+ * ACPI's static tables: RSDP, XSDT or RSDT, MADT, SRAT, MCFG, FADT, HPET, SPCR, DMAR, and of the
+ * DSDT what is written down as data (dsdt.c). They are input from outside: every length is checked
  * against what holds it, every table against its checksum, every list is bounded. A table that is
  * wrong is left out and noted, and never makes another one unreadable.
  */

@@ -82,6 +82,38 @@ static void allow_power_registers(struct acpi *acpi, const struct limits *limits
     }
 }
 
+/* One that cannot be leaves devices unconfined that the others do not know of: then none is used.
+ */
+static void allow_iommus(struct acpi *acpi, const struct limits *limits)
+{
+    struct machine *machine = &acpi->machine;
+
+    for (unsigned i = 0; i < machine->iommu_count; i++) {
+        if (!allow(acpi, limits, "DMAR", machine->iommus[i].paddr, PAGE_BYTES)) {
+            machine->iommu_count = 0;
+        }
+    }
+}
+
+/* Memory that nodes get is no device's, whatever firmware says. */
+static void refuse_usable_memory(struct acpi *acpi, const struct limits *limits)
+{
+    struct machine *machine = &acpi->machine;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < machine->reserved_dma_count; i++) {
+        const struct reserved_dma reserved = machine->reserved_dmas[i];
+
+        if (reserved.range.paddr + reserved.range.bytes > limits->end ||
+            boot_info_is_memory(limits->info, reserved.range.paddr, reserved.range.bytes)) {
+            acpi_note_problem(acpi, "DMAR", "memory of ours reserved for a device: ignored");
+        } else {
+            machine->reserved_dmas[kept++] = reserved;
+        }
+    }
+    machine->reserved_dma_count = kept;
+}
+
 void acpi_allow_devices(struct acpi *acpi, const struct boot_info *info, unsigned address_bits)
 {
     struct limits limits = {.info = info, .end = UINT64_C(1) << address_bits};
@@ -90,6 +122,8 @@ void acpi_allow_devices(struct acpi *acpi, const struct boot_info *info, unsigne
     allow_ecams(acpi, &limits);
     allow_ioapics(acpi, &limits);
     allow_power_registers(acpi, &limits);
+    allow_iommus(acpi, &limits);
+    refuse_usable_memory(acpi, &limits);
     if (acpi->hpet_paddr != 0 && !allow(acpi, &limits, "HPET", acpi->hpet_paddr, PAGE_BYTES)) {
         acpi->hpet_paddr = 0;
     }

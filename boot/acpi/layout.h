@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ACPI's tables as they lie in memory (ACPI 6.5, and the specifications that it refers to for MCFG,
- * HPET and SPCR): one structure a section, only the fields that are used, the others reserved.
- * Little-endian, at any address: a part is copied into one of these after a look at how long the
- * table is, and never read in place.
+ * HPET, SPCR and DMAR): one structure a section, only the fields that are used, the others
+ * reserved. Little-endian, at any address: a part is copied into one of these after a look at how
+ * long the table is, and never read in place.
  */
 #pragma once
 
@@ -286,6 +286,61 @@ struct acpi_spcr {
 LIES_AT(acpi_spcr, registers, 40);
 LIES_AT(acpi_spcr, isa_irq, 53);
 LIES_AT(acpi_spcr, baud, 58);
+
+/* --- DMA Remapping Reporting (VT-d specification 8.1 to 8.4) --- */
+
+struct acpi_dmar {
+    struct acpi_header header;
+    uint8_t address_width; /* less one: the units' own registers say what they take */
+    uint8_t flags;
+    uint8_t reserved[10];
+    /* Entries follow. */
+} PACKED;
+
+HAS_BYTES(acpi_dmar, 48);
+
+enum dmar_type {
+    DMAR_UNIT = 0,
+    DMAR_RESERVED_MEMORY = 1,
+};
+
+struct dmar_entry {
+    uint16_t type; /* enum dmar_type, or one that is not used */
+    uint16_t bytes;
+} PACKED;
+
+struct dmar_unit { /* 8.3; scopes follow */
+    struct dmar_entry entry;
+    uint8_t flags;
+    uint8_t reserved;
+    uint16_t segment;
+    uint64_t paddr;
+} PACKED;
+
+struct dmar_reserved_memory { /* 8.4; scopes follow */
+    struct dmar_entry entry;
+    uint16_t reserved;
+    uint16_t segment;
+    uint64_t first;
+    uint64_t last;
+} PACKED;
+
+enum dmar_scope_type {
+    DMAR_SCOPE_ENDPOINT = 1,
+};
+
+struct dmar_scope { /* 8.3.1 */
+    uint8_t type;   /* enum dmar_scope_type, or one that no device's memory is reserved for */
+    uint8_t bytes;
+    uint8_t reserved[2];
+    uint8_t enumeration_id;
+    uint8_t start_bus;
+    /* A path follows: two bytes a step. */
+} PACKED;
+
+HAS_BYTES(dmar_unit, 16);
+HAS_BYTES(dmar_reserved_memory, 24);
+HAS_BYTES(dmar_scope, 6);
 
 /* --- Fixed ACPI Description Table (ACPI 5.2.9) --- */
 

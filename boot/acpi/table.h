@@ -52,12 +52,13 @@ static inline bool acpi_copy_entry(const struct acpi_entry *entry, void *to, siz
     return true;
 }
 
-/* What each table means for *table->reader->acpi: cores.c, devices.c, power.c, dsdt.c. SRAT names
- * cores that the MADT must have listed before. */
+/* What each table means for *table->reader->acpi: cores.c, devices.c, power.c, dsdt.c, dmar.c. SRAT
+ * names cores that the MADT must have listed before. */
 void acpi_parse_madt(const struct acpi_table *table);
 void acpi_parse_srat(const struct acpi_table *table);
 void acpi_parse_mcfg(const struct acpi_table *table);
 void acpi_parse_hpet(const struct acpi_table *table);
 void acpi_parse_spcr(const struct acpi_table *table);
+void acpi_parse_dmar(const struct acpi_table *table);
 void acpi_parse_fadt(const struct acpi_table *table);
 void acpi_scan_dsdt(const struct acpi_table *table);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/iommu/iommu.h"
 #include "drivers/ixgbe/ixgbe.h"
 #include "drivers/ixgbe/regs.h"
 #include "drivers/nic/nic.h"
@@ -215,6 +216,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         card->starter++;
     }
     describe_card(card);
+    iommu_watch_faults();
     *nic = &card->nic;
     return 0;
 }
@@ -247,6 +249,7 @@ static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, 
     ixgbe_syn_direct(&card->device, false);
     ixgbe_fdir_prepare(&card->device);
     describe_card(card);
+    iommu_watch_faults();
     *nic = &card->nic;
     return 0;
 }

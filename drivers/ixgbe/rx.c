@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/iommu/iommu.h"
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
 #include "kernel/limits.h"
@@ -71,13 +72,12 @@ static int add_buffers(struct ixgbe_rx *rx)
 {
     struct ixgbe_rx_buffer *buffers =
         memory_allocate(&buffers_kind, BUFFER_CHUNK * sizeof(*buffers));
-    uint8_t *data = memory_allocate_pages(&buffers_kind, BUFFER_CHUNK / BUFFERS_PER_PAGE);
+    uint8_t *data = buffers == NULL
+                        ? NULL
+                        : iommu_allocate_pages(&buffers_kind, BUFFER_CHUNK / BUFFERS_PER_PAGE);
 
-    if (buffers == NULL || data == NULL) {
+    if (data == NULL) {
         memory_release(&buffers_kind, buffers);
-        if (data != NULL) {
-            memory_release_pages(&buffers_kind, data, BUFFER_CHUNK / BUFFERS_PER_PAGE);
-        }
         return -ENOMEM;
     }
     rx->buffer_count += BUFFER_CHUNK;
@@ -157,7 +157,7 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue, struct 
     ASSERT(size.given_max <= RING_FULL && size.buffer_start > size.given_max);
     *rx =
         (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue), .size = size};
-    rx->ring = memory_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
+    rx->ring = iommu_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
     rx->slots = memory_allocate_zeroed(&ring_kind, IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
     if (rx->ring == NULL || rx->slots == NULL) {
         return -ENOMEM;

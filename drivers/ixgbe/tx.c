@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/iommu/iommu.h"
 #include "drivers/ixgbe/descriptor.h"
 #include "drivers/ixgbe/regs.h"
 #include "drivers/nic/nic.h"
@@ -66,7 +67,7 @@ int ixgbe_tx_start(struct ixgbe_tx *tx, void *registers, unsigned queue)
 
     ASSERT(queue < IXGBE_QUEUE_MAX);
     *tx = (struct ixgbe_tx){.registers = registers, .tail_register = IXGBE_TDT(queue)};
-    tx->ring = memory_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
+    tx->ring = iommu_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
     tx->reports = memory_allocate(&ring_kind, IXGBE_TX_RING_COUNT * sizeof(*tx->reports));
     tx->completions = memory_allocate(&ring_kind, IXGBE_TX_RING_COUNT * sizeof(*tx->completions));
     if (tx->ring == NULL || tx->reports == NULL || tx->completions == NULL) {

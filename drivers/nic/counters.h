@@ -23,6 +23,12 @@
     X(NIC_RX_BUFFERS_FREE, "nic_rx_buffers", "state=\"free\"", "Buffers for received frames.")     \
     X(NIC_RX_BUFFERS_USED, "nic_rx_buffers", "state=\"used\"", "Buffers for received frames.")     \
     X(NIC_INTERRUPTS, "nic_interrupts_total", "", "Interrupts taken from the NIC.")                \
+    X(DMA_REFUSED_READ, "dma_refused_total", "access=\"read\"",                                    \
+      "Accesses to memory that the IOMMU has refused to devices.")                                 \
+    X(DMA_REFUSED_WRITE, "dma_refused_total", "access=\"write\"",                                  \
+      "Accesses to memory that the IOMMU has refused to devices.")                                 \
+    X(DMA_REFUSED_UNRECORDED, "dma_refused_unrecorded_total", "",                                  \
+      "Times that the IOMMU had no place to record what it refused.")                              \
     X(DROP_MALFORMED, "drops_total", "reason=\"malformed\"", "Input refused, by reason.")
 /* clang-format on */
 

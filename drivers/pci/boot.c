@@ -98,6 +98,12 @@ static void stop_prepared(void)
     }
 }
 
+unsigned pci_prepared(const struct pci_device **devices)
+{
+    *devices = prepared;
+    return prepared_count;
+}
+
 void pci_prepare(const struct pci_id *ids, size_t id_count)
 {
     struct pci_device devices[PREPARED_MAX];

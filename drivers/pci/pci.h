@@ -103,6 +103,21 @@ MUST_CHECK int pci_assign(const struct pci_device *device, struct pci_bar bars[P
  */
 void pci_prepare(const struct pci_id *ids, size_t id_count);
 
+/* The functions that pci_prepare() has assigned, all calls together. Returns how many. */
+unsigned pci_prepared(const struct pci_device **devices);
+
+/* The bus behind a bridge; 0 when it is none, or has no number. */
+uint8_t pci_secondary_bus(const struct pci_device *device);
+
+/*
+ * The functions as which a device's accesses to memory may arrive: itself first, and where a bridge
+ * on its way speaks in its own name (PCI Express to PCI bridge 1.0, 2.3), as that does. Returns how
+ * many.
+ */
+#define PCI_ALIAS_MAX 4
+unsigned pci_list_aliases(const struct pci_device *device,
+                          struct pci_address aliases[PCI_ALIAS_MAX]);
+
 /* Whether a BAR of such a function begins there and has so many bytes: one that pci_assign() has
  * seen, at boot or on this node. */
 bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes);

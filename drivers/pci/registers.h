@@ -98,6 +98,12 @@
 #define POWER_CONTROL    0x04       /* RW */
 #define POWER_STATE      BITS(1, 0) /* 0: D0, works; 3: D3hot, decodes configuration space only */
 
+/* PCI Express (PCI Express 7.8.2) */
+#define CAPABILITY_EXPRESS      0x10
+#define EXPRESS_FLAGS           0x02 /* RO */
+#define EXPRESS_TYPE            BITS(7, 4)
+#define EXPRESS_TYPE_PCI_BRIDGE 7 /* to a bus of PCI's */
+
 /* MSI-X (PCI 3.0 6.8.2) */
 #define CAPABILITY_MSIX    0x11
 #define MSIX_CONTROL       0x02        /* RW */

@@ -15,6 +15,9 @@
 #define MEMORY_HOLE_MAX  16
 #define BRIDGE_RANGE_MAX 16
 #define ISA_IRQ_COUNT    16
+#define IOMMU_MAX        16
+#define RESERVED_DMA_MAX 12
+#define PCI_SCOPE_MAX    4
 
 struct memory_range {
     uint64_t paddr;
@@ -147,6 +150,26 @@ struct framebuffer_info {
     struct framebuffer_channel blue;
 };
 
+/* A unit that translates devices' DMA (ACPI DMAR): a page of registers, for devices of a segment.
+ */
+struct iommu {
+    uint64_t paddr;
+    uint16_t segment;
+};
+
+/* Memory that firmware has a device read and write by itself. The device is found from a bus down,
+ * through a bridge a step but for the last. */
+struct reserved_dma {
+    struct memory_range range;
+    uint16_t segment;
+    uint8_t start_bus;
+    uint8_t step_count;
+    struct pci_step {
+        uint8_t device;
+        uint8_t function;
+    } steps[PCI_SCOPE_MAX];
+};
+
 struct machine {
     /* What may be mapped as a device. Owner 0: a table says so; else the owner's own register. */
     struct ranges devices;
@@ -167,4 +190,11 @@ struct machine {
     uint64_t high_memory_end; /* 4 GiB when there is none above */
     struct power_registers power;
     struct reference reference;
+    unsigned iommu_count;
+    struct iommu iommus[IOMMU_MAX];
+    unsigned reserved_dma_count;
+    struct reserved_dma reserved_dmas[RESERVED_DMA_MAX];
+    /* Most of each node's memory that devices may write to; 0: nothing keeps them from any. */
+    uint64_t dma_bytes;
+    unsigned node_count; /* that boot has shared memory out to; from BOOT_SHARED on */
 };

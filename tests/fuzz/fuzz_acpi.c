@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: boot/acpi/acpi.c boot/acpi/table.c boot/acpi/cores.c boot/acpi/devices.c boot/acpi/power.c boot/acpi/dsdt.c */
+/* sources: boot/acpi/acpi.c boot/acpi/table.c boot/acpi/cores.c boot/acpi/devices.c boot/acpi/power.c boot/acpi/dsdt.c boot/acpi/dmar.c */
 /* sources: boot/acpi/device_ranges.c boot/acpi/holes.c boot/boot_info.c boot/physical.c libc/core/format.c */
 /*
  * The input is the low memory of a machine, with ACPI's tables in it: sound ones, in which bytes
@@ -84,7 +84,8 @@ static void seal(uint32_t start, uint32_t bytes, uint32_t checksum)
  * right in most. The FADT names the table behind it as its DSDT. */
 static void build_tables(struct fuzz_input *input)
 {
-    static const char signatures[][5] = {"APIC", "SRAT", "MCFG", "FACP", "HPET", "SPCR", "DSDT"};
+    static const char signatures[][5] = {"APIC", "SRAT", "MCFG", "FACP", "HPET", "SPCR", "DSDT",
+                                           "DMAR"};
     uint32_t at = TABLE_FIRST, count = 0;
 
     while (input->left > 0 && count < TABLE_MAX) {

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/iommu/iommu.h"
 #include "kernel/log.h"
 #include "libc/core/mmio.h"
 
@@ -59,6 +60,19 @@ static struct {
     uint16_t claimed_bytes;
     char last_log[LOG_LINE_MAX_BYTES];
 } nic;
+
+/* --- A machine without an IOMMU --- */
+
+void *iommu_allocate_pages(const struct memory_kind *kind, size_t page_count)
+{
+    return memory_allocate_pages(kind, page_count);
+}
+
+void iommu_watch_faults(void)
+{
+}
+
+/* --- The card --- */
 
 static void reset_registers(void)
 {

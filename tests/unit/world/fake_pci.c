@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/pci/pci.c drivers/pci/find.c drivers/pci/number.c drivers/pci/survey.c */
 /* sources: drivers/pci/place.c drivers/pci/assign.c drivers/pci/windows.c drivers/pci/option.c */
-/* sources: drivers/pci/boot.c */
+/* sources: drivers/pci/boot.c drivers/pci/requester.c */
 /* sources: libc/core/command_line.c libc/core/format.c */
 #include "tests/unit/world/fake_pci.h"
 
