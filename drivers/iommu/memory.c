@@ -8,8 +8,8 @@
 #include "drivers/iommu/iommu.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"
+#include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/layout.h"
 
 /* Chosen: an eighth of a node's memory, but what a card's queue starts with at the least. */
 #define WRITABLE_PART      8
@@ -65,7 +65,7 @@ void *iommu_allocate_pages(const struct memory_kind *kind, size_t page_count)
     }
     if (bytes <= own.bytes && !memory_is_refused(kind)) {
         own.bytes -= bytes;
-        pages = (void *)(DIRECT_MAP_BASE + own.paddr + own.bytes);
+        pages = (void *)(node_info.map.direct_map + own.paddr + own.bytes);
     }
     (void)memory_count_taken(kind, pages, bytes);
     return pages;
