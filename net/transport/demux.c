@@ -207,20 +207,13 @@ __attribute__((always_inline)) inline bool demux_receive_known(struct segment *s
         segment->flow_hash = hash;
         return false;
     }
-    receiver_segment_inline(tcb, segment);
+    receiver_segment(tcb, segment);
     return true;
 }
 
 void demux_receive(struct segment *segment)
 {
-    const struct packet *packet = segment->packet;
-    uint32_t hash = flow_hash(&packet->flow);
-    struct tcb *tcb = find(&packet->flow, hash);
-
-    if (tcb != NULL) {
-        receiver_segment(tcb, segment);
-    } else {
-        segment->flow_hash = hash;
+    if (!demux_receive_known(segment)) {
         demux_receive_stranger(segment);
     }
 }

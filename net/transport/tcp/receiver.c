@@ -524,8 +524,8 @@ static __attribute__((noinline)) void receive_unpredicted(struct tcb *tcb, struc
     }
 }
 
-inline __attribute__((always_inline)) void receiver_segment_inline(struct tcb *tcb,
-                                                                   struct segment *segment)
+/* Not in line: who finds no connection for a segment saves no registers for this. */
+__attribute__((noinline)) void receiver_segment(struct tcb *tcb, struct segment *segment)
 {
     const struct packet *packet = segment->packet;
     uint32_t text = packet->payload_bytes + (packet->tcp_flags & TCP_FLAG_FIN);
@@ -556,9 +556,4 @@ inline __attribute__((always_inline)) void receiver_segment_inline(struct tcb *t
     if (text != 0) {
         take_text(tcb, segment);
     }
-}
-
-void receiver_segment(struct tcb *tcb, struct segment *segment)
-{
-    receiver_segment_inline(tcb, segment);
 }

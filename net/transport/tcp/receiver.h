@@ -33,8 +33,6 @@ void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes);
 /* A segment of its flow, of kind PACKET_SEGMENT or PACKET_SYN, checksums verified. May end it. What
  * is refused is counted. */
 void receiver_segment(struct tcb *tcb, struct segment *segment);
-/* The same, in line in its caller: for the one through which nearly all segments come. */
-void receiver_segment_inline(struct tcb *tcb, struct segment *segment);
 /* The application has taken so many bytes more, of those that it has got: the window opens. */
 void receiver_consumed(struct tcb *tcb, uint32_t bytes);
 
