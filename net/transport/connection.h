@@ -55,9 +55,16 @@ struct connection {
 
     /* --- stream.c --- */
     uint32_t stream_index;    /* the application's name for it */
-    uint32_t credit_bytes;    /* acknowledged by the peer, not yet told to the application */
     uint32_t allowance_bytes; /* that it has been told of, and has not sent */
     uint32_t window_bytes;    /* the most that it may have sent without its being acknowledged */
+
+    /* --- table.c --- */
+    uint32_t generation; /* counts the uses of this entry */
+
+    /* What comes now is zero when it begins. */
+
+    /* --- stream.c --- */
+    uint32_t credit_bytes;    /* acknowledged by the peer, not yet told to the application */
     bool is_confirmation_due; /* CLAIM_CONFIRMED has not been sent yet */
     bool is_told_peer_closed; /* PEER_CLOSED has been sent */
     bool is_send_closed;
@@ -66,8 +73,7 @@ struct connection {
     uint8_t state; /* enum connection_state */
 
     /* --- table.c --- */
-    uint32_t generation; /* counts the uses of this entry */
-    bool is_counted;     /* by address */
+    bool is_counted; /* by address */
 
     /* --- connection.c --- */
     uint8_t due; /* DUE_... */

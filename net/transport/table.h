@@ -23,8 +23,8 @@ void connection_table_initialise(void);
 /* The most that there can be on this node. */
 uint32_t connection_table_limit(void);
 
-/* A new connection of that address in state ASSIGNED, all else but its name zero. NULL when the
- * table does not allow it or memory is short. */
+/* A new connection of that address in state ASSIGNED, without bytes, its block to be opened
+ * (tcb_open()). NULL when the table does not allow it or memory is short. */
 struct connection *connection_allocate(uint32_t remote_address);
 /* Frees the entry and what it still holds. It must be DETACHED, done with by TCP, and neither
  * hashed nor dirty; its flow says whose it was. */

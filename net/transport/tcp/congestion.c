@@ -24,12 +24,12 @@ uint32_t congestion_initial_bytes(const struct tcb *tcb)
     return tcb->mss * 2u > INITIAL_BYTES ? tcb->mss * 2u : INITIAL_BYTES;
 }
 
-void congestion_open(struct tcb *tcb, bool is_handshake_repeated)
+void congestion_open(struct tcb *tcb, bool is_handshake_repeated, uint32_t now_us)
 {
     tcb->cwnd = is_handshake_repeated ? tcb->mss : congestion_initial_bytes(tcb);
     tcb->ssthresh = CONGESTION_SSTHRESH_MAX;
     tcb->cwnd_use = CWND_SPARE;
-    tcb->last_send_us = tcp_now_us();
+    tcb->last_send_us = now_us;
     hystart_open(tcb);
 }
 

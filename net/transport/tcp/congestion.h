@@ -19,7 +19,7 @@
 enum cwnd_use { CWND_SPARE, CWND_HALF, CWND_FULL /* it keeps more from going */ };
 
 /* After a handshake whose SYN or SYN-ACK was lost it begins with one segment (RFC 5681 3.1). */
-void congestion_open(struct tcb *tcb, bool is_handshake_repeated);
+void congestion_open(struct tcb *tcb, bool is_handshake_repeated, uint32_t now_us);
 /* Ten segments, but at most 14,600 bytes unless those are two (RFC 6928 2). */
 uint32_t congestion_initial_bytes(const struct tcb *tcb);
 /* New bytes are acknowledged outside recovery. `ack_count`: segments that said so (a merged one

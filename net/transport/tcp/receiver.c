@@ -51,12 +51,17 @@ void receiver_initialise(void)
     share_initialise(&grown, pages_total_bytes() / RECEIVER_PART_OF_MEMORY);
 }
 
-void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes)
+void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes, uint32_t now_us)
 {
     tcb->rcv_nxt = irs + 1;
     tcb->rcv_edge = tcb->rcv_nxt + window_bytes;
     tcb->rcv_buffer_bytes = RECEIVER_BUFFER_FIRST_BYTES;
-    tcb->rcv_taken_since_us = tcp_now_us();
+    tcb->rcv_unread_bytes = 0;
+    tcb->rcv_taken_bytes = 0;
+    tcb->rcv_taken_since_us = now_us;
+    tcb->has_peer_fin = false;
+    tcb->ack_due = ACK_NONE;
+    tcb->challenge_count = 0;
     ASSERT(window_bytes <= RECEIVER_BUFFER_FIRST_BYTES);
 }
 

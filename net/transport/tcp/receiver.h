@@ -29,7 +29,7 @@ struct tcb;
 
 void receiver_initialise(void);
 /* `window_bytes`: what the SYN-ACK has announced. */
-void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes);
+void receiver_open(struct tcb *tcb, uint32_t irs, uint32_t window_bytes, uint32_t now_us);
 /* A segment of its flow, of kind PACKET_SEGMENT or PACKET_SYN, checksums verified. May end it. What
  * is refused is counted. */
 void receiver_segment(struct tcb *tcb, struct segment *segment);

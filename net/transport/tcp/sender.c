@@ -27,6 +27,7 @@ void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t 
     tcb->snd_wnd = window_bytes;
     tcb->snd_wnd_max = window_bytes;
     tcb->snd_wl1 = irs; /* before any other segment of the peer */
+    tcb->is_fin_due = false;
     queue_open(tcb, iss + 1);
 }
 

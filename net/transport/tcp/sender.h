@@ -13,7 +13,6 @@
 struct packet;
 struct tcp_options;
 
-/* All that is not said here is 0. */
 void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t irs, uint16_t mss);
 
 /*

@@ -6,6 +6,7 @@
 #include "net/transport/tcp/tcb.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
@@ -73,20 +74,50 @@ inline void tcb_note_fin_sent(struct tcb *tcb)
 
 /* --- From the first to the last --- */
 
+/* As it is before the first connection, and as end() leaves it for the next. */
+static inline bool is_over(const struct tcb *tcb)
+{
+    return tcb->state == TCB_CLOSED && !tcb->is_hashed && !tcb->is_output_blocked &&
+           tcb->queue_head == NULL && tcb->recovery == NULL && tcb->loan == NULL &&
+           tcb->persist_interval_us == 0 && tcb->pinned_bytes == 0 && !wheel_is_set(&tcb->timer);
+}
+
+/* All other fields are set when a connection begins, or before they are read. In builds with slow
+ * checks one that is not shows. */
+static inline void spoil(struct tcb *tcb)
+{
+    static const struct {
+        size_t from, to;
+    } ranges[] = {
+        {offsetof(struct tcb, ack_due), offsetof(struct tcb, recovery)},
+        {offsetof(struct tcb, queue_tail), offsetof(struct tcb, timer)},
+        {offsetof(struct tcb, loss_deadline_us), offsetof(struct tcb, is_output_blocked)},
+        {offsetof(struct tcb, blocked_next), offsetof(struct tcb, persist_interval_us)},
+        {offsetof(struct tcb, probe_count), offsetof(struct tcb, pinned_bytes)},
+    };
+
+    for (unsigned i = 0; HAS_SLOW_CHECKS && i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        memset((uint8_t *)tcb + ranges[i].from, 0xDB, ranges[i].to - ranges[i].from);
+    }
+}
+
 /* Inline as connection_open() is. */
 __attribute__((always_inline)) inline void tcb_open(struct tcb *tcb,
                                                     const struct handshake *handshake)
 {
-    ASSERT_SLOW(tcb->state == TCB_CLOSED && !tcb->is_hashed && !wheel_is_set(&tcb->timer));
-    ASSERT_SLOW(tcb->queue_head == NULL && tcb->recovery == NULL && tcb->loan == NULL);
+    uint32_t now_us = tcp_now_us();
+
+    ASSERT_SLOW(is_over(tcb));
+    spoil(tcb);
     tcb->flow = handshake->flow;
     tcb->has_sack = handshake->has_sack;
     tcb->snd_scale = handshake->snd_scale;
     tcb->rcv_scale = handshake->rcv_scale;
-    receiver_open(tcb, handshake->irs, handshake->rcv_window_bytes);
+    tcb->is_orphan = false;
+    receiver_open(tcb, handshake->irs, handshake->rcv_window_bytes, now_us);
     sender_open(tcb, handshake->iss, handshake->snd_window_bytes, handshake->irs, handshake->mss);
     recovery_open(tcb, handshake->round_trip_us, handshake->is_repeated);
-    congestion_open(tcb, handshake->is_repeated);
+    congestion_open(tcb, handshake->is_repeated, now_us);
     tcb_set_state(tcb, TCB_ESTABLISHED);
 }
 

@@ -195,8 +195,8 @@ static inline bool tcb_has_new(const struct tcb *tcb)
 uint32_t tcp_now_us(void);
 
 /*
- * A connection begins: all that the handshake has found out (handshake.h). The block is
- * zero. The segment that completed the handshake is handled as any other one
+ * A connection begins: all that the handshake has found out (handshake.h). The block is zero, or
+ * as tcb_end() has left it. The segment that completed the handshake is handled as any other one
  * afterwards (receiver_segment()); the caller makes the flow known (demux_add()).
  */
 void tcb_open(struct tcb *tcb, const struct handshake *handshake);

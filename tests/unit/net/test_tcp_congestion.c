@@ -41,7 +41,7 @@ static void open_tcb(uint16_t mss)
     tcb.mss = mss;
     tcb.rto_us = 200000;
     tcb.srtt_us8 = 20000 * 8;
-    congestion_open(&tcb, false);
+    congestion_open(&tcb, false, tcp_now_us());
 }
 
 static void acknowledge_all_of_it(unsigned round_trips)
@@ -78,7 +78,7 @@ static void after_a_repeated_handshake_it_is_one(void **state)
 {
     (void)state;
     open_tcb(MSS);
-    congestion_open(&tcb, true);
+    congestion_open(&tcb, true, tcp_now_us());
     assert_int_equal(tcb.cwnd, MSS);
     acknowledge_all_of_it(3);
     assert_int_equal(tcb.cwnd, 8 * MSS);

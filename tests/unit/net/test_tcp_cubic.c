@@ -84,7 +84,7 @@ static void open_tcb(uint16_t mss, uint32_t cwnd_segments, uint32_t rtt_us)
     fake_platform_reset(0, 1);
     now_us = 0xFFF00000; /* the clock wraps after a second */
     tcb.mss = mss;
-    congestion_open(&tcb, false);
+    congestion_open(&tcb, false, tcp_now_us());
     tcb.cwnd = cwnd_segments * mss;
     tcb.ssthresh = tcb.cwnd;
     tcb.srtt_us8 = rtt_us * 8;

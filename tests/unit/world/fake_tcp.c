@@ -180,18 +180,24 @@ void sender_open(struct tcb *tcb, uint32_t iss, uint32_t window_bytes, uint32_t 
     tcb->snd_wnd = tcb->snd_wnd_max = window_bytes;
     tcb->snd_wl1 = irs;
     tcb->mss = mss;
+    tcb->queue_head = tcb->queue_tail = tcb->unsent = NULL;
+    tcb->reference_count = 0;
+    tcb->has_fin = tcb->is_fin_due = false;
 }
 
 void recovery_open(struct tcb *tcb, uint32_t round_trip_us, bool is_handshake_repeated)
 {
     (void)is_handshake_repeated;
+    tcb->recovery = NULL;
+    tcb->loss_timer = 0;
     tcb->srtt_us8 = 8 * round_trip_us;
     tcb->rto_us = 200000;
 }
 
-void congestion_open(struct tcb *tcb, bool is_handshake_repeated)
+void congestion_open(struct tcb *tcb, bool is_handshake_repeated, uint32_t now_us)
 {
     (void)is_handshake_repeated;
+    (void)now_us;
     tcb->cwnd = 10 * tcb->mss;
 }
 

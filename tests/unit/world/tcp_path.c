@@ -260,7 +260,7 @@ void path_open(const struct path_options *options)
     path.tcb.state = TCB_ESTABLISHED;
     sender_open(&path.tcb, ISS, path.options.window_bytes, 0, PATH_MSS);
     recovery_open(&path.tcb, 0, false);
-    congestion_open(&path.tcb, false);
+    congestion_open(&path.tcb, false, tcp_now_us());
     path_receiver_reset();
 }
 

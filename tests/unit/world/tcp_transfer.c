@@ -261,7 +261,7 @@ void open_transfer(bool has_sack, uint32_t window_bytes)
         .rcv_nxt = IRS + 1,
     };
     sender_open(&tcb, ISS, window_bytes, IRS, CARD_MSS);
-    congestion_open(&tcb, false);
+    congestion_open(&tcb, false, tcp_now_us());
     recovery_open(&tcb, 20000, false);
 }
 
