@@ -245,8 +245,8 @@ DECLARED_DEAD_OFFSET = 80
 def test_a_node_gone_wild_that_declares_all_dead_stops_nobody(tmp_path):
     """Each of the others looks for itself, and counts three words that were false: one of itself."""
     path = tmp_path / "gdb"
-    with Network() as network, Talus("--qemu-args", Gdb.qemu_args(path), words="node_timeout=2",
-                                     network=network) as machine:
+    with Network() as network, Talus("--qemu-args", Gdb.qemu_args(path), network=network,
+                                     words="node_timeout=2 randomise=no") as machine:
         with Gdb(path) as gdb:
             own = gdb.read(symbol_vaddr("status_own_page"), 8, core=3)
             gdb.write(own + DECLARED_DEAD_OFFSET, 0xF, 8, core=3)

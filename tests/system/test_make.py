@@ -225,6 +225,8 @@ def test_debug_waits_for_gdb_and_says_how_to_attach():
             assert "node0" not in machine.console
             stub.sendall(b"+$c#63")
             machine.wait_for(READY)
+        # Nodes lie where the symbols say.
+        assert "randomise=no" in machine.wait_for(r"command line: (.*)")[1]
     finally:
         machine.stop()
 

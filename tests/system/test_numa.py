@@ -32,7 +32,7 @@ def start(network, folder, domain_mib):
         arguments.append(f"-numa node,nodeid={domain},{cores}"
                          + (f",memdev=memory{domain}" if mib else ""))
     return memory, Talus("--qemu-args", " ".join(arguments), network=network,
-                         mem=f"{sum(domain_mib)}M", smp=NODE_COUNT)
+                         mem=f"{sum(domain_mib)}M", smp=NODE_COUNT, words="randomise=no")
 
 
 def logged(talus):

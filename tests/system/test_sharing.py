@@ -12,7 +12,7 @@ import pytest
 
 from harness import BUILD, GuestMemory, KERNEL, PLUGINS, Qmp, Reach, Talus, ab, curl
 
-# Where each node finds status pages and stacks (kernel/x86/layout.h).
+# Where each node finds status pages and stacks with randomise=no (boot/addresses.c).
 STATUS_BASE = 0xFFFF900000000000
 STACKS_BASE = 0xFFFFB00000000000
 READ_ONLY, READ_WRITE, EXECUTABLE = 0x8000000000000001, 0x8000000000000003, 0x0000000000000001
@@ -95,7 +95,7 @@ def guard_page_entry(reach, node):
 
 def test_what_only_page_tables_and_the_card_show_is_reported(network, tmp_path):
     """Each is planted in a machine that does not go on, so no node ever touches it."""
-    with Watched(network, tmp_path) as watched:
+    with Watched(network, tmp_path, words="randomise=no") as watched:
         assert len(curl(watched.talus, "/4b")) == 4
         watched.qmp.run("stop")
         reach = watched.reach()

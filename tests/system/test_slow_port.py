@@ -144,7 +144,7 @@ def test_a_dying_node_says_so_before_its_queue_drains(port, network, tmp_path):
     qmp_path, gdb_path = tmp_path / "qmp", tmp_path / "gdb"
     machine = Talus("--qemu-args", f"{port.qemu_args} {Qmp.qemu_args(qmp_path)} "
                                    f"{Gdb.qemu_args(gdb_path)}",
-                    words="console=ttyS1 restart=no", network=network)
+                    words="console=ttyS1 restart=no randomise=no", network=network)
     try:
         machine.start(is_awaited=False)
         port.wait_for(r"listening on http://")
