@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "boot/entropy.h"
 #include "boot/image.h"
+#include "boot/node_addresses.h"
 #include "boot/relocate.h"
 #include "boot/shared_page.h"
 #include "kernel/component.h"
@@ -18,8 +18,6 @@
 #include "kernel/platform.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
-
-#define LARGE_PAGE_BYTES (2 * MIB)
 
 static void *at(paddr_t paddr)
 {
@@ -61,126 +59,6 @@ static paddr_t allocate_table(void *context)
     return paddr;
 }
 
-/* --- Where a node lies, in memory and in its own space --- */
-
-/* Behind its last byte of memory, so that the direct map reaches it. */
-static paddr_t memory_end(const struct node_place *place)
-{
-    paddr_t end = 0;
-
-    for (unsigned i = 0; i < place->range_count; i++) {
-        paddr_t range_end = place->ranges[i].paddr + place->ranges[i].bytes;
-
-        end = range_end > end ? range_end : end;
-    }
-    return end;
-}
-
-/* Whether large parts of it can be mapped by entries of a gigabyte. */
-static bool has_whole_gibs(const struct node_place *place)
-{
-    for (unsigned i = 0; i < place->range_count; i++) {
-        if (place->ranges[i].bytes >= 2 * GIB) {
-            return paging_has_1gib_pages();
-        }
-    }
-    return false;
-}
-
-/* Behind all registers that a driver may ask for, and the screen. */
-static paddr_t devices_end(void)
-{
-    const struct ranges *devices = &node_info.machine.devices;
-    const struct framebuffer_info *screen = &node_info.framebuffer;
-    paddr_t end = BOOT_MAPPED_BYTES; /* with all that is where it always was */
-    paddr_t screen_end = screen->paddr + (uint64_t)screen->pitch_bytes * screen->height;
-
-    for (unsigned i = 0; i < devices->count; i++) {
-        paddr_t device_end = devices->list[i].start + devices->list[i].bytes;
-
-        if (device_end > end && devices->list[i].bytes < DEVICES_MAX_BYTES) {
-            end = device_end;
-        }
-    }
-    end = screen_end > end ? screen_end : end;
-    return end < DEVICES_MAX_BYTES ? ALIGN_UP(end, LARGE_PAGE_BYTES) : DEVICES_MAX_BYTES;
-}
-
-static void need(struct addresses *addresses, enum window window, uint64_t bytes,
-                 uint64_t alignment)
-{
-    addresses->windows[window].bytes = pages_of(bytes);
-    addresses->windows[window].alignment = alignment;
-}
-
-static void need_all(struct addresses *addresses, const struct node_layout *layout, unsigned node)
-{
-    const struct node_place *place = &layout->places[node];
-    const uint64_t stack_bytes = node_image_memory_bytes(place);
-
-    need(addresses, WINDOW_IMAGE, bytes_between(image_start, image_end), PAGE_BYTES);
-    need(addresses, WINDOW_DIRECT_MAP, memory_end(place),
-         has_whole_gibs(place) ? GIB : LARGE_PAGE_BYTES);
-    /* As many as there is memory for, with the pages between them. */
-    need(addresses, WINDOW_STACKS,
-         stack_bytes + (stack_bytes / THREAD_STACK_BYTES + 1) * PAGE_BYTES, PAGE_BYTES);
-    need(addresses, WINDOW_STATUS_PAGES, layout->node_count * (uint64_t)STATUS_SLOT_BYTES,
-         PAGE_BYTES);
-    need(addresses, WINDOW_CHANNELS,
-         ALIGN_UP(layout->node_count * CHANNEL_RING_MAX_BYTES, LARGE_PAGE_BYTES), LARGE_PAGE_BYTES);
-    need(addresses, WINDOW_PLACES, layout->node_count * sizeof(struct node_place), PAGE_BYTES);
-    need(addresses, WINDOW_ARCHIVE, node_info.archive_bytes, LARGE_PAGE_BYTES);
-    need(addresses, WINDOW_DEVICES, devices_end(), LARGE_PAGE_BYTES);
-}
-
-/* Numbers that nothing else is drawn from, out of the node's secret, which is another each time. */
-static struct random_pool start_drawing(const struct node_plan *plan)
-{
-    struct random_pool pool = {.drawn_count = 0};
-
-    random_add(&pool, plan->random_seed, sizeof(plan->random_seed));
-    return pool;
-}
-
-static int choose_addresses(const struct node_layout *layout, unsigned node)
-{
-    struct addresses *addresses = &layout->addresses[node];
-    struct random_pool pool = start_drawing(&layout->plans[node]);
-
-    need_all(addresses, layout, node);
-    if (layout->has_fixed_addresses) {
-        addresses_fix(addresses);
-        return 0;
-    }
-    return addresses_draw(addresses, &pool, layout->addresses, node);
-}
-
-void node_image_move(const struct node_layout *layout, unsigned node)
-{
-    struct addresses moved = layout->addresses[node];
-    struct random_pool pool = start_drawing(&layout->plans[node]);
-
-    if (!layout->has_fixed_addresses && addresses_draw_again(&moved, &pool) == 0) {
-        layout->addresses[node] = moved;
-    }
-}
-
-static uintptr_t window_start(const struct node_layout *layout, unsigned node, enum window window)
-{
-    return layout->addresses[node].windows[window].start;
-}
-
-/* How much higher the node's image lies than the loaded one was linked. */
-static uint64_t slide_of(const struct node_layout *layout, unsigned node)
-{
-    return window_start(layout, node, WINDOW_IMAGE) - (uintptr_t)image_start;
-}
-
-static uintptr_t first_stack_top(const struct node_layout *layout, unsigned node)
-{
-    return window_start(layout, node, WINDOW_STACKS) + PAGE_BYTES + THREAD_STACK_BYTES;
-}
-
 int node_image_plan(const struct node_layout *layout, unsigned node)
 {
     const struct node_place *place = &layout->places[node];
@@ -198,7 +76,8 @@ int node_image_plan(const struct node_layout *layout, unsigned node)
     if (plan->image == 0 || plan->status_page == 0 || plan->stack == 0) {
         return -ENOMEM;
     }
-    return choose_addresses(layout, node);
+    node_addresses_choose(layout, node);
+    return 0;
 }
 
 void *node_image_stack_top(const struct node_plan *plan)
@@ -272,22 +151,6 @@ uint64_t node_image_memory_bytes(const struct node_place *place)
     return bytes;
 }
 
-static struct node_map make_map(const struct node_layout *layout, unsigned node)
-{
-    const struct addresses *addresses = &layout->addresses[node];
-
-    return (struct node_map){
-        .image_slide = slide_of(layout, node),
-        .direct_map = window_start(layout, node, WINDOW_DIRECT_MAP),
-        .direct_bytes = addresses->windows[WINDOW_DIRECT_MAP].bytes,
-        .status_pages = window_start(layout, node, WINDOW_STATUS_PAGES),
-        .channels = window_start(layout, node, WINDOW_CHANNELS),
-        .archive = window_start(layout, node, WINDOW_ARCHIVE),
-        .devices = window_start(layout, node, WINDOW_DEVICES),
-        .device_bytes = addresses->windows[WINDOW_DEVICES].bytes,
-    };
-}
-
 /* What points into the node, as the node has it. */
 static void place_modules(struct node_info *info)
 {
@@ -308,14 +171,14 @@ static struct node_info *make_info(const struct node_layout *layout, unsigned no
     *info = node_info;
     info->node = (node_id_t)node;
     info->node_count = (uint16_t)layout->node_count; /* boot itself sees one status page alone */
-    info->places = (const struct node_place *)window_start(layout, node, WINDOW_PLACES);
+    info->places = (const struct node_place *)node_addresses_start(layout, node, WINDOW_PLACES);
     info->nmi_line = plan->nmi_line;
     info->range_count = plan->range_count;
     memcpy(info->ranges, plan->ranges, sizeof(info->ranges));
     memcpy(info->random_seed, plan->random_seed, sizeof(info->random_seed));
-    info->map = make_map(layout, node);
+    info->map = node_addresses_map(layout, node);
     place_modules(info);
-    info->stacks_end = first_stack_top(layout, node);
+    info->stacks_end = node_addresses_stack_top(layout, node);
     info->clock.tsc_at_zero += (uint64_t)plan->tsc_offset;
     info->leave = layout->leave;
     info->startup_page = layout->startup_page;
@@ -487,7 +350,7 @@ paddr_t node_image_build(const struct node_layout *layout, unsigned node)
 
     ASSERT(node < layout->node_count);
     layout->plans[node].root = 0;
-    copy_image(&layout->plans[node], slide_of(layout, node));
+    copy_image(&layout->plans[node], node_addresses_slide(layout, node));
     node_image_clear_status(layout, node);
     struct node_info *info = make_info(layout, node);
 
@@ -506,8 +369,8 @@ _Noreturn void node_image_enter(const struct node_layout *layout, unsigned node)
     const struct node_plan *plan = &layout->plans[node];
 
     ASSERT(plan->root != 0);
-    gate_enter(plan->root, (uintptr_t)node_main + slide_of(layout, node),
-               first_stack_top(layout, node));
+    gate_enter(plan->root, (uintptr_t)node_main + node_addresses_slide(layout, node),
+               node_addresses_stack_top(layout, node));
 }
 
 void node_image_hand_over(const struct node_plan *plan)

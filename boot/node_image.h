@@ -49,11 +49,8 @@ uint64_t node_image_memory_bytes(const struct node_place *place);
 /* Whether the table of relocations fits the image: else no node can be made. */
 bool node_image_can_be_moved(void);
 /* Choose a node's memory out of its share, and its addresses unlike those of the nodes before it.
- * Returns 0, -ENOMEM, or -ENOSPC when its addresses do not suffice. */
+ * Returns 0, or -ENOMEM. */
 MUST_CHECK int node_image_plan(const struct node_layout *layout, unsigned node);
-/* Other addresses, but for the image, for one that is built again: text that moves an emulator
- * would translate anew. */
-void node_image_move(const struct node_layout *layout, unsigned node);
 /* Where its core builds the node, as boot's tables map it: the end of its stack. */
 void *node_image_stack_top(const struct node_plan *plan);
 

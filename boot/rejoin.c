@@ -12,6 +12,7 @@
 #include "boot/firmware_lapic.h"
 #include "boot/image.h"
 #include "boot/mark_shared.h"
+#include "boot/node_addresses.h"
 #include "boot/node_image.h"
 #include "boot/probe.h"
 #include "boot/start_node.h"
@@ -297,7 +298,7 @@ _Noreturn void rejoin_main(uint32_t node)
     plan->died_ns = died_ns;
     plan->incarnation++;
     entropy_renew(plan->kept_secret, plan->random_seed);
-    node_image_move(layout, node);
+    node_addresses_move(layout, node);
     paddr_t root = node_image_build(layout, node);
 
     if (root == 0) { /* it was enough once */

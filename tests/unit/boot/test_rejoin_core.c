@@ -17,6 +17,7 @@
 #include "boot/entropy.h"
 #include "boot/firmware_lapic.h"
 #include "boot/mark_shared.h"
+#include "boot/node_addresses.h"
 #include "boot/node_image.h"
 #include "boot/rejoin.h"
 #include "boot/start_node.h"
@@ -142,7 +143,7 @@ void node_image_hand_over(const struct node_plan *plan)
     is_handed_over = true;
 }
 
-void node_image_move(const struct node_layout *of, unsigned node)
+void node_addresses_move(const struct node_layout *of, unsigned node)
 {
     assert_ptr_equal(of, &layout);
     assert_int_equal(move_count++, build_count); /* before it is built */
