@@ -78,9 +78,11 @@ static int choose_tables(void)
     sizes = FIELD_GET(CAP_SLLPS, sizes);
     empty.map_level = (sizes & 1) == 0 ? 1 : (sizes & 2) == 0 ? 2 : 3;
     empty.levels = (FIELD_GET(CAP_SAGAW, depths) & BIT(2)) != 0 ? 4 : 3;
+    if (address_bits > SPACE_ADDRESS_BITS(empty.levels)) {
+        address_bits = SPACE_ADDRESS_BITS(empty.levels);
+    }
     if ((FIELD_GET(CAP_SAGAW, depths) & (BIT(1) | BIT(2))) == 0 ||
-        node_info.machine.high_memory_end > UINT64_C(1) << address_bits % 64 ||
-        node_info.machine.high_memory_end > UINT64_C(1) << (12 + 9 * empty.levels)) {
+        node_info.machine.high_memory_end > UINT64_C(1) << address_bits) {
         log_warning("iommu", "its tables are of another kind, or do not reach all memory");
         return -ENOTSUP;
     }

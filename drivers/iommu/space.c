@@ -95,7 +95,7 @@ int iommu_space_map(struct iommu_space *space, paddr_t paddr, uint64_t bytes, un
     ASSERT(paddr % PAGE_BYTES == 0 && bytes % PAGE_BYTES == 0);
     ASSERT(rights != 0 && (rights & ~(unsigned)(IOMMU_READ | IOMMU_WRITE)) == 0);
     ASSERT(space->map_level >= 1 && space->map_level <= space->levels);
-    if (paddr + bytes < paddr || paddr + bytes > level_bytes(space->levels + 1)) {
+    if (paddr + bytes < paddr || paddr + bytes > UINT64_C(1) << SPACE_ADDRESS_BITS(space->levels)) {
         return -ERANGE;
     }
     if (space->root == NULL) {

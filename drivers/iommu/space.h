@@ -19,6 +19,9 @@ struct iommu_space {
     bool is_coherent;   /* else tables are written back to memory */
 };
 
+/* What so many levels of tables reach. */
+#define SPACE_ADDRESS_BITS(levels) (12u + 9u * (levels))
+
 /*
  * Map [paddr, paddr + bytes), page-aligned, with these rights beside those that are there.
  *

@@ -84,8 +84,8 @@ static void seal(uint32_t start, uint32_t bytes, uint32_t checksum)
  * right in most. The FADT names the table behind it as its DSDT. */
 static void build_tables(struct fuzz_input *input)
 {
-    static const char signatures[][5] = {"APIC", "SRAT", "MCFG", "FACP", "HPET", "SPCR", "DSDT",
-                                           "DMAR"};
+    static const char signatures[][5] = {"APIC", "SRAT", "MCFG", "FACP",
+                                         "HPET", "SPCR", "DSDT", "DMAR"};
     uint32_t at = TABLE_FIRST, count = 0;
 
     while (input->left > 0 && count < TABLE_MAX) {

@@ -39,6 +39,7 @@ struct fake {
 
 struct node_info node_info;
 const char *fake_pci_command_line;
+void *(*fake_pci_map_device)(paddr_t paddr, size_t bytes);
 
 static struct fake fakes[FAKE_MAX];
 static unsigned fake_count;
@@ -304,6 +305,9 @@ MMIO_FAKES(32)
 
 void *paging_map_device(paddr_t paddr, size_t bytes)
 {
+    if (paddr != FAKE_ECAM_PADDR && fake_pci_map_device != NULL) {
+        return fake_pci_map_device(paddr, bytes);
+    }
     assert_int_equal(paddr, FAKE_ECAM_PADDR);
     assert_int_equal(bytes, 256u << 20);
     return (void *)(uintptr_t)paddr;

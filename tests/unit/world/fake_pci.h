@@ -23,6 +23,9 @@ extern const char *fake_pci_command_line;
 /* Whether a line since the reset has held that text. */
 bool fake_pci_has_logged(const char *text);
 
+/* Maps what is not configuration space; NULL: nothing else is asked for. */
+extern void *(*fake_pci_map_device)(paddr_t paddr, size_t bytes);
+
 /* Forget everything; one hole for new addresses, memory up to 1 GiB; an empty command line. */
 void fake_pci_reset(void);
 
