@@ -248,7 +248,7 @@ __attribute__((always_inline)) inline struct tcb *connection_open(const struct h
     }
     connection->opened_ns = handshake->opened_ns;
     tcb_open(&connection->tcb, handshake);
-    demux_add(&connection->tcb);
+    demux_add(&connection->tcb, handshake->half_open);
     availability_assign(connection, &handshake->acceptor, handshake->is_acceptor_due);
     counter_increment(COUNTER_TCP_ACCEPTED);
     if (!availability_begins_without_data(connection)) {

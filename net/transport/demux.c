@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Demultiplexing. Connections are found by a hash of their flows; what is found nowhere is asked
- * for elsewhere in turn, the likeliest first.
+ * Demultiplexing. Connections and handshakes are found in the table of flows (flows.h); what is not
+ * there is asked for elsewhere in turn, the likeliest first.
  */
 #include "net/transport/demux.h"
 
@@ -19,20 +19,18 @@
 #include "net/transport/admission.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/flows.h"
 #include "net/transport/hash.h"
 #include "net/transport/kept.h"
 #include "net/transport/server.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/half_open_table.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/timewait.h"
-
-/* Chosen: chains of two when there are as many connections as can be. */
-#define CONNECTIONS_PER_BUCKET 2u
-#define BUCKETS_LEAST          64u /* 512 bytes */
 
 /* With fewer connections their lines are in the cache, mostly: measured, half a MiB of them and of
  * what applications have. */
@@ -42,96 +40,37 @@
 /* In IPv4 without options: two addresses and two ports, as in struct flow. */
 #define LIKELY_FLOW_OFFSET (ETHERNET_HEADER_BYTES + IPV4_SOURCE_OFFSET)
 
-MEMORY_KIND(buckets_kind, "connection_buckets");
+/* --- Connections in the table of flows --- */
 
-/*
- * Linear hashing: a bucket for each connection that there has been at a time, so that few of them
- * lie in few lines of the cache. (With buckets for all that can be, half of the time that a segment
- * takes here went into fetching its bucket.) There is room for `bucket_limit`.
- */
-static struct tcb **buckets;
-static uint32_t bucket_count, bucket_limit;
-static uint32_t bucket_mask; /* the least power of two that is no smaller, less one */
-static uint32_t hashed_count;
-
-/* --- The hash --- */
-
-static inline struct tcb **bucket_of(uint32_t flow_hash)
+/* NULL: it has none, but half a handshake perhaps. */
+static inline struct tcb *tcb_of(struct flow_entry *entry)
 {
-    uint32_t index = flow_hash & bucket_mask;
-
-    return &buckets[index < bucket_count ? index : index & bucket_mask >> 1];
-}
-
-/* One bucket more, with those that belong there from the one that they have shared. */
-static void add_bucket(void)
-{
-    if (bucket_count > bucket_mask) {
-        bucket_mask = 2 * bucket_mask + 1;
-    }
-    struct tcb **added = &buckets[bucket_count];
-    struct tcb **link = &buckets[bucket_count & bucket_mask >> 1];
-
-    *added = NULL;
-    bucket_count++;
-    while (*link != NULL) {
-        struct tcb *tcb = *link;
-
-        if (bucket_of(flow_hash(&tcb->flow)) == added) {
-            *link = tcb->hash_next;
-            tcb->hash_next = *added;
-            *added = tcb;
-        } else {
-            link = &tcb->hash_next;
-        }
-    }
-}
-
-/* Inline: once for each segment. */
-static inline __attribute__((always_inline)) struct tcb *find(const struct flow *flow,
-                                                              uint32_t flow_hash)
-{
-    struct tcb *tcb = *bucket_of(flow_hash);
-
-    while (tcb != NULL && !flow_equals(&tcb->flow, flow)) {
-        tcb = tcb->hash_next;
-    }
-    ASSERT_SLOW(tcb == NULL || (tcb->is_hashed && tcb->state != TCB_CLOSED));
-    return tcb;
+    ASSERT_SLOW(entry == NULL || entry->state != TCB_CLOSED);
+    return entry != NULL && entry->state != FLOW_HALF_OPEN ? CONTAINER_OF(entry, struct tcb, entry)
+                                                           : NULL;
 }
 
 struct tcb *demux_find(const struct flow *flow)
 {
-    return find(flow, flow_hash(flow));
+    return tcb_of(flows_find(flow, flow_hash(flow)));
 }
 
-void demux_add(struct tcb *tcb)
+void demux_add(struct tcb *tcb, struct flow_entry *half_open)
 {
-    struct tcb **bucket;
-
     ASSERT_SLOW(!tcb->is_hashed);
-    ASSERT_SLOW(find(&tcb->flow, flow_hash(&tcb->flow)) == NULL);
-    if (UNLIKELY(++hashed_count > bucket_count) && bucket_count < bucket_limit) {
-        add_bucket();
+    if (LIKELY(half_open != NULL)) {
+        flows_replace(half_open, &tcb->entry);
+    } else {
+        flows_add(&tcb->entry, flow_hash(&tcb->flow));
     }
-    bucket = bucket_of(flow_hash(&tcb->flow));
-    tcb->hash_next = *bucket;
-    *bucket = tcb;
     tcb->is_hashed = true;
 }
 
 void demux_remove(struct tcb *tcb)
 {
-    struct tcb **link = bucket_of(flow_hash(&tcb->flow));
-
     ASSERT_SLOW(tcb->is_hashed);
-    while (*link != tcb) {
-        ASSERT_SLOW(*link != NULL);
-        link = &(*link)->hash_next;
-    }
-    *link = tcb->hash_next;
+    flows_remove(&tcb->entry);
     tcb->is_hashed = false;
-    hashed_count--;
 }
 
 /* --- Segments of no connection --- */
@@ -142,19 +81,20 @@ static bool has_impossible_flags(uint8_t tcp_flags)
     return (tcp_flags & TCP_FLAG_SYN) != 0 && (tcp_flags & (TCP_FLAG_FIN | TCP_FLAG_RST)) != 0;
 }
 
-static void receive_syn(struct segment *segment, uint32_t least_iss, bool has_least_iss)
+/* Whether its port is served; it is refused if not. */
+static inline bool admit_syn(const struct packet *syn)
 {
-    switch (admission_of_port(swap16(segment->packet->flow.local_port))) {
-    case ADMISSION_SERVED:
-        half_open_syn(segment, least_iss, has_least_iss);
-        break;
-    case ADMISSION_REFUSED:
-        segment_out_refuse(segment->packet);
-        break;
-    case ADMISSION_UNKNOWN:
-        counter_increment(COUNTER_DROP_NO_MANAGER);
-        break;
+    enum admission admission = admission_of_port(swap16(syn->flow.local_port));
+
+    if (LIKELY(admission == ADMISSION_SERVED)) {
+        return true;
     }
+    if (admission == ADMISSION_REFUSED) {
+        segment_out_refuse(syn);
+    } else {
+        counter_increment(COUNTER_DROP_NO_MANAGER);
+    }
+    return false;
 }
 
 /* What completes a handshake is an acknowledgement, mostly, and nothing else: the block has begun
@@ -162,6 +102,24 @@ static void receive_syn(struct segment *segment, uint32_t least_iss, bool has_le
 static bool says_more(const struct packet *completing, const struct tcb *opened)
 {
     return !packet_is_bare_ack(completing) || completing->sequence != opened->rcv_nxt;
+}
+
+/* The caller gives the rest of it to the connection that there is now. */
+static void begin(struct tcb *opened, struct segment *segment)
+{
+    if (opened != NULL && says_more(segment->packet, opened)) {
+        receiver_segment(opened, segment);
+    }
+}
+
+static __attribute__((noinline)) void receive_half_open(struct half_open *entry,
+                                                        struct segment *segment)
+{
+    if (segment->packet->kind != PACKET_SYN) {
+        begin(half_open_segment(entry, segment), segment);
+    } else if (admit_syn(segment->packet)) {
+        half_open_syn_again(entry, segment);
+    }
 }
 
 void demux_receive_stranger(struct segment *segment)
@@ -172,10 +130,8 @@ void demux_receive_stranger(struct segment *segment)
     uint32_t least_iss = 0;
     enum timewait_verdict verdict;
 
-    if (!is_syn && half_open_segment(segment, &opened)) {
-        if (opened != NULL && says_more(packet, opened)) {
-            receiver_segment(opened, segment);
-        }
+    if (!is_syn && half_open_cookie(segment, &opened)) {
+        begin(opened, segment);
         return;
     }
     if (has_impossible_flags(packet->tcp_flags)) {
@@ -186,10 +142,12 @@ void demux_receive_stranger(struct segment *segment)
     if (verdict == TIMEWAIT_TAKEN) {
         return;
     }
-    if (is_syn) {
-        receive_syn(segment, least_iss, verdict == TIMEWAIT_REOPEN);
-    } else if (!kept_pass_on(segment)) {
-        segment_out_refuse(packet);
+    if (!is_syn) {
+        if (!kept_pass_on(segment)) {
+            segment_out_refuse(packet);
+        }
+    } else if (admit_syn(packet)) {
+        half_open_syn(segment, least_iss, verdict == TIMEWAIT_REOPEN);
     }
 }
 
@@ -200,14 +158,18 @@ __attribute__((always_inline)) inline bool demux_receive_known(struct segment *s
 {
     const struct packet *packet = segment->packet;
     uint32_t hash = flow_hash(&packet->flow);
-    struct tcb *tcb = find(&packet->flow, hash);
+    struct flow_entry *entry = flows_find(&packet->flow, hash);
 
     ASSERT_SLOW(packet->kind == PACKET_SEGMENT || packet->kind == PACKET_SYN);
-    if (UNLIKELY(tcb == NULL)) {
+    if (UNLIKELY(entry == NULL)) {
         segment->flow_hash = hash;
         return false;
     }
-    receiver_segment(tcb, segment);
+    if (LIKELY(entry->state != FLOW_HALF_OPEN)) {
+        receiver_segment(tcb_of(entry), segment);
+    } else {
+        receive_half_open(half_open_of(entry), segment);
+    }
     return true;
 }
 
@@ -231,9 +193,11 @@ static struct flow likely_flow(const struct frame *frame)
     return flow;
 }
 
-static void fetch_connection(struct tcb *tcb)
+/* If it is one. */
+static void fetch_connection(struct flow_entry *entry)
 {
-    const uint8_t *first = (const uint8_t *)connection_of_tcb(tcb);
+    const uint8_t *first =
+        (const uint8_t *)connection_of_tcb(CONTAINER_OF(entry, struct tcb, entry));
 
     for (unsigned i = 0; i < CONNECTION_LINES_IN_USE; i++) {
         __builtin_prefetch(first + (size_t)i * CONNECTION_LINE_BYTES, 1);
@@ -258,16 +222,15 @@ static unsigned expect_queue(const struct tcb *tcb, uint32_t *streams, unsigned 
 /* Each pass finds in the cache what the one before has had fetched. */
 static void expect_batch(struct frame *const *frames, unsigned count)
 {
-    struct tcb **found[EXPECTED_AT_ONCE];
+    struct flow_entry **found[EXPECTED_AT_ONCE];
     const struct tcb *tcbs[EXPECTED_AT_ONCE];
     uint32_t streams[EXPECTED_AT_ONCE];
     unsigned tcb_count = 0, stream_count = 0;
-    struct tcb *tcb;
 
     for (unsigned i = 0; i < count; i++) {
         struct flow flow = likely_flow(frames[i]);
 
-        found[i] = bucket_of(flow_hash(&flow));
+        found[i] = flows_bucket(flow_hash(&flow));
         __builtin_prefetch(found[i]);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -277,17 +240,18 @@ static void expect_batch(struct frame *const *frames, unsigned count)
     }
     for (unsigned i = 0; i < count; i++) {
         struct flow flow = likely_flow(frames[i]);
+        struct flow_entry *entry = *found[i];
+        struct tcb *tcb;
 
-        tcb = *found[i];
+        if (entry != NULL && !flow_equals(&entry->flow, &flow) && entry->next != NULL) {
+            entry = entry->next;
+            fetch_connection(entry);
+        }
+        tcb = tcb_of(entry);
         if (tcb == NULL) {
             continue;
         }
-        if (flow_equals(&tcb->flow, &flow)) {
-            __builtin_prefetch(tcb->queue_head, 1);
-        } else if (tcb->hash_next != NULL) {
-            tcb = tcb->hash_next;
-            fetch_connection(tcb);
-        }
+        __builtin_prefetch(tcb->queue_head, 1);
         tcbs[tcb_count++] = tcb;
     }
     for (unsigned i = 0; i < tcb_count; i++) {
@@ -298,7 +262,7 @@ static void expect_batch(struct frame *const *frames, unsigned count)
 
 void transport_server_expect(struct frame *const *frames, unsigned count)
 {
-    if (hashed_count < EXPECT_CONNECTIONS) {
+    if (flows_count() < EXPECT_CONNECTIONS) {
         return;
     }
     for (unsigned i = 0; i < count && count > 1; i += EXPECTED_AT_ONCE) {
@@ -308,21 +272,12 @@ void transport_server_expect(struct frame *const *frames, unsigned count)
 
 bool transport_server_expects_acknowledgment(const struct packet *packet)
 {
-    const struct tcb *tcb = find(&packet->flow, flow_hash(&packet->flow));
+    const struct tcb *tcb = demux_find(&packet->flow);
 
     return tcb != NULL && packet->acknowledgment - tcb->snd_una <= tcb->snd_max - tcb->snd_una;
 }
 
 void demux_initialise(void)
 {
-    uint32_t count = connection_table_limit() / CONNECTIONS_PER_BUCKET;
-
-    bucket_limit = 1u << (31 - __builtin_clz(count));
-    bucket_count = BUCKETS_LEAST;
-    bucket_mask = BUCKETS_LEAST - 1;
-    hashed_count = 0;
-    flow_hash_initialise();
-    buckets = memory_allocate_pages(&buckets_kind, bucket_limit * sizeof(*buckets) / PAGE_BYTES);
-    ASSERT(buckets != NULL);
-    memset(buckets, 0, BUCKETS_LEAST * sizeof(*buckets)); /* the others when they are added */
+    flows_initialise(connection_table_limit());
 }

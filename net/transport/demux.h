@@ -8,6 +8,7 @@
 #include "kernel/base.h"
 #include "net/messages.h"
 
+struct flow_entry;
 struct segment;
 struct tcb;
 
@@ -23,5 +24,6 @@ void demux_receive_stranger(struct segment *segment);
 
 /* The block of this flow, from its handshake's end to its own. NULL if there is none. */
 struct tcb *demux_find(const struct flow *flow);
-void demux_add(struct tcb *tcb);
+/* `half_open`: of that flow, in the table so far, whose place it takes; NULL: there is none. */
+void demux_add(struct tcb *tcb, struct flow_entry *half_open);
 void demux_remove(struct tcb *tcb);

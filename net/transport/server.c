@@ -7,6 +7,7 @@
  *   path_mtu.c        routers that want shorter segments
  *   drops.c           what lwIP has dropped
  *   held.c            received bytes that have to wait
+ *   flows.c           the table of flows
  *   demux.c           segment to connection
  *   tcp/              TCP itself
  *   table.c state.c   connections: their names and their states

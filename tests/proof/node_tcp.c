@@ -323,9 +323,10 @@ struct tcb *demux_find(const struct flow *flow)
     return blocks[flow->remote_port];
 }
 
-void demux_add(struct tcb *tcb)
+void demux_add(struct tcb *tcb, struct flow_entry *half_open)
 {
     (void)tcb;
+    (void)half_open;
 }
 
 void demux_remove(struct tcb *tcb)

@@ -26,8 +26,8 @@
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sequence.h"
 
-/* How long an entry is in each queue: RFC 6298 2.1 and 5.5. */
-static const uint64_t queue_ns[HALF_OPEN_QUEUE_COUNT] = {NS_PER_S, 2 * NS_PER_S, 4 * NS_PER_S};
+/* After the SYN, when an entry leaves each queue: RFC 6298 2.1 and 5.5. */
+static const uint64_t leaves_ns[HALF_OPEN_QUEUE_COUNT] = {NS_PER_S, 3 * NS_PER_S, 7 * NS_PER_S};
 
 /* Entries dealt with when the timer expires; the others in the next round. Chosen: what goes to a
  * card's ring of 512 at once. */
@@ -108,6 +108,11 @@ static void challenge(struct half_open *entry, uint64_t now_ns)
 
 /* --- Time --- */
 
+static inline uint64_t due_ns_of(const struct half_open *entry)
+{
+    return entry->opened_ns + leaves_ns[entry->queue];
+}
+
 static void start_timer(uint64_t due_ns)
 {
     if (timer_start(&timer, due_ns) != 0) {
@@ -139,7 +144,7 @@ static void end_entry(struct half_open *entry)
 }
 
 /* The first of a queue has been there for its time. */
-static void expire_entry(struct half_open *entry, uint64_t now_ns)
+static void expire_entry(struct half_open *entry)
 {
     unsigned next_queue = entry->queue + 1u;
 
@@ -148,7 +153,7 @@ static void expire_entry(struct half_open *entry, uint64_t now_ns)
         end_entry(entry);
         return;
     }
-    half_open_table_move(entry, next_queue, now_ns + queue_ns[next_queue]);
+    half_open_table_move(entry, next_queue);
     answer_again(entry);
 }
 
@@ -159,12 +164,13 @@ static uint64_t next_due_ns(void)
     for (unsigned queue = 0; queue < HALF_OPEN_QUEUE_COUNT; queue++) {
         const struct half_open *entry = half_open_table_first(queue);
 
-        next_ns = entry != NULL && entry->due_ns < next_ns ? entry->due_ns : next_ns;
+        next_ns = entry != NULL && due_ns_of(entry) < next_ns ? due_ns_of(entry) : next_ns;
     }
     return next_ns;
 }
 
-/* What is still due afterwards has its turn in the next round. */
+/* What is still due afterwards has its turn in the next round; so has an entry for which a late one
+ * is due in two queues: the last queue comes first. */
 static void expire(struct timer *expired)
 {
     uint64_t now_ns = dispatch_now_ns();
@@ -172,12 +178,12 @@ static void expire(struct timer *expired)
     uint64_t next_ns;
 
     ASSERT_SLOW(expired == &timer);
-    for (unsigned queue = 0; queue < HALF_OPEN_QUEUE_COUNT; queue++) {
+    for (unsigned queue = HALF_OPEN_QUEUE_COUNT; queue-- > 0;) {
         struct half_open *entry;
 
         while (left > 0 && (entry = half_open_table_first(queue)) != NULL &&
-               entry->due_ns <= now_ns) {
-            expire_entry(entry, now_ns);
+               due_ns_of(entry) <= now_ns) {
+            expire_entry(entry);
             left--;
         }
     }
@@ -217,7 +223,6 @@ static uint16_t mss_of(const struct tcp_options *options)
 static void fill_entry(struct half_open *entry, const struct packet *syn,
                        const struct tcp_options *options, uint32_t iss, uint64_t now_ns)
 {
-    entry->opened_ns = now_ns;
     entry->irs = syn->sequence;
     entry->iss = iss;
     entry->answered_tick = tick_of(now_ns);
@@ -228,13 +233,17 @@ static void fill_entry(struct half_open *entry, const struct packet *syn,
     entry->is_repeated = false;
 }
 
-/* A SYN of a flow that has an entry: the same one again, or another, for which a passive open
- * returns to LISTEN first (RFC 9293 3.10.7.4, fourth). Who shall have the connection is not asked
- * again. */
-static void meet_syn_again(struct half_open *entry, const struct packet *syn, uint64_t now_ns)
+/* The same one again, or another, for which a passive open returns to LISTEN first (RFC 9293
+ * 3.10.7.4, fourth). Who shall have the connection is not asked again. */
+void half_open_syn_again(struct half_open *entry, const struct segment *segment)
 {
+    const struct packet *syn = segment->packet;
+    uint64_t now_ns = dispatch_now_ns();
     struct tcp_options options;
 
+    if (!flood_take_syn()) {
+        return;
+    }
     if (syn->sequence == entry->irs) {
         if (take_answer_turn(entry, now_ns)) {
             answer_again(entry);
@@ -243,8 +252,9 @@ static void meet_syn_again(struct half_open *entry, const struct packet *syn, ui
     }
     tcp_options_parse(&options, packet_options(syn), syn->option_bytes);
     fill_entry(entry, syn, &options, iss_from(&entry->flow, entry->iss, now_ns), now_ns);
-    half_open_table_move(entry, 0, now_ns + queue_ns[0]);
-    watch(entry->due_ns);
+    entry->opened_ns = now_ns;
+    half_open_table_move(entry, 0);
+    watch(due_ns_of(entry));
     answer_entry(entry);
 }
 
@@ -275,7 +285,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
     const struct packet *syn = segment->packet;
     uint64_t now_ns = dispatch_now_ns();
     struct tcp_options options;
-    struct half_open *entry;
+    struct half_open *entry = NULL;
 
     if (!is_from_other_host(&syn->flow)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
@@ -284,17 +294,12 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
     if (!flood_take_syn()) {
         return;
     }
-    entry = half_open_table_find(&syn->flow, segment->flow_hash);
-    if (entry != NULL) {
-        meet_syn_again(entry, syn, now_ns);
-        return;
-    }
     if (!connection_admit(syn->flow.remote_address)) {
         return;
     }
     tcp_options_parse(&options, packet_options(syn), syn->option_bytes);
     if (!flood_switch_cookies(half_open_table_count(), now_ns) || has_least_iss) {
-        entry = half_open_table_add(&syn->flow, segment->flow_hash, now_ns + queue_ns[0]);
+        entry = half_open_table_add(&syn->flow, segment->flow_hash, now_ns);
     }
     if (entry == NULL) {
         send_cookie(syn, &options, now_ns);
@@ -304,14 +309,14 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
                has_least_iss ? iss_from(&syn->flow, least_iss + HALF_OPEN_ISS_DISTANCE, now_ns)
                              : flow_initial_sequence(&syn->flow, now_ns),
                now_ns);
-    watch(entry->due_ns);
+    watch(due_ns_of(entry));
     answer_entry(entry);
     ask_for_acceptor(entry);
 }
 
 bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor, bool is_refused)
 {
-    struct half_open *entry = half_open_table_find(flow, flow_hash(flow));
+    struct half_open *entry = half_open_table_find(flow);
 
     if (entry == NULL || !entry->is_acceptor_due) {
         return false;
@@ -344,6 +349,7 @@ static struct tcb *complete_entry(struct half_open *entry, const struct segment 
                                   uint64_t now_ns)
 {
     const struct handshake handshake = {
+        .half_open = &entry->entry,
         .flow = entry->flow,
         .irs = entry->irs,
         .iss = entry->iss,
@@ -363,17 +369,16 @@ static struct tcb *complete_entry(struct half_open *entry, const struct segment 
     struct tcb *tcb = connection_open(&handshake);
 
     if (LIKELY(tcb != NULL)) {
-        half_open_table_remove(entry);
+        half_open_table_forget(entry);
     }
     return tcb;
 }
 
-/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2. Returns the block of the connection
- * that is there now; NULL: none. */
-static struct tcb *meet_segment(struct half_open *entry, const struct segment *segment,
-                                uint64_t now_ns)
+/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2. */
+struct tcb *half_open_segment(struct half_open *entry, const struct segment *segment)
 {
     const struct packet *packet = segment->packet;
+    uint64_t now_ns = dispatch_now_ns();
     uint32_t distance = packet->sequence - (entry->irs + 1);
 
     if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance == 0 &&
@@ -421,15 +426,10 @@ static __attribute__((noinline)) bool meet_cookie(const struct segment *segment,
     return true;
 }
 
-bool half_open_segment(struct segment *segment, struct tcb **opened)
+bool half_open_cookie(const struct segment *segment, struct tcb **opened)
 {
     const struct packet *packet = segment->packet;
-    struct half_open *entry = half_open_table_find(&packet->flow, segment->flow_hash);
 
-    if (entry != NULL) {
-        *opened = meet_segment(entry, segment, dispatch_now_ns());
-        return true;
-    }
     if ((packet->tcp_flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST)) == TCP_FLAG_ACK &&
         UNLIKELY(cookie_is_awaited(dispatch_now_ns()))) {
         return meet_cookie(segment, dispatch_now_ns(), opened);

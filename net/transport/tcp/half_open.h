@@ -15,6 +15,7 @@
 #include "kernel/base.h"
 #include "net/messages.h"
 
+struct half_open;
 struct segment;
 struct tcb;
 
@@ -33,10 +34,10 @@ void half_open_initialise(void);
 uint32_t half_open_count(void);
 
 /*
- * A SYN for a served port, of a flow that has no connection, its checksum verified. Looked at in
- * this order: whether a host may have such an address (that it is not the link's broadcast, the
- * caller knows), the budget of the round (flood.h), whether the flow has an entry, whether the
- * node takes a connection of that address; then an entry is made, or a cookie.
+ * A SYN for a served port, of a flow that has neither connection nor entry, its checksum verified.
+ * Looked at in this order: whether a host may have such an address (that it is not the link's
+ * broadcast, the caller knows), the budget of the round (flood.h), whether the node takes a
+ * connection of that address; then an entry is made, or a cookie.
  *
  * least_iss      our initial sequence number is to lie beyond it (TIME_WAIT), if has_least_iss;
  *                such a flow is known and gets an entry while there are any
@@ -49,13 +50,17 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
  */
 MUST_CHECK bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor,
                                  bool is_refused);
+/* Of a flow that has an entry, a SYN: with the budget of the round. */
+void half_open_syn_again(struct half_open *entry, const struct segment *segment);
 /*
- * Any other segment of a flow without connection and TIME_WAIT. If it completes a handshake,
- * `opened` is the block of a connection that is there now (connection_open()), with the window
- * that the segment names, and the caller gives it the rest; else `opened` stays as it is. Returns
- * whether the segment was about a handshake: else it is a stranger's.
+ * Any other segment of such a flow. If it completes the handshake, returns the block of a
+ * connection that is there now (connection_open()) and has the entry's place, with the window that
+ * the segment names; the caller gives it the rest. Else NULL.
  */
-MUST_CHECK bool half_open_segment(struct segment *segment, struct tcb **opened);
+MUST_CHECK struct tcb *half_open_segment(struct half_open *entry, const struct segment *segment);
+/* Of a flow without entry, connection and TIME_WAIT, no SYN: whether it may be the answer to a
+ * cookie. If it is, and there is room, `opened` is such a block, else it stays as it is. */
+MUST_CHECK bool half_open_cookie(const struct segment *segment, struct tcb **opened);
 /* Whether there is one of such a flow. Walks through all. */
 bool half_open_has_any(bool (*is_such)(const struct flow *flow));
 /* A node has died: entries forget it as the application of their acceptor, or as its CM. */

@@ -15,19 +15,16 @@
 #include "net/transport/hash.h"
 #include "net/transport/tcp/half_open.h"
 
-#define BUCKET_COUNT   HALF_OPEN_MAX /* so that chains have one entry, mostly */
-#define CELL_COUNT_LOG 11u           /* of each row */
+#define CELL_COUNT_LOG 11u /* of each row */
 #define ROW_COUNT      2u
 #define NOT_IN_USE     HALF_OPEN_QUEUE_COUNT
 
-_Static_assert((BUCKET_COUNT & (BUCKET_COUNT - 1)) == 0, "a bucket is some bits of a hash");
 _Static_assert(HALF_OPEN_MAX < HALF_OPEN_NONE, "a place has 16 bits");
 
 MEMORY_KIND(half_open_kind, "half_open");
 
 static struct table {
     struct half_open entries[HALF_OPEN_MAX];
-    uint16_t buckets[BUCKET_COUNT];
     uint16_t cells[ROW_COUNT][1u << CELL_COUNT_LOG];
 } * table;
 
@@ -49,11 +46,6 @@ static struct half_open *entry_at(uint16_t place)
 {
     ASSERT_SLOW(place < HALF_OPEN_MAX);
     return &table->entries[place];
-}
-
-static uint16_t bucket_of(uint32_t flow_hash)
-{
-    return flow_hash & (BUCKET_COUNT - 1);
 }
 
 /* --- By remote address --- */
@@ -84,13 +76,12 @@ unsigned half_open_table_count_of(uint32_t remote_address)
 
 /* --- Queues --- */
 
-static void append(struct half_open *entry, unsigned queue, uint64_t due_ns)
+static void append(struct half_open *entry, unsigned queue)
 {
     uint16_t place = place_of(entry);
     uint16_t last = queues[queue].last;
 
-    ASSERT_SLOW(last == HALF_OPEN_NONE || entry_at(last)->due_ns <= due_ns);
-    entry->due_ns = due_ns;
+    ASSERT_SLOW(last == HALF_OPEN_NONE || entry_at(last)->opened_ns <= entry->opened_ns);
     entry->queue = (uint8_t)queue;
     entry->next = HALF_OPEN_NONE;
     entry->previous = last;
@@ -116,11 +107,11 @@ static inline void unlink_from_queue(struct half_open *entry)
     }
 }
 
-void half_open_table_move(struct half_open *entry, unsigned queue, uint64_t due_ns)
+void half_open_table_move(struct half_open *entry, unsigned queue)
 {
     ASSERT(entry->queue < HALF_OPEN_QUEUE_COUNT && queue < HALF_OPEN_QUEUE_COUNT);
     unlink_from_queue(entry);
-    append(entry, queue, due_ns);
+    append(entry, queue);
 }
 
 struct half_open *half_open_table_first(unsigned queue)
@@ -130,29 +121,18 @@ struct half_open *half_open_table_first(unsigned queue)
 
 /* --- Entries --- */
 
-/* Inline, as half_open_table_remove(): each connection's SYN, ACK and acceptor look here. */
-__attribute__((always_inline)) inline struct half_open *
-half_open_table_find(const struct flow *flow, uint32_t flow_hash)
+struct half_open *half_open_table_find(const struct flow *flow)
 {
-    uint16_t place = table->buckets[bucket_of(flow_hash)];
+    struct flow_entry *entry = flows_find(flow, flow_hash(flow));
 
-    while (place != HALF_OPEN_NONE) {
-        struct half_open *entry = entry_at(place);
-
-        if (flow_equals(&entry->flow, flow)) {
-            return entry;
-        }
-        place = entry->hash_next;
-    }
-    return NULL;
+    return entry != NULL && entry->state == FLOW_HALF_OPEN ? half_open_of(entry) : NULL;
 }
 
-struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_hash, uint64_t due_ns)
+struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_hash,
+                                      uint64_t opened_ns)
 {
-    uint16_t bucket = bucket_of(flow_hash);
     struct half_open *entry;
 
-    ASSERT_SLOW(half_open_table_find(flow, flow_hash) == NULL);
     if (first_free == HALF_OPEN_NONE ||
         half_open_table_count_of(flow->remote_address) >= HALF_OPEN_MAX_PER_PEER) {
         return NULL;
@@ -162,30 +142,30 @@ struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_has
     ASSERT_SLOW(entry->queue == NOT_IN_USE);
     first_free = entry->next;
     entry->flow = *flow;
-    entry->bucket = bucket;
-    entry->hash_next = table->buckets[bucket];
-    table->buckets[bucket] = place_of(entry);
-    append(entry, 0, due_ns);
+    entry->state = FLOW_HALF_OPEN;
+    entry->opened_ns = opened_ns;
+    flows_add(&entry->entry, flow_hash);
+    append(entry, 0);
     count++;
     return entry;
 }
 
-__attribute__((always_inline)) inline void half_open_table_remove(struct half_open *entry)
+/* Inline: once for each connection. */
+__attribute__((always_inline)) inline void half_open_table_forget(struct half_open *entry)
 {
-    uint16_t *link = &table->buckets[entry->bucket];
-    uint16_t place = place_of(entry);
-
     ASSERT(entry->queue < HALF_OPEN_QUEUE_COUNT && count > 0);
-    while (*link != place) {
-        link = &entry_at(*link)->hash_next;
-    }
-    *link = entry->hash_next;
     unlink_from_queue(entry);
     count_address(entry->flow.remote_address, UINT16_MAX); /* one less */
     entry->queue = NOT_IN_USE;
     entry->next = first_free;
-    first_free = place;
+    first_free = place_of(entry);
     count--;
+}
+
+void half_open_table_remove(struct half_open *entry)
+{
+    flows_remove(&entry->entry);
+    half_open_table_forget(entry);
 }
 
 uint32_t half_open_table_count(void)
@@ -203,7 +183,6 @@ struct half_open *half_open_table_at(unsigned place)
 void half_open_table_initialise(void)
 {
     table = memory_renew(&half_open_kind, table, sizeof(*table));
-    memset(table->buckets, 0xFF, sizeof(table->buckets)); /* HALF_OPEN_NONE */
     for (unsigned i = 0; i < HALF_OPEN_MAX; i++) {
         table->entries[i].queue = NOT_IN_USE;
         table->entries[i].next = i + 1 < HALF_OPEN_MAX ? (uint16_t)(i + 1) : HALF_OPEN_NONE;

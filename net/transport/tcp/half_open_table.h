@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where half_open.c keeps its entries: found by a keyed hash of the flow, counted by remote
- * address, and in queues by what is due.
+ * Where half_open.c keeps its entries: in the table of flows (net/transport/flows.h), counted by
+ * remote address, and in queues by what is due.
  */
 #pragma once
 
 #include "kernel/base.h"
+#include "kernel/platform.h"
 #include "net/messages.h"
+#include "net/transport/flows.h"
 
 /* By how often the SYN-ACK has been sent because its time had come: once, twice, three times. */
 #define HALF_OPEN_QUEUE_COUNT 3u
@@ -15,40 +17,56 @@
 #define HALF_OPEN_NONE UINT16_MAX
 
 struct half_open {
-    /* half_open.c's. */
-    uint64_t opened_ns; /* when the SYN came */
-    uint64_t due_ns;    /* when it leaves its queue; in each queue, in order */
-    struct flow flow;
+    union {
+        struct flow_entry entry; /* in the table of flows */
+        struct {
+            struct flow flow;
+            uint8_t state; /* FLOW_HALF_OPEN */
+            /* half_open.c's, as what follows. */
+            uint8_t snd_scale;
+            bool has_scale; /* and so have we: both or none */
+            bool has_sack;  /* likewise */
+        };
+    };
+    uint64_t opened_ns;     /* when the SYN came; in each queue, in order */
     uint32_t irs, iss;      /* the peer's initial sequence number, and ours */
     uint32_t answered_tick; /* the last answer to what came, in units of 2^20 ns */
     uint16_t mss;           /* what the peer takes in a segment: within its bounds */
     struct acceptor acceptor;
-    uint8_t snd_scale;
-    bool has_scale : 1;   /* and so have we: both or none */
-    bool has_sack : 1;    /* likewise */
-    bool is_repeated : 1; /* the SYN-ACK was sent more than once */
     bool is_acceptor_due; /* the CM in acceptor.assigned_by has been asked for one */
+    bool is_repeated;     /* the SYN-ACK was sent more than once */
     /* half_open_table.c's. */
-    uint8_t queue; /* HALF_OPEN_QUEUE_COUNT: not in use */
-    uint16_t hash_next;
     uint16_t next, previous; /* in its queue; `next` links those that are not in use, too */
-    uint16_t bucket;         /* where its chain begins */
+    uint8_t queue;           /* HALF_OPEN_QUEUE_COUNT: not in use */
 };
 
+_Static_assert(offsetof(struct half_open, state) == offsetof(struct flow_entry, state) &&
+                   offsetof(struct half_open, has_sack) < offsetof(struct flow_entry, next),
+               "they lie where the entry has them, or room");
 _Static_assert(sizeof(struct half_open) == 64, "an entry is a line of the cache");
+
+static inline struct half_open *half_open_of(struct flow_entry *entry)
+{
+    ASSERT_SLOW(entry->state == FLOW_HALF_OPEN);
+    return CONTAINER_OF(entry, struct half_open, entry);
+}
 
 /* Takes its memory for good: panics without. */
 void half_open_table_initialise(void);
-/* `flow_hash`: flow_hash() of the flow, here and below. */
-struct half_open *half_open_table_find(const struct flow *flow, uint32_t flow_hash);
-/* One more, of a flow that has none, last in the first queue: `flow` and `due_ns` are filled in,
- * the rest is as it was left. NULL: all are in use, or its remote address has as many as it may. */
-struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_hash, uint64_t due_ns);
+/* NULL: the flow has none. */
+struct half_open *half_open_table_find(const struct flow *flow);
+/* One more, of a flow that is in the table of flows not at all, last in the first queue: `flow` and
+ * `opened_ns` are filled in, the rest is as it was left. `flow_hash`: flow_hash() of the flow.
+ * NULL: all are in use, or its remote address has as many as it may. */
+struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_hash,
+                                      uint64_t opened_ns);
 void half_open_table_remove(struct half_open *entry);
+/* The same of one that has left its place in the table of flows to a connection. */
+void half_open_table_forget(struct half_open *entry);
 /* The first in this queue; NULL: it is empty. */
 struct half_open *half_open_table_first(unsigned queue);
-/* To the end of this queue: due no earlier than any there. */
-void half_open_table_move(struct half_open *entry, unsigned queue, uint64_t due_ns);
+/* To the end of this queue: opened no earlier than any there. */
+void half_open_table_move(struct half_open *entry, unsigned queue);
 
 uint32_t half_open_table_count(void);
 /* How many this remote address has, or a few more: two addresses in four million are taken for one

@@ -8,6 +8,8 @@
 #include "kernel/base.h"
 #include "net/messages.h"
 
+struct flow_entry;
+
 /* What we say in every SYN-ACK. The scale serves windows of 8 MiB; the window is a multiple of its
  * unit, so that it is the same with and without. */
 #define HANDSHAKE_MSS          1460u /* Ethernet's */
@@ -15,6 +17,7 @@
 #define HANDSHAKE_WINDOW_BYTES (511u << HANDSHAKE_SCALE)
 
 struct handshake {
+    struct flow_entry *half_open; /* whose place the connection takes; NULL: of a cookie */
     struct flow flow;
     uint32_t irs, iss;            /* the peer's initial sequence number, and ours */
     uint32_t rcv_window_bytes;    /* that the SYN-ACK has announced */

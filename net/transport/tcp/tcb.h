@@ -11,6 +11,7 @@
 
 #include "kernel/base.h"
 #include "net/messages.h"
+#include "net/transport/flows.h"
 #include "net/transport/tcp/wheel.h"
 
 struct handshake;
@@ -61,18 +62,23 @@ enum ack_due {
 struct tcb {
     /* === Line 0: which connection a segment is for, and whether it is what was expected. === */
 
-    /* --- demux.c --- */
-    struct tcb *hash_next;
+    union {
+        /* --- demux.c --- */
+        struct flow_entry entry; /* in the table of flows */
+        struct {
+            /* --- tcb.c --- */
+            struct flow flow;
+            uint8_t state; /* enum tcb_state */
 
-    /* --- tcb.c --- */
-    struct flow flow;
-    uint8_t state; /* enum tcb_state */
+            /* --- demux.c --- */
+            bool is_hashed;
 
-    /* --- demux.c --- */
-    bool is_hashed;
+            /* --- receiver.c --- */
+            uint8_t ack_due; /* enum ack_due */
+        };
+    };
 
     /* --- receiver.c --- */
-    uint8_t ack_due; /* enum ack_due */
     uint32_t rcv_nxt;
     uint32_t rcv_edge; /* the right edge of the window that the peer has been told */
 
@@ -183,6 +189,11 @@ struct tcb {
     /* --- pinned.c --- */
     uint32_t pinned_bytes; /* of memory that its peer keeps, as counted at the last visit */
 };
+
+_Static_assert(offsetof(struct tcb, state) == offsetof(struct flow_entry, state) &&
+                   offsetof(struct tcb, ack_due) < offsetof(struct flow_entry, next),
+               "they lie where the entry has them, or room");
+_Static_assert(TCB_STATE_COUNT <= FLOW_HALF_OPEN, "of the table's entries these are connections'");
 
 /* Whether there is something to send for the first time, and the window has room for a segment. */
 static inline bool tcb_has_new(const struct tcb *tcb)

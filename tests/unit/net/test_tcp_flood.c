@@ -191,7 +191,7 @@ static void a_flow_from_time_wait_has_an_entry_while_there_are_any(void **state)
         struct segment segment = world_segment_of(&syn);
 
         syn.bytes = (const uint8_t[PACKET_TCP_OFFSET + TCP_HEADER_MAX_BYTES]){0};
-        half_open_syn(&segment, 5, true);
+        world_syn_segment(&segment, 5, true);
         flood_end_round();
     }
     assert_int_equal(half_open_count(), HALF_OPEN_MAX);
@@ -247,7 +247,7 @@ static void addresses_are_not_taken_for_one_another(void **state)
 
         assert_in_range(half_open_table_count_of(address), 1, HALF_OPEN_MAX_PER_PEER / 4);
     }
-    half_open_initialise();
+    world_forget();
     assert_int_equal(half_open_table_count_of(swap32(0x0A000100)), 0);
 }
 
@@ -274,16 +274,16 @@ static void flows_of_one_bucket_are_kept_apart(void **state)
         for (unsigned i = 0; i < 4; i++) {
             assert_non_null(half_open_table_add(&flows[i], flow_hash(&flows[i]), i));
         }
-        half_open_table_remove(half_open_table_find(&flows[removed], flow_hash(&flows[removed])));
+        half_open_table_remove(half_open_table_find(&flows[removed]));
         for (unsigned i = 0; i < 4; i++) {
-            struct half_open *entry = half_open_table_find(&flows[i], flow_hash(&flows[i]));
+            struct half_open *entry = half_open_table_find(&flows[i]);
 
             assert_int_equal(entry == NULL, i == removed);
             assert_true(entry == NULL || memcmp(&entry->flow, &flows[i], sizeof(flows[i])) == 0);
         }
         for (unsigned i = 0; i < 4; i++) {
             if (i != removed) {
-                half_open_table_remove(half_open_table_find(&flows[i], flow_hash(&flows[i])));
+                half_open_table_remove(half_open_table_find(&flows[i]));
             }
         }
         assert_int_equal(half_open_table_count(), 0);
@@ -304,15 +304,15 @@ static void a_full_table_has_no_place_until_one_is_free(void **state)
     for (unsigned i = 0; i < HALF_OPEN_MAX; i++) {
         struct half_open *first = half_open_table_first(0);
 
-        assert_int_equal(first->due_ns, i); /* in the order in which they came */
+        assert_int_equal(first->opened_ns, i); /* in the order in which they came */
         half_open_table_remove(first);
         assert_int_equal(half_open_table_count(), HALF_OPEN_MAX - 1);
         assert_non_null(half_open_table_add(&flow, flow_hash(&flow), HALF_OPEN_MAX + i));
-        half_open_table_move(half_open_table_find(&flow, flow_hash(&flow)), 2, i);
+        half_open_table_move(half_open_table_find(&flow), 2);
         flow = world_flow(HALF_OPEN_MAX + 1 + i);
     }
     assert_null(half_open_table_first(0));
-    half_open_initialise();
+    world_forget();
 }
 
 /* --- Budgets --- */

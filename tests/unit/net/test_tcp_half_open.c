@@ -414,14 +414,14 @@ static void a_flow_from_time_wait_begins_beyond_its_old_numbers(void **state)
     syn.bytes = (const uint8_t[PACKET_TCP_OFFSET + TCP_HEADER_MAX_BYTES]){0};
     usual = world_begin();
     assert_true(world_acknowledge(&world.flow));
-    half_open_syn(&segment, usual + 1, true); /* beyond the clock's */
+    world_syn_segment(&segment, usual + 1, true); /* beyond the clock's */
     assert_int_equal(world.sent.sequence, usual + 1 + HALF_OPEN_ISS_DISTANCE);
     next = world.sent.sequence;
     syn.sequence++; /* another SYN of it: not before that, either */
-    half_open_syn(&segment, 0, false);
+    world_syn_segment(&segment, 0, false);
     assert_true((int32_t)(world.sent.sequence - next) >= 0);
     assert_true(world_acknowledge(&world.flow));
-    half_open_syn(&segment, usual - 1000000, true);
+    world_syn_segment(&segment, usual - 1000000, true);
     assert_int_equal(world.sent.sequence, usual); /* the clock's will do */
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/share.c net/transport/drops.c net/transport/demux.c net/transport/kept.c net/transport/readiness.c */
+/* sources: net/transport/server.c net/transport/frames.c net/transport/packet.c net/transport/path_mtu.c net/transport/held.c net/transport/share.c net/transport/drops.c net/transport/demux.c net/transport/flows.c net/transport/kept.c net/transport/readiness.c */
 /* sources: net/transport/connection.c net/transport/table.c net/transport/state.c */
 /* sources: net/transport/admission.c net/transport/availability.c net/transport/claim_option.c net/transport/closed.c net/transport/stream.c net/transport/orphan.c net/transport/overload.c */
 /* sources: net/transport/tcp/blocked.c net/transport/tcp/congestion.c net/transport/tcp/cookie.c net/transport/tcp/cubic.c net/transport/tcp/episode.c net/transport/tcp/flood.c net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/hystart.c net/transport/tcp/lend.c net/transport/tcp/loss_timer.c net/transport/tcp/newreno.c net/transport/tcp/options.c */

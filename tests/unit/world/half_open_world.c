@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/flood.c net/transport/tcp/cookie.c net/transport/tcp/options.c */
+/* sources: net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/flood.c net/transport/tcp/cookie.c net/transport/tcp/options.c net/transport/flows.c */
 /* sources: net/transport/hash.c libc/core/timer.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 #include "tests/unit/world/half_open_world.h"
@@ -18,10 +18,12 @@
 #include "net/transport/admission.h"
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
+#include "net/transport/flows.h"
 #include "net/transport/hash.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
+#include "net/transport/tcp/half_open_table.h"
 #include "tests/unit/world/fake_platform.h"
 
 struct half_open_world world;
@@ -77,6 +79,9 @@ struct tcb *connection_open(const struct handshake *handshake)
     }
     world.opened = *handshake;
     world.opened_count++;
+    if (handshake->half_open != NULL) {
+        flows_remove(handshake->half_open); /* it takes its place, and is forgotten */
+    }
     return &opened;
 }
 
@@ -127,6 +132,12 @@ void half_open_world_pass(uint64_t ns)
     }
 }
 
+void world_forget(void)
+{
+    flows_initialise(HALF_OPEN_MAX);
+    half_open_initialise();
+}
+
 int half_open_world_set_up(void **state)
 {
     (void)state;
@@ -135,8 +146,7 @@ int half_open_world_set_up(void **state)
     memset(&world, 0, sizeof(world));
     world.flow = world_flow(1);
     world.acceptor = world_acceptor(WORLD_NODE);
-    flow_hash_initialise();
-    half_open_initialise();
+    world_forget();
     return 0;
 }
 
@@ -178,6 +188,17 @@ struct segment world_segment_of(const struct packet *packet)
     return (struct segment){.packet = packet, .flow_hash = flow_hash(&packet->flow)};
 }
 
+void world_syn_segment(struct segment *segment, uint32_t least_iss, bool has_least_iss)
+{
+    struct half_open *entry = half_open_table_find(&segment->packet->flow);
+
+    if (entry != NULL) {
+        half_open_syn_again(entry, segment);
+    } else {
+        half_open_syn(segment, least_iss, has_least_iss);
+    }
+}
+
 void world_syn_with(const struct flow *flow, uint32_t irs, const uint8_t *options,
                     unsigned option_bytes)
 {
@@ -189,7 +210,7 @@ void world_syn_with(const struct flow *flow, uint32_t irs, const uint8_t *option
     packet.bytes = frame;
     packet.option_bytes = (uint8_t)option_bytes;
     memcpy(frame + PACKET_TCP_OFFSET + TCP_HEADER_MIN_BYTES, options, option_bytes);
-    half_open_syn(&segment, 0, false);
+    world_syn_segment(&segment, 0, false);
 }
 
 bool world_syn(const struct flow *flow, uint32_t irs, const struct acceptor *acceptor)
@@ -201,9 +222,15 @@ bool world_syn(const struct flow *flow, uint32_t irs, const struct acceptor *acc
 bool world_segment(const struct packet *packet, bool *is_known)
 {
     struct segment segment = world_segment_of(packet);
+    struct half_open *entry = half_open_table_find(&packet->flow);
     struct tcb *opened = NULL;
 
-    *is_known = half_open_segment(&segment, &opened);
+    *is_known = entry != NULL;
+    if (entry != NULL) {
+        opened = half_open_segment(entry, &segment);
+    } else {
+        *is_known = half_open_cookie(&segment, &opened);
+    }
     assert_true(*is_known || opened == NULL);
     return opened != NULL;
 }

@@ -54,13 +54,18 @@ struct packet world_packet(const struct flow *flow, uint8_t tcp_flags, uint32_t 
 /* As demux.c hands it over. */
 struct segment world_segment_of(const struct packet *packet);
 
+/* A SYN, as demux.c hands it over. */
+void world_syn_segment(struct segment *segment, uint32_t least_iss, bool has_least_iss);
+/* Nothing is half-open. */
+void world_forget(void);
 /* A SYN as usual systems send it: MSS 1460, SACK, scale 7. With an acceptor the manager answers at
  * once: returns whether the handshake has taken it. */
 bool world_syn(const struct flow *flow, uint32_t irs, const struct acceptor *acceptor);
 /* With those options, and without an answer. */
 void world_syn_with(const struct flow *flow, uint32_t irs, const uint8_t *options,
                     unsigned option_bytes);
-/* Returns whether a connection is there now; is_known: what half_open_segment() said. */
+/* Returns whether a connection is there now; is_known: whether it was a
+ * part of a handshake. */
 bool world_segment(const struct packet *packet, bool *is_known);
 /* The ACK for the SYN-ACK that was sent last. Returns whether a connection is there now. */
 bool world_acknowledge(const struct flow *flow);
