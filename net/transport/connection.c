@@ -315,7 +315,9 @@ void tcp_event_peer_closed(struct tcb *tcb)
     struct connection *connection = connection_of_tcb(tcb);
 
     connection->has_peer_closed = true;
-    connection_mark_dirty(connection);
+    if (connection->state != CONNECTION_DETACHED) {
+        connection_mark_dirty(connection);
+    }
 }
 
 void tcp_event_acknowledged(struct tcb *tcb, uint32_t bytes)
@@ -380,9 +382,10 @@ void connection_detach(struct connection *connection)
     availability_report_closed(connection);
     connection_drop_received(connection);
     if (connection_has_tcp(connection)) {
-        orphan_watch(connection);
+        orphan_watch(connection); /* what TCP has to do for the end is its own to mark */
+    } else {
+        connection_mark_dirty(connection);
     }
-    connection_mark_dirty(connection);
 }
 
 /* --- Settling --- */
@@ -487,7 +490,7 @@ static inline void settle(struct connection *connection, uint8_t kept)
     if (UNLIKELY((due & DUE_TELL) != 0)) {
         settle_telling(connection);
     }
-    if ((due & DUE_OUTPUT) != 0) {
+    if ((due & DUE_OUTPUT) != 0 && LIKELY(connection_has_tcp(connection))) {
         tcb_settle(&connection->tcb);
     }
     if (UNLIKELY(!connection_has_tcp(connection)) && (connection->due & DUE_TELL) == 0) {

@@ -319,7 +319,6 @@ static void close_both(struct connection *connection)
     connection_detach(connection);
     if (connection_has_tcp(connection)) {
         tcb_close(&connection->tcb);
-        connection_request_output(connection);
     }
 }
 

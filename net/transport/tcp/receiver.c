@@ -549,8 +549,14 @@ __attribute__((noinline)) void receiver_segment(struct tcb *tcb, struct segment 
         return;
     }
     is_plain = sender_is_plain(tcb, packet->acknowledgment);
-    is_fin_acknowledged = LIKELY(is_plain) ? sender_acknowledge_plain(tcb, packet)
-                                           : sender_acknowledge(tcb, packet, NULL);
+    if (is_plain) {
+        is_fin_acknowledged = sender_acknowledge_plain(tcb, packet);
+    } else if (LIKELY(sender_is_idle(tcb))) {
+        is_fin_acknowledged = false;
+        sender_take_window(tcb, packet);
+    } else {
+        is_fin_acknowledged = sender_acknowledge(tcb, packet, NULL);
+    }
     if (text == 0 && is_plain && !is_fin_acknowledged && sender_is_settled(tcb)) {
         return;
     }

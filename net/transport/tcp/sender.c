@@ -73,8 +73,8 @@ static inline bool note_acknowledged(struct tcb *tcb, uint32_t acknowledged_byte
     return is_fin_acknowledged;
 }
 
-static __attribute__((noinline)) bool acknowledge(struct tcb *tcb, const struct packet *packet,
-                                                  const struct tcp_options *options)
+bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
+                        const struct tcp_options *options)
 {
     uint32_t flight_bytes = tcb->snd_max - tcb->snd_una, acknowledged_bytes;
     bool was_closed = tcb->snd_wnd < tcb->mss;
@@ -106,16 +106,11 @@ static __attribute__((noinline)) bool acknowledge(struct tcb *tcb, const struct 
     return note_acknowledged(tcb, acknowledged_bytes);
 }
 
-/* Nothing is under way when a connection's first request comes, so there is little to look at. */
-bool sender_acknowledge(struct tcb *tcb, const struct packet *packet,
-                        const struct tcp_options *options)
+inline __attribute__((always_inline)) void sender_take_window(struct tcb *tcb,
+                                                              const struct packet *packet)
 {
-    if (packet->acknowledgment == tcb->snd_max && tcb->snd_una == tcb->snd_max &&
-        tcb->recovery == NULL && tcb->persist_interval_us == 0) {
-        (void)take_window(tcb, packet);
-        return false;
-    }
-    return acknowledge(tcb, packet, options);
+    ASSERT_SLOW(sender_is_idle(tcb) && packet->acknowledgment == tcb->snd_una);
+    (void)take_window(tcb, packet);
 }
 
 inline __attribute__((always_inline)) bool sender_acknowledge_plain(struct tcb *tcb,

@@ -34,6 +34,15 @@ static inline bool sender_is_plain(const struct tcb *tcb, uint32_t acknowledgmen
 
 /* sender_acknowledge() of such a one, without options. */
 MUST_CHECK bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet);
+/* Whether nothing is under way, and no D-SACK is waited for: all that one acknowledges, neither old
+ * nor beyond what was sent, is known, and it brings a window at most. */
+static inline bool sender_is_idle(const struct tcb *tcb)
+{
+    return tcb->snd_una == tcb->snd_max && tcb->recovery == NULL && tcb->persist_interval_us == 0;
+}
+
+/* sender_acknowledge() of one that comes then. */
+void sender_take_window(struct tcb *tcb, const struct packet *packet);
 /* After that: whether nothing follows from it. Nothing waits to be sent, and the connection's timer
  * is due no later than what is under way wants it. */
 bool sender_is_settled(const struct tcb *tcb);

@@ -166,7 +166,9 @@ void tcb_close(struct tcb *tcb)
         return;
     }
     tcb->is_orphan = true;
-    lend_forget(tcb); /* its hole will be bytes that nobody reads, and end the connection */
+    if (UNLIKELY(tcb->loan != NULL)) {
+        lend_forget(tcb); /* its hole will be bytes that nobody reads, and end the connection */
+    }
     tcb_close_send(tcb);
 }
 

@@ -221,6 +221,11 @@ bool sender_acknowledge_plain(struct tcb *tcb, const struct packet *packet)
     return sender_acknowledge(tcb, packet, NULL);
 }
 
+void sender_take_window(struct tcb *tcb, const struct packet *packet)
+{
+    assert_false(sender_acknowledge(tcb, packet, NULL));
+}
+
 bool sender_is_settled(const struct tcb *tcb)
 {
     (void)tcb;
