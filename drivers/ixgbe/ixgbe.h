@@ -156,13 +156,16 @@ struct ixgbe_tx_descriptor;
 /* Whom to tell when the device has read a descriptor and all before it. */
 struct ixgbe_tx_completion {
     void (*done)(void *context); /* NULL: a frame does not end there, or nobody wants to know */
-    void *context;
+    union {
+        void *context;
+        uintptr_t skipped_count; /* without `done`: of the following, nobody has put anything */
+    };
 };
 
 struct ixgbe_tx {
     void *registers;
     struct ixgbe_tx_descriptor *ring;
-    struct ixgbe_tx_completion *completions; /* one beside each descriptor */
+    struct ixgbe_tx_completion *completions; /* beside descriptors */
     uint32_t tail;        /* free-running: one past the last descriptor written */
     uint32_t head;        /* free-running: the oldest whose owner has not been told */
     uint32_t last_report; /* the newest that the device was asked for; head when all have come */

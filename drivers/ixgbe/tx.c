@@ -132,11 +132,18 @@ static inline uint64_t payload_word(uint32_t payload_bytes)
     return (uint64_t)FIELD_PREP(TX_PAYLEN, payload_bytes) << 32;
 }
 
-static inline void put_completion(struct ixgbe_tx *tx, uint32_t index, void (*done)(void *context),
-                                  void *context)
+/* The frame's descriptors are first .. end - 1: whom to tell stands beside the last, and the way
+ * there beside the first. */
+static inline void put_completion(struct ixgbe_tx *tx, uint32_t first, uint32_t end,
+                                  const struct frame_to_send *frame)
 {
-    tx->completions[index & RING_MASK] =
-        (struct ixgbe_tx_completion){.done = done, .context = context};
+    ASSERT_SLOW(frame->done != NULL || frame->context == NULL);
+    if (end - 1 != first) {
+        tx->completions[first & RING_MASK] =
+            (struct ixgbe_tx_completion){.skipped_count = end - 1 - first - 1};
+    }
+    tx->completions[(end - 1) & RING_MASK] =
+        (struct ixgbe_tx_completion){.done = frame->done, .context = frame->context};
 }
 
 static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame)
@@ -148,7 +155,7 @@ static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame
         FIELD_GET(TX_CONTEXT_MACLEN, FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset)) ==
         frame->ip_header_offset);
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) < RING_MASK); /* a fragment comes behind it */
-    put_completion(tx, tx->tail++, NULL, NULL);
+    tx->tail++;
     tx->context_form = frame->form;
     tx->context_segment_bytes = is_cut(frame) ? frame->segment_bytes : 0;
     tx->context_tcp_header_bytes = is_cut(frame) ? frame->tcp_header_bytes : 0;
@@ -177,7 +184,7 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
     uint64_t words = words_of_form(frame->form) | payload_word(frame->length_bytes - header_bytes);
-    struct ixgbe_tx_descriptor *descriptor;
+    struct ixgbe_tx_descriptor *ring = tx->ring, *descriptor;
     uint32_t tail = tx->tail;
 
     do {
@@ -188,20 +195,13 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
         if (UNLIKELY(bus_addr == BUS_ADDR_NONE)) {
             bus_addr = platform_bus_addr(fragment->data);
         }
-        put_completion(tx, tail, NULL, NULL);
-        descriptor = &tx->ring[tail++ & RING_MASK];
+        descriptor = &ring[tail++ & RING_MASK];
         descriptor->buffer_bus_addr = bus_addr;
         descriptor->words = words | fragment->length_bytes;
     } while (++fragment != end);
     descriptor->command |= TX_EOP;
-    put_completion(tx, tail - 1, frame->done, frame->context);
     tx->tail = tail;
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) <= RING_MASK);
-}
-
-static inline bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame)
-{
-    return ixgbe_tx_room(tx) >= frame->fragment_count + (unsigned)needs_context(tx, frame);
 }
 
 /* Any frame. Apart from its caller, whose usual frame needs nothing, and so no registers saved. */
@@ -209,20 +209,25 @@ static __attribute__((noinline)) int transmit_any(struct ixgbe_tx *tx,
                                                   const struct frame_to_send *frame)
 {
     uint32_t header_bytes = nic_header_bytes(frame);
+    bool is_context_due = needs_context(tx, frame);
+    uint32_t first;
 
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(!has_room(tx, frame))) {
+    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count + 1u)) {
         /* The device may be waiting for the tail; and owners may send meanwhile. */
         ixgbe_tx_flush(tx);
         (void)ixgbe_tx_reclaim(tx);
-        if (!has_room(tx, frame)) {
+        is_context_due = needs_context(tx, frame);
+        if (ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)is_context_due) {
             return -EAGAIN;
         }
     }
-    if (needs_context(tx, frame)) {
+    first = tx->tail;
+    if (is_context_due) {
         write_context(tx, frame);
     }
     write_fragments(tx, frame, header_bytes);
+    put_completion(tx, first, tx->tail, frame);
     nic_count_sent(frame, header_bytes);
     if (UNLIKELY(tx->tail - tx->last_report >= REPORT_INTERVAL)) {
         request_report(tx);
@@ -251,7 +256,7 @@ int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
     nic_count_sent(frame, 0);
     descriptor->buffer_bus_addr = bus_addr;
     descriptor->words = tx->usual_words | payload_word(length_bytes) | length_bytes;
-    put_completion(tx, tail, frame->done, frame->context);
+    put_completion(tx, tail, tail + 1, frame);
     tx->tail = tail + 1;
     return 0;
 }
@@ -298,9 +303,11 @@ static __attribute__((noinline)) unsigned tell_owners(struct ixgbe_tx *tx)
         struct ixgbe_tx_completion completion = tx->completions[tx->head & RING_MASK];
 
         tx->head++;
-        if (completion.done != NULL) {
+        if (LIKELY(completion.done != NULL)) {
             completion.done(completion.context);
             told++;
+        } else {
+            tx->head += completion.skipped_count;
         }
     }
     return told;

@@ -72,7 +72,8 @@ struct frame_to_send {
     };
     uint16_t segment_bytes;   /* only with FRAME_SEGMENT_TCP */
     uint8_t tcp_header_bytes; /* likewise */
-    /* Called once, in order of sending, when the NIC has read every fragment. May be NULL. */
+    /* Called once, in order of sending, when the NIC has read every fragment. May be NULL, and then
+     * `context` is, too. */
     void (*done)(void *context);
     void *context;
 };
