@@ -200,7 +200,7 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx);
 /* Tell the owners of frames that the device has read; returns how many were told. */
 unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx);
 
-/* Free descriptors: a frame takes one per fragment and perhaps one more. */
+/* Free descriptors: a frame takes one for each 16 KiB of a fragment, and perhaps one more. */
 unsigned ixgbe_tx_room(const struct ixgbe_tx *tx);
 /* Descriptors that it may still read, or whose owners have not been told. */
 static inline unsigned ixgbe_tx_in_flight(const struct ixgbe_tx *tx)

@@ -28,6 +28,9 @@
  * flush always asks. Chosen: a sixteenth of the ring, so that a full one gets room soon. */
 #define REPORT_INTERVAL (IXGBE_TX_RING_COUNT / 16)
 
+/* Of one descriptor. It has room for 16 bits; other drivers name no more either (7.2.3.2.4). */
+#define DESCRIPTOR_MAX_BYTES 16384u
+
 /* The device fetches descriptors in lines: as other drivers have it (7.2.3.4.1). */
 #define PREFETCH_THRESHOLD 32
 #define HOST_THRESHOLD     1
@@ -177,7 +180,27 @@ static __attribute__((noinline)) void request_report(struct ixgbe_tx *tx)
     tx->last_report = tx->tail;
 }
 
-/* The frame's own bytes, in as many descriptors as it has fragments. */
+/* What any frame needs at most, with a context; and this one. */
+#define FRAME_DESCRIPTORS_MAX (1u + FRAME_FRAGMENT_MAX + UINT16_MAX / DESCRIPTOR_MAX_BYTES)
+
+static bool has_room(const struct ixgbe_tx *tx, const struct frame_to_send *frame)
+{
+    return ixgbe_tx_room(tx) >=
+           1u + frame->fragment_count + frame->length_bytes / DESCRIPTOR_MAX_BYTES;
+}
+
+/* The device may be waiting for the tail; and owners may send meanwhile. */
+static __attribute__((noinline)) bool make_room(struct ixgbe_tx *tx,
+                                                const struct frame_to_send *frame)
+{
+    if (!has_room(tx, frame)) {
+        ixgbe_tx_flush(tx);
+        (void)ixgbe_tx_reclaim(tx);
+    }
+    return has_room(tx, frame);
+}
+
+/* The frame's own bytes. */
 static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_send *frame,
                                    uint32_t header_bytes)
 {
@@ -185,19 +208,23 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
     const struct frame_fragment *end = fragment + frame->fragment_count;
     uint64_t words = words_of_form(frame->form) | payload_word(frame->length_bytes - header_bytes);
     struct ixgbe_tx_descriptor *ring = tx->ring, *descriptor;
-    uint32_t tail = tx->tail;
+    uint32_t tail = tx->tail, left;
 
     do {
         bus_addr_t bus_addr = platform_bus_addr_at_once(fragment->data);
 
-        ASSERT_SLOW(fragment->length_bytes >= 1 &&
-                    fragment->length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+        ASSERT_SLOW(fragment->length_bytes >= 1);
         if (UNLIKELY(bus_addr == BUS_ADDR_NONE)) {
             bus_addr = platform_bus_addr(fragment->data);
         }
+        for (left = fragment->length_bytes; left > DESCRIPTOR_MAX_BYTES;
+             left -= DESCRIPTOR_MAX_BYTES, bus_addr += DESCRIPTOR_MAX_BYTES) {
+            ring[tail++ & RING_MASK] = (struct ixgbe_tx_descriptor){
+                .buffer_bus_addr = bus_addr, .words = words | DESCRIPTOR_MAX_BYTES};
+        }
         descriptor = &ring[tail++ & RING_MASK];
         descriptor->buffer_bus_addr = bus_addr;
-        descriptor->words = words | fragment->length_bytes;
+        descriptor->words = words | left;
     } while (++fragment != end);
     descriptor->command |= TX_EOP;
     tx->tail = tail;
@@ -208,22 +235,15 @@ static inline void write_fragments(struct ixgbe_tx *tx, const struct frame_to_se
 static __attribute__((noinline)) int transmit_any(struct ixgbe_tx *tx,
                                                   const struct frame_to_send *frame)
 {
-    uint32_t header_bytes = nic_header_bytes(frame);
-    bool is_context_due = needs_context(tx, frame);
-    uint32_t first;
+    uint32_t header_bytes, first;
 
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
-    if (UNLIKELY(ixgbe_tx_room(tx) < frame->fragment_count + 1u)) {
-        /* The device may be waiting for the tail; and owners may send meanwhile. */
-        ixgbe_tx_flush(tx);
-        (void)ixgbe_tx_reclaim(tx);
-        is_context_due = needs_context(tx, frame);
-        if (ixgbe_tx_room(tx) < frame->fragment_count + (unsigned)is_context_due) {
-            return -EAGAIN;
-        }
+    if (UNLIKELY(ixgbe_tx_room(tx) < FRAME_DESCRIPTORS_MAX) && !make_room(tx, frame)) {
+        return -EAGAIN;
     }
+    header_bytes = nic_header_bytes(frame);
     first = tx->tail;
-    if (is_context_due) {
+    if (needs_context(tx, frame)) {
         write_context(tx, frame);
     }
     write_fragments(tx, frame, header_bytes);
@@ -252,7 +272,7 @@ int ixgbe_transmit(struct ixgbe_tx *tx, const struct frame_to_send *frame)
         return transmit_any(tx, frame);
     }
     ASSERT_SLOW(frame->fragments[0].length_bytes == length_bytes &&
-                length_bytes <= FRAME_FRAGMENT_MAX_BYTES);
+                length_bytes <= DESCRIPTOR_MAX_BYTES);
     nic_count_sent(frame, 0);
     descriptor->buffer_bus_addr = bus_addr;
     descriptor->words = tx->usual_words | payload_word(length_bytes) | length_bytes;

@@ -55,8 +55,7 @@ enum {
     FRAME_SEGMENT_TCP = 1 << 15,
 };
 
-#define FRAME_FRAGMENT_MAX       16u
-#define FRAME_FRAGMENT_MAX_BYTES 16384u /* of one piece */
+#define FRAME_FRAGMENT_MAX 16u
 
 struct frame_to_send {
     struct frame_fragment fragments[FRAME_FRAGMENT_MAX];

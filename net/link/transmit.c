@@ -165,20 +165,14 @@ static bool is_transmit_segment_valid(const struct transmit_segment *message, si
 
 static void add_fragment(struct frame_to_send *frame, const uint8_t *data, uint32_t bytes)
 {
-    while (bytes != 0) {
-        uint32_t piece = bytes < FRAME_FRAGMENT_MAX_BYTES ? bytes : FRAME_FRAGMENT_MAX_BYTES;
-
+    if (bytes != 0) {
         ASSERT(frame->fragment_count < FRAME_FRAGMENT_MAX);
-        frame->fragments[frame->fragment_count++] = (struct frame_fragment){data, piece};
-        frame->length_bytes = (uint16_t)(frame->length_bytes + piece);
-        data += piece;
-        bytes -= piece;
+        frame->fragments[frame->fragment_count++] = (struct frame_fragment){data, bytes};
+        frame->length_bytes = (uint16_t)(frame->length_bytes + bytes);
     }
 }
 
-_Static_assert(FRAME_MAX_BYTES <= FRAME_FRAGMENT_MAX_BYTES &&
-                   2 * TRANSMIT_RUN_MAX + UINT16_MAX / FRAME_FRAGMENT_MAX_BYTES <=
-                       FRAME_FRAGMENT_MAX,
+_Static_assert(2 * TRANSMIT_RUN_MAX <= FRAME_FRAGMENT_MAX,
                "the longest segment has no more fragments than a frame may have");
 
 static void handle_transmit_segment(node_id_t from, const struct message *raw,

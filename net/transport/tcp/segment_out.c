@@ -21,9 +21,8 @@
 #include "net/transport/tcp/send_buffer.h"
 #include "net/transport/tcp/tcb.h"
 
-/* References that a frame has room for whatever they are: each has a piece that is not full, beside
- * the full ones that the longest segment has. */
-#define REFERENCES_ANY (FRAME_FRAGMENT_MAX - 1 - UINT16_MAX / FRAME_FRAGMENT_MAX_BYTES)
+/* References that a frame has room for, beside the headers. */
+#define REFERENCES_ANY (FRAME_FRAGMENT_MAX - 1)
 
 _Static_assert(REFERENCES_ANY >= 2, "head and file of a response");
 _Static_assert(SEND_BUFFER_HEADROOM_BYTES >= SEGMENT_HEADERS_BYTES, "in front of what is copied");
@@ -44,20 +43,13 @@ static uint32_t limit_to_card(const struct tcb *tcb, uint32_t most_bytes)
 static uint32_t limit_to_frame(const struct reference *reference, uint32_t most_bytes)
 {
     uint32_t length_bytes = 0;
-    unsigned count = 1; /* the headers */
+    unsigned count = 0;
 
-    while (length_bytes < most_bytes) {
-        uint32_t left = most_bytes - length_bytes;
-
-        left = left < reference->length_bytes ? left : reference->length_bytes;
-        count += (left + FRAME_FRAGMENT_MAX_BYTES - 1) / FRAME_FRAGMENT_MAX_BYTES;
-        if (count > FRAME_FRAGMENT_MAX) {
-            return length_bytes;
-        }
-        length_bytes += left;
+    for (; length_bytes < most_bytes && count < REFERENCES_ANY; count++) {
+        length_bytes += reference->length_bytes;
         reference = reference->next;
     }
-    return most_bytes;
+    return length_bytes < most_bytes ? length_bytes : most_bytes;
 }
 
 uint32_t segment_out_fit(const struct tcb *tcb, const struct reference *first, uint32_t most_bytes)
@@ -99,8 +91,8 @@ static inline void hold(struct segment_block *block, struct send_buffer *buffer)
     block->held[block->held_count++] = buffer;
 }
 
-/* In pieces that a descriptor can name; segment_out_fit() has seen to it that there are not too
- * many. The block holds their buffers; NULL: they are held already. Returns where the next goes. */
+/* A piece for each reference; segment_out_fit() has seen to it that there are not too many. The
+ * block holds their buffers; NULL: they are held already. Returns where the next goes. */
 static inline struct frame_fragment *add_payload(struct frame_to_send *frame,
                                                  struct frame_fragment *fragment,
                                                  struct segment_block *block,
@@ -113,18 +105,12 @@ static inline struct frame_fragment *add_payload(struct frame_to_send *frame,
 
         left = left < length_bytes ? left : length_bytes;
         length_bytes -= left;
-        if (block != NULL && reference->buffer != NULL && left != 0) {
-            hold(block, reference->buffer);
-        }
-        while (left != 0) {
-            uint32_t piece = left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES;
-
+        if (left != 0) {
+            if (block != NULL && reference->buffer != NULL) {
+                hold(block, reference->buffer);
+            }
             ASSERT(fragment != frame->fragments + FRAME_FRAGMENT_MAX);
-            fragment->data = bytes;
-            fragment->length_bytes = piece;
-            fragment++;
-            bytes += piece;
-            left -= piece;
+            *fragment++ = (struct frame_fragment){bytes, left};
         }
         reference = reference->next;
         offset = 0;

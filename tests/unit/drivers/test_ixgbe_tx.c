@@ -243,6 +243,38 @@ static void long_tcp_frame_is_cut_by_the_device(void **state)
     assert_int_equal(sent.context_cut, 1460 << 16 | 20 << 8);
 }
 
+/* Of 40000 bytes: more than one descriptor names. Beside an owner who comes after it. */
+static void long_fragment_takes_several_descriptors_and_one_owner(void **state)
+{
+    static uint8_t payload[40000];
+    static struct fake_nic_sent sent;
+    struct frame_to_send frame = {
+        .fragments = {{"header", 6}, {payload, sizeof(payload)}},
+        .fragment_count = 2,
+        .length_bytes = 40006,
+        .done = note_done,
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(payload); i++) {
+        payload[i] = (uint8_t)(i * i >> 8);
+    }
+    assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 4);
+    assert_int_equal(send_number(1), 0);
+    ixgbe_tx_flush(&tx);
+    assert_true(fake_nic_transmit(QUEUE, &sent));
+    assert_int_equal(sent.descriptor_count, 4);
+    assert_int_equal(sent.length_bytes, 40006);
+    assert_memory_equal(sent.data, "header", 6);
+    assert_memory_equal(sent.data + 6, payload, sizeof(payload));
+    assert_int_equal(transmit_all(), 1);
+    assert_int_equal(ixgbe_tx_reclaim(&tx), 2);
+    assert_int_equal(done_calls[0], 0);
+    assert_int_equal(done_calls[1], 1);
+    assert_int_equal(ixgbe_tx_in_flight(&tx), 0);
+}
+
 /* A frame that is not cut does not care what the context says of cutting; one that is does. */
 static void context_is_renewed_for_another_segment_size_only_to_cut(void **state)
 {
@@ -466,6 +498,7 @@ int main(void)
         cmocka_unit_test_setup(frame_whose_bytes_must_be_searched_for_is_sent_once, set_up),
         cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
         cmocka_unit_test_setup(long_tcp_frame_is_cut_by_the_device, set_up),
+        cmocka_unit_test_setup(long_fragment_takes_several_descriptors_and_one_owner, set_up),
         cmocka_unit_test_setup(context_is_renewed_for_another_segment_size_only_to_cut, set_up),
         cmocka_unit_test_setup(tail_is_written_once_for_a_flush_and_not_for_an_empty_one, set_up),
         cmocka_unit_test_setup(owners_are_told_in_order_once_the_device_has_reported, set_up),

@@ -26,13 +26,9 @@ unsigned wire_relayed_count(void)
 
 static void add_piece(struct frame_to_send *frame, const uint8_t *data, size_t bytes)
 {
-    for (size_t at = 0; at < bytes; at += FRAME_FRAGMENT_MAX_BYTES) {
-        size_t left = bytes - at;
-
+    if (bytes != 0) {
         assert_true(frame->fragment_count < FRAME_FRAGMENT_MAX);
-        frame->fragments[frame->fragment_count].data = data + at;
-        frame->fragments[frame->fragment_count++].length_bytes =
-            (uint32_t)(left < FRAME_FRAGMENT_MAX_BYTES ? left : FRAME_FRAGMENT_MAX_BYTES);
+        frame->fragments[frame->fragment_count++] = (struct frame_fragment){data, (uint32_t)bytes};
     }
     frame->length_bytes = (uint16_t)(frame->length_bytes + bytes);
 }

@@ -196,7 +196,7 @@ void wire_put_frame(const struct frame_to_send *frame)
 
     assert_in_range(frame->fragment_count, 1, FRAME_FRAGMENT_MAX);
     for (unsigned i = 0; i < frame->fragment_count; i++) {
-        assert_in_range(frame->fragments[i].length_bytes, 1, FRAME_FRAGMENT_MAX_BYTES);
+        assert_in_range(frame->fragments[i].length_bytes, 1, UINT16_MAX);
         memcpy(bytes + length, frame->fragments[i].data, frame->fragments[i].length_bytes);
         length += frame->fragments[i].length_bytes;
     }

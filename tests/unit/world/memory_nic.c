@@ -212,7 +212,7 @@ static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
 
     assert_in_range(frame->fragment_count, 1, FRAME_FRAGMENT_MAX);
     for (unsigned i = 0; i < frame->fragment_count; i++) {
-        assert_in_range(frame->fragments[i].length_bytes, 1, FRAME_FRAGMENT_MAX_BYTES);
+        assert_in_range(frame->fragments[i].length_bytes, 1, UINT16_MAX);
         bytes += frame->fragments[i].length_bytes;
     }
     assert_true(bytes == frame->length_bytes && bytes >= ETHERNET_BYTES);

@@ -243,7 +243,7 @@ static uint32_t gather(const struct frame_to_send *frame, uint8_t *to)
 
     assert_in_range(frame->fragment_count, 1, FRAME_FRAGMENT_MAX);
     for (unsigned i = 0; i < frame->fragment_count; i++) {
-        assert_in_range(frame->fragments[i].length_bytes, 1, FRAME_FRAGMENT_MAX_BYTES);
+        assert_in_range(frame->fragments[i].length_bytes, 1, UINT16_MAX);
         memcpy(to + length, frame->fragments[i].data, frame->fragments[i].length_bytes);
         length += frame->fragments[i].length_bytes;
     }
