@@ -134,7 +134,7 @@ int channel_send(struct channel_sender *sender, const struct message *message)
     return 0;
 }
 
-static bool is_acknowledgement_due(const struct channel_receiver *receiver)
+static inline bool is_acknowledgement_due(const struct channel_receiver *receiver)
 {
     return receiver->read_lines - receiver->acknowledged_lines >= receiver->line_count / 4;
 }
@@ -142,6 +142,7 @@ static bool is_acknowledgement_due(const struct channel_receiver *receiver)
 static __attribute__((noinline)) void acknowledge(struct channel_receiver *receiver)
 {
     if (receiver->kept_count == 0) {
+        receiver->has_made_room |= is_acknowledgement_due(receiver);
         receiver->acknowledged_lines = receiver->read_lines;
         /* Keeps our reads of these lines before the sender's next writes. Pairs with the acquire in
          * update_acknowledged(). */

@@ -38,6 +38,7 @@ struct channel_receiver {
     uint32_t message_lines;      /* of the message being read */
     uint32_t acknowledged_lines; /* last told to the sender */
     uint32_t kept_count;         /* messages that are read after their release */
+    bool has_made_room;          /* a quarter of the ring, at once; the reader clears it */
     uint32_t *acknowledgement;   /* on our own status page */
 };
 

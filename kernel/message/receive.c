@@ -97,18 +97,16 @@ static inline void handle(const struct peer *from, uint16_t type, uint16_t lengt
 
 /* A sender that found no room has some when a quarter of the ring is acknowledged. Less never helps
  * it: while the longest message with its padding does not fit, another quarter follows. */
-static inline void note_room(struct peer *peer, uint32_t acknowledged_before)
+static inline void note_room(struct peer *peer)
 {
-    const struct channel_receiver *receiver = &peer->receiver;
-
-    if (UNLIKELY(receiver->acknowledged_lines - acknowledged_before >= receiver->line_count / 4)) {
+    if (UNLIKELY(peer->receiver.has_made_room)) {
+        peer->receiver.has_made_room = false;
         send_note_due(peer, DUE_ROOM);
     }
 }
 
 unsigned receive_from(struct peer *peer)
 {
-    uint32_t before = peer->receiver.acknowledged_lines;
     unsigned count = 0;
 
     for (; count < RECEIVE_BATCH; count++) {
@@ -123,18 +121,17 @@ unsigned receive_from(struct peer *peer)
                (const struct message *)&line, place, NULL);
         channel_release(&peer->receiver);
     }
-    note_room(peer, before);
+    note_room(peer);
     return count;
 }
 
 static void end_keeping(void *context)
 {
     struct peer *peer = context;
-    uint32_t before = peer->receiver.acknowledged_lines;
 
     if (LIKELY(peer->receiver.ring != NULL)) { /* else it has died in this round */
         channel_end_keeping(&peer->receiver);
-        note_room(peer, before);
+        note_room(peer);
     }
 }
 
