@@ -173,9 +173,7 @@ struct ixgbe_tx {
     uint32_t usual_form;
     uint64_t usual_words;
     /* What the device's context slot holds, as of a frame; all 0: nothing. */
-    uint32_t context_form;
-    uint16_t context_segment_bytes;
-    uint8_t context_tcp_header_bytes;
+    uint32_t context_form, context_cut;
     uint32_t flushed_tail; /* as the device knows it */
     uint32_t tail_register;
     uint32_t reported; /* free-running: the device has read those before it */

@@ -124,8 +124,7 @@ static inline bool needs_context(const struct ixgbe_tx *tx, const struct frame_t
     uint32_t difference = (frame->form ^ tx->context_form) & FORM_OF_CONTEXT;
 
     if (is_cut(frame)) {
-        difference |= (uint32_t)(frame->segment_bytes ^ tx->context_segment_bytes) |
-                      (uint32_t)(frame->tcp_header_bytes ^ tx->context_tcp_header_bytes);
+        difference |= frame->cut ^ tx->context_cut;
     }
     return difference != 0 && frame->offload != 0;
 }
@@ -160,16 +159,16 @@ static void write_context(struct ixgbe_tx *tx, const struct frame_to_send *frame
     ASSERT_SLOW(ixgbe_tx_in_flight(tx) < RING_MASK); /* a fragment comes behind it */
     tx->tail++;
     tx->context_form = frame->form;
-    tx->context_segment_bytes = is_cut(frame) ? frame->segment_bytes : 0;
-    tx->context_tcp_header_bytes = is_cut(frame) ? frame->tcp_header_bytes : 0;
+    tx->context_cut = is_cut(frame) ? frame->cut : 0;
     set_usual_form(tx, frame->form & ~(uint32_t)FRAME_SEGMENT_TCP);
     descriptor->context_lengths = FIELD_PREP(TX_CONTEXT_MACLEN, frame->ip_header_offset) |
                                   FIELD_PREP(TX_CONTEXT_IPLEN, frame->ip_header_bytes);
     descriptor->command = TX_DEXT | FIELD_PREP(TX_DTYP, DTYP_CONTEXT) | TX_CONTEXT_IPV4 |
                           FIELD_PREP(TX_CONTEXT_L4T, l4_type);
     /* Context slot 0. */
-    descriptor->status = FIELD_PREP(TX_CONTEXT_L4LEN, tx->context_tcp_header_bytes) |
-                         FIELD_PREP(TX_CONTEXT_MSS, tx->context_segment_bytes);
+    descriptor->status = is_cut(frame) ? FIELD_PREP(TX_CONTEXT_L4LEN, frame->tcp_header_bytes) |
+                                             FIELD_PREP(TX_CONTEXT_MSS, frame->segment_bytes)
+                                       : 0;
 }
 
 static __attribute__((noinline)) void request_report(struct ixgbe_tx *tx)

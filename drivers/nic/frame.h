@@ -69,8 +69,13 @@ struct frame_to_send {
         };
         uint32_t form; /* all three at a glance, offload in the low half */
     };
-    uint16_t segment_bytes;   /* only with FRAME_SEGMENT_TCP */
-    uint8_t tcp_header_bytes; /* likewise */
+    union {
+        struct {
+            uint16_t segment_bytes;   /* only with FRAME_SEGMENT_TCP */
+            uint8_t tcp_header_bytes; /* likewise */
+        };
+        uint32_t cut; /* both at a glance; what is left over is 0 */
+    };
     /* Called once, in order of sending, when the NIC has read every fragment. May be NULL, and then
      * `context` is, too. */
     void (*done)(void *context);

@@ -211,6 +211,7 @@ static void handle_transmit_segment(node_id_t from, const struct message *raw,
     }
     frame.ip_header_offset = ETHERNET_HEADER_BYTES;
     frame.ip_header_bytes = message->ip_header_bytes;
+    frame.cut = 0;
     frame.segment_bytes = message->segment_bytes;
     frame.tcp_header_bytes = message->tcp_header_bytes;
     transmit_copied(&frame, copy);

@@ -125,6 +125,7 @@ segment_put_work(struct frame_to_send *frame, const struct segment_fields *field
         (uint16_t)(SEGMENT_HEADERS_BYTES + fields->option_bytes + fields->payload_bytes);
     if (fields->cut_bytes != 0) {
         frame->offload |= FRAME_SEGMENT_TCP;
+        frame->cut = 0;
         frame->segment_bytes = fields->cut_bytes;
         frame->tcp_header_bytes = (uint8_t)(TCP_HEADER_MIN_BYTES + fields->option_bytes);
     }
