@@ -27,6 +27,7 @@
 #include "net/transport/overload.h"
 #include "net/transport/readiness.h"
 #include "net/transport/table.h"
+#include "net/transport/tcp/delayed_ack.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
@@ -441,6 +442,10 @@ void segment_out_initialise(void)
 }
 
 void receiver_initialise(void)
+{
+}
+
+void delayed_ack_initialise(void)
 {
 }
 

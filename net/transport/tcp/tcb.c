@@ -15,6 +15,7 @@
 #include "net/headers.h"
 #include "net/transport/counters.h"
 #include "net/transport/tcp/congestion.h"
+#include "net/transport/tcp/delayed_ack.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/lend.h"
@@ -114,6 +115,7 @@ __attribute__((always_inline)) inline void tcb_open(struct tcb *tcb,
     tcb->snd_scale = handshake->snd_scale;
     tcb->rcv_scale = handshake->rcv_scale;
     tcb->is_orphan = false;
+    delayed_ack_open(tcb);
     receiver_open(tcb, handshake->irs, handshake->rcv_window_bytes, now_us);
     sender_open(tcb, handshake->iss, handshake->snd_window_bytes, handshake->irs, handshake->mss);
     recovery_open(tcb, handshake->round_trip_us, handshake->is_repeated);
@@ -211,12 +213,14 @@ static inline bool is_waiting_for_fin(const struct tcb *tcb)
     return tcb->state == TCB_FIN_WAIT_2 && tcb->is_orphan;
 }
 
+/* But for that of a delayed acknowledgement that another list has (delayed_ack.h). */
 static inline bool has_deadline(const struct tcb *tcb, uint32_t *nearest_us)
 {
     bool has_one = sender_deadline(tcb, nearest_us);
     uint32_t deadline_us;
 
-    if (receiver_deadline(tcb, &deadline_us) &&
+    if ((tcb->ack_due != ACK_DELAYED || !tcb->is_ack_listed || tcb->loan != NULL) &&
+        receiver_deadline(tcb, &deadline_us) &&
         (!has_one || (int32_t)(deadline_us - *nearest_us) < 0)) {
         *nearest_us = deadline_us;
         has_one = true;
@@ -269,6 +273,9 @@ void tcb_settle(struct tcb *tcb)
         ASSERT_SLOW(tcb->ack_due == ACK_NONE);
         keep_timer(tcb, tcb->loss_deadline_us);
         return;
+    }
+    if (tcb->ack_due == ACK_FRESH && !tcb->is_ack_listed) {
+        delayed_ack_add(tcb);
     }
     if (tcb->ack_due != ACK_NONE && receiver_needs_ack(tcb)) {
         send_ack(tcb);

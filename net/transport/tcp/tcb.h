@@ -73,6 +73,9 @@ struct tcb {
             /* --- demux.c --- */
             bool is_hashed;
 
+            /* --- delayed_ack.c --- */
+            bool is_ack_listed; /* the list looks at it again */
+
             /* --- receiver.c --- */
             uint8_t ack_due; /* enum ack_due */
         };

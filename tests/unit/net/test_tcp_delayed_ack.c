@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: net/transport/tcp/delayed_ack.c libc/core/timer.c kernel/message/channel.c kernel/message/status.c */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/*
+ * Tests net/transport/tcp/delayed_ack.c over the kernel's real timers. `now_ns` is the round's
+ * clock; receiver_expire() is the real one's part of it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernel/message/dispatch.h"
+#include "libc/core/timer.h"
+#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/events.h"
+#include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/tcb.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define DELAY_NS (RECEIVER_ACK_DELAY_US * NS_PER_US)
+#define ROOM     1024u
+
+static struct tcb tcbs[4];
+static uint64_t now_ns;
+static const struct tcb *unsettled[ROOM];
+static unsigned unsettled_count;
+
+uint32_t tcp_now_us(void)
+{
+    return (uint32_t)(now_ns / NS_PER_US);
+}
+
+uint64_t dispatch_now_ns(void)
+{
+    return now_ns;
+}
+
+void receiver_expire(struct tcb *tcb)
+{
+    if ((int32_t)((uint32_t)(now_ns / NS_PER_US) - tcb->ack_deadline_us) >= 0) {
+        tcb->ack_due = ACK_NOW;
+    }
+}
+
+void tcp_event_unsettled(struct tcb *tcb)
+{
+    assert_true(unsettled_count < ROOM);
+    unsettled[unsettled_count++] = tcb;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 1);
+    memset(tcbs, 0, sizeof(tcbs));
+    now_ns = 5 * NS_PER_S;
+    unsettled_count = 0;
+    delayed_ack_initialise();
+    return 0;
+}
+
+/* As the end of a round does. Returns whether it is listed. */
+static bool delay(struct tcb *tcb)
+{
+    tcb->state = TCB_ESTABLISHED;
+    tcb->ack_due = ACK_DELAYED;
+    tcb->ack_deadline_us = (uint32_t)(now_ns / NS_PER_US) + RECEIVER_ACK_DELAY_US;
+    if (!tcb->is_ack_listed) {
+        delayed_ack_add(tcb);
+    }
+    return tcb->is_ack_listed;
+}
+
+static void advance_ms(unsigned ms)
+{
+    now_ns += ms * NS_PER_MS;
+    (void)timer_run_expired(now_ns);
+}
+
+static void each_is_due_when_its_time_is_over_and_no_sooner(void **state)
+{
+    (void)state;
+    assert_true(delay(&tcbs[0]));
+    assert_int_equal(timer_next_deadline_ns(), now_ns + DELAY_NS);
+    advance_ms(4);
+    assert_true(delay(&tcbs[1]));
+    advance_ms(5);
+    assert_int_equal(unsettled_count, 0);
+    advance_ms(1);
+    assert_int_equal(unsettled_count, 1);
+    assert_ptr_equal(unsettled[0], &tcbs[0]);
+    assert_int_equal(tcbs[0].ack_due, ACK_NOW);
+    assert_int_equal(tcbs[1].ack_due, ACK_DELAYED);
+    assert_int_equal(timer_next_deadline_ns(), now_ns + 4 * NS_PER_MS);
+    advance_ms(4);
+    assert_int_equal(unsettled_count, 2);
+    assert_int_equal(tcbs[1].ack_due, ACK_NOW);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+}
+
+static void what_has_gone_along_or_ended_is_left_alone(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(delay(&tcbs[i]));
+    }
+    tcbs[0].ack_due = ACK_NONE;
+    tcbs[1].state = TCB_CLOSED;
+    advance_ms(10);
+    assert_int_equal(unsettled_count, 1);
+    assert_ptr_equal(unsettled[0], &tcbs[2]);
+    assert_int_equal(tcbs[0].ack_due, ACK_NONE);
+    assert_int_equal(tcbs[1].ack_due, ACK_DELAYED);
+}
+
+/* Sent with data, and owed again for the next segment: it is looked at twice, and stands here once.
+ */
+static void one_that_is_owed_again_is_due_after_twice_the_time_at_most(void **state)
+{
+    (void)state;
+    assert_true(delay(&tcbs[0]));
+    advance_ms(6);
+    assert_true(delay(&tcbs[0]));
+    advance_ms(4);
+    assert_int_equal(tcbs[0].ack_due, ACK_DELAYED);
+    assert_true(tcbs[0].is_ack_listed);
+    assert_int_equal(unsettled_count, 0);
+    assert_int_equal(timer_next_deadline_ns(), now_ns + DELAY_NS);
+    advance_ms(10);
+    assert_int_equal(tcbs[0].ack_due, ACK_NOW);
+    assert_int_equal(unsettled_count, 1);
+    assert_false(tcbs[0].is_ack_listed);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+}
+
+/* The place is another connection's before the list has looked at it. */
+static void one_in_the_place_of_another_is_due_once(void **state)
+{
+    (void)state;
+    assert_true(delay(&tcbs[0]));
+    advance_ms(6);
+    delayed_ack_open(&tcbs[0]);
+    assert_true(delay(&tcbs[0]));
+    advance_ms(9);
+    assert_int_equal(tcbs[0].ack_due, ACK_DELAYED);
+    advance_ms(1);
+    assert_int_equal(tcbs[0].ack_due, ACK_NOW);
+    advance_ms(10);
+    assert_int_equal(unsettled_count, 1);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+}
+
+static void without_room_it_is_refused_until_the_oldest_is_due(void **state)
+{
+    static struct tcb many[ROOM];
+
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) { /* also across the ring's end */
+        unsigned first_count = 300 * round + 1;
+
+        memset(many, 0, sizeof(many));
+        unsettled_count = 0;
+        for (unsigned i = 0; i < first_count; i++) {
+            assert_true(delay(&many[i]));
+        }
+        advance_ms(1);
+        for (unsigned i = first_count; i < ROOM; i++) {
+            assert_true(delay(&many[i]));
+        }
+        assert_false(delay(&tcbs[3]));
+        assert_false(tcbs[3].is_ack_listed);
+        advance_ms(9);
+        assert_int_equal(unsettled_count, first_count);
+        assert_true(delay(&tcbs[3]));
+        advance_ms(1);
+        assert_int_equal(unsettled_count, ROOM);
+        unsettled_count = 0;
+        advance_ms(9);
+        assert_int_equal(unsettled_count, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(each_is_due_when_its_time_is_over_and_no_sooner, set_up),
+        cmocka_unit_test_setup(what_has_gone_along_or_ended_is_left_alone, set_up),
+        cmocka_unit_test_setup(one_that_is_owed_again_is_due_after_twice_the_time_at_most, set_up),
+        cmocka_unit_test_setup(one_in_the_place_of_another_is_due_once, set_up),
+        cmocka_unit_test_setup(without_room_it_is_refused_until_the_oldest_is_due, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
