@@ -342,6 +342,27 @@ static int map_all(struct address_space *space, const struct node_info *info,
     return error;
 }
 
+/* Against the node's own stray stores (libc/core/guarded_space.h). The tables lie at the start of
+ * what was left of its memory, one behind the other, and those that this takes follow them. */
+static int protect_tables(struct address_space *space, const struct node_info *info,
+                          const struct node_plan *plan)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < plan->range_count && error == 0; i++) {
+        paddr_t start = plan->ranges[i].paddr;
+
+        while (start < info->ranges[i].paddr && error == 0) {
+            paddr_t end = info->ranges[i].paddr;
+
+            error = address_space_protect(space, info->map.direct_map + start, end - start,
+                                          PAGING_READ);
+            start = end;
+        }
+    }
+    return error;
+}
+
 paddr_t node_image_build(const struct node_layout *layout, unsigned node)
 {
     struct address_space space = {.tables_vaddr = DIRECT_MAP_BASE,
@@ -356,7 +377,8 @@ paddr_t node_image_build(const struct node_layout *layout, unsigned node)
 
     space.context = info;
     space.root = allocate_table(info);
-    if (space.root == 0 || map_all(&space, info, layout) != 0) {
+    if (space.root == 0 || map_all(&space, info, layout) != 0 ||
+        protect_tables(&space, info, &layout->plans[node]) != 0) {
         return 0;
     }
     info->page_table_root = space.root;

@@ -11,7 +11,7 @@
 #include "kernel/x86/lapic.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
-#include "libc/core/cpu.h"
+#include "libc/core/guarded_space.h"
 #include "libc/core/memory.h"
 #include "libc/core/pages.h"
 
@@ -44,6 +44,7 @@ _Noreturn void node_main(void)
 
     /* Memory, then what needs it: mappings of devices and the local APIC, stacks for faults. */
     start_memory();
+    guarded_space_begin(paging_own_space());
     components_run(NODE_MEMORY);
     trap_use_own_stacks();
     lapic_initialise();

@@ -12,6 +12,7 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "libc/core/cpu.h"
+#include "libc/core/guarded_space.h"
 #include "libc/core/pages.h"
 
 static struct address_space own_space;
@@ -53,8 +54,8 @@ static int map(paddr_t paddr, size_t bytes, unsigned flags)
         memory_ranges_touch(node_info.ranges, node_info.range_count, start, end)) {
         return -ENODEV;
     }
-    return address_space_map_missing(paging_own_space(), node_info.map.devices + start, start,
-                                     end - start, PAGING_WRITE | flags);
+    return guarded_space_map(paging_own_space(), node_info.map.devices + start, start, end - start,
+                             PAGING_WRITE | flags);
 }
 
 void *paging_map_device(paddr_t paddr, size_t bytes)

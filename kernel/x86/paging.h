@@ -11,7 +11,7 @@
 /* Whether one entry can map a gigabyte: not on the oldest x86-64 cores. */
 bool paging_has_1gib_pages(void);
 
-/* This node's own space. */
+/* This node's own space, to look at; changed by libc/core/guarded_space.h. */
 struct address_space *paging_own_space(void);
 
 /* Told of pages that become a channel's ring (rings.c): for a checker. NULL: nobody. */

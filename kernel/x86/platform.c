@@ -12,6 +12,7 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
+#include "libc/core/guarded_space.h"
 #include "libc/core/pages.h"
 #include "libc/core/random.h"
 
@@ -117,7 +118,7 @@ void *platform_allocate_stack(void)
     for (uintptr_t page = stack; page < stack + THREAD_STACK_BYTES; page += PAGE_BYTES) {
         void *memory = pages_allocate_raw(1, 0);
 
-        if (memory == NULL || address_space_map(paging_own_space(), page,
+        if (memory == NULL || guarded_space_map(paging_own_space(), page,
                                                 (uintptr_t)memory - node_info.map.direct_map,
                                                 PAGE_BYTES, PAGING_WRITE) != 0) {
             /* The part that is mapped stays below the next stack, out of use. */

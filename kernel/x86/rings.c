@@ -8,7 +8,7 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
-#include "libc/core/cpu.h"
+#include "libc/core/guarded_space.h"
 #include "libc/core/pages.h"
 
 void (*rings_mark)(const void *ring, size_t bytes);
@@ -22,10 +22,7 @@ const void *platform_ring_create(node_id_t from, size_t bytes)
     if (ring == NULL) {
         return NULL;
     }
-    int error = address_space_protect(paging_own_space(), (uintptr_t)ring, bytes, PAGING_READ);
-
-    cpu_flush_tlb();
-    if (error != 0) {
+    if (guarded_space_make_read_only(paging_own_space(), ring, bytes) != 0) {
         pages_release(ring, bytes / PAGE_BYTES);
         return NULL;
     }
@@ -55,14 +52,14 @@ void *platform_ring_attach(node_id_t to, uint64_t place, size_t bytes)
         !memory_ranges_hold(receiver->ranges, receiver->range_count, place, bytes)) {
         return NULL;
     }
-    int error = address_space_map(paging_own_space(), vaddr, place, bytes, PAGING_WRITE);
+    ASSERT(address_space_translate(paging_own_space(), vaddr) == ADDRESS_SPACE_NONE);
+    int error = guarded_space_map(paging_own_space(), vaddr, place, bytes, PAGING_WRITE);
 
-    ASSERT(error == 0); /* boot has made the tables, and what was there was detached */
+    ASSERT(error == 0); /* boot has made the tables */
     return (void *)vaddr;
 }
 
 void platform_ring_detach(node_id_t to, size_t bytes)
 {
-    address_space_unmap(paging_own_space(), ring_vaddr(to), bytes);
-    cpu_flush_tlb();
+    guarded_space_unmap(paging_own_space(), ring_vaddr(to), bytes);
 }

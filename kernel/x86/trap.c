@@ -11,16 +11,19 @@
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/lapic.h"
+#include "kernel/x86/paging.h"
 #include "libc/core/bits.h"
 #include "libc/core/cpu.h"
+#include "libc/core/guarded_space.h"
 
 #define VECTOR_COUNT 256u
 #define STUB_BYTES   16u
 
 #define SELECTOR_DATA   0x10
 #define SELECTOR_TSS    0x18
-#define DESCRIPTOR_CODE 0x00AF9A000000FFFF /* 64-bit, ring 0 */
-#define DESCRIPTOR_DATA 0x00CF92000000FFFF
+/* Marked as accessed, as the core would (SDM 3A 3.4.5.1): they are read-only then. */
+#define DESCRIPTOR_CODE 0x00AF9B000000FFFF /* 64-bit, ring 0 */
+#define DESCRIPTOR_DATA 0x00CF93000000FFFF
 #define DESCRIPTOR_TSS  (BIT(47) | FIELD_PREP(BITS(43, 40), 9)) /* present, available 64-bit TSS */
 
 struct tss {
@@ -44,22 +47,28 @@ extern const char trap_stubs[VECTOR_COUNT][STUB_BYTES];
 
 const struct trap_errors *trap_errors;
 
-static struct tss tss = {.io_map_base = sizeof(struct tss)};
-static uint64_t gdt[5] = {0, DESCRIPTOR_CODE, DESCRIPTOR_DATA};
-static struct trap_gate idt[VECTOR_COUNT];
+/* In pages that become read-only. The core writes to them once, when it is told of the TSS. */
+static struct {
+    _Alignas(PAGE_BYTES) struct trap_gate idt[VECTOR_COUNT];
+    uint64_t gdt[5];
+    struct tss tss;
+} tables;
 static uint64_t interrupt_counts[VECTOR_COUNT];
 
 void trap_initialise(void)
 {
-    struct table_pointer gdt_pointer = {sizeof(gdt) - 1, (uintptr_t)gdt};
-    struct table_pointer idt_pointer = {sizeof(idt) - 1, (uintptr_t)idt};
-    uintptr_t base = (uintptr_t)&tss;
+    struct table_pointer gdt_pointer = {sizeof(tables.gdt) - 1, (uintptr_t)tables.gdt};
+    struct table_pointer idt_pointer = {sizeof(tables.idt) - 1, (uintptr_t)tables.idt};
+    uintptr_t base = (uintptr_t)&tables.tss;
 
-    gdt[3] = DESCRIPTOR_TSS | (sizeof(tss) - 1) | FIELD_PREP(BITS(39, 16), base) |
-             FIELD_PREP(BITS(63, 56), base >> 24);
-    gdt[4] = base >> 32;
+    tables.tss.io_map_base = sizeof(tables.tss);
+    tables.gdt[1] = DESCRIPTOR_CODE;
+    tables.gdt[2] = DESCRIPTOR_DATA;
+    tables.gdt[3] = DESCRIPTOR_TSS | (sizeof(tables.tss) - 1) | FIELD_PREP(BITS(39, 16), base) |
+                    FIELD_PREP(BITS(63, 56), base >> 24);
+    tables.gdt[4] = base >> 32;
     for (unsigned vector = 0; vector < VECTOR_COUNT; vector++) {
-        idt[vector] = trap_gate_to(trap_stubs[vector], 0);
+        tables.idt[vector] = trap_gate_to(trap_stubs[vector], 0);
     }
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %[code]\n\t"
@@ -82,14 +91,14 @@ void trap_initialise(void)
 
 static void use_own_stack(unsigned vector, unsigned ist)
 {
-    ASSERT(ist >= 1 && ist <= ARRAY_COUNT(tss.ist) && tss.ist[ist - 1] == 0);
+    ASSERT(ist >= 1 && ist <= ARRAY_COUNT(tables.tss.ist) && tables.tss.ist[ist - 1] == 0);
     uint8_t *stack = platform_allocate_stack();
 
     if (stack == NULL) {
         PANIC("no memory for the stack of exception %u", vector);
     }
-    tss.ist[ist - 1] = (uintptr_t)stack + THREAD_STACK_BYTES;
-    idt[vector] = trap_gate_to(trap_stubs[vector], ist);
+    tables.tss.ist[ist - 1] = (uintptr_t)stack + THREAD_STACK_BYTES;
+    tables.idt[vector] = trap_gate_to(trap_stubs[vector], ist);
 }
 
 void trap_use_own_stacks(void)
@@ -98,6 +107,9 @@ void trap_use_own_stacks(void)
     use_own_stack(VECTOR_DOUBLE_FAULT, 2);
     use_own_stack(VECTOR_NMI, 3);
     use_own_stack(VECTOR_MACHINE_CHECK, 4);
+    int error = guarded_space_make_read_only(paging_own_space(), &tables, sizeof(tables));
+
+    ASSERT(error == 0);
 }
 
 void trap_exception(struct trap_frame *frame)

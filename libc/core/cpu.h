@@ -16,6 +16,8 @@
 #define MSR_X2APIC_FIRST  0x800 /* register at offset n of the APIC page is MSR 0x800 + n / 16 */
 #define MSR_EFER          0xC0000080
 
+#define CR0_WRITE_PROTECT BIT(16)
+
 #define CPUID_1_ECX_X2APIC            BIT(21)
 #define CPUID_1_ECX_TSC_DEADLINE      BIT(24)
 #define CPUID_80000001_EDX_1GIB_PAGES BIT(26)
@@ -30,6 +32,8 @@ uint64_t cpu_read_msr(uint32_t msr);
 void cpu_write_msr(uint32_t msr, uint64_t value);
 uint64_t cpu_read_tsc(void);
 void cpu_flush_tlb(void);
+uint64_t cpu_read_cr0(void);
+void cpu_write_cr0(uint64_t value);
 #else
 static inline struct cpuid cpu_id(uint32_t leaf, uint32_t subleaf)
 {
@@ -69,6 +73,19 @@ static inline void cpu_flush_tlb(void)
     uint64_t root;
 
     __asm__ volatile("movq %%cr3, %0; movq %0, %%cr3" : "=r"(root) : : "memory");
+}
+
+static inline uint64_t cpu_read_cr0(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("movq %%cr0, %0" : "=r"(value));
+    return value;
+}
+
+static inline void cpu_write_cr0(uint64_t value)
+{
+    __asm__ volatile("movq %0, %%cr0" : : "r"(value) : "memory");
 }
 #endif
 

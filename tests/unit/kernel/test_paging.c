@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/paging.c libc/core/address_space.c tests/unit/world/panic.c */
+/* sources: kernel/x86/paging.c libc/core/guarded_space.c libc/core/address_space.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE */
 /*
  * Tests which devices kernel/x86/paging.c maps, and libc/core/address_space.c, in tables that lie
@@ -40,6 +40,7 @@ static unsigned log_count;
 static unsigned page_count; /* tables */
 static bool has_1gib_pages;
 static void *tables[PAGES_MAX];
+static uint64_t cr0 = CR0_WRITE_PROTECT; /* what it is for: test_paging_guard.c */
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
 {
@@ -86,6 +87,20 @@ void cpu_write_msr(uint32_t msr, uint64_t value)
 {
     (void)msr;
     (void)value;
+}
+
+uint64_t cpu_read_cr0(void)
+{
+    return cr0;
+}
+
+void cpu_write_cr0(uint64_t value)
+{
+    cr0 = value;
+}
+
+void cpu_flush_tlb(void)
+{
 }
 
 static int reset(void **state)

@@ -118,7 +118,7 @@ struct address_space *paging_own_space(void)
     return &own_space;
 }
 
-int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+int guarded_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
                       unsigned flags)
 {
     assert_ptr_equal(space, &own_space);

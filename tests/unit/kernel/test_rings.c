@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: kernel/x86/rings.c tests/unit/world/panic.c */
-/* flags: -DCPU_FAKE */
 /*
  * Tests kernel/x86/rings.c: who may write a ring's pages, and which places are believed. The tables
  * are played here; the direct map starts at address 0.
@@ -18,7 +17,6 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
-#include "libc/core/cpu.h"
 #include "libc/core/pages.h"
 
 #define NODE     1
@@ -38,13 +36,7 @@ static paddr_t mapped_paddr;
 static uint64_t mapped_bytes;
 static unsigned mapped_flags;
 static bool is_marked;
-static bool is_flushed; /* since rights were taken away */
 static unsigned mark_count;
-
-void cpu_flush_tlb(void)
-{
-    is_flushed = true;
-}
 
 void *pages_allocate(size_t page_count)
 {
@@ -60,22 +52,18 @@ void pages_release(void *released, size_t page_count)
     released_count += page_count;
 }
 
-int address_space_protect(struct address_space *space, uintptr_t vaddr, uint64_t bytes,
-                          unsigned flags)
+int guarded_space_make_read_only(struct address_space *space, const void *start, uint64_t bytes)
 {
     assert_null(space);
-    is_flushed = false;
-    assert_int_equal(vaddr, (uintptr_t)pages);
+    assert_ptr_equal(start, pages);
     assert_int_equal(bytes, RING);
     if (is_table_memory_gone) {
         return -ENOMEM;
     }
-    if (flags == PAGING_READ) {
-        for (uint64_t i = 0; i < bytes; i++) {
-            assert_int_equal(((uint8_t *)pages)[i], 0); /* for whoever writes it now */
-        }
+    for (uint64_t i = 0; i < bytes; i++) {
+        assert_int_equal(((uint8_t *)pages)[i], 0); /* for whoever writes it now */
     }
-    rights = flags;
+    rights = PAGING_READ;
     return 0;
 }
 
@@ -84,7 +72,13 @@ struct address_space *paging_own_space(void)
     return NULL;
 }
 
-int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
+uint64_t address_space_translate(const struct address_space *space, uintptr_t vaddr)
+{
+    assert_null(space);
+    return vaddr - mapped_vaddr < mapped_bytes ? mapped_paddr : ADDRESS_SPACE_NONE;
+}
+
+int guarded_space_map(struct address_space *space, uintptr_t vaddr, paddr_t paddr, uint64_t bytes,
                       unsigned flags)
 {
     assert_null(space);
@@ -96,10 +90,9 @@ int address_space_map(struct address_space *space, uintptr_t vaddr, paddr_t padd
     return 0;
 }
 
-void address_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
+void guarded_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
 {
     assert_null(space);
-    is_flushed = false;
     assert_int_equal(vaddr, mapped_vaddr);
     assert_int_equal(bytes, mapped_bytes);
     mapped_bytes = 0;
@@ -149,7 +142,6 @@ static void receiver_gives_up_its_right_to_write_what_it_lends(void **state)
     (void)state;
     assert_ptr_equal(ring, pages);
     assert_int_equal(rights, PAGING_READ);
-    assert_true(is_flushed);
     assert_true(is_marked);
     assert_int_equal(platform_ring_place(ring), (uintptr_t)pages);
 }
@@ -177,7 +169,6 @@ static void sender_maps_what_lies_in_the_receivers_memory(void **state)
         assert_int_equal(mapped_flags, PAGING_WRITE);
         platform_ring_detach(PEER, RING);
         assert_int_equal(mapped_bytes, 0);
-        assert_true(is_flushed);
     }
 }
 
