@@ -396,8 +396,8 @@ static int stop_other(struct nic_queue *queue, unsigned index)
         return -EINVAL;
     }
     result = ixgbe_queue_stop(own->registers, index);
+    /* What is still sent to that queue is dropped until the card is adopted. */
     if (result == 0 && index == own->starter && syn_queue < IXGBE_QUEUE_MAX) {
-        ixgbe_write(own->registers, IXGBE_SYNQF, 0);
         result = ixgbe_queue_stop(own->registers, syn_queue);
     }
     return result;
@@ -415,6 +415,23 @@ static const struct nic_queue_operations queue_operations = {
     .count_buffers = count_buffers,
     .stop_other = stop_other,
 };
+
+/* What a queue needs of its card, and the stop of another one: the pages with the masks of
+ * interrupts, which no other page has, and with all queues' rings. Returns where the first register
+ * of the card would be, or NULL. */
+static void *map_queue_registers(paddr_t paddr, unsigned queue_end)
+{
+    unsigned last = queue_end < IXGBE_QUEUE_MAX ? queue_end : IXGBE_QUEUE_MAX - 1;
+    const uint32_t offsets[] = {IXGBE_RXQ(0), IXGBE_RXQ(last), IXGBE_TXQ(0), IXGBE_TXQ(last)};
+    void *registers = paging_map_device(paddr, PAGE_BYTES);
+
+    for (unsigned i = 0; i < ARRAY_COUNT(offsets) && registers != NULL; i++) {
+        if (paging_map_device(paddr + ALIGN_DOWN(offsets[i], PAGE_BYTES), PAGE_BYTES) == NULL) {
+            registers = NULL;
+        }
+    }
+    return registers;
+}
 
 /* One that fails keeps what it has allocated: the device may know of it. */
 static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
@@ -439,7 +456,9 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     own->index = key->queue_index;
     own->queue_count = key->words[KEY_CARD] >> 16 & 0xFFFF;
     own->starter = (unsigned)key->words[KEY_STARTER];
-    own->registers = paging_map_device(key->words[KEY_REGISTERS_PADDR], IXGBE_REGISTERS_BYTES);
+    own->registers =
+        map_queue_registers(key->words[KEY_REGISTERS_PADDR],
+                            own->index < own->queue_count ? own->queue_count : own->index);
     if (own->registers == NULL) {
         memory_release(&card_kind, own);
         return -ENOMEM;
