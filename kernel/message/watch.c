@@ -147,7 +147,7 @@ static void look_at(node_id_t node)
     watched->rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
     watched->idle_looks++;
     watched->still_looks++;
-    if (watched->acknowledged_lines != before.acknowledged_lines) {
+    if (peers[node].is_present && watched->acknowledged_lines != before.acknowledged_lines) {
         watched->idle_looks = watched->still_looks = 0;
     }
     /* One that has not come up yet takes its messages when it has: that is for boot to watch. */

@@ -196,6 +196,18 @@ static void one_that_is_deaf_to_the_nmi_is_reset_once(void **state)
     assert_true(fake_last_sleep_deadline_ns() == UINT64_MAX);
 }
 
+/* Its channel goes when it is dead, which is no sign of life. */
+static void one_that_is_deaf_and_dead_to_most_is_reset_as_well(void **state)
+{
+    (void)state;
+    assert_int_equal(send_number(HUNG, 1), 0);
+    run_for_ns(TIMEOUT_NS * 9 / 8);
+    hear(0, HUNG_BIT);
+    assert_int_equal(down_count, 1);
+    run_for_ns(TIMEOUT_NS * 3 / 2);
+    assert_int_equal(fake_resets(HUNG), 1);
+}
+
 static void one_that_dies_of_the_nmi_is_not_reset(void **state)
 {
     (void)state;
@@ -537,6 +549,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(time_in_which_this_node_does_not_run_does_not_count, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(one_that_is_deaf_to_the_nmi_is_reset_once, start,
+                                        finish_dispatcher),
+        cmocka_unit_test_setup_teardown(one_that_is_deaf_and_dead_to_most_is_reset_as_well, start,
                                         finish_dispatcher),
         cmocka_unit_test_setup_teardown(one_that_dies_of_the_nmi_is_not_reset, start,
                                         finish_dispatcher),
