@@ -34,29 +34,6 @@ static void handle_set_log(node_id_t from, const struct message *message)
     (void)log_option_apply(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
 }
 
-/* MESSAGE_CRASH_NODE: read where nothing is mapped. */
-static void handle_crash(node_id_t from, const struct message *message)
-{
-    const uintptr_t unmapped = 0x10;
-    uint8_t value;
-
-    (void)message;
-    log_warning("monitor", "node %u asks for a page fault", from);
-    /* By hand: a compiler may do with a wild pointer what it likes. */
-    __asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(unmapped) : "memory");
-}
-
-/* MESSAGE_HANG_NODE: as a handler with a loop that does not end. */
-static void handle_hang(node_id_t from, const struct message *message)
-{
-    (void)message;
-    log_warning("monitor", "node %u asks for an endless loop", from);
-    log_flush_all(); /* this round will not end */
-    for (;;) {
-        __asm__ volatile("pause");
-    }
-}
-
 /* MESSAGE_STOP_NODE: the machine is being switched off, so nobody need take this for a failure. */
 static void handle_stop(node_id_t from, const struct message *message)
 {
@@ -67,8 +44,6 @@ static void handle_stop(node_id_t from, const struct message *message)
 
 static void register_handlers(void)
 {
-    dispatch_register_message(MESSAGE_CRASH_NODE, sizeof(struct message_header), handle_crash);
-    dispatch_register_message(MESSAGE_HANG_NODE, sizeof(struct message_header), handle_hang);
     dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
     dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
 }
@@ -108,16 +83,6 @@ void control_stop_elsewhere(void)
             post_alone((node_id_t)i, MESSAGE_STOP_NODE);
         }
     }
-}
-
-void control_crash(node_id_t node)
-{
-    post_alone(node, MESSAGE_CRASH_NODE);
-}
-
-void control_hang(node_id_t node)
-{
-    post_alone(node, MESSAGE_HANG_NODE);
 }
 
 static const struct component control_component = {.steps = {[NODE_READY] = register_handlers}};

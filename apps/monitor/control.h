@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a person may ask of a node by way of another one: to log more, to stop, to fail.
+ * What a person may ask of a node by way of another one: to log more, to stop.
  */
 #pragma once
 
@@ -11,5 +11,3 @@
 #define CONTROL_LOG_MAX_BYTES 56u
 void control_set_log_elsewhere(const char *value, size_t length_bytes);
 void control_stop_elsewhere(void);
-void control_crash(node_id_t node);
-void control_hang(node_id_t node);

@@ -11,10 +11,13 @@
 
 enum {
     /* control.c */
-    MESSAGE_CRASH_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver takes a page fault */
-    MESSAGE_HANG_NODE,                           /* the receiver does nothing more */
-    MESSAGE_STOP_NODE,                           /* the receiver halts for good */
-    MESSAGE_SET_LOG,                             /* struct set_log */
+    MESSAGE_STOP_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver halts for good */
+    MESSAGE_SET_LOG,                            /* struct set_log */
+    /* fault.c */
+    MESSAGE_FAULT, /* struct fault_order */
+    /* connections.c */
+    MESSAGE_ASK_CONNECTIONS, /* answers owed: MESSAGE_TELL_CONNECTION */
+    MESSAGE_TELL_CONNECTION, /* struct tell_connection */
     /* balance.c */
     MESSAGE_ASK_BALANCE,  /* answers owed: MESSAGE_TELL_BALANCE */
     MESSAGE_TELL_BALANCE, /* struct tell_balance */
@@ -48,3 +51,30 @@ struct tell_balance {
 };
 
 _Static_assert(sizeof(struct tell_balance) <= CHANNEL_LINE_BYTES, "one line");
+
+/* --- fault.c --- */
+
+/* The receiver fails, or stops another node. No answer is owed. */
+struct fault_order {
+    struct message_header header;
+    uint32_t kind; /* enum fault_kind */
+    uint32_t seed;
+    node_id_t victim;
+};
+
+_Static_assert(sizeof(struct fault_order) <= CHANNEL_LINE_BYTES, "one line");
+
+/* --- connections.c --- */
+
+/* One connection; with state CONNECTION_FREE: so many more, and the last answer. No answer. */
+struct tell_connection {
+    struct message_header header;
+    uint32_t remote_address; /* in network byte order, as the ports */
+    uint16_t remote_port, local_port;
+    node_id_t application; /* its node; NODE_NONE: nobody's yet, or no longer */
+    uint8_t state;         /* enum connection_state */
+    uint8_t reserved;
+    uint32_t count;
+};
+
+_Static_assert(sizeof(struct tell_connection) <= CHANNEL_LINE_BYTES, "one line");

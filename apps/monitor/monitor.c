@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "apps/monitor/balance.h"
+#include "apps/monitor/connections.h"
 #include "apps/monitor/control.h"
+#include "apps/monitor/fault.h"
 #include "apps/monitor/log_option.h"
 #include "apps/monitor/print.h"
 #include "drivers/acpi/button.h"
@@ -160,7 +162,14 @@ static void show_net(const char *argument)
 
 static void show_connections(const char *argument)
 {
-    (void)argument;
+    node_id_t of;
+
+    if (*argument != '\0') {
+        if (parse_node(argument, &of)) {
+            connections_show(of);
+        }
+        return;
+    }
     for (unsigned i = 0; i < platform_node_count(); i++) {
         node_id_t node = (node_id_t)i;
         /* Read first: a connection that ends in between must not make the difference negative. */
@@ -198,7 +207,7 @@ static void crash_node(const char *argument)
     node_id_t node;
 
     if (parse_node(argument, &node)) {
-        control_crash(node);
+        fault_ask(node, FAULT_PAGE, 0);
     }
 }
 
@@ -207,7 +216,7 @@ static void hang_node(const char *argument)
     node_id_t node;
 
     if (parse_node(argument, &node)) {
-        control_hang(node);
+        fault_ask(node, FAULT_LOOP, 0);
     }
 }
 
@@ -261,11 +270,12 @@ static const struct {
     {"help", show_help, "this list"},
     {"nodes", show_nodes, "what each node is and does"},
     {"net", show_net, "address, link, and what the NIC's queues have carried"},
-    {"conns", show_connections, "connections of each transport server"},
+    {"conns", show_connections, "connections of each transport server; conns N: those of node N"},
     {"balance", balance_show, "how connections are given out, and what managers know"},
     {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
     {"crash", crash_node, "crash N: let node N take a page fault"},
     {"hang", hang_node, "hang N: let node N work for ever on nothing"},
+    {"fault", fault_command, "fault KIND N [SEED]: other ways to fail; without words: which"},
     {"poweroff", power_off_machine, "switch the machine off (Ctrl-D does, too)"},
     {"reboot", reboot_machine, "start the machine again"},
 };

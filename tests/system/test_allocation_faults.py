@@ -45,6 +45,7 @@ ELSEWHERE = {
     "lwip_TCP_SEG",    # by what comes beyond a hole: test_tcp_lend.c
     "channel_ring",    # at a node's first message: test_opening.c
     "heap_places",     # beyond 511 timers: test_timer.c
+    "fault_probe", "fault_taken",  # by the command that takes memory away
     "picture",         # by who looks at /stats: test_picture.c
     "poll",            # by programs that poll(): test_socket_select.c
     "tcp_recovery",    # by what is lost, which differs from run to run: test_tcp_recovery.c

@@ -211,7 +211,7 @@ def test_a_node_that_hangs_is_given_up_and_the_others_serve_on_and_sleep(tmp_pat
             return "node3 takes no message: declared dead" in machine.console
 
         wait_until(is_given_up, "the others to give it up", machine.last_lines)
-        machine.wait_for(r"node3 panic: .*NMI(.|\n)*handle_hang(.|\n)*node 3 halted")
+        machine.wait_for(r"node3 panic: .*NMI(.|\n)*loop_for_ever(.|\n)*node 3 halted")
         machine.wait_for(r"dispatch: node3 is dead")
         load = ab(machine, "/4b", 500, concurrency=8)
         assert load.failed == 0, load.output
