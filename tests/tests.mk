@@ -131,6 +131,7 @@ $(BUILD)/sanitized/hosted/talus: FORCE
         mutate mutate-libraries
 
 include tests/bench/bench.mk
+include tests/faults/faults.mk
 include tests/fuzz/fuzz.mk
 include tests/paper/paper.mk
 include tests/proof/proof.mk

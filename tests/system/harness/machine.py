@@ -106,6 +106,11 @@ class Machine:
                     raise HarnessError(f"no {pattern!r}: {why}\n{self.last_lines()}")
                 self._changed.wait(remaining_s)
 
+    def forget_console(self):
+        """What it has printed: for long runs, in which nobody asks for it any more."""
+        with self._changed:
+            self.console = ""
+
     def last_lines(self, count=40):
         return "\n".join(self.console.splitlines()[-count:])
 
