@@ -2,6 +2,7 @@
 """The kernel image as a loader sees it."""
 
 import re
+import struct
 import subprocess
 
 import pytest
@@ -90,3 +91,32 @@ def test_tables_of_boot_lie_outside_what_each_node_has_a_copy_of():
     outside = {name: size for name, address, size in variables if address >= end}
     assert sum(copied.values()) < 1024, copied
     assert sum(outside.values()) > 128 * 1024, outside
+
+
+def bytes_between(start, end):
+    """What the image has at these addresses."""
+    rows = re.findall(r"^ +LOAD +0x(\S+) 0x(\S+) 0x\S+ 0x(\S+)", readelf("--segments"), re.M)
+    offset, vaddr = next((int(offset, 16), int(vaddr, 16)) for offset, vaddr, size in rows
+                         if int(vaddr, 16) <= start and end <= int(vaddr, 16) + int(size, 16))
+    content = KERNEL.read_bytes()
+    return content[offset + start - vaddr:offset + end - vaddr]
+
+
+def test_each_address_in_the_image_is_in_the_table_of_relocations():
+    """Of 64 bits, in data; and what the table lists of text are addresses of the image."""
+    table = bytes_between(symbol("relocations_start"), symbol("relocations_end"))
+    entries = {entry[0] & 0x7FFFFFFF: bool(entry[0] >> 31) for entry in struct.iter_unpack("<I", table)}
+    image_start, image_end = symbol("image_start"), symbol("image_end")
+    for part in ("rodata", "data"):
+        start, end = symbol(f"{part}_start"), symbol(f"{part}_end")
+        places = [start - image_start + index * 8 for index, word
+                  in enumerate(struct.iter_unpack("<Q", bytes_between(start, end - (end - start) % 8)))
+                  if image_start <= word[0] < image_end]
+        assert len(places) > 50
+        assert [place for place in places if not entries.get(place)] == []
+    text_end, loaded_end = symbol("text_end"), symbol("loaded_end")
+    text = bytes_between(image_start, text_end)
+    words = [struct.unpack_from("<i", text, place)[0] & 0xFFFFFFFFFFFFFFFF
+             for place, is_wide in entries.items() if place < text_end - image_start and not is_wide]
+    assert len(words) > 3000
+    assert [hex(word) for word in words if not image_start - 65536 <= word < loaded_end + 65536] == []
