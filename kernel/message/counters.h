@@ -24,6 +24,8 @@
     X(NODES_GIVEN_UP, "nodes_given_up_total", "", "Nodes that this one has declared dead.")        \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
     X(MEMORY_FREE, "node_memory_free_bytes", "", "Memory of the node that is free.")               \
+    X(UNASKED_INTERRUPTS, "interrupts_unasked_total", "",                                          \
+      "Interrupts of vectors that nothing here has asked for.")                                    \
     X(DROP_BAD_MESSAGE, "drops_total", "reason=\"bad_message\"", "Input refused, by reason.")      \
     X(DROP_BAD_ACKNOWLEDGEMENT, "drops_total", "reason=\"bad_acknowledgement\"",                   \
       "Input refused, by reason.")                                                                 \

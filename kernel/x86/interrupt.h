@@ -17,6 +17,13 @@ enum interrupt_vector {
     INTERRUPT_VECTOR_SPURIOUS = 0xFF,  /* low four bits set, as old local APICs demand */
 };
 
+/* Whether an interrupt of this vector may be one that was asked for: another node can send any. */
+static inline bool interrupt_is_used(uint64_t vector)
+{
+    return (vector >= INTERRUPT_VECTOR_DEVICES && vector <= INTERRUPT_VECTOR_TIMER) ||
+           vector == INTERRUPT_VECTOR_DOORBELL || vector == INTERRUPT_VECTOR_ATTENTION;
+}
+
 /* How often this node has taken an interrupt of this vector. Wraps at 2^64. */
 uint64_t interrupt_count(uint8_t vector);
 

@@ -18,6 +18,7 @@
 #define LAPIC_EOI           0x0B0
 #define LAPIC_SVR           0x0F0
 #define SVR_ENABLE          BIT(8)
+#define LAPIC_ISR           0x100 /* 32 vectors in each of eight registers */
 #define LAPIC_ICR           0x300
 #define ICR_PENDING         BIT(12)
 #define LAPIC_ICR_HIGH      0x310
@@ -81,6 +82,11 @@ bool lapic_initialise(void)
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     lapic_timer_start(0);
     return has_x2apic;
+}
+
+bool lapic_is_in_service(uint8_t vector)
+{
+    return (lapic_read(LAPIC_ISR + vector / 32 * 0x10) & BIT(vector % 32)) != 0;
 }
 
 void lapic_end_interrupt(void)

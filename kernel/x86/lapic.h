@@ -12,6 +12,8 @@
 /* Switch it on, its sources masked, its page a device's. Returns whether it is an x2APIC. */
 bool lapic_initialise(void);
 void lapic_end_interrupt(void);
+/* Whether one of this vector has been taken and not ended. */
+bool lapic_is_in_service(uint8_t vector);
 /* A register, by its offset in the page, for who knows that this core has it. */
 uint32_t lapic_read(unsigned offset);
 void lapic_write(unsigned offset, uint32_t value);

@@ -7,6 +7,7 @@
 #include "kernel/x86/trap.h"
 
 #include "kernel/limits.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
@@ -121,14 +122,18 @@ void trap_exception(struct trap_frame *frame)
 
 void trap_interrupt(struct trap_frame *frame)
 {
-    interrupt_counts[frame->vector]++;
-    if (frame->vector == INTERRUPT_VECTOR_SPURIOUS) {
-        return; /* it is in no in-service register: nothing to end (SDM 3A 11.9) */
-    }
-    if (frame->vector == INTERRUPT_VECTOR_TIMER) {
+    uint64_t vector = frame->vector;
+
+    interrupt_counts[vector]++;
+    counter_add(COUNTER_UNASKED_INTERRUPTS, !interrupt_is_used(vector));
+    if (vector == INTERRUPT_VECTOR_TIMER) {
         clock_fired();
     }
-    lapic_end_interrupt();
+    /* A spurious one is not in service: nothing to end (SDM 3A 11.9). One that another core has
+     * sent with its vector is, and would hold back all others for ever. */
+    if (vector != INTERRUPT_VECTOR_SPURIOUS || lapic_is_in_service(INTERRUPT_VECTOR_SPURIOUS)) {
+        lapic_end_interrupt();
+    }
 }
 
 uint64_t interrupt_count(uint8_t vector)

@@ -380,6 +380,21 @@ static void timer_counts_down_or_waits_for_a_deadline(void **state)
     assert_int_equal(registers[LVT_TIMER / 16], 2u << 17 | INTERRUPT_VECTOR_TIMER);
 }
 
+/* One of the spurious vector that another core has sent is; one of the APIC's own is not. */
+static void what_was_taken_and_not_ended_is_in_service(void **state)
+{
+    (void)state;
+    initialise();
+    assert_false(lapic_is_in_service(0xFF));
+    registers[ISR / 16 + 7] = 1u << 31;
+    registers[ISR / 16 + 1] = 1u << 16;
+    assert_true(lapic_is_in_service(0xFF) && lapic_is_in_service(0x30));
+    assert_false(lapic_is_in_service(0xFE) || lapic_is_in_service(0x10));
+    lapic_end_interrupt();
+    assert_false(lapic_is_in_service(0xFF));
+    assert_true(lapic_is_in_service(0x30));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +409,9 @@ int main(void)
         cmocka_unit_test_setup(interrupts_that_firmware_has_not_ended_are_ended, begin),
         {"interrupts that firmware has not ended, in x2APIC mode",
          interrupts_that_firmware_has_not_ended_are_ended, begin_x2apic, NULL, NULL},
+        cmocka_unit_test_setup(what_was_taken_and_not_ended_is_in_service, begin),
+        {"what was taken and not ended, in x2APIC mode", what_was_taken_and_not_ended_is_in_service,
+         begin_x2apic, NULL, NULL},
         cmocka_unit_test_setup(no_interrupt_can_pass_for_an_exception, begin),
         cmocka_unit_test_setup(ids_have_eight_bits_or_thirty_two, begin),
         cmocka_unit_test_setup(commands_reach_the_core_by_its_id, begin),
