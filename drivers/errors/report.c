@@ -5,6 +5,7 @@
  */
 #include "drivers/errors/hardware.h"
 #include "kernel/component.h"
+#include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/x86/paging.h"
@@ -105,6 +106,12 @@ static void log_registers(const struct trap_frame *frame, uintptr_t cr2)
               cr2, cr3);
 }
 
+/* Only guard pages are not mapped there. */
+static bool is_beside_stack(uintptr_t vaddr)
+{
+    return vaddr >= STACKS_BASE && vaddr < node_info.stacks_end + PAGE_BYTES;
+}
+
 static void log_exception(const struct trap_frame *frame)
 {
     const char *name =
@@ -113,12 +120,14 @@ static void log_exception(const struct trap_frame *frame)
 
     __asm__ volatile("movq %%cr2, %0" : "=r"(cr2));
     if (frame->vector == VECTOR_PAGE_FAULT) {
+        const char *state = frame->error & FAULT_IS_OF_RIGHTS ? "mapped without that right"
+                            : is_beside_stack(cr2) ? "a guard page: a stack has overflowed"
+                                                   : "not mapped";
         const char *access = frame->error & FAULT_IS_EXECUTION ? "execution"
                              : frame->error & FAULT_IS_WRITE   ? "write"
                                                                : "read";
 
-        log_error("panic", "page fault: %s of address %#018lx, which is %s", access, cr2,
-                  frame->error & FAULT_IS_OF_RIGHTS ? "mapped without that right" : "not mapped");
+        log_error("panic", "page fault: %s of address %#018lx, which is %s", access, cr2, state);
     } else {
         log_error("panic", "%s", name != NULL ? name : "reserved");
     }

@@ -85,6 +85,7 @@ paddr_t address_space_translate(const struct address_space *space, uintptr_t vad
 }
 
 const struct trap_errors *trap_errors;
+struct node_info node_info;
 
 static int begin(void **state)
 {
@@ -253,6 +254,32 @@ static void a_page_fault_says_what_was_tried_where_and_why_not(void **state)
     expect_said("page fault: execution of address 0x0000000000abc000, which is not mapped\n");
 }
 
+static void report_write_to(uintptr_t vaddr, const char *state)
+{
+    char expected[128];
+
+    privileged.control[2] = vaddr;
+    said[0] = '\0';
+    report_exception(14, 2);
+    (void)snprintf(expected, sizeof(expected), "write of address %#018lx, which is %s\n", vaddr,
+                   state);
+    expect_said(expected);
+}
+
+/* Among the stacks nothing but guard pages is not mapped: below the first, and above the last. */
+static void a_stack_that_has_overflowed_is_told_from_other_faults(void **state)
+{
+    const char *overflow = "a guard page: a stack has overflowed";
+
+    (void)state;
+    node_info.stacks_end = STACKS_BASE + 0x9000;
+    report_write_to(STACKS_BASE - 8, "not mapped");
+    report_write_to(STACKS_BASE, overflow);
+    report_write_to(STACKS_BASE + 0xFF8, overflow);
+    report_write_to(STACKS_BASE + 0x9000, overflow);
+    report_write_to(STACKS_BASE + 0xA000, "not mapped");
+}
+
 static void every_register_is_said(void **state)
 {
     (void)state;
@@ -305,6 +332,7 @@ int main(void)
         TEST(a_backtrace_is_bounded),
         TEST(exceptions_have_the_names_of_the_manual),
         TEST(a_page_fault_says_what_was_tried_where_and_why_not),
+        TEST(a_stack_that_has_overflowed_is_told_from_other_faults),
         TEST(every_register_is_said),
         TEST(machine_checks_of_others_are_asked_for),
     };
