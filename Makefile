@@ -45,9 +45,11 @@ HOST_CC := gcc
 
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I.
 # memcpy() and its kin mean what the standard says, so small ones of known size need no call.
-CFLAGS += -ffreestanding -fbuiltin -fno-stack-protector -fno-pic -fno-pie -mcmodel=kernel
+CFLAGS += -ffreestanding -fbuiltin -fno-pic -fno-pie -mcmodel=kernel
 # Exceptions push onto the current stack and would overwrite the red zone.
 CFLAGS += -mno-red-zone
+# A function whose return address was written over ends the node (kernel/panic.c).
+CFLAGS += -fstack-protector-strong -mstack-protector-guard=global
 # A switch of threads saves no vector registers.
 CFLAGS += -mgeneral-regs-only
 # A hint for which there is an instruction on every x86-64 (mailbox_own_soon()).

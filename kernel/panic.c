@@ -105,7 +105,17 @@ static void panic_core(const char *file, int line, const char *condition)
     platform_panic(file, line, "assertion failed: %s", condition);
 }
 
-void panic_initialise(void)
+/* The compiler's names (gcc's documentation, -fstack-protector): what functions put before their
+ * return address and compare before they return; and where they go when it has changed. */
+CALLED_FROM_OUTSIDE uintptr_t __stack_chk_guard;
+CALLED_FROM_OUTSIDE _Noreturn void __stack_chk_fail(void);
+_Noreturn void __stack_chk_fail(void)
 {
+    PANIC("a stack frame was written over");
+}
+
+__attribute__((no_stack_protector)) void panic_initialise(void)
+{
+    __stack_chk_guard = platform_random() << 8; /* a 0 first: strings end there */
     core_assertion_failed = panic_core;
 }

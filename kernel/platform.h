@@ -92,7 +92,8 @@ uint64_t platform_random(void);
 /* Log the failure, mark this node as dead, halt it; the others go on. */
 _Noreturn void platform_panic(const char *file, int line, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* Have failed assertions of libc/core end there, too. */
+/* Have failed assertions of libc/core end there, too, and give stack frames this node's own mark.
+ * First of all, by a function that never returns. */
 void panic_initialise(void);
 /* What the layer above has to do before a node that has failed says that it is dead: until then the
  * console's owner prints its lines, or it does itself. NULL: nothing. */

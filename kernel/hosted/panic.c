@@ -70,7 +70,16 @@ static void panic_core(const char *file, int line, const char *condition)
     platform_panic(file, line, "assertion failed: %s", condition);
 }
 
-void panic_initialise(void)
+/* As on the bare machine (kernel/panic.c). */
+CALLED_FROM_OUTSIDE uintptr_t __stack_chk_guard;
+CALLED_FROM_OUTSIDE _Noreturn void __stack_chk_fail(void);
+_Noreturn void __stack_chk_fail(void)
 {
+    PANIC("a stack frame was written over");
+}
+
+__attribute__((no_stack_protector)) void panic_initialise(void)
+{
+    __stack_chk_guard = platform_random() << 8;
     core_assertion_failed = panic_core;
 }

@@ -46,6 +46,11 @@ static void tell(const char *format, ...)
 
 struct node_info node_info;
 
+uint64_t platform_random(void)
+{
+    return 0x1122334455667788;
+}
+
 node_id_t platform_node(void)
 {
     return 3;
@@ -187,6 +192,17 @@ static void fail_in_core(void)
     core_fail("libc/core/x.c", 3, "a == b");
 }
 
+extern uintptr_t __stack_chk_guard;
+_Noreturn void __stack_chk_fail(void);
+
+static void return_through_a_damaged_frame(void)
+{
+    panic_initialise();
+    if (__stack_chk_guard == 0x2233445566778800) { /* ends a string, and nobody can guess it */
+        __stack_chk_fail();
+    }
+}
+
 static void what_fails_is_said_before_the_node_is_dead_and_halts(void **state)
 {
     (void)state;
@@ -235,6 +251,18 @@ static void a_failed_assertion_of_the_ground_ends_the_node_too(void **state)
                                "before death\n"
                                "dead\n"
                                "halts\n");
+}
+
+static void a_damaged_stack_frame_ends_the_node(void **state)
+{
+    (void)state;
+    fail_elsewhere(return_through_a_damaged_frame, 1);
+    assert_non_null(strstr(story, ": a stack frame was written over\n"
+                                  "report no exception, frame pointer there\n"
+                                  "log 0 panic: node 3 halted\n"
+                                  "before death\n"
+                                  "dead\n"
+                                  "halts\n"));
 }
 
 /* It trusts its log no more, but is dead to the others all the same. */
@@ -362,6 +390,7 @@ int main(void)
         TEST(an_exception_is_said_with_its_number_and_the_thread),
         TEST(an_exception_is_said_also_when_nobody_knows_more),
         TEST(a_failed_assertion_of_the_ground_ends_the_node_too),
+        TEST(a_damaged_stack_frame_ends_the_node),
         TEST(a_failure_inside_a_failure_says_only_where_it_was),
         TEST(a_panic_inside_an_exception_says_only_where_it_was),
         TEST(a_third_failure_halts_without_a_word),
