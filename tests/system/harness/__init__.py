@@ -3,6 +3,7 @@
 
 from .bad_wire import BadWire
 from .browser import Browser
+from .confinement import Confinement
 from .counters import Counters
 from .gdb import Gdb, symbol_vaddr
 from .hosted import Hosted, TapNetwork
@@ -17,7 +18,8 @@ from .qmp import Qmp
 from .talus import Metrics, Talus
 from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
-__all__ = ["BUILD", "BadWire", "Browser", "Counters", "Gdb", "GuestMemory", "HarnessError", "Hosted", "KERNEL",
-           "LONG_WAIT_S", "LinuxGuest", "Machine", "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY",
-           "Reach", "Talus", "TapNetwork", "WAIT_S", "ab", "curl", "free_port", "make", "ping",
-           "several_ab", "symbol_vaddr", "wait_until", "wrk"]
+__all__ = ["BUILD", "BadWire", "Browser", "Confinement", "Counters", "Gdb", "GuestMemory",
+           "HarnessError", "Hosted", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
+           "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Talus",
+           "TapNetwork", "WAIT_S", "ab", "curl", "free_port", "make", "ping", "several_ab",
+           "symbol_vaddr", "wait_until", "wrk"]
