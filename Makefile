@@ -48,7 +48,8 @@ CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -MMD -MP -I.
 CFLAGS += -ffreestanding -fbuiltin -fno-pic -fno-pie -mcmodel=kernel
 # Exceptions push onto the current stack and would overwrite the red zone.
 CFLAGS += -mno-red-zone
-# A function whose return address was written over ends the node (kernel/panic.c).
+# A function whose return address was written over ends the node (kernel/panic.c). Not the plain
+# -fstack-protector: with -flto gcc 12 no longer knows arrays of char for what they are.
 CFLAGS += -fstack-protector-strong -mstack-protector-guard=global
 # A switch of threads saves no vector registers.
 CFLAGS += -mgeneral-regs-only

@@ -106,10 +106,10 @@ static void log_registers(const struct trap_frame *frame, uintptr_t cr2)
               cr2, cr3);
 }
 
-/* Only guard pages are not mapped there. */
-static bool is_beside_stack(uintptr_t vaddr)
+/* So near to the top of the stack only a guard page is not mapped. */
+static bool is_near(uintptr_t vaddr, uintptr_t rsp)
 {
-    return vaddr >= STACKS_BASE && vaddr < node_info.stacks_end + PAGE_BYTES;
+    return vaddr + PAGE_BYTES - rsp < 2 * PAGE_BYTES;
 }
 
 static void log_exception(const struct trap_frame *frame)
@@ -121,8 +121,8 @@ static void log_exception(const struct trap_frame *frame)
     __asm__ volatile("movq %%cr2, %0" : "=r"(cr2));
     if (frame->vector == VECTOR_PAGE_FAULT) {
         const char *state = frame->error & FAULT_IS_OF_RIGHTS ? "mapped without that right"
-                            : is_beside_stack(cr2) ? "a guard page: a stack has overflowed"
-                                                   : "not mapped";
+                            : is_near(cr2, frame->rsp) ? "a guard page: a stack has overflowed"
+                                                       : "not mapped";
         const char *access = frame->error & FAULT_IS_EXECUTION ? "execution"
                              : frame->error & FAULT_IS_WRITE   ? "write"
                                                                : "read";

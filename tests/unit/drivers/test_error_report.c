@@ -16,7 +16,6 @@
 #include "drivers/errors/hardware.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
-#include "kernel/node.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/symbols.h"
@@ -85,7 +84,6 @@ paddr_t address_space_translate(const struct address_space *space, uintptr_t vad
 }
 
 const struct trap_errors *trap_errors;
-struct node_info node_info;
 
 static int begin(void **state)
 {
@@ -254,30 +252,30 @@ static void a_page_fault_says_what_was_tried_where_and_why_not(void **state)
     expect_said("page fault: execution of address 0x0000000000abc000, which is not mapped\n");
 }
 
-static void report_write_to(uintptr_t vaddr, const char *state)
+static void report_write_to(uintptr_t vaddr, uintptr_t rsp, const char *state)
 {
     char expected[128];
 
+    frame = (struct trap_frame){.vector = 14, .error = 2, .rsp = rsp};
     privileged.control[2] = vaddr;
     said[0] = '\0';
-    report_exception(14, 2);
+    assert_true(privileged_call(report));
     (void)snprintf(expected, sizeof(expected), "write of address %#018lx, which is %s\n", vaddr,
                    state);
     expect_said(expected);
 }
 
-/* Among the stacks nothing but guard pages is not mapped: below the first, and above the last. */
 static void a_stack_that_has_overflowed_is_told_from_other_faults(void **state)
 {
     const char *overflow = "a guard page: a stack has overflowed";
 
     (void)state;
-    node_info.stacks_end = STACKS_BASE + 0x9000;
-    report_write_to(STACKS_BASE - 8, "not mapped");
-    report_write_to(STACKS_BASE, overflow);
-    report_write_to(STACKS_BASE + 0xFF8, overflow);
-    report_write_to(STACKS_BASE + 0x9000, overflow);
-    report_write_to(STACKS_BASE + 0xA000, "not mapped");
+    report_write_to(0xABCFF8, 0xABD000, overflow); /* by a push */
+    report_write_to(0xABCFF8, 0xABC800, overflow); /* by a function with a large frame */
+    report_write_to(0xABC000, 0xABD000, overflow);
+    report_write_to(0xABBFF8, 0xABD000, "not mapped");
+    report_write_to(0xABD000, 0xABC000, "not mapped");
+    report_write_to(8, 0xABD000, "not mapped");
 }
 
 static void every_register_is_said(void **state)
