@@ -71,7 +71,8 @@ void segment_out_send_bare(const struct bare_segment *segment)
     const uint8_t *mac = neighbor_find(next_hop);
     int error;
 
-    ASSERT(segment->option_bytes % 4 == 0 && segment->option_bytes <= TCP_OPTION_SYN_ACK_MAX_BYTES);
+    ASSERT_SLOW(segment->option_bytes % 4 == 0 &&
+                segment->option_bytes <= TCP_OPTION_SYN_ACK_MAX_BYTES);
     if (UNLIKELY(mac == NULL)) {
         send_later(next_hop, fields_of(segment, mac, segment->option_bytes));
         return;
