@@ -11,8 +11,8 @@
 /* Of half a handshake's entry: its state, beyond those of connections. */
 #define FLOW_HALF_OPEN UINT8_MAX
 
-/* First in what the flow has: a tcb, or an entry of half_open_table.h. The rest of the second line
- * is the owner's, who may use what lies between. */
+/* Part of what the flow has: a tcb, or an entry of half_open_table.h. What lies between the last
+ * two fields is the owner's to use. */
 struct flow_entry {
     struct flow flow;        /* while it is in the table it stays as it is */
     uint8_t state;           /* the owner's: enum tcb_state, or FLOW_HALF_OPEN */
