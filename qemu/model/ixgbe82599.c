@@ -239,6 +239,23 @@ static void realize(PCIDevice *pci, Error **errp)
     qemu_format_nic_info_str(qemu_get_queue(s->nic), s->conf.macaddr.a);
 }
 
+static bool get_stalled(Object *object, Error **errp)
+{
+    return IXGBE82599(object)->is_stalled;
+}
+
+/* As a card whose DMA hangs: registers answer, frames that come meanwhile are lost. */
+static void set_stalled(Object *object, bool is_stalled, Error **errp)
+{
+    IXGBEState *s = IXGBE82599(object);
+
+    s->is_stalled = is_stalled;
+    if (s->nic && ixgbe_core_can_dma(s)) {
+        ixgbe_rx_unblock(s);
+        ixgbe_tx_resume(s);
+    }
+}
+
 static const VMStateDescription vmstate = {
     .name = TYPE_IXGBE82599,
     .unmigratable = 1,
@@ -267,6 +284,7 @@ static void init_class(ObjectClass *class, void *data)
     dev->reset = reset_device;
     dev->vmsd = &vmstate;
     device_class_set_props(dev, properties);
+    object_class_property_add_bool(class, "stalled", get_stalled, set_stalled);
     set_bit(DEVICE_CATEGORY_NETWORK, dev->categories);
 }
 

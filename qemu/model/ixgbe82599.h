@@ -129,6 +129,7 @@ struct IXGBEState {
     MemoryRegion io_region;
     MemoryRegion msix_region;
     bool is_strict_reset;   /* property: fill tables whose reset content is undefined */
+    bool is_stalled;        /* property, at run time: it moves no frames */
     uint32_t io_address;    /* BAR2's IOADDR */
 
     uint32_t *csr;

@@ -371,7 +371,7 @@ void ixgbe_core_update_link(IXGBEState *s)
 
 bool ixgbe_core_can_dma(IXGBEState *s)
 {
-    return !(ixgbe_get(s, IXGBE_CTRL) & CTRL_MASTER_DISABLE) &&
+    return !s->is_stalled && !(ixgbe_get(s, IXGBE_CTRL) & CTRL_MASTER_DISABLE) &&
            (pci_get_word(s->parent_obj.config + PCI_COMMAND) & PCI_COMMAND_MASTER);
 }
 

@@ -88,6 +88,13 @@ class Qmp:
 
         wait_until(is_at_rest, "all cores to halt", lambda: f"halted: {self.halted()}")
 
+    def set_stalled(self, is_stalled):
+        """The 82599 moves no frames while it is."""
+        folder = "/machine/peripheral-anon"
+        for device in self.run("qom-list", path=folder):
+            if device["type"] == "child<ixgbe82599>":
+                self.run("qom-set", path=f"{folder}/{device['name']}", property="stalled", value=is_stalled)
+
     def set_link(self, is_up):
         """The link of the wire's other end, which is always called n0."""
         self.run("set_link", name="n0", up=is_up)
