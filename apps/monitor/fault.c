@@ -146,7 +146,7 @@ static uint32_t next_random(uint32_t *state)
 static void write_wildly(uint32_t seed)
 {
     extern char __data_start[], _end[]; /* the linker's names */
-    size_t words = (size_t)(_end - __data_start) / sizeof(uint64_t);
+    size_t words = ((uintptr_t)_end - (uintptr_t)__data_start) / sizeof(uint64_t);
     uint32_t state = seed | 1;
 
     log_flush_all(); /* it may be the last line */
