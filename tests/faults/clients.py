@@ -113,6 +113,13 @@ class Clients:
             if not connection.is_lost and not connection.is_waiting:
                 self._ask(connection, request)
 
+    def ask_again(self, connection):
+        """Whether or not an answer is still waited for. A server that has died when it had
+        acknowledged a request, and not yet answered, is asked nothing else, and so says nothing."""
+        with self._lock:
+            if not connection.is_lost:
+                self._ask(connection)
+
     def begin(self, connection):
         """Half a request: a slow client."""
         with self._lock:

@@ -36,5 +36,6 @@ KINDS = {kind.name: kind for kind in (
     Kind("truncated", "truncated messages", LIVES),
     Kind("full", "takes no message for 1 s", MAY_DIE),
     Kind("memory", "no memory for 1 s", MAY_DIE),
+    Kind("card", "card stops for 0.3 s", LIVES, place="qemu"),
     Kind("link", "link down for 0.3 s", LIVES, place="wire"),
 )}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
-from harness import HarnessError, Network, Qmp, Talus, wait_until  # noqa: E402
+from harness import HarnessError, Network, Qmp, Talus, ab, wait_until  # noqa: E402
 
 from . import clients  # noqa: E402
 from .kinds import DIES, KINDS, LIVES  # noqa: E402
@@ -20,11 +20,15 @@ KEPT_COUNT, BUSY_COUNT = 24, 4
 SLOW_STEP = 4
 # Before a fault, so that there is something to compare with; and without a late answer behind it.
 BEFORE_S, QUIET_S = 0.5, 0.7
+ASK_AGAIN_S = 1
+# A node that has died and is not back by then stays dead.
+RETURN_S = 15
 # After so long late answers no longer count: the host is busy.
 PATIENCE_S = 20
 BIN_S = 0.1
 BINS_BEFORE, BINS_AFTER = 5, 30
-LINK_DOWN_S = 0.3
+# The link, or the card.
+STOPPED_S = 0.3
 WORDS = "restart=always node_timeout=2"
 # What of a machine check the core is told: see tests/system/test_hardware_errors.py.
 MACHINE_CHECK = "mce {core} 1 0xbe00000000000135 0x5 0x1234000 0x8c"
@@ -62,8 +66,10 @@ class Result:
     owned: int = 0
     lost: int = 0
     unowned_lost: int = 0      # of other nodes' connections: must be 0
+    silent: int = 0            # requests that were waited for in vain until another one was sent
     owned_kept: int = 0        # of the dead node's: must be 0
     has_died: bool = False
+    stays_dead: bool = False   # the machine has to be started again
     down_ms: float = None      # as the node says that it was
     served_ms: float = None    # from the fault to the last new connection that had to wait
     failed: int = 0            # new connections
@@ -142,6 +148,28 @@ class Scene:
     def free_memory(self):
         return self.machine.counter("node_memory_free_bytes")
 
+    def die(self, node):
+        """By a page fault, and come back; nobody is connected. To one that has only just come back the
+        console's owner may send nothing yet: it is asked again."""
+        asked_s = 0
+
+        def is_back():
+            nonlocal asked_s
+            if f"node{node} monitor: " not in self.machine.console and time.monotonic() - asked_s > ASK_AGAIN_S:
+                asked_s = time.monotonic()
+                self.machine.type(f"crash {node}\n")
+            return self._came_back(node, 0)
+
+        self.forget_console()
+        wait_until(is_back, f"node {node} to come back", self.machine.last_lines, period_s=0.005)
+
+    def is_served(self):
+        """By all, for some time."""
+        try:
+            return ab(self.machine, "/4b", 200, concurrency=8).failed == 0
+        except HarnessError:  # refused or reset, as long as nobody is there
+            return False
+
     # --- Before a fault ---
 
     def fill(self):
@@ -186,8 +214,12 @@ class Scene:
                 raise HarnessError(answer)
         elif kind.name == "link":
             self.qmp.set_link(False)
-            time.sleep(LINK_DOWN_S)
+            time.sleep(STOPPED_S)
             self.qmp.set_link(True)
+        elif kind.name == "card":
+            self.qmp.set_stalled(True)
+            time.sleep(STOPPED_S)
+            self.qmp.set_stalled(False)
         else:
             self.machine.type(f"fault {kind.name} {node} {seed}\n")
 
@@ -242,7 +274,12 @@ class Scene:
             has_died_if_it_must = back or kind.outcome != DIES
             if kind.outcome != DIES and now_s - fault_s < 1.5 + QUIET_S:
                 return False
-            if re.search(rf"node{result.node} panic:|node{result.node} is dead", text) and not back:
+            has_ended = re.search(rf"node{result.node} panic:|node{result.node} is dead", text)
+            if has_ended and not back and now_s - fault_s > RETURN_S and is_quiet:
+                result.has_died = result.stays_dead = True
+                result.problems.append("it stays dead")
+                return True
+            if has_ended and not back:
                 return False
             return is_quiet and has_died_if_it_must
 
@@ -274,7 +311,10 @@ class Scene:
         """Ask on each kept connection: it is answered, or it was lost."""
         self.clients.stop()
         for connection in self.clients.kept:
-            if connection in slow:
+            if result.has_died and result.node in connection.owners and connection.is_waiting:
+                result.silent += 1
+                self.clients.ask_again(connection)
+            elif connection in slow:
                 self.clients.ask(connection, clients.REQUEST[20:])
             else:
                 self.clients.ask(connection)
@@ -304,5 +344,5 @@ class Scene:
                 if after.get(reason, 0) > before.get(reason, 0):
                     result.problems.append(f"{reason}: {before.get(reason)} to {after.get(reason)}")
         up = self.machine.counter("node_up")
-        if set(up.values()) != {1}:
+        if set(up.values()) != {1} and not result.stays_dead:
             result.problems.append(f"not up: {up}")
