@@ -20,6 +20,10 @@ class Kind:
     is_noticed: bool = False
 
 
+# Kinds that not every node can have, and who has them instead: the core that booted hears the NMI
+# line, and cannot be reset by another.
+INSTEAD = {("line", node): 0 for node in range(1, 64)} | {("deaf", 0): 1}
+
 KINDS = {kind.name: kind for kind in (
     Kind("page", "page fault", DIES),
     Kind("opcode", "undefined instruction", DIES),
@@ -29,7 +33,8 @@ KINDS = {kind.name: kind for kind in (
     Kind("loop", "endless loop", DIES, is_noticed=True),
     Kind("open", "endless loop, interrupts on", DIES, is_noticed=True),
     Kind("deaf", "endless loop, deaf to NMIs", DIES, is_noticed=True),
-    Kind("nmi", "NMI", DIES),
+    Kind("nmi", "NMI by another node", MAY_DIE),
+    Kind("line", "NMI line", DIES, place="qemu"),
     Kind("reset", "reset of its core", DIES),
     Kind("mce", "machine check", DIES, place="qemu"),
     Kind("message", "corrupt messages", LIVES),

@@ -212,6 +212,8 @@ class Scene:
             answer = self.qmp.ask_monitor(MACHINE_CHECK.format(core=node))
             if answer:
                 raise HarnessError(answer)
+        elif kind.name == "line":
+            self.qmp.run("inject-nmi")
         elif kind.name == "link":
             self.qmp.set_link(False)
             time.sleep(STOPPED_S)
