@@ -251,7 +251,15 @@ class Scene:
         self._count_losses(kind, result, held, slow)
         self._check_figures(kind, result, before)
         self.forget_console()
+        if kind.name == "wild" and not result.has_died:
+            self._end(node)
         return result
+
+    def _end(self, node):
+        """What it has written wildly would be some later fault's."""
+        self.die(node)
+        self._ask_all(self.clients.ask)
+        self.clients.drop_lost()
 
     def _wait_for_the_end(self, kind, result, start, fault_s):
         """Until the node is back, if it died, and no new connection has had to wait for a while."""
@@ -311,8 +319,7 @@ class Scene:
 
     def _count_losses(self, kind, result, held, slow):
         """Ask on each kept connection: it is answered, or it was lost."""
-        self.clients.stop()
-        for connection in self.clients.kept:
+        def ask(connection):
             if result.has_died and result.node in connection.owners and connection.is_waiting:
                 result.silent += 1
                 self.clients.ask_again(connection)
@@ -320,10 +327,8 @@ class Scene:
                 self.clients.ask(connection, clients.REQUEST[20:])
             else:
                 self.clients.ask(connection)
-        wait_until(lambda: not any(connection.is_waiting for connection in self.clients.kept),
-                   "an answer or an end on each kept connection",
-                   lambda: f"{[c.owners for c in self.clients.kept if c.is_waiting]}\n"
-                           f"{self.machine.last_lines()}")
+
+        self._ask_all(ask)
         for connection in held:
             is_owned = result.node in connection.owners and kind.outcome != LIVES
             result.owned += is_owned
@@ -338,6 +343,16 @@ class Scene:
         if result.has_died and result.owned_kept:
             result.problems.append(f"{result.owned_kept} of the dead node's connections live")
         self.clients.drop_lost()
+
+    def _ask_all(self, ask):
+        """Until each kept connection has its answer, or its end."""
+        self.clients.stop()
+        for connection in self.clients.kept:
+            ask(connection)
+        wait_until(lambda: not any(connection.is_waiting for connection in self.clients.kept),
+                   "an answer or an end on each kept connection",
+                   lambda: f"{[c.owners for c in self.clients.kept if c.is_waiting]}\n"
+                           f"{self.machine.last_lines()}")
 
     def _check_figures(self, kind, result, before):
         after = self.figures()
