@@ -252,6 +252,7 @@ static bool is_unwanted(void)
 static void start(void)
 {
     node_info.machine.dma_bytes = 0;
+    node_info.machine.dma_nodes = (struct node_set){{0}};
     if (node_info.machine.iommu_count == 0) {
         log_info("iommu", "no IOMMU: %s", unconfined);
         return;
@@ -342,6 +343,7 @@ static int allow(const struct pci_device *devices, unsigned device_count, const 
 
     for (unsigned i = 0; i < node_count && error == 0; i++) {
         ASSERT(nodes[i] < node_info.machine.node_count);
+        node_set_add(&node_info.machine.dma_nodes, nodes[i]);
         error = map_node(&space, &node_info.places[nodes[i]], &writable_bytes);
     }
     if (error == 0) {

@@ -43,7 +43,10 @@ struct memory_range iommu_writable_range(const struct node_place *place)
 /* Image and page tables were taken from the ranges' starts. */
 static void set_aside(void)
 {
-    own = iommu_writable_range(&node_info.places[node_info.node]);
+    own = (struct memory_range){0, 0};
+    if (node_set_has(&node_info.machine.dma_nodes, node_info.node)) {
+        own = iommu_writable_range(&node_info.places[node_info.node]);
+    }
     for (unsigned i = 0; i < node_info.range_count && own.bytes != 0; i++) {
         struct memory_range *range = &node_info.ranges[i];
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libc/core/node_set.h"
 #include "libc/core/ranges.h"
 
 #define IOAPIC_MAX       8
@@ -194,7 +195,9 @@ struct machine {
     struct iommu iommus[IOMMU_MAX];
     unsigned reserved_dma_count;
     struct reserved_dma reserved_dmas[RESERVED_DMA_MAX];
-    /* Most of each node's memory that devices may write to; 0: nothing keeps them from any. */
-    uint64_t dma_bytes;
     unsigned node_count; /* that boot has shared memory out to; from BOOT_SHARED on */
+    /* Most of a node's memory that devices may write to, and whose; 0: nothing keeps them from any.
+     */
+    uint64_t dma_bytes;
+    struct node_set dma_nodes;
 };

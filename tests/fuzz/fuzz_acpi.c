@@ -133,6 +133,26 @@ static void check_cores(void)
     }
 }
 
+/* Units are devices, and what firmware reserves for its own is none of ours. */
+static void check_iommus(void)
+{
+    const struct machine *machine = &acpi.machine;
+
+    FUZZ_CHECK(machine->iommu_count <= IOMMU_MAX);
+    FUZZ_CHECK(machine->reserved_dma_count <= RESERVED_DMA_MAX);
+    for (unsigned i = 0; i < machine->iommu_count; i++) {
+        FUZZ_CHECK(machine->iommus[i].paddr % 4096 == 0);
+        FUZZ_CHECK(!boot_info_is_memory(&info, machine->iommus[i].paddr, 4096));
+    }
+    for (unsigned i = 0; i < machine->reserved_dma_count; i++) {
+        const struct reserved_dma *reserved = &machine->reserved_dmas[i];
+
+        FUZZ_CHECK(reserved->step_count >= 1 && reserved->step_count <= PCI_SCOPE_MAX);
+        FUZZ_CHECK((reserved->range.paddr | reserved->range.bytes) % 4096 == 0);
+        FUZZ_CHECK(!boot_info_is_memory(&info, reserved->range.paddr, reserved->range.bytes));
+    }
+}
+
 void fuzz_one(const uint8_t *bytes, size_t count)
 {
     struct fuzz_input input = {.at = bytes, .left = count};
@@ -162,6 +182,7 @@ void fuzz_one(const uint8_t *bytes, size_t count)
 
         FUZZ_CHECK(!boot_info_is_memory(&info, range->start, range->bytes));
     }
+    check_iommus();
     free(memory);
     FUZZ_CHECK(fuzz_block_count() == 0);
 }

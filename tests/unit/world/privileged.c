@@ -17,6 +17,7 @@
 #define REX_B       0x41 /* the eight upper registers */
 #define TWO_BYTES   0x0F
 #define MOV_FROM_CR 0x20
+#define MOV_TO_CR   0x22
 
 struct privileged privileged;
 
@@ -29,17 +30,24 @@ static const int register_places[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RS
                                       REG_R12, REG_R13, REG_R14, REG_R15};
 
 /* Returns how long the instruction is, or 0: it is none of these. */
-static unsigned read_control_register(const uint8_t *code, greg_t *registers)
+static unsigned move_control_register(const uint8_t *code, greg_t *registers)
 {
     unsigned prefix_bytes = code[0] == REX_B;
     const uint8_t *instruction = code + prefix_bytes;
     unsigned control = instruction[2] >> 3 & 7;
 
-    if (instruction[0] != TWO_BYTES || instruction[1] != MOV_FROM_CR || control > 4) {
+    greg_t *other = &registers[register_places[(instruction[2] & 7) + 8 * prefix_bytes]];
+
+    if (instruction[0] != TWO_BYTES || control > 4) {
         return 0;
     }
-    registers[register_places[(instruction[2] & 7) + 8 * prefix_bytes]] =
-        (greg_t)privileged.control[control];
+    if (instruction[1] == MOV_FROM_CR) {
+        *other = (greg_t)privileged.control[control];
+    } else if (instruction[1] == MOV_TO_CR) {
+        privileged.control[control] = (uint64_t)*other;
+    } else {
+        return 0;
+    }
     return prefix_bytes + 3;
 }
 
@@ -57,7 +65,7 @@ static void play(int number, siginfo_t *information, void *context)
     } else if (code[0] == HLT) {
         siglongjmp(halted, 1);
     } else {
-        bytes = read_control_register(code, registers);
+        bytes = move_control_register(code, registers);
     }
     if (bytes == 0) {
         sigaction(number, &usual, NULL); /* a fault like others: it comes again */
