@@ -220,6 +220,7 @@ bool channel_keep(struct channel_receiver *receiver)
 void channel_end_keeping(struct channel_receiver *receiver)
 {
     ASSERT_SLOW(receiver->kept_count != 0);
-    receiver->kept_count--;
-    acknowledge(receiver);
+    if (--receiver->kept_count == 0) {
+        acknowledge(receiver);
+    }
 }
