@@ -245,15 +245,66 @@ static void wait_for(const struct node_plan *plan, uint64_t wait_ns)
 /* --- From one life to the next --- */
 
 /* Whatever the node has left there. Who fails in failing has not said yet that it is dead. */
-static void declare_dead(unsigned node)
+static void declare(unsigned node, enum node_state state)
 {
     struct status_page *status = status_of(node);
 
     mmio_write32(&status->incarnation, 0, layout->plans[node].incarnation);
-    mmio_write32(&status->state, 0, NODE_DEAD);
+    mmio_write32(&status->state, 0, state);
     /* Before the look at who has let go: see status_welcome(). */
     __asm__ volatile("mfence" : : : "memory");
     send_attention(node);
+}
+
+static bool is_wanted(unsigned node)
+{
+    for (unsigned i = 0; i < layout->node_count; i++) {
+        if (i != node && lives(i) &&
+            mmio_read32(&status_of(i)->for_nodes[node].wanted, 0) ==
+                layout->plans[node].incarnation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without a timer: who wants the node says so on its status page, then sends an interrupt. One that
+ * comes between the look and the halt is pending, and ends that. */
+static void sleep_until_wanted(unsigned node)
+{
+    lapic_timer_start(0);
+    while (!is_wanted(node)) {
+        __asm__ volatile("sti; hlt; cli" : : : "memory");
+    }
+}
+
+/* A failure, as the node says or does not say. */
+static void delay_after_death(unsigned node, uint64_t died_ns)
+{
+    struct node_plan *plan = &layout->plans[node];
+
+    if (is_never_delayed) {
+        plan->history.recent_deaths = 0;
+    }
+    uint64_t delay_ns = rejoin_delay_ns(&plan->history, died_ns);
+
+    if (delay_ns >= REJOIN_DELAY_NS) {
+        say(node, "has died %u times of late: down for %lu s", plan->history.recent_deaths,
+            (unsigned long)(delay_ns / NS_PER_S));
+    }
+    wait_for(plan, delay_ns);
+}
+
+/* Sleep is no failure: nothing is counted, but two starts stay apart. */
+static void park(unsigned node)
+{
+    struct node_plan *plan = &layout->plans[node];
+    uint64_t earliest_ns = plan->history.started_ns + REJOIN_INTERVAL_NS;
+
+    sleep_until_wanted(node);
+    uint64_t woken_ns = now_ns(plan);
+
+    wait_for(plan, woken_ns < earliest_ns ? earliest_ns - woken_ns : 0);
 }
 
 static uint32_t next_start_order(void)
@@ -278,17 +329,13 @@ _Noreturn void rejoin_main(uint32_t node)
     lapic_write(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS); /* INIT turns it off */
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     firmware_lapic_take_over();
-    declare_dead(node);
-    if (is_never_delayed) {
-        plan->history.recent_deaths = 0;
+    if (mmio_read32(&status->state, 0) == NODE_PARKED) {
+        declare(node, NODE_PARKED);
+        park(node);
+    } else {
+        declare(node, NODE_DEAD);
+        delay_after_death(node, died_ns);
     }
-    uint64_t delay_ns = rejoin_delay_ns(&plan->history, died_ns);
-
-    if (delay_ns >= REJOIN_DELAY_NS) {
-        say(node, "has died %u times of late: down for %lu s", plan->history.recent_deaths,
-            (unsigned long)(delay_ns / NS_PER_S));
-    }
-    wait_for(plan, delay_ns);
     wait_until_released(node);
     if (!is_card_in_hand()) {
         components_run(NODE_GONE);

@@ -7,6 +7,9 @@
  * write, with another incarnation and another secret; and enters it. Nothing is reset.
  *
  * A node that fails more than a few times in a minute stays down longer each time, and says so.
+ *
+ * One that has left by its own will (NODE_PARKED) has its core sleep first, until another node says
+ * that it is wanted (for_nodes[].wanted), and interrupts it.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
@@ -49,6 +50,18 @@ _Noreturn static void die(void)
     }
     log_end();
     failure_depth = IS_DEAD;
+    leave();
+}
+
+bool platform_can_park(void)
+{
+    return node_info.leave != NULL;
+}
+
+_Noreturn void platform_park(void)
+{
+    status_set_state(NODE_PARKED);
+    status_send_attention();
     leave();
 }
 

@@ -98,6 +98,9 @@ void panic_initialise(void);
 /* What the layer above has to do before a node that has failed says that it is dead: until then the
  * console's owner prints its lines, or it does itself. NULL: nothing. */
 extern void (*panic_before_death)(void);
+/* Where it can be done: have the core sleep until this node is wanted, and is built again. */
+bool platform_can_park(void);
+_Noreturn void platform_park(void);
 /* Halt this node without a word. */
 _Noreturn void platform_halt(void);
 

@@ -65,6 +65,17 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
     die();
 }
 
+/* A process that has ended is not started again. */
+bool platform_can_park(void)
+{
+    return false;
+}
+
+_Noreturn void platform_park(void)
+{
+    PANIC("a hosted node does not park");
+}
+
 static void panic_core(const char *file, int line, const char *condition)
 {
     platform_panic(file, line, "assertion failed: %s", condition);

@@ -93,7 +93,8 @@ static void take_down(node_id_t node)
     peers_forget(node);
     status_lose(node); /* until it is welcome again */
     if (log_is_console_owner()) {
-        log_warning("dispatch", "node%u is dead", node);
+        log_warning("dispatch", "node%u is %s", node,
+                    status_own_word(node) == NODE_PARKED ? "asleep" : "dead");
     }
     for (unsigned i = 0; i < node_down_count; i++) {
         node_down_functions[i](node);

@@ -17,6 +17,7 @@ enum node_state {
     NODE_DEAD, /* faulted or panicked; owns nothing any more */
     /* Dead, as status_node_state() says, but still printing: status_is_holding_console(). */
     NODE_DEAD_WITH_CONSOLE,
+    NODE_PARKED, /* likewise dead, but by its own will: built again when it is wanted */
 };
 
 /* Whom a doorbell wakes. */
@@ -35,6 +36,7 @@ enum status_word {
     STATUS_WORD_CLOCK,  /* drivers/clock/ */
     STATUS_WORD_DATE,   /* net/wall_clock.h */
     STATUS_WORD_DEVICE, /* net/link/: it has a hand on one that writes to memory */
+    STATUS_WORD_DRAIN,  /* net/draining.h */
     STATUS_WORD_COUNT
 };
 
@@ -49,6 +51,7 @@ struct status_for_node {
     uint32_t log_printed;          /* if we are the console's owner: how far its log is, in bytes */
     uint32_t note;                 /* of the layers above, about it */
     uint32_t released;             /* its incarnation of which we have let go; boot reads it */
+    uint32_t wanted;               /* its incarnation, if it shall be parked no longer; likewise */
 };
 
 /* Page-aligned, of as many pages as STATUS_PAGE_BYTES() says. */

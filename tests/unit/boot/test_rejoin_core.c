@@ -403,6 +403,59 @@ static void a_new_start_is_behind_all_that_run(void **state)
     assert_int_equal(pages[NODE]->start_order, 5);
 }
 
+/* --- Sleeping by its own will --- */
+
+static uint32_t wanted_incarnation; /* what node 2 says of it in its third sleep */
+static enum node_state state_in_sleep;
+
+static void want_in_third_sleep(void)
+{
+    state_in_sleep = pages[NODE]->state;
+    tsc += NS_PER_S;
+    if (privileged.sleep_count == 3) {
+        pages[2]->for_nodes[NODE].wanted = wanted_incarnation;
+    }
+}
+
+static void park(void)
+{
+    privileged.in_sleep = want_in_third_sleep;
+    pages[NODE]->state = NODE_PARKED;
+    was_entered = false;
+    assert_true(privileged_call(rejoin_1));
+    privileged.in_sleep = NULL;
+    assert_true(was_entered);
+}
+
+static void one_that_has_parked_sleeps_until_it_is_wanted(void **state)
+{
+    (void)state;
+    pages[0]->for_nodes[NODE].wanted = 77; /* of some other life */
+    pages[3]->for_nodes[NODE].wanted = 1;
+    pages[3]->state = NODE_DEAD; /* whatever it has wanted */
+    wanted_incarnation = 1;
+    park();
+    assert_int_equal(privileged.sleep_count, 3);
+    assert_int_equal(state_in_sleep, NODE_PARKED);
+    assert_int_equal(timer_counts, 0);
+    assert_int_equal(incarnation_when_built, 2);
+    assert_int_equal(pages[NODE]->state, NODE_STARTING);
+    assert_int_equal(attentions[0], 1);
+}
+
+static void sleep_is_no_death_however_often(void **state)
+{
+    (void)state;
+    for (wanted_incarnation = 1; wanted_incarnation <= 8; wanted_incarnation++) {
+        privileged.sleep_count = 0;
+        release_all();
+        park();
+    }
+    assert_int_equal(plans[NODE].history.recent_deaths, 0);
+    assert_string_equal(pages[NODE]->log, "");
+    assert_int_equal(pages[NODE]->incarnation, 9);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -422,6 +475,8 @@ int main(void)
         TEST(two_starts_are_apart_by_twice_what_others_leave),
         TEST(the_delay_is_bounded_and_a_long_life_forgives),
         TEST(a_new_start_is_behind_all_that_run),
+        TEST(one_that_has_parked_sleeps_until_it_is_wanted),
+        TEST(sleep_is_no_death_however_often),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

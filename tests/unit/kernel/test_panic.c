@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
@@ -80,6 +81,16 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 void log_end(void)
 {
     tell("dead\n");
+}
+
+void status_set_state(enum node_state state)
+{
+    tell("state %d\n", state == NODE_PARKED);
+}
+
+void status_send_attention(void)
+{
+    tell("attention\n");
 }
 
 static void tell_before_death(void)
@@ -381,6 +392,17 @@ static void a_node_that_cannot_leave_halts(void **state)
     assert_string_equal(strstr(story, "dead\n"), "dead\nleaves\nleaves\nleaves\nleaves\nhalts\n");
 }
 
+/* Others look when they are told, so it has said it before; it says nothing of a failure. */
+static void one_that_parks_says_so_and_leaves(void **state)
+{
+    (void)state;
+    assert_false(platform_can_park());
+    node_info.leave = leave;
+    assert_true(platform_can_park());
+    fail_elsewhere(platform_park, 1);
+    assert_string_equal(story, "state 1\nattention\nleaves\nhalts\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -398,6 +420,7 @@ int main(void)
         TEST(a_node_that_is_dead_leaves),
         TEST(a_node_that_cannot_say_that_it_is_dead_leaves_all_the_same),
         TEST(a_node_that_cannot_leave_halts),
+        TEST(one_that_parks_says_so_and_leaves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,9 @@ static void play(int number, siginfo_t *information, void *context)
         privileged.has_interrupts = code[0] == STI;
     } else if (code[0] == HLT && privileged.has_interrupts) {
         privileged.sleep_count++;
+        if (privileged.in_sleep != NULL) {
+            privileged.in_sleep();
+        }
     } else if (code[0] == HLT) {
         siglongjmp(halted, 1);
     } else {
