@@ -19,6 +19,7 @@
 #include "libc/core/pages.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
+#include "net/draining.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
 #include "net/returning.h"
@@ -31,10 +32,11 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",     "ntp",     "nic",        "pika",         "app",       "log",
-    "console", "panic",   "debug_exit", "node_timeout", "nodes",     "mem",
-    "pci",     "check",   "balance",    "offer-period", "steer",     "claim-timeout",
-    "grants",  "rto-min", "restart",    "iommu",        "randomise", NULL,
+    "net",          "ntp",     "nic",           "pika",       "app",
+    "log",          "console", "panic",         "debug_exit", "node_timeout",
+    "nodes",        "mem",     "pci",           "check",      "balance",
+    "offer-period", "steer",   "claim-timeout", "grants",     "rto-min",
+    "restart",      "iommu",   "randomise",     "drain",      NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
@@ -186,6 +188,7 @@ static void start_roles(void)
     announce(roles);
     if (roles != 0) {
         returning_start();
+        draining_start();
     }
 
     /* The NIC resets while all else starts. */

@@ -49,11 +49,12 @@ struct configuration {
     /* By node, for those with a role: the CM and LS that it began with. */
     node_id_t first_cm[NODE_MAX], first_ls[NODE_MAX];
 
-    /* --- Who serves now: written by the three calls below --- */
+    /* --- Who serves now: written by the four calls below --- */
     struct node_set dead;
     /* They live again, and do not know enough yet to serve as TS, or as CM. */
     struct node_set returning_ts, returning_cm;
-    uint32_t start_orders[NODE_MAX];              /* of those that came back; 0: never away */
+    struct node_set draining;        /* they live, and take nothing new: net/draining.h */
+    uint32_t start_orders[NODE_MAX]; /* of those that came back; 0: never away */
     node_id_t own_cm[NODE_MAX], own_ls[NODE_MAX]; /* as below */
     node_id_t flow_owners[NODE_MAX];              /* of each of ts_count pieces of all flows */
     /* Living LSs through which no living TS sends, in order: number i takes in what belongs to
@@ -96,6 +97,9 @@ void configuration_lose_node(struct configuration *configuration, node_id_t node
 void configuration_regain_node(struct configuration *configuration, node_id_t node,
                                uint32_t start_order);
 void configuration_let_serve(struct configuration *configuration, node_id_t node, enum role role);
+/* It lives, and is about to go: new flows, and what others ask of a CM or send through an LS, are
+ * as if it were dead, for all but itself. It keeps the work that only one node may do. */
+void configuration_let_drain(struct configuration *configuration, node_id_t node);
 
 /* The one that this node runs in: a copy of it is kept, once, before any server starts, with the
  * deaths that there have been, and follows deaths and returns before any server is told of them. A
@@ -104,6 +108,8 @@ void configuration_set_current(const struct configuration *configuration);
 const struct configuration *configuration_current(void);
 /* That node serves in this role again, as it has said: for net/returning.c alone. */
 void configuration_note_serving(node_id_t node, enum role role);
+/* It drains, as it has said: for net/draining.c alone. */
+void configuration_note_draining(node_id_t node);
 
 /*
  * Whether that node may act as speaker, or as device_ls: all that would come before it are dead.

@@ -45,7 +45,9 @@
     X(DROP_RECEIVE_FULL, "drops_total", "reason=\"receive_full\"", "Input refused, by reason.")    \
     X(DROP_BACKLOG_FULL, "drops_total", "reason=\"backlog_full\"", "Input refused, by reason.")    \
     X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")              \
-    X(DROP_BAD_DATE, "drops_total", "reason=\"bad_date\"", "Input refused, by reason.")
+    X(DROP_BAD_DATE, "drops_total", "reason=\"bad_date\"", "Input refused, by reason.")            \
+    X(DRAIN_RESETS, "drain_resets_total", "",                                                      \
+      "Connections reset that did not end in the time that a draining node had.")
 /* clang-format on */
 
 #define NET_COUNTER_FIRST COUNTER_BLOCK(3)

@@ -25,6 +25,11 @@ void configuration_note_serving(node_id_t node, enum role role)
     }
 }
 
+void configuration_note_draining(node_id_t node)
+{
+    configuration_let_drain(&current, node);
+}
+
 static void note_node_down(node_id_t node)
 {
     configuration_lose_node(&current, node);

@@ -15,6 +15,7 @@ enum {
     SENDERS_LS = ROLE_LS,
     SENDERS_LS_TS = ROLE_LS | ROLE_TS,
     SENDERS_TS_CM = ROLE_TS | ROLE_CM,
+    SENDERS_ANY = ROLE_LS | ROLE_TS | ROLE_CM | ROLE_APPLICATION,
 };
 
 static const struct {

@@ -63,7 +63,8 @@
     X(GIVE_UP_PLACE, give_up_place, APP, CM)                                                       \
     X(LISTENERS_TOLD, listeners_told, APP, CM)                                                     \
     X(SERVES_AGAIN, serves_again, TS_CM, ALL)                                                      \
-    X(FLOWS_KEPT, flows_kept, TS, TS)
+    X(FLOWS_KEPT, flows_kept, TS, TS)                                                              \
+    X(DRAIN_STEP, drain_step, ANY, ALL)
 /* clang-format on */
 
 enum net_message_type {
@@ -187,6 +188,22 @@ struct flows_kept {
     struct message_header header;
     uint32_t is_keeping;
     uint32_t reserved;
+};
+
+/* --- Nodes that go --- */
+
+enum drain_step_number {
+    DRAIN_STEP_KEEPS = 1, /* connections of my flows are mine still when the flows are others' */
+    DRAIN_STEP_GOES = 2,  /* they are: I take nothing new */
+};
+
+/* To all: I am about to go. Answer owed: the same with is_answer, when the receiver acts by it; the
+ * second comes when all have given theirs, so that nobody gets a flow of whose connections he does
+ * not know who has them. */
+struct drain_step {
+    struct message_header header;
+    uint32_t step; /* enum drain_step_number */
+    uint32_t is_answer;
 };
 
 /* --- Opening --- */

@@ -171,8 +171,8 @@ static node_id_t first_present(const struct node_set *absent, const node_id_t *n
     return NODE_NONE;
 }
 
-/* The first from nodes[first] on that serves; one that is about to, if none does; nodes[first]
- * itself if none lives. */
+/* The first from nodes[first] on that serves; one that is about to, or to go, if none does;
+ * nodes[first] itself if none lives. */
 static node_id_t serving_from(const struct configuration *configuration,
                               const struct node_set *returning, const node_id_t *nodes,
                               unsigned count, unsigned first)
@@ -181,6 +181,7 @@ static node_id_t serving_from(const struct configuration *configuration,
     node_id_t node;
 
     node_set_add_all(&absent, returning);
+    node_set_add_all(&absent, &configuration->draining);
     node = first_present(&absent, nodes, count, first);
     if (node == NODE_NONE) {
         node = first_present(&configuration->dead, nodes, count, first);
@@ -189,12 +190,14 @@ static node_id_t serving_from(const struct configuration *configuration,
 }
 
 /* Those whose first server does not serve share the others out in turn. */
-static node_id_t server_now(const struct configuration *configuration, node_id_t first,
-                            const struct node_set *returning, const node_id_t *nodes,
-                            unsigned count, unsigned turn)
+static node_id_t server_now(const struct configuration *configuration, node_id_t of,
+                            node_id_t first, const struct node_set *returning,
+                            const node_id_t *nodes, unsigned count)
 {
-    return configuration_is_dead(configuration, first) || node_set_has(returning, first)
-               ? serving_from(configuration, returning, nodes, count, turn)
+    bool is_going = node_set_has(&configuration->draining, first) && first != of;
+
+    return configuration_is_dead(configuration, first) || node_set_has(returning, first) || is_going
+               ? serving_from(configuration, returning, nodes, count, of)
                : first;
 }
 
@@ -233,7 +236,8 @@ static void find_spare_link_servers(struct configuration *configuration)
     for (unsigned i = 0; i < configuration->ls_count; i++) {
         node_id_t ls = configuration->ls[i];
 
-        if (!node_set_has(&used, ls) && !configuration_is_dead(configuration, ls)) {
+        if (!node_set_has(&used, ls) && !configuration_is_dead(configuration, ls) &&
+            !node_set_has(&configuration->draining, ls)) {
             unsigned piece = configuration->spare_ls_count % configuration->ts_count;
 
             configuration->spare_of[ls] = configuration->flow_owners[piece];
@@ -247,12 +251,12 @@ static void find_servers_now(struct configuration *configuration)
     static const struct node_set nobody; /* an LS without a queue sends by others' (card.h) */
     const struct configuration *c = configuration;
 
-    for (unsigned node = 0; node < c->node_count; node++) {
+    for (node_id_t node = 0; node < c->node_count; node++) {
         if (c->roles[node] != 0) {
             configuration->own_cm[node] =
-                server_now(c, c->first_cm[node], &c->returning_cm, c->cm, c->cm_count, node);
+                server_now(c, node, c->first_cm[node], &c->returning_cm, c->cm, c->cm_count);
             configuration->own_ls[node] =
-                server_now(c, c->first_ls[node], &nobody, c->ls, c->ls_count, node);
+                server_now(c, node, c->first_ls[node], &nobody, c->ls, c->ls_count);
         }
     }
     for (unsigned i = 0; i < c->ts_count; i++) {
@@ -304,6 +308,7 @@ void configuration_lose_node(struct configuration *configuration, node_id_t node
     node_set_add(&configuration->dead, node);
     node_set_remove(&configuration->returning_ts, node);
     node_set_remove(&configuration->returning_cm, node);
+    node_set_remove(&configuration->draining, node);
     find_servers_now(configuration);
 }
 
@@ -326,5 +331,12 @@ void configuration_let_serve(struct configuration *configuration, node_id_t node
     ASSERT(role == ROLE_TS || role == ROLE_CM);
     node_set_remove(role == ROLE_TS ? &configuration->returning_ts : &configuration->returning_cm,
                     node);
+    find_servers_now(configuration);
+}
+
+void configuration_let_drain(struct configuration *configuration, node_id_t node)
+{
+    ASSERT(node < configuration->node_count);
+    node_set_add(&configuration->draining, node);
     find_servers_now(configuration);
 }

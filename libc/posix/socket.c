@@ -44,6 +44,14 @@ void sockets_start(void)
     address_start(); /* programs may want to know it once they run */
 }
 
+node_id_t socket_server(int fd)
+{
+    int error;
+    const struct socket *socket = socket_get_connected(fd, &error);
+
+    return socket != NULL ? stream_server(socket->stream) : NODE_NONE;
+}
+
 /* --- Objects --- */
 
 /* What a connected one never has, so that no new one needs to be cleared of it. */

@@ -39,6 +39,8 @@ static inline struct socket *socket_of(struct descriptor *descriptor)
     return CONTAINER_OF(descriptor, struct socket, descriptor);
 }
 
+/* The transport server that has its connection; NODE_NONE if there is none. */
+node_id_t socket_server(int fd);
 /* The error of socket_get_connected(). */
 int socket_why_not_connected(int fd);
 

@@ -122,7 +122,8 @@ static struct nic_grouping grouping(void)
                                  .destination_port_bits = bits.local_port};
 }
 
-/* Let the NIC use the attached queues, and no others, for what belongs to no steered group. */
+/* Let the NIC use the attached queues, and no others, for what belongs to no steered group. Nor
+ * that of one that is about to go. */
 static void spread(void)
 {
     uint8_t attached[NIC_QUEUE_MAX];
@@ -130,7 +131,9 @@ static void spread(void)
 
     NODE_SET_EACH(&device.attached, queue)
     {
-        attached[attached_count++] = (uint8_t)queue;
+        if (!node_set_has(&configuration->draining, configuration->ls[queue])) {
+            attached[attached_count++] = (uint8_t)queue;
+        }
     }
     if (device.nic->queue_count > 1 && attached_count != 0) {
         nic_spread(device.nic, attached, attached_count);
@@ -446,6 +449,14 @@ void link_device_regain_node(node_id_t node)
 void link_device_note_serving(void)
 {
     if (device.is_announced) {
+        steer_in_thread();
+    }
+}
+
+void link_device_note_draining(void)
+{
+    if (device.is_announced) {
+        spread();
         steer_in_thread();
     }
 }

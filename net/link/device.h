@@ -46,6 +46,8 @@ void link_device_lose_node(node_id_t node);
  * TS, its flows go to its queue. */
 void link_device_regain_node(node_id_t node);
 void link_device_note_serving(void);
+/* A node is about to go, as the configuration knows. */
+void link_device_note_draining(void);
 
 /* Before sleep: if the link's interrupt was taken, look at the link, and tell the TSs what has
  * changed. Costs a read of a counter otherwise. */

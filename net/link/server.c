@@ -23,6 +23,7 @@
 #include "libc/core/timer.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/draining.h"
 #include "net/handlers.h"
 #include "net/headers.h"
 #include "net/link/device.h"
@@ -556,8 +557,16 @@ static void note_serving(node_id_t node, enum role role)
     }
 }
 
+static void note_going(node_id_t node)
+{
+    (void)node;
+    link_device_note_draining();
+}
+
 void link_server_start(const struct configuration *current)
 {
+    static const struct draining_observer observer = {.goes = note_going};
+
     configuration = current;
     self = platform_node();
     is_only_owner = current->ts_count == 1 && current->ts[0] == self;
@@ -566,6 +575,7 @@ void link_server_start(const struct configuration *current)
     dispatch_register_node_down(note_node_down);
     dispatch_register_node_up(note_node_up);
     returning_observe(note_serving);
+    draining_observe(&observer);
     link_device_initialise();
     net_register_message(ATTACH_QUEUE, handle_attach_queue);
     if (current->device_ls == self) {

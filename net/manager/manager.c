@@ -443,7 +443,14 @@ void manager_forget_node(struct manager *manager, node_id_t node)
     }
 }
 
-/* --- Nodes that come back --- */
+/* --- Nodes that go, and come back --- */
+
+void manager_note_draining(struct manager *manager, node_id_t node)
+{
+    if (has_role(manager, node, ROLE_CM) && node != manager->node) {
+        ports_tell(manager); /* as of one that has died */
+    }
+}
 
 void manager_greet_node(struct manager *manager, node_id_t node)
 {

@@ -92,6 +92,8 @@ void manager_handle_offer(struct manager *manager, node_id_t from, const struct 
 
 /* Another node has died: forget what it had, and give to others what waited for it. */
 void manager_forget_node(struct manager *manager, node_id_t node);
+/* It is about to go, and its transport servers are others' now, as the configuration knows. */
+void manager_note_draining(struct manager *manager, node_id_t node);
 /* It has come back: tell it what it must know of this manager. */
 void manager_greet_node(struct manager *manager, node_id_t node);
 

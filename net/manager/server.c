@@ -12,6 +12,7 @@
 #include "libc/core/memory.h"
 #include "libc/core/timer.h"
 #include "net/configuration.h"
+#include "net/draining.h"
 #include "net/handlers.h"
 #include "net/manager/counters.h"
 #include "net/manager/figures.h"
@@ -223,6 +224,11 @@ static void note_serving(node_id_t node, enum role role)
     }
 }
 
+static void note_going(node_id_t node)
+{
+    manager_note_draining(&own_manager, node);
+}
+
 static void handle_node_down(node_id_t node)
 {
     manager_forget_node(&own_manager, node);
@@ -238,6 +244,7 @@ MEMORY_KIND(tables_kind, "manager_tables");
 
 void connection_manager_start(const struct configuration *configuration)
 {
+    static const struct draining_observer observer = {.goes = note_going};
     struct manager_options options;
     char balance_text[STATUS_TEXT_BYTES], reason[256];
 
@@ -267,6 +274,7 @@ void connection_manager_start(const struct configuration *configuration)
     dispatch_register_node_down(handle_node_down);
     dispatch_register_node_up(handle_node_up);
     returning_observe(note_serving);
+    draining_observe(&observer);
     timer_initialise(&learning_timer, lose_patience);
     untold = (struct node_set){{0}};
     if (returning_is_due(ROLE_CM)) {

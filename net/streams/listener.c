@@ -21,6 +21,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/handlers.h"
+#include "net/streams/draining.h"
 #include "net/streams/grant_option.h"
 #include "net/streams/listener_table.h"
 #include "net/streams/requests.h"
@@ -32,6 +33,7 @@
 MEMORY_KIND(listener_kind, "listener");
 
 struct stream_listener *stream_listeners[LISTENER_MAX];
+bool stream_listener_is_held;
 static uint32_t grant_most; /* connections claimed in advance by one listener at a time */
 /* Of the last ACCEPT_CONNECTION. One count for all listeners: what a CM is told of a closed one is
  * not taken for its successor's. */
@@ -207,7 +209,9 @@ static void claim_connection(struct stream *stream)
 
 static __attribute__((noinline)) void claim_all(struct stream_listener *listener)
 {
-    if (!listener->is_on_list) {
+    if (UNLIKELY(stream_listener_is_held)) {
+        /* It is on no list, and asks for no place. */
+    } else if (!listener->is_on_list) {
         ask_for_connections(listener);
     } else if (is_renewal_due(listener)) {
         post_accept(listener, true);
@@ -575,6 +579,7 @@ void stream_listener_start(void)
     timer_initialise(&memory_timer, end_memory_wait);
     dispatch_register_source(&source);
     stream_returns_start();
+    stream_draining_start();
     net_register_message(RECALL_CONNECTION, handle_recall_connection);
     timer_initialise(&defer_timer, defer_expired);
     net_register_payload_message(CONNECTION_AVAILABLE, handle_connection_available);

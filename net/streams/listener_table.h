@@ -29,5 +29,8 @@ struct stream_listener {
 /* By their index; NULL: not in use. */
 extern struct stream_listener *stream_listeners[LISTENER_MAX];
 
+/* This node drains: no listener asks for connections any more. */
+extern bool stream_listener_is_held;
+
 /* It is, or may be, on no acceptor list any more. */
 void stream_listener_lose_place(struct stream_listener *listener);

@@ -32,12 +32,11 @@ static void tell_listeners(node_id_t node)
     request_end_listening_from(node);
 }
 
-/* The CM that this node began with serves again: from its successor's list to its own. */
-static void change_lists(node_id_t node, enum role role)
+void stream_returns_change_lists(void)
 {
     node_id_t own = configuration_own_cm(configuration_current(), platform_node());
 
-    for (unsigned i = 0; i < LISTENER_MAX && role == ROLE_CM && node == own; i++) {
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
         if (stream_listeners[i] != NULL && stream_listeners[i]->is_on_list &&
             stream_listeners[i]->cm != own) {
             request_give_up_place(stream_listeners[i]->cm, stream_listeners[i]->port,
@@ -47,8 +46,16 @@ static void change_lists(node_id_t node, enum role role)
     }
 }
 
+/* The CM that this node began with serves again: from its successor's list to its own. */
+static void note_serving(node_id_t node, enum role role)
+{
+    if (role == ROLE_CM && node == configuration_own_cm(configuration_current(), platform_node())) {
+        stream_returns_change_lists();
+    }
+}
+
 void stream_returns_start(void)
 {
     dispatch_register_node_up(tell_listeners);
-    returning_observe(change_lists);
+    returning_observe(note_serving);
 }

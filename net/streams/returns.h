@@ -6,3 +6,5 @@
 #pragma once
 
 void stream_returns_start(void);
+/* Another CM is this node's own now: from the lists of those before to its. */
+void stream_returns_change_lists(void);

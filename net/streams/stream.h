@@ -32,6 +32,8 @@ void streams_register_expecter(void (*expect)(void *owner, enum expect_step step
 
 /* enum stream_readiness, OR-ed. */
 unsigned stream_readiness(const struct stream *stream);
+/* The TS that has its connection. */
+node_id_t stream_server(const struct stream *stream);
 /* Addresses and ports of both ends. */
 const struct flow *stream_flow(const struct stream *stream);
 

@@ -95,6 +95,16 @@ void stream_expect(uint32_t stream_index, enum expect_step step)
     }
 }
 
+node_id_t stream_server(const struct stream *stream)
+{
+    return stream->ts;
+}
+
+uint32_t stream_count(void)
+{
+    return (uint32_t)table.kind->counts->objects;
+}
+
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context)
 {
     for (uint32_t place = 0; place < pool_size(&table); place++) {

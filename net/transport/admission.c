@@ -24,7 +24,8 @@
 #define BITS_PER_WORD 64u
 
 static uint64_t served[PORT_COUNT / BITS_PER_WORD];
-static bool is_known; /* the whole list has come */
+static bool is_known;  /* the whole list has come */
+static bool is_closed; /* none are any more, whatever comes */
 
 enum admission admission_of_port(uint16_t port)
 {
@@ -96,6 +97,9 @@ static void handle_ports_served(node_id_t from, const struct message *message)
     const struct ports_served *list = (const struct ports_served *)message;
 
     (void)from;
+    if (is_closed) {
+        return;
+    }
     if (list->is_first != 0) {
         memset(served, 0, sizeof(served));
         is_known = false;
@@ -111,10 +115,16 @@ static void handle_ports_served(node_id_t from, const struct message *message)
     readiness_check();
 }
 
+void admission_close(void)
+{
+    memset(served, 0, sizeof(served));
+    is_known = is_closed = true;
+}
+
 void admission_initialise(void)
 {
     memset(served, 0, sizeof(served));
-    is_known = false;
+    is_known = is_closed = false;
     net_register_message(PORTS_SERVED, handle_ports_served);
     net_register_message(ASSIGN_CONNECTION, handle_assign_connection);
 }

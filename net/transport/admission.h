@@ -23,6 +23,8 @@ void admission_initialise(void);
 enum admission admission_of_port(uint16_t port);
 /* Whether a CM has said it. */
 bool admission_has_ports(void);
+/* Nobody serves any port any more, whatever a CM says: the machine is about to end. */
+void admission_close(void);
 /* Ask for an acceptor: SYN_ARRIVED. Returns the CM that will answer; NODE_NONE: there is no room in
  * the channel, or no CM lives, and nothing is asked. */
 MUST_CHECK node_id_t admission_ask(const struct flow *flow);

@@ -2,7 +2,8 @@
 /*
  * Who has kept connections, and whether this node has.
  *
- * A node that comes back takes all others for such until each has answered its SERVES_AGAIN.
+ * A node that comes back takes all others for such until each has answered its SERVES_AGAIN. One
+ * that drains is such for all before its flows are others'.
  */
 #include "net/transport/kept.h"
 
@@ -15,6 +16,7 @@
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/draining.h"
 #include "net/handlers.h"
 #include "net/messages.h"
 #include "net/returning.h"
@@ -80,7 +82,7 @@ static void note_serving(node_id_t node, enum role role)
     if (node == platform_node()) {
         return;
     }
-    if (owned_count < owned_before) {
+    if (owned_count < owned_before && search.not_before_ns != UINT64_MAX) {
         is_keeping = true;
         search.is_running = false;
         search.not_before_ns = dispatch_now_ns() + SEARCH_INTERVAL_NS;
@@ -93,6 +95,26 @@ static void handle_flows_kept(node_id_t from, const struct message *message)
     const struct flows_kept *kept = (const struct flows_kept *)message;
 
     node_set_put(&keepers, from, kept->is_keeping != 0 && from != platform_node());
+}
+
+/* Its flows are its own still: no search before they are others'. */
+static void note_keeping(node_id_t node)
+{
+    if (node != platform_node()) {
+        node_set_add(&keepers, node);
+        return;
+    }
+    is_keeping = true;
+    search.is_running = false;
+    search.not_before_ns = UINT64_MAX;
+}
+
+static void note_going(node_id_t node)
+{
+    owned_count = count_owned();
+    if (node == platform_node()) {
+        search.not_before_ns = dispatch_now_ns() + SEARCH_INTERVAL_NS;
+    }
 }
 
 void kept_lose_node(node_id_t node)
@@ -218,6 +240,8 @@ unsigned kept_poll(void)
     return count;
 }
 
+static const struct draining_observer observer = {.keeps = note_keeping, .goes = note_going};
+
 void kept_initialise(const struct configuration *current)
 {
     configuration = current;
@@ -231,6 +255,7 @@ void kept_initialise(const struct configuration *current)
         }
     }
     returning_observe(note_serving);
+    draining_observe(&observer);
     net_register_message(FLOWS_KEPT, handle_flows_kept);
     net_register_payload_message(FORWARD_STRANGER, handle_forward_stranger);
 }

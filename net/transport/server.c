@@ -23,6 +23,7 @@
  *   lwip/interface.c  packets to neighbours
  *   lwip/output.c     frames to a link server
  *   kept.c            connections of the flows of those that have come back
+ *   draining.c        of a node that goes
  *   readiness.c       when a server that has come back serves again
  *   card.c            which link server, and what the card can do
  */
@@ -40,6 +41,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
+#include "net/transport/draining.h"
 #include "net/transport/drops.h"
 #include "net/transport/frames.h"
 #include "net/transport/kept.h"
@@ -211,6 +213,7 @@ void transport_server_start(const struct configuration *configuration)
     overload_initialise();
     transport_address_initialise(configuration);
     kept_initialise(configuration);
+    transport_draining_start();
     dispatch_register_node_down(note_node_down);
     dispatch_register_node_up(note_node_up);
     dispatch_register_source(&source);

@@ -147,6 +147,11 @@ uint32_t connection_table_size(void)
     return pool_size(&table);
 }
 
+uint32_t connection_count(void)
+{
+    return (uint32_t)table.kind->counts->objects;
+}
+
 bool connection_table_is_full(void)
 {
     return pool_is_exhausted(&table);

@@ -311,7 +311,28 @@ void status_set_text(unsigned index, const char *text)
     (void)text;
 }
 
+void status_set_word(enum status_word word, uint64_t value)
+{
+    (void)word;
+    (void)value;
+}
+
 /* --- The platform --- */
+
+/* No node goes here. */
+bool platform_can_park(void)
+{
+    return false;
+}
+
+void platform_park(void)
+{
+    PANIC("a node parks");
+}
+
+void log_flush_all(void)
+{
+}
 
 node_id_t platform_node(void)
 {

@@ -14,6 +14,7 @@
 #include "net/configuration.h"
 #include "net/transport/address.h"
 #include "net/transport/admission.h"
+#include "net/transport/card.h"
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
@@ -571,4 +572,10 @@ void tcp_look(struct node_view *view)
             .acceptor = connection->acceptor,
         };
     }
+}
+
+/* --- net/transport/card.c: frames need no link server here --- */
+
+void card_choose_link_server(void)
+{
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/status_text.c net/service_times.c net/manager/server.c net/manager/figures.c net/manager/manager.c net/manager/acceptors.c net/manager/offering.c net/manager/listeners.c net/manager/ports.c net/manager/waiting.c */
 /* sources: net/manager/options.c net/manager/service.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
-/* sources: net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c */
+/* sources: net/handlers.c net/messages.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c */
 /* sources: libc/core/command_line.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: libc/core/format.c libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transport server's part in net/draining.h.
+ */
+#pragma once
+
+void transport_draining_start(void);
