@@ -213,7 +213,7 @@ static enum progress flush(struct client *client, struct work *work)
 static inline void note_answer(struct client *client)
 {
     client->has_requested = true;
-    if (client->wait == WAIT_REQUEST) {
+    if (client->wait == WAIT_REQUEST || client->wait == WAIT_ENDING) {
         waiting_leave(client); /* the next request has its own time */
     }
 }
@@ -237,11 +237,12 @@ static enum progress answer(struct client *client, struct work *work, const char
     enum persistence persistence = PERSIST_NOT;
 
     check(request->is_complete && !client->is_sending && work->response.owned == NULL);
-    if (request->is_keep_alive) {
+    if (request->is_keep_alive && !host_is_ending(client->fd)) {
         persistence = request->minor_version >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
     }
     struct resource *file = response_make(&work->response, request, head, persistence);
-    if (file != NULL && request->is_repeated) {
+    if (file != NULL && request->is_repeated &&
+        (persistence == PERSIST_NOT) == !request->is_keep_alive) {
         known_remember(head, request->head_bytes, file, persistence);
     }
     return send_answer(client, work, persistence, has_more || request->method == HTTP_CONNECT);
@@ -370,6 +371,9 @@ static enum progress wait_for_request(struct client *client)
 {
     bool is_idle = client->has_requested && client->input_bytes == 0;
 
+    if (client->input_bytes == 0 && host_is_ending(client->fd)) {
+        return client->wait == WAIT_ENDING ? WAITING : wait_for(client, WAIT_ENDING);
+    }
     if (is_idle && client->work == NULL && waiting_is_idle(client)) {
         return WAITING; /* as nearly always between two requests */
     }
@@ -420,7 +424,7 @@ static inline enum progress handle_read(struct client *client, ssize_t received,
         return end_read(client, received);
     }
     known = known_find(shared_input, (size_t)received);
-    if (known == NULL) {
+    if (known == NULL || (known->persistence != PERSIST_NOT && host_is_ending(client->fd))) {
         progress = handle_input(client, shared_input, client->input_parsed, (size_t)received);
     } else if (known->persistence == PERSIST_NOT) {
         progress = answer_last(client, known);

@@ -13,6 +13,7 @@
 enum client_wait {
     WAIT_REQUEST, /* the rest of a request, or the first one */
     WAIT_IDLE,    /* the next request of a kept-alive connection */
+    WAIT_ENDING,  /* the same of one that shall end: host_is_ending() */
     WAIT_SEND,    /* room to send */
     WAIT_LINGER,  /* the end of what it sends, after the last response */
     WAIT_COUNT,

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Which of the machine's nodes it runs on; 0 where there are none. */
@@ -12,6 +13,10 @@ unsigned host_node(void);
 /* The server accepts connections on this port: say where, in the one line that people and
  * harnesses wait for. */
 void host_announce(uint16_t port);
+/* Whether this connection shall end with the answer under way, or soon without one: whoever keeps
+ * its state is about to go, or the machine is. All that may have changed for are told by an event
+ * that there is room to send. */
+bool host_is_ending(int fd);
 /* A request has been answered. */
 void host_count_request(void);
 /* A round of the event loop is over: what it has answered leaves now. */

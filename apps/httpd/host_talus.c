@@ -14,8 +14,10 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/posix/socket.h"
 #include "net/address.h"
 #include "net/configuration.h"
+#include "net/draining.h"
 
 COUNTER_TABLE_DEFINE(httpd_counters, HTTPD_COUNTER_FIRST, HTTPD_COUNTERS);
 
@@ -45,6 +47,11 @@ void host_announce(uint16_t port)
     if (configuration_current()->applications[0] == platform_node()) {
         address_observe(address_changed);
     }
+}
+
+bool host_is_ending(int fd)
+{
+    return UNLIKELY(draining_is_any) && draining_is_ending(socket_server(fd));
 }
 
 void host_count_request(void)

@@ -13,6 +13,8 @@
  */
 static uint64_t limits_ms[WAIT_COUNT] = {
     [WAIT_REQUEST] = 20000,
+    /* A request that is on its way comes within that. */
+    [WAIT_ENDING] = 1000,
     [WAIT_SEND] = 300000,
     [WAIT_LINGER] = 2000,
 };

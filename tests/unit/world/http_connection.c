@@ -36,6 +36,7 @@ unsigned turned_away_count;
 unsigned refusal_status;
 unsigned blocks_left = UINT_MAX;
 bool has_no_watch;
+bool is_ending;
 char http_file[PAGE_BYTES];
 
 static uint64_t now_ms;
@@ -138,6 +139,12 @@ void *fake_malloc(size_t bytes)
     return blocks_left == 0 ? NULL : (blocks_left--, calloc(1, bytes));
 }
 
+bool host_is_ending(int fd)
+{
+    assert_int_equal(fd, FD);
+    return is_ending;
+}
+
 void host_count_request(void)
 {
 }
@@ -195,6 +202,7 @@ int http_set_up(void **state)
     turned_away_count = 0;
     blocks_left = UINT_MAX;
     has_no_watch = false;
+    is_ending = false;
     return 0;
 }
 
