@@ -15,6 +15,8 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/draining.h"
 
 /* The receiver logs at other levels. No answer is owed. */
 struct set_log {
@@ -42,8 +44,25 @@ static void handle_stop(node_id_t from, const struct message *message)
     platform_halt();
 }
 
+/* The receiver goes, or finishes. No answer: what comes of it stands on its status page. */
+struct drain {
+    struct message_header header;
+    uint32_t is_machine; /* that ends */
+    uint32_t reserved;
+};
+
+/* MESSAGE_DRAIN. */
+static void handle_drain(node_id_t from, const struct message *message)
+{
+    const struct drain *drain = (const struct drain *)message;
+
+    (void)from;
+    (drain->is_machine != 0 ? draining_finish : draining_begin)();
+}
+
 static void register_handlers(void)
 {
+    dispatch_register_message(MESSAGE_DRAIN, sizeof(struct drain), handle_drain);
     dispatch_register_message(MESSAGE_STOP_NODE, sizeof(struct message_header), handle_stop);
     dispatch_register_message(MESSAGE_SET_LOG, sizeof(struct set_log), handle_set_log);
 }
@@ -81,6 +100,28 @@ void control_stop_elsewhere(void)
     for (unsigned i = 0; i < platform_node_count(); i++) {
         if (is_elsewhere((node_id_t)i)) {
             post_alone((node_id_t)i, MESSAGE_STOP_NODE);
+        }
+    }
+}
+
+static void post_drain(node_id_t node, bool is_machine)
+{
+    struct drain *message = message_reserve_posted(node, MESSAGE_DRAIN, sizeof(*message));
+
+    message->is_machine = is_machine;
+    message_publish();
+}
+
+void control_drain(node_id_t node)
+{
+    post_drain(node, false);
+}
+
+void control_finish_everywhere(void)
+{
+    for (node_id_t node = 0; node < platform_node_count(); node++) {
+        if (configuration_current()->roles[node] != 0 && status_node_state(node) == NODE_RUNNING) {
+            post_drain(node, true);
         }
     }
 }

@@ -13,6 +13,7 @@ enum {
     /* control.c */
     MESSAGE_STOP_NODE = MESSAGE_TYPE_AFTER_NET, /* the receiver halts for good */
     MESSAGE_SET_LOG,                            /* struct set_log */
+    MESSAGE_DRAIN,                              /* struct drain */
     /* fault.c */
     MESSAGE_FAULT, /* struct fault_order */
     /* connections.c */

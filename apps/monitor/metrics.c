@@ -9,6 +9,7 @@
 
 #include "apps/httpd/counters.h"
 #include "apps/httpd/durations.h"
+#include "apps/monitor/state_name.h"
 #include "drivers/nic/counters.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -25,13 +26,6 @@
 _Static_assert(offsetof(struct memory_counts, bytes) == sizeof(uint64_t) &&
                    offsetof(struct memory_counts, failures) == 2 * sizeof(uint64_t),
                "their order is that of the numbers");
-
-static const char *const state_names[] = {
-    [NODE_ABSENT] = "absent",
-    [NODE_STARTING] = "starting",
-    [NODE_RUNNING] = "running",
-    [NODE_DEAD] = "dead",
-};
 
 /* Nodes that were never started are no part of the system. */
 static bool is_shown(unsigned node)
@@ -86,6 +80,13 @@ static void append_node_gauges(struct output *output)
         if (is_shown(node)) {
             format_append(output, "talus_node_up{node=\"%u\"} %d\n", node,
                           status_node_state((node_id_t)node) == NODE_RUNNING);
+        }
+    }
+    append_help(output, "node_state", "What the node is doing.", "gauge");
+    for (unsigned node = 0; node < node_count; node++) {
+        if (is_shown(node)) {
+            format_append(output, "talus_node_state{node=\"%u\",state=\"%s\"} 1\n", node,
+                          state_name((node_id_t)node));
         }
     }
     append_help(output, "node_info", "What the node runs.", "gauge");
@@ -284,7 +285,7 @@ size_t metrics_print_nodes(char *text, size_t size)
         }
         status_copy_text(node, STATUS_TEXT_ROLES, roles);
         format_append(&output, "%-5u %-9s %-20s %5llu MiB %12llu %12llu %12llu %12llu\n", i,
-                      state_names[status_node_state(node)], roles,
+                      state_name(node), roles,
                       (unsigned long long)(status_memory_bytes(node) / MIB),
                       (unsigned long long)counter_read(node, COUNTER_HTTP_REQUESTS),
                       (unsigned long long)counter_read(node, COUNTER_NIC_RX_PACKETS),

@@ -9,11 +9,12 @@
 #include "apps/monitor/balance.h"
 #include "apps/monitor/connections.h"
 #include "apps/monitor/control.h"
+#include "apps/monitor/ending.h"
 #include "apps/monitor/fault.h"
 #include "apps/monitor/log_option.h"
 #include "apps/monitor/print.h"
+#include "apps/monitor/scale.h"
 #include "drivers/acpi/button.h"
-#include "drivers/acpi/power.h"
 #include "drivers/console/console.h"
 #include "drivers/nic/counters.h"
 #include "kernel/component.h"
@@ -31,8 +32,6 @@
 #define KEY_END       0x04 /* Ctrl-D */
 #define KEY_BACKSPACE 0x08
 #define KEY_DELETE    0x7F
-/* Chosen: time for the others to wake and take STOP_NODE from their channel. */
-#define STOP_WAIT_NS  (5 * NS_PER_MS)
 
 static char line[LINE_BYTES];
 static size_t line_length;
@@ -66,23 +65,6 @@ static bool parse_node(const char *text, node_id_t *node)
 }
 
 static void show_help(const char *argument);
-
-static void show_nodes(const char *argument)
-{
-    static const char *const states[] = {"absent", "starting", "running", "dead"};
-
-    (void)argument;
-    for (unsigned i = 0; i < platform_node_count(); i++) {
-        node_id_t node = (node_id_t)i;
-        char roles[STATUS_TEXT_BYTES];
-        uint64_t idle_ms = counter_read(node, COUNTER_IDLE_NS) / NS_PER_MS;
-
-        status_copy_text(node, STATUS_TEXT_ROLES, roles);
-        monitor_print("node%-2u %-8s APIC id %3u, %5lu MiB, idle %lu.%03lu s, %s\n", i,
-                      states[status_node_state(node)], platform_status_page(node)->apic_id,
-                      status_memory_bytes(node) / MIB, idle_ms / 1000, idle_ms % 1000, roles);
-    }
-}
 
 static bool has_role(node_id_t node, enum role role)
 {
@@ -220,46 +202,16 @@ static void hang_node(const char *argument)
     }
 }
 
-/* Let the others halt, so that none works while the machine goes down. */
-static void stop_machine(void)
-{
-    control_stop_elsewhere();
-    /* The round rings the doorbells. */
-    (void)dispatch_round();
-    for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
-        platform_sleep(end_ns);
-    }
-}
-
-/* In the log, and past all that delays it. */
-static void say_at_once(const char *text)
-{
-    platform_console->write_through();
-    log_info("power", "%s", text);
-    log_flush_all();
-    platform_console->flush();
-}
-
 static void power_off_machine(const char *argument)
 {
     (void)argument;
-    stop_machine();
-    say_at_once("off");
-    power_off();
-    /* A machine without power-off under an emulator that has an exit. */
-    power_exit(POWER_EXIT_PASS);
-    say_at_once("this machine cannot be switched off by software; halted");
-    platform_halt();
+    ending_power_off();
 }
 
 static void reboot_machine(const char *argument)
 {
     (void)argument;
-    stop_machine();
-    say_at_once("reset");
-    power_reset();
-    say_at_once("this machine cannot be reset by software; halted");
-    platform_halt();
+    ending_reboot();
 }
 
 static const struct {
@@ -268,7 +220,7 @@ static const struct {
     const char *help;
 } commands[] = {
     {"help", show_help, "this list"},
-    {"nodes", show_nodes, "what each node is and does"},
+    {"nodes", scale_command, "what each node is and does; nodes -N: N fewer; nodes +N: N more"},
     {"net", show_net, "address, link, and what the NIC's queues have carried"},
     {"conns", show_connections, "connections of each transport server; conns N: those of node N"},
     {"balance", balance_show, "how connections are given out, and what managers know"},
@@ -276,7 +228,8 @@ static const struct {
     {"crash", crash_node, "crash N: let node N take a page fault"},
     {"hang", hang_node, "hang N: let node N work for ever on nothing"},
     {"fault", fault_command, "fault KIND N [SEED]: other ways to fail; without words: which"},
-    {"poweroff", power_off_machine, "switch the machine off (Ctrl-D does, too)"},
+    {"poweroff", power_off_machine,
+     "finish what is under way and switch the machine off (Ctrl-D does, too); again: at once"},
     {"reboot", reboot_machine, "start the machine again"},
 };
 

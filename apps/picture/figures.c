@@ -95,7 +95,8 @@ static void look_at_node(struct node_figures *look, struct node_sample *before, 
 
     *look = (struct node_figures){
         .node = node,
-        .state = (uint8_t)status_node_state(node),
+        .state =
+            (uint8_t)(status_own_word(node) == NODE_PARKED ? NODE_PARKED : status_node_state(node)),
         .roles = configuration_current()->roles[node],
         .messages_rate = rate_of(before->messages, now.messages),
         .requests_rate = rate_of(before->requests, now.requests),

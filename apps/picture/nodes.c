@@ -20,10 +20,8 @@ static const unsigned arrows_max[LAYOUT_SHAPE_COUNT] = {[LAYOUT_NARROW] = 32, [L
 const char *nodes_state_name(const struct node_figures *node)
 {
     static const char *const names[] = {
-        [NODE_ABSENT] = "absent",
-        [NODE_STARTING] = "starting",
-        [NODE_RUNNING] = "running",
-        [NODE_DEAD] = "dead",
+        [NODE_ABSENT] = "absent", [NODE_STARTING] = "starting",      [NODE_RUNNING] = "running",
+        [NODE_DEAD] = "dead",     [NODE_DEAD_WITH_CONSOLE] = "dead", [NODE_PARKED] = "asleep",
     };
 
     return node->state < ARRAY_COUNT(names) ? names[node->state] : "dead";

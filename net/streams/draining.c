@@ -54,7 +54,7 @@ static void note_going(node_id_t node)
 
 void stream_draining_start(void)
 {
-    static const struct draining_part part = {.begin = begin, .count_left = stream_count};
+    static const struct draining_part part = {.begin = begin, .count_left = stream_table_count};
     static const struct draining_observer observer = {.goes = note_going};
 
     stream_listener_is_held = false;

@@ -100,7 +100,7 @@ node_id_t stream_server(const struct stream *stream)
     return stream->ts;
 }
 
-uint32_t stream_count(void)
+uint32_t stream_table_count(void)
 {
     return (uint32_t)table.kind->counts->objects;
 }

@@ -102,7 +102,7 @@ void stream_destroy(struct stream *stream);
  * is not is counted as DROP_BAD_MESSAGE. */
 struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t generation);
 /* How many are not FREE. */
-uint32_t stream_count(void);
+uint32_t stream_table_count(void);
 /* net/expect.h's. */
 void stream_expect(uint32_t stream_index, enum expect_step step);
 /* Call `visit` for each that is not FREE; it may destroy the one it is given. */

@@ -26,7 +26,7 @@ static void begin(enum draining draining)
 
 static uint32_t count_left(void)
 {
-    return connection_count() + half_open_count();
+    return connection_table_count() + half_open_count();
 }
 
 static void cut(void)

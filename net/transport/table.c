@@ -147,7 +147,7 @@ uint32_t connection_table_size(void)
     return pool_size(&table);
 }
 
-uint32_t connection_count(void)
+uint32_t connection_table_count(void)
 {
     return (uint32_t)table.kind->counts->objects;
 }

@@ -37,7 +37,7 @@ bool connection_has_been(uint32_t index, uint32_t generation);
 struct connection *connection_at(uint32_t index);
 uint32_t connection_table_size(void);
 /* How many live. */
-uint32_t connection_count(void);
+uint32_t connection_table_count(void);
 /* Whether as many as there can be live now. */
 bool connection_table_is_full(void);
 /* Whether this address may have one more (share.h): while less than two thirds of the table are in

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/status_text.c apps/monitor/metrics.c apps/httpd/durations.c libc/core/version.c libc/core/format.c kernel/message/status.c */
+/* sources: net/status_text.c apps/monitor/metrics.c apps/monitor/state_name.c net/draining_report.c apps/httpd/durations.c libc/core/version.c libc/core/format.c kernel/message/status.c */
 /* sources: drivers/console/counters.c drivers/nic/counters.c net/counters.c net/transport/counters.c */
 /* sources: kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
@@ -24,6 +24,7 @@
 #include "libc/core/memory.h"
 #include "libc/core/version.h"
 #include "net/counters.h"
+#include "net/draining.h"
 #include "net/service_times.h"
 #include "net/status_text.h"
 #include "net/transport/counters.h"
@@ -102,8 +103,26 @@ static void nodes_say_what_they_are(void **state)
     assert_has_line("talus_node_info{node=\"0\",role=\"LS TS CM\"} 1");
     assert_has_line("talus_node_memory_bytes{node=\"0\"} 268435456");
     assert_null(strstr(text, "node=\"2\""));
+    assert_has_line("talus_node_state{node=\"0\",state=\"running\"} 1");
+    assert_has_line("talus_node_state{node=\"1\",state=\"dead\"} 1");
     snprintf(line, sizeof(line), "talus_build_info{version=\"%s\"} 1", talus_version);
     assert_has_line(line);
+}
+
+/* What stands there is another node's word. */
+static void one_that_goes_is_shown_as_such(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, 4);
+    fake_status_page(1)->words[STATUS_WORD_DRAIN] = (uint64_t)DRAINING_NODE << DRAINING_LEFT_BITS;
+    fake_set_node_state(2, NODE_PARKED);
+    fake_status_page(3)->words[STATUS_WORD_DRAIN] = UINT64_MAX;
+    print();
+    assert_has_line("talus_node_state{node=\"1\",state=\"draining\"} 1");
+    assert_has_line("talus_node_up{node=\"1\"} 1");
+    assert_has_line("talus_node_state{node=\"2\",state=\"asleep\"} 1");
+    assert_has_line("talus_node_up{node=\"2\"} 0");
+    assert_has_line("talus_node_state{node=\"3\",state=\"running\"} 1");
 }
 
 static void gauges_are_called_that_and_memory_is_shown_as_free_and_used(void **state)
@@ -291,6 +310,7 @@ int main(void)
         cmocka_unit_test(counters_of_all_nodes_are_shown),
         cmocka_unit_test(idle_time_is_in_seconds),
         cmocka_unit_test(nodes_say_what_they_are),
+        cmocka_unit_test(one_that_goes_is_shown_as_such),
         cmocka_unit_test(gauges_are_called_that_and_memory_is_shown_as_free_and_used),
         cmocka_unit_test(memory_is_shown_by_what_it_was_taken_for),
         cmocka_unit_test(durations_are_a_histogram),

@@ -161,6 +161,51 @@ static void when_all_servers_are_dead_their_work_is_a_dead_nodes(void **state)
     assert_int_equal(configuration_own_cm(&configuration, 1), 0);
 }
 
+/* --- Nodes about to go --- */
+
+static void what_is_new_is_no_draining_nodes_but_it_keeps_its_own_servers(void **state)
+{
+    (void)state;
+    parse("pika=TS3LS3CM3 app=httpd:3", 6);
+    configuration_let_drain(&configuration, 1);
+    assert_false(configuration_is_dead(&configuration, 1));
+    assert_int_equal(configuration.flow_owners[0], 0);
+    assert_int_equal(configuration.flow_owners[1], 2);
+    assert_int_equal(configuration.flow_owners[2], 2);
+    assert_int_equal(configuration_own_cm(&configuration, 1), 1);
+    assert_int_equal(configuration_own_ls(&configuration, 1), 1);
+    for (node_id_t node = 3; node < 6; node++) {
+        assert_int_not_equal(configuration_own_cm(&configuration, node), 1);
+    }
+    /* What only one may do it goes on with. */
+    configuration_let_drain(&configuration, 0);
+    assert_int_equal(configuration.speaker, 0);
+    assert_int_equal(configuration.device_ls, 0);
+    assert_int_equal(configuration.flow_owners[0], 2);
+    /* Where nobody else is there, it is all there is. */
+    configuration_let_drain(&configuration, 2);
+    assert_int_equal(configuration.flow_owners[1], 1);
+    /* Then it dies, and comes back. */
+    configuration_lose_node(&configuration, 1);
+    configuration_regain_node(&configuration, 1, 1);
+    configuration_let_serve(&configuration, 1, ROLE_TS);
+    assert_int_equal(configuration.flow_owners[0], 1);
+    assert_int_equal(configuration.flow_owners[1], 1);
+}
+
+static void nobody_sends_through_a_draining_link_server(void **state)
+{
+    (void)state;
+    parse("pika=TS2+LS3+CM1 app=httpd:1", 7);
+    assert_int_equal(configuration.spare_ls_count, 1);
+    configuration_let_drain(&configuration, 3);
+    assert_int_equal(configuration_own_ls(&configuration, 0), 2);
+    assert_int_not_equal(configuration_own_ls(&configuration, 1), 3);
+    for (unsigned i = 0; i < configuration.spare_ls_count; i++) {
+        assert_int_not_equal(configuration.spare_ls[i], 3);
+    }
+}
+
 /* --- Returns --- */
 
 /* Its flows, and what was asked of it as a CM, come back when it serves. */
@@ -475,6 +520,8 @@ int main(void)
         cmocka_unit_test(the_work_of_a_dead_node_is_the_next_living_ones),
         cmocka_unit_test(deaths_lead_to_the_same_in_any_order),
         cmocka_unit_test(when_all_servers_are_dead_their_work_is_a_dead_nodes),
+        cmocka_unit_test(what_is_new_is_no_draining_nodes_but_it_keeps_its_own_servers),
+        cmocka_unit_test(nobody_sends_through_a_draining_link_server),
         cmocka_unit_test(who_returns_serves_as_before_when_it_says_so),
         cmocka_unit_test(the_only_server_that_returns_has_the_work_at_once),
         cmocka_unit_test(who_returns_takes_no_work_for_all_from_a_successor_but_may_succeed_it),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: tests/unit/world/fake_return.c */
+/* sources: net/draining_report.c tests/unit/world/fake_return.c */
 /* sources: tests/unit/world/fake_client.c */
 /* library: lwip */
 /*
@@ -20,6 +20,7 @@
 #include "kernel/message/status.h"
 #include "net/configuration.h"
 #include "net/counters.h"
+#include "net/draining.h"
 #include "net/steering.h"
 #include "tests/unit/world/fake_client.h"
 #include "tests/unit/world/fake_platform.h"
@@ -252,6 +253,59 @@ static void nobody_serves_again_in_a_role_that_it_has_not(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);
 }
 
+/* Before its flows are ours: whoever gets them next must know whom to ask. */
+static void one_that_drains_keeps_its_connections(void **state)
+{
+    struct drain_step step = {.header = {.type = DRAIN_STEP, .length_bytes = sizeof(step)}};
+    uint16_t port = port_of_group_owned_by(OTHER);
+    struct client stranger = {.port = port, .send_next = 7};
+    const struct drain_step *answer;
+
+    (void)state;
+    for (step.step = DRAIN_STEP_KEEPS; step.step <= DRAIN_STEP_GOES; step.step++) {
+        assert_int_equal(steering_owner(configuration_current(),
+                                        steering_group(configuration_current(), port, 80)),
+                         OTHER);
+        fake_deliver(OTHER, &step.header);
+        wire_run();
+        answer = fake_expect_message(OTHER, DRAIN_STEP);
+        assert_int_equal(answer->step, step.step);
+        assert_int_equal(answer->is_answer, 1);
+    }
+    assert_int_equal(
+        steering_owner(configuration_current(), steering_group(configuration_current(), port, 80)),
+        0);
+    wire_send(&stranger, WIRE_ACK, "x", 1);
+    wire_run();
+    wire_expect_silence();
+    (void)fake_expect_message(OTHER, FORWARD_STRANGER);
+}
+
+/* Who has sent a SYN learns at once that it has to go elsewhere. */
+static void when_the_machine_ends_what_is_there_goes_on_and_syns_are_refused(void **state)
+{
+    struct client last;
+    struct client late = {.port = port_of_group_owned_by(0), .send_next = 7};
+
+    (void)state;
+    (void)wire_accept(&last, port_of_group_owned_by(0));
+    wire_clear();
+    draining_finish();
+    assert_int_equal(draining_report_of(0).left, 1);
+    wire_send(&late, WIRE_SYN, "", 0);
+    wire_run();
+    assert_true((wire_expect(&late).flags & WIRE_RST) != 0);
+    wire_application_send(&last, "answer", 6);
+    wire_run();
+    assert_int_equal(wire_expect(&last).length, 6);
+    wire_application_close(&last, 0, CLOSE_ABORT);
+    wire_run();
+    wire_clear();
+    wire_advance_ns(NS_PER_S);
+    wire_run();
+    assert_int_equal(draining_report_of(0).left, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +316,8 @@ int main(void)
         cmocka_unit_test(when_the_last_one_has_ended_who_asks_in_vain_is_told),
         cmocka_unit_test(what_is_no_segment_is_not_asked_about),
         cmocka_unit_test(nobody_serves_again_in_a_role_that_it_has_not),
+        cmocka_unit_test(one_that_drains_keeps_its_connections),
+        cmocka_unit_test(when_the_machine_ends_what_is_there_goes_on_and_syns_are_refused),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);

@@ -19,6 +19,7 @@
 #include "kernel/platform.h"
 #include "libc/core/timer.h"
 #include "net/configuration.h"
+#include "net/draining.h"
 #include "net/link/server.h"
 #include "net/packet.h"
 #include "net/returning.h"
@@ -556,6 +557,7 @@ void wire_start_with(const char *words)
     }
     configuration_set_current(&configuration);
     returning_start();
+    draining_start();
     transport_server_start(configuration_current());
     dispatch_register_source(&source);
     wire_serve(true);

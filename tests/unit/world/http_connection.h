@@ -41,7 +41,7 @@ extern unsigned turned_away_count;
 extern unsigned refusal_status;
 extern unsigned blocks_left; /* so many can be had */
 extern bool has_no_watch;
-extern bool is_ending; /* its node goes */
+extern bool is_ending;             /* its node goes */
 extern char http_file[PAGE_BYTES]; /* what /file holds */
 
 /* For a group of tests, and for each of them. Nothing of a client may stay behind, however it
