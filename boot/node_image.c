@@ -99,7 +99,9 @@ static void *in_copy(const struct node_plan *plan, const void *variable)
 
 static struct relocations all_relocations(void)
 {
-    return (struct relocations){relocations_start, (size_t)(relocations_end - relocations_start)};
+    uint64_t bytes = bytes_between((const char *)relocations_start, (const char *)relocations_end);
+
+    return (struct relocations){relocations_start, bytes / sizeof(relocations_start[0])};
 }
 
 bool node_image_can_be_moved(void)
