@@ -3,8 +3,8 @@
 /* sources: tests/unit/world/fake_nic.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests the 82599's queue for SYNs (drivers/ixgbe/driver.c, ixgbe.c) through drivers/nic/nic.h. The
- * bus always works here: test_ixgbe_driver.c has what does not.
+ * Tests the 82599's queue for SYNs (drivers/ixgbe/driver.c, ixgbe.c) through drivers/nic/nic.h, and
+ * which registers a queue maps. The bus always works here: test_ixgbe_driver.c has what does not.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -92,8 +92,13 @@ void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t ap
     assert_true(index < msix->entry_count);
 }
 
+static uint64_t mapped_pages; /* of the registers, a bit each */
+
 void *paging_map_device(paddr_t paddr, size_t bytes)
 {
+    for (size_t i = 0; i < bytes; i += PAGE_BYTES) {
+        mapped_pages |= 1ull << (paddr + i - REGISTERS_PADDR) / PAGE_BYTES;
+    }
     assert_in_range(paddr + bytes, REGISTERS_PADDR + 1, REGISTERS_PADDR + 0x20000);
     return (char *)fake_nic_registers() + (paddr - REGISTERS_PADDR);
 }
@@ -189,9 +194,33 @@ static void a_card_may_have_no_queue_for_syns(void **state)
     nic_stop(nic);
 }
 
+/* Those of interrupts and of all queues' rings, the one for SYNs behind them too. */
+static void a_queue_maps_the_pages_that_it_needs(void **state)
+{
+    static const struct {
+        uint16_t index, queue_count;
+        uint64_t pages;
+    } cases[] = {
+        {0, 1, 0x43},    {2, 3, 0x43},       {62, 63, 0x43}, /* interrupts, receive, send */
+        {0, 64, 0x20C3}, {127, 128, 0x20C3}, {5, 65535, 0x20C3},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct nic_queue_key key = {.queue_index = cases[i].index, .words = {REGISTERS_PADDR}};
+        struct nic_queue *queue;
+
+        key.words[1] = 0x10F7 | (uint64_t)cases[i].queue_count << 16;
+        mapped_pages = 0;
+        assert_int_equal(nic_queue_open(&key, &queue), 0);
+        assert_int_equal(mapped_pages, cases[i].pages);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_queue_maps_the_pages_that_it_needs, set_up),
         cmocka_unit_test_setup(syns_go_to_a_queue_of_their_own_behind_the_others, set_up),
         cmocka_unit_test_setup(a_card_may_have_no_queue_for_syns, set_up),
     };
