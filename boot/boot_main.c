@@ -374,6 +374,7 @@ _Noreturn void boot_main(struct boot_info *info)
     node_info.map = own_map;
     panic_initialise();
     trap_initialise();
+    trap_use_fault_stack((uintptr_t)boot_fault_stack_top);
     is_screen_left_out = !boot_info_check_framebuffer(info);
     node_info.framebuffer = info->framebuffer;
     read_configuration(info);

@@ -8,7 +8,8 @@
  *
  *   the first 4 GiB at 0 and at DIRECT_MAP_BASE, and the first GiB at IMAGE_OFFSET,
  *
- * in pages of 2 MiB, which every x86-64 core has.
+ * in pages of 2 MiB, which every x86-64 core has, but for the one around the page below the stack,
+ * which is not mapped: a stack that overflows would write over the tables.
  */
 #include "boot/start_node.h"
 #include "kernel/x86/layout.h"
@@ -122,6 +123,23 @@ start_32bit:
     addl $0x200000, %eax
     jnc 1b                  /* 2048 entries: up to 4 GiB */
 
+    movl $PHYSICAL(boot_stack_guard), %edx
+    movl %edx, %eax
+    andl $0xFFE00000, %eax
+    orl $PTE_PRESENT_WRITE, %eax
+    movl $PHYSICAL(boot_guard_pt), %edi
+    movl $512, %ecx
+2:  movl %eax, (%edi)
+    addl $8, %edi
+    addl $0x1000, %eax
+    loop 2b
+    movl %edx, %eax
+    shrl $21, %eax
+    movl $(PHYSICAL(boot_guard_pt) + PTE_PRESENT_WRITE), PHYSICAL(boot_pd)(, %eax, 8)
+    shrl $12, %edx
+    andl $511, %edx
+    movl $0, PHYSICAL(boot_guard_pt)(, %edx, 8)
+
     movl $PHYSICAL(boot_pdpt), %edi
     movl $(PHYSICAL(boot_pd) + PTE_PRESENT_WRITE), %eax
     movl %eax, (%edi)
@@ -227,7 +245,14 @@ boot_image_pdpt:
     .skip 4096
 boot_pd:
     .skip 4 * 4096
+boot_guard_pt:
+    .skip 4096
+boot_stack_guard:
+    .skip 4096
     .skip 32768
 boot_stack_top:
+    .skip 16384
+    .global boot_fault_stack_top
+boot_fault_stack_top:
 
     .section .note.GNU-stack, "", @progbits

@@ -28,6 +28,7 @@ extern const char gate_start[]; /* the image's first page */
 extern const char gate_stack[];
 extern const char loaded_end[];
 extern const char boot_pml4[]; /* the first page tables */
+extern const char boot_fault_stack_top[];
 
 /* Into a node that has these page tables, to its first function, there (gate.S). */
 _Noreturn void gate_enter(paddr_t root, uintptr_t main, uintptr_t stack_top);

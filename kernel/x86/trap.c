@@ -90,16 +90,26 @@ void trap_initialise(void)
                      : "rax", "memory");
 }
 
-static void use_own_stack(unsigned vector, unsigned ist)
+static void use_stack(unsigned vector, unsigned ist, uintptr_t top)
 {
     ASSERT(ist >= 1 && ist <= ARRAY_COUNT(tables.tss.ist) && tables.tss.ist[ist - 1] == 0);
+    tables.tss.ist[ist - 1] = top;
+    tables.idt[vector] = trap_gate_to(trap_stubs[vector], ist);
+}
+
+void trap_use_fault_stack(uintptr_t top)
+{
+    use_stack(VECTOR_PAGE_FAULT, 1, top);
+}
+
+static void use_own_stack(unsigned vector, unsigned ist)
+{
     uint8_t *stack = platform_allocate_stack();
 
     if (stack == NULL) {
         PANIC("no memory for the stack of exception %u", vector);
     }
-    tables.tss.ist[ist - 1] = (uintptr_t)stack + THREAD_STACK_BYTES;
-    tables.idt[vector] = trap_gate_to(trap_stubs[vector], ist);
+    use_stack(vector, ist, (uintptr_t)stack + THREAD_STACK_BYTES);
 }
 
 void trap_use_own_stacks(void)

@@ -52,6 +52,8 @@ static inline struct trap_gate trap_gate_to(const char *code, unsigned ist)
 
 /* Load tables without stacks of their own for faults: enough to report a failure of boot. */
 void trap_initialise(void);
+/* Page faults of boot have one that ends there: of an overflow, too. */
+void trap_use_fault_stack(uintptr_t top);
 /* Give page faults, double faults, NMIs and machine checks stacks that nothing else uses. */
 void trap_use_own_stacks(void);
 

@@ -203,3 +203,26 @@ def test_a_core_that_wakes_after_its_node_was_given_up_stays_out_of_it(tmp_path)
         assert "] node3 " not in talus.console
     finally:
         talus.stop()
+
+
+RSP = 7  # gdb's number of it
+
+
+def test_a_stack_of_boot_that_overflows_says_so(tmp_path):
+    """What the core that boots does next, when it calls the others, finds no room."""
+    gdb_path = tmp_path / "gdb"
+    stop = f"1,{symbol_vaddr('reference_clock_now_us'):x},1"
+    bottom = symbol_vaddr("boot_stack_guard") + 4096
+    talus = Talus("--qemu-args", f"-S {Gdb.qemu_args(gdb_path)}")
+    try:
+        talus.start(is_awaited=False)
+        with Gdb(gdb_path) as gdb:
+            gdb.ask("qXfer:features:read:target.xml:0,fff")  # or it sets no register
+            assert gdb.ask(f"Z{stop}") == "OK"
+            assert gdb.ask("c").startswith("T05")
+            assert gdb.ask(f"P{RSP:x}={bottom.to_bytes(8, 'little').hex()}") == "OK"
+            assert gdb.ask(f"z{stop}") == "OK"
+            assert gdb.ask("D") == "OK"
+        talus.wait_for("page fault: .* a guard page: a stack has overflowed")
+    finally:
+        talus.stop()
