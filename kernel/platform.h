@@ -42,14 +42,16 @@ void platform_ring_doorbell(node_id_t node);
 /* The attention interrupt: as a doorbell, and before its next sleep `node` looks at all status
  * pages: a node has died, written log lines, or wants a channel. */
 void platform_send_attention(node_id_t node);
-/* Stop another node that hangs: by an NMI, of which it dies and says where it was, or, for one that
+/* Stop another node that hangs: by an NMI, of which it dies and says where it was, unless it sees
+ * that it works; or, for one that
  * is deaf to that, `by_reset`: by INIT, but for node 0, which has another NMI. */
 void platform_stop_node(node_id_t node, bool by_reset);
 /* How many of those this node has taken. Several at once may count as one. */
 uint64_t platform_attention_count(void);
 /* Halt until a doorbell, a device's interrupt or `deadline_ns` (UINT64_MAX: no limit). One that
- * came after the caller last looked for work is not lost: this returns at once. */
-void platform_sleep(uint64_t deadline_ns);
+ * came after the caller last looked for work is not lost: this returns at once. Returns whether
+ * nothing but time has ended it. */
+bool platform_sleep(uint64_t deadline_ns);
 
 /* --- Memory of this node alone (libc/core/memory.h). --- */
 uint64_t platform_free_memory_bytes(void);

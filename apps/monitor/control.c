@@ -41,6 +41,7 @@ static void handle_stop(node_id_t from, const struct message *message)
 {
     (void)from;
     (void)message;
+    counter_set(COUNTER_DISPATCH_ROUNDS, 0); /* nobody expects any from now on */
     platform_halt();
 }
 

@@ -115,6 +115,7 @@ static void append_node_gauges(struct output *output)
 /* What all nodes have counted under one index. */
 static void append_counter(struct output *output, unsigned counter, const struct counter_name *name)
 {
+    status_note_progress();
     for (unsigned node = 0; node < platform_node_count(); node++) {
         if (!is_shown(node)) {
             continue;
@@ -181,6 +182,7 @@ static void append_memory(struct output *output, unsigned number, const char *na
     for (unsigned node = 0; node < platform_node_count(); node++) {
         unsigned index = 0;
 
+        status_note_progress();
         LINKER_SET_EACH(memory_kinds, struct memory_kind, kind)
         {
             if (is_shown(node)) {
@@ -197,6 +199,7 @@ static void append_durations_of(struct output *output, node_id_t node)
     struct durations durations = {{0}};
     uint64_t below = 0;
 
+    status_note_progress();
     durations_add_all(&durations, node);
     if (durations_count(&durations) == 0) {
         return;

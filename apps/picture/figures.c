@@ -82,6 +82,7 @@ static unsigned busy_permille(uint64_t idle_before_ns, uint64_t idle_ns)
 
 static void look_at_node(struct node_figures *look, struct node_sample *before, node_id_t node)
 {
+    status_note_progress();
     struct node_sample now = {
         .idle_ns = counter_read(node, COUNTER_IDLE_NS),
         .messages = counter_read(node, COUNTER_CHANNEL_SENT),

@@ -9,6 +9,7 @@
  */
 #include "drivers/errors/hardware.h"
 
+#include "drivers/errors/question.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
@@ -80,6 +81,22 @@ static void log_bank(unsigned bank, const char *when)
     }
 }
 
+/* Only the node that has the chipset's line looks there. */
+static uint8_t chipset_nmi_status(void)
+{
+    uint8_t status = node_info.nmi_line.is_ours ? port_read8(CHIPSET_NMI_PORT) : 0;
+
+    return status == CHIPSET_IS_MISSING ? 0 : status;
+}
+
+bool hardware_error_is_question(uint64_t vector)
+{
+    if (vector != VECTOR_NMI || !node_info.nmi_line.is_ours) {
+        return vector == VECTOR_NMI;
+    }
+    return (chipset_nmi_status() & (CHIPSET_SERR | CHIPSET_IOCHK)) == 0 && question_is_said();
+}
+
 /* May this core go on (SDM 3B 16.10.4.1)? Banks that cores share report to each of them. */
 bool hardware_error_is_elsewhere(uint64_t vector)
 {
@@ -105,12 +122,12 @@ static void log_machine_check(void)
     }
 }
 
-/* Only the node that has the chipset's line looks there; a person's button leaves no trace. */
+/* A person's button leaves no trace. */
 static void log_nmi(void)
 {
-    uint8_t status = node_info.nmi_line.is_ours ? port_read8(CHIPSET_NMI_PORT) : 0;
+    uint8_t status = chipset_nmi_status();
 
-    if (status == CHIPSET_IS_MISSING || (status & (CHIPSET_SERR | CHIPSET_IOCHK)) == 0) {
+    if ((status & (CHIPSET_SERR | CHIPSET_IOCHK)) == 0) {
         log_error("hardware", "NMI by another node%s",
                   node_info.nmi_line.is_ours ? " or by the NMI line, as a button has it" : "");
         return;

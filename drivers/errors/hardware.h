@@ -18,7 +18,9 @@ static inline void cpu_set_cr4(uint64_t bits)
 }
 #endif
 
-/* As struct trap_errors has it. */
+/* Whether it is a machine check for which another core has to answer. */
 bool hardware_error_is_elsewhere(uint64_t vector);
+/* Whether it is an NMI that another node says it has sent, or that can only be another node's. */
+bool hardware_error_is_question(uint64_t vector);
 /* Say what is known of a machine check or an NMI; of other exceptions nothing. */
 void hardware_error_log(uint64_t vector);

@@ -4,16 +4,21 @@
  * and who called it. Trusts nothing that the failure may have destroyed.
  */
 #include "drivers/errors/hardware.h"
+#include "drivers/errors/question.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
+#include "kernel/x86/clock.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/bits.h"
 #include "libc/core/symbols.h"
 
 #define BACKTRACE_MAX 32
+
+#define FLAGS_INTERRUPTS BIT(9) /* of rflags: they are on */
+#define OPCODE_HLT       0xF4
 
 /* Bits of a page fault's error code (SDM 3A 4.7). */
 #define FAULT_IS_OF_RIGHTS BIT(0)
@@ -138,15 +143,30 @@ static void log_exception(const struct trap_frame *frame)
 
 static void log_failure(const struct trap_frame *frame, uintptr_t frame_pointer)
 {
+    question_expect_no_rounds();
     if (frame != NULL) {
         log_exception(frame);
     }
     log_backtrace(frame_pointer);
 }
 
+/* An NMI between the idle loop's `sti` and its `hlt` steps over that: the return would let in the
+ * interrupt that is to end the halt, and then halt. Elsewhere interrupts are off. */
+static bool goes_on(struct trap_frame *frame)
+{
+    bool is_answered =
+        hardware_error_is_question(frame->vector) && question_answer(clock_line_ns());
+
+    if (is_answered && (frame->rflags & FLAGS_INTERRUPTS) != 0 &&
+        *(const uint8_t *)frame->rip == OPCODE_HLT) {
+        frame->rip++;
+    }
+    return is_answered || hardware_error_is_elsewhere(frame->vector);
+}
+
 static void begin_reporting(void)
 {
-    static const struct trap_errors errors = {hardware_error_is_elsewhere, log_failure};
+    static const struct trap_errors errors = {goes_on, log_failure};
 
     trap_errors = &errors;
 }

@@ -8,6 +8,7 @@
 
 #include "drivers/ixgbe/regs.h"
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 
@@ -57,6 +58,7 @@ int ixgbe_wait_named(const void *registers, uint32_t offset, const char *name, u
 
     ASSERT((want & ~mask) == 0);
     for (;;) {
+        status_note_progress(); /* the wait has an end */
         /* The clock first: a core that was stopped for long still looks once more. */
         bool is_late = platform_now_ns() >= end_ns;
         uint32_t value = ixgbe_read(registers, offset);

@@ -75,6 +75,7 @@ MUST_CHECK int linux_watch(int file);
 struct linux_wake {
     uint64_t rung;     /* what the others have rung with since the last sleep, added up */
     uint32_t readable; /* watched files, a bit each */
+    bool is_timeout;   /* nothing else has ended it */
 };
 /* Sleep until this node is rung, a watched file is readable, or so long; UINT64_MAX: no limit. */
 struct linux_wake linux_sleep(uint64_t timeout_ns);

@@ -112,13 +112,13 @@ uint64_t interrupt_count(uint8_t vector)
     return number < HOSTED_VECTOR_MAX ? watched_counts[number] : 0;
 }
 
-void platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns)
 {
     uint64_t now_ns = platform_now_ns();
     struct linux_wake wake;
 
     if (deadline_ns <= now_ns) {
-        return;
+        return true;
     }
     next_look_ns =
         deadline_ns < UINT64_MAX - STANDSTILL_NS ? deadline_ns + STANDSTILL_NS : UINT64_MAX;
@@ -127,6 +127,7 @@ void platform_sleep(uint64_t deadline_ns)
     for (unsigned i = 0; wake.readable != 0; i++, wake.readable >>= 1) {
         watched_counts[i] += wake.readable & 1;
     }
+    return wake.is_timeout;
 }
 
 /* --- Memory --- */

@@ -21,6 +21,7 @@
     X(CHANNEL_FULL, "channel_full_total", "", "Sends that found the channel full.")                \
     X(DOORBELLS, "doorbells_total", "", "Interrupts sent to wake a sleeping node.")                \
     X(CHANNELS_OPEN, "channels_open", "", "Channels from other nodes to this one.")                \
+    X(QUESTIONS, "node_questions_total", "", "NMIs that asked whether the node works.")            \
     X(NODES_GIVEN_UP, "nodes_given_up_total", "", "Nodes that this one has declared dead.")        \
     X(LOG_LOST, "log_lines_lost_total", "", "Log lines overwritten before they were printed.")     \
     X(MEMORY_FREE, "node_memory_free_bytes", "", "Memory of the node that is free.")               \

@@ -207,8 +207,8 @@ static unsigned watch_now_and_then(void)
         watch_hear();
     }
     found = look_at(node);
+    (void)watch_look(dispatch_now_ns());
     if (round % WATCH_ROUNDS == 0) {
-        watch_look(dispatch_now_ns());
         found += look_at_log();
     }
     return found;
@@ -277,16 +277,23 @@ static bool prepare_sources(void)
     return has_work;
 }
 
-static void halt_until(uint64_t deadline_ns)
+/* Returns how long. */
+static uint64_t halt_until(uint64_t timer_ns, bool is_blocked)
 {
-    counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
-    counter_add(COUNTER_IDLE_NS, -platform_now_ns() - 1); /* see counter_read() */
-    platform_sleep(deadline_ns);
-    uint64_t end_ns = platform_now_ns();
+    uint64_t begin_ns = platform_now_ns(), end_ns;
+    bool is_timer_alone;
 
+    counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
+    counter_add(COUNTER_IDLE_NS, -begin_ns - 1); /* see counter_read() */
+    do {
+        uint64_t watch_ns = watch_deadline_ns(is_blocked);
+
+        is_timer_alone = platform_sleep(timer_ns < watch_ns ? timer_ns : watch_ns);
+        end_ns = platform_now_ns();
+    } while (watch_look(end_ns) && is_timer_alone && end_ns < timer_ns);
     counter_add(COUNTER_IDLE_NS, end_ns + 1);
     counter_increment(COUNTER_SLEEPS);
-    watch_look(end_ns);
+    return end_ns - begin_ns;
 }
 
 void dispatch_sleep(void)
@@ -302,19 +309,25 @@ void dispatch_sleep(void)
     has_late_work =
         thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != is_blocked;
     pass_on_log();
-    if (!has_work && !has_late_work) {
-        uint64_t timer_ns = timer_next_deadline_ns();
-        uint64_t watch_ns = watch_deadline_ns(is_blocked);
+    uint64_t slept_ns = 0;
 
-        halt_until(timer_ns < watch_ns ? timer_ns : watch_ns);
+    if (!has_work && !has_late_work) {
+        slept_ns = halt_until(timer_next_deadline_ns(), is_blocked);
     }
     status_set_sleep(NODE_AWAKE);
+    if (watch_next != NULL) {
+        watch_next->woken(slept_ns);
+    }
     look_if_asked();
 }
 
 void dispatch_run(void)
 {
     log_defer_printing(true);
+    counter_increment(COUNTER_DISPATCH_ROUNDS); /* from now on they are expected */
+    if (watch_next != NULL) {
+        watch_next->woken(UINT64_MAX);
+    }
     /* What happened before this node could take an interrupt. */
     (void)look_at_all_nodes();
     for (;;) {

@@ -52,6 +52,7 @@ struct status_for_node {
     uint32_t note;                 /* of the layers above, about it */
     uint32_t released;             /* its incarnation of which we have let go; boot reads it */
     uint32_t wanted;               /* its incarnation, if it shall be parked no longer; likewise */
+    uint32_t asked;                /* of the layer that watches it (watch.h) */
 };
 
 /* Page-aligned, of as many pages as STATUS_PAGE_BYTES() says. */
@@ -101,6 +102,11 @@ static inline void counter_set(unsigned counter, uint64_t value)
 static inline void counter_increment(unsigned counter)
 {
     counter_add(counter, 1);
+}
+/* In the midst of work that is long but has an end: to the others the node goes round (watch.h). */
+static inline void status_note_progress(void)
+{
+    counter_add(COUNTER_DISPATCH_ROUNDS, status_own_page->counters[COUNTER_DISPATCH_ROUNDS] != 0);
 }
 /* Any node's counter, perhaps a moment old. While a node sleeps its IDLE_NS holds the time less the
  * moment at which it began, less one: below zero; what is returned is the time until now. */

@@ -15,8 +15,11 @@
 
 /* Looks in the time after which a node is given up. Chosen: a pause of this node counts as one. */
 #define LOOKS_TO_GIVE_UP 16u
-/* Looks between the NMI and INIT: it may be printing what it has to say, and others look, too. */
+/* Looks between the first NMI and INIT: it may be printing what it has to say, and others look,
+ * too. */
 #define LOOKS_TO_RESET   20u
+
+const struct watch_next *watch_next;
 
 static uint64_t interval_ns; /* 0: never */
 static uint64_t next_look_ns;
@@ -38,14 +41,17 @@ MEMORY_KIND(seen_kind, "watched_nodes");
 
 void watch_initialise(void)
 {
-    uint64_t timeout_s = WATCH_TIMEOUT_DEFAULT_S;
+    uint64_t timeout_ms = WATCH_GIVE_UP_DEFAULT_MS / WATCH_GIVE_UP_TIMES;
 
-    if (command_line_number(platform_command_line(), "node_timeout", WATCH_TIMEOUT_MAX_S,
-                            &timeout_s) == -EINVAL) {
-        log_warning("watch", "node_timeout= is not 0 to %u seconds; it is %u", WATCH_TIMEOUT_MAX_S,
-                    WATCH_TIMEOUT_DEFAULT_S);
+    if (command_line_number(platform_command_line(), "node_timeout", WATCH_TIMEOUT_MAX_MS,
+                            &timeout_ms) == -EINVAL) {
+        log_warning("watch", "node_timeout= is not 0 to %u milliseconds", WATCH_TIMEOUT_MAX_MS);
     }
-    interval_ns = timeout_s * NS_PER_S / LOOKS_TO_GIVE_UP;
+    uint64_t give_up_ms = timeout_ms * WATCH_GIVE_UP_TIMES;
+
+    give_up_ms =
+        give_up_ms == 0 || give_up_ms > WATCH_GIVE_UP_MIN_MS ? give_up_ms : WATCH_GIVE_UP_MIN_MS;
+    interval_ns = give_up_ms * NS_PER_MS / LOOKS_TO_GIVE_UP;
     next_look_ns = 0;
     is_any_watched = false;
     has_lost = false;
@@ -119,7 +125,7 @@ static void judge(node_id_t node)
     } else if (stands_still(node) && peers[node].is_present) {
         watch_give_up(node, "does nothing");
     }
-    if (watched->is_given_up && watched->still_looks == LOOKS_TO_GIVE_UP + 1) {
+    if (watched->is_given_up && stands_still(node)) {
         platform_stop_node(node, false);
     }
     if (watched->is_given_up && watched->still_looks == LOOKS_TO_GIVE_UP + LOOKS_TO_RESET + 1) {
@@ -169,10 +175,13 @@ static void look_at(node_id_t node)
     judge(node);
 }
 
-void watch_look(uint64_t now_ns)
+bool watch_look(uint64_t now_ns)
 {
+    if (watch_next != NULL) {
+        watch_next->look(now_ns);
+    }
     if (LIKELY(now_ns < next_look_ns) || interval_ns == 0) {
-        return;
+        return true;
     }
     next_look_ns = now_ns + interval_ns;
     is_any_watched = false;
@@ -181,11 +190,16 @@ void watch_look(uint64_t now_ns)
             look_at((node_id_t)node);
         }
     }
+    return !is_any_watched && !has_lost;
 }
 
 uint64_t watch_deadline_ns(bool is_blocked)
 {
-    return interval_ns != 0 && (is_any_watched || is_blocked) ? next_look_ns : UINT64_MAX;
+    uint64_t all_ns =
+        interval_ns != 0 && (is_any_watched || is_blocked) ? next_look_ns : UINT64_MAX;
+    uint64_t next_ns = watch_next != NULL ? watch_next->deadline_ns() : UINT64_MAX;
+
+    return all_ns < next_ns ? all_ns : next_ns;
 }
 
 /* --- What the others say --- */
@@ -199,14 +213,21 @@ static bool is_dead_to_most(node_id_t node, unsigned living_count)
     return 2 * votes > living_count - 1 && (node != platform_node() || votes > 1);
 }
 
+void watch_suspect(node_id_t node)
+{
+    if (peers[node].is_present && !seen[node].is_accused) {
+        seen[node].is_accused = true;
+        seen[node].rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
+        is_any_watched = true;
+    }
+}
+
 static void hear_of(node_id_t node)
 {
     if (node == platform_node()) {
         refute(node);
-    } else if (peers[node].is_present) {
-        seen[node].is_accused = true;
-        seen[node].rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
-        is_any_watched = true;
+    } else {
+        watch_suspect(node);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "kernel/base.h"
 
 enum interrupt_vector {
+    INTERRUPT_ANY = 0,               /* counted as all together */
     INTERRUPT_VECTOR_FIRST = 0x20,   /* below: exceptions (SDM 3A 6.2) */
     INTERRUPT_VECTOR_DEVICES = 0x30, /* from here on, to the timer's: drivers/vectors.h */
     INTERRUPT_VECTOR_TIMER = 0x50,

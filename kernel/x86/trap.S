@@ -2,7 +2,7 @@
 /*
  * Where exceptions and interrupts enter. 256 stubs of 16 bytes, so that the IDT can be computed;
  * each leaves vector and error code as in struct trap_frame. Of the exceptions only a machine check
- * returns, one that is another core's.
+ * that is another core's returns, and an NMI that asks a node that works whether it does.
  */
     .text
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Descriptor tables (SDM 3A 3.5, 6.10, 7.7) and what follows an entry. An exception is fatal to the
- * node, but for a machine check that concerns another core. An interrupt counts and acknowledges:
- * it has ended the idle loop's halt, which is all it is for.
+ * node, unless the layer that knows errors says that it is none. An interrupt counts and
+ * acknowledges: it has ended the idle loop's halt, which is all it is for.
  */
 #include "kernel/x86/trap.h"
 
@@ -125,7 +125,7 @@ void trap_use_own_stacks(void)
 
 void trap_exception(struct trap_frame *frame)
 {
-    if (trap_errors == NULL || !trap_errors->is_elsewhere(frame->vector)) {
+    if (trap_errors == NULL || !trap_errors->goes_on(frame)) {
         panic_exception(frame);
     }
 }
@@ -135,6 +135,7 @@ void trap_interrupt(struct trap_frame *frame)
     uint64_t vector = frame->vector;
 
     interrupt_counts[vector]++;
+    interrupt_counts[INTERRUPT_ANY]++;
     counter_add(COUNTER_UNASKED_INTERRUPTS, !interrupt_is_used(vector));
     if (vector == INTERRUPT_VECTOR_TIMER) {
         clock_fired();

@@ -60,8 +60,9 @@ void trap_use_own_stacks(void);
 /* What the layer that knows the machine's errors does for the node. Set before memory is; until
  * then nothing is known of a failure but its first line. */
 struct trap_errors {
-    /* Whether it is a machine check for which another core has to answer: then this one goes on. */
-    bool (*is_elsewhere)(uint64_t vector);
+    /* Whether this node goes on: after a machine check for which another core has to answer, or an
+     * NMI that asks whether it works, if it does. */
+    bool (*goes_on)(struct trap_frame *frame);
     /* For the report of this node's end: all else that is known of the cause. `frame`: NULL if it
      * was no exception; `frame_pointer`: of the function that failed. */
     void (*log)(const struct trap_frame *frame, uintptr_t frame_pointer);

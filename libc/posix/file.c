@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel/limits.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "libc/posix/descriptor.h"
@@ -108,6 +109,7 @@ static int open_file(const char *path, int flags)
         return -ENOMEM;
     }
     descriptor_initialise(&file->descriptor, &file_operations);
+    status_note_progress(); /* content may be made now */
     int fd = find_content(file, path);
     if (fd == 0) {
         fd = descriptor_open(&file->descriptor);

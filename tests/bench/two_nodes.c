@@ -160,9 +160,10 @@ uint64_t platform_attention_count(void)
     return 0;
 }
 
-void platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns)
 {
     (void)deadline_ns;
+    return true;
 }
 
 uint64_t platform_free_memory_bytes(void)

@@ -198,19 +198,12 @@ def test_a_machine_that_stood_still_does_not_count_that_as_its_clients_idleness(
         assert set(machine.counter("node_up").values()) == {1}
 
 
-def test_a_node_that_hangs_is_given_up_and_the_others_serve_on_and_sleep(tmp_path):
-    """Who sends it something notices. It says where it hung; what it was told goes elsewhere."""
+def test_a_node_that_hangs_is_stopped_and_the_others_serve_on_and_sleep(tmp_path):
+    """Its watcher asks it whether it works. It says where it hung; what it was told goes elsewhere."""
     path = tmp_path / "qmp"
-    with Network() as network, Talus("--qemu-args", Qmp.qemu_args(path), words="node_timeout=2 restart=no",
+    with Network() as network, Talus("--qemu-args", Qmp.qemu_args(path), words="restart=no",
                                      network=network) as machine:
         machine.type("hang 3\n")
-        machine.wait_for(r"node3 monitor: .* endless loop")
-
-        def is_given_up():
-            assert len(curl(machine, "/4b")) == 4
-            return "node3 takes no message: declared dead" in machine.console
-
-        wait_until(is_given_up, "the others to give it up", machine.last_lines)
         machine.wait_for(r"node3 panic: .*NMI(.|\n)*loop_for_ever(.|\n)*node 3 halted")
         machine.wait_for(r"dispatch: node3 is dead")
         load = ab(machine, "/4b", 500, concurrency=8)
@@ -224,7 +217,7 @@ def test_a_node_that_hangs_is_given_up_and_the_others_serve_on_and_sleep(tmp_pat
 
 def test_a_core_that_stands_still_is_given_up_and_stays_away_when_it_goes_on():
     """It hears neither an NMI nor INIT until then, and its page still says that it runs and sleeps."""
-    with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=2 restart=no",
+    with Network() as network, Talus("--qemu-args", QEMU_ARGS, words="node_timeout=100 restart=no",
                                      network=network) as machine:
         with Stalled(machine, 3):
             def is_given_up():
@@ -246,7 +239,7 @@ def test_a_node_gone_wild_that_declares_all_dead_stops_nobody(tmp_path):
     """Each of the others looks for itself, and counts three words that were false: one of itself."""
     path = tmp_path / "gdb"
     with Network() as network, Talus("--qemu-args", Gdb.qemu_args(path), network=network,
-                                     words="node_timeout=2 randomise=no") as machine:
+                                     words="node_timeout=100 randomise=no") as machine:
         with Gdb(path) as gdb:
             own = gdb.read(symbol_vaddr("status_own_page"), 8, core=3)
             gdb.write(own + DECLARED_DEAD_OFFSET, 0xF, 8, core=3)

@@ -260,7 +260,7 @@ def test_a_node_that_faults_says_where_and_ends_alone(network):
 
 def test_a_node_that_hangs_is_stopped_and_says_where(network, program):
     """Who sends to it gives it up; SIGQUIT is what an NMI is on the bare machine."""
-    with Hosted(network, program, 4, "pika=TS1LS1CM1", "app=httpd:3", "node_timeout=1") as talus:
+    with Hosted(network, program, 4, "pika=TS1LS1CM1", "app=httpd:3", "node_timeout=50") as talus:
         talus.process.stdin.write("hang 3\n")
         talus.process.stdin.flush()
         talus.wait_for_line("node 0 asks for an endless loop")

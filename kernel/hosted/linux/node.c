@@ -104,7 +104,10 @@ struct linux_wake linux_sleep(uint64_t timeout_ns)
                                .tv_nsec = (long)(timeout_ns % NS_PER_S)};
     struct linux_wake wake = {.rung = 0};
 
-    if (ppoll(watched, watched_count, timeout_ns == UINT64_MAX ? NULL : &timeout, NULL) <= 0) {
+    int count = ppoll(watched, watched_count, timeout_ns == UINT64_MAX ? NULL : &timeout, NULL);
+
+    wake.is_timeout = count == 0;
+    if (count <= 0) {
         return wake;
     }
     if (watched[0].revents != 0 &&

@@ -14,8 +14,10 @@
 #include <cmocka.h>
 
 #include "drivers/errors/hardware.h"
+#include "drivers/errors/question.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
+#include "kernel/node.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/symbols.h"
@@ -57,6 +59,27 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 bool hardware_error_is_elsewhere(uint64_t vector)
 {
     return vector == VECTOR_MACHINE_CHECK;
+}
+
+bool hardware_error_is_question(uint64_t vector)
+{
+    return vector == VECTOR_NMI;
+}
+
+static bool works; /* what the node answers */
+static unsigned failures;
+int64_t clock_offset_ns;
+struct node_info node_info;
+
+bool question_answer(uint64_t now_ns)
+{
+    (void)now_ns;
+    return works;
+}
+
+void question_expect_no_rounds(void)
+{
+    failures++;
 }
 
 static uint64_t hardware_asked; /* of this vector */
@@ -315,8 +338,37 @@ static void every_register_is_said(void **state)
 static void machine_checks_of_others_are_asked_for(void **state)
 {
     (void)state;
-    assert_true(trap_errors->is_elsewhere(VECTOR_MACHINE_CHECK));
-    assert_false(trap_errors->is_elsewhere(VECTOR_NMI));
+    frame = (struct trap_frame){.vector = VECTOR_MACHINE_CHECK};
+    assert_true(trap_errors->goes_on(&frame));
+    frame.vector = VECTOR_PAGE_FAULT;
+    assert_false(trap_errors->goes_on(&frame));
+}
+
+/* The idle loop's `sti; hlt; cli`, and an NMI before the second and before the third. */
+static void an_nmi_that_asks_a_node_that_works_costs_it_no_wake_up(void **state)
+{
+    static const uint8_t code[] = {0xFB, 0xF4, 0xFA};
+
+    (void)state;
+    works = true;
+    for (unsigned at = 1; at <= 2; at++) {
+        frame =
+            (struct trap_frame){.vector = VECTOR_NMI, .rflags = 0x202, .rip = (uintptr_t)&code[at]};
+        assert_true(trap_errors->goes_on(&frame));
+        assert_int_equal(frame.rip, &code[2]);
+    }
+    frame.rip = (uintptr_t)&code[1];
+    frame.rflags = 2; /* a halt for ever */
+    assert_true(trap_errors->goes_on(&frame));
+    assert_int_equal(frame.rip, &code[1]);
+}
+
+static void an_nmi_that_asks_a_node_that_hangs_ends_it(void **state)
+{
+    (void)state;
+    works = false;
+    frame = (struct trap_frame){.vector = VECTOR_NMI};
+    assert_false(trap_errors->goes_on(&frame));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -333,6 +385,8 @@ int main(void)
         TEST(a_stack_that_has_overflowed_is_told_from_other_faults),
         TEST(every_register_is_said),
         TEST(machine_checks_of_others_are_asked_for),
+        TEST(an_nmi_that_asks_a_node_that_works_costs_it_no_wake_up),
+        TEST(an_nmi_that_asks_a_node_that_hangs_ends_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

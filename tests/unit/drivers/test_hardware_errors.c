@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "drivers/errors/hardware.h"
+#include "drivers/errors/question.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
@@ -268,6 +269,29 @@ static void a_core_that_cannot_be_continued_ends(void **state)
     assert_int_equal(global_status, 0);
 }
 
+static bool is_said;
+
+bool question_is_said(void)
+{
+    return is_said;
+}
+
+/* At the node that has the chipset's line only if another node says so. */
+static void an_nmi_is_a_question_unless_it_is_the_chipsets(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        is_said = (i & 1) != 0;
+        node_info.nmi_line.is_ours = (i & 2) != 0;
+        port_61 = 0;
+        assert_int_equal(hardware_error_is_question(VECTOR_NMI),
+                         is_said || !node_info.nmi_line.is_ours);
+        port_61 = 0x80; /* SERR#, whoever looks */
+        assert_int_equal(hardware_error_is_question(VECTOR_NMI), !node_info.nmi_line.is_ours);
+        assert_false(hardware_error_is_question(VECTOR_MACHINE_CHECK));
+    }
+}
+
 static void other_exceptions_are_always_this_nodes(void **state)
 {
     (void)state;
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup(a_core_goes_on_whose_banks_report_nothing, begin_started),
         cmocka_unit_test_setup(a_core_that_cannot_be_continued_ends, begin_started),
         cmocka_unit_test_setup(other_exceptions_are_always_this_nodes, begin_started),
+        cmocka_unit_test_setup(an_nmi_is_a_question_unless_it_is_the_chipsets, begin_started),
         cmocka_unit_test_setup(the_report_has_the_registers_of_each_valid_bank, begin_started),
         cmocka_unit_test_setup(an_nmi_of_the_chipset_has_its_reason, begin_started),
         cmocka_unit_test_setup(an_nmi_without_a_reason_is_a_nodes_or_a_persons, begin_started),

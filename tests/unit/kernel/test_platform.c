@@ -36,8 +36,17 @@ void lapic_send(uint32_t apic_id, uint32_t command)
     sent = command;
 }
 
+static uint64_t timer_count, other_count;
+static unsigned timers_in_sleep, others_in_sleep; /* interrupts that the next sleep lets in */
+
 uint64_t interrupt_count(uint8_t vector)
 {
+    if (vector == INTERRUPT_VECTOR_TIMER) {
+        return timer_count;
+    }
+    if (vector == INTERRUPT_ANY) {
+        return timer_count + other_count;
+    }
     assert_int_equal(vector, INTERRUPT_VECTOR_ATTENTION);
     return 17;
 }
@@ -64,6 +73,8 @@ void clock_arm(uint64_t deadline_ns, uint64_t at_ns)
 void clock_woken(void)
 {
     woken_after = privileged.sleep_count;
+    timer_count += timers_in_sleep;
+    other_count += others_in_sleep;
 }
 
 /* Addresses, as boot may have drawn them. */
@@ -336,9 +347,11 @@ static void no_node_interrupts_itself_or_one_that_is_not_there(void **state)
 
 #define DEADLINE_NS 5000
 
+static bool was_only_timer;
+
 static void sleep_until_deadline(void)
 {
-    platform_sleep(DEADLINE_NS);
+    was_only_timer = platform_sleep(DEADLINE_NS);
 }
 
 static void set_now_ns(uint64_t now_ns)
@@ -366,6 +379,26 @@ static void nobody_sleeps_when_the_deadline_has_come(void **state)
     assert_true(privileged_call(sleep_until_deadline));
     assert_int_equal(privileged.sleep_count, 0);
     assert_int_equal(armed_ns, 0);
+}
+
+/* One whose doorbell rings as its timer fires has work; an NMI is no interrupt that is counted. */
+static void only_a_sleep_that_the_timer_alone_has_ended_may_go_on(void **state)
+{
+    static const struct {
+        unsigned timers, others;
+        bool is_only_timer;
+    } sleeps[] = {{1, 0, true}, {0, 1, false}, {1, 1, false}, {0, 0, false}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(sleeps); i++) {
+        privileged.sleep_count = 0;
+        set_now_ns(DEADLINE_NS - 1);
+        timers_in_sleep = sleeps[i].timers;
+        others_in_sleep = sleeps[i].others;
+        (void)privileged_call(sleep_until_deadline);
+        assert_int_equal(was_only_timer, sleeps[i].is_only_timer);
+    }
+    timers_in_sleep = others_in_sleep = 0;
 }
 
 static void times_are_those_of_the_clock(void **state)
@@ -439,6 +472,7 @@ int main(void)
         cmocka_unit_test_setup(without_a_console_nothing_is_printed, begin),
         cmocka_unit_test_setup(a_sleep_arms_the_timer_and_ends_with_interrupts_off, begin),
         cmocka_unit_test_setup(nobody_sleeps_when_the_deadline_has_come, begin),
+        cmocka_unit_test_setup(only_a_sleep_that_the_timer_alone_has_ended_may_go_on, begin),
         cmocka_unit_test_setup(times_are_those_of_the_clock, begin),
         cmocka_unit_test_setup(attentions_are_counted_where_interrupts_are, begin),
         cmocka_unit_test_setup(the_nodes_end_is_a_halt_without_interrupts, begin),

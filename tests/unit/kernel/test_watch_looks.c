@@ -18,7 +18,7 @@
 #include "tests/unit/world/fake_platform.h"
 
 #define HUNG        2
-#define INTERVAL_NS (WATCH_TIMEOUT_DEFAULT_S * NS_PER_S / 16)
+#define INTERVAL_NS (WATCH_GIVE_UP_DEFAULT_MS * NS_PER_MS / 16)
 
 static void sleep_on(void)
 {

@@ -459,15 +459,15 @@ uint64_t platform_attention_count(void)
     return own_attention_count;
 }
 
-void platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns)
 {
     last_deadline_ns = deadline_ns;
     if (deadline_ns <= now_ns) {
-        return;
+        return true;
     }
     if (is_rung) {
         is_rung = false;
-        return;
+        return false;
     }
     sleep_count++;
     if (on_sleep != NULL) {
@@ -475,10 +475,13 @@ void platform_sleep(uint64_t deadline_ns)
     } else if (deadline_ns == UINT64_MAX) {
         fail_msg("the node sleeps for ever");
     }
+    bool was_rung = is_rung;
+
     is_rung = false; /* what rang meanwhile has ended it */
     if (deadline_ns != UINT64_MAX && deadline_ns > now_ns) {
         now_ns = deadline_ns;
     }
+    return !was_rung && deadline_ns != UINT64_MAX;
 }
 
 uint64_t platform_free_memory_bytes(void)

@@ -321,12 +321,13 @@ void platform_send_attention(node_id_t node)
 }
 
 /* Interrupts are off except here (kernel/x86/platform.c). */
-void platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns)
 {
     ASSERT(deadline_ns == UINT64_MAX);
     if ((memory_model_sleep() >> ATTENTION & 1) != 0) {
         attentions[turn]++;
     }
+    return false;
 }
 
 uint64_t platform_attention_count(void)
@@ -414,10 +415,13 @@ void watch_initialise(void)
 {
 }
 
-void watch_look(uint64_t when_ns)
+bool watch_look(uint64_t when_ns)
 {
     (void)when_ns;
+    return true;
 }
+
+const struct watch_next *watch_next;
 
 uint64_t watch_deadline_ns(bool is_blocked)
 {

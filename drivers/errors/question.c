@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a node answers that is asked whether it works: question.h.
+ */
+#include "drivers/errors/question.h"
+
+#include <errno.h>
+
+#include "kernel/component.h"
+#include "kernel/log.h"
+#include "kernel/message/mailbox.h"
+#include "kernel/message/status.h"
+#include "kernel/message/watch.h"
+#include "kernel/platform.h"
+#include "libc/core/command_line.h"
+#include "libc/core/cpu.h"
+
+/* All hypervisors set it, and no hardware does (APM 3 E.3.2). */
+#define CPUID_1_ECX_HYPERVISOR BIT(31)
+
+/* Rounds behind the one that it was asked in: an older question is none. */
+#define SAID_ROUNDS_MAX 65536u
+/* A round that has outlived its questions makes the node patient with itself: twice as long as that
+ * took, but no longer than so many half time-outs. Chosen. */
+#define PATIENCE_MAX    16u
+
+uint64_t question_half_ns;
+
+/* To this node, in the round in which it was last asked. */
+static struct questions {
+    uint64_t rounds;
+    unsigned count;
+    uint64_t first_ns, last_ns;
+    uint64_t patience_ns;
+} asked;
+
+static void start_answering(void)
+{
+    bool is_virtual = (cpu_id(1, 0).ecx & CPUID_1_ECX_HYPERVISOR) != 0;
+    uint64_t timeout_ms = is_virtual ? QUESTION_TIMEOUT_VIRTUAL_MS : QUESTION_TIMEOUT_BARE_MS;
+
+    /* watch.c reports a word that makes no sense. */
+    bool is_told = command_line_number(platform_command_line(), "node_timeout",
+                                       WATCH_TIMEOUT_MAX_MS, &timeout_ms) == 0;
+
+    question_half_ns = timeout_ms * NS_PER_MS / 2;
+    asked = (struct questions){.patience_ns = question_half_ns};
+    if (platform_node() == 0 && question_half_ns != 0) {
+        log_info("watch", "a node that hangs is stopped after %lu ms: %s",
+                 (unsigned long)timeout_ms,
+                 is_told      ? "node_timeout="
+                 : is_virtual ? "cores are virtual"
+                              : "cores are real");
+    }
+}
+
+void question_ask(node_id_t node)
+{
+    /* Never 0, which says that nobody was asked; before the question itself. */
+    mailbox_store_release(&status_own_page->for_nodes[node].asked,
+                          (uint32_t)counter_read(node, COUNTER_DISPATCH_ROUNDS) | 1);
+    platform_stop_node(node, false);
+}
+
+bool question_is_said(void)
+{
+    uint32_t rounds = (uint32_t)counter_read(platform_node(), COUNTER_DISPATCH_ROUNDS);
+
+    for (unsigned i = 0; i < platform_node_count(); i++) {
+        const struct status_page *page = platform_status_page((node_id_t)i);
+        uint32_t said = mailbox_load(&page->for_nodes[platform_node()].asked);
+
+        if (said != 0 && rounds + 1 - said < SAID_ROUNDS_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void learn_patience(void)
+{
+    uint64_t wanted_ns = 2 * (asked.last_ns - asked.first_ns);
+    uint64_t most_ns = PATIENCE_MAX * question_half_ns;
+
+    wanted_ns = wanted_ns < most_ns ? wanted_ns : most_ns;
+    asked.patience_ns = wanted_ns > asked.patience_ns ? wanted_ns : asked.patience_ns;
+}
+
+/* Neither reads nor writes what the code that it interrupts may be about to change. */
+bool question_answer(uint64_t now_ns)
+{
+    uint64_t rounds = counter_read(platform_node(), COUNTER_DISPATCH_ROUNDS);
+    /* 0: the event loop has not begun, or the node fails. */
+    uint64_t patience_ns =
+        rounds != 0 ? asked.patience_ns : 2 * question_half_ns * WATCH_GIVE_UP_TIMES;
+
+    counter_increment(COUNTER_QUESTIONS);
+    if (question_half_ns == 0) {
+        return true;
+    }
+    if (asked.count == 0 || rounds != asked.rounds) {
+        learn_patience();
+        asked.rounds = rounds;
+        asked.count = 1;
+        asked.first_ns = asked.last_ns = now_ns;
+    } else if (now_ns - asked.last_ns >= question_half_ns / QUESTION_COUNT / 2) {
+        asked.count++;
+        asked.last_ns = now_ns;
+    }
+    return asked.count < QUESTION_COUNT || now_ns - asked.first_ns < patience_ns;
+}
+
+void question_expect_no_rounds(void)
+{
+    if (status_own_page != NULL) {
+        counter_set(COUNTER_DISPATCH_ROUNDS, 0);
+    }
+}
+
+static const struct component question_component = {.steps = {[NODE_READY] = start_answering}};
+COMPONENT(question_component);
