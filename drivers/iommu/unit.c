@@ -13,6 +13,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
+#include "libc/core/guarded_space.h"
 #include "libc/core/mmio.h"
 
 /* Chosen: far beyond what units need, which are microseconds. */
@@ -47,8 +48,7 @@ int iommu_unit_open(struct iommu_unit *unit, const struct iommu *iommu)
 
 void iommu_unit_close(struct iommu_unit *unit)
 {
-    address_space_unmap(paging_own_space(), (uintptr_t)unit->registers, IOMMU_REGISTERS_BYTES);
-    cpu_flush_tlb();
+    guarded_space_unmap(paging_own_space(), (uintptr_t)unit->registers, IOMMU_REGISTERS_BYTES);
     unit->registers = NULL;
 }
 

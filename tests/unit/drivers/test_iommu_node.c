@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/iommu/memory.c drivers/iommu/faults.c drivers/iommu/unit.c */
-/* sources: tests/unit/world/fake_pci.c tests/unit/world/fake_iommu.c tests/unit/world/privileged.c */
+/* sources: tests/unit/world/fake_pci.c tests/unit/world/fake_iommu.c */
 /* flags: -DMMIO_FAKE */
 /*
  * What a node has of drivers/iommu/: the part of its memory that devices write to, set aside before
@@ -20,10 +20,8 @@
 #include "kernel/component.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/node.h"
-#include "kernel/x86/layout.h"
 #include "tests/unit/world/fake_iommu.h"
 #include "tests/unit/world/fake_pci.h"
-#include "tests/unit/world/privileged.h"
 
 #define OWN       1u
 #define TABLES    0x40000u /* what boot takes of a range's start */
@@ -102,6 +100,7 @@ static int reset(void **state)
     memory_fault = NULL;
     ordinary_pages = 0;
     interrupts = 7; /* of the node before */
+    node_info.map.direct_map = UINT64_C(0xFFFF812340000000);
     node_info.machine.dma_bytes = 9 * MIB;
     node_set_add(&node_info.machine.dma_nodes, OWN);
     node_info.machine.iommu_count = 2;
@@ -127,7 +126,7 @@ static void pages_come_from_the_part_set_aside_and_end_with_it(void **state)
     assert_int_equal(node_info.ranges[0].bytes, 0x1000000 - TABLES);
     assert_int_equal(node_info.ranges[1].paddr + node_info.ranges[1].bytes, writable.paddr);
     while ((pages = iommu_allocate_pages(&kind, 3)) != NULL) {
-        uint64_t paddr = (uintptr_t)pages - DIRECT_MAP_BASE;
+        uint64_t paddr = (uintptr_t)pages - node_info.map.direct_map;
 
         assert_true(memory_ranges_hold(&writable, 1, paddr, 3 * 4096));
         assert_true(last == NULL || pages + 3 * 4096 <= last); /* none twice */
@@ -194,11 +193,6 @@ static void look(void)
     assert_false(source->prepare_sleep(source->context));
 }
 
-static void watch(void)
-{
-    assert_true(privileged_call(iommu_watch_faults));
-}
-
 static void fault(unsigned unit, unsigned index, uint64_t address, uint64_t word)
 {
     fake_iommus[unit].faults[index][0] = address;
@@ -208,14 +202,14 @@ static void fault(unsigned unit, unsigned index, uint64_t address, uint64_t word
 static void interrupt(void)
 {
     interrupts++;
-    assert_true(privileged_call(look));
+    look();
 }
 
 static void whoever_drives_the_card_logs_and_counts_what_is_refused(void **state)
 {
     (void)state;
     fault(0, 1, 0x5000, IS_READ | 0x0008 | REASON(2)); /* before anybody listened */
-    watch();
+    iommu_watch_faults();
     assert_int_equal(page.counters[COUNTER_DMA_REFUSED_READ], 1);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(fake_iommus[i].fault_control, 0);
@@ -248,9 +242,9 @@ static void whoever_drives_the_card_logs_and_counts_what_is_refused(void **state
 static void without_an_interrupt_nobody_looks(void **state)
 {
     (void)state;
-    watch(); /* a second time: it goes on as it was */
+    iommu_watch_faults(); /* a second time: it goes on as it was */
     fault(0, 0, 0x5000, 0);
-    assert_true(privileged_call(look)); /* the one that stands since the last test */
+    look(); /* the one that stands since the last test */
     page.counters[COUNTER_DMA_REFUSED_WRITE] = 0;
     fault(0, 0, 0x5000, 0);
     look();

@@ -11,6 +11,7 @@
 
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/guarded_space.h"
 #include "libc/core/mmio.h"
 #include "libc/core/pages.h"
 
@@ -54,7 +55,7 @@ struct address_space *paging_own_space(void)
     return NULL;
 }
 
-void address_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
+void guarded_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
 {
     size_t index = (vaddr - (uintptr_t)registers) / PAGE;
 
