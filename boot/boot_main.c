@@ -28,11 +28,12 @@
 #include "kernel/log.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/x86/lapic.h"
+#include "kernel/x86/interrupt.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/pages.h"
 #include "libc/core/version.h"
 
@@ -127,7 +128,8 @@ static void read_tables(const struct boot_info *info)
 
 static void start_own_lapic(void)
 {
-    node_info.has_x2apic = lapic_initialise();
+    interrupt_initialise();
+    node_info.has_x2apic = lapic_has_x2apic();
     firmware_lapic_take_over();
     own_place.apic_id = firmware_lapic_id();
     node_info.places = &own_place;

@@ -5,9 +5,9 @@
 #include "boot/firmware_lapic.h"
 
 #include "kernel/node.h"
-#include "kernel/x86/lapic.h"
 #include "libc/core/base.h"
 #include "libc/core/bits.h"
+#include "libc/core/lapic.h"
 
 #define LAPIC_ID          0x020
 #define LAPIC_VERSION     0x030

@@ -10,9 +10,9 @@
 /* Without x2APIC ids have eight bits, and this one means all cores. */
 #define LAPIC_ID_ALL 0xFFu
 
-/* This core's id. After lapic_initialise(), with what that said in node_info. */
+/* This core's id. After interrupt_initialise(), with what that said in node_info. */
 uint32_t firmware_lapic_id(void);
 
 /* Mask sources that firmware has opened, and end interrupts that it has not. After
- * lapic_initialise(). */
+ * interrupt_initialise(). */
 void firmware_lapic_take_over(void);

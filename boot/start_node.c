@@ -13,9 +13,9 @@
 #include "boot/reference_clock.h"
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/mmio.h"
 
 /* SDM 3A 8.4.4.1: from INIT to the first SIPI, and to a second SIPI 200 us after the first, for

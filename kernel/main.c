@@ -8,7 +8,7 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/lapic.h"
+#include "kernel/x86/interrupt.h"
 #include "kernel/x86/paging.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/guarded_space.h"
@@ -47,7 +47,7 @@ _Noreturn void node_main(void)
     guarded_space_begin(paging_own_space());
     components_run(NODE_MEMORY);
     trap_use_own_stacks();
-    lapic_initialise();
+    interrupt_initialise();
     clock_initialise();
 
     /* The event loop, and what is done with it. */

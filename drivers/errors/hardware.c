@@ -13,9 +13,9 @@
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
-#include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/port.h"
 
 #define CPUID_1_EDX_MCE BIT(7)

@@ -10,7 +10,7 @@
 
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/lapic.h"
+#include "libc/core/lapic.h"
 #include "libc/core/cpu.h"
 #include "libc/core/multiply_divide.h"
 

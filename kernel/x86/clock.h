@@ -50,7 +50,7 @@ struct clock_line {
 /* Follow this line from now on. The clock does not go back: where the line is behind, it stands.
  * Nor does it go on at once by more than so much. */
 void clock_follow(struct clock_line line, uint64_t step_max_ns);
-/* Choose how the timer is driven. After lapic_initialise(). */
+/* Choose how the timer is driven. After interrupt_initialise(). */
 void clock_initialise(void);
 /* Before a sleep: interrupt this core at the deadline (UINT64_MAX: at none), or a little later; or
  * earlier: for a deadline set before, or because this one is farther than the timer reaches. */

@@ -25,6 +25,9 @@ static inline bool interrupt_is_used(uint64_t vector)
            vector == INTERRUPT_VECTOR_DOORBELL || vector == INTERRUPT_VECTOR_ATTENTION;
 }
 
+/* Switch this core's local APIC on, its page, if it has one, a device's. */
+void interrupt_initialise(void);
+
 /* How often this node has taken an interrupt of this vector. Wraps at 2^64. */
 uint64_t interrupt_count(uint8_t vector);
 

@@ -8,11 +8,11 @@
 #include "kernel/node.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
 #include "libc/core/guarded_space.h"
+#include "libc/core/lapic.h"
 #include "libc/core/pages.h"
 #include "libc/core/random.h"
 
@@ -54,6 +54,19 @@ struct status_page *platform_status_page(node_id_t node)
 {
     ASSERT_SLOW(node < node_info.node_count);
     return (struct status_page *)(node_info.map.status_pages + node * (uintptr_t)STATUS_SLOT_BYTES);
+}
+
+void interrupt_initialise(void)
+{
+    paddr_t paddr = lapic_page();
+    void *page = NULL;
+
+    if (!lapic_has_x2apic()) {
+        ranges_add(&node_info.machine.devices, paddr, PAGE_BYTES, 0);
+        page = paging_map_device(paddr, PAGE_BYTES);
+        ASSERT(page != NULL);
+    }
+    lapic_initialise(page, INTERRUPT_VECTOR_TIMER, INTERRUPT_VECTOR_SPURIOUS);
 }
 
 uint32_t interrupt_apic_id(node_id_t node)

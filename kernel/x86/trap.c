@@ -11,7 +11,7 @@
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/lapic.h"
+#include "libc/core/lapic.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/bits.h"
 #include "libc/core/cpu.h"

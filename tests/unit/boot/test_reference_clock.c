@@ -19,9 +19,9 @@
 #include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/lapic.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/mmio.h"
 #include "libc/core/port.h"
 

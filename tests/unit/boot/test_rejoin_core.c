@@ -24,8 +24,8 @@
 #include "kernel/message/status.h"
 #include "kernel/node.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/lapic.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "tests/unit/world/privileged.h"
 
 #define NODE_COUNT 4u

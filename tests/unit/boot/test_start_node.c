@@ -18,8 +18,8 @@
 #include "boot/start_node.h"
 #include "kernel/limits.h"
 #include "kernel/platform.h"
-#include "kernel/x86/lapic.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 
 #include "kernel/x86/trap.h"
 #include "libc/core/mmio.h"

@@ -19,8 +19,8 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/lapic.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 
 #define TSC_AT_ZERO    UINT64_C(987654321987)
 #define FIRST_LOOK_NS  (NS_PER_S / 16)

@@ -19,9 +19,9 @@
 #include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "kernel/x86/lapic.h"
 #include "kernel/x86/trap.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/port.h"
 #include "tests/unit/world/kept_log.h"
 

@@ -16,8 +16,8 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/lapic.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 
 #define TSC_HZ   2500000000ull
 #define TIMER_HZ 62500000ull

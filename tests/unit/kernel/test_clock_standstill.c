@@ -16,8 +16,8 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
-#include "kernel/x86/lapic.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 
 #define TSC_HZ      UINT64_C(2000000000) /* two ticks a nanosecond */
 #define TSC_AT_ZERO UINT64_C(123456789)

@@ -18,10 +18,10 @@
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/lapic.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/pages.h"
 #include "tests/unit/world/privileged.h"
 
@@ -34,6 +34,35 @@ void lapic_send(uint32_t apic_id, uint32_t command)
 {
     sent_to = apic_id;
     sent = command;
+}
+
+static bool is_x2apic;
+static paddr_t mapped_paddr;
+static void *lapic_registers; /* as it was switched on with */
+static char page[1];
+
+bool lapic_has_x2apic(void)
+{
+    return is_x2apic;
+}
+
+uint64_t lapic_page(void)
+{
+    return 0xF0FEE00000;
+}
+
+void *paging_map_device(paddr_t paddr, size_t bytes)
+{
+    assert_int_equal(bytes, PAGE_BYTES);
+    mapped_paddr = paddr;
+    return page;
+}
+
+void lapic_initialise(void *registers, uint8_t timer, uint8_t spurious)
+{
+    lapic_registers = registers;
+    assert_int_equal(timer, INTERRUPT_VECTOR_TIMER);
+    assert_int_equal(spurious, INTERRUPT_VECTOR_SPURIOUS);
 }
 
 static uint64_t timer_count, other_count;
@@ -455,6 +484,31 @@ static void random_numbers_come_of_the_seed_of_which_nothing_is_left(void **stat
     assert_int_not_equal(platform_random(), first);
 }
 
+static void the_local_apics_page_is_a_devices_and_no_pci_functions(void **state)
+{
+    const struct owned_range *range;
+
+    (void)state;
+    is_x2apic = false;
+    interrupt_initialise();
+    assert_int_equal(mapped_paddr, 0xF0FEE00000);
+    assert_ptr_equal(lapic_registers, page);
+    range = ranges_find(&node_info.machine.devices, 0xF0FEE00000, PAGE_BYTES);
+    assert_non_null(range);
+    assert_int_equal(range->owner, 0);
+}
+
+static void an_x2apic_has_no_page(void **state)
+{
+    (void)state;
+    is_x2apic = true;
+    mapped_paddr = 0;
+    lapic_registers = page;
+    interrupt_initialise();
+    assert_int_equal(mapped_paddr, 0);
+    assert_null(lapic_registers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -477,6 +531,8 @@ int main(void)
         cmocka_unit_test_setup(attentions_are_counted_where_interrupts_are, begin),
         cmocka_unit_test_setup(the_nodes_end_is_a_halt_without_interrupts, begin),
         cmocka_unit_test_setup(status_pages_lie_in_their_slots, begin),
+        cmocka_unit_test_setup(the_local_apics_page_is_a_devices_and_no_pci_functions, begin),
+        cmocka_unit_test_setup(an_x2apic_has_no_page, begin),
         cmocka_unit_test_setup(the_archive_and_the_command_line_are_where_boot_left_them, begin),
         cmocka_unit_test_setup(random_numbers_come_of_the_seed_of_which_nothing_is_left, begin),
     };

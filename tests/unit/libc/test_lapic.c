@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: kernel/x86/lapic.c boot/firmware_lapic.c tests/unit/world/panic.c */
+/* sources: libc/core/lapic.c boot/firmware_lapic.c tests/unit/world/panic.c */
 /* flags: -DCPU_FAKE -DMMIO_FAKE */
 /*
- * kernel/x86/lapic.c and boot/firmware_lapic.c against a local APIC played here, in both modes, as
+ * libc/core/lapic.c and boot/firmware_lapic.c against a local APIC played here, in both modes, as
  * firmware may leave it: what a real one answers with a fault ends the test (SDM
  * 3A 11.12.1, 11.12.5).
  */
@@ -18,9 +18,8 @@
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/interrupt.h"
-#include "kernel/x86/lapic.h"
-#include "kernel/x86/paging.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/mmio.h"
 
 #define ID            0x020
@@ -51,16 +50,8 @@ static uint64_t command; /* the last one sent */
 static unsigned command_count;
 static unsigned busy_reads; /* of the ICR until the previous interrupt has left */
 static unsigned end_count;
-static paddr_t mapped_paddr;
 
 struct node_info node_info;
-
-void *paging_map_device(paddr_t paddr, size_t bytes)
-{
-    assert_int_equal(bytes, PAGE_BYTES);
-    mapped_paddr = paddr;
-    return registers;
-}
 
 static bool is_x2apic_on(void)
 {
@@ -193,7 +184,9 @@ static int begin_x2apic(void **state)
 
 static void initialise(void)
 {
-    assert_int_equal(lapic_initialise(), has_x2apic);
+    assert_int_equal(lapic_has_x2apic(), has_x2apic);
+    lapic_initialise(has_x2apic ? NULL : registers, INTERRUPT_VECTOR_TIMER,
+                     INTERRUPT_VECTOR_SPURIOUS);
     node_info.has_x2apic = has_x2apic;
     firmware_lapic_take_over();
 }
@@ -246,15 +239,9 @@ static void the_pins_of_the_firmware_are_masked(void **state)
 
 static void the_register_page_is_where_the_core_says(void **state)
 {
-    const struct owned_range *page;
-
     (void)state;
     base = 0xF0FEE00000 | APIC_BASE_ENABLE | 1 << 8;
-    initialise();
-    assert_int_equal(mapped_paddr, 0xF0FEE00000);
-    page = ranges_find(&node_info.machine.devices, 0xF0FEE00000, PAGE_BYTES);
-    assert_non_null(page);
-    assert_int_equal(page->owner, 0); /* no PCI function's */
+    assert_int_equal(lapic_page(), 0xF0FEE00000);
 }
 
 static void sources_of_the_firmware_are_masked_but_those_it_uses_itself(void **state)

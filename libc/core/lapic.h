@@ -4,13 +4,18 @@
  */
 #pragma once
 
-#include "kernel/base.h"
+#include "libc/core/base.h"
 
 /* The counter runs at the bus clock divided by this. Chosen: at 1 GHz the 32 bits last 68 s. */
 #define LAPIC_TIMER_DIVISOR 16
 
-/* Switch it on, its sources masked, its page a device's. Returns whether it is an x2APIC. */
-bool lapic_initialise(void);
+/* Whether this core's can be an x2APIC, which has no page. */
+bool lapic_has_x2apic(void);
+/* The physical address of its page. */
+uint64_t lapic_page(void);
+/* Switch it on, its sources masked: its timer and what is spurious will come with these vectors.
+ * `page`: where its registers are mapped; NULL for an x2APIC. */
+void lapic_initialise(void *page, uint8_t timer, uint8_t spurious);
 void lapic_end_interrupt(void);
 /* Whether one of this vector has been taken and not ended. */
 bool lapic_is_in_service(uint8_t vector);
@@ -27,7 +32,7 @@ void lapic_write(unsigned offset, uint32_t value);
 /* Send one to that core. Waits, but never for ever, until the previous one has left. */
 void lapic_send(uint32_t apic_id, uint32_t command);
 
-/* One interrupt (INTERRUPT_VECTOR_TIMER) after so many counts; 0 stops the timer. */
+/* One interrupt of the timer's vector after so many counts; 0 stops the timer. */
 void lapic_timer_start(uint32_t counts);
 /* Make the timer wait for the TSC to reach MSR_TSC_DEADLINE instead of counting. */
 void lapic_timer_use_deadline(void);

@@ -3,12 +3,10 @@
  * The local APIC. Registers are named by their offset in the APIC page (SDM 3A table 11-1); in
  * x2APIC mode the same register is MSR 0x800 + offset / 16 (11.12.1.2).
  */
-#include "kernel/x86/lapic.h"
+#include "libc/core/lapic.h"
 
-#include "kernel/node.h"
-#include "kernel/platform.h"
-#include "kernel/x86/interrupt.h"
-#include "kernel/x86/paging.h"
+#include "libc/core/assert.h"
+#include "libc/core/bits.h"
 #include "libc/core/cpu.h"
 #include "libc/core/mmio.h"
 
@@ -39,6 +37,7 @@ _Static_assert(LAPIC_TIMER_DIVISOR == 16, "DIVIDE_BY_16 is what lapic_initialise
 
 static void *registers;
 static bool has_x2apic;
+static uint8_t timer_vector;
 
 uint32_t lapic_read(unsigned offset)
 {
@@ -55,16 +54,24 @@ void lapic_write(unsigned offset, uint32_t value)
     }
 }
 
-bool lapic_initialise(void)
+bool lapic_has_x2apic(void)
+{
+    return (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
+}
+
+uint64_t lapic_page(void)
+{
+    return cpu_read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS;
+}
+
+void lapic_initialise(void *page, uint8_t timer, uint8_t spurious)
 {
     uint64_t base = cpu_read_msr(MSR_APIC_BASE);
 
-    has_x2apic = (cpu_id(1, 0).ecx & CPUID_1_ECX_X2APIC) != 0;
-    if (!has_x2apic) {
-        ranges_add(&node_info.machine.devices, base & APIC_BASE_ADDRESS, PAGE_BYTES, 0);
-        registers = paging_map_device(base & APIC_BASE_ADDRESS, PAGE_BYTES);
-        ASSERT(registers != NULL);
-    }
+    has_x2apic = page == NULL;
+    registers = page;
+    timer_vector = timer;
+    CORE_ASSERT(has_x2apic == lapic_has_x2apic());
     /* Where firmware has x2APIC on, it stays: the way back is through off, or a fault. Else on in
      * two steps: from off to x2APIC at once is a fault, too (SDM 3A 11.12.5). */
     base |= APIC_BASE_ENABLE;
@@ -74,14 +81,13 @@ bool lapic_initialise(void)
     }
     /* On first: as INIT leaves it, its sources, the timer too, stay masked (SDM 3A 11.4.7.2). */
     lapic_write(LAPIC_TPR, TPR_NO_EXCEPTIONS);
-    lapic_write(LAPIC_SVR, SVR_ENABLE | INTERRUPT_VECTOR_SPURIOUS);
+    lapic_write(LAPIC_SVR, SVR_ENABLE | spurious);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
     lapic_write(LAPIC_LVT_LINT1, LVT_MASKED);
-    lapic_write(LAPIC_LVT_ERROR, INTERRUPT_VECTOR_SPURIOUS | LVT_MASKED);
-    lapic_write(LAPIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER);
+    lapic_write(LAPIC_LVT_ERROR, spurious | LVT_MASKED);
+    lapic_write(LAPIC_LVT_TIMER, timer);
     lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
     lapic_timer_start(0);
-    return has_x2apic;
 }
 
 bool lapic_is_in_service(uint8_t vector)
@@ -116,7 +122,7 @@ void lapic_timer_start(uint32_t counts)
 
 void lapic_timer_use_deadline(void)
 {
-    lapic_write(LAPIC_LVT_TIMER, (uint32_t)LVT_TIMER_DEADLINE | INTERRUPT_VECTOR_TIMER);
+    lapic_write(LAPIC_LVT_TIMER, (uint32_t)LVT_TIMER_DEADLINE | timer_vector);
     /* The mode before the first deadline: MSR writes do not wait for it (SDM 3A 11.5.4.1). */
     __asm__ volatile("mfence" : : : "memory");
 }
