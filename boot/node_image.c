@@ -117,13 +117,11 @@ bool node_image_can_be_moved(void)
 static void copy_constant_pages(uint8_t *copy, uint64_t slide)
 {
     const struct relocations relocations = all_relocations();
-    uint8_t page[PAGE_BYTES];
+    const uint8_t *image = (const uint8_t *)image_start;
 
     for (size_t offset = 0; offset < bytes_between(image_start, data_start); offset += PAGE_BYTES) {
-        relocations_copy(&relocations, page, (const uint8_t *)image_start, offset, PAGE_BYTES,
-                         slide);
-        if (memcmp(copy + offset, page, PAGE_BYTES) != 0) {
-            memcpy(copy + offset, page, PAGE_BYTES);
+        if (!relocations_match(&relocations, copy + offset, image, offset, PAGE_BYTES, slide)) {
+            relocations_copy(&relocations, copy + offset, image, offset, PAGE_BYTES, slide);
         }
     }
 }

@@ -56,6 +56,12 @@ static size_t find(const struct relocations *relocations, size_t place)
     return low;
 }
 
+/* The first that may reach behind this place. */
+static size_t find_reaching(const struct relocations *relocations, size_t place)
+{
+    return find(relocations, place < WORD_MAX_BYTES ? 0 : place - WORD_MAX_BYTES);
+}
+
 /* The word as it becomes, lowest byte first. */
 static void slide_word(uint8_t word[WORD_MAX_BYTES], const uint8_t *from, uint32_t entry,
                        uint64_t slide)
@@ -67,13 +73,19 @@ static void slide_word(uint8_t word[WORD_MAX_BYTES], const uint8_t *from, uint32
     }
 }
 
+static bool is_slid(const uint8_t *word, const uint8_t *from, uint32_t entry, uint64_t slide)
+{
+    return entry & RELOCATION_IS_64_BITS ? load_le64(word) == load_le64(from) + slide
+                                         : load_le32(word) == load_le32(from) + (uint32_t)slide;
+}
+
 void relocations_copy(const struct relocations *relocations, uint8_t *to, const uint8_t *image,
                       size_t start, size_t bytes, uint64_t slide)
 {
     const size_t end = start + bytes;
 
     memcpy(to, image + start, bytes);
-    for (size_t i = find(relocations, start < WORD_MAX_BYTES ? 0 : start - WORD_MAX_BYTES);
+    for (size_t i = find_reaching(relocations, start);
          i < relocations->count && place_of(relocations->entries[i]) < end; i++) {
         uint32_t entry = relocations->entries[i];
         size_t place = place_of(entry);
@@ -92,4 +104,40 @@ void relocations_copy(const struct relocations *relocations, uint8_t *to, const 
             }
         }
     }
+}
+
+bool relocations_match(const struct relocations *relocations, const uint8_t *copy,
+                       const uint8_t *image, size_t start, size_t bytes, uint64_t slide)
+{
+    const size_t end = start + bytes;
+    size_t at = start; /* up to here it does */
+
+    for (size_t i = find_reaching(relocations, start);
+         i < relocations->count && place_of(relocations->entries[i]) < end; i++) {
+        uint32_t entry = relocations->entries[i];
+        size_t place = place_of(entry);
+        size_t place_end = place + width_of(entry);
+        uint8_t word[WORD_MAX_BYTES];
+
+        if (place_end <= start) {
+            continue;
+        }
+        if (place > at && memcmp(copy + (at - start), image + at, place - at) != 0) {
+            return false;
+        }
+        if (place >= start && place_end <= end) {
+            if (!is_slid(copy + (place - start), image + place, entry, slide)) {
+                return false;
+            }
+            at = place_end;
+            continue;
+        }
+        slide_word(word, image + place, entry, slide);
+        for (at = place > start ? place : start; at < place_end && at < end; at++) {
+            if (copy[at - start] != word[at - place]) {
+                return false;
+            }
+        }
+    }
+    return memcmp(copy + (at - start), image + at, end - at) == 0;
 }

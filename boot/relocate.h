@@ -27,3 +27,6 @@ bool relocations_are_within(const struct relocations *relocations, size_t start,
  */
 void relocations_copy(const struct relocations *relocations, uint8_t *to, const uint8_t *image,
                       size_t start, size_t bytes, uint64_t slide);
+/* Whether `copy` is what that would make. */
+bool relocations_match(const struct relocations *relocations, const uint8_t *copy,
+                       const uint8_t *image, size_t start, size_t bytes, uint64_t slide);

@@ -107,8 +107,28 @@ static void parts_are_copied_as_the_whole_is(void **state)
             relocations_copy(&relocations, part, image, start, bytes, SLIDE);
             assert_memory_equal(part, moved + start, bytes);
             assert_int_equal(part[bytes], 0x5A);
+            assert_true(relocations_match(&relocations, part, image, start, bytes, SLIDE));
         }
     }
+}
+
+static void a_copy_in_which_one_byte_differs_is_none(void **state)
+{
+    (void)state;
+    for (size_t start = 0; start < IMAGE_BYTES; start++) {
+        for (size_t at = start; at < IMAGE_BYTES; at++) {
+            uint8_t *copy = moved + start;
+
+            moved[at] ^= 1;
+            assert_false(
+                relocations_match(&relocations, copy, image, start, at + 1 - start, SLIDE));
+            assert_false(
+                relocations_match(&relocations, copy, image, start, IMAGE_BYTES - start, SLIDE));
+            assert_true(relocations_match(&relocations, copy, image, start, at - start, SLIDE));
+            moved[at] ^= 1;
+        }
+    }
+    assert_false(relocations_match(&relocations, moved, image, 0, IMAGE_BYTES, SLIDE + 1));
 }
 
 int main(void)
@@ -120,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup(listed_words_move_and_nothing_else_changes, begin),
         cmocka_unit_test_setup(the_image_moves_down_too, begin),
         cmocka_unit_test_setup(parts_are_copied_as_the_whole_is, begin),
+        cmocka_unit_test_setup(a_copy_in_which_one_byte_differs_is_none, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
