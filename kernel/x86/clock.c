@@ -10,8 +10,8 @@
 
 #include "kernel/node.h"
 #include "kernel/platform.h"
-#include "libc/core/lapic.h"
 #include "libc/core/cpu.h"
+#include "libc/core/lapic.h"
 #include "libc/core/multiply_divide.h"
 
 #define NOT_ARMED  (UINT64_MAX - CLOCK_STANDSTILL_NS)

@@ -11,11 +11,11 @@
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
-#include "libc/core/lapic.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/bits.h"
 #include "libc/core/cpu.h"
 #include "libc/core/guarded_space.h"
+#include "libc/core/lapic.h"
 
 #define VECTOR_COUNT 256u
 #define STUB_BYTES   16u

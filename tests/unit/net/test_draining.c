@@ -30,8 +30,11 @@
 #define SELF  3u
 
 static struct configuration configuration;
-static struct status_page page;
-struct status_page *status_own_page = &page;
+static union {
+    struct status_page page;
+    uint8_t bytes[STATUS_PAGE_BYTES(NODES)];
+} own;
+struct status_page *status_own_page = &own.page;
 static const char *words;
 static uint64_t now_ns;
 static bool can_park, has_parked;
@@ -100,13 +103,25 @@ void log_flush_all(void)
 
 void status_set_word(enum status_word word, uint64_t value)
 {
-    page.words[word] = value;
+    own.page.words[word] = value;
 }
 
 uint64_t status_word(node_id_t node, enum status_word word)
 {
     assert_int_equal(node, SELF);
-    return page.words[word];
+    return own.page.words[word];
+}
+
+uint32_t status_incarnation(node_id_t node)
+{
+    return 100u + node;
+}
+
+static node_id_t interrupted = NODE_NONE;
+
+void platform_send_attention(node_id_t node)
+{
+    interrupted = node;
 }
 
 const struct configuration *configuration_current(void)
@@ -214,7 +229,7 @@ static void start_with(const char *line)
     assert_int_equal(configuration_parse(&configuration, "pika=TS4LS4CM4 app=httpd:1", NODES,
                                          reason, sizeof(reason)),
                      0);
-    memset(&page, 0, sizeof(page));
+    memset(&own, 0, sizeof(own));
     now_ns = 50 * NS_PER_S;
     can_park = true;
     has_parked = false;
@@ -334,7 +349,7 @@ static void frames_that_still_come_keep_it(void **state)
     (void)state;
     go();
     for (unsigned i = 0; i < 20; i++) {
-        page.counters[COUNTER_NIC_RX_PACKETS]++;
+        own.page.counters[COUNTER_NIC_RX_PACKETS]++;
         pass(50 * NS_PER_MS);
     }
     assert_false(has_parked);
@@ -376,7 +391,7 @@ static void what_does_not_end_in_time_is_cut_and_counted(void **state)
     assert_int_equal(cut_count, 0);
     pass(200 * NS_PER_MS);
     assert_int_equal(cut_count, 1);
-    assert_int_equal(page.counters[COUNTER_DRAIN_RESETS], 5);
+    assert_int_equal(own.page.counters[COUNTER_DRAIN_RESETS], 5);
     assert_false(has_parked);
     pass(300 * NS_PER_MS); /* whatever still is left */
     assert_true(has_parked);
@@ -452,7 +467,7 @@ static void a_step_that_there_is_not_is_refused(void **state)
     say(1, 0, false);
     say(1, 3, true);
     assert_int_equal(sent_count, 0);
-    assert_int_equal(page.counters[COUNTER_DROP_BAD_MESSAGE], 2);
+    assert_int_equal(own.page.counters[COUNTER_DROP_BAD_MESSAGE], 2);
 }
 
 static void when_the_machine_ends_it_finishes_and_tells_nobody(void **state)
@@ -487,8 +502,16 @@ static void the_machines_end_is_stronger(void **state)
 static void what_a_page_says_may_be_any_number(void **state)
 {
     (void)state;
-    page.words[STATUS_WORD_DRAIN] = UINT64_MAX;
+    own.page.words[STATUS_WORD_DRAIN] = UINT64_MAX;
     assert_int_equal(draining_report_of(SELF).draining, DRAINING_NOT);
+}
+
+static void a_node_that_sleeps_is_called_by_its_incarnation(void **state)
+{
+    (void)state;
+    draining_call_back(2);
+    assert_int_equal(own.page.for_nodes[2].wanted, 102);
+    assert_int_equal(interrupted, 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, start)
@@ -510,6 +533,7 @@ int main(void)
         TEST(when_the_machine_ends_it_finishes_and_tells_nobody),
         TEST(the_machines_end_is_stronger),
         TEST(what_a_page_says_may_be_any_number),
+        TEST(a_node_that_sleeps_is_called_by_its_incarnation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
