@@ -322,8 +322,8 @@ static void close_both(struct connection *connection)
     }
 }
 
-static void handle_send(node_id_t from, const struct message *message,
-                        struct message_payload payload)
+static NO_STACK_GUARD void handle_send(node_id_t from, const struct message *message,
+                                       struct message_payload payload)
 {
     const struct send *send = (const struct send *)message;
     struct connection *connection =

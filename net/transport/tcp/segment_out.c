@@ -323,8 +323,8 @@ static __attribute__((noinline)) int lose_for_neighbor(struct tcb *tcb, uint32_t
     return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
 }
 
-int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t sequence,
-                     uint32_t length_bytes, uint8_t tcp_flags)
+NO_STACK_GUARD int segment_out_send(struct tcb *tcb, const struct reference *first,
+                                    uint32_t sequence, uint32_t length_bytes, uint8_t tcp_flags)
 {
     uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
     const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
