@@ -29,7 +29,7 @@ BIN_S = 0.1
 BINS_BEFORE, BINS_AFTER = 5, 30
 # The link, or the card.
 STOPPED_S = 0.3
-WORDS = "restart=always"
+WORDS = "restart=always node_timeout=100"
 # What of a machine check the core is told: see tests/system/test_hardware_errors.py.
 MACHINE_CHECK = "mce {core} 1 0xbe00000000000135 0x5 0x1234000 0x8c"
 

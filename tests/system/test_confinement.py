@@ -118,7 +118,7 @@ def test_a_node_reaches_what_is_its_own_and_no_more(network, tmp_path):
         serve(machine)
         check_unasked_interrupts(machine)
         faults, guards = machine.confinement()
-        assert faults == []
+        assert faults == [], "\n".join(faults)
         assert len(set(guards)) == NODE_COUNT and all(guard and guard % 256 == 0 for guard in guards)
         check_that_faults_are_found(machine)
 
@@ -127,7 +127,7 @@ def test_a_node_reaches_what_is_its_own_and_no_more(network, tmp_path):
         machine.talus.wait_for(rf"node{VICTIM} boot: came back as incarnation 2")
         wait_until(lambda: ab(machine.talus, "/4b", 50, concurrency=4).failed == 0, "all to serve")
         faults, later_guards = machine.confinement()
-        assert faults == []
+        assert faults == [], "\n".join(faults)
         assert later_guards[:VICTIM] == guards[:VICTIM] and later_guards[VICTIM] not in guards
     (tmp_path / "second").mkdir()
     with Machine(network, tmp_path / "second") as machine:
