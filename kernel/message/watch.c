@@ -15,9 +15,10 @@
 
 /* Looks in the time after which a node is given up. Chosen: a pause of this node counts as one. */
 #define LOOKS_TO_GIVE_UP 16u
-/* Looks between the first NMI and INIT: it may be printing what it has to say, and others look,
- * too. */
-#define LOOKS_TO_RESET   20u
+/* NMIs, one a look; and looks from the first to INIT, behind which nothing takes an NMI yet: those
+ * of who has heard of it from this node come LOOKS_TO_GIVE_UP later. */
+#define LOOKS_WITH_NMI   12u
+#define LOOKS_TO_RESET   32u
 
 const struct watch_next *watch_next;
 
@@ -38,6 +39,7 @@ static struct watched {
     uint16_t votes;      /* how many of those that live have given it up */
 } * seen;                /* of all nodes */
 MEMORY_KIND(seen_kind, "watched_nodes");
+_Static_assert(LOOKS_TO_RESET > LOOKS_TO_GIVE_UP + LOOKS_WITH_NMI, "no NMI behind INIT");
 
 void watch_initialise(void)
 {
@@ -125,7 +127,8 @@ static void judge(node_id_t node)
     } else if (stands_still(node) && peers[node].is_present) {
         watch_give_up(node, "does nothing");
     }
-    if (watched->is_given_up && stands_still(node)) {
+    if (watched->is_given_up && stands_still(node) &&
+        watched->still_looks <= LOOKS_TO_GIVE_UP + LOOKS_WITH_NMI) {
         platform_stop_node(node, false);
     }
     if (watched->is_given_up && watched->still_looks == LOOKS_TO_GIVE_UP + LOOKS_TO_RESET + 1) {
