@@ -38,19 +38,6 @@ static size_t line_length;
 static bool may_have_input; /* the last look has not come to the end of what was typed */
 static bool is_line_whole;  /* it waits until its answer has room */
 
-void monitor_print(const char *format, ...)
-{
-    char text[256];
-    struct output output;
-    va_list arguments;
-
-    output_start(&output, text, sizeof(text));
-    va_start(arguments, format);
-    format_append_v(&output, format, arguments);
-    va_end(arguments);
-    console_answer(text, output_fitting_bytes(&output));
-}
-
 /* A node's number. False (answered) when it is none of ours. */
 static bool parse_node(const char *text, node_id_t *node)
 {
