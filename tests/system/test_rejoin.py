@@ -104,7 +104,7 @@ def test_a_node_that_hangs_comes_back_and_a_machine_that_stands_still_loses_none
             Qmp(tmp_path / "qmp") as qmp:
         for node in (3, 0, 2):
             talus.type(f"hang {node}\n")
-            talus.wait_for(rf"node{node} panic: .*exception 2(.|\n)*?node{node} panic: .*handle_hang")
+            talus.wait_for(rf"node{node} panic: .*exception 2(.|\n)*?node{node} panic: .*loop_for_ever")
             talus.wait_for(rf"node{node} boot: came back as incarnation 2")
             all_run(talus)
         for _ in range(2):
