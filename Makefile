@@ -138,7 +138,7 @@ distclean: clean ## remove the caches too
 	$(Q)rm -rf $(TALUS_CACHE)
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(filter-out %.d,$(MAKEFILE_LIST))
 
 format: ## lay out the C sources as .clang-format says
 	$(Q)echo clang-format | qemu/install-packages -
