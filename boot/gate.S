@@ -10,6 +10,7 @@
  * dropped, for the node begins or has failed; in boot's, the core begins again with the way out, as
  * the frame on the stack may be another core's by now.
  */
+#include "boot/end_machine_check.inc"
 #include "kernel/x86/layout.h"
 
 #define PHYSICAL(symbol) ((symbol) - IMAGE_OFFSET)
@@ -19,7 +20,6 @@
 
 #define CODE_64 8
 #define INTERRUPT_GATE 0x8E00   /* present, ring 0, 64 bits */
-#define MSR_MCG_STATUS 0x17A
 
     .section .text.gate, "ax"
     .balign 4096
@@ -55,18 +55,8 @@ rejoin_leave:
     movq %rax, %cr3
     jmp rejoin_again
 
-    /* MCIP goes, for the next machine check would reset the machine. */
 machine_check:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    xorl %eax, %eax
-    xorl %edx, %edx
-    movl $MSR_MCG_STATUS, %ecx
-    wrmsr
-    popq %rdx
-    popq %rcx
-    popq %rax
+    END_MACHINE_CHECK
 nmi:
     pushq %rax
     movq %cr3, %rax

@@ -3,13 +3,13 @@
  * What a core does that has left a failed node by the gate (gate.S), before it has a stack.
  */
 #include "boot/rejoin.h"
+#include "boot/end_machine_check.inc"
 #include "boot/own_apic_id.inc"
 #include "boot/start_node.h"
 #include "kernel/x86/layout.h"
 
 #define PHYSICAL(symbol) ((symbol) - IMAGE_OFFSET)
 #define CODE_64 8                /* in boot_gdt */
-#define MSR_MCG_STATUS 0x17A
 
     .text
     /* On boot's page tables, from the gate or the trampoline. The return from what may be an NMI
@@ -41,19 +41,10 @@ returned:
     call rejoin_main
     ud2
 
-    /* One that nobody else took. MCIP goes, for the next one would reset the machine. */
+    /* What nobody else took. */
     .global rejoin_machine_check, rejoin_nmi, rejoin_interrupt, rejoin_exception
 rejoin_machine_check:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    xorl %eax, %eax
-    xorl %edx, %edx
-    movl $MSR_MCG_STATUS, %ecx
-    wrmsr
-    popq %rdx
-    popq %rcx
-    popq %rax
+    END_MACHINE_CHECK
     /* On the place that all cores have before they know their stack another may have written, too:
      * begin again. */
 rejoin_nmi:
