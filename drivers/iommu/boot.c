@@ -276,15 +276,18 @@ static void start(void)
 
 /* --- What the card reaches --- */
 
+/* -ENOMEM also when the node has too little memory to set any aside: it shall have its queue all
+ * the same, so the card is not confined then. */
 static int map_node(struct iommu_space *space, const struct node_place *place, uint64_t *bytes)
 {
     struct memory_range writable = iommu_writable_range(place);
-    int error = 0;
 
-    /* First what has more rights: large pages are not split. */
-    if (writable.bytes != 0) {
-        error = iommu_space_map(space, writable.paddr, writable.bytes, IOMMU_READ | IOMMU_WRITE);
+    if (writable.bytes == 0) {
+        return -ENOMEM;
     }
+    /* First what has more rights: large pages are not split. */
+    int error = iommu_space_map(space, writable.paddr, writable.bytes, IOMMU_READ | IOMMU_WRITE);
+
     for (unsigned i = 0; i < place->range_count && error == 0; i++) {
         error = iommu_space_map(space, place->ranges[i].paddr, place->ranges[i].bytes, IOMMU_READ);
     }

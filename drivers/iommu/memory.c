@@ -3,8 +3,6 @@
  * The part of a node's memory that devices may write to: the end of its largest range, by a rule
  * that boot and the node both know. It is set aside before the allocator gets the rest.
  */
-#include <string.h>
-
 #include "drivers/iommu/iommu.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"

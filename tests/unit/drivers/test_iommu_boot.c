@@ -373,6 +373,20 @@ static void without_memory_for_the_tables_the_units_are_off(void **state)
     assert_true(was_confined);
 }
 
+static void a_node_too_small_to_set_memory_aside_keeps_its_queue_unconfined(void **state)
+{
+    const uint64_t bytes = places[2].ranges[0].bytes;
+
+    (void)state;
+    places[2].ranges[0].bytes = 4 * MIB;
+    add_card(FAKE_ROOT(0), CARD);
+    boot();
+    places[2].ranges[0].bytes = bytes;
+    assert_false(fake_iommus[0].is_on);
+    assert_int_equal(node_info.machine.dma_bytes, 0);
+    assert_unconfined("switched off: ");
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, reset)
 
 int main(void)
@@ -392,6 +406,7 @@ int main(void)
         TEST(a_unit_that_does_not_answer_is_given_up_and_all_with_it),
         TEST(units_that_cannot_walk_our_tables_are_not_used),
         TEST(without_memory_for_the_tables_the_units_are_off),
+        TEST(a_node_too_small_to_set_memory_aside_keeps_its_queue_unconfined),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
