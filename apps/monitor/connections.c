@@ -68,20 +68,28 @@ static void tell_end(node_id_t to, uint32_t left_out)
     message_publish();
 }
 
+struct asked {
+    node_id_t by;
+    uint32_t count;
+};
+
+static void tell_if_not_too_many(struct connection *connection, void *context)
+{
+    struct asked *asked = context;
+
+    if (asked->count++ < TOLD_MAX) {
+        tell_connection(asked->by, connection);
+    }
+}
+
 /* MESSAGE_ASK_CONNECTIONS. A node without a transport server has none. */
 static void handle_ask(node_id_t from, const struct message *message)
 {
-    uint32_t count = 0;
+    struct asked asked = {.by = from};
 
     (void)message;
-    for (uint32_t i = 0; i < connection_table_size(); i++) {
-        const struct connection *connection = connection_at(i);
-
-        if (connection != NULL && count++ < TOLD_MAX) {
-            tell_connection(from, connection);
-        }
-    }
-    tell_end(from, count > TOLD_MAX ? count - TOLD_MAX : 0);
+    connection_for_each(tell_if_not_too_many, &asked);
+    tell_end(from, asked.count > TOLD_MAX ? asked.count - TOLD_MAX : 0);
 }
 
 /* --- What is answered --- */

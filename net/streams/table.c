@@ -8,6 +8,8 @@
 #include "kernel/platform.h"
 #include "net/streams/stream.h"
 
+/* Chosen: what is done for so many takes some microseconds. */
+#define VISITS_PER_NOTE        64u
 #define PLACE_BITS             20
 #define PLACE(stream_index)    ((stream_index) & ((1u << PLACE_BITS) - 1))
 #define NEXT_USE(stream_index) ((stream_index) + (1u << PLACE_BITS))
@@ -111,6 +113,9 @@ void stream_for_each(void (*visit)(struct stream *stream, void *context), void *
         struct stream *stream = pool_at(&table, place);
 
         ASSERT(stream->place.index == place);
+        if (place % VISITS_PER_NOTE == 0) {
+            status_note_progress();
+        }
         if (stream->state != STREAM_FREE) {
             visit(stream, context);
         }

@@ -105,7 +105,8 @@ struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t ge
 uint32_t stream_table_count(void);
 /* net/expect.h's. */
 void stream_expect(uint32_t stream_index, enum expect_step step);
-/* Call `visit` for each that is not FREE; it may destroy the one it is given. */
+/* Call `visit` for each that is not FREE; it may destroy the one it is given. Long for many, so the
+ * others are told that the node goes on (status_note_progress()). */
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context);
 
 /* --- States and queues. Here, because each connection changes state four times. --- */

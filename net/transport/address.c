@@ -94,15 +94,11 @@ static void announce(const struct address_set *address)
 
 /* Connections of an address that is no longer ours cannot go on, and nothing more is to be said
  * from there. */
-static void end_connections(uint32_t old_address)
+static void end_one_of(struct connection *connection, void *old_address)
 {
-    for (uint32_t i = 0; i < connection_table_size(); i++) {
-        struct connection *connection = connection_at(i);
-
-        if (connection != NULL && connection_has_tcp(connection) &&
-            connection->tcb.flow.local_address == old_address) {
-            connection_end(connection, ENETDOWN);
-        }
+    if (connection_has_tcp(connection) &&
+        connection->tcb.flow.local_address == *(const uint32_t *)old_address) {
+        connection_end(connection, ENETDOWN);
     }
 }
 
@@ -137,7 +133,7 @@ static void publish_address(struct netif *netif)
     }
     announced = address;
     if (old_address != 0 && old_address != address.address) {
-        end_connections(old_address);
+        connection_for_each(end_one_of, &old_address);
     }
     if (address.address != 0) {
         show_address(&address);
@@ -164,7 +160,7 @@ static void take_address(const struct address_set *address)
         return; /* it came from here */
     }
     if (old_address != 0 && old_address != address->address) {
-        end_connections(old_address);
+        connection_for_each(end_one_of, &old_address);
     }
     netif_set_addr(netif, &own, &netmask, &gateway);
     readiness_check();

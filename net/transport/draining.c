@@ -29,15 +29,17 @@ static uint32_t count_left(void)
     return connection_table_count() + half_open_count();
 }
 
+static void cut_one(struct connection *connection, void *context)
+{
+    (void)context;
+    if (connection_has_tcp(connection)) {
+        connection_abort(connection, ECONNRESET);
+    }
+}
+
 static void cut(void)
 {
-    for (uint32_t index = 0; index < connection_table_size(); index++) {
-        struct connection *connection = connection_at(index);
-
-        if (connection != NULL && connection_has_tcp(connection)) {
-            connection_abort(connection, ECONNRESET);
-        }
-    }
+    connection_for_each(cut_one, NULL);
 }
 
 static void note_going(node_id_t node)

@@ -124,6 +124,7 @@ static void note_node_up(node_id_t node)
 {
     while (sweep.is_running) {
         (void)sweep_some();
+        status_note_progress();
     }
     node_set_remove(&sweep.dead, node);
     transport_address_greet_node(node);

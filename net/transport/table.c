@@ -28,6 +28,9 @@ static uint32_t next_to_count;
 
 #define COUNT_BATCH 16u
 
+/* Chosen: what is done for so many takes some microseconds. */
+#define VISITS_PER_NOTE 64u
+
 /* What lies before is set by tcb_open(), or when a stream begins, or is as the last one left it. */
 #define ZERO_FROM offsetof(struct connection, credit_bytes)
 
@@ -122,6 +125,20 @@ struct connection *connection_at(uint32_t index)
     connection = pool_at(&table, index);
     ASSERT_SLOW(connection->place.index == index);
     return connection->state == CONNECTION_FREE ? NULL : connection;
+}
+
+void connection_for_each(void (*visit)(struct connection *connection, void *context), void *context)
+{
+    for (uint32_t index = 0; index < pool_size(&table); index++) {
+        struct connection *connection = connection_at(index);
+
+        if (index % VISITS_PER_NOTE == 0) {
+            status_note_progress();
+        }
+        if (connection != NULL) {
+            visit(connection, context);
+        }
+    }
 }
 
 struct connection *connection_find(uint32_t index, uint32_t generation)

@@ -38,6 +38,10 @@ struct connection *connection_at(uint32_t index);
 uint32_t connection_table_size(void);
 /* How many live. */
 uint32_t connection_table_count(void);
+/* Each that lives; it may end meanwhile. Long for a large table, so the others are told that the
+ * node goes on (status_note_progress()). */
+void connection_for_each(void (*visit)(struct connection *connection, void *context),
+                         void *context);
 /* Whether as many as there can be live now. */
 bool connection_table_is_full(void);
 /* Whether this address may have one more (share.h): while less than two thirds of the table are in

@@ -44,14 +44,13 @@ void monitor_print(const char *format, ...)
     assert_true(console_length < sizeof(console));
 }
 
-uint32_t connection_table_size(void)
+void connection_for_each(void (*visit)(struct connection *connection, void *context), void *context)
 {
-    return table_size;
-}
-
-struct connection *connection_at(uint32_t index)
-{
-    return table[index].state == CONNECTION_FREE ? NULL : &table[index];
+    for (uint32_t i = 0; i < table_size; i++) {
+        if (table[i].state != CONNECTION_FREE) {
+            visit(&table[i], context);
+        }
+    }
 }
 
 static int start(void **state)
