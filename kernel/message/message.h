@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A message between nodes: a header of 8 bytes, then what its type says. Objects are named by index
- * and generation; reserved bytes are zero. Types from 16 on are those of the layers above.
+ * and generation; reserved bytes are zero. Types from 2 on are those of the layers above.
  */
 #pragma once
 
@@ -30,5 +30,5 @@ _Static_assert(sizeof(struct message_header) == 8, "the rest of the first line i
 
 enum {
     MESSAGE_PADDING = 1, /* the channel's own: skips the lines left before the ring's end */
-    MESSAGE_TYPE_FIRST_FREE = 16,
+    MESSAGE_TYPE_FIRST_FREE = 2,
 };
