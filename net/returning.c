@@ -12,7 +12,7 @@
 #include "net/handlers.h"
 #include "net/messages.h"
 
-#define OBSERVER_MAX 4 /* LS, CM, TS and application */
+#define OBSERVER_MAX 5 /* LS, CM, application, and two of TS */
 
 static void (*observers[OBSERVER_MAX])(node_id_t node, enum role role);
 static unsigned observer_count;

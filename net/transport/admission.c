@@ -17,6 +17,7 @@
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/demux.h"
+#include "net/transport/managers.h"
 #include "net/transport/readiness.h"
 #include "net/transport/tcp/half_open.h"
 
@@ -43,8 +44,9 @@ bool admission_has_ports(void)
 
 node_id_t admission_ask(const struct flow *flow)
 {
-    node_id_t cm = configuration_own_cm(configuration_current(), platform_node());
-    struct syn_arrived *message = message_reserve(cm, SYN_ARRIVED, sizeof(*message));
+    node_id_t cm = managers_find(NODE_NONE);
+    struct syn_arrived *message =
+        cm != NODE_NONE ? message_reserve(cm, SYN_ARRIVED, sizeof(*message)) : NULL;
 
     if (message == NULL) {
         return NODE_NONE;

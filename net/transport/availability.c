@@ -29,6 +29,7 @@
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/managers.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 
@@ -137,22 +138,21 @@ static void post_accept_timeout(node_id_t cm, const struct connection *connectio
 /* Ask for another acceptor; the answer is REASSIGN_CONNECTION. */
 static void ask_again(struct connection *connection)
 {
-    const struct configuration *configuration = configuration_current();
     struct acceptor last = connection->acceptor;
-    node_id_t cm = last.node == NODE_NONE ? last.assigned_by : last.cm;
+    node_id_t asked = last.node == NODE_NONE ? last.assigned_by : last.cm;
+    node_id_t cm = managers_find(asked);
 
     ASSERT(connection->state != CONNECTION_CLAIMED);
     connection->is_assignment_due = false;
-    if (configuration_is_dead(configuration, cm)) {
-        cm = configuration_own_cm(configuration, platform_node());
+    if (cm != asked) {
         last.node = NODE_NONE; /* the list that it was on is gone */
     }
     /* While it waits, it is known by whom. */
     connection->acceptor.node = NODE_NONE;
     connection->acceptor.assigned_by = cm;
     wait_for_acceptor(connection);
-    if (configuration_is_dead(configuration, cm)) {
-        connection_abort(connection, 0); /* all are */
+    if (cm == NODE_NONE) {
+        managers_await(connection);
     } else if (dispatch_now_ns() - connection->opened_ns >= UNACCEPTED_MAX_NS) {
         /* One application after the other has let it pass: the last one is answered here. It has
          * been told, or is, by tell_too_late(): what it has granted is used up. */

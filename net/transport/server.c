@@ -14,6 +14,7 @@
  *   connection.c      TCP's events; the end of the round
  *   admission.c       ports that are served, and the question for an acceptor
  *   availability.c    assignment, availability, claim
+ *   managers.c        which connection manager is asked
  *   stream.c          bytes from and to applications
  *   orphan.c          connections whose application has closed
  *   overload.c        SYNs that are too many, in the log
@@ -34,6 +35,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
 #include "net/configuration.h"
+#include "net/returning.h"
 #include "net/transport/address.h"
 #include "net/transport/admission.h"
 #include "net/transport/availability.h"
@@ -47,6 +49,7 @@
 #include "net/transport/kept.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/lwip/output.h"
+#include "net/transport/managers.h"
 #include "net/transport/orphan.h"
 #include "net/transport/overload.h"
 #include "net/transport/stream.h"
@@ -67,7 +70,8 @@
 /* Entries of the table looked at in one round after a node has died. */
 #define SWEEP_BATCH 256u
 
-/* Looking for what dead applications and CMs had: over the whole table, once after each death. */
+/* Looking for what dead applications and CMs had: over the whole table, once after each death; and
+ * for who waits for a CM, once after each return of one. */
 static struct {
     struct node_set dead;
     bool is_running;
@@ -105,13 +109,24 @@ static unsigned sweep_some(void)
         }
         if (is_dead(connection->acceptor.node)) {
             availability_lose_application(connection);
-        } else if (is_dead(connection->acceptor.assigned_by)) {
+        } else if (is_dead(connection->acceptor.assigned_by) ||
+                   managers_is_awaited_by(connection)) {
             availability_lose_manager(connection);
         }
     }
     ASSERT(count <= SWEEP_BATCH && sweep.next_index <= size);
     sweep.is_running = sweep.next_index < size;
     return count;
+}
+
+/* Those that have waited for any manager ask this one. */
+static void note_serving(node_id_t node, enum role role)
+{
+    (void)node;
+    if (role == ROLE_CM) {
+        sweep.is_running = true;
+        sweep.next_index = 0;
+    }
 }
 
 static inline bool awaits_room(void)
@@ -217,5 +232,6 @@ void transport_server_start(const struct configuration *configuration)
     transport_draining_start();
     dispatch_register_node_down(note_node_down);
     dispatch_register_node_up(note_node_up);
+    returning_observe(note_serving);
     dispatch_register_source(&source);
 }

@@ -48,8 +48,7 @@ MUTANTS = [
            "manager-dies", "lost"),
     # Its CM is dead: another one is asked for an acceptor.
     Mutant("other-manager", AVAILABILITY,
-           "        cm = configuration_own_cm(configuration, platform_node());\n        last.node", "        last.node",
-           "manager-dies", "turned away"),
+           "node_id_t cm = managers_find(asked);", "node_id_t cm = asked;", "manager-dies", "lost"),
     # What a dead application had been told of goes to another one.
     Mutant("application-lost", AVAILABILITY,
            "    case CONNECTION_ANNOUNCED:\n        ask_again(connection);\n",
