@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""What a campaign has found, as a table, a histogram and a plot."""
+"""What a campaign has found, from its results.json: README.md's tables, and its plot."""
 
-import sys
-from pathlib import Path
+import json
 
+from . import plot
+from .course import BIN_S, BINS_BEFORE
+from .figures import FREE_MEMORY
 from .kinds import KINDS
-from .scene import BIN_S, BINS_BEFORE
 
-# Upper bounds of the histogram's classes, in milliseconds.
-CLASSES_MS = (5, 10, 20, 50, 100, 1000, 5000)
+# Upper bounds of the histogram's classes, in milliseconds. The first: no new connection waited at all.
+CLASSES_MS = (0, 5, 10, 20, 50, 100, 200, 1000, 5000)
+# Of the plot: a tenth of a second that fewer than this share of a line's faults have seen is left out.
+SEEN_SHARE = 0.5
 
 
 def histogram(values_ms):
@@ -20,52 +23,14 @@ def histogram(values_ms):
     return counts
 
 
-def middle(values):
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2] if ordered else None
+def class_titles():
+    return ["none", *map(str, CLASSES_MS[1:]), "more"]
 
 
-def percentile(values, hundredth):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * hundredth // 100)] if ordered else None
-
-
-def text_of(value):
-    return "-" if value is None else f"{value:.1f}"
-
-
-def dip(results):
-    """Answers in the second behind the fault, in percent of as long before; all faults together."""
-    second = round(1 / BIN_S)
-    # A run that was over earlier has seen no more.
-    before = sum(sum(result["bins"][:BINS_BEFORE]) * second / BINS_BEFORE for result in results)
-    after = 0
-    for result in results:
-        behind = result["bins"][BINS_BEFORE:BINS_BEFORE + second]
-        after += sum(behind) * second / len(behind) if behind else 0
-    return None if before == 0 else 100 * after / before
-
-
-def row(title, results):
-    down = [result["down_ms"] for result in results if result["down_ms"] is not None]
-    served = [result["served_ms"] for result in results]
-    share = dip(results)
-    return [title, str(len(results)), str(sum(result["has_died"] for result in results)),
-            str(sum(result["owned"] for result in results)),
-            str(sum(result["lost"] for result in results)),
-            str(sum(result["unowned_lost"] for result in results)),
-            f"{text_of(middle(down))} / {text_of(percentile(down, 99))}",
-            f"{text_of(middle(served))} / {text_of(percentile(served, 99))}",
-            "-" if share is None else f"{share:.0f} %"]
-
-
-HEAD = ["faults", "number", "nodes died", "connections owned", "lost", "of others",
-        "down, ms (median / 99 %)", "last new connection that waited, ms", "throughput"]
-
-
-def markdown(rows, head):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+def middle_and_most(values):
+    """As text, in whole numbers."""
+    values = sorted(value for value in values if value is not None)
+    return f"{values[len(values) // 2]:.0f}, {values[-1]:.0f}" if values else "-"
 
 
 def grouped(results, key):
@@ -75,74 +40,137 @@ def grouped(results, key):
     return groups
 
 
+def is_noticed(result):
+    return KINDS[result["kind"]].is_noticed
+
+
+def is_ended_at_once(result):
+    return result["has_died"] and not is_noticed(result) and not KINDS[result["kind"]].is_machines
+
+
+def rates(results):
+    """Answers in each tenth of a second around the fault, in percent of those before; as far as enough have seen."""
+    values = []
+    for place in range(max(map(len, (result["bins"] for result in results)), default=0)):
+        seen = [result for result in results if len(result["bins"]) > place]
+        before = sum(sum(result["bins"][:BINS_BEFORE]) / BINS_BEFORE for result in seen)
+        if len(seen) < SEEN_SHARE * len(results) or before == 0:
+            break
+        values.append(100 * sum(result["bins"][place] for result in seen) / before)
+    return values
+
+
+def throughput(results):
+    """In the first tenth of a second and in the first half second behind the fault, as text."""
+    values = rates(results)[BINS_BEFORE:]
+    half = round(0.5 / BIN_S)
+    return f"{values[0]:.0f}, {sum(values[:half]) / half:.0f} %" if len(values) >= half else "-"
+
+
+def cost(results):
+    """Connections owned, and lost; those of others, which should be none, are told apart."""
+    unowned = sum(result["unowned_lost"] for result in results)
+    lost = sum(result["lost"] for result in results) - unowned
+    return [str(sum(result["owned"] for result in results)), f"{lost}, and {unowned}" if unowned else str(lost)]
+
+
+def row(title, results):
+    died = sum(result["has_died"] for result in results)
+    return [title, str(len(results)), str(died), *cost(results),
+            middle_and_most([result["down_ms"] for result in results]),
+            middle_and_most([result["served_ms"] for result in results]), throughput(results)]
+
+
+FIGURES = ["connections owned", "lost", "ms without the node", "ms until served", "answers"]
+HEAD_BY_KIND = ["fault", "times", "nodes died", *FIGURES]
+HEAD_BY_NODE = ["a node that ended at once", "times", *FIGURES]
+
+
+def markdown(rows, head):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
 def by_kind(results):
-    return [(KINDS[name].title, group) for name, group in grouped(results, lambda r: r["kind"]).items()]
+    groups = grouped(results, lambda result: result["kind"])
+    return [row(kind.title, groups[kind.name]) for kind in KINDS.values() if kind.name in groups]
 
 
-def by_roles(results):
-    def key(result):
-        return (result["configuration"], result["roles"])
-
-    return [(f"{configuration}: {roles}", group)
-            for (configuration, roles), group in sorted(grouped(results, key).items())]
+def name_of_node(result):
+    """Its roles, and what else is its own."""
+    things = [name for name in ("card", "console") if result[f"has_{name}"]]
+    return f"{result['configuration']}: {result['roles']}" + (f", has {' and '.join(things)}" if things else "")
 
 
-def histogram_rows(results):
-    rows = []
-    for title, chosen in (("noticed at once", [r for r in results if not KINDS[r["kind"]].is_noticed]),
-                          ("to be noticed by others", [r for r in results if KINDS[r["kind"]].is_noticed])):
-        rows.append([title, *map(str, histogram([r["served_ms"] for r in chosen]))])
-    return rows
+def by_node(results):
+    groups = grouped([result for result in results if is_ended_at_once(result)], name_of_node)
+    order = list(grouped(results, lambda result: result["configuration"]))
+    titles = sorted(groups, key=lambda title: (order.index(title.split(":")[0]), title))
+    rows = [row(title, groups[title]) for title in titles]
+    return [cells[:2] + cells[3:] for cells in rows]  # all have died
+
+
+def classes(results):
+    """(title, histogram) of what ends at once, and of what has to be noticed."""
+    died = [result for result in results if result["has_died"]]
+    return [("ended at once", histogram([r["served_ms"] for r in died if not is_noticed(r)])),
+            ("had to be noticed", histogram([r["served_ms"] for r in died if is_noticed(r)]))]
+
+
+def stock_changes(look):
+    """What there was more of afterwards, as text."""
+    before, after = look["before"], look["after"]
+    rows = [f"{name} {before.get(name, 0):.0f} to {after[name]:.0f}" for name in sorted(after)
+            if name != FREE_MEMORY and after[name] > before.get(name, 0)]
+    return "; ".join(rows) or "nothing"
+
+
+def stocks(look):
+    kind = KINDS[look["kind"]].title if look["kind"] in KINDS else look["kind"]
+    used_bytes = look["before"][FREE_MEMORY] - look["after"][FREE_MEMORY]
+    return [look["configuration"], kind, str(look["faults"]), f"{used_bytes / 1024:+.0f}",
+            str(len(look["after"])), stock_changes(look)]
+
+
+def problems(data):
+    rows = [f"- fault {r['number']} ({r['configuration']}, {r['kind']} of node {r['node']}, {r['roles']}): "
+            f"{'; '.join(r['problems'])}" for r in data["results"] if r["problems"]]
+    rows += [f"- fault {f['fault'][0]} ({f['configuration']}, {f['fault'][1]}, {f['fault'][2]}): no end"
+             for f in data["failed"]]
+    return "\n".join(["Not as expected:", "", *rows]) if rows else "All as expected."
 
 
 def table(data):
-    """The whole of it, as README.md can carry it."""
-    results, memory = data["results"], data["memory"]
-    bounds = [f"<= {bound} ms" for bound in CLASSES_MS] + ["more"]
-    problems = [f"- fault {r['number']} ({r['configuration']}, {r['kind']} of node {r['node']}, {r['roles']}): "
-                f"{'; '.join(r['problems'])}" for r in results if r["problems"]]
-    return "\n\n".join([
-        f"{len(results)} faults, seed {data['seed']}, {data['version']}",
-        markdown([row(*item) for item in by_kind(results)], HEAD),
-        markdown([row(*item) for item in by_roles(results)], HEAD),
-        "New connections, from the fault to the last one that had to wait:",
-        markdown(histogram_rows(results), ["a node whose end is", *bounds]),
-        "Free memory of all nodes and connections there, after the first faults of a boot and at its end:",
-        markdown([[m["configuration"], str(m["faults"]), f"{m['before']['node_memory_free_bytes'] / 1024:.0f}",
-                   f"{m['after']['node_memory_free_bytes'] / 1024:.0f}", f"{m['before']['tcp_connections']:.0f}",
-                   f"{m['after']['tcp_connections']:.0f}"] for m in memory],
-                 ["configuration", "faults", "KiB before", "after", "connections before", "after"]),
-        "Not as expected:\n\n" + "\n".join(problems) if problems else "All as expected."]) + "\n"
+    """The whole of it, as README.md has it."""
+    results = data["results"]
+    parts = [
+        f"One run of {len(results)} faults, seed {data['seed']}, at {data['version']}, in {data['took_s'] / 60:.0f} minutes "
+        "on a machine without KVM. Two figures: half of all times, and the worst one; `answers`: in the first "
+        "tenth of a second and the first half second behind the fault, against those before.",
+        markdown(by_kind(results), HEAD_BY_KIND),
+        markdown(by_node(results), HEAD_BY_NODE),
+        "Nodes by when, in ms from the fault, the last new connection that had to wait began at the latest:",
+        markdown([[title, *map(str, counts)] for title, counts in classes(results)], ["a node", *class_titles()])]
+    if data["looks"]:
+        parts += ["Memory and all other gauges of `/metrics`, over all nodes, before and after:",
+                  markdown([stocks(look) for look in data["looks"]],
+                           ["configuration", "of", "faults", "KiB less free", "gauges", "more of"])]
+    return "\n\n".join([*parts, problems(data)]) + "\n"
 
 
-def plot(data, path):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "paper"))
-    import plots  # after the path: matplotlib is needed for this alone
+def picture(data):
+    results = data["results"]
+    at_once = grouped([result for result in results if is_ended_at_once(result)],
+                      lambda result: result["configuration"])
+    lines = [(f"{name}: {len(group)} ended at once", rates(group)) for name, group in at_once.items()]
+    noticed = [result for result in results if result["has_died"] and is_noticed(result)]
+    if noticed:
+        lines.append((f"all: {len(noticed)} had to be noticed", rates(noticed)))
+    return plot.draw(lines, class_titles(), classes(results))
 
-    figure, (times, rates) = plots.new(columns=2)
-    for index, (title, group) in enumerate(by_roles(data["results"])):
-        served = sorted(r["served_ms"] for r in group if r["has_died"] and not KINDS[r["kind"]].is_noticed)
-        if served:
-            colour = plots.COLOURS[index % len(plots.COLOURS)]
-            times.step([max(ms, 1) for ms in served],
-                       [100 * (i + 1) / len(served) for i in range(len(served))], where="post",
-                       label=title, color=colour, linestyle="-" if index < len(plots.COLOURS) else "--")
-    times.set_xscale("log")
-    times.set_xlabel("ms from the fault to the last new connection that waited")
-    times.set_ylabel("% of faults")
-    plots.legend(times, fontsize=7)
-    for index, (name, group) in enumerate(grouped(
-            [r for r in data["results"] if r["has_died"] and not KINDS[r["kind"]].is_noticed],
-            lambda r: r["configuration"]).items()):
-        length = min(len(r["bins"]) for r in group)
-        total = [sum(r["bins"][i] for r in group) for i in range(length)]
-        base = sum(total[:BINS_BEFORE]) / BINS_BEFORE
-        rates.step([(i - BINS_BEFORE) * BIN_S for i in range(length)],
-                   [100 * value / base for value in total], where="post", label=name,
-                   color=plots.COLOURS[index])
-    rates.axvline(0, color=plots.REFERENCE, linewidth=0.8)
-    rates.set_ylim(bottom=0)
-    rates.set_xlabel("s from the fault")
-    rates.set_ylabel("answers, % of those before")
-    plots.legend(rates, fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
+
+def write(folder):
+    """From its results.json: table.md and faults.svg."""
+    data = json.loads((folder / "results.json").read_text(encoding="ascii"))
+    (folder / "table.md").write_text(table(data), encoding="ascii")
+    (folder / "faults.svg").write_text(picture(data), encoding="ascii")

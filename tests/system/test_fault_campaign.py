@@ -15,19 +15,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from faults.scene import CONFIGURATIONS, Scene  # noqa: E402 (found through the path above)
 
-# (kind, node). In the first, nodes 0 and 1 are all servers, 0 has the card and the console, and 2 and
-# 3 serve the web; in the second, 0 and 1 are transport servers, 2 and 3 have the card, 4 gives out
-# connections.
+# (kind, which kind of node).
+COMBINED = [("page", "card"), ("stack", "httpd"), ("message", "console"), ("mce", "LS TS CM"), ("link", ""),
+            ("card", ""), ("deaf", "httpd"), ("line", ""), ("loop", "LS TS CM")]
 # (Wild writes can hit what a node needs to come back, and are left to the campaign.)
-COMBINED = [("page", 0), ("stack", 3), ("message", 1), ("mce", 1), ("link", 0), ("card", 0), ("deaf", 2), ("mce", 1)]
-SPLIT = [("opcode", 2), ("reset", 1), ("truncated", 5), ("stack", 6), ("page", 4), ("memory", 0)]
+SPLIT = [("opcode", "LS"), ("reset", "TS"), ("truncated", "httpd"), ("page", "CM"), ("memory", "TS"),
+         ("tables", "console"), ("nmi", "httpd"), ("page", "card")]
 WRK_CONNECTIONS = 64
 
 
 @pytest.mark.parametrize("name,faults", [("combined", COMBINED), ("split", SPLIT)])
 def test_a_fault_costs_the_connections_of_its_node_and_no_others(name, faults):
     with Scene(CONFIGURATIONS[name]) as scene:
-        results = [scene.fault(number, kind, node, 7 + number) for number, (kind, node) in enumerate(faults)]
+        results = [scene.fault(number, kind, scene.choose(kind, target, number), 7 + number)
+                   for number, (kind, target) in enumerate(faults)]
         for result in results:
             assert not result.problems and result.lost == result.owned, result
         assert sum(result.lost for result in results) > 0
