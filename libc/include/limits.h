@@ -23,4 +23,5 @@
 #define SSIZE_MAX  LONG_MAX
 
 #define PATH_MAX 4096
+#define PIPE_BUF 4096
 #define IOV_MAX  1024

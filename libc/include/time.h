@@ -10,6 +10,11 @@ struct timespec {
     long tv_nsec;
 };
 
+struct itimerspec {
+    struct timespec it_interval; /* 0: once */
+    struct timespec it_value;    /* 0: not set */
+};
+
 struct tm {
     int tm_sec;
     int tm_min;

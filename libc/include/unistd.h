@@ -19,6 +19,8 @@
 ssize_t read(int fd, void *buffer, size_t bytes);
 ssize_t write(int fd, const void *buffer, size_t bytes);
 int close(int fd);
+int pipe(int fds[2]);
+int pipe2(int fds[2], int flags); /* O_NONBLOCK, O_CLOEXEC */
 off_t lseek(int fd, off_t offset, int whence);
 unsigned sleep(unsigned seconds);
 int usleep(unsigned microseconds);

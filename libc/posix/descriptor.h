@@ -31,6 +31,7 @@
 struct descriptor;
 struct epoll_item;
 struct iovec;
+struct socket_calls;
 struct thread;
 
 struct descriptor_operations {
@@ -46,6 +47,8 @@ struct descriptor_operations {
                      size_t bytes);
     /* The number is free already, nobody waits any more: let go of the object. */
     void (*close)(struct descriptor *descriptor);
+    /* What <sys/socket.h> does with a socket that is not TCP's (libc/posix/other_socket.h). */
+    const struct socket_calls *socket_calls;
 };
 
 /* A thread that waits for events on one descriptor; lies on that thread's stack or heap. */

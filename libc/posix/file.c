@@ -159,6 +159,35 @@ off_t lseek(int fd, off_t offset, int whence)
     return position;
 }
 
+int file_find_place(int fd, const off_t *offset, struct file_place *place)
+{
+    int error = 0;
+    const struct file *file = get_file(fd, -EINVAL, &error);
+
+    if (file == NULL) {
+        return error;
+    }
+    if (offset != NULL && *offset < 0) {
+        return -EINVAL;
+    }
+    size_t position = offset != NULL ? (size_t)*offset : file->position;
+    position = position < file->bytes ? position : file->bytes;
+    *place = (struct file_place){file->content + position, file->bytes - position};
+    return 0;
+}
+
+void file_advance(int fd, off_t *offset, size_t bytes)
+{
+    int error;
+    struct file *file = get_file(fd, -EINVAL, &error);
+
+    if (offset != NULL) {
+        *offset += (off_t)bytes;
+    } else if (file != NULL) { /* it may have been closed meanwhile */
+        file->position += bytes;
+    }
+}
+
 int fstat(int fd, struct stat *result)
 {
     struct descriptor *descriptor = descriptor_get(fd);

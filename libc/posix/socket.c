@@ -10,6 +10,7 @@
 
 #include "kernel/log.h"
 #include "kernel/platform.h"
+#include "libc/posix/other_socket.h"
 #include "net/address.h"
 #include "net/counters.h"
 #include "net/streams/listener.h"
@@ -195,6 +196,8 @@ struct socket *socket_get(int fd, int *error)
     } else if (descriptor->operations == &socket_operations ||
                descriptor->operations == &connected_operations) {
         return socket_of(descriptor);
+    } else if (descriptor->operations->socket_calls != NULL) {
+        *error = -EOPNOTSUPP;
     } else {
         *error = -ENOTSOCK;
     }
@@ -250,6 +253,11 @@ int socket(int domain, int type, int protocol)
 
 int bind(int fd, const struct sockaddr *address, socklen_t bytes)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_bind(other, address, bytes);
+    }
     int error;
     struct socket *socket = get_unconnected(fd, &error);
     struct sockaddr_in wanted;
@@ -405,6 +413,11 @@ int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
 
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_name(other, false, address, bytes);
+    }
     int error;
     const struct socket *socket = socket_get(fd, &error);
 
@@ -422,6 +435,11 @@ int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict b
 
 int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_name(other, true, address, bytes);
+    }
     int error;
     const struct socket *socket = socket_get_connected(fd, &error);
 

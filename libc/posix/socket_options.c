@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "libc/posix/other_socket.h"
 #include "libc/posix/socket.h"
 #include "net/streams/listener.h"
 #include "net/streams/stream.h"
@@ -63,6 +64,11 @@ static int set_option(struct socket *socket, int level, int option, const void *
 
 int setsockopt(int fd, int level, int option, const void *value, socklen_t bytes)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_set_option(other, level, option, value, bytes);
+    }
     int error;
     struct socket *socket = socket_get(fd, &error);
 
@@ -105,8 +111,11 @@ int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *r
 {
     int error, number;
     struct socket *socket = socket_get(fd, &error);
+    struct descriptor *other = other_socket(fd);
 
-    if (socket != NULL) {
+    if (other != NULL) {
+        error = other_take_option(other, level, option, &number);
+    } else if (socket != NULL) {
         error = take_option(socket, level, option, &number);
     }
     if (error == 0) {

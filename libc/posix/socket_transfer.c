@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "libc/posix/other_socket.h"
 #include "libc/posix/socket.h"
 #include "net/streams/stream.h"
 
@@ -109,6 +110,11 @@ ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t by
 static __attribute__((noinline)) ssize_t receive_otherwise(int fd, void *buffer, size_t bytes,
                                                            int flags)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_receive_from(other, buffer, bytes, flags, NULL, NULL);
+    }
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
 
@@ -134,13 +140,18 @@ ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
     return receive_otherwise(fd, buffer, bytes, flags);
 }
 
-static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int flags)
+/* `message` is NULL if there is no more to say than the pieces. */
+static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int flags,
+                           const struct msghdr *message)
 {
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
 
     if (UNLIKELY(socket == NULL)) {
-        return call_result(error);
+        struct descriptor *other = other_socket(fd);
+
+        return other != NULL ? other_send(other, message, pieces, bytes, flags)
+                             : call_result(error);
     }
     if (UNLIKELY((flags & MSG_OOB) != 0)) {
         return call_result(-EOPNOTSUPP);
@@ -156,11 +167,16 @@ ssize_t send(int fd, const void *data, size_t bytes, int flags)
 {
     const struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = bytes};
 
-    return send_pieces(fd, &piece, bytes, flags);
+    return send_pieces(fd, &piece, bytes, flags, NULL);
 }
 
 int shutdown(int fd, int how)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_shutdown(other, how);
+    }
     int error = 0;
     struct socket *socket = socket_get_connected(fd, &error);
 
@@ -185,6 +201,11 @@ int shutdown(int fd, int how)
 ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
                  struct sockaddr *restrict address, socklen_t *restrict address_bytes)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_receive_from(other, buffer, bytes, flags, address, address_bytes);
+    }
     if (address != NULL && getpeername(fd, address, address_bytes) != 0) {
         return -1;
     }
@@ -194,6 +215,11 @@ ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
 ssize_t sendto(int fd, const void *data, size_t bytes, int flags, const struct sockaddr *address,
                socklen_t address_bytes)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_send_to(other, data, bytes, flags, address, address_bytes);
+    }
     (void)address_bytes;
     if (address != NULL) {
         return call_result(-EISCONN);
@@ -208,11 +234,16 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     if (bytes < 0) {
         return call_result(bytes);
     }
-    return send_pieces(fd, message->msg_iov, (size_t)bytes, flags);
+    return send_pieces(fd, message->msg_iov, (size_t)bytes, flags, message);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
+    struct descriptor *other = other_socket(fd);
+
+    if (other != NULL) {
+        return other_receive(other, message, flags);
+    }
     ssize_t total = 0;
     ssize_t bytes = iovec_total(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
 

@@ -19,14 +19,24 @@ struct sockaddr_in {
     uint8_t sin_zero[8];
 };
 
+/* What IP_PKTINFO tells of a datagram, or asks for. */
+struct in_pktinfo {
+    int ipi_ifindex;             /* 1, the one interface */
+    struct in_addr ipi_spec_dst; /* our address */
+    struct in_addr ipi_addr;     /* whom it was sent to */
+};
+
+#define IP_PKTINFO 8
+
 #define IPPROTO_IP  0
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
-#define INADDR_ANY      ((in_addr_t)0x00000000)
-#define INADDR_LOOPBACK ((in_addr_t)0x7F000001)
-#define INADDR_NONE     ((in_addr_t)0xFFFFFFFF)
-#define INET_ADDRSTRLEN 16
+#define INADDR_ANY       ((in_addr_t)0x00000000)
+#define INADDR_BROADCAST ((in_addr_t)0xFFFFFFFF)
+#define INADDR_LOOPBACK  ((in_addr_t)0x7F000001)
+#define INADDR_NONE      ((in_addr_t)0xFFFFFFFF)
+#define INET_ADDRSTRLEN  16
 
 static inline uint16_t htons(uint16_t value)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets (POSIX); Linux's values. IPv4 and TCP only, and passive: there is no connect() yet. */
+/* Sockets (POSIX); Linux's values. IPv4, TCP and UDP; connect() is UDP's only. */
 #pragma once
 
 #include <sys/types.h>
 #include <sys/uio.h>
+
+struct timespec;
 
 typedef unsigned socklen_t;
 typedef unsigned short sa_family_t;
@@ -33,7 +35,42 @@ struct msghdr {
     int msg_flags;
 };
 
+/* What mmsghdr has beside a message: how many bytes of it were sent or received. */
+struct mmsghdr {
+    struct msghdr msg_hdr;
+    unsigned msg_len;
+};
+
+struct cmsghdr {
+    size_t cmsg_len; /* with this header */
+    int cmsg_level;
+    int cmsg_type;
+};
+
+#define CMSG_ALIGN(bytes) (((bytes) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_SPACE(bytes) (CMSG_ALIGN(sizeof(struct cmsghdr)) + CMSG_ALIGN(bytes))
+#define CMSG_LEN(bytes)   (CMSG_ALIGN(sizeof(struct cmsghdr)) + (bytes))
+#define CMSG_DATA(cmsg)   ((unsigned char *)((cmsg) + 1))
+#define CMSG_FIRSTHDR(message)                                                                     \
+    ((message)->msg_controllen >= sizeof(struct cmsghdr)                                           \
+         ? (struct cmsghdr *)(message)->msg_control                                                \
+         : (struct cmsghdr *)0)
+#define CMSG_NXTHDR(message, cmsg) __cmsg_next(message, cmsg)
+
+/* NULL behind the last. */
+static inline struct cmsghdr *__cmsg_next(const struct msghdr *message, struct cmsghdr *cmsg)
+{
+    char *end = (char *)message->msg_control + message->msg_controllen;
+
+    if (cmsg->cmsg_len < sizeof(*cmsg) ||
+        CMSG_ALIGN(cmsg->cmsg_len) + sizeof(*cmsg) > (size_t)(end - (char *)cmsg)) {
+        return (struct cmsghdr *)0;
+    }
+    return (struct cmsghdr *)(void *)((char *)cmsg + CMSG_ALIGN(cmsg->cmsg_len));
+}
+
 #define AF_UNSPEC 0
+#define AF_UNIX   1
 #define AF_INET   2
 #define AF_INET6  10
 #define PF_INET   AF_INET
@@ -47,6 +84,7 @@ struct msghdr {
 #define SO_REUSEADDR  2
 #define SO_TYPE       3
 #define SO_ERROR      4
+#define SO_BROADCAST  6
 #define SO_SNDBUF     7
 #define SO_RCVBUF     8
 #define SO_KEEPALIVE  9
@@ -56,14 +94,17 @@ struct msghdr {
 #define SO_SNDTIMEO   21
 #define SO_ACCEPTCONN 30
 
-#define MSG_OOB      0x01
-#define MSG_PEEK     0x02
-#define MSG_DONTWAIT 0x40
-#define MSG_WAITALL  0x100
-#define MSG_EOF      0x200 /* FreeBSD's: then shutdown(SHUT_WR); Linux has no use for the value */
-#define MSG_CLOSE    0x400 /* our own: then close(), if all of it was taken; likewise */
-#define MSG_NOSIGNAL 0x4000
-#define MSG_MORE     0x8000
+#define MSG_OOB        0x01
+#define MSG_PEEK       0x02
+#define MSG_CTRUNC     0x08
+#define MSG_TRUNC      0x20
+#define MSG_DONTWAIT   0x40
+#define MSG_WAITALL    0x100
+#define MSG_EOF        0x200 /* FreeBSD's: then shutdown(SHUT_WR); Linux has no use for the value */
+#define MSG_CLOSE      0x400 /* our own: then close(), if all of it was taken; likewise */
+#define MSG_NOSIGNAL   0x4000
+#define MSG_MORE       0x8000
+#define MSG_WAITFORONE 0x10000 /* recvmmsg(): wait for the first only */
 
 #define SHUT_RD   0
 #define SHUT_WR   1
@@ -72,7 +113,9 @@ struct msghdr {
 #define SOMAXCONN 4096
 
 int socket(int domain, int type, int protocol);
+int socketpair(int domain, int type, int protocol, int fds[2]);
 int bind(int fd, const struct sockaddr *address, socklen_t bytes);
+int connect(int fd, const struct sockaddr *address, socklen_t bytes);
 int listen(int fd, int backlog);
 int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes);
 int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes, int flags);
@@ -84,6 +127,9 @@ ssize_t send(int fd, const void *buffer, size_t bytes, int flags);
 ssize_t sendto(int fd, const void *buffer, size_t bytes, int flags, const struct sockaddr *address,
                socklen_t address_bytes);
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
+/* The time-out is looked at between messages only, as on Linux. */
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 int shutdown(int fd, int how);
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes);
 int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c */
-/* sources: libc/posix/poll.c libc/posix/epoll.c net/address.c */
+/* sources: libc/posix/poll.c libc/posix/epoll.c libc/posix/other_socket.c net/address.c */
 /*
  * An application's sockets for unit tests: see socket_world.h.
  */

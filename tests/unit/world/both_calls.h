@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls of two systems, Talus and the Linux that the tests run on, for scripts that are run on
+ * both and must tell the same. The test is built with rename_sockets.h, so the plain names are
+ * Talus' own; Linux's are reached by their names in the host's library.
+ */
+#pragma once
+
+#include <poll.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* X(name, result, arguments) */
+#define BOTH_CALLS(X)                                                                              \
+    X(accept, int, (int, struct sockaddr *, socklen_t *))                                          \
+    X(bind, int, (int, const struct sockaddr *, socklen_t))                                        \
+    X(close, int, (int))                                                                           \
+    X(connect, int, (int, const struct sockaddr *, socklen_t))                                     \
+    X(epoll_create1, int, (int))                                                                   \
+    X(epoll_ctl, int, (int, int, int, struct epoll_event *))                                       \
+    X(epoll_wait, int, (int, struct epoll_event *, int, int))                                      \
+    X(eventfd, int, (unsigned, int))                                                               \
+    X(getpeername, int, (int, struct sockaddr *, socklen_t *))                                     \
+    X(getsockname, int, (int, struct sockaddr *, socklen_t *))                                     \
+    X(getsockopt, int, (int, int, int, void *, socklen_t *))                                       \
+    X(listen, int, (int, int))                                                                     \
+    X(pipe2, int, (int *, int))                                                                    \
+    X(poll, int, (struct pollfd *, nfds_t, int))                                                   \
+    X(read, ssize_t, (int, void *, size_t))                                                        \
+    X(readv, ssize_t, (int, const struct iovec *, int))                                            \
+    X(recv, ssize_t, (int, void *, size_t, int))                                                   \
+    X(recvmsg, ssize_t, (int, struct msghdr *, int))                                               \
+    X(send, ssize_t, (int, const void *, size_t, int))                                             \
+    X(sendto, ssize_t, (int, const void *, size_t, int, const struct sockaddr *, socklen_t))       \
+    X(setsockopt, int, (int, int, int, const void *, socklen_t))                                   \
+    X(shutdown, int, (int, int))                                                                   \
+    X(socketpair, int, (int, int, int, int *))                                                     \
+    X(timerfd_create, int, (int, int))                                                             \
+    X(timerfd_gettime, int, (int, struct itimerspec *))                                            \
+    X(timerfd_settime, int, (int, int, const struct itimerspec *, struct itimerspec *))            \
+    X(write, ssize_t, (int, const void *, size_t))                                                 \
+    X(writev, ssize_t, (int, const struct iovec *, int))
+
+struct both_calls {
+#define X(name, result, arguments) result(*do_##name) arguments;
+    BOTH_CALLS(X)
+#undef X
+    void (*pass_ms)(unsigned ms);
+};
+
+/* What a script tells: lines of text. */
+struct record {
+    char text[16384];
+    size_t length;
+};
+__attribute__((format(printf, 2, 3))) void tell(struct record *record, const char *format, ...);
+/* The result of a call, or its error's name. */
+void tell_result(struct record *record, const char *call, ssize_t result);
+
+/* Run it on both; the records must be the same. */
+void run_on_both(void (*script)(const struct both_calls *on, struct record *record));
