@@ -18,8 +18,7 @@
 void (*panic_before_death)(void);
 
 /* 0: working; then how deep in failing. To one that is dead an NMI is but a third failure. */
-#define IS_DEAD      2u
-#define LAST_FAILURE 6u /* not even the way out works */
+#define IS_DEAD 2u
 static unsigned failure_depth;
 
 /* The first words of a failure inside a failure: nothing but the console is trusted any more. */
@@ -36,8 +35,8 @@ static void report_nested(uintptr_t where)
 
 _Noreturn static void leave(void)
 {
-    if (node_info.leave != NULL && failure_depth < LAST_FAILURE) {
-        node_info.leave();
+    if (trap_leave != NULL) {
+        trap_leave();
     }
     cpu_halt_for_ever();
 }
@@ -55,7 +54,7 @@ _Noreturn static void die(void)
 
 bool platform_can_park(void)
 {
-    return node_info.leave != NULL;
+    return trap_leave != NULL;
 }
 
 _Noreturn void platform_park(void)

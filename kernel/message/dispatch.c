@@ -124,7 +124,7 @@ static unsigned look_at_forgotten(node_id_t node, bool may_take_up)
     uint32_t incarnation = status_incarnation(node);
     uint32_t word = status_own_word(node);
 
-    if (peer->holds != 0) {
+    if (peer->is_held) {
         return 0;
     }
     if (word >= NODE_DEAD) {
@@ -141,17 +141,7 @@ static unsigned look_at_forgotten(node_id_t node, bool may_take_up)
 void dispatch_hold_node(node_id_t node)
 {
     ASSERT(node != platform_node());
-    peers[node].holds++;
-    ASSERT(peers[node].holds != 0);
-}
-
-void dispatch_release_node(node_id_t node)
-{
-    ASSERT(peers[node].holds != 0);
-    peers[node].holds--;
-    if (is_forgotten(node)) {
-        (void)look_at_forgotten(node, false);
-    }
+    peers[node].is_held = true;
 }
 
 /* Returns how many have died, or live again: it, or none. */

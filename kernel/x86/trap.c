@@ -8,6 +8,7 @@
 
 #include "kernel/limits.h"
 #include "kernel/message/status.h"
+#include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/clock.h"
 #include "kernel/x86/interrupt.h"
@@ -46,11 +47,15 @@ struct table_pointer {
 
 extern const char trap_stubs[VECTOR_COUNT][STUB_BYTES];
 
-const struct trap_errors *trap_errors;
+/* In pages that become read-only (the linker's names): what the way out of a failed node needs. */
+#define GUARDED __attribute__((section(".bss.guarded")))
+extern char guarded_start[], guarded_end[];
 
-/* In pages that become read-only. The core writes to them once, when it is told of the TSS. */
-static struct {
-    _Alignas(PAGE_BYTES) struct trap_gate idt[VECTOR_COUNT];
+GUARDED const struct trap_errors *trap_errors;
+GUARDED void (*trap_leave)(void);
+/* The core writes to them once, when it is told of the TSS. */
+GUARDED static struct {
+    _Alignas(16) struct trap_gate idt[VECTOR_COUNT];
     uint64_t gdt[5];
     struct tss tss;
 } tables;
@@ -62,6 +67,7 @@ void trap_initialise(void)
     struct table_pointer idt_pointer = {sizeof(tables.idt) - 1, (uintptr_t)tables.idt};
     uintptr_t base = (uintptr_t)&tables.tss;
 
+    trap_leave = node_info.leave;
     tables.tss.io_map_base = sizeof(tables.tss);
     tables.gdt[1] = DESCRIPTOR_CODE;
     tables.gdt[2] = DESCRIPTOR_DATA;
@@ -118,7 +124,8 @@ void trap_use_own_stacks(void)
     use_own_stack(VECTOR_DOUBLE_FAULT, 2);
     use_own_stack(VECTOR_NMI, 3);
     use_own_stack(VECTOR_MACHINE_CHECK, 4);
-    int error = guarded_space_make_read_only(paging_own_space(), &tables, sizeof(tables));
+    int error = guarded_space_make_read_only(paging_own_space(), guarded_start,
+                                             (uintptr_t)guarded_end - (uintptr_t)guarded_start);
 
     ASSERT(error == 0);
 }

@@ -68,6 +68,8 @@ struct trap_errors {
     void (*log)(const struct trap_frame *frame, uintptr_t frame_pointer);
 };
 extern const struct trap_errors *trap_errors;
+/* node_info.leave, where the node cannot write to it; NULL: it halts. */
+extern void (*trap_leave)(void);
 
 /* The node's end by an exception (kernel/panic.c). */
 _Noreturn void panic_exception(const struct trap_frame *frame);
