@@ -46,6 +46,7 @@ class Result:
     was_ended: bool = False    # as it had written wildly, and lived
     stays_dead: bool = False   # the machine has to be started again
     down_ms: float = None      # as the node says that it was
+    watch_s: float = 0.0       # for so long at least was it looked at
     served_ms: float = None    # from the fault to the last new connection that had to wait
     failed: int = 0            # new connections
     late: int = 0
@@ -110,7 +111,7 @@ class Course:
             # Taken for the question of a node that had just asked this one: pressed once more.
             self._inject()
             return False
-        if self._outcome != DIES and passed_s < self._kind.lasts_s + QUIET_S:
+        if passed_s < result.watch_s or (self._outcome != DIES and passed_s < self._kind.lasts_s + QUIET_S):
             return False
         if not self._is_quiet(now_s):
             return False

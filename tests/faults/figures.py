@@ -13,6 +13,8 @@ REFUSED = ("bad_message", "bad_ring")
 NO_STOCK = ("uptime_seconds", "build_info", "node_info", "node_state", "node_up", "node_memory_bytes",
             "node_memory_used_bytes", "application_service_seconds", "cm_offer_period_seconds",
             "cm_offered_service_seconds", "cm_offers_known", "idle_seconds")
+# Of which more is better; what is taken has a gauge of its own.
+FREE_STOCKS = ("nic_rx_buffers free",)
 FREE_MEMORY = "node_memory_free_bytes"
 # Names that end so belong to counters and histograms, which only grow.
 NO_GAUGE = ("_total", "_bucket", "_sum", "_count")
@@ -39,7 +41,8 @@ class Figures:
             self.refused[labels["reason"]] = self.refused.get(labels["reason"], 0) + value
         elif name not in NO_STOCK and not name.endswith(NO_GAUGE):
             key = " ".join([name, *labels.values()])
-            self.stocks[key] = self.stocks.get(key, 0) + value
+            if key not in FREE_STOCKS:
+                self.stocks[key] = self.stocks.get(key, 0) + value
 
 
 def look(machine):

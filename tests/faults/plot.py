@@ -19,7 +19,8 @@ STYLE = """text{font:12px sans-serif;fill:var(--ink)}
 .grid{stroke:var(--grid);fill:none}
 .line{fill:none;stroke-width:2}
 .middle{text-anchor:middle}
-.end{text-anchor:end}"""
+.end{text-anchor:end}
+.small{font-size:9.5px}"""
 
 
 def variables(ink, ground, grid, colours):
@@ -33,9 +34,9 @@ def style():
                       STYLE])
 
 
-def text(x, y, words, name=""):
+def text(x, y, words, name="plain"):
     escaped = words.replace("&", "&amp;").replace("<", "&lt;")
-    return f'<text x="{x:.0f}" y="{y:.0f}"{f" class={chr(34)}{name}{chr(34)}" if name else ""}>{escaped}</text>'
+    return f'<text x="{x:.0f}" y="{y:.0f}" class="{name}">{escaped}</text>'
 
 
 def path(points, name, colour=None):
@@ -96,14 +97,15 @@ def draw_bars(titles, groups):
                           f'height="{height:.1f}" style="fill:var(--c{index})"/>',
                           text(x + width / 2, bottom - height - 3, str(counts[place]), "middle small")]
     return [*parts, path([(left, bottom), (right, bottom)], "axis"),
-            text((left + right) / 2, bottom + 34, "began at most so many ms after the fault (none: no such connection)", "middle"),
+            text((left + right) / 2, bottom + 34, "began so many ms after the fault, at most", "middle"),
             *legend(left, 36, [title for title, _ in groups], 150)]
 
 
 def draw(lines, class_titles, groups):
     """The picture as text."""
     return "\n".join([
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
-        f"<style>{style()}\n.small{{font-size:9.5px}}</style>",
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}">',
+        f"<style>{style()}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" class="ground"/>',
         *draw_rates(lines), *draw_bars(class_titles, groups), "</svg>"]) + "\n"

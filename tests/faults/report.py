@@ -10,8 +10,6 @@ from .kinds import KINDS
 
 # Upper bounds of the histogram's classes, in milliseconds. The first: no new connection waited at all.
 CLASSES_MS = (0, 5, 10, 20, 50, 100, 200, 1000, 5000)
-# Of the plot: a tenth of a second that fewer than this share of a line's faults have seen is left out.
-SEEN_SHARE = 0.5
 
 
 def histogram(values_ms):
@@ -49,15 +47,10 @@ def is_ended_at_once(result):
 
 
 def rates(results):
-    """Answers in each tenth of a second around the fault, in percent of those before; as far as enough have seen."""
-    values = []
-    for place in range(max(map(len, (result["bins"] for result in results)), default=0)):
-        seen = [result for result in results if len(result["bins"]) > place]
-        before = sum(sum(result["bins"][:BINS_BEFORE]) / BINS_BEFORE for result in seen)
-        if len(seen) < SEEN_SHARE * len(results) or before == 0:
-            break
-        values.append(100 * sum(result["bins"][place] for result in seen) / before)
-    return values
+    """Answers in each tenth of a second around the fault, in percent of those before; as far as all have seen."""
+    before = sum(sum(result["bins"][:BINS_BEFORE]) / BINS_BEFORE for result in results)
+    length = min((len(result["bins"]) for result in results), default=0)
+    return [100 * sum(result["bins"][place] for result in results) / before for place in range(length if before else 0)]
 
 
 def throughput(results):
@@ -83,6 +76,8 @@ def row(title, results):
 
 FIGURES = ["connections owned", "lost", "ms without the node", "ms until served", "answers"]
 HEAD_BY_KIND = ["fault", "times", "nodes died", *FIGURES]
+HEAD_OF_STOCKS = ["configuration", "faults so far", "the last of", "free memory, KiB less", "gauges",
+                  "of which larger"]
 HEAD_BY_NODE = ["a node that ended at once", "times", *FIGURES]
 
 
@@ -122,13 +117,13 @@ def stock_changes(look):
     before, after = look["before"], look["after"]
     rows = [f"{name} {before.get(name, 0):.0f} to {after[name]:.0f}" for name in sorted(after)
             if name != FREE_MEMORY and after[name] > before.get(name, 0)]
-    return "; ".join(rows) or "nothing"
+    return "; ".join(rows) or "none"
 
 
 def stocks(look):
-    kind = KINDS[look["kind"]].title if look["kind"] in KINDS else look["kind"]
+    kind = KINDS[look["kind"]].title if look["kind"] in KINDS else "all kinds"
     used_bytes = look["before"][FREE_MEMORY] - look["after"][FREE_MEMORY]
-    return [look["configuration"], kind, str(look["faults"]), f"{used_bytes / 1024:+.0f}",
+    return [look["configuration"], str(look["faults"]), kind, f"{used_bytes / 1024:+.0f}",
             str(len(look["after"])), stock_changes(look)]
 
 
@@ -144,29 +139,29 @@ def table(data):
     """The whole of it, as README.md has it."""
     results = data["results"]
     parts = [
-        f"One run of {len(results)} faults, seed {data['seed']}, at {data['version']}, in {data['took_s'] / 60:.0f} minutes "
-        "on a machine without KVM. Two figures: half of all times, and the worst one; `answers`: in the first "
-        "tenth of a second and the first half second behind the fault, against those before.",
+        f"One run of {len(results)} faults, seed {data['seed']}, at {data['version']}, in "
+        f"{data['took_s'] / 60:.0f} minutes on a machine without KVM. Two figures in milliseconds: the median, and "
+        "the most; two of answers: in the first tenth of a second and the first half second behind the fault, "
+        "against those before.",
         markdown(by_kind(results), HEAD_BY_KIND),
         markdown(by_node(results), HEAD_BY_NODE),
         "Nodes by when, in ms from the fault, the last new connection that had to wait began at the latest:",
         markdown([[title, *map(str, counts)] for title, counts in classes(results)], ["a node", *class_titles()])]
     if data["looks"]:
         parts += ["Memory and all other gauges of `/metrics`, over all nodes, before and after:",
-                  markdown([stocks(look) for look in data["looks"]],
-                           ["configuration", "of", "faults", "KiB less free", "gauges", "more of"])]
+                  markdown([stocks(look) for look in data["looks"]], HEAD_OF_STOCKS)]
     return "\n\n".join([*parts, problems(data)]) + "\n"
 
 
 def picture(data):
-    results = data["results"]
-    at_once = grouped([result for result in results if is_ended_at_once(result)],
+    watched = [result for result in data["results"] if result["watch_s"] > 0 and result["has_died"]]
+    at_once = grouped([result for result in watched if is_ended_at_once(result)],
                       lambda result: result["configuration"])
     lines = [(f"{name}: {len(group)} ended at once", rates(group)) for name, group in at_once.items()]
-    noticed = [result for result in results if result["has_died"] and is_noticed(result)]
+    noticed = [result for result in watched if is_noticed(result)]
     if noticed:
         lines.append((f"all: {len(noticed)} had to be noticed", rates(noticed)))
-    return plot.draw(lines, class_titles(), classes(results))
+    return plot.draw(lines, class_titles(), classes(data["results"]))
 
 
 def write(folder):

@@ -200,6 +200,7 @@ class Scene:
 
     def settle(self):
         """All that is kept is claimed by an application, and known by its owners."""
+        self.clients.drop_lost()
         self.fill()
         self.clients.stop()
         wait_until(lambda: not any(connection.is_waiting for connection in self.clients.kept),
@@ -212,6 +213,10 @@ class Scene:
             return all(connection.owners for connection in self.clients.kept)
 
         wait_until(are_known, "all connections to have an owner", self.machine.last_lines, LOOK_S)
+
+    def keep_alive(self):
+        """No kept connection has been idle for long: nobody ends it for that."""
+        self._ask_all(self.clients.ask)
 
     # --- The fault ---
 
@@ -239,13 +244,14 @@ class Scene:
         else:
             self.machine.type(f"fault {kind.name} {node} {seed}\n")
 
-    def fault(self, number, kind_name, node, seed):
+    def fault(self, number, kind_name, node, seed, watch_s=0.0):
+        """Under load, which goes on until all is well again, and for `watch_s` at least."""
         kind = KINDS[kind_name]
         self.settle()
         before = self._figures or self.figures()
         roles = self.roles.get(node, "")
         result = Result(number, self.configuration.name, kind.name, seed, node, roles,
-                        has_console=node == self.starts[0], has_card=node == self.card_owner)
+                        has_console=node == self.starts[0], has_card=node == self.card_owner, watch_s=watch_s)
         slow = [connection for index, connection in enumerate(self.clients.kept)
                 if not connection.is_busy and index % SLOW_STEP == 0]
         for connection in slow:

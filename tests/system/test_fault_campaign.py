@@ -6,6 +6,7 @@ import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,7 +14,8 @@ from harness import Browser, Network, Talus, wait_until, wrk
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults.scene import CONFIGURATIONS, Scene  # noqa: E402 (found through the path above)
+from faults import report  # noqa: E402 (found through the path above)
+from faults.scene import CONFIGURATIONS, Scene  # noqa: E402
 
 # (kind, which kind of node).
 COMBINED = [("page", "card"), ("stack", "httpd"), ("message", "console"), ("mce", "LS TS CM"), ("link", ""),
@@ -34,7 +36,19 @@ def test_a_fault_costs_the_connections_of_its_node_and_no_others(name, faults):
         assert sum(result.lost for result in results) > 0
         # All are back, and what is open is what the clients have.
         scene.settle()
-        assert set(scene.owners()) == {connection.port for connection in scene.clients.kept}
+        ports = {connection.port for connection in scene.clients.kept}
+        wait_until(lambda: set(scene.owners()) == ports, "no others to be open", scene.machine.last_lines)
+
+
+PLOT = Path(report.__file__).parent / "faults.svg"
+PLOT_BYTES_MAX = 60_000
+
+
+def test_the_plot_that_the_readme_shows_is_there_and_small():
+    assert PLOT.stat().st_size < PLOT_BYTES_MAX
+    assert ElementTree.parse(PLOT).getroot().tag.endswith("svg")
+    readme = PLOT.parents[2] / "README.md"
+    assert f"({PLOT.relative_to(readme.parent)})" in readme.read_text(encoding="utf-8")
 
 
 def ports_of(network, program):
