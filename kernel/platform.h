@@ -49,9 +49,9 @@ void platform_stop_node(node_id_t node, bool by_reset);
 /* How many of those this node has taken. Several at once may count as one. */
 uint64_t platform_attention_count(void);
 /* Halt until a doorbell, a device's interrupt or `deadline_ns` (UINT64_MAX: no limit). One that
- * came after the caller last looked for work is not lost: this returns at once. Returns whether
- * nothing but time has ended it. */
-bool platform_sleep(uint64_t deadline_ns);
+ * came after the caller last looked for work is not lost: this returns at once. `*now_ns` is the
+ * time before and becomes that behind it. Returns whether nothing but time has ended it. */
+bool platform_sleep(uint64_t deadline_ns, uint64_t *now_ns);
 
 /* --- Memory of this node alone (libc/core/memory.h). --- */
 uint64_t platform_free_memory_bytes(void);

@@ -33,8 +33,9 @@ static void stop_machine(void)
     control_stop_elsewhere();
     /* The round rings the doorbells. */
     (void)dispatch_round();
-    for (uint64_t end_ns = platform_now_ns() + STOP_WAIT_NS; platform_now_ns() < end_ns;) {
-        platform_sleep(end_ns);
+    uint64_t now_ns = platform_now_ns();
+    for (uint64_t end_ns = now_ns + STOP_WAIT_NS; now_ns < end_ns;) {
+        platform_sleep(end_ns, &now_ns);
     }
 }
 

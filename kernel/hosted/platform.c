@@ -112,21 +112,21 @@ uint64_t interrupt_count(uint8_t vector)
     return number < HOSTED_VECTOR_MAX ? watched_counts[number] : 0;
 }
 
-bool platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns, uint64_t *now_ns)
 {
-    uint64_t now_ns = platform_now_ns();
     struct linux_wake wake;
 
-    if (deadline_ns <= now_ns) {
+    if (deadline_ns <= *now_ns) {
         return true;
     }
     next_look_ns =
         deadline_ns < UINT64_MAX - STANDSTILL_NS ? deadline_ns + STANDSTILL_NS : UINT64_MAX;
-    wake = linux_sleep(deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - now_ns);
+    wake = linux_sleep(deadline_ns == UINT64_MAX ? UINT64_MAX : deadline_ns - *now_ns);
     attention_count += wake.rung / LINUX_ATTENTION;
     for (unsigned i = 0; wake.readable != 0; i++, wake.readable >>= 1) {
         watched_counts[i] += wake.readable & 1;
     }
+    *now_ns = platform_now_ns();
     return wake.is_timeout;
 }
 

@@ -34,6 +34,7 @@ static unsigned node_down_count, node_up_count;
 static uint64_t attention_count; /* attention interrupts when this node last looked */
 static bool has_late_work;       /* something was done on the way to sleep */
 static uint64_t now_ns;          /* of this round; 0: nobody has asked in it */
+static uint64_t woken_ns;        /* the next round's, which a sleep has just looked at; or 0 */
 
 void dispatch_initialise(void)
 {
@@ -45,7 +46,7 @@ void dispatch_initialise(void)
     node_down_count = node_up_count = 0;
     attention_count = platform_attention_count();
     has_late_work = false;
-    now_ns = 0;
+    now_ns = woken_ns = 0;
 }
 
 void dispatch_register_source(struct dispatch_source *source)
@@ -230,8 +231,8 @@ unsigned dispatch_round(void)
     struct dispatch_source *each;
 
     has_late_work = false;
-    now_ns = 0;
-    peers_begin_round();
+    now_ns = woken_ns;
+    woken_ns = 0;
     counter_increment(COUNTER_DISPATCH_ROUNDS);
 
     work += peers_send_posted();
@@ -270,7 +271,7 @@ static bool prepare_sources(void)
 /* Returns how long. */
 static uint64_t halt_until(uint64_t timer_ns, bool is_blocked)
 {
-    uint64_t begin_ns = platform_now_ns(), end_ns;
+    uint64_t begin_ns = platform_now_ns(), end_ns = begin_ns;
     bool is_timer_alone;
 
     counter_set(COUNTER_MEMORY_FREE, platform_free_memory_bytes());
@@ -278,11 +279,11 @@ static uint64_t halt_until(uint64_t timer_ns, bool is_blocked)
     do {
         uint64_t watch_ns = watch_deadline_ns(is_blocked);
 
-        is_timer_alone = platform_sleep(timer_ns < watch_ns ? timer_ns : watch_ns);
-        end_ns = platform_now_ns();
+        is_timer_alone = platform_sleep(timer_ns < watch_ns ? timer_ns : watch_ns, &end_ns);
     } while (watch_look(end_ns) && is_timer_alone && end_ns < timer_ns);
     counter_add(COUNTER_IDLE_NS, end_ns + 1);
     counter_increment(COUNTER_SLEEPS);
+    woken_ns = end_ns;
     return end_ns - begin_ns;
 }
 

@@ -65,12 +65,10 @@ void send_initialise(void);
 void send_note_due(struct peer *peer, uint8_t due);
 /* The oldest that waits for this node is done with: sent, handled, or never to be. */
 void send_release_first_posted(struct peer *peer);
-/* From now on peers_is_blocked() is of another round. */
-void peers_begin_round(void);
 /* Whether a send of this round has found no room; and whether who had none has some now. */
 bool peers_is_blocked(void);
 bool peers_has_room_come(void);
-/* Send to other nodes what waited for room, as far as there is some now; returns how many. */
+/* First in a round: send what waited for room, as far as there is some now; returns how many. */
 unsigned peers_send_posted(void);
 /* Once a round, for each node that was sent something, however much it was. */
 void peers_ring_doorbells(void);

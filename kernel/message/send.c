@@ -27,6 +27,7 @@
 static struct peer *first_due;        /* of those with something due */
 static struct peer *first_waiting;    /* of those for whom something is posted, or was of late */
 static struct node_set blocked_nodes; /* those without room for a send of this round */
+static bool is_any_blocked;           /* else what stands there is of a round before */
 static struct posted reserved_blocks[POSTED_RESERVE];
 static struct reserve blocks;
 
@@ -48,7 +49,7 @@ void send_initialise(void)
 {
     first_due = NULL;
     first_waiting = NULL;
-    peers_begin_round();
+    is_any_blocked = false;
     own_ring = (struct own_ring){
         .end = own_ring_bytes,
         .limit = own_ring_bytes + OWN_RING_BYTES,
@@ -56,6 +57,13 @@ void send_initialise(void)
     };
     reserve_initialise(&blocks, &posted_kind, reserved_blocks, sizeof(reserved_blocks[0]),
                        POSTED_RESERVE);
+}
+
+static void note_blocked(node_id_t node)
+{
+    blocked_nodes = is_any_blocked ? blocked_nodes : (struct node_set){{0}};
+    is_any_blocked = true;
+    node_set_add(&blocked_nodes, node);
 }
 
 void send_note_due(struct peer *peer, uint8_t due)
@@ -119,7 +127,7 @@ static bool find_room(node_id_t to, size_t length_bytes)
                                  (opening_try(to) && channel_make_room(sender, length_bytes)))) {
         return true;
     }
-    node_set_add(&blocked_nodes, to);
+    note_blocked(to);
     return false;
 }
 
@@ -294,7 +302,7 @@ static unsigned send_posted_to(struct peer *peer)
             send_release_first_posted(peer);
             count++;
         } else if (!opening_try(peer->node)) {
-            node_set_add(&blocked_nodes, peer->node);
+            note_blocked(peer->node);
             peer->sender.ready_lines = 0;
             break;
         }
@@ -306,6 +314,7 @@ unsigned peers_send_posted(void)
 {
     struct peer **link = &first_waiting;
     unsigned count = 0;
+    is_any_blocked = false;
 
     while (UNLIKELY(*link != NULL)) {
         struct peer *peer = *link;
@@ -357,14 +366,9 @@ bool peers_is_anything_due(void)
     return first_due != NULL || peers_is_own_waiting();
 }
 
-void peers_begin_round(void)
-{
-    blocked_nodes = (struct node_set){{0}};
-}
-
 bool peers_is_blocked(void)
 {
-    return !node_set_is_empty(&blocked_nodes);
+    return is_any_blocked;
 }
 
 bool peers_has_room_come(void)

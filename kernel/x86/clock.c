@@ -25,17 +25,12 @@ uint64_t clock_left_out_ns;
 int64_t clock_offset_ns;
 static uint64_t boot_ns_per_tick;
 
-static uint64_t leave_out(uint64_t now_ns, uint64_t resumed_ns)
+uint64_t clock_leave_out(uint64_t now_ns, uint64_t resumed_ns)
 {
     ASSERT_SLOW(now_ns > resumed_ns);
     clock_left_out_ns += now_ns - resumed_ns;
     clock_offset_ns -= (int64_t)(now_ns - resumed_ns);
     return resumed_ns;
-}
-
-uint64_t clock_leave_out(uint64_t now_ns)
-{
-    return leave_out(now_ns, clock_next_look_ns);
 }
 
 static uint64_t sleep_begin_ns, sleep_left_out_ns; /* of the last sleep */
@@ -49,13 +44,15 @@ static void note_sleep(uint64_t now_ns)
     sleep_left_out_ns = clock_left_out_ns;
 }
 
-void clock_woken(void)
+uint64_t clock_woken(void)
 {
     uint64_t now_ns = clock_line_ns();
 
-    if (UNLIKELY(now_ns > clock_next_look_ns) && !is_after_standstill) {
-        clock_next_look_ns = leave_out(now_ns, sleep_begin_ns) + CLOCK_STANDSTILL_NS;
+    if (UNLIKELY(now_ns > clock_next_look_ns)) {
+        now_ns = clock_leave_out(now_ns, is_after_standstill ? clock_next_look_ns : sleep_begin_ns);
     }
+    clock_next_look_ns = now_ns + CLOCK_STANDSTILL_NS;
+    return now_ns;
 }
 
 void clock_follow(struct clock_line line, uint64_t step_max_ns)

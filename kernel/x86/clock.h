@@ -15,8 +15,8 @@ extern int64_t clock_offset_ns;     /* of the line that the clock follows, less 
 extern uint64_t clock_left_out_ns;  /* so long has the node stood still */
 extern uint64_t clock_next_look_ns; /* at the latest, unless it stands still */
 
-/* It has stood still, and it is not `now_ns`: returns what it is. */
-uint64_t clock_leave_out(uint64_t now_ns);
+/* It has stood still since `resumed_ns`, and it is not `now_ns`: returns what it is. */
+uint64_t clock_leave_out(uint64_t now_ns, uint64_t resumed_ns);
 
 /* The line that the clock follows, as far as the counter has come. */
 static inline uint64_t clock_line_ns(void)
@@ -35,7 +35,7 @@ static inline uint64_t clock_advance_ns(void)
     uint64_t now_ns = clock_line_ns();
 
     if (UNLIKELY(now_ns > clock_next_look_ns)) {
-        now_ns = clock_leave_out(now_ns);
+        now_ns = clock_leave_out(now_ns, clock_next_look_ns);
     }
     clock_next_look_ns = now_ns + CLOCK_STANDSTILL_NS;
     return now_ns;
@@ -55,9 +55,9 @@ void clock_initialise(void);
 /* Before a sleep: interrupt this core at the deadline (UINT64_MAX: at none), or a little later; or
  * earlier: for a deadline set before, or because this one is farther than the timer reaches. */
 void clock_arm(uint64_t deadline_ns, uint64_t now_ns);
-/* The first look after a sleep. One that ends too late may have been a standstill from its begin
- * on: then all of it is left out, and no time-out is over. Of two in a row the second counts until
- * its timer: there the node gets too little of a core, and a time-out must be over some day. */
-void clock_woken(void);
+/* The time after a sleep. One that ends too late may have been a standstill from its begin on: then
+ * all of it is left out, and no time-out is over. Of two in a row the second counts until its
+ * timer: there the node gets too little of a core, and a time-out must be over some day. */
+uint64_t clock_woken(void);
 /* From the timer's interrupt. */
 void clock_fired(void);

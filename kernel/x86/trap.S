@@ -13,7 +13,7 @@ trap_stubs:
     .rept 256
     .balign 16
     /* All but those that push an error code themselves (SDM 3A table 6-1, APM 2 table 8-1). */
-    .if (vector != 8) && ((vector < 10) || (vector > 14)) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
+    .if (vector < 32) && (vector != 8) && ((vector < 10) || (vector > 14)) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
     pushq $0
     .endif
     pushq $vector
@@ -25,23 +25,22 @@ trap_stubs:
     .set vector, vector + 1
     .endr
 
+    /* Taken in platform_sleep() alone, which has nothing in the registers that a call may change. */
+interrupt_entry:
+    cld
+    movq (%rsp), %rdi
+    call trap_interrupt
+    addq $8, %rsp
+    iretq
+
     /* Saves the registers as struct trap_frame has them, and what they held. */
-    .macro ENTER function
+exception_entry:
     .irp register, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
     pushq %\register
     .endr
     cld
     movq %rsp, %rdi
-    call \function
-    .endm
-
-exception_entry:
-    ENTER trap_exception
-    jmp leave
-
-interrupt_entry:
-    ENTER trap_interrupt
-leave:
+    call trap_exception
     .irp register, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
     popq %\register
     .endr

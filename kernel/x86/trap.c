@@ -137,10 +137,8 @@ void trap_exception(struct trap_frame *frame)
     }
 }
 
-void trap_interrupt(struct trap_frame *frame)
+void trap_interrupt(uint64_t vector)
 {
-    uint64_t vector = frame->vector;
-
     interrupt_counts[vector]++;
     interrupt_counts[INTERRUPT_ANY]++;
     counter_add(COUNTER_UNASKED_INTERRUPTS, !interrupt_is_used(vector));

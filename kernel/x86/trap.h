@@ -76,4 +76,4 @@ _Noreturn void panic_exception(const struct trap_frame *frame);
 
 /* From trap.S. */
 CALLED_FROM_OUTSIDE void trap_exception(struct trap_frame *frame);
-CALLED_FROM_OUTSIDE void trap_interrupt(struct trap_frame *frame);
+CALLED_FROM_OUTSIDE void trap_interrupt(uint64_t vector);

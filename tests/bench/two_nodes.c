@@ -160,9 +160,10 @@ uint64_t platform_attention_count(void)
     return 0;
 }
 
-bool platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns, uint64_t *now_ns)
 {
     (void)deadline_ns;
+    (void)now_ns;
     return true;
 }
 

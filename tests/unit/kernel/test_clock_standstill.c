@@ -179,13 +179,13 @@ static void a_sleep_under_an_earlier_timer_is_as_long_as_that(void **state)
     (void)state;
     clock_arm(start_ns + 5 * NS_PER_S, clock_advance_ns());
     pass_ns(NS_PER_S);
-    clock_woken();
+    assert_int_equal(clock_woken(), start_ns + NS_PER_S);
     assert_int_equal(clock_advance_ns(), start_ns + NS_PER_S);
     tsc_deadline = 0;
     clock_arm(start_ns + 50 * NS_PER_S, clock_advance_ns());
     assert_int_equal(tsc_deadline, 0);
     pass_ns(100 * NS_PER_S);
-    clock_woken();
+    assert_int_equal(clock_woken(), start_ns + NS_PER_S);
     assert_int_equal(clock_advance_ns(), start_ns + NS_PER_S);
 }
 
@@ -198,7 +198,7 @@ static void a_sleep_without_timer_may_be_as_long_as_it_wants(void **state)
     clock_arm(UINT64_MAX, clock_advance_ns());
     assert_int_equal(tsc_deadline, 0);
     pass_ns(100000 * NS_PER_S);
-    clock_woken();
+    assert_int_equal(clock_woken(), start_ns + 100000 * NS_PER_S);
     assert_int_equal(clock_advance_ns(), start_ns + 100000 * NS_PER_S);
 }
 

@@ -84,13 +84,16 @@ uint64_t clock_left_out_ns;
 int64_t clock_offset_ns;
 uint64_t clock_next_look_ns;
 
-uint64_t clock_leave_out(uint64_t now_ns)
+uint64_t clock_leave_out(uint64_t at_ns, uint64_t resumed_ns)
 {
-    return now_ns;
+    (void)resumed_ns;
+    return at_ns;
 }
 
 static uint64_t armed_ns;
 static unsigned woken_after; /* so many sleeps */
+
+#define WOKEN_NS 4321
 
 void clock_arm(uint64_t deadline_ns, uint64_t at_ns)
 {
@@ -99,11 +102,12 @@ void clock_arm(uint64_t deadline_ns, uint64_t at_ns)
     armed_ns = deadline_ns;
 }
 
-void clock_woken(void)
+uint64_t clock_woken(void)
 {
     woken_after = privileged.sleep_count;
     timer_count += timers_in_sleep;
     other_count += others_in_sleep;
+    return WOKEN_NS;
 }
 
 /* Addresses, as boot may have drawn them. */
@@ -377,16 +381,18 @@ static void no_node_interrupts_itself_or_one_that_is_not_there(void **state)
 #define DEADLINE_NS 5000
 
 static bool was_only_timer;
+static uint64_t now_ns;
 
 static void sleep_until_deadline(void)
 {
-    was_only_timer = platform_sleep(DEADLINE_NS);
+    now_ns = platform_now_ns();
+    was_only_timer = platform_sleep(DEADLINE_NS, &now_ns);
 }
 
-static void set_now_ns(uint64_t now_ns)
+static void set_now_ns(uint64_t time_ns)
 {
     clock_next_look_ns = UINT64_MAX; /* it has not stood still */
-    clock_offset_ns = (int64_t)now_ns;
+    clock_offset_ns = (int64_t)time_ns;
 }
 
 /* Interrupts come in the sleep, and only there. */
@@ -399,6 +405,7 @@ static void a_sleep_arms_the_timer_and_ends_with_interrupts_off(void **state)
     assert_int_equal(privileged.sleep_count, 1);
     assert_false(privileged.has_interrupts);
     assert_int_equal(woken_after, 1);
+    assert_int_equal(now_ns, WOKEN_NS);
 }
 
 static void nobody_sleeps_when_the_deadline_has_come(void **state)
@@ -408,6 +415,7 @@ static void nobody_sleeps_when_the_deadline_has_come(void **state)
     assert_true(privileged_call(sleep_until_deadline));
     assert_int_equal(privileged.sleep_count, 0);
     assert_int_equal(armed_ns, 0);
+    assert_int_equal(now_ns, DEADLINE_NS);
 }
 
 /* One whose doorbell rings as its timer fires has work; an NMI is no interrupt that is counted. */

@@ -459,7 +459,7 @@ uint64_t platform_attention_count(void)
     return own_attention_count;
 }
 
-bool platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns, uint64_t *until_ns)
 {
     last_deadline_ns = deadline_ns;
     if (deadline_ns <= now_ns) {
@@ -476,11 +476,11 @@ bool platform_sleep(uint64_t deadline_ns)
         fail_msg("the node sleeps for ever");
     }
     bool was_rung = is_rung;
-
     is_rung = false; /* what rang meanwhile has ended it */
     if (deadline_ns != UINT64_MAX && deadline_ns > now_ns) {
         now_ns = deadline_ns;
     }
+    *until_ns = platform_now_ns();
     return !was_rung && deadline_ns != UINT64_MAX;
 }
 

@@ -32,6 +32,7 @@ struct numbered {
 static struct variables {
     struct peer *first_due;
     struct node_set blocked_nodes;
+    bool is_any_blocked;
     struct own_ring own_ring;
     struct peer *built_peer;
 
@@ -72,6 +73,7 @@ static void save(struct variables *to)
 {
     to->first_due = first_due;
     to->blocked_nodes = blocked_nodes;
+    to->is_any_blocked = is_any_blocked;
     to->own_ring = own_ring;
     to->built_peer = built.peer;
     to->channels[0] = channels[0];
@@ -88,6 +90,7 @@ static void restore(const struct variables *from)
 {
     first_due = from->first_due;
     blocked_nodes = from->blocked_nodes;
+    is_any_blocked = from->is_any_blocked;
     own_ring = from->own_ring;
     built.peer = from->built_peer;
     channels[0] = from->channels[0];
@@ -233,7 +236,7 @@ static void reset_node(unsigned node)
     };
     become(node);
     memset(own_pages[node].page.counters, 0, sizeof(own_pages[node].page.counters));
-    peers_begin_round();
+    is_any_blocked = false;
     first_due = NULL;
     own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, (node_id_t)node};
     own_ring.limit += OWN_RING_BYTES;
@@ -321,9 +324,10 @@ void platform_send_attention(node_id_t node)
 }
 
 /* Interrupts are off except here (kernel/x86/platform.c). */
-bool platform_sleep(uint64_t deadline_ns)
+bool platform_sleep(uint64_t deadline_ns, uint64_t *now_ns)
 {
     ASSERT(deadline_ns == UINT64_MAX);
+    (void)now_ns;
     if ((memory_model_sleep() >> ATTENTION & 1) != 0) {
         attentions[turn]++;
     }
