@@ -163,7 +163,8 @@ static inline void channel_spoil_stale_sequence(struct message *line, uint32_t l
     }
 }
 
-static inline void channel_publish(struct channel_sender *sender)
+/* Returns the line behind it. */
+static inline const struct message *channel_publish(struct channel_sender *sender)
 {
     uint32_t line_number = sender->sent_lines;
     struct message *message = channel_line_of(sender, line_number);
@@ -182,12 +183,13 @@ static inline void channel_publish(struct channel_sender *sender)
     /* Keeps the message, and a word spoilt behind it, before its sequence word. Pairs with the
      * acquire in channel_receive(). */
     mailbox_store_release(&message->header.sequence, channel_sequence(line_number));
+    return next;
 }
 
-/* Behind channel_publish(), if more will follow soon: the cache fetches their lines meanwhile. For
- * one that is alone it is slower. Measured: 8 lines ahead streaming costs half; with 4 it costs
- * more, and with 16 messages that go both ways take each other's lines away. */
-static inline void channel_expect_more(const struct channel_sender *sender)
+/* Behind channel_publish(), if more will follow soon: the cache fetches their lines, but at the end
+ * of the ring. For one that is alone it is slower. Measured: 8 lines ahead streaming costs half;
+ * with 4 it costs more, and with 16 messages that go both ways take each other's lines away. */
+static inline void channel_expect_more(const struct message *next)
 {
-    __builtin_prefetch(channel_line_of(sender, sender->sent_lines + 8), 1);
+    __builtin_prefetch((const void *)((uintptr_t)next + 8 * CHANNEL_LINE_BYTES), 1);
 }

@@ -188,11 +188,11 @@ static void wait_for_room(struct peer *peer, struct posted *posted)
     }
 }
 
-static inline void note_sent(struct peer *peer)
+static inline void note_sent(struct peer *peer, const struct message *next)
 {
     counter_increment(COUNTER_CHANNEL_SENT);
     if ((peer->due & DUE_MESSAGE) != 0) {
-        channel_expect_more(&peer->sender); /* as it seems */
+        channel_expect_more(next); /* as it seems */
     } else {
         send_note_due(peer, DUE_MESSAGE);
     }
@@ -206,8 +206,7 @@ void send_publish(void)
     ASSERT(place >= BUILT_IN_CHANNEL);
     own_ring.building = BUILT_NOWHERE;
     if (LIKELY(place == BUILT_IN_CHANNEL)) {
-        channel_publish(&peer->sender);
-        note_sent(peer);
+        note_sent(peer, channel_publish(&peer->sender));
     } else {
         wait_for_room(peer, built.posted);
     }
@@ -298,7 +297,7 @@ static unsigned send_posted_to(struct peer *peer)
 
     while (peer->first_posted != NULL) {
         if (channel_send(&peer->sender, (struct message *)peer->first_posted->message) == 0) {
-            note_sent(peer);
+            note_sent(peer, channel_line_of(&peer->sender, peer->sender.sent_lines));
             send_release_first_posted(peer);
             count++;
         } else if (!opening_try(peer->node)) {
@@ -314,8 +313,8 @@ unsigned peers_send_posted(void)
 {
     struct peer **link = &first_waiting;
     unsigned count = 0;
-    is_any_blocked = false;
 
+    is_any_blocked = false;
     while (UNLIKELY(*link != NULL)) {
         struct peer *peer = *link;
 

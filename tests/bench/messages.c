@@ -182,7 +182,7 @@ static inline void channel_send_number(void)
     message->header.type = TYPE;
     message->header.length_bytes = sizeof(*message);
     message->number = sent_number++;
-    channel_publish(&sender);
+    channel_expect_more(channel_publish(&sender));
 }
 
 static inline void channel_receive_number(void)
@@ -201,7 +201,6 @@ AS_IN_IMAGES static void stream(unsigned count)
     for (unsigned i = 0; i < count; i++) {
         if (self == 0) {
             channel_send_number();
-            channel_expect_more(&sender);
         } else {
             channel_receive_number();
         }
