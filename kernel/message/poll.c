@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channels at which this node looks for messages: those that are open. Most of them are quiet
- * most of the time, and a look at each would cost a round more than all else it does. So a channel
- * on which nothing has come for long is marked as quiet: of those, a round looks at one, which
- * bounds the wait at a node that never sleeps, and whoever sends on one interrupts.
+ * The channels at which this node looks for messages: those that are open. Most of them have none
+ * most of the time, and looks would be most of a round. So a channel on which nothing has come for
+ * long is quiet: of those, a round looks at one, which bounds the wait at a node that never sleeps,
+ * and whoever sends on one interrupts.
  */
 #include "kernel/message/channel.h"
 #include "kernel/message/peers.h"
@@ -25,7 +25,9 @@ struct watched_channel {
 };
 
 MEMORY_KIND(channels_kind, "polled_channels");
-static struct watched_channel *channels; /* the quiet ones last; room for all */
+/* Room for all: the loud ones, an end that seems to have a message, the quiet ones. */
+static struct watched_channel *channels;
+static const uint32_t end_word = 1;
 static unsigned loud_count;
 static unsigned channel_count;
 static unsigned next_quiet; /* how many behind the first */
@@ -42,7 +44,9 @@ static void set_quiet(node_id_t from, bool is_quiet)
 
 void poll_initialise(void)
 {
-    channels = memory_renew(&channels_kind, channels, platform_node_count() * sizeof(*channels));
+    channels =
+        memory_renew(&channels_kind, channels, (platform_node_count() + 1) * sizeof(*channels));
+    channels[0] = (struct watched_channel){.word = &end_word, .sequence = end_word};
     loud_count = 0;
     channel_count = 0;
     next_quiet = 0;
@@ -67,27 +71,42 @@ static void swap(struct watched_channel *first, struct watched_channel *second)
     *second = other;
 }
 
+static void make_loud(struct watched_channel *quiet)
+{
+    struct watched_channel *end = &channels[loud_count++];
+
+    swap(quiet, end + 1);
+    swap(end, end + 1);
+}
+
+static void make_quiet(struct watched_channel *loud)
+{
+    loud_count--;
+    swap(loud, &channels[loud_count]);
+    swap(&channels[loud_count], &channels[loud_count + 1]);
+}
+
 void poll_add(node_id_t node)
 {
     ASSERT(channel_count < platform_node_count());
-    watch_channel(&channels[channel_count], &peers[node]);
-    swap(&channels[channel_count++], &channels[loud_count++]);
+    watch_channel(&channels[++channel_count], &peers[node]);
+    make_loud(&channels[channel_count]);
 }
 
 void poll_remove(node_id_t node)
 {
     unsigned index = 0;
 
-    while (index < channel_count && channels[index].from != &peers[node]) {
+    while (index <= channel_count && channels[index].from != &peers[node]) {
         index++;
     }
-    ASSERT(index < channel_count);
+    ASSERT(index <= channel_count);
     set_quiet(node, false);
     if (index < loud_count) {
-        swap(&channels[index], &channels[--loud_count]);
-        index = loud_count;
+        make_quiet(&channels[index]);
+        index = loud_count + 1;
     }
-    channels[index] = channels[--channel_count];
+    channels[index] = channels[channel_count--];
 }
 
 static inline bool has_message(const struct watched_channel *channel)
@@ -95,10 +114,18 @@ static inline bool has_message(const struct watched_channel *channel)
     return mailbox_load(channel->word) == channel->sequence;
 }
 
+/* Of those that are not quiet, this one first, or their end. */
+static inline struct watched_channel *next_with_message(struct watched_channel *channel)
+{
+    while (!has_message(channel)) {
+        channel++;
+    }
+    return channel;
+}
+
 static unsigned receive(struct watched_channel *channel)
 {
     unsigned count = receive_from(channel->from);
-
     watch_channel(channel, channel->from);
     return count;
 }
@@ -107,13 +134,13 @@ static void end_quiet(struct watched_channel *channel)
 {
     set_quiet(channel->from->node, false);
     channel->has_spoken = true;
-    swap(channel, &channels[loud_count++]);
+    make_loud(channel);
 }
 
 static unsigned look_at_one_quiet(void)
 {
     next_quiet = next_quiet + 1 < channel_count - loud_count ? next_quiet + 1 : 0;
-    struct watched_channel *channel = &channels[loud_count + next_quiet];
+    struct watched_channel *channel = &channels[loud_count + 1 + next_quiet];
 
     if (LIKELY(!has_message(channel))) {
         return 0;
@@ -124,7 +151,7 @@ static unsigned look_at_one_quiet(void)
 
 void peers_look_at_quiet(void)
 {
-    for (unsigned i = loud_count; i < channel_count; i++) {
+    for (unsigned i = loud_count + 1; i <= channel_count; i++) {
         if (has_message(&channels[i])) {
             end_quiet(&channels[i]); /* what it changes places with has been looked at */
         }
@@ -140,7 +167,7 @@ static __attribute__((noinline)) void sweep(void)
     for (unsigned i = loud_count; i-- > 0;) {
         if (!channels[i].has_spoken) {
             set_quiet(channels[i].from->node, true);
-            swap(&channels[i], &channels[--loud_count]);
+            make_quiet(&channels[i]);
         }
         channels[i].has_spoken = false;
     }
@@ -154,13 +181,11 @@ static __attribute__((noinline)) void sweep(void)
 
 unsigned peers_receive_all(void)
 {
-    struct watched_channel *end = channels + loud_count;
+    struct watched_channel *next = channels;
     unsigned count = 0;
 
-    for (struct watched_channel *channel = channels; channel < end; channel++) {
-        if (UNLIKELY(has_message(channel))) {
-            count += receive(channel);
-        }
+    while (UNLIKELY((next = next_with_message(next))->from != NULL)) {
+        count += receive(next++);
     }
     if (loud_count < channel_count) {
         count += look_at_one_quiet();
@@ -173,10 +198,5 @@ unsigned peers_receive_all(void)
 
 bool peers_is_any_message_waiting(void)
 {
-    for (unsigned i = 0; i < loud_count; i++) {
-        if (has_message(&channels[i])) {
-            return true;
-        }
-    }
-    return false;
+    return next_with_message(channels)->from != NULL;
 }

@@ -36,7 +36,7 @@ static struct variables {
     struct own_ring own_ring;
     struct peer *built_peer;
 
-    struct watched_channel channels[1];
+    struct watched_channel channels[2];
     unsigned loud_count;
     unsigned channel_count;
     unsigned next_quiet;
@@ -61,7 +61,7 @@ static union {
     uint8_t bytes[STATUS_PAGE_BYTES(MODEL_NODES)];
 } own_pages[MODEL_NODES], other_pages[MODEL_NODES];
 static struct peer model_peers[MODEL_NODES];
-static struct watched_channel model_channels[MODEL_NODES];
+static struct watched_channel model_channels[MODEL_NODES + 1];
 static _Alignas(
     CHANNEL_LINE_BYTES) uint8_t own_rings[MODEL_NODES][MODEL_LINES_MAX * CHANNEL_LINE_BYTES];
 static _Alignas(CHANNEL_LINE_BYTES) uint8_t
@@ -76,7 +76,7 @@ static void save(struct variables *to)
     to->is_any_blocked = is_any_blocked;
     to->own_ring = own_ring;
     to->built_peer = built.peer;
-    to->channels[0] = channels[0];
+    memcpy(to->channels, channels, sizeof(to->channels));
     to->loud_count = loud_count;
     to->channel_count = channel_count;
     to->next_quiet = next_quiet;
@@ -93,7 +93,7 @@ static void restore(const struct variables *from)
     is_any_blocked = from->is_any_blocked;
     own_ring = from->own_ring;
     built.peer = from->built_peer;
-    channels[0] = from->channels[0];
+    memcpy(channels, from->channels, sizeof(from->channels));
     loud_count = from->loud_count;
     channel_count = from->channel_count;
     next_quiet = from->next_quiet;
@@ -240,6 +240,7 @@ static void reset_node(unsigned node)
     first_due = NULL;
     own_ring = (struct own_ring){own_ring_bytes, own_ring_bytes, BUILT_NOWHERE, (node_id_t)node};
     own_ring.limit += OWN_RING_BYTES;
+    channels[0] = (struct watched_channel){.word = &end_word, .sequence = end_word};
     loud_count = channel_count = next_quiet = 0;
     rounds_to_sweep = QUIET_ROUNDS;
     poll_add((node_id_t)(1 - node));
@@ -326,8 +327,8 @@ void platform_send_attention(node_id_t node)
 /* Interrupts are off except here (kernel/x86/platform.c). */
 bool platform_sleep(uint64_t deadline_ns, uint64_t *now_ns)
 {
-    ASSERT(deadline_ns == UINT64_MAX);
     (void)now_ns;
+    ASSERT(deadline_ns == UINT64_MAX);
     if ((memory_model_sleep() >> ATTENTION & 1) != 0) {
         attentions[turn]++;
     }
