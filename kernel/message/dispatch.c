@@ -295,16 +295,14 @@ void dispatch_sleep(void)
     status_set_sleep(is_blocked ? NODE_SLEEPS_FOR_ROOM : NODE_SLEEPS);
     bool has_work = peers_is_any_message_waiting() || (is_blocked && peers_has_room_come());
 
-    has_work |= prepare_sources();
+    has_work = has_work || prepare_sources();
     /* In arming itself a source may have made a thread ready, sent, or found a channel full. */
     has_late_work =
         thread_is_any_ready() || peers_is_anything_due() || peers_is_blocked() != is_blocked;
     pass_on_log();
-    uint64_t slept_ns = 0;
+    uint64_t slept_ns =
+        has_work || has_late_work ? 0 : halt_until(timer_next_deadline_ns(), is_blocked);
 
-    if (!has_work && !has_late_work) {
-        slept_ns = halt_until(timer_next_deadline_ns(), is_blocked);
-    }
     status_set_sleep(NODE_AWAKE);
     if (watch_next != NULL) {
         watch_next->woken(slept_ns);

@@ -20,13 +20,20 @@
 
 #define DEADLINE_NS 5000
 
-static unsigned flush_count, expired_count, death_count;
+static unsigned flush_count, armed_count, expired_count, death_count;
 static struct timer timer;
 
 static void note_flush(void *context)
 {
     (void)context;
     flush_count++;
+}
+
+static bool note_arming(void *context)
+{
+    (void)context;
+    armed_count++;
+    return false;
 }
 
 static void note_expiry(struct timer *expired)
@@ -41,12 +48,12 @@ static void note_death(node_id_t node)
     death_count++;
 }
 
-static struct dispatch_source source = {.flush = note_flush};
+static struct dispatch_source source = {.flush = note_flush, .prepare_sleep = note_arming};
 
 static int start(void **state)
 {
     (void)start_dispatcher(state);
-    flush_count = expired_count = death_count = 0;
+    flush_count = armed_count = expired_count = death_count = 0;
     dispatch_register_source(&source);
     dispatch_register_node_down(note_death);
     timer_initialise(&timer, note_expiry);
@@ -106,6 +113,17 @@ static void message_on_either_side_of_the_flag_is_not_slept_on(void **state)
     assert_int_equal(handled_count, 3);
 }
 
+static void no_source_is_armed_while_a_message_waits(void **state)
+{
+    (void)state;
+    assert_not_slept_on(message_comes, NULL); /* its channel is open from now on */
+    armed_count = 0;
+    assert_not_slept_on(message_comes, NULL);
+    assert_int_equal(armed_count, 0);
+    assert_not_slept_on(deadline_passes, NULL);
+    assert_int_equal(armed_count, 1);
+}
+
 static void deadline_before_the_flag_is_not_slept_on(void **state)
 {
     (void)state;
@@ -159,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(message_on_either_side_of_the_flag_is_not_slept_on),
+        TEST(no_source_is_armed_while_a_message_waits),
         TEST(deadline_before_the_flag_is_not_slept_on),
         TEST(deadline_behind_the_flag_is_not_slept_on),
         TEST(attention_before_the_flag_is_not_slept_on),
