@@ -113,13 +113,8 @@ static void take_up(node_id_t node, uint32_t incarnation)
     }
 }
 
-static bool is_forgotten(node_id_t node)
-{
-    return !peers[node].is_present && !peers[node].is_condemned;
-}
-
 /* Of one that is forgotten: let go of it when it is dead; take it up when it runs again. */
-static unsigned look_at_forgotten(node_id_t node, bool may_take_up)
+static unsigned look_at_forgotten(node_id_t node)
 {
     const struct peer *peer = &peers[node];
     uint32_t incarnation = status_incarnation(node);
@@ -131,7 +126,7 @@ static unsigned look_at_forgotten(node_id_t node, bool may_take_up)
     if (word >= NODE_DEAD) {
         watch_forget(node);
         status_let_go(node);
-    } else if (may_take_up && word == NODE_RUNNING && incarnation != peer->incarnation &&
+    } else if (word == NODE_RUNNING && incarnation != peer->incarnation &&
                dispatch_now_ns() >= peer->welcome_ns) {
         take_up(node, incarnation);
         return 1;
@@ -151,13 +146,13 @@ static unsigned look_at(node_id_t node)
     if (node == platform_node()) {
         return 0;
     }
-    if (is_forgotten(node)) {
-        return look_at_forgotten(node, true);
+    if (!peers[node].is_present && !peers[node].is_condemned) {
+        return look_at_forgotten(node);
     }
     if (status_node_state(node) == NODE_DEAD ||
         status_incarnation(node) != peers[node].incarnation) {
         take_down(node);
-        return 1 + look_at_forgotten(node, true);
+        return 1 + look_at_forgotten(node);
     }
     opening_look_at(node);
     return 0;

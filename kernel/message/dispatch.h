@@ -45,8 +45,8 @@ void dispatch_register_source(struct dispatch_source *source);
 void dispatch_register_node_down(void (*node_down)(node_id_t node));
 void dispatch_register_node_up(void (*node_up)(node_id_t node));
 /* A dead node's memory is used again when all that live have let go of it: this one, once its
- * node_down functions have run, unless it is held. Who finds then that a device does not stop
- * writing there holds the node, as long as this one lives. */
+ * node_down functions have run, unless it holds the node, then or before, because a device that it
+ * cannot stop may reach that memory. */
 void dispatch_hold_node(node_id_t node);
 
 /* The time of this round, which is when it was first asked for: for time-outs that need no more

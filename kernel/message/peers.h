@@ -32,7 +32,7 @@ struct peer {
     uint8_t due;          /* DUE_... */
     bool is_present;      /* exists, is not us, and neither has died nor been given up */
     bool is_condemned;    /* has been given up, and not been forgotten yet */
-    bool is_held;         /* something keeps this node from letting go of it, when it is dead */
+    bool is_held;         /* this node does not let go of it, when it is dead */
     uint32_t incarnation; /* that this node knows, or knew before it died */
     uint64_t welcome_ns;  /* the next one is taken for alive no sooner */
     /* The channel to it, until it is open (opening.c). */
