@@ -13,11 +13,10 @@
 node_id_t steering_ls(const struct configuration *configuration, unsigned group)
 {
     const unsigned ts_count = configuration->ts_count;
-    unsigned place = steering_position(configuration, group) * ts_count;
-    unsigned piece = place >> STEERING_GROUP_BITS;
+    uint64_t place = steering_place(configuration, group) * (uint64_t)ts_count;
+    unsigned piece = (unsigned)(place >> 32);
     unsigned spare_count = (configuration->spare_ls_count + ts_count - 1 - piece) / ts_count;
-    unsigned within_piece = place & (STEERING_GROUP_COUNT - 1);
-    unsigned part = within_piece * (1 + spare_count) >> STEERING_GROUP_BITS;
+    unsigned part = (unsigned)((uint64_t)(uint32_t)place * (1 + spare_count) >> 32);
 
     return part == 0 ? configuration_own_ls(configuration, configuration->flow_owners[piece])
                      : configuration->spare_ls[piece + (part - 1) * ts_count];

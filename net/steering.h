@@ -64,32 +64,31 @@ static inline unsigned steering_group(const struct configuration *configuration,
 }
 
 /*
- * The group's place in the range of all, 0 .. STEERING_GROUP_COUNT - 1, by which it is shared out.
+ * The group's place in the range of all, by which it is shared out: a fraction of 2^32.
  *
  * Clients number their ports in steps: Linux takes only even ones for connect(), some NATs every
  * fourth or eighth. So groups are permuted, by a multiplication: any small step then visits all
  * parts of the range evenly.
  */
-static inline unsigned steering_position(const struct configuration *configuration, unsigned group)
+static inline uint32_t steering_place(const struct configuration *configuration, unsigned group)
 {
     if (UNLIKELY(configuration->steering == STEERING_XOR6)) {
         unsigned both = group ^ group >> STEERING_XOR6_BITS;
 
-        return (both * STEERING_XOR6_MULTIPLIER & ((1u << STEERING_XOR6_BITS) - 1))
-               << STEERING_XOR6_BITS;
+        return both * STEERING_XOR6_MULTIPLIER << (32 - STEERING_XOR6_BITS);
     }
-    return group * STEERING_MULTIPLIER % STEERING_GROUP_COUNT;
+    return group * (STEERING_MULTIPLIER << (32 - STEERING_GROUP_BITS));
 }
 
 /*
- * The TS that owns a group's flows. The range of positions is cut into one piece for each TS, equal
- * to within one position. A dead one's piece is the next living one's.
+ * The TS that owns a group's flows. The range of places is cut into one piece for each TS, equal
+ * to within one group. A dead one's piece is the next living one's.
  */
 static inline node_id_t steering_owner(const struct configuration *configuration, unsigned group)
 {
-    unsigned position = steering_position(configuration, group);
+    uint64_t place = steering_place(configuration, group);
 
-    return configuration->flow_owners[position * configuration->ts_count >> STEERING_GROUP_BITS];
+    return configuration->flow_owners[place * configuration->ts_count >> 32];
 }
 
 /*
