@@ -20,7 +20,8 @@ struct gathered {
 MEMORY_KIND(closed_kind, "closed_connections");
 
 static struct gathered *gathered; /* of each node */
-static struct node_set gathering; /* those that have any */
+static struct node_set gathering; /* those that have any, and how many they are */
+static unsigned gathering_count;
 
 void closed_initialise(void)
 {
@@ -29,12 +30,16 @@ void closed_initialise(void)
         PANIC("no memory to report closed connections in");
     }
     gathering = (struct node_set){{0}};
+    gathering_count = 0;
 }
 
 static void empty(node_id_t cm)
 {
-    gathered[cm].count = 0;
-    node_set_remove(&gathering, cm);
+    if (gathered[cm].count != 0) {
+        gathered[cm].count = 0;
+        node_set_remove(&gathering, cm);
+        gathering_count--;
+    }
 }
 
 static void send_to(node_id_t cm)
@@ -58,6 +63,7 @@ inline void closed_report(const struct acceptor *acceptor, uint16_t port, uint64
     ASSERT(cm < platform_node_count()); /* checked when it came */
     if (some->count == 0) {
         node_set_add(&gathering, cm);
+        gathering_count++;
     }
     some->closed[some->count++] = closed_connection_of(acceptor, port, service_ns);
     if (some->count == CLOSED_MAX) {
@@ -67,8 +73,8 @@ inline void closed_report(const struct acceptor *acceptor, uint16_t port, uint64
 
 void closed_send_all(void)
 {
-    NODE_SET_EACH(&gathering, cm)
-    {
+    for (unsigned cm = 0; gathering_count != 0; cm++) {
+        cm = node_set_next(&gathering, cm);
         send_to((node_id_t)cm);
     }
 }
