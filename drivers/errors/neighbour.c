@@ -14,6 +14,8 @@
 #define QUIET_HALVES 32u
 #define RING_HALVES  24u
 
+static node_id_t beside; /* the next node, if it lives; on a machine of one, this one */
+
 /* The next node, at the last look. */
 static struct {
     node_id_t node; /* this one itself: there is no other */
@@ -33,6 +35,11 @@ static node_id_t living_neighbour(unsigned step)
         node = (node + step) % count;
     } while (node != platform_node() && status_node_state((node_id_t)node) != NODE_RUNNING);
     return (node_id_t)node;
+}
+
+static inline node_id_t next_living(void)
+{
+    return LIKELY(status_node_state(beside) == NODE_RUNNING) ? beside : living_neighbour(1);
 }
 
 /* Its event loop has begun, and does not sleep. */
@@ -66,13 +73,13 @@ static void look_at(node_id_t node, uint64_t now_ns)
 static void look_at_next(uint64_t now_ns)
 {
     if (UNLIKELY(now_ns >= next.next_look_ns) && question_half_ns != 0) {
-        look_at(living_neighbour(1), now_ns);
+        look_at(next_living(), now_ns);
     }
 }
 
 static uint64_t next_deadline_ns(void)
 {
-    node_id_t node = living_neighbour(1);
+    node_id_t node = next_living();
 
     if (node == platform_node() || question_half_ns == 0) {
         return UINT64_MAX;
@@ -108,6 +115,7 @@ static void start_watching(void)
 {
     static const struct watch_next watch = {look_at_next, next_deadline_ns, ring_watcher};
 
+    beside = (node_id_t)((platform_node() + 1) % platform_node_count());
     next.node = platform_node();
     next.next_look_ns = 0;
     watch_next = &watch;

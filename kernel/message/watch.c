@@ -146,7 +146,7 @@ static bool has_more_to_read(struct peer *peer)
            (channel_unacknowledged_lines(&peer->sender) != 0 || opening_is_awaited(peer->node));
 }
 
-static void look_at(node_id_t node)
+static __attribute__((noinline)) void look_at(node_id_t node)
 {
     struct watched *watched = &seen[node];
     struct watched before = *watched;
