@@ -352,6 +352,11 @@ static bool arm(struct nic_queue *queue)
     return true;
 }
 
+static bool is_idle(const struct nic_queue *queue)
+{
+    return ixgbe_rx_is_idle(&queue_of(queue)->rx) && ixgbe_tx_is_idle(&queue_of(queue)->tx);
+}
+
 static int transmit(struct nic_queue *queue, const struct frame_to_send *frame)
 {
     return ixgbe_transmit(&queue_of(queue)->tx, frame);
@@ -406,6 +411,7 @@ static int stop_other(struct nic_queue *queue, unsigned index)
 static const struct nic_queue_operations queue_operations = {
     .receive = receive,
     .is_pending = is_pending,
+    .is_idle = is_idle,
     .arm = arm,
     .transmit = transmit,
     .flush = flush,

@@ -146,8 +146,9 @@ MUST_CHECK int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned que
  */
 MUST_CHECK unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max);
 
-/* Whether ixgbe_receive() would find something. */
+/* Whether ixgbe_receive() would find something; and whether it would do nothing at all. */
 bool ixgbe_rx_is_pending(const struct ixgbe_rx *rx);
+bool ixgbe_rx_is_idle(const struct ixgbe_rx *rx);
 
 /* --- Transmit (tx.c) --- */
 
@@ -197,6 +198,8 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx);
 
 /* Tell the owners of frames that the device has read; returns how many were told. */
 unsigned ixgbe_tx_reclaim(struct ixgbe_tx *tx);
+/* Whether that would be none. */
+bool ixgbe_tx_is_idle(const struct ixgbe_tx *tx);
 
 /* Free descriptors: a frame takes one for each 16 KiB of a fragment, and perhaps one more. */
 unsigned ixgbe_tx_room(const struct ixgbe_tx *tx);

@@ -312,6 +312,12 @@ static inline bool is_refill_due(const struct ixgbe_rx *rx)
     return rx->size.given_max - (rx->filled - rx->next) >= REFILL_BATCH;
 }
 
+bool ixgbe_rx_is_idle(const struct ixgbe_rx *rx)
+{
+    /* Released buffers may be all there is for the device. */
+    return !ixgbe_rx_is_pending(rx) && !is_refill_due(rx);
+}
+
 /* Apart from its caller, which mostly finds nothing and saves no registers. */
 static __attribute__((noinline)) unsigned take_and_refill(struct ixgbe_rx *rx,
                                                           struct frame **frames, unsigned frame_max)
@@ -329,7 +335,5 @@ static __attribute__((noinline)) unsigned take_and_refill(struct ixgbe_rx *rx,
 
 unsigned ixgbe_receive(struct ixgbe_rx *rx, struct frame **frames, unsigned frame_max)
 {
-    /* Released buffers may be all there is for the device. */
-    return ixgbe_rx_is_pending(rx) || is_refill_due(rx) ? take_and_refill(rx, frames, frame_max)
-                                                        : 0;
+    return ixgbe_rx_is_idle(rx) ? 0 : take_and_refill(rx, frames, frame_max);
 }

@@ -297,19 +297,35 @@ void ixgbe_tx_flush(struct ixgbe_tx *tx)
     ixgbe_write(tx->registers, tx->tail_register, tx->tail & RING_MASK);
 }
 
+/* Whether the next report that was asked for is there: of what lies before this. */
+static inline bool has_report(const struct ixgbe_tx *tx, uint32_t *end)
+{
+    const struct ixgbe_tx_descriptor *descriptor;
+
+    if (tx->report_first == tx->report_end) {
+        return false;
+    }
+    *end = tx->reports[tx->report_first & RING_MASK];
+    descriptor = &tx->ring[(*end - 1) & RING_MASK];
+    return (mmio_read32(descriptor, offsetof(struct ixgbe_tx_descriptor, status)) & TX_DD) != 0;
+}
+
 static inline void take_reports(struct ixgbe_tx *tx)
 {
-    while (tx->report_first != tx->report_end) {
-        uint32_t end = tx->reports[tx->report_first & RING_MASK];
-        const struct ixgbe_tx_descriptor *descriptor = &tx->ring[(end - 1) & RING_MASK];
+    uint32_t end;
 
-        if ((mmio_read32(descriptor, offsetof(struct ixgbe_tx_descriptor, status)) & TX_DD) == 0) {
-            break;
-        }
+    while (has_report(tx, &end)) {
         ASSERT_SLOW(end - tx->head <= ixgbe_tx_in_flight(tx));
         tx->report_first++;
         tx->reported = end;
     }
+}
+
+bool ixgbe_tx_is_idle(const struct ixgbe_tx *tx)
+{
+    uint32_t end;
+
+    return tx->head == tx->reported && !has_report(tx, &end);
 }
 
 /* Apart from its caller, which mostly finds nothing. */

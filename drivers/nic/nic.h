@@ -238,8 +238,9 @@ struct nic_queue_operations {
     void (*flush)(struct nic_queue *queue);
     unsigned (*reclaim)(struct nic_queue *queue);
     unsigned (*in_flight)(const struct nic_queue *queue);
-    /* May be absent: where an interrupt comes as long as a frame waits; where nobody counts. All
-     * that a round with frames calls is above. */
+    /* May be absent: where a look costs no more; where an interrupt comes as long as a frame waits;
+     * where nobody counts. All that a round calls is above, and this one. */
+    bool (*is_idle)(const struct nic_queue *queue);
     bool (*arm)(struct nic_queue *queue);
     uint32_t (*take_dropped)(struct nic_queue *queue);
     struct nic_buffers (*count_buffers)(const struct nic_queue *queue);
@@ -260,6 +261,12 @@ struct nic_queue {
  * -ETIMEDOUT (logged).
  */
 MUST_CHECK int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue);
+
+/* Whether nic_queue_receive() and nic_queue_reclaim() would do nothing now. False: perhaps. */
+static inline bool nic_queue_is_idle(const struct nic_queue *queue)
+{
+    return queue->operations->is_idle != NULL && queue->operations->is_idle(queue);
+}
 
 /*
  * Take the frames that have come, at most frame_max, oldest first: they belong to the caller, who

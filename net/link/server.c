@@ -289,6 +289,13 @@ static __attribute__((noinline)) unsigned deliver_syns(struct frame **frames, un
     return count;
 }
 
+static __attribute__((noinline)) void note_syns(unsigned count)
+{
+    if (link_syns_note(count) && read_statistics() > 0) {
+        link_syns_begin();
+    }
+}
+
 /* The frames of a round, some of which may wait in the queue for SYNs. Returns how many. */
 static __attribute__((noinline)) unsigned deliver(struct frame **frames, unsigned count)
 {
@@ -298,8 +305,8 @@ static __attribute__((noinline)) unsigned deliver(struct frame **frames, unsigne
     if (count > 0) {
         unsigned syn_count = deliver_all(frames, count);
 
-        if (syn_count > 0 && link_syns_note(syn_count) && read_statistics() > 0) {
-            link_syns_begin();
+        if (syn_count > 0) {
+            note_syns(syn_count);
         }
     }
     if (UNLIKELY(link_syns_is_pending())) {
@@ -312,10 +319,14 @@ static __attribute__((noinline)) unsigned deliver(struct frame **frames, unsigne
  * next frames come together. Without it a node slept some ten times as often between requests. */
 static unsigned poll_queue(void *context)
 {
-    struct frame *frames[RECEIVE_BUDGET];
-    unsigned count = nic_queue_receive(queue.nic, frames, RECEIVE_BUDGET);
+    static struct frame *frames[RECEIVE_BUDGET]; /* so that no stack needs a guard */
+    unsigned count;
 
     (void)context;
+    if (nic_queue_is_idle(queue.nic) && !link_syns_is_pending()) {
+        return 0;
+    }
+    count = nic_queue_receive(queue.nic, frames, RECEIVE_BUDGET);
     if (count > 0 || link_syns_is_pending()) {
         count = deliver(frames, count);
     }
