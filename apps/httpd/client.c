@@ -2,10 +2,11 @@
 /*
  * Serving a client.
  *
- * Input is read into one buffer for all clients, and requests are read and answered in one struct
- * work; only what is left over when a client has to be waited for, part of a request or of a
- * response, is kept in a buffer and a work of its own. So an idle connection costs its struct
- * client, and the usual short connection nothing but that for a moment.
+ * A request that is known is looked at where it lies. All other input is read into one buffer for
+ * all clients, and requests are read and answered in one struct work; only what is left over when a
+ * client has to be waited for, part of a request or of a response, is kept in a buffer and a work
+ * of its own. So an idle connection costs its struct client, and the usual short connection nothing
+ * but that for a moment.
  */
 #include "apps/httpd/client.h"
 
@@ -20,7 +21,6 @@
 #include "apps/httpd/host.h"
 #include "apps/httpd/kept.h"
 #include "apps/httpd/known.h"
-#include "apps/httpd/repeat.h"
 #include "apps/httpd/sending.h"
 #include "apps/httpd/waiting.h"
 
@@ -286,29 +286,6 @@ static enum progress invite_body(struct client *client, struct work *work)
     return flush(client, work);
 }
 
-/* Read on from *at, which then stands behind what belongs to this request. */
-static enum request_progress parse(struct work *work, const char *head, char **at, const char *end)
-{
-    struct request *request = &work->request;
-    size_t bytes = (size_t)(end - *at);
-    bool is_whole = *at == head;
-    size_t consumed;
-
-    check(!request->is_complete && *at < end);
-    if (is_whole && repeat_recognise(request, head, bytes, &consumed)) {
-        *at += consumed;
-        return REQUEST_COMPLETE;
-    }
-    work_begin_request(work);
-    enum request_progress progress = request_parse(request, head, *at, bytes, &consumed);
-    check(consumed <= bytes);
-    *at += consumed;
-    if (is_whole && progress == REQUEST_COMPLETE) {
-        repeat_remember(request, head, consumed);
-    }
-    return progress;
-}
-
 /*
  * Handle the requests in `bytes` from `buffer` on, of which `parsed` belong to the first one and
  * are parsed. READY: all of it was handled or kept, and more may be read.
@@ -327,7 +304,7 @@ static __attribute__((noinline)) enum progress handle_input(struct client *clien
 
     check(parsed <= bytes && bytes <= INPUT_MAX_BYTES);
     while (at < end && progress == READY) {
-        enum request_progress parsing = parse(work, head, &at, end);
+        enum request_progress parsing = work_parse(work, head, &at, end);
         if (parsing == REQUEST_REFUSED) {
             return refuse(client, work->request.status);
         }
@@ -411,8 +388,17 @@ static __attribute__((noinline)) enum progress answer_last(struct client *client
     return CLOSED;
 }
 
+static __attribute__((noinline)) enum progress handle_unknown(struct client *client,
+                                                              const char *input, size_t bytes)
+{
+    if (input != shared_input) {
+        memcpy(shared_input, input, bytes);
+    }
+    return handle_input(client, shared_input, client->input_parsed, bytes);
+}
+
 /* So much has been read, and nothing was left of earlier reads. */
-static inline enum progress handle_read(struct client *client, ssize_t received,
+static inline enum progress handle_read(struct client *client, const char *input, ssize_t received,
                                         bool must_reach_end)
 {
     const struct known *known;
@@ -423,9 +409,9 @@ static inline enum progress handle_read(struct client *client, ssize_t received,
     if (received <= 0) {
         return end_read(client, received);
     }
-    known = known_find(shared_input, (size_t)received);
+    known = known_find(input, (size_t)received);
     if (known == NULL || (known->persistence != PERSIST_NOT && host_is_ending(client->fd))) {
-        progress = handle_input(client, shared_input, client->input_parsed, (size_t)received);
+        progress = handle_unknown(client, input, (size_t)received);
     } else if (known->persistence == PERSIST_NOT) {
         progress = answer_last(client, known);
     } else if (sending_known(client->fd, known, SENDING_GOES_ON, &sent)) {
@@ -463,8 +449,10 @@ __attribute__((flatten, no_stack_protector)) static enum progress read_input(str
     if (client->input_bytes != 0) {
         return read_more(client, must_reach_end);
     }
-    return handle_read(client, recv(client->fd, shared_input, sizeof(shared_input), 0),
-                       must_reach_end);
+    const void *input;
+    ssize_t received = host_receive(client->fd, shared_input, sizeof(shared_input), &input);
+
+    return handle_read(client, input, received, must_reach_end);
 }
 
 /* Go on reading until there is nothing to be done. */
@@ -519,8 +507,9 @@ static struct client *create_client(int fd)
     return client;
 }
 
-/* Its first read has brought so much. If that is `known`, `sent` of the answer has been sent. */
-static __attribute__((noinline)) void serve_first(int fd, ssize_t received,
+/* Its first read has brought so much; or that is `known`, and `sent` of the answer has been sent:
+ * then what was read need not be there any more. */
+static __attribute__((noinline)) void serve_first(int fd, const char *input, ssize_t received,
                                                   const struct known *known, size_t sent)
 {
     struct client *client = create_client(fd);
@@ -528,9 +517,9 @@ static __attribute__((noinline)) void serve_first(int fd, ssize_t received,
     if (client != NULL) {
         serve_rest(client,
                    known != NULL ? answer_known(client, known, sent)
-                                 : handle_read(client, received, false),
+                                 : handle_read(client, input, received, false),
                    false);
-    } else if (known != NULL) {
+    } else if (sent != 0) {
         host_count_turned_away();
         close(fd); /* in the middle of an answer nothing else can be said */
     } else {
@@ -541,21 +530,23 @@ static __attribute__((noinline)) void serve_first(int fd, ssize_t received,
 /* The usual short connection brings a request that is known, and is over with its answer. */
 __attribute__((flatten)) void client_open(int fd)
 {
+    const void *input;
     ssize_t received;
     const struct known *known = NULL;
     size_t sent = 0;
 
     check(fd >= 0);
-    received = recv(fd, shared_input, sizeof(shared_input), 0);
+    received = host_receive(fd, shared_input, sizeof(shared_input), &input);
     if (received > 0) {
-        known = known_find(shared_input, (size_t)received);
-        if (known != NULL && known->persistence == PERSIST_NOT &&
-            sending_known(fd, known, SENDING_CLOSES, &sent)) {
+        known = known_find(input, (size_t)received);
+        if (known != NULL && known->persistence != PERSIST_NOT) {
+            known = NULL;
+        } else if (known != NULL && sending_known(fd, known, SENDING_CLOSES, &sent)) {
             host_count_request();
             return;
         }
     }
-    serve_first(fd, received, sent != 0 ? known : NULL, sent);
+    serve_first(fd, input, received, known, sent);
 }
 
 void client_handle_events(struct client *client, uint32_t events)

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Which of the machine's nodes it runs on; 0 where there are none. */
 unsigned host_node(void);
@@ -17,6 +19,9 @@ void host_announce(uint16_t port);
  * its state is about to go, or the machine is. All that may have changed for are told by an event
  * that there is room to send. */
 bool host_is_ending(int fd);
+/* As recv(fd, buffer, bytes, 0), but what has come may be left where it lies: *data is where it is
+ * until the next call that may wait, and is only read. */
+ssize_t host_receive(int fd, void *buffer, size_t bytes, const void **data);
 /* A request has been answered. */
 void host_count_request(void);
 /* A round of the event loop is over: what it has answered leaves now. */

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 #include "apps/httpd/counters.h"
 #include "apps/httpd/durations.h"
@@ -52,6 +53,11 @@ void host_announce(uint16_t port)
 bool host_is_ending(int fd)
 {
     return UNLIKELY(draining_is_any) && draining_is_ending(socket_server(fd));
+}
+
+ssize_t host_receive(int fd, void *buffer, size_t bytes, const void **data)
+{
+    return recv_lent(fd, buffer, bytes, data);
 }
 
 void host_count_request(void)

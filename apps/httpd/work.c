@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "apps/httpd/check.h"
+#include "apps/httpd/repeat.h"
 
 struct work work_shared;
 
@@ -30,9 +31,26 @@ void work_clear_shared(void)
     }
 }
 
-void work_begin_request(const struct work *work)
+enum request_progress work_parse(struct work *work, const char *head, char **at, const char *end)
 {
+    struct request *request = &work->request;
+    size_t bytes = (size_t)(end - *at);
+    bool is_whole = *at == head;
+    size_t consumed;
+
+    check(!request->is_complete && *at < end);
+    if (is_whole && repeat_recognise(request, head, bytes, &consumed)) {
+        *at += consumed;
+        return REQUEST_COMPLETE;
+    }
     is_shared_begun |= work == &work_shared;
+    enum request_progress progress = request_parse(request, head, *at, bytes, &consumed);
+    check(consumed <= bytes);
+    *at += consumed;
+    if (is_whole && progress == REQUEST_COMPLETE) {
+        repeat_remember(request, head, consumed);
+    }
+    return progress;
 }
 
 void work_restart(struct work *work)

@@ -22,8 +22,9 @@ extern struct work work_shared;
 void work_start(void);
 /* Before a client without its own is served: forget what the last one may have left. */
 void work_clear_shared(void);
-/* Its parser begins a request; it is ready for the next one. */
-void work_begin_request(const struct work *work);
+/* Read a request that begins at `head` on from *at, which then stands behind what belongs to it. */
+enum request_progress work_parse(struct work *work, const char *head, char **at, const char *end);
+/* It is ready for the next one. */
 void work_restart(struct work *work);
 
 /* What is in the shared one, as its client's own; the other holds nothing then. NULL: no memory. */

@@ -140,6 +140,21 @@ ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
     return receive_otherwise(fd, buffer, bytes, flags);
 }
 
+ssize_t recv_lent(int fd, void *buffer, size_t bytes, const void **data)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (LIKELY(descriptor != NULL && descriptor->operations == &connected_operations)) {
+        size_t lent_bytes = stream_take_lent(socket_of(descriptor)->stream, bytes, data);
+
+        if (LIKELY(lent_bytes != 0)) {
+            return (ssize_t)lent_bytes;
+        }
+    }
+    *data = buffer;
+    return recv(fd, buffer, bytes, 0);
+}
+
 /* `message` is NULL if there is no more to say than the pieces. */
 static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int flags,
                            const struct msghdr *message)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A list of chunks, and perhaps a loan in front of it. A chunk is released as soon as its last byte
- * has been read, so every chunk on the list has bytes to read; and a loan is returned then.
+ * has been read, so every chunk on the list has bytes to read. A loan is off then, too, but its
+ * lender has it back at the end of the round: who has not copied it may look at it till then.
  *
  * A program that waits for input runs in the round in which it comes: what it reads costs one copy
  * and no memory. Loans are short, so one small table has those of all connections.
@@ -37,11 +38,11 @@ MEMORY_KIND(chunk_kind, "stream_received");
 
 static struct loan {
     struct message_loan lent;
-    struct received *received; /* whose it is; NULL: it has been returned */
+    struct received *received; /* whose it is; NULL: it has been read, or copied */
     uint32_t read_bytes;       /* of these, from the start */
     bool is_remote;            /* of another node's lines: there is a place in the spare for it */
 } loans[LOAN_MAX];
-static unsigned loan_count; /* of this round, with those that have been returned */
+static unsigned loan_count; /* of this round, with those that have been read */
 
 _Static_assert(LOAN_MAX <= UINT8_MAX, "a number fits loan_number");
 
@@ -72,12 +73,12 @@ static inline void finish_loan(const struct loan *loan)
     }
 }
 
-static void return_loan(struct received *received, struct loan *loan)
+/* It has been read, or copied. */
+static inline void leave_loan(struct received *received, struct loan *loan)
 {
     ASSERT_SLOW(loan == loan_of(received));
     received->loan_number = 0;
     loan->received = NULL;
-    finish_loan(loan);
 }
 
 static struct received_chunk *new_chunk(size_t length_bytes)
@@ -223,7 +224,7 @@ static bool copy_loan(struct received *received)
         received->tail = chunk;
     }
     received->head = chunk;
-    return_loan(received, loan);
+    leave_loan(received, loan);
     return true;
 }
 
@@ -237,6 +238,8 @@ static __attribute__((noinline)) void end_loans(void)
         if (received != NULL && !copy_loan(received)) {
             loans[left_count] = loans[i];
             received->loan_number = (uint8_t)++left_count;
+        } else {
+            finish_loan(&loans[i]);
         }
     }
     loan_count = left_count;
@@ -262,7 +265,7 @@ static size_t take_lent(struct received *received, uint8_t *to, size_t length_by
     if (!is_peek) {
         loan->read_bytes += (uint32_t)part;
         if (loan->read_bytes == loan->lent.length_bytes) {
-            return_loan(received, loan);
+            leave_loan(received, loan);
         }
     }
     return part;
@@ -316,32 +319,42 @@ static __attribute__((noinline)) size_t take_part(struct received *received, uin
 }
 
 /* All that has come lies in one loan, as nearly always: half the instructions of take_part(). */
-static size_t take_whole_loan(struct received *received, uint8_t *to)
+static inline bool is_whole_loan(const struct received *received)
 {
-    struct loan *loan = loan_of(received);
-    size_t length_bytes = received->bytes;
+    return LIKELY(received->loan_number != 0 && received->head == NULL);
+}
 
+static inline const void *take_whole_loan(struct received *received, struct loan *loan)
+{
     received->bytes = 0;
-    received->loan_number = 0;
-    loan->received = NULL;
-    memcpy(to, (const uint8_t *)loan->lent.bytes + loan->read_bytes, length_bytes);
-    finish_loan(loan);
-    return length_bytes;
+    leave_loan(received, loan);
+    return (const uint8_t *)loan->lent.bytes + loan->read_bytes;
 }
 
 size_t received_take(struct received *received, void *buffer, size_t length_bytes, bool is_peek)
 {
-    if (LIKELY(received->loan_number != 0 && received->head == NULL &&
-               length_bytes >= received->bytes && !is_peek)) {
-        return take_whole_loan(received, buffer);
+    size_t all_bytes = received->bytes;
+
+    if (is_whole_loan(received) && LIKELY(length_bytes >= all_bytes && !is_peek)) {
+        memcpy(buffer, take_whole_loan(received, loan_of(received)), all_bytes);
+        return all_bytes;
     }
     return take_part(received, buffer, length_bytes, is_peek);
+}
+
+const void *received_take_lent(struct received *received)
+{
+    if (!is_whole_loan(received)) {
+        return NULL;
+    }
+    struct loan *loan = loan_of(received);
+    return UNLIKELY(loan->is_remote) ? NULL : take_whole_loan(received, loan);
 }
 
 void received_drop(struct received *received)
 {
     if (received->loan_number != 0) {
-        return_loan(received, loan_of(received));
+        leave_loan(received, loan_of(received));
     }
     while (received->head != NULL) {
         struct received_chunk *chunk = received->head;

@@ -27,8 +27,8 @@ struct received {
  * empty. */
 MUST_CHECK int received_keep(struct received *received, node_id_t from,
                              const struct message *message, struct message_payload payload);
-/* Copy what is lent still: whoever has lent it wants it back. What there is no memory for waits for
- * the end of the next round, if this node has lent it: another one's lines are always copied. */
+/* Copy what is lent and not read, and return all loans. What there is no memory for waits for the
+ * end of the next round, if this node has lent it: another one's lines are always copied. */
 void received_end_round(void);
 
 /* Keep a copy of these. Returns 0, or -ENOMEM or -EMSGSIZE (more than RECEIVED_MAX_BYTES would be
@@ -37,5 +37,8 @@ MUST_CHECK int received_append(struct received *received, const void *bytes, siz
 /* Copy up to `length_bytes` into `buffer`, and forget them unless `is_peek`. Returns how many: 0
  * only if nothing is there, or was asked for. */
 size_t received_take(struct received *received, void *buffer, size_t length_bytes, bool is_peek);
+/* All of it as read, where it lies: there it stays until the end of the round. NULL, and nothing is
+ * read, unless all lies in one place that no other node can write to. */
+const void *received_take_lent(struct received *received);
 /* Forget all. */
 void received_drop(struct received *received);

@@ -161,17 +161,35 @@ bool stream_has_received(const struct stream *stream)
     return stream->received.bytes != 0;
 }
 
+static inline void note_consumed(struct stream *stream, size_t bytes)
+{
+    ASSERT_SLOW(stream->state == STREAM_OPEN && bytes != 0);
+    stream->unreported_bytes += (uint32_t)bytes;
+    if (UNLIKELY(stream->unreported_bytes >= CONSUMED_REPORT_BYTES)) {
+        report_consumed(stream);
+    }
+}
+
 /* What is there is known beforehand, so nothing is left to do behind the copy. */
 size_t stream_take(struct stream *stream, void *buffer, size_t bytes)
 {
     size_t taken = bytes < stream->received.bytes ? bytes : stream->received.bytes;
 
-    ASSERT_SLOW(stream->state == STREAM_OPEN && taken != 0);
-    stream->unreported_bytes += (uint32_t)taken;
-    if (UNLIKELY(stream->unreported_bytes >= CONSUMED_REPORT_BYTES)) {
-        report_consumed(stream);
-    }
+    note_consumed(stream, taken);
     return received_take(&stream->received, buffer, taken, false);
+}
+
+size_t stream_take_lent(struct stream *stream, size_t most, const void **data)
+{
+    size_t bytes = stream->received.bytes;
+    const void *lent = LIKELY(bytes <= most) ? received_take_lent(&stream->received) : NULL;
+
+    if (UNLIKELY(lent == NULL)) {
+        return 0;
+    }
+    *data = lent;
+    note_consumed(stream, bytes);
+    return bytes;
 }
 
 int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool is_peek)

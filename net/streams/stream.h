@@ -49,6 +49,9 @@ MUST_CHECK int64_t stream_receive(struct stream *stream, void *buffer, size_t by
  * Returns how many. */
 bool stream_has_received(const struct stream *stream);
 size_t stream_take(struct stream *stream, void *buffer, size_t bytes);
+/* All that has come as read, if it is at most `most` and lies together: *data is where, until the
+ * end of the round. Returns how many bytes; 0, and nothing is read: stream_take() copies them. */
+size_t stream_take_lent(struct stream *stream, size_t most, const void **data);
 
 /* Bytes to send. As POSIX' struct iovec, so that libc/posix need not translate it. */
 struct stream_piece {

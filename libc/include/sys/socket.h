@@ -120,6 +120,10 @@ int listen(int fd, int backlog);
 int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes);
 int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict bytes, int flags);
 ssize_t recv(int fd, void *buffer, size_t bytes, int flags);
+/* Our own: as recv(fd, buffer, bytes, 0), but what has come may be left where it lies. *data is
+ * where it is, in `buffer` or elsewhere: to be read only, and until this thread's next call that
+ * may wait. */
+ssize_t recv_lent(int fd, void *buffer, size_t bytes, const void **data);
 ssize_t recvfrom(int fd, void *restrict buffer, size_t bytes, int flags,
                  struct sockaddr *restrict address, socklen_t *restrict address_bytes);
 ssize_t recvmsg(int fd, struct msghdr *message, int flags);

@@ -125,6 +125,27 @@ static void pieces_end_where_the_credit_ends(void **state)
     close_pair(pair);
 }
 
+static void what_has_come_may_be_read_where_it_lies(void **state)
+{
+    struct pair pair = open_connection("abc");
+    char buffer[8] = "", text[] = "lent";
+    const void *data = NULL;
+
+    (void)state;
+    /* In another node's lines, which are copied. */
+    assert_int_equal(recv_lent(pair.fd, buffer, sizeof(buffer), &data), 3);
+    assert_ptr_equal(data, buffer);
+    assert_memory_equal(buffer, "abc", 3);
+    assert_fails(recv_lent(pair.fd, buffer, sizeof(buffer), &data), EAGAIN);
+    assert_fails(recv_lent(1000, buffer, sizeof(buffer), &data), EBADF);
+    /* More than is asked for. */
+    deliver_data(pair.stream_index, pair.generation, text, 4);
+    assert_int_equal(recv_lent(pair.fd, buffer, 2, &data), 2);
+    assert_ptr_equal(data, buffer);
+    assert_memory_equal(buffer, "le", 2);
+    close_pair(pair);
+}
+
 /* MSG_EOF: once all of it has been sent, not before. */
 static void the_end_goes_with_the_last_bytes(void **state)
 {
@@ -415,6 +436,7 @@ int main(void)
         TEST(pieces_are_sent_one_after_the_other),
         TEST(pieces_are_filled_one_after_the_other),
         TEST(pieces_end_where_the_credit_ends),
+        TEST(what_has_come_may_be_read_where_it_lies),
         TEST(the_end_goes_with_the_last_bytes),
         TEST(the_last_bytes_close_the_socket),
         TEST(a_close_that_resets_does_so_behind_the_last_bytes),

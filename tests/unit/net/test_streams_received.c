@@ -129,7 +129,24 @@ static void expect(struct received *received, const char *expected, size_t lengt
     assert_memory_equal(out, expected, strlen(expected));
 }
 
-static void what_is_lent_is_read_where_it_lies_and_returned_with_its_last_byte(void **state)
+#define OTHER 2
+
+static void deliver_from(node_id_t from, struct received *to, const void *bytes,
+                         size_t length_bytes)
+{
+    struct message message = {.header.type = TYPE};
+
+    fake_deliver_payload(from, &message.header, sizeof(message), bytes, length_bytes);
+    receiver = to;
+    assert_true(dispatch_round() > 0);
+}
+
+static void deliver(struct received *to, const void *bytes, size_t length_bytes)
+{
+    deliver_from(OTHER, to, bytes, length_bytes);
+}
+
+static void what_is_lent_is_read_where_it_lies_and_returned_at_the_end_of_the_round(void **state)
 {
     struct received received = {0};
     char bytes[] = "abcdef", out[8];
@@ -144,11 +161,53 @@ static void what_is_lent_is_read_where_it_lies_and_returned_with_its_last_byte(v
     assert_int_equal(received.bytes, 4);
     assert_int_equal(returned_count, 0);
     expect(&received, "cdef", 4);
-    assert_int_equal(returned_count, 1);
+    assert_int_equal(returned_count, 0);
     assert_int_equal(received.bytes, 0);
     assert_int_equal(received.loan_number, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        received_end_round();
+        assert_int_equal(returned_count, 1);
+    }
+}
+
+/* It stays there until then, also when others come meanwhile and their owner is gone. */
+static void what_is_lent_is_lent_on_without_a_copy(void **state)
+{
+    struct received received = {0}, other = {0};
+    char bytes[] = "abcdef";
+
+    (void)state;
+    assert_null(received_take_lent(&received));
+    lend(&received, bytes, 6);
+    assert_ptr_equal(received_take_lent(&received), bytes);
+    assert_int_equal(received.bytes, 0);
+    assert_null(received_take_lent(&received));
+    lend(&received, bytes, 6);
+    lend(&other, bytes, 6);
+    received_drop(&other);
+    expect(&received, "ab", 2);
+    assert_ptr_equal(received_take_lent(&received), bytes + 2);
+    assert_int_equal(returned_count, 0);
     received_end_round();
-    assert_int_equal(returned_count, 1);
+    assert_int_equal(returned_count, 3);
+}
+
+/* Nor what another node could change while it is looked at. */
+static void what_does_not_lie_together_is_not_lent_on(void **state)
+{
+    struct received received = {0};
+
+    (void)state;
+    assert_int_equal(received_append(&received, "ab", 2), 0);
+    assert_null(received_take_lent(&received));
+    expect(&received, "ab", 2);
+    lend(&received, "ab", 2);
+    assert_int_equal(received_append(&received, "cd", 2), 0);
+    assert_null(received_take_lent(&received));
+    expect(&received, "abcd", 4);
+    deliver(&received, "ef", 2);
+    assert_null(received_take_lent(&received));
+    expect(&received, "ef", 2);
 }
 
 static void what_comes_behind_a_loan_is_copied_and_read_behind_it(void **state)
@@ -163,6 +222,7 @@ static void what_comes_behind_a_loan_is_copied_and_read_behind_it(void **state)
     memset(second, 'x', sizeof(second));
     expect(&received, "fir", 3);
     expect(&received, "st second", sizeof(second) + 20);
+    received_end_round();
     assert_int_equal(returned_count, 2);
 }
 
@@ -214,9 +274,10 @@ static void what_is_dropped_is_returned(void **state)
     (void)state;
     lend(&received, "abc", 3);
     received_drop(&received);
-    assert_int_equal(returned_count, 1);
     assert_int_equal(received.bytes, 0);
     lend(&received, "", 0);
+    assert_int_equal(returned_count, 1);
+    received_end_round();
     assert_int_equal(returned_count, 2);
     assert_int_equal(received.bytes, 0);
 }
@@ -241,23 +302,6 @@ static void loans_of_a_round_are_bounded(void **state)
 
 /* --- In another node's lines --- */
 
-#define OTHER 2
-
-static void deliver_from(node_id_t from, struct received *to, const void *bytes,
-                         size_t length_bytes)
-{
-    struct message message = {.header.type = TYPE};
-
-    fake_deliver_payload(from, &message.header, sizeof(message), bytes, length_bytes);
-    receiver = to;
-    assert_true(dispatch_round() > 0);
-}
-
-static void deliver(struct received *to, const void *bytes, size_t length_bytes)
-{
-    deliver_from(OTHER, to, bytes, length_bytes);
-}
-
 /* Lines that the other node has no room in. */
 static uint32_t lines_kept(void)
 {
@@ -278,6 +322,7 @@ static void what_another_node_sent_is_read_where_it_lies(void **state)
     expect(&received, "ab", 2);
     assert_int_equal(lines_kept(), 1);
     expect(&received, "cdef", 9);
+    received_end_round();
     assert_int_equal(lines_kept(), 0);
 }
 
@@ -291,7 +336,7 @@ static void a_peek_at_another_nodes_bytes_reads_them_for_good(void **state)
     deliver(&received, "abc", 3);
     assert_int_equal(received_take(&received, out, sizeof(out), true), 3);
     assert_memory_equal(out, "abc", 3);
-    assert_int_equal(lines_kept(), 0);
+    assert_non_null(received.head);
     expect(&received, "abc", 3);
 }
 
@@ -356,12 +401,18 @@ static int start(void **state)
 {
     (void)state;
     start_as_one_of(4);
-    received_end_round(); /* of the test before */
     returned_count = 0;
     return 0;
 }
 
-#define TEST(name) cmocka_unit_test_setup(name, start)
+static int end(void **state)
+{
+    (void)state;
+    received_end_round();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void)
 {
@@ -369,7 +420,9 @@ int main(void)
         TEST(bytes_come_out_in_the_order_in_which_they_went_in),
         TEST(a_peek_takes_nothing),
         TEST(what_does_not_fit_changes_nothing),
-        TEST(what_is_lent_is_read_where_it_lies_and_returned_with_its_last_byte),
+        TEST(what_is_lent_is_read_where_it_lies_and_returned_at_the_end_of_the_round),
+        TEST(what_is_lent_is_lent_on_without_a_copy),
+        TEST(what_does_not_lie_together_is_not_lent_on),
         TEST(what_comes_behind_a_loan_is_copied_and_read_behind_it),
         TEST(at_the_end_of_the_round_the_rest_of_a_loan_is_copied),
         TEST(without_memory_a_loan_is_kept_for_another_round),

@@ -50,3 +50,9 @@
 /* FreeBSD's and our own, which the host's headers do not have. */
 #define MSG_EOF   0x200
 #define MSG_CLOSE 0x400
+
+#ifndef __ASSEMBLER__
+#include <sys/types.h>
+
+ssize_t recv_lent(int fd, void *buffer, size_t bytes, const void **data);
+#endif
