@@ -413,14 +413,16 @@ static int find_resource(const char *target, size_t bytes, struct resource **res
     return 0;
 }
 
-const char *response_text(struct resource *file, enum persistence persistence, size_t *bytes)
+const char *response_text(struct resource *file, enum persistence persistence, size_t *bytes,
+                          size_t *content_bytes)
 {
     const struct ready_response *ready = find_ready(file, persistence);
 
-    if (ready == NULL || ready->inline_bytes != file->content_bytes) {
+    if (UNLIKELY(ready == NULL)) {
         return NULL;
     }
     *bytes = ready->head_bytes + ready->inline_bytes;
+    *content_bytes = file->content_bytes - ready->inline_bytes; /* all or nothing is inline */
     return ready->text;
 }
 

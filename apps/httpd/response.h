@@ -36,10 +36,11 @@ time_t response_time(void);
  */
 struct resource *response_make(struct response *response, const struct request *request,
                                const char *head, enum persistence persistence);
-/* A file as it is: the whole response if it is in one piece, else NULL. It stays as it is until the
- * next second. */
-const char *response_text(struct resource *file, enum persistence persistence, size_t *bytes);
-/* The same in any case. */
+/* A file as it is: the head, with the content if that is short; else *content_bytes of it are to
+ * follow. It stays as it is until the next second. NULL: no memory. */
+const char *response_text(struct resource *file, enum persistence persistence, size_t *bytes,
+                          size_t *content_bytes);
+/* The same, whatever becomes of it. */
 void response_make_file(struct response *response, struct resource *file,
                         enum persistence persistence);
 /* 503, at once and without memory; closes the connection. */

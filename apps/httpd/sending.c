@@ -45,12 +45,13 @@ static __attribute__((noinline)) bool own_head(struct response *response)
     return true;
 }
 
-static __attribute__((noinline)) ssize_t send_both(int fd, const struct response *response,
+static __attribute__((noinline)) ssize_t send_both(int fd, const char *head, size_t head_bytes,
+                                                   const uint8_t *body, size_t body_bytes,
                                                    int flags)
 {
     struct iovec pieces[] = {
-        {.iov_base = (void *)(uintptr_t)response->head, .iov_len = response->head_bytes},
-        {.iov_base = (void *)(uintptr_t)response->body, .iov_len = response->body_bytes},
+        {.iov_base = (void *)(uintptr_t)head, .iov_len = head_bytes},
+        {.iov_base = (void *)(uintptr_t)body, .iov_len = body_bytes},
     };
     const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
 
@@ -86,7 +87,8 @@ int sending_response(int *fd, struct response *response, enum sending_end end)
     while (response->head_bytes + response->body_bytes > 0) {
         ssize_t sent = response->body_bytes == 0
                            ? send(*fd, response->head, response->head_bytes, flags)
-                           : send_both(*fd, response, flags);
+                           : send_both(*fd, response->head, response->head_bytes, response->body,
+                                       response->body_bytes, flags);
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }
@@ -105,15 +107,17 @@ int sending_response(int *fd, struct response *response, enum sending_end end)
 
 bool sending_known(int fd, const struct known *known, enum sending_end end, size_t *sent)
 {
-    size_t bytes;
-    const char *text = response_text(known->file, known->persistence, &bytes);
+    size_t bytes, content_bytes;
+    const char *text = response_text(known->file, known->persistence, &bytes, &content_bytes);
 
     *sent = 0;
     if (UNLIKELY(text == NULL)) {
         return false;
     }
-    ssize_t result = send(fd, text, bytes, flags_of(end));
-    if (LIKELY(result == (ssize_t)bytes)) {
+    ssize_t result = content_bytes == 0 ? send(fd, text, bytes, flags_of(end))
+                                        : send_both(fd, text, bytes, known->file->content,
+                                                    content_bytes, flags_of(end));
+    if (LIKELY(result == (ssize_t)(bytes + content_bytes))) {
         if (end == SENDING_CLOSES) {
             close_sent(&fd);
         }

@@ -22,8 +22,8 @@ enum sending_end {
  * it is closed with it; 0 when the rest must wait, -1 on failure. */
 int sending_response(int *fd, struct response *response, enum sending_end end);
 
-/* The answer to a request that is known, if it is in one piece, with one call and nothing else.
- * Returns whether all of it was sent; if not, *sent is how much, and the next try tells why. */
+/* The answer to a request that is known, with one call and nothing else. Returns whether all of it
+ * was sent; if not, *sent is how much, and the next try tells why. */
 bool sending_known(int fd, const struct known *known, enum sending_end end, size_t *sent);
 
 /* So much of it has been taken, head first. */

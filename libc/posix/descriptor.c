@@ -239,14 +239,11 @@ struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operation
     return descriptor;
 }
 
-int descriptor_close(int fd)
+void descriptor_close_open(struct descriptor *descriptor)
 {
-    struct descriptor *descriptor = descriptor_get(fd);
+    int fd = descriptor->fd;
 
-    if (descriptor == NULL) {
-        return -EBADF;
-    }
-    ASSERT_SLOW(descriptor->fd == fd);
+    ASSERT_SLOW(descriptor_get(fd) == descriptor);
     table[fd] = NULL;
     if (LIKELY(spare == NONE && (unsigned)fd < least)) {
         spare = (unsigned)fd;
@@ -265,6 +262,16 @@ int descriptor_close(int fd)
         epoll_forget(descriptor);
     }
     descriptor->operations->close(descriptor);
+}
+
+int descriptor_close(int fd)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (descriptor == NULL) {
+        return -EBADF;
+    }
+    descriptor_close_open(descriptor);
     return 0;
 }
 

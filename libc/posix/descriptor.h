@@ -83,6 +83,8 @@ struct descriptor *descriptor_get_kind(int fd, const struct descriptor_operation
                                        int otherwise, int *error);
 /* Free the number, wake all who wait (they find it closed), leave every epoll, let it go. */
 int descriptor_close(int fd);
+/* The same of one that is open. */
+void descriptor_close_open(struct descriptor *descriptor);
 
 /* All that are open. */
 void descriptors_close_all(void);

@@ -173,7 +173,7 @@ static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int
     }
     ssize_t sent = socket_send(socket, pieces, bytes, flags);
     if ((flags & MSG_CLOSE) != 0 && sent == (ssize_t)bytes) {
-        (void)descriptor_close(fd); /* it is open: it may have waited, but was not closed */
+        descriptor_close_open(&socket->descriptor); /* it may have waited, but was not closed */
     }
     return call_result(sent);
 }
