@@ -35,8 +35,11 @@
 /* With fewer connections their lines are in the cache, mostly: measured, half a MiB of them and of
  * what applications have. */
 #define EXPECT_CONNECTIONS 512u
-/* Of a batch, so that what is fetched is still there when it is wanted. */
-#define EXPECTED_AT_ONCE   32u
+/* Of a batch: as many as a link server takes in a round, so that the first of each pass, for which
+ * nothing has been fetched long enough, are few. */
+#define EXPECTED_AT_ONCE   64u
+/* Of a chain, how many are looked at: one in some hundred stands behind them. */
+#define EXPECTED_OF_CHAIN  4u
 /* In IPv4 without options: two addresses and two ports, as in struct flow. */
 #define LIKELY_FLOW_OFFSET (ETHERNET_HEADER_BYTES + IPV4_SOURCE_OFFSET)
 
@@ -193,15 +196,66 @@ static struct flow likely_flow(const struct frame *frame)
     return flow;
 }
 
-/* If it is one. */
-static void fetch_connection(struct flow_entry *entry)
-{
-    const uint8_t *first =
-        (const uint8_t *)connection_of_tcb(CONTAINER_OF(entry, struct tcb, entry));
+/* A segment of the batch, and the entry in which its connection is looked for. */
+struct expected {
+    struct flow flow;
+    struct flow_entry *entry;
+};
 
-    for (unsigned i = 0; i < CONNECTION_LINES_IN_USE; i++) {
+/* The lines of a connection behind its first one, which has been there for its flow. */
+static void fetch_connection(const struct tcb *tcb)
+{
+    const uint8_t *first = (const uint8_t *)CONTAINER_OF(tcb, struct connection, tcb);
+
+    for (unsigned i = 1; i < CONNECTION_LINES_IN_USE; i++) {
         __builtin_prefetch(first + (size_t)i * CONNECTION_LINE_BYTES, 1);
     }
+}
+
+/* A step along the chains: of what is found there the connections are fetched, of the others the
+ * next entries. Returns how many those are. */
+static unsigned step_chains(struct expected *expected, unsigned count, struct tcb **tcbs,
+                            unsigned *tcb_count)
+{
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct flow_entry *entry = expected[i].entry;
+
+        if (!flow_equals(&entry->flow, &expected[i].flow)) {
+            if (entry->next != NULL) {
+                __builtin_prefetch(entry->next, 1);
+                expected[left].flow = expected[i].flow;
+                expected[left++].entry = entry->next;
+            }
+        } else if (tcb_of(entry) != NULL) {
+            fetch_connection(tcb_of(entry));
+            tcbs[(*tcb_count)++] = tcb_of(entry);
+        }
+    }
+    return left;
+}
+
+/* Their buckets, and the first entries of these. Returns how many have one. */
+static unsigned fetch_entries(struct frame *const *frames, unsigned count,
+                              struct expected *expected)
+{
+    struct flow_entry **buckets[EXPECTED_AT_ONCE];
+    unsigned left = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        expected[i].flow = likely_flow(frames[i]);
+        buckets[i] = flows_bucket(flow_hash(&expected[i].flow));
+        __builtin_prefetch(buckets[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (*buckets[i] != NULL) {
+            __builtin_prefetch(*buckets[i], 1);
+            expected[left].flow = expected[i].flow;
+            expected[left++].entry = *buckets[i];
+        }
+    }
+    return left;
 }
 
 /* What it has under way, which is acknowledged perhaps; and its application's side, if it is here.
@@ -222,37 +276,17 @@ static unsigned expect_queue(const struct tcb *tcb, uint32_t *streams, unsigned 
 /* Each pass finds in the cache what the one before has had fetched. */
 static void expect_batch(struct frame *const *frames, unsigned count)
 {
-    struct flow_entry **found[EXPECTED_AT_ONCE];
-    const struct tcb *tcbs[EXPECTED_AT_ONCE];
+    struct expected expected[EXPECTED_AT_ONCE];
+    struct tcb *tcbs[EXPECTED_AT_ONCE];
     uint32_t streams[EXPECTED_AT_ONCE];
+    unsigned left = fetch_entries(frames, count, expected);
     unsigned tcb_count = 0, stream_count = 0;
 
-    for (unsigned i = 0; i < count; i++) {
-        struct flow flow = likely_flow(frames[i]);
-
-        found[i] = flows_bucket(flow_hash(&flow));
-        __builtin_prefetch(found[i]);
+    for (unsigned i = 0; i < EXPECTED_OF_CHAIN && left > 0; i++) {
+        left = step_chains(expected, left, tcbs, &tcb_count);
     }
-    for (unsigned i = 0; i < count; i++) {
-        if (*found[i] != NULL) {
-            fetch_connection(*found[i]);
-        }
-    }
-    for (unsigned i = 0; i < count; i++) {
-        struct flow flow = likely_flow(frames[i]);
-        struct flow_entry *entry = *found[i];
-        struct tcb *tcb;
-
-        if (entry != NULL && !flow_equals(&entry->flow, &flow) && entry->next != NULL) {
-            entry = entry->next;
-            fetch_connection(entry);
-        }
-        tcb = tcb_of(entry);
-        if (tcb == NULL) {
-            continue;
-        }
-        __builtin_prefetch(tcb->queue_head, 1);
-        tcbs[tcb_count++] = tcb;
+    for (unsigned i = 0; i < tcb_count; i++) {
+        __builtin_prefetch(tcbs[i]->queue_head, 1);
     }
     for (unsigned i = 0; i < tcb_count; i++) {
         stream_count = expect_queue(tcbs[i], streams, stream_count);
