@@ -9,6 +9,9 @@
 #include "net/transport/tcp/rto_option.h"
 #include "net/transport/tcp/tcb.h"
 
+/* What its field holds. */
+#define BACKOFF_MOST 127u
+
 uint32_t round_trip_floor_us = RTO_MIN_DEFAULT_MS * 1000;
 
 _Static_assert(RTO_MIN_LEAST_MS * 1000 > ROUND_TRIP_TICK_US, "as round_trip_take() has it");
@@ -47,7 +50,7 @@ void round_trip_measure(struct tcb *tcb, uint32_t round_trip_us)
 
 void round_trip_back_off(struct tcb *tcb)
 {
-    if (tcb->backoff_count < UINT8_MAX) {
+    if (tcb->backoff_count < BACKOFF_MOST) {
         tcb->backoff_count++;
     }
     tcb->rto_us = tcb->rto_us < ROUND_TRIP_MAX_US / 2 ? tcb->rto_us * 2 : ROUND_TRIP_MAX_US;

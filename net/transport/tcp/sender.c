@@ -123,6 +123,8 @@ inline __attribute__((always_inline)) bool sender_acknowledge_plain(struct tcb *
     if (packet->acknowledgment != tcb->snd_end || tcb->reference_count != 1 ||
         tcb->recovery != NULL || !recovery_acknowledge_only(tcb)) {
         recovery_acknowledge_plain(tcb, packet);
+    } else if (tcb->is_timer_brief) {
+        tcb_end_brief_timer(tcb);
     }
     return note_acknowledged(tcb, acknowledged_bytes);
 }

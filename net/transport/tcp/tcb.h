@@ -143,7 +143,10 @@ struct tcb {
     uint32_t rttvar_us4; /* four times RTTVAR */
     uint32_t rto_us;     /* with its back-off */
     uint32_t min_rtt_us; /* 0: nothing measured */
-    uint8_t backoff_count;
+    uint8_t backoff_count : 7;
+
+    /* --- tcb.c --- */
+    uint8_t is_timer_brief : 1; /* cleared when all is acknowledged, tcb_end_brief_timer() */
 
     /* --- congestion.c --- */
     uint8_t cwnd_use; /* enum cwnd_use, of the last sender_output() */
@@ -238,6 +241,8 @@ void tcb_enter_time_wait(struct tcb *tcb);
 /* At the end of a round in which something happened to it: data, FIN, an ACK if one is due, and the
  * timer for what comes next. May end it. */
 void tcb_settle(struct tcb *tcb);
+/* All has been acknowledged, and is_timer_brief: nothing else may want the timer now. */
+void tcb_end_brief_timer(struct tcb *tcb);
 /* Its timer has expired: whatever is due by now, and then tcb_settle() at the end of the round is
  * asked for (tcp_event_unsettled()). Nothing is, mostly. */
 void tcb_expire(struct tcb *tcb);

@@ -93,6 +93,41 @@ static void a_connection_at_rest_has_no_timer(void **state)
     assert_int_equal(wire_connection_count(), 0);
 }
 
+static void send_and_acknowledge(struct client *client)
+{
+    struct segment segment;
+
+    wire_application_send(client, "data", 4);
+    wire_run();
+    segment = wire_expect(client);
+    assert_true(is_ticking(client));
+    client->receive_next = segment.sequence + segment.length;
+    wire_send(client, WIRE_ACK, NULL, 0);
+    wire_run();
+}
+
+/* Or each of many that send now and then would be visited, long after it has left the cache. */
+static void a_timer_goes_with_the_acknowledgement_where_the_connection_was_at_rest(void **state)
+{
+    struct client client;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    for (unsigned i = 0; i < 3; i++) {
+        assert_comes_to_rest(&client);
+        send_and_acknowledge(&client);
+        assert_false(is_ticking(&client));
+    }
+    wire_advance_ns(NS_PER_MS); /* who sends often leaves it where it stands */
+    send_and_acknowledge(&client);
+    assert_true(is_ticking(&client));
+    wire_advance_ns(NS_PER_MS);
+    send_and_acknowledge(&client);
+    assert_true(is_ticking(&client));
+    assert_comes_to_rest(&client);
+    wire_finish(&client);
+}
+
 /* A closed window is probed (RFC 9293 3.8.6.1), though nothing is unacknowledged. */
 static void a_closed_window_is_probed(void **state)
 {
@@ -372,6 +407,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_connection_at_rest_has_no_timer),
+        TEST(a_timer_goes_with_the_acknowledgement_where_the_connection_was_at_rest),
         TEST(a_closed_window_is_probed),
         TEST(a_handshake_without_an_answer_is_repeated_and_given_up),
         TEST(delayed_acknowledgements_of_two_connections_are_each_in_time),
