@@ -386,6 +386,21 @@ paddr_t node_image_build(const struct node_layout *layout, unsigned node)
     return space.root;
 }
 
+void node_image_cut_off(const struct node_layout *layout, unsigned from, unsigned node)
+{
+    struct address_space space = {.root = layout->plans[from].root,
+                                  .tables_vaddr = DIRECT_MAP_BASE};
+    uintptr_t rings =
+        node_addresses_map(layout, from).channels + node * (uintptr_t)CHANNEL_RING_MAX_BYTES;
+
+    ASSERT(space.root != 0 && from != node);
+    for (size_t i = 0; i < CHANNEL_RING_MAX_BYTES; i += PAGE_BYTES) {
+        if (address_space_translate(&space, rings + i) != ADDRESS_SPACE_NONE) {
+            address_space_unmap(&space, rings + i, PAGE_BYTES);
+        }
+    }
+}
+
 _Noreturn void node_image_enter(const struct node_layout *layout, unsigned node)
 {
     const struct node_plan *plan = &layout->plans[node];

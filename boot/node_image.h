@@ -25,6 +25,9 @@ struct node_plan {
     uint64_t kept_secret[4]; /* for the seeds to come */
     uint64_t died_ns;
     struct rejoin_history history;
+    /* By others' cores: it neither works nor can be stopped, and is not waited for while its event
+     * loop stands so; 0: it is. One more than its rounds. */
+    uint64_t passed_over_rounds;
 };
 
 /* Where boot finds what concerns all nodes. */
@@ -68,5 +71,8 @@ _Noreturn void node_image_enter(const struct node_layout *layout, unsigned node)
 struct status_page *node_image_status(const struct node_plan *plan);
 /* Clear it but for its state, as node_image_build() does: where that may have stopped halfway. */
 void node_image_clear_status(const struct node_layout *layout, unsigned node);
+/* Take from node `from`, in its own page tables, the rings of its channel to `node`. What its core
+ * has in the TLB it may still use. */
+void node_image_cut_off(const struct node_layout *layout, unsigned from, unsigned node);
 /* Give node 0, which is built, what components hand over. */
 void node_image_hand_over(const struct node_plan *plan);

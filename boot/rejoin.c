@@ -187,11 +187,12 @@ static void say(unsigned node, const char *format, ...)
     send_attention(node);
 }
 
-/* The first other node that lives and has not let go of this one; NODE_NONE: there is none. */
-static node_id_t find_holder(unsigned node)
+/* The first other node that lives, is not passed over and has not let go of this one; NODE_NONE:
+ * there is none. */
+static node_id_t find_holder(unsigned node, const struct node_set *passed)
 {
     for (unsigned i = 0; i < layout->node_count; i++) {
-        if (i != node && lives(i) &&
+        if (i != node && lives(i) && !node_set_has(passed, i) &&
             mmio_read32(&status_of(i)->for_nodes[node].released, 0) !=
                 layout->plans[node].incarnation) {
             return (node_id_t)i;
@@ -200,17 +201,77 @@ static node_id_t find_holder(unsigned node)
     return NODE_NONE;
 }
 
+/* --- One that neither works nor can be stopped --- */
+
+static uint64_t rounds_of(unsigned node)
+{
+    return mmio_read64(&status_of(node)->counters[COUNTER_DISPATCH_ROUNDS], 0);
+}
+
+static bool has_declared_dead(unsigned node, unsigned other)
+{
+    uint64_t word = mmio_read64(&status_of(node)->declared_dead.words[other / 64], 0);
+
+    return (word >> other % 64 & 1) != 0;
+}
+
+/* By the word of any that lives, or by what this node has said. */
+static bool is_given_up(unsigned holder, unsigned node)
+{
+    for (unsigned i = 0; i < layout->node_count; i++) {
+        if (i != holder && (i == node || lives(i)) && has_declared_dead(i, holder)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of the one that this node waits for, which was interrupted: it does not go round. */
+struct silence {
+    node_id_t holder;
+    uint64_t rounds;
+    uint64_t since_ns;
+};
+
+/* For so long that it is not waited for any more. Who was passed over once is passed over by all
+ * that die later, as long as it has not gone round. */
+static bool is_silent(struct silence *silence, node_id_t holder, unsigned node, uint64_t now)
+{
+    uint64_t rounds = rounds_of(holder);
+
+    if (silence->holder != holder || silence->rounds != rounds) {
+        *silence = (struct silence){holder, rounds, now};
+    }
+    return is_given_up(holder, node) && (now - silence->since_ns >= SILENCE_NS ||
+                                         layout->plans[holder].passed_over_rounds == rounds + 1);
+}
+
+/* It would only write to this node's memory if it went on, and then it ends first. */
+static void pass_over(struct node_set *passed, const struct silence *silence, unsigned node)
+{
+    node_image_cut_off(layout, silence->holder, node);
+    node_set_add(passed, silence->holder);
+    layout->plans[silence->holder].passed_over_rounds = silence->rounds + 1;
+    say(node, "node%u, which does nothing, is not waited for", silence->holder);
+}
+
 static void wait_until_released(unsigned node)
 {
     const struct node_plan *plan = &layout->plans[node];
     uint64_t start_ns = now_ns(plan);
+    struct node_set passed = {{0}};
+    struct silence silence = {.holder = NODE_NONE};
     bool has_said = false;
 
-    for (node_id_t holder; (holder = find_holder(node)) != NODE_NONE;) {
+    for (node_id_t holder; (holder = find_holder(node, &passed)) != NODE_NONE;) {
         uint64_t waited_ns = now_ns(plan) - start_ns;
 
         if (waited_ns < LOOK_NS) {
             cpu_pause();
+            continue;
+        }
+        if (is_silent(&silence, holder, node, now_ns(plan))) {
+            pass_over(&passed, &silence, node);
             continue;
         }
         if (waited_ns >= SILENCE_NS && !has_said) {

@@ -44,11 +44,12 @@ static uint64_t tsc;
 static uint64_t timer_counts; /* running */
 static unsigned attentions[NODE_COUNT];
 static bool was_entered, is_handed_over;
-static unsigned build_count, move_count;
+static unsigned build_count, move_count, cut_count;
 static uint32_t state_when_built, incarnation_when_built;
 static uint64_t seed_when_moved;
 /* At that time node 2 says that it has let go; or that it is dead. */
 static uint64_t release_at, death_at;
+static uint64_t rounds_at; /* its event loop goes round from then on */
 static jmp_buf in_node;
 
 /* The other ways in, which rejoin.S has. */
@@ -69,6 +70,7 @@ uint64_t cpu_read_tsc(void)
     if (tsc >= death_at) {
         pages[2]->state = NODE_DEAD;
     }
+    pages[2]->counters[COUNTER_DISPATCH_ROUNDS] += tsc >= rounds_at;
     return tsc;
 }
 
@@ -137,6 +139,14 @@ paddr_t node_image_build(const struct node_layout *of, unsigned node)
     return ROOT;
 }
 
+void node_image_cut_off(const struct node_layout *of, unsigned from, unsigned node)
+{
+    assert_ptr_equal(of, &layout);
+    assert_int_equal(from, 2);
+    assert_int_equal(node, NODE);
+    cut_count++;
+}
+
 void node_image_hand_over(const struct node_plan *plan)
 {
     assert_ptr_equal(plan, &plans[0]);
@@ -180,7 +190,8 @@ static int begin(void **state)
     tsc = 1000 * NS_PER_S; /* no life was a short one */
     timer_counts = 0;
     was_entered = is_handed_over = false;
-    build_count = move_count = 0;
+    build_count = move_count = cut_count = 0;
+    rounds_at = NEVER;
     release_at = death_at = NEVER;
     privileged.sleep_count = 0;
     rejoin_prepare(&layout, false);
@@ -329,7 +340,7 @@ static void it_says_for_whom_it_waits_long_behind_what_its_node_has_said(void **
     assert_int_equal(attentions[0], 2); /* its death, and the line */
 }
 
-/* --- Dying often --- */
+/* --- One that neither works nor can be stopped --- */
 
 static void release_all(void)
 {
@@ -337,6 +348,72 @@ static void release_all(void)
         pages[i]->for_nodes[NODE].released = plans[NODE].incarnation;
     }
 }
+
+static void give_up_node_2(unsigned by)
+{
+    node_set_add(&pages[by]->declared_dead, 2);
+    pages[2]->for_nodes[NODE].released = 0;
+}
+
+static void one_that_was_given_up_and_does_nothing_is_passed_over(void **state)
+{
+    (void)state;
+    give_up_node_2(3);
+    assert_in_range(down_for_ns(), NS_PER_S, 2 * NS_PER_S);
+    assert_int_equal(cut_count, 1); /* whatever it does later, it does not reach the new one */
+    assert_true(is_logged("node2, which does nothing, is not waited for"));
+    /* By all that die later at once. */
+    release_all();
+    give_up_node_2(3);
+    assert_in_range(down_for_ns(), 1, 200 * NS_PER_MS);
+    assert_int_equal(cut_count, 2);
+}
+
+/* There may be no third node. */
+static void the_dead_ones_word_counts_too(void **state)
+{
+    (void)state;
+    pages[0]->state = pages[3]->state = NODE_DEAD;
+    give_up_node_2(NODE);
+    assert_in_range(down_for_ns(), NS_PER_S, 2 * NS_PER_S);
+    assert_int_equal(cut_count, 1);
+}
+
+static void one_that_goes_round_is_waited_for(void **state)
+{
+    (void)state;
+    give_up_node_2(3);
+    rounds_at = 0;
+    release_at = tsc + 5 * NS_PER_S;
+    assert_in_range(down_for_ns(), 5 * NS_PER_S, 6 * NS_PER_S);
+    assert_int_equal(cut_count, 0);
+}
+
+/* A dead node's word is none, nor is that of the one that it is about. */
+static void so_is_one_that_nobody_has_given_up(void **state)
+{
+    (void)state;
+    pages[3]->state = NODE_DEAD;
+    give_up_node_2(3);
+    give_up_node_2(2);
+    release_at = tsc + 5 * NS_PER_S;
+    assert_in_range(down_for_ns(), 5 * NS_PER_S, 6 * NS_PER_S);
+    assert_int_equal(cut_count, 0);
+}
+
+/* It works again, after all: what was known of it is old. */
+static void one_that_has_gone_round_since_is_waited_for_again(void **state)
+{
+    (void)state;
+    give_up_node_2(3);
+    (void)down_for_ns();
+    release_all();
+    give_up_node_2(3);
+    pages[2]->counters[COUNTER_DISPATCH_ROUNDS]++;
+    assert_in_range(down_for_ns(), NS_PER_S, 2 * NS_PER_S);
+}
+
+/* --- Dying often --- */
 
 static void one_that_dies_often_stays_down_longer_each_time_and_says_so(void **state)
 {
@@ -470,6 +547,11 @@ int main(void)
         TEST(it_waits_for_none_that_has_died),
         TEST(it_waits_for_one_that_has_let_go_of_another_life),
         TEST(it_says_for_whom_it_waits_long_behind_what_its_node_has_said),
+        TEST(one_that_was_given_up_and_does_nothing_is_passed_over),
+        TEST(the_dead_ones_word_counts_too),
+        TEST(one_that_goes_round_is_waited_for),
+        TEST(so_is_one_that_nobody_has_given_up),
+        TEST(one_that_has_gone_round_since_is_waited_for_again),
         TEST(one_that_dies_often_stays_down_longer_each_time_and_says_so),
         TEST(with_restart_always_it_does_not),
         TEST(two_starts_are_apart_by_twice_what_others_leave),
