@@ -303,13 +303,15 @@ static const struct {
     [FAULT_RESET] = {"reset", "a reset of its core", NULL},
 };
 
-/* MESSAGE_FAULT. */
+/* MESSAGE_FAULT. Only from where a person gives orders: any other node that sends one has gone
+ * wild. */
 static void handle_fault(node_id_t from, const struct message *message)
 {
     const struct fault_order *order = (const struct fault_order *)message;
     bool is_of_another = order->victim != platform_node();
 
-    if (order->kind >= FAULT_KIND_COUNT || order->victim >= platform_node_count() ||
+    if (from != log_console_owner() || order->kind >= FAULT_KIND_COUNT ||
+        order->victim >= platform_node_count() ||
         is_of_another != (kinds[order->kind].run == NULL)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;

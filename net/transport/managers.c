@@ -35,6 +35,5 @@ void managers_await(struct connection *connection)
 
 bool managers_is_awaited_by(const struct connection *connection)
 {
-    return connection->state == CONNECTION_WAITING &&
-           connection->acceptor.assigned_by == NODE_NONE;
+    return connection->state == CONNECTION_WAITING && connection->acceptor.assigned_by == NODE_NONE;
 }

@@ -107,6 +107,28 @@ static void word_that_makes_no_sense_is_answered(void **state)
     }
 }
 
+static void deliver(node_id_t from, struct fault_order *order)
+{
+    order->header = (struct message_header){MESSAGE_FAULT, sizeof(*order), 0};
+    fake_deliver(from, &order->header);
+    (void)dispatch_round();
+}
+
+/* One of another node is a wild one's. */
+static void orders_are_the_consoles_owners(void **state)
+{
+    struct fault_order order = {.kind = FAULT_NMI, .victim = 2};
+
+    (void)state;
+    deliver(1, &order);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 1);
+    assert_int_equal(fake_stops(2), 0);
+    fake_status_page(0)->start_order = 5; /* so node 1 has the console */
+    deliver(1, &order);
+    assert_int_equal(fake_stops(2), 1);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 1);
+}
+
 static void order_that_makes_no_sense_is_refused(void **state)
 {
     static const struct fault_order orders[] = {
@@ -116,12 +138,11 @@ static void order_that_makes_no_sense_is_refused(void **state)
     };
 
     (void)state;
+    fake_status_page(0)->start_order = 5;
     for (size_t i = 0; i < ARRAY_COUNT(orders); i++) {
         struct fault_order order = orders[i];
 
-        order.header = (struct message_header){MESSAGE_FAULT, sizeof(order), 0};
-        fake_deliver(1, &order.header);
-        (void)dispatch_round();
+        deliver(1, &order);
         assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], i + 1);
     }
     assert_int_equal(fake_stops(1), 0);
@@ -150,6 +171,7 @@ int main(void)
         TEST(command_asks_the_node_that_shall_fail),
         TEST(what_is_done_to_a_node_is_done_by_another),
         TEST(word_that_makes_no_sense_is_answered),
+        TEST(orders_are_the_consoles_owners),
         TEST(order_that_makes_no_sense_is_refused),
         TEST(bad_messages_go_to_all_others_that_run),
     };
