@@ -73,6 +73,9 @@ class Scene:
                              smp=self.configuration.node_count)
         self.machine.__enter__()
         self.qmp = Qmp(self._qmp_path)
+        # A node may say what it is behind the ready line of another.
+        wait_until(lambda: len(self.machine.roles()) == self.configuration.node_count, "all nodes' roles",
+                   self.machine.last_lines)
         self.roles = self.machine.roles()
         self._look_at_log()
         self.clients = clients.Clients(self._network, self._network.guest_address)
