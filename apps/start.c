@@ -19,6 +19,7 @@
 #include "libc/core/pages.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
+#include "net/datagrams/port.h"
 #include "net/draining.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
@@ -141,6 +142,7 @@ static void start_application(void)
     program.application = find_application(current.application);
     cut_arguments(platform_command_line());
     sockets_start();
+    datagrams_start();
     if (thread_create(current.application, run_application, NULL) == NULL) {
         PANIC("no memory to start %s", current.application);
     }

@@ -49,3 +49,8 @@ void address_observe(void (*changed)(const struct address_set *address))
         changed(&current);
     }
 }
+
+const struct address_set *address_current(void)
+{
+    return &current;
+}

@@ -12,3 +12,5 @@
 void address_start(void);
 /* Call `changed` whenever ADDRESS_SET comes, and at once if it has come already. */
 void address_observe(void (*changed)(const struct address_set *address));
+/* What came last; all zero before. For who asks when it needs it. */
+const struct address_set *address_current(void);

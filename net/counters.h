@@ -46,6 +46,10 @@
     X(DROP_BACKLOG_FULL, "drops_total", "reason=\"backlog_full\"", "Input refused, by reason.")    \
     X(DROP_TX_FULL, "drops_total", "reason=\"tx_full\"", "Input refused, by reason.")              \
     X(DROP_BAD_DATE, "drops_total", "reason=\"bad_date\"", "Input refused, by reason.")            \
+    X(DATAGRAMS_RECEIVED, "datagrams_total", "direction=\"received\"",                             \
+      "Datagrams of applications' UDP sockets.")                                                   \
+    X(DATAGRAMS_SENT, "datagrams_total", "direction=\"sent\"",                                     \
+      "Datagrams of applications' UDP sockets.")                                                   \
     X(DRAIN_RESETS, "drain_resets_total", "",                                                      \
       "Connections reset that did not end in the time that a draining node had.")
 /* clang-format on */

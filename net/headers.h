@@ -19,6 +19,7 @@
 #define IPV4_FRAGMENT_MASK      0x3FFFu /* more fragments, or not the first one */
 #define IPV4_PROTOCOL_OFFSET    9
 #define IPV4_PROTOCOL_TCP       6
+#define IPV4_PROTOCOL_UDP       17
 #define IPV4_CHECKSUM_OFFSET    10
 #define IPV4_SOURCE_OFFSET      12
 #define IPV4_DESTINATION_OFFSET 16
@@ -42,6 +43,7 @@
 #define UDP_HEADER_BYTES            8u
 #define UDP_DESTINATION_PORT_OFFSET 2
 #define UDP_LENGTH_OFFSET           4
+#define UDP_CHECKSUM_OFFSET         6
 
 #define ICMP_HEADER_BYTES 8u
 #define ICMP_MTU_OFFSET   6  /* in "fragmentation needed" */

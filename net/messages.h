@@ -6,8 +6,7 @@
  * nothing that ever was is counted (DROP_BAD_MESSAGE) and ignored. What only comes too late,
  * because it has crossed the end of its connection, is ignored.
  *
- * Eight of them have a payload (kernel/message/message.h): it is no member of the struct, because a
- * receiver gets it apart.
+ * A payload (kernel/message/message.h) is no member of the struct: a receiver gets it apart.
  *
  * IPv4 addresses and ports are in network byte order in `struct flow`, as they stand on the
  * wire; everything else is in the machine's order.
@@ -22,6 +21,7 @@
 #include "kernel/base.h"
 #include "kernel/message/message.h"
 #include "libc/core/node_set.h"
+#include "net/datagram_messages.h"
 
 /* clang-format off: a table */
 /*   type                  struct                 from to */
@@ -64,7 +64,8 @@
     X(LISTENERS_TOLD, listeners_told, APP, CM)                                                     \
     X(SERVES_AGAIN, serves_again, TS_CM, ALL)                                                      \
     X(FLOWS_KEPT, flows_kept, TS, TS)                                                              \
-    X(DRAIN_STEP, drain_step, ANY, ALL)
+    X(DRAIN_STEP, drain_step, ANY, ALL)                                                            \
+    DATAGRAM_MESSAGE_TABLE(X)
 /* clang-format on */
 
 enum net_message_type {
@@ -413,8 +414,7 @@ struct connection_failed {
  * ms at 100 MB/s. */
 #define SEND_WINDOW_MAX_BYTES (16 * 1024 * 1024u)
 
-/* So many bytes have been acknowledged, or the window has become wider: as many more may be sent.
- */
+/* So many bytes were acknowledged, or the window has become wider: as many more may be sent. */
 struct send_credit {
     struct message_header header;
     uint32_t stream_index;

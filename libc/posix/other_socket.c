@@ -36,9 +36,6 @@ ssize_t other_receive(struct descriptor *socket, struct msghdr *message, int fla
 {
     ssize_t bytes = iovec_total(message->msg_iov, message->msg_iovlen, -EMSGSIZE);
 
-    if (bytes >= 0 && (flags & MSG_OOB) != 0) {
-        bytes = -EOPNOTSUPP;
-    }
     return call_result(bytes >= 0 ? calls_of(socket)->receive(socket, message, (size_t)bytes, flags)
                                   : bytes);
 }

@@ -64,3 +64,6 @@ void other_store_address(const void *from, socklen_t from_bytes, struct sockaddr
 ssize_t other_read(struct descriptor *socket, void *buffer, size_t bytes);
 ssize_t other_write(struct descriptor *socket, const struct iovec *pieces, size_t count,
                     size_t bytes);
+
+/* socket() of type SOCK_DGRAM: a descriptor's number or -errno. */
+int datagram_socket_open(int type, int protocol);

@@ -232,6 +232,9 @@ static int open_socket(int domain, int type, int protocol)
     if (domain != AF_INET) {
         return -EAFNOSUPPORT;
     }
+    if (kind == SOCK_DGRAM) {
+        return datagram_socket_open(type, protocol);
+    }
     if (kind != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP)) {
         return -EPROTONOSUPPORT;
     }

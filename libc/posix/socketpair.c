@@ -122,6 +122,9 @@ static ssize_t end_receive(struct descriptor *descriptor, struct msghdr *message
     bool is_all = (flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0;
     size_t received = 0;
 
+    if ((flags & MSG_OOB) != 0) {
+        return -EOPNOTSUPP;
+    }
     message->msg_namelen = 0;
     message->msg_controllen = 0;
     message->msg_flags = 0;

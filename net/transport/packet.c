@@ -19,6 +19,7 @@
 #include "net/packet.h"
 #include "net/steering.h"
 #include "net/transport/address.h"
+#include "net/transport/datagram.h"
 #include "net/transport/demux.h"
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
@@ -238,21 +239,11 @@ void transport_tcp_input(struct pbuf *packet, struct netif *netif)
     pbuf_free(packet);
 }
 
-static bool is_port_bound(uint16_t port)
-{
-    for (const struct udp_pcb *pcb = udp_pcbs; pcb != NULL; pcb = pcb->next) {
-        if (pcb->local_port == port) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A datagram, from its UDP header on. */
 void transport_udp_input(struct pbuf *packet, struct netif *netif)
 {
     const uint8_t *udp = packet->payload;
-    uint16_t udp_bytes;
+    uint16_t udp_bytes, port;
 
     if (packet->len < UDP_HEADER_BYTES) {
         drop(packet, COUNTER_DROP_TRUNCATED);
@@ -264,11 +255,22 @@ void transport_udp_input(struct pbuf *packet, struct netif *netif)
         return;
     }
     pbuf_realloc(packet, udp_bytes); /* what lies behind belongs to nothing (RFC 768) */
-    if (is_for_many(netif) && !is_port_bound(load_be16(udp + UDP_DESTINATION_PORT_OFFSET))) {
+    port = load_be16(udp + UDP_DESTINATION_PORT_OFFSET);
+    if (datagram_is_lwips(port)) {
+        udp_input(packet, netif);
+    } else if (datagram_is_applications(port)) {
+        if (udp[UDP_CHECKSUM_OFFSET] + udp[UDP_CHECKSUM_OFFSET + 1] != 0 &&
+            (netif->chksum_flags & NETIF_CHECKSUM_CHECK_UDP) != 0 &&
+            !is_checksum_good(packet, IP_PROTO_UDP)) {
+            drop(packet, COUNTER_DROP_CHECKSUM);
+            return;
+        }
+        datagram_deliver(packet);
+    } else if (is_for_many(netif) || datagram_is_silent()) {
         drop(packet, COUNTER_DROP_NOT_OURS); /* no answer to it (RFC 1122 3.2.2) */
-        return;
+    } else {
+        udp_input(packet, netif); /* which says that nobody wants it */
     }
-    udp_input(packet, netif);
 }
 
 /* A message of ICMP: of these lwIP answers echo requests alone. */
@@ -285,6 +287,8 @@ void transport_icmp_input(struct pbuf *packet, struct netif *netif)
         icmp_input(packet, netif);
     } else if (icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_FRAG) {
         path_mtu_receive(packet);
+    } else if (icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_PORT && datagram_take_refusal(packet)) {
+        pbuf_free(packet);
     } else {
         drop(packet, COUNTER_DROP_PROTOCOL);
     }

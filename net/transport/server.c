@@ -21,6 +21,7 @@
  *   share.c           what one remote address may have
  *   address.c         DHCP, ARP, neighbours
  *   sntp.c            the date
+ *   datagram.c        UDP of applications
  *   lwip/interface.c  packets to neighbours
  *   lwip/output.c     frames to a link server
  *   kept.c            connections of the flows of those that have come back
@@ -42,6 +43,7 @@
 #include "net/transport/closed.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/datagram.h"
 #include "net/transport/demux.h"
 #include "net/transport/draining.h"
 #include "net/transport/drops.h"
@@ -88,6 +90,7 @@ static void note_node_down(node_id_t node)
     closed_forget_manager(node);
     half_open_lose_node(node);
     kept_lose_node(node);
+    datagram_lose_node(node);
 }
 
 static bool is_dead(node_id_t node)
@@ -229,6 +232,7 @@ void transport_server_start(const struct configuration *configuration)
     overload_initialise();
     transport_address_initialise(configuration);
     kept_initialise(configuration);
+    datagram_initialise();
     transport_draining_start();
     dispatch_register_node_down(note_node_down);
     dispatch_register_node_up(note_node_up);

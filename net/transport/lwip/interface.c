@@ -134,12 +134,12 @@ static err_t output_packet(struct netif *netif, struct pbuf *packet, const ip4_a
     if (IPH_PROTO(ip) == IP_PROTO_TCP) {
         IPH_OFFSET_SET(ip, PP_HTONS(IP_DF)); /* segments fit the MTU; ids need not be unique then */
     }
+    if (put_group_mac(destination, group)) {
+        return output_to(packet, group);
+    }
     mac = neighbor_find(next_hop);
     if (mac != NULL) {
         return output_to(packet, mac);
-    }
-    if (put_group_mac(destination, group)) {
-        return output_to(packet, group);
     }
     pbuf_ref(packet);
     neighbor_wait(next_hop, packet);

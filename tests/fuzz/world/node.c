@@ -8,10 +8,11 @@
 /* sources: net/transport/tcp/blocked.c net/transport/tcp/congestion.c net/transport/tcp/cookie.c net/transport/tcp/cubic.c net/transport/tcp/episode.c net/transport/tcp/flood.c net/transport/tcp/half_open.c net/transport/tcp/half_open_table.c net/transport/tcp/hystart.c net/transport/tcp/lend.c net/transport/tcp/loss_timer.c net/transport/tcp/newreno.c net/transport/tcp/options.c */
 /* sources: net/transport/tcp/persist.c net/transport/tcp/pinned.c net/transport/tcp/piece.c net/transport/tcp/probe.c net/transport/tcp/prr.c net/transport/tcp/queue.c net/transport/tcp/rack.c net/transport/tcp/receiver.c net/transport/tcp/recovery.c net/transport/tcp/recovery_block.c net/transport/tcp/round_trip.c net/transport/tcp/rto_option.c net/transport/tcp/scoreboard.c net/transport/tcp/segment.c */
 /* sources: net/transport/tcp/segment_bare.c net/transport/tcp/segment_block.c net/transport/tcp/segment_out.c net/transport/tcp/segment_remote.c net/transport/tcp/send_buffer.c net/transport/tcp/sender.c net/transport/tcp/sender_output.c net/transport/tcp/tcb.c net/transport/tcp/delayed_ack.c net/transport/tcp/timewait.c net/transport/tcp/undo.c net/transport/tcp/wheel.c */
-/* sources: net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c net/transport/network_options.c */
+/* sources: net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/datagram.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c net/transport/network_options.c */
 /* sources: net/streams/listener.c net/streams/received.c net/streams/requests.c net/streams/returns.c net/streams/grant_option.c net/streams/sending.c net/streams/stream.c net/streams/table.c net/streams/taken.c */
 /* sources: net/packet.c net/expect.c net/handlers.c net/messages.c net/address.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c net/streams/draining.c net/transport/draining.c */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c libc/posix/poll.c libc/posix/epoll.c */
+/* sources: libc/posix/other_socket.c libc/posix/datagram_socket.c libc/posix/datagram_options.c libc/posix/datagram_transfer.c net/datagrams/port.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c */
 /* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c tests/fuzz/world/card.c drivers/console/log_printer.c */
@@ -36,6 +37,7 @@
 #include "libc/posix/log_stream.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
+#include "net/datagrams/port.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
 #include "net/streams/table.h"

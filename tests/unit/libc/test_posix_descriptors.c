@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: libc/posix/eventfd.c libc/posix/timerfd.c libc/posix/pipe.c libc/posix/socketpair.c libc/posix/byte_queue.c */
-/* sources: tests/unit/world/both_calls.c tests/unit/world/socket_world.c tests/unit/world/application_world.c net/wall_clock.c */
+/* sources: tests/unit/world/both_calls.c tests/unit/world/socket_world.c tests/unit/world/application_world.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h */
 /*
  * Tests eventfd(), timerfd, pipe() and socketpair(): each script is run on Talus and on the Linux

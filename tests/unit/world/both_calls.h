@@ -33,11 +33,16 @@
     X(read, ssize_t, (int, void *, size_t))                                                        \
     X(readv, ssize_t, (int, const struct iovec *, int))                                            \
     X(recv, ssize_t, (int, void *, size_t, int))                                                   \
+    X(recvfrom, ssize_t, (int, void *, size_t, int, struct sockaddr *, socklen_t *))               \
+    X(recvmmsg, int, (int, struct mmsghdr *, unsigned, int, struct timespec *))                    \
     X(recvmsg, ssize_t, (int, struct msghdr *, int))                                               \
     X(send, ssize_t, (int, const void *, size_t, int))                                             \
+    X(sendmmsg, int, (int, struct mmsghdr *, unsigned, int))                                       \
+    X(sendmsg, ssize_t, (int, const struct msghdr *, int))                                         \
     X(sendto, ssize_t, (int, const void *, size_t, int, const struct sockaddr *, socklen_t))       \
     X(setsockopt, int, (int, int, int, const void *, socklen_t))                                   \
     X(shutdown, int, (int, int))                                                                   \
+    X(socket, int, (int, int, int))                                                                \
     X(socketpair, int, (int, int, int, int *))                                                     \
     X(timerfd_create, int, (int, int))                                                             \
     X(timerfd_gettime, int, (int, struct itimerspec *))                                            \
@@ -61,5 +66,7 @@ __attribute__((format(printf, 2, 3))) void tell(struct record *record, const cha
 /* The result of a call, or its error's name. */
 void tell_result(struct record *record, const char *call, ssize_t result);
 
+/* What the test does for Talus between rounds, as the other nodes; NULL: nothing. */
+extern void (*both_network)(void);
 /* Run it on both; the records must be the same. */
 void run_on_both(void (*script)(const struct both_calls *on, struct record *record));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_options.c libc/posix/socket_transfer.c */
 /* sources: libc/posix/poll.c libc/posix/epoll.c libc/posix/other_socket.c net/address.c */
+/* sources: libc/posix/datagram_socket.c libc/posix/datagram_options.c libc/posix/datagram_transfer.c net/datagrams/port.c */
 /*
  * An application's sockets for unit tests: see socket_world.h.
  */
@@ -20,6 +21,7 @@
 #include "kernel/message/dispatch.h"
 #include "libc/posix/log_stream.h"
 #include "libc/posix/socket.h"
+#include "net/datagrams/port.h"
 #include "tests/unit/world/fake_platform.h"
 
 unsigned socket_line_ends;
@@ -40,6 +42,7 @@ int start_sockets(void **state)
     (void)state;
     start_application_node();
     sockets_start();
+    datagrams_start();
     return 0;
 }
 
