@@ -34,7 +34,6 @@ static unsigned node_down_count, node_up_count;
 static uint64_t attention_count; /* attention interrupts when this node last looked */
 static bool has_late_work;       /* something was done on the way to sleep */
 static uint64_t now_ns;          /* of this round; 0: nobody has asked in it */
-static uint64_t woken_ns;        /* the next round's, which a sleep has just looked at; or 0 */
 
 void dispatch_initialise(void)
 {
@@ -46,7 +45,7 @@ void dispatch_initialise(void)
     node_down_count = node_up_count = 0;
     attention_count = platform_attention_count();
     has_late_work = false;
-    now_ns = woken_ns = 0;
+    now_ns = 0;
 }
 
 void dispatch_register_source(struct dispatch_source *source)
@@ -120,13 +119,10 @@ static unsigned look_at_forgotten(node_id_t node)
     uint32_t incarnation = status_incarnation(node);
     uint32_t word = status_own_word(node);
 
-    if (peer->is_held) {
-        return 0;
-    }
-    if (word >= NODE_DEAD) {
+    if (word >= NODE_DEAD && !peer->is_held) {
         watch_forget(node);
         status_let_go(node);
-    } else if (word == NODE_RUNNING && incarnation != peer->incarnation &&
+    } else if (word == NODE_RUNNING && !peer->is_held && incarnation != peer->incarnation &&
                dispatch_now_ns() >= peer->welcome_ns) {
         take_up(node, incarnation);
         return 1;
@@ -220,14 +216,12 @@ static void pass_on_log(void)
 
 /* --- The loop --- */
 
-unsigned dispatch_round(void)
+static unsigned go_round(void)
 {
     unsigned work = has_late_work;
     struct dispatch_source *each;
 
     has_late_work = false;
-    now_ns = woken_ns;
-    woken_ns = 0;
     counter_increment(COUNTER_DISPATCH_ROUNDS);
 
     work += peers_send_posted();
@@ -249,6 +243,12 @@ unsigned dispatch_round(void)
     peers_ring_doorbells();
     pass_on_log();
     return work;
+}
+
+unsigned dispatch_round(void)
+{
+    now_ns = 0;
+    return go_round();
 }
 
 /* Every source arms its wake-up, also when an earlier one has already found work. */
@@ -278,7 +278,7 @@ static uint64_t halt_until(uint64_t timer_ns, bool is_blocked)
     } while (watch_look(end_ns) && is_timer_alone && end_ns < timer_ns);
     counter_add(COUNTER_IDLE_NS, end_ns + 1);
     counter_increment(COUNTER_SLEEPS);
-    woken_ns = end_ns;
+    now_ns = end_ns; /* of the next round, too */
     return end_ns - begin_ns;
 }
 
@@ -314,8 +314,8 @@ void dispatch_run(void)
     }
     /* What happened before this node could take an interrupt. */
     (void)look_at_all_nodes();
-    for (;;) {
-        if (dispatch_round() == 0) {
+    for (;; now_ns = 0) {
+        while (go_round() == 0) {
             dispatch_sleep();
         }
     }
