@@ -49,8 +49,7 @@ void dispatch_register_node_up(void (*node_up)(node_id_t node));
  * cannot stop may reach that memory. */
 void dispatch_hold_node(node_id_t node);
 
-/* The time of this round, which is when it was first asked for: for time-outs that need no more
- * precision. */
+/* The time of this round, or of the wake-up before it: for time-outs, which need no better. */
 uint64_t dispatch_now_ns(void);
 
 /* Forget whatever was registered, and all channels. Before any other call here. */

@@ -89,11 +89,9 @@ void poll_initialise(void);
 /* Look for messages from this node from now on, or no longer. */
 void poll_add(node_id_t node);
 void poll_remove(node_id_t node);
-/*
- * Hand messages from the channels to this node, a bounded batch each, to their handlers; returns
+/* Hand messages from the channels to this node, a bounded batch each, to their handlers; returns
  * how many. One on which nothing has come for long is quiet: it is not looked at in each round, nor
- * before sleep, and its sender sends the attention interrupt.
- */
+ * before sleep, and its sender sends the attention interrupt. */
 unsigned peers_receive_all(void);
 bool peers_is_any_message_waiting(void);
 /* After an attention interrupt. */

@@ -125,8 +125,7 @@ void status_lose(node_id_t node);
 void status_welcome(node_id_t node);
 /* For a node that is dead by its own word: nothing here touches its memory any more. */
 void status_let_go(node_id_t node);
-/* Publish that this node has given up another; and whom a node has given up, by its word: any set.
- */
+/* Publish that this node has given up another; and whom a node has, by its word: any set. */
 void status_declare_dead(node_id_t node);
 struct node_set status_declared_dead_by(node_id_t node);
 /* Interrupt all nodes that run, so that they look at the others (platform.h). */
@@ -143,16 +142,12 @@ uint64_t status_word(node_id_t node, enum status_word word);
 void status_set_sleep(enum node_sleep sleep);
 enum node_sleep status_node_sleep(node_id_t node);
 
-/*
- * Add a whole line to this node's log, over the oldest ones. `printed` is how far the console's
- * owner has come: returns how many lines it will never see.
- */
+/* Add a whole line to this node's log, over the oldest ones. `printed` is how far the console's
+ * owner has come: returns how many lines it will never see. */
 unsigned status_log_append(const char *line, size_t length_bytes, uint32_t printed);
 uint32_t status_log_written(node_id_t node);
-/*
- * Copy one line of a node's log with its newline, starting at byte *position, which moves behind
- * it; lines that were overwritten are passed over. Returns its length, 0 when there is none.
- */
+/* Copy one line of a node's log with its newline, starting at byte *position, which moves behind
+ * it; lines that were overwritten are passed over. Returns its length, 0 when there is none. */
 size_t status_log_read(node_id_t node, uint32_t *position, char *line, size_t size);
 /* As the console's owner: how far `node`'s log is printed; and how far `owner` had come. */
 void status_log_set_printed(node_id_t node, uint32_t position);
