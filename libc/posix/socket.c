@@ -62,6 +62,7 @@ static bool is_unused(const struct socket *socket)
            socket->defer_ns == 0;
 }
 
+/* Nobody waits for one that was released. Its stream is the caller's to set. */
 static struct socket *create_socket(const struct descriptor_operations *operations,
                                     bool is_nonblocking)
 {
@@ -70,9 +71,10 @@ static struct socket *create_socket(const struct descriptor_operations *operatio
     if (socket == NULL) {
         return NULL;
     }
-    descriptor_initialise(&socket->descriptor, operations);
+    ASSERT_SLOW(socket->descriptor.waiters == NULL && socket->descriptor.epoll_items == NULL);
+    socket->descriptor.operations = operations;
+    socket->descriptor.fd = -1;
     socket->descriptor.is_nonblocking = is_nonblocking;
-    socket->stream = NULL;
     socket->is_linger_zero = false;
     ASSERT_SLOW(is_unused(socket));
     return socket;
@@ -211,16 +213,24 @@ int socket_why_not_connected(int fd)
     return socket_get(fd, &error) == NULL ? error : -ENOTCONN;
 }
 
-/* The same if it listens or may still; else *error may also be -EINVAL. */
-static struct socket *get_unconnected(int fd, int *error)
+static __attribute__((noinline)) int why_not_unconnected(int fd)
 {
-    struct socket *socket = socket_get(fd, error);
+    int error;
 
-    if (socket != NULL && socket->stream != NULL) {
-        *error = -EINVAL;
-        return NULL;
+    return socket_get(fd, &error) == NULL ? error : -EINVAL;
+}
+
+/* The same if it listens or may still; else *error may also be -EINVAL. */
+static inline struct socket *get_unconnected(int fd, int *error)
+{
+    struct descriptor *descriptor = descriptor_get(fd);
+
+    if (LIKELY(descriptor != NULL && descriptor->operations == &socket_operations &&
+               socket_of(descriptor)->stream == NULL)) {
+        return socket_of(descriptor);
     }
-    return socket;
+    *error = why_not_unconnected(fd);
+    return NULL;
 }
 
 /* --- socket(), bind(), listen() --- */
@@ -242,6 +252,7 @@ static int open_socket(int domain, int type, int protocol)
     if (socket == NULL) {
         return -ENOMEM;
     }
+    socket->stream = NULL;
     int fd = descriptor_open(&socket->descriptor);
     if (fd < 0) {
         release_socket(socket);

@@ -249,12 +249,10 @@ void stream_listener_lose_place(struct stream_listener *listener)
 struct stream *stream_listener_take(struct stream_listener *listener,
                                     void (*changed)(void *owner, unsigned readiness), void *owner)
 {
-    struct stream *stream = listener->ready.head;
-
-    ASSERT(stream != NULL);
-    ASSERT_SLOW(stream->listener == listener);
-    taken_note(stream);
-    stream_set_state(stream, STREAM_OPEN, NULL);
+    ASSERT(listener->ready.head != NULL);
+    ASSERT_SLOW(listener->ready.head->listener == listener);
+    taken_note(listener->ready.head);
+    struct stream *stream = stream_leave_first(&listener->ready, STREAM_OPEN);
     stream->listener = NULL;
     stream->changed = changed;
     stream->owner = owner;
@@ -266,15 +264,20 @@ struct stream *stream_listener_take(struct stream_listener *listener,
 
 /* --- Deferring --- */
 
-static void make_ready(struct stream *stream, struct stream_listener *listener)
+/* Once: whoever waits was woken by it, and looks. */
+static void tell_ready(struct stream_listener *listener)
 {
-    ASSERT_SLOW(listener != NULL && stream->listener == listener);
-    stream_set_state(stream, STREAM_READY, &listener->ready);
-    /* Once: whoever waits was woken by it, and looks. */
     if (!listener->is_told) {
         listener->is_told = true;
         tell_owner(listener, LISTENER_READY);
     }
+}
+
+static void make_ready(struct stream *stream, struct stream_listener *listener)
+{
+    ASSERT_SLOW(listener != NULL && stream->listener == listener);
+    stream_set_state(stream, STREAM_READY, &listener->ready);
+    tell_ready(listener);
 }
 
 void stream_listener_end_deferring(struct stream *stream)
@@ -404,12 +407,9 @@ static struct stream *create_stream(node_id_t ts, const struct connection_availa
 }
 
 /* It is ours: whoever accepts may have it, at once or when something comes on it. */
-static void begin_stream(struct stream *stream, uint32_t send_window_bytes)
+static void begin_stream(struct stream *stream, struct stream_listener *listener)
 {
-    struct stream_listener *listener = stream->listener;
-
-    stream->send_window_bytes = send_window_bytes;
-    stream->send_credit_bytes = send_window_bytes;
+    ASSERT_SLOW(listener != NULL && stream->listener == listener);
     if (UNLIKELY(stream->received.bytes == 0 && listener->defer_ns != 0)) {
         if (stream->is_claim_due) {
             stream->is_claim_due = false;
@@ -417,7 +417,8 @@ static void begin_stream(struct stream *stream, uint32_t send_window_bytes)
         }
         defer_stream(stream);
     } else {
-        make_ready(stream, listener);
+        stream_enter_queue(stream, STREAM_READY, &listener->ready);
+        tell_ready(listener);
     }
 }
 
@@ -460,8 +461,7 @@ __attribute__((flatten)) static void handle_connection_available(node_id_t from,
         listener->granted_count--;
     }
     if (available->send_window_bytes != 0) {
-        stream->is_claim_due = true;
-        begin_stream(stream, available->send_window_bytes);
+        begin_stream(stream, listener);
         return;
     }
     stream_set_state(stream, STREAM_AVAILABLE, &listener->available);
@@ -527,7 +527,9 @@ static void handle_claim_confirmed(node_id_t from, const struct message *message
         return;
     }
     end_undecided(listener);
-    begin_stream(stream, confirmed->send_window_bytes);
+    stream->send_window_bytes = confirmed->send_window_bytes;
+    stream->send_credit_bytes = confirmed->send_window_bytes;
+    begin_stream(stream, listener);
 }
 
 static void handle_claim_rejected(node_id_t from, const struct message *message)

@@ -91,8 +91,8 @@ struct stream_queue {
     uint32_t count;
 };
 
-/* A fresh stream, still FREE: the caller sets its state. NULL when there is no memory or no place.
- */
+/* A fresh stream, still FREE: the caller sets its state and listener. NULL when there is no memory
+ * or no place. */
 struct stream *stream_create(node_id_t ts, const struct connection_available *available);
 /* Forget it and what it has received; tells the TS nothing. */
 void stream_destroy(struct stream *stream);
@@ -179,6 +179,34 @@ static inline void stream_set_state(struct stream *stream, enum stream_state sta
     if (queue != NULL) {
         stream_queue_append(queue, stream);
     }
+}
+
+/* The same of one that stands on no queue. */
+static inline void stream_enter_queue(struct stream *stream, enum stream_state state,
+                                      struct stream_queue *queue)
+{
+    ASSERT_SLOW(stream_is_transition_allowed(stream->state, state) && stream->queue == NULL);
+    stream->state = (uint8_t)state;
+    stream_queue_append(queue, stream);
+}
+
+/* The same of the first on a queue, which leaves it for none. */
+static inline struct stream *stream_leave_first(struct stream_queue *queue, enum stream_state state)
+{
+    struct stream *stream = queue->head, *next = stream->next;
+
+    ASSERT_SLOW(stream_is_transition_allowed(stream->state, state));
+    ASSERT_SLOW(stream->queue == queue && stream->previous == NULL && queue->count > 0);
+    queue->head = next;
+    if (next != NULL) {
+        next->previous = NULL;
+    } else {
+        queue->tail = NULL;
+    }
+    queue->count--;
+    stream->queue = NULL;
+    stream->state = (uint8_t)state;
+    return stream;
 }
 
 /* A message about it goes to its TS now, or never will: no claim is due. */
