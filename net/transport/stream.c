@@ -141,9 +141,11 @@ static int send_credit(struct connection *connection)
     return 0;
 }
 
-static bool is_credit_due(const struct connection *connection)
+/* Not while it has half of its window: nobody waits for more than that. */
+static inline bool is_credit_due(const struct connection *connection)
 {
-    return connection->credit_bytes >= SEND_CREDIT_LEAST_BYTES;
+    return connection->credit_bytes >= SEND_CREDIT_LEAST_BYTES &&
+           connection->allowance_bytes < connection->window_bytes / 2;
 }
 
 /* Whether there is anything that it has not been told, beside that its bytes have gone. */
@@ -303,6 +305,11 @@ static inline void take_sent(struct connection *connection, const struct send *s
         return;
     }
     connection->allowance_bytes -= (uint32_t)payload.length_bytes + send->archive_bytes;
+    /* What it was not told of while it had enough. Else the next acknowledgement tells. */
+    if (UNLIKELY(connection->allowance_bytes < SEND_CREDIT_LEAST_BYTES) &&
+        is_credit_due(connection)) {
+        connection_mark_dirty(connection);
+    }
     if (UNLIKELY(!queue_bytes(connection, send, payload))) {
         return;
     }

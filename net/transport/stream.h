@@ -14,7 +14,7 @@ struct segment;
 /* How much an application may have in flight at first: the first credit. It grows with what the
  * path takes at a time, to SEND_WINDOW_MAX_BYTES. */
 #define SEND_WINDOW_BYTES       (256 * 1024u)
-/* Credit is given back in pieces of at least a quarter of it. */
+/* Credit is given back in pieces of at least a quarter of it, and to who has less than half. */
 #define SEND_CREDIT_LEAST_BYTES (SEND_WINDOW_BYTES / 4)
 
 void stream_initialise(void);

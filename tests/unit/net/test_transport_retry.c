@@ -142,15 +142,18 @@ static void make_failure_due(struct client *client, node_id_t application)
     wire_run();
 }
 
+/* So much that less than half of the window is left. */
+#define CREDIT_SENT_BYTES (3 * SEND_CREDIT_LEAST_BYTES)
+
 static void make_credit_due(struct client *client, node_id_t application)
 {
     struct send message = {
         .header.type = SEND,
         .connection_index = client->connection_index,
         .generation = client->generation,
-        .archive_bytes = SEND_CREDIT_LEAST_BYTES,
+        .archive_bytes = CREDIT_SENT_BYTES,
     };
-    uint32_t end = client->receive_next + SEND_CREDIT_LEAST_BYTES;
+    uint32_t end = client->receive_next + CREDIT_SENT_BYTES;
     struct segment segment;
 
     deliver(application, &message.header, sizeof(message));
@@ -205,7 +208,8 @@ static void check_credit(struct client *client, const struct message *message)
     const struct send_credit *credit = (const void *)message;
 
     assert_int_equal(credit->stream_index, client->port);
-    assert_int_equal(credit->bytes, SEND_CREDIT_LEAST_BYTES);
+    assert_int_equal(credit->bytes,
+                     CREDIT_SENT_BYTES + credit->send_window_bytes - SEND_WINDOW_BYTES);
 }
 
 enum start { NOTHING, AVAILABLE, ACCEPTED };
