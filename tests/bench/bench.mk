@@ -71,7 +71,12 @@ bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes:
 
 FLOODS ?=
 
-bench-floods: system-images | test-packages ## who is served in floods of SYNs, ACKs and RSTs: FLOODS='--seconds 10 --hosted'
+$(BUILD)/bench/steady: COMMAND = $(HOST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror
+$(BUILD)/bench/steady: tests/bench/steady.c $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $< -o $@
+
+bench-floods: system-images $(BUILD)/bench/steady | test-packages ## who is served in floods of SYNs, ACKs and RSTs: FLOODS='--seconds 10 --hosted'
 	$(Q)tests/bench/floods $(FLOODS)
 
 # The unit test without sanitizers, optimised as images are, and without what else its world can do.

@@ -85,6 +85,11 @@ class Flood:
     def sent_count(self):
         return self._sent_count.value
 
+    @property
+    def process_id(self):
+        """While it lasts."""
+        return self._process.pid
+
     def _make_frames(self, flags, options, victim):
         chance = random.Random(20)
         destination = struct.unpack("!I", socket.inet_aton(self.network.guest_address))[0]
