@@ -86,7 +86,7 @@ void find_cores_call(const struct acpi *acpi, uint32_t own_apic_id, uint64_t nod
     left_out = (struct left_out){.node_limit = node_limit, .unlisted = acpi->unlisted_core_count};
     if (boot_memory_trampoline() != 0) {
         start_node_prepare((void *)(DIRECT_MAP_BASE + boot_memory_trampoline()),
-                           boot_memory_trampoline());
+                           boot_memory_trampoline(), (void *)DIRECT_MAP_BASE);
     }
     call_cores(acpi, 0, INTERRUPT_DEVICE_APIC_ID_MAX);
     call_cores(acpi, INTERRUPT_DEVICE_APIC_ID_MAX + 1, UINT32_MAX);

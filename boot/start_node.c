@@ -36,10 +36,14 @@
 
 extern const char trampoline_start[];
 extern const char trampoline_end[];
+extern const char trampoline_idt[];
+extern const char trampoline_idt_pointer[];
+extern const char start_node_again[];
 extern const char start_node_nmi[];
 extern const char start_node_machine_check[];
 extern const char start_node_exception[];
 
+_Static_assert(START_BOTH_IDT_BYTES == (VECTOR_NMI + 1) * sizeof(struct trap_gate), "the last one");
 _Static_assert(START_CORE_MAX == ACPI_CORE_MAX, "every core that can be listed can be called");
 
 /* What trampoline.S reads: the entries of this file's cores, the core's words in each, and the
@@ -73,13 +77,30 @@ static void give_order_awake(unsigned index, uint32_t order)
     lapic_send(read_word(index, START_CORE_APIC_ID), LAPIC_NMI);
 }
 
-void start_node_prepare(void *page, paddr_t paddr)
+/* An NMI that meets a core in its first instructions has it begin again: SDM 3A 20.1.4 for real
+ * mode. */
+static void prepare_for_nmi(uint8_t *page, paddr_t paddr, void *vectors)
+{
+    const size_t idt_offset = bytes_between(trampoline_start, trampoline_idt);
+    const size_t pointer_offset = bytes_between(trampoline_start, trampoline_idt_pointer);
+    const uint32_t vector = (uint32_t)paddr / 16 << 16; /* segment, and offset 0 */
+    const uint32_t idt_paddr = (uint32_t)(paddr + idt_offset);
+    const struct trap_gate gate = trap_gate_to(start_node_again, 0);
+
+    memcpy(page + idt_offset + VECTOR_NMI * sizeof(vector), &vector, sizeof(vector));
+    memcpy(page + idt_offset + VECTOR_NMI * sizeof(gate), &gate, sizeof(gate));
+    memcpy(page + pointer_offset + sizeof(uint16_t), &idt_paddr, sizeof(idt_paddr));
+    mmio_write32(vectors, VECTOR_NMI * sizeof(vector), vector);
+}
+
+void start_node_prepare(void *page, paddr_t paddr, void *vectors)
 {
     /* A SIPI names the page by 8 bits. */
     ASSERT(paddr != 0 && paddr % PAGE_BYTES == 0 && paddr < MIB);
     page_number = (uint8_t)(paddr / PAGE_BYTES);
     start_node_core_count = 0;
     memcpy(page, trampoline_start, bytes_between(trampoline_start, trampoline_end));
+    prepare_for_nmi(page, paddr, vectors);
     for (unsigned vector = 0; vector < START_IDT_GATES; vector++) {
         start_node_idt[vector] = trap_gate_to(start_node_exception, 0);
     }

@@ -51,13 +51,17 @@
 
 #define BOOT_GDT_BYTES 32
 
+/* An IDT for both modes that a started core goes through: up to the gate of an NMI. */
+#define START_BOTH_IDT_BYTES 48
+
 #ifndef __ASSEMBLER__
 
 #include "boot/tsc_offset.h"
 #include "kernel/base.h"
 
-/* Put the trampoline into a free page, which lies at `paddr` below 1 MiB. */
-void start_node_prepare(void *page, paddr_t paddr);
+/* Put the trampoline into a free page, which lies at `paddr` below 1 MiB; and the NMI's entry into
+ * the interrupt vectors of real mode, at address 0, for a core that has not come so far. */
+void start_node_prepare(void *page, paddr_t paddr, void *vectors);
 /* Its number, for who calls a core again. */
 uint8_t start_node_page(void);
 /* Add a core to those that are called, at most START_CORE_MAX; returns its index. One that is not

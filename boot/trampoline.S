@@ -28,6 +28,7 @@
 /* Chosen: some ten thousand times what the caller takes between two pings. */
 #define PING_POLL_MAX 0x1000000
 
+#define STACK_END 4096           /* in the page */
 #define AT(symbol) ((symbol) - trampoline_start)
 
     .section .rodata
@@ -39,6 +40,16 @@ trampoline_start:
     cld
     movw %cs, %ax
     movw %ax, %ds
+    /* An NMI finds this table from here on, in real mode as in long mode, and a stack at the end of
+     * this page, at one address in both. Before, it finds what start_node.c has put at address 8,
+     * and the stack of a core that was reset, below 64 KiB, which nobody uses. */
+    lidtl AT(trampoline_idt_pointer)
+    movzwl %ax, %ecx
+    shll $4, %ecx
+    addl $STACK_END, %ecx
+    andw $0xF000, %ax
+    movw %ax, %ss
+    movl %ecx, %esp
     movl $CR4_PAE, %eax
     movl %eax, %cr4
     movl $PHYSICAL(boot_pml4), %eax
@@ -54,6 +65,17 @@ trampoline_start:
 trampoline_gdt_pointer:
     .word BOOT_GDT_BYTES - 1
     .long PHYSICAL(boot_gdt)
+
+    /* start_node.c fills in what depends on where the page lies. Vectors of 4 bytes for real mode,
+     * and gates of 16 for the moment in which CR0 has changed and the IDT not yet: those of an NMI
+     * do not overlap. The core begins again, and the next NMI waits until it is out of here. */
+    .balign 16
+    .global trampoline_idt, trampoline_idt_pointer
+trampoline_idt:
+    .skip START_BOTH_IDT_BYTES
+trampoline_idt_pointer:
+    .word START_BOTH_IDT_BYTES - 1
+    .long 0
 trampoline_end:
 
     .section .text.boot, "ax"
@@ -61,6 +83,8 @@ trampoline_end:
 arrived:
     movq $linked, %rax
     jmp *%rax
+    .global start_node_again
+start_node_again:
 linked:
     movq $interrupted, %rsp
     lidt idt_pointer(%rip)
@@ -69,10 +93,11 @@ linked:
     movl $1, %eax
     cpuid
     testl $CPUID_1_EDX_MCE, %edx
-    jz woken
+    jz start_node_nmi
     movq %cr4, %rax
     orl $CR4_MCE, %eax
     movq %rax, %cr4
+    jmp start_node_nmi          /* allows the next NMI */
 
     /* Also after each NMI, which may have come in the middle of anything: no register is known. */
 woken:

@@ -49,9 +49,9 @@ paddr_t boot_memory_trampoline(void)
     return trampoline;
 }
 
-void start_node_prepare(void *page, paddr_t paddr)
+void start_node_prepare(void *page, paddr_t paddr, void *vectors)
 {
-    (void)page;
+    assert_ptr_equal(page, (uint8_t *)vectors + paddr);
     assert_int_equal(paddr, trampoline);
 }
 

@@ -33,15 +33,20 @@ extern uint8_t start_node_table[START_CORE_MAX][START_CORE_BYTES];
 
 /* The trampoline: symbols by which start_node.c finds its way. */
 __asm__(".globl trampoline_start, trampoline_end\n"
+        ".globl trampoline_idt, trampoline_idt_pointer, start_node_again\n"
         ".globl start_node_nmi, start_node_machine_check, start_node_exception\n"
         ".section .rodata\n"
         "trampoline_start: .ascii \"trampoline\"\n"
+        "trampoline_idt: .skip 48\n"
+        "trampoline_idt_pointer: .word 47, 0, 0\n"
         "trampoline_end: .skip 6\n"
         ".text\n"
+        "start_node_again: nop\n"
         "start_node_nmi: nop\n"
         "start_node_machine_check: nop\n"
         "start_node_exception: nop");
 extern const char start_node_nmi[], start_node_machine_check[], start_node_exception[];
+extern const char start_node_again[];
 extern struct trap_gate start_node_idt[];
 
 struct core {
@@ -59,6 +64,7 @@ struct core {
 
 static struct core cores[CORE_MAX];
 static uint8_t trampoline_page[PAGE_BYTES];
+static uint32_t vectors[16]; /* of real mode */
 static uint8_t build_stack[64];
 static uint64_t now_us;
 static uint64_t tsc;
@@ -218,7 +224,7 @@ static int begin(void **state)
     now_us = 0;
     tsc = 1000;
     nmi_count = 0;
-    start_node_prepare(trampoline_page, TRAMPOLINE_PADDR);
+    start_node_prepare(trampoline_page, TRAMPOLINE_PADDR, vectors);
     return 0;
 }
 
@@ -269,9 +275,27 @@ static void the_page_below_1_mib_gets_the_trampoline(void **state)
 {
     (void)state;
     assert_memory_equal(trampoline_page, "trampoline", 10);
-    for (size_t i = 10; i < sizeof(trampoline_page); i++) {
+    for (size_t i = 64; i < sizeof(trampoline_page); i++) {
         assert_int_equal(trampoline_page[i], 0);
     }
+}
+
+/* Each entry of real mode is an offset and a segment (SDM 3A 20.1.4). */
+static void an_nmi_in_the_first_instructions_has_a_core_begin_again(void **state)
+{
+    const uint32_t again = TRAMPOLINE_PADDR / 16 << 16;
+    const struct trap_gate gate = trap_gate_to(start_node_again, 0);
+    uint32_t base, entry;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(vectors); i++) {
+        assert_int_equal(vectors[i], i == VECTOR_NMI ? again : 0);
+    }
+    memcpy(&base, trampoline_page + 10 + 48 + 2, sizeof(base));
+    assert_int_equal(base, TRAMPOLINE_PADDR + 10);
+    memcpy(&entry, trampoline_page + 10 + 4 * VECTOR_NMI, sizeof(entry));
+    assert_int_equal(entry, again);
+    assert_memory_equal(trampoline_page + 10 + 16 * VECTOR_NMI, &gate, sizeof(gate));
 }
 
 /* SDM 3A figure 6-8: to the code, whatever its address, with interrupts off, on the stack in use.
@@ -440,6 +464,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(cores_that_answer_are_present_build_and_enter, begin),
         cmocka_unit_test_setup(the_page_below_1_mib_gets_the_trampoline, begin),
+        cmocka_unit_test_setup(an_nmi_in_the_first_instructions_has_a_core_begin_again, begin),
         cmocka_unit_test_setup(every_exception_of_a_core_without_a_node_has_a_gate, begin),
         cmocka_unit_test_setup(a_core_that_missed_the_first_call_is_called_again, begin),
         cmocka_unit_test_setup(a_core_that_comes_after_it_was_given_up_parks, begin),
