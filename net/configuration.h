@@ -99,7 +99,7 @@ void configuration_regain_node(struct configuration *configuration, node_id_t no
 void configuration_let_serve(struct configuration *configuration, node_id_t node, enum role role);
 /* It lives, and is about to go: new flows, and what others ask of a CM or send through an LS, are
  * as if it were dead, for all but itself. It keeps the work that only one node may do. */
-void configuration_let_drain(struct configuration *configuration, node_id_t node);
+void configuration_let_drain(struct configuration *configuration, node_id_t node, bool is_draining);
 
 /* The one that this node runs in: a copy of it is kept, once, before any server starts, with the
  * deaths that there have been, and follows deaths and returns before any server is told of them. A
@@ -108,8 +108,8 @@ void configuration_set_current(const struct configuration *configuration);
 const struct configuration *configuration_current(void);
 /* That node serves in this role again, as it has said: for net/returning.c alone. */
 void configuration_note_serving(node_id_t node, enum role role);
-/* It drains, as it has said: for net/draining.c alone. */
-void configuration_note_draining(node_id_t node);
+/* It drains, or no longer, as it has said: for net/draining.c alone. */
+void configuration_note_draining(node_id_t node, bool is_draining);
 
 /*
  * Whether that node may act as speaker, or as device_ls: all that would come before it are dead.

@@ -25,9 +25,9 @@ void configuration_note_serving(node_id_t node, enum role role)
     }
 }
 
-void configuration_note_draining(node_id_t node)
+void configuration_note_draining(node_id_t node, bool is_draining)
 {
-    configuration_let_drain(&current, node);
+    configuration_let_drain(&current, node, is_draining);
 }
 
 static void note_node_down(node_id_t node)

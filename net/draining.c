@@ -9,6 +9,7 @@
 #include "drivers/nic/counters.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
+#include "kernel/message/mailbox.h"
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
@@ -32,6 +33,7 @@ enum progress { IDLE, TELLS_THAT_IT_KEEPS, TELLS_THAT_IT_GOES, WAITS, HAS_CUT };
 static struct {
     enum draining draining;
     enum progress progress;
+    bool is_called_back;
     struct node_set unanswered; /* by whom the last step has not been taken */
     uint64_t end_ns;            /* what is left then is reset; or, once it is, the node goes */
     uint64_t quiet_since_ns;
@@ -127,15 +129,19 @@ static void cut_parts(uint32_t left)
 
 static void take_step(node_id_t node, uint32_t step)
 {
-    if (step == DRAIN_STEP_GOES) {
-        configuration_note_draining(node);
+    if (step != DRAIN_STEP_KEEPS) {
+        configuration_note_draining(node, step == DRAIN_STEP_GOES);
         note_change();
+        /* What was wanted of an earlier drain; before it can park, which waits for this. */
+        mailbox_store_release(&status_own_page->for_nodes[node].wanted, 0);
     }
     for (unsigned i = 0; i < observer_count; i++) {
         if (step == DRAIN_STEP_KEEPS && observers[i]->keeps != NULL) {
             observers[i]->keeps(node);
         } else if (step == DRAIN_STEP_GOES && observers[i]->goes != NULL) {
             observers[i]->goes(node);
+        } else if (step == DRAIN_STEP_STAYS && observers[i]->stays != NULL) {
+            observers[i]->stays(node);
         }
     }
 }
@@ -165,22 +171,44 @@ static void look_again(void)
 
 static void advance_if_answered(void);
 
-/* Those that are told take the step no later than this node's next message comes to them. */
-static void tell_step(enum progress progress)
+/* Those that are told take the step no later than this node's next message comes to them. Returns
+ * them. */
+static struct node_set post_to_all(uint32_t step)
 {
     const struct configuration *configuration = configuration_current();
+    struct node_set told = {{0}};
 
-    own.progress = progress;
-    own.unanswered = (struct node_set){{0}};
     for (node_id_t node = 0; node < configuration->node_count; node++) {
         if (node != platform_node() && configuration->roles[node] != 0 &&
             !configuration_is_dead(configuration, node)) {
-            node_set_add(&own.unanswered, node);
-            post_step(node, current_step(), false);
+            node_set_add(&told, node);
+            post_step(node, step, false);
         }
     }
-    take_step(platform_node(), current_step());
+    take_step(platform_node(), step);
+    return told;
+}
+
+static void tell_step(enum progress progress)
+{
+    own.progress = progress;
+    own.unanswered = post_to_all(current_step());
     advance_if_answered();
+}
+
+/* Nobody is in the middle of a step: all that know that it goes know that it keeps what it has. */
+static void stay_if_called_back(void)
+{
+    if (!own.is_called_back || own.progress != WAITS) {
+        return;
+    }
+    own.draining = DRAINING_NOT;
+    own.progress = IDLE;
+    own.is_called_back = false;
+    publish(0);
+    (void)post_to_all(DRAIN_STEP_STAYS);
+    begin_parts();
+    log_info("drain", "stays, after all");
 }
 
 static void advance_if_answered(void)
@@ -193,6 +221,7 @@ static void advance_if_answered(void)
         begin_parts();
     } else if (own.progress == TELLS_THAT_IT_GOES) {
         own.progress = WAITS;
+        stay_if_called_back();
     }
 }
 
@@ -207,11 +236,13 @@ static void handle_drain_step(node_id_t from, const struct message *message)
     const struct drain_step *said = (const struct drain_step *)message;
     uint32_t step = said->step;
 
-    if (step != DRAIN_STEP_KEEPS && step != DRAIN_STEP_GOES) {
+    if (step < DRAIN_STEP_KEEPS || step > DRAIN_STEP_STAYS) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
     } else if (said->is_answer == 0) {
         take_step(from, step);
-        post_step(from, step, true);
+        if (step != DRAIN_STEP_STAYS) {
+            post_step(from, step, true);
+        }
     } else if (node_set_has(&own.unanswered, from) && step == current_step()) {
         note_answer(from);
     }
@@ -244,6 +275,9 @@ static void look(struct timer *timer)
     bool is_through = is_quiet(left, now_ns) && own.progress >= WAITS;
 
     (void)timer;
+    if (own.draining == DRAINING_NOT) {
+        return; /* it stays */
+    }
     publish(left);
     if (own.draining == DRAINING_NODE &&
         (is_through || (own.progress == HAS_CUT && now_ns >= own.end_ns))) {
@@ -280,6 +314,14 @@ void draining_begin(void)
     begin(DRAINING_NODE);
     log_info("drain", "takes nothing new, and goes when %u connections have ended", count_left());
     tell_step(TELLS_THAT_IT_KEEPS);
+}
+
+void draining_stay(void)
+{
+    if (own.draining == DRAINING_NODE && own.progress != HAS_CUT) {
+        own.is_called_back = true;
+        stay_if_called_back();
+    }
 }
 
 void draining_finish(void)
@@ -329,6 +371,7 @@ void draining_start(void)
     limit_ns = seconds * NS_PER_S;
     own.draining = DRAINING_NOT;
     own.progress = IDLE;
+    own.is_called_back = false;
     own.unanswered = (struct node_set){{0}};
     draining_is_any = false;
     part_count = observer_count = 0;

@@ -8,6 +8,9 @@
  * for the end of the last one. Then it parks, and to the others that is a death: kernel/platform.h.
  * What is left after drain=SECONDS is reset.
  *
+ * Until then it can be called back: it says that it stays, has its flows again, and takes all others
+ * for keepers of some of them until they say that they are not, as one that comes back.
+ *
  * The machine as a whole may be about to end, too: then every node finishes what it has and refuses
  * what is new, but tells nobody, as all flows stay where they are.
  */
@@ -34,18 +37,19 @@ struct draining_report draining_report_of(node_id_t node);
 
 /* What one role does on a node that drains. Any function may be NULL. */
 struct draining_part {
-    void (*begin)(enum draining draining); /* take nothing new */
+    void (*begin)(enum draining draining); /* take nothing new; DRAINING_NOT: again, after all */
     uint32_t (*count_left)(void);
     void (*cut)(void); /* the time is over: reset what is left */
 };
 #define DRAINING_PART_MAX 4
 void draining_add_part(const struct draining_part *part);
 
-/* Called when another node, or this one, drains, at each step: the second one's are called when the
- * configuration knows. */
+/* Called when another node, or this one, drains, at each step: but for the first one's they are
+ * called when the configuration knows. */
 struct draining_observer {
     void (*keeps)(node_id_t node);
     void (*goes)(node_id_t node);
+    void (*stays)(node_id_t node);
 };
 #define DRAINING_OBSERVER_MAX 6
 void draining_observe(const struct draining_observer *observer);
@@ -58,6 +62,8 @@ bool draining_is_ending(node_id_t ts);
 /* This node shall go, or finish. Once; a machine that ends is stronger. */
 void draining_begin(void);
 void draining_finish(void);
+/* It shall stay, unless its time is over: then it goes, and can be called back from there. */
+void draining_stay(void);
 /* One that has parked, or is about to, shall come back. */
 void draining_call_back(node_id_t node);
 /* How long a node has for it (drain=). */

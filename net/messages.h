@@ -196,11 +196,12 @@ struct flows_kept {
 enum drain_step_number {
     DRAIN_STEP_KEEPS = 1, /* connections of my flows are mine still when the flows are others' */
     DRAIN_STEP_GOES = 2,  /* they are: I take nothing new */
+    DRAIN_STEP_STAYS = 3, /* they are mine again, after all */
 };
 
-/* To all: I am about to go. Answer owed: the same with is_answer, when the receiver acts by it; the
- * second comes when all have given theirs, so that nobody gets a flow of whose connections he does
- * not know who has them. */
+/* To all: I am about to go. Answer owed to the first two: the same with is_answer, when the
+ * receiver acts by it; the second comes when all have given theirs, so that nobody gets a flow of
+ * whose connections he does not know who has them. The third may come when all have given those. */
 struct drain_step {
     struct message_header header;
     uint32_t step; /* enum drain_step_number */

@@ -334,9 +334,9 @@ void configuration_let_serve(struct configuration *configuration, node_id_t node
     find_servers_now(configuration);
 }
 
-void configuration_let_drain(struct configuration *configuration, node_id_t node)
+void configuration_let_drain(struct configuration *configuration, node_id_t node, bool is_draining)
 {
     ASSERT(node < configuration->node_count);
-    node_set_add(&configuration->draining, node);
+    node_set_put(&configuration->draining, node, is_draining);
     find_servers_now(configuration);
 }

@@ -49,7 +49,7 @@ static void handle_stop(node_id_t from, const struct message *message)
 struct drain {
     struct message_header header;
     uint32_t is_machine; /* that ends */
-    uint32_t reserved;
+    uint32_t is_staying; /* the receiver, after all */
 };
 
 /* MESSAGE_DRAIN. */
@@ -61,7 +61,9 @@ static void handle_drain(node_id_t from, const struct message *message)
         counter_increment(COUNTER_DROP_BAD_MESSAGE); /* as in fault.c */
         return;
     }
-    (drain->is_machine != 0 ? draining_finish : draining_begin)();
+    (drain->is_machine != 0   ? draining_finish
+     : drain->is_staying != 0 ? draining_stay
+                              : draining_begin)();
 }
 
 static void register_handlers(void)
@@ -108,24 +110,30 @@ void control_stop_elsewhere(void)
     }
 }
 
-static void post_drain(node_id_t node, bool is_machine)
+static void post_drain(node_id_t node, bool is_machine, bool is_staying)
 {
     struct drain *message = message_reserve_posted(node, MESSAGE_DRAIN, sizeof(*message));
 
     message->is_machine = is_machine;
+    message->is_staying = is_staying;
     message_publish();
 }
 
 void control_drain(node_id_t node)
 {
-    post_drain(node, false);
+    post_drain(node, false, false);
+}
+
+void control_stay(node_id_t node)
+{
+    post_drain(node, false, true);
 }
 
 void control_finish_everywhere(void)
 {
     for (node_id_t node = 0; node < platform_node_count(); node++) {
         if (configuration_current()->roles[node] != 0 && status_node_state(node) == NODE_RUNNING) {
-            post_drain(node, true);
+            post_drain(node, true, false);
         }
     }
 }

@@ -76,8 +76,17 @@ static void send_away(node_id_t node)
 
 static void wake(node_id_t node)
 {
-    draining_call_back(node);
-    monitor_print("node%u comes back\n", node);
+    if (!is_parked(node)) {
+        control_stay(node);
+        asked_incarnations[node] = 0;
+    }
+    draining_call_back(node); /* it may park before it hears of that */
+    monitor_print("node%u %s\n", node, is_parked(node) ? "comes back" : "stays");
+}
+
+static bool is_away(node_id_t node)
+{
+    return is_parked(node) || is_going(node);
 }
 
 static void send_some_away(unsigned count)
@@ -101,17 +110,17 @@ static void send_some_away(unsigned count)
 
 static void wake_some(unsigned count)
 {
-    unsigned asleep = 0;
+    unsigned away = 0;
 
     for (node_id_t node = 0; node < platform_node_count(); node++) {
-        asleep += is_parked(node);
+        away += is_away(node);
     }
-    if (asleep < count) {
-        monitor_print("%u nodes are asleep, not %u\n", asleep, count);
+    if (away < count) {
+        monitor_print("%u nodes are asleep or on their way, not %u\n", away, count);
         return;
     }
     for (node_id_t node = 0; node < platform_node_count() && count > 0; node++) {
-        if (is_parked(node)) {
+        if (is_away(node)) {
             wake(node);
             count--;
         }
@@ -131,10 +140,9 @@ static void send_one_away(node_id_t node)
     }
 }
 
-/* One that is on its way out comes back when it is there. */
 static void wake_one(node_id_t node)
 {
-    if (is_parked(node) || is_going(node)) {
+    if (is_away(node)) {
         wake(node);
     } else {
         monitor_print("node%u is not asleep\n", node);

@@ -568,7 +568,8 @@ static void note_serving(node_id_t node, enum role role)
     }
 }
 
-static void note_going(node_id_t node)
+/* Of who drains. */
+static void note_change(node_id_t node)
 {
     (void)node;
     link_device_note_draining();
@@ -576,7 +577,7 @@ static void note_going(node_id_t node)
 
 void link_server_start(const struct configuration *current)
 {
-    static const struct draining_observer observer = {.goes = note_going};
+    static const struct draining_observer observer = {.goes = note_change, .stays = note_change};
 
     configuration = current;
     self = platform_node();

@@ -244,7 +244,7 @@ MEMORY_KIND(tables_kind, "manager_tables");
 
 void connection_manager_start(const struct configuration *configuration)
 {
-    static const struct draining_observer observer = {.goes = note_going};
+    static const struct draining_observer observer = {.goes = note_going, .stays = note_going};
     struct manager_options options;
     char balance_text[STATUS_TEXT_BYTES], reason[256];
 

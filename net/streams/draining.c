@@ -35,11 +35,23 @@ static void give_up_places(void)
     }
 }
 
+static void ask_for_places(void)
+{
+    for (unsigned i = 0; i < LISTENER_MAX; i++) {
+        if (stream_listeners[i] != NULL && !stream_listeners[i]->is_on_list) {
+            stream_listener_lose_place(stream_listeners[i]); /* whoever waits asks for another */
+        }
+    }
+}
+
 static void begin(enum draining draining)
 {
+    stream_listener_is_held = draining == DRAINING_NODE;
     if (draining == DRAINING_NODE) {
-        stream_listener_is_held = true;
         give_up_places();
+    } else if (draining == DRAINING_NOT) {
+        ask_for_places();
+        return;
     }
     stream_for_each(wake_owner, NULL);
 }
@@ -52,10 +64,16 @@ static void note_going(node_id_t node)
     }
 }
 
+static void note_staying(node_id_t node)
+{
+    (void)node;
+    stream_returns_change_lists();
+}
+
 void stream_draining_start(void)
 {
     static const struct draining_part part = {.begin = begin, .count_left = stream_table_count};
-    static const struct draining_observer observer = {.goes = note_going};
+    static const struct draining_observer observer = {.goes = note_going, .stays = note_staying};
 
     stream_listener_is_held = false;
     draining_add_part(&part);

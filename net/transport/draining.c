@@ -42,16 +42,16 @@ static void cut(void)
     connection_for_each(cut_one, NULL);
 }
 
-static void note_going(node_id_t node)
+static void note_change(node_id_t node)
 {
-    (void)node; /* it may be the one through whose LS this TS has sent */
+    (void)node; /* it may be the one through whose LS this TS has sent, or did once */
     card_choose_link_server();
 }
 
 void transport_draining_start(void)
 {
     static const struct draining_part part = {begin, count_left, cut};
-    static const struct draining_observer observer = {.goes = note_going};
+    static const struct draining_observer observer = {.goes = note_change, .stays = note_change};
 
     draining_add_part(&part);
     draining_observe(&observer);

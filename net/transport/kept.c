@@ -117,6 +117,20 @@ static void note_going(node_id_t node)
     }
 }
 
+/* It has its flows again, and others what they have opened meanwhile. */
+static void note_staying(node_id_t node)
+{
+    for (unsigned i = 0; i < configuration->ts_count && node == platform_node(); i++) {
+        if (configuration->ts[i] != node &&
+            !configuration_is_dead(configuration, configuration->ts[i])) {
+            node_set_add(&keepers, configuration->ts[i]);
+        }
+    }
+    if (configuration_has_role(configuration, node, ROLE_TS)) {
+        note_serving(node, ROLE_TS);
+    }
+}
+
 void kept_lose_node(node_id_t node)
 {
     node_set_remove(&keepers, node);
@@ -240,7 +254,8 @@ unsigned kept_poll(void)
     return count;
 }
 
-static const struct draining_observer observer = {.keeps = note_keeping, .goes = note_going};
+static const struct draining_observer observer = {
+    .keeps = note_keeping, .goes = note_going, .stays = note_staying};
 
 void kept_initialise(const struct configuration *current)
 {

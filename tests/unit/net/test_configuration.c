@@ -167,7 +167,7 @@ static void what_is_new_is_no_draining_nodes_but_it_keeps_its_own_servers(void *
 {
     (void)state;
     parse("pika=TS3LS3CM3 app=httpd:3", 6);
-    configuration_let_drain(&configuration, 1);
+    configuration_let_drain(&configuration, 1, true);
     assert_false(configuration_is_dead(&configuration, 1));
     assert_int_equal(configuration.flow_owners[0], 0);
     assert_int_equal(configuration.flow_owners[1], 2);
@@ -178,12 +178,12 @@ static void what_is_new_is_no_draining_nodes_but_it_keeps_its_own_servers(void *
         assert_int_not_equal(configuration_own_cm(&configuration, node), 1);
     }
     /* What only one may do it goes on with. */
-    configuration_let_drain(&configuration, 0);
+    configuration_let_drain(&configuration, 0, true);
     assert_int_equal(configuration.speaker, 0);
     assert_int_equal(configuration.device_ls, 0);
     assert_int_equal(configuration.flow_owners[0], 2);
     /* Where nobody else is there, it is all there is. */
-    configuration_let_drain(&configuration, 2);
+    configuration_let_drain(&configuration, 2, true);
     assert_int_equal(configuration.flow_owners[1], 1);
     /* Then it dies, and comes back. */
     configuration_lose_node(&configuration, 1);
@@ -198,7 +198,7 @@ static void nobody_sends_through_a_draining_link_server(void **state)
     (void)state;
     parse("pika=TS2+LS3+CM1 app=httpd:1", 7);
     assert_int_equal(configuration.spare_ls_count, 1);
-    configuration_let_drain(&configuration, 3);
+    configuration_let_drain(&configuration, 3, true);
     assert_int_equal(configuration_own_ls(&configuration, 0), 2);
     assert_int_not_equal(configuration_own_ls(&configuration, 1), 3);
     for (unsigned i = 0; i < configuration.spare_ls_count; i++) {

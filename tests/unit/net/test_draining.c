@@ -129,9 +129,9 @@ const struct configuration *configuration_current(void)
     return &configuration;
 }
 
-void configuration_note_draining(node_id_t node)
+void configuration_note_draining(node_id_t node, bool is_draining)
 {
-    configuration_let_drain(&configuration, node);
+    configuration_let_drain(&configuration, node, is_draining);
 }
 
 void net_register_message(uint16_t type, message_handler of)
@@ -187,7 +187,7 @@ static enum draining begun;
 static uint32_t left;
 static unsigned cut_count;
 /* Of whom, in decimal digits. */
-static unsigned keeping, going;
+static unsigned keeping, going, staying;
 
 static void begin_part(enum draining draining)
 {
@@ -216,8 +216,14 @@ static void note_going(node_id_t node)
     going = 10 * going + node;
 }
 
+static void note_staying(node_id_t node)
+{
+    assert_false(node_set_has(&configuration.draining, node));
+    staying = 10 * staying + node;
+}
+
 static const struct draining_part part = {begin_part, count_left, cut};
-static const struct draining_observer observer = {note_keeping, note_going};
+static const struct draining_observer observer = {note_keeping, note_going, note_staying};
 
 /* --- */
 
@@ -235,7 +241,7 @@ static void start_with(const char *line)
     has_parked = false;
     sent_count = 0;
     begun = DRAINING_NOT;
-    left = cut_count = keeping = going = 0;
+    left = cut_count = keeping = going = staying = 0;
     draining_start();
     draining_add_part(&part);
     draining_add_part(&part); /* once is enough */
@@ -285,6 +291,7 @@ static void pass(uint64_t time_ns)
 
     while (timer->deadline.key <= end_ns && !has_parked) {
         now_ns = timer->deadline.key;
+        timer->deadline.key = UINT64_MAX; /* it has expired */
         if (setjmp(parked) == 0) {
             timer->expired(timer);
         }
@@ -342,6 +349,80 @@ static void it_parks_when_nothing_has_been_left_for_a_while(void **state)
     pass(60 * NS_PER_MS);
     assert_true(has_parked);
     assert_int_equal(cut_count, 0);
+}
+
+static void one_that_is_called_back_says_that_it_stays(void **state)
+{
+    (void)state;
+    left = 1;
+    go();
+    own.page.for_nodes[SELF].wanted = 7; /* of this drain */
+    draining_stay();
+    assert_int_equal(staying, SELF);
+    assert_int_equal(begun, DRAINING_NOT);
+    assert_false(draining_is_any);
+    assert_int_equal(draining_report_of(SELF).draining, DRAINING_NOT);
+    assert_int_equal(draining_report_of(SELF).left, 0);
+    assert_int_equal(own.page.for_nodes[SELF].wanted, 0);
+    assert_int_equal(sent_count, 4);
+    for (unsigned i = 0; i < sent_count; i++) {
+        assert_int_equal(sent[i].message.step, DRAIN_STEP_STAYS);
+        assert_int_equal(sent[i].message.is_answer, 0);
+    }
+    left = 0;
+    pass(60 * NS_PER_S);
+    assert_false(has_parked);
+    assert_int_equal(cut_count, 0);
+    /* It can be asked to go again. */
+    sent_count = 0;
+    go();
+    pass(NS_PER_S);
+    assert_true(has_parked);
+}
+
+/* Whoever has heard that it keeps what it has must have said so before he hears that it stays. */
+static void it_stays_only_when_all_have_taken_both_steps(void **state)
+{
+    (void)state;
+    draining_begin();
+    draining_stay();
+    answer_all(DRAIN_STEP_KEEPS);
+    assert_int_equal(staying, 0);
+    assert_int_equal(sent_count, 4);
+    sent_count = 0;
+    for (node_id_t node = 0; node < NODES; node++) {
+        say(node, DRAIN_STEP_GOES, true);
+    }
+    assert_int_equal(staying, SELF);
+    assert_int_equal(sent_count, 4);
+}
+
+static void whose_time_is_over_goes_all_the_same(void **state)
+{
+    (void)state;
+    start_with("drain=1");
+    left = 1;
+    go();
+    pass(1100 * NS_PER_MS);
+    assert_int_equal(cut_count, 1);
+    draining_stay();
+    assert_int_equal(staying, 0);
+    pass(300 * NS_PER_MS);
+    assert_true(has_parked);
+}
+
+/* No answer is owed: nothing waits for it. */
+static void what_another_says_of_staying_is_noted(void **state)
+{
+    (void)state;
+    say(1, DRAIN_STEP_KEEPS, false);
+    say(1, DRAIN_STEP_GOES, false);
+    assert_true(draining_is_any);
+    sent_count = 0;
+    say(1, DRAIN_STEP_STAYS, false);
+    assert_false(draining_is_any);
+    assert_int_equal(staying, 1);
+    assert_int_equal(sent_count, 0);
 }
 
 static void frames_that_still_come_keep_it(void **state)
@@ -465,7 +546,7 @@ static void a_step_that_there_is_not_is_refused(void **state)
 {
     (void)state;
     say(1, 0, false);
-    say(1, 3, true);
+    say(1, 4, true);
     assert_int_equal(sent_count, 0);
     assert_int_equal(own.page.counters[COUNTER_DROP_BAD_MESSAGE], 2);
 }
@@ -521,6 +602,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(its_flows_are_others_when_all_know_that_it_keeps_connections),
         TEST(it_parks_when_nothing_has_been_left_for_a_while),
+        TEST(one_that_is_called_back_says_that_it_stays),
+        TEST(it_stays_only_when_all_have_taken_both_steps),
+        TEST(whose_time_is_over_goes_all_the_same),
+        TEST(what_another_says_of_staying_is_noted),
         TEST(frames_that_still_come_keep_it),
         TEST(it_does_not_park_before_all_have_taken_both_steps),
         TEST(the_dead_are_not_told),
