@@ -12,7 +12,8 @@ from .kinds import DIES, LIVES
 
 # Without a late answer, behind a fault.
 QUIET_S = 0.7
-ASK_AGAIN_S = 1
+# When nothing comes of an NMI; and of an order, the log of which may come late on a busy host.
+ASK_AGAIN_S, ORDER_AGAIN_S = 1, 3
 # A node that has died and is not back by then stays dead.
 RETURN_S = 15
 # After so long late answers no longer count: the host is busy.
@@ -40,6 +41,7 @@ class Result:
     owned: int = 0
     lost: int = 0
     unowned_lost: int = 0      # of other nodes' connections: must be 0
+    expired: int = 0           # of other nodes', idle for too long on a host that stood still
     silent: int = 0            # requests that were waited for in vain until another one was sent
     owned_kept: int = 0        # of the dead node's: must be 0
     has_died: bool = False
@@ -102,14 +104,23 @@ class Course:
         return (seen.served > 0 and now_s - max(self._fault_s, last_bad_s or 0) > QUIET_S
                 and (passed_s > PATIENCE_S or all(now_s - began < clients.LATE_S for began in waiting)))
 
+    def _is_unheard(self, passed_s):
+        """Nothing has come of it. An NMI of the line was taken for the question of a node that had just asked this
+        one; an order has met a node that had only just come back, or a console that was handed over."""
+        if self._kind.name == "line":
+            return passed_s > ASK_AGAIN_S
+        return (self._kind.place == "monitor" and passed_s > ORDER_AGAIN_S and not self._is_dated
+                and f"node{self._result.node} panic:" not in self._text())
+
     def _is_over(self):
         now_s, result = time.monotonic(), self._result
         self._date(now_s)
         self._look_for_return()
         passed_s = now_s - self._fault_s
-        if self._kind.name == "line" and not result.has_died and passed_s > ASK_AGAIN_S:
-            # Taken for the question of a node that had just asked this one: pressed once more.
+        if not result.has_died and self._is_unheard(passed_s):
             self._inject()
+            return False
+        if self._kind.place == "monitor" and not self._is_dated and not result.has_died:
             return False
         if passed_s < result.watch_s or (self._outcome != DIES and passed_s < self._kind.lasts_s + QUIET_S):
             return False

@@ -16,6 +16,9 @@ from .kinds import KINDS, LIVES, nodes_for
 KEPT_COUNT, BUSY_COUNT = 24, 4
 # Every so many kept connections is one of a slow client: in the middle of a request.
 SLOW_STEP = 4
+# When a web server ends a connection in the middle of a request, and an idle one (20 s and 60 s), on a
+# host that has stood still: no fault's doing.
+SLOW_LIMIT_S, IDLE_LIMIT_S = 15, 50
 # Of load before a fault, so that there is something to compare with.
 BEFORE_S = BIN_S * BINS_BEFORE
 # A node that was asked so often to end, and does not, is ended from outside.
@@ -257,6 +260,7 @@ class Scene:
                         has_console=node == self.starts[0], has_card=node == self.card_owner, watch_s=watch_s)
         slow = [connection for index, connection in enumerate(self.clients.kept)
                 if not connection.is_busy and index % SLOW_STEP == 0]
+        begun_s = time.monotonic()
         for connection in slow:
             self.clients.begin(connection)
         self.clients.probes.clear()
@@ -271,13 +275,13 @@ class Scene:
             # What it has written wildly would be some later fault's; and what it owns now ends with it.
             self.die("page", node)
             result.was_ended = True
-        self._count_losses(kind, result, held, slow)
+        self._count_losses(kind, result, held, slow, begun_s)
         self._figures = self.figures()
         self._check_figures(kind, result, before)
         self.forget_console()
         return result
 
-    def _count_losses(self, kind, result, held, slow):
+    def _count_losses(self, kind, result, held, slow, begun_s):
         """Ask on each kept connection: it is answered, or it was lost."""
         is_gone = result.has_died or result.was_ended
 
@@ -292,8 +296,12 @@ class Scene:
 
         self._ask_all(ask)
         outcome = kind.outcome_of(result.node)
+        waited_s = time.monotonic() - begun_s
         for connection in held:
             is_owned = result.node in connection.owners and outcome != LIVES
+            if not is_owned and waited_s > (SLOW_LIMIT_S if connection in slow else IDLE_LIMIT_S):
+                result.expired += connection.is_lost
+                continue
             result.lost += connection.is_lost
             result.unowned_lost += connection.is_lost and not is_owned
             if is_gone:
