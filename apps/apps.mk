@@ -31,6 +31,7 @@ $(HTTPD_OBJECTS): CFLAGS += $(LLHTTP_FLAGS)
 $(HTTPD_OBJECTS): | $(LLHTTP)/llhttp.c
 # The image has many programs; each keeps its main().
 $(BUILD)/obj/apps/httpd/main.c.o: CFLAGS += -Dmain=httpd_main
+$(BUILD)/obj/apps/echo/main.c.o:  CFLAGS += -Dmain=echo_main
 
 # --- httpd for Linux: the same sources, the host's headers and libraries ---
 

@@ -19,7 +19,6 @@
 #include "libc/core/pages.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
-#include "net/datagrams/port.h"
 #include "net/draining.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
@@ -41,6 +40,7 @@ static const char *const known_keys[] = {
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
+int echo_main(int argc, char **argv);
 int httpd_main(int argc, char **argv);
 
 struct application {
@@ -49,6 +49,7 @@ struct application {
 };
 
 static const struct application applications[] = {
+    {"echo", echo_main},
     {"httpd", httpd_main},
 };
 
@@ -142,7 +143,6 @@ static void start_application(void)
     program.application = find_application(current.application);
     cut_arguments(platform_command_line());
     sockets_start();
-    datagrams_start();
     if (thread_create(current.application, run_application, NULL) == NULL) {
         PANIC("no memory to start %s", current.application);
     }

@@ -31,7 +31,8 @@ MAY_USE = {
     "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci", "drivers/iommu"} | GROUND,
     "net": {"drivers", "drivers/nic"} | GROUND,
     "net/streams": {"net", "drivers/nic"} | GROUND,
-    "libc/posix": {"net/streams", "net", "drivers/nic"} | GROUND,
+    "net/datagrams": {"net", "drivers/nic"} | GROUND,
+    "libc/posix": {"net/streams", "net/datagrams", "net", "drivers/nic"} | GROUND,
     "apps": {"libc/posix", "net", "drivers", "drivers/nic", "drivers/acpi", "drivers/console"}
             | GROUND,
 }

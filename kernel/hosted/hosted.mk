@@ -42,6 +42,7 @@ $(HOSTED)/obj/lwip/core/ipv4/ip4.c.o: LWIP_SEAM := -DTALUS_LWIP_IP4
 $(HOSTED)/obj/llhttp/%.c.o:        HOSTED_EXTRA := $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
 $(HOSTED)/obj/apps/httpd/%.c.o:    HOSTED_EXTRA := $(LLHTTP_FLAGS)
 $(HOSTED)/obj/apps/httpd/main.c.o: HOSTED_EXTRA := $(LLHTTP_FLAGS) -Dmain=httpd_main
+$(HOSTED)/obj/apps/echo/main.c.o: HOSTED_EXTRA := -Dmain=echo_main
 $(HOSTED)/obj/libc/core/version.c.o: HOSTED_EXTRA := -DTALUS_VERSION='"$(VERSION)"'
 $(LIBC_BUILTINS:%=$(HOSTED)/obj/libc/%.c.o): HOSTED_EXTRA := -fno-builtin -fno-tree-loop-distribute-patterns
 $(HOSTED)/obj/libc/core/string.c.o: HOSTED_EXTRA += -fno-lto

@@ -13,6 +13,7 @@
 #include "libc/posix/other_socket.h"
 #include "net/address.h"
 #include "net/counters.h"
+#include "net/datagrams/port.h"
 #include "net/streams/listener.h"
 #include "net/streams/stream.h"
 
@@ -41,6 +42,7 @@ static void expect_socket(void *owner, enum expect_step step)
 void sockets_start(void)
 {
     streams_start();
+    datagrams_start();
     streams_register_expecter(expect_socket);
     address_start(); /* programs may want to know it once they run */
 }

@@ -37,7 +37,6 @@
 #include "libc/posix/log_stream.h"
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
-#include "net/datagrams/port.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
 #include "net/streams/table.h"

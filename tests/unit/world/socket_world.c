@@ -21,7 +21,6 @@
 #include "kernel/message/dispatch.h"
 #include "libc/posix/log_stream.h"
 #include "libc/posix/socket.h"
-#include "net/datagrams/port.h"
 #include "tests/unit/world/fake_platform.h"
 
 unsigned socket_line_ends;
@@ -42,7 +41,6 @@ int start_sockets(void **state)
     (void)state;
     start_application_node();
     sockets_start();
-    datagrams_start();
     return 0;
 }
 
