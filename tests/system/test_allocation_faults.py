@@ -50,6 +50,9 @@ ELSEWHERE = {
     "poll",            # by programs that poll(): test_socket_select.c
     "tcp_recovery",    # by what is lost, which differs from run to run: test_tcp_recovery.c
     "tcp_timewait",    # by the first connection that we close, and then by many: test_tcp_timewait.c
+    # By programs that use them: test_posix_waiting.c, test_datagram_port.c, test_transport_datagram.c.
+    "byte_queue", "datagram", "datagram_port", "datagram_ports", "datagram_socket", "eventfd", "pipe",
+    "socketpair", "timerfd",
     "posted_message",  # by who finds a channel full: test_dispatch_retry.c, test_dispatch_own.c
 }
 

@@ -216,6 +216,7 @@ static void nothing_is_left_where_memory_ends(void **state)
     }
     fake_fail_allocations_after(0);
     assert_fails(eventfd(0, 0), ENOMEM);
+    assert_fails(socket(AF_INET, SOCK_DGRAM, 0), ENOMEM);
     fake_fail_allocations_after(-1);
 }
 
