@@ -133,10 +133,12 @@ static int wait_until_settled(struct datagram_socket *socket)
             return error;
         }
     }
-    int error = socket->port == NULL ? socket->error : 0;
-    if (error != 0) {
-        socket->error = 0;
+    if (socket->port != NULL) {
+        return 0;
     }
+    /* Of several threads that wait, one is told why. */
+    int error = socket->error != 0 ? socket->error : -EADDRINUSE;
+    socket->error = 0;
     return error;
 }
 

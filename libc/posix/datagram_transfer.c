@@ -16,7 +16,8 @@
 #include "net/counters.h"
 #include "net/datagrams/port.h"
 
-#define MEMORY_SHARE 8u /* of the node's */
+#define MEMORY_SHARE 8u               /* of the node's */
+#define RETRY_NS     (20 * NS_PER_US) /* a few rounds of the receiver. Chosen */
 
 _Static_assert(offsetof(struct iovec, iov_base) == offsetof(struct datagram_piece, data) &&
                    offsetof(struct iovec, iov_len) == offsetof(struct datagram_piece, bytes) &&
@@ -268,9 +269,8 @@ static ssize_t send_pieces(struct descriptor *descriptor, const struct msghdr *m
     const struct datagram_socket *socket = datagram_socket_of(descriptor);
     const struct datagram_piece *pieces =
         (const struct datagram_piece *)(const void *)message->msg_iov;
-    int fd = descriptor->fd;
 
-    for (;;) {
+    while (socket->port != NULL) { /* else another thread has disconnected it */
         int error = datagram_send(socket->port, address, port, pieces, bytes);
         if (error != -EAGAIN) {
             return error == 0 ? (ssize_t)bytes : error;
@@ -279,11 +279,11 @@ static ssize_t send_pieces(struct descriptor *descriptor, const struct msghdr *m
             descriptor_yield_seldom();
             return -EAGAIN;
         }
-        descriptor_yield();
-        if (descriptor_get(fd) != descriptor) {
+        if (descriptor_wait(descriptor, READY_ERROR, platform_now_ns() + RETRY_NS) == -EBADF) {
             return -EBADF;
         }
     }
+    return -EDESTADDRREQ;
 }
 
 ssize_t datagram_send_message(struct descriptor *descriptor, const struct msghdr *message,

@@ -16,9 +16,15 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "kernel/message/dispatch.h"
+#include "kernel/message/status.h"
+#include "kernel/thread/thread.h"
+#include "net/counters.h"
 #include "tests/unit/world/both_calls.h"
+#include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/socket_world.h"
 
@@ -367,6 +373,138 @@ ON_BOTH(connected_script)
 ON_BOTH(message_script)
 ON_BOTH(refusal_script)
 
+/* --- What is ours alone --- */
+
+static int udp_fd;
+static ssize_t call_result_of; /* 0: it waits */
+
+/* A socket at the first of the ports. */
+static void open_bound(void *argument)
+{
+    struct sockaddr_in address = place(1);
+
+    (void)argument;
+    udp_fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(udp_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    call_result_of = 1;
+}
+
+static void open_and_expect_closed(void *argument)
+{
+    struct sockaddr_in address = place(1);
+
+    (void)argument;
+    udp_fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(udp_fd, (struct sockaddr *)&address, sizeof(address)), -1);
+    call_result_of = -errno;
+}
+
+static void receive_one(void *argument)
+{
+    char byte;
+    ssize_t result = recv(udp_fd, &byte, 1, 0);
+
+    (void)argument;
+    call_result_of = result < 0 ? -errno : result;
+}
+
+static void start_thread(void (*function)(void *argument))
+{
+    call_result_of = 0;
+    assert_non_null(thread_create("udp", function, NULL));
+    for (unsigned i = 0; i < 4; i++) {
+        dispatch_round();
+        play_servers();
+    }
+}
+
+static void deliver(size_t bytes)
+{
+    static const uint8_t data[1000];
+    struct datagram_arrived arrived = {
+        .header = {.type = DATAGRAM_ARRIVED},
+        .remote_address = htonl(OWN),
+        .local_address = htonl(OWN),
+        .remote_port = 99,
+        .local_port = PORT_FIRST + 1,
+    };
+
+    fake_deliver_payload(SPEAKER, &arrived.header, sizeof(arrived), data, bytes);
+    dispatch_round();
+}
+
+static void what_a_queue_has_no_room_for_is_lost_and_counted(void **state)
+{
+    const uint64_t *lost = &status_own_page->counters[COUNTER_DROP_RECEIVE_FULL];
+    int bytes = 1000; /* which is the least there is, 2304 */
+    char text[1000];
+
+    (void)state;
+    start_thread(open_bound);
+    assert_int_equal(setsockopt(udp_fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    deliver(1000);
+    deliver(1000);
+    assert_int_equal(*lost, 0);
+    deliver(1000);
+    assert_int_equal(*lost, 1);
+    assert_int_equal(recv(udp_fd, text, sizeof(text), 0), 1000);
+    deliver(1000);
+    assert_int_equal(*lost, 1);
+    /* And of all sockets: an eighth of the node's memory. */
+    bytes = 1 << 20;
+    assert_int_equal(setsockopt(udp_fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)), 0);
+    uint64_t total_bytes = fake_memory_total_bytes;
+    fake_memory_total_bytes = 8 * 4000;
+    deliver(1000);
+    assert_int_equal(*lost, 1);
+    deliver(1000);
+    assert_int_equal(*lost, 2);
+    fake_memory_total_bytes = total_bytes;
+    fake_fail_allocations_after(0);
+    deliver(0);
+    fake_fail_allocations_after(-1);
+    assert_int_equal(status_own_page->counters[COUNTER_DROP_NO_MEMORY], 1);
+    close(udp_fd);
+}
+
+static void a_receive_waits_for_a_datagram_or_its_time(void **state)
+{
+    const struct timeval second = {1, 0};
+
+    (void)state;
+    start_thread(open_bound);
+    start_thread(receive_one);
+    assert_int_equal(call_result_of, 0);
+    deliver(1);
+    assert_int_equal(call_result_of, 1);
+    assert_int_equal(setsockopt(udp_fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second)), 0);
+    start_thread(receive_one);
+    assert_int_equal(call_result_of, 0);
+    fake_advance_ns(NS_PER_S);
+    dispatch_round();
+    dispatch_round();
+    assert_int_equal(call_result_of, -EAGAIN);
+    start_thread(receive_one);
+    close(udp_fd);
+    dispatch_round();
+    assert_int_equal(call_result_of, -EBADF);
+}
+
+/* The speaker does not answer: bind() waits, and close() ends that. */
+static void a_socket_may_be_closed_while_it_is_bound(void **state)
+{
+    (void)state;
+    both_network = NULL;
+    call_result_of = 0;
+    assert_non_null(thread_create("udp", open_and_expect_closed, NULL));
+    dispatch_round();
+    dispatch_round();
+    assert_int_equal(call_result_of, 0);
+    close(udp_fd);
+    dispatch_round();
+    assert_int_equal(call_result_of, -EBADF);
+}
+
 #define TEST(name) CONSERVED_TEST(name, start_udp, end_udp)
 
 int main(void)
@@ -376,6 +514,9 @@ int main(void)
         TEST(connected_script_is_as_on_linux),
         TEST(message_script_is_as_on_linux),
         TEST(refusal_script_is_as_on_linux),
+        TEST(what_a_queue_has_no_room_for_is_lost_and_counted),
+        TEST(a_receive_waits_for_a_datagram_or_its_time),
+        TEST(a_socket_may_be_closed_while_it_is_bound),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
