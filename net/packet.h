@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "drivers/nic/frame.h"
 #include "kernel/base.h"
 #include "libc/core/bytes.h"
 #include "net/headers.h"
@@ -58,6 +59,12 @@ static inline bool packet_is_bare_ack(const struct packet *packet)
 {
     return packet->kind == PACKET_SEGMENT && packet->tcp_flags == TCP_FLAG_ACK &&
            packet->payload_bytes == 0 && packet->option_bytes == 0;
+}
+
+/* From this machine to itself, on no wire. */
+static inline bool packet_is_looped(const struct packet *packet)
+{
+    return (packet->flags & FRAME_LOOPED) != 0;
 }
 
 /*

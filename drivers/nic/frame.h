@@ -16,6 +16,7 @@ enum {
     FRAME_L4_CHECKSUM_GOOD = 1 << 1, /* TCP or UDP */
     FRAME_CHECKSUM_BAD = 1 << 2,     /* of IP, TCP or UDP: to be dropped and counted */
     FRAME_DAMAGED = 1 << 3,          /* on the wire, or too long: likewise; data is unusable */
+    FRAME_LOOPED = 1 << 4,           /* of no NIC: from this machine to itself */
 };
 
 /* A received frame. Its data lies elsewhere, in one piece, in memory of the node whose queue

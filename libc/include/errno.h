@@ -40,6 +40,7 @@ extern int errno;
 #define ENAMETOOLONG    36
 #define ENOSYS          38
 #define ELOOP           40
+#define ENONET          64
 #define EPROTO          71
 #define EBADMSG         74
 #define EOVERFLOW       75

@@ -65,7 +65,7 @@ static void start_timer(struct timer *timer, uint64_t deadline_ns)
 
 static void report_closed(const struct acceptor *acceptor, uint16_t port, uint64_t service_ns)
 {
-    if (acceptor->node != NODE_NONE) {
+    if (acceptor->node != NODE_NONE && acceptor->cm != NODE_NONE) {
         closed_report(acceptor, port, service_ns);
     }
 }

@@ -55,6 +55,17 @@
       "Peers that have dropped what they had acknowledged selectively.")                           \
     X(TCP_SACK_EDGES_IGNORED, "tcp_sack_edges_ignored_total", "",                                  \
       "Selective acknowledgements of too small pieces.")                                           \
+    X(OPENS_OPENED, "tcp_opens_total", "result=\"opened\"", "Active opens, by their result.")      \
+    X(OPENS_REFUSED, "tcp_opens_total", "result=\"refused\"", "Active opens, by their result.")    \
+    X(OPENS_TIMED_OUT, "tcp_opens_total", "result=\"timed_out\"",                                  \
+      "Active opens, by their result.")                                                            \
+    X(OPENS_UNREACHABLE, "tcp_opens_total", "result=\"unreachable\"",                              \
+      "Active opens, by their result.")                                                            \
+    X(OPENS_WITHDRAWN, "tcp_opens_total", "result=\"withdrawn\"",                                  \
+      "Active opens, by their result.")                                                            \
+    X(OPENS_WITHOUT_ROOM, "tcp_opens_total", "result=\"no_room\"",                                 \
+      "Active opens, by their result.")                                                            \
+    X(OPENS_IN_PROGRESS, "tcp_opens", "", "Active opens that wait for an answer.")                 \
     X(DROP_NO_MANAGER, "drops_total", "reason=\"no_manager\"", "Input refused, by reason.")        \
     X(NTP_TAKEN, "ntp_answers_total", "result=\"taken\"", "Answers to questions for the date.")    \
     X(NTP_REFUSED, "ntp_answers_total", "result=\"refused\"",                                      \

@@ -16,6 +16,7 @@
 #include "net/counters.h"
 #include "net/expect.h"
 #include "net/headers.h"
+#include "net/transport/active.h"
 #include "net/transport/admission.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
@@ -133,6 +134,9 @@ void demux_receive_stranger(struct segment *segment)
     uint32_t least_iss = 0;
     enum timewait_verdict verdict;
 
+    if (UNLIKELY(active_segment(segment))) {
+        return;
+    }
     if (!is_syn && half_open_cookie(segment, &opened)) {
         begin(opened, segment);
         return;

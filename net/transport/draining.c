@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "net/draining.h"
+#include "net/transport/active.h"
 #include "net/transport/admission.h"
 #include "net/transport/card.h"
 #include "net/transport/connection.h"
@@ -26,7 +27,7 @@ static void begin(enum draining draining)
 
 static uint32_t count_left(void)
 {
-    return connection_table_count() + half_open_count();
+    return connection_table_count() + half_open_count() + active_count();
 }
 
 static void cut_one(struct connection *connection, void *context)

@@ -189,8 +189,12 @@ bool frames_pass_on(const struct pbuf *packet, const struct flow *flow)
 {
     unsigned group =
         steering_group(configuration, swap16(flow->remote_port), swap16(flow->local_port));
-    node_id_t owner = steering_owner(configuration, group);
 
+    return frames_pass_to(packet, steering_owner(configuration, group));
+}
+
+bool frames_pass_to(const struct pbuf *packet, node_id_t owner)
+{
     if (owner == platform_node()) {
         return false;
     }

@@ -47,3 +47,5 @@ void frames_initialise(const struct configuration *configuration);
  * server's, pass it on. Returns whether it was, or should have been; the packet stays the caller's.
  */
 bool frames_pass_on(const struct pbuf *packet, const struct flow *flow);
+/* The same, if it is known whose it is. */
+bool frames_pass_to(const struct pbuf *packet, node_id_t owner);

@@ -22,6 +22,7 @@
 #include "net/returning.h"
 #include "net/steering.h"
 #include "net/transport/connection.h"
+#include "net/transport/ephemeral.h"
 #include "net/transport/frames.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
@@ -181,9 +182,22 @@ static void forward(const struct packet *packet, node_id_t to, const struct node
     counter_increment(COUNTER_STEER_FORWARDED);
 }
 
+/* Who may know a flow that is unknown here: who keeps some, and who may have opened it. */
+static struct node_set others_of(const struct packet *packet)
+{
+    node_id_t opener = ephemeral_owner(swap16(packet->flow.local_port));
+    struct node_set others = keepers;
+
+    if (opener != NODE_NONE) {
+        node_set_add(&others, opener);
+    }
+    return others;
+}
+
 bool kept_pass_on(const struct segment *segment)
 {
-    struct node_set others = segment->others != NULL ? *segment->others : keepers;
+    struct node_set others =
+        segment->others != NULL ? *segment->others : others_of(segment->packet);
     node_id_t next = take_next(&others);
 
     if (segment->others != NULL) {

@@ -25,6 +25,7 @@
 #include "net/transport/lwip/interface.h"
 #include "net/transport/path_mtu.h"
 #include "net/transport/tcp/segment.h"
+#include "net/transport/unreachable.h"
 
 #include "hooks.h"
 #include "lwip/icmp.h"
@@ -289,6 +290,8 @@ void transport_icmp_input(struct pbuf *packet, struct netif *netif)
         path_mtu_receive(packet);
     } else if (icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_PORT && datagram_take_refusal(packet)) {
         pbuf_free(packet);
+    } else if (icmp[0] == ICMP_DUR) {
+        unreachable_receive(packet);
     } else {
         drop(packet, COUNTER_DROP_PROTOCOL);
     }
@@ -421,7 +424,8 @@ static __attribute__((noinline)) void receive_unknown(struct segment *segment)
 {
     const struct flow *flow = &segment->packet->flow;
 
-    if (UNLIKELY(flow->local_address == 0 || !is_other_host(flow->remote_address))) {
+    if (UNLIKELY(flow->local_address == 0 || !is_other_host(flow->remote_address)) &&
+        !packet_is_looped(segment->packet)) {
         receive_other(segment);
     } else if (is_misdirected(segment)) {
         counter_increment(COUNTER_DROP_NOT_OURS);

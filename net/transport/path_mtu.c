@@ -29,13 +29,6 @@
 
 _Static_assert(PATH_MTU_MIN_BYTES > HEADERS_BYTES, "a segment has bytes");
 
-/* What the message says of the segment that was too long. */
-struct quoted_segment {
-    struct flow flow;
-    uint32_t sequence;
-    unsigned mtu_bytes;
-};
-
 /* Routers of before RFC 1191 do not say which length they take: the next lower one that is usual
  * somewhere (RFC 1191 7.1). */
 static unsigned guess_mtu(unsigned packet_bytes)
@@ -50,8 +43,7 @@ static unsigned guess_mtu(unsigned packet_bytes)
     return PATH_MTU_MIN_BYTES;
 }
 
-/* Any bytes will do. Returns whether the message quotes a TCP segment of our address. */
-static bool read_message(const struct pbuf *packet, struct quoted_segment *segment)
+bool path_mtu_read_quote(const struct pbuf *packet, struct path_mtu_quote *quote)
 {
     const uint8_t *icmp = packet->payload;
     const uint8_t *ip = icmp + ICMP_HEADER_BYTES;
@@ -67,16 +59,16 @@ static bool read_message(const struct pbuf *packet, struct quoted_segment *segme
         return false;
     }
     tcp = ip + IPV4_HEADER_MIN_BYTES;
-    memcpy(&segment->flow.local_address, ip + IPV4_SOURCE_OFFSET, 4);
-    memcpy(&segment->flow.remote_address, ip + IPV4_DESTINATION_OFFSET, 4);
-    memcpy(&segment->flow.local_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
-    memcpy(&segment->flow.remote_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
-    segment->sequence = load_be32(tcp + TCP_SEQUENCE_OFFSET);
-    segment->mtu_bytes = load_be16(icmp + ICMP_MTU_OFFSET);
-    if (segment->mtu_bytes == 0) {
-        segment->mtu_bytes = guess_mtu(load_be16(ip + IPV4_LENGTH_OFFSET));
+    memcpy(&quote->flow.local_address, ip + IPV4_SOURCE_OFFSET, 4);
+    memcpy(&quote->flow.remote_address, ip + IPV4_DESTINATION_OFFSET, 4);
+    memcpy(&quote->flow.local_port, tcp + TCP_SOURCE_PORT_OFFSET, 2);
+    memcpy(&quote->flow.remote_port, tcp + TCP_DESTINATION_PORT_OFFSET, 2);
+    quote->sequence = load_be32(tcp + TCP_SEQUENCE_OFFSET);
+    quote->mtu_bytes = load_be16(icmp + ICMP_MTU_OFFSET);
+    if (quote->mtu_bytes == 0) {
+        quote->mtu_bytes = guess_mtu(load_be16(ip + IPV4_LENGTH_OFFSET));
     }
-    return segment->flow.local_address == netif_ip4_addr(interface_netif())->addr;
+    return quote->flow.local_address == netif_ip4_addr(interface_netif())->addr;
 }
 
 static bool is_under_way(const struct tcb *tcb, uint32_t sequence)
@@ -100,10 +92,10 @@ static void lower_mss(struct tcb *tcb, unsigned mtu_bytes)
 
 void path_mtu_receive(struct pbuf *packet)
 {
-    struct quoted_segment segment;
+    struct path_mtu_quote segment;
     struct tcb *tcb;
 
-    if (!read_message(packet, &segment)) {
+    if (!path_mtu_read_quote(packet, &segment)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
     } else if (!frames_pass_on(packet, &segment.flow)) {
         tcb = demux_find(&segment.flow);

@@ -15,6 +15,10 @@
  *   admission.c       ports that are served, and the question for an acceptor
  *   availability.c    assignment, availability, claim
  *   managers.c        which connection manager is asked
+ *   active.c          active opens
+ *   ephemeral.c       their ports
+ *   unreachable.c     routers that have no way for them
+ *   loopback.c        segments to ourselves
  *   stream.c          bytes from and to applications
  *   orphan.c          connections whose application has closed
  *   overload.c        SYNs that are too many, in the log
@@ -37,6 +41,7 @@
 #include "kernel/platform.h"
 #include "net/configuration.h"
 #include "net/returning.h"
+#include "net/transport/active.h"
 #include "net/transport/address.h"
 #include "net/transport/admission.h"
 #include "net/transport/availability.h"
@@ -89,6 +94,7 @@ static void note_node_down(node_id_t node)
     transport_address_lose_node();
     closed_forget_manager(node);
     half_open_lose_node(node);
+    active_lose_node(node);
     kept_lose_node(node);
     datagram_lose_node(node);
 }
@@ -185,6 +191,7 @@ static bool prepare_sleep(void *context)
     closed_send_all();
     connection_publish_counts();
     counter_set(COUNTER_CONNECTIONS_HALF_OPEN, half_open_count());
+    counter_set(COUNTER_OPENS_IN_PROGRESS, active_count());
     timewait_expire(dispatch_now_ns());
     counter_set(COUNTER_TIME_WAIT, timewait_count());
     counter_set(COUNTER_FIN_WAIT, timewait_fin_wait_count());
@@ -227,6 +234,7 @@ void transport_server_start(const struct configuration *configuration)
     closed_initialise();
     admission_initialise();
     availability_initialise();
+    active_initialise();
     stream_initialise();
     orphan_initialise();
     overload_initialise();

@@ -99,6 +99,17 @@ static bool put_group_mac(const ip4_addr_t *destination, uint8_t mac[6])
     return false;
 }
 
+bool interface_has_way(uint32_t address)
+{
+    ip4_addr_t destination = {.addr = address};
+    uint8_t group[6];
+
+    return (ip4_addr_netcmp(&destination, netif_ip4_addr(&interface),
+                            netif_ip4_netmask(&interface)) ||
+            !ip4_addr_isany(netif_ip4_gw(&interface))) &&
+           (uint8_t)address < 240 && !put_group_mac(&destination, group);
+}
+
 uint32_t interface_next_hop(uint32_t address)
 {
     ip4_addr_t destination = {.addr = address};

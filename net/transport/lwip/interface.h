@@ -23,6 +23,9 @@ bool interface_has_mac(void);
 void interface_set_nic(const uint8_t mac[6], struct node_set queues, bool can_segment_tcp);
 /* Our Ethernet address, once it is known. */
 const uint8_t *interface_mac(void);
+/* Whether a packet to this address, a host's, can go anywhere: it is on our link, or there is a
+ * gateway. */
+bool interface_has_way(uint32_t address);
 /* Where a packet to this address goes first: there, or to the gateway. */
 uint32_t interface_next_hop(uint32_t address);
 /* Send an IP packet, copied, its checksums left to the card, when this neighbour is known: it is

@@ -287,7 +287,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
     struct tcp_options options;
     struct half_open *entry = NULL;
 
-    if (!is_from_other_host(&syn->flow)) {
+    if (!is_from_other_host(&syn->flow) && !packet_is_looped(syn)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
         return;
     }

@@ -203,6 +203,11 @@ bool receiver_needs_ack(struct tcb *tcb)
     return tcb->ack_due >= ACK_NOW;
 }
 
+void receiver_owe_ack(struct tcb *tcb)
+{
+    tcb->ack_due = ACK_NOW;
+}
+
 void receiver_retry_ack(struct tcb *tcb)
 {
     tcb->ack_deadline_us = tcp_now_us() + RECEIVER_ACK_RETRY_US;

@@ -48,6 +48,9 @@ unsigned receiver_put_sack(const struct tcb *tcb, uint8_t *option);
 /* At the end of a round, when all has gone that takes an ACK along: whether one is to be sent by
  * itself. One of a single segment is delayed. */
 MUST_CHECK bool receiver_needs_ack(struct tcb *tcb);
+/* The peer is to be acknowledged at the end of the round: its SYN-ACK, for which there is no
+ * segment. */
+void receiver_owe_ack(struct tcb *tcb);
 /* There was no room for it: it stays due. */
 void receiver_retry_ack(struct tcb *tcb);
 

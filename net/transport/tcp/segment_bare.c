@@ -11,6 +11,7 @@
 #include "net/counters.h"
 #include "net/packet.h"
 #include "net/transport/counters.h"
+#include "net/transport/loopback.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/tcp/segment_block.h"
 #include "net/transport/tcp/segment_out.h"
@@ -27,6 +28,12 @@ static void send_later(uint32_t next_hop, struct segment_fields fields)
     static const uint8_t unknown[6];
     uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
 
+    if (UNLIKELY(loopback_is_own(next_hop))) {
+        if (loopback_send(&fields, NULL, 0) != 0) {
+            counter_increment(COUNTER_DROP_CHANNEL_FULL);
+        }
+        return;
+    }
     fields.mac = unknown;
     segment_put_headers(headers, &fields);
     interface_send_later(

@@ -12,6 +12,7 @@
 #include "net/counters.h"
 #include "net/link/server.h"
 #include "net/transport/card.h"
+#include "net/transport/loopback.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/tcp/blocked.h"
 #include "net/transport/tcp/queue.h"
@@ -317,10 +318,27 @@ static inline int send_one_piece(const struct segment_fields *fields, struct sen
     return error;
 }
 
-static __attribute__((noinline)) int lose_for_neighbor(struct tcb *tcb, uint32_t next_hop)
+/* To ourselves, or there is nobody who is known. */
+static __attribute__((noinline)) int send_without_neighbor(struct tcb *tcb,
+                                                           const struct reference *first,
+                                                           uint32_t sequence, uint32_t length_bytes,
+                                                           uint8_t tcp_flags, uint32_t next_hop)
 {
-    neighbor_ask(next_hop);
-    return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
+    uint16_t window = receiver_window(tcb);
+    struct segment_fields fields = fields_of(tcb, NULL, window, sequence, length_bytes, tcp_flags);
+    uint8_t options[SEGMENT_OPTION_BYTES_MAX];
+
+    if (!loopback_is_own(next_hop)) {
+        neighbor_ask(next_hop);
+        return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
+    }
+    if (length_bytes == 0 && tcb->loan != NULL) {
+        fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
+        fields.options = options;
+    }
+    return conclude(
+        tcb, window,
+        loopback_send(&fields, first, length_bytes != 0 ? sequence - first->sequence : 0));
 }
 
 NO_STACK_GUARD int segment_out_send(struct tcb *tcb, const struct reference *first,
@@ -332,7 +350,7 @@ NO_STACK_GUARD int segment_out_send(struct tcb *tcb, const struct reference *fir
     uint16_t window;
 
     if (UNLIKELY(mac == NULL)) {
-        return lose_for_neighbor(tcb, next_hop);
+        return send_without_neighbor(tcb, first, sequence, length_bytes, tcp_flags, next_hop);
     }
     if (length_bytes == 0) {
         return LIKELY(tcb->loan == NULL)

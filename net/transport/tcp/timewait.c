@@ -490,6 +490,27 @@ static enum timewait_verdict judge_syn(struct entry *entry, const struct packet 
     return TIMEWAIT_REOPEN;
 }
 
+enum timewait_verdict timewait_look(const struct flow *flow, uint64_t now_ns, uint32_t *least_iss)
+{
+    const struct entry *entry = find(flow, flow_hash(flow));
+
+    if (entry == NULL || time_has_come(time_of(now_ns), entry->expires)) {
+        return TIMEWAIT_UNKNOWN;
+    }
+    *least_iss = entry->snd_nxt + ISS_DISTANCE;
+    return (entry->flags & IS_FIN_AWAITED) != 0 ? TIMEWAIT_TAKEN : TIMEWAIT_REOPEN;
+}
+
+void timewait_forget(const struct flow *flow)
+{
+    struct entry *entry = find(flow, flow_hash(flow));
+
+    if (entry != NULL) {
+        remove_entry(entry);
+        counter_increment(COUNTER_TIME_WAIT_REOPENED);
+    }
+}
+
 /* The FIN that has ended it, again: our last acknowledgement was lost, perhaps. */
 static bool is_repeated_fin(const struct entry *entry, const struct packet *packet)
 {

@@ -40,6 +40,11 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
 /* `least_iss`, with TIMEWAIT_REOPEN: our initial sequence number is to lie beyond it. */
 enum timewait_verdict timewait_segment(const struct segment *segment, uint64_t now_ns,
                                        uint32_t *least_iss);
+/* For an active open: the same of a flow of which nothing has come, which stays as it is: TAKEN is
+ * in FIN-WAIT-2 still, and REOPEN in TIME-WAIT, from which we may open, too (RFC 9293 3.6.1). */
+enum timewait_verdict timewait_look(const struct flow *flow, uint64_t now_ns, uint32_t *least_iss);
+/* A flow that is reopened. */
+void timewait_forget(const struct flow *flow);
 /* Forget flows whose time is over, a few at a time. Each new one does so, too. */
 void timewait_expire(uint64_t now_ns);
 /* Flows that are remembered, and those whose time is over but which have not been forgotten. */
