@@ -136,15 +136,3 @@ ssize_t other_write(struct descriptor *socket, const struct iovec *pieces, size_
     (void)count;
     return calls_of(socket)->send(socket, &message, bytes, 0);
 }
-
-int connect(int fd, const struct sockaddr *address, socklen_t bytes)
-{
-    struct descriptor *other = other_socket(fd);
-    int error = 0;
-
-    if (other != NULL) {
-        return other_connect(other, address, bytes);
-    }
-    /* TCP's is only accepted yet. */
-    return (int)call_result(socket_get(fd, &error) != NULL ? -EOPNOTSUPP : error);
-}

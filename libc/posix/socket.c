@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Socket objects, and the calls that make one, give it an address, let it listen and accept.
+ * Socket objects, and the calls that make one, let it listen and accept.
  */
 #include "libc/posix/socket.h"
 
@@ -61,7 +61,7 @@ node_id_t socket_server(int fd)
 static bool is_unused(const struct socket *socket)
 {
     return socket->listener == NULL && socket->address.s_addr == 0 && socket->port == 0 &&
-           socket->defer_ns == 0;
+           socket->defer_ns == 0 && !socket->shares_address && !socket->shares_port;
 }
 
 /* Nobody waits for one that was released. Its stream is the caller's to set. */
@@ -82,7 +82,7 @@ static struct socket *create_socket(const struct descriptor_operations *operatio
     return socket;
 }
 
-static void release_socket(struct socket *socket)
+void socket_release(struct socket *socket)
 {
     ASSERT_SLOW(socket->descriptor.fd < 0);
     ASSERT_SLOW(socket->descriptor.waiters == NULL);
@@ -92,12 +92,13 @@ static void release_socket(struct socket *socket)
 }
 
 /* One that may have been more than connected. */
-static void clear_socket(struct socket *socket)
+void socket_clear(struct socket *socket)
 {
     socket->listener = NULL;
     socket->address.s_addr = 0;
     socket->port = 0;
     socket->defer_ns = 0;
+    socket->shares_address = socket->shares_port = false;
 }
 
 /* All in one: each connection ends by it. */
@@ -106,7 +107,7 @@ __attribute__((flatten)) static void close_connected(struct descriptor *descript
     struct socket *socket = socket_of(descriptor);
 
     stream_close(socket->stream, socket->is_linger_zero ? CLOSE_ABORT : CLOSE_BOTH);
-    release_socket(socket);
+    socket_release(socket);
 }
 
 static unsigned readiness_of_connected(const struct descriptor *descriptor)
@@ -141,8 +142,8 @@ static void close_socket(struct descriptor *descriptor)
         stream_listener_close(socket->listener);
         log_debug("socket", "listening on port %u no more", socket->port);
     }
-    clear_socket(socket);
-    release_socket(socket);
+    socket_clear(socket);
+    socket_release(socket);
 }
 
 static unsigned readiness_of_socket(const struct descriptor *descriptor)
@@ -198,7 +199,8 @@ struct socket *socket_get(int fd, int *error)
     if (descriptor == NULL) {
         *error = -EBADF;
     } else if (descriptor->operations == &socket_operations ||
-               descriptor->operations == &connected_operations) {
+               descriptor->operations == &connected_operations ||
+               descriptor->operations == &connecting_operations) {
         return socket_of(descriptor);
     } else if (descriptor->operations->socket_calls != NULL) {
         *error = -EOPNOTSUPP;
@@ -222,7 +224,6 @@ static __attribute__((noinline)) int why_not_unconnected(int fd)
     return socket_get(fd, &error) == NULL ? error : -EINVAL;
 }
 
-/* The same if it listens or may still; else *error may also be -EINVAL. */
 static inline struct socket *get_unconnected(int fd, int *error)
 {
     struct descriptor *descriptor = descriptor_get(fd);
@@ -235,7 +236,12 @@ static inline struct socket *get_unconnected(int fd, int *error)
     return NULL;
 }
 
-/* --- socket(), bind(), listen() --- */
+struct socket *socket_get_unconnected(int fd, int *error)
+{
+    return get_unconnected(fd, error);
+}
+
+/* --- socket(), listen() --- */
 
 static int open_socket(int domain, int type, int protocol)
 {
@@ -257,7 +263,7 @@ static int open_socket(int domain, int type, int protocol)
     socket->stream = NULL;
     int fd = descriptor_open(&socket->descriptor);
     if (fd < 0) {
-        release_socket(socket);
+        socket_release(socket);
     }
     return fd;
 }
@@ -265,36 +271,6 @@ static int open_socket(int domain, int type, int protocol)
 int socket(int domain, int type, int protocol)
 {
     return (int)call_result(open_socket(domain, type, protocol));
-}
-
-int bind(int fd, const struct sockaddr *address, socklen_t bytes)
-{
-    struct descriptor *other = other_socket(fd);
-
-    if (other != NULL) {
-        return other_bind(other, address, bytes);
-    }
-    int error;
-    struct socket *socket = get_unconnected(fd, &error);
-    struct sockaddr_in wanted;
-
-    if (socket == NULL) {
-        return (int)call_result(error);
-    }
-    if (socket->port != 0 || bytes < sizeof(wanted)) {
-        return (int)call_result(-EINVAL);
-    }
-    memcpy(&wanted, address, sizeof(wanted));
-    if (wanted.sin_family != AF_INET) {
-        return (int)call_result(-EAFNOSUPPORT);
-    }
-    if (wanted.sin_port == 0) {
-        return (int)call_result(-EADDRNOTAVAIL);
-    }
-    /* Listening is for the whole machine: an address of its own would name the same. */
-    socket->address = wanted.sin_addr;
-    socket->port = ntohs(wanted.sin_port);
-    return 0;
 }
 
 /* There is something to claim: at once if a thread is blocked in a call that waits for it, else
@@ -355,7 +331,7 @@ static int accept_connection(struct stream_listener *listener, int flags, struct
     }
     int fd = descriptor_open(&socket->descriptor);
     if (fd < 0) {
-        release_socket(socket);
+        socket_release(socket);
         return fd;
     }
     ASSERT(socket->listener == NULL);
@@ -440,7 +416,7 @@ int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict b
     if (socket == NULL) {
         return (int)call_result(error);
     }
-    if (socket->stream == NULL) {
+    if (socket->descriptor.operations != &connected_operations) {
         store_address(socket->address.s_addr, htons(socket->port), address, bytes);
     } else {
         const struct flow *flow = stream_flow(socket->stream);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sockets: what a descriptor of socket() or accept() stands for. A socket refers to a listener
- * from listen() on, or to a stream if it came from accept(); never to both. Listeners and streams
- * know nothing of descriptors.
+ * from listen() on, or to a stream from connect() on or if it came from accept(); never to both.
+ * Listeners and streams know nothing of descriptors.
  *
- * For the sources of the socket calls: socket.c, socket_options.c, socket_transfer.c.
+ * For the sources of the socket calls: socket.c, socket_bind.c, socket_connect.c, socket_options.c,
+ * socket_transfer.c.
  */
 #pragma once
 
@@ -20,9 +21,10 @@ struct socket {
     struct pool_object place;
     struct descriptor descriptor;
     struct stream_listener *listener; /* NULL: does not listen */
-    struct stream *stream;            /* NULL: is not connected */
+    struct stream *stream;            /* NULL: is not connected, nor about to be */
     struct in_addr address;           /* as given to bind(); 0: any */
     uint16_t port;                    /* machine's order; 0: not bound */
+    bool shares_address, shares_port; /* SO_REUSEADDR, SO_REUSEPORT, before it is connected */
     bool is_linger_zero;              /* SO_LINGER with time 0: close() resets */
     uint64_t defer_ns;                /* TCP_DEFER_ACCEPT */
 };
@@ -30,8 +32,9 @@ struct socket {
 /* Register what an application receives. On its node, before the application is started. */
 void sockets_start(void);
 
-/* Those of a socket that came from accept(), and of any other. */
+/* Those of a socket that is connected; that is about to be, or has failed to; and of any other. */
 extern const struct descriptor_operations connected_operations;
+extern const struct descriptor_operations connecting_operations;
 extern const struct descriptor_operations socket_operations;
 
 static inline struct socket *socket_of(struct descriptor *descriptor)
@@ -46,6 +49,9 @@ int socket_why_not_connected(int fd);
 
 /* The socket under an fd; else NULL, and *error is -EBADF or -ENOTSOCK. */
 struct socket *socket_get(int fd, int *error);
+/* The same if it has neither a connection nor is about to have one; else *error may also be
+ * -EINVAL. */
+struct socket *socket_get_unconnected(int fd, int *error);
 /* The same if it is connected; else *error may also be -ENOTCONN. */
 static inline struct socket *socket_get_connected(int fd, int *error)
 {
@@ -57,6 +63,19 @@ static inline struct socket *socket_get_connected(int fd, int *error)
     *error = socket_why_not_connected(fd);
     return NULL;
 }
+
+/*
+ * The same of one that is about to be connected, after a wait for that; if it has failed to, the
+ * first call of stream.h tells why. Else *error may also be -EAGAIN (it must not wait), or -EBADF
+ * (closed meanwhile).
+ */
+struct socket *socket_get_sooner_or_later(int fd, int flags, int *error);
+/* The wait alone: 0, or these errors. */
+MUST_CHECK int socket_await_connection(struct socket *socket, int flags);
+
+/* socket.c's: let go of one that nobody has under a number; what it was before it was connected. */
+void socket_release(struct socket *socket);
+void socket_clear(struct socket *socket);
 
 /* recv() and send() on a connected socket: how many bytes, or a negative errno. */
 ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags);

@@ -49,7 +49,12 @@ static int set_option(struct socket *socket, int level, int option, const void *
     }
     memcpy(&number, value, sizeof(number));
     if (level == SOL_SOCKET && (option == SO_REUSEADDR || option == SO_REUSEPORT)) {
-        return 0; /* the CM lets every application listen on a port */
+        /* Of other nodes' programs the CM lets every one listen on a port. */
+        if (socket->stream == NULL) {
+            *(option == SO_REUSEADDR ? &socket->shares_address : &socket->shares_port) =
+                number != 0;
+        }
+        return 0;
     }
     if (level == IPPROTO_TCP && option == TCP_NODELAY) {
         /* Nothing is ever held back: a TS sends at the end of each of its rounds. */

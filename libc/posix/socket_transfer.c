@@ -116,7 +116,7 @@ static __attribute__((noinline)) ssize_t receive_otherwise(int fd, void *buffer,
         return other_receive_from(other, buffer, bytes, flags, NULL, NULL);
     }
     int error = 0;
-    struct socket *socket = socket_get_connected(fd, &error);
+    struct socket *socket = socket_get_sooner_or_later(fd, flags, &error);
 
     if (socket != NULL && (flags & MSG_OOB)) {
         return call_result(-EINVAL);
@@ -165,8 +165,13 @@ static ssize_t send_pieces(int fd, const struct iovec *pieces, size_t bytes, int
     if (UNLIKELY(socket == NULL)) {
         struct descriptor *other = other_socket(fd);
 
-        return other != NULL ? other_send(other, message, pieces, bytes, flags)
-                             : call_result(error);
+        if (other != NULL) {
+            return other_send(other, message, pieces, bytes, flags);
+        }
+        socket = socket_get_sooner_or_later(fd, flags, &error);
+        if (socket == NULL) {
+            return call_result(error);
+        }
     }
     if (UNLIKELY((flags & MSG_OOB) != 0)) {
         return call_result(-EOPNOTSUPP);

@@ -17,6 +17,7 @@
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/streams/listener.h"
+#include "net/streams/opening.h"
 #include "net/streams/sending.h"
 #include "net/streams/table.h"
 
@@ -93,11 +94,7 @@ static void tell_owner(struct stream *stream, unsigned readiness)
     }
 }
 
-/* A TS says why in numbers of errno, which end here (Linux's MAX_ERRNO). */
-#define ERROR_NUMBER_MAX 4095u
-
-/* Everything fails from here on, with `error` until that is told. */
-static void fail_stream(struct stream *stream, int error)
+void stream_fail(struct stream *stream, int error)
 {
     char address[ADDRESS_IPV4_TEXT_BYTES];
 
@@ -106,6 +103,9 @@ static void fail_stream(struct stream *stream, int error)
     log_debug("socket", "connection from %s port %u failed, error %d", address,
               swap16(stream->flow.remote_port), error);
     stream_end_claim_due(stream);
+    if (stream->state == STREAM_OPENING) {
+        stream_set_state(stream, STREAM_OPEN, NULL);
+    }
     stream->is_gone = true;
     stream->error = error;
     stream->send_credit_bytes = 0;
@@ -227,7 +227,7 @@ __attribute__((noinline)) int64_t stream_note_refusal(struct stream *stream)
         stream->is_short_of_room = true;
         return -EAGAIN;
     }
-    fail_stream(stream, ECONNRESET); /* its TS is dead */
+    stream_fail(stream, ECONNRESET); /* its TS is dead */
     return -ECONNRESET;
 }
 
@@ -308,7 +308,7 @@ static __attribute__((noinline)) void lose_data(struct stream *stream)
 {
     counter_increment(COUNTER_DROP_NO_MEMORY);
     post_close(stream, CLOSE_ABORT);
-    fail_stream(stream, ENOBUFS);
+    stream_fail(stream, ENOBUFS);
     stream_listener_end_deferring(stream);
 }
 
@@ -347,15 +347,10 @@ static void handle_connection_failed(node_id_t from, const struct message *messa
 {
     const struct connection_failed *failed = (const void *)message;
     struct stream *stream = stream_resolve(from, failed->stream_index, failed->generation);
-    uint32_t error = failed->error_number;
+    int error = stream_error_of(failed->error_number);
 
-    /* EAGAIN would make a caller wait, for nothing. */
-    if (error == 0 || error == EAGAIN || error > ERROR_NUMBER_MAX) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        error = ECONNRESET; /* whatever the reason: the connection has gone */
-    }
     if (stream != NULL && !stream->is_gone) {
-        fail_stream(stream, (int)error);
+        stream_fail(stream, error);
         stream_listener_end_deferring(stream);
     }
 }
@@ -389,10 +384,10 @@ static void lose_stream(struct stream *stream, void *node)
     if (stream->ts != *(const node_id_t *)node) {
         return;
     }
-    if (stream->state != STREAM_OPEN) {
+    if (stream->state < STREAM_OPEN) {
         stream_listener_lose(stream);
     } else if (!stream->is_gone) {
-        fail_stream(stream, ECONNRESET);
+        stream_fail(stream, ECONNRESET);
     }
 }
 
@@ -405,6 +400,7 @@ static void lose_node(node_id_t node)
 void streams_start(void)
 {
     stream_listener_start();
+    stream_opening_start();
     net_register_expecter(stream_expect);
     net_register_payload_message(DATA, handle_data);
     net_register_message(PEER_CLOSED, handle_peer_closed);

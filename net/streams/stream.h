@@ -3,9 +3,10 @@
  * Streams: the application's ends of its connections. The TS owns the TCP state; here are only what
  * has been received and not yet read, and how much may be sent. Credit goes both ways.
  *
- * Streams come from stream_listener_take(). Nothing here blocks: a call that can do nothing now
- * returns -EAGAIN, and the owner is called back when that may have changed. The callback only
- * notes that, or wakes somebody: it calls none of these functions but queries.
+ * Streams come from stream_listener_take(), and from stream_open() (opening.h). Nothing here
+ * blocks: a call that can do nothing now returns -EAGAIN, and the owner is called back when that
+ * may have changed. The callback only notes that, or wakes somebody: it calls none of these
+ * functions but queries.
  */
 #pragma once
 

@@ -4,12 +4,17 @@
  */
 #include "net/streams/table.h"
 
+#include <errno.h>
+
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/counters.h"
 #include "net/streams/stream.h"
 
 /* Chosen: what is done for so many takes some microseconds. */
 #define VISITS_PER_NOTE        64u
+/* A TS says why in numbers of errno, which end here (Linux's MAX_ERRNO). */
+#define ERROR_NUMBER_MAX       4095u
 #define PLACE_BITS             20
 #define PLACE(stream_index)    ((stream_index) & ((1u << PLACE_BITS) - 1))
 #define NEXT_USE(stream_index) ((stream_index) + (1u << PLACE_BITS))
@@ -104,6 +109,16 @@ node_id_t stream_server(const struct stream *stream)
 uint32_t stream_table_count(void)
 {
     return (uint32_t)table.kind->counts->objects;
+}
+
+/* EAGAIN would make a caller wait, for nothing. */
+int stream_error_of(uint32_t error_number)
+{
+    if (error_number == 0 || error_number == EAGAIN || error_number > ERROR_NUMBER_MAX) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return ECONNRESET; /* whatever the reason: the connection has gone */
+    }
+    return (int)error_number;
 }
 
 void stream_for_each(void (*visit)(struct stream *stream, void *context), void *context)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The streams of this node's application, and their names in messages. For listener.c, taken.c
- * and stream.c; everybody else uses their headers.
+ * The streams of this node's application, and their names in messages. For listener.c, taken.c,
+ * opening.c and stream.c; everybody else uses their headers.
  *
  * A stream's name, stream_index, is its place in the table together with a count of that place's
  * uses: a message to a closed stream is never taken for one to its successor.
@@ -35,6 +35,8 @@ struct stream_queue;
  *   CLAIMED    READY      CLAIM_CONFIRMED came, otherwise                            ready
  *   DEFERRED   READY      data, its end or its time came                             ready
  *   READY      OPEN       stream_listener_take()                                     none
+ *   FREE       OPENING    stream_open()                                              none
+ *   OPENING    OPEN       CONNECTION_OPENED came, or it has failed                   none
  *   any        FREE       closed, declined, rejected, lost with its TS or its listener
  *                                                                                    none
  *
@@ -49,6 +51,7 @@ enum stream_state {
     STREAM_DEFERRED,
     STREAM_READY,
     STREAM_OPEN,
+    STREAM_OPENING,
 };
 
 struct stream {
@@ -101,6 +104,11 @@ void stream_destroy(struct stream *stream);
  * when it is closed already, which is normal for what was on its way meanwhile; a place that there
  * is not is counted as DROP_BAD_MESSAGE. */
 struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t generation);
+/* stream.c's: everything fails from here on, with that positive errno until it is told. One that
+ * was about to be opened is OPEN then. */
+void stream_fail(struct stream *stream, int error);
+/* What a TS has said as errno, made sure of. */
+int stream_error_of(uint32_t error_number);
 /* How many are not FREE. */
 uint32_t stream_table_count(void);
 /* net/expect.h's. */
@@ -154,12 +162,14 @@ static inline bool stream_is_transition_allowed(unsigned from, enum stream_state
 {
     static const uint8_t allowed[] = {
         [STREAM_FREE] = STREAM_FROM(FREE) | STREAM_FROM(AVAILABLE) | STREAM_FROM(CLAIMED) |
-                        STREAM_FROM(DEFERRED) | STREAM_FROM(READY) | STREAM_FROM(OPEN),
+                        STREAM_FROM(DEFERRED) | STREAM_FROM(READY) | STREAM_FROM(OPEN) |
+                        STREAM_FROM(OPENING),
         [STREAM_AVAILABLE] = STREAM_FROM(FREE),
         [STREAM_CLAIMED] = STREAM_FROM(AVAILABLE),
         [STREAM_DEFERRED] = STREAM_FROM(FREE) | STREAM_FROM(CLAIMED),
         [STREAM_READY] = STREAM_FROM(FREE) | STREAM_FROM(CLAIMED) | STREAM_FROM(DEFERRED),
-        [STREAM_OPEN] = STREAM_FROM(READY),
+        [STREAM_OPEN] = STREAM_FROM(READY) | STREAM_FROM(OPENING),
+        [STREAM_OPENING] = STREAM_FROM(FREE),
     };
 
     return (allowed[to] >> from & 1) != 0;

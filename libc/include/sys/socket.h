@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets (POSIX); Linux's values. IPv4, TCP and UDP; connect() is UDP's only. */
+/* Sockets (POSIX); Linux's values. IPv4, TCP and UDP. */
 #pragma once
 
 #include <sys/types.h>

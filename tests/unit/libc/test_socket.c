@@ -33,11 +33,31 @@ static void a_port_is_served_by_one_listener_only(void **state)
     int second = socket(AF_INET, SOCK_STREAM, 0);
 
     (void)state;
-    assert_int_equal(bind(second, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(second, 1), -1);
+    assert_int_equal(bind(second, (struct sockaddr *)&address, sizeof(address)), -1);
     assert_int_equal(errno, EADDRINUSE);
     close(second);
     close_listener(first);
+}
+
+/* As on Linux: SO_REUSEADDR lets two have the port until one of them listens. */
+static void of_two_with_a_port_one_may_listen(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+    const int yes = 1;
+    int fds[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+        assert_int_equal(bind(fds[i], (struct sockaddr *)&address, sizeof(address)), 0);
+    }
+    assert_int_equal(listen(fds[0], 1), 0);
+    expect_listen(1);
+    assert_int_equal(listen(fds[1], 1), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    close(fds[1]);
+    close_listener(fds[0]);
 }
 
 static void unbound_and_foreign_sockets_are_refused(void **state)
@@ -56,7 +76,7 @@ static void unbound_and_foreign_sockets_are_refused(void **state)
     assert_int_equal(errno, EBADF);
     assert_int_equal(socket(AF_INET6, SOCK_STREAM, 0), -1);
     assert_int_equal(errno, EAFNOSUPPORT);
-    assert_int_equal(socket(AF_INET, SOCK_DGRAM, 0), -1);
+    assert_int_equal(socket(AF_INET, SOCK_RAW, 0), -1);
     assert_int_equal(errno, EPROTONOSUPPORT);
 }
 
@@ -264,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_port_is_served_by_one_listener_only),
+        TEST(of_two_with_a_port_one_may_listen),
         TEST(unbound_and_foreign_sockets_are_refused),
         TEST(descriptors_get_the_lowest_free_number),
         TEST(the_lowest_number_is_free_again_at_once),
