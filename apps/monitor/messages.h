@@ -22,6 +22,8 @@ enum {
     /* balance.c */
     MESSAGE_ASK_BALANCE,  /* answers owed: MESSAGE_TELL_BALANCE */
     MESSAGE_TELL_BALANCE, /* struct tell_balance */
+    /* get.c */
+    MESSAGE_GET, /* struct get_order */
     MESSAGE_TYPE_AFTER_MONITOR
 };
 
@@ -52,6 +54,21 @@ struct tell_balance {
 };
 
 _Static_assert(sizeof(struct tell_balance) <= CHANNEL_LINE_BYTES, "one line");
+
+/* --- get.c --- */
+
+#define GET_PATH_BYTES 40u /* with the zero at its end */
+
+/* The receiver fetches this page so many times. No answer: it logs. */
+struct get_order {
+    struct message_header header;
+    uint32_t address; /* in network byte order */
+    uint32_t count;
+    uint16_t port; /* machine's order */
+    char path[GET_PATH_BYTES];
+};
+
+_Static_assert(sizeof(struct get_order) <= CHANNEL_LINE_BYTES, "one line");
 
 /* --- fault.c --- */
 

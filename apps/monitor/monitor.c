@@ -11,6 +11,7 @@
 #include "apps/monitor/control.h"
 #include "apps/monitor/ending.h"
 #include "apps/monitor/fault.h"
+#include "apps/monitor/get.h"
 #include "apps/monitor/log_option.h"
 #include "apps/monitor/print.h"
 #include "apps/monitor/scale.h"
@@ -214,6 +215,7 @@ static const struct {
     {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
     {"crash", crash_node, "crash N: let node N take a page fault"},
     {"hang", hang_node, "hang N: let node N work for ever on nothing"},
+    {"get", get_command, "get http://ADDRESS[:PORT]/PATH [COUNT]: fetch a page from there"},
     {"fault", fault_command, "fault KIND N [SEED]: other ways to fail; without words: which"},
     {"poweroff", power_off_machine,
      "finish what is under way and switch the machine off (Ctrl-D does, too); again: at once"},

@@ -20,7 +20,7 @@ def ask(talus, command, answer):
 
 def test_help_lists_every_command(talus):
     text = ask(talus, "help", r"(?s)help .*reboot +\w")[0]
-    for command in ("nodes", "net", "conns", "balance", "log", "crash", "hang", "fault", "poweroff"):
+    for command in ("nodes", "net", "conns", "balance", "log", "get", "crash", "hang", "fault", "poweroff"):
         assert re.search(rf"^{command} +\w", text, re.MULTILINE), command
 
 

@@ -82,7 +82,7 @@ def test_every_command_is_answered_whole_after_a_stop(talus, port):
     port.go_on_reading()
     port.type("no such command\n")
     port.wait_for("`no` is no command")
-    assert len(re.findall(r"^help +this list\n(?:\w+ +.*\n){9}reboot +start the machine again$",
+    assert len(re.findall(r"^help +this list\n(?:\w+ +.*\n){10}reboot +start the machine again$",
                           port.text, re.MULTILINE)) == 150
     assert dropped(talus) == 0
 
