@@ -353,6 +353,34 @@ static void what_is_not_wanted_any_more_is_forgotten(void **state)
     wire_expect_silence();
 }
 
+/* Nothing is left behind, and the next one finds what it needs. */
+static void without_memory_there_is_no_room(void **state)
+{
+    struct client peers[64], peer;
+    unsigned count = 0;
+
+    (void)state;
+    while (count < ARRAY_COUNT(peers)) { /* all that are there */
+        peers[count] = begin(wire_new_port());
+        count++;
+    }
+    fake_fail_allocations_after(0);
+    ask_for(WIRE_CLIENT_ADDRESS, wire_new_port(), WIRE_SERVER_PORT, false);
+    fake_fail_allocations_after(-1);
+    assert_int_equal(
+        ((const struct connection_opened *)fake_expect_message(NODE_APPLICATION, CONNECTION_OPENED))
+            ->error_number,
+        ENOBUFS);
+    assert_int_equal(active_count(), count);
+    while (count > 0) {
+        ask_for(WIRE_CLIENT_ADDRESS, peers[--count].port, WIRE_SERVER_PORT, true);
+    }
+    assert_int_equal(active_count(), 0);
+    peer = begin(wire_new_port());
+    answer(&peer);
+    wire_finish(&peer);
+}
+
 /* Of any connection; a round at a time, since a channel is short. Returns how many bytes came. */
 static unsigned take_data(unsigned wanted)
 {
@@ -427,6 +455,7 @@ int main(void)
         cmocka_unit_test_teardown(routers_say_what_linux_makes_of_it, wire_tear_down),
         cmocka_unit_test_teardown(who_is_not_there_cannot_be_reached, wire_tear_down),
         cmocka_unit_test_teardown(what_is_not_wanted_any_more_is_forgotten, wire_tear_down),
+        cmocka_unit_test_teardown(without_memory_there_is_no_room, wire_tear_down),
         cmocka_unit_test_teardown(it_connects_to_itself, wire_tear_down),
     };
 
