@@ -62,7 +62,7 @@
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/blocked.h"
-#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
 #include "net/transport/tcp/pinned.h"
@@ -218,7 +218,7 @@ static void start_tcp(void)
     sender_initialise();
     segment_out_initialise();
     receiver_initialise();
-    delayed_ack_initialise();
+    soon_initialise();
     half_open_initialise();
     timewait_initialise();
 }

@@ -29,7 +29,7 @@
 #include "net/transport/overload.h"
 #include "net/transport/readiness.h"
 #include "net/transport/table.h"
-#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
@@ -462,7 +462,7 @@ void receiver_initialise(void)
 {
 }
 
-void delayed_ack_initialise(void)
+void soon_initialise(void)
 {
 }
 

@@ -16,6 +16,7 @@
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/recovery.h"
 #include "net/transport/tcp/sequence.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/tcb.h"
 
 /* --- Acknowledgements --- */
@@ -132,8 +133,9 @@ inline __attribute__((always_inline)) bool sender_acknowledge_plain(struct tcb *
 inline bool sender_is_settled(const struct tcb *tcb)
 {
     return tcb->unsent == NULL && recovery_is_plain(tcb) &&
-           (tcb->loss_timer == LOSS_TIMER_NONE ||
-            (wheel_is_set(&tcb->timer) && (int32_t)(tcb->loss_deadline_us - tcb->timer_us) >= 0));
+           (tcb->loss_timer == LOSS_TIMER_NONE || tcb_is_on_wheel(tcb, tcb->loss_deadline_us) ||
+            (soon_is_listed(tcb) &&
+             soon_may_have_timer(tcb, tcb->loss_deadline_us, tcp_now_us())));
 }
 
 /* --- FIN --- */

@@ -15,7 +15,6 @@
 #include "net/headers.h"
 #include "net/transport/counters.h"
 #include "net/transport/tcp/congestion.h"
-#include "net/transport/tcp/delayed_ack.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/lend.h"
@@ -25,6 +24,7 @@
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/sequence.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/timewait.h"
 
 /* Beyond the last timer's deadline. Chosen: less than the least of RTOs, so that a timer that is
@@ -119,7 +119,7 @@ __attribute__((always_inline)) inline void tcb_open(struct tcb *tcb,
     tcb->snd_scale = handshake->snd_scale;
     tcb->rcv_scale = handshake->rcv_scale;
     tcb->is_orphan = false;
-    delayed_ack_open(tcb);
+    soon_open(tcb);
     receiver_open(tcb, handshake->irs, handshake->rcv_window_bytes, now_us);
     sender_open(tcb, handshake->iss, handshake->snd_window_bytes, handshake->irs, handshake->mss);
     recovery_open(tcb, handshake->round_trip_us, handshake->is_repeated);
@@ -217,13 +217,13 @@ static inline bool is_waiting_for_fin(const struct tcb *tcb)
     return tcb->state == TCB_FIN_WAIT_2 && tcb->is_orphan;
 }
 
-/* But for that of a delayed acknowledgement that another list has (delayed_ack.h). */
+/* But for that of a delayed acknowledgement that is looked at without (soon.h). */
 static inline bool has_deadline(const struct tcb *tcb, uint32_t *nearest_us)
 {
     bool has_one = sender_deadline(tcb, nearest_us);
     uint32_t deadline_us;
 
-    if ((tcb->ack_due != ACK_DELAYED || !tcb->is_ack_listed || tcb->loan != NULL) &&
+    if ((tcb->ack_due != ACK_DELAYED || !soon_is_listed(tcb) || tcb->loan != NULL) &&
         receiver_deadline(tcb, &deadline_us) &&
         (!has_one || (int32_t)(deadline_us - *nearest_us) < 0)) {
         *nearest_us = deadline_us;
@@ -252,20 +252,28 @@ static void start_timer(struct tcb *tcb, uint32_t deadline_us)
     wheel_set(&tcb->timer, dispatch_now_ns() + (left_us > 0 ? (uint64_t)left_us : 0) * NS_PER_US);
 }
 
-/* Due at that time, or earlier: the visit there finds nothing due, and sets it anew. */
-static inline void keep_timer(struct tcb *tcb, uint32_t deadline_us)
+/* Whether it need not stand on the wheel yet: a look comes before the deadline. */
+static inline bool is_left_for_look(struct tcb *tcb, uint32_t deadline_us, uint32_t now_us)
 {
-    if (UNLIKELY(!wheel_is_set(&tcb->timer) || (int32_t)(deadline_us - tcb->timer_us) < 0)) {
+    return soon_may_have_timer(tcb, deadline_us, now_us) &&
+           (soon_is_listed(tcb) || soon_add(tcb));
+}
+
+/* Due at that time, or earlier: the visit there finds nothing due, and sets it anew. */
+static inline void keep_timer(struct tcb *tcb, uint32_t deadline_us, uint32_t now_us)
+{
+    if (UNLIKELY(!tcb_is_on_wheel(tcb, deadline_us)) &&
+        !is_left_for_look(tcb, deadline_us, now_us)) {
         start_timer(tcb, deadline_us);
     }
 }
 
-static inline void set_timer(struct tcb *tcb)
+void tcb_set_timer(struct tcb *tcb)
 {
     uint32_t nearest_us;
 
     if (has_deadline(tcb, &nearest_us)) {
-        keep_timer(tcb, nearest_us);
+        keep_timer(tcb, nearest_us, tcp_now_us());
     }
 }
 
@@ -294,16 +302,16 @@ void tcb_settle(struct tcb *tcb)
     }
     if (LIKELY(sent == SENT_ALL) && LIKELY(tcb->loan == NULL)) {
         ASSERT_SLOW(tcb->ack_due == ACK_NONE);
-        keep_timer(tcb, tcb->loss_deadline_us);
+        keep_timer(tcb, tcb->loss_deadline_us, tcb->last_send_us); /* which is now */
         return;
     }
-    if (tcb->ack_due == ACK_FRESH && !tcb->is_ack_listed) {
-        delayed_ack_add(tcb);
+    if (tcb->ack_due == ACK_FRESH && !soon_is_listed(tcb)) {
+        (void)soon_add(tcb); /* without room it needs its timer */
     }
     if (tcb->ack_due != ACK_NONE && receiver_needs_ack(tcb)) {
         send_ack(tcb);
     }
-    set_timer(tcb);
+    tcb_set_timer(tcb);
 }
 
 void tcb_expire(struct tcb *tcb)

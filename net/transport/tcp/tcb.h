@@ -73,8 +73,8 @@ struct tcb {
             /* --- demux.c --- */
             bool is_hashed;
 
-            /* --- delayed_ack.c --- */
-            bool is_ack_listed; /* the list looks at it again */
+            /* --- soon.c --- */
+            uint8_t soon; /* SOON_..., of the place as well as of the connection */
 
             /* --- receiver.c --- */
             uint8_t ack_due; /* enum ack_due */
@@ -208,6 +208,12 @@ static inline bool tcb_has_new(const struct tcb *tcb)
            (int32_t)(tcb->snd_una + tcb->snd_wnd - tcb->snd_max) >= (int32_t)tcb->mss;
 }
 
+/* Whether its timer is due at that time, or earlier. */
+static inline bool tcb_is_on_wheel(const struct tcb *tcb, uint32_t deadline_us)
+{
+    return wheel_is_set(&tcb->timer) && (int32_t)(deadline_us - tcb->timer_us) >= 0;
+}
+
 /* Microseconds of this round: wraps after 71 minutes. */
 uint32_t tcp_now_us(void);
 
@@ -243,6 +249,8 @@ void tcb_enter_time_wait(struct tcb *tcb);
 void tcb_settle(struct tcb *tcb);
 /* All has been acknowledged, and is_timer_brief: nothing else may want the timer now. */
 void tcb_end_brief_timer(struct tcb *tcb);
+/* Its next deadline, if it has one, goes on the wheel. */
+void tcb_set_timer(struct tcb *tcb);
 /* Its timer has expired: whatever is due by now, and then tcb_settle() at the end of the round is
  * asked for (tcp_event_unsettled()). Nothing is, mostly. */
 void tcb_expire(struct tcb *tcb);

@@ -398,7 +398,7 @@ static void the_timer_is_set_for_the_earliest(void **state)
     assert_int_equal(fake.wheel_ns, 50100 * NS_PER_US);
     segment(ACK, 0, 10, 0);
     tcb_settle(&tcb);
-    assert_int_equal(fake.wheel_ns, 50100 * NS_PER_US); /* delayed_ack.c has its own */
+    assert_int_equal(fake.wheel_ns, 50100 * NS_PER_US); /* soon.c has its own */
     assert_int_equal(timer_next_deadline_ns(), (100 + RECEIVER_ACK_DELAY_US) * NS_PER_US);
     fake.deadline_us = 300;
     tcb_settle(&tcb);

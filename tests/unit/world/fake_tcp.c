@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/tcb.c net/transport/tcp/delayed_ack.c libc/core/timer.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/held.c net/transport/share.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
+/* sources: net/transport/tcp/tcb.c net/transport/tcp/soon.c libc/core/timer.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/held.c net/transport/share.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
 /* sources: kernel/message/status.c kernel/message/channel.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
  * The neighbours of TCP's receive half: see fake_tcp.h.
@@ -20,7 +20,7 @@
 #include "net/headers.h"
 #include "net/transport/held.h"
 #include "net/transport/tcp/congestion.h"
-#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/options.h"
 #include "net/transport/tcp/pinned.h"
@@ -383,7 +383,7 @@ void fake_tcp_reset(void)
     now_ns = 0;
     held_initialise();
     receiver_initialise();
-    delayed_ack_initialise();
+    soon_initialise();
 }
 
 void fake_tcp_open(struct tcb *tcb, uint32_t irs, uint32_t iss)
@@ -405,6 +405,7 @@ void fake_tcp_open(struct tcb *tcb, uint32_t irs, uint32_t iss)
     memset(tcb, 0, sizeof(*tcb));
     stream_begin = irs + 1;
     tcb_open(tcb, &handshake);
+    tcb->soon = SOON_OVER; /* its timer goes on the wheel at once */
 }
 
 void fake_tcp_sent(struct tcb *tcb, uint32_t bytes)

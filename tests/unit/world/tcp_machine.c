@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/tcb.c net/transport/tcp/delayed_ack.c libc/core/timer.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/tcp/options.c net/transport/held.c net/transport/share.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
+/* sources: net/transport/tcp/tcb.c net/transport/tcp/soon.c libc/core/timer.c net/transport/tcp/receiver.c net/transport/tcp/lend.c net/transport/tcp/options.c net/transport/held.c net/transport/share.c net/transport/lwip/memory.c tests/unit/world/lwip_uncalled.c */
 /* sources: net/transport/tcp/sender.c net/transport/tcp/blocked.c net/transport/tcp/persist.c net/transport/tcp/pinned.c net/transport/tcp/piece.c net/transport/tcp/sender_output.c net/transport/tcp/queue.c net/transport/tcp/send_buffer.c net/transport/tcp/recovery.c net/transport/tcp/recovery_block.c net/transport/tcp/scoreboard.c net/transport/tcp/rack.c net/transport/tcp/episode.c net/transport/tcp/loss_timer.c */
 /* sources: net/transport/tcp/newreno.c net/transport/tcp/probe.c net/transport/tcp/prr.c net/transport/tcp/undo.c net/transport/tcp/congestion.c net/transport/tcp/cubic.c */
 /* sources: net/transport/tcp/hystart.c net/transport/tcp/round_trip.c net/transport/tcp/rto_option.c libc/core/command_line.c */
@@ -23,7 +23,7 @@
 #include "net/headers.h"
 #include "net/packet.h"
 #include "net/transport/held.h"
-#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/pinned.h"
@@ -280,7 +280,7 @@ void machine_initialise(uint64_t memory_bytes, bool can_grow)
     now_us = 0;
     fake_memory_total_bytes = can_grow ? memory_bytes : 0;
     receiver_initialise();
-    delayed_ack_initialise();
+    soon_initialise();
     fake_memory_total_bytes = memory_bytes;
     fake_status_page(0)->memory_bytes = memory_bytes;
     held_initialise();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/transport/tcp/delayed_ack.c libc/core/timer.c kernel/message/channel.c kernel/message/status.c */
+/* sources: net/transport/tcp/soon.c libc/core/timer.c kernel/message/channel.c kernel/message/status.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /*
- * Tests net/transport/tcp/delayed_ack.c over the kernel's real timers. `now_ns` is the round's
+ * Tests net/transport/tcp/soon.c over the kernel's real timers. `now_ns` is the round's
  * clock; receiver_expire() is the real one's part of it.
  */
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "libc/core/timer.h"
-#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/tcb.h"
@@ -28,6 +28,8 @@ static struct tcb tcbs[4];
 static uint64_t now_ns;
 static const struct tcb *unsettled[ROOM];
 static unsigned unsettled_count;
+static unsigned timer_count; /* that were set by the list */
+static const struct tcb *timer_of;
 
 uint32_t tcp_now_us(void)
 {
@@ -52,14 +54,22 @@ void tcp_event_unsettled(struct tcb *tcb)
     unsettled[unsettled_count++] = tcb;
 }
 
+void tcb_set_timer(struct tcb *tcb)
+{
+    assert_int_equal(tcb->soon & SOON_OVER, SOON_OVER);
+    timer_of = tcb;
+    timer_count++;
+}
+
 static int set_up(void **state)
 {
     (void)state;
+    timer_count = 0;
     fake_platform_reset(0, 1);
     memset(tcbs, 0, sizeof(tcbs));
     now_ns = 5 * NS_PER_S;
     unsettled_count = 0;
-    delayed_ack_initialise();
+    soon_initialise();
     return 0;
 }
 
@@ -69,10 +79,12 @@ static bool delay(struct tcb *tcb)
     tcb->state = TCB_ESTABLISHED;
     tcb->ack_due = ACK_DELAYED;
     tcb->ack_deadline_us = (uint32_t)(now_ns / NS_PER_US) + RECEIVER_ACK_DELAY_US;
-    if (!tcb->is_ack_listed) {
-        delayed_ack_add(tcb);
+    if (!soon_is_listed(tcb)) {
+        bool is_added = soon_add(tcb);
+
+        assert_int_equal(is_added, soon_is_listed(tcb));
     }
-    return tcb->is_ack_listed;
+    return soon_is_listed(tcb);
 }
 
 static void advance_ms(unsigned ms)
@@ -127,13 +139,13 @@ static void one_that_is_owed_again_is_due_after_twice_the_time_at_most(void **st
     assert_true(delay(&tcbs[0]));
     advance_ms(4);
     assert_int_equal(tcbs[0].ack_due, ACK_DELAYED);
-    assert_true(tcbs[0].is_ack_listed);
+    assert_true(soon_is_listed(&tcbs[0]));
     assert_int_equal(unsettled_count, 0);
     assert_int_equal(timer_next_deadline_ns(), now_ns + DELAY_NS);
     advance_ms(10);
     assert_int_equal(tcbs[0].ack_due, ACK_NOW);
     assert_int_equal(unsettled_count, 1);
-    assert_false(tcbs[0].is_ack_listed);
+    assert_false(soon_is_listed(&tcbs[0]));
     assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
 }
 
@@ -143,15 +155,71 @@ static void one_in_the_place_of_another_is_due_once(void **state)
     (void)state;
     assert_true(delay(&tcbs[0]));
     advance_ms(6);
-    delayed_ack_open(&tcbs[0]);
+    soon_open(&tcbs[0]);
     assert_true(delay(&tcbs[0]));
-    advance_ms(9);
+    advance_ms(4); /* as the other one would have been, and once more */
     assert_int_equal(tcbs[0].ack_due, ACK_DELAYED);
+    advance_ms(9);
+    assert_int_equal(unsettled_count, 0);
     advance_ms(1);
     assert_int_equal(tcbs[0].ack_due, ACK_NOW);
-    advance_ms(10);
     assert_int_equal(unsettled_count, 1);
     assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+}
+
+static bool may_have_timer(const struct tcb *tcb, unsigned ms)
+{
+    return soon_may_have_timer(tcb, tcp_now_us() + ms * 1000, tcp_now_us());
+}
+
+/* Until it has been looked at, and only for what comes later. */
+static void the_timer_of_one_that_begins_is_set_when_it_is_looked_at(void **state)
+{
+    struct tcb *tcb = &tcbs[0];
+
+    (void)state;
+    tcb->state = TCB_ESTABLISHED;
+    soon_open(tcb);
+    assert_true(may_have_timer(tcb, 20));
+    assert_false(may_have_timer(tcb, 19));
+    assert_true(soon_add(tcb));
+    assert_true(may_have_timer(tcb, 20));
+    advance_ms(9);
+    assert_int_equal(timer_count, 0);
+    advance_ms(1);
+    assert_int_equal(timer_count, 1);
+    assert_ptr_equal(timer_of, tcb);
+    assert_false(soon_is_listed(tcb));
+    assert_false(may_have_timer(tcb, 20));
+    assert_int_equal(unsettled_count, 0);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+    assert_true(soon_add(tcb)); /* for an acknowledgement: its timer is the wheel's now */
+    assert_false(may_have_timer(tcb, 20));
+}
+
+/* One that is over is passed by; what begins in its place is looked at with it, and stands here no
+ * second time. */
+static void a_place_stands_here_once_whoever_has_it(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        tcbs[i].state = TCB_ESTABLISHED;
+        soon_open(&tcbs[i]);
+        assert_true(soon_add(&tcbs[i]));
+        tcbs[i].state = TCB_CLOSED;
+    }
+    advance_ms(6);
+    tcbs[1].state = TCB_ESTABLISHED;
+    soon_open(&tcbs[1]);
+    assert_true(soon_is_listed(&tcbs[1]));
+    assert_true(may_have_timer(&tcbs[1], 20));
+    advance_ms(4);
+    assert_int_equal(timer_count, 1);
+    assert_ptr_equal(timer_of, &tcbs[1]);
+    assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
+    tcbs[0].state = TCB_ESTABLISHED;
+    soon_open(&tcbs[0]);
+    assert_int_equal(tcbs[0].soon, 0); /* what the other one was counts no more */
 }
 
 static void without_room_it_is_refused_until_the_oldest_is_due(void **state)
@@ -172,7 +240,7 @@ static void without_room_it_is_refused_until_the_oldest_is_due(void **state)
             assert_true(delay(&many[i]));
         }
         assert_false(delay(&tcbs[3]));
-        assert_false(tcbs[3].is_ack_listed);
+        assert_false(soon_is_listed(&tcbs[3]));
         advance_ms(9);
         assert_int_equal(unsettled_count, first_count);
         assert_true(delay(&tcbs[3]));
@@ -191,6 +259,8 @@ int main(void)
         cmocka_unit_test_setup(what_has_gone_along_or_ended_is_left_alone, set_up),
         cmocka_unit_test_setup(one_that_is_owed_again_is_due_after_twice_the_time_at_most, set_up),
         cmocka_unit_test_setup(one_in_the_place_of_another_is_due_once, set_up),
+        cmocka_unit_test_setup(the_timer_of_one_that_begins_is_set_when_it_is_looked_at, set_up),
+        cmocka_unit_test_setup(a_place_stands_here_once_whoever_has_it, set_up),
         cmocka_unit_test_setup(without_room_it_is_refused_until_the_oldest_is_due, set_up),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net/transport/tcp/delayed_ack.h"
+#include "net/transport/tcp/soon.h"
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
@@ -14,12 +14,12 @@
 
 _Static_assert(IS_POWER_OF_TWO(RING_COUNT), "free-running indices are masked into the ring");
 
-struct delayed_ack {
+struct listed {
     struct tcb *tcb; /* the place of a connection: another's by then, perhaps, or nobody's */
     uint64_t due_ns;
 };
 
-static struct delayed_ack ring[RING_COUNT]; /* by due_ns */
+static struct listed ring[RING_COUNT]; /* by due_ns */
 static uint32_t first, end;                 /* free-running */
 static struct timer timer;                  /* for the first */
 
@@ -30,31 +30,34 @@ static void start_timer(void)
     }
 }
 
-/* An earlier connection in its place may stand here: then it is looked at once more. */
-void delayed_ack_open(struct tcb *tcb)
+/* The place of an earlier connection may stand here: it serves this one. */
+void soon_open(struct tcb *tcb)
 {
-    tcb->is_ack_listed = false;
+    tcb->soon &= SOON_LISTED;
 }
 
 static void append(struct tcb *tcb)
 {
     ring[end++ & RING_MASK] =
-        (struct delayed_ack){tcb, dispatch_now_ns() + (uint64_t)RECEIVER_ACK_DELAY_US * NS_PER_US};
-    tcb->is_ack_listed = true;
+        (struct listed){tcb, dispatch_now_ns() + (uint64_t)RECEIVER_ACK_DELAY_US * NS_PER_US};
+    tcb->soon |= SOON_LISTED;
 }
 
 static void look_at(struct tcb *tcb)
 {
-    tcb->is_ack_listed = false;
-    if (tcb->ack_due != ACK_DELAYED || tcb->state == TCB_CLOSED) {
+    tcb->soon = SOON_OVER;
+    if (tcb->state == TCB_CLOSED) {
         return;
     }
-    receiver_expire(tcb);
     if (tcb->ack_due == ACK_DELAYED) {
+        receiver_expire(tcb);
+        if (tcb->ack_due != ACK_DELAYED) {
+            tcp_event_unsettled(tcb); /* which sets its timer, too */
+            return;
+        }
         append(tcb); /* it has sent one since, and owes another */
-    } else {
-        tcp_event_unsettled(tcb);
     }
+    tcb_set_timer(tcb);
 }
 
 static void expire(struct timer *expired)
@@ -70,18 +73,20 @@ static void expire(struct timer *expired)
     }
 }
 
-__attribute__((noinline)) void delayed_ack_add(struct tcb *tcb)
+__attribute__((noinline)) bool soon_add(struct tcb *tcb)
 {
+    ASSERT_SLOW(!soon_is_listed(tcb));
     if (end - first == RING_COUNT) {
-        return;
+        return false;
     }
     append(tcb);
     if (end - first == 1) {
         start_timer();
     }
+    return true;
 }
 
-void delayed_ack_initialise(void)
+void soon_initialise(void)
 {
     if (timer.expired == NULL) {
         timer_initialise(&timer, expire);
