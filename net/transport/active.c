@@ -151,7 +151,8 @@ static void expire(struct timer *timer)
 /* As availability.c does it with one that was granted and is claimed at once; no manager knows of
  * it. NULL: there is no room. */
 static struct connection *begin_connection(const struct opening *opening,
-                                           const struct handshake *handshake)
+                                           const struct handshake *handshake,
+                                           struct handshake_completion completion)
 {
     const struct acceptor application = {
         .node = opening->application, .cm = NODE_NONE, .assigned_by = NODE_NONE};
@@ -160,7 +161,7 @@ static struct connection *begin_connection(const struct opening *opening,
     if (connection == NULL) {
         return NULL;
     }
-    tcb_open(&connection->tcb, handshake);
+    tcb_open(&connection->tcb, handshake, completion);
     demux_add(&connection->tcb, NULL);
     availability_assign(connection, &application, false);
     connection_set_state(connection, CONNECTION_ANNOUNCED);
@@ -196,19 +197,18 @@ static struct tcb *complete(struct opening *opening, uint32_t snd_window_bytes)
 {
     const struct handshake handshake = {
         .flow = opening->flow,
+        .snd_scale = opening->has_scale ? opening->snd_scale : 0,
+        .has_scale = opening->has_scale,
+        .has_sack = opening->has_sack,
+        .opened_ns = opening->opened_ns,
         .irs = opening->irs,
         .iss = opening->iss,
-        .rcv_window_bytes = HANDSHAKE_WINDOW_BYTES,
-        .snd_window_bytes = snd_window_bytes,
         .mss = opening->mss,
-        .snd_scale = opening->has_scale ? opening->snd_scale : 0,
-        .rcv_scale = opening->has_scale ? HANDSHAKE_SCALE : 0,
-        .has_sack = opening->has_sack,
         .is_repeated = opening->syn_count > 1,
-        .opened_ns = opening->opened_ns,
-        .round_trip_us = round_trip_us(opening),
     };
-    struct connection *connection = begin_connection(opening, &handshake);
+    const struct handshake_completion completion = {.snd_window_bytes = snd_window_bytes,
+                                                    .round_trip_us = round_trip_us(opening)};
+    struct connection *connection = begin_connection(opening, &handshake, completion);
 
     if (connection == NULL) {
         fail_opening(opening, ENOBUFS);

@@ -235,7 +235,8 @@ bool connection_admit(uint32_t remote_address)
 }
 
 /* Inline: what a handshake says goes from its entry into the block, and is nowhere between. */
-__attribute__((always_inline)) inline struct tcb *connection_open(const struct handshake *handshake)
+__attribute__((always_inline)) inline struct tcb *
+connection_open(struct handshake *handshake, struct handshake_completion completion)
 {
     uint32_t remote_address = handshake->flow.remote_address;
     struct connection *connection = connection_allocate(remote_address);
@@ -247,8 +248,8 @@ __attribute__((always_inline)) inline struct tcb *connection_open(const struct h
         return NULL;
     }
     connection->opened_ns = handshake->opened_ns;
-    tcb_open(&connection->tcb, handshake);
-    demux_add(&connection->tcb, handshake->half_open);
+    tcb_open(&connection->tcb, handshake, completion);
+    demux_add(&connection->tcb, handshake->state == FLOW_HALF_OPEN ? &handshake->entry : NULL);
     availability_assign(connection, &handshake->acceptor, handshake->is_acceptor_due);
     counter_increment(COUNTER_TCP_ACCEPTED);
     if (!availability_begins_without_data(connection)) {

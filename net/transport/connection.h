@@ -22,6 +22,7 @@
 #include "net/transport/tcp/tcb.h"
 
 struct handshake;
+struct handshake_completion;
 struct pbuf;
 
 /* What is to be done for a connection at the end of the round. */
@@ -148,9 +149,11 @@ static inline bool connection_has_tcp(const struct connection *connection)
 void connection_initialise(void);
 /* Whether the node takes one more, of this address; counted, and noted in the log, if not. */
 MUST_CHECK bool connection_admit(uint32_t remote_address);
-/* A handshake is complete: the connection is there, and found by its flow. Returns its block; NULL,
- * and counted: it is not admitted, or there is no memory; nothing has changed. */
-MUST_CHECK struct tcb *connection_open(const struct handshake *handshake);
+/* A handshake is complete: the connection is there, and found by its flow, in the handshake's place
+ * if that has one. Returns its block; NULL, and counted: it is not admitted, or there is no memory;
+ * nothing has changed. */
+MUST_CHECK struct tcb *connection_open(struct handshake *handshake,
+                                       struct handshake_completion completion);
 
 /* Something has happened to it that somebody may have to be told: at the end of the round. */
 void connection_mark_dirty(struct connection *connection);

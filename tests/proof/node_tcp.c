@@ -145,7 +145,7 @@ static void complete_handshake(unsigned client)
 
     ASSERT(clients[client] == CLIENT_HALF_OPEN);
     clients[client] = CLIENT_OPEN;
-    is_open = connection_open(&handshake);
+    is_open = connection_open(&handshake, (struct handshake_completion){0}) != NULL;
     ASSERT(is_open);
 }
 
@@ -210,10 +210,12 @@ bool tcp_finish(void)
 
 /* --- TCP, as the sources under test call it --- */
 
-void tcb_open(struct tcb *tcb, const struct handshake *handshake)
+void tcb_open(struct tcb *tcb, const struct handshake *handshake,
+              struct handshake_completion completion)
 {
     unsigned client = handshake->flow.remote_port;
 
+    (void)completion;
     ASSERT(blocks[client] == NULL);
     blocks[client] = tcb;
     tcb->flow = handshake->flow;

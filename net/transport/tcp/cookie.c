@@ -124,15 +124,13 @@ bool cookie_check(const struct packet *ack, uint64_t now_ns, struct handshake *h
         .flow = ack->flow,
         .irs = irs,
         .iss = number,
-        .rcv_window_bytes = HANDSHAKE_WINDOW_BYTES,
         .mss = segment_sizes[data & DATA_INDEX_MASK],
         .snd_scale = scale_index == 0 ? 0 : scales[scale_index - 1],
-        .rcv_scale = scale_index == 0 ? 0 : HANDSHAKE_SCALE,
+        .has_scale = scale_index != 0,
         .has_sack = (data & DATA_SACK) != 0,
         .opened_ns = now_ns,
         .acceptor = {.node = NODE_NONE, .cm = NODE_NONE, .assigned_by = NODE_NONE},
     };
-    handshake->snd_window_bytes = (uint32_t)ack->window << handshake->snd_scale;
     return true;
 }
 

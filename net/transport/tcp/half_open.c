@@ -63,12 +63,13 @@ static void send_syn_ack(const struct flow *flow, uint32_t irs, uint32_t iss, bo
 
 static void answer_entry(const struct half_open *entry)
 {
-    send_syn_ack(&entry->flow, entry->irs, entry->iss, entry->has_scale, entry->has_sack);
+    send_syn_ack(&entry->handshake.flow, entry->handshake.irs, entry->handshake.iss,
+                 entry->handshake.has_scale, entry->handshake.has_sack);
 }
 
 static void answer_again(struct half_open *entry)
 {
-    entry->is_repeated = true;
+    entry->handshake.is_repeated = true;
     counter_increment(COUNTER_TCP_RETRANSMITS);
     answer_entry(entry);
 }
@@ -90,10 +91,10 @@ static bool take_answer_turn(struct half_open *entry, uint64_t now_ns)
 static void challenge(struct half_open *entry, uint64_t now_ns)
 {
     const struct bare_segment answer = {
-        .flow = entry->flow,
-        .sequence = entry->iss + 1,
-        .acknowledgment = entry->irs + 1,
-        .window = HANDSHAKE_WINDOW_BYTES >> (entry->has_scale ? HANDSHAKE_SCALE : 0),
+        .flow = entry->handshake.flow,
+        .sequence = entry->handshake.iss + 1,
+        .acknowledgment = entry->handshake.irs + 1,
+        .window = HANDSHAKE_WINDOW_BYTES >> (entry->handshake.has_scale ? HANDSHAKE_SCALE : 0),
         .tcp_flags = TCP_FLAG_ACK,
     };
 
@@ -110,7 +111,7 @@ static void challenge(struct half_open *entry, uint64_t now_ns)
 
 static inline uint64_t due_ns_of(const struct half_open *entry)
 {
-    return entry->opened_ns + leaves_ns[entry->queue];
+    return entry->handshake.opened_ns + leaves_ns[entry->handshake.queue];
 }
 
 static void start_timer(uint64_t due_ns)
@@ -131,10 +132,10 @@ static void watch(uint64_t due_ns)
 
 static void report_closed(struct half_open *entry)
 {
-    if (entry->acceptor.node != NODE_NONE) {
-        closed_report(&entry->acceptor, swap16(entry->flow.local_port), 0);
+    if (entry->handshake.acceptor.node != NODE_NONE) {
+        closed_report(&entry->handshake.acceptor, swap16(entry->handshake.flow.local_port), 0);
     }
-    entry->acceptor = nobody;
+    entry->handshake.acceptor = nobody;
 }
 
 static void end_entry(struct half_open *entry)
@@ -146,7 +147,7 @@ static void end_entry(struct half_open *entry)
 /* The first of a queue has been there for its time. */
 static void expire_entry(struct half_open *entry)
 {
-    unsigned next_queue = entry->queue + 1u;
+    unsigned next_queue = entry->handshake.queue + 1u;
 
     if (next_queue == HALF_OPEN_QUEUE_COUNT) {
         counter_increment(COUNTER_HANDSHAKES_EXPIRED);
@@ -223,14 +224,14 @@ static uint16_t mss_of(const struct tcp_options *options)
 static void fill_entry(struct half_open *entry, const struct packet *syn,
                        const struct tcp_options *options, uint32_t iss, uint64_t now_ns)
 {
-    entry->irs = syn->sequence;
-    entry->iss = iss;
+    entry->handshake.irs = syn->sequence;
+    entry->handshake.iss = iss;
     entry->answered_tick = tick_of(now_ns);
-    entry->mss = mss_of(options);
-    entry->snd_scale = options->has_scale ? options->scale : 0;
-    entry->has_scale = options->has_scale;
-    entry->has_sack = options->is_sack_permitted;
-    entry->is_repeated = false;
+    entry->handshake.mss = mss_of(options);
+    entry->handshake.snd_scale = options->has_scale ? options->scale : 0;
+    entry->handshake.has_scale = options->has_scale;
+    entry->handshake.has_sack = options->is_sack_permitted;
+    entry->handshake.is_repeated = false;
 }
 
 /* The same one again, or another, for which a passive open returns to LISTEN first (RFC 9293
@@ -244,15 +245,16 @@ void half_open_syn_again(struct half_open *entry, const struct segment *segment)
     if (!flood_take_syn()) {
         return;
     }
-    if (syn->sequence == entry->irs) {
+    if (syn->sequence == entry->handshake.irs) {
         if (take_answer_turn(entry, now_ns)) {
             answer_again(entry);
         }
         return;
     }
     tcp_options_parse(&options, packet_options(syn), syn->option_bytes);
-    fill_entry(entry, syn, &options, iss_from(&entry->flow, entry->iss, now_ns), now_ns);
-    entry->opened_ns = now_ns;
+    fill_entry(entry, syn, &options, iss_from(&entry->handshake.flow, entry->handshake.iss, now_ns),
+               now_ns);
+    entry->handshake.opened_ns = now_ns;
     half_open_table_move(entry, 0);
     watch(due_ns_of(entry));
     answer_entry(entry);
@@ -264,11 +266,11 @@ static void ask_for_acceptor(struct half_open *entry)
     node_id_t cm = NODE_NONE;
 
     if (half_open_table_count() <= HALF_OPEN_ASKED_MAX) {
-        cm = admission_ask(&entry->flow);
+        cm = admission_ask(&entry->handshake.flow);
     }
-    entry->acceptor = nobody;
-    entry->acceptor.assigned_by = cm;
-    entry->is_acceptor_due = cm != NODE_NONE;
+    entry->handshake.acceptor = nobody;
+    entry->handshake.acceptor.assigned_by = cm;
+    entry->handshake.is_acceptor_due = cm != NODE_NONE;
 }
 
 static void send_cookie(const struct packet *syn, const struct tcp_options *options,
@@ -318,15 +320,15 @@ bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor, 
 {
     struct half_open *entry = half_open_table_find(flow);
 
-    if (entry == NULL || !entry->is_acceptor_due) {
+    if (entry == NULL || !entry->handshake.is_acceptor_due) {
         return false;
     }
-    ASSERT_SLOW(entry->acceptor.node == NODE_NONE);
-    entry->is_acceptor_due = false;
+    ASSERT_SLOW(entry->handshake.acceptor.node == NODE_NONE);
+    entry->handshake.is_acceptor_due = false;
     if (is_refused) {
         end_entry(entry);
     } else {
-        entry->acceptor = *acceptor;
+        entry->handshake.acceptor = *acceptor;
     }
     return true;
 }
@@ -335,9 +337,9 @@ bool half_open_assign(const struct flow *flow, const struct acceptor *acceptor, 
 
 static uint32_t round_trip_us(const struct half_open *entry, uint64_t now_ns)
 {
-    uint64_t us = (now_ns - entry->opened_ns) / NS_PER_US;
+    uint64_t us = (now_ns - entry->handshake.opened_ns) / NS_PER_US;
 
-    if (entry->is_repeated) {
+    if (entry->handshake.is_repeated) {
         return 0; /* of which of them nobody knows (Karn; RFC 6298 3) */
     }
     return us > 0 ? (uint32_t)us : 1; /* less than 7 s */
@@ -348,25 +350,11 @@ static uint32_t round_trip_us(const struct half_open *entry, uint64_t now_ns)
 static struct tcb *complete_entry(struct half_open *entry, const struct segment *segment,
                                   uint64_t now_ns)
 {
-    const struct handshake handshake = {
-        .half_open = &entry->entry,
-        .flow = entry->flow,
-        .irs = entry->irs,
-        .iss = entry->iss,
-        .rcv_window_bytes = HANDSHAKE_WINDOW_BYTES,
-        .snd_window_bytes = (uint32_t)segment->packet->window << entry->snd_scale,
-        .mss = entry->mss,
-        .snd_scale = entry->snd_scale,
-        .rcv_scale = entry->has_scale ? HANDSHAKE_SCALE : 0,
-        .has_sack = entry->has_sack,
-        .is_repeated = entry->is_repeated,
-        .opened_ns = entry->opened_ns,
-        .round_trip_us = round_trip_us(entry, now_ns),
-        .acceptor = entry->acceptor,
-        .is_acceptor_due = entry->is_acceptor_due,
-    };
-
-    struct tcb *tcb = connection_open(&handshake);
+    struct tcb *tcb = connection_open(
+        &entry->handshake, (struct handshake_completion){
+                               (uint32_t)segment->packet->window << entry->handshake.snd_scale,
+                               round_trip_us(entry, now_ns),
+                           });
 
     if (LIKELY(tcb != NULL)) {
         half_open_table_forget(entry);
@@ -379,7 +367,7 @@ struct tcb *half_open_segment(struct half_open *entry, const struct segment *seg
 {
     const struct packet *packet = segment->packet;
     uint64_t now_ns = dispatch_now_ns();
-    uint32_t distance = packet->sequence - (entry->irs + 1);
+    uint32_t distance = packet->sequence - (entry->handshake.irs + 1);
 
     if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance == 0 &&
         (packet->tcp_flags & TCP_FLAG_SYN) == 0) {
@@ -399,7 +387,7 @@ struct tcb *half_open_segment(struct half_open *entry, const struct segment *seg
         challenge(entry, now_ns);
         return NULL;
     }
-    if (packet->acknowledgment != entry->iss + 1) {
+    if (packet->acknowledgment != entry->handshake.iss + 1) {
         segment_out_refuse(packet);
         return NULL;
     }
@@ -419,7 +407,10 @@ static __attribute__((noinline)) bool meet_cookie(const struct segment *segment,
         counter_increment(COUNTER_COOKIES_REFUSED);
         return false;
     }
-    *opened = connection_open(&handshake);
+    *opened = connection_open(&handshake, (struct handshake_completion){
+                                              .snd_window_bytes = (uint32_t)segment->packet->window
+                                                                  << handshake.snd_scale,
+                                          });
     if (*opened != NULL) {
         flood_note_cookie_returned();
     }
@@ -449,7 +440,7 @@ bool half_open_has_any(bool (*is_such)(const struct flow *flow))
     for (unsigned place = 0; place < HALF_OPEN_MAX; place++) {
         const struct half_open *entry = half_open_table_at(place);
 
-        if (entry != NULL && is_such(&entry->flow)) {
+        if (entry != NULL && is_such(&entry->handshake.flow)) {
             return true;
         }
     }
@@ -464,11 +455,13 @@ void half_open_lose_node(node_id_t node)
         if (entry == NULL) {
             continue;
         }
-        if (node == (entry->acceptor.node == NODE_NONE ? entry->acceptor.assigned_by
-                                                       : entry->acceptor.cm)) {
-            entry->acceptor = nobody; /* the list that it is on is gone, and who would be told */
-            entry->is_acceptor_due = false;
-        } else if (entry->acceptor.node == node) {
+        if (node == (entry->handshake.acceptor.node == NODE_NONE
+                         ? entry->handshake.acceptor.assigned_by
+                         : entry->handshake.acceptor.cm)) {
+            entry->handshake.acceptor =
+                nobody; /* the list that it is on is gone, and who would be told */
+            entry->handshake.is_acceptor_due = false;
+        } else if (entry->handshake.acceptor.node == node) {
             report_closed(entry);
         }
     }

@@ -81,8 +81,9 @@ static void append(struct half_open *entry, unsigned queue)
     uint16_t place = place_of(entry);
     uint16_t last = queues[queue].last;
 
-    ASSERT_SLOW(last == HALF_OPEN_NONE || entry_at(last)->opened_ns <= entry->opened_ns);
-    entry->queue = (uint8_t)queue;
+    ASSERT_SLOW(last == HALF_OPEN_NONE ||
+                entry_at(last)->handshake.opened_ns <= entry->handshake.opened_ns);
+    entry->handshake.queue = (uint8_t)queue;
     entry->next = HALF_OPEN_NONE;
     entry->previous = last;
     if (last == HALF_OPEN_NONE) {
@@ -96,12 +97,12 @@ static void append(struct half_open *entry, unsigned queue)
 static inline void unlink_from_queue(struct half_open *entry)
 {
     if (entry->previous == HALF_OPEN_NONE) {
-        queues[entry->queue].first = entry->next;
+        queues[entry->handshake.queue].first = entry->next;
     } else {
         entry_at(entry->previous)->next = entry->next;
     }
     if (entry->next == HALF_OPEN_NONE) {
-        queues[entry->queue].last = entry->previous;
+        queues[entry->handshake.queue].last = entry->previous;
     } else {
         entry_at(entry->next)->previous = entry->previous;
     }
@@ -109,7 +110,7 @@ static inline void unlink_from_queue(struct half_open *entry)
 
 void half_open_table_move(struct half_open *entry, unsigned queue)
 {
-    ASSERT(entry->queue < HALF_OPEN_QUEUE_COUNT && queue < HALF_OPEN_QUEUE_COUNT);
+    ASSERT(entry->handshake.queue < HALF_OPEN_QUEUE_COUNT && queue < HALF_OPEN_QUEUE_COUNT);
     unlink_from_queue(entry);
     append(entry, queue);
 }
@@ -139,12 +140,12 @@ struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_has
     }
     count_address(flow->remote_address, 1);
     entry = entry_at(first_free);
-    ASSERT_SLOW(entry->queue == NOT_IN_USE);
+    ASSERT_SLOW(entry->handshake.queue == NOT_IN_USE);
     first_free = entry->next;
-    entry->flow = *flow;
-    entry->state = FLOW_HALF_OPEN;
-    entry->opened_ns = opened_ns;
-    flows_add(&entry->entry, flow_hash);
+    entry->handshake.flow = *flow;
+    entry->handshake.state = FLOW_HALF_OPEN;
+    entry->handshake.opened_ns = opened_ns;
+    flows_add(&entry->handshake.entry, flow_hash);
     append(entry, 0);
     count++;
     return entry;
@@ -153,10 +154,10 @@ struct half_open *half_open_table_add(const struct flow *flow, uint32_t flow_has
 /* Inline: once for each connection. */
 __attribute__((always_inline)) inline void half_open_table_forget(struct half_open *entry)
 {
-    ASSERT(entry->queue < HALF_OPEN_QUEUE_COUNT && count > 0);
+    ASSERT(entry->handshake.queue < HALF_OPEN_QUEUE_COUNT && count > 0);
     unlink_from_queue(entry);
-    count_address(entry->flow.remote_address, UINT16_MAX); /* one less */
-    entry->queue = NOT_IN_USE;
+    count_address(entry->handshake.flow.remote_address, UINT16_MAX); /* one less */
+    entry->handshake.queue = NOT_IN_USE;
     entry->next = first_free;
     first_free = place_of(entry);
     count--;
@@ -164,7 +165,7 @@ __attribute__((always_inline)) inline void half_open_table_forget(struct half_op
 
 void half_open_table_remove(struct half_open *entry)
 {
-    flows_remove(&entry->entry);
+    flows_remove(&entry->handshake.entry);
     half_open_table_forget(entry);
 }
 
@@ -177,14 +178,14 @@ struct half_open *half_open_table_at(unsigned place)
 {
     struct half_open *entry = entry_at((uint16_t)place);
 
-    return entry->queue == NOT_IN_USE ? NULL : entry;
+    return entry->handshake.queue == NOT_IN_USE ? NULL : entry;
 }
 
 void half_open_table_initialise(void)
 {
     table = memory_renew(&half_open_kind, table, sizeof(*table));
     for (unsigned i = 0; i < HALF_OPEN_MAX; i++) {
-        table->entries[i].queue = NOT_IN_USE;
+        table->entries[i].handshake.queue = NOT_IN_USE;
         table->entries[i].next = i + 1 < HALF_OPEN_MAX ? (uint16_t)(i + 1) : HALF_OPEN_NONE;
     }
     for (unsigned queue = 0; queue < HALF_OPEN_QUEUE_COUNT; queue++) {

@@ -9,6 +9,7 @@
 #include "kernel/platform.h"
 #include "net/messages.h"
 #include "net/transport/flows.h"
+#include "net/transport/tcp/handshake.h"
 
 /* By how often the SYN-ACK has been sent because its time had come: once, twice, three times. */
 #define HALF_OPEN_QUEUE_COUNT 3u
@@ -17,38 +18,19 @@
 #define HALF_OPEN_NONE UINT16_MAX
 
 struct half_open {
-    union {
-        struct flow_entry entry; /* in the table of flows */
-        struct {
-            struct flow flow;
-            uint8_t state; /* FLOW_HALF_OPEN */
-            /* half_open.c's, as what follows. */
-            uint8_t snd_scale;
-            bool has_scale; /* and so have we: both or none */
-            bool has_sack;  /* likewise */
-        };
-    };
-    uint64_t opened_ns;     /* when the SYN came; in each queue, in order */
-    uint32_t irs, iss;      /* the peer's initial sequence number, and ours */
-    uint32_t answered_tick; /* the last answer to what came, in units of 2^20 ns */
-    uint16_t mss;           /* what the peer takes in a segment: within its bounds */
-    struct acceptor acceptor;
-    bool is_acceptor_due; /* the CM in acceptor.assigned_by has been asked for one */
-    bool is_repeated;     /* the SYN-ACK was sent more than once */
-    /* half_open_table.c's. */
-    uint16_t next, previous; /* in its queue; `next` links those that are not in use, too */
-    uint8_t queue;           /* HALF_OPEN_QUEUE_COUNT: not in use */
+    struct handshake handshake; /* half_open.c's, but for `queue` */
+    uint32_t answered_tick;     /* its last answer to what came, in units of 2^20 ns */
+    /* half_open_table.c's: in the queue; `next` links those that are not in use, too. That is
+     * handshake.queue, or HALF_OPEN_QUEUE_COUNT: not in use. In each, by handshake.opened_ns. */
+    uint16_t next, previous;
 };
 
-_Static_assert(offsetof(struct half_open, state) == offsetof(struct flow_entry, state) &&
-                   offsetof(struct half_open, has_sack) < offsetof(struct flow_entry, next),
-               "they lie where the entry has them, or room");
 _Static_assert(sizeof(struct half_open) == 64, "an entry is a line of the cache");
 
 static inline struct half_open *half_open_of(struct flow_entry *entry)
 {
     ASSERT_SLOW(entry->state == FLOW_HALF_OPEN);
-    return CONTAINER_OF(entry, struct half_open, entry);
+    return CONTAINER_OF(entry, struct half_open, handshake.entry);
 }
 
 /* Takes its memory for good: panics without. */

@@ -134,8 +134,7 @@ inline bool sender_is_settled(const struct tcb *tcb)
 {
     return tcb->unsent == NULL && recovery_is_plain(tcb) &&
            (tcb->loss_timer == LOSS_TIMER_NONE || tcb_is_on_wheel(tcb, tcb->loss_deadline_us) ||
-            (soon_is_listed(tcb) &&
-             soon_may_have_timer(tcb, tcb->loss_deadline_us, tcp_now_us())));
+            (soon_is_listed(tcb) && soon_may_have_timer(tcb, tcb->loss_deadline_us, tcp_now_us())));
 }
 
 /* --- FIN --- */

@@ -20,8 +20,8 @@ struct listed {
 };
 
 static struct listed ring[RING_COUNT]; /* by due_ns */
-static uint32_t first, end;                 /* free-running */
-static struct timer timer;                  /* for the first */
+static uint32_t first, end;            /* free-running */
+static struct timer timer;             /* for the first */
 
 static void start_timer(void)
 {

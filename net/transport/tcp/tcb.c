@@ -107,8 +107,8 @@ static inline void spoil(struct tcb *tcb)
 }
 
 /* Inline as connection_open() is. */
-__attribute__((always_inline)) inline void tcb_open(struct tcb *tcb,
-                                                    const struct handshake *handshake)
+__attribute__((always_inline)) inline void
+tcb_open(struct tcb *tcb, const struct handshake *handshake, struct handshake_completion completion)
 {
     uint32_t now_us = tcp_now_us();
 
@@ -117,12 +117,12 @@ __attribute__((always_inline)) inline void tcb_open(struct tcb *tcb,
     tcb->flow = handshake->flow;
     tcb->has_sack = handshake->has_sack;
     tcb->snd_scale = handshake->snd_scale;
-    tcb->rcv_scale = handshake->rcv_scale;
+    tcb->rcv_scale = handshake_rcv_scale(handshake);
     tcb->is_orphan = false;
     soon_open(tcb);
-    receiver_open(tcb, handshake->irs, handshake->rcv_window_bytes, now_us);
-    sender_open(tcb, handshake->iss, handshake->snd_window_bytes, handshake->irs, handshake->mss);
-    recovery_open(tcb, handshake->round_trip_us, handshake->is_repeated);
+    receiver_open(tcb, handshake->irs, HANDSHAKE_WINDOW_BYTES, now_us);
+    sender_open(tcb, handshake->iss, completion.snd_window_bytes, handshake->irs, handshake->mss);
+    recovery_open(tcb, completion.round_trip_us, handshake->is_repeated);
     congestion_open(tcb, handshake->is_repeated, now_us);
     tcb_set_state(tcb, TCB_ESTABLISHED);
 }
@@ -255,8 +255,7 @@ static void start_timer(struct tcb *tcb, uint32_t deadline_us)
 /* Whether it need not stand on the wheel yet: a look comes before the deadline. */
 static inline bool is_left_for_look(struct tcb *tcb, uint32_t deadline_us, uint32_t now_us)
 {
-    return soon_may_have_timer(tcb, deadline_us, now_us) &&
-           (soon_is_listed(tcb) || soon_add(tcb));
+    return soon_may_have_timer(tcb, deadline_us, now_us) && (soon_is_listed(tcb) || soon_add(tcb));
 }
 
 /* Due at that time, or earlier: the visit there finds nothing due, and sets it anew. */

@@ -15,6 +15,7 @@
 #include "net/transport/tcp/wheel.h"
 
 struct handshake;
+struct handshake_completion;
 struct loan;
 struct reference;
 struct recovery;
@@ -222,7 +223,8 @@ uint32_t tcp_now_us(void);
  * as tcb_end() has left it. The segment that completed the handshake is handled as any other one
  * afterwards (receiver_segment()); the caller makes the flow known (demux_add()).
  */
-void tcb_open(struct tcb *tcb, const struct handshake *handshake);
+void tcb_open(struct tcb *tcb, const struct handshake *handshake,
+              struct handshake_completion completion);
 
 /* The one place where a state changes: panics on what the table above does not have. */
 void tcb_set_state(struct tcb *tcb, enum tcb_state state);

@@ -279,7 +279,7 @@ static void flows_of_one_bucket_are_kept_apart(void **state)
             struct half_open *entry = half_open_table_find(&flows[i]);
 
             assert_int_equal(entry == NULL, i == removed);
-            assert_true(entry == NULL || memcmp(&entry->flow, &flows[i], sizeof(flows[i])) == 0);
+            assert_true(entry == NULL || memcmp(&entry->handshake.flow, &flows[i], sizeof(flows[i])) == 0);
         }
         for (unsigned i = 0; i < 4; i++) {
             if (i != removed) {
@@ -304,7 +304,7 @@ static void a_full_table_has_no_place_until_one_is_free(void **state)
     for (unsigned i = 0; i < HALF_OPEN_MAX; i++) {
         struct half_open *first = half_open_table_first(0);
 
-        assert_int_equal(first->opened_ns, i); /* in the order in which they came */
+        assert_int_equal(first->handshake.opened_ns, i); /* in the order in which they came */
         half_open_table_remove(first);
         assert_int_equal(half_open_table_count(), HALF_OPEN_MAX - 1);
         assert_non_null(half_open_table_add(&flow, flow_hash(&flow), HALF_OPEN_MAX + i));

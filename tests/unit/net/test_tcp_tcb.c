@@ -18,6 +18,7 @@
 #include "net/counters.h"
 #include "net/headers.h"
 #include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/soon.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_tcp.h"
 
@@ -408,6 +409,29 @@ static void the_timer_is_set_for_the_earliest(void **state)
     assert_int_equal(fake.wheel_ns, 100 * NS_PER_US);
 }
 
+/* What is over by then has never been on the wheel. */
+static void the_timer_of_one_that_begins_waits_for_the_look(void **state)
+{
+    (void)state;
+    open_at(0);
+    tcb.soon = 0;
+    fake.has_deadline = true;
+    fake.deadline_us = 200000;
+    tcb_settle(&tcb);
+    tcb_settle(&tcb);
+    assert_int_equal(fake.wheel_count, 0);
+    fake_tcp_advance_us(RECEIVER_ACK_DELAY_US);
+    (void)timer_run_expired(RECEIVER_ACK_DELAY_US * NS_PER_US);
+    assert_int_equal(fake.wheel_count, 1);
+    assert_int_equal(fake.wheel_ns, 200000 * NS_PER_US);
+    open_at(0);
+    tcb.soon = 0;
+    fake.has_deadline = true;
+    fake.deadline_us = RECEIVER_ACK_DELAY_US + SOON_LATEST_US - 1; /* it may be too late for that */
+    tcb_settle(&tcb);
+    assert_int_equal(fake.wheel_ns, fake.deadline_us * NS_PER_US);
+}
+
 /* As each answer does to the time-out: it costs nothing until the visit. */
 static void a_later_deadline_is_found_at_the_visit(void **state)
 {
@@ -485,6 +509,7 @@ int main(void)
         TEST(each_state_ends_by_a_reset),
         TEST(a_transition_that_is_none_panics),
         TEST(the_timer_is_set_for_the_earliest),
+        TEST(the_timer_of_one_that_begins_waits_for_the_look),
         TEST(a_later_deadline_is_found_at_the_visit),
         TEST(a_deadline_beyond_the_clocks_wrap_is_ahead),
         TEST(a_settled_block_that_is_over_is_left_alone),

@@ -392,19 +392,18 @@ void fake_tcp_open(struct tcb *tcb, uint32_t irs, uint32_t iss)
         .flow = {1, 2, 3, 4},
         .irs = irs,
         .iss = iss,
-        .rcv_window_bytes = RECEIVER_WINDOW_FIRST_BYTES,
-        .snd_window_bytes = FAKE_SND_WND,
         .mss = FAKE_MSS,
         .snd_scale = 7,
-        .rcv_scale = RECEIVER_SCALE,
+        .has_scale = true,
         .has_sack = true,
-        .round_trip_us = 1000,
     };
+    const struct handshake_completion completion = {FAKE_SND_WND, .round_trip_us = 1000};
 
     memset(&fake, 0, sizeof(fake));
     memset(tcb, 0, sizeof(*tcb));
     stream_begin = irs + 1;
-    tcb_open(tcb, &handshake);
+    tcb_open(tcb, &handshake, completion);
+    tcb->rcv_edge = tcb->rcv_nxt + RECEIVER_WINDOW_FIRST_BYTES;
     tcb->soon = SOON_OVER; /* its timer goes on the wheel at once */
 }
 

@@ -70,7 +70,7 @@ node_id_t admission_ask(const struct flow *flow)
     return WORLD_CM;
 }
 
-struct tcb *connection_open(const struct handshake *handshake)
+struct tcb *connection_open(struct handshake *handshake, struct handshake_completion completion)
 {
     static struct tcb opened;
 
@@ -78,9 +78,10 @@ struct tcb *connection_open(const struct handshake *handshake)
         return NULL; /* and counted */
     }
     world.opened = *handshake;
+    world.completion = completion;
     world.opened_count++;
-    if (handshake->half_open != NULL) {
-        flows_remove(handshake->half_open); /* it takes its place, and is forgotten */
+    if (handshake->state == FLOW_HALF_OPEN) {
+        flows_remove(&handshake->entry); /* it takes its place, and is forgotten */
     }
     return &opened;
 }

@@ -27,6 +27,7 @@ extern struct half_open_world {
     /* Connections, in all, and the last one. */
     unsigned opened_count;
     struct handshake opened;
+    struct handshake_completion completion;
     bool is_table_full, has_no_memory;
     uint32_t asked_admission_of; /* the last address of which that was asked */
     /* The client of the functions at the end, and who shall be told. */

@@ -296,19 +296,18 @@ void machine_open(struct machine *machine, const struct machine_settings *settin
     struct handshake handshake = {
         .irs = settings->irs,
         .iss = settings->iss,
-        .rcv_window_bytes = RECEIVER_WINDOW_FIRST_BYTES,
-        .snd_window_bytes = 65535,
         .mss = settings->mss,
         .snd_scale = RECEIVER_SCALE,
-        .rcv_scale = RECEIVER_SCALE,
+        .has_scale = true,
         .has_sack = settings->has_sack,
-        .round_trip_us = 1000,
     };
+    const struct handshake_completion completion = {65535, .round_trip_us = 1000};
 
     memset(machine, 0, sizeof(*machine));
     machine->send = keep_send;
     memcpy(&handshake.flow, &machine, sizeof(machine)); /* so it is found by it */
-    tcb_open(&machine->tcb, &handshake);
+    tcb_open(&machine->tcb, &handshake, completion);
+    machine->tcb.rcv_edge = machine->tcb.rcv_nxt + RECEIVER_WINDOW_FIRST_BYTES;
 }
 
 void machine_end(struct machine *machine)
