@@ -85,7 +85,8 @@ static struct entry *find_or_take(uint32_t address)
     return entry;
 }
 
-const uint8_t *neighbor_find(uint32_t address)
+/* Inline: once for each connection. */
+inline const uint8_t *neighbor_find(uint32_t address)
 {
     const struct entry *entry = find(address);
 

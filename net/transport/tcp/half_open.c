@@ -45,33 +45,47 @@ static uint32_t tick_of(uint64_t now_ns)
 
 /* --- Answers --- */
 
-static void send_syn_ack(const struct flow *flow, uint32_t irs, uint32_t iss, bool has_scale,
-                         bool has_sack)
+__attribute__((always_inline)) static inline struct bare_segment
+make_syn_ack(const struct handshake *handshake, bool has_scale, bool has_sack)
 {
     struct bare_segment answer = {
-        .flow = *flow,
-        .sequence = iss,
-        .acknowledgment = irs + 1,
+        .flow = handshake->flow,
+        .sequence = handshake->iss,
+        .acknowledgment = handshake->irs + 1,
         .window = HANDSHAKE_WINDOW_BYTES, /* not scaled (RFC 7323 2.2) */
         .tcp_flags = TCP_FLAG_SYN | TCP_FLAG_ACK,
     };
 
     answer.option_bytes = (uint8_t)tcp_options_put_syn_ack(answer.options, HANDSHAKE_MSS, has_scale,
                                                            HANDSHAKE_SCALE, has_sack);
+    return answer;
+}
+
+static __attribute__((noinline)) void send_syn_ack_with_less(const struct handshake *handshake)
+{
+    struct bare_segment answer = make_syn_ack(handshake, handshake->has_scale, handshake->has_sack);
+
     segment_out_send_bare(&answer);
 }
 
-static void answer_entry(const struct half_open *entry)
+/* Nearly all offer what we do: then all but the numbers is known here. */
+static __attribute__((noinline)) void send_syn_ack(const struct handshake *handshake)
 {
-    send_syn_ack(&entry->handshake.flow, entry->handshake.irs, entry->handshake.iss,
-                 entry->handshake.has_scale, entry->handshake.has_sack);
+    struct bare_segment answer;
+
+    if (UNLIKELY(!handshake->has_scale || !handshake->has_sack)) {
+        send_syn_ack_with_less(handshake);
+        return;
+    }
+    answer = make_syn_ack(handshake, true, true);
+    segment_out_send_bare_inline(&answer);
 }
 
 static void answer_again(struct half_open *entry)
 {
     entry->handshake.is_repeated = true;
     counter_increment(COUNTER_TCP_RETRANSMITS);
-    answer_entry(entry);
+    send_syn_ack(&entry->handshake);
 }
 
 /* Whether what has come for an entry may be answered now. */
@@ -88,7 +102,7 @@ static bool take_answer_turn(struct half_open *entry, uint64_t now_ns)
 
 /* An ACK that says where we are, for a segment that is not believed (RFC 5961 3.2) or does not fit
  * (RFC 9293 3.10.7.4, first). */
-static void challenge(struct half_open *entry, uint64_t now_ns)
+static __attribute__((noinline)) void challenge(struct half_open *entry, uint64_t now_ns)
 {
     const struct bare_segment answer = {
         .flow = entry->handshake.flow,
@@ -236,7 +250,8 @@ static void fill_entry(struct half_open *entry, const struct packet *syn,
 
 /* The same one again, or another, for which a passive open returns to LISTEN first (RFC 9293
  * 3.10.7.4, fourth). Who shall have the connection is not asked again. */
-void half_open_syn_again(struct half_open *entry, const struct segment *segment)
+__attribute__((noinline)) void half_open_syn_again(struct half_open *entry,
+                                                   const struct segment *segment)
 {
     const struct packet *syn = segment->packet;
     uint64_t now_ns = dispatch_now_ns();
@@ -257,7 +272,7 @@ void half_open_syn_again(struct half_open *entry, const struct segment *segment)
     entry->handshake.opened_ns = now_ns;
     half_open_table_move(entry, 0);
     watch(due_ns_of(entry));
-    answer_entry(entry);
+    send_syn_ack(&entry->handshake);
 }
 
 /* Speculation (PIKA 3.2): the answer is there before the handshake is complete, most often. */
@@ -276,10 +291,16 @@ static void ask_for_acceptor(struct half_open *entry)
 static void send_cookie(const struct packet *syn, const struct tcp_options *options,
                         uint64_t now_ns)
 {
-    uint32_t iss = cookie_make(syn, options, now_ns);
+    const struct handshake handshake = {
+        .flow = syn->flow,
+        .irs = syn->sequence,
+        .iss = cookie_make(syn, options, now_ns),
+        .has_scale = options->has_scale,
+        .has_sack = options->is_sack_permitted,
+    };
 
     flood_note_cookie_sent(now_ns);
-    send_syn_ack(&syn->flow, syn->sequence, iss, options->has_scale, options->is_sack_permitted);
+    send_syn_ack(&handshake);
 }
 
 void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_iss)
@@ -312,7 +333,7 @@ void half_open_syn(struct segment *segment, uint32_t least_iss, bool has_least_i
                              : flow_initial_sequence(&syn->flow, now_ns),
                now_ns);
     watch(due_ns_of(entry));
-    answer_entry(entry);
+    send_syn_ack(&entry->handshake);
     ask_for_acceptor(entry);
 }
 
@@ -362,36 +383,38 @@ static struct tcb *complete_entry(struct half_open *entry, const struct segment 
     return tcb;
 }
 
-/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2. */
-struct tcb *half_open_segment(struct half_open *entry, const struct segment *segment)
+/* RFC 9293 3.10.7.4 in SYN-RECEIVED, and RFC 5961 3.2: one that does not complete it. */
+static __attribute__((noinline)) void
+take_other_segment(struct half_open *entry, const struct packet *packet, uint32_t distance)
 {
-    const struct packet *packet = segment->packet;
-    uint64_t now_ns = dispatch_now_ns();
-    uint32_t distance = packet->sequence - (entry->handshake.irs + 1);
-
     if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance == 0 &&
         (packet->tcp_flags & TCP_FLAG_SYN) == 0) {
         end_entry(entry);
-        return NULL;
-    }
-    if ((packet->tcp_flags & TCP_FLAG_SYN) != 0 ||
-        (packet->tcp_flags & (TCP_FLAG_RST | TCP_FLAG_ACK)) == 0) {
+    } else if ((packet->tcp_flags & TCP_FLAG_SYN) != 0 ||
+               (packet->tcp_flags & (TCP_FLAG_RST | TCP_FLAG_ACK)) == 0) {
         counter_increment(COUNTER_DROP_PROTOCOL); /* not what a peer sends that has sent a SYN */
-        return NULL;
-    }
-    if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance >= HANDSHAKE_WINDOW_BYTES) {
+    } else if ((packet->tcp_flags & TCP_FLAG_RST) != 0 && distance >= HANDSHAKE_WINDOW_BYTES) {
         counter_increment(COUNTER_DROP_PROTOCOL);
-        return NULL;
+    } else if ((packet->tcp_flags & TCP_FLAG_RST) != 0 || distance >= HANDSHAKE_WINDOW_BYTES) {
+        challenge(entry, dispatch_now_ns());
+    } else {
+        segment_out_refuse(packet); /* it acknowledges something else */
     }
-    if ((packet->tcp_flags & TCP_FLAG_RST) != 0 || distance >= HANDSHAKE_WINDOW_BYTES) {
-        challenge(entry, now_ns);
-        return NULL;
+}
+
+struct tcb *half_open_segment(struct half_open *entry, const struct segment *segment)
+{
+    const struct packet *packet = segment->packet;
+    uint32_t distance = packet->sequence - (entry->handshake.irs + 1);
+
+    if (LIKELY((packet->tcp_flags & (TCP_FLAG_RST | TCP_FLAG_SYN | TCP_FLAG_ACK)) ==
+               TCP_FLAG_ACK) &&
+        LIKELY(distance < HANDSHAKE_WINDOW_BYTES) &&
+        LIKELY(packet->acknowledgment == entry->handshake.iss + 1)) {
+        return complete_entry(entry, segment, dispatch_now_ns());
     }
-    if (packet->acknowledgment != entry->handshake.iss + 1) {
-        segment_out_refuse(packet);
-        return NULL;
-    }
-    return complete_entry(entry, segment, now_ns);
+    take_other_segment(entry, packet, distance);
+    return NULL;
 }
 
 /* Returns whether it may be one; if it is one and there is room, there is a connection now. */

@@ -23,7 +23,7 @@
 #define REFUSALS_SPREAD 500u
 
 /* As a packet of lwIP's. */
-static void send_later(uint32_t next_hop, struct segment_fields fields)
+static __attribute__((noinline)) void send_later(uint32_t next_hop, struct segment_fields fields)
 {
     static const uint8_t unknown[6];
     uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
@@ -42,7 +42,7 @@ static void send_later(uint32_t next_hop, struct segment_fields fields)
 }
 
 static inline struct segment_fields fields_of(const struct bare_segment *segment,
-                                              const uint8_t *mac, uint8_t option_bytes)
+                                              const uint8_t *mac)
 {
     return (struct segment_fields){
         .mac = mac,
@@ -52,43 +52,38 @@ static inline struct segment_fields fields_of(const struct bare_segment *segment
         .acknowledgment = segment->acknowledgment,
         .window = segment->window,
         .tcp_flags = segment->tcp_flags,
-        .option_bytes = option_bytes,
+        .option_bytes = segment->option_bytes,
     };
 }
 
-/* Any but the next, whose length is known where it is made. */
-static __attribute__((noinline)) int send(const struct bare_segment *segment, const uint8_t *mac)
+static __attribute__((noinline)) void note_lost(int error)
 {
-    struct segment_fields fields = fields_of(segment, mac, segment->option_bytes);
-
-    return segment_block_send(&fields);
+    counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
 }
 
-/* A SYN-ACK for who offers what we do, as nearly all do. */
-static inline int send_syn_ack(const struct bare_segment *segment, const uint8_t *mac)
-{
-    struct segment_fields fields = fields_of(segment, mac, TCP_OPTION_SYN_ACK_MAX_BYTES);
-
-    return segment_block_send(&fields);
-}
-
-void segment_out_send_bare(const struct bare_segment *segment)
+inline __attribute__((always_inline)) void
+segment_out_send_bare_inline(const struct bare_segment *segment)
 {
     uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
     const uint8_t *mac = neighbor_find(next_hop);
+    struct segment_fields fields = fields_of(segment, mac);
     int error;
 
     ASSERT_SLOW(segment->option_bytes % 4 == 0 &&
                 segment->option_bytes <= TCP_OPTION_SYN_ACK_MAX_BYTES);
     if (UNLIKELY(mac == NULL)) {
-        send_later(next_hop, fields_of(segment, mac, segment->option_bytes));
+        send_later(next_hop, fields);
         return;
     }
-    error = segment->option_bytes == TCP_OPTION_SYN_ACK_MAX_BYTES ? send_syn_ack(segment, mac)
-                                                                  : send(segment, mac);
+    error = segment_block_send(&fields);
     if (UNLIKELY(error != 0)) {
-        counter_increment(error == -EAGAIN ? COUNTER_DROP_TX_FULL : COUNTER_DROP_NO_DEVICE);
+        note_lost(error);
     }
+}
+
+__attribute__((noinline)) void segment_out_send_bare(const struct bare_segment *segment)
+{
+    segment_out_send_bare_inline(segment);
 }
 
 /* --- Resets to strangers --- */

@@ -44,6 +44,8 @@ struct bare_segment {
     uint8_t options[TCP_OPTION_SYN_ACK_MAX_BYTES];
 };
 void segment_out_send_bare(const struct bare_segment *segment);
+/* The same, in line in its caller. */
+void segment_out_send_bare_inline(const struct bare_segment *segment);
 /* The reset that a segment without connection gets (RFC 9293 3.10.7.1); none for a reset. Only so
  * many a second; both are counted. */
 struct packet;

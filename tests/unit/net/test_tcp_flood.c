@@ -279,7 +279,8 @@ static void flows_of_one_bucket_are_kept_apart(void **state)
             struct half_open *entry = half_open_table_find(&flows[i]);
 
             assert_int_equal(entry == NULL, i == removed);
-            assert_true(entry == NULL || memcmp(&entry->handshake.flow, &flows[i], sizeof(flows[i])) == 0);
+            assert_true(entry == NULL ||
+                        memcmp(&entry->handshake.flow, &flows[i], sizeof(flows[i])) == 0);
         }
         for (unsigned i = 0; i < 4; i++) {
             if (i != removed) {

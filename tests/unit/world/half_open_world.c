@@ -86,6 +86,11 @@ struct tcb *connection_open(struct handshake *handshake, struct handshake_comple
     return &opened;
 }
 
+void segment_out_send_bare_inline(const struct bare_segment *segment)
+{
+    segment_out_send_bare(segment);
+}
+
 bool connection_admit(uint32_t remote_address)
 {
     world.asked_admission_of = remote_address;
