@@ -109,7 +109,7 @@ static bool says_more(const struct packet *completing, const struct tcb *opened)
 }
 
 /* The caller gives the rest of it to the connection that there is now. */
-static void begin(struct tcb *opened, struct segment *segment)
+static inline __attribute__((always_inline)) void begin(struct tcb *opened, struct segment *segment)
 {
     if (opened != NULL && says_more(segment->packet, opened)) {
         receiver_segment(opened, segment);

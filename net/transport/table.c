@@ -31,8 +31,13 @@ static uint32_t next_to_count;
 /* Chosen: what is done for so many takes some microseconds. */
 #define VISITS_PER_NOTE 64u
 
-/* What lies before is set by tcb_open(), or when a stream begins, or is as the last one left it. */
-#define ZERO_FROM offsetof(struct connection, credit_bytes)
+/* What lies before and between is set by tcb_open(), by availability_assign(), or when a stream
+ * begins, and what lies behind when it is used, or is as the last one left it. In two parts: so it
+ * takes a store for each word. */
+#define ZERO_FROM       offsetof(struct connection, credit_bytes)
+#define ZERO_TO         offsetof(struct connection, acceptor)
+#define ZERO_AGAIN_FROM offsetof(struct connection, blocked_link)
+#define ZERO_AGAIN_TO   offsetof(struct connection, since_ns)
 
 void connection_table_initialise(void)
 {
@@ -92,7 +97,8 @@ struct connection *connection_allocate(uint32_t remote_address)
         return NULL;
     }
     ASSERT(connection->state == CONNECTION_FREE);
-    memset((uint8_t *)connection + ZERO_FROM, 0, sizeof(*connection) - ZERO_FROM);
+    memset((uint8_t *)connection + ZERO_FROM, 0, ZERO_TO - ZERO_FROM);
+    memset((uint8_t *)connection + ZERO_AGAIN_FROM, 0, ZERO_AGAIN_TO - ZERO_AGAIN_FROM);
     connection->generation++;
     if (UNLIKELY(is_to_count)) {
         count_by_address(connection, remote_address);

@@ -449,8 +449,10 @@ struct reference *queue_split(struct tcb *tcb, struct reference *from, uint32_t 
 
 void queue_drop(struct tcb *tcb)
 {
-    release_list(tcb->queue_head);
-    queue_open(tcb, tcb->snd_end);
+    if (UNLIKELY(tcb->queue_head != NULL)) { /* most end when all is acknowledged */
+        release_list(tcb->queue_head);
+        queue_open(tcb, tcb->snd_end);
+    }
 }
 
 /* --- All connections --- */

@@ -16,7 +16,7 @@ uint32_t round_trip_floor_us = RTO_MIN_DEFAULT_MS * 1000;
 
 _Static_assert(RTO_MIN_LEAST_MS * 1000 > ROUND_TRIP_TICK_US, "as round_trip_take() has it");
 
-uint32_t round_trip_bounded_us(uint32_t srtt_us, uint32_t variation_us)
+inline uint32_t round_trip_bounded_us(uint32_t srtt_us, uint32_t variation_us)
 {
     uint32_t timeout_us =
         srtt_us + (variation_us > ROUND_TRIP_TICK_US ? variation_us : ROUND_TRIP_TICK_US);
@@ -27,20 +27,30 @@ uint32_t round_trip_bounded_us(uint32_t srtt_us, uint32_t variation_us)
     return timeout_us < ROUND_TRIP_MAX_US ? timeout_us : ROUND_TRIP_MAX_US;
 }
 
-void round_trip_take_first(struct tcb *tcb, uint32_t round_trip_us)
+/* The time-out is no longer than that, either. */
+static inline uint32_t limit(uint32_t round_trip_us)
 {
-    if (round_trip_us > ROUND_TRIP_MAX_US) {
-        round_trip_us = ROUND_TRIP_MAX_US; /* the time-out is no longer than that, either */
-    }
-    if (tcb->srtt_us8 != 0) {
-        round_trip_take(tcb, round_trip_us);
-        return;
-    }
+    return round_trip_us < ROUND_TRIP_MAX_US ? round_trip_us : ROUND_TRIP_MAX_US;
+}
+
+/* RFC 6298 2.2. */
+static inline void set_first(struct tcb *tcb, uint32_t round_trip_us)
+{
     tcb->min_rtt_us = round_trip_us;
     tcb->srtt_us8 = round_trip_us * 8;
     tcb->rttvar_us4 = round_trip_us * 2;
     tcb->backoff_count = 0;
-    tcb->rto_us = round_trip_bounded_us(round_trip_us, tcb->rttvar_us4);
+    tcb->rto_us = round_trip_bounded_us(round_trip_us, round_trip_us * 2);
+}
+
+void round_trip_take_first(struct tcb *tcb, uint32_t round_trip_us)
+{
+    round_trip_us = limit(round_trip_us);
+    if (tcb->srtt_us8 != 0) {
+        round_trip_take(tcb, round_trip_us);
+    } else {
+        set_first(tcb, round_trip_us);
+    }
 }
 
 void round_trip_measure(struct tcb *tcb, uint32_t round_trip_us)
@@ -70,14 +80,16 @@ void round_trip_ease(struct tcb *tcb)
     }
 }
 
-void round_trip_open(struct tcb *tcb, uint32_t round_trip_us, bool is_handshake_repeated)
+/* Inline: once for each connection. */
+inline void round_trip_open(struct tcb *tcb, uint32_t round_trip_us, bool is_handshake_repeated)
 {
+    if (LIKELY(round_trip_us != 0)) {
+        set_first(tcb, limit(round_trip_us));
+        return;
+    }
     tcb->srtt_us8 = tcb->rttvar_us4 = tcb->min_rtt_us = 0;
     tcb->backoff_count = 0;
     tcb->rto_us = is_handshake_repeated ? ROUND_TRIP_REPEAT_US : ROUND_TRIP_FIRST_US;
-    if (round_trip_us != 0) {
-        round_trip_measure(tcb, round_trip_us);
-    }
 }
 
 void round_trip_initialise(void)
