@@ -64,31 +64,43 @@ static struct connection *find_waiting(const struct flow *flow)
     return tcb != NULL && connection_of_tcb(tcb)->is_assignment_due ? connection_of_tcb(tcb) : NULL;
 }
 
+static inline void take_assignment(const struct flow *flow, const struct acceptor *acceptor,
+                                   bool is_refused)
+{
+    struct connection *connection;
+
+    if (LIKELY(half_open_assign(flow, acceptor, is_refused))) {
+        return;
+    }
+    connection = find_waiting(flow);
+    if (connection != NULL) {
+        availability_take_assignment(connection, acceptor, is_refused);
+    } else if (acceptor->node != NODE_NONE) {
+        closed_report(acceptor, swap16(flow->local_port), 0);
+    }
+}
+
+static __attribute__((noinline)) void take_no_acceptor(node_id_t from, const struct flow *flow,
+                                                       bool is_refused)
+{
+    const struct acceptor nobody = {.node = NODE_NONE, .cm = from, .assigned_by = from};
+
+    take_assignment(flow, &nobody, is_refused);
+}
+
 static void handle_assign_connection(node_id_t from, const struct message *message)
 {
     const struct assign_connection *assign = (const struct assign_connection *)message;
     const struct acceptor *acceptor = &assign->acceptor;
     bool is_refused = assign->is_refused != 0;
-    struct connection *connection;
-    struct acceptor nobody;
 
     if (!availability_is_acceptor_possible(acceptor) ||
         (is_refused && acceptor->node != NODE_NONE)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return;
-    }
-    if (UNLIKELY(acceptor->node == NODE_NONE)) {
-        nobody = (struct acceptor){.node = NODE_NONE, .cm = from, .assigned_by = from};
-        acceptor = &nobody;
-    }
-    if (half_open_assign(&assign->flow, acceptor, is_refused)) {
-        return;
-    }
-    connection = find_waiting(&assign->flow);
-    if (connection != NULL) {
-        availability_take_assignment(connection, acceptor, is_refused);
-    } else if (acceptor->node != NODE_NONE) {
-        closed_report(acceptor, swap16(assign->flow.local_port), 0);
+    } else if (UNLIKELY(acceptor->node == NODE_NONE)) {
+        take_no_acceptor(from, &assign->flow, is_refused);
+    } else {
+        take_assignment(&assign->flow, acceptor, is_refused);
     }
 }
 
