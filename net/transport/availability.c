@@ -22,6 +22,7 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/bytes.h"
 #include "libc/core/timer.h"
 #include "net/counters.h"
 #include "net/handlers.h"
@@ -33,7 +34,6 @@
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 
-#include "libc/core/bytes.h"
 #include "lwip/pbuf.h"
 
 /* From CONNECTION_AVAILABLE until an unclaimed connection goes to somebody else. */
@@ -228,8 +228,7 @@ static void recall(struct connection *connection)
     connection_queue_remove(&connection->claim_link);
 }
 
-/* The acceptor was never told of it, and is about to lose its place on the CM's list: it shall
- * claim in vain, when it can, and ask for a place again. */
+/* The acceptor, never told of it, loses its place on the list: it shall claim in vain for one. */
 static void tell_too_late(struct connection *connection)
 {
     struct connection_available *message =
@@ -267,7 +266,7 @@ static void expire_unclaimed(struct timer *timer)
     }
 }
 
-static int send_availability(struct connection *connection)
+__attribute__((always_inline)) static inline int send_availability(struct connection *connection)
 {
     const struct message_loan loan = connection_lend_received(connection);
     struct connection_available *message = message_reserve_loan(
@@ -292,7 +291,7 @@ static void note_announced(struct connection *connection)
     connection_set_state(connection, CONNECTION_ANNOUNCED);
 }
 
-static bool announce(struct connection *connection)
+static __attribute__((noinline)) bool announce(struct connection *connection)
 {
     int error;
 
@@ -392,7 +391,8 @@ bool availability_settle(struct connection *connection)
     return announce(connection);
 }
 
-bool availability_announce_at_once(struct connection *connection)
+__attribute__((always_inline)) inline bool
+availability_announce_at_once(struct connection *connection)
 {
     ASSERT_SLOW(connection->state == CONNECTION_ASSIGNED && connection->received_head != NULL);
     if (connection->acceptor.node == NODE_NONE || send_availability(connection) != 0) {
@@ -413,7 +413,7 @@ void availability_settle_announced(struct connection *connection)
     }
 }
 
-bool availability_withdraw(struct connection *connection)
+__attribute__((noinline)) bool availability_withdraw(struct connection *connection)
 {
     if (is_out_of_hand(connection)) {
         return false;

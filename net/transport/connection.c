@@ -264,16 +264,9 @@ static inline bool has_clear_way(const struct connection *connection)
     return blocked_node_count == 0 || !node_set_has(&blocked_nodes, connection->acceptor.node);
 }
 
-/* Until the end of the round, or longer. */
-void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
+/* Its application may be told of it at once if it has not been, or at the end of the round. */
+__attribute__((always_inline)) static inline void tell_of_received(struct connection *connection)
 {
-    struct connection *connection = connection_of_tcb(tcb);
-
-    if (UNLIKELY(connection->state == CONNECTION_DETACHED)) {
-        pbuf_free(packet); /* on its way when the application closed */
-        return;
-    }
-    append_received(connection, packet);
     if (connection->state == CONNECTION_ASSIGNED && connection->acceptor.node != NODE_NONE &&
         has_clear_way(connection) && availability_announce_at_once(connection)) {
         mark(connection, DUE_TELL | DUE_CLAIM);
@@ -282,14 +275,36 @@ void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
     }
 }
 
+/* Until the end of the round, or longer. */
+__attribute__((noinline)) void tcp_event_received(struct tcb *tcb, struct pbuf *packet)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    if (UNLIKELY(connection->state == CONNECTION_DETACHED)) {
+        pbuf_free(packet); /* on its way when the application closed */
+        return;
+    }
+    append_received(connection, packet);
+    tell_of_received(connection);
+}
+
+/* The request of a new connection, mostly. */
 static __attribute__((noinline)) bool keep_text(struct tcb *tcb, struct segment *segment)
 {
+    struct connection *connection = connection_of_tcb(tcb);
     struct pbuf *packet = segment_keep(segment);
 
-    if (packet == NULL) {
+    if (UNLIKELY(packet == NULL)) {
         return false;
     }
-    tcp_event_received(tcb, packet);
+    if (UNLIKELY(connection->received_head != NULL || connection->state == CONNECTION_DETACHED)) {
+        tcp_event_received(tcb, packet);
+        return true;
+    }
+    ASSERT_SLOW(packet->next == NULL && packet->len != 0);
+    connection->is_holding = false;
+    connection->received_head = connection->received_tail = packet;
+    tell_of_received(connection);
     return true;
 }
 
@@ -458,7 +473,7 @@ static bool is_unclaimed(const struct connection *connection)
 static void settle_end(struct connection *connection)
 {
     ASSERT(!connection_has_tcp(connection));
-    if (is_unclaimed(connection) && !availability_withdraw(connection)) {
+    if (UNLIKELY(is_unclaimed(connection)) && !availability_withdraw(connection)) {
         return; /* kept until it is claimed, or declined */
     }
     if (connection->state == CONNECTION_DETACHED && connection->due == 0) {

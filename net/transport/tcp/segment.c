@@ -11,7 +11,9 @@
 
 /* `length_bytes` of the frame from `offset` on. A pbuf around it, or a copy if too many frames wait
  * already: then the frame is given back by whom it came from, as one that nobody keeps. */
-static struct pbuf *keep(struct segment *segment, unsigned offset, unsigned length_bytes)
+/* Inline: once for each connection, and for each frame that waits. */
+__attribute__((always_inline)) static inline struct pbuf *
+keep(struct segment *segment, unsigned offset, unsigned length_bytes)
 {
     struct pbuf *packet;
 
