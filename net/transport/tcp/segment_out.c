@@ -241,37 +241,65 @@ static inline int conclude(struct tcb *tcb, uint16_t window, int error)
     return error == -EAGAIN ? wait(tcb) : lose(tcb, COUNTER_DROP_NO_DEVICE);
 }
 
-/* The seldom ways, each apart, since the common one needs few registers. Their parameters are those
- * of segment_out_send(), and stay where they are. Of the first two each knows how many bytes of
- * options there are. */
-
-static __attribute__((noinline)) int send_bare(struct tcb *tcb, const struct reference *first,
-                                               uint32_t sequence, uint32_t length_bytes,
-                                               uint8_t tcp_flags, const uint8_t *mac)
+/* To ourselves, or there is nobody who is known. */
+static __attribute__((noinline)) int send_without_neighbor(struct tcb *tcb,
+                                                           const struct reference *first,
+                                                           uint32_t sequence, uint32_t length_bytes,
+                                                           uint8_t tcp_flags, uint32_t next_hop)
 {
     uint16_t window = receiver_window(tcb);
-    struct segment_fields fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
+    struct segment_fields fields = fields_of(tcb, NULL, window, sequence, length_bytes, tcp_flags);
+    uint8_t options[SEGMENT_OPTION_BYTES_MAX];
 
-    (void)first;
-    ASSERT_SLOW(length_bytes == 0);
-    return conclude(tcb, window, segment_block_send(&fields));
+    if (!loopback_is_own(next_hop)) {
+        neighbor_ask(next_hop);
+        return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
+    }
+    if (length_bytes == 0 && tcb->loan != NULL) {
+        fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
+        fields.options = options;
+    }
+    return conclude(
+        tcb, window,
+        loopback_send(&fields, first, length_bytes != 0 ? sequence - first->sequence : 0));
 }
 
-static __attribute__((noinline)) int send_sack(struct tcb *tcb, const struct reference *first,
-                                               uint32_t sequence, uint32_t length_bytes,
+/* Each way apart, since each needs other registers. Of these two each knows how many bytes of
+ * options there are. */
+
+static __attribute__((noinline)) int send_sack(struct tcb *tcb, uint32_t sequence,
                                                uint8_t tcp_flags, const uint8_t *mac)
 {
     uint16_t window = receiver_window(tcb);
     struct segment_fields fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
     uint8_t options[SEGMENT_OPTION_BYTES_MAX];
 
-    (void)first;
-    ASSERT_SLOW(length_bytes == 0);
     /* Not with payload, which may fill the wire's frame without them. */
     fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
     fields.options = options;
     return conclude(tcb, window, segment_block_send(&fields));
 }
+
+static __attribute__((noinline)) int send_bare(struct tcb *tcb, uint32_t sequence,
+                                               uint8_t tcp_flags)
+{
+    uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
+    const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
+    struct segment_fields fields;
+    uint16_t window;
+
+    if (UNLIKELY(mac == NULL)) {
+        return send_without_neighbor(tcb, NULL, sequence, 0, tcp_flags, next_hop);
+    }
+    if (UNLIKELY(tcb->loan != NULL)) {
+        return send_sack(tcb, sequence, tcp_flags, mac);
+    }
+    window = receiver_window(tcb);
+    fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
+    return conclude(tcb, window, segment_block_send(&fields));
+}
+
+/* The parameters of these are those of send_payload(), and stay where they are. */
 
 static __attribute__((noinline)) int send_elsewhere(struct tcb *tcb, const struct reference *first,
                                                     uint32_t sequence, uint32_t length_bytes,
@@ -318,31 +346,9 @@ static inline int send_one_piece(const struct segment_fields *fields, struct sen
     return error;
 }
 
-/* To ourselves, or there is nobody who is known. */
-static __attribute__((noinline)) int send_without_neighbor(struct tcb *tcb,
-                                                           const struct reference *first,
-                                                           uint32_t sequence, uint32_t length_bytes,
-                                                           uint8_t tcp_flags, uint32_t next_hop)
-{
-    uint16_t window = receiver_window(tcb);
-    struct segment_fields fields = fields_of(tcb, NULL, window, sequence, length_bytes, tcp_flags);
-    uint8_t options[SEGMENT_OPTION_BYTES_MAX];
-
-    if (!loopback_is_own(next_hop)) {
-        neighbor_ask(next_hop);
-        return lose(tcb, COUNTER_DROP_NO_NEIGHBOR);
-    }
-    if (length_bytes == 0 && tcb->loan != NULL) {
-        fields.option_bytes = (uint8_t)receiver_put_sack(tcb, options);
-        fields.options = options;
-    }
-    return conclude(
-        tcb, window,
-        loopback_send(&fields, first, length_bytes != 0 ? sequence - first->sequence : 0));
-}
-
-NO_STACK_GUARD int segment_out_send(struct tcb *tcb, const struct reference *first,
-                                    uint32_t sequence, uint32_t length_bytes, uint8_t tcp_flags)
+static NO_STACK_GUARD __attribute__((noinline)) int
+send_payload(struct tcb *tcb, const struct reference *first, uint32_t sequence,
+             uint32_t length_bytes, uint8_t tcp_flags)
 {
     uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
     const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
@@ -351,11 +357,6 @@ NO_STACK_GUARD int segment_out_send(struct tcb *tcb, const struct reference *fir
 
     if (UNLIKELY(mac == NULL)) {
         return send_without_neighbor(tcb, first, sequence, length_bytes, tcp_flags, next_hop);
-    }
-    if (length_bytes == 0) {
-        return LIKELY(tcb->loan == NULL)
-                   ? send_bare(tcb, first, sequence, length_bytes, tcp_flags, mac)
-                   : send_sack(tcb, first, sequence, length_bytes, tcp_flags, mac);
     }
     if (UNLIKELY(card_link_server() != platform_node())) {
         return send_elsewhere(tcb, first, sequence, length_bytes, tcp_flags, mac);
@@ -367,4 +368,11 @@ NO_STACK_GUARD int segment_out_send(struct tcb *tcb, const struct reference *fir
     fields = fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags);
     fields.cut_bytes = 0; /* as it is, which the compiler does not see */
     return conclude(tcb, window, send_one_piece(&fields, first->buffer));
+}
+
+inline int segment_out_send(struct tcb *tcb, const struct reference *first, uint32_t sequence,
+                            uint32_t length_bytes, uint8_t tcp_flags)
+{
+    return length_bytes == 0 ? send_bare(tcb, sequence, tcp_flags)
+                             : send_payload(tcb, first, sequence, length_bytes, tcp_flags);
 }
