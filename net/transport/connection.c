@@ -27,6 +27,7 @@
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/segment.h"
+#include "net/transport/tcp/soon.h"
 
 #include "lwip/pbuf.h"
 
@@ -397,10 +398,21 @@ void connection_detach(struct connection *connection)
     connection_set_state(connection, CONNECTION_DETACHED);
     availability_report_closed(connection);
     connection_drop_received(connection);
-    if (connection_has_tcp(connection)) {
-        orphan_watch(connection); /* what TCP has to do for the end is its own to mark */
-    } else {
+    if (!connection_has_tcp(connection)) {
         connection_mark_dirty(connection);
+    } else if (UNLIKELY(!soon_will_look(&connection->tcb))) {
+        orphan_watch(connection);
+    } /* what TCP has to do for the end is its own to mark */
+}
+
+/* It is an orphan since then, perhaps. */
+void tcp_event_stays(struct tcb *tcb)
+{
+    struct connection *connection = connection_of_tcb(tcb);
+
+    if (connection->state == CONNECTION_DETACHED &&
+        !connection_link_is_queued(&connection->orphan_link)) {
+        orphan_watch(connection);
     }
 }
 

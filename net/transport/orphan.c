@@ -50,7 +50,8 @@ static void start_look_timer(void)
     }
 }
 
-void orphan_watch(struct connection *connection)
+/* Apart: few live so long. */
+__attribute__((noinline)) void orphan_watch(struct connection *connection)
 {
     ASSERT_SLOW(connection->state == CONNECTION_DETACHED && connection_has_tcp(connection));
     ASSERT_SLOW(!connection_link_is_queued(&connection->claim_link)); /* in whose place it is now */

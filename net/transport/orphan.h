@@ -26,7 +26,7 @@ struct connection;
 #define ORPHAN_LEAST_COUNT 256u
 
 void orphan_initialise(void);
-/* It has no application from now on: its life is limited. */
+/* It has no application any more: its life is limited. Not for one that is over in a moment. */
 void orphan_watch(struct connection *connection);
 /* TCP is done with it, orphan or not. */
 void orphan_forget(struct connection *connection);

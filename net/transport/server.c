@@ -62,7 +62,6 @@
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/blocked.h"
-#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open.h"
 #include "net/transport/tcp/pinned.h"
@@ -71,6 +70,7 @@
 #include "net/transport/tcp/recovery.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/timewait.h"
 #include "net/transport/tcp/wheel.h"
 

@@ -30,6 +30,8 @@ void tcp_event_acknowledged(struct tcb *tcb, uint32_t bytes);
 void tcp_event_ended(struct tcb *tcb, int error);
 /* Call tcb_settle() at the end of this round. */
 void tcp_event_unsettled(struct tcb *tcb);
+/* It has not ended in its first moments: what most need not may be done for it now (soon.h). */
+void tcp_event_stays(struct tcb *tcb);
 
 /* Whether bytes that have come wait here, because the application does not take them. */
 bool tcp_application_is_behind(const struct tcb *tcb);

@@ -43,21 +43,39 @@ static void append(struct tcb *tcb)
     tcb->soon |= SOON_LISTED;
 }
 
+static void look_again(struct tcb *tcb)
+{
+    if (!soon_has_looked(tcb)) {
+        tcb->soon |= SOON_OVER;
+        tcp_event_stays(tcb);
+    }
+    if (tcb->ack_due <= ACK_DELAYED) {
+        tcb_set_timer(tcb); /* else it is set when that has gone */
+    }
+}
+
 static void look_at(struct tcb *tcb)
 {
-    tcb->soon = SOON_OVER;
+    tcb->soon &= (uint8_t)~SOON_LISTED;
     if (tcb->state == TCB_CLOSED) {
         return;
     }
     if (tcb->ack_due == ACK_DELAYED) {
         receiver_expire(tcb);
-        if (tcb->ack_due != ACK_DELAYED) {
-            tcp_event_unsettled(tcb); /* which sets its timer, too */
-            return;
+        if (tcb->ack_due == ACK_DELAYED) {
+            append(tcb); /* it has sent one since, and owes another */
+        } else {
+            tcp_event_unsettled(tcb);
         }
-        append(tcb); /* it has sent one since, and owes another */
     }
-    tcb_set_timer(tcb);
+    if ((tcb->soon & (SOON_SEEN | SOON_OVER)) != 0) {
+        look_again(tcb);
+        return;
+    }
+    tcb->soon |= SOON_SEEN;
+    if (!soon_is_listed(tcb)) {
+        append(tcb);
+    }
 }
 
 static void expire(struct timer *expired)

@@ -7,8 +7,8 @@
  *
  *   - an acknowledgement that waits for something that takes it along (RFC 9293 3.8.6.3). Most are
  *     taken along before, and where an application on another node answers, each request has one;
- *   - the timer of a connection that has just begun. Most short ones are over by then, and have
- *     never been on the wheel.
+ *   - the timer of a connection that has just begun, and its place among the orphans, if it is
+ *     one. Most short ones are over by then, and have never been on the wheel.
  */
 #pragma once
 
@@ -16,23 +16,24 @@
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/tcb.h"
 
-/* When it is looked at, at the latest: a place that stands here already may have got there for the
- * connection before, and what stands here again waits once more. */
-#define SOON_LATEST_US (2 * RECEIVER_ACK_DELAY_US)
-
-/* Of a tcb's `soon`, by bits. */
+/* Of a tcb's `soon`, by bits. The first look at a connection may come at once, since its place may
+ * stand here for the one before: it only takes note, and the second one counts. */
 enum {
     SOON_LISTED = 1, /* its place stands here: once at most, whoever's it is */
-    SOON_OVER = 2,   /* the connection has been looked at: its timer belongs on the wheel */
+    SOON_SEEN = 2,   /* the connection has been looked at once */
+    SOON_OVER = 4,   /* and again: its timer belongs on the wheel */
 };
+
+/* When the look that counts comes, at the latest: what stands here again waits as long again. */
+#define SOON_LATEST_US (3 * RECEIVER_ACK_DELAY_US)
 
 void soon_initialise(void);
 void soon_open(struct tcb *tcb);
 
 /*
  * It does not stand here. RECEIVER_ACK_DELAY_US later, or up to twice that, an acknowledgement that
- * is ACK_DELAYED by then becomes due, and its timer is set (tcb_set_timer()). False: there is no
- * room.
+ * is ACK_DELAYED by then becomes due. At the second look, or at the first of one that has had them,
+ * its timer is set (tcb_set_timer()). False: there is no room.
  */
 bool soon_add(struct tcb *tcb);
 
@@ -41,9 +42,19 @@ static inline bool soon_is_listed(const struct tcb *tcb)
     return (tcb->soon & SOON_LISTED) != 0;
 }
 
+static inline bool soon_has_looked(const struct tcb *tcb)
+{
+    return (tcb->soon & SOON_OVER) != 0;
+}
+
+/* Whether tcp_event_stays() comes, if it does not end before. */
+static inline bool soon_will_look(const struct tcb *tcb)
+{
+    return soon_is_listed(tcb) && !soon_has_looked(tcb);
+}
+
 /* Whether its timer may be left to the look, which comes in time for this deadline. */
 static inline bool soon_may_have_timer(const struct tcb *tcb, uint32_t deadline_us, uint32_t now_us)
 {
-    return (tcb->soon & SOON_OVER) == 0 &&
-           (int32_t)(deadline_us - now_us) >= (int32_t)SOON_LATEST_US;
+    return !soon_has_looked(tcb) && (int32_t)(deadline_us - now_us) >= (int32_t)SOON_LATEST_US;
 }

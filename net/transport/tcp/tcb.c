@@ -111,19 +111,25 @@ __attribute__((always_inline)) inline void
 tcb_open(struct tcb *tcb, const struct handshake *handshake, struct handshake_completion completion)
 {
     uint32_t now_us = tcp_now_us();
+    /* All is read before something is written, so that the compiler may write neighbours at once.
+     */
+    const uint32_t irs = handshake->irs, iss = handshake->iss;
+    const uint16_t mss = handshake->mss;
+    const uint8_t snd_scale = handshake->snd_scale, rcv_scale = handshake_rcv_scale(handshake);
+    const bool has_sack = handshake->has_sack, is_repeated = handshake->is_repeated;
 
     ASSERT_SLOW(is_over(tcb));
     spoil(tcb);
     tcb->flow = handshake->flow;
-    tcb->has_sack = handshake->has_sack;
-    tcb->snd_scale = handshake->snd_scale;
-    tcb->rcv_scale = handshake_rcv_scale(handshake);
+    tcb->has_sack = has_sack;
+    tcb->snd_scale = snd_scale;
+    tcb->rcv_scale = rcv_scale;
     tcb->is_orphan = false;
     soon_open(tcb);
-    receiver_open(tcb, handshake->irs, HANDSHAKE_WINDOW_BYTES, now_us);
-    sender_open(tcb, handshake->iss, completion.snd_window_bytes, handshake->irs, handshake->mss);
-    recovery_open(tcb, completion.round_trip_us, handshake->is_repeated);
-    congestion_open(tcb, handshake->is_repeated, now_us);
+    receiver_open(tcb, irs, HANDSHAKE_WINDOW_BYTES, now_us);
+    sender_open(tcb, iss, completion.snd_window_bytes, irs, mss);
+    recovery_open(tcb, completion.round_trip_us, is_repeated);
+    congestion_open(tcb, is_repeated, now_us);
     tcb_set_state(tcb, TCB_ESTABLISHED);
 }
 
@@ -258,22 +264,27 @@ static inline bool is_left_for_look(struct tcb *tcb, uint32_t deadline_us, uint3
     return soon_may_have_timer(tcb, deadline_us, now_us) && (soon_is_listed(tcb) || soon_add(tcb));
 }
 
-/* Due at that time, or earlier: the visit there finds nothing due, and sets it anew. */
-static inline void keep_timer(struct tcb *tcb, uint32_t deadline_us, uint32_t now_us)
+/* Due at that time. */
+static inline void set_timer(struct tcb *tcb, uint32_t deadline_us, uint32_t now_us)
 {
-    if (UNLIKELY(!tcb_is_on_wheel(tcb, deadline_us)) &&
-        !is_left_for_look(tcb, deadline_us, now_us)) {
+    if (!is_left_for_look(tcb, deadline_us, now_us)) {
         start_timer(tcb, deadline_us);
+    }
+}
+
+/* Or earlier: the visit there finds nothing due, and sets it anew. */
+static inline void keep_timer(struct tcb *tcb)
+{
+    uint32_t nearest_us;
+
+    if (has_deadline(tcb, &nearest_us) && !tcb_is_on_wheel(tcb, nearest_us)) {
+        set_timer(tcb, nearest_us, tcp_now_us());
     }
 }
 
 void tcb_set_timer(struct tcb *tcb)
 {
-    uint32_t nearest_us;
-
-    if (has_deadline(tcb, &nearest_us)) {
-        keep_timer(tcb, nearest_us, tcp_now_us());
-    }
+    keep_timer(tcb);
 }
 
 void tcb_end_brief_timer(struct tcb *tcb)
@@ -301,7 +312,9 @@ void tcb_settle(struct tcb *tcb)
     }
     if (LIKELY(sent == SENT_ALL) && LIKELY(tcb->loan == NULL)) {
         ASSERT_SLOW(tcb->ack_due == ACK_NONE);
-        keep_timer(tcb, tcb->loss_deadline_us, tcb->last_send_us); /* which is now */
+        if (UNLIKELY(!tcb_is_on_wheel(tcb, tcb->loss_deadline_us))) {
+            set_timer(tcb, tcb->loss_deadline_us, tcb->last_send_us); /* which is now */
+        }
         return;
     }
     if (tcb->ack_due == ACK_FRESH && !soon_is_listed(tcb)) {
@@ -310,7 +323,7 @@ void tcb_settle(struct tcb *tcb)
     if (tcb->ack_due != ACK_NONE && receiver_needs_ack(tcb)) {
         send_ack(tcb);
     }
-    tcb_set_timer(tcb);
+    keep_timer(tcb);
 }
 
 void tcb_expire(struct tcb *tcb)

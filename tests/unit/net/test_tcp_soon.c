@@ -15,9 +15,9 @@
 
 #include "kernel/message/dispatch.h"
 #include "libc/core/timer.h"
-#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/tcb.h"
 #include "tests/unit/world/fake_platform.h"
 
@@ -30,6 +30,7 @@ static const struct tcb *unsettled[ROOM];
 static unsigned unsettled_count;
 static unsigned timer_count; /* that were set by the list */
 static const struct tcb *timer_of;
+static unsigned stays_count;
 
 uint32_t tcp_now_us(void)
 {
@@ -48,6 +49,12 @@ void receiver_expire(struct tcb *tcb)
     }
 }
 
+void tcp_event_stays(struct tcb *tcb)
+{
+    (void)tcb;
+    stays_count++;
+}
+
 void tcp_event_unsettled(struct tcb *tcb)
 {
     assert_true(unsettled_count < ROOM);
@@ -64,7 +71,7 @@ void tcb_set_timer(struct tcb *tcb)
 static int set_up(void **state)
 {
     (void)state;
-    timer_count = 0;
+    timer_count = stays_count = 0;
     fake_platform_reset(0, 1);
     memset(tcbs, 0, sizeof(tcbs));
     now_ns = 5 * NS_PER_S;
@@ -77,6 +84,7 @@ static int set_up(void **state)
 static bool delay(struct tcb *tcb)
 {
     tcb->state = TCB_ESTABLISHED;
+    tcb->soon |= SOON_OVER;
     tcb->ack_due = ACK_DELAYED;
     tcb->ack_deadline_us = (uint32_t)(now_ns / NS_PER_US) + RECEIVER_ACK_DELAY_US;
     if (!soon_is_listed(tcb)) {
@@ -172,33 +180,42 @@ static bool may_have_timer(const struct tcb *tcb, unsigned ms)
     return soon_may_have_timer(tcb, tcp_now_us() + ms * 1000, tcp_now_us());
 }
 
-/* Until it has been looked at, and only for what comes later. */
-static void the_timer_of_one_that_begins_is_set_when_it_is_looked_at(void **state)
+/* Until it has been looked at twice, and only for what comes later. */
+static void the_timer_of_one_that_begins_is_set_at_the_second_look(void **state)
 {
     struct tcb *tcb = &tcbs[0];
 
     (void)state;
     tcb->state = TCB_ESTABLISHED;
     soon_open(tcb);
-    assert_true(may_have_timer(tcb, 20));
-    assert_false(may_have_timer(tcb, 19));
+    assert_true(may_have_timer(tcb, 30));
+    assert_false(may_have_timer(tcb, 29));
+    assert_false(soon_will_look(tcb));
     assert_true(soon_add(tcb));
-    assert_true(may_have_timer(tcb, 20));
-    advance_ms(9);
+    assert_true(soon_will_look(tcb));
+    advance_ms(10);
     assert_int_equal(timer_count, 0);
+    assert_true(may_have_timer(tcb, 30));
+    assert_true(soon_will_look(tcb));
+    advance_ms(9);
+    assert_int_equal(timer_count + stays_count, 0);
     advance_ms(1);
     assert_int_equal(timer_count, 1);
     assert_ptr_equal(timer_of, tcb);
+    assert_int_equal(stays_count, 1);
     assert_false(soon_is_listed(tcb));
-    assert_false(may_have_timer(tcb, 20));
+    assert_false(may_have_timer(tcb, 30));
     assert_int_equal(unsettled_count, 0);
     assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
     assert_true(soon_add(tcb)); /* for an acknowledgement: its timer is the wheel's now */
-    assert_false(may_have_timer(tcb, 20));
+    assert_false(may_have_timer(tcb, 30));
+    assert_false(soon_will_look(tcb));
+    advance_ms(10);
+    assert_int_equal(stays_count, 1);
 }
 
-/* One that is over is passed by; what begins in its place is looked at with it, and stands here no
- * second time. */
+/* One that is over is passed by; what begins in its place is looked at with it, then once more, and
+ * stands here no second time. */
 static void a_place_stands_here_once_whoever_has_it(void **state)
 {
     (void)state;
@@ -208,18 +225,22 @@ static void a_place_stands_here_once_whoever_has_it(void **state)
         assert_true(soon_add(&tcbs[i]));
         tcbs[i].state = TCB_CLOSED;
     }
-    advance_ms(6);
+    advance_ms(9);
     tcbs[1].state = TCB_ESTABLISHED;
     soon_open(&tcbs[1]);
     assert_true(soon_is_listed(&tcbs[1]));
-    assert_true(may_have_timer(&tcbs[1], 20));
-    advance_ms(4);
+    assert_true(may_have_timer(&tcbs[1], 30));
+    advance_ms(1);
+    assert_int_equal(timer_count, 0);
+    advance_ms(10);
     assert_int_equal(timer_count, 1);
     assert_ptr_equal(timer_of, &tcbs[1]);
     assert_int_equal(timer_next_deadline_ns(), UINT64_MAX);
-    tcbs[0].state = TCB_ESTABLISHED;
-    soon_open(&tcbs[0]);
-    assert_int_equal(tcbs[0].soon, 0); /* what the other one was counts no more */
+    for (unsigned i = 0; i < 2; i++) {
+        tcbs[i].state = TCB_ESTABLISHED;
+        soon_open(&tcbs[i]);
+        assert_int_equal(tcbs[i].soon, 0); /* what the other one was counts no more */
+    }
 }
 
 static void without_room_it_is_refused_until_the_oldest_is_due(void **state)
@@ -259,7 +280,7 @@ int main(void)
         cmocka_unit_test_setup(what_has_gone_along_or_ended_is_left_alone, set_up),
         cmocka_unit_test_setup(one_that_is_owed_again_is_due_after_twice_the_time_at_most, set_up),
         cmocka_unit_test_setup(one_in_the_place_of_another_is_due_once, set_up),
-        cmocka_unit_test_setup(the_timer_of_one_that_begins_is_set_when_it_is_looked_at, set_up),
+        cmocka_unit_test_setup(the_timer_of_one_that_begins_is_set_at_the_second_look, set_up),
         cmocka_unit_test_setup(a_place_stands_here_once_whoever_has_it, set_up),
         cmocka_unit_test_setup(without_room_it_is_refused_until_the_oldest_is_due, set_up),
     };

@@ -23,6 +23,8 @@
 #include "net/transport/orphan.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
+#include "net/transport/tcp/receiver.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/tcb.h"
 #include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_client.h"
@@ -374,6 +376,33 @@ static void the_peer_has_time_for_its_fin_however_long_the_response_took(void **
     assert_int_equal(timewait_count(), 1);
 }
 
+/* What is over in a moment costs no look. */
+static void an_orphan_that_has_just_begun_is_watched_when_it_stays(void **state)
+{
+    struct client client;
+    const struct connection *connection;
+
+    (void)state;
+    (void)wire_accept(&client, wire_new_port());
+    wire_tcb_of(&client)->soon &= SOON_LISTED;
+    wire_application_send(&client, "data", 4);
+    wire_run();
+    wire_application_close(&client, UINT32_MAX, CLOSE_BOTH);
+    wire_run();
+    connection = connection_of(&client);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_false(connection_link_is_queued(&connection->orphan_link));
+        assert_false(wheel_is_set(&connection->tcb.timer));
+        wire_advance_ns(RECEIVER_ACK_DELAY_US * NS_PER_US);
+    }
+    assert_true(connection_link_is_queued(&connection->orphan_link));
+    assert_true(wheel_is_set(&connection->tcb.timer));
+    wire_send(&client, WIRE_RST, NULL, 0);
+    wire_run();
+    wire_clear();
+    assert_int_equal(wire_connection_count(), 0);
+}
+
 static void a_stalled_orphan_is_reset_and_counted(void **state)
 {
     struct client client;
@@ -468,6 +497,7 @@ int main(void)
         TEST(a_window_that_closes_over_data_in_flight_loses_nothing),
         TEST(an_orphan_that_gets_on_goes_on),
         TEST(the_peer_has_time_for_its_fin_however_long_the_response_took),
+        TEST(an_orphan_that_has_just_begun_is_watched_when_it_stays),
         TEST(a_stalled_orphan_is_reset_and_counted),
         TEST(of_too_many_orphans_the_oldest_go),
         TEST(orphans_go_when_memory_is_scarce),

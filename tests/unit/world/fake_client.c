@@ -32,6 +32,7 @@
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
 #include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_wire.h"
@@ -159,6 +160,7 @@ const struct claim_confirmed *wire_accept(struct client *client, uint16_t port)
     wire_claim(client);
     confirmed = fake_expect_message(NODE_APPLICATION, CLAIM_CONFIRMED);
     assert_int_equal(confirmed->stream_index, port);
+    wire_tcb_of(client)->soon |= SOON_OVER; /* as if it had been there for a while */
     return confirmed;
 }
 

@@ -20,7 +20,6 @@
 #include "net/headers.h"
 #include "net/transport/held.h"
 #include "net/transport/tcp/congestion.h"
-#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/options.h"
 #include "net/transport/tcp/pinned.h"
@@ -30,6 +29,7 @@
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/sequence.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
@@ -97,6 +97,11 @@ void tcp_event_ended(struct tcb *tcb, int error)
     assert_null(tcb->loan);
     fake.ended_count++;
     fake.ended_error = error;
+}
+
+void tcp_event_stays(struct tcb *tcb)
+{
+    (void)tcb;
 }
 
 void tcp_event_unsettled(struct tcb *tcb)

@@ -23,7 +23,6 @@
 #include "net/headers.h"
 #include "net/packet.h"
 #include "net/transport/held.h"
-#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/events.h"
 #include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/pinned.h"
@@ -33,6 +32,7 @@
 #include "net/transport/tcp/segment.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
+#include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/timewait.h"
 #include "tests/unit/world/fake_memory.h"
 #include "tests/unit/world/fake_platform.h"
@@ -120,6 +120,11 @@ void tcp_event_ended(struct tcb *tcb, int error)
     assert_false(machine->is_over);
     machine->is_over = true;
     machine->error = error;
+}
+
+void tcp_event_stays(struct tcb *tcb)
+{
+    (void)tcb;
 }
 
 void tcp_event_unsettled(struct tcb *tcb)
