@@ -8,8 +8,8 @@
  * for the end of the last one. Then it parks, and to the others that is a death: kernel/platform.h.
  * What is left after drain=SECONDS is reset.
  *
- * Until then it can be called back: it says that it stays, has its flows again, and takes all others
- * for keepers of some of them until they say that they are not, as one that comes back.
+ * Until then it can be called back: it says that it stays, has its flows again, and takes all
+ * others for keepers of some of them until they say that they are not, as one that comes back.
  *
  * The machine as a whole may be about to end, too: then every node finishes what it has and refuses
  * what is new, but tells nobody, as all flows stay where they are.

@@ -202,9 +202,8 @@ enum drain_step_number {
     DRAIN_STEP_STAYS = 3, /* they are mine again, after all */
 };
 
-/* To all: I am about to go. Answer owed to the first two: the same with is_answer, when the
- * receiver acts by it; the second comes when all have given theirs, so that nobody gets a flow of
- * whose connections he does not know who has them. The third may come when all have given those. */
+/* To all. Answer owed to the first two: the same with is_answer, when the receiver acts by it; the
+ * next one comes when all have answered: nobody gets a flow without knowing who has connections. */
 struct drain_step {
     struct message_header header;
     uint32_t step; /* enum drain_step_number */

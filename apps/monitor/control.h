@@ -11,7 +11,8 @@
 #define CONTROL_LOG_MAX_BYTES 56u
 void control_set_log_elsewhere(const char *value, size_t length_bytes);
 void control_stop_elsewhere(void);
-/* Have a node go, or stay after all, or all that have a role, this one included, finish: net/draining.h. */
+/* Have a node go, or stay after all; or all that have a role, this one included, finish:
+ * net/draining.h. */
 void control_drain(node_id_t node);
 void control_stay(node_id_t node);
 void control_finish_everywhere(void);

@@ -27,7 +27,6 @@ node_id_t managers_find(node_id_t last)
 void managers_await(struct connection *connection)
 {
     ASSERT(connection->state == CONNECTION_WAITING);
-    connection->acceptor.node = connection->acceptor.assigned_by = NODE_NONE;
     if (!platform_can_park()) {
         connection_abort(connection, 0); /* none comes back */
     }
