@@ -298,11 +298,22 @@ void tcb_end_brief_timer(struct tcb *tcb)
     }
 }
 
+/* Nothing is to be sent, and all that is new is an acknowledgement that may wait for the next look:
+ * so a round ends whose bytes have gone to an application on another node. */
+static inline bool is_ack_all(struct tcb *tcb)
+{
+    return tcb->ack_due == ACK_FRESH && tcb->state == TCB_ESTABLISHED && tcb->loan == NULL &&
+           sender_is_settled(tcb) && (soon_is_listed(tcb) || soon_add(tcb));
+}
+
 void tcb_settle(struct tcb *tcb)
 {
     enum sender_sent sent;
 
     if (tcb->state == TCB_CLOSED) {
+        return;
+    }
+    if (is_ack_all(tcb) && !receiver_needs_ack(tcb)) { /* not yet: it is ACK_DELAYED now */
         return;
     }
     sent = sender_output(tcb);
