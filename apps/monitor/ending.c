@@ -24,7 +24,7 @@
 #define CUT_WAIT_NS   (100 * NS_PER_MS)
 
 static struct timer timer;
-static bool is_ending, has_told;
+static bool is_ending, is_over, has_told;
 static uint64_t begun_ns;
 
 /* Let the others halt, so that none works while the machine goes down. */
@@ -97,11 +97,22 @@ static void look(struct timer *expired)
         log_info("power", "off when what is under way has ended, in %lu s at most; again: at once",
                  (unsigned long)(draining_limit_ns() / NS_PER_S));
     }
-    if (!is_any_awaited || now_ns - begun_ns >= draining_limit_ns() + CUT_WAIT_NS ||
-        timer_start(expired, now_ns + LOOK_NS) != 0) {
+    is_over = !is_any_awaited || now_ns - begun_ns >= draining_limit_ns() + CUT_WAIT_NS ||
+              timer_start(expired, now_ns + LOOK_NS) != 0;
+}
+
+/* Apart from the look: the last steps go a round, which no timer's handler may. */
+static unsigned end_if_over(void *context)
+{
+    (void)context;
+    if (is_over) {
+        is_over = false;
         power_off_now();
     }
+    return 0;
 }
+
+static struct dispatch_source source = {.poll = end_if_over};
 
 void ending_power_off(void)
 {
@@ -111,6 +122,7 @@ void ending_power_off(void)
     is_ending = true;
     begun_ns = platform_now_ns();
     control_finish_everywhere();
+    dispatch_register_source(&source);
     timer_initialise(&timer, look);
     if (timer_start(&timer, begun_ns + LOOK_NS) != 0) {
         power_off_now();
