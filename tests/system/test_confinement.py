@@ -58,7 +58,7 @@ class Machine:
     def confinement(self):
         """The faults, and every node's guard word."""
         roles = self.talus.roles()
-        link_servers = [node for node in roles if "LS" in roles[node]]
+        link_servers = [node for node in sorted(roles) if "LS" in roles[node]]
         return self.look(lambda found: (found.faults(link_servers, link_servers[0]),
                                         [found.guard(node) for node in range(NODE_COUNT)]))
 
@@ -100,7 +100,7 @@ def check_that_faults_are_found(machine):
                     entries.setdefault(entry & 0x000FFFFFFFFFF000, []).append((table + 8 * index, entry))
         code = min((m for m in tables.mappings if m.is_executable), key=lambda m: m.vaddr).paddr
         roles = machine.talus.roles()
-        link_servers = [node for node in roles if "LS" in roles[node]]
+        link_servers = [node for node in sorted(roles) if "LS" in roles[node]]
         for page, bits, expected in ((tables.root, 2, f"the page table {tables.root:#x} is writable"),
                                      (code, 2, "is writable and executable")):
             place, entry = entries[page][0]

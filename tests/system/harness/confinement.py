@@ -86,11 +86,11 @@ class Confinement(Reach):
         return found
 
     def stacks(self, node):
-        """(start, end) of each run of pages near the stack in use."""
+        """(start, end) of each run of pages near the stack in use. By chance the image is near, too."""
         slot = self._registers[node]["RSP"] // SLOT_BYTES
         runs = []
         for m in sorted(self.nodes[node].mappings):
-            if m.vaddr // SLOT_BYTES == slot:
+            if m.vaddr // SLOT_BYTES == slot and m.vaddr < IMAGE_OFFSET:
                 start = runs.pop()[0] if runs and runs[-1][1] == m.vaddr else m.vaddr
                 runs.append((start, m.vaddr + m.page_count * PAGE_BYTES))
         return runs
