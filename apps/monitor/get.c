@@ -30,6 +30,18 @@
 #define PORT_DEFAULT 80u
 #define COUNT_MAX    1000000u
 
+/* Asked on both sides: the path is one word, which ends. */
+static bool is_possible(const struct get_order *order)
+{
+    size_t bytes = 0;
+
+    while (bytes < sizeof(order->path) && order->path[bytes] > ' ' && order->path[bytes] <= '~') {
+        bytes++;
+    }
+    return bytes < sizeof(order->path) && order->path[bytes] == '\0' && order->path[0] == '/' &&
+           order->port != 0 && order->count <= COUNT_MAX;
+}
+
 /* --- As the node with the console --- */
 
 /* What stands behind it; NULL: that is no such URL. */
@@ -80,7 +92,7 @@ void get_command(const char *argument)
     struct get_order order = {.count = 1};
     unsigned told_count = 0;
 
-    if (!parse_order(argument, &order)) {
+    if (!parse_order(argument, &order) || !is_possible(&order)) {
         monitor_print("get http://ADDRESS[:PORT]/PATH [COUNT], a path of less than %u characters\n",
                       (unsigned)sizeof(order.path));
         return;
@@ -198,15 +210,15 @@ static void fetch_all(void *argument)
     running.is_running = false;
 }
 
-/* MESSAGE_GET. */
+/* MESSAGE_GET. Only from where a person gives orders, as in fault.c; and there are sockets. */
 static void handle_get(node_id_t from, const struct message *message)
 {
     const struct get_order *order = (const struct get_order *)message;
     char address[ADDRESS_IPV4_TEXT_BYTES], port[sizeof(":65535")] = "";
 
-    (void)from;
-    if (!configuration_has_role(configuration_current(), platform_node(), ROLE_APPLICATION)) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE); /* there are no sockets here */
+    if (from != log_console_owner() || !is_possible(order) ||
+        !configuration_has_role(configuration_current(), platform_node(), ROLE_APPLICATION)) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
     if (running.is_running) {
@@ -214,7 +226,6 @@ static void handle_get(node_id_t from, const struct message *message)
         return;
     }
     running.order = *order;
-    running.order.path[sizeof(running.order.path) - 1] = '\0';
     address_print_ipv4(order->address, address);
     if (order->port != PORT_DEFAULT) {
         (void)format_text(port, sizeof(port), ":%u", order->port);
