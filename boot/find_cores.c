@@ -164,6 +164,8 @@ void find_cores_compare_tscs(struct found_core *cores, unsigned count)
     }
     uint64_t doubt_ns = multiply_divide(doubt, NS_PER_S, node_info.clock.tsc_hz);
 
+    node_info.clock.doubt_ns = doubt_ns;
+
     if (corrected > 0 || unknown > 0) {
         log_warning("boot",
                     "TSC: %s; of %u cores %u were apart and are corrected, %u cannot be compared; "

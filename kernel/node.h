@@ -27,6 +27,7 @@ struct clock {
     uint64_t ns_per_tick;    /* fixed point, CLOCK_FRACTION_BITS behind the point; refined later */
     uint64_t lapic_timer_hz; /* after the division that lapic.c sets */
     uint64_t boot_epoch_s;
+    uint64_t doubt_ns; /* how far apart two cores' clocks could be by what was measured */
     bool has_tsc_deadline;
 };
 
@@ -92,8 +93,7 @@ struct node_info {
     char command_line[COMMAND_LINE_MAX_BYTES];
 };
 
-/* This node's own. */
-extern struct node_info node_info;
+extern struct node_info node_info; /* this node's own */
 
 /* Where a node's life starts, after boot has given it memory, page tables and a stack: bring it up
  * and run its event loop for ever (kernel/main.c). */

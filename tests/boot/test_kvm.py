@@ -80,6 +80,7 @@ def test_the_launcher_chooses_kvm_by_itself(host):
 def test_four_nodes_serve_under_kvm(host, options, apic, timer):
     with NestedTalus(host, options) as talus:
         check_four_nodes(talus, apic)
+        assert "cores are virtual" in talus.console
         local_apic = talus.ask_monitor("info lapic")
         assert f" {timer} " in next(line for line in local_apic.splitlines() if "LVTT\t" in line)
 

@@ -17,10 +17,13 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/message/watch.h"
+#include "kernel/node.h"
 #include "kernel/platform.h"
 #include "tests/unit/world/dispatch_world.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/hostile_page.h"
+
+struct node_info node_info;
 
 #define TIMEOUT_NS (1000 * NS_PER_MS)
 #define HALF_NS    (TIMEOUT_NS / 2)
@@ -142,7 +145,7 @@ static void one_that_stands_still_is_asked_within_the_time_out_and_nobody_else(v
     assert_int_equal(fake_stops(NEXT), 9);
     assert_int_equal(fake_stops(BEYOND) + fake_stops(WATCHER), 0);
     assert_int_equal(fake_status_page(NODE)->declared_dead.words[0], 0);
-    assert_int_equal(fake_status_page(NODE)->for_nodes[NEXT].asked, 1);
+    assert_int_equal(fake_status_page(NODE)->for_nodes[NEXT].asked, 2);
     go_round(NEXT);
     unsigned before = fake_stops(NEXT);
     sleep_behind_looks(1);
@@ -294,6 +297,16 @@ static void without_a_time_out_nobody_is_asked(void **state)
     }
 }
 
+/* Whatever CPUID says: they take turns. */
+static void cores_that_see_each_other_late_are_virtual(void **state)
+{
+    (void)state;
+    node_info.clock.doubt_ns = 4 * NS_PER_MS;
+    start_node("");
+    assert_int_equal(question_half_ns, QUESTION_TIMEOUT_VIRTUAL_MS * NS_PER_MS / 2);
+    node_info.clock.doubt_ns = 0;
+}
+
 /* --- The answer --- */
 
 /* Questions at equal distances over so long, all in this round; returns the last answer. */
@@ -404,8 +417,39 @@ static void an_nmi_that_nobody_says_to_have_sent_is_no_question(void **state)
     set_rounds(UINT64_C(1) << 32);
     *word = 1;
     assert_true(question_is_said());
+    *word = 2;
+    assert_true(question_is_said());
     *word = 12345;
     assert_false(question_is_said());
+}
+
+/* So that a person's NMI is not taken for it, nor one that resets the node. */
+static void a_question_that_was_sent_is_soon_none_and_one_that_is_coming_is_long_one(void **state)
+{
+    uint32_t *word = &fake_status_page(BEYOND)->for_nodes[NODE].asked;
+
+    (void)state;
+    *word = 1000 | 1;
+    set_rounds(1000 + 60000);
+    assert_true(question_is_said());
+    *word = 1000;
+    assert_false(question_is_said());
+    set_rounds(1000 + 1000);
+    assert_true(question_is_said());
+}
+
+static void what_is_said_of_a_question_names_the_round_of_who_is_asked(void **state)
+{
+    const uint32_t *word = &fake_status_page(NODE)->for_nodes[NEXT].asked;
+
+    (void)state;
+    fake_status_page(NEXT)->counters[COUNTER_DISPATCH_ROUNDS] = 4321;
+    question_ask(NEXT);
+    assert_int_equal(*word, 4320);
+    assert_int_equal(fake_stops(NEXT), 1);
+    fake_status_page(NEXT)->counters[COUNTER_DISPATCH_ROUNDS] = UINT64_C(1) << 32;
+    question_ask(NEXT);
+    assert_int_equal(*word, 2);
 }
 
 static void say_anything(void)
@@ -455,6 +499,7 @@ int main(void)
         TEST(behind_a_long_sleep_the_watcher_is_rung_if_it_sleeps),
         TEST(a_node_alone_watches_nobody),
         TEST(without_a_time_out_nobody_is_asked),
+        TEST(cores_that_see_each_other_late_are_virtual),
         TEST(a_node_that_is_asked_often_enough_in_one_round_hangs),
         TEST(questions_without_end_harm_no_node_that_works),
         TEST(a_pause_of_the_machine_is_one_question),
@@ -462,6 +507,8 @@ int main(void)
         TEST(progress_within_a_round_counts),
         TEST(a_node_that_does_not_go_round_yet_or_no_more_has_longer),
         TEST(an_nmi_that_nobody_says_to_have_sent_is_no_question),
+        TEST(a_question_that_was_sent_is_soon_none_and_one_that_is_coming_is_long_one),
+        TEST(what_is_said_of_a_question_names_the_round_of_who_is_asked),
         TEST(a_page_gone_wild_is_asked_at_most_as_often_as_looked_at),
     };
 
