@@ -4,13 +4,12 @@ whatever the fault and whatever the node; and what programs see of it that peopl
 
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from harness import Browser, Network, Talus, wait_until, wrk
+from harness import Browser, Network, Talus, Wrk, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -74,19 +73,20 @@ def owned_by(machine, node, ports):
 
 def test_wrk_reports_the_dead_nodes_connections_and_a_browser_shows_the_page_again():
     with Network() as network, Talus(words="restart=always", network=network) as machine, \
-            Browser(network) as browser, ThreadPoolExecutor(1) as pool:
+            Browser(network) as browser:
         def show():
             browser.open(f"http://{machine.address}/", has_scripts=False)
             assert "Talus" in browser.run("document.body.innerText")
 
         show()
         for victim in (1, 3):
-            load = pool.submit(wrk, machine, "/4b", WRK_CONNECTIONS, 3)
-            owned = wait_until(lambda node=victim: owned_by(machine, node, ports_of(network, "wrk")),
-                               "wrk to have its connections", machine.last_lines)
-            machine.type(f"crash {victim}\n")
-            machine.wait_for(rf"node{victim} boot: came back")
-            show()
-            result = load.result()
+            with Wrk(machine, "/4b", WRK_CONNECTIONS) as load:
+                owned = wait_until(
+                    lambda node=victim: owned_by(machine, node, ports_of(network, "wrk")),
+                    "wrk to have its connections", machine.last_lines)
+                machine.type(f"crash {victim}\n")
+                machine.wait_for(rf"node{victim} boot: came back")
+                show()
+                result = load.end()
             assert result.requests > 0
             assert result.failed == owned, result.output

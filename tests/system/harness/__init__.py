@@ -8,7 +8,7 @@ from .counters import Counters
 from .gdb import Gdb, symbol_vaddr
 from .hosted import Hosted, TapNetwork
 from .linux_guest import LinuxGuest
-from .load import ab, curl, ping, several_ab, wrk
+from .load import Wrk, ab, curl, ping, several_ab, wrk
 from .machine import Machine, free_port
 from .make import make
 from .network import Network
@@ -21,5 +21,5 @@ from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 __all__ = ["BUILD", "BadWire", "Browser", "Confinement", "Counters", "Gdb", "GuestMemory",
            "HarnessError", "Hosted", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
            "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Talus",
-           "TapNetwork", "WAIT_S", "ab", "curl", "free_port", "make", "ping", "several_ab",
+           "TapNetwork", "WAIT_S", "Wrk", "ab", "curl", "free_port", "make", "ping", "several_ab",
            "symbol_vaddr", "wait_until", "wrk"]

@@ -2,6 +2,7 @@
 """Load from this host: curl, ping, ab and wrk, and what they report."""
 
 import re
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -90,14 +91,47 @@ def several_ab(machine, path, requests, concurrency, keep_alive=False, processes
                   "\n".join(result.output for result in results))
 
 
+class Wrk:
+    """wrk on kept-alive connections, in the background until end(): use with `with`."""
+
+    def __init__(self, machine, path, connections, threads=2):
+        # -d: the end that it comes to if nobody tells it.
+        command = ["wrk", "-t", threads, "-c", connections, "-d", f"{WAIT_S:.0f}s", "--timeout",
+                   f"{WAIT_S:.0f}s", f"http://{machine.address}{path}"]
+        if machine.network:
+            command = machine.network.command(*command)
+        self._command = [str(word) for word in command]
+        self._process = None
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.communicate()
+
+    def end(self):
+        self._process.send_signal(signal.SIGINT)
+        try:
+            output, _ = self._process.communicate(timeout=WAIT_S)
+        except subprocess.TimeoutExpired:
+            raise HarnessError("wrk does not end") from None
+        return _wrk_result(self._process.returncode, output)
+
+
 def wrk(machine, path, connections, duration_s, threads=2):
     """wrk on kept-alive connections for `duration_s` seconds."""
     command = ["wrk", "-t", threads, "-c", connections, "-d", f"{duration_s}s", "--timeout",
                f"{WAIT_S:.0f}s", f"http://{machine.address}{path}"]
     done = _run(machine, command, duration_s)
-    output = done.stdout.decode() + done.stderr.decode()
-    if done.returncode != 0:
-        raise HarnessError(f"wrk ended with status {done.returncode}:\n{output}")
+    return _wrk_result(done.returncode, done.stdout.decode() + done.stderr.decode())
+
+
+def _wrk_result(status, output):
+    if status != 0:
+        raise HarnessError(f"wrk ended with status {status}:\n{output}")
     errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", output)
     failed = sum(map(int, errors.groups())) if errors else 0
     failed += int(_number(r"Non-2xx or 3xx responses: (\d+)", output, 0))
