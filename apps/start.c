@@ -32,11 +32,10 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",          "ntp",     "nic",           "pika",       "app",
-    "log",          "console", "panic",         "debug_exit", "node_timeout",
-    "nodes",        "mem",     "pci",           "check",      "balance",
-    "offer-period", "steer",   "claim-timeout", "grants",     "rto-min",
-    "restart",      "iommu",   "randomise",     "drain",      NULL,
+    "net",     "ntp",          "nic",          "pika",          "app",    "log",     "console",
+    "panic",   "debug_exit",   "node_timeout", "nodes",         "mem",    "pci",     "check",
+    "balance", "offer-period", "steer",        "claim-timeout", "grants", "rto-min", "restart",
+    "iommu",   "randomise",    "drain",        "vip",           NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */

@@ -167,6 +167,13 @@ static void write_metrics(struct text *text)
     }
 }
 
+/* For who shares out connections between machines: whether this one takes them. One that is to end
+ * answers no new connection. */
+static void write_health(struct text *text)
+{
+    text_print(text, "ok\n");
+}
+
 void pages_add_welcome(void)
 {
     find_own_files();
@@ -175,6 +182,7 @@ void pages_add_welcome(void)
 
 void pages_add_status(void)
 {
+    site_add_page("/healthz", "text/plain; charset=utf-8", write_health);
     site_add_page("/stats", "text/html; charset=utf-8", write_stats);
     site_add_page("/stats/live", "text/html; charset=utf-8", write_stats_live);
     site_add_page("/stats/style.css", "text/css; charset=utf-8", write_stats_style);

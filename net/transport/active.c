@@ -36,6 +36,7 @@
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/timewait.h"
+#include "net/transport/virtual_address.h"
 
 #include "lwip/netif.h"
 
@@ -355,6 +356,10 @@ static int find_way(const struct open_connection *wanted, struct flow *flow)
     flow->local_port = wanted->local_port;
     if (first_byte == 127 || wanted->remote_address == 0) {
         flow->remote_address = flow->local_address;
+    }
+    /* The router that gives out connections to one would have to send us our own packets. */
+    if (virtual_address_is_ours(flow->remote_address)) {
+        return -ENETUNREACH;
     }
     return flow->local_address == 0 || !interface_has_way(flow->remote_address) ? -ENETUNREACH : 0;
 }

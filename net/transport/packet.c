@@ -26,6 +26,7 @@
 #include "net/transport/path_mtu.h"
 #include "net/transport/tcp/segment.h"
 #include "net/transport/unreachable.h"
+#include "net/transport/virtual_address.h"
 
 #include "hooks.h"
 #include "lwip/icmp.h"
@@ -304,7 +305,8 @@ static void give_to_ip(struct pbuf *packet)
 {
     const struct ip_hdr *ip = packet->payload;
 
-    if (!is_other_host(ip->src.addr) || !is_destination(ip->dest.addr)) {
+    if (!is_other_host(ip->src.addr) || virtual_address_is_ours(ip->src.addr) ||
+        !is_destination(ip->dest.addr)) {
         drop(packet, COUNTER_DROP_PROTOCOL);
         return;
     }
@@ -382,15 +384,25 @@ static __attribute__((noinline)) void receive_other(struct segment *segment)
 
 /* --- Past it --- */
 
-/* Whether nothing is left for lwIP's IP layer to decide: a whole TCP segment for our address from a
- * host's. */
+/* Ours alone, or ours as well as others'. */
+static bool is_for_us(uint32_t address)
+{
+    return address == netif_ip4_addr(interface_netif())->addr || virtual_address_is_ours(address);
+}
+
+/* Whether nothing is left for lwIP's IP layer to decide: a whole TCP segment for an address of ours
+ * from a host's. */
 static inline bool is_plain_segment(const struct packet *packet)
 {
-    uint32_t own_address = netif_ip4_addr(interface_netif())->addr;
-
     return packet->kind != PACKET_OTHER && (packet->bytes[0] & 1) == 0 &&
-           packet->flow.local_address == own_address && own_address != 0 &&
-           is_other_host(packet->flow.remote_address);
+           packet->flow.local_address != 0 && is_for_us(packet->flow.local_address) &&
+           is_other_host(packet->flow.remote_address) &&
+           !virtual_address_is_ours(packet->flow.remote_address);
+}
+
+bool transport_has_address(uint32_t address)
+{
+    return is_for_us(address);
 }
 
 /* Of a plain segment, those that the NIC has not verified. */
@@ -424,7 +436,8 @@ static __attribute__((noinline)) void receive_unknown(struct segment *segment)
 {
     const struct flow *flow = &segment->packet->flow;
 
-    if (UNLIKELY(flow->local_address == 0 || !is_other_host(flow->remote_address)) &&
+    if (UNLIKELY(flow->local_address == 0 || !is_other_host(flow->remote_address) ||
+                 virtual_address_is_ours(flow->remote_address)) &&
         !packet_is_looped(segment->packet)) {
         receive_other(segment);
     } else if (is_misdirected(segment)) {

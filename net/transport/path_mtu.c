@@ -21,6 +21,7 @@
 #include "net/transport/lwip/interface.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/tcb.h"
+#include "net/transport/virtual_address.h"
 
 #include "lwip/ip.h"
 #include "lwip/netif.h"
@@ -68,7 +69,8 @@ bool path_mtu_read_quote(const struct pbuf *packet, struct path_mtu_quote *quote
     if (quote->mtu_bytes == 0) {
         quote->mtu_bytes = guess_mtu(load_be16(ip + IPV4_LENGTH_OFFSET));
     }
-    return quote->flow.local_address == netif_ip4_addr(interface_netif())->addr;
+    return quote->flow.local_address == netif_ip4_addr(interface_netif())->addr ||
+           virtual_address_is_ours(quote->flow.local_address);
 }
 
 static bool is_under_way(const struct tcb *tcb, uint32_t sequence)

@@ -73,6 +73,7 @@
 #include "net/transport/tcp/soon.h"
 #include "net/transport/tcp/timewait.h"
 #include "net/transport/tcp/wheel.h"
+#include "net/transport/virtual_address.h"
 
 /* Entries of the table looked at in one round after a node has died. */
 #define SWEEP_BATCH 256u
@@ -239,6 +240,7 @@ void transport_server_start(const struct configuration *configuration)
     orphan_initialise();
     overload_initialise();
     transport_address_initialise(configuration);
+    virtual_address_initialise(configuration->speaker == platform_node());
     kept_initialise(configuration);
     datagram_initialise();
     transport_draining_start();

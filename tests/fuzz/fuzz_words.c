@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/configuration.c net/placement.c net/steering.c net/transport/network_options.c net/link/nic_option.c */
+/* sources: net/configuration.c net/placement.c net/steering.c net/transport/network_options.c net/transport/virtual_address.c net/link/nic_option.c */
 /* sources: libc/core/address.c drivers/console/options.c boot/boot_limits.c apps/monitor/log_option.c */
 /* sources: libc/core/command_line.c libc/core/numbers.c libc/core/format.c kernel/log.c kernel/message/status.c kernel/message/channel.c */
 /* sources: net/manager/options.c net/manager/listeners.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
@@ -24,6 +24,7 @@
 #include "net/manager/options.h"
 #include "net/steering.h"
 #include "net/transport/network_options.h"
+#include "net/transport/virtual_address.h"
 #include "net/wall_clock.h"
 #include "tests/fuzz/fuzzer.h"
 #include "tests/unit/world/fake_platform.h"
@@ -92,6 +93,7 @@ static void read_options(const char *line)
     struct console_options console;
     const struct serial_port firmware = {.port = 0x3F8};
     const char *word = line, *text;
+    struct virtual_addresses virtual;
     struct ntp_options ntp;
     struct manager_options manager;
     char reason[192];
@@ -99,6 +101,9 @@ static void read_options(const char *line)
 
     result = network_options_parse(&network, line, reason, sizeof(reason));
     FUZZ_CHECK(result == 0 || (result == -EINVAL && network.is_dhcp));
+    result = virtual_addresses_parse(&virtual, line, reason, sizeof(reason));
+    FUZZ_CHECK(result == 0 || (result == -EINVAL && virtual.count == 0));
+    FUZZ_CHECK(virtual.count <= VIRTUAL_ADDRESS_MAX);
     result = ntp_options_parse(&ntp, line, reason, sizeof(reason));
     FUZZ_CHECK(result == 0 || (result == -EINVAL && !ntp.is_dhcp && ntp.server == 0));
     result = nic_option_parse(&nic, line, reason, sizeof(reason));

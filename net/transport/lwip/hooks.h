@@ -10,12 +10,16 @@
  *   tcp_input()   in ip4.c    transport_tcp_input()    packet.c
  *   udp_input()   in ip4.c    transport_udp_input()    packet.c
  *   icmp_input()  in ip4.c    transport_icmp_input()   packet.c
+ *   transport_has_address()   called by ip4.c          packet.c
  *   the other macros below    are whole in this file
  *
  * Of lwIP's TCP, only the receiver of one segment runs (net/transport/tcp/lend.h); it has no
  * connection of its own.
  */
 #pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "lwip/arch.h"
 #include "lwip/err.h"
@@ -27,6 +31,7 @@ struct pbuf;
 void transport_tcp_input(struct pbuf *packet, struct netif *netif);
 void transport_udp_input(struct pbuf *packet, struct netif *netif);
 void transport_icmp_input(struct pbuf *packet, struct netif *netif);
+bool transport_has_address(uint32_t address);
 
 #define INTERFACE_MTU 1500
 

@@ -15,6 +15,8 @@ HOST_ADDRESS = "192.0.2.1"
 GUEST_ADDRESS = "192.0.2.2"
 PREFIX_BITS = 24
 TAP = "tap0"
+BRIDGE = "br0"
+FIRST_PORT_ADDRESS = 10
 
 CLONE_NEWNET = 0x40000000
 
@@ -81,7 +83,8 @@ class Network:
         _ip("netns", "add", self.name)
         try:
             _ip("-n", self.name, "tuntap", "add", "dev", TAP, "mode", "tap")
-            self.inside(self._write_settings)
+            self.inside(self._write_general_settings)
+            self.inside(write_device_settings, TAP)
             _ip("-n", self.name, "addr", "add", f"{HOST_ADDRESS}/{PREFIX_BITS}", "dev", TAP)
             _ip("-n", self.name, "link", "set", "lo", "up")
             _ip("-n", self.name, "link", "set", TAP, "up")
@@ -97,10 +100,9 @@ class Network:
         _ip("netns", "del", self.name)
 
     @staticmethod
-    def _write_settings():
+    def _write_general_settings():
         for name, value in SETTINGS.items():
             _write_setting(name, value)
-        write_device_settings(TAP)
 
     def command(self, *words):
         """The command that runs `words` inside."""
@@ -130,3 +132,61 @@ class Network:
         if "error" in outcome:
             raise outcome["error"]
         return outcome["result"]
+
+
+class Switch(Network):
+    """Several machines on one wire with this host: each `port` is one machine's place there."""
+
+    def __init__(self, port_count):
+        super().__init__()
+        self.ports = [Port(self, number) for number in range(port_count)]
+
+    def __enter__(self):
+        _ip("netns", "add", self.name)
+        try:
+            self.inside(self._write_general_settings)
+            _ip("-n", self.name, "link", "add", BRIDGE, "type", "bridge")
+            self.inside(write_device_settings, BRIDGE)
+            _ip("-n", self.name, "addr", "add", f"{HOST_ADDRESS}/{PREFIX_BITS}", "dev", BRIDGE)
+            for device in ("lo", BRIDGE):
+                _ip("-n", self.name, "link", "set", device, "up")
+            for port in self.ports:
+                _ip("-n", self.name, "tuntap", "add", "dev", port.tap, "mode", "tap")
+                self.inside(write_device_settings, port.tap)
+                _ip("-n", self.name, "link", "set", port.tap, "master", BRIDGE, "up")
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+
+class Port:
+    """What a Machine wants of its network."""
+
+    def __init__(self, switch, number):
+        self._switch = switch
+        self.tap = f"tap{number}"
+        self.mac = f"52:54:00:12:35:{number:02x}"
+        self.guest_address = f"{GUEST_ADDRESS.rpartition('.')[0]}.{FIRST_PORT_ADDRESS + number}"
+        self.host_address = HOST_ADDRESS
+
+    @property
+    def launch_options(self):
+        return "--tap", self.tap, "--mac", self.mac
+
+    @property
+    def talus_words(self):
+        return f"net={self.guest_address}/{PREFIX_BITS},gw={HOST_ADDRESS}"
+
+    @property
+    def linux_words(self):
+        return f"ip={self.guest_address}/{PREFIX_BITS} gw={HOST_ADDRESS}"
+
+    def command(self, *words):
+        return self._switch.command(*words)
+
+    def run(self, *words, **options):
+        return self._switch.run(*words, **options)
+
+    def inside(self, function, *arguments):
+        return self._switch.inside(function, *arguments)

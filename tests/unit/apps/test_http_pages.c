@@ -53,6 +53,7 @@ static void a_page_that_was_not_built_in_says_so(void **state)
     assert_page("/stats/style.css", "This server was built without /stats.css.\n");
     assert_page("/stats/script.js", "This server was built without /stats.js.\n");
     assert_page("/stats/live", "<p>not available on this system</p>\n");
+    assert_page("/healthz", "ok\n");
 }
 
 /* It is read each time, and what HTML would take for its own is escaped. */

@@ -6,7 +6,7 @@
 /* sources: net/transport/tcp/persist.c net/transport/tcp/pinned.c net/transport/tcp/piece.c net/transport/tcp/probe.c net/transport/tcp/prr.c net/transport/tcp/queue.c net/transport/tcp/rack.c net/transport/tcp/receiver.c net/transport/tcp/recovery.c net/transport/tcp/recovery_block.c net/transport/tcp/round_trip.c net/transport/tcp/rto_option.c net/transport/tcp/scoreboard.c net/transport/tcp/segment.c */
 /* sources: net/transport/tcp/segment_bare.c net/transport/tcp/segment_block.c net/transport/tcp/segment_out.c net/transport/tcp/segment_remote.c net/transport/tcp/send_buffer.c net/transport/tcp/sender.c net/transport/tcp/sender_output.c net/transport/tcp/tcb.c net/transport/tcp/soon.c net/transport/tcp/timewait.c net/transport/tcp/undo.c net/transport/tcp/wheel.c */
 /* sources: net/status_text.c net/transport/address.c net/transport/dhcp.c net/transport/sntp.c net/transport/datagram.c net/transport/ntp.c net/wall_clock.c net/transport/hash.c net/transport/card.c net/transport/lwip/interface.c net/transport/lwip/memory.c net/transport/lwip/output.c net/transport/neighbor.c */
-/* sources: net/transport/network_options.c net/packet.c libc/core/address.c net/expect.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c net/transport/draining.c net/steering.c */
+/* sources: net/transport/network_options.c net/transport/virtual_address.c net/packet.c libc/core/address.c net/expect.c net/handlers.c net/messages.c net/address.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c net/transport/draining.c net/steering.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c kernel/log.c libc/core/format.c */
 /* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S libc/core/command_line.c */
 /* sources: tests/unit/world/fake_wire.c tests/unit/world/fake_relay.c tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -247,7 +247,7 @@ size_t wire_build_too_long(uint8_t *frame, const struct client *client, uint32_t
 
     (void)wire_build(frame, &segment);
     memcpy(quoted, frame + 14, 20);
-    memcpy(quoted + 12, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
+    memcpy(quoted + 12, &wire_server_address, 4);
     memcpy(quoted + 16, &(uint32_t){WIRE_CLIENT_ADDRESS}, 4);
     put16(quoted + 2, 1500);
     put16(quoted + 20, WIRE_SERVER_PORT);

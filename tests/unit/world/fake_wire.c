@@ -49,6 +49,7 @@ static unsigned cut_count;
 uint64_t wire_memory_bytes = 8 * MIB;
 struct wire_nic wire_nic;
 uint32_t wire_client_address = WIRE_CLIENT_ADDRESS;
+uint32_t wire_server_address = WIRE_OWN_ADDRESS;
 uint16_t wire_client_mss = WIRE_MSS;
 bool wire_has_other_speaker;
 void (*wire_change_configuration)(struct configuration *configuration);
@@ -341,7 +342,7 @@ size_t wire_build(uint8_t *bytes, const struct segment *segment)
     ip[8] = 64;
     ip[9] = 6;
     memcpy(ip + 12, &wire_client_address, 4);
-    memcpy(ip + 16, &(uint32_t){WIRE_OWN_ADDRESS}, 4);
+    memcpy(ip + 16, &wire_server_address, 4);
     put16(tcp, segment->client_port);
     put16(tcp + 2, WIRE_SERVER_PORT);
     put32(tcp + 4, segment->sequence);
@@ -404,6 +405,7 @@ bool wire_take(struct segment *segment)
     }
     assert_memory_equal(taken.bytes, client_mac, 6);
     assert_memory_equal(taken.bytes + 6, own_mac, 6);
+    assert_memory_equal(taken.bytes + ETHERNET + 12, &wire_server_address, 4);
     assert_int_equal(get16(tcp), WIRE_SERVER_PORT);
     header_bytes = (uint32_t)(tcp[12] >> 4) * 4;
     *segment = (struct segment){

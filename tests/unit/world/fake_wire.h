@@ -62,6 +62,8 @@ extern uint64_t wire_memory_bytes;
 
 /* From where clients speak: WIRE_CLIENT_ADDRESS unless a test changes it. */
 extern uint32_t wire_client_address;
+/* To where: WIRE_OWN_ADDRESS, likewise. */
+extern uint32_t wire_server_address;
 /* What a client's SYN says of the segments it takes. */
 extern uint16_t wire_client_mss;
 /* The first transport server is on NODE_OTHER_CM, played by the test; ours is the second. */
