@@ -28,6 +28,7 @@ image-files: $(BUILD)/talus.elf $(BUILTIN_ARCHIVE)
 	$(Q)boot/images/pack-root '$(or $(ROOT),$(BUILTIN_ARCHIVE))' $(IMAGE_FILES)/talus/root.tar
 	$(if $(KNOWN_GOOD),$(Q)objcopy --strip-debug '$(KNOWN_GOOD)' \
 	  $(IMAGE_FILES)/talus/known-good.elf)
+	$(if $(SOURCE_DATE_EPOCH),$(Q)find $(IMAGE_FILES) -exec touch -d @$(SOURCE_DATE_EPOCH) {} +)
 
 iso: image-files ## make build/talus.iso for CD and USB, BIOS and UEFI: ROOT=dir CONFIG=file MENU=seconds
 	$(Q)boot/images/make-iso $(IMAGE_FILES) $(ISO)
@@ -40,4 +41,18 @@ usb: ## write the ISO to a USB stick, after a question: DEV=/dev/sdX
 	$(Q)$(MAKE) --no-print-directory iso
 	$(Q)boot/images/write-usb $(ISO) '$(DEV)'
 
-.PHONY: image-files iso disk usb
+# What others download, all of it made anew from what is committed: for the same commit and the same
+# packages the same bytes, wherever and whenever (https://reproducible-builds.org).
+RELEASE := $(BUILD)/release
+
+release: ## make build/release/: images, kernel, EFI file, checksums, and a list of what is in them
+	$(Q)boot/images/make-release --check
+	$(Q)qemu/install-packages boot/images/packages.txt boot/images/release-packages.txt
+	$(Q)SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) TZ=UTC \
+	  $(MAKE) --no-print-directory BUILD=$(RELEASE)/objects ROOT= MENU= CONFIG=boot/images/talus.cfg \
+	  KNOWN_GOOD= release-parts
+	$(Q)boot/images/make-release $(RELEASE)/objects $(RELEASE) $(VERSION)
+
+release-parts: iso disk $$(EFI_APPLICATION)
+
+.PHONY: image-files iso disk usb release release-parts
