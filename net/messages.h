@@ -22,6 +22,7 @@
 #include "kernel/message/message.h"
 #include "libc/core/node_set.h"
 #include "net/datagram_messages.h"
+#include "net/forward_messages.h"
 #include "net/frame_messages.h"
 
 /* clang-format off: a table */
@@ -68,7 +69,8 @@
     X(DRAIN_STEP, drain_step, ANY, ALL)                                                            \
     X(OPEN_CONNECTION, open_connection, APP, TS)                                                   \
     X(CONNECTION_OPENED, connection_opened, TS, APP)                                               \
-    DATAGRAM_MESSAGE_TABLE(X)
+    DATAGRAM_MESSAGE_TABLE(X)                                                                      \
+    FORWARD_MESSAGE_TABLE(X)
 /* clang-format on */
 
 enum net_message_type {

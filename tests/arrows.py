@@ -32,8 +32,9 @@ MAY_USE = {
     "net": {"drivers", "drivers/nic"} | GROUND,
     "net/streams": {"net", "drivers/nic"} | GROUND,
     "net/datagrams": {"net", "drivers/nic"} | GROUND,
+    "net/forward": {"net"} | GROUND,
     "libc/posix": {"net/streams", "net/datagrams", "net", "drivers/nic"} | GROUND,
-    "apps": {"libc/posix", "net", "drivers", "drivers/nic", "drivers/acpi", "drivers/console"}
+    "apps": {"libc/posix", "net/forward", "net", "drivers", "drivers/nic", "drivers/acpi", "drivers/console"}
             | GROUND,
 }
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The set of rules as this application has told it last: see rules.h. Its messages are posted, so
+ * that none is lost; a transport server that comes back is told all of it again.
+ */
+#include "net/forward/rules.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/message/dispatch.h"
+#include "kernel/message/send.h"
+#include "kernel/platform.h"
+#include "net/configuration.h"
+#include "net/messages.h"
+
+static struct forward_port told[FORWARD_RULE_MAX];
+static unsigned told_count;
+static bool has_told; /* anything, once */
+
+/* --- What may be told --- */
+
+static bool is_valid(const struct forward_port *ports, unsigned index)
+{
+    const struct forward_port *port = &ports[index];
+
+    if (port->port == 0 || port->algorithm >= FORWARD_ALGORITHM_COUNT || port->backend_count == 0 ||
+        port->backend_count > FORWARD_BACKEND_MAX) {
+        return false;
+    }
+    for (unsigned i = 0; i < index; i++) {
+        if (ports[i].port == port->port) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < port->backend_count; i++) {
+        if (!forward_backend_is_valid(&port->backends[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- Telling --- */
+
+/* A message's worth, from that backend on. Returns how many went. */
+static unsigned say_some(node_id_t ts, const struct forward_port *port, unsigned first,
+                         uint8_t flags)
+{
+    struct forward_rule *message = message_reserve_posted(ts, FORWARD_RULE, sizeof(*message));
+    unsigned count = port->backend_count - first;
+
+    count = count < FORWARD_RULE_BACKENDS ? count : FORWARD_RULE_BACKENDS;
+    message->port = port->port;
+    message->algorithm = port->algorithm;
+    message->flags = flags;
+    message->backend_count = (uint8_t)count;
+    memcpy(message->backends, port->backends + first, count * sizeof(port->backends[0]));
+    message_publish();
+    return count;
+}
+
+static void say_all(node_id_t ts)
+{
+    static const struct forward_port none;
+    unsigned port_count = told_count > 0 ? told_count : 1;
+
+    for (unsigned i = 0; i < port_count; i++) {
+        const struct forward_port *port = told_count > 0 ? &told[i] : &none;
+        unsigned said = 0;
+
+        do {
+            uint8_t flags = i == 0 && said == 0 ? FORWARD_RULE_FIRST : 0;
+
+            if (i + 1 == port_count && port->backend_count - said <= FORWARD_RULE_BACKENDS) {
+                flags |= FORWARD_RULE_LAST;
+            }
+            said += say_some(ts, port, said, flags);
+        } while (said < port->backend_count);
+    }
+}
+
+static void note_node_up(node_id_t node)
+{
+    if (configuration_has_role(configuration_current(), node, ROLE_TS)) {
+        say_all(node);
+    }
+}
+
+int forward_rules_set(const struct forward_port *ports, unsigned count)
+{
+    const struct configuration *configuration = configuration_current();
+
+    if (count > FORWARD_RULE_MAX) {
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (!is_valid(ports, i)) {
+            return -EINVAL;
+        }
+    }
+    if (count > 0) { /* else there may be none to copy from */
+        memcpy(told, ports, count * sizeof(*ports));
+    }
+    told_count = count;
+    if (!has_told) {
+        has_told = true;
+        dispatch_register_node_up(note_node_up);
+    }
+    for (unsigned i = 0; i < configuration->ts_count; i++) {
+        if (!configuration_is_dead(configuration, configuration->ts[i])) {
+            say_all(configuration->ts[i]);
+        }
+    }
+    return 0;
+}
