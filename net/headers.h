@@ -17,6 +17,7 @@
 #define IPV4_FRAGMENT_OFFSET    6
 #define IPV4_DO_NOT_FRAGMENT    0x4000u
 #define IPV4_FRAGMENT_MASK      0x3FFFu /* more fragments, or not the first one */
+#define IPV4_TTL_OFFSET         8
 #define IPV4_PROTOCOL_OFFSET    9
 #define IPV4_PROTOCOL_TCP       6
 #define IPV4_PROTOCOL_UDP       17

@@ -20,6 +20,19 @@ static bool has_told; /* anything, once */
 
 /* --- What may be told --- */
 
+static bool is_first_of_its_kind(const struct forward_port *port, unsigned index)
+{
+    const struct forward_backend *backend = &port->backends[index];
+
+    for (unsigned i = 0; i < index; i++) {
+        if (port->backends[i].address == backend->address &&
+            port->backends[i].port == backend->port) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_valid(const struct forward_port *ports, unsigned index)
 {
     const struct forward_port *port = &ports[index];
@@ -34,7 +47,7 @@ static bool is_valid(const struct forward_port *ports, unsigned index)
         }
     }
     for (unsigned i = 0; i < port->backend_count; i++) {
-        if (!forward_backend_is_valid(&port->backends[i])) {
+        if (!forward_backend_is_valid(&port->backends[i]) || !is_first_of_its_kind(port, i)) {
             return false;
         }
     }

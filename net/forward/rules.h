@@ -14,7 +14,7 @@ struct forward_port {
     uint16_t port;         /* of ours, the machine's order; at most once, and not 0 */
     uint8_t algorithm;     /* enum forward_algorithm */
     uint8_t backend_count; /* 1 .. FORWARD_BACKEND_MAX */
-    struct forward_backend backends[FORWARD_BACKEND_MAX];
+    struct forward_backend backends[FORWARD_BACKEND_MAX]; /* no two the same */
 };
 
 /*

@@ -23,6 +23,7 @@
 #include "net/transport/counters.h"
 #include "net/transport/demux.h"
 #include "net/transport/ephemeral.h"
+#include "net/transport/flows.h"
 #include "net/transport/hash.h"
 #include "net/transport/loopback.h"
 #include "net/transport/lwip/interface.h"
@@ -342,7 +343,7 @@ bool active_is_unreachable(const struct flow *flow, uint32_t sequence, int error
 
 static bool is_in_use(const struct flow *flow)
 {
-    return demux_find(flow) != NULL || active_table_find(flow) != NULL;
+    return flows_find(flow, flow_hash(flow)) != NULL || active_table_find(flow) != NULL;
 }
 
 /* Where it goes. 0 and 127.0.0.0/8 are this machine itself, as on Linux. Returns 0, or -errno. */

@@ -81,13 +81,65 @@
       "Memory of what was sent and is not acknowledged after a time-out.")                         \
     X(PINNED_RESET, "tcp_pinned_reset_total", "",                                                  \
       "Connections reset for what their address keeps us from letting go of.")
+
+/* Of flows that are forwarded (forward/flow.h): the first four, and those that expire, by queue. */
+#define FORWARD_COUNTERS(X)                                                                        \
+    X(FORWARD_FLOWS_HALF_OPEN, "forward_flows", "state=\"half_open\"",                             \
+      "Flows that are forwarded, by state.")                                                       \
+    X(FORWARD_FLOWS_ESTABLISHED, "forward_flows", "state=\"established\"",                         \
+      "Flows that are forwarded, by state.")                                                       \
+    X(FORWARD_FLOWS_CLOSING, "forward_flows", "state=\"closing\"",                                 \
+      "Flows that are forwarded, by state.")                                                       \
+    X(FORWARD_FLOWS_OVER, "forward_flows", "state=\"over\"",                                       \
+      "Flows that are forwarded, by state.")                                                       \
+    X(FORWARD_OPENED, "forward_flows_opened_total", "", "Flows that were begun with a backend.")   \
+    X(FORWARD_SEGMENTS_CLIENT, "forward_segments_total", "from=\"client\"",                        \
+      "Segments that were sent on, by who sent them.")                                             \
+    X(FORWARD_SEGMENTS_BACKEND, "forward_segments_total", "from=\"backend\"",                      \
+      "Segments that were sent on, by who sent them.")                                             \
+    X(FORWARD_EXPIRED_HALF_OPEN, "forward_flows_expired_total", "state=\"half_open\"",             \
+      "Flows that were forgotten for silence, by state.")                                          \
+    X(FORWARD_EXPIRED_ESTABLISHED, "forward_flows_expired_total", "state=\"established\"",         \
+      "Flows that were forgotten for silence, by state.")                                          \
+    X(FORWARD_EXPIRED_CLOSING, "forward_flows_expired_total", "state=\"closing\"",                 \
+      "Flows that were forgotten for silence, by state.")                                          \
+    X(FORWARD_EXPIRED_OVER, "forward_flows_expired_total", "state=\"over\"",                       \
+      "Flows that were forgotten for silence, by state.")                                          \
+    X(FORWARD_REPLACED_HALF_OPEN, "forward_flows_replaced_total", "state=\"half_open\"",           \
+      "Flows that were forgotten for others, by state.")                                           \
+    X(FORWARD_REPLACED_OVER, "forward_flows_replaced_total", "state=\"over\"",                     \
+      "Flows that were forgotten for others, by state.")                                           \
+    X(FORWARD_REFUSED_BACKEND, "forward_refused_total", "reason=\"no_backend\"",                   \
+      "SYNs to forwarded ports that were refused, by reason.")                                     \
+    X(FORWARD_REFUSED_SILENT, "forward_refused_total", "reason=\"silent_backend\"",                \
+      "SYNs to forwarded ports that were refused, by reason.")                                     \
+    X(FORWARD_REFUSED_PORT, "forward_refused_total", "reason=\"no_port\"",                         \
+      "SYNs to forwarded ports that were refused, by reason.")                                     \
+    X(FORWARD_REFUSED_TABLE, "forward_refused_total", "reason=\"table_full\"",                     \
+      "SYNs to forwarded ports that were refused, by reason.")                                     \
+    X(FORWARD_REFUSED_ADDRESS, "forward_refused_total", "reason=\"address_limit\"",                \
+      "SYNs to forwarded ports that were refused, by reason.")                                     \
+    X(FORWARD_ERRORS, "forward_errors_total", "", "Messages of ICMP that were sent on.")           \
+    X(FORWARD_DROP_TTL, "drops_total", "reason=\"time_to_live\"", "Input refused, by reason.")
 /* clang-format on */
 
 #define TRANSPORT_COUNTER_FIRST COUNTER_BLOCK(4)
 #define SHARE_COUNTER_FIRST     COUNTER_BLOCK(19)
+#define FORWARD_COUNTER_FIRST   (COUNTER_BLOCK(19) + 16) /* in what that leaves */
 
 enum {
     TRANSPORT_COUNTER_FIRST_BEFORE = TRANSPORT_COUNTER_FIRST - 1,
     TRANSPORT_COUNTERS(COUNTER_ENUMERATOR)
 };
-enum { SHARE_COUNTER_FIRST_BEFORE = SHARE_COUNTER_FIRST - 1, SHARE_COUNTERS(COUNTER_ENUMERATOR) };
+enum {
+    SHARE_COUNTER_FIRST_BEFORE = SHARE_COUNTER_FIRST - 1,
+    SHARE_COUNTERS(COUNTER_ENUMERATOR) SHARE_COUNTER_END
+};
+enum {
+    FORWARD_COUNTER_FIRST_BEFORE = FORWARD_COUNTER_FIRST - 1,
+    FORWARD_COUNTERS(COUNTER_ENUMERATOR) FORWARD_COUNTER_END
+};
+
+_Static_assert((unsigned)SHARE_COUNTER_END <= FORWARD_COUNTER_FIRST &&
+                   FORWARD_COUNTER_END <= COUNTER_BLOCK(20),
+               "both fit the block");

@@ -21,6 +21,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/flows.h"
+#include "net/transport/forward/segment.h"
 #include "net/transport/hash.h"
 #include "net/transport/kept.h"
 #include "net/transport/server.h"
@@ -46,12 +47,13 @@
 
 /* --- Connections in the table of flows --- */
 
-/* NULL: it has none, but half a handshake perhaps. */
+/* NULL: it has none, but half a handshake perhaps, or is forwarded. */
 static inline struct tcb *tcb_of(struct flow_entry *entry)
 {
     ASSERT_SLOW(entry == NULL || entry->state != TCB_CLOSED);
-    return entry != NULL && entry->state != FLOW_HALF_OPEN ? CONTAINER_OF(entry, struct tcb, entry)
-                                                           : NULL;
+    return entry != NULL && entry->state < FLOW_NO_CONNECTION
+               ? CONTAINER_OF(entry, struct tcb, entry)
+               : NULL;
 }
 
 struct tcb *demux_find(const struct flow *flow)
@@ -85,19 +87,26 @@ static bool has_impossible_flags(uint8_t tcp_flags)
     return (tcp_flags & TCP_FLAG_SYN) != 0 && (tcp_flags & (TCP_FLAG_FIN | TCP_FLAG_RST)) != 0;
 }
 
-/* Whether its port is served; it is refused if not. */
-static inline bool admit_syn(const struct packet *syn)
+/* A SYN to a port that is not served: forwarded, if it is the first of its flow, or refused. */
+static __attribute__((noinline)) void turn_away(struct segment *syn, enum admission admission,
+                                                bool is_first)
 {
-    enum admission admission = admission_of_port(swap16(syn->flow.local_port));
+    if (admission != ADMISSION_REFUSED) {
+        counter_increment(COUNTER_DROP_NO_MANAGER);
+    } else if (!is_first || !forward_syn(syn)) {
+        segment_out_refuse(syn->packet);
+    }
+}
+
+/* Whether its port is served. If not, it is dealt with. */
+static inline bool admit_syn(struct segment *syn, bool is_first)
+{
+    enum admission admission = admission_of_port(swap16(syn->packet->flow.local_port));
 
     if (LIKELY(admission == ADMISSION_SERVED)) {
         return true;
     }
-    if (admission == ADMISSION_REFUSED) {
-        segment_out_refuse(syn);
-    } else {
-        counter_increment(COUNTER_DROP_NO_MANAGER);
-    }
+    turn_away(syn, admission, is_first);
     return false;
 }
 
@@ -116,13 +125,22 @@ static inline __attribute__((always_inline)) void begin(struct tcb *opened, stru
     }
 }
 
-static __attribute__((noinline)) void receive_half_open(struct half_open *entry,
-                                                        struct segment *segment)
+static inline void receive_half_open(struct half_open *entry, struct segment *segment)
 {
     if (segment->packet->kind != PACKET_SYN) {
         begin(half_open_segment(entry, segment), segment);
-    } else if (admit_syn(segment->packet)) {
+    } else if (admit_syn(segment, false)) {
         half_open_syn_again(entry, segment);
+    }
+}
+
+static __attribute__((noinline)) void receive_of_no_connection(struct flow_entry *entry,
+                                                               struct segment *segment)
+{
+    if (entry->state == FLOW_HALF_OPEN) {
+        receive_half_open(half_open_of(entry), segment);
+    } else {
+        forward_segment(entry, segment);
     }
 }
 
@@ -153,7 +171,7 @@ void demux_receive_stranger(struct segment *segment)
         if (!kept_pass_on(segment)) {
             segment_out_refuse(packet);
         }
-    } else if (admit_syn(packet)) {
+    } else if (admit_syn(segment, true)) {
         half_open_syn(segment, least_iss, verdict == TIMEWAIT_REOPEN);
     }
 }
@@ -172,10 +190,10 @@ __attribute__((always_inline)) inline bool demux_receive_known(struct segment *s
         segment->flow_hash = hash;
         return false;
     }
-    if (LIKELY(entry->state != FLOW_HALF_OPEN)) {
+    if (LIKELY(entry->state < FLOW_NO_CONNECTION)) {
         receiver_segment(tcb_of(entry), segment);
     } else {
-        receive_half_open(half_open_of(entry), segment);
+        receive_of_no_connection(entry, segment);
     }
     return true;
 }

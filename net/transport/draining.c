@@ -12,6 +12,8 @@
 #include "net/transport/admission.h"
 #include "net/transport/card.h"
 #include "net/transport/connection.h"
+#include "net/transport/forward/flow.h"
+#include "net/transport/forward/rules.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
 
@@ -22,12 +24,14 @@ static void begin(enum draining draining)
 {
     if (draining == DRAINING_MACHINE) {
         admission_close();
+        forward_rules_close();
     }
 }
 
 static uint32_t count_left(void)
 {
-    return connection_table_count() + half_open_count() + active_count();
+    return connection_table_count() + half_open_count() + active_count() +
+           forward_flow_count_live();
 }
 
 static void cut_one(struct connection *connection, void *context)
@@ -41,6 +45,7 @@ static void cut_one(struct connection *connection, void *context)
 static void cut(void)
 {
     connection_for_each(cut_one, NULL);
+    forward_flow_end_all(); /* both ends are reset when they say something more */
 }
 
 static void note_change(node_id_t node)

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of flows: of those that have a connection, or half a handshake. One look by a keyed
- * hash tells a segment's.
+ * The table of flows: of those that have a connection, or half a handshake, or are forwarded. One
+ * look by a keyed hash tells a segment's.
  */
 #pragma once
 
 #include "kernel/base.h"
 #include "net/messages.h"
 
-/* Of half a handshake's entry: its state, beyond those of connections. */
-#define FLOW_HALF_OPEN UINT8_MAX
+/* Of an entry that is no connection's: its state, beyond those of connections. Half a handshake,
+ * and the two of a flow that is forwarded (forward/flow.h). */
+#define FLOW_HALF_OPEN         UINT8_MAX
+#define FLOW_FORWARDED_BACKEND (UINT8_MAX - 1)
+#define FLOW_FORWARDED_CLIENT  (UINT8_MAX - 2)
+/* From here on. */
+#define FLOW_NO_CONNECTION     FLOW_FORWARDED_CLIENT
 
-/* Part of what the flow has: a tcb, or an entry of half_open_table.h. What lies between the last
- * two fields is the owner's to use. */
+/* Part of what the flow has: a tcb, an entry of half_open_table.h, or a side of forward/flow.h.
+ * What lies between the last two fields is the owner's to use. */
 struct flow_entry {
     struct flow flow;        /* while it is in the table it stays as it is */
-    uint8_t state;           /* the owner's: enum tcb_state, or FLOW_HALF_OPEN */
+    uint8_t state;           /* the owner's: enum tcb_state, or FLOW_... */
     struct flow_entry *next; /* flows.c's: in the chain of its bucket */
 };
 

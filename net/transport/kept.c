@@ -23,6 +23,7 @@
 #include "net/steering.h"
 #include "net/transport/connection.h"
 #include "net/transport/ephemeral.h"
+#include "net/transport/forward/flow.h"
 #include "net/transport/frames.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/half_open.h"
@@ -261,7 +262,7 @@ unsigned kept_poll(void)
     if (search.next_index >= size) {
         search.is_running = false;
         search.not_before_ns = dispatch_now_ns() + SEARCH_INTERVAL_NS;
-        if (!half_open_has_any(is_others)) {
+        if (!half_open_has_any(is_others) && !forward_flow_has_any(is_others)) {
             end_keeping();
         }
     }

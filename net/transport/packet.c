@@ -21,6 +21,7 @@
 #include "net/transport/address.h"
 #include "net/transport/datagram.h"
 #include "net/transport/demux.h"
+#include "net/transport/forward/quote.h"
 #include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/path_mtu.h"
@@ -287,6 +288,8 @@ void transport_icmp_input(struct pbuf *packet, struct netif *netif)
     } else if (icmp[0] == ICMP_ECHO && !is_for_many(netif)) {
         netif->chksum_flags &= (u16_t)~NETIF_CHECKSUM_CHECK_ICMP;
         icmp_input(packet, netif);
+    } else if (quote_take_error(packet)) {
+        pbuf_free(packet);
     } else if (icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_FRAG) {
         path_mtu_receive(packet);
     } else if (icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_PORT && datagram_take_refusal(packet)) {

@@ -17,10 +17,10 @@
 #include "net/counters.h"
 #include "net/headers.h"
 #include "net/transport/demux.h"
-#include "net/transport/frames.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/tcb.h"
+#include "net/transport/unreachable.h"
 #include "net/transport/virtual_address.h"
 
 #include "lwip/ip.h"
@@ -99,7 +99,7 @@ void path_mtu_receive(struct pbuf *packet)
 
     if (!path_mtu_read_quote(packet, &segment)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
-    } else if (!frames_pass_on(packet, &segment.flow)) {
+    } else if (!unreachable_pass_on(packet, &segment.flow)) {
         tcb = demux_find(&segment.flow);
         if (tcb != NULL && is_under_way(tcb, segment.sequence)) {
             lower_mss(tcb, segment.mtu_bytes);

@@ -17,6 +17,7 @@
  *   managers.c        which connection manager is asked
  *   active.c          active opens
  *   ephemeral.c       their ports
+ *   forward/          ports that are forwarded segment by segment
  *   unreachable.c     routers that have no way for them
  *   loopback.c        segments to ourselves
  *   stream.c          bytes from and to applications
@@ -52,6 +53,8 @@
 #include "net/transport/demux.h"
 #include "net/transport/draining.h"
 #include "net/transport/drops.h"
+#include "net/transport/forward/flow.h"
+#include "net/transport/forward/rules.h"
 #include "net/transport/frames.h"
 #include "net/transport/kept.h"
 #include "net/transport/lwip/interface.h"
@@ -96,6 +99,7 @@ static void note_node_down(node_id_t node)
     closed_forget_manager(node);
     half_open_lose_node(node);
     active_lose_node(node);
+    forward_rules_lose_node(node);
     kept_lose_node(node);
     datagram_lose_node(node);
 }
@@ -193,6 +197,7 @@ static bool prepare_sleep(void *context)
     connection_publish_counts();
     counter_set(COUNTER_CONNECTIONS_HALF_OPEN, half_open_count());
     counter_set(COUNTER_OPENS_IN_PROGRESS, active_count());
+    forward_flow_publish_counts();
     timewait_expire(dispatch_now_ns());
     counter_set(COUNTER_TIME_WAIT, timewait_count());
     counter_set(COUNTER_FIN_WAIT, timewait_fin_wait_count());
@@ -236,6 +241,8 @@ void transport_server_start(const struct configuration *configuration)
     admission_initialise();
     availability_initialise();
     active_initialise();
+    forward_rules_initialise();
+    forward_flows_initialise();
     stream_initialise();
     orphan_initialise();
     overload_initialise();

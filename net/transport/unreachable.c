@@ -8,7 +8,9 @@
 #include "libc/core/bytes.h"
 #include "net/counters.h"
 #include "net/transport/active.h"
+#include "net/transport/admission.h"
 #include "net/transport/ephemeral.h"
+#include "net/transport/forward/rules.h"
 #include "net/transport/frames.h"
 #include "net/transport/path_mtu.h"
 
@@ -21,21 +23,31 @@ static const uint8_t errors[] = {
     EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH, EHOSTUNREACH,
 };
 
+/* Who opens flows from a port of ours, unless others come to it. */
+bool unreachable_pass_on(const struct pbuf *packet, const struct flow *flow)
+{
+    uint16_t port = swap16(flow->local_port);
+    node_id_t opener = ephemeral_owner(port);
+
+    if (opener != NODE_NONE && admission_of_port(port) != ADMISSION_SERVED &&
+        forward_rules_find(port) == NULL) {
+        return frames_pass_to(packet, opener);
+    }
+    return frames_pass_on(packet, flow);
+}
+
 void unreachable_receive(struct pbuf *packet)
 {
     unsigned code = ((const uint8_t *)packet->payload)[1];
     struct path_mtu_quote quote;
-    node_id_t owner;
 
     if (code >= ARRAY_COUNT(errors) || !path_mtu_read_quote(packet, &quote)) {
         counter_increment(COUNTER_DROP_PROTOCOL);
         pbuf_free(packet);
         return;
     }
-    owner = ephemeral_owner(swap16(quote.flow.local_port));
     if (!active_is_unreachable(&quote.flow, quote.sequence, errors[code]) &&
-        !(owner != NODE_NONE ? frames_pass_to(packet, owner)
-                             : frames_pass_on(packet, &quote.flow))) {
+        !unreachable_pass_on(packet, &quote.flow)) {
         counter_increment(COUNTER_DROP_PROTOCOL); /* of a connection, or made up */
     }
     pbuf_free(packet);

@@ -5,7 +5,14 @@
  */
 #pragma once
 
+#include "kernel/base.h"
+#include "net/messages.h"
+
 struct pbuf;
+
+/* A message about a segment of that flow, which nothing here has: to whom it may belong. Returns as
+ * frames_pass_on(). */
+MUST_CHECK bool unreachable_pass_on(const struct pbuf *packet, const struct flow *flow);
 
 /* Such a message, from its ICMP header on, its checksum verified; takes the packet. */
 void unreachable_receive(struct pbuf *packet);

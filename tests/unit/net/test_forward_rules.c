@@ -141,6 +141,9 @@ static void what_is_wrong_in_one_place_is_refused_as_a_whole(void **state)
     ports[1].backends[1].weight = FORWARD_WEIGHT_MAX + 1;
     expect_refusal(ports, 2);
     ports[1] = right;
+    ports[1].backends[1] = ports[1].backends[0];
+    expect_refusal(ports, 2);
+    ports[1] = right;
     for (unsigned i = 0; i < 3; i++) {
         static const uint32_t nobodys[] = {0, 0x0100007F, 0x010000E0}; /* 127.0.0.1, 224.0.0.1 */
 

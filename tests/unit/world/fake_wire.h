@@ -103,6 +103,8 @@ void wire_send(const struct client *client, uint8_t flags, const void *payload, 
 bool wire_take(struct segment *segment);
 /* The next one must be there and be the client's. */
 struct segment wire_expect(const struct client *client);
+/* The same as it is, whoever it is for; or the oldest frame, if that is not TCP's. */
+bool wire_take_frame(bool is_tcp, const uint8_t **bytes, size_t *length);
 /* Frames that are not TCP. */
 bool wire_take_other(const uint8_t **bytes, size_t *length);
 void wire_expect_silence(void);
