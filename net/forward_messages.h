@@ -55,9 +55,8 @@ enum forward_rule_flags {
 /*
  * A port that is forwarded, and some of its backends: those of one port come in as many messages
  * behind each other as it takes. A set of rules is told to every TS as a whole; without a port in
- * its only message it is empty. A set with anything wrong in it is refused as a whole. While the
- * node lives that has told it nobody else can; after that it holds until somebody tells another
- * one. No answer.
+ * its only message it is empty. A set with anything wrong in it is refused as a whole. It holds
+ * until another one is told, whether who has told it lives or not. No answer.
  */
 struct forward_rule {
     struct message_header header;

@@ -16,7 +16,8 @@
 
 static struct forward_port told[FORWARD_RULE_MAX];
 static unsigned told_count;
-static bool has_told; /* anything, once */
+static bool has_begun; /* to listen to deaths and returns */
+static bool is_teller;
 
 /* --- What may be told --- */
 
@@ -93,17 +94,57 @@ static void say_all(node_id_t ts)
     }
 }
 
+static void say_to_all(void)
+{
+    const struct configuration *configuration = configuration_current();
+
+    for (unsigned i = 0; i < configuration->ts_count; i++) {
+        if (!configuration_is_dead(configuration, configuration->ts[i])) {
+            say_all(configuration->ts[i]);
+        }
+    }
+}
+
+/* Of the application's nodes, the first of those that live and were never away; who comes back
+ * takes nothing from a successor. */
+static node_id_t find_teller(void)
+{
+    const struct configuration *configuration = configuration_current();
+    node_id_t teller = NODE_NONE;
+
+    for (unsigned i = 0; i < configuration->application_count; i++) {
+        node_id_t node = configuration->applications[i];
+
+        if (!configuration_is_dead(configuration, node) &&
+            (teller == NODE_NONE ||
+             configuration->start_orders[node] < configuration->start_orders[teller])) {
+            teller = node;
+        }
+    }
+    return teller;
+}
+
+/* It was the one that tells, perhaps, and this one is the next. */
+static void note_node_down(node_id_t node)
+{
+    bool was_teller = is_teller;
+
+    (void)node;
+    is_teller = find_teller() == platform_node();
+    if (is_teller && !was_teller) {
+        say_to_all();
+    }
+}
+
 static void note_node_up(node_id_t node)
 {
-    if (configuration_has_role(configuration_current(), node, ROLE_TS)) {
+    if (is_teller && configuration_has_role(configuration_current(), node, ROLE_TS)) {
         say_all(node);
     }
 }
 
 int forward_rules_set(const struct forward_port *ports, unsigned count)
 {
-    const struct configuration *configuration = configuration_current();
-
     if (count > FORWARD_RULE_MAX) {
         return -EINVAL;
     }
@@ -116,14 +157,14 @@ int forward_rules_set(const struct forward_port *ports, unsigned count)
         memcpy(told, ports, count * sizeof(*ports));
     }
     told_count = count;
-    if (!has_told) {
-        has_told = true;
+    if (!has_begun) {
+        has_begun = true;
+        dispatch_register_node_down(note_node_down);
         dispatch_register_node_up(note_node_up);
     }
-    for (unsigned i = 0; i < configuration->ts_count; i++) {
-        if (!configuration_is_dead(configuration, configuration->ts[i])) {
-            say_all(configuration->ts[i]);
-        }
+    is_teller = find_teller() == platform_node();
+    if (is_teller) {
+        say_to_all();
     }
     return 0;
 }

@@ -21,7 +21,9 @@ struct forward_port {
  * From now on these ports are forwarded, `count` of them, at most FORWARD_RULE_MAX, and no others:
  * told to every transport server, and again to each that comes back. Copied. May be called at any
  * time and as often as anything changes, as a backend's health: give it weight 0, or leave it out;
- * its flows go on. A port at which an application listens is that application's all the same.
+ * its flows go on. A port at which an application listens is that application's all the same. Of
+ * several applications that say it the one on the node that has lived for longest is heard, and
+ * when that has died the next.
  *
  * Returns 0; -EINVAL: something in it is not as net/forward_messages.h wants it, and nothing has
  * changed. Never waits.

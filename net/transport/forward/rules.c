@@ -24,7 +24,6 @@ MEMORY_KIND(rules_kind, "forward_rules");
 
 static struct rule_set *sets;             /* both; NULL before the first message */
 static struct rule_set *current, *coming; /* likewise */
-static node_id_t owner;                   /* who has told the current one, while it lives */
 static node_id_t teller;                  /* of the coming one; NODE_NONE: none comes */
 static uint32_t last_id;
 static bool is_closed;
@@ -169,7 +168,7 @@ static void inherit(struct forward_service *service)
 
 static void log_change(const struct rule_set *set, node_id_t from)
 {
-    bool is_change = set->count != current->count || owner != from;
+    bool is_change = set->count != current->count;
 
     for (unsigned i = 0; i < set->count; i++) {
         is_change |= find(current, set->services[i].port) == NULL;
@@ -192,7 +191,6 @@ static void commit(node_id_t from)
     }
     current = coming;
     coming = before;
-    owner = from;
     teller = NODE_NONE;
 }
 
@@ -283,8 +281,7 @@ static void handle_forward_rule(node_id_t from, const struct message *message)
 {
     const struct forward_rule *rule = (const struct forward_rule *)message;
 
-    if ((owner != NODE_NONE && owner != from) ||
-        ((rule->flags & FORWARD_RULE_FIRST) == 0 && teller != from)) {
+    if ((rule->flags & FORWARD_RULE_FIRST) == 0 && teller != from) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
@@ -306,9 +303,6 @@ void forward_rules_close(void)
 
 void forward_rules_lose_node(node_id_t node)
 {
-    if (owner == node) {
-        owner = NODE_NONE;
-    }
     if (teller == node) {
         teller = NODE_NONE;
     }
@@ -320,7 +314,7 @@ void forward_rules_initialise(void)
         memory_release(&rules_kind, sets);
     }
     sets = current = coming = NULL;
-    owner = teller = NODE_NONE;
+    teller = NODE_NONE;
     last_id = 0;
     is_closed = false;
     net_register_message(FORWARD_RULE, handle_forward_rule);

@@ -39,5 +39,5 @@ struct forward_target *forward_rules_choose(struct forward_service *service,
 void forward_rules_note_over(uint32_t target_id);
 /* No port is forwarded any more, whatever comes: the machine is about to end. */
 void forward_rules_close(void);
-/* The node has died: its rules hold until somebody tells others. */
+/* The node has died: its rules hold until somebody tells others, but half a set is nobody's. */
 void forward_rules_lose_node(node_id_t node);

@@ -204,28 +204,32 @@ static void there_are_no_more_ports_and_backends_than_may_be(void **state)
     expect_refused(&rule);
 }
 
-static void one_application_tells_them_as_long_as_its_node_lives(void **state)
+static void they_hold_until_others_are_told_whoever_dies(void **state)
 {
     struct forward_rule rule = rule_of(PORT, FORWARD_ROUND_ROBIN, BOTH, 1);
 
     (void)state;
     tell(APPLICATION, &rule);
-    rule.port = PORT + 1;
-    tell(OTHER, &rule);
-    assert_int_equal(bad_count(), 1);
-    assert_non_null(forward_rules_find(PORT));
     forward_rules_lose_node(APPLICATION);
-    assert_non_null(forward_rules_find(PORT)); /* they hold until others are told */
+    assert_non_null(forward_rules_find(PORT));
+    rule.port = PORT + 1;
     tell(OTHER, &rule);
     assert_null(forward_rules_find(PORT));
     assert_non_null(forward_rules_find(PORT + 1));
-    /* Half a set of one that has died is nobody's. */
+    /* Half a set of one that has died, or which another one's follows, is nobody's. */
     rule.flags = FORWARD_RULE_FIRST;
     tell(OTHER, &rule);
     forward_rules_lose_node(OTHER);
     rule.flags = FORWARD_RULE_LAST;
     tell(OTHER, &rule);
+    assert_int_equal(bad_count(), 1);
+    rule.flags = FORWARD_RULE_FIRST;
+    tell(OTHER, &rule);
+    tell(APPLICATION, &rule);
+    rule.flags = FORWARD_RULE_LAST;
+    tell(OTHER, &rule);
     assert_int_equal(bad_count(), 2);
+    assert_non_null(forward_rules_find(PORT + 1));
 }
 
 static void without_memory_nothing_is_forwarded_and_later_it_is(void **state)
@@ -400,7 +404,7 @@ int main(void)
         TEST(what_is_wrong_in_one_place_is_refused_as_a_whole),
         TEST(a_port_stands_in_a_set_once_and_in_one_piece),
         TEST(there_are_no_more_ports_and_backends_than_may_be),
-        TEST(one_application_tells_them_as_long_as_its_node_lives),
+        TEST(they_hold_until_others_are_told_whoever_dies),
         TEST(without_memory_nothing_is_forwarded_and_later_it_is),
         TEST(in_turn_each_is_chosen_as_often_as_its_weight_says),
         TEST(who_has_fewest_flows_for_its_weight_is_chosen),

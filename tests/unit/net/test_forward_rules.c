@@ -152,6 +152,23 @@ static void what_is_wrong_in_one_place_is_refused_as_a_whole(void **state)
     }
 }
 
+/* Node 3 runs the application as well. */
+static void of_several_applications_one_is_heard_and_then_the_next(void **state)
+{
+    struct forward_port port = port_with(80, 1);
+
+    (void)state;
+    configuration.start_orders[NODE] = 1; /* as if it had come back: node 3 was never away */
+    configuration_set_current(&configuration);
+    assert_int_equal(forward_rules_set(&port, 1), 0);
+    (void)dispatch_round();
+    assert_null(fake_take_message(TS));
+    fake_set_node_state(3, NODE_DEAD);
+    look_at_nodes();
+    expect_port(OTHER_TS, 80, 1, true, true);
+    expect_port(TS, 80, 1, true, true);
+}
+
 static void who_comes_back_is_told_again_what_holds(void **state)
 {
     struct forward_port port = port_with(80, FORWARD_RULE_BACKENDS);
@@ -179,8 +196,9 @@ static void who_comes_back_is_told_again_what_holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        /* First, since what is registered at the first call is forgotten with each start. */
-        cmocka_unit_test_setup(who_comes_back_is_told_again_what_holds, start),
+        /* In one start, since what is registered at the first call is forgotten with the next. */
+        cmocka_unit_test_setup(of_several_applications_one_is_heard_and_then_the_next, start),
+        cmocka_unit_test(who_comes_back_is_told_again_what_holds),
         cmocka_unit_test_setup(every_transport_server_is_told_all_of_it, start),
         cmocka_unit_test_setup(no_rules_are_one_empty_message, start),
         cmocka_unit_test_setup(what_is_wrong_in_one_place_is_refused_as_a_whole, start),
