@@ -153,3 +153,10 @@ bool authority_is_good(const char *text, size_t bytes)
     return is_host_good &&
            (host_end == end || (*host_end == ':' && is_port_good(host_end + 1, end)));
 }
+
+size_t authority_host_bytes(const char *text, size_t bytes)
+{
+    const char *end = memchr(text, bytes > 0 && *text == '[' ? ']' : ':', bytes);
+
+    return end == NULL ? bytes : (size_t)(end - text) + (*end == ']');
+}

@@ -12,3 +12,5 @@
  * that TCP has or none. Names of users (`user@host`) are refused (RFC 9110 4.2.4).
  */
 bool authority_is_good(const char *text, size_t bytes);
+/* How many of its bytes are the host's, without a port. */
+size_t authority_host_bytes(const char *text, size_t bytes);

@@ -4,15 +4,12 @@
  */
 #include "apps/httpd/conditions.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/date.h"
-#include "apps/httpd/response.h"
-#include "libc/core/numbers.h"
+#include "apps/httpd/header.h"
+#include "apps/httpd/tag.h"
 
 struct value {
     const char *at;
@@ -26,14 +23,6 @@ static struct value value_of(const struct request *request, const char *head,
 
     check(request_has(request, field));
     return (struct value){head + span->offset, span->bytes};
-}
-
-void conditions_print_tag(const struct resource *resource, char *text)
-{
-    int bytes = snprintf(text, TAG_TEXT_BYTES, "\"%016llx\"", (unsigned long long)resource->tag);
-
-    assert(bytes == TAG_TEXT_BYTES - 1);
-    (void)bytes;
 }
 
 /* --- Tags --- */
@@ -69,61 +58,10 @@ static bool names_tag(struct value list, const char *tag, bool is_weak_enough)
     return false;
 }
 
-/* --- Ranges --- */
-
-/* Far beyond any file, and no sum of two overflows. */
-#define POSITION_MAX (UINT64_MAX / 2)
-
-/* False if none stands there. */
-static bool parse_position(const char **at, const char *end, uint64_t *position)
-{
-    return number_take(at, end, 10, POSITION_MAX, position) != -EINVAL;
-}
-
-/* One range of bytes. What is malformed or several ranges is no range: the whole file answers. */
-static enum outcome parse_range(struct value value, size_t content_bytes, struct byte_range *range)
-{
-    static const char unit[] = "bytes=";
-    const char *at = value.at + strlen(unit);
-    const char *end = value.at + value.bytes;
-    uint64_t first, last;
-
-    if (value.bytes <= strlen(unit) || strncasecmp(value.at, unit, strlen(unit)) != 0) {
-        return OUTCOME_WHOLE;
-    }
-    bool has_first = parse_position(&at, end, &first);
-    if (at == end || *at != '-') {
-        return OUTCOME_WHOLE;
-    }
-    at++;
-    bool has_last = parse_position(&at, end, &last);
-    if (at != end || (!has_first && !has_last) || (has_first && has_last && last < first)) {
-        return OUTCOME_WHOLE;
-    }
-    if (!has_first) { /* the last so many bytes */
-        if (last == 0 || content_bytes == 0) {
-            return OUTCOME_UNSATISFIABLE;
-        }
-        range->bytes = last < content_bytes ? (size_t)last : content_bytes;
-        range->first = content_bytes - range->bytes;
-        return OUTCOME_PART;
-    }
-    if (first >= content_bytes) {
-        return OUTCOME_UNSATISFIABLE;
-    }
-    range->first = (size_t)first;
-    range->bytes = content_bytes - range->first;
-    if (has_last && last - first + 1 < range->bytes) {
-        range->bytes = (size_t)(last - first + 1);
-    }
-    check(range->bytes >= 1);
-    return OUTCOME_PART;
-}
-
 /* A condition with what is no date does not apply. */
 static bool parse_date(struct value value, time_t *seconds)
 {
-    return date_parse(value.at, value.bytes, response_time(), seconds);
+    return date_parse(value.at, value.bytes, header_time(), seconds);
 }
 
 /* If-Range: only the same content may be continued; the tag must be a strong one. */
@@ -166,12 +104,12 @@ static bool is_not_modified(const struct request *request, const char *head, con
 }
 
 enum outcome conditions_evaluate(const struct request *request, const char *head,
-                                 const struct resource *resource, struct byte_range *range)
+                                 const struct resource *resource, struct ranges *ranges)
 {
     char tag[TAG_TEXT_BYTES];
 
     check(resource->kind == RESOURCE_FILE);
-    conditions_print_tag(resource, tag);
+    tag_print(resource->tag, tag);
     if (has_precondition_failed(request, head, tag, resource->mtime_s)) {
         return OUTCOME_FAILED;
     }
@@ -186,5 +124,13 @@ enum outcome conditions_evaluate(const struct request *request, const char *head
         !is_range_valid(value_of(request, head, FIELD_IF_RANGE), tag, resource->mtime_s)) {
         return OUTCOME_WHOLE;
     }
-    return parse_range(value_of(request, head, FIELD_RANGE), resource->content_bytes, range);
+    const struct value value = value_of(request, head, FIELD_RANGE);
+    switch (ranges_parse(value.at, value.bytes, resource->content_bytes, ranges)) {
+    case RANGES_FOUND:
+        return OUTCOME_PART;
+    case RANGES_UNSATISFIABLE:
+        return OUTCOME_UNSATISFIABLE;
+    default:
+        return OUTCOME_WHOLE;
+    }
 }

@@ -6,26 +6,18 @@
 
 #include <stddef.h>
 
+#include "apps/httpd/ranges.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/site.h"
 
 enum outcome {
     OUTCOME_WHOLE,         /* 200 */
-    OUTCOME_PART,          /* 206: *range says which */
+    OUTCOME_PART,          /* 206: *ranges says which */
     OUTCOME_NOT_MODIFIED,  /* 304 */
     OUTCOME_FAILED,        /* 412 */
     OUTCOME_UNSATISFIABLE, /* 416 */
 };
 
-struct byte_range {
-    size_t first;
-    size_t bytes; /* at least 1 */
-};
-
-/* Room for a tag with its quotes and a zero. */
-#define TAG_TEXT_BYTES 19
-void conditions_print_tag(const struct resource *resource, char *text);
-
 /* What the request's conditions make of a GET or HEAD of this file. */
 enum outcome conditions_evaluate(const struct request *request, const char *head,
-                                 const struct resource *resource, struct byte_range *range);
+                                 const struct resource *resource, struct ranges *ranges);

@@ -12,7 +12,9 @@
 #define HTTPD_COUNTERS(X)                                                                          \
     X(HTTP_REQUESTS, "http_requests_total", "", "Requests answered by the application.")           \
     X(HTTP_TURNED_AWAY, "http_turned_away_total", "",                                              \
-      "Clients for whom the web server had no room.")
+      "Clients for whom the web server had no room.")                                              \
+    X(HTTP_CONFIGURATION_ERRORS, "http_configuration_errors_total", "",                            \
+      "Lines of httpd.cfg that were found wrong.")
 /* clang-format on */
 
 #define HTTPD_COUNTER_FIRST COUNTER_BLOCK(5)

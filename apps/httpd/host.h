@@ -28,5 +28,7 @@ void host_count_request(void);
 void host_end_round(void);
 /* A client was sent away, or lost, for lack of room. */
 void host_count_turned_away(void);
+/* So many lines of httpd.cfg are wrong. */
+void host_count_wrong_lines(unsigned count);
 /* A request was refused with this status. */
 void host_note_refusal(unsigned status);

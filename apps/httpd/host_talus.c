@@ -83,6 +83,11 @@ void host_count_turned_away(void)
     counter_increment(COUNTER_HTTP_TURNED_AWAY);
 }
 
+void host_count_wrong_lines(unsigned count)
+{
+    counter_add(COUNTER_HTTP_CONFIGURATION_ERRORS, count);
+}
+
 void host_note_refusal(unsigned status)
 {
     log_debug("httpd", "a request was refused with %u", status);

@@ -18,13 +18,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/httpd/archive.h"
 #include "apps/httpd/check.h"
 #include "apps/httpd/client.h"
 #include "apps/httpd/delay.h"
 #include "apps/httpd/host.h"
 #include "apps/httpd/pages.h"
 #include "apps/httpd/response.h"
-#include "apps/httpd/site.h"
+#include "apps/httpd/rules.h"
 #include "libc/core/numbers.h"
 
 #define USER_ROOT    "/boot/root.tar"
@@ -139,16 +140,17 @@ static bool parse_options(int argc, char **argv)
  * ones, and the pages for operators those of a user's files. */
 static void load_site(void)
 {
-    if (site_add_archive(options.builtin) < 0) {
+    if (archive_add(options.builtin) < 0) {
         fprintf(stderr, "%s: %s\n", options.builtin, strerror(errno));
     }
     pages_add_welcome();
-    int files = site_add_archive(options.root);
+    int files = archive_add_root(options.root);
     if (files >= 0) {
         printf("%d files from %s\n", files, options.root);
     } else if (strcmp(options.root, USER_ROOT) != 0 || errno != ENOENT) {
         fprintf(stderr, "%s: %s\n", options.root, strerror(errno));
     }
+    host_count_wrong_lines(rules_refused());
     pages_add_status();
 }
 

@@ -12,8 +12,9 @@
 #include "apps/httpd/check.h"
 #include "libc/core/numbers.h"
 
-/* Past "http://authority" of an absolute-form target, or NULL if it is none. */
-static const char *skip_authority(const char *target, const char *end)
+/* "authority" of "http://authority" at the start of an absolute-form target, and its end; NULL if
+ * it is none. */
+static const char *find_authority(const char *target, const char *end, const char **authority_end)
 {
     static const char *const schemes[] = {"http://", "https://"};
 
@@ -25,15 +26,27 @@ static const char *skip_authority(const char *target, const char *end)
             while (at < end && strchr("/?#", *at) == NULL) {
                 at++;
             }
-            return authority_is_good(authority, (size_t)(at - authority)) ? at : NULL;
+            *authority_end = at;
+            return authority_is_good(authority, (size_t)(at - authority)) ? authority : NULL;
         }
     }
     return NULL;
 }
 
+const char *path_authority(const char *target, size_t bytes, size_t *authority_bytes)
+{
+    const char *end;
+    const char *authority = find_authority(target, target + bytes, &end);
+
+    *authority_bytes = authority != NULL ? (size_t)(end - authority) : 0;
+    return authority;
+}
+
 bool path_is_target(const char *target, size_t bytes)
 {
-    return bytes > 0 && (*target == '/' || skip_authority(target, target + bytes) != NULL);
+    size_t authority_bytes;
+
+    return bytes > 0 && (*target == '/' || path_authority(target, bytes, &authority_bytes) != NULL);
 }
 
 static bool is_parent(const char *segment, const char *end)
@@ -60,8 +73,7 @@ int path_decode(const char *target, size_t target_bytes, char *path)
     char *segment = path;
 
     if (at < end && *at != '/') {
-        at = skip_authority(target, end);
-        if (at == NULL) {
+        if (find_authority(target, end, &at) == NULL) {
             return -EINVAL;
         }
         if (at == end || *at != '/') {

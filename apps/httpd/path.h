@@ -10,6 +10,8 @@
 /* Whether it has origin-form or absolute-form: "/path" or "http://authority", the latter right
  * (authority.h). The path behind that is path_decode()'s to check. */
 bool path_is_target(const char *target, size_t bytes);
+/* The server's name in a target of absolute-form; NULL in one of origin-form. */
+const char *path_authority(const char *target, size_t bytes, size_t *authority_bytes);
 
 /*
  * Write the decoded path of `target` (origin-form or absolute-form, its query left out) to

@@ -99,6 +99,8 @@ static enum request_field find_field(const char *name, size_t bytes)
         return is_name(name, bytes, "connection") ? FIELD_CONNECTION : FIELD_OTHER;
     case 13:
         return is_name(name, bytes, "if-none-match") ? FIELD_IF_NONE_MATCH : FIELD_OTHER;
+    case 15:
+        return is_name(name, bytes, "accept-encoding") ? FIELD_ACCEPT_ENCODING : FIELD_OTHER;
     case 17:
         if (is_name(name, bytes, "transfer-encoding")) {
             return FIELD_TRANSFER_ENCODING;
@@ -125,9 +127,15 @@ static int on_name_complete(llhttp_t *parser)
     }
     request->current = find_field(request->head + request->name.offset, request->name.bytes);
     if (request->current < FIELD_COUNT) {
-        /* None of those we know may come twice; a second Host is an attack. */
+        /* None of those we know may come twice; a second Host is an attack. But for one that is a
+         * list, of which no use has to be made. */
         if (request->named & 1u << request->current) {
-            return refuse(request, 400);
+            if (request->current != FIELD_ACCEPT_ENCODING) {
+                return refuse(request, 400);
+            }
+            request->present &= ~(1u << FIELD_ACCEPT_ENCODING);
+            request->current = FIELD_OTHER;
+            return 0;
         }
         request->named |= 1u << request->current;
     }

@@ -14,6 +14,8 @@
 
 #include <llhttp.h>
 
+#include "apps/httpd/fields.h"
+
 #define REQUEST_HEAD_MAX_BYTES     16384   /* more: 431 */
 #define REQUEST_TARGET_MAX_BYTES   8192    /* more: 414 */
 #define REQUEST_BODY_MAX_BYTES     1048576 /* read and thrown away; more: 413 */
@@ -21,27 +23,6 @@
  * trailers 431. And so much again in all, beside what small chunks need; more: 413. */
 #define REQUEST_FRAMING_MAX_BYTES  16384
 #define REQUEST_FRAMING_EACH_BYTES 16 /* for each byte of content */
-
-/* Header fields whose values matter here. */
-enum request_field {
-    FIELD_HOST,
-    FIELD_EXPECT,
-    FIELD_TRANSFER_ENCODING,
-    FIELD_RANGE,
-    FIELD_IF_RANGE,
-    FIELD_IF_MATCH,
-    FIELD_IF_NONE_MATCH,
-    FIELD_IF_MODIFIED_SINCE,
-    FIELD_IF_UNMODIFIED_SINCE,
-    FIELD_COUNT,
-    FIELD_CONNECTION = FIELD_COUNT, /* looked at when it comes, perhaps in several lines */
-    FIELD_OTHER,
-};
-
-/* Fields that make the answer depend on more than the path. */
-#define REQUEST_CONDITIONS                                                                         \
-    (1u << FIELD_RANGE | 1u << FIELD_IF_RANGE | 1u << FIELD_IF_MATCH | 1u << FIELD_IF_NONE_MATCH | \
-     1u << FIELD_IF_MODIFIED_SINCE | 1u << FIELD_IF_UNMODIFIED_SINCE)
 
 struct request_span {
     uint32_t offset; /* from the head's first byte */

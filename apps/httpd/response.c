@@ -10,20 +10,18 @@
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/conditions.h"
-#include "apps/httpd/date.h"
+#include "apps/httpd/encoding.h"
+#include "apps/httpd/header.h"
+#include "apps/httpd/multipart.h"
 #include "apps/httpd/path.h"
 #include "apps/httpd/request.h"
+#include "apps/httpd/rules.h"
 #include "apps/httpd/text.h"
 #include "libc/core/base.h"
 #include "libc/core/format.h"
 
 /* Content up to this is sent in one piece with its header. Chosen: with it, one segment. */
 #define INLINE_CONTENT_MAX_BYTES 1024
-
-#define ALLOWED_METHODS "GET, HEAD, OPTIONS"
-
-/* How each ready response starts: its date stands at a fixed place, where it is renewed. */
-#define OK_START "HTTP/1.1 200 OK\r\nDate: "
 
 struct ready_response {
     time_t date_s; /* the second that its date tells */
@@ -32,41 +30,8 @@ struct ready_response {
     char text[];
 };
 
-static const char *const connection_fields[PERSISTENCE_COUNT] = {
-    [PERSIST_SILENTLY] = "",
-    [PERSIST_EXPRESSLY] = "Connection: keep-alive\r\n",
-    [PERSIST_NOT] = "Connection: close\r\n",
-};
-
-static const struct {
-    uint16_t status;
-    const char *reason;
-    const char *explanation; /* for the page that goes with it */
-} statuses[] = {
-    {200, "OK", ""},
-    {204, "No Content", ""},
-    {206, "Partial Content", ""},
-    {301, "Moved Permanently", "It is elsewhere."},
-    {304, "Not Modified", ""},
-    {400, "Bad Request", "The request breaks the rules of HTTP."},
-    {404, "Not Found", "There is nothing here."},
-    {405, "Method Not Allowed", "Only " ALLOWED_METHODS " are answered here."},
-    {408, "Request Timeout", "The request took too long to arrive."},
-    {412, "Precondition Failed", "The file is not the one that was expected."},
-    {413, "Content Too Large", "The request's body is too large."},
-    {414, "URI Too Long", "The request's address is too long."},
-    {416, "Range Not Satisfiable", "The file has no such bytes."},
-    {417, "Expectation Failed", "Only 100-continue can be expected."},
-    {431, "Request Header Fields Too Large", "The request's header is too large."},
-    {501, "Not Implemented", "This method is unknown."},
-    {503, "Service Unavailable", "There is no memory for an answer."},
-    {505, "HTTP Version Not Supported", "Only HTTP/1.0 and HTTP/1.1 are spoken here."},
-};
-
-#define STATUS_COUNT (sizeof(statuses) / sizeof(statuses[0]))
-
+/* The same as header_time(), for one look at it with each file that goes out. */
 static time_t current_s;
-static char current_date[DATE_BYTES + 1];
 
 static const char overload[] = "HTTP/1.1 503 Service Unavailable\r\n"
                                "Server: Talus\r\n"
@@ -76,49 +41,8 @@ static const char overload[] = "HTTP/1.1 503 Service Unavailable\r\n"
 
 void response_set_time(time_t now_s)
 {
-    if (now_s != current_s) {
-        current_s = now_s;
-        date_print(now_s, current_date);
-    }
-}
-
-time_t response_time(void)
-{
-    return current_s;
-}
-
-static unsigned status_index(uint16_t status)
-{
-    unsigned i = 0;
-
-    while (i < STATUS_COUNT && statuses[i].status != status) {
-        i++;
-    }
-    assert(i < STATUS_COUNT);
-    return i;
-}
-
-static void print_start(struct text *text, uint16_t status, enum persistence persistence)
-{
-    text_print(text, "HTTP/1.1 %u %s\r\nDate: %s\r\nServer: Talus\r\n%s", status,
-               statuses[status_index(status)].reason, current_date, connection_fields[persistence]);
-}
-
-static void print_validators(struct text *text, const struct resource *resource)
-{
-    char tag[TAG_TEXT_BYTES];
-    char date[DATE_BYTES + 1];
-
-    conditions_print_tag(resource, tag);
-    date_print(resource->mtime_s, date);
-    text_print(text, "Last-Modified: %s\r\nETag: %s\r\n", date, tag);
-}
-
-static void print_content_fields(struct text *text, const char *type, size_t bytes)
-{
-    text_print(text,
-               "Content-Type: %s\r\nContent-Length: %zu\r\nX-Content-Type-Options: nosniff\r\n",
-               type, bytes);
+    current_s = now_s;
+    header_set_time(now_s);
 }
 
 void response_make_overload(struct response *response)
@@ -149,16 +73,15 @@ static struct ready_response *make_ready(const struct resource *resource,
     bool is_inline = resource->content_bytes <= INLINE_CONTENT_MAX_BYTES;
     size_t inline_bytes = is_inline ? resource->content_bytes : 0;
 
-    print_start(&head, 200, persistence);
-    print_content_fields(&head, resource->type, resource->content_bytes);
-    print_validators(&head, resource);
+    header_add_start(&head, 200, persistence);
+    header_add_content(&head, resource->type, resource->content_bytes);
+    header_add_file(&head, resource);
     text_print(&head, "Accept-Ranges: bytes\r\n\r\n");
-    assert(current_date[0] != '\0'); /* response_set_time() has been called */
     if (!head.has_failed) {
         ready = malloc(sizeof(*ready) + head.bytes + inline_bytes);
     }
     if (ready != NULL) {
-        assert(memcmp(head.at, OK_START, strlen(OK_START)) == 0);
+        assert(memcmp(head.at, HEADER_OK_START, strlen(HEADER_OK_START)) == 0);
         ready->date_s = current_s;
         ready->head_bytes = head.bytes;
         ready->inline_bytes = inline_bytes;
@@ -181,7 +104,7 @@ static __attribute__((noinline)) struct ready_response *renew_ready(struct resou
         resource->ready[persistence] = ready;
     } else {
         ready->date_s = current_s;
-        memcpy(ready->text + strlen(OK_START), current_date, DATE_BYTES);
+        memcpy(ready->text + strlen(HEADER_OK_START), header_date(), DATE_BYTES);
     }
     return ready;
 }
@@ -219,50 +142,74 @@ static void make_whole_file(struct response *response, struct resource *resource
 
 /* --- Responses that are written for one request --- */
 
-/* A short page for people; `extra`: header fields that belong to this status. */
-static void make_message(struct response *response, uint16_t status, const char *extra,
-                         bool is_head, enum persistence persistence)
-{
-    struct text text = {0};
-    char room[512];
-    struct output page;
-    unsigned index = status_index(status);
+/* What such a response depends on. */
+struct asked {
+    const struct request *request;
+    const char *head;
+    unsigned site;
+    bool is_head;
+    enum persistence persistence;
+};
 
-    output_start(&page, room, sizeof(room));
-    format_append(&page,
-                  "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                  "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
-                  "<p><a href=\"/\">Talus</a></p>\n</html>\n",
-                  status, statuses[index].reason, status, statuses[index].reason,
-                  statuses[index].explanation);
-    assert(!output_is_cut(&page));
-    print_start(&text, status, persistence);
-    print_content_fields(&text, "text/html; charset=utf-8", page.length);
-    text_print(&text, "%s\r\n", extra);
-    if (!is_head) {
-        text_add(&text, page.text, page.length);
+static void add_message_page(struct text *page, uint16_t status)
+{
+    const char *reason = header_reason(status);
+
+    text_print(page,
+               "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+               "<title>%u %s</title>\n<h1>%u %s</h1>\n<p>%s</p>\n"
+               "<p><a href=\"/\">Talus</a></p>\n</html>\n",
+               status, reason, status, reason, header_explanation(status));
+}
+
+/* A short page for people, the site's own if it has one; `extra`: header fields that belong to this
+ * status. */
+static void make_message(struct response *response, uint16_t status, const char *extra,
+                         const struct asked *asked)
+{
+    const struct resource *own = rules_error_page(asked->site, status);
+    struct text text = {0}, page = {0};
+
+    if (own == NULL) {
+        add_message_page(&page, status);
+        text.has_failed = page.has_failed;
     }
+    header_add_start(&text, status, asked->persistence);
+    header_add_content(&text, own != NULL ? own->type : "text/html; charset=utf-8",
+                       own != NULL ? own->content_bytes : page.bytes);
+    text_print(&text, "%s\r\n", extra);
+    if (!asked->is_head && page.bytes > 0) {
+        text_add(&text, page.at, page.bytes);
+    }
+    text_release(&page);
     use_text(response, status, &text);
+    if (own != NULL && !asked->is_head && response->status == status && own->content_bytes > 0) {
+        response->body = own->content;
+        response->body_bytes = own->content_bytes;
+    }
 }
 
 void response_make_refusal(struct response *response, uint16_t status, bool is_head)
 {
+    const struct asked asked = {
+        .site = SITE_DEFAULT, .is_head = is_head, .persistence = PERSIST_NOT};
+
     assert(status >= 400);
-    make_message(response, status, "", is_head, PERSIST_NOT);
+    make_message(response, status, "", &asked);
 }
 
-static void make_page(struct response *response, const struct resource *resource, bool is_head,
-                      enum persistence persistence)
+static void make_page(struct response *response, const struct resource *resource,
+                      const struct asked *asked)
 {
     struct text text = {0};
     struct text page = {0};
 
     assert(resource->write_page != NULL);
     resource->write_page(&page);
-    print_start(&text, 200, persistence);
-    print_content_fields(&text, resource->type, page.bytes);
+    header_add_start(&text, 200, asked->persistence);
+    header_add_content(&text, resource->type, page.bytes);
     text_print(&text, "Cache-Control: no-store\r\n\r\n");
-    if (!is_head && page.bytes > 0) {
+    if (!asked->is_head && page.bytes > 0) {
         text_add(&text, page.at, page.bytes);
     }
     text.has_failed |= page.has_failed;
@@ -270,147 +217,224 @@ static void make_page(struct response *response, const struct resource *resource
     use_text(response, 200, &text);
 }
 
-static void make_not_modified(struct response *response, const struct resource *resource,
+static void make_not_modified(struct response *response, const struct resource *file,
                               enum persistence persistence)
 {
     struct text text = {0};
 
-    print_start(&text, 304, persistence);
-    print_validators(&text, resource);
+    header_add_start(&text, 304, persistence);
+    header_add_validators(&text, file);
     text_print(&text, "\r\n");
     use_text(response, 304, &text);
 }
 
-static void make_part(struct response *response, const struct resource *resource,
+static void make_part(struct response *response, const struct resource *file,
                       const struct byte_range *range, enum persistence persistence)
 {
     struct text text = {0};
 
-    assert(range->bytes >= 1 && range->first < resource->content_bytes &&
-           range->bytes <= resource->content_bytes - range->first);
-    print_start(&text, 206, persistence);
-    print_content_fields(&text, resource->type, range->bytes);
-    print_validators(&text, resource);
+    assert(range->bytes >= 1 && range->first < file->content_bytes &&
+           range->bytes <= file->content_bytes - range->first);
+    header_add_start(&text, 206, persistence);
+    header_add_content(&text, file->type, range->bytes);
+    header_add_file(&text, file);
     text_print(&text, "Content-Range: bytes %zu-%zu/%zu\r\n\r\n", range->first,
-               range->first + range->bytes - 1, resource->content_bytes);
+               range->first + range->bytes - 1, file->content_bytes);
     use_text(response, 206, &text);
     if (response->status == 206) {
-        response->body = resource->content + range->first;
+        response->body = file->content + range->first;
         response->body_bytes = range->bytes;
     }
 }
 
-static void make_conditional(struct response *response, const struct request *request,
-                             const char *head, struct resource *resource,
-                             enum persistence persistence)
+static void make_conditional(struct response *response, struct resource *file,
+                             const struct asked *asked)
 {
-    bool is_head = request->method == HTTP_HEAD;
-    struct byte_range range;
+    struct ranges ranges;
     char room[64];
     struct output content_range;
 
-    switch (conditions_evaluate(request, head, resource, &range)) {
+    switch (conditions_evaluate(asked->request, asked->head, file, &ranges)) {
     case OUTCOME_PART:
-        make_part(response, resource, &range, persistence);
+        if (ranges.count == 1) {
+            make_part(response, file, &ranges.at[0], asked->persistence);
+        } else {
+            multipart_make(response, file, &ranges, asked->persistence);
+        }
         break;
     case OUTCOME_NOT_MODIFIED:
-        make_not_modified(response, resource, persistence);
+        make_not_modified(response, file, asked->persistence);
         break;
     case OUTCOME_FAILED:
-        make_message(response, 412, "", is_head, persistence);
+        make_message(response, 412, "", asked);
         break;
     case OUTCOME_UNSATISFIABLE:
         output_start(&content_range, room, sizeof(room));
-        format_append(&content_range, "Content-Range: bytes */%zu\r\n", resource->content_bytes);
+        format_append(&content_range, "Content-Range: bytes */%zu\r\n", file->content_bytes);
         assert(!output_is_cut(&content_range));
-        make_message(response, 416, content_range.text, is_head, persistence);
+        make_message(response, 416, content_range.text, asked);
         break;
     case OUTCOME_WHOLE:
-        make_whole_file(response, resource, is_head, persistence);
+        make_whole_file(response, file, asked->is_head, asked->persistence);
         break;
     }
 }
 
+static void add_query(struct text *location, const struct asked *asked)
+{
+    const char *target = asked->head + asked->request->target.offset;
+    const char *query = memchr(target, '?', asked->request->target.bytes);
+
+    if (query != NULL) {
+        text_add(location, query, asked->request->target.bytes - (size_t)(query - target));
+    }
+}
+
+/* The client is sent to `location`, which is not kept. */
+static void make_redirection(struct response *response, uint16_t status, struct text *location,
+                             const struct asked *asked)
+{
+    text_print(location, "\r\n");
+    if (location->has_failed) {
+        response_make_overload(response);
+    } else {
+        make_message(response, status, location->at, asked);
+    }
+    text_release(location);
+}
+
 /* The same path with a slash. Written from the path as it was found, because that has one slash
  * at its start: "//name" would send the client to another host. */
-static void make_redirection(struct response *response, const struct request *request,
-                             const char *head, const struct resource *resource, bool is_head,
-                             enum persistence persistence)
+static void make_folder(struct response *response, const struct resource *folder,
+                        const struct asked *asked)
 {
-    /* An escape makes three bytes of one. */
-    static char room[3 * REQUEST_TARGET_MAX_BYTES + 64];
-    struct output location;
-    const char *target = head + request->target.offset;
-    const char *query = memchr(target, '?', request->target.bytes);
+    struct text location = {0};
 
-    output_start(&location, room, sizeof(room));
-    output_append_string(&location, "Location: ");
-    for (const char *at = resource->path; *at != '\0'; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte <= ' ' || byte >= 127 || strchr("\"#%<>?\\^`{|}", byte) != NULL) {
-            format_append(&location, "%%%02X", byte);
-        } else {
-            output_append(&location, at, 1);
+    text_print(&location, "Location: ");
+    text_add_encoded(&location, folder->path, folder->path_bytes);
+    text_print(&location, "/");
+    add_query(&location, asked);
+    make_redirection(response, 301, &location, asked);
+}
+
+/* As httpd.cfg says. What its star stands for begins without a slash: a doubled one would send the
+ * client to another host. */
+static void make_moved(struct response *response, const struct setting *redirect, const char *path,
+                       size_t bytes, const struct asked *asked)
+{
+    const char *to = redirect->value;
+    size_t to_bytes = strlen(to);
+    struct text location = {0};
+
+    text_print(&location, "Location: ");
+    if (to[to_bytes - 1] == '*') {
+        size_t rest = strlen(redirect->pattern) - 1;
+        while (rest < bytes && path[rest] == '/') {
+            rest++;
         }
+        text_add(&location, to, to_bytes - 1);
+        text_add_encoded(&location, path + rest, bytes - rest);
+    } else {
+        text_add(&location, to, to_bytes);
     }
-    output_append_string(&location, "/");
-    if (query != NULL) {
-        output_append(&location, query, request->target.bytes - (size_t)(query - target));
+    if (strpbrk(to, "?#") == NULL) {
+        add_query(&location, asked);
     }
-    output_append_string(&location, "\r\n");
-    assert(!output_is_cut(&location));
-    make_message(response, 301, location.text, is_head, persistence);
+    make_redirection(response, redirect->status, &location, asked);
 }
 
 static void make_options(struct response *response, enum persistence persistence)
 {
     struct text text = {0};
 
-    print_start(&text, 204, persistence);
-    text_print(&text, "Allow: " ALLOWED_METHODS "\r\n\r\n");
+    header_add_start(&text, 204, persistence);
+    text_print(&text, "Allow: " HEADER_ALLOWED_METHODS "\r\n\r\n");
     use_text(response, 204, &text);
 }
 
-/* All but a file that goes out whole. */
-static __attribute__((noinline)) void
-make_otherwise(struct response *response, const struct request *request, const char *head,
-               int error, struct resource *resource, enum persistence persistence)
+/* Which host's: the target's, if it names one (RFC 9112 3.2.2), or that of Host. */
+static unsigned find_site(const struct request *request, const char *head)
 {
-    bool is_head = request->method == HTTP_HEAD;
+    const struct request_span *host = &request->values[FIELD_HOST];
+    size_t bytes;
+    const char *authority =
+        path_authority(head + request->target.offset, request->target.bytes, &bytes);
 
-    if (error == -EINVAL) {
-        make_message(response, 400, "", is_head, persistence);
-    } else if (error != 0 || resource == NULL) {
-        make_message(response, 404, "", is_head, persistence);
-    } else if (resource->kind == RESOURCE_PAGE) {
-        make_page(response, resource, is_head, persistence);
-    } else if (resource->kind == RESOURCE_FOLDER) {
-        make_redirection(response, request, head, resource, is_head, persistence);
-    } else {
-        make_conditional(response, request, head, resource, persistence);
+    if (authority != NULL) {
+        return rules_site_of_host(authority, bytes);
     }
+    return request_has(request, FIELD_HOST) ? rules_site_of_host(head + host->offset, host->bytes)
+                                            : SITE_DEFAULT;
 }
 
-/*
- * By a request's target. Returns 0, and *resource is NULL if there is nothing; or an error of
- * path_decode(). What is found as it stands is not decoded: a path of the site has no segment "..",
- * and one that is plain is what a target of the same characters is decoded to.
- */
-static int find_resource(const char *target, size_t bytes, struct resource **resource)
+static struct resource *choose_encoding(struct resource *file, const struct asked *asked)
+{
+    const struct request_span *value = &asked->request->values[FIELD_ACCEPT_ENCODING];
+
+    return request_has(asked->request, FIELD_ACCEPT_ENCODING)
+               ? encoding_choose(file, asked->head + value->offset, value->bytes)
+               : file;
+}
+
+/* As response_make(). */
+static struct resource *make_file(struct response *response, struct resource *file,
+                                  const struct asked *asked)
+{
+    file = choose_encoding(file, asked);
+    if ((asked->request->present & FIELDS_OF_CONDITIONS) != 0) {
+        make_conditional(response, file, asked);
+        return NULL;
+    }
+    make_whole_file(response, file, asked->is_head, asked->persistence);
+    return asked->is_head ? NULL : file;
+}
+
+/* As response_make(), for a path of this site; NULL: there is nothing. */
+static struct resource *make_resource(struct response *response, struct resource *resource,
+                                      const char *path, size_t bytes, const struct asked *asked)
+{
+    const struct setting *redirect =
+        resource == NULL ? rules_redirect(asked->site, path, bytes) : NULL;
+
+    if (redirect != NULL) {
+        make_moved(response, redirect, path, bytes, asked);
+    } else if (resource == NULL) {
+        make_message(response, 404, "", asked);
+    } else if (resource->kind == RESOURCE_PAGE) {
+        make_page(response, resource, asked);
+    } else if (resource->kind == RESOURCE_FOLDER) {
+        make_folder(response, resource, asked);
+    } else if (resource->kind == RESOURCE_MOVED) {
+        make_moved(response, resource->redirect, path, bytes, asked);
+    } else {
+        return make_file(response, resource, asked);
+    }
+    return NULL;
+}
+
+/* All but a file that goes out whole, found without decoding. As response_make(). */
+static __attribute__((noinline)) struct resource *make_otherwise(struct response *response,
+                                                                 const struct request *request,
+                                                                 const char *head,
+                                                                 enum persistence persistence)
 {
     static char path[REQUEST_TARGET_MAX_BYTES + 1];
+    const struct asked asked = {
+        .request = request,
+        .head = head,
+        .site = site_has_hosts() ? find_site(request, head) : SITE_DEFAULT,
+        .is_head = request->method == HTTP_HEAD,
+        .persistence = persistence,
+    };
 
-    *resource = site_find(target, bytes);
-    if (*resource != NULL && (*resource)->is_plain) {
-        return 0;
+    check(request->target.bytes <= REQUEST_TARGET_MAX_BYTES);
+    int bytes = path_decode(head + request->target.offset, request->target.bytes, path);
+    if (bytes < 0) {
+        make_message(response, bytes == -EINVAL ? 400 : 404, "", &asked);
+        return NULL;
     }
-    check(bytes <= REQUEST_TARGET_MAX_BYTES);
-    int path_bytes = path_decode(target, bytes, path);
-    if (path_bytes < 0) {
-        return path_bytes;
-    }
-    *resource = site_find(path, (size_t)path_bytes);
-    return 0;
+    return make_resource(response, site_find_in(asked.site, path, (size_t)bytes), path,
+                         (size_t)bytes, &asked);
 }
 
 const char *response_text(struct resource *file, enum persistence persistence, size_t *bytes,
@@ -432,37 +456,49 @@ void response_make_file(struct response *response, struct resource *file,
     make_whole_file(response, file, false, persistence);
 }
 
-/* As response_make(). */
+/*
+ * As response_make(). What is found as it stands is not decoded: a path of the site has no segment
+ * "..", and one that is plain is what a target of the same characters is decoded to.
+ */
 static struct resource *make_for_path(struct response *response, const struct request *request,
                                       const char *head, enum persistence persistence)
 {
-    bool is_head = request->method == HTTP_HEAD;
-    struct resource *resource;
-    int error = find_resource(head + request->target.offset, request->target.bytes, &resource);
+    struct resource *resource = site_find(head + request->target.offset, request->target.bytes);
 
-    if (error == 0 && resource != NULL && resource->kind == RESOURCE_FILE &&
-        (request->present & REQUEST_CONDITIONS) == 0) {
+    if (resource != NULL && resource->is_plain && resource->kind == RESOURCE_FILE &&
+        (request->present & resource->varies) == 0) {
+        bool is_head = request->method == HTTP_HEAD;
+
         make_whole_file(response, resource, is_head, persistence);
         return is_head ? NULL : resource;
     }
-    make_otherwise(response, request, head, error, resource, persistence);
-    return NULL;
+    return make_otherwise(response, request, head, persistence);
+}
+
+static __attribute__((noinline)) void make_without_path(struct response *response,
+                                                        const struct request *request,
+                                                        const char *head,
+                                                        enum persistence persistence)
+{
+    const struct asked asked = {.request = request,
+                                .head = head,
+                                .site = site_has_hosts() ? find_site(request, head) : SITE_DEFAULT,
+                                .persistence = persistence};
+
+    if (request->method == HTTP_OPTIONS) {
+        make_options(response, persistence);
+    } else {
+        make_message(response, 405, "Allow: " HEADER_ALLOWED_METHODS "\r\n", &asked);
+    }
 }
 
 struct resource *response_make(struct response *response, const struct request *request,
                                const char *head, enum persistence persistence)
 {
     check(request->is_complete && persistence < PERSISTENCE_COUNT);
-    switch (request->method) {
-    case HTTP_GET:
-    case HTTP_HEAD:
+    if (request->method == HTTP_GET || request->method == HTTP_HEAD) {
         return make_for_path(response, request, head, persistence);
-    case HTTP_OPTIONS:
-        make_options(response, persistence);
-        break;
-    default:
-        make_message(response, 405, "Allow: " ALLOWED_METHODS "\r\n", false, persistence);
-        break;
     }
+    make_without_path(response, request, head, persistence);
     return NULL;
 }

@@ -20,19 +20,19 @@ struct response {
     uint16_t status;
     const char *head;
     size_t head_bytes;
-    const uint8_t *body; /* lies in a mapped archive or in `owned` */
+    const uint8_t *body; /* lies in a mapped archive, or is kept for ever; NULL: multipart.h */
     size_t body_bytes;
     void *owned; /* to be freed when all is sent; NULL: head is shared and may change later */
 };
 
 /* The second that Date tells from here on. */
 void response_set_time(time_t now_s);
-time_t response_time(void);
 
 /*
  * The answer to a request whose head is at `head`. Never fails: without memory it is 503.
  *
- * Returns the file if response_make_file() is what a request of the same head gets, else NULL.
+ * Returns the file, perhaps an encoded one, if response_make_file() is what a request of the same
+ * head gets, else NULL.
  */
 struct resource *response_make(struct response *response, const struct request *request,
                                const char *head, enum persistence persistence);

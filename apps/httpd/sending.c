@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apps/httpd/check.h"
+#include "apps/httpd/multipart.h"
 #include "libc/core/base.h"
 
 /* Linux has neither: there our end of the connection goes alone, by shutdown() or close(). */
@@ -58,6 +59,16 @@ static __attribute__((noinline)) ssize_t send_both(int fd, const char *head, siz
     return sendmsg(fd, &message, flags);
 }
 
+static __attribute__((noinline)) ssize_t send_parts(int fd, const struct response *response,
+                                                    int flags)
+{
+    struct iovec pieces[MULTIPART_PIECES_MAX];
+    const struct msghdr message = {.msg_iov = pieces,
+                                   .msg_iovlen = multipart_pieces(response, pieces)};
+
+    return sendmsg(fd, &message, flags);
+}
+
 static inline void close_sent(int *fd)
 {
     if (MSG_CLOSE == 0) {
@@ -75,7 +86,9 @@ void sending_note(struct response *response, size_t sent)
     response->head += of_head;
     response->head_bytes -= of_head;
     if (of_body > 0) { /* a response without body has no pointer to it */
-        response->body += of_body;
+        if (!multipart_is(response)) {
+            response->body += of_body;
+        }
         response->body_bytes -= of_body;
     }
 }
@@ -85,10 +98,11 @@ int sending_response(int *fd, struct response *response, enum sending_end end)
     const int flags = flags_of(end);
 
     while (response->head_bytes + response->body_bytes > 0) {
-        ssize_t sent = response->body_bytes == 0
-                           ? send(*fd, response->head, response->head_bytes, flags)
-                           : send_both(*fd, response->head, response->head_bytes, response->body,
-                                       response->body_bytes, flags);
+        ssize_t sent =
+            response->body_bytes == 0 ? send(*fd, response->head, response->head_bytes, flags)
+            : multipart_is(response)  ? send_parts(*fd, response, flags)
+                                      : send_both(*fd, response->head, response->head_bytes,
+                                                  response->body, response->body_bytes, flags);
         if (sent < 0) {
             return errno == EAGAIN && own_head(response) ? 0 : -1;
         }

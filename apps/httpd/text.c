@@ -88,6 +88,18 @@ void text_add_escaped(struct text *text, const char *bytes, size_t count)
     }
 }
 
+void text_add_encoded(struct text *text, const char *path, size_t bytes)
+{
+    for (const char *at = path; at < path + bytes; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte <= ' ' || byte >= 127 || strchr("\"#%<>?\\^`{|}", byte) != NULL) {
+            text_print(text, "%%%02X", byte);
+        } else {
+            text_add(text, at, 1);
+        }
+    }
+}
+
 bool text_add_file(struct text *text, const char *path, bool is_escaped)
 {
     char part[1024];

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/request.c */
-/* sources: apps/httpd/repeat.c apps/httpd/kept.c apps/httpd/sending.c apps/httpd/known.c apps/httpd/path.c */
-/* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
-/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
+/* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/repeat.c */
+/* sources: apps/httpd/kept.c apps/httpd/sending.c apps/httpd/known.c */
+/* sources: apps/httpd/request.c apps/httpd/conditions.c apps/httpd/ranges.c apps/httpd/response.c */
+/* sources: apps/httpd/multipart.c */
+/* sources: apps/httpd/site.c apps/httpd/archive.c apps/httpd/tag.c apps/httpd/encoding.c apps/httpd/settings.c */
+/* sources: apps/httpd/settings_lookup.c apps/httpd/rules.c apps/httpd/listing.c apps/httpd/mime.c apps/httpd/tar.c */
+/* sources: apps/httpd/text.c apps/httpd/date.c apps/httpd/authority.c apps/httpd/path.c apps/httpd/header.c */
 /* flags: -D_GNU_SOURCE -Dsendmsg=fake_sendmsg -Dsend=fake_send -DMSG_EOF=0x200 -DMSG_CLOSE=0x400 -Drecv=fake_recv -Dclose=fake_close -Dshutdown=fake_shutdown */
 /* flags: -Depoll_ctl=fake_epoll_ctl -Dopen=fake_open -Dfstat=fake_fstat -Dmmap=fake_mmap */
 /* library: llhttp */
@@ -21,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "apps/httpd/archive.h"
 #include "apps/httpd/client.h"
 #include "apps/httpd/host.h"
 #include "apps/httpd/kept.h"
@@ -325,7 +329,7 @@ void fuzz_one(const uint8_t *bytes, size_t count)
     }
     client_start(EPOLL_FD, CLIENT_IDLE_S);
     response_set_time(NOW_S);
-    FUZZ_CHECK(site_add_archive("archive") == 7);
+    FUZZ_CHECK(archive_add("archive") == 7);
     site_add_page("/page", "text/plain", write_page);
     serve(input.at, input.left, &plan, &sent[0]);
     serve(input.at, input.left, &at_once, &sent[1]);

@@ -45,6 +45,11 @@ void host_count_turned_away(void)
     /* Likewise; main.c writes a line when it begins and when it ends. */
 }
 
+void host_count_wrong_lines(unsigned count)
+{
+    (void)count; /* each of them has been told on standard error */
+}
+
 void host_note_refusal(unsigned status)
 {
     (void)status; /* Linux has no log of such detail */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/request.c apps/httpd/path.c apps/httpd/conditions.c apps/httpd/response.c */
-/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c apps/httpd/date.c */
-/* sources: apps/httpd/authority.c apps/httpd/pages.c */
+/* sources: apps/httpd/request.c apps/httpd/conditions.c apps/httpd/ranges.c apps/httpd/response.c */
+/* sources: apps/httpd/multipart.c */
 /* sources: tests/unit/world/http_archive.c */
 /* library: llhttp */
 /* flags: -D_GNU_SOURCE -Drealloc=limited_realloc -Dmalloc=limited_malloc -Dcalloc=limited_calloc */
@@ -21,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "apps/httpd/archive.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/response.h"
 #include "apps/httpd/site.h"
@@ -100,13 +100,13 @@ static void an_archive_that_cannot_be_read_adds_nothing(void **state)
     char block[512];
 
     (void)state;
-    assert_int_equal(site_add_archive("/tmp/no/such/file"), -1);
+    assert_int_equal(archive_add("/tmp/no/such/file"), -1);
     assert_int_equal(errno, ENOENT);
-    assert_int_equal(site_add_archive(name), -1); /* empty: nothing can be mapped */
+    assert_int_equal(archive_add(name), -1); /* empty: nothing can be mapped */
     memset(block, 'x', sizeof(block));
     assert_int_equal(write(fd, block, sizeof(block)), sizeof(block));
     close(fd);
-    assert_int_equal(site_add_archive(name), 0);
+    assert_int_equal(archive_add(name), 0);
     unlink(name);
     assert_nothing("/");
 }

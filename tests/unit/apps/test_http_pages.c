@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/pages.c apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
+/* sources: apps/httpd/pages.c */
 /* sources: tests/unit/world/http_archive.c */
 /* flags: -D_GNU_SOURCE */
 /*

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+/* sources: apps/httpd/site.c apps/httpd/archive.c apps/httpd/tag.c apps/httpd/encoding.c apps/httpd/settings.c */
+/* sources: apps/httpd/settings_lookup.c apps/httpd/rules.c apps/httpd/listing.c apps/httpd/mime.c apps/httpd/tar.c */
+/* sources: apps/httpd/text.c apps/httpd/date.c apps/httpd/authority.c apps/httpd/path.c apps/httpd/header.c */
 /*
  * Tar archives for unit tests: see http_archive.h.
  */
@@ -14,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "apps/httpd/site.h"
+#include "apps/httpd/archive.h"
 
 #define BLOCK 512u
 
@@ -47,7 +50,7 @@ void add_text(const char *name, const char *content)
     add_file(name, content, strlen(content));
 }
 
-int finish_archive(void)
+static int finish(int (*add)(const char *file_name))
 {
     char name[] = "/tmp/test_http_files.XXXXXX";
     int fd = mkstemp(name);
@@ -57,8 +60,18 @@ int finish_archive(void)
     assert_int_equal(write(fd, archive, archive_bytes + 2 * BLOCK), archive_bytes + 2 * BLOCK);
     close(fd);
     archive_bytes = 0;
-    int count = site_add_archive(name);
+    int count = add(name);
 
     unlink(name);
     return count;
+}
+
+int finish_archive(void)
+{
+    return finish(archive_add);
+}
+
+int finish_root(void)
+{
+    return finish(archive_add_root);
 }

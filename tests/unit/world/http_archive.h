@@ -11,3 +11,5 @@ void add_file(const char *name, const char *content, size_t bytes);
 void add_text(const char *name, const char *content);
 /* Returns how many files the site took; the next archive begins empty. */
 int finish_archive(void);
+/* The same for the root: its httpd.cfg is obeyed. Once. */
+int finish_root(void);

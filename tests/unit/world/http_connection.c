@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/request.c */
-/* sources: apps/httpd/repeat.c apps/httpd/kept.c apps/httpd/sending.c apps/httpd/known.c apps/httpd/path.c */
-/* sources: apps/httpd/authority.c apps/httpd/conditions.c apps/httpd/date.c apps/httpd/response.c */
-/* sources: apps/httpd/site.c apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c */
+/* sources: apps/httpd/client.c apps/httpd/waiting.c apps/httpd/work.c apps/httpd/repeat.c */
+/* sources: apps/httpd/kept.c apps/httpd/sending.c apps/httpd/known.c */
+/* sources: apps/httpd/request.c apps/httpd/conditions.c apps/httpd/ranges.c apps/httpd/response.c */
+/* sources: apps/httpd/multipart.c */
+/* sources: apps/httpd/site.c apps/httpd/archive.c apps/httpd/tag.c apps/httpd/encoding.c apps/httpd/settings.c */
+/* sources: apps/httpd/settings_lookup.c apps/httpd/rules.c apps/httpd/listing.c apps/httpd/mime.c apps/httpd/tar.c */
+/* sources: apps/httpd/text.c apps/httpd/date.c apps/httpd/authority.c apps/httpd/path.c apps/httpd/header.c */
 /* sources: tests/unit/world/http_archive.c */
 /*
  * A client of httpd for unit tests: see http_connection.h.
