@@ -124,6 +124,12 @@ LAUNCH = qemu/launch --qemu $(QEMU_BIN) --kernel $(BUILD)/talus.elf --smp $(SMP)
 run: $(BUILD)/talus.elf $(QEMU_BIN) ## boot in QEMU: SMP=4 MEM=1G PORT=8080 ROOT=dir APPEND=words PCAP=file
 	$(Q)$(LAUNCH)
 
+SWAMP ?= -k -c 32 -d 5 /4b
+
+swamp: $(BUILD)/talus.elf $(QEMU_BIN) ## two machines on one wire, one loads the other: SWAMP='-k -c 32 -d 5 /4b'
+	$(Q)qemu/swamp --qemu $(QEMU_BIN) --kernel $(BUILD)/talus.elf --smp $(SMP) --mem $(MEM) --kvm $(KVM) \
+	    --append '$(APPEND)' $(if $(ROOT),--root '$(ROOT)') $(if $(PCAP),--pcap '$(PCAP)') -- $(SWAMP)
+
 debug: $(BUILD)/talus.elf $(QEMU_BIN) ## the same, stopped until gdb attaches (make gdb)
 	$(Q)$(LAUNCH) --debug
 
@@ -144,4 +150,4 @@ format: ## lay out the C sources as .clang-format says
 	$(Q)echo clang-format | qemu/install-packages -
 	$(Q)clang-format -i $$(git ls-files '*.c' '*.h' | grep -v '^qemu/')
 
-.PHONY: build run debug gdb clean distclean help format FORCE
+.PHONY: build run swamp debug gdb clean distclean help format FORCE

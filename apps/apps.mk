@@ -33,6 +33,15 @@ $(HTTPD_OBJECTS): | $(LLHTTP)/llhttp.c
 $(BUILD)/obj/apps/httpd/main.c.o: CFLAGS += -Dmain=httpd_main
 $(BUILD)/obj/apps/echo/main.c.o:  CFLAGS += -Dmain=echo_main
 
+# --- webswamp ---
+
+WEBSWAMP_SOURCES := $(wildcard apps/webswamp/*.c)
+WEBSWAMP_OBJECTS := $(WEBSWAMP_SOURCES:%=$(BUILD)/obj/%.o)
+
+$(WEBSWAMP_OBJECTS): CFLAGS += $(LLHTTP_FLAGS)
+$(WEBSWAMP_OBJECTS): | $(LLHTTP)/llhttp.c
+$(BUILD)/obj/apps/webswamp/main.c.o: CFLAGS += -Dmain=webswamp_main
+
 # --- httpd for Linux: the same sources, the host's headers and libraries ---
 
 LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
@@ -48,6 +57,19 @@ $(BUILD)/linux/httpd-asan: LINUX_CFLAGS += -fsanitize=address,undefined -fno-san
 $(BUILD)/linux/httpd $(BUILD)/linux/httpd-asan: %: $(LINUX_HTTPD_SOURCES) $(LINUX_HTTPD_HEADERS) $$(another_command)
 	$(keep_command)
 	$(Q)$(COMMAND) $(LINUX_HTTPD_SOURCES) -o $@
+
+# --- webswamp for Linux, likewise ---
+
+LINUX_WEBSWAMP_SOURCES := $(filter-out apps/webswamp/host_talus.c,$(WEBSWAMP_SOURCES)) \
+                          $(wildcard apps/webswamp/linux/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%) \
+                          $(addprefix libc/core/,address.c assert.c format.c numbers.c output.c)
+LINUX_WEBSWAMP_HEADERS := $(wildcard apps/webswamp/*.h libc/core/*.h)
+
+$(BUILD)/linux/webswamp-asan: LINUX_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -DTALUS_SLOW_CHECKS
+
+$(BUILD)/linux/webswamp $(BUILD)/linux/webswamp-asan: %: $(LINUX_WEBSWAMP_SOURCES) $(LINUX_WEBSWAMP_HEADERS) $$(another_command)
+	$(keep_command)
+	$(Q)$(COMMAND) $(LINUX_WEBSWAMP_SOURCES) -o $@
 
 # --- The built-in web root: www/ and the files that benchmarks ask for ---
 
