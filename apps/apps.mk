@@ -48,7 +48,7 @@ LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
 LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c apps/httpd/durations.c,$(HTTPD_SOURCES)) \
                        $(wildcard apps/httpd/linux/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
 # Of libc/core what the host has not; it depends on no node.
-LINUX_HTTPD_SOURCES += $(addprefix libc/core/,assert.c format.c numbers.c output.c)
+LINUX_HTTPD_SOURCES += $(addprefix libc/core/,assert.c format.c numbers.c output.c tar.c)
 LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h libc/core/*.h)
 
 $(BUILD)/linux/%: COMMAND = $(HOST_CC) $(LINUX_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)

@@ -7,6 +7,7 @@
 #include "kernel/base.h"
 #include "kernel/message/message.h"
 #include "libc/core/node_set.h"
+#include "net/name_messages.h"
 
 /* A received frame whose owner is another TS (design 4, Steering). The frame follows. */
 struct forward_frame {
@@ -126,6 +127,6 @@ struct dhcp_lease {
     uint32_t lease_s;    /* UINT32_MAX: for ever */
     uint32_t renew_s;
     uint32_t rebind_s;
-    uint32_t age_s; /* what has passed of them */
-    uint32_t reserved;
+    uint32_t age_s;                         /* what has passed of them */
+    uint32_t name_servers[NAME_SERVER_MAX]; /* 0: none */
 };

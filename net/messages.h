@@ -24,6 +24,7 @@
 #include "net/datagram_messages.h"
 #include "net/forward_messages.h"
 #include "net/frame_messages.h"
+#include "net/name_messages.h"
 
 /* clang-format off: a table */
 /*   type                  struct                 from to */
@@ -70,7 +71,8 @@
     X(OPEN_CONNECTION, open_connection, APP, TS)                                                   \
     X(CONNECTION_OPENED, connection_opened, TS, APP)                                               \
     DATAGRAM_MESSAGE_TABLE(X)                                                                      \
-    FORWARD_MESSAGE_TABLE(X)
+    FORWARD_MESSAGE_TABLE(X)                                                                       \
+    NAME_MESSAGE_TABLE(X)
 /* clang-format on */
 
 enum net_message_type {

@@ -33,7 +33,8 @@ MAY_USE = {
     "net/streams": {"net", "drivers/nic"} | GROUND,
     "net/datagrams": {"net", "drivers/nic"} | GROUND,
     "net/forward": {"net"} | GROUND,
-    "libc/posix": {"net/streams", "net/datagrams", "net", "drivers/nic"} | GROUND,
+    "net/names": {"net", "drivers/nic"} | GROUND,
+    "libc/posix": {"net/streams", "net/datagrams", "net/names", "net", "drivers/nic"} | GROUND,
     "apps": {"libc/posix", "net/forward", "net", "drivers", "drivers/nic", "drivers/acpi", "drivers/console"}
             | GROUND,
 }

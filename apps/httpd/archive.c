@@ -21,10 +21,11 @@
 #include "apps/httpd/settings.h"
 #include "apps/httpd/site.h"
 #include "apps/httpd/tag.h"
-#include "apps/httpd/tar.h"
+#include "libc/core/tar.h"
 
 #define INDEX_NAME    "index.html"
 #define SETTINGS_PATH "/httpd.cfg"
+#define MACHINES_PATH "/etc/hosts"
 
 static unsigned archive_count;
 
@@ -104,6 +105,12 @@ static bool is_settings(const char *path, size_t bytes)
            memcmp(path, SETTINGS_PATH, strlen(SETTINGS_PATH)) == 0;
 }
 
+/* The machine reads it (libc/posix/hosts.c): it may name what is nobody else's affair. */
+static bool is_machines(const char *path, size_t bytes)
+{
+    return bytes == strlen(MACHINES_PATH) && memcmp(path, MACHINES_PATH, bytes) == 0;
+}
+
 /* False if it goes nowhere. */
 static bool find_place(struct place *place, struct settings *settings, const char *path,
                        size_t bytes)
@@ -115,7 +122,7 @@ static bool find_place(struct place *place, struct settings *settings, const cha
     place->path = path + prefix_bytes;
     place->bytes = bytes - prefix_bytes;
     return place->site != SETTINGS_NO_SITE && !is_settings(path, bytes) &&
-           !is_settings(place->path, place->bytes);
+           !is_settings(place->path, place->bytes) && !is_machines(path, bytes);
 }
 
 static int add_entries(const char *file_name, struct settings *settings, const void *archive,

@@ -12,6 +12,7 @@
 #include "apps/httpd/fields.h"
 #include "apps/httpd/tag.h"
 #include "libc/core/bytes.h"
+#include "libc/core/tar.h"
 
 #define TABLE_START_COUNT 64u
 

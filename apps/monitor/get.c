@@ -5,8 +5,8 @@
  */
 #include "apps/monitor/get.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,20 +20,31 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
-#include "libc/core/address.h"
-#include "libc/core/bytes.h"
 #include "libc/core/format.h"
 #include "libc/core/numbers.h"
 #include "net/configuration.h"
+#include "net/domain_name.h"
 
 #define SCHEME       "http://"
 #define PORT_DEFAULT 80u
 #define COUNT_MAX    1000000u
 
-/* Asked on both sides: the path is one word, which ends. */
-static bool is_possible(const struct get_order *order)
+/* What may stand in a URL as its host: an address or a name, neither of which ends with the text.
+ */
+struct host {
+    const char *text;
+    size_t bytes;
+};
+
+/* Asked on both sides: the path is one word, which ends, and the host can be one. */
+static bool is_possible(const struct get_order *order, struct host host,
+                        char name[DOMAIN_NAME_BYTES])
 {
     size_t bytes = 0;
+
+    if (!domain_name_copy(name, host.text, host.bytes)) {
+        return false;
+    }
 
     while (bytes < sizeof(order->path) && order->path[bytes] > ' ' && order->path[bytes] <= '~') {
         bytes++;
@@ -45,7 +56,7 @@ static bool is_possible(const struct get_order *order)
 /* --- As the node with the console --- */
 
 /* What stands behind it; NULL: that is no such URL. */
-static const char *parse_url(const char *text, struct get_order *order)
+static const char *parse_url(const char *text, struct get_order *order, struct host *host)
 {
     uint64_t port = PORT_DEFAULT;
     size_t path_bytes;
@@ -53,10 +64,9 @@ static const char *parse_url(const char *text, struct get_order *order)
     if (text == NULL || strncmp(text, SCHEME, strlen(SCHEME)) != 0) {
         return NULL;
     }
-    text = address_parse_ipv4(text + strlen(SCHEME), &order->address);
-    if (text == NULL) {
-        return NULL;
-    }
+    host->text = text + strlen(SCHEME);
+    host->bytes = strcspn(host->text, ":/ ");
+    text = host->text + host->bytes;
     if (*text == ':') {
         text++;
         if (number_take(&text, text + strlen(text), 10, UINT16_MAX, &port) != 0) {
@@ -73,9 +83,9 @@ static const char *parse_url(const char *text, struct get_order *order)
     return text + strspn(text, " ");
 }
 
-static bool parse_order(const char *argument, struct get_order *order)
+static bool parse_order(const char *argument, struct get_order *order, struct host *host)
 {
-    const char *rest = parse_url(argument, order);
+    const char *rest = parse_url(argument, order, host);
     uint64_t count = 1;
 
     if (rest == NULL ||
@@ -86,31 +96,40 @@ static bool parse_order(const char *argument, struct get_order *order)
     return true;
 }
 
+static bool send_order(node_id_t node, const struct get_order *order, const char *name)
+{
+    size_t name_bytes = strlen(name);
+    struct get_order *message =
+        message_reserve_payload(node, MESSAGE_GET, sizeof(*message), name_bytes);
+
+    if (message == NULL) {
+        return false;
+    }
+    message->count = order->count;
+    message->port = order->port;
+    memcpy(message->path, order->path, sizeof(message->path));
+    memcpy(message + 1, name, name_bytes);
+    message_publish();
+    return true;
+}
+
 void get_command(const char *argument)
 {
     const struct configuration *configuration = configuration_current();
     struct get_order order = {.count = 1};
+    char name[DOMAIN_NAME_BYTES];
     unsigned told_count = 0;
+    struct host host;
 
-    if (!parse_order(argument, &order) || !is_possible(&order)) {
-        monitor_print("get http://ADDRESS[:PORT]/PATH [COUNT], a path of less than %u characters\n",
+    if (!parse_order(argument, &order, &host) || !is_possible(&order, host, name)) {
+        monitor_print("get http://HOST[:PORT]/PATH [COUNT], a path of less than %u characters\n",
                       (unsigned)sizeof(order.path));
         return;
     }
     for (unsigned i = 0; i < configuration->application_count; i++) {
         node_id_t node = configuration->applications[i];
-        struct get_order *message;
 
-        if (status_node_state(node) != NODE_RUNNING) {
-            continue;
-        }
-        message = message_reserve_posted(node, MESSAGE_GET, sizeof(*message));
-        message->address = order.address;
-        message->count = order.count;
-        message->port = order.port;
-        memcpy(message->path, order.path, sizeof(message->path));
-        message_publish();
-        told_count++;
+        told_count += status_node_state(node) == NODE_RUNNING && send_order(node, &order, name);
     }
     monitor_print("%u nodes are told\n", told_count);
 }
@@ -119,8 +138,9 @@ void get_command(const char *argument)
 
 static struct {
     struct get_order order; /* one at a time */
+    char name[DOMAIN_NAME_BYTES];
     bool is_running;
-    char url[sizeof(SCHEME) + ADDRESS_IPV4_TEXT_BYTES + sizeof(":65535") + GET_PATH_BYTES];
+    char url[sizeof(SCHEME) + DOMAIN_NAME_BYTES + sizeof(":65535") + GET_PATH_BYTES];
 } running;
 
 /* Whether it is the beginning of one that has the page. */
@@ -149,20 +169,17 @@ static ssize_t read_answer(int fd)
     return part < 0 ? -errno : total != 0 ? total : -EPROTO;
 }
 
-static ssize_t ask(int fd)
+static ssize_t ask(int fd, const struct addrinfo *server)
 {
-    struct sockaddr_in server = {.sin_family = AF_INET,
-                                 .sin_port = htons(running.order.port),
-                                 .sin_addr.s_addr = running.order.address};
-    char request[GET_PATH_BYTES + 64];
+    char request[GET_PATH_BYTES + DOMAIN_NAME_BYTES + 64];
     size_t bytes;
 
-    if (connect(fd, (const struct sockaddr *)&server, sizeof(server)) != 0) {
+    if (connect(fd, server->ai_addr, server->ai_addrlen) != 0) {
         return -errno;
     }
     (void)format_text(request, sizeof(request),
-                      "GET %s HTTP/1.1\r\nHost: talus\r\nConnection: close\r\n\r\n",
-                      running.order.path);
+                      "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                      running.order.path, running.name);
     bytes = strlen(request);
     if (send(fd, request, bytes, 0) != (ssize_t)bytes) {
         return -errno;
@@ -170,16 +187,42 @@ static ssize_t ask(int fd)
     return read_answer(fd);
 }
 
-static ssize_t fetch(void)
+static ssize_t fetch_from(const struct addrinfo *server)
 {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(server->ai_family, server->ai_socktype, server->ai_protocol);
     ssize_t bytes;
 
     if (fd < 0) {
         return -errno;
     }
-    bytes = ask(fd);
+    bytes = ask(fd, server);
     (void)close(fd);
+    return bytes;
+}
+
+/* From the first of its addresses that can be reached. What getaddrinfo() says is *error_text. */
+static ssize_t fetch(const char **error_text)
+{
+    const struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    char port[sizeof("65535")];
+    struct addrinfo *servers;
+    ssize_t bytes = -EADDRNOTAVAIL;
+    int error;
+
+    (void)format_text(port, sizeof(port), "%u", running.order.port);
+    error = getaddrinfo(running.name, port, &hints, &servers);
+    if (error != 0) {
+        *error_text = gai_strerror(error);
+        return -EADDRNOTAVAIL;
+    }
+    for (const struct addrinfo *server = servers; server != NULL && bytes < 0;
+         server = server->ai_next) {
+        bytes = fetch_from(server);
+    }
+    freeaddrinfo(servers);
+    if (bytes < 0) {
+        *error_text = strerror((int)-bytes);
+    }
     return bytes;
 }
 
@@ -187,36 +230,36 @@ static void fetch_all(void *argument)
 {
     uint32_t got_count = 0;
     uint64_t bytes = 0;
-    int last_error = 0;
+    const char *last_error = NULL;
 
     (void)argument;
     for (uint32_t i = 0; i < running.order.count; i++) {
-        ssize_t result = fetch();
+        ssize_t result = fetch(&last_error);
 
         if (result >= 0) {
             got_count++;
             bytes += (uint64_t)result;
-        } else {
-            last_error = (int)-result;
         }
     }
-    if (last_error == 0) {
+    if (last_error == NULL) {
         log_info("get", "%s: %u times, %llu bytes", running.url, got_count,
                  (unsigned long long)bytes);
     } else {
         log_info("get", "%s: %u times, %llu bytes, %u failed: %s", running.url, got_count,
-                 (unsigned long long)bytes, running.order.count - got_count, strerror(last_error));
+                 (unsigned long long)bytes, running.order.count - got_count, last_error);
     }
     running.is_running = false;
 }
 
 /* MESSAGE_GET. Only from where a person gives orders, as in fault.c; and there are sockets. */
-static void handle_get(node_id_t from, const struct message *message)
+static void handle_get(node_id_t from, const struct message *message,
+                       struct message_payload payload)
 {
     const struct get_order *order = (const struct get_order *)message;
-    char address[ADDRESS_IPV4_TEXT_BYTES], port[sizeof(":65535")] = "";
+    const struct host host = {(const char *)payload.bytes, payload.length_bytes};
+    char port[sizeof(":65535")] = "", name[DOMAIN_NAME_BYTES];
 
-    if (from != log_console_owner() || !is_possible(order) ||
+    if (from != log_console_owner() || !is_possible(order, host, name) ||
         !configuration_has_role(configuration_current(), platform_node(), ROLE_APPLICATION)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
@@ -226,11 +269,11 @@ static void handle_get(node_id_t from, const struct message *message)
         return;
     }
     running.order = *order;
-    address_print_ipv4(order->address, address);
+    strcpy(running.name, name);
     if (order->port != PORT_DEFAULT) {
         (void)format_text(port, sizeof(port), ":%u", order->port);
     }
-    (void)format_text(running.url, sizeof(running.url), SCHEME "%s%s%s", address, port,
+    (void)format_text(running.url, sizeof(running.url), SCHEME "%s%s%s", name, port,
                       running.order.path);
     running.is_running = thread_create("get", fetch_all, NULL) != NULL;
     if (!running.is_running) {
@@ -240,7 +283,7 @@ static void handle_get(node_id_t from, const struct message *message)
 
 static void register_handlers(void)
 {
-    dispatch_register_message(MESSAGE_GET, sizeof(struct get_order), handle_get);
+    dispatch_register_payload_message(MESSAGE_GET, sizeof(struct get_order), handle_get);
 }
 
 static const struct component get_component = {.steps = {[NODE_READY] = register_handlers}};

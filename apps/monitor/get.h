@@ -4,6 +4,6 @@
  */
 #pragma once
 
-/* http://ADDRESS[:PORT]/PATH [COUNT]: each node with an application fetches it so many times, one
+/* http://HOST[:PORT]/PATH [COUNT]: each node with an application fetches it so many times, one
  * behind the other; what has come of it is logged there. NULL: what the command expects. */
 void get_command(const char *argument);

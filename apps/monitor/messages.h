@@ -59,13 +59,14 @@ _Static_assert(sizeof(struct tell_balance) <= CHANNEL_LINE_BYTES, "one line");
 
 #define GET_PATH_BYTES 40u /* with the zero at its end */
 
-/* The receiver fetches this page so many times. No answer: it logs. */
+/* The receiver fetches this page so many times. The host follows, as text: an address or a name, at
+ * most DOMAIN_NAME_MAX_BYTES. No answer: it logs. */
 struct get_order {
     struct message_header header;
-    uint32_t address; /* in network byte order */
     uint32_t count;
     uint16_t port; /* machine's order */
     char path[GET_PATH_BYTES];
+    uint16_t reserved;
 };
 
 _Static_assert(sizeof(struct get_order) <= CHANNEL_LINE_BYTES, "one line");

@@ -215,7 +215,7 @@ static const struct {
     {"log", set_log_level, "log LEVEL: change what is logged, like log= at boot"},
     {"crash", crash_node, "crash N: let node N take a page fault"},
     {"hang", hang_node, "hang N: let node N work for ever on nothing"},
-    {"get", get_command, "get http://ADDRESS[:PORT]/PATH [COUNT]: fetch a page from there"},
+    {"get", get_command, "get http://HOST[:PORT]/PATH [COUNT]: fetch a page from there"},
     {"fault", fault_command, "fault KIND N [SEED]: other ways to fail; without words: which"},
     {"poweroff", power_off_machine,
      "finish what is under way and switch the machine off (Ctrl-D does, too); again: at once"},

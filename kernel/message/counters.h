@@ -8,7 +8,7 @@
 
 /* Behind the blocks: a `struct memory_counts` of each kind of memory, in their set's order. */
 #define COUNTER_MEMORY     COUNTER_BLOCK(COUNTER_BLOCK_COUNT)
-#define COUNTER_MEMORY_MAX 64u
+#define COUNTER_MEMORY_MAX 96u
 #define COUNTER_MAX        (COUNTER_MEMORY + 3 * COUNTER_MEMORY_MAX)
 
 /* clang-format off: a table */

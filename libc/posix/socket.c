@@ -14,6 +14,7 @@
 #include "net/address.h"
 #include "net/counters.h"
 #include "net/datagrams/port.h"
+#include "net/names/question.h"
 #include "net/streams/listener.h"
 #include "net/streams/stream.h"
 
@@ -43,6 +44,7 @@ void sockets_start(void)
 {
     streams_start();
     datagrams_start();
+    names_start();
     streams_register_expecter(expect_socket);
     address_start(); /* programs may want to know it once they run */
 }

@@ -28,6 +28,7 @@
 #include "net/transport/card.h"
 #include "net/transport/connection.h"
 #include "net/transport/dhcp.h"
+#include "net/transport/dns/resolver.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
@@ -210,6 +211,7 @@ static void start_speaking(void)
     if (options.is_dhcp) {
         transport_dhcp_start();
     } else {
+        dns_resolver_set_servers(options.name_servers);
         netif_set_addr(netif, &address, &netmask, &gateway);
     }
 }
@@ -390,6 +392,7 @@ static void keep_house(struct timer *timer)
     transport_dhcp_pass(seconds);
     publish_address(interface_netif());
     transport_sntp_pass(seconds);
+    dns_resolver_pass();
     neighbor_visit(refresh_neighbor, NULL);
     if (timer_start(timer, kept_until_ns + NS_PER_S) != 0) {
         PANIC("no memory for the transport server's timers");
@@ -405,6 +408,7 @@ void transport_address_initialise(const struct configuration *new_configuration)
     timer_initialise(&housekeeping_timer, keep_house);
     transport_dhcp_initialise();
     transport_sntp_initialise();
+    dns_resolver_initialise();
     if (network_options_parse(&options, platform_command_line(), reason, sizeof(reason)) != 0 &&
         configuration->speaker == platform_node()) {
         log_warning("ts", "%s; using dhcp", reason);

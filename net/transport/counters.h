@@ -121,10 +121,22 @@
       "SYNs to forwarded ports that were refused, by reason.")                                     \
     X(FORWARD_ERRORS, "forward_errors_total", "", "Messages of ICMP that were sent on.")           \
     X(FORWARD_DROP_TTL, "drops_total", "reason=\"time_to_live\"", "Input refused, by reason.")
+
+/* The resolver's (dns/resolver.h). */
+#define DNS_COUNTERS(X)                                                                            \
+    X(DNS_FOUND, "dns_questions_total", "result=\"found\"", "Names asked for, by result.")         \
+    X(DNS_NOT_THERE, "dns_questions_total", "result=\"not_there\"", "Names asked for, by result.") \
+    X(DNS_FAILED, "dns_questions_total", "result=\"failed\"", "Names asked for, by result.")       \
+    X(DNS_CROWDED_OUT, "dns_questions_total", "result=\"crowded_out\"",                            \
+      "Names asked for, by result.")                                                               \
+    X(DNS_KNOWN, "dns_questions_total", "result=\"known\"", "Names asked for, by result.")         \
+    X(DNS_REFUSED, "dns_answers_refused_total", "",                                                \
+      "Answers of name servers that were broken, or to no question of ours.")
 /* clang-format on */
 
 #define TRANSPORT_COUNTER_FIRST COUNTER_BLOCK(4)
 #define SHARE_COUNTER_FIRST     COUNTER_BLOCK(19)
+#define DNS_COUNTER_FIRST       (SHARE_COUNTER_FIRST + 10)
 #define FORWARD_COUNTER_FIRST   (COUNTER_BLOCK(19) + 16) /* in what that leaves */
 
 enum {
@@ -139,7 +151,12 @@ enum {
     FORWARD_COUNTER_FIRST_BEFORE = FORWARD_COUNTER_FIRST - 1,
     FORWARD_COUNTERS(COUNTER_ENUMERATOR) FORWARD_COUNTER_END
 };
+enum {
+    DNS_COUNTER_FIRST_BEFORE = DNS_COUNTER_FIRST - 1,
+    DNS_COUNTERS(COUNTER_ENUMERATOR) DNS_COUNTER_END
+};
 
-_Static_assert((unsigned)SHARE_COUNTER_END <= FORWARD_COUNTER_FIRST &&
+_Static_assert((unsigned)SHARE_COUNTER_END <= DNS_COUNTER_FIRST &&
+                   (unsigned)DNS_COUNTER_END <= FORWARD_COUNTER_FIRST &&
                    FORWARD_COUNTER_END <= COUNTER_BLOCK(20),
-               "both fit the block");
+               "all fit the block");

@@ -19,10 +19,12 @@
 #include "net/configuration.h"
 #include "net/handlers.h"
 #include "net/messages.h"
+#include "net/transport/dns/resolver.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/sntp.h"
 
 #include "lwip/dhcp.h"
+#include "lwip/dns.h"
 #include "lwip/netif.h"
 #include "lwip/prot/dhcp.h"
 
@@ -44,6 +46,7 @@ static struct {
 } heard;
 
 static uint32_t ntp_server; /* as the lease names it; 0: none */
+static uint32_t name_servers[NAME_SERVER_MAX];
 
 /* What the others have been told of our own. */
 static struct {
@@ -56,11 +59,24 @@ static struct dhcp *client(void)
     return netif_dhcp_data(interface_netif());
 }
 
-/* lwIP has a lease, with or without a server of this kind. */
+/* lwIP has a lease, with or without a server of this kind; those for names come next, one by one.
+ */
 void dhcp_set_ntp_servers(u8_t count, const ip4_addr_t *servers)
 {
+    memset(name_servers, 0, sizeof(name_servers));
     ntp_server = count > 0 ? servers[0].addr : 0;
     transport_sntp_offer(ntp_server);
+}
+
+/* lwIP's dns.c would have this (LWIP_DNS in lwipopts.h). */
+void dns_setserver(u8_t number, const ip_addr_t *server)
+{
+    ASSERT(number < NAME_SERVER_MAX);
+    name_servers[number] = ip_2_ip4(server)->addr;
+}
+
+void dns_init(void)
+{
 }
 
 /* --- To the other transport servers --- */
@@ -78,6 +94,7 @@ static void post_lease(node_id_t ts, const struct dhcp *dhcp)
     message->renew_s = dhcp->offered_t1_renew;
     message->rebind_s = dhcp->offered_t2_rebind;
     message->age_s = dhcp->lease_used;
+    memcpy(message->name_servers, name_servers, sizeof(name_servers));
     message_publish();
 }
 
@@ -131,6 +148,15 @@ static void handle_dhcp_lease(node_id_t from, const struct message *message)
 
 /* --- Clocks --- */
 
+/* Some seconds after the lease at most: until then questions wait for its servers. */
+static void tell_name_servers(void)
+{
+    const struct dhcp *dhcp = client();
+
+    dns_resolver_set_servers(name_servers);
+    dns_resolver_expect_servers(dhcp->state != DHCP_STATE_BOUND);
+}
+
 static bool is_asking(void)
 {
     const struct dhcp *dhcp = client();
@@ -165,6 +191,7 @@ void transport_dhcp_pass(uint64_t seconds)
         seconds = CATCH_UP_MAX_S;
     }
     transport_dhcp_tell();
+    tell_name_servers();
     for (; seconds != 0; seconds--) {
         dhcp_coarse_tmr();
     }
@@ -235,7 +262,9 @@ void transport_dhcp_start(void)
         resume(client(), &heard.message, age_s);
         ntp_server = heard.message.ntp_server;
         transport_sntp_offer(ntp_server);
+        memcpy(name_servers, heard.message.name_servers, sizeof(name_servers));
     }
+    tell_name_servers();
     if (is_asking()) {
         start_fine_timer();
     }

@@ -34,17 +34,19 @@ static uint32_t netmask_of(unsigned length)
     return length == 0 ? 0 : swap32(UINT32_MAX << (32 - length));
 }
 
-/* `,gw=ADDRESS` and `,dns=ADDRESS`, in any order. */
+/* `,gw=ADDRESS` and `,dns=ADDRESS`, in any order, the latter up to NAME_SERVER_MAX times. */
 static int parse_rest(const char *text, struct network_options *options)
 {
+    unsigned server_count = 0;
+
     while (*text != '\0') {
         uint32_t *address;
 
         if (strncmp(text, ",gw=", 4) == 0) {
             address = &options->gateway;
             text += 4;
-        } else if (strncmp(text, ",dns=", 5) == 0) {
-            address = &options->dns;
+        } else if (strncmp(text, ",dns=", 5) == 0 && server_count < NAME_SERVER_MAX) {
+            address = &options->name_servers[server_count++];
             text += 5;
         } else {
             return -EINVAL;

@@ -6,13 +6,14 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "net/name_messages.h"
 
 struct network_options {
     bool is_dhcp;
     uint32_t address; /* the rest only without DHCP; 0: none */
     uint32_t netmask;
     uint32_t gateway;
-    uint32_t dns; /* understood, and not used yet: no program asks for names */
+    uint32_t name_servers[NAME_SERVER_MAX];
 };
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/tar.c */
+/* sources: libc/core/tar.c */
 /*
  * The input is a tar archive: each entry lies in it, and the reading ends. Half of the inputs
  * have their headers' checksums made right first, so that what stands behind them is reached.
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/httpd/tar.h"
+#include "libc/core/tar.h"
 #include "tests/fuzz/fuzzer.h"
 
 #define BLOCK           512u

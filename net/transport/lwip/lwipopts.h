@@ -99,6 +99,9 @@
 #define DHCP_DOES_ARP_CHECK           0
 #define LWIP_DHCP_GET_NTP_SRV         1
 #define LWIP_DHCP_MAX_NTP_SERVERS     1
+/* So that the lease's name servers are told to us: dns.c is not compiled (net/transport/dns/). */
+#define LWIP_DNS                      1
+#define DNS_MAX_SERVERS               3
 
 /* --- Checksums: compiled in, switched per packet by what the NIC has verified --- */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1

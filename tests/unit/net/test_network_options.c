@@ -44,13 +44,25 @@ static void a_static_address_brings_its_netmask_gateway_and_name_server(void **s
     assert_string_equal(text, "255.255.255.0");
     address_print_ipv4(options.gateway, text);
     assert_string_equal(text, "192.0.2.1");
-    address_print_ipv4(options.dns, text);
+    address_print_ipv4(options.name_servers[0], text);
     assert_string_equal(text, "198.51.100.255");
+    assert_int_equal(options.name_servers[1], 0);
     assert_int_equal(parse("net=10.1.2.3/32"), 0);
     assert_int_equal(options.netmask, UINT32_MAX);
     assert_int_equal(options.gateway, 0);
     assert_int_equal(parse("net=10.1.2.3/1,dns=1.2.3.4"), 0);
     assert_int_equal(options.netmask, 0x80);
+}
+
+static void up_to_three_name_servers_are_asked_in_their_order(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("net=10.1.2.3/8,dns=1.0.0.0,gw=10.1.1.1,dns=2.0.0.0,dns=3.0.0.0"), 0);
+    assert_int_equal(options.name_servers[0], 1);
+    assert_int_equal(options.name_servers[1], 2);
+    assert_int_equal(options.name_servers[2], 3);
+    assert_int_equal(parse("net=10.1.2.3/8,dns=1.0.0.0,dns=2.0.0.0,dns=3.0.0.0,dns=4.0.0.0"),
+                     -EINVAL);
 }
 
 static void what_cannot_be_understood_is_named_and_becomes_dhcp(void **state)
@@ -152,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_a_word_or_with_dhcp_it_is_dhcp),
         cmocka_unit_test(a_static_address_brings_its_netmask_gateway_and_name_server),
+        cmocka_unit_test(up_to_three_name_servers_are_asked_in_their_order),
         cmocka_unit_test(what_cannot_be_understood_is_named_and_becomes_dhcp),
         cmocka_unit_test(each_complaint_names_its_cause),
         cmocka_unit_test(a_short_place_for_the_reason_is_not_overrun),

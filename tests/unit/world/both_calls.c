@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* sources: libc/posix/addrinfo.c libc/posix/nameinfo.c libc/posix/name_lookup.c libc/posix/services.c libc/posix/hosts.c libc/posix/inet.c libc/core/tar.c */
 /* sources: libc/posix/eventfd.c libc/posix/timerfd.c libc/posix/pipe.c libc/posix/socketpair.c libc/posix/byte_queue.c libc/posix/socket_messages.c net/wall_clock.c */
 /*
  * The calls of two systems: see both_calls.h.

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <netdb.h>
 #include <poll.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -24,6 +25,10 @@
     X(epoll_ctl, int, (int, int, int, struct epoll_event *))                                       \
     X(epoll_wait, int, (int, struct epoll_event *, int, int))                                      \
     X(eventfd, int, (unsigned, int))                                                               \
+    X(freeaddrinfo, void, (struct addrinfo *))                                                     \
+    X(getaddrinfo, int, (const char *, const char *, const struct addrinfo *, struct addrinfo **)) \
+    X(getnameinfo, int,                                                                            \
+      (const struct sockaddr *, socklen_t, char *, socklen_t, char *, socklen_t, int))             \
     X(getpeername, int, (int, struct sockaddr *, socklen_t *))                                     \
     X(getsockname, int, (int, struct sockaddr *, socklen_t *))                                     \
     X(getsockopt, int, (int, int, int, void *, socklen_t *))                                       \

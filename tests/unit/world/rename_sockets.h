@@ -19,9 +19,15 @@
 #define eventfd_read    talus_eventfd_read
 #define eventfd_write   talus_eventfd_write
 #define fcntl           talus_fcntl
+#define freeaddrinfo    talus_freeaddrinfo
+#define gai_strerror    talus_gai_strerror
+#define getaddrinfo     talus_getaddrinfo
+#define gethostbyname   talus_gethostbyname
+#define getnameinfo     talus_getnameinfo
 #define getpeername     talus_getpeername
 #define getsockname     talus_getsockname
 #define getsockopt      talus_getsockopt
+#define inet_aton       talus_inet_aton
 #define listen          talus_listen
 #define pipe            talus_pipe
 #define pipe2           talus_pipe2

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/tar.c */
+/* sources: libc/core/tar.c */
 /*
- * Tests apps/httpd/tar.c with archives that are put together here, whole and broken. The archive
+ * Tests libc/core/tar.c with archives that are put together here, whole and broken. The archive
  * ends where its allocation does, so that the address sanitizer sees a byte too many.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "apps/httpd/tar.h"
+#include "libc/core/tar.h"
 
 #define BLOCK 512
 

@@ -3,13 +3,13 @@
  * The tar reader. A header block may be preceded by blocks that amend it: pax headers (types x
  * and g) and GNU's long name (type L). These are gathered in a struct amendment first.
  */
-#include "apps/httpd/tar.h"
+#include "libc/core/tar.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "apps/httpd/check.h"
+#include "libc/core/assert.h"
 #include "libc/core/numbers.h"
 
 #define BLOCK_BYTES 512
@@ -176,7 +176,7 @@ static void join_name(struct tar_reader *reader, const struct header *header,
     memcpy(to + prefix_bytes, header->name, name_bytes);
     entry->name = to;
     entry->name_bytes = prefix_bytes + name_bytes;
-    assert(entry->name_bytes <= sizeof(reader->joined_name));
+    CORE_ASSERT(entry->name_bytes <= sizeof(reader->joined_name));
 }
 
 static enum tar_type type_of(char type)
@@ -217,7 +217,7 @@ static bool fill_entry(struct tar_reader *reader, const struct header *header,
 
 void tar_open(struct tar_reader *reader, const void *archive, size_t bytes)
 {
-    assert(archive != NULL || bytes == 0);
+    CORE_ASSERT(archive != NULL || bytes == 0);
     reader->at = archive;
     reader->end = reader->at + bytes;
 }
@@ -250,7 +250,7 @@ int tar_next(struct tar_reader *reader, struct tar_entry *entry)
         size_t padded = ((size_t)size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
         size_t left = (size_t)(reader->end - content);
         reader->at = content + (padded < left ? padded : left);
-        assert(reader->at > (const uint8_t *)header && reader->at <= reader->end);
+        CORE_ASSERT(reader->at > (const uint8_t *)header && reader->at <= reader->end);
         if (header->type == 'x' && !parse_pax(&amendment, content, (size_t)size)) {
             return -EINVAL;
         }
