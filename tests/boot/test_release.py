@@ -53,7 +53,7 @@ def test_two_clean_clones_give_the_same_bytes(releases):
 
 
 def test_kernel_images_checksums_and_contents_are_there(clones, releases):
-    version = git("describe", "--always", "--tags")
+    version = git("describe", "--always", "--tags", cwd=clones[0])
     folder = clones[0] / "build" / "release"
     files = {f"talus-{version}.{kind}" for kind in ("elf", "iso", "img", "qcow2")} | {"BOOTX64.EFI"}
     contents = f"talus-{version}.spdx.json"
