@@ -231,6 +231,8 @@ static void add_file(const char *name, const char *content, size_t bytes)
 
 static void make_archive(void)
 {
+    static const char settings[] = "cache text/* max-age=60\nerror 404 /none.html\nlisting /*\n"
+                                   "redirect 308 /moved/* /dir/*\nhost /hosts/b b *.b\n";
     static char big[BIG_BYTES];
 
     for (size_t i = 0; i < sizeof(big); i++) {
@@ -243,6 +245,9 @@ static void make_archive(void)
     add_file("dir/index.html", "in a folder", 11);
     add_file("empty", "", 0);
     add_file("big", big, sizeof(big));
+    add_file("hosts/b/x", "of another host", 15);
+    add_file("none.html", "not here", 8);
+    add_file("httpd.cfg", settings, strlen(settings));
     archive_bytes += 2 * BLOCK;
 }
 
@@ -329,7 +334,7 @@ void fuzz_one(const uint8_t *bytes, size_t count)
     }
     client_start(EPOLL_FD, CLIENT_IDLE_S);
     response_set_time(NOW_S);
-    FUZZ_CHECK(archive_add("archive") == 7);
+    FUZZ_CHECK(archive_add_root("archive") == 9);
     site_add_page("/page", "text/plain", write_page);
     serve(input.at, input.left, &plan, &sent[0]);
     serve(input.at, input.left, &at_once, &sent[1]);
