@@ -41,6 +41,7 @@ static const char *const known_keys[] = {
 /* Programs keep their main(); apps.mk gives it this name in the image. */
 int echo_main(int argc, char **argv);
 int httpd_main(int argc, char **argv);
+int source_main(int argc, char **argv);
 int webswamp_main(int argc, char **argv);
 
 struct application {
@@ -51,6 +52,7 @@ struct application {
 static const struct application applications[] = {
     {"echo", echo_main},
     {"httpd", httpd_main},
+    {"source", source_main},
     {"webswamp", webswamp_main},
 };
 

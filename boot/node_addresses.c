@@ -13,6 +13,7 @@
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/random.h"
+#include "libc/core/snapshot.h"
 
 #define LARGE_PAGE_BYTES (2 * MIB)
 
@@ -83,6 +84,7 @@ static void need_all(struct addresses *addresses, const struct node_layout *layo
          ALIGN_UP(layout->node_count * CHANNEL_RING_MAX_BYTES, LARGE_PAGE_BYTES), LARGE_PAGE_BYTES);
     need(addresses, WINDOW_PLACES, layout->node_count * sizeof(struct node_place), PAGE_BYTES);
     need(addresses, WINDOW_ARCHIVE, node_info.archive_bytes, LARGE_PAGE_BYTES);
+    need(addresses, WINDOW_SNAPSHOTS, SNAPSHOT_WINDOW_BYTES, LARGE_PAGE_BYTES);
     need(addresses, WINDOW_DEVICES, devices_end(), LARGE_PAGE_BYTES);
 }
 
@@ -145,6 +147,7 @@ struct node_map node_addresses_map(const struct node_layout *layout, unsigned no
         .status_pages = node_addresses_start(layout, node, WINDOW_STATUS_PAGES),
         .channels = node_addresses_start(layout, node, WINDOW_CHANNELS),
         .archive = node_addresses_start(layout, node, WINDOW_ARCHIVE),
+        .snapshots = node_addresses_start(layout, node, WINDOW_SNAPSHOTS),
         .devices = node_addresses_start(layout, node, WINDOW_DEVICES),
         .device_bytes = addresses->windows[WINDOW_DEVICES].bytes,
     };

@@ -48,8 +48,7 @@ struct node_place {
     uint64_t local_bytes;
 };
 
-/* Virtual addresses, other ones on every node; behind them lie its own image and memory, and the
- * few pages that it may share (design, The node). */
+/* Virtual addresses, others on every node, of its own image and memory and what it may share. */
 struct node_map {
     uintptr_t image_slide;  /* what is added to the addresses as linked: text, data */
     uintptr_t direct_map;   /* its memory, there + physical address; rings to it read-only */
@@ -57,6 +56,7 @@ struct node_map {
     uintptr_t status_pages; /* of all nodes; own writable */
     uintptr_t channels;     /* rings of channels from it, in their receivers' memory, writable */
     uintptr_t archive;      /* boot modules and built-in web root, read-only */
+    uintptr_t snapshots;    /* libc/core/snapshot.h */
     uintptr_t devices;      /* registers that a driver asked for, there + physical address */
     uint64_t device_bytes;
 };

@@ -43,8 +43,7 @@ void platform_ring_doorbell(node_id_t node);
  * pages: a node has died, written log lines, or wants a channel. */
 void platform_send_attention(node_id_t node);
 /* Stop another node that hangs: by an NMI, of which it dies and says where it was, unless it sees
- * that it works; or, for one that
- * is deaf to that, `by_reset`: by INIT, but for node 0, which has another NMI. */
+ * that it works; for one that is deaf to that, `by_reset`: by INIT (node 0: another NMI). */
 void platform_stop_node(node_id_t node, bool by_reset);
 /* How many of those this node has taken. Several at once may count as one. */
 uint64_t platform_attention_count(void);

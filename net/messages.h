@@ -20,6 +20,7 @@
 
 #include "kernel/base.h"
 #include "kernel/message/message.h"
+#include "libc/core/bits.h"
 #include "libc/core/node_set.h"
 #include "net/datagram_messages.h"
 #include "net/forward_messages.h"
@@ -461,7 +462,8 @@ struct send_credit {
 /*
  * To be sent: the bytes that follow the struct, then some of the boot archive, which every node
  * maps, so that they are not copied; then perhaps a FIN. Each may be missing. All of it fits the
- * credit.
+ * credit. On the application's own node it may be a snapshot instead of the archive's bytes
+ * (libc/core/snapshot.h), all of it, which becomes the receiver's.
  */
 struct send {
     struct message_header header;
@@ -469,10 +471,12 @@ struct send {
     uint32_t generation;
     uint32_t consumed_bytes; /* as in CONSUMED: saves a message */
     uint32_t archive_bytes;
-    uint64_t archive_offset; /* offset + bytes within platform_archive_bytes() */
+    uint64_t archive_offset; /* offset + bytes within platform_archive_bytes(); or the next */
     uint32_t close_kind;     /* but CLOSE_ABORT: as in CLOSE, saves a message */
     uint32_t stream_index;   /* as in CLAIM_CONNECTION, for one that was granted */
 };
+
+#define SEND_SNAPSHOT BIT(63) /* in archive_offset: the rest is the snapshot's index */
 
 /* The application has read so many bytes: open the receive window again. */
 struct consumed {

@@ -58,7 +58,7 @@ $(UNIT_OBJECTS)/%.o: $$(call object_source,$$*) $$(call object_seams,$$*) $$(ano
 
 # What every layer uses of libc/core: each test takes from it what its sources call. Of the rest, the
 # host's own stands in, as does its assert().
-CORE_SOURCES := $(patsubst %,libc/core/%.c,address assert command_line format heap line_ring memory numbers output pool reserve)
+CORE_SOURCES := $(patsubst %,libc/core/%.c,address assert command_line format heap line_ring memory numbers output pool reserve snapshot)
 
 $(BUILD)/unit/core.a: $(CORE_SOURCES:%=$(UNIT_OBJECTS)/plain/%.o)
 	$(Q)rm -f $@

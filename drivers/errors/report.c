@@ -5,6 +5,7 @@
  */
 #include "drivers/errors/hardware.h"
 #include "drivers/errors/question.h"
+#include "drivers/errors/snapshots.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
@@ -19,11 +20,6 @@
 
 #define FLAGS_INTERRUPTS BIT(9) /* of rflags: they are on */
 #define OPCODE_HLT       0xF4
-
-/* Bits of a page fault's error code (SDM 3A 4.7). */
-#define FAULT_IS_OF_RIGHTS BIT(0)
-#define FAULT_IS_WRITE     BIT(1)
-#define FAULT_IS_EXECUTION BIT(4)
 
 /* SDM 3A table 6-1 */
 /* clang-format off */
@@ -154,6 +150,9 @@ static void log_failure(const struct trap_frame *frame, uintptr_t frame_pointer)
  * interrupt that is to end the halt, and then halt. Elsewhere interrupts are off. */
 static bool goes_on(struct trap_frame *frame)
 {
+    if (frame->vector == VECTOR_PAGE_FAULT) {
+        return snapshots_resolve(frame);
+    }
     bool is_answered =
         hardware_error_is_question(frame->vector) && question_answer(clock_line_ns());
 

@@ -237,6 +237,19 @@ int address_space_protect(struct address_space *space, uintptr_t vaddr, uint64_t
     return 0;
 }
 
+void address_space_replace(struct address_space *space, uintptr_t vaddr, uint64_t paddr,
+                           uint64_t bytes, unsigned flags)
+{
+    CORE_ASSERT((vaddr | paddr | bytes) % PAGE_BYTES == 0);
+    for (uint64_t i = 0; i < bytes; i += PAGE_BYTES) {
+        unsigned level;
+        uint64_t *entry = find_leaf(space, vaddr + i, &level);
+
+        CORE_ASSERT(entry != NULL && level == 0);
+        *entry = (paddr + i) | leaf_bits(flags);
+    }
+}
+
 void address_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
 {
     for (uint64_t i = 0; i < bytes; i += PAGE_BYTES) {

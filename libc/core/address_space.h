@@ -51,5 +51,8 @@ uint64_t address_space_translate(const struct address_space *space, uintptr_t va
  */
 MUST_CHECK int address_space_protect(struct address_space *space, uintptr_t vaddr, uint64_t bytes,
                                      unsigned flags);
+/* Map pages that were mapped by the page elsewhere, or with other rights. */
+void address_space_replace(struct address_space *space, uintptr_t vaddr, uint64_t paddr,
+                           uint64_t bytes, unsigned flags);
 /* Take away pages that were mapped by the page. */
 void address_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes);

@@ -32,6 +32,7 @@ uint64_t cpu_read_msr(uint32_t msr);
 void cpu_write_msr(uint32_t msr, uint64_t value);
 uint64_t cpu_read_tsc(void);
 void cpu_flush_tlb(void);
+void cpu_flush_page(uintptr_t vaddr);
 uint64_t cpu_read_cr0(void);
 void cpu_write_cr0(uint64_t value);
 #else
@@ -73,6 +74,12 @@ static inline void cpu_flush_tlb(void)
     uint64_t root;
 
     __asm__ volatile("movq %%cr3, %0; movq %0, %%cr3" : "=r"(root) : : "memory");
+}
+
+/* The same of one page. */
+static inline void cpu_flush_page(uintptr_t vaddr)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(vaddr) : "memory");
 }
 
 static inline uint64_t cpu_read_cr0(void)

@@ -96,6 +96,17 @@ int guarded_space_make_read_only(struct address_space *space, const void *start,
     return error;
 }
 
+void guarded_space_replace(struct address_space *space, uintptr_t vaddr, uint64_t paddr,
+                           uint64_t bytes, unsigned flags)
+{
+    set_write_protection(false);
+    address_space_replace(space, vaddr, paddr, bytes, flags);
+    set_write_protection(true);
+    for (uint64_t i = 0; i < bytes; i += MEMORY_PAGE_BYTES) {
+        cpu_flush_page(vaddr + i);
+    }
+}
+
 void guarded_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes)
 {
     set_write_protection(false);

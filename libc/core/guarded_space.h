@@ -18,5 +18,8 @@ MUST_CHECK int guarded_space_map(struct address_space *space, uintptr_t vaddr, u
 /* Take the right to write from pages that are mapped. Returns 0, or -ENOMEM: nothing is changed. */
 MUST_CHECK int guarded_space_make_read_only(struct address_space *space, const void *start,
                                             uint64_t bytes);
+/* As address_space_replace(), and out of the TLB. */
+void guarded_space_replace(struct address_space *space, uintptr_t vaddr, uint64_t paddr,
+                           uint64_t bytes, unsigned flags);
 /* As address_space_unmap(), and out of the TLB. */
 void guarded_space_unmap(struct address_space *space, uintptr_t vaddr, uint64_t bytes);

@@ -3,6 +3,9 @@
  * Sending uses the credit that the TS has given: SEND carries a copy of the bytes, and names those
  * behind them that lie in the boot archive, which every node maps: a response's head and the file
  * go as one message, and the FIN with them.
+ *
+ * Where the TS is on this node much of what a program has allocated is named likewise, by a
+ * snapshot of it (libc/core/snapshot.h): the program may write there as soon as this returns.
  */
 #include "net/streams/sending.h"
 
@@ -10,13 +13,21 @@
 #include <string.h>
 
 #include "kernel/message/send.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/snapshot.h"
+#include "net/streams/counters.h"
 #include "net/streams/stream.h"
 #include "net/streams/table.h"
 
 /* Shorter pieces of the archive are cheaper to copy than to refer to: a reference costs the TS a
  * buffer and the NIC a descriptor. Chosen. */
 #define ARCHIVE_REFERENCE_MIN_BYTES 1024
+
+/* Shorter pieces of a program's memory are cheaper to copy. Measured: tests/bench/README.md. */
+#define SNAPSHOT_LEAST_BYTES 8192
+
+COUNTER_TABLE_DEFINE(stream_counters, STREAM_COUNTER_FIRST, STREAM_COUNTERS);
 
 #define SEND_MAX_BYTES (MESSAGE_MAX_BYTES - sizeof(struct send))
 
@@ -42,15 +53,25 @@ struct unsent {
 };
 
 /* What of it goes into one message: so many bytes in front are copied, then come some of the
- * archive, which begin `archived_skip_bytes` into `archived`. */
+ * archive, which begin `archived_skip_bytes` into `archived`, or a snapshot's. */
 struct part {
     size_t copied_bytes;
     const struct stream_piece *archived;
     size_t archived_skip_bytes, archived_bytes;
+    struct snapshot *snapshot; /* of so many bytes; NULL: they are the archive's */
 };
 
+/* Of bytes that are a program's; NULL: they are to be copied. */
+static inline struct snapshot *take_snapshot(const struct stream *stream, const void *data,
+                                             size_t bytes)
+{
+    return bytes >= SNAPSHOT_LEAST_BYTES && snapshot_is_block(data) && stream->ts == platform_node()
+               ? snapshot_take(data, bytes)
+               : NULL;
+}
+
 /* At most `most` bytes, of which no more are copied than a message has room for. */
-static struct part find_part(const struct unsent *unsent, size_t most)
+static struct part find_part(const struct stream *stream, const struct unsent *unsent, size_t most)
 {
     struct part part = {.archived = unsent->piece, .archived_skip_bytes = unsent->skip_bytes};
     size_t bytes = unsent->bytes < most ? unsent->bytes : most;
@@ -58,11 +79,17 @@ static struct part find_part(const struct unsent *unsent, size_t most)
 
     while (part.copied_bytes < copied_most) {
         size_t piece_bytes = part.archived->bytes - part.archived_skip_bytes;
+        size_t left = bytes - part.copied_bytes;
+        const void *data = (const uint8_t *)part.archived->data + part.archived_skip_bytes;
 
-        if (is_reference((const uint8_t *)part.archived->data + part.archived_skip_bytes,
-                         piece_bytes)) {
-            bytes -= part.copied_bytes;
-            part.archived_bytes = piece_bytes < bytes ? piece_bytes : bytes;
+        left = piece_bytes < left ? piece_bytes : left;
+        if (is_reference(data, piece_bytes)) {
+            part.archived_bytes = left;
+            return part;
+        }
+        part.snapshot = take_snapshot(stream, data, left);
+        if (part.snapshot != NULL) {
+            part.archived_bytes = part.snapshot->bytes;
             return part;
         }
         part.copied_bytes += piece_bytes;
@@ -153,6 +180,12 @@ static inline void name_archived(struct send *message, const void *data, size_t 
     message->archive_offset = (uintptr_t)data - (uintptr_t)platform_archive_start();
 }
 
+static inline void name_snapshot(struct send *message, const struct snapshot *snapshot)
+{
+    message->archive_bytes = snapshot->bytes;
+    message->archive_offset = SEND_SNAPSHOT | snapshot->place.index;
+}
+
 static inline int64_t end_send(struct stream *stream, size_t bytes)
 {
     message_publish();
@@ -163,17 +196,27 @@ static inline int64_t end_send(struct stream *stream, size_t bytes)
 static __attribute__((noinline)) int64_t send_part(struct stream *stream,
                                                    const struct unsent *unsent, enum close_kind end)
 {
-    const struct part part = find_part(unsent, stream->send_credit_bytes);
+    if (stream->is_gone || stream->is_send_shut) {
+        return send_nothing(stream, unsent->bytes, end);
+    }
+    const struct part part = find_part(stream, unsent, stream->send_credit_bytes);
     size_t bytes = part.copied_bytes + part.archived_bytes;
 
-    if (stream->is_gone || stream->is_send_shut || bytes == 0) {
+    if (bytes == 0) {
         return send_nothing(stream, unsent->bytes, end);
     }
     struct send *message = begin_send(stream, part.copied_bytes);
     if (UNLIKELY(message == NULL)) {
+        if (part.snapshot != NULL) {
+            snapshot_release(part.snapshot);
+        }
         return stream_note_refusal(stream);
     }
-    if (part.archived_bytes != 0) {
+    counter_add(COUNTER_SENT_COPIED, part.copied_bytes);
+    if (part.snapshot != NULL) {
+        counter_add(COUNTER_SENT_SNAPSHOT, part.archived_bytes);
+        name_snapshot(message, part.snapshot);
+    } else if (part.archived_bytes != 0) {
         name_archived(message, (const uint8_t *)part.archived->data + part.archived_skip_bytes,
                       part.archived_bytes);
     }

@@ -40,6 +40,7 @@
 
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "libc/core/snapshot.h"
 #include "net/configuration.h"
 #include "net/returning.h"
 #include "net/transport/active.h"
@@ -251,6 +252,7 @@ void transport_server_start(const struct configuration *configuration)
     kept_initialise(configuration);
     datagram_initialise();
     transport_draining_start();
+    snapshot_enable();
     dispatch_register_node_down(note_node_down);
     dispatch_register_node_up(note_node_up);
     returning_observe(note_serving);

@@ -2,8 +2,8 @@
 /*
  * The byte stream. Bytes from the peer stay in the frame they came in until a channel has taken
  * them; they count against TCP's window until the application says CONSUMED. Bytes to the peer
- * are copied once, out of the channel into TCP's queue; those of the boot archive are sent from
- * where they lie.
+ * are copied once, out of the channel into TCP's queue; those of the boot archive, and of snapshots
+ * that an application on this node has taken, are sent from where they lie.
  *
  * An application never has more under way than its credit, so its bytes are in TCP's queue as soon
  * as they come. One that sends more has not counted, and loses the connection.
@@ -15,6 +15,7 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/snapshot.h"
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/transport/availability.h"
@@ -206,8 +207,10 @@ static bool is_within_part(struct connection *connection, uint32_t length_bytes)
 
 /* The bytes that a message brings and those that it refers to. False, and it is reset: without
  * memory there would be a hole in the stream. */
-static bool queue_bytes(struct connection *connection, const struct send *send,
-                        struct message_payload payload)
+__attribute__((always_inline)) static inline bool queue_bytes(struct connection *connection,
+                                                              const struct send *send,
+                                                              struct message_payload payload,
+                                                              struct send_buffer *snapshot)
 {
     struct tcb *tcb = &connection->tcb;
     const uint8_t *archive = platform_archive_start();
@@ -219,8 +222,10 @@ static bool queue_bytes(struct connection *connection, const struct send *send,
     }
     if ((payload.length_bytes == 0 ||
          queue_append_copy(tcb, payload.bytes, (uint32_t)payload.length_bytes)) &&
-        (send->archive_bytes == 0 ||
-         queue_append_archive(tcb, archive + send->archive_offset, send->archive_bytes))) {
+        (snapshot != NULL
+             ? queue_append_snapshot(tcb, snapshot)
+             : send->archive_bytes == 0 || queue_append_archive(tcb, archive + send->archive_offset,
+                                                                send->archive_bytes))) {
         return true;
     }
     connection_abort(connection, ENOMEM);
@@ -292,9 +297,12 @@ static bool is_send_possible(const struct send *send)
             send->close_kind == CLOSE_BOTH);
 }
 
-/* What it sends goes into TCP's queue, and perhaps the end of it. */
-static inline void take_sent(struct connection *connection, const struct send *send,
-                             struct message_payload payload)
+/* What it sends goes into TCP's queue, and perhaps the end of it. `snapshot`: of what it refers to;
+ * NULL: that is the archive's. In line, as most refer to none. */
+__attribute__((always_inline)) static inline void take_sent(struct connection *connection,
+                                                            const struct send *send,
+                                                            struct message_payload payload,
+                                                            struct send_buffer *snapshot)
 {
     if (!may_send(connection)) {
         return; /* TCP has ended, and the application is told; or it has said FIN before */
@@ -310,7 +318,7 @@ static inline void take_sent(struct connection *connection, const struct send *s
         is_credit_due(connection)) {
         connection_mark_dirty(connection);
     }
-    if (UNLIKELY(!queue_bytes(connection, send, payload))) {
+    if (UNLIKELY(!queue_bytes(connection, send, payload, snapshot))) {
         return;
     }
     if (send->close_kind == CLOSE_SEND_ONLY) {
@@ -329,6 +337,55 @@ static void close_both(struct connection *connection)
     }
 }
 
+/* What a message of this node's application refers to; NULL: nothing, or the archive. */
+static struct snapshot *snapshot_of(node_id_t from, const struct send *send)
+{
+    struct snapshot *snapshot =
+        from == platform_node() && (send->archive_offset & SEND_SNAPSHOT) != 0
+            ? snapshot_find((uint32_t)send->archive_offset)
+            : NULL;
+
+    ASSERT_SLOW(snapshot == NULL || snapshot->bytes == send->archive_bytes);
+    return snapshot;
+}
+
+/* One that does not refer to the archive: to a snapshot then, or it is refused. */
+static __attribute__((noinline)) void handle_other_send(node_id_t from,
+                                                        struct connection *connection,
+                                                        const struct send *send,
+                                                        struct message_payload payload)
+{
+    struct snapshot *snapshot = snapshot_of(from, send);
+
+    if (snapshot == NULL) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    struct send_buffer *buffer = send_buffer_of_snapshot(snapshot);
+
+    if (buffer == NULL) {
+        snapshot_release(snapshot);
+        connection_abort(connection, ENOMEM);
+    } else {
+        consume(connection, send->consumed_bytes);
+        take_sent(connection, send, payload, buffer);
+        send_buffer_release(buffer);
+    }
+    if (send->close_kind == CLOSE_BOTH) {
+        close_both(connection);
+    }
+}
+
+/* Its connection is over. */
+static __attribute__((noinline)) void forget_snapshot(node_id_t from, const struct send *send)
+{
+    struct snapshot *snapshot = snapshot_of(from, send);
+
+    if (snapshot != NULL) {
+        snapshot_release(snapshot);
+    }
+}
+
 static NO_STACK_GUARD void handle_send(node_id_t from, const struct message *message,
                                        struct message_payload payload)
 {
@@ -336,15 +393,16 @@ static NO_STACK_GUARD void handle_send(node_id_t from, const struct message *mes
     struct connection *connection =
         admit_message(from, send->connection_index, send->generation, send->stream_index);
 
-    if (connection == NULL) {
+    if (UNLIKELY(connection == NULL)) {
+        forget_snapshot(from, send);
         return;
     }
-    if (!is_send_possible(send)) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+    if (UNLIKELY(!is_send_possible(send))) {
+        handle_other_send(from, connection, send, payload);
         return;
     }
     consume_inline(connection, send->consumed_bytes);
-    take_sent(connection, send, payload);
+    take_sent(connection, send, payload, NULL);
     if (send->close_kind == CLOSE_BOTH) {
         close_both(connection);
     }

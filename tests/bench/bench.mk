@@ -64,6 +64,11 @@ $(BUILD)/bench/messages: $(MESSAGES_SOURCES) tests/bench/two_nodes.h $(wildcard 
 bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two cores, beside their limits
 	$(Q)$<
 
+SNAPSHOT ?=
+
+bench-snapshot: system-images | test-packages ## 100 KB of a program's memory: copied, by a snapshot, from the archive: SNAPSHOT='--pieces 65536'
+	$(Q)tests/bench/snapshot $(SNAPSHOT)
+
 NATIVE_RUNS ?= 5
 
 bench-native: $(HOSTED)/talus ## cycles per request of Talus as Linux processes: NATIVE_RUNS=5
@@ -92,4 +97,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-syn-queue
+.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-syn-queue

@@ -51,6 +51,8 @@ ELSEWHERE = {
     "picture",         # by who looks at /stats: test_picture.c
     "poll",            # by programs that poll(): test_socket_select.c
     "tcp_recovery",    # by what is lost, which differs from run to run: test_tcp_recovery.c
+    # By programs that send large blocks: test_snapshot.c, test_tcp_snapshot.c.
+    "snapshot", "snapshot_frames", "snapshot_tables", "tcp_send_snapshot",
     "tcp_timewait",    # by the first connection that we close, and then by many: test_tcp_timewait.c
     # By programs that use them: test_posix_waiting.c, test_datagram_port.c, test_transport_datagram.c.
     "byte_queue", "datagram", "datagram_port", "datagram_ports", "datagram_socket", "eventfd", "pipe",

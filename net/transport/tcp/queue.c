@@ -10,6 +10,7 @@
 
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/snapshot.h"
 #include "net/transport/tcp/send_buffer.h"
 #include "net/transport/tcp/sequence.h"
 #include "net/transport/tcp/tcb.h"
@@ -318,6 +319,35 @@ bool queue_append_archive(struct tcb *tcb, const uint8_t *bytes, uint32_t length
         return false;
     }
     link_last(tcb, reference);
+    return true;
+}
+
+/* --- A program's memory --- */
+
+bool queue_append_snapshot(struct tcb *tcb, struct send_buffer *buffer)
+{
+    const struct snapshot *snapshot = send_buffer_snapshot(buffer);
+    struct reference *list = NULL;
+    struct reference **link = &list;
+
+    if (!may_append(tcb, snapshot->bytes)) {
+        return false;
+    }
+    for (uint32_t offset = 0; offset < snapshot->bytes;) {
+        uint32_t run_bytes;
+        const uint8_t *bytes = snapshot_run(snapshot, offset, &run_bytes);
+        struct reference *reference = make_reference(bytes, buffer, run_bytes);
+
+        if (UNLIKELY(reference == NULL)) {
+            release_list(list);
+            return false;
+        }
+        send_buffer_hold(buffer);
+        *link = reference;
+        link = &reference->next;
+        offset += run_bytes;
+    }
+    link_list(tcb, list);
     return true;
 }
 

@@ -29,7 +29,7 @@ struct reference {
         struct pool_object place; /* queue.c's */
         struct reference *next;   /* in the pool's link, which it needs only of free ones */
     };
-    const uint8_t *bytes;
+    const uint8_t *bytes;       /* in the buffer; or where a snapshot has them */
     struct send_buffer *buffer; /* NULL: the boot archive's, which stay */
     uint32_t sequence;
     uint32_t length_bytes;
@@ -55,6 +55,8 @@ void queue_open(struct tcb *tcb, uint32_t sequence);
 /* Append. Bytes of small calls share a buffer while it has room. False: no memory, or far more than
  * queue_room_bytes() has allowed; nothing is changed. */
 MUST_CHECK bool queue_append_copy(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes);
+/* All of a snapshot, whose buffer this is: its references hold it, as the caller does. */
+MUST_CHECK bool queue_append_snapshot(struct tcb *tcb, struct send_buffer *buffer);
 MUST_CHECK bool queue_append_archive(struct tcb *tcb, const uint8_t *bytes, uint32_t length_bytes);
 /* What the application may be told to write next: by congestion window and memory. 0: later, when
  * something is acknowledged. */

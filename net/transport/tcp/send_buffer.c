@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "libc/core/snapshot.h"
+
 struct small_buffer {
     struct send_buffer buffer;
     uint8_t bytes[SEND_BUFFER_SMALL_BYTES - sizeof(struct send_buffer)];
@@ -12,11 +14,23 @@ struct large_buffer {
     uint8_t bytes[SEND_BUFFER_LARGE_BYTES - sizeof(struct send_buffer)];
 };
 
+struct snapshot_buffer {
+    struct send_buffer buffer; /* its room is full: that of the pages, but for a byte */
+    struct snapshot *snapshot;
+};
+
+#define SMALL_ROOM sizeof(((struct small_buffer *)0)->bytes)
+#define LARGE_ROOM sizeof(((struct large_buffer *)0)->bytes)
+
+_Static_assert(SMALL_ROOM < MEMORY_PAGE_BYTES - 1 && LARGE_ROOM < MEMORY_PAGE_BYTES - 1 &&
+                   SNAPSHOT_PAGES_MAX * MEMORY_PAGE_BYTES - 1 <= UINT16_MAX,
+               "the room tells the kind");
 _Static_assert(sizeof(struct small_buffer) == SEND_BUFFER_SMALL_BYTES, "counted as that");
 _Static_assert(sizeof(struct large_buffer) == SEND_BUFFER_LARGE_BYTES, "counted as that");
 
 POOL(small_buffers, "tcp_send_small", struct small_buffer, POOL_CHUNK);
 POOL(large_buffers, "tcp_send_large", struct large_buffer, POOL_CHUNK);
+POOL(snapshot_buffers, "tcp_send_snapshot", struct snapshot_buffer, POOL_CHUNK);
 
 static inline struct send_buffer *take_from(struct pool *pool, size_t room_bytes)
 {
@@ -33,12 +47,12 @@ static inline struct send_buffer *take_from(struct pool *pool, size_t room_bytes
 
 static struct send_buffer *take_small(void)
 {
-    return take_from(&small_buffers, sizeof(((struct small_buffer *)0)->bytes));
+    return take_from(&small_buffers, SMALL_ROOM);
 }
 
 static __attribute__((noinline)) struct send_buffer *take_large(void)
 {
-    return take_from(&large_buffers, sizeof(((struct large_buffer *)0)->bytes));
+    return take_from(&large_buffers, LARGE_ROOM);
 }
 
 inline __attribute__((always_inline)) struct send_buffer *
@@ -46,7 +60,7 @@ send_buffer_take_inline(uint32_t length_bytes)
 {
     struct send_buffer *buffer;
 
-    if (length_bytes <= sizeof(((struct small_buffer *)0)->bytes)) {
+    if (length_bytes <= SMALL_ROOM) {
         buffer = take_small();
         return LIKELY(buffer != NULL) ? buffer : take_large();
     }
@@ -59,17 +73,51 @@ struct send_buffer *send_buffer_take(uint32_t length_bytes)
     return send_buffer_take_inline(length_bytes);
 }
 
+struct send_buffer *send_buffer_of_snapshot(struct snapshot *snapshot)
+{
+    struct send_buffer *buffer =
+        take_from(&snapshot_buffers, snapshot->frame_count * (size_t)MEMORY_PAGE_BYTES - 1);
+
+    if (buffer != NULL) {
+        buffer->used_bytes = buffer->room_bytes;
+        ((struct snapshot_buffer *)buffer)->snapshot = snapshot;
+    }
+    return buffer;
+}
+
+struct snapshot *send_buffer_snapshot(const struct send_buffer *buffer)
+{
+    ASSERT_SLOW(buffer->room_bytes >= MEMORY_PAGE_BYTES - 1);
+    return ((const struct snapshot_buffer *)buffer)->snapshot;
+}
+
+/* A frame that still has it shows. */
+static inline void spoil(struct send_buffer *buffer)
+{
+    if (HAS_SLOW_CHECKS) {
+        memset(send_buffer_bytes(buffer), 0xDB, buffer->room_bytes);
+    }
+}
+
+static __attribute__((noinline)) void give_back_other(struct send_buffer *buffer)
+{
+    if (buffer->room_bytes == LARGE_ROOM) {
+        spoil(buffer);
+        pool_release(&large_buffers, buffer);
+    } else {
+        snapshot_release(send_buffer_snapshot(buffer));
+        pool_release(&snapshot_buffers, buffer);
+    }
+}
+
 void send_buffer_give_back(struct send_buffer *buffer)
 {
     ASSERT_SLOW(buffer->holder_count == 0);
-    if (HAS_SLOW_CHECKS) {
-        /* A frame that still has it shows. */
-        memset(send_buffer_bytes(buffer), 0xDB, buffer->room_bytes);
-    }
-    if (buffer->room_bytes == sizeof(((struct small_buffer *)0)->bytes)) {
+    if (buffer->room_bytes == SMALL_ROOM) {
+        spoil(buffer);
         pool_release(&small_buffers, buffer);
     } else {
-        pool_release(&large_buffers, buffer);
+        give_back_other(buffer);
     }
 }
 
@@ -104,4 +152,6 @@ void send_buffer_initialise(uint64_t small_memory_bytes, uint64_t large_memory_b
 {
     small_buffers.object_max = send_buffer_pool_max(&small_buffers, small_memory_bytes);
     large_buffers.object_max = send_buffer_pool_max(&large_buffers, large_memory_bytes);
+    /* Snapshots have a limit of their own, of less than this. */
+    snapshot_buffers.object_max = send_buffer_pool_max(&snapshot_buffers, large_memory_bytes);
 }

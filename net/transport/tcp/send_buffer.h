@@ -5,6 +5,9 @@
  *
  * They have two sizes, since a frame or reference keeps the whole of one, however little it
  * carries: small ones for the heads of responses, large ones for streams of bytes.
+ *
+ * What is sent of a program's memory lies there, and its buffer is but the count of who holds the
+ * snapshot.
  */
 #pragma once
 
@@ -20,7 +23,9 @@
  * and what makes the bytes begin at a word. */
 #define SEND_BUFFER_HEADROOM_BYTES 56u
 
-/* The bytes follow. */
+struct snapshot;
+
+/* The bytes follow, unless it is a snapshot's. */
 struct send_buffer {
     struct pool_object place;
     uint16_t holder_count; /* a reference for each byte, and a frame for each block, at most */
@@ -43,6 +48,11 @@ static inline uint8_t *send_buffer_bytes(struct send_buffer *buffer)
 struct send_buffer *send_buffer_take(uint32_t length_bytes);
 /* The same, in line in its caller. */
 struct send_buffer *send_buffer_take_inline(uint32_t length_bytes);
+
+/* One for this snapshot, which goes with it. NULL without memory: the snapshot stays the caller's.
+ */
+struct send_buffer *send_buffer_of_snapshot(struct snapshot *snapshot);
+struct snapshot *send_buffer_snapshot(const struct send_buffer *buffer);
 
 static inline void send_buffer_hold(struct send_buffer *buffer)
 {

@@ -39,6 +39,7 @@ static void need_all(struct addresses *addresses, uint64_t memory, uint64_t devi
     need(addresses, WINDOW_STACKS, memory / NODES, PAGE_BYTES);
     need(addresses, WINDOW_ARCHIVE, 200 * KIB, 2 * MIB);
     need(addresses, WINDOW_CHANNELS, 64 * MIB, 2 * MIB);
+    need(addresses, WINDOW_SNAPSHOTS, 32 * MIB, 2 * MIB);
     need(addresses, WINDOW_STATUS_PAGES, 16 * MIB, PAGE_BYTES);
     need(addresses, WINDOW_PLACES, 2 * PAGE_BYTES, PAGE_BYTES);
     need(addresses, WINDOW_IMAGE, 1100 * KIB, PAGE_BYTES);

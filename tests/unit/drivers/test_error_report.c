@@ -15,6 +15,7 @@
 
 #include "drivers/errors/hardware.h"
 #include "drivers/errors/question.h"
+#include "drivers/errors/snapshots.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/node.h"
@@ -54,6 +55,14 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     va_end(arguments);
     assert_true(used + 1 < sizeof(said));
     strcpy(said + used, "\n");
+}
+
+static bool is_snapshots;
+
+bool snapshots_resolve(const struct trap_frame *frame)
+{
+    assert_int_equal(frame->vector, VECTOR_PAGE_FAULT);
+    return is_snapshots;
 }
 
 bool hardware_error_is_elsewhere(uint64_t vector)
@@ -371,6 +380,16 @@ static void an_nmi_that_asks_a_node_that_hangs_ends_it(void **state)
     assert_false(trap_errors->goes_on(&frame));
 }
 
+static void a_page_fault_that_is_a_snapshots_is_no_failure(void **state)
+{
+    (void)state;
+    frame = (struct trap_frame){.vector = VECTOR_PAGE_FAULT};
+    is_snapshots = true;
+    assert_true(trap_errors->goes_on(&frame));
+    is_snapshots = false;
+    assert_false(trap_errors->goes_on(&frame));
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -387,6 +406,7 @@ int main(void)
         TEST(machine_checks_of_others_are_asked_for),
         TEST(an_nmi_that_asks_a_node_that_works_costs_it_no_wake_up),
         TEST(an_nmi_that_asks_a_node_that_hangs_ends_it),
+        TEST(a_page_fault_that_is_a_snapshots_is_no_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

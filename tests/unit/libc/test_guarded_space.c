@@ -36,7 +36,8 @@ static struct address_space space;
 static uint8_t *memory; /* aligned as a large page is */
 static size_t taken_bytes, memory_bytes;
 static uint64_t cr0;
-static unsigned change_count, flush_count;
+static unsigned change_count, flush_count, page_flush_count;
+static uintptr_t flushed_page;
 
 void *pages_allocate(size_t count)
 {
@@ -90,6 +91,12 @@ void cpu_write_cr0(uint64_t value)
 void cpu_flush_tlb(void)
 {
     flush_count++;
+}
+
+void cpu_flush_page(uintptr_t vaddr)
+{
+    flushed_page = vaddr;
+    page_flush_count++;
 }
 
 static void fail_core(const char *file, int line, const char *condition)
@@ -201,6 +208,32 @@ static void what_is_unmapped_is_flushed(void **state)
     assert_int_equal(address_space_translate(&space, ELSEWHERE), ADDRESS_SPACE_NONE);
 }
 
+static void pages_are_given_other_memory_and_rights_and_flushed_one_by_one(void **state)
+{
+    uintptr_t vaddr = ELSEWHERE + 4 * KIB;
+
+    (void)state;
+    assert_int_equal(guarded_space_map(&space, ELSEWHERE, 0, 16 * KIB, PAGING_WRITE), 0);
+    flush_count = page_flush_count = 0;
+    guarded_space_replace(&space, vaddr, 64 * KIB, 8 * KIB, PAGING_READ);
+    assert_int_equal(flush_count, 0);
+    assert_int_equal(page_flush_count, 2);
+    assert_int_equal(flushed_page, vaddr + 4 * KIB);
+    for (unsigned i = 0; i < 2; i++) {
+        uintptr_t at = vaddr + i * PAGE_BYTES;
+
+        assert_int_equal(address_space_translate(&space, at), 64 * KIB + i * PAGE_BYTES);
+        assert_int_equal(leaf_at(at) & (ENTRY_PRESENT | ENTRY_WRITE), ENTRY_PRESENT);
+    }
+    assert_int_equal(address_space_translate(&space, ELSEWHERE), 0);
+    assert_int_equal(leaf_at(ELSEWHERE + 12 * KIB) & ENTRY_WRITE, ENTRY_WRITE);
+    assert_int_equal(cr0, CR0_OTHERS | CR0_WRITE_PROTECT);
+    guarded_space_replace(&space, vaddr, 64 * KIB, 4 * KIB, PAGING_WRITE);
+    assert_int_equal(leaf_at(vaddr) & ENTRY_WRITE, ENTRY_WRITE);
+    expect_assert_failure(
+        guarded_space_replace(&space, ELSEWHERE + 16 * KIB, 0, 4 * KIB, PAGING_READ));
+}
+
 static void without_pages_nothing_is_changed(void **state)
 {
     (void)state;
@@ -229,6 +262,7 @@ int main(void)
         TEST(one_change_may_need_more_tables_than_are_taken_at_a_time),
         TEST(pages_that_lose_the_right_to_write_keep_what_surrounds_them),
         TEST(what_is_unmapped_is_flushed),
+        TEST(pages_are_given_other_memory_and_rights_and_flushed_one_by_one),
         TEST(without_pages_nothing_is_changed),
         TEST(tables_that_could_be_written_already_are_a_failure),
     };
