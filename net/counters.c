@@ -4,4 +4,7 @@
  */
 #include "net/counters.h"
 
+#include "net/splice_counters.h"
+
 COUNTER_TABLE_DEFINE(net_counters, NET_COUNTER_FIRST, NET_COUNTERS);
+COUNTER_TABLE_DEFINE(splice_counters, SPLICE_COUNTER_FIRST, SPLICE_COUNTERS);

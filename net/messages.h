@@ -26,6 +26,7 @@
 #include "net/forward_messages.h"
 #include "net/frame_messages.h"
 #include "net/name_messages.h"
+#include "net/splice_messages.h"
 
 /* clang-format off: a table */
 /*   type                  struct                 from to */
@@ -73,7 +74,8 @@
     X(CONNECTION_OPENED, connection_opened, TS, APP)                                               \
     DATAGRAM_MESSAGE_TABLE(X)                                                                      \
     FORWARD_MESSAGE_TABLE(X)                                                                       \
-    NAME_MESSAGE_TABLE(X)
+    NAME_MESSAGE_TABLE(X)                                                                          \
+    SPLICE_MESSAGE_TABLE(X)
 /* clang-format on */
 
 enum net_message_type {

@@ -63,7 +63,8 @@ node_id_t socket_server(int fd)
 static bool is_unused(const struct socket *socket)
 {
     return socket->listener == NULL && socket->address.s_addr == 0 && socket->port == 0 &&
-           socket->defer_ns == 0 && !socket->shares_address && !socket->shares_port;
+           socket->defer_ns == 0 && socket->server_and_one == 0 && !socket->shares_address &&
+           !socket->shares_port;
 }
 
 /* Nobody waits for one that was released. Its stream is the caller's to set. */
@@ -100,6 +101,7 @@ void socket_clear(struct socket *socket)
     socket->address.s_addr = 0;
     socket->port = 0;
     socket->defer_ns = 0;
+    socket->server_and_one = 0;
     socket->shares_address = socket->shares_port = false;
 }
 

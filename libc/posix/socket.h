@@ -5,7 +5,7 @@
  * Listeners and streams know nothing of descriptors.
  *
  * For the sources of the socket calls: socket.c, socket_bind.c, socket_connect.c, socket_options.c,
- * socket_transfer.c.
+ * socket_transfer.c, socket_splice.c.
  */
 #pragma once
 
@@ -26,6 +26,7 @@ struct socket {
     uint16_t port;                    /* machine's order; 0: not bound */
     bool shares_address, shares_port; /* SO_REUSEADDR, SO_REUSEPORT, before it is connected */
     bool is_linger_zero;              /* SO_LINGER with time 0: close() resets */
+    node_id_t server_and_one;         /* SO_INCOMING_CPU before connect(); 0: not set */
     uint64_t defer_ns;                /* TCP_DEFER_ACCEPT */
 };
 
@@ -81,3 +82,7 @@ void socket_clear(struct socket *socket);
 ssize_t socket_receive(struct socket *socket, void *buffer, size_t bytes, int flags);
 /* The pieces have so many bytes in all. */
 ssize_t socket_send(struct socket *socket, const struct iovec *pieces, size_t bytes, int flags);
+
+/* SO_SPLICE, as on OpenBSD: 0, or a negative errno; and what has gone by the last one. */
+int socket_splice(struct socket *source, const void *value, size_t bytes);
+off_t socket_spliced_bytes(const struct socket *source);

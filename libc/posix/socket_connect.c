@@ -132,7 +132,10 @@ static int take_result(struct socket *socket)
 
 static int begin(struct socket *socket, const struct sockaddr_in *peer)
 {
-    socket->stream = stream_open(peer->sin_addr.s_addr, peer->sin_port, htons(socket->port),
+    node_id_t server =
+        socket->server_and_one != 0 ? (node_id_t)(socket->server_and_one - 1) : NODE_NONE;
+
+    socket->stream = stream_open(server, peer->sin_addr.s_addr, peer->sin_port, htons(socket->port),
                                  opening_changed, socket);
     if (socket->stream == NULL) {
         return -ENOBUFS;

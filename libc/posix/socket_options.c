@@ -37,17 +37,34 @@ static void set_defer(struct socket *socket, int seconds)
     }
 }
 
+/* As on Linux a wish: connect() keeps to it where there is such a server. A number that no node has
+ * takes it back. */
+static int set_server(struct socket *socket, int number)
+{
+    if (socket->stream != NULL || socket->listener != NULL) {
+        return -ENOPROTOOPT; /* its server cannot be changed */
+    }
+    socket->server_and_one = number >= 0 && number < (int)NODE_MAX ? (node_id_t)(number + 1) : 0;
+    return 0;
+}
+
 static int set_option(struct socket *socket, int level, int option, const void *value,
                       socklen_t bytes)
 {
     if (level == SOL_SOCKET && option == SO_LINGER) {
         return set_linger(socket, value, bytes);
     }
+    if (level == SOL_SOCKET && option == SO_SPLICE) {
+        return socket_splice(socket, value, bytes);
+    }
     int number;
     if (bytes < sizeof(number)) {
         return -EINVAL;
     }
     memcpy(&number, value, sizeof(number));
+    if (level == SOL_SOCKET && option == SO_INCOMING_CPU) {
+        return set_server(socket, number);
+    }
     if (level == SOL_SOCKET && (option == SO_REUSEADDR || option == SO_REUSEPORT)) {
         /* Of other nodes' programs the CM lets every one listen on a port. */
         if (socket->stream == NULL) {
@@ -104,6 +121,9 @@ static int take_option(struct socket *socket, int level, int option, int *number
     case SO_REUSEPORT:
         *number = 1;
         return 0;
+    case SO_INCOMING_CPU:
+        *number = socket->stream != NULL ? stream_server(socket->stream) : -1;
+        return 0;
     case SO_ERROR:
         *number = socket->stream != NULL ? -stream_take_error(socket->stream) : 0;
         return 0;
@@ -112,12 +132,24 @@ static int take_option(struct socket *socket, int level, int option, int *number
     }
 }
 
+static int take_spliced_bytes(const struct socket *socket, void *value, socklen_t *bytes)
+{
+    off_t moved = socket_spliced_bytes(socket);
+
+    *bytes = *bytes < sizeof(moved) ? *bytes : sizeof(moved);
+    memcpy(value, &moved, *bytes);
+    return 0;
+}
+
 int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict bytes)
 {
     int error, number;
     struct socket *socket = socket_get(fd, &error);
     struct descriptor *other = other_socket(fd);
 
+    if (socket != NULL && level == SOL_SOCKET && option == SO_SPLICE) {
+        return take_spliced_bytes(socket, value, bytes);
+    }
     if (other != NULL) {
         error = other_take_option(other, level, option, &number);
     } else if (socket != NULL) {

@@ -18,8 +18,8 @@
 static void wake_owner(struct stream *stream, void *context)
 {
     (void)context;
-    if (stream->changed != NULL && draining_is_ending(stream->ts)) {
-        stream->changed(stream->owner, STREAM_CAN_WRITE);
+    if (draining_is_ending(stream->ts)) {
+        stream_tell(stream, STREAM_CAN_WRITE);
     }
 }
 

@@ -21,11 +21,22 @@
 /* Of what may be sent, while nothing may: not 0, of which nothing would be half. */
 #define NO_WINDOW 1u
 
+/* Any number. */
+static bool is_server(const struct configuration *configuration, node_id_t node)
+{
+    bool is_one = false;
+
+    for (unsigned i = 0; i < configuration->ts_count; i++) {
+        is_one |= configuration->flow_owners[i] == node;
+    }
+    return is_one && !configuration_is_dead(configuration, node);
+}
+
 /*
- * A port of the application's own choice: the TS that its answers come to. Else this node's own, or
- * those that have flows, in turn. NODE_NONE: none lives.
+ * A port of the application's own choice: the TS that its answers come to. Else the one that is
+ * wanted, this node's own, or those that have flows, in turn. NODE_NONE: none lives.
  */
-static node_id_t choose_server(uint16_t remote_port, uint16_t local_port)
+static node_id_t choose_server(node_id_t wanted, uint16_t remote_port, uint16_t local_port)
 {
     const struct configuration *configuration = configuration_current();
     node_id_t self = platform_node(), server;
@@ -34,6 +45,8 @@ static node_id_t choose_server(uint16_t remote_port, uint16_t local_port)
     if (local_port != 0) {
         server = steering_owner(
             configuration, steering_group(configuration, swap16(remote_port), swap16(local_port)));
+    } else if (is_server(configuration, wanted)) {
+        return wanted;
     } else {
         for (unsigned i = 0; i < configuration->ts_count; i++) {
             if (configuration->flow_owners[i] == self) {
@@ -61,13 +74,14 @@ static void post(const struct stream *stream, bool is_withdrawn)
     message_publish();
 }
 
-struct stream *stream_open(uint32_t remote_address, uint16_t remote_port, uint16_t local_port,
-                           void (*changed)(void *owner, unsigned readiness), void *owner)
+struct stream *stream_open(node_id_t wanted, uint32_t remote_address, uint16_t remote_port,
+                           uint16_t local_port, void (*changed)(void *owner, unsigned readiness),
+                           void *owner)
 {
     const struct connection_available nothing = {.flow = {.remote_address = remote_address,
                                                           .remote_port = remote_port,
                                                           .local_port = local_port}};
-    node_id_t server = choose_server(remote_port, local_port);
+    node_id_t server = choose_server(wanted, remote_port, local_port);
     struct stream *stream;
 
     if (server == NODE_NONE) {

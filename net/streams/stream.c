@@ -19,6 +19,7 @@
 #include "net/streams/listener.h"
 #include "net/streams/opening.h"
 #include "net/streams/sending.h"
+#include "net/streams/splicing.h"
 #include "net/streams/table.h"
 
 /* Read bytes are told alone above this: less than half of any TCP window in use, so the peer is
@@ -36,7 +37,12 @@ static inline bool has_half_credit(const struct stream *stream)
 
 static inline bool has_send_room(const struct stream *stream)
 {
-    return !stream->is_channel_full && has_half_credit(stream);
+    return (stream->obstacles & STREAM_CHANNEL_FULL) == 0 && has_half_credit(stream);
+}
+
+bool stream_has_send_room(const struct stream *stream)
+{
+    return has_send_room(stream);
 }
 
 /* Of one that has ended or failed in part, or whose channel is full. */
@@ -59,14 +65,14 @@ static __attribute__((noinline)) unsigned readiness_otherwise(const struct strea
     if (has_send_room(stream)) {
         ready |= STREAM_CAN_WRITE;
     }
-    return ready;
+    return (stream->obstacles & STREAM_SPLICED) != 0 ? splicing_readiness(stream, ready) : ready;
 }
 
 unsigned stream_readiness(const struct stream *stream)
 {
     ASSERT_SLOW(stream->error == 0 || stream->is_gone);
     if (UNLIKELY(stream->is_gone || stream->is_peer_closed || stream->is_receive_shut ||
-                 stream->is_channel_full)) {
+                 stream->obstacles != 0)) {
         return readiness_otherwise(stream);
     }
     return (stream->received.bytes != 0 ? STREAM_CAN_READ : 0) |
@@ -84,14 +90,32 @@ int stream_take_error(struct stream *stream)
 
     ASSERT(error >= 0);
     stream->error = 0;
+    if (error == 0 && (stream->obstacles & STREAM_SPLICED) != 0) {
+        error = splicing_take_error(stream);
+    }
     return -error;
 }
 
-static void tell_owner(struct stream *stream, unsigned readiness)
+/* One that nobody has taken, or is spliced. */
+static __attribute__((noinline)) void tell_otherwise(struct stream *stream, unsigned readiness)
 {
-    if (stream->changed != NULL) {
-        stream->changed(stream->owner, readiness);
+    if ((stream->obstacles & STREAM_SPLICED) != 0) {
+        splicing_note(stream, readiness);
     }
+}
+
+static inline void tell_owner(struct stream *stream, unsigned readiness)
+{
+    if (LIKELY(stream->changed != NULL)) {
+        stream->changed(stream->owner, readiness);
+    } else {
+        tell_otherwise(stream, readiness);
+    }
+}
+
+void stream_tell(struct stream *stream, unsigned readiness)
+{
+    tell_owner(stream, readiness);
 }
 
 void stream_fail(struct stream *stream, int error)
@@ -149,6 +173,11 @@ static __attribute__((noinline)) void report_consumed(struct stream *stream)
     stream->unreported_bytes = 0;
 }
 
+void stream_report_consumed(struct stream *stream)
+{
+    report_consumed(stream);
+}
+
 bool stream_has_received(const struct stream *stream)
 {
     return stream->received.bytes != 0;
@@ -198,6 +227,13 @@ int64_t stream_receive(struct stream *stream, void *buffer, size_t bytes, bool i
     if (stream->error != 0) {
         return -stream->error;
     }
+    if (UNLIKELY((stream->obstacles & STREAM_SPLICED) != 0)) {
+        int error = splicing_take_error(stream);
+
+        if (error != 0) {
+            return -error;
+        }
+    }
     return stream->is_peer_closed || stream->is_gone || stream->is_receive_shut ? 0 : -EAGAIN;
 }
 
@@ -211,8 +247,8 @@ void stream_shut_receive(struct stream *stream)
 /* Look again at each dispatch round: a channel that gets room tells nobody. */
 static void wait_for_channel(struct stream *stream)
 {
-    if (!stream->is_channel_full) {
-        stream->is_channel_full = true;
+    if ((stream->obstacles & STREAM_CHANNEL_FULL) == 0) {
+        stream->obstacles |= STREAM_CHANNEL_FULL;
         stream->next_channel_full = channel_full_head;
         channel_full_head = stream;
     }
@@ -253,13 +289,13 @@ static unsigned poll_full_channels(void *context)
     (void)context;
     while (*link != NULL) {
         struct stream *stream = *link;
-        ASSERT(stream->is_channel_full);
+        ASSERT((stream->obstacles & STREAM_CHANNEL_FULL) != 0);
         if (!stream->is_gone && !message_ask_for_room(stream->ts, MESSAGE_MAX_BYTES)) {
             link = &stream->next_channel_full;
             continue;
         }
         *link = stream->next_channel_full;
-        stream->is_channel_full = false;
+        stream->obstacles &= (uint8_t)~STREAM_CHANNEL_FULL;
         told++;
         tell_room(stream);
     }
@@ -286,15 +322,25 @@ static void forget_full_channel(struct stream *stream)
         link = &(*link)->next_channel_full;
     }
     *link = stream->next_channel_full;
-    stream->is_channel_full = false;
+    stream->obstacles &= (uint8_t)~STREAM_CHANNEL_FULL;
+}
+
+static __attribute__((noinline)) void end_obstacles(struct stream *stream)
+{
+    if ((stream->obstacles & STREAM_CHANNEL_FULL) != 0) {
+        forget_full_channel(stream);
+    }
+    if ((stream->obstacles & STREAM_SPLICED) != 0) {
+        splicing_forget(stream);
+    }
 }
 
 void stream_close(struct stream *stream, enum close_kind kind)
 {
     ASSERT_SLOW(kind == CLOSE_BOTH || kind == CLOSE_ABORT);
     ASSERT_SLOW(stream->state != STREAM_FREE);
-    if (stream->is_channel_full) {
-        forget_full_channel(stream);
+    if (UNLIKELY(stream->obstacles != 0)) {
+        end_obstacles(stream);
     }
     stream->changed = NULL;
     post_close(stream, kind);
@@ -363,7 +409,7 @@ static void handle_send_credit(node_id_t from, const struct message *message)
     if (stream == NULL || stream->is_gone) {
         return;
     }
-    ASSERT_SLOW(!stream->is_channel_full || channel_full_head != NULL);
+    ASSERT_SLOW((stream->obstacles & STREAM_CHANNEL_FULL) == 0 || channel_full_head != NULL);
     bool had_room = has_send_room(stream);
     /* No more than is under way can have been acknowledged. */
     if (credit->send_window_bytes < stream->send_window_bytes ||
@@ -373,6 +419,10 @@ static void handle_send_credit(node_id_t from, const struct message *message)
         return;
     }
     stream->send_window_bytes = credit->send_window_bytes;
+    if (UNLIKELY((stream->obstacles & STREAM_SPLICED) != 0) &&
+        splicing_keeps_credit(stream, credit->bytes)) {
+        return;
+    }
     stream->send_credit_bytes += credit->bytes;
     if (has_send_room(stream) && (!had_room || stream->is_short_of_room)) {
         tell_room(stream);
@@ -401,6 +451,7 @@ void streams_start(void)
 {
     stream_listener_start();
     stream_opening_start();
+    splicing_start();
     net_register_expecter(stream_expect);
     net_register_payload_message(DATA, handle_data);
     net_register_message(PEER_CLOSED, handle_peer_closed);

@@ -34,7 +34,7 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
     /* What stream_destroy() leaves as it has to be. */
     ASSERT_SLOW(stream->state == STREAM_FREE && stream->queue == NULL);
     ASSERT_SLOW(stream->received.bytes == 0 && stream->received.head == NULL);
-    ASSERT_SLOW(stream->received.loan_number == 0 && !stream->is_channel_full);
+    ASSERT_SLOW(stream->received.loan_number == 0 && stream->obstacles == 0);
     ASSERT_SLOW(stream->changed == NULL);
     stream->stream_index = NEXT_USE(stream->stream_index) | stream->place.index;
     stream->connection_index = available->connection_index;
@@ -50,7 +50,7 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
     stream->is_gone = false;
     stream->is_peer_closed = false;
     stream->is_receive_shut = false;
-    stream->is_channel_full = false; /* it is: one store clears them all */
+    stream->obstacles = 0; /* it is: one store clears them all */
     stream->is_send_shut = false;
     stream->is_short_of_room = false;
     return stream;
@@ -58,8 +58,8 @@ struct stream *stream_create(node_id_t ts, const struct connection_available *av
 
 void stream_destroy(struct stream *stream)
 {
-    /* stream.c's list would keep a pointer to it. */
-    ASSERT_SLOW(!stream->is_channel_full);
+    /* stream.c's list or a splice would keep a pointer to it. */
+    ASSERT_SLOW(stream->obstacles == 0);
     received_drop(&stream->received);
     stream_set_state(stream, STREAM_FREE, NULL);
     pool_release(&table, stream);

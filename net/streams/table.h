@@ -17,6 +17,7 @@
 /* What a stream's name has room for; before that, memory ends. */
 #define STREAM_MAX (1u << 20)
 
+struct spliced;
 struct stream_listener;
 struct stream_queue;
 
@@ -70,7 +71,7 @@ struct stream {
     /* listener.c's */
     struct stream_listener *listener; /* until it is taken; NULL before that: the listener closed */
     uint64_t confirmed_ns;            /* of a deferred one */
-    void (*changed)(void *owner, unsigned readiness); /* NULL until it is taken */
+    void (*changed)(void *owner, unsigned readiness); /* NULL until it is taken, and if spliced */
     void *owner;
 
     /* stream.c's; what comes with CLAIM_CONFIRMED is set by listener.c */
@@ -82,10 +83,19 @@ struct stream {
     bool is_gone; /* failed, or closed by us: the TS does not know it any more */
     bool is_peer_closed;
     bool is_receive_shut;
-    bool is_channel_full; /* a send found it so; the stream is on stream.c's list */
+    uint8_t obstacles; /* STREAM_..., OR-ed */
     bool is_send_shut;
     bool is_short_of_room; /* a send found no credit or no room in the channel */
     struct stream *next_channel_full;
+
+    /* splicing.c's */
+    struct spliced *spliced; /* while STREAM_SPLICED says so */
+};
+
+/* What has to be thought of before anything is done with a stream. */
+enum {
+    STREAM_CHANNEL_FULL = 1 << 0, /* a send found it so; the stream is on stream.c's list */
+    STREAM_SPLICED = 1 << 1,      /* it is, or was: splicing.h. If it is, `changed` is there */
 };
 
 /* A stream stands on at most one queue. */
@@ -107,6 +117,12 @@ struct stream *stream_resolve(node_id_t from, uint32_t stream_index, uint32_t ge
 /* stream.c's: everything fails from here on, with that positive errno until it is told. One that
  * was about to be opened is OPEN then. */
 void stream_fail(struct stream *stream, int error);
+/* Tell its owner, or its splices, that something has changed. */
+void stream_tell(struct stream *stream, unsigned readiness);
+/* Tell the TS what has been read, and that it is ours. */
+void stream_report_consumed(struct stream *stream);
+/* There is room again for what it sends. */
+bool stream_has_send_room(const struct stream *stream);
 /* What a TS has said as errno, made sure of. */
 int stream_error_of(uint32_t error_number);
 /* How many are not FREE. */

@@ -21,7 +21,7 @@
 #include "net/transport/frames.h"
 #include "net/transport/held.h"
 #include "net/transport/orphan.h"
-#include "net/transport/overload.h"
+#include "net/transport/splice.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/events.h"
@@ -212,28 +212,13 @@ void connection_note_told(struct connection *connection)
     }
 }
 
+void connection_set_spliced(struct connection *connection, uint8_t ends)
+{
+    ASSERT_SLOW((ends & (uint8_t)~DUE_IS_SPLICED) == 0);
+    connection->due = (uint8_t)((connection->due & ~DUE_IS_SPLICED) | ends);
+}
+
 /* --- From the handshake to the end --- */
-
-static __attribute__((noinline)) void note_refused(uint32_t remote_address)
-{
-    if (connection_table_is_full()) {
-        counter_increment(COUNTER_DROP_TABLE_FULL);
-        overload_note(OVERLOAD_TABLE, connection_table_limit());
-    } else {
-        counter_increment(COUNTER_DROP_ADDRESS_LIMIT);
-        overload_note(OVERLOAD_ADDRESS, connection_count_of(remote_address));
-    }
-}
-
-bool connection_admit(uint32_t remote_address)
-{
-    bool is_admitted = connection_table_allows(remote_address);
-
-    if (UNLIKELY(!is_admitted)) {
-        note_refused(remote_address);
-    }
-    return is_admitted;
-}
 
 /* Inline: what a handshake says goes from its entry into the block, and is nowhere between. */
 __attribute__((always_inline)) inline struct tcb *
@@ -312,7 +297,8 @@ static __attribute__((noinline)) bool keep_text(struct tcb *tcb, struct segment 
 /* Whether what comes next may go to its application at once: it has been told all else. */
 static inline bool is_next_to_tell(const struct connection *connection)
 {
-    return connection->state == CONNECTION_CLAIMED && (connection->due & DUE_TELL) == 0 &&
+    return connection->state == CONNECTION_CLAIMED &&
+           (connection->due & (DUE_TELL | DUE_IS_SOURCE)) == 0 &&
            connection->received_head == NULL && has_clear_way(connection);
 }
 
@@ -425,6 +411,9 @@ static bool tell(struct connection *connection)
     case CONNECTION_ASSIGNED:
         return !connection_has_tcp(connection) || availability_settle(connection);
     case CONNECTION_CLAIMED:
+        if (UNLIKELY((connection->due & DUE_IS_SPLICED) != 0)) {
+            splice_settle(connection);
+        }
         return stream_deliver(connection);
     default:
         return true;
@@ -491,6 +480,8 @@ static void settle_end(struct connection *connection)
     if (connection->state == CONNECTION_DETACHED && connection->due == 0) {
         counter_increment(COUNTER_TCP_CLOSED);
         connection_release(connection);
+    } else if (connection->state == CONNECTION_DETACHED && splice_forget(connection)) {
+        connection_mark_dirty(connection); /* now it may be released */
     }
 }
 
@@ -514,7 +505,7 @@ static inline void settle(struct connection *connection, uint8_t kept)
 {
     uint8_t due = connection->due;
 
-    connection->due = due & (DUE_TELL | DUE_CLAIM | kept);
+    connection->due = due & (DUE_TELL | DUE_CLAIM | DUE_IS_SPLICED | kept);
     if (UNLIKELY((due & DUE_TELL) != 0)) {
         settle_telling(connection);
     }

@@ -31,6 +31,10 @@ enum {
     DUE_OUTPUT = 1 << 1,  /* tcb_settle() */
     DUE_IN_LIST = 1 << 2, /* of those that are to be settled */
     DUE_CLAIM = 1 << 3, /* with DUE_TELL: it was told of at once, availability_announce_at_once() */
+    /* These stay: what comes goes to another connection, what goes comes from one (splice.h). */
+    DUE_IS_SOURCE = 1 << 4,
+    DUE_IS_DRAIN = 1 << 5,
+    DUE_IS_SPLICED = DUE_IS_SOURCE | DUE_IS_DRAIN,
 };
 
 /*
@@ -115,6 +119,9 @@ struct connection {
             uint32_t orphan_acknowledged; /* the byte that the peer had acknowledged, and TCP's */
             uint8_t orphan_tcp_state;     /* state, when the period began */
             bool is_orphan_counted;       /* by address */
+
+            /* --- splice.c --- */
+            uint16_t splice_place; /* of one that is spliced, from CLAIMED on */
         };
     };
 };
@@ -147,8 +154,6 @@ static inline bool connection_has_tcp(const struct connection *connection)
 
 /* Before any connection. */
 void connection_initialise(void);
-/* Whether the node takes one more, of this address; counted, and noted in the log, if not. */
-MUST_CHECK bool connection_admit(uint32_t remote_address);
 /* A handshake is complete: the connection is there, and found by its flow, in the handshake's place
  * if that has one. Returns its block; NULL, and counted: it is not admitted, or there is no memory;
  * nothing has changed. */
@@ -159,6 +164,8 @@ MUST_CHECK struct tcb *connection_open(struct handshake *handshake,
 void connection_mark_dirty(struct connection *connection);
 /* Its application has claimed it, and knows all: nothing is due to it at the end of the round. */
 void connection_note_told(struct connection *connection);
+/* Which of DUE_IS_SPLICED it is. */
+void connection_set_spliced(struct connection *connection, uint8_t ends);
 /* Let TCP send what it can, at the end of the round. */
 void connection_request_output(struct connection *connection);
 /* Settle what is dirty: tell applications, CMs and the peer what has changed. */

@@ -21,6 +21,7 @@
  *   unreachable.c     routers that have no way for them
  *   loopback.c        segments to ourselves
  *   stream.c          bytes from and to applications
+ *   splice.c          bytes from one connection to another
  *   orphan.c          connections whose application has closed
  *   overload.c        SYNs that are too many, in the log
  *   share.c           what one remote address may have
@@ -63,6 +64,7 @@
 #include "net/transport/managers.h"
 #include "net/transport/orphan.h"
 #include "net/transport/overload.h"
+#include "net/transport/splice.h"
 #include "net/transport/stream.h"
 #include "net/transport/table.h"
 #include "net/transport/tcp/blocked.h"
@@ -245,6 +247,7 @@ void transport_server_start(const struct configuration *configuration)
     forward_rules_initialise();
     forward_flows_initialise();
     stream_initialise();
+    splice_initialise();
     orphan_initialise();
     overload_initialise();
     transport_address_initialise(configuration);

@@ -181,7 +181,8 @@ bool stream_deliver(struct connection *connection)
 {
     int error = 0;
 
-    while (error == 0 && connection->state == CONNECTION_CLAIMED && has_more_news(connection)) {
+    while (error == 0 && connection->state == CONNECTION_CLAIMED && has_more_news(connection) &&
+           (connection->due & DUE_IS_SOURCE) == 0) {
         error = deliver_next(connection);
     }
     if (error == 0 && connection->state == CONNECTION_CLAIMED && is_credit_due(connection)) {
@@ -447,6 +448,60 @@ static void handle_close(node_id_t from, const struct message *message)
         connection_abort(connection, 0);
     }
 }
+
+/* --- For splices --- */
+
+struct connection *stream_find(node_id_t application, uint32_t index, uint32_t generation)
+{
+    struct connection *connection = connection_find(index, generation);
+
+    if (connection != NULL && connection->state == CONNECTION_CLAIMED &&
+        connection->acceptor.node == application) {
+        return connection;
+    }
+    note_refused(connection, index, generation);
+    return NULL;
+}
+
+void stream_consume(struct connection *connection, uint32_t bytes)
+{
+    consume(connection, bytes);
+}
+
+bool stream_can_send(const struct connection *connection)
+{
+    return connection->state == CONNECTION_CLAIMED && may_send(connection);
+}
+
+bool stream_append(struct connection *connection, const uint8_t *bytes, uint32_t length_bytes)
+{
+    ASSERT_SLOW(may_send(connection) && length_bytes <= connection->allowance_bytes);
+    if (!is_within_part(connection, length_bytes) ||
+        !queue_append_copy(&connection->tcb, bytes, length_bytes)) {
+        return false;
+    }
+    connection->allowance_bytes -= length_bytes;
+    connection_request_output(connection);
+    return true;
+}
+
+void stream_end(struct connection *connection)
+{
+    shut_send(connection);
+}
+
+void stream_take_credit(struct connection *connection)
+{
+    connection->allowance_bytes += connection->credit_bytes;
+    connection->credit_bytes = 0;
+}
+
+void stream_keep_peer_closed(struct connection *connection)
+{
+    connection->is_told_peer_closed = true;
+}
+
+/* --- From the first to the last --- */
 
 void stream_begin(struct connection *connection, uint32_t stream_index, bool is_confirmation_due)
 {

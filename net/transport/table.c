@@ -9,9 +9,11 @@
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/pool.h"
+#include "net/counters.h"
 #include "net/transport/availability.h"
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
+#include "net/transport/overload.h"
 #include "net/transport/share.h"
 
 _Static_assert(CONNECTION_MAX % POOL_CHUNK == 0 && CONNECTION_LEAST % POOL_CHUNK == 0,
@@ -189,4 +191,25 @@ inline bool connection_table_allows(uint32_t remote_address)
 uint32_t connection_count_of(uint32_t remote_address)
 {
     return (uint32_t)share_of(&by_address, remote_address);
+}
+
+static __attribute__((noinline)) void note_refused(uint32_t remote_address)
+{
+    if (connection_table_is_full()) {
+        counter_increment(COUNTER_DROP_TABLE_FULL);
+        overload_note(OVERLOAD_TABLE, connection_table_limit());
+    } else {
+        counter_increment(COUNTER_DROP_ADDRESS_LIMIT);
+        overload_note(OVERLOAD_ADDRESS, connection_count_of(remote_address));
+    }
+}
+
+bool connection_admit(uint32_t remote_address)
+{
+    bool is_admitted = connection_table_allows(remote_address);
+
+    if (UNLIKELY(!is_admitted)) {
+        note_refused(remote_address);
+    }
+    return is_admitted;
 }

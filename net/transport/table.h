@@ -48,3 +48,5 @@ bool connection_table_is_full(void);
  * use each may. How many it has, as far as they are counted. */
 bool connection_table_allows(uint32_t remote_address);
 uint32_t connection_count_of(uint32_t remote_address);
+/* Whether the node takes one more, of this address; counted, and noted in the log, if not. */
+MUST_CHECK bool connection_admit(uint32_t remote_address);

@@ -7,7 +7,7 @@ PROOF_NODE_SOURCES := \
   $(addprefix net/,messages.c expect.c handlers.c configuration.c placement.c current_configuration.c returning.c draining.c service_times.c steering.c) \
   $(filter-out %/server.c,$(wildcard net/manager/*.c)) $(wildcard net/manager/balance/*.c) \
   $(wildcard net/streams/*.c) \
-  $(addprefix net/transport/,server.c admission.c availability.c claim_option.c managers.c connection.c draining.c stream.c table.c share.c state.c counters.c) \
+  $(addprefix net/transport/,server.c admission.c availability.c claim_option.c managers.c connection.c draining.c splice.c stream.c table.c share.c state.c counters.c) \
   libc/core/timer.c \
   $(addprefix libc/core/,pool.c heap.c command_line.c format.c address.c assert.c output.c numbers.c) \
   $(wildcard tests/proof/node_*.c)

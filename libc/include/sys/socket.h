@@ -2,6 +2,7 @@
 /* Sockets (POSIX); Linux's values. IPv4, TCP and UDP. */
 #pragma once
 
+#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -23,6 +24,13 @@ struct sockaddr_storage {
 struct linger {
     int l_onoff;
     int l_linger;
+};
+
+/* For SO_SPLICE, as on OpenBSD. */
+struct splice {
+    int sp_fd;              /* the drain; -1: end it */
+    off_t sp_max;           /* end it after so many bytes; 0: never */
+    struct timeval sp_idle; /* and when nothing has come for so long; 0: never */
 };
 
 struct msghdr {
@@ -80,19 +88,23 @@ static inline struct cmsghdr *__cmsg_next(const struct msghdr *message, struct c
 #define SOCK_NONBLOCK 04000
 #define SOCK_CLOEXEC  02000000
 
-#define SOL_SOCKET    1
-#define SO_REUSEADDR  2
-#define SO_TYPE       3
-#define SO_ERROR      4
-#define SO_BROADCAST  6
-#define SO_SNDBUF     7
-#define SO_RCVBUF     8
-#define SO_KEEPALIVE  9
-#define SO_LINGER     13
-#define SO_REUSEPORT  15
-#define SO_RCVTIMEO   20
-#define SO_SNDTIMEO   21
-#define SO_ACCEPTCONN 30
+#define SOL_SOCKET      1
+#define SO_REUSEADDR    2
+#define SO_TYPE         3
+#define SO_ERROR        4
+#define SO_BROADCAST    6
+#define SO_SNDBUF       7
+#define SO_RCVBUF       8
+#define SO_KEEPALIVE    9
+#define SO_LINGER       13
+#define SO_REUSEPORT    15
+#define SO_RCVTIMEO     20
+#define SO_SNDTIMEO     21
+#define SO_ACCEPTCONN   30
+/* The node that serves the connection, or, before connect(), shall. */
+#define SO_INCOMING_CPU 49
+/* OpenBSD's. */
+#define SO_SPLICE       0x1023
 
 #define MSG_OOB        0x01
 #define MSG_PEEK       0x02

@@ -17,6 +17,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/counters.h"
 #include "net/transport/hash.h"
+#include "net/transport/table.h"
 #include "net/transport/tcp/cookie.h"
 #include "net/transport/tcp/flood.h"
 #include "net/transport/tcp/half_open_table.h"

@@ -252,6 +252,38 @@ static void the_death_of_the_server_ends_it(void **state)
 
 /* --- bind() before --- */
 
+/* SO_INCOMING_CPU: a wish, of which a number that is no server's changes nothing. */
+static void the_node_that_is_wished_for_opens_it_and_is_told(void **state)
+{
+    socklen_t bytes = sizeof(int);
+
+    (void)state;
+    for (int wished = 0; wished < 2; wished++) {
+        int fd = make_socket(SOCK_NONBLOCK), told;
+
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &wished, sizeof(wished)), 0);
+        assert_fails(connect_to_peer(fd), EINPROGRESS);
+        answer(expect_open(0, false), 0);
+        assert_int_equal(asked, wished);
+        assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &told, &bytes), 0);
+        assert_int_equal(told, wished);
+        assert_fails(setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &wished, sizeof(wished)),
+                     ENOPROTOOPT);
+        assert_int_equal(close(fd), 0);
+        expect_closed(CLOSE_BOTH);
+    }
+    for (int i = 0; i < 3; i++) {
+        const int strange[] = {-1, 2, 1 << 30};
+        int fd = make_socket(SOCK_NONBLOCK);
+
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &strange[i], sizeof(int)), 0);
+        assert_fails(connect_to_peer(fd), EINPROGRESS);
+        (void)expect_open(0, false);
+        assert_int_equal(close(fd), 0);
+        (void)expect_open(0, true);
+    }
+}
+
 static void a_port_that_was_bound_is_asked_for(void **state)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(5555)};
@@ -382,6 +414,7 @@ int main(void)
         SOCKET_TEST(epoll_tells_of_both_ends),
         SOCKET_TEST(one_that_is_closed_meanwhile_is_withdrawn),
         SOCKET_TEST(the_death_of_the_server_ends_it),
+        SOCKET_TEST(the_node_that_is_wished_for_opens_it_and_is_told),
         SOCKET_TEST(a_port_that_was_bound_is_asked_for),
         SOCKET_TEST(a_port_that_somebody_listens_on_is_in_use_unless_both_share_it),
         SOCKET_TEST(what_cannot_be_connected_is_refused),

@@ -53,12 +53,20 @@
 #define write           talus_write
 #define writev          talus_writev
 
-/* FreeBSD's and our own, which the host's headers do not have. */
+/* FreeBSD's, OpenBSD's and our own, which the host's headers do not have. */
 #define MSG_EOF   0x200
 #define MSG_CLOSE 0x400
+#define SO_SPLICE 0x1023
 
 #ifndef __ASSEMBLER__
+#include <sys/time.h>
 #include <sys/types.h>
+
+struct splice {
+    int sp_fd;
+    off_t sp_max;
+    struct timeval sp_idle;
+};
 
 ssize_t recv_lent(int fd, void *buffer, size_t bytes, const void **data);
 #endif
