@@ -33,7 +33,7 @@
     X(WEBSWAMP_UNSENT, "webswamp_errors_total", "kind=\"unsent\"", "Requests that failed.")
 /* clang-format on */
 
-#define WEBSWAMP_COUNTER_FIRST COUNTER_BLOCK(17)
+#define WEBSWAMP_COUNTER_FIRST COUNTER_BLOCK(18)
 
 enum {
     WEBSWAMP_COUNTER_FIRST_BEFORE = WEBSWAMP_COUNTER_FIRST - 1,
