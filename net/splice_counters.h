@@ -22,7 +22,7 @@
     X(SPLICES_WAITING, "splice_waits_total", "", "Times a splice has waited for memory.")
 /* clang-format on */
 
-#define SPLICE_COUNTER_FIRST COUNTER_BLOCK(15)
+#define SPLICE_COUNTER_FIRST COUNTER_BLOCK(21)
 
 enum {
     SPLICE_COUNTER_FIRST_BEFORE = SPLICE_COUNTER_FIRST - 1,

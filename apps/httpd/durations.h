@@ -27,13 +27,12 @@
 enum {
     COUNTER_DURATIONS = COUNTER_BLOCK(8), /* by bucket */
     COUNTER_DURATIONS_SUM_NS = COUNTER_DURATIONS + DURATION_BUCKETS,
-    COUNTER_DURATIONS_NEWEST,                    /* the slot that was last counted in */
-    COUNTER_DURATIONS_RECENT = COUNTER_BLOCK(9), /* slot s at s % DURATION_SLOTS, by bucket */
+    COUNTER_DURATIONS_NEWEST,                         /* the slot that was last counted in */
+    COUNTER_DURATIONS_RECENT = COUNTER_BLOCKS(9, 16), /* slot s at s % DURATION_SLOTS, by bucket */
 };
 
 _Static_assert(COUNTER_DURATIONS_NEWEST < COUNTER_DURATIONS_RECENT, "they are apart");
-_Static_assert(COUNTER_DURATIONS_RECENT + DURATION_SLOTS * DURATION_BUCKETS <= COUNTER_MEMORY,
-               "the blocks suffice");
+_Static_assert(DURATION_SLOTS *DURATION_BUCKETS <= 8 * COUNTER_BLOCK_SIZE, "the blocks suffice");
 
 struct durations {
     uint64_t counts[DURATION_BUCKETS];

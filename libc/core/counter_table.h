@@ -14,9 +14,11 @@
 #include "libc/core/linker_set.h"
 
 /* The first index of a block; block 0 is the kernel's. */
-#define COUNTER_BLOCK_SIZE   40u
-#define COUNTER_BLOCK_COUNT  20u
-#define COUNTER_BLOCK(block) ((block)*COUNTER_BLOCK_SIZE)
+#define COUNTER_BLOCK_SIZE          40u
+#define COUNTER_BLOCK_COUNT         22u
+#define COUNTER_BLOCK(block)        ((block)*COUNTER_BLOCK_SIZE)
+/* Of several that belong together: `last` is for who reads it. */
+#define COUNTER_BLOCKS(block, last) COUNTER_BLOCK(block)
 
 struct counter_name {
     const char *name;

@@ -16,7 +16,7 @@
       "Bytes of sends of 1 KiB and more from programs' memory.")
 /* clang-format on */
 
-#define STREAM_COUNTER_FIRST COUNTER_BLOCK(16)
+#define STREAM_COUNTER_FIRST COUNTER_BLOCK(20)
 
 enum {
     STREAM_COUNTER_FIRST_BEFORE = STREAM_COUNTER_FIRST - 1,

@@ -137,7 +137,7 @@
 #define TRANSPORT_COUNTER_FIRST COUNTER_BLOCK(4)
 #define SHARE_COUNTER_FIRST     COUNTER_BLOCK(19)
 #define DNS_COUNTER_FIRST       (SHARE_COUNTER_FIRST + 10)
-#define FORWARD_COUNTER_FIRST   (COUNTER_BLOCK(19) + 16) /* in what that leaves */
+#define FORWARD_COUNTER_FIRST   (SHARE_COUNTER_FIRST + 16) /* in what that leaves */
 
 enum {
     TRANSPORT_COUNTER_FIRST_BEFORE = TRANSPORT_COUNTER_FIRST - 1,
@@ -158,5 +158,5 @@ enum {
 
 _Static_assert((unsigned)SHARE_COUNTER_END <= DNS_COUNTER_FIRST &&
                    (unsigned)DNS_COUNTER_END <= FORWARD_COUNTER_FIRST &&
-                   FORWARD_COUNTER_END <= COUNTER_BLOCK(20),
+                   FORWARD_COUNTER_END <= SHARE_COUNTER_FIRST + COUNTER_BLOCK_SIZE,
                "all fit the block");

@@ -59,8 +59,9 @@ def test_both_pass_as_the_tree_is(tree):
     ("drivers/hosted/memory.c", '#include "net/headers.h"\n', "drivers/hosted must not include net/"),
     ("kernel/hosted/platform.c", "#include <unistd.h>\n", "kernel/hosted must not include <unistd.h>"),
     ("net/steering.c", "enum { TWICE = COUNTER_BLOCK(1) };\n", "counter block 1 is that of drivers/console/"),
+    ("net/steering.c", "enum { TWICE = COUNTER_BLOCK(15) };\n", "counter block 15 is that of apps/httpd/"),
 ], ids=["include", "standard header", "card", "word", "size", "volatile", "a platform", "hosted driver",
-        "hosted libc", "counter block"])
+        "hosted libc", "counter block", "one of several blocks"])
 def test_architecture_fails_for(tree, path, text, word):
     append(tree / path, text)
     passed, said = check(tree, "architecture")
