@@ -22,6 +22,22 @@ node_id_t steering_ls(const struct configuration *configuration, unsigned group)
                      : configuration->spare_ls[piece + (part - 1) * ts_count];
 }
 
+node_id_t steering_port_owner(const struct configuration *configuration, uint16_t port)
+{
+    uint32_t number = port - EPHEMERAL_FIRST;
+    unsigned i;
+
+    if (port < EPHEMERAL_FIRST) {
+        return NODE_NONE;
+    }
+    i = number * configuration->ts_count >> EPHEMERAL_COUNT_LOG;
+    while (i + 1 < configuration->ts_count &&
+           steering_block_start(configuration, i + 1) <= number) {
+        i++; /* where a block begins between two ports */
+    }
+    return configuration->ts[i];
+}
+
 #define WORD_BYTES 16 /* the longest word that can be right is shorter */
 
 int steering_parse(struct configuration *configuration, const char *line, char *reason,

@@ -98,6 +98,26 @@ static inline node_id_t steering_owner(const struct configuration *configuration
 node_id_t steering_ls(const struct configuration *configuration, unsigned group);
 
 /*
+ * Ephemeral ports: those from which this machine opens connections. Their range is cut into one
+ * block for each transport server, in the order of struct configuration; who is dead keeps his. All
+ * that is opened from a port of a block, also when a program names that port, is opened by the
+ * block's server: so no two servers open the same flow, and whoever gets a segment for such a port
+ * and does not know it has somebody to ask (net/transport/kept.h). 32768 .. 65535: most of what
+ * IANA calls dynamic (RFC 6335 6) and Linux uses.
+ */
+#define EPHEMERAL_FIRST     32768u
+#define EPHEMERAL_COUNT_LOG 15u
+
+/* Where the block of server `i` begins, counted from the first port; of i = ts_count: all ports. */
+static inline uint32_t steering_block_start(const struct configuration *configuration, unsigned i)
+{
+    return ((uint32_t)i << EPHEMERAL_COUNT_LOG) / configuration->ts_count;
+}
+
+/* The server in whose block this port (machine's order) is; NODE_NONE: it is no such port. */
+node_id_t steering_port_owner(const struct configuration *configuration, uint16_t port);
+
+/*
  * steer= of the command line, for a configuration whose servers are known. Returns 0, also without
  * the word; -EINVAL when it cannot be understood or does not fit: `reason` then says why in one
  * sentence, and the scheme is the one without the word.

@@ -39,11 +39,16 @@ static bool is_broadcast(uint32_t address)
             (address | own->netmask) == UINT32_MAX && own->netmask != UINT32_MAX);
 }
 
+static bool is_loopback(uint32_t address)
+{
+    return (uint8_t)address == 127;
+}
+
 int datagram_check_destination(const struct datagram_socket *socket, uint32_t *address)
 {
     const struct address_set *own = address_current();
 
-    if (*address == INADDR_ANY) {
+    if (*address == INADDR_ANY || is_loopback(*address)) {
         *address = own->address;
     }
     if (own->address == 0 || *address == 0) {
@@ -57,7 +62,7 @@ int datagram_check_destination(const struct datagram_socket *socket, uint32_t *a
     }
     bool is_on_link = ((*address ^ own->address) & own->netmask) == 0;
     uint8_t first_byte = (uint8_t)*address;
-    if (first_byte == 0 || first_byte == 127 || first_byte >= 240 ||
+    if (first_byte == 0 || first_byte >= 240 ||
         (!is_on_link && !is_group(*address) && own->gateway == 0)) {
         return -ENETUNREACH;
     }
@@ -87,10 +92,23 @@ static void port_settled(void *owner, int error)
     descriptor_notify(&socket->descriptor, READY_OUT);
 }
 
+/* Whether it came to the address to which the socket is bound. To one of loopback only this machine
+ * sends, from its own address to that. */
+static bool is_bound_there(const struct datagram_socket *socket,
+                           const struct datagram_arrived *datagram)
+{
+    uint32_t own = datagram_own_address();
+
+    if (is_loopback(socket->address)) {
+        return datagram->local_address == own && datagram->remote_address == own;
+    }
+    return socket->address == 0 || socket->address == datagram->local_address;
+}
+
 static bool is_wanted(const struct datagram_socket *socket, const struct datagram_arrived *datagram)
 {
     return datagram_port_is_bound(socket->port) && !socket->is_read_shut &&
-           (socket->address == 0 || socket->address == datagram->local_address) &&
+           is_bound_there(socket, datagram) &&
            (socket->peer_port == 0 || (socket->peer_port == datagram->remote_port &&
                                        socket->peer_address == datagram->remote_address));
 }
@@ -169,7 +187,8 @@ static int bind_datagram(struct descriptor *descriptor, const struct sockaddr *a
         return -EINVAL;
     }
     uint32_t own = wanted.sin_addr.s_addr;
-    if (own != INADDR_ANY && own != datagram_own_address() && !is_broadcast(own)) {
+    if (own != INADDR_ANY && own != datagram_own_address() && !is_broadcast(own) &&
+        !is_loopback(own)) {
         return -EADDRNOTAVAIL;
     }
     socket->address = own;

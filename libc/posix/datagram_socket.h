@@ -46,8 +46,8 @@ static inline struct datagram_socket *datagram_socket_of(const struct descriptor
 int datagram_socket_bind(struct datagram_socket *socket, uint16_t number);
 /* The address that a program may name as its own, or 0. */
 uint32_t datagram_own_address(void);
-/* Whether a datagram of this socket may be sent there: 0, -ENETUNREACH, -EACCES. 0.0.0.0 becomes
- * our own address, as on Linux. */
+/* Whether a datagram of this socket may be sent there: 0, -ENETUNREACH, -EACCES. 0.0.0.0 and
+ * 127.0.0.0/8 become our own address. */
 int datagram_check_destination(const struct datagram_socket *socket, uint32_t *address);
 
 /* --- datagram_transfer.c --- */

@@ -302,6 +302,9 @@ static int start_listening(struct socket *socket, int backlog)
         return -EINVAL; /* a port chosen by us could be found by no client */
     }
     ASSERT(socket->stream == NULL);
+    if (socket_is_port_in_use(socket, socket->address.s_addr, socket->port)) {
+        return -EADDRINUSE;
+    }
     int error =
         stream_listener_open(socket->port, wanted, listener_changed, socket, &socket->listener);
     if (error == 0) {

@@ -74,6 +74,9 @@ struct socket *socket_get_sooner_or_later(int fd, int flags, int *error);
 /* The wait alone: 0, or these errors. */
 MUST_CHECK int socket_await_connection(struct socket *socket, int flags);
 
+/* socket_bind.c: whether another socket of this program keeps this one from that port. */
+bool socket_is_port_in_use(const struct socket *socket, uint32_t address, uint16_t port);
+
 /* socket.c's: let go of one that nobody has under a number; what it was before it was connected. */
 void socket_release(struct socket *socket);
 void socket_clear(struct socket *socket);

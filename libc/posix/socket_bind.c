@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bind(): a port to listen on, or to connect from. It is this program's alone unless it says
- * otherwise, as on Linux (inet_csk_bind_conflict()); of programs on other nodes nothing is known.
+ * bind(): a port to listen on, or to connect from, looked at again by listen(). It is this
+ * program's alone unless it says otherwise, as on Linux (inet_csk_bind_conflict()); of programs on
+ * other nodes nothing is known.
  */
 #include <errno.h>
 #include <string.h>
@@ -39,21 +40,27 @@ static void look_at(struct descriptor *descriptor, void *context)
         !(socket->shares_address && other->shares_address && other->listener == NULL);
 }
 
-static int bind_socket(struct socket *socket, const struct sockaddr_in *name)
+bool socket_is_port_in_use(const struct socket *socket, uint32_t address, uint16_t port)
 {
-    struct wanted wanted = {
-        .by = socket, .address = name->sin_addr.s_addr, .port = ntohs(name->sin_port)};
+    struct wanted wanted = {.by = socket, .address = address, .port = port};
 
-    if (wanted.port != 0) {
+    if (port != 0) {
         descriptor_for_each(look_at, &wanted);
     }
-    if (wanted.is_in_use) {
+    return wanted.is_in_use;
+}
+
+static int bind_socket(struct socket *socket, const struct sockaddr_in *name)
+{
+    uint16_t port = ntohs(name->sin_port);
+
+    if (socket_is_port_in_use(socket, name->sin_addr.s_addr, port)) {
         return -EADDRINUSE;
     }
     /* Listening is for the whole machine: an address of its own would name the same. Port 0: the
      * transport server chooses one, when the socket is connected. */
     socket->address = name->sin_addr;
-    socket->port = wanted.port;
+    socket->port = port;
     return 0;
 }
 

@@ -33,8 +33,9 @@ static bool is_server(const struct configuration *configuration, node_id_t node)
 }
 
 /*
- * A port of the application's own choice: the TS that its answers come to. Else the one that is
- * wanted, this node's own, or those that have flows, in turn. NODE_NONE: none lives.
+ * A port of the application's own choice: the TS in whose block it is, which alone knows what else
+ * is opened from there; in no block, or of a dead one, the TS that its answers come to. Else the
+ * one that is wanted, this node's own, or those that have flows, in turn. NODE_NONE: none lives.
  */
 static node_id_t choose_server(node_id_t wanted, uint16_t remote_port, uint16_t local_port)
 {
@@ -42,6 +43,10 @@ static node_id_t choose_server(node_id_t wanted, uint16_t remote_port, uint16_t 
     node_id_t self = platform_node(), server;
     unsigned turn = self;
 
+    server = steering_port_owner(configuration, swap16(local_port));
+    if (server != NODE_NONE && !configuration_is_dead(configuration, server)) {
+        return server;
+    }
     if (local_port != 0) {
         server = steering_owner(
             configuration, steering_group(configuration, swap16(remote_port), swap16(local_port)));

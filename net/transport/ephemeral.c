@@ -25,20 +25,16 @@ static uint32_t block_count; /* 0: it is no transport server */
 static struct siphash_key offset_key, counter_key;
 static uint16_t counters[COUNTER_COUNT]; /* of the ports that were tried */
 
-/* Where the block of server `i` begins, counted from the first port. */
-static uint32_t block_start(unsigned i)
-{
-    return ((uint32_t)i << EPHEMERAL_COUNT_LOG) / configuration->ts_count;
-}
-
 void ephemeral_initialise(const struct configuration *current)
 {
     configuration = current;
     block_count = 0;
     for (unsigned i = 0; i < current->ts_count; i++) {
         if (current->ts[i] == platform_node()) {
-            block_first = (uint16_t)(EPHEMERAL_FIRST + block_start(i));
-            block_count = block_start(i + 1) - block_start(i);
+            uint32_t start = steering_block_start(current, i);
+
+            block_first = (uint16_t)(EPHEMERAL_FIRST + start);
+            block_count = steering_block_start(current, i + 1) - start;
         }
     }
     offset_key = siphash_key_of(platform_random(), platform_random());
@@ -50,17 +46,7 @@ void ephemeral_initialise(const struct configuration *current)
 
 node_id_t ephemeral_owner(uint16_t port)
 {
-    uint32_t number = port - EPHEMERAL_FIRST;
-    unsigned i;
-
-    if (port < EPHEMERAL_FIRST) {
-        return NODE_NONE;
-    }
-    i = number * configuration->ts_count >> EPHEMERAL_COUNT_LOG;
-    while (i + 1 < configuration->ts_count && block_start(i + 1) <= number) {
-        i++; /* where a block begins between two ports */
-    }
-    return configuration->ts[i];
+    return steering_port_owner(configuration, port);
 }
 
 static bool is_steered_here(const struct flow *flow)
@@ -71,8 +57,9 @@ static bool is_steered_here(const struct flow *flow)
     return steering_owner(configuration, group) == platform_node();
 }
 
-int ephemeral_take(const struct flow *flow, bool (*is_in_use)(const struct flow *flow),
-                   uint64_t now_ns, uint32_t *least_iss)
+/* A port that nobody here has chosen from the block. */
+static int take(const struct flow *flow, bool (*is_in_use)(const struct flow *flow),
+                uint64_t now_ns, uint32_t *least_iss)
 {
     enum timewait_verdict verdict;
 
@@ -81,6 +68,18 @@ int ephemeral_take(const struct flow *flow, bool (*is_in_use)(const struct flow 
     }
     verdict = timewait_look(flow, now_ns, least_iss);
     return verdict == TIMEWAIT_UNKNOWN ? 0 : verdict == TIMEWAIT_REOPEN ? 1 : -EADDRNOTAVAIL;
+}
+
+int ephemeral_take(const struct flow *flow, bool (*is_in_use)(const struct flow *flow),
+                   uint64_t now_ns, uint32_t *least_iss)
+{
+    node_id_t owner = ephemeral_owner(swap16(flow->local_port));
+
+    if (owner != NODE_NONE && owner != platform_node() &&
+        !configuration_is_dead(configuration, owner)) {
+        return -EADDRNOTAVAIL; /* it may open the same flow */
+    }
+    return take(flow, is_in_use, now_ns, least_iss);
 }
 
 /* Where the search for a port of this peer goes on. */
@@ -112,7 +111,7 @@ static int look_through(struct flow *flow, const struct search *search, bool is_
         if (is_steered && !is_steered_here(flow)) {
             continue;
         }
-        state = ephemeral_take(flow, is_in_use, now_ns, &iss);
+        state = take(flow, is_in_use, now_ns, &iss);
         if (state == 0) {
             return 0;
         }

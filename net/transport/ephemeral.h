@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ephemeral ports: those from which this machine opens connections. Their range is cut into one
- * block for each transport server, in the order of struct configuration; who is dead keeps his. So
- * no two servers open the same flow, and whoever gets a segment for such a port and does not know
- * it has somebody to ask (kept.h).
+ * Ephemeral ports of this server: those of its block (net/steering.h), from which it opens
+ * connections.
  */
 #pragma once
 
 #include "kernel/base.h"
 #include "net/messages.h"
 
-/* 32768 .. 65535: most of what IANA calls dynamic (RFC 6335 6) and Linux uses; whoever is asked for
- * another port, as a listener, may have one of these, too. */
-#define EPHEMERAL_FIRST     32768u
-#define EPHEMERAL_COUNT_LOG 15u
-
 struct configuration;
 
 void ephemeral_initialise(const struct configuration *configuration);
-/* The server in whose block this port (machine's order) is; NODE_NONE: it is no such port. */
+/* steering_port_owner() in this node's configuration. */
 node_id_t ephemeral_owner(uint16_t port);
 
 /*
@@ -34,6 +27,7 @@ node_id_t ephemeral_owner(uint16_t port);
  */
 MUST_CHECK int ephemeral_choose(struct flow *flow, bool (*is_in_use)(const struct flow *flow),
                                 uint64_t now_ns, uint32_t *least_iss);
-/* The same for a flow with a port of somebody else's choice. */
+/* The same for a flow with a port of somebody else's choice; also -EADDRNOTAVAIL: it is in the
+ * block of another server, which lives. */
 MUST_CHECK int ephemeral_take(const struct flow *flow, bool (*is_in_use)(const struct flow *flow),
                               uint64_t now_ns, uint32_t *least_iss);

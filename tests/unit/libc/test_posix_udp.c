@@ -507,6 +507,38 @@ static void a_socket_may_be_closed_while_it_is_bound(void **state)
 
 #define TEST(name) CONSERVED_TEST(name, start_udp, end_udp)
 
+/* As with TCP: 127.0.0.0/8 is this machine, and both ends have its address. */
+static void loopback_is_the_machines_own_address(void **state)
+{
+    const uint32_t own = htonl(OWN);
+    struct sockaddr_in there = place(1);
+    const struct send_datagram *sent;
+    socklen_t bytes = sizeof(there);
+
+    (void)state;
+    start_thread(open_bound);
+    assert_int_equal(getsockname(udp_fd, (struct sockaddr *)&there, &bytes), 0);
+    assert_int_equal(there.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
+    there.sin_addr.s_addr = htonl(0x7F000009);
+    assert_int_equal(sendto(udp_fd, "x", 1, 0, (struct sockaddr *)&there, sizeof(there)), 1);
+    sent = fake_expect_message(0, SEND_DATAGRAM);
+    assert_int_equal(sent->remote_address, own);
+    /* What others send to the machine is not for one that is bound to loopback. */
+    for (unsigned i = 0; i < 2; i++) {
+        struct datagram_arrived arrived = {.header = {.type = DATAGRAM_ARRIVED},
+                                           .remote_address = i == 0 ? htonl(0x0A000002) : own,
+                                           .local_address = own,
+                                           .remote_port = 9,
+                                           .local_port = PORT_FIRST + 1};
+        char byte;
+
+        fake_deliver_payload(SPEAKER, &arrived.header, sizeof(arrived), "y", 1);
+        dispatch_round();
+        assert_int_equal(recv(udp_fd, &byte, 1, MSG_DONTWAIT), i == 0 ? -1 : 1);
+    }
+    assert_int_equal(close(udp_fd), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +549,7 @@ int main(void)
         TEST(what_a_queue_has_no_room_for_is_lost_and_counted),
         TEST(a_receive_waits_for_a_datagram_or_its_time),
         TEST(a_socket_may_be_closed_while_it_is_bound),
+        TEST(loopback_is_the_machines_own_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,6 +406,29 @@ static void a_thread_that_waits_finds_it_closed(void **state)
     assert_int_equal(waiting.error, EBADF);
 }
 
+/* Whoever opens from a port of a block must be the one who also chooses from it. */
+static void a_port_of_a_servers_block_is_opened_by_that_server(void **state)
+{
+    static const struct {
+        uint16_t port;
+        node_id_t ts;
+    } cases[] = {{32768, 0}, {32768 + 16383, 0}, {32768 + 16384, 1}, {65535, 1}};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(cases[i].port)};
+        int fd = make_socket(SOCK_NONBLOCK);
+        uint32_t stream_index;
+
+        assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
+        assert_fails(connect_to_peer(fd), EINPROGRESS);
+        stream_index = expect_open(cases[i].port, false);
+        assert_int_equal(asked, cases[i].ts);
+        answer(stream_index, ECONNREFUSED);
+        assert_int_equal(close(fd), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +443,7 @@ int main(void)
         SOCKET_TEST(what_cannot_be_connected_is_refused),
         SOCKET_TEST(a_thread_waits_for_the_answer),
         SOCKET_TEST(a_thread_that_waits_finds_it_closed),
+        SOCKET_TEST(a_port_of_a_servers_block_is_opened_by_that_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,6 +334,8 @@ static void who_is_not_there_cannot_be_reached(void **state)
     expect_failure(81, ENETUNREACH);
     ask_for(0x010000E0u /* 224.0.0.1 */, 81, 0, false);
     expect_failure(81, ENETUNREACH);
+    ask_for(0xFF01A8C0u /* 192.168.1.255, the subnet's broadcast address */, 81, 0, false);
+    expect_failure(81, ENETUNREACH);
     wire_expect_silence();
 }
 

@@ -245,6 +245,26 @@ static void what_is_in_use_or_waits_for_a_fin_is_not_taken(void **state)
     assert_int_equal(choose(1, 80, 0), 50000);
 }
 
+/* A program may name a port of another server's block, which may be about to open the same flow. */
+static void a_named_port_of_anothers_block_is_refused_while_that_one_lives(void **state)
+{
+    struct flow flow = {.remote_address = 1, .remote_port = swap16(80)};
+    uint32_t iss;
+
+    (void)state;
+    start("pika=TS2LS2CM2", 2, 0);
+    memset(used, 0, sizeof(used));
+    flow.local_port = swap16(32768);
+    assert_int_equal(ephemeral_take(&flow, is_used, 0, &iss), 0);
+    flow.local_port = swap16(65535);
+    assert_int_equal(ephemeral_take(&flow, is_used, 0, &iss), -EADDRNOTAVAIL);
+    flow.local_port = swap16(1024); /* in nobody's */
+    assert_int_equal(ephemeral_take(&flow, is_used, 0, &iss), 0);
+    node_set_add(&configuration.dead, 1);
+    flow.local_port = swap16(65535);
+    assert_int_equal(ephemeral_take(&flow, is_used, 0, &iss), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_counter_of_one_peer_moves_few_others),
         cmocka_unit_test(time_wait_does_not_use_up_the_ports),
         cmocka_unit_test(what_is_in_use_or_waits_for_a_fin_is_not_taken),
+        cmocka_unit_test(a_named_port_of_anothers_block_is_refused_while_that_one_lives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

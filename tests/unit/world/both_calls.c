@@ -99,8 +99,16 @@ void run_on_both(void (*script)(const struct both_calls *on, struct record *reco
     script(&on_linux, &linux_record);
     run_on_talus(script);
     assert_true(linux_record.length > 0);
+    size_t same = 0, line = 0;
+    while (linux_record.text[same] != '\0' &&
+           linux_record.text[same] == talus_run.record.text[same]) {
+        same++;
+        line = linux_record.text[same - 1] == '\n' ? same : line;
+    }
     if (strcmp(talus_run.record.text, linux_record.text) != 0) {
         print_message("on Linux:\n%s", linux_record.text);
+        print_message("first another on Linux: %.200s\non Talus: %.200s\n",
+                      linux_record.text + line, talus_run.record.text + line);
     }
     assert_string_equal(talus_run.record.text, linux_record.text);
 }
