@@ -47,10 +47,10 @@ $(BUILD)/obj/apps/webswamp/main.c.o: CFLAGS += -Dmain=webswamp_main
 
 LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
 LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c apps/httpd/durations.c,$(HTTPD_SOURCES)) \
-                       $(wildcard apps/httpd/linux/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
+                       $(wildcard apps/httpd/linux/*.c apps/syslog/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
 # Of libc/core what the host has not; it depends on no node.
-LINUX_HTTPD_SOURCES += $(addprefix libc/core/,assert.c format.c numbers.c output.c tar.c)
-LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h libc/core/*.h)
+LINUX_HTTPD_SOURCES += $(addprefix libc/core/,address.c assert.c format.c numbers.c output.c tar.c)
+LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h apps/syslog/*.h libc/core/*.h)
 
 $(BUILD)/linux/%: COMMAND = $(HOST_CC) $(LINUX_CFLAGS) $(LLHTTP_FLAGS) $(LLHTTP_WARNINGS)
 $(BUILD)/linux/httpd-asan: LINUX_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -DTALUS_SLOW_CHECKS

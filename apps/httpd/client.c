@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "apps/httpd/access_log.h"
 #include "apps/httpd/check.h"
 #include "apps/httpd/host.h"
 #include "apps/httpd/kept.h"
@@ -229,9 +230,9 @@ static enum progress send_answer(struct client *client, struct work *work,
     return flush(client, work);
 }
 
-/* `has_more`: bytes have come behind this request. */
+/* The request's bytes are those before `at`; up to `end` more have come. */
 static enum progress answer(struct client *client, struct work *work, const char *head,
-                            bool has_more)
+                            const char *at, const char *end)
 {
     const struct request *request = &work->request;
     enum persistence persistence = PERSIST_NOT;
@@ -241,11 +242,12 @@ static enum progress answer(struct client *client, struct work *work, const char
         persistence = request->minor_version >= 1 ? PERSIST_SILENTLY : PERSIST_EXPRESSLY;
     }
     struct resource *file = response_make(&work->response, request, head, persistence);
-    if (file != NULL && request->is_repeated &&
+    if (file != NULL && request->is_repeated && !access_log_is_on &&
         (persistence == PERSIST_NOT) == !request->is_keep_alive) {
         known_remember(head, request->head_bytes, file, persistence);
     }
-    return send_answer(client, work, persistence, has_more || request->method == HTTP_CONNECT);
+    access_log_note_request(client->fd, request, head, at, &work->response);
+    return send_answer(client, work, persistence, at < end || request->method == HTTP_CONNECT);
 }
 
 /* A request that is known, whose answer is in more than one piece, or is sent in part. Nothing of
@@ -261,7 +263,8 @@ static __attribute__((noinline)) enum progress answer_known(struct client *clien
     return send_answer(client, work, known->persistence, false);
 }
 
-static enum progress refuse(struct client *client, uint16_t status)
+/* `head`: what has come of the request. */
+static enum progress refuse(struct client *client, uint16_t status, const char *head, size_t bytes)
 {
     struct work *work = work_of(client);
 
@@ -269,6 +272,7 @@ static enum progress refuse(struct client *client, uint16_t status)
     response_make_refusal(&work->response, status, request_is_head(&work->request));
     client->is_last = true;
     client->must_linger = true;
+    access_log_note(client->fd, head, bytes, &work->response);
     host_note_refusal(status);
     host_count_request();
     return flush(client, work);
@@ -306,10 +310,10 @@ static __attribute__((noinline)) enum progress handle_input(struct client *clien
     while (at < end && progress == READY) {
         enum request_progress parsing = work_parse(work, head, &at, end);
         if (parsing == REQUEST_REFUSED) {
-            return refuse(client, work->request.status);
+            return refuse(client, work->request.status, head, (size_t)(end - head));
         }
         if (parsing == REQUEST_COMPLETE) {
-            progress = answer(client, work, head, at < end);
+            progress = answer(client, work, head, at, end);
             if (progress == CLOSED || client->is_last) {
                 return progress;
             }
@@ -336,7 +340,7 @@ static __attribute__((noinline)) enum progress handle_input(struct client *clien
                !own_work(client)) {
         host_count_turned_away();
         if (!client->is_sending) {
-            return refuse(client, 503);
+            return refuse(client, 503, head, (size_t)(end - head));
         }
         close_client(client);
         return CLOSED;
@@ -485,8 +489,9 @@ void client_turn_away(int fd)
 
     host_count_turned_away();
     /* What is there of the request would turn the close into a reset. */
-    (void)recv(fd, shared_input, sizeof(shared_input), 0);
+    ssize_t received = recv(fd, shared_input, sizeof(shared_input), 0);
     response_make_overload(&response);
+    access_log_note(fd, shared_input, received > 0 ? (size_t)received : 0, &response);
     /* A fresh connection has room for that. */
     (void)sending_response(&fd, &response, SENDING_CLOSES);
     if (fd >= 0) {
@@ -579,7 +584,7 @@ static void give_up(struct client *client, enum client_wait wait)
     }
     /* Part of a request has come: tell its sender why nothing follows. */
     if (wait == WAIT_REQUEST && client->input_bytes > 0) {
-        (void)refuse(client, 408); /* it is closed or lingers */
+        (void)refuse(client, 408, client->input, client->input_bytes); /* closed, or lingers */
     } else {
         close_client(client);
     }

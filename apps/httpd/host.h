@@ -12,6 +12,9 @@
 
 /* Which of the machine's nodes it runs on; 0 where there are none. */
 unsigned host_node(void);
+/* A name for it that others know, in one word. */
+#define HOST_NAME_BYTES 256
+void host_name(char name[HOST_NAME_BYTES]);
 /* The server accepts connections on this port: say where, in the one line that people and
  * harnesses wait for. */
 void host_announce(uint16_t port);
@@ -32,3 +35,5 @@ void host_count_turned_away(void);
 void host_count_wrong_lines(unsigned count);
 /* A request was refused with this status. */
 void host_note_refusal(unsigned status);
+/* A line of the access log has been sent, or is lost. */
+void host_count_access_line(bool is_sent);

@@ -42,6 +42,12 @@ unsigned host_node(void)
     return platform_node();
 }
 
+/* The address that collectors see the lines come from. */
+void host_name(char name[HOST_NAME_BYTES])
+{
+    inet_ntop(AF_INET, &address_current()->address, name, HOST_NAME_BYTES);
+}
+
 void host_announce(uint16_t port)
 {
     announced_port = port;
@@ -91,4 +97,9 @@ void host_count_wrong_lines(unsigned count)
 void host_note_refusal(unsigned status)
 {
     log_debug("httpd", "a request was refused with %u", status);
+}
+
+void host_count_access_line(bool is_sent)
+{
+    counter_increment(is_sent ? COUNTER_HTTP_ACCESS_LINES : COUNTER_HTTP_ACCESS_LINES_LOST);
 }

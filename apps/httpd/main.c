@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apps/httpd/access_log.h"
 #include "apps/httpd/archive.h"
 #include "apps/httpd/check.h"
 #include "apps/httpd/client.h"
@@ -74,11 +75,13 @@ static unsigned turned_away_count; /* since all places were taken; 0: they are n
 
 static void print_usage(void)
 {
-    printf("httpd [--port N] [--root FILE.tar] [--builtin FILE.tar] [--clients N]\n"
-           "      [--idle SECONDS]  how long a connection is kept without a request (60)\n"
-           "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n"
-           "      [--delay NODE:US[:FROM_MS:TO_MS]]  be slow on purpose, on that node\n"
-           "      [--leave-after ROUNDS]  end, for tests\n");
+    printf(
+        "httpd [--port N] [--root FILE.tar] [--builtin FILE.tar] [--clients N]\n"
+        "      [--idle SECONDS]  how long a connection is kept without a request (60)\n"
+        "      [--access-log console|ADDRESS[:PORT]]  a line for each answer; both with a comma\n"
+        "      [--pause-every ROUNDS] [--pause-ms MS]  miss deadlines on purpose, for tests\n"
+        "      [--delay NODE:US[:FROM_MS:TO_MS]]  be slow on purpose, on that node\n"
+        "      [--leave-after ROUNDS]  end, for tests\n");
 }
 
 static bool parse_number(const char *text, unsigned most, unsigned *number)
@@ -121,6 +124,9 @@ static bool parse_option(const char *name, const char *value)
     }
     if (strcmp(name, "--leave-after") == 0) {
         return parse_number(value, UINT32_MAX, &options.leave_after);
+    }
+    if (strcmp(name, "--access-log") == 0) {
+        return access_log_choose(value);
     }
     return strcmp(name, "--pause-ms") == 0 && parse_number(value, 3600000, &options.pause_ms);
 }
@@ -310,6 +316,10 @@ int main(int argc, char **argv)
     if (listener_fd < 0 || epoll_fd < 0 ||
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener_fd, &event) != 0) {
         fprintf(stderr, "httpd: port %u: %s\n", options.port, strerror(errno));
+        return EXIT_FAILURE;
+    }
+    if (access_log_start() != 0) {
+        fprintf(stderr, "httpd: access log: %s\n", strerror(errno));
         return EXIT_FAILURE;
     }
     client_start(epoll_fd, options.idle_s);

@@ -6,10 +6,19 @@
 
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 unsigned host_node(void)
 {
     return 0;
+}
+
+void host_name(char name[HOST_NAME_BYTES])
+{
+    if (gethostname(name, HOST_NAME_BYTES - 1) != 0) {
+        name[0] = '\0';
+    }
+    name[HOST_NAME_BYTES - 1] = '\0'; /* a longer one is cut */
 }
 
 void host_announce(uint16_t port)
@@ -53,4 +62,9 @@ void host_count_wrong_lines(unsigned count)
 void host_note_refusal(unsigned status)
 {
     (void)status; /* Linux has no log of such detail */
+}
+
+void host_count_access_line(bool is_sent)
+{
+    (void)is_sent; /* access_log.c says what is lost */
 }
