@@ -114,13 +114,9 @@ static int await_datagram(struct datagram_socket *socket, int flags)
         if (error != 0 || socket->first != NULL || socket->is_read_shut) {
             return error;
         }
-        if (socket->descriptor.is_nonblocking || (flags & MSG_DONTWAIT) != 0) {
-            descriptor_yield_seldom();
-            return -EAGAIN;
-        }
-        error = descriptor_wait(&socket->descriptor, READY_IN, deadline_ns);
+        error = descriptor_wait_or_again(&socket->descriptor, READY_IN, flags, deadline_ns);
         if (error != 0) {
-            return error == -ETIMEDOUT ? -EAGAIN : error;
+            return error;
         }
     }
 }

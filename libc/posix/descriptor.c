@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -358,6 +359,19 @@ int descriptor_wait(struct descriptor *descriptor, unsigned events, uint64_t dea
     }
     descriptor_remove_waiter(descriptor, &waiter);
     return is_woken ? 0 : -ETIMEDOUT;
+}
+
+int descriptor_wait_or_again(struct descriptor *descriptor, unsigned events, int flags,
+                             uint64_t deadline_ns)
+{
+    int error;
+
+    if (descriptor->is_nonblocking || (flags & MSG_DONTWAIT) != 0) {
+        descriptor_yield_seldom();
+        return -EAGAIN;
+    }
+    error = descriptor_wait(descriptor, events, deadline_ns);
+    return error == -ETIMEDOUT ? -EAGAIN : error;
 }
 
 /* --- Letting others run --- */

@@ -132,6 +132,13 @@ void descriptor_remove_waiter(struct descriptor *descriptor, struct waiter *wait
  */
 MUST_CHECK int descriptor_wait(struct descriptor *descriptor, unsigned events,
                                uint64_t deadline_ns);
+/*
+ * The same for a call that has found nothing. It may wait unless its descriptor is non-blocking or
+ * its flags, as of recv() and send(), say MSG_DONTWAIT: then it is -EAGAIN, as when the deadline
+ * has passed.
+ */
+MUST_CHECK int descriptor_wait_or_again(struct descriptor *descriptor, unsigned events, int flags,
+                                        uint64_t deadline_ns);
 
 /* When a wait of `timeout_ms` ends, on platform_now_ns()'s clock; negative: never. */
 uint64_t deadline_after_ms(int timeout_ms);

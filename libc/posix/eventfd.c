@@ -29,16 +29,6 @@ static unsigned event_readiness(const struct descriptor *descriptor)
     return (event->count > 0 ? READY_IN : 0) | (event->count < COUNT_MAX ? READY_OUT : 0);
 }
 
-/* Not now: -EAGAIN, or wait. Returns 0 when to look again. */
-static int wait_for(struct descriptor *descriptor, unsigned events)
-{
-    if (descriptor->is_nonblocking) {
-        descriptor_yield_seldom();
-        return -EAGAIN;
-    }
-    return descriptor_wait(descriptor, events, UINT64_MAX);
-}
-
 static ssize_t event_read(struct descriptor *descriptor, void *buffer, size_t bytes)
 {
     struct event *event = (struct event *)descriptor;
@@ -47,7 +37,7 @@ static ssize_t event_read(struct descriptor *descriptor, void *buffer, size_t by
         return -EINVAL;
     }
     while (event->count == 0) {
-        int error = wait_for(descriptor, READY_IN);
+        int error = descriptor_wait_or_again(descriptor, READY_IN, 0, UINT64_MAX);
         if (error != 0) {
             return error;
         }
@@ -71,7 +61,7 @@ static ssize_t add(struct event *event, const struct iovec *piece)
         return -EINVAL;
     }
     while (more > COUNT_MAX - event->count) {
-        int error = wait_for(&event->descriptor, READY_OUT);
+        int error = descriptor_wait_or_again(&event->descriptor, READY_OUT, 0, UINT64_MAX);
         if (error != 0) {
             return error;
         }

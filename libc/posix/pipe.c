@@ -43,15 +43,6 @@ static void release_pipe(struct pipe *pipe)
     memory_release(&pipe_kind, pipe);
 }
 
-static int wait_for(struct descriptor *end, unsigned events)
-{
-    if (end->is_nonblocking) {
-        descriptor_yield_seldom();
-        return -EAGAIN;
-    }
-    return descriptor_wait(end, events, UINT64_MAX);
-}
-
 /* --- The end that reads --- */
 
 static unsigned reader_readiness(const struct descriptor *reader)
@@ -69,7 +60,7 @@ static ssize_t reader_read(struct descriptor *reader, void *buffer, size_t bytes
         if (!is_open(&pipe->writer)) {
             return 0;
         }
-        int error = wait_for(reader, READY_IN);
+        int error = descriptor_wait_or_again(reader, READY_IN, 0, UINT64_MAX);
         if (error != 0) {
             return error;
         }
@@ -133,7 +124,7 @@ static ssize_t writer_write(struct descriptor *writer, const struct iovec *piece
             written += byte_queue_put(&pipe->queue, pieces, written, bytes);
             descriptor_notify(&pipe->reader, READY_IN);
         } else {
-            error = wait_for(writer, READY_OUT);
+            error = descriptor_wait_or_again(writer, READY_OUT, 0, UINT64_MAX);
         }
         if (error != 0) {
             return written > 0 ? (ssize_t)written : error;

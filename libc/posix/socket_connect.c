@@ -93,11 +93,7 @@ int socket_await_connection(struct socket *socket, int flags)
     int error = 0;
 
     while (error == 0 && is_connecting(socket) && stream_is_opening(socket->stream)) {
-        if (socket->descriptor.is_nonblocking || (flags & MSG_DONTWAIT) != 0) {
-            descriptor_yield_seldom();
-            return -EAGAIN;
-        }
-        error = descriptor_wait(&socket->descriptor, READY_OUT, UINT64_MAX);
+        error = descriptor_wait_or_again(&socket->descriptor, READY_OUT, flags, UINT64_MAX);
     }
     return error;
 }

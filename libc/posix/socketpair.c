@@ -84,15 +84,6 @@ static int take_error(struct end *end)
     return error;
 }
 
-static int wait_for(struct end *end, unsigned events, int flags)
-{
-    if (end->descriptor.is_nonblocking || (flags & MSG_DONTWAIT) != 0) {
-        descriptor_yield_seldom();
-        return -EAGAIN;
-    }
-    return descriptor_wait(&end->descriptor, events, UINT64_MAX);
-}
-
 /* Up to `bytes`, from `skip` on, into the pieces. */
 static size_t take(struct end *end, const struct msghdr *message, size_t skip, int flags)
 {
@@ -146,7 +137,7 @@ static ssize_t end_receive(struct descriptor *descriptor, struct msghdr *message
         if (end->is_read_shut) {
             break;
         }
-        error = wait_for(end, READY_IN, flags);
+        error = descriptor_wait_or_again(&end->descriptor, READY_IN, flags, UINT64_MAX);
         if (error != 0) {
             return received > 0 ? (ssize_t)received : error;
         }
@@ -173,7 +164,7 @@ static ssize_t end_send(struct descriptor *descriptor, const struct msghdr *mess
             sent += byte_queue_put(&peer->received, message->msg_iov, sent, bytes);
             notify(peer, READY_IN);
         } else {
-            error = wait_for(end, READY_OUT, flags);
+            error = descriptor_wait_or_again(&end->descriptor, READY_OUT, flags, UINT64_MAX);
         }
         if (error != 0) {
             return sent > 0 ? (ssize_t)sent : error;

@@ -93,11 +93,7 @@ static ssize_t timer_read(struct descriptor *descriptor, void *buffer, size_t by
         if (object->expired_count > 0) {
             break;
         }
-        if (descriptor->is_nonblocking) {
-            descriptor_yield_seldom();
-            return -EAGAIN;
-        }
-        int error = descriptor_wait(descriptor, READY_IN, UINT64_MAX);
+        int error = descriptor_wait_or_again(descriptor, READY_IN, 0, UINT64_MAX);
         if (error != 0) {
             return error;
         }
