@@ -11,6 +11,8 @@ KVM    ?= auto
 ROOT   ?=
 APPEND ?=
 PCAP   ?=
+# virtio: the distribution's own QEMU, which has no 82599, and none is built.
+NIC    ?= 82599
 
 export TALUS_CACHE
 
@@ -117,11 +119,20 @@ build: $(BUILD)/talus.elf ## build the kernel image
 
 # --- Running it ---------------------------------------------------------------------------------
 
-LAUNCH = qemu/launch --qemu $(QEMU_BIN) --kernel $(BUILD)/talus.elf --smp $(SMP) --mem $(MEM) \
+LAUNCH = qemu/launch --nic $(NIC) $(if $(RUNS_PLAIN_QEMU),,--qemu $(QEMU_BIN)) \
+         --kernel $(BUILD)/talus.elf --smp $(SMP) --mem $(MEM) \
          --port $(PORT) --kvm $(KVM) --append '$(APPEND)' $(if $(ROOT),--root '$(ROOT)') \
          $(if $(PCAP),--pcap '$(PCAP)')
 
-run: $(BUILD)/talus.elf $(QEMU_BIN) ## boot in QEMU: SMP=4 MEM=1G PORT=8080 ROOT=dir APPEND=words PCAP=file
+RUNS_PLAIN_QEMU = $(filter virtio%,$(NIC))
+RUN_QEMU        = $(if $(RUNS_PLAIN_QEMU),plain-qemu,$(QEMU_BIN))
+
+plain-qemu:
+	$(Q)echo qemu-system-x86 | qemu/install-packages -
+
+.PHONY: plain-qemu
+
+run: $(BUILD)/talus.elf $$(RUN_QEMU) ## boot in QEMU: NIC=virtio SMP=4 MEM=1G PORT=8080 ROOT=dir APPEND=words PCAP=file
 	$(Q)$(LAUNCH)
 
 SWAMP ?= -k -c 32 -d 5 /4b
@@ -130,7 +141,7 @@ swamp: $(BUILD)/talus.elf $(QEMU_BIN) ## two machines on one wire, one loads the
 	$(Q)qemu/swamp --qemu $(QEMU_BIN) --kernel $(BUILD)/talus.elf --smp $(SMP) --mem $(MEM) --kvm $(KVM) \
 	    --append '$(APPEND)' $(if $(ROOT),--root '$(ROOT)') $(if $(PCAP),--pcap '$(PCAP)') -- $(SWAMP)
 
-debug: $(BUILD)/talus.elf $(QEMU_BIN) ## the same, stopped until gdb attaches (make gdb)
+debug: $(BUILD)/talus.elf $$(RUN_QEMU) ## the same, stopped until gdb attaches (make gdb)
 	$(Q)$(LAUNCH) --debug
 
 gdb: ## attach gdb, with symbols, to make debug

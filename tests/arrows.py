@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who may use whom: what the other checks go by.
 
-    apps -> libc/posix -> net -> drivers/ixgbe -> drivers/iommu -> drivers/{nic,pci} -> kernel -> libc/core
+    apps -> libc/posix -> net -> drivers/{ixgbe,virtio} -> drivers/iommu -> drivers/{nic,pci} -> kernel -> libc/core
     apps -> drivers/{console,acpi}, boot -> kernel
 
 As Linux processes (make host): drivers/hosted -> drivers/{nic,console,acpi}, of which it answers the
@@ -29,6 +29,7 @@ MAY_USE = {
     "drivers/hosted/linux": {"drivers/hosted", "drivers/nic", "kernel/hosted", "kernel/hosted/linux"} | GROUND,
     "drivers/iommu": {"drivers", "drivers/nic", "drivers/pci"} | GROUND,
     "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci", "drivers/iommu"} | GROUND,
+    "drivers/virtio": {"drivers", "drivers/nic", "drivers/pci", "drivers/iommu"} | GROUND,
     "net": {"drivers", "drivers/nic"} | GROUND,
     "net/streams": {"net", "drivers/nic"} | GROUND,
     "net/datagrams": {"net", "drivers/nic"} | GROUND,

@@ -60,11 +60,14 @@ static uint8_t *headers_of(const struct frame_to_send *frame)
     return (uint8_t *)(uintptr_t)frame->fragments[0].data;
 }
 
-static void insert_ip_checksum(const struct frame_to_send *frame)
+void frame_insert_ip_checksum(const struct frame_to_send *frame)
 {
     uint8_t *ip = headers_of(frame) + frame->ip_header_offset;
     uint16_t checksum = 0;
 
+    if ((frame->offload & FRAME_INSERT_IP_CHECKSUM) == 0) {
+        return;
+    }
     ASSERT_SLOW(frame->ip_header_offset + frame->ip_header_bytes <=
                 frame->fragments[0].length_bytes);
     memcpy(ip + IPV4_CHECKSUM_OFFSET, &checksum, CHECKSUM_BYTES);
@@ -98,7 +101,7 @@ void frame_insert_checksums(const struct frame_to_send *frame, unsigned which)
     which &= frame->offload;
     ASSERT_SLOW((frame->offload & FRAME_SEGMENT_TCP) == 0);
     if ((which & FRAME_INSERT_IP_CHECKSUM) != 0) {
-        insert_ip_checksum(frame);
+        frame_insert_ip_checksum(frame);
     }
     if ((which & (FRAME_INSERT_TCP_CHECKSUM | FRAME_INSERT_UDP_CHECKSUM)) == 0) {
         return;

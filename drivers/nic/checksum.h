@@ -15,3 +15,7 @@
  * pass over the packet for TCP and UDP, over the header for IP.
  */
 void frame_insert_checksums(const struct frame_to_send *frame, unsigned which);
+
+/* IP's alone, if the frame asks for it: for a card that inserts the others. Also for one that is to
+ * be cut, of which the card makes each segment's. */
+void frame_insert_ip_checksum(const struct frame_to_send *frame);

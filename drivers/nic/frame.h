@@ -17,6 +17,9 @@ enum {
     FRAME_CHECKSUM_BAD = 1 << 2,     /* of IP, TCP or UDP: to be dropped and counted */
     FRAME_DAMAGED = 1 << 3,          /* on the wire, or too long: likewise; data is unusable */
     FRAME_LOOPED = 1 << 4,           /* of no NIC: from this machine to itself */
+    /* Goes with FRAME_L4_CHECKSUM_GOOD: it has been on no wire, and its L4 field holds only the
+     * pseudo-header's sum. Who sends the packet on makes a whole one of it. */
+    FRAME_L4_CHECKSUM_PARTIAL = 1 << 5,
 };
 
 /* A received frame. Its data lies elsewhere, in one piece, in memory of the node whose queue

@@ -117,13 +117,9 @@ CONFIGURATION_ACCESS(32)
 
 /* --- What is in every function's --- */
 
-unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
+static unsigned find_from(const struct pci_device *device, unsigned offset, uint8_t id)
 {
-    if ((pci_read16(device, PCI_STATUS) & STATUS_CAPABILITIES) == 0) {
-        return 0;
-    }
-    unsigned offset = pci_read8(device, PCI_CAPABILITIES) & (unsigned)CAPABILITY_OFFSET;
-
+    offset &= (unsigned)CAPABILITY_OFFSET;
     for (unsigned i = 0; i < CAPABILITY_MAX && offset >= CAPABILITY_FIRST; i++) {
         if (pci_read8(device, offset + CAPABILITY_ID) == id) {
             return offset;
@@ -131,6 +127,19 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
         offset = pci_read8(device, offset + CAPABILITY_NEXT) & (unsigned)CAPABILITY_OFFSET;
     }
     return 0;
+}
+
+unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
+{
+    if ((pci_read16(device, PCI_STATUS) & STATUS_CAPABILITIES) == 0) {
+        return 0;
+    }
+    return find_from(device, pci_read8(device, PCI_CAPABILITIES), id);
+}
+
+unsigned pci_find_next_capability(const struct pci_device *device, unsigned offset, uint8_t id)
+{
+    return find_from(device, pci_read8(device, offset + CAPABILITY_NEXT), id);
 }
 
 bool pci_is_asleep(const struct pci_device *device)

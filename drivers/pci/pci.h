@@ -56,6 +56,9 @@ void pci_write32(const struct pci_device *device, unsigned offset, uint32_t valu
 
 /* Offset of a capability (PCI 3.0 appendix H), or 0. */
 unsigned pci_find_capability(const struct pci_device *device, uint8_t id);
+/* Of the next one with this id behind the one at `offset`, or 0. Whoever goes on and on stops by
+ * himself: the list may be a ring, of which each call sees a part. */
+unsigned pci_find_next_capability(const struct pci_device *device, unsigned offset, uint8_t id);
 
 /* Whether firmware has left the device in a power-saving state. */
 bool pci_is_asleep(const struct pci_device *device);

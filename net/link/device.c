@@ -56,9 +56,12 @@ static void show_link(void)
     char mac[LINK_MAC_TEXT_BYTES];
     int length;
 
-    if (device.link.is_up) {
+    if (device.link.is_up && device.link.megabits != 0) {
         log_info("ls", "link is up, %u Mbit/s", device.link.megabits);
         length = format_text(text, sizeof(text), "up, %u Mbit/s", device.link.megabits);
+    } else if (device.link.is_up) {
+        log_info("ls", "link is up");
+        length = format_text(text, sizeof(text), "up");
     } else {
         log_warning("ls", "link is down");
         length = format_text(text, sizeof(text), "down");

@@ -2,7 +2,7 @@
 /* sources: apps/httpd/request.c apps/httpd/conditions.c apps/httpd/ranges.c apps/httpd/response.c */
 /* sources: apps/httpd/multipart.c apps/httpd/site.c apps/httpd/archive.c apps/httpd/tag.c apps/httpd/encoding.c */
 /* sources: apps/httpd/settings.c apps/httpd/settings_lookup.c apps/httpd/rules.c apps/httpd/listing.c */
-/* sources: apps/httpd/mime.c apps/httpd/tar.c apps/httpd/text.c apps/httpd/date.c apps/httpd/authority.c */
+/* sources: apps/httpd/mime.c libc/core/tar.c apps/httpd/text.c apps/httpd/date.c apps/httpd/authority.c */
 /* sources: apps/httpd/path.c apps/httpd/header.c */
 /* flags: -D_GNU_SOURCE -Dopen=fake_open -Dfstat=fake_fstat -Dmmap=fake_mmap -Dclose=fake_close -Dfprintf=fake_fprintf */
 /* library: llhttp */

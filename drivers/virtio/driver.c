@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtio network cards as drivers/nic/nic.h wants them: ports found on the PCI bus, the card
+ * started with its interrupts, queues opened by a key that says where to notify the device.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/iommu/iommu.h"
+#include "drivers/nic/nic.h"
+#include "drivers/vectors.h"
+#include "drivers/virtio/virtio.h"
+#include "kernel/component.h"
+#include "kernel/limits.h"
+#include "kernel/log.h"
+#include "kernel/platform.h"
+#include "kernel/x86/paging.h"
+#include "libc/core/format.h"
+#include "libc/core/memory.h"
+
+static const struct pci_id ids[] = {
+    {VIRTIO_VENDOR, VIRTIO_DEVICE_NETWORK},
+    {VIRTIO_VENDOR, VIRTIO_DEVICE_NETWORK_LEGACY},
+};
+
+/* Whatever of this a device offers is used. */
+#define FEATURES_WANTED                                                                            \
+    (VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC |       \
+     VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM |        \
+     VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CTRL_VQ |                      \
+     VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_SPEED_DUPLEX)
+
+/* A ring is as long as the device makes it, up to this. */
+#define CONTROL_SIZE_MAX 64u
+#define CONTROL_SIZE_MIN 4u /* a command takes three descriptors */
+
+#define MTU_BYTES     1500u
+#define SPEED_UNKNOWN UINT32_MAX
+
+struct card {
+    struct nic nic;
+    struct virtio_device device;
+    struct virtio_queue_place rx_place, tx_place;
+    struct virtio_queue_rings rings;
+    struct virtio_control control;
+    void *notify_registers;
+    unsigned queue_entry; /* of MSI-X, or VECTOR_NONE */
+    bool is_broken;       /* and that has been said */
+    struct pci_device pci;
+    struct pci_bar bars[PCI_BAR_COUNT];
+};
+
+_Static_assert(sizeof(struct pci_device) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
+
+MEMORY_KIND(card_kind, "virtio_card");
+
+/* The card that this node has started: it alone has registers that all queues share. */
+static struct card *driven;
+
+static struct card *card_of(const struct nic *nic)
+{
+    return CONTAINER_OF(nic, struct card, nic);
+}
+
+/* --- Ports --- */
+
+static struct pci_device pci_of(const struct nic_port *port)
+{
+    struct pci_device pci;
+
+    memcpy(&pci, port->driver_data, sizeof(pci));
+    return pci;
+}
+
+static void describe_port(struct nic_port *port, const struct pci_device *pci)
+{
+    *port = (struct nic_port){0};
+    memcpy(port->driver_data, pci, sizeof(*pci));
+    (void)format_text(port->name, sizeof(port->name), "%04x:%02x:%02x.%u", pci->address.segment,
+                      pci->address.bus, pci->address.device, pci->address.function);
+    (void)format_text(port->model, sizeof(port->model), "%04x:%04x", pci->id.vendor,
+                      pci->id.device);
+}
+
+static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+{
+    struct pci_device list[NIC_PORT_MAX];
+    unsigned count =
+        pci_find(ids, ARRAY_COUNT(ids), reach == NIC_REACH_ALL ? PCI_REACH_ALL : PCI_REACH_NUMBERED,
+                 list, NIC_PORT_MAX);
+
+    for (unsigned i = 0; i < count && i < port_max; i++) {
+        describe_port(&ports[i], &list[i]);
+    }
+    return count;
+}
+
+/* Make the registers reachable: addresses assigned, decoding on, mapped. */
+static int map_registers(const struct pci_device *pci, struct pci_bar bars[PCI_BAR_COUNT],
+                         struct virtio_device *device)
+{
+    int result = pci_assign(pci, bars);
+
+    if (result != 0) {
+        return result;
+    }
+    pci_enable(pci);
+    return virtio_map_registers(device, pci, bars);
+}
+
+static bool is_station(const uint8_t mac[6])
+{
+    static const uint8_t none[6] = {0};
+
+    return (mac[0] & 1) == 0 && memcmp(mac, none, sizeof(none)) != 0;
+}
+
+/* The port is switched on for it, and off again. */
+static int read_mac(const struct nic_port *port, uint8_t mac[6])
+{
+    struct pci_device pci = pci_of(port);
+    struct pci_bar bars[PCI_BAR_COUNT];
+    struct virtio_device device;
+    int result = map_registers(&pci, bars, &device);
+
+    if (result == 0) {
+        if ((virtio_read_offered(&device) & VIRTIO_NET_F_MAC) != 0) {
+            virtio_config_read_mac(&device, mac);
+        } else {
+            memset(mac, 0, 6);
+        }
+        result = is_station(mac) ? 0 : -ENODEV;
+    }
+    pci_disable(&pci);
+    return result;
+}
+
+/* --- The card as a whole --- */
+
+/* A card without an address of its own gets one by chance, administered locally (IEEE 802, 8.2). */
+static void make_mac(uint8_t mac[6])
+{
+    uint64_t chance = platform_random();
+
+    memcpy(mac, &chance, 6);
+    mac[0] = (uint8_t)((mac[0] & ~3u) | 2u);
+}
+
+static void read_address(struct card *card)
+{
+    uint8_t mac[6] = {0};
+
+    if (virtio_has(&card->device, VIRTIO_NET_F_MAC)) {
+        virtio_config_read_mac(&card->device, mac);
+    }
+    if (!is_station(mac)) {
+        log_info("virtio", "the card has no address: it gets a local one");
+        make_mac(mac);
+    }
+    memcpy(card->nic.mac, mac, sizeof(mac));
+}
+
+/* A network that takes no full frames is not agreed to: some then pass, and the log says why others
+ * do not. */
+static uint64_t features_wanted(struct virtio_device *device)
+{
+    if ((virtio_read_offered(device) & VIRTIO_NET_F_MTU) != 0) {
+        unsigned mtu_bytes = virtio_config_read16(device, CONFIG_MTU);
+
+        if (mtu_bytes < MTU_BYTES) {
+            log_warning("virtio", "the network takes packets of %u bytes only, not of %u",
+                        mtu_bytes, MTU_BYTES);
+            return FEATURES_WANTED & ~VIRTIO_NET_F_MTU;
+        }
+    }
+    return FEATURES_WANTED;
+}
+
+static int check_size(const struct virtio_queue_place *place, unsigned size_min)
+{
+    if (place->size < size_min) {
+        log_error("virtio", "queue %u has a ring of %u only", place->index, place->size);
+        return -ENODEV;
+    }
+    return 0;
+}
+
+static int describe_queues(struct card *card)
+{
+    int result =
+        virtio_queue_describe(&card->device, RX_QUEUE(0), VIRTIO_RING_SIZE_MAX, &card->rx_place);
+
+    if (result == 0) {
+        result = virtio_queue_describe(&card->device, TX_QUEUE(0), VIRTIO_RING_SIZE_MAX,
+                                       &card->tx_place);
+    }
+    if (result == 0) {
+        result = check_size(&card->rx_place, VIRTIO_RING_SIZE_MIN);
+    }
+    return result == 0 ? check_size(&card->tx_place, VIRTIO_RING_SIZE_MIN) : result;
+}
+
+static void start_interrupts(struct card *card, const struct pci_msix *msix)
+{
+    unsigned other = msix->entry_count > 1 ? 1 : 0;
+
+    card->queue_entry = 0;
+    pci_msix_set_entry(msix, 0, interrupt_apic_id(platform_node()), INTERRUPT_VECTOR_NIC);
+    if (other != 0) {
+        pci_msix_set_entry(msix, other, interrupt_apic_id(platform_node()),
+                           INTERRUPT_VECTOR_NIC_OTHER);
+    }
+    if (virtio_set_config_vector(&card->device, other)) {
+        card->nic.link_vector = other != 0 ? INTERRUPT_VECTOR_NIC_OTHER : INTERRUPT_VECTOR_NIC;
+    }
+}
+
+static int start_card(struct card *card)
+{
+    struct pci_msix msix;
+    int result = map_registers(&card->pci, card->bars, &card->device);
+
+    if (result != 0) {
+        return result;
+    }
+    result = virtio_negotiate(&card->device, features_wanted(&card->device));
+    if (result == 0) {
+        result = describe_queues(card);
+    }
+    if (result != 0) {
+        return result;
+    }
+    card->queue_entry = VECTOR_NONE;
+    if (pci_msix_enable(&card->pci, card->bars, &msix) == 0) {
+        start_interrupts(card, &msix);
+    } else {
+        log_warning("virtio", "the card's MSI-X does not work: frames are found by looking");
+    }
+    card->notify_registers = paging_map_device(
+        card->device.notify_bar_paddr + card->device.notify_offset, card->device.notify_bytes);
+    if (card->notify_registers == NULL) {
+        return -ENOMEM;
+    }
+    read_address(card);
+    return 0;
+}
+
+static const struct nic_operations operations;
+
+static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
+                 struct nic_grouping grouping, struct nic **nic)
+{
+    struct card *card = memory_allocate_zeroed(&card_kind, sizeof(*card));
+    int result;
+
+    (void)grouping; /* of one queue */
+    if (card == NULL) {
+        return -ENOMEM;
+    }
+    ASSERT(driven == NULL);
+    ASSERT(node_count >= 1 && nodes != NULL);
+    card->pci = pci_of(port);
+    result = start_card(card);
+    if (result != 0) {
+        pci_disable(&card->pci);
+        memory_release(&card_kind, card);
+        return result;
+    }
+    card->nic.operations = &operations;
+    card->nic.queue_count = 1;
+    card->nic.can_segment_tcp = virtio_has(&card->device, VIRTIO_NET_F_HOST_TSO4);
+    log_info("virtio", "features 0x%llx, rings of %u and %u",
+             (unsigned long long)card->device.features, card->rx_place.size, card->tx_place.size);
+    iommu_watch_faults();
+    driven = card;
+    *nic = &card->nic;
+    return 0;
+}
+
+static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
+{
+    const struct card *card = card_of(nic);
+    struct virtio_key known = {
+        .bar_paddr = card->device.notify_bar_paddr,
+        .bar_bytes = card->device.notify_bar_bytes,
+        .features = card->device.features,
+        .rx_offset = card->rx_place.notify_offset,
+        .tx_offset = card->tx_place.notify_offset,
+        .rx_size = card->rx_place.size,
+        .tx_size = card->tx_place.size,
+        .has_interrupt = card->queue_entry != VECTOR_NONE,
+    };
+
+    ASSERT(index == 0);
+    virtio_key_write(key, &known);
+}
+
+static struct virtio_notifier notifier_of(const struct card *card,
+                                          const struct virtio_queue_place *place)
+{
+    return (struct virtio_notifier){
+        .address =
+            (uint8_t *)card->notify_registers + (place->notify_offset - card->device.notify_offset),
+        .queue_index = place->index,
+    };
+}
+
+/* The control queue, where there is one: without it the card works, too. Opened before the device
+ * runs, and used afterwards. */
+static void open_control(struct card *card)
+{
+    struct virtio_queue_place place;
+
+    if (!virtio_has(&card->device, VIRTIO_NET_F_CTRL_VQ)) {
+        return;
+    }
+    if (virtio_queue_describe(&card->device, CONTROL_QUEUE(1), CONTROL_SIZE_MAX, &place) != 0 ||
+        check_size(&place, CONTROL_SIZE_MIN) != 0 ||
+        virtio_control_open(&card->control, place.size, notifier_of(card, &place)) != 0 ||
+        virtio_queue_start(&card->device, &place, platform_bus_addr(card->control.ring.descriptors),
+                           VECTOR_NONE) != 0) {
+        card->control.ring.size = 0;
+        log_warning("virtio", "the card takes no commands");
+    }
+}
+
+/* What comes in: frames to this card, to all, and to groups, of which the stack knows its own. Who
+ * refuses lets in more, and that does no harm. */
+static void set_receive_mode(struct card *card)
+{
+    const uint8_t off = 0, on = 1;
+
+    if (virtio_has(&card->device, VIRTIO_NET_F_CTRL_RX) && card->control.ring.size != 0) {
+        (void)virtio_command(&card->control, COMMAND_RECEIVE_MODE, RECEIVE_MODE_PROMISCUOUS, &off,
+                             sizeof(off));
+        (void)virtio_command(&card->control, COMMAND_RECEIVE_MODE, RECEIVE_MODE_ALL_MULTICAST, &on,
+                             sizeof(on));
+    }
+}
+
+static int enable_receive(struct nic *nic)
+{
+    struct card *card = card_of(nic);
+    struct virtio_notifier notifier = notifier_of(card, &card->rx_place);
+    int result;
+
+    ASSERT(card->rings.rx_bus_addr != 0);
+    result = virtio_queue_start(&card->device, &card->rx_place, card->rings.rx_bus_addr,
+                                card->queue_entry);
+    if (result == 0) {
+        result = virtio_queue_start(&card->device, &card->tx_place, card->rings.tx_bus_addr,
+                                    card->queue_entry);
+    }
+    if (result != 0) {
+        return result;
+    }
+    open_control(card);
+    result = virtio_run(&card->device);
+    if (result == 0) {
+        mmio_write16(notifier.address, 0, notifier.queue_index); /* it has buffers */
+        set_receive_mode(card);
+    }
+    return result;
+}
+
+static void stop(struct nic *nic)
+{
+    struct card *card = card_of(nic);
+
+    (void)virtio_reset(&card->device); /* logged; and it masters the bus no more */
+    pci_disable(&card->pci);
+    driven = NULL;
+    memory_release(&card_kind, card);
+}
+
+/* Whether the device works; the first time that it does not, it is logged. */
+static bool is_working(struct card *card)
+{
+    if (!card->is_broken && virtio_is_broken(&card->device)) {
+        card->is_broken = true;
+        counter_increment(COUNTER_NIC_QUEUES_STOPPED);
+        log_error("virtio", "the card has given up: it moves no more frames");
+    }
+    return !card->is_broken;
+}
+
+static struct nic_link check_link(struct nic *nic)
+{
+    struct card *card = card_of(nic);
+    struct nic_link link = {.is_up = is_working(card)};
+
+    if (virtio_has(&card->device, VIRTIO_NET_F_STATUS)) {
+        link.is_up &= (virtio_config_read16(&card->device, CONFIG_STATUS) & LINK_UP) != 0;
+    }
+    if (link.is_up && virtio_has(&card->device, VIRTIO_NET_F_SPEED_DUPLEX)) {
+        uint32_t megabits = virtio_config_read32(&card->device, CONFIG_SPEED);
+
+        link.megabits = megabits == SPEED_UNKNOWN ? 0 : megabits;
+    }
+    return link;
+}
+
+static const struct nic_operations operations = {
+    .make_queue_key = make_queue_key,
+    .enable_receive = enable_receive,
+    .stop = stop,
+    .check_link = check_link,
+};
+
+/* --- A queue --- */
+
+static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
+{
+    struct virtio_key known;
+
+    if (!virtio_key_read(key, FEATURES_WANTED, &known) ||
+        !pci_is_bar(ids, ARRAY_COUNT(ids), known.bar_paddr, known.bar_bytes) || driven == NULL ||
+        key->queue_index != 0) {
+        log_error("virtio", "refused to open queue %u of a card at %#llx: none is known there",
+                  key->queue_index, (unsigned long long)known.bar_paddr);
+        return -EINVAL;
+    }
+    return virtio_queue_open(&known, key->queue_index, queue, &driven->rings);
+}
+
+static void prepare_cards(void)
+{
+    pci_prepare(ids, ARRAY_COUNT(ids));
+}
+
+static const struct component virtio_component = {.steps = {[BOOT_DEVICES] = prepare_cards}};
+COMPONENT(virtio_component);
+
+static const struct nic_driver virtio_driver = {
+    .name = "virtio-net",
+    .cards = "virtio network card on the PCI bus",
+    .find = find,
+    .read_mac = read_mac,
+    .start = start,
+    .open_queue = open_queue,
+};
+NIC_DRIVER(virtio_driver);

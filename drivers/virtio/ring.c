@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A split ring: see ring.h.
+ */
+#include "drivers/virtio/ring.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "drivers/iommu/iommu.h"
+#include "drivers/nic/counters.h"
+#include "kernel/log.h"
+#include "kernel/message/status.h"
+
+int virtio_ring_open(struct virtio_ring *ring, unsigned size, bool has_event_index,
+                     struct virtio_notifier notifier, const struct memory_kind *kind)
+{
+    size_t page_count = (virtio_ring_bytes(size) + PAGE_BYTES - 1) / PAGE_BYTES;
+    uint8_t *memory;
+
+    ASSERT(IS_POWER_OF_TWO(size) && size <= VIRTIO_RING_SIZE_MAX);
+    memory = iommu_allocate_pages(kind, page_count);
+    if (memory == NULL) {
+        return -ENOMEM;
+    }
+    memset(memory, 0, page_count * PAGE_BYTES);
+    *ring = (struct virtio_ring){
+        .descriptors = (struct virtio_descriptor *)memory,
+        .available = memory + virtio_ring_available_offset(size),
+        .used = memory + virtio_ring_used_offset(size),
+        .size = (uint16_t)size,
+        .mask = (uint16_t)(size - 1),
+        .has_event_index = has_event_index,
+        .notifier = notifier,
+    };
+    if (has_event_index) {
+        /* The chain before the first: none for as long as possible. */
+        mmio_write16(ring->available, AVAILABLE_USED_EVENT(size), UINT16_MAX);
+    } else {
+        mmio_write16(ring->available, AVAILABLE_FLAGS, AVAILABLE_NO_INTERRUPT);
+    }
+    return 0;
+}
+
+void virtio_ring_stop(struct virtio_ring *ring, const char *what, uint32_t value)
+{
+    ring->is_stopped = true;
+    counter_increment(COUNTER_NIC_QUEUES_STOPPED);
+    log_error("virtio", "queue %u is stopped, for its device lies: %s (%u)",
+              ring->notifier.queue_index, what, value);
+}
+
+/* Whether the device wants to be told of what it is shown: from chain `old` on. */
+static bool is_notification_wanted(const struct virtio_ring *ring, uint16_t old)
+{
+    if (ring->has_event_index) {
+        uint16_t event = mmio_read16(ring->used, USED_AVAILABLE_EVENT(ring->size));
+
+        return (uint16_t)(ring->shown - event - 1) < (uint16_t)(ring->shown - old);
+    }
+    return (mmio_read16(ring->used, USED_FLAGS) & USED_NO_NOTIFY) == 0;
+}
+
+void virtio_ring_show(struct virtio_ring *ring)
+{
+    uint16_t old = ring->shown;
+
+    if (ring->next_available == old || ring->is_stopped) {
+        return;
+    }
+    ring->shown = ring->next_available;
+    virtio_compiler_barrier(); /* pairs with the device's look at entries after the index */
+    mmio_write16(ring->available, AVAILABLE_INDEX, ring->shown);
+    virtio_full_fence(); /* pairs with the device's between its wish and its look at the index */
+    if (is_notification_wanted(ring, old)) {
+        mmio_write16(ring->notifier.address, 0, ring->notifier.queue_index);
+    }
+}
+
+bool virtio_ring_arm(struct virtio_ring *ring, uint16_t after)
+{
+    if (ring->is_stopped) {
+        return true; /* nothing comes any more */
+    }
+    if (ring->has_event_index) {
+        mmio_write16(ring->available, AVAILABLE_USED_EVENT(ring->size),
+                     (uint16_t)(ring->next_used + after));
+    } else if (!ring->interrupts) {
+        ring->interrupts = true;
+        mmio_write16(ring->available, AVAILABLE_FLAGS, 0);
+    }
+    virtio_full_fence(); /* pairs with the device's between its index and its look at the wish */
+    return virtio_ring_returned(ring) <= after;
+}
+
+void virtio_ring_disarm(struct virtio_ring *ring)
+{
+    if (ring->interrupts) {
+        ring->interrupts = false;
+        mmio_write16(ring->available, AVAILABLE_FLAGS, AVAILABLE_NO_INTERRUPT);
+    }
+}

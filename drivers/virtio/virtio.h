@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driver for virtio network cards, as hypervisors offer them: what its own files share. Others use
+ * it through drivers/nic/nic.h, which driver.c implements with this.
+ *
+ * One node starts the device as a whole (struct virtio_device), and it alone touches the common
+ * registers. Each queue pair (struct virtio_rx, struct virtio_tx) is driven through rings in memory
+ * and a register of its own to notify the device.
+ *
+ * The device is not trusted. What it writes is read once and checked; one that lies about a queue
+ * stops that queue, which is logged and counted (ring.c), and nothing else. Waits have a bound.
+ *
+ * Source: "Virtual I/O Device (VIRTIO)" version 1.2; sections are named where they are followed.
+ */
+#pragma once
+
+#include "drivers/nic/frame.h"
+#include "drivers/pci/pci.h"
+#include "drivers/virtio/regs.h"
+#include "drivers/virtio/ring.h"
+#include "kernel/base.h"
+
+/* --- Registers of a PCI device (capabilities.c) --- */
+
+struct virtio_device {
+    void *common; /* mapped registers */
+    void *config; /* NULL: it has none */
+    /* Where queues are notified: in which BAR, and where there. */
+    paddr_t notify_bar_paddr;
+    uint64_t notify_bar_bytes;
+    uint32_t notify_offset, notify_bytes, notify_multiplier;
+    bool has_reset_register;
+    uint64_t features; /* that both sides have agreed on */
+};
+
+/*
+ * Find and map a device's registers, by its capabilities (4.1.4): the first that fits of each kind.
+ * Returns 0; -ENODEV, logged, when something is missing, as on a device for old drivers only; or
+ * -ENOMEM.
+ */
+MUST_CHECK int virtio_map_registers(struct virtio_device *device, const struct pci_device *pci,
+                                    const struct pci_bar bars[PCI_BAR_COUNT]);
+
+/* --- The device as a whole (device.c) --- */
+
+/* Reset, and wait for its end. 0 or -ETIMEDOUT (logged). */
+int virtio_reset(struct virtio_device *device);
+
+/*
+ * Reset, and agree on features: of those offered what is in `wanted` and can be used. Returns 0;
+ * -ENOTSUP when the device offers no VIRTIO_F_VERSION_1 or refuses what was chosen; -ETIMEDOUT.
+ * Each is logged.
+ */
+MUST_CHECK int virtio_negotiate(struct virtio_device *device, uint64_t wanted);
+static inline bool virtio_has(const struct virtio_device *device, uint64_t feature)
+{
+    return (device->features & feature) != 0;
+}
+/* What it offers. At any time. */
+uint64_t virtio_read_offered(struct virtio_device *device);
+
+/* Fields of the device's configuration that are there by its features; of more than a byte they are
+ * read again when they change meanwhile. */
+uint16_t virtio_config_read16(const struct virtio_device *device, unsigned offset);
+uint32_t virtio_config_read32(const struct virtio_device *device, unsigned offset);
+void virtio_config_read_mac(const struct virtio_device *device, uint8_t mac[6]);
+
+/* The interrupt at a change of the configuration: an entry of MSI-X, or VECTOR_NONE. False: the
+ * device cannot. */
+bool virtio_set_config_vector(struct virtio_device *device, unsigned entry);
+
+/* A queue of the device, before and after it has been started. */
+struct virtio_queue_place {
+    uint16_t index;
+    uint16_t size;          /* of its ring: a power of two */
+    uint32_t notify_offset; /* of the register to notify it by, in the BAR */
+};
+
+/* Choose the size of a queue's ring: as the device has it, at most size_max. 0; -ENODEV (logged)
+ * when there is no such queue or it cannot be used. */
+MUST_CHECK int virtio_queue_describe(struct virtio_device *device, unsigned index,
+                                     unsigned size_max, struct virtio_queue_place *place);
+/* Give the device the ring, and its interrupt: an entry of MSI-X or VECTOR_NONE. It may use the
+ * ring as soon as virtio_run() has been called. 0 or -ENODEV (logged). */
+MUST_CHECK int virtio_queue_start(struct virtio_device *device,
+                                  const struct virtio_queue_place *place, bus_addr_t ring_bus_addr,
+                                  unsigned entry);
+/* The device works from now on. 0 or -ENODEV (logged). */
+MUST_CHECK int virtio_run(struct virtio_device *device);
+/* Whether it has given up, or is gone. */
+bool virtio_is_broken(const struct virtio_device *device);
+
+/* --- Commands (control.c): on the node that started the device --- */
+
+struct virtio_control {
+    struct virtio_ring ring; /* of no size: there is no control queue */
+    struct virtio_command *command;
+};
+
+/* Allocate the ring. 0 or -ENOMEM. */
+MUST_CHECK int virtio_control_open(struct virtio_control *control, unsigned size,
+                                   struct virtio_notifier notifier);
+/* Give the device a command, and wait for its answer, with a bound. Returns 0; -EINVAL when the
+ * device refuses; -ETIMEDOUT. Either is logged. data_bytes at most COMMAND_DATA_MAX. */
+#define COMMAND_DATA_MAX 400u
+int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
+                   const void *data, size_t data_bytes);
+
+/* --- Receive (rx.c) --- */
+
+struct virtio_rx_buffer;
+
+struct virtio_rx {
+    struct virtio_ring ring;
+    struct virtio_rx_buffer **slots; /* whose data each descriptor points to; NULL: it is free */
+    uint16_t *free_descriptors;
+    uint32_t free_descriptor_count;
+    uint32_t free_count;
+    struct virtio_rx_buffer *free;
+    uint32_t buffer_count;   /* all buffers there are */
+    uint32_t skipped_pieces; /* of a frame in several buffers: so many more are to come */
+    bool can_merge, knows_checksums;
+};
+
+/* Allocate the ring and buffers, and make all of it available. 0 or -ENOMEM. */
+MUST_CHECK int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
+                              struct virtio_notifier notifier);
+
+/*
+ * Take up to frame_max frames, which the caller owns from then on and returns by frame->release, at
+ * once or later. Give free buffers to the device, with one notification for a whole batch at most.
+ * Of a frame longer than a buffer only the first piece is handed over, as damaged.
+ */
+MUST_CHECK unsigned virtio_receive(struct virtio_rx *rx, struct frame **frames, unsigned frame_max);
+/* Whether that would do nothing at all. */
+bool virtio_rx_is_idle(const struct virtio_rx *rx);
+
+/* --- Transmit (tx.c) --- */
+
+struct virtio_tx_frame;
+
+struct virtio_tx {
+    struct virtio_ring ring;
+    struct virtio_tx_frame
+        *frames; /* beside descriptors: what is known of a frame that begins there */
+    struct virtio_net_header *headers; /* likewise */
+    bus_addr_t headers_bus_addr;
+    uint32_t tail, head; /* free-running: descriptors head .. tail - 1 are in use */
+    bool can_checksum, can_segment;
+};
+
+/* Allocate the ring. 0 or -ENOMEM. */
+MUST_CHECK int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
+                              struct virtio_notifier notifier);
+/*
+ * Queue one frame by reference: fragment_count 1 .. FRAME_FRAGMENT_MAX, none empty, each in one
+ * piece of physical memory. Returns 0, or -EAGAIN when the ring is full: nothing was taken. The
+ * device learns of it at virtio_tx_flush().
+ */
+MUST_CHECK int virtio_transmit(struct virtio_tx *tx, const struct frame_to_send *frame);
+void virtio_tx_flush(struct virtio_tx *tx);
+/* Tell the owners of frames that the device has read, in order; returns how many were told. */
+unsigned virtio_tx_reclaim(struct virtio_tx *tx);
+/* Whether that would be none. */
+bool virtio_tx_is_idle(const struct virtio_tx *tx);
+static inline unsigned virtio_tx_in_flight(const struct virtio_tx *tx)
+{
+    return tx->tail - tx->head;
+}
+
+/* --- A queue pair (queue.c) --- */
+
+/* Queues of a device (5.1.2): of each pair receive and transmit, behind all pairs control. */
+#define RX_QUEUE(pair)       (2u * (pair))
+#define TX_QUEUE(pair)       (2u * (pair) + 1u)
+#define CONTROL_QUEUE(pairs) (2u * (pairs))
+
+struct nic_queue;
+struct nic_queue_key;
+
+/* What a queue's key says. */
+struct virtio_key {
+    paddr_t bar_paddr;  /* of the BAR with the registers to notify by */
+    uint64_t bar_bytes; /* a power of two */
+    uint64_t features;
+    uint32_t rx_offset, tx_offset; /* of those registers */
+    unsigned rx_size, tx_size;     /* of the rings */
+    bool has_interrupt;
+};
+void virtio_key_write(struct nic_queue_key *key, const struct virtio_key *known);
+/* It is another node's word. False when it cannot be, or names features beyond these; whether there
+ * is such a BAR was not looked at. Fills in what it says either way. */
+bool virtio_key_read(const struct nic_queue_key *key, uint64_t features, struct virtio_key *known);
+
+/* Rings of a queue pair, as the device must be told of them. */
+struct virtio_queue_rings {
+    bus_addr_t rx_bus_addr, tx_bus_addr;
+};
+
+/* Allocate a queue pair's rings and buffers. 0 or -ENOMEM. */
+MUST_CHECK int virtio_queue_open(const struct virtio_key *known, unsigned pair,
+                                 struct nic_queue **queue, struct virtio_queue_rings *rings);

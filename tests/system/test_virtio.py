@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""Talus on a virtio card, under the distribution's own QEMU: pages, load, the link, and a card that
+lacks one feature after the other."""
+
+import re
+
+import pytest
+
+from harness import Qmp, Talus, ab, curl, ping
+
+# Ours has no such card.
+QEMU = "qemu-system-x86_64"
+
+# Bits of the features that both sides have agreed on, as the log has them.
+FEATURES = {"csum": 0, "guest_csum": 1, "host_tso4": 11, "mrg_rxbuf": 15, "status": 16, "ctrl_vq": 17,
+            "event_idx": 29}
+
+
+def virtio(network, *options, properties="", **others):
+    return Talus("--qemu", QEMU, "--nic", f"virtio{properties}", *options, network=network, **others)
+
+
+def agreed_features(talus):
+    return int(re.search(r"virtio: features 0x([0-9a-f]+)", talus.console)[1], 16)
+
+
+def assert_serves(talus, is_loaded=True):
+    assert len(curl(talus, "/4b")) == 4
+    assert len(curl(talus, "/100k")) == 102400
+    if is_loaded:
+        load = ab(talus, "/4b", 400, concurrency=16)
+        assert load.failed == 0, load.output
+    assert sum(talus.counter("nic_queues_stopped_total").values()) == 0
+    assert sum(talus.counter("drops_total", reason="checksum").values()) == 0
+
+
+def test_pages_are_served_and_the_link_goes_down_and_up(network, tmp_path):
+    socket = tmp_path / "qmp"
+    with virtio(network, "--qemu-args", Qmp.qemu_args(socket)) as talus:
+        features = agreed_features(talus)
+        assert all(features >> bit & 1 for bit in FEATURES.values()), hex(features)
+        assert_serves(talus)
+        load = ab(talus, "/100k", 60, concurrency=6, keep_alive=True)
+        assert load.failed == 0, load.output
+        ping(talus, 1400)
+        with Qmp(socket) as qmp:
+            start = len(talus.console)
+            qmp.set_link(False)
+            talus.wait_for("link is down", start)
+            qmp.set_link(True)
+            talus.wait_for("link is up", start)
+        assert_serves(talus)
+
+
+@pytest.mark.parametrize("features", [("event_idx", "host_tso4"), ("csum", "mrg_rxbuf"),
+                                      ("guest_csum", "status", "ctrl_vq")])
+def test_a_card_that_lacks_features_serves_the_same(network, features):
+    properties = "".join(f",{feature}=off" for feature in features)
+    with virtio(network, properties=properties, smp=2) as talus:
+        agreed = agreed_features(talus)
+        for name, bit in FEATURES.items():
+            is_lost = name in features or (name == "host_tso4" and "csum" in features)
+            assert (agreed >> bit & 1) != is_lost, (name, hex(agreed))
+        assert_serves(talus)
+
+
+def test_an_old_machine_and_a_card_without_interrupts_serve(network):
+    with virtio(network, "--machine", "pc", properties=",vectors=0", smp=2) as talus:
+        assert "frames are found by looking" in talus.console
+        assert_serves(talus)
+
+
+def test_a_card_for_new_drivers_only_with_longer_rings_serves(network):
+    with virtio(network, smp=2,
+                properties=",rx_queue_size=1024,disable-legacy=on,page-per-vq=on") as talus:
+        assert "rings of 1024 and 256" in talus.console
+        assert "(1af4:1041)" in talus.console
+        assert_serves(talus, is_loaded=False)
+
+
+def test_a_card_for_old_drivers_is_refused_by_name(network):
+    machine = virtio(network, properties=",disable-modern=on,disable-legacy=off", smp=1)
+    machine.start(is_awaited=False)
+    try:
+        machine.wait_for("for old drivers only")
+        machine.wait_for("going on without a network")
+    finally:
+        machine.stop()
