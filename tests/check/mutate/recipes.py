@@ -72,6 +72,7 @@ class Recipes:
         if said.returncode != 0:
             raise Failed(said.stdout[-2000:] + said.stderr)
         for line in said.stdout.split("\n"):
+            line = re.sub(r"^\S*ccache ", "", line)  # the compiler is the word behind it
             if re.match(r"\S*(?:gcc|cc|clang|ld|ar) ", line) and " -MM " not in line:
                 self.read_command(shlex.split(line))
 
