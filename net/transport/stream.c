@@ -208,10 +208,8 @@ static bool is_within_part(struct connection *connection, uint32_t length_bytes)
 
 /* The bytes that a message brings and those that it refers to. False, and it is reset: without
  * memory there would be a hole in the stream. */
-__attribute__((always_inline)) static inline bool queue_bytes(struct connection *connection,
-                                                              const struct send *send,
-                                                              struct message_payload payload,
-                                                              struct send_buffer *snapshot)
+static bool queue_bytes(struct connection *connection, const struct send *send,
+                        struct message_payload payload)
 {
     struct tcb *tcb = &connection->tcb;
     const uint8_t *archive = platform_archive_start();
@@ -223,10 +221,8 @@ __attribute__((always_inline)) static inline bool queue_bytes(struct connection 
     }
     if ((payload.length_bytes == 0 ||
          queue_append_copy(tcb, payload.bytes, (uint32_t)payload.length_bytes)) &&
-        (snapshot != NULL
-             ? queue_append_snapshot(tcb, snapshot)
-             : send->archive_bytes == 0 || queue_append_archive(tcb, archive + send->archive_offset,
-                                                                send->archive_bytes))) {
+        (send->archive_bytes == 0 ||
+         queue_append_archive(tcb, archive + send->archive_offset, send->archive_bytes))) {
         return true;
     }
     connection_abort(connection, ENOMEM);
@@ -248,16 +244,23 @@ static __attribute__((noinline)) void note_refused(const struct connection *conn
     }
 }
 
-/* The connection that an application's message is about, if it is that application's, or becomes it
- * by this message. NULL if not; counted unless it may happen. Inline: for each message. */
+/* Whether it is that application's, or becomes it by this message. Inline: for each message. */
+static inline __attribute__((always_inline)) bool is_admitted(struct connection *connection,
+                                                              node_id_t from, uint32_t stream_index)
+{
+    return LIKELY(connection != NULL) &&
+           ((connection->state == CONNECTION_CLAIMED && connection->acceptor.node == from) ||
+            availability_claim_granted(connection, from, stream_index));
+}
+
+/* The connection that an application's message is about. NULL if it is not its sender's; counted
+ * unless it may happen. */
 static inline __attribute__((always_inline)) struct connection *
 admit_message(node_id_t from, uint32_t index, uint32_t generation, uint32_t stream_index)
 {
     struct connection *connection = connection_find(index, generation);
 
-    if (LIKELY(connection != NULL) &&
-        ((connection->state == CONNECTION_CLAIMED && connection->acceptor.node == from) ||
-         availability_claim_granted(connection, from, stream_index))) {
+    if (is_admitted(connection, from, stream_index)) {
         return connection;
     }
     note_refused(connection, index, generation);
@@ -298,12 +301,9 @@ static bool is_send_possible(const struct send *send)
             send->close_kind == CLOSE_BOTH);
 }
 
-/* What it sends goes into TCP's queue, and perhaps the end of it. `snapshot`: of what it refers to;
- * NULL: that is the archive's. In line, as most refer to none. */
-__attribute__((always_inline)) static inline void take_sent(struct connection *connection,
-                                                            const struct send *send,
-                                                            struct message_payload payload,
-                                                            struct send_buffer *snapshot)
+/* What it sends goes into TCP's queue, and perhaps the end of it. */
+static inline void take_sent(struct connection *connection, const struct send *send,
+                             struct message_payload payload)
 {
     if (!may_send(connection)) {
         return; /* TCP has ended, and the application is told; or it has said FIN before */
@@ -319,7 +319,7 @@ __attribute__((always_inline)) static inline void take_sent(struct connection *c
         is_credit_due(connection)) {
         connection_mark_dirty(connection);
     }
-    if (UNLIKELY(!queue_bytes(connection, send, payload, snapshot))) {
+    if (UNLIKELY(!queue_bytes(connection, send, payload))) {
         return;
     }
     if (send->close_kind == CLOSE_SEND_ONLY) {
@@ -338,7 +338,7 @@ static void close_both(struct connection *connection)
     }
 }
 
-/* What a message of this node's application refers to; NULL: nothing, or the archive. */
+/* What a message of this node's application refers to, if it is a snapshot; else NULL. */
 static struct snapshot *snapshot_of(node_id_t from, const struct send *send)
 {
     struct snapshot *snapshot =
@@ -350,40 +350,75 @@ static struct snapshot *snapshot_of(node_id_t from, const struct send *send)
     return snapshot;
 }
 
-/* One that does not refer to the archive: to a snapshot then, or it is refused. */
-static __attribute__((noinline)) void handle_other_send(node_id_t from,
-                                                        struct connection *connection,
-                                                        const struct send *send,
-                                                        struct message_payload payload)
-{
-    struct snapshot *snapshot = snapshot_of(from, send);
-
-    if (snapshot == NULL) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return;
-    }
-    struct send_buffer *buffer = send_buffer_of_snapshot(snapshot);
-
-    if (buffer == NULL) {
-        snapshot_release(snapshot);
-        connection_abort(connection, ENOMEM);
-    } else {
-        consume(connection, send->consumed_bytes);
-        take_sent(connection, send, payload, buffer);
-        send_buffer_release(buffer);
-    }
-    if (send->close_kind == CLOSE_BOTH) {
-        close_both(connection);
-    }
-}
-
-/* Its connection is over. */
-static __attribute__((noinline)) void forget_snapshot(node_id_t from, const struct send *send)
+static __attribute__((noinline)) void refuse_send(node_id_t from, const struct send *send)
 {
     struct snapshot *snapshot = snapshot_of(from, send);
 
     if (snapshot != NULL) {
         snapshot_release(snapshot);
+    }
+    note_refused(connection_find(send->connection_index, send->generation), send->connection_index,
+                 send->generation);
+}
+
+/* All of a snapshot, which becomes the queue's, or is released. */
+static void queue_snapshot(struct connection *connection, struct snapshot *snapshot)
+{
+    struct send_buffer *buffer = send_buffer_of_snapshot(snapshot);
+
+    if (buffer == NULL) {
+        snapshot_release(snapshot);
+        connection_abort(connection, ENOMEM);
+        return;
+    }
+    if (may_send(connection)) {
+        uint32_t bytes = snapshot->bytes;
+
+        /* Of this node's own application, which counts. */
+        ASSERT(bytes <= connection->allowance_bytes);
+        connection->allowance_bytes -= bytes;
+        if (is_credit_due(connection)) {
+            connection_mark_dirty(connection);
+        }
+        if (!is_within_part(connection, bytes)) {
+            counter_increment(COUNTER_PINNED_RESET);
+            connection_abort(connection, ENOBUFS);
+        } else if (queue_append_snapshot(&connection->tcb, buffer)) {
+            connection_request_output(connection);
+        } else {
+            connection_abort(connection, ENOMEM);
+        }
+    }
+    send_buffer_release(buffer);
+}
+
+static void handle_send(node_id_t from, const struct message *message,
+                        struct message_payload payload);
+
+/* One that does not refer to the archive: to a snapshot then, or it is refused. What it brings is
+ * handled as of a message without one, and so is the end. */
+static __attribute__((noinline)) void handle_other_send(struct connection *connection,
+                                                        const struct send *send,
+                                                        struct message_payload payload)
+{
+    const node_id_t from = connection->acceptor.node;
+    struct snapshot *snapshot = snapshot_of(from, send);
+    struct send part = *send;
+
+    if (snapshot == NULL) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
+    part.archive_offset = 0;
+    part.archive_bytes = 0;
+    part.close_kind = CLOSE_NOT;
+    handle_send(from, (const struct message *)&part, payload);
+    queue_snapshot(connection, snapshot);
+    if (send->close_kind != CLOSE_NOT) {
+        part.consumed_bytes = 0;
+        part.close_kind = send->close_kind;
+        payload.length_bytes = 0;
+        handle_send(from, (const struct message *)&part, payload);
     }
 }
 
@@ -391,19 +426,18 @@ static NO_STACK_GUARD void handle_send(node_id_t from, const struct message *mes
                                        struct message_payload payload)
 {
     const struct send *send = (const struct send *)message;
-    struct connection *connection =
-        admit_message(from, send->connection_index, send->generation, send->stream_index);
+    struct connection *connection = connection_find(send->connection_index, send->generation);
 
-    if (UNLIKELY(connection == NULL)) {
-        forget_snapshot(from, send);
+    if (UNLIKELY(!is_admitted(connection, from, send->stream_index))) {
+        refuse_send(from, send);
         return;
     }
     if (UNLIKELY(!is_send_possible(send))) {
-        handle_other_send(from, connection, send, payload);
+        handle_other_send(connection, send, payload);
         return;
     }
     consume_inline(connection, send->consumed_bytes);
-    take_sent(connection, send, payload, NULL);
+    take_sent(connection, send, payload);
     if (send->close_kind == CLOSE_BOTH) {
         close_both(connection);
     }
