@@ -4,7 +4,7 @@
 # The first folder or file that a path contains decides; lwIP's own sources lie outside the tree,
 # under their own name.
 PARTS = (
-    ("app", ("/apps/httpd/", "llhttp")),
+    ("app", ("/apps/httpd/", "/apps/webswamp/", "llhttp")),
     ("libc", ("/libc/", "/net/streams/")),
     ("card", ("/drivers/hosted/",)),
     ("LS", ("/drivers/ixgbe/", "/drivers/nic/", "/net/link/", "/net/steering")),
