@@ -112,7 +112,8 @@ mutate-libraries: $(LWIP_READY) $(LLHTTP)/llhttp.c
 
 # What the system tests and the benchmark boot, and what watches it.
 system-images: $(BUILD)/talus.elf $(BUILD)/talus-shared.elf $(BUILD)/checked/talus.elf $(QEMU_BIN) \
-               $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/sanitized/hosted/talus $(BUILD)/tests/relay
+               $(PLUGINS) $(BUILD)/hosted/talus $(BUILD)/sanitized/hosted/talus $(BUILD)/linux/webswamp \
+               $(BUILD)/tests/relay
 
 # The bad wire between a guest and its clients.
 $(BUILD)/tests/relay: COMMAND = $(HOST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* clang-format off: a table */
-/* X(ENUM, "for people"), in the order of counters.h */
+/* X(ENUM, "for people", without a comma), in the order of counters.h */
 #define LOAD_ERRORS(X)                                                                             \
     X(REFUSED, "connection refused")                                                               \
     X(UNREACHABLE, "unreachable")                                                                  \
@@ -18,8 +18,8 @@
     X(BAD_ANSWER, "no HTTP")                                                                       \
     X(STATUS, "status 400 or more")                                                                \
     X(MISMATCH, "another body than the first")                                                     \
-    X(LOCAL, "no port, descriptor or memory here")                                                 \
-    X(UNSENT, "due, but never sent")
+    X(LOCAL, "no port or memory here")                                                             \
+    X(UNSENT, "due but never sent")
 /* clang-format on */
 
 #define LOAD_ERROR_ENUMERATOR(enumerator, text) LOAD_ERROR_##enumerator,

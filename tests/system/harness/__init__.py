@@ -12,6 +12,7 @@ from .load import Wrk, ab, curl, ping, several_ab, wrk
 from .machine import Machine, free_port
 from .make import make
 from .network import Network, Switch
+from .nginx import Nginx
 from .page_tables import GuestMemory, Reach
 from .paths import BUILD, KERNEL, PLUGINS, REPOSITORY
 from .qmp import Qmp
@@ -20,6 +21,7 @@ from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 
 __all__ = ["BUILD", "BadWire", "Browser", "Confinement", "Counters", "Gdb", "GuestMemory",
            "HarnessError", "Hosted", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
-           "Metrics", "Network", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Switch", "Talus",
-           "TapNetwork", "WAIT_S", "Wrk", "ab", "curl", "free_port", "make", "ping", "several_ab",
+           "Metrics", "Network", "Nginx", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Switch",
+           "Talus", "TapNetwork", "WAIT_S", "Wrk", "ab", "curl", "free_port", "make", "ping",
+           "several_ab",
            "symbol_vaddr", "wait_until", "wrk"]
