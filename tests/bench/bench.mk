@@ -17,6 +17,11 @@ BOOT_NODES ?= 4 64
 bench-boot-nodes: system-images $(HOSTED)/talus | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
 	$(Q)tests/bench/boot_nodes --nodes '$(BOOT_NODES)'
 
+BENCH_SWAMP ?=
+
+bench-swamp: system-images | test-packages ## what loading a server costs: webswamp, ab, wrk: BENCH_SWAMP='--nodes 2'
+	$(Q)tests/bench/swamp $(BENCH_SWAMP)
+
 GOODPUT ?=
 
 bench-goodput: system-images | test-packages ## downloads and requests over a bad wire, beside Linux: GOODPUT='--loss "0 1"'
@@ -97,4 +102,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-syn-queue
+.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-swamp bench-syn-queue
