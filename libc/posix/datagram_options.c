@@ -5,31 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include "libc/posix/datagram_socket.h"
-
-#define US_PER_S 1000000
-
-static int set_timeout(struct datagram_socket *socket, const void *value, socklen_t bytes)
-{
-    struct timeval time;
-
-    if (bytes < sizeof(time)) {
-        return -EINVAL;
-    }
-    memcpy(&time, value, sizeof(time));
-    if (time.tv_usec < 0 || time.tv_usec >= US_PER_S) {
-        return -EDOM;
-    }
-    /* As on Linux: a negative one is over at once. */
-    socket->receive_timeout_ns =
-        time.tv_sec < 0 ? 1
-        : (uint64_t)time.tv_sec < INT64_MAX / NS_PER_S
-            ? (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * NS_PER_US
-            : 0;
-    return 0;
-}
+#include "libc/posix/socket_timeout.h"
 
 static void set_queue_limit(struct datagram_socket *socket, int bytes)
 {
@@ -66,7 +44,7 @@ int datagram_set_option(struct descriptor *descriptor, int level, int option, co
     int number;
 
     if (level == SOL_SOCKET && option == SO_RCVTIMEO) {
-        return set_timeout(socket, value, bytes);
+        return socket_read_timeout(value, bytes, &socket->receive_timeout_ns);
     }
     if (bytes < sizeof(number)) {
         return -EINVAL;
@@ -104,10 +82,21 @@ int datagram_take_option(struct descriptor *descriptor, int level, int option, i
     case SO_RCVBUF:
         *number = (int)socket->queue_limit_bytes;
         return 0;
+    case SO_DOMAIN:
+        *number = AF_INET;
+        return 0;
+    case SO_PROTOCOL:
+        *number = IPPROTO_UDP;
+        return 0;
     case SO_SNDBUF:
         *number = DATAGRAM_QUEUE_BYTES;
         return 0;
     default:
         return -ENOPROTOOPT;
     }
+}
+
+uint64_t datagram_timeout_ns(const struct descriptor *descriptor)
+{
+    return datagram_socket_of(descriptor)->receive_timeout_ns;
 }

@@ -322,6 +322,7 @@ static const struct socket_calls datagram_calls = {
     .name = name_datagram,
     .set_option = datagram_set_option,
     .take_option = datagram_take_option,
+    .timeout_ns = datagram_timeout_ns,
 };
 
 static const struct descriptor_operations datagram_operations = {

@@ -68,3 +68,4 @@ ssize_t datagram_send_message(struct descriptor *descriptor, const struct msghdr
 int datagram_set_option(struct descriptor *descriptor, int level, int option, const void *value,
                         socklen_t bytes);
 int datagram_take_option(struct descriptor *descriptor, int level, int option, int *number);
+uint64_t datagram_timeout_ns(const struct descriptor *descriptor);

@@ -25,6 +25,8 @@ struct socket_calls {
                 socklen_t *bytes);
     int (*set_option)(struct descriptor *socket, int level, int option, const void *value,
                       socklen_t bytes);
+    /* SO_RCVTIMEO as it was set, in nanoseconds; NULL: there is no such option. */
+    uint64_t (*timeout_ns)(const struct descriptor *socket);
     /* An option that is a number. */
     int (*take_option)(struct descriptor *socket, int level, int option, int *number);
 };

@@ -63,7 +63,7 @@ node_id_t socket_server(int fd)
 static bool is_unused(const struct socket *socket)
 {
     return socket->listener == NULL && socket->address.s_addr == 0 && socket->port == 0 &&
-           socket->defer_ns == 0 && socket->server_and_one == 0 && !socket->shares_address &&
+           socket->defer_s == 0 && socket->server_and_one == 0 && !socket->shares_address &&
            !socket->shares_port;
 }
 
@@ -81,6 +81,7 @@ static struct socket *create_socket(const struct descriptor_operations *operatio
     socket->descriptor.fd = -1;
     socket->descriptor.is_nonblocking = is_nonblocking;
     socket->is_linger_zero = false;
+    socket->has_timeouts = false;
     ASSERT_SLOW(is_unused(socket));
     return socket;
 }
@@ -100,7 +101,7 @@ void socket_clear(struct socket *socket)
     socket->listener = NULL;
     socket->address.s_addr = 0;
     socket->port = 0;
-    socket->defer_ns = 0;
+    socket->defer_s = 0;
     socket->server_and_one = 0;
     socket->shares_address = socket->shares_port = false;
 }
@@ -308,7 +309,7 @@ static int start_listening(struct socket *socket, int backlog)
     int error =
         stream_listener_open(socket->port, wanted, listener_changed, socket, &socket->listener);
     if (error == 0) {
-        stream_listener_set_defer(socket->listener, socket->defer_ns);
+        stream_listener_set_defer(socket->listener, socket->defer_s * NS_PER_S);
         log_debug("socket", "listening on port %u, backlog %u", socket->port, wanted);
     }
     return error;
@@ -364,11 +365,8 @@ static int wait_and_accept(int fd, int flags, struct flow *flow)
         if (stream_listener_is_ready(socket->listener)) {
             return accept_connection(socket->listener, flags, flow);
         }
-        if (socket->descriptor.is_nonblocking) {
-            descriptor_yield_seldom();
-            return -EAGAIN;
-        }
-        error = descriptor_wait(&socket->descriptor, READY_IN, UINT64_MAX);
+        error = descriptor_wait_or_again(&socket->descriptor, READY_IN, 0,
+                                         socket_deadline(socket, READY_IN));
         if (error != 0) {
             return error;
         }

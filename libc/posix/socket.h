@@ -26,8 +26,11 @@ struct socket {
     uint16_t port;                    /* machine's order; 0: not bound */
     bool shares_address, shares_port; /* SO_REUSEADDR, SO_REUSEPORT, before it is connected */
     bool is_linger_zero;              /* SO_LINGER with time 0: close() resets */
+    bool has_timeouts;                /* else the two behind it are undefined */
+    uint32_t receive_timeout_ms;      /* SO_RCVTIMEO, for accept() too; 0: none */
+    uint32_t send_timeout_ms;         /* SO_SNDTIMEO, for connect() too; 0: none */
+    uint32_t defer_s;                 /* TCP_DEFER_ACCEPT */
     node_id_t server_and_one;         /* SO_INCOMING_CPU before connect(); 0: not set */
-    uint64_t defer_ns;                /* TCP_DEFER_ACCEPT */
 };
 
 /* Register what an application receives. On its node, before the application is started. */
@@ -76,6 +79,9 @@ MUST_CHECK int socket_await_connection(struct socket *socket, int flags);
 
 /* socket_bind.c: whether another socket of this program keeps this one from that port. */
 bool socket_is_port_in_use(const struct socket *socket, uint32_t address, uint16_t port);
+
+/* socket_options.c: when a wait that begins now for READY_IN, or for READY_OUT, is over. */
+uint64_t socket_deadline(const struct socket *socket, unsigned events);
 
 /* socket.c's: let go of one that nobody has under a number; what it was before it was connected. */
 void socket_release(struct socket *socket);

@@ -93,7 +93,8 @@ int socket_await_connection(struct socket *socket, int flags)
     int error = 0;
 
     while (error == 0 && is_connecting(socket) && stream_is_opening(socket->stream)) {
-        error = descriptor_wait_or_again(&socket->descriptor, READY_OUT, flags, UINT64_MAX);
+        error = descriptor_wait_or_again(&socket->descriptor, READY_OUT, flags,
+                                         socket_deadline(socket, READY_OUT));
     }
     return error;
 }

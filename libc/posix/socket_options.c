@@ -8,10 +8,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "kernel/platform.h"
 #include "libc/posix/other_socket.h"
 #include "libc/posix/socket.h"
+#include "libc/posix/socket_timeout.h"
 #include "net/streams/listener.h"
 #include "net/streams/stream.h"
+
+/* A connection's window (net/transport/tcp/handshake.h). */
+#define RECEIVE_BUFFER_BYTES (511 << 7)
 
 static int set_linger(struct socket *socket, const void *value, socklen_t bytes)
 {
@@ -31,9 +36,9 @@ static int set_linger(struct socket *socket, const void *value, socklen_t bytes)
 
 static void set_defer(struct socket *socket, int seconds)
 {
-    socket->defer_ns = seconds > 0 ? (uint64_t)seconds * NS_PER_S : 0;
+    socket->defer_s = seconds > 0 ? (uint32_t)seconds : 0;
     if (socket->listener != NULL) {
-        stream_listener_set_defer(socket->listener, socket->defer_ns);
+        stream_listener_set_defer(socket->listener, socket->defer_s * NS_PER_S);
     }
 }
 
@@ -48,6 +53,39 @@ static int set_server(struct socket *socket, int number)
     return 0;
 }
 
+/* Kept in milliseconds, at least one; more than can be kept are for ever. */
+static int set_timeout(struct socket *socket, int option, const void *value, socklen_t bytes)
+{
+    uint64_t timeout_ns, timeout_ms;
+    int error = socket_read_timeout(value, bytes, &timeout_ns);
+
+    if (error != 0) {
+        return error;
+    }
+    timeout_ms = (timeout_ns + NS_PER_MS - 1) / NS_PER_MS;
+    if (!socket->has_timeouts) {
+        socket->receive_timeout_ms = socket->send_timeout_ms = 0;
+        socket->has_timeouts = true;
+    }
+    *(option == SO_RCVTIMEO ? &socket->receive_timeout_ms : &socket->send_timeout_ms) =
+        timeout_ms <= UINT32_MAX ? (uint32_t)timeout_ms : 0;
+    return 0;
+}
+
+static uint64_t timeout_ns_of(const struct socket *socket, bool is_receive)
+{
+    uint32_t timeout_ms = is_receive ? socket->receive_timeout_ms : socket->send_timeout_ms;
+
+    return socket->has_timeouts ? timeout_ms * NS_PER_MS : 0;
+}
+
+uint64_t socket_deadline(const struct socket *socket, unsigned events)
+{
+    uint64_t timeout_ns = timeout_ns_of(socket, events == READY_IN);
+
+    return timeout_ns != 0 ? platform_now_ns() + timeout_ns : UINT64_MAX;
+}
+
 static int set_option(struct socket *socket, int level, int option, const void *value,
                       socklen_t bytes)
 {
@@ -56,6 +94,9 @@ static int set_option(struct socket *socket, int level, int option, const void *
     }
     if (level == SOL_SOCKET && option == SO_SPLICE) {
         return socket_splice(socket, value, bytes);
+    }
+    if (level == SOL_SOCKET && (option == SO_RCVTIMEO || option == SO_SNDTIMEO)) {
+        return set_timeout(socket, option, value, bytes);
     }
     int number;
     if (bytes < sizeof(number)) {
@@ -124,6 +165,21 @@ static int take_option(struct socket *socket, int level, int option, int *number
     case SO_INCOMING_CPU:
         *number = socket->stream != NULL ? stream_server(socket->stream) : -1;
         return 0;
+    case SO_DOMAIN:
+        *number = AF_INET;
+        return 0;
+    case SO_PROTOCOL:
+        *number = IPPROTO_TCP;
+        return 0;
+    case SO_BROADCAST:
+        *number = 0;
+        return 0;
+    case SO_RCVBUF:
+        *number = RECEIVE_BUFFER_BYTES;
+        return 0;
+    case SO_SNDBUF:
+        *number = SEND_WINDOW_MAX_BYTES;
+        return 0;
     case SO_ERROR:
         *number = socket->stream != NULL ? -stream_take_error(socket->stream) : 0;
         return 0;
@@ -141,6 +197,22 @@ static int take_spliced_bytes(const struct socket *socket, void *value, socklen_
     return 0;
 }
 
+static int take_timeout(const struct descriptor *other, const struct socket *socket, int option,
+                        void *value, socklen_t *bytes)
+{
+    uint64_t timeout_ns = 0;
+
+    if (socket != NULL) {
+        timeout_ns = timeout_ns_of(socket, option == SO_RCVTIMEO);
+    } else if (other->operations->socket_calls->timeout_ns != NULL && option == SO_RCVTIMEO) {
+        timeout_ns = other->operations->socket_calls->timeout_ns(other);
+    } else {
+        return -ENOPROTOOPT;
+    }
+    socket_tell_timeout(timeout_ns, value, bytes);
+    return 0;
+}
+
 int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict bytes)
 {
     int error, number;
@@ -149,6 +221,10 @@ int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *r
 
     if (socket != NULL && level == SOL_SOCKET && option == SO_SPLICE) {
         return take_spliced_bytes(socket, value, bytes);
+    }
+    if (level == SOL_SOCKET && (option == SO_RCVTIMEO || option == SO_SNDTIMEO) &&
+        (socket != NULL || other != NULL)) {
+        return (int)call_result(take_timeout(other, socket, option, value, bytes));
     }
     if (other != NULL) {
         error = other_take_option(other, level, option, &number);

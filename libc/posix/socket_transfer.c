@@ -15,15 +15,12 @@ _Static_assert(offsetof(struct iovec, iov_base) == offsetof(struct stream_piece,
                    sizeof(struct iovec) == sizeof(struct stream_piece),
                "pieces pass unchanged");
 
-/* Wait until one of `events` may have come true. -EAGAIN if this call must not wait, -EBADF if the
- * socket was closed meanwhile. */
+/* Wait until one of `events` may have come true. -EAGAIN if this call must not wait, or not longer,
+ * -EBADF if the socket was closed meanwhile. */
 static int wait_for(struct socket *socket, unsigned events, int flags)
 {
-    if (socket->descriptor.is_nonblocking || (flags & MSG_DONTWAIT)) {
-        descriptor_yield_seldom();
-        return -EAGAIN;
-    }
-    return descriptor_wait(&socket->descriptor, events, UINT64_MAX);
+    return descriptor_wait_or_again(&socket->descriptor, events, flags,
+                                    socket_deadline(socket, events));
 }
 
 /* What a call returns that has moved `moved` bytes before this error. With some moved the next call

@@ -101,6 +101,8 @@ static inline struct cmsghdr *__cmsg_next(const struct msghdr *message, struct c
 #define SO_RCVTIMEO     20
 #define SO_SNDTIMEO     21
 #define SO_ACCEPTCONN   30
+#define SO_PROTOCOL     38
+#define SO_DOMAIN       39
 /* The node that serves the connection, or, before connect(), shall. */
 #define SO_INCOMING_CPU 49
 /* OpenBSD's. */

@@ -342,7 +342,12 @@ static void options_tell_what_is_true_here(void **state)
     assert_int_equal(bytes, 1);
     assert_int_equal(cut[0], SOCK_STREAM);
     assert_int_equal(cut[1], 0xEE);
-    assert_fails(getsockopt(pair.fd, SOL_SOCKET, SO_RCVBUF, cut, &bytes), ENOPROTOOPT);
+    assert_int_equal(option_of(pair.fd, SOL_SOCKET, SO_RCVBUF), 511 << 7);
+    assert_int_equal(option_of(pair.fd, SOL_SOCKET, SO_SNDBUF), SEND_WINDOW_MAX_BYTES);
+    assert_int_equal(option_of(pair.fd, SOL_SOCKET, SO_DOMAIN), AF_INET);
+    assert_int_equal(option_of(pair.fd, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
+    assert_int_equal(option_of(pair.fd, SOL_SOCKET, SO_BROADCAST), 0);
+    assert_fails(getsockopt(pair.fd, SOL_SOCKET, SO_KEEPALIVE, cut, &bytes), ENOPROTOOPT);
     assert_fails(getsockopt(pair.fd, IPPROTO_TCP, TCP_MAXSEG, cut, &bytes), ENOPROTOOPT);
     assert_fails(getsockopt(pair.fd, IPPROTO_IP, SO_TYPE, cut, &bytes), ENOPROTOOPT);
     assert_fails(getsockopt(1000, SOL_SOCKET, SO_TYPE, cut, &bytes), EBADF);

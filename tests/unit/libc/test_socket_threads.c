@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -153,6 +154,64 @@ static void a_blocked_recv_ends_with_data_the_peers_end_or_a_failure(void **stat
     assert_int_equal(recv(pair.fd, call.buffer, 8, 0), 0); /* it was told */
     close(pair.fd);
     close_listener(pair.listener);
+}
+
+static void set_timeout(int fd, int option, long us)
+{
+    const struct timeval time = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+    struct timeval told = {-1, -1};
+    socklen_t bytes = sizeof(told);
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, option, &time, sizeof(time)), 0);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, option, &told, &bytes), 0);
+    assert_int_equal(told.tv_sec * 1000000 + told.tv_usec, us);
+    assert_int_equal(bytes, sizeof(told));
+}
+
+/* What the other way would wait is not asked. */
+static void a_call_with_a_time_ends_with_it(void **state)
+{
+    const struct timeval wrong = {.tv_usec = 1000000};
+    struct pair pair = open_blocking();
+    struct call call = {.fd = pair.fd, .bytes = 8};
+
+    (void)state;
+    set_timeout(pair.fd, SO_SNDTIMEO, 3000);
+    set_timeout(pair.fd, SO_RCVTIMEO, 2000000);
+    begin(&call, receive);
+    fake_advance_ns(2 * NS_PER_S - 1);
+    dispatch_round();
+    assert_false(call.is_over);
+    fake_advance_ns(1);
+    dispatch_round();
+    assert_true(call.is_over && call.result == -EAGAIN);
+    set_timeout(pair.fd, SO_RCVTIMEO, 0); /* for ever */
+    begin(&call, receive);
+    fake_advance_ns(3600 * NS_PER_S);
+    dispatch_round();
+    assert_false(call.is_over);
+    deliver_data(pair.stream_index, pair.generation, "abc", 3);
+    assert_true(call.is_over && call.result == 3);
+    assert_fails(setsockopt(pair.fd, SOL_SOCKET, SO_RCVTIMEO, &wrong, sizeof(wrong)), EDOM);
+    assert_fails(setsockopt(pair.fd, SOL_SOCKET, SO_RCVTIMEO, &wrong, 8), EINVAL);
+    begin(&call, send_much); /* more than the window: the rest waits */
+    fake_advance_ns(3 * NS_PER_MS);
+    dispatch_round();
+    assert_true(call.is_over && call.result == WINDOW);
+    forget_messages();
+    close(pair.fd);
+    forget_messages();
+
+    set_timeout(pair.listener, SO_RCVTIMEO, 1000);
+    assert_int_equal(fcntl(pair.listener, F_SETFL, 0), 0);
+    call.fd = pair.listener;
+    begin(&call, accept_one);
+    fake_advance_ns(NS_PER_MS);
+    dispatch_round();
+    assert_true(call.is_over && call.result == -EAGAIN);
+    forget_messages();
+    close(pair.listener);
+    forget_messages();
 }
 
 /* It has something to tell once a piece has got anything. */
@@ -448,6 +507,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_blocked_recv_ends_with_data_the_peers_end_or_a_failure),
+        TEST(a_call_with_a_time_ends_with_it),
         TEST(a_readv_does_not_wait_for_its_next_piece),
         TEST(waitall_waits_for_all_or_the_end),
         TEST(a_blocked_send_goes_on_with_each_credit),
