@@ -183,7 +183,8 @@ static void make_message(struct response *response, uint16_t status, const char 
     }
     text_release(&page);
     use_text(response, status, &text);
-    if (own != NULL && !asked->is_head && response->status == status && own->content_bytes > 0) {
+    /* Without memory the answer is 503, which may be the status that was meant, without content. */
+    if (own != NULL && !asked->is_head && response->owned != NULL && own->content_bytes > 0) {
         response->body = own->content;
         response->body_bytes = own->content_bytes;
     }

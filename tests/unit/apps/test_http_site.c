@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: tests/unit/world/http_answer.c tests/unit/world/http_archive.c */
 /* library: llhttp */
-/* flags: -D_GNU_SOURCE -Dfprintf=noted_fprintf */
+/* flags: -D_GNU_SOURCE -Dfprintf=noted_fprintf -Drealloc=limited_realloc */
 /*
  * Tests what httpd.cfg makes of a web root (apps/httpd/rules.c, listing.c, archive.c): whole
  * answers of one site with several hosts.
@@ -11,17 +11,30 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "apps/httpd/response.h"
 #include "apps/httpd/rules.h"
 #include "apps/httpd/site.h"
 #include "apps/httpd/text.h"
 #include "tests/unit/world/http_answer.h"
 #include "tests/unit/world/http_archive.h"
 
+/* The host's, from here on. */
+#undef realloc
+void *realloc(void *block, size_t bytes);
+void *limited_realloc(void *block, size_t bytes);
+
+static bool has_no_memory;
 static char notes[4096];
+
+void *limited_realloc(void *block, size_t bytes)
+{
+    return has_no_memory ? NULL : realloc(block, bytes);
+}
 
 int noted_fprintf(FILE *file, const char *format, ...);
 int noted_fprintf(FILE *file, const char *format, ...)
@@ -45,22 +58,23 @@ static const char text_of_settings[] =
     "header *.js cache-control no-cache\n"
     "error 404 /404.html\n"
     "error 416 /404.html\n"
-    "error 405 /missing.html\n" /* line 9: there is none */
+    "error 503 /404.html\n"
+    "error 405 /missing.html\n" /* line 10: there is none */
     "listing /pub/*\n"
     "redirect 301 /old /new.txt\n"
     "redirect 308 /moved/* /pub/*\n"
     "redirect 302 /away/* https://example.org/a/*\n"
     "redirect 307 /asked /new.txt?x=1\n"
     "redirect 303 /new.txt/none /none#part\n"
-    "nonsense\n" /* line 16 */
+    "nonsense\n" /* line 17 */
     "host /sites/a a.org *.a.org\n"
     "error 404 /gone.html\n"
     "header * X-Site a\n"
     "listing /\n"
     "host - www.old.org\n"
     "redirect 301 /* http://a.org/*\n"
-    "host /sites/empty empty.org\n" /* line 23: no file is there */
-    "host /sites/lost lo%st.org\n"  /* line 24 */
+    "host /sites/empty empty.org\n" /* line 24: no file is there */
+    "host /sites/lost lo%st.org\n"  /* line 25 */
     "listing /*\n";
 
 static void write_page(struct text *text)
@@ -110,10 +124,10 @@ static const struct answer *get(const char *target)
 static void wrong_lines_are_told_and_counted(void **state)
 {
     (void)state;
-    assert_string_equal(notes, "httpd.cfg, line 16: its first word is unknown\n"
-                               "httpd.cfg, line 24: this is no host's name\n"
-                               "httpd.cfg, line 9: there is no such file\n"
-                               "httpd.cfg, line 23: no file is in this folder\n");
+    assert_string_equal(notes, "httpd.cfg, line 17: its first word is unknown\n"
+                               "httpd.cfg, line 25: this is no host's name\n"
+                               "httpd.cfg, line 10: there is no such file\n"
+                               "httpd.cfg, line 24: no file is in this folder\n");
     assert_int_equal(rules_refused(), 4);
 }
 
@@ -271,6 +285,23 @@ static void errors_have_the_sites_own_pages(void **state)
     assert_int_equal(get("/404.html")->status, 200);
 }
 
+/* The constant answer that is left had got the page behind it, which its length does not count. */
+static void without_memory_an_error_has_no_page(void **state)
+{
+    struct response response;
+
+    (void)state;
+    response_make_refusal(&response, 503, false);
+    assert_int_equal(response.body_bytes, 12);
+    free(response.owned);
+    has_no_memory = true;
+    response_make_refusal(&response, 503, false);
+    has_no_memory = false;
+    assert_null(response.owned);
+    assert_int_equal(response.body_bytes, 0);
+    assert_non_null(strstr(response.head, "Content-Length: 0\r\n"));
+}
+
 static void listings_show_what_is_in_folders_without_an_index(void **state)
 {
     (void)state;
@@ -306,6 +337,7 @@ int main(void)
         cmocka_unit_test(fields_come_with_parts_encodings_and_validators),
         cmocka_unit_test(redirections_lead_where_they_should),
         cmocka_unit_test(errors_have_the_sites_own_pages),
+        cmocka_unit_test(without_memory_an_error_has_no_page),
         cmocka_unit_test(listings_show_what_is_in_folders_without_an_index),
     };
 
