@@ -5,6 +5,7 @@
 #include "apps/httpd/rules.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,19 @@
 /* Most files have the same fields as some of the last ones. */
 #define RECENT_COUNT 16u
 
+/* So many resources are looked at between two chances for others to run. Chosen: with as many lines
+ * as there can be, some ten milliseconds. */
+#define SLICE_COUNT 256u
+
 static struct settings *rules;
+
+/* With the i-th of many. */
+static void let_others_run(size_t i)
+{
+    if (i % SLICE_COUNT == SLICE_COUNT - 1) {
+        (void)poll(NULL, 0, 0); /* as tag_of_content() */
+    }
+}
 
 /* --- Redirections --- */
 
@@ -67,6 +80,7 @@ static int apply_redirects(unsigned site)
             list[i]->kind = RESOURCE_MOVED;
             list[i]->redirect = line;
         }
+        let_others_run(i);
     }
     free(list);
     return 0;
@@ -191,6 +205,7 @@ static int apply_all_fields(unsigned site)
         if (list[i]->kind == RESOURCE_FILE && apply_fields(site, list[i]) != 0) {
             result = -ENOMEM;
         }
+        let_others_run(i);
     }
     free(list);
     return result;
