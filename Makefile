@@ -74,7 +74,12 @@ ASFLAGS := -g -I. -MMD -MP -fno-pic -fno-pie -mcmodel=kernel
 SOURCES := $(wildcard boot/*.c boot/*.S boot/acpi/*.c kernel/*.c kernel/*/*.c kernel/*/*.S \
              drivers/*/*.c net/*.c net/*/*.c net/*/*/*.c libc/*/*.c apps/*.c apps/*/*.c)
 SOURCES := $(filter-out kernel/hosted/% drivers/hosted/%,$(SOURCES))
+# Specialisations that the word without= leaves out (libc/core/ablation.h); with a BUILD of its own.
+SOURCES += $(if $(ABLATION),tests/bench/ablation_words.c)
 OBJECTS := $(patsubst %,$(BUILD)/obj/%.o,$(SOURCES))
+# What asks for one, itself or by libc/core/pool.h. All other objects are those of any image.
+ABLATED := $(if $(ABLATION),$(shell grep -lwE 'WITHOUT|pool_take|TALUS_ABLATION|ABLATIONS' $(SOURCES)))
+$(ABLATED:%=$(BUILD)/obj/%.o): CFLAGS += -DTALUS_ABLATION
 
 # A changed flag makes anew what it concerns, and nothing else: beside each object, program and
 # library lies the command that made it. A rule sets COMMAND for its targets, has $$(another_command)

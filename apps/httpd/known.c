@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/httpd/check.h"
+#include "libc/core/ablation.h"
 #include "libc/core/bytes.h"
 
 #define PLACE_BITS 5
@@ -44,7 +45,7 @@ static bool is_same(const char *one, const char *other, size_t bytes)
 
 const struct known *known_find(const char *head, size_t bytes)
 {
-    if (bytes < HEAD_MIN_BYTES) {
+    if (WITHOUT(KNOWN_REQUESTS) || bytes < HEAD_MIN_BYTES) {
         return NULL;
     }
     const struct known *known = place_of(head, bytes);
@@ -55,7 +56,7 @@ void known_remember(const char *head, size_t bytes, struct resource *file,
                     enum persistence persistence)
 {
     check(file->kind == RESOURCE_FILE && memcmp(head, "GET ", TARGET_OFFSET) == 0);
-    if (bytes < HEAD_MIN_BYTES || bytes > KNOWN_HEAD_MAX_BYTES) {
+    if (WITHOUT(KNOWN_REQUESTS) || bytes < HEAD_MIN_BYTES || bytes > KNOWN_HEAD_MAX_BYTES) {
         return;
     }
     struct known *known = place_of(head, bytes);

@@ -17,6 +17,7 @@
 #include "apps/httpd/request.h"
 #include "apps/httpd/rules.h"
 #include "apps/httpd/text.h"
+#include "libc/core/ablation.h"
 #include "libc/core/base.h"
 #include "libc/core/format.h"
 
@@ -115,6 +116,10 @@ static inline const struct ready_response *find_ready(struct resource *resource,
     const struct ready_response *ready = resource->ready[persistence];
 
     check(resource->kind == RESOURCE_FILE);
+    if (WITHOUT(READY_RESPONSES)) {
+        free(resource->ready[persistence]); /* who waits to send has a copy */
+        ready = resource->ready[persistence] = NULL;
+    }
     return LIKELY(ready != NULL && ready->date_s == current_s) ? ready
                                                                : renew_ready(resource, persistence);
 }

@@ -8,6 +8,7 @@
 
 #include "apps/httpd/check.h"
 #include "apps/httpd/repeat.h"
+#include "libc/core/ablation.h"
 
 struct work work_shared;
 
@@ -39,7 +40,8 @@ enum request_progress work_parse(struct work *work, const char *head, char **at,
     size_t consumed;
 
     check(!request->is_complete && *at < end);
-    if (is_whole && repeat_recognise(request, head, bytes, &consumed)) {
+    if (!WITHOUT(REPEATED_FIELDS) && is_whole &&
+        repeat_recognise(request, head, bytes, &consumed)) {
         *at += consumed;
         return REQUEST_COMPLETE;
     }
@@ -47,7 +49,7 @@ enum request_progress work_parse(struct work *work, const char *head, char **at,
     enum request_progress progress = request_parse(request, head, *at, bytes, &consumed);
     check(consumed <= bytes);
     *at += consumed;
-    if (is_whole && progress == REQUEST_COMPLETE) {
+    if (!WITHOUT(REPEATED_FIELDS) && is_whole && progress == REQUEST_COMPLETE) {
         repeat_remember(request, head, consumed);
     }
     return progress;

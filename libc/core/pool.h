@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "libc/core/ablation.h"
 #include "libc/core/base.h"
 #include "libc/core/memory.h"
 
@@ -48,6 +49,9 @@ static inline void *pool_take(struct pool *pool)
     }
     if (UNLIKELY(pool->free == NULL) && !pool_grow(pool)) {
         return NULL;
+    }
+    if (WITHOUT(POOLS)) { /* the object is the pool's, for its place; the cost is the allocator's */
+        memory_release(pool->kind, memory_allocate(pool->kind, pool->object_bytes));
     }
     object = pool->free;
     pool->free = object->next;

@@ -15,6 +15,7 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/ablation.h"
 #include "libc/core/snapshot.h"
 #include "net/streams/counters.h"
 #include "net/streams/stream.h"
@@ -42,7 +43,8 @@ static bool is_in_archive(const void *data, size_t bytes)
 /* Whether bytes of a piece are referred to. It may be empty, and nowhere. */
 static bool is_reference(const void *data, size_t bytes)
 {
-    return bytes >= ARCHIVE_REFERENCE_MIN_BYTES && is_in_archive(data, bytes);
+    return !WITHOUT(ARCHIVE_REFERENCES) && bytes >= ARCHIVE_REFERENCE_MIN_BYTES &&
+           is_in_archive(data, bytes);
 }
 
 /* What is still to be sent: the rest of a piece, and those behind it. */

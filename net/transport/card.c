@@ -6,6 +6,7 @@
 
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/ablation.h"
 #include "net/configuration.h"
 
 /* Long segments: with its headers one must be shorter than 64 KiB. */
@@ -51,7 +52,7 @@ void card_set(struct node_set new_queues, bool can_segment_tcp)
 {
     queues = new_queues;
     card_choose_link_server();
-    segment_max_bytes = can_segment_tcp ? SEGMENT_MAX_BYTES : 0;
+    segment_max_bytes = can_segment_tcp && !WITHOUT(CUTTING_BY_CARD) ? SEGMENT_MAX_BYTES : 0;
 }
 
 void card_initialise(const struct configuration *configuration)

@@ -12,6 +12,15 @@ bench: system-images | test-packages ## instructions per request: PEER=linux com
 bench-boot: image-files $(QEMU_BIN) | test-packages ## time from start and hand-over to the first answer, beside Linux: BOOTS=7
 	$(Q)tests/bench/boot_time --runs '$(BOOTS)' --mem '$(MEM)'
 
+ROUNDS ?= 5
+
+$(BUILD)/ablation/talus.elf: FORCE
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory BUILD=$(BUILD)/ablation ABLATION=1 $@
+
+bench-ablation: system-images $(BUILD)/ablation/talus.elf | test-packages ## what each specialisation saves: ROUNDS=5 ONLY=card PUBLISH=1
+	$(Q)tests/bench/ablation --kernel $(BUILD)/ablation/talus.elf --rounds $(ROUNDS) $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(PUBLISH),--publish)
+
 BOOT_NODES ?= 4 64
 
 bench-boot-nodes: system-images $(HOSTED)/talus | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
@@ -102,4 +111,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-swamp bench-syn-queue
+.PHONY: bench bench-ablation bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-swamp bench-syn-queue

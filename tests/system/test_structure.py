@@ -25,6 +25,7 @@ def fixture_tree(tmp_path):
         shutil.copytree(BUILD / objects, tree / "build" / objects, copy_function=os.symlink)
     for name in ("kernel.ld", "no-symbols.S"):
         shutil.copy(BUILD / name, tree / "build" / name)
+    (tree / "build" / "lwip").symlink_to(BUILD / "lwip")
     subprocess.run(["git", "init", "-q", "."], cwd=tree, check=True)
     return tree
 
@@ -42,8 +43,8 @@ def append(path, text):
         file.write(text)
 
 
-def test_both_pass_as_the_tree_is(tree):
-    for name in ("architecture", "layers"):
+def test_all_pass_as_the_tree_is(tree):
+    for name in ("architecture", "layers", "ablation"):
         passed, said = check(tree, name)
         assert passed, said
 
@@ -65,6 +66,27 @@ def test_both_pass_as_the_tree_is(tree):
 def test_architecture_fails_for(tree, path, text, word):
     append(tree / path, text)
     passed, said = check(tree, "architecture")
+    assert not passed
+    assert word in said
+
+
+@pytest.mark.parametrize("path, text, word", [
+    ("net/steering.c", "bool x(void);\nbool x(void)\n{\n    return WITHOUT(STEERING);\n}\n",
+     "net/steering.c: STEERING is not in libc/core/ablation.h"),
+    ("tests/bench/specialisations.py", 'SPECIALISATIONS += (Specialisation("", "", without=("A",)),)\n',
+     "A: is in libc/core/ablation.h or tests/bench/specialisations.py alone"),
+    ("net/transport/card.c", "#ifdef TALUS_ABLATION\n#error no\n#endif\n", "#error no"),
+    ("build/obj/net/steering.c.o.command", " -DTALUS_ABLATION\n",
+     "build/obj/net/steering.c.o.command: can leave something out"),
+], ids=["unknown", "unused", "does not compile", "a switch in a usual build"])
+def test_ablation_fails_for(tree, path, text, word):
+    if path.endswith(".command"):  # a link to what was built
+        path_of_command = tree / path
+        command = path_of_command.read_text(encoding="ascii")
+        path_of_command.unlink()
+        path_of_command.write_text(command, encoding="ascii")
+    append(tree / path, text)
+    passed, said = check(tree, "ablation")
     assert not passed
     assert word in said
 

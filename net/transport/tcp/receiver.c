@@ -13,6 +13,7 @@
 
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "libc/core/ablation.h"
 #include "libc/core/bytes.h"
 #include "libc/core/pages.h"
 #include "net/counters.h"
@@ -191,6 +192,10 @@ static inline void owe_ack(struct tcb *tcb, enum ack_due due)
  * 3.8.6.3). */
 static inline void owe_ack_of_bytes(struct tcb *tcb)
 {
+    if (WITHOUT(HELD_ACKNOWLEDGMENTS)) {
+        owe_ack(tcb, ACK_ALONE);
+        return;
+    }
     owe_ack(tcb, LIKELY(tcb->ack_due == ACK_NONE) ? ACK_FRESH : ACK_NOW);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "kernel/platform.h"
+#include "libc/core/ablation.h"
 #include "net/headers.h"
 #include "net/transport/tcp/blocked.h"
 #include "net/transport/tcp/congestion.h"
@@ -151,6 +152,9 @@ static enum outcome send_new(struct tcb *tcb, struct reference *first, uint32_t 
     uint32_t usable_bytes = least(window_bytes, quota_bytes);
     struct piece piece = {first, payload_bytes, tcb->has_fin, false};
 
+    if (WITHOUT(FIN_WITH_BYTES) && payload_bytes != 0) {
+        piece.has_fin = false;
+    }
     if (UNLIKELY(usable_bytes < queued_bytes)) {
         piece.has_fin = false;
         if (usable_bytes < payload_bytes) {
@@ -334,7 +338,7 @@ static inline bool can_send_all(const struct tcb *tcb)
            (tcb->recovery == NULL || tcb->recovery->is_quiet) &&
            tcb->snd_wnd_max >= 2u * tcb->mss && tcb->persist_interval_us == 0 &&
            tcb->ack_due != ACK_ALONE && tcb->is_fin_due == tcb->has_fin &&
-           segment_out_fits(tcb, queued_bytes);
+           !(WITHOUT(FIN_WITH_BYTES) && tcb->has_fin) && segment_out_fits(tcb, queued_bytes);
 }
 
 static inline enum sender_sent send_all(struct tcb *tcb, uint32_t now_us)
