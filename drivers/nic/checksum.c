@@ -15,29 +15,39 @@
 #define UDP_CHECKSUM_OFFSET  6u
 
 #define CHECKSUM_BYTES 2u
+#define BLOCK_BYTES    32u /* summed in one step */
 
-/* The sum goes on over these bytes, of which the first stands at an odd place or not. Two words a
- * step: folded, the upper one counts as much (RFC 1071 2), and no packet fills 64 bits. */
+/* Two words a step: folded, the upper one counts as much (RFC 1071 2), and no packet fills 64 bits.
+ */
+static inline uint64_t add_block(uint64_t sum, const uint8_t *bytes)
+{
+    uint32_t block[BLOCK_BYTES / sizeof(uint32_t)];
+
+    memcpy(block, bytes, sizeof(block));
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < sizeof(block) / sizeof(block[0]); i++) {
+        sum += block[i];
+    }
+    return sum;
+}
+
+/* The sum goes on over these bytes, of which the first stands at an odd place or not. */
 static uint64_t add_bytes(uint64_t sum, const uint8_t *bytes, size_t count, bool is_odd)
 {
-    uint32_t two_words;
     uint16_t word;
 
     if (is_odd && count > 0) {
         sum += (uint64_t)*bytes++ << 8;
         count--;
     }
-#pragma GCC unroll 8
-    for (; count >= sizeof(two_words); count -= sizeof(two_words)) {
-        memcpy(&two_words, bytes, sizeof(two_words));
-        sum += two_words;
-        bytes += sizeof(two_words);
+    for (; count >= BLOCK_BYTES; count -= BLOCK_BYTES) {
+        sum = add_block(sum, bytes);
+        bytes += BLOCK_BYTES;
     }
-    if (count >= sizeof(word)) {
+    for (; count >= sizeof(word); count -= sizeof(word)) {
         memcpy(&word, bytes, sizeof(word));
         sum += word;
         bytes += sizeof(word);
-        count -= sizeof(word);
     }
     if (count > 0) {
         sum += *bytes;
