@@ -87,14 +87,18 @@ static bool has_impossible_flags(uint8_t tcp_flags)
     return (tcp_flags & TCP_FLAG_SYN) != 0 && (tcp_flags & (TCP_FLAG_FIN | TCP_FLAG_RST)) != 0;
 }
 
-/* A SYN to a port that is not served: forwarded, if it is the first of its flow, or refused. */
+/* A SYN to a port that is not served: forwarded, if it is the first of its flow, or refused. Where
+ * nobody listens at all no manager says so. */
 static __attribute__((noinline)) void turn_away(struct segment *syn, enum admission admission,
                                                 bool is_first)
 {
-    if (admission != ADMISSION_REFUSED) {
-        counter_increment(COUNTER_DROP_NO_MANAGER);
-    } else if (!is_first || !forward_syn(syn)) {
+    if (is_first && forward_syn(syn)) {
+        return;
+    }
+    if (admission == ADMISSION_REFUSED) {
         segment_out_refuse(syn->packet);
+    } else {
+        counter_increment(COUNTER_DROP_NO_MANAGER);
     }
 }
 
