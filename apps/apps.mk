@@ -32,6 +32,7 @@ $(HTTPD_OBJECTS): | $(LLHTTP)/llhttp.c
 # The image has many programs; each keeps its main().
 $(BUILD)/obj/apps/httpd/main.c.o: CFLAGS += -Dmain=httpd_main
 $(BUILD)/obj/apps/echo/main.c.o:  CFLAGS += -Dmain=echo_main
+$(BUILD)/obj/apps/forward/main.c.o: CFLAGS += -Dmain=forward_main
 $(BUILD)/obj/apps/source/main.c.o: CFLAGS += -Dmain=source_main
 
 # --- webswamp ---

@@ -27,7 +27,7 @@
 #include "net/steering.h"
 #include "net/transport/server.h"
 
-#define ARGUMENT_MAX   32
+#define ARGUMENT_MAX   128 /* what a command line has room for, nearly */
 #define NOTATION_BYTES 64
 
 /* Every key that some part of Talus reads. */
@@ -40,6 +40,7 @@ static const char *const known_keys[] = {
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */
 int echo_main(int argc, char **argv);
+int forward_main(int argc, char **argv);
 int httpd_main(int argc, char **argv);
 int source_main(int argc, char **argv);
 int webswamp_main(int argc, char **argv);
@@ -51,6 +52,7 @@ struct application {
 
 static const struct application applications[] = {
     {"echo", echo_main},
+    {"forward", forward_main},
     {"httpd", httpd_main},
     {"source", source_main},
     {"webswamp", webswamp_main},
