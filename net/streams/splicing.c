@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Splices: see splicing.h. Each begins as one that is copied here: what has come already goes
- * first. When there is nothing left of it the TS is asked to go on. From then on its credit for the
- * drain is the TS's to use, until that says what is left of it.
+ * first (splice_copy.c). When there is nothing left of it the TS is asked to go on. From then on
+ * its credit for the drain is the TS's to use, until that says what is left of it.
  */
 #include "net/streams/splicing.h"
 
@@ -16,51 +16,15 @@
 #include "net/counters.h"
 #include "net/handlers.h"
 #include "net/splice_counters.h"
-#include "net/streams/sending.h"
+#include "net/streams/spliced.h"
 #include "net/streams/stream.h"
 #include "net/streams/table.h"
-
-/* What one SEND carries. */
-#define COPY_BYTES (MESSAGE_MAX_BYTES - sizeof(struct send))
-
-enum way_state {
-    WAY_CLOSED,
-    WAY_COPIED,
-    WAY_SERVER, /* its TS has been asked, and has not said that it is over */
-};
-
-/* Of a stream that is, or was, spliced. */
-struct spliced {
-    struct pool_object place;
-    struct stream *stream;
-    void (*changed)(void *owner, unsigned readiness); /* the owner's, while a way is open */
-    struct spliced *next_due;                         /* to be looked at in the next round */
-    bool is_due;
-
-    /* As a source. */
-    uint8_t way;           /* enum way_state */
-    bool may_ask;          /* its TS has the drain as well, and has not refused */
-    bool is_stopping;      /* SPLICE_STOP has been sent */
-    uint32_t number;       /* of the last SPLICE_BEGIN */
-    int error;             /* why it has ended, until that is told; 0: nothing to be told */
-    struct spliced *drain; /* while the way is open; NULL: it is closed, which its TS is to hear */
-    struct splice_limits limits;
-    uint64_t bytes, moved_ns; /* that have gone, as far as is known; and when the last have */
-    struct timer timer;       /* of limits.idle_ns, while it is copied */
-
-    /* As a drain. */
-    struct spliced *source; /* while its way is open */
-    bool is_servers;        /* its TS sends on it */
-    uint32_t kept_credit_bytes;
-    uint32_t lent_number; /* of the splice that it is for */
-};
 
 POOL(table, "spliced_stream", struct spliced, STREAM_MAX);
 
 static uint32_t last_number;
 static struct spliced *due_head;
 static struct timer due_timer;
-static uint8_t copied[COPY_BYTES];
 
 static inline bool is_spliced(const struct stream *stream)
 {
@@ -68,6 +32,14 @@ static inline bool is_spliced(const struct stream *stream)
 }
 
 /* --- Who is told --- */
+
+/* There is memory for it: find_spliced() and splicing_start() have seen to that. */
+static void start_timer(struct timer *timer, uint64_t deadline_ns)
+{
+    if (timer_start(timer, deadline_ns) != 0) {
+        PANIC("no memory for the timer of a splice");
+    }
+}
 
 /* To be looked at when no other code is on the way through these streams. */
 static void mark_due(struct spliced *source)
@@ -78,9 +50,7 @@ static void mark_due(struct spliced *source)
     source->is_due = true;
     source->next_due = due_head;
     due_head = source;
-    if (timer_start(&due_timer, dispatch_now_ns()) != 0) {
-        PANIC("no memory for the timer of splices");
-    }
+    start_timer(&due_timer, dispatch_now_ns());
 }
 
 static void unmark_due(struct spliced *source)
@@ -179,8 +149,7 @@ static void return_credit(struct spliced *drain, uint32_t bytes)
 
 /* --- Its end --- */
 
-/* `error`: 0, or what the source's owner is told. */
-static void end_way(struct spliced *source, int error)
+void spliced_end(struct spliced *source, int error)
 {
     struct spliced *drain = source->drain;
 
@@ -196,22 +165,6 @@ static void end_way(struct spliced *source, int error)
         intercept(drain);
     }
     stream_tell(source->stream, STREAM_CAN_READ | (source->error != 0 ? STREAM_HAS_FAILED : 0));
-}
-
-static int error_of(const struct stream *stream, int otherwise)
-{
-    return stream->error != 0 ? stream->error : otherwise;
-}
-
-/* Why nothing can be copied any more, or 0. */
-static int find_failure(const struct spliced *source)
-{
-    const struct stream *from = source->stream, *to = source->drain->stream;
-
-    if (to->is_gone || to->is_send_shut) {
-        return error_of(to, EPIPE);
-    }
-    return from->is_gone && from->received.bytes == 0 ? error_of(from, ECANCELED) : 0;
 }
 
 /* --- By the TS --- */
@@ -242,7 +195,7 @@ static void post(const struct spliced *source, enum splice_order order)
     message_publish();
 }
 
-static void ask_server(struct spliced *source)
+void spliced_ask_server(struct spliced *source)
 {
     struct stream *from = source->stream, *to = source->drain->stream;
 
@@ -267,66 +220,6 @@ static void stop_server(struct spliced *source)
     }
 }
 
-/* --- By copies --- */
-
-static uint64_t left_of_most(const struct spliced *source)
-{
-    return source->limits.bytes_most == 0 ? UINT64_MAX : source->limits.bytes_most - source->bytes;
-}
-
-/* As many as one message holds and there is room for. Returns whether to go on. */
-static bool copy_some(struct spliced *source)
-{
-    struct stream *from = source->stream, *to = source->drain->stream;
-    uint64_t bytes = from->received.bytes;
-    struct stream_piece piece = {.data = copied};
-
-    bytes = bytes < left_of_most(source) ? bytes : left_of_most(source);
-    bytes = bytes < to->send_credit_bytes ? bytes : to->send_credit_bytes;
-    bytes = bytes < COPY_BYTES ? bytes : COPY_BYTES;
-    if (bytes == 0) {
-        to->is_short_of_room = true;
-        return false;
-    }
-    if (!message_ask_for_room(to->ts, MESSAGE_MAX_BYTES)) {
-        (void)stream_note_refusal(to); /* the stream fails, or is told when there is room */
-        return false;
-    }
-    piece.bytes = stream_take(from, copied, bytes);
-    if (stream_send(to, &piece, piece.bytes, CLOSE_NOT) != (int64_t)piece.bytes) {
-        return false; /* it has failed */
-    }
-    source->bytes += piece.bytes;
-    source->moved_ns = dispatch_now_ns();
-    counter_add(COUNTER_SPLICE_BYTES_COPIED, piece.bytes);
-    return true;
-}
-
-static void copy(struct spliced *source)
-{
-    struct stream *from = source->stream, *to = source->drain->stream;
-    int error;
-
-    while (find_failure(source) == 0 && from->received.bytes != 0 && left_of_most(source) != 0) {
-        if (!copy_some(source)) {
-            break;
-        }
-    }
-    error = find_failure(source);
-    if (error != 0) {
-        end_way(source, error);
-    } else if (left_of_most(source) == 0) {
-        end_way(source, EFBIG);
-    } else if (from->received.bytes != 0) {
-        return; /* the drain has no room */
-    } else if (from->is_peer_closed) {
-        stream_shut_send(to);
-        end_way(source, 0);
-    } else if (source->may_ask && !source->drain->is_servers) {
-        ask_server(source);
-    }
-}
-
 /* --- Its turns --- */
 
 /* A TS that has begun says that it ends before it says that a connection has failed: so it has not
@@ -338,7 +231,7 @@ static void give_up(struct spliced *source, int error)
     if (drain != NULL && drain->is_servers) {
         return_credit(drain, drain->kept_credit_bytes);
     }
-    end_way(source, error);
+    spliced_end(source, error);
 }
 
 static void run_way(struct spliced *source)
@@ -347,11 +240,11 @@ static void run_way(struct spliced *source)
     const struct stream *to = source->drain != NULL ? source->drain->stream : NULL;
 
     if (source->way == WAY_COPIED) {
-        copy(source);
+        splice_copy(source);
     } else if (to != NULL && to->is_gone) {
-        give_up(source, error_of(to, EPIPE));
+        give_up(source, spliced_error_of(to, EPIPE));
     } else if (from->is_gone) {
-        give_up(source, error_of(from, ECANCELED));
+        give_up(source, spliced_error_of(from, ECANCELED));
     }
 }
 
@@ -373,9 +266,9 @@ static void look(struct timer *timer)
 
     ASSERT(source->way == WAY_COPIED);
     if (deadline_ns <= dispatch_now_ns()) {
-        end_way(source, ETIMEDOUT);
-    } else if (timer_start(&source->timer, deadline_ns) != 0) {
-        PANIC("no memory for the timer of a splice"); /* find_spliced() has seen to it */
+        spliced_end(source, ETIMEDOUT);
+    } else {
+        start_timer(&source->timer, deadline_ns);
     }
 }
 
@@ -385,19 +278,18 @@ static void copy_from_now(struct spliced *source)
 {
     source->way = WAY_COPIED;
     if (source->is_stopping || source->drain == NULL) {
-        end_way(source, ECANCELED);
+        spliced_end(source, ECANCELED);
         return;
     }
-    if (source->limits.idle_ns != 0 &&
-        timer_start(&source->timer, dispatch_now_ns() + source->limits.idle_ns) != 0) {
-        PANIC("no memory for the timer of a splice");
+    if (source->limits.idle_ns != 0) {
+        start_timer(&source->timer, dispatch_now_ns() + source->limits.idle_ns);
     }
     mark_due(source);
 }
 
 static void end_servers_way(struct spliced *source, const struct splice_state *state)
 {
-    uint64_t left = left_of_most(source);
+    uint64_t left = spliced_left_of_most(source);
 
     source->bytes += state->bytes < left ? state->bytes : left;
     if (state->error_number == 0) {
@@ -406,7 +298,7 @@ static void end_servers_way(struct spliced *source, const struct splice_state *s
             source->drain->stream->is_send_shut = true;
         }
     }
-    end_way(source, state->error_number == 0 ? 0 : stream_error_of(state->error_number));
+    spliced_end(source, state->error_number == 0 ? 0 : stream_error_of(state->error_number));
 }
 
 static void note_state(struct spliced *source, const struct splice_state *state)
@@ -543,7 +435,7 @@ void stream_unsplice(struct stream *source)
             stop_server(source->spliced);
         }
     } else {
-        end_way(source->spliced, ECANCELED);
+        spliced_end(source->spliced, ECANCELED);
     }
 }
 
@@ -581,7 +473,7 @@ static void leave_source(struct spliced *drain)
     drain->source = NULL;
     if (source->way == WAY_COPIED) {
         source->drain = NULL;
-        end_way(source, ECANCELED);
+        spliced_end(source, ECANCELED);
         return;
     }
     stop_server(source);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/expect.c net/handlers.c net/messages.c net/streams/listener.c net/streams/opening.c net/steering.c libc/core/command_line.c libc/core/format.c net/streams/received.c net/streams/requests.c net/streams/returns.c net/streams/grant_option.c net/streams/sending.c net/streams/splicing.c net/streams/stream.c net/streams/table.c net/streams/taken.c */
+/* sources: net/expect.c net/handlers.c net/messages.c net/streams/listener.c net/streams/opening.c net/steering.c libc/core/command_line.c libc/core/format.c net/streams/received.c net/streams/requests.c net/streams/returns.c net/streams/grant_option.c net/streams/sending.c net/streams/splice_copy.c net/streams/splicing.c net/streams/stream.c net/streams/table.c net/streams/taken.c */
 /* sources: net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c net/streams/draining.c kernel/log.c */
 /* sources: kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/message/channel.c kernel/message/status.c */
 /* sources: libc/core/timer.c kernel/thread/thread.c kernel/thread/switch.S */
