@@ -51,11 +51,8 @@ struct application {
 };
 
 static const struct application applications[] = {
-    {"echo", echo_main},
-    {"forward", forward_main},
-    {"httpd", httpd_main},
-    {"source", source_main},
-    {"webswamp", webswamp_main},
+    {"echo", echo_main},     {"forward", forward_main},   {"httpd", httpd_main},
+    {"source", source_main}, {"webswamp", webswamp_main},
 };
 
 static struct configuration current;

@@ -43,15 +43,15 @@
     FORWARD_BACKEND_COUNTERS(X, 15)
 
 #define FORWARD_COUNTERS(X)                                                                        \
-    X(FORWARD_REFUSED, "forward_refused_total", "",                                                \
+    X(FORWARD_REFUSED, "forward_sessions_refused_total", "",                                       \
       "Clients that were reset, for want of a backend or of room.")                                \
     X(FORWARD_RETRIES, "forward_retries_total", "",                                                \
       "Times a backend did not accept and another one was tried.")
 /* clang-format on */
 
-#define FORWARD_LOW_COUNTER_FIRST  COUNTER_BLOCK(16)
-#define FORWARD_HIGH_COUNTER_FIRST COUNTER_BLOCK(17)
-#define FORWARD_COUNTER_FIRST      COUNTER_BLOCK(18)
+#define FORWARD_LOW_COUNTER_FIRST  COUNTER_BLOCK(22)
+#define FORWARD_HIGH_COUNTER_FIRST COUNTER_BLOCK(23)
+#define FORWARD_COUNTER_FIRST      COUNTER_BLOCK(24)
 
 enum {
     FORWARD_LOW_COUNTER_FIRST_BEFORE = FORWARD_LOW_COUNTER_FIRST - 1,
