@@ -13,7 +13,7 @@
 #include "libc/core/timer.h"
 
 /* Roles that want to know of a dead node, on a node that runs all of them; and to spare. */
-#define NODE_DOWN_MAX 12
+#define NODE_DOWN_MAX 20
 
 /* From one welcome of a node to the next, at least. Chosen: half of what boot leaves between two
  * starts, so that only a node's word gone wild ever waits for it. */

@@ -31,7 +31,7 @@
 #define CHADDR  (BOOTP + 28)
 #define MAGIC   (BOOTP + 236)
 #define OPTIONS (MAGIC + 4)
-#define END     (OPTIONS + 39)
+#define END     (OPTIONS + 49)
 #define LEASE_S 600u
 
 #define FOLLOWER NODE_OTHER_CM
@@ -93,6 +93,16 @@ static void answer(uint8_t frame[FRAME_MAX_BYTES], uint8_t type)
                                             gateway[1],
                                             gateway[2],
                                             gateway[3],
+                                            6,
+                                            8,
+                                            192,
+                                            168,
+                                            1,
+                                            2,
+                                            192,
+                                            168,
+                                            1,
+                                            3,
                                             42,
                                             4,
                                             ntp_server[0],
@@ -132,6 +142,7 @@ static void let_follower_take_messages(void)
             assert_memory_equal(&lease->gateway, gateway, sizeof(gateway));
             assert_int_equal(lease->server, WIRE_CLIENT_ADDRESS);
             assert_memory_equal(&lease->ntp_server, ntp_server, sizeof(ntp_server));
+            assert_memory_equal(lease->name_servers, ((uint32_t[]){0x0201A8C0, 0x0301A8C0, 0}), 12);
             assert_int_equal(lease->renew_s, lease->lease_s / 2);
             assert_int_equal(lease->rebind_s, lease->lease_s * 7 / 8);
             assert_in_range(lease->age_s, 0, 1);
