@@ -51,6 +51,16 @@ int nic_read_mac(const struct nic_port *port, uint8_t mac[6])
     return port->driver->read_mac == NULL ? -ENODEV : port->driver->read_mac(port, mac);
 }
 
+void nic_quieten(void)
+{
+    LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
+    {
+        if ((*driver)->quieten != NULL) {
+            (*driver)->quieten();
+        }
+    }
+}
+
 int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
               struct nic_grouping grouping, struct nic **nic)
 {

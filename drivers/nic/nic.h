@@ -84,6 +84,8 @@ struct nic_driver {
      * only the node that started it can drive it. */
     int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
     int (*adopt)(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic);
+    /* nic_quieten(). May be absent: where a dead node's queue can be stopped by another one. */
+    void (*quieten)(void);
 };
 
 LINKER_SET_DECLARE(nic_drivers, struct nic_driver);
@@ -99,6 +101,10 @@ void nic_list_drivers(char *text, size_t text_bytes);
 /* The MAC address of a port that is not started: it is switched on for this, and off again. 0;
  * -ENODEV where it has none yet; or an error that has been logged. */
 MUST_CHECK int nic_read_mac(const struct nic_port *port, uint8_t mac[6]);
+
+/* Whoever drove a card is dead, and nobody else has a queue of it: see that it does not write to
+ * memory any more. At once, and before that memory is used again. */
+void nic_quieten(void);
 
 /* --- The card as a whole: on the first link server's node --- */
 

@@ -87,14 +87,31 @@ static void report(void)
 static struct pci_device prepared[PREPARED_MAX];
 static unsigned prepared_count;
 
+static void stop(const struct pci_device *device)
+{
+    uint16_t command = pci_read16(device, PCI_COMMAND);
+
+    pci_write16(device, PCI_COMMAND, command & (uint16_t)~COMMAND_BUS_MASTER);
+}
+
 /* Nobody who lives drives them, and those who did have left them writing to memory. All that come
  * here at a time write the same. */
 static void stop_prepared(void)
 {
     for (unsigned i = 0; i < prepared_count; i++) {
-        uint16_t command = pci_read16(&prepared[i], PCI_COMMAND);
+        stop(&prepared[i]);
+    }
+}
 
-        pci_write16(&prepared[i], PCI_COMMAND, command & (uint16_t)~COMMAND_BUS_MASTER);
+void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
+{
+    for (unsigned i = 0; i < prepared_count * id_count; i++) {
+        const struct pci_device *device = &prepared[i / id_count];
+
+        if (device->id.vendor == ids[i % id_count].vendor &&
+            device->id.device == ids[i % id_count].device) {
+            stop(device);
+        }
     }
 }
 

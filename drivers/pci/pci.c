@@ -226,6 +226,13 @@ void pci_enable(const struct pci_device *device)
                 command | (uint16_t)(COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_INTX_OFF));
 }
 
+void pci_enable_registers(const struct pci_device *device)
+{
+    uint16_t command = pci_read16(device, PCI_COMMAND);
+
+    pci_write16(device, PCI_COMMAND, command | (uint16_t)(COMMAND_MEMORY | COMMAND_INTX_OFF));
+}
+
 void pci_disable(const struct pci_device *device)
 {
     uint16_t command = pci_read16(device, PCI_COMMAND);

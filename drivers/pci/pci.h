@@ -106,6 +106,9 @@ MUST_CHECK int pci_assign(const struct pci_device *device, struct pci_bar bars[P
  */
 void pci_prepare(const struct pci_id *ids, size_t id_count);
 
+/* Those of them that have one of these ids master the bus no more. On any node, at any time. */
+void pci_stop_prepared(const struct pci_id *ids, size_t id_count);
+
 /* The functions that pci_prepare() has assigned, all calls together. Returns how many. */
 unsigned pci_prepared(const struct pci_device **devices);
 
@@ -127,6 +130,8 @@ bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64
 
 /* Let the device decode memory and master the bus, with its INTx line off; or none of the three. */
 void pci_enable(const struct pci_device *device);
+/* The same, but for mastering the bus: its registers can be reached. */
+void pci_enable_registers(const struct pci_device *device);
 void pci_disable(const struct pci_device *device);
 
 /* --- MSI-X (PCI 3.0 6.8.2) --- */

@@ -45,7 +45,9 @@ struct card {
     struct virtio_control control;
     void *notify_registers;
     unsigned queue_entry; /* of MSI-X, or VECTOR_NONE */
-    bool is_broken;       /* and that has been said */
+    /* The link server's queue is the one of its number; this is the only one that can be opened. */
+    unsigned own_index;
+    bool is_broken; /* and that has been said */
     struct pci_device pci;
     struct pci_bar bars[PCI_BAR_COUNT];
 };
@@ -95,7 +97,8 @@ static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port
     return count;
 }
 
-/* Make the registers reachable: addresses assigned, decoding on, mapped. */
+/* Make the registers reachable: addresses assigned, decoding on, mapped. The device does not master
+ * the bus: firmware, or a node that has died, may have left it with rings in memory. */
 static int map_registers(const struct pci_device *pci, struct pci_bar bars[PCI_BAR_COUNT],
                          struct virtio_device *device)
 {
@@ -104,7 +107,7 @@ static int map_registers(const struct pci_device *pci, struct pci_bar bars[PCI_B
     if (result != 0) {
         return result;
     }
-    pci_enable(pci);
+    pci_enable_registers(pci);
     return virtio_map_registers(device, pci, bars);
 }
 
@@ -223,6 +226,11 @@ static int start_card(struct card *card)
     if (result != 0) {
         return result;
     }
+    result = virtio_reset(&card->device);
+    if (result != 0) {
+        return result;
+    }
+    pci_enable(&card->pci);
     result = virtio_negotiate(&card->device, features_wanted(&card->device));
     if (result == 0) {
         result = describe_queues(card);
@@ -258,7 +266,10 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         return -ENOMEM;
     }
     ASSERT(driven == NULL);
-    ASSERT(node_count >= 1 && nodes != NULL);
+    while (card->own_index < node_count && nodes[card->own_index] != platform_node()) {
+        card->own_index++;
+    }
+    ASSERT(card->own_index < node_count);
     card->pci = pci_of(port);
     result = start_card(card);
     if (result != 0) {
@@ -267,7 +278,7 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         return result;
     }
     card->nic.operations = &operations;
-    card->nic.queue_count = 1;
+    card->nic.queue_count = (uint16_t)(card->own_index + 1);
     card->nic.can_segment_tcp = virtio_has(&card->device, VIRTIO_NET_F_HOST_TSO4);
     log_info("virtio", "features 0x%llx, rings of %u and %u",
              (unsigned long long)card->device.features, card->rx_place.size, card->tx_place.size);
@@ -291,7 +302,7 @@ static void make_queue_key(const struct nic *nic, unsigned index, struct nic_que
         .has_interrupt = card->queue_entry != VECTOR_NONE,
     };
 
-    ASSERT(index == 0);
+    ASSERT(index <= card->own_index);
     virtio_key_write(key, &known);
 }
 
@@ -414,13 +425,22 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     struct virtio_key known;
 
     if (!virtio_key_read(key, FEATURES_WANTED, &known) ||
-        !pci_is_bar(ids, ARRAY_COUNT(ids), known.bar_paddr, known.bar_bytes) || driven == NULL ||
-        key->queue_index != 0) {
+        !pci_is_bar(ids, ARRAY_COUNT(ids), known.bar_paddr, known.bar_bytes) ||
+        (driven != NULL && key->queue_index != driven->own_index)) {
         log_error("virtio", "refused to open queue %u of a card at %#llx: none is known there",
                   key->queue_index, (unsigned long long)known.bar_paddr);
         return -EINVAL;
     }
-    return virtio_queue_open(&known, key->queue_index, queue, &driven->rings);
+    if (driven == NULL) {
+        log_info("virtio", "no queue here: the card's only one is on the node that drives it");
+        return -ENOTSUP;
+    }
+    return virtio_queue_open(&known, 0, queue, &driven->rings);
+}
+
+static void quieten(void)
+{
+    pci_stop_prepared(ids, ARRAY_COUNT(ids));
 }
 
 static void prepare_cards(void)
@@ -438,5 +458,6 @@ static const struct nic_driver virtio_driver = {
     .read_mac = read_mac,
     .start = start,
     .open_queue = open_queue,
+    .quieten = quieten,
 };
 NIC_DRIVER(virtio_driver);

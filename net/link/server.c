@@ -426,7 +426,7 @@ static int open_queue(const struct nic_queue_key *key)
 
     ASSERT(!queue.is_started);
     result = nic_queue_open(key, &queue.nic);
-    if (result != 0) {
+    if (result != 0 && result != -ENOTSUP) { /* that one has been explained */
         log_error("ls", "queue %u cannot be opened: error %d", key->queue_index, -result);
     }
     return result;
@@ -548,6 +548,7 @@ static void note_node_down(node_id_t node)
     if (configuration->device_ls != self || is_driving) {
         link_device_lose_node(node);
     } else if (!queue.has_key && is_card_left_alone()) {
+        nic_quieten();
         begin_driving();
     } else {
         is_driving = true;

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from harness import Qmp, Talus, ab, curl, ping
+from harness import Qmp, Talus, ab, curl, ping, wait_until
 
 # Ours has no such card.
 QEMU = "qemu-system-x86_64"
@@ -61,6 +61,18 @@ def test_a_card_that_lacks_features_serves_the_same(network, features):
         for name, bit in FEATURES.items():
             is_lost = name in features or (name == "host_tso4" and "csum" in features)
             assert (agreed >> bit & 1) != is_lost, (name, hex(agreed))
+        assert_serves(talus)
+
+
+def test_the_next_link_server_takes_the_card_over_when_its_node_dies(network):
+    with virtio(network) as talus:
+        assert_serves(talus, is_loaded=False)
+        start = len(talus.console)
+        talus.type("crash 0\n")
+        talus.wait_for(r"node1 ls: virtio-net", start)
+        talus.wait_for(r"node0 boot: came back as incarnation 2", start)
+        wait_until(lambda: ab(talus, "/4b", 100, concurrency=8).failed == 0,
+                   "the machine to serve again", talus.last_lines)
         assert_serves(talus)
 
 

@@ -20,7 +20,7 @@
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
 
-static const node_id_t nodes[1] = {0};
+static const node_id_t nodes[1] = {0}, later_nodes[3] = {5, 9, 0};
 static struct nic_port port;
 static struct nic *nic;
 static struct nic_queue *queue;
@@ -174,6 +174,38 @@ static void interrupts_are_shared_when_there_is_one_and_looked_for_when_there_is
     assert_int_equal(fake_virtio.queues[0].vector, 0xFFFF);
 }
 
+/* As left by a node that has died, or by firmware: with rings in memory that is somebody else's. */
+static void a_running_card_is_reset_before_it_masters_the_bus(void **state)
+{
+    (void)state;
+    fake_virtio.status = 0x0F;
+    run();
+    assert_true(fake_virtio.is_mastering);
+    assert_false(fake_virtio.was_mastering_at_reset);
+    nic_quieten();
+    assert_false(fake_virtio.is_mastering);
+}
+
+/* Queues go by the link servers' numbers, so of those up to its own only that one can be opened. */
+static void a_later_link_server_drives_the_card_with_its_own_number(void **state)
+{
+    struct nic_queue_key key;
+
+    (void)state;
+    assert_int_equal(nic_start(&port, later_nodes, 3, (struct nic_grouping){12, 0}, &nic), 0);
+    assert_int_equal(nic->queue_count, 3);
+    nic_make_queue_key(nic, 1, &key);
+    assert_int_equal(nic_queue_open(&key, &queue), -EINVAL);
+    nic_make_queue_key(nic, 2, &key);
+    assert_int_equal(nic_queue_open(&key, &queue), 0);
+    fake_virtio_keep(queue);
+    assert_int_equal(nic_enable_receive(nic), 0);
+    assert_int_equal(fake_virtio_available(0), 64);
+    nic_stop(nic);
+    nic = NULL;
+    assert_int_equal(nic_queue_open(&key, &queue), -ENOTSUP); /* as on any other node */
+}
+
 /* --- Cards that do not start --- */
 
 static void assert_does_not_start(int error, const char *why)
@@ -320,6 +352,8 @@ int main(void)
         TEST(a_feature_without_its_base_is_not_taken),
         TEST(a_narrow_network_is_logged_and_not_agreed_to),
         TEST(interrupts_are_shared_when_there_is_one_and_looked_for_when_there_is_none),
+        TEST(a_running_card_is_reset_before_it_masters_the_bus),
+        TEST(a_later_link_server_drives_the_card_with_its_own_number),
         TEST(a_card_that_lacks_something_is_switched_off),
         TEST(one_that_breaks_as_it_starts_is_not_used),
         TEST(a_card_with_an_impossible_address_gets_a_local_one),

@@ -140,6 +140,19 @@ void pci_enable(const struct pci_device *device)
     card->is_mastering = true;
 }
 
+void pci_enable_registers(const struct pci_device *device)
+{
+    (void)device;
+    card->is_mastering = false;
+}
+
+void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
+{
+    (void)ids;
+    (void)id_count;
+    card->is_mastering = false;
+}
+
 void pci_disable(const struct pci_device *device)
 {
     (void)device;
@@ -237,6 +250,7 @@ static void write_status(uint8_t value)
 {
     if (value == 0) {
         if (!card->is_stuck) {
+            card->was_mastering_at_reset |= card->status == 0x0F && card->is_mastering;
             card->status = 0;
             reset_device();
         }

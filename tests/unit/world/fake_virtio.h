@@ -43,6 +43,7 @@ extern struct fake_virtio {
     uint8_t answer;
     bool is_silent; /* commands are not answered */
     bool is_mastering;
+    bool was_mastering_at_reset; /* from a state in which it moved frames */
     unsigned log_count;
     char last_log[256];
 } fake_virtio;
