@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: drivers/virtio/driver.c drivers/virtio/queue.c drivers/virtio/capabilities.c */
+/* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
+/* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
+/* sources: kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c */
+/* sources: kernel/thread/switch.S libc/core/timer.c */
+/* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * The input is a hostile virtio card: what its registers and capabilities say, what it writes into
+ * rings and buffers and when; between that, what the link server asks of the driver. Whatever it
+ * does, a frame that is handed over lies in memory of the driver's and is handed over once until it
+ * is released, and owners of frames to send are told once each, in order.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "drivers/iommu/iommu.h"
+#include "drivers/nic/nic.h"
+#include "drivers/pci/pci.h"
+#include "kernel/log.h"
+#include "kernel/x86/interrupt.h"
+#include "kernel/x86/paging.h"
+#include "libc/core/mmio.h"
+#include "tests/fuzz/fuzzer.h"
+#include "tests/unit/world/fake_platform.h"
+
+#define BAR_PADDR 0xFEB00000u
+#define BAR_BYTES 0x4000u
+#define QUEUES    3
+#define FRAME_MAX 64u
+#define HELD_MAX  512u
+#define STEPS_MAX 3000u
+
+static struct fuzz_input input;
+static bool is_honest; /* about its registers, as long as it starts */
+static uint8_t registers[BAR_BYTES];
+static uint8_t space[256];
+
+/* What the driver has told it. */
+static struct {
+    uint8_t status;
+    uint32_t feature_select;
+    uint16_t selected;
+    struct {
+        uint16_t size, enable, vector;
+        uint64_t addresses[3]; /* descriptors, available, used */
+        uint16_t returned;
+    } queues[QUEUES];
+} card;
+
+/* Pages that the card may write to. */
+static struct {
+    uint8_t *pages;
+    size_t bytes;
+} writable[512];
+static unsigned writable_count;
+
+void *iommu_allocate_pages(const struct memory_kind *kind, size_t page_count)
+{
+    uint8_t *pages = memory_allocate_pages(kind, page_count);
+
+    if (pages != NULL && writable_count < ARRAY_COUNT(writable)) {
+        writable[writable_count].pages = pages;
+        writable[writable_count++].bytes = page_count * PAGE_BYTES;
+    }
+    return pages;
+}
+
+void iommu_watch_faults(void)
+{
+}
+
+void log_write(enum log_level level, const char *subsystem, const char *format, ...)
+{
+    (void)level;
+    (void)subsystem;
+    (void)format;
+}
+
+/* --- PCI --- */
+
+unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
+                  struct pci_device *devices, unsigned device_max)
+{
+    (void)id_count;
+    (void)reach;
+    (void)device_max;
+    devices[0] = (struct pci_device){.id = ids[0]};
+    return 1;
+}
+
+void pci_prepare(const struct pci_id *ids, size_t id_count)
+{
+    (void)ids;
+    (void)id_count;
+}
+
+void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
+{
+    (void)ids;
+    (void)id_count;
+}
+
+bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes)
+{
+    (void)ids;
+    (void)id_count;
+    return paddr == BAR_PADDR && bytes == BAR_BYTES;
+}
+
+int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
+{
+    (void)device;
+    memset(bars, 0, PCI_BAR_COUNT * sizeof(*bars));
+    bars[4] = (struct pci_bar){.paddr = BAR_PADDR, .bytes = BAR_BYTES};
+    return 0;
+}
+
+void pci_enable(const struct pci_device *device)
+{
+    (void)device;
+}
+
+void pci_enable_registers(const struct pci_device *device)
+{
+    (void)device;
+}
+
+void pci_disable(const struct pci_device *device)
+{
+    (void)device;
+}
+
+uint8_t pci_read8(const struct pci_device *device, unsigned offset)
+{
+    (void)device;
+    FUZZ_CHECK(offset < sizeof(space));
+    return space[offset];
+}
+
+uint32_t pci_read32(const struct pci_device *device, unsigned offset)
+{
+    uint32_t value;
+
+    (void)device;
+    FUZZ_CHECK(offset + sizeof(value) <= sizeof(space));
+    memcpy(&value, &space[offset], sizeof(value));
+    return value;
+}
+
+unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
+{
+    (void)device;
+    (void)id;
+    return 0x40;
+}
+
+unsigned pci_find_next_capability(const struct pci_device *device, unsigned offset, uint8_t id)
+{
+    unsigned next = space[offset + 1] & 0xFCu;
+
+    (void)device;
+    (void)id;
+    return next >= 0x40 && next <= 0xE0 ? next : 0;
+}
+
+int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT],
+                    struct pci_msix *msix)
+{
+    (void)device;
+    (void)bars;
+    *msix = (struct pci_msix){.entry_count = 1 + fuzz_take8(&input) % 4u};
+    return is_honest || msix->entry_count > 1 ? 0 : -ENODEV;
+}
+
+void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t apic_id,
+                        uint8_t vector)
+{
+    (void)apic_id;
+    (void)vector;
+    FUZZ_CHECK(index < msix->entry_count);
+}
+
+void *paging_map_device(paddr_t paddr, size_t bytes)
+{
+    FUZZ_CHECK(paddr >= BAR_PADDR && paddr + bytes <= BAR_PADDR + BAR_BYTES);
+    return registers + (paddr - BAR_PADDR);
+}
+
+uint32_t interrupt_apic_id(node_id_t node)
+{
+    return node;
+}
+
+uint64_t interrupt_count(uint8_t vector)
+{
+    return vector;
+}
+
+/* --- Registers --- */
+
+static uint64_t honest_answer(uint32_t offset)
+{
+    switch (offset) {
+    case 0x04:
+        return card.feature_select == 0 ? 0x20078823u : 1;
+    case 0x14:
+        return card.status;
+    case 0x18:
+        return 64;
+    case 0x1A:
+        return card.queues[card.selected % QUEUES].vector;
+    case 0x1C:
+        return card.queues[card.selected % QUEUES].enable;
+    case 0x1E:
+        return card.selected;
+    case 0x2006:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t read_register(uint32_t offset)
+{
+    if (!is_honest && fuzz_take8(&input) % 8u == 0) {
+        return fuzz_take32(&input);
+    }
+    return honest_answer(offset);
+}
+
+static void write_register(uint32_t offset, uint64_t value)
+{
+    unsigned queue = card.selected % QUEUES;
+
+    if (offset == 0x00) {
+        card.feature_select = (uint32_t)value;
+    } else if (offset == 0x14) {
+        card.status = (uint8_t)value;
+        if (value == 0) {
+            memset(card.queues, 0, sizeof(card.queues));
+        }
+    } else if (offset == 0x16) {
+        card.selected = (uint16_t)value;
+    } else if (offset == 0x18) {
+        card.queues[queue].size = (uint16_t)value;
+    } else if (offset == 0x1A) {
+        card.queues[queue].vector = (uint16_t)value;
+    } else if (offset == 0x1C) {
+        card.queues[queue].enable = 1;
+    } else if (offset >= 0x20 && offset < 0x38) {
+        uint64_t *address = &card.queues[queue].addresses[(offset - 0x20) / 8];
+        unsigned shift = offset % 8 == 0 ? 0 : 32;
+
+        *address = (*address & ~((uint64_t)UINT32_MAX << shift)) | value << shift;
+    }
+}
+
+#define FAKE_ACCESS(bits)                                                                          \
+    uint##bits##_t mmio_read##bits(const void *base, size_t offset)                                \
+    {                                                                                              \
+        size_t place = (size_t)((const uint8_t *)base + offset - registers);                       \
+        uint##bits##_t value;                                                                      \
+                                                                                                   \
+        if (place < BAR_BYTES) {                                                                   \
+            return (uint##bits##_t)read_register((uint32_t)place);                                 \
+        }                                                                                          \
+        memcpy(&value, (const uint8_t *)base + offset, sizeof(value));                             \
+        return value;                                                                              \
+    }                                                                                              \
+    void mmio_write##bits(void *base, size_t offset, uint##bits##_t value)                         \
+    {                                                                                              \
+        size_t place = (size_t)((uint8_t *)base + offset - registers);                             \
+                                                                                                   \
+        if (place < BAR_BYTES) {                                                                   \
+            write_register((uint32_t)place, value);                                                \
+        } else {                                                                                   \
+            memcpy((uint8_t *)base + offset, &value, sizeof(value));                               \
+        }                                                                                          \
+    }
+
+FAKE_ACCESS(8)
+FAKE_ACCESS(16)
+FAKE_ACCESS(32)
+FAKE_ACCESS(64)
+
+static void put_capability(unsigned at, unsigned next, uint8_t type, uint32_t offset)
+{
+    const uint32_t words[3] = {offset, 0x1000, 4};
+
+    space[at] = 0x09;
+    space[at + 1] = (uint8_t)next;
+    space[at + 3] = type;
+    space[at + 4] = 4;
+    memcpy(&space[at + 8], words, sizeof(words));
+}
+
+/* --- What it does --- */
+
+/* A chain is returned: one that there is, mostly. */
+static void return_chain(unsigned queue)
+{
+    uint16_t *available = (uint16_t *)card.queues[queue].addresses[1];
+    uint8_t *used = (uint8_t *)card.queues[queue].addresses[2];
+    unsigned mask = card.queues[queue].size - 1u;
+    unsigned lie = fuzz_take8(&input);
+    uint32_t entry[2] = {available[2 + (card.queues[queue].returned & mask)],
+                         12u + fuzz_take16(&input) % 1600u};
+
+    if (lie < 8) {
+        entry[lie % 2] = fuzz_take32(&input);
+    } else if (lie < 16) {
+        entry[0] = fuzz_take8(&input);
+    }
+    memcpy(used + 4 + 8 * (card.queues[queue].returned++ & mask), entry, sizeof(entry));
+    if (lie >= 16 && lie < 20) {
+        card.queues[queue].returned = fuzz_take16(&input);
+    }
+    memcpy(used + 2, &card.queues[queue].returned, 2);
+}
+
+static bool is_writable(const uint8_t *at, size_t bytes)
+{
+    for (unsigned i = 0; i < writable_count; i++) {
+        if (at >= writable[i].pages && at + bytes <= writable[i].pages + writable[i].bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a received frame's header says: of the next buffer, if the card has not written over what
+ * the driver has told it. */
+static void write_header(void)
+{
+    const uint64_t *descriptors = (const uint64_t *)card.queues[0].addresses[0];
+    const uint16_t *available = (const uint16_t *)card.queues[0].addresses[1];
+    unsigned mask = card.queues[0].size - 1u;
+    unsigned id = available[2 + (card.queues[0].returned & mask)] & mask;
+    uint8_t *buffer = (uint8_t *)descriptors[2 * id];
+    size_t count;
+    const uint8_t *bytes = fuzz_take_bytes(&input, 60, &count);
+
+    if (!is_writable(buffer, 60)) {
+        return;
+    }
+    memcpy(buffer, bytes, count);
+    if (fuzz_take8(&input) % 4u != 0) {
+        buffer[10] = 1;
+        buffer[11] = 0;
+    }
+}
+
+static void write_anywhere(void)
+{
+    unsigned index = fuzz_take16(&input) % writable_count;
+    size_t at = fuzz_take16(&input) % writable[index].bytes;
+    size_t room = writable[index].bytes - at, count;
+    const uint8_t *bytes = fuzz_take_bytes(&input, 16, &count);
+
+    memcpy(writable[index].pages + at, bytes, count < room ? count : room);
+}
+
+/* --- What the link server does --- */
+
+static struct frame *held[HELD_MAX];
+static unsigned held_count;
+static uintptr_t sent_count, told_count;
+
+static void check_frame(const struct frame *frame)
+{
+    FUZZ_CHECK(frame->length_bytes <= FRAME_BUFFER_BYTES);
+    FUZZ_CHECK(is_writable(frame->data, frame->length_bytes));
+    for (unsigned i = 0; i < held_count; i++) {
+        FUZZ_CHECK(held[i] != frame);
+    }
+}
+
+static void receive(struct nic_queue *queue)
+{
+    struct frame *frames[FRAME_MAX];
+    unsigned count = nic_queue_receive(queue, frames, 1 + fuzz_take8(&input) % FRAME_MAX);
+
+    for (unsigned i = 0; i < count; i++) {
+        check_frame(frames[i]);
+        if (held_count < HELD_MAX) {
+            held[held_count++] = frames[i];
+        } else {
+            frames[i]->release(frames[i]);
+        }
+    }
+}
+
+static void release(void)
+{
+    for (unsigned count = fuzz_take8(&input); count > 0 && held_count > 0; count--) {
+        held[held_count - 1]->release(held[held_count - 1]);
+        held_count--;
+    }
+}
+
+static void note_done(void *context)
+{
+    FUZZ_CHECK((uintptr_t)context == ++told_count && told_count <= sent_count);
+}
+
+static void transmit(struct nic_queue *queue)
+{
+    static uint8_t bytes[2000];
+    unsigned choice = fuzz_take8(&input);
+    struct frame_to_send frame = {.fragment_count = (uint16_t)(1 + choice % FRAME_FRAGMENT_MAX),
+                                  .done = note_done,
+                                  .context = (void *)(sent_count + 1)};
+
+    for (unsigned i = 0; i < frame.fragment_count; i++) {
+        frame.fragments[i] = (struct frame_fragment){bytes, 80};
+        frame.length_bytes += 80;
+    }
+    if (choice >= 128) {
+        frame.offload = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+        frame.ip_header_offset = 14;
+        frame.ip_header_bytes = 20;
+    }
+    if (choice >= 192 && queue->can_segment_tcp) {
+        frame.offload |= FRAME_SEGMENT_TCP;
+        frame.tcp_header_bytes = 20;
+        frame.segment_bytes = 20;
+    }
+    sent_count += nic_queue_transmit(queue, &frame) == 0;
+}
+
+static void step(struct nic *nic, struct nic_queue *queue)
+{
+    switch (fuzz_take8(&input) % 12u) {
+    case 0:
+    case 1:
+        write_header();
+        return_chain(0);
+        break;
+    case 2:
+        return_chain(1);
+        break;
+    case 3:
+        write_anywhere();
+        break;
+    case 4:
+    case 5:
+        receive(queue);
+        break;
+    case 6:
+        release();
+        break;
+    case 7:
+    case 8:
+        transmit(queue);
+        break;
+    case 9:
+        nic_queue_flush(queue);
+        break;
+    case 10:
+        (void)nic_queue_reclaim(queue);
+        break;
+    default:
+        (void)nic_check_link(nic);
+        (void)nic_queue_arm(queue);
+        (void)nic_queue_is_idle(queue);
+        FUZZ_CHECK(nic_queue_count_buffers(queue).used <= 4096);
+        break;
+    }
+}
+
+static int start(struct nic **nic, struct nic_queue **queue)
+{
+    static const node_id_t nodes[1] = {0};
+    struct nic_queue_key key;
+    struct nic_port port;
+    int result;
+
+    FUZZ_CHECK(nic_find(NIC_REACH_NEAR, &port, 1) == 1);
+    result = nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, nic);
+    if (result != 0) {
+        return result;
+    }
+    nic_make_queue_key(*nic, 0, &key);
+    result = nic_queue_open(&key, queue);
+    return result != 0 ? result : nic_enable_receive(*nic);
+}
+
+void fuzz_one(const uint8_t *bytes, size_t length)
+{
+    /* What a queue has is never given back: the search for leaks finds it by these. */
+    static struct nic *nic;
+    static struct nic_queue *queue;
+
+    input = (struct fuzz_input){bytes, length};
+    fake_platform_reset(0, 1);
+    fake_set_clock_step_ns(10 * NS_PER_MS);
+    put_capability(0x40, 0x54, 1, 0);
+    put_capability(0x54, 0x68, 4, 0x2000);
+    put_capability(0x68, 0, 2, 0x3000);
+    is_honest = fuzz_take8(&input) % 4u != 0;
+    if (!is_honest) {
+        for (unsigned i = fuzz_take8(&input) % 8u; i > 0; i--) {
+            uint8_t place = fuzz_take8(&input);
+
+            space[place] = fuzz_take8(&input);
+        }
+    }
+    if (start(&nic, &queue) != 0) {
+        return;
+    }
+    is_honest = fuzz_take8(&input) % 4u != 0;
+    for (unsigned steps = 0; input.left > 0 && steps < STEPS_MAX; steps++) {
+        step(nic, queue);
+    }
+}
