@@ -135,9 +135,10 @@ static void handle(struct session *session, uint32_t events)
 {
     load.has_met = true;
     if (session_is_free(session)) {
-        (void)session_handle(session, &load.world, events); /* it stays free, and where it is */
+        (void)session_take_events(session, &load.world,
+                                  events); /* it stays free, and where it is */
     } else {
-        settle(session, session_handle(session, &load.world, events));
+        settle(session, session_take_events(session, &load.world, events));
     }
 }
 

@@ -215,8 +215,8 @@ enum session_outcome session_begin(struct session *session, struct session_world
     return error != 0 ? fail_by(session, world, error) : SESSION_BUSY;
 }
 
-enum session_outcome session_handle(struct session *session, struct session_world *world,
-                                    uint32_t events)
+enum session_outcome session_take_events(struct session *session, struct session_world *world,
+                                         uint32_t events)
 {
     bool has_ended = (events & (EPOLLRDHUP | HANGUP)) != 0;
     int error = 0;

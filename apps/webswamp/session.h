@@ -64,8 +64,8 @@ static inline bool session_is_free(const struct session *session)
 enum session_outcome session_begin(struct session *session, struct session_world *world,
                                    struct target *target, uint64_t intended_ns);
 /* An event of epoll. Of a free one: the server closes a connection that was kept. */
-enum session_outcome session_handle(struct session *session, struct session_world *world,
-                                    uint32_t events);
+enum session_outcome session_take_events(struct session *session, struct session_world *world,
+                                         uint32_t events);
 /* Of a busy one: it has taken too long. */
 enum session_outcome session_time_out(struct session *session, struct session_world *world);
 /* Close what is open. Counts nothing. */
