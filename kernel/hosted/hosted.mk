@@ -46,6 +46,7 @@ $(HOSTED)/obj/apps/echo/main.c.o: HOSTED_EXTRA := -Dmain=echo_main
 $(HOSTED)/obj/apps/webswamp/%.c.o:    HOSTED_EXTRA := $(LLHTTP_FLAGS)
 $(HOSTED)/obj/apps/webswamp/main.c.o: HOSTED_EXTRA := $(LLHTTP_FLAGS) -Dmain=webswamp_main
 $(HOSTED)/obj/apps/source/main.c.o: HOSTED_EXTRA := -Dmain=source_main
+$(HOSTED)/obj/apps/forward/main.c.o: HOSTED_EXTRA := -Dmain=forward_main
 $(HOSTED)/obj/libc/core/version.c.o: HOSTED_EXTRA := -DTALUS_VERSION='"$(VERSION)"'
 $(LIBC_BUILTINS:%=$(HOSTED)/obj/libc/%.c.o): HOSTED_EXTRA := -fno-builtin -fno-tree-loop-distribute-patterns
 $(HOSTED)/obj/libc/core/string.c.o: HOSTED_EXTRA += -fno-lto
