@@ -21,6 +21,9 @@ bench-ablation: system-images $(BUILD)/ablation/talus.elf | test-packages ## wha
 	$(Q)tests/bench/ablation --kernel $(BUILD)/ablation/talus.elf --rounds $(ROUNDS) $(if $(ONLY),--only '$(ONLY)') \
 		$(if $(PUBLISH),--publish)
 
+bench-calls: system-images | test-packages ## what a program's calls cost on a node of its own and at @ts
+	$(Q)tests/bench/calls
+
 BOOT_NODES ?= 4 64
 
 bench-boot-nodes: system-images $(HOSTED)/talus | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
@@ -111,4 +114,4 @@ $(BUILD)/bench/rounds: $(ROUNDS_SOURCE) $(wildcard kernel/*.h kernel/*/*) $(wild
 bench-rounds: $(BUILD)/bench/rounds ## instructions of an idle round, with one peer and with all
 	$(Q)$<
 
-.PHONY: bench bench-ablation bench-boot bench-boot-nodes bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-swamp bench-syn-queue
+.PHONY: bench bench-ablation bench-boot bench-boot-nodes bench-calls bench-connections bench-console bench-floods bench-goodput bench-messages bench-native bench-rounds bench-snapshot bench-swamp bench-syn-queue
