@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "drivers/iommu/iommu.h"
+#include "drivers/nic/checksum.h"
 #include "drivers/nic/nic.h"
 #include "kernel/platform.h"
 #include "libc/core/bytes.h"
@@ -152,18 +153,7 @@ int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
 
 #define IPV4_PLAIN_FIRST 0x45 /* version 4, five words */
 
-/* Of a plain IPv4 header, whether its checksum is good (RFC 791 3.1): the device never looks. */
-static bool is_ip_checksum_good(const uint8_t *ip)
-{
-    uint64_t sum = (uint64_t)load_le32(ip) + load_le32(ip + 4) + load_le32(ip + 8) +
-                   load_le32(ip + 12) + load_le32(ip + 16);
-
-    sum = (sum & UINT32_MAX) + (sum >> 32);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    sum = (sum & UINT16_MAX) + (sum >> 16);
-    return (sum & UINT16_MAX) + (sum >> 16) == UINT16_MAX;
-}
-
+/* Of a plain IPv4 header the checksum is looked at here: the device never does. */
 static unsigned ip_flags(const struct frame *frame)
 {
     if (frame->length_bytes < ETHERNET_BYTES + 20 ||
@@ -171,8 +161,8 @@ static unsigned ip_flags(const struct frame *frame)
         frame->data[ETHERNET_BYTES] != IPV4_PLAIN_FIRST) {
         return 0; /* whoever takes it looks */
     }
-    return is_ip_checksum_good(frame->data + ETHERNET_BYTES) ? FRAME_IP_CHECKSUM_GOOD
-                                                             : FRAME_CHECKSUM_BAD;
+    return frame_sum_plain_ip(frame->data + ETHERNET_BYTES) == UINT16_MAX ? FRAME_IP_CHECKSUM_GOOD
+                                                                          : FRAME_CHECKSUM_BAD;
 }
 
 /* What the device has filled, taken off the ring; NULL: it lies, and the ring has been stopped. */
