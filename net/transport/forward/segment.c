@@ -242,6 +242,15 @@ static inline void rewrite(uint8_t *ip, const struct forward_side *from,
     }
 }
 
+/* It has been on no wire: the field holds the pseudo-header's sum, with which the segment's begins.
+ */
+static __attribute__((noinline)) void complete_checksum(uint8_t *tcp, uint16_t bytes)
+{
+    uint16_t checksum = inet_chksum(tcp, bytes);
+
+    __builtin_memcpy(tcp + TCP_CHECKSUM_OFFSET, &checksum, sizeof(checksum));
+}
+
 static __attribute__((noinline)) void send_later(uint32_t next_hop, uint8_t *ip, uint16_t bytes)
 {
     memset(ip + IPV4_CHECKSUM_OFFSET, 0, 2); /* the card makes them, of this one */
@@ -274,6 +283,9 @@ static inline void send_on(struct forward_flow *flow, enum forward_end end, stru
     if (UNLIKELY(bytes > FRAME_MAX_BYTES)) { /* out of fragments, from beyond a wider link */
         counter_increment(COUNTER_DROP_TRUNCATED);
         return;
+    }
+    if (UNLIKELY((packet->flags & FRAME_L4_CHECKSUM_PARTIAL) != 0)) {
+        complete_checksum(ip + IPV4_HEADER_MIN_BYTES, (uint16_t)(bytes - PACKET_TCP_OFFSET));
     }
     rewrite(ip, &flow->sides[end], to, segment->frame == NULL);
     counter_increment(COUNTER_FORWARD_SEGMENTS_CLIENT + end);

@@ -103,6 +103,11 @@ void cpu_flush_tlb(void)
 {
 }
 
+void cpu_flush_page(uintptr_t vaddr)
+{
+    (void)vaddr;
+}
+
 static int reset(void **state)
 {
     (void)state;

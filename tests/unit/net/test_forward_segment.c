@@ -113,6 +113,16 @@ static void a_frame_of_any_length_and_content_keeps_its_checksum_right(void **st
     }
 }
 
+static void one_that_was_on_no_wire_gets_a_whole_checksum(void **state)
+{
+    struct forwarded connection = forwarded_open(wire_new_port());
+
+    (void)state;
+    connection.from_client.is_checksum_partial = true;
+    forwarded_pass(&connection, true, WIRE_ACK | WIRE_PSH, "hello", 5);
+    forwarded_pass(&connection, true, WIRE_ACK, NULL, 0);
+}
+
 /* So it means that the other end has it. */
 static void nothing_is_acknowledged_or_repeated_here(void **state)
 {
@@ -488,6 +498,7 @@ int main(void)
         TEST(a_connection_goes_through_from_its_first_segment_to_its_last),
         TEST(all_that_a_segment_says_stays),
         TEST(a_frame_of_any_length_and_content_keeps_its_checksum_right),
+        TEST(one_that_was_on_no_wire_gets_a_whole_checksum),
         TEST(nothing_is_acknowledged_or_repeated_here),
         TEST(a_reset_goes_on_and_ends_the_flow_if_its_receiver_believes_it),
         TEST(a_clients_reset_ends_it_likewise),

@@ -91,12 +91,31 @@ size_t host_build(uint8_t *frame, const struct host_segment *segment)
     return ETHERNET_HEADER_BYTES + IPV4_HEADER_MIN_BYTES + tcp_bytes + segment->payload_bytes;
 }
 
+/* The pseudo-header's sum (RFC 9293 3.1), not complemented, in place of the checksum. */
+static void make_partial(uint8_t *frame)
+{
+    uint8_t *ip = frame + ETHERNET_HEADER_BYTES;
+    uint32_t sum = load_be16(ip + IPV4_LENGTH_OFFSET) - IPV4_HEADER_MIN_BYTES + IPV4_PROTOCOL_TCP;
+
+    for (unsigned i = 0; i < 8; i += 2) {
+        sum += load_be16(ip + IPV4_SOURCE_OFFSET + i);
+    }
+    sum = (sum & 0xFFFF) + (sum >> 16);
+    store_be16(ip + IPV4_HEADER_MIN_BYTES + TCP_CHECKSUM_OFFSET,
+               (uint16_t)((sum & 0xFFFF) + (sum >> 16)));
+}
+
 void host_send(const struct host_segment *segment)
 {
+    uint16_t flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
     uint8_t frame[FRAME_MAX_BYTES];
     size_t length = host_build(frame, segment);
 
-    wire_receive_frame(frame, length, FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD);
+    if (segment->is_checksum_partial) {
+        make_partial(frame);
+        flags |= FRAME_L4_CHECKSUM_PARTIAL;
+    }
+    wire_receive_frame(frame, length, flags);
     wire_run();
 }
 
@@ -175,6 +194,7 @@ static void pass(struct forwarded *connection, bool is_client, const struct host
     wanted.destination = others->source;
     wanted.destination_port = others->source_port;
     wanted.ttl--;
+    wanted.is_checksum_partial = false;
     memset(wanted.options + wanted.option_bytes, 0, sizeof(wanted.options) - wanted.option_bytes);
     assert_memory_equal(&came, &wanted, offsetof(struct host_segment, payload));
     assert_memory_equal(came.payload, wanted.payload, wanted.payload_bytes);

@@ -23,7 +23,8 @@ struct host_segment {
     uint16_t window, urgent;
     uint8_t flags, ttl, tos;
     uint16_t identification, fragment;
-    uint8_t option_bytes; /* of TCP */
+    bool is_checksum_partial; /* as a host gives it to a virtual machine (drivers/nic/frame.h) */
+    uint8_t option_bytes;     /* of TCP */
     uint8_t options[40];
     uint16_t payload_bytes;
     uint8_t payload[1460];
