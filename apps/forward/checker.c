@@ -34,7 +34,7 @@ struct probe {
 static int epoll_fd;
 static struct probe probes[BACKEND_MAX];
 static unsigned probe_count;
-static void (*observer)(struct backend_pool *pool);
+static void (*observer)(void);
 
 static const struct backend *backend_of(const struct probe *probe)
 {
@@ -70,7 +70,7 @@ static void note(struct probe *probe, bool is_good, const char *reason)
     probe->pool->is_up[probe->place] = probe->health.is_up;
     forward_note_health(backend_of(probe)->number, probe->health.is_up);
     if (observer != NULL) {
-        observer(probe->pool);
+        observer();
     }
 }
 
@@ -202,7 +202,7 @@ int checker_expire(uint64_t now_ms)
     return probe_count == 0 ? -1 : (int)(nearest_ms - now_ms);
 }
 
-void checker_observe(void (*changed)(struct backend_pool *pool))
+void checker_observe(void (*changed)(void))
 {
     observer = changed;
 }

@@ -3,7 +3,8 @@
  * forward: a TCP forwarder and load balancer (systems of the exokernel: Ganger et al., TOCS 2002).
  *
  * In mode stream a client's connection and a backend's are spliced (SO_SPLICE): this program opens,
- * chooses and ends, and sees no byte of them. One thread, one event loop; nothing in it waits but
+ * chooses and ends, and sees no byte of them. In mode segment transport servers forward by its
+ * rules, and it only checks backends. One thread, one event loop; nothing in it waits but
  * epoll_wait().
  */
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include "apps/forward/checker.h"
 #include "apps/forward/configuration.h"
 #include "apps/forward/host.h"
+#include "apps/forward/segment.h"
 #include "apps/forward/session.h"
 #include "apps/forward/status.h"
 
@@ -181,11 +183,8 @@ static bool start_services(int epoll_fd)
         struct service *service = &configuration.services[i];
 
         pools[i] = (struct backend_pool){.service = service};
-        if (service->mode == MODE_SEGMENT) {
-            fprintf(stderr, "--mode segment is not to be had here\n");
-            return false;
-        }
-        if (!open_listener(epoll_fd, &pools[i])) {
+        /* A port that is listened on is the listener's. */
+        if (service->mode != MODE_SEGMENT && !open_listener(epoll_fd, &pools[i])) {
             fprintf(stderr, "port %u: %s\n", service->port, strerror(errno));
             return false;
         }
@@ -196,6 +195,13 @@ static bool start_services(int epoll_fd)
         return false;
     }
     return true;
+}
+
+static void tell_rules(void)
+{
+    if (!segment_tell(pools, configuration.service_count)) {
+        fprintf(stderr, "a backend's address is no other host's: nothing is forwarded\n");
+    }
 }
 
 int main(int argc, char **argv)
@@ -215,6 +221,8 @@ int main(int argc, char **argv)
     session_start(epoll_fd);
     session_set_most(find_session_most());
     checker_start(epoll_fd, pools, configuration.service_count, read_clock());
+    checker_observe(tell_rules);
+    tell_rules();
     forward_announce_all(configuration.status_port);
     run(epoll_fd);
     return EXIT_SUCCESS;

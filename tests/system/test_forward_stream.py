@@ -20,7 +20,8 @@ REDIS, DIGEST, PROXY = 6380, 8090, 8091
 NGINX = {"one": 8081, "two": 8082, "three": 8083}
 LARGE_BYTES = 8 << 20
 
-WEB, WEB_BY_HASH, REDIS_HERE, UPLOAD, PROXY_V1, PROXY_V2, NOBODY, COPIED, SHORT = range(8001, 8010)
+WEB, WEB_BY_HASH, REDIS_HERE, UPLOAD, PROXY_V1, PROXY_V2, NOBODY, COPIED, SHORT, SEGMENT = \
+    range(8001, 8011)
 
 
 def words(host):
@@ -36,7 +37,8 @@ def words(host):
         f"--listen {PROXY_V2} --backends {host}:{PROXY + 1} --check none --proxy v2",
         f"--listen {NOBODY} --backends {host}:9 --check none",
         f"--listen {COPIED} --backends {host}:{DIGEST + 10} --mode copy --check none",
-        f"--listen {SHORT} --backends {host}:{DIGEST + 11} --idle 1 --check none"))
+        f"--listen {SHORT} --backends {host}:{DIGEST + 11} --idle 1 --check none",
+        f"--listen {SEGMENT} --backends {host}:{NGINX['one']} --mode segment --check none"))
 
 
 class Nginx:
@@ -189,6 +191,12 @@ def test_large_download_and_upload_come_whole(machine):
     sent = {labels["backend"]: value for name, labels, value in machine.metrics()
             if name == "talus_forward_received_bytes_total"}
     assert sum(sent.values()) >= 2 * LARGE_BYTES
+
+
+def test_a_service_end_to_end_stands_beside_those_of_streams(machine):
+    spliced = total(machine, "splices_total")
+    assert get(machine, SEGMENT, "/name") == b"one"
+    assert total(machine, "splices_total") == spliced
 
 
 def test_redis_answers_through_it(machine):
