@@ -24,6 +24,11 @@ bench-ablation: system-images $(BUILD)/ablation/talus.elf | test-packages ## wha
 bench-calls: system-images | test-packages ## what a program's calls cost on a node of its own and at @ts
 	$(Q)tests/bench/calls
 
+FORWARD ?=
+
+bench-forward: system-images | test-packages ## what forwarding costs, by mode: FORWARD='--modes segment'
+	$(Q)tests/bench/forward $(FORWARD)
+
 BOOT_NODES ?= 4 64
 
 bench-boot-nodes: system-images $(HOSTED)/talus | test-packages ## what the start of many nodes costs: BOOT_NODES='4 64'
