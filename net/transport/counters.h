@@ -109,15 +109,15 @@
       "Flows that were forgotten for others, by state.")                                           \
     X(FORWARD_REPLACED_OVER, "forward_flows_replaced_total", "state=\"over\"",                     \
       "Flows that were forgotten for others, by state.")                                           \
-    X(FORWARD_REFUSED_BACKEND, "forward_syns_refused_total", "reason=\"no_backend\"",                   \
+    X(FORWARD_REFUSED_BACKEND, "forward_syns_refused_total", "reason=\"no_backend\"",              \
       "SYNs to forwarded ports that were refused, by reason.")                                     \
-    X(FORWARD_REFUSED_SILENT, "forward_syns_refused_total", "reason=\"silent_backend\"",                \
+    X(FORWARD_REFUSED_SILENT, "forward_syns_refused_total", "reason=\"silent_backend\"",           \
       "SYNs to forwarded ports that were refused, by reason.")                                     \
-    X(FORWARD_REFUSED_PORT, "forward_syns_refused_total", "reason=\"no_port\"",                         \
+    X(FORWARD_REFUSED_PORT, "forward_syns_refused_total", "reason=\"no_port\"",                    \
       "SYNs to forwarded ports that were refused, by reason.")                                     \
-    X(FORWARD_REFUSED_TABLE, "forward_syns_refused_total", "reason=\"table_full\"",                     \
+    X(FORWARD_REFUSED_TABLE, "forward_syns_refused_total", "reason=\"table_full\"",                \
       "SYNs to forwarded ports that were refused, by reason.")                                     \
-    X(FORWARD_REFUSED_ADDRESS, "forward_syns_refused_total", "reason=\"address_limit\"",                \
+    X(FORWARD_REFUSED_ADDRESS, "forward_syns_refused_total", "reason=\"address_limit\"",           \
       "SYNs to forwarded ports that were refused, by reason.")                                     \
     X(FORWARD_ERRORS, "forward_errors_total", "", "Messages of ICMP that were sent on.")           \
     X(FORWARD_DROP_TTL, "drops_total", "reason=\"time_to_live\"", "Input refused, by reason.")

@@ -225,18 +225,6 @@ static size_t fill_in(union any_message *message, uint16_t type, node_id_t peer,
         list->is_last = choice >> 1 & 1;
         break;
     }
-    case FORWARD_RULE: { /* the clients' port, if nobody serves it; backends where they are, too */
-        struct forward_rule *rule = body;
-
-        rule->port = NODE_PORT + (choice >> 7);
-        rule->algorithm = choice & 3;
-        rule->flags =
-            (choice >> 2 & 3) != 0 ? FORWARD_RULE_FIRST | FORWARD_RULE_LAST : choice >> 5 & 3;
-        rule->backend_count = 1 + (choice >> 4 & 1);
-        rule->backends[0] = (struct forward_backend){0x0201A8C0, (uint16_t)(choice + 1), 1};
-        rule->backends[1] = (struct forward_backend){0x0500000A, 80, choice & 1};
-        break;
-    }
     case SYN_ARRIVED:
         add_flow(&((struct syn_arrived *)body)->flow, message, fixed_bytes, input);
         break;
