@@ -48,8 +48,8 @@ bool transport_has_address(uint32_t address);
 #endif
 
 #ifdef TALUS_LWIP_IP4
-#define tcp_input  transport_tcp_input
-#define udp_input  transport_udp_input
-#define icmp_input transport_icmp_input
+#define tcp_input                             transport_tcp_input
+#define udp_input                             transport_udp_input
+#define icmp_input                            transport_icmp_input
 #define LWIP_HOOK_IP4_IS_OURS(address, netif) transport_has_address((address)->addr)
 #endif

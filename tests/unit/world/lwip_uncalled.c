@@ -13,6 +13,7 @@
 #include "kernel/base.h"
 
 #include "lwip/dhcp.h"
+#include "lwip/dns.h"
 #include "lwip/pbuf.h"
 #include "lwip/timeouts.h"
 
@@ -37,6 +38,24 @@ void transport_icmp_input(struct pbuf *packet, struct netif *netif)
 void dhcp_set_ntp_servers(u8_t count, const ip4_addr_t *servers)
 {
     (void)count, (void)servers;
+    fail();
+}
+
+bool transport_has_address(uint32_t address)
+{
+    (void)address;
+    fail();
+    return false;
+}
+
+void dns_setserver(u8_t number, const ip_addr_t *server)
+{
+    (void)number, (void)server;
+    fail();
+}
+
+void dns_init(void)
+{
     fail();
 }
 
