@@ -81,8 +81,24 @@ static void what_is_no_address_changes_nothing(void **state)
         assert_int_equal(address, UNTOUCHED);
         assert_int_equal(inet_pton(AF_INET, no_addresses[i], &address), 0);
         assert_int_equal(address, UNTOUCHED);
-        assert_int_equal(inet_addr(no_addresses[i]), INADDR_NONE);
     }
+}
+
+/* The forms of 4.2BSD: fewer parts, numbers as in C, blanks behind. */
+static void inet_addr_takes_old_forms_too(void **state)
+{
+    (void)state;
+    assert_int_equal(inet_addr("10.1"), bytes_of(10, 0, 0, 1));
+    assert_int_equal(inet_addr("10.1.258"), bytes_of(10, 1, 1, 2));
+    assert_int_equal(inet_addr("0x7F000001"), bytes_of(127, 0, 0, 1));
+    assert_int_equal(inet_addr("0300.0250.1.2 "), bytes_of(192, 168, 1, 2));
+    assert_int_equal(inet_addr("10.16777216"), INADDR_NONE);
+    assert_int_equal(inet_addr("256.1"), INADDR_NONE);
+    assert_int_equal(inet_addr("1.2.3.4.5"), INADDR_NONE);
+    assert_int_equal(inet_addr("1.2.3."), INADDR_NONE);
+    assert_int_equal(inet_addr("08.1.1.1"), INADDR_NONE);
+    assert_int_equal(inet_addr(""), INADDR_NONE);
+    assert_int_equal(inet_addr("a"), INADDR_NONE);
 }
 
 static void posix_takes_the_whole_text_and_ipv4_alone(void **state)
@@ -123,6 +139,7 @@ int main(void)
         cmocka_unit_test(an_address_is_four_numbers_in_network_order),
         cmocka_unit_test(what_stands_behind_is_left_to_the_caller),
         cmocka_unit_test(what_is_no_address_changes_nothing),
+        cmocka_unit_test(inet_addr_takes_old_forms_too),
         cmocka_unit_test(posix_takes_the_whole_text_and_ipv4_alone),
         cmocka_unit_test(posix_prints_what_fits_whole_or_nothing),
     };
