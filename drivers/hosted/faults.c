@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "kernel/log.h"
+#include "kernel/message/counters.h"
 #include "kernel/platform.h"
 #include "libc/core/memory.h"
 #include "libc/core/numbers.h"
 
-#define KIND_MAX   64u
+#define KIND_MAX   COUNTER_MEMORY_MAX
 #define NAME_BYTES 32
 #define ANY        "any"
 

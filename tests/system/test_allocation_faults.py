@@ -44,6 +44,7 @@ ELSEWHERE = {
     "lwip_FRAG_PBUF", "lwip_PBUF", "lwip_packet", "lwip_PBUF_POOL", "lwip_REASSDATA", "lwip_UDP_PCB",
     "lwip_TCP_SEG",    # by what comes beyond a hole: test_tcp_lend.c
     "forward_rules", "forwarded_flow",  # by ports that are forwarded: test_forward_choice.c, test_forward_limits.c
+    "splice", "spliced_stream",  # by forwarders; test_transport_splice.c has the first
     "active_open",     # by programs that connect: test_transport_active.c
     "channel_ring",    # at a node's first message: test_opening.c
     "heap_places",     # beyond 511 timers: test_timer.c

@@ -122,6 +122,23 @@ static void close_both(const struct ends *ends)
     assert_int_equal(wire_connection_count(), 0);
 }
 
+/* The first of all tests: no pair has been there. */
+static void without_memory_the_application_is_refused_and_may_ask_again(void **state)
+{
+    struct ends ends = accept_two();
+
+    (void)state;
+    fake_fail_allocations_after(0);
+    splice(&ends.left, &ends.right);
+    fake_fail_allocations_after(-1);
+    (void)expect_state(SPLICE_REFUSED, 0);
+    assert_int_equal(splice_count(), 0);
+    splice(&ends.left, &ends.right);
+    client_sends(&ends.left, "request", 7);
+    expect_bytes_at(&ends.right, "request");
+    close_both(&ends);
+}
+
 static void bytes_go_both_ways_and_the_application_sees_none(void **state)
 {
     struct ends ends = accept_two();
@@ -418,6 +435,8 @@ static void when_the_applications_node_dies_both_peers_are_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(without_memory_the_application_is_refused_and_may_ask_again,
+                                  wire_tear_down),
         cmocka_unit_test_teardown(bytes_go_both_ways_and_the_application_sees_none, wire_tear_down),
         cmocka_unit_test_teardown(
             what_had_come_before_goes_when_the_application_has_sent_what_it_had_seen,
