@@ -88,7 +88,7 @@ bench-messages: $(BUILD)/bench/messages ## cycles per message and thread on two 
 
 SNAPSHOT ?=
 
-bench-snapshot: system-images | test-packages ## 100 KB of a program's memory: copied, by a snapshot, from the archive: SNAPSHOT='--pieces 65536'
+bench-snapshot: system-images | test-packages ## 100 KB of memory: copied, by a snapshot, from the archive: SNAPSHOT='--pieces 65536'
 	$(Q)tests/bench/snapshot $(SNAPSHOT)
 
 NATIVE_RUNS ?= 5

@@ -91,9 +91,10 @@ def test_what_a_node_has_lies_in_its_domain(network, tmp_path, domain_mib):
         for domain, (node_count, local_mib, other_mib) in logged(talus).items():
             local_bytes, other_bytes = ordinary[domain]
             assert node_count == 2
-            # The log counts images, stacks and status pages, too.
-            assert local_bytes <= (local_mib + 1) * MIB <= local_bytes + 8 * MIB
-            assert abs(other_bytes - other_mib * MIB) <= MIB
+            # The log counts images, stacks and status pages, too: some 4 MiB a node, of which what is
+            # only read may lie elsewhere.
+            assert local_bytes <= (local_mib + 1) * MIB <= local_bytes + 10 * MIB
+            assert abs(other_bytes - other_mib * MIB) <= 2 * MIB
         assert len(logged(talus)) == 2
         if domain_mib[0] == domain_mib[1]:
             assert all(other <= 4 * MIB for _, other in ordinary.values())
