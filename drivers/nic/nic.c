@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/format.h"
 
@@ -19,6 +20,7 @@ unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_ma
         unsigned room = count < port_max ? port_max - count : 0;
         unsigned found = (*driver)->find(reach, ports + (port_max - room), room);
 
+        status_note_progress(); /* a look at all of a bus is long where a hypervisor plays it */
         for (unsigned i = 0; i < found && i < room; i++) {
             ASSERT(ports[count + i].name[0] != '\0'); /* nic= goes by it */
             ports[count + i].driver = *driver;
