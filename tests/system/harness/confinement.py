@@ -11,7 +11,7 @@ from .page_tables import PAGE_BYTES, Reach
 IMAGE_OFFSET = 0xFFFFFFFF80000000  # of the image as it was loaded (kernel/x86/layout.h)
 STACK_BYTES = 32 << 10
 CR0_WRITE_PROTECT = 1 << 16
-SLOT_BYTES = 1 << 39  # what one entry of a root maps
+STACKS_BYTES = 16 << 20  # more than there are here
 
 # As QEMU's monitor shows them; of tables the address.
 REGISTERS = {"RSP": r"RSP=([0-9a-f]+)", "CR0": r"CR0=([0-9a-f]+)", "GDT": r"GDT= +([0-9a-f]+)",
@@ -86,11 +86,12 @@ class Confinement(Reach):
         return found
 
     def stacks(self, node):
-        """(start, end) of each run of pages near the stack in use. By chance the image is near, too."""
-        slot = self._registers[node]["RSP"] // SLOT_BYTES
+        """(start, end) of each run of pages near the stack in use. By chance the image is near, too; all
+        else that is drawn lies farther off, but for one start in a million."""
+        stack = self._registers[node]["RSP"]
         runs = []
         for m in sorted(self.nodes[node].mappings):
-            if m.vaddr // SLOT_BYTES == slot and m.vaddr < IMAGE_OFFSET:
+            if abs(m.vaddr - stack) < STACKS_BYTES and m.vaddr < IMAGE_OFFSET:
                 start = runs.pop()[0] if runs and runs[-1][1] == m.vaddr else m.vaddr
                 runs.append((start, m.vaddr + m.page_count * PAGE_BYTES))
         return runs

@@ -15,7 +15,8 @@ from .waiting import WAIT_S, HarnessError
 
 READY = b"\x1eready\n"
 # Linux has been seen to come up in nothing but its own timer's interrupts, for ever, where cores are
-# emulated by threads that take turns: then it says so after some 20 s, and is started again.
+# emulated by threads that take turns: then it says so after some 20 s, and is started again. So it is
+# when its QEMU has ended, which was seen where two of them started at once.
 STALL = "self-detected stall on CPU"
 STARTS_MAX = 3
 STATUS = re.compile(rb"\n\x1e(\d+)\n\Z")
@@ -103,7 +104,7 @@ class LinuxGuest(Machine):
             except TimeoutError:
                 continue
             if not self.is_running():
-                return True  # who reads on says so
+                return False
             time.sleep(0.05)
         return STALL not in self.console
 
