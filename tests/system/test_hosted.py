@@ -183,11 +183,15 @@ def test_256_nodes_serve_and_outlive_one_of_them():
         for process in processes:
             # A doorbell and a readable file of each node, and a few of its own.
             assert len(list(Path(f"/proc/{process}/fd").iterdir())) < 2 * NODE_MAX + 32
-        # Several for each application: a connection manager gives them out in turn.
-        assert ab(talus, "/4b", 4000, 64).failed == 0
-        served = requests_by_node(talus)
-        assert len(served) == NODE_MAX
-        assert [node for node in range(4, NODE_MAX) if served[node] == 0] == []
+
+        def have_all_served():
+            """A connection manager gives them out in turn; on a busy host some processes begin late."""
+            assert ab(talus, "/4b", 4000, 64).failed == 0
+            served = requests_by_node(talus)
+            assert len(served) == NODE_MAX
+            return all(served[node] != 0 for node in range(4, NODE_MAX))
+
+        wait_until(have_all_served, "each application to serve", talus.last_lines)
         os.kill(processes[NODE_MAX - 1], signal.SIGKILL)
         talus.wait_for_line(f"node{NODE_MAX - 1} is dead")
         assert ab(talus, "/4b", 600, 16).failed == 0
