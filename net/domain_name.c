@@ -18,9 +18,10 @@ bool domain_name_copy(char name[DOMAIN_NAME_BYTES], const char *text, size_t byt
         return false;
     }
     for (size_t i = 0; i < bytes; i++) {
-        int character = domain_name_character((uint8_t)text[i]);
+        const char byte = text[i]; /* once: it may lie where another node writes */
+        int character = domain_name_character((uint8_t)byte);
 
-        if (text[i] == '.' && label_bytes != 0) {
+        if (byte == '.' && label_bytes != 0) {
             label_bytes = 0;
             character = '.';
         } else {

@@ -10,7 +10,7 @@
  *   tcp_input()   in ip4.c    transport_tcp_input()    packet.c
  *   udp_input()   in ip4.c    transport_udp_input()    packet.c
  *   icmp_input()  in ip4.c    transport_icmp_input()   packet.c
- *   transport_has_address()   called by ip4.c          packet.c
+ *   LWIP_HOOK_IP4_IS_OURS()   transport_has_address()  packet.c
  *   the other macros below    are whole in this file
  *
  * Of lwIP's TCP, only the receiver of one segment runs (net/transport/tcp/lend.h); it has no
