@@ -28,7 +28,7 @@ _Static_assert(NODE_MAX <= NODE_SET_LIMIT, "sets of nodes");
 #define CHANNEL_RING_MAX_BYTES (256 * KIB)
 
 /* Message types are small numbers, so that dispatch is one table look-up. */
-#define MESSAGE_TYPE_MAX 64
+#define MESSAGE_TYPE_MAX 128
 
 #define COMMAND_LINE_MAX_BYTES 2048u
 

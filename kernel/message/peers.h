@@ -40,7 +40,8 @@ struct peer {
     uint64_t refused_ring;
     const void *left_ring; /* of a channel from an earlier incarnation */
     size_t left_bytes;
-    uint64_t types; /* of messages that it may send, of those with a handler: a bit each */
+    /* Types of messages that it may send, of those with a handler: a bit each. */
+    uint64_t types[MESSAGE_TYPE_MAX / 64];
     struct peer *next_due;
 };
 

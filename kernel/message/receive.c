@@ -39,18 +39,18 @@ static void add_handler(uint16_t type, struct handler handler)
            handler.fixed_bytes <= CHANNEL_LINE_BYTES);
     handlers[type] = handler;
     for (unsigned node = 0; node < platform_node_count(); node++) {
-        peers[node].types |= UINT64_C(1) << type;
+        peers[node].types[type / 64] |= UINT64_C(1) << type % 64;
     }
 }
-
-_Static_assert(MESSAGE_TYPE_MAX <= 64, "a bit for each type");
 
 void dispatch_limit_senders(uint16_t type, struct node_set nodes)
 {
     ASSERT(type < MESSAGE_TYPE_MAX && handlers[type].fixed_bytes != 0);
     for (unsigned node = 0; node < platform_node_count(); node++) {
-        peers[node].types &= ~(UINT64_C(1) << type);
-        peers[node].types |= (uint64_t)node_set_has(&nodes, node) << type;
+        uint64_t *types = &peers[node].types[type / 64];
+
+        *types &= ~(UINT64_C(1) << type % 64);
+        *types |= (uint64_t)node_set_has(&nodes, node) << type % 64;
     }
 }
 
@@ -82,7 +82,7 @@ static inline void handle(const struct peer *from, uint16_t type, uint16_t lengt
     const struct handler *handler = &handlers[type % MESSAGE_TYPE_MAX];
     uint32_t payload_bytes = length_bytes - handler->fixed_bytes;
 
-    if (UNLIKELY(type >= MESSAGE_TYPE_MAX || (from->types >> type & 1) == 0 ||
+    if (UNLIKELY(type >= MESSAGE_TYPE_MAX || (from->types[type / 64] >> type % 64 & 1) == 0 ||
                  payload_bytes > handler->payload_max_bytes)) {
         refuse(from->node, &message->header);
     } else if (handler->payload_max_bytes == 0) {

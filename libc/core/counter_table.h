@@ -15,7 +15,7 @@
 
 /* The first index of a block; block 0 is the kernel's. */
 #define COUNTER_BLOCK_SIZE          40u
-#define COUNTER_BLOCK_COUNT         25u
+#define COUNTER_BLOCK_COUNT         29u
 #define COUNTER_BLOCK(block)        ((block)*COUNTER_BLOCK_SIZE)
 /* Of several that belong together: `last` is for who reads it. */
 #define COUNTER_BLOCKS(block, last) COUNTER_BLOCK(block)
