@@ -363,6 +363,18 @@ static int protect_tables(struct address_space *space, const struct node_info *i
     return error;
 }
 
+static void hand_over(const struct node_plan *plan, bool is_to_all)
+{
+    LINKER_SET_EACH(components, struct component, item)
+    {
+        const void *data = (*item)->handed_over;
+
+        if (data != NULL && (*item)->is_handed_to_all == is_to_all) {
+            memcpy(in_copy(plan, data), data, (*item)->handed_over_bytes);
+        }
+    }
+}
+
 paddr_t node_image_build(const struct node_layout *layout, unsigned node)
 {
     struct address_space space = {.tables_vaddr = DIRECT_MAP_BASE,
@@ -372,6 +384,7 @@ paddr_t node_image_build(const struct node_layout *layout, unsigned node)
     ASSERT(node < layout->node_count);
     layout->plans[node].root = 0;
     copy_image(&layout->plans[node], node_addresses_slide(layout, node));
+    hand_over(&layout->plans[node], true);
     node_image_clear_status(layout, node);
     struct node_info *info = make_info(layout, node);
 
@@ -412,12 +425,5 @@ _Noreturn void node_image_enter(const struct node_layout *layout, unsigned node)
 
 void node_image_hand_over(const struct node_plan *plan)
 {
-    LINKER_SET_EACH(components, struct component, item)
-    {
-        const void *data = (*item)->handed_over;
-
-        if (data != NULL) {
-            memcpy(in_copy(plan, data), data, (*item)->handed_over_bytes);
-        }
-    }
+    hand_over(plan, false);
 }

@@ -74,5 +74,5 @@ void node_image_clear_status(const struct node_layout *layout, unsigned node);
 /* Take from node `from`, in its own page tables, the rings of its channel to `node`. What its core
  * has in the TLB it may still use. */
 void node_image_cut_off(const struct node_layout *layout, unsigned from, unsigned node);
-/* Give node 0, which is built, what components hand over. */
+/* Give node 0, which is built, what components hand over to it alone. */
 void node_image_hand_over(const struct node_plan *plan);

@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include <stddef.h>
-
+#include "kernel/base.h"
 #include "libc/core/linker_set.h"
 
 enum component_step {
@@ -31,9 +30,10 @@ enum component_step {
 
 struct component {
     void (*steps[COMPONENT_STEP_COUNT])(void); /* NULL: nothing to do then */
-    /* Data that node 0 starts with as the core that boots has left them, and not as linked. */
+    /* What node 0, or each, starts with as the core that boots has left it, and not as linked. */
     void *handed_over;
     size_t handed_over_bytes;
+    bool is_handed_to_all;
 };
 
 LINKER_SET_DECLARE(components, struct component);

@@ -227,11 +227,10 @@ static int read_mac(const struct nic_port *port, uint8_t mac[6])
     return 0;
 }
 
-static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+static unsigned find(struct nic_port *ports, unsigned port_max)
 {
     const char *words = linux_node.card + strlen(CARD_WORD);
 
-    (void)reach;
     if (strncmp(linux_node.card, CARD_WORD, strlen(CARD_WORD)) != 0 ||
         (*words != '\0' && *words != ':') ||
         visitors_parse(*words == ':' ? words + 1 : words, &setting) != 0) {

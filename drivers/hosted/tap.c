@@ -184,9 +184,8 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     return 0;
 }
 
-static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+static unsigned find(struct nic_port *ports, unsigned port_max)
 {
-    (void)reach;
     return interface_find("tap:", "TAP", ports, port_max);
 }
 

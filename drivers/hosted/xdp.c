@@ -199,9 +199,8 @@ static int read_mac(const struct nic_port *port, uint8_t mac[6])
     return linux_interface_mac(name, mac);
 }
 
-static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+static unsigned find(struct nic_port *ports, unsigned port_max)
 {
-    (void)reach;
     return interface_find("xdp:", "AF_XDP", ports, port_max);
 }
 

@@ -337,7 +337,7 @@ static int let_reach(const struct pci_device *device, struct iommu_space *space)
     return error;
 }
 
-static int allow(const struct pci_device *devices, unsigned device_count, const node_id_t *nodes,
+static int allow(const struct pci_card *cards, unsigned card_count, const node_id_t *nodes,
                  unsigned node_count)
 {
     struct iommu_space space = empty;
@@ -352,8 +352,8 @@ static int allow(const struct pci_device *devices, unsigned device_count, const 
     if (error == 0) {
         error = map_archive(&space);
     }
-    for (unsigned i = 0; i < device_count && error == 0; i++) {
-        error = let_reach(&devices[i], &space);
+    for (unsigned i = 0; i < card_count && error == 0; i++) {
+        error = let_reach(&cards[i].device, &space);
     }
     for (unsigned i = 0; i < unit_count && error == 0; i++) {
         error = iommu_unit_invalidate(&units[i]);
@@ -381,14 +381,14 @@ static unsigned list_users(node_id_t nodes[NODE_MAX])
 /* All that somebody here drives are network cards. */
 static void allow_cards(void)
 {
-    const struct pci_device *devices;
-    unsigned device_count = pci_prepared(&devices);
+    const struct pci_card *cards;
+    unsigned card_count = pci_prepared(&cards);
     node_id_t nodes[NODE_MAX];
     unsigned node_count = list_users(nodes);
     int error = 0;
 
-    if (node_info.machine.dma_bytes != 0 && device_count > 0 && node_count > 0) {
-        error = allow(devices, device_count, nodes, node_count);
+    if (node_info.machine.dma_bytes != 0 && card_count > 0 && node_count > 0) {
+        error = allow(cards, card_count, nodes, node_count);
     }
     if (error != 0) {
         log_warning("iommu", "no tables for the network card: error %d", -error);

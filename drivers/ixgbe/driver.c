@@ -9,14 +9,13 @@
 #include "drivers/iommu/iommu.h"
 #include "drivers/ixgbe/ixgbe.h"
 #include "drivers/ixgbe/regs.h"
-#include "drivers/nic/nic.h"
+#include "drivers/pci/port.h"
 #include "drivers/vectors.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
-#include "libc/core/format.h"
 #include "libc/core/memory.h"
 
 /* The words of a queue's key: all but the first are for when its card's node dies. */
@@ -28,12 +27,9 @@
 struct card {
     struct nic nic;
     struct ixgbe device;
-    paddr_t registers_paddr;
     bool is_adopted;
     unsigned starter; /* the queue of the node that started it */
-    /* Only on the node that started it. */
-    struct pci_device pci;
-    struct pci_bar bars[PCI_BAR_COUNT];
+    const struct pci_card *pci;
 };
 
 struct queue {
@@ -45,7 +41,6 @@ struct queue {
     struct ixgbe_tx tx;
 };
 
-_Static_assert(sizeof(struct pci_device) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
 _Static_assert(NIC_QUEUE_MAX == IXGBE_QUEUE_MAX, "what may be asked for can be started");
 
 MEMORY_KIND(card_kind, "ixgbe_card");
@@ -62,68 +57,27 @@ static inline struct queue *queue_of(const struct nic_queue *queue)
 
 /* --- Ports --- */
 
-static struct pci_device pci_of(const struct nic_port *port)
+static unsigned find(struct nic_port *ports, unsigned port_max)
 {
-    struct pci_device pci;
-
-    memcpy(&pci, port->driver_data, sizeof(pci));
-    return pci;
+    return pci_list_ports(ixgbe_ids, ixgbe_id_count, ports, port_max);
 }
 
-static void describe_port(struct nic_port *port, const struct pci_device *pci)
+static int map_registers(const struct pci_card *pci, void **registers)
 {
-    *port = (struct nic_port){0};
-    memcpy(port->driver_data, pci, sizeof(*pci));
-    (void)format_text(port->name, sizeof(port->name), "%04x:%02x:%02x.%u", pci->address.segment,
-                      pci->address.bus, pci->address.device, pci->address.function);
-    (void)format_text(port->model, sizeof(port->model), "%04x:%04x", pci->id.vendor,
-                      pci->id.device);
-}
-
-static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
-{
-    struct pci_device list[NIC_PORT_MAX];
-    unsigned count =
-        pci_find(ixgbe_ids, ixgbe_id_count,
-                 reach == NIC_REACH_ALL ? PCI_REACH_ALL : PCI_REACH_NUMBERED, list, NIC_PORT_MAX);
-
-    for (unsigned i = 0; i < count && i < port_max; i++) {
-        describe_port(&ports[i], &list[i]);
-    }
-    return count;
-}
-
-/* Make the registers reachable: addresses assigned, decoding on, mapped. */
-static int map_registers(const struct pci_device *pci, struct pci_bar bars[PCI_BAR_COUNT],
-                         void **registers)
-{
-    int result = pci_assign(pci, bars);
-
-    if (result != 0) {
-        return result;
-    }
-    if (bars[0].bytes < IXGBE_REGISTERS_BYTES) {
+    if (pci->bars[0].bytes < IXGBE_REGISTERS_BYTES) {
         log_error("ixgbe", "the NIC's BAR 0 is missing or too small");
         return -ENODEV;
     }
-    pci_enable(pci);
-    *registers = paging_map_device(bars[0].paddr, IXGBE_REGISTERS_BYTES);
+    *registers = paging_map_device(pci->bars[0].paddr, IXGBE_REGISTERS_BYTES);
     return *registers == NULL ? -ENOMEM : 0;
 }
 
-/* The port is switched on for it, and off again. */
 static int read_mac(const struct nic_port *port, uint8_t mac[6])
 {
-    struct pci_device pci = pci_of(port);
-    struct pci_bar bars[PCI_BAR_COUNT];
     void *registers;
-    int result = map_registers(&pci, bars, &registers);
+    int result = map_registers(pci_card_of(port), &registers);
 
-    if (result == 0) {
-        result = ixgbe_read_mac(registers, mac);
-    }
-    pci_disable(&pci);
-    return result;
+    return result != 0 ? result : ixgbe_read_mac(registers, mac);
 }
 
 /* --- The card as a whole --- */
@@ -151,12 +105,13 @@ static int start_card(struct card *card, const node_id_t *nodes, unsigned node_c
     unsigned queue_count = node_count;
     struct pci_msix msix;
     void *registers;
-    int result = map_registers(&card->pci, card->bars, &registers);
+    int result = map_registers(card->pci, &registers);
 
     if (result != 0) {
         return result;
     }
-    result = pci_msix_enable(&card->pci, card->bars, &msix);
+    pci_start(&card->pci->device);
+    result = pci_msix_enable(&card->pci->device, card->pci->bars, &msix);
     if (result != 0) {
         log_error("ixgbe", "the NIC's MSI-X does not work: error %d", -result);
         return result;
@@ -166,7 +121,8 @@ static int start_card(struct card *card, const node_id_t *nodes, unsigned node_c
                     msix.entry_count, queue_count);
         queue_count = msix.entry_count;
     }
-    result = ixgbe_start(&card->device, registers, card->pci.id.device, queue_count, grouping);
+    result =
+        ixgbe_start(&card->device, registers, card->pci->device.id.device, queue_count, grouping);
     if (result != 0) {
         return result;
     }
@@ -186,12 +142,17 @@ static void describe_card(struct card *card)
     card->nic.can_segment_tcp = true;
 }
 
-/* It is another node's word: nothing but such a card's registers is mapped on it. */
-static bool is_key_possible(const struct nic_queue_key *key)
+/* It is another node's word: nothing but such a card's registers is mapped on it. NULL when it
+ * names none. */
+static const struct pci_card *card_of_key(const struct nic_queue_key *key)
 {
-    return key->queue_index < IXGBE_QUEUE_MAX &&
-           pci_is_bar(ixgbe_ids, ixgbe_id_count, key->words[KEY_REGISTERS_PADDR],
-                      IXGBE_REGISTERS_BYTES);
+    const struct pci_card *pci = pci_card_at(
+        ixgbe_ids, ixgbe_id_count, key->words[KEY_REGISTERS_PADDR], IXGBE_REGISTERS_BYTES);
+
+    return pci != NULL && pci->bars[0].paddr == key->words[KEY_REGISTERS_PADDR] &&
+                   key->queue_index < IXGBE_QUEUE_MAX
+               ? pci
+               : NULL;
 }
 
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
@@ -203,15 +164,14 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
     if (card == NULL) {
         return -ENOMEM;
     }
-    card->pci = pci_of(port);
+    card->pci = pci_card_of(port);
     result = start_card(card, nodes, node_count, grouping);
     if (result != 0) {
-        pci_disable(&card->pci);
+        pci_stop(&card->pci->device);
         memory_release(&card_kind, card);
         return result;
     }
     ASSERT(card->device.queue_count >= 1 && card->device.queue_count <= node_count);
-    card->registers_paddr = card->bars[0].paddr;
     while (card->starter < node_count && nodes[card->starter] != platform_node()) {
         card->starter++;
     }
@@ -224,21 +184,22 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
 static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic)
 {
     unsigned queue_count = key->words[KEY_CARD] >> 16 & 0xFFFF;
+    const struct pci_card *pci = card_of_key(key);
     struct card *card;
 
-    if (!is_key_possible(key) || queue_count > IXGBE_QUEUE_MAX || key->queue_index >= queue_count) {
+    if (pci == NULL || queue_count > IXGBE_QUEUE_MAX || key->queue_index >= queue_count) {
         return -EINVAL;
     }
     card = memory_allocate_zeroed(&card_kind, sizeof(*card));
     if (card == NULL) {
         return -ENOMEM;
     }
-    card->registers_paddr = key->words[KEY_REGISTERS_PADDR];
+    card->pci = pci;
     card->starter = (unsigned)key->words[KEY_STARTER];
     card->device.device_id = (uint16_t)key->words[KEY_CARD];
     card->device.queue_count = (uint16_t)queue_count;
     memcpy(card->device.mac, &key->words[KEY_MAC], sizeof(card->device.mac));
-    card->device.registers = paging_map_device(card->registers_paddr, IXGBE_REGISTERS_BYTES);
+    card->device.registers = paging_map_device(pci->bars[0].paddr, IXGBE_REGISTERS_BYTES);
     if (card->device.registers == NULL) {
         memory_release(&card_kind, card);
         return -ENOMEM;
@@ -257,7 +218,7 @@ static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, 
 static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
 {
     ASSERT(key->queue_index == index); /* which is all that tells the queues' keys apart */
-    key->words[KEY_REGISTERS_PADDR] = card_of(nic)->registers_paddr;
+    key->words[KEY_REGISTERS_PADDR] = card_of(nic)->pci->bars[0].paddr;
     key->words[KEY_CARD] = card_of(nic)->device.device_id | (uint64_t)nic->queue_count << 16;
     memcpy(&key->words[KEY_MAC], nic->mac, sizeof(nic->mac));
     key->words[KEY_STARTER] = card_of(nic)->starter;
@@ -272,7 +233,7 @@ static void stop(struct nic *nic)
 {
     struct card *card = card_of(nic);
 
-    pci_disable(&card->pci);
+    pci_stop(&card->pci->device);
     memory_release(&card_kind, card);
 }
 
@@ -445,7 +406,7 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     struct queue *own;
     int result;
 
-    if (!is_key_possible(key)) {
+    if (card_of_key(key) == NULL) {
         log_error("ixgbe", "refused to open queue %u of a card at %#lx: no 82599 is known there",
                   key->queue_index, key->words[KEY_REGISTERS_PADDR]);
         return -EINVAL;

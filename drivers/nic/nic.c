@@ -6,11 +6,10 @@
 
 #include <errno.h>
 
-#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "libc/core/format.h"
 
-unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+unsigned nic_find(struct nic_port *ports, unsigned port_max)
 {
     unsigned count = 0;
 
@@ -18,9 +17,8 @@ unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_ma
     LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
     {
         unsigned room = count < port_max ? port_max - count : 0;
-        unsigned found = (*driver)->find(reach, ports + (port_max - room), room);
+        unsigned found = (*driver)->find(ports + (port_max - room), room);
 
-        status_note_progress(); /* a look at all of a bus is long where a hypervisor plays it */
         for (unsigned i = 0; i < found && i < room; i++) {
             ASSERT(ports[count + i].name[0] != '\0'); /* nic= goes by it */
             ports[count + i].driver = *driver;

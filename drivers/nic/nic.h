@@ -54,12 +54,6 @@ struct nic_port {
     _Alignas(8) uint8_t driver_data[NIC_PORT_DRIVER_BYTES];
 };
 
-/* How far to look. */
-enum nic_reach {
-    NIC_REACH_NEAR, /* where firmware says that there are cards */
-    NIC_REACH_ALL,  /* also elsewhere: takes time, and may set up the way there */
-};
-
 /* What opens one queue on another node: goes there in a message. */
 #define NIC_QUEUE_KEY_WORDS 4
 struct nic_queue_key {
@@ -75,7 +69,7 @@ struct nic_driver {
     const char *cards; /* what it looks for: "Intel 82599 on the PCI bus" */
     /* The ports there are, in the order of their addresses. Returns how many; the first port_max,
      * at most NIC_PORT_MAX, are in `ports`, all but the driver filled in. */
-    unsigned (*find)(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
+    unsigned (*find)(struct nic_port *ports, unsigned port_max);
     /* nic_start(), nic_queue_open() */
     int (*start)(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic_grouping grouping, struct nic **nic);
@@ -93,13 +87,13 @@ LINKER_SET_DECLARE(nic_drivers, struct nic_driver);
 
 /* The ports of all drivers. Returns how many there are; the first port_max, at most NIC_PORT_MAX,
  * are in `ports`. */
-unsigned nic_find(enum nic_reach reach, struct nic_port *ports, unsigned port_max);
+unsigned nic_find(struct nic_port *ports, unsigned port_max);
 
 /* What drivers look for, as text: "Intel 82599 on the PCI bus or ...". */
 void nic_list_drivers(char *text, size_t text_bytes);
 
-/* The MAC address of a port that is not started: it is switched on for this, and off again. 0;
- * -ENODEV where it has none yet; or an error that has been logged. */
+/* The MAC address of a port that is not started. 0; -ENODEV where it has none yet; or an error that
+ * has been logged. */
 MUST_CHECK int nic_read_mac(const struct nic_port *port, uint8_t mac[6]);
 
 /* Whoever drove a card is dead, and nobody else has a queue of it: see that it does not write to

@@ -72,28 +72,6 @@ static bool is_taken(const struct pci_request *request, const struct pci_span *s
     return false;
 }
 
-static uint32_t owner_of(const struct pci_id *id)
-{
-    return (uint32_t)id->device << 16 | id->vendor;
-}
-
-bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes)
-{
-    const struct owned_range *range = ranges_find(&node_info.machine.devices, paddr, bytes);
-
-    for (size_t i = 0; i < id_count && range != NULL && range->start == paddr; i++) {
-        if (owner_of(&ids[i]) == range->owner) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_known(const struct pci_device *device, const struct pci_bar *bar)
-{
-    return pci_is_bar(&device->id, 1, bar->paddr, bar->bytes);
-}
-
 /* Whether firmware has given this address on purpose. A device that is decoding proves it, unless
  * pci=assign doubts that; one that is not may hold anything. */
 static bool is_assigned(const struct pci_request *request, const struct pci_bar *bar,
@@ -103,11 +81,6 @@ static bool is_assigned(const struct pci_request *request, const struct pci_bar 
 
     if (bar->paddr == 0 || span.end < span.start || !pci_is_forwarded(request, &span)) {
         return false;
-    }
-    /* By us, while the machine booted. Others' sizes must not be asked for again: their nodes may
-     * be using them. */
-    if (is_known(request->device, bar)) {
-        return true;
     }
     if (request->is_asked_for) {
         /* By the same rule as places are found, so that one that was found is kept. */
@@ -258,12 +231,11 @@ static void open_path(const struct pci_request *request)
 }
 
 /* From now on they may be mapped. */
-static void make_known(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT])
+static void make_known(const struct pci_bar bars[PCI_BAR_COUNT])
 {
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
         if (bars[i].bytes != 0) {
-            ranges_add(&node_info.machine.devices, bars[i].paddr, bars[i].bytes,
-                       owner_of(&device->id));
+            ranges_add(&node_info.machine.devices, bars[i].paddr, bars[i].bytes, 0);
         }
     }
 }
@@ -314,6 +286,11 @@ static int place_bars(struct pci_request *request, struct pci_bar bars[PCI_BAR_C
     return 0;
 }
 
+static void switch_off(const struct pci_device *device, uint16_t command)
+{
+    pci_write16(device, PCI_COMMAND, command & (uint16_t) ~(COMMAND_MEMORY | COMMAND_BUS_MASTER));
+}
+
 int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
 {
     struct pci_windows windows;
@@ -328,7 +305,7 @@ int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUN
         pci_guess_windows(&windows);
     }
     find_path(&request);
-    pci_disable(device);
+    switch_off(device, command);
     pci_wake(device);
     list_unassigned(&request, command, bars);
     if (request.bar_count > 0 || request.is_asked_for) {
@@ -341,6 +318,6 @@ int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUN
         }
     }
     open_path(&request);
-    make_known(device, bars);
+    make_known(bars);
     return 0;
 }

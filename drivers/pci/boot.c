@@ -76,6 +76,7 @@ static void stop_devices(void)
 static void report(void)
 {
     pci_report_unknown_option();
+    pci_report_access();
     if (stopped_count > 0) {
         log_info("pci", "%u %s that firmware left writing to memory stopped", stopped_count,
                  stopped_count == 1 ? "device" : "devices");
@@ -84,47 +85,41 @@ static void report(void)
 
 /* --- Devices that somebody drives --- */
 
-static struct pci_device prepared[PREPARED_MAX];
-static unsigned prepared_count;
-
-static void stop(const struct pci_device *device)
-{
-    uint16_t command = pci_read16(device, PCI_COMMAND);
-
-    pci_write16(device, PCI_COMMAND, command & (uint16_t)~COMMAND_BUS_MASTER);
-}
+static struct {
+    struct pci_card list[PREPARED_MAX];
+    unsigned count;
+} prepared;
 
 /* Nobody who lives drives them, and those who did have left them writing to memory. All that come
  * here at a time write the same. */
 static void stop_prepared(void)
 {
-    for (unsigned i = 0; i < prepared_count; i++) {
-        stop(&prepared[i]);
+    for (unsigned i = 0; i < prepared.count; i++) {
+        pci_stop(&prepared.list[i].device);
     }
 }
 
 void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
 {
-    for (unsigned i = 0; i < prepared_count * id_count; i++) {
-        const struct pci_device *device = &prepared[i / id_count];
+    for (unsigned i = 0; i < prepared.count * id_count; i++) {
+        const struct pci_device *device = &prepared.list[i / id_count].device;
 
         if (device->id.vendor == ids[i % id_count].vendor &&
             device->id.device == ids[i % id_count].device) {
-            stop(device);
+            pci_stop(device);
         }
     }
 }
 
-unsigned pci_prepared(const struct pci_device **devices)
+unsigned pci_prepared(const struct pci_card **cards)
 {
-    *devices = prepared;
-    return prepared_count;
+    *cards = prepared.list;
+    return prepared.count;
 }
 
 void pci_prepare(const struct pci_id *ids, size_t id_count)
 {
     struct pci_device devices[PREPARED_MAX];
-    struct pci_bar bars[PCI_BAR_COUNT];
     const char *choice;
     unsigned count = pci_find(ids, id_count, PCI_REACH_NUMBERED, devices, PREPARED_MAX);
 
@@ -132,17 +127,24 @@ void pci_prepare(const struct pci_id *ids, size_t id_count)
     if (count == 0 || command_line_find(node_info.command_line, "nic", &choice) > 0) {
         count = pci_find(ids, id_count, PCI_REACH_ALL, devices, PREPARED_MAX);
     }
-    for (unsigned i = 0; i < count && i < PREPARED_MAX; i++) {
-        if (pci_assign(&devices[i], bars) != 0) {
+    for (unsigned i = 0; i < count && i < PREPARED_MAX && prepared.count < PREPARED_MAX; i++) {
+        struct pci_card *card = &prepared.list[prepared.count];
+
+        card->device = devices[i];
+        if (pci_assign(&card->device, card->bars) != 0) {
             continue; /* it stays switched off, and the log says why */
         }
-        if (prepared_count < PREPARED_MAX) {
-            prepared[prepared_count++] = devices[i];
-        }
+        prepared.count++;
+        pci_write16(&card->device, PCI_COMMAND,
+                    pci_read16(&card->device, PCI_COMMAND) |
+                        (uint16_t)(COMMAND_MEMORY | COMMAND_INTX_OFF));
     }
 }
 
 static const struct component pci_component = {
     .steps = {[BOOT_TABLES] = stop_devices, [BOOT_DEVICES] = report, [NODE_GONE] = stop_prepared},
+    .handed_over = &prepared,
+    .handed_over_bytes = sizeof(prepared),
+    .is_handed_to_all = true,
 };
 COMPONENT(pci_component);

@@ -52,6 +52,8 @@ struct pci_root {
 
 /* Start from those that tables name; pci_find() does, too. */
 void pci_learn_roots(void);
+/* A line in the log on how configuration space is reached, when they are learnt. */
+void pci_report_access(void);
 /* Those that the last pci_find() knew or found. */
 const struct pci_root *pci_roots(unsigned *count);
 /* The root above a bus: that of the nearest number which is not higher. */

@@ -65,21 +65,37 @@ void pci_learn_roots(void)
 
     root_count = 0;
     if (machine->ecam_count == 0) {
-        log_debug("pci", "configuration space by ports");
         add_root(0, 0);
     }
     for (unsigned i = 0; i < machine->ecam_count; i++) {
         const struct ecam *ecam = &machine->ecams[i];
 
-        log_debug("pci", "configuration space of %04x:%02x to %02x at %#llx", ecam->segment,
-                  ecam->first_bus, ecam->last_bus,
-                  (unsigned long long)ecam->paddr + ecam->first_bus * MIB);
         if (!pci_is_ecam_ignored(i) && !has_device(ecam->segment, ecam->first_bus)) {
             log_warning("pci", "configuration space of %04x:%02x to %02x does not answer",
                         ecam->segment, ecam->first_bus, ecam->last_bus);
             pci_ignore_ecam(i);
         }
         add_root(ecam->segment, ecam->first_bus);
+    }
+}
+
+void pci_report_access(void)
+{
+    const struct machine *machine = &node_info.machine;
+    unsigned used_count = 0;
+
+    for (unsigned i = 0; i < machine->ecam_count; i++) {
+        const struct ecam *ecam = &machine->ecams[i];
+
+        if (!pci_is_ecam_ignored(i)) {
+            log_info("pci", "configuration space of %04x:%02x to %02x at %#llx", ecam->segment,
+                     ecam->first_bus, ecam->last_bus,
+                     (unsigned long long)ecam->paddr + ecam->first_bus * MIB);
+            used_count++;
+        }
+    }
+    if (used_count == 0) {
+        log_info("pci", "configuration space by ports");
     }
 }
 

@@ -10,6 +10,7 @@
 #include "drivers/pci/bus.h"
 #include "drivers/pci/configuration.h"
 #include "drivers/pci/registers.h"
+#include "kernel/component.h"
 #include "kernel/node.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
@@ -21,9 +22,14 @@
 
 /* --- Access --- */
 
-/* Windows that pci_ignore_ecam() has named, and where those that are used are mapped. */
+/* Windows that pci_ignore_ecam() has named, at boot for all nodes, and where those that are used
+ * are mapped. */
 static bool is_ignored[ECAM_MAX];
 static uint8_t *windows[ECAM_MAX];
+
+static const struct component pci_access_component = {
+    .handed_over = is_ignored, .handed_over_bytes = sizeof(is_ignored), .is_handed_to_all = true};
+COMPONENT(pci_access_component);
 
 void pci_ignore_ecam(unsigned index)
 {
@@ -218,7 +224,7 @@ void pci_write_bar(const struct pci_device *device, unsigned index, const struct
     }
 }
 
-void pci_enable(const struct pci_device *device)
+void pci_start(const struct pci_device *device)
 {
     uint16_t command = pci_read16(device, PCI_COMMAND);
 
@@ -226,16 +232,9 @@ void pci_enable(const struct pci_device *device)
                 command | (uint16_t)(COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_INTX_OFF));
 }
 
-void pci_enable_registers(const struct pci_device *device)
+void pci_stop(const struct pci_device *device)
 {
     uint16_t command = pci_read16(device, PCI_COMMAND);
 
-    pci_write16(device, PCI_COMMAND, command | (uint16_t)(COMMAND_MEMORY | COMMAND_INTX_OFF));
-}
-
-void pci_disable(const struct pci_device *device)
-{
-    uint16_t command = pci_read16(device, PCI_COMMAND);
-
-    pci_write16(device, PCI_COMMAND, command & (uint16_t) ~(COMMAND_MEMORY | COMMAND_BUS_MASTER));
+    pci_write16(device, PCI_COMMAND, command & (uint16_t)~COMMAND_BUS_MASTER);
 }

@@ -86,7 +86,7 @@ void pci_write_bar(const struct pci_device *device, unsigned index, const struct
 /*
  * Switch the device off and wake it, and see that accesses will reach its memory BARs once it is
  * switched on, and its DMA memory: open the bridges on the way. Call it after a pci_find() that
- * found the device.
+ * found the device, while one core runs.
  *
  * Where firmware gave a BAR no address, or one that cannot be, a place is guessed (windows.h), the
  * BAR moved there, and the windows of bridges on the way widened where they must be; nothing else
@@ -99,18 +99,29 @@ void pci_write_bar(const struct pci_device *device, unsigned index, const struct
  */
 MUST_CHECK int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT]);
 
+/* A function that pci_prepare() has found. */
+struct pci_card {
+    struct pci_device device;
+    struct pci_bar bars[PCI_BAR_COUNT]; /* by their index; of no bytes: none is there */
+};
+
 /*
  * At BOOT_DEVICES: find the functions with these ids as far as the machine must be searched for
  * them, and pci_assign() each, so that all nodes know their BARs. Nobody uses other devices yet, so
  * their sizes may be asked for.
+ *
+ * From then on they decode their addresses, whoever drives them or dies: while several cores run
+ * the map of addresses does not change. (QEMU before 8.1 lets one core's access go astray while
+ * another changes it.)
  */
 void pci_prepare(const struct pci_id *ids, size_t id_count);
 
 /* Those of them that have one of these ids master the bus no more. On any node, at any time. */
 void pci_stop_prepared(const struct pci_id *ids, size_t id_count);
 
-/* The functions that pci_prepare() has assigned, all calls together. Returns how many. */
-unsigned pci_prepared(const struct pci_device **devices);
+/* The functions that pci_prepare() has assigned, all calls together, as all nodes know them.
+ * Returns how many. */
+unsigned pci_prepared(const struct pci_card **cards);
 
 /* The bus behind a bridge; 0 when it is none, or has no number. */
 uint8_t pci_secondary_bus(const struct pci_device *device);
@@ -124,15 +135,10 @@ uint8_t pci_secondary_bus(const struct pci_device *device);
 unsigned pci_list_aliases(const struct pci_device *device,
                           struct pci_address aliases[PCI_ALIAS_MAX]);
 
-/* Whether a BAR of such a function begins there and has so many bytes: one that pci_assign() has
- * seen, at boot or on this node. */
-bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes);
-
-/* Let the device decode memory and master the bus, with its INTx line off; or none of the three. */
-void pci_enable(const struct pci_device *device);
-/* The same, but for mastering the bus: its registers can be reached. */
-void pci_enable_registers(const struct pci_device *device);
-void pci_disable(const struct pci_device *device);
+/* Let the device master the bus, with its INTx line off; it decodes memory. */
+void pci_start(const struct pci_device *device);
+/* It masters the bus no more, and goes on decoding. */
+void pci_stop(const struct pci_device *device);
 
 /* --- MSI-X (PCI 3.0 6.8.2) --- */
 

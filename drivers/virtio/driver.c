@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "drivers/iommu/iommu.h"
-#include "drivers/nic/nic.h"
+#include "drivers/pci/port.h"
 #include "drivers/vectors.h"
 #include "drivers/virtio/virtio.h"
 #include "kernel/component.h"
@@ -15,7 +15,6 @@
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
-#include "libc/core/format.h"
 #include "libc/core/memory.h"
 
 static const struct pci_id ids[] = {
@@ -48,11 +47,8 @@ struct card {
     /* The link server's queue is the one of its number; this is the only one that can be opened. */
     unsigned own_index;
     bool is_broken; /* and that has been said */
-    struct pci_device pci;
-    struct pci_bar bars[PCI_BAR_COUNT];
+    const struct pci_card *pci;
 };
-
-_Static_assert(sizeof(struct pci_device) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
 
 MEMORY_KIND(card_kind, "virtio_card");
 
@@ -66,49 +62,9 @@ static struct card *card_of(const struct nic *nic)
 
 /* --- Ports --- */
 
-static struct pci_device pci_of(const struct nic_port *port)
+static unsigned find(struct nic_port *ports, unsigned port_max)
 {
-    struct pci_device pci;
-
-    memcpy(&pci, port->driver_data, sizeof(pci));
-    return pci;
-}
-
-static void describe_port(struct nic_port *port, const struct pci_device *pci)
-{
-    *port = (struct nic_port){0};
-    memcpy(port->driver_data, pci, sizeof(*pci));
-    (void)format_text(port->name, sizeof(port->name), "%04x:%02x:%02x.%u", pci->address.segment,
-                      pci->address.bus, pci->address.device, pci->address.function);
-    (void)format_text(port->model, sizeof(port->model), "%04x:%04x", pci->id.vendor,
-                      pci->id.device);
-}
-
-static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
-{
-    struct pci_device list[NIC_PORT_MAX];
-    unsigned count =
-        pci_find(ids, ARRAY_COUNT(ids), reach == NIC_REACH_ALL ? PCI_REACH_ALL : PCI_REACH_NUMBERED,
-                 list, NIC_PORT_MAX);
-
-    for (unsigned i = 0; i < count && i < port_max; i++) {
-        describe_port(&ports[i], &list[i]);
-    }
-    return count;
-}
-
-/* Make the registers reachable: addresses assigned, decoding on, mapped. The device does not master
- * the bus: firmware, or a node that has died, may have left it with rings in memory. */
-static int map_registers(const struct pci_device *pci, struct pci_bar bars[PCI_BAR_COUNT],
-                         struct virtio_device *device)
-{
-    int result = pci_assign(pci, bars);
-
-    if (result != 0) {
-        return result;
-    }
-    pci_enable_registers(pci);
-    return virtio_map_registers(device, pci, bars);
+    return pci_list_ports(ids, ARRAY_COUNT(ids), ports, port_max);
 }
 
 static bool is_station(const uint8_t mac[6])
@@ -118,13 +74,11 @@ static bool is_station(const uint8_t mac[6])
     return (mac[0] & 1) == 0 && memcmp(mac, none, sizeof(none)) != 0;
 }
 
-/* The port is switched on for it, and off again. */
 static int read_mac(const struct nic_port *port, uint8_t mac[6])
 {
-    struct pci_device pci = pci_of(port);
-    struct pci_bar bars[PCI_BAR_COUNT];
+    const struct pci_card *pci = pci_card_of(port);
     struct virtio_device device;
-    int result = map_registers(&pci, bars, &device);
+    int result = virtio_map_registers(&device, &pci->device, pci->bars);
 
     if (result == 0) {
         if ((virtio_read_offered(&device) & VIRTIO_NET_F_MAC) != 0) {
@@ -134,7 +88,6 @@ static int read_mac(const struct nic_port *port, uint8_t mac[6])
         }
         result = is_station(mac) ? 0 : -ENODEV;
     }
-    pci_disable(&pci);
     return result;
 }
 
@@ -221,8 +174,10 @@ static void start_interrupts(struct card *card, const struct pci_msix *msix)
 static int start_card(struct card *card)
 {
     struct pci_msix msix;
-    int result = map_registers(&card->pci, card->bars, &card->device);
+    int result;
 
+    pci_stop(&card->pci->device); /* a node that has died may have left it with rings in memory */
+    result = virtio_map_registers(&card->device, &card->pci->device, card->pci->bars);
     if (result != 0) {
         return result;
     }
@@ -230,7 +185,7 @@ static int start_card(struct card *card)
     if (result != 0) {
         return result;
     }
-    pci_enable(&card->pci);
+    pci_start(&card->pci->device);
     result = virtio_negotiate(&card->device, features_wanted(&card->device));
     if (result == 0) {
         result = describe_queues(card);
@@ -239,7 +194,7 @@ static int start_card(struct card *card)
         return result;
     }
     card->queue_entry = VECTOR_NONE;
-    if (pci_msix_enable(&card->pci, card->bars, &msix) == 0) {
+    if (pci_msix_enable(&card->pci->device, card->pci->bars, &msix) == 0) {
         start_interrupts(card, &msix);
     } else {
         log_warning("virtio", "the card's MSI-X does not work: frames are found by looking");
@@ -270,10 +225,10 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         card->own_index++;
     }
     ASSERT(card->own_index < node_count);
-    card->pci = pci_of(port);
+    card->pci = pci_card_of(port);
     result = start_card(card);
     if (result != 0) {
-        pci_disable(&card->pci);
+        pci_stop(&card->pci->device);
         memory_release(&card_kind, card);
         return result;
     }
@@ -379,7 +334,7 @@ static void stop(struct nic *nic)
     struct card *card = card_of(nic);
 
     (void)virtio_reset(&card->device); /* logged; and it masters the bus no more */
-    pci_disable(&card->pci);
+    pci_stop(&card->pci->device);
     driven = NULL;
     memory_release(&card_kind, card);
 }
@@ -425,7 +380,7 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     struct virtio_key known;
 
     if (!virtio_key_read(key, FEATURES_WANTED, &known) ||
-        !pci_is_bar(ids, ARRAY_COUNT(ids), known.bar_paddr, known.bar_bytes) ||
+        pci_card_at(ids, ARRAY_COUNT(ids), known.bar_paddr, known.bar_bytes) == NULL ||
         (driven != NULL && key->queue_index != driven->own_index)) {
         log_error("virtio", "refused to open queue %u of a card at %#llx: none is known there",
                   key->queue_index, (unsigned long long)known.bar_paddr);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Which port is driven. Farther than firmware's word leads it is looked for only when the port is
- * not found otherwise: that takes time, and may set up the way there.
- */
+/* Which port is driven. */
 #include "net/link/port.h"
 
 #include <errno.h>
@@ -31,10 +28,10 @@ void link_print_mac(char text[LINK_MAC_TEXT_BYTES], const uint8_t mac[6])
                       mac[2], mac[3], mac[4], mac[5]);
 }
 
-static void find_ports(enum nic_reach reach)
+static void find_ports(void)
 {
     ports.has_macs = false;
-    ports.count = nic_find(reach, ports.list, NIC_PORT_MAX);
+    ports.count = nic_find(ports.list, NIC_PORT_MAX);
     if (ports.count > NIC_PORT_MAX) {
         log_warning("ls", "%u network ports: only the first %u are looked at", ports.count,
                     NIC_PORT_MAX);
@@ -42,7 +39,7 @@ static void find_ports(enum nic_reach reach)
     }
 }
 
-/* Each port is switched on for it, and off again: only when somebody wants to know. */
+/* Only when somebody wants to know: it may take a mapping of the port's registers. */
 static void read_macs(void)
 {
     for (unsigned i = 0; i < ports.count && !ports.has_macs; i++) {
@@ -105,12 +102,8 @@ int link_port_find(struct nic_port *port)
     if (nic_option_parse(&option, platform_command_line(), reason, sizeof(reason)) != 0) {
         log_warning("ls", "%s: the first port is used", reason);
     }
-    find_ports(NIC_REACH_NEAR);
+    find_ports();
     number = choose(&option);
-    if (number == ports.count) {
-        find_ports(NIC_REACH_ALL);
-        number = choose(&option);
-    }
     if (ports.count == 0) {
         char drivers[DRIVERS_BYTES];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/queue.c drivers/virtio/capabilities.c */
 /* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
-/* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
+/* sources: drivers/virtio/control.c drivers/pci/port.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c */
 /* sources: kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -86,13 +86,15 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
 
 /* --- PCI --- */
 
-unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
-                  struct pci_device *devices, unsigned device_max)
+unsigned pci_prepared(const struct pci_card **cards)
 {
-    (void)id_count;
-    (void)reach;
-    (void)device_max;
-    devices[0] = (struct pci_device){.id = ids[0]};
+    static struct pci_card prepared;
+
+    prepared = (struct pci_card){
+        .device = {.address = {.bus = 0x30}, .id = {0x1AF4, 0x1041}},
+        .bars[4] = {.paddr = BAR_PADDR, .bytes = BAR_BYTES},
+    };
+    *cards = &prepared;
     return 1;
 }
 
@@ -108,32 +110,12 @@ void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
     (void)id_count;
 }
 
-bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes)
-{
-    (void)ids;
-    (void)id_count;
-    return paddr == BAR_PADDR && bytes == BAR_BYTES;
-}
-
-int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
-{
-    (void)device;
-    memset(bars, 0, PCI_BAR_COUNT * sizeof(*bars));
-    bars[4] = (struct pci_bar){.paddr = BAR_PADDR, .bytes = BAR_BYTES};
-    return 0;
-}
-
-void pci_enable(const struct pci_device *device)
+void pci_start(const struct pci_device *device)
 {
     (void)device;
 }
 
-void pci_enable_registers(const struct pci_device *device)
-{
-    (void)device;
-}
-
-void pci_disable(const struct pci_device *device)
+void pci_stop(const struct pci_device *device)
 {
     (void)device;
 }
@@ -483,7 +465,7 @@ static int start(struct nic **nic, struct nic_queue **queue)
     struct nic_port port;
     int result;
 
-    FUZZ_CHECK(nic_find(NIC_REACH_NEAR, &port, 1) == 1);
+    FUZZ_CHECK(nic_find(&port, 1) == 1);
     result = nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, nic);
     if (result != 0) {
         return result;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/ixgbe/driver.c drivers/nic/nic.c libc/core/format.c */
+/* sources: drivers/ixgbe/driver.c drivers/nic/nic.c drivers/pci/port.c libc/core/format.c */
 /* sources: tests/unit/world/fake_nic.c */
 /* flags: -DMMIO_FAKE */
 /*
@@ -33,13 +33,12 @@
 
 static struct {
     unsigned count;
-    enum pci_reach reach; /* of the last search */
-    int assign_error, msix_error;
+    int msix_error;
     uint64_t bar_bytes;
     unsigned msix_entries;
     bool is_unmappable;
-    /* What was done to the card, a letter each: a assigned, e enabled, m mapped, p a page mapped,
-     * i its interrupts, d disabled. */
+    /* What was done to the card, a letter each: m mapped, p a page mapped, s started, i its
+     * interrupts, e ended. */
     char steps[64];
     uint8_t stepped_bus; /* of which card */
     struct {
@@ -61,17 +60,24 @@ static void step(const struct pci_device *device, char letter)
     }
 }
 
-unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
-                  struct pci_device *devices, unsigned device_max)
+unsigned pci_prepared(const struct pci_card **cards)
 {
-    bus.reach = reach;
-    for (unsigned i = 0; i < bus.count && i < device_max; i++) {
-        devices[i] = (struct pci_device){
-            .address = {.segment = 0x12, .bus = (uint8_t)(0x30 + i), .device = 31, .function = 7},
-            .id = ids[i % id_count],
+    static struct pci_card prepared[4];
+
+    assert_true(bus.count < ARRAY_COUNT(prepared));
+    for (unsigned i = 0; i < bus.count; i++) {
+        prepared[i] = (struct pci_card){
+            .device.address = {.segment = 0x12,
+                               .bus = (uint8_t)(0x30 + i),
+                               .device = 31,
+                               .function = 7},
+            .device.id = ixgbe_ids[i % ixgbe_id_count],
+            .bars[0] = {.paddr = REGISTERS_PADDR, .bytes = bus.bar_bytes},
         };
     }
-    return bus.count;
+    prepared[bus.count].device.id = (struct pci_id){0x8086, 0xFFFF}; /* somebody else's */
+    *cards = prepared;
+    return bus.count + 1;
 }
 
 void pci_prepare(const struct pci_id *ids, size_t id_count)
@@ -81,28 +87,14 @@ void pci_prepare(const struct pci_id *ids, size_t id_count)
     fail_msg("the machine has booted");
 }
 
-bool pci_is_bar(const struct pci_id *wanted, size_t id_count, paddr_t paddr, uint64_t bytes)
+void pci_start(const struct pci_device *device)
 {
-    assert_ptr_equal(wanted, ixgbe_ids);
-    assert_int_equal(id_count, ixgbe_id_count);
-    return paddr == REGISTERS_PADDR && bytes == 0x20000;
+    step(device, 's');
 }
 
-int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
-{
-    step(device, 'a');
-    bars[0] = (struct pci_bar){.paddr = REGISTERS_PADDR, .bytes = bus.bar_bytes};
-    return bus.assign_error;
-}
-
-void pci_enable(const struct pci_device *device)
+void pci_stop(const struct pci_device *device)
 {
     step(device, 'e');
-}
-
-void pci_disable(const struct pci_device *device)
-{
-    step(device, 'd');
 }
 
 int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT],
@@ -157,7 +149,7 @@ static int set_up(void **state)
     bus.count = 1;
     bus.bar_bytes = 0x20000;
     bus.msix_entries = 64;
-    assert_int_equal(nic_find(NIC_REACH_NEAR, &port, 1), 1);
+    assert_int_equal(nic_find(&port, 1), 1);
     return 0;
 }
 
@@ -176,22 +168,26 @@ static void ports_are_named_by_address_and_model(void **state)
 
     (void)state;
     bus.count = 3;
-    assert_int_equal(nic_find(NIC_REACH_ALL, ports, 2), 3);
-    assert_int_equal(bus.reach, PCI_REACH_ALL);
+    assert_int_equal(nic_find(ports, 2), 3);
     assert_string_equal(ports[0].name, "0012:30:1f.7");
     assert_string_equal(ports[1].name, "0012:31:1f.7");
     char model[16];
 
     snprintf(model, sizeof(model), "%04x:%04x", ixgbe_ids[1].vendor, ixgbe_ids[1].device);
     assert_string_equal(ports[1].model, model);
-    assert_int_equal(nic_find(NIC_REACH_NEAR, ports, 1), 3);
-    assert_int_equal(bus.reach, PCI_REACH_NUMBERED);
+    assert_int_equal(nic_find(ports, 1), 3);
     assert_string_equal(ports[1].name, "0012:31:1f.7"); /* beyond the first, as it was */
     assert_string_equal(bus.steps, "");
 }
 
-/* Whatever it finds, the port is off again. */
-static void a_mac_is_read_with_the_port_on_and_then_off(void **state)
+static int read_mac_again(uint8_t mac[6])
+{
+    assert_int_equal(nic_find(&port, 1), 1);
+    return nic_read_mac(&port, mac);
+}
+
+/* The port stays as it is: it neither masters the bus nor is it switched off. */
+static void a_mac_is_read_without_starting_the_port(void **state)
 {
     static const uint8_t wanted[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
     uint8_t mac[6];
@@ -199,22 +195,17 @@ static void a_mac_is_read_with_the_port_on_and_then_off(void **state)
     (void)state;
     assert_int_equal(nic_read_mac(&port, mac), 0);
     assert_memory_equal(mac, wanted, 6);
-    assert_steps("aemd");
-    bus.assign_error = -ENODEV;
-    assert_int_equal(nic_read_mac(&port, mac), -ENODEV);
-    assert_steps("ad");
-    bus.assign_error = 0;
+    assert_string_equal(bus.steps, "m");
     bus.bar_bytes = 0x20000 - 1;
-    assert_int_equal(nic_read_mac(&port, mac), -ENODEV);
-    assert_steps("ad");
+    assert_int_equal(read_mac_again(mac), -ENODEV);
+    assert_string_equal(bus.steps, "m");
     bus.bar_bytes = 0x20000;
     bus.is_unmappable = true;
-    assert_int_equal(nic_read_mac(&port, mac), -ENOMEM);
-    assert_steps("aemd");
+    assert_int_equal(read_mac_again(mac), -ENOMEM);
     bus.is_unmappable = false;
     fake_nic_set(0x0A204, 0); /* its address is not valid */
     assert_int_equal(nic_read_mac(&port, mac), -ENODEV);
-    assert_steps("aemd");
+    assert_string_equal(bus.steps, "mmm");
 }
 
 /* --- The card --- */
@@ -227,7 +218,7 @@ static void a_card_starts_with_a_queue_and_an_interrupt_for_each_node(void **sta
 
     (void)state;
     assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), 0);
-    assert_steps("aemi");
+    assert_steps("msi");
     assert_int_equal(nic->queue_count, QUEUES);
     assert_int_equal(nic->group_count, 4096);
     assert_true(nic->can_segment_tcp);
@@ -258,7 +249,7 @@ static void a_card_starts_with_a_queue_and_an_interrupt_for_each_node(void **sta
     assert_int_equal(key.queue_index, 2);
     assert_int_equal(key.words[0], REGISTERS_PADDR);
     nic_stop(nic);
-    assert_steps("d");
+    assert_steps("e");
 }
 
 static void one_queue_tells_no_groups_apart(void **state)
@@ -297,17 +288,19 @@ static void a_card_that_lacks_something_is_switched_off(void **state)
     assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENOMEM);
     fake_fail_allocations_after(-1);
     assert_string_equal(bus.steps, "");
-    bus.assign_error = -ENODEV;
+    bus.bar_bytes = 0x20000 - 1;
+    assert_int_equal(nic_find(&port, 1), 1);
     assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENODEV);
-    assert_steps("ad");
-    bus.assign_error = 0;
+    assert_steps("e");
+    bus.bar_bytes = 0x20000;
+    assert_int_equal(nic_find(&port, 1), 1);
     bus.msix_error = -ENODEV;
     assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENODEV);
-    assert_steps("aemid");
+    assert_steps("msie");
     bus.msix_error = 0;
     fake_nic_stick(0x00008, 0xFFFFFFFF, 0xFFFFFFFF); /* STATUS: nobody answers */
     assert_int_equal(nic_start(&port, nodes, QUEUES, by_source, &nic), -ENODEV);
-    assert_steps("aemid");
+    assert_steps("msie");
 }
 
 /* The cause first: a change after the look must interrupt again. */
@@ -580,7 +573,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(ports_are_named_by_address_and_model, set_up),
-        cmocka_unit_test_setup(a_mac_is_read_with_the_port_on_and_then_off, set_up),
+        cmocka_unit_test_setup(a_mac_is_read_without_starting_the_port, set_up),
         cmocka_unit_test_setup(a_card_starts_with_a_queue_and_an_interrupt_for_each_node, set_up),
         cmocka_unit_test_setup(one_queue_tells_no_groups_apart, set_up),
         cmocka_unit_test_setup(a_card_with_few_interrupts_has_as_many_queues, set_up),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/ixgbe/driver.c drivers/nic/nic.c libc/core/format.c */
+/* sources: drivers/ixgbe/driver.c drivers/nic/nic.c drivers/pci/port.c libc/core/format.c */
 /* sources: tests/unit/world/fake_nic.c */
 /* flags: -DMMIO_FAKE */
 /*
@@ -35,12 +35,13 @@ const char *__asan_default_options(void)
 
 /* --- The bus --- */
 
-unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
-                  struct pci_device *devices, unsigned device_max)
+unsigned pci_prepared(const struct pci_card **cards)
 {
-    (void)reach;
-    assert_true(id_count > 0 && device_max > 0);
-    devices[0] = (struct pci_device){.id = ids[0]};
+    static struct pci_card card;
+
+    card.device.id = ixgbe_ids[0];
+    card.bars[0] = (struct pci_bar){.paddr = REGISTERS_PADDR, .bytes = 0x20000};
+    *cards = &card;
     return 1;
 }
 
@@ -51,26 +52,12 @@ void pci_prepare(const struct pci_id *ids, size_t id_count)
     fail_msg("the machine has booted");
 }
 
-bool pci_is_bar(const struct pci_id *wanted, size_t id_count, paddr_t paddr, uint64_t bytes)
-{
-    (void)wanted;
-    (void)id_count;
-    return paddr == REGISTERS_PADDR && bytes == 0x20000;
-}
-
-int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
-{
-    (void)device;
-    bars[0] = (struct pci_bar){.paddr = REGISTERS_PADDR, .bytes = 0x20000};
-    return 0;
-}
-
-void pci_enable(const struct pci_device *device)
+void pci_start(const struct pci_device *device)
 {
     (void)device;
 }
 
-void pci_disable(const struct pci_device *device)
+void pci_stop(const struct pci_device *device)
 {
     (void)device;
 }
@@ -123,7 +110,7 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_nic_reset();
-    assert_int_equal(nic_find(NIC_REACH_NEAR, &port, 1), 1);
+    assert_int_equal(nic_find(&port, 1), 1);
     return 0;
 }
 

@@ -221,7 +221,7 @@ static void check_nothing_moves_again(const struct pci_device *device)
     for (unsigned i = 0; i < NIC_BARS; i++) {
         paddrs[i] = fake_pci_bar(tree.nic, nic_bar_indices[i]);
     }
-    pci_enable(device);
+    pci_start(device);
     assert_int_equal(pci_assign(device, bars), 0);
     for (unsigned i = 0; i < NIC_BARS; i++) {
         assert_int_equal(fake_pci_bar(tree.nic, nic_bar_indices[i]), paddrs[i]);

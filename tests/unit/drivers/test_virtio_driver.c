@@ -31,7 +31,7 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_virtio_reset();
-    assert_int_equal(nic_find(NIC_REACH_NEAR, &port, 1), 1);
+    assert_int_equal(nic_find(&port, 1), 1);
     nic = NULL;
     return 0;
 }

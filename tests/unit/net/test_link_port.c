@@ -98,17 +98,6 @@ static void a_word_that_cannot_be_understood_means_the_first(void **state)
     assert_true(is_logged("port 1: "));
 }
 
-/* Looking everywhere takes time: only when the port is not among those that lie near. */
-static void ports_farther_away_are_found_too(void **state)
-{
-    (void)state;
-    memory_nic_setting.near_count = 1;
-    choose("nic=2", "0000:00:05.0");
-    choose("nic=52:54:00:12:34:58", "0000:00:05.0");
-    memory_nic_setting.near_count = 0;
-    choose("nic=00:03.0", "0000:00:03.0");
-}
-
 static void no_port_at_all_is_said_with_what_was_looked_for(void **state)
 {
     (void)state;
@@ -135,7 +124,6 @@ int main(void)
         cmocka_unit_test_setup(without_a_word_the_first_is_used_and_all_are_listed, set_up),
         cmocka_unit_test_setup(a_word_that_names_no_port_means_the_first, set_up),
         cmocka_unit_test_setup(a_word_that_cannot_be_understood_means_the_first, set_up),
-        cmocka_unit_test_setup(ports_farther_away_are_found_too, set_up),
         cmocka_unit_test_setup(no_port_at_all_is_said_with_what_was_looked_for, set_up),
         cmocka_unit_test(a_mac_is_printed_byte_by_byte),
     };

@@ -45,8 +45,6 @@ static struct fake fakes[FAKE_MAX];
 static unsigned fake_count;
 static unsigned access_count;
 static unsigned write_count;
-static int watched;
-static unsigned watched_writes;
 static uint64_t now_ns;
 static char logged[LOGGED_BYTES]; /* its end, if there was more */
 
@@ -168,17 +166,6 @@ unsigned fake_pci_access_count(void)
     return access_count;
 }
 
-void fake_pci_watch(int fake)
-{
-    watched = fake;
-    watched_writes = 0;
-}
-
-unsigned fake_pci_watched_writes(void)
-{
-    return watched_writes;
-}
-
 unsigned fake_pci_write_count(void)
 {
     return write_count;
@@ -274,7 +261,6 @@ static void write_function(const void *base, size_t offset, uint64_t value, size
     if (fake == NULL) {
         return;
     }
-    watched_writes += fake == &fakes[watched];
     for (size_t i = 0; i < bytes; i++) {
         size_t at = (offset + i) % SPACE_BYTES;
         uint8_t mask = fake->writable[at];

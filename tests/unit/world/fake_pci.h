@@ -51,6 +51,3 @@ void fake_pci_sleep(int fake);
 /* Accesses so far, those that nobody answered included, and writes. */
 unsigned fake_pci_access_count(void);
 unsigned fake_pci_write_count(void);
-/* Writes to one function, from now on. */
-void fake_pci_watch(int fake);
-unsigned fake_pci_watched_writes(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/capabilities.c drivers/virtio/device.c */
 /* sources: drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c drivers/virtio/control.c */
-/* sources: drivers/virtio/queue.c */
+/* sources: drivers/virtio/queue.c drivers/pci/port.c */
 /* sources: drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c kernel/message/channel.c */
 /* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -102,12 +102,15 @@ static void put_capabilities(void)
     memcpy(&space[0x90 + 16], &multiplier, 4);
 }
 
-unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
-                  struct pci_device *devices, unsigned device_max)
+unsigned pci_prepared(const struct pci_card **cards)
 {
-    (void)reach;
-    assert_true(id_count == 2 && device_max > 0);
-    devices[0] = (struct pci_device){.address = {.bus = 0x30}, .id = ids[0]};
+    static struct pci_card prepared;
+
+    prepared = (struct pci_card){
+        .device = {.address = {.bus = 0x30}, .id = {0x1AF4, 0x1041}},
+        .bars[4] = {.paddr = BAR_PADDR, .bytes = BAR_BYTES},
+    };
+    *cards = &prepared;
     return 1;
 }
 
@@ -118,32 +121,10 @@ void pci_prepare(const struct pci_id *ids, size_t id_count)
     fail_msg("the machine has booted");
 }
 
-bool pci_is_bar(const struct pci_id *ids, size_t id_count, paddr_t paddr, uint64_t bytes)
-{
-    (void)ids;
-    (void)id_count;
-    return paddr == BAR_PADDR && bytes == BAR_BYTES;
-}
-
-int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
-{
-    (void)device;
-    memset(bars, 0, PCI_BAR_COUNT * sizeof(*bars));
-    bars[4] = (struct pci_bar){.paddr = BAR_PADDR, .bytes = BAR_BYTES};
-    put_capabilities();
-    return 0;
-}
-
-void pci_enable(const struct pci_device *device)
+void pci_start(const struct pci_device *device)
 {
     (void)device;
     card->is_mastering = true;
-}
-
-void pci_enable_registers(const struct pci_device *device)
-{
-    (void)device;
-    card->is_mastering = false;
 }
 
 void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
@@ -153,7 +134,7 @@ void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
     card->is_mastering = false;
 }
 
-void pci_disable(const struct pci_device *device)
+void pci_stop(const struct pci_device *device)
 {
     (void)device;
     card->is_mastering = false;
@@ -178,6 +159,7 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
 {
     (void)device;
     assert_int_equal(id, 0x09);
+    put_capabilities();
     return 0x40;
 }
 

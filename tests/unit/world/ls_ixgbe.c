@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: drivers/ixgbe/driver.c drivers/ixgbe/devices.c */
+/* sources: drivers/ixgbe/driver.c drivers/ixgbe/devices.c drivers/pci/port.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
 /* sources: tests/unit/world/fake_nic.c */
@@ -27,21 +27,14 @@
 unsigned msix_entry_count;
 struct msix_entry msix_entries[64];
 
-unsigned pci_find(const struct pci_id *ids, size_t id_count, enum pci_reach reach,
-                  struct pci_device *devices, unsigned device_max)
+unsigned pci_prepared(const struct pci_card **cards)
 {
-    assert_true(id_count > 0);
-    assert_int_equal(reach, PCI_REACH_NUMBERED);
-    assert_true(device_max > 0);
-    devices[0] = (struct pci_device){.id = ids[0]};
-    return 1;
-}
+    static struct pci_card card;
 
-int pci_assign(const struct pci_device *device, struct pci_bar bars[PCI_BAR_COUNT])
-{
-    (void)device;
-    bars[0] = (struct pci_bar){.paddr = REGISTERS_PADDR, .bytes = 0x20000, .is_64bit = true};
-    return 0;
+    card.device.id = ixgbe_ids[0];
+    card.bars[0] = (struct pci_bar){.paddr = REGISTERS_PADDR, .bytes = 0x20000, .is_64bit = true};
+    *cards = &card;
+    return 1;
 }
 
 void pci_prepare(const struct pci_id *ids, size_t id_count)
@@ -51,18 +44,12 @@ void pci_prepare(const struct pci_id *ids, size_t id_count)
     fail_msg("the machine has booted");
 }
 
-bool pci_is_bar(const struct pci_id *wanted, size_t id_count, paddr_t paddr, uint64_t bytes)
-{
-    assert_true(wanted != NULL && id_count > 0);
-    return paddr == REGISTERS_PADDR && bytes <= 0x20000;
-}
-
-void pci_enable(const struct pci_device *device)
+void pci_start(const struct pci_device *device)
 {
     (void)device;
 }
 
-void pci_disable(const struct pci_device *device)
+void pci_stop(const struct pci_device *device)
 {
     (void)device;
     fail_msg("the device is switched off");

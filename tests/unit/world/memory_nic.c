@@ -36,14 +36,10 @@ static struct rings_buffer buffers[2 * MEMORY_NIC_RING];
 
 /* --- Ports --- */
 
-static unsigned find(enum nic_reach reach, struct nic_port *ports, unsigned port_max)
+static unsigned find(struct nic_port *ports, unsigned port_max)
 {
-    unsigned count =
-        reach == NIC_REACH_ALL ? memory_nic_setting.port_count : memory_nic_setting.near_count;
+    unsigned count = memory_nic_setting.port_count;
 
-    if (count > memory_nic_setting.port_count) {
-        count = memory_nic_setting.port_count;
-    }
     for (unsigned i = 0; i < count && i < port_max; i++) {
         ports[i] = (struct nic_port){.model = "memory", .driver_data = {(uint8_t)i}};
         snprintf(ports[i].name, sizeof(ports[i].name), "0000:00:%02x.0", FIRST_PLACE + i);
@@ -282,7 +278,6 @@ void memory_nic_reset(void)
     memset(&own, 0, sizeof(own));
     memory_nic_setting = (struct memory_nic_setting){
         .port_count = 1,
-        .near_count = MEMORY_NIC_PORTS_MAX,
         .queue_count = 1,
         .ring_frames = MEMORY_NIC_RING,
         .adopt_error = -ENODEV,

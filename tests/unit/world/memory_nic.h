@@ -17,7 +17,6 @@
 /* What there is, and what goes wrong: set by a test after the reset. Errors are negative. */
 struct memory_nic_setting {
     unsigned port_count;  /* 1 after a reset; ports are 0000:00:03.0, 0000:00:04.0, ... */
-    unsigned near_count;  /* so many of them are found at first sight; all after a reset */
     uint16_t queue_count; /* 1 after a reset */
     uint16_t group_count; /* 0 after a reset; STEERING_GROUP_COUNT is more than it can do */
     unsigned ring_frames; /* at most RINGS_FRAME_MAX */
