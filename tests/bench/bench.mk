@@ -26,7 +26,7 @@ bench-calls: system-images | test-packages ## what a program's calls cost on a n
 
 FORWARD ?=
 
-bench-forward: system-images | test-packages ## what forwarding costs, by mode: FORWARD='--modes segment'
+bench-forward: system-images | test-packages ## what forwarding costs, beside IPVS, NAT and HAProxy: FORWARD='--modes "segment ipvs"'
 	$(Q)tests/bench/forward $(FORWARD)
 
 BOOT_NODES ?= 4 64
