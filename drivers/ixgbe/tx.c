@@ -244,8 +244,12 @@ static __attribute__((noinline)) int transmit_any(struct ixgbe_tx *tx,
     }
     header_bytes = nic_header_bytes(frame);
     first = tx->tail;
-    if (needs_context(tx, frame)) {
-        write_context(tx, frame);
+    if (frame->form != tx->usual_form) { /* as which it would need none */
+        if (needs_context(tx, frame)) {
+            write_context(tx, frame);
+        } else if (!is_cut(frame)) {
+            set_usual_form(tx, frame->form);
+        }
     }
     write_fragments(tx, frame, header_bytes);
     put_completion(tx, first, tx->tail, frame);

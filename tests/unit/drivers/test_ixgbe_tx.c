@@ -213,6 +213,38 @@ static void checksum_offload_takes_one_context_for_frames_alike(void **state)
     assert_int_equal(sent.first_status, 13 << 14 | 0x200);
 }
 
+/* What one frame was may be taken for granted of the next one: not of one that differs. */
+static void each_frame_in_one_piece_has_what_it_asks_for_whatever_the_one_before_did(void **state)
+{
+    const uint16_t tcp = FRAME_INSERT_IP_CHECKSUM | FRAME_INSERT_TCP_CHECKSUM;
+    const uint16_t asked[] = {tcp, 0, 0, tcp, tcp, FRAME_INSERT_UDP_CHECKSUM, 0, tcp};
+    const unsigned contexts[] = {1, 0, 0, 0, 0, 1, 0, 1};
+    struct fake_nic_sent sent;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(asked); i++) {
+        struct frame_to_send frame = {
+            .fragments = {{"in one piece", 12}}, .fragment_count = 1, .length_bytes = 12};
+        unsigned room = ixgbe_tx_room(&tx);
+
+        frame.offload = asked[i];
+        frame.ip_header_offset = asked[i] != 0 ? 14 : 0;
+        frame.ip_header_bytes = asked[i] != 0 ? 20 : 0;
+        assert_int_equal(ixgbe_transmit(&tx, &frame), 0);
+        assert_int_equal(ixgbe_tx_room(&tx), room - 1 - contexts[i]);
+    }
+    ixgbe_tx_flush(&tx);
+    for (unsigned i = 0; i < ARRAY_COUNT(asked); i++) {
+        unsigned inserted = asked[i] == tcp ? 0x300 : asked[i] != 0 ? 0x200 : 0;
+
+        assert_true(fake_nic_transmit(QUEUE, &sent));
+        assert_int_equal(sent.first_status, 12 << 14 | inserted);
+        assert_int_equal(sent.context_command, i < 5   ? 0x20200C00
+                                               : i < 7 ? 0x20200400
+                                                       : 0x20200C00);
+    }
+}
+
 /* 54 bytes of headers and 4000 of payload in segments of 1460. */
 static void long_tcp_frame_is_cut_by_the_device(void **state)
 {
@@ -497,6 +529,8 @@ int main(void)
         cmocka_unit_test_setup(frame_is_gathered_from_its_fragments, set_up),
         cmocka_unit_test_setup(frame_whose_bytes_must_be_searched_for_is_sent_once, set_up),
         cmocka_unit_test_setup(checksum_offload_takes_one_context_for_frames_alike, set_up),
+        cmocka_unit_test_setup(
+            each_frame_in_one_piece_has_what_it_asks_for_whatever_the_one_before_did, set_up),
         cmocka_unit_test_setup(long_tcp_frame_is_cut_by_the_device, set_up),
         cmocka_unit_test_setup(long_fragment_takes_several_descriptors_and_one_owner, set_up),
         cmocka_unit_test_setup(context_is_renewed_for_another_segment_size_only_to_cut, set_up),
