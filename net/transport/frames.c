@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct pbuf_custom) <= sizeof(((struct frame *)0)->owner_d
                "a frame carries its own pbuf");
 
 static const struct configuration *configuration;
-static uint32_t held_count;
+static uint32_t held_count, sent_count;
 
 /* --- Ways in --- */
 
@@ -81,6 +81,32 @@ void frames_note_lent(struct segment *segment)
     ASSERT_SLOW(!segment->is_kept);
     segment->is_kept = true;
     held_count += segment->frame != NULL;
+}
+
+static void release_sent(void *context)
+{
+    struct frame *frame = context;
+
+    ASSERT_SLOW(sent_count > 0);
+    sent_count--;
+    frame->release(frame);
+}
+
+bool frames_send(struct segment *segment, struct frame_to_send *frame)
+{
+    ASSERT_SLOW(!segment->is_kept);
+    if (UNLIKELY(segment->frame == NULL)) {
+        frame->done = release_buffer;
+        frame->context = segment->buffer;
+    } else if (LIKELY(sent_count < FRAMES_SENT_MAX)) {
+        sent_count++;
+        frame->done = release_sent;
+        frame->context = segment->frame;
+    } else {
+        return false;
+    }
+    segment->is_kept = true;
+    return true;
 }
 
 struct pbuf *frames_wrap(struct frame *frame)

@@ -12,6 +12,7 @@
 struct configuration;
 struct flow;
 struct frame;
+struct frame_to_send;
 struct message_loan;
 struct pbuf;
 struct segment;
@@ -24,6 +25,12 @@ struct segment;
  */
 #define FRAMES_HELD_MAX    128u
 #define FRAMES_HELD_FREELY 32u
+/*
+ * Beside those, frames that go out again from where they lie, and come back when the card has sent
+ * them, whoever waits for what. Chosen: several rounds of them, for a card that is behind, and with
+ * all others a small part of the buffers that a queue adds while there is memory.
+ */
+#define FRAMES_SENT_MAX    512u
 
 uint32_t frames_held_count(void);
 
@@ -31,6 +38,9 @@ uint32_t frames_held_count(void);
  * there is room for that. False: too many wait. */
 MUST_CHECK bool frames_lend(const struct segment *segment, struct message_loan *loan);
 void frames_note_lent(struct segment *segment);
+/* A frame that is to be sent as it lies: whom the card tells, and it is kept. False: too many are
+ * on their way. */
+MUST_CHECK bool frames_send(struct segment *segment, struct frame_to_send *frame);
 /* A pbuf around a frame, which gives it back when it is freed. NULL: too many wait. */
 struct pbuf *frames_wrap(struct frame *frame);
 /* A pbuf with a copy. NULL, and counted, when there is no memory. */

@@ -180,16 +180,15 @@ static void release_copy(void *copy)
 /* Through this node's link server, from where it lies, unless too many frames wait for the card. */
 static inline int transmit_here(struct segment *segment, const uint8_t *ethernet, uint16_t bytes)
 {
-    struct frame_to_send frame = {
-        .fragments = {{ethernet, bytes}}, .fragment_count = 1, .length_bytes = bytes};
-    struct message_loan loan;
+    struct frame_to_send frame; /* of its fragments one is looked at */
     int error;
 
-    if (LIKELY(frames_lend(segment, &loan))) {
-        frames_note_lent(segment);
-        frame.done = loan.done;
-        frame.context = loan.context;
-    } else {
+    frame.fragments[0] = (struct frame_fragment){ethernet, bytes};
+    frame.fragment_count = 1;
+    frame.length_bytes = bytes;
+    frame.form = 0;
+    frame.cut = 0;
+    if (UNLIKELY(!frames_send(segment, &frame))) {
         struct pbuf *copy = frames_copy(ethernet, bytes);
 
         if (copy == NULL) {

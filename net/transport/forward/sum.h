@@ -31,9 +31,12 @@ static inline uint32_t sum_replace(uint32_t sum, uint32_t before, uint32_t now)
 static inline void sum_change(uint8_t *checksum, uint16_t delta)
 {
     uint16_t before;
+    uint32_t sum;
 
     __builtin_memcpy(&before, checksum, sizeof(before));
-    before = (uint16_t)~sum_fold((uint32_t)(uint16_t)~before + delta);
+    sum =
+        (uint32_t)(uint16_t)~before + delta; /* with one carry at most, and none when it is added */
+    before = (uint16_t) ~(sum + (sum >> 16));
     __builtin_memcpy(checksum, &before, sizeof(before));
 }
 

@@ -459,12 +459,12 @@ static void frames_are_sent_from_where_they_lie_and_copied_when_too_many_wait(vo
 
     (void)state;
     wire_hold_sent(true);
-    for (unsigned i = 0; i < FRAMES_HELD_MAX; i++) {
+    for (unsigned i = 0; i < FRAMES_SENT_MAX; i++) {
         forwarded_pass(&connection, true, WIRE_ACK, "0123456789", 10);
     }
-    assert_int_equal(wire_frames_held(), FRAMES_HELD_MAX);
+    assert_int_equal(wire_frames_held(), FRAMES_SENT_MAX);
     forwarded_pass(&connection, true, WIRE_ACK, "0123456789", 10);
-    assert_int_equal(wire_frames_held(), FRAMES_HELD_MAX);
+    assert_int_equal(wire_frames_held(), FRAMES_SENT_MAX);
     wire_hold_sent(false);
     assert_int_equal(wire_frames_held(), 0);
 }
