@@ -24,7 +24,7 @@ void dispatch_register_message(uint16_t type, size_t bytes, message_handler hand
 void dispatch_register_payload_message(uint16_t type, size_t fixed_bytes,
                                        message_payload_handler handler);
 
-/* Only these nodes may send this type; of others it is counted as DROP_BAD_MESSAGE. */
+/* Only these nodes and this one may send this type; of others it is counted as DROP_BAD_MESSAGE. */
 void dispatch_limit_senders(uint16_t type, struct node_set nodes);
 
 /* A source of work that must be polled. Any function may be NULL. */

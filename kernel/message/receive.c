@@ -74,24 +74,25 @@ static __attribute__((noinline)) void refuse(node_id_t from, const struct messag
               header->length_bytes, from);
 }
 
-/* The payload lies behind the fixed part at `place`, unless there is a loan. */
+/* The payload lies behind the fixed part at `place`, unless there is a loan. Where a type has no
+ * handler all is payload, and too long. `from`: NULL for this node, which knows what it sends. */
 static inline void handle(const struct peer *from, uint16_t type, uint16_t length_bytes,
                           const struct message *message, const uint8_t *place,
                           const struct message_loan *loan)
 {
     const struct handler *handler = &handlers[type % MESSAGE_TYPE_MAX];
     uint32_t payload_bytes = length_bytes - handler->fixed_bytes;
+    node_id_t node = from != NULL ? from->node : own_ring.node;
+    bool is_possible =
+        from == NULL || (type < MESSAGE_TYPE_MAX && (from->types[type / 64] >> type % 64 & 1) != 0);
 
-    if (UNLIKELY(type >= MESSAGE_TYPE_MAX || (from->types[type / 64] >> type % 64 & 1) == 0 ||
-                 payload_bytes > handler->payload_max_bytes)) {
-        refuse(from->node, &message->header);
+    if (UNLIKELY(!is_possible || payload_bytes > handler->payload_max_bytes)) {
+        refuse(node, &message->header);
     } else if (handler->payload_max_bytes == 0) {
-        handler->plain(from->node, message);
+        handler->plain(node, message);
     } else {
-        handler->with_payload(
-            from->node, message,
-            (struct message_payload){loan != NULL ? loan->bytes : place + handler->fixed_bytes,
-                                     payload_bytes});
+        place = loan != NULL ? loan->bytes : place + handler->fixed_bytes;
+        handler->with_payload(node, message, (struct message_payload){place, payload_bytes});
     }
 }
 
@@ -159,12 +160,11 @@ bool message_keep_loan(const struct message *message, struct message_loan *loan)
     return true;
 }
 
-static __attribute__((noinline)) void handle_lent(const struct peer *self,
-                                                  const struct message *message)
+static __attribute__((noinline)) void handle_lent(const struct message *message)
 {
     const struct message_loan *loan = loan_of(message);
 
-    handle(self, message->header.type % OWN_IS_LENT, message->header.length_bytes, message, NULL,
+    handle(NULL, message->header.type % OWN_IS_LENT, message->header.length_bytes, message, NULL,
            loan);
     if (loan->done != NULL) {
         loan->done(loan->context);
@@ -184,9 +184,9 @@ static __attribute__((noinline)) void handle_all_own(void)
 
         ASSERT_SLOW(message->header.sequence >= sizeof(*message)); /* nobody has touched it */
         if (LIKELY(message->header.type < MESSAGE_TYPE_MAX)) {
-            handle(self, message->header.type, message->header.length_bytes, message, place, NULL);
+            handle(NULL, message->header.type, message->header.length_bytes, message, place, NULL);
         } else {
-            handle_lent(self, message);
+            handle_lent(message);
         }
     }
     own_ring.end = own_ring_bytes;
@@ -194,7 +194,7 @@ static __attribute__((noinline)) void handle_all_own(void)
     for (; UNLIKELY(posted_count > 0); posted_count--) {
         const struct message *message = (const struct message *)self->first_posted->message;
 
-        handle(self, message->header.type, message->header.length_bytes, message,
+        handle(NULL, message->header.type, message->header.length_bytes, message,
                (const uint8_t *)message, NULL);
         send_release_first_posted(self);
     }
