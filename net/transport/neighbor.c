@@ -93,19 +93,26 @@ inline const uint8_t *neighbor_find(uint32_t address)
     return entry != NULL && entry->state == ENTRY_KNOWN ? entry->mac : NULL;
 }
 
-const uint8_t *neighbor_find_at(uint32_t address, uint16_t *place)
+static __attribute__((noinline)) const uint8_t *search_at(uint32_t address, uint16_t *place)
 {
-    const struct entry *entry = &sets[0][0] + (*place & (NEIGHBOR_MAX - 1));
+    const struct entry *entry = find(address);
 
-    if (LIKELY(entry->address == address && entry->state == ENTRY_KNOWN)) {
-        return entry->mac;
-    }
-    entry = find(address);
     if (entry == NULL || entry->state != ENTRY_KNOWN) {
         return NULL;
     }
     *place = (uint16_t)(entry - &sets[0][0]);
     return entry->mac;
+}
+
+/* Inline: once for each segment out. */
+inline __attribute__((always_inline)) const uint8_t *neighbor_find_at(uint32_t address,
+                                                                      uint16_t *place)
+{
+    const struct entry *entry = &sets[0][0] + (*place & (NEIGHBOR_MAX - 1));
+
+    return LIKELY(entry->address == address && entry->state == ENTRY_KNOWN)
+               ? entry->mac
+               : search_at(address, place);
 }
 
 static void start_patience_timer(void)

@@ -200,9 +200,9 @@ static inline bool may_send(const struct connection *connection)
 }
 
 /* While memory is scarce, who has more than his part does not take what is left. */
-static bool is_within_part(struct connection *connection, uint32_t length_bytes)
+static inline bool is_within_part(struct connection *connection, uint32_t length_bytes)
 {
-    return length_bytes <= SEND_BUFFER_LEAST_ROOM || LIKELY(!queue_is_scarce()) ||
+    return LIKELY(length_bytes <= SEND_BUFFER_LEAST_ROOM || !queue_is_scarce()) ||
            pinned_visit(&connection->tcb);
 }
 
