@@ -255,7 +255,8 @@ static void pass_over(struct node_set *passed, const struct silence *silence, un
     say(node, "node%u, which does nothing, is not waited for", silence->holder);
 }
 
-static void wait_until_released(unsigned node)
+/* Returns those that are passed over. */
+static struct node_set wait_until_released(unsigned node)
 {
     const struct node_plan *plan = &layout->plans[node];
     uint64_t start_ns = now_ns(plan);
@@ -279,6 +280,21 @@ static void wait_until_released(unsigned node)
             say(node, "down until node%u has let go of it", holder);
         }
         halt_for(waited_ns < SHORT_HALTS_NS ? SHORT_HALT_NS : LONG_HALT_NS);
+    }
+    return passed;
+}
+
+/* Who was passed over is given up by the next life as well, as it was by the others, unless it has
+ * gone round since. Without that word they might no longer be most of those that live, and the node
+ * would take the silent one for alive, and for the console's owner, until it had watched it itself. */
+static void give_up(struct status_page *status, const struct node_set *passed)
+{
+    status->declared_dead = (struct node_set){{0}};
+    NODE_SET_EACH(passed, node)
+    {
+        if (layout->plans[node].passed_over_rounds == rounds_of(node) + 1) {
+            node_set_add(&status->declared_dead, node);
+        }
     }
 }
 
@@ -397,7 +413,8 @@ _Noreturn void rejoin_main(uint32_t node)
         declare(node, NODE_DEAD);
         delay_after_death(node, died_ns);
     }
-    wait_until_released(node);
+    struct node_set passed = wait_until_released(node);
+
     if (!is_card_in_hand()) {
         components_run(NODE_GONE);
     }
@@ -415,6 +432,7 @@ _Noreturn void rejoin_main(uint32_t node)
     if (node == 0) {
         node_image_hand_over(plan);
     }
+    give_up(status, &passed);
     plan->history.started_ns = now_ns(plan);
     mmio_write32(&status->start_order, 0, next_start_order());
     mmio_write32(&status->incarnation, 0, plan->incarnation);

@@ -24,8 +24,7 @@ const struct watch_next *watch_next;
 
 static uint64_t interval_ns; /* 0: never */
 static uint64_t next_look_ns;
-static bool is_any_watched;
-static bool has_lost;
+static bool is_any_watched, has_lost;
 
 /* Another node, at the last look. */
 static struct watched {
@@ -33,6 +32,7 @@ static struct watched {
     uint32_t acknowledged_lines;
     uint8_t idle_looks;  /* since it has taken something of what it was sent */
     uint8_t still_looks; /* since it has, or its event loop has gone round, although it was rung */
+    bool has_channel;    /* from us; in a ring of before it may open though the node hangs */
     bool is_given_up;    /* by this node, and has not gone round since */
     bool is_accused;     /* another node has given it up, and it has not gone round since */
     uint16_t given_up;   /* how many it has given up, by its word */
@@ -49,14 +49,12 @@ void watch_initialise(void)
                             &timeout_ms) == -EINVAL) {
         log_warning("watch", "node_timeout= is not 0 to %u milliseconds", WATCH_TIMEOUT_MAX_MS);
     }
-    uint64_t give_up_ms = timeout_ms * WATCH_GIVE_UP_TIMES;
+    uint64_t give_up_ms = timeout_ms * WATCH_GIVE_UP_TIMES, min_ms = WATCH_GIVE_UP_MIN_MS;
 
-    give_up_ms =
-        give_up_ms == 0 || give_up_ms > WATCH_GIVE_UP_MIN_MS ? give_up_ms : WATCH_GIVE_UP_MIN_MS;
+    give_up_ms = give_up_ms == 0 || give_up_ms > min_ms ? give_up_ms : min_ms;
     interval_ns = give_up_ms * NS_PER_MS / LOOKS_TO_GIVE_UP;
     next_look_ns = 0;
-    is_any_watched = false;
-    has_lost = false;
+    is_any_watched = has_lost = false;
     seen = memory_renew(&seen_kind, seen, platform_node_count() * sizeof(*seen));
 }
 
@@ -152,11 +150,13 @@ static __attribute__((noinline)) void look_at(node_id_t node)
     struct watched before = *watched;
     bool is_behind = has_more_to_read(&peers[node]);
 
+    watched->has_channel = channel_sender_is_open(&peers[node].sender);
     watched->acknowledged_lines = peers[node].sender.acknowledged_lines;
     watched->rounds = counter_read(node, COUNTER_DISPATCH_ROUNDS);
     watched->idle_looks++;
     watched->still_looks++;
-    if (peers[node].is_present && watched->acknowledged_lines != before.acknowledged_lines) {
+    if (peers[node].is_present && before.has_channel &&
+        watched->acknowledged_lines != before.acknowledged_lines) {
         watched->idle_looks = watched->still_looks = 0;
     }
     /* One that has not come up yet takes its messages when it has: that is for boot to watch. */

@@ -50,6 +50,7 @@ static uint64_t seed_when_moved;
 /* At that time node 2 says that it has let go; or that it is dead. */
 static uint64_t release_at, death_at;
 static uint64_t rounds_at; /* its event loop goes round from then on */
+static bool goes_round_when_built;
 static jmp_buf in_node;
 
 /* The other ways in, which rejoin.S has. */
@@ -134,6 +135,7 @@ paddr_t node_image_build(const struct node_layout *of, unsigned node)
 {
     assert_ptr_equal(of, &layout);
     build_count++;
+    pages[2]->counters[COUNTER_DISPATCH_ROUNDS] += goes_round_when_built;
     state_when_built = pages[node]->state;
     incarnation_when_built = plans[node].incarnation;
     return ROOT;
@@ -192,6 +194,7 @@ static int begin(void **state)
     was_entered = is_handed_over = false;
     build_count = move_count = cut_count = 0;
     rounds_at = NEVER;
+    goes_round_when_built = false;
     release_at = death_at = NEVER;
     privileged.sleep_count = 0;
     rejoin_prepare(&layout, false);
@@ -367,6 +370,34 @@ static void one_that_was_given_up_and_does_nothing_is_passed_over(void **state)
     give_up_node_2(3);
     assert_in_range(down_for_ns(), 1, 200 * NS_PER_MS);
     assert_int_equal(cut_count, 2);
+}
+
+static bool has_given_up_node_2(void)
+{
+    return node_set_has(&pages[NODE]->declared_dead, 2);
+}
+
+/* Of the node that had given it up before; it need not look again for as long. */
+static void who_was_passed_over_is_given_up_by_the_next_life(void **state)
+{
+    (void)state;
+    give_up_node_2(3);
+    (void)down_for_ns();
+    assert_true(has_given_up_node_2());
+    assert_int_equal(node_set_count(&pages[NODE]->declared_dead), 1);
+    release_all();
+    (void)down_for_ns();
+    assert_false(has_given_up_node_2());
+}
+
+static void but_not_if_it_has_gone_round_since(void **state)
+{
+    (void)state;
+    give_up_node_2(3);
+    goes_round_when_built = true;
+    (void)down_for_ns();
+    assert_int_equal(cut_count, 1);
+    assert_false(has_given_up_node_2());
 }
 
 /* There may be no third node. */
@@ -548,6 +579,8 @@ int main(void)
         TEST(it_waits_for_one_that_has_let_go_of_another_life),
         TEST(it_says_for_whom_it_waits_long_behind_what_its_node_has_said),
         TEST(one_that_was_given_up_and_does_nothing_is_passed_over),
+        TEST(who_was_passed_over_is_given_up_by_the_next_life),
+        TEST(but_not_if_it_has_gone_round_since),
         TEST(the_dead_ones_word_counts_too),
         TEST(one_that_goes_round_is_waited_for),
         TEST(so_is_one_that_nobody_has_given_up),
