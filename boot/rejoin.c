@@ -286,7 +286,8 @@ static struct node_set wait_until_released(unsigned node)
 
 /* Who was passed over is given up by the next life as well, as it was by the others, unless it has
  * gone round since. Without that word they might no longer be most of those that live, and the node
- * would take the silent one for alive, and for the console's owner, until it had watched it itself. */
+ * would take the silent one for alive, and for the console's owner, until it had watched it itself.
+ */
 static void give_up(struct status_page *status, const struct node_set *passed)
 {
     status->declared_dead = (struct node_set){{0}};

@@ -6,6 +6,7 @@
 #include "apps/monitor/balance.h"
 
 #include "apps/monitor/messages.h"
+#include "apps/monitor/order.h"
 #include "apps/monitor/print.h"
 #include "kernel/component.h"
 #include "kernel/message/dispatch.h"
@@ -139,7 +140,7 @@ static void handle_ask(node_id_t from, const struct message *message)
     uint32_t application_count = 0, offer_count = 0, left_out = 0;
 
     (void)message;
-    if (manager == NULL) {
+    if (!order_is_rightful(from) || manager == NULL) {
         return;
     }
     while (manager_next_application(manager, &applications, &application)) {

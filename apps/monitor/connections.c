@@ -7,6 +7,7 @@
 #include "apps/monitor/connections.h"
 
 #include "apps/monitor/messages.h"
+#include "apps/monitor/order.h"
 #include "apps/monitor/print.h"
 #include "kernel/component.h"
 #include "kernel/message/dispatch.h"
@@ -88,6 +89,9 @@ static void handle_ask(node_id_t from, const struct message *message)
     struct asked asked = {.by = from};
 
     (void)message;
+    if (!order_is_rightful(from)) {
+        return;
+    }
     connection_for_each(tell_if_not_too_many, &asked);
     tell_end(from, asked.count > TOLD_MAX ? asked.count - TOLD_MAX : 0);
 }

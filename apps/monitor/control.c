@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages by which one node steers another. What they say is another node's word: a log level that
- * makes no sense is reported and ignored.
+ * Messages by which one node steers another (order.h). What they say is another node's word: a log
+ * level that makes no sense is reported and ignored.
  */
 #include "apps/monitor/control.h"
 
@@ -9,6 +9,7 @@
 
 #include "apps/monitor/log_option.h"
 #include "apps/monitor/messages.h"
+#include "apps/monitor/order.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/dispatch.h"
@@ -31,16 +32,19 @@ static void handle_set_log(node_id_t from, const struct message *message)
 {
     const struct set_log *set_log = (const struct set_log *)message;
 
-    (void)from;
-    /* It logs what it ignores. */
-    (void)log_option_apply(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
+    if (order_is_rightful(from)) {
+        /* It logs what it ignores. */
+        (void)log_option_apply(set_log->value, strnlen(set_log->value, sizeof(set_log->value)));
+    }
 }
 
 /* MESSAGE_STOP_NODE: the machine is being switched off, so nobody need take this for a failure. */
 static void handle_stop(node_id_t from, const struct message *message)
 {
-    (void)from;
     (void)message;
+    if (!order_is_rightful(from)) {
+        return;
+    }
     counter_set(COUNTER_DISPATCH_ROUNDS, 0); /* nobody expects any from now on */
     platform_halt();
 }
@@ -57,13 +61,11 @@ static void handle_drain(node_id_t from, const struct message *message)
 {
     const struct drain *drain = (const struct drain *)message;
 
-    if (drain->is_machine == 0 && from != log_console_owner()) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE); /* as in fault.c */
-        return;
+    if (order_is_rightful(from)) {
+        (drain->is_machine != 0   ? draining_finish
+         : drain->is_staying != 0 ? draining_stay
+                                  : draining_begin)();
     }
-    (drain->is_machine != 0   ? draining_finish
-     : drain->is_staying != 0 ? draining_stay
-                              : draining_begin)();
 }
 
 static void register_handlers(void)

@@ -4,14 +4,15 @@
  * what a compiler makes of it: wild pointers, and instructions that a Linux process may not execute
  * (it then dies of that).
  *
- * Most end the node. Four do not: messages that make no sense, which their receivers refuse; and
- * for FAULT_PERIOD_NS, no message taken, and no memory to be had.
+ * Most end the node. Five do not: messages that make no sense, or orders that it may not give,
+ * which their receivers refuse; and for FAULT_PERIOD_NS, no message taken, and no memory to be had.
  */
 #include "apps/monitor/fault.h"
 
 #include <string.h>
 
 #include "apps/monitor/messages.h"
+#include "apps/monitor/order.h"
 #include "apps/monitor/print.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
@@ -215,6 +216,29 @@ static void send_truncated_messages(uint32_t seed)
     send_to_others(send_truncated, seed);
 }
 
+static void order_to_end(node_id_t to, uint32_t seed)
+{
+    struct fault_order *order;
+
+    (void)seed;
+    (void)message_reserve_posted(to, MESSAGE_STOP_NODE, sizeof(struct message));
+    message_publish();
+    order = message_reserve_posted(to, MESSAGE_FAULT, sizeof(*order));
+    order->kind = FAULT_OPCODE;
+    order->victim = to;
+    message_publish();
+}
+
+/* They obey who has the console. */
+static void order_others_to_end(uint32_t seed)
+{
+    if (log_is_console_owner()) {
+        log_warning("monitor", "its orders are rightful: none is given");
+    } else {
+        send_to_others(order_to_end, seed);
+    }
+}
+
 /* The event loop seems to go round, and nothing that is sent here is taken. */
 static void take_no_message(uint32_t seed)
 {
@@ -297,21 +321,23 @@ static const struct {
     [FAULT_DEAF] = {"deaf", "an endless loop that is deaf to NMIs", become_deaf},
     [FAULT_MESSAGE] = {"message", "corrupt messages to all others", send_corrupt_messages},
     [FAULT_TRUNCATED] = {"truncated", "truncated messages to all others", send_truncated_messages},
+    [FAULT_ORDER] = {"order", "orders to all others to end", order_others_to_end},
     [FAULT_FULL] = {"full", "a second without taking a message", take_no_message},
     [FAULT_MEMORY] = {"memory", "a second without memory", run_out_of_memory},
     [FAULT_NMI] = {"nmi", "an NMI", NULL},
     [FAULT_RESET] = {"reset", "a reset of its core", NULL},
 };
 
-/* MESSAGE_FAULT. Only from where a person gives orders: any other node that sends one has gone
- * wild. */
+/* MESSAGE_FAULT. */
 static void handle_fault(node_id_t from, const struct message *message)
 {
     const struct fault_order *order = (const struct fault_order *)message;
     bool is_of_another = order->victim != platform_node();
 
-    if (from != log_console_owner() || order->kind >= FAULT_KIND_COUNT ||
-        order->victim >= platform_node_count() ||
+    if (!order_is_rightful(from)) {
+        return;
+    }
+    if (order->kind >= FAULT_KIND_COUNT || order->victim >= platform_node_count() ||
         is_of_another != (kinds[order->kind].run == NULL)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;

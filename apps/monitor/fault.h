@@ -18,6 +18,7 @@ enum fault_kind {
     FAULT_DEAF,
     FAULT_MESSAGE,
     FAULT_TRUNCATED,
+    FAULT_ORDER,
     FAULT_FULL,
     FAULT_MEMORY,
     FAULT_NMI,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apps/monitor/messages.h"
+#include "apps/monitor/order.h"
 #include "apps/monitor/print.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
@@ -251,7 +252,7 @@ static void fetch_all(void *argument)
     running.is_running = false;
 }
 
-/* MESSAGE_GET. Only from where a person gives orders, as in fault.c; and there are sockets. */
+/* MESSAGE_GET. Only where there are sockets. */
 static void handle_get(node_id_t from, const struct message *message,
                        struct message_payload payload)
 {
@@ -259,7 +260,10 @@ static void handle_get(node_id_t from, const struct message *message,
     const struct host host = {(const char *)payload.bytes, payload.length_bytes};
     char port[sizeof(":65535")] = "", name[DOMAIN_NAME_BYTES];
 
-    if (from != log_console_owner() || !is_possible(order, host, name) ||
+    if (!order_is_rightful(from)) {
+        return;
+    }
+    if (!is_possible(order, host, name) ||
         !configuration_has_role(configuration_current(), platform_node(), ROLE_APPLICATION)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;

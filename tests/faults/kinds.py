@@ -46,6 +46,7 @@ KINDS = {kind.name: kind for kind in (
     Kind("mce", "machine check", DIES, place="qemu"),
     Kind("message", "corrupt messages to all others", LIVES, lasts_s=0.2),
     Kind("truncated", "truncated messages to all others", LIVES, lasts_s=0.2),
+    Kind("order", "orders to all others to end", LIVES, lasts_s=0.2),
     Kind("full", "takes no message for 1 s", MAY_DIE, lasts_s=1.2),
     Kind("memory", "no memory for 1 s", MAY_DIE, lasts_s=1.2),
     Kind("card", "the card stops for 0.3 s", LIVES, place="qemu", lasts_s=0.5, is_machines=True),

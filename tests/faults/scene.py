@@ -325,7 +325,7 @@ class Scene:
 
     def _check_figures(self, kind, result, before):
         after = self._figures
-        if kind.name not in ("message", "truncated", "wild"):
+        if kind.name not in ("message", "truncated", "order", "wild"):
             for reason, count in after.refused.items():
                 if count > before.refused.get(reason, 0):
                     result.problems.append(f"{reason}: {before.refused.get(reason, 0)} to {count}")

@@ -20,7 +20,7 @@ from faults.scene import CONFIGURATIONS, Scene  # noqa: E402
 COMBINED = [("page", "card"), ("stack", "httpd"), ("message", "console"), ("mce", "LS TS CM"), ("link", ""),
             ("card", ""), ("deaf", "httpd"), ("line", ""), ("loop", "LS TS CM")]
 # (Wild writes can hit what a node needs to come back, and are left to the campaign.)
-SPLIT = [("opcode", "LS"), ("reset", "TS"), ("truncated", "httpd"), ("page", "CM"), ("memory", "TS"),
+SPLIT = [("opcode", "LS"), ("reset", "TS"), ("truncated", "httpd"), ("order", "httpd"), ("page", "CM"), ("memory", "TS"),
          ("tables", "console"), ("nmi", "httpd"), ("page", "card")]
 WRK_CONNECTIONS = 64
 

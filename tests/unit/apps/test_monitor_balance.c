@@ -207,9 +207,27 @@ static void who_has_no_manager_tells_nothing(void **state)
     (void)state;
     has_manager = false;
     application_count = 1;
+    fake_status_page(0)->start_order = 5; /* so node 1 has the console */
     fake_deliver(1, &asked);
     (void)dispatch_round();
     fake_expect_no_message(1);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 0);
+}
+
+static void only_the_consoles_owner_is_told(void **state)
+{
+    const struct message_header asked = {MESSAGE_ASK_BALANCE, sizeof(asked), 0};
+
+    (void)state;
+    application_count = 1;
+    fake_deliver(1, &asked);
+    (void)dispatch_round();
+    fake_expect_no_message(1);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 1);
+    fake_status_page(0)->start_order = 5;
+    fake_deliver(1, &asked);
+    (void)dispatch_round();
+    (void)fake_expect_message(1, MESSAGE_TELL_BALANCE);
 }
 
 /* Nobody writes on a console that has not asked him, and nobody more than it has asked for. */
@@ -247,6 +265,7 @@ int main(void)
         TEST(only_what_was_asked_for_is_printed), TEST(what_is_on_status_pages_is_answered_at_once),
         TEST(each_living_manager_is_asked),       TEST(applications_and_offers_are_told_one_by_one),
         TEST(what_is_too_much_is_counted),        TEST(who_has_no_manager_tells_nothing),
+        TEST(only_the_consoles_owner_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

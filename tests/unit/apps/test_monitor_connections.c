@@ -127,6 +127,21 @@ static void node_that_does_not_run_is_not_asked(void **state)
     (void)fake_expect_message(1, MESSAGE_ASK_CONNECTIONS);
 }
 
+static void only_the_consoles_owner_is_told(void **state)
+{
+    const struct message_header asked = {MESSAGE_ASK_CONNECTIONS, sizeof(asked), 0};
+
+    (void)state;
+    fake_deliver(1, &asked);
+    (void)dispatch_round();
+    fake_expect_no_message(1);
+    assert_int_equal(fake_status_page(0)->counters[COUNTER_DROP_BAD_MESSAGE], 1);
+    fake_status_page(0)->start_order = 5; /* so node 1 has the console */
+    fake_deliver(1, &asked);
+    (void)dispatch_round();
+    (void)fake_expect_message(1, MESSAGE_TELL_CONNECTION);
+}
+
 /* Nobody writes on a console that has not asked him, and nobody more than it has asked for. */
 static void only_what_was_asked_for_is_printed(void **state)
 {
@@ -158,10 +173,12 @@ static void only_what_was_asked_for_is_printed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(only_what_was_asked_for_is_printed), /* first: nothing has been asked for */
+        /* First: nothing has been asked for. */
+        TEST(only_what_was_asked_for_is_printed),
         TEST(each_connection_is_told_with_whose_it_is),
         TEST(what_is_too_much_is_counted),
         TEST(node_that_does_not_run_is_not_asked),
+        TEST(only_the_consoles_owner_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

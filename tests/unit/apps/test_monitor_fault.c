@@ -163,6 +163,19 @@ static void bad_messages_go_to_all_others_that_run(void **state)
     assert_true(order_to(1)->header.length_bytes < sizeof(struct fault_order));
 }
 
+/* From another they are refused: test_monitor_control.c. */
+static void orders_to_end_go_to_all_others_unless_they_would_obey(void **state)
+{
+    (void)state;
+    fault_ask(0, FAULT_ORDER, 1);
+    (void)dispatch_round();
+    fake_expect_no_message(2);
+    fake_status_page(0)->start_order = 5; /* so node 1 has the console */
+    deliver(1, &(struct fault_order){.kind = FAULT_ORDER, .victim = 0});
+    (void)fake_expect_message(2, MESSAGE_STOP_NODE);
+    assert_int_equal(order_to(2)->victim, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, start)
 
 int main(void)
@@ -174,6 +187,7 @@ int main(void)
         TEST(orders_are_the_consoles_owners),
         TEST(order_that_makes_no_sense_is_refused),
         TEST(bad_messages_go_to_all_others_that_run),
+        TEST(orders_to_end_go_to_all_others_unless_they_would_obey),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
