@@ -346,10 +346,8 @@ static uint32_t take_dropped(struct nic_queue *queue)
 static struct nic_buffers count_buffers(const struct nic_queue *queue)
 {
     const struct ixgbe_rx *rx = &queue_of(queue)->rx;
-    uint32_t free = rx->free_count + (rx->filled - rx->next);
 
-    ASSERT_SLOW(free <= rx->buffer_count);
-    return (struct nic_buffers){.free = free, .used = rx->buffer_count - free};
+    return nic_pool_count(&rx->pool, rx->filled - rx->next);
 }
 
 static int stop_other(struct nic_queue *queue, unsigned index)

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "drivers/nic/buffers.h"
 #include "drivers/nic/frame.h"
 #include "drivers/nic/grouping.h"
 #include "drivers/pci/pci.h"
@@ -107,7 +108,6 @@ struct ixgbe_link ixgbe_link_read(struct ixgbe *nic);
 
 /* --- Receive (rx.c) --- */
 
-struct ixgbe_rx_buffer;
 struct ixgbe_rx_descriptor;
 
 /* Of one queue. When owners keep more buffers than the most there may be the device finds no
@@ -120,13 +120,11 @@ struct ixgbe_rx_size {
 struct ixgbe_rx {
     void *registers;
     struct ixgbe_rx_descriptor *ring;
-    struct ixgbe_rx_buffer **slots; /* whose data each descriptor points to */
-    uint32_t next;                  /* free-running: the next descriptor to look at */
-    uint32_t filled;                /* free-running: one past the last one given to the device */
+    struct nic_buffer **slots; /* whose data each descriptor points to */
+    uint32_t next;             /* free-running: the next descriptor to look at */
+    uint32_t filled;           /* free-running: one past the last one given to the device */
     uint32_t tail_register;
-    uint32_t free_count;
-    struct ixgbe_rx_buffer *free;
-    uint32_t buffer_count; /* all buffers there are */
+    struct nic_pool pool;
     struct ixgbe_rx_size size;
     bool is_discarding; /* inside a frame longer than a buffer */
 };

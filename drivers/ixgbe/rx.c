@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Receive ring of one queue (datasheet 7.1.6 to 7.1.9). Frames are not copied: the buffer that the
- * device has filled is handed over, another one takes its place in the ring, and the owner's
- * release puts it on the list of free ones.
+ * Receive ring of one queue (datasheet 7.1.6 to 7.1.9), filled with buffers of
+ * drivers/nic/buffers.h.
  *
  * Indices run freely: the device owns the descriptors next .. filled - 1, at most one less than
  * the ring has, because head == tail means to it that it owns none.
@@ -27,13 +26,6 @@
  * more. */
 #define SYN_RING_FULL 127u
 
-/* Descriptors given back with one tail write: what other drivers have found worth it. */
-#define REFILL_BATCH 32u
-
-/* Buffers are allocated so many at a time. */
-#define BUFFERS_PER_PAGE (PAGE_BYTES / FRAME_BUFFER_BYTES)
-#define BUFFER_CHUNK     64u
-
 const struct ixgbe_rx_size ixgbe_rx_size_usual = {
     .given_max = RING_FULL,
     .buffer_start = 768,
@@ -45,65 +37,22 @@ const struct ixgbe_rx_size ixgbe_rx_size_syns = {
     .buffer_max = 256,
 };
 
-_Static_assert(FRAME_BUFFER_BYTES % KIB == 0 && PAGE_BYTES % FRAME_BUFFER_BYTES == 0,
-               "SRRCTL counts KiB, and no buffer lies across two pages");
-
-struct ixgbe_rx_buffer {
-    _Alignas(64) struct frame frame;
-    bus_addr_t bus_addr;
-    struct ixgbe_rx_buffer *next; /* on the free list */
-};
-
-static void release_buffer(struct frame *frame)
-{
-    struct ixgbe_rx_buffer *buffer = CONTAINER_OF(frame, struct ixgbe_rx_buffer, frame);
-    struct ixgbe_rx *rx = frame->release_context;
-
-    ASSERT_SLOW(rx->free_count < rx->buffer_count); /* or it has been released before */
-    buffer->next = rx->free;
-    rx->free = buffer;
-    rx->free_count++;
-}
+_Static_assert(FRAME_BUFFER_BYTES % KIB == 0, "SRRCTL counts KiB");
 
 MEMORY_KIND(ring_kind, "ixgbe_rx_ring");
 MEMORY_KIND(buffers_kind, "ixgbe_rx_buffers");
 
-static int add_buffers(struct ixgbe_rx *rx)
-{
-    struct ixgbe_rx_buffer *buffers =
-        memory_allocate(&buffers_kind, BUFFER_CHUNK * sizeof(*buffers));
-    uint8_t *data = buffers == NULL
-                        ? NULL
-                        : iommu_allocate_pages(&buffers_kind, BUFFER_CHUNK / BUFFERS_PER_PAGE);
-
-    if (data == NULL) {
-        memory_release(&buffers_kind, buffers);
-        return -ENOMEM;
-    }
-    rx->buffer_count += BUFFER_CHUNK;
-    for (unsigned i = 0; i < BUFFER_CHUNK; i++) {
-        struct ixgbe_rx_buffer *buffer = &buffers[i];
-
-        buffer->frame.data = data + (size_t)i * FRAME_BUFFER_BYTES;
-        buffer->frame.release = release_buffer;
-        buffer->frame.release_context = rx;
-        buffer->bus_addr = platform_bus_addr(buffer->frame.data);
-        release_buffer(&buffer->frame);
-    }
-    return 0;
-}
-
 /* Fill `count` descriptors with buffers from the free list, which has so many. */
 static inline void give_buffers(struct ixgbe_rx *rx, uint32_t count)
 {
-    struct ixgbe_rx_buffer *buffer = rx->free;
+    struct nic_buffer *buffer = rx->pool.free;
 
-    rx->free_count -= count;
+    rx->pool.free_count -= count;
     while (count != 0) {
         uint32_t place = rx->filled & RING_MASK;
         uint32_t run = count < IXGBE_RX_RING_COUNT - place ? count : IXGBE_RX_RING_COUNT - place;
         struct ixgbe_rx_descriptor *descriptor = &rx->ring[place];
-        struct ixgbe_rx_buffer **slot = &rx->slots[place];
+        struct nic_buffer **slot = &rx->slots[place];
 
         rx->filled += run;
         count -= run;
@@ -114,30 +63,19 @@ static inline void give_buffers(struct ixgbe_rx *rx, uint32_t count)
             buffer = buffer->next;
         } while (--run != 0);
     }
-    rx->free = buffer;
+    rx->pool.free = buffer;
 }
 
-/* Give free buffers to the device, a batch at a time. When owners keep so many that the device has
- * almost none left, a few are better than a batch, and more are allocated up to the bound. */
 static void refill_ring(struct ixgbe_rx *rx)
 {
     uint32_t given = rx->filled - rx->next;
-    uint32_t room = rx->size.given_max - given;
+    uint32_t count = nic_pool_offer(&rx->pool, rx->size.given_max - given, given);
 
     ASSERT_SLOW(given <= rx->size.given_max);
-    if (rx->free_count < REFILL_BATCH) {
-        if (rx->buffer_count < rx->size.buffer_max) {
-            /* Without memory the device drops what it has no buffer for, and counts it. */
-            (void)add_buffers(rx);
-        }
-        if (rx->free_count == 0 || (rx->free_count < REFILL_BATCH && given >= REFILL_BATCH)) {
-            return;
-        }
+    if (count == 0) {
+        return;
     }
-    if (room > rx->free_count) {
-        room = rx->free_count;
-    }
-    give_buffers(rx, room);
+    give_buffers(rx, count);
     /* The descriptors are in memory before the device is told of them. x86 keeps stores in order,
      * a register's behind those to memory: only the compiler must be held. Pairs with the device's
      * reading of a descriptor after the tail. */
@@ -152,8 +90,7 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue, struct 
     int result;
 
     ASSERT(queue < IXGBE_QUEUE_MAX);
-    /* Buffers come in whole chunks, some spare ones to hand over among them. */
-    ASSERT(size.buffer_start % BUFFER_CHUNK == 0 && size.buffer_max % BUFFER_CHUNK == 0);
+    /* Some spare ones to hand over among them. */
     ASSERT(size.given_max <= RING_FULL && size.buffer_start > size.given_max);
     *rx =
         (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue), .size = size};
@@ -163,11 +100,12 @@ int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue, struct 
         return -ENOMEM;
     }
     memset(rx->ring, 0, ring_bytes);
-    while (rx->buffer_count < size.buffer_start) {
-        result = add_buffers(rx);
-        if (result != 0) {
-            return result;
-        }
+    result = nic_pool_open(
+        &rx->pool,
+        (struct nic_buffer_form){.kind = &buffers_kind, .allocate_pages = iommu_allocate_pages},
+        size.buffer_start, size.buffer_max);
+    if (result != 0) {
+        return result;
     }
 
     /* 4.6.7.1 */
@@ -229,7 +167,7 @@ static inline unsigned take_usual(struct ixgbe_rx *rx, struct frame **frames, un
     uint32_t place = rx->next & RING_MASK;
     uint32_t most = rx->filled - rx->next;
     const struct ixgbe_rx_descriptor *descriptor = &rx->ring[place];
-    struct ixgbe_rx_buffer *const *slot = &rx->slots[place];
+    struct nic_buffer *const *slot = &rx->slots[place];
     struct frame **taken = frames;
     unsigned count;
 
@@ -246,7 +184,7 @@ static inline unsigned take_usual(struct ixgbe_rx *rx, struct frame **frames, un
          * order: only the compiler must be held. Pairs with the device's write of DD last. */
         __asm__ volatile("" ::: "memory");
         frame = &(*slot)->frame;
-        ASSERT_SLOW(frame->release_context == rx);
+        ASSERT_SLOW(frame->release_context == &rx->pool);
         frame->length_bytes = (uint16_t)FIELD_GET(RX_LENGTH, status);
         frame->flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD;
         *taken = frame;
@@ -270,7 +208,7 @@ static bool describe_frame(struct ixgbe_rx *rx, struct frame *frame, uint64_t st
         status &= ~RX_LENGTH;
         rx->is_discarding = (status & RX_EOP) == 0;
         if (rx->is_discarding) {
-            release_buffer(frame);
+            nic_pool_release(frame);
             return false;
         }
         flags = FRAME_DAMAGED;
@@ -309,7 +247,7 @@ static __attribute__((noinline)) unsigned take_others(struct ixgbe_rx *rx, struc
 
 static inline bool is_refill_due(const struct ixgbe_rx *rx)
 {
-    return rx->size.given_max - (rx->filled - rx->next) >= REFILL_BATCH;
+    return rx->size.given_max - (rx->filled - rx->next) >= NIC_REFILL_BATCH;
 }
 
 bool ixgbe_rx_is_idle(const struct ixgbe_rx *rx)

@@ -25,6 +25,7 @@
 
 #include <errno.h>
 
+#include "drivers/nic/buffers.h"
 #include "drivers/nic/counters.h"
 #include "drivers/nic/frame.h"
 #include "drivers/nic/grouping.h"
@@ -224,12 +225,6 @@ static inline void nic_direct_syns(struct nic *nic, bool is_directed)
 }
 
 /* --- One queue pair: on its own node --- */
-
-/* Buffers for received frames. */
-struct nic_buffers {
-    uint32_t free; /* they wait for frames, in the ring or beside it */
-    uint32_t used; /* frames in them have been handed over and not been released */
-};
 
 struct nic_queue_operations {
     unsigned (*receive)(struct nic_queue *queue, struct frame **frames, unsigned frame_max);

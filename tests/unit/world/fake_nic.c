@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
+/* sources: drivers/nic/buffers.c */
 /* sources: drivers/ixgbe/tx.c drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/devices.c */
 /* sources: kernel/message/channel.c */
 /* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/ixgbe/driver.c drivers/ixgbe/devices.c drivers/pci/port.c */
 /* sources: drivers/ixgbe/ixgbe.c drivers/ixgbe/fdir.c drivers/ixgbe/rss.c drivers/ixgbe/rx.c */
+/* sources: drivers/nic/buffers.c */
 /* sources: drivers/ixgbe/link.c drivers/ixgbe/stats.c drivers/ixgbe/tx.c */
 /* sources: tests/unit/world/fake_nic.c */
 /*
