@@ -14,6 +14,8 @@
     X(NIC_RX_PACKETS, "nic_rx_packets_total", "", "Frames taken from the receive queue.")          \
     X(NIC_RX_BYTES, "nic_rx_bytes_total", "", "Bytes taken from the receive queue.")               \
     X(NIC_RX_MERGED, "nic_rx_merged_total", "", "Acknowledgements that a later one replaced.")     \
+    X(NIC_RX_SPLIT, "nic_rx_split_total", "",                                                      \
+      "TCP segments longer than a frame, handed over by the NIC as several.")                      \
     X(NIC_TX_PACKETS, "nic_tx_packets_total", "", "Frames given to the transmit queue.")           \
     X(NIC_TX_BYTES, "nic_tx_bytes_total", "", "Bytes given to the transmit queue.")                \
     X(NIC_RX_MISSED, "nic_rx_missed_total", "", "Frames the NIC dropped for lack of descriptors.") \

@@ -76,6 +76,9 @@ static uint64_t without_baseless(uint64_t features)
         uint64_t base, features;
     } needs[] = {
         {VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4},
+        {VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4},
+        /* Not by the specification: without it each buffer would have to take a frame of 64 KiB. */
+        {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_GUEST_TSO4},
         {VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ},
     };
 

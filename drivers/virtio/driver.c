@@ -26,8 +26,8 @@ static const struct pci_id ids[] = {
 #define FEATURES_WANTED                                                                            \
     (VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC |       \
      VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM |        \
-     VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CTRL_VQ |                      \
-     VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_SPEED_DUPLEX)
+     VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_MRG_RXBUF |                   \
+     VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_SPEED_DUPLEX)
 
 /* A ring is as long as the device makes it, up to this. */
 #define CONTROL_SIZE_MAX 64u

@@ -133,11 +133,7 @@ static unsigned in_flight(const struct nic_queue *queue)
 
 static struct nic_buffers count_buffers(const struct nic_queue *queue)
 {
-    const struct virtio_rx *rx = &queue_of(queue)->rx;
-    uint32_t free = rx->free_count + rx->ring.size - rx->free_descriptor_count;
-
-    ASSERT_SLOW(free <= rx->buffer_count);
-    return (struct nic_buffers){.free = free, .used = rx->buffer_count - free};
+    return virtio_rx_count_buffers(&queue_of(queue)->rx);
 }
 
 static const struct nic_queue_operations queue_operations = {

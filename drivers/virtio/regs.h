@@ -68,6 +68,7 @@
 #define VIRTIO_NET_F_GUEST_CSUM   BIT(1) /* says that those are good, or leaves them out */
 #define VIRTIO_NET_F_MTU          BIT(3)
 #define VIRTIO_NET_F_MAC          BIT(5)
+#define VIRTIO_NET_F_GUEST_TSO4   BIT(7)  /* hands over TCP over IPv4 that has not been cut */
 #define VIRTIO_NET_F_HOST_TSO4    BIT(11) /* cuts TCP over IPv4 */
 #define VIRTIO_NET_F_MRG_RXBUF    BIT(15) /* a frame may take several buffers */
 #define VIRTIO_NET_F_STATUS       BIT(16) /* tells of the link */
@@ -94,11 +95,19 @@
 
 struct virtio_descriptor {
     uint64_t bus_addr;
-    uint32_t length_bytes;
-    uint16_t flags;
-    uint16_t next;
+    union {
+        struct {
+            uint32_t length_bytes;
+            uint16_t flags;
+            uint16_t next;
+        };
+        uint64_t rest; /* all three at once */
+    };
 };
 _Static_assert(sizeof(struct virtio_descriptor) == 16, "2.7.5");
+
+#define DESCRIPTOR_REST_NEXT(next)                                                                 \
+    (BIT(32) | (uint64_t)(next) << 48) /* goes on there; and length */
 
 #define DESCRIPTOR_NEXT  BIT(0) /* goes on in `next` */
 #define DESCRIPTOR_WRITE BIT(1) /* for the device to write */
@@ -107,7 +116,7 @@ _Static_assert(sizeof(struct virtio_descriptor) == 16, "2.7.5");
 #define AVAILABLE_FLAGS            0x0
 #define AVAILABLE_NO_INTERRUPT     BIT(0)
 #define AVAILABLE_INDEX            0x2
-#define AVAILABLE_ENTRY(i)         (0x4u + 2u * (i)) /* 16 */
+#define AVAILABLE_ENTRY(i)         (0x4u + sizeof(uint16_t) * (i)) /* 16 */
 #define AVAILABLE_USED_EVENT(size) AVAILABLE_ENTRY(size)
 #define AVAILABLE_BYTES(size)      (AVAILABLE_ENTRY(size) + 2u)
 
@@ -115,8 +124,8 @@ _Static_assert(sizeof(struct virtio_descriptor) == 16, "2.7.5");
 #define USED_FLAGS                 0x0
 #define USED_NO_NOTIFY             BIT(0)
 #define USED_INDEX                 0x2
-#define USED_ID(i)                 (0x4u + 8u * (i)) /* 32 */
-#define USED_LENGTH(i)             (0x8u + 8u * (i)) /* 32 */
+#define USED_ID(i)                 (0x4u + USED_ENTRY_BYTES * (i)) /* 32, and behind it the length, 32 */
+#define USED_ENTRY_BYTES           sizeof(uint64_t)
 #define USED_AVAILABLE_EVENT(size) USED_ID(size)
 #define USED_BYTES(size)           (USED_AVAILABLE_EVENT(size) + 2u)
 

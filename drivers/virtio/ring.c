@@ -28,8 +28,8 @@ int virtio_ring_open(struct virtio_ring *ring, unsigned size, bool has_event_ind
         .descriptors = (struct virtio_descriptor *)memory,
         .available = memory + virtio_ring_available_offset(size),
         .used = memory + virtio_ring_used_offset(size),
-        .size = (uint16_t)size,
-        .mask = (uint16_t)(size - 1),
+        .size = size,
+        .mask = size - 1,
         .has_event_index = has_event_index,
         .notifier = notifier,
     };
@@ -51,7 +51,7 @@ void virtio_ring_stop(struct virtio_ring *ring, const char *what, uint32_t value
 }
 
 /* Whether the device wants to be told of what it is shown: from chain `old` on. */
-static bool is_notification_wanted(const struct virtio_ring *ring, uint16_t old)
+static bool is_notification_wanted(const struct virtio_ring *ring, uint32_t old)
 {
     if (ring->has_event_index) {
         uint16_t event = mmio_read16(ring->used, USED_AVAILABLE_EVENT(ring->size));
@@ -63,14 +63,14 @@ static bool is_notification_wanted(const struct virtio_ring *ring, uint16_t old)
 
 void virtio_ring_show(struct virtio_ring *ring)
 {
-    uint16_t old = ring->shown;
+    uint32_t old = ring->shown;
 
     if (ring->next_available == old || ring->is_stopped) {
         return;
     }
     ring->shown = ring->next_available;
     virtio_compiler_barrier(); /* pairs with the device's look at entries after the index */
-    mmio_write16(ring->available, AVAILABLE_INDEX, ring->shown);
+    mmio_write16(ring->available, AVAILABLE_INDEX, (uint16_t)ring->shown);
     virtio_full_fence(); /* pairs with the device's between its wish and its look at the index */
     if (is_notification_wanted(ring, old)) {
         mmio_write16(ring->notifier.address, 0, ring->notifier.queue_index);

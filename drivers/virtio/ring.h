@@ -17,6 +17,10 @@
 #include "libc/core/memory.h"
 #include "libc/core/mmio.h"
 
+/* An area of used entries begins so far behind a line's begin: each entry is then aligned, and read
+ * at once. */
+#define USED_SHIFT 4u
+
 #define VIRTIO_RING_SIZE_MAX 1024u
 #define VIRTIO_RING_SIZE_MIN 64u /* of frames: a much shorter one is of no use */
 
@@ -29,10 +33,11 @@ struct virtio_notifier {
 struct virtio_ring {
     struct virtio_descriptor *descriptors;
     void *available, *used;
-    uint16_t size, mask;
-    uint16_t next_available; /* as this side counts: what it will show the device */
-    uint16_t shown;          /* as the device has been shown */
-    uint16_t next_used;      /* what has been taken */
+    uint32_t size, mask;
+    /* Free-running; the device sees their low 16 bits. */
+    uint32_t next_available; /* as this side counts: what it will show the device */
+    uint32_t shown;          /* as the device has been shown */
+    uint32_t next_used;      /* what has been taken */
     bool has_event_index;
     bool is_stopped; /* the device has lied about it */
     bool interrupts; /* without event indices: they are on */
@@ -45,7 +50,7 @@ static inline size_t virtio_ring_available_offset(unsigned size)
 }
 static inline size_t virtio_ring_used_offset(unsigned size)
 {
-    return ALIGN_UP(virtio_ring_available_offset(size) + AVAILABLE_BYTES(size), 64u);
+    return ALIGN_UP(virtio_ring_available_offset(size) + AVAILABLE_BYTES(size), 64u) + USED_SHIFT;
 }
 static inline size_t virtio_ring_bytes(unsigned size)
 {
@@ -79,6 +84,12 @@ static inline void virtio_ring_put(struct virtio_ring *ring, uint16_t head)
     ring->next_available++;
 }
 
+/* How many chains have been made available and not been taken back. */
+static inline uint32_t virtio_ring_outstanding(const struct virtio_ring *ring)
+{
+    return ring->next_available - ring->next_used;
+}
+
 /* Let the device see what has been made available, and notify it if it wants that. */
 void virtio_ring_show(struct virtio_ring *ring);
 
@@ -106,13 +117,26 @@ struct virtio_used {
     uint32_t id, length_bytes;
 };
 
-/* The next one of those: read once. */
+/* As a used entry stands in memory: read once. */
+static inline struct virtio_used virtio_ring_read_used(const void *entry)
+{
+    uint64_t word = mmio_read64(entry, 0);
+
+    return (struct virtio_used){.id = (uint32_t)word, .length_bytes = (uint32_t)(word >> 32)};
+}
+
+static inline const void *virtio_ring_used_entry(const struct virtio_ring *ring)
+{
+    return (const uint8_t *)ring->used + USED_ID(ring->next_used & ring->mask);
+}
+
+/* The next one of those. */
 static inline struct virtio_used virtio_ring_take(struct virtio_ring *ring)
 {
-    unsigned place = ring->next_used++ & ring->mask;
+    struct virtio_used used = virtio_ring_read_used(virtio_ring_used_entry(ring));
 
-    return (struct virtio_used){.id = mmio_read32(ring->used, USED_ID(place)),
-                                .length_bytes = mmio_read32(ring->used, USED_LENGTH(place))};
+    ring->next_used++;
+    return used;
 }
 
 /*

@@ -14,10 +14,12 @@
  */
 #pragma once
 
+#include "drivers/nic/buffers.h"
 #include "drivers/nic/frame.h"
 #include "drivers/pci/pci.h"
 #include "drivers/virtio/regs.h"
 #include "drivers/virtio/ring.h"
+#include "drivers/virtio/split.h"
 #include "kernel/base.h"
 
 /* --- Registers of a PCI device (capabilities.c) --- */
@@ -108,18 +110,27 @@ int virtio_command(struct virtio_control *control, unsigned command_class, unsig
 
 /* --- Receive (rx.c) --- */
 
-struct virtio_rx_buffer;
+struct virtio_rx_slot;
+
+/* What becomes of further buffers of a frame in several. */
+enum virtio_pieces {
+    PIECES_DROPPED,
+    PIECES_SPLIT,  /* each is made a frame */
+    PIECES_JOINED, /* the second is copied behind the first */
+};
 
 struct virtio_rx {
     struct virtio_ring ring;
-    struct virtio_rx_buffer **slots; /* whose data each descriptor points to; NULL: it is free */
-    uint16_t *free_descriptors;
-    uint32_t free_descriptor_count;
-    uint32_t free_count;
-    struct virtio_rx_buffer *free;
-    uint32_t buffer_count;   /* all buffers there are */
-    uint32_t skipped_pieces; /* of a frame in several buffers: so many more are to come */
-    bool can_merge, knows_checksums;
+    struct virtio_rx_slot *slots;
+    struct nic_pool pool;
+    uint32_t buffer_bytes;  /* that the device may write into each, with its header */
+    uint16_t flags_good[4]; /* by the header's flags: of a frame whose IP header is good */
+    bool can_merge;
+    /* Of a frame in several buffers. */
+    uint32_t pieces_left; /* so many are to come */
+    enum virtio_pieces pieces;
+    struct frame *first; /* while they are joined: not handed over yet */
+    struct virtio_split split;
 };
 
 /* Allocate the ring and buffers, and make all of it available. 0 or -ENOMEM. */
@@ -129,11 +140,13 @@ MUST_CHECK int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t feat
 /*
  * Take up to frame_max frames, which the caller owns from then on and returns by frame->release, at
  * once or later. Give free buffers to the device, with one notification for a whole batch at most.
- * Of a frame longer than a buffer only the first piece is handed over, as damaged.
+ * A TCP segment longer than the wire takes is handed over as several frames (split.h); of other
+ * frames of that kind only the first buffer, as damaged.
  */
 MUST_CHECK unsigned virtio_receive(struct virtio_rx *rx, struct frame **frames, unsigned frame_max);
 /* Whether that would do nothing at all. */
 bool virtio_rx_is_idle(const struct virtio_rx *rx);
+struct nic_buffers virtio_rx_count_buffers(const struct virtio_rx *rx);
 
 /* --- Transmit (tx.c) --- */
 
@@ -145,7 +158,13 @@ struct virtio_tx {
         *frames; /* beside descriptors: what is known of a frame that begins there */
     struct virtio_net_header *headers; /* likewise */
     bus_addr_t headers_bus_addr;
-    uint32_t tail, head; /* free-running: descriptors head .. tail - 1 are in use */
+    uint32_t tail, head;   /* free-running: descriptors head .. tail - 1 are in use */
+    uint32_t returned_end; /* used entries before this one are there: others are not looked at */
+    uint32_t early_count;  /* frames that were returned before their turn */
+    uint32_t usual_max;    /* with more in flight no frame is usual; 0 when the ring is stopped */
+    /* The header written last: for which frames, and what it is. */
+    uint64_t header_form;
+    struct virtio_net_header header;
     bool can_checksum, can_segment;
 };
 

@@ -7,7 +7,7 @@ PARTS = (
     ("app", ("/apps/httpd/", "/apps/webswamp/", "llhttp")),
     ("libc", ("/libc/", "/net/streams/")),
     ("card", ("/drivers/hosted/",)),
-    ("LS", ("/drivers/ixgbe/", "/drivers/nic/", "/net/link/", "/net/steering")),
+    ("LS", ("/drivers/ixgbe/", "/drivers/virtio/", "/drivers/nic/", "/net/link/", "/net/steering")),
     ("CM", ("/net/manager/",)),
     ("TS", ("/net/", "lwip")),
     ("message", ("/kernel/message/",)),

