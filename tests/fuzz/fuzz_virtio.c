@@ -39,6 +39,9 @@
 #define HELD_MAX  512u
 #define STEPS_MAX 3000u
 
+/* The card's own, Ethernet's, IP's and TCP's. */
+#define HEADERS_BYTES (12u + 14u + 20u + 20u)
+
 static struct fuzz_input input;
 static bool is_honest; /* about its registers, as long as it starts */
 static uint8_t registers[BAR_BYTES];
@@ -193,7 +196,7 @@ static uint64_t honest_answer(uint32_t offset)
 {
     switch (offset) {
     case 0x04:
-        return card.feature_select == 0 ? 0x20078823u : 1;
+        return card.feature_select == 0 ? 0x200788A3u : 1;
     case 0x14:
         return card.status;
     case 0x18:
@@ -287,15 +290,14 @@ static void put_capability(unsigned at, unsigned next, uint8_t type, uint32_t of
 
 /* --- What it does --- */
 
-/* A chain is returned: one that there is, mostly. */
-static void return_chain(unsigned queue)
+/* A chain is returned: one that there is, mostly, with so many bytes. */
+static void return_chain(unsigned queue, uint32_t length_bytes)
 {
     uint16_t *available = (uint16_t *)card.queues[queue].addresses[1];
     uint8_t *used = (uint8_t *)card.queues[queue].addresses[2];
     unsigned mask = card.queues[queue].size - 1u;
     unsigned lie = fuzz_take8(&input);
-    uint32_t entry[2] = {available[2 + (card.queues[queue].returned & mask)],
-                         12u + fuzz_take16(&input) % 1600u};
+    uint32_t entry[2] = {available[2 + (card.queues[queue].returned & mask)], length_bytes};
 
     if (lie < 8) {
         entry[lie % 2] = fuzz_take32(&input);
@@ -319,19 +321,27 @@ static bool is_writable(const uint8_t *at, size_t bytes)
     return false;
 }
 
-/* What a received frame's header says: of the next buffer, if the card has not written over what
- * the driver has told it. */
-static void write_header(void)
+/* The next buffer to be received into, if the card has not written over what the driver has told
+ * it. Otherwise NULL. */
+static uint8_t *next_buffer(void)
 {
     const uint64_t *descriptors = (const uint64_t *)card.queues[0].addresses[0];
     const uint16_t *available = (const uint16_t *)card.queues[0].addresses[1];
     unsigned mask = card.queues[0].size - 1u;
     unsigned id = available[2 + (card.queues[0].returned & mask)] & mask;
     uint8_t *buffer = (uint8_t *)descriptors[2 * id];
+
+    return is_writable(buffer, HEADERS_BYTES) ? buffer : NULL;
+}
+
+/* What a received frame's header says. */
+static void write_header(void)
+{
     size_t count;
     const uint8_t *bytes = fuzz_take_bytes(&input, 60, &count);
+    uint8_t *buffer = next_buffer();
 
-    if (!is_writable(buffer, 60)) {
+    if (buffer == NULL) {
         return;
     }
     memcpy(buffer, bytes, count);
@@ -339,6 +349,50 @@ static void write_header(void)
         buffer[10] = 1;
         buffer[11] = 0;
     }
+}
+
+static void sum_ip(uint8_t *ip)
+{
+    uint32_t sum = 0;
+
+    ip[10] = ip[11] = 0;
+    for (unsigned i = 0; i < 20; i += 2) {
+        sum += (uint32_t)ip[i] << 8 | ip[i + 1];
+    }
+    sum = ~((sum & 0xFFFF) + (sum >> 16));
+    ip[10] = (uint8_t)(sum >> 8);
+    ip[11] = (uint8_t)sum;
+}
+
+/* A long TCP segment begins, in several buffers, nearly as it should. */
+static void write_segment(void)
+{
+    static const uint8_t headers[HEADERS_BYTES] = {
+        1, 1, 0, 0,    0xA8, 5, 0, 0, 0, 0,    0, 0,  2, 0, 0, 0,   0, 1, 2, 0,   0, 0, 0,
+        2, 8, 0, 0x45, 0,    0, 0, 0, 7, 0x40, 0, 64, 6, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2};
+    uint8_t *buffer = next_buffer();
+
+    if (buffer == NULL) {
+        return;
+    }
+    memcpy(buffer, headers, sizeof(headers));
+    buffer[10] = fuzz_take8(&input) % 8u;
+    buffer[28] = fuzz_take8(&input) % 64u; /* a length of up to 16 KiB */
+    buffer[58] = fuzz_take8(&input);
+    buffer[59] = fuzz_take8(&input);
+    if (fuzz_take8(&input) % 4u == 0) {
+        buffer[fuzz_take8(&input) % HEADERS_BYTES] = fuzz_take8(&input);
+    }
+    if (fuzz_take8(&input) % 8u != 0) {
+        sum_ip(buffer + 26);
+    }
+}
+
+static uint32_t take_length(void)
+{
+    unsigned choice = fuzz_take8(&input);
+
+    return choice >= 128 ? 1420 : 12u + fuzz_take16(&input) % (choice < 4 ? 1600u : 1409u);
 }
 
 static void write_anywhere(void)
@@ -361,6 +415,8 @@ static void check_frame(const struct frame *frame)
 {
     FUZZ_CHECK(frame->length_bytes <= FRAME_BUFFER_BYTES);
     FUZZ_CHECK(is_writable(frame->data, frame->length_bytes));
+    FUZZ_CHECK((uintptr_t)frame->data % FRAME_BUFFER_BYTES + frame->length_bytes <=
+               FRAME_BUFFER_BYTES);
     for (unsigned i = 0; i < held_count; i++) {
         FUZZ_CHECK(held[i] != frame);
     }
@@ -421,14 +477,14 @@ static void transmit(struct nic_queue *queue)
 
 static void step(struct nic *nic, struct nic_queue *queue)
 {
-    switch (fuzz_take8(&input) % 12u) {
+    switch (fuzz_take8(&input) % 14u) {
     case 0:
     case 1:
         write_header();
-        return_chain(0);
+        return_chain(0, take_length());
         break;
     case 2:
-        return_chain(1);
+        return_chain(1, 0);
         break;
     case 3:
         write_anywhere();
@@ -449,6 +505,13 @@ static void step(struct nic *nic, struct nic_queue *queue)
         break;
     case 10:
         (void)nic_queue_reclaim(queue);
+        break;
+    case 11:
+        write_segment();
+        return_chain(0, take_length());
+        break;
+    case 12: /* what follows: payload, if a segment is on its way */
+        return_chain(0, take_length());
         break;
     default:
         (void)nic_check_link(nic);
