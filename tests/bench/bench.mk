@@ -5,8 +5,9 @@ PEER        ?=
 PROFILE     ?=
 BOOTS       ?= 7
 
-bench: system-images | test-packages ## instructions per request: PEER=linux compares, PROFILE=20 shows functions
-	$(Q)tests/bench/bench --nodes '$(BENCH_NODES)' --append '$(APPEND)' --mem '$(MEM)' \
+# Both cards in the same QEMU, ours, so that their rows compare.
+bench: system-images | test-packages ## instructions per request: NIC=virtio PEER=linux compares, PROFILE=20 shows functions
+	$(Q)tests/bench/bench --nodes '$(BENCH_NODES)' --append '$(APPEND)' --mem '$(MEM)' --nic '$(NIC)' \
 		$(if $(PEER),--peer '$(PEER)') $(if $(PROFILE),--profile '$(PROFILE)')
 
 bench-boot: image-files $(QEMU_BIN) | test-packages ## time from start and hand-over to the first answer, beside Linux: BOOTS=7
