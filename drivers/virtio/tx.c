@@ -81,6 +81,7 @@ int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
     }
     tx->headers_bus_addr = platform_bus_addr(tx->headers);
     tx->header_form = HEADER_NONE;
+    tx->header_mark = tx->can_checksum ? 0 : HEADER_NO_SUMS;
     tx->usual_max = size - DESCRIPTORS_OF(1) + 1;
     for (unsigned i = 0; i < size; i++) {
         tx->frames[i].header_form = HEADER_NONE;
@@ -97,45 +98,51 @@ static uint8_t *headers_of(const struct frame_to_send *frame)
 
 /* One that is cut is whole before that: unlike what frame.h says, the sum takes in the length, and
  * IP's header fits the whole (5.1.6.2). */
-static void complete_uncut(const struct frame_to_send *frame)
+static inline void complete_uncut(uint8_t *ip, uint32_t ip_header_bytes, uint32_t ip_bytes)
 {
-    uint8_t *ip = headers_of(frame) + frame->ip_header_offset;
-    uint8_t *field = ip + frame->ip_header_bytes + TCP_CHECKSUM_PLACE;
-    uint32_t ip_bytes = (uint32_t)frame->length_bytes - frame->ip_header_offset;
-    uint32_t sum = load_be16(field) + ip_bytes - frame->ip_header_bytes;
+    uint8_t *field = ip + ip_header_bytes + TCP_CHECKSUM_PLACE;
+    uint32_t sum = load_be16(field) + ip_bytes - ip_header_bytes;
 
-    store_be16(field, (uint16_t)((sum & UINT16_MAX) + (sum >> 16)));
+    store_be16(field, (uint16_t)(sum + (sum >> 16)));
     store_be16(ip + IPV4_LENGTH_PLACE, (uint16_t)ip_bytes);
 }
 
-/* The field is 0 (frame.h); where it is not, as another node's frames may have it, the sum is wrong,
- * and nothing else. */
+/* The field is 0 (frame.h); where it is not, as another node's frames may have it, the sum is
+ * wrong, and nothing else. */
 static inline void insert_plain_ip_checksum(uint8_t *ip)
 {
     store_le16(ip + IPV4_CHECKSUM_PLACE, (uint16_t)~frame_sum_plain_ip(ip));
 }
 
-/* Of a frame whose IP header has options or wants no sum, or for a device that does not sum. */
-static __attribute__((noinline)) void insert_any(const struct virtio_tx *tx,
-                                                 const struct frame_to_send *frame)
+/* Of a frame with other headers, or for a device that does not sum. */
+static __attribute__((noinline)) void prepare_any(const struct virtio_tx *tx,
+                                                  const struct frame_to_send *frame)
 {
+    if ((frame->offload & FRAME_SEGMENT_TCP) != 0) {
+        complete_uncut(headers_of(frame) + frame->ip_header_offset, frame->ip_header_bytes,
+                       (uint32_t)frame->length_bytes - frame->ip_header_offset);
+    }
     frame_insert_ip_checksum(frame);
     if (!tx->can_checksum) {
         frame_insert_checksums(frame, INSERT_L4);
     }
 }
 
-/* What no device does, and what this one does not. */
-static inline void insert_checksums(const struct virtio_tx *tx, const struct frame_to_send *frame)
+/* Write into its headers what no device does, and what this one does not. */
+static inline void prepare(const struct virtio_tx *tx, const struct frame_to_send *frame)
 {
-    uint32_t usual = FORM_USUAL & (UINT32_MAX << 24 | FRAME_INSERT_IP_CHECKSUM);
+    uint8_t *ip = headers_of(frame) + ETHERNET_BYTES;
 
-    if (LIKELY((frame->form & (UINT32_MAX << 24 | FRAME_INSERT_IP_CHECKSUM)) == usual &&
-               tx->can_checksum)) {
-        insert_plain_ip_checksum(headers_of(frame) + frame->ip_header_offset);
-    } else {
-        insert_any(tx, frame);
+    if (UNLIKELY((frame->form & ~(uint32_t)FRAME_SEGMENT_TCP) != FORM_USUAL || !tx->can_checksum)) {
+        if (frame->offload != 0) {
+            prepare_any(tx, frame);
+        }
+        return;
     }
+    if ((frame->form & FRAME_SEGMENT_TCP) != 0) {
+        complete_uncut(ip, IPV4_PLAIN_BYTES, (uint32_t)frame->length_bytes - ETHERNET_BYTES);
+    }
+    insert_plain_ip_checksum(ip);
 }
 
 /* What a frame's header depends on. Without a device that sums none is that of a usual frame. */
@@ -143,7 +150,7 @@ static inline uint64_t header_form(const struct virtio_tx *tx, const struct fram
 {
     uint64_t cut = (frame->offload & FRAME_SEGMENT_TCP) == 0 ? 0 : (uint64_t)frame->cut << 32;
 
-    return frame->form | cut | (tx->can_checksum ? 0 : HEADER_NO_SUMS);
+    return frame->form | cut | tx->header_mark;
 }
 
 static __attribute__((noinline)) void make_header(struct virtio_tx *tx, uint64_t form,
@@ -213,28 +220,46 @@ static inline void put_frame(struct virtio_tx *tx, struct virtio_tx_frame *known
     virtio_ring_put(&tx->ring, (uint16_t)place);
 }
 
-/* Behind the header's descriptor, at `place`: an even number of descriptors, with what is skipped.
- * Headers that stood there are gone. */
-static inline void write_fragments(struct virtio_tx *tx, uint32_t place,
-                                   const struct frame_to_send *frame)
+static inline bus_addr_t bus_addr_of(const struct frame_fragment *fragment)
+{
+    bus_addr_t bus_addr = platform_bus_addr_at_once(fragment->data);
+
+    ASSERT_SLOW(fragment->length_bytes >= 1);
+    return LIKELY(bus_addr != BUS_ADDR_NONE) ? bus_addr : platform_bus_addr(fragment->data);
+}
+
+/* One fragment or two behind the header's descriptor, at `place`: in odd ones, so that headers stay
+ * in even ones. */
+static inline void write_few(struct virtio_tx *tx, uint32_t place,
+                             const struct frame_to_send *frame)
+{
+    struct virtio_descriptor *descriptor = &tx->ring.descriptors[place + 1];
+    uint32_t next = (place + 3) & tx->ring.mask;
+
+    descriptor->bus_addr = bus_addr_of(&frame->fragments[0]);
+    descriptor->rest = frame->fragments[0].length_bytes;
+    if (frame->fragment_count == 2) {
+        descriptor->rest |= DESCRIPTOR_REST_NEXT(next);
+        descriptor = &tx->ring.descriptors[next];
+        descriptor->bus_addr = bus_addr_of(&frame->fragments[1]);
+        descriptor->rest = frame->fragments[1].length_bytes;
+    }
+}
+
+/* More of them, one after the other. Headers that stood there are gone. */
+static __attribute__((noinline)) void write_many(struct virtio_tx *tx, uint32_t place,
+                                                 const struct frame_to_send *frame)
 {
     const struct frame_fragment *fragment = frame->fragments;
     const struct frame_fragment *end = fragment + frame->fragment_count;
-    struct virtio_descriptor *ring = tx->ring.descriptors, *descriptor;
-    struct virtio_tx_frame *frames = tx->frames;
     uint32_t mask = tx->ring.mask;
+    struct virtio_descriptor *descriptor;
 
     do {
-        bus_addr_t bus_addr = platform_bus_addr_at_once(fragment->data);
-
-        ASSERT_SLOW(fragment->length_bytes >= 1);
-        if (UNLIKELY(bus_addr == BUS_ADDR_NONE)) {
-            bus_addr = platform_bus_addr(fragment->data);
-        }
         place = (place + 1) & mask;
-        frames[place].header_form = HEADER_NONE;
-        descriptor = &ring[place];
-        descriptor->bus_addr = bus_addr;
+        tx->frames[place].header_form = HEADER_NONE;
+        descriptor = &tx->ring.descriptors[place];
+        descriptor->bus_addr = bus_addr_of(fragment);
         descriptor->rest = DESCRIPTOR_REST_NEXT((place + 1) & mask) | fragment->length_bytes;
     } while (++fragment != end);
     descriptor->flags = 0;
@@ -255,13 +280,12 @@ static __attribute__((noinline)) int transmit_any(struct virtio_tx *tx,
     }
     place = tx->tail & tx->ring.mask;
     write_header(tx, place, frame, header_bytes);
-    if (header_bytes != 0) {
-        complete_uncut(frame);
+    prepare(tx, frame);
+    if (LIKELY(frame->fragment_count <= 2)) {
+        write_few(tx, place, frame);
+    } else {
+        write_many(tx, place, frame);
     }
-    if (frame->offload != 0) {
-        insert_checksums(tx, frame);
-    }
-    write_fragments(tx, place, frame);
     put_frame(tx, &tx->frames[place], place, descriptor_count, frame);
     nic_count_sent(frame, header_bytes);
     return 0;

@@ -165,6 +165,7 @@ struct virtio_tx {
     /* The header written last: for which frames, and what it is. */
     uint64_t header_form;
     struct virtio_net_header header;
+    uint64_t header_mark; /* part of all forms */
     bool can_checksum, can_segment;
 };
 
