@@ -19,6 +19,11 @@
     static const type *const set##_entry_##entry __attribute__((used, section("set_" #set))) =     \
         &(entry)
 
+/* The same of a part of something. */
+#define LINKER_SET_ADD_PART(set, type, whole, part)                                                \
+    static const type *const set##_entry_##whole __attribute__((used, section("set_" #set))) =     \
+        &(whole).part
+
 /* `item` points to each entry's pointer in turn. */
 #define LINKER_SET_EACH(set, type, item)                                                           \
     for (const type *const *item = __start_set_##set; item != __stop_set_##set; item++)

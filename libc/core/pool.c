@@ -38,9 +38,9 @@ static uint8_t *allocate_chunk(const struct pool *pool)
     uint8_t *chunk;
 
     if (bytes % MEMORY_PAGE_BYTES != 0) {
-        return memory_allocate_zeroed(pool->kind, bytes);
+        return memory_allocate_zeroed(&pool->kind, bytes);
     }
-    chunk = memory_allocate_pages(pool->kind, bytes / MEMORY_PAGE_BYTES);
+    chunk = memory_allocate_pages(&pool->kind, bytes / MEMORY_PAGE_BYTES);
     if (chunk != NULL) {
         memset(chunk, 0, bytes);
     }
@@ -53,7 +53,7 @@ bool pool_grow(struct pool *pool)
 
     CORE_ASSERT(pool->free == NULL && pool->object_max % POOL_CHUNK == 0);
     if (pool_size(pool) == pool->object_max) {
-        pool->kind->counts->failures++;
+        pool->kind.counts->failures++;
         return false;
     }
     if (!make_room(pool)) {
@@ -63,7 +63,7 @@ bool pool_grow(struct pool *pool)
     if (chunk == NULL) {
         return false;
     }
-    pool->kind->counts->objects--; /* the chunk is none */
+    pool->kind.counts->objects--; /* the chunk is none */
     for (uint32_t i = POOL_CHUNK; i-- > 0;) {
         struct pool_object *object = (struct pool_object *)(chunk + (size_t)i * pool->object_bytes);
 

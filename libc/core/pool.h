@@ -20,7 +20,7 @@ struct pool_object {
 };
 
 struct pool {
-    const struct memory_kind *kind; /* counts the objects in use, and the bytes of all */
+    struct memory_kind kind; /* counts the objects in use, and the bytes of all */
     uint32_t object_bytes;
     uint32_t object_max;
     struct pool_object *free;
@@ -30,9 +30,11 @@ struct pool {
 
 /* A pool of this file's, of objects of that type; at most so many. */
 #define POOL(variable, text, type, most)                                                           \
-    MEMORY_KIND(variable##_kind, text);                                                            \
     static struct pool variable = {                                                                \
-        .kind = &variable##_kind, .object_bytes = sizeof(type), .object_max = (most)}
+        .kind = {.name = (text), .counts = &(variable).kind.own_counts},                           \
+        .object_bytes = sizeof(type),                                                              \
+        .object_max = (most)};                                                                     \
+    LINKER_SET_ADD_PART(memory_kinds, struct memory_kind, variable, kind)
 
 /* POOL_CHUNK more, zero but for their places. Whether there are any. */
 bool pool_grow(struct pool *pool);
@@ -43,19 +45,19 @@ static inline void *pool_take(struct pool *pool)
 {
     struct pool_object *object;
 
-    if (memory_is_refused(pool->kind)) {
-        memory_count_taken(pool->kind, NULL, 0);
+    if (memory_is_refused(&pool->kind)) {
+        memory_count_taken(&pool->kind, NULL, 0);
         return NULL;
     }
     if (UNLIKELY(pool->free == NULL) && !pool_grow(pool)) {
         return NULL;
     }
     if (WITHOUT(POOLS)) { /* the object is the pool's, for its place; the cost is the allocator's */
-        memory_release(pool->kind, memory_allocate(pool->kind, pool->object_bytes));
+        memory_release(&pool->kind, memory_allocate(&pool->kind, pool->object_bytes));
     }
     object = pool->free;
     pool->free = object->next;
-    pool->kind->counts->objects++;
+    pool->kind.counts->objects++;
     return object;
 }
 
@@ -65,7 +67,7 @@ static inline void pool_release(struct pool *pool, void *released)
 
     object->next = pool->free;
     pool->free = object;
-    pool->kind->counts->objects--;
+    pool->kind.counts->objects--;
 }
 
 /* How many objects there are, in use or not. */

@@ -108,7 +108,7 @@ node_id_t stream_server(const struct stream *stream)
 
 uint32_t stream_table_count(void)
 {
-    return (uint32_t)table.kind->counts->objects;
+    return (uint32_t)table.kind.counts->objects;
 }
 
 /* EAGAIN would make a caller wait, for nothing. */

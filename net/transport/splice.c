@@ -69,7 +69,7 @@ static unsigned end_of(const struct pair *pair, const struct connection *connect
 
 uint32_t splice_count(void)
 {
-    return (uint32_t)pairs.kind->counts->objects;
+    return (uint32_t)pairs.kind.counts->objects;
 }
 
 /* --- Pairs --- */

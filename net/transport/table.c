@@ -60,7 +60,7 @@ uint32_t connection_table_limit(void)
 
 static inline bool is_half_full(void)
 {
-    return table.kind->counts->objects >= table.object_max / 2;
+    return table.kind.counts->objects >= table.object_max / 2;
 }
 
 static __attribute__((noinline)) void count_by_address(struct connection *connection,
@@ -174,7 +174,7 @@ uint32_t connection_table_size(void)
 
 uint32_t connection_table_count(void)
 {
-    return (uint32_t)table.kind->counts->objects;
+    return (uint32_t)table.kind.counts->objects;
 }
 
 bool connection_table_is_full(void)

@@ -130,7 +130,7 @@ static bool is_exhausted(void)
 /* Those that have much queued get no more. */
 bool queue_is_scarce(void)
 {
-    return references.kind->counts->objects > references.object_max / 2 || send_buffer_is_scarce();
+    return references.kind.counts->objects > references.object_max / 2 || send_buffer_is_scarce();
 }
 
 uint32_t queue_room_bytes(const struct tcb *tcb)
@@ -489,7 +489,7 @@ void queue_drop(struct tcb *tcb)
 
 uint64_t queue_memory_bytes(void)
 {
-    return references.kind->counts->objects * sizeof(struct reference) + send_buffer_memory_bytes();
+    return references.kind.counts->objects * sizeof(struct reference) + send_buffer_memory_bytes();
 }
 
 static uint64_t quarter_bytes(void)

@@ -128,13 +128,13 @@ bool send_buffer_is_exhausted(void)
 
 bool send_buffer_is_scarce(void)
 {
-    return large_buffers.kind->counts->objects > large_buffers.object_max / 2;
+    return large_buffers.kind.counts->objects > large_buffers.object_max / 2;
 }
 
 uint64_t send_buffer_memory_bytes(void)
 {
-    return small_buffers.kind->counts->objects * SEND_BUFFER_SMALL_BYTES +
-           large_buffers.kind->counts->objects * SEND_BUFFER_LARGE_BYTES;
+    return small_buffers.kind.counts->objects * SEND_BUFFER_SMALL_BYTES +
+           large_buffers.kind.counts->objects * SEND_BUFFER_LARGE_BYTES;
 }
 
 uint32_t send_buffer_pool_max(const struct pool *pool, uint64_t memory_bytes)

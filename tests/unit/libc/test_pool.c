@@ -46,7 +46,7 @@ static void release_all(void)
 /* First: the others find it as large as it may be. */
 static void without_memory_nothing_is_had_and_nothing_has_changed(void **state)
 {
-    const struct memory_counts *counts = cups.kind->counts;
+    const struct memory_counts *counts = cups.kind.counts;
     unsigned block_count = fake_memory_blocks();
 
     (void)state;
@@ -100,7 +100,7 @@ static void what_was_released_last_is_taken_first(void **state)
 
 static void as_many_as_there_may_be_can_be_had_and_are_counted(void **state)
 {
-    const struct memory_counts *counts = cups.kind->counts;
+    const struct memory_counts *counts = cups.kind.counts;
 
     (void)state;
     take_all();
@@ -122,18 +122,18 @@ static void as_many_as_there_may_be_can_be_had_and_are_counted(void **state)
 
 static bool refuse(const struct memory_kind *kind)
 {
-    return kind == cups.kind;
+    return kind == &cups.kind;
 }
 
 static void a_test_may_refuse_it_although_there_are_some(void **state)
 {
-    uint64_t failures = cups.kind->counts->failures;
+    uint64_t failures = cups.kind.counts->failures;
 
     (void)state;
     memory_fault = refuse;
     assert_null(pool_take(&cups));
     memory_fault = NULL;
-    assert_int_equal(cups.kind->counts->failures, failures + 1);
+    assert_int_equal(cups.kind.counts->failures, failures + 1);
     taken[0] = pool_take(&cups);
     assert_non_null(taken[0]);
     pool_release(&cups, taken[0]);
