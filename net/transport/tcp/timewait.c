@@ -30,8 +30,10 @@
 /* How far behind the old connection's last number a new one begins: chosen, as much as a window
  * without scaling lets be under way. */
 #define ISS_DISTANCE      65536u
-/* Looked at for each new entry, so that more leave than come, and for each call to expire. */
-#define FORGET_PER_ADD    4u
+/* Looked at, for every so many new entries, so that more leave than come; and for each call to
+ * expire. */
+#define ADDS_PER_FORGET   4u
+#define FORGET_PER_ADD    16u
 #define FORGET_PER_EXPIRE 64u
 
 /* Units of time in an entry: 2^24 ns, 17 ms. They wrap after 2.3 years. */
@@ -371,7 +373,8 @@ void timewait_add(const struct flow *flow, struct timewait_numbers numbers, uint
 {
     uint32_t now = time_of(now_ns);
 
-    if (UNLIKELY(!has_place() || may_leave(now)) && !make_room(now)) {
+    if (UNLIKELY(!has_place() || (tail.index % ADDS_PER_FORGET == 0 && may_leave(now))) &&
+        !make_room(now)) {
         counter_increment(COUNTER_TIME_WAIT_NO_MEMORY);
         return;
     }
