@@ -21,5 +21,8 @@ struct memory_range iommu_writable_range(const struct node_place *place);
  * given back. */
 void *iommu_allocate_pages(const struct memory_kind *kind, size_t page_count);
 
+/* Whether a device that was told of this address would reach this node's memory. */
+bool iommu_is_memory_of(node_id_t node, bus_addr_t address);
+
 /* Log and count the accesses that are refused from now on: on the node that drives the card. */
 void iommu_watch_faults(void);

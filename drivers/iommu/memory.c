@@ -72,5 +72,13 @@ void *iommu_allocate_pages(const struct memory_kind *kind, size_t page_count)
     return pages;
 }
 
+bool iommu_is_memory_of(node_id_t node, bus_addr_t address)
+{
+    const struct node_place *place = &node_info.places[node];
+
+    ASSERT(node < node_info.node_count);
+    return memory_ranges_hold(place->ranges, place->range_count, address, 1);
+}
+
 static const struct component memory_component = {.steps = {[NODE_FIRST] = set_aside}};
 COMPONENT(memory_component);

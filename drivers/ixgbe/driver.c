@@ -22,23 +22,23 @@
 #define KEY_REGISTERS_PADDR 0
 #define KEY_CARD            1 /* device ID, and above its 16 bits the number of queues */
 #define KEY_MAC             2 /* first byte lowest */
-#define KEY_STARTER         3 /* the queue of the node that started it, and has the one for SYNs */
 
 struct card {
     struct nic nic;
     struct ixgbe device;
     bool is_adopted;
-    unsigned starter; /* the queue of the node that started it */
     const struct pci_card *pci;
+    unsigned starter; /* the queue of the node that started it; of one that was not adopted */
 };
 
 struct queue {
     struct nic_queue queue;
     void *registers;
     unsigned index;
-    unsigned queue_count, starter; /* of the card */
+    unsigned queue_count; /* of the card */
     struct ixgbe_rx rx;
     struct ixgbe_tx tx;
+    struct queue *adopted; /* once there has been one: its receive half alone is used */
 };
 
 _Static_assert(NIC_QUEUE_MAX == IXGBE_QUEUE_MAX, "what may be asked for can be started");
@@ -195,7 +195,6 @@ static int adopt(const struct nic_queue_key *key, struct nic_grouping grouping, 
         return -ENOMEM;
     }
     card->pci = pci;
-    card->starter = (unsigned)key->words[KEY_STARTER];
     card->device.device_id = (uint16_t)key->words[KEY_CARD];
     card->device.queue_count = (uint16_t)queue_count;
     memcpy(card->device.mac, &key->words[KEY_MAC], sizeof(card->device.mac));
@@ -221,7 +220,6 @@ static void make_queue_key(const struct nic *nic, unsigned index, struct nic_que
     key->words[KEY_REGISTERS_PADDR] = card_of(nic)->pci->bars[0].paddr;
     key->words[KEY_CARD] = card_of(nic)->device.device_id | (uint64_t)nic->queue_count << 16;
     memcpy(&key->words[KEY_MAC], nic->mac, sizeof(nic->mac));
-    key->words[KEY_STARTER] = card_of(nic)->starter;
 }
 
 static int enable_receive(struct nic *nic)
@@ -350,21 +348,62 @@ static struct nic_buffers count_buffers(const struct nic_queue *queue)
     return nic_pool_count(&rx->pool, rx->filled - rx->next);
 }
 
-static int stop_other(struct nic_queue *queue, unsigned index)
+/* Which rings are in that node's memory the card itself knows: its own, that for SYNs, and one that
+ * it had adopted; its own no longer, if somebody has adopted that by now. */
+static int stop_other(struct nic_queue *queue, unsigned index, node_id_t node)
 {
     struct queue *own = queue_of(queue);
-    unsigned syn_queue = own->queue_count; /* as ixgbe_syn_queue() has it */
-    int result;
+    int result = 0;
 
-    if (index >= own->queue_count || index >= IXGBE_QUEUE_MAX || index == own->index) {
+    if (index >= own->queue_count || index == own->index) {
         return -EINVAL;
     }
-    result = ixgbe_queue_stop(own->registers, index);
-    /* What is still sent to that queue is dropped until the card is adopted. */
-    if (result == 0 && index == own->starter && syn_queue < IXGBE_QUEUE_MAX) {
-        result = ixgbe_queue_stop(own->registers, syn_queue);
+    for (unsigned i = 0; i <= own->queue_count && i < IXGBE_QUEUE_MAX; i++) {
+        unsigned halves = i == index ? IXGBE_TX_HALF : 0;
+
+        if (i != own->index &&
+            iommu_is_memory_of(node, ixgbe_rx_ring_bus_addr(own->registers, i))) {
+            halves |= IXGBE_RX_HALF;
+        }
+        /* What is still sent to that of SYNs is dropped until the card is adopted. */
+        if (halves != 0) {
+            int error = ixgbe_queue_stop(own->registers, i, halves);
+
+            result = result != 0 ? result : error;
+        }
     }
     return result;
+}
+
+static const struct nic_queue_operations adopted_queue_operations;
+
+static int adopt_other(struct nic_queue *queue, unsigned index, struct nic_queue **adopted)
+{
+    struct queue *own = queue_of(queue);
+    int result;
+
+    if (index >= own->queue_count || index == own->index) {
+        return -EINVAL;
+    }
+    if (own->adopted == NULL) {
+        own->adopted = memory_allocate_zeroed(&card_kind, sizeof(*own->adopted));
+    }
+    if (own->adopted == NULL) {
+        return -ENOMEM;
+    }
+    own->adopted->index = index;
+    own->adopted->registers = own->registers;
+    own->adopted->queue.operations = &adopted_queue_operations;
+    result = ixgbe_rx_start(&own->adopted->rx, own->registers, index, ixgbe_rx_size_adopted);
+    if (result == 0) {
+        *adopted = &own->adopted->queue;
+    }
+    return result;
+}
+
+static int leave(struct nic_queue *adopted)
+{
+    return ixgbe_queue_stop(queue_of(adopted)->registers, queue_of(adopted)->index, IXGBE_RX_HALF);
 }
 
 static const struct nic_queue_operations queue_operations = {
@@ -379,6 +418,13 @@ static const struct nic_queue_operations queue_operations = {
     .take_dropped = take_dropped,
     .count_buffers = count_buffers,
     .stop_other = stop_other,
+    .adopt_other = adopt_other,
+};
+
+static const struct nic_queue_operations adopted_queue_operations = {
+    .receive = receive,
+    .is_pending = is_pending,
+    .leave = leave,
 };
 
 /* What a queue needs of its card, and the stop of another one: the pages with the masks of
@@ -420,7 +466,6 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
     }
     own->index = key->queue_index;
     own->queue_count = key->words[KEY_CARD] >> 16 & 0xFFFF;
-    own->starter = (unsigned)key->words[KEY_STARTER];
     own->registers =
         map_queue_registers(key->words[KEY_REGISTERS_PADDR],
                             own->index < own->queue_count ? own->queue_count : own->index);

@@ -75,16 +75,28 @@ int ixgbe_wait_named(const void *registers, uint32_t offset, const char *name, u
     }
 }
 
-int ixgbe_queue_stop(void *registers, unsigned queue)
+int ixgbe_queue_stop(void *registers, unsigned queue, unsigned halves)
 {
-    int rx_result, tx_result;
+    int rx_result = 0, tx_result = 0;
 
-    ixgbe_clear(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE);
-    ixgbe_write(registers, IXGBE_TXDCTL(queue), TXDCTL_SWFLSH);
-    rx_result = ixgbe_wait(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
-    tx_result = ixgbe_wait(registers, IXGBE_TXDCTL(queue), TXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+    if ((halves & IXGBE_RX_HALF) != 0) {
+        ixgbe_clear(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE);
+    }
+    if ((halves & IXGBE_TX_HALF) != 0) {
+        ixgbe_write(registers, IXGBE_TXDCTL(queue), TXDCTL_SWFLSH);
+        tx_result = ixgbe_wait(registers, IXGBE_TXDCTL(queue), TXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+    }
+    if ((halves & IXGBE_RX_HALF) != 0) {
+        rx_result = ixgbe_wait(registers, IXGBE_RXDCTL(queue), RXDCTL_ENABLE, 0, QUEUE_TIMEOUT_US);
+    }
     wait_at_least(QUEUE_SETTLE_US);
     return rx_result != 0 ? rx_result : tx_result;
+}
+
+bus_addr_t ixgbe_rx_ring_bus_addr(const void *registers, unsigned queue)
+{
+    return ixgbe_read(registers, IXGBE_RDBAL(queue)) |
+           (bus_addr_t)ixgbe_read(registers, IXGBE_RDBAH(queue)) << 32;
 }
 
 static void mask_all_interrupts(void *registers)

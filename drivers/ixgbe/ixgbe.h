@@ -77,11 +77,17 @@ unsigned ixgbe_fdir_group_count(const struct ixgbe *nic);
  * queue from now on. Costs four register accesses. 0 or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_fdir_steer(struct ixgbe *nic, unsigned group, unsigned queue);
 
+/* Halves of a queue. */
+#define IXGBE_RX_HALF 1u
+#define IXGBE_TX_HALF 2u
+
 /*
- * Stop both halves of a queue whose ring is another node's, which is dead: afterwards the device
- * neither reads nor writes there. Waits, with a bound. Returns 0 or -ETIMEDOUT (logged).
+ * Stop one or both halves of a queue: afterwards the device neither reads nor writes where its ring
+ * is, which may be another node's memory. Waits, with a bound. Returns 0 or -ETIMEDOUT (logged).
  */
-MUST_CHECK int ixgbe_queue_stop(void *registers, unsigned queue);
+MUST_CHECK int ixgbe_queue_stop(void *registers, unsigned queue, unsigned halves);
+/* Where the device has been told that this queue's receive ring is. */
+bus_addr_t ixgbe_rx_ring_bus_addr(const void *registers, unsigned queue);
 
 /* --- A queue for SYNs alone (ixgbe.c; datasheet 7.1.2.6) --- */
 
@@ -132,8 +138,12 @@ struct ixgbe_rx {
 /* A queue for all that comes; and one for SYNs, which nobody keeps: of those that are too many it
  * shall hold few. */
 extern const struct ixgbe_rx_size ixgbe_rx_size_usual, ixgbe_rx_size_syns;
+/* One of a dead node's, for as long as frames still come there. */
+extern const struct ixgbe_rx_size ixgbe_rx_size_adopted;
 
-/* Allocate the ring and buffers, and start the queue. 0, -ENOMEM or -ETIMEDOUT. */
+/* Allocate the ring and buffers, and start the queue. `rx` is all 0, or what failed here for want
+ * of memory, or was of a queue that has been stopped, perhaps another one: then it keeps what it
+ * has. 0, -ENOMEM or -ETIMEDOUT. */
 MUST_CHECK int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue,
                               struct ixgbe_rx_size size);
 

@@ -26,6 +26,10 @@
  * more. */
 #define SYN_RING_FULL 127u
 
+/* Chosen: what may come to a dead node's queue in a round, several times, and allocated in less
+ * than a whole one. */
+#define ADOPTED_RING_FULL 255u
+
 const struct ixgbe_rx_size ixgbe_rx_size_usual = {
     .given_max = RING_FULL,
     .buffer_start = 768,
@@ -35,6 +39,12 @@ const struct ixgbe_rx_size ixgbe_rx_size_syns = {
     .given_max = SYN_RING_FULL,
     .buffer_start = 256,
     .buffer_max = 256,
+};
+
+const struct ixgbe_rx_size ixgbe_rx_size_adopted = {
+    .given_max = ADOPTED_RING_FULL,
+    .buffer_start = 320,
+    .buffer_max = 1024,
 };
 
 _Static_assert(FRAME_BUFFER_BYTES % KIB == 0, "SRRCTL counts KiB");
@@ -83,37 +93,60 @@ static void refill_ring(struct ixgbe_rx *rx)
     ixgbe_write(rx->registers, rx->tail_register, rx->filled & RING_MASK);
 }
 
+#define RING_BYTES (IXGBE_RX_RING_COUNT * sizeof(struct ixgbe_rx_descriptor))
+
+/* What there is not yet. */
+static int allocate(struct ixgbe_rx *rx)
+{
+    if (rx->ring == NULL) {
+        rx->ring = iommu_allocate_pages(&ring_kind, RING_BYTES / PAGE_BYTES);
+    }
+    if (rx->slots == NULL) {
+        rx->slots = memory_allocate_zeroed(&ring_kind, IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
+    }
+    if (rx->ring == NULL || rx->slots == NULL) {
+        return -ENOMEM;
+    }
+    return nic_pool_open(
+        &rx->pool,
+        (struct nic_buffer_form){.kind = &buffers_kind, .allocate_pages = iommu_allocate_pages},
+        rx->size.buffer_start, rx->size.buffer_max);
+}
+
+/* Of a queue that has been stopped: what is in its ring is lost. */
+static void empty_ring(struct ixgbe_rx *rx)
+{
+    for (; rx->next != rx->filled; rx->next++) {
+        nic_pool_release(&rx->slots[rx->next & RING_MASK]->frame);
+    }
+    rx->next = rx->filled = 0;
+    rx->is_discarding = false;
+    memset(rx->ring, 0, RING_BYTES);
+}
+
 int ixgbe_rx_start(struct ixgbe_rx *rx, void *registers, unsigned queue, struct ixgbe_rx_size size)
 {
-    size_t ring_bytes = IXGBE_RX_RING_COUNT * sizeof(struct ixgbe_rx_descriptor);
     bus_addr_t ring_bus_addr;
     int result;
 
     ASSERT(queue < IXGBE_QUEUE_MAX);
     /* Some spare ones to hand over among them. */
     ASSERT(size.given_max <= RING_FULL && size.buffer_start > size.given_max);
-    *rx =
-        (struct ixgbe_rx){.registers = registers, .tail_register = IXGBE_RDT(queue), .size = size};
-    rx->ring = iommu_allocate_pages(&ring_kind, ring_bytes / PAGE_BYTES);
-    rx->slots = memory_allocate_zeroed(&ring_kind, IXGBE_RX_RING_COUNT * sizeof(*rx->slots));
-    if (rx->ring == NULL || rx->slots == NULL) {
-        return -ENOMEM;
-    }
-    memset(rx->ring, 0, ring_bytes);
-    result = nic_pool_open(
-        &rx->pool,
-        (struct nic_buffer_form){.kind = &buffers_kind, .allocate_pages = iommu_allocate_pages},
-        size.buffer_start, size.buffer_max);
+    rx->registers = registers;
+    rx->tail_register = IXGBE_RDT(queue);
+    rx->size = size;
+    result = allocate(rx);
     if (result != 0) {
         return result;
     }
+    empty_ring(rx);
 
     /* 4.6.7.1 */
     ring_bus_addr = platform_bus_addr(rx->ring);
     ASSERT(ring_bus_addr % IXGBE_RING_ALIGNMENT == 0);
     ixgbe_write(registers, IXGBE_RDBAL(queue), (uint32_t)ring_bus_addr);
     ixgbe_write(registers, IXGBE_RDBAH(queue), (uint32_t)(ring_bus_addr >> 32));
-    ixgbe_write(registers, IXGBE_RDLEN(queue), (uint32_t)ring_bytes);
+    ixgbe_write(registers, IXGBE_RDLEN(queue), (uint32_t)RING_BYTES);
     ixgbe_write(registers, IXGBE_RDH(queue), 0);
     ixgbe_write(registers, IXGBE_RDT(queue), 0);
     ixgbe_write(registers, IXGBE_SRRCTL(queue),

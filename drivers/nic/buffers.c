@@ -46,7 +46,8 @@ static int add_buffers(struct nic_pool *pool)
 int nic_pool_open(struct nic_pool *pool, struct nic_buffer_form form, uint32_t count, uint32_t max)
 {
     ASSERT(count % NIC_BUFFER_CHUNK == 0 && max % NIC_BUFFER_CHUNK == 0);
-    *pool = (struct nic_pool){.buffer_max = max, .form = form};
+    pool->buffer_max = max;
+    pool->form = form;
     while (pool->buffer_count < count) {
         int result = add_buffers(pool);
 

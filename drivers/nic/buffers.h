@@ -42,8 +42,9 @@ struct nic_pool {
     struct nic_buffer_form form;
 };
 
-/* Allocate the first `count` buffers; there will be at most `max`. Both are whole chunks. 0 or
- * -ENOMEM: then some may have been allocated, which stay. */
+/* Allocate the first `count` buffers; there will be at most `max`. Both are whole chunks. `pool` is
+ * all 0, or has been opened in the same form: then it keeps what it has. 0 or -ENOMEM: then some
+ * may have been allocated, which stay. */
 MUST_CHECK int nic_pool_open(struct nic_pool *pool, struct nic_buffer_form form, uint32_t count,
                              uint32_t max);
 

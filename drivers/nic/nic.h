@@ -240,7 +240,10 @@ struct nic_queue_operations {
     uint32_t (*take_dropped)(struct nic_queue *queue);
     struct nic_buffers (*count_buffers)(const struct nic_queue *queue);
     /* Where queues share nothing but the card, and a dead node's reaches its memory. */
-    int (*stop_other)(struct nic_queue *queue, unsigned index);
+    int (*stop_other)(struct nic_queue *queue, unsigned index, node_id_t node);
+    /* Both or neither; the second of an adopted queue. */
+    int (*adopt_other)(struct nic_queue *queue, unsigned index, struct nic_queue **adopted);
+    int (*leave)(struct nic_queue *adopted);
 };
 
 struct nic_queue {
@@ -339,12 +342,38 @@ static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
 /*
  * Of the same card, stop the queue of a node that has died, and what else of the card's was in its
  * memory: afterwards the card reaches it no more. On every node with a queue, whoever drives the
- * card, for those that die at a time may include whoever would do it for the others. Waits, with a
- * bound. Returns 0; -EINVAL when the card has no such queue; -ETIMEDOUT (logged).
+ * card, for those that die at a time may include whoever would do it for the others: what one of
+ * them has adopted meanwhile goes on. Waits, with a bound. Returns 0; -EINVAL when the card has no
+ * such queue; -ETIMEDOUT (logged).
  */
-MUST_CHECK static inline int nic_queue_stop_other(struct nic_queue *queue, unsigned index)
+MUST_CHECK static inline int nic_queue_stop_other(struct nic_queue *queue, unsigned index,
+                                                  node_id_t node)
 {
-    return queue->operations->stop_other == NULL ? 0 : queue->operations->stop_other(queue, index);
+    return queue->operations->stop_other == NULL
+               ? 0
+               : queue->operations->stop_other(queue, index, node);
+}
+
+/*
+ * Take what comes to that queue, which is stopped, until the card sends it elsewhere: on one node.
+ * Of an adopted queue there are nic_queue_receive(), nic_queue_is_pending() and nic_queue_leave()
+ * alone: no interrupt says that something has come. One at a time; it keeps its memory for the
+ * next. Waits, with a bound. Returns 0; -ENOTSUP when such a card has no such thing; -EINVAL when
+ * it has no such queue; -ENOMEM; -ETIMEDOUT (logged).
+ */
+MUST_CHECK static inline int nic_queue_adopt_other(struct nic_queue *queue, unsigned index,
+                                                   struct nic_queue **adopted)
+{
+    return queue->operations->adopt_other == NULL
+               ? -ENOTSUP
+               : queue->operations->adopt_other(queue, index, adopted);
+}
+
+/* Nothing more comes there, and its own node may open it: what has come can still be received.
+ * Waits, with a bound; in a thread others run meanwhile. Returns 0 or -ETIMEDOUT (logged). */
+MUST_CHECK static inline int nic_queue_leave(struct nic_queue *adopted)
+{
+    return adopted->operations->leave(adopted);
 }
 
 /* None of either where the driver does not say. */

@@ -20,6 +20,7 @@
 #include "net/handlers.h"
 #include "net/link/port.h"
 #include "net/link/syns.h"
+#include "net/link/takeover.h"
 #include "net/messages.h"
 #include "net/status_text.h"
 #include "net/steering.h"
@@ -39,6 +40,7 @@ static struct {
     uint64_t link_interrupts_seen;
     struct node_set attached; /* queues from which their LS takes frames */
     struct node_set missing;  /* queues that their LS could not open, or whose LS is dead */
+    struct node_set put_off;  /* queues whose LS is asked when it is taken over no more */
     /* As the NIC steers now: the queue of each group. */
     uint8_t group_queues[STEERING_GROUP_COUNT];
     bool is_steering;
@@ -199,6 +201,31 @@ static void log_steering(void)
              queue_count, queue_count == 1 ? "queue" : "queues", bits.remote_port, bits.local_port);
 }
 
+static void ask_for_queue(unsigned index)
+{
+    struct nic_queue_key key;
+    struct attach_queue *message;
+
+    nic_make_queue_key(device.nic, index, &key);
+    message = message_reserve_posted(configuration->ls[index], ATTACH_QUEUE, sizeof(*message));
+    memcpy(message->key, &key, sizeof(message->key));
+    message_publish();
+}
+
+/* All is steered to queues whose LS lives: what still came to a dead one's has been taken so far.
+ */
+static void end_takeover(void)
+{
+    link_takeover_end();
+    NODE_SET_EACH(&device.put_off, queue)
+    {
+        if (!link_takeover_has(queue)) {
+            node_set_remove(&device.put_off, queue);
+            ask_for_queue(queue);
+        }
+    }
+}
+
 /* To each attached queue the groups whose owner its LS serves, if the NIC tells groups apart as we
  * do. Frames of other groups are forwarded in software. Asked again while it works, it begins again
  * when it is through: so many queues that come one after the other cost few passes. */
@@ -206,6 +233,7 @@ static void steer_all(void *argument)
 {
     (void)argument;
     if (device.nic->group_count != STEERING_GROUP_COUNT) {
+        end_takeover();
         return;
     }
     device.is_steering_due = true;
@@ -218,6 +246,7 @@ static void steer_all(void *argument)
         steer_each_group();
     }
     device.is_steering = false;
+    end_takeover();
     log_steering();
 }
 
@@ -252,17 +281,6 @@ static void handle_queue_attached(node_id_t from, const struct message *raw)
     }
 }
 
-static void ask_for_queue(unsigned index)
-{
-    struct nic_queue_key key;
-    struct attach_queue *message;
-
-    nic_make_queue_key(device.nic, index, &key);
-    message = message_reserve_posted(configuration->ls[index], ATTACH_QUEUE, sizeof(*message));
-    memcpy(message->key, &key, sizeof(message->key));
-    message_publish();
-}
-
 static void attach_other_queues(void)
 {
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
@@ -277,6 +295,7 @@ static void note_missing_queues(void)
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         if (configuration_is_dead(configuration, configuration->ls[i])) {
             node_set_remove(&device.attached, i);
+            node_set_remove(&device.put_off, i);
             node_set_add(&device.missing, i);
         }
     }
@@ -403,6 +422,7 @@ void link_device_take_over(const struct configuration *current, const struct nic
     ASSERT(device.nic == NULL && current->device_ls == platform_node());
     if (key == NULL || nic_adopt(key, grouping(), &device.nic) != 0) {
         log_error("ls", "nobody drives the NIC any more: its steering stays as it is");
+        link_takeover_end();
         return;
     }
     if (device.nic->queue_count > current->ls_count) {
@@ -423,6 +443,7 @@ void link_device_take_over(const struct configuration *current, const struct nic
 void link_device_lose_node(node_id_t node)
 {
     if (!device.is_announced) {
+        link_takeover_end();
         return; /* link_device_announce() will see it */
     }
     note_missing_queues();
@@ -441,7 +462,11 @@ void link_device_regain_node(node_id_t node)
     /* Its queue stays a missing one until it says that it is open. */
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         if (configuration->ls[i] == node) {
-            ask_for_queue(i);
+            if (link_takeover_has(i)) {
+                node_set_add(&device.put_off, i);
+            } else {
+                ask_for_queue(i);
+            }
         }
     }
     if (configuration_has_role(configuration, node, ROLE_TS)) {

@@ -28,6 +28,7 @@
 #include "net/headers.h"
 #include "net/link/device.h"
 #include "net/link/syns.h"
+#include "net/link/takeover.h"
 #include "net/link/transmit.h"
 #include "net/messages.h"
 #include "net/packet.h"
@@ -527,24 +528,14 @@ static void begin_driving(void)
     try_to_start_device(&start_timer);
 }
 
-/* Before its memory is used again, which waits for this. */
-static void stop_queue_of(node_id_t node)
-{
-    for (unsigned i = 0; i < configuration->ls_count && queue.is_started; i++) {
-        if (configuration->ls[i] == node) {
-            int result = nic_queue_stop_other(queue.nic, i);
-
-            if (result != 0 && result != -EINVAL) {
-                log_error("ls", "the NIC may still write to node%u: it stays down", node);
-                dispatch_hold_node(node);
-            }
-        }
-    }
-}
-
 static void note_node_down(node_id_t node)
 {
-    stop_queue_of(node);
+    if (queue.is_started) {
+        link_takeover_stop(configuration, queue.nic, node);
+        if (configuration->device_ls == self) {
+            link_takeover_begin(configuration, queue.nic, node, &source, deliver_all);
+        }
+    }
     if (configuration->device_ls != self || is_driving) {
         link_device_lose_node(node);
     } else if (!queue.has_key && is_card_left_alone()) {

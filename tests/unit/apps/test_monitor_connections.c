@@ -174,10 +174,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         /* First: nothing has been asked for. */
-        TEST(only_what_was_asked_for_is_printed),
-        TEST(each_connection_is_told_with_whose_it_is),
-        TEST(what_is_too_much_is_counted),
-        TEST(node_that_does_not_run_is_not_asked),
+        TEST(only_what_was_asked_for_is_printed), TEST(each_connection_is_told_with_whose_it_is),
+        TEST(what_is_too_much_is_counted),        TEST(node_that_does_not_run_is_not_asked),
         TEST(only_the_consoles_owner_is_told),
     };
 

@@ -154,6 +154,22 @@ static void it_is_an_eighth_but_no_less_than_a_queue_needs(void **state)
     assert_int_equal(ordinary_pages, 0);
 }
 
+static void whose_memory_an_address_is_boot_has_said(void **state)
+{
+    (void)state;
+    node_info.node_count = 2;
+    places[1 - OWN].range_count = 1;
+    places[1 - OWN].ranges[0] = (struct memory_range){0x2000000, 0x1000000};
+    start_node(0x1000000, 0x5000000);
+    assert_true(iommu_is_memory_of(OWN, 0x1000000));
+    assert_true(iommu_is_memory_of(OWN, 0x1FFFFFF));
+    assert_false(iommu_is_memory_of(OWN, 0x2000000));
+    assert_true(iommu_is_memory_of(1 - OWN, 0x2000000));
+    assert_true(iommu_is_memory_of(OWN, 0x84FFFFFF));
+    assert_false(iommu_is_memory_of(OWN, 0x85000000));
+    assert_false(iommu_is_memory_of(OWN, 0) || iommu_is_memory_of(1 - OWN, 0));
+}
+
 static void without_an_iommu_they_are_any(void **state)
 {
     (void)state;
@@ -258,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(pages_come_from_the_part_set_aside_and_end_with_it),
         TEST(it_is_an_eighth_but_no_less_than_a_queue_needs),
+        TEST(whose_memory_an_address_is_boot_has_said),
         TEST(without_an_iommu_they_are_any),
         TEST(a_node_that_no_card_writes_to_keeps_all_its_memory),
         TEST(pages_that_are_refused_are_counted),

@@ -33,6 +33,12 @@ const char *__asan_default_options(void)
 }
 
 static struct ixgbe_rx rx;
+
+static int start_queue(struct ixgbe_rx_size size)
+{
+    rx = (struct ixgbe_rx){0};
+    return ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, size);
+}
 static struct frame *kept[KEPT_MAX];
 static unsigned kept_count;
 
@@ -42,7 +48,7 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_nic_reset();
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual), 0);
+    assert_int_equal(start_queue(ixgbe_rx_size_usual), 0);
     kept_count = 0;
     return 0;
 }
@@ -247,16 +253,32 @@ static void buffers_take_no_more_memory_than_they_hold(void **state)
     uint64_t before = buffer_bytes();
 
     (void)state;
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual), 0);
+    assert_int_equal(start_queue(ixgbe_rx_size_usual), 0);
     assert_int_equal(buffer_bytes() - before, ixgbe_rx_size_usual.buffer_start * 2048);
     before = buffer_bytes();
     for (int allocations = 2; allocations < 4; allocations++) {
         fake_fail_allocations_after(allocations); /* ring and slots; then a chunk's first */
-        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual),
-                         -ENOMEM);
+        assert_int_equal(start_queue(ixgbe_rx_size_usual), -ENOMEM);
         fake_fail_allocations_after(-1);
         assert_int_equal(buffer_bytes(), before);
     }
+}
+
+/* In the place of another node's, a second time: what was in the ring is nobody's any more. */
+static void one_that_is_started_again_needs_no_memory_and_is_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(start_queue(ixgbe_rx_size_adopted), 0);
+    assert_int_equal(fake_nic_receive_room(QUEUE), 255);
+    assert_true(receive_number(1));
+    assert_true(ixgbe_rx_is_pending(&rx));
+    fake_fail_allocations_after(0);
+    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE - 1, ixgbe_rx_size_adopted),
+                     0);
+    fake_fail_allocations_after(-1);
+    assert_false(ixgbe_rx_is_pending(&rx));
+    assert_int_equal(fake_nic_receive_room(QUEUE - 1), 255);
+    assert_int_equal(rx.free_count, rx.buffer_count - 255);
 }
 
 /* What a flood of SYNs fills: the device drops the others, also when their owner keeps some. */
@@ -265,7 +287,7 @@ static void a_queue_for_syns_holds_few(void **state)
     uint32_t sent = 0;
 
     (void)state;
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_syns), 0);
+    assert_int_equal(start_queue(ixgbe_rx_size_syns), 0);
     assert_int_equal(fake_nic_receive_room(QUEUE), 127);
     while (receive_number(sent)) {
         sent++;
@@ -287,8 +309,7 @@ static void lack_of_memory_at_the_start_is_reported(void **state)
     (void)state;
     for (int allocations = 0; allocations < 6; allocations++) {
         fake_fail_allocations_after(allocations);
-        assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual),
-                         -ENOMEM);
+        assert_int_equal(start_queue(ixgbe_rx_size_usual), -ENOMEM);
     }
 }
 
@@ -296,8 +317,7 @@ static void queue_that_does_not_switch_on_is_reported(void **state)
 {
     (void)state;
     fake_nic_stick(0x1168, 0x02000000, 0);
-    assert_int_equal(ixgbe_rx_start(&rx, fake_nic_registers(), QUEUE, ixgbe_rx_size_usual),
-                     -ETIMEDOUT);
+    assert_int_equal(start_queue(ixgbe_rx_size_usual), -ETIMEDOUT);
     assert_non_null(strstr(fake_nic_last_log(), "RXDCTL"));
 }
 
@@ -388,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup(without_memory_for_more_buffers_the_device_drops, set_up),
         cmocka_unit_test_setup(buffers_take_no_more_memory_than_they_hold, set_up),
         cmocka_unit_test_setup(a_queue_for_syns_holds_few, set_up),
+        cmocka_unit_test_setup(one_that_is_started_again_needs_no_memory_and_is_empty, set_up),
         cmocka_unit_test_setup(lack_of_memory_at_the_start_is_reported, set_up),
         cmocka_unit_test_setup(queue_that_does_not_switch_on_is_reported, set_up),
         cmocka_unit_test_setup(checksums_are_told_as_the_device_found_them, set_up),

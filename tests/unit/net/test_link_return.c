@@ -35,8 +35,8 @@
 /* Behind the three. */
 #define SYN_QUEUE     3
 
-static const struct nic_queue_key key = {
-    .queue_index = SELF, .words = {0xFEB00000, 3 << 16 | 0x10FB, 0x563412005452, FIRST}};
+static const struct nic_queue_key key = {.queue_index = SELF,
+                                         .words = {0xFEB00000, 3 << 16 | 0x10FB, 0x563412005452}};
 
 static void tell(node_id_t from, uint16_t queue_index)
 {
@@ -54,6 +54,8 @@ static void look_at_nodes(void)
     fake_send_attention();
     dispatch_sleep();
     settle();
+    fake_advance_ns(NS_PER_MS); /* what was taken over is left in a thread, which waits */
+    settle();
 }
 
 static int start(void **state)
@@ -70,6 +72,9 @@ static int start(void **state)
     settle();
     (void)fake_expect_message(FIRST, QUEUE_ATTACHED);
     /* What the others have started. */
+    fake_nic_put_ring(FIRST, FIRST);
+    fake_nic_put_ring(THIRD, THIRD);
+    fake_nic_put_ring(SYN_QUEUE, FIRST);
     for (unsigned queue = 0; queue <= SYN_QUEUE; queue++) {
         fake_nic_set(RXDCTL(queue), ENABLE);
         fake_nic_set(TXDCTL(queue), queue == SYN_QUEUE ? 0 : ENABLE);
@@ -159,6 +164,7 @@ one_that_comes_back_is_asked_for_its_queue_and_gets_its_flows_when_it_serves(voi
 static void a_queue_that_does_not_stop_keeps_its_node_down(void **state)
 {
     (void)state;
+    fake_nic_put_ring(FIRST, FIRST);
     fake_nic_stick(RXDCTL(FIRST), ENABLE, ENABLE);
     fake_set_node_state(FIRST, NODE_DEAD);
     look_at_nodes();

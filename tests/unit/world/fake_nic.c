@@ -73,6 +73,20 @@ void iommu_watch_faults(void)
 {
 }
 
+#define RDBAH(queue)        ((queue) < 64 ? 0x1004 + 0x40 * (queue) : 0xD004 + 0x40 * ((queue)-64))
+#define RDH(queue)          ((queue) < 64 ? 0x1010 + 0x40 * (queue) : 0xD010 + 0x40 * ((queue)-64))
+#define OTHERS_MEMORY(node) (0x80000000u | (node))
+
+void fake_nic_put_ring(unsigned queue, node_id_t node)
+{
+    fake_nic_set(RDBAH(queue), OTHERS_MEMORY(node));
+}
+
+bool iommu_is_memory_of(node_id_t node, bus_addr_t address)
+{
+    return address >> 32 == OTHERS_MEMORY(node);
+}
+
 /* --- The card --- */
 
 static void reset_registers(void)
@@ -240,6 +254,11 @@ static void write_register(uint32_t offset, uint32_t value)
         fake_nic_set(FDIRCTRL, value | 8);
     } else if (offset == FDIRCMD && (value & 3) == 1) {
         add_filter();
+    }
+    for (unsigned queue = 0; queue < QUEUES; queue++) {
+        if (offset == RDH(queue)) {
+            nic.rx_head[queue] = value;
+        }
     }
 }
 

@@ -30,6 +30,9 @@ unsigned fake_nic_writes_to(uint32_t offset);
  * value_wanted; UINT32_MAX: none. */
 unsigned fake_nic_find_write(unsigned from, uint32_t offset, uint32_t mask, uint32_t value_wanted);
 
+/* The receive ring of this queue is in another node's memory. */
+void fake_nic_put_ring(unsigned queue, node_id_t node);
+
 /* The flow director's table, by the number that software gives a filter (FDIRHASH). */
 struct fake_nic_filter {
     uint32_t port_register;
