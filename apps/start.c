@@ -35,7 +35,8 @@ static const char *const known_keys[] = {
     "net",     "ntp",          "nic",          "pika",          "app",    "log",     "console",
     "panic",   "debug_exit",   "node_timeout", "nodes",         "mem",    "pci",     "check",
     "balance", "offer-period", "steer",        "claim-timeout", "grants", "rto-min", "restart",
-    "iommu",   "randomise",    "drain",        "vip",           NULL,
+    "iommu",   "randomise",    "drain",        "vip",           "virtio_mmio.device",
+    NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */

@@ -10,6 +10,7 @@
 #include "boot/acpi/acpi.h"
 #include "boot/acpi/device_ranges.h"
 #include "boot/acpi/holes.h"
+#include "boot/acpi/mp_table.h"
 #include "boot/boot_info.h"
 #include "boot/boot_limits.h"
 #include "boot/boot_memory.h"
@@ -24,6 +25,7 @@
 #include "boot/reference_clock.h"
 #include "boot/rejoin.h"
 #include "boot/start_node.h"
+#include "boot/virtio_slots.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
@@ -116,10 +118,14 @@ static void read_tables(const struct boot_info *info)
     /* What the loader names, or else what a BIOS has left in low memory. */
     if ((info->rsdp == 0 || acpi_parse(&acpi, info->rsdp, boot_memory_read, NULL) != 0) &&
         acpi_parse(&acpi, acpi_find_rsdp(boot_memory_read, NULL), boot_memory_read, NULL) != 0) {
-        log_warning("boot", "no ACPI tables: one core, no power-off");
+        log_warning("boot", "no ACPI tables: no power-off, and %s",
+                    mp_table_parse(&acpi, boot_memory_read, NULL) == 0
+                        ? "cores by the older MP table"
+                        : "one core");
     }
     acpi_find_holes(&acpi.machine, &acpi, info, boot_memory_address_bits());
     acpi_allow_devices(&acpi, info, boot_memory_address_bits());
+    virtio_slots_read(&acpi.machine, info, boot_memory_address_bits());
     node_info.machine = acpi.machine;
     if (node_info.machine.iommu_count > 0) {
         boot_memory_add_pages();

@@ -24,20 +24,22 @@ static const struct {
     {"DMAR", acpi_parse_dmar},
 };
 
-/* The first valid table of that signature. */
+/* The first valid table of that signature whose number in the root table is *next or above; *next
+ * becomes the one behind it. */
 static bool find_table(const struct acpi_table *root, uint32_t pointer_bytes, const char *signature,
-                       struct acpi_table *table)
+                       unsigned *next, struct acpi_table *table)
 {
     const struct acpi_reader *reader = root->reader;
     uint8_t pointer[sizeof(uint64_t)] = {0};
     char found[ACPI_SIGNATURE_BYTES];
 
     ASSERT(pointer_bytes == sizeof(uint32_t) || pointer_bytes == sizeof(uint64_t));
-    for (unsigned i = 0; i < TABLE_MAX; i++) {
+    while (*next < TABLE_MAX) {
+        uint32_t offset = (uint32_t)sizeof(struct acpi_header) + *next * pointer_bytes;
         paddr_t paddr;
 
-        if (!acpi_read_table(root, sizeof(struct acpi_header) + i * pointer_bytes, pointer,
-                             pointer_bytes)) {
+        (*next)++;
+        if (!acpi_read_table(root, offset, pointer, pointer_bytes)) {
             return false;
         }
         paddr = load_le64(pointer); /* the upper half stays zero when there is none */
@@ -80,6 +82,7 @@ int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
     struct acpi_table root;
     struct acpi_table table;
     uint32_t pointer_bytes;
+    unsigned next;
 
     memset(acpi, 0, sizeof(*acpi));
     for (uint32_t irq = 0; irq < ISA_IRQ_COUNT; irq++) {
@@ -89,12 +92,18 @@ int acpi_parse(struct acpi *acpi, paddr_t rsdp, acpi_read read, void *context)
         return -EINVAL;
     }
     for (size_t i = 0; i < ARRAY_COUNT(parsers); i++) {
-        if (find_table(&root, pointer_bytes, parsers[i].signature, &table)) {
+        next = 0;
+        if (find_table(&root, pointer_bytes, parsers[i].signature, &next, &table)) {
             parsers[i].parse(&table);
         }
     }
+    next = 0;
+    while (find_table(&root, pointer_bytes, "SSDT", &next, &table)) {
+        acpi_scan_virtio(&table);
+    }
     ASSERT(acpi->core_count <= ACPI_CORE_MAX && acpi->machine.ecam_count <= ECAM_MAX);
     ASSERT(acpi->machine.ioapic_count <= IOAPIC_MAX && acpi->machine.iommu_count <= IOMMU_MAX);
+    ASSERT(acpi->machine.virtio_slot_count <= VIRTIO_SLOT_MAX);
     return 0;
 }
 

@@ -38,7 +38,7 @@ static void add_hole(struct machine *machine, paddr_t start, paddr_t end)
 }
 
 /* Take a range out of all holes. The pieces are looked at again, at the end of the list. */
-static void take_away(struct machine *machine, paddr_t start, paddr_t end)
+void acpi_take_from_holes(struct machine *machine, paddr_t start, paddr_t end)
 {
     for (unsigned i = 0; i < machine->hole_count;) {
         struct memory_range hole = machine->holes[i];
@@ -84,18 +84,19 @@ static void take_away_used(struct machine *machine, const struct acpi *acpi,
     for (unsigned i = 0; i < info->range_count; i++) {
         const struct memory_range *range = &info->ranges[i].range;
 
-        take_away(machine, range->paddr, range_end(range));
+        acpi_take_from_holes(machine, range->paddr, range_end(range));
     }
     for (unsigned i = 0; i < machine->ecam_count; i++) {
         const struct ecam *ecam = &machine->ecams[i];
 
-        take_away(machine, ecam->paddr + ecam->first_bus * MIB,
-                  ecam->paddr + (ecam->last_bus + 1ull) * MIB);
+        acpi_take_from_holes(machine, ecam->paddr + ecam->first_bus * MIB,
+                             ecam->paddr + (ecam->last_bus + 1ull) * MIB);
     }
     for (unsigned i = 0; i < machine->ioapic_count; i++) {
-        take_away(machine, machine->ioapics[i].paddr, machine->ioapics[i].paddr + PAGE_BYTES);
+        acpi_take_from_holes(machine, machine->ioapics[i].paddr,
+                             machine->ioapics[i].paddr + PAGE_BYTES);
     }
-    take_away(machine, acpi->hpet_paddr, acpi->hpet_paddr + PAGE_BYTES);
+    acpi_take_from_holes(machine, acpi->hpet_paddr, acpi->hpet_paddr + PAGE_BYTES);
 }
 
 /* What is said to be configuration space and is memory must not be written to. */

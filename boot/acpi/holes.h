@@ -17,3 +17,6 @@
  */
 void acpi_find_holes(struct machine *machine, const struct acpi *acpi, const struct boot_info *info,
                      unsigned address_bits);
+
+/* Something is there of which no table tells: what is left of the holes does not contain it. */
+void acpi_take_from_holes(struct machine *machine, paddr_t start, paddr_t end);

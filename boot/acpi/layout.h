@@ -474,5 +474,37 @@ struct aml_qword_space {
 HAS_BYTES(aml_dword_space, 26);
 HAS_BYTES(aml_qword_space, 46);
 
+/*
+ * Descriptors of a range of 32-bit memory that is where it is (ACPI 6.4.3.4), and of one interrupt
+ * (ACPI 6.4.3.6).
+ */
+enum aml_device_tag {
+    FIXED_MEMORY_TAG = 0x86,
+    INTERRUPT_TAG = 0x89,
+};
+
+struct aml_fixed_memory {
+    uint8_t tag;
+    uint16_t bytes; /* behind this field */
+    uint8_t flags;
+    uint32_t paddr;
+    uint32_t range_bytes;
+} PACKED;
+
+HAS_BYTES(aml_fixed_memory, 12);
+
+#define INTERRUPT_EDGE       BIT(1) /* else a level */
+#define INTERRUPT_ACTIVE_LOW BIT(2)
+
+struct aml_interrupt {
+    uint8_t tag;
+    uint16_t bytes; /* behind this field */
+    uint8_t flags;
+    uint8_t count;
+    uint32_t gsi;
+} PACKED;
+
+HAS_BYTES(aml_interrupt, 9);
+
 #undef LIES_AT
 #undef HAS_BYTES

@@ -114,5 +114,6 @@ void acpi_parse_fadt(const struct acpi_table *table)
                         &dsdt) &&
         acpi_has_signature(&dsdt, "DSDT")) {
         acpi_scan_dsdt(&dsdt);
+        acpi_scan_virtio(&dsdt);
     }
 }

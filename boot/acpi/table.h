@@ -52,7 +52,8 @@ static inline bool acpi_copy_entry(const struct acpi_entry *entry, void *to, siz
     return true;
 }
 
-/* What each table means for *table->reader->acpi: cores.c, devices.c, power.c, dsdt.c, dmar.c. SRAT
+/* What each table means for *table->reader->acpi: cores.c, devices.c, power.c, dsdt.c, dmar.c,
+ * virtio.c. SRAT
  * names cores that the MADT must have listed before. */
 void acpi_parse_madt(const struct acpi_table *table);
 void acpi_parse_srat(const struct acpi_table *table);
@@ -62,3 +63,5 @@ void acpi_parse_spcr(const struct acpi_table *table);
 void acpi_parse_dmar(const struct acpi_table *table);
 void acpi_parse_fadt(const struct acpi_table *table);
 void acpi_scan_dsdt(const struct acpi_table *table);
+/* Of a DSDT or an SSDT: each may name such devices. */
+void acpi_scan_virtio(const struct acpi_table *table);

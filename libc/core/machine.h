@@ -19,6 +19,7 @@
 #define IOMMU_MAX        16
 #define RESERVED_DMA_MAX 12
 #define PCI_SCOPE_MAX    4
+#define VIRTIO_SLOT_MAX  32
 
 struct memory_range {
     uint64_t paddr;
@@ -171,6 +172,13 @@ struct reserved_dma {
     } steps[PCI_SCOPE_MAX];
 };
 
+/* Where a virtio device may be that is on no bus (VIRTIO 4.2), and its line. */
+struct virtio_slot {
+    uint64_t paddr;
+    uint32_t bytes;
+    struct irq_route line;
+};
+
 struct machine {
     /* What may be mapped as a device. Owner 0: a table says so; else the owner's own register. */
     struct ranges devices;
@@ -195,6 +203,8 @@ struct machine {
     struct iommu iommus[IOMMU_MAX];
     unsigned reserved_dma_count;
     struct reserved_dma reserved_dmas[RESERVED_DMA_MAX];
+    unsigned virtio_slot_count;
+    struct virtio_slot virtio_slots[VIRTIO_SLOT_MAX];
     unsigned node_count; /* that boot has shared memory out to; from BOOT_SHARED on */
     /* Most of a node's memory that devices may write to, and whose; 0: nothing keeps them from any.
      */
