@@ -29,7 +29,7 @@ MAY_USE = {
     "drivers/hosted/linux": {"drivers/hosted", "drivers/nic", "kernel/hosted", "kernel/hosted/linux"} | GROUND,
     "drivers/iommu": {"drivers", "drivers/nic", "drivers/pci"} | GROUND,
     "drivers/ixgbe": {"drivers", "drivers/nic", "drivers/pci", "drivers/iommu"} | GROUND,
-    "drivers/virtio": {"drivers", "drivers/nic", "drivers/pci", "drivers/iommu"} | GROUND,
+    "drivers/virtio": {"drivers", "drivers/nic", "drivers/pci", "drivers/iommu", "drivers/acpi"} | GROUND,
     "net": {"drivers", "drivers/nic"} | GROUND,
     "net/streams": {"net", "drivers/nic"} | GROUND,
     "net/datagrams": {"net", "drivers/nic"} | GROUND,

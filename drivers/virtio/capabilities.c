@@ -10,6 +10,33 @@
 #include "kernel/log.h"
 #include "kernel/x86/paging.h"
 
+#define COMMON(name, width) [REGISTER_##name] = {COMMON_##name, (width) / 8}
+#define COMMON_64(name)                                                                            \
+    [REGISTER_##name] = {COMMON_##name, 4}, [REGISTER_##name##_HIGH] = {COMMON_##name + 4, 4}
+
+static const struct virtio_transport pci_transport = {
+    .registers =
+        {
+            COMMON(DEVICE_FEATURE_SELECT, 32),
+            COMMON(DEVICE_FEATURE, 32),
+            COMMON(DRIVER_FEATURE_SELECT, 32),
+            COMMON(DRIVER_FEATURE, 32),
+            COMMON(CONFIG_VECTOR, 16),
+            COMMON(STATUS, 8),
+            COMMON(GENERATION, 8),
+            COMMON(QUEUE_SELECT, 16),
+            [REGISTER_QUEUE_SIZE_MAX] = {COMMON_QUEUE_SIZE, 2},
+            COMMON(QUEUE_SIZE, 16),
+            COMMON(QUEUE_VECTOR, 16),
+            COMMON(QUEUE_ENABLE, 16),
+            COMMON(QUEUE_NOTIFY_OFFSET, 16),
+            COMMON_64(QUEUE_DESCRIPTORS),
+            COMMON_64(QUEUE_AVAILABLE),
+            COMMON_64(QUEUE_USED),
+            COMMON(QUEUE_RESET, 16),
+        },
+};
+
 /* As many as fit configuration space, each with its 16 bytes. */
 #define CAPABILITIES_MAX 12
 
@@ -69,7 +96,7 @@ int virtio_map_registers(struct virtio_device *device, const struct pci_device *
     struct window notify = find_window(pci, bars, TYPE_NOTIFY, sizeof(uint16_t));
     struct window config = find_window(pci, bars, TYPE_CONFIG, CONFIG_BYTES);
 
-    *device = (struct virtio_device){0};
+    *device = (struct virtio_device){.transport = &pci_transport};
     if (common.capability == 0 || notify.capability == 0 || config.capability == 0) {
         log_error("virtio",
                   "the card is for old drivers only, or offers too little: version 1 is needed");

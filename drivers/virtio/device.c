@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A virtio device as a whole: its status, its features, its configuration, and its queues' places
- * (VIRTIO 2.1, 3.1, 4.1.4.3). Queues are set up through registers that all of them share, so only
- * one node calls this.
+ * (VIRTIO 2.1, 3.1, 4.1.4.3, 4.2.2). Queues are set up through registers that all of them share, so
+ * only one node calls this.
  */
 #include "drivers/virtio/virtio.h"
 
@@ -20,14 +20,49 @@
 /* Times that a field is read again because it has changed: then what was read last must do. */
 #define CONFIG_TRIES 8
 
+uint32_t virtio_register_read(const struct virtio_device *device, enum virtio_register reg)
+{
+    unsigned offset = device->transport->registers[reg].offset;
+
+    switch (device->transport->registers[reg].bytes) {
+    case 1:
+        return mmio_read8(device->common, offset);
+    case 2:
+        return mmio_read16(device->common, offset);
+    case 4:
+        return mmio_read32(device->common, offset);
+    default:
+        return UINT32_MAX;
+    }
+}
+
+void virtio_register_write(struct virtio_device *device, enum virtio_register reg, uint32_t value)
+{
+    unsigned offset = device->transport->registers[reg].offset;
+
+    switch (device->transport->registers[reg].bytes) {
+    case 1:
+        mmio_write8(device->common, offset, (uint8_t)value);
+        break;
+    case 2:
+        mmio_write16(device->common, offset, (uint16_t)value);
+        break;
+    case 4:
+        mmio_write32(device->common, offset, value);
+        break;
+    default:
+        break;
+    }
+}
+
 static uint8_t read_status(const struct virtio_device *device)
 {
-    return mmio_read8(device->common, COMMON_STATUS);
+    return (uint8_t)virtio_register_read(device, REGISTER_STATUS);
 }
 
 static void write_status(struct virtio_device *device, unsigned status)
 {
-    mmio_write8(device->common, COMMON_STATUS, (uint8_t)status);
+    virtio_register_write(device, REGISTER_STATUS, status);
 }
 
 int virtio_reset(struct virtio_device *device)
@@ -63,8 +98,8 @@ uint64_t virtio_read_offered(struct virtio_device *device)
     uint64_t offered = 0;
 
     for (uint32_t half = 0; half < 2; half++) {
-        mmio_write32(device->common, COMMON_DEVICE_FEATURE_SELECT, half);
-        offered |= (uint64_t)mmio_read32(device->common, COMMON_DEVICE_FEATURE) << (32 * half);
+        virtio_register_write(device, REGISTER_DEVICE_FEATURE_SELECT, half);
+        offered |= (uint64_t)virtio_register_read(device, REGISTER_DEVICE_FEATURE) << (32 * half);
     }
     return offered;
 }
@@ -110,8 +145,8 @@ int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
         return -ENOTSUP;
     }
     for (uint32_t half = 0; half < 2; half++) {
-        mmio_write32(device->common, COMMON_DRIVER_FEATURE_SELECT, half);
-        mmio_write32(device->common, COMMON_DRIVER_FEATURE, (uint32_t)(features >> (32 * half)));
+        virtio_register_write(device, REGISTER_DRIVER_FEATURE_SELECT, half);
+        virtio_register_write(device, REGISTER_DRIVER_FEATURE, (uint32_t)(features >> (32 * half)));
     }
     write_status(device, STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
     if ((read_status(device) & STATUS_FEATURES_OK) == 0) {
@@ -138,12 +173,12 @@ uint32_t virtio_config_read32(const struct virtio_device *device, unsigned offse
 void virtio_config_read_mac(const struct virtio_device *device, uint8_t mac[6])
 {
     for (unsigned i = 0; i < CONFIG_TRIES; i++) {
-        uint8_t generation = mmio_read8(device->common, COMMON_GENERATION);
+        uint32_t generation = virtio_register_read(device, REGISTER_GENERATION);
 
         for (unsigned at = 0; at < 6; at++) {
             mac[at] = mmio_read8(device->config, CONFIG_MAC + at);
         }
-        if (mmio_read8(device->common, COMMON_GENERATION) == generation) {
+        if (virtio_register_read(device, REGISTER_GENERATION) == generation) {
             return;
         }
     }
@@ -151,34 +186,34 @@ void virtio_config_read_mac(const struct virtio_device *device, uint8_t mac[6])
 
 bool virtio_set_config_vector(struct virtio_device *device, unsigned entry)
 {
-    mmio_write16(device->common, COMMON_CONFIG_VECTOR, (uint16_t)entry);
-    return mmio_read16(device->common, COMMON_CONFIG_VECTOR) == entry;
+    virtio_register_write(device, REGISTER_CONFIG_VECTOR, entry);
+    return virtio_register_read(device, REGISTER_CONFIG_VECTOR) == entry;
 }
 
 /* --- Queues --- */
 
 static void select_queue(struct virtio_device *device, unsigned index)
 {
-    mmio_write16(device->common, COMMON_QUEUE_SELECT, (uint16_t)index);
+    virtio_register_write(device, REGISTER_QUEUE_SELECT, index);
 }
 
 int virtio_queue_describe(struct virtio_device *device, unsigned index, unsigned size_max,
                           struct virtio_queue_place *place)
 {
-    unsigned size;
+    uint32_t size;
     uint64_t offset;
 
     ASSERT(IS_POWER_OF_TWO(size_max) && size_max <= VIRTIO_RING_SIZE_MAX);
     select_queue(device, index);
-    size = mmio_read16(device->common, COMMON_QUEUE_SIZE);
-    if (size == 0 || mmio_read16(device->common, COMMON_QUEUE_ENABLE) != 0) {
+    size = virtio_register_read(device, REGISTER_QUEUE_SIZE_MAX);
+    if (size == 0 || virtio_register_read(device, REGISTER_QUEUE_ENABLE) != 0) {
         log_error("virtio", "the card has no queue %u, or it is in use", index);
         return -ENODEV;
     }
     while (size_max > size) {
         size_max /= 2;
     }
-    offset = (uint64_t)mmio_read16(device->common, COMMON_QUEUE_NOTIFY_OFFSET) *
+    offset = (uint64_t)virtio_register_read(device, REGISTER_QUEUE_NOTIFY_OFFSET) *
              device->notify_multiplier;
     if (offset + sizeof(uint16_t) > device->notify_bytes) {
         log_error("virtio", "queue %u would be notified outside its registers", index);
@@ -190,28 +225,31 @@ int virtio_queue_describe(struct virtio_device *device, unsigned index, unsigned
     return 0;
 }
 
-static void write_address(struct virtio_device *device, unsigned offset, bus_addr_t bus_addr)
+/* Both halves: the upper one's register is the next. */
+static void write_address(struct virtio_device *device, enum virtio_register reg,
+                          bus_addr_t bus_addr)
 {
-    mmio_write32(device->common, offset, (uint32_t)bus_addr);
-    mmio_write32(device->common, offset + 4, (uint32_t)(bus_addr >> 32));
+    virtio_register_write(device, reg, (uint32_t)bus_addr);
+    virtio_register_write(device, reg + 1, (uint32_t)(bus_addr >> 32));
 }
 
 int virtio_queue_start(struct virtio_device *device, const struct virtio_queue_place *place,
                        bus_addr_t ring_bus_addr, unsigned entry)
 {
     select_queue(device, place->index);
-    mmio_write16(device->common, COMMON_QUEUE_SIZE, place->size);
-    mmio_write16(device->common, COMMON_QUEUE_VECTOR, (uint16_t)entry);
-    if (mmio_read16(device->common, COMMON_QUEUE_VECTOR) != entry) {
+    virtio_register_write(device, REGISTER_QUEUE_SIZE, place->size);
+    virtio_register_write(device, REGISTER_QUEUE_VECTOR, entry);
+    if ((virtio_register_read(device, REGISTER_QUEUE_VECTOR) & VECTOR_NONE) != entry) {
         log_error("virtio", "queue %u gets no interrupt", place->index);
         return -ENODEV;
     }
-    write_address(device, COMMON_QUEUE_DESCRIPTORS, ring_bus_addr);
-    write_address(device, COMMON_QUEUE_AVAILABLE,
+    write_address(device, REGISTER_QUEUE_DESCRIPTORS, ring_bus_addr);
+    write_address(device, REGISTER_QUEUE_AVAILABLE,
                   ring_bus_addr + virtio_ring_available_offset(place->size));
-    write_address(device, COMMON_QUEUE_USED, ring_bus_addr + virtio_ring_used_offset(place->size));
-    mmio_write16(device->common, COMMON_QUEUE_ENABLE, 1);
-    if (mmio_read16(device->common, COMMON_QUEUE_ENABLE) != 1) {
+    write_address(device, REGISTER_QUEUE_USED,
+                  ring_bus_addr + virtio_ring_used_offset(place->size));
+    virtio_register_write(device, REGISTER_QUEUE_ENABLE, 1);
+    if (virtio_register_read(device, REGISTER_QUEUE_ENABLE) != 1) {
         log_error("virtio", "queue %u does not start", place->index);
         return -ENODEV;
     }

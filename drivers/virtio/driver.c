@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Virtio network cards as drivers/nic/nic.h wants them: ports found on the PCI bus, the card
- * started with its interrupts, queues opened by a key that says where to notify the device.
+ * Virtio network cards as drivers/nic/nic.h wants them: ports found on the PCI bus and beside it,
+ * the card started with its interrupts, queues opened by a key that says where to notify the
+ * device.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "kernel/x86/paging.h"
+#include "libc/core/format.h"
 #include "libc/core/memory.h"
 
 static const struct pci_id ids[] = {
@@ -36,6 +38,14 @@ static const struct pci_id ids[] = {
 #define MTU_BYTES     1500u
 #define SPEED_UNKNOWN UINT32_MAX
 
+/* Where a device is: one of both. */
+struct place {
+    const struct pci_card *pci; /* first: as drivers/pci/port.h fills in a port */
+    const struct virtio_slot *slot;
+};
+
+_Static_assert(sizeof(struct place) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
+
 struct card {
     struct nic nic;
     struct virtio_device device;
@@ -44,10 +54,12 @@ struct card {
     struct virtio_control control;
     void *notify_registers;
     unsigned queue_entry; /* of MSI-X, or VECTOR_NONE */
+    uint8_t queue_vector; /* of the queue's interrupt; 0: none */
     /* The link server's queue is the one of its number; this is the only one that can be opened. */
     unsigned own_index;
     bool is_broken; /* and that has been said */
-    const struct pci_card *pci;
+    struct place place;
+    struct virtio_line line; /* in a slot */
 };
 
 MEMORY_KIND(card_kind, "virtio_card");
@@ -62,9 +74,54 @@ static struct card *card_of(const struct nic *nic)
 
 /* --- Ports --- */
 
+static struct place place_of(const struct nic_port *port)
+{
+    struct place place;
+
+    memcpy(&place, port->driver_data, sizeof(place));
+    return place;
+}
+
+static void describe_slot(struct nic_port *port, const struct virtio_slot *slot)
+{
+    const struct place place = {.slot = slot};
+
+    *port = (struct nic_port){0};
+    memcpy(port->driver_data, &place, sizeof(place));
+    (void)format_text(port->name, sizeof(port->name), "mmio@%llx", (unsigned long long)slot->paddr);
+    (void)format_text(port->model, sizeof(port->model), "virtio-mmio");
+}
+
+/* Those on PCI first. */
 static unsigned find(struct nic_port *ports, unsigned port_max)
 {
-    return pci_list_ports(ids, ARRAY_COUNT(ids), ports, port_max);
+    const struct virtio_slot *slots[NIC_PORT_MAX];
+    unsigned count = pci_list_ports(ids, ARRAY_COUNT(ids), ports, port_max);
+    unsigned slot_count = virtio_mmio_find(slots, NIC_PORT_MAX);
+
+    for (unsigned i = 0; i < slot_count && i < NIC_PORT_MAX && count + i < port_max; i++) {
+        describe_slot(&ports[count + i], slots[i]);
+    }
+    return count + slot_count;
+}
+
+/* --- Where the device is: PCI, or a slot --- */
+
+static int map_registers(const struct place *place, struct virtio_device *device)
+{
+    return place->slot != NULL
+               ? virtio_mmio_map(device, place->slot)
+               : virtio_map_registers(device, &place->pci->device, place->pci->bars);
+}
+
+/* It may use memory, or not; what keeps one in a slot from it is its reset. */
+static void let_use_memory(const struct place *place, bool may)
+{
+    if (place->pci != NULL && may) {
+        pci_start(&place->pci->device);
+    } else if (place->pci != NULL) {
+        pci_stop(&place->pci->device);
+    }
 }
 
 static bool is_station(const uint8_t mac[6])
@@ -76,9 +133,9 @@ static bool is_station(const uint8_t mac[6])
 
 static int read_mac(const struct nic_port *port, uint8_t mac[6])
 {
-    const struct pci_card *pci = pci_card_of(port);
+    const struct place place = place_of(port);
     struct virtio_device device;
-    int result = virtio_map_registers(&device, &pci->device, pci->bars);
+    int result = map_registers(&place, &device);
 
     if (result == 0) {
         if ((virtio_read_offered(&device) & VIRTIO_NET_F_MAC) != 0) {
@@ -156,11 +213,12 @@ static int describe_queues(struct card *card)
     return result == 0 ? check_size(&card->tx_place, VIRTIO_RING_SIZE_MIN) : result;
 }
 
-static void start_interrupts(struct card *card, const struct pci_msix *msix)
+static void start_messages(struct card *card, const struct pci_msix *msix)
 {
     unsigned other = msix->entry_count > 1 ? 1 : 0;
 
     card->queue_entry = 0;
+    card->queue_vector = INTERRUPT_VECTOR_NIC;
     pci_msix_set_entry(msix, 0, interrupt_apic_id(platform_node()), INTERRUPT_VECTOR_NIC);
     if (other != 0) {
         pci_msix_set_entry(msix, other, interrupt_apic_id(platform_node()),
@@ -171,13 +229,32 @@ static void start_interrupts(struct card *card, const struct pci_msix *msix)
     }
 }
 
+/* By messages on PCI; in a slot one line for all. */
+static void start_interrupts(struct card *card)
+{
+    const struct place *place = &card->place;
+    struct pci_msix msix;
+
+    card->queue_entry = VECTOR_NONE;
+    if (place->slot != NULL) {
+        if (virtio_line_start(&card->line, place->slot, INTERRUPT_VECTOR_NIC)) {
+            card->queue_vector = INTERRUPT_VECTOR_NIC;
+            card->nic.link_vector = INTERRUPT_VECTOR_NIC;
+        }
+    } else if (pci_msix_enable(&place->pci->device, place->pci->bars, &msix) == 0) {
+        start_messages(card, &msix);
+    } else {
+        log_warning("virtio", "the card's MSI-X does not work: frames are found by looking");
+    }
+}
+
 static int start_card(struct card *card)
 {
-    struct pci_msix msix;
     int result;
 
-    pci_stop(&card->pci->device); /* a node that has died may have left it with rings in memory */
-    result = virtio_map_registers(&card->device, &card->pci->device, card->pci->bars);
+    /* A node that has died may have left it with rings in memory. */
+    let_use_memory(&card->place, false);
+    result = map_registers(&card->place, &card->device);
     if (result != 0) {
         return result;
     }
@@ -185,7 +262,7 @@ static int start_card(struct card *card)
     if (result != 0) {
         return result;
     }
-    pci_start(&card->pci->device);
+    let_use_memory(&card->place, true);
     result = virtio_negotiate(&card->device, features_wanted(&card->device));
     if (result == 0) {
         result = describe_queues(card);
@@ -193,12 +270,7 @@ static int start_card(struct card *card)
     if (result != 0) {
         return result;
     }
-    card->queue_entry = VECTOR_NONE;
-    if (pci_msix_enable(&card->pci->device, card->pci->bars, &msix) == 0) {
-        start_interrupts(card, &msix);
-    } else {
-        log_warning("virtio", "the card's MSI-X does not work: frames are found by looking");
-    }
+    start_interrupts(card);
     card->notify_registers = paging_map_device(
         card->device.notify_bar_paddr + card->device.notify_offset, card->device.notify_bytes);
     if (card->notify_registers == NULL) {
@@ -225,10 +297,10 @@ static int start(const struct nic_port *port, const node_id_t *nodes, unsigned n
         card->own_index++;
     }
     ASSERT(card->own_index < node_count);
-    card->pci = pci_card_of(port);
+    card->place = place_of(port);
     result = start_card(card);
     if (result != 0) {
-        pci_stop(&card->pci->device);
+        let_use_memory(&card->place, false);
         memory_release(&card_kind, card);
         return result;
     }
@@ -254,7 +326,7 @@ static void make_queue_key(const struct nic *nic, unsigned index, struct nic_que
         .tx_offset = card->tx_place.notify_offset,
         .rx_size = card->rx_place.size,
         .tx_size = card->tx_place.size,
-        .has_interrupt = card->queue_entry != VECTOR_NONE,
+        .has_interrupt = card->queue_vector != 0,
     };
 
     ASSERT(index <= card->own_index);
@@ -268,6 +340,7 @@ static struct virtio_notifier notifier_of(const struct card *card,
         .address =
             (uint8_t *)card->notify_registers + (place->notify_offset - card->device.notify_offset),
         .queue_index = place->index,
+        .is_wide = card->device.transport->notifies_by_32_bits,
     };
 }
 
@@ -323,7 +396,7 @@ static int enable_receive(struct nic *nic)
     open_control(card);
     result = virtio_run(&card->device);
     if (result == 0) {
-        mmio_write16(notifier.address, 0, notifier.queue_index); /* it has buffers */
+        virtio_notify(&notifier); /* it has buffers */
         set_receive_mode(card);
     }
     return result;
@@ -333,8 +406,8 @@ static void stop(struct nic *nic)
 {
     struct card *card = card_of(nic);
 
-    (void)virtio_reset(&card->device); /* logged; and it masters the bus no more */
-    pci_stop(&card->pci->device);
+    (void)virtio_reset(&card->device); /* logged; and on PCI it masters the bus no more */
+    let_use_memory(&card->place, false);
     driven = NULL;
     memory_release(&card_kind, card);
 }
@@ -375,13 +448,24 @@ static const struct nic_operations operations = {
 
 /* --- A queue --- */
 
+/* By another node's word, of which the registers are some that boot has found. */
+static bool read_key(const struct nic_queue_key *key, struct virtio_key *known)
+{
+    if (!virtio_key_read(key, FEATURES_WANTED, known)) {
+        return false;
+    }
+    known->notifies_by_32_bits =
+        virtio_mmio_is_notified_at(known->bar_paddr, known->bar_bytes, known->rx_offset) &&
+        known->tx_offset == known->rx_offset;
+    return known->notifies_by_32_bits ||
+           pci_card_at(ids, ARRAY_COUNT(ids), known->bar_paddr, known->bar_bytes) != NULL;
+}
+
 static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
 {
     struct virtio_key known;
 
-    if (!virtio_key_read(key, FEATURES_WANTED, &known) ||
-        pci_card_at(ids, ARRAY_COUNT(ids), known.bar_paddr, known.bar_bytes) == NULL ||
-        (driven != NULL && key->queue_index != driven->own_index)) {
+    if (!read_key(key, &known) || (driven != NULL && key->queue_index != driven->own_index)) {
         log_error("virtio", "refused to open queue %u of a card at %#llx: none is known there",
                   key->queue_index, (unsigned long long)known.bar_paddr);
         return -EINVAL;
@@ -390,12 +474,13 @@ static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
         log_info("virtio", "no queue here: the card's only one is on the node that drives it");
         return -ENOTSUP;
     }
-    return virtio_queue_open(&known, 0, queue, &driven->rings);
+    return virtio_queue_open(&known, 0, driven->line, queue, &driven->rings);
 }
 
 static void quieten(void)
 {
     pci_stop_prepared(ids, ARRAY_COUNT(ids));
+    virtio_mmio_reset_all();
 }
 
 static void prepare_cards(void)
@@ -408,7 +493,7 @@ COMPONENT(virtio_component);
 
 static const struct nic_driver virtio_driver = {
     .name = "virtio-net",
-    .cards = "virtio network card on the PCI bus",
+    .cards = "virtio network card on the PCI bus or by virtio-mmio",
     .find = find,
     .read_mac = read_mac,
     .start = start,

@@ -27,6 +27,7 @@ struct queue {
     struct nic_queue queue;
     struct virtio_rx rx;
     struct virtio_tx tx;
+    struct virtio_line line;
     bool has_event_index;
     uint64_t interrupts_at_arm; /* without event indices: taken when it was armed */
 };
@@ -102,6 +103,12 @@ static bool arm(struct nic_queue *queue)
 {
     struct queue *own = queue_of(queue);
 
+    /* First: what the device returns from here on raises the line again. */
+    if (own->line.registers != NULL && !virtio_line_acknowledge(&own->line)) {
+        own->line.registers = NULL;
+        queue->interrupt_vector = 0; /* it is looked at by a timer from the next sleep on */
+        return false;
+    }
     own->interrupts_at_arm = interrupt_count(INTERRUPT_VECTOR_NIC);
     return virtio_ring_arm(&own->rx.ring, 0) && !is_pending(queue);
 }
@@ -153,10 +160,12 @@ static int open_rings(struct queue *own, const struct virtio_key *known, unsigne
     struct virtio_notifier rx_notifier = {
         .address = paging_map_device(known->bar_paddr + known->rx_offset, sizeof(uint16_t)),
         .queue_index = (uint16_t)RX_QUEUE(pair),
+        .is_wide = known->notifies_by_32_bits,
     };
     struct virtio_notifier tx_notifier = {
         .address = paging_map_device(known->bar_paddr + known->tx_offset, sizeof(uint16_t)),
         .queue_index = (uint16_t)TX_QUEUE(pair),
+        .is_wide = known->notifies_by_32_bits,
     };
     int result;
 
@@ -169,8 +178,8 @@ static int open_rings(struct queue *own, const struct virtio_key *known, unsigne
 }
 
 /* One that fails keeps what it has allocated, as pages do not come back. */
-int virtio_queue_open(const struct virtio_key *known, unsigned pair, struct nic_queue **queue,
-                      struct virtio_queue_rings *rings)
+int virtio_queue_open(const struct virtio_key *known, unsigned pair, struct virtio_line line,
+                      struct nic_queue **queue, struct virtio_queue_rings *rings)
 {
     struct queue *own = memory_allocate_zeroed(&queue_kind, sizeof(*own));
     int result;
@@ -182,6 +191,7 @@ int virtio_queue_open(const struct virtio_key *known, unsigned pair, struct nic_
     if (result != 0) {
         return result;
     }
+    own->line = line;
     own->has_event_index = (known->features & VIRTIO_F_EVENT_IDX) != 0;
     own->queue.operations = &queue_operations;
     own->queue.interrupt_vector = known->has_interrupt ? INTERRUPT_VECTOR_NIC : 0;

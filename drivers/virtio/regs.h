@@ -29,7 +29,9 @@
 #define CAPABILITY_REGISTERS_BYTES   0x0C /* RO 32 bits */
 #define CAPABILITY_NOTIFY_MULTIPLIER 0x10 /* RO 32 bits; TYPE_NOTIFY only */
 
-/* Common registers (4.1.4.3). Those below QUEUE_SELECT are the selected queue's. */
+/* Common registers (4.1.4.3), 8 to 32 bits wide: where they are. QUEUE_... are the selected
+ * queue's.
+ */
 #define COMMON_DEVICE_FEATURE_SELECT 0x00 /* RW 32 */
 #define COMMON_DEVICE_FEATURE        0x04 /* RO 32 */
 #define COMMON_DRIVER_FEATURE_SELECT 0x08 /* RW 32 */
@@ -43,7 +45,7 @@
 #define COMMON_QUEUE_VECTOR          0x1A /* RW 16 */
 #define COMMON_QUEUE_ENABLE          0x1C /* RW 16 */
 #define COMMON_QUEUE_NOTIFY_OFFSET   0x1E /* RO 16 */
-#define COMMON_QUEUE_DESCRIPTORS     0x20 /* RW 64 */
+#define COMMON_QUEUE_DESCRIPTORS     0x20 /* RW 64, as two of 32 */
 #define COMMON_QUEUE_AVAILABLE       0x28 /* RW 64 */
 #define COMMON_QUEUE_USED            0x30 /* RW 64 */
 #define COMMON_QUEUE_RESET           0x3A /* RW 16, only with VIRTIO_F_RING_RESET */
@@ -53,6 +55,37 @@
 #define VECTOR_NONE                                                                                \
     0xFFFFu /* of either; reads so when the device could not use what was written                  \
              */
+
+/* --- A device on no bus (4.2.2): 32 bits each; the device's own configuration as on PCI --- */
+
+#define MMIO_MAGIC                  0x000       /* RO */
+#define MMIO_MAGIC_VALUE            0x74726976u /* "virt" */
+#define MMIO_VERSION                0x004       /* RO */
+#define MMIO_VERSION_LEGACY         1
+#define MMIO_VERSION_KNOWN          2
+#define MMIO_DEVICE                 0x008 /* RO */
+#define MMIO_DEVICE_NONE            0
+#define MMIO_DEVICE_NETWORK         1
+#define MMIO_DEVICE_FEATURE         0x010 /* RO */
+#define MMIO_DEVICE_FEATURE_SELECT  0x014 /* WO */
+#define MMIO_DRIVER_FEATURE         0x020 /* WO */
+#define MMIO_DRIVER_FEATURE_SELECT  0x024 /* WO */
+#define MMIO_QUEUE_SELECT           0x030 /* WO */
+#define MMIO_QUEUE_SIZE_MAX         0x034 /* RO; 0: no such queue */
+#define MMIO_QUEUE_SIZE             0x038 /* WO */
+#define MMIO_QUEUE_READY            0x044 /* RW */
+#define MMIO_NOTIFY                 0x050 /* WO a queue's number */
+#define MMIO_INTERRUPT_STATUS       0x060 /* RO bit 0 a queue, bit 1 the configuration */
+#define MMIO_INTERRUPT_ACKNOWLEDGE  0x064 /* WO those bits */
+#define MMIO_STATUS                 0x070 /* RW */
+#define MMIO_QUEUE_DESCRIPTORS      0x080 /* WO */
+#define MMIO_QUEUE_DESCRIPTORS_HIGH 0x084 /* WO */
+#define MMIO_QUEUE_AVAILABLE        0x090 /* WO */
+#define MMIO_QUEUE_AVAILABLE_HIGH   0x094 /* WO */
+#define MMIO_QUEUE_USED             0x0A0 /* WO */
+#define MMIO_QUEUE_USED_HIGH        0x0A4 /* WO */
+#define MMIO_GENERATION             0x0FC /* RO */
+#define MMIO_CONFIG                 0x100
 
 /* Device status (2.1): one bit more at each step. */
 #define STATUS_ACKNOWLEDGE 0x01

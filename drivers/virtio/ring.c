@@ -73,7 +73,7 @@ void virtio_ring_show(struct virtio_ring *ring)
     mmio_write16(ring->available, AVAILABLE_INDEX, (uint16_t)ring->shown);
     virtio_full_fence(); /* pairs with the device's between its wish and its look at the index */
     if (is_notification_wanted(ring, old)) {
-        mmio_write16(ring->notifier.address, 0, ring->notifier.queue_index);
+        virtio_notify(&ring->notifier);
     }
 }
 

@@ -28,7 +28,17 @@
 struct virtio_notifier {
     void *address;
     uint16_t queue_index;
+    bool is_wide; /* by 32 bits, else by 16 */
 };
+
+static inline void virtio_notify(const struct virtio_notifier *notifier)
+{
+    if (notifier->is_wide) {
+        mmio_write32(notifier->address, 0, notifier->queue_index);
+    } else {
+        mmio_write16(notifier->address, 0, notifier->queue_index);
+    }
+}
 
 struct virtio_ring {
     struct virtio_descriptor *descriptors;

@@ -21,13 +21,47 @@
 #include "drivers/virtio/ring.h"
 #include "drivers/virtio/split.h"
 #include "kernel/base.h"
+#include "libc/core/machine.h"
 
-/* --- Registers of a PCI device (capabilities.c) --- */
+/* --- Transports: how a device's registers are reached --- */
+
+/* The registers that all devices have, whatever the transport. Of 64 bits each half is one. */
+enum virtio_register {
+    REGISTER_DEVICE_FEATURE_SELECT,
+    REGISTER_DEVICE_FEATURE,
+    REGISTER_DRIVER_FEATURE_SELECT,
+    REGISTER_DRIVER_FEATURE,
+    REGISTER_CONFIG_VECTOR,
+    REGISTER_STATUS,
+    REGISTER_GENERATION,
+    REGISTER_QUEUE_SELECT,
+    REGISTER_QUEUE_SIZE_MAX, /* before the size is written */
+    REGISTER_QUEUE_SIZE,
+    REGISTER_QUEUE_VECTOR,
+    REGISTER_QUEUE_ENABLE,
+    REGISTER_QUEUE_NOTIFY_OFFSET,
+    REGISTER_QUEUE_DESCRIPTORS,
+    REGISTER_QUEUE_DESCRIPTORS_HIGH,
+    REGISTER_QUEUE_AVAILABLE,
+    REGISTER_QUEUE_AVAILABLE_HIGH,
+    REGISTER_QUEUE_USED,
+    REGISTER_QUEUE_USED_HIGH,
+    REGISTER_QUEUE_RESET,
+    VIRTIO_REGISTER_COUNT
+};
+
+struct virtio_transport {
+    struct {
+        uint8_t offset, bytes; /* 0 bytes: the transport has none */
+    } registers[VIRTIO_REGISTER_COUNT];
+    bool notifies_by_32_bits;
+};
 
 struct virtio_device {
+    const struct virtio_transport *transport;
     void *common; /* mapped registers */
-    void *config; /* NULL: it has none */
-    /* Where queues are notified: in which BAR, and where there. */
+    void *config; /* the device's own */
+    /* Where queues are notified: in which range of registers, and where there. */
     paddr_t notify_bar_paddr;
     uint64_t notify_bar_bytes;
     uint32_t notify_offset, notify_bytes, notify_multiplier;
@@ -35,13 +69,41 @@ struct virtio_device {
     uint64_t features; /* that both sides have agreed on */
 };
 
+/* One access, by the register's own width. One that the transport has not got reads as all ones,
+ * and what is written to it is lost. */
+uint32_t virtio_register_read(const struct virtio_device *device, enum virtio_register reg);
+void virtio_register_write(struct virtio_device *device, enum virtio_register reg, uint32_t value);
+
 /*
- * Find and map a device's registers, by its capabilities (4.1.4): the first that fits of each kind.
- * Returns 0; -ENODEV, logged, when something is missing, as on a device for old drivers only; or
- * -ENOMEM.
+ * On PCI (capabilities.c): find and map a device's registers, by its capabilities (4.1.4): the
+ * first that fits of each kind. Returns 0; -ENODEV, logged, when something is missing, as on a
+ * device for old drivers only; or -ENOMEM.
  */
 MUST_CHECK int virtio_map_registers(struct virtio_device *device, const struct pci_device *pci,
                                     const struct pci_bar bars[PCI_BAR_COUNT]);
+
+/*
+ * On no bus (mmio.c): the slots in which there is a network card, by their addresses. Returns how
+ * many; the first slot_max are in `slots`. Devices for old drivers are logged.
+ */
+unsigned virtio_mmio_find(const struct virtio_slot **slots, unsigned slot_max);
+/* Map the registers of such a card. 0; -ENODEV, logged, when there is none any more; or -ENOMEM. */
+MUST_CHECK int virtio_mmio_map(struct virtio_device *device, const struct virtio_slot *slot);
+/* Whether queues of a device in some slot are notified there: by a word of another node's. */
+bool virtio_mmio_is_notified_at(paddr_t bar_paddr, uint64_t bar_bytes, uint32_t offset);
+/* Devices in all slots use no memory any more. On any node, at any time. */
+void virtio_mmio_reset_all(void);
+
+/* The line by which such a device interrupts, on the node that has its queue. */
+struct virtio_line {
+    void *registers; /* NULL: it has none */
+};
+/* Let it come to this node, with that vector. False, logged: it cannot. */
+MUST_CHECK bool virtio_line_start(struct virtio_line *line, const struct virtio_slot *slot,
+                                  uint8_t vector);
+/* The device may interrupt again: what it has interrupted for is looked for afterwards. False,
+ * logged, when it does not let go of the line: its interrupts are of no use. */
+MUST_CHECK bool virtio_line_acknowledge(const struct virtio_line *line);
 
 /* --- The device as a whole (device.c) --- */
 
@@ -206,6 +268,7 @@ struct virtio_key {
     uint32_t rx_offset, tx_offset; /* of those registers */
     unsigned rx_size, tx_size;     /* of the rings */
     bool has_interrupt;
+    bool notifies_by_32_bits; /* the words do not say it: by the transport */
 };
 void virtio_key_write(struct nic_queue_key *key, const struct virtio_key *known);
 /* It is another node's word. False when it cannot be, or names features beyond these; whether there
@@ -217,6 +280,9 @@ struct virtio_queue_rings {
     bus_addr_t rx_bus_addr, tx_bus_addr;
 };
 
-/* Allocate a queue pair's rings and buffers. 0 or -ENOMEM. */
+/* Allocate a queue pair's rings and buffers; it interrupts by that line, if it has one. 0 or
+ * -ENOMEM.
+ */
 MUST_CHECK int virtio_queue_open(const struct virtio_key *known, unsigned pair,
-                                 struct nic_queue **queue, struct virtio_queue_rings *rings);
+                                 struct virtio_line line, struct nic_queue **queue,
+                                 struct virtio_queue_rings *rings);

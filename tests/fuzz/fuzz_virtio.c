@@ -3,15 +3,16 @@
 /* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
 /* sources: drivers/virtio/split.c drivers/nic/buffers.c drivers/pci/port.c */
 /* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
+/* sources: drivers/virtio/mmio.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c */
 /* sources: kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
 /* flags: -DMMIO_FAKE */
 /*
- * The input is a hostile virtio card: what its registers and capabilities say, what it writes into
- * rings and buffers and when; between that, what the link server asks of the driver. Whatever it
- * does, a frame that is handed over lies in memory of the driver's and is handed over once until it
- * is released, and owners of frames to send are told once each, in order.
+ * The input is a hostile virtio card, on PCI or in a slot: what its registers and capabilities say,
+ * what it writes into rings and buffers and when; between that, what the link server asks of the
+ * driver. Whatever it does, a frame that is handed over lies in memory of the driver's and is
+ * handed over once until it is released, and owners of frames to send are told once each, in order.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -22,10 +23,12 @@
 
 #include <cmocka.h>
 
+#include "drivers/acpi/ioapic.h"
 #include "drivers/iommu/iommu.h"
 #include "drivers/nic/nic.h"
 #include "drivers/pci/pci.h"
 #include "kernel/log.h"
+#include "kernel/node.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/mmio.h"
@@ -46,6 +49,8 @@ static struct fuzz_input input;
 static bool is_honest; /* about its registers, as long as it starts */
 static uint8_t registers[BAR_BYTES];
 static uint8_t space[256];
+static bool is_in_slot;
+struct node_info node_info;
 
 /* What the driver has told it. */
 static struct {
@@ -99,7 +104,7 @@ unsigned pci_prepared(const struct pci_card **cards)
         .bars[4] = {.paddr = BAR_PADDR, .bytes = BAR_BYTES},
     };
     *cards = &prepared;
-    return 1;
+    return is_in_slot ? 0 : 1;
 }
 
 void pci_prepare(const struct pci_id *ids, size_t id_count)
@@ -190,6 +195,14 @@ uint64_t interrupt_count(uint8_t vector)
     return vector;
 }
 
+bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector)
+{
+    (void)route;
+    (void)apic_id;
+    (void)vector;
+    return fuzz_take8(&input) % 8u != 0;
+}
+
 /* --- Registers --- */
 
 static uint64_t honest_answer(uint32_t offset)
@@ -214,18 +227,55 @@ static uint64_t honest_answer(uint32_t offset)
     }
 }
 
+/* In a slot the registers lie elsewhere: where each is on PCI, or UINT32_MAX. */
+static uint32_t place_on_pci(uint32_t offset)
+{
+    static const uint8_t places[][2] = {
+        {0x10, 0x04}, {0x14, 0x00}, {0x30, 0x16}, {0x34, 0x18}, {0x38, 0x18},
+        {0x44, 0x1C}, {0x70, 0x14}, {0x80, 0x20}, {0x84, 0x24}, {0x90, 0x28},
+        {0x94, 0x2C}, {0xA0, 0x30}, {0xA4, 0x34},
+    };
+
+    if (offset >= 0x100) {
+        return 0x2000 + offset - 0x100;
+    }
+    for (unsigned i = 0; i < ARRAY_COUNT(places); i++) {
+        if (places[i][0] == offset) {
+            return places[i][1];
+        }
+    }
+    return UINT32_MAX;
+}
+
+static uint64_t honest_answer_in_slot(uint32_t offset)
+{
+    switch (offset) {
+    case 0x00:
+        return 0x74726976;
+    case 0x04:
+        return 2;
+    case 0x08:
+        return 1;
+    case 0x60: /* of interrupts nothing is honest */
+        return fuzz_take8(&input) % 4u;
+    default:
+        return honest_answer(place_on_pci(offset));
+    }
+}
+
 static uint64_t read_register(uint32_t offset)
 {
     if (!is_honest && fuzz_take8(&input) % 8u == 0) {
         return fuzz_take32(&input);
     }
-    return honest_answer(offset);
+    return is_in_slot ? honest_answer_in_slot(offset) : honest_answer(offset);
 }
 
 static void write_register(uint32_t offset, uint64_t value)
 {
     unsigned queue = card.selected % QUEUES;
 
+    offset = is_in_slot ? place_on_pci(offset) : offset;
     if (offset == 0x00) {
         card.feature_select = (uint32_t)value;
     } else if (offset == 0x14) {
@@ -529,7 +579,10 @@ static int start(struct nic **nic, struct nic_queue **queue)
     struct nic_port port;
     int result;
 
-    FUZZ_CHECK(nic_find(&port, 1) == 1);
+    if (nic_find(&port, 1) != 1) {
+        FUZZ_CHECK(is_in_slot && !is_honest);
+        return -ENODEV;
+    }
     result = nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, nic);
     if (result != 0) {
         return result;
@@ -551,7 +604,12 @@ void fuzz_one(const uint8_t *bytes, size_t length)
     put_capability(0x40, 0x54, 1, 0);
     put_capability(0x54, 0x68, 4, 0x2000);
     put_capability(0x68, 0, 2, 0x3000);
-    is_honest = fuzz_take8(&input) % 4u != 0;
+    unsigned first = fuzz_take8(&input);
+
+    is_in_slot = first >= 0x80;
+    node_info.machine.virtio_slot_count = is_in_slot;
+    node_info.machine.virtio_slots[0] = (struct virtio_slot){.paddr = BAR_PADDR, .bytes = 512};
+    is_honest = first % 4u != 0;
     if (!is_honest) {
         for (unsigned i = fuzz_take8(&input) % 8u; i > 0; i--) {
             uint8_t place = fuzz_take8(&input);

@@ -3,6 +3,7 @@
 /* sources: drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c drivers/virtio/control.c */
 /* sources: drivers/virtio/queue.c */
 /* sources: drivers/virtio/split.c drivers/nic/buffers.c drivers/pci/port.c */
+/* sources: drivers/virtio/mmio.c tests/unit/world/fake_virtio_mmio.c */
 /* sources: drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c kernel/message/channel.c */
 /* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -21,9 +22,11 @@
 
 #include <cmocka.h>
 
+#include "drivers/acpi/ioapic.h"
 #include "drivers/iommu/iommu.h"
 #include "drivers/pci/pci.h"
 #include "kernel/log.h"
+#include "kernel/node.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/paging.h"
 #include "libc/core/mmio.h"
@@ -37,6 +40,7 @@ struct fake_virtio fake_virtio;
 static struct fake_virtio *const card = &fake_virtio;
 static uint8_t registers[BAR_BYTES]; /* only their addresses are used */
 static uint32_t feature_select, driver_feature_select;
+struct node_info node_info;
 static uint8_t space[256];
 
 /* --- A machine without an IOMMU --- */
@@ -112,14 +116,13 @@ unsigned pci_prepared(const struct pci_card **cards)
         .bars[4] = {.paddr = BAR_PADDR, .bytes = BAR_BYTES},
     };
     *cards = &prepared;
-    return 1;
+    return card->is_mmio ? 0 : 1;
 }
 
 void pci_prepare(const struct pci_id *ids, size_t id_count)
 {
     (void)ids;
     (void)id_count;
-    fail_msg("the machine has booted");
 }
 
 void pci_start(const struct pci_device *device)
@@ -204,6 +207,14 @@ uint64_t interrupt_count(uint8_t vector)
     return vector;
 }
 
+bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector)
+{
+    (void)apic_id;
+    card->routed = *route;
+    card->routed_vector = vector;
+    return !card->has_no_line;
+}
+
 /* --- Registers --- */
 
 void fake_virtio_reset(void)
@@ -229,7 +240,7 @@ static void reset_device(void)
     }
 }
 
-static void write_status(uint8_t value)
+void fake_virtio_write_status(uint8_t value)
 {
     if (value == 0) {
         if (!card->is_stuck) {
@@ -250,7 +261,7 @@ static void write_status(uint8_t value)
     }
 }
 
-static struct fake_virtio_queue *selected(void)
+struct fake_virtio_queue *fake_virtio_selected(void)
 {
     static struct fake_virtio_queue none;
 
@@ -259,18 +270,29 @@ static struct fake_virtio_queue *selected(void)
 
 static void run_command(struct fake_virtio_queue *queue);
 
+uint64_t fake_virtio_read_config(uint32_t offset)
+{
+    switch (offset) {
+    case 6:
+        return card->link_status;
+    case 10:
+        return card->mtu;
+    case 12:
+        return card->speed;
+    }
+    assert_true(offset < 6);
+    return card->mac[offset];
+}
+
 static uint64_t read_register(uint32_t offset, unsigned bits)
 {
-    if (offset >= CONFIG && offset < CONFIG + 6) {
-        return card->mac[offset - CONFIG];
+    if (card->is_mmio) {
+        return fake_virtio_read_mmio(offset, bits);
+    }
+    if (offset >= CONFIG && offset < NOTIFY) {
+        return fake_virtio_read_config(offset - CONFIG);
     }
     switch (offset) {
-    case CONFIG + 6:
-        return card->link_status;
-    case CONFIG + 10:
-        return card->mtu;
-    case CONFIG + 12:
-        return card->speed;
     case 0x04:
         assert_int_equal(bits, 32);
         return card->offered >> (32 * feature_select);
@@ -283,11 +305,11 @@ static uint64_t read_register(uint32_t offset, unsigned bits)
         return 0;
     case 0x18:
         assert_int_equal(bits, 16);
-        return selected()->size;
+        return fake_virtio_selected()->size;
     case 0x1A:
-        return selected()->vector;
+        return fake_virtio_selected()->vector;
     case 0x1C:
-        return selected()->enable;
+        return fake_virtio_selected()->enable;
     case 0x1E:
         return card->selected; /* with the multiplier each has a register of its own */
     }
@@ -295,7 +317,7 @@ static uint64_t read_register(uint32_t offset, unsigned bits)
     return 0;
 }
 
-static void write_half(uint64_t *address, uint32_t offset, uint32_t value)
+void fake_virtio_write_half(uint64_t *address, uint32_t offset, uint32_t value)
 {
     unsigned shift = offset % 8 == 4 ? 32 : 0;
 
@@ -303,16 +325,26 @@ static void write_half(uint64_t *address, uint32_t offset, uint32_t value)
     *address = (*address & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
 }
 
+void fake_virtio_notify(uint64_t queue)
+{
+    assert_int_equal(card->status & 0x0F, 0x0F); /* not before it runs */
+    assert_true(queue < FAKE_VIRTIO_QUEUES);
+    card->queues[queue].notify_count++;
+    if (queue == 2) {
+        run_command(&card->queues[2]);
+    }
+}
+
 static void write_register(uint32_t offset, uint64_t value, unsigned bits)
 {
+    if (card->is_mmio) {
+        fake_virtio_write_mmio(offset, value, bits);
+        return;
+    }
     if (offset >= NOTIFY) {
         assert_int_equal(bits, 16);
         assert_int_equal(offset, NOTIFY + 4 * value);
-        assert_int_equal(card->status & 0x0F, 0x0F); /* not before it runs */
-        card->queues[value].notify_count++;
-        if (value == 2) {
-            run_command(&card->queues[2]);
-        }
+        fake_virtio_notify(value);
         return;
     }
     switch (offset) {
@@ -332,30 +364,30 @@ static void write_register(uint32_t offset, uint64_t value, unsigned bits)
         return;
     case 0x14:
         assert_int_equal(bits, 8);
-        write_status((uint8_t)value);
+        fake_virtio_write_status((uint8_t)value);
         return;
     case 0x16:
         card->selected = (uint16_t)value;
         return;
     case 0x18:
-        assert_true(IS_POWER_OF_TWO(value) && value <= selected()->size_max);
-        selected()->size = (uint16_t)value;
+        assert_true(IS_POWER_OF_TWO(value) && value <= fake_virtio_selected()->size_max);
+        fake_virtio_selected()->size = (uint16_t)value;
         return;
     case 0x1A:
-        selected()->vector =
+        fake_virtio_selected()->vector =
             value < card->msix_entries || value == 0xFFFF ? (uint16_t)value : 0xFFFF;
         return;
     case 0x1C:
         assert_int_equal(value, 1);
-        selected()->enable = 1;
+        fake_virtio_selected()->enable = 1;
         return;
     }
     if (offset >= 0x20 && offset < 0x38) {
         assert_int_equal(bits, 32);
-        write_half(offset < 0x28   ? &selected()->descriptors
-                   : offset < 0x30 ? &selected()->available
-                                   : &selected()->used,
-                   offset, (uint32_t)value);
+        fake_virtio_write_half(offset < 0x28   ? &fake_virtio_selected()->descriptors
+                               : offset < 0x30 ? &fake_virtio_selected()->available
+                                               : &fake_virtio_selected()->used,
+                               offset, (uint32_t)value);
         return;
     }
     fail_msg("write of 0x%x", offset);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtio network card on a PCI bus for unit tests of drivers/virtio (built with -DMMIO_FAKE): its
- * capabilities and registers, and its side of the rings, which the test steps, and which may lie.
- * Offsets are written out as numbers here: a slip in the driver's regs.h must not hide in its own
- * test.
+ * A virtio network card on a PCI bus, or on none, for unit tests of drivers/virtio (built with
+ * -DMMIO_FAKE): its capabilities and registers, and its side of the rings, which the test steps,
+ * and which may lie. Offsets are written out as numbers here: a slip in the driver's regs.h must
+ * not hide in its own test.
  *
  * Bus addresses are the test's own addresses. For the driver's waits to end, the clock of
  * fake_platform.h must run (fake_set_clock_step_ns).
@@ -11,6 +11,7 @@
 #pragma once
 
 #include "kernel/base.h"
+#include "libc/core/machine.h"
 
 #define FAKE_VIRTIO_QUEUES 8
 
@@ -46,6 +47,16 @@ extern struct fake_virtio {
     bool was_mastering_at_reset; /* from a state in which it moved frames */
     unsigned log_count;
     char last_log[256];
+    /* On no bus: in the slot at FAKE_VIRTIO_SLOT (fake_virtio_mmio.c). */
+    bool is_mmio;
+    uint32_t magic, version, device;
+    uint32_t feature_selects[2]; /* what it offers, what is taken */
+    uint32_t causes;             /* of its interrupt */
+    bool holds_its_line;         /* whatever is acknowledged */
+    bool has_no_line;            /* no I/O APIC has it */
+    unsigned acknowledge_count, write_count;
+    struct irq_route routed;
+    uint8_t routed_vector;
 } fake_virtio;
 
 /* Features, by their bits. */
@@ -71,6 +82,10 @@ extern struct fake_virtio {
 
 /* A card after power-on, with all features, rings of 64 and MAC address 52:54:00:12:34:56. */
 void fake_virtio_reset(void);
+
+/* The same in a slot, with the line that is given. */
+#define FAKE_VIRTIO_SLOT 0xFEB00E00u
+void fake_virtio_reset_mmio(struct irq_route line);
 
 /* A queue that has been opened is never closed: for the sanitizer's leaks. */
 void fake_virtio_keep(void *memory);
@@ -105,3 +120,14 @@ uint16_t fake_virtio_used_event(unsigned queue);
 uint16_t fake_virtio_available_flags(unsigned queue);
 void fake_virtio_set_available_event(unsigned queue, uint16_t event);
 void fake_virtio_set_used_flags(unsigned queue, uint16_t flags);
+
+/* --- Between the fake's own files --- */
+
+struct fake_virtio_queue *fake_virtio_selected(void);
+void fake_virtio_write_status(uint8_t value);
+uint64_t fake_virtio_read_config(uint32_t offset);
+void fake_virtio_write_half(uint64_t *address, uint32_t offset, uint32_t value);
+void fake_virtio_notify(uint64_t queue);
+/* Offsets from the BAR's address, which a slot has none of. */
+uint64_t fake_virtio_read_mmio(uint32_t offset, unsigned bits);
+void fake_virtio_write_mmio(uint32_t offset, uint64_t value, unsigned bits);
