@@ -11,8 +11,10 @@ KVM    ?= auto
 ROOT   ?=
 APPEND ?=
 PCAP   ?=
+# QEMU's microvm has no PCI, and so no 82599.
+MACHINE ?= q35
 # virtio: the distribution's own QEMU, which has no 82599, and none is built.
-NIC    ?= 82599
+NIC    ?= $(if $(filter microvm%,$(MACHINE)),virtio,82599)
 
 export TALUS_CACHE
 
@@ -124,7 +126,7 @@ build: $(BUILD)/talus.elf ## build the kernel image
 
 # --- Running it ---------------------------------------------------------------------------------
 
-LAUNCH = qemu/launch --nic $(NIC) $(if $(RUNS_PLAIN_QEMU),,--qemu $(QEMU_BIN)) \
+LAUNCH = qemu/launch --machine $(MACHINE) --nic $(NIC) $(if $(RUNS_PLAIN_QEMU),,--qemu $(QEMU_BIN)) \
          --kernel $(BUILD)/talus.elf --smp $(SMP) --mem $(MEM) \
          --port $(PORT) --kvm $(KVM) --append '$(APPEND)' $(if $(ROOT),--root '$(ROOT)') \
          $(if $(PCAP),--pcap '$(PCAP)')
@@ -137,7 +139,7 @@ plain-qemu:
 
 .PHONY: plain-qemu
 
-run: $(BUILD)/talus.elf $$(RUN_QEMU) ## boot in QEMU: NIC=virtio SMP=4 MEM=1G PORT=8080 ROOT=dir APPEND=words PCAP=file
+run: $(BUILD)/talus.elf $$(RUN_QEMU) ## boot in QEMU: NIC=virtio MACHINE=microvm SMP=4 MEM=1G PORT=8080 ROOT=dir APPEND=... PCAP=file
 	$(Q)$(LAUNCH)
 
 SWAMP ?= -k -c 32 -d 5 /4b
