@@ -17,7 +17,7 @@
 
 /* Registers, and behind them the device's own configuration (VIRTIO 4.2.2). */
 #define SLOT_MIN_BYTES 0x110u
-#define SLOT_ALIGNMENT 4u
+#define SLOT_ALIGNMENT 4u /* and all of them in one page */
 
 /* Interrupts as writes to memory, and the local APICs (SDM 3A 11.11.1). */
 #define MESSAGES_PADDR 0xFEE00000u
@@ -60,8 +60,9 @@ static const char *why_not(const struct machine *machine, const struct boot_info
     if (slot->bytes < SLOT_MIN_BYTES) {
         return "it is too short";
     }
-    if (slot->paddr % SLOT_ALIGNMENT != 0) {
-        return "registers are not there, but at multiples of 4";
+    if (slot->paddr % SLOT_ALIGNMENT != 0 ||
+        slot->paddr % PAGE_BYTES > PAGE_BYTES - SLOT_MIN_BYTES) {
+        return "no registers begin there";
     }
     if (slot->paddr >= end || slot->bytes > end - slot->paddr) {
         return "the processor has no such address";

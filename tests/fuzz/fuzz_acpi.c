@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: boot/acpi/acpi.c boot/acpi/table.c boot/acpi/cores.c boot/acpi/devices.c boot/acpi/power.c boot/acpi/dsdt.c boot/acpi/dmar.c */
+/* sources: boot/acpi/virtio.c boot/acpi/mp_table.c boot/virtio_slots.c libc/core/command_line.c libc/core/numbers.c */
 /* sources: boot/acpi/device_ranges.c boot/acpi/holes.c boot/boot_info.c boot/physical.c libc/core/format.c */
 /*
  * The input is the low memory of a machine, with ACPI's tables in it: sound ones, in which bytes
@@ -15,7 +16,9 @@
 #include "boot/acpi/acpi.h"
 #include "boot/acpi/device_ranges.h"
 #include "boot/acpi/holes.h"
+#include "boot/acpi/mp_table.h"
 #include "boot/boot_info.h"
+#include "boot/virtio_slots.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "tests/fuzz/fuzzer.h"
@@ -84,8 +87,8 @@ static void seal(uint32_t start, uint32_t bytes, uint32_t checksum)
  * right in most. The FADT names the table behind it as its DSDT. */
 static void build_tables(struct fuzz_input *input)
 {
-    static const char signatures[][5] = {"APIC", "SRAT", "MCFG", "FACP",
-                                         "HPET", "SPCR", "DSDT", "DMAR"};
+    static const char signatures[][5] = {"APIC", "SRAT", "MCFG", "FACP", "HPET",
+                                         "SPCR", "DSDT", "DMAR", "SSDT"};
     uint32_t at = TABLE_FIRST, count = 0;
 
     while (input->left > 0 && count < TABLE_MAX) {
@@ -153,6 +156,26 @@ static void check_iommus(void)
     }
 }
 
+/* Of one page each, none in another's way, and all may be mapped. */
+static void check_slots(void)
+{
+    const struct machine *machine = &acpi.machine;
+
+    FUZZ_CHECK(machine->virtio_slot_count <= VIRTIO_SLOT_MAX);
+    for (unsigned i = 0; i < machine->virtio_slot_count; i++) {
+        const struct virtio_slot *slot = &machine->virtio_slots[i];
+
+        FUZZ_CHECK(slot->bytes >= 0x110 && slot->paddr % 4096 <= 4096 - 0x110);
+        FUZZ_CHECK(machine->devices.count == RANGES_MAX ||
+                   ranges_find(&machine->devices, slot->paddr, 0x110) != NULL);
+        for (unsigned other = 0; other < i; other++) {
+            FUZZ_CHECK(slot->paddr >= machine->virtio_slots[other].paddr +
+                                          machine->virtio_slots[other].bytes ||
+                       machine->virtio_slots[other].paddr >= slot->paddr + slot->bytes);
+        }
+    }
+}
+
 void fuzz_one(const uint8_t *bytes, size_t count)
 {
     struct fuzz_input input = {.at = bytes, .left = count};
@@ -169,6 +192,10 @@ void fuzz_one(const uint8_t *bytes, size_t count)
 
     FUZZ_CHECK(result == 0 || (result == -EINVAL && (how & 1) != 0));
     check_cores();
+    if (acpi.core_count == 0) {
+        FUZZ_CHECK((mp_table_parse(&acpi, read_memory, NULL) == 0) == (acpi.core_count > 0));
+        check_cores();
+    }
     (void)acpi_find_rsdp(read_memory, NULL);
 
     boot_info_initialise(&info, "fuzz");
@@ -176,6 +203,10 @@ void fuzz_one(const uint8_t *bytes, size_t count)
     boot_info_add_range(&info, 0x100000000, 0x40000000, true);
     acpi_find_holes(&acpi.machine, &acpi, &info, ADDRESS_BITS);
     acpi_allow_devices(&acpi, &info, ADDRESS_BITS);
+    /* What is left over of the input is a command line, too. */
+    boot_info_set_command_line(&info, (const char *)input.at, input.left);
+    virtio_slots_read(&acpi.machine, &info, ADDRESS_BITS);
+    check_slots();
     FUZZ_CHECK(acpi.machine.devices.count <= RANGES_MAX);
     for (unsigned i = 0; i < acpi.machine.devices.count; i++) {
         const struct owned_range *range = &acpi.machine.devices.list[i];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: boot/acpi/acpi.c boot/acpi/table.c boot/acpi/cores.c boot/acpi/devices.c */
-/* sources: boot/acpi/power.c boot/acpi/dsdt.c boot/acpi/dmar.c */
+/* sources: boot/acpi/power.c boot/acpi/dsdt.c boot/acpi/dmar.c boot/acpi/virtio.c */
 /*
  * The tables of acpi_world.h: a machine with three usable cores, one of them in another domain.
  */
