@@ -30,13 +30,15 @@
 #define ARGUMENT_MAX   128 /* what a command line has room for, nearly */
 #define NOTATION_BYTES 64
 
+/* Longer than the others, and read by boot. */
+#define DEVICE_KEY "virtio_mmio.device"
+
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",     "ntp",          "nic",          "pika",          "app",    "log",     "console",
-    "panic",   "debug_exit",   "node_timeout", "nodes",         "mem",    "pci",     "check",
-    "balance", "offer-period", "steer",        "claim-timeout", "grants", "rto-min", "restart",
-    "iommu",   "randomise",    "drain",        "vip",           "virtio_mmio.device",
-    NULL,
+    "net",     "ntp",          "nic",          "pika",          "app",      "log",     "console",
+    "panic",   "debug_exit",   "node_timeout", "nodes",         "mem",      "pci",     "check",
+    "balance", "offer-period", "steer",        "claim-timeout", "grants",   "rto-min", "restart",
+    "iommu",   "randomise",    "drain",        "vip",           DEVICE_KEY, NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */

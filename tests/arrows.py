@@ -2,7 +2,7 @@
 """Who may use whom: what the other checks go by.
 
     apps -> libc/posix -> net -> drivers/{ixgbe,virtio} -> drivers/iommu -> drivers/pci -> drivers/nic -> kernel -> libc/core
-    apps -> drivers/{console,acpi}, boot -> kernel
+    apps -> drivers/{console,acpi}, drivers/virtio -> drivers/acpi, boot -> kernel
 
 As Linux processes (make host): drivers/hosted -> drivers/{nic,console,acpi}, of which it answers the
 last two; and both hosted folders have a part that is compiled as an ordinary program.
