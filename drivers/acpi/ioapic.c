@@ -6,6 +6,7 @@
 
 #include "kernel/component.h"
 #include "kernel/limits.h"
+#include "kernel/log.h"
 #include "kernel/node.h"
 #include "kernel/x86/interrupt.h"
 #include "kernel/x86/paging.h"
@@ -22,6 +23,10 @@
 #define LINE_LEVEL            BIT(15)
 #define LINE_MASKED           BIT(16)
 #define LINE_HIGH_DESTINATION BITS(31, 24)
+#define LINE_STATE            (BIT(12) | BIT(14)) /* RO */
+
+/* Chosen: nodes that route lines at a time are few, and each is done in two writes. */
+#define WRITE_TRIES 8u
 
 static uint32_t read_register(void *registers, uint32_t index)
 {
@@ -84,10 +89,21 @@ bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vecto
     uint64_t low =
         vector | (route->is_active_low ? LINE_ACTIVE_LOW : 0) | (route->is_level ? LINE_LEVEL : 0);
 
-    write_register(registers, REGISTER_LINE(line) + 1,
-                   (uint32_t)FIELD_PREP(LINE_HIGH_DESTINATION, apic_id));
-    write_register(registers, REGISTER_LINE(line), (uint32_t)low);
-    return true;
+    uint32_t high = (uint32_t)FIELD_PREP(LINE_HIGH_DESTINATION, apic_id);
+
+    /* Another node may move the index between two accesses of ours, as when the console and a card
+     * get new owners at a time: then what was written is elsewhere. Each looks, and writes again.
+     */
+    for (unsigned i = 0; i < WRITE_TRIES; i++) {
+        write_register(registers, REGISTER_LINE(line) + 1, high);
+        write_register(registers, REGISTER_LINE(line), (uint32_t)low);
+        if (read_register(registers, REGISTER_LINE(line) + 1) == high &&
+            (read_register(registers, REGISTER_LINE(line)) & ~(uint32_t)LINE_STATE) == low) {
+            return true;
+        }
+    }
+    log_error("ioapic", "line %u keeps no route", route->gsi);
+    return false;
 }
 
 void ioapic_mask(const struct irq_route *route)
