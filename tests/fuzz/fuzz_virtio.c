@@ -33,6 +33,7 @@
 #include "kernel/x86/paging.h"
 #include "libc/core/mmio.h"
 #include "tests/fuzz/fuzzer.h"
+#include "tests/fuzz/world/virtio_slot.h"
 #include "tests/unit/world/fake_platform.h"
 
 #define BAR_PADDR 0xFEB00000u
@@ -227,40 +228,12 @@ static uint64_t honest_answer(uint32_t offset)
     }
 }
 
-/* In a slot the registers lie elsewhere: where each is on PCI, or UINT32_MAX. */
-static uint32_t place_on_pci(uint32_t offset)
-{
-    static const uint8_t places[][2] = {
-        {0x10, 0x04}, {0x14, 0x00}, {0x30, 0x16}, {0x34, 0x18}, {0x38, 0x18},
-        {0x44, 0x1C}, {0x70, 0x14}, {0x80, 0x20}, {0x84, 0x24}, {0x90, 0x28},
-        {0x94, 0x2C}, {0xA0, 0x30}, {0xA4, 0x34},
-    };
-
-    if (offset >= 0x100) {
-        return 0x2000 + offset - 0x100;
-    }
-    for (unsigned i = 0; i < ARRAY_COUNT(places); i++) {
-        if (places[i][0] == offset) {
-            return places[i][1];
-        }
-    }
-    return UINT32_MAX;
-}
-
 static uint64_t honest_answer_in_slot(uint32_t offset)
 {
-    switch (offset) {
-    case 0x00:
-        return 0x74726976;
-    case 0x04:
-        return 2;
-    case 0x08:
-        return 1;
-    case 0x60: /* of interrupts nothing is honest */
+    if (offset == 0x60) { /* of interrupts nothing is honest */
         return fuzz_take8(&input) % 4u;
-    default:
-        return honest_answer(place_on_pci(offset));
     }
+    return offset < 0x0C ? slot_identity(offset) : honest_answer(slot_place_on_pci(offset));
 }
 
 static uint64_t read_register(uint32_t offset)
@@ -275,7 +248,7 @@ static void write_register(uint32_t offset, uint64_t value)
 {
     unsigned queue = card.selected % QUEUES;
 
-    offset = is_in_slot ? place_on_pci(offset) : offset;
+    offset = is_in_slot ? slot_place_on_pci(offset) : offset;
     if (offset == 0x00) {
         card.feature_select = (uint32_t)value;
     } else if (offset == 0x14) {
