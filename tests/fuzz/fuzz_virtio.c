@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/queue.c drivers/virtio/capabilities.c */
 /* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
-/* sources: drivers/virtio/split.c drivers/nic/buffers.c drivers/pci/port.c */
+/* sources: drivers/virtio/split.c drivers/virtio/mmio.c drivers/nic/buffers.c drivers/pci/port.c */
 /* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
-/* sources: drivers/virtio/mmio.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c */
 /* sources: kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -48,8 +47,7 @@
 
 static struct fuzz_input input;
 static bool is_honest; /* about its registers, as long as it starts */
-static uint8_t registers[BAR_BYTES];
-static uint8_t space[256];
+static uint8_t registers[BAR_BYTES], space[256];
 static bool is_in_slot;
 struct node_info node_info;
 
@@ -337,7 +335,9 @@ static void return_chain(unsigned queue, uint32_t length_bytes)
 static bool is_writable(const uint8_t *at, size_t bytes)
 {
     for (unsigned i = 0; i < writable_count; i++) {
-        if (at >= writable[i].pages && at + bytes <= writable[i].pages + writable[i].bytes) {
+        uintptr_t offset = (uintptr_t)at - (uintptr_t)writable[i].pages;
+
+        if (offset <= writable[i].bytes && bytes <= writable[i].bytes - offset) {
             return true;
         }
     }
