@@ -36,7 +36,7 @@ CONSOLE, CARD = "console", "card"
 MACHINE = -1  # in the place of a node: the fault is of none
 
 # In the log: that one has the card now.
-HAS_CARD = re.compile(r"node(\d+) ls: (?:the NIC is driven from here now|82599 \()")
+HAS_CARD = re.compile(r"node(\d+) ls: (?:the NIC is driven from here now|\S+ \([^)]*\) at \S+, MAC)")
 
 
 @dataclass(frozen=True)

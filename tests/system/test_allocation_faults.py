@@ -15,6 +15,8 @@ import pytest
 
 from harness import BUILD, LONG_WAIT_S
 
+pytestmark = pytest.mark.same_on_any_card("a card in memory")
+
 PROGRAM = BUILD / "sanitized" / "hosted" / "talus"
 REPORT = re.compile(r"runtime error|AddressSanitizer|exception|panic")
 

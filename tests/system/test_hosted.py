@@ -14,6 +14,8 @@ import pytest
 from harness import BUILD, LONG_WAIT_S, WAIT_S, Hosted, TapNetwork, ab, curl, wait_until
 from harness.hosted import REPORT
 
+pytestmark = pytest.mark.same_on_any_card("Linux processes")
+
 PLAIN = BUILD / "hosted" / "talus"
 SANITIZED = BUILD / "sanitized" / "hosted" / "talus"
 MEMORY_WORDS = ("net=192.0.2.10/24,gw=192.0.2.1",)

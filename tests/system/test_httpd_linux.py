@@ -12,6 +12,8 @@ import pytest
 from harness import WAIT_S, wait_until
 from test_malformed_http import WRONG_REQUESTS
 
+pytestmark = pytest.mark.same_on_any_card("a Linux program")
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "build/linux/httpd-asan"
 HOST = b"Host: a\r\n"

@@ -9,6 +9,8 @@ import pytest
 
 from harness import KERNEL
 
+pytestmark = pytest.mark.same_on_any_card("the file alone")
+
 PAGE_BYTES = 4096
 
 

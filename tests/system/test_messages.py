@@ -9,6 +9,8 @@ import pytest
 from harness import ab, curl
 from test_hosted import PLAIN, Hosted, TapNetwork
 
+pytestmark = pytest.mark.same_on_any_card("Linux processes")
+
 REQUESTS = 200
 
 # Words, nodes, and the most that a short and a kept-alive request may take. Each row of the table

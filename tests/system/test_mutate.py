@@ -8,6 +8,8 @@ import pytest
 
 from harness.paths import REPOSITORY
 
+pytestmark = pytest.mark.same_on_any_card("no machine")
+
 MUTATE = REPOSITORY / "tests" / "check" / "mutate" / "run"
 
 MAKEFILE = """

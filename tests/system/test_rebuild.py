@@ -5,6 +5,8 @@ import pytest
 
 from harness import make, paths
 
+pytestmark = pytest.mark.same_on_any_card("no machine")
+
 # One of each kind of thing that is compiled.
 KINDS = ["obj/libc/core/format.c.o", "obj/kernel/thread/switch.S.o", "obj/libc/core/version.c.o",
          "obj/net/transport/hash.c.o", "obj/lwip/core/def.c.o", "obj/llhttp/api.c.o",

@@ -2,8 +2,12 @@
 """Connections claimed in advance by a web server that does not come to take them: its TSs ask for them
 back, and they go to the other one."""
 
+import pytest
+
 from harness import Hosted, TapNetwork, ab
 from test_hosted import PLAIN
+
+pytestmark = pytest.mark.same_on_any_card("Linux processes")
 
 FAST, SLOW = 2, 3  # the web servers' nodes
 # A scheme by which a manager whose own application is off its list takes the other one's.

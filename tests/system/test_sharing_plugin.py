@@ -10,6 +10,8 @@ import pytest
 
 from harness import LinuxGuest, PLUGINS, REPOSITORY
 
+pytestmark = pytest.mark.same_on_any_card("the plugin, by programs of Linux")
+
 SOURCE = Path(__file__).with_name("sharing_program.c")
 
 

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Talus' driver on a 82599 as unforgiving as the datasheet allows."""
 
+import pytest
+
 from harness import Talus, curl
+
+pytestmark = pytest.mark.only_82599("strict-reset is its model's")
 
 
 def test_driver_relies_on_no_table_whose_content_after_reset_is_undefined(network, tmp_path):

@@ -9,6 +9,8 @@ import pytest
 
 from harness.paths import BUILD, REPOSITORY
 
+pytestmark = pytest.mark.same_on_any_card("no machine")
+
 
 @pytest.fixture(name="tree")
 def fixture_tree(tmp_path):

@@ -104,6 +104,7 @@ def run_linux(network, *words):
 
 # --- Two machines ---
 
+@pytest.mark.same_on_any_card("qemu/swamp chooses its card")
 def test_two_machines_on_a_wire_of_their_own_exchange_what_the_loader_says(tmp_path):
     capture = tmp_path / "wire.pcap"
     done = subprocess.run(
@@ -118,6 +119,7 @@ def test_two_machines_on_a_wire_of_their_own_exchange_what_the_loader_says(tmp_p
     assert wire.count(b"HTTP/1.1 200 OK\r\n") == 300
 
 
+@pytest.mark.same_on_any_card("qemu/swamp chooses its card")
 def test_a_load_that_goes_wrong_ends_with_its_status(tmp_path):
     done = subprocess.run(
         [REPOSITORY / "qemu" / "swamp", "--qemu", QEMU, "--kernel", KERNEL, "--smp", "1", "--kvm", "no",

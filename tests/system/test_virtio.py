@@ -9,11 +9,10 @@ import socket
 
 import pytest
 
-from harness import Qmp, Talus, ab, curl, ping, wait_until
+from harness import Qmp, Talus, ab, card, curl, ping, wait_until
 from test_forward_stream import Server, connect, receive_all, serve_digest
 
-# Ours has no such card.
-QEMU = "qemu-system-x86_64"
+pytestmark = pytest.mark.same_on_any_card("each test says which card it has")
 
 # Bits of the features that both sides have agreed on, as the log has them.
 FEATURES = {"csum": 0, "guest_csum": 1, "guest_tso4": 7, "host_tso4": 11, "mrg_rxbuf": 15, "status": 16, "ctrl_vq": 17,
@@ -21,7 +20,7 @@ FEATURES = {"csum": 0, "guest_csum": 1, "guest_tso4": 7, "host_tso4": 11, "mrg_r
 
 
 def virtio(network, *options, properties="", **others):
-    return Talus("--qemu", QEMU, "--nic", f"virtio{properties}", *options, network=network, **others)
+    return Talus(*card.VIRTIO_OPTIONS[:-1], f"virtio{properties}", *options, network=network, **others)
 
 
 def agreed_features(talus):

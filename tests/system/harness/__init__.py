@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What system tests and the benchmark share: machines, networks, load, counters."""
 
+from . import card
 from .bad_wire import BadWire
 from .browser import Browser
 from .confinement import Confinement
@@ -22,6 +23,6 @@ from .waiting import LONG_WAIT_S, WAIT_S, HarnessError, wait_until
 __all__ = ["BUILD", "BadWire", "Browser", "Confinement", "Counters", "Gdb", "GuestMemory",
            "HarnessError", "Hosted", "KERNEL", "LONG_WAIT_S", "LinuxGuest", "Machine",
            "Metrics", "Network", "Nginx", "PLUGINS", "Qmp", "REPOSITORY", "Reach", "Switch",
-           "Talus", "TapNetwork", "WAIT_S", "Wrk", "ab", "curl", "free_port", "make", "ping",
+           "Talus", "TapNetwork", "WAIT_S", "Wrk", "ab", "card", "curl", "free_port", "make", "ping",
            "several_ab",
            "symbol_vaddr", "wait_until", "wrk"]

@@ -7,6 +7,7 @@ import struct
 
 from .gdb import symbol_vaddr
 from .page_tables import PAGE_BYTES, Reach
+from .rings import card_registers
 
 IMAGE_OFFSET = 0xFFFFFFFF80000000  # of the image as it was loaded (kernel/x86/layout.h)
 STACK_BYTES = 32 << 10
@@ -17,9 +18,6 @@ STACKS_BYTES = 16 << 20  # more than there are here
 REGISTERS = {"RSP": r"RSP=([0-9a-f]+)", "CR0": r"CR0=([0-9a-f]+)", "GDT": r"GDT= +([0-9a-f]+)",
              "IDT": r"IDT= +([0-9a-f]+)", "TSS": r"TR =[0-9a-f]+ ([0-9a-f]+)"}
 
-# Pages of the card's registers that a link server needs (drivers/ixgbe/README.md).
-QUEUE_PAGES = {0x0000, 0x1000, 0x6000}
-
 
 class Confinement(Reach):
     def __init__(self, qmp, memory):
@@ -28,7 +26,7 @@ class Confinement(Reach):
         self._registers = [{name: int(re.search(pattern, core)[1], 16)
                             for name, pattern in REGISTERS.items()}
                            for core in text.split("CPU#")[1:]]
-        self._cards = self._card_registers(qmp)
+        self._cards = card_registers(qmp)
 
     def guard(self, node):
         """The word that the node's functions put before their return address."""
@@ -78,10 +76,11 @@ class Confinement(Reach):
     def _wrong_devices(self, tables, is_link_server, is_starter):
         found = []
         for m in tables.mappings:
-            for bar in self._cards:
-                reached = {page - bar for page in range(m.paddr, m.paddr + m.page_count * PAGE_BYTES,
-                                                        PAGE_BYTES) if bar <= page < bar + 0x20000}
-                if not is_starter and reached - (QUEUE_PAGES if is_link_server else set()):
+            for card in self._cards:
+                reached = {page - card.place
+                           for page in range(m.paddr, m.paddr + m.page_count * PAGE_BYTES, PAGE_BYTES)
+                           if card.place <= page < card.place + card.bytes}
+                if not is_starter and reached - (card.of_queues if is_link_server else set()):
                     found.append(f"{m.vaddr:#x}: registers of the card at {sorted(map(hex, reached))}")
         return found
 

@@ -5,7 +5,8 @@ the card written from outside, by its I/O ports (82599 datasheet 8.1.2.2)."""
 import re
 import struct
 
-from .page_tables import ADDRESS, ENTRY_COUNT, LARGE, PAGE_BYTES, CARD
+from .page_tables import ADDRESS, ENTRY_COUNT, LARGE, PAGE_BYTES
+from .rings import INTEL
 
 QEMU_ARGS = "-device intel-iommu"
 REGISTERS = 0xFED9_0000
@@ -55,7 +56,7 @@ class CardPorts:
     def __init__(self, qmp):
         self._qmp = qmp
         device = next(device for bus in qmp.run("query-pci") for device in bus["devices"]
-                      if (device["id"]["vendor"], device["id"]["device"]) == CARD)
+                      if (device["id"]["vendor"], device["id"]["device"]) == INTEL)
         self.place = device["bus"], device["slot"]
         self._port = next(region["address"] for region in device["regions"] if region["type"] == "io")
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import paths
+from . import card, paths
 from .machine import Machine
 from .waiting import WAIT_S, HarnessError
 
@@ -68,7 +68,8 @@ class LinuxGuest(Machine):
             # The last of an option's values holds. QEMU separates modules by commas.
             modules = f"{paths.GUEST / 'vmlinuz'} {append},{image}"
             qemu_args += f' -kernel {hypervisor[0]} -append "{hypervisor[1]}" -initrd "{modules}"'
-        options += ("--root", image,
+        # Its image has a driver for the first card only.
+        options = (*card.FIRST_OPTIONS, *options, "--root", image,
                     "--qemu-args", f"-serial unix:{self._socket_path},server=on,wait=off {qemu_args}")
         super().__init__(paths.GUEST / "vmlinuz", *options, append=append, network=network,
                          **others)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-from . import paths
+from . import card, paths
 from .waiting import LONG_WAIT_S, WAIT_S, HarnessError
 
 # What is asked to end and does not is killed: no test depends on how it ends.
@@ -47,7 +47,7 @@ class Machine:
         self._process = None
         self._reader = None
         self.started_s = None
-        self._command = [sys.executable, paths.LAUNCHER, "--qemu", paths.QEMU, "--smp", smp,
+        self._command = [sys.executable, paths.LAUNCHER, *card.OPTIONS, "--smp", smp,
                          "--mem", mem, "--timeout", timeout_s]
         self._command += ["--kernel", kernel] if kernel else []
         self._command += [*network.launch_options] if network else ["--port", self.port]

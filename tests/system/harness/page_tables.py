@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What each core of a machine can reach, read from its page tables (SDM 3A 4.5) while it stands still,
-and where the card's descriptors are, from its registers (82599 datasheet 8.2.3.8, 8.2.3.9)."""
+and whose memory the card's rings are."""
 
 import bisect
 import mmap
@@ -8,23 +8,14 @@ import re
 import struct
 from collections import Counter, namedtuple
 
-PAGE_BYTES = 4096
+from .rings import PAGE_BYTES, find_rings
+
 ENTRY_COUNT = 512
 PRESENT, WRITE, LARGE, NO_EXECUTE = 1 << 0, 1 << 1, 1 << 7, 1 << 63
 ADDRESS = 0x000F_FFFF_FFFF_F000
 
-CARD = (0x8086, 0x10F7)
-# Of the card's queues 0 to 63; each bank of registers takes a page.
-RX_QUEUE, TX_QUEUE, QUEUE_STRIDE = 0x1000, 0x6000, 0x40
-ADDRESS_LOW, ADDRESS_HIGH, LENGTH, HEAD, TAIL, CONTROL = 0x00, 0x04, 0x08, 0x10, 0x18, 0x28
-ENABLE = 1 << 25
-DESCRIPTOR_BYTES = 16
-
 Mapping = namedtuple("Mapping", "vaddr paddr page_count is_writable is_executable")
 Users = namedtuple("Users", "readers writers executors")
-# A queue's descriptors: the pages in which they lie, and of those that the card has to receive into,
-# by their address, the page of the buffer.
-Ring = namedtuple("Ring", "name pages buffers")
 
 
 class PageTables:
@@ -107,7 +98,7 @@ class Reach:
         self._starts = [start for start, _ in self._uses]
         self._table_owners = {table: node for node, tables in enumerate(self.nodes)
                               for table in tables.tables}
-        self.rings = [ring for bar in self._card_registers(qmp) for ring in self._find_rings(qmp, bar)]
+        self.rings = find_rings(qmp, memory)
 
     def _find_uses(self):
         """Memory cut where its users change: [(first physical address, users)], sorted. Users are the
@@ -133,38 +124,6 @@ class Reach:
     def users_of(self, page):
         """Of a page of memory."""
         return self._uses[bisect.bisect_right(self._starts, page) - 1][1]
-
-    @staticmethod
-    def _card_registers(qmp):
-        """Where the registers of 82599s lie."""
-        return [region["address"] for bus in qmp.run("query-pci") for device in bus["devices"]
-                if (device["id"]["vendor"], device["id"]["device"]) == CARD
-                for region in device["regions"] if region["bar"] == 0]
-
-    def _find_rings(self, qmp, bar):
-        """Of the queues that run; of those that receive, with the buffers that the card has."""
-        for kind, first in (("receive", RX_QUEUE), ("transmit", TX_QUEUE)):
-            text = qmp.ask_monitor(f"xp /{PAGE_BYTES // 4}xw {bar + first:#x}")
-            bank = [int(word, 16) for word in re.findall(r" 0x([0-9a-f]{8})", text)]
-            for queue in range(PAGE_BYTES // QUEUE_STRIDE):
-                registers = bank[queue * QUEUE_STRIDE // 4:][:QUEUE_STRIDE // 4]
-                low, high, length, head, tail, control = (
-                    registers[at // 4] for at in (ADDRESS_LOW, ADDRESS_HIGH, LENGTH, HEAD, TAIL, CONTROL))
-                if control & ENABLE:
-                    address = high << 32 | low
-                    yield Ring(f"{kind} queue {queue}",
-                               range(address & ~(PAGE_BYTES - 1), address + length, PAGE_BYTES),
-                               self._find_buffers(address, length, head, tail)
-                               if kind == "receive" else {})
-
-    def _find_buffers(self, address, length, head, tail):
-        buffers = {}
-        while head != tail:
-            descriptor = address + head * DESCRIPTOR_BYTES
-            buffers[descriptor] = (struct.unpack("<Q", self.memory.read(descriptor, 8))[0]
-                                   & ~(PAGE_BYTES - 1))
-            head = (head + 1) % (length // DESCRIPTOR_BYTES)
-        return buffers
 
     def owner_of(self, ring):
         """The one node that can reach the queue's descriptors; None when there is not one."""
