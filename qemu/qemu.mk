@@ -11,6 +11,7 @@ export QEMU_SRC
 
 $(QEMU_BIN): qemu/build-qemu qemu/fetch-source qemu/devices.mak \
              $(wildcard qemu/patches/* qemu/model/*)
+	$(Q)qemu/install-packages qemu/build-packages.txt
 	$(Q)qemu/build-qemu '$(TALUS_CACHE)' '$(BUILD)/qemu'
 
 qemu: $(QEMU_BIN) ## build QEMU with the 82599 model: QEMU_SRC=tarball

@@ -73,7 +73,7 @@ $(UNIT_TESTS): $(BUILD)/unit/%: $$(call unit_objects,$$(call unit_main,$$*)) \
 	$(Q)$(COMMAND) $(filter %.o %.a,$^) -o $@ -lcmocka -lm -pthread
 
 test-packages:
-	$(Q)qemu/install-packages qemu/packages.txt tests/packages.txt
+	$(Q)qemu/install-packages qemu/packages.txt qemu/build-packages.txt tests/packages.txt
 
 test-unit: | test-packages ## run the unit tests on the host, with sanitizers
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(UNIT_TESTS)
