@@ -77,9 +77,9 @@ class Confinement(Reach):
         found = []
         for m in tables.mappings:
             for card in self._cards:
+                end = min(m.paddr + m.page_count * PAGE_BYTES, card.place + card.bytes)
                 reached = {page - card.place
-                           for page in range(m.paddr, m.paddr + m.page_count * PAGE_BYTES, PAGE_BYTES)
-                           if card.place <= page < card.place + card.bytes}
+                           for page in range(max(m.paddr, card.place), end, PAGE_BYTES)}
                 if not is_starter and reached - (card.of_queues if is_link_server else set()):
                     found.append(f"{m.vaddr:#x}: registers of the card at {sorted(map(hex, reached))}")
         return found

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """QEMU's side of gdb: a machine that stops at a word or an instruction."""
 
+import functools
 import re
 import socket
 import subprocess
@@ -9,8 +10,10 @@ from . import paths
 from .waiting import WAIT_S, HarnessError, wait_until
 
 
+@functools.cache
 def symbol_vaddr(name):
-    """Where the kernel has it; the linker adds a suffix to some names."""
+    """Where the kernel has it; the linker adds a suffix to some names. Reading all symbols takes tens of
+    milliseconds, and some ask for one for every page."""
     symbols = subprocess.run(["readelf", "--wide", "--symbols", paths.KERNEL], check=True,
                              capture_output=True, text=True).stdout
     return int(re.search(rf"([0-9a-f]{{16}}) .* {name}(\.lto_priv\.\d+)?$", symbols, re.M)[1], 16)
