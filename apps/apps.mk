@@ -47,7 +47,7 @@ $(BUILD)/obj/apps/webswamp/main.c.o: CFLAGS += -Dmain=webswamp_main
 # --- httpd for Linux: the same sources, the host's headers and libraries ---
 
 LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
-LINUX_HTTPD_SOURCES := $(filter-out apps/httpd/host_talus.c apps/httpd/durations.c,$(HTTPD_SOURCES)) \
+LINUX_HTTPD_SOURCES := $(filter-out $(addprefix apps/httpd/,host_talus.c durations.c capture.c pcapng.c),$(HTTPD_SOURCES)) \
                        $(wildcard apps/httpd/linux/*.c apps/syslog/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
 # Of libc/core what the host has not; it depends on no node.
 LINUX_HTTPD_SOURCES += $(addprefix libc/core/,address.c assert.c format.c numbers.c output.c tar.c)

@@ -22,6 +22,7 @@
 #include "kernel/message/message.h"
 #include "libc/core/bits.h"
 #include "libc/core/node_set.h"
+#include "net/capture_messages.h"
 #include "net/datagram_messages.h"
 #include "net/forward_messages.h"
 #include "net/frame_messages.h"
@@ -75,7 +76,8 @@
     DATAGRAM_MESSAGE_TABLE(X)                                                                      \
     FORWARD_MESSAGE_TABLE(X)                                                                       \
     NAME_MESSAGE_TABLE(X)                                                                          \
-    SPLICE_MESSAGE_TABLE(X)
+    SPLICE_MESSAGE_TABLE(X)                                                                        \
+    CAPTURE_MESSAGE_TABLE(X)
 /* clang-format on */
 
 enum net_message_type {

@@ -247,6 +247,10 @@ static enum progress answer(struct client *client, struct work *work, const char
         known_remember(head, request->head_bytes, file, persistence);
     }
     access_log_note_request(client->fd, request, head, at, &work->response);
+    if (UNLIKELY(sending_hand_over(epoll_fd, &client->fd, &work->response))) {
+        close_client(client);
+        return CLOSED;
+    }
     return send_answer(client, work, persistence, at < end || request->method == HTTP_CONNECT);
 }
 

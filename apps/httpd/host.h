@@ -35,5 +35,7 @@ void host_count_turned_away(void);
 void host_count_wrong_lines(unsigned count);
 /* A request was refused with this status. */
 void host_note_refusal(unsigned status);
+/* Add pages that only this system has, at the start. */
+void host_add_pages(void);
 /* A line of the access log has been sent, or is lost. */
 void host_count_access_line(bool is_sent);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "apps/httpd/capture.h"
 #include "apps/httpd/counters.h"
 #include "apps/httpd/durations.h"
 #include "kernel/log.h"
@@ -102,6 +103,11 @@ void host_count_wrong_lines(unsigned count)
 void host_note_refusal(unsigned status)
 {
     log_debug("httpd", "a request was refused with %u", status);
+}
+
+void host_add_pages(void)
+{
+    capture_add_page();
 }
 
 void host_count_access_line(bool is_sent)

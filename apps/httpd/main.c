@@ -158,6 +158,7 @@ static void load_site(void)
     }
     host_count_wrong_lines(rules_refused());
     pages_add_status();
+    host_add_pages();
 }
 
 static int open_listener(void)

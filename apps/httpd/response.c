@@ -223,6 +223,38 @@ static void make_page(struct response *response, const struct resource *resource
     use_text(response, 200, &text);
 }
 
+/* A refusal is said in a line of text. */
+static void make_stream(struct response *response, const struct resource *resource,
+                        const struct asked *asked)
+{
+    const char *target = asked->head + asked->request->target.offset;
+    const char *end = target + asked->request->target.bytes;
+    const char *query = memchr(target, '?', asked->request->target.bytes);
+    const struct stream_request wanted = {
+        .query = query != NULL ? query + 1 : end,
+        .query_bytes = query != NULL ? (size_t)(end - query) - 1 : 0,
+        .is_chunked = asked->request->minor_version >= 1,
+        .is_head = asked->is_head,
+    };
+    char reason[STREAM_REASON_BYTES] = "";
+    struct stream *stream = NULL;
+    struct text text = {0};
+    uint16_t status = resource->begin_stream(&wanted, &stream, reason);
+
+    if (stream != NULL) {
+        *response = (struct response){.status = status, .owned = stream};
+        return;
+    }
+    header_add_start(&text, status, asked->persistence);
+    if (status == 200) {
+        text_print(&text, "Content-Type: %s\r\nCache-Control: no-store\r\n\r\n", resource->type);
+    } else {
+        header_add_content(&text, "text/plain; charset=utf-8", strlen(reason) + 1);
+        text_print(&text, asked->is_head ? "\r\n" : "\r\n%s\n", reason);
+    }
+    use_text(response, status, &text);
+}
+
 static void make_not_modified(struct response *response, const struct resource *file,
                               enum persistence persistence)
 {
@@ -408,6 +440,8 @@ static struct resource *make_resource(struct response *response, struct resource
         make_message(response, 404, "", asked);
     } else if (resource->kind == RESOURCE_PAGE) {
         make_page(response, resource, asked);
+    } else if (resource->kind == RESOURCE_STREAM) {
+        make_stream(response, resource, asked);
     } else if (resource->kind == RESOURCE_FOLDER) {
         make_folder(response, resource, asked);
     } else if (resource->kind == RESOURCE_MOVED) {

@@ -18,7 +18,7 @@ struct request;
 /* What is to be sent: `head`, then `body`. */
 struct response {
     uint16_t status;
-    const char *head;
+    const char *head; /* NULL: `owned` is a struct stream, which is to have the connection */
     size_t head_bytes;
     const uint8_t *body; /* lies in a mapped archive, or is kept for ever; NULL: multipart.h */
     size_t body_bytes;

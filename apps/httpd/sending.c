@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "apps/httpd/check.h"
+#include "apps/httpd/host.h"
 #include "apps/httpd/multipart.h"
+#include "apps/httpd/stream.h"
 #include "libc/core/base.h"
 
 /* Linux has neither: there our end of the connection goes alone, by shutdown() or close(). */
@@ -117,6 +120,21 @@ int sending_response(int *fd, struct response *response, enum sending_end end)
         sending_note(response, (size_t)sent);
     }
     return 1;
+}
+
+bool sending_hand_over(int epoll_fd, int *fd, struct response *response)
+{
+    struct stream *stream = response->owned;
+
+    if (LIKELY(response->head != NULL)) {
+        return false;
+    }
+    response->owned = NULL;
+    (void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, *fd, NULL); /* it may not have been there yet */
+    host_count_request();
+    stream->start(stream, *fd);
+    *fd = -1;
+    return true;
 }
 
 bool sending_known(int fd, const struct known *known, enum sending_end end, size_t *sent)

@@ -26,5 +26,9 @@ int sending_response(int *fd, struct response *response, enum sending_end end);
  * was sent; if not, *sent is how much, and the next try tells why. */
 bool sending_known(int fd, const struct known *known, enum sending_end end, size_t *sent);
 
+/* Whether the response is a stream: then that has got the connection, which is no event loop's any
+ * more, and *fd is -1. */
+bool sending_hand_over(int epoll_fd, int *fd, struct response *response);
+
 /* So much of it has been taken, head first. */
 void sending_note(struct response *response, size_t sent);

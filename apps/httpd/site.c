@@ -150,18 +150,24 @@ struct resource *site_find(const char *path, size_t bytes)
     return table->places != NULL ? *find_place(table, path, bytes, hash_path(path, bytes)) : NULL;
 }
 
-void site_add_page(const char *path, const char *type, void (*write_page)(struct text *text))
+static void add_own(const char *path, const struct resource *page)
 {
-    struct resource page = {
-        .kind = RESOURCE_PAGE,
-        .type = type,
-        .write_page = write_page,
-    };
-
-    assert(write_page != NULL);
-    if (!site_add(SITE_DEFAULT, path, strlen(path), &page)) {
+    if (!site_add(SITE_DEFAULT, path, strlen(path), page)) {
         fprintf(stderr, "no memory for the page %s\n", path);
     }
+}
+
+void site_add_page(const char *path, const char *type, void (*write_page)(struct text *text))
+{
+    assert(write_page != NULL);
+    add_own(path,
+            &(struct resource){.kind = RESOURCE_PAGE, .type = type, .write_page = write_page});
+}
+
+void site_add_stream(const char *path, const char *type, stream_begin begin)
+{
+    assert(begin != NULL);
+    add_own(path, &(struct resource){.kind = RESOURCE_STREAM, .type = type, .begin_stream = begin});
 }
 
 static int compare_paths(const void *one, const void *other)

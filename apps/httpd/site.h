@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "apps/httpd/encoding.h"
+#include "apps/httpd/stream.h"
 
 struct setting;
 struct text;
@@ -24,7 +25,8 @@ enum resource_kind {
     RESOURCE_FILE,
     RESOURCE_FOLDER, /* without the slash at its end: the client is sent there */
     RESOURCE_PAGE,
-    RESOURCE_MOVED, /* the client is sent where `redirect` says */
+    RESOURCE_STREAM, /* written by somebody of its own */
+    RESOURCE_MOVED,  /* the client is sent where `redirect` says */
 };
 
 /* How a response tells whether the connection stays open; picks one of three ready headers. */
@@ -47,6 +49,7 @@ struct resource {
     const char *type;
     uint64_t tag; /* hash of the content: the same on every node and after every boot */
     void (*write_page)(struct text *text);
+    stream_begin begin_stream;
     struct ready_response *ready[PERSISTENCE_COUNT]; /* made when first asked for */
     uint32_t varies;    /* bits of enum request_field: with one of them the answer may differ */
     unsigned archive;   /* of those that were added, counted from 1; 0: none */
@@ -65,6 +68,7 @@ struct resource {
 bool site_add(unsigned site, const char *path, size_t bytes, const struct resource *resource);
 /* To the default site. */
 void site_add_page(const char *path, const char *type, void (*write_page)(struct text *text));
+void site_add_stream(const char *path, const char *type, stream_begin begin);
 
 /* NULL when there is nothing of this path. */
 struct resource *site_find_in(unsigned site, const char *path, size_t bytes);

@@ -26,6 +26,7 @@
 #include "net/draining.h"
 #include "net/handlers.h"
 #include "net/headers.h"
+#include "net/link/capture.h"
 #include "net/link/device.h"
 #include "net/link/syns.h"
 #include "net/link/takeover.h"
@@ -437,6 +438,7 @@ static void use_queue(void)
 {
     ASSERT(!queue.is_started);
     queue.is_started = true;
+    link_capture_tap(queue.nic);
     status_set_word(STATUS_WORD_DEVICE, 1);
     queue.interrupts_seen = nic_queue_interrupts(queue.nic);
     queue.reclaim_delay_ns = RECLAIM_DELAY_MIN_NS;
@@ -576,6 +578,7 @@ void link_server_start(const struct configuration *current)
     is_only_owner = current->ts_count == 1 && current->ts[0] == self;
     ASSERT(configuration_has_role(current, self, ROLE_LS));
     link_transmit_initialise();
+    link_capture_start(current);
     dispatch_register_node_down(note_node_down);
     dispatch_register_node_up(note_node_up);
     returning_observe(note_serving);

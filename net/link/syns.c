@@ -12,6 +12,7 @@
 #include "kernel/message/dispatch.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
+#include "net/link/capture.h"
 
 #define WINDOW_NS (100 * NS_PER_MS)
 
@@ -59,6 +60,7 @@ void link_syns_open(struct nic *nic)
             log_warning("ls", "SYNs have no queue of their own: error %d", -result);
         }
     }
+    link_capture_tap(syns.queue);
 }
 
 static void begin_window(uint64_t now_ns)

@@ -64,6 +64,11 @@ void host_note_refusal(unsigned status)
     (void)status; /* Linux has no log of such detail */
 }
 
+void host_add_pages(void)
+{
+    /* Linux has tcpdump. */
+}
+
 void host_count_access_line(bool is_sent)
 {
     (void)is_sent; /* access_log.c says what is lost */

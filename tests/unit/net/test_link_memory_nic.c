@@ -129,6 +129,24 @@ static void a_queue_that_the_card_has_not_got_cannot_be_attached(void **state)
     fake_expect_no_message(OTHER_LS);
 }
 
+/* Nothing is recorded that nobody has asked for (capture=). */
+static void nobody_is_told_of_frames(void **state)
+{
+    struct capture_read read = {.header = {.type = CAPTURE_READ, .length_bytes = sizeof(read)},
+                                .until_ns = UINT64_MAX,
+                                .room_bytes = CAPTURE_ROOM_MAX_BYTES,
+                                .snap_bytes = 100,
+                                .protocols = 1,
+                                .directions = 1};
+    uint64_t before = counter_read(0, COUNTER_DROP_BAD_MESSAGE);
+
+    (void)state;
+    fake_deliver(2, &read.header);
+    settle();
+    assert_int_equal(counter_read(0, COUNTER_DROP_BAD_MESSAGE), before + 1);
+    fake_expect_no_message(2);
+}
+
 /* --- Receive --- */
 
 static void come(const struct test_frame *frame)
@@ -461,6 +479,7 @@ int main(void)
         cmocka_unit_test_teardown(a_card_that_does_not_start_is_left_switched_off, tear_down),
         cmocka_unit_test_teardown(transport_servers_learn_what_the_card_can_do, tear_down),
         cmocka_unit_test_teardown(a_queue_that_the_card_has_not_got_cannot_be_attached, tear_down),
+        cmocka_unit_test_teardown(nobody_is_told_of_frames, tear_down),
         cmocka_unit_test_teardown(frames_of_all_groups_reach_their_owner_without_steering,
                                   tear_down),
         cmocka_unit_test_teardown(acknowledgements_that_nobody_has_checked_are_not_merged,

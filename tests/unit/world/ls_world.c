@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/syns.c net/link/takeover.c net/link/nic_option.c */
+/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/device.c net/link/port.c net/link/syns.c net/link/takeover.c net/link/nic_option.c net/link/capture.c net/link/capture_ring.c net/capture/filter.c */
 /* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */
@@ -135,6 +135,7 @@ void start_link_server_among(unsigned node_count, node_id_t node, const char *ro
     char reason[128];
 
     fake_platform_reset(node, node_count);
+    fake_set_command_line(roles);
     fake_set_clock_step_ns(NS_PER_US);
     dispatch_initialise();
     assert_int_equal(configuration_parse(&configuration, roles, node_count, reason, sizeof(reason)),
