@@ -119,7 +119,7 @@ static void ask_where_needed(struct capture_reader *reader, uint64_t needed_ns)
             end_source(source, CAPTURE_NODE_SILENT);
         } else if (!source->is_over && source->request == 0 && !has_frame(source) &&
                    (!source->has_begun || source->complete_ns < needed_ns) &&
-                   (source->has_more || needed_ns != UINT64_MAX ||
+                   (!source->has_begun || source->has_more || needed_ns != UINT64_MAX ||
                     now_ns - source->asked_ns >= CAPTURE_WAIT_NS)) {
             ask(reader, source);
         }
