@@ -48,7 +48,7 @@ $(BUILD)/obj/apps/webswamp/main.c.o: CFLAGS += -Dmain=webswamp_main
 
 LINUX_CFLAGS        := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -D_GNU_SOURCE
 LINUX_HTTPD_SOURCES := $(filter-out $(addprefix apps/httpd/,host_talus.c durations.c capture.c pcapng.c),$(HTTPD_SOURCES)) \
-                       $(wildcard apps/httpd/linux/*.c apps/syslog/*.c) $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
+                       $(wildcard apps/httpd/linux/*.c) apps/syslog/message.c apps/syslog/collector.c $(LLHTTP_SOURCES:%=$(LLHTTP)/%)
 # Of libc/core what the host has not; it depends on no node.
 LINUX_HTTPD_SOURCES += $(addprefix libc/core/,address.c assert.c format.c numbers.c output.c tar.c)
 LINUX_HTTPD_HEADERS := $(wildcard apps/httpd/*.h apps/syslog/*.h libc/core/*.h)

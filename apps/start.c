@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apps/monitor/status_line.h"
+#include "apps/syslog/sender.h"
 #include "drivers/nic/user.h"
 #include "kernel/component.h"
 #include "kernel/log.h"
@@ -210,6 +211,7 @@ static void start_roles(void)
     }
     if ((roles & ROLE_TS) != 0) {
         transport_server_start(configuration);
+        syslog_sender_start();
     }
     if ((roles & ROLE_APPLICATION) != 0) {
         start_application();

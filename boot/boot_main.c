@@ -304,6 +304,16 @@ _Noreturn void boot_enter_node(uint32_t node)
     node_image_enter(&layout, node);
 }
 
+/* What boot has logged, and printed, is node 0's: whoever reads the log later finds all of it. */
+static void hand_over_log(void)
+{
+    struct status_page *first = node_image_status(&layout.plans[0]);
+
+    memcpy(first->log, status_own_page->log, sizeof(first->log));
+    first->log_written = status_own_page->log_written;
+    first->for_nodes[0].log_printed = status_own_page->for_nodes[0].log_printed;
+}
+
 /* Every node on its own core, all at once. Returns when those are built that can be: they may read
  * each other's status pages. */
 static void build_nodes(void)
@@ -322,6 +332,7 @@ static void build_nodes(void)
         }
     }
     node_image_hand_over(&layout.plans[0]);
+    hand_over_log();
 }
 
 static void start_nodes(void)

@@ -12,7 +12,6 @@
 
 static enum log_level highest_level = LOG_INFO;
 static bool (*is_wanted)(enum log_level level, const char *subsystem);
-
 static void (*append_stamp)(struct output *output);
 
 static bool is_unannounced; /* written lines of which the console's owner has not been told */
@@ -56,11 +55,11 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     output_replace_unprintable(&output);
 
     size_t length = output_fitting_bytes(&output);
-
-    line[length++] = '\n';
-
     node_id_t owner = log_console_owner();
     uint32_t owner_printed = owner != NODE_NONE ? status_log_printed(owner, node) : 0;
+
+    line[0] = (char)(LOG_MARK + level);
+    line[length++] = '\n';
     counter_add(COUNTER_LOG_LOST, status_log_append(line, length, owner_printed));
     is_unannounced = true;
     if (!is_deferred && owner == node) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The log: `[    0.123456] node3 ts: text`, ASCII, one event a line. A node writes its lines to its
- * own status page; those overwritten unprinted are counted (LOG_LOST). The console's owner, the
- * lowest node alive, prints them whole; when it dies the next one goes on where it stopped.
- * One that is started again is behind all that run.
+ * own status page, LOG_MARK and the level in the place of `[`; those overwritten unprinted are
+ * counted (LOG_LOST). The console's owner, the lowest node alive, prints them whole; when it dies
+ * the next one goes on where it stopped. One that is started again is behind all that run.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
+#define LOG_MARK           1
 #define LOG_LINE_MAX_BYTES 256 /* longer lines are cut */
 
 /* `subsystem`: "boot", "paging", ... Below the chosen level a call costs one comparison. */

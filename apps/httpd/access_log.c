@@ -16,10 +16,9 @@
 #include "apps/httpd/host.h"
 #include "apps/httpd/request.h"
 #include "apps/httpd/response.h"
+#include "apps/syslog/collector.h"
 #include "apps/syslog/message.h"
-#include "libc/core/address.h"
 #include "libc/core/format.h"
-#include "libc/core/numbers.h"
 
 /* A line of Talus' own log has 256 bytes with what stands before its text. */
 #define CONSOLE_LINE_MAX_BYTES 216
@@ -53,24 +52,19 @@ static time_t loss_told_s;
 /* Up to the comma or the end. */
 static bool choose(const char *word, size_t bytes)
 {
-    uint64_t port = SYSLOG_PORT;
-    uint32_t address;
-    const char *end = word + bytes, *at;
+    struct syslog_collector collector;
 
     if (bytes == strlen("console") && memcmp(word, "console", bytes) == 0) {
         to.has_console = true;
         return true;
     }
-    at = address_parse_ipv4(word, &address);
-    if (at == NULL || at > end || address == 0 || to.has_collector ||
-        (at < end && (*at != ':' ||
-                      number_parse(at + 1, (size_t)(end - at) - 1, 10, UINT16_MAX, &port) != 0)) ||
-        port == 0) {
+    if (to.has_collector || !syslog_read_collector(word, bytes, &collector)) {
         return false;
     }
     to.has_collector = true;
-    to.collector = (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = address};
+    to.collector = (struct sockaddr_in){.sin_family = AF_INET,
+                                        .sin_port = htons(collector.port),
+                                        .sin_addr.s_addr = collector.address};
     return true;
 }
 

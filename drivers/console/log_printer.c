@@ -49,6 +49,16 @@ bool log_printer_take(void)
     return is_owner;
 }
 
+size_t log_printer_read(node_id_t node, uint32_t *position, char *line, size_t size)
+{
+    size_t length = status_log_read(node, position, line, size);
+
+    if (length != 0 && line[0] >= LOG_MARK && line[0] <= LOG_MARK + LOG_DEBUG) {
+        line[0] = '[';
+    }
+    return length;
+}
+
 static unsigned print_node(node_id_t node)
 {
     char line[LOG_LINE_MAX_BYTES];
@@ -57,7 +67,7 @@ static unsigned print_node(node_id_t node)
 
     /* Bounded by what fits the ring: a writer faster than the console does not hold us here. */
     for (size_t bytes = 0; bytes < STATUS_LOG_BYTES;) {
-        size_t length = status_log_read(node, &position, line, sizeof(line));
+        size_t length = log_printer_read(node, &position, line, sizeof(line));
 
         if (length == 0) {
             break;

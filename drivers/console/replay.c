@@ -36,7 +36,7 @@ static uint64_t time_of(const char *line, size_t length)
 static size_t next_printed(node_id_t node, uint32_t *position, char line[LOG_LINE_MAX_BYTES])
 {
     uint32_t start = *position;
-    size_t length = status_log_read(node, position, line, LOG_LINE_MAX_BYTES);
+    size_t length = log_printer_read(node, position, line, LOG_LINE_MAX_BYTES);
 
     ASSERT(length <= LOG_LINE_MAX_BYTES);
     uint32_t printed = status_log_printed(platform_node(), node);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: apps/httpd/access_log.c apps/httpd/access_line.c apps/syslog/message.c */
+/* sources: apps/httpd/access_log.c apps/httpd/access_line.c apps/syslog/message.c apps/syslog/collector.c */
 /* library: llhttp */
 /* flags: -D_GNU_SOURCE -Dputs=fake_puts -Dsendto=fake_sendto -Dgetpeername=fake_getpeername */
 /* flags: -Dclock_gettime=fake_clock_gettime */

@@ -6,7 +6,7 @@
 /* sources: apps/httpd/site.c apps/httpd/archive.c apps/httpd/tag.c apps/httpd/encoding.c apps/httpd/settings.c */
 /* sources: apps/httpd/settings_lookup.c apps/httpd/rules.c apps/httpd/listing.c apps/httpd/mime.c libc/core/tar.c */
 /* sources: apps/httpd/text.c apps/httpd/date.c apps/httpd/authority.c apps/httpd/path.c apps/httpd/header.c */
-/* sources: apps/httpd/access_log.c apps/httpd/access_line.c apps/syslog/message.c */
+/* sources: apps/httpd/access_log.c apps/httpd/access_line.c apps/syslog/message.c apps/syslog/collector.c */
 /* sources: tests/unit/world/http_archive.c */
 /*
  * A client of httpd for unit tests: see http_connection.h.
