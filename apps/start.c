@@ -36,11 +36,11 @@
 
 /* Every key that some part of Talus reads. */
 static const char *const known_keys[] = {
-    "net",     "ntp",          "nic",          "pika",          "app",     "log",     "console",
-    "panic",   "debug_exit",   "node_timeout", "nodes",         "mem",     "pci",     "check",
-    "balance", "offer-period", "steer",        "claim-timeout", "grants",  "rto-min", "restart",
-    "iommu",   "randomise",    "drain",        "vip",           "capture", "syslog",  DEVICE_KEY,
-    NULL,
+    "net",     "ntp",     "nic",        "pika",         "app",       "log",
+    "console", "panic",   "debug_exit", "node_timeout", "nodes",     "mem",
+    "pci",     "check",   "balance",    "offer-period", "steer",     "claim-timeout",
+    "grants",  "rto-min", "restart",    "iommu",        "randomise", "drain",
+    "vip",     "capture", "syslog",     DEVICE_KEY,     NULL,
 };
 
 /* Programs keep their main(); apps.mk gives it this name in the image. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: net/configuration.c net/placement.c net/steering.c net/transport/network_options.c net/transport/virtual_address.c net/link/nic_option.c */
 /* sources: libc/core/address.c drivers/console/options.c boot/boot_limits.c apps/monitor/log_option.c */
+/* sources: net/capture/filter.c apps/syslog/collector.c apps/syslog/line.c */
 /* sources: libc/core/command_line.c libc/core/numbers.c libc/core/format.c kernel/log.c kernel/message/status.c kernel/message/channel.c */
 /* sources: net/manager/options.c net/manager/listeners.c net/manager/balance/balance.c net/manager/balance/offers.c net/manager/balance/weights.c net/manager/balance/naive.c net/manager/balance/unfiltered.c net/manager/balance/filtered.c net/manager/balance/tournament.c net/manager/balance/least.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -13,11 +14,14 @@
 #include <string.h>
 
 #include "apps/monitor/log_option.h"
+#include "apps/syslog/collector.h"
+#include "apps/syslog/line.h"
 #include "boot/boot_limits.h"
 #include "drivers/console/options.h"
 #include "kernel/log.h"
 #include "kernel/platform.h"
 #include "libc/core/command_line.h"
+#include "net/capture/filter.h"
 #include "net/configuration.h"
 #include "net/link/nic_option.h"
 #include "net/manager/manager.h"
@@ -86,6 +90,51 @@ static void configure(const char *line, unsigned node_count, uint64_t dead)
     FUZZ_CHECK(configuration.speaker < node_count && configuration.device_ls < node_count);
 }
 
+static void check_words(int result, const struct capture_words *words,
+                        const char reason[CAPTURE_REASON_BYTES])
+{
+    char text[CAPTURE_FILTER_TEXT_BYTES];
+
+    FUZZ_CHECK(capture_filter_is_valid(&words->filter));
+    FUZZ_CHECK(words->seconds <= CAPTURE_SECONDS_MAX && words->byte_most <= CAPTURE_BYTES_MAX);
+    FUZZ_CHECK(words->ring_bytes == 0 || (words->ring_bytes >= CAPTURE_RING_MIN_BYTES &&
+                                          words->ring_bytes <= CAPTURE_RING_MAX_BYTES));
+    FUZZ_CHECK(result == 0 || (result == -EINVAL && words->ring_bytes == 0));
+    if (result != 0) {
+        FUZZ_CHECK(reason[0] == '`' && strlen(reason) < CAPTURE_REASON_BYTES);
+        for (const char *at = reason; *at != '\0'; at++) {
+            FUZZ_CHECK(*at >= ' ' && *at <= '~');
+        }
+    }
+    capture_filter_print(&words->filter, text);
+    FUZZ_CHECK(strlen(text) < sizeof(text) - 1); /* none is cut */
+}
+
+/* The whole line is a request's query, too, and a line of the log. */
+static void read_watching(const char *line)
+{
+    char reason[CAPTURE_REASON_BYTES];
+    struct syslog_collector collector;
+    struct capture_words words;
+    struct syslog_line message;
+    const char *text;
+    int length = command_line_find(line, "capture", &text);
+    int result;
+
+    if (length >= 0) {
+        result = capture_read_option(text, (size_t)length, &words, reason);
+        check_words(result, &words, reason);
+    }
+    result = capture_read_query(line, strlen(line), &words, reason);
+    check_words(result, &words, reason);
+    length = command_line_find(line, "syslog", &text);
+    if (length >= 0 && syslog_read_collector(text, (size_t)length, &collector)) {
+        FUZZ_CHECK(collector.address != 0 && collector.port != 0);
+    }
+    syslog_read_line(&message, line, strlen(line));
+    FUZZ_CHECK(message.text >= line && message.text + message.text_bytes <= line + strlen(line));
+}
+
 static void read_options(const char *line)
 {
     struct network_options network;
@@ -99,6 +148,7 @@ static void read_options(const char *line)
     char reason[192];
     int result;
 
+    read_watching(line);
     result = network_options_parse(&network, line, reason, sizeof(reason));
     FUZZ_CHECK(result == 0 || (result == -EINVAL && network.is_dhcp));
     result = virtual_addresses_parse(&virtual, line, reason, sizeof(reason));

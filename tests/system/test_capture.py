@@ -227,3 +227,34 @@ def test_a_filter_of_the_command_line_bounds_what_is_recorded():
         curl(machine, "/1k")
         frames = pcapng.read(curl(machine, "/capture")).frames
         assert frames and all(TCP in Ether(frame.data) and len(frame.data) <= 60 for frame in frames)
+
+
+def test_a_link_server_that_dies_ends_only_what_it_tells():
+    """In the middle of a capture, which goes on with the others' frames to its end, and says so."""
+    with Network() as network, Talus(network=network, smp=4, words="capture=on") as machine:
+        wait_until(lambda: ab(machine, "/4b", 20, 4).failed == 0, "pages")
+        command = network.command("curl", "-s", "-S", "--fail", "--local-port", "5557",
+                                  f"http://{machine.address}/capture?seconds=4")
+        capturing = subprocess.Popen(command, stdout=subprocess.PIPE)
+        try:
+            wait_until(lambda: sum(machine.counter("capture_streams_total", result="begun").values()) == 1, "a capture")
+            start = len(machine.console)
+            machine.type("conns 0\nconns 1\n")
+            # Whoever has the capture's own connection shall live.
+            owner = int(machine.wait_for(r"node(\d) +192\.0\.2\.1:5557 to port 80", start)[1])
+            victim = 1 - owner
+            machine.type(f"crash {victim}\n")
+            machine.wait_for(f"node{victim} boot: came back as incarnation 2")
+            wait_until(lambda: ab(machine, "/4b", 20, 4).failed == 0, "pages")
+            file, _ = capturing.communicate(timeout=WAIT_S)
+        finally:
+            capturing.kill()
+        assert capturing.returncode == 0
+        capture = pcapng.read(file)
+        assert "this node has failed" in capture.statistics[victim][pcapng.COMMENT].decode()
+        assert "failed" not in capture.statistics[owner][pcapng.COMMENT].decode()
+        assert any(frame.interface == owner for frame in capture.frames)
+        # From now on the newcomer records as the one before did.
+        assert ab(machine, "/4b", 20, 8).failed == 0
+        frames = pcapng.read(curl(machine, "/capture")).frames
+        assert {frame.interface for frame in frames} == {0, 1}
