@@ -55,6 +55,10 @@ struct send_datagram {
     uint32_t remote_address; /* not 0 */
     uint16_t remote_port;    /* not 0 */
     uint16_t local_port;
+    uint8_t group_ttl; /* if it is for a group; 0: not beyond this machine */
+    uint8_t is_looped; /* likewise: to those on this machine who have joined it, too */
+    uint16_t reserved;
+    uint32_t reserved_2;
 };
 
 /* Its bytes follow the struct. */

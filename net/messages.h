@@ -26,6 +26,7 @@
 #include "net/datagram_messages.h"
 #include "net/forward_messages.h"
 #include "net/frame_messages.h"
+#include "net/group_messages.h"
 #include "net/log_messages.h"
 #include "net/name_messages.h"
 #include "net/splice_messages.h"
@@ -79,7 +80,8 @@
     NAME_MESSAGE_TABLE(X)                                                                          \
     SPLICE_MESSAGE_TABLE(X)                                                                        \
     CAPTURE_MESSAGE_TABLE(X)                                                                       \
-    LOG_MESSAGE_TABLE(X)
+    LOG_MESSAGE_TABLE(X)                                                                           \
+    GROUP_MESSAGE_TABLE(X)
 /* clang-format on */
 
 enum net_message_type {

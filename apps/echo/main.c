@@ -5,17 +5,23 @@
  *
  *   app=echo:1              the port of RFC 862, 7
  *   app=echo:1 -- 7007      another one
+ *   app=echo:1 -- 7 239.1.2.3
+ *                           also what is sent to that group, or to several
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define PORT      7
 #define BATCH     16
 #define MAX_BYTES 4096 /* longer ones come cut, and go back so */
+
+#define ADDRESS_WAIT_US 10000 /* from one look to the next */
 
 static struct place {
     char bytes[MAX_BYTES];
@@ -64,6 +70,26 @@ static int serve(int fd)
     }
 }
 
+static int join(int fd, const char *group)
+{
+    struct ip_mreq request = {.imr_interface.s_addr = INADDR_ANY};
+
+    if (inet_pton(AF_INET, group, &request.imr_multiaddr) != 1) {
+        printf("'%s' is no address\n", group);
+        return EXIT_FAILURE;
+    }
+    /* The machine may have no address yet: then there is no way to groups, either. */
+    while (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof(request)) != 0) {
+        if (errno != ENODEV) {
+            printf("not in group %s: error %d\n", group, errno);
+            return EXIT_FAILURE;
+        }
+        usleep(ADDRESS_WAIT_US);
+    }
+    printf("echoes datagrams to group %s\n", group);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     long port = argc > 1 ? strtol(argv[1], NULL, 10) : PORT;
@@ -79,5 +105,10 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     printf("echoes datagrams to port %ld\n", port);
+    for (int i = 2; i < argc; i++) {
+        if (join(fd, argv[i]) != EXIT_SUCCESS) {
+            return EXIT_FAILURE;
+        }
+    }
     return serve(fd);
 }

@@ -275,6 +275,11 @@ static void direct_syns(struct nic *nic, bool is_directed)
     ixgbe_syn_direct(&card_of(nic)->device, is_directed);
 }
 
+static void set_groups(struct nic *nic, const uint8_t (*macs)[6], unsigned count)
+{
+    ixgbe_set_groups(&card_of(nic)->device, macs, count);
+}
+
 static const struct nic_operations operations = {
     .make_queue_key = make_queue_key,
     .enable_receive = enable_receive,
@@ -285,6 +290,7 @@ static const struct nic_operations operations = {
     .steer = steer,
     .open_syn_queue = open_syn_queue,
     .direct_syns = direct_syns,
+    .set_groups = set_groups,
 };
 
 /* --- A queue --- */

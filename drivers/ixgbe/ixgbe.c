@@ -397,6 +397,28 @@ void ixgbe_syn_direct(struct ixgbe *nic, bool is_directed)
     ixgbe_write(nic->registers, IXGBE_SYNQF, is_directed ? filter : 0);
 }
 
+/* Bits 47:36 of an address, as MCSTCTRL.MO 0 has it (7.1.1.1). */
+static unsigned group_bit(const uint8_t mac[6])
+{
+    return mac[4] >> 4 | (unsigned)mac[5] << 4;
+}
+
+/* Frames come meanwhile, as they do while Linux' driver writes this table. */
+void ixgbe_set_groups(struct ixgbe *nic, const uint8_t (*macs)[6], unsigned count)
+{
+    uint32_t table[IXGBE_MTA_COUNT] = {0};
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned bit = group_bit(macs[i]);
+
+        table[bit / 32] |= (uint32_t)BIT(bit % 32);
+    }
+    for (unsigned i = 0; i < IXGBE_MTA_COUNT; i++) {
+        ixgbe_write(nic->registers, IXGBE_MTA(i), table[i]);
+    }
+    ixgbe_write(nic->registers, IXGBE_MCSTCTRL, count > 0 ? MCSTCTRL_MFE : 0);
+}
+
 void ixgbe_interrupt_clear(void *registers, unsigned queue)
 {
     if (queue < EICR_QUEUE_CAUSES) {

@@ -104,6 +104,9 @@ void ixgbe_syn_interrupt_start(struct ixgbe *nic);
  * ACK, too, perhaps: the datasheet does not say. */
 void ixgbe_syn_direct(struct ixgbe *nic, bool is_directed);
 
+/* Let in what is for these groups, and for those that share a bit of the table with one. */
+void ixgbe_set_groups(struct ixgbe *nic, const uint8_t (*macs)[6], unsigned count);
+
 /* --- Link (link.c) --- */
 
 struct ixgbe_link {

@@ -125,6 +125,8 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define IXGBE_VLNCTRL    0x05088             /* RW */
 #define VLNCTRL_VET      0x8100u             /* the EtherType of a tag; filtering off */
 #define IXGBE_MCSTCTRL   0x05090             /* RW */
+#define MCSTCTRL_MO      BITS(1, 0)          /* which bits of an address MTA goes by; 0: 47:36 */
+#define MCSTCTRL_MFE     BIT(2)              /* MTA counts */
 #define IXGBE_RAL(i)     (0x0A200 + 8 * (i)) /* RW MAC address i, bytes 0..3, byte 0 low; 128 */
 #define IXGBE_RAH(i)     (0x0A204 + 8 * (i)) /* RW bytes 4 and 5 */
 #define RAH_AV           BIT(31)
@@ -134,7 +136,7 @@ _Static_assert(IXGBE_RDT(63) == 0x01FD8 && IXGBE_RDT(64) == 0x0D018, "8.2.3.8.5,
 #define IXGBE_PSRTYPE(i) (0x0EA00 + 4 * (i)) /* RW */
 
 /* Tables that are undefined after reset. */
-#define IXGBE_MTA(i)  (0x05200 + 4 * (i)) /* RW multicast */
+#define IXGBE_MTA(i)  (0x05200 + 4 * (i)) /* RW multicast, a bit for 12 of the address' */
 #define IXGBE_VFTA(i) (0x0A000 + 4 * (i)) /* RW VLAN */
 #define IXGBE_MPSAR(i)                                                                             \
     (0x0A600 + 4 * (i)) /* RW pools, a bit each, two words for each MAC address */

@@ -33,7 +33,8 @@
       "Accesses to memory that the IOMMU has refused to devices.")                                 \
     X(DMA_REFUSED_UNRECORDED, "dma_refused_unrecorded_total", "",                                  \
       "Times that the IOMMU had no place to record what it refused.")                              \
-    X(DROP_MALFORMED, "drops_total", "reason=\"malformed\"", "Input refused, by reason.")
+    X(DROP_MALFORMED, "drops_total", "reason=\"malformed\"", "Input refused, by reason.")          \
+    X(DROP_NO_GROUP, "drops_total", "reason=\"no_group\"", "Input refused, by reason.")
 /* clang-format on */
 
 #define NIC_COUNTER_FIRST COUNTER_BLOCK(2)

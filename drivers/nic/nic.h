@@ -17,6 +17,7 @@
  *   TCP segmentation  can_segment_tcp is false: nobody sends FRAME_SEGMENT_TCP
  *   interrupts        interrupt_vector is 0: the link server looks again by a timer
  *   a queue for SYNs  nic_open_syn_queue() says -ENOTSUP: they share the others' queues
+ *   groups' frames    nic_set_groups() changes nothing: whatever comes, link servers sort out
  *
  * Finding, starting, steering and opening may wait for hardware, each wait with a bound; in a
  * thread others run meanwhile where that is said. Nothing else here waits.
@@ -121,6 +122,8 @@ struct nic_operations {
     /* Both or neither. */
     int (*open_syn_queue)(struct nic *nic, struct nic_queue **queue);
     void (*direct_syns)(struct nic *nic, bool is_directed);
+    /* Where the card lets in what is for groups, or nothing of it, whatever is wanted. */
+    void (*set_groups)(struct nic *nic, const uint8_t (*macs)[6], unsigned count);
 };
 
 struct nic {
@@ -222,6 +225,21 @@ MUST_CHECK static inline int nic_open_syn_queue(struct nic *nic, struct nic_queu
 static inline void nic_direct_syns(struct nic *nic, bool is_directed)
 {
     nic->operations->direct_syns(nic, is_directed);
+}
+
+/* Most that nic_set_groups() takes. */
+#define NIC_GROUP_MAX 257u
+
+/*
+ * Of frames to groups, but that of all, let in those to these addresses from now on, at most
+ * NIC_GROUP_MAX, and perhaps others. Until the first call there are none. A card that cannot (this
+ * is logged) lets in more. In a thread: others run meanwhile.
+ */
+static inline void nic_set_groups(struct nic *nic, const uint8_t (*macs)[6], unsigned count)
+{
+    if (nic->operations->set_groups != NULL) {
+        nic->operations->set_groups(nic, macs, count);
+    }
 }
 
 /* --- One queue pair: on its own node --- */

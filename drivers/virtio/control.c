@@ -84,8 +84,8 @@ static void write_chain(struct virtio_control *control, size_t data_bytes)
     };
 }
 
-int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
-                   const void *data, size_t data_bytes)
+static int give_command(struct virtio_control *control, unsigned command_class, unsigned command,
+                        const void *data, size_t data_bytes)
 {
     uint8_t answer;
 
@@ -113,4 +113,21 @@ int virtio_command(struct virtio_control *control, unsigned command_class, unsig
         return -EINVAL;
     }
     return 0;
+}
+
+int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
+                   const void *data, size_t data_bytes)
+{
+    int result;
+
+    while (control->is_busy && thread_self() != NULL) {
+        thread_yield(); /* another thread's command has an end, too */
+    }
+    if (control->is_busy) {
+        return -EAGAIN;
+    }
+    control->is_busy = true;
+    result = give_command(control, command_class, command, data, data_bytes);
+    control->is_busy = false;
+    return result;
 }

@@ -363,18 +363,45 @@ static void open_control(struct card *card)
     }
 }
 
-/* What comes in: frames to this card, to all, and to groups, of which the stack knows its own. Who
- * refuses lets in more, and that does no harm. */
+static bool can_filter(const struct card *card)
+{
+    return virtio_has(&card->device, VIRTIO_NET_F_CTRL_RX) && card->control.ring.size != 0;
+}
+
+static int set_mode(struct card *card, unsigned mode, bool is_on)
+{
+    const uint8_t value = is_on;
+
+    return virtio_command(&card->control, COMMAND_RECEIVE_MODE, mode, &value, sizeof(value));
+}
+
+/* What comes in: frames to this card and to all, until groups are wanted. Who refuses lets in more,
+ * and that does no harm. */
 static void set_receive_mode(struct card *card)
 {
-    const uint8_t off = 0, on = 1;
-
-    if (virtio_has(&card->device, VIRTIO_NET_F_CTRL_RX) && card->control.ring.size != 0) {
-        (void)virtio_command(&card->control, COMMAND_RECEIVE_MODE, RECEIVE_MODE_PROMISCUOUS, &off,
-                             sizeof(off));
-        (void)virtio_command(&card->control, COMMAND_RECEIVE_MODE, RECEIVE_MODE_ALL_MULTICAST, &on,
-                             sizeof(on));
+    if (can_filter(card)) {
+        (void)set_mode(card, RECEIVE_MODE_PROMISCUOUS, false);
+        (void)set_mode(card, RECEIVE_MODE_ALL_MULTICAST, false);
     }
+}
+
+/* As a table, where one command holds it; else, or if that is refused, all groups' come. */
+static void set_groups(struct nic *nic, const uint8_t (*macs)[6], unsigned count)
+{
+    struct card *card = card_of(nic);
+    struct virtio_mac_table table = {.group_count = count};
+    bool is_in_table = false;
+
+    if (!can_filter(card)) {
+        return;
+    }
+    if (count <= VIRTIO_MAC_TABLE_GROUPS) {
+        memcpy(table.groups, macs, count * sizeof(table.groups[0]));
+        is_in_table = virtio_command(&card->control, COMMAND_MAC, MAC_TABLE_SET, &table,
+                                     offsetof(struct virtio_mac_table, groups) +
+                                         count * sizeof(table.groups[0])) == 0;
+    }
+    (void)set_mode(card, RECEIVE_MODE_ALL_MULTICAST, !is_in_table);
 }
 
 static int enable_receive(struct nic *nic)
@@ -444,7 +471,10 @@ static const struct nic_operations operations = {
     .enable_receive = enable_receive,
     .stop = stop,
     .check_link = check_link,
+    .set_groups = set_groups,
 };
+
+_Static_assert(sizeof(struct virtio_mac_table) <= COMMAND_DATA_MAX, "one command holds it");
 
 /* --- A queue --- */
 

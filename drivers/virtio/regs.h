@@ -185,6 +185,18 @@ _Static_assert(sizeof(struct virtio_net_header) == 12, "5.1.6");
 #define COMMAND_RECEIVE_MODE       0
 #define RECEIVE_MODE_PROMISCUOUS   0 /* data: 1 on, 0 off; as below */
 #define RECEIVE_MODE_ALL_MULTICAST 1
+#define COMMAND_MAC                1
+#define MAC_TABLE_SET              0 /* data: struct virtio_mac_table */
 #define COMMAND_QUEUE_PAIRS        4
 #define QUEUE_PAIRS_SET            0 /* data: how many, 16 bits */
 #define ANSWER_GOOD                0
+
+/* Addresses beside the card's own from which frames come in, as many of each as is said; a table
+ * takes the place of the one before (5.1.6.5.2). */
+#define VIRTIO_MAC_TABLE_GROUPS 64
+struct virtio_mac_table {
+    uint32_t station_count; /* 0: behind it would stand their addresses */
+    uint32_t group_count;
+    uint8_t groups[VIRTIO_MAC_TABLE_GROUPS][6];
+};
+_Static_assert(sizeof(struct virtio_mac_table) == 392, "5.1.6.5.2");

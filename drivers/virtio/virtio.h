@@ -159,13 +159,15 @@ bool virtio_is_broken(const struct virtio_device *device);
 struct virtio_control {
     struct virtio_ring ring; /* of no size: there is no control queue */
     struct virtio_command *command;
+    bool is_busy; /* a command waits for its answer */
 };
 
 /* Allocate the ring. 0 or -ENOMEM. */
 MUST_CHECK int virtio_control_open(struct virtio_control *control, unsigned size,
                                    struct virtio_notifier notifier);
-/* Give the device a command, and wait for its answer, with a bound. Returns 0; -EINVAL when the
- * device refuses; -ETIMEDOUT. Either is logged. data_bytes at most COMMAND_DATA_MAX. */
+/* Give the device a command, and wait for its answer, with a bound; threads take turns. Returns 0;
+ * -EAGAIN outside a thread, while one waits; -EINVAL when the device refuses; -ETIMEDOUT. The last
+ * two are logged. data_bytes at most COMMAND_DATA_MAX. */
 #define COMMAND_DATA_MAX 400u
 int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
                    const void *data, size_t data_bytes);

@@ -46,14 +46,13 @@ int datagram_set_option(struct descriptor *descriptor, int level, int option, co
     if (level == SOL_SOCKET && option == SO_RCVTIMEO) {
         return socket_read_timeout(value, bytes, &socket->receive_timeout_ns);
     }
+    if (level == IPPROTO_IP) {
+        return datagram_set_ip_option(socket, option, value, bytes);
+    }
     if (bytes < sizeof(number)) {
         return -EINVAL;
     }
     memcpy(&number, value, sizeof(number));
-    if (level == IPPROTO_IP && option == IP_PKTINFO) {
-        socket->is_info_wanted = number != 0;
-        return 0;
-    }
     return level == SOL_SOCKET ? set_socket_option(socket, option, number) : -ENOPROTOOPT;
 }
 
@@ -61,9 +60,8 @@ int datagram_take_option(struct descriptor *descriptor, int level, int option, i
 {
     struct datagram_socket *socket = datagram_socket_of(descriptor);
 
-    if (level == IPPROTO_IP && option == IP_PKTINFO) {
-        *number = socket->is_info_wanted;
-        return 0;
+    if (level == IPPROTO_IP) {
+        return datagram_take_ip_option(socket, option, number);
     }
     if (level != SOL_SOCKET) {
         return -ENOPROTOOPT;

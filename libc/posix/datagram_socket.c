@@ -27,7 +27,7 @@ uint32_t datagram_own_address(void)
 
 static bool is_group(uint32_t address)
 {
-    return (ntohl(address) & 0xF0000000) == 0xE0000000;
+    return IN_MULTICAST(ntohl(address));
 }
 
 static bool is_broadcast(uint32_t address)
@@ -105,10 +105,16 @@ static bool is_bound_there(const struct datagram_socket *socket,
     return socket->address == 0 || socket->address == datagram->local_address;
 }
 
+/* Of what is sent to a group, as on Linux, also that to one which another socket is in. */
+static bool is_of_its_groups(const struct datagram_socket *socket, uint32_t address)
+{
+    return !is_group(address) || socket->is_group_of_others || datagram_groups_has(socket, address);
+}
+
 static bool is_wanted(const struct datagram_socket *socket, const struct datagram_arrived *datagram)
 {
     return datagram_port_is_bound(socket->port) && !socket->is_read_shut &&
-           is_bound_there(socket, datagram) &&
+           is_bound_there(socket, datagram) && is_of_its_groups(socket, datagram->local_address) &&
            (socket->peer_port == 0 || (socket->peer_port == datagram->remote_port &&
                                        socket->peer_address == datagram->remote_address));
 }
@@ -188,7 +194,7 @@ static int bind_datagram(struct descriptor *descriptor, const struct sockaddr *a
     }
     uint32_t own = wanted.sin_addr.s_addr;
     if (own != INADDR_ANY && own != datagram_own_address() && !is_broadcast(own) &&
-        !is_loopback(own)) {
+        !is_loopback(own) && !is_group(own)) {
         return -EADDRNOTAVAIL;
     }
     socket->address = own;
@@ -308,6 +314,7 @@ static void close_datagram(struct descriptor *descriptor)
     if (socket->port != NULL) {
         datagram_port_close(socket->port);
     }
+    datagram_groups_leave(socket);
     datagram_queue_empty(socket);
     memory_release(&socket_kind, socket);
 }
@@ -343,6 +350,7 @@ int datagram_socket_open(int type, int protocol)
         return -ENOMEM;
     }
     *socket = (struct datagram_socket){.queue_limit_bytes = DATAGRAM_QUEUE_BYTES};
+    datagram_groups_initialise(socket);
     descriptor_initialise(&socket->descriptor, &datagram_operations);
     socket->descriptor.is_nonblocking = (type & SOCK_NONBLOCK) != 0;
     int fd = descriptor_open(&socket->descriptor);

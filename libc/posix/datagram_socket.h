@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UDP sockets: what datagram_socket.c, datagram_options.c and datagram_transfer.c share.
+ * UDP sockets: what datagram_socket.c, datagram_options.c, datagram_groups.c and
+ * datagram_transfer.c share.
  */
 #pragma once
 
@@ -9,6 +10,7 @@
 #include "libc/posix/descriptor.h"
 
 struct datagram;
+struct datagram_membership;
 struct datagram_port;
 struct msghdr;
 
@@ -26,11 +28,20 @@ struct datagram_socket {
     bool is_read_shut, is_write_shut;
     int error;                   /* negative; told once */
     uint64_t receive_timeout_ns; /* SO_RCVTIMEO; 0: none */
+    /* --- Groups: datagram_groups.c --- */
+    struct datagram_membership *memberships;
+    uint32_t group_interface; /* IP_MULTICAST_IF: told again; there is one interface */
+    uint8_t group_ttl;        /* IP_MULTICAST_TTL */
+    bool is_group_looped;     /* IP_MULTICAST_LOOP */
+    bool is_group_of_others;  /* IP_MULTICAST_ALL: wants those of groups that others are in, too */
     /* --- What has come: datagram_transfer.c --- */
     size_t queue_limit_bytes; /* SO_RCVBUF, as getsockopt() tells it */
     size_t queued_bytes;      /* with what each datagram takes beside its bytes */
     struct datagram *first, *last;
 };
+
+/* Of the one interface. */
+#define INTERFACE_INDEX 1
 
 /* As Linux' defaults; SO_RCVBUF is told twice as large as it was set, and bounded by these. */
 #define DATAGRAM_QUEUE_BYTES     212992u
@@ -69,3 +80,14 @@ int datagram_set_option(struct descriptor *descriptor, int level, int option, co
                         socklen_t bytes);
 int datagram_take_option(struct descriptor *descriptor, int level, int option, int *number);
 uint64_t datagram_timeout_ns(const struct descriptor *descriptor);
+
+/* --- datagram_groups.c --- */
+
+/* As Linux' defaults. */
+void datagram_groups_initialise(struct datagram_socket *socket);
+void datagram_groups_leave(struct datagram_socket *socket);
+bool datagram_groups_has(const struct datagram_socket *socket, uint32_t address);
+/* Those of IP. */
+int datagram_set_ip_option(struct datagram_socket *socket, int option, const void *value,
+                           socklen_t bytes);
+int datagram_take_ip_option(const struct datagram_socket *socket, int option, int *number);

@@ -164,7 +164,7 @@ static void tell_destination(const struct datagram *datagram, struct msghdr *mes
         .header = {.cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo)),
                    .cmsg_level = IPPROTO_IP,
                    .cmsg_type = IP_PKTINFO},
-        .info = {.ipi_ifindex = 1,
+        .info = {.ipi_ifindex = INTERFACE_INDEX,
                  .ipi_spec_dst.s_addr = datagram_own_address(),
                  .ipi_addr.s_addr = datagram->local_address},
     };
@@ -229,6 +229,9 @@ static int check_control(struct msghdr message)
             return -EINVAL;
         }
         memcpy(&info, CMSG_DATA(control), sizeof(info));
+        if (info.ipi_ifindex != 0 && info.ipi_ifindex != INTERFACE_INDEX) {
+            return -ENODEV;
+        }
         if (info.ipi_spec_dst.s_addr != 0 && info.ipi_spec_dst.s_addr != datagram_own_address()) {
             return -EINVAL;
         }
@@ -265,9 +268,13 @@ static ssize_t send_pieces(struct descriptor *descriptor, const struct msghdr *m
     const struct datagram_socket *socket = datagram_socket_of(descriptor);
     const struct datagram_piece *pieces =
         (const struct datagram_piece *)(const void *)message->msg_iov;
+    const struct datagram_way way = {.remote_address = address,
+                                     .remote_port = port,
+                                     .group_ttl = socket->group_ttl,
+                                     .is_looped = socket->is_group_looped};
 
     while (socket->port != NULL) { /* else another thread has disconnected it */
-        int error = datagram_send(socket->port, address, port, pieces, bytes);
+        int error = datagram_send(socket->port, &way, pieces, bytes);
         if (error != -EAGAIN) {
             return error == 0 ? (ssize_t)bytes : error;
         }

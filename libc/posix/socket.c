@@ -13,6 +13,7 @@
 #include "libc/posix/other_socket.h"
 #include "net/address.h"
 #include "net/counters.h"
+#include "net/datagrams/group.h"
 #include "net/datagrams/port.h"
 #include "net/names/question.h"
 #include "net/streams/listener.h"
@@ -44,6 +45,7 @@ void sockets_start(void)
 {
     streams_start();
     datagrams_start();
+    groups_of_application_start();
     names_start();
     streams_register_expecter(expect_socket);
     address_start(); /* programs may want to know it once they run */

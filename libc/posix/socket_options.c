@@ -4,6 +4,7 @@
  * is refused rather than ignored; but what every server sets and always has here is accepted.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -213,6 +214,18 @@ static int take_timeout(const struct descriptor *other, const struct socket *soc
     return 0;
 }
 
+/* As Linux: an option of IP that is small is told in a byte to who has no room for more. */
+static socklen_t told_bytes(int level, int option, int number, socklen_t room)
+{
+    if (room >= sizeof(number)) {
+        return sizeof(number);
+    }
+    return room > 0 && level == IPPROTO_IP && option != IP_MULTICAST_IF && number >= 0 &&
+                   number <= UINT8_MAX
+               ? 1
+               : room;
+}
+
 int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict bytes)
 {
     int error, number;
@@ -232,7 +245,7 @@ int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *r
         error = take_option(socket, level, option, &number);
     }
     if (error == 0) {
-        *bytes = *bytes < sizeof(number) ? *bytes : sizeof(number);
+        *bytes = told_bytes(level, option, number, *bytes);
         memcpy(value, &number, *bytes);
     }
     return (int)call_result(error);

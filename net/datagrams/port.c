@@ -346,14 +346,14 @@ static node_id_t choose_server(void)
     return NODE_NONE;
 }
 
-int datagram_send(const struct datagram_port *port, uint32_t remote_address, uint16_t remote_port,
+int datagram_send(const struct datagram_port *port, const struct datagram_way *way,
                   const struct datagram_piece *pieces, size_t bytes)
 {
     node_id_t ts = choose_server();
     struct send_datagram *message;
     uint8_t *at;
 
-    ASSERT(bytes <= DATAGRAM_MAX_BYTES && remote_address != 0 && remote_port != 0);
+    ASSERT(bytes <= DATAGRAM_MAX_BYTES && way->remote_address != 0 && way->remote_port != 0);
     if (ts == NODE_NONE) {
         return -ENETDOWN;
     }
@@ -361,9 +361,11 @@ int datagram_send(const struct datagram_port *port, uint32_t remote_address, uin
     if (message == NULL) {
         return message_refusal(ts) == -EAGAIN ? -EAGAIN : -ENETDOWN;
     }
-    message->remote_address = remote_address;
-    message->remote_port = remote_port;
+    message->remote_address = way->remote_address;
+    message->remote_port = way->remote_port;
     message->local_port = port->number;
+    message->group_ttl = way->group_ttl;
+    message->is_looped = way->is_looped;
     at = (uint8_t *)(message + 1);
     for (size_t part; bytes > 0; bytes -= part, at += part, pieces++) {
         part = pieces->bytes < bytes ? pieces->bytes : bytes;

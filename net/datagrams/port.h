@@ -37,6 +37,14 @@ void datagram_port_close(struct datagram_port *port);
 uint16_t datagram_port_number(const struct datagram_port *port);
 bool datagram_port_is_bound(const struct datagram_port *port);
 
+/* Where one shall go. */
+struct datagram_way {
+    uint32_t remote_address; /* not 0 */
+    uint16_t remote_port;    /* not 0 */
+    uint8_t group_ttl;       /* to a group: how many routers away, less one; 0: none of the wire */
+    bool is_looped;          /* likewise: and to those of this machine who are in it */
+};
+
 struct datagram_piece {
     const void *data;
     size_t bytes;
@@ -49,6 +57,5 @@ struct datagram_piece {
  * Returns 0: it is on its way, or lost as on any wire. -EAGAIN: no room in this round. -ENETDOWN:
  * no transport server lives.
  */
-MUST_CHECK int datagram_send(const struct datagram_port *port, uint32_t remote_address,
-                             uint16_t remote_port, const struct datagram_piece *pieces,
-                             size_t bytes);
+MUST_CHECK int datagram_send(const struct datagram_port *port, const struct datagram_way *way,
+                             const struct datagram_piece *pieces, size_t bytes);

@@ -18,6 +18,7 @@
 #include "libc/core/format.h"
 #include "net/configuration.h"
 #include "net/handlers.h"
+#include "net/link/groups.h"
 #include "net/link/port.h"
 #include "net/link/syns.h"
 #include "net/link/takeover.h"
@@ -45,6 +46,8 @@ static struct {
     uint8_t group_queues[STEERING_GROUP_COUNT];
     bool is_steering;
     bool is_steering_due; /* again */
+    bool is_setting_groups;
+    bool is_groups_due; /* they have changed since the NIC was told */
 } device;
 
 _Static_assert(NIC_QUEUE_MAX < QUEUE_UNKNOWN && NIC_QUEUE_MAX <= NODE_SET_LIMIT,
@@ -258,6 +261,41 @@ static void steer_in_thread(void)
     }
 }
 
+/* --- Groups --- */
+
+_Static_assert(NIC_GROUP_MAX >= LINK_GROUP_MAX, "the NIC may be told of all");
+
+static void set_groups(void *argument)
+{
+    static uint8_t macs[LINK_GROUP_MAX][6]; /* one thread at a time uses it */
+
+    (void)argument;
+    while (device.is_groups_due) {
+        device.is_groups_due = false;
+        nic_set_groups(device.nic, (const uint8_t(*)[6])macs, link_groups_list(macs));
+    }
+    device.is_setting_groups = false;
+}
+
+/* In a thread, as the NIC may take its time over a command. */
+static void set_groups_if_due(void)
+{
+    if (device.nic == NULL || !device.is_announced || !device.is_groups_due ||
+        device.is_setting_groups) {
+        return;
+    }
+    device.is_setting_groups = true;
+    if (thread_run_handler("groups", set_groups, NULL) != 0) {
+        device.is_setting_groups = false; /* no memory for one: later */
+    }
+}
+
+void link_device_note_groups(void)
+{
+    device.is_groups_due = true;
+    set_groups_if_due();
+}
+
 static void handle_queue_attached(node_id_t from, const struct message *raw)
 {
     const struct queue_attached *message = (const struct queue_attached *)raw;
@@ -306,6 +344,7 @@ static void announce(void)
     device.is_announced = true;
     attach_other_queues();
     tell_transport_servers();
+    link_device_note_groups();
 }
 
 /* --- Bringing the NIC up --- */
@@ -514,6 +553,7 @@ void link_device_check(void)
 {
     if (device.nic != NULL) {
         check_link();
+        set_groups_if_due();
     }
 }
 

@@ -28,6 +28,7 @@
 #include "net/headers.h"
 #include "net/link/capture.h"
 #include "net/link/device.h"
+#include "net/link/groups.h"
 #include "net/link/syns.h"
 #include "net/link/takeover.h"
 #include "net/link/transmit.h"
@@ -152,8 +153,7 @@ __attribute__((always_inline)) static inline bool take_in(struct arrival *arriva
     packet_parse_here(&arrival->packet, frame->data, length_bytes, flags);
     if (UNLIKELY(packet->kind != PACKET_SEGMENT)) {
         batch->syn_count += packet->kind == PACKET_SYN;
-        if (length_bytes < ETHERNET_HEADER_BYTES) {
-            drop(frame, COUNTER_DROP_TRUNCATED);
+        if (packet->kind == PACKET_OTHER && !link_groups_admit(frame)) {
             return false;
         }
     }
@@ -584,6 +584,7 @@ void link_server_start(const struct configuration *current)
     returning_observe(note_serving);
     draining_observe(&observer);
     link_device_initialise();
+    link_groups_initialise();
     net_register_message(ATTACH_QUEUE, handle_attach_queue);
     if (current->device_ls == self) {
         begin_driving();

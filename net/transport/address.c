@@ -29,6 +29,7 @@
 #include "net/transport/connection.h"
 #include "net/transport/dhcp.h"
 #include "net/transport/dns/resolver.h"
+#include "net/transport/groups.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/neighbor.h"
 #include "net/transport/network_options.h"
@@ -207,6 +208,7 @@ static void start_speaking(void)
         (void)etharp_gratuitous(netif); /* lost, as on any wire */
         ask_for_gateway(&announced);
     }
+    groups_start_speaking();
     transport_sntp_start();
     if (options.is_dhcp) {
         transport_dhcp_start();
@@ -298,6 +300,7 @@ void transport_address_greet_node(node_id_t node)
     if ((configuration->roles[node] & (ROLE_TS | ROLE_APPLICATION)) != 0) {
         post_address(node, &announced);
     }
+    groups_greet_node(node);
 }
 
 bool transport_address_is_speaking(void)
@@ -393,6 +396,7 @@ static void keep_house(struct timer *timer)
     publish_address(interface_netif());
     transport_sntp_pass(seconds);
     dns_resolver_pass();
+    groups_pass();
     neighbor_visit(refresh_neighbor, NULL);
     if (timer_start(timer, kept_until_ns + NS_PER_S) != 0) {
         PANIC("no memory for the transport server's timers");

@@ -20,6 +20,7 @@
 #include "net/headers.h"
 #include "net/messages.h"
 #include "net/returning.h"
+#include "net/transport/groups.h"
 #include "net/transport/lwip/interface.h"
 
 #include "hooks.h"
@@ -29,9 +30,6 @@
 #include "lwip/udp.h"
 
 #define PORT_COUNT 65536u
-
-/* RFC 1112 6.1: a group is asked for beyond the link on purpose only. */
-#define MULTICAST_TTL 1
 
 _Static_assert(sizeof(struct datagram_arrived) + DATAGRAM_MAX_BYTES <= MESSAGE_MAX_BYTES,
                "a datagram fits a message");
@@ -131,27 +129,36 @@ static void handle_bind_port(node_id_t from, const struct message *message)
 
 /* --- In --- */
 
+/* To the port's owner. NULL, and counted: it cannot be had now. */
+static struct datagram_arrived *reserve_arrived(uint16_t port, unsigned bytes)
+{
+    struct datagram_arrived *message =
+        message_reserve_payload(owner_of(port), DATAGRAM_ARRIVED, sizeof(*message), bytes);
+
+    if (message == NULL) {
+        counter_increment(COUNTER_DROP_CHANNEL_FULL);
+    }
+    return message;
+}
+
 void datagram_deliver(struct pbuf *packet)
 {
     const uint8_t *udp = packet->payload;
     unsigned bytes = packet->tot_len - UDP_HEADER_BYTES;
-    node_id_t owner = owner_of(load_be16(udp + UDP_DESTINATION_PORT_OFFSET));
+    uint16_t port = load_be16(udp + UDP_DESTINATION_PORT_OFFSET);
     struct datagram_arrived *message = NULL;
 
-    ASSERT(owner != NODE_NONE && packet->tot_len >= UDP_HEADER_BYTES);
+    ASSERT(owner_of(port) != NODE_NONE && packet->tot_len >= UDP_HEADER_BYTES);
     if (bytes > DATAGRAM_MAX_BYTES) {
         counter_increment(COUNTER_DROP_TRUNCATED);
     } else {
-        message = message_reserve_payload(owner, DATAGRAM_ARRIVED, sizeof(*message), bytes);
-        if (message == NULL) {
-            counter_increment(COUNTER_DROP_CHANNEL_FULL);
-        }
+        message = reserve_arrived(port, bytes);
     }
     if (message != NULL) {
         message->remote_address = ip4_current_src_addr()->addr;
         message->local_address = ip4_current_dest_addr()->addr;
         message->remote_port = load_be16(udp);
-        message->local_port = load_be16(udp + UDP_DESTINATION_PORT_OFFSET);
+        message->local_port = port;
         (void)pbuf_copy_partial(packet, message + 1, (u16_t)bytes, UDP_HEADER_BYTES);
         message_publish();
         counter_increment(COUNTER_DATAGRAMS_RECEIVED);
@@ -214,6 +221,29 @@ static void put_header(struct pbuf *packet, const struct send_datagram *message,
     }
 }
 
+/* What is sent to a group comes back to those here who are in it, if its sender wants that. */
+static void loop_back(const struct send_datagram *send, struct message_payload payload,
+                      uint32_t source)
+{
+    struct datagram_arrived *message;
+
+    if (send->is_looped == 0 || !groups_has(send->remote_address) ||
+        owner_of(send->remote_port) == NODE_NONE) {
+        return;
+    }
+    message = reserve_arrived(send->remote_port, payload.length_bytes);
+    if (message == NULL) {
+        return;
+    }
+    message->remote_address = source;
+    message->local_address = send->remote_address;
+    message->remote_port = send->local_port;
+    message->local_port = send->remote_port;
+    memcpy(message + 1, payload.bytes, payload.length_bytes);
+    message_publish();
+    counter_increment(COUNTER_DATAGRAMS_RECEIVED);
+}
+
 static void send_packet(const struct send_datagram *message, struct message_payload payload)
 {
     struct netif *netif = interface_netif();
@@ -231,7 +261,7 @@ static void send_packet(const struct send_datagram *message, struct message_payl
     counter_increment(COUNTER_DATAGRAMS_SENT);
     /* What fails is counted where it does. */
     (void)ip4_output_if(packet, &source, &destination,
-                        ip4_addr_ismulticast(&destination) ? MULTICAST_TTL : UDP_TTL, 0,
+                        ip4_addr_ismulticast(&destination) ? message->group_ttl : UDP_TTL, 0,
                         IP_PROTO_UDP, netif);
     pbuf_free(packet);
 }
@@ -248,6 +278,11 @@ static void handle_send_datagram(node_id_t from, const struct message *message,
         counter_increment(COUNTER_DROP_NOT_OURS); /* we do not know of it yet, or it is wrong */
     } else if (netif_ip4_addr(interface_netif())->addr == 0) {
         counter_increment(COUNTER_DROP_NO_DEVICE);
+    } else if (group_is_address(send->remote_address)) {
+        loop_back(send, payload, netif_ip4_addr(interface_netif())->addr);
+        if (send->group_ttl != 0) {
+            send_packet(send, payload);
+        }
     } else {
         send_packet(send, payload);
     }

@@ -16,6 +16,7 @@
 #include "net/configuration.h"
 #include "net/counters.h"
 #include "net/headers.h"
+#include "net/messages.h"
 #include "net/packet.h"
 #include "net/steering.h"
 #include "net/transport/address.h"
@@ -23,6 +24,7 @@
 #include "net/transport/demux.h"
 #include "net/transport/forward/quote.h"
 #include "net/transport/frames.h"
+#include "net/transport/groups.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/path_mtu.h"
 #include "net/transport/tcp/segment.h"
@@ -301,15 +303,34 @@ void transport_icmp_input(struct pbuf *packet, struct netif *netif)
     }
 }
 
+/* A message of IGMP. */
+void transport_igmp_input(struct pbuf *packet, struct netif *netif, const ip4_addr_t *destination)
+{
+    (void)netif;
+    (void)destination;
+    groups_receive(packet);
+}
+
 /* --- Into IP --- */
 
-/* What no host may send is refused here, the rest is lwIP's to sort. */
+/* A switch that asks who is in which group need not have an address (RFC 4541 2.1.1). */
+static bool is_query_of_switch(const struct ip_hdr *ip)
+{
+    return ip->src.addr == 0 && ip->_proto == IP_PROTO_IGMP && group_is_address(ip->dest.addr);
+}
+
+/* What no host may send is refused here, and what is for a group that nobody is in; the rest is
+ * lwIP's to sort. */
 static void give_to_ip(struct pbuf *packet)
 {
     const struct ip_hdr *ip = packet->payload;
 
-    if (!is_other_host(ip->src.addr) || virtual_address_is_ours(ip->src.addr) ||
-        !is_destination(ip->dest.addr)) {
+    if (group_is_address(ip->dest.addr) && !groups_has(ip->dest.addr)) {
+        drop(packet, COUNTER_DROP_NO_GROUP);
+        return;
+    }
+    if ((!is_other_host(ip->src.addr) && !is_query_of_switch(ip)) ||
+        virtual_address_is_ours(ip->src.addr) || !is_destination(ip->dest.addr)) {
         drop(packet, COUNTER_DROP_PROTOCOL);
         return;
     }

@@ -28,6 +28,7 @@
  *   address.c         DHCP, ARP, neighbours
  *   sntp.c            the date
  *   datagram.c        UDP of applications
+ *   groups.c          groups that they are in
  *   lwip/interface.c  packets to neighbours
  *   lwip/output.c     frames to a link server
  *   kept.c            connections of the flows of those that have come back
@@ -58,6 +59,7 @@
 #include "net/transport/forward/flow.h"
 #include "net/transport/forward/rules.h"
 #include "net/transport/frames.h"
+#include "net/transport/groups.h"
 #include "net/transport/kept.h"
 #include "net/transport/lwip/interface.h"
 #include "net/transport/lwip/output.h"
@@ -105,6 +107,7 @@ static void note_node_down(node_id_t node)
     forward_rules_lose_node(node);
     kept_lose_node(node);
     datagram_lose_node(node);
+    groups_lose_node(node);
 }
 
 static bool is_dead(node_id_t node)
@@ -254,6 +257,7 @@ void transport_server_start(const struct configuration *configuration)
     virtual_address_initialise(configuration->speaker == platform_node());
     kept_initialise(configuration);
     datagram_initialise();
+    groups_initialise();
     transport_draining_start();
     snapshot_enable();
     dispatch_register_node_down(note_node_down);

@@ -26,17 +26,37 @@ struct in_pktinfo {
     struct in_addr ipi_addr;     /* whom it was sent to */
 };
 
-#define IP_PKTINFO 8
+/* A group, and which interface (0, our address, or the number 1). */
+struct ip_mreq {
+    struct in_addr imr_multiaddr;
+    struct in_addr imr_interface;
+};
+struct ip_mreqn {
+    struct in_addr imr_multiaddr;
+    struct in_addr imr_address;
+    int imr_ifindex;
+};
+
+#define IP_PKTINFO         8
+#define IP_MULTICAST_IF    32
+#define IP_MULTICAST_TTL   33
+#define IP_MULTICAST_LOOP  34
+#define IP_ADD_MEMBERSHIP  35
+#define IP_DROP_MEMBERSHIP 36
+#define IP_MULTICAST_ALL   49
+
+#define IN_MULTICAST(address) (((in_addr_t)(address)&0xF0000000) == 0xE0000000)
 
 #define IPPROTO_IP  0
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
-#define INADDR_ANY       ((in_addr_t)0x00000000)
-#define INADDR_BROADCAST ((in_addr_t)0xFFFFFFFF)
-#define INADDR_LOOPBACK  ((in_addr_t)0x7F000001)
-#define INADDR_NONE      ((in_addr_t)0xFFFFFFFF)
-#define INET_ADDRSTRLEN  16
+#define INADDR_ANY            ((in_addr_t)0x00000000)
+#define INADDR_BROADCAST      ((in_addr_t)0xFFFFFFFF)
+#define INADDR_LOOPBACK       ((in_addr_t)0x7F000001)
+#define INADDR_NONE           ((in_addr_t)0xFFFFFFFF)
+#define INADDR_ALLHOSTS_GROUP ((in_addr_t)0xE0000001)
+#define INET_ADDRSTRLEN       16
 
 static inline uint16_t htons(uint16_t value)
 {

@@ -10,6 +10,7 @@
  *   tcp_input()   in ip4.c    transport_tcp_input()    packet.c
  *   udp_input()   in ip4.c    transport_udp_input()    packet.c
  *   icmp_input()  in ip4.c    transport_icmp_input()   packet.c
+ *   igmp_input()  in ip4.c    transport_igmp_input()   packet.c
  *   LWIP_HOOK_IP4_IS_OURS()   transport_has_address()  packet.c
  *   the other macros below    are whole in this file
  *
@@ -31,6 +32,7 @@ struct pbuf;
 void transport_tcp_input(struct pbuf *packet, struct netif *netif);
 void transport_udp_input(struct pbuf *packet, struct netif *netif);
 void transport_icmp_input(struct pbuf *packet, struct netif *netif);
+void transport_igmp_input(struct pbuf *packet, struct netif *netif, const ip4_addr_t *destination);
 bool transport_has_address(uint32_t address);
 
 #define INTERFACE_MTU 1500
@@ -51,5 +53,6 @@ bool transport_has_address(uint32_t address);
 #define tcp_input                             transport_tcp_input
 #define udp_input                             transport_udp_input
 #define icmp_input                            transport_icmp_input
+#define igmp_input                            transport_igmp_input
 #define LWIP_HOOK_IP4_IS_OURS(address, netif) transport_has_address((address)->addr)
 #endif

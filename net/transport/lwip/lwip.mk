@@ -7,7 +7,7 @@ LWIP_READY := $(LWIP)/src/core/tcp_in.c
 LWIP_SOURCES := core/def.c core/inet_chksum.c core/init.c core/ip.c \
                 core/netif.c core/pbuf.c core/stats.c core/tcp.c core/tcp_in.c \
                 core/tcp_out.c core/udp.c core/ipv4/dhcp.c core/ipv4/etharp.c core/ipv4/icmp.c \
-                core/ipv4/ip4.c core/ipv4/ip4_addr.c core/ipv4/ip4_frag.c netif/ethernet.c
+                core/ipv4/igmp.c core/ipv4/ip4.c core/ipv4/ip4_addr.c core/ipv4/ip4_frag.c netif/ethernet.c
 LWIP_OBJECTS := $(patsubst %,$(BUILD)/obj/lwip/%.o,$(LWIP_SOURCES))
 OBJECTS      += $(LWIP_OBJECTS)
 

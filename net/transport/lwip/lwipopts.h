@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwIP's configuration. Of lwIP we use TCP, UDP, ICMP, ARP, DHCP and the reassembly of fragments.
- * Demultiplexing, TIME_WAIT, the clocks, the neighbours of all transport servers and memory are
- * ours (net/transport/*.c). The same image runs on every node; the speaker runs
- * DHCP and ARP.
+ * lwIP's configuration. Of lwIP we use TCP, UDP, ICMP, IGMP, ARP, DHCP and the reassembly of
+ * fragments. Demultiplexing, TIME_WAIT, the clocks, the neighbours of all transport servers and
+ * memory are ours (net/transport/*.c). The same image runs on every node; the speaker runs DHCP and
+ * ARP.
  */
 #pragma once
 
@@ -86,7 +86,7 @@
 #define LWIP_MULTICAST_PING 0
 #define LWIP_RAW            0
 #define LWIP_UDP            1
-#define LWIP_IGMP           0
+#define LWIP_IGMP           1 /* the speaker; net/transport/groups.c bounds its list */
 #define LWIP_AUTOIP         0
 
 /* --- ARP and DHCP: the speaker --- */
@@ -118,4 +118,5 @@
 #define TCP_STATS          1
 #define UDP_STATS          1
 #define ICMP_STATS         0
+#define IGMP_STATS         1
 #define MIB2_STATS         0

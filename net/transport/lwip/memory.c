@@ -10,6 +10,7 @@
 
 /* lwIP lists its pools in a file that is included for each use of the list; it needs these. */
 #include "lwip/etharp.h"
+#include "lwip/igmp.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/udp.h"

@@ -46,6 +46,16 @@ struct offload {
     uint16_t l4_checksum_offset;
 };
 
+/* IGMP's have an option (RFC 2236 2). */
+static uint8_t ip_header_bytes(const struct pbuf *packet)
+{
+    const struct eth_hdr *ethernet = packet->payload;
+
+    return packet->len >= SIZEOF_ETH_HDR + IP_HLEN && ethernet->type == PP_HTONS(ETHTYPE_IP)
+               ? (uint8_t)IPH_HL_BYTES((const struct ip_hdr *)(ethernet + 1))
+               : IP_HLEN;
+}
+
 static struct offload offload_of(const struct pbuf *packet)
 {
     const struct eth_hdr *ethernet = packet->payload;
@@ -107,7 +117,7 @@ static int transmit_here(struct pbuf *packet, uint16_t offload)
     frame.fragment_count = count;
     frame.offload = offload;
     frame.ip_header_offset = SIZEOF_ETH_HDR;
-    frame.ip_header_bytes = IP_HLEN;
+    frame.ip_header_bytes = ip_header_bytes(packet);
     frame.length_bytes = packet->tot_len;
     frame.done = release_sent;
     frame.context = packet;
@@ -127,7 +137,7 @@ static int transmit_elsewhere(node_id_t link_server, struct pbuf *packet, uint16
     }
     message->offload = offload;
     message->ip_header_offset = SIZEOF_ETH_HDR;
-    message->ip_header_bytes = IP_HLEN;
+    message->ip_header_bytes = ip_header_bytes(packet);
     (void)pbuf_copy_partial(packet, message + 1, packet->tot_len, 0);
     message_publish();
     release_sent(packet);

@@ -96,6 +96,30 @@ static void tables_with_chance_content_are_cleared(void **state)
     }
 }
 
+/* 7.1.1.1: bits 47:36 of the address, bytes 4 and 5 of it, choose one of MTA's. */
+static void groups_are_let_in_by_twelve_bits_of_their_address(void **state)
+{
+    static const uint8_t macs[3][6] = {
+        {1, 0, 0x5E, 1, 0x02, 0x03}, {1, 0, 0x5E, 0, 0x00, 0x01}, {1, 0, 0x5E, 0x7F, 0xFF, 0xFF}};
+
+    (void)state;
+    assert_int_equal(start(2), 0);
+    assert_int_equal(fake_nic_get(0x05090), 0);
+    ixgbe_set_groups(&nic, macs, 3);
+    assert_int_equal(fake_nic_get(0x05090), 4);
+    for (unsigned i = 0; i < 128; i++) {
+        uint32_t wanted = i == 0x030 / 32   ? 1u << (0x030 % 32)
+                          : i == 0x010 / 32 ? 1u << (0x010 % 32)
+                          : i == 127        ? 0x80000000
+                                            : 0;
+
+        assert_int_equal(fake_nic_get(0x05200 + 4 * i), wanted);
+    }
+    ixgbe_set_groups(&nic, macs, 0);
+    assert_int_equal(fake_nic_get(0x05090), 0);
+    assert_int_equal(fake_nic_get(0x05200), 0);
+}
+
 static void packet_buffers_make_room_for_the_filters(void **state)
 {
     (void)state;
@@ -380,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup(a_reset_is_given_a_millisecond_and_then_ten, set_up),
         cmocka_unit_test_setup(mac_address_comes_from_the_first_receive_address, set_up),
         cmocka_unit_test_setup(tables_with_chance_content_are_cleared, set_up),
+        cmocka_unit_test_setup(groups_are_let_in_by_twelve_bits_of_their_address, set_up),
         cmocka_unit_test_setup(packet_buffers_make_room_for_the_filters, set_up),
         cmocka_unit_test_setup(receive_strips_the_crc_and_reports_the_hash, set_up),
         cmocka_unit_test_setup(one_queue_needs_neither_filters_nor_hashing, set_up),

@@ -97,16 +97,49 @@ static void a_card_runs_with_what_both_sides_know(void **state)
     assert_int_equal(fake_virtio.log_count, 0);
 }
 
-/* Promiscuous off first, then frames to groups on. */
-static void the_card_is_told_what_to_let_in(void **state)
+static void expect_all_groups(bool is_on)
 {
     static const uint8_t last[2] = {0, 1};
 
+    assert_memory_equal(fake_virtio.command, last, 2);
+    assert_int_equal(fake_virtio.command_data[0], is_on);
+}
+
+/* Neither everything, nor all that is for groups. */
+static void the_card_is_told_what_to_let_in(void **state)
+{
     (void)state;
     run();
     assert_int_equal(fake_virtio.command_count, 2);
-    assert_memory_equal(fake_virtio.command, last, 2);
-    assert_int_equal(fake_virtio.command_data[0], 1);
+    expect_all_groups(false);
+}
+
+/* As a table, as long as one command holds it. */
+static void groups_are_let_in_by_a_table_or_all_of_them(void **state)
+{
+    static uint8_t macs[NIC_GROUP_MAX][6];
+    uint8_t table[8 + 6 * 2] = {0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0x5E, 1, 2, 3, 1, 0, 0x5E, 4, 5, 6};
+
+    (void)state;
+    run();
+    memcpy(macs, table + 8, 12);
+    nic_set_groups(nic, (const uint8_t(*)[6])macs, 2);
+    assert_int_equal(fake_virtio.command_count, 4);
+    assert_memory_equal(fake_virtio.table, table, sizeof(table));
+    assert_int_equal(fake_virtio.table_bytes, sizeof(table));
+    expect_all_groups(false);
+    nic_set_groups(nic, (const uint8_t(*)[6])macs, 64);
+    assert_int_equal(fake_virtio.table_bytes, 8 + 6 * 64);
+    expect_all_groups(false);
+    nic_set_groups(nic, (const uint8_t(*)[6])macs, 65);
+    assert_int_equal(fake_virtio.command_count, 7);
+    expect_all_groups(true);
+    nic_set_groups(nic, (const uint8_t(*)[6])macs, 0);
+    assert_int_equal(fake_virtio.table_bytes, 8);
+    expect_all_groups(false);
+    fake_virtio.answer = 1; /* it refuses the table */
+    nic_set_groups(nic, (const uint8_t(*)[6])macs, 2);
+    expect_all_groups(true);
 }
 
 static void a_refused_or_unanswered_command_stops_nothing(void **state)
@@ -347,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_card_runs_with_what_both_sides_know),
         TEST(the_card_is_told_what_to_let_in),
+        TEST(groups_are_let_in_by_a_table_or_all_of_them),
         TEST(a_refused_or_unanswered_command_stops_nothing),
         TEST(a_card_with_no_feature_but_its_version_runs),
         TEST(a_feature_without_its_base_is_not_taken),

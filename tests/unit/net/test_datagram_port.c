@@ -292,12 +292,13 @@ static void what_nobody_lived_to_hear_is_asked_again(void **state)
 static void datagrams_go_by_a_living_server(void **state)
 {
     const struct datagram_piece pieces[] = {{"ab", 2}, {NULL, 0}, {"cdef", 4}};
+    const struct datagram_way way = {.remote_address = 0x0100000A, .remote_port = 99};
     struct datagram_port *port = bind_port();
     const struct send_datagram *sent;
     struct message_payload payload;
 
     (void)state;
-    assert_int_equal(datagram_send(port, 0x0100000A, 99, pieces, 5), 0); /* not all of it */
+    assert_int_equal(datagram_send(port, &way, pieces, 5), 0); /* not all of it */
     dispatch_round();
     sent = fake_expect_message(SPEAKER, SEND_DATAGRAM); /* node 2 of two servers: the first */
     payload = fake_payload(sent, sizeof(*sent));
@@ -306,11 +307,11 @@ static void datagrams_go_by_a_living_server(void **state)
     assert_int_equal(payload.length_bytes, 5);
     assert_memory_equal(payload.bytes, "abcde", 5);
     kill(SPEAKER);
-    assert_int_equal(datagram_send(port, 0x0100000A, 99, pieces, 1), 0);
+    assert_int_equal(datagram_send(port, &way, pieces, 1), 0);
     dispatch_round();
     (void)fake_expect_message(OTHER, SEND_DATAGRAM);
     kill(OTHER);
-    assert_int_equal(datagram_send(port, 0x0100000A, 99, pieces, 1), -ENETDOWN);
+    assert_int_equal(datagram_send(port, &way, pieces, 1), -ENETDOWN);
     datagram_port_close(port);
 }
 

@@ -33,6 +33,7 @@ static void frames_go_to_a_link_server_that_has_a_queue(void **state)
     (void)state;
     wire_nic.lacks_own_queue = true;
     wire_start_with("net=192.168.1.15/24,gw=192.168.1.2");
+    (void)fake_expect_message(NODE_OTHER_CM, GROUP_WANTED);
     message = fake_expect_message(NODE_OTHER_CM, TRANSMIT_FRAME);
     assert_int_equal(message->header.length_bytes, sizeof(*message) + ARP_FRAME_BYTES);
     frame = fake_payload(message, sizeof(*message)).bytes;

@@ -52,6 +52,13 @@ static int start(void **state)
     (void)state;
     wire_change_configuration = add_servers;
     wire_start_with("net=192.168.1.15/24,gw=192.168.1.2");
+    for (unsigned i = 1; i < NODE_MAX; i++) { /* all link servers know the group of all systems */
+        const struct group_wanted *wanted = fake_expect_message(FOLLOWER, GROUP_WANTED);
+
+        assert_int_equal(wanted->address, GROUP_ALL_SYSTEMS);
+        assert_true(wanted->is_wanted && wanted->is_first);
+        wire_run(); /* others wait for room */
+    }
     return 0;
 }
 

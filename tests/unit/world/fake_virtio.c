@@ -551,6 +551,11 @@ static void run_command(struct fake_virtio_queue *queue)
         memcpy(card->command_data, (void *)chain[1].address,
                chain[1].length < 8 ? chain[1].length : 8);
         card->command_count++;
+        if (card->command[0] == 1) {
+            assert_in_range(chain[1].length, 8, sizeof(card->table));
+            memcpy(card->table, (void *)chain[1].address, chain[1].length);
+            card->table_bytes = chain[1].length;
+        }
         if (!card->is_silent) {
             *(uint8_t *)chain[2].address = card->answer;
             put_used(queue, 0, 1);

@@ -41,6 +41,8 @@ extern struct fake_virtio {
     /* The last command, and what is answered. */
     uint8_t command[2], command_data[8];
     unsigned command_count;
+    uint8_t table[400]; /* the last one of addresses, as long as the command says */
+    unsigned table_bytes;
     uint8_t answer;
     bool is_silent; /* commands are not answered */
     bool is_mastering;

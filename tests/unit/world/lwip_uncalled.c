@@ -63,3 +63,9 @@ void sys_timeouts_init(void)
 {
     fail();
 }
+
+void transport_igmp_input(struct pbuf *packet, struct netif *netif, const ip4_addr_t *destination)
+{
+    (void)destination;
+    transport_tcp_input(packet, netif);
+}

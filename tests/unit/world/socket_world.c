@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/posix/descriptor.c libc/posix/socket.c libc/posix/socket_connect.c libc/posix/socket_bind.c libc/posix/socket_options.c libc/posix/socket_splice.c libc/posix/socket_timeout.c libc/posix/socket_transfer.c */
 /* sources: libc/posix/poll.c libc/posix/epoll.c libc/posix/other_socket.c net/address.c */
-/* sources: libc/posix/datagram_socket.c libc/posix/datagram_options.c libc/posix/datagram_transfer.c net/datagrams/port.c net/names/question.c net/domain_name.c */
+/* sources: libc/posix/datagram_socket.c libc/posix/datagram_groups.c libc/posix/datagram_options.c libc/posix/datagram_transfer.c net/datagrams/group.c net/datagrams/port.c net/names/question.c net/domain_name.c */
 /*
  * An application's sockets for unit tests: see socket_world.h.
  */
