@@ -22,3 +22,12 @@
 /* Boot modules as /boot/NAME, and what the system tells of itself under /proc; all read-only. */
 int open(const char *path, int flags, ...);
 int fcntl(int fd, int command, ...);
+
+/* Between a pipe and another descriptor, and from pipe to pipe without taking (Linux). */
+#define SPLICE_F_MOVE     1 /* means nothing */
+#define SPLICE_F_NONBLOCK 2 /* does not wait for the pipe */
+#define SPLICE_F_MORE     4
+#define SPLICE_F_GIFT     8 /* means nothing */
+ssize_t splice(int in, loff_t *in_offset, int out, loff_t *out_offset, size_t bytes,
+               unsigned flags);
+ssize_t tee(int in, int out, size_t bytes, unsigned flags);

@@ -62,6 +62,43 @@ size_t byte_queue_put(struct byte_queue *queue, const struct iovec *pieces, size
     return total;
 }
 
+uint8_t *byte_queue_next_room(const struct byte_queue *queue, size_t *bytes)
+{
+    size_t end = (queue->start + queue->count) % BYTE_QUEUE_BYTES;
+
+    *bytes = least(byte_queue_room(queue), BYTE_QUEUE_BYTES - end);
+    return queue->ring + end;
+}
+
+void byte_queue_note_put(struct byte_queue *queue, size_t bytes)
+{
+    ASSERT(bytes <= byte_queue_room(queue));
+    queue->count += bytes;
+}
+
+const uint8_t *byte_queue_first_bytes(const struct byte_queue *queue, size_t *bytes)
+{
+    *bytes = least(queue->count, BYTE_QUEUE_BYTES - queue->start);
+    return queue->ring + queue->start;
+}
+
+void byte_queue_drop(struct byte_queue *queue, size_t bytes)
+{
+    ASSERT(bytes <= queue->count);
+    queue->start = (queue->start + bytes) % BYTE_QUEUE_BYTES;
+    queue->count -= bytes;
+}
+
+size_t byte_queue_copy(struct byte_queue *to, const struct byte_queue *from, size_t bytes)
+{
+    size_t total = least(least(bytes, from->count), byte_queue_room(to));
+    size_t first = least(total, BYTE_QUEUE_BYTES - from->start);
+
+    append(to, from->ring + from->start, first);
+    append(to, from->ring, total - first);
+    return total;
+}
+
 size_t byte_queue_take(struct byte_queue *queue, void *buffer, size_t bytes, bool is_peek)
 {
     size_t total = least(bytes, queue->count);
@@ -73,8 +110,7 @@ size_t byte_queue_take(struct byte_queue *queue, void *buffer, size_t bytes, boo
     memcpy(buffer, queue->ring + queue->start, first);
     memcpy((uint8_t *)buffer + first, queue->ring, total - first);
     if (!is_peek) {
-        queue->start = (queue->start + total) % BYTE_QUEUE_BYTES;
-        queue->count -= total;
+        byte_queue_drop(queue, total);
     }
     return total;
 }

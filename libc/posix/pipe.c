@@ -11,20 +11,11 @@
 #include "libc/core/memory.h"
 #include "libc/posix/byte_queue.h"
 #include "libc/posix/descriptor.h"
+#include "libc/posix/pipe.h"
 
 _Static_assert(PIPE_BUF <= BYTE_QUEUE_BYTES, "it fits");
 
-struct pipe {
-    struct descriptor reader, writer; /* fd -1: closed */
-    struct byte_queue queue;
-};
-
 MEMORY_KIND(pipe_kind, "pipe");
-
-static bool is_open(const struct descriptor *end)
-{
-    return end->fd >= 0;
-}
 
 static struct pipe *pipe_of_reader(const struct descriptor *reader)
 {
@@ -49,7 +40,8 @@ static unsigned reader_readiness(const struct descriptor *reader)
 {
     const struct pipe *pipe = pipe_of_reader(reader);
 
-    return (pipe->queue.count > 0 ? READY_IN : 0) | (is_open(&pipe->writer) ? 0 : READY_HANGUP);
+    return (pipe->queue.count > 0 ? READY_IN : 0) |
+           (pipe_is_open(&pipe->writer) ? 0 : READY_HANGUP);
 }
 
 static ssize_t reader_read(struct descriptor *reader, void *buffer, size_t bytes)
@@ -57,7 +49,7 @@ static ssize_t reader_read(struct descriptor *reader, void *buffer, size_t bytes
     struct pipe *pipe = pipe_of_reader(reader);
 
     while (bytes > 0 && pipe->queue.count == 0) {
-        if (!is_open(&pipe->writer)) {
+        if (!pipe_is_open(&pipe->writer)) {
             return 0;
         }
         int error = descriptor_wait_or_again(reader, READY_IN, 0, UINT64_MAX);
@@ -66,8 +58,8 @@ static ssize_t reader_read(struct descriptor *reader, void *buffer, size_t bytes
         }
     }
     size_t taken = byte_queue_take(&pipe->queue, buffer, bytes, false);
-    if (taken > 0 && is_open(&pipe->writer)) {
-        descriptor_notify(&pipe->writer, READY_OUT);
+    if (taken > 0) {
+        pipe_note_taken(pipe);
     }
     return (ssize_t)taken;
 }
@@ -76,7 +68,7 @@ static void reader_close(struct descriptor *reader)
 {
     struct pipe *pipe = pipe_of_reader(reader);
 
-    if (is_open(&pipe->writer)) {
+    if (pipe_is_open(&pipe->writer)) {
         descriptor_notify(&pipe->writer, READY_OUT | READY_ERROR);
     } else {
         release_pipe(pipe);
@@ -96,7 +88,7 @@ static unsigned writer_readiness(const struct descriptor *writer)
     const struct pipe *pipe = pipe_of_writer(writer);
 
     return (byte_queue_room(&pipe->queue) >= PIPE_BUF ? READY_OUT : 0) |
-           (is_open(&pipe->reader) ? 0 : READY_ERROR);
+           (pipe_is_open(&pipe->reader) ? 0 : READY_ERROR);
 }
 
 static ssize_t writer_read(struct descriptor *writer, void *buffer, size_t bytes)
@@ -118,11 +110,11 @@ static ssize_t writer_write(struct descriptor *writer, const struct iovec *piece
     while (written < bytes) {
         int error = 0;
 
-        if (!is_open(&pipe->reader)) {
+        if (!pipe_is_open(&pipe->reader)) {
             error = -EPIPE;
         } else if (byte_queue_room(&pipe->queue) >= whole) {
             written += byte_queue_put(&pipe->queue, pieces, written, bytes);
-            descriptor_notify(&pipe->reader, READY_IN);
+            pipe_note_put(pipe);
         } else {
             error = descriptor_wait_or_again(writer, READY_OUT, 0, UINT64_MAX);
         }
@@ -137,7 +129,7 @@ static void writer_close(struct descriptor *writer)
 {
     struct pipe *pipe = pipe_of_writer(writer);
 
-    if (is_open(&pipe->reader)) {
+    if (pipe_is_open(&pipe->reader)) {
         descriptor_notify(&pipe->reader, READY_IN | READY_HANGUP);
     } else {
         release_pipe(pipe);
@@ -150,6 +142,26 @@ static const struct descriptor_operations writer_operations = {
     .write = writer_write,
     .close = writer_close,
 };
+
+struct pipe *pipe_find(struct descriptor *descriptor, bool is_reader)
+{
+    if (is_reader) {
+        return descriptor->operations == &reader_operations ? pipe_of_reader(descriptor) : NULL;
+    }
+    return descriptor->operations == &writer_operations ? pipe_of_writer(descriptor) : NULL;
+}
+
+void pipe_note_taken(struct pipe *pipe)
+{
+    if (pipe_is_open(&pipe->writer)) {
+        descriptor_notify(&pipe->writer, READY_OUT);
+    }
+}
+
+void pipe_note_put(struct pipe *pipe)
+{
+    descriptor_notify(&pipe->reader, READY_IN);
+}
 
 /* --- pipe() --- */
 

@@ -7,6 +7,7 @@
 
 typedef long ssize_t;
 typedef long off_t;
+typedef off_t loff_t;
 typedef long time_t;
 typedef long suseconds_t;
 typedef int pid_t;

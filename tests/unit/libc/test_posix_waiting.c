@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: libc/posix/eventfd.c libc/posix/timerfd.c libc/posix/pipe.c libc/posix/socketpair.c libc/posix/byte_queue.c */
-/* sources: libc/posix/file.c libc/posix/sendfile.c */
+/* sources: libc/posix/file.c libc/posix/sendfile.c libc/posix/splice.c */
 /* sources: tests/unit/world/socket_world.c tests/unit/world/application_world.c net/wall_clock.c */
 /* flags: -D_GNU_SOURCE -include tests/unit/world/rename_sockets.h -Dopen=talus_open -Dopen64=talus_open64 -Dlseek=talus_lseek -Dfstat=talus_fstat -Dstat=talus_stat -Dmmap=talus_mmap -Dmunmap=talus_munmap -Dsendfile=talus_sendfile */
 /*
@@ -265,6 +265,36 @@ static void sendfile_sends_from_a_place_or_from_where_the_file_is(void **state)
     assert_int_equal(close(file), 0);
 }
 
+/* --- splice() from a file; test_posix_splice.c has the rest --- */
+
+static void splice_takes_from_a_file_what_a_pipe_has_room_for(void **state)
+{
+    int file = open("/proc/digits", O_RDONLY), fds[2];
+    loff_t offset = 7;
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+    assert_int_equal(splice(file, NULL, fds[1], NULL, 4, 0), 4);
+    assert_int_equal(splice(file, &offset, fds[1], NULL, 100, 0), 3);
+    assert_int_equal(offset, 10);
+    assert_int_equal(splice(file, &offset, fds[1], NULL, 100, 0), 0);
+    assert_int_equal(read(fds[0], bytes, 100), 7);
+    assert_memory_equal(bytes, "0123789", 7);
+    assert_int_equal(write(fds[1], bytes, BYTE_QUEUE_BYTES - 2), BYTE_QUEUE_BYTES - 2);
+    assert_int_equal(splice(file, NULL, fds[1], NULL, 100, 0), 2);
+    assert_fails(splice(file, NULL, fds[1], NULL, 100, 0), EAGAIN);
+    assert_int_equal(lseek(file, 0, SEEK_CUR), 6);
+    offset = -1;
+    assert_int_equal(read(fds[0], bytes, 100), 100);
+    assert_fails(splice(file, &offset, fds[1], NULL, 1, 0), EINVAL);
+    assert_fails(splice(fds[0], NULL, file, NULL, 1, 0), EBADF);
+    assert_fails(splice(file, NULL, file, NULL, 1, 0), EBADF);
+    assert_int_equal(close(fds[0]), 0);
+    assert_fails(splice(file, NULL, fds[1], NULL, 1, 0), EPIPE);
+    assert_int_equal(close(fds[1]), 0);
+    assert_int_equal(close(file), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +306,7 @@ int main(void)
         SOCKET_TEST(an_end_of_a_pair_waits_for_bytes_and_for_room),
         SOCKET_TEST(nothing_is_left_where_memory_ends),
         SOCKET_TEST(sendfile_sends_from_a_place_or_from_where_the_file_is),
+        SOCKET_TEST(splice_takes_from_a_file_what_a_pipe_has_room_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdint.h>
@@ -49,6 +50,8 @@
     X(shutdown, int, (int, int))                                                                   \
     X(socket, int, (int, int, int))                                                                \
     X(socketpair, int, (int, int, int, int *))                                                     \
+    X(splice, ssize_t, (int, loff_t *, int, loff_t *, size_t, unsigned))                           \
+    X(tee, ssize_t, (int, int, size_t, unsigned))                                                  \
     X(timerfd_create, int, (int, int))                                                             \
     X(timerfd_gettime, int, (int, struct itimerspec *))                                            \
     X(timerfd_settime, int, (int, int, const struct itimerspec *, struct itimerspec *))            \

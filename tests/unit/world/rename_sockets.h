@@ -47,6 +47,8 @@
 #define shutdown        talus_shutdown
 #define socket          talus_socket
 #define socketpair      talus_socketpair
+#define splice          talus_splice
+#define tee             talus_tee
 #define timerfd_create  talus_timerfd_create
 #define timerfd_gettime talus_timerfd_gettime
 #define timerfd_settime talus_timerfd_settime
