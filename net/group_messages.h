@@ -35,7 +35,8 @@ struct join_group {
     uint32_t reserved;
 };
 
-/* error_number as errno: ENOBUFS, there are GROUP_ADDRESS_MAX; ENOMEM; 0: what is sent to it comes. */
+/* error_number as errno: ENOBUFS, there are GROUP_ADDRESS_MAX; ENOMEM; 0: what is sent to it comes.
+ */
 struct group_joined {
     struct message_header header;
     uint32_t request_number; /* as in the question */
