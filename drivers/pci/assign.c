@@ -235,7 +235,7 @@ static void make_known(const struct pci_bar bars[PCI_BAR_COUNT])
 {
     for (unsigned i = 0; i < PCI_BAR_COUNT; i++) {
         if (bars[i].bytes != 0) {
-            ranges_add(&node_info.machine.devices, bars[i].paddr, bars[i].bytes, 0);
+            ranges_add(&node_info.machine.devices, bars[i].paddr, bars[i].bytes, DEVICE_OF_PCI);
         }
     }
 }

@@ -59,7 +59,7 @@ static bool is_of_pci(const struct virtio_slot *slot)
     for (unsigned i = 0; i < devices->count; i++) {
         const struct owned_range *range = &devices->list[i];
 
-        if (range->owner != 0 && slot->paddr < range->start + range->bytes &&
+        if (range->owner == DEVICE_OF_PCI && slot->paddr < range->start + range->bytes &&
             range->start < slot->paddr + slot->bytes) {
             return true;
         }

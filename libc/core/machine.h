@@ -179,9 +179,11 @@ struct virtio_slot {
     struct irq_route line;
 };
 
+/* Owner of a range of devices that is a PCI function's; of others, which tables name, it is 0. */
+#define DEVICE_OF_PCI 1u
+
 struct machine {
-    /* What may be mapped as a device. Owner 0: a table says so; else the owner's own register. */
-    struct ranges devices;
+    struct ranges devices; /* what may be mapped as a device */
     unsigned ioapic_count;
     struct ioapic ioapics[IOAPIC_MAX];
     struct irq_route isa_irqs[ISA_IRQ_COUNT];
