@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +39,7 @@ struct pcapng_frame {
     uint64_t time_ns; /* since 1970 */
     uint32_t captured_bytes, original_bytes;
     const void *data;
-    int is_out;
+    bool is_out;
     uint64_t lost_count; /* of the interface, since its last frame */
 };
 void pcapng_add_frame(struct pcapng *file, const struct pcapng_frame *frame);

@@ -5,7 +5,6 @@
  */
 #include "apps/syslog/line.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "kernel/log.h"

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,7 @@ struct syslog_line {
     /* When: nanoseconds since boot on the writer's clock, or, with `has_date`, since 1970; 0: the
      * line does not say. */
     uint64_t time_ns;
-    int has_date;
+    bool has_date;
     char application[SYSLOG_WORD_BYTES]; /* the subsystem; empty: the line does not say */
     const char *text;                    /* in the line */
     size_t text_bytes;

@@ -80,13 +80,13 @@ static void a_frame_has_its_time_lengths_and_direction(void **state)
                                  .captured_bytes = 5,
                                  .original_bytes = 1500,
                                  .data = "abcde",
-                                 .is_out = 1};
+                                 .is_out = true};
 
     (void)state;
     make_file(52);
     pcapng_add_frame(&file, &frame);
     assert_file(wanted, 52);
-    frame.is_out = 0;
+    frame.is_out = false;
     file.bytes = 0;
     pcapng_add_frame(&file, &frame);
     assert_int_equal(file.at[40], 1);

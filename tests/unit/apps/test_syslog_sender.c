@@ -17,6 +17,7 @@
 #include "apps/syslog/queue.h"
 #include "kernel/log.h"
 #include "kernel/message/status.h"
+#include "libc/core/memory.h"
 #include "net/messages.h"
 #include "net/watching_counters.h"
 #include "tests/unit/world/fake_platform.h"
@@ -49,11 +50,40 @@ static void pass_s(unsigned seconds)
     }
 }
 
-static void lines_from_before_there_is_a_network_wait(void **state)
+static bool is_queue(const struct memory_kind *kind)
+{
+    return strcmp(kind->name, "syslog_queue") == 0;
+}
+
+/* Then nothing waits; there may be memory later. */
+static void without_memory_lines_are_counted(void **state)
 {
     (void)state;
     syslog_send_result = -ENETDOWN;
+    memory_fault = is_queue;
     syslog_start_on(SELF);
+    syslog_write_as(3, "\3    1.000001] node3 httpd: lost\n");
+    syslog_pass_ms(200);
+    memory_fault = NULL;
+    assert_int_equal(count_of(COUNTER_SYSLOG_WAITING), 0);
+    assert_int_equal(count_of(COUNTER_SYSLOG_LOST), 1);
+    syslog_send_result = 0;
+    syslog_write_as(3, "\3    1.000001] node3 httpd: not lost\n");
+    syslog_pass_ms(200);
+    assert_int_equal(syslog_sent_count, 2);
+    assert_non_null(strstr(syslog_sent[0], "1 lines of the log are lost here"));
+    assert_non_null(strstr(syslog_sent[1], "not lost"));
+    while (fake_take_message(OTHER) != NULL) {
+    }
+}
+
+static void lines_from_before_there_is_a_network_wait(void **state)
+{
+    uint64_t sent_before = count_of(COUNTER_SYSLOG_SENT);
+
+    (void)state;
+    syslog_send_result = -ENETDOWN;
+    syslog_sent_count = 0;
     log_warning("ls", "first");
     syslog_write_as(3, "\3    1.000002] node3 httpd: second\n");
     syslog_pass_ms(1000);
@@ -62,10 +92,10 @@ static void lines_from_before_there_is_a_network_wait(void **state)
     syslog_send_result = 0;
     syslog_pass_ms(100);
     assert_int_equal(syslog_sent_count, 2);
-    syslog_expect(0, "<4>1 - 0.0.0.0 ls node0 log - first"); /* no time: at 0 nothing is known */
+    syslog_expect(0, "<4>1 2000-01-01T00:00:00.400000Z 0.0.0.0 ls node0 log - first");
     syslog_expect(1, "<6>1 2000-01-01T00:00:01.000002Z 0.0.0.0 httpd node3 log - second");
     assert_int_equal(count_of(COUNTER_SYSLOG_WAITING), 0);
-    assert_int_equal(count_of(COUNTER_SYSLOG_SENT), 2);
+    assert_int_equal(count_of(COUNTER_SYSLOG_SENT), sent_before + 2);
 }
 
 /* Who speaks next goes on there. */
@@ -143,6 +173,7 @@ static void trouble_is_said_once(void **state)
 static void what_finds_no_room_is_counted_and_told(void **state)
 {
     unsigned line_count = SYSLOG_QUEUE_LINES + 20;
+    uint64_t lost_before = count_of(COUNTER_SYSLOG_LOST);
 
     (void)state;
     pass_s(1);
@@ -159,7 +190,7 @@ static void what_finds_no_room_is_counted_and_told(void **state)
     }
     syslog_pass_ms(200);
     assert_int_equal(count_of(COUNTER_SYSLOG_WAITING), SYSLOG_QUEUE_LINES);
-    assert_int_equal(count_of(COUNTER_SYSLOG_LOST), 20);
+    assert_int_equal(count_of(COUNTER_SYSLOG_LOST), lost_before + 20);
     syslog_send_result = 0;
     pass_s(1);
     assert_int_equal(syslog_sent_count, SYSLOG_QUEUE_LINES);
@@ -227,6 +258,7 @@ static void one_that_comes_back_is_told_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_memory_lines_are_counted),
         cmocka_unit_test(lines_from_before_there_is_a_network_wait),
         cmocka_unit_test(others_are_told_how_far_each_log_is_sent),
         cmocka_unit_test(each_line_goes_once_and_soon),
