@@ -57,6 +57,8 @@ def run_watched(network, report, kernel, requests, smp=4, words=""):
         assert load.failed == 0, load.output
         for path in ("/", "/1k", "/100k", "/stats", "/metrics"):
             assert curl(talus, path)
+        if "capture=" in words:
+            assert len(curl(talus, "/capture")) > 100000
         watched.qmp.run("stop")
         reach = watched.reach()
         assert len(reach.nodes) == smp
@@ -70,7 +72,7 @@ def run_watched(network, report, kernel, requests, smp=4, words=""):
 
 
 @pytest.mark.parametrize("smp, words", [(2, ""), (8, ""), (32, ""), (4, "pika=TS1+LS1+CM1 app=httpd:1"),
-                                        (4, "app=httpd:4@ts")])
+                                        (4, "app=httpd:4@ts"), (4, "capture=on syslog=192.0.2.1")])
 def test_nodes_share_nothing_but_mailbox_and_status_pages(network, report, smp, words):
     text, faults = run_watched(network, report, KERNEL, requests=1000, smp=smp, words=words)
     assert text.splitlines()[-1] == "sharing: passed", text
