@@ -6,19 +6,17 @@ import time
 
 import pytest
 
-from harness import Talus, ab, curl, free_port, wait_until
+from harness import Talus, ab, card, curl, free_port, wait_until
 from test_virtio import assert_serves
 
-# Ours has no such machine.
-QEMU = "qemu-system-x86_64"
+pytestmark = pytest.mark.same_on_any_card("each test says which card it has")
 
 # Without ACPI QEMU puts the word itself on the command line, and cores stand in the older MP table.
 MACHINES = ("microvm", "microvm,acpi=off")
 
 
 def microvm(network, machine="microvm", *options, **others):
-    return Talus("--qemu", QEMU, "--machine", machine, "--nic", "virtio", *options, network=network,
-                 **others)
+    return Talus(*card.VIRTIO_OPTIONS, "--machine", machine, *options, network=network, **others)
 
 
 @pytest.mark.parametrize("machine", MACHINES)
