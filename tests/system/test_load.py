@@ -44,7 +44,7 @@ def test_large_pages_do_not_fail(talus):
 
 
 def test_sixty_four_busy_connections_do_not_fail(talus):
-    load = wrk(talus, "/4b", connections=64, duration_s=10)
+    load = wrk(talus, "/4b", connections=64, duration_s=4)
     assert load.failed == 0, load.output
     assert load.requests > 0
 
