@@ -298,7 +298,7 @@ static struct frame *begin_pieces(struct virtio_rx *rx, struct frame *frame, uin
     rx->pieces = PIECES_DROPPED;
     if (kind >> 8 == GSO_TCP4 && l4_flags(rx, flags) != 0) {
         frame->length_bytes = (uint16_t)frame_bytes;
-        if (virtio_split_begin(&rx->split, frame)) {
+        if (virtio_split_begin(&rx->split, frame, rx->buffer_bytes)) {
             rx->pieces = PIECES_SPLIT;
             counter_increment(COUNTER_NIC_RX_SPLIT);
             return frame;
@@ -378,6 +378,30 @@ static struct frame *begin(struct virtio_rx *rx, struct frame *frame, uint32_t l
     return NULL;
 }
 
+/* Take further buffers of a long segment, up to one that is not full, or its last. Returns how
+ * many.
+ */
+static inline unsigned take_whole_pieces(struct virtio_rx *rx, struct frame **frames, uint32_t most)
+{
+    unsigned count = 0;
+
+    for (most = most < rx->pieces_left ? most : rx->pieces_left; count < most; count++) {
+        struct virtio_used used = virtio_ring_read_used(virtio_ring_used_entry(&rx->ring));
+        struct virtio_rx_slot *slot = &rx->slots[rx->ring.next_used & rx->ring.mask];
+        struct frame *frame = &slot->buffer->frame;
+
+        if (used.id != slot->id || !virtio_split_is_whole(&rx->split, used.length_bytes)) {
+            break;
+        }
+        rx->ring.next_used++;
+        virtio_split_whole(&rx->split, frame, frame->data - HEADER_BYTES);
+        frame->release = release_piece;
+        frames[count] = frame;
+    }
+    rx->pieces_left -= count;
+    return count;
+}
+
 /* Take frames of any kind from this many buffers. Apart from its caller, which mostly has taken
  * all. */
 static __attribute__((noinline)) unsigned take_others(struct virtio_rx *rx, uint32_t returned,
@@ -386,17 +410,19 @@ static __attribute__((noinline)) unsigned take_others(struct virtio_rx *rx, uint
     unsigned count = 0;
 
     while (returned > 0 && count < frame_max) {
+        uint32_t most = returned < frame_max - count ? returned : frame_max - count;
         unsigned usual_count = 0;
         struct nic_buffer *buffer;
         struct frame *frame;
         uint32_t length_bytes;
 
         if (rx->pieces_left == 0) {
-            usual_count = take_usual(rx, frames + count,
-                                     returned < frame_max - count ? returned : frame_max - count);
-            count += usual_count;
-            returned -= usual_count;
+            usual_count = take_usual(rx, frames + count, most);
+        } else if (rx->pieces == PIECES_SPLIT) {
+            usual_count = take_whole_pieces(rx, frames + count, most);
         }
+        count += usual_count;
+        returned -= usual_count;
         if (usual_count > 0) {
             continue;
         }

@@ -20,7 +20,7 @@
 #define IP_CHECKSUM_PLACE    24u
 #define IP_ADDRESSES_PLACE   26u
 #define TCP_PLACE            34u
-#define TCP_SEQUENCE_PLACE   38u
+#define TCP_SEQUENCE_PLACE   VIRTIO_SPLIT_SEQUENCE_PLACE
 #define TCP_LENGTH_PLACE     46u
 #define TCP_FLAGS_PLACE      47u
 #define TCP_CHECKSUM_PLACE   50u
@@ -28,6 +28,7 @@
 
 #define ETHERTYPE_IPV4   0x0800u
 #define IPV4_PLAIN_FIRST 0x45u   /* version 4, five words */
+#define IP_UNCUT         0x4000u /* it must not be cut */
 #define IP_FRAGMENT      0x3FFFu /* an offset, or more to come */
 #define PROTOCOL_TCP     6u
 
@@ -44,27 +45,27 @@ static uint16_t fold(uint32_t sum)
     return (uint16_t)(sum + (sum >> 16));
 }
 
-/* Those of a piece with so much payload, behind `sequence`. */
-static void write_headers(struct virtio_split *split, uint8_t *at, uint32_t payload_bytes,
-                          uint8_t tcp_flags)
+/* Make of the headers at `at` those of a piece with so much payload. */
+static void put_fields(const struct virtio_split *split, uint8_t *at, uint32_t payload_bytes,
+                       uint64_t tcp_flags)
 {
     uint32_t ip_bytes = split->header_bytes - IP_PLACE + payload_bytes;
 
-    memcpy(at, split->headers, split->header_bytes);
     store_be16(at + IP_LENGTH_PLACE, (uint16_t)ip_bytes);
-    store_be16(at + IP_ID_PLACE, split->identification++);
+    store_be16(at + IP_ID_PLACE, split->identification);
     store_le16(at + IP_CHECKSUM_PLACE, 0);
     store_le16(at + IP_CHECKSUM_PLACE, (uint16_t)~frame_sum_plain_ip(at + IP_PLACE));
     store_be32(at + TCP_SEQUENCE_PLACE, split->sequence);
-    at[TCP_FLAGS_PLACE] = tcp_flags;
+    at[TCP_FLAGS_PLACE] = (uint8_t)tcp_flags;
     store_be16(at + TCP_CHECKSUM_PLACE,
                fold(split->pseudo_sum + ip_bytes - (TCP_PLACE - IP_PLACE)));
-    split->sequence += payload_bytes;
 }
 
-static void set_flags(struct frame *frame)
+/* The next piece has been made, with so much payload. */
+static void go_on(struct virtio_split *split, uint32_t payload_bytes)
 {
-    frame->flags = FRAME_IP_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_GOOD | FRAME_L4_CHECKSUM_PARTIAL;
+    split->sequence += payload_bytes;
+    split->identification = (uint16_t)(split->identification + split->is_numbered);
 }
 
 /* What kind of frame it is: its headers are here, in a copy. */
@@ -77,7 +78,7 @@ static bool is_splittable(const uint8_t *headers)
            frame_is_plain_ip_good(headers + IP_PLACE);
 }
 
-bool virtio_split_begin(struct virtio_split *split, struct frame *frame)
+bool virtio_split_begin(struct virtio_split *split, struct frame *frame, uint32_t whole_bytes)
 {
     uint8_t *headers = split->headers;
     uint32_t tcp_bytes, header_bytes, all_bytes, first_bytes;
@@ -105,9 +106,14 @@ bool virtio_split_begin(struct virtio_split *split, struct frame *frame)
     for (unsigned i = 0; i < 8; i += 2) {
         split->pseudo_sum += load_be16(headers + IP_ADDRESSES_PLACE + i);
     }
-    write_headers(split, frame->data, first_bytes,
-                  split->tcp_flags & (uint8_t) ~(TCP_FIN | TCP_PSH));
-    set_flags(frame);
+    /* That of a packet which nobody may cut says nothing (RFC 6864 4.1). */
+    split->is_numbered = (load_be16(headers + IP_FRAGMENT_PLACE) & IP_UNCUT) == 0;
+    split->whole_bytes = whole_bytes;
+    memcpy(frame->data, headers, header_bytes);
+    put_fields(split, frame->data, first_bytes, split->tcp_flags & ~(TCP_FIN | TCP_PSH));
+    virtio_split_set_flags(frame);
+    go_on(split, first_bytes);
+    put_fields(split, headers, whole_bytes, split->tcp_flags & ~(TCP_FIN | TCP_PSH | TCP_CWR));
     return true;
 }
 
@@ -126,7 +132,9 @@ bool virtio_split_next(struct virtio_split *split, struct frame *frame, uint8_t 
     }
     frame->data = bytes - split->header_bytes;
     frame->length_bytes = (uint16_t)(split->header_bytes + count);
-    write_headers(split, frame->data, count, (uint8_t)flags);
-    set_flags(frame);
+    memcpy(frame->data, split->headers, split->header_bytes);
+    put_fields(split, frame->data, count, flags);
+    virtio_split_set_flags(frame);
+    go_on(split, count);
     return true;
 }

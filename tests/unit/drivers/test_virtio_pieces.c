@@ -190,6 +190,7 @@ static uint32_t check_piece(const struct frame *frame, uint32_t offset, unsigned
 
 static void check_all(unsigned count, uint32_t payload_bytes, unsigned tcp_bytes, uint8_t flags)
 {
+    bool is_uncut = (*frame_at(20) & 0x40) != 0;
     uint32_t offset = 0;
 
     for (unsigned i = 0; i < count; i++) {
@@ -198,7 +199,7 @@ static void check_all(unsigned count, uint32_t payload_bytes, unsigned tcp_bytes
         wanted &= (uint8_t)(i > 0 ? ~CWR : 0xFF);
         wanted &= (uint8_t)(i + 1 < count ? ~(FIN | PSH) : 0xFF);
         assert_int_equal(frames[i]->data[47], wanted);
-        assert_int_equal(load_be16(frames[i]->data + 18), 7 + i);
+        assert_int_equal(load_be16(frames[i]->data + 18), is_uncut ? 7 : 7 + i);
         offset += check_piece(frames[i], offset, tcp_bytes);
     }
     assert_int_equal(offset, payload_bytes);
@@ -242,6 +243,21 @@ static void options_of_tcp_are_in_each_piece_and_the_longest_fit(void **state)
         release(count);
         assert_int_equal(receive(128), 0);
     }
+}
+
+/* Each then has an identification of its own. */
+static void a_segment_that_may_be_cut_again_is_split(void **state)
+{
+    unsigned count;
+
+    (void)state;
+    make_segment(30000, 32, ACK | FIN);
+    *frame_at(20) = 0;
+    sum_ip();
+    count = deliver(-1);
+    assert_int_equal(receive(128), count);
+    check_all(count, 30000, 32, ACK | FIN);
+    release(count);
 }
 
 static void a_segment_whose_sum_the_device_has_checked_is_split_too(void **state)
@@ -512,6 +528,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_long_segment_becomes_shorter_ones_that_say_the_same),
         TEST(options_of_tcp_are_in_each_piece_and_the_longest_fit),
+        TEST(a_segment_that_may_be_cut_again_is_split),
         TEST(a_segment_whose_sum_the_device_has_checked_is_split_too),
         TEST(pieces_go_on_in_the_next_round),
         TEST(buffers_are_as_before),
