@@ -6,9 +6,12 @@
  * A plain POSIX program with Linux's epoll: the same sources run on Talus and on Linux. One thread,
  * one event loop.
  */
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "apps/webswamp/host.h"
@@ -37,6 +40,28 @@ static void wait_before(uint64_t after_ns)
         fflush(stdout);
         nanosleep(&duration, NULL);
     }
+}
+
+/* The address of one that has a name. False: it was said why there is none. */
+static bool find_server(void)
+{
+    const struct addrinfo wanted = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    struct sockaddr_in first;
+    int error;
+
+    if (options.name[0] == '\0') {
+        return true;
+    }
+    error = getaddrinfo(options.name, NULL, &wanted, &found);
+    if (error != 0) {
+        fprintf(stderr, "webswamp: %s: %s\n", options.name, gai_strerror(error));
+        return false;
+    }
+    memcpy(&first, found->ai_addr, sizeof(first));
+    freeaddrinfo(found);
+    options.address = first.sin_addr.s_addr;
+    return true;
 }
 
 /* Returns the program's status. */
@@ -71,6 +96,8 @@ int main(int argc, char **argv)
     }
     if (!load_host_start(options.connections)) {
         fprintf(stderr, "webswamp: there is no address\n");
+    } else if (!find_server()) {
+        status = STATUS_NOT_LOADED;
     } else if (!targets_make(&options)) {
         fprintf(stderr, "webswamp: no memory\n");
     } else {

@@ -22,7 +22,7 @@
 
 void options_print_usage(void)
 {
-    printf("webswamp [OPTIONS] http://ADDRESS[:PORT]/PATH [/PATH ...]\n"
+    printf("webswamp [OPTIONS] http://SERVER[:PORT]/PATH [/PATH ...]\n"
            "  -c N            connections at a time (10)\n"
            "  -n N  -d TIME   so many requests, or for so long (10s); with both, what comes first\n"
            "  -R N            requests a second, each at its time; else as fast as answers come\n"
@@ -108,6 +108,37 @@ static bool add_path(struct options *options, const char *path)
     return true;
 }
 
+static bool is_digit(char letter)
+{
+    return letter >= '0' && letter <= '9';
+}
+
+static bool is_of_names(char letter)
+{
+    return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+           is_digit(letter) || letter == '-' || letter == '_' || letter == '.';
+}
+
+/* A server's name, of which its resolver knows whether it is one. What ends in a number is none
+ * (RFC 1123 2.1), but an address that went wrong. Returns what stands behind it, or NULL. */
+static const char *take_name(struct options *options, const char *text)
+{
+    bool is_number = false; /* the last label, as far as it was read */
+    size_t bytes = 0;
+
+    for (; is_of_names(text[bytes]); bytes++) {
+        bool is_first = bytes == 0 || text[bytes - 1] == '.';
+
+        is_number = is_digit(text[bytes]) && (is_first || is_number);
+    }
+    if (bytes == 0 || bytes >= sizeof(options->name) || is_number) {
+        return NULL;
+    }
+    memcpy(options->name, text, bytes);
+    options->name[bytes] = '\0';
+    return text + bytes;
+}
+
 /* The first word that is no option. */
 static bool take_url(struct options *options, const char *url)
 {
@@ -120,19 +151,22 @@ static bool take_url(struct options *options, const char *url)
     }
     authority = url + strlen(SCHEME);
     at = address_parse_ipv4(authority, &options->address);
+    if (at == NULL || (*at != ':' && *at != '/' && *at != '\0')) {
+        at = take_name(options, authority);
+    }
     if (at == NULL) {
         return false;
     }
     if (*at == ':') {
         at++;
-        if (number_take(&at, NULL, 10, UINT16_MAX, &port) != 0 || port == 0) {
-            return false;
+        if (*at == '0' || number_take(&at, NULL, 10, UINT16_MAX, &port) != 0) {
+            return false; /* zeros in front are no part of an authority */
         }
     }
     options->port = (uint16_t)port;
     bytes = (size_t)(at - authority);
     if (bytes >= sizeof(options->authority)) {
-        return false; /* a port with zeros in front */
+        return false;
     }
     memcpy(options->authority, authority, bytes);
     options->authority[bytes] = '\0';

@@ -14,6 +14,8 @@
 #define OPTIONS_PATHS_MAX       64u
 #define OPTIONS_PATH_BYTES      1024u /* the longest path, without a zero */
 #define OPTIONS_FIELDS_MAX      8u
+/* A name of 253 characters at most (RFC 1035 2.3.4), and the zero behind it. */
+#define OPTIONS_NAME_BYTES      254u
 #define OPTIONS_FIELD_BYTES     256u
 
 struct options {
@@ -27,9 +29,10 @@ struct options {
     bool is_verified;  /* each body is compared with the first of its path */
     bool is_random;    /* paths, in the order that `seed` makes; else in turn */
     uint32_t seed;
-    uint32_t address;   /* the server's, in network order */
-    uint16_t port;      /* in the machine's */
-    char authority[32]; /* what stands between http:// and the path */
+    uint32_t address; /* the server's, in network order; of one that has a name, to be asked for */
+    uint16_t port;    /* in the machine's */
+    char name[OPTIONS_NAME_BYTES];          /* "": the address was named */
+    char authority[OPTIONS_NAME_BYTES + 6]; /* what stands between http:// and the path */
     const char *paths[OPTIONS_PATHS_MAX];
     unsigned path_count; /* at least 1 */
     const char *fields[OPTIONS_FIELDS_MAX];

@@ -121,7 +121,7 @@ void report_print_plan(const struct options *options)
     struct output line;
 
     output_start(&line, text, sizeof(text));
-    format_append(&line, "http://%s%.40s", options->authority, options->paths[0]);
+    format_append(&line, "http://%.60s%.40s", options->authority, options->paths[0]);
     if (options->path_count > 1) {
         format_append(&line, " and %u more", options->path_count - 1);
     }

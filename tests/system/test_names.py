@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dns_server import A, FAILURE, NO_NAME, DnsServer, address, alias
-from harness import WAIT_S, Network, Talus
+from harness import WAIT_S, Network, Switch, Talus
 from harness.load import curl
 
 SILENT = "192.0.2.66"  # nobody has this address
@@ -123,3 +123,36 @@ def test_a_name_is_found_when_another_speaks(machine):
     machine.type("get http://page.test/1k\n")
     machine.wait_for(r"node(\d) get: http://page.test/1k: 1 times", start)
     assert len(machine.server.asked_for("page.test")) >= 2
+
+
+class NamedPort:
+    """A place on a switch whose host is the name server."""
+
+    def __init__(self, port):
+        self._port = port
+        self.talus_words = f"{port.talus_words},dns={port.host_address}"
+
+    def __getattr__(self, name):
+        return getattr(self._port, name)
+
+
+@pytest.mark.parametrize("name, says", [
+    ("page.test", r"  3 requests in(?s:.*)ended with status 0"),
+    ("nobody.test", r"webswamp: nobody\.test: (?s:.*)ended with status 2"),
+])
+def test_webswamp_loads_a_server_by_its_name(name, says):
+    with Switch(2) as switch:
+        page = switch.ports[0]
+
+        def answer(question):
+            if question.name == "page.test":
+                return [question.answer(address("page.test", page.guest_address))]
+            return [question.answer(code=NO_NAME)]
+
+        loader = Talus(network=NamedPort(switch.ports[1]), words=f"app=webswamp:1 -- -n 3 http://{name}/4b")
+        with DnsServer(switch, answer), Talus(network=page):
+            loader.start(is_awaited=False)
+            try:
+                loader.wait_for(says)
+            finally:
+                loader.stop()

@@ -86,6 +86,31 @@ static void each_option_says_what_it_is_for(void **state)
     assert_int_equal(options.count, 4);
 }
 
+static void a_server_may_have_a_name(void **state)
+{
+    char line[400] = "http://";
+
+    (void)state;
+    assert_true(parse("http://www-1.Example_2.test:8080/x"));
+    assert_string_equal(options.name, "www-1.Example_2.test");
+    assert_string_equal(options.authority, "www-1.Example_2.test:8080");
+    assert_int_equal(options.port, 8080);
+    assert_string_equal(options.paths[0], "/x");
+    assert_true(parse("http://192.0.2.1.2x"));
+    assert_string_equal(options.name, "192.0.2.1.2x");
+    assert_true(parse("http://192.0.2.1/"));
+    assert_string_equal(options.name, "");
+    /* As long as can be, and longer. */
+    memset(line + 7, 'a', 253);
+    strcpy(line + 260, ":65535/");
+    assert_true(parse(line));
+    assert_int_equal(strlen(options.name), 253);
+    assert_int_equal(strlen(options.authority), 259);
+    memset(line + 7, 'a', 254);
+    strcpy(line + 261, "/");
+    assert_false(parse(line));
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     static const char *const lines[] = {
@@ -93,12 +118,16 @@ static void what_makes_no_sense_is_refused(void **state)
         "-k",
         "/path",
         "https://192.0.2.1/",
-        "http://server/",
+        "http:///",
+        "http://ser ver/",
+        "http://192.0.2.300/",
+        "http://1/",
         "http://192.0.2.1:0/",
         "http://192.0.2.1:65536/",
         "http://192.0.2.1:/",
         "http://192.0.2.1:000000000000000000000080/",
-        "http://192.0.2.1x/",
+        "http://192.0.2.1:080/",
+        "http://192.0.2.1.2/",
         "http://192.0.2.1/a#b",
         "http://192.0.2.1/\t",
         "http://192.0.2.1/ http://192.0.2.2/",
@@ -254,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_url_alone_is_loaded_for_ten_seconds),
         cmocka_unit_test(each_option_says_what_it_is_for),
+        cmocka_unit_test(a_server_may_have_a_name),
         cmocka_unit_test(what_makes_no_sense_is_refused),
         cmocka_unit_test(there_are_limits_to_paths_and_fields),
         cmocka_unit_test(requests_are_whole_and_come_in_turn),
