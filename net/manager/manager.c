@@ -293,22 +293,32 @@ void manager_handle_accept_timeout(struct manager *manager, node_id_t from,
     place_connection(manager, listener, &connection);
 }
 
-static void note_closed(struct manager *manager, node_id_t ts,
-                        const struct closed_connection *closed)
+/* Nodes, port and listener in one word: all that names whose it was. */
+static inline uint64_t owner_of_closed(const struct closed_connection *closed)
 {
-    struct listener *listener = listener_find(&manager->listeners, closed->port);
-    struct listening_application *application = NULL;
+    _Static_assert(offsetof(struct closed_connection, is_granted) == 7, "the rest of that word");
+    return load_le64((const uint8_t *)closed) & UINT64_MAX >> 8;
+}
 
+/* Whose it was; NULL: nobody's any more, or it cannot be, and is refused. */
+static inline struct listening_application *find_closed(struct manager *manager,
+                                                        const struct closed_connection *closed,
+                                                        struct listener **listener)
+{
     if (!is_acceptor_possible(manager, closed->node, closed->assigned_by)) {
         refuse_message(manager);
-        return;
+        return NULL;
     }
-    if (listener != NULL) {
-        application = listener_find_application(listener, closed->node, closed->listener_index);
-    }
-    if (application == NULL) {
-        return;
-    }
+    *listener = listener_find(&manager->listeners, closed->port);
+    return *listener != NULL
+               ? listener_find_application(*listener, closed->node, closed->listener_index)
+               : NULL;
+}
+
+static inline void note_closed(struct manager *manager, node_id_t ts, struct listener *listener,
+                               struct listening_application *application,
+                               const struct closed_connection *closed)
+{
     if (closed->service != 0) {
         acceptors_close(manager, listener, application, closed->assigned_by, ts,
                         closed_connection_service_ns(closed));
@@ -325,10 +335,23 @@ void manager_handle_connection_closed(struct manager *manager, node_id_t from,
                                       const struct message *message)
 {
     const struct connection_closed *connections = (const struct connection_closed *)message;
+    struct listening_application *application = NULL;
+    struct listener *listener = NULL;
+    uint64_t last = 0; /* whose `application` is, mostly all of them */
 
     for (unsigned i = 0; i < CLOSED_MAX; i++) {
-        if (connections->closed[i].port != 0) {
-            note_closed(manager, from, &connections->closed[i]);
+        const struct closed_connection *closed = &connections->closed[i];
+        uint64_t owner = owner_of_closed(closed);
+
+        if (closed->port == 0) {
+            continue;
+        }
+        if (application == NULL || owner != last) {
+            application = find_closed(manager, closed, &listener);
+            last = owner;
+        }
+        if (application != NULL) {
+            note_closed(manager, from, listener, application, closed);
         }
     }
 }

@@ -260,6 +260,44 @@ static void closes_that_come_together_count_each(void **state)
     assert_int_equal(counters[COUNTER_DROP_BAD_MESSAGE], 1);
 }
 
+static uint32_t outstanding_of(node_id_t node)
+{
+    const struct listening_application *application = listener_at(PORT)->applications;
+
+    while (application->node != node) {
+        application = application->next;
+        assert_non_null(application);
+    }
+    return application->outstanding;
+}
+
+/* Whoever was the one before it. */
+static void closes_of_several_applications_in_one_message_are_each_its_own(void **state)
+{
+    const node_id_t order[CLOSED_MAX] = {APP_A, APP_A, APP_B, APP_A};
+    struct acceptor acceptors[16] = {{0}};
+    struct connection_closed message = {.closed = {{0}}};
+    uint32_t before_a, before_b;
+
+    (void)state;
+    both_apps_serve();
+    for (unsigned i = 0; i < 8; i++) {
+        struct acceptor acceptor = connection_opens(TS_A);
+
+        acceptors[acceptor.node] = acceptor;
+    }
+    before_a = outstanding_of(APP_A);
+    before_b = outstanding_of(APP_B);
+    assert_int_equal(before_a + before_b, 8);
+    assert_true(before_a >= 3 && before_b >= 1);
+    for (unsigned i = 0; i < CLOSED_MAX; i++) {
+        message.closed[i] = closed_connection_of(&acceptors[order[i]], PORT, 1000);
+    }
+    DELIVER(TS_A, CONNECTION_CLOSED, message);
+    assert_int_equal(outstanding_of(APP_A), before_a - 3);
+    assert_int_equal(outstanding_of(APP_B), before_b - 1);
+}
+
 /* To within its unit, and never 0 unless it was never sent. */
 static void a_service_time_survives_its_message(void **state)
 {
@@ -287,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_syn_is_answered_with_an_acceptor),
         TEST(closes_that_come_together_count_each),
+        TEST(closes_of_several_applications_in_one_message_are_each_its_own),
         TEST(a_service_time_survives_its_message),
         TEST(a_syn_for_a_port_that_nobody_serves_is_refused),
         TEST(equal_acceptors_take_turns),
