@@ -120,25 +120,6 @@ static void halt_for(uint64_t wait_ns)
     lapic_timer_start(0);
 }
 
-uint64_t rejoin_delay_ns(struct rejoin_history *history, uint64_t now_ns)
-{
-    uint64_t alive_ns = now_ns - history->started_ns;
-    uint64_t forgiven = alive_ns / REJOIN_FORGIVE_NS;
-    uint64_t delay_ns = REJOIN_DELAY_NS;
-
-    history->recent_deaths -=
-        forgiven < history->recent_deaths ? (unsigned)forgiven : history->recent_deaths;
-    history->recent_deaths++;
-    if (history->recent_deaths <= REJOIN_AT_ONCE_MAX) {
-        return alive_ns < REJOIN_INTERVAL_NS ? REJOIN_INTERVAL_NS - alive_ns : 0;
-    }
-    for (unsigned i = REJOIN_AT_ONCE_MAX + 1;
-         i < history->recent_deaths && delay_ns < REJOIN_DELAY_MAX_NS; i++) {
-        delay_ns *= 2;
-    }
-    return delay_ns;
-}
-
 /* --- To and from the other nodes --- */
 
 static struct status_page *status_of(unsigned node)

@@ -21,23 +21,7 @@
 #ifndef __ASSEMBLER__
 
 #include "kernel/base.h"
-
-/* A node's lives so far. All zero at first. */
-struct rejoin_history {
-    uint64_t started_ns;    /* the last one */
-    unsigned recent_deaths; /* less one for each so long that it was alive */
-};
-
-/* Chosen: some 3 deaths a minute are borne for ever. */
-#define REJOIN_FORGIVE_NS   (20 * NS_PER_S)
-#define REJOIN_AT_ONCE_MAX  3u
-#define REJOIN_DELAY_NS     NS_PER_S /* of the next one; then twice that, and so on */
-#define REJOIN_DELAY_MAX_NS (64 * NS_PER_S)
-/* From one start to the next at least: twice what others leave (dispatch.c). */
-#define REJOIN_INTERVAL_NS  (100 * NS_PER_MS)
-
-/* It has died now: how long to wait before it starts again. */
-uint64_t rejoin_delay_ns(struct rejoin_history *history, uint64_t now_ns);
+#include "libc/core/rejoin_delay.h"
 
 struct node_layout;
 /* Have the nodes of this layout, which stays as it is, leave by here. `is_at_once`: never delayed.

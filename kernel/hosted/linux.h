@@ -91,6 +91,8 @@ int linux_console_file(void);
 
 /* The end of this process by SIGABRT: a node that has failed. */
 _Noreturn void linux_abort(void);
+/* The same by a signal that says that it sleeps until it is wanted. */
+_Noreturn void linux_park(void);
 /* Do nothing any more: a node that is told to halt. */
 _Noreturn void linux_halt(void);
 /* The end of the whole program, with this status. */

@@ -9,6 +9,7 @@
 
 #include "kernel/hosted/linux.h"
 #include "kernel/log.h"
+#include "kernel/message/status.h"
 #include "kernel/platform.h"
 #include "kernel/thread/thread.h"
 #include "libc/core/assert.h"
@@ -65,15 +66,16 @@ _Noreturn void platform_panic(const char *file, int line, const char *format, ..
     die();
 }
 
-/* A process that has ended is not started again. */
+/* The launcher starts it again when it is wanted. */
 bool platform_can_park(void)
 {
-    return false;
+    return true;
 }
 
 _Noreturn void platform_park(void)
 {
-    PANIC("a hosted node does not park");
+    status_set_state(NODE_PARKED);
+    linux_park();
 }
 
 static void panic_core(const char *file, int line, const char *condition)

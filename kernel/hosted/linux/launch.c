@@ -2,8 +2,7 @@
 /*
  * The launcher: what boot/ is on the bare machine. It makes the mailbox pages and the doorbells,
  * starts a process for each node, and waits. A node's process that ends by a signal takes down what
- * it owned and nothing else: the launcher marks it dead on its status page, as hardware would
- * cease, and tells the others. One that exits ends the program.
+ * it owned and nothing else (lives.c). One that exits ends the program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -223,14 +222,6 @@ static void set_clock(void)
     linux_node.tsc_at_zero = start_tsc;
 }
 
-static void set_state(unsigned node, uint32_t state)
-{
-    if (pwrite(node_files[node].mailbox, &state, sizeof(state),
-               offsetof(struct status_page, state)) != sizeof(state)) {
-        linux_die("a status page cannot be written");
-    }
-}
-
 static void make_files(unsigned node)
 {
     struct node_files *files = &node_files[node];
@@ -248,7 +239,6 @@ static void make_files(unsigned node)
     if (files->readable_mailbox < 0) {
         linux_die("mailbox pages cannot be opened for reading");
     }
-    set_state(node, NODE_STARTING);
 }
 
 static void make_mailboxes(void)
@@ -266,34 +256,45 @@ static void make_mailboxes(void)
 
 /* --- Its processes --- */
 
-static void start_nodes(void)
+static pid_t *written_processes;
+
+/* A file in memory: written here, and of which each node gets what it may read. */
+static void share_processes(void)
 {
-    int pipes[2];
+    int file = memfd_create("talus-processes", MFD_CLOEXEC);
+    char name[32];
+    void *shared;
 
-    /* All of them read the same bytes, once each. */
-    for (unsigned node = 0; node < linux_node.node_count; node++) {
-        if (node == 0 && pipe(pipes) != 0) {
-            linux_die("no pipe");
-        }
-        node_processes[node] = fork();
-        if (node_processes[node] < 0) {
-            linux_die("a node's process cannot be started");
-        }
-        if (node_processes[node] == 0) {
-            close(pipes[1]);
-            node_run((node_id_t)node, pipes[0],
-                     options.core_count == 0 ? -1 : options.cores[node % options.core_count]);
-        }
+    if (file < 0 || ftruncate(file, NODE_PROCESSES_BYTES) != 0) {
+        linux_die("nodes cannot be told of each other");
     }
-    for (unsigned node = 0; node < linux_node.node_count; node++) {
-        ssize_t bytes = (ssize_t)(linux_node.node_count * sizeof(node_processes[0]));
+    shared = mmap(NULL, NODE_PROCESSES_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    sprintf(name, "/proc/self/fd/%d", file);
+    node_processes_file = open(name, O_RDONLY | O_CLOEXEC);
+    if (shared == MAP_FAILED || node_processes_file < 0 ||
+        madvise(shared, NODE_PROCESSES_BYTES, MADV_DONTFORK) != 0) {
+        linux_die("nodes cannot be told of each other");
+    }
+    close(file);
+    node_processes = written_processes = shared;
+}
 
-        if (write(pipes[1], node_processes, (size_t)bytes) != bytes) {
-            linux_die("nodes cannot be told of each other");
-        }
+void launch_node(unsigned node)
+{
+    pid_t before = node_processes[node];
+    pid_t process = fork();
+
+    if (process < 0) {
+        linux_die("a node's process cannot be started");
     }
-    close(pipes[0]);
-    close(pipes[1]);
+    if (process == 0) {
+        node_run((node_id_t)node,
+                 options.core_count == 0 ? -1 : options.cores[node % options.core_count]);
+    }
+    written_processes[node] = process;
+    if (before != 0) {
+        waitpid(before, NULL, 0);
+    }
 }
 
 /* By a signal at whose default action valgrind still writes what it counted, and after which they
@@ -318,36 +319,25 @@ _Noreturn static void end_all(int status)
     exit(status);
 }
 
-static void note_death(unsigned node, int signal_number)
-{
-    fprintf(stderr, "talus: the process of node%u ended by signal %d\n", node, signal_number);
-    set_state(node, NODE_DEAD);
-    for (unsigned other = 0; other < linux_node.node_count; other++) {
-        linux_ring((node_id_t)other, LINUX_ATTENTION);
-    }
-}
-
-/* Processes are left as they are when they have ended, so that their numbers stay theirs. */
 static void look_at_nodes(void)
 {
-    static bool is_dead[NODE_MAX];
-    unsigned living_count = 0;
+    static pid_t ended_processes[NODE_MAX];
 
     for (unsigned node = 0; node < linux_node.node_count; node++) {
         siginfo_t ended = {.si_pid = 0};
+        pid_t process = node_processes[node];
 
-        if (!is_dead[node] &&
-            waitid(P_PID, (id_t)node_processes[node], &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        if (ended_processes[node] != process &&
+            waitid(P_PID, (id_t)process, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
             ended.si_pid != 0) {
             if (ended.si_code == CLD_EXITED) {
                 end_all(ended.si_status);
             }
-            is_dead[node] = true;
-            note_death(node, ended.si_status);
+            ended_processes[node] = process;
+            lives_note_end(node, ended.si_status);
         }
-        living_count += !is_dead[node];
     }
-    if (living_count == 0) {
+    if (lives_is_over()) {
         fputs("talus: no node is left\n", stderr);
         end_all(1);
     }
@@ -395,13 +385,18 @@ int main(int argc, char **argv)
     make_mailboxes();
     measure_initialise();
     fflush(NULL);
-    start_nodes();
+    share_processes();
+    lives_initialise();
+    for (unsigned node = 0; node < linux_node.node_count; node++) {
+        launch_node(node);
+    }
     files[0].fd = open_signals(&signals);
     files[1].fd = measure_file();
     use_terminal();
     look_at_nodes(); /* who ended before signals were waited for */
     for (;;) {
-        poll(files, 2, -1);
+        poll(files, 2, lives_timeout_ms());
+        lives_look();
         if (files[1].revents != 0) {
             measure_serve(linux_node.node_count);
         }

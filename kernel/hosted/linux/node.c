@@ -18,9 +18,12 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "libc/core/mmio.h"
+
 struct linux_node linux_node;
 struct node_files node_files[NODE_MAX];
-pid_t node_processes[NODE_MAX];
+const pid_t *node_processes;
+int node_processes_file;
 
 /* The doorbell first, then what is watched. */
 static struct pollfd watched[1 + LINUX_WATCH_MAX];
@@ -127,7 +130,11 @@ struct linux_wake linux_sleep(uint64_t timeout_ns)
 
 void linux_stop_node(node_id_t node, bool at_once)
 {
-    kill(node_processes[node], at_once ? SIGKILL : SIGQUIT);
+    pid_t process = (pid_t)mmio_read32(&node_processes[node], 0);
+
+    if (process > 0) {
+        kill(process, at_once ? SIGKILL : SIGQUIT);
+    }
 }
 
 /* --- Console --- */
@@ -180,6 +187,13 @@ int linux_read_console(void)
 _Noreturn void linux_abort(void)
 {
     signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+_Noreturn void linux_park(void)
+{
+    signal(LINUX_PARKED, SIG_DFL);
+    raise(LINUX_PARKED);
     abort();
 }
 
@@ -248,11 +262,21 @@ static void close_others(node_id_t self)
     }
 }
 
-_Noreturn void node_run(node_id_t node, int processes, int core)
+_Noreturn void node_run(node_id_t node, int core)
 {
-    size_t bytes = linux_node.node_count * sizeof(node_processes[0]);
+    char name[16];
+    sigset_t none;
 
     linux_node.node = node;
+    snprintf(name, sizeof(name), "talus-node%u", node);
+    prctl(PR_SET_NAME, name);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the launcher blocks some */
+    node_processes =
+        mmap(NULL, NODE_PROCESSES_BYTES, PROT_READ, MAP_SHARED, node_processes_file, 0);
+    if (node_processes == MAP_FAILED) {
+        linux_die("the other nodes' processes cannot be known");
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGINT, SIG_IGN); /* it is for the launcher, which ends all */
     signal(SIGPIPE, SIG_IGN);
@@ -271,10 +295,6 @@ _Noreturn void node_run(node_id_t node, int processes, int core)
         sizeof(linux_node.random_seed)) {
         linux_die("there are no random numbers");
     }
-    if (read(processes, node_processes, bytes) != (ssize_t)bytes) {
-        linux_die("the launcher has ended");
-    }
-    close(processes);
     watched[0] = (struct pollfd){.fd = node_files[node].doorbell, .events = POLLIN};
     catch_faults();
     hosted_main();

@@ -75,7 +75,16 @@ class Hosted(Metrics):
                 sum(int(words[11]) + int(words[12]) for words in ticks) / each_s)
 
     def node_processes(self):
-        """By node: the launcher has started them in that order."""
+        """By node, as each is called once it runs."""
         # `ip netns exec` becomes what it runs.
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(word) for word in path.read_text(encoding="ascii").split()]
+
+        def look():
+            processes = [int(word) for word in path.read_text(encoding="ascii").split()]
+            names = {process: Path(f"/proc/{process}/comm").read_text(encoding="ascii").strip()
+                     for process in processes}
+            if not all(name.startswith("talus-node") for name in names.values()):
+                return None
+            return sorted(processes, key=lambda process: int(names[process].removeprefix("talus-node")))
+
+        return wait_until(look, "all processes to be nodes", self.console)
