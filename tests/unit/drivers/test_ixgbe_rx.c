@@ -278,7 +278,7 @@ static void one_that_is_started_again_needs_no_memory_and_is_empty(void **state)
     fake_fail_allocations_after(-1);
     assert_false(ixgbe_rx_is_pending(&rx));
     assert_int_equal(fake_nic_receive_room(QUEUE - 1), 255);
-    assert_int_equal(rx.free_count, rx.buffer_count - 255);
+    assert_int_equal(rx.pool.free_count, rx.pool.buffer_count - 255);
 }
 
 /* What a flood of SYNs fills: the device drops the others, also when their owner keeps some. */

@@ -220,7 +220,7 @@ static void reset_node(unsigned node)
         .posted_end = &peer->first_posted,
         .node = (node_id_t)(1 - node),
         .is_present = true,
-        .types = UINT64_C(1) << TYPE,
+        .types = {[TYPE / 64] = UINT64_C(1) << TYPE % 64},
         .sender = {.ring = own_rings[node],
                    .line_count = scenario->line_count,
                    .sent_lines = first_line,
