@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "drivers/ixgbe/ixgbe.h"
 #include "drivers/pci/pci.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/x86/interrupt.h"
