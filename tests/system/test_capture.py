@@ -229,6 +229,7 @@ def test_a_filter_of_the_command_line_bounds_what_is_recorded():
         assert frames and all(TCP in Ether(frame.data) and len(frame.data) <= 60 for frame in frames)
 
 
+@pytest.mark.only_82599("each link server has a queue of its own")
 def test_a_link_server_that_dies_ends_only_what_it_tells():
     """In the middle of a capture, which goes on with the others' frames to its end, and says so."""
     with Network() as network, Talus(network=network, smp=4, words="capture=on") as machine:

@@ -7,7 +7,11 @@ import threading
 import time
 from collections import deque
 
+import pytest
+
 from harness import WAIT_S, Network, Talus, ab, wait_until
+
+pytestmark = pytest.mark.only_82599("it goes on when its driver's node has died, and steers")
 
 DEATHS_MAX = 200
 KNOCK_PERIOD_S = 0.0005
