@@ -44,6 +44,7 @@ ELSEWHERE = {
     "lwip_TCP_PCB", "lwip_TCP_PCB_LISTEN",
     # Fragments, DHCP and what speaks UDP: fuzz_frames and fuzz_dhcp let memory fail as they like.
     "lwip_FRAG_PBUF", "lwip_PBUF", "lwip_packet", "lwip_PBUF_POOL", "lwip_REASSDATA", "lwip_UDP_PCB",
+    "group", "groups", "lwip_IGMP_GROUP",  # of IP: test_posix_groups.c, test_transport_groups.c
     "lwip_TCP_SEG",    # by what comes beyond a hole: test_tcp_lend.c
     "forward_rules", "forwarded_flow",  # by ports that are forwarded: test_forward_choice.c, test_forward_limits.c
     "splice", "spliced_stream",  # by forwarders; test_transport_splice.c has the first
@@ -58,7 +59,7 @@ ELSEWHERE = {
     "snapshot", "snapshot_frames", "snapshot_tables", "tcp_send_snapshot",
     "tcp_timewait",    # by the first connection that we close, and then by many: test_tcp_timewait.c
     # By programs that use them: test_posix_waiting.c, test_datagram_port.c, test_transport_datagram.c.
-    "byte_queue", "datagram", "datagram_port", "datagram_ports", "datagram_socket", "eventfd", "pipe",
+    "byte_queue", "datagram", "datagram_membership", "datagram_port", "datagram_ports", "datagram_socket", "eventfd", "pipe",
     "socketpair", "timerfd",
     # By programs that ask for names: test_transport_dns.c, test_name_question.c.
     "dns_cached", "dns_query", "dns_request", "name_question",
