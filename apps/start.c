@@ -21,6 +21,7 @@
 #include "libc/posix/socket.h"
 #include "net/configuration.h"
 #include "net/draining.h"
+#include "net/link/port.h"
 #include "net/link/server.h"
 #include "net/manager/server.h"
 #include "net/returning.h"
@@ -107,6 +108,9 @@ static void configure(const char *line)
     }
     if (steering_parse(&current, line, reason, sizeof(reason)) != 0 && is_first_node()) {
         log_warning("boot", "%s; using source12", reason);
+    }
+    if (link_port_folds()) {
+        steering_fold(&current);
     }
 }
 

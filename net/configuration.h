@@ -32,6 +32,9 @@ enum role {
 enum steering_scheme {
     STEERING_SOURCE12,
     STEERING_XOR6,
+    /* What becomes of these two where no card tells more than 128 groups apart. */
+    STEERING_SOURCE12_FOLDED,
+    STEERING_XOR6_FOLDED,
 };
 
 #define APPLICATION_NAME_BYTES 16

@@ -75,20 +75,31 @@ struct nic_ready {
     uint32_t can_segment_tcp; /* frames may be sent with FRAME_SEGMENT_TCP */
 };
 
-/* The LS that drives the NIC asks another one to open its own queue. Answer owed: QUEUE_ATTACHED,
+/* What is asked of a queue, and answered. Some NICs must know where a queue is before it is used
+ * (drivers/nic/nic.h): of those it is prepared first. */
+enum queue_step {
+    QUEUE_STEP_USE, /* open it, unless it has been prepared, and take frames from it */
+    QUEUE_STEP_PREPARE,
+};
+
+/* The LS that drives the NIC asks another one for its own queue. Answer owed: QUEUE_ATTACHED,
  * also when it is open already: whoever takes the NIC over asks again. Until the answer comes, the
  * NIC puts nothing new into that queue. */
 struct attach_queue {
     struct message_header header;
     uint64_t key[5]; /* a struct nic_queue_key (drivers/nic/nic.h) */
+    uint32_t step;   /* enum queue_step */
+    uint32_t reserved;
 };
 
-/* The queue takes frames: the NIC may steer flows to it. error_number as errno: it does not. */
+/* USE: the queue takes frames, and the NIC may steer flows to it. PREPARE: it is where the report
+ * says. error_number as errno: it does not, or is nowhere. */
 struct queue_attached {
     struct message_header header;
     uint16_t queue_index;
-    uint16_t reserved;
+    uint16_t step; /* as asked for */
     uint32_t error_number;
+    uint64_t report[2]; /* a struct nic_queue_report (drivers/nic/nic.h) */
 };
 
 /* The machine's IPv4 address, from DHCP or the command line; network byte order. 0: none. From the

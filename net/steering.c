@@ -63,3 +63,12 @@ int steering_parse(struct configuration *configuration, const char *line, char *
     configuration->steering = STEERING_XOR6;
     return 0;
 }
+
+void steering_fold(struct configuration *configuration)
+{
+    if (configuration->ts_count <= STEERING_FOLDED_TS_MAX) {
+        configuration->steering = configuration->steering == STEERING_XOR6
+                                      ? STEERING_XOR6_FOLDED
+                                      : STEERING_SOURCE12_FOLDED;
+    }
+}

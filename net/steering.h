@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "drivers/nic/grouping.h"
 #include "kernel/base.h"
 #include "libc/core/bytes.h"
 #include "net/configuration.h"
@@ -21,34 +22,64 @@
  *             out by the peers' ports, and flows to one port of a peer's by ours: who opens a
  *             connection can pick a port by which the answers return to itself. The price is that
  *             there are 64 shares, not 4096: STEERING_XOR6_TS_MAX servers, not all equal.
+ *
+ * A card that has no filters, but a table that its hash is looked up in, tells 128 groups apart:
+ * by a fold of the same ports, or of their exclusive or (nic_fold()). In a machine that has only
+ * such cards those are the groups, whatever the card that is driven can do, for all nodes must
+ * agree from the start: unless there are more servers than STEERING_FOLDED_TS_MAX.
  */
-#define STEERING_GROUP_BITS  12
-#define STEERING_GROUP_COUNT (1u << STEERING_GROUP_BITS)
-#define STEERING_XOR6_BITS   6
-#define STEERING_XOR6_TS_MAX (1u << STEERING_XOR6_BITS)
+#define STEERING_GROUP_BITS    12
+#define STEERING_GROUP_COUNT   (1u << STEERING_GROUP_BITS)
+#define STEERING_XOR6_BITS     6
+#define STEERING_XOR6_TS_MAX   (1u << STEERING_XOR6_BITS)
+/* Chosen: each has two groups at the least. */
+#define STEERING_FOLDED_TS_MAX (NIC_FOLDED_COUNT / 2)
 
-/* Near STEERING_GROUP_COUNT and 1 << STEERING_XOR6_BITS divided by the golden ratio: see
- * steering_owner(). */
-#define STEERING_MULTIPLIER      2531u
-#define STEERING_XOR6_MULTIPLIER 39u
+/* Near STEERING_GROUP_COUNT, 1 << STEERING_XOR6_BITS and NIC_FOLDED_COUNT divided by the golden
+ * ratio: see steering_owner(). */
+#define STEERING_MULTIPLIER        2531u
+#define STEERING_XOR6_MULTIPLIER   39u
+#define STEERING_FOLDED_MULTIPLIER 79u
 
-_Static_assert(STEERING_MULTIPLIER % 2 == 1 && STEERING_XOR6_MULTIPLIER % 2 == 1,
+_Static_assert(STEERING_MULTIPLIER % 2 == 1 && STEERING_XOR6_MULTIPLIER % 2 == 1 &&
+                   STEERING_FOLDED_MULTIPLIER % 2 == 1,
                "only an odd number permutes the groups");
 _Static_assert(STEERING_GROUP_COUNT <= UINT32_MAX / STEERING_MULTIPLIER &&
                    STEERING_GROUP_COUNT <= UINT32_MAX / NODE_MAX,
                "products of positions fit 32 bits");
 _Static_assert(2 * STEERING_XOR6_BITS == STEERING_GROUP_BITS, "as many filters in both schemes");
 
-/* So many low bits of the peer's port, and above them of ours. */
-struct steering_bits {
-    uint8_t remote_port, local_port;
-};
-
-static inline struct steering_bits steering_bits(const struct configuration *configuration)
+static inline bool steering_is_folded(const struct configuration *configuration)
 {
-    return configuration->steering == STEERING_XOR6
-               ? (struct steering_bits){STEERING_XOR6_BITS, STEERING_XOR6_BITS}
-               : (struct steering_bits){STEERING_GROUP_BITS, 0};
+    return configuration->steering >= STEERING_SOURCE12_FOLDED;
+}
+
+/* Whether who opens a connection can pick its port so that the answers return to it. */
+static inline bool steering_goes_by_both_ports(const struct configuration *configuration)
+{
+    return configuration->steering == STEERING_XOR6 ||
+           configuration->steering == STEERING_XOR6_FOLDED;
+}
+
+/* The same for a card: a peer's port is the source of what comes in. */
+static inline struct nic_grouping steering_grouping(const struct configuration *configuration)
+{
+    switch (configuration->steering) {
+    case STEERING_XOR6:
+        return (struct nic_grouping){STEERING_XOR6_BITS, STEERING_XOR6_BITS, false};
+    case STEERING_SOURCE12_FOLDED:
+        return (struct nic_grouping){NIC_FOLDED_BITS, 0, true};
+    case STEERING_XOR6_FOLDED:
+        return (struct nic_grouping){NIC_FOLDED_BITS, NIC_FOLDED_BITS, true};
+    default:
+        return (struct nic_grouping){STEERING_GROUP_BITS, 0, false};
+    }
+}
+
+/* How many groups there are: at most STEERING_GROUP_COUNT. */
+static inline unsigned steering_group_count(const struct configuration *configuration)
+{
+    return steering_is_folded(configuration) ? NIC_FOLDED_COUNT : STEERING_GROUP_COUNT;
 }
 
 /* Ports in the machine's order. */
@@ -57,8 +88,13 @@ static inline unsigned steering_group(const struct configuration *configuration,
 {
     const unsigned xor6_mask = (1u << STEERING_XOR6_BITS) - 1;
 
-    if (UNLIKELY(configuration->steering == STEERING_XOR6)) {
-        return (remote_port & xor6_mask) | (local_port & xor6_mask) << STEERING_XOR6_BITS;
+    if (UNLIKELY(configuration->steering != STEERING_SOURCE12)) {
+        if (configuration->steering == STEERING_XOR6) {
+            return (remote_port & xor6_mask) | (local_port & xor6_mask) << STEERING_XOR6_BITS;
+        }
+        return nic_fold(configuration->steering == STEERING_SOURCE12_FOLDED
+                            ? remote_port
+                            : remote_port ^ local_port);
     }
     return remote_port & (STEERING_GROUP_COUNT - 1);
 }
@@ -72,10 +108,12 @@ static inline unsigned steering_group(const struct configuration *configuration,
  */
 static inline uint32_t steering_place(const struct configuration *configuration, unsigned group)
 {
-    if (UNLIKELY(configuration->steering == STEERING_XOR6)) {
+    if (UNLIKELY(configuration->steering != STEERING_SOURCE12)) {
         unsigned both = group ^ group >> STEERING_XOR6_BITS;
 
-        return both * STEERING_XOR6_MULTIPLIER << (32 - STEERING_XOR6_BITS);
+        return configuration->steering == STEERING_XOR6
+                   ? both * STEERING_XOR6_MULTIPLIER << (32 - STEERING_XOR6_BITS)
+                   : group * STEERING_FOLDED_MULTIPLIER << (32 - NIC_FOLDED_BITS);
     }
     return group * (STEERING_MULTIPLIER << (32 - STEERING_GROUP_BITS));
 }
@@ -124,6 +162,10 @@ node_id_t steering_port_owner(const struct configuration *configuration, uint16_
  */
 MUST_CHECK int steering_parse(struct configuration *configuration, const char *line, char *reason,
                               size_t reason_bytes);
+
+/* Where no card tells more groups apart (nic_folds_ports()): before any server starts, and on every
+ * node or none. */
+void steering_fold(struct configuration *configuration);
 
 /* The TS that shall receive this packet: the flow's owner, or the speaker (ARP, ICMP, UDP, DHCP,
  * fragments, options of IP) for PACKET_OTHER. */

@@ -72,7 +72,9 @@ unsigned ixgbe_fdir_group_count(const struct ixgbe *nic)
     unsigned bits = nic->grouping.source_port_bits + nic->grouping.destination_port_bits;
 
     /* With one queue the filters have no room in the packet buffer. */
-    return nic->queue_count > 1 && bits <= IXGBE_FDIR_GROUP_BITS_MAX ? 1u << bits : 0;
+    return nic->queue_count > 1 && bits <= IXGBE_FDIR_GROUP_BITS_MAX && !nic->grouping.is_folded
+               ? 1u << bits
+               : 0;
 }
 
 /* The bits of the ports that the filters compare; all others are 0. */

@@ -51,6 +51,17 @@ int nic_read_mac(const struct nic_port *port, uint8_t mac[6])
     return port->driver->read_mac == NULL ? -ENODEV : port->driver->read_mac(port, mac);
 }
 
+bool nic_folds_ports(void)
+{
+    LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
+    {
+        if ((*driver)->folds_ports != NULL && (*driver)->folds_ports()) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void nic_quieten(void)
 {
     LINKER_SET_EACH(nic_drivers, struct nic_driver, driver)
@@ -75,7 +86,8 @@ int nic_start(const struct nic_port *port, const node_id_t *nodes, unsigned node
     ASSERT((*nic)->queue_count >= 1 && (*nic)->queue_count <= node_count);
     ASSERT((*nic)->group_count == 0 || IS_POWER_OF_TWO((*nic)->group_count));
     ASSERT((*nic)->group_count <= nic_group_count(grouping));
-    ASSERT((*nic)->group_count == 0 || (*nic)->operations->steer != NULL);
+    ASSERT((*nic)->group_count == 0 || (*nic)->operations->steer != NULL || nic_has_table(*nic));
+    ASSERT(nic_takes_prepared(*nic) == (port->driver->prepare_queue != NULL));
     ASSERT(((*nic)->mac[0] & 1) == 0); /* one station's, not a group's */
     return 0;
 }
@@ -123,6 +135,21 @@ int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned 
     return nic->operations->steer(nic, queue, groups, count);
 }
 
+int nic_steer_table(struct nic *nic, const uint8_t *queues, unsigned others)
+{
+    ASSERT(others < nic->queue_count);
+    for (unsigned i = 0; i < nic->group_count; i++) {
+        ASSERT(queues[i] < nic->queue_count);
+    }
+    return nic->operations->steer_table(nic, queues, others);
+}
+
+int nic_give_queue(struct nic *nic, unsigned index, const struct nic_queue_report *report)
+{
+    ASSERT(index < nic->queue_count);
+    return nic->operations->give_queue(nic, index, report);
+}
+
 /* NULL when there is no driver of that number. */
 static const struct nic_driver *driver_of(const struct nic_queue_key *key)
 {
@@ -153,6 +180,27 @@ int nic_adopt(const struct nic_queue_key *key, struct nic_grouping grouping, str
         (*nic)->driver = driver;
         ASSERT((*nic)->queue_count > key->queue_index);
     }
+    return result;
+}
+
+bool nic_queue_is_prepared(const struct nic_queue_key *key)
+{
+    const struct nic_driver *driver = driver_of(key);
+
+    return driver != NULL && driver->prepare_queue != NULL;
+}
+
+int nic_queue_prepare(const struct nic_queue_key *key, struct nic_queue **queue,
+                      struct nic_queue_report *report)
+{
+    const struct nic_driver *driver = driver_of(key);
+    int result;
+
+    if (driver == NULL || driver->prepare_queue == NULL) {
+        return -EINVAL;
+    }
+    result = driver->prepare_queue(key, queue, report);
+    ASSERT(result != 0 || (*queue)->operations->run != NULL);
     return result;
 }
 

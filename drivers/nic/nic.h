@@ -7,11 +7,18 @@
  * queue (struct nic_queue) on its own node, with the key to it that the first one has sent. Queues
  * share nothing, so no call takes a lock. The structs declared here are parts of the driver's own.
  *
+ * There are two kinds of cards. Of one each node sets up its own queue while the card runs:
+ * nic_queue_open(). The other must know all queues before it runs, through registers that only the
+ * first link server touches: each node prepares its queue in its own memory (nic_queue_prepare()),
+ * reports where that is, and the first one gives it to the card (nic_give_queue()). What it has not
+ * been given when it starts to run it gets from the driver, on the first link server's node.
+ *
  * What a card may lack, and who makes up for it:
  *
  *   queues            queue_count is less than was asked for, perhaps 1: link servers with a queue
  *                     forward in software, and send for those without
  *   steering          group_count is 0: link servers forward in software
+ *   thousands of groups   nic_folds_ports(): flows are shared out by fewer from the start
  *   checksums, out    the driver inserts them (drivers/nic/checksum.h)
  *   checksums, in     a frame lacks FRAME_..._GOOD: whoever takes the packet checks it
  *   TCP segmentation  can_segment_tcp is false: nobody sends FRAME_SEGMENT_TCP
@@ -65,6 +72,13 @@ struct nic_queue_key {
     uint64_t words[NIC_QUEUE_KEY_WORDS]; /* the driver's own */
 };
 
+/* What a node that has prepared its queue says of it: goes to the first link server in a message.
+ */
+#define NIC_QUEUE_REPORT_WORDS 2
+struct nic_queue_report {
+    uint64_t words[NIC_QUEUE_REPORT_WORDS]; /* the driver's own */
+};
+
 /* One kind of cards. */
 struct nic_driver {
     const char *name;  /* of such a card: "82599" */
@@ -76,12 +90,18 @@ struct nic_driver {
     int (*start)(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic_grouping grouping, struct nic **nic);
     int (*open_queue)(const struct nic_queue_key *key, struct nic_queue **queue);
+    /* nic_queue_prepare(). Absent: queues are set up while the card runs. */
+    int (*prepare_queue)(const struct nic_queue_key *key, struct nic_queue **queue,
+                         struct nic_queue_report *report);
     /* nic_read_mac(), nic_adopt(). May be absent: such a card has no address before it is started;
      * only the node that started it can drive it. */
     int (*read_mac)(const struct nic_port *port, uint8_t mac[6]);
     int (*adopt)(const struct nic_queue_key *key, struct nic_grouping grouping, struct nic **nic);
     /* nic_quieten(). May be absent: where a dead node's queue can be stopped by another one. */
     void (*quieten)(void);
+    /* nic_folds_ports(): whether all cards that boot has found are of this kind, and fold. May be
+     * absent: it never is so. */
+    bool (*folds_ports)(void);
 };
 
 LINKER_SET_DECLARE(nic_drivers, struct nic_driver);
@@ -97,6 +117,10 @@ void nic_list_drivers(char *text, size_t text_bytes);
 /* The MAC address of a port that is not started. 0; -ENODEV where it has none yet; or an error that
  * has been logged. */
 MUST_CHECK int nic_read_mac(const struct nic_port *port, uint8_t mac[6]);
+
+/* Whether flows should be told apart by nic_fold(), because no card of this machine can do it by
+ * more. Depends on what boot has found, and so is the same on all nodes at all times. */
+bool nic_folds_ports(void);
 
 /* Whoever drove a card is dead, and nobody else has a queue of it: see that it does not write to
  * memory any more. At once, and before that memory is used again. */
@@ -119,6 +143,10 @@ struct nic_operations {
     void (*spread)(struct nic *nic, const uint8_t *queues, unsigned count);
     /* Only without groups. */
     int (*steer)(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
+    /* In place of the two before, for cards that have a table of groups. */
+    int (*steer_table)(struct nic *nic, const uint8_t *queues, unsigned others);
+    /* Where queues are prepared, and must be. */
+    int (*give_queue)(struct nic *nic, unsigned index, const struct nic_queue_report *report);
     /* Both or neither. */
     int (*open_syn_queue)(struct nic *nic, struct nic_queue **queue);
     void (*direct_syns)(struct nic *nic, bool is_directed);
@@ -163,7 +191,24 @@ MUST_CHECK int nic_adopt(const struct nic_queue_key *key, struct nic_grouping gr
 /* The key to queue `index`, below queue_count. */
 void nic_make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key);
 
-/* Let frames in: after queue 0 has been opened. 0 or -ETIMEDOUT (logged). */
+/* Whether other nodes' queues are prepared and given to the card, which does not run before. */
+static inline bool nic_takes_prepared(const struct nic *nic)
+{
+    return nic->operations->give_queue != NULL;
+}
+
+/*
+ * Give the card a queue that its node has prepared: it takes frames as soon as the card runs, and
+ * then its node must be told to use it. Waits, with a bound.
+ *
+ * The report is that node's word. Returns 0; -EINVAL when it cannot be; -ENOTSUP when the card,
+ * which runs, takes no queue anew; -ETIMEDOUT (logged): the queue is not used.
+ */
+MUST_CHECK int nic_give_queue(struct nic *nic, unsigned index,
+                              const struct nic_queue_report *report);
+
+/* Let frames in: after the queue of the node that drives the card has been opened. In a thread.
+ * Returns 0; or an error that has been logged: -ETIMEDOUT, -ENODEV, -ENOMEM. */
 MUST_CHECK static inline int nic_enable_receive(struct nic *nic)
 {
     return nic->operations->enable_receive == NULL ? 0 : nic->operations->enable_receive(nic);
@@ -202,6 +247,18 @@ void nic_spread(struct nic *nic, const uint8_t *queues, unsigned count);
 /* These groups (below group_count) go to this queue from now on. Cheaper with many at once. Returns
  * 0; or -ETIMEDOUT (logged): some may still go where they went. */
 MUST_CHECK int nic_steer(struct nic *nic, unsigned queue, const uint16_t *groups, unsigned count);
+
+/* Whether the card steers by a table of all its groups: then nic_steer_table(), and else
+ * nic_spread() and nic_steer(). */
+static inline bool nic_has_table(const struct nic *nic)
+{
+    return nic->operations->steer_table != NULL;
+}
+
+/* Each of the group_count groups goes to its queue in `queues` from now on, and what belongs to no
+ * group to the queue `others`. Waits, with a bound. Returns 0; -EIO (logged) when the card does
+ * not: then group_count has become 0. */
+MUST_CHECK int nic_steer_table(struct nic *nic, const uint8_t *queues, unsigned others);
 
 /*
  * Open a queue that takes only SYNs, and no more of them than a ring much shorter than the others'
@@ -262,6 +319,8 @@ struct nic_queue_operations {
     /* Both or neither; the second of an adopted queue. */
     int (*adopt_other)(struct nic_queue *queue, unsigned index, struct nic_queue **adopted);
     int (*leave)(struct nic_queue *adopted);
+    /* Of queues that are prepared. */
+    void (*run)(struct nic_queue *queue);
 };
 
 struct nic_queue {
@@ -277,6 +336,25 @@ struct nic_queue {
  * -ETIMEDOUT (logged).
  */
 MUST_CHECK int nic_queue_open(const struct nic_queue_key *key, struct nic_queue **queue);
+
+/* Whether that key is for a queue to be prepared, and used later. */
+bool nic_queue_is_prepared(const struct nic_queue_key *key);
+
+/*
+ * Allocate the queue that this key is for, and say in `report` where it is. It takes and sends
+ * nothing until nic_queue_run(), when the card has it. A node does so again when the card has been
+ * started anew: the queue is the same then, and empty. Frames that it has handed over stay with
+ * their owners, and those that it was given to send count as sent.
+ *
+ * The key is another node's word. Returns 0; -EINVAL when no driver could have made it; -ENOTSUP
+ * (logged) when the card has no queue for this node; -ENOMEM.
+ */
+MUST_CHECK int nic_queue_prepare(const struct nic_queue_key *key, struct nic_queue **queue,
+                                 struct nic_queue_report *report);
+static inline void nic_queue_run(struct nic_queue *queue)
+{
+    queue->operations->run(queue);
+}
 
 /* Whether nic_queue_receive() and nic_queue_reclaim() would do nothing now. False: perhaps. */
 static inline bool nic_queue_is_idle(const struct nic_queue *queue)
@@ -362,7 +440,9 @@ static inline uint32_t nic_queue_take_dropped(struct nic_queue *queue)
  * memory: afterwards the card reaches it no more. On every node with a queue, whoever drives the
  * card, for those that die at a time may include whoever would do it for the others: what one of
  * them has adopted meanwhile goes on. Waits, with a bound. Returns 0; -EINVAL when the card has no
- * such queue; -ETIMEDOUT (logged).
+ * such queue; -ETIMEDOUT (logged); -ENODEV when the card had to be switched off with all its
+ * queues, this one, too: it moves nothing until it is prepared again by whoever starts the card
+ * anew.
  */
 MUST_CHECK static inline int nic_queue_stop_other(struct nic_queue *queue, unsigned index,
                                                   node_id_t node)

@@ -105,7 +105,8 @@ int virtio_map_registers(struct virtio_device *device, const struct pci_device *
     device->has_reset_register = common.bytes >= COMMON_BYTES_WITH_RESET;
     device->common = map(&common, COMMON_BYTES_WITH_RESET <= common.bytes ? COMMON_BYTES_WITH_RESET
                                                                           : COMMON_BYTES);
-    device->config = map(&config, CONFIG_BYTES);
+    device->has_rss_fields = config.bytes >= CONFIG_BYTES_WITH_RSS;
+    device->config = map(&config, device->has_rss_fields ? CONFIG_BYTES_WITH_RSS : CONFIG_BYTES);
     device->notify_bar_paddr = notify.bar->paddr;
     device->notify_bar_bytes = notify.bar->bytes;
     device->notify_offset = notify.offset;

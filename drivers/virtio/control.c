@@ -23,20 +23,70 @@ struct virtio_command {
     uint8_t answer;
 };
 
+/* Somebody who waits for the answer to his command. */
+struct virtio_turn {
+    uint8_t answer;
+};
+
 MEMORY_KIND(control_kind, "virtio_control");
 
 int virtio_control_open(struct virtio_control *control, unsigned size,
                         struct virtio_notifier notifier)
 {
     _Static_assert(sizeof(struct virtio_command) <= PAGE_BYTES, "in one piece");
-    control->command = iommu_allocate_pages(&control_kind, 1);
+    int result = 0;
+
+    ASSERT(control->turn == NULL);
+    if (control->command == NULL) {
+        control->command = iommu_allocate_pages(&control_kind, 1);
+    }
+    if (control->command == NULL) {
+        return -ENOMEM;
+    }
     /* Looked for, so nothing need be told of it. */
-    return control->command == NULL
-               ? -ENOMEM
-               : virtio_ring_open(&control->ring, size, false, notifier, &control_kind);
+    if (control->ring.size != 0 && control->ring.size <= size) {
+        virtio_ring_restart(&control->ring, false, notifier);
+    } else {
+        result = virtio_ring_open(&control->ring, size, false, notifier, &control_kind);
+    }
+    control->is_open = result == 0;
+    return result;
 }
 
-static bool wait_for_answer(struct virtio_ring *ring)
+/* Also when there is no answer. */
+static void end_turn(struct virtio_control *control, uint8_t answer)
+{
+    control->turn->answer = answer;
+    control->turn = NULL;
+}
+
+void virtio_control_close(struct virtio_control *control)
+{
+    control->is_open = false;
+    if (control->turn != NULL) {
+        end_turn(control, NO_ANSWER);
+    }
+}
+
+/* Whose turn it is learns of an answer that has come. */
+static void look_for_answer(struct virtio_control *control)
+{
+    if (control->turn != NULL && virtio_ring_take_returned(&control->ring) > 0) {
+        bool is_right = virtio_ring_take(&control->ring).id == 0;
+
+        uint8_t answer = mmio_read8(control->command, offsetof(struct virtio_command, answer));
+
+        if (!is_right || answer == NO_ANSWER) {
+            virtio_control_close(control);
+        } else {
+            end_turn(control, answer);
+        }
+    }
+}
+
+/* Until it is not that one's turn any more, who may be gone then. One that is not answered may be
+ * written to later: no other command uses that memory. */
+static void wait_for_end(struct virtio_control *control, const struct virtio_turn *turn)
 {
     uint64_t end_ns = platform_now_ns() + COMMAND_TIMEOUT_NS;
 
@@ -44,11 +94,13 @@ static bool wait_for_answer(struct virtio_ring *ring)
         /* The clock first: a core that was stopped for long still looks once more. */
         bool is_late = platform_now_ns() >= end_ns;
 
-        if (virtio_ring_take_returned(ring) > 0) {
-            return virtio_ring_take(ring).id == 0;
+        look_for_answer(control);
+        if (control->turn != turn) {
+            return;
         }
-        if (is_late || ring->is_stopped) {
-            return false;
+        if (is_late || control->ring.is_stopped) {
+            virtio_control_close(control);
+            return;
         }
         status_note_progress(); /* the wait has an end */
         if (thread_self() != NULL) {
@@ -84,15 +136,20 @@ static void write_chain(struct virtio_control *control, size_t data_bytes)
     };
 }
 
-static int give_command(struct virtio_control *control, unsigned command_class, unsigned command,
-                        const void *data, size_t data_bytes)
+int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
+                   const void *data, size_t data_bytes)
 {
-    uint8_t answer;
+    struct virtio_turn turn = {.answer = NO_ANSWER};
 
     ASSERT(data_bytes >= 1 && data_bytes <= COMMAND_DATA_MAX);
-    if (control->ring.size == 0 || control->ring.is_stopped) {
+    /* The device has one at a time. In a thread whoever has the turn ends it; else we do. */
+    while (control->is_open && control->turn != NULL) {
+        wait_for_end(control, control->turn);
+    }
+    if (!control->is_open) {
         return -EINVAL;
     }
+    control->turn = &turn;
     control->command->command_class = (uint8_t)command_class;
     control->command->command = (uint8_t)command;
     control->command->answer = NO_ANSWER;
@@ -100,34 +157,16 @@ static int give_command(struct virtio_control *control, unsigned command_class, 
     write_chain(control, data_bytes);
     virtio_ring_put(&control->ring, 0);
     virtio_ring_show(&control->ring);
-    if (!wait_for_answer(&control->ring)) {
-        /* It may still write there: no other command uses it. */
-        control->ring.is_stopped = true;
+    wait_for_end(control, &turn);
+    if (turn.answer == NO_ANSWER) {
         log_error("virtio", "no answer to command %u.%u: no others are given", command_class,
                   command);
         return -ETIMEDOUT;
     }
-    answer = mmio_read8(control->command, offsetof(struct virtio_command, answer));
-    if (answer != ANSWER_GOOD) {
-        log_warning("virtio", "the card refuses command %u.%u: %u", command_class, command, answer);
+    if (turn.answer != ANSWER_GOOD) {
+        log_warning("virtio", "the card refuses command %u.%u: %u", command_class, command,
+                    turn.answer);
         return -EINVAL;
     }
     return 0;
-}
-
-int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
-                   const void *data, size_t data_bytes)
-{
-    int result;
-
-    while (control->is_busy && thread_self() != NULL) {
-        thread_yield(); /* another thread's command has an end, too */
-    }
-    if (control->is_busy) {
-        return -EAGAIN;
-    }
-    control->is_busy = true;
-    result = give_command(control, command_class, command, data, data_bytes);
-    control->is_busy = false;
-    return result;
 }

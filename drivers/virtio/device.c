@@ -14,8 +14,9 @@
 #include "kernel/thread/thread.h"
 #include "libc/core/mmio.h"
 
-/* Chosen: a device that empties its queues first may take so long. */
-#define RESET_TIMEOUT_NS (500 * NS_PER_MS)
+/* Chosen: a device that empties its queues first may take so long; and with one of them. */
+#define RESET_TIMEOUT_NS       (500 * NS_PER_MS)
+#define QUEUE_RESET_TIMEOUT_NS (100 * NS_PER_MS)
 
 /* Times that a field is read again because it has changed: then what was read last must do. */
 #define CONFIG_TRIES 8
@@ -114,7 +115,7 @@ static uint64_t without_baseless(uint64_t features)
         {VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4},
         /* Not by the specification: without it each buffer would have to take a frame of 64 KiB. */
         {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_GUEST_TSO4},
-        {VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ},
+        {VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS},
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(needs); i++) {
@@ -159,6 +160,11 @@ int virtio_negotiate(struct virtio_device *device, uint64_t wanted)
 }
 
 /* --- Configuration --- */
+
+uint8_t virtio_config_read8(const struct virtio_device *device, unsigned offset)
+{
+    return mmio_read8(device->config, offset);
+}
 
 uint16_t virtio_config_read16(const struct virtio_device *device, unsigned offset)
 {
@@ -252,6 +258,33 @@ int virtio_queue_start(struct virtio_device *device, const struct virtio_queue_p
     if (virtio_register_read(device, REGISTER_QUEUE_ENABLE) != 1) {
         log_error("virtio", "queue %u does not start", place->index);
         return -ENODEV;
+    }
+    return 0;
+}
+
+int virtio_queue_reset(struct virtio_device *device, unsigned index)
+{
+    uint64_t end_ns = platform_now_ns() + QUEUE_RESET_TIMEOUT_NS;
+
+    ASSERT(virtio_has(device, VIRTIO_F_RING_RESET));
+    select_queue(device, index);
+    virtio_register_write(device, REGISTER_QUEUE_RESET, 1);
+    for (;;) {
+        bool is_late = platform_now_ns() >= end_ns;
+
+        if (virtio_register_read(device, REGISTER_QUEUE_RESET) == 0) {
+            break;
+        }
+        if (is_late) {
+            log_error("virtio", "queue %u does not stop", index);
+            return -ETIMEDOUT;
+        }
+        status_note_progress(); /* the wait has an end; nobody else may select a queue meanwhile */
+        __builtin_ia32_pause();
+    }
+    if (virtio_register_read(device, REGISTER_QUEUE_ENABLE) != 0) {
+        log_error("virtio", "queue %u is in use after its reset", index);
+        return -ETIMEDOUT;
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 #include "drivers/iommu/iommu.h"
 #include "drivers/pci/port.h"
 #include "drivers/vectors.h"
+#include "drivers/virtio/card.h"
 #include "drivers/virtio/virtio.h"
 #include "kernel/component.h"
 #include "kernel/limits.h"
@@ -29,7 +30,8 @@ static const struct pci_id ids[] = {
     (VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_EVENT_IDX | VIRTIO_NET_F_MAC |       \
      VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM |        \
      VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_MRG_RXBUF |                   \
-     VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_SPEED_DUPLEX)
+     VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS |            \
+     VIRTIO_F_RING_RESET | VIRTIO_NET_F_SPEED_DUPLEX)
 
 /* A ring is as long as the device makes it, up to this. */
 #define CONTROL_SIZE_MAX 64u
@@ -38,45 +40,28 @@ static const struct pci_id ids[] = {
 #define MTU_BYTES     1500u
 #define SPEED_UNKNOWN UINT32_MAX
 
-/* Where a device is: one of both. */
-struct place {
-    const struct pci_card *pci; /* first: as drivers/pci/port.h fills in a port */
-    const struct virtio_slot *slot;
-};
-
-_Static_assert(sizeof(struct place) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
-
-struct card {
-    struct nic nic;
-    struct virtio_device device;
-    struct virtio_queue_place rx_place, tx_place;
-    struct virtio_queue_rings rings;
-    struct virtio_control control;
-    void *notify_registers;
-    unsigned queue_entry; /* of MSI-X, or VECTOR_NONE */
-    uint8_t queue_vector; /* of the queue's interrupt; 0: none */
-    /* The link server's queue is the one of its number; this is the only one that can be opened. */
-    unsigned own_index;
-    bool is_broken; /* and that has been said */
-    struct place place;
-    struct virtio_line line; /* in a slot */
-};
+_Static_assert(sizeof(struct virtio_place) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
 
 MEMORY_KIND(card_kind, "virtio_card");
 
-/* The card that this node has started: it alone has registers that all queues share. */
-static struct card *driven;
+/* The card that this node has started: it alone has registers that all queues share. What it is
+ * described by lasts, for threads that wait for the card, and rings of it. */
+static struct virtio_card *driven;
+static bool is_driving;
 
-static struct card *card_of(const struct nic *nic)
+/* On a node that has opened a queue of a card that another one drives: that one's queue. */
+static unsigned starter;
+
+static struct virtio_card *card_of(const struct nic *nic)
 {
-    return CONTAINER_OF(nic, struct card, nic);
+    return CONTAINER_OF(nic, struct virtio_card, nic);
 }
 
 /* --- Ports --- */
 
-static struct place place_of(const struct nic_port *port)
+static struct virtio_place place_of(const struct nic_port *port)
 {
-    struct place place;
+    struct virtio_place place;
 
     memcpy(&place, port->driver_data, sizeof(place));
     return place;
@@ -84,7 +69,7 @@ static struct place place_of(const struct nic_port *port)
 
 static void describe_slot(struct nic_port *port, const struct virtio_slot *slot)
 {
-    const struct place place = {.slot = slot};
+    const struct virtio_place place = {.slot = slot};
 
     *port = (struct nic_port){0};
     memcpy(port->driver_data, &place, sizeof(place));
@@ -107,7 +92,7 @@ static unsigned find(struct nic_port *ports, unsigned port_max)
 
 /* --- Where the device is: PCI, or a slot --- */
 
-static int map_registers(const struct place *place, struct virtio_device *device)
+static int map_registers(const struct virtio_place *place, struct virtio_device *device)
 {
     return place->slot != NULL
                ? virtio_mmio_map(device, place->slot)
@@ -115,7 +100,7 @@ static int map_registers(const struct place *place, struct virtio_device *device
 }
 
 /* It may use memory, or not; what keeps one in a slot from it is its reset. */
-static void let_use_memory(const struct place *place, bool may)
+static void let_use_memory(const struct virtio_place *place, bool may)
 {
     if (place->pci != NULL && may) {
         pci_start(&place->pci->device);
@@ -133,7 +118,7 @@ static bool is_station(const uint8_t mac[6])
 
 static int read_mac(const struct nic_port *port, uint8_t mac[6])
 {
-    const struct place place = place_of(port);
+    const struct virtio_place place = place_of(port);
     struct virtio_device device;
     int result = map_registers(&place, &device);
 
@@ -159,7 +144,7 @@ static void make_mac(uint8_t mac[6])
     mac[0] = (uint8_t)((mac[0] & ~3u) | 2u);
 }
 
-static void read_address(struct card *card)
+static void read_address(struct virtio_card *card)
 {
     uint8_t mac[6] = {0};
 
@@ -189,67 +174,27 @@ static uint64_t features_wanted(struct virtio_device *device)
     return FEATURES_WANTED;
 }
 
-static int check_size(const struct virtio_queue_place *place, unsigned size_min)
-{
-    if (place->size < size_min) {
-        log_error("virtio", "queue %u has a ring of %u only", place->index, place->size);
-        return -ENODEV;
-    }
-    return 0;
-}
-
-static int describe_queues(struct card *card)
-{
-    int result =
-        virtio_queue_describe(&card->device, RX_QUEUE(0), VIRTIO_RING_SIZE_MAX, &card->rx_place);
-
-    if (result == 0) {
-        result = virtio_queue_describe(&card->device, TX_QUEUE(0), VIRTIO_RING_SIZE_MAX,
-                                       &card->tx_place);
-    }
-    if (result == 0) {
-        result = check_size(&card->rx_place, VIRTIO_RING_SIZE_MIN);
-    }
-    return result == 0 ? check_size(&card->tx_place, VIRTIO_RING_SIZE_MIN) : result;
-}
-
-static void start_messages(struct card *card, const struct pci_msix *msix)
-{
-    unsigned other = msix->entry_count > 1 ? 1 : 0;
-
-    card->queue_entry = 0;
-    card->queue_vector = INTERRUPT_VECTOR_NIC;
-    pci_msix_set_entry(msix, 0, interrupt_apic_id(platform_node()), INTERRUPT_VECTOR_NIC);
-    if (other != 0) {
-        pci_msix_set_entry(msix, other, interrupt_apic_id(platform_node()),
-                           INTERRUPT_VECTOR_NIC_OTHER);
-    }
-    if (virtio_set_config_vector(&card->device, other)) {
-        card->nic.link_vector = other != 0 ? INTERRUPT_VECTOR_NIC_OTHER : INTERRUPT_VECTOR_NIC;
-    }
-}
-
 /* By messages on PCI; in a slot one line for all. */
-static void start_interrupts(struct card *card)
+static void start_interrupts(struct virtio_card *card)
 {
-    const struct place *place = &card->place;
+    const struct virtio_place *place = &card->place;
     struct pci_msix msix;
 
-    card->queue_entry = VECTOR_NONE;
     if (place->slot != NULL) {
         if (virtio_line_start(&card->line, place->slot, INTERRUPT_VECTOR_NIC)) {
-            card->queue_vector = INTERRUPT_VECTOR_NIC;
             card->nic.link_vector = INTERRUPT_VECTOR_NIC;
         }
     } else if (pci_msix_enable(&place->pci->device, place->pci->bars, &msix) == 0) {
-        start_messages(card, &msix);
+        virtio_pairs_interrupts(card, &msix);
     } else {
         log_warning("virtio", "the card's MSI-X does not work: frames are found by looking");
     }
 }
 
-static int start_card(struct card *card)
+static int start_card(struct virtio_card *card, struct nic_grouping grouping)
 {
+    const uint64_t several_pairs = VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS;
+    uint64_t wanted;
     int result;
 
     /* A node that has died may have left it with rings in memory. */
@@ -263,13 +208,18 @@ static int start_card(struct card *card)
         return result;
     }
     let_use_memory(&card->place, true);
-    result = virtio_negotiate(&card->device, features_wanted(&card->device));
+    wanted = features_wanted(&card->device);
+    if (card->place.slot != NULL) {
+        wanted &= ~several_pairs; /* all queues would share one line, to one core */
+    }
+    result = virtio_negotiate(&card->device, wanted);
     if (result == 0) {
-        result = describe_queues(card);
+        result = virtio_pairs_describe(card);
     }
     if (result != 0) {
         return result;
     }
+    virtio_rss_describe(card, grouping);
     start_interrupts(card);
     card->notify_registers = paging_map_device(
         card->device.notify_bar_paddr + card->device.notify_offset, card->device.notify_bytes);
@@ -282,93 +232,117 @@ static int start_card(struct card *card)
 
 static const struct nic_operations operations;
 
+/* One that was used before keeps what devices do not give back. */
+static struct virtio_card *renew_card(const node_id_t *nodes, unsigned node_count)
+{
+    struct virtio_card *card = driven;
+
+    if (card == NULL) {
+        card = memory_allocate_zeroed(&card_kind, sizeof(*card));
+        driven = card;
+    }
+    if (card == NULL) {
+        return NULL;
+    }
+    card->nic = (struct nic){.operations = &operations};
+    card->is_broken = false;
+    card->node_count = node_count;
+    card->own_index = 0;
+    for (unsigned i = 0; i < node_count; i++) {
+        card->nodes[i] = nodes[i];
+        card->own_index = nodes[i] == platform_node() ? i : card->own_index;
+    }
+    ASSERT(nodes[card->own_index] == platform_node());
+    return card;
+}
+
 static int start(const struct nic_port *port, const node_id_t *nodes, unsigned node_count,
                  struct nic_grouping grouping, struct nic **nic)
 {
-    struct card *card = memory_allocate_zeroed(&card_kind, sizeof(*card));
+    struct virtio_card *card = renew_card(nodes, node_count);
+    unsigned queue_count;
     int result;
 
-    (void)grouping; /* of one queue */
     if (card == NULL) {
         return -ENOMEM;
     }
-    ASSERT(driven == NULL);
-    while (card->own_index < node_count && nodes[card->own_index] != platform_node()) {
-        card->own_index++;
-    }
-    ASSERT(card->own_index < node_count);
+    ASSERT(!is_driving);
     card->place = place_of(port);
-    result = start_card(card);
+    result = start_card(card, grouping);
     if (result != 0) {
         let_use_memory(&card->place, false);
-        memory_release(&card_kind, card);
         return result;
     }
-    card->nic.operations = &operations;
-    card->nic.queue_count = (uint16_t)(card->own_index + 1);
+    queue_count = card->pair_count < node_count ? card->pair_count : node_count;
+    if (queue_count <= card->own_index) {
+        queue_count = card->own_index + 1;
+    }
+    card->nic.queue_count = (uint16_t)queue_count;
     card->nic.can_segment_tcp = virtio_has(&card->device, VIRTIO_NET_F_HOST_TSO4);
-    log_info("virtio", "features 0x%llx, rings of %u and %u",
-             (unsigned long long)card->device.features, card->rx_place.size, card->tx_place.size);
+    log_info("virtio", "features 0x%llx, rings of %u and %u, %u queue %s%s",
+             (unsigned long long)card->device.features, card->pairs[0].rx_place.size,
+             card->pairs[0].tx_place.size, card->pair_count,
+             card->pair_count == 1 ? "pair" : "pairs",
+             card->rss.is_possible ? ", steered by RSS" : "");
     iommu_watch_faults();
-    driven = card;
+    is_driving = true;
     *nic = &card->nic;
     return 0;
 }
 
 static void make_queue_key(const struct nic *nic, unsigned index, struct nic_queue_key *key)
 {
-    const struct card *card = card_of(nic);
+    const struct virtio_card *card = card_of(nic);
+    unsigned number = virtio_pair_of(card, index);
+    const struct virtio_pair *pair = &card->pairs[number == PAIR_NONE ? 0 : number];
     struct virtio_key known = {
         .bar_paddr = card->device.notify_bar_paddr,
         .bar_bytes = card->device.notify_bar_bytes,
         .features = card->device.features,
-        .rx_offset = card->rx_place.notify_offset,
-        .tx_offset = card->tx_place.notify_offset,
-        .rx_size = card->rx_place.size,
-        .tx_size = card->tx_place.size,
-        .has_interrupt = card->queue_vector != 0,
+        .rx_offset = pair->rx_place.notify_offset,
+        .tx_offset = pair->tx_place.notify_offset,
+        .rx_size = number == PAIR_NONE ? 0 : pair->rx_place.size,
+        .tx_size = number == PAIR_NONE ? 0 : pair->tx_place.size,
+        .pair = number == PAIR_NONE ? 0 : number,
+        .starter = card->own_index,
+        .has_interrupt = pair->entry != VECTOR_NONE || card->line.registers != NULL,
+        .pair_count = card->pair_offset_bytes == 0 ? 1 : card->pair_count,
+        .pair_offset_bytes = card->pair_offset_bytes,
     };
 
-    ASSERT(index <= card->own_index);
     virtio_key_write(key, &known);
-}
-
-static struct virtio_notifier notifier_of(const struct card *card,
-                                          const struct virtio_queue_place *place)
-{
-    return (struct virtio_notifier){
-        .address =
-            (uint8_t *)card->notify_registers + (place->notify_offset - card->device.notify_offset),
-        .queue_index = place->index,
-        .is_wide = card->device.transport->notifies_by_32_bits,
-    };
 }
 
 /* The control queue, where there is one: without it the card works, too. Opened before the device
  * runs, and used afterwards. */
-static void open_control(struct card *card)
+static void open_control(struct virtio_card *card)
 {
     struct virtio_queue_place place;
 
     if (!virtio_has(&card->device, VIRTIO_NET_F_CTRL_VQ)) {
         return;
     }
-    if (virtio_queue_describe(&card->device, CONTROL_QUEUE(1), CONTROL_SIZE_MAX, &place) != 0 ||
-        check_size(&place, CONTROL_SIZE_MIN) != 0 ||
-        virtio_control_open(&card->control, place.size, notifier_of(card, &place)) != 0 ||
-        virtio_queue_start(&card->device, &place, platform_bus_addr(card->control.ring.descriptors),
-                           VECTOR_NONE) != 0) {
-        card->control.ring.size = 0;
-        log_warning("virtio", "the card takes no commands");
+    if (virtio_queue_describe(&card->device, CONTROL_QUEUE(card->pair_count_max), CONTROL_SIZE_MAX,
+                              &place) == 0 &&
+        place.size >= CONTROL_SIZE_MIN &&
+        virtio_control_open(&card->control, place.size, virtio_notifier_of(card, &place)) == 0) {
+        place.size = card->control.ring.size;
+        if (virtio_queue_start(&card->device, &place,
+                               platform_bus_addr(card->control.ring.descriptors),
+                               VECTOR_NONE) == 0) {
+            return;
+        }
+        virtio_control_close(&card->control);
     }
+    log_warning("virtio", "the card takes no commands");
 }
 
-static bool can_filter(const struct card *card)
+static bool can_filter(const struct virtio_card *card)
 {
-    return virtio_has(&card->device, VIRTIO_NET_F_CTRL_RX) && card->control.ring.size != 0;
+    return virtio_has(&card->device, VIRTIO_NET_F_CTRL_RX) && card->control.is_open;
 }
 
-static int set_mode(struct card *card, unsigned mode, bool is_on)
+static int set_mode(struct virtio_card *card, unsigned mode, bool is_on)
 {
     const uint8_t value = is_on;
 
@@ -377,7 +351,7 @@ static int set_mode(struct card *card, unsigned mode, bool is_on)
 
 /* What comes in: frames to this card and to all, until groups are wanted. Who refuses lets in more,
  * and that does no harm. */
-static void set_receive_mode(struct card *card)
+static void set_receive_mode(struct virtio_card *card)
 {
     if (can_filter(card)) {
         (void)set_mode(card, RECEIVE_MODE_PROMISCUOUS, false);
@@ -388,7 +362,7 @@ static void set_receive_mode(struct card *card)
 /* As a table, where one command holds it; else, or if that is refused, all groups' come. */
 static void set_groups(struct nic *nic, const uint8_t (*macs)[6], unsigned count)
 {
-    struct card *card = card_of(nic);
+    struct virtio_card *card = card_of(nic);
     struct virtio_mac_table table = {.group_count = count};
     bool is_in_table = false;
 
@@ -406,41 +380,45 @@ static void set_groups(struct nic *nic, const uint8_t (*macs)[6], unsigned count
 
 static int enable_receive(struct nic *nic)
 {
-    struct card *card = card_of(nic);
-    struct virtio_notifier notifier = notifier_of(card, &card->rx_place);
+    struct virtio_card *card = card_of(nic);
     int result;
 
-    ASSERT(card->rings.rx_bus_addr != 0);
-    result = virtio_queue_start(&card->device, &card->rx_place, card->rings.rx_bus_addr,
-                                card->queue_entry);
-    if (result == 0) {
-        result = virtio_queue_start(&card->device, &card->tx_place, card->rings.tx_bus_addr,
-                                    card->queue_entry);
-    }
+    ASSERT(card->pairs[virtio_pair_of(card, card->own_index)].is_given);
+    result = virtio_pairs_start(card);
     if (result != 0) {
         return result;
     }
     open_control(card);
     result = virtio_run(&card->device);
     if (result == 0) {
-        virtio_notify(&notifier); /* it has buffers */
+        card->is_running = true;
+        virtio_queue_run();
+        virtio_pairs_notify(card); /* they have buffers */
         set_receive_mode(card);
+        virtio_rss_start(card);
     }
     return result;
 }
 
-static void stop(struct nic *nic)
+void virtio_card_switch_off(struct virtio_card *card)
 {
-    struct card *card = card_of(nic);
-
+    card->is_running = false;
+    virtio_control_close(&card->control);
+    if (virtio_queue_is_open()) {
+        virtio_queue_pause();
+    }
     (void)virtio_reset(&card->device); /* logged; and on PCI it masters the bus no more */
     let_use_memory(&card->place, false);
-    driven = NULL;
-    memory_release(&card_kind, card);
+}
+
+static void stop(struct nic *nic)
+{
+    virtio_card_switch_off(card_of(nic));
+    is_driving = false;
 }
 
 /* Whether the device works; the first time that it does not, it is logged. */
-static bool is_working(struct card *card)
+static bool is_working(struct virtio_card *card)
 {
     if (!card->is_broken && virtio_is_broken(&card->device)) {
         card->is_broken = true;
@@ -452,7 +430,7 @@ static bool is_working(struct card *card)
 
 static struct nic_link check_link(struct nic *nic)
 {
-    struct card *card = card_of(nic);
+    struct virtio_card *card = card_of(nic);
     struct nic_link link = {.is_up = is_working(card)};
 
     if (virtio_has(&card->device, VIRTIO_NET_F_STATUS)) {
@@ -466,12 +444,33 @@ static struct nic_link check_link(struct nic *nic)
     return link;
 }
 
+static int steer_table(struct nic *nic, const uint8_t *queues, unsigned others)
+{
+    return virtio_rss_steer(card_of(nic), queues, others);
+}
+
+static int give_queue(struct nic *nic, unsigned index, const struct nic_queue_report *report)
+{
+    struct virtio_card *card = card_of(nic);
+    unsigned pair = virtio_pair_of(card, index);
+    struct virtio_queue_rings rings;
+
+    if (pair == PAIR_NONE || index == card->own_index ||
+        !virtio_report_read(report, card->nodes[index], card->pairs[pair].rx_place.size,
+                            card->pairs[pair].tx_place.size, &rings)) {
+        return -EINVAL;
+    }
+    return virtio_pair_give(card, pair, &rings);
+}
+
 static const struct nic_operations operations = {
     .make_queue_key = make_queue_key,
     .enable_receive = enable_receive,
     .stop = stop,
     .check_link = check_link,
     .set_groups = set_groups,
+    .steer_table = steer_table,
+    .give_queue = give_queue,
 };
 
 _Static_assert(sizeof(struct virtio_mac_table) <= COMMAND_DATA_MAX, "one command holds it");
@@ -491,26 +490,92 @@ static bool read_key(const struct nic_queue_key *key, struct virtio_key *known)
            pci_card_at(ids, ARRAY_COUNT(ids), known->bar_paddr, known->bar_bytes) != NULL;
 }
 
-static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
+static bool is_key_possible(const struct nic_queue_key *key, struct virtio_key *known)
 {
-    struct virtio_key known;
+    if (read_key(key, known)) {
+        return true;
+    }
+    log_error("virtio", "refused to open queue %u of a card at %#llx: none is known there",
+              key->queue_index, (unsigned long long)known->bar_paddr);
+    return false;
+}
 
-    if (!read_key(key, &known) || (driven != NULL && key->queue_index != driven->own_index)) {
-        log_error("virtio", "refused to open queue %u of a card at %#llx: none is known there",
-                  key->queue_index, (unsigned long long)known.bar_paddr);
+static int prepare_queue(const struct nic_queue_key *key, struct nic_queue **queue,
+                         struct nic_queue_report *report)
+{
+    struct virtio_queue_rings rings;
+    struct virtio_key known;
+    int result;
+
+    if (is_driving || !is_key_possible(key, &known) || known.starter == key->queue_index) {
         return -EINVAL;
     }
-    if (driven == NULL) {
-        log_info("virtio", "no queue here: the card's only one is on the node that drives it");
+    if (known.rx_size == 0) {
+        log_info("virtio", "no queue here: the card has none for this node");
         return -ENOTSUP;
     }
-    return virtio_queue_open(&known, 0, driven->line, queue, &driven->rings);
+    result = virtio_queue_open(&known, (struct virtio_line){0}, queue, &rings);
+    if (result == 0) {
+        starter = known.starter;
+        virtio_report_write(report, &rings);
+    }
+    return result;
+}
+
+/* That of the node that drives the card. */
+static int open_queue(const struct nic_queue_key *key, struct nic_queue **queue)
+{
+    struct virtio_pair *pair;
+    struct virtio_key known;
+    int result;
+
+    if (!is_driving || !is_key_possible(key, &known) || key->queue_index != driven->own_index ||
+        known.rx_size == 0) {
+        return -EINVAL;
+    }
+    pair = &driven->pairs[virtio_pair_of(driven, driven->own_index)];
+    result = virtio_queue_open(&known, driven->line, queue, &pair->rings);
+    pair->is_given = result == 0;
+    return result;
 }
 
 static void quieten(void)
 {
     pci_stop_prepared(ids, ARRAY_COUNT(ids));
     virtio_mmio_reset_all();
+}
+
+int virtio_stop_other(unsigned index)
+{
+    unsigned pair;
+
+    if (!is_driving && index != starter) {
+        return 0; /* who drives the card sees to it */
+    }
+    if (!is_driving) {
+        quieten(); /* nobody reaches its registers: others start it anew */
+        virtio_queue_pause();
+        return -ENODEV;
+    }
+    if (index >= driven->nic.queue_count || index == driven->own_index) {
+        return -EINVAL;
+    }
+    pair = virtio_pair_of(driven, index);
+    return pair == PAIR_NONE ? 0 : virtio_pair_take_back(driven, pair);
+}
+
+/* With RSS; without it forwarding by fewer groups does as well. */
+static bool folds_ports(void)
+{
+    const struct pci_card *cards;
+    unsigned count = pci_prepared(&cards);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (cards[i].device.id.vendor != VIRTIO_VENDOR) {
+            return false;
+        }
+    }
+    return count > 0;
 }
 
 static void prepare_cards(void)
@@ -528,6 +593,8 @@ static const struct nic_driver virtio_driver = {
     .read_mac = read_mac,
     .start = start,
     .open_queue = open_queue,
+    .prepare_queue = prepare_queue,
     .quieten = quieten,
+    .folds_ports = folds_ports,
 };
 NIC_DRIVER(virtio_driver);

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stddef.h>
+
 #include "libc/core/base.h"
 #include "libc/core/bits.h"
 
@@ -107,22 +109,28 @@
 #define VIRTIO_NET_F_STATUS       BIT(16) /* tells of the link */
 #define VIRTIO_NET_F_CTRL_VQ      BIT(17)
 #define VIRTIO_NET_F_CTRL_RX      BIT(18)
-#define VIRTIO_NET_F_MQ           BIT(22)
+#define VIRTIO_NET_F_MQ           BIT(22) /* several queue pairs */
 #define VIRTIO_F_EVENT_IDX        BIT(29)
 #define VIRTIO_F_VERSION_1        BIT(32)
 #define VIRTIO_F_ACCESS_PLATFORM  BIT(33) /* addresses are those that a device uses */
-#define VIRTIO_F_RING_RESET       BIT(40)
+#define VIRTIO_F_RING_RESET       BIT(40) /* one queue can be stopped, and started again */
+#define VIRTIO_NET_F_RSS          BIT(60) /* frames go to pairs by a hash with a key of ours */
 #define VIRTIO_NET_F_SPEED_DUPLEX BIT(63)
 
 /* --- What the network device says of itself (5.1.4). RO --- */
 
-#define CONFIG_MAC       0x00
-#define CONFIG_STATUS    0x06 /* 16 */
-#define LINK_UP          BIT(0)
-#define CONFIG_PAIRS_MAX 0x08 /* 16 */
-#define CONFIG_MTU       0x0A /* 16 */
-#define CONFIG_SPEED     0x0C /* 32; Mbit/s */
-#define CONFIG_BYTES     0x10u
+#define CONFIG_MAC              0x00
+#define CONFIG_STATUS           0x06 /* 16 */
+#define LINK_UP                 BIT(0)
+#define CONFIG_PAIRS_MAX        0x08 /* 16; 1 .. PAIRS_LIMIT */
+#define PAIRS_LIMIT             0x8000u
+#define CONFIG_MTU              0x0A /* 16 */
+#define CONFIG_SPEED            0x0C /* 32; Mbit/s */
+#define CONFIG_BYTES            0x10u
+#define CONFIG_RSS_KEY_BYTES    0x11 /* 8; the longest key that it takes, as the next two */
+#define CONFIG_RSS_TABLE_LENGTH 0x12 /* 16 */
+#define CONFIG_RSS_HASH_TYPES   0x14 /* 32 */
+#define CONFIG_BYTES_WITH_RSS   0x18u
 
 /* --- Split rings (2.7): three areas, the first two written by the driver --- */
 
@@ -189,6 +197,7 @@ _Static_assert(sizeof(struct virtio_net_header) == 12, "5.1.6");
 #define MAC_TABLE_SET              0 /* data: struct virtio_mac_table */
 #define COMMAND_QUEUE_PAIRS        4
 #define QUEUE_PAIRS_SET            0 /* data: how many, 16 bits */
+#define QUEUE_PAIRS_RSS            1 /* data: struct virtio_rss_config */
 #define ANSWER_GOOD                0
 
 /* Addresses beside the card's own from which frames come in, as many of each as is said; a table
@@ -200,3 +209,22 @@ struct virtio_mac_table {
     uint8_t groups[VIRTIO_MAC_TABLE_GROUPS][6];
 };
 _Static_assert(sizeof(struct virtio_mac_table) == 392, "5.1.6.5.2");
+
+/* --- What RSS goes by (5.1.6.5.7) --- */
+
+#define HASH_TYPE_TCP4   BIT(1)
+#define RSS_KEY_BYTES    40u
+#define RSS_TABLE_LENGTH 128u
+
+struct virtio_rss_config {
+    uint32_t hash_types;
+    uint16_t table_mask; /* RSS_TABLE_LENGTH - 1 */
+    uint16_t unclassified_pair;
+    uint16_t table[RSS_TABLE_LENGTH]; /* pairs, by the hash's low bits */
+    uint16_t tx_pair_count;
+    uint8_t key_bytes;
+    uint8_t key[RSS_KEY_BYTES];
+    uint8_t padding; /* not sent */
+};
+#define RSS_CONFIG_BYTES offsetof(struct virtio_rss_config, padding)
+_Static_assert(RSS_CONFIG_BYTES == 307, "5.1.6.5.7, with that key and table");

@@ -23,9 +23,21 @@ int virtio_ring_open(struct virtio_ring *ring, unsigned size, bool has_event_ind
     if (memory == NULL) {
         return -ENOMEM;
     }
-    memset(memory, 0, page_count * PAGE_BYTES);
+    *ring = (struct virtio_ring){.descriptors = (struct virtio_descriptor *)memory,
+                                 .size = (uint16_t)size};
+    virtio_ring_restart(ring, has_event_index, notifier);
+    return 0;
+}
+
+void virtio_ring_restart(struct virtio_ring *ring, bool has_event_index,
+                         struct virtio_notifier notifier)
+{
+    uint8_t *memory = (uint8_t *)ring->descriptors;
+    unsigned size = ring->size;
+
+    memset(memory, 0, ALIGN_UP(virtio_ring_bytes(size), (size_t)PAGE_BYTES));
     *ring = (struct virtio_ring){
-        .descriptors = (struct virtio_descriptor *)memory,
+        .descriptors = ring->descriptors,
         .available = memory + virtio_ring_available_offset(size),
         .used = memory + virtio_ring_used_offset(size),
         .size = size,
@@ -39,7 +51,6 @@ int virtio_ring_open(struct virtio_ring *ring, unsigned size, bool has_event_ind
     } else {
         mmio_write16(ring->available, AVAILABLE_FLAGS, AVAILABLE_NO_INTERRUPT);
     }
-    return 0;
 }
 
 void virtio_ring_stop(struct virtio_ring *ring, const char *what, uint32_t value)
@@ -59,6 +70,27 @@ static bool is_notification_wanted(const struct virtio_ring *ring, uint32_t old)
         return (uint16_t)(ring->shown - event - 1) < (uint16_t)(ring->shown - old);
     }
     return (mmio_read16(ring->used, USED_FLAGS) & USED_NO_NOTIFY) == 0;
+}
+
+/* In QEMU's RSS a frame for a pair without buffers stops all behind it, whatever their pair; and
+ * the device looks again when the queue of the frame that it stands behind is notified. The
+ * register wants no more than 16 bits that name a queue, so others' are written from here, too. */
+void virtio_notify(const struct virtio_notifier *notifier)
+{
+    uint8_t *first = notifier->address;
+
+    if (notifier->is_wide) {
+        mmio_write32(notifier->address, 0, notifier->queue_index);
+        return;
+    }
+    mmio_write16(notifier->address, 0, notifier->queue_index);
+    first -= (size_t)notifier->queue_index / 2 * notifier->pair_offset_bytes;
+    for (unsigned pair = 0; pair < notifier->pair_count; pair++) {
+        if (2 * pair != notifier->queue_index) {
+            mmio_write16(first + (size_t)pair * notifier->pair_offset_bytes, 0,
+                         (uint16_t)(2 * pair));
+        }
+    }
 }
 
 void virtio_ring_show(struct virtio_ring *ring)

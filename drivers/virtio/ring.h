@@ -24,21 +24,19 @@
 #define VIRTIO_RING_SIZE_MAX 1024u
 #define VIRTIO_RING_SIZE_MIN 64u /* of frames: a much shorter one is of no use */
 
-/* How the device is told that a ring has more: by a write of the queue's index there. */
+/* How the device is told that a ring has more: by a write of the queue's index there. Of receive
+ * queues all are told when one has been empty: the device may hold frames for others behind one for
+ * that (virtio_notify()). */
 struct virtio_notifier {
     void *address;
     uint16_t queue_index;
-    bool is_wide; /* by 32 bits, else by 16 */
+    bool is_wide;               /* by 32 bits, else by 16 */
+    uint16_t pair_count;        /* of a receive queue, those of the card; 0: it alone is told */
+    uint32_t pair_offset_bytes; /* from one receive queue's register to the next one's */
 };
 
-static inline void virtio_notify(const struct virtio_notifier *notifier)
-{
-    if (notifier->is_wide) {
-        mmio_write32(notifier->address, 0, notifier->queue_index);
-    } else {
-        mmio_write16(notifier->address, 0, notifier->queue_index);
-    }
-}
+/* Tell the device. */
+void virtio_notify(const struct virtio_notifier *notifier);
 
 struct virtio_ring {
     struct virtio_descriptor *descriptors;
@@ -71,6 +69,15 @@ static inline size_t virtio_ring_bytes(unsigned size)
  * or -ENOMEM. */
 MUST_CHECK int virtio_ring_open(struct virtio_ring *ring, unsigned size, bool has_event_index,
                                 struct virtio_notifier notifier, const struct memory_kind *kind);
+
+/* The same memory again, empty: the device must not know of it. */
+void virtio_ring_restart(struct virtio_ring *ring, bool has_event_index,
+                         struct virtio_notifier notifier);
+/* Of a ring of frames. */
+static inline bool virtio_ring_is_size(unsigned size)
+{
+    return IS_POWER_OF_TWO(size) && size >= VIRTIO_RING_SIZE_MIN && size <= VIRTIO_RING_SIZE_MAX;
+}
 
 /* The device has lied about it: it is used no more. Logged, with what it has done, and counted. */
 void virtio_ring_stop(struct virtio_ring *ring, const char *what, uint32_t value);

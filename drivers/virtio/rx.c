@@ -108,7 +108,8 @@ static void fill_ring(struct virtio_rx *rx)
         rx->ring.descriptors[i].flags = DESCRIPTOR_WRITE;
         mmio_write16(rx->ring.available, AVAILABLE_ENTRY(i), (uint16_t)i);
     }
-    give_buffers(rx, rx->ring.size);
+    /* Owners may keep some. */
+    give_buffers(rx, rx->ring.size < rx->pool.free_count ? rx->ring.size : rx->pool.free_count);
     /* Shown, but with no notification: the device runs only later, and is notified then. */
     rx->ring.shown = rx->ring.next_available;
     virtio_compiler_barrier();
@@ -124,12 +125,7 @@ int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
                                    .header_bytes = HEADER_BYTES};
     int result;
 
-    *rx = (struct virtio_rx){
-        .buffer_bytes =
-            (features & VIRTIO_NET_F_GUEST_TSO4) != 0 ? BUFFER_BYTES_MERGED : BUFFER_BYTES,
-        .can_merge = (features & VIRTIO_NET_F_MRG_RXBUF) != 0,
-    };
-    learn_flags(rx, features);
+    *rx = (struct virtio_rx){0};
     result = virtio_ring_open(&rx->ring, size, (features & VIRTIO_F_EVENT_IDX) != 0, notifier,
                               &ring_kind);
     if (result != 0) {
@@ -142,9 +138,32 @@ int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
     /* Some spare ones to hand over among them. */
     result = nic_pool_open(&rx->pool, form, size + NIC_BUFFER_CHUNK, BUFFER_MAX);
     if (result == 0) {
-        fill_ring(rx);
+        virtio_rx_restart(rx, features, notifier);
     }
     return result;
+}
+
+/* Those that the device had. */
+static void take_buffers_back(struct virtio_rx *rx)
+{
+    for (; rx->ring.next_used != rx->ring.next_available; rx->ring.next_used++) {
+        nic_pool_put(&rx->pool, rx->slots[rx->ring.next_used & rx->ring.mask].buffer);
+    }
+    if (rx->pieces_left > 0 && rx->pieces == PIECES_JOINED) {
+        nic_pool_release(rx->first);
+    }
+    rx->pieces_left = 0;
+}
+
+void virtio_rx_restart(struct virtio_rx *rx, uint64_t features, struct virtio_notifier notifier)
+{
+    take_buffers_back(rx);
+    rx->buffer_bytes =
+        (features & VIRTIO_NET_F_GUEST_TSO4) != 0 ? BUFFER_BYTES_MERGED : BUFFER_BYTES;
+    rx->can_merge = (features & VIRTIO_NET_F_MRG_RXBUF) != 0;
+    learn_flags(rx, features);
+    virtio_ring_restart(&rx->ring, (features & VIRTIO_F_EVENT_IDX) != 0, notifier);
+    fill_ring(rx);
 }
 
 struct nic_buffers virtio_rx_count_buffers(const struct virtio_rx *rx)

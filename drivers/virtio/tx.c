@@ -66,8 +66,7 @@ int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
     int result;
 
     ASSERT(size >= FRAME_DESCRIPTORS_MAX);
-    *tx = (struct virtio_tx){.can_checksum = (features & VIRTIO_NET_F_CSUM) != 0,
-                             .can_segment = (features & VIRTIO_NET_F_HOST_TSO4) != 0};
+    *tx = (struct virtio_tx){0};
     result = virtio_ring_open(&tx->ring, size, (features & VIRTIO_F_EVENT_IDX) != 0, notifier,
                               &ring_kind);
     if (result != 0) {
@@ -80,13 +79,44 @@ int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
         return -ENOMEM;
     }
     tx->headers_bus_addr = platform_bus_addr(tx->headers);
+    virtio_tx_restart(tx, features, notifier);
+    virtio_tx_run(tx);
+    return 0;
+}
+
+static inline unsigned tell_oldest(struct virtio_tx *tx);
+
+void virtio_tx_pause(struct virtio_tx *tx)
+{
+    tx->ring.is_stopped = true;
+    tx->usual_max = 0;
+}
+
+void virtio_tx_run(struct virtio_tx *tx)
+{
+    tx->ring.is_stopped = false;
+    tx->usual_max = tx->ring.size - DESCRIPTORS_OF(1) + 1;
+}
+
+void virtio_tx_restart(struct virtio_tx *tx, uint64_t features, struct virtio_notifier notifier)
+{
+    unsigned size = tx->ring.size;
+
+    virtio_tx_pause(tx); /* owners may send from inside */
+    while (tx->head != tx->tail) {
+        (void)tell_oldest(tx);
+    }
+    tx->head = tx->tail = tx->returned_end = tx->early_count = 0;
+    tx->can_checksum = (features & VIRTIO_NET_F_CSUM) != 0;
+    tx->can_segment = (features & VIRTIO_NET_F_HOST_TSO4) != 0;
     tx->header_form = HEADER_NONE;
     tx->header_mark = tx->can_checksum ? 0 : HEADER_NO_SUMS;
-    tx->usual_max = size - DESCRIPTORS_OF(1) + 1;
+    virtio_ring_restart(&tx->ring, (features & VIRTIO_F_EVENT_IDX) != 0, notifier);
+    tx->ring.is_stopped = true;
     for (unsigned i = 0; i < size; i++) {
         tx->frames[i].header_form = HEADER_NONE;
+        tx->frames[i].is_returned = false;
     }
-    return 0;
 }
 
 /* --- What the device shall do --- */

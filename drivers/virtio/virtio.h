@@ -66,7 +66,8 @@ struct virtio_device {
     uint64_t notify_bar_bytes;
     uint32_t notify_offset, notify_bytes, notify_multiplier;
     bool has_reset_register;
-    uint64_t features; /* that both sides have agreed on */
+    bool has_rss_fields; /* its configuration is long enough for them */
+    uint64_t features;   /* that both sides have agreed on */
 };
 
 /* One access, by the register's own width. One that the transport has not got reads as all ones,
@@ -125,6 +126,7 @@ uint64_t virtio_read_offered(struct virtio_device *device);
 
 /* Fields of the device's configuration that are there by its features; of more than a byte they are
  * read again when they change meanwhile. */
+uint8_t virtio_config_read8(const struct virtio_device *device, unsigned offset);
 uint16_t virtio_config_read16(const struct virtio_device *device, unsigned offset);
 uint32_t virtio_config_read32(const struct virtio_device *device, unsigned offset);
 void virtio_config_read_mac(const struct virtio_device *device, uint8_t mac[6]);
@@ -149,6 +151,9 @@ MUST_CHECK int virtio_queue_describe(struct virtio_device *device, unsigned inde
 MUST_CHECK int virtio_queue_start(struct virtio_device *device,
                                   const struct virtio_queue_place *place, bus_addr_t ring_bus_addr,
                                   unsigned entry);
+/* Stop a queue alone, with VIRTIO_F_RING_RESET: the device reaches its rings and buffers no more,
+ * and the queue can be started again. 0 or -ETIMEDOUT (logged). */
+MUST_CHECK int virtio_queue_reset(struct virtio_device *device, unsigned index);
 /* The device works from now on. 0 or -ENODEV (logged). */
 MUST_CHECK int virtio_run(struct virtio_device *device);
 /* Whether it has given up, or is gone. */
@@ -157,17 +162,20 @@ bool virtio_is_broken(const struct virtio_device *device);
 /* --- Commands (control.c): on the node that started the device --- */
 
 struct virtio_control {
-    struct virtio_ring ring; /* of no size: there is no control queue */
-    struct virtio_command *command;
-    bool is_busy; /* a command waits for its answer */
+    struct virtio_ring ring;
+    bool is_open;                   /* there is a control queue, and it works */
+    struct virtio_command *command; /* where the device reads and answers */
+    struct virtio_turn *turn;       /* whose command the device has; NULL: nobody's */
 };
 
-/* Allocate the ring. 0 or -ENOMEM. */
+/* Allocate the ring, or use it again: `size` is what the device takes. 0 or -ENOMEM. */
 MUST_CHECK int virtio_control_open(struct virtio_control *control, unsigned size,
                                    struct virtio_notifier notifier);
-/* Give the device a command, and wait for its answer, with a bound; threads take turns. Returns 0;
- * -EAGAIN outside a thread, while one waits; -EINVAL when the device refuses; -ETIMEDOUT. The last
- * two are logged. data_bytes at most COMMAND_DATA_MAX. */
+/* The device has been reset: whoever waits for an answer gets none. */
+void virtio_control_close(struct virtio_control *control);
+/* Give the device a command, and wait for its answer, with a bound: in a thread others run
+ * meanwhile, and may give others, even from a handler. Returns 0; -EINVAL when the device refuses;
+ * -ETIMEDOUT. Either is logged. data_bytes at most COMMAND_DATA_MAX. */
 #define COMMAND_DATA_MAX 400u
 int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
                    const void *data, size_t data_bytes);
@@ -200,6 +208,10 @@ struct virtio_rx {
 /* Allocate the ring and buffers, and make all of it available. 0 or -ENOMEM. */
 MUST_CHECK int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
                               struct virtio_notifier notifier);
+
+/* The same memory again, empty but for buffers to be filled: those that the device had are free. It
+ * must not know of them any more. */
+void virtio_rx_restart(struct virtio_rx *rx, uint64_t features, struct virtio_notifier notifier);
 
 /*
  * Take up to frame_max frames, which the caller owns from then on and returns by frame->release, at
@@ -236,6 +248,11 @@ struct virtio_tx {
 /* Allocate the ring. 0 or -ENOMEM. */
 MUST_CHECK int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
                               struct virtio_notifier notifier);
+/* The same memory again, empty: owners of what the device had are told as if that had been sent.
+ * Nothing is taken until virtio_tx_run(), or after virtio_tx_pause(). */
+void virtio_tx_restart(struct virtio_tx *tx, uint64_t features, struct virtio_notifier notifier);
+void virtio_tx_pause(struct virtio_tx *tx);
+void virtio_tx_run(struct virtio_tx *tx);
 /*
  * Queue one frame by reference: fragment_count 1 .. FRAME_FRAGMENT_MAX, none empty, each in one
  * piece of physical memory. Returns 0, or -EAGAIN when the ring is full: nothing was taken. The
@@ -261,6 +278,7 @@ static inline unsigned virtio_tx_in_flight(const struct virtio_tx *tx)
 
 struct nic_queue;
 struct nic_queue_key;
+struct nic_queue_report;
 
 /* What a queue's key says. */
 struct virtio_key {
@@ -268,9 +286,14 @@ struct virtio_key {
     uint64_t bar_bytes; /* a power of two */
     uint64_t features;
     uint32_t rx_offset, tx_offset; /* of those registers */
-    unsigned rx_size, tx_size;     /* of the rings */
+    unsigned rx_size, tx_size;     /* of the rings, at most; both 0: there is no pair for it */
+    unsigned pair;
+    unsigned starter; /* the queue of the node that drives the card */
     bool has_interrupt;
     bool notifies_by_32_bits; /* the words do not say it: by the transport */
+    /* As struct virtio_notifier has it. */
+    unsigned pair_count;
+    uint32_t pair_offset_bytes;
 };
 void virtio_key_write(struct nic_queue_key *key, const struct virtio_key *known);
 /* It is another node's word. False when it cannot be, or names features beyond these; whether there
@@ -280,11 +303,33 @@ bool virtio_key_read(const struct nic_queue_key *key, uint64_t features, struct 
 /* Rings of a queue pair, as the device must be told of them. */
 struct virtio_queue_rings {
     bus_addr_t rx_bus_addr, tx_bus_addr;
+    uint16_t rx_size, tx_size;
 };
+void virtio_report_write(struct nic_queue_report *report, const struct virtio_queue_rings *rings);
+/* It is another node's word. False unless these are rings in memory of that node, of such sizes at
+ * most. */
+bool virtio_report_read(const struct nic_queue_report *report, node_id_t node, unsigned rx_size_max,
+                        unsigned tx_size_max, struct virtio_queue_rings *rings);
 
-/* Allocate a queue pair's rings and buffers; it interrupts by that line, if it has one. 0 or
- * -ENOMEM.
+/* This node's queue pair: allocate its rings and buffers, or use them again, empty; it interrupts
+ * by that line, if it has one. It stands still until virtio_queue_run(). 0 or -ENOMEM. */
+MUST_CHECK int virtio_queue_open(const struct virtio_key *known, struct virtio_line line,
+                                 struct nic_queue **queue, struct virtio_queue_rings *rings);
+/* Whether it has been opened; it moves frames; it stands still. */
+bool virtio_queue_is_open(void);
+void virtio_queue_run(void);
+void virtio_queue_pause(void);
+
+/* --- Pairs that stand in for others' (queue.c): of the card that this node drives --- */
+
+/* Receives for a pair whose node does not serve it. */
+struct virtio_stand_in;
+
+/* Allocate it, or use again what is there, and have this node's queue look after it. 0 or -ENOMEM.
  */
-MUST_CHECK int virtio_queue_open(const struct virtio_key *known, unsigned pair,
-                                 struct virtio_line line, struct nic_queue **queue,
-                                 struct virtio_queue_rings *rings);
+MUST_CHECK int virtio_stand_in_open(struct virtio_stand_in **stand_in, unsigned rx_size_max,
+                                    unsigned tx_size_max, uint64_t features,
+                                    struct virtio_notifier rx_notifier,
+                                    struct virtio_queue_rings *rings);
+/* The device does not know of it any more. */
+void virtio_stand_in_close(struct virtio_stand_in *stand_in);

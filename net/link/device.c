@@ -3,6 +3,10 @@
  * The NIC as a whole. Queues are steered to one by one, as their link servers report that they
  * have opened them; frames that come elsewhere until then are forwarded in software. A dead node's
  * queue is taken out, and its groups go where steering_ls() says from then on.
+ *
+ * A NIC that must know its queues before it runs waits for them, with a bound: their link servers
+ * prepare them, and use them when it runs. One that is late is given to the NIC afterwards, if that
+ * can be done; else it stays without.
  */
 #include "net/link/device.h"
 
@@ -20,38 +24,45 @@
 #include "net/handlers.h"
 #include "net/link/groups.h"
 #include "net/link/port.h"
+#include "net/link/steer.h"
 #include "net/link/syns.h"
 #include "net/link/takeover.h"
 #include "net/messages.h"
 #include "net/status_text.h"
 #include "net/steering.h"
 
-/* Groups of flows that are steered at once. Chosen: some ten microseconds of an 82599. */
-#define STEERED_WITHOUT_YIELD 16
+/* How long the NIC does not run because a node that lives has not prepared its queue. Chosen: many
+ * times what a node needs to start, and seldom waited for. */
+#define PREPARE_PATIENCE_NS (2 * NS_PER_S)
 
 static const struct configuration *configuration;
 
-/* More than any queue. */
-#define QUEUE_UNKNOWN UINT8_MAX
+static struct link_queues device;
 
 static struct {
-    struct nic *nic;   /* NULL until it is started, or taken over */
     bool is_announced; /* others know of it */
     struct nic_link link;
     uint64_t link_interrupts_seen;
-    struct node_set attached; /* queues from which their LS takes frames */
-    struct node_set missing;  /* queues that their LS could not open, or whose LS is dead */
+    struct node_set asked;    /* queues that their LS shall prepare, and has not answered for */
+    struct node_set given;    /* queues that the NIC got from their LS */
+    struct node_set returned; /* queues whose LS has come back, and not been given since */
     struct node_set put_off;  /* queues whose LS is asked when it is taken over no more */
-    /* As the NIC steers now: the queue of each group. */
-    uint8_t group_queues[STEERING_GROUP_COUNT];
-    bool is_steering;
-    bool is_steering_due; /* again */
+    void (*start_anew)(void);
     bool is_setting_groups;
     bool is_groups_due; /* they have changed since the NIC was told */
-} device;
+} state;
 
-_Static_assert(NIC_QUEUE_MAX < QUEUE_UNKNOWN && NIC_QUEUE_MAX <= NODE_SET_LIMIT,
-               "numbers of queues, and sets of them");
+/* Of this node's queue. */
+static unsigned own_index(void)
+{
+    unsigned index = 0;
+
+    while (configuration->ls[index] != platform_node()) {
+        index++;
+        ASSERT(index < configuration->ls_count);
+    }
+    return index;
+}
 
 /* --- The link --- */
 
@@ -61,10 +72,10 @@ static void show_link(void)
     char mac[LINK_MAC_TEXT_BYTES];
     int length;
 
-    if (device.link.is_up && device.link.megabits != 0) {
-        log_info("ls", "link is up, %u Mbit/s", device.link.megabits);
-        length = format_text(text, sizeof(text), "up, %u Mbit/s", device.link.megabits);
-    } else if (device.link.is_up) {
+    if (state.link.is_up && state.link.megabits != 0) {
+        log_info("ls", "link is up, %u Mbit/s", state.link.megabits);
+        length = format_text(text, sizeof(text), "up, %u Mbit/s", state.link.megabits);
+    } else if (state.link.is_up) {
         log_info("ls", "link is up");
         length = format_text(text, sizeof(text), "up");
     } else {
@@ -94,7 +105,7 @@ static void tell_transport_server(node_id_t ts)
 
     memcpy(message->mac, device.nic->mac, sizeof(message->mac));
     message->queues = usable_queues();
-    message->is_link_up = device.link.is_up;
+    message->is_link_up = state.link.is_up;
     message->can_segment_tcp = device.nic->can_segment_tcp;
     message_publish();
 }
@@ -111,100 +122,17 @@ static void check_link(void)
     struct nic_link link = nic_check_link(device.nic);
 
     ASSERT(link.is_up || link.megabits == 0);
-    if (link.is_up == device.link.is_up && link.megabits == device.link.megabits) {
+    if (link.is_up == state.link.is_up && link.megabits == state.link.megabits) {
         return;
     }
-    device.link = link;
+    state.link = link;
     show_link();
     tell_transport_servers();
 }
 
-/* --- Steering --- */
+/* --- Queues of other LSs --- */
 
-/* A peer's port is the source of what comes in. */
-static struct nic_grouping grouping(void)
-{
-    struct steering_bits bits = steering_bits(configuration);
-
-    return (struct nic_grouping){.source_port_bits = bits.remote_port,
-                                 .destination_port_bits = bits.local_port};
-}
-
-/* Let the NIC use the attached queues, and no others, for what belongs to no steered group. Nor
- * that of one that is about to go. */
-static void spread(void)
-{
-    uint8_t attached[NIC_QUEUE_MAX];
-    unsigned attached_count = 0;
-
-    NODE_SET_EACH(&device.attached, queue)
-    {
-        if (!node_set_has(&configuration->draining, configuration->ls[queue])) {
-            attached[attached_count++] = (uint8_t)queue;
-        }
-    }
-    if (device.nic->queue_count > 1 && attached_count != 0) {
-        nic_spread(device.nic, attached, attached_count);
-    }
-}
-
-/* Fills in, by the node of its LS, the queue to which frames can be steered, or QUEUE_UNKNOWN. */
-static void list_queues(uint8_t queues[NODE_MAX])
-{
-    memset(queues, QUEUE_UNKNOWN, NODE_MAX);
-    NODE_SET_EACH(&device.attached, queue)
-    {
-        queues[configuration->ls[queue]] = (uint8_t)queue;
-    }
-}
-
-static void steer_each_group(void)
-{
-    uint8_t queues[NODE_MAX];
-    unsigned steered_count = 0;
-
-    list_queues(queues);
-    for (unsigned group = 0; group < STEERING_GROUP_COUNT; group++) {
-        node_id_t ls = steering_ls(configuration, group);
-        uint8_t queue = queues[ls];
-
-        if (queue == QUEUE_UNKNOWN) {
-            /* One beyond the TSs has no queue, or not yet: then the owner's own LS takes in all. */
-            ls = configuration_own_ls(configuration, steering_owner(configuration, group));
-            queue = queues[ls];
-        }
-        if (queue == QUEUE_UNKNOWN || device.group_queues[group] == queue) {
-            continue;
-        }
-        if (nic_steer(device.nic, queue, &(uint16_t){(uint16_t)group}, 1) != 0) {
-            log_warning("ls", "the NIC does not steer to queue %u: forwarding in software", queue);
-            queues[ls] = QUEUE_UNKNOWN;
-            continue;
-        }
-        device.group_queues[group] = queue;
-        if (++steered_count % STEERED_WITHOUT_YIELD == 0 && thread_self() != NULL) {
-            thread_yield();
-        }
-    }
-}
-
-/* When no more queues are to come, until one is lost. */
-static void log_steering(void)
-{
-    const struct steering_bits bits = steering_bits(configuration);
-    unsigned queue_count = 0;
-
-    for (unsigned i = 0; i < device.nic->queue_count; i++) {
-        queue_count += node_set_has(&device.attached, i);
-        if (!node_set_has(&device.attached, i) && !node_set_has(&device.missing, i)) {
-            return;
-        }
-    }
-    log_info("ls", "the NIC steers to %u %s, by %u bits of the peer's port and %u of ours",
-             queue_count, queue_count == 1 ? "queue" : "queues", bits.remote_port, bits.local_port);
-}
-
-static void ask_for_queue(unsigned index)
+static void ask(unsigned index, enum queue_step step)
 {
     struct nic_queue_key key;
     struct attach_queue *message;
@@ -212,7 +140,21 @@ static void ask_for_queue(unsigned index)
     nic_make_queue_key(device.nic, index, &key);
     message = message_reserve_posted(configuration->ls[index], ATTACH_QUEUE, sizeof(*message));
     memcpy(message->key, &key, sizeof(message->key));
+    message->step = step;
     message_publish();
+}
+
+/* Another LS's, which stays without if it has not prepared it in time. */
+static void ask_for_queue(unsigned index)
+{
+    if (!nic_takes_prepared(device.nic)) {
+        ask(index, QUEUE_STEP_USE);
+    } else if (node_set_has(&state.given, index)) {
+        ask(index, QUEUE_STEP_USE);
+    } else if (!node_set_has(&state.asked, index)) {
+        node_set_add(&state.asked, index);
+        ask(index, QUEUE_STEP_PREPARE);
+    }
 }
 
 /* All is steered to queues whose LS lives: what still came to a dead one's has been taken so far.
@@ -220,44 +162,62 @@ static void ask_for_queue(unsigned index)
 static void end_takeover(void)
 {
     link_takeover_end();
-    NODE_SET_EACH(&device.put_off, queue)
+    NODE_SET_EACH(&state.put_off, queue)
     {
         if (!link_takeover_has(queue)) {
-            node_set_remove(&device.put_off, queue);
+            node_set_remove(&state.put_off, queue);
             ask_for_queue(queue);
         }
     }
 }
 
-/* To each attached queue the groups whose owner its LS serves, if the NIC tells groups apart as we
- * do. Frames of other groups are forwarded in software. Asked again while it works, it begins again
- * when it is through: so many queues that come one after the other cost few passes. */
-static void steer_all(void *argument)
+static void note_missing(unsigned index, bool is_missing)
 {
-    (void)argument;
-    if (device.nic->group_count != STEERING_GROUP_COUNT) {
-        end_takeover();
-        return;
+    if (node_set_has(&device.missing, index) != is_missing) {
+        node_set_put(&device.missing, index, is_missing);
+        if (state.is_announced) {
+            tell_transport_servers();
+        }
     }
-    device.is_steering_due = true;
-    if (device.is_steering) {
-        return;
-    }
-    device.is_steering = true;
-    while (device.is_steering_due) {
-        device.is_steering_due = false;
-        steer_each_group();
-    }
-    device.is_steering = false;
-    end_takeover();
-    log_steering();
 }
 
-/* In a thread, which lets others run now and then: these are milliseconds. */
-static void steer_in_thread(void)
+/* The NIC must be started anew to take it: some milliseconds without it, for one that has come
+ * back; and once, lest one that is always late does so again and again. */
+static void start_for_late(unsigned index)
 {
-    if (thread_run_handler("steering", steer_all, NULL) != 0) {
-        steer_all(NULL);
+    if (!node_set_has(&state.returned, index)) {
+        log_warning("ls", "queue %u came too late: the NIC takes none while it runs", index);
+        note_missing(index, true);
+        return;
+    }
+    node_set_remove(&state.returned, index);
+    log_info("ls", "the NIC is started anew, for it takes no queue while it runs");
+    state.start_anew();
+}
+
+static void note_prepared(unsigned index, const struct queue_attached *message)
+{
+    struct nic_queue_report report;
+    int result = -(int)message->error_number; /* its LS has said why */
+
+    node_set_remove(&state.asked, index);
+    if (message->error_number == 0) {
+        memcpy(&report, message->report, sizeof(report));
+        result = nic_give_queue(device.nic, index, &report);
+        if (result == -EINVAL) {
+            counter_increment(COUNTER_DROP_BAD_MESSAGE);
+            log_error("ls", "node%u reports a queue that cannot be", configuration->ls[index]);
+        } else if (result == -ENOTSUP) {
+            start_for_late(index);
+            return;
+        }
+    }
+    node_set_put(&state.given, index, result == 0);
+    node_set_remove(&state.returned, index);
+    if (result != 0) {
+        note_missing(index, true);
+    } else if (state.is_announced) {
+        ask(index, QUEUE_STEP_USE);
     }
 }
 
@@ -270,29 +230,29 @@ static void set_groups(void *argument)
     static uint8_t macs[LINK_GROUP_MAX][6]; /* one thread at a time uses it */
 
     (void)argument;
-    while (device.is_groups_due) {
-        device.is_groups_due = false;
+    while (state.is_groups_due && device.nic != NULL) {
+        state.is_groups_due = false;
         nic_set_groups(device.nic, (const uint8_t(*)[6])macs, link_groups_list(macs));
     }
-    device.is_setting_groups = false;
+    state.is_setting_groups = false;
 }
 
 /* In a thread, as the NIC may take its time over a command. */
 static void set_groups_if_due(void)
 {
-    if (device.nic == NULL || !device.is_announced || !device.is_groups_due ||
-        device.is_setting_groups) {
+    if (device.nic == NULL || !state.is_announced || !state.is_groups_due ||
+        state.is_setting_groups) {
         return;
     }
-    device.is_setting_groups = true;
+    state.is_setting_groups = true;
     if (thread_run_handler("groups", set_groups, NULL) != 0) {
-        device.is_setting_groups = false; /* no memory for one: later */
+        state.is_setting_groups = false; /* no memory for one: later */
     }
 }
 
 void link_device_note_groups(void)
 {
-    device.is_groups_due = true;
+    state.is_groups_due = true;
     set_groups_if_due();
 }
 
@@ -306,16 +266,22 @@ static void handle_queue_attached(node_id_t from, const struct message *raw)
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
+    if (message->step == QUEUE_STEP_PREPARE && node_set_has(&state.asked, index)) {
+        note_prepared(index, message);
+        return;
+    }
+    if (message->step != QUEUE_STEP_USE ||
+        (nic_takes_prepared(device.nic) && !node_set_has(&state.given, index))) {
+        counter_increment(COUNTER_DROP_BAD_MESSAGE);
+        return;
+    }
     bool is_attached = message->error_number == 0; /* else its LS has said why */
 
     node_set_put(&device.attached, index, is_attached);
-    if (node_set_has(&device.missing, index) == is_attached) {
-        node_set_put(&device.missing, index, !is_attached);
-        tell_transport_servers();
-    }
+    note_missing(index, !is_attached);
     if (is_attached) {
-        spread();
-        steer_in_thread();
+        link_steer_spread();
+        link_steer_in_thread();
     }
 }
 
@@ -333,7 +299,10 @@ static void note_missing_queues(void)
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         if (configuration_is_dead(configuration, configuration->ls[i])) {
             node_set_remove(&device.attached, i);
-            node_set_remove(&device.put_off, i);
+            node_set_remove(&state.put_off, i);
+            node_set_remove(&state.asked, i);
+            node_set_remove(&state.given, i);
+            node_set_remove(&state.returned, i);
             node_set_add(&device.missing, i);
         }
     }
@@ -341,7 +310,7 @@ static void note_missing_queues(void)
 
 static void announce(void)
 {
-    device.is_announced = true;
+    state.is_announced = true;
     attach_other_queues();
     tell_transport_servers();
     link_device_note_groups();
@@ -349,15 +318,25 @@ static void announce(void)
 
 /* --- Bringing the NIC up --- */
 
-static unsigned own_index(void)
+/* What others have prepared the NIC gets. Those that are late are missing until they come. */
+static void wait_for_queues(void)
 {
-    unsigned index = 0;
+    uint64_t end_ns = platform_now_ns() + PREPARE_PATIENCE_NS;
 
-    while (configuration->ls[index] != platform_node()) {
-        index++;
-        ASSERT(index < configuration->ls_count);
+    note_missing_queues();
+    attach_other_queues();
+    while (!node_set_is_empty(&state.asked) && platform_now_ns() < end_ns) {
+        ASSERT(thread_self() != NULL);
+        status_note_progress(); /* the wait has an end */
+        thread_yield();
+        note_missing_queues();
     }
-    return index;
+    NODE_SET_EACH(&state.asked, queue)
+    {
+        log_warning("ls", "node%u has not prepared its queue: the NIC starts without",
+                    configuration->ls[queue]);
+        node_set_add(&device.missing, queue);
+    }
 }
 
 /* Up to the point where frames come in. Whatever fails has logged why. */
@@ -377,8 +356,14 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
         return result;
     }
     node_set_add(&device.attached, own);
-    spread();
+    if (nic_takes_prepared(nic)) {
+        wait_for_queues();
+    }
+    link_steer_spread();
     result = nic_enable_receive(nic);
+    if (device.nic != nic) {
+        return -ENODEV; /* it had to be switched off meanwhile: link_device_stop() */
+    }
     if (result == 0) {
         link_syns_open(nic);
     }
@@ -393,15 +378,16 @@ static int start_nic(const struct nic_port *port,
     int result;
 
     ASSERT(device.nic == NULL);
-    memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
-    result = nic_start(port, configuration->ls, most, grouping(), &device.nic);
+    device.own_index = own_index();
+    link_steer_begin(configuration, &device, end_takeover);
+    result =
+        nic_start(port, configuration->ls, most, steering_grouping(configuration), &device.nic);
     if (result != 0) {
         return result;
     }
     result = open_nic(device.nic, open_own_queue);
     if (result != 0) {
-        nic_stop(device.nic);
-        device.nic = NULL;
+        link_device_stop();
     }
     return result;
 }
@@ -414,19 +400,21 @@ static void log_device(const struct nic_port *port)
     log_info("ls", "%s (%s) at %s, MAC %s, %u %s", port->driver->name, port->model, port->name, mac,
              device.nic->queue_count, device.nic->queue_count == 1 ? "queue" : "queues");
     /* It costs a message a frame, and somebody will ask why. */
-    if (device.nic->queue_count > 1 && device.nic->group_count != STEERING_GROUP_COUNT) {
+    if (device.nic->queue_count > 1 && !link_steer_is_possible()) {
         log_warning("ls", "it tells %u groups of flows apart, not %u: forwarding in software",
-                    device.nic->group_count, STEERING_GROUP_COUNT);
+                    device.nic->group_count, steering_group_count(configuration));
     }
 }
 
 int link_device_start(const struct configuration *current,
-                      int (*open_own_queue)(const struct nic_queue_key *key))
+                      int (*open_own_queue)(const struct nic_queue_key *key),
+                      void (*start_anew)(void))
 {
     struct nic_port port;
     int result;
 
     configuration = current;
+    state.start_anew = start_anew;
     ASSERT(configuration_has_role(current, platform_node(), ROLE_LS));
     result = link_port_find(&port);
     if (result != 0) {
@@ -438,7 +426,7 @@ int link_device_start(const struct configuration *current,
                   port.driver->name, port.name);
         return result;
     }
-    device.link = nic_check_link(device.nic);
+    state.link = nic_check_link(device.nic);
     log_device(&port);
     show_link();
     return 0;
@@ -449,7 +437,7 @@ void link_device_announce(void)
     ASSERT(device.nic != NULL && node_set_has(&device.attached, own_index()));
     note_missing_queues();
     announce();
-    steer_all(NULL);
+    link_steer();
 }
 
 /* --- After deaths --- */
@@ -459,7 +447,7 @@ void link_device_take_over(const struct configuration *current, const struct nic
 {
     configuration = current;
     ASSERT(device.nic == NULL && current->device_ls == platform_node());
-    if (key == NULL || nic_adopt(key, grouping(), &device.nic) != 0) {
+    if (key == NULL || nic_adopt(key, steering_grouping(current), &device.nic) != 0) {
         log_error("ls", "nobody drives the NIC any more: its steering stays as it is");
         link_takeover_end();
         return;
@@ -468,42 +456,60 @@ void link_device_take_over(const struct configuration *current, const struct nic
         device.nic->queue_count = current->ls_count; /* there is nobody for the others */
     }
     log_info("ls", "the NIC is driven from here now; SYNs have no queue of their own any more");
-    memset(device.group_queues, QUEUE_UNKNOWN, sizeof(device.group_queues));
+    device.own_index = own_index();
+    link_steer_begin(configuration, &device, end_takeover);
     node_set_put(&device.attached, key->queue_index, is_queue_open);
     node_set_put(&device.missing, key->queue_index, !is_queue_open);
-    device.link = nic_check_link(device.nic);
+    state.link = nic_check_link(device.nic);
     show_link();
     note_missing_queues();
-    spread();
+    link_steer_spread();
     announce();
-    steer_in_thread();
+    link_steer_in_thread();
+}
+
+void link_device_stop(void)
+{
+    if (device.nic != NULL) {
+        nic_stop(device.nic);
+    }
+    device.nic = NULL;
+    state.is_announced = false;
+    device.attached = device.missing = state.asked = state.given = (struct node_set){{0}};
 }
 
 void link_device_lose_node(node_id_t node)
 {
-    if (!device.is_announced) {
+    if (!state.is_announced) {
         link_takeover_end();
         return; /* link_device_announce() will see it */
     }
     note_missing_queues();
     if (configuration_has_role(configuration, node, ROLE_LS)) {
-        spread();
+        link_steer_spread();
         tell_transport_servers();
     }
-    steer_in_thread();
+    link_steer_in_thread();
 }
 
 void link_device_regain_node(node_id_t node)
 {
-    if (!device.is_announced) {
+    if (!state.is_announced) {
+        for (unsigned i = 0; device.nic != NULL && i < device.nic->queue_count; i++) {
+            if (configuration->ls[i] == node) {
+                node_set_remove(&device.missing, i); /* announce() asks for it */
+                node_set_add(&state.returned, i);
+            }
+        }
         return;
     }
     /* Its queue stays a missing one until it says that it is open. */
     for (unsigned i = 0; i < device.nic->queue_count; i++) {
         if (configuration->ls[i] == node) {
             if (link_takeover_has(i)) {
-                node_set_add(&device.put_off, i);
+                node_set_add(&state.put_off, i);
             } else {
+                node_set_add(&state.returned, i);
                 ask_for_queue(i);
             }
         }
@@ -515,16 +521,16 @@ void link_device_regain_node(node_id_t node)
 
 void link_device_note_serving(void)
 {
-    if (device.is_announced) {
-        steer_in_thread();
+    if (state.is_announced) {
+        link_steer_in_thread();
     }
 }
 
 void link_device_note_draining(void)
 {
-    if (device.is_announced) {
-        spread();
-        steer_in_thread();
+    if (state.is_announced) {
+        link_steer_spread();
+        link_steer_in_thread();
     }
 }
 
@@ -543,8 +549,8 @@ void link_device_before_sleep(void)
         return;
     }
     interrupts = nic_link_interrupts(device.nic);
-    if (interrupts != device.link_interrupts_seen) {
-        device.link_interrupts_seen = interrupts;
+    if (interrupts != state.link_interrupts_seen) {
+        state.link_interrupts_seen = interrupts;
         check_link();
     }
 }

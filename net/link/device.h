@@ -17,13 +17,15 @@ void link_device_initialise(void);
 
 /*
  * Find the NIC and start it with a queue for each LS. `open_own_queue` is called when the NIC works
- * but lets nothing in yet. In a thread: others run while the NIC resets.
+ * but lets nothing in yet; `start_anew` when it must be started once more, later. In a thread:
+ * others run while the NIC resets.
  *
  * Returns 0; or an error that has been logged, with the NIC switched off: -ENODEV without a NIC
  * that a driver knows, -ENOSPC, -ENOMEM, -ETIMEDOUT when it falls silent.
  */
 MUST_CHECK int link_device_start(const struct configuration *configuration,
-                                 int (*open_own_queue)(const struct nic_queue_key *key));
+                                 int (*open_own_queue)(const struct nic_queue_key *key),
+                                 void (*start_anew)(void));
 
 /* Ask the other LSs to open their queues, tell all TSs that frames can be sent, and then steer to
  * this node's queue. */
@@ -38,6 +40,10 @@ void link_device_announce(void);
  */
 void link_device_take_over(const struct configuration *configuration,
                            const struct nic_queue_key *key, bool is_queue_open);
+
+/* The NIC has been switched off, because it could not be kept from a dead node's memory otherwise:
+ * forget it. link_device_start() begins again. */
+void link_device_stop(void);
 
 /* A node has died: its queue gets no more frames, and its flows go to the queues of those whose
  * they are now. */

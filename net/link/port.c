@@ -123,3 +123,8 @@ int link_port_find(struct nic_port *port)
     *port = ports.list[number];
     return 0;
 }
+
+bool link_port_folds(void)
+{
+    return nic_folds_ports();
+}

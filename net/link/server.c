@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The link server: one queue pair of the NIC, from the event loop's side. What concerns the NIC as
- * a whole is in device.c, for the link server that has lived for longest.
+ * The link server: one queue pair of the NIC, from the event loop's side. How it gets one is in
+ * attach.c; what concerns the NIC as a whole in device.c, for the link server that has lived for
+ * longest.
  *
  * The NIC's interrupt only wakes the node: it comes once, and is armed again before sleep, when it
  * has been taken since. A queue that has none is looked at again by a timer.
@@ -19,13 +20,11 @@
 #include "kernel/message/send.h"
 #include "kernel/message/status.h"
 #include "kernel/platform.h"
-#include "kernel/thread/thread.h"
 #include "libc/core/timer.h"
 #include "net/configuration.h"
 #include "net/counters.h"
-#include "net/draining.h"
-#include "net/handlers.h"
 #include "net/headers.h"
+#include "net/link/attach.h"
 #include "net/link/capture.h"
 #include "net/link/device.h"
 #include "net/link/groups.h"
@@ -34,7 +33,6 @@
 #include "net/link/transmit.h"
 #include "net/messages.h"
 #include "net/packet.h"
-#include "net/returning.h"
 #include "net/steering.h"
 #include "net/transport/server.h"
 
@@ -55,21 +53,14 @@
 #define RECLAIM_DELAY_MIN_NS NS_PER_MS
 #define RECLAIM_DELAY_MAX_NS NS_PER_S
 
-/* From one try to start the card to the next, for want of memory. Chosen. */
-#define START_RETRY_NS (100 * NS_PER_MS)
-
 static const struct configuration *configuration;
 static node_id_t self;
 static bool is_only_owner; /* of all flows: nothing needs to be steered */
-static bool is_driving;    /* the NIC as a whole, or begins to */
 
 /* This LS's own queue. */
 static struct {
-    struct nic_queue *nic; /* from the moment that it is opened */
-    bool is_started;
-    bool has_key; /* we were told to open it, and with what */
-    struct nic_queue_key key;
-    bool is_armed; /* the interrupt, as far as we know */
+    struct nic_queue *nic; /* from the moment that it takes frames; NULL before */
+    bool is_armed;         /* the interrupt, as far as we know */
     uint64_t interrupts_seen;
     uint64_t next_statistics_ns;
     struct timer poll_timer; /* without an interrupt */
@@ -229,7 +220,7 @@ int link_server_transmit(const struct frame_to_send *frame)
     ASSERT_SLOW(frame->fragment_count >= 1 && frame->fragment_count <= FRAME_FRAGMENT_MAX);
     ASSERT_SLOW((frame->offload & FRAME_SEGMENT_TCP) != 0 ||
                 frame->length_bytes <= FRAME_MAX_BYTES);
-    if (UNLIKELY(!queue.is_started)) {
+    if (UNLIKELY(queue.nic == NULL)) {
         return -ENODEV;
     }
     return nic_queue_transmit(queue.nic, frame);
@@ -237,7 +228,7 @@ int link_server_transmit(const struct frame_to_send *frame)
 
 bool link_server_can_segment_tcp(void)
 {
-    return queue.is_started && queue.nic->can_segment_tcp;
+    return queue.nic != NULL && queue.nic->can_segment_tcp;
 }
 
 /* --- This LS's turn in the event loop --- */
@@ -418,28 +409,15 @@ static struct dispatch_source source = {
     .prepare_sleep = prepare_sleep,
 };
 
-_Static_assert(sizeof(struct nic_queue_key) == sizeof(((struct attach_queue *)0)->key),
-               "a message carries a key");
-
-/* Nothing is sent or taken until use_queue(). */
-static int open_queue(const struct nic_queue_key *key)
+void link_server_use_queue(struct nic_queue *nic)
 {
-    int result;
-
-    ASSERT(!queue.is_started);
-    result = nic_queue_open(key, &queue.nic);
-    if (result != 0 && result != -ENOTSUP) { /* that one has been explained */
-        log_error("ls", "queue %u cannot be opened: error %d", key->queue_index, -result);
+    queue.is_armed = false;
+    if (queue.nic != NULL) {
+        ASSERT(queue.nic == nic); /* of a card that has been started anew */
+        return;
     }
-    return result;
-}
-
-static void use_queue(void)
-{
-    ASSERT(!queue.is_started);
-    queue.is_started = true;
-    link_capture_tap(queue.nic);
-    status_set_word(STATUS_WORD_DEVICE, 1);
+    queue.nic = nic;
+    link_capture_tap(nic);
     queue.interrupts_seen = nic_queue_interrupts(queue.nic);
     queue.reclaim_delay_ns = RECLAIM_DELAY_MIN_NS;
     timer_initialise(&queue.reclaim_timer, reclaim_timer_expired);
@@ -447,146 +425,19 @@ static void use_queue(void)
     dispatch_register_source(&source);
 }
 
-/* --- Start --- */
-
-static void post_attached(node_id_t to, uint16_t queue_index, uint32_t error_number)
+void link_server_take_over(node_id_t node)
 {
-    struct queue_attached *message = message_reserve_posted(to, QUEUE_ATTACHED, sizeof(*message));
-
-    message->queue_index = queue_index;
-    message->error_number = error_number;
-    message_publish();
-}
-
-/* Whoever takes the NIC over asks again: a queue that is open stays as it is. */
-static void handle_attach_queue(node_id_t from, const struct message *raw)
-{
-    const struct attach_queue *message = (const struct attach_queue *)raw;
-    struct nic_queue_key key;
-    int result = 0;
-
-    memcpy(&key, message->key, sizeof(key));
-    if (!configuration_may_drive_device(from) || from == self ||
-        key.queue_index >= configuration->ls_count || configuration->ls[key.queue_index] != self) {
-        counter_increment(COUNTER_DROP_BAD_MESSAGE);
-        return;
-    }
-    if (!queue.is_started) {
-        queue.key = key;
-        queue.has_key = true;
-        result = open_queue(&key);
-        if (result == -EINVAL) {
-            counter_increment(COUNTER_DROP_BAD_MESSAGE); /* its key is no card's */
-        }
-        if (result == 0) {
-            use_queue();
-        }
-    }
-    post_attached(from, key.queue_index, (uint32_t)-result);
-}
-
-/* Nobody else reaches it who could go on driving it as it is. */
-static bool is_card_left_alone(void)
-{
-    for (unsigned i = 0; i < configuration->ls_count; i++) {
-        node_id_t node = configuration->ls[i];
-
-        if (node != self && !configuration_is_dead(configuration, node) &&
-            status_word(node, STATUS_WORD_DEVICE) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A thread, so that the node goes on while the NIC resets. It begins when this node's other roles
- * have been started: some are to be told of the NIC. */
-static void start_device(void *argument)
-{
-    (void)argument;
-    thread_yield();
-    if (link_device_start(configuration, open_queue) == 0) {
-        use_queue();
-        link_device_announce();
-    }
-}
-
-/* One that takes over may lack memory for a thread, for now. */
-static void try_to_start_device(struct timer *timer)
-{
-    if (thread_run_handler("ls", start_device, NULL) != 0 &&
-        timer_start(timer, platform_now_ns() + START_RETRY_NS) != 0) {
-        PANIC("no memory to start the link server");
-    }
-}
-
-static void begin_driving(void)
-{
-    static struct timer start_timer;
-
-    is_driving = true;
-    status_set_word(STATUS_WORD_DEVICE, 1); /* before this node lets go of one that has died */
-    timer_initialise(&start_timer, try_to_start_device);
-    try_to_start_device(&start_timer);
-}
-
-static void note_node_down(node_id_t node)
-{
-    if (queue.is_started) {
-        link_takeover_stop(configuration, queue.nic, node);
-        if (configuration->device_ls == self) {
-            link_takeover_begin(configuration, queue.nic, node, &source, deliver_all);
-        }
-    }
-    if (configuration->device_ls != self || is_driving) {
-        link_device_lose_node(node);
-    } else if (!queue.has_key && is_card_left_alone()) {
-        nic_quieten();
-        begin_driving();
-    } else {
-        is_driving = true;
-        link_device_take_over(configuration, queue.has_key ? &queue.key : NULL, queue.is_started);
-    }
-}
-
-static void note_node_up(node_id_t node)
-{
-    link_device_regain_node(node);
-}
-
-static void note_serving(node_id_t node, enum role role)
-{
-    (void)node;
-    if (role == ROLE_TS) {
-        link_device_note_serving();
-    }
-}
-
-/* Of who drains. */
-static void note_change(node_id_t node)
-{
-    (void)node;
-    link_device_note_draining();
+    link_takeover_begin(configuration, queue.nic, node, &source, deliver_all);
 }
 
 void link_server_start(const struct configuration *current)
 {
-    static const struct draining_observer observer = {.goes = note_change, .stays = note_change};
-
     configuration = current;
     self = platform_node();
     is_only_owner = current->ts_count == 1 && current->ts[0] == self;
     ASSERT(configuration_has_role(current, self, ROLE_LS));
     link_transmit_initialise();
     link_capture_start(current);
-    dispatch_register_node_down(note_node_down);
-    dispatch_register_node_up(note_node_up);
-    returning_observe(note_serving);
-    draining_observe(&observer);
-    link_device_initialise();
     link_groups_initialise();
-    net_register_message(ATTACH_QUEUE, handle_attach_queue);
-    if (current->device_ls == self) {
-        begin_driving();
-    }
+    link_attach_start(current);
 }

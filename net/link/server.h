@@ -10,6 +10,7 @@
 
 struct configuration;
 struct frame_to_send;
+struct nic_queue;
 
 /* Start the LS role on this node. A machine without a NIC that a driver knows: one log line, and no
  * frames. */
@@ -25,3 +26,9 @@ MUST_CHECK int link_server_transmit(const struct frame_to_send *frame);
 
 /* Whether this node's own LS has a queue that takes FRAME_SEGMENT_TCP. */
 bool link_server_can_segment_tcp(void);
+
+/* For attach.c: this queue takes frames from now on. Once, or again by a card that has been started
+ * anew. */
+void link_server_use_queue(struct nic_queue *nic);
+/* And it receives what still comes to that node's, which has died (takeover.h). */
+void link_server_take_over(node_id_t node);

@@ -38,16 +38,17 @@ static unsigned queue_of(const struct configuration *configuration, node_id_t no
     return index < configuration->ls_count ? index : NIC_QUEUE_MAX;
 }
 
-void link_takeover_stop(const struct configuration *configuration, struct nic_queue *own,
-                        node_id_t node)
+int link_takeover_stop(const struct configuration *configuration, struct nic_queue *own,
+                       node_id_t node)
 {
     unsigned index = queue_of(configuration, node);
     int result = index == NIC_QUEUE_MAX ? 0 : nic_queue_stop_other(own, index, node);
 
-    if (result != 0 && result != -EINVAL) {
+    if (result != 0 && result != -EINVAL && result != -ENODEV) {
         log_error("ls", "the NIC may still write to node%u: it stays down", node);
         dispatch_hold_node(node);
     }
+    return result == -ENODEV ? result : 0;
 }
 
 static void give_back_source(void)

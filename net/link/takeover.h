@@ -15,9 +15,10 @@ struct frame;
 struct nic_queue;
 
 /* Stop the queues of this node, which has died, by this node's own queue. Holds the node where that
- * fails (dispatch_hold_node()). */
-void link_takeover_stop(const struct configuration *configuration, struct nic_queue *own,
-                        node_id_t node);
+ * fails (dispatch_hold_node()). Returns 0; or -ENODEV when all of the card had to be switched off.
+ */
+MUST_CHECK int link_takeover_stop(const struct configuration *configuration, struct nic_queue *own,
+                                  node_id_t node);
 
 /*
  * Behind that: take what comes to its queue. Until link_takeover_end() this node stays awake, for

@@ -139,7 +139,7 @@ int ephemeral_choose(struct flow *flow, bool (*is_in_use)(const struct flow *flo
     flow->local_port = 0; /* hashed are the addresses and the peer's port */
     search.offset = (uint32_t)flow_siphash(&offset_key, flow, 0);
     search.counter = &counters[flow_siphash(&counter_key, flow, 0) % COUNTER_COUNT];
-    if (configuration->steering == STEERING_XOR6) {
+    if (steering_goes_by_both_ports(configuration)) {
         state = look_through(flow, &search, true, is_in_use, now_ns, least_iss);
     }
     return state >= 0 ? state : look_through(flow, &search, false, is_in_use, now_ns, least_iss);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/queue.c drivers/virtio/capabilities.c */
+/* sources: drivers/virtio/key.c drivers/virtio/pairs.c drivers/virtio/rss.c */
 /* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
 /* sources: drivers/virtio/split.c drivers/virtio/mmio.c drivers/nic/buffers.c drivers/pci/port.c */
 /* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
@@ -37,7 +38,8 @@
 
 #define BAR_PADDR 0xFEB00000u
 #define BAR_BYTES 0x4000u
-#define QUEUES    3
+#define PAIRS_MAX 4
+#define QUEUES    (2 * PAIRS_MAX + 1)
 #define FRAME_MAX 64u
 #define HELD_MAX  512u
 #define STEPS_MAX 3000u
@@ -45,11 +47,15 @@
 /* The card's own, Ethernet's, IP's and TCP's. */
 #define HEADERS_BYTES (12u + 14u + 20u + 20u)
 
+struct node_info node_info;
 static struct fuzz_input input;
 static bool is_honest; /* about its registers, as long as it starts */
+static unsigned pair_count;
 static uint8_t registers[BAR_BYTES], space[256];
 static bool is_in_slot;
-struct node_info node_info;
+/* What each node has. */
+static _Alignas(PAGE_BYTES) uint8_t memories[PAIRS_MAX][2 * PAGE_BYTES];
+static struct node_place places[PAIRS_MAX];
 
 /* What the driver has told it. */
 static struct {
@@ -92,114 +98,18 @@ void log_write(enum log_level level, const char *subsystem, const char *format, 
     (void)format;
 }
 
-/* --- PCI --- */
+#include "tests/fuzz/world/virtio_bus.h" /* with what stands above */
 
-unsigned pci_prepared(const struct pci_card **cards)
+static bool is_writable(const uint8_t *at, size_t bytes)
 {
-    static struct pci_card prepared;
+    for (unsigned i = 0; i < writable_count; i++) {
+        uintptr_t offset = (uintptr_t)at - (uintptr_t)writable[i].pages;
 
-    prepared = (struct pci_card){
-        .device = {.address = {.bus = 0x30}, .id = {0x1AF4, 0x1041}},
-        .bars[4] = {.paddr = BAR_PADDR, .bytes = BAR_BYTES},
-    };
-    *cards = &prepared;
-    return is_in_slot ? 0 : 1;
-}
-
-void pci_prepare(const struct pci_id *ids, size_t id_count)
-{
-    (void)ids;
-    (void)id_count;
-}
-
-void pci_stop_prepared(const struct pci_id *ids, size_t id_count)
-{
-    (void)ids;
-    (void)id_count;
-}
-
-void pci_start(const struct pci_device *device)
-{
-    (void)device;
-}
-
-void pci_stop(const struct pci_device *device)
-{
-    (void)device;
-}
-
-uint8_t pci_read8(const struct pci_device *device, unsigned offset)
-{
-    (void)device;
-    FUZZ_CHECK(offset < sizeof(space));
-    return space[offset];
-}
-
-uint32_t pci_read32(const struct pci_device *device, unsigned offset)
-{
-    uint32_t value;
-
-    (void)device;
-    FUZZ_CHECK(offset + sizeof(value) <= sizeof(space));
-    memcpy(&value, &space[offset], sizeof(value));
-    return value;
-}
-
-unsigned pci_find_capability(const struct pci_device *device, uint8_t id)
-{
-    (void)device;
-    (void)id;
-    return 0x40;
-}
-
-unsigned pci_find_next_capability(const struct pci_device *device, unsigned offset, uint8_t id)
-{
-    unsigned next = space[offset + 1] & 0xFCu;
-
-    (void)device;
-    (void)id;
-    return next >= 0x40 && next <= 0xE0 ? next : 0;
-}
-
-int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[PCI_BAR_COUNT],
-                    struct pci_msix *msix)
-{
-    (void)device;
-    (void)bars;
-    *msix = (struct pci_msix){.entry_count = 1 + fuzz_take8(&input) % 4u};
-    return is_honest || msix->entry_count > 1 ? 0 : -ENODEV;
-}
-
-void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t apic_id,
-                        uint8_t vector)
-{
-    (void)apic_id;
-    (void)vector;
-    FUZZ_CHECK(index < msix->entry_count);
-}
-
-void *paging_map_device(paddr_t paddr, size_t bytes)
-{
-    FUZZ_CHECK(paddr >= BAR_PADDR && paddr + bytes <= BAR_PADDR + BAR_BYTES);
-    return registers + (paddr - BAR_PADDR);
-}
-
-uint32_t interrupt_apic_id(node_id_t node)
-{
-    return node;
-}
-
-uint64_t interrupt_count(uint8_t vector)
-{
-    return vector;
-}
-
-bool ioapic_route(const struct irq_route *route, uint32_t apic_id, uint8_t vector)
-{
-    (void)route;
-    (void)apic_id;
-    (void)vector;
-    return fuzz_take8(&input) % 8u != 0;
+        if (offset <= writable[i].bytes && bytes <= writable[i].bytes - offset) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- Registers --- */
@@ -208,7 +118,7 @@ static uint64_t honest_answer(uint32_t offset)
 {
     switch (offset) {
     case 0x04:
-        return card.feature_select == 0 ? 0x200788A3u : 1;
+        return card.feature_select == 0 ? 0x204788A3u : 0x10000101u;
     case 0x14:
         return card.status;
     case 0x18:
@@ -221,6 +131,14 @@ static uint64_t honest_answer(uint32_t offset)
         return card.selected;
     case 0x2006:
         return 1;
+    case 0x2008:
+        return pair_count;
+    case 0x2011:
+        return 40;
+    case 0x2012:
+        return 128;
+    case 0x2014:
+        return 0x1FF;
     default:
         return 0;
     }
@@ -242,10 +160,38 @@ static uint64_t read_register(uint32_t offset)
     return is_in_slot ? honest_answer_in_slot(offset) : honest_answer(offset);
 }
 
+/* Commands are answered at once, mostly. */
+static void answer_command(void)
+{
+    unsigned queue = 2 * pair_count;
+    const uint64_t *descriptors = (const uint64_t *)card.queues[queue].addresses[0];
+    uint8_t *used = (uint8_t *)card.queues[queue].addresses[2];
+    const uint32_t entry[2] = {is_honest ? 0 : fuzz_take8(&input) % 4u, 1};
+
+    if (card.queues[queue].enable == 0 || (!is_honest && fuzz_take8(&input) % 8u == 0)) {
+        return;
+    }
+    if (!is_writable((uint8_t *)descriptors[2 * 2], 1)) {
+        return; /* it has written over what the driver has told it */
+    }
+    *(uint8_t *)descriptors[2 * 2] = is_honest ? 0 : fuzz_take8(&input) % 2u;
+    memcpy(used + 4 + 8 * (card.queues[queue].returned++ % card.queues[queue].size), entry,
+           sizeof(entry));
+    memcpy(used + 2, &card.queues[queue].returned, 2);
+}
+
 static void write_register(uint32_t offset, uint64_t value)
 {
     unsigned queue = card.selected % QUEUES;
 
+    if (!is_in_slot && offset >= 0x3000 && value == 2 * pair_count) {
+        answer_command();
+        return;
+    }
+    if (!is_in_slot && offset == 0x3A) {
+        memset(&card.queues[queue], 0, sizeof(card.queues[queue]));
+        return;
+    }
     offset = is_in_slot ? slot_place_on_pci(offset) : offset;
     if (offset == 0x00) {
         card.feature_select = (uint32_t)value;
@@ -330,18 +276,6 @@ static void return_chain(unsigned queue, uint32_t length_bytes)
         card.queues[queue].returned = fuzz_take16(&input);
     }
     memcpy(used + 2, &card.queues[queue].returned, 2);
-}
-
-static bool is_writable(const uint8_t *at, size_t bytes)
-{
-    for (unsigned i = 0; i < writable_count; i++) {
-        uintptr_t offset = (uintptr_t)at - (uintptr_t)writable[i].pages;
-
-        if (offset <= writable[i].bytes && bytes <= writable[i].bytes - offset) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* The next buffer to be received into, if the card has not written over what the driver has told
@@ -498,9 +432,40 @@ static void transmit(struct nic_queue *queue)
     sent_count += nic_queue_transmit(queue, &frame) == 0;
 }
 
-static void step(struct nic *nic, struct nic_queue *queue)
+static void steer(struct nic *nic)
 {
-    switch (fuzz_take8(&input) % 14u) {
+    uint8_t queues[NIC_FOLDED_COUNT];
+
+    for (unsigned i = 0; i < nic->group_count; i++) {
+        queues[i] = fuzz_take8(&input) % nic->queue_count;
+    }
+    if (nic->group_count != 0 &&
+        nic_steer_table(nic, queues, fuzz_take8(&input) % nic->queue_count) != 0) {
+        FUZZ_CHECK(nic->group_count == 0);
+    }
+}
+
+/* Other nodes report what they like; what is taken lies in their memory. */
+static void take_report(struct nic *nic)
+{
+    unsigned index = fuzz_take8(&input) % nic->queue_count;
+    uint64_t memory =
+        (uintptr_t)memories[index % PAIRS_MAX] + PAGE_BYTES * (fuzz_take8(&input) % 2u);
+    struct nic_queue_report report = {.words = {memory | 6, memory | 6}};
+
+    if (fuzz_take8(&input) % 2u == 0) {
+        report.words[fuzz_take8(&input) % 2u] = memory ^ fuzz_take32(&input) % (64 * KIB);
+    }
+    if (nic_give_queue(nic, index, &report) == 0) {
+        FUZZ_CHECK(report.words[0] - (uintptr_t)memories[index] < sizeof(memories[index]));
+        FUZZ_CHECK(report.words[1] - (uintptr_t)memories[index] < sizeof(memories[index]));
+    }
+}
+
+/* Returns whether the card goes on. */
+static bool step(struct nic *nic, struct nic_queue *queue)
+{
+    switch (fuzz_take8(&input) % 18u) {
     case 0:
     case 1:
         write_header();
@@ -540,25 +505,40 @@ static void step(struct nic *nic, struct nic_queue *queue)
         (void)nic_check_link(nic);
         (void)nic_queue_arm(queue);
         (void)nic_queue_is_idle(queue);
-        FUZZ_CHECK(nic_queue_count_buffers(queue).used <= 4096);
+        FUZZ_CHECK(nic_queue_count_buffers(queue).used <= 4096 * PAIRS_MAX);
         break;
+    case 14:
+        steer(nic);
+        break;
+    case 15:
+        take_report(nic);
+        break;
+    case 16:
+        return nic_queue_stop_other(queue, fuzz_take8(&input) % (PAIRS_MAX + 1), 1) != -ENODEV;
     }
+    return true;
 }
 
 static int start(struct nic **nic, struct nic_queue **queue)
 {
-    static const node_id_t nodes[1] = {0};
+    static const node_id_t nodes[PAIRS_MAX] = {0, 1, 2, 3};
     struct nic_queue_key key;
     struct nic_port port;
     int result;
 
     if (nic_find(&port, 1) != 1) {
         FUZZ_CHECK(is_in_slot && !is_honest);
+        *nic = NULL;
         return -ENODEV;
     }
-    result = nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, nic);
+    result = nic_start(&port, nodes, 1 + fuzz_take8(&input) % PAIRS_MAX,
+                       (struct nic_grouping){7, 0, true}, nic);
     if (result != 0) {
+        *nic = NULL;
         return result;
+    }
+    if (fuzz_take8(&input) % 2u == 0) {
+        take_report(*nic); /* before this node's is opened */
     }
     nic_make_queue_key(*nic, 0, &key);
     result = nic_queue_open(&key, queue);
@@ -572,7 +552,7 @@ void fuzz_one(const uint8_t *bytes, size_t length)
     static struct nic_queue *queue;
 
     input = (struct fuzz_input){bytes, length};
-    fake_platform_reset(0, 1);
+    fake_platform_reset(0, PAIRS_MAX);
     fake_set_clock_step_ns(10 * NS_PER_MS);
     put_capability(0x40, 0x54, 1, 0);
     put_capability(0x54, 0x68, 4, 0x2000);
@@ -582,6 +562,13 @@ void fuzz_one(const uint8_t *bytes, size_t length)
     is_in_slot = first >= 0x80;
     node_info.machine.virtio_slot_count = is_in_slot;
     node_info.machine.virtio_slots[0] = (struct virtio_slot){.paddr = BAR_PADDR, .bytes = 512};
+    pair_count = 1 + fuzz_take8(&input) % PAIRS_MAX;
+    for (unsigned i = 0; i < PAIRS_MAX; i++) {
+        places[i] = (struct node_place){.range_count = 1,
+                                        .ranges = {{(uintptr_t)memories[i], sizeof(memories[i])}}};
+    }
+    node_info.places = places;
+    node_info.node_count = PAIRS_MAX;
     is_honest = first % 4u != 0;
     if (!is_honest) {
         for (unsigned i = fuzz_take8(&input) % 8u; i > 0; i--) {
@@ -595,6 +582,8 @@ void fuzz_one(const uint8_t *bytes, size_t length)
     }
     is_honest = fuzz_take8(&input) % 4u != 0;
     for (unsigned steps = 0; input.left > 0 && steps < STEPS_MAX; steps++) {
-        step(nic, queue);
+        if (!step(nic, queue)) {
+            return; /* whoever drives it starts it anew */
+        }
     }
 }

@@ -37,6 +37,9 @@ class Machine:
     timeout_s the launcher ends the machine after so long; it does so at once with this process
     """
 
+    # Where the launcher's errors and QEMU's go: among the console's lines.
+    errors = subprocess.STDOUT
+
     def __init__(self, kernel, *options, append="", network=None, smp=4, mem="512M", plugins=(),
                  timeout_s=LONG_WAIT_S):
         self.network = network
@@ -67,7 +70,7 @@ class Machine:
         self.started_s = time.monotonic()
         # A session of its own, so that Ctrl-C ends the test first and the test the machine.
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         stderr=subprocess.STDOUT, start_new_session=True,
+                                         stderr=self.errors, start_new_session=True,
                                          preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG,
                                                                         signal.SIGTERM))
         self._reader = threading.Thread(target=self._read_console, daemon=True)

@@ -62,8 +62,9 @@ class Network:
     guest_address = GUEST_ADDRESS
     tap = TAP
 
-    def __init__(self):
+    def __init__(self, is_multiqueue=False):
         self.name = f"talus-{os.getpid()}-{next(_numbers)}"
+        self.tap_words = ["mode", "tap"] + (["multi_queue"] if is_multiqueue else [])
 
     @property
     def launch_options(self):
@@ -82,7 +83,7 @@ class Network:
     def __enter__(self):
         _ip("netns", "add", self.name)
         try:
-            _ip("-n", self.name, "tuntap", "add", "dev", TAP, "mode", "tap")
+            _ip("-n", self.name, "tuntap", "add", "dev", TAP, *self.tap_words)
             self.inside(self._write_general_settings)
             self.inside(write_device_settings, TAP)
             _ip("-n", self.name, "addr", "add", f"{HOST_ADDRESS}/{PREFIX_BITS}", "dev", TAP)

@@ -34,8 +34,8 @@ static int set_up(void **state)
     fake_platform_reset(0, 1);
     fake_set_clock_step_ns(NS_PER_US);
     fake_nic_reset();
-    nic =
-        (struct ixgbe){.registers = fake_nic_registers(), .queue_count = 128, .grouping = {12, 0}};
+    nic = (struct ixgbe){
+        .registers = fake_nic_registers(), .queue_count = 128, .grouping = {12, 0, false}};
     assert_int_equal(ixgbe_fdir_start(&nic), 0);
     return 0;
 }
@@ -45,7 +45,7 @@ static int set_up_for_both_ports(void **state)
 {
     (void)set_up(state);
     fake_nic_reset();
-    nic.grouping = (struct nic_grouping){6, 6};
+    nic.grouping = (struct nic_grouping){6, 6, false};
     assert_int_equal(ixgbe_fdir_start(&nic), 0);
     return 0;
 }
@@ -217,8 +217,9 @@ static void groups_of_more_bits_than_there_are_filters_have_none(void **state)
         uint16_t queue_count;
         struct nic_grouping grouping;
         unsigned group_count;
-    } cases[] = {{2, {12, 0}, 4096}, {2, {6, 6}, 4096}, {2, {0, 12}, 4096}, {2, {7, 6}, 0},
-                 {2, {16, 16}, 0},   {1, {12, 0}, 0},   {2, {3, 1}, 16}};
+    } cases[] = {{2, {12, 0, false}, 4096}, {2, {6, 6, false}, 4096}, {2, {0, 12, false}, 4096},
+                 {2, {7, 6, false}, 0},     {2, {16, 16, false}, 0},  {1, {12, 0, false}, 0},
+                 {2, {3, 1, false}, 16},    {2, {7, 0, true}, 0}};
 
     (void)state;
     for (unsigned i = 0; i < ARRAY_COUNT(cases); i++) {

@@ -21,7 +21,7 @@
 
 #define NEVER UINT32_MAX
 
-static const struct nic_grouping by_source = {12, 0};
+static const struct nic_grouping by_source = {12, 0, false};
 static struct ixgbe nic;
 
 static int start(unsigned queue_count)

@@ -101,7 +101,7 @@ uint64_t interrupt_count(uint8_t vector)
 }
 
 static const node_id_t nodes[QUEUES] = {0, 5, 9};
-static const struct nic_grouping by_source = {12, 0};
+static const struct nic_grouping by_source = {12, 0, false};
 static struct nic_port port;
 
 static int set_up(void **state)

@@ -38,7 +38,7 @@ static int set_up(void **state)
 
 static int start(void)
 {
-    return nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, &nic);
+    return nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic);
 }
 
 static int open(void)
@@ -222,13 +222,15 @@ static void a_running_card_is_reset_before_it_masters_the_bus(void **state)
 /* Queues go by the link servers' numbers, so of those up to its own only that one can be opened. */
 static void a_later_link_server_drives_the_card_with_its_own_number(void **state)
 {
-    struct nic_queue_key key;
+    struct nic_queue_key key, other;
+    struct nic_queue_report report;
 
     (void)state;
-    assert_int_equal(nic_start(&port, later_nodes, 3, (struct nic_grouping){12, 0}, &nic), 0);
+    assert_int_equal(nic_start(&port, later_nodes, 3, (struct nic_grouping){12, 0, false}, &nic),
+                     0);
     assert_int_equal(nic->queue_count, 3);
-    nic_make_queue_key(nic, 1, &key);
-    assert_int_equal(nic_queue_open(&key, &queue), -EINVAL);
+    nic_make_queue_key(nic, 1, &other);
+    assert_int_equal(nic_queue_open(&other, &queue), -EINVAL);
     nic_make_queue_key(nic, 2, &key);
     assert_int_equal(nic_queue_open(&key, &queue), 0);
     fake_virtio_keep(queue);
@@ -236,7 +238,9 @@ static void a_later_link_server_drives_the_card_with_its_own_number(void **state
     assert_int_equal(fake_virtio_available(0), 64);
     nic_stop(nic);
     nic = NULL;
-    assert_int_equal(nic_queue_open(&key, &queue), -ENOTSUP); /* as on any other node */
+    /* As on any other node. */
+    assert_int_equal(nic_queue_prepare(&other, &queue, &report), -ENOTSUP);
+    assert_int_equal(nic_queue_prepare(&key, &queue, &report), -EINVAL);
 }
 
 /* --- Cards that do not start --- */
@@ -249,12 +253,17 @@ static void assert_does_not_start(int error, const char *why)
     nic = NULL;
 }
 
-static void a_card_that_lacks_something_is_switched_off(void **state)
+static void without_memory_no_card_starts(void **state)
 {
     (void)state;
     fake_fail_allocations_after(0);
     assert_int_equal(start(), -ENOMEM);
     fake_fail_allocations_after(-1);
+}
+
+static void a_card_that_lacks_something_is_switched_off(void **state)
+{
+    (void)state;
     fake_virtio.has_no_common = true;
     assert_does_not_start(-ENODEV, "old drivers");
     fake_virtio_reset();
@@ -360,10 +369,10 @@ static void an_impossible_key_opens_nothing(void **state)
             key.words[2] |= 1ull << 57; /* a feature that is not known */
             break;
         case 3:
-            key.words[3] = (key.words[3] & ~0xFFFFull) | 96; /* no power of two */
+            key.words[3] = (key.words[3] & ~0xFFFull) | 96; /* no power of two */
             break;
         case 4:
-            key.words[3] |= 1ull << 40;
+            key.words[3] |= 2ull << 39 | 0x1FFFFull << 47; /* others' registers outside */
             break;
         case 5:
             key.queue_index = 1;
@@ -378,6 +387,7 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(without_memory_no_card_starts), /* before it has some */
         TEST(a_card_runs_with_what_both_sides_know),
         TEST(the_card_is_told_what_to_let_in),
         TEST(groups_are_let_in_by_a_table_or_all_of_them),

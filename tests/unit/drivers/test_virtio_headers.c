@@ -41,7 +41,7 @@ static void start(uint64_t offered)
     fake_virtio_reset();
     fake_virtio.offered = offered;
     assert_int_equal(nic_find(&port, 1), 1);
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic), 0);
     nic_make_queue_key(nic, 0, &key);
     assert_int_equal(nic_queue_open(&key, &queue), 0);
     fake_virtio_keep(queue);

@@ -57,7 +57,7 @@ static void run(void)
     struct nic_queue_key key;
 
     assert_int_equal(find(), 1);
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic), 0);
     nic_make_queue_key(nic, 0, &key);
     assert_int_equal(nic_queue_open(&key, &queue), 0);
     fake_virtio_keep(queue);
@@ -150,7 +150,8 @@ static void a_card_that_goes_between_the_look_and_the_start_does_not_start(void 
     (void)state;
     assert_int_equal(find(), 1);
     fake_virtio.device = 0;
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, &nic), -ENODEV);
+    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic),
+                     -ENODEV);
     assert_int_equal(fake_virtio.write_count, 0);
 }
 
@@ -273,7 +274,7 @@ static void a_key_leads_to_slots_that_boot_has_found_only(void **state)
     wrong.words[0]++; /* twice as long */
     assert_int_equal(nic_queue_open(&wrong, &other), -EINVAL);
     wrong = key;
-    wrong.words[2] |= 1ull << 40; /* reset of a queue */
+    wrong.words[2] |= 1ull << 57; /* a feature that is not known */
     assert_int_equal(nic_queue_open(&wrong, &other), -EINVAL);
 }
 

@@ -29,6 +29,8 @@ static struct nic_queue *queue;
 static struct frame *frames[128];
 static struct fake_virtio_sent sent;
 
+static bool is_starting; /* what the test before has left in flight counts as sent then */
+
 static void start(uint64_t offered)
 {
     static const node_id_t nodes[1] = {0};
@@ -40,9 +42,11 @@ static void start(uint64_t offered)
     fake_virtio_reset();
     fake_virtio.offered = offered;
     assert_int_equal(nic_find(&port, 1), 1);
-    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0}, &nic), 0);
+    assert_int_equal(nic_start(&port, nodes, 1, (struct nic_grouping){12, 0, false}, &nic), 0);
     nic_make_queue_key(nic, 0, &key);
+    is_starting = true;
     assert_int_equal(nic_queue_open(&key, &queue), 0);
+    is_starting = false;
     fake_virtio_keep(queue);
     assert_int_equal(nic_enable_receive(nic), 0);
 }
@@ -247,7 +251,9 @@ static unsigned done_count;
 
 static void count_done(void *context)
 {
-    assert_int_equal((uintptr_t)context, ++done_count); /* in the order of sending */
+    if (!is_starting) {
+        assert_int_equal((uintptr_t)context, ++done_count); /* in the order of sending */
+    }
 }
 
 static struct frame_to_send frame_of(uint8_t *bytes, uint16_t length_bytes, unsigned offload)

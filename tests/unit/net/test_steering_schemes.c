@@ -77,8 +77,8 @@ static void every_group_is_the_low_bits_of_both_ports(void **state)
 
     (void)state;
     assert_int_equal(configure(7, "steer=xor6"), 0);
-    assert_int_equal(steering_bits(&configuration).remote_port, 6);
-    assert_int_equal(steering_bits(&configuration).local_port, 6);
+    assert_int_equal(steering_grouping(&configuration).source_port_bits, 6);
+    assert_int_equal(steering_grouping(&configuration).destination_port_bits, 6);
     for (unsigned remote = 0; remote < 64; remote++) {
         for (unsigned local = 0; local < 64; local++) {
             unsigned group = steering_group(&configuration, (uint16_t)remote, (uint16_t)local);
@@ -93,8 +93,8 @@ static void every_group_is_the_low_bits_of_both_ports(void **state)
         }
     }
     assert_int_equal(configure(7, "steer=source12"), 0);
-    assert_int_equal(steering_bits(&configuration).remote_port, 12);
-    assert_int_equal(steering_bits(&configuration).local_port, 0);
+    assert_int_equal(steering_grouping(&configuration).source_port_bits, 12);
+    assert_int_equal(steering_grouping(&configuration).destination_port_bits, 0);
     assert_int_equal(steering_group(&configuration, 0xFABC, 0xFFFF), 0xABC);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* sources: drivers/virtio/driver.c drivers/virtio/capabilities.c drivers/virtio/device.c */
 /* sources: drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c drivers/virtio/control.c */
-/* sources: drivers/virtio/queue.c */
+/* sources: drivers/virtio/queue.c drivers/virtio/key.c drivers/virtio/pairs.c drivers/virtio/rss.c */
 /* sources: drivers/virtio/split.c drivers/nic/buffers.c drivers/pci/port.c */
 /* sources: drivers/virtio/mmio.c tests/unit/world/fake_virtio_mmio.c */
+/* sources: tests/unit/world/fake_virtio_rings.c */
 /* sources: drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c kernel/message/channel.c */
 /* sources: kernel/message/status.c kernel/thread/thread.c kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -36,11 +37,18 @@
 #define CONFIG    0x2000u
 #define NOTIFY    0x3000u
 
+/* What a node has of it beside what a test allocates for this node, which counts as node 0's. */
+#define NODE_BYTES (256u * 1024)
+
+struct node_info node_info;
+static _Alignas(4096) uint8_t memories[FAKE_VIRTIO_NODES][NODE_BYTES];
+static size_t memory_used[FAKE_VIRTIO_NODES];
+static struct node_place places[FAKE_VIRTIO_NODES];
+
 struct fake_virtio fake_virtio;
 static struct fake_virtio *const card = &fake_virtio;
 static uint8_t registers[BAR_BYTES]; /* only their addresses are used */
 static uint32_t feature_select, driver_feature_select;
-struct node_info node_info;
 static uint8_t space[256];
 
 /* --- A machine without an IOMMU --- */
@@ -66,6 +74,32 @@ void *iommu_allocate_pages(const struct memory_kind *kind, size_t page_count)
 
 void iommu_watch_faults(void)
 {
+}
+
+void fake_virtio_forget_memory(void)
+{
+    memset(memory_used, 0, sizeof(memory_used));
+}
+
+static void place_nodes(void)
+{
+    for (unsigned i = 0; i < FAKE_VIRTIO_NODES; i++) {
+        places[i] =
+            (struct node_place){.range_count = 1, .ranges = {{(uintptr_t)memories[i], NODE_BYTES}}};
+    }
+    fake_virtio_forget_memory();
+    node_info.places = places;
+    node_info.node_count = FAKE_VIRTIO_NODES;
+}
+
+void *fake_virtio_memory_of(node_id_t node, size_t bytes)
+{
+    uint8_t *memory = memories[node] + memory_used[node];
+
+    memory_used[node] += ALIGN_UP(bytes, 4096);
+    assert_true(memory_used[node] <= NODE_BYTES);
+    memset(memory, 0, bytes);
+    return memory;
 }
 
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
@@ -186,9 +220,9 @@ int pci_msix_enable(const struct pci_device *device, const struct pci_bar bars[P
 void pci_msix_set_entry(const struct pci_msix *msix, unsigned index, uint32_t apic_id,
                         uint8_t vector)
 {
-    (void)apic_id;
     (void)vector;
-    assert_true(index < msix->entry_count);
+    assert_true(index < msix->entry_count && index < FAKE_VIRTIO_ENTRIES);
+    card->entries[index] = 0x100 | apic_id;
 }
 
 void *paging_map_device(paddr_t paddr, size_t bytes)
@@ -224,8 +258,24 @@ void fake_virtio_reset(void)
                                  .link_status = 1,
                                  .mtu = 1500,
                                  .speed = UINT32_MAX,
+                                 .pairs = 1,
+                                 .rss_key_bytes = 40,
+                                 .rss_table_length = 128,
+                                 .rss_hash_types = 0x1FF,
                                  .msix_entries = 4};
+    place_nodes();
     for (unsigned i = 0; i < 3; i++) {
+        card->queues[i].size_max = 64;
+    }
+}
+
+void fake_virtio_reset_pairs(uint16_t pairs)
+{
+    fake_virtio_reset();
+    card->offered |= FAKE_MQ | FAKE_RSS | FAKE_RING_RESET;
+    card->pairs = pairs;
+    card->msix_entries = 2u * pairs + 2;
+    for (unsigned i = 0; i < 2u * pairs + 1; i++) {
         card->queues[i].size_max = 64;
     }
 }
@@ -268,20 +318,44 @@ struct fake_virtio_queue *fake_virtio_selected(void)
     return card->selected < FAKE_VIRTIO_QUEUES ? &card->queues[card->selected] : &none;
 }
 
-static void run_command(struct fake_virtio_queue *queue);
+static bool has_several_pairs(void)
+{
+    return (card->agreed & (FAKE_MQ | FAKE_RSS)) != 0;
+}
 
 uint64_t fake_virtio_read_config(uint32_t offset)
 {
     switch (offset) {
     case 6:
         return card->link_status;
+    case 8:
+        assert_true(has_several_pairs()); /* chance values otherwise */
+        return card->pairs;
     case 10:
         return card->mtu;
     case 12:
         return card->speed;
+    case 17:
+        return card->rss_key_bytes;
+    case 18:
+        return card->rss_table_length;
+    case 20:
+        return card->rss_hash_types;
     }
     assert_true(offset < 6);
     return card->mac[offset];
+}
+
+static void reset_queue(struct fake_virtio_queue *queue)
+{
+    assert_true((card->agreed & FAKE_RING_RESET) != 0);
+    assert_int_equal(card->status & 0x0F, 0x0F);
+    *queue = (struct fake_virtio_queue){.size_max = queue->size_max,
+                                        .size = queue->size_max,
+                                        .vector = 0xFFFF,
+                                        .notify_count = queue->notify_count,
+                                        .never_resets = queue->never_resets,
+                                        .reset_count = queue->reset_count + 1};
 }
 
 static uint64_t read_register(uint32_t offset, unsigned bits)
@@ -293,6 +367,8 @@ static uint64_t read_register(uint32_t offset, unsigned bits)
         return fake_virtio_read_config(offset - CONFIG);
     }
     switch (offset) {
+    case 0x3A:
+        return fake_virtio_selected()->never_resets;
     case 0x04:
         assert_int_equal(bits, 32);
         return card->offered >> (32 * feature_select);
@@ -321,7 +397,9 @@ void fake_virtio_write_half(uint64_t *address, uint32_t offset, uint32_t value)
 {
     unsigned shift = offset % 8 == 4 ? 32 : 0;
 
-    assert_int_equal(card->status, 0x0B); /* addresses only before it runs */
+    /* Addresses only before it runs, or of a queue that was reset alone. */
+    assert_true(card->status == 0x0B ||
+                (fake_virtio_selected()->reset_count > 0 && fake_virtio_selected()->enable == 0));
     *address = (*address & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)value << shift;
 }
 
@@ -330,8 +408,8 @@ void fake_virtio_notify(uint64_t queue)
     assert_int_equal(card->status & 0x0F, 0x0F); /* not before it runs */
     assert_true(queue < FAKE_VIRTIO_QUEUES);
     card->queues[queue].notify_count++;
-    if (queue == 2) {
-        run_command(&card->queues[2]);
+    if (queue == (has_several_pairs() ? 2u * card->pairs : 2)) {
+        fake_virtio_run_command(&card->queues[queue]);
     }
 }
 
@@ -382,6 +460,11 @@ static void write_register(uint32_t offset, uint64_t value, unsigned bits)
         fake_virtio_selected()->enable = 1;
         return;
     }
+    if (offset == 0x3A) {
+        assert_int_equal(value, 1);
+        reset_queue(fake_virtio_selected());
+        return;
+    }
     if (offset >= 0x20 && offset < 0x38) {
         assert_int_equal(bits, 32);
         fake_virtio_write_half(offset < 0x28   ? &fake_virtio_selected()->descriptors
@@ -428,157 +511,3 @@ FAKE_ACCESS(8)
 FAKE_ACCESS(16)
 FAKE_ACCESS(32)
 FAKE_ACCESS(64)
-
-/* --- Rings --- */
-
-struct descriptor {
-    uint64_t address;
-    uint32_t length;
-    uint16_t flags, next;
-};
-
-static uint16_t *words_at(uint64_t address)
-{
-    return (uint16_t *)address;
-}
-
-unsigned fake_virtio_available(unsigned queue)
-{
-    return (uint16_t)(words_at(card->queues[queue].available)[1] - card->queues[queue].taken);
-}
-
-/* The head of the next chain. */
-static uint16_t take_head(struct fake_virtio_queue *queue)
-{
-    uint16_t head = words_at(queue->available)[2 + queue->taken++ % queue->size];
-
-    assert_true(head < queue->size);
-    return head;
-}
-
-static void put_used(struct fake_virtio_queue *queue, uint32_t id, uint32_t length)
-{
-    uint32_t entry[2] = {id, length};
-
-    memcpy((uint8_t *)queue->used + 4 + 8 * (queue->returned++ % queue->size), entry, 8);
-    words_at(queue->used)[1] = queue->returned;
-}
-
-void fake_virtio_return(unsigned queue, uint32_t id, uint32_t length_bytes)
-{
-    put_used(&card->queues[queue], id, length_bytes);
-}
-
-void fake_virtio_skip(unsigned queue, uint16_t count)
-{
-    card->queues[queue].returned += count;
-    words_at(card->queues[queue].used)[1] = card->queues[queue].returned;
-}
-
-uint32_t fake_virtio_fill(unsigned index, const void *bytes, uint32_t count, uint16_t *id)
-{
-    struct fake_virtio_queue *queue = &card->queues[index];
-    const struct descriptor *descriptor;
-
-    assert_true(queue->enable == 1 && fake_virtio_available(index) > 0);
-    *id = take_head(queue);
-    descriptor = (const struct descriptor *)queue->descriptors + *id;
-    assert_int_equal(descriptor->flags, 2);
-    count = count < descriptor->length ? count : descriptor->length;
-    memcpy((void *)descriptor->address, bytes, count);
-    return count;
-}
-
-uint8_t *fake_virtio_buffer(unsigned index, uint16_t id)
-{
-    return (uint8_t *)((const struct descriptor *)card->queues[index].descriptors)[id].address;
-}
-
-void fake_virtio_receive(unsigned queue, const void *data, uint32_t length_bytes, uint8_t flags,
-                         uint16_t buffer_count)
-{
-    uint8_t bytes[12 + 2048] = {[0] = flags, [10] = (uint8_t)buffer_count};
-    uint16_t id;
-
-    memcpy(bytes + 12, data, length_bytes);
-    assert_int_equal(fake_virtio_fill(queue, bytes, length_bytes + 12, &id), length_bytes + 12);
-    put_used(&card->queues[queue], id, length_bytes + 12);
-}
-
-bool fake_virtio_take(unsigned index, struct fake_virtio_sent *sent)
-{
-    struct fake_virtio_queue *queue = &card->queues[index];
-    const struct descriptor *all = (const struct descriptor *)queue->descriptors;
-    const struct descriptor *descriptor;
-    uint32_t length = 0;
-
-    if (fake_virtio_available(index) == 0) {
-        return false;
-    }
-    sent->id = take_head(queue);
-    sent->descriptor_count = 0;
-    for (uint16_t at = sent->id;; at = descriptor->next) {
-        descriptor = &all[at];
-        assert_true(++sent->descriptor_count <= queue->size && descriptor->length > 0);
-        assert_int_equal(descriptor->flags & ~1, 0);
-        for (uint32_t i = 0; i < descriptor->length; i++, length++) {
-            uint8_t byte = ((const uint8_t *)descriptor->address)[i];
-
-            if (length < 12) {
-                sent->header[length] = byte;
-            } else {
-                sent->data[length - 12] = byte;
-            }
-        }
-        if ((descriptor->flags & 1) == 0) {
-            break;
-        }
-    }
-    sent->length_bytes = length - 12;
-    return true;
-}
-
-static void run_command(struct fake_virtio_queue *queue)
-{
-    const struct descriptor *chain = (const struct descriptor *)queue->descriptors;
-
-    while ((uint16_t)(words_at(queue->available)[1] - queue->taken) > 0) {
-        assert_int_equal(take_head(queue), 0);
-        assert_int_equal(chain[0].length, 2);
-        assert_int_equal(chain[2].length, 1);
-        assert_int_equal(chain[2].flags, 2);
-        memcpy(card->command, (void *)chain[0].address, 2);
-        memcpy(card->command_data, (void *)chain[1].address,
-               chain[1].length < 8 ? chain[1].length : 8);
-        card->command_count++;
-        if (card->command[0] == 1) {
-            assert_in_range(chain[1].length, 8, sizeof(card->table));
-            memcpy(card->table, (void *)chain[1].address, chain[1].length);
-            card->table_bytes = chain[1].length;
-        }
-        if (!card->is_silent) {
-            *(uint8_t *)chain[2].address = card->answer;
-            put_used(queue, 0, 1);
-        }
-    }
-}
-
-uint16_t fake_virtio_used_event(unsigned queue)
-{
-    return words_at(card->queues[queue].available)[2 + card->queues[queue].size];
-}
-
-uint16_t fake_virtio_available_flags(unsigned queue)
-{
-    return words_at(card->queues[queue].available)[0];
-}
-
-void fake_virtio_set_available_event(unsigned queue, uint16_t event)
-{
-    words_at(card->queues[queue].used)[2 + 4 * card->queues[queue].size] = event;
-}
-
-void fake_virtio_set_used_flags(unsigned queue, uint16_t flags)
-{
-    words_at(card->queues[queue].used)[0] = flags;
-}

@@ -13,14 +13,20 @@
 #include "kernel/base.h"
 #include "libc/core/machine.h"
 
-#define FAKE_VIRTIO_QUEUES 8
+#define FAKE_VIRTIO_QUEUES  64
+#define FAKE_VIRTIO_ENTRIES 64
 
 struct fake_virtio_queue {
     uint16_t size, size_max, vector, enable;
     uint64_t descriptors, available, used;
     uint16_t taken, returned;
     unsigned notify_count;
+    unsigned reset_count; /* alone */
+    bool never_resets;
 };
+
+/* A node's memory, as the machine has it: for reports of rings there. */
+#define FAKE_VIRTIO_NODES 8
 
 /* For the test to change before the driver starts it. */
 extern struct fake_virtio {
@@ -38,12 +44,19 @@ extern struct fake_virtio {
     uint16_t config_vector;
     uint16_t selected;
     struct fake_virtio_queue queues[FAKE_VIRTIO_QUEUES];
+    uint16_t pairs; /* with FAKE_MQ or FAKE_RSS; its control queue is behind them */
+    uint8_t rss_key_bytes;
+    uint16_t rss_table_length;
+    uint32_t rss_hash_types;
+    uint32_t entries[FAKE_VIRTIO_ENTRIES]; /* of MSI-X: which node's, and 0x100 beside; 0: none's */
     /* The last command, and what is answered. */
-    uint8_t command[2], command_data[8];
+    uint8_t command[2], command_data[400];
     unsigned command_count;
     uint8_t table[400]; /* the last one of addresses, as long as the command says */
     unsigned table_bytes;
+    unsigned rss_count; /* of those the ones about RSS */
     uint8_t answer;
+    uint8_t rss_answer;
     bool is_silent; /* commands are not answered */
     bool is_mastering;
     bool was_mastering_at_reset; /* from a state in which it moved frames */
@@ -72,8 +85,11 @@ extern struct fake_virtio {
 #define FAKE_STATUS     (1ull << 16)
 #define FAKE_CTRL_VQ    (1ull << 17)
 #define FAKE_CTRL_RX    (1ull << 18)
+#define FAKE_MQ         (1ull << 22)
 #define FAKE_EVENT_IDX  (1ull << 29)
 #define FAKE_VERSION_1  (1ull << 32)
+#define FAKE_RING_RESET (1ull << 40)
+#define FAKE_RSS        (1ull << 60)
 #define FAKE_SPEED      (1ull << 63)
 #define FAKE_USED                                                                                  \
     (FAKE_CSUM | FAKE_GUEST_CSUM | FAKE_GUEST_TSO4 | FAKE_MTU | FAKE_MAC | FAKE_TSO4 | FAKE_MRG |  \
@@ -82,8 +98,15 @@ extern struct fake_virtio {
  */
 #define FAKE_ALL (FAKE_USED | 1ull << 19 | 1ull << 28 | 1ull << 34 | 1ull << 57)
 
-/* A card after power-on, with all features, rings of 64 and MAC address 52:54:00:12:34:56. */
+/* A card after power-on, with all features of one pair, rings of 64 and MAC address
+ * 52:54:00:12:34:56. */
 void fake_virtio_reset(void);
+/* The same with so many pairs, each with its queues, and RSS. */
+void fake_virtio_reset_pairs(uint16_t pairs);
+/* So many bytes in that node's memory, zeroed. */
+void *fake_virtio_memory_of(node_id_t node, size_t bytes);
+/* All of it may be given again. */
+void fake_virtio_forget_memory(void);
 
 /* The same in a slot, with the line that is given. */
 #define FAKE_VIRTIO_SLOT 0xFEB00E00u
@@ -133,3 +156,6 @@ void fake_virtio_notify(uint64_t queue);
 /* Offsets from the BAR's address, which a slot has none of. */
 uint64_t fake_virtio_read_mmio(uint32_t offset, unsigned bits);
 void fake_virtio_write_mmio(uint32_t offset, uint64_t value, unsigned bits);
+
+/* Between its files: what has been put into the control queue is done. */
+void fake_virtio_run_command(struct fake_virtio_queue *queue);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* sources: tests/unit/world/fake_virtio.c */
+/* flags: -DMMIO_FAKE */
+/*
+ * Tests drivers/virtio on a node that has a queue pair of a card that another node drives.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "drivers/nic/nic.h"
+#include "kernel/platform.h"
+#include "tests/unit/world/fake_platform.h"
+#include "tests/unit/world/fake_virtio.h"
+
+#define PAIRS 4
+#define OWN   0
+
+static const node_id_t nodes[PAIRS] = {0, 1, 2, 3};
+static const struct nic_grouping folded = {7, 0, true};
+static const uint8_t bytes[60] = {1, 2, 3};
+static struct nic_port port;
+static struct nic *nic;
+static struct nic_queue *queue;
+
+static int set_up(void **state)
+{
+    (void)state;
+    fake_platform_reset(0, PAIRS);
+    fake_set_clock_step_ns(NS_PER_US);
+    fake_virtio_reset_pairs(PAIRS);
+    assert_int_equal(nic_find(&port, 1), 1);
+    nic = NULL;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (nic != NULL) {
+        nic_stop(nic);
+    }
+    return 0;
+}
+
+static void open_as(unsigned own, const node_id_t *all, unsigned count,
+                    struct nic_grouping grouping)
+{
+    struct nic_queue_key key;
+
+    assert_int_equal(nic_start(&port, all, count, grouping, &nic), 0);
+    nic_make_queue_key(nic, own, &key);
+    assert_int_equal(nic_queue_open(&key, &queue), 0);
+    fake_virtio_keep(queue);
+}
+
+static struct nic_queue_key key_of_another(unsigned index)
+{
+    struct nic_queue_key key;
+
+    open_as(OWN, nodes, PAIRS, folded);
+    nic_make_queue_key(nic, index, &key);
+    nic_stop(nic);
+    nic = NULL;
+    return key;
+}
+
+static unsigned done_count;
+
+static void note_done(void *context)
+{
+    (void)context;
+    done_count++;
+}
+
+static void a_queue_is_prepared_and_moves_nothing_until_it_is_used(void **state)
+{
+    struct nic_queue_key key = key_of_another(2);
+    struct frame_to_send frame = {.fragments = {{bytes, sizeof(bytes)}},
+                                  .fragment_count = 1,
+                                  .length_bytes = sizeof(bytes),
+                                  .done = note_done,
+                                  .context = &done_count};
+    struct nic_queue_report report, again;
+    struct nic_queue *same;
+
+    (void)state;
+    assert_true(nic_queue_is_prepared(&key));
+    assert_int_equal(nic_queue_prepare(&key, &queue, &report), 0);
+    assert_int_equal(report.words[0] & 0xFFF, 6);
+    assert_int_equal(nic_queue_transmit(queue, &frame), -EAGAIN);
+    assert_true(nic_queue_is_idle(queue));
+    nic_queue_run(queue);
+    done_count = 0;
+    assert_int_equal(nic_queue_transmit(queue, &frame), 0);
+    /* The card is started anew: what was in flight is lost, and its owner may have it back. */
+    assert_int_equal(nic_queue_prepare(&key, &same, &again), 0);
+    assert_ptr_equal(same, queue);
+    assert_memory_equal(&again, &report, sizeof(report));
+    assert_int_equal(done_count, 1);
+    assert_int_equal(nic_queue_in_flight(queue), 0);
+    assert_int_equal(nic_queue_transmit(queue, &frame), -EAGAIN);
+}
+
+/* Nobody reaches the card's registers then; of another death who drives it takes care. */
+static void when_the_driver_dies_the_card_is_kept_from_memory(void **state)
+{
+    struct nic_queue_key key = key_of_another(2);
+    struct nic_queue_report report;
+
+    (void)state;
+    assert_int_equal(nic_queue_prepare(&key, &queue, &report), 0);
+    nic_queue_run(queue);
+    fake_virtio.is_mastering = true;
+    assert_int_equal(nic_queue_stop_other(queue, 1, 1), 0);
+    assert_true(fake_virtio.is_mastering);
+    assert_int_equal(nic_queue_stop_other(queue, OWN, OWN), -ENODEV);
+    assert_false(fake_virtio.is_mastering);
+    assert_true(nic_queue_is_idle(queue));
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_queue_is_prepared_and_moves_nothing_until_it_is_used),
+        TEST(when_the_driver_dies_the_card_is_kept_from_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
