@@ -126,6 +126,7 @@ static void who_has_anothers_place_keeps_it_until_that_one_serves_again(void **s
     (void)fake_expect_message(OTHER, NEIGHBOR_SET);
     address = fake_expect_message(OTHER, ADDRESS_SET);
     assert_int_equal(address->address, WIRE_OWN_ADDRESS);
+    (void)fake_expect_message(OTHER, GROUP_WANTED);
     assert_int_equal(configuration_current()->speaker, 0);
     assert_int_equal(
         steering_owner(configuration_current(), steering_group(configuration_current(), port, 80)),
