@@ -246,7 +246,7 @@ static bool is_client_gone(const struct capture_stream *stream)
 static void send_frames(struct capture_stream *stream)
 {
     enum capture_progress progress;
-    struct captured frame;
+    struct captured frame = {0};
 
     while (!stream->is_broken &&
            (progress = capture_reader_next(stream->reader, &frame)) != CAPTURE_IS_OVER) {
