@@ -74,10 +74,12 @@ static unsigned poll_both(void *context)
     return count + taken.usual.poll(context);
 }
 
-static bool stay_awake(void *context)
+/* The thread that steers keeps the node awake. */
+static bool prepare_both(void *context)
 {
-    (void)taken.usual.prepare_sleep(context);
-    return true;
+    bool has_work = taken.usual.prepare_sleep(context);
+
+    return has_work || nic_queue_is_pending(taken.queue);
 }
 
 void link_takeover_begin(const struct configuration *configuration, struct nic_queue *own,
@@ -109,7 +111,7 @@ void link_takeover_begin(const struct configuration *configuration, struct nic_q
     taken.source = source;
     taken.usual = *source;
     source->poll = poll_both;
-    source->prepare_sleep = stay_awake;
+    source->prepare_sleep = prepare_both;
 }
 
 void link_takeover_end(void)

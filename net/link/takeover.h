@@ -21,8 +21,8 @@ MUST_CHECK int link_takeover_stop(const struct configuration *configuration, str
                                   node_id_t node);
 
 /*
- * Behind that: take what comes to its queue. Until link_takeover_end() this node stays awake, for
- * no interrupt tells of it. `source` is that of this node's own queue; `deliver` hands over frames.
+ * Behind that: take what comes to its queue. No interrupt tells of it: who steers meanwhile
+ * is awake. `source` is that of this node's own queue; `deliver` hands over frames.
  * Nothing where the node had no queue, the card has no such thing or there is no memory: then what
  * still comes there is lost.
  */

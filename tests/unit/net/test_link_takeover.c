@@ -205,7 +205,7 @@ static void note_sleep(void)
     sleep_count++;
 }
 
-/* While it took frames that no interrupt tells of it did not. */
+/* As before it took over. */
 static void afterwards_it_sleeps_again(void **state)
 {
     (void)state;
