@@ -242,6 +242,35 @@ static void packets_go_to_their_owner_by_both_ports(void **state)
     }
 }
 
+/* Where the cards of the machine tell 128 groups apart, so do all nodes: shares differ by a group,
+ * and ports in steps still reach all servers. */
+static void folded_groups_are_shared_out_and_follow_the_ports(void **state)
+{
+    static const char *const schemes[] = {"", "steer=xor6"};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_COUNT(schemes); i++) {
+        unsigned counts[4] = {0};
+
+        assert_int_equal(configure(4, schemes[i]), 0);
+        steering_fold(&configuration);
+        assert_true(steering_is_folded(&configuration));
+        assert_int_equal(steering_group_count(&configuration), 128);
+        assert_int_equal(steering_goes_by_both_ports(&configuration), i == 1);
+        for (unsigned port = 0; port < 4096; port += 32) {
+            counts[owner_of(port, 80)]++;
+        }
+        for (unsigned ts = 0; ts < 4; ts++) {
+            assert_int_equal(counts[ts], 32);
+        }
+        assert_int_equal(steering_group(&configuration, 0x1234, 0x0050),
+                         nic_fold(i == 0 ? 0x1234 : 0x1264));
+    }
+    assert_int_equal(configure(STEERING_FOLDED_TS_MAX + 1, ""), 0);
+    steering_fold(&configuration);
+    assert_false(steering_is_folded(&configuration));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_dead_servers_flows_are_the_next_ones),
         cmocka_unit_test(all_link_servers_get_flows),
         cmocka_unit_test(packets_go_to_their_owner_by_both_ports),
+        cmocka_unit_test(folded_groups_are_shared_out_and_follow_the_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
