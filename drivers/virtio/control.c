@@ -150,7 +150,6 @@ int virtio_command(struct virtio_control *control, unsigned command_class, unsig
         return -EINVAL;
     }
     /* It is taken off before this returns: wait_for_end(). */
-    /* cppcheck-suppress autoVariables */
     control->turn = &turn;
     control->command->command_class = (uint8_t)command_class;
     control->command->command = (uint8_t)command;
