@@ -129,9 +129,10 @@ def test_a_madt_that_ends_within_an_entry_is_reported_and_what_came_before_count
         assert len(talus.counter("node_up")) == 2
 
 
-def test_without_acpi_one_core_serves_and_the_log_says_so():
+def test_without_acpi_the_cores_of_the_mp_table_serve_and_the_log_says_so():
+    """SeaBIOS lists one core of each package there."""
     with Talus("--machine", "pc,acpi=off", smp=2) as talus:
-        talus.wait_for("no ACPI tables: one core, no power-off")
+        talus.wait_for("no ACPI tables: no power-off, and cores by the older MP table")
         assert len(curl(talus, "/4b")) == 4
         assert len(talus.counter("node_up")) == 1
 
