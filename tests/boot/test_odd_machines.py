@@ -129,10 +129,13 @@ def test_a_madt_that_ends_within_an_entry_is_reported_and_what_came_before_count
         assert len(talus.counter("node_up")) == 2
 
 
+NO_TABLES = "no ACPI tables: no power-off, and cores by the older MP table"
+
+
 def test_without_acpi_the_cores_of_the_mp_table_serve_and_the_log_says_so():
     """SeaBIOS lists one core of each package there."""
     with Talus("--machine", "pc,acpi=off", smp=2) as talus:
-        talus.wait_for("no ACPI tables: no power-off, and cores by the older MP table")
+        talus.wait_for(NO_TABLES)
         assert len(curl(talus, "/4b")) == 4
         assert len(talus.counter("node_up")) == 1
 
@@ -173,7 +176,7 @@ def with_roots(folder, root, *tables, options=(), **others):
 
 
 def assert_one_core_serves(talus):
-    talus.wait_for("no ACPI tables: one core, no power-off")
+    talus.wait_for(NO_TABLES)
     assert len(curl(talus, "/4b")) == 4
     assert len(talus.counter("node_up")) == 1
 
@@ -187,7 +190,7 @@ def test_with_both_roots_broken_one_core_serves_and_console_and_screen_say_why(t
             talus.wait_for(text)
         assert_one_core_serves(talus)
         with Screen(path) as screen:
-            screen.wait_for("no ACPI tables: one core, no power-off")
+            screen.wait_for(NO_TABLES)
             screen.wait_for("ACPI table XSDT: wrong checksum")
 
 
