@@ -12,6 +12,7 @@
 #include "net/messages.h"
 #include "net/steering.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/neighbor.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/segment_block.h"
 
@@ -77,10 +78,12 @@ int loopback_send(const struct segment_fields *fields, const struct reference *f
                   uint32_t offset)
 {
     struct segment_fields piece = *fields;
+    uint8_t link[NEIGHBOR_HEADER_BYTES];
     uint32_t left_bytes = fields->payload_bytes, sent_bytes = 0;
     int error;
 
-    piece.mac = interface_mac();
+    neighbor_make_header(link, interface_mac(), interface_mac());
+    piece.link = link;
     piece.cut_bytes = 0;
     do {
         uint32_t most_bytes = fields->cut_bytes != 0 ? fields->cut_bytes : left_bytes;

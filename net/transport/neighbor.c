@@ -16,9 +16,11 @@
 
 enum entry_state { ENTRY_FREE, ENTRY_ASKED, ENTRY_KNOWN };
 
+/* A line of the cache. */
 struct entry {
+    _Alignas(64) uint8_t header[NEIGHBOR_HEADER_BYTES]; /* with its Ethernet address, once known */
+    uint32_t known_address;                             /* 0 before ENTRY_KNOWN */
     uint32_t address;
-    uint8_t mac[6];
     uint8_t state; /* enum entry_state */
     uint8_t waiting_count;
     uint64_t changed_ns;                 /* last confirmed, or last asked for */
@@ -30,6 +32,7 @@ _Static_assert(IS_POWER_OF_TWO(NEIGHBOR_MAX), "so is a place that may be any num
 _Static_assert(NEIGHBOR_MAX <= UINT16_MAX, "places are remembered in 16 bits");
 
 static struct entry sets[SET_COUNT][SET_ENTRIES];
+static uint8_t own_mac[6];
 static struct neighbor_functions functions;
 static struct timer patience_timer; /* set while packets wait */
 
@@ -90,7 +93,7 @@ inline const uint8_t *neighbor_find(uint32_t address)
 {
     const struct entry *entry = find(address);
 
-    return entry != NULL && entry->state == ENTRY_KNOWN ? entry->mac : NULL;
+    return entry != NULL && entry->state == ENTRY_KNOWN ? entry->header : NULL;
 }
 
 static __attribute__((noinline)) const uint8_t *search_at(uint32_t address, uint16_t *place)
@@ -101,7 +104,7 @@ static __attribute__((noinline)) const uint8_t *search_at(uint32_t address, uint
         return NULL;
     }
     *place = (uint16_t)(entry - &sets[0][0]);
-    return entry->mac;
+    return entry->header;
 }
 
 /* Inline: once for each segment out. */
@@ -110,9 +113,8 @@ inline __attribute__((always_inline)) const uint8_t *neighbor_find_at(uint32_t a
 {
     const struct entry *entry = &sets[0][0] + (*place & (NEIGHBOR_MAX - 1));
 
-    return LIKELY(entry->address == address && entry->state == ENTRY_KNOWN)
-               ? entry->mac
-               : search_at(address, place);
+    ASSERT_SLOW(address != 0);
+    return LIKELY(entry->known_address == address) ? entry->header : search_at(address, place);
 }
 
 static void start_patience_timer(void)
@@ -141,7 +143,7 @@ static void lose_patience(struct timer *timer)
             does_any_wait = true;
         } else {
             drop_waiting(entry, NEIGHBOR_GONE);
-            entry->state = ENTRY_FREE;
+            entry->state = ENTRY_FREE; /* from ENTRY_ASKED */
         }
     }
     if (does_any_wait) {
@@ -177,7 +179,7 @@ void neighbor_wait(uint32_t address, void *packet)
     struct entry *entry = find_or_take(address);
 
     if (entry->state == ENTRY_KNOWN) {
-        functions.send(packet, entry->mac);
+        functions.send(packet, entry->header);
         return;
     }
     ASSERT(entry->waiting_count <= NEIGHBOR_WAITING_MAX);
@@ -195,13 +197,14 @@ void neighbor_wait(uint32_t address, void *packet)
 bool neighbor_set(uint32_t address, const uint8_t mac[6])
 {
     struct entry *entry = find_or_take(address);
-    bool is_news = entry->state != ENTRY_KNOWN || memcmp(entry->mac, mac, sizeof(entry->mac)) != 0;
+    bool is_news = entry->state != ENTRY_KNOWN || memcmp(entry->header, mac, sizeof(own_mac)) != 0;
     unsigned count = entry->waiting_count;
     void *waiting[NEIGHBOR_WAITING_MAX];
 
     ASSERT(count == 0 || entry->state == ENTRY_ASKED);
-    memcpy(entry->mac, mac, sizeof(entry->mac));
+    neighbor_make_header(entry->header, mac, own_mac);
     entry->state = ENTRY_KNOWN;
+    entry->known_address = address;
     entry->changed_ns = dispatch_now_ns();
     memcpy(waiting, entry->waiting, sizeof(waiting));
     entry->waiting_count = 0;
@@ -218,6 +221,7 @@ void neighbor_forget(uint32_t address)
     if (entry != NULL) {
         drop_waiting(entry, NEIGHBOR_GONE);
         entry->state = ENTRY_FREE;
+        entry->known_address = 0;
     }
 }
 
@@ -230,9 +234,21 @@ void neighbor_visit(void (*visit)(uint32_t address, const uint8_t mac[6], uint64
             const struct entry *entry = &sets[i][j];
 
             if (entry->state == ENTRY_KNOWN) {
-                visit(entry->address, entry->mac, entry->changed_ns, context);
+                visit(entry->address, entry->header, entry->changed_ns, context);
             }
         }
+    }
+}
+
+void neighbor_set_own(const uint8_t mac[6])
+{
+    memcpy(own_mac, mac, sizeof(own_mac));
+    for (unsigned i = 0; i < NEIGHBOR_MAX; i++) {
+        struct entry *entry = &sets[i / SET_ENTRIES][i % SET_ENTRIES];
+        uint8_t its[6];
+
+        memcpy(its, entry->header, sizeof(its));
+        neighbor_make_header(entry->header, its, own_mac);
     }
 }
 
@@ -241,6 +257,7 @@ void neighbor_initialise(const struct neighbor_functions *new_functions)
     ASSERT(new_functions->send != NULL && new_functions->drop != NULL);
     ASSERT(new_functions->resolve != NULL);
     memset(sets, 0, sizeof(sets));
+    memset(own_mac, 0, sizeof(own_mac));
     timer_initialise(&patience_timer, lose_patience);
     functions = *new_functions;
 }

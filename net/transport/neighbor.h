@@ -31,11 +31,31 @@ struct neighbor_functions {
 
 void neighbor_initialise(const struct neighbor_functions *functions);
 
-/* Its Ethernet address, valid until the next call of another function here; NULL: unknown. */
+/*
+ * How each frame to a neighbour begins that carries IPv4 without options (RFC 894, RFC 791 3.1):
+ * both Ethernet addresses, the type, and the first two bytes of the packet.
+ */
+#define NEIGHBOR_HEADER_BYTES 16u
+
+static inline void neighbor_make_header(uint8_t header[NEIGHBOR_HEADER_BYTES], const uint8_t mac[6],
+                                        const uint8_t own_mac[6])
+{
+    static const uint8_t rest[] = {0x08, 0x00, 0x45, 0x00};
+
+    __builtin_memcpy(header, mac, 6);
+    __builtin_memcpy(header + 6, own_mac, 6);
+    __builtin_memcpy(header + 12, rest, sizeof(rest));
+}
+
+/* Our own Ethernet address, which all frames have from now on. */
+void neighbor_set_own(const uint8_t mac[6]);
+/* How a frame to it begins, which is its Ethernet address first; valid until the next call of
+ * another function here. NULL: unknown. */
 const uint8_t *neighbor_find(uint32_t address);
 /*
  * The same for who asks often and remembers the place of the entry, any number in the beginning:
- * no search while it is there still. Moves `place` when it is elsewhere.
+ * no search while it is there still. Moves `place` when it is elsewhere. Not for the address 0,
+ * which no host has (RFC 1122 3.2.1.3).
  */
 const uint8_t *neighbor_find_at(uint32_t address, uint16_t *place);
 /* Have it found out, unless it is known or asked for: nothing waits. */

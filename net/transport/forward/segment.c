@@ -271,7 +271,7 @@ static inline void send_on(struct forward_flow *flow, enum forward_end end, stru
     uint8_t *ip = ethernet + ETHERNET_HEADER_BYTES;
     uint16_t bytes = (uint16_t)(packet->payload_offset + packet->payload_bytes);
     uint32_t next_hop = interface_next_hop(to->entry.flow.remote_address);
-    const uint8_t *mac = neighbor_find_at(next_hop, &to->neighbor);
+    const uint8_t *link = neighbor_find_at(next_hop, &to->neighbor);
     int error;
 
     ASSERT_SLOW(ethernet == packet->bytes);
@@ -288,13 +288,11 @@ static inline void send_on(struct forward_flow *flow, enum forward_end end, stru
     }
     rewrite(ip, &flow->sides[end], to, segment->frame == NULL);
     counter_increment(COUNTER_FORWARD_SEGMENTS_CLIENT + end);
-    if (UNLIKELY(mac == NULL)) {
+    if (UNLIKELY(link == NULL)) {
         send_later(next_hop, ip, (uint16_t)(bytes - ETHERNET_HEADER_BYTES));
         return;
     }
-    __builtin_memcpy(ethernet, mac, 6);
-    __builtin_memcpy(ethernet + 6, interface_mac(), 6);
-    store_be16(ethernet + ETHERNET_TYPE_OFFSET, ETHERNET_TYPE_IPV4);
+    __builtin_memcpy(ethernet, link, ETHERNET_HEADER_BYTES);
     error = LIKELY(card_link_server() == platform_node())
                 ? transmit_here(segment, ethernet, bytes)
                 : transmit_elsewhere(card_link_server(), ethernet, bytes);

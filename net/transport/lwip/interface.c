@@ -220,6 +220,7 @@ void interface_set_nic(const uint8_t mac[6], struct node_set queues, bool can_se
 {
     card_set(queues, can_segment_tcp);
     memcpy(interface.hwaddr, mac, sizeof(interface.hwaddr));
+    neighbor_set_own(mac);
     has_mac = true;
     netif_set_up(&interface);
 }

@@ -25,7 +25,7 @@
 /* As a packet of lwIP's. */
 static __attribute__((noinline)) void send_later(uint32_t next_hop, struct segment_fields fields)
 {
-    static const uint8_t unknown[6];
+    static const uint8_t unknown[NEIGHBOR_HEADER_BYTES] = {[12] = 0x08, 0x00, 0x45, 0x00};
     uint8_t headers[SEGMENT_HEADERS_BYTES + SEGMENT_OPTION_BYTES_MAX];
 
     if (UNLIKELY(loopback_is_own(next_hop))) {
@@ -34,7 +34,7 @@ static __attribute__((noinline)) void send_later(uint32_t next_hop, struct segme
         }
         return;
     }
-    fields.mac = unknown;
+    fields.link = unknown;
     segment_put_headers(headers, &fields);
     interface_send_later(
         next_hop, headers + ETHERNET_HEADER_BYTES,
@@ -42,15 +42,18 @@ static __attribute__((noinline)) void send_later(uint32_t next_hop, struct segme
 }
 
 static inline struct segment_fields fields_of(const struct bare_segment *segment,
-                                              const uint8_t *mac)
+                                              const uint8_t *link)
 {
+    uint32_t sum = segment_address_sum(&segment->flow);
+
     return (struct segment_fields){
-        .mac = mac,
+        .link = link,
         .flow = &segment->flow,
         .options = segment->options,
         .sequence = segment->sequence,
         .acknowledgment = segment->acknowledgment,
         .window = segment->window,
+        .flow_sum = (sum & 0xFFFF) + (sum >> 16),
         .tcp_flags = segment->tcp_flags,
         .option_bytes = segment->option_bytes,
     };
@@ -65,13 +68,13 @@ inline __attribute__((always_inline)) void
 segment_out_send_bare_inline(const struct bare_segment *segment)
 {
     uint32_t next_hop = interface_next_hop(segment->flow.remote_address);
-    const uint8_t *mac = neighbor_find(next_hop);
-    struct segment_fields fields = fields_of(segment, mac);
+    const uint8_t *link = neighbor_find(next_hop);
+    struct segment_fields fields = fields_of(segment, link);
     int error;
 
     ASSERT_SLOW(segment->option_bytes % 4 == 0 &&
                 segment->option_bytes <= TCP_OPTION_SYN_ACK_MAX_BYTES);
-    if (UNLIKELY(mac == NULL)) {
+    if (UNLIKELY(link == NULL)) {
         send_later(next_hop, fields);
         return;
     }

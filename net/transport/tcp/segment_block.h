@@ -19,6 +19,7 @@
 #include "net/messages.h"
 #include "net/transport/card.h"
 #include "net/transport/lwip/interface.h"
+#include "net/transport/neighbor.h"
 #include "net/transport/tcp/segment_remote.h"
 
 struct send_buffer;
@@ -44,11 +45,12 @@ void segment_block_release_bare(void *block);
 
 /* A segment that is about to go, but for its payload. */
 struct segment_fields {
-    const uint8_t *mac; /* of the next hop */
+    const uint8_t *link; /* how a frame to the next hop begins: neighbor_find() */
     const struct flow *flow;
     const uint8_t *options;
     uint32_t sequence, acknowledgment;
     uint32_t payload_bytes;
+    uint32_t flow_sum; /* segment_flow_sum(), or half folded */
     uint16_t window;
     uint16_t cut_bytes; /* of payload, that the card cuts it into; 0: it does not */
     uint8_t tcp_flags;
@@ -62,15 +64,25 @@ static inline uint16_t segment_fold(uint32_t sum)
     return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 
-/* The sum of the pseudo-header (RFC 9293 3.1), not complemented: the card adds the rest, and where
- * it cuts segments their lengths, too. */
-static inline uint16_t segment_pseudo_sum(uint64_t addresses, uint32_t tcp_bytes)
+/* What the sums of a flow's pseudo-headers (RFC 9293 3.1) have in common: its addresses, in words
+ * of 32 bits. */
+static inline uint32_t segment_address_sum(const struct flow *flow)
 {
-    uint32_t sum = (uint32_t)((addresses + (addresses << 32 | addresses >> 32)) >> 32);
+    uint64_t addresses;
 
-    return segment_fold((sum & 0xFFFF) + (sum >> 16) +
-                        swap16((uint16_t)(tcp_bytes + IPV4_PROTOCOL_TCP)));
+    __builtin_memcpy(&addresses, flow, sizeof(addresses));
+    return (uint32_t)((addresses + (addresses << 32 | addresses >> 32)) >> 32);
 }
+
+/* The same in one of 16 bits, for a connection to keep. */
+static inline uint16_t segment_flow_sum(const struct flow *flow)
+{
+    return segment_fold(segment_address_sum(flow));
+}
+
+/* That makes it the sum of one segment's with the packet's length, as it stands in the IP header:
+ * the protocol, and that header off. */
+#define SEGMENT_SUM_REST (swap16(IPV4_PROTOCOL_TCP) + (0xFFFFu - swap16(IPV4_HEADER_MIN_BYTES)))
 
 _Static_assert(offsetof(struct flow, remote_address) == 0 &&
                    offsetof(struct flow, local_address) == sizeof(uint32_t) &&
@@ -83,26 +95,26 @@ _Static_assert(offsetof(struct flow, remote_address) == 0 &&
 __attribute__((always_inline)) static inline void
 segment_put_headers(uint8_t *ethernet, const struct segment_fields *fields)
 {
-    uint32_t tcp_bytes = TCP_HEADER_MIN_BYTES + fields->option_bytes + fields->payload_bytes;
+    uint16_t ip_bytes = swap16((uint16_t)(IPV4_HEADER_MIN_BYTES + TCP_HEADER_MIN_BYTES +
+                                          fields->option_bytes + fields->payload_bytes));
     uint8_t *ip = ethernet + ETHERNET_HEADER_BYTES;
     uint8_t *tcp = ip + IPV4_HEADER_MIN_BYTES;
     const struct flow *flow = fields->flow;
     uint64_t addresses;
     uint32_t ports;
-    uint16_t sum;
 
     /* As they stand in a segment that is received, source and destination changed. */
     __builtin_memcpy(&addresses, flow, sizeof(addresses));
     __builtin_memcpy(&ports, (const uint8_t *)flow + offsetof(struct flow, remote_port),
                      sizeof(ports));
-    sum = segment_pseudo_sum(addresses, fields->cut_bytes != 0 ? 0 : tcp_bytes);
     store_le64(ip + IPV4_SOURCE_OFFSET, addresses << 32 | addresses >> 32);
     store_le32(tcp + TCP_SOURCE_PORT_OFFSET, ports << 16 | ports >> 16);
-    store_le32(tcp + TCP_CHECKSUM_OFFSET, sum);
-    __builtin_memcpy(ethernet, fields->mac, 6);
-    __builtin_memcpy(ethernet + 6, interface_mac(), 6);
-    store_be32(ethernet + ETHERNET_TYPE_OFFSET, ETHERNET_TYPE_IPV4 << 16 | 0x4500);
-    store_be16(ip + IPV4_LENGTH_OFFSET, (uint16_t)(IPV4_HEADER_MIN_BYTES + tcp_bytes));
+    /* Not complemented: the card adds the rest, and where it cuts segments their lengths, too. */
+    store_le32(tcp + TCP_CHECKSUM_OFFSET,
+               segment_fold(fields->flow_sum + SEGMENT_SUM_REST +
+                            (fields->cut_bytes != 0 ? swap16(IPV4_HEADER_MIN_BYTES) : ip_bytes)));
+    __builtin_memcpy(ethernet, fields->link, NEIGHBOR_HEADER_BYTES);
+    __builtin_memcpy(ip + IPV4_LENGTH_OFFSET, &ip_bytes, sizeof(ip_bytes));
     store_be64(ip + 4, (uint64_t)IPV4_DO_NOT_FRAGMENT << 32 | (uint64_t)SEGMENT_TIME_TO_LIVE << 24 |
                            IPV4_PROTOCOL_TCP << 16);
     store_be32(tcp + TCP_SEQUENCE_OFFSET, fields->sequence);

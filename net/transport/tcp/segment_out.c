@@ -216,11 +216,12 @@ static int wait(struct tcb *tcb)
 }
 
 __attribute__((always_inline)) static inline struct segment_fields
-fields_of(const struct tcb *tcb, const uint8_t *mac, uint16_t window, uint32_t sequence,
+fields_of(const struct tcb *tcb, const uint8_t *link, uint16_t window, uint32_t sequence,
           uint32_t length_bytes, uint8_t tcp_flags)
 {
     return (struct segment_fields){
-        .mac = mac,
+        .link = link,
+        .flow_sum = tcb->flow_sum,
         .flow = &tcb->flow,
         .sequence = sequence,
         .acknowledgment = tcb->rcv_nxt,
@@ -268,10 +269,10 @@ static __attribute__((noinline)) int send_without_neighbor(struct tcb *tcb,
  * options there are. */
 
 static __attribute__((noinline)) int send_sack(struct tcb *tcb, uint32_t sequence,
-                                               uint8_t tcp_flags, const uint8_t *mac)
+                                               uint8_t tcp_flags, const uint8_t *link)
 {
     uint16_t window = receiver_window(tcb);
-    struct segment_fields fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
+    struct segment_fields fields = fields_of(tcb, link, window, sequence, 0, tcp_flags);
     uint8_t options[SEGMENT_OPTION_BYTES_MAX];
 
     /* Not with payload, which may fill the wire's frame without them. */
@@ -284,18 +285,18 @@ static __attribute__((noinline)) int send_bare(struct tcb *tcb, uint32_t sequenc
                                                uint8_t tcp_flags)
 {
     uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
-    const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
+    const uint8_t *link = neighbor_find_at(next_hop, &tcb->neighbor);
     struct segment_fields fields;
     uint16_t window;
 
-    if (UNLIKELY(mac == NULL)) {
+    if (UNLIKELY(link == NULL)) {
         return send_without_neighbor(tcb, NULL, sequence, 0, tcp_flags, next_hop);
     }
     if (UNLIKELY(tcb->loan != NULL)) {
-        return send_sack(tcb, sequence, tcp_flags, mac);
+        return send_sack(tcb, sequence, tcp_flags, link);
     }
     window = receiver_window(tcb);
-    fields = fields_of(tcb, mac, window, sequence, 0, tcp_flags);
+    fields = fields_of(tcb, link, window, sequence, 0, tcp_flags);
     return conclude(tcb, window, segment_block_send(&fields));
 }
 
@@ -303,25 +304,25 @@ static __attribute__((noinline)) int send_bare(struct tcb *tcb, uint32_t sequenc
 
 static __attribute__((noinline)) int send_elsewhere(struct tcb *tcb, const struct reference *first,
                                                     uint32_t sequence, uint32_t length_bytes,
-                                                    uint8_t tcp_flags, const uint8_t *mac)
+                                                    uint8_t tcp_flags, const uint8_t *link)
 {
     uint16_t window = receiver_window(tcb);
 
     return conclude(
         tcb, window,
-        segment_send_elsewhere(fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags),
+        segment_send_elsewhere(fields_of(tcb, link, window, sequence, length_bytes, tcp_flags),
                                first, sequence - first->sequence));
 }
 
 static __attribute__((noinline)) int send_pieces(struct tcb *tcb, const struct reference *first,
                                                  uint32_t sequence, uint32_t length_bytes,
-                                                 uint8_t tcp_flags, const uint8_t *mac)
+                                                 uint8_t tcp_flags, const uint8_t *link)
 {
     uint16_t window = receiver_window(tcb);
 
     return conclude(
         tcb, window,
-        send_here(fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags), first));
+        send_here(fields_of(tcb, link, window, sequence, length_bytes, tcp_flags), first));
 }
 
 /* The common one: what send_pieces() does of such a one, in fewer steps. */
@@ -351,21 +352,21 @@ send_payload(struct tcb *tcb, const struct reference *first, uint32_t sequence,
              uint32_t length_bytes, uint8_t tcp_flags)
 {
     uint32_t next_hop = interface_next_hop(tcb->flow.remote_address);
-    const uint8_t *mac = neighbor_find_at(next_hop, &tcb->neighbor);
+    const uint8_t *link = neighbor_find_at(next_hop, &tcb->neighbor);
     struct segment_fields fields;
     uint16_t window;
 
-    if (UNLIKELY(mac == NULL)) {
+    if (UNLIKELY(link == NULL)) {
         return send_without_neighbor(tcb, first, sequence, length_bytes, tcp_flags, next_hop);
     }
     if (UNLIKELY(card_link_server() != platform_node())) {
-        return send_elsewhere(tcb, first, sequence, length_bytes, tcp_flags, mac);
+        return send_elsewhere(tcb, first, sequence, length_bytes, tcp_flags, link);
     }
     if (!is_one_piece(tcb, first, sequence, length_bytes)) {
-        return send_pieces(tcb, first, sequence, length_bytes, tcp_flags, mac);
+        return send_pieces(tcb, first, sequence, length_bytes, tcp_flags, link);
     }
     window = receiver_window(tcb);
-    fields = fields_of(tcb, mac, window, sequence, length_bytes, tcp_flags);
+    fields = fields_of(tcb, link, window, sequence, length_bytes, tcp_flags);
     fields.cut_bytes = 0; /* as it is, which the compiler does not see */
     return conclude(tcb, window, send_one_piece(&fields, first->buffer));
 }

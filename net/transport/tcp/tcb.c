@@ -21,6 +21,7 @@
 #include "net/transport/tcp/pinned.h"
 #include "net/transport/tcp/receiver.h"
 #include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment_block.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/sequence.h"
@@ -121,6 +122,7 @@ tcb_open(struct tcb *tcb, const struct handshake *handshake, struct handshake_co
     ASSERT_SLOW(is_over(tcb));
     spoil(tcb);
     tcb->flow = handshake->flow;
+    tcb->flow_sum = segment_flow_sum(&tcb->flow);
     tcb->has_sack = has_sack;
     tcb->snd_scale = snd_scale;
     tcb->rcv_scale = rcv_scale;

@@ -72,7 +72,13 @@ struct tcb {
             uint8_t state; /* enum tcb_state */
 
             /* --- demux.c --- */
-            bool is_hashed;
+            bool is_hashed : 1;
+
+            /* --- tcb.c --- */
+            bool is_orphan : 1; /* nobody reads any more: bytes that come are answered with RST */
+
+            /* --- receiver.c --- */
+            bool has_peer_fin : 1; /* and it is in rcv_nxt */
 
             /* --- soon.c --- */
             uint8_t soon; /* SOON_..., of the place as well as of the connection */
@@ -101,10 +107,7 @@ struct tcb {
 
     /* --- tcb.c --- */
     uint8_t snd_scale, rcv_scale; /* RFC 7323 2 */
-    bool is_orphan;               /* nobody reads any more: bytes that come are answered with RST */
-
-    /* --- receiver.c --- */
-    bool has_peer_fin; /* and it is in rcv_nxt */
+    uint16_t flow_sum;            /* segment_flow_sum(), for the headers of each segment out */
 
     /* --- recovery_block.c --- */
     struct recovery *recovery; /* from the first loss, SACK, time-out or congestion avoidance on */

@@ -170,6 +170,30 @@ static void a_remembered_place_is_believed_only_if_the_neighbour_is_there(void *
     assert_null(neighbor_find_at(ADDRESS, &place)); /* asked for is not known */
 }
 
+/* Who remembers a place has nothing of what it finds there. */
+static void a_header_has_the_latest_addresses_for_all_who_ask(void **state)
+{
+    static const uint8_t own[6] = {2, 0, 0, 0, 0, 8}, other_own[6] = {2, 0, 0, 0, 0, 9};
+    uint8_t expected[NEIGHBOR_HEADER_BYTES] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 8, 8, 0, 0x45, 0};
+    uint16_t place = 0;
+
+    (void)state;
+    neighbor_set_own(own);
+    (void)neighbor_set(ADDRESS, mac);
+    assert_memory_equal(neighbor_find(ADDRESS), expected, sizeof(expected));
+    assert_memory_equal(neighbor_find_at(ADDRESS, &place), expected, sizeof(expected));
+    expected[5] = 2;
+    (void)neighbor_set(ADDRESS, other_mac);
+    assert_memory_equal(neighbor_find_at(ADDRESS, &place), expected, sizeof(expected));
+    expected[11] = 9;
+    neighbor_set_own(other_own);
+    assert_memory_equal(neighbor_find_at(ADDRESS, &place), expected, sizeof(expected));
+    (void)neighbor_set(ADDRESS + 1, mac);
+    expected[5] = 1;
+    assert_memory_equal(neighbor_find(ADDRESS + 1), expected, sizeof(expected));
+    assert_null(neighbor_find(ADDRESS + 2)); /* whose header has our own address, too */
+}
+
 static void only_a_changed_address_is_news(void **state)
 {
     (void)state;
@@ -312,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup(who_only_asks_leaves_nothing_that_waits, set_up),
         cmocka_unit_test_setup(a_remembered_place_is_believed_only_if_the_neighbour_is_there,
                                set_up),
+        cmocka_unit_test_setup(a_header_has_the_latest_addresses_for_all_who_ask, set_up),
         cmocka_unit_test_setup(only_a_changed_address_is_news, set_up),
         cmocka_unit_test_setup(a_forgotten_neighbour_drops_what_waited_and_is_asked_for_again,
                                set_up),

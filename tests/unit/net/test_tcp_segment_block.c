@@ -18,6 +18,7 @@
 #include "net/headers.h"
 #include "net/transport/tcp/blocked.h"
 #include "net/transport/tcp/queue.h"
+#include "net/transport/tcp/segment_block.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/tcb.h"
 #include "tests/unit/world/tcp_card.h"
@@ -43,6 +44,7 @@ static int set_up(void **state)
         .cwnd = 1 << 20,
         .rcv_nxt = 0x01020304,
     };
+    tcb.flow_sum = segment_flow_sum(&tcb.flow);
     queue_open(&tcb, FIRST);
     return 0;
 }

@@ -342,10 +342,12 @@ void interface_send_later(uint32_t next_hop, const uint8_t *packet, uint16_t len
 /* An address that tells which neighbour's it is. */
 const uint8_t *neighbor_find(uint32_t address)
 {
-    static uint8_t mac[6] = {2, 0xFF};
+    static uint8_t header[NEIGHBOR_HEADER_BYTES];
+    uint8_t mac[6] = {2, 0xFF};
 
     memcpy(mac + 2, &address, 4);
-    return card_knows_neighbors ? mac : NULL;
+    neighbor_make_header(header, mac, own_mac);
+    return card_knows_neighbors ? header : NULL;
 }
 
 const uint8_t *neighbor_find_at(uint32_t address, uint16_t *place)

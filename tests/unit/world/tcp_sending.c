@@ -19,6 +19,7 @@
 #include "net/transport/tcp/options.h"
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/recovery.h"
+#include "net/transport/tcp/segment_block.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/tcb.h"
@@ -189,6 +190,7 @@ void sending_open(struct tcb *of, uint32_t window_bytes)
         .rto_us = 200000,
         .cwnd = 1 << 20,
     };
+    of->flow_sum = segment_flow_sum(&of->flow);
     sender_open(of, ISS, window_bytes, IRS, MSS);
 }
 

@@ -21,6 +21,7 @@
 #include "net/transport/tcp/queue.h"
 #include "net/transport/tcp/recovery.h"
 #include "net/transport/tcp/rto_option.h"
+#include "net/transport/tcp/segment_block.h"
 #include "net/transport/tcp/segment_out.h"
 #include "net/transport/tcp/sender.h"
 #include "net/transport/tcp/sequence.h"
@@ -268,6 +269,7 @@ void open_transfer(bool has_sack, uint32_t window_bytes)
         .snd_scale = 7,
         .rcv_nxt = IRS + 1,
     };
+    tcb.flow_sum = segment_flow_sum(&tcb.flow);
     sender_open(&tcb, ISS, window_bytes, IRS, CARD_MSS);
     congestion_open(&tcb, false, tcp_now_us());
     recovery_open(&tcb, 20000, false);
