@@ -22,6 +22,7 @@
 #include "net/transport/held.h"
 #include "net/transport/share.h"
 #include "net/transport/tcp/events.h"
+#include "net/transport/tcp/handshake.h"
 #include "net/transport/tcp/lend.h"
 #include "net/transport/tcp/options.h"
 #include "net/transport/tcp/segment.h"
@@ -41,6 +42,7 @@
 #define OPTION_SACK             5u
 #define OPTION_SACK_BLOCKS_MOST 4u /* what 40 bytes have room for */
 
+_Static_assert(2u * HANDSHAKE_MSS <= RECEIVER_BUFFER_FIRST_BYTES / 2, "half of a buffer is more");
 _Static_assert(RECEIVER_BUFFER_MAX_BYTES <= (uint64_t)WINDOW_FIELD_MAX << RECEIVER_SCALE,
                "the whole buffer can be announced");
 
@@ -99,7 +101,8 @@ static inline int32_t room_behind_edge(const struct tcb *tcb)
 }
 
 /*
- * The edge moves by a step that is worth a segment (RFC 9293 3.8.6.2.2), and never left. The field
+ * The edge moves by a step that is worth a segment (RFC 9293 3.8.6.2.2; half of the buffer never is
+ * less), and never left. The field
  * is rounded down by the scale, so the edge that the peer computes may go back by less than that;
  * it may still send up to the rightmost, which rcv_edge is (RFC 7323 2.4).
  */
@@ -108,7 +111,8 @@ uint16_t receiver_window(const struct tcb *tcb)
     uint32_t window = window_of(tcb);
     int32_t room = room_behind_edge(tcb);
 
-    if (room >= (int32_t)least(tcb->mss, tcb->rcv_buffer_bytes / 2)) {
+    ASSERT_SLOW(tcb->mss <= tcb->rcv_buffer_bytes / 2);
+    if (room >= (int32_t)tcb->mss) {
         window += (uint32_t)room;
     }
     return (uint16_t)least(window >> tcb->rcv_scale, WINDOW_FIELD_MAX);
@@ -173,8 +177,7 @@ inline __attribute__((always_inline)) void receiver_consumed(struct tcb *tcb, ui
     if (UNLIKELY(tcb->rcv_taken_bytes > tcb->rcv_buffer_bytes / 2)) {
         grow_buffer(tcb);
     }
-    if (UNLIKELY(room_behind_edge(tcb) >=
-                 (int32_t)least(2u * tcb->mss, tcb->rcv_buffer_bytes / 2))) {
+    if (UNLIKELY(room_behind_edge(tcb) >= 2 * (int32_t)tcb->mss)) {
         open_window(tcb);
     }
 }
