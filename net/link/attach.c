@@ -41,9 +41,10 @@ static bool is_driving; /* the NIC as a whole, or begins to */
 
 /* This LS's own queue. */
 static struct {
-    struct nic_queue *nic; /* from the moment that it is opened */
-    bool is_used;          /* it takes frames */
-    bool is_prepared;      /* it waits to be used */
+    struct nic_queue *nic;  /* from the moment that it is opened */
+    uint16_t driver_number; /* of that one, which stays the only one */
+    bool is_used;           /* it takes frames */
+    bool is_prepared;       /* it waits to be used */
     bool has_key; /* we were told to open it, and with what: for a card that can be adopted */
     struct nic_queue_key key;
 } queue;
@@ -58,7 +59,9 @@ static int open_queue(const struct nic_queue_key *key)
 {
     int result = nic_queue_open(key, &queue.nic);
 
-    if (result != 0 && result != -ENOTSUP) { /* that one has been explained */
+    if (result == 0) {
+        queue.driver_number = key->driver_number;
+    } else if (result != -ENOTSUP) { /* that one has been explained */
         log_error("ls", "queue %u cannot be opened: error %d", key->queue_index, -result);
     }
     return result;
@@ -92,6 +95,7 @@ static int prepare_queue(const struct nic_queue_key *key, struct queue_attached 
     queue.is_prepared = false;
     result = nic_queue_prepare(key, &queue.nic, &report);
     if (result == 0) {
+        queue.driver_number = key->driver_number;
         queue.is_prepared = true;
         status_set_word(STATUS_WORD_DEVICE, 1);
         memcpy(answer->report, &report, sizeof(answer->report));
@@ -128,25 +132,34 @@ static int use_opened(const struct nic_queue_key *key)
     return result;
 }
 
+/* Whether such a key may be for this node's queue, of which there is one. */
+static bool is_for_own_queue(const struct nic_queue_key *key)
+{
+    return key->queue_index < configuration->ls_count &&
+           configuration->ls[key->queue_index] == self &&
+           (queue.nic == NULL || queue.driver_number == key->driver_number);
+}
+
 static void handle_attach_queue(node_id_t from, const struct message *raw)
 {
     const struct attach_queue *message = (const struct attach_queue *)raw;
+    const uint32_t step = message->step;
     struct nic_queue_key key;
-    struct queue_attached answer = {.step = (uint16_t)message->step};
+    struct queue_attached answer = {.step = (uint16_t)step};
     bool is_prepared_first;
     int result;
 
     memcpy(&key, message->key, sizeof(key));
     is_prepared_first = nic_queue_is_prepared(&key);
     if (!configuration_may_drive_device(from) || from == self || is_driving ||
-        key.queue_index >= configuration->ls_count || configuration->ls[key.queue_index] != self ||
-        message->step > (is_prepared_first ? QUEUE_STEP_PREPARE : QUEUE_STEP_USE)) {
+        !is_for_own_queue(&key) ||
+        step > (is_prepared_first ? QUEUE_STEP_PREPARE : QUEUE_STEP_USE)) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
     if (!is_prepared_first) {
         result = use_opened(&key);
-    } else if (message->step == QUEUE_STEP_PREPARE) {
+    } else if (step == QUEUE_STEP_PREPARE) {
         result = prepare_queue(&key, &answer);
     } else {
         result = use_prepared();
