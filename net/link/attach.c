@@ -215,6 +215,8 @@ static void start_anew(void);
  * have been started: some are to be told of the NIC. */
 static void start_device(void *argument)
 {
+    int result;
+
     (void)argument;
     thread_yield();
     do {
@@ -227,7 +229,10 @@ static void start_device(void *argument)
             nic_quieten();
             start.is_anew = false;
         }
-        if (link_device_start(configuration, open_queue, start_anew) == 0) {
+        result = link_device_start(configuration, open_queue, start_anew);
+        if (start.is_due) {
+            link_device_stop(); /* it was lost before there was a card to be stopped */
+        } else if (result == 0) {
             use_queue();
             link_device_announce();
         }
