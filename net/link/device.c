@@ -198,10 +198,10 @@ static void start_for_late(unsigned index)
 static void note_prepared(unsigned index, const struct queue_attached *message)
 {
     struct nic_queue_report report;
-    int result = -(int)message->error_number; /* its LS has said why */
+    int result = message->error_number == 0 ? 0 : -EIO; /* its LS has said why */
 
     node_set_remove(&state.asked, index);
-    if (message->error_number == 0) {
+    if (result == 0) {
         memcpy(&report, message->report, sizeof(report));
         result = nic_give_queue(device.nic, index, &report);
         if (result == -EINVAL) {
@@ -259,18 +259,19 @@ void link_device_note_groups(void)
 static void handle_queue_attached(node_id_t from, const struct message *raw)
 {
     const struct queue_attached *message = (const struct queue_attached *)raw;
-    unsigned index = message->queue_index;
+    unsigned index = message->queue_index, step = message->step;
 
     if (device.nic == NULL || index >= device.nic->queue_count ||
         configuration->ls[index] != from) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
     }
-    if (message->step == QUEUE_STEP_PREPARE && node_set_has(&state.asked, index)) {
+    if (step == QUEUE_STEP_PREPARE && node_set_has(&state.asked, index)) {
         note_prepared(index, message);
         return;
     }
-    if (message->step != QUEUE_STEP_USE ||
+    /* Nobody is asked to use one before the NIC runs. */
+    if (step != QUEUE_STEP_USE || !state.is_announced ||
         (nic_takes_prepared(device.nic) && !node_set_has(&state.given, index))) {
         counter_increment(COUNTER_DROP_BAD_MESSAGE);
         return;
@@ -482,7 +483,10 @@ void link_device_lose_node(node_id_t node)
 {
     if (!state.is_announced) {
         link_takeover_end();
-        return; /* link_device_announce() will see it */
+        if (device.nic != NULL) {
+            note_missing_queues(); /* it may be back before link_device_announce() looks */
+        }
+        return;
     }
     note_missing_queues();
     if (configuration_has_role(configuration, node, ROLE_LS)) {
