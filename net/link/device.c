@@ -330,6 +330,9 @@ static void wait_for_queues(void)
         ASSERT(thread_self() != NULL);
         status_note_progress(); /* the wait has an end */
         thread_yield();
+        if (device.nic == NULL) {
+            return; /* as after nic_enable_receive() */
+        }
         note_missing_queues();
     }
     NODE_SET_EACH(&state.asked, queue)
@@ -359,11 +362,14 @@ static int open_nic(struct nic *nic, int (*open_own_queue)(const struct nic_queu
     node_set_add(&device.attached, own);
     if (nic_takes_prepared(nic)) {
         wait_for_queues();
+        if (device.nic == NULL) {
+            return -EAGAIN;
+        }
     }
     link_steer_spread();
     result = nic_enable_receive(nic);
-    if (device.nic != nic) {
-        return -ENODEV; /* it had to be switched off meanwhile: link_device_stop() */
+    if (device.nic == NULL) {
+        return -EAGAIN; /* it had to be switched off meanwhile: link_device_stop() */
     }
     if (result == 0) {
         link_syns_open(nic);
@@ -422,6 +428,9 @@ int link_device_start(const struct configuration *current,
         return result;
     }
     result = start_nic(&port, open_own_queue);
+    if (result == -EAGAIN) {
+        return result;
+    }
     if (result != 0) {
         log_error("ls", "the %s at %s does not start: going on without a network",
                   port.driver->name, port.name);

@@ -21,7 +21,8 @@ void link_device_initialise(void);
  * others run while the NIC resets.
  *
  * Returns 0; or an error that has been logged, with the NIC switched off: -ENODEV without a NIC
- * that a driver knows, -ENOSPC, -ENOMEM, -ETIMEDOUT when it falls silent.
+ * that a driver knows, -ENOSPC, -ENOMEM, -ETIMEDOUT when it falls silent. Or, not logged, -EAGAIN:
+ * link_device_stop() has been called meanwhile.
  */
 MUST_CHECK int link_device_start(const struct configuration *configuration,
                                  int (*open_own_queue)(const struct nic_queue_key *key),

@@ -377,6 +377,26 @@ static void who_dies_and_returns_while_the_card_starts_to_run_prepares_again(voi
     expect_no_order(THIRD);
 }
 
+/* A card that cannot be kept from a dead node's memory otherwise is off then. */
+static void a_card_that_is_lost_while_it_waits_is_started_once_more(void **state)
+{
+    unsigned start_count = prepared_nic_seen.start_count + 1;
+
+    (void)state;
+    prepare(THIRD);
+    assert_int_equal(prepared_nic_seen.start_count, start_count);
+    assert_false(prepared_nic_seen.is_enabled);
+    kept_log_clear();
+    prepared_nic_setting.stop_other_result = -ENODEV;
+    fake_set_node_state(THIRD, NODE_DEAD);
+    look_at_nodes();
+    assert_int_equal(prepared_nic_seen.start_count, start_count + 1);
+    assert_false(is_logged("does not start"));
+    prepare(SECOND);
+    assert_true(prepared_nic_seen.is_enabled);
+    assert_int_equal(usable_queues(), 1 << SELF | 1 << SECOND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +413,7 @@ int main(void)
         cmocka_unit_test(who_is_late_stays_without),
         cmocka_unit_test(who_dies_while_it_is_waited_for_is_waited_for_no_longer),
         cmocka_unit_test(who_dies_and_returns_while_the_card_starts_to_run_prepares_again),
+        cmocka_unit_test(a_card_that_is_lost_while_it_waits_is_started_once_more),
     };
 
     return cmocka_run_group_tests(tests, start, NULL);
