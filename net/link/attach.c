@@ -220,7 +220,6 @@ static void start_device(void *argument)
     (void)argument;
     thread_yield();
     do {
-        start.is_due = false;
         if (start.is_anew) {
             if (!wait_until_left_alone()) {
                 link_device_take_over(configuration, NULL, false); /* which says so */
@@ -229,6 +228,7 @@ static void start_device(void *argument)
             nic_quieten();
             start.is_anew = false;
         }
+        start.is_due = false;
         result = link_device_start(configuration, open_queue, start_anew);
         if (start.is_due) {
             link_device_stop(); /* it was lost before there was a card to be stopped */
@@ -295,12 +295,12 @@ static void note_node_down(node_id_t node)
             link_server_take_over(node);
         }
     }
-    if (configuration->device_ls != self || is_driving) {
+    if (configuration->device_ls != self || (is_driving && !start.is_anew)) {
         link_device_lose_node(node);
     } else if (queue.has_key) {
         is_driving = true;
         link_device_take_over(configuration, &queue.key, queue.is_used);
-    } else {
+    } else { /* perhaps once more: another one had a hand on the card until now */
         if (is_card_left_alone()) {
             nic_quieten(); /* before the dead one's memory is let go */
         }

@@ -225,6 +225,7 @@ static void quieten(void)
 {
     assert_false(prepared_nic_seen.is_started);
     prepared_nic_seen.quieten_count++;
+    let_happen(prepared_nic_setting.in_quieten);
 }
 
 static const struct nic_driver prepared_driver = {

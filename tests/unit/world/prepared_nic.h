@@ -23,6 +23,7 @@ struct prepared_nic_setting {
     /* In these calls, which let others run: */
     void (*in_start)(void);
     void (*in_enable)(void);
+    void (*in_quieten)(void); /* in this one nobody runs */
 };
 extern struct prepared_nic_setting prepared_nic_setting;
 
