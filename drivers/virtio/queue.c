@@ -226,14 +226,8 @@ static int open_rings(struct queue *own, const struct virtio_key *known,
 {
     int result;
 
-    if (own->tx.ring.size != 0 && own->rx.ring.size != 0 && own->tx.ring.size <= known->tx_size &&
-        own->rx.ring.size <= known->rx_size) {
-        virtio_tx_restart(&own->tx, known->features, tx_notifier);
-        virtio_rx_restart(&own->rx, known->features, rx_notifier);
-        return 0;
-    }
-    if (own->tx.ring.size != 0 || own->rx.ring.size != 0) {
-        return -ENOMEM; /* it has been opened in part, or the card takes less than it did */
+    if (own->tx.ring.size > known->tx_size || own->rx.ring.size > known->rx_size) {
+        return -ENOMEM; /* the card takes less than it did */
     }
     result = virtio_tx_open(&own->tx, known->tx_size, known->features, tx_notifier);
     return result != 0 ? result
@@ -315,17 +309,16 @@ static int open_stand_in(struct virtio_stand_in *stand_in, unsigned rx_size, uns
                          uint64_t features, struct virtio_notifier rx_notifier)
 {
     static const struct virtio_notifier nobody;
-    int result;
+    int result = 0;
 
-    if (stand_in->rx.ring.size == rx_size && stand_in->tx.size == tx_size) {
-        virtio_rx_restart(&stand_in->rx, features, rx_notifier);
+    if (stand_in->rx.ring.size > rx_size || stand_in->tx.size > tx_size) {
+        return -ENOMEM; /* the card takes less than it did */
+    }
+    if (stand_in->tx.size != 0) {
         virtio_ring_restart(&stand_in->tx, false, nobody);
-        return 0;
+    } else {
+        result = virtio_ring_open(&stand_in->tx, tx_size, false, nobody, &stand_in_kind);
     }
-    if (stand_in->rx.ring.size != 0 || stand_in->tx.size != 0) {
-        return -ENOMEM;
-    }
-    result = virtio_ring_open(&stand_in->tx, tx_size, false, nobody, &stand_in_kind);
     return result != 0 ? result : virtio_rx_open(&stand_in->rx, rx_size, features, rx_notifier);
 }
 

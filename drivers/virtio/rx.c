@@ -116,33 +116,6 @@ static void fill_ring(struct virtio_rx *rx)
     mmio_write16(rx->ring.available, AVAILABLE_INDEX, (uint16_t)rx->ring.shown);
 }
 
-int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
-                   struct virtio_notifier notifier)
-{
-    struct nic_buffer_form form = {.kind = &buffers_kind,
-                                   .allocate_pages = iommu_allocate_pages,
-                                   .offset_bytes = HEADER_OFFSET,
-                                   .header_bytes = HEADER_BYTES};
-    int result;
-
-    *rx = (struct virtio_rx){0};
-    result = virtio_ring_open(&rx->ring, size, (features & VIRTIO_F_EVENT_IDX) != 0, notifier,
-                              &ring_kind);
-    if (result != 0) {
-        return result;
-    }
-    rx->slots = memory_allocate_zeroed(&ring_kind, size * sizeof(*rx->slots));
-    if (rx->slots == NULL) {
-        return -ENOMEM;
-    }
-    /* Some spare ones to hand over among them. */
-    result = nic_pool_open(&rx->pool, form, size + NIC_BUFFER_CHUNK, BUFFER_MAX);
-    if (result == 0) {
-        virtio_rx_restart(rx, features, notifier);
-    }
-    return result;
-}
-
 /* Those that the device had. */
 static void take_buffers_back(struct virtio_rx *rx)
 {
@@ -155,7 +128,7 @@ static void take_buffers_back(struct virtio_rx *rx)
     rx->pieces_left = 0;
 }
 
-void virtio_rx_restart(struct virtio_rx *rx, uint64_t features, struct virtio_notifier notifier)
+static void restart(struct virtio_rx *rx, uint64_t features, struct virtio_notifier notifier)
 {
     take_buffers_back(rx);
     rx->buffer_bytes =
@@ -164,6 +137,37 @@ void virtio_rx_restart(struct virtio_rx *rx, uint64_t features, struct virtio_no
     learn_flags(rx, features);
     virtio_ring_restart(&rx->ring, (features & VIRTIO_F_EVENT_IDX) != 0, notifier);
     fill_ring(rx);
+}
+
+int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
+                   struct virtio_notifier notifier)
+{
+    struct nic_buffer_form form = {.kind = &buffers_kind,
+                                   .allocate_pages = iommu_allocate_pages,
+                                   .offset_bytes = HEADER_OFFSET,
+                                   .header_bytes = HEADER_BYTES};
+    int result = 0;
+
+    ASSERT(rx->ring.size <= size);
+    if (rx->ring.size == 0) {
+        result = virtio_ring_open(&rx->ring, size, (features & VIRTIO_F_EVENT_IDX) != 0, notifier,
+                                  &ring_kind);
+    }
+    if (result != 0) {
+        return result;
+    }
+    if (rx->slots == NULL) {
+        rx->slots = memory_allocate_zeroed(&ring_kind, rx->ring.size * sizeof(*rx->slots));
+    }
+    if (rx->slots == NULL) {
+        return -ENOMEM;
+    }
+    /* Some spare ones to hand over among them. */
+    result = nic_pool_open(&rx->pool, form, rx->ring.size + NIC_BUFFER_CHUNK, BUFFER_MAX);
+    if (result == 0) {
+        restart(rx, features, notifier);
+    }
+    return result;
 }
 
 struct nic_buffers virtio_rx_count_buffers(const struct virtio_rx *rx)

@@ -60,30 +60,6 @@ struct virtio_tx_frame {
 
 MEMORY_KIND(ring_kind, "virtio_tx_ring");
 
-int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
-                   struct virtio_notifier notifier)
-{
-    int result;
-
-    ASSERT(size >= FRAME_DESCRIPTORS_MAX);
-    *tx = (struct virtio_tx){0};
-    result = virtio_ring_open(&tx->ring, size, (features & VIRTIO_F_EVENT_IDX) != 0, notifier,
-                              &ring_kind);
-    if (result != 0) {
-        return result;
-    }
-    tx->frames = memory_allocate_zeroed(&ring_kind, size * sizeof(*tx->frames));
-    tx->headers = memory_allocate_pages(
-        &ring_kind, ALIGN_UP(size * sizeof(*tx->headers), PAGE_BYTES) / PAGE_BYTES);
-    if (tx->frames == NULL || tx->headers == NULL) {
-        return -ENOMEM;
-    }
-    tx->headers_bus_addr = platform_bus_addr(tx->headers);
-    virtio_tx_restart(tx, features, notifier);
-    virtio_tx_run(tx);
-    return 0;
-}
-
 static inline unsigned tell_oldest(struct virtio_tx *tx);
 
 void virtio_tx_pause(struct virtio_tx *tx)
@@ -98,7 +74,7 @@ void virtio_tx_run(struct virtio_tx *tx)
     tx->usual_max = tx->ring.size - DESCRIPTORS_OF(1) + 1;
 }
 
-void virtio_tx_restart(struct virtio_tx *tx, uint64_t features, struct virtio_notifier notifier)
+static void restart(struct virtio_tx *tx, uint64_t features, struct virtio_notifier notifier)
 {
     unsigned size = tx->ring.size;
 
@@ -117,6 +93,34 @@ void virtio_tx_restart(struct virtio_tx *tx, uint64_t features, struct virtio_no
         tx->frames[i].header_form = HEADER_NONE;
         tx->frames[i].is_returned = false;
     }
+}
+
+int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
+                   struct virtio_notifier notifier)
+{
+    int result = 0;
+
+    ASSERT(size >= FRAME_DESCRIPTORS_MAX && tx->ring.size <= size);
+    if (tx->ring.size == 0) {
+        result = virtio_ring_open(&tx->ring, size, (features & VIRTIO_F_EVENT_IDX) != 0, notifier,
+                                  &ring_kind);
+    }
+    if (result != 0) {
+        return result;
+    }
+    if (tx->frames == NULL) {
+        tx->frames = memory_allocate_zeroed(&ring_kind, tx->ring.size * sizeof(*tx->frames));
+    }
+    if (tx->headers == NULL) {
+        tx->headers = memory_allocate_pages(
+            &ring_kind, ALIGN_UP(tx->ring.size * sizeof(*tx->headers), PAGE_BYTES) / PAGE_BYTES);
+    }
+    if (tx->frames == NULL || tx->headers == NULL) {
+        return -ENOMEM;
+    }
+    tx->headers_bus_addr = platform_bus_addr(tx->headers);
+    restart(tx, features, notifier);
+    return 0;
 }
 
 /* --- What the device shall do --- */

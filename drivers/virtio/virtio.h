@@ -205,13 +205,12 @@ struct virtio_rx {
     struct virtio_split split;
 };
 
-/* Allocate the ring and buffers, and make all of it available. 0 or -ENOMEM. */
+/* Allocate the ring and buffers, of one that is all zeros, and make all of it available. 0 or
+ * -ENOMEM: what has been had then is kept. Or, when it has a ring, which is at most of that size:
+ * the same memory again, with what it lacked, and empty but for buffers to be filled. Those that
+ * the device had are free: it must not know of them any more. */
 MUST_CHECK int virtio_rx_open(struct virtio_rx *rx, unsigned size, uint64_t features,
                               struct virtio_notifier notifier);
-
-/* The same memory again, empty but for buffers to be filled: those that the device had are free. It
- * must not know of them any more. */
-void virtio_rx_restart(struct virtio_rx *rx, uint64_t features, struct virtio_notifier notifier);
 
 /*
  * Take up to frame_max frames, which the caller owns from then on and returns by frame->release, at
@@ -245,12 +244,10 @@ struct virtio_tx {
     bool can_checksum, can_segment;
 };
 
-/* Allocate the ring. 0 or -ENOMEM. */
+/* Likewise: the ring. Owners of what the device had are told as if that had been sent. Nothing is
+ * taken until virtio_tx_run(), or after virtio_tx_pause(). */
 MUST_CHECK int virtio_tx_open(struct virtio_tx *tx, unsigned size, uint64_t features,
                               struct virtio_notifier notifier);
-/* The same memory again, empty: owners of what the device had are told as if that had been sent.
- * Nothing is taken until virtio_tx_run(), or after virtio_tx_pause(). */
-void virtio_tx_restart(struct virtio_tx *tx, uint64_t features, struct virtio_notifier notifier);
 void virtio_tx_pause(struct virtio_tx *tx);
 void virtio_tx_run(struct virtio_tx *tx);
 /*

@@ -477,6 +477,28 @@ static void a_node_that_comes_back_gets_its_pair_and_may_die_again(void **state)
     }
 }
 
+/* It stands still then, with no frame for it; and what has been had is used the next time. */
+static void a_pair_that_is_not_stood_in_for_lacks_memory_once(void **state)
+{
+    (void)state;
+    for (unsigned pair = 1; pair < PAIRS; pair++) {
+        struct nic_queue_report report;
+
+        run_with_all(folded);
+        report = report_of(pair);
+        fake_fail_allocations_after(3 * ((int)pair - 1)); /* all, beside rings, for buffers */
+        assert_int_equal(nic_queue_stop_other(queue, pair, pair), 0);
+        fake_fail_allocations_after(-1);
+        assert_int_equal(nic_give_queue(nic, pair, &report), 0);
+        assert_int_equal(nic_queue_stop_other(queue, pair, pair), 0);
+        assert_int_equal(fake_virtio.queues[RX(pair)].enable, 1);
+        assert_int_equal(receive_one(pair), 1);
+        nic_stop(nic);
+        fake_virtio_forget_memory();
+    }
+    nic = NULL;
+}
+
 static void a_card_that_stops_no_queue_alone_is_switched_off(void **state)
 {
     struct nic_queue_report report;
@@ -542,6 +564,7 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(a_pair_that_is_not_stood_in_for_lacks_memory_once), /* before others have got it */
         TEST(all_pairs_have_rings_and_interrupts_before_the_card_runs),
         TEST(a_report_that_cannot_be_is_refused),
         TEST(what_nobody_has_given_is_served_here_with_this_nodes_interrupt),

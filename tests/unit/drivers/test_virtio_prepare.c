@@ -69,6 +69,36 @@ static struct nic_queue_key key_of_another(unsigned index)
     return key;
 }
 
+/* The first of all tests: what a queue has got it keeps. */
+static void a_queue_for_which_memory_was_short_is_prepared_the_next_time(void **state)
+{
+    struct nic_queue_key key;
+    struct nic_queue_report report;
+    unsigned failed_count = 0;
+
+    (void)state;
+    assert_int_equal(nic_start(&port, nodes, PAIRS, folded, &nic), 0);
+    nic_make_queue_key(nic, 2, &key);
+    nic_stop(nic);
+    nic = NULL;
+    for (;;) {
+        int result;
+
+        fake_fail_allocations_after(2); /* a buffer's are two */
+        result = nic_queue_prepare(&key, &queue, &report);
+        fake_fail_allocations_after(-1);
+        if (result == 0) {
+            break;
+        }
+        assert_int_equal(result, -ENOMEM);
+        assert_in_range(++failed_count, 1, 100);
+    }
+    fake_virtio_keep(queue);
+    assert_true(failed_count >= 3);
+    nic_queue_run(queue);
+    assert_true(nic_queue_count_buffers(queue).free >= 64);
+}
+
 static unsigned done_count;
 
 static void note_done(void *context)
@@ -127,6 +157,7 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(a_queue_for_which_memory_was_short_is_prepared_the_next_time),
         TEST(a_queue_is_prepared_and_moves_nothing_until_it_is_used),
         TEST(when_the_driver_dies_the_card_is_kept_from_memory),
     };
