@@ -230,11 +230,11 @@ int virtio_pair_give(struct virtio_card *card, unsigned index,
         virtio_stand_in_close(pair->stand_in);
         pair->is_stood_in = false;
     }
-    pair->is_given = start_queues(card, pair, rings, pair->entry) == 0;
-    if (!pair->is_given) {
+    pair->rings = *rings;
+    pair->is_given = true; /* also one of both: until it is taken back */
+    if (start_queues(card, pair, rings, pair->entry) != 0) {
         return -ETIMEDOUT;
     }
-    pair->rings = *rings;
     virtio_pairs_notify(card);
     return 0;
 }

@@ -482,10 +482,9 @@ static void a_pair_that_is_not_stood_in_for_lacks_memory_once(void **state)
 {
     (void)state;
     for (unsigned pair = 1; pair < PAIRS; pair++) {
-        struct nic_queue_report report;
+        struct nic_queue_report report = report_of(pair);
 
         run_with_all(folded);
-        report = report_of(pair);
         fake_fail_allocations_after(3 * ((int)pair - 1)); /* all, beside rings, for buffers */
         assert_int_equal(nic_queue_stop_other(queue, pair, pair), 0);
         fake_fail_allocations_after(-1);
@@ -494,7 +493,6 @@ static void a_pair_that_is_not_stood_in_for_lacks_memory_once(void **state)
         assert_int_equal(fake_virtio.queues[RX(pair)].enable, 1);
         assert_int_equal(receive_one(pair), 1);
         nic_stop(nic);
-        fake_virtio_forget_memory();
     }
     nic = NULL;
 }
@@ -533,6 +531,21 @@ static void so_is_one_that_does_not_stop_it(void **state)
     assert_int_equal(nic_queue_stop_other(queue, 3, 3), -ENODEV);
     assert_false(fake_virtio.is_mastering);
     assert_int_equal(fake_virtio.status, 0);
+}
+
+/* Of which the device may know one ring by then. */
+static void with_its_node_dies_a_pair_that_started_in_part(void **state)
+{
+    struct nic_queue_report report = report_of(3);
+
+    (void)state;
+    run_with_all(folded);
+    assert_int_equal(nic_queue_stop_other(queue, 3, 3), 0);
+    fake_virtio.queues[TX(3)].never_starts = true;
+    assert_int_equal(nic_give_queue(nic, 3, &report), -ETIMEDOUT);
+    fake_virtio.queues[TX(3)].never_starts = false;
+    assert_int_equal(nic_queue_stop_other(queue, 3, 3), 0);
+    assert_true(fake_virtio.queues[RX(3)].descriptors != (report.words[0] & ~0xFFFull));
 }
 
 /* The card holds frames for others behind one for a pair without buffers. */
@@ -579,6 +592,7 @@ int main(void)
         TEST(a_node_that_comes_back_gets_its_pair_and_may_die_again),
         TEST(a_card_that_stops_no_queue_alone_is_switched_off),
         TEST(so_is_one_that_does_not_stop_it),
+        TEST(with_its_node_dies_a_pair_that_started_in_part),
         TEST(whoever_refills_a_ring_that_was_empty_has_all_looked_at),
     };
 

@@ -355,6 +355,7 @@ static void reset_queue(struct fake_virtio_queue *queue)
                                         .vector = 0xFFFF,
                                         .notify_count = queue->notify_count,
                                         .never_resets = queue->never_resets,
+                                        .never_starts = queue->never_starts,
                                         .reset_count = queue->reset_count + 1};
 }
 
@@ -457,7 +458,7 @@ static void write_register(uint32_t offset, uint64_t value, unsigned bits)
         return;
     case 0x1C:
         assert_int_equal(value, 1);
-        fake_virtio_selected()->enable = 1;
+        fake_virtio_selected()->enable = !fake_virtio_selected()->never_starts;
         return;
     }
     if (offset == 0x3A) {

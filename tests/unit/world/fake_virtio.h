@@ -22,7 +22,7 @@ struct fake_virtio_queue {
     uint16_t taken, returned;
     unsigned notify_count;
     unsigned reset_count; /* alone */
-    bool never_resets;
+    bool never_resets, never_starts;
 };
 
 /* A node's memory, as the machine has it: for reports of rings there. */
