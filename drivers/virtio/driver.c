@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Virtio network cards as drivers/nic/nic.h wants them: ports found on the PCI bus and beside it,
- * the card started with its interrupts, queues opened by a key that says where to notify the
- * device.
+ * the card started with its interrupts, queues opened by a key that says where to notify it.
  */
 #include <errno.h>
 #include <string.h>
@@ -49,8 +48,8 @@ MEMORY_KIND(card_kind, "virtio_card");
 static struct virtio_card *driven;
 static bool is_driving;
 
-/* On a node that has opened a queue of a card that another one drives: that one's queue. */
-static unsigned starter;
+/* Of a card that another node drives, and asked this one for a queue: its own, until it is dead. */
+static unsigned starter = PAIR_NONE;
 
 static struct virtio_card *card_of(const struct nic *nic)
 {
@@ -510,13 +509,13 @@ static int prepare_queue(const struct nic_queue_key *key, struct nic_queue **que
     if (is_driving || !is_key_possible(key, &known) || known.starter == key->queue_index) {
         return -EINVAL;
     }
+    starter = known.starter;
     if (known.rx_size == 0) {
         log_info("virtio", "no queue here: the card has none for this node");
         return -ENOTSUP;
     }
     result = virtio_queue_open(&known, (struct virtio_line){0}, queue, &rings);
     if (result == 0) {
-        starter = known.starter;
         virtio_report_write(report, &rings);
     }
     return result;
@@ -553,6 +552,7 @@ int virtio_stop_other(unsigned index)
         return 0; /* who drives the card sees to it */
     }
     if (!is_driving) {
+        starter = PAIR_NONE;
         quieten(); /* nobody reaches its registers: others start it anew */
         virtio_queue_pause();
         return -ENODEV;

@@ -153,6 +153,25 @@ static void when_the_driver_dies_the_card_is_kept_from_memory(void **state)
     assert_true(nic_queue_is_idle(queue));
 }
 
+/* By then another one may have started it anew: that one takes care. Then this one does, when that
+ * one dies, although there may be no queue for it. */
+static void a_card_is_kept_from_memory_once_for_each_start_of_it(void **state)
+{
+    struct nic_queue_key key = key_of_another(2);
+    struct nic_queue_report report;
+
+    (void)state;
+    assert_int_equal(nic_queue_prepare(&key, &queue, &report), 0);
+    assert_int_equal(nic_queue_stop_other(queue, OWN, OWN), -ENODEV);
+    fake_virtio.is_mastering = true;
+    assert_int_equal(nic_queue_stop_other(queue, OWN, OWN), 0);
+    assert_true(fake_virtio.is_mastering);
+    key.words[3] = 3ull << 32; /* by node 3, and no ring */
+    assert_int_equal(nic_queue_prepare(&key, &queue, &report), -ENOTSUP);
+    assert_int_equal(nic_queue_stop_other(queue, 3, 3), -ENODEV);
+    assert_false(fake_virtio.is_mastering);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -160,6 +179,7 @@ int main(void)
         TEST(a_queue_for_which_memory_was_short_is_prepared_the_next_time),
         TEST(a_queue_is_prepared_and_moves_nothing_until_it_is_used),
         TEST(when_the_driver_dies_the_card_is_kept_from_memory),
+        TEST(a_card_is_kept_from_memory_once_for_each_start_of_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
