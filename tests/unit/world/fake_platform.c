@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * platform.h for unit tests: see fake_platform.h.
- */
+/* platform.h for unit tests: see fake_platform.h. */
 #include "tests/unit/world/fake_platform.h"
 
 #include <setjmp.h>
@@ -107,6 +105,7 @@ void fake_platform_reset(node_id_t node, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         status_pages[i] = fresh_pages(status_pages[i], STATUS_PAGE_BYTES(count));
         status_pages[i]->state = NODE_RUNNING;
+        status_pages[i]->incarnation = 1; /* as boot counts: what is let go of differs from none */
     }
     while (fake_rings.made_count > 0) {
         free(made_rings[--fake_rings.made_count]);
