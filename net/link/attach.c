@@ -44,7 +44,8 @@ static struct {
     struct nic_queue *nic;  /* from the moment that it is opened */
     uint16_t driver_number; /* of that one, which stays the only one */
     bool is_used;           /* it takes frames */
-    bool is_prepared;       /* it waits to be used */
+    bool is_prepared;       /* it waits to be used, or is */
+    bool is_run;            /* once that is so: it is */
     bool has_key; /* we were told to open it, and with what: for a card that can be adopted */
     struct nic_queue_key key;
 } queue;
@@ -97,6 +98,7 @@ static int prepare_queue(const struct nic_queue_key *key, struct queue_attached 
     if (result == 0) {
         queue.driver_number = key->driver_number;
         queue.is_prepared = true;
+        queue.is_run = false;
         status_set_word(STATUS_WORD_DEVICE, 1);
         memcpy(answer->report, &report, sizeof(answer->report));
     } else if (result != -ENOTSUP) { /* that one has been explained */
@@ -110,8 +112,11 @@ static int use_prepared(void)
     if (!queue.is_prepared) {
         return -EINVAL;
     }
-    nic_queue_run(queue.nic);
-    use_queue();
+    if (!queue.is_run) { /* else it may have been stopped, for its device lies */
+        queue.is_run = true;
+        nic_queue_run(queue.nic);
+        use_queue();
+    }
     return 0;
 }
 

@@ -136,6 +136,15 @@ static void it_is_prepared_and_then_used_when_that_is_said(void **state)
     assert_int_equal(link_server_transmit(&frame), -EAGAIN);
 }
 
+/* One that has been stopped, for its device lies, is not to go on. */
+static void who_is_told_twice_leaves_it_as_it_is(void **state)
+{
+    (void)state;
+    ask(FIRST, prepared_nic_key(SELF), QUEUE_STEP_USE);
+    expect_answer(QUEUE_STEP_USE, 0);
+    assert_int_equal(prepared_nic_seen.run_count, 1);
+}
+
 /* The card has been started anew, by the same node. */
 static void it_is_prepared_again_and_is_the_same(void **state)
 {
@@ -289,6 +298,7 @@ int main(void)
         cmocka_unit_test(orders_that_cannot_be_are_counted_and_not_answered),
         cmocka_unit_test(a_queue_that_is_not_prepared_cannot_be_used),
         cmocka_unit_test(it_is_prepared_and_then_used_when_that_is_said),
+        cmocka_unit_test(who_is_told_twice_leaves_it_as_it_is),
         cmocka_unit_test(it_is_prepared_again_and_is_the_same),
         cmocka_unit_test(a_key_to_a_queue_of_another_driver_is_refused),
         cmocka_unit_test(the_card_is_left_alone_until_all_others_have_let_go_of_it),
