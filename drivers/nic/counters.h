@@ -26,6 +26,8 @@
     X(NIC_RX_BUFFERS_USED, "nic_rx_buffers", "state=\"used\"", "Buffers for received frames.")     \
     X(NIC_QUEUES_STOPPED, "nic_queues_stopped_total", "",                                          \
       "Queues given up because the NIC said of them what cannot be.")                              \
+    X(NIC_RESTARTS, "nic_restarts_total", "",                                                      \
+      "Times that a NIC that had given up was started anew.")                                      \
     X(NIC_INTERRUPTS, "nic_interrupts_total", "", "Interrupts taken from the NIC.")                \
     X(DMA_REFUSED_READ, "dma_refused_total", "access=\"read\"",                                    \
       "Accesses to memory that the IOMMU has refused to devices.")                                 \

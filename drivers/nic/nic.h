@@ -130,6 +130,9 @@ void nic_quieten(void);
 
 struct nic_link {
     bool is_up;
+    /* The card moves nothing any more, until it has been stopped and started anew. Not of one that
+     * was adopted. */
+    bool has_given_up;
     uint32_t megabits; /* per second; 0 while down, or when nobody knows */
 };
 

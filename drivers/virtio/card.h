@@ -90,6 +90,11 @@ MUST_CHECK int virtio_rss_steer(struct virtio_card *card, const uint8_t *queues,
 /* What goes to that pair goes to this node's. */
 void virtio_rss_leave_out(struct virtio_card *card, unsigned pair);
 
+/* --- What it says of itself (link.c) --- */
+
+/* As nic_check_link(). */
+struct nic_link virtio_link_check(struct virtio_card *card);
+
 /* --- The card (driver.c) --- */
 
 /* Reset: it moves nothing and reaches no memory. */

@@ -36,8 +36,7 @@ static const struct pci_id ids[] = {
 #define CONTROL_SIZE_MAX 64u
 #define CONTROL_SIZE_MIN 4u /* a command takes three descriptors */
 
-#define MTU_BYTES     1500u
-#define SPEED_UNKNOWN UINT32_MAX
+#define MTU_BYTES 1500u
 
 _Static_assert(sizeof(struct virtio_place) <= NIC_PORT_DRIVER_BYTES, "a port remembers its device");
 
@@ -416,31 +415,9 @@ static void stop(struct nic *nic)
     is_driving = false;
 }
 
-/* Whether the device works; the first time that it does not, it is logged. */
-static bool is_working(struct virtio_card *card)
-{
-    if (!card->is_broken && virtio_is_broken(&card->device)) {
-        card->is_broken = true;
-        counter_increment(COUNTER_NIC_QUEUES_STOPPED);
-        log_error("virtio", "the card has given up: it moves no more frames");
-    }
-    return !card->is_broken;
-}
-
 static struct nic_link check_link(struct nic *nic)
 {
-    struct virtio_card *card = card_of(nic);
-    struct nic_link link = {.is_up = is_working(card)};
-
-    if (virtio_has(&card->device, VIRTIO_NET_F_STATUS)) {
-        link.is_up &= (virtio_config_read16(&card->device, CONFIG_STATUS) & LINK_UP) != 0;
-    }
-    if (link.is_up && virtio_has(&card->device, VIRTIO_NET_F_SPEED_DUPLEX)) {
-        uint32_t megabits = virtio_config_read32(&card->device, CONFIG_SPEED);
-
-        link.megabits = megabits == SPEED_UNKNOWN ? 0 : megabits;
-    }
-    return link;
+    return virtio_link_check(card_of(nic));
 }
 
 static int steer_table(struct nic *nic, const uint8_t *queues, unsigned others)

@@ -126,6 +126,7 @@
 #define PAIRS_LIMIT             0x8000u
 #define CONFIG_MTU              0x0A /* 16 */
 #define CONFIG_SPEED            0x0C /* 32; Mbit/s */
+#define SPEED_UNKNOWN           UINT32_MAX
 #define CONFIG_BYTES            0x10u
 #define CONFIG_RSS_KEY_BYTES    0x11 /* 8; the longest key that it takes, as the next two */
 #define CONFIG_RSS_TABLE_LENGTH 0x12 /* 16 */

@@ -24,6 +24,7 @@
 #include "net/handlers.h"
 #include "net/link/groups.h"
 #include "net/link/port.h"
+#include "net/link/restart.h"
 #include "net/link/steer.h"
 #include "net/link/syns.h"
 #include "net/link/takeover.h"
@@ -117,17 +118,36 @@ static void tell_transport_servers(void)
     }
 }
 
+/* Soon all is as at the start of the machine, but for connections, which last. */
+static void start_again(void)
+{
+    if (link_restart_admit(platform_now_ns())) {
+        log_warning("ls", "the NIC is started anew, for it has given up");
+        counter_increment(COUNTER_NIC_RESTARTS);
+        state.start_anew();
+    } else {
+        log_error("ls", "the NIC gives up again and again: going on without a network");
+        link_device_stop();
+    }
+}
+
 static void check_link(void)
 {
-    struct nic_link link = nic_check_link(device.nic);
+    struct nic_link link;
 
-    ASSERT(link.is_up || link.megabits == 0);
-    if (link.is_up == state.link.is_up && link.megabits == state.link.megabits) {
-        return;
+    if (!state.is_announced) {
+        return; /* whoever starts the NIC looks at it, and tells others when it works */
     }
-    state.link = link;
-    show_link();
-    tell_transport_servers();
+    link = nic_check_link(device.nic);
+    ASSERT(link.is_up || link.megabits == 0);
+    if (link.is_up != state.link.is_up || link.megabits != state.link.megabits) {
+        state.link = link;
+        show_link();
+        tell_transport_servers();
+    }
+    if (link.has_given_up) {
+        start_again();
+    }
 }
 
 /* --- Queues of other LSs --- */

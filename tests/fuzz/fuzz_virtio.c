@@ -3,7 +3,7 @@
 /* sources: drivers/virtio/key.c drivers/virtio/pairs.c drivers/virtio/rss.c */
 /* sources: drivers/virtio/device.c drivers/virtio/ring.c drivers/virtio/rx.c drivers/virtio/tx.c */
 /* sources: drivers/virtio/split.c drivers/virtio/mmio.c drivers/nic/buffers.c drivers/pci/port.c */
-/* sources: drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
+/* sources: drivers/virtio/link.c drivers/virtio/control.c drivers/nic/nic.c drivers/nic/checksum.c libc/core/format.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/thread/thread.c */
 /* sources: kernel/thread/switch.S libc/core/timer.c */
 /* sources: tests/unit/world/fake_platform.c tests/unit/world/fake_memory.c */
@@ -462,6 +462,32 @@ static void take_report(struct nic *nic)
     }
 }
 
+static int start(struct nic **nic, struct nic_queue **queue)
+{
+    static const node_id_t nodes[PAIRS_MAX] = {0, 1, 2, 3};
+    struct nic_queue_key key;
+    struct nic_port port;
+    int result;
+
+    if (nic_find(&port, 1) != 1) {
+        FUZZ_CHECK(is_in_slot && !is_honest);
+        *nic = NULL;
+        return -ENODEV;
+    }
+    result = nic_start(&port, nodes, 1 + fuzz_take8(&input) % PAIRS_MAX,
+                       (struct nic_grouping){7, 0, true}, nic);
+    if (result != 0) {
+        *nic = NULL;
+        return result;
+    }
+    if (fuzz_take8(&input) % 2u == 0) {
+        take_report(*nic); /* before this node's is opened */
+    }
+    nic_make_queue_key(*nic, 0, &key);
+    result = nic_queue_open(&key, queue);
+    return result != 0 ? result : nic_enable_receive(*nic);
+}
+
 /* Returns whether the card goes on. */
 static bool step(struct nic *nic, struct nic_queue *queue)
 {
@@ -502,7 +528,10 @@ static bool step(struct nic *nic, struct nic_queue *queue)
         return_chain(0, take_length());
         break;
     default:
-        (void)nic_check_link(nic);
+        if (nic_check_link(nic).has_given_up) {
+            nic_stop(nic);
+            return start(&nic, &queue) == 0; /* the same two */
+        }
         (void)nic_queue_arm(queue);
         (void)nic_queue_is_idle(queue);
         FUZZ_CHECK(nic_queue_count_buffers(queue).used <= 4096 * PAIRS_MAX);
@@ -517,32 +546,6 @@ static bool step(struct nic *nic, struct nic_queue *queue)
         return nic_queue_stop_other(queue, fuzz_take8(&input) % (PAIRS_MAX + 1), 1) != -ENODEV;
     }
     return true;
-}
-
-static int start(struct nic **nic, struct nic_queue **queue)
-{
-    static const node_id_t nodes[PAIRS_MAX] = {0, 1, 2, 3};
-    struct nic_queue_key key;
-    struct nic_port port;
-    int result;
-
-    if (nic_find(&port, 1) != 1) {
-        FUZZ_CHECK(is_in_slot && !is_honest);
-        *nic = NULL;
-        return -ENODEV;
-    }
-    result = nic_start(&port, nodes, 1 + fuzz_take8(&input) % PAIRS_MAX,
-                       (struct nic_grouping){7, 0, true}, nic);
-    if (result != 0) {
-        *nic = NULL;
-        return result;
-    }
-    if (fuzz_take8(&input) % 2u == 0) {
-        take_report(*nic); /* before this node's is opened */
-    }
-    nic_make_queue_key(*nic, 0, &key);
-    result = nic_queue_open(&key, queue);
-    return result != 0 ? result : nic_enable_receive(*nic);
 }
 
 void fuzz_one(const uint8_t *bytes, size_t length)

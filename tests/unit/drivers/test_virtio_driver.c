@@ -348,6 +348,31 @@ static void a_card_that_gives_up_is_logged_and_counted_once(void **state)
     assert_int_equal(counter_read(0, COUNTER_NIC_QUEUES_STOPPED), 1);
 }
 
+/* Of one that has given up nothing else is believed. */
+static void a_card_that_has_given_up_is_started_anew(void **state)
+{
+    struct nic_link link;
+
+    (void)state;
+    run();
+    assert_false(nic_check_link(nic).has_given_up);
+    fake_virtio.speed = 25000;
+    for (unsigned i = 0; i < 3; i++) {
+        static const uint8_t statuses[3] = {0x4F, 0x8F, 0};
+
+        fake_virtio.status = statuses[i];
+        link = nic_check_link(nic);
+        assert_true(link.has_given_up && !link.is_up && link.megabits == 0);
+        fake_virtio.status = 0x0F; /* it was said once, and holds */
+        assert_true(nic_check_link(nic).has_given_up);
+        nic_stop(nic);
+        run();
+        assert_int_equal(fake_virtio.status, 0x0F);
+        assert_int_equal(fake_virtio_available(0), 64);
+        assert_true(nic_check_link(nic).is_up && !nic_check_link(nic).has_given_up);
+    }
+}
+
 /* It is another node's word. */
 static void an_impossible_key_opens_nothing(void **state)
 {
@@ -404,6 +429,7 @@ int main(void)
         TEST(a_mac_is_read_with_the_port_on_and_then_off),
         TEST(the_link_is_what_the_card_says),
         TEST(a_card_that_gives_up_is_logged_and_counted_once),
+        TEST(a_card_that_has_given_up_is_started_anew),
         TEST(an_impossible_key_opens_nothing),
     };
 
