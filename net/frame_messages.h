@@ -65,11 +65,11 @@ struct transmit_segment {
 
 /* The LS that drives the NIC (configuration.device_ls) has brought it up: TSs learn the MAC address
  * and what the NIC can do. Sent again when the link goes up or down, or an LS has no queue after
- * all. */
+ * all. To the speaker alone with the word that it make the machine's address known once more. */
 struct nic_ready {
     struct message_header header;
     uint8_t mac[6];
-    uint16_t reserved;
+    uint16_t is_announcement_wanted;
     struct node_set queues; /* numbers of LSs that have a queue, or will have */
     uint32_t is_link_up;
     uint32_t can_segment_tcp; /* frames may be sent with FRAME_SEGMENT_TCP */

@@ -28,6 +28,8 @@
       "Queues given up because the NIC said of them what cannot be.")                              \
     X(NIC_RESTARTS, "nic_restarts_total", "",                                                      \
       "Times that a NIC that had given up was started anew.")                                      \
+    X(NIC_ANNOUNCEMENTS, "nic_announcements_total", "",                                            \
+      "Times that the NIC had the machine's address made known, as it had moved.")                 \
     X(NIC_INTERRUPTS, "nic_interrupts_total", "", "Interrupts taken from the NIC.")                \
     X(DMA_REFUSED_READ, "dma_refused_total", "access=\"read\"",                                    \
       "Accesses to memory that the IOMMU has refused to devices.")                                 \

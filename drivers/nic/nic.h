@@ -133,12 +133,16 @@ struct nic_link {
     /* The card moves nothing any more, until it has been stopped and started anew. Not of one that
      * was adopted. */
     bool has_given_up;
+    /* The machine is somewhere else now: its addresses should be made known to the network, and
+     * then the card be told: nic_note_announced(). */
+    bool is_announcement_wanted;
     uint32_t megabits; /* per second; 0 while down, or when nobody knows */
 };
 
 /* All but the first may be absent, where there is nothing to be done: the calls below see to it. */
 struct nic_operations {
     struct nic_link (*check_link)(struct nic *nic);
+    void (*note_announced)(struct nic *nic);
     void (*make_queue_key)(const struct nic *nic, unsigned index, struct nic_queue_key *key);
     int (*enable_receive)(struct nic *nic);
     void (*stop)(struct nic *nic);
@@ -230,6 +234,14 @@ static inline void nic_stop(struct nic *nic)
 static inline struct nic_link nic_check_link(struct nic *nic)
 {
     return nic->operations->check_link(nic);
+}
+
+/* What struct nic_link asks for is on its way. In a thread: others run meanwhile. */
+static inline void nic_note_announced(struct nic *nic)
+{
+    if (nic->operations->note_announced != NULL) {
+        nic->operations->note_announced(nic);
+    }
 }
 
 /* How often the interrupt at a change of the link has been taken by this node. */

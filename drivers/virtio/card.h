@@ -94,6 +94,8 @@ void virtio_rss_leave_out(struct virtio_card *card, unsigned pair);
 
 /* As nic_check_link(). */
 struct nic_link virtio_link_check(struct virtio_card *card);
+/* As nic_note_announced(). */
+void virtio_link_note_announced(struct virtio_card *card);
 
 /* --- The card (driver.c) --- */
 

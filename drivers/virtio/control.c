@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Commands to the device (VIRTIO 5.1.6.5): one at a time, each a chain of three descriptors: what
- * to do, its data, and room for the answer. Nobody sleeps for an answer: it is looked for.
+ * to do, its data, if it has some, and room for the answer. Nobody sleeps for an answer: it is
+ * looked for.
  */
 #include "drivers/virtio/virtio.h"
 
@@ -111,7 +112,7 @@ static void wait_for_end(struct virtio_control *control, const struct virtio_tur
     }
 }
 
-/* Those of a chain stand at its beginning, which is always the ring's. */
+/* Those of a chain stand at its beginning, which is always the ring's. None is empty (2.7.5). */
 static void write_chain(struct virtio_control *control, size_t data_bytes)
 {
     struct virtio_command *command = control->command;
@@ -121,7 +122,7 @@ static void write_chain(struct virtio_control *control, size_t data_bytes)
         .bus_addr = bus_addr,
         .length_bytes = offsetof(struct virtio_command, data),
         .flags = DESCRIPTOR_NEXT,
-        .next = 1,
+        .next = data_bytes != 0 ? 1 : 2,
     };
     control->ring.descriptors[1] = (struct virtio_descriptor){
         .bus_addr = bus_addr + offsetof(struct virtio_command, data),
@@ -141,7 +142,7 @@ int virtio_command(struct virtio_control *control, unsigned command_class, unsig
 {
     struct virtio_turn turn = {.answer = NO_ANSWER};
 
-    ASSERT(data_bytes >= 1 && data_bytes <= COMMAND_DATA_MAX);
+    ASSERT(data_bytes <= COMMAND_DATA_MAX);
     /* The device has one at a time. In a thread whoever has the turn ends it; else we do. */
     while (control->is_open && control->turn != NULL) {
         wait_for_end(control, control->turn);
@@ -154,7 +155,9 @@ int virtio_command(struct virtio_control *control, unsigned command_class, unsig
     control->command->command_class = (uint8_t)command_class;
     control->command->command = (uint8_t)command;
     control->command->answer = NO_ANSWER;
-    memcpy(control->command->data, data, data_bytes);
+    if (data_bytes != 0) {
+        memcpy(control->command->data, data, data_bytes);
+    }
     write_chain(control, data_bytes);
     virtio_ring_put(&control->ring, 0);
     virtio_ring_show(&control->ring);

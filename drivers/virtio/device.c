@@ -115,7 +115,10 @@ static uint64_t without_baseless(uint64_t features)
         {VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4},
         /* Not by the specification: without it each buffer would have to take a frame of 64 KiB. */
         {VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_GUEST_TSO4},
-        {VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS},
+        {VIRTIO_NET_F_CTRL_VQ,
+         VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS | VIRTIO_NET_F_ANNOUNCE},
+        /* It is said in the same word as the link's state. */
+        {VIRTIO_NET_F_STATUS, VIRTIO_NET_F_ANNOUNCE},
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(needs); i++) {

@@ -30,7 +30,7 @@ static const struct pci_id ids[] = {
      VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM |        \
      VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_MRG_RXBUF |                   \
      VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX | VIRTIO_NET_F_MQ | VIRTIO_NET_F_RSS |            \
-     VIRTIO_F_RING_RESET | VIRTIO_NET_F_SPEED_DUPLEX)
+     VIRTIO_F_RING_RESET | VIRTIO_NET_F_SPEED_DUPLEX | VIRTIO_NET_F_ANNOUNCE)
 
 /* A ring is as long as the device makes it, up to this. */
 #define CONTROL_SIZE_MAX 64u
@@ -420,6 +420,11 @@ static struct nic_link check_link(struct nic *nic)
     return virtio_link_check(card_of(nic));
 }
 
+static void note_announced(struct nic *nic)
+{
+    virtio_link_note_announced(card_of(nic));
+}
+
 static int steer_table(struct nic *nic, const uint8_t *queues, unsigned others)
 {
     return virtio_rss_steer(card_of(nic), queues, others);
@@ -444,6 +449,7 @@ static const struct nic_operations operations = {
     .enable_receive = enable_receive,
     .stop = stop,
     .check_link = check_link,
+    .note_announced = note_announced,
     .set_groups = set_groups,
     .steer_table = steer_table,
     .give_queue = give_queue,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the device says of itself while it runs: whether it works, and what its link is like
- * (VIRTIO 2.1.2, 5.1.4).
+ * What the device says of itself while it runs: whether it works, what its link is like, and that
+ * the machine has been moved (VIRTIO 2.1.2, 5.1.4, 5.1.6.5.4).
  */
 #include "drivers/virtio/card.h"
 #include "kernel/log.h"
@@ -26,7 +26,12 @@ struct nic_link virtio_link_check(struct virtio_card *card)
         return link;
     }
     if (virtio_has(&card->device, VIRTIO_NET_F_STATUS)) {
-        link.is_up = (virtio_config_read16(&card->device, CONFIG_STATUS) & LINK_UP) != 0;
+        uint16_t status = virtio_config_read16(&card->device, CONFIG_STATUS);
+
+        link.is_up = (status & LINK_UP) != 0;
+        /* One that takes no commands could not be told that it has got it, and asked for ever. */
+        link.is_announcement_wanted = virtio_has(&card->device, VIRTIO_NET_F_ANNOUNCE) &&
+                                      card->control.is_open && (status & ANNOUNCEMENT_WANTED) != 0;
     }
     if (link.is_up && virtio_has(&card->device, VIRTIO_NET_F_SPEED_DUPLEX)) {
         uint32_t megabits = virtio_config_read32(&card->device, CONFIG_SPEED);
@@ -34,4 +39,10 @@ struct nic_link virtio_link_check(struct virtio_card *card)
         link.megabits = megabits == SPEED_UNKNOWN ? 0 : megabits;
     }
     return link;
+}
+
+/* Refused or not answered: that has been logged. */
+void virtio_link_note_announced(struct virtio_card *card)
+{
+    (void)virtio_command(&card->control, COMMAND_ANNOUNCEMENT, ANNOUNCEMENT_DONE, NULL, 0);
 }

@@ -109,6 +109,7 @@
 #define VIRTIO_NET_F_STATUS       BIT(16) /* tells of the link */
 #define VIRTIO_NET_F_CTRL_VQ      BIT(17)
 #define VIRTIO_NET_F_CTRL_RX      BIT(18)
+#define VIRTIO_NET_F_ANNOUNCE     BIT(21) /* asks for the address to be made known */
 #define VIRTIO_NET_F_MQ           BIT(22) /* several queue pairs */
 #define VIRTIO_F_EVENT_IDX        BIT(29)
 #define VIRTIO_F_VERSION_1        BIT(32)
@@ -122,6 +123,7 @@
 #define CONFIG_MAC              0x00
 #define CONFIG_STATUS           0x06 /* 16 */
 #define LINK_UP                 BIT(0)
+#define ANNOUNCEMENT_WANTED     BIT(1)
 #define CONFIG_PAIRS_MAX        0x08 /* 16; 1 .. PAIRS_LIMIT */
 #define PAIRS_LIMIT             0x8000u
 #define CONFIG_MTU              0x0A /* 16 */
@@ -196,6 +198,8 @@ _Static_assert(sizeof(struct virtio_net_header) == 12, "5.1.6");
 #define RECEIVE_MODE_ALL_MULTICAST 1
 #define COMMAND_MAC                1
 #define MAC_TABLE_SET              0 /* data: struct virtio_mac_table */
+#define COMMAND_ANNOUNCEMENT       3
+#define ANNOUNCEMENT_DONE          0 /* no data */
 #define COMMAND_QUEUE_PAIRS        4
 #define QUEUE_PAIRS_SET            0 /* data: how many, 16 bits */
 #define QUEUE_PAIRS_RSS            1 /* data: struct virtio_rss_config */

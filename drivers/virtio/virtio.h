@@ -175,7 +175,7 @@ MUST_CHECK int virtio_control_open(struct virtio_control *control, unsigned size
 void virtio_control_close(struct virtio_control *control);
 /* Give the device a command, and wait for its answer, with a bound: in a thread others run
  * meanwhile, and may give others, even from a handler. Returns 0; -EINVAL when the device refuses;
- * -ETIMEDOUT. Either is logged. data_bytes at most COMMAND_DATA_MAX. */
+ * -ETIMEDOUT. Either is logged. data_bytes at most COMMAND_DATA_MAX; 0: there is none. */
 #define COMMAND_DATA_MAX 400u
 int virtio_command(struct virtio_control *control, unsigned command_class, unsigned command,
                    const void *data, size_t data_bytes);

@@ -22,6 +22,7 @@
 #include "libc/core/format.h"
 #include "net/configuration.h"
 #include "net/handlers.h"
+#include "net/link/announcement.h"
 #include "net/link/groups.h"
 #include "net/link/port.h"
 #include "net/link/restart.h"
@@ -100,11 +101,12 @@ static struct node_set usable_queues(void)
     return queues;
 }
 
-static void tell_transport_server(node_id_t ts)
+static void tell_transport_server(node_id_t ts, bool wants_announcement)
 {
     struct nic_ready *message = message_reserve_posted(ts, NIC_READY, sizeof(*message));
 
     memcpy(message->mac, device.nic->mac, sizeof(message->mac));
+    message->is_announcement_wanted = wants_announcement;
     message->queues = usable_queues();
     message->is_link_up = state.link.is_up;
     message->can_segment_tcp = device.nic->can_segment_tcp;
@@ -114,7 +116,7 @@ static void tell_transport_server(node_id_t ts)
 static void tell_transport_servers(void)
 {
     for (unsigned i = 0; i < configuration->ts_count; i++) {
-        tell_transport_server(configuration->ts[i]);
+        tell_transport_server(configuration->ts[i], false);
     }
 }
 
@@ -147,6 +149,9 @@ static void check_link(void)
     }
     if (link.has_given_up) {
         start_again();
+    } else if (link.is_announcement_wanted && link_announcement_admit(platform_now_ns())) {
+        tell_transport_server(configuration->speaker, true);
+        link_announcement_acknowledge(&device.nic);
     }
 }
 
@@ -548,7 +553,7 @@ void link_device_regain_node(node_id_t node)
         }
     }
     if (configuration_has_role(configuration, node, ROLE_TS)) {
-        tell_transport_server(node);
+        tell_transport_server(node, false);
     }
 }
 

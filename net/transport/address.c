@@ -255,6 +255,9 @@ static void handle_nic_ready(node_id_t from, const struct message *message)
     } else {
         netif_set_link_down(netif);
     }
+    if (ready->is_announcement_wanted != 0 && is_speaker && netif_ip4_addr(netif)->addr != 0) {
+        (void)etharp_gratuitous(netif); /* lost, as on any wire */
+    }
     speak_if_first();
     readiness_check();
 }

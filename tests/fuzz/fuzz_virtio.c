@@ -118,7 +118,7 @@ static uint64_t honest_answer(uint32_t offset)
 {
     switch (offset) {
     case 0x04:
-        return card.feature_select == 0 ? 0x204788A3u : 0x10000101u;
+        return card.feature_select == 0 ? 0x206788A3u : 0x10000101u;
     case 0x14:
         return card.status;
     case 0x18:
@@ -130,7 +130,7 @@ static uint64_t honest_answer(uint32_t offset)
     case 0x1E:
         return card.selected;
     case 0x2006:
-        return 1;
+        return 3; /* and an announcement is wanted */
     case 0x2008:
         return pair_count;
     case 0x2011:
@@ -532,6 +532,7 @@ static bool step(struct nic *nic, struct nic_queue *queue)
             nic_stop(nic);
             return start(&nic, &queue) == 0; /* the same two */
         }
+        nic_note_announced(nic);
         (void)nic_queue_arm(queue);
         (void)nic_queue_is_idle(queue);
         FUZZ_CHECK(nic_queue_count_buffers(queue).used <= 4096 * PAIRS_MAX);

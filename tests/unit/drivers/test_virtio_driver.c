@@ -177,8 +177,8 @@ static void a_feature_without_its_base_is_not_taken(void **state)
     (void)state;
     fake_virtio.offered = FAKE_ALL & ~(FAKE_CSUM | FAKE_CTRL_VQ);
     run();
-    assert_int_equal(fake_virtio.agreed,
-                     FAKE_USED & ~(FAKE_CSUM | FAKE_TSO4 | FAKE_CTRL_VQ | FAKE_CTRL_RX));
+    assert_int_equal(fake_virtio.agreed, FAKE_USED & ~(FAKE_CSUM | FAKE_TSO4 | FAKE_CTRL_VQ |
+                                                       FAKE_CTRL_RX | FAKE_ANNOUNCE));
 }
 
 static void a_narrow_network_is_logged_and_not_agreed_to(void **state)
@@ -337,6 +337,27 @@ static void the_link_is_what_the_card_says(void **state)
     assert_int_equal(link.megabits, 0);
 }
 
+/* Not by one that could not be told that it is done. */
+static void a_card_may_ask_for_an_announcement_and_is_told_of_it(void **state)
+{
+    (void)state;
+    run();
+    assert_false(nic_check_link(nic).is_announcement_wanted);
+    fake_virtio.link_status |= 2;
+    assert_true(nic_check_link(nic).is_announcement_wanted);
+    nic_note_announced(nic);
+    assert_int_equal(fake_virtio.command[0] << 8 | fake_virtio.command[1], 3 << 8);
+    assert_int_equal(fake_virtio.command_count, 3);
+    assert_false(nic_check_link(nic).is_announcement_wanted);
+    assert_int_equal(fake_virtio.log_count, 0);
+    fake_virtio.link_status |= 2;
+    fake_virtio.is_silent = true;
+    nic_note_announced(nic);
+    assert_int_equal(fake_virtio.log_count, 1);
+    fake_virtio.link_status |= 2;
+    assert_false(nic_check_link(nic).is_announcement_wanted);
+}
+
 static void a_card_that_gives_up_is_logged_and_counted_once(void **state)
 {
     (void)state;
@@ -428,6 +449,7 @@ int main(void)
         TEST(a_card_with_an_impossible_address_gets_a_local_one),
         TEST(a_mac_is_read_with_the_port_on_and_then_off),
         TEST(the_link_is_what_the_card_says),
+        TEST(a_card_may_ask_for_an_announcement_and_is_told_of_it),
         TEST(a_card_that_gives_up_is_logged_and_counted_once),
         TEST(a_card_that_has_given_up_is_started_anew),
         TEST(an_impossible_key_opens_nothing),

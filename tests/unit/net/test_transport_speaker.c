@@ -159,6 +159,15 @@ static void leases_that_cannot_be_are_refused(void **state)
     assert_int_equal(wire_counted(COUNTER_DROP_BAD_MESSAGE), before + 3);
 }
 
+static void who_does_not_speak_makes_nothing_known(void **state)
+{
+    (void)state;
+    wire_nic.wants_announcement = true;
+    wire_bring_up_nic();
+    wire_nic.wants_announcement = false;
+    wire_expect_silence();
+}
+
 static void an_unknown_neighbour_is_asked_for_at_the_speaker(void **state)
 {
     struct neighbor_set forget = {.header = {.type = NEIGHBOR_SET, .length_bytes = sizeof(forget)},
@@ -203,6 +212,20 @@ static void a_dead_speakers_work_goes_on_here(void **state)
     wire_finish(&alive);
 }
 
+/* To a switch that has the machine behind another port now. */
+static void the_address_is_made_known_again_when_the_nic_wants_it(void **state)
+{
+    (void)state;
+    wire_clear();
+    wire_bring_up_nic();
+    assert_int_equal(take_arp(), 0);
+    wire_nic.wants_announcement = true;
+    wire_bring_up_nic();
+    assert_int_equal(take_arp(), 1);
+    assert_int_equal(take_arp(), 0);
+    wire_nic.wants_announcement = false;
+}
+
 /* Half of it was over: what is left is counted from when the server gave it. */
 static void a_dead_speakers_lease_is_renewed_here(void **state)
 {
@@ -234,8 +257,10 @@ int main(void)
         cmocka_unit_test(only_the_speaker_is_believed),
         cmocka_unit_test(what_the_speaker_says_is_taken),
         cmocka_unit_test(leases_that_cannot_be_are_refused),
+        cmocka_unit_test(who_does_not_speak_makes_nothing_known),
         cmocka_unit_test(an_unknown_neighbour_is_asked_for_at_the_speaker),
         cmocka_unit_test(a_dead_speakers_work_goes_on_here),
+        cmocka_unit_test(the_address_is_made_known_again_when_the_nic_wants_it),
         cmocka_unit_test(a_dead_speakers_lease_is_renewed_here),
     };
 

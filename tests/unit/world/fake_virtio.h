@@ -85,6 +85,7 @@ extern struct fake_virtio {
 #define FAKE_STATUS     (1ull << 16)
 #define FAKE_CTRL_VQ    (1ull << 17)
 #define FAKE_CTRL_RX    (1ull << 18)
+#define FAKE_ANNOUNCE   (1ull << 21)
 #define FAKE_MQ         (1ull << 22)
 #define FAKE_EVENT_IDX  (1ull << 29)
 #define FAKE_VERSION_1  (1ull << 32)
@@ -93,7 +94,8 @@ extern struct fake_virtio {
 #define FAKE_SPEED      (1ull << 63)
 #define FAKE_USED                                                                                  \
     (FAKE_CSUM | FAKE_GUEST_CSUM | FAKE_GUEST_TSO4 | FAKE_MTU | FAKE_MAC | FAKE_TSO4 | FAKE_MRG |  \
-     FAKE_STATUS | FAKE_CTRL_VQ | FAKE_CTRL_RX | FAKE_EVENT_IDX | FAKE_VERSION_1 | FAKE_SPEED)
+     FAKE_STATUS | FAKE_CTRL_VQ | FAKE_CTRL_RX | FAKE_ANNOUNCE | FAKE_EVENT_IDX | FAKE_VERSION_1 | \
+     FAKE_SPEED)
 /* With control of VLANs, indirect descriptors, packed rings and hash reports, which nobody takes.
  */
 #define FAKE_ALL (FAKE_USED | 1ull << 19 | 1ull << 28 | 1ull << 34 | 1ull << 57)

@@ -127,12 +127,20 @@ void fake_virtio_run_command(struct fake_virtio_queue *queue)
 
     while ((uint16_t)(words_at(queue->available)[1] - queue->taken) > 0) {
         assert_int_equal(take_head(queue), 0);
+        uint32_t data_bytes = chain[0].next == 2 ? 0 : chain[1].length;
+
         assert_int_equal(chain[0].length, 2);
         assert_int_equal(chain[2].length, 1);
         assert_int_equal(chain[2].flags, 2);
         memcpy(card->command, (void *)chain[0].address, 2);
-        assert_true(chain[1].length <= sizeof(card->command_data));
-        memcpy(card->command_data, (void *)chain[1].address, chain[1].length);
+        assert_true(data_bytes <= sizeof(card->command_data));
+        if (card->command[0] == 3) { /* an announcement is on its way */
+            assert_int_equal(data_bytes, 0);
+            card->link_status &= (uint16_t)~2;
+        } else {
+            assert_in_range(data_bytes, 1, sizeof(card->command_data));
+            memcpy(card->command_data, (void *)chain[1].address, data_bytes);
+        }
         card->command_count++;
         if (card->command[0] == 1) {
             assert_in_range(chain[1].length, 8, sizeof(card->table));

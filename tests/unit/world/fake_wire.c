@@ -504,6 +504,7 @@ void wire_bring_up_nic(void)
         .queues = {{wire_nic.queues != 0 ? wire_nic.queues : 1}},
         .is_link_up = 1,
         .can_segment_tcp = !wire_nic.lacks_segmentation,
+        .is_announcement_wanted = wire_nic.wants_announcement,
     };
 
     memcpy(ready.mac, own_mac, sizeof(ready.mac));

@@ -51,10 +51,11 @@ struct client {
 /* What the server is told of the NIC: all of it, unless a test changes it before the start. */
 struct wire_nic {
     bool lacks_segmentation;
-    bool lacks_own_queue; /* the first of two link servers, on NODE_OTHER_CM, has the only one */
-    bool is_relayed;      /* and that one is played, too: what it is sent goes on the wire */
-    uint64_t queues;      /* NIC_READY's, if not 0 */
-    bool is_late;         /* it comes with wire_bring_up_nic(), not at the start */
+    bool wants_announcement; /* the machine has moved */
+    bool lacks_own_queue;    /* the first of two link servers, on NODE_OTHER_CM, has the only one */
+    bool is_relayed;         /* and that one is played, too: what it is sent goes on the wire */
+    uint64_t queues;         /* NIC_READY's, if not 0 */
+    bool is_late;            /* it comes with wire_bring_up_nic(), not at the start */
 };
 extern struct wire_nic wire_nic;
 /* Of the server's node, at the start; 8 MiB unless a test changes it. */

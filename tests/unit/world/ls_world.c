@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/attach.c net/link/steer.c net/link/device.c net/link/port.c net/link/syns.c net/link/restart.c net/link/takeover.c net/link/nic_option.c net/link/capture.c net/link/capture_ring.c net/capture/filter.c net/link/groups.c */
+/* sources: net/handlers.c net/messages.c net/status_text.c net/link/server.c net/link/transmit.c net/link/attach.c net/link/steer.c net/link/device.c net/link/port.c net/link/syns.c net/link/announcement.c net/link/restart.c net/link/takeover.c net/link/nic_option.c net/link/capture.c net/link/capture_ring.c net/capture/filter.c net/link/groups.c */
 /* sources: net/packet.c net/steering.c net/configuration.c net/current_configuration.c net/placement.c net/returning.c net/draining.c tests/unit/world/fake_park.c */
 /* sources: drivers/nic/nic.c */
 /* sources: kernel/message/channel.c kernel/message/status.c kernel/message/dispatch.c kernel/message/peers.c kernel/message/send.c kernel/message/receive.c kernel/message/poll.c kernel/message/opening.c kernel/message/watch.c kernel/thread/thread.c kernel/thread/switch.S */

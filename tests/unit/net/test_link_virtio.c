@@ -2,8 +2,8 @@
 /* sources: tests/unit/world/ls_world.c tests/unit/world/fake_virtio.c */
 /* flags: -DMMIO_FAKE */
 /*
- * Tests net/link/device.c, attach.c and restart.c over a virtio card that gives up: on the node
- * that drives it, while another one has a queue of it. Each test goes on where the one before it
+ * Tests net/link/ over a virtio card that gives up, or has moved with the machine: on the node that
+ * drives it, while another one has a queue of it. Each test goes on where the one before it
  * stopped.
  */
 #include <setjmp.h>
@@ -19,6 +19,7 @@
 #include "drivers/vectors.h"
 #include "kernel/message/dispatch.h"
 #include "kernel/platform.h"
+#include "net/link/announcement.h"
 #include "net/link/restart.h"
 #include "tests/unit/world/fake_platform.h"
 #include "tests/unit/world/fake_virtio.h"
@@ -31,6 +32,10 @@
 #define OTHER_RX   2
 
 static struct nic_queue_report other_rings;
+
+static void do_nothing_asleep(void)
+{
+}
 
 /* The other link server answers. */
 static void attach_other(uint16_t step)
@@ -93,11 +98,17 @@ static int start(void **state)
 }
 
 /* It is asleep, and the card tells it that something has changed. */
+static void interrupt(void)
+{
+    interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
+    fake_on_sleep(do_nothing_asleep);
+    dispatch_sleep();
+}
+
 static void give_up(void)
 {
     fake_virtio.status |= 0x40;
-    interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
-    dispatch_sleep();
+    interrupt();
 }
 
 /* The driver looks at IP's checksum (RFC 1071). */
@@ -138,8 +149,39 @@ static void a_card_that_gives_up_is_started_anew_with_all_queues(void **state)
     receive_one();
 }
 
-static void do_nothing_asleep(void)
+/* The speaker is told, who is on this node, and nobody else; then the card. */
+static void the_address_is_made_known_when_the_card_asks_and_not_too_often(void **state)
 {
+    unsigned commands = fake_virtio.command_count;
+
+    (void)state;
+    fake_advance_ns(LINK_ANNOUNCEMENT_INTERVAL_NS);
+    ready_count = 0;
+    for (unsigned i = 1; i <= 3; i++) {
+        fake_virtio.link_status |= 2;
+        interrupt();
+        settle();
+        assert_int_equal(ready_count, i);
+        assert_true(last_ready.is_announcement_wanted && last_ready.is_link_up);
+        assert_int_equal(fake_virtio.command_count, commands + i);
+        assert_int_equal(fake_virtio.command[0] << 8 | fake_virtio.command[1], 3 << 8);
+        assert_int_equal(fake_virtio.link_status, 1);
+        /* At once again: later. */
+        fake_virtio.link_status |= 2;
+        interrupt();
+        settle();
+        assert_int_equal(ready_count, i);
+        assert_int_equal(fake_virtio.link_status, 3);
+        fake_advance_ns(LINK_ANNOUNCEMENT_INTERVAL_NS);
+    }
+    interrupt();
+    settle();
+    assert_int_equal(counter_read(SELF, COUNTER_NIC_ANNOUNCEMENTS), 4);
+    fake_advance_ns(LINK_ANNOUNCEMENT_INTERVAL_NS);
+    interrupt();
+    settle();
+    assert_int_equal(ready_count, 4); /* it has what it asked for */
+    fake_expect_no_message(OTHER_LS);
 }
 
 /* Also of a card that was reset by somebody else. */
@@ -156,8 +198,7 @@ static void it_is_started_so_often_within_a_minute_and_then_stays_off(void **sta
     }
     assert_int_equal(counter_read(SELF, COUNTER_NIC_RESTARTS), 1 + LINK_RESTART_MAX);
     fake_virtio.status = 0;
-    interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
-    dispatch_sleep();
+    interrupt();
     settle();
     expect_ready(false);
     fake_expect_no_message(OTHER_LS);
@@ -167,9 +208,7 @@ static void it_is_started_so_often_within_a_minute_and_then_stays_off(void **sta
     /* And for ever, without another word. */
     log_count = fake_virtio.log_count;
     fake_advance_ns(2 * LINK_RESTART_PERIOD_NS);
-    fake_on_sleep(do_nothing_asleep);
-    interrupts[INTERRUPT_VECTOR_NIC_OTHER]++;
-    dispatch_sleep();
+    interrupt();
     settle();
     assert_int_equal(fake_virtio.log_count, log_count);
     fake_expect_no_message(OTHER_LS);
@@ -179,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_that_gives_up_is_started_anew_with_all_queues),
+        cmocka_unit_test(the_address_is_made_known_when_the_card_asks_and_not_too_often),
         cmocka_unit_test(it_is_started_so_often_within_a_minute_and_then_stays_off),
     };
 
